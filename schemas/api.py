@@ -1,0 +1,273 @@
+"""Bodies of requests and responses, version 1. The names here are a contract: programs rely on them.
+
+Shapes only; what they are filled from is told in `webhook.api`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(from_attributes=True, extra="forbid")
+
+
+class Problem(BaseModel):
+    """Problem details (RFC 9457) with a stable `code`."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    fix: str
+
+
+class TenantRef(_Body):
+    """A tenant, named."""
+
+    id: str
+    name: str
+    kind: Literal["master_reseller", "reseller", "enterprise"]
+
+
+class CreatedBy(_Body):
+    """Who started a job: the name of the token or account, and the tenant it acts for."""
+
+    name: str
+    tenant: TenantRef
+
+
+class JobFile(_Body):
+    """The uploaded file and what was decided about it; the latter is null until it has been looked into."""
+
+    name: str
+    size: int = Field(description="bytes")
+    sha256: str = Field(description="hexadecimal")
+    format: str | None = None
+    encoding: str | None = None
+    delimiter: str | None = None
+    sheet: str | None = None
+    columns: list[str] = []
+    ignored_columns: list[str] = []
+    notes: list[str] = []
+
+
+class Progress(_Body):
+    """How far a job is. `phase` is its status; the two estimates are null where there is nothing to estimate from."""
+
+    phase: str
+    rows_total: int
+    rows_done: int
+    rows_per_second: float | None = None
+    eta_seconds: float | None = None
+    queue_position: int | None = None
+
+
+class Counts(_Body):
+    """Rows by outcome: `total` is the sum of the seven at any moment. `warnings` counts rows with a warning."""
+
+    total: int
+    created: int
+    updated: int
+    deleted: int
+    unchanged: int
+    skipped: int
+    failed: int
+    unprocessed: int
+    warnings: int
+
+
+class ErrorCount(_Body):
+    """One code among the rows that failed or were not processed."""
+
+    code: str
+    count: int
+    first_row: int
+
+
+class JobLinks(_Body):
+    """Where to go on from a job; reports are null until there is one."""
+
+    self: str
+    rows: str
+    report_csv: str | None
+    report_failed_csv: str | None
+    report_xlsx: str | None
+
+
+class Job(_Body):
+    """A job: one file, or one action on numbers."""
+
+    id: str
+    kind: str
+    status: str
+    mode: Literal["apply", "review"]
+    on_error: Literal["skip", "abort"]
+    on_existing: Literal["skip", "update", "error"]
+    accept: Literal["valid", "possible"]
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    created_by: CreatedBy
+    file: JobFile
+    progress: Progress
+    counts: Counts
+    error_summary: list[ErrorCount]
+    problem: Problem | None
+    duplicate_of: str | None
+    parent_job_id: str | None
+    undo_of: str | None
+    links: JobLinks
+
+
+class JobList(_Body):
+    """A page of jobs, newest first."""
+
+    data: list[Job]
+    next_cursor: str | None
+
+
+class RowFault(_Body):
+    """One thing wrong with a row."""
+
+    code: str
+    column: str | None
+
+
+class Row(_Body):
+    """One row of a job's report; `cells` are the file's own."""
+
+    row: int
+    result: str
+    code: str
+    column: str | None
+    message: str
+    fix: str | None
+    number: str | None
+    warnings: list[str]
+    duplicate_of_row: int | None
+    faults: list[RowFault]
+    cells: dict[str, str]
+
+
+class RowList(_Body):
+    """A page of rows, in file order."""
+
+    data: list[Row]
+    next_cursor: str | None
+
+
+class Can(_Body):
+    """What the caller may do with a number; `codes` tells why not."""
+
+    assign: bool
+    change: bool
+    delete: bool
+    codes: dict[str, str]
+
+
+class HistoryEntry(_Body):
+    """A job that touched a number."""
+
+    job_id: str
+    kind: str
+    at: datetime
+    by: str
+
+
+class Number(_Body):
+    """A phone number in the inventory."""
+
+    e164: str = Field(examples=["+12125550142"])
+    country: str
+    voice: bool
+    sms: bool
+    fax: bool
+    voice_carrier: str | None
+    sms_carrier_profile: str | None
+    status: Literal["unassigned", "assigned"]
+    tenant: TenantRef
+    uploaded_by: TenantRef
+    voice_user: dict[str, Any] | None
+    sms_user: dict[str, Any] | None
+    is_external: bool
+    can: Can
+    history: list[HistoryEntry]
+
+
+class NumberList(_Body):
+    """A page of numbers, ascending."""
+
+    data: list[Number]
+    next_cursor: str | None
+
+
+class UploadForm(BaseModel):
+    """The fields beside the file (R11). `assign_to` is a tenant's id; carriers are named."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    voice_carrier: str | None = None
+    sms_carrier_profile: str | None = None
+    assign_to: str | None = None
+    mode: Literal["apply"] = "apply"
+    on_error: Literal["skip"] = "skip"
+    on_existing: Literal["skip", "update", "error"] = "skip"
+    accept: Literal["valid", "possible"] = "valid"
+
+
+class JobsQuery(BaseModel):
+    """Which jobs."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    status: str | None = None
+    limit: int = Field(50, ge=1, le=200)
+    cursor: str | None = None
+
+
+class RowsQuery(BaseModel):
+    """Which rows of a job."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    outcome: Literal["created", "updated", "deleted", "unchanged", "skipped", "failed", "unprocessed"] | None = None
+    code: str | None = None
+    limit: int = Field(100, ge=1, le=1000)
+    cursor: int = Field(0, ge=0)
+
+
+class ReportQuery(BaseModel):
+    """Which rows of a report."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    rows: Literal["all", "failed", "unprocessed"] = "all"
+
+
+class NumbersQuery(BaseModel):
+    """Which numbers. `q` is the beginning of a number; spaces, dashes and the plus do not matter."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    q: str | None = Field(None, max_length=64)
+    status: Literal["unassigned", "assigned"] | None = None
+    capability: Literal["voice", "sms", "fax"] | None = None
+    country: str | None = Field(None, pattern=r"^([A-Za-z]{2}|001|\+?\d{1,3})$")
+    carrier: str | None = None
+    tenant_id: str | None = None
+    limit: int = Field(50, ge=1, le=500)
+    cursor: int | None = Field(None, ge=0)
+
+
+class Health(_Body):
+    """Whether the service is up, and what it cannot reach."""
+
+    status: Literal["ok", "unavailable"]
+    failing: list[str] = []

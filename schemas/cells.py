@@ -1,0 +1,192 @@
+"""Repairs what spreadsheets do to the text of cells, and reads TRUE and FALSE, a whole column at a time.
+
+Undoes only damage that left every digit in place, and says so in a warning; where digits are lost it says that
+instead. Knows nothing of countries: `schemas.phone` judges the repaired text.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas.codes import Code, fault_bit, warning_bit
+from schemas.columns import Column
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+# Zero-width, bidirectional, byte order mark and soft hyphen: nobody sees them, nobody typed them.
+_INVISIBLE = "\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff"
+_WRAPPED = r'^=\s*"([^"]*)"$'
+_FLOAT = r"^(\+?\d+)[.,]0+$"
+_SCIENTIFIC = r"^\+?(?P<whole>\d)(?:[.,](?P<decimals>\d+))?[eE](?P<sign>[+-]?)(?P<exponent>\d{1,3})$"
+_DIGITS_IN_INT64 = 18
+
+_NUMERIC = warning_bit(Code.FLOAT_SUFFIX_REMOVED) | warning_bit(Code.SCIENTIFIC_RESTORED)
+
+# Bytes of a cell that never needs repair; a blank counts only between others.
+_HARMLESS = np.zeros(256, np.bool_)
+_HARMLESS[list(b"0123456789+-()/[] ABCDFGHIJKLMNOPQRSTUVWXYZabcdfghijklmnopqrstuvwxyz")] = True
+
+_TRUE = "true yes y t 1 1.0 x on ja j wahr oui vrai si sí verdadero sim vero waar"
+_FALSE = "false no n f 0 0.0 off nein falsch non faux falso não nao onwaar"
+_BOOLEANS = {"": -1} | dict.fromkeys(_TRUE.split(), 1) | dict.fromkeys(_FALSE.split(), 0)
+_UNREADABLE = -2
+_AROUND_BOOLEAN = " \t\r\n\u00a0'\ufeff\u200b"
+
+
+@dataclass(frozen=True)
+class Repaired:
+    """n repaired cells: `text` (no nulls), `faults` uint64 and `warnings` uint32 as `schemas.codes` bit sets."""
+
+    text: pa.StringArray
+    faults: NDArray[np.uint64]
+    warnings: NDArray[np.uint32]
+
+    @property
+    def was_numeric(self) -> NDArray[np.bool_]:
+        """Cells the spreadsheet held as numbers (bool, n): they cannot have kept a plus."""
+        numeric: NDArray[np.bool_] = self.warnings & np.uint32(_NUMERIC) != 0
+        return numeric
+
+
+@dataclass(frozen=True)
+class Booleans:
+    """n cells read: `value` int8, 1 true, 0 false, -1 empty or unreadable; `faults` uint64 for the latter."""
+
+    value: NDArray[np.int8]
+    faults: NDArray[np.uint64]
+
+
+def repair_phone(column: pa.StringArray) -> Repaired:
+    """Repair a Phone Number column (`pa.string()`, null: empty).
+
+    White space around, a leading apostrophe and `="..."` go silently; invisible characters, `.0` and scientific
+    notation with a warning, unless the latter hides digits: SCIENTIFIC_NOTATION_LOSS, text left as it is.
+    """
+    return _repaired(column, scientific=True)
+
+
+def repair_country(column: pa.StringArray) -> Repaired:
+    """Repair a Country Code column: as `repair_phone`, but scientific notation is left alone."""
+    return _repaired(column, scientific=False)
+
+
+def trim(column: pa.StringArray) -> pa.StringArray:
+    """The cells without white space around them, no-break spaces included; nulls become empty."""
+    return pc.utf8_trim_whitespace(pc.fill_null(column, ""))
+
+
+def read_boolean(column: pa.StringArray, which: Column) -> Booleans:
+    """Read TRUE/FALSE and its relatives in any case and several languages (R10).
+
+    Anything else is INVALID_BOOLEAN at `which`. Works once per distinct cell.
+    """
+    cells = pc.dictionary_encode(pc.fill_null(column, ""))
+    known = np.array([_boolean(text) for text in cells.dictionary.to_pylist()], np.int8)
+    value = known[cells.indices.to_numpy()]
+    faults = np.where(value == _UNREADABLE, np.uint64(fault_bit(Code.INVALID_BOOLEAN, which)), np.uint64(0))
+    return Booleans(np.maximum(value, np.int8(-1)), faults)
+
+
+def _boolean(text: str) -> int:
+    word = unicodedata.normalize("NFC", text).strip(_AROUND_BOOLEAN).casefold()
+    return _BOOLEANS.get(word, _UNREADABLE)
+
+
+def _repaired(column: pa.StringArray, *, scientific: bool) -> Repaired:
+    column = pc.fill_null(column.cast(pa.string()), "")
+    rows = _suspects(column)
+    faults, warnings = np.zeros(len(column), np.uint64), np.zeros(len(column), np.uint32)
+    if not rows.any():
+        return Repaired(column, faults, warnings)
+    repair = _Repair(column.filter(pa.array(rows)))
+    repair.unwrap()
+    repair.drop_zero_decimals()
+    if scientific:
+        repair.restore_scientific()
+    faults[rows], warnings[rows] = repair.faults, repair.warnings
+    return Repaired(pc.replace_with_mask(column, pa.array(rows), repair.text), faults, warnings)
+
+
+def _suspects(column: pa.StringArray) -> NDArray[np.bool_]:
+    """Rows that may need repair (bool, n), found in one pass over the bytes."""
+    _, places, data = column.buffers()
+    suspects = np.zeros(len(column), np.bool_)
+    if places is None or data is None:
+        return suspects
+    offsets = np.frombuffer(places, np.int32)[column.offset : column.offset + len(column) + 1].astype(np.int64)
+    text = np.frombuffer(data, np.uint8)
+    harmful = np.flatnonzero(~_HARMLESS[text[offsets[0] : offsets[-1]]]) + offsets[0]
+    suspects[np.searchsorted(offsets, harmful, side="right") - 1] = True
+    filled = np.flatnonzero(np.diff(offsets))
+    blank = ord(" ")
+    suspects[filled] |= (text[offsets[filled]] == blank) | (text[offsets[filled + 1] - 1] == blank)
+    return suspects
+
+
+class _Repair:
+    """Suspect cells on their way through the repairs, each of which touches only the cells it is for."""
+
+    def __init__(self, text: pa.StringArray) -> None:
+        self.text = text
+        self.faults = np.zeros(len(text), np.uint64)
+        self.warnings = np.zeros(len(text), np.uint32)
+
+    def unwrap(self) -> None:
+        """Invisible characters, white space, apostrophe and formula wrapper."""
+        self._replace(f"[{_INVISIBLE}]", "", Code.INVISIBLE_REMOVED)
+        self.text = pc.utf8_trim_whitespace(self.text)
+        self._replace(r"^'", "")
+        self._replace(_WRAPPED, r"\1")
+        self.text = pc.utf8_trim_whitespace(self.text)
+
+    def drop_zero_decimals(self) -> None:
+        self._replace(_FLOAT, r"\1", Code.FLOAT_SUFFIX_REMOVED)
+
+    def restore_scientific(self) -> None:
+        """Write out numbers whose mantissa shows every digit; 4.41E+11 does not."""
+        rows = self._matching(_SCIENTIFIC)
+        if not rows.size:
+            return
+        whole, exact = _written_out(self.text.take(rows))
+        mask = np.zeros(len(self.text), np.bool_)
+        mask[rows[exact]] = True
+        self.text = pc.replace_with_mask(self.text, pa.array(mask), whole.filter(pa.array(exact)))
+        self.warnings[rows[exact]] |= np.uint32(warning_bit(Code.SCIENTIFIC_RESTORED))
+        self.faults[rows[~exact]] |= np.uint64(fault_bit(Code.SCIENTIFIC_NOTATION_LOSS, Column.PHONE_NUMBER))
+
+    def _matching(self, pattern: str) -> NDArray[np.int64]:
+        return np.flatnonzero(pc.match_substring_regex(self.text, pattern).to_numpy(zero_copy_only=False))
+
+    def _replace(self, pattern: str, replacement: str, warning: Code | None = None) -> None:
+        rows = self._matching(pattern)
+        if not rows.size:
+            return
+        mask = np.zeros(len(self.text), np.bool_)
+        mask[rows] = True
+        replaced = pc.replace_substring_regex(self.text.take(rows), pattern, replacement)
+        self.text = pc.replace_with_mask(self.text, pa.array(mask), replaced)
+        if warning is not None:
+            self.warnings[rows] |= np.uint32(warning_bit(warning))
+
+
+def _written_out(text: pa.StringArray) -> tuple[pa.StringArray, NDArray[np.bool_]]:
+    """The integers behind scientific notation, and which of them show every digit (bool, n)."""
+    parts = pc.extract_regex(text, _SCIENTIFIC)
+    whole, decimals, sign, power = (parts.field(place) for place in range(4))
+    exponent = power.cast(pa.int64()).to_numpy()
+    shown = pc.utf8_length(decimals).to_numpy()
+    exact = (exponent <= shown) & (exponent < _DIGITS_IN_INT64) & pc.not_equal(sign, "-").to_numpy(zero_copy_only=False)
+    written = whole
+    for size in np.unique(exponent[exact]).tolist():
+        mine = exact & (exponent == size)
+        taken, rest = pc.utf8_slice_codeunits(decimals, 0, size), pc.utf8_slice_codeunits(decimals, size)
+        exact &= ~mine | pc.match_substring_regex(rest, "^0*$").to_numpy(zero_copy_only=False)
+        written = pc.if_else(pa.array(mine), pc.binary_join_element_wise(whole, taken, ""), written)
+    return written, exact

@@ -1,0 +1,384 @@
+"""THE catalogue: every code a row, a file or a request can get, its outcome, its text and how to mend it.
+
+A code is the identity (it is what programs compare); text is looked up here only when a report, a page or the docs
+are written. Codes are stored by `Entry.number` in result files: add at the end, never renumber.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from schemas.columns import SPEC, Column, name_of
+
+
+class Outcome(StrEnum):
+    """What became of a row; closed set, in the order reports and totals show it (R28)."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    DELETED = "deleted"
+    UNCHANGED = "unchanged"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+    UNPROCESSED = "unprocessed"
+
+
+class Family(StrEnum):
+    """Who has to act on a code: nobody, the uploader (cell, world, file), or us."""
+
+    OK = "ok"
+    SKIPPED = "skipped"
+    CELL = "cell"
+    WORLD = "world"
+    OURS = "ours"
+    WARNING = "warning"
+    FILE = "file"
+
+
+class Code(StrEnum):
+    """Every code of DESIGN section 5."""
+
+    CREATED = "CREATED"
+    UPDATED = "UPDATED"
+    ASSIGNED = "ASSIGNED"
+    UNASSIGNED = "UNASSIGNED"
+    DELETED = "DELETED"
+    RESTORED = "RESTORED"
+    NO_CHANGE = "NO_CHANGE"
+    DUPLICATE_IN_FILE = "DUPLICATE_IN_FILE"
+    ALREADY_EXISTS = "ALREADY_EXISTS"
+    BLANK_ROW = "BLANK_ROW"
+    ROW_TOO_WIDE = "ROW_TOO_WIDE"
+    MISSING_VALUE = "MISSING_VALUE"
+    INVALID_COUNTRY_CODE = "INVALID_COUNTRY_CODE"
+    SCIENTIFIC_NOTATION_LOSS = "SCIENTIFIC_NOTATION_LOSS"
+    INVALID_CHARACTER = "INVALID_CHARACTER"
+    TOO_SHORT = "TOO_SHORT"
+    TOO_LONG = "TOO_LONG"
+    COUNTRY_MISMATCH = "COUNTRY_MISMATCH"
+    INVALID_NUMBER = "INVALID_NUMBER"
+    INVALID_RANGE = "INVALID_RANGE"
+    INVALID_BOOLEAN = "INVALID_BOOLEAN"
+    CONFLICTING_DUPLICATE = "CONFLICTING_DUPLICATE"
+    NO_CAPABILITY = "NO_CAPABILITY"
+    NUMBER_EXISTS_ELSEWHERE = "NUMBER_EXISTS_ELSEWHERE"
+    NOT_FOUND = "NOT_FOUND"
+    ASSIGNED_IN_USE = "ASSIGNED_IN_USE"
+    NOT_UPLOADER = "NOT_UPLOADER"
+    CAPABILITY_REQUIRED = "CAPABILITY_REQUIRED"
+    CARRIER_NOT_FOUND = "CARRIER_NOT_FOUND"
+    CARRIER_MISSING = "CARRIER_MISSING"
+    TARGET_NOT_FOUND = "TARGET_NOT_FOUND"
+    EXTERNAL_NOT_ALLOWED = "EXTERNAL_NOT_ALLOWED"
+    CHANGED_SINCE = "CHANGED_SINCE"
+    INTERNAL_ERROR = "INTERNAL_ERROR"
+    ABORTED = "ABORTED"
+    CANCELLED = "CANCELLED"
+    PLUS_RESTORED = "PLUS_RESTORED"
+    SCIENTIFIC_RESTORED = "SCIENTIFIC_RESTORED"
+    FLOAT_SUFFIX_REMOVED = "FLOAT_SUFFIX_REMOVED"
+    INVISIBLE_REMOVED = "INVISIBLE_REMOVED"
+    TRUNK_PREFIX_REMOVED = "TRUNK_PREFIX_REMOVED"
+    COUNTRY_CODE_REPEATED = "COUNTRY_CODE_REPEATED"
+    DEFAULT_CARRIER_USED = "DEFAULT_CARRIER_USED"
+    POSSIBLE_NOT_VALID = "POSSIBLE_NOT_VALID"
+    FILE_TOO_LARGE = "FILE_TOO_LARGE"
+    TOO_MANY_ROWS = "TOO_MANY_ROWS"
+    TOO_MANY_COLUMNS = "TOO_MANY_COLUMNS"
+    UNSUPPORTED_TYPE = "UNSUPPORTED_TYPE"
+    UNREADABLE_FILE = "UNREADABLE_FILE"
+    ENCRYPTED_FILE = "ENCRYPTED_FILE"
+    BAD_ENCODING = "BAD_ENCODING"
+    EMPTY_FILE = "EMPTY_FILE"
+    NO_HEADER = "NO_HEADER"
+    MISSING_COLUMN = "MISSING_COLUMN"
+    DUPLICATE_COLUMN = "DUPLICATE_COLUMN"
+    TRUNCATED_UPLOAD = "TRUNCATED_UPLOAD"
+    DIGEST_MISMATCH = "DIGEST_MISMATCH"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One code's meaning.
+
+    `message` and `fix` may hold `{column}`, `{accepts}` (what the column takes) and `{value}` (the cell as given);
+    `status` is the HTTP status when the code refuses a request before a job exists.
+    """
+
+    number: int
+    family: Family
+    outcome: Outcome | None
+    message: str
+    fix: str = ""
+    status: int = 422
+
+
+def _ok(number: int, outcome: Outcome, message: str, fix: str = "") -> Entry:
+    return Entry(number, Family.OK, outcome, message, fix)
+
+
+def _skipped(number: int, message: str, fix: str = "") -> Entry:
+    return Entry(number, Family.SKIPPED, Outcome.SKIPPED, message, fix)
+
+
+def _cell(number: int, message: str, fix: str) -> Entry:
+    return Entry(number, Family.CELL, Outcome.FAILED, message, fix)
+
+
+def _world(number: int, message: str, fix: str, status: int = 422) -> Entry:
+    return Entry(number, Family.WORLD, Outcome.FAILED, message, fix, status)
+
+
+def _warning(number: int, message: str) -> Entry:
+    return Entry(number, Family.WARNING, None, message)
+
+
+def _file(number: int, message: str, fix: str, status: int = 422) -> Entry:
+    return Entry(number, Family.FILE, None, message, fix, status)
+
+
+CATALOGUE: dict[Code, Entry] = {
+    Code.CREATED: _ok(1, Outcome.CREATED, "The number was added."),
+    Code.UPDATED: _ok(2, Outcome.UPDATED, "The number was changed."),
+    Code.ASSIGNED: _ok(3, Outcome.UPDATED, "The number was assigned."),
+    Code.UNASSIGNED: _ok(4, Outcome.UPDATED, "The number was taken back."),
+    Code.DELETED: _ok(5, Outcome.DELETED, "The number was deleted."),
+    Code.RESTORED: _ok(6, Outcome.UPDATED, "The number was put back as it was."),
+    Code.NO_CHANGE: _ok(7, Outcome.UNCHANGED, "The number is already as you want it."),
+    Code.DUPLICATE_IN_FILE: _skipped(
+        8, "The same number is in an earlier row of this file.", "Nothing to do; the earlier row counts."
+    ),
+    Code.ALREADY_EXISTS: _skipped(
+        9, "The number is already in your inventory.", "Nothing to do, or upload again with existing numbers updated."
+    ),
+    Code.BLANK_ROW: _skipped(10, "The row is empty.", "Nothing to do."),
+    Code.ROW_TOO_WIDE: _cell(
+        11,
+        "The row has more cells than the header has columns.",
+        "Put cells that hold the separator in quotes, or remove the surplus cells.",
+    ),
+    Code.MISSING_VALUE: _cell(12, "{column} is empty.", "Fill in {column}: {accepts}."),
+    Code.INVALID_COUNTRY_CODE: _cell(
+        13, "“{value}” is no country code.", "Use a calling code such as 1 or 44, or a two-letter country such as US."
+    ),
+    Code.SCIENTIFIC_NOTATION_LOSS: _cell(
+        14,
+        "“{value}” has lost digits: the spreadsheet rounded the number.",
+        "Format the column as text, then enter the full number again.",
+    ),
+    Code.INVALID_CHARACTER: _cell(
+        15,
+        "“{value}” is not a phone number.",
+        "Leave only one phone number in the cell: digits, spaces, + - ( ) and dots.",
+    ),
+    Code.TOO_SHORT: _cell(16, "“{value}” has too few digits for its country.", "Enter the whole number."),
+    Code.TOO_LONG: _cell(17, "“{value}” has too many digits for its country.", "Remove the surplus digits."),
+    Code.COUNTRY_MISMATCH: _cell(
+        18,
+        "“{value}” belongs to another country than the Country Code says.",
+        "Correct the Country Code or the Phone Number so that they agree.",
+    ),
+    Code.INVALID_NUMBER: _cell(
+        19,
+        "“{value}” is not a number in use in its country.",
+        "Check the digits. If the range is new, upload again and accept possible numbers.",
+    ),
+    Code.INVALID_RANGE: _cell(
+        20, "“{value}” is not a range of numbers.", "Give the first and the last number of one block."
+    ),
+    Code.INVALID_BOOLEAN: _cell(21, "“{value}” is neither TRUE nor FALSE.", "Enter TRUE or FALSE in {column}."),
+    Code.CONFLICTING_DUPLICATE: _cell(
+        22,
+        "The same number is in an earlier row of this file, with other values.",
+        "Keep the row that is right and remove the other.",
+    ),
+    Code.NO_CAPABILITY: _cell(
+        23, "None of Voice, SMS and Fax is TRUE.", "Set at least one of Voice, SMS and Fax to TRUE."
+    ),
+    Code.NUMBER_EXISTS_ELSEWHERE: _world(
+        24, "The number is already taken on this platform.", "Check the number, or ask your provider about it."
+    ),
+    Code.NOT_FOUND: _world(25, "The number is not in your inventory.", "Check the number, or upload it first."),
+    Code.ASSIGNED_IN_USE: _world(26, "A user has this number.", "Take the number from the user first."),
+    Code.NOT_UPLOADER: _world(
+        27, "Only the level that uploaded the number may do this.", "Ask the level that uploaded it."
+    ),
+    Code.CAPABILITY_REQUIRED: _world(
+        28, "The number lacks the capability the service needs.", "Enable the capability first."
+    ),
+    Code.CARRIER_NOT_FOUND: _world(
+        29, "“{value}” is no {column} you can use.", "Choose a carrier from your list, spelled as it is there."
+    ),
+    Code.CARRIER_MISSING: _world(
+        30,
+        "No {column} was chosen and no default is set.",
+        "Choose one for the file or the row, or set a default carrier.",
+    ),
+    Code.TARGET_NOT_FOUND: _world(
+        31,
+        "“{value}” is no enterprise or reseller you can use.",
+        "Choose your own account or one below it, spelled as it is there.",
+    ),
+    Code.EXTERNAL_NOT_ALLOWED: _world(
+        32,
+        "This enterprise may not add numbers of its own.",
+        "Ask your reseller to switch on Allow External Numbers.",
+        403,
+    ),
+    Code.CHANGED_SINCE: _world(
+        33, "The number has changed since, so it was left alone.", "Look at its history and change it by hand."
+    ),
+    Code.INTERNAL_ERROR: Entry(
+        34,
+        Family.OURS,
+        Outcome.FAILED,
+        "Something went wrong on our side with this row.",
+        "Send the row again; if it fails again, tell support the job's id.",
+        500,
+    ),
+    Code.ABORTED: Entry(
+        35,
+        Family.OURS,
+        Outcome.UNPROCESSED,
+        "The row is fine, but nothing was written because other rows failed.",
+        "Mend the failed rows and send the whole file again.",
+    ),
+    Code.CANCELLED: Entry(
+        36, Family.OURS, Outcome.UNPROCESSED, "The job was stopped before this row.", "Send the row again."
+    ),
+    Code.PLUS_RESTORED: _warning(37, "The spreadsheet had dropped the + of an international number."),
+    Code.SCIENTIFIC_RESTORED: _warning(38, "A number in scientific notation was written out; no digit was missing."),
+    Code.FLOAT_SUFFIX_REMOVED: _warning(39, "A decimal ending such as .0 was removed."),
+    Code.INVISIBLE_REMOVED: _warning(40, "Invisible characters were removed."),
+    Code.TRUNK_PREFIX_REMOVED: _warning(41, "The national trunk prefix was removed."),
+    Code.COUNTRY_CODE_REPEATED: _warning(42, "The number repeated the country code; it was counted once."),
+    Code.DEFAULT_CARRIER_USED: _warning(43, "The default carrier was set."),
+    Code.POSSIBLE_NOT_VALID: _warning(44, "The number has a possible length but is not known to be in use."),
+    Code.FILE_TOO_LARGE: _file(45, "The file is larger than the limit.", "Split the file.", 413),
+    Code.TOO_MANY_ROWS: _file(46, "The file has more rows than the limit.", "Split the file."),
+    Code.TOO_MANY_COLUMNS: _file(47, "The file has more columns than the limit.", "Keep only the needed columns."),
+    Code.UNSUPPORTED_TYPE: _file(
+        48, "This is not a spreadsheet we can read.", "Save it as .xlsx or .csv and upload that.", 415
+    ),
+    Code.UNREADABLE_FILE: _file(
+        49, "The file is damaged and could not be read.", "Open it in a spreadsheet program, save it anew, upload that."
+    ),
+    Code.ENCRYPTED_FILE: _file(50, "The workbook is protected by a password.", "Save it without a password."),
+    Code.BAD_ENCODING: _file(
+        51, "The text of the file could not be decoded.", "Save it as “CSV UTF-8” and upload that."
+    ),
+    Code.EMPTY_FILE: _file(52, "The file holds no rows.", "Upload a file with a header row and at least one number."),
+    Code.NO_HEADER: _file(
+        53, "No header row was found.", "Put the column names in the first row, as the sample file does."
+    ),
+    Code.MISSING_COLUMN: _file(54, "A needed column is missing.", "Add the column, spelled as in the sample file."),
+    Code.DUPLICATE_COLUMN: _file(55, "A column is there twice.", "Keep only one of them."),
+    Code.TRUNCATED_UPLOAD: _file(
+        56, "The upload broke off before the whole file had arrived.", "Upload the file again.", 400
+    ),
+    Code.DIGEST_MISMATCH: _file(
+        57, "What arrived is not what was sent: the digest differs.", "Upload the file again.", 400
+    ),
+}
+
+BY_NUMBER: dict[int, Code] = {entry.number: code for code, entry in CATALOGUE.items()}
+# The codes that refuse a row may also refuse a whole file, when the fault lies in the form beside it (R9, R11).
+ALSO_FILE_CODES: frozenset[Code] = frozenset({Code.EXTERNAL_NOT_ALLOWED, Code.TARGET_NOT_FOUND, Code.CARRIER_NOT_FOUND})
+WARNINGS: tuple[Code, ...] = tuple(code for code, entry in CATALOGUE.items() if entry.family is Family.WARNING)
+
+
+def number_of(code: Code) -> int:
+    """The code as result files store it (uint8; 0 stands for "no verdict yet")."""
+    return CATALOGUE[code].number
+
+
+def outcome_of(code: Code) -> Outcome:
+    """The outcome a row code stands for; `ValueError` for a warning or a file code."""
+    outcome = CATALOGUE[code].outcome
+    if outcome is None:
+        raise ValueError(f"{code} is not a row result")
+    return outcome
+
+
+def warning_bit(code: Code) -> int:
+    """The code's bit in a row's warnings (uint32)."""
+    return 1 << WARNINGS.index(code)
+
+
+def warnings_of(bits: int) -> list[Code]:
+    """The warnings in a row's bit set, in catalogue order."""
+    return [code for place, code in enumerate(WARNINGS) if bits >> place & 1]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something wrong with one cell of a row: a code and the column it is found in."""
+
+    code: Code
+    column: Column
+
+
+# Everything a row can fail for, most telling first: the first one found is the row's code, all of them are reported.
+# The place in this tuple is the fault's bit in a row's faults (uint32 in result files): add at the end, never reorder.
+# ALREADY_EXISTS is here for `on_existing=error` (R17); otherwise it is a result without a fault, and the row is skipped.
+FAULTS: tuple[Fault, ...] = (
+    Fault(Code.ROW_TOO_WIDE, Column.NONE),
+    Fault(Code.MISSING_VALUE, Column.COUNTRY_CODE),
+    Fault(Code.INVALID_COUNTRY_CODE, Column.COUNTRY_CODE),
+    Fault(Code.MISSING_VALUE, Column.PHONE_NUMBER),
+    Fault(Code.SCIENTIFIC_NOTATION_LOSS, Column.PHONE_NUMBER),
+    Fault(Code.INVALID_CHARACTER, Column.PHONE_NUMBER),
+    Fault(Code.TOO_SHORT, Column.PHONE_NUMBER),
+    Fault(Code.TOO_LONG, Column.PHONE_NUMBER),
+    Fault(Code.COUNTRY_MISMATCH, Column.PHONE_NUMBER),
+    Fault(Code.INVALID_NUMBER, Column.PHONE_NUMBER),
+    Fault(Code.INVALID_BOOLEAN, Column.VOICE),
+    Fault(Code.INVALID_BOOLEAN, Column.SMS),
+    Fault(Code.INVALID_BOOLEAN, Column.FAX),
+    Fault(Code.TARGET_NOT_FOUND, Column.TARGET),
+    Fault(Code.CARRIER_NOT_FOUND, Column.VOICE_CARRIER),
+    Fault(Code.CARRIER_NOT_FOUND, Column.SMS_CARRIER_PROFILE),
+    Fault(Code.CONFLICTING_DUPLICATE, Column.PHONE_NUMBER),
+    Fault(Code.NUMBER_EXISTS_ELSEWHERE, Column.PHONE_NUMBER),
+    Fault(Code.ALREADY_EXISTS, Column.PHONE_NUMBER),
+    Fault(Code.NO_CAPABILITY, Column.VOICE),
+    Fault(Code.CARRIER_MISSING, Column.VOICE_CARRIER),
+    Fault(Code.CARRIER_MISSING, Column.SMS_CARRIER_PROFILE),
+    Fault(Code.INTERNAL_ERROR, Column.NONE),
+)
+
+
+def fault_bit(code: Code, column: Column) -> int:
+    """The bit of a fault in a row's faults (uint64); `ValueError` if the checks cannot find it."""
+    return 1 << FAULTS.index(Fault(code, column))
+
+
+def result_of(code: Code, faults: int) -> Outcome:
+    """What became of a row: failed if anything is wrong with it, else what its code stands for."""
+    return Outcome.FAILED if faults else outcome_of(code)
+
+
+def faults_of(bits: int) -> list[Fault]:
+    """The faults in a row's bit set, most telling first."""
+    return [fault for place, fault in enumerate(FAULTS) if bits >> place & 1]
+
+
+@dataclass(frozen=True)
+class Text:
+    """A code's words for one column, with the cell's value still to be put in."""
+
+    message: str
+    fix: str
+
+    def with_value(self, value: str) -> Text:
+        return Text(self.message.replace("{value}", value), self.fix.replace("{value}", value))
+
+
+def text_of(code: Code, column: Column = Column.NONE) -> Text:
+    """The words for a code found in a column; `{value}` is left in for the writer of the report."""
+    entry = CATALOGUE[code]
+    name, accepts = name_of(column), SPEC[column].accepts if column in SPEC else ""
+    return Text(
+        *(part.replace("{column}", name).replace("{accepts}", accepts) for part in (entry.message, entry.fix))
+    )

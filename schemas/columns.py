@@ -1,0 +1,130 @@
+"""The spreadsheet's columns: names, aliases, which must be there, and what belongs in a cell (R10, R12).
+
+Knows nothing of files: the reader asks here what a header cell means.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class Column(IntEnum):
+    """A column Numberyard understands; the value is its place in result files, so never renumber."""
+
+    NONE = 0
+    COUNTRY_CODE = 1
+    PHONE_NUMBER = 2
+    VOICE = 3
+    SMS = 4
+    FAX = 5
+    VOICE_CARRIER = 6
+    SMS_CARRIER_PROFILE = 7
+    TARGET = 8
+
+
+@dataclass(frozen=True)
+class Spec:
+    """One column: the name on the sample file, accepted other names, and what a cell may hold."""
+
+    column: Column
+    name: str
+    required: bool
+    accepts: str
+    example: str
+    aliases: tuple[str, ...] = ()
+
+
+SPECS: tuple[Spec, ...] = (
+    Spec(
+        Column.COUNTRY_CODE,
+        "Country Code",
+        True,
+        "a calling code (1, +1, 001) or a two-letter country (US)",
+        "1",
+        ("country", "country calling code", "calling code", "cc", "iso country"),
+    ),
+    Spec(
+        Column.PHONE_NUMBER,
+        "Phone Number",
+        True,
+        "a national or international number, with the usual punctuation",
+        "2125550142",
+        ("number", "phone", "did", "ddi", "telephone number", "tn", "e164", "e.164", "msisdn"),
+    ),
+    Spec(Column.VOICE, "Voice", True, "TRUE or FALSE", "TRUE", ("voice enabled",)),
+    Spec(Column.SMS, "SMS", True, "TRUE or FALSE", "FALSE", ("sms enabled", "text")),
+    Spec(Column.FAX, "Fax", False, "TRUE or FALSE; empty means FALSE for a new number", "FALSE", ("fax enabled",)),
+    Spec(
+        Column.VOICE_CARRIER,
+        "Voice Carrier Name",
+        False,
+        "the name of a voice carrier you can see; wins over the carrier chosen for the file",
+        "",
+        ("voice carrier",),
+    ),
+    Spec(
+        Column.SMS_CARRIER_PROFILE,
+        "SMS Carrier Profile",
+        False,
+        "the name of an SMS carrier profile you can see; wins over the one chosen for the file",
+        "",
+        ("sms carrier", "sms profile", "sms carrier profile name"),
+    ),
+    Spec(
+        Column.TARGET,
+        "Enterprises and Resellers",
+        False,
+        "the name or id of the tenant the number goes to; wins over the one chosen for the file",
+        "",
+        ("enterprise", "reseller", "assign to", "tenant"),
+    ),
+)
+
+SPEC: dict[Column, Spec] = {spec.column: spec for spec in SPECS}
+REQUIRED: tuple[Column, ...] = tuple(spec.column for spec in SPECS if spec.required)
+SAMPLE_COLUMNS: tuple[Column, ...] = tuple(spec.column for spec in SPECS[:5])
+CAPABILITIES: tuple[Column, ...] = (Column.VOICE, Column.SMS, Column.FAX)
+
+# What Numberyard appends to the uploader's own columns in every report. A later upload ignores every column
+# that begins with "_", so a mended report of failed rows is itself an upload.
+REPORT_COLUMNS: tuple[str, ...] = (
+    "_row",
+    "_result",
+    "_code",
+    "_column",
+    "_message",
+    "_fix",
+    "_number",
+    "_warnings",
+    "_duplicate_of_row",
+)
+
+SAMPLE_ROWS: tuple[tuple[str, ...], ...] = (
+    ("1", "2125550142", "TRUE", "TRUE", "FALSE"),
+    ("44", "020 7946 0958", "TRUE", "FALSE", "FALSE"),
+    ("DE", "+49 30 901820", "TRUE", "FALSE", "TRUE"),
+)
+
+
+def name_of(column: Column) -> str:
+    """The column's name as the sample file spells it; "" for `Column.NONE`."""
+    return SPEC[column].name if column in SPEC else ""
+
+
+def fold(header: str) -> str:
+    """A header cell reduced to what identifies it: case, spaces, underscores, BOM and punctuation do not."""
+    text = unicodedata.normalize("NFKC", header).casefold()
+    return re.sub(r"[^\w.]+|_+", " ", text).strip(" .")
+
+
+_BY_NAME: dict[str, Column] = {
+    fold(name): spec.column for spec in SPECS for name in (spec.name, spec.name.replace(" ", ""), *spec.aliases)
+}
+
+
+def recognise(header: str) -> Column | None:
+    """The column a header cell names, or None."""
+    return _BY_NAME.get(fold(header))

@@ -1,0 +1,187 @@
+"""Jobs: their kinds, states and legal moves, their options, and the arithmetic of their counts (R28).
+
+Pure: where a job is stored and who works on it is told in `worker.infra.jobs`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from schemas.codes import CATALOGUE, Code, Outcome
+
+
+class JobKind(StrEnum):
+    """What a job does to its numbers."""
+
+    UPLOAD = "upload"
+
+
+class JobStatus(StrEnum):
+    """Where a job stands; the last four are terminal."""
+
+    ACCEPTED = "accepted"
+    CHECKING = "checking"
+    RUNNING = "running"
+    PUBLISHING = "publishing"
+    CANCELLING = "cancelling"
+    COMPLETED = "completed"
+    COMPLETED_WITH_ERRORS = "completed_with_errors"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+TERMINAL: frozenset[JobStatus] = frozenset(
+    {JobStatus.COMPLETED, JobStatus.COMPLETED_WITH_ERRORS, JobStatus.FAILED, JobStatus.CANCELLED}
+)
+_ENDS = frozenset({JobStatus.FAILED, JobStatus.CANCELLING})
+MOVES: Mapping[JobStatus, frozenset[JobStatus]] = {
+    JobStatus.ACCEPTED: frozenset({JobStatus.CHECKING}) | _ENDS,
+    JobStatus.CHECKING: frozenset({JobStatus.RUNNING}) | _ENDS,
+    JobStatus.RUNNING: frozenset({JobStatus.PUBLISHING}) | _ENDS,
+    JobStatus.PUBLISHING: frozenset({JobStatus.COMPLETED, JobStatus.COMPLETED_WITH_ERRORS}) | _ENDS,
+    JobStatus.CANCELLING: frozenset({JobStatus.CANCELLED, JobStatus.FAILED}),
+    **{status: frozenset() for status in TERMINAL},
+}
+
+
+def may_move_from(target: JobStatus) -> list[JobStatus]:
+    """The states from which a job may move to `target`."""
+    return [status for status, targets in MOVES.items() if target in targets]
+
+
+class Phase(StrEnum):
+    """The three kinds of work in the ledger. One claim, one lease and one commit serve them all."""
+
+    CHECK = "check"
+    WRITE = "write"
+    REPORT = "report"
+
+
+STATUS_DURING: Mapping[Phase, JobStatus] = {
+    Phase.CHECK: JobStatus.CHECKING,
+    Phase.WRITE: JobStatus.RUNNING,
+    Phase.REPORT: JobStatus.PUBLISHING,
+}
+
+
+class ChunkState(StrEnum):
+    """Where a piece of work stands: `pending -> leased -> done | pending | dead`."""
+
+    PENDING = "pending"
+    LEASED = "leased"
+    DONE = "done"
+    DEAD = "dead"
+
+
+class OnExisting(StrEnum):
+    """What to do with a number that is already in the uploader's tree (R17)."""
+
+    SKIP = "skip"
+    UPDATE = "update"
+    ERROR = "error"
+
+
+class Accept(StrEnum):
+    """How sure a number must be (R15)."""
+
+    VALID = "valid"
+    POSSIBLE = "possible"
+
+
+@dataclass(frozen=True)
+class UploadOptions:
+    """What the uploader chose beside the file (R11); ids were checked at the door."""
+
+    voice_carrier_id: int | None = None
+    sms_carrier_id: int | None = None
+    target_id: int | None = None
+    on_existing: OnExisting = OnExisting.SKIP
+    accept: Accept = Accept.VALID
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> UploadOptions:
+        return cls(
+            voice_carrier_id=raw.get("voice_carrier_id"),
+            sms_carrier_id=raw.get("sms_carrier_id"),
+            target_id=raw.get("target_id"),
+            on_existing=OnExisting(raw.get("on_existing", OnExisting.SKIP)),
+            accept=Accept(raw.get("accept", Accept.VALID)),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """How many rows ended a certain way, and the first of them by the spreadsheet's own row number."""
+
+    count: int
+    first_row: int
+
+    def __add__(self, other: Seen) -> Seen:
+        return Seen(self.count + other.count, min(self.first_row, other.first_row))
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Rows counted by outcome and code, and the rows with warnings beside them.
+
+    Tallies of parts of a file add up to the tally of the file, in any order (R29).
+    """
+
+    results: Mapping[tuple[Outcome, Code], Seen] = field(default_factory=dict)
+    rows_with_warnings: int = 0
+
+    def __add__(self, other: Tally) -> Tally:
+        results = dict(self.results)
+        for key, seen in other.results.items():
+            results[key] = results[key] + seen if key in results else seen
+        return Tally(results, self.rows_with_warnings + other.rows_with_warnings)
+
+    def count(self, outcome: Outcome) -> int:
+        """Rows with this outcome."""
+        return sum(seen.count for (found, _), seen in self.results.items() if found is outcome)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "results": [[outcome, code, seen.count, seen.first_row] for (outcome, code), seen in self.results.items()],
+            "rows_with_warnings": self.rows_with_warnings,
+        }
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any] | None) -> Tally:
+        if raw is None:
+            return cls()
+        results = {(Outcome(outcome), Code(code)): Seen(n, first) for outcome, code, n, first in raw["results"]}
+        return cls(results, raw["rows_with_warnings"])
+
+
+def total_of(tallies: Iterable[Tally]) -> Tally:
+    """The tally of all parts together."""
+    return sum(tallies, Tally())
+
+
+def counts_of(tally: Tally, rows_total: int) -> dict[str, int]:
+    """The counts a job shows. They add up to the total at any moment: what is not done yet is unprocessed (R28)."""
+    counts = {outcome.value: tally.count(outcome) for outcome in Outcome if outcome is not Outcome.UNPROCESSED}
+    unprocessed = rows_total - sum(counts.values())
+    return {
+        "total": rows_total,
+        **counts,
+        Outcome.UNPROCESSED.value: unprocessed,
+        "warnings": tally.rows_with_warnings,
+    }
+
+
+def error_summary(tally: Tally) -> list[dict[str, Any]]:
+    """Codes of failed and unprocessed rows, most frequent first, then in catalogue order."""
+    faults = [(code, seen) for (outcome, code), seen in tally.results.items() if outcome in NEEDS_ATTENTION]
+    faults.sort(key=lambda pair: (-pair[1].count, CATALOGUE[pair[0]].number))
+    return [{"code": code.value, "count": seen.count, "first_row": seen.first_row} for code, seen in faults]
+
+
+NEEDS_ATTENTION = (Outcome.FAILED, Outcome.UNPROCESSED)

@@ -1,0 +1,1 @@
+"""Alembic migrations, oldest first. Applied by `numberyard migrate` and by `numberyard up`."""

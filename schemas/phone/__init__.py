@@ -1,0 +1,9 @@
+"""Phone numbers by libphonenumber's rules (R14, R15): a whole column at a time, or one by the library itself.
+
+`check_column` and `check_one` give every row the same verdict. `schemas.cells` repairs the text of cells beforehand.
+"""
+
+from schemas.phone.column import PhoneColumn, check_column
+from schemas.phone.single import Phone, check_one
+
+__all__ = ["Phone", "PhoneColumn", "check_column", "check_one"]

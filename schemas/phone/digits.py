@@ -1,0 +1,119 @@
+"""Cuts a column of texts down to its digits, all rows at once.
+
+Takes only what needs no interpretation: ASCII digits, one leading plus and plain punctuation. Every other row
+(letters, extensions, other scripts, too many digits) is marked as not plain and left alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas.phone.automaton import PAD
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+# Bytes per row of digits. Tables read up to 18 digits beyond any prefixes, whatever the row's own length.
+WIDTH = 40
+_MOST_DIGITS = 22
+_FEWEST_DIGITS = 3  # below, the library asks for more than digits alone
+_LONGEST_TEXT = 200  # the library itself stops at 250, and a calling code may still be put in front
+
+# Non-ASCII characters which the library takes as punctuation and which never announce an extension.
+_PUNCTUATION = "[\u2010-\u2015\u2212\u30fc\uff0d-\uff0f\u00a0\u00ad\u200b\u2060\u3000\uff08\uff09\uff3b\uff3d]"
+
+_TEN = 10
+_IGNORED, _PLUS, _ODD = range(3)
+_CLASS = np.full(256, _ODD, np.uint8)
+_CLASS[list(b" -()./[]")] = _IGNORED
+_CLASS[ord("+")] = _PLUS
+
+
+@dataclass(frozen=True)
+class Digits:
+    """Digits of n rows: `flat` uint8 (n * WIDTH), row r from r * WIDTH on, PAD after its last digit.
+
+    `count` int64 (n): digits of the row, 0 where it is not plain; `plus`, `plain`, `empty` bool (n).
+    """
+
+    flat: NDArray[np.uint8]
+    count: NDArray[np.int64]
+    plus: NDArray[np.bool_]
+    plain: NDArray[np.bool_]
+    empty: NDArray[np.bool_]
+
+
+def plain_punctuation(column: pa.StringArray) -> pa.StringArray:
+    """The column with non-ASCII punctuation replaced by spaces, in the rows that have any."""
+    data, offsets = _buffers(column)
+    high = np.flatnonzero(data[offsets[0] : offsets[-1]] > 0x7F) + offsets[0]  # noqa: PLR2004  (the last of ASCII)
+    if not high.size:
+        return column
+    mask = np.zeros(len(column), np.bool_)
+    mask[_rows_of(high, offsets)] = True
+    touched = column.filter(pa.array(mask))
+    return pc.replace_with_mask(column, pa.array(mask), pc.replace_substring_regex(touched, _PUNCTUATION, " "))
+
+
+def read_digits(column: pa.StringArray) -> Digits:
+    """The digits of each text; the column has no nulls."""
+    data, offsets = _buffers(column)
+    base = offsets[0]
+    text = data[base : offsets[-1]]
+    offsets = offsets - base
+    is_digit = text - np.uint8(ord("0")) < _TEN
+    other = np.flatnonzero(~is_digit)
+    kinds = _CLASS[text[other]]
+    before = np.zeros(len(text) + 1, np.int32)  # digits before each byte
+    np.cumsum(is_digit, out=before[1:], dtype=np.int32)
+    first = before[offsets].astype(np.int64)
+    count, length = np.diff(first), np.diff(offsets)
+    plain = (count >= _FEWEST_DIGITS) & (count <= _MOST_DIGITS) & (length <= _LONGEST_TEXT)
+    plain[_rows_of(other[kinds == _ODD], offsets)] = False
+    plus = _leading_plus(other[kinds == _PLUS], offsets, before, plain)
+    flat = _lay_out(text[is_digit] - np.uint8(ord("0")), first[:-1], count, plain)
+    return Digits(flat, np.where(plain, count, 0), plus, plain, length == 0)
+
+
+def _leading_plus(
+    places: NDArray[np.int64], offsets: NDArray[np.int64], before: NDArray[np.int32], plain: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Which rows have a plus; a second one, or one behind a digit, makes the row not plain."""
+    rows = _rows_of(places, offsets)
+    plain[rows[1:][rows[1:] == rows[:-1]]] = False
+    plain[rows[before[places] != before[offsets[rows]]]] = False
+    plus = np.zeros(len(plain), np.bool_)
+    plus[rows] = True
+    return plus
+
+
+def _lay_out(
+    digits: NDArray[np.uint8], first: NDArray[np.int64], count: NDArray[np.int64], plain: NDArray[np.bool_]
+) -> NDArray[np.uint8]:
+    rows = len(count)
+    flat = np.full((rows + 1) * WIDTH, PAD, np.uint8)
+    shift = np.repeat(np.arange(rows) * WIDTH - first, count)
+    target = np.arange(len(digits)) + shift
+    if not plain.all():
+        kept = np.repeat(plain, count)
+        target, digits = target[kept], digits[kept]
+    flat[target] = digits
+    return flat
+
+
+def _buffers(column: pa.StringArray) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """The bytes of the texts and the n + 1 places between them, without copying the bytes."""
+    _, places, data = column.buffers()
+    if places is None or len(column) == 0:
+        return np.zeros(0, np.uint8), np.zeros(1, np.int64)
+    offsets = np.frombuffer(places, np.int32)[column.offset : column.offset + len(column) + 1]
+    return np.frombuffer(data or b"", np.uint8), offsets.astype(np.int64)
+
+
+def _rows_of(places: NDArray[np.int64], offsets: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.searchsorted(offsets, places, side="right") - 1

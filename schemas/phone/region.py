@@ -1,0 +1,101 @@
+"""Which country numbers belong to, for whole columns: ISO 3166 regions, or "001" for a code of no country.
+
+Expects valid (or at least possible) numbers, as `check_column` answers them; it judges nothing.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import phonenumbers
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneMetadata
+
+REGIONS: tuple[str, ...] = ("", "001", *sorted(phonenumbers.SUPPORTED_REGIONS))
+NANP = 1  # its 25 regions are told apart by the area code alone, the three digits after the 1
+NANP_LEAST = 10**10  # a few numbers of its plan are shorter
+_INDEX = {region: place for place, region in enumerate(REGIONS)}
+_POWERS = 10 ** np.arange(16, dtype=np.int64)
+
+
+def regions_of(e164: NDArray[np.int64]) -> NDArray[np.int16]:
+    """The region of each number (int64, 0: none), as a place in `REGIONS`."""
+    first_digits = e164 // _POWERS[np.maximum(np.searchsorted(_POWERS, e164, side="right") - 3, 0)]
+    calling_code = _calling_codes()[np.minimum(first_digits, 999)]
+    found = np.zeros(len(e164), np.int16)
+    for code in np.flatnonzero(np.bincount(calling_code)):
+        rows = calling_code == code
+        regions = COUNTRY_CODE_TO_REGION_CODE.get(int(code), ("",))
+        found[rows] = _INDEX[regions[0]]
+        if code == NANP:
+            full = rows & (e164 >= NANP_LEAST)
+            found[full] = _by_area_code()[e164[full] // 10**7 % 1000]
+            rows &= ~full
+        if len(regions) > 1:
+            found[rows] = _by_patterns(e164[rows], len(str(code)), regions)
+    return found
+
+
+def names(places: NDArray[np.int16]) -> pa.StringArray:
+    """Places in `REGIONS` as text."""
+    return pa.DictionaryArray.from_arrays(pa.array(places), pa.array(REGIONS)).cast(pa.string())
+
+
+@lru_cache(maxsize=1)
+def _calling_codes() -> NDArray[np.int16]:
+    """The calling code by a number's first three digits; no code is the beginning of another. 0: none."""
+    table = np.zeros(1000, np.int16)
+    for code in COUNTRY_CODE_TO_REGION_CODE:
+        span = 10 ** (3 - len(str(code)))
+        table[code * span : (code + 1) * span] = code
+    return table
+
+
+@lru_cache(maxsize=1)
+def _by_area_code() -> NDArray[np.int16]:
+    """Region by NANP area code, asked of the library with one number each."""
+    table = np.full(1000, _INDEX["US"], np.int16)
+    for area in range(200, 1000):
+        number = phonenumbers.PhoneNumber(country_code=NANP, national_number=area * 10**7 + 2_345_678)
+        table[area] = _INDEX[phonenumbers.region_code_for_number(number) or "US"]
+    return table
+
+
+def _by_patterns(e164: NDArray[np.int64], code_length: int, regions: tuple[str, ...]) -> NDArray[np.int16]:
+    """The first region whose patterns take the number, as `region_code_for_number` has it."""
+    found = np.full(len(e164), _INDEX[regions[0]], np.int16)
+    text = pc.utf8_slice_codeunits(pc.cast(pa.array(e164), pa.string()), code_length)
+    waiting = np.ones(len(e164), np.bool_)
+    for region in regions:
+        taken = waiting & pc.match_substring_regex(text, _pattern(region)).to_numpy(zero_copy_only=False)
+        found[taken] = _INDEX[region]
+        waiting &= ~taken
+    return found
+
+
+@lru_cache(maxsize=64)
+def _pattern(region: str) -> str:
+    metadata = PhoneMetadata.metadata_for_region(region)
+    if metadata is None:
+        raise LookupError(region)
+    if metadata.leading_digits:
+        return f"^(?:{metadata.leading_digits})"
+    kinds = (
+        "fixed_line",
+        "mobile",
+        "toll_free",
+        "premium_rate",
+        "shared_cost",
+        "voip",
+        "personal_number",
+        "pager",
+        "uan",
+        "voicemail",
+    )
+    patterns = [
+        getattr(metadata, kind).national_number_pattern for kind in kinds if getattr(metadata, kind) is not None
+    ]
+    return "^(?:" + "|".join(f"(?:{pattern})" for pattern in patterns if pattern) + ")$"

@@ -1,0 +1,93 @@
+"""Problem details (RFC 9457): the body of every refusal, and what a failed job keeps as its reason.
+
+File codes come from `schemas.codes`; the codes of requests that never became a job are here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from schemas.codes import CATALOGUE, Code, text_of
+
+
+class RequestCode(StrEnum):
+    """Why a request was refused, where no spreadsheet is to blame."""
+
+    BAD_REQUEST = "BAD_REQUEST"
+    UNAUTHENTICATED = "UNAUTHENTICATED"
+    FORBIDDEN = "FORBIDDEN"
+    NOT_FOUND = "NOT_FOUND"
+    METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"
+    REPORT_NOT_READY = "REPORT_NOT_READY"
+    NO_REPORT = "NO_REPORT"
+    UNSUPPORTED_MEDIA_TYPE = "UNSUPPORTED_MEDIA_TYPE"
+    INVALID_FIELD = "INVALID_FIELD"
+    RATE_LIMITED = "RATE_LIMITED"
+    INTERNAL_ERROR = "INTERNAL_ERROR"
+    UNAVAILABLE = "UNAVAILABLE"
+
+
+@dataclass(frozen=True)
+class RequestProblem:
+    """A request code's HTTP status, its words, and what to do."""
+
+    status: int
+    title: str
+    fix: str
+
+
+REQUEST_PROBLEMS: dict[RequestCode, RequestProblem] = {
+    RequestCode.BAD_REQUEST: RequestProblem(400, "The request could not be understood.", "Check the request."),
+    RequestCode.UNAUTHENTICATED: RequestProblem(
+        401, "No valid sign-in or token.", "Send `Authorization: Bearer` with a token that is neither expired nor revoked."
+    ),
+    RequestCode.FORBIDDEN: RequestProblem(403, "This is not allowed for you.", "Ask the level above."),
+    RequestCode.NOT_FOUND: RequestProblem(404, "There is nothing here.", "Check the address."),
+    RequestCode.METHOD_NOT_ALLOWED: RequestProblem(
+        405, "This address does not take that method.", "See the Allow header."
+    ),
+    RequestCode.REPORT_NOT_READY: RequestProblem(
+        409, "The report is not written yet.", "Wait until the job has ended, then ask again."
+    ),
+    RequestCode.NO_REPORT: RequestProblem(
+        409, "The job has no report, because no row was read.", "See the job's problem."
+    ),
+    RequestCode.UNSUPPORTED_MEDIA_TYPE: RequestProblem(
+        415, "The body is of a type that is not taken here.", "Send the type that the documentation names."
+    ),
+    RequestCode.INVALID_FIELD: RequestProblem(422, "A field of the request is not valid.", "Correct the field."),
+    RequestCode.RATE_LIMITED: RequestProblem(429, "Too many requests.", "Wait, then try again."),
+    RequestCode.INTERNAL_ERROR: RequestProblem(
+        500, "Something went wrong on our side.", "Try again; if it stays, tell support the request id."
+    ),
+    RequestCode.UNAVAILABLE: RequestProblem(
+        503, "The service cannot do this right now.", "Try again in a few seconds."
+    ),
+}
+
+
+def of_request(code: RequestCode, detail: str = "", **more: Any) -> dict[str, Any]:
+    """A problem body for a request code."""
+    found = REQUEST_PROBLEMS[code]
+    return _problem(code.value, found.status, found.title, detail or found.title, found.fix, more)
+
+
+def of_file(code: Code, detail: str = "", context: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """A problem body for a file code, or for a row code that refuses a whole file (R9, R11)."""
+    text = text_of(code)
+    return _problem(code.value, CATALOGUE[code].status, text.message, detail or text.message, text.fix, context or {})
+
+
+def _problem(code: str, status: int, title: str, detail: str, fix: str, more: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "type": f"urn:numberyard:problem:{code}",
+        "title": title,
+        "status": status,
+        "code": code,
+        "detail": detail,
+        "fix": fix,
+        **more,
+    }

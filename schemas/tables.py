@@ -1,0 +1,168 @@
+"""The tables, as SQLAlchemy Core. Only shapes: no engine, no session, no query lives here.
+
+Inner keys are small integers (a number row holds several of them); what leaves the house is a `public_id`, which
+tells nobody how many tenants or jobs there are (R3).
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# One sequence for every lease of every piece of work: a token issued later is always greater (fencing).
+lease_tokens = sa.Sequence("lease_tokens", metadata=metadata, data_type=sa.BigInteger)
+
+
+def _key(kind: type[sa.Integer] = sa.Integer) -> sa.Column[int]:
+    return sa.Column("id", kind, sa.Identity(always=True), primary_key=True)
+
+
+def _public_id() -> sa.Column[object]:
+    return sa.Column("public_id", UUID(as_uuid=False), nullable=False, unique=True, server_default=sa.func.gen_random_uuid())
+
+
+def _now(name: str) -> sa.Column[object]:
+    return sa.Column(name, sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now())
+
+
+def _time(name: str) -> sa.Column[object]:
+    return sa.Column(name, sa.DateTime(timezone=True))
+
+
+tenants = sa.Table(
+    "tenants",
+    metadata,
+    _key(),
+    _public_id(),
+    sa.Column("parent_id", sa.Integer, sa.ForeignKey("tenants.id")),
+    # From the root down to the tenant itself: "is below" is one containment test (R1).
+    sa.Column("path", ARRAY(sa.Integer), nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("allow_external_numbers", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("default_voice_carrier_id", sa.Integer, sa.ForeignKey("carriers.id", use_alter=True)),
+    sa.Column("default_sms_carrier_id", sa.Integer, sa.ForeignKey("carriers.id", use_alter=True)),
+    _now("created_at"),
+    sa.CheckConstraint("kind IN ('master_reseller', 'reseller', 'enterprise')", name="kind"),
+    sa.CheckConstraint("(kind = 'master_reseller') = (parent_id IS NULL)", name="one_root"),
+    sa.Index("ix_tenants_path", "path", postgresql_using="gin"),
+)
+sa.Index("uq_tenants_parent_name", tenants.c.parent_id, sa.func.lower(tenants.c.name), unique=True)
+
+carriers = sa.Table(
+    "carriers",
+    metadata,
+    _key(),
+    _public_id(),
+    sa.Column("tenant_id", sa.Integer, sa.ForeignKey("tenants.id"), nullable=False),
+    sa.Column("service", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    _now("created_at"),
+    sa.CheckConstraint("service IN ('voice', 'sms')", name="service"),
+)
+sa.Index("uq_carriers_name", carriers.c.tenant_id, carriers.c.service, sa.func.lower(carriers.c.name), unique=True)
+
+admins = sa.Table(
+    "admins",
+    metadata,
+    _key(),
+    sa.Column("tenant_id", sa.Integer, sa.ForeignKey("tenants.id"), nullable=False),
+    sa.Column("email", sa.Text, nullable=False, unique=True),
+    sa.Column("password_hash", sa.Text, nullable=False),
+    _now("created_at"),
+)
+
+tokens = sa.Table(
+    "tokens",
+    metadata,
+    _key(),
+    _public_id(),
+    sa.Column("tenant_id", sa.Integer, sa.ForeignKey("tenants.id"), nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    # SHA-256 of a 256-bit random token: nothing to guess, so a slow hash would only slow the door.
+    sa.Column("hash", sa.LargeBinary, nullable=False, unique=True),
+    _now("created_at"),
+    _time("expires_at"),
+    _time("revoked_at"),
+)
+
+phone_numbers = sa.Table(
+    "phone_numbers",
+    metadata,
+    # E.164 without the plus: at most 15 digits, so it fits, and it is the identity on the platform (R6).
+    sa.Column("e164", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("created_job_id", sa.BigInteger, nullable=False),
+    sa.Column("changed_job_id", sa.BigInteger, nullable=False),
+    # No foreign keys here: a check per row and key would double the cost of a large write. The writer locks each
+    # distinct tenant and carrier once per chunk instead (FOR KEY SHARE), which is what the checks would do per row.
+    sa.Column("holder_id", sa.Integer, nullable=False),
+    sa.Column("uploader_id", sa.Integer, nullable=False),
+    sa.Column("voice_carrier_id", sa.Integer),
+    sa.Column("sms_carrier_id", sa.Integer),
+    sa.Column("voice", sa.Boolean, nullable=False),
+    sa.Column("sms", sa.Boolean, nullable=False),
+    sa.Column("fax", sa.Boolean, nullable=False),
+    sa.Column("country", sa.Text, nullable=False),
+    sa.Index("ix_phone_numbers_holder_e164", "holder_id", "e164"),
+    sa.CheckConstraint("e164 BETWEEN 1000000 AND 999999999999999", name="e164"),
+)
+
+jobs = sa.Table(
+    "jobs",
+    metadata,
+    _key(sa.BigInteger),
+    _public_id(),
+    sa.Column("tenant_id", sa.Integer, sa.ForeignKey("tenants.id"), nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("options", JSONB, nullable=False, server_default="{}"),
+    sa.Column("created_by", sa.Text, nullable=False),
+    _now("created_at"),
+    _time("started_at"),
+    _time("finished_at"),
+    sa.Column("file_name", sa.Text, nullable=False),
+    sa.Column("file_size", sa.BigInteger, nullable=False),
+    sa.Column("file_sha256", sa.LargeBinary, nullable=False),
+    # What the reader decided about the file (format, encoding, delimiter, sheet, columns).
+    sa.Column("file_facts", JSONB, nullable=False, server_default="{}"),
+    sa.Column("rows_total", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("rows_done", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("chunks_left", sa.Integer, nullable=False, server_default="0"),
+    # What checking settled; from the end of the job on, what all of it came to.
+    sa.Column("tally", JSONB),
+    sa.Column("problem", JSONB),
+    sa.Column("duplicate_of_id", sa.BigInteger, sa.ForeignKey("jobs.id")),
+    sa.Index("ix_jobs_tenant_id", "tenant_id", "id"),
+)
+
+job_chunks = sa.Table(
+    "job_chunks",
+    metadata,
+    sa.Column("job_id", sa.BigInteger, sa.ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("phase", sa.Text, primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("state", sa.Text, nullable=False, server_default="pending"),
+    sa.Column("lease_token", sa.BigInteger),
+    _time("lease_until"),
+    sa.Column("attempt", sa.Integer, nullable=False, server_default="0"),
+    _now("next_attempt_at"),
+    # When the sweep sends the next wake-up, should nobody have come by then.
+    _now("hint_due_at"),
+    sa.Column("rows", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("result_key", sa.Text),
+    sa.Column("tally", JSONB),
+    sa.CheckConstraint("phase IN ('check', 'write', 'report')", name="phase"),
+    sa.CheckConstraint("state IN ('pending', 'leased', 'done', 'dead')", name="state"),
+    sa.CheckConstraint("(state = 'leased') = (lease_until IS NOT NULL)", name="lease"),
+    sa.Index("ix_job_chunks_open", "state", "phase", postgresql_where=sa.text("state IN ('pending', 'leased')")),
+)

@@ -1,0 +1,161 @@
+"""`/v1/jobs`: status, rows and reports of jobs (R28)."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterable
+from http import HTTPStatus
+from itertools import chain
+
+from apiflask import APIBlueprint
+from flask import Response, request, stream_with_context, url_for
+
+from schemas import api, problems, report
+from schemas.codes import Outcome
+from schemas.jobs import TERMINAL
+from schemas.problems import RequestCode
+from schemas.report import Layout
+from webhook import auth, views
+from webhook.errors import Refused, refuse
+from webhook.pages import next_link
+from worker.infra import job_views, storage
+from worker.infra.db import transaction
+from worker.infra.job_views import JobView
+from worker.infra.published import open_report, stream_report
+
+bp = APIBlueprint("jobs", __name__, url_prefix="/v1/jobs", tag="Jobs")
+bp.before_request(auth.require_actor)
+
+LONGEST_WAIT = 10.0  # seconds that `Prefer: wait` may hold a request
+LOOK_EVERY = 0.05
+ROWS = {
+    "all": None,
+    "failed": frozenset({Outcome.FAILED}),
+    "unprocessed": frozenset({Outcome.UNPROCESSED}),
+}
+
+
+@bp.get("")
+@bp.input(api.JobsQuery, location="query", arg_name="query")
+@bp.output(api.JobList)
+@bp.doc(summary="List jobs, newest first")
+def index(query: api.JobsQuery) -> Response:
+    with transaction() as connection:
+        found = job_views.page(connection, auth.actor(), query.status, query.cursor, query.limit)
+    cursor = found[-1].row.public_id if len(found) == query.limit else None
+    return next_link(api.JobList(data=[views.job(view) for view in found], next_cursor=cursor), cursor)
+
+
+@bp.get("/<job_id>")
+@bp.output(api.Job)
+@bp.doc(summary="One job; `Prefer: wait=n` answers when it has ended, after n seconds at the latest")
+def show(job_id: str) -> Response:
+    return answer(_job_after_wait(job_id), 200)
+
+
+@bp.get("/<job_id>/rows")
+@bp.input(api.RowsQuery, location="query", arg_name="query")
+@bp.output(api.RowList)
+@bp.doc(summary="What became of each row")
+def rows(job_id: str, query: api.RowsQuery) -> Response:
+    view = _job(job_id)
+    if view.row.status in TERMINAL and view.row.status not in views.HAS_REPORT:
+        return next_link(api.RowList(data=[], next_cursor=None), None)
+    outcomes = None if query.outcome is None else frozenset({Outcome(query.outcome)})
+    with open_report(job_id, _layout(view)) as published:
+        found, following = published.page(outcomes, query.code, query.cursor, query.limit)
+    cursor = None if following is None else str(following)
+    return next_link(api.RowList(data=[api.Row(**row) for row in found], next_cursor=cursor), cursor)
+
+
+@bp.get("/<job_id>/report.csv")
+@bp.input(api.ReportQuery, location="query", arg_name="query")
+@bp.doc(summary="The report as CSV: the file's own columns, then what became of each row")
+def report_csv(job_id: str, query: api.ReportQuery) -> Response:
+    view = _job(job_id)
+    layout = _layout(view)
+    if query.rows == "all":
+        blocks = storage.stream(storage.report_key(job_id))
+    else:
+        blocks = chain(
+            [report.csv_header(layout)],
+            (
+                report.csv_rows(layout, cells, results)
+                for cells, results in stream_report(job_id, layout, ROWS[query.rows])
+            ),
+        )
+    return _download(blocks, view, query.rows, "csv", "text/csv; charset=utf-8")
+
+
+@bp.get("/<job_id>/report.jsonl")
+@bp.input(api.ReportQuery, location="query", arg_name="query")
+@bp.doc(summary="The report as JSON lines")
+def report_jsonl(job_id: str, query: api.ReportQuery) -> Response:
+    view = _job(job_id)
+    layout = _layout(view)
+    parts = stream_report(job_id, layout, ROWS[query.rows])
+    blocks = (report.json_lines(layout, cells, results) for cells, results in parts)
+    return _download(blocks, view, query.rows, "jsonl", "application/jsonl; charset=utf-8")
+
+
+def accepted(job_id: str) -> Response:
+    """202 for a job just made; with `Prefer: wait` it may have ended already."""
+    return answer(_job_after_wait(job_id), 202)
+
+
+def answer(view: JobView, status: int) -> Response:
+    """The job as an answer, with its ETag; 304 when the caller has just this."""
+    body = views.job(view).model_dump_json()
+    response = Response(body, status, content_type="application/json")
+    response.set_etag(hashlib.sha256(body.encode()).hexdigest()[:32])
+    if view.row.status not in TERMINAL:
+        response.headers["Retry-After"] = "1"
+    if status == HTTPStatus.ACCEPTED:
+        response.headers["Location"] = url_for("jobs.show", job_id=view.row.public_id)
+        return response
+    return response.make_conditional(request)
+
+
+def _job(job_id: str) -> JobView:
+    with transaction() as connection:
+        view = job_views.one(connection, auth.actor(), job_id)
+    if view is None:
+        raise refuse(RequestCode.NOT_FOUND, "There is no such job.")
+    return view
+
+
+def _job_after_wait(job_id: str) -> JobView:
+    """The job when it has ended, or as it is when the caller's patience does."""
+    deadline = time.monotonic() + _patience()
+    view = _job(job_id)
+    while view.row.status not in TERMINAL and time.monotonic() < deadline:
+        time.sleep(LOOK_EVERY)
+        view = _job(job_id)
+    return view
+
+
+def _patience() -> float:
+    """Seconds from `Prefer: wait=n` (RFC 7240), at most `LONGEST_WAIT`."""
+    for preference in request.headers.get("Prefer", "").split(","):
+        name, _, value = preference.strip().partition("=")
+        if name.lower() == "wait" and value.strip().isdecimal():
+            return min(float(value), LONGEST_WAIT)
+    return 0.0
+
+
+def _layout(view: JobView) -> Layout:
+    """The report's columns, for a job that has a report."""
+    if view.row.status in views.HAS_REPORT:
+        return Layout.from_json(view.row.file_facts)
+    if view.row.status in TERMINAL:
+        raise refuse(RequestCode.NO_REPORT)
+    raise Refused(problems.of_request(RequestCode.REPORT_NOT_READY), {"Retry-After": "1"})
+
+
+def _download(blocks: Iterable[bytes], view: JobView, which: str, ending: str, content_type: str) -> Response:
+    response = Response(stream_with_context(iter(blocks)), content_type=content_type)
+    stem = view.row.file_name.rpartition(".")[0] or view.row.file_name
+    response.headers.set("Content-Disposition", "attachment", filename=f"{stem}-{which}.{ending}")
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response

@@ -1,0 +1,72 @@
+"""The web application: puts the doors together. Started by gunicorn as `webhook.app:create_app()`."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import structlog
+from apiflask import APIFlask
+from flask import Response, request
+from flask_swagger_ui import get_swaggerui_blueprint
+
+from schemas import api
+from webhook import errors
+from webhook.api import health, jobs, numbers, templates, uploads
+from worker.infra import logs
+
+# The documentation's page needs inline script, so it alone may have it; everything else may load nothing at all.
+_DOCS_POLICY = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline'"
+_POLICY = "default-src 'none'; frame-ancestors 'none'"
+
+
+def create_app() -> APIFlask:
+    """A configured application."""
+    logs.configure()
+    app = APIFlask("numberyard", title="Numberyard", version="1", docs_path=None, spec_path="/openapi.json")
+    app.config.update(
+        OPENAPI_VERSION="3.1.0",
+        SECURITY_SCHEMES={"bearer": {"type": "http", "scheme": "bearer"}},
+        VALIDATION_ERROR_STATUS_CODE=422,
+        MAX_FORM_MEMORY_SIZE=1024 * 1024,
+    )
+    errors.register(app)
+    for resource in (uploads, jobs, numbers, templates, health):
+        app.register_blueprint(resource.bp)
+    app.register_blueprint(get_swaggerui_blueprint("/docs", "/openapi.json", config={"app_name": "Numberyard API"}))
+    app.spec_processor(_complete)
+    app.before_request(_name_request)
+    app.after_request(_seal)
+    return app
+
+
+def _name_request() -> None:
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(request_id=str(uuid.uuid4()), path=request.path)
+
+
+def _seal(response: Response) -> Response:
+    """Headers that every answer has."""
+    response.headers["X-Request-Id"] = structlog.contextvars.get_contextvars().get("request_id", "")
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers["Referrer-Policy"] = "no-referrer"
+    response.headers["Content-Security-Policy"] = _DOCS_POLICY if request.path.startswith("/docs") else _POLICY
+    if request.path.startswith("/v1/"):
+        response.headers["Cache-Control"] = "private, no-cache"
+    return response
+
+
+def _complete(spec: dict[str, Any]) -> dict[str, Any]:
+    """Add what the decorators cannot say: the upload's form, the token on every path, the shape of refusals."""
+    form = api.UploadForm.model_json_schema()
+    form["properties"]["file"] = {"type": "string", "contentMediaType": "application/octet-stream"}
+    form["required"] = ["file"]
+    spec["paths"]["/v1/uploads"]["post"]["requestBody"] = {"content": {"multipart/form-data": {"schema": form}}}
+    problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    spec["components"]["schemas"]["Problem"] = api.Problem.model_json_schema()
+    for path, operations in spec["paths"].items():
+        for operation in operations.values():
+            if path.startswith("/v1/"):
+                operation["security"] = [{"bearer": []}]
+            operation["responses"]["default"] = {"description": "Refused", "content": problem}
+    return spec

@@ -1,0 +1,29 @@
+"""Who is asking: a bearer token (RFC 6750) names the actor, or the request ends here (R4)."""
+
+from __future__ import annotations
+
+from flask import g, request
+
+from schemas.permissions import Actor
+from schemas.problems import RequestCode
+from webhook.errors import refuse
+from worker.infra import tokens
+from worker.infra.db import transaction
+
+
+def require_actor() -> None:
+    """Before every request of a protected blueprint. An expired, revoked or unknown token: all the same 401."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    actor = None
+    if scheme.lower() == "bearer" and token:
+        with transaction() as connection:
+            actor = tokens.actor_of(connection, token.strip())
+    if actor is None:
+        raise refuse(RequestCode.UNAUTHENTICATED)
+    g.actor = actor
+
+
+def actor() -> Actor:
+    """The actor of this request."""
+    found: Actor = g.actor
+    return found

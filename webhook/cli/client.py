@@ -1,0 +1,163 @@
+"""A client of the public HTTP API (v1): requests out, plain data or one of two errors back. Prints nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Self, cast
+from urllib.parse import quote, urlsplit
+
+import httpx
+
+Json = dict[str, Any]
+
+_TIMEOUT = httpx.Timeout(30.0)
+# The door answers an upload only when the whole file is stored and checked.
+_UPLOAD_TIMEOUT = httpx.Timeout(30.0, read=600.0)
+# The longest page every list gives.
+_PAGE = 200
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+class ProblemError(Exception):
+    """The service refused: RFC 9457 problem details with a `code` and the HTTP status."""
+
+    def __init__(self, status: int, document: Json) -> None:
+        super().__init__(document.get("code", status))
+        self.status = status
+        self.document = document
+
+
+class UnreachableError(Exception):
+    """No answer came, or one that is not Numberyard's."""
+
+
+class _Counted:
+    """An open file that tells how much of it was read; `fileno` lets httpx find its length without reading it."""
+
+    def __init__(self, file: BinaryIO, on_read: Callable[[int], None]) -> None:
+        self._file = file
+        self._on_read = on_read
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(size)
+        self._on_read(len(data))
+        return data
+
+    def fileno(self) -> int:
+        return self._file.fileno()
+
+
+class Api:
+    """One connection to the service. Every method raises `ProblemError` or `UnreachableError`."""
+
+    def __init__(self, url: str, token: str | None) -> None:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        # A proxy of the environment must not be asked for a service on this machine.
+        through_proxy = urlsplit(url).hostname not in _LOOPBACK
+        self.url = url
+        self._http = httpx.Client(
+            base_url=url, headers=headers, timeout=_TIMEOUT, trust_env=through_proxy, follow_redirects=True
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._http.close()
+
+    def job(self, job_id: str, wait: int = 0) -> Json:
+        """The job; with `wait` (seconds, at most 10) the service may answer later, when there is news."""
+        headers = {"Prefer": f"wait={wait}"} if wait else {}
+        return self._get(f"/v1/jobs/{_part(job_id)}", headers=headers)
+
+    def number(self, e164: str) -> Json:
+        """One number with its history."""
+        return self._get(f"/v1/numbers/{_part(e164)}")
+
+    def pages(self, path: str, filters: Mapping[str, str | None], limit: int) -> Json:
+        """The first `limit` entries of a list, as many pages as that takes: `{"data": [..], "next_cursor": ..}`."""
+        given = {name: value for name, value in filters.items() if value is not None}
+        data: list[Json] = []
+        cursor: str | None = None
+        while True:
+            wanted = {"limit": str(min(limit - len(data), _PAGE))} | ({"cursor": cursor} if cursor else {})
+            page = self._get(path, params=given | wanted)
+            if "data" not in page:
+                raise _stranger(self.url)
+            data += page["data"]
+            cursor = page.get("next_cursor")
+            if not cursor or len(data) >= limit:
+                return {"data": data, "next_cursor": cursor}
+
+    def upload(self, path: Path, fields: Mapping[str, str | None], on_read: Callable[[int], None]) -> Json:
+        """Send a file from disk, never held in memory; `on_read` is told the bytes as they go. Returns the job."""
+        given = {name: value for name, value in fields.items() if value is not None}
+        with path.open("rb") as file, _reaching(self.url):
+            part = (path.name, cast("BinaryIO", _Counted(file, on_read)), "application/octet-stream")
+            answer = self._http.post(
+                "/v1/uploads", data=given, files={"file": part}, timeout=_UPLOAD_TIMEOUT, follow_redirects=False
+            )
+        return self._document(answer)
+
+    @contextmanager
+    def report(self, job_id: str, rows: str, file_format: str) -> Iterator[Iterator[bytes]]:
+        """The report's bytes as they come."""
+        path = f"/v1/jobs/{_part(job_id)}/report.{file_format}"
+        with _reaching(self.url), self._http.stream("GET", path, params={"rows": rows}) as answer:
+            if not answer.is_success:
+                answer.read()
+                raise _problem_of(answer, self.url)
+            yield answer.iter_bytes()
+
+    def _get(self, path: str, **request: Any) -> Json:  # noqa: ANN401 - handed on to httpx
+        with _reaching(self.url):
+            answer = self._http.get(path, **request)
+        return self._document(answer)
+
+    def _document(self, answer: httpx.Response) -> Json:
+        document = _json_of(answer)
+        if not answer.is_success:
+            raise _problem_of(answer, self.url)
+        if document is None:
+            raise _stranger(self.url)
+        return document
+
+
+def _part(text: str) -> str:
+    """Text as one part of a path, whatever is in it."""
+    return quote(text, safe="+")
+
+
+def _json_of(answer: httpx.Response) -> Json | None:
+    try:
+        document = answer.json()
+    except ValueError:
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def _problem_of(answer: httpx.Response, url: str) -> ProblemError | UnreachableError:
+    document = _json_of(answer)
+    if document is not None and "code" in document:
+        return ProblemError(answer.status_code, document)
+    if answer.status_code in {502, 503, 504}:
+        return UnreachableError(f"{url} answers {answer.status_code}: the service behind it is not there.")
+    return _stranger(url)
+
+
+def _stranger(url: str) -> UnreachableError:
+    return UnreachableError(f"What answers at {url} is not Numberyard's API: check the URL.")
+
+
+@contextmanager
+def _reaching(url: str) -> Iterator[None]:
+    """Turn what httpx says about the connection or the address into `UnreachableError`."""
+    try:
+        yield
+    except (httpx.RequestError, httpx.InvalidURL) as error:
+        raise UnreachableError(f"No connection to {url}: {error or type(error).__name__}") from error

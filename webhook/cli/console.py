@@ -1,0 +1,50 @@
+"""What the commands write: text made safe for a terminal, JSON, figures. Cells, names and file names are hostile."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+
+import click
+
+from webhook.cli.client import Json
+
+_ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|(?:\x1b[\]PX^_]|[\x90\x9d]).*?(?:\x07|\x1b\\|\x9c|$)", re.DOTALL)
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+
+
+def safe(value: object) -> str:
+    """One line without escape sequences, control characters or characters that turn or hide others; "" for None."""
+    text = _ESCAPES.sub("", "" if value is None else str(value))
+    spaced = re.sub(r"[\t\r\n]+", " ", text)
+    return "".join(char for char in spaced if unicodedata.category(char) not in _UNSEEN)
+
+
+def say(text: str = "") -> None:
+    """A line of the result, on stdout."""
+    click.echo(text)
+
+
+def note(text: str) -> None:
+    """A line beside the result, on stderr."""
+    click.echo(text, err=True)
+
+
+def emit(document: Json) -> None:
+    """The result for programs: one line of JSON on stdout, ASCII only, so that it is safe on a terminal too."""
+    click.echo(json.dumps(document))
+
+
+def number(value: object) -> str:
+    """A whole number with thousands marked; "" for anything else."""
+    return f"{value:,}" if isinstance(value, int) else ""
+
+
+def size(count: float) -> str:
+    """Bytes for people (decimal units)."""
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} GB"

@@ -1,0 +1,134 @@
+"""A job in words: where it stands, its counts that add up, its most frequent causes. Hostile text is made safe here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from schemas.codes import CATALOGUE, Code, Outcome
+from schemas.jobs import TERMINAL
+from webhook.cli.client import Json
+from webhook.cli.console import number, safe
+from webhook.cli.exits import Exit, of_job
+
+_TOP = 3
+_ENDINGS = frozenset(status.value for status in TERMINAL)
+
+
+def is_over(job: Json) -> bool:
+    """Whether the job has ended, one way or another."""
+    return job.get("status") in _ENDINGS
+
+
+def adds_up(job: Json) -> bool:
+    """R28: an ended job's outcomes add up to its total."""
+    counts = job.get("counts") or {}
+    return not is_over(job) or sum(_outcomes(counts).values()) == counts.get("total", 0)
+
+
+def exit_of(job: Json) -> Exit:
+    """The code a command ends with when it waited for this job; counts that do not add up are our fault."""
+    return of_job(str(job.get("status"))) if adds_up(job) else Exit.UNEXPECTED
+
+
+def progress_line(job: Json) -> str:
+    """One line for a job under way: phase, rows, speed, time left or place in the queue."""
+    progress, status = job.get("progress") or {}, safe(job.get("status"))
+    if progress.get("queue_position"):
+        return f"{status}: place {number(progress['queue_position'])} in the queue"
+    parts = [part for part in (_rows_part(progress), _speed_part(progress), _left_part(progress)) if part]
+    return f"{status}: {', '.join(parts)}" if parts else status
+
+
+def _rows_part(progress: Json) -> str:
+    done, total = number(progress.get("rows_done")), number(progress.get("rows_total"))
+    return f"{done} of {total} rows" if done and total else ""
+
+
+def _speed_part(progress: Json) -> str:
+    speed = progress.get("rows_per_second")
+    return f"{speed:,.0f} rows/s" if isinstance(speed, int | float) else ""
+
+
+def _left_part(progress: Json) -> str:
+    left = progress.get("eta_seconds")
+    return f"{left:,.0f} s left" if isinstance(left, int | float) else ""
+
+
+def lines(job: Json) -> Iterator[str]:
+    """The whole job for people; an ended one with the sum that proves R28."""
+    yield f"Job {safe(job.get('id'))}: {safe(job.get('status'))}"
+    yield from _what_and_when(job)
+    problem = job.get("problem")
+    if problem:
+        yield f"{safe(problem.get('code'))}: {safe(problem.get('detail') or problem.get('title'))}"
+        if problem.get("fix"):
+            yield f"  {safe(problem['fix'])}"
+    if not is_over(job):
+        yield progress_line(job)
+    yield from _counts(job)
+    yield from _causes(job)
+
+
+def _what_and_when(job: Json) -> Iterator[str]:
+    name = safe((job.get("file") or {}).get("name"))
+    rows, seconds = (job.get("counts") or {}).get("total"), _seconds(job)
+    parts = [name] if name else []
+    parts += [f"{number(rows)} rows"] if rows else []
+    parts += [f"{seconds:,.1f} s", f"{rows / seconds:,.0f} rows/s"] if rows and seconds else []
+    if parts:
+        yield ", ".join(parts)
+
+
+def _seconds(job: Json) -> float | None:
+    """Time from acceptance to the end, as the service measured it."""
+    try:
+        return (datetime.fromisoformat(job["finished_at"]) - datetime.fromisoformat(job["created_at"])).total_seconds()
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _outcomes(counts: Json) -> dict[str, int]:
+    return {outcome.value: counts.get(outcome.value) or 0 for outcome in Outcome}
+
+
+def _counts(job: Json) -> Iterator[str]:
+    counts = job.get("counts") or {}
+    if not counts.get("total"):
+        return
+    outcomes = {name: count for name, count in _outcomes(counts).items() if count}
+    yield ""
+    yield from (f"{name:>12}  {count:>11,}" for name, count in outcomes.items())
+    total = counts["total"]
+    if not adds_up(job):
+        yield f"{'total':>12}  {total:>11,}  but the lines above add up to {sum(outcomes.values()):,}: tell support"
+    elif is_over(job):
+        yield f"{'total':>12}  {total:>11,}  = {' + '.join(f'{count:,}' for count in outcomes.values())}"
+    if counts.get("warnings"):
+        yield f"{'warnings':>12}  {counts['warnings']:>11,}  rows that carry a warning, counted above too"
+
+
+def _causes(job: Json) -> Iterator[str]:
+    causes = (job.get("error_summary") or [])[:_TOP]
+    if causes:
+        yield ""
+        yield "Most frequent causes"
+    for cause in causes:
+        code = safe(cause.get("code"))
+        rows = "row" if cause.get("count") == 1 else "rows"
+        yield f"  {code}: {number(cause.get('count'))} {rows}, the first is row {number(cause.get('first_row'))}"
+        text = _words(code)
+        if text:
+            yield f"      {text}"
+
+
+def _words(code: str) -> str:
+    """What a code means and how to mend it, said of cells in general; "" for a code newer than this program."""
+    if code not in frozenset(Code):
+        return ""
+    entry = CATALOGUE[Code(code)]
+    thing = "carrier" if "CARRIER" in code else "cell"
+    message = entry.message.replace("“{value}”", "The cell")
+    message = message.replace("{column}", "The cell" if message.startswith("{column}") else thing)
+    fix = entry.fix.replace(": {accepts}", "").replace("{column}", f"the {thing}")
+    return f"{message} {fix}".strip()

@@ -1,0 +1,48 @@
+"""`numberyard up`: the whole service in one command, until Ctrl-C."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import click
+
+from webhook.cli.console import note, say
+from webhook.cli.exits import Ending, Exit
+from worker.infra.children import ServerError
+from worker.infra.settings import get_settings
+from worker.infra.stack import Stack
+
+
+@click.command()
+@click.option(
+    "--data", type=click.Path(file_okay=False, path_type=Path), help="Where everything is kept.  [default: var]"
+)
+@click.option("--port", type=click.IntRange(1, 65535), default=8080, show_default=True, help="Port of the service.")
+@click.option("--workers", type=click.IntRange(1), help="Worker processes.  [default: 2]")
+@click.option("--demo", is_flag=True, help="Make a small tenant tree to try, and write DATA/demo.json.")
+def up(*, data: Path | None, port: int, workers: int | None, demo: bool) -> Exit:
+    """Run the whole service: servers, web, workers.
+
+    Without NUMBERYARD_DATABASE_URL and NUMBERYARD_REDIS_URL it starts a PostgreSQL and a Valkey of its own in the data
+    folder. What is killed is started again; Ctrl-C finishes the work at hand and stops everything.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    given = {"data_dir": data, "workers": workers}
+    settings = get_settings().model_copy(update={name: value for name, value in given.items() if value is not None})
+    try:
+        with Stack(settings, port) as stack:
+            stack.start(with_demo=demo)
+            _greet(stack, demo=demo)
+            stack.run_forever()
+    except ServerError as error:
+        note(f"CANNOT_START: {error}")
+        raise Ending(Exit.UNEXPECTED) from error
+    return Exit.OK
+
+
+def _greet(stack: Stack, *, demo: bool) -> None:
+    say(f"Numberyard answers at {stack.url} (API description: {stack.url}/docs)")
+    if demo:
+        say(f"Accounts and tokens of the demo: {stack.folder / 'demo.json'}")
+    say("Ctrl-C stops it.")

@@ -1,0 +1,144 @@
+"""How a job's progress is shown: bars on a terminal, one plain line every few seconds elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Protocol, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
+
+from webhook.cli.client import Json
+from webhook.cli.console import note, size
+from webhook.cli.summary import is_over, progress_line
+
+LINE_SECONDS = 3.0
+_NAMES = {"checking": "Check", "running": "Import", "publishing": "Report", "cancelling": "Stop"}
+
+
+class View(Protocol):
+    """Is told what happens; entering and leaving it starts and ends the display. All of it goes to stderr."""
+
+    poll_seconds: int
+
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+    def uploading(self, sent: int, total: int) -> None: ...
+    def show(self, job: Json) -> None: ...
+    def note(self, text: str) -> None: ...
+
+
+def open_view() -> View:
+    """The view for where stderr goes."""
+    return Bars() if sys.stderr.isatty() else Lines()
+
+
+class Lines:
+    """Plain lines, at most one in `LINE_SECONDS` for each phase."""
+
+    poll_seconds = 5
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._began = clock()
+        self._last: tuple[str, float] = ("", self._began)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing is open."""
+
+    def uploading(self, sent: int, total: int) -> None:
+        if self._is_due("upload"):
+            note(f"upload: {_sent(sent, total, self._clock() - self._began)}")
+
+    def show(self, job: Json) -> None:
+        if not is_over(job) and self._is_due(str(job.get("status"))):
+            note(progress_line(job))
+
+    def note(self, text: str) -> None:
+        note(text)
+
+    def _is_due(self, phase: str) -> bool:
+        shown, at = self._last
+        now = self._clock()
+        if shown == phase and now - at < LINE_SECONDS:
+            return False
+        self._last = (phase, now)
+        return True
+
+
+class Bars:
+    """A bar each for upload, check, import and report."""
+
+    # The bars would stand still for as long as the service may keep us waiting.
+    poll_seconds = 1
+
+    def __init__(self) -> None:
+        self._progress = _progress()
+        self._tasks: dict[str, TaskID] = {}
+        self._began = time.monotonic()
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def uploading(self, sent: int, total: int) -> None:
+        detail = _sent(sent, total, time.monotonic() - self._began)
+        self._progress.update(self._task("Upload"), completed=sent, total=total, detail=detail)
+
+    def show(self, job: Json) -> None:
+        if is_over(job):
+            if str(job.get("status")).startswith("completed"):
+                self._finish(but="")
+            return
+        progress = job.get("progress") or {}
+        name = _NAMES.get(str(job.get("status")), "Queue")
+        task = self._task(name)
+        self._finish(but=name)
+        done, total = progress.get("rows_done") or 0, progress.get("rows_total")
+        self._progress.update(task, completed=done, total=total, detail=progress_line(job).partition(": ")[2])
+
+    def note(self, text: str) -> None:
+        self._progress.console.print(text, markup=False, highlight=False)
+
+    def _task(self, name: str) -> TaskID:
+        if name not in self._tasks:
+            self._tasks[name] = self._progress.add_task(name, total=None, detail="")
+        return self._tasks[name]
+
+    def _finish(self, but: str) -> None:
+        """Fill the bars of the phases that are over; what was left to do then is no longer true."""
+        totals = {task.id: task.total for task in self._progress.tasks}
+        for name, task in self._tasks.items():
+            if name not in {but, "Upload"}:
+                total = totals[task] or 1
+                self._progress.update(task, completed=total, total=total, detail="")
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description:<6}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[detail]}", markup=False),
+        console=Console(stderr=True),
+    )
+
+
+def _sent(sent: int, total: int, seconds: float) -> str:
+    speed = f", {size(sent / seconds)}/s" if seconds > 0 else ""
+    return f"{size(sent)} of {size(total)}{speed}"

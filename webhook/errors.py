@@ -1,0 +1,93 @@
+"""Every refusal leaves as problem details (RFC 9457), whoever raised it; never a traceback."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from apiflask import APIFlask, HTTPError
+from flask import Response, json
+from sqlalchemy.exc import InterfaceError, OperationalError
+from werkzeug.exceptions import HTTPException
+
+from schemas import problems
+from schemas.codes import Code
+from schemas.problems import RequestCode
+
+log = structlog.get_logger(__name__)
+
+_BY_STATUS = {
+    problems.REQUEST_PROBLEMS[code].status: code for code in reversed(RequestCode) if code is not RequestCode.NO_REPORT
+}
+
+
+class Refused(Exception):  # noqa: N818 - what it is, not what went wrong
+    """Raised by a view: the answer is this problem."""
+
+    def __init__(self, body: dict[str, Any], headers: dict[str, str] | None = None) -> None:
+        super().__init__(body["code"])
+        self.body = body
+        self.headers = headers or {}
+
+
+def refuse(code: RequestCode, detail: str = "", **more: Any) -> Refused:
+    """A refusal of the request."""
+    return Refused(problems.of_request(code, detail, **more))
+
+
+def refuse_file(code: Code, detail: str = "", **context: Any) -> Refused:
+    """A refusal of the file, or of the form beside it."""
+    return Refused(problems.of_file(code, detail, context))
+
+
+def respond(body: dict[str, Any], headers: dict[str, str] | None = None) -> Response:
+    """The problem as an HTTP response."""
+    response = Response(json.dumps(body), body["status"], headers, content_type="application/problem+json")
+    if body["status"] == problems.REQUEST_PROBLEMS[RequestCode.UNAUTHENTICATED].status:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def register(app: APIFlask) -> None:
+    """Have the app answer every error so."""
+    app.register_error_handler(Refused, lambda error: respond(error.body, error.headers))
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(OperationalError, _unavailable)
+    app.register_error_handler(InterfaceError, _unavailable)
+    app.register_error_handler(Exception, _unexpected)
+    app.error_processor(_validation_error)
+
+
+def _validation_error(error: HTTPError) -> Response:
+    """What APIFlask raises: for a body, query or path that does not fit, each field with what is wrong."""
+    code = _BY_STATUS.get(error.status_code, RequestCode.BAD_REQUEST)
+    errors = [
+        {"field": field, "message": " ".join(map(str, messages))}
+        for fields in (error.detail or {}).values()
+        if isinstance(fields, dict)
+        for field, messages in fields.items()
+    ]
+    detail = "; ".join(f"{entry['field']}: {entry['message']}" for entry in errors)
+    return respond(problems.of_request(code, detail or str(error.message), errors=errors), dict(error.headers or {}))
+
+
+def _http_error(error: HTTPException) -> Response:
+    status = error.code or 500
+    if status < 400:  # noqa: PLR2004 - a redirect, which is an exception to werkzeug but no refusal
+        return error.get_response()  # type: ignore[return-value]
+    code = _BY_STATUS.get(status, RequestCode.BAD_REQUEST if status < 500 else RequestCode.INTERNAL_ERROR)  # noqa: PLR2004
+    body = problems.of_request(code) | {"status": status}
+    if status == 413:  # noqa: PLR2004
+        body = problems.of_file(Code.FILE_TOO_LARGE)
+    allow = getattr(error, "valid_methods", None)
+    return respond(body, {"Allow": ", ".join(sorted(allow))} if allow else None)
+
+
+def _unavailable(error: Exception) -> Response:
+    log.error("database_unreachable", error=type(error).__name__)
+    return respond(problems.of_request(RequestCode.UNAVAILABLE), {"Retry-After": "2"})
+
+
+def _unexpected(error: Exception) -> Response:
+    log.error("unexpected", exc_info=error)
+    return respond(problems.of_request(RequestCode.INTERNAL_ERROR))

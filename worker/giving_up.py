@@ -1,0 +1,92 @@
+"""What happens to work that cannot be done: the file is refused, the try is repeated, or the fault is narrowed down.
+
+A chunk that fails again and again is halved until the one row at fault is alone; that row is reported as our error and
+all others are written (R28). Every try ends in the ledger, none in silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pyarrow as pa
+import structlog
+
+from schemas import problems, results
+from schemas.codes import Code, fault_bit, number_of
+from schemas.columns import Column
+from schemas.jobs import Phase
+from worker.infra import arrow, broker, jobs, storage
+from worker.infra.db import transaction
+
+log = structlog.get_logger(__name__)
+
+MOST_SINGLED_OUT = 20  # rows of one job; when more fail it is not the rows, and hunting for them would take hours
+FIRST_DELAY = 0.5  # seconds; doubled with every try
+LONGEST_DELAY = 30.0
+
+
+def refuse(lease: jobs.Lease, code: Code, detail: str, context: Mapping[str, object]) -> None:
+    """End the job with the file's fault. Nothing is kept but the problem's text."""
+    with transaction() as connection:
+        jobs.fail(connection, lease, problems.of_file(code, detail, context))
+    storage.remove_job(lease.job)
+    log.info("file_refused", code=code.value)
+
+
+def postpone(lease: jobs.Lease, *, counts: bool) -> None:
+    """Have the work tried again, later with every try. A lease that is lost needs nothing of the kind."""
+    delay = min(FIRST_DELAY * 2**lease.attempt, LONGEST_DELAY)
+    try:
+        with transaction() as connection:
+            jobs.give_back(connection, lease, delay, counts=counts)
+    except jobs.LostLeaseError:
+        log.warning("lease_lost")
+
+
+def give_up(lease: jobs.Lease) -> None:
+    """The tries are used up: halve a chunk, give up a single row, or end the job with our own fault."""
+    if lease.phase is not Phase.WRITE:
+        with transaction() as connection:
+            jobs.fail(connection, lease, problems.of_request(problems.RequestCode.INTERNAL_ERROR))
+    elif lease.rows > 1 and _given_up(lease) < MOST_SINGLED_OUT:
+        _halve(lease)
+    else:
+        _give_up_rows(lease)
+
+
+def _given_up(lease: jobs.Lease) -> int:
+    with transaction() as connection:
+        tally = jobs.tally_of(connection, lease.job_id)
+    return sum(seen.count for (_, code), seen in tally.results.items() if code is Code.INTERNAL_ERROR)
+
+
+def _halve(lease: jobs.Lease) -> None:
+    chunk = arrow.get_table(storage.chunk_key(lease.job, lease.number))
+    middle = chunk.num_rows // 2
+    halves = [chunk.slice(0, middle), chunk.slice(middle)]
+    with transaction() as connection:
+        numbers = jobs.halve(connection, lease, [half.num_rows for half in halves])
+        for number, half in zip(numbers, halves, strict=True):
+            arrow.put_table(storage.chunk_key(lease.job, number), half)
+    log.warning("chunk_halved", rows=lease.rows)
+    broker.wake(Phase.WRITE, lease.job, len(numbers))
+
+
+def _give_up_rows(lease: jobs.Lease) -> None:
+    chunk = arrow.get_table(storage.chunk_key(lease.job, lease.number))
+    columns = (
+        chunk.column("place").to_numpy(),
+        np.full(chunk.num_rows, number_of(Code.INTERNAL_ERROR), dtype=np.uint8),
+        np.full(chunk.num_rows, fault_bit(Code.INTERNAL_ERROR, Column.NONE), dtype=np.uint32),
+        chunk.column("warnings").to_numpy(),
+    )
+    failed = pa.table([pa.array(column) for column in columns], schema=results.CHUNK_RESULTS)
+    key = storage.result_key(lease.job, lease.number, lease.token)
+    arrow.put_table(key, failed)
+    with transaction() as connection:
+        tally = results.tally(failed.append_column("row", chunk.column("row")))
+        following = jobs.end_chunk(connection, lease, key, tally)
+    log.error("rows_given_up", rows=chunk.num_rows, first_row=chunk.column("row")[0].as_py())
+    if following is not None:
+        broker.wake(following, lease.job)

@@ -1,0 +1,97 @@
+"""Celery on Redis or Valkey: the one configured app, and the wake-up hints that go through it.
+
+A message carries no facts, only "there is work of this kind"; one that is lost or doubled changes nothing but the
+time it takes. Publishing never holds a request up.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import structlog
+from celery import Celery
+from kombu import Queue
+from kombu.exceptions import KombuError
+from redis.exceptions import RedisError
+
+from schemas.jobs import Phase
+from worker.infra.settings import Settings, get_settings
+
+log = structlog.get_logger(__name__)
+
+UPKEEP = "upkeep"
+QUEUES = {Phase.CHECK: "checking", Phase.WRITE: "chunks", Phase.REPORT: "reports"}
+ALL_QUEUES = (*QUEUES.values(), UPKEEP)
+TASKS = {phase: f"numberyard.{phase.value}" for phase in Phase}
+SWEEP = "numberyard.sweep"
+PUBLISH_SECONDS = 0.5
+MOST_HINTS = 16  # as many workers as one announcement may set going
+
+
+def configuration(settings: Settings) -> dict[str, object]:
+    """Celery's settings; the reason for each stands in ARCHITECTURE.md."""
+    if settings.redis_url is None:
+        raise LookupError("NUMBERYARD_REDIS_URL is not set")
+    timeouts = {"socket_connect_timeout": 1.0, "socket_timeout": 5.0, "retry_on_timeout": False}
+    return {
+        "broker_url": settings.redis_url.get_secret_value(),
+        "broker_transport_options": {**timeouts, "visibility_timeout": 3600, "max_retries": 0},
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,
+        "task_ignore_result": True,
+        "task_serializer": "json",
+        "accept_content": ["json"],
+        "task_acks_late": True,
+        "task_reject_on_worker_lost": False,
+        "worker_prefetch_multiplier": 1,
+        "worker_cancel_long_running_tasks_on_connection_loss": False,
+        "worker_enable_remote_control": False,
+        "worker_send_task_events": False,
+        "worker_hijack_root_logger": False,
+        "worker_max_memory_per_child": 1_500_000,
+        "task_queues": [Queue(name) for name in ALL_QUEUES],
+        "task_default_queue": UPKEEP,
+        "task_create_missing_queues": False,
+        "task_publish_retry": False,
+        "beat_schedule": {
+            "sweep": {
+                "task": SWEEP,
+                "schedule": settings.sweep_seconds,
+                # A sweep that waited longer than this is stale: the next one does its work.
+                "options": {"queue": UPKEEP, "expires": max(settings.sweep_seconds, 1.0)},
+            }
+        },
+        "beat_max_loop_interval": settings.sweep_seconds,
+    }
+
+
+@lru_cache(maxsize=1)
+def app() -> Celery:
+    """This process's Celery app; made at first use."""
+    made = Celery("numberyard", set_as_current=False)
+    made.conf.update(configuration(get_settings()))
+    return made
+
+
+@lru_cache(maxsize=1)
+def _publisher() -> Celery:
+    """An app that only sends, and gives up sooner than a person at the door would notice."""
+    made = Celery("numberyard-publisher", set_as_current=False)
+    made.conf.update(configuration(get_settings()))
+    made.conf.broker_transport_options["socket_timeout"] = PUBLISH_SECONDS
+    made.conf.broker_transport_options["socket_connect_timeout"] = PUBLISH_SECONDS
+    return made
+
+
+def wake(phase: Phase, job: str, pieces: int = 1) -> bool:
+    """Announce work. False if the broker did not take it: the sweep announces it again, so nobody has to care.
+
+    Each hint lives on as long as there is work (see `worker.tasks`), so a few start a job of any size.
+    """
+    try:
+        for _ in range(min(pieces, MOST_HINTS)):
+            _publisher().send_task(TASKS[phase], args=[job], queue=QUEUES[phase], retry=False)
+    except (KombuError, RedisError, OSError) as error:
+        log.warning("broker_unreachable", phase=phase.value, job=job, error=type(error).__name__)
+        return False
+    return True

@@ -1,0 +1,51 @@
+"""The way to PostgreSQL: one engine per process, transactions, and which of its errors are worth a retry.
+
+No query lives here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.pool import QueuePool
+
+from worker.infra.settings import Settings, get_settings
+
+# What a restart of the database, a lost connection, a deadlock or a lock time-out looks like; nothing else is retried.
+TRANSIENT: tuple[type[DBAPIError], ...] = (OperationalError, InterfaceError)
+
+
+def sqlalchemy_url(settings: Settings) -> sa.URL:
+    """The database's address with the one driver we use; `LookupError` when none is set."""
+    if settings.database_url is None:
+        raise LookupError("NUMBERYARD_DATABASE_URL is not set")
+    return sa.make_url(settings.database_url.get_secret_value()).set(drivername="postgresql+psycopg")
+
+
+def make_engine(settings: Settings) -> sa.Engine:
+    """A new engine. Connections that sat idle are tried before use, so a restarted database is noticed in time."""
+    return sa.create_engine(
+        sqlalchemy_url(settings),
+        poolclass=QueuePool,
+        pool_size=4,
+        max_overflow=28,
+        pool_pre_ping=True,
+        connect_args={"connect_timeout": 5, "application_name": "numberyard"},
+    )
+
+
+@lru_cache(maxsize=1)
+def engine() -> sa.Engine:
+    """This process's engine; made at first use, so that a forked worker never shares its parent's connections."""
+    return make_engine(get_settings())
+
+
+@contextmanager
+def transaction() -> Iterator[sa.Connection]:
+    """A transaction: committed when the block ends, rolled back when it raises."""
+    with engine().begin() as connection:
+        yield connection

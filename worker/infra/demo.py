@@ -1,0 +1,138 @@
+"""A small tenant tree to try Numberyard with: made once per data folder, with accounts that nobody else knows."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from argon2 import PasswordHasher
+from sqlalchemy.dialects.postgresql import insert
+
+from schemas.permissions import TenantKind
+from schemas.tables import admins, carriers, tenants
+from worker.infra import tokens
+from worker.infra.db import make_engine
+from worker.infra.settings import Settings
+
+FILE = "demo.json"
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """A tenant to be made, those below it, and the carriers that it defines."""
+
+    name: str
+    kind: TenantKind
+    carriers: tuple[tuple[str, str], ...] = ()
+    below: tuple[_Plan, ...] = ()
+    allow_external_numbers: bool = False
+
+
+def _enterprises(first: str, second: str) -> tuple[_Plan, ...]:
+    return (
+        _Plan(first, TenantKind.ENTERPRISE, allow_external_numbers=True),
+        _Plan(second, TenantKind.ENTERPRISE),
+    )
+
+
+TREE = _Plan(
+    "Meridian Communications",
+    TenantKind.MASTER_RESELLER,
+    carriers=(("voice", "Meridian Voice"), ("sms", "Meridian SMS")),
+    below=(
+        _Plan(
+            "Harbour Telecom",
+            TenantKind.RESELLER,
+            carriers=(("voice", "Harbour SIP"), ("sms", "Harbour Messaging")),
+            below=_enterprises("Ashford Clinics", "Brightwater Hotels"),
+        ),
+        _Plan(
+            "Summit Networks",
+            TenantKind.RESELLER,
+            carriers=(("voice", "Summit SIP"), ("sms", "Summit Messaging")),
+            below=_enterprises("Copperfield Logistics", "Dunmore Insurance"),
+        ),
+    ),
+)
+
+
+def seed(settings: Settings, folder: Path) -> list[dict[str, Any]]:
+    """The accounts of the demo's tree, as `demo.json` lists them.
+
+    Made at the first call, read back at later ones. Where the tree is there but the file is not (the first start was
+    broken off), the accounts are given new tokens and passwords: the old ones are known to nobody.
+    """
+    path = folder / FILE
+    if path.exists():
+        accounts: list[dict[str, Any]] = json.loads(path.read_text())["accounts"]
+        return accounts
+    engine = make_engine(settings)
+    accounts = []
+    try:
+        with engine.begin() as connection:
+            _plant(connection, TREE, None, accounts)
+    finally:
+        engine.dispose()
+    return accounts
+
+
+def write(folder: Path, facts: dict[str, Any]) -> None:
+    """Write `demo.json`: whole or not at all, and for its owner only, because it holds tokens."""
+    path = folder / FILE
+    draft = path.with_suffix(".part")
+    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:  # noqa: PTH123 - the mode
+        json.dump(facts, file, indent=2)
+    draft.replace(path)
+
+
+def _plant(
+    connection: sa.Connection, plan: _Plan, parent: sa.Row[Any] | None, accounts: list[dict[str, Any]]
+) -> None:
+    tenant = _find(connection, plan, parent) or _make(connection, plan, parent)
+    accounts.append(_account(connection, plan, tenant, parent))
+    for child in plan.below:
+        _plant(connection, child, tenant, accounts)
+
+
+def _find(connection: sa.Connection, plan: _Plan, parent: sa.Row[Any] | None) -> sa.Row[Any] | None:
+    under = tenants.c.parent_id.is_(None) if parent is None else tenants.c.parent_id == parent.id
+    return connection.execute(sa.select(tenants).where(under, tenants.c.name == plan.name)).one_or_none()
+
+
+def _make(connection: sa.Connection, plan: _Plan, parent: sa.Row[Any] | None) -> sa.Row[Any]:
+    values = {"name": plan.name, "kind": plan.kind, "allow_external_numbers": plan.allow_external_numbers, "path": []}
+    values |= {} if parent is None else {"parent_id": parent.id}
+    made: int = connection.execute(tenants.insert().values(values).returning(tenants.c.id)).scalar_one()
+    changes: dict[str, Any] = {"path": [*([] if parent is None else parent.path), made]}
+    for service, name in plan.carriers:
+        carrier = carriers.insert().values(tenant_id=made, service=service, name=name).returning(carriers.c.id)
+        carrier_id = connection.execute(carrier).scalar_one()
+        if plan.kind is TenantKind.MASTER_RESELLER:
+            changes[f"default_{service}_carrier_id"] = carrier_id
+    changed = tenants.update().where(tenants.c.id == made).values(changes).returning(*tenants.c)
+    return connection.execute(changed).one()
+
+
+def _account(
+    connection: sa.Connection, plan: _Plan, tenant: sa.Row[Any], parent: sa.Row[Any] | None
+) -> dict[str, Any]:
+    """An admin who can sign in, and a token, for a tenant."""
+    email = f"admin@{plan.name.lower().replace(' ', '-')}.example"
+    password = secrets.token_urlsafe(12)
+    hashed = PasswordHasher().hash(password)
+    admin = insert(admins).values(tenant_id=tenant.id, email=email, password_hash=hashed)
+    connection.execute(admin.on_conflict_do_update(index_elements=["email"], set_={"password_hash": hashed}))
+    return {
+        "name": plan.name,
+        "kind": plan.kind.value,
+        "tenant_id": tenant.public_id,
+        "parent_id": None if parent is None else parent.public_id,
+        "token": tokens.issue(connection, tenant.id, "demo"),
+        "email": email,
+        "password": password,
+    }

@@ -1,0 +1,94 @@
+"""The phone numbers' table, written and looked up by the thousand.
+
+No rules here; every caller has decided already. Scoping to a tenant's tree is done in `worker.infra.scope`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import sqlalchemy as sa
+from psycopg.errors import UniqueViolation
+
+from schemas.tables import carriers, phone_numbers, tenants
+
+COLUMNS: tuple[str, ...] = tuple(column.name for column in phone_numbers.columns)
+_CHANGEABLE = ("holder_id", "voice_carrier_id", "sms_carrier_id", "voice", "sms", "fax", "changed_job_id")
+_LOOKED_UP = (
+    "e164",
+    "holder_id",
+    "uploader_id",
+    "voice",
+    "sms",
+    "fax",
+    "voice_carrier_id",
+    "sms_carrier_id",
+)
+
+
+class ConflictError(Exception):
+    """Another transaction created one of the numbers first. Roll back and look again: nothing was written."""
+
+
+def look_up(connection: sa.Connection, numbers: np.ndarray, *, lock: bool) -> Mapping[str, np.ndarray]:
+    """The numbers that exist, by ascending `e164`: column name -> array (ids 0 for NULL, booleans int8).
+
+    `lock` holds the rows until the transaction ends; in ascending order, so that two chunks never wait for each other.
+    """
+    wanted = sa.func.unnest(sa.bindparam("numbers", type_=sa.ARRAY(sa.BigInteger))).table_valued("e164").render_derived()
+    query = (
+        sa.select(*(phone_numbers.c[name] for name in _LOOKED_UP))
+        .join(wanted, phone_numbers.c.e164 == wanted.c.e164)
+        .order_by(phone_numbers.c.e164)
+    )
+    if lock:
+        query = query.with_for_update(of=phone_numbers)
+    found = connection.execute(query, {"numbers": numbers.tolist()}).all()
+    columns = zip(*found, strict=True) if found else [()] * len(_LOOKED_UP)
+    arrays = {}
+    for name, values in zip(_LOOKED_UP, columns, strict=True):
+        kind = np.int64 if name == "e164" else np.int8 if name in ("voice", "sms", "fax") else np.int32
+        arrays[name] = np.array([value or 0 for value in values], dtype=kind)
+    return arrays
+
+
+def hold(connection: sa.Connection, tenant_ids: Sequence[int], carrier_ids: Sequence[int]) -> bool:
+    """Keep tenants and carriers from being deleted until the transaction ends; False if one is gone already.
+
+    This is the foreign key check of `phone_numbers`, made once per chunk instead of once per row.
+    """
+    for table, ids in ((tenants, tenant_ids), (carriers, carrier_ids)):
+        if not ids:
+            continue
+        query = sa.select(table.c.id).where(table.c.id.in_(ids)).order_by(table.c.id)
+        if len(connection.execute(query.with_for_update(key_share=True, read=True)).all()) < len(set(ids)):
+            return False
+    return True
+
+
+def create(connection: sa.Connection, rows: bytes) -> None:
+    """COPY new numbers (CSV in the order of `COLUMNS`, sorted by number) straight into the table.
+
+    `ConflictError` if one of them exists: the transaction is then lost and the caller starts it again.
+    """
+    try:
+        _copy(connection, "phone_numbers", rows)
+    except UniqueViolation as error:
+        raise ConflictError from error
+
+
+def update(connection: sa.Connection, rows: bytes, job_id: int) -> None:
+    """Change numbers that `look_up` has locked (CSV in the order of `COLUMNS`)."""
+    connection.execute(sa.text("CREATE TEMP TABLE IF NOT EXISTS staging (LIKE phone_numbers) ON COMMIT DELETE ROWS"))
+    _copy(connection, "staging", rows)
+    assignments = ", ".join(f"{name} = s.{name}" for name in _CHANGEABLE)
+    connection.execute(sa.text(f"UPDATE phone_numbers n SET {assignments} FROM staging s WHERE n.e164 = s.e164"))
+
+
+def _copy(connection: sa.Connection, table: str, rows: bytes) -> None:
+    raw = connection.connection.driver_connection
+    if raw is None:
+        raise ConnectionError("the database connection is closed")
+    with raw.cursor() as cursor, cursor.copy(f"COPY {table} ({', '.join(COLUMNS)}) FROM STDIN (FORMAT csv)") as copy:
+        copy.write(rows)

@@ -1,0 +1,83 @@
+"""Jobs as they are looked at: one query per page, limited to the looker's tree (R3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from schemas.jobs import JobStatus, Tally, total_of
+from schemas.permissions import Actor
+from schemas.tables import job_chunks, jobs, tenants
+from worker.infra import scope
+
+
+@dataclass(frozen=True)
+class JobView:
+    """A job, whose tenant started it, and how its rows stand."""
+
+    row: sa.Row[Any]
+    tally: Tally
+
+
+def _select(actor: Actor) -> sa.Select[Any]:
+    earlier, ahead = jobs.alias(), jobs.alias()
+    # Only jobs that the looker may see are counted: a number of strangers' jobs would tell of them (R3).
+    queue = (
+        sa.select(sa.func.count())
+        .where(ahead.c.status == JobStatus.ACCEPTED, ahead.c.id < jobs.c.id)
+        .where(ahead.c.tenant_id.in_(scope.ids_below(actor.tenant)))
+        .scalar_subquery()
+    )
+    return (
+        sa.select(
+            jobs,
+            tenants.c.public_id.label("tenant_public_id"),
+            tenants.c.name.label("tenant_name"),
+            tenants.c.kind.label("tenant_kind"),
+            earlier.c.public_id.label("duplicate_of"),
+            sa.case((jobs.c.status == JobStatus.ACCEPTED, queue + 1)).label("queue_position"),
+            sa.extract("epoch", sa.func.coalesce(jobs.c.finished_at, sa.func.now()) - jobs.c.started_at).label("seconds"),
+        )
+        .join(tenants, tenants.c.id == jobs.c.tenant_id)
+        .outerjoin(earlier, earlier.c.id == jobs.c.duplicate_of_id)
+        .where(scope.jobs_of(actor.tenant))
+    )
+
+
+def one(connection: sa.Connection, actor: Actor, public_id: str) -> JobView | None:
+    """A job, or None if there is none of that id that the actor sees."""
+    row = connection.execute(_select(actor).where(_is(jobs, public_id))).one_or_none()
+    return None if row is None else _with_tallies(connection, [row])[0]
+
+
+def page(
+    connection: sa.Connection, actor: Actor, status: str | None, cursor: str | None, limit: int
+) -> list[JobView]:
+    """Up to `limit` jobs, newest first, older than the job whose public id is `cursor`."""
+    query = _select(actor).order_by(jobs.c.id.desc()).limit(limit)
+    if status is not None:
+        query = query.where(jobs.c.status == status)
+    if cursor is not None:
+        last = jobs.alias()
+        query = query.where(jobs.c.id < sa.select(last.c.id).where(_is(last, cursor)).scalar_subquery())
+    return _with_tallies(connection, list(connection.execute(query)))
+
+
+def _with_tallies(connection: sa.Connection, rows: list[sa.Row[Any]]) -> list[JobView]:
+    """A job that has ended carries its whole tally; for the others the written chunks are added up."""
+    open_ids = [row.id for row in rows if row.finished_at is None]
+    written: dict[int, list[Tally]] = {}
+    if open_ids:
+        query = sa.select(job_chunks.c.job_id, job_chunks.c.tally).where(
+            job_chunks.c.job_id.in_(open_ids), job_chunks.c.tally.is_not(None)
+        )
+        for job_id, tally in connection.execute(query):
+            written.setdefault(job_id, []).append(Tally.from_json(tally))
+    return [JobView(row, total_of([Tally.from_json(row.tally), *written.get(row.id, [])])) for row in rows]
+
+
+def _is(table: Any, public_id: str) -> sa.ColumnElement[bool]:
+    """Compared as text: what is no UUID is merely not found."""
+    return sa.cast(table.c.public_id, sa.Text) == public_id

@@ -1,0 +1,36 @@
+"""Brings the database's tables to this version. One process at a time; the others wait and find nothing to do."""
+
+from __future__ import annotations
+
+import logging
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+
+import schemas.migrations
+from worker.infra.db import make_engine
+from worker.infra.settings import Settings
+
+_LOCK = 0x6E79_6D69  # "nymi": any number will do, as long as every process takes the same
+
+
+def config() -> Config:
+    """Alembic's configuration; made here, so that no ini file has to be found."""
+    made = Config()
+    made.set_main_option("script_location", next(iter(schemas.migrations.__path__)))
+    return made
+
+
+def upgrade(settings: Settings) -> None:
+    """Apply every migration that is missing."""
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    engine = make_engine(settings)
+    try:
+        with engine.begin() as connection:
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+            made = config()
+            made.attributes["connection"] = connection
+            command.upgrade(made, "head")
+    finally:
+        engine.dispose()

@@ -1,0 +1,76 @@
+"""A finished job's rows and results, read from the storage as they are needed: pages, and streams for reports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from schemas import report
+from schemas.codes import CATALOGUE, Code, Outcome
+from schemas.report import Layout
+from worker.infra import arrow, storage
+
+Outcomes = frozenset[Outcome] | None
+
+
+class Published:
+    """A report that is open for reading."""
+
+    def __init__(self, layout: Layout, cells: arrow.Batches, results: pa.Table) -> None:
+        self._layout = layout
+        self._cells = cells
+        self._results = results
+
+    def batches(self, outcomes: Outcomes) -> Iterator[tuple[pa.RecordBatch, pa.Table]]:
+        """Cells and results, batch by batch, of the rows with one of the outcomes (None: of all)."""
+        start = 0
+        for batch in self._cells:
+            results = self._results.slice(start, batch.num_rows)
+            start += batch.num_rows
+            if outcomes is None:
+                yield batch, results
+                continue
+            mask = pa.array(report.outcome_mask(results, outcomes))
+            kept = batch.filter(mask)
+            if kept.num_rows:
+                yield kept, results.filter(mask)
+
+    def page(
+        self, outcomes: Outcomes, code: str | None, first: int, limit: int
+    ) -> tuple[list[dict[str, Any]], int | None]:
+        """Up to `limit` records from place `first` on, and the place where the next page begins."""
+        wanted = np.ones(self._results.num_rows, dtype=bool)
+        if outcomes is not None:
+            wanted &= report.outcome_mask(self._results, outcomes)
+        if code is not None:
+            number = CATALOGUE[Code(code)].number if code in Code else 0
+            wanted &= self._results.column("code").to_numpy() == number
+        places = np.flatnonzero(wanted[first:]) + first
+        following = int(places[limit]) if len(places) > limit else None
+        return list(self._records(places[:limit])), following
+
+    def _records(self, places: np.ndarray) -> Iterator[dict[str, Any]]:
+        start = 0
+        for batch in self._cells:
+            here = places[(places >= start) & (places < start + batch.num_rows)]
+            if len(here):
+                cells = batch.take(pa.array(here - start))
+                yield from report.records(self._layout, cells, self._results.take(pa.array(here)))
+            start += batch.num_rows
+
+
+@contextmanager
+def open_report(job: str, layout: Layout) -> Iterator[Published]:
+    """Open a job's report. `storage.MissingFileError` if it is not there (any more)."""
+    with arrow.batches(storage.rows_key(job)) as cells, arrow.batches(storage.results_key(job)) as results:
+        yield Published(layout, cells, results.table())
+
+
+def stream_report(job: str, layout: Layout, outcomes: Outcomes) -> Iterator[tuple[pa.RecordBatch, pa.Table]]:
+    """A report's rows from the first to the last; open for as long as it is read."""
+    with open_report(job, layout) as published:
+        yield from published.batches(outcomes)

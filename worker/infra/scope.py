@@ -1,0 +1,106 @@
+"""THE place that scopes by tree: every query for tenants, carriers, numbers or jobs takes its limits from here (R3).
+
+An admin sees its own tenant and those below. What is outside is not refused but absent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from schemas.permissions import Tenant, TenantKind
+from schemas.tables import carriers, jobs, phone_numbers, tenants
+
+_TENANT_COLUMNS = (
+    tenants.c.id,
+    tenants.c.public_id,
+    tenants.c.kind,
+    tenants.c.name,
+    tenants.c.path,
+    tenants.c.allow_external_numbers,
+)
+
+
+def tenant_of(row: sa.Row[Any]) -> Tenant:
+    """A row of `select_tenants` as the rules see it."""
+    return Tenant(
+        row.id, row.public_id, TenantKind(row.kind), row.name, tuple(row.path), row.allow_external_numbers
+    )
+
+
+def select_tenants() -> sa.Select[Any]:
+    """Every tenant there is: for the code that acts for nobody. Doors use `below`."""
+    return sa.select(*_TENANT_COLUMNS)
+
+
+def below(actor: Tenant) -> sa.ColumnElement[bool]:
+    """Tenants that the actor sees: itself and those below it."""
+    return tenants.c.path.contains([actor.id])
+
+
+def ids_below(actor: Tenant) -> sa.Select[tuple[int]]:
+    """Ids of the tenants that the actor sees."""
+    return sa.select(tenants.c.id).where(below(actor))
+
+
+def numbers_of(actor: Tenant) -> sa.ColumnElement[bool]:
+    """Numbers that the actor sees. The holder is always at or below the uploader, so the holder alone decides."""
+    return sa.true() if actor.kind is TenantKind.MASTER_RESELLER else phone_numbers.c.holder_id.in_(ids_below(actor))
+
+
+def jobs_of(actor: Tenant) -> sa.ColumnElement[bool]:
+    """Jobs that the actor sees."""
+    return jobs.c.tenant_id.in_(ids_below(actor))
+
+
+def carriers_for(actor: Tenant) -> sa.ColumnElement[bool]:
+    """Carriers that the actor may use: those defined at its own level or above (R7)."""
+    return carriers.c.tenant_id.in_(actor.path)
+
+
+def tenant_by_id(connection: sa.Connection, tenant_id: int) -> Tenant:
+    """Any tenant by its inner id. `LookupError` if it is not there."""
+    row = connection.execute(select_tenants().where(tenants.c.id == tenant_id)).one_or_none()
+    if row is None:
+        raise LookupError(f"tenant {tenant_id}")
+    return tenant_of(row)
+
+
+def tenants_below(connection: sa.Connection, actor: Tenant) -> dict[int, Tenant]:
+    """The tenants that the actor sees, by inner id."""
+    return {row.id: tenant_of(row) for row in connection.execute(select_tenants().where(below(actor)))}
+
+
+def tenants_by_id(connection: sa.Connection, ids: Sequence[int]) -> dict[int, Tenant]:
+    """Some tenants by inner id, wherever they stand: for the rules to judge, never to be shown."""
+    return {row.id: tenant_of(row) for row in connection.execute(select_tenants().where(tenants.c.id.in_(ids)))}
+
+
+def tenant_below(connection: sa.Connection, actor: Tenant, public_id: str) -> Tenant | None:
+    """A tenant that the actor sees, or None: one elsewhere and one that does not exist are the same (R3)."""
+    query = select_tenants().where(below(actor), sa.cast(tenants.c.public_id, sa.Text) == public_id)
+    row = connection.execute(query).one_or_none()
+    return None if row is None else tenant_of(row)
+
+
+def carriers_of(connection: sa.Connection, actor: Tenant, service: str) -> list[tuple[str, int]]:
+    """The carriers of a service ("voice" or "sms") that the actor may use: (name, id)."""
+    query = sa.select(carriers.c.name, carriers.c.id).where(carriers_for(actor), carriers.c.service == service)
+    return [(row.name, row.id) for row in connection.execute(query)]
+
+
+def default_carriers(connection: sa.Connection, ids: Sequence[int]) -> Mapping[int, tuple[int, int]]:
+    """The defaults that hold for tenants: id -> (voice, sms), 0 where none holds. A tenant that names none has its
+    parent's (R7); the answer also names everyone above."""
+    chosen = tenants.alias()
+    line = sa.select(sa.func.unnest(chosen.c.path)).where(chosen.c.id.in_(ids))
+    query = sa.select(
+        tenants.c.id, tenants.c.path, tenants.c.default_voice_carrier_id, tenants.c.default_sms_carrier_id
+    ).where(tenants.c.id.in_(line))
+    holds: dict[int, tuple[int, int]] = {}
+    for row in sorted(connection.execute(query), key=lambda row: len(row.path)):
+        voice, sms = holds.get(row.path[-2], (0, 0)) if len(row.path) > 1 else (0, 0)
+        holds[row.id] = (row.default_voice_carrier_id or voice, row.default_sms_carrier_id or sms)
+    return holds

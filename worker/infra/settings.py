@@ -1,0 +1,58 @@
+"""Settings: the environment `NUMBERYARD_*`, read once per process into one frozen object.
+
+Nothing else in the house reads the environment.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+MIB = 1024 * 1024
+
+
+class Settings(BaseSettings):
+    """Every setting; the table in the README is generated from these fields."""
+
+    model_config = SettingsConfigDict(env_prefix="NUMBERYARD_", frozen=True, extra="ignore")
+
+    data_dir: Path = Field(Path("var"), description="Where `numberyard up` keeps its databases, files and logs.")
+    database_url: SecretStr | None = Field(
+        None, description="PostgreSQL 15 or later, as `postgresql://user:password@host:port/name`. Unset: embedded."
+    )
+    redis_url: SecretStr | None = Field(
+        None, description="Redis 7 or later or Valkey, as `redis://:password@host:port/0`. Unset: embedded."
+    )
+    storage_url: str | None = Field(
+        None,
+        description="Where uploads and reports are kept: `file:///folder`, `s3://bucket/prefix`, `gs://` or `az://`. "
+        "Unset: `files` in the data folder.",
+    )
+    max_upload_bytes: int = Field(1024 * MIB, ge=1, description="Largest upload accepted, in bytes.")
+    max_rows: int = Field(10_000_000, ge=1, description="Most rows in one file.")
+    max_columns: int = Field(256, ge=5, description="Most columns in one file.")
+    max_cell_chars: int = Field(32_767, ge=64, description="Longest cell, in characters.")
+    max_inflated_bytes: int = Field(4096 * MIB, ge=1, description="Largest a workbook may become when unpacked, in bytes.")
+    workbook_memory_bytes: int = Field(2048 * MIB, ge=64 * MIB, description="Memory for reading one workbook, in bytes.")
+    workbook_seconds: float = Field(300.0, gt=0, description="Time for reading one workbook, in seconds.")
+    rows_per_chunk: int = Field(25_000, ge=1, description="Numbers written in one transaction.")
+    lease_seconds: float = Field(30.0, gt=0, description="How long a worker may be silent before its work is given away.")
+    max_attempts: int = Field(5, ge=1, description="Tries of one piece of work before it is given up.")
+    hint_seconds: float = Field(5.0, gt=0, description="Waiting work is announced again after this time, in seconds.")
+    sweep_seconds: float = Field(1.0, gt=0, description="Pause between two sweeps for lost work, in seconds.")
+    workers: int = Field(2, ge=1, description="Worker processes that `numberyard up` starts.")
+    log_level: str = Field("INFO", description="Least level that is logged.")
+
+    @property
+    def files_url(self) -> str:
+        """Where files are kept, the default filled in."""
+        return self.storage_url or (self.data_dir.absolute() / "files").as_uri()
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """The settings of this process."""
+    return Settings()

@@ -1,0 +1,161 @@
+"""The whole service on one machine: the servers (embedded, or those that the settings name), web, worker and beat.
+
+What `numberyard up` runs. The processes are kept by `worker.infra.supervisor`; on other machines the same commands run
+under compose.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import urllib.error
+import urllib.request
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from pydantic import SecretStr
+
+from worker.infra import demo, external, migrate
+from worker.infra.broker import ALL_QUEUES
+from worker.infra.children import Command, ServerError, Service
+from worker.infra.embedded import EmbeddedPostgres, EmbeddedValkey
+from worker.infra.ports import LOOPBACK, port_is_free
+from worker.infra.settings import Settings
+from worker.infra.supervisor import Supervisor
+
+WEB_THREADS = 32  # per process; a client that waits for its job (`Prefer: wait`) holds one
+DRAIN_SECONDS = 30  # what a worker gets to finish the chunk at hand
+
+
+class Stack:
+    """The service in a data folder. All of it ends with the `with` block."""
+
+    def __init__(self, settings: Settings, port: int, *, durable: bool = True) -> None:
+        self._given = settings
+        self._port = port
+        self._durable = durable
+        self._supervisor = Supervisor()
+        self._servers: list[EmbeddedPostgres | EmbeddedValkey] = []
+        self._held = ExitStack()
+        self.settings = settings
+        self.accounts: list[dict[str, Any]] = []
+
+    @property
+    def url(self) -> str:
+        """Where the service answers."""
+        return f"http://{LOOPBACK}:{self._port}"
+
+    @property
+    def folder(self) -> Path:
+        """The data folder."""
+        return self._given.data_dir.absolute()
+
+    def __enter__(self) -> Self:
+        self._held.enter_context(self._supervisor)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._held.close()
+        for server in self._servers:
+            server.release()
+
+    def start(self, *, with_demo: bool) -> None:
+        """Bring everything up, in order, and write `demo.json` if wanted. `ServerError` with one clear line."""
+        if not port_is_free(self._port):
+            raise ServerError(f"port {self._port} on {LOOPBACK} is taken; choose another one with --port")
+        (self.folder / "logs").mkdir(parents=True, exist_ok=True)
+        self.settings = self._given.model_copy(
+            update={
+                "data_dir": self.folder,
+                "database_url": SecretStr(self._database()),
+                "redis_url": SecretStr(self._broker()),
+                "storage_url": self._given.files_url,
+            }
+        )
+        migrate.upgrade(self.settings)
+        if with_demo:
+            self.accounts = demo.seed(self.settings, self.folder)
+        self._supervisor.start_all([self._web(), self._worker(), self._beat()])
+        if with_demo:
+            demo.write(self.folder, self._facts())
+
+    def run_forever(self) -> None:
+        """Watch over it until SIGTERM or Ctrl-C."""
+        self._supervisor.run_forever()
+
+    def _database(self) -> str:
+        if self._given.database_url is not None:
+            url = self._given.database_url.get_secret_value()
+            external.check_postgres(url)
+            return url
+        return self._embedded(EmbeddedPostgres(self.folder / "postgres", durable=self._durable))
+
+    def _broker(self) -> str:
+        if self._given.redis_url is not None:
+            url = self._given.redis_url.get_secret_value()
+            external.check_redis(url)
+            return url
+        return self._embedded(EmbeddedValkey(self.folder / "valkey", durable=self._durable))
+
+    def _embedded(self, server: EmbeddedPostgres | EmbeddedValkey) -> str:
+        self._servers.append(server)
+        self._supervisor.start_all([server.service()])
+        return server.url
+
+    def _web(self) -> Service:
+        arguments = (
+            *("--bind", f"{LOOPBACK}:{self._port}", "--workers", "2"),
+            *("--worker-class", "gthread", "--threads", str(WEB_THREADS)),
+            *("--timeout", "120", "--graceful-timeout", "10", "--no-control-socket"),
+        )
+        return self._service("web", ("gunicorn", *arguments, "webhook.app:create_app()"), self._answers)
+
+    def _worker(self) -> Service:
+        arguments = (
+            *("--concurrency", str(self._given.workers), "--queues", ",".join(ALL_QUEUES)),
+            *("--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "WARNING"),
+        )
+        return self._service("worker", ("celery", "-A", "worker.celery_app", "worker", *arguments))
+
+    def _beat(self) -> Service:
+        # The plain scheduler keeps its clock in memory: the one schedule it has needs no file.
+        arguments = ("--scheduler", "celery.beat:Scheduler", "--pidfile=", "--loglevel", "WARNING")
+        return self._service("beat", ("celery", "-A", "worker.celery_app", "beat", *arguments))
+
+    def _service(self, name: str, module: tuple[str, ...], ready: Any = lambda: True) -> Service:  # noqa: ANN401
+        command = Command(
+            argv=(sys.executable, "-m", *module),
+            env=self._environment(),
+            cwd=self.folder,
+            log_path=self.folder / "logs" / f"{name}.log",
+        )
+        return Service(name, lambda: command, ready, stop_timeout=DRAIN_SECONDS)
+
+    def _environment(self) -> dict[str, str]:
+        """The settings for the processes, as they would be given from outside."""
+        given = self.settings.model_dump(mode="python", exclude_none=True)
+        values = {
+            f"NUMBERYARD_{name.upper()}": value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+            for name, value in given.items()
+        }
+        return {**os.environ, **values}
+
+    def _answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/readyz", timeout=5) as answer:  # noqa: S310 - our own address
+                return bool(answer.status == 200)  # noqa: PLR2004
+        except (urllib.error.URLError, OSError):
+            return False
+
+    def _facts(self) -> dict[str, Any]:
+        database, broker = self.settings.database_url, self.settings.redis_url
+        return {
+            "url": self.url,
+            "database_url": "" if database is None else database.get_secret_value(),
+            "redis_url": "" if broker is None else broker.get_secret_value(),
+            "accounts": self.accounts,
+        }

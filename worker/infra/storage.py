@@ -1,0 +1,158 @@
+"""Where files live: uploads, the checked rows, the chunks and the reports, on a local folder or an object store.
+
+Keys, never paths: a job's files stand under `jobs/<public id>/`, so that a job's files can be removed in one go.
+Knows nothing of what is in the files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import obstore
+from obstore.store import LocalStore, ObjectStore, from_url
+
+from worker.infra.settings import get_settings
+
+BLOCK = 4 * 1024 * 1024  # bytes; large enough that a system call is cheap, small enough for a hundred uploads at once
+
+
+class MissingFileError(LookupError):
+    """The file is not there (any more), whatever the backend."""
+
+
+def folder_of(job: str) -> str:
+    """Where all files of a job stand."""
+    return f"jobs/{job}"
+
+
+def upload_key(job: str) -> str:
+    """The file as it was uploaded."""
+    return f"{folder_of(job)}/upload"
+
+
+def rows_key(job: str) -> str:
+    """The file's own cells, as text, in file order (Arrow)."""
+    return f"{folder_of(job)}/rows.arrow"
+
+
+def checked_key(job: str) -> str:
+    """What checking found for every row, in file order (Arrow)."""
+    return f"{folder_of(job)}/checked.arrow"
+
+
+def chunk_key(job: str, number: int) -> str:
+    """Rows that one transaction writes, sorted by number (Arrow)."""
+    return f"{folder_of(job)}/chunks/{number:06}.arrow"
+
+
+def result_key(job: str, number: int, lease_token: int) -> str:
+    """What became of a chunk's rows. Named by the lease, so that a late loser never overwrites the winner's."""
+    return f"{folder_of(job)}/results/{number:06}-{lease_token}.arrow"
+
+
+def results_key(job: str) -> str:
+    """The result of every row, in file order (Arrow)."""
+    return f"{folder_of(job)}/results.arrow"
+
+
+def report_key(job: str) -> str:
+    """The whole report as CSV."""
+    return f"{folder_of(job)}/report.csv"
+
+
+@lru_cache(maxsize=1)
+def store() -> ObjectStore:
+    """This process's way to the files."""
+    url = get_settings().files_url
+    return from_url(url, mkdir=True) if url.startswith("file:") else from_url(url)
+
+
+class Receiver:
+    """A file being written block by block, counted and digested on the way.
+
+    Nothing is visible under the key before `commit`; a receiver that is dropped leaves nothing.
+    """
+
+    def __init__(self, key: str) -> None:
+        self.size = 0
+        self.sha256 = hashlib.sha256()
+        self._writer: Any = obstore.open_writer(store(), key, buffer_size=BLOCK)
+
+    def write(self, block: bytes) -> int:
+        self.size += len(block)
+        self.sha256.update(block)
+        self._writer.write(block)
+        return len(block)
+
+    def commit(self) -> None:
+        self._writer.close()
+
+    def __enter__(self) -> Receiver:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if kind is None:
+            self.commit()
+        self._writer = None  # dropping an unfinished writer discards what it wrote
+
+
+def put(key: str, content: bytes | Path) -> None:
+    """Store a small file, or a file that stands in a local folder."""
+    obstore.put(store(), key, content)
+
+
+def get(key: str) -> memoryview:
+    """A small file's content. `MissingFileError` if it is not there."""
+    try:
+        return memoryview(obstore.get(store(), key).bytes())
+    except FileNotFoundError as error:
+        raise MissingFileError(key) from error
+
+
+def stream(key: str) -> Iterator[bytes]:
+    """A file's content, block by block. `MissingFileError` if it is not there, raised before the first block."""
+    try:
+        found = obstore.get(store(), key)
+    except FileNotFoundError as error:
+        raise MissingFileError(key) from error
+    return (bytes(block) for block in found.stream(min_chunk_size=BLOCK))
+
+
+@contextmanager
+def local(key: str) -> Iterator[Path]:
+    """The file as a path to read: itself on a local store, else a temporary copy. `MissingFileError`."""
+    backend = store()
+    if isinstance(backend, LocalStore) and backend.prefix is not None:
+        path = Path(backend.prefix) / key
+        if not path.exists():
+            raise MissingFileError(key)
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="numberyard-") as folder:
+        path = Path(folder) / "file"
+        with path.open("wb") as copy:
+            copy.writelines(stream(key))
+        yield path
+
+
+def remove_job(job: str) -> None:
+    """Delete every file of a job."""
+    _remove(obstore.list(store(), folder_of(job)).collect())
+
+
+def _remove(found: Any) -> None:
+    paths = [entry["path"] for entry in found]
+    if paths:
+        obstore.delete(store(), paths)
+
+
+def check() -> None:
+    """Raise if the store cannot be reached (readiness)."""
+    obstore.list_with_delimiter(store(), "probe")

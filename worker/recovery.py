@@ -1,0 +1,32 @@
+"""The sweep: finds work whose worker or whose message is gone, and announces it.
+
+Selects by state and deadline, never by a time window, so what happened while nobody swept is found as well.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy.exc import DBAPIError
+
+import structlog
+
+from worker.infra import broker, jobs
+from worker.infra.db import transaction
+from worker.infra.settings import get_settings
+
+log = structlog.get_logger(__name__)
+
+
+def sweep() -> None:
+    """Free what dead workers held and announce what nobody has come for. Any number may run at once."""
+    settings = get_settings()
+    try:
+        with transaction() as connection:
+            freed = jobs.free_expired(connection)
+            overdue = jobs.overdue(connection, settings.hint_seconds)
+    except DBAPIError as error:
+        log.warning("sweep_failed", error=type(error).__name__)
+        return
+    if freed:
+        log.warning("leases_expired", count=freed)
+    for phase, job, count in overdue:
+        broker.wake(phase, job, count)

@@ -1,0 +1,119 @@
+"""Turns an uploaded file into batches of text cells with the row numbers a spreadsheet program shows (DESIGN 3.2).
+
+Raises whole-file faults only. Judges no cell, changes no cell beyond taking back what our own reports add (`restore`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas.cells_safe import restore
+from schemas.codes import Code
+from worker.stages.reading.delimited import open_delimited
+from worker.stages.reading.header import Header, find_header
+from worker.stages.reading.model import Block, FileFacts, FileFault, Limits, RowBatch, Source, fault
+from worker.stages.reading.shape import blank_rows
+from worker.stages.reading.sniff import is_workbook
+from worker.stages.reading.workbook import open_workbook
+
+__all__ = ["FileFacts", "FileFault", "Limits", "RowBatch", "Sheet", "read"]
+
+BATCH_ROWS = 1 << 17
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """An opened file: what was decided about it, and its rows."""
+
+    facts: FileFacts
+    _source: Source
+    _header: Header
+    _limits: Limits
+
+    def batches(self) -> Iterator[RowBatch]:
+        """The rows below the header, in file order; may be called again and starts anew.
+
+        `FileFault` TOO_MANY_ROWS, EMPTY_FILE (nothing but blank rows) or UNREADABLE_FILE, after the rows before it.
+        """
+        rows, only_blank = 0, True
+        for block in self._source.blocks(self._header.width):
+            for part in _parts(block, self._header.row_number):
+                rows += len(part.row_number)
+                if rows > self._limits.rows:
+                    detail = f"The file has more than {self._limits.rows:,} rows."
+                    fault(Code.TOO_MANY_ROWS, detail, limit=self._limits.rows)
+                batch = self._batch(part)
+                only_blank = only_blank and bool(batch.blank.all())
+                yield batch
+        if only_blank:
+            fault(Code.EMPTY_FILE, "The file has a header row and nothing below it.")
+
+    def _batch(self, block: Block) -> RowBatch:
+        columns = [restore(block.columns[place]) for place in self._header.kept]
+        for column in columns:
+            self._check_lengths(column, block)
+        blank = blank_rows(columns, len(block.row_number)) & ~block.too_wide
+        cells = pa.RecordBatch.from_arrays(columns, names=self._header.unique_names)
+        return RowBatch(block.row_number, cells, block.too_wide, blank)
+
+    def _check_lengths(self, column: pa.Array, block: Block) -> None:
+        most = self._limits.cell_chars
+        # A text has at most as many characters as bytes, so the cheap look is enough nearly always.
+        if pc.max(pc.binary_length(column)).as_py() <= most:
+            return
+        too_long = np.flatnonzero(pc.greater(pc.utf8_length(column), most))
+        if too_long.size:
+            row = int(block.row_number[too_long[0]])
+            detail = f"Row {row:,} holds a cell of more than {most:,} characters; is a closing quotation mark missing?"
+            fault(Code.UNREADABLE_FILE, detail, row=row, limit=most)
+
+
+@contextmanager
+def read(path: Path, limits: Limits, *, workdir: Path) -> Iterator[Sheet]:
+    """Open a local copy of an upload; what it needs beside is kept in a folder inside `workdir` and removed at the end.
+
+    `FileFault` for everything that can be told before all rows have been read, a file without rows included.
+    """
+    with TemporaryDirectory(prefix="read-", dir=workdir) as folder:
+        workbook = is_workbook(path, limits)
+        source: Source = (open_workbook if workbook else open_delimited)(path, limits, Path(folder))
+        header = find_header(source, limits)
+        sheet = Sheet(_facts(source, header), source, header, limits)
+        _require_rows(sheet)
+        yield sheet
+
+
+def _facts(source: Source, header: Header) -> FileFacts:
+    return FileFacts(
+        format=source.format,
+        encoding=source.encoding,
+        delimiter=source.delimiter,
+        sheet=source.sheet,
+        columns=header.columns,
+        mapping=header.mapping,
+        ignored_columns=header.ignored_columns,
+        notes=source.notes,
+    )
+
+
+def _require_rows(sheet: Sheet) -> None:
+    """Look ahead to the first row that is not blank."""
+    for batch in sheet.batches():
+        if not batch.blank.all():
+            return
+
+
+def _parts(block: Block, header_row: int) -> Iterator[Block]:
+    """The block without the header row and what stands above it, in parts of `BATCH_ROWS`."""
+    first = int(np.searchsorted(block.row_number, header_row, side="right"))
+    for start in range(first, len(block.row_number), BATCH_ROWS):
+        part = slice(start, start + BATCH_ROWS)
+        yield Block(block.row_number[part], [column[part] for column in block.columns], block.too_wide[part])

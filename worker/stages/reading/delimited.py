@@ -1,0 +1,130 @@
+"""Delimited text (RFC 4180 and its breaches) as rows: decides the delimiter by evidence, then streams.
+
+Arrow's reader is the fast path. The tolerant one takes over, at the row where it must, for text whose quotation marks
+do not add up, cells that span lines and tables in which rows of odd width abound. Both give the same rows.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from schemas.columns import recognise
+from worker.stages.reading import arrow_csv
+from worker.stages.reading.model import Block, Cells, Limits
+from worker.stages.reading.records import LONGEST_LINE, Records
+from worker.stages.reading.shape import columns_of, is_blank
+from worker.stages.reading.text import Text, open_text
+
+DELIMITERS = (",", ";", "\t", "|")
+SAMPLE = 1 << 16
+SAMPLE_ROWS = 200
+TOLERANT_ROWS = 1 << 16
+# Excel's own way to name the delimiter; a line of its own which Excel neither shows nor counts.
+_SEP_LINE = re.compile(r"sep=([,;\t|])(?:\r\n|\r|\n)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Delimited:
+    """A `Source` of delimited text; `sample` are its first rows from the top, row 1 first."""
+
+    text: Text
+    delimiter: str
+    sample: tuple[Cells, ...]
+    cell_chars: int
+    format: str = "csv"
+    sheet: str | None = None
+
+    @property
+    def encoding(self) -> str:
+        return self.text.encoding
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return self.text.notes
+
+    def top(self) -> Iterator[tuple[int, Cells]]:
+        yield from enumerate(self._records(), start=1)
+
+    def reach(self, header_row: int) -> int:
+        """Judged by the sample; text further down beyond the last column makes its row too wide."""
+        return max((_last_filled(cells) for cells in self.sample[header_row:]), default=0)
+
+    def blocks(self, width: int) -> Iterator[Block]:
+        done: int | None = 0
+        if self.text.quotes % 2 == 0:
+            done = yield from arrow_csv.blocks(self._layout(), width)
+        if done is not None:
+            yield from self._tolerant_blocks(width, done)
+
+    def _layout(self) -> arrow_csv.Layout:
+        widths = Counter(map(len, self.sample))
+        rows = max(1, len(self.sample))
+        row_bytes = sum(sum(map(len, cells)) + len(cells) for cells in self.sample) / rows
+        return arrow_csv.Layout(self.text, self.delimiter, widths.most_common(1)[0][0], row_bytes, self.cell_chars)
+
+    def _tolerant_blocks(self, width: int, done: int) -> Iterator[Block]:
+        records = islice(self._records(), done, None)
+        while rows := list(islice(records, TOLERANT_ROWS)):
+            columns, too_wide = columns_of(rows, width)
+            yield Block(np.arange(done + 1, done + 1 + len(rows)), columns, too_wide)
+            done += len(rows)
+
+    def _records(self) -> Iterator[Cells]:
+        with arrow_csv.stream(self.text) as stream:
+            lines = io.TextIOWrapper(stream, encoding="utf-8", newline="")
+            yield from Records(lines_of(lines), self.delimiter, self.cell_chars)
+
+
+def open_delimited(path: Path, limits: Limits, folder: Path) -> Delimited:
+    """Decode and look at the head of the file. `FileFault` BAD_ENCODING, UNREADABLE_FILE."""
+    text = open_text(path, folder)
+    head = _head(text)
+    if named := _SEP_LINE.match(head):
+        text = replace(text, start=text.start + named.end())
+        head = head[named.end() :]
+    candidates = named[1] if named else DELIMITERS
+    samples = {delimiter: _rows(head, delimiter, limits.cell_chars) for delimiter in candidates}
+    best = max(samples, key=lambda delimiter: _evidence(samples[delimiter]))
+    return Delimited(text, best, tuple(samples[best]), limits.cell_chars)
+
+
+def lines_of(file: io.TextIOBase) -> Iterator[str]:
+    """Lines with their line ends, none longer than `Records` accepts, whatever the file holds."""
+    return iter(lambda: file.readline(LONGEST_LINE), "")
+
+
+def _head(text: Text) -> str:
+    with text.path.open("rb") as file:
+        file.seek(text.start)
+        size = text.end - text.start
+        head = file.read(min(size, SAMPLE)).decode(errors="ignore")
+    if size <= SAMPLE:
+        return head
+    # The last line is cut off; a row must not be judged by half of it.
+    return head[: max(head.rfind("\n"), head.rfind("\r")) + 1] or head
+
+
+def _rows(head: str, delimiter: str, cell_chars: int) -> list[Cells]:
+    return list(Records(lines_of(io.StringIO(head, newline="")), delimiter, cell_chars))
+
+
+def _evidence(rows: list[Cells]) -> tuple[int, float]:
+    """How well a delimiter explains the text: header cells it makes recognisable, then how even the rows become."""
+    filled = [cells for cells in rows[:SAMPLE_ROWS] if not is_blank(cells)]
+    if not filled:
+        return 0, 0.0
+    recognised = sum(recognise(cell) is not None for cell in filled[0])
+    width, times = Counter(map(len, filled)).most_common(1)[0]
+    return recognised, times / len(filled) if width > 1 else 0.0
+
+
+def _last_filled(cells: Cells) -> int:
+    return max((place for place, cell in enumerate(cells, start=1) if cell.strip()), default=0)

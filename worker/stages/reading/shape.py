@@ -1,0 +1,53 @@
+"""Brings rows to the width of the header row and tells which are blank; no cell's text is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from worker.stages.reading.model import Cells
+
+Mask = npt.NDArray[np.bool_]
+
+
+def is_blank(cells: Cells) -> bool:
+    """Nothing but white space."""
+    return not any(cell.strip() for cell in cells)
+
+
+def columns_of(rows: Sequence[Cells], width: int) -> tuple[list[pa.Array], Mask]:
+    """Rows of any width as `width` columns, and where text stood beyond them."""
+    too_wide = np.fromiter(
+        (len(row) > width and not is_blank(row[width:]) for row in rows), dtype=bool, count=len(rows)
+    )
+    padding = [""] * width
+    even = (row[:width] if len(row) >= width else row + padding[len(row) :] for row in rows)
+    return [pa.array(column, pa.string()) for column in zip(*even, strict=True)], too_wide
+
+
+def fit(columns: list[pa.Array], width: int) -> tuple[list[pa.Array], Mask]:
+    """Columns cut or filled up to `width`, and where text stood beyond them."""
+    rows = len(columns[0])
+    missing = [pc.fill_null(pa.nulls(rows, pa.string()), "") for _ in range(len(columns), width)]
+    return columns[:width] + missing, ~blank_rows(columns[width:], rows)
+
+
+def blank_rows(columns: list[pa.Array], rows: int) -> Mask:
+    """Where every cell of a row is empty or white space; all true if there is no column."""
+    return reduce(_still_blank, columns, np.ones(rows, dtype=bool))
+
+
+def _still_blank(blank: Mask, column: pa.Array) -> Mask:
+    # Few rows are blank: after the first column hardly anything is left to look at.
+    candidates = np.flatnonzero(blank)
+    if not candidates.size:
+        return blank
+    looked_at = column if candidates.size == blank.size else column.take(pa.array(candidates))
+    empty = pc.or_(pc.equal(pc.binary_length(looked_at), 0), pc.utf8_is_space(looked_at))
+    blank[candidates] = empty.to_numpy(zero_copy_only=False)
+    return blank

@@ -1,0 +1,97 @@
+"""Tells by its content what an uploaded file is; its name and declared type are never asked.
+
+Only the first bytes are looked at (and an OLE2 file's directory); nothing is decoded or unpacked here.
+"""
+
+from __future__ import annotations
+
+import mmap
+from pathlib import Path
+
+from schemas.codes import Code
+from worker.stages.reading.model import Limits, fault
+
+HEAD = 1 << 16
+ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+OLE2 = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+UTF16 = (b"\xff\xfe", b"\xfe\xff")
+SIGNATURES: tuple[tuple[bytes, str], ...] = (
+    (b"%pdf", "a PDF document"),
+    (b"\x89png", "a PNG picture"),
+    (b"\xff\xd8\xff", "a JPEG picture"),
+    (b"gif8", "a GIF picture"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"),
+    (b"rar!", "a RAR archive"),
+    (b"{\\rtf", "a text document (RTF)"),
+    (b'{"', "a JSON file"),
+    (b"[{", "a JSON file"),
+    (b"<!doctype html", "a web page (HTML)"),
+    (b"<html", "a web page (HTML)"),
+    (b"<table", "a web page (HTML)"),
+    (b"<?xml", "an XML file"),
+)
+OLE2_KINDS: tuple[tuple[str, str], ...] = (
+    ("WordDocument", "a Word document"),
+    ("PowerPoint Document", "a PowerPoint presentation"),
+    ("Workbook", "an old Excel workbook (.xls)"),
+    ("Book", "an old Excel workbook (.xls)"),
+)
+# Bytes no text holds: control characters other than tab, line ends, form feed, DOS end of file and escape.
+CONTROLS = bytes({*range(32)} - {0, 9, 10, 11, 12, 13, 26, 27})
+
+
+def is_workbook(path: Path, limits: Limits) -> bool:
+    """True for a zipped workbook, False for delimited text; `FileFault` for everything else."""
+    size = path.stat().st_size
+    if size > limits.bytes:
+        fault(Code.FILE_TOO_LARGE, f"The file has {size:,} bytes, more than {limits.bytes:,}.", limit=limits.bytes)
+    with path.open("rb") as file:
+        head = file.read(HEAD)
+    if size <= HEAD and not head.strip(b" \t\r\n\xef\xbb\xbf\xfe\xff"):
+        fault(Code.EMPTY_FILE, "The file is empty.")
+    if head.startswith(ZIP):
+        return True
+    if head.startswith(OLE2):
+        _refuse_ole2(path)
+    _refuse_known(head)
+    _refuse_binary(head)
+    return False
+
+
+def utf16_of(head: bytes) -> str | None:
+    """The byte order of UTF-16 text without a byte order mark: every other byte of Western text is NUL."""
+    half = len(head) // 2
+    even, odd = head[0 : 2 * half : 2].count(0), head[1 : 2 * half : 2].count(0)
+    if odd > half * 0.6 and even < half * 0.05:
+        return "utf-16-le"
+    return "utf-16-be" if even > half * 0.6 and odd < half * 0.05 else None
+
+
+def _refuse(what: str) -> None:
+    fault(Code.UNSUPPORTED_TYPE, f"The file is {what}, not a spreadsheet (.xlsx) or delimited text (.csv).", found=what)
+
+
+def _refuse_known(head: bytes) -> None:
+    start = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:64].lower()
+    for signature, what in SIGNATURES:
+        if start.startswith(signature):
+            _refuse(what)
+
+
+def _refuse_binary(head: bytes) -> None:
+    if head.startswith(UTF16) or utf16_of(head):
+        return
+    controls = len(head) - len(head.translate(None, CONTROLS))
+    if b"\0" in head or controls > len(head) / 100:
+        _refuse("a binary file of unknown kind")
+
+
+def _refuse_ole2(path: Path) -> None:
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        if content.find("EncryptedPackage".encode("utf-16-le")) >= 0:
+            fault(Code.ENCRYPTED_FILE, "The workbook is protected by a password.")
+        for name, what in OLE2_KINDS:
+            if content.find(name.encode("utf-16-le")) >= 0:
+                _refuse(what)
+    _refuse("an old Office document")

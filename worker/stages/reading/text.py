@@ -1,0 +1,110 @@
+"""Finds out how the text of a file is encoded and makes it available as UTF-8, streaming.
+
+Never holds more than a block of it, never replaces a character: what cannot be decoded is a fault.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from schemas.codes import Code
+from worker.stages.reading.model import fault
+from worker.stages.reading.sniff import HEAD, utf16_of
+
+BLOCK = 1 << 20
+BOM_UTF16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+NAMES = {"utf-8": "UTF-8", "utf-16-le": "UTF-16", "utf-16-be": "UTF-16", "cp1252": "Windows-1252"}
+
+
+@dataclass(frozen=True)
+class Text:
+    """UTF-8 text between two byte offsets of a file; `encoding` is what the upload had, `quotes` counts `"`."""
+
+    path: Path
+    start: int
+    end: int
+    encoding: str
+    quotes: int
+    notes: tuple[str, ...] = ()
+
+
+def open_text(path: Path, folder: Path) -> Text:
+    """The file's text; other encodings than UTF-8 go through a file in `folder`. `FileFault` BAD_ENCODING."""
+    with path.open("rb") as file:
+        head = file.read(HEAD)
+    wide = BOM_UTF16.get(head[:2])
+    if wide or utf16_of(head):
+        return _recode(path, folder, wide or str(utf16_of(head)), skip=2 if wide else 0)
+    bom = len(codecs.BOM_UTF8) if head.startswith(codecs.BOM_UTF8) else 0
+    quotes, bad_line = _scan(path)
+    if not bad_line:
+        return Text(path, bom, _end(path), "utf-8", quotes)
+    if bom:
+        _undecodable(bad_line, "UTF-8")
+    note = f"The text is not UTF-8 (line {bad_line:,}); it was read as Windows-1252."
+    return _recode(path, folder, "cp1252", skip=0, notes=(note,))
+
+
+def _blocks(file: IO[bytes]) -> Iterator[bytes]:
+    return iter(lambda: file.read(BLOCK), b"")
+
+
+def _scan(path: Path) -> tuple[int, int]:
+    """How many quotation marks there are, and the line of the first byte that is not UTF-8, or 0."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    quotes = lines = 0
+    with path.open("rb") as file:
+        for block in _blocks(file):
+            try:
+                if not block.isascii() or decoder.getstate()[0]:
+                    decoder.decode(block)
+            except UnicodeDecodeError as error:
+                return quotes, lines + 1 + error.object[: error.start].count(b"\n")
+            quotes += block.count(b'"')
+            lines += block.count(b"\n")
+    return quotes, lines + 1 if decoder.getstate()[0] else 0
+
+
+def _recode(path: Path, folder: Path, encoding: str, *, skip: int, notes: tuple[str, ...] = ()) -> Text:
+    decoder = codecs.getincrementaldecoder(encoding)()
+    target = folder / "text.utf8"
+    quotes = lines = 0
+    with path.open("rb") as source, target.open("wb") as sink:
+        source.seek(skip)
+        try:
+            for block in _blocks(source):
+                text = decoder.decode(block)
+                quotes += text.count('"')
+                lines += text.count("\n")
+                sink.write(text.encode())
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError as error:
+            before = error.object[: error.start].decode(encoding, "replace")
+            _undecodable(lines + 1 + before.count("\n"), NAMES[encoding])
+    return Text(target, 0, _end(target), encoding, quotes, notes)
+
+
+def _undecodable(line: int, encoding: str) -> None:
+    detail = f"Line {line:,} holds bytes that are no {encoding} text."
+    fault(Code.BAD_ENCODING, detail, line=line, encoding=encoding)
+
+
+def _end(path: Path) -> int:
+    """Where the text ends: empty lines after the last row are no rows, so only one line end is left."""
+    with path.open("rb") as file:
+        end = file.seek(0, 2)
+        while end:
+            start = max(0, end - HEAD)
+            file.seek(start)
+            kept = file.read(end - start).rstrip(b"\r\n")
+            if kept:
+                end = start + len(kept)
+                break
+            end = start
+        file.seek(end)
+        line_end = file.read(2)
+    return end + (2 if line_end == b"\r\n" else min(1, len(line_end)))

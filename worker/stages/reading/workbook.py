@@ -1,0 +1,133 @@
+"""Workbooks (.xlsx) as rows: has them read by a limited child process and streams what that wrote.
+
+A workbook is never opened in this process: 1.7 kB of it can abort a parser or make it ask for 50 GB.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn, cast
+
+import numpy as np
+import pyarrow as pa
+
+from schemas.codes import Code
+from worker.stages.reading.model import Block, Cells, Limits, fault
+from worker.stages.reading.shape import blank_rows, fit
+
+CHILD = Path(__file__).with_name("child.py")
+# All the child gets to know of our environment; no settings, no secrets.
+PASSED_ON = ("PATH", "LD_LIBRARY_PATH")
+# One thread and one arena: what threads reserve counts against the child's address space.
+CHILD_ENVIRONMENT = {"LC_ALL": "C.UTF-8", "MALLOC_ARENA_MAX": "1", "OMP_NUM_THREADS": "1"}
+
+
+@dataclass(frozen=True)
+class Workbook:
+    """A `Source` of the cells of one worksheet, in an Arrow file the child wrote."""
+
+    cells: Path
+    sheet: str
+    notes: tuple[str, ...]
+    format: str = "xlsx"
+    encoding: str | None = None
+    delimiter: str | None = None
+
+    def top(self) -> Iterator[tuple[int, Cells]]:
+        for first, batch in self._batches():
+            rows = zip(*(column.to_pylist() for column in batch.columns), strict=True)
+            yield from ((first + place, list(cells)) for place, cells in enumerate(rows))
+
+    def reach(self, header_row: int) -> int:
+        reach = 0
+        for first, batch in self._batches():
+            below = batch.slice(max(0, header_row + 1 - first))
+            filled = [place for place, column in enumerate(below.columns, start=1) if not _all_blank(column)]
+            reach = max(reach, *filled, 0)
+        return reach
+
+    def blocks(self, width: int) -> Iterator[Block]:
+        for first, batch in self._batches():
+            yield Block(np.arange(first, first + batch.num_rows), *fit(batch.columns, width))
+
+    def _batches(self) -> Iterator[tuple[int, pa.RecordBatch]]:
+        first = 1
+        with pa.memory_map(str(self.cells)) as file:
+            reader = pa.ipc.open_file(file)
+            for place in range(reader.num_record_batches):
+                batch = reader.get_batch(place)
+                yield first, batch
+                first += batch.num_rows
+
+
+def open_workbook(path: Path, limits: Limits, folder: Path) -> Workbook:
+    """Have the first visible worksheet read.
+
+    `FileFault` UNSUPPORTED_TYPE (another kind of archive), ENCRYPTED_FILE, EMPTY_FILE, or UNREADABLE_FILE: damaged, or
+    the child crashed, was killed, or came to the end of its memory or time.
+    """
+    cells = folder / "cells.arrow"
+    answer = _answer(path, cells, limits)
+    if "code" in answer:
+        fault(Code(str(answer["code"])), str(answer["detail"]))
+    others = cast("list[str]", answer["others"])
+    notes = (f"Only the first visible sheet was read; the others: {', '.join(others)}.",) if others else ()
+    return Workbook(cells, str(answer["sheet"]), notes)
+
+
+def _answer(path: Path, cells: Path, limits: Limits) -> Mapping[str, object]:
+    numbers = (limits.child_memory_bytes, math.ceil(limits.child_seconds), limits.inflated_bytes, os.getpid())
+    environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ} | CHILD_ENVIRONMENT
+    command = [sys.executable, "-I", str(CHILD), str(path.resolve()), str(cells.resolve()), *map(str, numbers)]
+    try:
+        output, returncode = _run(command, environment, limits.child_seconds)
+    except subprocess.TimeoutExpired:
+        _out_of_time(limits)
+    if returncode == -signal.SIGXCPU:
+        _out_of_time(limits)
+    if returncode < 0:
+        detail = "The workbook could not be read: it is damaged, or asks for more memory than a sheet of numbers needs."
+        fault(Code.UNREADABLE_FILE, detail, signal=signal.Signals(-returncode).name)
+    if returncode > 0:
+        fault(Code.UNREADABLE_FILE, "The workbook is damaged or cut off.", exit_code=returncode)
+    try:
+        answer: dict[str, object] = json.loads(output)
+    except ValueError:
+        fault(Code.UNREADABLE_FILE, "The workbook could not be read.")
+    return answer
+
+
+def _run(command: list[str], environment: dict[str, str], seconds: float) -> tuple[bytes, int]:
+    # A session of its own, so that the child can be ended with all it may have started.
+    with subprocess.Popen(  # noqa: S603  our own interpreter and file; the upload is only named
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=environment,
+        start_new_session=True,
+    ) as child:
+        try:
+            output, _ = child.communicate(timeout=seconds)
+        except BaseException:
+            # Whatever ends the wait, a signal to this process or a task's time limit, must end the child too.
+            os.killpg(child.pid, signal.SIGKILL)
+            raise
+    return output, child.returncode
+
+
+def _out_of_time(limits: Limits) -> NoReturn:
+    detail = f"The workbook could not be read within {limits.child_seconds:g} seconds."
+    fault(Code.UNREADABLE_FILE, detail, seconds=limits.child_seconds)
+
+
+def _all_blank(column: pa.Array) -> bool:
+    return bool(blank_rows([column], len(column)).all())

@@ -1,0 +1,30 @@
+"""The Celery tasks: each wakes the pipeline up and says nothing about what it finds.
+
+The argument is only the id of the job that caused the hint; which work is next is decided when it is claimed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from celery import Celery
+
+from schemas.jobs import Phase
+from worker import pipeline, recovery
+from worker.infra import broker
+
+
+def register(app: Celery) -> None:
+    """Give the app its tasks."""
+    for phase in Phase:
+        app.task(name=broker.TASKS[phase])(_task_of(phase))
+    app.task(name=broker.SWEEP)(recovery.sweep)
+
+
+def _task_of(phase: Phase) -> Callable[[str], None]:
+    def work(job: str) -> None:
+        """Do one piece of work and pass the hint on behind those of other jobs; with no work left it ends here."""
+        if pipeline.run(phase):
+            broker.wake(phase, job)
+
+    return work
