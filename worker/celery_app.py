@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from celery.signals import setup_logging
+
 from worker import tasks
 from worker.infra import broker, logs
 
-logs.configure()
+
+@setup_logging.connect
+def _configure_logging(**_options: object) -> None:
+    """Being here keeps Celery from setting up logging of its own."""
+    logs.configure()
+
+
 app = broker.app()
 tasks.register(app)

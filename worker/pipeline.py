@@ -10,6 +10,7 @@ results back into file order. Whatever runs twice has its effect once: only the 
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -20,6 +21,7 @@ import structlog
 
 from schemas import permissions, report, results
 from schemas.codes import text_of
+from schemas.findings import Layout
 from schemas.jobs import Phase, UploadOptions
 from worker import giving_up
 from worker.infra import arrow, broker, inventory, jobs, scope, storage
@@ -47,7 +49,9 @@ def run(phase: Phase) -> bool:
         structlog.contextvars.bound_contextvars(job_id=lease.job, phase=phase.value, piece=lease.number),
         heartbeat(lease, settings.lease_seconds),
     ):
+        began = time.perf_counter()
         _attempt(lease, settings)
+        log.info("piece_over", rows=lease.rows, attempt=lease.attempt, seconds=round(time.perf_counter() - began, 3))
     return True
 
 
@@ -139,7 +143,7 @@ def publish(lease: jobs.Lease) -> None:
     with transaction() as connection:
         keys = jobs.result_keys(connection, lease.job_id)
         counted = jobs.tally_of(connection, lease.job_id)
-        layout = report.Layout.from_json(jobs.job_row(connection, lease.job_id).file_facts)
+        layout = Layout.from_json(jobs.job_row(connection, lease.job_id).file_facts)
     merged = merge(arrow.get_table(storage.checked_key(lease.job)), map(arrow.get_table, keys), counted)
     arrow.put_table(storage.results_key(lease.job), merged)
     with arrow.batches(storage.rows_key(lease.job)) as cells, storage.Receiver(storage.report_key(lease.job)) as file:

@@ -15,7 +15,7 @@ from schemas import api, problems, report
 from schemas.codes import Outcome
 from schemas.jobs import TERMINAL
 from schemas.problems import RequestCode
-from schemas.report import Layout
+from schemas.findings import Layout
 from webhook import auth, views
 from webhook.errors import Refused, refuse
 from webhook.pages import next_link

@@ -22,6 +22,7 @@ class _Lazy(NamedTuple):
 
 _COMMANDS: dict[str, _Lazy] = {
     "up": _Lazy("webhook.cli.up", "up", "Run the whole service: servers, web, workers."),
+    "demo": _Lazy("webhook.cli.demo", "demo", "Show the main job once, from nothing to a report."),
     "upload": _Lazy("webhook.cli.upload", "upload", "Send a spreadsheet of numbers."),
     "jobs": _Lazy("webhook.cli.jobs", "jobs", "List jobs, or show and follow one."),
     "report": _Lazy("webhook.cli.report", "report", "Fetch what became of every row."),

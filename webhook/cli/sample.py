@@ -30,7 +30,7 @@ def sample(count: int, seed: int, out: Path, *, as_json: bool) -> Exit:
     if workbook and count > MOST_XLSX_ROWS:
         raise click.UsageError(f"A worksheet holds {MOST_XLSX_ROWS:,} rows; write a .csv.")
     try:
-        (_write_xlsx if workbook else _write_csv)(out, rows(count, seed))
+        write_sample(out, count, seed)
     except OSError as error:
         raise click.UsageError(f"{safe(out)} cannot be written: {error.strerror}") from error
     if as_json:
@@ -38,6 +38,11 @@ def sample(count: int, seed: int, out: Path, *, as_json: bool) -> Exit:
     else:
         note(f"Saved: {safe(out)} ({count:,} rows, {out.stat().st_size:,} bytes)")
     return Exit.OK
+
+
+def write_sample(path: Path, count: int, seed: int) -> None:
+    """Write `count` rows as the ending of `path` has it: CSV, or a workbook for .xlsx."""
+    (_write_xlsx if path.suffix.lower() == ".xlsx" else _write_csv)(path, rows(count, seed))
 
 
 def _write_csv(path: Path, batches: Iterator[pa.RecordBatch]) -> None:

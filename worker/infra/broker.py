@@ -47,7 +47,6 @@ def configuration(settings: Settings) -> dict[str, object]:
         "worker_cancel_long_running_tasks_on_connection_loss": False,
         "worker_enable_remote_control": False,
         "worker_send_task_events": False,
-        "worker_hijack_root_logger": False,
         "worker_max_memory_per_child": 1_500_000,
         "task_queues": [Queue(name) for name in ALL_QUEUES],
         "task_default_queue": UPKEEP,

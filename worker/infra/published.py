@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from schemas import report
 from schemas.codes import CATALOGUE, Code, Outcome
-from schemas.report import Layout
+from schemas.findings import Layout, outcome_mask
 from worker.infra import arrow, storage
 
 Outcomes = frozenset[Outcome] | None
@@ -34,7 +34,7 @@ class Published:
             if outcomes is None:
                 yield batch, results
                 continue
-            mask = pa.array(report.outcome_mask(results, outcomes))
+            mask = pa.array(outcome_mask(results, outcomes))
             kept = batch.filter(mask)
             if kept.num_rows:
                 yield kept, results.filter(mask)
@@ -45,7 +45,7 @@ class Published:
         """Up to `limit` records from place `first` on, and the place where the next page begins."""
         wanted = np.ones(self._results.num_rows, dtype=bool)
         if outcomes is not None:
-            wanted &= report.outcome_mask(self._results, outcomes)
+            wanted &= outcome_mask(self._results, outcomes)
         if code is not None:
             number = CATALOGUE[Code(code)].number if code in Code else 0
             wanted &= self._results.column("code").to_numpy() == number

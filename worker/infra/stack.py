@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import redis
 from pydantic import SecretStr
 
 from worker.infra import demo, external, migrate
@@ -119,7 +120,7 @@ class Stack:
             *("--concurrency", str(self._given.workers), "--queues", ",".join(ALL_QUEUES)),
             *("--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "WARNING"),
         )
-        return self._service("worker", ("celery", "-A", "worker.celery_app", "worker", *arguments))
+        return self._service("worker", ("celery", "-A", "worker.celery_app", "worker", *arguments), self._listens)
 
     def _beat(self) -> Service:
         # The plain scheduler keeps its clock in memory: the one schedule it has needs no file.
@@ -150,6 +151,14 @@ class Stack:
                 return bool(answer.status == 200)  # noqa: PLR2004
         except (urllib.error.URLError, OSError):
             return False
+
+    def _listens(self) -> bool:
+        """Whether a worker waits for messages: one of the broker's clients is blocked in BRPOP."""
+        url = self.settings.redis_url
+        if url is None:
+            return False
+        with redis.Redis.from_url(url.get_secret_value()) as client:
+            return any(known.get("cmd") == "brpop" for known in client.client_list())
 
     def _facts(self) -> dict[str, Any]:
         database, broker = self.settings.database_url, self.settings.redis_url

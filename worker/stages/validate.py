@@ -93,7 +93,7 @@ def check_rows(batch: RowBatch, mapping: Mapping[Column, int], names: Names, acc
 
     def cell(column: Column) -> pa.Array:
         place = mapping.get(column)
-        return pa.array([""] * size, pa.string()) if place is None else batch.cells.column(place)
+        return pa.repeat(pa.scalar("", pa.string()), size) if place is None else batch.cells.column(place)
 
     country = cells.repair_country(cell(Column.COUNTRY_CODE))
     number = cells.repair_phone(cell(Column.PHONE_NUMBER))
@@ -101,7 +101,10 @@ def check_rows(batch: RowBatch, mapping: Mapping[Column, int], names: Names, acc
         country.text, number.text, accept_possible=accept is Accept.POSSIBLE, was_numeric=number.was_numeric
     )
     booleans = {column: cells.read_boolean(cell(column), column) for column in (Column.VOICE, Column.SMS, Column.FAX)}
-    named = {column: _ids_of(cell(column), names, column) for column in NOT_FOUND_CODE}
+    named = {
+        column: _ids_of(cell(column), names, column) if column in mapping else _Named.nothing(size)
+        for column in NOT_FOUND_CODE
+    }
     faults = _first_repair_then_number(number.faults, checked.faults) | country.faults.astype(np.uint32)
     for found in (*booleans.values(), *named.values()):
         faults |= found.faults.astype(np.uint32)
@@ -158,10 +161,14 @@ class _Named:
     value: np.ndarray  # int32: the id, 0 where the cell is empty
     faults: np.ndarray  # uint32
 
+    @classmethod
+    def nothing(cls, size: int) -> _Named:
+        return cls(np.zeros(size, np.int32), np.zeros(size, np.uint32))
+
 
 def _ids_of(column: pa.Array, names: Names, which: Column) -> _Named:
     """Names to ids, each distinct name looked up once."""
-    codes, distinct = pd.factorize(pd.Series(cells.trim(column), dtype="string[pyarrow]"), use_na_sentinel=False)
+    codes, distinct = pd.factorize(pd.array(cells.trim(column), dtype="string[pyarrow]"), use_na_sentinel=False)
     known = names.ids.get(which, {})
     folded = [fold(str(name)) for name in distinct]
     ids = np.array([known.get(name, 0) for name in folded] or [0], dtype=np.int32)

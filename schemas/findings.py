@@ -1,0 +1,126 @@
+"""What is said about each row of a report: its result, its faults in words, its number. Whole columns at a time.
+
+Every text begins with a word or a quotation mark of ours, never with a cell's value, so none can be run by a
+spreadsheet program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from schemas.codes import BY_NUMBER, CATALOGUE, FAULTS, Outcome, text_of, warnings_of
+from schemas.columns import Column, name_of
+
+
+def _table(text: Callable[[int], str]) -> pa.StringArray:
+    """Texts by the code's number; 0 stands for "not settled"."""
+    return pa.array(["", *(text(number) for number in range(1, max(BY_NUMBER) + 1))], pa.string())
+
+
+_CODE = _table(lambda number: BY_NUMBER[number].value)
+_OUTCOME = _table(lambda number: CATALOGUE[BY_NUMBER[number]].outcome or "")
+_MESSAGE = _table(lambda number: text_of(BY_NUMBER[number]).message)
+_FIX = _table(lambda number: text_of(BY_NUMBER[number]).fix)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A file's columns: their names as given, and the place of each column that is understood."""
+
+    names: tuple[str, ...]
+    mapping: Mapping[Column, int]
+
+    @classmethod
+    def from_json(cls, facts: Mapping[str, object]) -> Layout:
+        """From a job's file facts; a job whose file was not read has no columns."""
+        names, mapping = facts.get("columns", ()), facts.get("mapping", {})
+        if not isinstance(names, list | tuple) or not isinstance(mapping, dict):
+            return cls((), {})
+        return cls(tuple(names), {Column[name]: place for name, place in mapping.items()})
+
+
+def outcome_mask(results: pa.Table, outcomes: frozenset[Outcome]) -> NDArray[np.bool_]:
+    """Which rows ended with one of the outcomes: bool, one per row."""
+    failed = results.column("faults").to_numpy() != 0
+    wanted = np.array([name in outcomes for name in _OUTCOME.to_pylist()])
+    return np.where(failed, Outcome.FAILED in outcomes, wanted[results.column("code").to_numpy()])
+
+
+def findings(layout: Layout, cells: pa.RecordBatch, results: pa.Table) -> list[pa.Array]:
+    """The columns of `REPORT_COLUMNS`, in their order, for rows with these cells and results."""
+    code, faults, warnings, e164, duplicate_of = (
+        results.column(name).to_numpy() for name in ("code", "faults", "warnings", "e164", "duplicate_of")
+    )
+    failed = np.flatnonzero(faults)
+    words = _words(layout, cells, faults, failed)
+    mask, numbers = pa.array(faults != 0), pa.array(code)
+    said = [
+        pc.replace_with_mask(base, mask, pa.array(text, pa.string()))
+        for base, text in (
+            (pa.repeat(pa.scalar("", pa.string()), len(code)), words.column),
+            (_MESSAGE.take(numbers), words.message),
+            (_FIX.take(numbers), words.fix),
+        )
+    ]
+    return [
+        results.column("row").combine_chunks(),
+        pc.if_else(mask, Outcome.FAILED.value, _OUTCOME.take(numbers)),
+        _CODE.take(numbers),
+        *said,
+        _unless_zero(e164, "+"),
+        _warning_names(warnings),
+        _unless_zero(duplicate_of, ""),
+    ]
+
+
+@dataclass(frozen=True)
+class _Words:
+    """What is said about the failed rows: arrays of `str`, one entry per failed row."""
+
+    column: NDArray[np.object_]
+    message: NDArray[np.object_]
+    fix: NDArray[np.object_]
+
+
+def _words(
+    layout: Layout, cells: pa.RecordBatch, faults: NDArray[np.uint32], failed: NDArray[np.int64]
+) -> _Words:
+    """Say every fault of every failed row, the most telling first. Rendered per kind of fault, not per row."""
+    words = _Words(*(np.full(len(failed), "", object) for _ in range(3)))
+    for place, fault in enumerate(FAULTS):
+        here = np.flatnonzero(faults[failed] >> np.uint32(place) & 1)
+        if not len(here):
+            continue
+        text, at = text_of(fault.code, fault.column), layout.mapping.get(fault.column)
+        values = [""] * len(here) if at is None else cells.column(at).take(pa.array(failed[here])).to_pylist()
+        filled = [text.with_value(value) for value in values]
+        first = words.message[here] == ""
+        words.column[here[first]] = name_of(fault.column)
+        _append(words.message, here, [each.message for each in filled])
+        _append(words.fix, here, [each.fix for each in filled])
+    return words
+
+
+def _append(words: NDArray[np.object_], rows: NDArray[np.int64], more: list[str]) -> None:
+    words[rows] = [f"{said} {text}".strip() for said, text in zip(words[rows], more, strict=True)]
+
+
+def _unless_zero(values: NDArray[np.int64], prefix: str) -> pa.StringArray:
+    """Numbers as text, 0 as none."""
+    if not values.any():
+        return pa.repeat(pa.scalar("", pa.string()), len(values))
+    text = pc.cast(pa.array(values), pa.string())
+    return pc.if_else(pa.array(values == 0), "", pc.binary_join_element_wise(prefix, text, "") if prefix else text)
+
+
+def _warning_names(bits: NDArray[np.uint32]) -> pa.StringArray:
+    """The names of each row's warnings with a space between; each combination is spelled once."""
+    distinct, where = np.unique(bits, return_inverse=True)
+    names = [" ".join(code.value for code in warnings_of(int(value))) for value in distinct]
+    return pa.array(names, pa.string()).take(pa.array(where))

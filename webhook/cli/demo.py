@@ -1,0 +1,73 @@
+"""`numberyard demo`: the main job once, from nothing to a report, on servers of its own that end with it."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from pathlib import Path
+
+import click
+
+from webhook.cli.client import Api, Json
+from webhook.cli.console import note, safe, say
+from webhook.cli.exits import Ending, Exit
+from webhook.cli.sample import write_sample
+from webhook.cli.session import Session
+from webhook.cli.summary import lines
+from webhook.cli.report import save
+from webhook.cli.views import open_view
+from webhook.cli.watch import follow
+from worker.infra.children import ServerError
+from worker.infra.ports import free_port
+from worker.infra.settings import get_settings
+from worker.infra.stack import Stack
+
+
+@click.command()
+@click.option("--rows", type=click.IntRange(1, 10_000_000), default=100_000, show_default=True)
+def demo(*, rows: int) -> Exit:
+    """Import a generated spreadsheet with realistic faults, and show how it went."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    kept = Path(tempfile.mkdtemp(prefix="numberyard-demo-"))
+    file, report = kept / "numbers.csv", kept / "report.csv"
+    say(f"Writing a spreadsheet of {rows:,} rows: {file}")
+    write_sample(file, rows, seed=1)
+    with tempfile.TemporaryDirectory(prefix="numberyard-") as folder:
+        job = _import(Path(folder), file, report)
+    for line in lines(job):
+        say(line)
+    say()
+    say(f"Report, a line for every row: {report}")
+    # Rows that fail are what the demo shows, so they are no failure of the demo.
+    ended_well = job["status"] in {"completed", "completed_with_errors"}
+    return Exit.OK if ended_well else Exit.UNEXPECTED
+
+
+def _import(folder: Path, file: Path, report: Path) -> Json:
+    """Start everything, send the file, follow its job, fetch the report, stop everything."""
+    settings = get_settings().model_copy(update={"data_dir": folder})
+    say("Starting PostgreSQL, Valkey, the web process and the workers ...")
+    try:
+        with Stack(settings, free_port()) as stack:
+            stack.start(with_demo=True)
+            reseller = next(account for account in stack.accounts if account["kind"] == "reseller")
+            say(f"Uploading as {safe(reseller['name'])} to {stack.url}")
+            with Api(stack.url, reseller["token"]) as api:
+                return _send(Session(api, as_json=False), file, report)
+    except ServerError as error:
+        note(f"CANNOT_START: {error}")
+        raise Ending(Exit.UNEXPECTED) from error
+
+
+def _send(session: Session, file: Path, report: Path) -> Json:
+    size, sent = file.stat().st_size, 0
+    with open_view() as view:
+
+        def on_read(count: int) -> None:
+            nonlocal sent
+            sent += count
+            view.uploading(sent, size)
+
+        job = follow(session, session.api.upload(file, {}, on_read), view)
+    save(session, str(job["id"]), "all", "csv", report)
+    return job
