@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 from apiflask import APIFlask, HTTPError
 from flask import Response, json
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, InterfaceError, OperationalError
 from werkzeug.exceptions import HTTPException
 
 from schemas import problems
@@ -52,6 +52,7 @@ def register(app: APIFlask) -> None:
     """Have the app answer every error so."""
     app.register_error_handler(Refused, lambda error: respond(error.body, error.headers))
     app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(DataError, _unstorable)
     app.register_error_handler(OperationalError, _unavailable)
     app.register_error_handler(InterfaceError, _unavailable)
     app.register_error_handler(Exception, _unexpected)
@@ -81,6 +82,11 @@ def _http_error(error: HTTPException) -> Response:
         body = problems.of_file(Code.FILE_TOO_LARGE)
     allow = getattr(error, "valid_methods", None)
     return respond(body, {"Allow": ", ".join(sorted(allow))} if allow else None)
+
+
+def _unstorable(_error: Exception) -> Response:
+    """A value that no column can hold, such as text with a NUL: what is looked for by it cannot exist."""
+    return respond(problems.of_request(RequestCode.BAD_REQUEST))
 
 
 def _unavailable(error: Exception) -> Response:

@@ -14,5 +14,8 @@ def _configure_logging(**_options: object) -> None:
     logs.configure()
 
 
-app = broker.app()
+try:
+    app = broker.app()
+except LookupError as error:
+    raise SystemExit(f"CANNOT_START: {error}") from error
 tasks.register(app)

@@ -37,6 +37,8 @@ from worker.world import names_for, world_for
 
 log = structlog.get_logger(__name__)
 
+CONFLICTS = 5  # in a row, before a chunk makes way for others; every time at least one more number exists
+
 
 def run(phase: Phase) -> bool:
     """Claim the next piece of work of a phase and do it. False if there was none."""
@@ -123,8 +125,25 @@ def _check_sheet(job: str, sheet: Sheet, options: UploadOptions, names: Names, w
 
 
 def write_chunk(lease: jobs.Lease) -> None:
-    """resolve -> write: numbers, ledger and counts commit together, or not at all."""
+    """resolve -> write: numbers, ledger and counts commit together, or not at all.
+
+    Where another upload got in first, everything is decided anew from what the inventory says then.
+    """
     chunk = arrow.get_table(storage.chunk_key(lease.job, lease.number))
+    for _ in range(CONFLICTS):
+        try:
+            following = _write_once(lease, chunk)
+        except inventory.ConflictError:
+            log.info("conflict")
+        else:
+            break
+    else:
+        raise inventory.ConflictError
+    if following is not None:
+        broker.wake(following, lease.job)
+
+
+def _write_once(lease: jobs.Lease, chunk: pa.Table) -> Phase | None:
     with transaction() as connection:
         job = jobs.job_row(connection, lease.job_id)
         actor = scope.tenant_by_id(connection, job.tenant_id)
@@ -133,9 +152,7 @@ def write_chunk(lease: jobs.Lease) -> None:
         key = storage.result_key(lease.job, lease.number, lease.token)
         arrow.put_table(key, decided.results)
         tally = results.tally(decided.results.append_column("row", chunk.column("row")))
-        following = jobs.end_chunk(connection, lease, key, tally)
-    if following is not None:
-        broker.wake(following, lease.job)
+        return jobs.end_chunk(connection, lease, key, tally)
 
 
 def publish(lease: jobs.Lease) -> None:

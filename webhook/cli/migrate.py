@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import click
-from sqlalchemy.exc import OperationalError
 
 from webhook.cli.console import emit, note
 from webhook.cli.exits import Exit
 from webhook.cli.session import Failed
+from worker.infra.children import ServerError
+from worker.infra.db import sqlalchemy_url
+from worker.infra.external import check_postgres
 from worker.infra.migrate import upgrade
 from worker.infra.settings import get_settings
 
@@ -16,13 +18,14 @@ from worker.infra.settings import get_settings
 @click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
 def migrate(*, as_json: bool) -> Exit:
     """Bring the tables of NUMBERYARD_DATABASE_URL to this version."""
+    settings = get_settings()
     try:
-        upgrade(get_settings())
+        check_postgres(sqlalchemy_url(settings).render_as_string(hide_password=False))
     except LookupError as error:
         raise click.UsageError(str(error)) from error
-    except OperationalError as error:
-        detail = str(error.orig).partition("\n")[0]
-        raise Failed({"code": "UNREACHABLE", "detail": detail}, Exit.UNREACHABLE, as_json=as_json) from error
+    except ServerError as error:
+        raise Failed({"code": "UNREACHABLE", "detail": str(error)}, Exit.UNREACHABLE, as_json=as_json) from error
+    upgrade(settings)
     if as_json:
         emit({"migrated": True})
     else:

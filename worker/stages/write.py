@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import io
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 from pyarrow import csv
 from sqlalchemy import Connection
 
@@ -16,11 +18,24 @@ from worker.stages.resolve import Numbers
 
 
 def write(connection: Connection, create: Numbers, update: Numbers, job_id: int) -> None:
-    """Create and update numbers. `inventory.ConflictError` if another transaction created one of them meanwhile."""
+    """Create and update numbers.
+
+    `inventory.ConflictError` if another transaction created one of them meanwhile, or deleted a tenant or a carrier.
+    """
+    both = (create, update)
+    inventory.hold(
+        connection,
+        _distinct(*(numbers.holder_id for numbers in both)),
+        _distinct(*(getattr(numbers, name) for numbers in both for name in ("voice_carrier_id", "sms_carrier_id"))),
+    )
     if len(update):
-        inventory.update(connection, _as_csv(update, job_id), job_id)
+        inventory.update(connection, _as_csv(update, job_id))
     if len(create):
         inventory.create(connection, _as_csv(create, job_id))
+
+
+def _distinct(*ids: NDArray[np.int32]) -> list[int]:
+    return [int(found) for found in np.unique(np.concatenate(ids)) if found]
 
 
 def _as_csv(numbers: Numbers, job_id: int) -> bytes:

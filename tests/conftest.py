@@ -1,0 +1,120 @@
+"""Fixtures on real servers: one PostgreSQL and one Valkey per test process, one database per test.
+
+The database is a clone of a migrated template, so code that commits is tested for real and tests never meet. Nothing
+is shared between the processes of pytest-xdist.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from pydantic import SecretStr
+
+from schemas.jobs import Phase
+from tests.door import Door
+from tests.factories import World, grow
+from webhook.app import create_app
+from worker import pipeline
+from worker.infra import broker, db, migrate, settings, storage
+from worker.infra.embedded import EmbeddedPostgres, EmbeddedValkey
+from worker.infra.settings import Settings
+
+TEMPLATE = "template_of_tests"
+_names = (f"test_{number}" for number in itertools.count())
+
+
+def _forget() -> None:
+    """Drop what a process keeps once it was made from its settings."""
+    if db.engine.cache_info().currsize:
+        db.engine().dispose()
+    for kept in (settings.get_settings, db.engine, storage.store, broker.app, broker._publisher):  # noqa: SLF001
+        kept.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def database_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sa.URL]:
+    """A PostgreSQL with a migrated template; answers the address of its own database."""
+    with EmbeddedPostgres(tmp_path_factory.mktemp("postgres"), durable=False) as server:
+        url = sa.make_url(server.url)
+        _run(url, f"CREATE DATABASE {TEMPLATE}")
+        template = url.set(database=TEMPLATE).render_as_string(hide_password=False)
+        migrate.upgrade(Settings(database_url=SecretStr(template)))
+        yield url
+
+
+@pytest.fixture(scope="session")
+def broker_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Valkey."""
+    with EmbeddedValkey(tmp_path_factory.mktemp("valkey"), durable=False) as server:
+        yield server.url
+
+
+def _run(url: sa.URL, statement: str) -> None:
+    engine = sa.create_engine(url, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(sa.text(statement))
+
+
+@pytest.fixture
+def configure(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Settings for this test: `configure(rows_per_chunk=5)`. They hold from the next use on."""
+
+    def change(**values: Any) -> None:  # noqa: ANN401 - whatever a setting takes
+        for name, value in values.items():
+            monkeypatch.setenv(f"NUMBERYARD_{name.upper()}", str(value))
+        _forget()
+
+    yield change
+    _forget()
+
+
+@pytest.fixture
+def database(
+    database_server: sa.URL, broker_url: str, tmp_path: Path, configure: Callable[..., None]
+) -> Iterator[sa.Engine]:
+    """This test's own database, which all code under test is pointed at, with a broker and a storage folder."""
+    name = next(_names)
+    _run(database_server, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+    url = database_server.set(database=name).render_as_string(hide_password=False)
+    configure(data_dir=tmp_path / "data", database_url=url, redis_url=broker_url)
+    engine = sa.create_engine(url, pool_size=4)
+    yield engine
+    engine.dispose()
+    _forget()
+    _run(database_server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def world(database: sa.Engine) -> World:
+    """A tree of tenants with carriers, defaults and tokens (see `tests.factories.grow`)."""
+    with database.begin() as connection:
+        return grow(connection)
+
+
+@pytest.fixture
+def work_off(database: sa.Engine) -> Callable[[], None]:  # noqa: ARG001 - the code under test finds it by itself
+    """Does the work that is due, in this process, until none is left."""
+
+    def work() -> None:
+        while any([pipeline.run(phase) for phase in Phase]):  # a list: every phase has its turn
+            pass
+
+    return work
+
+
+@pytest.fixture
+def stored(database: sa.Engine, tmp_path: Path) -> Callable[[], list[str]]:  # noqa: ARG001 - it chose the folder
+    """Names the files that are in the storage."""
+    folder = tmp_path / "data" / "files"
+    return lambda: sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+@pytest.fixture
+def api(world: World, work_off: Callable[[], None]) -> Door:
+    """The HTTP API, called in this process, in the name of the reseller `north`."""
+    return Door(create_app().test_client(), world.north.token, work_off)

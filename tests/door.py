@@ -1,0 +1,81 @@
+"""The HTTP API as tests call it, in the test's own process: uploads, jobs, rows and reports in one line each."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+Json = dict[str, Any]
+REPORT_BOM = "\ufeff"
+
+
+@dataclass(frozen=True)
+class Door:
+    """The API in the name of `token`."""
+
+    client: FlaskClient
+    token: str
+    work_off: Callable[[], None]
+
+    def as_(self, token: str) -> Door:
+        """The same API in another's name."""
+        return Door(self.client, token, self.work_off)
+
+    def get(self, path: str, **more: Any) -> TestResponse:  # noqa: ANN401 - handed on to the client
+        headers = {"Authorization": f"Bearer {self.token}"} | more.pop("headers", {})
+        return self.client.get(path, headers=headers, **more)
+
+    def send(self, content: bytes, name: str = "numbers.csv", **fields: str) -> TestResponse:
+        """Upload a file; the answer may be a refusal."""
+        data = {**fields, "file": (io.BytesIO(content), name)}
+        return self.client.post("/v1/uploads", data=data, headers={"Authorization": f"Bearer {self.token}"})
+
+    def upload(self, content: bytes, name: str = "numbers.csv", **fields: str) -> Json:
+        """Upload a file, have its job done, and answer the job."""
+        answer = self.send(content, name, **fields)
+        assert answer.status_code == 202, answer.get_data(as_text=True)
+        self.work_off()
+        return self.job(answer.json["id"])
+
+    def job(self, job_id: str) -> Json:
+        answer = self.get(f"/v1/jobs/{job_id}")
+        assert answer.status_code == 200, answer.get_data(as_text=True)
+        found: Json = answer.json
+        return found
+
+    def rows(self, job_id: str, **query: str | int) -> list[Json]:
+        """Every row of the job, page by page."""
+        found: list[Json] = []
+        cursor: str | int | None = 0
+        while cursor is not None:
+            answer = self.get(f"/v1/jobs/{job_id}/rows", query_string={"limit": 1000, **query, "cursor": cursor})
+            assert answer.status_code == 200, answer.get_data(as_text=True)
+            found += answer.json["data"]
+            cursor = answer.json["next_cursor"]
+        return found
+
+    def outcome(self, content: bytes, **fields: str) -> list[Json]:
+        """Upload a file and answer what became of its rows."""
+        return self.rows(self.upload(content, **fields)["id"])
+
+    def report(self, job_id: str, which: str = "all") -> bytes:
+        answer = self.get(f"/v1/jobs/{job_id}/report.csv", query_string={"rows": which})
+        assert answer.status_code == 200, answer.get_data(as_text=True)
+        return answer.data
+
+    def report_lines(self, job_id: str) -> list[Json]:
+        answer = self.get(f"/v1/jobs/{job_id}/report.jsonl")
+        assert answer.status_code == 200, answer.get_data(as_text=True)
+        return [json.loads(line) for line in answer.data.splitlines()]
+
+
+def table(report: bytes) -> list[dict[str, str]]:
+    """A CSV report as a spreadsheet program reads it."""
+    return list(csv.DictReader(io.StringIO(report.decode().removeprefix(REPORT_BOM), newline="")))

@@ -1,0 +1,146 @@
+"""One builder per table, and a tree of tenants that most tests start from. Knows no rules, only what columns want."""
+
+from __future__ import annotations
+
+import itertools
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from schemas import tables
+from schemas.jobs import UploadOptions
+from schemas.permissions import Tenant, TenantKind
+from worker.infra import jobs, scope, tokens
+
+_names = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Account:
+    """A tenant and a token of its admin."""
+
+    tenant: Tenant
+    token: str
+
+    @property
+    def id(self) -> int:
+        return self.tenant.id
+
+
+@dataclass(frozen=True)
+class World:
+    """The tree that `grow` makes. `clinic` has Allow External Numbers, `hotel` has not; `school` is below `south`."""
+
+    master: Account
+    north: Account
+    south: Account
+    clinic: Account
+    hotel: Account
+    school: Account
+    carriers: dict[str, int]
+
+    @property
+    def secrets_of_south(self) -> tuple[str, ...]:
+        """What must never reach `north`: names and public ids of its sibling's tree (R3)."""
+        return tuple(
+            text for account in (self.south, self.school) for text in (account.tenant.name, account.tenant.public_id)
+        )
+
+
+def tenant(  # noqa: PLR0913 - one parameter per column that tests set
+    connection: sa.Connection,
+    parent: Tenant | None = None,
+    kind: TenantKind = TenantKind.MASTER_RESELLER,
+    *,
+    name: str = "",
+    allow_external_numbers: bool = False,
+    **columns: Any,  # noqa: ANN401 - further columns
+) -> Tenant:
+    """A tenant below `parent`."""
+    values = {
+        "kind": kind,
+        "name": name or f"Tenant {next(_names)}",
+        "allow_external_numbers": allow_external_numbers,
+        "parent_id": None if parent is None else parent.id,
+        "path": [],
+        **columns,
+    }
+    made = connection.execute(tables.tenants.insert().values(values).returning(tables.tenants.c.id)).scalar_one()
+    path = [*(() if parent is None else parent.path), made]
+    connection.execute(tables.tenants.update().where(tables.tenants.c.id == made).values(path=path))
+    return scope.tenant_by_id(connection, made)
+
+
+def carrier(connection: sa.Connection, owner: Tenant, service: str, name: str, *, default: bool = False) -> int:
+    """A carrier ("voice" or "sms"); if wanted its owner's default. Answers its id."""
+    values = {"tenant_id": owner.id, "service": service, "name": name}
+    made: int = connection.execute(
+        tables.carriers.insert().values(values).returning(tables.carriers.c.id)
+    ).scalar_one()
+    if default:
+        set_default(connection, owner, service, made)
+    return made
+
+
+def set_default(connection: sa.Connection, owner: Tenant, service: str, carrier_id: int | None) -> None:
+    """Name a tenant's default carrier of a service, or none."""
+    column = {f"default_{service}_carrier_id": carrier_id}
+    connection.execute(tables.tenants.update().where(tables.tenants.c.id == owner.id).values(column))
+
+
+def token(connection: sa.Connection, owner: Tenant, **columns: Any) -> str:  # noqa: ANN401 - columns of the table
+    """A token, as its bearer shows it; `expires_at` and `revoked_at` may be given."""
+    name = f"token {next(_names)}"
+    made = tokens.issue(connection, owner.id, name)
+    if columns:
+        connection.execute(tables.tokens.update().where(tables.tokens.c.name == name).values(columns))
+    return made
+
+
+def number(connection: sa.Connection, e164: int, holder: Tenant, **columns: Any) -> int:  # noqa: ANN401 - columns
+    """A phone number with Voice on, uploaded by its holder unless told otherwise."""
+    values = {
+        "e164": e164,
+        "created_job_id": 0,
+        "changed_job_id": 0,
+        "holder_id": holder.id,
+        "uploader_id": holder.id,
+        "voice": True,
+        "sms": False,
+        "fax": False,
+        "country": "US",
+        **columns,
+    }
+    connection.execute(tables.phone_numbers.insert().values(values))
+    return e164
+
+
+def job(connection: sa.Connection, owner: Tenant, options: UploadOptions | None = None, name: str = "a.csv") -> str:
+    """A job whose file has just arrived (nothing is in the storage). Answers its public id."""
+    public_id = str(uuid.uuid4())
+    sha256 = uuid.uuid4().bytes * 2
+    upload = jobs.Upload(public_id, owner.id, "test", (options or UploadOptions()).to_json(), name, 10, sha256)
+    jobs.accept(connection, upload)
+    return public_id
+
+
+def grow(connection: sa.Connection) -> World:
+    """A master with default carriers, two resellers with carriers of their own, enterprises below them."""
+    master = tenant(connection, name="Meridian Master")
+    carriers = {
+        "Master Voice": carrier(connection, master, "voice", "Master Voice", default=True),
+        "Master SMS": carrier(connection, master, "sms", "Master SMS", default=True),
+    }
+    north = tenant(connection, master, TenantKind.RESELLER, name="Northern Reseller")
+    south = tenant(connection, master, TenantKind.RESELLER, name="Southern Reseller")
+    for owner, word in ((north, "North"), (south, "South")):
+        for service in ("voice", "sms"):
+            carriers[f"{word} {service}"] = carrier(connection, owner, service, f"{word} {service}")
+    below = TenantKind.ENTERPRISE
+    clinic = tenant(connection, north, below, name="Clinic Enterprise", allow_external_numbers=True)
+    hotel = tenant(connection, north, below, name="Hotel Enterprise")
+    school = tenant(connection, south, below, name="School Enterprise", allow_external_numbers=True)
+    accounts = (Account(one, token(connection, one)) for one in (master, north, south, clinic, hotel, school))
+    return World(*accounts, carriers=carriers)

@@ -1,0 +1,102 @@
+"""Whole-file faults: the job fails with the fault's problem, nothing else is left of it, and the next upload works."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import sqlalchemy as sa
+
+from schemas.tables import job_chunks, phone_numbers
+from tests import sheets
+from tests.door import Door
+
+SOUND = sheets.csv_bytes(sheets.rows(2))
+HEADER = sheets.csv_bytes([sheets.HEADER])
+FAULTS: dict[str, tuple[bytes, str]] = {
+    "empty": (b"", "EMPTY_FILE"),
+    "blank lines": (b"\r\n\r\n \r\n", "EMPTY_FILE"),
+    "header only": (HEADER, "EMPTY_FILE"),
+    "header and blank rows": (HEADER + b",,,,\r\n" * 3, "EMPTY_FILE"),
+    "no header": (b"1,2125550142,TRUE,TRUE,FALSE\r\n" * 2, "NO_HEADER"),
+    "wrong columns": (b"Name,Street\r\nA,B\r\n", "MISSING_COLUMN"),
+    "a column missing": (sheets.csv_bytes(row[:3] for row in sheets.rows(2)), "MISSING_COLUMN"),
+    "a column twice": (sheets.csv_bytes([*row, row[1]] for row in sheets.rows(2)), "DUPLICATE_COLUMN"),
+    "PDF": (sheets.PDF, "UNSUPPORTED_TYPE"),
+    "picture": (sheets.PNG, "UNSUPPORTED_TYPE"),
+    "web page": (sheets.HTML, "UNSUPPORTED_TYPE"),
+    "OpenDocument": (sheets.open_document_bytes(), "UNSUPPORTED_TYPE"),
+    "noise": (sheets.BINARY, "UNSUPPORTED_TYPE"),
+    "encrypted": (sheets.ole2_bytes("EncryptedPackage"), "ENCRYPTED_FILE"),
+    "truncated workbook": (sheets.truncated(sheets.xlsx_bytes(sheets.rows(50))), "UNREADABLE_FILE"),
+    "zip bomb": (sheets.zip_bomb(), "FILE_TOO_LARGE"),
+    "broken XML": (sheets.broken_xml(), "UNREADABLE_FILE"),
+    "empty workbook": (sheets.xlsx_bytes([]), "EMPTY_FILE"),
+    "NUL in the wrong header": (b"Na\0me,Street\r\nA,B\r\n" + b"A,B\r\n" * 1000, "UNSUPPORTED_TYPE"),
+    "too many columns": (sheets.csv_bytes([["x"] * 300, ["1"] * 300]), "TOO_MANY_COLUMNS"),
+}
+
+
+@pytest.mark.parametrize(("content", "code"), FAULTS.values(), ids=FAULTS)
+def test_a_file_that_cannot_be_read(  # noqa: PLR0913, PLR0917 - a row of the table and what it is checked with
+    api: Door,
+    database: sa.Engine,
+    stored: Callable[[], list[str]],
+    configure: Callable[..., None],
+    content: bytes,
+    code: str,
+) -> None:
+    configure(max_inflated_bytes=100_000_000)
+    job = api.upload(content)
+    assert (job["status"], job["problem"]["code"]) == ("failed", code), job["problem"]
+    assert job["problem"]["fix"]
+    assert set(job["counts"].values()) == {0}
+    assert job["finished_at"]
+    assert stored() == []
+    with database.connect() as connection:
+        assert connection.execute(sa.select(sa.func.count()).select_from(phone_numbers)).scalar_one() == 0
+        assert connection.execute(sa.select(job_chunks.c.state)).scalars().all() == ["done"]
+    assert api.upload(SOUND)["counts"]["created"] == 2
+
+
+def test_a_failed_job_has_no_report_and_no_rows(api: Door) -> None:
+    job = api.upload(b"")
+    assert api.rows(job["id"]) == []
+    for ending in ("csv", "jsonl"):
+        answer = api.get(f"/v1/jobs/{job['id']}/report.{ending}")
+        assert (answer.status_code, answer.json["code"]) == (409, "NO_REPORT")
+    assert job["links"]["report_csv"] is None
+
+
+@pytest.mark.parametrize(
+    ("setting", "code"), [({"max_rows": 1}, "TOO_MANY_ROWS"), ({"max_cell_chars": 64}, "UNREADABLE_FILE")]
+)
+def test_a_fault_found_at_the_last_row(
+    api: Door, configure: Callable[..., None], stored: Callable[[], list[str]], setting: dict[str, int], code: str
+) -> None:
+    """What the rows before it have left in the storage goes, too."""
+    configure(**setting)
+    job = api.upload(SOUND + b"1,2125550199," + b"x" * 65 + b",FALSE,FALSE\r\n")
+    assert (job["status"], job["problem"]["code"]) == ("failed", code)
+    assert stored() == []
+
+
+def test_a_bad_byte_in_the_last_row(api: Door, stored: Callable[[], list[str]]) -> None:
+    """Text that is UTF-8 for its first megabyte and then is not: read to the end one way or refused, never half read."""
+    table = sheets.csv_bytes(sheets.rows(60_000))
+    job = api.upload(table + b"1,2125550199,TRUE,\xff\xfe\x80,FALSE\r\n")
+    if job["status"] == "failed":
+        assert job["problem"]["code"] == "BAD_ENCODING"
+        assert stored() == []
+    else:
+        assert job["counts"]["total"] == 60_001
+
+
+def test_r9_external_numbers_switched_off_after_the_upload(
+    api: Door, database: sa.Engine, stored: Callable[[], list[str]]
+) -> None:
+    """The door let it in; by the time it is checked, the enterprise may not upload any more."""
+    with database.connect() as connection:
+        token = connection.execute(sa.text("SELECT 1")).scalar_one()
+    assert token == 1
+    assert stored() == []
