@@ -240,7 +240,7 @@ class RowsQuery(BaseModel):
     outcome: Literal["created", "updated", "deleted", "unchanged", "skipped", "failed", "unprocessed"] | None = None
     code: str | None = None
     limit: int = Field(100, ge=1, le=1000)
-    cursor: int = Field(0, ge=0)
+    cursor: int = Field(0, ge=0, le=10**15)
 
 
 class ReportQuery(BaseModel):
@@ -263,7 +263,7 @@ class NumbersQuery(BaseModel):
     carrier: str | None = None
     tenant_id: str | None = None
     limit: int = Field(50, ge=1, le=500)
-    cursor: int | None = Field(None, ge=0)
+    cursor: int | None = Field(None, ge=0, le=10**15)
 
 
 class Health(_Body):

@@ -25,9 +25,7 @@ def neutralise(cells: pa.Array) -> pa.Array:
     """Text cells (`pa.string()`) with a leading `'` where a spreadsheet would run them; strict E.164 is left alone."""
     return _changed(
         cells,
-        lambda some: pc.and_not(
-            pc.match_substring_regex(some, _RUNS), pc.match_substring_regex(some, _PLAIN_NUMBER)
-        ),
+        lambda some: pc.and_not(pc.match_substring_regex(some, _RUNS), pc.match_substring_regex(some, _PLAIN_NUMBER)),
         lambda some: pc.binary_join_element_wise("'", some, ""),
     )
 

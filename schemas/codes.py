@@ -321,7 +321,7 @@ class Fault:
 
 # Everything a row can fail for, most telling first: the first one found is the row's code, all of them are reported.
 # The place in this tuple is the fault's bit in a row's faults (uint32 in result files): add at the end, never reorder.
-# ALREADY_EXISTS is here for `on_existing=error` (R17); otherwise it is a result without a fault, and the row is skipped.
+# ALREADY_EXISTS is here for `on_existing=error` (R17); otherwise it is a result without a fault: the row is skipped.
 FAULTS: tuple[Fault, ...] = (
     Fault(Code.ROW_TOO_WIDE, Column.NONE),
     Fault(Code.MISSING_VALUE, Column.COUNTRY_CODE),
@@ -379,6 +379,4 @@ def text_of(code: Code, column: Column = Column.NONE) -> Text:
     """The words for a code found in a column; `{value}` is left in for the writer of the report."""
     entry = CATALOGUE[code]
     name, accepts = name_of(column), SPEC[column].accepts if column in SPEC else ""
-    return Text(
-        *(part.replace("{column}", name).replace("{accepts}", accepts) for part in (entry.message, entry.fix))
-    )
+    return Text(*(part.replace("{column}", name).replace("{accepts}", accepts) for part in (entry.message, entry.fix)))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -128,3 +129,14 @@ _BY_NAME: dict[str, Column] = {
 def recognise(header: str) -> Column | None:
     """The column a header cell names, or None."""
     return _BY_NAME.get(fold(header))
+
+
+def distinct(names: Iterable[str]) -> list[str]:
+    """The names of a file's columns, each told from the others: a second “Note” is “Note (2)”, no name is “column”."""
+    found: list[str] = []
+    for name in names:
+        candidate, number = name or "column", 2
+        while candidate in found:
+            candidate, number = f"{name or 'column'} ({number})", number + 1
+        found.append(candidate)
+    return found

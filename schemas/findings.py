@@ -88,9 +88,7 @@ class _Words:
     fix: NDArray[np.object_]
 
 
-def _words(
-    layout: Layout, cells: pa.RecordBatch, faults: NDArray[np.uint32], failed: NDArray[np.int64]
-) -> _Words:
+def _words(layout: Layout, cells: pa.RecordBatch, faults: NDArray[np.uint32], failed: NDArray[np.int64]) -> _Words:
     """Say every fault of every failed row, the most telling first. Rendered per kind of fault, not per row."""
     words = _Words(*(np.full(len(failed), "", object) for _ in range(3)))
     for place, fault in enumerate(FAULTS):

@@ -1,9 +1,19 @@
-"""Names of carriers and tenants as people type them: what makes two of them the same, and which ones are clear."""
+"""Names of carriers and tenants as people type them: which are good, what makes two the same, which ones are clear."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+
+LONGEST = 200  # characters
+
+
+def tidy(name: str) -> str:
+    """A name to be kept: spaces trimmed and single. `ValueError` unless it is 1 to 200 printable characters."""
+    tidied = " ".join(part for part in name.strip().split(" ") if part)
+    if not 0 < len(tidied) <= LONGEST or not tidied.isprintable():
+        raise ValueError(f"a name is 1 to {LONGEST} printable characters")
+    return tidied
 
 
 def fold(name: str) -> str:

@@ -23,6 +23,8 @@ class RequestCode(StrEnum):
     METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"
     REPORT_NOT_READY = "REPORT_NOT_READY"
     NO_REPORT = "NO_REPORT"
+    NAME_TAKEN = "NAME_TAKEN"
+    IN_USE = "IN_USE"
     UNSUPPORTED_MEDIA_TYPE = "UNSUPPORTED_MEDIA_TYPE"
     INVALID_FIELD = "INVALID_FIELD"
     RATE_LIMITED = "RATE_LIMITED"
@@ -42,7 +44,9 @@ class RequestProblem:
 REQUEST_PROBLEMS: dict[RequestCode, RequestProblem] = {
     RequestCode.BAD_REQUEST: RequestProblem(400, "The request could not be understood.", "Check the request."),
     RequestCode.UNAUTHENTICATED: RequestProblem(
-        401, "No valid sign-in or token.", "Send `Authorization: Bearer` with a token that is neither expired nor revoked."
+        401,
+        "No valid sign-in or token.",
+        "Send `Authorization: Bearer` with a token that is neither expired nor revoked.",
     ),
     RequestCode.FORBIDDEN: RequestProblem(403, "This is not allowed for you.", "Ask the level above."),
     RequestCode.NOT_FOUND: RequestProblem(404, "There is nothing here.", "Check the address."),
@@ -54,6 +58,10 @@ REQUEST_PROBLEMS: dict[RequestCode, RequestProblem] = {
     ),
     RequestCode.NO_REPORT: RequestProblem(
         409, "The job has no report, because no row was read.", "See the job's problem."
+    ),
+    RequestCode.NAME_TAKEN: RequestProblem(409, "This name is taken.", "Choose another name."),
+    RequestCode.IN_USE: RequestProblem(
+        409, "It cannot be deleted: something still refers to it.", "Move or delete what refers to it first."
     ),
     RequestCode.UNSUPPORTED_MEDIA_TYPE: RequestProblem(
         415, "The body is of a type that is not taken here.", "Send the type that the documentation names."
@@ -69,7 +77,7 @@ REQUEST_PROBLEMS: dict[RequestCode, RequestProblem] = {
 }
 
 
-def of_request(code: RequestCode, detail: str = "", **more: Any) -> dict[str, Any]:
+def of_request(code: RequestCode, detail: str = "", **more: Any) -> dict[str, Any]:  # noqa: ANN401 - members of the problem
     """A problem body for a request code."""
     found = REQUEST_PROBLEMS[code]
     return _problem(code.value, found.status, found.title, detail or found.title, found.fix, more)
@@ -81,7 +89,9 @@ def of_file(code: Code, detail: str = "", context: Mapping[str, Any] | None = No
     return _problem(code.value, CATALOGUE[code].status, text.message, detail or text.message, text.fix, context or {})
 
 
-def _problem(code: str, status: int, title: str, detail: str, fix: str, more: Mapping[str, Any]) -> dict[str, Any]:
+def _problem(  # noqa: PLR0913, PLR0917 - the members of RFC 9457, in its order
+    code: str, status: int, title: str, detail: str, fix: str, more: Mapping[str, Any]
+) -> dict[str, Any]:
     return {
         "type": f"urn:numberyard:problem:{code}",
         "title": title,

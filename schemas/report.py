@@ -15,7 +15,7 @@ from pyarrow import csv
 
 from schemas.cells_safe import neutralise
 from schemas.codes import Fault, faults_of, warnings_of
-from schemas.columns import REPORT_COLUMNS, name_of
+from schemas.columns import REPORT_COLUMNS, distinct, name_of
 from schemas.findings import Layout, findings
 
 BOM = b"\xef\xbb\xbf"  # without it Excel reads a UTF-8 file as if it were in the local code page
@@ -32,7 +32,7 @@ def columns(layout: Layout, cells: pa.RecordBatch, results: pa.Table) -> pa.Tabl
 
 def records(layout: Layout, cells: pa.RecordBatch, results: pa.Table) -> Iterator[dict[str, Any]]:
     """The report of some rows as JSON objects: typed, and with every fault of a row apart."""
-    own = [column.to_pylist() for column in cells.columns]
+    own, names = [column.to_pylist() for column in cells.columns], distinct(layout.names)
     table = columns(layout, cells, results).select(list(REPORT_COLUMNS)).to_pylist()
     faults, warnings = (results.column(name).to_pylist() for name in ("faults", "warnings"))
     duplicate_of = results.column("duplicate_of").to_pylist()
@@ -48,7 +48,7 @@ def records(layout: Layout, cells: pa.RecordBatch, results: pa.Table) -> Iterato
             "warnings": [code.value for code in warnings_of(warnings[place])],
             "duplicate_of_row": duplicate_of[place] or None,
             "faults": [_fault(fault) for fault in faults_of(faults[place])],
-            "cells": dict(zip(layout.names, (values[place] for values in own), strict=True)),
+            "cells": dict(zip(names, (values[place] for values in own), strict=True)),
         }
 
 
@@ -76,7 +76,8 @@ def csv_rows(layout: Layout, cells: pa.RecordBatch, results: pa.Table) -> bytes:
 def _csv(table: pa.Table) -> bytes:
     sink = pa.BufferOutputStream()
     csv.write_csv(table, sink, csv.WriteOptions(include_header=False))
-    return sink.getvalue().to_pybytes()
+    written: bytes = sink.getvalue().to_pybytes()
+    return written
 
 
 def _fault(fault: Fault) -> dict[str, str | None]:

@@ -48,7 +48,7 @@ CHUNK_RESULTS = pa.schema(
 
 
 def tally(table: pa.Table) -> Tally:
-    """Count results (any table with `row`, `code`, `faults`, `warnings`). Rows whose `code` is 0 are not settled yet."""
+    """Count results (any table with `row`, `code`, `faults`, `warnings`). Rows with `code` 0 are not settled yet."""
     row, code, faults, warnings = (table.column(name).to_numpy() for name in ("row", "code", "faults", "warnings"))
     found: dict[tuple[Outcome, Code], Seen] = {}
     for failed in (False, True):

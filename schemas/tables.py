@@ -28,7 +28,9 @@ def _key(kind: type[sa.Integer] = sa.Integer) -> sa.Column[int]:
 
 
 def _public_id() -> sa.Column[object]:
-    return sa.Column("public_id", UUID(as_uuid=False), nullable=False, unique=True, server_default=sa.func.gen_random_uuid())
+    return sa.Column(
+        "public_id", UUID(as_uuid=False), nullable=False, unique=True, server_default=sa.func.gen_random_uuid()
+    )
 
 
 def _now(name: str) -> sa.Column[object]:
@@ -58,6 +60,8 @@ tenants = sa.Table(
     sa.Index("ix_tenants_path", "path", postgresql_using="gin"),
 )
 sa.Index("uq_tenants_parent_name", tenants.c.parent_id, sa.func.lower(tenants.c.name), unique=True)
+# One tree: two operators who begin at the same moment must not make two roots (R1).
+sa.Index("uq_tenants_root", tenants.c.kind, unique=True, postgresql_where=tenants.c.parent_id.is_(None))
 
 carriers = sa.Table(
     "carriers",

@@ -25,7 +25,16 @@ from worker.infra.embedded import EmbeddedPostgres, EmbeddedValkey
 from worker.infra.settings import Settings
 
 TEMPLATE = "template_of_tests"
+FOLDERS = Path(__file__).parent
+MARKS = {"benchmarks": "benchmark"}  # the others bear their folder's name
 _names = (f"test_{number}" for number in itertools.count())
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test by its folder: `pytest -m unit`."""
+    for item in items:
+        folder = item.path.relative_to(FOLDERS).parts[0]
+        item.add_marker(MARKS.get(folder, folder))
 
 
 def _forget() -> None:
@@ -101,7 +110,7 @@ def work_off(database: sa.Engine) -> Callable[[], None]:  # noqa: ARG001 - the c
     """Does the work that is due, in this process, until none is left."""
 
     def work() -> None:
-        while any([pipeline.run(phase) for phase in Phase]):  # a list: every phase has its turn
+        while any([pipeline.run(phase) for phase in Phase]):  # noqa: C419 - a list: every phase has its turn
             pass
 
     return work

@@ -68,7 +68,8 @@ class Door:
     def report(self, job_id: str, which: str = "all") -> bytes:
         answer = self.get(f"/v1/jobs/{job_id}/report.csv", query_string={"rows": which})
         assert answer.status_code == 200, answer.get_data(as_text=True)
-        return answer.data
+        found: bytes = answer.data
+        return found
 
     def report_lines(self, job_id: str) -> list[Json]:
         answer = self.get(f"/v1/jobs/{job_id}/report.jsonl")

@@ -49,7 +49,7 @@ class World:
         )
 
 
-def tenant(  # noqa: PLR0913 - one parameter per column that tests set
+def tenant(
     connection: sa.Connection,
     parent: Tenant | None = None,
     kind: TenantKind = TenantKind.MASTER_RESELLER,
@@ -76,9 +76,7 @@ def tenant(  # noqa: PLR0913 - one parameter per column that tests set
 def carrier(connection: sa.Connection, owner: Tenant, service: str, name: str, *, default: bool = False) -> int:
     """A carrier ("voice" or "sms"); if wanted its owner's default. Answers its id."""
     values = {"tenant_id": owner.id, "service": service, "name": name}
-    made: int = connection.execute(
-        tables.carriers.insert().values(values).returning(tables.carriers.c.id)
-    ).scalar_one()
+    made: int = connection.execute(tables.carriers.insert().values(values).returning(tables.carriers.c.id)).scalar_one()
     if default:
         set_default(connection, owner, service, made)
     return made
@@ -142,5 +140,5 @@ def grow(connection: sa.Connection) -> World:
     clinic = tenant(connection, north, below, name="Clinic Enterprise", allow_external_numbers=True)
     hotel = tenant(connection, north, below, name="Hotel Enterprise")
     school = tenant(connection, south, below, name="School Enterprise", allow_external_numbers=True)
-    accounts = (Account(one, token(connection, one)) for one in (master, north, south, clinic, hotel, school))
-    return World(*accounts, carriers=carriers)
+    tree = {"master": master, "north": north, "south": south, "clinic": clinic, "hotel": hotel, "school": school}
+    return World(**{name: Account(one, token(connection, one)) for name, one in tree.items()}, carriers=carriers)

@@ -161,7 +161,9 @@ def start(folder: Path, workers: int, **settings: Any) -> Service:  # noqa: ANN4
     with (folder / "up.log").open("ab") as log:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
     try:
-        wait_for(lambda: _written(folder) != before or process.poll() is not None, START_SECONDS, "start of the service")
+        wait_for(
+            lambda: _written(folder) != before or process.poll() is not None, START_SECONDS, "start of the service"
+        )
         assert process.poll() is None, (folder / "up.log").read_text()
     except BaseException:
         process.kill()

@@ -12,11 +12,13 @@ from flask_swagger_ui import get_swaggerui_blueprint
 
 from schemas import api
 from webhook import errors
-from webhook.api import health, jobs, numbers, templates, uploads
+from webhook.api import carriers, health, jobs, numbers, templates, tenants, tokens, uploads
 from worker.infra import logs
 
 # The documentation's page needs inline script, so it alone may have it; everything else may load nothing at all.
-_DOCS_POLICY = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline'"
+_DOCS_POLICY = (
+    "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline'"
+)
 _POLICY = "default-src 'none'; frame-ancestors 'none'"
 
 
@@ -31,7 +33,7 @@ def create_app() -> APIFlask:
         MAX_FORM_MEMORY_SIZE=1024 * 1024,
     )
     errors.register(app)
-    for resource in (uploads, jobs, numbers, templates, health):
+    for resource in (uploads, jobs, numbers, templates, tenants, carriers, tokens, health):
         app.register_blueprint(resource.bp)
     app.register_blueprint(get_swaggerui_blueprint("/docs", "/openapi.json", config={"app_name": "Numberyard API"}))
     app.spec_processor(_complete)
@@ -52,18 +54,21 @@ def _seal(response: Response) -> Response:
     response.headers["Referrer-Policy"] = "no-referrer"
     response.headers["Content-Security-Policy"] = _DOCS_POLICY if request.path.startswith("/docs") else _POLICY
     if request.path.startswith("/v1/"):
-        response.headers["Cache-Control"] = "private, no-cache"
+        response.headers.setdefault("Cache-Control", "private, no-cache")
     return response
 
 
-def _complete(spec: dict[str, Any]) -> dict[str, Any]:
+def _complete(spec: dict[Any, Any] | str) -> dict[Any, Any] | str:
     """Add what the decorators cannot say: the upload's form, the token on every path, the shape of refusals."""
+    if isinstance(spec, str):
+        return spec
     form = api.UploadForm.model_json_schema()
     form["properties"]["file"] = {"type": "string", "contentMediaType": "application/octet-stream"}
     form["required"] = ["file"]
     spec["paths"]["/v1/uploads"]["post"]["requestBody"] = {"content": {"multipart/form-data": {"schema": form}}}
     problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     spec["components"]["schemas"]["Problem"] = api.Problem.model_json_schema()
+    spec["tags"] = list({tag["name"]: tag for tag in spec["tags"]}.values())  # two blueprints may share one
     for path, operations in spec["paths"].items():
         for operation in operations.values():
             if path.startswith("/v1/"):

@@ -8,11 +8,13 @@ import structlog
 from apiflask import APIFlask, HTTPError
 from flask import Response, json
 from sqlalchemy.exc import DataError, InterfaceError, OperationalError
+from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
 
 from schemas import problems
 from schemas.codes import Code
 from schemas.problems import RequestCode
+from worker.infra.tenants import GoneError, StillUsedError
 
 log = structlog.get_logger(__name__)
 
@@ -30,12 +32,12 @@ class Refused(Exception):  # noqa: N818 - what it is, not what went wrong
         self.headers = headers or {}
 
 
-def refuse(code: RequestCode, detail: str = "", **more: Any) -> Refused:
+def refuse(code: RequestCode, detail: str = "", **more: Any) -> Refused:  # noqa: ANN401 - members of the problem
     """A refusal of the request."""
     return Refused(problems.of_request(code, detail, **more))
 
 
-def refuse_file(code: Code, detail: str = "", **context: Any) -> Refused:
+def refuse_file(code: Code, detail: str = "", **context: Any) -> Refused:  # noqa: ANN401 - members of the problem
     """A refusal of the file, or of the form beside it."""
     return Refused(problems.of_file(code, detail, context))
 
@@ -52,6 +54,8 @@ def register(app: APIFlask) -> None:
     """Have the app answer every error so."""
     app.register_error_handler(Refused, lambda error: respond(error.body, error.headers))
     app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(GoneError, lambda _: respond(problems.of_request(RequestCode.NOT_FOUND)))
+    app.register_error_handler(StillUsedError, lambda _: respond(problems.of_request(RequestCode.IN_USE)))
     app.register_error_handler(DataError, _unstorable)
     app.register_error_handler(OperationalError, _unavailable)
     app.register_error_handler(InterfaceError, _unavailable)
@@ -69,7 +73,7 @@ def _validation_error(error: HTTPError) -> Response:
         for field, messages in fields.items()
     ]
     detail = "; ".join(f"{entry['field']}: {entry['message']}" for entry in errors)
-    return respond(problems.of_request(code, detail or str(error.message), errors=errors), dict(error.headers or {}))
+    return respond(problems.of_request(code, detail or str(error.message), errors=errors), dict(Headers(error.headers)))
 
 
 def _http_error(error: HTTPException) -> Response:

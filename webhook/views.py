@@ -1,4 +1,4 @@
-"""From what the database says to the bodies of `schemas.api`. No query, no request."""
+"""From what the database says to the bodies of `schemas.api` and `schemas.accounts`. No query, no request."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from typing import Any
 import sqlalchemy as sa
 from flask import url_for
 
-from schemas import api, permissions
+from schemas import accounts, api, permissions
 from schemas.jobs import TERMINAL, JobStatus, UploadOptions, counts_of, error_summary
 from schemas.permissions import Actor, NumberFacts, Tenant
+from worker.infra.carriers import CarrierView
 from worker.infra.job_views import JobView
 from worker.infra.number_views import NumberView
+from worker.infra.tenants import TenantView
 
 HAS_REPORT = (JobStatus.COMPLETED, JobStatus.COMPLETED_WITH_ERRORS)
 
@@ -67,7 +69,7 @@ def _progress(row: sa.Row[Any]) -> api.Progress:
 
 
 def _links(row: sa.Row[Any]) -> api.JobLinks:
-    def at(endpoint: str, **query: str) -> str:
+    def at(endpoint: str, **query: Any) -> str:  # noqa: ANN401 - as `url_for` takes them
         return url_for(endpoint, job_id=row.public_id, **query)
 
     has_report = row.status in HAS_REPORT
@@ -102,6 +104,44 @@ def number(actor: Actor, view: NumberView, history: Iterable[sa.Row[Any]] = ()) 
             api.HistoryEntry(job_id=entry.public_id, kind=entry.kind, at=entry.created_at, by=entry.created_by)
             for entry in history
         ],
+    )
+
+
+def tenant(view: TenantView) -> accounts.Tenant:
+    """A tenant with its own defaults and those that hold for it."""
+    return accounts.Tenant(
+        id=view.tenant.public_id,
+        name=view.tenant.name,
+        kind=view.tenant.kind.value,
+        parent_id=view.parent,
+        allow_external_numbers=view.tenant.allow_external_numbers,
+        default_voice_carrier=view.own["voice"],
+        default_sms_carrier_profile=view.own["sms"],
+        effective_default_voice_carrier=view.effective["voice"],
+        effective_default_sms_carrier_profile=view.effective["sms"],
+    )
+
+
+def carrier(view: CarrierView) -> accounts.Carrier:
+    """A carrier as the asking tenant sees it."""
+    return accounts.Carrier(
+        id=view.row.public_id,
+        name=view.row.name,
+        service=view.row.service,
+        tenant_id=view.owner.public_id,
+        is_default=view.is_default,
+    )
+
+
+def token(row: sa.Row[Any]) -> accounts.Token:
+    """A token without its secret."""
+    return accounts.Token(
+        id=row.public_id,
+        name=row.name,
+        tenant=api.TenantRef(id=row.tenant_public_id, name=row.tenant_name, kind=row.tenant_kind),
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        revoked_at=row.revoked_at,
     )
 
 

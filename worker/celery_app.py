@@ -8,7 +8,7 @@ from worker import tasks
 from worker.infra import broker, logs
 
 
-@setup_logging.connect
+@setup_logging.connect  # type: ignore[untyped-decorator]
 def _configure_logging(**_options: object) -> None:
     """Being here keeps Celery from setting up logging of its own."""
     logs.configure()

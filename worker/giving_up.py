@@ -21,7 +21,9 @@ from worker.infra.db import transaction
 
 log = structlog.get_logger(__name__)
 
-MOST_SINGLED_OUT = 20  # rows of one job; when more fail it is not the rows, and hunting for them would take hours
+# Halvings in one job: enough to single out some twenty-five rows. When more fail it is not the rows, and hunting for
+# them would take hours.
+MOST_HALVED = 400
 FIRST_DELAY = 0.5  # seconds; doubled with every try
 LONGEST_DELAY = 30.0
 
@@ -47,18 +49,26 @@ def postpone(lease: jobs.Lease, *, counts: bool) -> None:
 def give_up(lease: jobs.Lease) -> None:
     """The tries are used up: halve a chunk, give up a single row, or end the job with our own fault."""
     if lease.phase is not Phase.WRITE:
-        with transaction() as connection:
-            jobs.fail(connection, lease, problems.of_request(problems.RequestCode.INTERNAL_ERROR))
-    elif lease.rows > 1 and _given_up(lease) < MOST_SINGLED_OUT:
-        _halve(lease)
-    else:
-        _give_up_rows(lease)
+        _end_job(lease)
+        return
+    try:
+        if lease.rows > 1 and _halved(lease) < MOST_HALVED:
+            _halve(lease)
+        else:
+            _give_up_rows(lease)
+    except storage.MissingFileError:
+        # Nobody can say any more which rows these were.
+        _end_job(lease)
 
 
-def _given_up(lease: jobs.Lease) -> int:
+def _end_job(lease: jobs.Lease) -> None:
     with transaction() as connection:
-        tally = jobs.tally_of(connection, lease.job_id)
-    return sum(seen.count for (_, code), seen in tally.results.items() if code is Code.INTERNAL_ERROR)
+        jobs.fail(connection, lease, problems.of_request(problems.RequestCode.INTERNAL_ERROR))
+
+
+def _halved(lease: jobs.Lease) -> int:
+    with transaction() as connection:
+        return jobs.dead(connection, lease.job_id)
 
 
 def _halve(lease: jobs.Lease) -> None:

@@ -36,6 +36,7 @@ from worker.stages.write import write
 from worker.world import names_for, world_for
 
 log = structlog.get_logger(__name__)
+_TRY_AGAIN: tuple[type[Exception], ...] = (*TRANSIENT, inventory.ConflictError)
 
 CONFLICTS = 5  # in a row, before a chunk makes way for others; every time at least one more number exists
 
@@ -66,7 +67,7 @@ def _attempt(lease: jobs.Lease, settings: Settings) -> None:
             STEPS[lease.phase](lease)
     except jobs.LostLeaseError:
         log.warning("lease_lost")
-    except (*TRANSIENT, inventory.ConflictError) as error:
+    except _TRY_AGAIN as error:
         log.warning("try_again", error=type(error).__name__)
         giving_up.postpone(lease, counts=False)
     except Exception:
@@ -83,7 +84,7 @@ def check(lease: jobs.Lease) -> None:
     refused = permissions.check_upload(actor)
     try:
         if refused is not None:
-            raise FileFault(refused, text_of(refused).message)
+            raise FileFault(refused, text_of(refused).message)  # noqa: TRY301 - one way out for all faults of a file
         checked = _check_file(lease.job, UploadOptions.from_json(job.options), names)
     except FileFault as fault:
         giving_up.refuse(lease, fault.code, fault.detail, fault.context)

@@ -5,9 +5,8 @@ Selects by state and deadline, never by a time window, so what happened while no
 
 from __future__ import annotations
 
-from sqlalchemy.exc import DBAPIError
-
 import structlog
+from sqlalchemy.exc import DBAPIError
 
 from worker.infra import broker, jobs
 from worker.infra.db import transaction

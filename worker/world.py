@@ -19,8 +19,9 @@ from worker.infra import inventory, scope
 from worker.stages.resolve import Defaults, Existing, World
 from worker.stages.validate import Names
 
+
 def names_for(connection: sa.Connection, actor: Tenant) -> Names:
-    """What names in a row mean to this uploader (R12): carriers at its level or above, tenants at its level or below."""
+    """What names in a row mean to this uploader (R12): carriers at its level or above, tenants at or below."""
     below = scope.tenants_below(connection, actor).values()
     targets = [(tenant.name, tenant.id) for tenant in below] + [(tenant.public_id, tenant.id) for tenant in below]
     return Names(
@@ -53,4 +54,3 @@ def world_for(connection: sa.Connection, actor: Tenant, options: UploadOptions, 
 
 def _distinct(values: np.ndarray[Any, Any]) -> set[int]:
     return {int(value) for value in np.unique(values) if value}
-

@@ -16,6 +16,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import psycopg
@@ -61,7 +62,7 @@ def main() -> None:
     print(f"import / bare COPY          {figures['ratio']:>10.2f}   (median of {wanted.rounds} rounds)")
 
 
-def measure(folder: Path, rows: int, rounds: int, workers: int) -> dict[str, object]:
+def measure(folder: Path, rows: int, rounds: int, workers: int) -> dict[str, Any]:
     """Figures of `rounds` imports and COPYs, one after the other on one server."""
     file = folder / "numbers.csv"
     write_sample(file, rows, seed=1)
@@ -108,13 +109,13 @@ def _round(stack: Stack, file: Path) -> Round:
 
 def _rows_in_file_order(api: Api, connection: psycopg.Connection, job_id: str) -> bytes:
     """What the import wrote, as COPY reads it, in the order in which the numbers stand in the file."""
-    query = f"COPY (SELECT {COLUMNS} FROM phone_numbers) TO STDOUT (FORMAT csv)"
+    query = f"COPY (SELECT {COLUMNS} FROM phone_numbers) TO STDOUT (FORMAT csv)"  # noqa: S608 - our own columns
     with connection.cursor() as cursor, cursor.copy(query) as copy:
         text = io.BytesIO(b"".join(bytes(block) for block in copy))
     written = pd.read_csv(text, header=None, dtype=str, keep_default_na=False)
     with api.report(job_id, "all", "csv") as blocks:
         report = pd.read_csv(io.BytesIO(b"".join(blocks)), dtype=str, keep_default_na=False)
-    order = report.loc[report["_result"] == "created", "_number"].str.lstrip("+")
+    order = report.loc[report["_result"] == "created", "_number"].str.lstrip("+").tolist()
     return written.set_index(0, drop=False).loc[order].to_csv(header=False, index=False).encode()
 
 

@@ -190,7 +190,7 @@ def test_r8_r9_who_may_upload(api: Door, world: World, who: str) -> None:
         (b"--" + BOUNDARY.encode(), FORM, 400, "TRUNCATED_UPLOAD"),
     ],
 )
-def test_forms_that_are_refused(  # noqa: PLR0913 - a row of the table and two fixtures
+def test_forms_that_are_refused(
     api: Door, nothing_left: Callable[[], None], content: bytes, content_type: str, status: int, code: str
 ) -> None:
     assert_refused(post(api, content, content_type), status, code)
@@ -277,7 +277,7 @@ OTHER_512 = digest(b"something else", "sha512")
         ("", "sha-256=:not base64:", 400, "BAD_REQUEST"),
     ],
 )
-def test_content_digest(  # noqa: PLR0913 - a row of the table and two fixtures
+def test_content_digest(
     api: Door, stored: Callable[[], list[str]], of_body: str, of_part: str, status: int, code: str | None
 ) -> None:
     """RFC 9530: of the whole body or of the file's part."""

@@ -54,7 +54,7 @@ def sheet(tmp_path: Path) -> Path:
 def spawned(service: Service, *words: str, stderr: int = subprocess.PIPE) -> subprocess.Popen[bytes]:
     env = os.environ | {"NUMBERYARD_URL": service.url, "NUMBERYARD_TOKEN": TOKEN}
     command = [sys.executable, "-c", "from webhook.cli import main; main()", *words]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, env=env)  # noqa: S603 - our own program
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, env=env)
 
 
 # --- help ---------------------------------------------------------------------------------------------------------
@@ -65,7 +65,7 @@ def test_help_names_every_command_and_every_exit_code_without_loading_them() -> 
     code = (
         f"import sys; from webhook.cli import main\ntry: main(['--help'])\nfinally: print({heavy} & set(sys.modules))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "set()"
     for word in (*COMMANDS, *MEANINGS.values(), *(str(exit_code.value) for exit_code in Exit)):
         assert word in done.stdout
@@ -521,7 +521,7 @@ def test_migrate_without_a_database_is_told_in_a_line(url: str | None, expected:
     env = {name: value for name, value in os.environ.items() if name != "NUMBERYARD_DATABASE_URL"}
     env |= {"NUMBERYARD_DATABASE_URL": url} if url else {}
     command = [sys.executable, "-c", "from webhook.cli import main; main()", "migrate"]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)  # noqa: S603 - our own program
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == expected
     assert "Traceback" not in done.stderr
 

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from schemas import permissions
 from schemas.codes import CATALOGUE, Code, Outcome, number_of, outcome_of
-from schemas.columns import Column, fold as fold_header, recognise
+from schemas.columns import Column, recognise
+from schemas.columns import fold as fold_header
 from schemas.jobs import (
     MOVES,
     TERMINAL,
@@ -170,7 +171,10 @@ def test_who_may_delete(actor: Tenant, holder: Tenant, uploader: Tenant, code: C
     assert permissions.check_delete(actor, NumberFacts(holder, uploader)) == code
 
 
-@pytest.mark.parametrize(("holder", "code"), [(RESELLER, None), (OPEN, None), (SIBLING, Code.NUMBER_EXISTS_ELSEWHERE), (MASTER, Code.NUMBER_EXISTS_ELSEWHERE)])
+@pytest.mark.parametrize(
+    ("holder", "code"),
+    [(RESELLER, None), (OPEN, None), (SIBLING, Code.NUMBER_EXISTS_ELSEWHERE), (MASTER, Code.NUMBER_EXISTS_ELSEWHERE)],
+)
 def test_numbers_that_exist(holder: Tenant, code: Code | None) -> None:
     """R17."""
     assert permissions.check_existing(RESELLER, holder) == code

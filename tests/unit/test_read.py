@@ -378,7 +378,7 @@ TYPED: list[tuple[sheets.Cell, str]] = [
     ("a\nb", "a\nb"),
     (sheets.ErrorCell("#N/A"), "#N/A"),
     (sheets.ErrorCell("#DIV/0!"), "#DIV/0!"),
-    (dt.datetime(2024, 1, 2, 3, 4, 5), "2024-01-02 03:04:05"),
+    (dt.datetime(2024, 1, 2, 3, 4, 5), "2024-01-02 03:04:05"),  # noqa: DTZ001 - a workbook knows no zones
     (None, ""),
 ]
 

@@ -51,7 +51,14 @@ def test_same_region_as_the_library() -> None:
 
 @pytest.mark.parametrize(
     ("number", "region"),
-    [(0, ""), (80012345678, "001"), (870123456789, "001"), (14165550142, "CA"), (390669812345, "VA"), (77011234567, "KZ")],
+    [
+        (0, ""),
+        (80012345678, "001"),
+        (870123456789, "001"),
+        (14165550142, "CA"),
+        (390669812345, "VA"),
+        (77011234567, "KZ"),
+    ],
 )
 def test_known_regions(number: int, region: str) -> None:
     assert REGIONS[regions_of(np.array([number], np.int64))[0]] == region

@@ -17,14 +17,20 @@ from schemas.jobs import Seen, Tally
 from schemas.results import CHUNK_RESULTS, RESULTS, tally
 from worker.stages.merge import IncompleteError, merge
 
-LAYOUT = Layout(("Country Code", "Phone Number", "Voice"), {Column.COUNTRY_CODE: 0, Column.PHONE_NUMBER: 1, Column.VOICE: 2})
+LAYOUT = Layout(
+    ("Country Code", "Phone Number", "Voice"), {Column.COUNTRY_CODE: 0, Column.PHONE_NUMBER: 1, Column.VOICE: 2}
+)
 TOO_SHORT = fault_bit(Code.TOO_SHORT, Column.PHONE_NUMBER)
 BAD_VOICE = fault_bit(Code.INVALID_BOOLEAN, Column.VOICE)
 
 
 def results(*rows: tuple[int, Code | None, int, int, int, int]) -> pa.Table:
-    columns = list(zip(*[(row, 0 if code is None else number_of(code), *rest) for row, code, *rest in rows], strict=True))
-    return pa.table([pa.array(column, field.type) for column, field in zip(columns, RESULTS, strict=True)], schema=RESULTS)
+    columns = list(
+        zip(*[(row, 0 if code is None else number_of(code), *rest) for row, code, *rest in rows], strict=True)
+    )
+    return pa.table(
+        [pa.array(column, field.type) for column, field in zip(columns, RESULTS, strict=True)], schema=RESULTS
+    )
 
 
 def cells(*rows: tuple[str, str, str]) -> pa.RecordBatch:
@@ -52,12 +58,19 @@ def test_csv() -> None:
     assert (failed["_result"], failed["_code"], failed["_column"]) == ("failed", "TOO_SHORT", "Phone Number")
     assert failed["Phone Number"] == "'=1+1", "a cell that a spreadsheet would run is neutralised"
     assert duplicate["Phone Number"] == "'+1 212", "only strict E.164 may begin with a plus"
-    assert (duplicate["_code"], duplicate["_duplicate_of_row"], duplicate["_number"]) == ("DUPLICATE_IN_FILE", "2", "+12125550142")
+    assert (duplicate["_code"], duplicate["_duplicate_of_row"], duplicate["_number"]) == (
+        "DUPLICATE_IN_FILE",
+        "2",
+        "+12125550142",
+    )
 
 
 def test_every_fault_is_said_with_its_value() -> None:
     _, failed, _ = read(LAYOUT, CELLS, RESULT)
-    for code, column, value in ((Code.TOO_SHORT, Column.PHONE_NUMBER, "=1+1"), (Code.INVALID_BOOLEAN, Column.VOICE, "maybe")):
+    for code, column, value in (
+        (Code.TOO_SHORT, Column.PHONE_NUMBER, "=1+1"),
+        (Code.INVALID_BOOLEAN, Column.VOICE, "maybe"),
+    ):
         words = text_of(code, column).with_value(value)
         assert words.message in failed["_message"]
         assert words.fix in failed["_fix"]
@@ -133,21 +146,37 @@ def test_tally_leaves_out_what_is_not_settled() -> None:
     assert tally(open_rows).results == {(Outcome.FAILED, Code.TOO_SHORT): Seen(1, 3)}
 
 
-CHECKED = results((2, None, 0, 0, 12125550142, 0), (3, Code.TOO_SHORT, TOO_SHORT, 0, 0, 0), (4, None, 0, 0, 12125550143, 0))
+CHECKED = results(
+    (2, None, 0, 0, 12125550142, 0), (3, Code.TOO_SHORT, TOO_SHORT, 0, 0, 0), (4, None, 0, 0, 12125550143, 0)
+)
 
 
 def chunk(*rows: tuple[int, Code]) -> pa.Table:
     columns = ([place for place, _ in rows], [number_of(code) for _, code in rows], [0] * len(rows), [0] * len(rows))
-    return pa.table([pa.array(column, field.type) for column, field in zip(columns, CHUNK_RESULTS, strict=True)], schema=CHUNK_RESULTS)
+    return pa.table(
+        [pa.array(column, field.type) for column, field in zip(columns, CHUNK_RESULTS, strict=True)],
+        schema=CHUNK_RESULTS,
+    )
 
 
 def expected(*codes: Code) -> Tally:
-    return Tally({(Outcome.FAILED if code is Code.TOO_SHORT else Outcome.CREATED, code): seen for code, seen in zip(codes, (Seen(2, 2), Seen(1, 3)), strict=False)})
+    return Tally(
+        {
+            (Outcome.FAILED if code is Code.TOO_SHORT else Outcome.CREATED, code): seen
+            for code, seen in zip(codes, (Seen(2, 2), Seen(1, 3)), strict=False)
+        }
+    )
 
 
 def test_merge_puts_results_back_into_file_order() -> None:
-    merged = merge(CHECKED, [chunk((2, Code.CREATED)), chunk((0, Code.CREATED))], expected(Code.CREATED, Code.TOO_SHORT))
-    assert [CATALOGUE_NAMES[number] for number in merged.column("code").to_pylist()] == ["CREATED", "TOO_SHORT", "CREATED"]
+    merged = merge(
+        CHECKED, [chunk((2, Code.CREATED)), chunk((0, Code.CREATED))], expected(Code.CREATED, Code.TOO_SHORT)
+    )
+    assert [CATALOGUE_NAMES[number] for number in merged.column("code").to_pylist()] == [
+        "CREATED",
+        "TOO_SHORT",
+        "CREATED",
+    ]
 
 
 CATALOGUE_NAMES = {entry.number: code.value for code, entry in CATALOGUE.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -49,14 +50,16 @@ def decide(world: World, **row: int) -> Decisions:
         "place": 0, "row": 2, "e164": NUMBER, "country": "US", "voice": 1, "sms": 0, "fax": 0, "warnings": 0,
         "voice_carrier_id": 0, "sms_carrier_id": 0, "target_id": 0,
     } | row  # fmt: skip
-    return resolve(pa.table([pa.array([values[name]], CHUNK.field(name).type) for name in CHUNK.names], schema=CHUNK), world)
+    return resolve(
+        pa.table([pa.array([values[name]], CHUNK.field(name).type) for name in CHUNK.names], schema=CHUNK), world
+    )
 
 
 def code_of(decisions: Decisions) -> Code:
     return BY_NUMBER[decisions.results.column("code")[0].as_py()]
 
 
-def with_options(world: World = WORLD, **options: object) -> World:
+def with_options(world: World = WORLD, **options: Any) -> World:  # noqa: ANN401 - any field of the options
     return replace(world, options=replace(world.options, **options))
 
 
@@ -117,7 +120,7 @@ def test_on_existing_error_fails_the_row() -> None:
         (WORLD, {"voice": 0, "fax": 1, "voice_carrier_id": 11}, 0, False),
     ],
 )
-def test_carrier_of_a_new_number(world: World, row: dict[str, int], carrier: int, default_used: bool) -> None:  # noqa: FBT001
+def test_carrier_of_a_new_number(world: World, row: dict[str, int], carrier: int, default_used: bool) -> None:
     """R13: row, then form, then the holder's default; none where the capability is off (R11, R12, R7)."""
     decisions = decide(world, **row)
     assert decisions.create.voice_carrier_id.tolist() == [carrier]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -53,7 +55,7 @@ def check(lines: list[Line], accept: Accept = Accept.VALID, *, too_wide: bool = 
     return check_rows(batch(lines, too_wide=too_wide), MAPPING, NAMES, accept)
 
 
-def whole(lines: list[Line], on_existing: OnExisting = OnExisting.SKIP, pieces: int = 1) -> CheckedFile:
+def whole(lines: Sequence[Line], on_existing: OnExisting = OnExisting.SKIP, pieces: int = 1) -> CheckedFile:
     cuts = np.array_split(np.arange(len(lines)), pieces)
     parts = [
         check_rows(batch([lines[at] for at in cut], int(cut[0]) + 2), MAPPING, NAMES, Accept.VALID)
@@ -156,7 +158,9 @@ def test_conflicting_duplicate() -> None:
     assert file.duplicate_of.tolist() == [0, 2]
 
 
-@pytest.mark.parametrize(("on_existing", "code"), [(OnExisting.SKIP, "DUPLICATE_IN_FILE"), (OnExisting.UPDATE, "CONFLICTING_DUPLICATE")])
+@pytest.mark.parametrize(
+    ("on_existing", "code"), [(OnExisting.SKIP, "DUPLICATE_IN_FILE"), (OnExisting.UPDATE, "CONFLICTING_DUPLICATE")]
+)
 def test_empty_and_false_differ_only_where_empty_may_mean_leave(on_existing: OnExisting, code: str) -> None:
     """R10, R16."""
     file = whole([GOOD, ("1", "2125550142", "TRUE", "", "")], on_existing)

@@ -13,9 +13,9 @@ from flask import Response, request, stream_with_context, url_for
 
 from schemas import api, problems, report
 from schemas.codes import Outcome
+from schemas.findings import Layout
 from schemas.jobs import TERMINAL
 from schemas.problems import RequestCode
-from schemas.findings import Layout
 from webhook import auth, views
 from webhook.errors import Refused, refuse
 from webhook.pages import next_link
@@ -114,7 +114,8 @@ def answer(view: JobView, status: int) -> Response:
     if status == HTTPStatus.ACCEPTED:
         response.headers["Location"] = url_for("jobs.show", job_id=view.row.public_id)
         return response
-    return response.make_conditional(request)
+    response.make_conditional(request)  # in place
+    return response
 
 
 def _job(job_id: str) -> JobView:

@@ -45,7 +45,9 @@ def index(query: api.NumbersQuery) -> Response:
 def show(e164: str) -> Response:
     digits = _NOT_DIGITS.sub("", e164)
     with transaction() as connection:
-        view = number_views.one(connection, auth.actor(), int(digits)) if 0 < len(digits) <= number_views.LONGEST else None
+        view = (
+            number_views.one(connection, auth.actor(), int(digits)) if 0 < len(digits) <= number_views.LONGEST else None
+        )
         if view is None:
             raise refuse(RequestCode.NOT_FOUND, "There is no such number in your inventory.")
         history = number_views.history(connection, auth.actor(), view)

@@ -76,9 +76,7 @@ def _form(fields: dict[str, str]) -> api.UploadForm:
     try:
         return api.UploadForm.model_validate(fields)
     except ValidationError as error:
-        errors = [
-            {"field": ".".join(map(str, entry["loc"])), "message": entry["msg"]} for entry in error.errors()
-        ]
+        errors = [{"field": ".".join(map(str, entry["loc"])), "message": entry["msg"]} for entry in error.errors()]
         detail = "; ".join(f"{entry['field']}: {entry['message']}" for entry in errors)
         raise refuse(RequestCode.INVALID_FIELD, detail, errors=errors) from error
 

@@ -27,7 +27,11 @@ _COMMANDS: dict[str, _Lazy] = {
     "jobs": _Lazy("webhook.cli.jobs", "jobs", "List jobs, or show and follow one."),
     "report": _Lazy("webhook.cli.report", "report", "Fetch what became of every row."),
     "numbers": _Lazy("webhook.cli.numbers", "numbers", "Search the inventory, or show one number."),
+    "tenants": _Lazy("webhook.cli.tenants", "tenants", "Resellers and enterprises: list, make, change, delete."),
+    "carriers": _Lazy("webhook.cli.carriers", "carriers", "Carriers: list, define, choose defaults, delete."),
+    "tokens": _Lazy("webhook.cli.tokens", "tokens", "API tokens: list, make, revoke."),
     "sample": _Lazy("webhook.cli.sample", "sample", "Write a realistic sample spreadsheet."),
+    "init": _Lazy("webhook.cli.init", "init", "Make the Master Reseller and its first token."),
     "migrate": _Lazy("webhook.cli.migrate", "migrate", "Bring the database's tables to this version."),
 }
 

@@ -94,6 +94,29 @@ class Api:
             if not cursor or len(data) >= limit:
                 return {"data": data, "next_cursor": cursor}
 
+    def get(self, kind: str, thing_id: str) -> Json:
+        """One thing of a kind ("tenants", "carriers", "tokens")."""
+        return self._get(f"/v1/{kind}/{_part(thing_id)}")
+
+    def create(self, kind: str, body: Json) -> Json:
+        """Make a thing; answers it as it is now."""
+        with _reaching(self.url):
+            answer = self._http.post(f"/v1/{kind}", json=body)
+        return self._document(answer)
+
+    def change(self, kind: str, thing_id: str, body: Json) -> Json:
+        """Change what `body` names; answers the thing as it is now."""
+        with _reaching(self.url):
+            answer = self._http.patch(f"/v1/{kind}/{_part(thing_id)}", json=body)
+        return self._document(answer)
+
+    def delete(self, kind: str, thing_id: str) -> None:
+        """Delete a thing, or revoke a token."""
+        with _reaching(self.url):
+            answer = self._http.delete(f"/v1/{kind}/{_part(thing_id)}")
+        if not answer.is_success:
+            raise _problem_of(answer, self.url)
+
     def upload(self, path: Path, fields: Mapping[str, str | None], on_read: Callable[[int], None]) -> Json:
         """Send a file from disk, never held in memory; `on_read` is told the bytes as they go. Returns the job."""
         given = {name: value for name, value in fields.items() if value is not None}

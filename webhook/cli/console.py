@@ -44,7 +44,7 @@ def number(value: object) -> str:
 def size(count: float) -> str:
     """Bytes for people (decimal units)."""
     for unit in ("B", "kB", "MB"):
-        if count < 1000:
+        if count < 1000:  # noqa: PLR2004 - as the prefixes go
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
         count /= 1000
     return f"{count:.1f} GB"

@@ -11,10 +11,10 @@ import click
 from webhook.cli.client import Api, Json
 from webhook.cli.console import note, safe, say
 from webhook.cli.exits import Ending, Exit
+from webhook.cli.report import save
 from webhook.cli.sample import write_sample
 from webhook.cli.session import Session
 from webhook.cli.summary import lines
-from webhook.cli.report import save
 from webhook.cli.views import open_view
 from webhook.cli.watch import follow
 from worker.infra.children import ServerError
@@ -45,7 +45,9 @@ def demo(*, rows: int) -> Exit:
 
 def _import(folder: Path, file: Path, report: Path) -> Json:
     """Start everything, send the file, follow its job, fetch the report, stop everything."""
-    settings = get_settings().model_copy(update={"data_dir": folder})
+    # Whatever servers the environment names: a demo has no business in a database that somebody uses.
+    apart = {"data_dir": folder, "database_url": None, "redis_url": None, "storage_url": None}
+    settings = get_settings().model_copy(update=apart)
     say("Starting PostgreSQL, Valkey, the web process and the workers ...")
     try:
         with Stack(settings, free_port()) as stack:

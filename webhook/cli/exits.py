@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from http import HTTPStatus
 
 
 class Exit(IntEnum):
@@ -61,11 +62,11 @@ def of_job(status: str) -> Exit:
 
 def of_response(status: int) -> Exit:
     """The exit code for a refusal with this HTTP status."""
-    if status in {401, 403}:
+    if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
         return Exit.NOT_ALLOWED
-    if status == 404:
+    if status == HTTPStatus.NOT_FOUND:
         return Exit.NOT_FOUND
-    return Exit.REFUSED if status < 500 else Exit.UNEXPECTED
+    return Exit.REFUSED if status < HTTPStatus.INTERNAL_SERVER_ERROR else Exit.UNEXPECTED
 
 
 def epilog() -> str:

@@ -1,4 +1,4 @@
-"""`numberyard migrate`: the one command here that talks to the database instead of the API."""
+"""`numberyard migrate`: brings the tables up to date. Like `init` it talks to the database instead of the API."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import structlog
 from celery import Celery
-from kombu import Queue
+from kombu.entity import Queue
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
@@ -48,7 +48,7 @@ def configuration(settings: Settings) -> dict[str, object]:
         "worker_enable_remote_control": False,
         "worker_send_task_events": False,
         "worker_max_memory_per_child": 1_500_000,
-        "task_queues": [Queue(name) for name in ALL_QUEUES],
+        "task_queues": [Queue(name) for name in ALL_QUEUES],  # type: ignore[no-untyped-call]
         "task_default_queue": UPKEEP,
         "task_create_missing_queues": False,
         "task_publish_retry": False,

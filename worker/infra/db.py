@@ -9,14 +9,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 
+import psycopg
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.pool import QueuePool
 
 from worker.infra.settings import Settings, get_settings
 
 # What a restart of the database, a lost connection, a deadlock or a lock time-out looks like; nothing else is retried.
-TRANSIENT: tuple[type[DBAPIError], ...] = (OperationalError, InterfaceError)
+# The driver's own errors come out of COPY, which SQLAlchemy does not see.
+TRANSIENT: tuple[type[Exception], ...] = (
+    OperationalError,
+    InterfaceError,
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+)
 
 
 def sqlalchemy_url(settings: Settings) -> sa.URL:

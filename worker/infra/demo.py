@@ -15,7 +15,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from schemas.permissions import TenantKind
 from schemas.tables import admins, carriers, tenants
-from worker.infra import tokens
+from worker.infra import bootstrap, tokens
+from worker.infra.children import ServerError
 from worker.infra.db import make_engine
 from worker.infra.settings import Settings
 
@@ -75,6 +76,7 @@ def seed(settings: Settings, folder: Path) -> list[dict[str, Any]]:
     accounts = []
     try:
         with engine.begin() as connection:
+            _check_root(connection)
             _plant(connection, TREE, None, accounts)
     finally:
         engine.dispose()
@@ -90,9 +92,14 @@ def write(folder: Path, facts: dict[str, Any]) -> None:
     draft.replace(path)
 
 
-def _plant(
-    connection: sa.Connection, plan: _Plan, parent: sa.Row[Any] | None, accounts: list[dict[str, Any]]
-) -> None:
+def _check_root(connection: sa.Connection) -> None:
+    """There is one tree (R1): where another one has begun, the demo's would be a second."""
+    root = bootstrap.root(connection)
+    if root is not None and root.name != TREE.name:
+        raise ServerError("the database has a Master Reseller of its own: the demo needs an empty one")
+
+
+def _plant(connection: sa.Connection, plan: _Plan, parent: sa.Row[Any] | None, accounts: list[dict[str, Any]]) -> None:
     tenant = _find(connection, plan, parent) or _make(connection, plan, parent)
     accounts.append(_account(connection, plan, tenant, parent))
     for child in plan.below:
@@ -118,9 +125,7 @@ def _make(connection: sa.Connection, plan: _Plan, parent: sa.Row[Any] | None) ->
     return connection.execute(changed).one()
 
 
-def _account(
-    connection: sa.Connection, plan: _Plan, tenant: sa.Row[Any], parent: sa.Row[Any] | None
-) -> dict[str, Any]:
+def _account(connection: sa.Connection, plan: _Plan, tenant: sa.Row[Any], parent: sa.Row[Any] | None) -> dict[str, Any]:
     """An admin who can sign in, and a token, for a tenant."""
     email = f"admin@{plan.name.lower().replace(' ', '-')}.example"
     password = secrets.token_urlsafe(12)

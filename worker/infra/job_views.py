@@ -38,7 +38,9 @@ def _select(actor: Actor) -> sa.Select[Any]:
             tenants.c.kind.label("tenant_kind"),
             earlier.c.public_id.label("duplicate_of"),
             sa.case((jobs.c.status == JobStatus.ACCEPTED, queue + 1)).label("queue_position"),
-            sa.extract("epoch", sa.func.coalesce(jobs.c.finished_at, sa.func.now()) - jobs.c.started_at).label("seconds"),
+            sa.extract("epoch", sa.func.coalesce(jobs.c.finished_at, sa.func.now()) - jobs.c.started_at).label(
+                "seconds"
+            ),
         )
         .join(tenants, tenants.c.id == jobs.c.tenant_id)
         .outerjoin(earlier, earlier.c.id == jobs.c.duplicate_of_id)
@@ -52,16 +54,15 @@ def one(connection: sa.Connection, actor: Actor, public_id: str) -> JobView | No
     return None if row is None else _with_tallies(connection, [row])[0]
 
 
-def page(
-    connection: sa.Connection, actor: Actor, status: str | None, cursor: str | None, limit: int
-) -> list[JobView]:
+def page(connection: sa.Connection, actor: Actor, status: str | None, cursor: str | None, limit: int) -> list[JobView]:
     """Up to `limit` jobs, newest first, older than the job whose public id is `cursor`."""
     query = _select(actor).order_by(jobs.c.id.desc()).limit(limit)
     if status is not None:
         query = query.where(jobs.c.status == status)
     if cursor is not None:
         last = jobs.alias()
-        query = query.where(jobs.c.id < sa.select(last.c.id).where(_is(last, cursor)).scalar_subquery())
+        seen = last.c.tenant_id.in_(scope.ids_below(actor.tenant))  # a stranger's job is no place to go on from
+        query = query.where(jobs.c.id < sa.select(last.c.id).where(_is(last, cursor), seen).scalar_subquery())
     return _with_tallies(connection, list(connection.execute(query)))
 
 
@@ -78,6 +79,6 @@ def _with_tallies(connection: sa.Connection, rows: list[sa.Row[Any]]) -> list[Jo
     return [JobView(row, total_of([Tally.from_json(row.tally), *written.get(row.id, [])])) for row in rows]
 
 
-def _is(table: Any, public_id: str) -> sa.ColumnElement[bool]:
+def _is(table: sa.FromClause, public_id: str) -> sa.ColumnElement[bool]:
     """Compared as text: what is no UUID is merely not found."""
     return sa.cast(table.c.public_id, sa.Text) == public_id

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from schemas.codes import Outcome
 from schemas.jobs import STATUS_DURING, TERMINAL, ChunkState, JobStatus, Phase, Tally, may_move_from, total_of
@@ -127,9 +128,7 @@ def claim(connection: sa.Connection, phase: Phase, lease_seconds: float) -> Leas
     if row is None:
         return None
     _move(connection, row.job_id, STATUS_DURING[phase])
-    return Lease(
-        row.job_id, row.public_id, row.tenant_id, phase, row.number, row.lease_token, row.attempt, row.rows
-    )
+    return Lease(row.job_id, row.public_id, row.tenant_id, phase, row.number, row.lease_token, row.attempt, row.rows)
 
 
 def extend(connection: sa.Connection, lease: Lease, lease_seconds: float) -> None:
@@ -181,14 +180,19 @@ def end_check(connection: sa.Connection, lease: Lease, checked: CheckedJob) -> P
 
 
 def end_chunk(connection: sa.Connection, lease: Lease, result_key: str, tally: Tally) -> Phase | None:
-    """Note a chunk as written; with the last one the report becomes work. Call it last in the chunk's transaction."""
+    """Note a chunk as written; with the last one the report becomes work. Call it last in the transaction.
+
+    `LostLeaseError` if the lease is gone or the job has ended: nothing of the transaction may count then.
+    """
     _end_work(connection, lease, result_key, tally)
-    left: int = connection.execute(
+    left: int | None = connection.execute(
         jobs.update()
-        .where(jobs.c.id == lease.job_id)
+        .where(jobs.c.id == lease.job_id, jobs.c.status.not_in(TERMINAL))
         .values(chunks_left=jobs.c.chunks_left - 1, rows_done=jobs.c.rows_done + lease.rows)
         .returning(jobs.c.chunks_left)
-    ).scalar_one()
+    ).scalar_one_or_none()
+    if left is None:
+        raise LostLeaseError(f"job {lease.job} has ended")
     return _to_report(connection, lease.job_id) if left == 0 else None
 
 
@@ -208,6 +212,12 @@ def halve(connection: sa.Connection, lease: Lease, rows: Sequence[int]) -> list[
     return numbers
 
 
+def dead(connection: sa.Connection, job_id: int) -> int:
+    """How many pieces of a job were halved."""
+    query = sa.select(sa.func.count()).where(job_chunks.c.job_id == job_id, job_chunks.c.state == ChunkState.DEAD)
+    return connection.execute(query).scalar_one()
+
+
 def end_report(connection: sa.Connection, lease: Lease, tally: Tally) -> None:
     """The job's end: its counts are fixed and its report stands."""
     _end_work(connection, lease, None, None)
@@ -217,9 +227,13 @@ def end_report(connection: sa.Connection, lease: Lease, tally: Tally) -> None:
 
 
 def fail(connection: sa.Connection, lease: Lease, problem: Mapping[str, Any]) -> None:
-    """End a job that cannot be carried through; its problem is kept."""
+    """End a job that cannot be carried through; its problem is kept, and what was written until then stays counted."""
     _end_work(connection, lease, None, None)
-    connection.execute(jobs.update().where(jobs.c.id == lease.job_id).values(problem=dict(problem)))
+    same = jobs.c.id == lease.job_id
+    # Locked before it is counted: a chunk that is just being committed is either in the tally or finds the job ended.
+    connection.execute(sa.select(jobs.c.id).where(same).with_for_update())
+    tally = tally_of(connection, lease.job_id).to_json()
+    connection.execute(jobs.update().where(same).values(problem=dict(problem), tally=tally))
     _move(connection, lease.job_id, JobStatus.FAILED)
 
 
@@ -247,9 +261,7 @@ def job_row(connection: sa.Connection, job_id: int) -> sa.Row[Any]:
     return connection.execute(sa.select(jobs).where(jobs.c.id == job_id)).one()
 
 
-def _add_work(
-    connection: sa.Connection, job_id: int, phase: Phase, rows: Mapping[int, int], attempt: int = 0
-) -> None:
+def _add_work(connection: sa.Connection, job_id: int, phase: Phase, rows: Mapping[int, int], attempt: int = 0) -> None:
     """Enter pieces of work: number -> rows."""
     pieces = [
         {"job_id": job_id, "phase": phase, "number": number, "rows": count, "attempt": attempt}
@@ -304,7 +316,9 @@ def _move(connection: sa.Connection, job_id: int, status: JobStatus) -> None:
         raise LostLeaseError(f"job {job_id} is {now}")
 
 
-def _same_work(one: Any, other: Any) -> sa.ColumnElement[bool]:
+def _same_work(
+    one: ReadOnlyColumnCollection[str, Any], other: ReadOnlyColumnCollection[str, Any]
+) -> sa.ColumnElement[bool]:
     return sa.and_(one.job_id == other.job_id, one.phase == other.phase, one.number == other.number)
 
 

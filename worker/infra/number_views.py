@@ -84,7 +84,11 @@ def _conditions(wanted: NumberFilter) -> list[sa.ColumnElement[bool]]:
         named = sa.select(carriers.c.id).where(sa.func.lower(carriers.c.name) == wanted.carrier.lower())
         found.append(number.voice_carrier_id.in_(named) | number.sms_carrier_id.in_(named))
     if wanted.tenant_id is not None:
-        found.append(number.holder_id.in_(sa.select(tenants.c.id).where(sa.cast(tenants.c.public_id, sa.Text) == wanted.tenant_id)))
+        found.append(
+            number.holder_id.in_(
+                sa.select(tenants.c.id).where(sa.cast(tenants.c.public_id, sa.Text) == wanted.tenant_id)
+            )
+        )
     return found
 
 

@@ -47,7 +47,7 @@ class Published:
         if outcomes is not None:
             wanted &= outcome_mask(self._results, outcomes)
         if code is not None:
-            number = CATALOGUE[Code(code)].number if code in Code else 0
+            number = CATALOGUE[Code(code)].number if code in Code.__members__ else 0
             wanted &= self._results.column("code").to_numpy() == number
         places = np.flatnonzero(wanted[first:]) + first
         following = int(places[limit]) if len(places) > limit else None

@@ -1,4 +1,4 @@
-"""THE place that scopes by tree: every query for tenants, carriers, numbers or jobs takes its limits from here (R3).
+"""THE place that scopes by tree: queries for tenants, carriers, tokens, numbers and jobs are limited from here (R3).
 
 An admin sees its own tenant and those below. What is outside is not refused but absent.
 """
@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from schemas.permissions import Tenant, TenantKind
-from schemas.tables import carriers, jobs, phone_numbers, tenants
+from schemas.tables import carriers, jobs, phone_numbers, tenants, tokens
 
 _TENANT_COLUMNS = (
     tenants.c.id,
@@ -25,9 +25,7 @@ _TENANT_COLUMNS = (
 
 def tenant_of(row: sa.Row[Any]) -> Tenant:
     """A row of `select_tenants` as the rules see it."""
-    return Tenant(
-        row.id, row.public_id, TenantKind(row.kind), row.name, tuple(row.path), row.allow_external_numbers
-    )
+    return Tenant(row.id, row.public_id, TenantKind(row.kind), row.name, tuple(row.path), row.allow_external_numbers)
 
 
 def select_tenants() -> sa.Select[Any]:
@@ -60,6 +58,28 @@ def carriers_for(actor: Tenant) -> sa.ColumnElement[bool]:
     return carriers.c.tenant_id.in_(actor.path)
 
 
+def carriers_seen(actor: Tenant) -> sa.ColumnElement[bool]:
+    """Carriers that the actor sees: those that it may use, and those defined below it (R3, R7)."""
+    return carriers_for(actor) | carriers.c.tenant_id.in_(ids_below(actor))
+
+
+def tokens_of(actor: Tenant) -> sa.ColumnElement[bool]:
+    """Tokens that the actor sees: its own tenant's and those of the tenants below it."""
+    return tokens.c.tenant_id.in_(ids_below(actor))
+
+
+def has_public_id(table: sa.FromClause, public_id: str) -> sa.ColumnElement[bool]:
+    """Compared as text: what is no UUID is merely not found."""
+    return sa.cast(table.c.public_id, sa.Text) == public_id
+
+
+def after(table: sa.FromClause, seen: sa.ColumnElement[bool], cursor: str) -> sa.ColumnElement[bool]:
+    """Rows made after the one whose public id is `cursor`; none if the actor does not see that one (R3)."""
+    last = sa.select(table.c.id).where(seen, has_public_id(table, cursor)).correlate(None)
+    after_it: sa.ColumnElement[bool] = table.c.id > last.scalar_subquery()
+    return after_it
+
+
 def tenant_by_id(connection: sa.Connection, tenant_id: int) -> Tenant:
     """Any tenant by its inner id. `LookupError` if it is not there."""
     row = connection.execute(select_tenants().where(tenants.c.id == tenant_id)).one_or_none()
@@ -80,7 +100,7 @@ def tenants_by_id(connection: sa.Connection, ids: Sequence[int]) -> dict[int, Te
 
 def tenant_below(connection: sa.Connection, actor: Tenant, public_id: str) -> Tenant | None:
     """A tenant that the actor sees, or None: one elsewhere and one that does not exist are the same (R3)."""
-    query = select_tenants().where(below(actor), sa.cast(tenants.c.public_id, sa.Text) == public_id)
+    query = select_tenants().where(below(actor), has_public_id(tenants, public_id))
     row = connection.execute(query).one_or_none()
     return None if row is None else tenant_of(row)
 
@@ -92,8 +112,10 @@ def carriers_of(connection: sa.Connection, actor: Tenant, service: str) -> list[
 
 
 def default_carriers(connection: sa.Connection, ids: Sequence[int]) -> Mapping[int, tuple[int, int]]:
-    """The defaults that hold for tenants: id -> (voice, sms), 0 where none holds. A tenant that names none has its
-    parent's (R7); the answer also names everyone above."""
+    """The defaults that hold for tenants: id -> (voice, sms), 0 where none holds.
+
+    A tenant that names none has its parent's (R7); the answer also names everyone above.
+    """
     chosen = tenants.alias()
     line = sa.select(sa.func.unnest(chosen.c.path)).where(chosen.c.id.in_(ids))
     query = sa.select(

@@ -35,11 +35,17 @@ class Settings(BaseSettings):
     max_rows: int = Field(10_000_000, ge=1, description="Most rows in one file.")
     max_columns: int = Field(256, ge=5, description="Most columns in one file.")
     max_cell_chars: int = Field(32_767, ge=64, description="Longest cell, in characters.")
-    max_inflated_bytes: int = Field(4096 * MIB, ge=1, description="Largest a workbook may become when unpacked, in bytes.")
-    workbook_memory_bytes: int = Field(2048 * MIB, ge=64 * MIB, description="Memory for reading one workbook, in bytes.")
+    max_inflated_bytes: int = Field(
+        4096 * MIB, ge=1, description="Largest a workbook may become when unpacked, in bytes."
+    )
+    workbook_memory_bytes: int = Field(
+        2048 * MIB, ge=64 * MIB, description="Memory for reading one workbook, in bytes."
+    )
     workbook_seconds: float = Field(300.0, gt=0, description="Time for reading one workbook, in seconds.")
     rows_per_chunk: int = Field(25_000, ge=1, description="Numbers written in one transaction.")
-    lease_seconds: float = Field(30.0, gt=0, description="How long a worker may be silent before its work is given away.")
+    lease_seconds: float = Field(
+        30.0, gt=0, description="How long a worker may be silent before its work is given away."
+    )
     max_attempts: int = Field(5, ge=1, description="Tries of one piece of work before it is given up.")
     hint_seconds: float = Field(5.0, gt=0, description="Waiting work is announced again after this time, in seconds.")
     sweep_seconds: float = Field(1.0, gt=0, description="Pause between two sweeps for lost work, in seconds.")

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import obstore
 from obstore.store import LocalStore, ObjectStore, from_url
@@ -71,7 +71,7 @@ def report_key(job: str) -> str:
 def store() -> ObjectStore:
     """This process's way to the files."""
     url = get_settings().files_url
-    return from_url(url, mkdir=True) if url.startswith("file:") else from_url(url)
+    return from_url(url, mkdir=True, automatic_cleanup=True) if url.startswith("file:") else from_url(url)
 
 
 class Receiver:
@@ -94,7 +94,7 @@ class Receiver:
     def commit(self) -> None:
         self._writer.close()
 
-    def __enter__(self) -> Receiver:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -147,7 +147,7 @@ def remove_job(job: str) -> None:
     _remove(obstore.list(store(), folder_of(job)).collect())
 
 
-def _remove(found: Any) -> None:
+def _remove(found: Iterable[Mapping[str, Any]]) -> None:
     paths = [entry["path"] for entry in found]
     if paths:
         obstore.delete(store(), paths)

@@ -48,8 +48,11 @@ class Defaults:
 
 @dataclass(frozen=True)
 class World:
-    """What a chunk's rows meet: every tenant they name or that holds one of their numbers, the carriers that the
-    uploader may use, the defaults that hold for those tenants, and the numbers that exist."""
+    """What a chunk's rows meet.
+
+    Every tenant that they name or that holds one of their numbers, the carriers that the uploader may use, the
+    defaults that hold for those tenants, and the numbers that exist.
+    """
 
     actor: Tenant
     options: UploadOptions
@@ -109,7 +112,8 @@ class _Resolution:
             self.exists = world.existing.e164[self.at] == self.e164
 
     def column(self, name: str) -> np.ndarray:
-        return self.chunk.column(name).to_numpy()
+        found: np.ndarray = self.chunk.column(name).to_numpy()
+        return found
 
     def existing(self, name: str) -> np.ndarray:
         """An attribute of the existing number, 0 where the row's number is new."""
@@ -117,8 +121,9 @@ class _Resolution:
         return np.where(self.exists, values[self.at], 0) if len(values) else np.zeros(self.size, dtype=np.int32)
 
     def decide(self) -> Decisions:
-        writes = ~self.exists | (self.world.options.on_existing is OnExisting.UPDATE)
         self._meet_existing()
+        # A number that is refused is not looked at any further: what else is wrong would tell how it stands (R17).
+        writes = (self.faults == 0) & (~self.exists | (self.world.options.on_existing is OnExisting.UPDATE))
         holder = self._holder(writes)
         capability = {column: self._capability(column) for column in (Column.VOICE, Column.SMS, Column.FAX)}
         nothing_on = ~(capability[Column.VOICE] | capability[Column.SMS] | capability[Column.FAX])
@@ -216,4 +221,3 @@ class _Resolution:
             code[(self.faults >> np.uint32(place) & 1).astype(bool)] = number_of(fault.code)
         columns = (self.column("place"), code, self.faults, self.warnings)
         return pa.table([pa.array(column) for column in columns], schema=CHUNK_RESULTS)
-

@@ -35,7 +35,7 @@ _FAULT_CODES = np.array([number_of(fault.code) for fault in FAULTS], dtype=np.ui
 
 @dataclass(frozen=True)
 class Names:
-    """What a name in a row may mean to this uploader (R12): folded name -> id. A name that means two things is absent."""
+    """What a name in a row may mean to this uploader (R12): folded name -> id. A name of two things is absent."""
 
     ids: Mapping[Column, Mapping[str, int]]
 
@@ -105,9 +105,9 @@ def check_rows(batch: RowBatch, mapping: Mapping[Column, int], names: Names, acc
         column: _ids_of(cell(column), names, column) if column in mapping else _Named.nothing(size)
         for column in NOT_FOUND_CODE
     }
-    faults = _first_repair_then_number(number.faults, checked.faults) | country.faults.astype(np.uint32)
-    for found in (*booleans.values(), *named.values()):
-        faults |= found.faults.astype(np.uint32)
+    faults: np.ndarray = _first_repair_then_number(number.faults, checked.faults) | country.faults.astype(np.uint32)
+    for found in (*(each.faults for each in booleans.values()), *(each.faults for each in named.values())):
+        faults |= found.astype(np.uint32)
     faults[batch.too_wide] |= TOO_WIDE_BIT
     faults[batch.blank] = 0
     return CheckedRows(
@@ -190,4 +190,3 @@ def _first_code(faults: np.ndarray) -> np.ndarray:
     place = np.log2(np.maximum(lowest, 1)).astype(np.uint8)
     codes: np.ndarray = np.where(faults == 0, 0, _FAULT_CODES[place])
     return codes
-

@@ -39,12 +39,10 @@ def _distinct(*ids: NDArray[np.int32]) -> list[int]:
 
 
 def _as_csv(numbers: Numbers, job_id: int) -> bytes:
-    """The rows as COPY reads them, in the order of `inventory.COLUMNS`; Arrow writes a million in a third of a second."""
+    """The rows as COPY reads them, in the order of `inventory.COLUMNS`; Arrow writes a million in 0.3 s."""
     job = pa.repeat(job_id, len(numbers))
     columns = {name: getattr(numbers, name) for name in inventory.COLUMNS if not name.endswith("job_id")}
-    arrays = [
-        job if name.endswith("job_id") else _nullable(name, columns[name]) for name in inventory.COLUMNS
-    ]
+    arrays = [job if name.endswith("job_id") else _nullable(name, columns[name]) for name in inventory.COLUMNS]
     sink = io.BytesIO()
     csv.write_csv(pa.table(arrays, names=list(inventory.COLUMNS)), sink, csv.WriteOptions(include_header=False))
     return sink.getvalue()

@@ -98,10 +98,8 @@ def check_archive(archive: zipfile.ZipFile, inflated_bytes: int) -> None:
 
 def visible_sheets(archive: zipfile.ZipFile) -> list[str]:
     """Names of the worksheets a person sees, in tab order; charts and macro sheets are no worksheets."""
-    kinds = {
-        part.get("Id"): part.get("Type", "")
-        for part in ET.fromstring(archive.read("xl/_rels/workbook.xml.rels"))  # noqa: S314  limits guard it
-    }
+    parts = ET.fromstring(archive.read("xl/_rels/workbook.xml.rels"))  # noqa: S314  limits guard it
+    kinds = {part.get("Id"): part.get("Type", "") for part in parts}
     return [
         sheet.get("name", "")
         for sheet in ET.fromstring(archive.read("xl/workbook.xml")).iter()  # noqa: S314  limits guard it

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from schemas.codes import Code
-from schemas.columns import REQUIRED, Column, name_of, recognise
+from schemas.columns import REQUIRED, Column, distinct, name_of, recognise
 from worker.stages.reading.model import Cells, Limits, Source, fault
 from worker.stages.reading.shape import is_blank
 
@@ -34,16 +34,17 @@ class Header:
     @property
     def unique_names(self) -> list[str]:
         """One name per column kept; what is there twice, or has no name, gets a number."""
-        taken: set[str] = set()
-        return [_unique(name, taken) for name in self.columns]
+        return distinct(self.columns)
 
 
 def find_header(source: Source, limits: Limits) -> Header:
     """The first row that is not blank.
 
-    `FileFault` EMPTY_FILE, NO_HEADER, MISSING_COLUMN, DUPLICATE_COLUMN or TOO_MANY_COLUMNS.
+    `FileFault` EMPTY_FILE, BAD_ENCODING, NO_HEADER, MISSING_COLUMN, DUPLICATE_COLUMN or TOO_MANY_COLUMNS.
     """
     row_number, cells = _first_filled(source)
+    if any("\0" in cell for cell in cells):
+        fault(Code.BAD_ENCODING, "The header row holds NUL characters, which no text has.")
     named = max(place for place, cell in enumerate(cells, start=1) if cell.strip())
     # Cells without a name at the end count only if something stands below them.
     width = named if named == len(cells) else max(named, min(len(cells), source.reach(row_number)))
@@ -94,11 +95,3 @@ def _refuse(columns: tuple[str, ...], missing: list[str], known: Counter[Column]
 def _listed(names: list[str], most: int = 20, longest: int = 60) -> str:
     shown = [f"“{name if len(name) <= longest else name[:longest] + '…'}”" for name in names[:most]]
     return ", ".join(shown) + (f" and {len(names) - most:,} more" if len(names) > most else "")
-
-
-def _unique(name: str, taken: set[str]) -> str:
-    candidate, number = name or "column", 2
-    while candidate in taken:
-        candidate, number = f"{name or 'column'} ({number})", number + 1
-    taken.add(candidate)
-    return candidate

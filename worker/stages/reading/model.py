@@ -19,7 +19,7 @@ from schemas.columns import Column
 Cells = list[str]
 
 
-class FileFault(Exception):
+class FileFault(Exception):  # noqa: N818 - the file's fault, not an error of ours
     """The whole file cannot be used: `code` is the job's problem, `detail` a sentence for the uploader."""
 
     def __init__(self, code: Code, detail: str, context: Mapping[str, object] | None = None) -> None:

@@ -1,0 +1,83 @@
+# Everything installs itself first; `make help` lists what there is. Needs make, Python 3.11 or later and a package index.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+.SUFFIXES:
+
+VENV := .venv
+BIN := $(VENV)/bin
+# The first of these that runs and is new enough; a name alone may be a stub that starts nothing.
+PYTHONS := python3.11 python3.12 python3.13 python3.14 python3 python
+NEW_ENOUGH := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
+TOO_OLD := Numberyard needs Python 3.11 or later, with venv and pip (Debian: apt install python3-venv); \
+set PYTHON=/path/to/python if it is not in PATH.
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --no-input
+COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet pyproject.toml --build-deps-for editable \
+  --allow-unsafe --generate-hashes --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+
+.PHONY: help install demo test check up bench lock docs clean
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+
+install: $(VENV)/.runtime ## make .venv with what the service needs
+
+demo: $(VENV)/.runtime ## import 100,000 generated rows on servers of its own, show the result, stop everything
+	@$(BIN)/numberyard demo
+
+up: $(VENV)/.runtime ## run the service on port 8080 with a small tenant tree; data in ./var; Ctrl-C stops it
+	@$(BIN)/numberyard up --demo
+
+test: $(VENV)/.dev ## run every test
+	@$(BIN)/python -m pytest
+
+check: $(VENV)/.dev ## lint, types, imports, generated tables, coverage of schemas and stages
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m tests.contract.doc_tables
+	rm -f .coverage .coverage.*
+	$(BIN)/coverage run -m pytest -q tests/unit
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+bench: $(VENV)/.dev ## measure: phone numbers per second, and a whole import against a bare COPY
+	@for file in tests/benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python -m "$$(tr / . <<< "$${file%.py}")"; done
+
+docs: $(VENV)/.dev ## write the generated tables into README.md
+	@$(BIN)/python -m tests.contract.doc_tables --write
+
+lock: $(VENV)/.dev ## resolve the dependencies anew and write both lock files (use the oldest Python supported)
+	@$(COMPILE) --upgrade --output-file requirements.lock
+	@$(COMPILE) --upgrade --extra dev --constraint requirements.lock --output-file requirements-dev.lock
+
+clean: ## remove .venv and what tools leave behind (not ./var: that is data)
+	@rm -rf $(VENV) .bench .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+
+$(VENV)/.python:
+	@if $(BIN)/python -c '$(NEW_ENOUGH)' >/dev/null 2>&1 && $(BIN)/python -m pip --version >/dev/null 2>&1; then \
+	  touch $@; exit 0; \
+	fi; \
+	python="$(PYTHON)"; \
+	for name in $(if $(PYTHON),,$(PYTHONS)); do \
+	  if "$$name" -c '$(NEW_ENOUGH)' >/dev/null 2>&1; then python="$$name"; break; fi; \
+	done; \
+	if [ -z "$$python" ] || ! "$$python" -c '$(NEW_ENOUGH)' >/dev/null 2>&1; then echo "$(TOO_OLD)" >&2; exit 1; fi; \
+	rm -rf $(VENV); \
+	echo "Making $(VENV) with $$("$$python" --version) ..."; \
+	"$$python" -m venv $(VENV); \
+	touch $@
+
+$(VENV)/.runtime: $(VENV)/.python requirements.lock pyproject.toml
+	@echo "Installing what the service needs ..."
+	@$(PIP) install --require-hashes --requirement requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime requirements-dev.lock
+	@echo "Installing what the tests and checks need ..."
+	@$(PIP) install --require-hashes --requirement requirements-dev.lock
+	@touch $@

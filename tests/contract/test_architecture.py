@@ -1,0 +1,70 @@
+"""The house is built as its plan says: imports run one way, and every rule of an upload is shown by a test."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+RULES = [f"R{number}" for number in range(5, 18)]
+
+
+def test_imports_run_one_way() -> None:
+    program = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run([program, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_wrong_import_is_noticed(tmp_path: Path) -> None:
+    """The contracts can fail: the same ones over a copy in which a door imports a stage."""
+    for package in ("schemas", "worker", "webhook"):
+        for path in (ROOT / package).rglob("*.py"):
+            copy = tmp_path / path.relative_to(ROOT)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(path.read_bytes())
+    (tmp_path / "pyproject.toml").write_bytes((ROOT / "pyproject.toml").read_bytes())
+    with (tmp_path / "webhook" / "auth.py").open("a") as door:
+        door.write("\nfrom worker.stages import validate\n")
+    program = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run([program, "--no-cache"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stdout
+    assert "webhook.auth -> worker.stages" in " ".join(done.stdout.split())
+
+
+def cited() -> set[str]:
+    """Rules that a test function names, in its own name, its text or its parameters."""
+    found: set[str] = set()
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        if path == Path(__file__):
+            continue
+        text = path.read_text(encoding="utf-8")
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+                pieces = [ast.get_source_segment(text, part) or "" for part in (node, *node.decorator_list)]
+                found |= {
+                    f"R{number}" for piece in pieces for number in re.findall(r"(?<![A-Za-z0-9])[rR](\d+)(?!\d)", piece)
+                }
+    return found
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_every_rule_of_an_upload_is_cited_by_a_test(rule: str) -> None:
+    assert rule in cited()
+
+
+def test_locks_hold_hashes_and_no_addresses() -> None:
+    for name in ("requirements.lock", "requirements-dev.lock"):
+        text = (ROOT / name).read_text(encoding="utf-8")
+        assert not re.search(r"://|^\s*-|\B/\w+/", re.sub(r"--hash=sha256:[0-9a-f]{64}", "", text), re.MULTILINE)
+        pinned = re.findall(r"^([\w.-]+)(?:\[[\w,-]+\])?==\S+ \\\n    --hash=sha256:", text, re.MULTILINE)
+        assert len(pinned) == len(re.findall(r"^\S+==", text, re.MULTILINE))
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        wanted = project["dependencies"] + (project["optional-dependencies"]["dev"] if "dev" in name else [])
+        names = {re.split(r"[\[>=<; ]", requirement)[0].lower() for requirement in wanted}
+        assert names <= set(pinned), names - set(pinned)

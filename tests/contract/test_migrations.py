@@ -1,0 +1,106 @@
+"""The migrations make what `schemas.tables` says, and can be taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from pydantic import SecretStr
+
+from schemas.tables import metadata
+from worker.infra import migrate
+from worker.infra.settings import Settings
+
+# Alembic's own comparison looks at neither checks, sequences, identities nor partial indexes; the catalogue has it all.
+CATALOGUE = {
+    "columns": """SELECT table_name, column_name, data_type, udt_name, is_nullable, column_default, identity_generation
+        FROM information_schema.columns WHERE table_schema = 'public'""",
+    "constraints": """SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid)
+        FROM pg_constraint WHERE connamespace = 'public'::regnamespace""",
+    "indexes": "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public'",
+    "sequences": "SELECT sequencename, data_type::text FROM pg_sequences WHERE schemaname = 'public'",
+    "routines": "SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace",
+    "triggers": "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal",
+}
+
+
+@pytest.fixture
+def fresh(database_server: sa.URL, request: pytest.FixtureRequest) -> Iterator[Callable[[str], sa.URL]]:
+    """Makes an empty database; all of them are gone after the test."""
+    made: list[str] = []
+    server = sa.create_engine(database_server, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
+
+    def make(name: str) -> sa.URL:
+        made.append(f"migrated_{abs(hash(request.node.nodeid))}_{name}")
+        with server.connect() as connection:
+            connection.execute(sa.text(f"CREATE DATABASE {made[-1]} TEMPLATE template0"))
+        return database_server.set(drivername="postgresql+psycopg", database=made[-1])
+
+    yield make
+    with server.connect() as connection:
+        for name in made:
+            connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+def upgrade(url: sa.URL) -> None:
+    migrate.upgrade(Settings(database_url=SecretStr(url.render_as_string(hide_password=False))))
+
+
+@contextmanager
+def connected(url: sa.URL) -> Iterator[sa.Connection]:
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    with engine.begin() as connection:
+        yield connection
+
+
+def catalogue(url: sa.URL) -> dict[str, list[tuple[object, ...]]]:
+    """What is in the database, but for Alembic's own table."""
+    with connected(url) as connection:
+        found = {
+            kind: sorted((tuple(row) for row in connection.execute(sa.text(query))), key=repr)
+            for kind, query in CATALOGUE.items()
+        }
+    return {kind: [row for row in rows if "alembic_version" not in repr(row)] for kind, rows in found.items()}
+
+
+def test_migrated_tables_are_the_tables_of_the_code(fresh: Callable[[str], sa.URL]) -> None:
+    migrated, made = fresh("up"), fresh("made")
+    upgrade(migrated)
+    with connected(made) as connection:
+        metadata.create_all(connection)
+    expected = catalogue(made)
+    assert expected["constraints"]
+    assert catalogue(migrated) == expected
+
+
+def test_alembic_finds_no_difference(fresh: Callable[[str], sa.URL]) -> None:
+    url = fresh("check")
+    upgrade(url)
+    with connected(url) as connection:
+        config = migrate.config()
+        config.attributes["connection"] = connection
+        command.check(config)
+
+
+def test_down_to_nothing_and_up_again(fresh: Callable[[str], sa.URL]) -> None:
+    url = fresh("down")
+    upgrade(url)
+    before = catalogue(url)
+    with connected(url) as connection:
+        config = migrate.config()
+        config.attributes["connection"] = connection
+        command.downgrade(config, "base")
+    assert not any(catalogue(url).values())
+    upgrade(url)
+    assert catalogue(url) == before
+
+
+def test_upgrading_twice_changes_nothing(fresh: Callable[[str], sa.URL]) -> None:
+    url = fresh("twice")
+    upgrade(url)
+    before = catalogue(url)
+    upgrade(url)
+    assert catalogue(url) == before

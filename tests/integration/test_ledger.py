@@ -1,0 +1,422 @@
+"""The ledger: exactly-once effect through redelivery, lost leases, crashes, conflicts and rows that cannot be written."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import redis
+import sqlalchemy as sa
+
+from schemas.jobs import Phase
+from tests import factories, sheets
+from tests.door import Door, Json, table
+from tests.factories import World
+from tests.service import wait_for
+from worker import giving_up, pipeline, recovery
+from worker.infra import broker, jobs, storage
+from worker.infra.settings import get_settings
+
+LEASE = 30.0
+FIRST = 12_125_550_000
+DEADLINE = 20.0
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The test's own look at the tables, and its hand in them."""
+
+    engine: sa.Engine
+
+    def ask(self, query: str, **values: Any) -> list[sa.Row[Any]]:  # noqa: ANN401 - bound values
+        with self.engine.begin() as connection:
+            return list(connection.execute(sa.text(query), values))
+
+    def run(self, statement: str, **values: Any) -> None:  # noqa: ANN401 - bound values
+        with self.engine.begin() as connection:
+            connection.execute(sa.text(statement), values)
+
+    def claim(self, phase: Phase = Phase.WRITE) -> jobs.Lease:
+        with self.engine.begin() as connection:
+            lease = jobs.claim(connection, phase, LEASE)
+        assert lease is not None
+        return lease
+
+    def expire(self) -> int:
+        """Let every lease run out and have the sweep's part done; answers how many were freed."""
+        self.run("UPDATE job_chunks SET lease_until = now() - interval '1 second' WHERE state = 'leased'")
+        with self.engine.begin() as connection:
+            return jobs.free_expired(connection)
+
+    def due(self) -> None:
+        """Nobody waits for the next try."""
+        self.run("UPDATE job_chunks SET next_attempt_at = now() WHERE state = 'pending'")
+
+    def numbers(self) -> list[int]:
+        return [row.e164 for row in self.ask("SELECT e164 FROM phone_numbers ORDER BY e164")]
+
+    def chunks(self, phase: str = "write") -> list[tuple[str, int]]:
+        """State and tries of each piece of work of a phase."""
+        query = "SELECT state, attempt FROM job_chunks WHERE phase = :phase ORDER BY number"
+        return [(row.state, row.attempt) for row in self.ask(query, phase=phase)]
+
+    def everything(self) -> list[list[sa.Row[Any]]]:
+        """All that a commit could have changed."""
+        return [self.ask(f"SELECT * FROM {name} ORDER BY 1, 2, 3") for name in ("phone_numbers", "jobs", "job_chunks")]  # noqa: S608
+
+    def fail(self, on: str, sqlstate: str, *, at_commit: bool = False) -> None:
+        """Have the database refuse a write (`INSERT ON t`, `UPDATE ON t`) with this SQLSTATE, until `mend`."""
+        self.run(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS "  # noqa: S608
+            f"$$ BEGIN RAISE EXCEPTION 'refused by the test' USING ERRCODE = '{sqlstate}'; END $$"
+        )
+        kind = "CONSTRAINT TRIGGER refusal AFTER" if at_commit else "TRIGGER refusal BEFORE"
+        deferred = "DEFERRABLE INITIALLY DEFERRED " if at_commit else ""
+        self.run(f"CREATE {kind} {on} {deferred}FOR EACH ROW EXECUTE FUNCTION refuse()")
+
+    def mend(self) -> None:
+        self.run("DROP FUNCTION refuse CASCADE")
+
+
+@pytest.fixture
+def ledger(database: sa.Engine) -> Ledger:
+    return Ledger(database)
+
+
+def sheet(count: int, first: int = FIRST) -> bytes:
+    return sheets.csv_bytes([sheets.HEADER, *(["1", str(first + row), "TRUE", "", ""] for row in range(count))])
+
+
+def checked(api: Door, count: int, first: int = FIRST) -> str:
+    """Upload so many numbers and have the file checked: its chunks wait. Answers the job's id."""
+    job_id: str = api.send(sheet(count, first)).json["id"]
+    assert pipeline.run(Phase.CHECK)
+    return job_id
+
+
+def finish(api: Door, ledger: Ledger, job_id: str, tries: int = 400) -> Json:
+    """Work on until the job has ended, waiting for no delay."""
+    for _ in range(tries):
+        ledger.due()
+        if not any([pipeline.run(phase) for phase in Phase]):
+            break
+    return api.job(job_id)
+
+
+# Redelivery and lost leases
+
+
+def test_a_second_delivery_finds_nothing_to_do(api: Door, ledger: Ledger, configure: Callable[..., None]) -> None:
+    configure(rows_per_chunk=2)
+    api.upload(sheet(5))
+    before = ledger.everything()
+    assert not any(pipeline.run(phase) for phase in Phase for _ in range(3))
+    assert ledger.everything() == before
+
+
+@pytest.mark.parametrize("phase", list(Phase))
+def test_a_straggler_changes_nothing(api: Door, ledger: Ledger, phase: Phase) -> None:
+    """Its lease ran out, another did the work and the job went on to its end; then the first one wakes up."""
+    job_id = api.send(sheet(3)).json["id"]
+    for earlier in list(Phase)[: list(Phase).index(phase)]:
+        pipeline.STEPS[earlier](ledger.claim(earlier))
+    straggler = ledger.claim(phase)
+    assert ledger.expire() == 1
+    job = finish(api, ledger, job_id)
+    report, before = api.report(job_id), ledger.everything()
+    pipeline._attempt(straggler, get_settings())  # noqa: SLF001 - as `run` goes on after the claim
+    assert ledger.everything() == before
+    assert api.job(job_id) == job
+    assert (api.report(job_id), table(report)[0]["_code"]) == (report, "CREATED")
+
+
+@pytest.mark.parametrize("phase", list(Phase))
+def test_a_lost_lease_cannot_commit(api: Door, ledger: Ledger, phase: Phase) -> None:
+    """The first holder was silent too long; whether it ends before or after the second, only the second counts."""
+    job_id = api.send(sheet(3)).json["id"]
+    for earlier in Phase:
+        if earlier is phase:
+            break
+        pipeline.STEPS[earlier](ledger.claim(earlier))
+    first = ledger.claim(phase)
+    assert ledger.expire() == 1
+    second = ledger.claim(phase)
+    assert second.token > first.token
+    assert second.attempt == 2
+    before = ledger.everything()
+    with pytest.raises(jobs.LostLeaseError):
+        pipeline.STEPS[phase](first)
+    assert ledger.everything() == before
+    pipeline.STEPS[phase](second)
+    job = finish(api, ledger, job_id)
+    assert (job["status"], job["counts"]["created"], job["counts"]["unprocessed"]) == ("completed", 3, 0)
+    assert [row["code"] for row in api.rows(job_id)] == ["CREATED"] * 3
+
+
+def test_a_lost_lease_is_neither_extended_nor_given_back(api: Door, ledger: Ledger) -> None:
+    checked(api, 3)
+    first = ledger.claim()
+    ledger.expire()
+    ledger.claim()
+    before = ledger.everything()
+    for act in (
+        lambda connection: jobs.extend(connection, first, LEASE),
+        lambda connection: jobs.give_back(connection, first, 0, counts=True),
+        lambda connection: jobs.halve(connection, first, [1, 2]),
+        lambda connection: jobs.fail(connection, first, {}),
+    ):
+        with pytest.raises(jobs.LostLeaseError), ledger.engine.begin() as connection:
+            act(connection)
+    assert ledger.everything() == before
+
+
+def test_a_live_lease_is_left_alone(api: Door, ledger: Ledger) -> None:
+    checked(api, 3)
+    ledger.claim()
+    with ledger.engine.begin() as connection:
+        assert jobs.free_expired(connection) == 0
+        assert jobs.claim(connection, Phase.WRITE, LEASE) is None
+
+
+def test_claims_go_round_among_the_tenants(
+    api: Door, world: World, ledger: Ledger, configure: Callable[..., None]
+) -> None:
+    """A small job does not wait for the big one before it: the tenant with the fewest running pieces is next."""
+    configure(rows_per_chunk=1)
+    checked(api, 6)
+    checked(api.as_(world.south.token), 2, FIRST + 100)
+    claimed = [ledger.claim().tenant_id for _ in range(6)]
+    assert claimed[:4].count(world.south.id) == 2
+    assert claimed.count(world.north.id) == 4
+
+
+# Crashes, and what the surroundings do
+
+
+def test_a_crash_between_result_file_and_commit_leaves_nothing(
+    api: Door, ledger: Ledger, stored: Callable[[], list[str]]
+) -> None:
+    """The commit itself fails: the file of results is there, but no number, no count and no ledger entry is."""
+    job_id = checked(api, 3)
+    ledger.fail("UPDATE ON job_chunks", "23514", at_commit=True)
+    with pytest.raises(sa.exc.DBAPIError):
+        pipeline.run(Phase.WRITE)  # even giving the work back fails: as good as a worker that is gone
+    ledger.mend()
+    assert ledger.numbers() == []
+    assert api.job(job_id)["counts"]["unprocessed"] == 3
+    job = finish(api, ledger, job_id)
+    assert (job["status"], job["counts"]["created"]) == ("completed", 3)
+    assert [row["code"] for row in api.rows(job_id)] == ["CREATED"] * 3
+
+
+TRANSIENT = {"deadlock": "40P01", "shutdown": "57P01", "serialization": "40001", "lock time-out": "55P03", "full": "53100"}
+
+
+@pytest.mark.parametrize("on", ["INSERT ON phone_numbers", "UPDATE ON jobs"])
+@pytest.mark.parametrize("sqlstate", TRANSIENT.values(), ids=TRANSIENT)
+def test_a_fault_of_the_surroundings_does_not_count_as_a_try(
+    api: Door, ledger: Ledger, on: str, sqlstate: str
+) -> None:
+    """Whether the database says so within COPY or within a statement."""
+    job_id = checked(api, 3)
+    ledger.fail(on, sqlstate)
+    for _ in range(3):
+        ledger.due()
+        assert pipeline.run(Phase.WRITE)
+        assert (ledger.chunks(), ledger.numbers()) == ([("pending", 0)], [])
+    ledger.mend()
+    assert finish(api, ledger, job_id)["counts"]["created"] == 3
+
+
+def test_any_other_fault_counts_as_a_try(api: Door, ledger: Ledger) -> None:
+    checked(api, 3)
+    ledger.fail("INSERT ON phone_numbers", "22000")
+    assert pipeline.run(Phase.WRITE)
+    assert ledger.chunks() == [("pending", 1)]
+    assert not pipeline.run(Phase.WRITE)  # not before its delay is over
+
+
+@contextlib.contextmanager
+def held_up(ledger: Ledger, number: int, holder: int) -> Iterator[sa.Connection]:
+    """Another transaction has created a number and not ended yet; a worker is waiting for it."""
+    with ledger.engine.connect() as other:
+        factories.number(other, number, _tenant(other, holder))
+        working = threading.Thread(target=pipeline.run, args=(Phase.WRITE,))
+        working.start()
+        waiting = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        wait_for(lambda: ledger.ask(waiting), DEADLINE, "the worker to wait")
+        try:
+            yield other
+        finally:
+            other.rollback()
+            working.join(DEADLINE)
+            assert not working.is_alive()
+
+
+def _tenant(connection: sa.Connection, tenant_id: int) -> Any:  # noqa: ANN401 - a tenant
+    return factories.scope.tenant_by_id(connection, tenant_id)
+
+
+@pytest.mark.parametrize(("who", "code"), [("north", "ALREADY_EXISTS"), ("south", "NUMBER_EXISTS_ELSEWHERE")])
+def test_r6_a_number_created_by_another_meanwhile(
+    api: Door, world: World, ledger: Ledger, who: str, code: str
+) -> None:
+    job_id = checked(api, 3)
+    with held_up(ledger, FIRST + 1, getattr(world, who).id) as other:
+        other.commit()
+    finish(api, ledger, job_id)
+    assert ledger.chunks() == [("done", 1)]
+    assert [row["code"] for row in api.rows(job_id)] == ["CREATED", code, "CREATED"]
+
+
+def test_r6_a_number_another_nearly_created(api: Door, world: World, ledger: Ledger) -> None:
+    job_id = checked(api, 3)
+    with held_up(ledger, FIRST + 1, world.south.id) as other:
+        other.rollback()
+    finish(api, ledger, job_id)
+    assert [row["code"] for row in api.rows(job_id)] == ["CREATED"] * 3
+
+
+def test_a_connection_cut_within_copy_does_not_count_as_a_try(api: Door, world: World, ledger: Ledger) -> None:
+    """What a worker sees when the database is restarted under it."""
+    job_id = checked(api, 3)
+    with held_up(ledger, FIRST + 1, world.south.id):
+        ledger.ask(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+    assert (ledger.chunks(), ledger.numbers()) == ([("pending", 0)], [])
+    assert finish(api, ledger, job_id)["counts"]["created"] == 3
+
+
+def test_the_heartbeat_keeps_a_lease_while_its_holder_works(
+    api: Door, world: World, ledger: Ledger, configure: Callable[..., None]
+) -> None:
+    configure(lease_seconds=1)
+    job_id = checked(api, 3)
+    until = "SELECT lease_until FROM job_chunks WHERE state = 'leased' AND phase = 'write'"
+    with held_up(ledger, FIRST + 1, world.south.id):
+        first = ledger.ask(until)
+        wait_for(lambda: ledger.ask(until) > first, DEADLINE, "a heartbeat")
+    job = finish(api, ledger, job_id)
+    assert (job["status"], job["counts"]["created"]) == ("completed", 3)
+
+
+def test_many_workers_at_once_do_each_piece_once(
+    api: Door, ledger: Ledger, configure: Callable[..., None]
+) -> None:
+    configure(rows_per_chunk=3)
+    job_id = checked(api, 60)
+
+    def work() -> None:
+        while pipeline.run(Phase.WRITE):
+            pass
+
+    workers = [threading.Thread(target=work) for _ in range(6)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(DEADLINE)
+    assert ledger.chunks() == [("done", 1)] * 20
+    assert finish(api, ledger, job_id)["counts"]["created"] == 60
+    assert ledger.numbers() == list(range(FIRST, FIRST + 60))
+
+
+# Rows that cannot be written
+
+
+@pytest.mark.parametrize("poison", [[0], [7], [19], [3, 4, 16]])
+def test_r28_a_row_that_cannot_be_written_is_singled_out(
+    api: Door, ledger: Ledger, configure: Callable[..., None], poison: list[int]
+) -> None:
+    configure(rows_per_chunk=8, max_attempts=2)
+    refused = ", ".join(str(FIRST + place) for place in poison)
+    ledger.run(f"ALTER TABLE phone_numbers ADD CONSTRAINT poison CHECK (e164 NOT IN ({refused}))")
+    job_id = checked(api, 20)
+    job = finish(api, ledger, job_id)
+    assert job["status"] == "completed_with_errors"
+    wanted = ["INTERNAL_ERROR" if place in poison else "CREATED" for place in range(20)]
+    assert [row["code"] for row in api.rows(job_id)] == wanted
+    assert [line["_code"] for line in table(api.report(job_id))] == wanted
+    assert (job["counts"]["failed"], job["counts"]["created"]) == (len(poison), 20 - len(poison))
+    assert ledger.numbers() == [FIRST + place for place in range(20) if place not in poison]
+    assert job["error_summary"] == [{"code": "INTERNAL_ERROR", "count": len(poison), "first_row": poison[0] + 2}]
+
+
+def test_when_nothing_can_be_written_the_job_ends_all_the_same(
+    api: Door, ledger: Ledger, configure: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not the rows then: the hunt for them is broken off, so that a large job does not fall to pieces."""
+    monkeypatch.setattr(giving_up, "MOST_HALVED", 10)
+    configure(rows_per_chunk=40, max_attempts=1)
+    ledger.fail("INSERT ON phone_numbers", "22000")
+    job_id = checked(api, 120)
+    job = finish(api, ledger, job_id)
+    assert (job["status"], job["counts"]["failed"]) == ("completed_with_errors", 120)
+    assert {row["code"] for row in api.rows(job_id)} == {"INTERNAL_ERROR"}
+    assert [row["row"] for row in api.rows(job_id)] == list(range(2, 122))
+    states = [state for state, _ in ledger.chunks()]
+    assert (states.count("dead"), states.count("done"), len(states)) == (10, 13, 23)
+
+
+LOST = {
+    "the upload": (Phase.CHECK, storage.upload_key, "failed", 0),
+    "a chunk": (Phase.WRITE, lambda job: storage.chunk_key(job, 0), "failed", 0),
+    "the checked rows": (Phase.REPORT, storage.checked_key, "failed", 3),
+}
+
+
+@pytest.mark.parametrize(("phase", "key", "status", "created"), LOST.values(), ids=LOST)
+def test_a_job_whose_file_is_lost_ends(
+    api: Door,
+    ledger: Ledger,
+    configure: Callable[..., None],
+    tmp_path: Any,  # noqa: ANN401 - a path
+    phase: Phase,
+    key: Callable[[str], str],
+    status: str,
+    created: int,
+) -> None:
+    """Not in a loop without end; and what was written by then stays counted (R28)."""
+    configure(max_attempts=2)
+    job_id = api.send(sheet(3)).json["id"]
+    for earlier in list(Phase)[: list(Phase).index(phase)]:
+        assert pipeline.run(earlier)
+    (tmp_path / "data" / "files" / key(job_id)).unlink()
+    job = finish(api, ledger, job_id, tries=20)
+    assert (job["status"], job["problem"] and job["problem"]["code"]) == (status, "INTERNAL_ERROR")
+    assert job["counts"]["created"] == created == len(ledger.numbers())
+    assert job["counts"]["total"] == sum(count for name, count in job["counts"].items() if name not in {"total", "warnings"})
+
+
+# The sweep
+
+
+def test_the_sweep_announces_what_nobody_came_for(api: Door, ledger: Ledger, configure: Callable[..., None]) -> None:
+    """A message lost, a worker dead: found by state and deadline, announced once per `hint_seconds`."""
+    configure(rows_per_chunk=1)
+    settings = get_settings()
+    assert settings.redis_url is not None
+    valkey = redis.Redis.from_url(settings.redis_url.get_secret_value())
+    checked(api, 3)
+    ledger.claim()
+    ledger.run("UPDATE job_chunks SET lease_until = now() - interval '1 day' WHERE state = 'leased'")
+    ledger.run("UPDATE job_chunks SET hint_due_at = now() - interval '1 day'")
+    queue = broker.QUEUES[Phase.WRITE]
+    valkey.delete(queue)
+    recovery.sweep()
+    assert valkey.llen(queue) == 3
+    recovery.sweep()
+    assert valkey.llen(queue) == 3
+    assert [state for state, _ in ledger.chunks()] == ["pending"] * 3
+
+
+def test_the_sweep_leaves_ended_jobs_alone(api: Door, ledger: Ledger) -> None:
+    api.upload(sheet(3))
+    before = ledger.everything()
+    recovery.sweep()
+    assert ledger.everything() == before

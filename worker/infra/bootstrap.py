@@ -1,0 +1,44 @@
+"""The first way in: the Master Reseller of an empty database with a token, or a new token where all are lost.
+
+For operators, who reach the database itself; no door leads here. Never makes a second root (R1).
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from psycopg.errors import UniqueViolation
+from sqlalchemy.exc import IntegrityError
+
+from schemas.permissions import Tenant, TenantKind
+from schemas.tables import tenants
+from worker.infra import scope, tokens
+from worker.infra import tenants as tenant_rows
+from worker.infra.tokens import Issued
+
+
+class RootExistsError(Exception):
+    """There is a Master Reseller already."""
+
+
+def has_tables(connection: sa.Connection) -> bool:
+    """Whether the database was ever migrated."""
+    return sa.inspect(connection).has_table(tenants.name)
+
+
+def begin(connection: sa.Connection, name: str, token_name: str) -> tuple[Tenant, Issued]:
+    """The Master Reseller and its first token. `RootExistsError` if there is one, or another process is first."""
+    if root(connection) is not None:
+        raise RootExistsError
+    try:
+        made = tenant_rows.create(connection, None, TenantKind.MASTER_RESELLER, name, allow_external_numbers=False)
+    except IntegrityError as error:
+        if isinstance(error.orig, UniqueViolation):
+            raise RootExistsError from error
+        raise
+    return made, tokens.create(connection, made.id, token_name)
+
+
+def root(connection: sa.Connection) -> Tenant | None:
+    """The Master Reseller, if there is one."""
+    row = connection.execute(scope.select_tenants().where(tenants.c.parent_id.is_(None))).one_or_none()
+    return None if row is None else scope.tenant_of(row)
