@@ -159,6 +159,7 @@ R7_CARRIERS: list[Cell] = [
     ("hotel", "GET", "carriers/{Master SMS}", None, SHOWN),
     ("master", "GET", "carriers/{North voice}", None, SHOWN),
     ("north", "PATCH", "carriers/{North voice}", NAME, SHOWN),
+    ("north", "PATCH", "carriers/{North voice}", {"name": "NORTH voice"}, SHOWN),
     ("north", "PATCH", "carriers/{Master Voice}", NAME, FORBIDDEN),
     ("master", "PATCH", "carriers/{North voice}", NAME, FORBIDDEN),
     ("hotel", "PATCH", "carriers/{North voice}", NAME, FORBIDDEN),

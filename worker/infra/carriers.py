@@ -67,8 +67,8 @@ def used_by(connection: sa.Connection, carrier_id: int) -> list[str]:
     """What keeps a carrier from being deleted: any of "numbers", "defaults". It is held until the transaction ends.
 
     Waits for the chunks that are being written with it (`inventory.hold`), so none of them is missed; later ones find
-    it gone. Numbers have no index by carrier: this scan, made once per deletion, takes 0.15 s per million of them, while
-    two indexes made every bulk insert a quarter slower.
+    it gone. Numbers have no index by carrier: this scan, made once per deletion, takes 0.15 s per million of them,
+    while two indexes made every bulk insert a quarter slower.
     """
     held = sa.select(carriers.c.id).where(carriers.c.id == carrier_id).with_for_update()
     if connection.execute(held).one_or_none() is None:
