@@ -1,4 +1,4 @@
-"""The ledger: effect exactly once through redelivery, lost leases, crashes, conflicts and rows that cannot be written."""
+"""The ledger: effect exactly once through redelivery, lost leases, crashes, conflicts, unwritable rows."""
 
 from __future__ import annotations
 
@@ -395,6 +395,23 @@ def test_a_job_whose_file_is_lost_ends(
     assert job["counts"]["total"] == sum(
         count for name, count in job["counts"].items() if name not in {"total", "warnings"}
     )
+
+
+def test_r28_a_chunk_of_a_job_that_has_failed_meanwhile_is_not_written(
+    api: Door, ledger: Ledger, configure: Callable[..., None]
+) -> None:
+    """What is written before the end is counted, what would come after it is not written."""
+    configure(rows_per_chunk=2)
+    checked(api, 6)
+    first, second, third = (ledger.claim() for _ in range(3))
+    pipeline.STEPS[Phase.WRITE](first)
+    with ledger.engine.begin() as connection:
+        jobs.fail(connection, second, {"code": "INTERNAL_ERROR"})
+    with pytest.raises(jobs.LostLeaseError):
+        pipeline.STEPS[Phase.WRITE](third)
+    counts = ledger.ask("SELECT status, tally FROM jobs")[0]
+    assert (counts.status, counts.tally["results"][0][2]) == ("failed", 2)
+    assert ledger.numbers() == [FIRST, FIRST + 1]
 
 
 # The sweep
