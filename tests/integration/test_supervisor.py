@@ -169,6 +169,11 @@ def test_nothing_outlives_a_killed_supervisor(up: Up) -> None:
     assert again.all_gone()
 
 
+def children() -> set[int]:
+    """Ids of all processes below this one; other tests' servers may be among them."""
+    return {process.pid for process in psutil.Process().children(recursive=True)}
+
+
 def sleeper(name: str, *, stop_timeout: float = DEADLINE, program: str = "sleep 300") -> Service:
     return Service(name, lambda: Command(("sh", "-c", program)), lambda: True, stop_timeout=stop_timeout)
 
@@ -176,10 +181,12 @@ def sleeper(name: str, *, stop_timeout: float = DEADLINE, program: str = "sleep 
 def test_what_does_not_drain_in_time_is_killed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     trapped = tmp_path / "trapped"
     program = f"trap '' TERM; touch {trapped}; while :; do sleep 300; done"
+    before = children()
     with caplog.at_level(logging.INFO, "numberyard.supervisor"), Supervisor() as supervisor:
         service = sleeper("stubborn", stop_timeout=0.2, program=program)
         supervisor.start(Service(service.name, service.command, trapped.exists, stop_timeout=service.stop_timeout))
-        pids = [process.pid for process in psutil.Process().children(recursive=True)]
+        pids = children() - before
+    assert pids
     assert wait_until(lambda: all(gone(pid) for pid in pids), DEADLINE)
     assert "stubborn killed" in caplog.text
 
@@ -199,9 +206,11 @@ def test_what_cannot_be_started_ends_the_others_with_its_last_words(
     log.write_text("an older line\n")
     first = sleeper("first")
     broken = Service("broken", lambda: Command(("sh", "-c", program), log_path=log), ready, start_timeout=0.5)
+    before = children()
     with Supervisor() as supervisor:
         supervisor.start(first)
-        pids = [process.pid for process in psutil.Process().children(recursive=True)]
+        pids = children() - before
+        assert pids
         with pytest.raises(ServerError) as error:
             supervisor.start_all([broken])
         assert all(gone(pid) for pid in pids)
