@@ -76,7 +76,7 @@ $(VENV)/.python:
 $(VENV)/.runtime: $(VENV)/.python requirements.lock pyproject.toml
 	@echo "Installing what the service needs ..."
 	@$(PIP) install --require-hashes --requirement requirements.lock
-	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@PYTHONWARNINGS=ignore $(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.runtime requirements-dev.lock
