@@ -256,7 +256,7 @@ class NumbersQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    q: str | None = Field(None, max_length=64)
+    q: str | None = Field(None, max_length=64, description="How the international number begins: +1 212, 1212")
     status: Literal["unassigned", "assigned"] | None = None
     capability: Literal["voice", "sms", "fax"] | None = None
     country: str | None = Field(None, pattern=r"^([A-Za-z]{2}|001|\+?\d{1,3})$")

@@ -187,7 +187,9 @@ CATALOGUE: dict[Code, Entry] = {
     Code.INVALID_RANGE: _cell(
         20, "“{value}” is not a range of numbers.", "Give the first and the last number of one block."
     ),
-    Code.INVALID_BOOLEAN: _cell(21, "“{value}” is neither TRUE nor FALSE.", "Enter TRUE or FALSE in {column}."),
+    Code.INVALID_BOOLEAN: _cell(
+        21, "“{value}” in {column} is neither TRUE nor FALSE.", "Enter TRUE or FALSE in {column}."
+    ),
     Code.CONFLICTING_DUPLICATE: _cell(
         22,
         "The same number is in an earlier row of this file, with other values.",

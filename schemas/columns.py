@@ -55,8 +55,10 @@ SPECS: tuple[Spec, ...] = (
         "2125550142",
         ("number", "phone", "did", "ddi", "telephone number", "tn", "e164", "e.164", "msisdn"),
     ),
-    Spec(Column.VOICE, "Voice", True, "TRUE or FALSE", "TRUE", ("voice enabled",)),
-    Spec(Column.SMS, "SMS", True, "TRUE or FALSE", "FALSE", ("sms enabled", "text")),
+    Spec(Column.VOICE, "Voice", True, "TRUE or FALSE; empty means FALSE for a new number", "TRUE", ("voice enabled",)),
+    Spec(
+        Column.SMS, "SMS", True, "TRUE or FALSE; empty means FALSE for a new number", "FALSE", ("sms enabled", "text")
+    ),
     Spec(Column.FAX, "Fax", False, "TRUE or FALSE; empty means FALSE for a new number", "FALSE", ("fax enabled",)),
     Spec(
         Column.VOICE_CARRIER,

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from schemas.codes import CATALOGUE, Code, text_of
+from schemas.columns import Column
 
 
 class RequestCode(StrEnum):
@@ -49,7 +50,7 @@ REQUEST_PROBLEMS: dict[RequestCode, RequestProblem] = {
         "Send `Authorization: Bearer` with a token that is neither expired nor revoked.",
     ),
     RequestCode.FORBIDDEN: RequestProblem(403, "This is not allowed for you.", "Ask the level above."),
-    RequestCode.NOT_FOUND: RequestProblem(404, "There is nothing here.", "Check the address."),
+    RequestCode.NOT_FOUND: RequestProblem(404, "There is nothing here.", "Check the address or the id."),
     RequestCode.METHOD_NOT_ALLOWED: RequestProblem(
         405, "This address does not take that method.", "See the Allow header."
     ),
@@ -85,8 +86,10 @@ def of_request(code: RequestCode, detail: str = "", **more: Any) -> dict[str, An
 
 def of_file(code: Code, detail: str = "", context: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """A problem body for a file code, or for a row code that refuses a whole file (R9, R11)."""
-    text = text_of(code)
-    return _problem(code.value, CATALOGUE[code].status, text.message, detail or text.message, text.fix, context or {})
+    more = context or {}
+    column = Column.__members__.get(str(more.get("field", "")).upper(), Column.NONE)
+    text = text_of(code, column).with_value(str(more.get("value", "")))
+    return _problem(code.value, CATALOGUE[code].status, text.message, detail or text.message, text.fix, more)
 
 
 def _problem(  # noqa: PLR0913, PLR0917 - the members of RFC 9457, in its order

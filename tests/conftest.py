@@ -7,6 +7,7 @@ is shared between the processes of pytest-xdist.
 from __future__ import annotations
 
 import itertools
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,12 @@ TEMPLATE = "template_of_tests"
 FOLDERS = Path(__file__).parent
 MARKS = {"benchmarks": "benchmark"}  # the others bear their folder's name
 _names = (f"test_{number}" for number in itertools.count())
+
+
+def pytest_configure() -> None:
+    """Have Ctrl-C work in the programs under test: what a shell runs in the background inherits it as ignored."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

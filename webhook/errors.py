@@ -73,6 +73,8 @@ def _validation_error(error: HTTPError) -> Response:
         for field, messages in fields.items()
     ]
     detail = "; ".join(f"{entry['field']}: {entry['message']}" for entry in errors)
+    if not detail and code is RequestCode.BAD_REQUEST:
+        detail = "The body is not the JSON that is wanted here."  # nothing else reaches this without naming a field
     return respond(problems.of_request(code, detail or str(error.message), errors=errors), dict(Headers(error.headers)))
 
 

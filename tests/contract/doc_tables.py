@@ -34,7 +34,7 @@ FAMILIES = {
     Family.FILE: "The whole file is refused",
 }
 REPORT_CELLS = {
-    "_row": "the row's number in your spreadsheet; the header is row 1",
+    "_row": "the row's number as your spreadsheet program shows it (blank rows count)",
     "_result": "`created`, `updated`, `deleted`, `unchanged`, `skipped`, `failed` or `unprocessed`",
     "_code": "the result code (see Result codes); programs should compare this",
     "_column": "the column that is to blame",
@@ -74,7 +74,7 @@ def _default(value: object) -> str:
 def columns() -> str:
     """The spreadsheet's columns."""
     return table(
-        ("Column", "Needed", "Holds", "Also understood as"),
+        ("Column", "Column needed", "A cell holds", "Also understood as"),
         (
             (
                 f"`{spec.name}`",

@@ -37,6 +37,7 @@ def job(status: str = "completed", **over: Any) -> Json:  # noqa: ANN401 - any f
         "finished_at": "2026-01-01T10:00:02+00:00",
         "file": {"name": "numbers.csv", "size": 1000, "sha256": "0" * 64, "format": "csv"},
         "progress": {"phase": status, "rows_total": 100, "rows_done": 50, "rows_per_second": 25.0, "eta_seconds": 2},
+        "links": {"report_csv": f"/v1/jobs/{JOB_ID}/report.csv" if status.startswith("completed") else None},
         "counts": counts | {"unprocessed": 0, "warnings": 0} | over.pop("counts", {}),
         "error_summary": [],
         "problem": None,

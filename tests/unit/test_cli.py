@@ -451,11 +451,11 @@ def test_an_id_cannot_leave_its_place_in_the_path(cli: Cli, service: Service) ->
 
 def test_the_report_goes_to_stdout_untouched_or_to_a_file(cli: Cli, service: Service, tmp_path: Path) -> None:
     assert cli("report", JOB_ID).stdout_bytes == REPORT
-    out = tmp_path / "failed.xlsx"
+    out = tmp_path / "failed.jsonl"
     result = cli("report", JOB_ID, "--rows", "failed", "--out", str(out), "--json")
     assert json.loads(result.stdout) == {"job_id": JOB_ID, "path": str(out), "bytes": len(REPORT)}
     assert out.read_bytes() == REPORT
-    assert service.asked[-1] == ("GET", f"/v1/jobs/{JOB_ID}/report.xlsx?rows=failed")
+    assert service.asked[-1] == ("GET", f"/v1/jobs/{JOB_ID}/report.jsonl?rows=failed")
 
 
 def test_a_refused_report_leaves_the_old_file_and_no_part(cli: Cli, service: Service, tmp_path: Path) -> None:

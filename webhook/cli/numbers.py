@@ -27,7 +27,7 @@ _HEADINGS = ("Number", "Country", "Capabilities", "Voice carrier", "SMS profile"
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="Most numbers to list.")
 @talks
 def numbers(session: Session, query: str | None, limit: int, **filters: str | None) -> Exit:
-    """Search the inventory by part of a number, or show one (+12125550142) with its history."""
+    """Search the inventory by how a number begins, or show one (+12125550142) with its history."""
     if query and _E164.fullmatch(query) and not any(filters.values()):
         return _show(session, session.api.number(query))
     found = session.api.pages("/v1/numbers", {"q": query, **filters}, limit)

@@ -45,4 +45,6 @@ def _greet(stack: Stack, *, demo: bool) -> None:
     say(f"Numberyard answers at {stack.url} (API description: {stack.url}/docs)")
     if demo:
         say(f"Accounts and tokens of the demo: {stack.folder / 'demo.json'}")
+    else:
+        say(f"First account and token: numberyard init --data {stack.folder} --name NAME, while this does not run")
     say("Ctrl-C stops it.")

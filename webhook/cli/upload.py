@@ -14,7 +14,7 @@ from webhook.cli.exits import Ending, Exit
 from webhook.cli.report import format_of, save
 from webhook.cli.session import Session, talks
 from webhook.cli.views import View, open_view
-from webhook.cli.watch import conclude, follow
+from webhook.cli.watch import conclude, follow, has_report
 
 
 class _Spreadsheet(click.Path):
@@ -49,9 +49,11 @@ class _Spreadsheet(click.Path):
 def upload(session: Session, file: Path, *, watch: bool, report_path: Path | None, **fields: str | None) -> Exit:
     """Send a spreadsheet (CSV or XLSX) of numbers.
 
-    Ctrl-C while waiting leaves the job running. The report's format follows PATH's ending: .csv, .xlsx or .jsonl.
+    Ctrl-C while waiting leaves the job running. The report's format follows PATH's ending: .csv or .jsonl.
     """
     file_format = format_of(report_path) if report_path else None
+    if report_path and not report_path.absolute().parent.is_dir():
+        raise click.UsageError(f"There is no folder {safe(report_path.absolute().parent)} for the report.")
     with open_view() as view:
         job = _send(session, file, fields, view)
         if watch or report_path:
@@ -59,7 +61,7 @@ def upload(session: Session, file: Path, *, watch: bool, report_path: Path | Non
     if not (watch or report_path):
         return _queued(session, job)
     code = conclude(session, job)
-    if report_path and file_format:
+    if report_path and file_format and has_report(job):
         save(session, str(job["id"]), "all", file_format, report_path)
         note(f"Report saved: {safe(report_path)}")
     return code

@@ -46,6 +46,7 @@ class Lines:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._began = clock()
+        self._is_sent = False
         self._last: tuple[str, float] = ("", self._began)
 
     def __enter__(self) -> Self:
@@ -57,7 +58,9 @@ class Lines:
         """Nothing is open."""
 
     def uploading(self, sent: int, total: int) -> None:
-        if self._is_due("upload"):
+        is_last = sent >= total and not self._is_sent
+        self._is_sent = sent >= total
+        if is_last or (not self._is_sent and self._is_due("upload")):
             note(f"upload: {_sent(sent, total, self._clock() - self._began)}")
 
     def show(self, job: Json) -> None:

@@ -65,6 +65,11 @@ def _asked_patiently(api: Api, job_id: str, view: View) -> Json:
             return job
 
 
+def has_report(job: Json) -> bool:
+    """Whether the service has a report to give: not for a file that was refused."""
+    return bool((job.get("links") or {}).get("report_csv"))
+
+
 def conclude(session: Session, job: Json) -> Exit:
     """Write the ended job and where its report is; the exit code that says how it went."""
     if session.as_json:
@@ -72,6 +77,8 @@ def conclude(session: Session, job: Json) -> Exit:
         return exit_of(job)
     for line in lines(job):
         say(line)
+    if not has_report(job):
+        return exit_of(job)
     say()
     say(f"Report: {session.command('report', safe(job.get('id')), '--out', 'report.csv')}")
     if (job.get("counts") or {}).get("failed"):
