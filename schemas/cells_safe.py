@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 # A spreadsheet runs a cell that begins with one of these (OWASP, CSV injection). Apostrophes before it are counted in
 # so that a text which already looks neutralised gets one more, and `restore` gives back exactly what was there.
 _FIRST = np.zeros(256, np.bool_)
-_FIRST[list(b"'=+-@\t\r")] = True
-_RUNS = r"^'*[=+\-@\t\r]"
-_NEUTRALISED = r"^'+[=+\-@\t\r]"
+_FIRST[list(b"'=+-@\t\r\n\xef")] = True  # 0xEF begins the full-width signs and the byte order mark
+_SIGNS = r"[=+\-@\t\r\n\x{FEFF}\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}]"
+_RUNS = rf"^'*{_SIGNS}"
+_NEUTRALISED = rf"^'+{_SIGNS}"
 _PLAIN_NUMBER = r"^\+[1-9]\d{6,14}$"
 
 

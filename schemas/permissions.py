@@ -59,6 +59,14 @@ def check_target(actor: Tenant, target: Tenant | None) -> Code | None:
     return None
 
 
+def check_move(uploader: Tenant, target: Tenant) -> Code | None:
+    """R3, R19: a number stays at or below the level that uploaded it, whoever above moves it.
+
+    Elsewhere it would tell strangers of its uploader and carrier, and be lost to the uploader.
+    """
+    return None if target.is_within(uploader) else Code.TARGET_NOT_FOUND
+
+
 def check_existing(actor: Tenant, holder: Tenant) -> Code | None:
     """R17: a number that exists may be met only inside the admin's tree; elsewhere its place is never told."""
     return None if holder.is_within(actor) else Code.NUMBER_EXISTS_ELSEWHERE

@@ -142,6 +142,8 @@ jobs = sa.Table(
     sa.Column("rows_total", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("rows_done", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("chunks_left", sa.Integer, nullable=False, server_default="0"),
+    # The lease of the check that was committed: its files are the ones that count.
+    sa.Column("check_token", sa.BigInteger),
     # What checking settled; from the end of the job on, what all of it came to.
     sa.Column("tally", JSONB),
     sa.Column("problem", JSONB),

@@ -48,7 +48,7 @@ def _forget() -> None:
     """Drop what a process keeps once it was made from its settings."""
     if db.engine.cache_info().currsize:
         db.engine().dispose()
-    for kept in (settings.get_settings, db.engine, storage.store, broker.app, broker._publisher):  # noqa: SLF001
+    for kept in (settings.get_settings, db.engine, storage.store, broker.app, broker._publisher, broker._client):  # noqa: SLF001
         kept.cache_clear()
 
 

@@ -50,7 +50,7 @@ class _Sink:
 
     def write(self, block: bytes) -> int:
         if self.receiver.size + len(block) > self._limit:
-            raise RequestEntityTooLarge
+            raise refuse_file(Code.FILE_TOO_LARGE, f"The limit is {self._limit} bytes.", limit=self._limit)
         return self.receiver.write(block)
 
     def seek(self, _offset: int) -> int:
@@ -111,7 +111,8 @@ def _parse(request: Request, body: IO[bytes], boundary: bytes, sink: _Sink) -> t
     except Refused:
         raise
     except RequestEntityTooLarge as error:
-        raise refuse_file(Code.FILE_TOO_LARGE) from error
+        # The file's own limit is the sink's: this is the parser's, for the form beside it.
+        raise refuse(RequestCode.INVALID_FIELD, "The form has too many fields, or too long ones.") from error
     except (ClientDisconnected, ValueError, OSError) as error:
         raise refuse_file(Code.TRUNCATED_UPLOAD) from error
     file = files.get(FIELD)

@@ -72,19 +72,19 @@ def _halved(lease: jobs.Lease) -> int:
 
 
 def _halve(lease: jobs.Lease) -> None:
-    chunk = arrow.get_table(storage.chunk_key(lease.job, lease.number))
+    chunk = arrow.get_table(storage.chunk_key(lease.job, lease.check, lease.number))
     middle = chunk.num_rows // 2
     halves = [chunk.slice(0, middle), chunk.slice(middle)]
     with transaction() as connection:
         numbers = jobs.halve(connection, lease, [half.num_rows for half in halves])
         for number, half in zip(numbers, halves, strict=True):
-            arrow.put_table(storage.chunk_key(lease.job, number), half)
+            arrow.put_table(storage.chunk_key(lease.job, lease.check, number), half)
     log.warning("chunk_halved", rows=lease.rows)
     broker.wake(Phase.WRITE, lease.job, len(numbers))
 
 
 def _give_up_rows(lease: jobs.Lease) -> None:
-    chunk = arrow.get_table(storage.chunk_key(lease.job, lease.number))
+    chunk = arrow.get_table(storage.chunk_key(lease.job, lease.check, lease.number))
     columns = (
         chunk.column("place").to_numpy(),
         np.full(chunk.num_rows, number_of(Code.INTERNAL_ERROR), dtype=np.uint8),

@@ -85,7 +85,7 @@ def check(lease: jobs.Lease) -> None:
     try:
         if refused is not None:
             raise FileFault(refused, text_of(refused).message)  # noqa: TRY301 - one way out for all faults of a file
-        checked = _check_file(lease.job, UploadOptions.from_json(job.options), names)
+        checked = _check_file(lease, UploadOptions.from_json(job.options), names)
     except FileFault as fault:
         giving_up.refuse(lease, fault.code, fault.detail, fault.context)
         return
@@ -94,23 +94,26 @@ def check(lease: jobs.Lease) -> None:
     broker.wake(following, lease.job, len(checked.chunk_rows))
 
 
-def _check_file(job: str, options: UploadOptions, names: Names) -> jobs.CheckedJob:
+def _check_file(lease: jobs.Lease, options: UploadOptions, names: Names) -> jobs.CheckedJob:
     settings = get_settings()
-    with storage.local(storage.upload_key(job)) as path, tempfile.TemporaryDirectory(prefix="numberyard-") as folder:
+    with (
+        storage.local(storage.upload_key(lease.job)) as path,
+        tempfile.TemporaryDirectory(prefix="numberyard-") as folder,
+    ):
         workdir = Path(folder)
         with read(path, _limits(settings), workdir=workdir) as sheet:
-            checked = _check_sheet(job, sheet, options, names, workdir)
+            checked = _check_sheet(lease, sheet, options, names, workdir)
             facts = _facts(sheet.facts)
     table = checked.results()
-    arrow.put_table(storage.checked_key(job), table)
+    arrow.put_table(storage.checked_key(lease.job, lease.token), table)
     sizes = []
     for number, chunk in enumerate(checked.chunks(settings.rows_per_chunk)):
-        arrow.put_table(storage.chunk_key(job, number), chunk)
+        arrow.put_table(storage.chunk_key(lease.job, lease.token, number), chunk)
         sizes.append(chunk.num_rows)
     return jobs.CheckedJob(facts, table.num_rows, results.tally(table), sizes)
 
 
-def _check_sheet(job: str, sheet: Sheet, options: UploadOptions, names: Names, workdir: Path) -> CheckedFile:
+def _check_sheet(lease: jobs.Lease, sheet: Sheet, options: UploadOptions, names: Names, workdir: Path) -> CheckedFile:
     """Check the rows batch by batch while their cells are put aside for the report."""
     parts = []
     mapping = sheet.facts.mapping
@@ -121,7 +124,7 @@ def _check_sheet(job: str, sheet: Sheet, options: UploadOptions, names: Names, w
         for batch in sheet.batches():
             parts.append(check_rows(batch, mapping, names, options.accept))
             writer.write_batch(pa.record_batch(batch.cells.columns, schema=schema))
-    storage.put(storage.rows_key(job), path)
+    storage.put(storage.rows_key(lease.job, lease.token), path)
     return check_file(parts, options.on_existing)
 
 
@@ -130,7 +133,7 @@ def write_chunk(lease: jobs.Lease) -> None:
 
     Where another upload got in first, everything is decided anew from what the inventory says then.
     """
-    chunk = arrow.get_table(storage.chunk_key(lease.job, lease.number))
+    chunk = arrow.get_table(storage.chunk_key(lease.job, lease.check, lease.number))
     for _ in range(CONFLICTS):
         try:
             following = _write_once(lease, chunk)
@@ -162,9 +165,12 @@ def publish(lease: jobs.Lease) -> None:
         keys = jobs.result_keys(connection, lease.job_id)
         counted = jobs.tally_of(connection, lease.job_id)
         layout = Layout.from_json(jobs.job_row(connection, lease.job_id).file_facts)
-    merged = merge(arrow.get_table(storage.checked_key(lease.job)), map(arrow.get_table, keys), counted)
+    merged = merge(arrow.get_table(storage.checked_key(lease.job, lease.check)), map(arrow.get_table, keys), counted)
     arrow.put_table(storage.results_key(lease.job), merged)
-    with arrow.batches(storage.rows_key(lease.job)) as cells, storage.Receiver(storage.report_key(lease.job)) as file:
+    with (
+        arrow.batches(storage.rows_key(lease.job, lease.check)) as cells,
+        storage.Receiver(storage.report_key(lease.job)) as file,
+    ):
         file.write(report.csv_header(layout))
         start = 0
         for batch in cells:

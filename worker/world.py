@@ -39,7 +39,7 @@ def world_for(connection: sa.Connection, actor: Tenant, options: UploadOptions, 
     found = inventory.look_up(connection, numbers, lock=options.on_existing is OnExisting.UPDATE)
     existing = Existing(**found)
     ids = {actor.id, options.target_id or actor.id, *_distinct(chunk.column("target_id").to_numpy())}
-    ids |= _distinct(existing.holder_id)
+    ids |= _distinct(existing.holder_id) | _distinct(existing.uploader_id)
     defaults = scope.default_carriers(connection, sorted(ids))
     return World(
         actor=actor,

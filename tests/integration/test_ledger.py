@@ -365,21 +365,39 @@ def test_when_nothing_can_be_written_the_job_ends_all_the_same(
     assert (states.count("dead"), states.count("done"), len(states)) == (10, 13, 23)
 
 
+def test_r29_a_check_that_comes_too_late_changes_nothing(
+    api: Door, ledger: Ledger, configure: Callable[..., None]
+) -> None:
+    """Its files stand beside those that count, even if it would cut the file in another way."""
+    job_id = api.send(sheet(3)).json["id"]
+    with ledger.engine.begin() as connection:
+        late = jobs.claim(connection, Phase.CHECK, 60)
+    assert late is not None
+    assert ledger.expire() == 1
+    assert pipeline.run(Phase.CHECK)
+    configure(rows_per_chunk=1)
+    with pytest.raises(jobs.LostLeaseError):
+        pipeline.check(late)
+    job = finish(api, ledger, job_id)
+    assert (job["status"], job["counts"]["created"]) == ("completed", 3)
+    assert len(ledger.numbers()) == 3
+
+
 LOST = {
-    "the upload": (Phase.CHECK, storage.upload_key, "failed", 0),
-    "a chunk": (Phase.WRITE, lambda job: storage.chunk_key(job, 0), "failed", 0),
-    "the checked rows": (Phase.REPORT, storage.checked_key, "failed", 3),
+    "the upload": (Phase.CHECK, "upload", "failed", 0),
+    "a chunk": (Phase.WRITE, "check-*/000000.arrow", "failed", 0),
+    "the checked rows": (Phase.REPORT, "check-*/checked.arrow", "failed", 3),
 }
 
 
-@pytest.mark.parametrize(("phase", "key", "status", "created"), LOST.values(), ids=LOST)
+@pytest.mark.parametrize(("phase", "name", "status", "created"), LOST.values(), ids=LOST)
 def test_a_job_whose_file_is_lost_ends(
     api: Door,
     ledger: Ledger,
     configure: Callable[..., None],
     tmp_path: Any,  # noqa: ANN401 - a path
     phase: Phase,
-    key: Callable[[str], str],
+    name: str,
     status: str,
     created: int,
 ) -> None:
@@ -388,7 +406,8 @@ def test_a_job_whose_file_is_lost_ends(
     job_id = api.send(sheet(3)).json["id"]
     for earlier in list(Phase)[: list(Phase).index(phase)]:
         assert pipeline.run(earlier)
-    (tmp_path / "data" / "files" / key(job_id)).unlink()
+    (lost,) = (tmp_path / "data" / "files" / storage.folder_of(job_id)).glob(name)
+    lost.unlink()
     job = finish(api, ledger, job_id, tries=20)
     assert (job["status"], job["problem"] and job["problem"]["code"]) == (status, "INTERNAL_ERROR")
     assert job["counts"]["created"] == created == len(ledger.numbers())
@@ -441,3 +460,17 @@ def test_the_sweep_leaves_ended_jobs_alone(api: Door, ledger: Ledger) -> None:
     before = ledger.everything()
     recovery.sweep()
     assert ledger.everything() == before
+
+
+@pytest.mark.usefixtures("api")
+def test_hints_do_not_pile_up() -> None:
+    """With enough of them waiting, an announcement adds none: they would only be taken for nothing."""
+    address = get_settings().redis_url
+    assert address is not None
+    valkey = redis.Redis.from_url(address.get_secret_value())
+    queue = broker.QUEUES[Phase.WRITE]
+    valkey.delete(queue)
+    for _ in range(3):
+        assert broker.wake(Phase.WRITE, "job", 100)
+    assert valkey.llen(queue) == broker.MOST_HINTS
+    valkey.delete(queue)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import io
+import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -423,3 +424,15 @@ def test_batches_are_bounded_and_can_be_read_again(tmp_path: Path) -> None:
     assert sum(once) == 150_000
     assert max(once) <= 131_072
     assert len(once) <= 4
+
+
+def test_a_sheet_name_cannot_swell_the_job(tmp_path: Path) -> None:
+    """What is told of a file is shown with its job, to everybody above."""
+    content = sheets.xlsx_bytes(sheets.rows(2), after=["More", *(f"S{number}" for number in range(20))])
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        parts = [(name, archive.read(name)) for name in archive.namelist()]
+    swollen = [(name, part.replace(b'name="More"', b'name="' + b"M" * 100_000 + b'"')) for name, part in parts]
+    (note,) = got(sheets.zip_bytes(swollen), tmp_path).facts.notes
+    assert "M" * 31 in note
+    assert len(note) < 500
+    assert "and 11 more" in note

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from schemas import report
+from schemas.cells_safe import neutralise, restore
 from schemas.codes import CATALOGUE, Code, Family, Outcome, fault_bit, number_of, text_of, warning_bit
 from schemas.columns import REPORT_COLUMNS, Column
 from schemas.findings import Layout, outcome_mask
@@ -107,6 +108,14 @@ def test_columns_of_one_name_stay_two_columns() -> None:
 def test_hostile_header() -> None:
     header = report.csv_header(Layout(("=cmd()", "b", "c"), {})).decode("utf-8-sig")
     assert header.startswith('"\'=cmd()"')
+
+
+@pytest.mark.parametrize("sign", [*"=+-@\t\r\n", "\ufeff", "\uff1d", "\uff0b", "\uff0d", "\uff20"])
+def test_what_a_spreadsheet_may_run_is_neutralised_and_taken_back(sign: str) -> None:
+    cells_ = pa.array([f"{sign}1+1", f"'{sign}1", "plain", ""], pa.string())
+    safe = neutralise(cells_)
+    assert safe.to_pylist() == [f"'{sign}1+1", f"''{sign}1", "plain", ""]
+    assert restore(safe).equals(cells_)
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,9 @@ UPDATE = with_options(on_existing=OnExisting.UPDATE)
         (replace(UPDATE, existing=existing(voice=1)), {"voice": 0}, Code.UPDATED),
         (replace(UPDATE, existing=existing(voice=1)), {"voice_carrier_id": 11}, Code.UPDATED),
         (replace(UPDATE, existing=existing(holder_id=2)), {"target_id": 4}, Code.UPDATED),
+        (replace(UPDATE, existing=existing(holder_id=4, uploader_id=4)), {"target_id": 2}, Code.TARGET_NOT_FOUND),
+        (replace(UPDATE, actor=MASTER, existing=existing(voice=1)), {"target_id": 3}, Code.TARGET_NOT_FOUND),
+        (replace(UPDATE, actor=MASTER, existing=existing(uploader_id=1)), {"target_id": 3}, Code.UPDATED),
         (replace(with_options(on_existing=OnExisting.ERROR), existing=existing(holder_id=2)), {}, Code.ALREADY_EXISTS),
     ],
 )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 import time
 from collections.abc import Iterable
 from http import HTTPStatus
@@ -29,6 +30,8 @@ bp.before_request(auth.require_actor)
 
 LONGEST_WAIT = 10.0  # seconds that `Prefer: wait` may hold a request
 LOOK_EVERY = 0.05
+MOST_WAITING = 12  # requests of one process that may be held so at a time
+_waiting = threading.BoundedSemaphore(MOST_WAITING)
 ROWS = {
     "all": None,
     "failed": frozenset({Outcome.FAILED}),
@@ -63,7 +66,7 @@ def rows(job_id: str, query: api.RowsQuery) -> Response:
     if view.row.status in TERMINAL and view.row.status not in views.HAS_REPORT:
         return next_link(api.RowList(data=[], next_cursor=None), None)
     outcomes = None if query.outcome is None else frozenset({Outcome(query.outcome)})
-    with open_report(job_id, _layout(view)) as published:
+    with open_report(job_id, view.row.check_token, _layout(view)) as published:
         found, following = published.page(outcomes, query.code, query.cursor, query.limit)
     cursor = None if following is None else str(following)
     return next_link(api.RowList(data=[api.Row(**row) for row in found], next_cursor=cursor), cursor)
@@ -82,7 +85,7 @@ def report_csv(job_id: str, query: api.ReportQuery) -> Response:
             [report.csv_header(layout)],
             (
                 report.csv_rows(layout, cells, results)
-                for cells, results in stream_report(job_id, layout, ROWS[query.rows])
+                for cells, results in stream_report(job_id, view.row.check_token, layout, ROWS[query.rows])
             ),
         )
     return _download(blocks, view, query.rows, "csv", "text/csv; charset=utf-8")
@@ -94,7 +97,7 @@ def report_csv(job_id: str, query: api.ReportQuery) -> Response:
 def report_jsonl(job_id: str, query: api.ReportQuery) -> Response:
     view = _job(job_id)
     layout = _layout(view)
-    parts = stream_report(job_id, layout, ROWS[query.rows])
+    parts = stream_report(job_id, view.row.check_token, layout, ROWS[query.rows])
     blocks = (report.json_lines(layout, cells, results) for cells, results in parts)
     return _download(blocks, view, query.rows, "jsonl", "application/jsonl; charset=utf-8")
 
@@ -128,11 +131,17 @@ def _job(job_id: str) -> JobView:
 
 def _job_after_wait(job_id: str) -> JobView:
     """The job when it has ended, or as it is when the caller's patience does."""
-    deadline = time.monotonic() + _patience()
     view = _job(job_id)
-    while view.row.status not in TERMINAL and time.monotonic() < deadline:
-        time.sleep(LOOK_EVERY)
-        view = _job(job_id)
+    deadline = time.monotonic() + _patience()
+    # Who finds no place is answered at once, which a preference allows (RFC 7240): the threads serve everybody.
+    if view.row.status in TERMINAL or not _waiting.acquire(blocking=False):
+        return view
+    try:
+        while view.row.status not in TERMINAL and time.monotonic() < deadline:
+            time.sleep(LOOK_EVERY)
+            view = _job(job_id)
+    finally:
+        _waiting.release()
     return view
 
 

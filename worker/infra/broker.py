@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+import redis
 import structlog
 from celery import Celery
 from kombu.entity import Queue
@@ -82,13 +83,27 @@ def _publisher() -> Celery:
     return made
 
 
+@lru_cache(maxsize=1)
+def _client() -> redis.Redis:
+    url = get_settings().redis_url
+    if url is None:
+        raise LookupError("NUMBERYARD_REDIS_URL is not set")
+    timeouts = {"socket_timeout": PUBLISH_SECONDS, "socket_connect_timeout": PUBLISH_SECONDS}
+    return redis.Redis.from_url(url.get_secret_value(), **timeouts)
+
+
+def _waiting_in(queue: str) -> int:
+    """Hints that nobody has taken yet: with enough of them there, more would only pile up."""
+    return int(_client().llen(queue))
+
+
 def wake(phase: Phase, job: str, pieces: int = 1) -> bool:
     """Announce work. False if the broker did not take it: the sweep announces it again, so nobody has to care.
 
     Each hint lives on as long as there is work (see `worker.tasks`), so a few start a job of any size.
     """
     try:
-        for _ in range(min(pieces, MOST_HINTS)):
+        for _ in range(min(pieces, MOST_HINTS - _waiting_in(QUEUES[phase]))):
             _publisher().send_task(TASKS[phase], args=[job], queue=QUEUES[phase], retry=False)
     except (KombuError, RedisError, OSError) as error:
         log.warning("broker_unreachable", phase=phase.value, job=job, error=type(error).__name__)

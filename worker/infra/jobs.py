@@ -39,6 +39,7 @@ class Lease:
     token: int
     attempt: int
     rows: int
+    check: int  # the token of the committed check, whose files count; 0 while there is none
 
 
 @dataclass(frozen=True)
@@ -122,13 +123,24 @@ def claim(connection: sa.Connection, phase: Phase, lease_seconds: float) -> Leas
             job_chunks.c.lease_token,
             job_chunks.c.attempt,
             job_chunks.c.rows,
+            sa.func.coalesce(jobs.c.check_token, 0).label("check_token"),
         )
     )
     row = connection.execute(taken).one_or_none()
     if row is None:
         return None
     _move(connection, row.job_id, STATUS_DURING[phase])
-    return Lease(row.job_id, row.public_id, row.tenant_id, phase, row.number, row.lease_token, row.attempt, row.rows)
+    return Lease(
+        job_id=row.job_id,
+        job=row.public_id,
+        tenant_id=row.tenant_id,
+        phase=phase,
+        number=row.number,
+        token=row.lease_token,
+        attempt=row.attempt,
+        rows=row.rows,
+        check=row.check_token,
+    )
 
 
 def extend(connection: sa.Connection, lease: Lease, lease_seconds: float) -> None:
@@ -169,6 +181,7 @@ def end_check(connection: sa.Connection, lease: Lease, checked: CheckedJob) -> P
             rows_total=checked.rows_total,
             rows_done=checked.rows_total - sum(checked.chunk_rows),
             tally=checked.tally.to_json(),
+            check_token=lease.token,
             chunks_left=len(checked.chunk_rows),
         )
     )

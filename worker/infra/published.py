@@ -14,6 +14,7 @@ from schemas.codes import CATALOGUE, Code, Outcome
 from schemas.findings import Layout, outcome_mask
 from worker.infra import arrow, storage
 
+PORTION = 4096  # rows
 Outcomes = frozenset[Outcome] | None
 
 
@@ -28,7 +29,7 @@ class Published:
     def batches(self, outcomes: Outcomes) -> Iterator[tuple[pa.RecordBatch, pa.Table]]:
         """Cells and results, batch by batch, of the rows with one of the outcomes (None: of all)."""
         start = 0
-        for batch in self._cells:
+        for batch in self._slices():
             results = self._results.slice(start, batch.num_rows)
             start += batch.num_rows
             if outcomes is None:
@@ -38,6 +39,12 @@ class Published:
             kept = batch.filter(mask)
             if kept.num_rows:
                 yield kept, results.filter(mask)
+
+    def _slices(self) -> Iterator[pa.RecordBatch]:
+        """The rows in portions that are small even as Python objects, which JSON makes of them."""
+        for batch in self._cells:
+            for start in range(0, batch.num_rows, PORTION):
+                yield batch.slice(start, PORTION)
 
     def page(
         self, outcomes: Outcomes, code: str | None, first: int, limit: int
@@ -64,13 +71,15 @@ class Published:
 
 
 @contextmanager
-def open_report(job: str, layout: Layout) -> Iterator[Published]:
+def open_report(job: str, check: int, layout: Layout) -> Iterator[Published]:
     """Open a job's report. `storage.MissingFileError` if it is not there (any more)."""
-    with arrow.batches(storage.rows_key(job)) as cells, arrow.batches(storage.results_key(job)) as results:
+    with arrow.batches(storage.rows_key(job, check)) as cells, arrow.batches(storage.results_key(job)) as results:
         yield Published(layout, cells, results.table())
 
 
-def stream_report(job: str, layout: Layout, outcomes: Outcomes) -> Iterator[tuple[pa.RecordBatch, pa.Table]]:
+def stream_report(
+    job: str, check: int, layout: Layout, outcomes: Outcomes
+) -> Iterator[tuple[pa.RecordBatch, pa.Table]]:
     """A report's rows from the first to the last; open for as long as it is read."""
-    with open_report(job, layout) as published:
+    with open_report(job, check, layout) as published:
         yield from published.batches(outcomes)

@@ -68,7 +68,8 @@ class Stack:
         """Bring everything up, in order, and write `demo.json` if wanted. `ServerError` with one clear line."""
         if not port_is_free(self._port):
             raise ServerError(f"port {self._port} on {LOOPBACK} is taken; choose another one with --port")
-        (self.folder / "logs").mkdir(parents=True, exist_ok=True)
+        for private in ("logs", "files"):  # numbers of every tenant: for nobody else on this machine
+            (self.folder / private).mkdir(mode=0o700, parents=True, exist_ok=True)
         self.settings = self._given.model_copy(
             update={
                 "data_dir": self.folder,

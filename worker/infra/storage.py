@@ -37,19 +37,22 @@ def upload_key(job: str) -> str:
     return f"{folder_of(job)}/upload"
 
 
-def rows_key(job: str) -> str:
-    """The file's own cells, as text, in file order (Arrow)."""
-    return f"{folder_of(job)}/rows.arrow"
+def rows_key(job: str, check: int) -> str:
+    """The file's own cells, as text, in file order (Arrow).
+
+    `check` is the lease of the check that made them: one that comes too late must not overwrite what counts.
+    """
+    return f"{folder_of(job)}/check-{check}/rows.arrow"
 
 
-def checked_key(job: str) -> str:
-    """What checking found for every row, in file order (Arrow)."""
-    return f"{folder_of(job)}/checked.arrow"
+def checked_key(job: str, check: int) -> str:
+    """What checking found for every row, in file order (Arrow); `check` as in `rows_key`."""
+    return f"{folder_of(job)}/check-{check}/checked.arrow"
 
 
-def chunk_key(job: str, number: int) -> str:
-    """Rows that one transaction writes, sorted by number (Arrow)."""
-    return f"{folder_of(job)}/chunks/{number:06}.arrow"
+def chunk_key(job: str, check: int, number: int) -> str:
+    """Rows that one transaction writes, sorted by number (Arrow); `check` as in `rows_key`."""
+    return f"{folder_of(job)}/check-{check}/{number:06}.arrow"
 
 
 def result_key(job: str, number: int, lease_token: int) -> str:

@@ -166,8 +166,16 @@ class _Resolution:
             code = permissions.check_target(self.world.actor, self.world.tenants.get(int(tenant_id)))
             if code is not None:
                 self._fail(writes & (chosen == tenant_id), code, Column.TARGET)
+        self._keep_below_uploader(chosen, writes & self.exists & (chosen != 0) & (self.faults == 0))
         stays = np.where(self.exists, self.existing("holder_id"), self.world.actor.id)
         return np.where(chosen != 0, chosen, stays)
+
+    def _keep_below_uploader(self, chosen: np.ndarray, moved: np.ndarray) -> None:
+        uploader = self.existing("uploader_id")
+        for uploader_id, target_id in {*zip(uploader[moved].tolist(), chosen[moved].tolist(), strict=True)}:
+            code = permissions.check_move(self.world.tenants[uploader_id], self.world.tenants[target_id])
+            if code is not None:
+                self._fail(moved & (uploader == uploader_id) & (chosen == target_id), code, Column.TARGET)
 
     def _capability(self, column: Column) -> np.ndarray:
         """R10: an empty cell is FALSE for a new number and "leave as it is" for one that exists."""

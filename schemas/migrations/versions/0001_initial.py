@@ -97,6 +97,7 @@ def upgrade() -> None:
         sa.Column("rows_total", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("rows_done", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("chunks_left", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("check_token", sa.BigInteger(), nullable=True),
         sa.Column("tally", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
         sa.Column("problem", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
         sa.Column("duplicate_of_id", sa.BigInteger(), nullable=True),

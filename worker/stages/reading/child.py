@@ -24,6 +24,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 PR_SET_PDEATHSIG = 1
+LONGEST_NAME = 31  # Excel's own limit for the name of a sheet
+MOST_NAMED = 10
 ROWS_PER_BATCH = 1 << 16
 MOST_ENTRIES = 10_000
 # Deflate packs at most 1032 to 1; sheets reach about 40 to 1, very uniform ones 150 to 1.
@@ -122,7 +124,9 @@ def read_sheet(order: Order) -> dict[str, object]:
     if not sheets:
         raise Verdict("EMPTY_FILE", "The workbook has no visible worksheet.")
     write_cells(order, sheets[0])
-    return {"sheet": sheets[0], "others": sheets[1:]}
+    # A hostile name may be as long as the limits for the whole workbook allow, and it is shown with every job.
+    shown = [name[:LONGEST_NAME] for name in sheets]
+    return {"sheet": shown[0], "others": shown[1 : 1 + MOST_NAMED], "unnamed": max(len(shown) - 1 - MOST_NAMED, 0)}
 
 
 def write_cells(order: Order, sheet: str) -> None:

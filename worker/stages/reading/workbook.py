@@ -79,7 +79,8 @@ def open_workbook(path: Path, limits: Limits, folder: Path) -> Workbook:
     if "code" in answer:
         fault(Code(str(answer["code"])), str(answer["detail"]))
     others = cast("list[str]", answer["others"])
-    notes = (f"Only the first visible sheet was read; the others: {', '.join(others)}.",) if others else ()
+    more = f" and {answer['unnamed']} more" if answer["unnamed"] else ""
+    notes = (f"Only the first visible sheet was read; the others: {', '.join(others)}{more}.",) if others else ()
     return Workbook(cells, str(answer["sheet"]), notes)
 
 
