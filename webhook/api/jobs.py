@@ -112,7 +112,7 @@ def answer(view: JobView, status: int) -> Response:
     body = views.job(view).model_dump_json()
     response = Response(body, status, content_type="application/json")
     response.set_etag(hashlib.sha256(body.encode()).hexdigest()[:32])
-    if view.row.status not in TERMINAL:
+    if status == HTTPStatus.ACCEPTED or view.row.status not in TERMINAL:
         response.headers["Retry-After"] = "1"
     if status == HTTPStatus.ACCEPTED:
         response.headers["Location"] = url_for("jobs.show", job_id=view.row.public_id)
