@@ -12,13 +12,16 @@ import pytest
 from schemas import sample
 from schemas.codes import CATALOGUE, Code
 from schemas.sample_faults import FAULTS, Kind
-from tests import service
+from tests import service, sheets
 from tests.door import table
 from tests.service import Json
 from webhook.cli.sample import write_sample
 
 pytestmark = pytest.mark.xdist_group("import")
 ROWS, SEED = 100_000, 7
+CHUNK = 7_000
+AREAS = (907, 808, 701, 605)  # whose numbers the sample leaves alone
+EDGES = (1, CHUNK - 1, CHUNK, CHUNK + 1)  # rows that go on to be written, around the size of a chunk
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,8 @@ class Imported:
     job: Json
     report: bytes
     numbers: list[int]
+    empty: Json
+    edges: list[tuple[Json, bytes]]
 
 
 @pytest.fixture(scope="module")
@@ -39,11 +44,21 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _imported(file: Path, folder: Path, workers: int) -> Imported:
     # More chunks than workers, so that they get in each other's way.
-    with service.running(folder, workers, rows_per_chunk=7_000, lease_seconds=20) as up:
+    with service.running(folder, workers, rows_per_chunk=CHUNK, lease_seconds=20) as up:
         client = up.client("Harbour")
         job = client.ended(client.upload(file.read_bytes()))
         numbers = [row.e164 for row in up.ask("SELECT e164 FROM phone_numbers ORDER BY e164")]
-        return Imported(job, client.report(job["id"]), numbers)
+        report = client.report(job["id"])
+        empty = client.ended(client.upload(_edge(0, 0)))
+        ended = [client.ended(client.upload(_edge(place, count))) for place, count in enumerate(EDGES)]
+        return Imported(job, report, numbers, empty, [(each, client.report(each["id"])) for each in ended])
+
+
+def _edge(place: int, count: int) -> bytes:
+    """So many new numbers, last first, between a row that fails and one that repeats the last number."""
+    sound = [["1", f"{AREAS[place]}555{row:04}", "TRUE", "", ""] for row in reversed(range(count))]
+    around = [["1", "212", "TRUE", "", ""], *sound, sound[-1]] if sound else []
+    return sheets.csv_bytes([sheets.HEADER, *around])
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +88,26 @@ def test_r28_one_result_per_row_in_file_order(together: Imported) -> None:
     assert counts["warnings"] == sum(bool(line["_warnings"]) for line in lines)
     assert len(together.numbers) == counts["created"]
     assert together.job["status"] == "completed_with_errors"
+
+
+@pytest.mark.parametrize("place", range(len(EDGES)), ids=map(str, EDGES))
+def test_r28_r29_around_the_size_of_a_chunk(alone: Imported, together: Imported, place: int) -> None:
+    """Each row once, in file order, byte for byte the same with one worker and with four."""
+    (job, report), (_, same) = alone.edges[place], together.edges[place]
+    assert report == same
+    lines = table(report)
+    assert [line["_row"] for line in lines] == [str(row) for row in range(2, EDGES[place] + 4)]
+    assert [line["_code"] for line in lines] == ["TOO_SHORT", *["CREATED"] * EDGES[place], "DUPLICATE_IN_FILE"]
+    assert lines[-1]["_duplicate_of_row"] == str(EDGES[place] + 2)
+    counts = job["counts"]
+    assert (counts["created"], counts["skipped"], counts["failed"]) == (EDGES[place], 1, 1)
+    assert counts["total"] == EDGES[place] + 2
+
+
+def test_a_file_without_rows_ends_the_same_way(alone: Imported, together: Imported) -> None:
+    for imported in (alone, together):
+        assert (imported.empty["status"], imported.empty["problem"]["code"]) == ("failed", "EMPTY_FILE")
+        assert imported.empty["counts"]["total"] == 0
 
 
 def test_every_row_comes_to_what_was_put_into_it(together: Imported) -> None:
