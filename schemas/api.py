@@ -6,7 +6,7 @@ Shapes only; what they are filled from is told in `webhook.api`.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -92,13 +92,73 @@ class ErrorCount(_Body):
 
 
 class JobLinks(_Body):
-    """Where to go on from a job; reports are null until there is one."""
+    """Where to go on from a job; reports are null until there is one. Under review they tell what would happen."""
 
     self: str
     rows: str
     report_csv: str | None
     report_failed_csv: str | None
     report_xlsx: str | None
+
+
+class ReviewEffect(_Body):
+    """What a job under review would make of its rows: they add up to the job's total."""
+
+    created: int
+    updated: int
+    deleted: int
+    unchanged: int
+    skipped: int
+    failed: int
+    unprocessed: int
+
+
+class ReviewTarget(_Body):
+    """How many numbers that `tenant` would then hold (or, deleted, held until then) a job would write."""
+
+    tenant: TenantRef | None
+    created: int
+    updated: int
+    deleted: int
+
+
+class ReviewCarrier(_Body):
+    """How many of the numbers that a job would write would then have this carrier."""
+
+    service: Literal["voice", "sms"]
+    name: str | None
+    count: int
+
+
+class NumberState(_Body):
+    """How a number stands; carriers and users by name."""
+
+    tenant: TenantRef | None
+    voice: bool
+    sms: bool
+    fax: bool
+    voice_carrier: str | None
+    sms_carrier_profile: str | None
+    voice_user: str | None
+    sms_user: str | None
+
+
+class ReviewChange(_Body):
+    """A number that a job would change; `after` is null where it would delete it, `before` where it would make it."""
+
+    number: str
+    before: NumberState | None
+    after: NumberState | None
+
+
+class Review(_Body):
+    """What a job would do, as the inventory stood when it was checked, and until when it may be confirmed."""
+
+    expires_at: datetime
+    effect: ReviewEffect
+    targets: list[ReviewTarget]
+    carriers: list[ReviewCarrier]
+    changes: list[ReviewChange] = Field(description="At most 100; the job's rows tell the rest.")
 
 
 class Job(_Body):
@@ -115,7 +175,7 @@ class Job(_Body):
     started_at: datetime | None
     finished_at: datetime | None
     created_by: CreatedBy
-    file: JobFile
+    file: JobFile | None
     progress: Progress
     counts: Counts
     error_summary: list[ErrorCount]
@@ -123,6 +183,7 @@ class Job(_Body):
     duplicate_of: str | None
     parent_job_id: str | None
     undo_of: str | None
+    review: Review | None
     links: JobLinks
 
 
@@ -181,6 +242,16 @@ class HistoryEntry(_Body):
     by: str
 
 
+class NumberUser(_Body):
+    """A user who has a number, and for which service: "voice", "forwarded" or "sms"."""
+
+    id: str
+    name: str
+    email: str
+    kind: Literal["pbx", "trunk"]
+    service: Literal["voice", "forwarded", "sms"]
+
+
 class Number(_Body):
     """A phone number in the inventory."""
 
@@ -194,18 +265,19 @@ class Number(_Body):
     status: Literal["unassigned", "assigned"]
     tenant: TenantRef
     uploaded_by: TenantRef
-    voice_user: dict[str, Any] | None
-    sms_user: dict[str, Any] | None
+    voice_user: NumberUser | None
+    sms_user: NumberUser | None
     is_external: bool
     can: Can
     history: list[HistoryEntry]
 
 
 class NumberList(_Body):
-    """A page of numbers, ascending."""
+    """A page of numbers, ascending. `total`, if it was asked for: how many match, on all pages."""
 
     data: list[Number]
     next_cursor: str | None
+    total: int | None = None
 
 
 class UploadForm(BaseModel):
@@ -216,8 +288,8 @@ class UploadForm(BaseModel):
     voice_carrier: str | None = None
     sms_carrier_profile: str | None = None
     assign_to: str | None = None
-    mode: Literal["apply"] = "apply"
-    on_error: Literal["skip"] = "skip"
+    mode: Literal["apply", "review"] = "apply"
+    on_error: Literal["skip", "abort"] = "skip"
     on_existing: Literal["skip", "update", "error"] = "skip"
     accept: Literal["valid", "possible"] = "valid"
 
@@ -227,6 +299,7 @@ class JobsQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
+    kind: str | None = None
     status: str | None = None
     limit: int = Field(50, ge=1, le=200)
     cursor: str | None = None
@@ -251,7 +324,7 @@ class ReportQuery(BaseModel):
     rows: Literal["all", "failed", "unprocessed"] = "all"
 
 
-class NumbersQuery(BaseModel):
+class NumbersFilter(BaseModel):
     """Which numbers. `q` is the beginning of a number; spaces, dashes and the plus do not matter."""
 
     model_config = ConfigDict(extra="forbid")
@@ -262,8 +335,15 @@ class NumbersQuery(BaseModel):
     country: str | None = Field(None, pattern=r"^([A-Za-z]{2}|001|\+?\d{1,3})$")
     carrier: str | None = None
     tenant_id: str | None = None
+    user_id: str | None = None
+
+
+class NumbersQuery(NumbersFilter):
+    """Which page of which numbers."""
+
     limit: int = Field(50, ge=1, le=500)
     cursor: int | None = Field(None, ge=0, le=10**15)
+    count: Annotated[bool, Field(description="Answer `total`, too: what an action on the filter expects.")] = False
 
 
 class Health(_Body):

@@ -202,7 +202,9 @@ CATALOGUE: dict[Code, Entry] = {
         24, "The number is already taken on this platform.", "Check the number, or ask your provider about it."
     ),
     Code.NOT_FOUND: _world(25, "The number is not in your inventory.", "Check the number, or upload it first."),
-    Code.ASSIGNED_IN_USE: _world(26, "A user has this number.", "Take the number from the user first."),
+    Code.ASSIGNED_IN_USE: _world(
+        26, "The number is assigned: a user or a level below has it.", "Take the number back first."
+    ),
     Code.NOT_UPLOADER: _world(
         27, "Only the level that uploaded the number may do this.", "Ask the level that uploaded it."
     ),
@@ -322,7 +324,7 @@ class Fault:
 
 
 # Everything a row can fail for, most telling first: the first one found is the row's code, all of them are reported.
-# The place in this tuple is the fault's bit in a row's faults (uint32 in result files): add at the end, never reorder.
+# The place in this tuple is the fault's bit in a row's faults (uint64 in result files): add at the end, never reorder.
 # ALREADY_EXISTS is here for `on_existing=error` (R17); otherwise it is a result without a fault: the row is skipped.
 FAULTS: tuple[Fault, ...] = (
     Fault(Code.ROW_TOO_WIDE, Column.NONE),
@@ -348,7 +350,63 @@ FAULTS: tuple[Fault, ...] = (
     Fault(Code.CARRIER_MISSING, Column.VOICE_CARRIER),
     Fault(Code.CARRIER_MISSING, Column.SMS_CARRIER_PROFILE),
     Fault(Code.INTERNAL_ERROR, Column.NONE),
+    Fault(Code.NOT_FOUND, Column.PHONE_NUMBER),
+    Fault(Code.EXTERNAL_NOT_ALLOWED, Column.PHONE_NUMBER),
+    Fault(Code.NOT_UPLOADER, Column.PHONE_NUMBER),
+    Fault(Code.ASSIGNED_IN_USE, Column.PHONE_NUMBER),
+    Fault(Code.CAPABILITY_REQUIRED, Column.PHONE_NUMBER),
+    Fault(Code.CHANGED_SINCE, Column.PHONE_NUMBER),
+    Fault(Code.MISSING_VALUE, Column.TARGET),
+    Fault(Code.TARGET_NOT_FOUND, Column.USER),
+    Fault(Code.TARGET_NOT_FOUND, Column.SERVICE),
+    Fault(Code.CAPABILITY_REQUIRED, Column.USER),
+    Fault(Code.ASSIGNED_IN_USE, Column.USER),
+    Fault(Code.ASSIGNED_IN_USE, Column.VOICE),
+    Fault(Code.ASSIGNED_IN_USE, Column.SMS),
+    Fault(Code.ASSIGNED_IN_USE, Column.VOICE_CARRIER),
+    Fault(Code.ASSIGNED_IN_USE, Column.SMS_CARRIER_PROFILE),
+    Fault(Code.ASSIGNED_IN_USE, Column.TARGET),
 )
+
+# Words for a code in one column, where the code's own would point the wrong way: (message, fix).
+WORDS: dict[Fault, tuple[str, str]] = {
+    Fault(Code.TARGET_NOT_FOUND, Column.USER): (
+        "There is no such user in the enterprise that holds the number.",
+        "Choose a user of that enterprise, or assign the number to the user's enterprise first.",
+    ),
+    Fault(Code.TARGET_NOT_FOUND, Column.SERVICE): (
+        "The user cannot have the number in this way.",
+        "Use voice (a PBX user's number, a trunk user's Default DID), forwarded (trunk users only) or sms.",
+    ),
+    Fault(Code.CAPABILITY_REQUIRED, Column.USER): (
+        "The user's SMS service is not enabled.",
+        "Enable SMS Service for the user first.",
+    ),
+    Fault(Code.ASSIGNED_IN_USE, Column.USER): (
+        "The user has another number already: a PBX user has one, a trunk user one Default DID.",
+        "Take that number from the user first.",
+    ),
+    Fault(Code.ASSIGNED_IN_USE, Column.VOICE): (
+        "A user has this number for voice, so Voice cannot be switched off.",
+        "Take the number from the user first.",
+    ),
+    Fault(Code.ASSIGNED_IN_USE, Column.SMS): (
+        "A user has this number for SMS, so SMS cannot be switched off.",
+        "Take the number from the user first.",
+    ),
+    Fault(Code.ASSIGNED_IN_USE, Column.VOICE_CARRIER): (
+        "A user has this number, so its carrier cannot be changed.",
+        "Take the number from the user first.",
+    ),
+    Fault(Code.ASSIGNED_IN_USE, Column.SMS_CARRIER_PROFILE): (
+        "A user has this number, so its carrier profile cannot be changed.",
+        "Take the number from the user first.",
+    ),
+    Fault(Code.ASSIGNED_IN_USE, Column.TARGET): (
+        "A user has this number, so it cannot go to another tenant.",
+        "Take the number from the user first.",
+    ),
+}
 
 
 def fault_bit(code: Code, column: Column) -> int:
@@ -381,4 +439,5 @@ def text_of(code: Code, column: Column = Column.NONE) -> Text:
     """The words for a code found in a column; `{value}` is left in for the writer of the report."""
     entry = CATALOGUE[code]
     name, accepts = name_of(column), SPEC[column].accepts if column in SPEC else ""
-    return Text(*(part.replace("{column}", name).replace("{accepts}", accepts) for part in (entry.message, entry.fix)))
+    words = WORDS.get(Fault(code, column), (entry.message, entry.fix))
+    return Text(*(part.replace("{column}", name).replace("{accepts}", accepts) for part in words))

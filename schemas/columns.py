@@ -24,6 +24,8 @@ class Column(IntEnum):
     VOICE_CARRIER = 6
     SMS_CARRIER_PROFILE = 7
     TARGET = 8
+    USER = 9
+    SERVICE = 10
 
 
 @dataclass(frozen=True)
@@ -84,10 +86,44 @@ SPECS: tuple[Spec, ...] = (
         "",
         ("enterprise", "reseller", "assign to", "tenant"),
     ),
+    Spec(
+        Column.USER,
+        "User",
+        False,
+        "the e-mail address or id of a user",
+        "",
+        ("user id", "user email", "user e mail", "assign to user"),
+    ),
+    Spec(
+        Column.SERVICE,
+        "Service",
+        False,
+        "voice, forwarded or sms, or two of them with a + between",
+        "",
+        ("user service",),
+    ),
 )
 
 SPEC: dict[Column, Spec] = {spec.column: spec for spec in SPECS}
 REQUIRED: tuple[Column, ...] = tuple(spec.column for spec in SPECS if spec.required)
+
+
+@dataclass(frozen=True)
+class Form:
+    """The columns that a file for one kind of job may have; others are carried along into the report and ignored."""
+
+    understood: frozenset[Column]
+    required: tuple[Column, ...]
+
+
+_CARRIERS = (Column.VOICE_CARRIER, Column.SMS_CARRIER_PROFILE)
+_NUMBER = (Column.COUNTRY_CODE, Column.PHONE_NUMBER)
+UPLOAD_FORM = Form(frozenset(Column) - {Column.NONE, Column.USER, Column.SERVICE}, REQUIRED)
+ASSIGN_FORM = Form(frozenset({*_NUMBER, Column.TARGET, Column.USER, Column.SERVICE}), (Column.PHONE_NUMBER,))
+UNASSIGN_FORM = Form(frozenset({*_NUMBER, Column.USER, Column.SERVICE}), (Column.PHONE_NUMBER,))
+CHANGE_FORM = Form(frozenset({*_NUMBER, Column.VOICE, Column.SMS, Column.FAX, *_CARRIERS}), (Column.PHONE_NUMBER,))
+ANY_FORM = Form(frozenset(SPEC), ())
+DELETE_FORM = Form(frozenset(_NUMBER), (Column.PHONE_NUMBER,))
 SAMPLE_COLUMNS: tuple[Column, ...] = tuple(spec.column for spec in SPECS[:5])
 CAPABILITIES: tuple[Column, ...] = (Column.VOICE, Column.SMS, Column.FAX)
 
@@ -128,9 +164,10 @@ _BY_NAME: dict[str, Column] = {
 }
 
 
-def recognise(header: str) -> Column | None:
-    """The column a header cell names, or None."""
-    return _BY_NAME.get(fold(header))
+def recognise(header: str, form: Form = UPLOAD_FORM) -> Column | None:
+    """The column a header cell names in a file of this form, or None."""
+    column = _BY_NAME.get(fold(header))
+    return column if column in form.understood else None
 
 
 def distinct(names: Iterable[str]) -> list[str]:

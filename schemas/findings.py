@@ -88,11 +88,11 @@ class _Words:
     fix: NDArray[np.object_]
 
 
-def _words(layout: Layout, cells: pa.RecordBatch, faults: NDArray[np.uint32], failed: NDArray[np.int64]) -> _Words:
+def _words(layout: Layout, cells: pa.RecordBatch, faults: NDArray[np.uint64], failed: NDArray[np.int64]) -> _Words:
     """Say every fault of every failed row, the most telling first. Rendered per kind of fault, not per row."""
     words = _Words(*(np.full(len(failed), "", object) for _ in range(3)))
     for place, fault in enumerate(FAULTS):
-        here = np.flatnonzero(faults[failed] >> np.uint32(place) & 1)
+        here = np.flatnonzero(faults[failed].astype(np.uint64) >> np.uint64(place) & 1)
         if not len(here):
             continue
         text, at = text_of(fault.code, fault.column), layout.mapping.get(fault.column)

@@ -6,17 +6,34 @@ Pure: where a job is stored and who works on it is told in `worker.infra.jobs`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from typing import Any
 
+from schemas import columns
 from schemas.codes import CATALOGUE, Code, Outcome
+from schemas.columns import Form
+from schemas.services import NO_SERVICE, Service
 
 
 class JobKind(StrEnum):
     """What a job does to its numbers."""
 
     UPLOAD = "upload"
+    ASSIGN = "assign"
+    UNASSIGN = "unassign"
+    CHANGE = "change"
+    DELETE = "delete"
+    UNDO = "undo"
+
+
+FORMS: Mapping[JobKind, Form] = {
+    JobKind.UPLOAD: columns.UPLOAD_FORM,
+    JobKind.ASSIGN: columns.ASSIGN_FORM,
+    JobKind.UNASSIGN: columns.UNASSIGN_FORM,
+    JobKind.CHANGE: columns.CHANGE_FORM,
+    JobKind.DELETE: columns.DELETE_FORM,
+}
 
 
 class JobStatus(StrEnum):
@@ -24,6 +41,7 @@ class JobStatus(StrEnum):
 
     ACCEPTED = "accepted"
     CHECKING = "checking"
+    REVIEW = "review"
     RUNNING = "running"
     PUBLISHING = "publishing"
     CANCELLING = "cancelling"
@@ -39,7 +57,8 @@ TERMINAL: frozenset[JobStatus] = frozenset(
 _ENDS = frozenset({JobStatus.FAILED, JobStatus.CANCELLING})
 MOVES: Mapping[JobStatus, frozenset[JobStatus]] = {
     JobStatus.ACCEPTED: frozenset({JobStatus.CHECKING}) | _ENDS,
-    JobStatus.CHECKING: frozenset({JobStatus.RUNNING}) | _ENDS,
+    JobStatus.CHECKING: frozenset({JobStatus.RUNNING, JobStatus.REVIEW}) | _ENDS,
+    JobStatus.REVIEW: frozenset({JobStatus.RUNNING}) | _ENDS,
     JobStatus.RUNNING: frozenset({JobStatus.PUBLISHING}) | _ENDS,
     JobStatus.PUBLISHING: frozenset({JobStatus.COMPLETED, JobStatus.COMPLETED_WITH_ERRORS}) | _ENDS,
     JobStatus.CANCELLING: frozenset({JobStatus.CANCELLED, JobStatus.FAILED}),
@@ -60,10 +79,12 @@ class Phase(StrEnum):
     REPORT = "report"
 
 
-STATUS_DURING: Mapping[Phase, JobStatus] = {
-    Phase.CHECK: JobStatus.CHECKING,
-    Phase.WRITE: JobStatus.RUNNING,
-    Phase.REPORT: JobStatus.PUBLISHING,
+# In which states of a job its pieces of work are given out. Chunks of a job under review wait to be confirmed; of one
+# that is being cancelled only the report is still made.
+WORKED_IN: Mapping[Phase, frozenset[JobStatus]] = {
+    Phase.CHECK: frozenset({JobStatus.ACCEPTED, JobStatus.CHECKING}),
+    Phase.WRITE: frozenset({JobStatus.RUNNING}),
+    Phase.REPORT: frozenset({JobStatus.PUBLISHING, JobStatus.CANCELLING}),
 }
 
 
@@ -91,28 +112,54 @@ class Accept(StrEnum):
     POSSIBLE = "possible"
 
 
-@dataclass(frozen=True)
-class UploadOptions:
-    """What the uploader chose beside the file (R11); ids were checked at the door."""
+class Mode(StrEnum):
+    """Whether a job that has been checked is carried out at once, or shown and confirmed first."""
 
+    APPLY = "apply"
+    REVIEW = "review"
+
+
+class OnError(StrEnum):
+    """What rows that fail mean for the others: nothing, or that none of them is written."""
+
+    SKIP = "skip"
+    ABORT = "abort"
+
+
+@dataclass(frozen=True)
+class JobOptions:
+    """What was chosen beside the rows (R11, R18, R23); a row may say otherwise (R12). Ids were checked at the door.
+
+    `voice`, `sms` and `fax` are what a change makes of a capability: None leaves it. `may_create`: numbers that are not
+    on the platform are added while a user is given them (R21).
+    """
+
+    mode: Mode = Mode.APPLY
+    on_error: OnError = OnError.SKIP
     voice_carrier_id: int | None = None
     sms_carrier_id: int | None = None
     target_id: int | None = None
     on_existing: OnExisting = OnExisting.SKIP
     accept: Accept = Accept.VALID
+    user_id: int | None = None
+    service: Service = NO_SERVICE
+    voice: bool | None = None
+    sms: bool | None = None
+    fax: bool | None = None
+    may_create: bool = False
 
     @classmethod
-    def from_json(cls, raw: Mapping[str, Any]) -> UploadOptions:
-        return cls(
-            voice_carrier_id=raw.get("voice_carrier_id"),
-            sms_carrier_id=raw.get("sms_carrier_id"),
-            target_id=raw.get("target_id"),
-            on_existing=OnExisting(raw.get("on_existing", OnExisting.SKIP)),
-            accept=Accept(raw.get("accept", Accept.VALID)),
-        )
+    def from_json(cls, raw: Mapping[str, Any]) -> JobOptions:
+        kinds = {"mode": Mode, "on_error": OnError, "on_existing": OnExisting, "accept": Accept, "service": Service}
+        known = {field.name for field in fields(cls)}
+        return cls(**{name: kinds.get(name, _same)(value) for name, value in raw.items() if name in known})
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
+
+
+def _same(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
+    return value
 
 
 @dataclass(frozen=True)

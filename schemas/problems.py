@@ -31,6 +31,12 @@ class RequestCode(StrEnum):
     RATE_LIMITED = "RATE_LIMITED"
     INTERNAL_ERROR = "INTERNAL_ERROR"
     UNAVAILABLE = "UNAVAILABLE"
+    NOT_IN_REVIEW = "NOT_IN_REVIEW"
+    REVIEW_EXPIRED = "REVIEW_EXPIRED"
+    JOB_HAS_ENDED = "JOB_HAS_ENDED"
+    JOB_NOT_ENDED = "JOB_NOT_ENDED"
+    NOTHING_TO_UNDO = "NOTHING_TO_UNDO"
+    COUNT_CHANGED = "COUNT_CHANGED"
 
 
 @dataclass(frozen=True)
@@ -75,6 +81,24 @@ REQUEST_PROBLEMS: dict[RequestCode, RequestProblem] = {
     RequestCode.UNAVAILABLE: RequestProblem(
         503, "The service cannot do this right now.", "Try again in a few seconds."
     ),
+    RequestCode.NOT_IN_REVIEW: RequestProblem(
+        409, "The job is not waiting to be confirmed.", "Look at the job: it may be confirmed or cancelled already."
+    ),
+    RequestCode.REVIEW_EXPIRED: RequestProblem(
+        409, "The job was not confirmed in time, so nothing of it was written.", "Send it again."
+    ),
+    RequestCode.JOB_HAS_ENDED: RequestProblem(409, "The job has ended already.", "To put back what it did, undo it."),
+    RequestCode.JOB_NOT_ENDED: RequestProblem(
+        409, "The job has not ended yet.", "Wait until it has, or cancel it, then undo it."
+    ),
+    RequestCode.NOTHING_TO_UNDO: RequestProblem(
+        409, "The job has changed nothing that could be undone.", "See the job's report for what became of its rows."
+    ),
+    RequestCode.COUNT_CHANGED: RequestProblem(
+        409,
+        "The numbers that match are not as many as expected.",
+        "Look at them again, then send the count that you find.",
+    ),
 }
 
 
@@ -84,10 +108,16 @@ def of_request(code: RequestCode, detail: str = "", **more: Any) -> dict[str, An
     return _problem(code.value, found.status, found.title, detail or found.title, found.fix, more)
 
 
-def of_file(code: Code, detail: str = "", context: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """A problem body for a file code, or for a row code that refuses a whole file (R9, R11)."""
+def of_file(
+    code: Code, detail: str = "", context: Mapping[str, Any] | None = None, column: Column | None = None
+) -> dict[str, Any]:
+    """A problem body for a file code, or for a row code that refuses all rows (R9, R11).
+
+    The words are those for `column`; without one, for the column of the same name as the `field` at fault.
+    """
     more = context or {}
-    column = Column.__members__.get(str(more.get("field", "")).upper(), Column.NONE)
+    if column is None:
+        column = Column.__members__.get(str(more.get("field", "")).upper(), Column.NONE)
     text = text_of(code, column).with_value(str(more.get("value", "")))
     return _problem(code.value, CATALOGUE[code].status, text.message, detail or text.message, text.fix, more)
 

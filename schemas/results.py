@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from schemas.codes import BY_NUMBER, Code, Outcome, result_of
+from schemas.codes import BY_NUMBER, FAULTS, Code, Outcome, number_of, result_of
 from schemas.jobs import Seen, Tally
 
 # The result of every row, in file order. After checking, `code` 0 stands for "goes on to be written"; in the end every
@@ -17,7 +17,7 @@ RESULTS = pa.schema(
     [
         ("row", pa.int64()),
         ("code", pa.uint8()),
-        ("faults", pa.uint32()),
+        ("faults", pa.uint64()),
         ("warnings", pa.uint32()),
         ("e164", pa.int64()),
         ("duplicate_of", pa.int64()),
@@ -30,7 +30,6 @@ CHUNK = pa.schema(
         ("place", pa.int64()),
         ("row", pa.int64()),
         ("e164", pa.int64()),
-        ("country", pa.string()),
         ("voice", pa.int8()),
         ("sms", pa.int8()),
         ("fax", pa.int8()),
@@ -38,13 +37,53 @@ CHUNK = pa.schema(
         ("voice_carrier_id", pa.int32()),
         ("sms_carrier_id", pa.int32()),
         ("target_id", pa.int32()),
+        ("user_id", pa.int32()),
+        ("service", pa.int8()),
     ]
 )
 
+# How numbers stand in the inventory. Capabilities and `voice_forwarded` are 1 or 0; ids are 0 where there is none.
+STATE = pa.schema(
+    [
+        ("created_job_id", pa.int64()),
+        ("changed_job_id", pa.int64()),
+        ("holder_id", pa.int32()),
+        ("uploader_id", pa.int32()),
+        ("voice", pa.int8()),
+        ("sms", pa.int8()),
+        ("fax", pa.int8()),
+        ("voice_carrier_id", pa.int32()),
+        ("sms_carrier_id", pa.int32()),
+        ("voice_user_id", pa.int32()),
+        ("sms_user_id", pa.int32()),
+        ("voice_forwarded", pa.int8()),
+    ]
+)
+
+# Numbers as they were before a chunk changed them, by ascending number. `existed` is 0 for one that the chunk brought
+# back; `stamp` is the `changed_job_id` that the chunk left it with, 0 where it removed the number. A number that was
+# merely created has no image: there was none before, and its stamp is the job (R27).
+IMAGES = pa.schema([("e164", pa.int64()), ("existed", pa.int8()), ("stamp", pa.int64()), *STATE])
+
+# Rows of an undo, sorted by number: what stands in the image of the number that is to be put back.
+UNDO_CHUNK = pa.schema([("place", pa.int64()), ("row", pa.int64()), ("warnings", pa.uint32()), *IMAGES])
+
 # What became of a chunk's rows, in the chunk's order.
 CHUNK_RESULTS = pa.schema(
-    [("place", pa.int64()), ("code", pa.uint8()), ("faults", pa.uint32()), ("warnings", pa.uint32())]
+    [("place", pa.int64()), ("code", pa.uint8()), ("faults", pa.uint64()), ("warnings", pa.uint32())]
 )
+
+
+# The code's number of every fault, in the order of its bit.
+_FAULT_CODES = np.array([number_of(fault.code) for fault in FAULTS], dtype=np.uint8)
+
+
+def first_code(faults: np.ndarray) -> np.ndarray:
+    """The number (uint8) of the most telling code of each row's faults (uint64), 0 where there is none."""
+    lowest = faults & (~faults + np.uint64(1))
+    place = np.log2(np.maximum(lowest, 1)).astype(np.uint8)  # exact for powers of two
+    codes: np.ndarray = np.where(faults == 0, 0, _FAULT_CODES[place]).astype(np.uint8)
+    return codes
 
 
 def tally(table: pa.Table) -> Tally:

@@ -100,12 +100,33 @@ tokens = sa.Table(
     _time("revoked_at"),
 )
 
+users = sa.Table(
+    "users",
+    metadata,
+    _key(),
+    _public_id(),
+    sa.Column("tenant_id", sa.Integer, sa.ForeignKey("tenants.id"), nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("email", sa.Text, nullable=False),
+    sa.Column("sms_enabled", sa.Boolean, nullable=False, server_default=sa.false()),
+    # Only users from before extensions were given up have one (R22).
+    sa.Column("extension", sa.Text),
+    _now("created_at"),
+    sa.CheckConstraint("kind IN ('pbx', 'trunk')", name="kind"),
+    sa.Index("ix_users_tenant_id", "tenant_id", "id"),
+)
+# Within the enterprise only: "taken" elsewhere would tell of others' users (R3).
+sa.Index("uq_users_email", users.c.tenant_id, sa.func.lower(users.c.email), unique=True)
+
 phone_numbers = sa.Table(
     "phone_numbers",
     metadata,
     # E.164 without the plus: at most 15 digits, so it fits, and it is the identity on the platform (R6).
     sa.Column("e164", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("created_job_id", sa.BigInteger, nullable=False),
+    # The number's stamp: which job brought it into the state it is in. A job changes a number once, so number and
+    # stamp name one state; undo puts the old stamp back with the old state (R27).
     sa.Column("changed_job_id", sa.BigInteger, nullable=False),
     # No foreign keys here: a check per row and key would double the cost of a large write. The writer locks each
     # distinct tenant and carrier once per chunk instead (FOR KEY SHARE), which is what the checks would do per row.
@@ -117,8 +138,23 @@ phone_numbers = sa.Table(
     sa.Column("sms", sa.Boolean, nullable=False),
     sa.Column("fax", sa.Boolean, nullable=False),
     sa.Column("country", sa.Text, nullable=False),
+    # The user who has it for voice (a PBX user's number, a trunk's default or, if forwarded, one of its others) and the
+    # one who has it for SMS (R2, R20).
+    sa.Column("voice_user_id", sa.Integer),
+    sa.Column("sms_user_id", sa.Integer),
+    sa.Column("voice_forwarded", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Index("ix_phone_numbers_holder_e164", "holder_id", "e164"),
+    sa.Index("ix_phone_numbers_voice_user_id", "voice_user_id", postgresql_where=sa.text("voice_user_id IS NOT NULL")),
+    sa.Index("ix_phone_numbers_sms_user_id", "sms_user_id", postgresql_where=sa.text("sms_user_id IS NOT NULL")),
     sa.CheckConstraint("e164 BETWEEN 1000000 AND 999999999999999", name="e164"),
+)
+
+# Which jobs changed a number after the one that created it; rows of jobs that are gone mean nothing.
+number_events = sa.Table(
+    "number_events",
+    metadata,
+    sa.Column("e164", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("job_id", sa.BigInteger, primary_key=True, autoincrement=False),
 )
 
 jobs = sa.Table(
@@ -134,9 +170,10 @@ jobs = sa.Table(
     _now("created_at"),
     _time("started_at"),
     _time("finished_at"),
-    sa.Column("file_name", sa.Text, nullable=False),
-    sa.Column("file_size", sa.BigInteger, nullable=False),
-    sa.Column("file_sha256", sa.LargeBinary, nullable=False),
+    # The file as it came; null where the rows are a list, a selection, or those of another job.
+    sa.Column("file_name", sa.Text),
+    sa.Column("file_size", sa.BigInteger),
+    sa.Column("file_sha256", sa.LargeBinary),
     # What the reader decided about the file (format, encoding, delimiter, sheet, columns).
     sa.Column("file_facts", JSONB, nullable=False, server_default="{}"),
     sa.Column("rows_total", sa.BigInteger, nullable=False, server_default="0"),
@@ -148,7 +185,13 @@ jobs = sa.Table(
     sa.Column("tally", JSONB),
     sa.Column("problem", JSONB),
     sa.Column("duplicate_of_id", sa.BigInteger, sa.ForeignKey("jobs.id")),
+    sa.Column("undo_of_id", sa.BigInteger, sa.ForeignKey("jobs.id")),
+    # What a job under review would do (`schemas.api.Review`), and until when it may be confirmed.
+    sa.Column("review", JSONB),
+    _time("review_until"),
     sa.Index("ix_jobs_tenant_id", "tenant_id", "id"),
+    # What every sweep looks for; a few rows at any time.
+    sa.Index("ix_jobs_unsettled", "status", postgresql_where=sa.text("status IN ('review', 'cancelling')")),
 )
 
 job_chunks = sa.Table(
@@ -166,6 +209,8 @@ job_chunks = sa.Table(
     _now("hint_due_at"),
     sa.Column("rows", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("result_key", sa.Text),
+    # The numbers as they were before (`schemas.results.IMAGES`); null where nothing that existed was written.
+    sa.Column("image_key", sa.Text),
     sa.Column("tally", JSONB),
     sa.CheckConstraint("phase IN ('check', 'write', 'report')", name="phase"),
     sa.CheckConstraint("state IN ('pending', 'leased', 'done', 'dead')", name="state"),

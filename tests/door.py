@@ -1,4 +1,4 @@
-"""The HTTP API as tests call it, in the test's own process: uploads, jobs, rows and reports in one line each."""
+"""The HTTP API as tests call it, in the test's own process: uploads, actions, jobs, rows and reports in a line each."""
 
 from __future__ import annotations
 
@@ -32,17 +32,33 @@ class Door:
         headers = {"Authorization": f"Bearer {self.token}"} | more.pop("headers", {})
         return self.client.get(path, headers=headers, **more)
 
-    def send(self, content: bytes, name: str = "numbers.csv", **fields: str) -> TestResponse:
-        """Upload a file; the answer may be a refusal."""
-        data = {**fields, "file": (io.BytesIO(content), name)}
-        return self.client.post("/v1/uploads", data=data, headers={"Authorization": f"Bearer {self.token}"})
+    def post(self, path: str, body: Json | None = None, **more: Any) -> TestResponse:  # noqa: ANN401 - handed on
+        """POST JSON; the answer may be a refusal."""
+        headers = {"Authorization": f"Bearer {self.token}"} | more.pop("headers", {})
+        return self.client.post(path, json=body, headers=headers, **more)
 
-    def upload(self, content: bytes, name: str = "numbers.csv", **fields: str) -> Json:
-        """Upload a file, have its job done, and answer the job."""
-        answer = self.send(content, name, **fields)
+    def send(self, content: bytes, name: str = "numbers.csv", to: str = "uploads", **fields: str) -> TestResponse:
+        """Send a file; the answer may be a refusal."""
+        data = {**fields, "file": (io.BytesIO(content), name)}
+        return self.client.post(f"/v1/{to}", data=data, headers={"Authorization": f"Bearer {self.token}"})
+
+    def upload(self, content: bytes, name: str = "numbers.csv", to: str = "uploads", **fields: str) -> Json:
+        """Send a file, have its job done, and answer the job."""
+        return self.done(self.send(content, name, to, **fields))
+
+    def act(self, action: str, body: Json) -> Json:
+        """`act("assignments", {"numbers": [..], "tenant_id": ..})`: have the job done, and answer it."""
+        return self.done(self.post(f"/v1/{action}", body))
+
+    def done(self, answer: TestResponse) -> Json:
+        """Have an accepted job done, and answer it."""
         assert answer.status_code == 202, answer.get_data(as_text=True)
         self.work_off()
         return self.job(answer.json["id"])
+
+    def codes(self, job_id: str) -> dict[str, str]:
+        """What became of each number of a job: number, or what was given for it, -> code."""
+        return {row["number"] or row["cells"]["Phone Number"]: row["code"] for row in self.rows(job_id)}
 
     def job(self, job_id: str) -> Json:
         answer = self.get(f"/v1/jobs/{job_id}")

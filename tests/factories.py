@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from schemas import tables
-from schemas.jobs import UploadOptions
+from schemas.jobs import JobKind, JobOptions
 from schemas.permissions import Tenant, TenantKind
 from worker.infra import jobs, scope, tokens
 
@@ -115,12 +115,12 @@ def number(connection: sa.Connection, e164: int, holder: Tenant, **columns: Any)
     return e164
 
 
-def job(connection: sa.Connection, owner: Tenant, options: UploadOptions | None = None, name: str = "a.csv") -> str:
+def job(connection: sa.Connection, owner: Tenant, options: JobOptions | None = None, name: str = "a.csv") -> str:
     """A job whose file has just arrived (nothing is in the storage). Answers its public id."""
     public_id = str(uuid.uuid4())
     sha256 = uuid.uuid4().bytes * 2
-    upload = jobs.Upload(public_id, owner.id, "test", (options or UploadOptions()).to_json(), name, 10, sha256)
-    jobs.accept(connection, upload)
+    file = jobs.File(name, 10, sha256)
+    jobs.accept(connection, jobs.Order(public_id, owner.id, "test", JobKind.UPLOAD, options or JobOptions(), file))
     return public_id
 
 
@@ -142,3 +142,23 @@ def grow(connection: sa.Connection) -> World:
     school = tenant(connection, south, below, name="School Enterprise", allow_external_numbers=True)
     tree = {"master": master, "north": north, "south": south, "clinic": clinic, "hotel": hotel, "school": school}
     return World(**{name: Account(one, token(connection, one)) for name, one in tree.items()}, carriers=carriers)
+
+
+def user(connection: sa.Connection, owner: Tenant, kind: str = "pbx", **columns: Any) -> int:  # noqa: ANN401 - columns
+    """A user of an enterprise. Answers its inner id."""
+    number = next(_names)
+    values = {
+        "tenant_id": owner.id,
+        "kind": kind,
+        "name": f"User {number}",
+        "email": f"user{number}@x.example",
+        **columns,
+    }
+    made: int = connection.execute(tables.users.insert().values(values).returning(tables.users.c.id)).scalar_one()
+    return made
+
+
+def public_id(connection: sa.Connection, table: sa.Table, inner_id: int) -> str:
+    """What a thing is called outside."""
+    found: str = connection.execute(sa.select(table.c.public_id).where(table.c.id == inner_id)).scalar_one()
+    return found

@@ -12,7 +12,8 @@ from flask_swagger_ui import get_swaggerui_blueprint
 
 from schemas import api
 from webhook import errors
-from webhook.api import carriers, health, jobs, numbers, templates, tenants, tokens, uploads
+from webhook.api import actions, carriers, health, jobs, numbers, templates, tenants, tokens, uploads, users
+from webhook.bodies import form_schema
 from worker.infra import logs
 
 # The documentation's page needs inline script, so it alone may have it; everything else may load nothing at all.
@@ -33,7 +34,7 @@ def create_app() -> APIFlask:
         MAX_FORM_MEMORY_SIZE=1024 * 1024,
     )
     errors.register(app)
-    for resource in (uploads, jobs, numbers, templates, tenants, carriers, tokens, health):
+    for resource in (uploads, actions, jobs, numbers, templates, tenants, users, carriers, tokens, health):
         app.register_blueprint(resource.bp)
     app.register_blueprint(get_swaggerui_blueprint("/docs", "/openapi.json", config={"app_name": "Numberyard API"}))
     app.spec_processor(_complete)
@@ -59,13 +60,11 @@ def _seal(response: Response) -> Response:
 
 
 def _complete(spec: dict[Any, Any] | str) -> dict[Any, Any] | str:
-    """Add what the decorators cannot say: the upload's form, the token on every path, the shape of refusals."""
+    """Add what the decorators cannot say: the forms of files, the token on every path, the shape of refusals."""
     if isinstance(spec, str):
         return spec
-    form = api.UploadForm.model_json_schema()
-    form["properties"]["file"] = {"type": "string", "contentMediaType": "application/octet-stream"}
-    form["required"] = ["file"]
-    spec["paths"]["/v1/uploads"]["post"]["requestBody"] = {"content": {"multipart/form-data": {"schema": form}}}
+    spec["paths"]["/v1/uploads"]["post"]["requestBody"] = {"content": form_schema(api.UploadForm), "required": True}
+    actions.describe(spec)
     problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     spec["components"]["schemas"]["Problem"] = api.Problem.model_json_schema()
     spec["tags"] = list({tag["name"]: tag for tag in spec["tags"]}.values())  # two blueprints may share one

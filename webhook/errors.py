@@ -13,6 +13,7 @@ from werkzeug.exceptions import HTTPException
 
 from schemas import problems
 from schemas.codes import Code
+from schemas.columns import Column
 from schemas.problems import RequestCode
 from worker.infra.tenants import GoneError, StillUsedError
 
@@ -37,9 +38,15 @@ def refuse(code: RequestCode, detail: str = "", **more: Any) -> Refused:  # noqa
     return Refused(problems.of_request(code, detail, **more))
 
 
-def refuse_file(code: Code, detail: str = "", **context: Any) -> Refused:  # noqa: ANN401 - members of the problem
-    """A refusal of the file, or of the form beside it."""
-    return Refused(problems.of_file(code, detail, context))
+def refuse_file(
+    code: Code,
+    detail: str = "",
+    *,
+    column: Column | None = None,
+    **context: Any,  # noqa: ANN401 - members of the problem
+) -> Refused:
+    """A refusal of the file, or of what was chosen beside it; in the words for `column`."""
+    return Refused(problems.of_file(code, detail, context, column))
 
 
 def respond(body: dict[str, Any], headers: dict[str, str] | None = None) -> Response:

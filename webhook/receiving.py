@@ -19,6 +19,7 @@ from werkzeug.http import parse_options_header
 
 from schemas.codes import Code
 from schemas.problems import RequestCode
+from webhook.bodies import MULTIPART
 from webhook.errors import Refused, refuse, refuse_file
 from worker.infra.storage import Receiver
 
@@ -79,8 +80,8 @@ def receive(request: Request, key: str, limit: int) -> Received:
     if (request.content_length or 0) > limit + OVERHEAD:
         raise refuse_file(Code.FILE_TOO_LARGE, f"The limit is {limit} bytes.", limit=limit)
     mimetype, options = parse_options_header(request.headers.get("Content-Type"))
-    if mimetype != "multipart/form-data" or not options.get("boundary"):
-        raise refuse(RequestCode.UNSUPPORTED_MEDIA_TYPE, "Send multipart/form-data with the file in the field “file”.")
+    if mimetype != MULTIPART or not options.get("boundary"):
+        raise refuse(RequestCode.UNSUPPORTED_MEDIA_TYPE, f"Send {MULTIPART} with the file in the field “{FIELD}”.")
     sink = _Sink(Receiver(key), limit)
     expected = _content_digests(request.headers)
     body = _Digesting(request.stream, list(expected))

@@ -3,32 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 from flask import url_for
 
-from schemas import accounts, api, permissions
-from schemas.jobs import TERMINAL, JobStatus, UploadOptions, counts_of, error_summary
-from schemas.permissions import Actor, NumberFacts, Tenant
+from schemas import accounts, api, permissions, users
+from schemas.jobs import TERMINAL, JobOptions, JobStatus, counts_of, error_summary
+from schemas.permissions import Actor, NumberFacts, Tenant, UserKind
+from schemas.services import Service
 from worker.infra.carriers import CarrierView
 from worker.infra.job_views import JobView
 from worker.infra.number_views import NumberView
 from worker.infra.tenants import TenantView
+from worker.infra.users import UserView
 
-HAS_REPORT = (JobStatus.COMPLETED, JobStatus.COMPLETED_WITH_ERRORS)
+_HAS_REPORT = frozenset({JobStatus.COMPLETED, JobStatus.COMPLETED_WITH_ERRORS, JobStatus.REVIEW})
+
+
+def has_report(row: sa.Row[Any]) -> bool:
+    """Whether it is told what became of a job's rows or, under review, what would."""
+    return row.status in _HAS_REPORT or (row.status == JobStatus.CANCELLED and row.check_token is not None)
 
 
 def job(view: JobView) -> api.Job:
     """A job as it is now."""
-    row, options = view.row, UploadOptions.from_json(view.row.options)
+    row, options = view.row, JobOptions.from_json(view.row.options)
     owner = api.TenantRef(id=row.tenant_public_id, name=row.tenant_name, kind=row.tenant_kind)
     return api.Job(
         id=row.public_id,
         kind=row.kind,
         status=row.status,
-        mode="apply",
-        on_error="skip",
+        mode=options.mode.value,
+        on_error=options.on_error.value,
         on_existing=options.on_existing.value,
         accept=options.accept.value,
         created_at=row.created_at,
@@ -42,19 +49,23 @@ def job(view: JobView) -> api.Job:
         problem=None if row.problem is None else api.Problem(**row.problem),
         duplicate_of=row.duplicate_of,
         parent_job_id=None,
-        undo_of=None,
+        undo_of=row.undo_of,
+        review=None if row.review is None else api.Review(expires_at=row.review_until, **row.review),
         links=_links(row),
     )
 
 
-def _file(row: sa.Row[Any]) -> api.JobFile:
+def _file(row: sa.Row[Any]) -> api.JobFile | None:
+    if row.file_name is None:
+        return None
     facts = {name: value for name, value in row.file_facts.items() if name in api.JobFile.model_fields}
     return api.JobFile(name=row.file_name, size=row.file_size, sha256=row.file_sha256.hex(), **facts)
 
 
 def _progress(row: sa.Row[Any]) -> api.Progress:
     rate = eta = None
-    if row.seconds and row.rows_done:
+    # A job that waited for its confirmation worked for less time than has gone by.
+    if row.seconds and row.rows_done and row.review is None:
         rate = round(row.rows_done / float(row.seconds), 1)
         if row.status not in TERMINAL:
             eta = round((row.rows_total - row.rows_done) / rate, 1) if rate else None
@@ -72,12 +83,12 @@ def _links(row: sa.Row[Any]) -> api.JobLinks:
     def at(endpoint: str, **query: Any) -> str:  # noqa: ANN401 - as `url_for` takes them
         return url_for(endpoint, job_id=row.public_id, **query)
 
-    has_report = row.status in HAS_REPORT
+    there = has_report(row)
     return api.JobLinks(
         self=at("jobs.show"),
         rows=at("jobs.rows"),
-        report_csv=at("jobs.report_csv") if has_report else None,
-        report_failed_csv=at("jobs.report_csv", rows="failed") if has_report else None,
+        report_csv=at("jobs.report_csv") if there else None,
+        report_failed_csv=at("jobs.report_csv", rows="failed") if there else None,
         report_xlsx=None,
     )
 
@@ -85,6 +96,14 @@ def _links(row: sa.Row[Any]) -> api.JobLinks:
 def number(actor: Actor, view: NumberView, history: Iterable[sa.Row[Any]] = ()) -> api.Number:
     """A number as this actor sees it."""
     row = view.row
+    facts = NumberFacts(
+        holder=view.holder,
+        uploader=view.uploader,
+        voice=row.voice,
+        sms=row.sms,
+        voice_user=row.voice_user_id is not None,
+        sms_user=row.sms_user_id is not None,
+    )
     return api.Number(
         e164=f"+{row.e164}",
         country=row.country,
@@ -93,17 +112,55 @@ def number(actor: Actor, view: NumberView, history: Iterable[sa.Row[Any]] = ()) 
         fax=row.fax,
         voice_carrier=row.voice_carrier,
         sms_carrier_profile=row.sms_carrier_profile,
-        status="unassigned" if view.holder.id == view.uploader.id else "assigned",
+        status="assigned" if permissions.is_assigned(facts) else "unassigned",
         tenant=_ref(view.holder),
         uploaded_by=_ref(view.uploader),
-        voice_user=None,
-        sms_user=None,
+        voice_user=_number_user(row, "voice_user", "forwarded" if row.voice_forwarded else "voice"),
+        sms_user=_number_user(row, "sms_user", "sms"),
         is_external=view.uploader.kind is permissions.TenantKind.ENTERPRISE,
-        can=_can(actor.tenant, NumberFacts(view.holder, view.uploader)),
+        can=_can(actor.tenant, facts),
         history=[
             api.HistoryEntry(job_id=entry.public_id, kind=entry.kind, at=entry.created_at, by=entry.created_by)
             for entry in history
         ],
+    )
+
+
+def _number_user(row: sa.Row[Any], prefix: str, service: Literal["voice", "forwarded", "sms"]) -> api.NumberUser | None:
+    if getattr(row, f"{prefix}_id") is None:
+        return None
+    found = row._mapping  # noqa: SLF001 - the documented way to read a column by its name
+    return api.NumberUser(
+        id=found[f"{prefix}_public_id"],
+        name=found[f"{prefix}_name"],
+        email=found[f"{prefix}_email"],
+        kind=found[f"{prefix}_kind"],
+        service=service,
+    )
+
+
+def user(view: UserView, job_id: str | None = None) -> users.User:
+    """A user with its numbers."""
+    row = view.row
+
+    def numbers(service: Service) -> list[str]:
+        return [f"+{e164}" for e164 in view.numbers.get(service, ())]
+
+    main = next(iter(numbers(Service.VOICE)), None)
+    return users.User(
+        id=row.public_id,
+        name=row.name,
+        email=row.email,
+        kind=row.kind,
+        tenant=_ref(view.tenant),
+        sms_enabled=row.sms_enabled,
+        extension=row.extension,
+        phone_number=main if row.kind == UserKind.PBX else None,
+        default_did=main if row.kind == UserKind.TRUNK else None,
+        forwarded_dids=numbers(Service.FORWARDED),
+        sms_dids=numbers(Service.SMS),
+        created_at=row.created_at,
+        job_id=job_id,
     )
 
 
@@ -151,7 +208,7 @@ def _ref(tenant: Tenant) -> api.TenantRef:
 
 def _can(actor: Tenant, facts: NumberFacts) -> api.Can:
     found = {
-        "assign": permissions.check_assign(actor, facts),
+        "assign": permissions.check_assignable(actor, facts),
         "change": permissions.check_change(actor, facts),
         "delete": permissions.check_delete(actor, facts),
     }

@@ -15,7 +15,7 @@ import structlog
 from schemas import problems, results
 from schemas.codes import Code, fault_bit, number_of
 from schemas.columns import Column
-from schemas.jobs import Phase
+from schemas.jobs import JobOptions, OnError, Phase
 from worker.infra import arrow, broker, jobs, storage
 from worker.infra.db import transaction
 
@@ -48,7 +48,7 @@ def postpone(lease: jobs.Lease, *, counts: bool) -> None:
 
 def give_up(lease: jobs.Lease) -> None:
     """The tries are used up: halve a chunk, give up a single row, or end the job with our own fault."""
-    if lease.phase is not Phase.WRITE:
+    if lease.phase is not Phase.WRITE or _all_or_nothing(lease):
         _end_job(lease)
         return
     try:
@@ -59,6 +59,13 @@ def give_up(lease: jobs.Lease) -> None:
     except storage.MissingFileError:
         # Nobody can say any more which rows these were.
         _end_job(lease)
+
+
+def _all_or_nothing(lease: jobs.Lease) -> bool:
+    """Rows of such a job cannot be given up one by one: it ends, and nothing of it is written."""
+    with transaction() as connection:
+        options = JobOptions.from_json(jobs.job_row(connection, lease.job_id).options)
+    return options.on_error is OnError.ABORT
 
 
 def _end_job(lease: jobs.Lease) -> None:
@@ -88,7 +95,7 @@ def _give_up_rows(lease: jobs.Lease) -> None:
     columns = (
         chunk.column("place").to_numpy(),
         np.full(chunk.num_rows, number_of(Code.INTERNAL_ERROR), dtype=np.uint8),
-        np.full(chunk.num_rows, fault_bit(Code.INTERNAL_ERROR, Column.NONE), dtype=np.uint32),
+        np.full(chunk.num_rows, fault_bit(Code.INTERNAL_ERROR, Column.NONE), dtype=np.uint64),
         chunk.column("warnings").to_numpy(),
     )
     failed = pa.table([pa.array(column) for column in columns], schema=results.CHUNK_RESULTS)

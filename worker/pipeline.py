@@ -3,37 +3,43 @@
     read -> validate | resolve -> write | report
     ---- check ----- | ---- write ----- | report
 
-A file is checked once, which cuts it into chunks; chunks are written in any order, by any worker; the report puts the
-results back into file order. Whatever runs twice has its effect once: only the holder of the lease can commit.
+Uploads, assignments, changes, deletions and undos all go this way; only where the rows come from differs (a file, a
+list, a selection, the job to be undone). They are checked once, which cuts them into chunks; chunks are written in any
+order, by any worker; the report puts the results back into file order. Whatever runs twice has its effect once: only
+the holder of the lease can commit.
 """
 
 from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import structlog
+from sqlalchemy import Row
 
 from schemas import permissions, report, results
-from schemas.codes import text_of
+from schemas.codes import Code, Outcome, text_of
 from schemas.findings import Layout
-from schemas.jobs import Phase, UploadOptions
+from schemas.jobs import FORMS, JobKind, JobStatus, Mode, OnError, Phase, Tally
 from worker import giving_up
-from worker.infra import arrow, broker, inventory, jobs, scope, storage
+from worker.infra import arrow, broker, inventory, jobs, storage
 from worker.infra.db import TRANSIENT, transaction
 from worker.infra.heartbeat import heartbeat
 from worker.infra.settings import Settings, get_settings
+from worker.preview import preview
 from worker.stages.merge import merge
-from worker.stages.read import FileFacts, FileFault, Limits, Sheet, read
-from worker.stages.resolve import resolve
-from worker.stages.validate import CheckedFile, Names, check_file, check_rows
+from worker.stages.plan import plan_undo
+from worker.stages.read import FileFacts, FileFault, Limits, Rows, read, read_list
+from worker.stages.resolve import abort, resolve
+from worker.stages.validate import CheckedFile, check_file, check_rows
 from worker.stages.write import write
-from worker.world import names_for, world_for
+from worker.world import Job, job_of, names_for, world_for
 
 log = structlog.get_logger(__name__)
 _TRY_AGAIN: tuple[type[Exception], ...] = (*TRANSIENT, inventory.ConflictError)
@@ -76,56 +82,100 @@ def _attempt(lease: jobs.Lease, settings: Settings) -> None:
 
 
 def check(lease: jobs.Lease) -> None:
-    """read -> validate: the file becomes chunks, or the job ends with the file's fault and nothing is kept."""
+    """read -> validate: the rows become chunks, or the job ends with the file's fault and nothing is kept."""
     with transaction() as connection:
-        job = jobs.job_row(connection, lease.job_id)
-        actor = scope.tenant_by_id(connection, job.tenant_id)
-        names = names_for(connection, actor)
-    refused = permissions.check_upload(actor)
+        row = jobs.job_row(connection, lease.job_id)
+        job = job_of(connection, row)
+    # Asked again after the door did: the enterprise may have lost the right since.
+    refused = permissions.check_upload(job.actor) if job.kind is JobKind.UPLOAD else None
     try:
         if refused is not None:
             raise FileFault(refused, text_of(refused).message)  # noqa: TRY301 - one way out for all faults of a file
-        checked = _check_file(lease, UploadOptions.from_json(job.options), names)
+        checked = _check_undo(lease, job, row) if job.kind is JobKind.UNDO else _check_rows(lease, job, row)
     except FileFault as fault:
         giving_up.refuse(lease, fault.code, fault.detail, fault.context)
         return
     with transaction() as connection:
         following = jobs.end_check(connection, lease, checked)
-    broker.wake(following, lease.job, len(checked.chunk_rows))
+    if following is not None:
+        broker.wake(following, lease.job, len(checked.chunk_rows))
 
 
-def _check_file(lease: jobs.Lease, options: UploadOptions, names: Names) -> jobs.CheckedJob:
-    settings = get_settings()
+def _check_rows(lease: jobs.Lease, job: Job, row: Row[Any]) -> jobs.CheckedJob:
+    """Check a file, a list or a selection."""
+    with tempfile.TemporaryDirectory(prefix="numberyard-") as folder:
+        workdir = Path(folder)
+        with _rows_of(lease, job, row, workdir) as rows:
+            checked = _check_each(lease, rows, job, workdir)
+            facts = _facts(rows.facts)
+    return _cut(lease, job, facts, checked.results(), checked.chunks)
+
+
+@contextmanager
+def _rows_of(lease: jobs.Lease, job: Job, row: Row[Any], workdir: Path) -> Iterator[Rows]:
+    form = FORMS[job.kind]
+    if row.file_name is None:
+        yield read_list(arrow.get_table(storage.listed_key(lease.job)), form)
+        return
     with (
         storage.local(storage.upload_key(lease.job)) as path,
-        tempfile.TemporaryDirectory(prefix="numberyard-") as folder,
+        read(path, _limits(get_settings()), workdir=workdir, form=form) as sheet,
     ):
-        workdir = Path(folder)
-        with read(path, _limits(settings), workdir=workdir) as sheet:
-            checked = _check_sheet(lease, sheet, options, names, workdir)
-            facts = _facts(sheet.facts)
-    table = checked.results()
-    arrow.put_table(storage.checked_key(lease.job, lease.token), table)
-    sizes = []
-    for number, chunk in enumerate(checked.chunks(settings.rows_per_chunk)):
-        arrow.put_table(storage.chunk_key(lease.job, lease.token, number), chunk)
-        sizes.append(chunk.num_rows)
-    return jobs.CheckedJob(facts, table.num_rows, results.tally(table), sizes)
+        yield sheet
 
 
-def _check_sheet(lease: jobs.Lease, sheet: Sheet, options: UploadOptions, names: Names, workdir: Path) -> CheckedFile:
+def _check_each(lease: jobs.Lease, rows: Rows, job: Job, workdir: Path) -> CheckedFile:
     """Check the rows batch by batch while their cells are put aside for the report."""
     parts = []
-    mapping = sheet.facts.mapping
+    mapping = rows.facts.mapping
+    with transaction() as connection:
+        names = names_for(connection, job.actor, mapping)
     path = workdir / "rows.arrow"
     # Places for names: two columns of a file may bear the same one.
-    schema = pa.schema([(str(place), pa.string()) for place in range(len(sheet.facts.columns))])
+    schema = pa.schema([(str(place), pa.string()) for place in range(len(rows.facts.columns))])
     with arrow.writer(path, schema) as writer:
-        for batch in sheet.batches():
-            parts.append(check_rows(batch, mapping, names, options.accept))
+        for batch in rows.batches():
+            parts.append(check_rows(batch, mapping, names, job.kind, job.options))
             writer.write_batch(pa.record_batch(batch.cells.columns, schema=schema))
     storage.put(storage.rows_key(lease.job, lease.token), path)
-    return check_file(parts, options.on_existing)
+    return check_file(parts, job.kind, job.options)
+
+
+def _check_undo(lease: jobs.Lease, job: Job, row: Row[Any]) -> jobs.CheckedJob:
+    """The rows of the job to be undone, and how the numbers stood before it (R27)."""
+    with transaction() as connection:
+        undone = jobs.job_row(connection, row.undo_of_id)
+        result_keys = jobs.result_keys(connection, undone.id)
+        image_keys = jobs.image_keys(connection, undone.id)
+    reached = merge(
+        arrow.get_table(storage.checked_key(undone.public_id, undone.check_token)),
+        map(arrow.get_table, result_keys),
+        unreached=Code.CANCELLED,
+    )
+    plan = plan_undo(reached, [arrow.get_table(key) for key in image_keys], undone.id)
+    with storage.local(storage.rows_key(undone.public_id, undone.check_token)) as path:
+        storage.put(storage.rows_key(lease.job, lease.token), path)
+    return _cut(lease, job, undone.file_facts, plan.results, plan.chunks)
+
+
+def _cut(
+    lease: jobs.Lease,
+    job: Job,
+    facts: Mapping[str, Any],
+    table: pa.Table,
+    chunks: Callable[[int], Iterator[pa.Table]],
+) -> jobs.CheckedJob:
+    """Store what checking found, and the rows to be written in chunks. All or nothing wants all in one transaction."""
+    arrow.put_table(storage.checked_key(lease.job, lease.token), table)
+    all_at_once = job.options.on_error is OnError.ABORT
+    size = max(table.num_rows, 1) if all_at_once else get_settings().rows_per_chunk
+    sizes = []
+    for number, chunk in enumerate(chunks(size)):
+        arrow.put_table(storage.chunk_key(lease.job, lease.token, number), chunk)
+        sizes.append(chunk.num_rows)
+    tally = results.tally(table)
+    review = None if job.options.mode is Mode.APPLY else preview(lease, job, table, len(sizes), tally)
+    return jobs.CheckedJob(facts, table.num_rows, tally, sizes, review)
 
 
 def write_chunk(lease: jobs.Lease) -> None:
@@ -149,14 +199,20 @@ def write_chunk(lease: jobs.Lease) -> None:
 
 def _write_once(lease: jobs.Lease, chunk: pa.Table) -> Phase | None:
     with transaction() as connection:
-        job = jobs.job_row(connection, lease.job_id)
-        actor = scope.tenant_by_id(connection, job.tenant_id)
-        decided = resolve(chunk, world_for(connection, actor, UploadOptions.from_json(job.options), chunk))
-        write(connection, decided.create, decided.update, lease.job_id)
+        row = jobs.job_row(connection, lease.job_id)
+        job = job_of(connection, row)
+        decided = resolve(chunk, world_for(connection, job, chunk))
+        if job.options.on_error is OnError.ABORT:
+            decided = abort(decided, other_rows_failed=Tally.from_json(row.tally).count(Outcome.FAILED) > 0)
+        write(connection, decided, lease.job_id)
         key = storage.result_key(lease.job, lease.number, lease.token)
         arrow.put_table(key, decided.results)
+        image_key = None
+        if decided.images.num_rows:
+            image_key = storage.image_key(lease.job, lease.number, lease.token)
+            arrow.put_table(image_key, decided.images)
         tally = results.tally(decided.results.append_column("row", chunk.column("row")))
-        return jobs.end_chunk(connection, lease, key, tally)
+        return jobs.end_chunk(connection, lease, key, tally, image_key)
 
 
 def publish(lease: jobs.Lease) -> None:
@@ -164,8 +220,14 @@ def publish(lease: jobs.Lease) -> None:
     with transaction() as connection:
         keys = jobs.result_keys(connection, lease.job_id)
         counted = jobs.tally_of(connection, lease.job_id)
-        layout = Layout.from_json(jobs.job_row(connection, lease.job_id).file_facts)
-    merged = merge(arrow.get_table(storage.checked_key(lease.job, lease.check)), map(arrow.get_table, keys), counted)
+        row = jobs.job_row(connection, lease.job_id)
+    layout = Layout.from_json(row.file_facts)
+    merged = merge(
+        arrow.get_table(storage.checked_key(lease.job, lease.check)),
+        map(arrow.get_table, keys),
+        counted,
+        unreached=Code.CANCELLED if row.status == JobStatus.CANCELLING else None,
+    )
     arrow.put_table(storage.results_key(lease.job), merged)
     with (
         arrow.batches(storage.rows_key(lease.job, lease.check)) as cells,
@@ -177,7 +239,7 @@ def publish(lease: jobs.Lease) -> None:
             file.write(report.csv_rows(layout, batch, merged.slice(start, batch.num_rows)))
             start += batch.num_rows
     with transaction() as connection:
-        jobs.end_report(connection, lease, counted)
+        jobs.end_report(connection, lease, results.tally(merged))
 
 
 def _facts(facts: FileFacts) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The sweep: finds work whose worker or whose message is gone, and announces it.
+"""The sweep: finds work whose worker or whose message is gone, and jobs that nobody decides about any more.
 
 Selects by state and deadline, never by a time window, so what happened while nobody swept is found as well.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from worker.infra import broker, jobs
+from worker.infra import broker, upkeep
 from worker.infra.db import transaction
 from worker.infra.settings import get_settings
 
@@ -16,16 +16,19 @@ log = structlog.get_logger(__name__)
 
 
 def sweep() -> None:
-    """Free what dead workers held and announce what nobody has come for. Any number may run at once."""
+    """Free what dead workers held, end what was left, announce what nobody has come for. Any number may run at once."""
     settings = get_settings()
     try:
         with transaction() as connection:
-            freed = jobs.free_expired(connection)
-            overdue = jobs.overdue(connection, settings.hint_seconds)
+            freed = upkeep.free_expired(connection)
+            expired = upkeep.expire_reviews(connection)
+            due = upkeep.settle(connection) + upkeep.overdue(connection, settings.hint_seconds)
     except DBAPIError as error:
         log.warning("sweep_failed", error=type(error).__name__)
         return
     if freed:
         log.warning("leases_expired", count=freed)
-    for phase, job, count in overdue:
+    if expired:
+        log.info("reviews_expired", count=expired)
+    for phase, job, count in due:
         broker.wake(phase, job, count)

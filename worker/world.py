@@ -5,6 +5,8 @@ Runs inside the caller's transaction; the stages themselves never see a connecti
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,45 +14,105 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from schemas.columns import Column
-from schemas.jobs import OnExisting, UploadOptions
+from schemas.jobs import JobKind, JobOptions, OnExisting
 from schemas.names import unambiguous
 from schemas.permissions import Tenant
+from schemas.services import Service
 from worker.infra import inventory, scope
-from worker.stages.resolve import Defaults, Existing, World
+from worker.stages.resolving.model import Defaults, Numbers, World
 from worker.stages.validate import Names
 
-
-def names_for(connection: sa.Connection, actor: Tenant) -> Names:
-    """What names in a row mean to this uploader (R12): carriers at its level or above, tenants at or below."""
-    below = scope.tenants_below(connection, actor).values()
-    targets = [(tenant.name, tenant.id) for tenant in below] + [(tenant.public_id, tenant.id) for tenant in below]
-    return Names(
-        {
-            Column.VOICE_CARRIER: unambiguous(scope.carriers_of(connection, actor, "voice")),
-            Column.SMS_CARRIER_PROFILE: unambiguous(scope.carriers_of(connection, actor, "sms")),
-            Column.TARGET: unambiguous(targets),
-        }
-    )
+_TENANTS = ("holder_id", "uploader_id")
+_USERS = ("voice_user_id", "sms_user_id")
+_CARRIERS = ("voice_carrier_id", "sms_carrier_id")
 
 
-def world_for(connection: sa.Connection, actor: Tenant, options: UploadOptions, chunk: pa.Table) -> World:
-    """What a chunk (`schemas.results.CHUNK`) meets. Existing numbers are locked if they may be changed."""
-    numbers = chunk.column("e164").to_numpy()
-    found = inventory.look_up(connection, numbers, lock=options.on_existing is OnExisting.UPDATE)
-    existing = Existing(**found)
-    ids = {actor.id, options.target_id or actor.id, *_distinct(chunk.column("target_id").to_numpy())}
-    ids |= _distinct(existing.holder_id) | _distinct(existing.uploader_id)
-    defaults = scope.default_carriers(connection, sorted(ids))
+@dataclass(frozen=True)
+class Job:
+    """A job at work: who it acts for and what was chosen."""
+
+    id: int
+    kind: JobKind
+    actor: Tenant
+    options: JobOptions
+
+
+def job_of(connection: sa.Connection, row: sa.Row[Any]) -> Job:
+    """A job's row of the ledger as the work sees it."""
+    actor = scope.tenant_by_id(connection, row.tenant_id)
+    return Job(row.id, JobKind(row.kind), actor, JobOptions.from_json(row.options))
+
+
+def names_for(connection: sa.Connection, actor: Tenant, columns: Collection[Column]) -> Names:
+    """What names in a row mean to this admin (R12), for the columns that there are.
+
+    Carriers at its level or above, tenants and users at or below.
+    """
+    ids = {
+        Column.VOICE_CARRIER: unambiguous(scope.carriers_of(connection, actor, "voice")),
+        Column.SMS_CARRIER_PROFILE: unambiguous(scope.carriers_of(connection, actor, "sms")),
+    }
+    if Column.TARGET in columns:
+        below = scope.tenants_below(connection, actor).values()
+        targets = [(tenant.name, tenant.id) for tenant in below] + [(tenant.public_id, tenant.id) for tenant in below]
+        ids[Column.TARGET] = unambiguous(targets)
+    if Column.USER in columns:
+        ids[Column.USER] = unambiguous(scope.user_names(connection, actor))
+    return Names(ids)
+
+
+def world_for(connection: sa.Connection, job: Job, chunk: pa.Table, *, lock: bool = True) -> World:
+    """What a chunk (`schemas.results.CHUNK`, of an undo `UNDO_CHUNK`) meets.
+
+    `lock` holds the numbers that exist, and the users that are given one, until the transaction ends.
+    """
+    may_change = job.kind is not JobKind.UPLOAD or job.options.on_existing is OnExisting.UPDATE
+    found = inventory.look_up(connection, chunk.column("e164").to_numpy(), lock=lock and may_change)
+    existing = Numbers(found["e164"], {name: values for name, values in found.items() if name != "e164"})
+    users = scope.users_by_id(connection, sorted(_users(job, chunk)))
+    tenant_ids = _ids(existing, _TENANTS) | {job.actor.id, job.options.target_id or job.actor.id}
+    tenant_ids |= {user.tenant.id for user in users.values()} | _named(chunk, ("target_id", *_TENANTS))
+    defaults = scope.default_carriers(connection, sorted(tenant_ids))
     return World(
-        actor=actor,
-        options=options,
-        tenants=scope.tenants_by_id(connection, sorted(ids)),
-        voice_carriers=frozenset(carrier_id for _, carrier_id in scope.carriers_of(connection, actor, "voice")),
-        sms_carriers=frozenset(carrier_id for _, carrier_id in scope.carriers_of(connection, actor, "sms")),
+        kind=job.kind,
+        job_id=job.id,
+        actor=job.actor,
+        options=job.options,
+        tenants=scope.tenants_by_id(connection, sorted(tenant_ids)),
+        voice_carriers=frozenset(carrier_id for _, carrier_id in scope.carriers_of(connection, job.actor, "voice")),
+        sms_carriers=frozenset(carrier_id for _, carrier_id in scope.carriers_of(connection, job.actor, "sms")),
         defaults={tenant_id: Defaults(*pair) for tenant_id, pair in defaults.items()},
         existing=existing,
+        carrier_owners=scope.carrier_owners(connection, sorted(_ids(existing, _CARRIERS) | _named(chunk, _CARRIERS))),
+        users=users,
+        slots=_slots(connection, job, chunk, users, lock=lock),
     )
 
 
-def _distinct(values: np.ndarray[Any, Any]) -> set[int]:
+def _users(job: Job, chunk: pa.Table) -> set[int]:
+    """The users that rows name or, in an undo, get their numbers back."""
+    chosen = {job.options.user_id} - {None}
+    return {int(user) for user in chosen if user} | _named(chunk, ("user_id", *_USERS))
+
+
+def _slots(connection: sa.Connection, job: Job, chunk: pa.Table, users: Iterable[int], *, lock: bool) -> dict[int, int]:
+    """Which number users have as their own already, where the chunk may give them one."""
+    if job.kind is JobKind.ASSIGN:
+        services = _named(chunk, ("service",)) | {int(job.options.service or Service.VOICE)}
+        gives = any(service & Service.VOICE for service in services)
+    else:
+        gives = job.kind is JobKind.UNDO
+    return inventory.slots(connection, sorted(users), lock=lock) if gives and users else {}
+
+
+def _named(chunk: pa.Table, columns: Iterable[str]) -> set[int]:
+    there = [name for name in columns if name in chunk.schema.names]
+    return {found for name in there for found in _distinct(chunk.column(name).to_numpy())}
+
+
+def _ids(numbers: Numbers, columns: Iterable[str]) -> set[int]:
+    return {found for name in columns for found in _distinct(numbers.state[name])}
+
+
+def _distinct(values: np.ndarray) -> set[int]:
     return {int(value) for value in np.unique(values) if value}

@@ -4,6 +4,7 @@
 """
 
 from schemas.phone.column import PhoneColumn, check_column
+from schemas.phone.identity import faults_of_new, find_column
 from schemas.phone.single import Phone, check_one
 
-__all__ = ["Phone", "PhoneColumn", "check_column", "check_one"]
+__all__ = ["Phone", "PhoneColumn", "check_column", "check_one", "faults_of_new", "find_column"]

@@ -23,8 +23,7 @@ _POWERS = 10 ** np.arange(16, dtype=np.int64)
 
 def regions_of(e164: NDArray[np.int64]) -> NDArray[np.int16]:
     """The region of each number (int64, 0: none), as a place in `REGIONS`."""
-    first_digits = e164 // _POWERS[np.maximum(np.searchsorted(_POWERS, e164, side="right") - 3, 0)]
-    calling_code = _calling_codes()[np.minimum(first_digits, 999)]
+    calling_code = _calling_code(e164)
     found = np.zeros(len(e164), np.int16)
     for code in np.flatnonzero(np.bincount(calling_code)):
         rows = calling_code == code
@@ -36,6 +35,17 @@ def regions_of(e164: NDArray[np.int64]) -> NDArray[np.int16]:
             rows &= ~full
         if len(regions) > 1:
             found[rows] = _by_patterns(e164[rows], len(str(code)), regions)
+    return found
+
+
+def calling_codes_of(e164: NDArray[np.int64]) -> pa.StringArray:
+    """The calling code of each number (int64) as text; "0" where no country has it."""
+    return pc.cast(pa.array(_calling_code(e164)), pa.string())
+
+
+def _calling_code(e164: NDArray[np.int64]) -> NDArray[np.int16]:
+    first_digits = e164 // _POWERS[np.maximum(np.searchsorted(_POWERS, e164, side="right") - 3, 0)]
+    found: NDArray[np.int16] = _calling_codes()[np.minimum(first_digits, 999)]
     return found
 
 

@@ -18,7 +18,7 @@ from tests.door import Door, Json, table
 from tests.factories import World
 from tests.service import wait_for
 from worker import giving_up, pipeline, recovery
-from worker.infra import broker, jobs, scope, storage
+from worker.infra import broker, jobs, scope, storage, upkeep
 from worker.infra.settings import get_settings
 
 LEASE = 30.0
@@ -50,7 +50,7 @@ class Ledger:
         """Let every lease run out and have the sweep's part done; answers how many were freed."""
         self.run("UPDATE job_chunks SET lease_until = now() - interval '1 second' WHERE state = 'leased'")
         with self.engine.begin() as connection:
-            return jobs.free_expired(connection)
+            return upkeep.free_expired(connection)
 
     def due(self) -> None:
         """Nobody waits for the next try."""
@@ -179,7 +179,7 @@ def test_a_live_lease_is_left_alone(api: Door, ledger: Ledger) -> None:
     checked(api, 3)
     ledger.claim()
     with ledger.engine.begin() as connection:
-        assert jobs.free_expired(connection) == 0
+        assert upkeep.free_expired(connection) == 0
         assert jobs.claim(connection, Phase.WRITE, LEASE) is None
 
 

@@ -58,6 +58,8 @@ class Service:
     page_size: int = 2
     asked: list[tuple[str, str]] = field(default_factory=list)
     uploads: list[Json] = field(default_factory=list)
+    posts: list[tuple[str, Json]] = field(default_factory=list)
+    total: int = 5
     prefers: list[str | None] = field(default_factory=list)
     polled: threading.Condition = field(default_factory=threading.Condition)
 
@@ -73,8 +75,8 @@ class Service:
             return _problem(401, {"code": "UNAUTHENTICATED", "detail": "Sign in."})
         if self.refusal:
             return _problem(*self.refusal)
-        if request.method == "POST" and request.path == "/v1/uploads":
-            return self._upload(request)
+        if request.method == "POST":
+            return self._post(request)
         return self._read(request)
 
     def _read(self, request: Request) -> Response:
@@ -89,12 +91,19 @@ class Service:
             return _json(200, self.numbers[path.removeprefix("/v1/numbers/")])
         return _problem(404, {"code": "NOT_FOUND", "detail": "There is no such thing."})
 
+    def _post(self, request: Request) -> Response:
+        if request.mimetype == "multipart/form-data":
+            return self._upload(request)
+        self.posts.append((request.path, request.get_json()))
+        return _json(202, job("accepted"))
+
     def _upload(self, request: Request) -> Response:
         content = request.files["file"]
         size = sum(len(piece) for piece in iter(lambda: content.read(1 << 20), b""))
         length = request.headers.get("Content-Length")
         self.uploads.append(
             {"name": content.filename, "size": size, "fields": request.form.to_dict(), "length": length}
+            | {"to": request.path}
         )
         return _json(202, job("accepted"))
 
@@ -111,7 +120,8 @@ class Service:
         start = int(request.args.get("cursor", 0))
         end = start + min(self.page_size, int(request.args["limit"]))
         cursor = str(end) if end < len(entries) else None
-        return _json(200, {"data": entries[start:end], "next_cursor": cursor})
+        counted = {"total": self.total} if request.args.get("count") == "true" else {}
+        return _json(200, {"data": entries[start:end], "next_cursor": cursor} | counted)
 
     def wait_for_polls(self, count: int) -> None:
         with self.polled:

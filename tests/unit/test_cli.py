@@ -25,6 +25,7 @@ from webhook.cli.views import LINE_SECONDS, Lines
 
 HOSTILE = "\x1b[31mred\x1b[0m\x1b]0;title\x07 [bold]x[/bold]\x07\u202e\n.csv"
 MILD = "red [bold]x[/bold] .csv"
+ID = "00000000-0000-4000-8000-000000000007"
 COMMANDS = ("up", "upload", "jobs", "report", "numbers", "sample", "migrate")
 Cli = Callable[..., Result]
 
@@ -224,7 +225,7 @@ def test_a_proxy_is_not_asked_for_this_machine(cli: Cli, service: Service) -> No
 def test_upload_sends_the_file_and_what_was_chosen_and_says_how_to_follow(
     cli: Cli, service: Service, sheet: Path
 ) -> None:
-    chosen = ("--voice-carrier", "Blue", "--sms-carrier-profile", "Red", "--assign-to", "7", "--on-existing", "update")
+    chosen = ("--voice-carrier", "Blue", "--sms-carrier-profile", "Red", "--assign-to", ID, "--on-existing", "update")
     result = cli("upload", str(sheet), *chosen, "--accept", "possible")
     sent = service.uploads[0]
     assert result.exit_code == Exit.OK
@@ -234,7 +235,7 @@ def test_upload_sends_the_file_and_what_was_chosen_and_says_how_to_follow(
     assert sent["fields"] == {
         "voice_carrier": "Blue",
         "sms_carrier_profile": "Red",
-        "assign_to": "7",
+        "assign_to": ID,
         "on_existing": "update",
         "accept": "possible",
     }

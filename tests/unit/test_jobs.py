@@ -13,11 +13,13 @@ from schemas.columns import fold as fold_header
 from schemas.jobs import (
     MOVES,
     TERMINAL,
+    WORKED_IN,
+    JobOptions,
     JobStatus,
     OnExisting,
+    Phase,
     Seen,
     Tally,
-    UploadOptions,
     counts_of,
     error_summary,
     may_move_from,
@@ -82,9 +84,17 @@ def test_ended_jobs_stay_ended_and_every_state_can_be_reached() -> None:
     assert JobStatus.RUNNING not in MOVES[JobStatus.PUBLISHING]
 
 
+def test_every_phase_is_worked_on_somewhere_and_no_ended_job_is() -> None:
+    assert set(WORKED_IN) == set(Phase)
+    states = [status for found in WORKED_IN.values() for status in found]
+    assert len(states) == len(set(states))
+    assert not TERMINAL.intersection(states)
+    assert JobStatus.REVIEW not in states
+
+
 def test_options_survive_the_ledger() -> None:
-    options = UploadOptions(voice_carrier_id=3, target_id=9, on_existing=OnExisting.UPDATE)
-    assert UploadOptions.from_json(options.to_json()) == options
+    options = JobOptions(voice_carrier_id=3, target_id=9, on_existing=OnExisting.UPDATE)
+    assert JobOptions.from_json(options.to_json()) == options
 
 
 def test_code_numbers_are_as_they_were_stored() -> None:

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pytest
 
 from schemas.codes import BY_NUMBER, Code, faults_of, warnings_of
-from schemas.jobs import OnExisting, UploadOptions
+from schemas.jobs import JobOptions, OnExisting
 from schemas.permissions import Tenant, TenantKind
-from schemas.results import CHUNK
-from worker.stages.resolve import Decisions, Defaults, Existing, World, resolve
+from schemas.results import CHUNK, STATE
+from worker.stages.resolve import Decisions, Defaults, Numbers, World, resolve
 
 MASTER = Tenant(1, "m", TenantKind.MASTER_RESELLER, "Master", (1,))
 RESELLER = Tenant(2, "r", TenantKind.RESELLER, "Reseller", (1, 2))
@@ -23,32 +23,30 @@ TENANTS = {tenant.id: tenant for tenant in (MASTER, RESELLER, SIBLING, ENTERPRIS
 NUMBER = 12125550142
 
 
-def existing(**values: int) -> Existing:
+def existing(**values: int) -> Numbers:
     """One number on the platform, or none."""
     if not values:
-        return Existing(*(np.zeros(0, np.int64) for _ in range(8)))
-    row = {
-        "e164": NUMBER, "holder_id": 2, "uploader_id": 2, "voice": 1, "sms": 0, "fax": 0,
-        "voice_carrier_id": 10, "sms_carrier_id": 0,
-    } | values  # fmt: skip
-    return Existing(**{name: np.array([value]) for name, value in row.items()})
+        return Numbers.none()
+    row = dict.fromkeys(STATE.names, 0) | {"holder_id": 2, "uploader_id": 2, "voice": 1, "voice_carrier_id": 10}
+    return Numbers(np.array([NUMBER]), {name: np.array([value]) for name, value in (row | values).items()})
 
 
 WORLD = World(
     actor=RESELLER,
-    options=UploadOptions(),
+    options=JobOptions(),
     tenants=TENANTS,
     voice_carriers=frozenset({10, 11}),
     sms_carriers=frozenset({20, 21}),
     defaults={1: Defaults(10, 20), 2: Defaults(10, 20), 3: Defaults(10, 20), 4: Defaults(11, 20)},
     existing=existing(),
+    carrier_owners={10: 1, 11: 2, 20: 1, 21: 2},
 )
 
 
 def decide(world: World, **row: int) -> Decisions:
     values = {
-        "place": 0, "row": 2, "e164": NUMBER, "country": "US", "voice": 1, "sms": 0, "fax": 0, "warnings": 0,
-        "voice_carrier_id": 0, "sms_carrier_id": 0, "target_id": 0,
+        "place": 0, "row": 2, "e164": NUMBER, "voice": 1, "sms": 0, "fax": 0, "warnings": 0,
+        "voice_carrier_id": 0, "sms_carrier_id": 0, "target_id": 0, "user_id": 0, "service": 0,
     } | row  # fmt: skip
     return resolve(
         pa.table([pa.array([values[name]], CHUNK.field(name).type) for name in CHUNK.names], schema=CHUNK), world
@@ -126,7 +124,7 @@ def test_on_existing_error_fails_the_row() -> None:
 def test_carrier_of_a_new_number(world: World, row: dict[str, int], carrier: int, default_used: bool) -> None:
     """R13: row, then form, then the holder's default; none where the capability is off (R11, R12, R7)."""
     decisions = decide(world, **row)
-    assert decisions.create.voice_carrier_id.tolist() == [carrier]
+    assert decisions.create.state["voice_carrier_id"].tolist() == [carrier]
     warnings = warnings_of(decisions.results.column("warnings")[0].as_py())
     assert (Code.DEFAULT_CARRIER_USED in warnings) is default_used
 
@@ -134,16 +132,16 @@ def test_carrier_of_a_new_number(world: World, row: dict[str, int], carrier: int
 def test_an_update_keeps_the_numbers_own_carrier_and_holder() -> None:
     """R10, R13: an upload that names no carrier does not replace one by the default."""
     decisions = decide(replace(UPDATE, existing=existing(holder_id=4, voice_carrier_id=11)), sms=1)
-    assert decisions.update.voice_carrier_id.tolist() == [11]
-    assert decisions.update.sms_carrier_id.tolist() == [20]
-    assert decisions.update.holder_id.tolist() == [4]
+    assert decisions.update.state["voice_carrier_id"].tolist() == [11]
+    assert decisions.update.state["sms_carrier_id"].tolist() == [20]
+    assert decisions.update.state["holder_id"].tolist() == [4]
     assert len(decisions.create) == 0
 
 
 def test_holder_and_uploader_of_a_new_number() -> None:
     """R5, R11: the form's target holds it, the actor uploaded it."""
     decisions = decide(with_options(target_id=4))
-    assert (decisions.create.holder_id.tolist(), decisions.create.uploader_id.tolist()) == ([4], [2])
+    assert (decisions.create.state["holder_id"].tolist(), decisions.create.state["uploader_id"].tolist()) == ([4], [2])
 
 
 def test_several_faults_of_the_world_are_all_kept() -> None:

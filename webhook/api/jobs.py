@@ -1,28 +1,32 @@
-"""`/v1/jobs`: status, rows and reports of jobs (R28)."""
+"""`/v1/jobs`: status, rows and reports of jobs (R28); what their tenant decides: confirm, cancel, undo (R27)."""
 
 from __future__ import annotations
 
 import hashlib
 import threading
 import time
-from collections.abc import Iterable
+import uuid
+from collections.abc import Callable, Iterable, Iterator
 from http import HTTPStatus
 from itertools import chain
 
+import pyarrow as pa
+import sqlalchemy as sa
 from apiflask import APIBlueprint
 from flask import Response, request, stream_with_context, url_for
 
-from schemas import api, problems, report
+from schemas import api, permissions, problems, report
 from schemas.codes import Outcome
 from schemas.findings import Layout
-from schemas.jobs import TERMINAL
+from schemas.jobs import TERMINAL, JobStatus, Phase
 from schemas.problems import RequestCode
 from webhook import auth, views
+from webhook.answers import stop_if
 from webhook.errors import Refused, refuse
 from webhook.pages import next_link
-from worker.infra import job_views, storage
+from worker.infra import broker, job_views, lifecycle, scope, storage
 from worker.infra.db import transaction
-from worker.infra.job_views import JobView
+from worker.infra.job_views import JobFilter, JobView
 from worker.infra.published import open_report, stream_report
 
 bp = APIBlueprint("jobs", __name__, url_prefix="/v1/jobs", tag="Jobs")
@@ -31,6 +35,11 @@ bp.before_request(auth.require_actor)
 LONGEST_WAIT = 10.0  # seconds that `Prefer: wait` may hold a request
 LOOK_EVERY = 0.05
 MOST_WAITING = 12  # requests of one process that may be held so at a time
+RESTING = TERMINAL | {JobStatus.REVIEW}  # nothing happens by itself any more
+WORDS = {
+    RequestCode.NOT_FOUND: "There is no such job.",
+    RequestCode.FORBIDDEN: "Only the tenant that the job acts for may decide about it.",
+}
 _waiting = threading.BoundedSemaphore(MOST_WAITING)
 ROWS = {
     "all": None,
@@ -45,14 +54,17 @@ ROWS = {
 @bp.doc(summary="List jobs, newest first")
 def index(query: api.JobsQuery) -> Response:
     with transaction() as connection:
-        found = job_views.page(connection, auth.actor(), query.status, query.cursor, query.limit)
+        wanted = JobFilter(query.kind, query.status, query.cursor)
+        found = job_views.page(connection, auth.actor(), wanted, query.limit)
     cursor = found[-1].row.public_id if len(found) == query.limit else None
     return next_link(api.JobList(data=[views.job(view) for view in found], next_cursor=cursor), cursor)
 
 
 @bp.get("/<job_id>")
 @bp.output(api.Job)
-@bp.doc(summary="One job; `Prefer: wait=n` answers when it has ended, after n seconds at the latest")
+@bp.doc(
+    summary="One job; `Prefer: wait=n` answers when it has ended or is to be confirmed, after n seconds at the latest"
+)
 def show(job_id: str) -> Response:
     return answer(_job_after_wait(job_id), 200)
 
@@ -63,10 +75,10 @@ def show(job_id: str) -> Response:
 @bp.doc(summary="What became of each row")
 def rows(job_id: str, query: api.RowsQuery) -> Response:
     view = _job(job_id)
-    if view.row.status in TERMINAL and view.row.status not in views.HAS_REPORT:
+    if view.row.status in TERMINAL and not views.has_report(view.row):
         return next_link(api.RowList(data=[], next_cursor=None), None)
     outcomes = None if query.outcome is None else frozenset({Outcome(query.outcome)})
-    with open_report(job_id, view.row.check_token, _layout(view)) as published:
+    with open_report(job_id, view.row.check_token, _layout(view), preview=_is_reviewed(view)) as published:
         found, following = published.page(outcomes, query.code, query.cursor, query.limit)
     cursor = None if following is None else str(following)
     return next_link(api.RowList(data=[api.Row(**row) for row in found], next_cursor=cursor), cursor)
@@ -78,16 +90,11 @@ def rows(job_id: str, query: api.RowsQuery) -> Response:
 def report_csv(job_id: str, query: api.ReportQuery) -> Response:
     view = _job(job_id)
     layout = _layout(view)
-    if query.rows == "all":
+    if query.rows == "all" and not _is_reviewed(view):
         blocks = storage.stream(storage.report_key(job_id))
     else:
-        blocks = chain(
-            [report.csv_header(layout)],
-            (
-                report.csv_rows(layout, cells, results)
-                for cells, results in stream_report(job_id, view.row.check_token, layout, ROWS[query.rows])
-            ),
-        )
+        rendered = (report.csv_rows(layout, cells, results) for cells, results in _stream(view, layout, query.rows))
+        blocks = chain([report.csv_header(layout)], rendered)
     return _download(blocks, view, query.rows, "csv", "text/csv; charset=utf-8")
 
 
@@ -97,9 +104,35 @@ def report_csv(job_id: str, query: api.ReportQuery) -> Response:
 def report_jsonl(job_id: str, query: api.ReportQuery) -> Response:
     view = _job(job_id)
     layout = _layout(view)
-    parts = stream_report(job_id, view.row.check_token, layout, ROWS[query.rows])
-    blocks = (report.json_lines(layout, cells, results) for cells, results in parts)
+    blocks = (report.json_lines(layout, cells, results) for cells, results in _stream(view, layout, query.rows))
     return _download(blocks, view, query.rows, "jsonl", "application/jsonl; charset=utf-8")
+
+
+@bp.post("/<job_id>/confirm")
+@bp.output(api.Job, status_code=202)
+@bp.doc(summary="Carry out a job that was reviewed")
+def confirm(job_id: str) -> Response:
+    return _decided(job_id, lifecycle.confirm)
+
+
+@bp.post("/<job_id>/cancel")
+@bp.output(api.Job, status_code=202)
+@bp.doc(summary="Stop a job: what is written stays, the other rows are not processed")
+def cancel(job_id: str) -> Response:
+    return _decided(job_id, lifecycle.cancel)
+
+
+@bp.post("/<job_id>/undo")
+@bp.output(api.Job, status_code=202)
+@bp.doc(summary="Put back what a job did, by another job; numbers changed since are left alone")
+def undo(job_id: str) -> Response:
+    undoing = str(uuid.uuid4())
+
+    def enter(connection: sa.Connection, undone_id: int) -> Phase:
+        lifecycle.undo(connection, undone_id, undoing, auth.actor().name)
+        return Phase.CHECK
+
+    return _decided(job_id, enter, undoing)
 
 
 def accepted(job_id: str) -> Response:
@@ -123,21 +156,47 @@ def answer(view: JobView, status: int) -> Response:
 
 def _job(job_id: str) -> JobView:
     with transaction() as connection:
-        view = job_views.one(connection, auth.actor(), job_id)
+        return _seen(connection, job_id)
+
+
+def _seen(connection: sa.Connection, job_id: str) -> JobView:
+    view = job_views.one(connection, auth.actor(), job_id)
     if view is None:
-        raise refuse(RequestCode.NOT_FOUND, "There is no such job.")
+        raise refuse(RequestCode.NOT_FOUND, WORDS[RequestCode.NOT_FOUND])
     return view
 
 
-def _job_after_wait(job_id: str) -> JobView:
-    """The job when it has ended, or as it is when the caller's patience does."""
+def _decided(
+    job_id: str, decide: Callable[[sa.Connection, int], Phase | None], following: str | None = None
+) -> Response:
+    """Have a job's own tenant decide about it; 202 with the job (or the one that follows from it) as it is then."""
+    with transaction() as connection:
+        row = _seen(connection, job_id).row
+        owner = scope.tenant_by_id(connection, row.tenant_id)
+        stop_if(permissions.check_control(auth.actor().tenant, owner), WORDS)
+        try:
+            phase = decide(connection, row.id)
+        except lifecycle.WrongStateError as error:
+            raise refuse(error.code, job_status=error.status) from error
+    if phase is not None:
+        broker.wake(phase, following or job_id)
+    return accepted(following or job_id)
+
+
+def wait_for(job_id: str, otherwise: float) -> None:
+    """Wait for a job as the caller prefers, or `otherwise` (seconds) if it does not say."""
+    _job_after_wait(job_id, otherwise)
+
+
+def _job_after_wait(job_id: str, otherwise: float = 0.0) -> JobView:
+    """The job when it has ended or waits for a decision, or as it is when the caller's patience is at its end."""
     view = _job(job_id)
-    deadline = time.monotonic() + _patience()
+    deadline = time.monotonic() + _patience(otherwise)
     # Who finds no place is answered at once, which a preference allows (RFC 7240): the threads serve everybody.
-    if view.row.status in TERMINAL or not _waiting.acquire(blocking=False):
+    if view.row.status in RESTING or not _waiting.acquire(blocking=False):
         return view
     try:
-        while view.row.status not in TERMINAL and time.monotonic() < deadline:
+        while view.row.status not in RESTING and time.monotonic() < deadline:
             time.sleep(LOOK_EVERY)
             view = _job(job_id)
     finally:
@@ -145,27 +204,38 @@ def _job_after_wait(job_id: str) -> JobView:
     return view
 
 
-def _patience() -> float:
-    """Seconds from `Prefer: wait=n` (RFC 7240), at most `LONGEST_WAIT`."""
+def _patience(otherwise: float) -> float:
+    """Seconds from `Prefer: wait=n` (RFC 7240), at most `LONGEST_WAIT`; `otherwise` if there is none."""
     for preference in request.headers.get("Prefer", "").split(","):
         name, _, value = preference.strip().partition("=")
         if name.lower() == "wait" and value.strip().isdecimal():
             return min(float(value), LONGEST_WAIT)
-    return 0.0
+    return otherwise
 
 
 def _layout(view: JobView) -> Layout:
     """The report's columns, for a job that has a report."""
-    if view.row.status in views.HAS_REPORT:
+    if views.has_report(view.row):
         return Layout.from_json(view.row.file_facts)
     if view.row.status in TERMINAL:
         raise refuse(RequestCode.NO_REPORT)
     raise Refused(problems.of_request(RequestCode.REPORT_NOT_READY), {"Retry-After": "1"})
 
 
+def _is_reviewed(view: JobView) -> bool:
+    """Whether the rows are told as they would be."""
+    return bool(view.row.status == JobStatus.REVIEW)
+
+
+def _stream(view: JobView, layout: Layout, which: str) -> Iterator[tuple[pa.RecordBatch, pa.Table]]:
+    row = view.row
+    return stream_report(row.public_id, row.check_token, layout, ROWS[which], preview=_is_reviewed(view))
+
+
 def _download(blocks: Iterable[bytes], view: JobView, which: str, ending: str, content_type: str) -> Response:
     response = Response(stream_with_context(iter(blocks)), content_type=content_type)
-    stem = view.row.file_name.rpartition(".")[0] or view.row.file_name
+    name = view.row.file_name or view.row.kind
+    stem = name.rpartition(".")[0] or name
     response.headers.set("Content-Disposition", "attachment", filename=f"{stem}-{which}.{ending}")
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response

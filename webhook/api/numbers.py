@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from apiflask import APIBlueprint
 from flask import Response
@@ -12,7 +13,7 @@ from schemas.problems import RequestCode
 from webhook import auth, views
 from webhook.errors import refuse
 from webhook.pages import next_link
-from worker.infra import number_views
+from worker.infra import number_views, selections
 from worker.infra.db import transaction
 from worker.infra.number_views import NumberFilter
 
@@ -27,15 +28,13 @@ _NOT_DIGITS = re.compile(r"\D")
 @bp.output(api.NumberList)
 @bp.doc(summary="Search the inventory")
 def index(query: api.NumbersQuery) -> Response:
-    wanted = NumberFilter(
-        digits=None if query.q is None else _NOT_DIGITS.sub("", query.q),
-        after=query.cursor,
-        **query.model_dump(include={"status", "capability", "country", "carrier", "tenant_id"}),
-    )
+    wanted = replace(filter_of(query), after=query.cursor)
     with transaction() as connection:
         found = number_views.page(connection, auth.actor(), wanted, query.limit)
+        total = selections.count(connection, auth.actor(), filter_of(query)) if query.count else None
     cursor = str(found[-1].row.e164) if len(found) == query.limit else None
-    page = api.NumberList(data=[views.number(auth.actor(), view) for view in found], next_cursor=cursor)
+    data = [views.number(auth.actor(), view) for view in found]
+    page = api.NumberList(data=data, next_cursor=cursor, total=total)
     return next_link(page, cursor)
 
 
@@ -52,3 +51,9 @@ def show(e164: str) -> Response:
             raise refuse(RequestCode.NOT_FOUND, "There is no such number in your inventory.")
         history = number_views.history(connection, auth.actor(), view)
     return next_link(views.number(auth.actor(), view, history), None)
+
+
+def filter_of(query: api.NumbersFilter) -> NumberFilter:
+    """Which numbers, from what a query or a body says."""
+    digits = None if query.q is None else _NOT_DIGITS.sub("", query.q)
+    return NumberFilter(digits=digits, **query.model_dump(include=set(api.NumbersFilter.model_fields) - {"q"}))

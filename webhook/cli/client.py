@@ -117,13 +117,26 @@ class Api:
         if not answer.is_success:
             raise _problem_of(answer, self.url)
 
-    def upload(self, path: Path, fields: Mapping[str, str | None], on_read: Callable[[int], None]) -> Json:
+    def decide(self, job_id: str, what: str) -> Json:
+        """Confirm, cancel or undo a job; the job as it is then or, of an undo, the one that undoes."""
+        return self.create(f"jobs/{_part(job_id)}/{what}", {})
+
+    def count(self, filters: Mapping[str, str]) -> int:
+        """How many numbers match."""
+        page = self._get("/v1/numbers", params={**filters, "count": "true", "limit": "1"})
+        if not isinstance(page.get("total"), int):
+            raise _stranger(self.url)
+        return int(page["total"])
+
+    def upload(
+        self, path: Path, fields: Mapping[str, str | None], on_read: Callable[[int], None], to: str = "uploads"
+    ) -> Json:
         """Send a file from disk, never held in memory; `on_read` is told the bytes as they go. Returns the job."""
         given = {name: value for name, value in fields.items() if value is not None}
         with path.open("rb") as file, _reaching(self.url):
             part = (path.name, cast("BinaryIO", _Counted(file, on_read)), "application/octet-stream")
             answer = self._http.post(
-                "/v1/uploads", data=given, files={"file": part}, timeout=_UPLOAD_TIMEOUT, follow_redirects=False
+                f"/v1/{to}", data=given, files={"file": part}, timeout=_UPLOAD_TIMEOUT, follow_redirects=False
             )
         return self._document(answer)
 

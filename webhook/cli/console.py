@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import unicodedata
 
 import click
@@ -34,6 +35,11 @@ def note(text: str) -> None:
 def emit(document: Json) -> None:
     """The result for programs: one line of JSON on stdout, ASCII only, so that it is safe on a terminal too."""
     click.echo(json.dumps(document))
+
+
+def is_asked(as_json: bool) -> bool:  # noqa: FBT001 - the session's own flag
+    """Whether somebody is there to answer a question: not a program, which takes JSON or is no terminal."""
+    return not as_json and sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def number(value: object) -> str:

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from schemas.codes import CATALOGUE, Code, Outcome
-from schemas.jobs import TERMINAL
+from schemas.jobs import TERMINAL, JobStatus
 from webhook.cli.client import Json
 from webhook.cli.console import number, safe
 from webhook.cli.exits import Exit, of_job
+from webhook.cli.review import review_lines
 
 _TOP = 3
 _ENDINGS = frozenset(status.value for status in TERMINAL)
@@ -18,6 +19,11 @@ _ENDINGS = frozenset(status.value for status in TERMINAL)
 def is_over(job: Json) -> bool:
     """Whether the job has ended, one way or another."""
     return job.get("status") in _ENDINGS
+
+
+def is_reviewed(job: Json) -> bool:
+    """Whether the job is checked and waits to be confirmed."""
+    return job.get("status") == JobStatus.REVIEW
 
 
 def adds_up(job: Json) -> bool:
@@ -64,9 +70,12 @@ def lines(job: Json) -> Iterator[str]:
         yield f"{safe(problem.get('code'))}: {safe(problem.get('detail') or problem.get('title'))}"
         if problem.get("fix"):
             yield f"  {safe(problem['fix'])}"
-    if not is_over(job):
-        yield progress_line(job)
-    yield from _counts(job)
+    if is_reviewed(job):
+        yield from review_lines(job)
+    else:
+        if not is_over(job):
+            yield progress_line(job)
+        yield from _counts(job)
     yield from _causes(job)
 
 

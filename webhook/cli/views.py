@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextC
 
 from webhook.cli.client import Json
 from webhook.cli.console import note, size
-from webhook.cli.summary import is_over, progress_line
+from webhook.cli.summary import is_over, is_reviewed, progress_line
 
 LINE_SECONDS = 3.0
 _NAMES = {"checking": "Check", "running": "Import", "publishing": "Report", "cancelling": "Stop"}
@@ -64,7 +64,7 @@ class Lines:
             note(f"upload: {_sent(sent, total, self._clock() - self._began)}")
 
     def show(self, job: Json) -> None:
-        if not is_over(job) and self._is_due(str(job.get("status"))):
+        if not (is_over(job) or is_reviewed(job)) and self._is_due(str(job.get("status"))):
             note(progress_line(job))
 
     def note(self, text: str) -> None:
@@ -104,12 +104,13 @@ class Bars:
         self._progress.update(self._task("Upload"), completed=sent, total=total, detail=detail)
 
     def show(self, job: Json) -> None:
-        if is_over(job):
-            if str(job.get("status")).startswith("completed"):
+        if is_over(job) or is_reviewed(job):
+            if is_reviewed(job) or str(job.get("status")).startswith("completed"):
                 self._finish(but="")
             return
         progress = job.get("progress") or {}
         name = _NAMES.get(str(job.get("status")), "Queue")
+        name = "Write" if name == "Import" and job.get("kind") != "upload" else name
         task = self._task(name)
         self._finish(but=name)
         done, total = progress.get("rows_done") or 0, progress.get("rows_total")

@@ -8,7 +8,7 @@ from webhook.cli.client import Api, Json, ProblemError, UnreachableError
 from webhook.cli.console import emit, note, safe, say
 from webhook.cli.exits import Ending, Exit
 from webhook.cli.session import Session
-from webhook.cli.summary import exit_of, is_over, lines
+from webhook.cli.summary import exit_of, is_over, is_reviewed, lines
 from webhook.cli.views import View
 
 # How long a silent service is waited for, in seconds.
@@ -20,7 +20,7 @@ _BUSY = frozenset({429, 502, 503, 504})
 
 
 def follow(session: Session, job: Json, view: View) -> Json:
-    """Ask until the job has ended and return it.
+    """Ask until the job has ended, or waits to be confirmed, and return it.
 
     A silent service is asked again for `PATIENCE` seconds, then `UnreachableError` or `ProblemError` is raised.
     Ctrl-C prints how to resume and ends the command with `Exit.INTERRUPTED`.
@@ -28,11 +28,11 @@ def follow(session: Session, job: Json, view: View) -> Json:
     job_id = str(job["id"])
     resume = session.command("jobs", safe(job_id), "--watch")
     try:
-        while not is_over(job):
+        while not _rests(job):
             view.show(job)
             asked = time.monotonic()
             job = _asked_patiently(session.api, job_id, view)
-            if not is_over(job):
+            if not _rests(job):
                 time.sleep(max(0.0, _SHORT - (time.monotonic() - asked)))
     except KeyboardInterrupt:
         view.note(f"The job goes on. Follow it with: {resume}")
@@ -41,6 +41,10 @@ def follow(session: Session, job: Json, view: View) -> Json:
         raise UnreachableError(f"{error} The job is not lost: {resume}") from error
     view.show(job)
     return job
+
+
+def _rests(job: Json) -> bool:
+    return is_over(job) or is_reviewed(job)
 
 
 def _asked_patiently(api: Api, job_id: str, view: View) -> Json:
@@ -71,12 +75,14 @@ def has_report(job: Json) -> bool:
 
 
 def conclude(session: Session, job: Json) -> Exit:
-    """Write the ended job and where its report is; the exit code that says how it went."""
+    """Write the ended or reviewed job, and how to go on; the exit code that says how it went."""
     if session.as_json:
         emit(job)
         return exit_of(job)
     for line in lines(job):
         say(line)
+    if is_reviewed(job):
+        _say_how_to_decide(session, job)
     if not has_report(job):
         return exit_of(job)
     say()
@@ -84,3 +90,9 @@ def conclude(session: Session, job: Json) -> Exit:
     if (job.get("counts") or {}).get("failed"):
         note(f"Mend: {session.command('report', safe(job.get('id')), '--rows', 'failed', '--out', 'failed.csv')}")
     return exit_of(job)
+
+
+def _say_how_to_decide(session: Session, job: Json) -> None:
+    say()
+    say(f"Confirm: {session.command('confirm', safe(job.get('id')))}")
+    say(f"Or not:  {session.command('cancel', safe(job.get('id')))}")

@@ -13,9 +13,9 @@ import sqlalchemy as sa
 from argon2 import PasswordHasher
 from sqlalchemy.dialects.postgresql import insert
 
-from schemas.permissions import TenantKind
-from schemas.tables import admins, carriers, tenants
-from worker.infra import bootstrap, tokens
+from schemas import tables
+from schemas.permissions import Tenant, TenantKind
+from worker.infra import bootstrap, scope, tenants, tokens
 from worker.infra.children import ServerError
 from worker.infra.db import make_engine
 from worker.infra.settings import Settings
@@ -62,6 +62,15 @@ TREE = _Plan(
 )
 
 
+# Name, kind, SMS service, and the extension that a user from before they were given up still has.
+USERS = (
+    ("Ada Lindqvist", "pbx", False, None),
+    ("Bela Moreno", "pbx", True, None),
+    ("Carl Trunk", "trunk", False, None),
+    ("Dora Gateway", "trunk", True, "+14312345678"),
+)
+
+
 def seed(settings: Settings, folder: Path) -> list[dict[str, Any]]:
     """The accounts of the demo's tree, as `demo.json` lists them.
 
@@ -99,38 +108,51 @@ def _check_root(connection: sa.Connection) -> None:
         raise ServerError("the database has a Master Reseller of its own: the demo needs an empty one")
 
 
-def _plant(connection: sa.Connection, plan: _Plan, parent: sa.Row[Any] | None, accounts: list[dict[str, Any]]) -> None:
+def _plant(connection: sa.Connection, plan: _Plan, parent: Tenant | None, accounts: list[dict[str, Any]]) -> None:
     tenant = _find(connection, plan, parent) or _make(connection, plan, parent)
     accounts.append(_account(connection, plan, tenant, parent))
+    if plan.kind is TenantKind.ENTERPRISE:
+        _hire(connection, plan, tenant)
     for child in plan.below:
         _plant(connection, child, tenant, accounts)
 
 
-def _find(connection: sa.Connection, plan: _Plan, parent: sa.Row[Any] | None) -> sa.Row[Any] | None:
-    under = tenants.c.parent_id.is_(None) if parent is None else tenants.c.parent_id == parent.id
-    return connection.execute(sa.select(tenants).where(under, tenants.c.name == plan.name)).one_or_none()
+def _find(connection: sa.Connection, plan: _Plan, parent: Tenant | None) -> Tenant | None:
+    under = tables.tenants.c.parent_id.is_(None) if parent is None else tables.tenants.c.parent_id == parent.id
+    row = connection.execute(scope.select_tenants().where(under, tables.tenants.c.name == plan.name)).one_or_none()
+    return None if row is None else scope.tenant_of(row)
 
 
-def _make(connection: sa.Connection, plan: _Plan, parent: sa.Row[Any] | None) -> sa.Row[Any]:
-    values = {"name": plan.name, "kind": plan.kind, "allow_external_numbers": plan.allow_external_numbers, "path": []}
-    values |= {} if parent is None else {"parent_id": parent.id}
-    made: int = connection.execute(tenants.insert().values(values).returning(tenants.c.id)).scalar_one()
-    changes: dict[str, Any] = {"path": [*([] if parent is None else parent.path), made]}
+def _make(connection: sa.Connection, plan: _Plan, parent: Tenant | None) -> Tenant:
+    made = tenants.create(connection, parent, plan.kind, plan.name, allow_external_numbers=plan.allow_external_numbers)
     for service, name in plan.carriers:
-        carrier = carriers.insert().values(tenant_id=made, service=service, name=name).returning(carriers.c.id)
-        carrier_id = connection.execute(carrier).scalar_one()
+        carrier = tables.carriers.insert().values(tenant_id=made.id, service=service, name=name)
+        carrier_id = connection.execute(carrier.returning(tables.carriers.c.id)).scalar_one()
         if plan.kind is TenantKind.MASTER_RESELLER:
-            changes[f"default_{service}_carrier_id"] = carrier_id
-    changed = tenants.update().where(tenants.c.id == made).values(changes).returning(*tenants.c)
-    return connection.execute(changed).one()
+            tenants.change(connection, made.id, {f"default_{service}_carrier_id": carrier_id})
+    return made
 
 
-def _account(connection: sa.Connection, plan: _Plan, tenant: sa.Row[Any], parent: sa.Row[Any] | None) -> dict[str, Any]:
+def _hire(connection: sa.Connection, plan: _Plan, tenant: Tenant) -> None:
+    """Users of each kind (R2, R22). Those who are there already stay as they are."""
+    people = [
+        {"name": name, "kind": kind, "sms_enabled": sms, "extension": extension, "tenant_id": tenant.id,
+         "email": f"{name.split()[0].lower()}@{_domain(plan)}"}
+        for name, kind, sms, extension in USERS
+    ]  # fmt: skip
+    connection.execute(insert(tables.users).on_conflict_do_nothing(), people)
+
+
+def _domain(plan: _Plan) -> str:
+    return f"{plan.name.lower().replace(' ', '-')}.example"
+
+
+def _account(connection: sa.Connection, plan: _Plan, tenant: Tenant, parent: Tenant | None) -> dict[str, Any]:
     """An admin who can sign in, and a token, for a tenant."""
-    email = f"admin@{plan.name.lower().replace(' ', '-')}.example"
+    email = f"admin@{_domain(plan)}"
     password = secrets.token_urlsafe(12)
     hashed = PasswordHasher().hash(password)
-    admin = insert(admins).values(tenant_id=tenant.id, email=email, password_hash=hashed)
+    admin = insert(tables.admins).values(tenant_id=tenant.id, email=email, password_hash=hashed)
     connection.execute(admin.on_conflict_do_update(index_elements=["email"], set_={"password_hash": hashed}))
     return {
         "name": plan.name,

@@ -22,12 +22,13 @@ class JobView:
 
 
 def _select(actor: Actor) -> sa.Select[Any]:
-    earlier, ahead = jobs.alias(), jobs.alias()
+    earlier, undone, ahead = jobs.alias(), jobs.alias(), jobs.alias()
+    below = scope.ids_below(actor.tenant)
     # Only jobs that the looker may see are counted: a number of strangers' jobs would tell of them (R3).
     queue = (
         sa.select(sa.func.count())
         .where(ahead.c.status == JobStatus.ACCEPTED, ahead.c.id < jobs.c.id)
-        .where(ahead.c.tenant_id.in_(scope.ids_below(actor.tenant)))
+        .where(ahead.c.tenant_id.in_(below))
         .scalar_subquery()
     )
     return (
@@ -37,6 +38,7 @@ def _select(actor: Actor) -> sa.Select[Any]:
             tenants.c.name.label("tenant_name"),
             tenants.c.kind.label("tenant_kind"),
             earlier.c.public_id.label("duplicate_of"),
+            undone.c.public_id.label("undo_of"),
             sa.case((jobs.c.status == JobStatus.ACCEPTED, queue + 1)).label("queue_position"),
             sa.extract("epoch", sa.func.coalesce(jobs.c.finished_at, sa.func.now()) - jobs.c.started_at).label(
                 "seconds"
@@ -44,6 +46,7 @@ def _select(actor: Actor) -> sa.Select[Any]:
         )
         .join(tenants, tenants.c.id == jobs.c.tenant_id)
         .outerjoin(earlier, earlier.c.id == jobs.c.duplicate_of_id)
+        .outerjoin(undone, (undone.c.id == jobs.c.undo_of_id) & undone.c.tenant_id.in_(below))
         .where(scope.jobs_of(actor.tenant))
     )
 
@@ -54,21 +57,35 @@ def one(connection: sa.Connection, actor: Actor, public_id: str) -> JobView | No
     return None if row is None else _with_tallies(connection, [row])[0]
 
 
-def page(connection: sa.Connection, actor: Actor, status: str | None, cursor: str | None, limit: int) -> list[JobView]:
-    """Up to `limit` jobs, newest first, older than the job whose public id is `cursor`."""
+@dataclass(frozen=True)
+class JobFilter:
+    """Which jobs; None does not narrow. `cursor` is the public id of the last one already seen."""
+
+    kind: str | None = None
+    status: str | None = None
+    cursor: str | None = None
+
+
+def page(connection: sa.Connection, actor: Actor, wanted: JobFilter, limit: int) -> list[JobView]:
+    """Up to `limit` jobs, newest first."""
     query = _select(actor).order_by(jobs.c.id.desc()).limit(limit)
-    if status is not None:
-        query = query.where(jobs.c.status == status)
-    if cursor is not None:
+    if wanted.kind is not None:
+        query = query.where(jobs.c.kind == wanted.kind)
+    if wanted.status is not None:
+        query = query.where(jobs.c.status == wanted.status)
+    if wanted.cursor is not None:
         last = jobs.alias()
         seen = last.c.tenant_id.in_(scope.ids_below(actor.tenant))  # a stranger's job is no place to go on from
-        query = query.where(jobs.c.id < sa.select(last.c.id).where(_is(last, cursor), seen).scalar_subquery())
+        query = query.where(jobs.c.id < sa.select(last.c.id).where(_is(last, wanted.cursor), seen).scalar_subquery())
     return _with_tallies(connection, list(connection.execute(query)))
 
 
 def _with_tallies(connection: sa.Connection, rows: list[sa.Row[Any]]) -> list[JobView]:
-    """A job that has ended carries its whole tally; for the others the written chunks are added up."""
-    open_ids = [row.id for row in rows if row.finished_at is None]
+    """A job that has ended carries its whole tally; for the others the written chunks are added up.
+
+    Not for one that was not checked yet when its row was read: its total of rows is not known there (R28).
+    """
+    open_ids = [row.id for row in rows if row.finished_at is None and row.check_token is not None]
     written: dict[int, list[Tally]] = {}
     if open_ids:
         query = sa.select(job_chunks.c.job_id, job_chunks.c.tally).where(

@@ -1,8 +1,8 @@
-"""The ledger of work: accepting a job, claiming a piece of it under a lease, and ending it in one transaction.
+"""Work: accepting a job, claiming a piece of it under a lease, and ending it in one transaction.
 
-Every fact about a job is here and nowhere else; messages only wake workers up. Times are the database's. A piece of
-work is a row of `job_chunks`: the check of a file, a chunk to write, a report to make. One claim and one commit serve
-all three, at the first run and after any crash.
+Every fact about a job is in the ledger (`jobs`, `job_chunks`); messages only wake workers up. Times are the
+database's. A piece of work is a row of `job_chunks`: the check of a file, a chunk to write, a report to make. One claim
+and one commit serve all three, at the first run and after any crash.
 """
 
 from __future__ import annotations
@@ -12,15 +12,26 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.sql.base import ReadOnlyColumnCollection
+from psycopg.errors import ForeignKeyViolation
+from sqlalchemy.exc import IntegrityError
 
 from schemas.codes import Outcome
-from schemas.jobs import STATUS_DURING, TERMINAL, ChunkState, JobStatus, Phase, Tally, may_move_from, total_of
+from schemas.jobs import (
+    TERMINAL,
+    WORKED_IN,
+    ChunkState,
+    JobKind,
+    JobOptions,
+    JobStatus,
+    Phase,
+    Tally,
+    total_of,
+)
 from schemas.tables import job_chunks, jobs, lease_tokens
-
-# How long the message that follows the commit may take before the sweep sends another.
-FIRST_HINT_SECONDS = 2.0
-_TAKEN = [JobStatus.CANCELLING, *TERMINAL]  # jobs in these states give out no work
+from worker.infra import ledger
+from worker.infra.ledger import in_seconds
+from worker.infra.settings import get_settings
+from worker.infra.tenants import GoneError
 
 
 class LostLeaseError(Exception):
@@ -43,39 +54,64 @@ class Lease:
 
 
 @dataclass(frozen=True)
-class Upload:
-    """A file that has arrived, not yet looked into."""
+class File:
+    """A file that has arrived, not yet looked into: `size` in bytes."""
 
-    job: str
+    name: str
+    size: int
+    sha256: bytes
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to become a job.
+
+    Its rows stand in the storage: as `file` under `storage.upload_key`, as a list or selection under
+    `storage.listed_key`, or they are those of the job `undo_of_id`.
+    """
+
+    job: str  # its public id
     tenant_id: int
     created_by: str
-    options: Mapping[str, Any]
-    file_name: str
-    file_size: int
-    file_sha256: bytes
+    kind: JobKind
+    options: JobOptions
+    file: File | None = None
+    undo_of_id: int | None = None
 
 
-def accept(connection: sa.Connection, upload: Upload) -> int:
-    """Enter a job and its first piece of work. The same bytes by the same tenant before are noted, not refused."""
-    same = (
-        sa.select(sa.func.max(jobs.c.id))
-        .where(jobs.c.tenant_id == upload.tenant_id, jobs.c.file_sha256 == upload.file_sha256)
-        .scalar_subquery()
-    )
-    values = {
-        "public_id": upload.job,
-        "tenant_id": upload.tenant_id,
-        "kind": "upload",
+def accept(connection: sa.Connection, order: Order) -> int:
+    """Enter a job and its first piece of work. The same bytes by the same tenant before are noted, not refused.
+
+    `GoneError` if its tenant was deleted meanwhile.
+    """
+    values: dict[str, Any] = {
+        "public_id": order.job,
+        "tenant_id": order.tenant_id,
+        "kind": order.kind,
         "status": JobStatus.ACCEPTED,
-        "options": dict(upload.options),
-        "created_by": upload.created_by,
-        "file_name": upload.file_name,
-        "file_size": upload.file_size,
-        "file_sha256": upload.file_sha256,
-        "duplicate_of_id": same,
+        "options": order.options.to_json(),
+        "created_by": order.created_by,
+        "undo_of_id": order.undo_of_id,
     }
-    job_id: int = connection.execute(jobs.insert().values(values).returning(jobs.c.id)).scalar_one()
-    _add_work(connection, job_id, Phase.CHECK, {0: 0})
+    if order.file is not None:
+        same = sa.select(sa.func.max(jobs.c.id)).where(
+            jobs.c.tenant_id == order.tenant_id,
+            jobs.c.kind == order.kind,
+            jobs.c.file_sha256 == order.file.sha256,
+        )
+        values |= {
+            "file_name": order.file.name,
+            "file_size": order.file.size,
+            "file_sha256": order.file.sha256,
+            "duplicate_of_id": same.scalar_subquery(),
+        }
+    try:
+        job_id: int = connection.execute(jobs.insert().values(values).returning(jobs.c.id)).scalar_one()
+    except IntegrityError as error:
+        if isinstance(error.orig, ForeignKeyViolation):
+            raise GoneError from error
+        raise
+    ledger.add_work(connection, job_id, Phase.CHECK, {0: 0})
     return job_id
 
 
@@ -99,37 +135,47 @@ def claim(connection: sa.Connection, phase: Phase, lease_seconds: float) -> Leas
             job_chunks.c.phase == phase,
             job_chunks.c.state == ChunkState.PENDING,
             job_chunks.c.next_attempt_at <= sa.func.now(),
-            jobs.c.status.not_in(_TAKEN),
+            jobs.c.status.in_(WORKED_IN[phase]),
         )
         .order_by(sa.func.coalesce(running.c.pieces, 0), job_chunks.c.job_id, job_chunks.c.number)
         .limit(1)
         .with_for_update(of=job_chunks, skip_locked=True)
         .cte("picked")
     )
+    # A claim and `ledger.hold` wait for each other, and afterwards the status is looked at again: who cancels a job
+    # sees every piece that is taken. Nothing else has to wait for this lock.
+    job = (
+        sa.select(jobs.c.id, jobs.c.public_id, jobs.c.tenant_id, jobs.c.check_token)
+        .join(picked, picked.c.job_id == jobs.c.id)
+        .where(jobs.c.status.in_(WORKED_IN[phase]))
+        .with_for_update(of=jobs, read=True, key_share=True)
+        .cte("job")
+    )
     taken = (
         job_chunks.update()
-        .where(_same_work(job_chunks.c, picked.c), jobs.c.id == job_chunks.c.job_id)
+        .where(ledger.same_work(job_chunks.c, picked.c), job.c.id == picked.c.job_id)
         .values(
             state=ChunkState.LEASED,
             lease_token=lease_tokens.next_value(),
-            lease_until=_in_seconds(lease_seconds),
+            lease_until=in_seconds(lease_seconds),
             attempt=job_chunks.c.attempt + 1,
         )
         .returning(
             job_chunks.c.job_id,
-            jobs.c.public_id,
-            jobs.c.tenant_id,
+            job.c.public_id,
+            job.c.tenant_id,
             job_chunks.c.number,
             job_chunks.c.lease_token,
             job_chunks.c.attempt,
             job_chunks.c.rows,
-            sa.func.coalesce(jobs.c.check_token, 0).label("check_token"),
+            sa.func.coalesce(job.c.check_token, 0).label("check_token"),
         )
     )
     row = connection.execute(taken).one_or_none()
     if row is None:
         return None
-    _move(connection, row.job_id, STATUS_DURING[phase])
+    if phase is Phase.CHECK:
+        ledger.move(connection, row.job_id, JobStatus.CHECKING)
     return Lease(
         job_id=row.job_id,
         job=row.public_id,
@@ -145,7 +191,7 @@ def claim(connection: sa.Connection, phase: Phase, lease_seconds: float) -> Leas
 
 def extend(connection: sa.Connection, lease: Lease, lease_seconds: float) -> None:
     """The heartbeat. `LostLeaseError` if the lease is gone."""
-    _update_held(connection, lease, {"lease_until": _in_seconds(lease_seconds)})
+    _update_held(connection, lease, {"lease_until": in_seconds(lease_seconds)})
 
 
 def give_back(connection: sa.Connection, lease: Lease, delay_seconds: float, *, counts: bool) -> None:
@@ -153,8 +199,8 @@ def give_back(connection: sa.Connection, lease: Lease, delay_seconds: float, *, 
     values = {
         "state": ChunkState.PENDING,
         "lease_until": None,
-        "next_attempt_at": _in_seconds(delay_seconds),
-        "hint_due_at": _in_seconds(delay_seconds),
+        "next_attempt_at": in_seconds(delay_seconds),
+        "hint_due_at": in_seconds(delay_seconds),
         "attempt": job_chunks.c.attempt - (0 if counts else 1),
     }
     _update_held(connection, lease, values)
@@ -162,66 +208,73 @@ def give_back(connection: sa.Connection, lease: Lease, delay_seconds: float, *, 
 
 @dataclass(frozen=True)
 class CheckedJob:
-    """What checking came to: what the file is, how its rows stand, and the sizes of the chunks to be written."""
+    """What checking came to: what the file is, how its rows stand, and the sizes of the chunks to be written.
+
+    `review` is what the chunks would do (`schemas.api.Review`), for a job that waits to be confirmed.
+    """
 
     file_facts: Mapping[str, Any]
     rows_total: int
     tally: Tally
     chunk_rows: Sequence[int]
+    review: Mapping[str, Any] | None = None
 
 
-def end_check(connection: sa.Connection, lease: Lease, checked: CheckedJob) -> Phase:
-    """Enter the chunks, or the report if there is nothing to write; answers the phase whose work is now there."""
+def end_check(connection: sa.Connection, lease: Lease, checked: CheckedJob) -> Phase | None:
+    """Enter the chunks, or the report if there is nothing to write; answers the phase whose work is now there.
+
+    None for a job that waits to be confirmed: its chunks are entered, and nobody gets them yet. Of a job that was
+    cancelled while it was checked nothing is written, and what was found out is reported.
+    """
     _end_work(connection, lease, None, None)
-    connection.execute(
-        jobs.update()
-        .where(jobs.c.id == lease.job_id)
-        .values(
-            file_facts=dict(checked.file_facts),
-            rows_total=checked.rows_total,
-            rows_done=checked.rows_total - sum(checked.chunk_rows),
-            tally=checked.tally.to_json(),
-            check_token=lease.token,
-            chunks_left=len(checked.chunk_rows),
-        )
-    )
-    _move(connection, lease.job_id, JobStatus.RUNNING)
-    if not checked.chunk_rows:
-        return _to_report(connection, lease.job_id)
-    _add_work(connection, lease.job_id, Phase.WRITE, dict(enumerate(checked.chunk_rows)))
-    return Phase.WRITE
+    status = _change(
+        connection,
+        lease,
+        file_facts=dict(checked.file_facts),
+        rows_total=checked.rows_total,
+        rows_done=checked.rows_total - sum(checked.chunk_rows),
+        tally=checked.tally.to_json(),
+        check_token=lease.token,
+        chunks_left=len(checked.chunk_rows),
+    ).status
+    if status == JobStatus.CANCELLING:
+        return ledger.settle(connection, lease.job_id)
+    if checked.chunk_rows:
+        ledger.add_work(connection, lease.job_id, Phase.WRITE, dict(enumerate(checked.chunk_rows)))
+    if checked.review is not None:
+        _change(connection, lease, review=dict(checked.review), review_until=in_seconds(get_settings().review_seconds))
+        ledger.move(connection, lease.job_id, JobStatus.REVIEW)
+        return None
+    ledger.move(connection, lease.job_id, JobStatus.RUNNING)
+    return Phase.WRITE if checked.chunk_rows else ledger.to_report(connection, lease.job_id)
 
 
-def end_chunk(connection: sa.Connection, lease: Lease, result_key: str, tally: Tally) -> Phase | None:
+def end_chunk(
+    connection: sa.Connection, lease: Lease, result_key: str, tally: Tally, image_key: str | None = None
+) -> Phase | None:
     """Note a chunk as written; with the last one the report becomes work. Call it last in the transaction.
 
     `LostLeaseError` if the lease is gone or the job has ended: nothing of the transaction may count then.
     """
-    _end_work(connection, lease, result_key, tally)
-    left: int | None = connection.execute(
-        jobs.update()
-        .where(jobs.c.id == lease.job_id, jobs.c.status.not_in(TERMINAL))
-        .values(chunks_left=jobs.c.chunks_left - 1, rows_done=jobs.c.rows_done + lease.rows)
-        .returning(jobs.c.chunks_left)
-    ).scalar_one_or_none()
-    if left is None:
-        raise LostLeaseError(f"job {lease.job} has ended")
-    return _to_report(connection, lease.job_id) if left == 0 else None
+    _end_work(connection, lease, result_key, tally, image_key)
+    job = _change(connection, lease, chunks_left=jobs.c.chunks_left - 1, rows_done=jobs.c.rows_done + lease.rows)
+    if job.status == JobStatus.CANCELLING:
+        return ledger.settle(connection, lease.job_id)
+    return None if job.chunks_left else ledger.to_report(connection, lease.job_id)
 
 
 def halve(connection: sa.Connection, lease: Lease, rows: Sequence[int]) -> list[int]:
     """Replace a chunk by smaller ones; answers their numbers. They inherit all tries but the last."""
     _update_held(connection, lease, {"state": ChunkState.DEAD, "lease_until": None})
-    left = jobs.c.chunks_left + len(rows) - 1
     # Locks the job, so that two chunks halved at once do not choose the same numbers.
-    connection.execute(jobs.update().where(jobs.c.id == lease.job_id).values(chunks_left=left))
+    _change(connection, lease, chunks_left=jobs.c.chunks_left + len(rows) - 1)
     last: int = connection.execute(
         sa.select(sa.func.max(job_chunks.c.number)).where(
             job_chunks.c.job_id == lease.job_id, job_chunks.c.phase == lease.phase
         )
     ).scalar_one()
     numbers = list(range(last + 1, last + 1 + len(rows)))
-    _add_work(connection, lease.job_id, lease.phase, dict(zip(numbers, rows, strict=True)), lease.attempt - 2)
+    ledger.add_work(connection, lease.job_id, lease.phase, dict(zip(numbers, rows, strict=True)), lease.attempt - 2)
     return numbers
 
 
@@ -234,20 +287,18 @@ def dead(connection: sa.Connection, job_id: int) -> int:
 def end_report(connection: sa.Connection, lease: Lease, tally: Tally) -> None:
     """The job's end: its counts are fixed and its report stands."""
     _end_work(connection, lease, None, None)
-    connection.execute(jobs.update().where(jobs.c.id == lease.job_id).values(tally=tally.to_json()))
-    has_errors = tally.count(Outcome.FAILED) > 0
-    _move(connection, lease.job_id, JobStatus.COMPLETED_WITH_ERRORS if has_errors else JobStatus.COMPLETED)
+    job = _change(connection, lease, tally=tally.to_json())
+    ending = JobStatus.COMPLETED_WITH_ERRORS if tally.count(Outcome.FAILED) else JobStatus.COMPLETED
+    ledger.move(connection, lease.job_id, JobStatus.CANCELLED if job.status == JobStatus.CANCELLING else ending)
 
 
 def fail(connection: sa.Connection, lease: Lease, problem: Mapping[str, Any]) -> None:
     """End a job that cannot be carried through; its problem is kept, and what was written until then stays counted."""
     _end_work(connection, lease, None, None)
-    same = jobs.c.id == lease.job_id
     # Locked before it is counted: a chunk that is just being committed is either in the tally or finds the job ended.
-    connection.execute(sa.select(jobs.c.id).where(same).with_for_update())
-    tally = tally_of(connection, lease.job_id).to_json()
-    connection.execute(jobs.update().where(same).values(problem=dict(problem), tally=tally))
-    _move(connection, lease.job_id, JobStatus.FAILED)
+    _change(connection, lease, problem=dict(problem))
+    _change(connection, lease, tally=tally_of(connection, lease.job_id).to_json())
+    ledger.move(connection, lease.job_id, JobStatus.FAILED)
 
 
 def result_keys(connection: sa.Connection, job_id: int) -> list[str]:
@@ -258,6 +309,16 @@ def result_keys(connection: sa.Connection, job_id: int) -> list[str]:
         .order_by(job_chunks.c.number)
     )
     return [key for key in connection.execute(query).scalars() if key is not None]
+
+
+def image_keys(connection: sa.Connection, job_id: int) -> list[str]:
+    """The files that tell how numbers stood before the job changed them, in chunk order."""
+    query = (
+        sa.select(job_chunks.c.image_key)
+        .where(job_chunks.c.job_id == job_id, job_chunks.c.image_key.is_not(None))
+        .order_by(job_chunks.c.number)
+    )
+    return [str(key) for key in connection.execute(query).scalars()]
 
 
 def tally_of(connection: sa.Connection, job_id: int) -> Tally:
@@ -274,26 +335,28 @@ def job_row(connection: sa.Connection, job_id: int) -> sa.Row[Any]:
     return connection.execute(sa.select(jobs).where(jobs.c.id == job_id)).one()
 
 
-def _add_work(connection: sa.Connection, job_id: int, phase: Phase, rows: Mapping[int, int], attempt: int = 0) -> None:
-    """Enter pieces of work: number -> rows."""
-    pieces = [
-        {"job_id": job_id, "phase": phase, "number": number, "rows": count, "attempt": attempt}
-        for number, count in rows.items()
-    ]
-    connection.execute(job_chunks.insert().values(hint_due_at=_in_seconds(FIRST_HINT_SECONDS)), pieces)
+def _change(connection: sa.Connection, lease: Lease, **values: Any) -> sa.Row[Any]:  # noqa: ANN401 - columns
+    """Change the job, which locks it; answers its `status` and `chunks_left`. `LostLeaseError` if it has ended."""
+    changed = (
+        jobs.update()
+        .where(jobs.c.id == lease.job_id, jobs.c.status.not_in(TERMINAL))
+        .values(values)
+        .returning(jobs.c.status, jobs.c.chunks_left)
+    )
+    row = connection.execute(changed).one_or_none()
+    if row is None:
+        raise LostLeaseError(f"job {lease.job} has ended")
+    return row
 
 
-def _to_report(connection: sa.Connection, job_id: int) -> Phase:
-    _move(connection, job_id, JobStatus.PUBLISHING)
-    _add_work(connection, job_id, Phase.REPORT, {0: 0})
-    return Phase.REPORT
-
-
-def _end_work(connection: sa.Connection, lease: Lease, result_key: str | None, tally: Tally | None) -> None:
+def _end_work(
+    connection: sa.Connection, lease: Lease, result_key: str | None, tally: Tally | None, image_key: str | None = None
+) -> None:
     values = {
         "state": ChunkState.DONE,
         "lease_until": None,
         "result_key": result_key,
+        "image_key": image_key,
         "tally": None if tally is None else tally.to_json(),
     }
     _update_held(connection, lease, values)
@@ -310,63 +373,3 @@ def _update_held(connection: sa.Connection, lease: Lease, values: Mapping[str, A
     )
     if connection.execute(held.values(values)).rowcount == 0:
         raise LostLeaseError(f"job {lease.job}, {lease.phase} {lease.number}")
-
-
-def _move(connection: sa.Connection, job_id: int, status: JobStatus) -> None:
-    """Move a job along, by legal moves only; where it already is, it stays. `LostLeaseError` if it has ended."""
-    values: dict[str, Any] = {"status": status}
-    if status is JobStatus.CHECKING:
-        values["started_at"] = sa.func.now()
-    if status in TERMINAL:
-        values["finished_at"] = sa.func.now()
-    moved = connection.execute(
-        jobs.update().where(jobs.c.id == job_id, jobs.c.status.in_(may_move_from(status))).values(values)
-    )
-    if moved.rowcount:
-        return
-    now = connection.execute(sa.select(jobs.c.status).where(jobs.c.id == job_id)).scalar_one()
-    if now != status:
-        raise LostLeaseError(f"job {job_id} is {now}")
-
-
-def _same_work(
-    one: ReadOnlyColumnCollection[str, Any], other: ReadOnlyColumnCollection[str, Any]
-) -> sa.ColumnElement[bool]:
-    return sa.and_(one.job_id == other.job_id, one.phase == other.phase, one.number == other.number)
-
-
-def _in_seconds(seconds: float) -> sa.ColumnElement[Any]:
-    return sa.func.now() + sa.func.make_interval(0, 0, 0, 0, 0, 0, seconds)
-
-
-def free_expired(connection: sa.Connection) -> int:
-    """Work whose worker has been silent for a whole lease goes back; answers how many pieces."""
-    expired = job_chunks.update().where(
-        job_chunks.c.state == ChunkState.LEASED, job_chunks.c.lease_until < sa.func.now()
-    )
-    values = {"state": ChunkState.PENDING, "lease_until": None, "hint_due_at": sa.func.now()}
-    return connection.execute(expired.values(values)).rowcount
-
-
-def overdue(connection: sa.Connection, hint_seconds: float) -> list[tuple[Phase, str, int]]:
-    """Pending work that nobody has come for: (phase, job, pieces). It is overdue again only after `hint_seconds`."""
-    due = (
-        sa.select(job_chunks.c.job_id, job_chunks.c.phase, job_chunks.c.number)
-        .join(jobs, jobs.c.id == job_chunks.c.job_id)
-        .where(
-            job_chunks.c.state == ChunkState.PENDING,
-            job_chunks.c.hint_due_at <= sa.func.now(),
-            jobs.c.status.not_in(_TAKEN),
-        )
-        .with_for_update(of=job_chunks, skip_locked=True)
-        .cte("due")
-    )
-    marked = (
-        job_chunks.update()
-        .where(_same_work(job_chunks.c, due.c), jobs.c.id == job_chunks.c.job_id)
-        .values(hint_due_at=_in_seconds(hint_seconds))
-        .returning(job_chunks.c.phase, jobs.c.public_id)
-        .cte("marked")
-    )
-    counted = sa.select(marked.c.phase, marked.c.public_id, sa.func.count()).group_by(*marked.c)
-    return [(Phase(phase), job, count) for phase, job, count in connection.execute(counted)]

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from schemas.permissions import Actor, Tenant
-from schemas.tables import carriers, jobs, phone_numbers, tenants
+from schemas.tables import carriers, jobs, number_events, phone_numbers, tenants, users
 from worker.infra import scope
 
 LONGEST = 15  # digits of an E.164 number
@@ -25,6 +25,7 @@ class NumberFilter:
     country: str | None = None
     carrier: str | None = None
     tenant_id: str | None = None
+    user_id: str | None = None
     after: int | None = None
 
 
@@ -39,8 +40,8 @@ class NumberView:
 
 def page(connection: sa.Connection, actor: Actor, wanted: NumberFilter, limit: int) -> list[NumberView]:
     """Up to `limit` numbers, ascending."""
-    conditions = [scope.numbers_of(actor.tenant), *_conditions(wanted)]
-    rows = connection.execute(_select().where(*conditions).order_by(phone_numbers.c.e164).limit(limit)).all()
+    narrowed = [scope.numbers_of(actor.tenant), *conditions(wanted)]
+    rows = connection.execute(_select().where(*narrowed).order_by(phone_numbers.c.e164).limit(limit)).all()
     return _with_tenants(connection, rows)
 
 
@@ -51,22 +52,37 @@ def one(connection: sa.Connection, actor: Actor, e164: int) -> NumberView | None
 
 
 def history(connection: sa.Connection, actor: Actor, view: NumberView) -> list[sa.Row[Any]]:
-    """The jobs that created the number and changed it last, as far as the actor sees them; oldest first."""
-    touched = [view.row.created_job_id, view.row.changed_job_id]
-    query = sa.select(jobs).where(jobs.c.id.in_(touched), scope.jobs_of(actor.tenant)).order_by(jobs.c.id)
+    """The jobs that created the number and changed it since, as far as the actor sees them; oldest first."""
+    noted = sa.select(number_events.c.job_id).where(number_events.c.e164 == view.row.e164)
+    touched = jobs.c.id.in_([view.row.created_job_id, view.row.changed_job_id]) | jobs.c.id.in_(noted)
+    query = sa.select(jobs).where(touched, scope.jobs_of(actor.tenant)).order_by(jobs.c.id)
     return list(connection.execute(query))
 
 
 def _select() -> sa.Select[Any]:
     voice, sms = carriers.alias(), carriers.alias()
+    voice_user, sms_user = users.alias(), users.alias()
     return (
-        sa.select(phone_numbers, voice.c.name.label("voice_carrier"), sms.c.name.label("sms_carrier_profile"))
+        sa.select(
+            phone_numbers,
+            voice.c.name.label("voice_carrier"),
+            sms.c.name.label("sms_carrier_profile"),
+            *_of_user(voice_user, "voice_user"),
+            *_of_user(sms_user, "sms_user"),
+        )
         .outerjoin(voice, voice.c.id == phone_numbers.c.voice_carrier_id)
         .outerjoin(sms, sms.c.id == phone_numbers.c.sms_carrier_id)
+        .outerjoin(voice_user, voice_user.c.id == phone_numbers.c.voice_user_id)
+        .outerjoin(sms_user, sms_user.c.id == phone_numbers.c.sms_user_id)
     )
 
 
-def _conditions(wanted: NumberFilter) -> list[sa.ColumnElement[bool]]:
+def _of_user(table: sa.FromClause, prefix: str) -> list[sa.ColumnElement[Any]]:
+    return [table.c[name].label(f"{prefix}_{name}") for name in ("public_id", "name", "email", "kind")]
+
+
+def conditions(wanted: NumberFilter) -> list[sa.ColumnElement[bool]]:
+    """What a filter asks of numbers; whose they are to be is for `scope` to say."""
     number = phone_numbers.c
     found: list[sa.ColumnElement[bool]] = []
     if wanted.after is not None:
@@ -74,8 +90,11 @@ def _conditions(wanted: NumberFilter) -> list[sa.ColumnElement[bool]]:
     if wanted.digits is not None:
         found.append(_begins_with(wanted.digits))
     if wanted.status is not None:
-        given_away = number.holder_id != number.uploader_id
-        found.append(given_away if wanted.status == "assigned" else sa.not_(given_away))
+        # `permissions.is_assigned`, for the database.
+        assigned = sa.or_(
+            number.holder_id != number.uploader_id, number.voice_user_id.is_not(None), number.sms_user_id.is_not(None)
+        )
+        found.append(assigned if wanted.status == "assigned" else sa.not_(assigned))
     if wanted.capability is not None:
         found.append(number[wanted.capability])
     if wanted.country is not None:
@@ -89,6 +108,9 @@ def _conditions(wanted: NumberFilter) -> list[sa.ColumnElement[bool]]:
                 sa.select(tenants.c.id).where(sa.cast(tenants.c.public_id, sa.Text) == wanted.tenant_id)
             )
         )
+    if wanted.user_id is not None:
+        one = sa.select(users.c.id).where(scope.has_public_id(users, wanted.user_id))
+        found.append(number.voice_user_id.in_(one) | number.sms_user_id.in_(one))
     return found
 
 

@@ -1,4 +1,4 @@
-"""A finished job's rows and results, read from the storage as they are needed: pages, and streams for reports."""
+"""Rows and results of a job that has ended or is under review, read from the storage: pages, streams for reports."""
 
 from __future__ import annotations
 
@@ -71,15 +71,19 @@ class Published:
 
 
 @contextmanager
-def open_report(job: str, check: int, layout: Layout) -> Iterator[Published]:
-    """Open a job's report. `storage.MissingFileError` if it is not there (any more)."""
-    with arrow.batches(storage.rows_key(job, check)) as cells, arrow.batches(storage.results_key(job)) as results:
+def open_report(job: str, check: int, layout: Layout, *, preview: bool = False) -> Iterator[Published]:
+    """Open a job's report; or, as a `preview`, what a job under review would have in it.
+
+    `storage.MissingFileError` if it is not there (any more).
+    """
+    key = storage.preview_key(job, check) if preview else storage.results_key(job)
+    with arrow.batches(storage.rows_key(job, check)) as cells, arrow.batches(key) as results:
         yield Published(layout, cells, results.table())
 
 
 def stream_report(
-    job: str, check: int, layout: Layout, outcomes: Outcomes
+    job: str, check: int, layout: Layout, outcomes: Outcomes, *, preview: bool = False
 ) -> Iterator[tuple[pa.RecordBatch, pa.Table]]:
     """A report's rows from the first to the last; open for as long as it is read."""
-    with open_report(job, check, layout) as published:
+    with open_report(job, check, layout, preview=preview) as published:
         yield from published.batches(outcomes)

@@ -10,8 +10,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from schemas.permissions import Tenant, TenantKind
-from schemas.tables import carriers, jobs, phone_numbers, tenants, tokens
+from schemas.permissions import Tenant, TenantKind, User, UserKind
+from schemas.tables import carriers, jobs, phone_numbers, tenants, tokens, users
 
 _TENANT_COLUMNS = (
     tenants.c.id,
@@ -126,3 +126,48 @@ def default_carriers(connection: sa.Connection, ids: Sequence[int]) -> Mapping[i
         voice, sms = holds.get(row.path[-2], (0, 0)) if len(row.path) > 1 else (0, 0)
         holds[row.id] = (row.default_voice_carrier_id or voice, row.default_sms_carrier_id or sms)
     return holds
+
+
+def carrier_owners(connection: sa.Connection, ids: Sequence[int]) -> dict[int, int]:
+    """Who defined some carriers, wherever they stand: carrier -> tenant. For the rules to judge, never to be shown."""
+    query = sa.select(carriers.c.id, carriers.c.tenant_id).where(carriers.c.id.in_(ids))
+    return {row.id: row.tenant_id for row in connection.execute(query)}
+
+
+def carrier_names(connection: sa.Connection, ids: Sequence[int]) -> dict[int, str]:
+    """The names of some carriers that the caller has found through numbers it sees."""
+    query = sa.select(carriers.c.id, carriers.c.name).where(carriers.c.id.in_(ids))
+    return {row.id: row.name for row in connection.execute(query)}
+
+
+def users_of(actor: Tenant) -> sa.ColumnElement[bool]:
+    """Users that the actor sees: those of its own tenant and of the tenants below it."""
+    return users.c.tenant_id.in_(ids_below(actor))
+
+
+def user_names(connection: sa.Connection, actor: Tenant) -> list[tuple[str, int]]:
+    """What the users that the actor sees are called in a spreadsheet: (e-mail address or public id, id)."""
+    found = connection.execute(sa.select(users.c.id, users.c.email, users.c.public_id).where(users_of(actor))).all()
+    return [(row.email, row.id) for row in found] + [(row.public_id, row.id) for row in found]
+
+
+def user_below(connection: sa.Connection, actor: Tenant, public_id: str) -> User | None:
+    """A user that the actor sees, or None: one elsewhere and one that does not exist are the same (R3)."""
+    query = sa.select(users.c.id).where(users_of(actor), has_public_id(users, public_id))
+    found = connection.execute(query).scalar_one_or_none()
+    return None if found is None else users_by_id(connection, [found])[found]
+
+
+def users_by_id(connection: sa.Connection, ids: Sequence[int]) -> dict[int, User]:
+    """Some users by inner id, wherever they are: for the rules to judge, never to be shown."""
+    if not ids:
+        return {}
+    found = connection.execute(sa.select(users).where(users.c.id.in_(ids))).all()
+    homes = tenants_by_id(connection, sorted({row.tenant_id for row in found}))
+    return {row.id: User(row.id, homes[row.tenant_id], UserKind(row.kind), row.sms_enabled) for row in found}
+
+
+def names_of_users(connection: sa.Connection, ids: Sequence[int]) -> dict[int, str]:
+    """The names of some users that the caller has found through numbers it sees."""
+    query = sa.select(users.c.id, users.c.name).where(users.c.id.in_(ids))
+    return {row.id: row.name for row in connection.execute(query)}

@@ -37,6 +37,11 @@ def upload_key(job: str) -> str:
     return f"{folder_of(job)}/upload"
 
 
+def listed_key(job: str) -> str:
+    """The rows of a job that came as a list or a selection: text columns under the names of `schemas.columns`."""
+    return f"{folder_of(job)}/listed.arrow"
+
+
 def rows_key(job: str, check: int) -> str:
     """The file's own cells, as text, in file order (Arrow).
 
@@ -58,6 +63,16 @@ def chunk_key(job: str, check: int, number: int) -> str:
 def result_key(job: str, number: int, lease_token: int) -> str:
     """What became of a chunk's rows. Named by the lease, so that a late loser never overwrites the winner's."""
     return f"{folder_of(job)}/results/{number:06}-{lease_token}.arrow"
+
+
+def image_key(job: str, number: int, lease_token: int) -> str:
+    """How a chunk's numbers stood before (Arrow, `schemas.results.IMAGES`); named as in `result_key`."""
+    return f"{folder_of(job)}/images/{number:06}-{lease_token}.arrow"
+
+
+def preview_key(job: str, check: int) -> str:
+    """What would become of every row of a job under review (Arrow, as `results_key`); `check` as in `rows_key`."""
+    return f"{folder_of(job)}/check-{check}/preview.arrow"
 
 
 def results_key(job: str) -> str:

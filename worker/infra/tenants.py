@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 
 from schemas.names import fold
 from schemas.permissions import Actor, Tenant, TenantKind
-from schemas.tables import admins, carriers, jobs, phone_numbers, tenants, tokens
+from schemas.tables import admins, carriers, jobs, phone_numbers, tenants, tokens, users
 from worker.infra import scope
 
 
@@ -88,19 +88,20 @@ def change(connection: sa.Connection, tenant_id: int, columns: Mapping[str, Any]
 
 
 def used_by(connection: sa.Connection, tenant: Tenant) -> list[str]:
-    """What keeps a tenant that is held from being deleted: any of "tenants", "numbers", "carriers", "jobs".
+    """What keeps a tenant that is held from being deleted: any of "tenants", "numbers", "users", "carriers", "jobs".
 
     Numbers that it uploaded are held by itself or below it: where nothing is below, its own are all there are.
     """
-    users = {
+    referring = {
         "tenants": tenants.c.parent_id,
         "numbers": phone_numbers.c.holder_id,
+        "users": users.c.tenant_id,
         "carriers": carriers.c.tenant_id,
         "jobs": jobs.c.tenant_id,
     }
-    query = sa.select(*(sa.exists().where(column == tenant.id).label(name) for name, column in users.items()))
+    query = sa.select(*(sa.exists().where(column == tenant.id).label(name) for name, column in referring.items()))
     found = connection.execute(query).mappings().one()
-    return [name for name in users if found[name]]
+    return [name for name in referring if found[name]]
 
 
 def remove(connection: sa.Connection, tenant: Tenant) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 import numpy as np
 import pyarrow as pa
 
+from schemas.codes import Code, number_of
 from schemas.jobs import Tally
 from schemas.results import RESULTS, tally
 
@@ -19,12 +20,16 @@ class IncompleteError(Exception):
     """A row has no result, or two: a fault of ours, never of the file."""
 
 
-def merge(checked: pa.Table, chunks: Iterable[pa.Table], counted: Tally) -> pa.Table:
+def merge(
+    checked: pa.Table, chunks: Iterable[pa.Table], counted: Tally | None = None, unreached: Code | None = None
+) -> pa.Table:
     """The result of every row in file order, from what checking settled and the chunks' results.
 
-    `IncompleteError` unless every row has one result and they add up to what the ledger `counted` (R28).
+    Rows that no chunk reached say `unreached` (a job that was stopped). `IncompleteError` where there may be none,
+    where a row has two results, and unless they add up to what the ledger `counted` (R28).
     """
     code, faults, warnings = (checked.column(name).to_numpy().copy() for name in ("code", "faults", "warnings"))
+    faults = faults.astype(np.uint64)  # narrower in files from before there were so many
     for chunk in chunks:
         place = chunk.column("place").to_numpy()
         if code[place].any():
@@ -32,10 +37,14 @@ def merge(checked: pa.Table, chunks: Iterable[pa.Table], counted: Tally) -> pa.T
         code[place] = chunk.column("code").to_numpy()
         faults[place] = chunk.column("faults").to_numpy()
         warnings[place] = chunk.column("warnings").to_numpy()
-    if not np.all(code):
-        raise IncompleteError(f"{np.count_nonzero(code == 0)} rows have no result")
+    left = code == 0
+    if left.any() and unreached is None:
+        raise IncompleteError(f"{np.count_nonzero(left)} rows have no result")
     settled = {"code": pa.array(code), "faults": pa.array(faults), "warnings": pa.array(warnings)}
     merged = pa.table([settled.get(name, checked.column(name)) for name in RESULTS.names], schema=RESULTS)
-    if tally(merged) != counted:
+    if counted is not None and tally(merged) != counted:
         raise IncompleteError("the report and the ledger count differently")
-    return merged
+    if unreached is None or not left.any():
+        return merged
+    filled = pa.array(np.where(left, number_of(unreached), code).astype(np.uint8))
+    return merged.set_column(RESULTS.get_field_index("code"), "code", filled)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -17,16 +18,28 @@ import pyarrow.compute as pc
 
 from schemas.cells_safe import restore
 from schemas.codes import Code
+from schemas.columns import UPLOAD_FORM, Form
 from worker.stages.reading.delimited import open_delimited
 from worker.stages.reading.header import Header, find_header
+from worker.stages.reading.listed import ListedRows
 from worker.stages.reading.model import Block, FileFacts, FileFault, Limits, RowBatch, Source, fault
 from worker.stages.reading.shape import blank_rows
 from worker.stages.reading.sniff import is_workbook
 from worker.stages.reading.workbook import open_workbook
 
-__all__ = ["FileFacts", "FileFault", "Limits", "RowBatch", "Sheet", "read"]
+__all__ = ["FileFacts", "FileFault", "Limits", "RowBatch", "Rows", "Sheet", "read", "read_list"]
 
 BATCH_ROWS = 1 << 17
+
+
+class Rows(Protocol):
+    """What a job's rows are, whether they came as a file or as a list: what was decided about them, and they."""
+
+    @property
+    def facts(self) -> FileFacts: ...
+
+    def batches(self) -> Iterator[RowBatch]:
+        """The rows in their order. `FileFault` for faults of the whole, after the rows before it."""
 
 
 @dataclass(frozen=True)
@@ -77,18 +90,25 @@ class Sheet:
 
 
 @contextmanager
-def read(path: Path, limits: Limits, *, workdir: Path) -> Iterator[Sheet]:
-    """Open a local copy of an upload; what it needs beside is kept in a folder inside `workdir` and removed at the end.
+def read(path: Path, limits: Limits, *, workdir: Path, form: Form = UPLOAD_FORM) -> Iterator[Sheet]:
+    """Open a local copy of a file whose columns are those of `form`.
+
+    What it needs beside is kept in a folder inside `workdir` and removed at the end.
 
     `FileFault` for everything that can be told before all rows have been read, a file without rows included.
     """
     with TemporaryDirectory(prefix="read-", dir=workdir) as folder:
         workbook = is_workbook(path, limits)
         source: Source = (open_workbook if workbook else open_delimited)(path, limits, Path(folder))
-        header = find_header(source, limits)
+        header = find_header(source, limits, form)
         sheet = Sheet(_facts(source, header), source, header, limits)
         _require_rows(sheet)
         yield sheet
+
+
+def read_list(table: pa.Table, form: Form) -> Rows:
+    """Rows that did not come as a file (`worker.infra.listed`)."""
+    return ListedRows(table, form, BATCH_ROWS)
 
 
 def _facts(source: Source, header: Header) -> FileFacts:

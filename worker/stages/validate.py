@@ -1,6 +1,7 @@
 """Checks every row by itself, whole columns at a time, then the file as a whole for duplicates (R10, R12, R14..R16).
 
-Sees cells and names, nothing of the inventory: what the world says about a number is told by `resolve`.
+The same for every kind of job; a column that the kind does not have is empty. Sees cells and names, nothing of the
+inventory: what the world says about a number is told by `resolve`.
 """
 
 from __future__ import annotations
@@ -12,25 +13,26 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from schemas import cells, phone
+from schemas import cells, permissions, phone
 from schemas.codes import FAULTS, Code, fault_bit, number_of
 from schemas.columns import Column
-from schemas.jobs import Accept, OnExisting
+from schemas.jobs import Accept, JobKind, JobOptions, OnExisting
 from schemas.names import fold
-from schemas.phone import region
-from schemas.results import CHUNK, RESULTS
+from schemas.results import CHUNK, RESULTS, first_code
+from schemas.services import NO_SERVICE, Service, given, read_services
 from worker.stages.read import RowBatch
 
 BLANK, DUPLICATE, CONFLICT = map(number_of, (Code.BLANK_ROW, Code.DUPLICATE_IN_FILE, Code.CONFLICTING_DUPLICATE))
-CONFLICT_BIT = np.uint32(fault_bit(Code.CONFLICTING_DUPLICATE, Column.PHONE_NUMBER))
-TOO_WIDE_BIT = np.uint32(fault_bit(Code.ROW_TOO_WIDE, Column.NONE))
+CONFLICT_BIT = np.uint64(fault_bit(Code.CONFLICTING_DUPLICATE, Column.PHONE_NUMBER))
+TOO_WIDE_BIT = np.uint64(fault_bit(Code.ROW_TOO_WIDE, Column.NONE))
+NO_TARGET_BIT = np.uint64(fault_bit(Code.MISSING_VALUE, Column.TARGET))
+NO_SERVICE_BIT = np.uint64(fault_bit(Code.TARGET_NOT_FOUND, Column.SERVICE))
 NOT_FOUND_CODE: Mapping[Column, Code] = {
     Column.VOICE_CARRIER: Code.CARRIER_NOT_FOUND,
     Column.SMS_CARRIER_PROFILE: Code.CARRIER_NOT_FOUND,
     Column.TARGET: Code.TARGET_NOT_FOUND,
+    Column.USER: Code.TARGET_NOT_FOUND,
 }
-# The code's number of every fault, in the order of its bit.
-_FAULT_CODES = np.array([number_of(fault.code) for fault in FAULTS], dtype=np.uint8)
 
 
 @dataclass(frozen=True)
@@ -49,13 +51,14 @@ class CheckedRows:
     faults: np.ndarray
     warnings: np.ndarray
     e164: np.ndarray
-    country: np.ndarray
     voice: np.ndarray
     sms: np.ndarray
     fax: np.ndarray
     voice_carrier_id: np.ndarray
     sms_carrier_id: np.ndarray
     target_id: np.ndarray
+    user_id: np.ndarray
+    service: np.ndarray
 
     @classmethod
     def concat(cls, parts: Sequence[CheckedRows]) -> CheckedRows:
@@ -81,13 +84,14 @@ class CheckedFile:
         for start in range(0, len(self.order), size):
             place = self.order[start : start + size]
             columns = {"place": place} | {
-                name: getattr(self.rows, name)[place] for name in CHUNK.names if name not in ("place", "country")
+                name: getattr(self.rows, name)[place] for name in CHUNK.names if name != "place"
             }
-            columns["country"] = region.names(self.rows.country[place])
             yield pa.table([pa.array(columns[name]) for name in CHUNK.names], schema=CHUNK)
 
 
-def check_rows(batch: RowBatch, mapping: Mapping[Column, int], names: Names, accept: Accept) -> CheckedRows:
+def check_rows(
+    batch: RowBatch, mapping: Mapping[Column, int], names: Names, kind: JobKind, options: JobOptions
+) -> CheckedRows:
     """Check rows one by one: cells repaired and read, every fault found."""
     size = len(batch.row_number)
 
@@ -95,38 +99,62 @@ def check_rows(batch: RowBatch, mapping: Mapping[Column, int], names: Names, acc
         place = mapping.get(column)
         return pa.repeat(pa.scalar("", pa.string()), size) if place is None else batch.cells.column(place)
 
-    country = cells.repair_country(cell(Column.COUNTRY_CODE))
-    number = cells.repair_phone(cell(Column.PHONE_NUMBER))
-    checked = phone.check_column(
-        country.text, number.text, accept_possible=accept is Accept.POSSIBLE, was_numeric=number.was_numeric
-    )
+    number = _numbers(cell(Column.COUNTRY_CODE), cell(Column.PHONE_NUMBER), kind, options)
     booleans = {column: cells.read_boolean(cell(column), column) for column in (Column.VOICE, Column.SMS, Column.FAX)}
     named = {
         column: _ids_of(cell(column), names, column) if column in mapping else _Named.nothing(size)
         for column in NOT_FOUND_CODE
     }
-    faults: np.ndarray = _first_repair_then_number(number.faults, checked.faults) | country.faults.astype(np.uint32)
-    for found in (*(each.faults for each in booleans.values()), *(each.faults for each in named.values())):
-        faults |= found.astype(np.uint32)
+    service = _services_of(cell(Column.SERVICE)) if Column.SERVICE in mapping else _Named.nothing(size)
+    faults = number.faults.copy()
+    for found in (*(each.faults for each in booleans.values()), *(each.faults for each in (*named.values(), service))):
+        faults |= found
+    if kind is JobKind.ASSIGN and options.target_id is None and options.user_id is None:
+        nowhere = (named[Column.TARGET].value == 0) & (named[Column.USER].value == 0)
+        faults[nowhere & (named[Column.TARGET].faults == 0) & (named[Column.USER].faults == 0)] |= NO_TARGET_BIT
     faults[batch.too_wide] |= TOO_WIDE_BIT
     faults[batch.blank] = 0
     return CheckedRows(
         row=batch.row_number,
-        code=np.where(batch.blank, BLANK, _first_code(faults)).astype(np.uint8),
+        code=np.where(batch.blank, BLANK, first_code(faults)).astype(np.uint8),
         faults=faults,
-        warnings=np.where(batch.blank, 0, country.warnings | number.warnings | checked.warnings).astype(np.uint32),
-        e164=np.where(batch.blank, 0, checked.e164),
-        country=region.regions_of(checked.e164),
+        warnings=np.where(batch.blank, 0, number.warnings).astype(np.uint32),
+        e164=np.where(batch.blank, 0, number.e164),
         voice=booleans[Column.VOICE].value,
         sms=booleans[Column.SMS].value,
         fax=booleans[Column.FAX].value,
         voice_carrier_id=named[Column.VOICE_CARRIER].value,
         sms_carrier_id=named[Column.SMS_CARRIER_PROFILE].value,
         target_id=named[Column.TARGET].value,
+        user_id=named[Column.USER].value,
+        service=service.value.astype(np.int8),
     )
 
 
-def check_file(parts: Sequence[CheckedRows], on_existing: OnExisting) -> CheckedFile:
+@dataclass(frozen=True)
+class _Numbers:
+    e164: np.ndarray  # int64, 0 where there is a fault
+    faults: np.ndarray  # uint64, of country and number
+    warnings: np.ndarray  # uint32
+
+
+def _numbers(country: pa.Array, number: pa.Array, kind: JobKind, options: JobOptions) -> _Numbers:
+    """The numbers of the rows: judged if they are to be added, merely identified if they are there already."""
+    repaired_country, repaired = cells.repair_country(country), cells.repair_phone(number)
+    texts = repaired_country.text, repaired.text
+    if kind is JobKind.UPLOAD:
+        accept_possible = options.accept is Accept.POSSIBLE
+        checked = phone.check_column(*texts, accept_possible=accept_possible, was_numeric=repaired.was_numeric)
+    else:
+        checked = phone.find_column(*texts, was_numeric=repaired.was_numeric)
+    return _Numbers(
+        checked.e164,
+        _first_repair_then_number(repaired.faults, checked.faults) | repaired_country.faults,
+        repaired_country.warnings | repaired.warnings | checked.warnings,
+    )
+
+
+def check_file(parts: Sequence[CheckedRows], kind: JobKind, options: JobOptions) -> CheckedFile:
     """Look at all rows together: of rows with the same number the first sound one in file order wins (R16).
 
     A row with a fault of its own takes no part: it can neither win, which would lose the number, nor be a duplicate,
@@ -140,30 +168,49 @@ def check_file(parts: Sequence[CheckedRows], on_existing: OnExisting) -> Checked
     first = order[is_first][np.cumsum(is_first) - 1]
     later, original = order[~is_first], first[~is_first]
     differs = np.zeros(len(later), dtype=bool)
-    for values in _compared(rows, on_existing):
+    for values in _compared(rows, options.on_existing):
         differs |= values[later] != values[original]
     rows.code[later] = np.where(differs, CONFLICT, DUPLICATE)
     rows.faults[later[differs]] |= CONFLICT_BIT
     duplicate_of = np.zeros(len(rows.row), dtype=np.int64)
     duplicate_of[later] = rows.row[original]
-    return CheckedFile(rows, duplicate_of, order[is_first])
+    if kind is JobKind.ASSIGN:
+        _refuse_taken_slots(rows, order[is_first], options)
+    return CheckedFile(rows, duplicate_of, order[is_first][rows.code[order[is_first]] == 0])
 
 
 def _compared(rows: CheckedRows, on_existing: OnExisting) -> Iterator[np.ndarray]:
     """What two rows of one number must agree in. Left empty means FALSE, unless it may mean "leave as it is" (R10)."""
     for capability in (rows.voice, rows.sms, rows.fax):
         yield capability if on_existing is OnExisting.UPDATE else np.maximum(capability, 0)
-    yield from (rows.voice_carrier_id, rows.sms_carrier_id, rows.target_id)
+    yield from (rows.voice_carrier_id, rows.sms_carrier_id, rows.target_id, rows.user_id, rows.service)
+
+
+def _refuse_taken_slots(rows: CheckedRows, order: np.ndarray, options: JobOptions) -> None:
+    """R2: of rows that give one user its number, or its Default DID, the first in file order has it.
+
+    Told here, where all rows are seen: chunks are written in any order (R29).
+    """
+    place = np.sort(order)
+    user, service = given(rows.user_id[place], rows.target_id[place], rows.service[place], options)
+    claimed = (user != 0) & (service & int(Service.VOICE) != 0)
+    claims, user = place[claimed], user[claimed]
+    later = np.ones(len(claims), dtype=bool)
+    later[np.unique(user, return_index=True)[1]] = False
+    code = permissions.check_slot(taken=True)
+    if code is not None:
+        rows.code[claims[later]] = number_of(code)
+        rows.faults[claims[later]] |= np.uint64(fault_bit(code, Column.USER))
 
 
 @dataclass(frozen=True)
 class _Named:
     value: np.ndarray  # int32: the id, 0 where the cell is empty
-    faults: np.ndarray  # uint32
+    faults: np.ndarray  # uint64
 
     @classmethod
     def nothing(cls, size: int) -> _Named:
-        return cls(np.zeros(size, np.int32), np.zeros(size, np.uint32))
+        return cls(np.zeros(size, np.int32), np.zeros(size, np.uint64))
 
 
 def _ids_of(column: pa.Array, names: Names, which: Column) -> _Named:
@@ -173,20 +220,21 @@ def _ids_of(column: pa.Array, names: Names, which: Column) -> _Named:
     folded = [fold(str(name)) for name in distinct]
     ids = np.array([known.get(name, 0) for name in folded] or [0], dtype=np.int32)
     bit = fault_bit(NOT_FOUND_CODE[which], which)
-    faults = np.array([bit if name and name not in known else 0 for name in folded] or [0], dtype=np.uint32)
+    faults = np.array([bit if name and name not in known else 0 for name in folded] or [0], dtype=np.uint64)
     return _Named(ids[codes], faults[codes])
+
+
+def _services_of(column: pa.Array) -> _Named:
+    """The services that cells name, as bits of `Service`; each distinct cell is read once."""
+    codes, distinct = pd.factorize(pd.array(cells.trim(column), dtype="string[pyarrow]"), use_na_sentinel=False)
+    read = [read_services(str(text)) if text else NO_SERVICE for text in distinct]
+    value = np.array([service or 0 for service in read] or [0], dtype=np.int32)
+    faults = np.array([NO_SERVICE_BIT if service is None else 0 for service in read] or [0], dtype=np.uint64)
+    return _Named(value[codes], faults[codes])
 
 
 def _first_repair_then_number(repair: np.ndarray, number: np.ndarray) -> np.ndarray:
     """A number whose digits are lost is not judged any further: what the library says of the rest would mislead."""
     country_bits = sum(1 << place for place, fault in enumerate(FAULTS) if fault.column is Column.COUNTRY_CODE)
     kept: np.ndarray = np.where(repair != 0, number & np.uint64(country_bits), number) | repair
-    return kept.astype(np.uint32)
-
-
-def _first_code(faults: np.ndarray) -> np.ndarray:
-    """The code of the most telling fault, 0 where there is none."""
-    lowest = faults & (~faults + np.uint32(1))
-    place = np.log2(np.maximum(lowest, 1)).astype(np.uint8)
-    codes: np.ndarray = np.where(faults == 0, 0, _FAULT_CODES[place])
-    return codes
+    return kept.astype(np.uint64)

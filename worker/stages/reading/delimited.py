@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from schemas.columns import recognise
+from schemas.columns import ANY_FORM, recognise
 from worker.stages.reading import arrow_csv
 from worker.stages.reading.model import Block, Cells, Limits
 from worker.stages.reading.records import LONGEST_LINE, Records
@@ -121,7 +121,7 @@ def _evidence(rows: list[Cells]) -> tuple[int, float]:
     filled = [cells for cells in rows[:SAMPLE_ROWS] if not is_blank(cells)]
     if not filled:
         return 0, 0.0
-    recognised = sum(recognise(cell) is not None for cell in filled[0])
+    recognised = sum(recognise(cell, ANY_FORM) is not None for cell in filled[0])
     width, times = Counter(map(len, filled)).most_common(1)[0]
     return recognised, times / len(filled) if width > 1 else 0.0
 

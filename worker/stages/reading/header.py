@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from schemas.codes import Code
-from schemas.columns import REQUIRED, Column, distinct, name_of, recognise
+from schemas.columns import Column, Form, distinct, name_of, recognise
 from worker.stages.reading.model import Cells, Limits, Source, fault
 from worker.stages.reading.shape import is_blank
 
@@ -37,8 +37,8 @@ class Header:
         return distinct(self.columns)
 
 
-def find_header(source: Source, limits: Limits) -> Header:
-    """The first row that is not blank.
+def find_header(source: Source, limits: Limits, form: Form) -> Header:
+    """The first row that is not blank; `form` tells what its cells may mean.
 
     `FileFault` EMPTY_FILE, BAD_ENCODING, NO_HEADER, MISSING_COLUMN, DUPLICATE_COLUMN or TOO_MANY_COLUMNS.
     """
@@ -54,7 +54,7 @@ def find_header(source: Source, limits: Limits) -> Header:
     # Our own report columns: a report sent again gets fresh ones.
     kept = tuple(place for place in range(width) if not cells[place].lstrip().startswith("_"))
     columns = tuple(cells[place] for place in kept)
-    mapping = _mapping(columns)
+    mapping = _mapping(columns, form)
     unknown = (name for place, name in enumerate(columns) if place not in mapping.values())
     return Header(row_number, width, kept, columns, mapping, tuple(name for name in unknown if name.strip()))
 
@@ -67,10 +67,10 @@ def _first_filled(source: Source) -> tuple[int, Cells]:
     return filled
 
 
-def _mapping(columns: tuple[str, ...]) -> dict[Column, int]:
-    meanings = [recognise(name) for name in columns]
+def _mapping(columns: tuple[str, ...], form: Form) -> dict[Column, int]:
+    meanings = [recognise(name, form) for name in columns]
     known = Counter(meaning for meaning in meanings if meaning is not None)
-    missing = [name_of(column) for column in REQUIRED if column not in known]
+    missing = [name_of(column) for column in form.required if column not in known]
     if missing:
         _refuse(columns, missing, known)
     for column, times in known.items():

@@ -1,0 +1,124 @@
+"""What the actions have in common: which numbers are meant, whether it is meant so, and the job to its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from webhook.cli.client import Json
+from webhook.cli.console import is_asked, note, number, safe
+from webhook.cli.exits import Ending, Exit
+from webhook.cli.naming import tenant_id
+from webhook.cli.sending import (
+    Spreadsheet,
+    carry,
+    check_report,
+    on_error_option,
+    report_option,
+    review_option,
+    send_file,
+)
+from webhook.cli.session import Session
+from webhook.cli.views import View
+
+_FILTERS = ("q", "status", "capability", "country", "carrier", "tenant")
+_OPTIONS = (
+    click.argument("numbers", nargs=-1, metavar="[NUMBERS]..."),
+    click.option("--file", type=Spreadsheet(), help="The numbers of a spreadsheet with the column Phone Number."),
+    click.option("--all", "is_all", is_flag=True, help="All your numbers, or those that these narrow them to:"),
+    click.option("--q", metavar="DIGITS", help="  how the international number begins"),
+    click.option("--status", type=click.Choice(["unassigned", "assigned"]), help="  given to somebody or not"),
+    click.option("--capability", type=click.Choice(["voice", "sms", "fax"]), help="  what it can do"),
+    click.option("--country", metavar="US", help="  a country or a calling code"),
+    click.option("--carrier", metavar="NAME", help="  a voice carrier or SMS carrier profile"),
+    click.option("--tenant", metavar="NAME|ID", help="  the enterprise or reseller that holds it"),
+    click.option("--expected-count", type=click.IntRange(min=0), help="With --all: only if just so many match."),
+    review_option,
+    on_error_option,
+    click.option("--yes", is_flag=True, help="Do not ask."),
+    click.option("--no-wait", is_flag=True, help="Leave when the job is queued; do not wait for its end."),
+    report_option,
+)
+
+
+def acts(command: Callable[..., Exit]) -> Callable[..., Exit]:
+    """Give a command the numbers and the options that every action has; it gets them as keywords for `act`."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+@dataclass(frozen=True)
+class Action:
+    """`path` in the API, and the verb for questions; `asks`: before anything is done, however few numbers (R26).
+
+    `of_user`: the user that is named has the numbers already, which narrows them.
+    """
+
+    path: str
+    verb: str
+    asks: bool = False
+    of_user: bool = False
+
+
+def act(session: Session, action: Action, chosen: Mapping[str, str | None], given: dict[str, Any]) -> Exit:
+    """Do it to the numbers meant; `chosen` is what the action is told, `given` the options of `acts`."""
+    _check(given)
+    mode = "review" if given["review"] else None
+    fields = {**chosen, "mode": mode, "on_error": given["on_error"]}
+    if given["file"]:
+        _ask(action, given, f"the numbers in {safe(given['file'].name)}", as_json=session.as_json)
+        send = _sends_file(session, action, given["file"], fields)
+    else:
+        which = _selected(session, action, chosen, given) if given["is_all"] else {"numbers": list(given["numbers"])}
+        count = which.get("expected_count", len(given["numbers"]))
+        _ask(action, given, f"{number(count)} number{'' if count == 1 else 's'}", as_json=session.as_json)
+        body = which | {name: value for name, value in fields.items() if value is not None}
+        send = _sends_body(session, action, body)
+    return carry(session, send, given["report_path"], wait=not given["no_wait"])
+
+
+def _check(given: Mapping[str, Any]) -> None:
+    if sum(map(bool, (given["numbers"], given["file"], given["is_all"]))) != 1:
+        raise click.UsageError("Say which numbers: NUMBERS, or --file FILE, or --all.")
+    if not given["is_all"] and any(given[name] is not None for name in (*_FILTERS, "expected_count")):
+        raise click.UsageError("What narrows the numbers, and --expected-count, go with --all.")
+    if given["report_path"] and given["no_wait"]:
+        raise click.UsageError("--report waits, --no-wait does not.")
+    check_report(given["report_path"])
+
+
+def _selected(session: Session, action: Action, chosen: Mapping[str, str | None], given: Mapping[str, Any]) -> Json:
+    """The filter, and how many numbers match it now: the service acts only if it is still as many."""
+    wanted = {name: given[name] for name in _FILTERS if name != "tenant"}
+    wanted["tenant_id"] = tenant_id(session, given["tenant"])
+    wanted["user_id"] = chosen["user_id"] if action.of_user else None
+    narrowed = {name: value for name, value in wanted.items() if value is not None}
+    expected = given["expected_count"]
+    return {"filter": narrowed, "expected_count": session.api.count(narrowed) if expected is None else expected}
+
+
+def _ask(action: Action, given: Mapping[str, Any], what: str, *, as_json: bool) -> None:
+    """R26: deleting asks, and so does what meets all numbers; a review asks later, when there is more to see."""
+    surprising = given["is_all"] and given["expected_count"] is None
+    if given["yes"] or given["review"] or not (action.asks or surprising):
+        return
+    question = f"{action.verb} {what}?"
+    if not is_asked(as_json):
+        either = " or --expected-count" if surprising and not action.asks else ""
+        raise click.UsageError(f"{question} Nobody is there to be asked: add --yes{either}.")
+    if not click.confirm(question, err=True):
+        note("Nothing was done.")
+        raise Ending(Exit.CANCELLED)
+
+
+def _sends_file(session: Session, action: Action, file: Path, fields: dict[str, str | None]) -> Callable[[View], Json]:
+    return lambda view: send_file(session, view, file, fields, action.path)
+
+
+def _sends_body(session: Session, action: Action, body: Json) -> Callable[[View], Json]:
+    return lambda _: session.api.create(action.path, body)

@@ -1,0 +1,97 @@
+"""What `upload` and the actions have in common: sending a file, waiting for the job's end, the report, a review."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from webhook.cli.client import Json
+from webhook.cli.console import emit, is_asked, note, safe, say
+from webhook.cli.exits import Ending, Exit
+from webhook.cli.report import format_of, save
+from webhook.cli.session import Session
+from webhook.cli.summary import is_reviewed
+from webhook.cli.views import View, open_view
+from webhook.cli.watch import conclude, follow, has_report
+
+
+class Spreadsheet(click.Path):
+    """A file with a length: a pipe has none, and the service wants to know how much will come."""
+
+    def __init__(self) -> None:
+        super().__init__(exists=True, dir_okay=False, path_type=Path)
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        path = Path(os.fsdecode(super().convert(str(value), param, ctx)))
+        if not path.is_file():
+            self.fail(f"{safe(path)} is not a regular file.", param, ctx)
+        return path
+
+
+review_option = click.option(
+    "--review", is_flag=True, help="Check and show what would be done; it is done once you confirm."
+)
+on_error_option = click.option(
+    "--on-error", type=click.Choice(["skip", "abort"]), help="abort: if any row fails, nothing is written."
+)
+report_option = click.option(
+    "--report", "report_path", type=click.Path(path_type=Path), metavar="PATH", help="Wait, then save the report."
+)
+
+
+def check_report(path: Path | None) -> None:
+    """Refuse a report that could not be saved, before anything is sent."""
+    if path is None:
+        return
+    format_of(path)
+    if not path.absolute().parent.is_dir():
+        raise click.UsageError(f"There is no folder {safe(path.absolute().parent)} for the report.")
+
+
+def send_file(session: Session, view: View, file: Path, fields: dict[str, str | None], to: str = "uploads") -> Json:
+    """Send a file under a progress bar; answers its job."""
+    total, sent = file.stat().st_size, 0
+
+    def on_read(count: int) -> None:
+        nonlocal sent
+        sent += count
+        view.uploading(sent, total)
+
+    try:
+        return session.api.upload(file, fields, on_read, to)
+    except KeyboardInterrupt:
+        whole = "The file was sent whole; `numberyard jobs` tells whether it was queued."
+        view.note(whole if sent >= total else "The upload was broken off; nothing was queued.")
+        raise Ending(Exit.INTERRUPTED) from None
+
+
+def carry(session: Session, send: Callable[[View], Json], report_path: Path | None = None, *, wait: bool) -> Exit:
+    """Send what makes a job and, if wanted, see it to its end; on a terminal a review is asked about."""
+    with open_view() as view:
+        job = send(view)
+        if wait:
+            job = follow(session, job, view)
+    if not wait:
+        return _queued(session, job)
+    code = conclude(session, job)
+    if is_reviewed(job) and is_asked(session.as_json) and click.confirm("Do it?", err=True):
+        job = session.api.decide(str(job["id"]), "confirm")
+        with open_view() as view:
+            job = follow(session, job, view)
+        code = conclude(session, job)
+    if report_path and has_report(job):
+        save(session, str(job["id"]), "all", format_of(report_path), report_path)
+        note(f"Report saved: {safe(report_path)}")
+    return code
+
+
+def _queued(session: Session, job: Json) -> Exit:
+    if session.as_json:
+        emit(job)
+        return Exit.OK
+    say(f"Job {safe(job.get('id'))}: {safe(job.get('status'))}")
+    say(f"Follow it with: {session.command('jobs', safe(job.get('id')), '--watch')}")
+    return Exit.OK

@@ -1,0 +1,87 @@
+"""Numbers that a user is made with: refused at the door by the rules that the job asks, all at once (R20, R21).
+
+Only looks; the job decides anew, since all may have changed by then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+
+from schemas import permissions, phone
+from schemas.codes import Code, faults_of, text_of
+from schemas.columns import Column
+from schemas.permissions import NumberFacts, Tenant, User
+from schemas.services import Service
+from webhook.errors import refuse_file
+from worker.infra import inventory, scope
+
+
+def refuse_bad_numbers(
+    connection: sa.Connection, actor: Tenant, user: User, wanted: Mapping[str, Service], fields: Mapping[str, str]
+) -> bool:
+    """`Refused` with every number ("+1..") that cannot be given as wanted; else whether some are to be added.
+
+    `fields` tells where in the request each number stands.
+    """
+    e164 = np.array(sorted(int(number) for number in wanted), dtype=np.int64)
+    known = _facts(connection, e164)
+    errors = []
+    for number, service in wanted.items():
+        facts = known.get(int(number))
+        found = _added(actor, int(number)) if facts is None else _given(actor, facts, user, service)
+        if found is not None:
+            text = text_of(*found).with_value(number)
+            errors.append(
+                {
+                    "field": fields[number],
+                    "value": number,
+                    "code": found[0].value,
+                    "message": text.message,
+                    "fix": text.fix,
+                }
+            )
+    if errors:
+        first: dict[str, Any] = errors[0]
+        raise refuse_file(Code(first["code"]), f"{first['value']}: {first['message']}", errors=errors)
+    return len(known) < len(wanted)
+
+
+def _given(actor: Tenant, facts: NumberFacts, user: User, service: Service) -> tuple[Code, Column] | None:
+    """Why a number that exists cannot be given. R3, R21: one elsewhere is as if absent, unless it could be added."""
+    if permissions.check_seen(actor, facts) is not None:
+        code = permissions.check_upload(actor) or permissions.check_existing(actor, facts.holder)
+        return None if code is None else (code, Column.PHONE_NUMBER)
+    code = permissions.check_holds(facts, user)
+    if code is not None:
+        return code, Column.USER
+    code = permissions.check_give(actor, facts, service)
+    return None if code is None else (code, Column.PHONE_NUMBER)
+
+
+def _added(actor: Tenant, e164: int) -> tuple[Code, Column] | None:
+    """Why a number cannot be added (R21, R15)."""
+    code = permissions.check_upload(actor)
+    if code is not None:
+        return code, Column.PHONE_NUMBER
+    faults = faults_of(int(phone.faults_of_new(np.array([e164], dtype=np.int64))[0]))
+    return None if not faults else (faults[0].code, Column.PHONE_NUMBER)
+
+
+def _facts(connection: sa.Connection, e164: np.ndarray) -> dict[int, NumberFacts]:
+    """How the numbers that exist stand, wherever: for the rules to judge, never to be shown."""
+    found = inventory.look_up(connection, e164, lock=False)
+    ids = {int(value) for name in ("holder_id", "uploader_id") for value in found[name]}
+    tenants = scope.tenants_by_id(connection, sorted(ids))
+    columns = ("e164", "holder_id", "uploader_id", "voice", "sms", "voice_user_id", "sms_user_id")
+    facts = {}
+    for number, holder, uploader, voice, sms, voice_user, sms_user in zip(
+        *(found[name].tolist() for name in columns), strict=True
+    ):
+        facts[number] = NumberFacts(
+            tenants[holder], tenants[uploader], bool(voice), bool(sms), bool(voice_user), bool(sms_user)
+        )
+    return facts

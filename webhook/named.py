@@ -1,0 +1,78 @@
+"""What requests name: carriers by name, tenants and users by id. Found within the actor's reach, or refused.
+
+What is elsewhere and what does not exist are refused with the same words (R3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import sqlalchemy as sa
+
+from schemas import permissions
+from schemas.codes import Code
+from schemas.columns import Column, name_of
+from schemas.names import fold, unambiguous
+from schemas.permissions import Actor, Tenant, User
+from schemas.services import Service
+from webhook.errors import refuse_file
+from worker.infra import scope
+
+
+def carrier(connection: sa.Connection, actor: Actor, column: Column, name: str | None) -> int | None:
+    """The carrier of that name that the actor may use (R7, R11)."""
+    if name is None:
+        return None
+    service = "voice" if column is Column.VOICE_CARRIER else "sms"
+    found = unambiguous(scope.carriers_of(connection, actor.tenant, service)).get(fold(name))
+    if found is None:
+        detail = f"“{name}” is no {name_of(column)} you can use."
+        raise refuse_file(Code.CARRIER_NOT_FOUND, detail, field=column.name.lower(), value=name)
+    return found
+
+
+def uploads_target(connection: sa.Connection, actor: Actor, public_id: str | None) -> int | None:
+    """The tenant that uploaded numbers go to: the actor's own or one below (R11)."""
+    return _tenant(connection, actor, public_id, "assign_to", permissions.check_target)
+
+
+def assignments_target(connection: sa.Connection, actor: Actor, public_id: str | None) -> int | None:
+    """The tenant that numbers are assigned to: one below the actor's (R19)."""
+    return _tenant(connection, actor, public_id, "tenant_id", permissions.check_below)
+
+
+def _tenant(
+    connection: sa.Connection,
+    actor: Actor,
+    public_id: str | None,
+    field: str,
+    rule: Callable[[Tenant, Tenant | None], Code | None],
+) -> int | None:
+    if public_id is None:
+        return None
+    target = scope.tenant_below(connection, actor.tenant, public_id)
+    refused = rule(actor.tenant, target)
+    if refused is not None or target is None:
+        detail = f"“{public_id}” is no enterprise or reseller you can use."
+        raise refuse_file(refused or Code.TARGET_NOT_FOUND, detail, field=field, value=public_id)
+    return target.id
+
+
+def user(connection: sa.Connection, actor: Actor, public_id: str | None) -> User | None:
+    """The user with that id (R20)."""
+    if public_id is None:
+        return None
+    found = scope.user_below(connection, actor.tenant, public_id)
+    refused = permissions.check_user(actor.tenant, found)
+    if refused is not None:
+        detail = f"“{public_id}” is no user you can use."
+        raise refuse_file(refused, detail, column=Column.USER, field="user_id", value=public_id)
+    return found
+
+
+def service(given: User, wanted: Service) -> None:
+    """Refuse a service that the user cannot have (R2, R20)."""
+    refused = permissions.check_service(given, wanted)
+    if refused is not None:
+        column = Column.SERVICE if refused is Code.TARGET_NOT_FOUND else Column.USER
+        raise refuse_file(refused, column=column, field="service")

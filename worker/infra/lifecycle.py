@@ -1,0 +1,69 @@
+"""What admins decide about a job: confirmed after its review, cancelled, undone (R27). Who may is asked by the door.
+
+Each decision is made under the job's lock, so that of two at once exactly one wins.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from schemas.codes import Outcome
+from schemas.jobs import TERMINAL, JobKind, JobOptions, JobStatus, Phase, Tally
+from schemas.problems import RequestCode
+from schemas.tables import jobs
+from worker.infra import ledger
+from worker.infra.jobs import Order, accept
+
+WRITTEN = (Outcome.CREATED, Outcome.UPDATED, Outcome.DELETED)
+
+
+class WrongStateError(Exception):
+    """The job is not in a state for this; `code` tells why, `status` where it is."""
+
+    def __init__(self, code: RequestCode, status: str) -> None:
+        super().__init__(code, status)
+        self.code = code
+        self.status = status
+
+
+def confirm(connection: sa.Connection, job_id: int) -> Phase:
+    """Carry out what was reviewed; answers the phase whose work is there now. `WrongStateError`."""
+    job = ledger.hold(connection, job_id)
+    if job.status != JobStatus.REVIEW:
+        raise WrongStateError(RequestCode.NOT_IN_REVIEW, job.status)
+    # The time counts, not the sweep: whether it has been by already must make no difference.
+    in_time = sa.select(jobs.c.review_until > sa.func.clock_timestamp()).where(jobs.c.id == job_id)
+    if not connection.execute(in_time).scalar_one():
+        raise WrongStateError(RequestCode.REVIEW_EXPIRED, job.status)
+    ledger.move(connection, job_id, JobStatus.RUNNING)
+    return Phase.WRITE if job.chunks_left else ledger.to_report(connection, job_id)
+
+
+def cancel(connection: sa.Connection, job_id: int) -> Phase | None:
+    """Stop a job: what is being done may end, nothing else is begun, what is written stays. `WrongStateError`.
+
+    Answers the phase whose work is there now, if any: the report, once nobody is at work on the job.
+    """
+    job = ledger.hold(connection, job_id)
+    if job.status in TERMINAL:
+        raise WrongStateError(RequestCode.JOB_HAS_ENDED, job.status)
+    ledger.move(connection, job_id, JobStatus.CANCELLING)
+    return ledger.settle(connection, job_id)
+
+
+def undo(connection: sa.Connection, undone_id: int, job: str, created_by: str) -> None:
+    """Enter a job (of this public id) that puts back what an ended one wrote (R27). `WrongStateError`."""
+    undone = connection.execute(sa.select(jobs).where(jobs.c.id == undone_id)).one()
+    if undone.status not in TERMINAL:
+        raise WrongStateError(RequestCode.JOB_NOT_ENDED, undone.status)
+    if not _wrote(undone):
+        raise WrongStateError(RequestCode.NOTHING_TO_UNDO, undone.status)
+    accept(connection, Order(job, undone.tenant_id, created_by, JobKind.UNDO, JobOptions(), undo_of_id=undone_id))
+
+
+def _wrote(job: sa.Row[Any]) -> bool:
+    """Whether an ended job changed anything."""
+    tally = Tally.from_json(job.tally)
+    return job.check_token is not None and any(tally.count(outcome) for outcome in WRITTEN)

@@ -1,0 +1,43 @@
+"""Rows that came as a list or a selection, read like a file's: text columns under names that the form understands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+
+from schemas.codes import Code
+from schemas.columns import Form, recognise
+from worker.stages.reading.model import FileFacts, RowBatch, fault
+
+
+class ListedRows:
+    """The rows of a table; `_row` counts them from 1."""
+
+    def __init__(self, table: pa.Table, form: Form, batch_rows: int) -> None:
+        self._table = table.combine_chunks()
+        self._batch_rows = batch_rows
+        meanings = {column: place for place, name in enumerate(table.column_names) if (column := recognise(name, form))}
+        self.facts = FileFacts(
+            format="list",
+            encoding=None,
+            delimiter=None,
+            sheet=None,
+            columns=tuple(table.column_names),
+            mapping=meanings,
+            ignored_columns=(),
+            notes=(),
+        )
+
+    def batches(self) -> Iterator[RowBatch]:
+        """The rows, part by part. `FileFault` EMPTY_FILE if there is none."""
+        if not self._table.num_rows:
+            fault(Code.EMPTY_FILE, "The list is empty.")
+        for start in range(0, self._table.num_rows, self._batch_rows):
+            part = self._table.slice(start, self._batch_rows).combine_chunks()
+            columns = [column.chunk(0) for column in part.columns]
+            row_number = np.arange(start + 1, start + 1 + part.num_rows, dtype=np.int64)
+            # An empty item of a list is a mistake to be told, not a blank line to be passed over.
+            nothing = np.zeros(part.num_rows, dtype=bool)
+            yield RowBatch(row_number, pa.RecordBatch.from_arrays(columns, names=part.column_names), nothing, nothing)

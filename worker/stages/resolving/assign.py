@@ -1,0 +1,130 @@
+"""What becomes of numbers that are given to tenants below or to users (R18..R21)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from schemas import permissions, phone
+from schemas.codes import Code
+from schemas.columns import Column
+from schemas.services import ANY_VOICE, Service, given
+from worker.stages.resolving.carriers import Case, carriers
+from worker.stages.resolving.model import Decisions
+from worker.stages.resolving.rows import Codes, Rows, Written
+
+_UNFIT = {Code.TARGET_NOT_FOUND: Column.SERVICE, Code.CAPABILITY_REQUIRED: Column.USER}
+
+
+def assign(rows: Rows) -> Decisions:
+    """Assign each row's number to the tenant or user that it, or the job, names; both kinds may stand in one chunk."""
+    options, now = rows.world.options, rows.now
+    target = rows.column("target_id")
+    user, service = given(rows.column("user_id"), target, rows.column("service"), options)
+    target = np.where(user != 0, 0, np.where(target != 0, target, options.target_id or 0))
+    added = np.zeros(rows.size, dtype=bool)
+    if options.may_create:
+        added = (user != 0) & ~rows.exists
+        _judge_added(rows, (user != 0), added)
+    _judge_seen(rows, ~added)
+    holder = np.where(user != 0, now("holder_id"), target)
+    _to_tenants(rows, target)
+    lacking = _to_users(rows, user, service, added)
+    holder = np.where(added, _tenant_of(rows, user), holder)
+    voice, sms = lacking & int(ANY_VOICE) != 0, lacking & int(Service.SMS) != 0
+    wanted = {
+        "holder_id": holder,
+        "voice": np.where(added, voice, now("voice")).astype(bool),
+        "sms": np.where(added, sms, now("sms")).astype(bool),
+        "voice_user_id": np.where(voice, user, now("voice_user_id")),
+        "sms_user_id": np.where(sms, user, now("sms_user_id")),
+        "voice_forwarded": np.where(voice, lacking & int(Service.FORWARDED) != 0, now("voice_forwarded")).astype(bool),
+    }
+    writes = rows.sound & (added | (holder != now("holder_id")))
+    for name in ("voice", "sms"):
+        carrier = f"{name}_carrier_id"
+        none = np.zeros(rows.size, dtype=np.int32)
+        found = carriers(rows, name, Case(wanted[name], holder, none, writes))
+        wanted[carrier] = np.where(writes, found, now(carrier))
+    update = rows.sound & rows.exists & rows.changed(wanted)
+    wanted["uploader_id"] = np.where(added, rows.world.actor.id, now("uploader_id"))
+    return rows.decide(wanted, Written(rows.sound & added, update), Codes(Code.ASSIGNED))
+
+
+def _judge_seen(rows: Rows, expected: np.ndarray) -> None:
+    """R3: a number elsewhere and one that does not exist are the same."""
+    actor = rows.world.actor
+    rows.judge(expected & ~rows.exists, Column.PHONE_NUMBER, lambda: permissions.check_seen(actor, None))
+    rows.judge_number(expected & rows.sound, Column.PHONE_NUMBER, lambda number: permissions.check_seen(actor, number))
+
+
+def _judge_added(rows: Rows, to_users: np.ndarray, added: np.ndarray) -> None:
+    """R21: numbers that are added while a user is created; R17: one that exists elsewhere is merely taken."""
+    actor, tenants = rows.world.actor, rows.world.tenants
+    rows.judge(
+        to_users & rows.exists,
+        Column.PHONE_NUMBER,
+        lambda holder: permissions.check_existing(actor, tenants[holder]),
+        rows.now("holder_id"),
+    )
+    rows.judge(added, Column.PHONE_NUMBER, lambda: permissions.check_upload(actor))
+    if added.any():
+        rows.faults[added] |= phone.faults_of_new(rows.e164[added])
+
+
+def _to_tenants(rows: Rows, target: np.ndarray) -> None:
+    """R19: the target is below the admin, the number free, and not moved away from the level that uploaded it."""
+    actor, tenants = rows.world.actor, rows.world.tenants
+    named = target != 0
+    rows.judge(named, Column.TARGET, lambda to: permissions.check_below(actor, tenants.get(to)), target)
+    rows.judge_number(
+        named & rows.sound,
+        Column.PHONE_NUMBER,
+        lambda number, to: permissions.check_assign(actor, number, tenants[to]),
+        target,
+    )
+    rows.judge(
+        named & rows.exists & rows.sound & (target != rows.now("holder_id")),
+        Column.TARGET,
+        lambda uploader, to: permissions.check_move(tenants[uploader], tenants[to]),
+        rows.now("uploader_id"),
+        target,
+    )
+
+
+def _to_users(rows: Rows, user: np.ndarray, service: np.ndarray, added: np.ndarray) -> np.ndarray:
+    """R20: judge the rows that name a user; answers the services (bits) that the user does not have yet."""
+    actor, users, now = rows.world.actor, rows.world.users, rows.now
+    named = user != 0
+    rows.judge(named, Column.USER, lambda who: permissions.check_user(actor, users.get(who)), user)
+    known = named & np.isin(user, list(users))
+    rows.judge(known, _UNFIT, lambda who, what: permissions.check_service(users[who], Service(what)), user, service)
+    same_role = (now("voice_forwarded") != 0) == (service & int(Service.FORWARDED) != 0)
+    has = np.where((now("voice_user_id") == user) & same_role, int(ANY_VOICE), 0)
+    has |= np.where(now("sms_user_id") == user, int(Service.SMS), 0)
+    lacking = np.where(named, service & ~has, 0)
+    judged = known & rows.sound & (lacking != 0)
+    rows.judge_number(judged, Column.USER, lambda number, who: permissions.check_holds(number, users[who]), user)
+    rows.judge_number(
+        judged & rows.sound,
+        Column.PHONE_NUMBER,
+        lambda number, what: permissions.check_give(actor, number, Service(what)),
+        lacking,
+    )
+    _judge_slots(rows, user, (judged | added) & rows.sound & (lacking & int(Service.VOICE) != 0))
+    return lacking
+
+
+def _judge_slots(rows: Rows, user: np.ndarray, claims: np.ndarray) -> None:
+    """R2: no second number for a PBX user, no second Default DID for a trunk user."""
+    slots = rows.world.slots
+    other = np.array([slots.get(int(who), int(number)) != number for who, number in zip(
+        user[claims], rows.e164[claims], strict=True)], dtype=bool)  # fmt: skip
+    taken = np.zeros(rows.size, dtype=bool)
+    taken[np.flatnonzero(claims)[other]] = True
+    rows.judge(taken, Column.USER, lambda: permissions.check_slot(taken=True))
+
+
+def _tenant_of(rows: Rows, user: np.ndarray) -> np.ndarray:
+    """The enterprise of each row's user (id), 0 where there is none."""
+    known = {who: found.tenant.id for who, found in rows.world.users.items()}
+    return np.array([known.get(int(who), 0) for who in user], dtype=np.int32)

@@ -1,0 +1,70 @@
+"""Which carriers numbers get (R7, R13, R23)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from schemas import permissions
+from schemas.codes import Code
+from schemas.columns import Column
+from worker.stages.resolving.rows import DEFAULT_USED, Rows, groups
+
+_COLUMN = {"voice": Column.VOICE_CARRIER, "sms": Column.SMS_CARRIER_PROFILE}
+
+
+@dataclass(frozen=True)
+class Case:
+    """What the carriers of a service rest on, arrays as long as the chunk.
+
+    Whether the capability is on (bool), the holder-to-be (id), the carrier that was chosen (id, 0: none), and which
+    rows are to be written (bool): no others are judged.
+    """
+
+    is_on: np.ndarray
+    holder: np.ndarray
+    chosen: np.ndarray
+    writes: np.ndarray
+
+
+def carriers(rows: Rows, service: str, case: Case) -> np.ndarray:
+    """The carrier of a service ("voice" or "sms") for every row, 0 where the capability is off.
+
+    R13: the one chosen, else the number's own, else the default of its holder-to-be (R7). A number that moves to where
+    its own carrier is not known gets that default, too.
+    """
+    is_on, holder, chosen, writes = case.is_on, case.holder, case.chosen, case.writes
+    name, column = f"{service}_carrier_id", _COLUMN[service]
+    usable = rows.world.voice_carriers if service == "voice" else rows.world.sms_carriers
+    gone = (chosen != 0) & ~np.isin(chosen, list(usable))
+    rows.fail(writes & is_on & gone, Code.CARRIER_NOT_FOUND, column)
+    own = rows.now(name)
+    carrier = np.where(chosen != 0, chosen, np.where(_left_behind(rows, own, holder), 0, own))
+    wanting = is_on & (carrier == 0)
+    default = _default(rows, name, holder)
+    rows.fail(writes & wanting & (default == 0), Code.CARRIER_MISSING, column)
+    rows.warnings[writes & wanting & (default != 0)] |= DEFAULT_USED
+    carrier = np.where(is_on, np.where(wanting, default, carrier), 0)
+    other = writes & (own != 0) & (carrier != 0) & (carrier != own)
+    rows.judge_number(other, column, permissions.check_other_carrier)
+    return carrier
+
+
+def _left_behind(rows: Rows, own: np.ndarray, holder: np.ndarray) -> np.ndarray:
+    """Rows whose number goes to a tenant that does not see its carrier (R7): it was defined in another branch."""
+    found = np.zeros(rows.size, dtype=bool)
+    moves = rows.exists & (holder != rows.now("holder_id")) & (own != 0)
+    for (carrier, tenant), places in groups(moves, (own, holder)):
+        known = rows.world.tenants.get(tenant)
+        found[places] = known is not None and rows.world.carrier_owners.get(carrier) not in known.path
+    return found
+
+
+def _default(rows: Rows, name: str, holder: np.ndarray) -> np.ndarray:
+    default = np.zeros(rows.size, dtype=np.int32)
+    for tenant_id in np.unique(holder):
+        known = rows.world.defaults.get(int(tenant_id))
+        if known is not None:
+            default[holder == tenant_id] = getattr(known, name)
+    return default

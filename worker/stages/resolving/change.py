@@ -1,0 +1,38 @@
+"""What becomes of numbers whose capabilities or carriers are changed (R13, R23)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from schemas import permissions
+from schemas.codes import Code
+from schemas.columns import Column
+from worker.stages.resolving.carriers import Case, carriers
+from worker.stages.resolving.model import Decisions
+from worker.stages.resolving.rows import Codes, Rows, Written
+from worker.stages.resolving.upload import judge_switched_off
+
+
+def change(rows: Rows) -> Decisions:
+    """Change each row's number as it, or the job, says; what neither names stays as it is."""
+    options, actor, now = rows.world.options, rows.world.actor, rows.now
+    rows.judge(~rows.exists, Column.PHONE_NUMBER, lambda: permissions.check_seen(actor, None))
+    rows.judge_number(rows.exists, Column.PHONE_NUMBER, lambda number: permissions.check_change(actor, number))
+    writes = rows.sound
+    capability = {name: _capability(rows, name) for name in ("voice", "sms", "fax")}
+    judge_switched_off(rows, writes, capability)
+    wanted = dict(capability)
+    for service in ("voice", "sms"):
+        in_row = rows.column(f"{service}_carrier_id")
+        chosen = np.where(in_row != 0, in_row, getattr(options, f"{service}_carrier_id") or 0)
+        case = Case(capability[service], now("holder_id"), chosen, writes)
+        wanted[f"{service}_carrier_id"] = carriers(rows, service, case)
+    update = rows.sound & rows.exists & rows.changed(wanted)
+    return rows.decide(wanted, Written(update=update), Codes(Code.UPDATED))
+
+
+def _capability(rows: Rows, name: str) -> np.ndarray:
+    """The row's word, else the job's, else as it is (R23: three-valued)."""
+    in_row, chosen = rows.column(name), getattr(rows.world.options, name)
+    otherwise = rows.now(name) if chosen is None else np.full(rows.size, chosen)
+    return np.where(in_row >= 0, in_row, otherwise).astype(bool)

@@ -1,0 +1,163 @@
+"""The rows of a chunk while they are decided: what they say, what the inventory says, what is wrong with them.
+
+Rules are asked once per distinct combination of facts, never per row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from schemas.codes import Code, fault_bit, number_of, warning_bit
+from schemas.columns import Column
+from schemas.permissions import NumberFacts
+from schemas.results import CHUNK_RESULTS, IMAGES, STATE, first_code
+from worker.stages.resolving.model import Decisions, Numbers, World
+
+DEFAULT_USED = np.uint32(warning_bit(Code.DEFAULT_CARRIER_USED))
+_FACTS = ("holder_id", "uploader_id", "voice", "sms", "voice_user_id", "sms_user_id")
+Where = Column | Mapping[Code, Column]
+
+
+@dataclass(frozen=True)
+class Written:
+    """The rows (bool, one per row of the chunk) whose numbers are created, updated or deleted; None: no row."""
+
+    create: np.ndarray | None = None
+    update: np.ndarray | None = None
+    delete: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Codes:
+    """The codes of rows that are updated, of those that are created, and of those where nothing is to be done."""
+
+    done: Code
+    created: Code = Code.CREATED
+    untouched: Code = Code.NO_CHANGE
+
+
+class Rows:
+    """One chunk being decided: every array is as long as the chunk."""
+
+    def __init__(self, chunk: pa.Table, world: World) -> None:
+        self.world = world
+        self.chunk = chunk
+        self.size = chunk.num_rows
+        self.e164 = self.column("e164")
+        self.faults = np.zeros(self.size, dtype=np.uint64)
+        self.warnings = self.column("warnings").copy()
+        existing = world.existing.e164
+        self._at = np.minimum(np.searchsorted(existing, self.e164), max(len(existing) - 1, 0))
+        self.exists = np.zeros(self.size, dtype=bool)
+        if len(existing):
+            self.exists = existing[self._at] == self.e164
+
+    @property
+    def sound(self) -> np.ndarray:
+        """Rows with which nothing is wrong so far."""
+        found: np.ndarray = self.faults == 0
+        return found
+
+    def column(self, name: str) -> np.ndarray:
+        """What the rows say."""
+        found: np.ndarray = self.chunk.column(name).to_numpy()
+        return found
+
+    def now(self, name: str) -> np.ndarray:
+        """What the inventory says, a column of `schemas.results.STATE`; 0 where the row's number is new."""
+        values = self.world.existing.state[name]
+        return np.where(self.exists, values[self._at], 0) if len(values) else np.zeros(self.size, values.dtype)
+
+    def fail(self, rows: np.ndarray, code: Code, column: Column) -> None:
+        """Note a fault of some rows (bool)."""
+        self.faults[rows] |= np.uint64(fault_bit(code, column))
+
+    def judge(self, rows: np.ndarray, where: Where, rule: Callable[..., Code | None], *keys: np.ndarray) -> None:
+        """Ask a rule about some rows (bool), once per distinct combination of `keys`, and note what it refuses.
+
+        `where` is the column to blame, or the column for each code.
+        """
+        for values, places in groups(rows, keys):
+            code = rule(*values)
+            if code is not None:
+                self.fail(places, code, where if isinstance(where, Column) else where[code])
+
+    def judge_number(self, rows: np.ndarray, where: Where, rule: Callable[..., Code | None], *keys: np.ndarray) -> None:
+        """As `judge`, of numbers that exist: the rule is given the facts of the number first."""
+        self.judge(
+            rows & self.exists, where, lambda *values: rule(self.facts_of(values), *values[len(_FACTS) :]),
+            *self.fact_keys(), *keys,
+        )  # fmt: skip
+
+    def fact_keys(self) -> list[np.ndarray]:
+        """What tells one number's facts from another's."""
+        keys = [self.now(name) for name in _FACTS]
+        return [key != 0 if name.endswith("user_id") else key for name, key in zip(_FACTS, keys, strict=True)]
+
+    def facts_of(self, values: tuple[int, ...]) -> NumberFacts:
+        """The facts that begin a combination of `fact_keys`."""
+        holder, uploader, voice, sms, voice_user, sms_user = values[: len(_FACTS)]
+        tenants = self.world.tenants
+        return NumberFacts(tenants[holder], tenants[uploader], bool(voice), bool(sms), bool(voice_user), bool(sms_user))
+
+    def changed(self, wanted: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Rows whose number is to stand otherwise than now."""
+        differs = np.zeros(self.size, dtype=bool)
+        for name, values in wanted.items():
+            differs |= values != self.now(name)
+        return differs
+
+    def decide(self, wanted: Mapping[str, np.ndarray], written: Written, codes: Codes) -> Decisions:
+        """Decide: `wanted` are the columns of STATE that change in the rows that are `written`."""
+        nothing = np.zeros(self.size, dtype=bool)
+        create, update, delete = (
+            nothing if rows is None else rows for rows in (written.create, written.update, written.delete)
+        )
+        self.warnings = np.where(create | update, self.warnings, self.warnings & ~DEFAULT_USED)
+        job = np.full(self.size, self.world.job_id, dtype=np.int64)
+        after = {"created_job_id": np.where(self.exists, self.now("created_job_id"), job), "changed_job_id": job}
+        after |= {name: self.now(name) for name in STATE.names if name not in after} | dict(wanted)
+        code = np.full(self.size, number_of(codes.untouched), dtype=np.uint8)
+        for rows, found in ((create, codes.created), (update, codes.done), (delete, Code.DELETED)):
+            code[rows] = number_of(found)
+        code = np.where(self.sound, code, first_code(self.faults))
+        columns = (self.column("place"), code, self.faults, self.warnings)
+        again = nothing if codes.created is Code.CREATED else create
+        return Decisions(
+            self._numbers(create, after),
+            self._numbers(update, after),
+            self.e164[delete],
+            pa.table([pa.array(column) for column in columns], schema=CHUNK_RESULTS),
+            self._images(update | again, delete, after["changed_job_id"]),
+        )
+
+    def _numbers(self, rows: np.ndarray, state: Mapping[str, np.ndarray]) -> Numbers:
+        if not rows.any():
+            return Numbers.none()
+        return Numbers(self.e164[rows], {name: values[rows] for name, values in state.items()})
+
+    def _images(self, kept: np.ndarray, delete: np.ndarray, stamp: np.ndarray) -> pa.Table:
+        """How the numbers stood that are written (`schemas.results.IMAGES`), those apart that never existed before."""
+        rows = kept | delete
+        values = {"e164": self.e164, "existed": self.exists, "stamp": np.where(delete, 0, stamp)}
+        values |= {name: self.now(name) for name in STATE.names}
+        return pa.table([pa.array(values[field.name][rows], field.type) for field in IMAGES], schema=IMAGES)
+
+
+def groups(rows: np.ndarray, keys: tuple[np.ndarray, ...]) -> Iterator[tuple[tuple[int, ...], np.ndarray]]:
+    """The distinct combinations of some arrays among some rows (bool): (values, the places of their rows)."""
+    places = np.flatnonzero(rows)
+    if not len(places):
+        return
+    combined = np.zeros(len(places), dtype=np.int64)
+    for key in keys:
+        distinct, which = np.unique(key[places], return_inverse=True)
+        # Numbered anew every time, so that many keys do not overflow.
+        combined = np.unique(combined * len(distinct) + which, return_inverse=True)[1]
+    order = np.argsort(combined, kind="stable")
+    for part in np.split(places[order], np.flatnonzero(np.diff(combined[order])) + 1):
+        yield tuple(int(key[part[0]]) for key in keys), part

@@ -1,0 +1,52 @@
+"""What becomes of numbers that are taken back: from users, or one level up (R19, R20)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from schemas import permissions
+from schemas.codes import Code
+from schemas.columns import Column
+from schemas.services import ANY_VOICE, Service
+from worker.stages.resolving.model import Decisions
+from worker.stages.resolving.rows import Codes, Rows, Written, groups
+
+
+def unassign(rows: Rows) -> Decisions:
+    """Take back each row's number: from its user where a service or a user is named, else level by level."""
+    options, actor, now = rows.world.options, rows.world.actor, rows.now
+    rows.judge(~rows.exists, Column.PHONE_NUMBER, lambda: permissions.check_seen(actor, None))
+    rows.judge_number(rows.exists, Column.PHONE_NUMBER, lambda number: permissions.check_seen(actor, number))
+    user = np.where(rows.column("user_id") != 0, rows.column("user_id"), options.user_id or 0)
+    service = np.where(rows.column("service") != 0, rows.column("service"), int(options.service))
+    by_level = (user == 0) & (service == 0)
+    rows.judge_number(
+        by_level & rows.sound, Column.PHONE_NUMBER, lambda number: permissions.check_unassign(actor, number)
+    )
+    # The admin of the holder takes from its users: that is its level.
+    from_users = ~by_level | (now("holder_id") == actor.id)
+    service = np.where(service == 0, int(ANY_VOICE | Service.SMS), service)
+    voice = _taken(from_users & (service & int(ANY_VOICE) != 0), now("voice_user_id"), user)
+    sms = _taken(from_users & (service & int(Service.SMS) != 0), now("sms_user_id"), user)
+    wanted = {
+        "holder_id": _holder(rows, by_level & rows.sound),
+        "voice_user_id": np.where(voice, 0, now("voice_user_id")),
+        "sms_user_id": np.where(sms, 0, now("sms_user_id")),
+        "voice_forwarded": np.where(voice, 0, now("voice_forwarded")).astype(bool),
+    }
+    update = rows.sound & rows.exists & rows.changed(wanted)
+    return rows.decide(wanted, Written(update=update), Codes(Code.UNASSIGNED))
+
+
+def _taken(rows: np.ndarray, has: np.ndarray, user: np.ndarray) -> np.ndarray:
+    """Rows whose number a user has, the one that is named if one is."""
+    found: np.ndarray = rows & (has != 0) & ((user == 0) | (has == user))
+    return found
+
+
+def _holder(rows: Rows, moved: np.ndarray) -> np.ndarray:
+    """Who holds the number afterwards (R19)."""
+    holder = rows.now("holder_id").copy()
+    for values, places in groups(moved & rows.exists, tuple(rows.fact_keys())):
+        holder[places] = permissions.takes_back_to(rows.world.actor, rows.facts_of(values))
+    return holder

@@ -1,0 +1,54 @@
+"""What becomes of numbers that a job has changed when it is undone (R27).
+
+A number and its stamp (`changed_job_id`) name one state. It is put back only if its stamp is still the one that the
+undone job left, and it gets its old stamp back with its old state: so a chain of jobs can be undone one after the
+other, and an undo like any job.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from schemas import permissions
+from schemas.codes import Code
+from schemas.columns import Column
+from schemas.results import STATE
+from worker.stages.resolving.model import Decisions
+from worker.stages.resolving.rows import Codes, Rows, Written, groups
+
+
+def undo(rows: Rows) -> Decisions:
+    """Put each row's number back as it was before the job (`schemas.results.UNDO_CHUNK`)."""
+    existed = rows.column("existed") != 0
+    before = np.where(existed, rows.column("changed_job_id"), 0)
+    now = np.where(rows.exists, rows.now("changed_job_id"), 0)
+    as_before = now == before
+    as_left = ~as_before & (now == rows.column("stamp"))
+    rows.judge(~as_before & ~as_left, Column.PHONE_NUMBER, lambda: permissions.check_unchanged(unchanged=False))
+    _judge_still_there(rows, as_left & existed)
+    back = rows.sound & as_left
+    wanted = {name: rows.column(name) for name in STATE.names}
+    written = Written(
+        create=back & existed & ~rows.exists, update=back & existed & rows.exists, delete=back & ~existed & rows.exists
+    )
+    return rows.decide(wanted, written, Codes(Code.RESTORED, created=Code.RESTORED))
+
+
+def _judge_still_there(rows: Rows, back: np.ndarray) -> None:
+    """A tenant, carrier or user that is gone, or a user who has another number now: that, too, has changed since."""
+    world = rows.world
+    keys = ("holder_id", "uploader_id", "voice_carrier_id", "sms_carrier_id", "voice_user_id", "sms_user_id")
+    lost = np.zeros(rows.size, dtype=bool)
+    for values, places in groups(back, tuple(rows.column(name) for name in keys)):
+        holder, uploader, voice_carrier, sms_carrier, voice_user, sms_user = values
+        lost[places] = (
+            not {holder, uploader} <= world.tenants.keys()
+            or not {voice_carrier, sms_carrier} - {0} <= world.carrier_owners.keys()
+            or not {voice_user, sms_user} - {0} <= world.users.keys()
+            or (sms_user != 0 and not world.users[sms_user].sms_enabled)
+        )
+    main = back & (rows.column("voice_user_id") != 0) & (rows.column("voice_forwarded") == 0)
+    for place in np.flatnonzero(main):
+        number = int(rows.e164[place])
+        lost[place] |= world.slots.get(int(rows.column("voice_user_id")[place]), number) != number
+    rows.judge(lost, Column.PHONE_NUMBER, lambda: permissions.check_unchanged(unchanged=False))

@@ -1,0 +1,86 @@
+"""What becomes of uploaded rows: new numbers, and those that exist already (R10..R13, R17)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from schemas import permissions
+from schemas.codes import Code
+from schemas.columns import Column
+from schemas.jobs import OnExisting
+from schemas.services import Service
+from worker.stages.resolving.carriers import Case, carriers
+from worker.stages.resolving.model import Decisions
+from worker.stages.resolving.rows import Codes, Rows, Written
+
+_CAPABILITIES = {"voice": Column.VOICE, "sms": Column.SMS, "fax": Column.FAX}
+
+
+def upload(rows: Rows) -> Decisions:
+    """Create numbers, and update those that exist if `on_existing` says so."""
+    options, may_update = rows.world.options, rows.world.options.on_existing is OnExisting.UPDATE
+    _meet_existing(rows)
+    # A number that is refused is not looked at any further: what else is wrong would tell how it stands (R17).
+    writes = rows.sound & (~rows.exists | may_update)
+    holder = _holder(rows, writes)
+    capability = {name: _capability(rows, name) for name in _CAPABILITIES}
+    nothing_on = ~(capability["voice"] | capability["sms"] | capability["fax"])
+    rows.fail(~rows.exists & nothing_on, Code.NO_CAPABILITY, Column.VOICE)
+    judge_switched_off(rows, writes, capability)
+    wanted = {"holder_id": holder, **capability}
+    for service in ("voice", "sms"):
+        in_row = rows.column(f"{service}_carrier_id")
+        chosen = np.where(in_row != 0, in_row, getattr(options, f"{service}_carrier_id") or 0)
+        case = Case(capability[service], holder, chosen, writes)
+        wanted[f"{service}_carrier_id"] = carriers(rows, service, case)
+    create = rows.sound & ~rows.exists
+    update = rows.sound & rows.exists & writes & rows.changed(wanted)
+    wanted["uploader_id"] = np.where(rows.exists, rows.now("uploader_id"), rows.world.actor.id)
+    untouched = Code.NO_CHANGE if may_update else Code.ALREADY_EXISTS
+    return rows.decide(wanted, Written(create, update), Codes(Code.UPDATED, untouched=untouched))
+
+
+def judge_switched_off(rows: Rows, writes: np.ndarray, capability: dict[str, np.ndarray]) -> None:
+    """R23: a capability that a user needs stays on."""
+    for service, column in ((Service.VOICE, Column.VOICE), (Service.SMS, Column.SMS)):
+        name = column.name.lower()
+        off = writes & (rows.now(name) != 0) & ~capability[name]
+        rows.judge_number(off, column, lambda number, service=service: permissions.check_switch_off(number, service))
+
+
+def _meet_existing(rows: Rows) -> None:
+    """R17: outside the tree the number is merely taken; inside, `on_existing` says what to do."""
+    actor, tenants = rows.world.actor, rows.world.tenants
+    rows.judge(
+        rows.exists,
+        Column.PHONE_NUMBER,
+        lambda holder: permissions.check_existing(actor, tenants[holder]),
+        rows.now("holder_id"),
+    )
+    if rows.world.options.on_existing is OnExisting.ERROR:
+        rows.fail(rows.exists & rows.sound, Code.ALREADY_EXISTS, Column.PHONE_NUMBER)
+
+
+def _holder(rows: Rows, writes: np.ndarray) -> np.ndarray:
+    """The row's target, else the form's, else where the number is, else the uploader itself (R11, R12)."""
+    actor, tenants = rows.world.actor, rows.world.tenants
+    target, now = rows.column("target_id"), rows.now("holder_id")
+    chosen = np.where(target != 0, target, rows.world.options.target_id or 0)
+    named = writes & (chosen != 0)
+    rows.judge(named, Column.TARGET, lambda to: permissions.check_target(actor, tenants.get(to)), chosen)
+    moves = named & rows.exists & (chosen != now) & rows.sound
+    rows.judge(
+        moves,
+        Column.TARGET,
+        lambda uploader, to: permissions.check_move(tenants[uploader], tenants[to]),
+        rows.now("uploader_id"),
+        chosen,
+    )
+    rows.judge_number(moves, Column.TARGET, permissions.check_free)
+    return np.where(chosen != 0, chosen, np.where(rows.exists, now, actor.id))
+
+
+def _capability(rows: Rows, name: str) -> np.ndarray:
+    """R10: an empty cell is FALSE for a new number and "leave as it is" for one that exists."""
+    given = rows.column(name)
+    return np.where(given < 0, rows.now(name), given).astype(bool)
