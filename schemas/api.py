@@ -10,6 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from schemas.names import LONGEST
+
 
 class _Body(BaseModel):
     model_config = ConfigDict(from_attributes=True, extra="forbid")
@@ -333,9 +335,9 @@ class NumbersFilter(BaseModel):
     status: Literal["unassigned", "assigned"] | None = None
     capability: Literal["voice", "sms", "fax"] | None = None
     country: str | None = Field(None, pattern=r"^([A-Za-z]{2}|001|\+?\d{1,3})$")
-    carrier: str | None = None
-    tenant_id: str | None = None
-    user_id: str | None = None
+    carrier: str | None = Field(None, max_length=LONGEST)
+    tenant_id: str | None = Field(None, max_length=LONGEST)
+    user_id: str | None = Field(None, max_length=LONGEST)
 
 
 class NumbersQuery(NumbersFilter):

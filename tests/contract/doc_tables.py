@@ -17,12 +17,13 @@ from pydantic_core import PydanticUndefined
 from schemas.codes import ALSO_FILE_CODES, CATALOGUE, Code, Family
 from schemas.columns import REPORT_COLUMNS, SPECS
 from schemas.problems import REQUEST_PROBLEMS
+from tests.permission_matrix import ACTORS, CODES, MATRIX, STATES, Action
 from webhook.cli import main as command_line
 from webhook.cli.exits import MEANINGS
 from worker.infra.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = ("README.md",)
+DOCUMENTS = ("README.md", "PERMISSIONS.md")
 MARKED = re.compile(r"<!-- begin: (?P<name>[a-z-]+) -->\n(?P<table>.*?)<!-- end: (?P=name) -->\n", re.DOTALL)
 FAMILIES = {
     Family.OK: "The row did what it was sent for",
@@ -140,7 +141,28 @@ def exit_codes() -> str:
     return table(("Exit code", "Meaning"), ((code.value, meaning) for code, meaning in MEANINGS.items()))
 
 
+def permissions() -> str:
+    """Who may do what with a number in which state: one table per action."""
+    return "\n".join(_action(action) for action in MATRIX.values())
+
+
+def _action(action: Action) -> str:
+    columns = {actor: cells.split() for actor, cells in action.cells.items()}
+    rows = (
+        (state, *(CODES[cells[place] if len(cells) > 1 else cells[0]] for cells in columns.values()))
+        for place, state in enumerate(STATES)
+    )
+    return f"### {action.title}\n\nRules: {action.rules}.\n\n{table(('The number is', *ACTORS.values()), rows)}"
+
+
+def number_states() -> str:
+    """The states of the matrix."""
+    return table(("State", "Means"), STATES.items())
+
+
 TABLES: dict[str, Callable[[], str]] = {
+    "number-states": number_states,
+    "permissions": permissions,
     "settings": settings,
     "columns": columns,
     "report-columns": report_columns,

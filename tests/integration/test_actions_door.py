@@ -347,8 +347,14 @@ def test_a_filter_selects_what_the_list_shows(api: Door, world: World, numbers: 
     ],
 )
 @pytest.mark.usefixtures("numbers")
-def test_r3_a_filter_selects_nothing_outside_the_tree(api: Door, world: World, who: str, seen: set[int]) -> None:
+def test_r3_a_filter_selects_nothing_outside_the_tree(
+    api: Door, world: World, database: sa.Engine, users: dict[str, str], who: str, seen: set[int]
+) -> None:
     """Neither the numbers nor the count that a refusal or the list tells."""
+    with database.begin() as connection:
+        elsewhere = sa.select(tables.users.c.id).where(tables.users.c.name == "elsewhere").scalar_subquery()
+        mark = phone_numbers.update().where(phone_numbers.c.e164 == SCHOOLS)
+        connection.execute(mark.values(voice_user_id=elsewhere))
     door = api.as_(getattr(world, who).token)
     everything, souths = {SOUTHS, SCHOOLS, *NORTH}, {SOUTHS}
     wanted: list[tuple[dict[str, str], set[int]]] = [
@@ -356,6 +362,7 @@ def test_r3_a_filter_selects_nothing_outside_the_tree(api: Door, world: World, w
         ({"q": "1"}, everything),
         ({"carrier": "South voice"}, souths),
         ({"tenant_id": world.south.tenant.public_id}, souths),
+        ({"user_id": users["elsewhere"]}, {SCHOOLS}),
     ]
     for narrowed, there in wanted:
         expected = seen & there
@@ -456,6 +463,7 @@ REFUSED: list[tuple[str, Json, str, str]] = [
     ("deletions", {"filter": {}, "expected_count": 6.5}, "INVALID_FIELD", "expected_count"),
     ("deletions", {"filter": {}, "expected_count": 10_000_001}, "INVALID_FIELD", "expected_count"),
     ("deletions", {"filter": [], "expected_count": 6}, "INVALID_FIELD", "filter"),
+    ("deletions", {"filter": {"carrier": "x" * 201}, "expected_count": 6}, "INVALID_FIELD", "filter.carrier"),
     ("deletions", {"filter": {"limit": 5}, "expected_count": 6}, "INVALID_FIELD", "filter.limit"),
     ("deletions", {"filter": {"cursor": 5}, "expected_count": 6}, "INVALID_FIELD", "filter.cursor"),
     ("deletions", {"filter": {"status": "gone"}, "expected_count": 6}, "INVALID_FIELD", "filter.status"),
@@ -721,4 +729,4 @@ def test_both_bodies_are_described(api: Door, action: str) -> None:
     assert form["required"] == ["file"]
     reference = next(kind["$ref"] for kind in named["filter"]["anyOf"] if "$ref" in kind)
     described = spec["components"]["schemas"][reference.removeprefix("#/components/schemas/")]
-    assert {"q", "status", "capability", "country", "carrier", "tenant_id"} <= set(described["properties"])
+    assert {"q", "status", "capability", "country", "carrier", "tenant_id", "user_id"} <= set(described["properties"])

@@ -29,13 +29,17 @@ _FILTERS = ("q", "status", "capability", "country", "carrier", "tenant")
 _OPTIONS = (
     click.argument("numbers", nargs=-1, metavar="[NUMBERS]..."),
     click.option("--file", type=Spreadsheet(), help="The numbers of a spreadsheet with the column Phone Number."),
-    click.option("--all", "is_all", is_flag=True, help="All your numbers, or those that these narrow them to:"),
-    click.option("--q", metavar="DIGITS", help="  how the international number begins"),
-    click.option("--status", type=click.Choice(["unassigned", "assigned"]), help="  given to somebody or not"),
-    click.option("--capability", type=click.Choice(["voice", "sms", "fax"]), help="  what it can do"),
-    click.option("--country", metavar="US", help="  a country or a calling code"),
-    click.option("--carrier", metavar="NAME", help="  a voice carrier or SMS carrier profile"),
-    click.option("--tenant", metavar="NAME|ID", help="  the enterprise or reseller that holds it"),
+    click.option(
+        "--all", "is_all", is_flag=True, help="All your numbers, or those that the next options narrow them to."
+    ),
+    click.option("--q", metavar="DIGITS", help="With --all: how the international number begins."),
+    click.option(
+        "--status", type=click.Choice(["unassigned", "assigned"]), help="With --all: given to somebody or not."
+    ),
+    click.option("--capability", type=click.Choice(["voice", "sms", "fax"]), help="With --all: what they can do."),
+    click.option("--country", metavar="US", help="With --all: a country or a calling code."),
+    click.option("--carrier", metavar="NAME", help="With --all: their voice carrier or SMS carrier profile."),
+    click.option("--tenant", metavar="NAME|ID", help="With --all: the enterprise or reseller that holds them."),
     click.option("--expected-count", type=click.IntRange(min=0), help="With --all: only if just so many match."),
     review_option,
     on_error_option,

@@ -21,10 +21,10 @@ _switch = click.Choice(list(_WORDS))
 
 
 @click.command()
-@acts
 @click.option("--to", metavar="NAME|ID", help="The enterprise or reseller that gets them.")
 @click.option("--user", metavar="EMAIL|NAME|ID", help="The user who gets them.")
 @click.option("--service", help=f"What the user gets them for: {_SERVICE}.  [default: voice]")
+@acts
 @talks
 def assign(session: Session, *, to: str | None, user: str | None, service: str | None, **given: Any) -> Exit:  # noqa: ANN401 - for `act`
     """Give numbers to an enterprise, a reseller or a user.
@@ -40,9 +40,9 @@ def assign(session: Session, *, to: str | None, user: str | None, service: str |
 
 
 @click.command()
-@acts
 @click.option("--user", metavar="EMAIL|NAME|ID", help="Only from this user.")
 @click.option("--service", help=f"Only what it is used for: {_SERVICE}.")
+@acts
 @talks
 def unassign(session: Session, *, user: str | None, service: str | None, **given: Any) -> Exit:  # noqa: ANN401 - for `act`
     """Take numbers back: your own users' from them, others from below you one level up."""
@@ -50,12 +50,12 @@ def unassign(session: Session, *, user: str | None, service: str | None, **given
 
 
 @click.command()
-@acts
 @click.option("--voice", type=_switch)
 @click.option("--sms", type=_switch)
 @click.option("--fax", type=_switch)
 @click.option("--voice-carrier", metavar="NAME")
 @click.option("--sms-carrier-profile", metavar="NAME")
+@acts
 @talks
 def change(  # noqa: PLR0913 - options of the command
     session: Session,

@@ -28,7 +28,7 @@ MEANINGS: dict[Exit, str] = {
     Exit.USAGE: "the command was given wrongly",
     Exit.PARTLY_FAILED: "the job is done, some rows failed",
     Exit.JOB_FAILED: "the job failed",
-    Exit.CANCELLED: "the job was cancelled",
+    Exit.CANCELLED: "the job was cancelled, or the question answered with no",
     Exit.NOT_ALLOWED: "not signed in, or not allowed",
     Exit.NOT_FOUND: "there is no such thing",
     Exit.UNREACHABLE: "the service cannot be reached",

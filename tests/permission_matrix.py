@@ -1,0 +1,289 @@
+"""Who may do what with a number in which state: the table that `tests/integration/test_permission_matrix.py` holds the
+service against and PERMISSIONS.md shows.
+
+Written by hand from the rules, cell by cell; nothing here is computed from the code, so that it can disagree with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+ACTORS: Mapping[str, str] = {
+    "master": "Master Reseller",
+    "north": "Reseller",
+    "south": "Sibling reseller",
+    "clinic": "Enterprise (external numbers allowed)",
+    "hotel": "Sibling enterprise (not allowed)",
+    "school": "Enterprise elsewhere",
+}
+STATES: Mapping[str, str] = {
+    "free at master": "uploaded and held by the Master Reseller",
+    "master's at reseller": "uploaded by the Master Reseller, held by the reseller",
+    "master's at enterprise": "uploaded by the Master Reseller, held by the enterprise",
+    "free at reseller": "uploaded and held by the reseller",
+    "at enterprise": "uploaded by the reseller, held by the enterprise",
+    "user: voice": "the same, a user has it for voice",
+    "user: SMS": "the same, a user has it for SMS",
+    "user: both": "the same, a user has it for voice and SMS",
+    "external": "uploaded and held by the enterprise itself",
+    "external, user": "the same, a user has it for voice",
+    "absent": "not on the platform",
+}
+CODES: Mapping[str, str] = {
+    "AS": "ASSIGNED",
+    "UN": "UNASSIGNED",
+    "UP": "UPDATED",
+    "DE": "DELETED",
+    "CR": "CREATED",
+    "NC": "NO_CHANGE",
+    "AE": "ALREADY_EXISTS",
+    "EE": "NUMBER_EXISTS_ELSEWHERE",
+    "NF": "NOT_FOUND",
+    "TN": "TARGET_NOT_FOUND",
+    "IU": "ASSIGNED_IN_USE",
+    "NU": "NOT_UPLOADER",
+    "XN": "EXTERNAL_NOT_ALLOWED",
+    "yes": "seen",
+    "no": "404, as if it did not exist",
+}
+WRITTEN = ("AS", "UN", "UP", "DE", "CR")
+
+
+@dataclass(frozen=True)
+class Action:
+    """One action: for every actor its cells, one per state, in the order of `STATES`.
+
+    A column that is one code alone is refused at the door, whatever the number.
+    """
+
+    title: str
+    rules: str
+    cells: Mapping[str, str]
+
+
+NOWHERE = "NF NF NF NF NF NF NF NF NF NF NF"
+ELSEWHERE = "EE EE EE EE EE EE EE EE EE EE CR"
+
+MATRIX: Mapping[str, Action] = {
+    "read": Action(
+        "Read or find the number",
+        "R3",
+        {
+            "master": "yes yes yes yes yes yes yes yes yes yes no",
+            "north": "no yes yes yes yes yes yes yes yes yes no",
+            "south": "no no no no no no no no no no no",
+            "clinic": "no no yes no yes yes yes yes yes yes no",
+            "hotel": "no no no no no no no no no no no",
+            "school": "no no no no no no no no no no no",
+        },
+    ),
+    "upload, existing is an error": Action(
+        "Upload it (`on_existing=error`)",
+        "R8, R9, R17",
+        {
+            "master": "AE AE AE AE AE AE AE AE AE AE CR",
+            "north": "EE AE AE AE AE AE AE AE AE AE CR",
+            "south": ELSEWHERE,
+            "clinic": "EE EE AE EE AE AE AE AE AE AE CR",
+            "hotel": "XN",
+            "school": ELSEWHERE,
+        },
+    ),
+    "upload, updating": Action(
+        "Upload it with Fax TRUE (`on_existing=update`)",
+        "R8, R9, R10, R17",
+        {
+            "master": "UP UP UP UP UP UP UP UP UP UP CR",
+            "north": "EE UP UP UP UP UP UP UP UP UP CR",
+            "south": ELSEWHERE,
+            "clinic": "EE EE UP EE UP UP UP UP UP UP CR",
+            "hotel": "XN",
+            "school": ELSEWHERE,
+        },
+    ),
+    "upload, moving": Action(
+        "Upload it to the sibling enterprise (`on_existing=update`)",
+        "R9, R11, R17, R19",
+        {
+            "master": "UP UP UP UP UP IU IU IU TN TN CR",
+            "north": "EE UP UP UP UP IU IU IU TN TN CR",
+            "south": "TN",
+            "clinic": "TN",
+            "hotel": "XN",
+            "school": "TN",
+        },
+    ),
+    "assign to reseller": Action(
+        "Assign it to the reseller",
+        "R3, R18, R19",
+        {
+            "master": "AS NC AS NC AS IU IU IU TN IU NF",
+            "north": "TN",
+            "south": "TN",
+            "clinic": "TN",
+            "hotel": "TN",
+            "school": "TN",
+        },
+    ),
+    "assign to enterprise": Action(
+        "Assign it to the sibling enterprise",
+        "R3, R18, R19",
+        {
+            "master": "AS AS AS AS AS IU IU IU TN IU NF",
+            "north": "NF AS AS AS AS IU IU IU TN IU NF",
+            "south": "TN",
+            "clinic": "TN",
+            "hotel": "TN",
+            "school": "TN",
+        },
+    ),
+    "give voice": Action(
+        "Assign it to another user of the enterprise for voice",
+        "R2, R3, R18, R20",
+        {
+            "master": "TN TN AS TN AS IU AS IU AS IU NF",
+            "north": "NF TN AS TN AS IU AS IU AS IU NF",
+            "south": "TN",
+            "clinic": "NF NF AS NF AS IU AS IU AS IU NF",
+            "hotel": "TN",
+            "school": "TN",
+        },
+    ),
+    "give SMS": Action(
+        "Assign it to another user of the enterprise for SMS",
+        "R2, R3, R18, R20",
+        {
+            "master": "TN TN AS TN AS AS IU IU AS AS NF",
+            "north": "NF TN AS TN AS AS IU IU AS AS NF",
+            "south": "TN",
+            "clinic": "NF NF AS NF AS AS IU IU AS AS NF",
+            "hotel": "TN",
+            "school": "TN",
+        },
+    ),
+    "unassign": Action(
+        "Take it back (no service named)",
+        "R3, R19",
+        {
+            "master": "NC UN UN NC UN IU IU IU NC IU NF",
+            "north": "NF NC UN NC UN IU IU IU NC IU NF",
+            "south": NOWHERE,
+            "clinic": "NF NF NC NF NC UN UN UN NC UN NF",
+            "hotel": NOWHERE,
+            "school": NOWHERE,
+        },
+    ),
+    "unassign voice": Action(
+        "Take it from its user for voice",
+        "R3, R19, R20",
+        {
+            "master": "NC NC NC NC NC UN NC UN NC UN NF",
+            "north": "NF NC NC NC NC UN NC UN NC UN NF",
+            "south": NOWHERE,
+            "clinic": "NF NF NC NF NC UN NC UN NC UN NF",
+            "hotel": NOWHERE,
+            "school": NOWHERE,
+        },
+    ),
+    "unassign SMS": Action(
+        "Take it from its user for SMS",
+        "R3, R19, R20",
+        {
+            "master": "NC NC NC NC NC NC UN UN NC NC NF",
+            "north": "NF NC NC NC NC NC UN UN NC NC NF",
+            "south": NOWHERE,
+            "clinic": "NF NF NC NF NC NC UN UN NC NC NF",
+            "hotel": NOWHERE,
+            "school": NOWHERE,
+        },
+    ),
+    "fax on": Action(
+        "Enable Fax",
+        "R3, R23",
+        {
+            "master": "UP UP UP UP UP UP UP UP UP UP NF",
+            "north": "NF UP UP UP UP UP UP UP UP UP NF",
+            "south": NOWHERE,
+            "clinic": "NF NF UP NF UP UP UP UP UP UP NF",
+            "hotel": NOWHERE,
+            "school": NOWHERE,
+        },
+    ),
+    "voice off": Action(
+        "Disable Voice",
+        "R3, R23",
+        {
+            "master": "UP UP UP UP UP IU UP IU UP IU NF",
+            "north": "NF UP UP UP UP IU UP IU UP IU NF",
+            "south": NOWHERE,
+            "clinic": "NF NF UP NF UP IU UP IU UP IU NF",
+            "hotel": NOWHERE,
+            "school": NOWHERE,
+        },
+    ),
+    "SMS off": Action(
+        "Disable SMS",
+        "R3, R23",
+        {
+            "master": "UP UP UP UP UP UP IU IU UP UP NF",
+            "north": "NF UP UP UP UP UP IU IU UP UP NF",
+            "south": NOWHERE,
+            "clinic": "NF NF UP NF UP UP IU IU UP UP NF",
+            "hotel": NOWHERE,
+            "school": NOWHERE,
+        },
+    ),
+    "carrier": Action(
+        "Choose another voice carrier",
+        "R3, R7, R23",
+        {
+            "master": "UP UP UP UP UP IU IU IU UP IU NF",
+            "north": "NF UP UP UP UP IU IU IU UP IU NF",
+            "south": NOWHERE,
+            "clinic": "NF NF UP NF UP IU IU IU UP IU NF",
+            "hotel": NOWHERE,
+            "school": NOWHERE,
+        },
+    ),
+    "delete": Action(
+        "Delete it",
+        "R3, R24, R25",
+        {
+            "master": "DE IU IU NU NU NU NU NU NU NU NF",
+            "north": "NF NU NU DE IU IU IU IU NU NU NF",
+            "south": NOWHERE,
+            "clinic": "NF NF NU NF NU NU NU NU DE IU NF",
+            "hotel": NOWHERE,
+            "school": NOWHERE,
+        },
+    ),
+    "new user": Action(
+        "Make a user (of the enterprise; elsewhere of one's own) with it for voice",
+        "R3, R9, R17, R20, R21",
+        {
+            "master": "TN TN AS TN AS IU AS IU AS IU CR",
+            "north": "EE TN AS TN AS IU AS IU AS IU CR",
+            "south": ELSEWHERE,
+            "clinic": "EE EE AS EE AS IU AS IU AS IU CR",
+            "hotel": "XN",
+            "school": ELSEWHERE,
+        },
+    ),
+}
+
+# Confirming, cancelling and undoing a job of the reseller's, and looking at it: HTTP statuses (R1, R3, R27).
+JOB_OF_NORTH: Mapping[str, tuple[int, int]] = {
+    "master": (200, 403),
+    "north": (200, 202),
+    "south": (404, 404),
+    "clinic": (404, 404),
+    "hotel": (404, 404),
+    "school": (404, 404),
+}
+
+
+def cells_of(action: str, actor: str) -> dict[str, str]:
+    """An actor's cells by state; {} if the door refuses whatever the number."""
+    cells = MATRIX[action].cells[actor].split()
+    return dict(zip(STATES, cells, strict=True)) if len(cells) > 1 else {}
