@@ -467,7 +467,8 @@ class Platform:
         if order.may_create and (number is None or not number.holder.is_within(actor)):
             return self._add(job, row, number)
         if number is None or not number.holder.is_within(actor):
-            return failed("NOT_FOUND")  # R3: and nothing else is said of it
+            # R3: nothing else is said of the number; who was to get it is another matter.
+            return failed("NOT_FOUND", *(self._receivers_faults(job, row) if order.kind == "assign" else ()))
         act = {"assign": self._assign, "unassign": self._unassign, "change": self._change, "delete": self._delete}
         return act[order.kind](job, row, number)
 
@@ -509,21 +510,16 @@ class Platform:
     def _assign(self, job: Job, row: Row, number: Number) -> Verdict:
         user, ways, target = self._receiver(job.order, row, job.users)
         if user is not None:
-            return self._give(job, number, user, ways)
+            return self._give(job, row, number, user, ways)
         assert target is not None
-        faults = list(self._move_faults(number, target))
-        if target.name == job.order.actor:  # R19: below the admin
-            faults.append("TARGET_NOT_FOUND")
-        elif target == number.holder:
+        faults = [*self._receivers_faults(job, row), *self._move_faults(number, target)]
+        if target == number.holder and target.name != job.order.actor:
             return NO_CHANGE
         return self._settle(job, number, replace(number, holder=target), Row(), faults, "ASSIGNED")
 
-    def _give(self, job: Job, number: Number, user: User, ways: frozenset[str]) -> Verdict:
+    def _give(self, job: Job, row: Row, number: Number, user: User, ways: frozenset[str]) -> Verdict:
         """R20: to a user of the enterprise that holds it; a service needs the capability and must be free."""
-        now = self.users.get(user.email)
-        if now != user:  # deleted since
-            return failed("TARGET_NOT_FOUND")
-        faults = list(_unfit(now, ways))
+        faults = self._receivers_faults(job, row)
         if number.holder != user.home:
             faults.append("TARGET_NOT_FOUND")
         missing = ways - number.ways_of(user)
@@ -537,6 +533,14 @@ class Platform:
         if faults:
             return failed(*faults)
         return written("ASSIGNED", "updated", _stamped(_given(number, user, missing), job)) if missing else NO_CHANGE
+
+    def _receivers_faults(self, job: Job, row: Row) -> list[str]:
+        """What is wrong with who is to get a number, whichever number it is."""
+        user, ways, target = self._receiver(job.order, row, job.users)
+        if user is None:
+            return ["TARGET_NOT_FOUND"] if target and target.name == job.order.actor else []  # R19: below the admin
+        now = self.users.get(user.email)
+        return ["TARGET_NOT_FOUND"] if now != user else list(_unfit(now, ways))  # deleted since, or unfit
 
     def _unassign(self, job: Job, row: Row, number: Number) -> Verdict:
         """R19: level by level, and refused while a user has the number; or from users, if they are meant."""

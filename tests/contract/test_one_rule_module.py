@@ -1,4 +1,4 @@
-"""The rules of who may do what are written once, in `schemas.permissions`, and every rule of the domain has its test."""
+"""The rules of who may do what are written once, in `schemas.permissions`, and each of the domain has its test."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ other's way. A failing sequence is told as the calls that lead to it. `NUMBERYAR
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any, TypeVar, cast
@@ -137,10 +137,10 @@ def users_for(actor: model.Tenant) -> st.SearchStrategy[str]:
     return mostly(st.sampled_from(here or everybody), st.sampled_from(everybody))
 
 
-def rows_of(faults: Mapping[str, Any], sound: st.SearchStrategy[Row]) -> st.SearchStrategy[list[Row]]:
-    """Some sound rows, of which one may come again in other words, and a bad one here and there."""
+def rows_of(sound: st.SearchStrategy[Row], faults: Collection[str], *, by_file: bool) -> st.SearchStrategy[list[Row]]:
+    """Some sound rows, and a bad one here and there, or (in a file) a blank one."""
     bad = st.sampled_from(sorted(faults)).map(lambda code: Row(fault=code))
-    return st.lists(mostly(sound, bad), min_size=1, max_size=6)
+    return st.lists(mostly(sound, st.just(Row(blank=True)) | bad if by_file else bad), min_size=1, max_size=6)
 
 
 @st.composite
@@ -162,7 +162,7 @@ def uploads(draw: st.DrawFn) -> Order:
         sms_carrier=carriers_for(actor, "sms"),
         target=st.none() | targets_for(actor),
     )
-    rows = draw(rows_of(BAD_PAIRS, mostly(sound, st.just(Row(blank=True)))))
+    rows = draw(rows_of(sound, BAD_PAIRS, by_file=True))
     on_existing = draw(st.sampled_from(["update", "skip", "error", "update"]))
     return Order("upload", actor.name, rows, draw(chosen), on_existing, draw(errors), draw(modes))
 
@@ -188,12 +188,12 @@ def action(
         said = by_row(actor) if by_file else st.just(Row())
         number = mostly(numbers, st.just(ABSENT))
         sound = st.builds(lambda row, e164: replace(row, number=e164), said, number)
+        # A row of a file with nothing in it is blank, an item of a list lacks its number.
+        rows = draw(rows_of(sound, BAD_TEXTS.keys() - ({"MISSING_VALUE"} if by_file else set()), by_file=by_file))
         chosen = beside(actor)
         if by_file:
             chosen = chosen | st.just(Row())
-        order = Order(
-            kind, actor.name, draw(rows_of(BAD_TEXTS, sound)), draw(chosen), "skip", draw(errors), draw(modes)
-        )
+        order = Order(kind, actor.name, rows, draw(chosen), "skip", draw(errors), draw(modes))
         return Listed(order, by_file)
 
     return actions()
@@ -464,7 +464,7 @@ def _action_cells(row: Row, place: int, header: Sequence[str]) -> list[str]:
         "Service": " + ".join(sorted(row.ways or ())),
         "Note": "kept",
     }
-    return [cells[name] for name in header]
+    return ["" if row.blank else cells[name] for name in header]
 
 
 def _shown(entry: Json) -> Json:

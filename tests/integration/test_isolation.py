@@ -1,0 +1,206 @@
+"""R3 as a property: in random trees, whatever a tenant asks, nothing from outside its part ever appears.
+
+Its part: its own tenant and those below; of those above only who uploaded a number it holds, and carriers it may use.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from schemas import tables
+from schemas.permissions import Tenant, TenantKind
+from tests import factories, sheets
+from tests.door import Door
+from worker.infra import tokens
+
+NIGHTLY = os.environ.get("NUMBERYARD_HYPOTHESIS") == "nightly"
+NOBODY = "00000000-0000-4000-8000-000000000000"
+EVERYTHING = "phone_numbers, number_events, job_chunks, jobs, users, tokens, admins, carriers, tenants"
+
+
+@dataclass
+class Secret:
+    """Something that belongs to a tenant: by what it would be recognised, and under which route it is found by id."""
+
+    owner: Tenant
+    words: tuple[str, ...]
+    kind: str  # "tenants", "users", "carriers", "tokens", "numbers" or "jobs"
+    key: str
+
+
+@dataclass
+class Grove:
+    """A random tree with everything in it."""
+
+    tenants: list[Tenant] = field(default_factory=list)
+    bearer: dict[int, str] = field(default_factory=dict)
+    secrets: list[Secret] = field(default_factory=list)
+
+
+trees = st.lists(
+    st.lists(st.tuples(st.booleans(), st.integers(0, 2)), max_size=2),  # per reseller, per enterprise: external, users
+    min_size=1,
+    max_size=3,
+)
+holdings = st.lists(st.tuples(st.integers(0, 20), st.integers(0, 3), st.integers(0, 2)), min_size=1, max_size=8)
+
+
+def plant(connection: sa.Connection, tree: list[list[tuple[bool, int]]], held: list[tuple[int, int, int]]) -> Grove:
+    """Tenants, tokens, carriers, users, and numbers held at or below their uploader."""
+    connection.execute(sa.text(f"TRUNCATE {EVERYTHING} RESTART IDENTITY CASCADE"))
+    grove, users = Grove(), {}  # type: Grove, dict[int, list[int]]
+    serial = itertools.count(1)
+
+    def word(kind: str) -> str:
+        return f"{kind}-zq{next(serial):04}qz"
+
+    def add(parent: Tenant | None, kind: TenantKind, *, external: bool = False) -> Tenant:
+        made = factories.tenant(connection, parent, kind, name=word("tenant"), allow_external_numbers=external)
+        grove.tenants.append(made)
+        grove.secrets.append(Secret(made, (made.name, made.public_id), "tenants", made.public_id))
+        name = word("token")
+        grove.bearer[made.id] = tokens.issue(connection, made.id, name)
+        token = connection.execute(
+            sa.select(tables.tokens.c.public_id).where(tables.tokens.c.name == name)
+        ).scalar_one()
+        grove.secrets.append(Secret(made, (name, token), "tokens", token))
+        if kind is not TenantKind.ENTERPRISE:
+            for service in ("voice", "sms"):
+                name = word("carrier")
+                inner = factories.carrier(connection, made, service, name, default=True)
+                public = factories.public_id(connection, tables.carriers, inner)
+                grove.secrets.append(Secret(made, (name, public), "carriers", public))
+        return made
+
+    master = add(None, TenantKind.MASTER_RESELLER)
+    for enterprises in tree:
+        reseller = add(master, TenantKind.RESELLER)
+        for external, staff in enterprises:
+            enterprise = add(reseller, TenantKind.ENTERPRISE, external=external)
+            for _ in range(staff):
+                name = word("user")
+                inner = factories.user(connection, enterprise, name=name, email=f"{name}@x.example", sms_enabled=True)
+                users.setdefault(enterprise.id, []).append(inner)
+                public = factories.public_id(connection, tables.users, inner)
+                grove.secrets.append(Secret(enterprise, (name, public), "users", public))
+    by_id = {tenant.id: tenant for tenant in grove.tenants}
+    for place, (holder_place, up, user_place) in enumerate(held):
+        holder = grove.tenants[holder_place % len(grove.tenants)]
+        uploader = by_id[holder.path[max(len(holder.path) - 1 - up, 0)]]
+        staff_here = users.get(holder.id, [])
+        e164 = 12125550100 + place
+        factories.number(
+            connection,
+            e164,
+            holder,
+            uploader_id=uploader.id,
+            sms=True,
+            sms_user_id=staff_here[user_place % len(staff_here)] if staff_here else None,
+        )
+        grove.secrets.append(Secret(holder, (f"+{e164}",), "numbers", f"+{e164}"))
+    return grove
+
+
+def add_jobs(api: Door, grove: Grove) -> None:
+    """An upload of every tenant that may, each of a number of its own; with reports to look into."""
+    for place, tenant in enumerate(grove.tenants):
+        if tenant.kind is TenantKind.ENTERPRISE and not tenant.allow_external_numbers:
+            continue
+        door, e164 = api.as_(grove.bearer[tenant.id]), 12125550150 + place
+        name = f"file-zq{place}-{tenant.id}qz.csv"
+        content = sheets.csv_bytes([sheets.HEADER, ("1", str(e164 - 10**10), "FALSE", "FALSE", "TRUE")])
+        job = door.upload(content, name)["id"]
+        grove.secrets.append(Secret(tenant, (job, name), "jobs", job))
+        grove.secrets.append(Secret(tenant, (f"+{e164}",), "numbers", f"+{e164}"))
+
+
+def lists(grove: Grove) -> Iterator[str]:
+    """Every route that lists, with filters that name what may be another's."""
+    yield from (f"/v1/{kind}" for kind in ("tenants", "users", "carriers", "tokens", "numbers", "jobs"))
+    yield from ("/v1/numbers?q=1212&count=true", "/v1/numbers?status=assigned", "/v1/numbers?capability=sms")
+    for secret in grove.secrets:
+        if secret.kind == "tenants":
+            yield from (f"/v1/numbers?tenant_id={secret.key}&count=true", f"/v1/users?tenant_id={secret.key}")
+        elif secret.kind == "users":
+            yield from (f"/v1/numbers?user_id={secret.key}&count=true", f"/v1/users?q={secret.words[0]}")
+        elif secret.kind == "carriers":
+            yield f"/v1/numbers?carrier={secret.words[0]}&count=true"
+        if secret.kind in {"tenants", "users", "carriers", "tokens", "jobs"}:
+            yield f"/v1/{secret.kind}?cursor={secret.key}"
+
+
+def knows(reader: Tenant, secret: Secret) -> bool:
+    """Whether the secret may appear before the reader."""
+    if secret.owner.is_within(reader):
+        return True
+    # Above: who uploaded a number, and carriers that may be used.
+    return secret.kind in {"tenants", "carriers"} and reader.is_within(secret.owner)
+
+
+def check_reader(door: Door, grove: Grove, reader: Tenant) -> None:
+    hidden = [secret for secret in grove.secrets if not knows(reader, secret)]
+    words = [word for secret in hidden for word in secret.words]
+    for route in lists(grove):
+        answer = door.get(route)
+        assert answer.status_code in {200, 422}, route
+        said = answer.get_data(as_text=True) + str(answer.headers)
+        # What was asked by name may be repeated in a link to the next page.
+        assert not [word for word in words if word in said.replace(route, "") and word not in route], (reader, route)
+        named = next((secret for secret in hidden if secret.key in route or secret.words[0] in route), None)
+        if named is not None and answer.status_code == 200 and "cursor=" not in route:
+            assert answer.json["data"] == []
+            assert answer.json.get("total", 0) in {0, None}
+    for secret in grove.secrets:
+        own = secret.owner.is_within(reader) or (secret.kind == "carriers" and knows(reader, secret))
+        for tail in ("",) if secret.kind != "jobs" else ("", "/rows", "/report.csv", "/report.jsonl"):
+            _check_by_id(door, secret, tail, own=own, words=words)
+
+
+def _check_by_id(door: Door, secret: Secret, tail: str, *, own: bool, words: list[str]) -> None:
+    if secret.kind == "tokens":
+        return  # tokens are listed and revoked, never read one by one
+    answer = door.get(f"/v1/{secret.kind}/{secret.key}{tail}")
+    if own:
+        assert answer.status_code == 200, (secret, tail)
+        said = answer.get_data(as_text=True) + str(answer.headers)
+        assert not [word for word in words if word in said], (secret, tail)
+        return
+    absent = door.get(f"/v1/{secret.kind}/{'+19999999999' if secret.kind == 'numbers' else NOBODY}{tail}")
+    assert (answer.status_code, answer.data) == (absent.status_code, absent.data) == (404, absent.data)
+    if secret.kind == "jobs" and not tail:
+        for deed in ("confirm", "cancel", "undo"):
+            answers = [door.post(f"/v1/jobs/{job}/{deed}") for job in (secret.key, NOBODY)]
+            assert answers[0].status_code == answers[1].status_code == 404
+            assert answers[0].data == answers[1].data
+
+
+@pytest.mark.parametrize("part", range(2))
+def test_r3_nothing_from_outside_ever_appears(part: int, api: Door, database: sa.Engine) -> None:
+    """Lists with every filter and cursor, things by id, rows, reports: as every tenant of the tree."""
+
+    @settings(
+        max_examples=40 if NIGHTLY else 5,
+        deadline=None,
+        derandomize=not NIGHTLY,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+        phases=[Phase.generate],
+    )
+    @given(tree=trees, held=holdings)
+    def look(tree: list[list[tuple[bool, int]]], held: list[tuple[int, int, int]]) -> None:
+        with database.begin() as connection:
+            grove = plant(connection, tree, held)
+        add_jobs(api, grove)
+        for reader in grove.tenants:
+            check_reader(api.as_(grove.bearer[reader.id]), grove, reader)
+
+    look.hypothesis.inner_test.__qualname__ = f"look_{part}"  # what the derandomised examples are drawn from
+    look()
