@@ -299,11 +299,10 @@ class Jobs(RuleBasedStateMachine):
             assert [number["e164"] for number in found] == [f"+{e164}" for e164 in sorted(self.model.seen(actor))]
 
     def _inventory(self) -> dict[int, tuple[Any, ...]]:
-        number = tables.phone_numbers.c
         with self.database.begin() as connection:
             carriers = {row.id: row.name for row in connection.execute(sa.select(tables.carriers))}
             users = {row.id: row.name for row in connection.execute(sa.select(tables.users))}
-            found = connection.execute(sa.select(number)).all()
+            found = connection.execute(sa.select(tables.phone_numbers)).all()
         return {
             row.e164: (
                 self.names[row.holder_id], self.names[row.uploader_id], row.voice, row.sms, row.fax,

@@ -168,7 +168,7 @@ def check_file(parts: Sequence[CheckedRows], kind: JobKind, options: JobOptions)
     first = order[is_first][np.cumsum(is_first) - 1]
     later, original = order[~is_first], first[~is_first]
     differs = np.zeros(len(later), dtype=bool)
-    for values in _compared(rows, options.on_existing):
+    for values in _compared(rows, leaves=kind is JobKind.CHANGE or options.on_existing is OnExisting.UPDATE):
         differs |= values[later] != values[original]
     rows.code[later] = np.where(differs, CONFLICT, DUPLICATE)
     rows.faults[later[differs]] |= CONFLICT_BIT
@@ -179,10 +179,10 @@ def check_file(parts: Sequence[CheckedRows], kind: JobKind, options: JobOptions)
     return CheckedFile(rows, duplicate_of, order[is_first][rows.code[order[is_first]] == 0])
 
 
-def _compared(rows: CheckedRows, on_existing: OnExisting) -> Iterator[np.ndarray]:
-    """What two rows of one number must agree in. Left empty means FALSE, unless it may mean "leave as it is" (R10)."""
+def _compared(rows: CheckedRows, *, leaves: bool) -> Iterator[np.ndarray]:
+    """What two rows of one number must agree in. Left empty means FALSE, unless it leaves what there is (R10, R23)."""
     for capability in (rows.voice, rows.sms, rows.fax):
-        yield capability if on_existing is OnExisting.UPDATE else np.maximum(capability, 0)
+        yield capability if leaves else np.maximum(capability, 0)
     yield from (rows.voice_carrier_id, rows.sms_carrier_id, rows.target_id, rows.user_id, rows.service)
 
 
