@@ -222,7 +222,7 @@ CATALOGUE: dict[Code, Entry] = {
     Code.TARGET_NOT_FOUND: _world(
         31,
         "“{value}” is no enterprise or reseller you can use.",
-        "Choose your own account or one below it, spelled as it is there.",
+        "Choose your own account or one below it, spelled as it is there; a number stays below who uploaded it.",
     ),
     Code.EXTERNAL_NOT_ALLOWED: _world(
         32,
@@ -432,7 +432,9 @@ class Text:
     fix: str
 
     def with_value(self, value: str) -> Text:
-        return Text(self.message.replace("{value}", value), self.fix.replace("{value}", value))
+        """The words about a value; where no cell has one, it was chosen for the whole job (R12)."""
+        message = self.message if value else self.message.replace("“{value}”", "What was chosen")
+        return Text(message.replace("{value}", value), self.fix.replace("{value}", value))
 
 
 def text_of(code: Code, column: Column = Column.NONE) -> Text:

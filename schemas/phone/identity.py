@@ -6,6 +6,8 @@ a Country Code the number is read as R14 says; without one it must be internatio
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,13 +18,16 @@ from schemas.codes import Code, fault_bit, warning_bit
 from schemas.columns import Column
 from schemas.phone import region
 from schemas.phone.column import PhoneColumn, check_column
+from schemas.phone.digits import plain_punctuation
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 # The longest and the shortest that `phone_numbers` can hold (ITU-T E.164: at most 15 digits).
 LEAST_DIGITS, MOST_DIGITS = 7, 15
-_PUNCTUATION = r"[\s().\-/\x{2010}-\x{2015}]"
+_PUNCTUATION = r"[\s()\[\].\-/~]"
+_NOT_ASCII = r"[^\x00-\x7f]"
+_FULL_WIDTH_PLUS = "\uff0b"
 _PREFIX = r"^(?:\+|00)"
 _POSSIBLE = np.uint32(warning_bit(Code.POSSIBLE_NOT_VALID))
 _PLUS = np.uint32(warning_bit(Code.PLUS_RESTORED))
@@ -52,7 +57,7 @@ def faults_of_new(e164: NDArray[np.int64]) -> NDArray[np.uint64]:
 
 def _read_international(number: pa.StringArray) -> PhoneColumn:
     """`+14155550100`, `0041 44 668 18 00`, and `14155550100` where a spreadsheet has dropped the plus."""
-    bare = pc.replace_substring_regex(number, _PUNCTUATION, "")
+    bare = pc.replace_substring_regex(_in_ascii(plain_punctuation(number)), _PUNCTUATION, "")
     digits = pc.replace_substring_regex(bare, _PREFIX, "")
     had_prefix = pc.match_substring_regex(bare, _PREFIX).to_numpy(zero_copy_only=False)
     length = pc.utf8_length(digits).to_numpy().astype(np.int64)
@@ -69,3 +74,16 @@ def _read_international(number: pa.StringArray) -> PhoneColumn:
     e164 = pc.cast(pc.if_else(pa.array(sound), digits, "0"), pa.int64()).to_numpy()
     warnings = np.where(sound & ~had_prefix, _PLUS, np.uint32(0))
     return PhoneColumn(e164, faults, warnings.astype(np.uint32), np.zeros(len(number), np.bool_))
+
+
+def _in_ascii(number: pa.StringArray) -> pa.StringArray:
+    """The numbers with a full-width plus, or the digits of another script, as an upload reads them."""
+    other = pc.match_substring_regex(number, _NOT_ASCII)
+    if not pc.any(other).as_py():
+        return number
+    texts = [re.sub(r"\d", _digit, text.replace(_FULL_WIDTH_PLUS, "+")) for text in number.filter(other).to_pylist()]
+    return pc.replace_with_mask(number, other, pa.array(texts, pa.string()))
+
+
+def _digit(found: re.Match[str]) -> str:
+    return str(unicodedata.decimal(found.group()))

@@ -3,63 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
-import numpy as np
-import pyarrow as pa
 import pytest
 
-from schemas.codes import BY_NUMBER, Code, faults_of, warnings_of
-from schemas.jobs import JobOptions, OnExisting
-from schemas.permissions import Tenant, TenantKind
-from schemas.results import CHUNK, STATE
-from worker.stages.resolve import Decisions, Defaults, Numbers, World, resolve
-
-MASTER = Tenant(1, "m", TenantKind.MASTER_RESELLER, "Master", (1,))
-RESELLER = Tenant(2, "r", TenantKind.RESELLER, "Reseller", (1, 2))
-SIBLING = Tenant(3, "s", TenantKind.RESELLER, "Sibling", (1, 3))
-ENTERPRISE = Tenant(4, "e", TenantKind.ENTERPRISE, "Enterprise", (1, 2, 4), allow_external_numbers=True)
-TENANTS = {tenant.id: tenant for tenant in (MASTER, RESELLER, SIBLING, ENTERPRISE)}
-NUMBER = 12125550142
-
-
-def existing(**values: int) -> Numbers:
-    """One number on the platform, or none."""
-    if not values:
-        return Numbers.none()
-    row = dict.fromkeys(STATE.names, 0) | {"holder_id": 2, "uploader_id": 2, "voice": 1, "voice_carrier_id": 10}
-    return Numbers(np.array([NUMBER]), {name: np.array([value]) for name, value in (row | values).items()})
-
-
-WORLD = World(
-    actor=RESELLER,
-    options=JobOptions(),
-    tenants=TENANTS,
-    voice_carriers=frozenset({10, 11}),
-    sms_carriers=frozenset({20, 21}),
-    defaults={1: Defaults(10, 20), 2: Defaults(10, 20), 3: Defaults(10, 20), 4: Defaults(11, 20)},
-    existing=existing(),
-    carrier_owners={10: 1, 11: 2, 20: 1, 21: 2},
-)
-
-
-def decide(world: World, **row: int) -> Decisions:
-    values = {
-        "place": 0, "row": 2, "e164": NUMBER, "voice": 1, "sms": 0, "fax": 0, "warnings": 0,
-        "voice_carrier_id": 0, "sms_carrier_id": 0, "target_id": 0, "user_id": 0, "service": 0,
-    } | row  # fmt: skip
-    return resolve(
-        pa.table([pa.array([values[name]], CHUNK.field(name).type) for name in CHUNK.names], schema=CHUNK), world
-    )
-
-
-def code_of(decisions: Decisions) -> Code:
-    return BY_NUMBER[decisions.results.column("code")[0].as_py()]
-
-
-def with_options(world: World = WORLD, **options: Any) -> World:  # noqa: ANN401 - any field of the options
-    return replace(world, options=replace(world.options, **options))
-
+from schemas.codes import Code, faults_of, warnings_of
+from schemas.jobs import OnExisting
+from tests.unit.small_world import MASTER, WORLD, code_of, decide, existing, with_options
+from worker.stages.resolve import World
 
 UPDATE = with_options(on_existing=OnExisting.UPDATE)
 
