@@ -6,7 +6,6 @@ Its part: its own tenant and those below; of those above only who uploaded a num
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -19,9 +18,9 @@ from schemas import tables
 from schemas.permissions import Tenant, TenantKind
 from tests import factories, sheets
 from tests.door import Door
+from tests.nightly import NIGHTLY
 from worker.infra import tokens
 
-NIGHTLY = os.environ.get("NUMBERYARD_HYPOTHESIS") == "nightly"
 NOBODY = "00000000-0000-4000-8000-000000000000"
 EVERYTHING = "phone_numbers, number_events, job_chunks, jobs, users, tokens, admins, carriers, tenants"
 

@@ -1,11 +1,10 @@
 """Random jobs against the service and against a model of the rules: both must agree, row by row and number by number.
 
-30 sequences in `make test`, 200 with NUMBERYARD_HYPOTHESIS=nightly.
+30 sequences in `make test`, 200 in `make nightly`.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,9 +18,9 @@ from schemas import tables
 from tests import factories, sheets
 from tests.door import Door, Json
 from tests.factories import World
+from tests.nightly import NIGHTLY
 from tests.ruleset import Decide, Done, Number, Rules, Tenant, User
 
-NIGHTLY = os.environ.get("NUMBERYARD_HYPOTHESIS") == "nightly"
 POOL = [12125550100 + place for place in range(9)]
 ENDED = {"completed", "completed_with_errors"}
 SERVICES = {

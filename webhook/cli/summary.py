@@ -83,7 +83,7 @@ def _what_and_when(job: Json) -> Iterator[str]:
     name = safe((job.get("file") or {}).get("name"))
     rows, seconds = (job.get("counts") or {}).get("total"), _seconds(job)
     parts = [name] if name else []
-    parts += [f"{number(rows)} rows"] if rows else []
+    parts += [f"{number(rows)} row{'s' if rows > 1 else ''}"] if rows else []
     parts += [f"{seconds:,.1f} s", f"{rows / seconds:,.0f} rows/s"] if rows and seconds else []
     if parts:
         yield ", ".join(parts)
