@@ -47,7 +47,7 @@ check: $(VENV)/.dev ## lint, types, imports, generated tables, coverage of schem
 	$(BIN)/coverage report
 
 nightly: $(VENV)/.dev ## look farther with the property tests: 200 sequences of jobs, large trees, new ones every time
-	@NUMBERYARD_HYPOTHESIS=nightly $(BIN)/python -m pytest tests/integration/test_ruleset.py tests/integration/test_isolation.py
+	@NUMBERYARD_HYPOTHESIS=nightly $(BIN)/python -m pytest --timeout 1800 tests/integration/test_ruleset.py tests/integration/test_isolation.py
 
 bench: $(VENV)/.dev ## measure: phone numbers per second, and a whole import against a bare COPY
 	@for file in tests/benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python -m "$$(tr / . <<< "$${file%.py}")"; done
