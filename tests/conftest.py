@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 
 from schemas.jobs import Phase
+from tests.commands import Cli, served
 from tests.door import Door
 from tests.factories import World, grow
 from webhook.app import create_app
@@ -134,3 +135,10 @@ def stored(database: sa.Engine, tmp_path: Path) -> Callable[[], list[str]]:  # n
 def api(world: World, work_off: Callable[[], None]) -> Door:
     """The HTTP API, called in this process, in the name of the reseller `north`."""
     return Door(create_app().test_client(), world.north.token, work_off)
+
+
+@pytest.fixture
+def cli(world: World, work_off: Callable[[], None]) -> Iterator[Cli]:
+    """The commands in the name of `north`, unless `token` tells another; a worker does what is due."""
+    with served(world.north.token, work_off) as call:
+        yield call

@@ -4,58 +4,24 @@ from __future__ import annotations
 
 import json
 import subprocess
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from click.testing import CliRunner, Result
-from werkzeug.serving import make_server
 
 from schemas import tables
-from tests.door import Door, Json
+from tests.commands import Cli, run, told
+from tests.door import Door
 from tests.factories import World
 from tests.service import NUMBERYARD, wait_for
 from webhook.app import create_app
-from webhook.cli import main
 from webhook.cli.exits import Exit
 from worker.infra import demo
 from worker.infra.children import ServerError
 from worker.infra.settings import get_settings
 
-Cli = Callable[..., Result]
 NOBODY = "00000000-0000-0000-0000-000000000007"
-
-
-def run(*words: str, **env: str) -> Result:
-    return CliRunner().invoke(main, words, env=env)
-
-
-@pytest.fixture
-def cli(world: World) -> Iterator[Cli]:
-    """The commands in the name of `north`, unless `token` tells another."""
-    server = make_server("127.0.0.1", 0, create_app(), threaded=True)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-
-    def call(*words: str, token: str = world.north.token) -> Result:
-        url = f"http://127.0.0.1:{server.server_port}"
-        return run(*words, NUMBERYARD_URL=url, NUMBERYARD_TOKEN=token)
-
-    try:
-        yield call
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-def told(result: Result) -> Json:
-    """What a command says with --json."""
-    assert result.exit_code == Exit.OK, result.output
-    found: Json = json.loads(result.stdout)
-    return found
 
 
 # Tenants

@@ -2,58 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from click.testing import CliRunner, Result
-from werkzeug.serving import make_server
 
 from schemas import tables
 from schemas.tables import phone_numbers
 from tests import factories
-from tests.door import Json
+from tests.commands import Cli, told
 from tests.factories import World
-from webhook.app import create_app
-from webhook.cli import main
 from webhook.cli.exits import Exit
 
-Cli = Callable[..., Result]
 NUMBERS = [12125550100 + place for place in range(5)]
 BEFORE = {"created_job_id": 10**6, "changed_job_id": 10**6}  # as some earlier job left them
 WRITTEN = [f"+{number}" for number in NUMBERS]
-
-
-@pytest.fixture
-def cli(world: World, work_off: Callable[[], None]) -> Iterator[Cli]:
-    """The commands in the name of `north`, unless `token` tells another; a worker does what is due."""
-    server = make_server("127.0.0.1", 0, create_app(), threaded=True)
-    stop = threading.Event()
-
-    def work() -> None:
-        while not stop.wait(0.02):
-            work_off()
-
-    threads = [threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})]
-    threads.append(threading.Thread(target=work))
-    for thread in threads:
-        thread.start()
-
-    def call(*words: str, token: str = world.north.token) -> Result:
-        url = f"http://127.0.0.1:{server.server_port}"
-        return CliRunner().invoke(main, words, env={"NUMBERYARD_URL": url, "NUMBERYARD_TOKEN": token})
-
-    try:
-        yield call
-    finally:
-        stop.set()
-        server.shutdown()
-        for thread in threads:
-            thread.join()
-        server.server_close()
 
 
 @pytest.fixture
@@ -73,30 +37,23 @@ def numbers(world: World, database: sa.Engine) -> Callable[[], dict[int, int]]:
     return holders
 
 
-def job_of(result: Result, code: Exit = Exit.OK) -> Json:
-    """The job that a command with --json tells of."""
-    assert result.exit_code == code, result.output
-    found: Json = json.loads(result.stdout)
-    return found
-
-
 Holders = Callable[[], dict[int, int]]
 
 
 def test_r18_r19_r27_given_by_name_and_taken_back_and_undone(cli: Cli, world: World, numbers: Holders) -> None:
-    given = job_of(cli("assign", *WRITTEN[:3], "--to", "hotel ENTERPRISE", "--json"))
+    given = told(cli("assign", *WRITTEN[:3], "--to", "hotel ENTERPRISE", "--json"))
     assert (given["status"], given["counts"]["updated"]) == ("completed", 3)
     assert list(numbers().values()).count(world.hotel.id) == 3
     taken = cli("unassign", WRITTEN[0])
     assert (taken.exit_code, "     updated            1" in taken.stdout) == (Exit.OK, True), taken.output
-    undone = job_of(cli("undo", str(given["id"]), "--json"), Exit.PARTLY_FAILED)
+    undone = told(cli("undo", str(given["id"]), "--json"), Exit.PARTLY_FAILED)
     assert (undone["undo_of"], undone["counts"]["updated"], undone["counts"]["failed"]) == (given["id"], 2, 1)
     assert set(numbers().values()) == {world.north.id}
 
 
 def test_all_that_match_and_no_more(cli: Cli, world: World, numbers: Holders) -> None:
     """R3: the count that the command asks for is the count that the action finds."""
-    job = job_of(cli("assign", "--all", "--q", "+1 212", "--to", "Clinic Enterprise", "--yes", "--json"))
+    job = told(cli("assign", "--all", "--q", "+1 212", "--to", "Clinic Enterprise", "--yes", "--json"))
     assert job["counts"]["updated"] == len(NUMBERS)
     assert set(numbers().values()) == {world.clinic.id}
     refused = cli("unassign", "--all", "--tenant", "Clinic Enterprise", "--expected-count", "4")
@@ -108,8 +65,8 @@ def test_all_that_match_and_no_more(cli: Cli, world: World, numbers: Holders) ->
 
 
 def test_r23_switches_and_carriers(cli: Cli, world: World, database: sa.Engine, numbers: Holders) -> None:
-    job_of(cli("change", *WRITTEN, "--sms", "on", "--fax", "on", "--voice-carrier", "Master Voice", "--json"))
-    job_of(cli("change", WRITTEN[0], "--voice", "off", "--json"))
+    told(cli("change", *WRITTEN, "--sms", "on", "--fax", "on", "--voice-carrier", "Master Voice", "--json"))
+    told(cli("change", WRITTEN[0], "--voice", "off", "--json"))
     with database.connect() as connection:
         row = connection.execute(sa.select(phone_numbers).where(phone_numbers.c.e164 == NUMBERS[0])).one()
     assert (row.voice, row.sms, row.fax, row.voice_carrier_id) == (False, True, True, None)
@@ -121,13 +78,13 @@ def test_r20_to_a_user_by_address(cli: Cli, world: World, database: sa.Engine, n
     with database.begin() as connection:
         person = {"tenant_id": world.clinic.id, "kind": "trunk", "name": "Ann", "email": "ann@example.org"}
         connection.execute(tables.users.insert().values(person))
-    job_of(cli("assign", *WRITTEN, "--to", "Clinic Enterprise", "--json"))
+    told(cli("assign", *WRITTEN, "--to", "Clinic Enterprise", "--json"))
     forwarded = cli("assign", *WRITTEN[:2], "--user", "ANN@example.org", "--service", "forwarded", "--json")
-    assert job_of(forwarded)["counts"]["updated"] == 2
+    assert told(forwarded)["counts"]["updated"] == 2
     held = cli("unassign", *WRITTEN, "--json")
-    assert job_of(held, Exit.PARTLY_FAILED)["counts"]["failed"] == 2
+    assert told(held, Exit.PARTLY_FAILED)["counts"]["failed"] == 2
     freed = cli("unassign", "--all", "--user", "Ann", "--yes", "--json", token=world.clinic.token)
-    assert job_of(freed)["counts"]["updated"] == job_of(freed)["counts"]["total"] == 2
+    assert told(freed)["counts"]["updated"] == told(freed)["counts"]["total"] == 2
     assert len(numbers()) == len(NUMBERS)
 
 
@@ -135,9 +92,7 @@ def test_r24_r26_r27_deleted_by_file_and_brought_back(cli: Cli, numbers: Holders
     sheet, report = tmp_path / "old.csv", tmp_path / "report.csv"
     sheet.write_text("\n".join(("Phone Number", *WRITTEN, "+12125550190")))
     assert cli("delete", "--file", str(sheet)).exit_code == Exit.USAGE
-    deleted = job_of(
-        cli("delete", "--file", str(sheet), "--yes", "--report", str(report), "--json"), Exit.PARTLY_FAILED
-    )
+    deleted = told(cli("delete", "--file", str(sheet), "--yes", "--report", str(report), "--json"), Exit.PARTLY_FAILED)
     assert (deleted["counts"]["deleted"], deleted["counts"]["failed"]) == (5, 1)
     assert "NOT_FOUND" in report.read_text(encoding="utf-8")
     assert numbers() == {}
@@ -164,9 +119,9 @@ def test_an_upload_is_reviewed_and_confirmed(cli: Cli, numbers: Holders, tmp_pat
     sheet = tmp_path / "new.csv"
     sheet.write_text("Country Code,Phone Number,Voice,SMS\n1,2125550180,TRUE,FALSE\n1,abc,TRUE,FALSE\n")
     options = ("--review", "--assign-to", "Clinic Enterprise", "--json")
-    job = job_of(cli("upload", str(sheet), *options))
+    job = told(cli("upload", str(sheet), *options))
     assert (job["status"], job["review"]["effect"]["created"]) == ("review", 1)
     assert cli("confirm", str(job["id"])).exit_code == Exit.PARTLY_FAILED
-    aborted = job_of(cli("upload", str(sheet), "--on-error", "abort", "--watch", "--json"), Exit.PARTLY_FAILED)
+    aborted = told(cli("upload", str(sheet), "--on-error", "abort", "--watch", "--json"), Exit.PARTLY_FAILED)
     assert aborted["counts"]["created"] == 0
     assert len(numbers()) == len(NUMBERS)

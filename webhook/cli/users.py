@@ -6,9 +6,11 @@ import click
 
 from webhook.cli.client import Json
 from webhook.cli.exits import Exit
+from webhook.cli.naming import tenant_id, user_id
 from webhook.cli.session import Session, talks
 from webhook.cli.things import end_thing, list_things, show_thing
 
+_whom = click.argument("user", metavar="EMAIL|NAME|ID")
 _HEADINGS = ("User", "Name", "E-mail", "Kind", "Enterprise", "Number", "Forwarded", "SMS", "Extension")
 
 
@@ -29,7 +31,7 @@ def list_command(session: Session, *, limit: int) -> Exit:
 @click.argument("name")
 @click.option("--email", required=True)
 @click.option("--kind", type=click.Choice(["pbx", "trunk"]), required=True)
-@click.option("--enterprise", "tenant_id", metavar="ID", help="The user's enterprise.  [default: your own]")
+@click.option("--enterprise", metavar="NAME|ID", help="The user's enterprise.  [default: your own]")
 @click.option("--phone-number", metavar="NUMBER", help="The number of a PBX user, such as +12125550142.")
 @click.option("--default-did", metavar="NUMBER", help="The Default DID of a trunk user.")
 @click.option(
@@ -38,42 +40,47 @@ def list_command(session: Session, *, limit: int) -> Exit:
 @click.option("--sms", "sms_enabled", is_flag=True, help="Enable SMS Service.")
 @click.option("--sms-did", "sms_dids", metavar="NUMBER", multiple=True, help="With --sms; may be repeated.")
 @talks
-def add(session: Session, **fields: str | bool | tuple[str, ...] | None) -> Exit:
+def add(session: Session, *, enterprise: str | None, **fields: str | bool | tuple[str, ...] | None) -> Exit:
     """Make a user, and give it its first numbers."""
+    fields["tenant_id"] = tenant_id(session, enterprise)
     given = {field: list(value) if isinstance(value, tuple) else value for field, value in fields.items() if value}
     return show_thing(session, session.api.create("users", given), _HEADINGS, _row)
 
 
 @users.command()
-@click.argument("user_id", metavar="ID")
+@_whom
 @talks
-def show(session: Session, *, user_id: str) -> Exit:
+def show(session: Session, *, user: str) -> Exit:
     """Show a user and its numbers."""
-    return show_thing(session, session.api.get("users", user_id), _HEADINGS, _row)
+    return show_thing(session, session.api.get("users", _id(session, user)), _HEADINGS, _row)
 
 
 @users.command("set")
-@click.argument("user_id", metavar="ID")
+@_whom
 @click.option("--name", help="A new name.")
 @click.option("--email", help="A new e-mail address.")
 @click.option("--sms/--no-sms", "sms_enabled", default=None, help="Enable or disable SMS Service.")
 @click.option("--extension", metavar="+CC<extension>", help='For users that have one; "" removes it for good.')
 @talks
-def set_command(session: Session, *, user_id: str, **fields: str | bool | None) -> Exit:
+def set_command(session: Session, *, user: str, **fields: str | bool | None) -> Exit:
     """Change a user. Numbers are given and taken by `assign` and `unassign`."""
     given = {field: value for field, value in fields.items() if value is not None}
     if not given:
         raise click.UsageError("Nothing to change was given.")
     body = {field: None if field == "extension" and value == "" else value for field, value in given.items()}
-    return show_thing(session, session.api.change("users", user_id, body), _HEADINGS, _row)
+    return show_thing(session, session.api.change("users", _id(session, user), body), _HEADINGS, _row)
 
 
 @users.command()
-@click.argument("user_id", metavar="ID")
+@_whom
 @talks
-def remove(session: Session, *, user_id: str) -> Exit:
+def remove(session: Session, *, user: str) -> Exit:
     """Delete a user that has no number."""
-    return end_thing(session, "users", user_id, "deleted")
+    return end_thing(session, "users", _id(session, user), "deleted")
+
+
+def _id(session: Session, user: str) -> str:
+    return str(user_id(session, user))
 
 
 def _row(user: Json) -> tuple[object, ...]:

@@ -1,0 +1,58 @@
+"""The command line in this process, against the real API on a socket."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from click.testing import CliRunner, Result
+from werkzeug.serving import make_server
+
+from tests.door import Json
+from webhook.app import create_app
+from webhook.cli import main
+from webhook.cli.exits import Exit
+
+Cli = Callable[..., Result]
+
+
+def run(*words: str, **env: str) -> Result:
+    """One command, with such environment."""
+    return CliRunner().invoke(main, words, env=env)
+
+
+def told(result: Result, code: Exit = Exit.OK) -> Json:
+    """What a command says with --json."""
+    assert result.exit_code == code, result.output
+    found: Json = json.loads(result.stdout)
+    return found
+
+
+@contextmanager
+def served(token: str, work_off: Callable[[], None]) -> Iterator[Cli]:
+    """Commands in the name of a token, unless `token=` tells another, while a worker does what is due."""
+    server = make_server("127.0.0.1", 0, create_app(), threaded=True)
+    stop = threading.Event()
+
+    def work() -> None:
+        while not stop.wait(0.02):
+            work_off()
+
+    threads = [threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})]
+    threads.append(threading.Thread(target=work))
+    for thread in threads:
+        thread.start()
+
+    def call(*words: str, token: str = token) -> Result:
+        return run(*words, NUMBERYARD_URL=f"http://127.0.0.1:{server.server_port}", NUMBERYARD_TOKEN=token)
+
+    try:
+        yield call
+    finally:
+        stop.set()
+        server.shutdown()
+        for thread in threads:
+            thread.join()
+        server.server_close()
