@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from schemas import names
 from schemas.api import NumbersFilter
+from schemas.hints import FileForm
 from schemas.services import Service, read_services
 
 MOST_NUMBERS = 1_000_000
@@ -51,7 +52,7 @@ Numbers = Annotated[
 
 
 class Options(BaseModel):
-    """What every action may be told; the whole of it for deletions by file."""
+    """What every action may be told."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -97,6 +98,22 @@ class ChangeOptions(Options):
     fax: Capability = None
     voice_carrier: CarrierName | None = None
     sms_carrier_profile: CarrierName | None = None
+
+
+class AssignForm(FileForm, AssignOptions):
+    """What stands beside a file of numbers to be given, and of whom they go to."""
+
+
+class UnassignForm(FileForm, UnassignOptions):
+    """What stands beside a file of numbers to be taken back."""
+
+
+class ChangeForm(FileForm, ChangeOptions):
+    """What stands beside a file of numbers to be changed."""
+
+
+class DeleteForm(FileForm, Options):
+    """What stands beside a file of numbers to be deleted."""
 
 
 class Selection(Options):

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from schemas.hints import FileForm
 from schemas.names import LONGEST
 
 
@@ -55,6 +56,7 @@ class JobFile(_Body):
     encoding: str | None = None
     delimiter: str | None = None
     sheet: str | None = None
+    header_row: int | None = Field(None, description="the row that names the columns, 0 where there is none")
     columns: list[str] = []
     ignored_columns: list[str] = []
     notes: list[str] = []
@@ -282,10 +284,8 @@ class NumberList(_Body):
     total: int | None = None
 
 
-class UploadForm(BaseModel):
+class UploadForm(FileForm):
     """The fields beside the file (R11). `assign_to` is a tenant's id; carriers are named."""
-
-    model_config = ConfigDict(extra="forbid")
 
     voice_carrier: str | None = None
     sms_carrier_profile: str | None = None

@@ -5,6 +5,7 @@ Knows nothing of files: the reader asks here what a header cell means.
 
 from __future__ import annotations
 
+import difflib
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -26,6 +27,9 @@ class Column(IntEnum):
     TARGET = 8
     USER = 9
     SERVICE = 10
+
+
+LONGEST_HEADER = 100  # characters that are looked at when a name is compared with others
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,45 @@ SPECS: tuple[Spec, ...] = (
     ),
 )
 
+# What exports in other languages call the columns: German, French, Spanish, Portuguese, Italian, Dutch.
+TRANSLATIONS: dict[Column, tuple[str, ...]] = {
+    Column.COUNTRY_CODE: (
+        "Ländercode", "Länderkennzahl", "Landesvorwahl", "Ländervorwahl", "Land",
+        "Code pays", "Indicatif pays", "Indicatif", "Pays",
+        "Código de país", "Código del país", "Prefijo internacional", "País",
+        "Código do país", "Indicativo", "Indicativo do país",
+        "Codice paese", "Prefisso internazionale", "Prefisso", "Paese",
+        "Landcode", "Landnummer",
+    ),
+    Column.PHONE_NUMBER: (
+        "Rufnummer", "Telefonnummer", "Telefon", "Nummer", "Durchwahl",
+        "Numéro", "Numéro de téléphone", "Téléphone", "N° de téléphone",
+        "Número", "Número de teléfono", "Teléfono",
+        "Número de telefone", "Telefone",
+        "Numero", "Numero di telefono", "Telefono",
+        "Telefoonnummer", "Telefoon",
+    ),
+    Column.VOICE: (
+        "Sprache", "Sprachtelefonie", "Telefonie", "Voix", "Vocal", "Voz", "Voce", "Spraak", "Stem",
+    ),
+    Column.SMS: ("Textnachrichten", "Texto", "Mensajes", "Mensagens", "Messaggi", "Berichten"),
+    Column.FAX: ("Telefax", "Télécopie", "Télécopieur"),
+    Column.VOICE_CARRIER: (
+        "Sprachcarrier", "Carrier", "Netzbetreiber", "Anbieter", "Opérateur", "Opérateur voix", "Operador",
+        "Operador de voz", "Operadora", "Operatore", "Operatore voce", "Provider",
+    ),
+    Column.SMS_CARRIER_PROFILE: (
+        "SMS-Profil", "SMS-Carrier-Profil", "Profil SMS", "Opérateur SMS", "Perfil SMS", "Perfil de SMS",
+        "Operador SMS", "Profilo SMS", "Operatore SMS", "SMS-profiel",
+    ),
+    Column.TARGET: (
+        "Unternehmen", "Wiederverkäufer", "Kunde", "Mandant", "Entreprise", "Revendeur", "Client", "Empresa",
+        "Revendedor", "Cliente", "Azienda", "Rivenditore", "Onderneming", "Wederverkoper", "Klant",
+    ),
+    Column.USER: ("Benutzer", "Nutzer", "Utilisateur", "Usuario", "Utilizador", "Usuário", "Utente", "Gebruiker"),
+    Column.SERVICE: ("Dienst", "Servicio", "Serviço", "Servizio"),
+}  # fmt: skip
+
 SPEC: dict[Column, Spec] = {spec.column: spec for spec in SPECS}
 REQUIRED: tuple[Column, ...] = tuple(spec.column for spec in SPECS if spec.required)
 
@@ -154,20 +197,31 @@ def name_of(column: Column) -> str:
 
 
 def fold(header: str) -> str:
-    """A header cell reduced to what identifies it: case, spaces, underscores, BOM and punctuation do not."""
-    text = unicodedata.normalize("NFKC", header).casefold()
+    """A header cell reduced to what identifies it: case, accents, spaces, underscores, BOM and punctuation do not."""
+    parts = unicodedata.normalize("NFKD", header).casefold()
+    text = unicodedata.normalize("NFKC", "".join(char for char in parts if not unicodedata.combining(char)))
     return re.sub(r"[^\w.]+|_+", " ", text).strip(" .")
 
 
 _BY_NAME: dict[str, Column] = {
-    fold(name): spec.column for spec in SPECS for name in (spec.name, spec.name.replace(" ", ""), *spec.aliases)
+    fold(name): spec.column
+    for spec in SPECS
+    for name in (spec.name, spec.name.replace(" ", ""), *spec.aliases, *TRANSLATIONS.get(spec.column, ()))
 }
+_ALIKE = 0.75  # of 1: "Phne Number" is alike, "Number of seats" is not
 
 
 def recognise(header: str, form: Form = UPLOAD_FORM) -> Column | None:
     """The column a header cell names in a file of this form, or None."""
     column = _BY_NAME.get(fold(header))
     return column if column in form.understood else None
+
+
+def meant(header: str, form: Form = UPLOAD_FORM) -> Column | None:
+    """The column that a header cell, which names none, may have been meant for."""
+    names = [name for name, column in _BY_NAME.items() if column in form.understood]
+    alike = difflib.get_close_matches(fold(header)[:LONGEST_HEADER], names, n=1, cutoff=_ALIKE)
+    return _BY_NAME[alike[0]] if alike else None
 
 
 def distinct(names: Iterable[str]) -> list[str]:

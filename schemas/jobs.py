@@ -131,7 +131,8 @@ class JobOptions:
     """What was chosen beside the rows (R11, R18, R23); a row may say otherwise (R12). Ids were checked at the door.
 
     `voice`, `sms` and `fax` are what a change makes of a capability: None leaves it. `may_create`: numbers that are not
-    on the platform are added while a user is given them (R21).
+    on the platform are added while a user is given them (R21). The last four are what the uploader says of the file
+    (`schemas.hints`).
     """
 
     mode: Mode = Mode.APPLY
@@ -147,6 +148,10 @@ class JobOptions:
     sms: bool | None = None
     fax: bool | None = None
     may_create: bool = False
+    delimiter: str | None = None
+    encoding: str | None = None
+    sheet: str | None = None
+    header_row: int | None = None
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> JobOptions:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+import gzip
 import io
 import warnings
 import zipfile
@@ -100,6 +101,21 @@ def zip_bytes(parts: Iterable[tuple[str, bytes]]) -> bytes:
     return target.getvalue()
 
 
+def gzip_bytes(content: bytes, *, members: int = 1) -> bytes:
+    """The content packed by gzip, in so many members one after the other."""
+    size = -(-len(content) // members) or 1
+    parts = [content[start : start + size] for start in range(0, len(content), size)]
+    return b"".join(gzip.compress(part, mtime=0) for part in parts)
+
+
+def encrypted_zip(content: bytes) -> bytes:
+    """A ZIP archive whose one file is marked as encrypted."""
+    packed = bytearray(zip_bytes([("numbers.csv", content)]))
+    packed[6] |= 1
+    packed[packed.index(b"PK\x01\x02") + 8] |= 1
+    return bytes(packed)
+
+
 def parts_of(workbook: bytes) -> list[tuple[str, bytes]]:
     """The parts of a workbook, to be changed and zipped again."""
     with zipfile.ZipFile(io.BytesIO(workbook)) as archive:
@@ -158,6 +174,5 @@ def open_document_bytes() -> bytes:
 
 PDF = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n"
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\1\0\0\0\1\x08\x06\0\0\0"
-GZIP = b"\x1f\x8b\x08\0\0\0\0\0\0\x03\x4b\x04\0\x43\xbe\xb7\xe8\x01\0\0\0"
 HTML = b"\n<!DOCTYPE html><html><body><table><tr><td>Country Code</td></tr></table></body></html>"
 BINARY = bytes(range(256)) * 8

@@ -35,7 +35,7 @@ from worker.infra.settings import Settings, get_settings
 from worker.preview import preview
 from worker.stages.merge import merge
 from worker.stages.plan import plan_undo
-from worker.stages.read import FileFacts, FileFault, Limits, Rows, read, read_list
+from worker.stages.read import FileFacts, FileFault, Hints, Limits, Rows, read, read_list
 from worker.stages.resolve import abort, resolve
 from worker.stages.validate import CheckedFile, check_file, check_rows
 from worker.stages.write import write
@@ -117,9 +117,11 @@ def _rows_of(lease: jobs.Lease, job: Job, row: Row[Any], workdir: Path) -> Itera
     if row.file_name is None:
         yield read_list(arrow.get_table(storage.listed_key(lease.job)), form)
         return
+    told = job.options
+    hints = Hints(told.delimiter, told.encoding, told.sheet, told.header_row)
     with (
         storage.local(storage.upload_key(lease.job)) as path,
-        read(path, _limits(get_settings()), workdir=workdir, form=form) as sheet,
+        read(path, _limits(get_settings()), workdir=workdir, form=form, hints=hints) as sheet,
     ):
         yield sheet
 

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from schemas.codes import CATALOGUE, Code, Family
-from tests import sheets
+from tests import sheets, workbooks
 from worker.stages.read import FileFault, Limits, read
 from worker.stages.reading import workbook
 
@@ -65,7 +65,12 @@ FAULTS: list[tuple[str, bytes, Code]] = [
     ("header and blank rows", sheets.csv_bytes([*sheets.rows(0), [""] * 5, [], [" "]]), Code.EMPTY_FILE),
     ("workbook, header only", sheets.xlsx_bytes(sheets.rows(0)), Code.EMPTY_FILE),
     ("workbook, empty sheet", sheets.xlsx_bytes([]), Code.EMPTY_FILE),
-    ("data without header", table(ROW, ROW), Code.NO_HEADER),
+    (
+        "data without header, in another order",
+        table("TRUE,TRUE,1,2125550001", "TRUE,TRUE,1,2125550001"),
+        Code.NO_HEADER,
+    ),
+    ("data without header, too few columns", table("1,2125550001", "1,2125550002"), Code.NO_HEADER),
     ("prose", table("Dear all", "here are the numbers"), Code.NO_HEADER),
     ("other columns", table("Name,City,E-mail", "Ann,Rome,a@example.org"), Code.MISSING_COLUMN),
     ("one column missing", table("Country Code,Phone Number,Voice", "1,2,TRUE"), Code.MISSING_COLUMN),
@@ -77,15 +82,29 @@ FAULTS: list[tuple[str, bytes, Code]] = [
     ("many bytes", b"x" * ((1 << 24) + 1), Code.FILE_TOO_LARGE),
     ("pdf", sheets.PDF, Code.UNSUPPORTED_TYPE),
     ("png", sheets.PNG, Code.UNSUPPORTED_TYPE),
-    ("gzip", sheets.GZIP, Code.UNSUPPORTED_TYPE),
+    ("gzip of prose", sheets.gzip_bytes(b"a"), Code.NO_HEADER),
+    ("gzip of nothing", sheets.gzip_bytes(b" "), Code.EMPTY_FILE),
+    ("gzip of a picture", sheets.gzip_bytes(sheets.PNG), Code.UNSUPPORTED_TYPE),
+    ("gzip in gzip", sheets.gzip_bytes(sheets.gzip_bytes(b"a")), Code.UNSUPPORTED_TYPE),
+    ("zip in gzip", sheets.gzip_bytes(sheets.zip_bytes([("a", b"a")])), Code.UNSUPPORTED_TYPE),
+    ("gzip cut off", sheets.gzip_bytes(os.urandom(9999))[:5000], Code.UNREADABLE_FILE),
+    ("gzip damaged", sheets.gzip_bytes(b"Country Code,Phone Number" * 99)[:-6] + b"wrong!", Code.UNREADABLE_FILE),
+    ("gzip bomb", sheets.gzip_bytes(b" " * 100_000_000), Code.UNREADABLE_FILE),
     ("html", sheets.HTML, Code.UNSUPPORTED_TYPE),
     ("binary", sheets.BINARY, Code.UNSUPPORTED_TYPE),
     ("control characters", b"\x01\x02\x03abc" * 100, Code.UNSUPPORTED_TYPE),
     ("NULs", b"\0" * 1000, Code.UNSUPPORTED_TYPE),
-    ("zip", sheets.zip_bytes([("numbers.csv", b"a")]), Code.UNSUPPORTED_TYPE),
-    ("empty zip", sheets.zip_bytes([]), Code.UNSUPPORTED_TYPE),
-    ("ods", sheets.open_document_bytes(), Code.UNSUPPORTED_TYPE),
-    ("xls", sheets.ole2_bytes("Workbook"), Code.UNSUPPORTED_TYPE),
+    ("zip of prose", sheets.zip_bytes([("numbers.csv", b"a")]), Code.NO_HEADER),
+    ("empty zip", sheets.zip_bytes([]), Code.EMPTY_FILE),
+    ("zip of litter", sheets.zip_bytes([("__MACOSX/a", b"a"), (".DS_Store", b"b")]), Code.EMPTY_FILE),
+    ("zip of two", sheets.zip_bytes([("a.csv", b"a"), ("b.csv", b"b")]), Code.UNSUPPORTED_TYPE),
+    ("zip in zip", sheets.zip_bytes([("a.zip", sheets.zip_bytes([("a", b"a")]))]), Code.UNSUPPORTED_TYPE),
+    ("encrypted zip", sheets.encrypted_zip(b"a"), Code.ENCRYPTED_FILE),
+    ("word in zip", sheets.zip_bytes([("word/document.xml", b"a")]), Code.UNSUPPORTED_TYPE),
+    ("ods, damaged", sheets.open_document_bytes(), Code.UNREADABLE_FILE),
+    ("xls, damaged", sheets.ole2_bytes("Workbook"), Code.UNREADABLE_FILE),
+    ("xls cut off", sheets.truncated(workbooks.xls_bytes(sheets.rows(300))), Code.UNREADABLE_FILE),
+    ("xlsb cut off", sheets.truncated(workbooks.xlsb_bytes(sheets.rows(300))), Code.UNREADABLE_FILE),
     ("doc", sheets.ole2_bytes("WordDocument"), Code.UNSUPPORTED_TYPE),
     ("encrypted", sheets.ole2_bytes("EncryptedPackage"), Code.ENCRYPTED_FILE),
     (
@@ -130,7 +149,10 @@ def test_faults_name_what_was_found(tmp_path: Path) -> None:
     twice = refusal(table("Country,Number,Voice,SMS,DID", ROW), tmp_path)
     assert twice.context == {"column": "Phone Number", "found": ["Number", "DID"]}
     assert "PDF" in refusal(sheets.PDF, tmp_path).detail
-    assert "gzip" in refusal(sheets.GZIP, tmp_path).detail
+    two = refusal(sheets.zip_bytes([("a.csv", b"a"), ("folder/b.csv", b"b")]), tmp_path)
+    assert "a.csv, folder/b.csv" in two.detail
+    alike = refusal(table("Country Code,Phne Number,Voice,SMS", ROW), tmp_path)
+    assert "“Phne Number” is not known here; did you mean “Phone Number”?" in alike.detail
     bad = sheets.csv_bytes(sheets.rows(9)).replace(b"2125550007", b"\x81")
     assert refusal(bad, tmp_path).context["line"] == 9
     long_cell = sheets.csv_bytes(sheets.rows(9)).replace(b"2125550007", b"2" * 3000)
@@ -177,7 +199,7 @@ def test_child_that_burns_its_time_is_ended_by_the_system(tmp_path: Path) -> Non
     (tmp_path / "upload").write_bytes(SOUND_XLSX)
     script = (
         f"import os, runpy; child = runpy.run_path({str(workbook.CHILD)!r})\n"
-        "child['limit_self'](child['Order']('', '', 1 << 30, 1, 0, os.getppid()))\n"
+        "child['limit_self'](child['Order']('', '', '', 1 << 30, 1, 0, os.getppid()))\n"
         "while True: pass\n"
     )
     done = subprocess.run([sys.executable, "-c", script], check=False, timeout=60)

@@ -17,6 +17,7 @@ from flask import Response, request
 
 from schemas import actions, api
 from schemas.columns import Column
+from schemas.hints import FileForm
 from schemas.jobs import JobKind, JobOptions, Mode, OnError, Phase
 from schemas.permissions import Actor
 from schemas.problems import RequestCode
@@ -76,10 +77,10 @@ def _nothing(_connection: sa.Connection, _actor: Actor, _form: actions.Options) 
     return {}
 
 
-ASSIGN = Action(JobKind.ASSIGN, actions.AssignOptions, actions.Assignment, _assignment)
-UNASSIGN = Action(JobKind.UNASSIGN, actions.UnassignOptions, actions.Unassignment, _unassignment)
-CHANGE = Action(JobKind.CHANGE, actions.ChangeOptions, actions.CapabilityChange, _change)
-DELETE = Action(JobKind.DELETE, actions.Options, actions.Deletion, _nothing)
+ASSIGN = Action(JobKind.ASSIGN, actions.AssignForm, actions.Assignment, _assignment)
+UNASSIGN = Action(JobKind.UNASSIGN, actions.UnassignForm, actions.Unassignment, _unassignment)
+CHANGE = Action(JobKind.CHANGE, actions.ChangeForm, actions.CapabilityChange, _change)
+DELETE = Action(JobKind.DELETE, actions.DeleteForm, actions.Deletion, _nothing)
 ACTIONS = {"assignments": ASSIGN, "unassignments": UNASSIGN, "capability-changes": CHANGE, "deletions": DELETE}
 
 
@@ -139,7 +140,8 @@ def _enter(job: str, action: Action) -> None:
         raise refuse(RequestCode.UNSUPPORTED_MEDIA_TYPE, f"Send {JSON}, or {MULTIPART} with a file.")
     with transaction() as connection:
         chosen = action.choose(connection, actor, form)
-        options = JobOptions(mode=Mode(form.mode), on_error=OnError(form.on_error), **chosen)
+        hints = form.model_dump(include=set(FileForm.model_fields)) if file is not None else {}
+        options = JobOptions(mode=Mode(form.mode), on_error=OnError(form.on_error), **chosen, **hints)
         if body is not None:
             listed.put(job, {Column.PHONE_NUMBER: _numbers(connection, actor, body)})
         jobs.accept(connection, jobs.Order(job, actor.tenant.id, actor.name, action.kind, options, file))

@@ -9,14 +9,17 @@ from typing import Any
 
 import click
 
+from schemas.hints import FileForm
 from webhook.cli.client import Json
 from webhook.cli.console import is_asked, note, number, safe
 from webhook.cli.exits import Ending, Exit
 from webhook.cli.naming import tenant_id
 from webhook.cli.sending import (
+    Fields,
     Spreadsheet,
     carry,
     check_report,
+    hints,
     on_error_option,
     report_option,
     review_option,
@@ -53,7 +56,7 @@ def acts(command: Callable[..., Exit]) -> Callable[..., Exit]:
     """Give a command the numbers and the options that every action has; it gets them as keywords for `act`."""
     for option in reversed(_OPTIONS):
         command = option(command)
-    return command
+    return hints(command)
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,8 @@ def act(session: Session, action: Action, chosen: Mapping[str, str | None], give
     fields = {**chosen, "mode": mode, "on_error": given["on_error"]}
     if given["file"]:
         _ask(action, given, f"the numbers in {safe(given['file'].name)}", as_json=session.as_json)
-        send = _sends_file(session, action, given["file"], fields)
+        told = {name: given[name] for name in FileForm.model_fields}
+        send = _sends_file(session, action, given["file"], fields | told)
     else:
         which = _selected(session, action, chosen, given) if given["is_all"] else {"numbers": list(given["numbers"])}
         count = which.get("expected_count", len(given["numbers"]))
@@ -91,6 +95,8 @@ def _check(given: Mapping[str, Any]) -> None:
         raise click.UsageError("Say which numbers: NUMBERS, or --file FILE, or --all.")
     if not given["is_all"] and any(given[name] is not None for name in (*_FILTERS, "expected_count")):
         raise click.UsageError("What narrows the numbers, and --expected-count, go with --all.")
+    if not given["file"] and any(given[name] is not None for name in FileForm.model_fields):
+        raise click.UsageError("--delimiter, --encoding, --sheet and --header-row go with --file.")
     if given["report_path"] and given["no_wait"]:
         raise click.UsageError("--report waits, --no-wait does not.")
     check_report(given["report_path"])
@@ -120,7 +126,7 @@ def _ask(action: Action, given: Mapping[str, Any], what: str, *, as_json: bool) 
         raise Ending(Exit.CANCELLED)
 
 
-def _sends_file(session: Session, action: Action, file: Path, fields: dict[str, str | None]) -> Callable[[View], Json]:
+def _sends_file(session: Session, action: Action, file: Path, fields: Fields) -> Callable[[View], Json]:
     return lambda view: send_file(session, view, file, fields, action.path)
 
 

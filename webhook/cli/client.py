@@ -129,10 +129,10 @@ class Api:
         return int(page["total"])
 
     def upload(
-        self, path: Path, fields: Mapping[str, str | None], on_read: Callable[[int], None], to: str = "uploads"
+        self, path: Path, fields: Mapping[str, str | int | None], on_read: Callable[[int], None], to: str = "uploads"
     ) -> Json:
         """Send a file from disk, never held in memory; `on_read` is told the bytes as they go. Returns the job."""
-        given = {name: value for name, value in fields.items() if value is not None}
+        given = {name: str(value) for name, value in fields.items() if value is not None}
         with path.open("rb") as file, _reaching(self.url):
             part = (path.name, cast("BinaryIO", _Counted(file, on_read)), "application/octet-stream")
             answer = self._http.post(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import click
 
+from schemas.hints import DELIMITERS
 from webhook.cli.client import Json
 from webhook.cli.console import emit, is_asked, note, safe, say
 from webhook.cli.exits import Ending, Exit
@@ -16,6 +17,9 @@ from webhook.cli.session import Session
 from webhook.cli.summary import is_reviewed
 from webhook.cli.views import View, open_view
 from webhook.cli.watch import conclude, follow, has_report
+
+Fields = Mapping[str, str | int | None]
+"""What stands beside a file; None is left out."""
 
 
 class Spreadsheet(click.Path):
@@ -42,6 +46,21 @@ report_option = click.option(
 )
 
 
+_HINTS = (
+    click.option("--delimiter", type=click.Choice(list(DELIMITERS)), help="What stands between the cells of a text."),
+    click.option("--encoding", metavar="NAME", help="How the text is encoded, such as windows-1252."),
+    click.option("--sheet", metavar="NAME", help="The worksheet to be read.  [default: the first visible one]"),
+    click.option("--header-row", metavar="N", type=click.IntRange(min=1), help="The row that names the columns."),
+)
+
+
+def hints(command: Callable[..., Exit]) -> Callable[..., Exit]:
+    """Give a command the options that tell how a file is to be read; they go as they are into the form."""
+    for option in reversed(_HINTS):
+        command = option(command)
+    return command
+
+
 def check_report(path: Path | None) -> None:
     """Refuse a report that could not be saved, before anything is sent."""
     if path is None:
@@ -51,7 +70,7 @@ def check_report(path: Path | None) -> None:
         raise click.UsageError(f"There is no folder {safe(path.absolute().parent)} for the report.")
 
 
-def send_file(session: Session, view: View, file: Path, fields: dict[str, str | None], to: str = "uploads") -> Json:
+def send_file(session: Session, view: View, file: Path, fields: Fields, to: str = "uploads") -> Json:
     """Send a file under a progress bar; answers its job."""
     total, sent = file.stat().st_size, 0
 

@@ -13,6 +13,7 @@ from webhook.cli.sending import (
     Spreadsheet,
     carry,
     check_report,
+    hints,
     on_error_option,
     report_option,
     review_option,
@@ -33,6 +34,7 @@ from webhook.cli.session import Session, talks
     help="What to do with numbers you have already.",
 )
 @click.option("--accept", type=click.Choice([choice.value for choice in Accept]), help="How sure a number must be.")
+@hints
 @review_option
 @on_error_option
 @report_option
@@ -45,9 +47,9 @@ def upload(  # noqa: PLR0913 - options of the command
     review: bool,
     report_path: Path | None,
     assign_to: str | None,
-    **fields: str | None,
+    **fields: str | int | None,
 ) -> Exit:
-    """Send a spreadsheet (CSV or XLSX) of numbers.
+    """Send a spreadsheet of numbers: CSV, Excel or OpenDocument, packed or not.
 
     Ctrl-C while waiting leaves the job running. The report's format follows PATH's ending: .csv or .jsonl.
     --review waits until the file is checked, shows what would be done and, on a terminal, asks.

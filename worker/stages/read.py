@@ -19,15 +19,23 @@ import pyarrow.compute as pc
 from schemas.cells_safe import restore
 from schemas.codes import Code
 from schemas.columns import UPLOAD_FORM, Form
-from worker.stages.reading.delimited import open_delimited
 from worker.stages.reading.header import Header, find_header
 from worker.stages.reading.listed import ListedRows
-from worker.stages.reading.model import Block, FileFacts, FileFault, Limits, RowBatch, Source, fault
+from worker.stages.reading.model import (
+    NO_HINTS,
+    Block,
+    FileFacts,
+    FileFault,
+    Hints,
+    Limits,
+    RowBatch,
+    Source,
+    fault,
+)
+from worker.stages.reading.opening import open_source
 from worker.stages.reading.shape import blank_rows
-from worker.stages.reading.sniff import is_workbook
-from worker.stages.reading.workbook import open_workbook
 
-__all__ = ["FileFacts", "FileFault", "Limits", "RowBatch", "Rows", "Sheet", "read", "read_list"]
+__all__ = ["FileFacts", "FileFault", "Hints", "Limits", "RowBatch", "Rows", "Sheet", "read", "read_list"]
 
 BATCH_ROWS = 1 << 17
 
@@ -90,17 +98,18 @@ class Sheet:
 
 
 @contextmanager
-def read(path: Path, limits: Limits, *, workdir: Path, form: Form = UPLOAD_FORM) -> Iterator[Sheet]:
-    """Open a local copy of a file whose columns are those of `form`.
+def read(
+    path: Path, limits: Limits, *, workdir: Path, form: Form = UPLOAD_FORM, hints: Hints = NO_HINTS
+) -> Iterator[Sheet]:
+    """Open a local copy of a file whose columns are those of `form`; `hints` are what the uploader says of it.
 
     What it needs beside is kept in a folder inside `workdir` and removed at the end.
 
     `FileFault` for everything that can be told before all rows have been read, a file without rows included.
     """
     with TemporaryDirectory(prefix="read-", dir=workdir) as folder:
-        workbook = is_workbook(path, limits)
-        source: Source = (open_workbook if workbook else open_delimited)(path, limits, Path(folder))
-        header = find_header(source, limits, form)
+        source = open_source(path, limits, Path(folder), hints)
+        header = find_header(source, limits, form, hints.header_row)
         sheet = Sheet(_facts(source, header), source, header, limits)
         _require_rows(sheet)
         yield sheet
@@ -117,10 +126,11 @@ def _facts(source: Source, header: Header) -> FileFacts:
         encoding=source.encoding,
         delimiter=source.delimiter,
         sheet=source.sheet,
+        header_row=header.row_number,
         columns=header.columns,
         mapping=header.mapping,
         ignored_columns=header.ignored_columns,
-        notes=source.notes,
+        notes=(*source.notes, *header.notes),
     )
 
 

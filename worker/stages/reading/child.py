@@ -2,7 +2,7 @@
 
 Started by path and alone (`python -I child.py`), so it imports nothing of this project. It limits its own memory and
 time before it touches the file, dies with its parent, and answers with one JSON object on stdout. A workbook may make
-it crash: only its parent decides what that means.
+it crash: only its parent decides what that means. An archive that is no workbook but holds one file has that unpacked.
 """
 
 from __future__ import annotations
@@ -10,13 +10,15 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import re
 import resource
+import shutil
 import signal
 import sys
 import zipfile
 from collections import defaultdict
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import IO, NamedTuple
 from xml.etree import ElementTree as ET
 
 import fastexcel
@@ -24,6 +26,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 PR_SET_PDEATHSIG = 1
+LONGEST_FILE_NAME = 255
 LONGEST_NAME = 31  # Excel's own limit for the name of a sheet
 MOST_NAMED = 10
 ROWS_PER_BATCH = 1 << 16
@@ -42,12 +45,23 @@ ERROR_TEXT = {
     "Value": "#VALUE!",
     "GettingData": "#GETTING_DATA",
 }
+OLE2 = b"\xd0\xcf\x11\xe0"
+# What a workbook of a kind has in it; the first that fits.
+WORKBOOKS = (("xl/workbook.xml", "xlsx"), ("xl/workbook.bin", "xlsb"))
+MACROS = "xl/vbaProject.bin"
+OPEN_DOCUMENT = b"application/vnd.oasis.opendocument.spreadsheet"
 OTHER_ARCHIVES = (
-    ("xl/workbook.bin", "a binary Excel workbook (.xlsb)"),
     ("word/document.xml", "a Word document"),
     ("ppt/presentation.xml", "a PowerPoint presentation"),
     ("mimetype", "an OpenDocument file"),
+    ("[Content_Types].xml", "an Office document"),
 )
+# What systems put into archives of their own accord.
+LITTER = re.compile(r"(^|/)(__MACOSX/|\.[^/]*$|Thumbs\.db$|desktop\.ini$)")
+HIDDEN_ROW = re.compile(rb"<(?:\w+:)?row\b[^>]*\bhidden=[\"'](?:1|true)[\"']")
+MERGED = re.compile(rb"<(?:\w+:)?mergeCell\b[^>]*\bref=[\"']([A-Z]+\d+:[A-Z]+\d+)[\"']")
+BLOCK = 1 << 20
+LONGEST_TAG = 1 << 10
 
 
 class Verdict(Exception):  # noqa: N818  it is an answer, not always an error
@@ -59,10 +73,11 @@ class Verdict(Exception):  # noqa: N818  it is an answer, not always an error
 
 
 class Order(NamedTuple):
-    """The command line: what to read, where to write, what it may cost and whose child this is."""
+    """The command line: what to read, where to write, which sheet ("": the first), limits, and whose child it is."""
 
     path: str
     target: str
+    sheet: str
     memory_bytes: int
     seconds: int
     inflated_bytes: int
@@ -80,35 +95,67 @@ def limit_self(order: Order) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (order.memory_bytes, order.memory_bytes))
 
 
+def kind_of(archive: zipfile.ZipFile) -> str | None:
+    """The kind of workbook, or None for an archive of files; refuses every other document."""
+    names = set(archive.namelist())
+    for name, kind in WORKBOOKS:
+        if name in names and "[Content_Types].xml" in names:
+            return "xlsm" if kind == "xlsx" and MACROS in names else kind
+    has_type = "mimetype" in names and archive.getinfo("mimetype").file_size < BLOCK
+    if has_type and archive.read("mimetype").strip() == OPEN_DOCUMENT:
+        return "ods"
+    what = next((what for name, what in OTHER_ARCHIVES if name in names), None)
+    if what is not None:
+        raise Verdict("UNSUPPORTED_TYPE", f"The file is {what}, not a spreadsheet or delimited text (.csv).")
+    return None
+
+
 def check_archive(archive: zipfile.ZipFile, inflated_bytes: int) -> None:
-    """Refuse what is no workbook or would unpack to more than it may; reads only the archive's directory."""
+    """Refuse what cannot be read or would unpack to more than it may; reads only the archive's directory."""
     entries = archive.infolist()
-    names = {entry.filename for entry in entries}
     if any(entry.flag_bits & 1 for entry in entries):
         raise Verdict("ENCRYPTED_FILE", "The file is an archive protected by a password.")
-    if "[Content_Types].xml" not in names or "xl/workbook.xml" not in names:
-        what = next((what for name, what in OTHER_ARCHIVES if name in names), "a ZIP archive")
-        raise Verdict("UNSUPPORTED_TYPE", f"The file is {what}, not a workbook (.xlsx) or delimited text (.csv).")
-    if len(names) < len(entries) or len(entries) > MOST_ENTRIES:
-        raise Verdict("UNREADABLE_FILE", "The workbook's list of contents is damaged.")
+    if len({entry.filename for entry in entries}) < len(entries) or len(entries) > MOST_ENTRIES:
+        raise Verdict("UNREADABLE_FILE", "The archive's list of contents is damaged.")
     inflated = sum(entry.file_size for entry in entries)
     packed = sum(entry.compress_size for entry in entries)
     if inflated > inflated_bytes or inflated > max(RATIO_FROM_BYTES, packed * MOST_RATIO):
-        detail = f"The workbook unpacks to {inflated:,} bytes, more than a sheet of numbers needs."
+        detail = f"The file unpacks to {inflated:,} bytes, more than a sheet of numbers needs."
         raise Verdict("UNREADABLE_FILE", detail)
 
 
-def visible_sheets(archive: zipfile.ZipFile) -> list[str]:
-    """Names of the worksheets a person sees, in tab order; charts and macro sheets are no worksheets."""
-    parts = ET.fromstring(archive.read("xl/_rels/workbook.xml.rels"))  # noqa: S314  limits guard it
-    kinds = {part.get("Id"): part.get("Type", "") for part in parts}
-    return [
-        sheet.get("name", "")
-        for sheet in ET.fromstring(archive.read("xl/workbook.xml")).iter()  # noqa: S314  limits guard it
-        if _local(sheet.tag) == "sheet"
-        and sheet.get("state", "visible") == "visible"
-        and any(kinds.get(value, "").endswith(SHEET_TYPE) for key, value in sheet.items() if _local(key) == "id")
-    ]
+def unpack(archive: zipfile.ZipFile, order: Order) -> dict[str, object]:
+    """Write the one file that the archive holds to `order.target`, and tell its name."""
+    files = [entry for entry in archive.infolist() if not entry.is_dir() and not LITTER.search(entry.filename)]
+    if not files:
+        raise Verdict("EMPTY_FILE", "The archive holds no file.")
+    if len(files) > 1:
+        names = ", ".join(entry.filename[-LONGEST_NAME:] for entry in files[:MOST_NAMED])
+        detail = f"The archive holds {len(files)} files ({names}); send one at a time."
+        raise Verdict("UNSUPPORTED_TYPE", detail)
+    with archive.open(files[0]) as packed, open(order.target, "wb") as file:  # noqa: PTH123  nothing but the standard
+        shutil.copyfileobj(packed, file, BLOCK)
+    return {"unpacked": files[0].filename.rpartition("/")[2][:LONGEST_FILE_NAME]}
+
+
+def visible_sheets(archive: zipfile.ZipFile) -> dict[str, str]:
+    """The worksheets of an .xlsx that a person sees, in tab order: name -> part; charts and macros are none."""
+    parts = {part.get("Id"): part for part in ET.fromstring(archive.read("xl/_rels/workbook.xml.rels"))}  # noqa: S314  limits guard it
+    found = {}
+    for sheet in ET.fromstring(archive.read("xl/workbook.xml")).iter():  # noqa: S314  limits guard it
+        if _local(sheet.tag) != "sheet" or sheet.get("state", "visible") != "visible":
+            continue
+        part = next((parts.get(value) for key, value in sheet.items() if _local(key) == "id"), None)
+        if part is not None and part.get("Type", "").endswith(SHEET_TYPE):
+            target = part.get("Target", "")
+            found[sheet.get("name", "")] = target.removeprefix("/") if target.startswith("/") else f"xl/{target}"
+    return found
+
+
+def visible_by_library(path: str) -> list[str]:
+    """As `visible_sheets`, of the other kinds of workbooks."""
+    book = fastexcel.read_excel(path)
+    return [name for name in book.sheet_names if book.load_sheet(name, header_row=None, n_rows=1).visible == "visible"]
 
 
 def _local(tag: str) -> str:
@@ -116,17 +163,64 @@ def _local(tag: str) -> str:
     return tag.rpartition("}")[2]
 
 
-def read_sheet(order: Order) -> dict[str, object]:
-    """Write the first visible sheet's cells to `order.target`, from row 1 on, and tell which sheets there are."""
+def read_file(order: Order) -> dict[str, object]:
+    """Write a sheet's cells, or the file in an archive, to `order.target`; tell what was done."""
+    with open(order.path, "rb") as file:  # noqa: PTH123  nothing but the standard library
+        if file.read(len(OLE2)) == OLE2:
+            return read_sheet(order, "xls", visible_by_library(order.path))
     with zipfile.ZipFile(order.path) as archive:
         check_archive(archive, order.inflated_bytes)
+        kind = kind_of(archive)
+        if kind is None:
+            return unpack(archive, order)
+        if kind not in {"xlsx", "xlsm"}:
+            return read_sheet(order, kind, visible_by_library(order.path))
         sheets = visible_sheets(archive)
+        answer = read_sheet(order, kind, list(sheets))
+        return answer | look_at(archive, sheets[str(answer["sheet_name"])])
+
+
+def read_sheet(order: Order, kind: str, sheets: Sequence[str]) -> dict[str, object]:
+    """Write the cells of the sheet that is wanted, or of the first, from row 1 on; tell which sheets there are."""
     if not sheets:
         raise Verdict("EMPTY_FILE", "The workbook has no visible worksheet.")
-    write_cells(order, sheets[0])
     # A hostile name may be as long as the limits for the whole workbook allow, and it is shown with every job.
     shown = [name[:LONGEST_NAME] for name in sheets]
-    return {"sheet": shown[0], "others": shown[1 : 1 + MOST_NAMED], "unnamed": max(len(shown) - 1 - MOST_NAMED, 0)}
+    wanted = order.sheet or sheets[0]
+    place = next((place for place, name in enumerate(sheets) if name.casefold() == wanted.casefold()), None)
+    if place is None:
+        there = ", ".join(f"“{name}”" for name in shown[:MOST_NAMED])
+        raise Verdict("UNREADABLE_FILE", f"The workbook has no sheet “{wanted[:LONGEST_NAME]}”; it has {there}.")
+    write_cells(order, sheets[place])
+    others = [name for at, name in enumerate(shown) if at != place]
+    return {
+        "kind": kind,
+        "sheet": shown[place],
+        "sheet_name": sheets[place],
+        "others": others[:MOST_NAMED],
+        "unnamed": max(len(others) - MOST_NAMED, 0),
+    }
+
+
+def look_at(archive: zipfile.ZipFile, part: str) -> dict[str, object]:
+    """What a sheet's cells do not tell: how many rows are hidden, and which cells are merged."""
+    hidden, merged = 0, []
+    with archive.open(part) as sheet:
+        for text in _overlapping(sheet):
+            hidden += len(HIDDEN_ROW.findall(text))
+            merged += [ref.decode() for ref in MERGED.findall(text)]
+    return {"hidden_rows": hidden, "merged": merged[:MOST_NAMED], "merged_count": len(merged)}
+
+
+def _overlapping(file: IO[bytes]) -> Iterator[bytes]:
+    """A file block by block; a tag that a block ends within goes to the next."""
+    rest = b""
+    while block := file.read(BLOCK):
+        text = rest + block
+        begins = text.rfind(b"<", max(0, len(text) - LONGEST_TAG))
+        rest = text[begins:] if begins >= 0 else b""
+        yield text[:begins] if begins >= 0 else text
+    yield rest
 
 
 def write_cells(order: Order, sheet: str) -> None:
@@ -167,11 +261,11 @@ def _by_column(faults: fastexcel.CellErrors | None) -> Mapping[int, dict[int, st
 
 def main() -> None:
     """Read what the command line orders and answer on stdout; whatever else happens is an exit code for the parent."""
-    path, target, *numbers = sys.argv[1:]
-    order = Order(path, target, *map(int, numbers))
+    path, target, sheet, *numbers = sys.argv[1:]
+    order = Order(path, target, sheet, *map(int, numbers))
     limit_self(order)
     try:
-        answer = read_sheet(order)
+        answer = read_file(order)
     except Verdict as verdict:
         answer = {"code": verdict.code, "detail": verdict.detail}
     except MemoryError:

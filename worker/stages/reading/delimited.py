@@ -18,7 +18,7 @@ import numpy as np
 
 from schemas.columns import ANY_FORM, recognise
 from worker.stages.reading import arrow_csv
-from worker.stages.reading.model import Block, Cells, Limits
+from worker.stages.reading.model import HEADER_WITHIN, Block, Cells, Hints, Limits
 from worker.stages.reading.records import LONGEST_LINE, Records
 from worker.stages.reading.shape import columns_of, is_blank
 from worker.stages.reading.text import Text, open_text
@@ -83,14 +83,15 @@ class Delimited:
             yield from Records(lines_of(lines), self.delimiter, self.cell_chars)
 
 
-def open_delimited(path: Path, limits: Limits, folder: Path) -> Delimited:
+def open_delimited(path: Path, limits: Limits, folder: Path, hints: Hints, notes: tuple[str, ...] = ()) -> Delimited:
     """Decode and look at the head of the file. `FileFault` BAD_ENCODING, UNREADABLE_FILE."""
-    text = open_text(path, folder)
+    text = open_text(path, folder, hints.encoding)
+    text = replace(text, notes=(*notes, *text.notes))
     head = _head(text)
     if named := _SEP_LINE.match(head):
         text = replace(text, start=text.start + named.end())
         head = head[named.end() :]
-    candidates = named[1] if named else DELIMITERS
+    candidates = hints.delimiter or (named[1] if named else DELIMITERS)
     samples = {delimiter: _rows(head, delimiter, limits.cell_chars) for delimiter in candidates}
     best = max(samples, key=lambda delimiter: _evidence(samples[delimiter]))
     return Delimited(text, best, tuple(samples[best]), limits.cell_chars)
@@ -121,7 +122,7 @@ def _evidence(rows: list[Cells]) -> tuple[int, float]:
     filled = [cells for cells in rows[:SAMPLE_ROWS] if not is_blank(cells)]
     if not filled:
         return 0, 0.0
-    recognised = sum(recognise(cell, ANY_FORM) is not None for cell in filled[0])
+    recognised = max(sum(recognise(cell, ANY_FORM) is not None for cell in cells) for cells in filled[:HEADER_WITHIN])
     width, times = Counter(map(len, filled)).most_common(1)[0]
     return recognised, times / len(filled) if width > 1 else 0.0
 

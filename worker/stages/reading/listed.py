@@ -24,6 +24,7 @@ class ListedRows:
             encoding=None,
             delimiter=None,
             sheet=None,
+            header_row=0,
             columns=tuple(table.column_names),
             mapping=meanings,
             ignored_columns=(),

@@ -17,6 +17,7 @@ from schemas.codes import Code
 from schemas.columns import Column
 
 Cells = list[str]
+HEADER_WITHIN = 50  # rows that are not blank: titles and remarks above the header are no longer than that
 
 
 class FileFault(Exception):  # noqa: N818 - the file's fault, not an error of ours
@@ -51,16 +52,34 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Hints:
+    """What the uploader says about the file; None is found out by evidence.
+
+    `delimiter` is one character, `encoding` a codec's name, `sheet` a worksheet's, `header_row` counts from 1.
+    """
+
+    delimiter: str | None = None
+    encoding: str | None = None
+    sheet: str | None = None
+    header_row: int | None = None
+
+
+NO_HINTS = Hints()
+
+
+@dataclass(frozen=True)
 class FileFacts:
     """What was decided about the file: `columns` are the header cells as given, `mapping` their places by meaning.
 
-    `format` is "csv" or "xlsx"; `ignored_columns` are named columns without a meaning here; `notes` are sentences.
+    `format` is "csv", or the workbook's: "xlsx", "xlsm", "xls", "xlsb", "ods". `header_row` is the row of the names, 0
+    where the file has none. `ignored_columns` are named columns without a meaning here; `notes` are sentences.
     """
 
     format: str
     encoding: str | None
     delimiter: str | None
     sheet: str | None
+    header_row: int
     columns: tuple[str, ...]
     mapping: Mapping[Column, int]
     ignored_columns: tuple[str, ...]

@@ -6,13 +6,26 @@ Only the first bytes are looked at (and an OLE2 file's directory); nothing is de
 from __future__ import annotations
 
 import mmap
+from enum import Enum
 from pathlib import Path
 
 from schemas.codes import Code
 from worker.stages.reading.model import Limits, fault
 
 HEAD = 1 << 16
+
+
+class Kind(Enum):
+    """What a file is by its first bytes: `ARCHIVE` is ZIP, thus most workbooks, or a file that was packed."""
+
+    TEXT = "delimited text"
+    GZIP = "a gzip archive"
+    ARCHIVE = "a ZIP archive"
+    OLD_WORKBOOK = "an old Excel workbook (.xls)"
+
+
 ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+GZIP = b"\x1f\x8b"
 OLE2 = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 UTF16 = (b"\xff\xfe", b"\xfe\xff")
 SIGNATURES: tuple[tuple[bytes, str], ...] = (
@@ -20,7 +33,6 @@ SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (b"\x89png", "a PNG picture"),
     (b"\xff\xd8\xff", "a JPEG picture"),
     (b"gif8", "a GIF picture"),
-    (b"\x1f\x8b", "a gzip archive"),
     (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"),
     (b"rar!", "a RAR archive"),
     (b"{\\rtf", "a text document (RTF)"),
@@ -34,15 +46,14 @@ SIGNATURES: tuple[tuple[bytes, str], ...] = (
 OLE2_KINDS: tuple[tuple[str, str], ...] = (
     ("WordDocument", "a Word document"),
     ("PowerPoint Document", "a PowerPoint presentation"),
-    ("Workbook", "an old Excel workbook (.xls)"),
-    ("Book", "an old Excel workbook (.xls)"),
 )
+OLE2_WORKBOOKS = ("Workbook", "Book")  # the stream of BIFF8, and of the versions before it
 # Bytes no text holds: control characters other than tab, line ends, form feed, DOS end of file and escape.
 CONTROLS = bytes({*range(32)} - {0, 9, 10, 11, 12, 13, 26, 27})
 
 
-def is_workbook(path: Path, limits: Limits) -> bool:
-    """True for a zipped workbook, False for delimited text; `FileFault` for everything else."""
+def kind_of(path: Path, limits: Limits) -> Kind:
+    """What the file is. `FileFault` FILE_TOO_LARGE, EMPTY_FILE, ENCRYPTED_FILE, UNSUPPORTED_TYPE (anything else)."""
     size = path.stat().st_size
     if size > limits.bytes:
         fault(Code.FILE_TOO_LARGE, f"The file has {size:,} bytes, more than {limits.bytes:,}.", limit=limits.bytes)
@@ -50,13 +61,16 @@ def is_workbook(path: Path, limits: Limits) -> bool:
         head = file.read(HEAD)
     if size <= HEAD and not head.strip(b" \t\r\n\xef\xbb\xbf\xfe\xff"):
         fault(Code.EMPTY_FILE, "The file is empty.")
+    if head.startswith(GZIP):
+        return Kind.GZIP
     if head.startswith(ZIP):
-        return True
+        return Kind.ARCHIVE
     if head.startswith(OLE2):
-        _refuse_ole2(path)
+        _require_workbook(path)
+        return Kind.OLD_WORKBOOK
     _refuse_known(head)
     _refuse_binary(head)
-    return False
+    return Kind.TEXT
 
 
 def utf16_of(head: bytes) -> str | None:
@@ -69,7 +83,7 @@ def utf16_of(head: bytes) -> str | None:
 
 
 def _refuse(what: str) -> None:
-    fault(Code.UNSUPPORTED_TYPE, f"The file is {what}, not a spreadsheet (.xlsx) or delimited text (.csv).", found=what)
+    fault(Code.UNSUPPORTED_TYPE, f"The file is {what}, not a spreadsheet or delimited text (.csv).", found=what)
 
 
 def _refuse_known(head: bytes) -> None:
@@ -87,11 +101,17 @@ def _refuse_binary(head: bytes) -> None:
         _refuse("a binary file of unknown kind")
 
 
-def _refuse_ole2(path: Path) -> None:
+def _require_workbook(path: Path) -> None:
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        if content.find("EncryptedPackage".encode("utf-16-le")) >= 0:
+
+        def has(entry: str) -> bool:
+            return content.find(entry.encode("utf-16-le")) >= 0
+
+        if has("EncryptedPackage"):
             fault(Code.ENCRYPTED_FILE, "The workbook is protected by a password.")
         for name, what in OLE2_KINDS:
-            if content.find(name.encode("utf-16-le")) >= 0:
+            if has(name):
                 _refuse(what)
-    _refuse("an old Office document")
+        if not any(map(has, OLE2_WORKBOOKS)):
+            detail = "The file is an old Office document without a workbook in it, or a workbook that is cut off."
+            fault(Code.UNREADABLE_FILE, detail)

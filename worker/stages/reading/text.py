@@ -32,18 +32,23 @@ class Text:
     notes: tuple[str, ...] = ()
 
 
-def open_text(path: Path, folder: Path) -> Text:
-    """The file's text; other encodings than UTF-8 go through a file in `folder`. `FileFault` BAD_ENCODING."""
+def open_text(path: Path, folder: Path, encoding: str | None = None) -> Text:
+    """The file's text; other encodings than UTF-8 go through a file in `folder`. `FileFault` BAD_ENCODING.
+
+    `encoding` is a codec's name if the uploader says which it is.
+    """
+    if encoding is not None and codecs.lookup(encoding).name != "utf-8":
+        return _recode(path, folder, encoding, skip=0)
     with path.open("rb") as file:
         head = file.read(HEAD)
-    wide = BOM_UTF16.get(head[:2])
-    if wide or utf16_of(head):
+    wide = None if encoding else BOM_UTF16.get(head[:2])
+    if wide or (encoding is None and utf16_of(head)):
         return _recode(path, folder, wide or str(utf16_of(head)), skip=2 if wide else 0)
     bom = len(codecs.BOM_UTF8) if head.startswith(codecs.BOM_UTF8) else 0
     quotes, bad_line = _scan(path)
     if not bad_line:
         return Text(path, bom, _end(path), "utf-8", quotes)
-    if bom:
+    if bom or encoding:
         _undecodable(bad_line, "UTF-8")
     note = f"The text is not UTF-8 (line {bad_line:,}); it was read as Windows-1252."
     return _recode(path, folder, "cp1252", skip=0, notes=(note,))
@@ -84,7 +89,7 @@ def _recode(path: Path, folder: Path, encoding: str, *, skip: int, notes: tuple[
             decoder.decode(b"", final=True)
         except UnicodeDecodeError as error:
             before = error.object[: error.start].decode(encoding, "replace")
-            _undecodable(lines + 1 + before.count("\n"), NAMES[encoding])
+            _undecodable(lines + 1 + before.count("\n"), NAMES.get(encoding, encoding))
     return Text(target, 0, _end(target), encoding, quotes, notes)
 
 

@@ -1,4 +1,4 @@
-"""Workbooks (.xlsx) as rows: has them read by a limited child process and streams what that wrote.
+"""Workbooks as rows: has them read by a limited child process and streams what that wrote.
 
 A workbook is never opened in this process: 1.7 kB of it can abort a parser or make it ask for 50 GB.
 """
@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 
 from schemas.codes import Code
-from worker.stages.reading.model import Block, Cells, Limits, fault
+from worker.stages.reading.model import Block, Cells, Hints, Limits, fault
 from worker.stages.reading.shape import blank_rows, fit
 
 CHILD = Path(__file__).with_name("child.py")
@@ -37,7 +37,7 @@ class Workbook:
     cells: Path
     sheet: str
     notes: tuple[str, ...]
-    format: str = "xlsx"
+    format: str
     encoding: str | None = None
     delimiter: str | None = None
 
@@ -68,26 +68,54 @@ class Workbook:
                 first += batch.num_rows
 
 
-def open_workbook(path: Path, limits: Limits, folder: Path) -> Workbook:
-    """Have the first visible worksheet read.
+@dataclass(frozen=True)
+class Packed:
+    """A file that came in an archive and stands in `path` now; `name` is what it was called there."""
+
+    path: Path
+    name: str
+
+
+def open_workbook(
+    path: Path, limits: Limits, target: Path, hints: Hints, notes: tuple[str, ...] = ()
+) -> Workbook | Packed:
+    """Have the worksheet that is wanted read, or the first visible one; an archive with one file in it is unpacked.
+
+    Either goes to `target`. `notes` are sentences to begin with.
 
     `FileFault` UNSUPPORTED_TYPE (another kind of archive), ENCRYPTED_FILE, EMPTY_FILE, or UNREADABLE_FILE: damaged, or
-    the child crashed, was killed, or came to the end of its memory or time.
+    the child crashed, was killed, or came to the end of its memory or time, or there is no such sheet.
     """
-    cells = folder / "cells.arrow"
-    answer = _answer(path, cells, limits)
+    answer = _answer(path, target, limits, hints)
     if "code" in answer:
         fault(Code(str(answer["code"])), str(answer["detail"]))
-    others = cast("list[str]", answer["others"])
-    more = f" and {answer['unnamed']} more" if answer["unnamed"] else ""
-    notes = (f"Only the first visible sheet was read; the others: {', '.join(others)}{more}.",) if others else ()
-    return Workbook(cells, str(answer["sheet"]), notes)
+    if "unpacked" in answer:
+        return Packed(target, str(answer["unpacked"]))
+    return Workbook(target, str(answer["sheet"]), (*notes, *_notes(answer)), str(answer["kind"]))
 
 
-def _answer(path: Path, cells: Path, limits: Limits) -> Mapping[str, object]:
+def _notes(answer: Mapping[str, object]) -> Iterator[str]:
+    if others := cast("list[str]", answer["others"]):
+        more = f" and {answer['unnamed']} more" if answer["unnamed"] else ""
+        yield f"Only the sheet “{answer['sheet']}” was read; the others: {', '.join(others)}{more}."
+    if hidden := cast("int", answer.get("hidden_rows")):
+        said = (
+            "1 row is hidden in the sheet; it was"
+            if hidden == 1
+            else f"{hidden:,} rows are hidden in the sheet; they were"
+        )
+        yield f"{said} read like the others."
+    if merged := cast("list[str]", answer.get("merged")):
+        count = cast("int", answer["merged_count"])
+        more = f" and {count - len(merged):,} more" if count > len(merged) else ""
+        yield f"Merged cells ({', '.join(merged)}{more}) hold their text in the first cell; the others are empty."
+
+
+def _answer(path: Path, target: Path, limits: Limits, hints: Hints) -> Mapping[str, object]:
     numbers = (limits.child_memory_bytes, math.ceil(limits.child_seconds), limits.inflated_bytes, os.getpid())
     environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ} | CHILD_ENVIRONMENT
-    command = [sys.executable, "-I", str(CHILD), str(path.resolve()), str(cells.resolve()), *map(str, numbers)]
+    order = (str(path.resolve()), str(target.resolve()), hints.sheet or "", *map(str, numbers))
+    command = [sys.executable, "-I", str(CHILD), *order]
     try:
         output, returncode = _run(command, environment, limits.child_seconds)
     except subprocess.TimeoutExpired:

@@ -1,0 +1,57 @@
+"""What an uploader may say about a file instead of leaving it to be found out; fields of every form with a file."""
+
+from __future__ import annotations
+
+import codecs
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
+LONGEST_SHEET = 255  # characters; Excel allows 31, OpenDocument more
+LAST_HEADER_ROW = 10_000
+
+# Text encodings in which spreadsheets are exported, by the names Python has for them.
+_ENCODINGS = (
+    "ascii", "utf-8", "utf-16", "utf-16-le", "utf-16-be", "utf-32",
+    *(f"cp{number}" for number in (437, 850, 852, 858, 866, 932, 949, 950, *range(1250, 1259))),
+    *(f"iso8859-{part}" for part in (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 14, 15, 16)),
+    "mac_roman", "koi8-r", "koi8-u", "shift_jis", "euc_jp", "gbk", "gb18030", "big5", "euc_kr",
+)  # fmt: skip
+_KNOWN = frozenset(codecs.lookup(name).name for name in _ENCODINGS)
+
+
+def _delimiter(value: object) -> object:
+    named = DELIMITERS.get(value.strip().casefold(), value) if isinstance(value, str) else value
+    if named not in DELIMITERS.values():
+        raise ValueError("must be comma, semicolon, tab or pipe")
+    return named
+
+
+def _encoding(text: str) -> str:
+    try:
+        name = codecs.lookup(text.strip()).name
+    except (LookupError, ValueError):
+        name = ""
+    if name not in _KNOWN:
+        raise ValueError("must be a text encoding such as utf-8, windows-1252, iso-8859-15 or utf-16")
+    return name
+
+
+class FileForm(BaseModel):
+    """How the file is to be read, where the evidence would mislead."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    delimiter: Annotated[str, BeforeValidator(_delimiter)] | None = Field(
+        None, description="What stands between the cells of a text: comma, semicolon, tab or pipe."
+    )
+    encoding: Annotated[str, Field(max_length=40), AfterValidator(_encoding)] | None = Field(
+        None, description="How the text is encoded, such as windows-1252."
+    )
+    sheet: Annotated[str, Field(max_length=LONGEST_SHEET, pattern=r"^[^\x00-\x1f]+$")] | None = Field(
+        None, description="The worksheet to be read, by its name."
+    )
+    header_row: Annotated[int, Field(ge=1, le=LAST_HEADER_ROW)] | None = Field(
+        None, description="The row that names the columns, as the spreadsheet program counts."
+    )
