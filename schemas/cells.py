@@ -7,6 +7,7 @@ instead. Knows nothing of countries: `schemas.phone` judges the repaired text.
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,15 +28,29 @@ _FLOAT = r"^(\+?\d+)[.,]0+$"
 _SCIENTIFIC = r"^\+?(?P<whole>\d)(?:[.,](?P<decimals>\d+))?[eE](?P<sign>[+-]?)(?P<exponent>\d{1,3})$"
 _DIGITS_IN_INT64 = 18
 
+# A number and an extension behind it, as people and RFC 3966 write them: nobody can dial an extension from outside, and
+# without it the number is another one.
+_EXTENSION = r"(?i)\d[\d\s().\-/]*(?:;?\s*ext(?:n|ension)?\.?|\s*x|,,)\s*[=:.]?\s*\d{1,7}#?$"
+_NUMBER = r"\+?\(?\d[\s().\-]*(?:\d[\s().\-]*){5,}"
+_SEVERAL = rf"(?i){_NUMBER}(?:[,;/|&\r\n]|or|and|und|et|ou|oder)\s*{_NUMBER}"
+
 _NUMERIC = warning_bit(Code.FLOAT_SUFFIX_REMOVED) | warning_bit(Code.SCIENTIFIC_RESTORED)
 
 # Bytes of a cell that never needs repair; a blank counts only between others.
 _HARMLESS = np.zeros(256, np.bool_)
-_HARMLESS[list(b"0123456789+-()/[] ABCDFGHIJKLMNOPQRSTUVWXYZabcdfghijklmnopqrstuvwxyz")] = True
+_HARMLESS[list(b"0123456789+-()[] ABCDFGHIJKLMOPQRSTUVWYZabcdfghijklmopqrstuvwyz")] = True
 
-_TRUE = "true yes y t 1 1.0 x on ja j wahr oui vrai si sí verdadero sim vero waar"
-_FALSE = "false no n f 0 0.0 off nein falsch non faux falso não nao onwaar"
-_BOOLEANS = {"": -1} | dict.fromkeys(_TRUE.split(), 1) | dict.fromkeys(_FALSE.split(), 0)
+# What exports write for "nothing". NA is a country as well, so it stays where a country may stand.
+_NOTHING = ("n/a", "none", "null", "nan", "nil")
+_NOTHING_BUT_COUNTRY = (*_NOTHING, "na")
+
+_TRUE = "true yes y t 1 1.0 x on enabled active ✓ ✔ ja j wahr ein oui vrai si sí verdadero sim vero waar aan"
+_FALSE = "false no n f 0 0.0 off disabled inactive ✗ ✘ nein falsch aus non faux falso não nao onwaar nee uit"
+_BOOLEANS = {
+    **dict.fromkeys(("", *_NOTHING_BUT_COUNTRY), -1),
+    **dict.fromkeys(_TRUE.split(), 1),
+    **dict.fromkeys(_FALSE.split(), 0),
+}
 _UNREADABLE = -2
 _AROUND_BOOLEAN = " \t\r\n\u00a0'\ufeff\u200b"
 
@@ -66,15 +81,21 @@ class Booleans:
 def repair_phone(column: pa.StringArray) -> Repaired:
     """Repair a Phone Number column (`pa.string()`, null: empty).
 
-    White space around, a leading apostrophe and `="..."` go silently; invisible characters, `.0` and scientific
-    notation with a warning, unless the latter hides digits: SCIENTIFIC_NOTATION_LOSS, text left as it is.
+    White space around, a leading apostrophe, `="..."` and words for "nothing" go silently; invisible characters, `.0`
+    and scientific notation with a warning, unless the latter hides digits: SCIENTIFIC_NOTATION_LOSS, text left as it
+    is. A cell with several numbers, or an extension, is INVALID_CHARACTER: the first number alone would be a guess.
     """
-    return _repaired(column, scientific=True)
+    return _repaired(column, phone=True)
 
 
 def repair_country(column: pa.StringArray) -> Repaired:
-    """Repair a Country Code column: as `repair_phone`, but scientific notation is left alone."""
-    return _repaired(column, scientific=False)
+    """Repair a Country Code column: as `repair_phone`, but scientific notation and NA (Namibia) are left alone."""
+    return _repaired(column, phone=False)
+
+
+def is_nothing(text: str) -> bool:
+    """Whether a cell says "nothing", such as N/A or NULL (country cells apart)."""
+    return text.strip(_AROUND_BOOLEAN).casefold() in _NOTHING_BUT_COUNTRY
 
 
 def trim(column: pa.StringArray) -> pa.StringArray:
@@ -99,7 +120,7 @@ def _boolean(text: str) -> int:
     return _BOOLEANS.get(word, _UNREADABLE)
 
 
-def _repaired(column: pa.StringArray, *, scientific: bool) -> Repaired:
+def _repaired(column: pa.StringArray, *, phone: bool) -> Repaired:
     column = pc.fill_null(column.cast(pa.string()), "")
     rows = _suspects(column)
     faults, warnings = np.zeros(len(column), np.uint64), np.zeros(len(column), np.uint32)
@@ -107,9 +128,11 @@ def _repaired(column: pa.StringArray, *, scientific: bool) -> Repaired:
         return Repaired(column, faults, warnings)
     repair = _Repair(column.filter(pa.array(rows)))
     repair.unwrap()
+    repair.drop_nothing(_NOTHING_BUT_COUNTRY if phone else _NOTHING)
     repair.drop_zero_decimals()
-    if scientific:
+    if phone:
         repair.restore_scientific()
+        repair.refuse_more_than_a_number()
     faults[rows], warnings[rows] = repair.faults, repair.warnings
     return Repaired(pc.replace_with_mask(column, pa.array(rows), repair.text), faults, warnings)
 
@@ -145,6 +168,15 @@ class _Repair:
         self._replace(r"^'", "")
         self._replace(_WRAPPED, r"\1")
         self.text = pc.utf8_trim_whitespace(self.text)
+
+    def drop_nothing(self, words: Sequence[str]) -> None:
+        known = pc.is_in(pc.utf8_lower(self.text), value_set=pa.array(words))
+        self.text = pc.if_else(known, "", self.text)
+
+    def refuse_more_than_a_number(self) -> None:
+        for pattern in (_EXTENSION, _SEVERAL):
+            rows = self._matching(pattern)
+            self.faults[rows] |= np.uint64(fault_bit(Code.INVALID_CHARACTER, Column.PHONE_NUMBER))
 
     def drop_zero_decimals(self) -> None:
         self._replace(_FLOAT, r"\1", Code.FLOAT_SUFFIX_REMOVED)

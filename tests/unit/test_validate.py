@@ -206,3 +206,13 @@ def test_cutting_the_file_changes_nothing(lines: list[Line], pieces: int) -> Non
     one, many = whole(lines), whole(lines, pieces=pieces)
     assert one.results().equals(many.results())
     assert one.order.tolist() == many.order.tolist()
+
+
+@pytest.mark.parametrize("nothing", ["N/A", "NULL", "none"])
+def test_a_name_that_says_nothing_names_nobody(nothing: str) -> None:
+    """R12: the form's carrier and target hold; unless somebody is called that."""
+    rows = check([(*GOOD, nothing, nothing, nothing)])
+    assert (rows.faults[0], rows.voice_carrier_id[0], rows.target_id[0]) == (0, 0, 0)
+    names = Names({**NAMES.ids, Column.VOICE_CARRIER: {nothing.casefold(): 9}})
+    called = check_rows(batch([(*GOOD, nothing)]), MAPPING, names, JobKind.UPLOAD, JobOptions())
+    assert called.voice_carrier_id[0] == 9

@@ -217,17 +217,22 @@ def _ids_of(column: pa.Array, names: Names, which: Column) -> _Named:
     """Names to ids, each distinct name looked up once."""
     codes, distinct = pd.factorize(pd.array(cells.trim(column), dtype="string[pyarrow]"), use_na_sentinel=False)
     known = names.ids.get(which, {})
-    folded = [fold(str(name)) for name in distinct]
+    folded = [_unless_nothing(fold(str(name)), known) for name in distinct]
     ids = np.array([known.get(name, 0) for name in folded] or [0], dtype=np.int32)
     bit = fault_bit(NOT_FOUND_CODE[which], which)
     faults = np.array([bit if name and name not in known else 0 for name in folded] or [0], dtype=np.uint64)
     return _Named(ids[codes], faults[codes])
 
 
+def _unless_nothing(name: str, known: Mapping[str, int]) -> str:
+    """No name where the cell says "nothing", unless somebody is called that."""
+    return name if name in known or not cells.is_nothing(name) else ""
+
+
 def _services_of(column: pa.Array) -> _Named:
     """The services that cells name, as bits of `Service`; each distinct cell is read once."""
     codes, distinct = pd.factorize(pd.array(cells.trim(column), dtype="string[pyarrow]"), use_na_sentinel=False)
-    read = [read_services(str(text)) if text else NO_SERVICE for text in distinct]
+    read = [read_services(str(text)) if text and not cells.is_nothing(text) else NO_SERVICE for text in distinct]
     value = np.array([service or 0 for service in read] or [0], dtype=np.int32)
     faults = np.array([NO_SERVICE_BIT if service is None else 0 for service in read] or [0], dtype=np.uint64)
     return _Named(value[codes], faults[codes])
