@@ -165,6 +165,24 @@ class Review(_Body):
     changes: list[ReviewChange] = Field(description="At most 100; the job's rows tell the rest.")
 
 
+class LineageJob(_Body):
+    """One file of several that mend each other."""
+
+    id: str
+    status: str
+    created_at: datetime
+    total: int
+    failed: int
+    unprocessed: int
+
+
+class Lineage(_Body):
+    """A file and those with its failed rows, mended, oldest first. `rows_open`: how many rows still want mending."""
+
+    jobs: list[LineageJob]
+    rows_open: int
+
+
 class Job(_Body):
     """A job: one file, or one action on numbers."""
 
@@ -186,6 +204,7 @@ class Job(_Body):
     problem: Problem | None
     duplicate_of: str | None
     parent_job_id: str | None
+    lineage: Lineage | None = Field(None, description="told of a single job that mends another, or is mended")
     undo_of: str | None
     review: Review | None
     links: JobLinks
@@ -324,6 +343,14 @@ class ReportQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     rows: Literal["all", "failed", "unprocessed"] = "all"
+
+
+class WorkbookQuery(BaseModel):
+    """Which rows stand beside the summary."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    rows: Literal["all", "failed", "unprocessed"] = "failed"
 
 
 class NumbersFilter(BaseModel):

@@ -443,3 +443,11 @@ def text_of(code: Code, column: Column = Column.NONE) -> Text:
     name, accepts = name_of(column), SPEC[column].accepts if column in SPEC else ""
     words = WORDS.get(Fault(code, column), (entry.message, entry.fix))
     return Text(*(part.replace("{column}", name).replace("{accepts}", accepts) for part in words))
+
+
+def in_general(code: Code) -> Text:
+    """The words for a code where many rows are meant, of whatever column and value."""
+    entry, thing = CATALOGUE[code], "carrier" if "CARRIER" in code else "cell"
+    message = entry.message.replace("“{value}”", "The cell")
+    message = message.replace("{column}", "The cell" if message.startswith("{column}") else thing)
+    return Text(message, entry.fix.replace(": {accepts}", "").replace("{column}", f"the {thing}"))

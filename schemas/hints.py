@@ -38,8 +38,8 @@ def _encoding(text: str) -> str:
     return name
 
 
-class FileForm(BaseModel):
-    """How the file is to be read, where the evidence would mislead."""
+class Hints(BaseModel):
+    """How a file is to be read, where the evidence would mislead."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -54,4 +54,12 @@ class FileForm(BaseModel):
     )
     header_row: Annotated[int, Field(ge=1, le=LAST_HEADER_ROW)] | None = Field(
         None, description="The row that names the columns, as the spreadsheet program counts."
+    )
+
+
+class FileForm(Hints):
+    """What may stand beside any file."""
+
+    parent_job_id: Annotated[str, Field(max_length=40)] | None = Field(
+        None, description="The job whose failed rows this file has, mended."
     )

@@ -186,10 +186,13 @@ jobs = sa.Table(
     sa.Column("problem", JSONB),
     sa.Column("duplicate_of_id", sa.BigInteger, sa.ForeignKey("jobs.id")),
     sa.Column("undo_of_id", sa.BigInteger, sa.ForeignKey("jobs.id")),
+    # The job whose failed rows this file has, mended.
+    sa.Column("parent_id", sa.BigInteger, sa.ForeignKey("jobs.id")),
     # What a job under review would do (`schemas.api.Review`), and until when it may be confirmed.
     sa.Column("review", JSONB),
     _time("review_until"),
     sa.Index("ix_jobs_tenant_id", "tenant_id", "id"),
+    sa.Index("ix_jobs_parent_id", "parent_id", postgresql_where=sa.text("parent_id IS NOT NULL")),
     # What every sweep looks for; a few rows at any time.
     sa.Index("ix_jobs_unsettled", "status", postgresql_where=sa.text("status IN ('review', 'cancelling')")),
 )

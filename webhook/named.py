@@ -12,11 +12,13 @@ import sqlalchemy as sa
 from schemas import permissions
 from schemas.codes import Code
 from schemas.columns import Column, name_of
+from schemas.jobs import JobKind
 from schemas.names import fold, unambiguous
 from schemas.permissions import Actor, Tenant, User
+from schemas.problems import RequestCode
 from schemas.services import Service
-from webhook.errors import refuse_file
-from worker.infra import scope
+from webhook.errors import refuse, refuse_file
+from worker.infra import job_views, scope
 
 
 def carrier(connection: sa.Connection, actor: Actor, column: Column, name: str | None) -> int | None:
@@ -67,6 +69,17 @@ def user(connection: sa.Connection, actor: Actor, public_id: str | None) -> User
     if refused is not None:
         detail = f"“{public_id}” is no user you can use."
         raise refuse_file(refused, detail, column=Column.USER, field="user_id", value=public_id)
+    return found
+
+
+def parent(connection: sa.Connection, actor: Actor, kind: JobKind, public_id: str | None) -> int | None:
+    """The job of the same kind, and of the actor's own tenant, whose rows a file mends."""
+    if public_id is None:
+        return None
+    view = job_views.one(connection, actor, public_id)
+    if view is None or view.row.tenant_id != actor.tenant.id or view.row.kind != kind:
+        raise refuse(RequestCode.INVALID_FIELD, f"parent_job_id: you have no such {kind.value} job.")
+    found: int = view.row.id
     return found
 
 

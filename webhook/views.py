@@ -48,11 +48,29 @@ def job(view: JobView) -> api.Job:
         error_summary=[api.ErrorCount(**entry) for entry in error_summary(view.tally)],
         problem=None if row.problem is None else api.Problem(**row.problem),
         duplicate_of=row.duplicate_of,
-        parent_job_id=None,
+        parent_job_id=row.parent_job_id,
+        lineage=_lineage(view),
         undo_of=row.undo_of,
         review=None if row.review is None else api.Review(expires_at=row.review_until, **row.review),
         links=_links(row),
     )
+
+
+def _lineage(view: JobView) -> api.Lineage | None:
+    if not view.family:
+        return None
+    jobs = []
+    for each in view.family:
+        counts = counts_of(each.tally, each.row.rows_total)
+        shown = {name: counts[name] for name in ("total", "failed", "unprocessed")}
+        jobs.append(
+            api.LineageJob(id=each.row.public_id, status=each.row.status, created_at=each.row.created_at, **shown)
+        )
+    first, last = jobs[0], jobs[-1]
+    mended = sum(job.total - job.failed - job.unprocessed for job in jobs[1:])
+    # Who sends only some of the failed rows leaves the others open; who sends all rows again, those that fail again.
+    still = max(first.failed + first.unprocessed - mended, last.failed + last.unprocessed)
+    return api.Lineage(jobs=jobs, rows_open=still)
 
 
 def _file(row: sa.Row[Any]) -> api.JobFile | None:
@@ -89,7 +107,7 @@ def _links(row: sa.Row[Any]) -> api.JobLinks:
         rows=at("jobs.rows"),
         report_csv=at("jobs.report_csv") if there else None,
         report_failed_csv=at("jobs.report_csv", rows="failed") if there else None,
-        report_xlsx=None,
+        report_xlsx=at("jobs.report_xlsx") if there else None,
     )
 
 

@@ -17,7 +17,7 @@ from flask import Response, request
 
 from schemas import actions, api
 from schemas.columns import Column
-from schemas.hints import FileForm
+from schemas.hints import Hints
 from schemas.jobs import JobKind, JobOptions, Mode, OnError, Phase
 from schemas.permissions import Actor
 from schemas.problems import RequestCode
@@ -140,11 +140,13 @@ def _enter(job: str, action: Action) -> None:
         raise refuse(RequestCode.UNSUPPORTED_MEDIA_TYPE, f"Send {JSON}, or {MULTIPART} with a file.")
     with transaction() as connection:
         chosen = action.choose(connection, actor, form)
-        hints = form.model_dump(include=set(FileForm.model_fields)) if file is not None else {}
+        hints = form.model_dump(include=set(Hints.model_fields)) if file is not None else {}
         options = JobOptions(mode=Mode(form.mode), on_error=OnError(form.on_error), **chosen, **hints)
         if body is not None:
             listed.put(job, {Column.PHONE_NUMBER: _numbers(connection, actor, body)})
-        jobs.accept(connection, jobs.Order(job, actor.tenant.id, actor.name, action.kind, options, file))
+        parent = named.parent(connection, actor, action.kind, getattr(form, "parent_job_id", None))
+        order = jobs.Order(job, actor.tenant.id, actor.name, action.kind, options, file, parent_id=parent)
+        jobs.accept(connection, order)
 
 
 def _numbers(connection: sa.Connection, actor: Actor, body: actions.Selection) -> list[str] | pa.Array:

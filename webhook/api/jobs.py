@@ -9,18 +9,20 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 from http import HTTPStatus
 from itertools import chain
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pyarrow as pa
 import sqlalchemy as sa
 from apiflask import APIBlueprint
-from flask import Response, request, stream_with_context, url_for
+from flask import Response, request, send_file, stream_with_context, url_for
 
 from schemas import api, permissions, problems, report
 from schemas.codes import Outcome
 from schemas.findings import Layout
 from schemas.jobs import TERMINAL, JobStatus, Phase
 from schemas.problems import RequestCode
-from webhook import auth, views
+from webhook import auth, views, workbook
 from webhook.answers import stop_if
 from webhook.errors import Refused, refuse
 from webhook.pages import next_link
@@ -41,6 +43,7 @@ WORDS = {
     RequestCode.FORBIDDEN: "Only the tenant that the job acts for may decide about it.",
 }
 _waiting = threading.BoundedSemaphore(MOST_WAITING)
+_writing = threading.BoundedSemaphore(2)  # workbooks, each of which keeps a core busy for seconds
 ROWS = {
     "all": None,
     "failed": frozenset({Outcome.FAILED}),
@@ -106,6 +109,25 @@ def report_jsonl(job_id: str, query: api.ReportQuery) -> Response:
     layout = _layout(view)
     blocks = (report.json_lines(layout, cells, results) for cells, results in _stream(view, layout, query.rows))
     return _download(blocks, view, query.rows, "jsonl", "application/jsonl; charset=utf-8")
+
+
+@bp.get("/<job_id>/report.xlsx")
+@bp.input(api.WorkbookQuery, location="query", arg_name="query")
+@bp.doc(summary="The report as a workbook for people: a summary, and the rows that need mending")
+def report_xlsx(job_id: str, query: api.WorkbookQuery) -> Response:
+    """At most 100,000 rows; what was cut off is told in the summary."""
+    view = _job(job_id)
+    layout = _layout(view)
+    job = views.job(view)
+    count = job.counts.total if query.rows == "all" else int(getattr(job.counts, query.rows))
+    parts = _stream(view, layout, query.rows)
+    with _writing, TemporaryDirectory(prefix="numberyard-report-") as folder:
+        path = Path(folder) / "report.xlsx"
+        workbook.write(path, workbook.Told(job, layout, query.rows, count), parts)
+        file, size = path.open("rb"), path.stat().st_size  # what is open can be sent, though its name is gone
+    response = _attached(send_file(file, mimetype=workbook.MIMETYPE), view, query.rows, "xlsx")
+    response.content_length = size
+    return response
 
 
 @bp.post("/<job_id>/confirm")
@@ -234,6 +256,11 @@ def _stream(view: JobView, layout: Layout, which: str) -> Iterator[tuple[pa.Reco
 
 def _download(blocks: Iterable[bytes], view: JobView, which: str, ending: str, content_type: str) -> Response:
     response = Response(stream_with_context(iter(blocks)), content_type=content_type)
+    return _attached(response, view, which, ending)
+
+
+def _attached(response: Response, view: JobView, which: str, ending: str) -> Response:
+    """A report as a file to be saved, named after the upload."""
     name = view.row.file_name or view.row.kind
     stem = name.rpartition(".")[0] or name
     response.headers.set("Content-Disposition", "attachment", filename=f"{stem}-{which}.{ending}")

@@ -10,12 +10,11 @@ from apiflask import APIBlueprint
 from flask import Response
 
 from schemas.columns import SAMPLE_COLUMNS, SAMPLE_ROWS, name_of
-from webhook import auth
+from webhook import auth, workbook
 
 bp = APIBlueprint("templates", __name__, url_prefix="/v1/templates", tag="Uploads")
 bp.before_request(auth.require_actor)
 
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 LINES = [tuple(name_of(column) for column in SAMPLE_COLUMNS), *SAMPLE_ROWS]
 
 
@@ -38,7 +37,7 @@ def numbers_xlsx() -> Response:
         for row, line in enumerate(LINES):
             for column, value in enumerate(line):
                 sheet.write_string(row, column, value, text)
-    return _download(content.getvalue(), "xlsx", XLSX)
+    return _download(content.getvalue(), "xlsx", workbook.MIMETYPE)
 
 
 def _download(content: bytes, ending: str, content_type: str) -> Response:

@@ -9,7 +9,7 @@ from flask import Response, request
 
 from schemas import api, permissions
 from schemas.columns import Column
-from schemas.hints import FileForm
+from schemas.hints import Hints
 from schemas.jobs import Accept, JobKind, JobOptions, Mode, OnError, OnExisting, Phase
 from schemas.permissions import Actor
 from webhook import auth, named
@@ -56,7 +56,9 @@ def _enter(job: str, actor: Actor, received: Received) -> None:
             target_id=named.uploads_target(connection, actor, form.assign_to),
             on_existing=OnExisting(form.on_existing),
             accept=Accept(form.accept),
-            **form.model_dump(include=set(FileForm.model_fields)),
+            **form.model_dump(include=set(Hints.model_fields)),
         )
         file = jobs.File(received.file_name, received.size, received.sha256)
-        jobs.accept(connection, jobs.Order(job, actor.tenant.id, actor.name, JobKind.UPLOAD, options, file))
+        parent = named.parent(connection, actor, JobKind.UPLOAD, form.parent_job_id)
+        order = jobs.Order(job, actor.tenant.id, actor.name, JobKind.UPLOAD, options, file, parent_id=parent)
+        jobs.accept(connection, order)

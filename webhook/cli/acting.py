@@ -96,7 +96,7 @@ def _check(given: Mapping[str, Any]) -> None:
     if not given["is_all"] and any(given[name] is not None for name in (*_FILTERS, "expected_count")):
         raise click.UsageError("What narrows the numbers, and --expected-count, go with --all.")
     if not given["file"] and any(given[name] is not None for name in FileForm.model_fields):
-        raise click.UsageError("--delimiter, --encoding, --sheet and --header-row go with --file.")
+        raise click.UsageError("--delimiter, --encoding, --sheet, --header-row and --parent go with --file.")
     if given["report_path"] and given["no_wait"]:
         raise click.UsageError("--report waits, --no-wait does not.")
     check_report(given["report_path"])

@@ -12,14 +12,14 @@ from webhook.cli.console import emit, note, safe
 from webhook.cli.exits import Exit
 from webhook.cli.session import Session, talks
 
-FORMATS = ("csv", "jsonl")
+FORMATS = ("csv", "jsonl", "xlsx")
 
 
 def format_of(path: Path) -> str:
     """The report format a file name asks for; a usage error for any other ending."""
     ending = path.suffix.lower().removeprefix(".")
     if ending not in FORMATS:
-        raise click.UsageError(f"A report is .csv or .jsonl, not {safe(path.name)}.")
+        raise click.UsageError(f"A report is .csv, .jsonl or .xlsx, not {safe(path.name)}.")
     return ending
 
 
@@ -56,6 +56,8 @@ def report(session: Session, job_id: str, rows: str, file_format: str | None, ou
 
 
 def _to_stdout(session: Session, job_id: str, rows: str, file_format: str) -> Exit:
+    if file_format == "xlsx":
+        raise click.UsageError("A workbook needs --out.")
     if session.as_json:
         raise click.UsageError("--json needs --out; for rows as JSON use --format jsonl.")
     shown = sys.stdout.isatty()

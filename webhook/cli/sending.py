@@ -51,6 +51,7 @@ _HINTS = (
     click.option("--encoding", metavar="NAME", help="How the text is encoded, such as windows-1252."),
     click.option("--sheet", metavar="NAME", help="The worksheet to be read.  [default: the first visible one]"),
     click.option("--header-row", metavar="N", type=click.IntRange(min=1), help="The row that names the columns."),
+    click.option("--parent", "parent_job_id", metavar="JOB_ID", help="The job whose failed rows these are, mended."),
 )
 
 

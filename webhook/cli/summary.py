@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from schemas.codes import CATALOGUE, Code, Outcome
+from schemas.codes import Code, Outcome, in_general
 from schemas.jobs import TERMINAL, JobStatus
 from webhook.cli.client import Json
 from webhook.cli.console import number, safe
@@ -135,9 +135,5 @@ def _words(code: str) -> str:
     """What a code means and how to mend it, said of cells in general; "" for a code newer than this program."""
     if code not in frozenset(Code):
         return ""
-    entry = CATALOGUE[Code(code)]
-    thing = "carrier" if "CARRIER" in code else "cell"
-    message = entry.message.replace("“{value}”", "The cell")
-    message = message.replace("{column}", "The cell" if message.startswith("{column}") else thing)
-    fix = entry.fix.replace(": {accepts}", "").replace("{column}", f"the {thing}")
-    return f"{message} {fix}".strip()
+    words = in_general(Code(code))
+    return f"{words.message} {words.fix}".strip()

@@ -51,7 +51,7 @@ def upload(  # noqa: PLR0913 - options of the command
 ) -> Exit:
     """Send a spreadsheet of numbers: CSV, Excel or OpenDocument, packed or not.
 
-    Ctrl-C while waiting leaves the job running. The report's format follows PATH's ending: .csv or .jsonl.
+    Ctrl-C while waiting leaves the job running. The report's format follows PATH's ending: .csv, .jsonl or .xlsx.
     --review waits until the file is checked, shows what would be done and, on a terminal, asks.
     """
     check_report(report_path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from webhook.cli.client import Api, Json, ProblemError, UnreachableError
-from webhook.cli.console import emit, note, safe, say
+from webhook.cli.console import emit, note, number, safe, say
 from webhook.cli.exits import Ending, Exit
 from webhook.cli.session import Session
 from webhook.cli.summary import exit_of, is_over, is_reviewed, lines
@@ -81,6 +81,11 @@ def conclude(session: Session, job: Json) -> Exit:
         return exit_of(job)
     for line in lines(job):
         say(line)
+    lineage = job.get("lineage") or {}
+    if len(lineage.get("jobs") or []) > 1:
+        open_rows = lineage.get("rows_open")
+        say()
+        say(f"Of the first file {'nothing is' if not open_rows else f'{number(open_rows)} rows are'} left to mend.")
     if is_reviewed(job):
         _say_how_to_decide(session, job)
     if not has_report(job):
@@ -88,7 +93,9 @@ def conclude(session: Session, job: Json) -> Exit:
     say()
     say(f"Report: {session.command('report', safe(job.get('id')), '--out', 'report.csv')}")
     if (job.get("counts") or {}).get("failed"):
-        note(f"Mend: {session.command('report', safe(job.get('id')), '--rows', 'failed', '--out', 'failed.csv')}")
+        note(f"Mend: {session.command('report', safe(job.get('id')), '--rows', 'failed', '--out', 'failed.xlsx')}")
+        if job.get("kind") == "upload":
+            note(f"Then: {session.command('upload', 'failed.xlsx', '--parent', safe(job.get('id')))}")
     return exit_of(job)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,17 +12,23 @@ from schemas.permissions import Actor
 from schemas.tables import job_chunks, jobs, tenants
 from worker.infra import scope
 
+LARGEST_FAMILY = 100
+
 
 @dataclass(frozen=True)
 class JobView:
-    """A job, whose tenant started it, and how its rows stand."""
+    """A job, whose tenant started it, and how its rows stand.
+
+    `family`: where a single job mends another, or is mended, all files of that lineage, oldest first.
+    """
 
     row: sa.Row[Any]
     tally: Tally
+    family: tuple[JobView, ...] = ()
 
 
 def _select(actor: Actor) -> sa.Select[Any]:
-    earlier, undone, ahead = jobs.alias(), jobs.alias(), jobs.alias()
+    earlier, undone, parent, ahead = jobs.alias(), jobs.alias(), jobs.alias(), jobs.alias()
     below = scope.ids_below(actor.tenant)
     # Only jobs that the looker may see are counted: a number of strangers' jobs would tell of them (R3).
     queue = (
@@ -39,6 +45,7 @@ def _select(actor: Actor) -> sa.Select[Any]:
             tenants.c.kind.label("tenant_kind"),
             earlier.c.public_id.label("duplicate_of"),
             undone.c.public_id.label("undo_of"),
+            parent.c.public_id.label("parent_job_id"),
             sa.case((jobs.c.status == JobStatus.ACCEPTED, queue + 1)).label("queue_position"),
             sa.extract("epoch", sa.func.coalesce(jobs.c.finished_at, sa.func.now()) - jobs.c.started_at).label(
                 "seconds"
@@ -46,6 +53,7 @@ def _select(actor: Actor) -> sa.Select[Any]:
         )
         .join(tenants, tenants.c.id == jobs.c.tenant_id)
         .outerjoin(earlier, earlier.c.id == jobs.c.duplicate_of_id)
+        .outerjoin(parent, parent.c.id == jobs.c.parent_id)  # of the same tenant, always
         .outerjoin(undone, (undone.c.id == jobs.c.undo_of_id) & undone.c.tenant_id.in_(below))
         .where(scope.jobs_of(actor.tenant))
     )
@@ -54,7 +62,24 @@ def _select(actor: Actor) -> sa.Select[Any]:
 def one(connection: sa.Connection, actor: Actor, public_id: str) -> JobView | None:
     """A job, or None if there is none of that id that the actor sees."""
     row = connection.execute(_select(actor).where(_is(jobs, public_id))).one_or_none()
-    return None if row is None else _with_tallies(connection, [row])[0]
+    if row is None:
+        return None
+    view = _with_tallies(connection, [row])[0]
+    ids = _family(connection, row.id)
+    if len(ids) == 1:
+        return view
+    rows = connection.execute(_select(actor).where(jobs.c.id.in_(ids)).order_by(jobs.c.id))
+    return replace(view, family=tuple(_with_tallies(connection, list(rows))))
+
+
+def _family(connection: sa.Connection, job_id: int) -> list[int]:
+    """A job, those whose rows it mends, and all that mend theirs; at most `LARGEST_FAMILY`."""
+    up = sa.select(jobs.c.id, jobs.c.parent_id).where(jobs.c.id == job_id).cte("up", recursive=True)
+    up = up.union(sa.select(jobs.c.id, jobs.c.parent_id).where(jobs.c.id == up.c.parent_id))
+    root = sa.select(up.c.id).where(up.c.parent_id.is_(None)).scalar_subquery()
+    down = sa.select(jobs.c.id).where(jobs.c.id == root).cte("down", recursive=True)
+    down = down.union(sa.select(jobs.c.id).where(jobs.c.parent_id == down.c.id))
+    return list(connection.execute(sa.select(down.c.id).order_by(down.c.id).limit(LARGEST_FAMILY)).scalars())
 
 
 @dataclass(frozen=True)

@@ -77,6 +77,7 @@ class Order:
     options: JobOptions
     file: File | None = None
     undo_of_id: int | None = None
+    parent_id: int | None = None
 
 
 def accept(connection: sa.Connection, order: Order) -> int:
@@ -92,6 +93,7 @@ def accept(connection: sa.Connection, order: Order) -> int:
         "options": order.options.to_json(),
         "created_by": order.created_by,
         "undo_of_id": order.undo_of_id,
+        "parent_id": order.parent_id,
     }
     if order.file is not None:
         same = sa.select(sa.func.max(jobs.c.id)).where(
