@@ -18,6 +18,7 @@ import sys
 import zipfile
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import IO, NamedTuple
 from xml.etree import ElementTree as ET
 
@@ -176,27 +177,34 @@ def read_file(order: Order) -> dict[str, object]:
         if kind not in {"xlsx", "xlsm"}:
             return read_sheet(order, kind, visible_by_library(order.path))
         sheets = visible_sheets(archive)
-        answer = read_sheet(order, kind, list(sheets))
-        return answer | look_at(archive, sheets[str(answer["sheet_name"])])
+        name = wanted_sheet(order, list(sheets))
+        # Both take seconds of a large sheet, and neither holds the interpreter for long.
+        with ThreadPoolExecutor(1) as aside:
+            looked = aside.submit(look_at, archive, sheets[name])
+            return read_sheet(order, kind, list(sheets)) | looked.result()
+
+
+def wanted_sheet(order: Order, sheets: Sequence[str]) -> str:
+    """The sheet that the uploader names, in whatever case, or the first."""
+    if not sheets:
+        raise Verdict("EMPTY_FILE", "The workbook has no visible worksheet.")
+    wanted = (order.sheet or sheets[0]).casefold()
+    found = next((name for name in sheets if name.casefold() == wanted), None)
+    if found is None:
+        there = ", ".join(f"“{name[:LONGEST_NAME]}”" for name in sheets[:MOST_NAMED])
+        raise Verdict("UNREADABLE_FILE", f"The workbook has no sheet “{order.sheet[:LONGEST_NAME]}”; it has {there}.")
+    return found
 
 
 def read_sheet(order: Order, kind: str, sheets: Sequence[str]) -> dict[str, object]:
-    """Write the cells of the sheet that is wanted, or of the first, from row 1 on; tell which sheets there are."""
-    if not sheets:
-        raise Verdict("EMPTY_FILE", "The workbook has no visible worksheet.")
+    """Write the cells of the sheet that is wanted from row 1 on; tell which sheets there are."""
+    wanted = wanted_sheet(order, sheets)
+    write_cells(order, wanted)
     # A hostile name may be as long as the limits for the whole workbook allow, and it is shown with every job.
-    shown = [name[:LONGEST_NAME] for name in sheets]
-    wanted = order.sheet or sheets[0]
-    place = next((place for place, name in enumerate(sheets) if name.casefold() == wanted.casefold()), None)
-    if place is None:
-        there = ", ".join(f"“{name}”" for name in shown[:MOST_NAMED])
-        raise Verdict("UNREADABLE_FILE", f"The workbook has no sheet “{wanted[:LONGEST_NAME]}”; it has {there}.")
-    write_cells(order, sheets[place])
-    others = [name for at, name in enumerate(shown) if at != place]
+    others = [name[:LONGEST_NAME] for name in sheets if name != wanted]
     return {
         "kind": kind,
-        "sheet": shown[place],
-        "sheet_name": sheets[place],
+        "sheet": wanted[:LONGEST_NAME],
         "others": others[:MOST_NAMED],
         "unnamed": max(len(others) - MOST_NAMED, 0),
     }
@@ -207,8 +215,9 @@ def look_at(archive: zipfile.ZipFile, part: str) -> dict[str, object]:
     hidden, merged = 0, []
     with archive.open(part) as sheet:
         for text in _overlapping(sheet):
-            hidden += len(HIDDEN_ROW.findall(text))
-            merged += [ref.decode() for ref in MERGED.findall(text)]
+            # Plain searches first: on every byte of a large sheet the patterns take longer than reading it.
+            hidden += len(HIDDEN_ROW.findall(text)) if b"hidden=" in text else 0
+            merged += [ref.decode() for ref in MERGED.findall(text)] if b"mergeCell" in text else []
     return {"hidden_rows": hidden, "merged": merged[:MOST_NAMED], "merged_count": len(merged)}
 
 
