@@ -165,6 +165,7 @@ class _Repair:
         """Invisible characters, white space, apostrophe and formula wrapper."""
         self._replace(f"[{_INVISIBLE}]", "", Code.INVISIBLE_REMOVED)
         self.text = pc.utf8_trim_whitespace(self.text)
+        self._replace(r"^'([^']*)'$", r"\1")
         self._replace(r"^'", "")
         self._replace(_WRAPPED, r"\1")
         self.text = pc.utf8_trim_whitespace(self.text)

@@ -148,7 +148,7 @@ def _numbers(country: pa.Array, number: pa.Array, kind: JobKind, options: JobOpt
     else:
         checked = phone.find_column(*texts, was_numeric=repaired.was_numeric)
     return _Numbers(
-        checked.e164,
+        np.where(repaired.faults == 0, checked.e164, 0),
         _first_repair_then_number(repaired.faults, checked.faults) | repaired_country.faults,
         repaired_country.warnings | repaired.warnings | checked.warnings,
     )

@@ -39,6 +39,7 @@ class Delimited:
     delimiter: str
     sample: tuple[Cells, ...]
     cell_chars: int
+    spaced: bool  # blanks stand between delimiters and quotation marks
     format: str = "csv"
     sheet: str | None = None
 
@@ -59,7 +60,7 @@ class Delimited:
 
     def blocks(self, width: int) -> Iterator[Block]:
         done: int | None = 0
-        if self.text.quotes % 2 == 0:
+        if self.text.quotes % 2 == 0 and not self.spaced:
             done = yield from arrow_csv.blocks(self._layout(), width)
         if done is not None:
             yield from self._tolerant_blocks(width, done)
@@ -80,7 +81,7 @@ class Delimited:
     def _records(self) -> Iterator[Cells]:
         with arrow_csv.stream(self.text) as stream:
             lines = io.TextIOWrapper(stream, encoding="utf-8", newline="")
-            yield from Records(lines_of(lines), self.delimiter, self.cell_chars)
+            yield from Records(lines_of(lines), self.delimiter, self.cell_chars, spaced=self.spaced)
 
 
 def open_delimited(path: Path, limits: Limits, folder: Path, hints: Hints, notes: tuple[str, ...] = ()) -> Delimited:
@@ -94,7 +95,7 @@ def open_delimited(path: Path, limits: Limits, folder: Path, hints: Hints, notes
     candidates = hints.delimiter or (named[1] if named else DELIMITERS)
     samples = {delimiter: _rows(head, delimiter, limits.cell_chars) for delimiter in candidates}
     best = max(samples, key=lambda delimiter: _evidence(samples[delimiter]))
-    return Delimited(text, best, tuple(samples[best]), limits.cell_chars)
+    return Delimited(text, best, tuple(samples[best]), limits.cell_chars, _is_spaced(head, best))
 
 
 def lines_of(file: io.TextIOBase) -> Iterator[str]:
@@ -114,7 +115,13 @@ def _head(text: Text) -> str:
 
 
 def _rows(head: str, delimiter: str, cell_chars: int) -> list[Cells]:
-    return list(Records(lines_of(io.StringIO(head, newline="")), delimiter, cell_chars))
+    lines = lines_of(io.StringIO(head, newline=""))
+    return list(Records(lines, delimiter, cell_chars, spaced=_is_spaced(head, delimiter)))
+
+
+def _is_spaced(head: str, delimiter: str) -> bool:
+    """Whether cells are quoted behind blanks: `"a", "b"`. Only the tolerant path can read that."""
+    return re.search(rf'"{re.escape(delimiter)} +"', head) is not None
 
 
 def _evidence(rows: list[Cells]) -> tuple[int, float]:

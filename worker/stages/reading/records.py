@@ -19,13 +19,18 @@ LONGEST_LINE = 1 << 22
 # A row over several lines that has more cells than a sheet has columns is no row.
 MOST_CELLS = 1 << 14
 _CLOSED = re.compile(r'([^"]*+(?:""[^"]*+)*+)"')
+_BLANKS = re.compile(r' +(?=")')
 _LINE_ENDS = "\r\n"
 
 
 class Records:
-    """The rows of some lines of text, each a list of cells; the lines keep their line ends."""
+    """The rows of some lines of text, each a list of cells; the lines keep their line ends.
 
-    def __init__(self, lines: Iterator[str], delimiter: str, cell_chars: int) -> None:
+    `spaced`: blanks between a delimiter and a quotation mark are passed over.
+    """
+
+    def __init__(self, lines: Iterator[str], delimiter: str, cell_chars: int, *, spaced: bool = False) -> None:
+        self._spaced = spaced
         self._lines = lines
         self._ahead: deque[str] = deque()
         self._delimiter = delimiter
@@ -50,6 +55,8 @@ class Records:
         cells, at = [], 0
         while True:
             cell = None
+            if self._spaced and (blanks := _BLANKS.match(text, at)):
+                at = blanks.end()
             if text.startswith('"', at):
                 if closed := _CLOSED.match(text, at + 1):
                     cell, at = closed[1].replace('""', '"'), closed.end()
