@@ -236,6 +236,8 @@ class Row(_Body):
     number: str | None
     warnings: list[str]
     duplicate_of_row: int | None
+    numbers: int = Field(description="how many numbers the row stands for, from `number` on")
+    written: int = Field(description="how many of them were created, updated or deleted")
     faults: list[RowFault]
     cells: dict[str, str]
 

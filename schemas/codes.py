@@ -185,7 +185,9 @@ CATALOGUE: dict[Code, Entry] = {
         "Check the digits. If the range is new, upload again and accept possible numbers.",
     ),
     Code.INVALID_RANGE: _cell(
-        20, "“{value}” is not a range of numbers.", "Give the first and the last number of one block."
+        20,
+        "“{value}” does not end a block of numbers in use.",
+        "Give the first and the last number of one block, all of them in use; cut a long block into several rows.",
     ),
     Code.INVALID_BOOLEAN: _cell(
         21, "“{value}” in {column} is neither TRUE nor FALSE.", "Enter TRUE or FALSE in {column}."
@@ -366,6 +368,9 @@ FAULTS: tuple[Fault, ...] = (
     Fault(Code.ASSIGNED_IN_USE, Column.VOICE_CARRIER),
     Fault(Code.ASSIGNED_IN_USE, Column.SMS_CARRIER_PROFILE),
     Fault(Code.ASSIGNED_IN_USE, Column.TARGET),
+    Fault(Code.INVALID_RANGE, Column.PHONE_NUMBER),
+    Fault(Code.INVALID_RANGE, Column.END_NUMBER),
+    Fault(Code.CONFLICTING_DUPLICATE, Column.END_NUMBER),
 )
 
 # Words for a code in one column, where the code's own would point the wrong way: (message, fix).
@@ -405,6 +410,10 @@ WORDS: dict[Fault, tuple[str, str]] = {
     Fault(Code.ASSIGNED_IN_USE, Column.TARGET): (
         "A user has this number, so it cannot go to another tenant.",
         "Take the number from the user first.",
+    ),
+    Fault(Code.CONFLICTING_DUPLICATE, Column.END_NUMBER): (
+        "Some of these numbers are in an earlier row of this file.",
+        "Cut the block so that no number is in two rows.",
     ),
 }
 

@@ -27,6 +27,7 @@ class Column(IntEnum):
     TARGET = 8
     USER = 9
     SERVICE = 10
+    END_NUMBER = 11
 
 
 LONGEST_HEADER = 100  # characters that are looked at when a name is compared with others
@@ -106,6 +107,14 @@ SPECS: tuple[Spec, ...] = (
         "",
         ("user service",),
     ),
+    Spec(
+        Column.END_NUMBER,
+        "End Number",
+        False,
+        "the last number of the block that begins with Phone Number, or its last digits; empty for a single number",
+        "",
+        ("last number", "to number", "range end", "number to", "block end"),
+    ),
 )
 
 # What exports in other languages call the columns: German, French, Spanish, Portuguese, Italian, Dutch.
@@ -144,6 +153,10 @@ TRANSLATIONS: dict[Column, tuple[str, ...]] = {
         "Revendedor", "Cliente", "Azienda", "Rivenditore", "Onderneming", "Wederverkoper", "Klant",
     ),
     Column.USER: ("Benutzer", "Nutzer", "Utilisateur", "Usuario", "Utilizador", "Usuário", "Utente", "Gebruiker"),
+    Column.END_NUMBER: (
+        "Endnummer", "Letzte Nummer", "Bis Nummer", "Dernier numéro", "Numéro de fin", "Último número", "Número final",
+        "Ultimo numero", "Numero finale", "Laatste nummer", "Eindnummer",
+    ),
     Column.SERVICE: ("Dienst", "Servicio", "Serviço", "Servizio"),
 }  # fmt: skip
 

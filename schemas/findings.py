@@ -68,6 +68,7 @@ def findings(layout: Layout, cells: pa.RecordBatch, results: pa.Table) -> list[p
             (_FIX.take(numbers), words.fix),
         )
     ]
+    said[1] = _with_blocks(said[1], results)
     return [
         results.column("row").combine_chunks(),
         pc.if_else(mask, Outcome.FAILED.value, _OUTCOME.take(numbers)),
@@ -77,6 +78,27 @@ def findings(layout: Layout, cells: pa.RecordBatch, results: pa.Table) -> list[p
         _warning_names(warnings),
         _unless_zero(duplicate_of, ""),
     ]
+
+
+def _with_blocks(message: pa.StringArray, results: pa.Table) -> pa.StringArray:
+    """The messages, with what became of each number where a row stands for several (R12)."""
+    numbers = results.column("numbers").to_numpy()
+    rows = np.flatnonzero(numbers > 1)
+    if not rows.size:
+        return message
+    first, written = (results.column(name).to_numpy()[rows].tolist() for name in ("e164", "written"))
+    said = [
+        f"{text} {_block_words(begin, count, done)}".strip()
+        for text, begin, count, done in zip(
+            message.take(pa.array(rows)).to_pylist(), first, numbers[rows].tolist(), written, strict=True
+        )
+    ]
+    return pc.replace_with_mask(message, pa.array(numbers > 1), pa.array(said, pa.string()))
+
+
+def _block_words(first: int, count: int, done: int) -> str:
+    block = f"{count:,} numbers, +{first} to +{first + count - 1}"
+    return f"{block}: {done:,} were written." if done else f"{block}: none was written."
 
 
 @dataclass(frozen=True)

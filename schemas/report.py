@@ -35,7 +35,9 @@ def records(layout: Layout, cells: pa.RecordBatch, results: pa.Table) -> Iterato
     own, names = [column.to_pylist() for column in cells.columns], distinct(layout.names)
     table = columns(layout, cells, results).select(list(REPORT_COLUMNS)).to_pylist()
     faults, warnings = (results.column(name).to_pylist() for name in ("faults", "warnings"))
-    duplicate_of = results.column("duplicate_of").to_pylist()
+    duplicate_of, numbers, written = (
+        results.column(name).to_pylist() for name in ("duplicate_of", "numbers", "written")
+    )
     for place, row in enumerate(table):
         yield {
             "row": row["_row"],
@@ -47,6 +49,8 @@ def records(layout: Layout, cells: pa.RecordBatch, results: pa.Table) -> Iterato
             "number": row["_number"] or None,
             "warnings": [code.value for code in warnings_of(warnings[place])],
             "duplicate_of_row": duplicate_of[place] or None,
+            "numbers": numbers[place],
+            "written": written[place],
             "faults": [_fault(fault) for fault in faults_of(faults[place])],
             "cells": dict(zip(names, (values[place] for values in own), strict=True)),
         }

@@ -13,6 +13,7 @@ from schemas.jobs import Seen, Tally
 
 # The result of every row, in file order. After checking, `code` 0 stands for "goes on to be written"; in the end every
 # row has its code. `duplicate_of` is the first row's own number, 0 where there is none; `e164` is 0 where unknown.
+# A row stands for `numbers` numbers, from `e164` on (R12), of which so many were `written` in the end.
 RESULTS = pa.schema(
     [
         ("row", pa.int64()),
@@ -21,10 +22,14 @@ RESULTS = pa.schema(
         ("warnings", pa.uint32()),
         ("e164", pa.int64()),
         ("duplicate_of", pa.int64()),
+        ("numbers", pa.int32()),
+        ("written", pa.int32()),
     ]
 )
 
-# Rows to be written, sorted by number. Capabilities are 1, 0 or -1 (left empty); ids are 0 where the row names none.
+# What is to be written, a line for each number, sorted by number; a row that stands for a block has several lines, with
+# the same `place`, one after the other in one chunk. Capabilities are 1, 0 or -1 (left empty); ids are 0 where the row
+# names none.
 CHUNK = pa.schema(
     [
         ("place", pa.int64()),
@@ -68,14 +73,28 @@ IMAGES = pa.schema([("e164", pa.int64()), ("existed", pa.int8()), ("stamp", pa.i
 # Rows of an undo, sorted by number: what stands in the image of the number that is to be put back.
 UNDO_CHUNK = pa.schema([("place", pa.int64()), ("row", pa.int64()), ("warnings", pa.uint32()), *IMAGES])
 
-# What became of a chunk's rows, in the chunk's order.
+# What became of a chunk's rows, in the chunk's order, a line for each row. `written`: how many of its numbers were.
 CHUNK_RESULTS = pa.schema(
-    [("place", pa.int64()), ("code", pa.uint8()), ("faults", pa.uint64()), ("warnings", pa.uint32())]
+    [
+        ("place", pa.int64()),
+        ("row", pa.int64()),
+        ("code", pa.uint8()),
+        ("faults", pa.uint64()),
+        ("warnings", pa.uint32()),
+        ("written", pa.int32()),
+    ]
 )
 
 
 # The code's number of every fault, in the order of its bit.
 _FAULT_CODES = np.array([number_of(fault.code) for fault in FAULTS], dtype=np.uint8)
+
+
+def first_lines(table: pa.Table) -> np.ndarray:
+    """Which lines of a chunk are the first of their row: bool, one per line."""
+    place = table.column("place").to_numpy()
+    first: np.ndarray = np.concatenate([[True], place[1:] != place[:-1]])[: len(place)]
+    return first
 
 
 def first_code(faults: np.ndarray) -> np.ndarray:

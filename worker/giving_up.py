@@ -80,10 +80,11 @@ def _halved(lease: jobs.Lease) -> int:
 
 def _halve(lease: jobs.Lease) -> None:
     chunk = arrow.get_table(storage.chunk_key(lease.job, lease.check, lease.number))
-    middle = chunk.num_rows // 2
-    halves = [chunk.slice(0, middle), chunk.slice(middle)]
+    rows = np.flatnonzero(results.first_lines(chunk))  # a row that stands for many numbers stays whole
+    middle = len(rows) // 2
+    halves = [chunk.slice(0, rows[middle]), chunk.slice(rows[middle])]
     with transaction() as connection:
-        numbers = jobs.halve(connection, lease, [half.num_rows for half in halves])
+        numbers = jobs.halve(connection, lease, [middle, len(rows) - middle])
         for number, half in zip(numbers, halves, strict=True):
             arrow.put_table(storage.chunk_key(lease.job, lease.check, number), half)
     log.warning("chunk_halved", rows=lease.rows)
@@ -92,17 +93,20 @@ def _halve(lease: jobs.Lease) -> None:
 
 def _give_up_rows(lease: jobs.Lease) -> None:
     chunk = arrow.get_table(storage.chunk_key(lease.job, lease.check, lease.number))
+    chunk = chunk.filter(pa.array(results.first_lines(chunk)))
     columns = (
         chunk.column("place").to_numpy(),
+        chunk.column("row").to_numpy(),
         np.full(chunk.num_rows, number_of(Code.INTERNAL_ERROR), dtype=np.uint8),
         np.full(chunk.num_rows, fault_bit(Code.INTERNAL_ERROR, Column.NONE), dtype=np.uint64),
         chunk.column("warnings").to_numpy(),
+        np.zeros(chunk.num_rows, dtype=np.int32),
     )
     failed = pa.table([pa.array(column) for column in columns], schema=results.CHUNK_RESULTS)
     key = storage.result_key(lease.job, lease.number, lease.token)
     arrow.put_table(key, failed)
     with transaction() as connection:
-        tally = results.tally(failed.append_column("row", chunk.column("row")))
+        tally = results.tally(failed)
         following = jobs.end_chunk(connection, lease, key, tally)
     log.error("rows_given_up", rows=chunk.num_rows, first_row=chunk.column("row")[0].as_py())
     if following is not None:

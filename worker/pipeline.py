@@ -11,6 +11,7 @@ the holder of the lease can commit.
 
 from __future__ import annotations
 
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -137,10 +138,14 @@ def _check_each(lease: jobs.Lease, rows: Rows, job: Job, workdir: Path) -> Check
     schema = pa.schema([(str(place), pa.string()) for place in range(len(rows.facts.columns))])
     with arrow.writer(path, schema) as writer:
         for batch in rows.batches():
-            parts.append(check_rows(batch, mapping, names, job.kind, job.options))
+            parts.append(check_rows(batch, mapping, names, job.kind, job.options, get_settings().max_block))
             writer.write_batch(pa.record_batch(batch.cells.columns, schema=schema))
     storage.put(storage.rows_key(lease.job, lease.token), path)
-    return check_file(parts, job.kind, job.options)
+    checked, most = check_file(parts, job.kind, job.options), get_settings().max_rows
+    if checked.numbers > most:
+        detail = f"The blocks of the file have {checked.numbers:,} numbers together, more than {most:,}."
+        raise FileFault(Code.TOO_MANY_ROWS, detail, {"limit": most})
+    return checked
 
 
 def _check_undo(lease: jobs.Lease, job: Job, row: Row[Any]) -> jobs.CheckedJob:
@@ -170,11 +175,11 @@ def _cut(
     """Store what checking found, and the rows to be written in chunks. All or nothing wants all in one transaction."""
     arrow.put_table(storage.checked_key(lease.job, lease.token), table)
     all_at_once = job.options.on_error is OnError.ABORT
-    size = max(table.num_rows, 1) if all_at_once else get_settings().rows_per_chunk
+    size = sys.maxsize if all_at_once else get_settings().rows_per_chunk
     sizes = []
     for number, chunk in enumerate(chunks(size)):
         arrow.put_table(storage.chunk_key(lease.job, lease.token, number), chunk)
-        sizes.append(chunk.num_rows)
+        sizes.append(int(results.first_lines(chunk).sum()))
     tally = results.tally(table)
     review = None if job.options.mode is Mode.APPLY else preview(lease, job, table, len(sizes), tally)
     return jobs.CheckedJob(facts, table.num_rows, tally, sizes, review)
@@ -213,8 +218,7 @@ def _write_once(lease: jobs.Lease, chunk: pa.Table) -> Phase | None:
         if decided.images.num_rows:
             image_key = storage.image_key(lease.job, lease.number, lease.token)
             arrow.put_table(image_key, decided.images)
-        tally = results.tally(decided.results.append_column("row", chunk.column("row")))
-        return jobs.end_chunk(connection, lease, key, tally, image_key)
+        return jobs.end_chunk(connection, lease, key, results.tally(decided.results), image_key)
 
 
 def publish(lease: jobs.Lease) -> None:

@@ -12,6 +12,7 @@ from tests.unit.small_world import rows_of
 from worker.stages.plan import plan_undo
 
 JOB = 7
+WRITTEN = {Code.CREATED, Code.UPDATED, Code.DELETED, Code.ASSIGNED}
 
 
 def results(*rows: tuple[int, Code | None, int]) -> pa.Table:
@@ -20,6 +21,7 @@ def results(*rows: tuple[int, Code | None, int]) -> pa.Table:
         RESULTS,
         *(
             {"row": place + 2, "e164": e164, "code": number_of(code) if code else 0, "faults": fault}
+            | {"numbers": 1, "written": int(code in WRITTEN)}
             for place, (e164, code, fault) in enumerate(rows)
         ),
     )
@@ -66,3 +68,22 @@ def test_it_is_cut_into_chunks() -> None:
     plan = plan_undo(results(*((number, Code.CREATED, 0) for number in range(10, 15))), [], JOB)
     assert [chunk.num_rows for chunk in plan.chunks(2)] == [2, 2, 1]
     assert values(plan.rows, "existed", "stamp") == [(0, JOB)] * 5
+
+
+def test_of_a_block_what_the_job_wrote() -> None:
+    """R12: the numbers that have an image, also where others of the row failed; the row is answered once."""
+    block = {
+        "row": 2,
+        "e164": 100,
+        "code": number_of(Code.NUMBER_EXISTS_ELSEWHERE),
+        "faults": 1,
+        "numbers": 10,
+        "written": 3,
+    }
+    single = {"row": 3, "e164": 50, "code": number_of(Code.CREATED), "numbers": 1, "written": 1}
+    images = rows_of(IMAGES, *({"e164": number, "stamp": JOB} for number in (109, 101, 105)))
+    plan = plan_undo(rows_of(RESULTS, block, single), [images], JOB)
+    assert values(plan.rows, "place", "e164") == [(1, 50), (0, 101), (0, 105), (0, 109)]
+    assert values(plan.results, "code", "numbers", "written") == [(0, 10, 0), (0, 1, 0)]
+    assert [chunk.num_rows for chunk in plan.chunks(2)] == [4]
+    assert [chunk.num_rows for chunk in plan.chunks(1)] == [1, 3]

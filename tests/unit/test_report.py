@@ -16,6 +16,7 @@ from schemas.columns import REPORT_COLUMNS, Column
 from schemas.findings import Layout, outcome_mask
 from schemas.jobs import Seen, Tally
 from schemas.results import CHUNK_RESULTS, RESULTS, tally
+from tests.unit.small_world import rows_of
 from worker.stages.merge import IncompleteError, merge
 
 LAYOUT = Layout(
@@ -26,12 +27,13 @@ BAD_VOICE = fault_bit(Code.INVALID_BOOLEAN, Column.VOICE)
 
 
 def results(*rows: tuple[int, Code | None, int, int, int, int]) -> pa.Table:
-    columns = list(
-        zip(*[(row, 0 if code is None else number_of(code), *rest) for row, code, *rest in rows], strict=True)
+    """Rows: number, code, faults, warnings, E.164, the row that it repeats; each stands for one number."""
+    names = ("row", "faults", "warnings", "e164", "duplicate_of")
+    found = (
+        dict(zip(names, (row, *rest), strict=True)) | {"code": number_of(code) if code else 0, "numbers": 1}
+        for row, code, *rest in rows
     )
-    return pa.table(
-        [pa.array(column, field.type) for column, field in zip(columns, RESULTS, strict=True)], schema=RESULTS
-    )
+    return rows_of(RESULTS, *found)
 
 
 def cells(*rows: tuple[str, str, str]) -> pa.RecordBatch:
@@ -161,10 +163,8 @@ CHECKED = results(
 
 
 def chunk(*rows: tuple[int, Code]) -> pa.Table:
-    columns = ([place for place, _ in rows], [number_of(code) for _, code in rows], [0] * len(rows), [0] * len(rows))
-    return pa.table(
-        [pa.array(column, field.type) for column, field in zip(columns, CHUNK_RESULTS, strict=True)],
-        schema=CHUNK_RESULTS,
+    return rows_of(
+        CHUNK_RESULTS, *({"place": place, "row": place + 2, "code": number_of(code)} for place, code in rows)
     )
 
 

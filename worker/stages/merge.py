@@ -28,20 +28,19 @@ def merge(
     Rows that no chunk reached say `unreached` (a job that was stopped). `IncompleteError` where there may be none,
     where a row has two results, and unless they add up to what the ledger `counted` (R28).
     """
-    code, faults, warnings = (checked.column(name).to_numpy().copy() for name in ("code", "faults", "warnings"))
-    faults = faults.astype(np.uint64)  # narrower in files from before there were so many
+    settled = {name: checked.column(name).to_numpy().copy() for name in ("code", "faults", "warnings", "written")}
+    code = settled["code"]
     for chunk in chunks:
         place = chunk.column("place").to_numpy()
         if code[place].any():
             raise IncompleteError("a row was written twice")
-        code[place] = chunk.column("code").to_numpy()
-        faults[place] = chunk.column("faults").to_numpy()
-        warnings[place] = chunk.column("warnings").to_numpy()
+        for name, values in settled.items():
+            values[place] = chunk.column(name).to_numpy()
     left = code == 0
     if left.any() and unreached is None:
         raise IncompleteError(f"{np.count_nonzero(left)} rows have no result")
-    settled = {"code": pa.array(code), "faults": pa.array(faults), "warnings": pa.array(warnings)}
-    merged = pa.table([settled.get(name, checked.column(name)) for name in RESULTS.names], schema=RESULTS)
+    columns = [pa.array(settled[name]) if name in settled else checked.column(name) for name in RESULTS.names]
+    merged = pa.table(columns, schema=RESULTS)
     if counted is not None and tally(merged) != counted:
         raise IncompleteError("the report and the ledger count differently")
     if unreached is None or not left.any():

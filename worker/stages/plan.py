@@ -11,12 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from schemas.codes import CATALOGUE, Code, Outcome, number_of
-from schemas.results import IMAGES, RESULTS, STATE, UNDO_CHUNK
-
-_WRITTEN = [
-    entry.number for entry in CATALOGUE.values() if entry.outcome in {Outcome.CREATED, Outcome.UPDATED, Outcome.DELETED}
-]
+from schemas.codes import Code, number_of
+from schemas.results import IMAGES, RESULTS, STATE, UNDO_CHUNK, first_lines
+from worker.stages.ranges import cuts
 
 
 @dataclass(frozen=True)
@@ -27,8 +24,11 @@ class UndoPlan:
     rows: pa.Table
 
     def chunks(self, size: int) -> Iterator[pa.Table]:
-        """The rows to put back, `size` at a time (`schemas.results.UNDO_CHUNK`)."""
-        return (self.rows.slice(start, size) for start in range(0, self.rows.num_rows, size))
+        """What to put back, about `size` numbers at a time (`schemas.results.UNDO_CHUNK`)."""
+        first = np.flatnonzero(first_lines(self.rows))
+        bounds = np.append(first, self.rows.num_rows)
+        for part in cuts(np.diff(bounds), size):
+            yield self.rows.slice(bounds[part.start], bounds[part.stop] - bounds[part.start])
 
 
 def plan_undo(results: pa.Table, images: Sequence[pa.Table], job_id: int) -> UndoPlan:
@@ -36,8 +36,8 @@ def plan_undo(results: pa.Table, images: Sequence[pa.Table], job_id: int) -> Und
 
     Rows that the job did not write have nothing to be undone: they are settled as NO_CHANGE.
     """
-    row, code, faults, e164 = (results.column(name).to_numpy() for name in ("row", "code", "faults", "e164"))
-    written = np.isin(code, _WRITTEN) & (faults == 0)
+    row, e164, numbers = (results.column(name).to_numpy() for name in ("row", "e164", "numbers"))
+    written = results.column("written").to_numpy() > 0
     zeros = np.zeros(len(row), dtype=np.int64)
     settled = {
         "row": row,
@@ -47,22 +47,39 @@ def plan_undo(results: pa.Table, images: Sequence[pa.Table], job_id: int) -> Und
         "e164": e164,
         "duplicate_of": zeros,
     }
-    place = np.flatnonzero(written)
-    place = place[np.argsort(e164[place], kind="stable")]
-    columns = {"place": place, "row": row[place], "warnings": zeros[place]} | _before(e164[place], images, job_id)
+    image = pa.concat_tables(images).sort_by("e164") if images else IMAGES.empty_table()
+    place, number = _numbers_of(np.flatnonzero(written), e164, numbers, image)
+    settled |= {"numbers": numbers, "written": zeros}
+    columns = {"place": place, "row": row[place], "warnings": zeros[place]} | _before(number, image, job_id)
     return UndoPlan(
         pa.table([pa.array(settled[field.name], field.type) for field in RESULTS], schema=RESULTS),
         pa.table([pa.array(columns[field.name], field.type) for field in UNDO_CHUNK], schema=UNDO_CHUNK),
     )
 
 
-def _before(e164: np.ndarray, images: Sequence[pa.Table], job_id: int) -> dict[str, np.ndarray]:
+def _numbers_of(
+    place: np.ndarray, e164: np.ndarray, numbers: np.ndarray, image: pa.Table
+) -> tuple[np.ndarray, np.ndarray]:
+    """The places of rows and their numbers, a line for each number, ascending.
+
+    Of a block (R12) those that have an image: the others the job left alone.
+    """
+    blocks = place[numbers[place] > 1]
+    place = place[numbers[place] <= 1]
+    changed = image.column("e164").to_numpy()
+    begin, end = (np.searchsorted(changed, e164[blocks] + offset) for offset in (0, numbers[blocks]))
+    places = np.concatenate([place, np.repeat(blocks, end - begin)])
+    inside = [changed[first:last] for first, last in zip(begin, end, strict=True)]
+    found = np.concatenate([e164[place], *inside])
+    order = np.argsort(found, kind="stable")
+    return places[order], found[order]
+
+
+def _before(e164: np.ndarray, image: pa.Table, job_id: int) -> dict[str, np.ndarray]:
     """The image of each number (ascending); one that the job created has none: it did not exist."""
     columns = {"e164": e164, "existed": np.zeros(len(e164), np.int8), "stamp": np.full(len(e164), job_id)}
     columns |= {name: np.zeros(len(e164), np.int64) for name in STATE.names}
-    if images:
-        image = pa.concat_tables(images).sort_by("e164")
-        at = np.searchsorted(e164, image.column("e164").to_numpy())
-        for name in IMAGES.names[1:]:
-            columns[name][at] = image.column(name).to_numpy()
+    at = np.searchsorted(e164, image.column("e164").to_numpy())
+    for name in IMAGES.names[1:]:
+        columns[name][at] = image.column(name).to_numpy()
     return columns

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from schemas.codes import Code, Outcome, number_of, outcome_of
 from schemas.jobs import JobKind
-from schemas.results import IMAGES
+from schemas.results import CHUNK_RESULTS, IMAGES
 from worker.stages.resolving.assign import assign
 from worker.stages.resolving.change import change
 from worker.stages.resolving.delete import delete
@@ -47,7 +47,11 @@ def abort(decided: Decisions, *, other_rows_failed: bool) -> Decisions:
         return decided
     written = [number_of(found) for found in Code if _is_row_code(found) and outcome_of(found) in _WRITTEN]
     stopped = np.where((faults == 0) & np.isin(code, written), number_of(Code.ABORTED), code).astype(np.uint8)
-    results = decided.results.set_column(1, "code", pa.array(stopped))
+    nothing = pa.array(np.zeros(len(code), np.int32))
+    columns = {"code": pa.array(stopped), "written": nothing}
+    results = pa.table(
+        [columns.get(name, decided.results.column(name)) for name in CHUNK_RESULTS.names], schema=CHUNK_RESULTS
+    )
     return Decisions(Numbers.none(), Numbers.none(), np.zeros(0, np.int64), results, IMAGES.empty_table())
 
 

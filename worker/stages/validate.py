@@ -20,10 +20,14 @@ from schemas.jobs import Accept, JobKind, JobOptions, OnExisting
 from schemas.names import fold
 from schemas.results import CHUNK, RESULTS, first_code
 from schemas.services import NO_SERVICE, Service, given, read_services
+from worker.stages import ranges
+from worker.stages.ranges import Blocks, overlapping
 from worker.stages.read import RowBatch
 
 BLANK, DUPLICATE, CONFLICT = map(number_of, (Code.BLANK_ROW, Code.DUPLICATE_IN_FILE, Code.CONFLICTING_DUPLICATE))
 CONFLICT_BIT = np.uint64(fault_bit(Code.CONFLICTING_DUPLICATE, Column.PHONE_NUMBER))
+OVERLAP_BIT = np.uint64(fault_bit(Code.CONFLICTING_DUPLICATE, Column.END_NUMBER))
+LARGEST_BLOCK = 10_000
 TOO_WIDE_BIT = np.uint64(fault_bit(Code.ROW_TOO_WIDE, Column.NONE))
 NO_TARGET_BIT = np.uint64(fault_bit(Code.MISSING_VALUE, Column.TARGET))
 NO_SERVICE_BIT = np.uint64(fault_bit(Code.TARGET_NOT_FOUND, Column.SERVICE))
@@ -59,6 +63,7 @@ class CheckedRows:
     target_id: np.ndarray
     user_id: np.ndarray
     service: np.ndarray
+    numbers: np.ndarray
 
     @classmethod
     def concat(cls, parts: Sequence[CheckedRows]) -> CheckedRows:
@@ -76,30 +81,48 @@ class CheckedFile:
     def results(self) -> pa.Table:
         """Every row's standing (`schemas.results.RESULTS`)."""
         rows = self.rows
-        columns = (rows.row, rows.code, rows.faults, rows.warnings, rows.e164, self.duplicate_of)
-        return pa.table([pa.array(column) for column in columns], schema=RESULTS)
+        written = np.zeros(len(rows.row), dtype=np.int32)
+        columns = (
+            rows.row, rows.code, rows.faults, rows.warnings, rows.e164, self.duplicate_of, rows.numbers, written,
+        )  # fmt: skip
+        return pa.table([pa.array(c, f.type) for c, f in zip(columns, RESULTS, strict=True)], schema=RESULTS)
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers are to be written."""
+        return int(self.rows.numbers[self.order].sum())
 
     def chunks(self, size: int) -> Iterator[pa.Table]:
-        """The rows to be written, `size` at a time (`schemas.results.CHUNK`)."""
-        for start in range(0, len(self.order), size):
-            place = self.order[start : start + size]
-            columns = {"place": place} | {
-                name: getattr(self.rows, name)[place] for name in CHUNK.names if name != "place"
-            }
+        """What is to be written, about `size` numbers at a time (`schemas.results.CHUNK`); no row is split."""
+        for part in ranges.cuts(self.rows.numbers[self.order], size):
+            rows = self.order[part]
+            numbers = self.rows.numbers[rows]
+            place = np.repeat(rows, numbers)
+            columns = {name: getattr(self.rows, name)[place] for name in CHUNK.names if name not in {"place", "e164"}}
+            columns |= {"place": place, "e164": ranges.expanded(self.rows.e164[rows], numbers)}
             yield pa.table([pa.array(columns[name]) for name in CHUNK.names], schema=CHUNK)
 
 
-def check_rows(
-    batch: RowBatch, mapping: Mapping[Column, int], names: Names, kind: JobKind, options: JobOptions
+def check_rows(  # noqa: PLR0913, PLR0917 - the rows, and all that they are checked by
+    batch: RowBatch,
+    mapping: Mapping[Column, int],
+    names: Names,
+    kind: JobKind,
+    options: JobOptions,
+    largest_block: int = LARGEST_BLOCK,
 ) -> CheckedRows:
-    """Check rows one by one: cells repaired and read, every fault found."""
+    """Check rows one by one: cells repaired and read, every fault found.
+
+    A row may stand for `largest_block` numbers at most (R12).
+    """
     size = len(batch.row_number)
 
     def cell(column: Column) -> pa.Array:
         place = mapping.get(column)
         return pa.repeat(pa.scalar("", pa.string()), size) if place is None else batch.cells.column(place)
 
-    number = _numbers(cell(Column.COUNTRY_CODE), cell(Column.PHONE_NUMBER), kind, options)
+    in_cells = cell(Column.COUNTRY_CODE), cell(Column.PHONE_NUMBER), cell(Column.END_NUMBER)
+    number = _numbers(*in_cells, kind, options, largest_block)
     booleans = {column: cells.read_boolean(cell(column), column) for column in (Column.VOICE, Column.SMS, Column.FAX)}
     named = {
         column: _ids_of(cell(column), names, column) if column in mapping else _Named.nothing(size)
@@ -128,6 +151,7 @@ def check_rows(
         target_id=named[Column.TARGET].value,
         user_id=named[Column.USER].value,
         service=service.value.astype(np.int8),
+        numbers=np.where(batch.blank, 1, number.numbers),
     )
 
 
@@ -136,9 +160,12 @@ class _Numbers:
     e164: np.ndarray  # int64, 0 where there is a fault
     faults: np.ndarray  # uint64, of country and number
     warnings: np.ndarray  # uint32
+    numbers: np.ndarray  # int64, how many from `e164` on
 
 
-def _numbers(country: pa.Array, number: pa.Array, kind: JobKind, options: JobOptions) -> _Numbers:
+def _numbers(  # noqa: PLR0913, PLR0917 - three cells, and how to read them
+    country: pa.Array, number: pa.Array, end: pa.Array, kind: JobKind, options: JobOptions, largest: int
+) -> _Numbers:
     """The numbers of the rows: judged if they are to be added, merely identified if they are there already."""
     repaired_country, repaired = cells.repair_country(country), cells.repair_phone(number)
     texts = repaired_country.text, repaired.text
@@ -147,11 +174,14 @@ def _numbers(country: pa.Array, number: pa.Array, kind: JobKind, options: JobOpt
         checked = phone.check_column(*texts, accept_possible=accept_possible, was_numeric=repaired.was_numeric)
     else:
         checked = phone.find_column(*texts, was_numeric=repaired.was_numeric)
-    return _Numbers(
-        np.where(repaired.faults == 0, checked.e164, 0),
-        _first_repair_then_number(repaired.faults, checked.faults) | repaired_country.faults,
-        repaired_country.warnings | repaired.warnings | checked.warnings,
-    )
+    e164 = np.where(repaired.faults == 0, checked.e164, 0)
+    faults = _first_repair_then_number(repaired.faults, checked.faults) | repaired_country.faults
+    blocks = Blocks(e164, np.ones(len(e164), np.int64), faults)
+    if kind is JobKind.UPLOAD:
+        in_cells = ranges.Cells(*texts, cells.repair_phone(end).text, e164, faults)
+        blocks = ranges.read_blocks(in_cells, accept_possible=accept_possible, largest=largest)
+    warnings = repaired_country.warnings | repaired.warnings | checked.warnings
+    return _Numbers(blocks.e164, blocks.faults, warnings, blocks.numbers)
 
 
 def check_file(parts: Sequence[CheckedRows], kind: JobKind, options: JobOptions) -> CheckedFile:
@@ -161,6 +191,9 @@ def check_file(parts: Sequence[CheckedRows], kind: JobKind, options: JobOptions)
     which would hide the fault.
     """
     rows = CheckedRows.concat(parts)
+    overlaps = overlapping(rows.e164, rows.numbers, rows.code == 0)
+    rows.code[overlaps.later] = CONFLICT
+    rows.faults[overlaps.later] |= OVERLAP_BIT
     sound = np.flatnonzero(rows.code == 0)
     order = sound[np.argsort(rows.e164[sound], kind="stable")]
     number = rows.e164[order]
@@ -174,6 +207,7 @@ def check_file(parts: Sequence[CheckedRows], kind: JobKind, options: JobOptions)
     rows.faults[later[differs]] |= CONFLICT_BIT
     duplicate_of = np.zeros(len(rows.row), dtype=np.int64)
     duplicate_of[later] = rows.row[original]
+    duplicate_of[overlaps.later] = rows.row[overlaps.earlier]
     if kind is JobKind.ASSIGN:
         _refuse_taken_slots(rows, order[is_first], options)
     return CheckedFile(rows, duplicate_of, order[is_first][rows.code[order[is_first]] == 0])
@@ -183,7 +217,7 @@ def _compared(rows: CheckedRows, *, leaves: bool) -> Iterator[np.ndarray]:
     """What two rows of one number must agree in. Left empty means FALSE, unless it leaves what there is (R10, R23)."""
     for capability in (rows.voice, rows.sms, rows.fax):
         yield capability if leaves else np.maximum(capability, 0)
-    yield from (rows.voice_carrier_id, rows.sms_carrier_id, rows.target_id, rows.user_id, rows.service)
+    yield from (rows.voice_carrier_id, rows.sms_carrier_id, rows.target_id, rows.user_id, rows.service, rows.numbers)
 
 
 def _refuse_taken_slots(rows: CheckedRows, order: np.ndarray, options: JobOptions) -> None:

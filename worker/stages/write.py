@@ -43,7 +43,11 @@ def write(connection: Connection, decided: Decisions, job_id: int) -> None:
         columns = inventory.COLUMNS if _has_users(decided.create) else _PLAIN
         inventory.create(connection, columns, _as_csv(decided.create, columns))
     if decided.images.num_rows:
-        inventory.note(connection, decided.images.column("e164").to_numpy(), job_id)
+        # Numbers name the job that created them; what is in their histories came later.
+        made = decided.create.e164[decided.create.state["created_job_id"] == job_id]
+        changed = np.setdiff1d(decided.images.column("e164").to_numpy(), made, assume_unique=True)
+        if len(changed):
+            inventory.note(connection, changed, job_id)
 
 
 def _has_users(numbers: Numbers) -> bool:

@@ -14,7 +14,7 @@ import pyarrow as pa
 from schemas.codes import Code, fault_bit, number_of, warning_bit
 from schemas.columns import Column
 from schemas.permissions import NumberFacts
-from schemas.results import CHUNK_RESULTS, IMAGES, STATE, first_code
+from schemas.results import CHUNK_RESULTS, IMAGES, STATE, first_code, first_lines
 from worker.stages.resolving.model import Decisions, Numbers, World
 
 DEFAULT_USED = np.uint32(warning_bit(Code.DEFAULT_CARRIER_USED))
@@ -125,15 +125,26 @@ class Rows:
         for rows, found in ((create, codes.created), (update, codes.done), (delete, Code.DELETED)):
             code[rows] = number_of(found)
         code = np.where(self.sound, code, first_code(self.faults))
-        columns = (self.column("place"), code, self.faults, self.warnings)
-        again = nothing if codes.created is Code.CREATED else create
+        in_chunk = (self.column("place"), self.column("row"))
+        columns = (*in_chunk, code, self.faults, self.warnings, create | update | delete)
+        lines = pa.table(
+            [pa.array(c, f.type) for c, f in zip(columns, CHUNK_RESULTS, strict=True)], schema=CHUNK_RESULTS
+        )
+        # Of a block nobody could tell later which of its numbers were new, but for these images.
+        again = create & (self._in_block() if codes.created is Code.CREATED else True)
         return Decisions(
             self._numbers(create, after),
             self._numbers(update, after),
             self.e164[delete],
-            pa.table([pa.array(column) for column in columns], schema=CHUNK_RESULTS),
+            a_line_for_each_row(lines),
             self._images(update | again, delete, after["changed_job_id"]),
         )
+
+    def _in_block(self) -> np.ndarray:
+        """Lines of rows that stand for several numbers."""
+        first = first_lines(self.chunk)
+        found: np.ndarray = ~first | ~np.concatenate([first[1:], [True]])[: self.size]
+        return found
 
     def _numbers(self, rows: np.ndarray, state: Mapping[str, np.ndarray]) -> Numbers:
         if not rows.any():
@@ -146,6 +157,30 @@ class Rows:
         values = {"e164": self.e164, "existed": self.exists, "stamp": np.where(delete, 0, stamp)}
         values |= {name: self.now(name) for name in STATE.names}
         return pa.table([pa.array(values[field.name][rows], field.type) for field in IMAGES], schema=IMAGES)
+
+
+def a_line_for_each_row(lines: pa.Table) -> pa.Table:
+    """Results of numbers (`CHUNK_RESULTS`) as those of their rows: all faults and warnings together.
+
+    A row whose numbers fared differently has the code of those that were written.
+    """
+    starts = np.flatnonzero(first_lines(lines))
+    if len(starts) == lines.num_rows:
+        return lines
+    values = {name: lines.column(name).to_numpy() for name in CHUNK_RESULTS.names}
+    faults = np.bitwise_or.reduceat(values["faults"], starts)
+    # Written ones first, then in the order of the numbers.
+    rank = np.where(values["written"] > 0, 0, lines.num_rows) + np.arange(lines.num_rows)
+    telling = np.minimum.reduceat(rank, starts) % lines.num_rows
+    columns = {
+        "place": values["place"][starts],
+        "row": values["row"][starts],
+        "code": np.where(faults != 0, first_code(faults), values["code"][telling]).astype(np.uint8),
+        "faults": faults,
+        "warnings": np.bitwise_or.reduceat(values["warnings"], starts),
+        "written": np.add.reduceat(values["written"], starts),
+    }
+    return pa.table([pa.array(columns[field.name], field.type) for field in CHUNK_RESULTS], schema=CHUNK_RESULTS)
 
 
 def groups(rows: np.ndarray, keys: tuple[np.ndarray, ...]) -> Iterator[tuple[tuple[int, ...], np.ndarray]]:
