@@ -87,7 +87,7 @@ def test_a_block_is_undone(api: Door, world: World, database: sa.Engine, held: C
     assert [row[3:] for row in shown(api, again)] == [(10, 8), (1, 1)]
     assert held() == [*range(FIRST, FIRST + 10), FIRST + 50]
     history = api.get(f"/v1/numbers/+{FIRST}").json["history"]
-    assert [entry["kind"] for entry in history] == ["upload", "undo"]
+    assert [entry["kind"] for entry in history] == ["upload", "undo", "undo"]
 
 
 def test_a_block_is_updated_and_that_undone(api: Door, database: sa.Engine) -> None:
