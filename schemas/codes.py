@@ -155,7 +155,7 @@ CATALOGUE: dict[Code, Entry] = {
     Code.BLANK_ROW: _skipped(10, "The row is empty.", "Nothing to do."),
     Code.ROW_TOO_WIDE: _cell(
         11,
-        "The row has more cells than the header has columns.",
+        "“{value}” stands beyond the last column.",
         "Put cells that hold the separator in quotes, or remove the surplus cells.",
     ),
     Code.MISSING_VALUE: _cell(12, "{column} is empty.", "Fill in {column}: {accepts}."),

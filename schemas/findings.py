@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from schemas.codes import BY_NUMBER, CATALOGUE, FAULTS, Outcome, text_of, warnings_of
+from schemas.codes import BY_NUMBER, CATALOGUE, FAULTS, Code, Outcome, text_of, warnings_of
 from schemas.columns import Column, name_of
 
 
@@ -118,6 +118,8 @@ def _words(layout: Layout, cells: pa.RecordBatch, faults: NDArray[np.uint64], fa
         if not len(here):
             continue
         text, at = text_of(fault.code, fault.column), layout.mapping.get(fault.column)
+        if fault.code is Code.ROW_TOO_WIDE and cells.num_columns > len(layout.names):
+            at = len(layout.names)  # what no column has is kept behind them
         values = [""] * len(here) if at is None else cells.column(at).take(pa.array(failed[here])).to_pylist()
         filled = [text.with_value(value) for value in values]
         first = words.message[here] == ""

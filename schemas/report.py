@@ -24,15 +24,17 @@ BOM = b"\xef\xbb\xbf"  # without it Excel reads a UTF-8 file as if it were in th
 def columns(layout: Layout, cells: pa.RecordBatch, results: pa.Table) -> pa.Table:
     """The report of some rows as text columns: the file's own, then `REPORT_COLUMNS`.
 
-    `cells` holds the file's columns as text, `results` is `schemas.results.RESULTS`.
+    `cells` holds the file's columns as text, perhaps with one more for cells without a column; `results` is
+    `schemas.results.RESULTS`.
     """
-    own = [neutralise(column) for column in cells.columns]
+    own = [neutralise(column) for column in cells.columns[: len(layout.names)]]
     return pa.table(own + findings(layout, cells, results), names=[*layout.names, *REPORT_COLUMNS])
 
 
 def records(layout: Layout, cells: pa.RecordBatch, results: pa.Table) -> Iterator[dict[str, Any]]:
     """The report of some rows as JSON objects: typed, and with every fault of a row apart."""
-    own, names = [column.to_pylist() for column in cells.columns], distinct(layout.names)
+    names = distinct(layout.names)
+    own = [column.to_pylist() for column in cells.columns[: len(names)]]
     table = columns(layout, cells, results).select(list(REPORT_COLUMNS)).to_pylist()
     faults, warnings = (results.column(name).to_pylist() for name in ("faults", "warnings"))
     duplicate_of, numbers, written = (

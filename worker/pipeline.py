@@ -134,12 +134,17 @@ def _check_each(lease: jobs.Lease, rows: Rows, job: Job, workdir: Path) -> Check
     with transaction() as connection:
         names = names_for(connection, job.actor, mapping)
     path = workdir / "rows.arrow"
-    # Places for names: two columns of a file may bear the same one.
-    schema = pa.schema([(str(place), pa.string()) for place in range(len(rows.facts.columns))])
+    # Places for names: two columns of a file may bear the same one. The last is for cells without a column.
+    schema = pa.schema([(str(place), pa.string()) for place in range(len(rows.facts.columns) + 1)])
     with arrow.writer(path, schema) as writer:
         for batch in rows.batches():
             parts.append(check_rows(batch, mapping, names, job.kind, job.options, get_settings().max_block))
-            writer.write_batch(pa.record_batch(batch.cells.columns, schema=schema))
+            surplus = pa.repeat(pa.scalar("", pa.string()), len(batch.row_number))
+            if batch.surplus:
+                surplus = pa.array(
+                    [batch.surplus.get(place, "") for place in range(len(batch.row_number))], pa.string()
+                )
+            writer.write_batch(pa.record_batch([*batch.cells.columns, surplus], schema=schema))
     storage.put(storage.rows_key(lease.job, lease.token), path)
     checked, most = check_file(parts, job.kind, job.options), get_settings().max_rows
     if checked.numbers > most:
@@ -262,6 +267,8 @@ def _limits(settings: Settings) -> Limits:
         inflated_bytes=settings.max_inflated_bytes,
         child_memory_bytes=settings.workbook_memory_bytes,
         child_seconds=settings.workbook_seconds,
+        inflated_ratio=settings.max_inflated_ratio,
+        sheets=settings.max_sheets,
     )
 
 

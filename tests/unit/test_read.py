@@ -44,6 +44,7 @@ class Got:
     rows: dict[int, tuple[str, ...]]
     too_wide: list[int]
     blank: list[int]
+    surplus: dict[int, str]
 
 
 def got(content: bytes, folder: Path, limits: Limits = LIMITS) -> Got:
@@ -53,6 +54,7 @@ def got(content: bytes, folder: Path, limits: Limits = LIMITS) -> Got:
     rows: dict[int, tuple[str, ...]] = {}
     too_wide: list[int] = []
     blank: list[int] = []
+    surplus: dict[int, str] = {}
     with read(path, limits, workdir=folder) as sheet:
         for batch in sheet.batches():
             assert {column.type for column in batch.cells.columns} == {pa.string()}
@@ -60,11 +62,12 @@ def got(content: bytes, folder: Path, limits: Limits = LIMITS) -> Got:
             cells = zip(*(column.to_pylist() for column in batch.cells.columns), strict=True)
             rows.update(zip(numbers, cells, strict=True))
             too_wide += batch.row_number[batch.too_wide].tolist()
+            surplus |= {int(batch.row_number[place]): text for place, text in batch.surplus.items()}
             blank += batch.row_number[batch.blank].tolist()
         facts = sheet.facts
     assert list(rows) == sorted(rows)
     assert [entry.name for entry in folder.iterdir()] == ["upload"], "work files are left"
-    return Got(facts, rows, too_wide, blank)
+    return Got(facts, rows, too_wide, blank, surplus)
 
 
 def text(*lines: str, end: str = "\n") -> bytes:
@@ -228,6 +231,16 @@ def test_odd_rows_at_block_boundaries(
     result = got(text(*lines), tmp_path)
     assert {number: int(cells[1]) for number, cells in result.rows.items()} == {row: row for row in range(2, 2002)}
     assert result.too_wide == odd
+    assert set(result.surplus) == set(odd), "what no column has is kept with its row"
+
+
+@pytest.mark.parametrize("quote", ["", '"open '])
+def test_text_beyond_the_last_column_is_kept(tmp_path: Path, quote: str) -> None:
+    """By either reader, and from a workbook: with the row it stood in, without the empty cells before it."""
+    lines = [ROW, ROW + ",, more ,and more", ROW + ", ,", quote + ROW, ROW + ",last"]
+    assert got(text(*lines), tmp_path).surplus == {3: "more | and more", 6: "last"}
+    table = [*sheets.rows(1), ["1", "2", "TRUE", "TRUE", "", "", "far right"]]
+    assert got(sheets.xlsx_bytes(table), tmp_path).surplus == {}, "a column that has no name, but text, is a column"
 
 
 def test_file_that_ends_in_odd_rows(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -20,7 +21,7 @@ from hypothesis import strategies as st
 
 from schemas.codes import CATALOGUE, Code, Family
 from tests import sheets, workbooks
-from worker.stages.read import FileFault, Limits, read
+from worker.stages.read import FileFault, Limits, Sheet, read
 from worker.stages.reading import workbook
 
 LIMITS = Limits(
@@ -47,6 +48,15 @@ def refusal(content: bytes, folder: Path, limits: Limits = LIMITS) -> FileFault:
     assert CATALOGUE[caught.value.code].family is Family.FILE
     assert caught.value.detail.endswith((".", "?"))
     return caught.value
+
+
+@contextmanager
+def opened(content: bytes, folder: Path, limits: Limits = LIMITS) -> Iterator[Sheet]:
+    """A file that can be read."""
+    path = folder / "upload.csv"
+    path.write_bytes(content)
+    with read(path, limits, workdir=folder) as sheet:
+        yield sheet
 
 
 def table(header: str, *lines: str) -> bytes:
@@ -159,6 +169,24 @@ def test_faults_name_what_was_found(tmp_path: Path) -> None:
     assert refusal(long_cell, tmp_path).context["row"] == 9
 
 
+@pytest.mark.parametrize("build", [sheets.xlsx_bytes, workbooks.xls_bytes], ids=["xlsx", "xls"])
+def test_sheets_beyond_the_limit(tmp_path: Path, build: Callable[..., bytes]) -> None:
+    book = build(sheets.rows(1), after=[f"More {number}" for number in range(5)])
+    assert "has 6 sheets, more than 5" in refusal(book, tmp_path, replace(LIMITS, sheets=5)).detail
+    with opened(book, tmp_path, replace(LIMITS, sheets=6)) as sheet:
+        assert sheet.facts.sheet == "Numbers"
+
+
+@pytest.mark.parametrize("pack", [sheets.gzip_bytes, lambda content: sheets.zip_bytes([("a", content)])])
+def test_a_ratio_beyond_the_limit(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    """Only what becomes large is suspected: blanks pack a thousand to one."""
+    much = pack(sheets.csv_bytes(sheets.rows(1)) + b" " * (1 << 26))
+    roomy = replace(LIMITS, inflated_bytes=1 << 28, cell_chars=1 << 27)
+    assert refusal(much, tmp_path, replace(roomy, inflated_ratio=500)).detail.startswith(
+        ("The archive unpacks", "The file unpacks")
+    )
+
+
 def test_memory_beyond_the_limit_ends_the_child_only(tmp_path: Path) -> None:
     """What the archive's directory tells is harmless here, what the parser makes of it is not."""
     small = replace(LIMITS, inflated_bytes=1 << 30, child_memory_bytes=1 << 28)
@@ -199,7 +227,7 @@ def test_child_that_burns_its_time_is_ended_by_the_system(tmp_path: Path) -> Non
     (tmp_path / "upload").write_bytes(SOUND_XLSX)
     script = (
         f"import os, runpy; child = runpy.run_path({str(workbook.CHILD)!r})\n"
-        "child['limit_self'](child['Order']('', '', '', 1 << 30, 1, 0, os.getppid()))\n"
+        "child['limit_self'](child['Order']('', '', '', 1 << 30, 1, 0, 0, 0, os.getppid()))\n"
         "while True: pass\n"
     )
     done = subprocess.run([sys.executable, "-c", script], check=False, timeout=60)

@@ -36,8 +36,12 @@ class Settings(BaseSettings):
     max_columns: int = Field(256, ge=5, description="Most columns in one file.")
     max_cell_chars: int = Field(32_767, ge=64, description="Longest cell, in characters.")
     max_inflated_bytes: int = Field(
-        4096 * MIB, ge=1, description="Largest a workbook may become when unpacked, in bytes."
+        4096 * MIB, ge=1, description="Largest a workbook or archive may become when unpacked, in bytes."
     )
+    max_inflated_ratio: int = Field(
+        400, ge=1, description="How many times its size a workbook or archive may become; up to 64 MiB it may anyway."
+    )
+    max_sheets: int = Field(1000, ge=1, description="Most sheets in one workbook.")
     workbook_memory_bytes: int = Field(
         2048 * MIB, ge=64 * MIB, description="Memory for reading one workbook, in bytes."
     )

@@ -83,7 +83,7 @@ class Sheet:
             self._check_lengths(column, block)
         blank = blank_rows(columns, len(block.row_number)) & ~block.too_wide
         cells = pa.RecordBatch.from_arrays(columns, names=self._header.unique_names)
-        return RowBatch(block.row_number, cells, block.too_wide, blank)
+        return RowBatch(block.row_number, cells, block.too_wide, blank, block.surplus)
 
     def _check_lengths(self, column: pa.Array, block: Block) -> None:
         most = self._limits.cell_chars
@@ -146,4 +146,5 @@ def _parts(block: Block, header_row: int) -> Iterator[Block]:
     first = int(np.searchsorted(block.row_number, header_row, side="right"))
     for start in range(first, len(block.row_number), BATCH_ROWS):
         part = slice(start, start + BATCH_ROWS)
-        yield Block(block.row_number[part], [column[part] for column in block.columns], block.too_wide[part])
+        surplus = {place - start: text for place, text in block.surplus.items() if start <= place < part.stop}
+        yield Block(block.row_number[part], [column[part] for column in block.columns], block.too_wide[part], surplus)

@@ -109,15 +109,18 @@ def _block(layout: Layout, batch: pa.RecordBatch, odd: list[_OddRow], first: int
     """The batch with the odd rows in their places, or None if a cell may hold what was meant to be several."""
     if layout.text.quotes and _is_doubtful(batch, odd, layout.cell_chars):
         return None
-    columns, too_wide = fit(batch.columns, width)
+    columns, too_wide, surplus = fit(batch.columns, width)
     row_number = np.arange(first, first + batch.num_rows + len(odd))
     if not odd:
-        return Block(row_number, columns, too_wide)
-    odd_columns, odd_too_wide = columns_of([split(row.text, layout.delimiter) for row in odd], width)
+        return Block(row_number, columns, too_wide, surplus)
+    odd_columns, odd_too_wide, odd_surplus = columns_of([split(row.text, layout.delimiter) for row in odd], width)
     order = _order(batch.num_rows, [row.row_number - first for row in odd])
     places = pa.array(order)
     merged = [pa.concat_arrays(pair).take(places) for pair in zip(columns, odd_columns, strict=True)]
-    return Block(row_number, merged, np.concatenate([too_wide, odd_too_wide])[order])
+    surplus |= {batch.num_rows + place: text for place, text in odd_surplus.items()}
+    moved_to = np.argsort(order)
+    moved = {int(moved_to[place]): text for place, text in surplus.items()}
+    return Block(row_number, merged, np.concatenate([too_wide, odd_too_wide])[order], moved)
 
 
 def _order(even_rows: int, odd_places: list[int]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

@@ -32,8 +32,7 @@ LONGEST_NAME = 31  # Excel's own limit for the name of a sheet
 MOST_NAMED = 10
 ROWS_PER_BATCH = 1 << 16
 MOST_ENTRIES = 10_000
-# Deflate packs at most 1032 to 1; sheets reach about 40 to 1, very uniform ones 150 to 1.
-RATIO_FROM_BYTES, MOST_RATIO = 1 << 26, 400
+RATIO_FROM_BYTES = 1 << 26  # what is smaller may have been packed as much as it likes
 SHEET_TYPE = "/worksheet"
 # What stands in the sheet for the errors of calamine's `CellErrorType`.
 ERROR_TEXT = {
@@ -82,6 +81,8 @@ class Order(NamedTuple):
     memory_bytes: int
     seconds: int
     inflated_bytes: int
+    inflated_ratio: int
+    sheets: int
     parent: int
 
 
@@ -111,7 +112,7 @@ def kind_of(archive: zipfile.ZipFile) -> str | None:
     return None
 
 
-def check_archive(archive: zipfile.ZipFile, inflated_bytes: int) -> None:
+def check_archive(archive: zipfile.ZipFile, order: Order) -> None:
     """Refuse what cannot be read or would unpack to more than it may; reads only the archive's directory."""
     entries = archive.infolist()
     if any(entry.flag_bits & 1 for entry in entries):
@@ -120,7 +121,8 @@ def check_archive(archive: zipfile.ZipFile, inflated_bytes: int) -> None:
         raise Verdict("UNREADABLE_FILE", "The archive's list of contents is damaged.")
     inflated = sum(entry.file_size for entry in entries)
     packed = sum(entry.compress_size for entry in entries)
-    if inflated > inflated_bytes or inflated > max(RATIO_FROM_BYTES, packed * MOST_RATIO):
+    most = min(order.inflated_bytes, max(RATIO_FROM_BYTES, packed * order.inflated_ratio))
+    if inflated > most:
         detail = f"The file unpacks to {inflated:,} bytes, more than a sheet of numbers needs."
         raise Verdict("UNREADABLE_FILE", detail)
 
@@ -153,9 +155,11 @@ def visible_sheets(archive: zipfile.ZipFile) -> dict[str, str]:
     return found
 
 
-def visible_by_library(path: str) -> list[str]:
-    """As `visible_sheets`, of the other kinds of workbooks."""
-    book = fastexcel.read_excel(path)
+def visible_by_library(order: Order) -> list[str]:
+    """As `visible_sheets`, of the other kinds of workbooks. Looks into none if there are too many."""
+    book = fastexcel.read_excel(order.path)
+    if len(book.sheet_names) > order.sheets:
+        return list(book.sheet_names)
     return [name for name in book.sheet_names if book.load_sheet(name, header_row=None, n_rows=1).visible == "visible"]
 
 
@@ -168,14 +172,14 @@ def read_file(order: Order) -> dict[str, object]:
     """Write a sheet's cells, or the file in an archive, to `order.target`; tell what was done."""
     with open(order.path, "rb") as file:  # noqa: PTH123  nothing but the standard library
         if file.read(len(OLE2)) == OLE2:
-            return read_sheet(order, "xls", visible_by_library(order.path))
+            return read_sheet(order, "xls", visible_by_library(order))
     with zipfile.ZipFile(order.path) as archive:
-        check_archive(archive, order.inflated_bytes)
+        check_archive(archive, order)
         kind = kind_of(archive)
         if kind is None:
             return unpack(archive, order)
         if kind not in {"xlsx", "xlsm"}:
-            return read_sheet(order, kind, visible_by_library(order.path))
+            return read_sheet(order, kind, visible_by_library(order))
         sheets = visible_sheets(archive)
         name = wanted_sheet(order, list(sheets))
         # Both take seconds of a large sheet, and neither holds the interpreter for long.
@@ -188,6 +192,8 @@ def wanted_sheet(order: Order, sheets: Sequence[str]) -> str:
     """The sheet that the uploader names, in whatever case, or the first."""
     if not sheets:
         raise Verdict("EMPTY_FILE", "The workbook has no visible worksheet.")
+    if len(sheets) > order.sheets:
+        raise Verdict("UNREADABLE_FILE", f"The workbook has {len(sheets):,} sheets, more than {order.sheets:,}.")
     wanted = (order.sheet or sheets[0]).casefold()
     found = next((name for name in sheets if name.casefold() == wanted), None)
     if found is None:

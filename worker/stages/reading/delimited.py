@@ -74,8 +74,7 @@ class Delimited:
     def _tolerant_blocks(self, width: int, done: int) -> Iterator[Block]:
         records = islice(self._records(), done, None)
         while rows := list(islice(records, TOLERANT_ROWS)):
-            columns, too_wide = columns_of(rows, width)
-            yield Block(np.arange(done + 1, done + 1 + len(rows)), columns, too_wide)
+            yield Block(np.arange(done + 1, done + 1 + len(rows)), *columns_of(rows, width))
             done += len(rows)
 
     def _records(self) -> Iterator[Cells]:

@@ -6,7 +6,7 @@ Holds no behaviour beyond raising the one fault a file can have.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NoReturn, Protocol
 
 import numpy as np
@@ -40,7 +40,11 @@ def fault(code: Code, detail: str, **context: object) -> NoReturn:
 
 @dataclass(frozen=True)
 class Limits:
-    """What one file may cost. Sizes in bytes, `child_seconds` of both CPU and wall clock."""
+    """What one file may cost. Sizes in bytes, `child_seconds` of both CPU and wall clock.
+
+    `inflated_ratio`: how many times its size a packed file may become. Deflate packs at most 1032 to 1; tables of
+    numbers reach about 40 to 1, very uniform ones 300 to 1. Small files may become what they like.
+    """
 
     bytes: int
     rows: int
@@ -49,6 +53,8 @@ class Limits:
     inflated_bytes: int
     child_memory_bytes: int
     child_seconds: float
+    inflated_ratio: int = 400
+    sheets: int = 1000
 
 
 @dataclass(frozen=True)
@@ -88,16 +94,18 @@ class FileFacts:
 
 @dataclass(frozen=True)
 class RowBatch:
-    """Up to 131,072 rows in file order; all four have the same length.
+    """Up to 131,072 rows in file order; the first four have the same length.
 
     `row_number` int64, as the spreadsheet program counts; `cells` one `pa.string()` column per header column, "" where
     the file has none; `too_wide` bool, text stood beyond the last column; `blank` bool, nothing but white space.
+    `surplus`: place -> that text, which no column has.
     """
 
     row_number: npt.NDArray[np.int64]
     cells: pa.RecordBatch
     too_wide: npt.NDArray[np.bool_]
     blank: npt.NDArray[np.bool_]
+    surplus: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -107,6 +115,7 @@ class Block:
     row_number: npt.NDArray[np.int64]
     columns: list[pa.Array]
     too_wide: npt.NDArray[np.bool_]
+    surplus: Mapping[int, str] = field(default_factory=dict)
 
 
 class Source(Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import reduce
 
 import numpy as np
@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from worker.stages.reading.model import Cells
 
+LONGEST_SURPLUS = 1000  # characters that are repeated of cells without a column
 Mask = npt.NDArray[np.bool_]
 
 
@@ -20,21 +21,34 @@ def is_blank(cells: Cells) -> bool:
     return not any(cell.strip() for cell in cells)
 
 
-def columns_of(rows: Sequence[Cells], width: int) -> tuple[list[pa.Array], Mask]:
-    """Rows of any width as `width` columns, and where text stood beyond them."""
+Surplus = dict[int, str]
+
+
+def columns_of(rows: Sequence[Cells], width: int) -> tuple[list[pa.Array], Mask, Surplus]:
+    """Rows of any width as `width` columns, where text stood beyond them, and (place -> text) which."""
     too_wide = np.fromiter(
         (len(row) > width and not is_blank(row[width:]) for row in rows), dtype=bool, count=len(rows)
     )
     padding = [""] * width
     even = (row[:width] if len(row) >= width else row + padding[len(row) :] for row in rows)
-    return [pa.array(column, pa.string()) for column in zip(*even, strict=True)], too_wide
+    surplus = {place: _joined(rows[place][width:]) for place in np.flatnonzero(too_wide).tolist()}
+    return [pa.array(column, pa.string()) for column in zip(*even, strict=True)], too_wide, surplus
 
 
-def fit(columns: list[pa.Array], width: int) -> tuple[list[pa.Array], Mask]:
-    """Columns cut or filled up to `width`, and where text stood beyond them."""
+def fit(columns: list[pa.Array], width: int) -> tuple[list[pa.Array], Mask, Surplus]:
+    """Columns cut or filled up to `width`, where text stood beyond them, and (place -> text) which."""
     rows = len(columns[0])
     missing = [pc.fill_null(pa.nulls(rows, pa.string()), "") for _ in range(len(columns), width)]
-    return columns[:width] + missing, ~blank_rows(columns[width:], rows)
+    too_wide = ~blank_rows(columns[width:], rows)
+    places = np.flatnonzero(too_wide)
+    cells = zip(*(column.take(pa.array(places)).to_pylist() for column in columns[width:]), strict=True)
+    surplus = {int(place): _joined(row) for place, row in zip(places, cells, strict=False)}
+    return columns[:width] + missing, too_wide, surplus
+
+
+def _joined(cells: Iterable[str]) -> str:
+    """What stood in surplus cells, as a sentence shows it."""
+    return " | ".join(cell.strip() for cell in cells if cell.strip())[:LONGEST_SURPLUS]
 
 
 def blank_rows(columns: list[pa.Array], rows: int) -> Mask:

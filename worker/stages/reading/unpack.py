@@ -10,13 +10,12 @@ from schemas.codes import Code
 from worker.stages.reading.model import Limits, fault
 
 BLOCK = 1 << 20
-# Deflate packs at most 1032 to 1; tables of numbers reach about 20 to 1, very uniform ones 300 to 1.
-RATIO_FROM_BYTES, MOST_RATIO = 1 << 26, 400
+RATIO_FROM_BYTES = 1 << 26  # what is smaller may have been packed as much as it likes
 
 
 def gunzip(path: Path, target: Path, limits: Limits) -> None:
     """Write to `target` what is packed in `path`. `FileFault` UNREADABLE_FILE: damaged, cut off, or too much."""
-    most = min(limits.inflated_bytes, max(RATIO_FROM_BYTES, path.stat().st_size * MOST_RATIO))
+    most = min(limits.inflated_bytes, max(RATIO_FROM_BYTES, path.stat().st_size * limits.inflated_ratio))
     written = 0
     try:
         with gzip.open(path) as packed, target.open("wb") as file:

@@ -112,7 +112,14 @@ def _notes(answer: Mapping[str, object]) -> Iterator[str]:
 
 
 def _answer(path: Path, target: Path, limits: Limits, hints: Hints) -> Mapping[str, object]:
-    numbers = (limits.child_memory_bytes, math.ceil(limits.child_seconds), limits.inflated_bytes, os.getpid())
+    numbers = (
+        limits.child_memory_bytes,
+        math.ceil(limits.child_seconds),
+        limits.inflated_bytes,
+        limits.inflated_ratio,
+        limits.sheets,
+        os.getpid(),
+    )
     environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ} | CHILD_ENVIRONMENT
     order = (str(path.resolve()), str(target.resolve()), hints.sheet or "", *map(str, numbers))
     command = [sys.executable, "-I", str(CHILD), *order]
