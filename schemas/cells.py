@@ -36,9 +36,10 @@ _SEVERAL = rf"(?i){_NUMBER}(?:[,;/|&\r\n]|or|and|und|et|ou|oder)\s*{_NUMBER}"
 
 _NUMERIC = warning_bit(Code.FLOAT_SUFFIX_REMOVED) | warning_bit(Code.SCIENTIFIC_RESTORED)
 
-# Bytes of a cell that never needs repair; a blank counts only between others.
+# Bytes of a cell that never needs repair; a blank counts only between others. Every word of _SEVERAL and _EXTENSION has
+# a letter that is none of them, and so have words for "nothing" and scientific notation.
 _HARMLESS = np.zeros(256, np.bool_)
-_HARMLESS[list(b"0123456789+-()[] ABCDFGHIJKLMOPQRSTUVWYZabcdfghijklmopqrstuvwyz")] = True
+_HARMLESS[list(b"0123456789+-()[] ABCDFGHIJKLMPQRSTUVWYZabcdfghijklmpqrstuvwyz")] = True
 
 # What exports write for "nothing". NA is a country as well, so it stays where a country may stand.
 _NOTHING = ("n/a", "none", "null", "nan", "nil")

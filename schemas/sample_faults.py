@@ -51,7 +51,7 @@ class Kind(IntEnum):
 
 
 DUPLICATES = (Kind.NEAR_DUPLICATE, Kind.FAR_DUPLICATE, Kind.CONFLICTING_DUPLICATE)
-NOTES = ("N/A", "n/a", "-", "unknown", "TBD", "see notes", "#N/A", "#REF!", "#VALUE!", "call reception")
+NOTES = ("to come", "pending", "-", "unknown", "TBD", "see notes", "#N/A", "#REF!", "#VALUE!", "call reception")
 UNKNOWN_COUNTRIES = ("USA", "UK", "ZZ", "999", "Unknown")
 NO_BOOLEANS = ("maybe", "TBD", "?", "ask Bob")
 
@@ -208,7 +208,7 @@ FAULTS: dict[Kind, FaultKind] = {
     Kind.NO_COUNTRY: FaultKind(0.0006, Code.MISSING_VALUE, _national, _is_country),
     Kind.NO_NUMBER: FaultKind(0.0008, Code.MISSING_VALUE, _nothing),
     Kind.TEXT: FaultKind(0.0010, Code.INVALID_CHARACTER, _text, _is_country),
-    Kind.TWO_NUMBERS: FaultKind(0.0004, Code.TOO_LONG, _two_numbers, _one_length),
+    Kind.TWO_NUMBERS: FaultKind(0.0004, Code.INVALID_CHARACTER, _two_numbers, _one_length),
     Kind.BAD_BOOLEAN: FaultKind(0.0008, Code.INVALID_BOOLEAN, sound_layouts),
     Kind.NO_CAPABILITY: FaultKind(0.0006, Code.NO_CAPABILITY, sound_layouts),
     Kind.BLANK: FaultKind(0.0006, Code.BLANK_ROW, _nothing),

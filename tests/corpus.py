@@ -182,6 +182,7 @@ def numbers() -> Iterator[Case]:
         ("extension in URI", "tel:+1-212-555-0140;ext=12", "INVALID_CHARACTER"),
         ("two with a comma", "2125550140, 2125550141", "INVALID_CHARACTER"),
         ("two with a slash", "2125550140 / 2125550141", "INVALID_CHARACTER"),
+        ("two with a word", "2125550140 or 2125550141", "INVALID_CHARACTER"),
         ("two with a semicolon", "2125550140;2125550141", "INVALID_CHARACTER"),
         ("two lines", "2125550140\n2125550141", "INVALID_CHARACTER"),
         ("too short", "212555", "TOO_SHORT"), ("too long", "21255501400", "TOO_LONG"),

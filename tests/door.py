@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -96,3 +97,11 @@ class Door:
 def table(report: bytes) -> list[dict[str, str]]:
     """A CSV report as a spreadsheet program reads it."""
     return list(csv.DictReader(io.StringIO(report.decode().removeprefix(REPORT_BOM), newline="")))
+
+
+def text_of(answer: TestResponse) -> str:
+    """What an answer says; of a workbook, what its parts say."""
+    if not zipfile.is_zipfile(io.BytesIO(answer.data)):
+        return answer.get_data(as_text=True)
+    with zipfile.ZipFile(io.BytesIO(answer.data)) as parts:
+        return "".join(parts.read(name).decode() for name in parts.namelist())

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from schemas import tables
 from schemas.permissions import Tenant, TenantKind
 from tests import factories, sheets
-from tests.door import Door
+from tests.door import Door, text_of
 from tests.nightly import NIGHTLY
 from worker.infra import tokens
 
@@ -150,7 +150,7 @@ def check_reader(door: Door, grove: Grove, reader: Tenant) -> None:
     for route in lists(grove):
         answer = door.get(route)
         assert answer.status_code in {200, 422}, route
-        said = answer.get_data(as_text=True) + str(answer.headers)
+        said = text_of(answer) + str(answer.headers)
         # What was asked by name may be repeated in a link to the next page.
         assert not [word for word in words if word in said.replace(route, "") and word not in route], (reader, route)
         named = next((secret for secret in hidden if secret.key in route or secret.words[0] in route), None)
@@ -159,7 +159,7 @@ def check_reader(door: Door, grove: Grove, reader: Tenant) -> None:
             assert answer.json.get("total", 0) in {0, None}
     for secret in grove.secrets:
         own = secret.owner.is_within(reader) or (secret.kind == "carriers" and knows(reader, secret))
-        for tail in ("",) if secret.kind != "jobs" else ("", "/rows", "/report.csv", "/report.jsonl"):
+        for tail in ("",) if secret.kind != "jobs" else ("", "/rows", "/report.csv", "/report.jsonl", "/report.xlsx"):
             _check_by_id(door, secret, tail, own=own, words=words)
 
 
@@ -169,7 +169,7 @@ def _check_by_id(door: Door, secret: Secret, tail: str, *, own: bool, words: lis
     answer = door.get(f"/v1/{secret.kind}/{secret.key}{tail}")
     if own:
         assert answer.status_code == 200, (secret, tail)
-        said = answer.get_data(as_text=True) + str(answer.headers)
+        said = text_of(answer) + str(answer.headers)
         assert not [word for word in words if word in said], (secret, tail)
         return
     absent = door.get(f"/v1/{secret.kind}/{'+19999999999' if secret.kind == 'numbers' else NOBODY}{tail}")

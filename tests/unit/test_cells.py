@@ -180,7 +180,7 @@ def test_words_for_nothing_are_nothing(text: str) -> None:
         "2125550142\n2125550143",
         "2125550142\r\n 2125550143",
         "030 901820 / 030 901821",
-        "030 901820 oder 030 901821",
+        *(f"030 901820 {word} 030 901821" for word in ("or", "and", "und", "et", "ou", "oder", "OR")),
     ],
 )
 def test_more_than_one_number_in_a_cell(text: str) -> None:

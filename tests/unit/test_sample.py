@@ -20,7 +20,7 @@ from schemas.sample_faults import DUPLICATES, FAULTS, Kind
 from schemas.sample_plans import PLANS, Plan
 
 COUNT = 300_000
-DIGEST = "620a1b99483797754db4efad66bca2cb9696d20e9a12e373cc89638dae52ba7e"
+DIGEST = "3885c07042e0a2fe29de2dac0efb84a9a6fbbf37099b215f1e598c5ed17bfdac"
 REGIONS = {plan.calling_code: plan.region for plan in PLANS}
 
 
