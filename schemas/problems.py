@@ -37,6 +37,8 @@ class RequestCode(StrEnum):
     JOB_NOT_ENDED = "JOB_NOT_ENDED"
     NOTHING_TO_UNDO = "NOTHING_TO_UNDO"
     COUNT_CHANGED = "COUNT_CHANGED"
+    REQUEST_UNDER_WAY = "REQUEST_UNDER_WAY"
+    IDEMPOTENCY_KEY_REUSED = "IDEMPOTENCY_KEY_REUSED"
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,12 @@ REQUEST_PROBLEMS: dict[RequestCode, RequestProblem] = {
         409,
         "The numbers that match are not as many as expected.",
         "Look at them again, then send the count that you find.",
+    ),
+    RequestCode.REQUEST_UNDER_WAY: RequestProblem(
+        409, "A request with this Idempotency-Key is under way.", "Wait a second, then send it again."
+    ),
+    RequestCode.IDEMPOTENCY_KEY_REUSED: RequestProblem(
+        422, "This Idempotency-Key belongs to another request.", "Use a new key for a new request."
     ),
 }
 

@@ -220,3 +220,21 @@ job_chunks = sa.Table(
     sa.CheckConstraint("(state = 'leased') = (lease_until IS NOT NULL)", name="lease"),
     sa.Index("ix_job_chunks_open", "state", "phase", postgresql_where=sa.text("state IN ('pending', 'leased')")),
 )
+
+# What a client named its request (`Idempotency-Key`): one row from the moment the request begins.
+idempotency_keys = sa.Table(
+    "idempotency_keys",
+    metadata,
+    sa.Column("tenant_id", sa.Integer, sa.ForeignKey("tenants.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    # Whose request it is while it is under way; as with leases, only this one may finish it.
+    sa.Column("claim", sa.BigInteger, nullable=False),
+    # Under way until then, unless it says that it is alive; once it is finished, known until then.
+    sa.Column("until", sa.DateTime(timezone=True), nullable=False),
+    # What the finished request was (SHA-256), the job that it made, and what it was answered.
+    sa.Column("fingerprint", sa.LargeBinary),
+    sa.Column("job", UUID(as_uuid=False)),
+    sa.Column("answer", sa.Text),
+    sa.CheckConstraint("(fingerprint IS NULL) = (job IS NULL)", name="finished"),
+    sa.Index("ix_idempotency_keys_until", "until"),
+)

@@ -11,7 +11,7 @@ from flask import Response, request
 from flask_swagger_ui import get_swaggerui_blueprint
 
 from schemas import api
-from webhook import errors
+from webhook import errors, once
 from webhook.api import actions, carriers, health, jobs, numbers, templates, tenants, tokens, uploads, users
 from webhook.bodies import form_schema
 from worker.infra import logs
@@ -34,6 +34,7 @@ def create_app() -> APIFlask:
         MAX_FORM_MEMORY_SIZE=1024 * 1024,
     )
     errors.register(app)
+    app.register_error_handler(once.ReplayedError, jobs.replay)
     for resource in (uploads, actions, jobs, numbers, templates, tenants, users, carriers, tokens, health):
         app.register_blueprint(resource.bp)
     app.register_blueprint(get_swaggerui_blueprint("/docs", "/openapi.json", config={"app_name": "Numberyard API"}))

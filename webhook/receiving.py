@@ -19,6 +19,7 @@ from werkzeug.http import parse_options_header
 
 from schemas.codes import Code
 from schemas.problems import RequestCode
+from webhook import once
 from webhook.bodies import MULTIPART
 from webhook.errors import Refused, refuse, refuse_file
 from worker.infra.storage import Receiver
@@ -52,6 +53,7 @@ class _Sink:
     def write(self, block: bytes) -> int:
         if self.receiver.size + len(block) > self._limit:
             raise refuse_file(Code.FILE_TOO_LARGE, f"The limit is {self._limit} bytes.", limit=self._limit)
+        once.stay()
         return self.receiver.write(block)
 
     def seek(self, _offset: int) -> int:

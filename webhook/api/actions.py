@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -22,7 +22,7 @@ from schemas.jobs import JobKind, JobOptions, Mode, OnError, Phase
 from schemas.permissions import Actor
 from schemas.problems import RequestCode
 from schemas.services import NO_SERVICE, Service
-from webhook import auth, named
+from webhook import auth, named, once
 from webhook.api.jobs import accepted
 from webhook.api.numbers import filter_of
 from webhook.bodies import JSON, MULTIPART, form_schema, read_json, validated
@@ -34,6 +34,8 @@ from worker.infra.settings import get_settings
 
 bp = APIBlueprint("actions", __name__, url_prefix="/v1", tag="Actions")
 bp.before_request(auth.require_actor)
+bp.before_request(once.begin)
+bp.after_request(once.end)
 
 REFUSALS = {401: "No valid token", 409: "Other than as many numbers match", 413: "Too large", 422: "Not valid"}
 _Choose = Callable[[sa.Connection, Actor, Any], dict[str, Any]]
@@ -132,10 +134,13 @@ def _enter(job: str, action: Action) -> None:
     actor, file, body = auth.actor(), None, None
     if request.mimetype == MULTIPART:
         received = receive(request, storage.upload_key(job), get_settings().max_upload_bytes)
+        once.is_request(asdict(received))
         file = jobs.File(received.file_name, received.size, received.sha256)
         form = validated(action.form, received.fields)
     elif request.mimetype == JSON:
-        form = body = validated(action.body, read_json(request))
+        content = read_json(request)
+        once.is_request(content)
+        form = body = validated(action.body, content)
     else:
         raise refuse(RequestCode.UNSUPPORTED_MEDIA_TYPE, f"Send {JSON}, or {MULTIPART} with a file.")
     with transaction() as connection:
@@ -147,6 +152,7 @@ def _enter(job: str, action: Action) -> None:
         parent = named.parent(connection, actor, action.kind, getattr(form, "parent_job_id", None))
         order = jobs.Order(job, actor.tenant.id, actor.name, action.kind, options, file, parent_id=parent)
         jobs.accept(connection, order)
+        once.made(connection, job)
 
 
 def _numbers(connection: sa.Connection, actor: Actor, body: actions.Selection) -> list[str] | pa.Array:

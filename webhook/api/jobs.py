@@ -22,7 +22,7 @@ from schemas.codes import Outcome
 from schemas.findings import Layout
 from schemas.jobs import TERMINAL, JobStatus, Phase
 from schemas.problems import RequestCode
-from webhook import auth, views, workbook
+from webhook import auth, once, views, workbook
 from webhook.answers import stop_if
 from webhook.errors import Refused, refuse
 from webhook.pages import next_link
@@ -33,6 +33,8 @@ from worker.infra.published import open_report, stream_report
 
 bp = APIBlueprint("jobs", __name__, url_prefix="/v1/jobs", tag="Jobs")
 bp.before_request(auth.require_actor)
+bp.before_request(once.begin)
+bp.after_request(once.end)
 
 LONGEST_WAIT = 10.0  # seconds that `Prefer: wait` may hold a request
 LOOK_EVERY = 0.05
@@ -162,6 +164,17 @@ def accepted(job_id: str) -> Response:
     return answer(_job_after_wait(job_id), 202)
 
 
+def replay(error: once.ReplayedError) -> Response:
+    """The first answer once more; the job as it is now, if the first answer never got out."""
+    known = error.finished
+    response = accepted(known.job)
+    if known.answer is not None:
+        response.set_data(known.answer)
+        del response.headers["ETag"]
+    response.headers[once.REPLAYED] = "true"
+    return response
+
+
 def answer(view: JobView, status: int) -> Response:
     """The job as an answer, with its ETag; 304 when the caller has just this."""
     body = views.job(view).model_dump_json()
@@ -192,6 +205,7 @@ def _decided(
     job_id: str, decide: Callable[[sa.Connection, int], Phase | None], following: str | None = None
 ) -> Response:
     """Have a job's own tenant decide about it; 202 with the job (or the one that follows from it) as it is then."""
+    once.is_request({})
     with transaction() as connection:
         row = _seen(connection, job_id).row
         owner = scope.tenant_by_id(connection, row.tenant_id)
@@ -200,6 +214,7 @@ def _decided(
             phase = decide(connection, row.id)
         except lifecycle.WrongStateError as error:
             raise refuse(error.code, job_status=error.status) from error
+        once.made(connection, following or job_id)
     if phase is not None:
         broker.wake(phase, following or job_id)
     return accepted(following or job_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import asdict
 
 from apiflask import APIBlueprint
 from flask import Response, request
@@ -12,7 +13,7 @@ from schemas.columns import Column
 from schemas.hints import Hints
 from schemas.jobs import Accept, JobKind, JobOptions, Mode, OnError, OnExisting, Phase
 from schemas.permissions import Actor
-from webhook import auth, named
+from webhook import auth, named, once
 from webhook.api.jobs import accepted
 from webhook.bodies import validated
 from webhook.errors import refuse_file
@@ -23,6 +24,8 @@ from worker.infra.settings import get_settings
 
 bp = APIBlueprint("uploads", __name__, url_prefix="/v1", tag="Uploads")
 bp.before_request(auth.require_actor)
+bp.before_request(once.begin)
+bp.after_request(once.end)
 
 
 @bp.post("/uploads")
@@ -37,6 +40,7 @@ def upload() -> Response:
     job = str(uuid.uuid4())
     received = receive(request, storage.upload_key(job), get_settings().max_upload_bytes)
     try:
+        once.is_request(asdict(received))
         _enter(job, actor, received)
     except Exception:
         storage.remove_job(job)
@@ -62,3 +66,4 @@ def _enter(job: str, actor: Actor, received: Received) -> None:
         parent = named.parent(connection, actor, JobKind.UPLOAD, form.parent_job_id)
         order = jobs.Order(job, actor.tenant.id, actor.name, JobKind.UPLOAD, options, file, parent_id=parent)
         jobs.accept(connection, order)
+        once.made(connection, job)

@@ -54,6 +54,7 @@ class Settings(BaseSettings):
     max_attempts: int = Field(5, ge=1, description="Tries of one piece of work before it is given up.")
     hint_seconds: float = Field(5.0, gt=0, description="Waiting work is announced again after this time, in seconds.")
     review_seconds: float = Field(86_400.0, gt=0, description="Time to confirm a job under review, in seconds.")
+    idempotency_hours: float = Field(24.0, gt=0, description="How long an `Idempotency-Key` is known, in hours.")
     sweep_seconds: float = Field(1.0, gt=0, description="Pause between two sweeps for lost work, in seconds.")
     workers: int = Field(2, ge=1, description="Worker processes that `numberyard up` starts.")
     log_level: str = Field("INFO", description="Least level that is logged.")
