@@ -8,7 +8,7 @@ ENV PATH="/opt/numberyard/bin:$PATH"
 WORKDIR /src
 # The locked packages first: this layer lasts as long as the lock.
 COPY requirements.lock ./
-RUN pip install --require-hashes --requirement requirements.lock
+RUN pip install --require-hashes --no-deps --requirement requirements.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY schemas schemas
 COPY worker worker

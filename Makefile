@@ -14,6 +14,9 @@ NEW_ENOUGH := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 TOO_OLD := Numberyard needs Python 3.11 or later, with venv and pip (Debian: apt install python3-venv); \
 set PYTHON=/path/to/python if it is not in PATH.
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --no-input
+# The locks are complete, so nothing is resolved: older pips, asked for `pydantic[email]` by a dependency, take the newest
+# release instead of the locked one and then refuse it for want of a hash.
+LOCKED := install --require-hashes --no-deps --requirement
 # Comparisons over hundreds of thousands of numbers: `make test` runs them, tracing them would take minutes.
 LONG := (every_number or every_field or times_faster)
 COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet pyproject.toml --build-deps-for editable \
@@ -78,11 +81,11 @@ $(VENV)/.python:
 
 $(VENV)/.runtime: $(VENV)/.python requirements.lock pyproject.toml
 	@echo "Installing what the service needs ..."
-	@$(PIP) install --require-hashes --requirement requirements.lock
+	@$(PIP) $(LOCKED) requirements.lock
 	@PYTHONWARNINGS=ignore $(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.runtime requirements-dev.lock
 	@echo "Installing what the tests and checks need ..."
-	@$(PIP) install --require-hashes --requirement requirements-dev.lock
+	@$(PIP) $(LOCKED) requirements-dev.lock
 	@touch $@
