@@ -15,6 +15,7 @@ from schemas import problems
 from schemas.codes import Code
 from schemas.columns import Column
 from schemas.problems import RequestCode
+from worker.infra.storage import StoreError
 from worker.infra.tenants import GoneError, StillUsedError
 
 log = structlog.get_logger(__name__)
@@ -66,6 +67,7 @@ def register(app: APIFlask) -> None:
     app.register_error_handler(DataError, _unstorable)
     app.register_error_handler(OperationalError, _unavailable)
     app.register_error_handler(InterfaceError, _unavailable)
+    app.register_error_handler(StoreError, _store_unavailable)
     app.register_error_handler(Exception, _unexpected)
     app.error_processor(_validation_error)
 
@@ -105,6 +107,11 @@ def _unstorable(_error: Exception) -> Response:
 def _unavailable(error: Exception) -> Response:
     log.error("database_unreachable", error=type(error).__name__)
     return respond(problems.of_request(RequestCode.UNAVAILABLE), {"Retry-After": "2"})
+
+
+def _store_unavailable(error: Exception) -> Response:
+    log.error("store_unavailable", error=str(error))
+    return respond(problems.of_request(RequestCode.UNAVAILABLE), {"Retry-After": "30"})
 
 
 def _unexpected(error: Exception) -> Response:

@@ -18,6 +18,7 @@ from schemas.columns import Column
 from schemas.jobs import JobOptions, OnError, Phase
 from worker.infra import arrow, broker, jobs, storage
 from worker.infra.db import transaction
+from worker.infra.faults import Point, pass_by
 
 log = structlog.get_logger(__name__)
 
@@ -32,6 +33,7 @@ def refuse(lease: jobs.Lease, code: Code, detail: str, context: Mapping[str, obj
     """End the job with the file's fault. Nothing is kept but the problem's text."""
     with transaction() as connection:
         jobs.fail(connection, lease, problems.of_file(code, detail, context))
+    pass_by(Point.REFUSE_COMMITTED)
     storage.remove_job(lease.job)
     log.info("file_refused", code=code.value)
 
@@ -87,6 +89,8 @@ def _halve(lease: jobs.Lease) -> None:
         numbers = jobs.halve(connection, lease, [middle, len(rows) - middle])
         for number, half in zip(numbers, halves, strict=True):
             arrow.put_table(storage.chunk_key(lease.job, lease.check, number), half)
+        pass_by(Point.HALVE_ENTERED)
+    pass_by(Point.HALVE_COMMITTED)
     log.warning("chunk_halved", rows=lease.rows)
     broker.wake(Phase.WRITE, lease.job, len(numbers))
 
@@ -108,6 +112,7 @@ def _give_up_rows(lease: jobs.Lease) -> None:
     with transaction() as connection:
         tally = results.tally(failed)
         following = jobs.end_chunk(connection, lease, key, tally)
+    pass_by(Point.GIVE_UP_COMMITTED)
     log.error("rows_given_up", rows=chunk.num_rows, first_row=chunk.column("row")[0].as_py())
     if following is not None:
         broker.wake(following, lease.job)

@@ -11,6 +11,9 @@ the holder of the lease can commit.
 
 from __future__ import annotations
 
+import errno
+import hashlib
+import hmac
 import sys
 import tempfile
 import time
@@ -30,7 +33,8 @@ from schemas.findings import Layout
 from schemas.jobs import FORMS, JobKind, JobStatus, Mode, OnError, Phase, Tally
 from worker import giving_up
 from worker.infra import arrow, broker, inventory, jobs, storage
-from worker.infra.db import TRANSIENT, transaction
+from worker.infra.db import is_transient, transaction
+from worker.infra.faults import Point, pass_by
 from worker.infra.heartbeat import heartbeat
 from worker.infra.settings import Settings, get_settings
 from worker.preview import preview
@@ -43,7 +47,8 @@ from worker.stages.write import write
 from worker.world import Job, job_of, names_for, world_for
 
 log = structlog.get_logger(__name__)
-_TRY_AGAIN: tuple[type[Exception], ...] = (*TRANSIENT, inventory.ConflictError)
+_SURROUNDINGS = (inventory.ConflictError, storage.StoreError)
+_DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 CONFLICTS = 5  # in a row, before a chunk makes way for others; every time at least one more number exists
 
@@ -74,16 +79,24 @@ def _attempt(lease: jobs.Lease, settings: Settings) -> None:
             STEPS[lease.phase](lease)
     except jobs.LostLeaseError:
         log.warning("lease_lost")
-    except _TRY_AGAIN as error:
-        log.warning("try_again", error=type(error).__name__)
-        giving_up.postpone(lease, counts=False)
-    except Exception:
-        log.exception("failed", attempt=lease.attempt)
-        giving_up.postpone(lease, counts=True)
+    except Exception as error:
+        theirs = _is_of_the_surroundings(error)
+        if theirs:
+            log.warning("try_again", error=type(error).__name__)
+        else:
+            log.exception("failed", attempt=lease.attempt)
+        giving_up.postpone(lease, counts=not theirs)
+
+
+def _is_of_the_surroundings(error: Exception) -> bool:
+    """Whether it says nothing about the rows: the database or the storage is away, or there is no room."""
+    is_full = isinstance(error, OSError) and error.errno in _DISK_FULL
+    return is_full or is_transient(error) or isinstance(error, _SURROUNDINGS)
 
 
 def check(lease: jobs.Lease) -> None:
     """read -> validate: the rows become chunks, or the job ends with the file's fault and nothing is kept."""
+    pass_by(Point.CHECK_CLAIMED)
     with transaction() as connection:
         row = jobs.job_row(connection, lease.job_id)
         job = job_of(connection, row)
@@ -98,8 +111,11 @@ def check(lease: jobs.Lease) -> None:
         return
     with transaction() as connection:
         following = jobs.end_check(connection, lease, checked)
+        pass_by(Point.CHECK_ENTERED)
+    pass_by(Point.CHECK_COMMITTED)
     if following is not None:
         broker.wake(following, lease.job, len(checked.chunk_rows))
+    pass_by(Point.CHECK_ANNOUNCED)
 
 
 def _check_rows(lease: jobs.Lease, job: Job, row: Row[Any]) -> jobs.CheckedJob:
@@ -121,10 +137,21 @@ def _rows_of(lease: jobs.Lease, job: Job, row: Row[Any], workdir: Path) -> Itera
     told = job.options
     hints = Hints(told.delimiter, told.encoding, told.sheet, told.header_row)
     with (
-        storage.local(storage.upload_key(lease.job)) as path,
+        _as_it_came(lease, row) as path,
         read(path, _limits(get_settings()), workdir=workdir, form=form, hints=hints) as sheet,
     ):
         yield sheet
+
+
+@contextmanager
+def _as_it_came(lease: jobs.Lease, row: Row[Any]) -> Iterator[Path]:
+    """The uploaded file. `FileFault` if it is not what arrived at the door any more."""
+    with storage.local(storage.upload_key(lease.job)) as path:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").digest()
+        if not hmac.compare_digest(digest, row.file_sha256):
+            raise FileFault(Code.DIGEST_MISMATCH, "The stored file is not what was uploaded any more.")
+        yield path
 
 
 def _check_each(lease: jobs.Lease, rows: Rows, job: Job, workdir: Path) -> CheckedFile:
@@ -145,7 +172,9 @@ def _check_each(lease: jobs.Lease, rows: Rows, job: Job, workdir: Path) -> Check
                     [batch.surplus.get(place, "") for place in range(len(batch.row_number))], pa.string()
                 )
             writer.write_batch(pa.record_batch([*batch.cells.columns, surplus], schema=schema))
+    pass_by(Point.CHECK_READ)
     storage.put(storage.rows_key(lease.job, lease.token), path)
+    pass_by(Point.CHECK_ROWS_STORED)
     checked, most = check_file(parts, job.kind, job.options), get_settings().max_rows
     if checked.numbers > most:
         detail = f"The blocks of the file have {checked.numbers:,} numbers together, more than {most:,}."
@@ -184,6 +213,7 @@ def _cut(
     sizes = []
     for number, chunk in enumerate(chunks(size)):
         arrow.put_table(storage.chunk_key(lease.job, lease.token, number), chunk)
+        pass_by(Point.CHECK_CHUNK_STORED)
         sizes.append(int(results.first_lines(chunk).sum()))
     tally = results.tally(table)
     review = None if job.options.mode is Mode.APPLY else preview(lease, job, table, len(sizes), tally)
@@ -195,6 +225,7 @@ def write_chunk(lease: jobs.Lease) -> None:
 
     Where another upload got in first, everything is decided anew from what the inventory says then.
     """
+    pass_by(Point.WRITE_CLAIMED)
     chunk = arrow.get_table(storage.chunk_key(lease.job, lease.check, lease.number))
     for _ in range(CONFLICTS):
         try:
@@ -205,8 +236,10 @@ def write_chunk(lease: jobs.Lease) -> None:
             break
     else:
         raise inventory.ConflictError
+    pass_by(Point.WRITE_COMMITTED)
     if following is not None:
         broker.wake(following, lease.job)
+    pass_by(Point.WRITE_ANNOUNCED)
 
 
 def _write_once(lease: jobs.Lease, chunk: pa.Table) -> Phase | None:
@@ -216,18 +249,25 @@ def _write_once(lease: jobs.Lease, chunk: pa.Table) -> Phase | None:
         decided = resolve(chunk, world_for(connection, job, chunk))
         if job.options.on_error is OnError.ABORT:
             decided = abort(decided, other_rows_failed=Tally.from_json(row.tally).count(Outcome.FAILED) > 0)
+        pass_by(Point.WRITE_RESOLVED, chunk.column("e164").to_numpy())
         write(connection, decided, lease.job_id)
+        pass_by(Point.WRITE_COPIED)
         key = storage.result_key(lease.job, lease.number, lease.token)
         arrow.put_table(key, decided.results)
+        pass_by(Point.WRITE_RESULT_STORED)
         image_key = None
         if decided.images.num_rows:
             image_key = storage.image_key(lease.job, lease.number, lease.token)
             arrow.put_table(image_key, decided.images)
-        return jobs.end_chunk(connection, lease, key, results.tally(decided.results), image_key)
+            pass_by(Point.WRITE_IMAGE_STORED)
+        following = jobs.end_chunk(connection, lease, key, results.tally(decided.results), image_key)
+        pass_by(Point.WRITE_ENTERED)
+        return following
 
 
 def publish(lease: jobs.Lease) -> None:
     """report: every row's result in file order, then the job's end."""
+    pass_by(Point.REPORT_CLAIMED)
     with transaction() as connection:
         keys = jobs.result_keys(connection, lease.job_id)
         counted = jobs.tally_of(connection, lease.job_id)
@@ -240,6 +280,7 @@ def publish(lease: jobs.Lease) -> None:
         unreached=Code.CANCELLED if row.status == JobStatus.CANCELLING else None,
     )
     arrow.put_table(storage.results_key(lease.job), merged)
+    pass_by(Point.REPORT_MERGED)
     with (
         arrow.batches(storage.rows_key(lease.job, lease.check)) as cells,
         storage.Receiver(storage.report_key(lease.job)) as file,
@@ -249,8 +290,12 @@ def publish(lease: jobs.Lease) -> None:
         for batch in cells:
             file.write(report.csv_rows(layout, batch, merged.slice(start, batch.num_rows)))
             start += batch.num_rows
+        pass_by(Point.REPORT_HALF_STORED)
+    pass_by(Point.REPORT_STORED)
     with transaction() as connection:
         jobs.end_report(connection, lease, results.tally(merged))
+        pass_by(Point.REPORT_ENTERED)
+    pass_by(Point.REPORT_COMMITTED)
 
 
 def _facts(facts: FileFacts) -> dict[str, Any]:

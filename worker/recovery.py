@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from worker.infra import broker, upkeep
 from worker.infra.db import transaction
+from worker.infra.faults import Point, pass_by
 from worker.infra.settings import get_settings
 
 log = structlog.get_logger(__name__)
@@ -23,9 +24,11 @@ def sweep() -> None:
             freed = upkeep.free_expired(connection)
             expired = upkeep.expire_reviews(connection)
             due = upkeep.settle(connection) + upkeep.overdue(connection, settings.hint_seconds)
+            pass_by(Point.SWEEP_ENTERED)
     except DBAPIError as error:
         log.warning("sweep_failed", error=type(error).__name__)
         return
+    pass_by(Point.SWEEP_COMMITTED)
     if freed:
         log.warning("leases_expired", count=freed)
     if expired:

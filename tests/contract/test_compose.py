@@ -225,7 +225,7 @@ def test_image() -> None:
     (user,) = instruction("USER")
     assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", user)
     assert len(instruction("FROM")) == 2
-    assert "--require-hashes --requirement requirements.lock" in DOCKERFILE
+    assert "--require-hashes --no-deps --requirement requirements.lock" in DOCKERFILE
     assert "/readyz" in instruction("HEALTHCHECK")[0]
     assert gunicorn_options(json.loads(instruction("CMD")[-1])[1:]) == gunicorn_options(OURS["web"]["command"][1:])
     assert set(re.findall(r"NUMBERYARD_\w+", DOCKERFILE)) <= SETTINGS

@@ -274,7 +274,6 @@ def test_child_knows_no_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     ("script", "context"),
     [
         ("import os; os.abort()", {"signal": "SIGABRT"}),
-        ("import os; os.kill(os.getpid(), 9)", {"signal": "SIGKILL"}),
         ("import os; os._exit(3)", {"exit_code": 3}),
         ("print('nonsense')", {}),
     ],
@@ -288,6 +287,26 @@ def test_whatever_a_child_does_is_a_verdict(
     with pytest.raises(FileFault) as caught, read(tmp_path / "upload", LIMITS, workdir=tmp_path):
         pass
     assert (caught.value.code, caught.value.context) == (Code.UNREADABLE_FILE, context)
+
+
+@pytest.mark.parametrize(
+    ("script", "error"),
+    [
+        ("import os; os.kill(os.getpid(), 9)", workbook.ChildKilledError),
+        ("import errno; raise OSError(errno.ENOSPC, 'full')", OSError),
+    ],
+)
+def test_what_is_not_the_workbook_s_fault_is_no_verdict(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, error: type[Exception]
+) -> None:
+    """Killed from outside, or no room on the disk: it is tried again."""
+    child = workbook.CHILD.read_text()
+    reader = f"def read_file(order):\n    {script}\n\n\nif __name__ =="
+    (tmp_path / "child.py").write_text(child.replace("if __name__ ==", reader))
+    monkeypatch.setattr(workbook, "CHILD", tmp_path / "child.py")
+    (tmp_path / "upload").write_bytes(SOUND_XLSX)
+    with pytest.raises(error), read(tmp_path / "upload", LIMITS, workdir=tmp_path):
+        pass
 
 
 def test_child_of_a_process_that_is_gone_reads_nothing(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from flask import Response, request
 from schemas import actions, api
 from schemas.columns import Column
 from schemas.hints import Hints
-from schemas.jobs import JobKind, JobOptions, Mode, OnError, Phase
+from schemas.jobs import JobKind, JobOptions, Mode, OnError
 from schemas.permissions import Actor
 from schemas.problems import RequestCode
 from schemas.services import NO_SERVICE, Service
@@ -26,10 +26,12 @@ from webhook import auth, named, once
 from webhook.api.jobs import accepted
 from webhook.api.numbers import filter_of
 from webhook.bodies import JSON, MULTIPART, form_schema, read_json, validated
+from webhook.entering import announce, entering
 from webhook.errors import refuse
 from webhook.receiving import receive
-from worker.infra import broker, jobs, listed, selections, storage
+from worker.infra import jobs, listed, selections, storage
 from worker.infra.db import transaction
+from worker.infra.faults import Point, pass_by
 from worker.infra.settings import get_settings
 
 bp = APIBlueprint("actions", __name__, url_prefix="/v1", tag="Actions")
@@ -121,12 +123,9 @@ def delete() -> Response:
 def _accept(action: Action) -> Response:
     """202 as soon as it is certain which numbers are meant; what becomes of each is told by the job."""
     job = str(uuid.uuid4())
-    try:
+    with entering(job):
         _enter(job, action)
-    except Exception:
-        storage.remove_job(job)
-        raise
-    broker.wake(Phase.CHECK, job)
+    announce(job)
     return accepted(job)
 
 
@@ -153,6 +152,7 @@ def _enter(job: str, action: Action) -> None:
         order = jobs.Order(job, actor.tenant.id, actor.name, action.kind, options, file, parent_id=parent)
         jobs.accept(connection, order)
         once.made(connection, job)
+        pass_by(Point.ACCEPT_ENTERED)
 
 
 def _numbers(connection: sa.Connection, actor: Actor, body: actions.Selection) -> list[str] | pa.Array:

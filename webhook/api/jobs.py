@@ -28,6 +28,7 @@ from webhook.errors import Refused, refuse
 from webhook.pages import next_link
 from worker.infra import broker, job_views, lifecycle, scope, storage
 from worker.infra.db import transaction
+from worker.infra.faults import Point, pass_by
 from worker.infra.job_views import JobFilter, JobView
 from worker.infra.published import open_report, stream_report
 
@@ -215,6 +216,7 @@ def _decided(
         except lifecycle.WrongStateError as error:
             raise refuse(error.code, job_status=error.status) from error
         once.made(connection, following or job_id)
+    pass_by(Point.DECISION_COMMITTED)
     if phase is not None:
         broker.wake(phase, following or job_id)
     return accepted(following or job_id)

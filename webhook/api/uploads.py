@@ -11,15 +11,17 @@ from flask import Response, request
 from schemas import api, permissions
 from schemas.columns import Column
 from schemas.hints import Hints
-from schemas.jobs import Accept, JobKind, JobOptions, Mode, OnError, OnExisting, Phase
+from schemas.jobs import Accept, JobKind, JobOptions, Mode, OnError, OnExisting
 from schemas.permissions import Actor
 from webhook import auth, named, once
 from webhook.api.jobs import accepted
 from webhook.bodies import validated
+from webhook.entering import announce, entering
 from webhook.errors import refuse_file
 from webhook.receiving import Received, receive
-from worker.infra import broker, jobs, storage
+from worker.infra import jobs, storage
 from worker.infra.db import transaction
+from worker.infra.faults import Point, pass_by
 from worker.infra.settings import get_settings
 
 bp = APIBlueprint("uploads", __name__, url_prefix="/v1", tag="Uploads")
@@ -39,17 +41,14 @@ def upload() -> Response:
         raise refuse_file(refused)
     job = str(uuid.uuid4())
     received = receive(request, storage.upload_key(job), get_settings().max_upload_bytes)
-    try:
-        once.is_request(asdict(received))
+    with entering(job):
         _enter(job, actor, received)
-    except Exception:
-        storage.remove_job(job)
-        raise
-    broker.wake(Phase.CHECK, job)
+    announce(job)
     return accepted(job)
 
 
 def _enter(job: str, actor: Actor, received: Received) -> None:
+    once.is_request(asdict(received))
     form = validated(api.UploadForm, received.fields)
     with transaction() as connection:
         options = JobOptions(
@@ -67,3 +66,4 @@ def _enter(job: str, actor: Actor, received: Received) -> None:
         order = jobs.Order(job, actor.tenant.id, actor.name, JobKind.UPLOAD, options, file, parent_id=parent)
         jobs.accept(connection, order)
         once.made(connection, job)
+        pass_by(Point.ACCEPT_ENTERED)

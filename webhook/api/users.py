@@ -13,7 +13,7 @@ from flask import Response, url_for
 from schemas import permissions
 from schemas import users as bodies
 from schemas.columns import Column
-from schemas.jobs import JobKind, JobOptions, Phase
+from schemas.jobs import JobKind, JobOptions
 from schemas.permissions import UserKind
 from schemas.problems import RequestCode
 from schemas.services import Service, name_of
@@ -21,10 +21,11 @@ from webhook import auth, views
 from webhook.answers import created, done, shown, stop_if
 from webhook.api import jobs as job_pages
 from webhook.api.tenants import find as find_tenant
+from webhook.entering import announce, entering
 from webhook.errors import refuse
 from webhook.giving import refuse_bad_numbers
 from webhook.pages import next_link
-from worker.infra import broker, jobs, listed, storage, tenants, users
+from worker.infra import jobs, listed, tenants, users
 from worker.infra.db import transaction
 from worker.infra.users import UserFilter, UserView
 
@@ -60,14 +61,10 @@ def create(body: bodies.NewUser) -> Response:
     """Numbers that cannot be given are refused here, all at once and with nothing made; the job tells the rest."""
     job = str(uuid.uuid4())
     wanted = body.services()
-    try:
-        with transaction() as connection:
-            public_id = _make(connection, body, wanted, job)
-    except Exception:
-        storage.remove_job(job)
-        raise
+    with entering(job), transaction() as connection:
+        public_id = _make(connection, body, wanted, job)
     if wanted:
-        broker.wake(Phase.CHECK, job)
+        announce(job)
         job_pages.wait_for(job, WAIT)
     with transaction() as connection:
         view = _find(connection, public_id)

@@ -6,6 +6,7 @@ time it takes. Publishing never holds a request up.
 
 from __future__ import annotations
 
+import time
 from functools import lru_cache
 
 import redis
@@ -25,7 +26,8 @@ QUEUES = {Phase.CHECK: "checking", Phase.WRITE: "chunks", Phase.REPORT: "reports
 ALL_QUEUES = (*QUEUES.values(), UPKEEP)
 TASKS = {phase: f"numberyard.{phase.value}" for phase in Phase}
 SWEEP = "numberyard.sweep"
-PUBLISH_SECONDS = 0.5
+PUBLISH_SECONDS = 0.3  # for one answer of the broker, and after which no further hint is sent
+SOFT_SHUTDOWN_SECONDS = 10.0
 MOST_HINTS = 16  # as many workers as one announcement may set going
 
 
@@ -46,6 +48,7 @@ def configuration(settings: Settings) -> dict[str, object]:
         "task_reject_on_worker_lost": False,
         "worker_prefetch_multiplier": 1,
         "worker_cancel_long_running_tasks_on_connection_loss": False,
+        "worker_soft_shutdown_timeout": SOFT_SHUTDOWN_SECONDS,
         "worker_enable_remote_control": False,
         "worker_send_task_events": False,
         "worker_max_memory_per_child": 1_500_000,
@@ -57,8 +60,8 @@ def configuration(settings: Settings) -> dict[str, object]:
             "sweep": {
                 "task": SWEEP,
                 "schedule": settings.sweep_seconds,
-                # A sweep that waited longer than this is stale: the next one does its work.
-                "options": {"queue": UPKEEP, "expires": max(settings.sweep_seconds, 1.0)},
+                # No `expires`: it would be judged by the clock of whoever gets it.
+                "options": {"queue": UPKEEP},
             }
         },
         "beat_max_loop_interval": settings.sweep_seconds,
@@ -92,8 +95,8 @@ def _client() -> redis.Redis:
     return redis.Redis.from_url(url.get_secret_value(), **timeouts)
 
 
-def _waiting_in(queue: str) -> int:
-    """Hints that nobody has taken yet: with enough of them there, more would only pile up."""
+def waiting_in(queue: str) -> int:
+    """Messages that nobody has taken yet: with enough of them there, more would only pile up. `RedisError`."""
     return int(_client().llen(queue))
 
 
@@ -102,8 +105,11 @@ def wake(phase: Phase, job: str, pieces: int = 1) -> bool:
 
     Each hint lives on as long as there is work (see `worker.tasks`), so a few start a job of any size.
     """
+    until = time.monotonic() + PUBLISH_SECONDS
     try:
-        for _ in range(min(pieces, MOST_HINTS - _waiting_in(QUEUES[phase]))):
+        for sent in range(min(pieces, MOST_HINTS - waiting_in(QUEUES[phase]))):
+            if sent and time.monotonic() > until:
+                break  # it answers, but slowly
             _publisher().send_task(TASKS[phase], args=[job], queue=QUEUES[phase], retry=False)
     except (KombuError, RedisError, OSError) as error:
         log.warning("broker_unreachable", phase=phase.value, job=job, error=type(error).__name__)

@@ -26,6 +26,12 @@ TRANSIENT: tuple[type[Exception], ...] = (
 )
 
 
+def is_transient(error: Exception) -> bool:
+    """Whether it is one of `TRANSIENT`, or the end of a transaction that stood still for too long."""
+    cause = getattr(error, "orig", None)
+    return isinstance(error, TRANSIENT) or isinstance(cause, psycopg.errors.IdleInTransactionSessionTimeout)
+
+
 def sqlalchemy_url(settings: Settings) -> sa.URL:
     """The database's address with the one driver we use; `LookupError` when none is set."""
     if settings.database_url is None:
@@ -41,8 +47,27 @@ def make_engine(settings: Settings) -> sa.Engine:
         pool_size=4,
         max_overflow=28,
         pool_pre_ping=True,
-        connect_args={"connect_timeout": 5, "application_name": "numberyard"},
+        connect_args=_connection(settings),
     )
+
+
+def _connection(settings: Settings) -> dict[str, object]:
+    """How each connection is opened.
+
+    A worker that stands still within a transaction (stopped, or its machine is) holds locks that whoever gets its work
+    would wait for without end. So the server ends such a transaction when the lease is over, too; and either side
+    notices within half a minute that the other has vanished from the network.
+    """
+    idle = max(int(settings.lease_seconds * 1000), 1000)
+    alive = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 4, "tcp_user_timeout": 30_000}
+    on_the_server = {
+        "idle_in_transaction_session_timeout": idle,
+        "tcp_keepalives_idle": 10,
+        "tcp_keepalives_interval": 5,
+        "tcp_keepalives_count": 4,
+    }
+    options = " ".join(f"-c {name}={value}" for name, value in on_the_server.items())
+    return {"connect_timeout": 5, "application_name": "numberyard", "options": options, **alive}
 
 
 @lru_cache(maxsize=1)

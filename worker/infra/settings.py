@@ -57,6 +57,9 @@ class Settings(BaseSettings):
     idempotency_hours: float = Field(24.0, gt=0, description="How long an `Idempotency-Key` is known, in hours.")
     sweep_seconds: float = Field(1.0, gt=0, description="Pause between two sweeps for lost work, in seconds.")
     workers: int = Field(2, ge=1, description="Worker processes that `numberyard up` starts.")
+    faults_dir: Path | None = Field(
+        None, description="For `make chaos` alone: the folder where it says which process is to die at which point."
+    )
     log_level: str = Field("INFO", description="Least level that is logged.")
 
     @property

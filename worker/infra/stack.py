@@ -124,8 +124,7 @@ class Stack:
         return self._service("worker", ("celery", "-A", "worker.celery_app", "worker", *arguments), self._listens)
 
     def _beat(self) -> Service:
-        # The plain scheduler keeps its clock in memory: the one schedule it has needs no file.
-        arguments = ("--scheduler", "celery.beat:Scheduler", "--pidfile=", "--loglevel", "WARNING")
+        arguments = ("--scheduler", "worker.infra.beat:Scheduler", "--pidfile=", "--loglevel", "WARNING")
         return self._service("beat", ("celery", "-A", "worker.celery_app", "beat", *arguments))
 
     def _service(self, name: str, module: tuple[str, ...], ready: Any = lambda: True) -> Service:  # noqa: ANN401

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import obstore
+from obstore.exceptions import BaseError
 from obstore.store import LocalStore, ObjectStore, from_url
 
 from worker.infra.settings import get_settings
@@ -25,6 +26,21 @@ BLOCK = 4 * 1024 * 1024  # bytes; large enough that a system call is cheap, smal
 
 class MissingFileError(LookupError):
     """The file is not there (any more), whatever the backend."""
+
+
+class StoreError(Exception):
+    """The store cannot do it now: it is full, or away. Nothing is wrong with the file, so it may be tried again."""
+
+
+@contextmanager
+def _told_alike(key: str) -> Iterator[None]:
+    """Two kinds of failure, `MissingFileError` and `StoreError`, whatever the backend raises."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise MissingFileError(key) from error
+    except (BaseError, OSError) as error:
+        raise StoreError(f"{key}: {error}".partition("\n")[0]) from error
 
 
 def folder_of(job: str) -> str:
@@ -95,22 +111,26 @@ def store() -> ObjectStore:
 class Receiver:
     """A file being written block by block, counted and digested on the way.
 
-    Nothing is visible under the key before `commit`; a receiver that is dropped leaves nothing.
+    Nothing is visible under the key before `commit`; a receiver that is dropped leaves nothing. Raises `StoreError`.
     """
 
     def __init__(self, key: str) -> None:
         self.size = 0
         self.sha256 = hashlib.sha256()
-        self._writer: Any = obstore.open_writer(store(), key, buffer_size=BLOCK)
+        self._key = key
+        with _told_alike(key):
+            self._writer: Any = obstore.open_writer(store(), key, buffer_size=BLOCK)
 
     def write(self, block: bytes) -> int:
         self.size += len(block)
         self.sha256.update(block)
-        self._writer.write(block)
+        with _told_alike(self._key):
+            self._writer.write(block)
         return len(block)
 
     def commit(self) -> None:
-        self._writer.close()
+        with _told_alike(self._key):
+            self._writer.close()
 
     def __enter__(self) -> Self:
         return self
@@ -122,24 +142,21 @@ class Receiver:
 
 
 def put(key: str, content: bytes | Path) -> None:
-    """Store a small file, or a file that stands in a local folder."""
-    obstore.put(store(), key, content)
+    """Store a small file, or a file that stands in a local folder. `StoreError`."""
+    with _told_alike(key):
+        obstore.put(store(), key, content)
 
 
 def get(key: str) -> memoryview:
-    """A small file's content. `MissingFileError` if it is not there."""
-    try:
+    """A small file's content. `MissingFileError` if it is not there, `StoreError`."""
+    with _told_alike(key):
         return memoryview(obstore.get(store(), key).bytes())
-    except FileNotFoundError as error:
-        raise MissingFileError(key) from error
 
 
 def stream(key: str) -> Iterator[bytes]:
     """A file's content, block by block. `MissingFileError` if it is not there, raised before the first block."""
-    try:
+    with _told_alike(key):
         found = obstore.get(store(), key)
-    except FileNotFoundError as error:
-        raise MissingFileError(key) from error
     return (bytes(block) for block in found.stream(min_chunk_size=BLOCK))
 
 

@@ -8,6 +8,7 @@ it crash: only its parent decides what that means. An archive that is no workboo
 from __future__ import annotations
 
 import ctypes
+import errno
 import json
 import os
 import re
@@ -27,6 +28,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 PR_SET_PDEATHSIG = 1
+DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO})
+TRY_AGAIN = 75  # exit code: the workbook is not to blame (EX_TEMPFAIL of sysexits.h)
 LONGEST_FILE_NAME = 255
 LONGEST_NAME = 31  # Excel's own limit for the name of a sheet
 MOST_NAMED = 10
@@ -288,6 +291,10 @@ def main() -> None:
             "code": "UNREADABLE_FILE",
             "detail": "The workbook asks for more memory than a sheet of numbers needs.",
         }
+    except OSError as error:
+        if error.errno in DISK_FULL:
+            sys.exit(TRY_AGAIN)
+        raise
     sys.stdout.write(json.dumps(answer))
 
 

@@ -5,6 +5,7 @@ A workbook is never opened in this process: 1.7 kB of it can abort a parser or m
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -28,6 +29,11 @@ CHILD = Path(__file__).with_name("child.py")
 PASSED_ON = ("PATH", "LD_LIBRARY_PATH")
 # One thread and one arena: what threads reserve counts against the child's address space.
 CHILD_ENVIRONMENT = {"LC_ALL": "C.UTF-8", "MALLOC_ARENA_MAX": "1", "OMP_NUM_THREADS": "1"}
+TRY_AGAIN = 75  # the child's exit code when the workbook is not to blame
+
+
+class ChildKilledError(Exception):
+    """The child was killed from outside: its own limits end it in other ways, so nothing is known of the workbook."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +90,8 @@ def open_workbook(
     Either goes to `target`. `notes` are sentences to begin with.
 
     `FileFault` UNSUPPORTED_TYPE (another kind of archive), ENCRYPTED_FILE, EMPTY_FILE, or UNREADABLE_FILE: damaged, or
-    the child crashed, was killed, or came to the end of its memory or time, or there is no such sheet.
+    the child crashed, or came to the end of its memory or time, or there is no such sheet. `OSError` if there was no
+    room to read it into; `ChildKilledError` if somebody killed the child, the machine short of memory perhaps.
     """
     answer = _answer(path, target, limits, hints)
     if "code" in answer:
@@ -129,6 +136,10 @@ def _answer(path: Path, target: Path, limits: Limits, hints: Hints) -> Mapping[s
         _out_of_time(limits)
     if returncode == -signal.SIGXCPU:
         _out_of_time(limits)
+    if returncode == TRY_AGAIN:
+        raise OSError(errno.ENOSPC, "no room to read a workbook into")
+    if returncode == -signal.SIGKILL:
+        raise ChildKilledError
     if returncode < 0:
         detail = "The workbook could not be read: it is damaged, or asks for more memory than a sheet of numbers needs."
         fault(Code.UNREADABLE_FILE, detail, signal=signal.Signals(-returncode).name)
