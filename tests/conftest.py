@@ -20,9 +20,10 @@ from schemas.jobs import Phase
 from tests.commands import Cli, served
 from tests.door import Door
 from tests.factories import World, grow
+from tests.kept import forget
 from webhook.app import create_app
 from worker import pipeline
-from worker.infra import broker, db, migrate, settings, storage
+from worker.infra import migrate
 from worker.infra.embedded import EmbeddedPostgres, EmbeddedValkey
 from worker.infra.settings import Settings
 
@@ -43,14 +44,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         folder = item.path.relative_to(FOLDERS).parts[0]
         item.add_marker(MARKS.get(folder, folder))
-
-
-def _forget() -> None:
-    """Drop what a process keeps once it was made from its settings."""
-    if db.engine.cache_info().currsize:
-        db.engine().dispose()
-    for kept in (settings.get_settings, db.engine, storage.store, broker.app, broker._publisher, broker._client):  # noqa: SLF001
-        kept.cache_clear()
 
 
 @pytest.fixture(scope="session")
@@ -84,10 +77,10 @@ def configure(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
     def change(**values: Any) -> None:  # noqa: ANN401 - whatever a setting takes
         for name, value in values.items():
             monkeypatch.setenv(f"NUMBERYARD_{name.upper()}", str(value))
-        _forget()
+        forget()
 
     yield change
-    _forget()
+    forget()
 
 
 @pytest.fixture
@@ -102,7 +95,7 @@ def database(
     engine = sa.create_engine(url, pool_size=4)
     yield engine
     engine.dispose()
-    _forget()
+    forget()
     _run(database_server, f"DROP DATABASE {name} WITH (FORCE)")
 
 

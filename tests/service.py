@@ -126,11 +126,15 @@ class Service:
         """Every process of the service but the first."""
         return psutil.Process(self.process.pid).children(recursive=True)
 
+    def processes(self, role: str) -> list[psutil.Process]:
+        """The live processes of a role (`web`, `worker`, `beat`), the one that started the others first."""
+        mine = [one for one in self.below() if role_of(one) == role]
+        ids = {one.pid for one in mine}
+        return sorted(mine, key=lambda one: _parent(one) in ids)
+
     def workers(self) -> list[psutil.Process]:
         """The Celery worker's processes: the parent first, then those that do the work."""
-        mine = [one for one in self.below() if _is_worker(one)]
-        ids = {one.pid for one in mine}
-        return sorted(mine, key=lambda one: one.ppid() in ids)
+        return self.processes("worker")
 
     def log(self) -> str:
         return "\n".join(path.read_text(errors="replace")[-4000:] for path in sorted(self.folder.glob("logs/*.log")))
@@ -144,19 +148,31 @@ class Service:
         assert not left
 
 
-def _is_worker(process: psutil.Process) -> bool:
+def role_of(process: psutil.Process) -> str:
+    """What a process of the service does; empty for guards, for the database's and the broker's."""
     with contextlib.suppress(psutil.NoSuchProcess):
         words = process.cmdline()
-        return "celery" in words and "worker" in words and not any(word.endswith("guard.py") for word in words)
-    return False
+        if any(word.endswith("guard.py") for word in words):
+            return ""
+        if "celery" in words:
+            return "beat" if "beat" in words else "worker"
+        return "web" if "gunicorn" in words else ""
+    return ""
 
 
-def start(folder: Path, workers: int, **settings: Any) -> Service:  # noqa: ANN401 - settings of any type
-    """Start the service on a folder and wait until it says that it is ready."""
+def _parent(process: psutil.Process) -> int:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.ppid()
+    return 0
+
+
+def start(folder: Path, workers: int, scratch: Path | None = None, **settings: Any) -> Service:  # noqa: ANN401 - settings of any type
+    """Start the service on a folder and wait until it says that it is ready. `scratch`: its temporary folder."""
     folder.mkdir(parents=True, exist_ok=True)
     before = _written(folder)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("NUMBERYARD_")}
     environment |= {f"NUMBERYARD_{name.upper()}": str(value) for name, value in (QUICK | settings).items()}
+    environment |= {} if scratch is None else {"TMPDIR": str(scratch)}
     command = [NUMBERYARD, "up", "--data", str(folder), "--port", str(free_port()), "--demo", "--workers", str(workers)]
     with (folder / "up.log").open("ab") as log:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL)

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -131,7 +132,7 @@ def _cut(up: Service, how: signal.Signals) -> None:
 def test_a_restart_on_the_same_folder_carries_on(tmp_path: Path) -> None:
     """Stopped, then killed, each time within a job: the next start ends it, with the same tokens."""
     count, first = 30_000, 13_123_000_000
-    settings = {"workers": 1, "rows_per_chunk": 500}
+    settings: dict[str, Any] = {"workers": 1, "rows_per_chunk": 500}
     up = service.start(tmp_path, **settings)
     try:
         tokens = [account["token"] for account in up.demo["accounts"]]

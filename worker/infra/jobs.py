@@ -266,7 +266,11 @@ def end_chunk(
 
 
 def halve(connection: sa.Connection, lease: Lease, rows: Sequence[int]) -> list[int]:
-    """Replace a chunk by smaller ones; answers their numbers. They inherit all tries but the last."""
+    """Replace a chunk by smaller ones; answers their numbers.
+
+    They have two tries left, however often the halving itself was broken off: one that fails by chance must not cost
+    sound rows their place.
+    """
     _update_held(connection, lease, {"state": ChunkState.DEAD, "lease_until": None})
     # Locks the job, so that two chunks halved at once do not choose the same numbers.
     _change(connection, lease, chunks_left=jobs.c.chunks_left + len(rows) - 1)
@@ -276,7 +280,8 @@ def halve(connection: sa.Connection, lease: Lease, rows: Sequence[int]) -> list[
         )
     ).scalar_one()
     numbers = list(range(last + 1, last + 1 + len(rows)))
-    ledger.add_work(connection, lease.job_id, lease.phase, dict(zip(numbers, rows, strict=True)), lease.attempt - 2)
+    tried = max(get_settings().max_attempts - 2, 0)
+    ledger.add_work(connection, lease.job_id, lease.phase, dict(zip(numbers, rows, strict=True)), tried)
     return numbers
 
 

@@ -1,0 +1,147 @@
+"""What clients do at the wrong moment: cancel, send twice at once, break off, dawdle."""
+
+from __future__ import annotations
+
+import socket
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
+
+from tests.chaos import files
+from tests.chaos.attacks import Done, Size, attack
+from tests.chaos.stand import END_SECONDS, MADE, Sent, Stand
+from tests.door import table
+from tests.service import wait_for
+
+CONFLICT = 409
+
+
+@attack("cancel racing the job, its last chunk and its report")
+def cancelled(stand: Stand, size: Size) -> Done:
+    """Whenever it comes: rows that are done stay, the others say CANCELLED, counts are the report's; then undone."""
+    sent = []
+    for _ in range(size.times * 4):
+        one = stand.send(files.sound(stand.numbers, 1_000), judged=False)
+        time.sleep(stand.dice.uniform(0, 0.8))
+        answer = stand.post(f"/v1/jobs/{one.job_id}/cancel", key=str(uuid.uuid4()))
+        assert answer is not None
+        assert answer.status_code in {MADE, CONFLICT}, answer.text  # CONFLICT: it had ended already
+        sent += [one, *_told_and_undone(stand, one)]
+    return Done(sent, size.times * 4)
+
+
+def _told_and_undone(stand: Stand, one: Sent) -> list[Sent]:
+    job = stand.ended(one)
+    assert job["status"] in {"cancelled", "completed"}, job["status"]
+    created, unprocessed = job["counts"]["created"], job["counts"]["unprocessed"]
+    if job["counts"]["total"] == 0:
+        assert job["links"]["report_csv"] is None  # it was never looked into
+        return []
+    assert created + unprocessed == job["counts"]["total"] == 1_000
+    lines = table(stand.get(f"/v1/jobs/{one.job_id}/report.csv").content)
+    codes = [line["_code"] for line in lines]
+    assert (codes.count("CREATED"), codes.count("CANCELLED"), len(codes)) == (created, unprocessed, 1_000)
+    if not created:
+        return []
+    # So that the inventory is again what an undisturbed run makes of the other files.
+    undo = stand.send(None, f"/v1/jobs/{one.job_id}/undo", judged=False)
+    assert stand.ended(undo)["counts"]["deleted"] == created
+    return [undo]
+
+
+@attack("the same Idempotency-Key many times at once")
+def at_once(stand: Stand, size: Size) -> Done:
+    """One job, however many ask for it."""
+    sent = []
+    for _ in range(size.times):
+        content, key = files.mixed(stand.numbers, size.rows, stand.dice), str(uuid.uuid4())
+        with ThreadPoolExecutor(6) as pool:
+            tries = [pool.submit(stand.post, "/v1/uploads", {}, content, key=key) for _ in range(6)]
+        answers = [one.result() for one in tries]
+        known = {answer.json()["id"] for answer in answers if answer is not None and answer.status_code == MADE}
+        assert len(known) == 1
+        assert {answer.status_code for answer in answers if answer is not None} <= {MADE, CONFLICT}
+        rows = stand.ask("SELECT count(*) AS jobs FROM jobs WHERE public_id::text = ANY(:known)", known=list(known))
+        assert rows[0].jobs == 1
+        sent.append(Sent("Harbour Telecom", "/v1/uploads", {}, content, known.pop(), 0.0))
+    assert len({one.job_id for one in sent}) == size.times
+    return Done(sent, size.times * 6)
+
+
+def _head(stand: Stand, length: int) -> bytes:
+    token = stand.up.client("Harbour").http.headers["Authorization"]
+    lines = (
+        "POST /v1/uploads HTTP/1.1",
+        "Host: localhost",
+        f"Authorization: {token}",
+        "Content-Type: multipart/form-data; boundary=b",
+        f"Content-Length: {length}",
+    )
+    return "\r\n".join((*lines, "", "")).encode()
+
+
+def _body(content: bytes) -> bytes:
+    head = b'--b\r\nContent-Disposition: form-data; name="file"; filename="numbers.csv"\r\n\r\n'
+    return head + content + b"\r\n--b--\r\n"
+
+
+def _line(stand: Stand) -> socket.socket:
+    address = urlsplit(stand.up.url)
+    return socket.create_connection((address.hostname, address.port), timeout=END_SECONDS)
+
+
+@attack("uploads that break off")
+def broken_off(stand: Stand, size: Size) -> Done:
+    """Cut at any place, politely or not: no job, no file."""
+    body = _body(files.sound(stand.numbers, size.rows))
+    before = stand.ask("SELECT count(*) AS jobs FROM jobs")[0].jobs
+    for turn in range(size.times * 2):
+        with _line(stand) as line:
+            line.sendall(_head(stand, len(body)) + body[: stand.dice.randrange(len(body))])
+            if turn % 2:
+                line.shutdown(socket.SHUT_WR)
+                assert b"TRUNCATED_UPLOAD" in _answer(line)
+    assert stand.ask("SELECT count(*) AS jobs FROM jobs")[0].jobs == before
+    return Done([], size.times * 2)
+
+
+def _answer(line: socket.socket) -> bytes:
+    said = b""
+    while block := line.recv(65536):
+        said += block
+        if b"\r\n\r\n" in said and said.rstrip().endswith(b"}"):
+            break
+    return said
+
+
+@attack("slow uploads, and a web process killed in the middle of one")
+def slow(stand: Stand, size: Size) -> Done:
+    """Others are served meanwhile; who was cut off sends again."""
+    content = files.mixed(stand.numbers, size.rows, stand.dice)
+    body = _body(content)
+    step = len(body) // 10 + 1
+    with _line(stand) as line, _line(stand) as doomed:
+        for one in (line, doomed):
+            one.sendall(_head(stand, len(body)))
+        for start in range(0, len(body), step):
+            line.sendall(body[start : start + step])
+            if start < len(body) // 2:
+                doomed.sendall(body[start : start + step])
+            time.sleep(0.1)
+            assert stand.get("/livez").status_code == 200
+        job_id = _answer(line).decode().partition('"id":"')[2].partition('"')[0]
+        victims = stand.up.processes("web")[1:]
+        for process in victims:
+            process.kill()
+        wait_for(lambda: _is_cut(doomed), END_SECONDS, "the other one to be cut off")
+    sent = [Sent("Harbour Telecom", "/v1/uploads", {}, content, job_id, 0.0)]
+    again = stand.send(files.mixed(stand.numbers, size.rows, stand.dice))
+    return Done([*sent, again], 2)
+
+
+def _is_cut(line: socket.socket) -> bool:
+    try:
+        return line.recv(1) == b""
+    except ConnectionError:
+        return True

@@ -1,0 +1,205 @@
+"""SIGKILL at every named point, and at random; SIGSTOP longer than a lease; rows and files that kill their worker."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+
+import psutil
+
+from tests import sheets
+from tests.chaos import files
+from tests.chaos.attacks import Done, Size, attack
+from tests.chaos.stand import END_SECONDS, LEASE, MAX_ATTEMPTS, Sent, Stand
+from tests.service import wait_for
+from worker.infra.faults import Fault, Point
+
+# Points that any upload passes; of each row of the table one is met at a time, by three files at once.
+PASSED_BY_UPLOADS = {
+    phase: [point for point in Point if point.value.startswith(f"{phase}.") and point is not Point.WRITE_IMAGE_STORED]
+    for phase in ("accept", "check", "write", "report")
+}
+ROUNDS = max(map(len, PASSED_BY_UPLOADS.values()))
+
+
+def of_round(number: int) -> list[Point]:
+    """The points that are met together."""
+    return [points[number] for points in PASSED_BY_UPLOADS.values() if number < len(points)]
+
+
+def _points(number: int) -> None:
+    points = of_round(number)
+
+    @attack(f"killed at {', '.join(points)}")
+    def killed(stand: Stand, size: Size) -> Done:
+        """Each process dies at its point, once; the client sends again what was not answered."""
+        for point in points:
+            stand.arm(point)
+        sent = [stand.send(files.mixed(stand.numbers, size.rows, stand.dice)) for _ in range(3)]
+        for point in points:
+            stand.wait_met(point)
+        return Done(sent, len(points))
+
+
+for _number in range(ROUNDS):
+    _points(_number)
+
+
+@attack("killed at write.image-stored")
+def killed_with_images(stand: Stand, size: Size) -> Done:
+    """A file that changes numbers that are there: their images stand in the storage, nothing is committed."""
+    first = stand.numbers.take(size.rows)
+    made = stand.send(files.sound_from(first, size.rows))
+    stand.ended(made)
+    stand.arm(Point.WRITE_IMAGE_STORED)
+    changed = stand.send(files.sound_from(first, size.rows, sms=True), on_existing="update")
+    stand.wait_met(Point.WRITE_IMAGE_STORED)
+    return Done([made, changed], 1)
+
+
+@attack("killed at refuse.committed")
+def killed_while_refusing(stand: Stand, size: Size) -> Done:  # noqa: ARG001 - a refused file has one size
+    """The file is refused, and its worker dies before it can clear up."""
+    stand.arm(Point.REFUSE_COMMITTED)
+    sent = stand.send(sheets.PDF, judged=False)
+    assert stand.ended(sent)["problem"]["code"] == "UNSUPPORTED_TYPE"
+    stand.wait_met(Point.REFUSE_COMMITTED)
+    return Done([sent], 1)
+
+
+@attack("killed at sweep.entered, sweep.committed")
+def killed_while_sweeping(stand: Stand, size: Size) -> Done:
+    """Whoever frees what others left dies of it, before and after its commit."""
+    stand.arm(Point.WRITE_CLAIMED)
+    sent = stand.send(files.mixed(stand.numbers, size.rows, stand.dice))
+    for point in (Point.SWEEP_ENTERED, Point.SWEEP_COMMITTED):
+        stand.arm(point)
+        stand.wait_met(point)
+    return Done([sent], 2)
+
+
+@attack("killed at decision.committed")
+def killed_while_deciding(stand: Stand, size: Size) -> Done:
+    """The confirmation of a review is committed, and nobody hears of it."""
+    sent = stand.send(files.mixed(stand.numbers, size.rows, stand.dice), mode="review")
+    wait_for(lambda: stand.job(sent)["status"] == "review", END_SECONDS, "the review")
+    stand.arm(Point.DECISION_COMMITTED)
+    confirmed = stand.send(None, f"/v1/jobs/{sent.job_id}/confirm", judged=False)
+    assert (confirmed.job_id, len(stand.met(Point.DECISION_COMMITTED))) == (sent.job_id, 1)
+    del sent.fields["mode"]  # what comes of it is what comes of a file that is applied at once
+    return Done([sent], 1)
+
+
+@attack("a row that kills whoever writes it; killed at halve.entered, halve.committed, give-up.committed")
+def poison_row(stand: Stand, size: Size) -> Done:  # noqa: ARG001 - every halving costs some leases
+    """It is found by halving and fails as our error; the rows beside it are written."""
+    count = 2
+    first = stand.numbers.take(count)
+    points = (Point.HALVE_ENTERED, Point.HALVE_COMMITTED, Point.GIVE_UP_COMMITTED)
+    for point in points:
+        stand.arm(point)
+    stand.arm(Point.WRITE_RESOLVED, times=100, number=files.e164(first + 1))
+    sent = stand.send(files.sound_from(first, count), judged=False)
+    stand.ended(sent)
+    rows = stand.get(f"/v1/jobs/{sent.job_id}/rows").json()["data"]
+    killed = len(stand.met(Point.WRITE_RESOLVED))
+    stand.disarm()
+    assert [row["code"] for row in rows] == ["CREATED", "INTERNAL_ERROR"]
+    # The one row that was written would be one too many in the inventory: put it back, and have that checked.
+    undo = stand.send(None, f"/v1/jobs/{sent.job_id}/undo", judged=False)
+    assert stand.ended(undo)["counts"]["deleted"] == 1
+    return Done([sent, undo], killed + len(points))
+
+
+@attack("a workbook whose reading kills the worker every time")
+def poison_workbook(stand: Stand, size: Size) -> Done:  # noqa: ARG001 - it is never read
+    """As when memory runs out: after its tries the job ends as our failure, and no other job has noticed."""
+    tries = MAX_ATTEMPTS
+    stand.arm(Point.CHECK_READ, times=tries)
+    poison = stand.send(sheets.xlsx_bytes(sheets.rows(5)), judged=False)
+    wait_for(lambda: len(stand.met(Point.CHECK_READ)) == tries, END_SECONDS, "all tries to be used up")
+    other = stand.send(files.mixed(stand.numbers, 200, stand.dice))
+    assert stand.ended(poison)["problem"]["code"] == "INTERNAL_ERROR"
+    return Done([poison, other], tries)
+
+
+@attack("a workbook that asks for more memory than there is")
+def huge_workbook(stand: Stand, size: Size) -> Done:  # noqa: ARG001 - its size is its point
+    """The reading child dies of its limit; the file is refused, the worker lives."""
+    before = [one.pid for one in stand.up.processes("worker")]
+    sent = [stand.send(content, judged=False) for content in (sheets.huge_range(), sheets.broken_xml())]
+    for one in sent:
+        assert stand.ended(one)["problem"]["code"] == "UNREADABLE_FILE"
+    assert [one.pid for one in stand.up.processes("worker")] == before
+    return Done(sent, len(sent))
+
+
+@attack("stopped for longer than a lease at check.entered, write.entered, report.entered")
+def stopped(stand: Stand, size: Size) -> Done:
+    """A worker stands still just before its commit, its work is done by another, then it goes on: too late."""
+    points = (Point.CHECK_ENTERED, Point.WRITE_ENTERED, Point.REPORT_ENTERED)
+    sent = []
+    for point in points:
+        stand.arm(point, Fault.STOP)
+        sent.append(stand.send(files.mixed(stand.numbers, size.rows, stand.dice)))
+        standing = stand.wait_met(point)
+        stand.ended(sent[-1])
+        late = stand.events(sent[-1])
+        os.kill(standing, signal.SIGCONT)
+        _goes_on(standing)
+        assert stand.events(sent[-1]) == late, "a late commit was taken"
+    return Done(sent, len(points))
+
+
+def _goes_on(pid: int) -> None:
+    """Wait until a process that went on has found out that it is late, and waits for work again."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        wait_for(lambda: process.status() == psutil.STATUS_SLEEPING, END_SECONDS, "the late one to wait for work")
+        time.sleep(LEASE / 4)  # what it would commit, it would have committed by now
+
+
+@attack("random SIGKILL of worker child, worker parent, group, beat, web")
+def killed_at_random(stand: Stand, size: Size) -> Done:
+    """Whatever is killed, and whenever: files keep coming in, and every one of them ends as if nothing had been."""
+    sent: list[Sent] = []
+    tried = 0
+    while tried < size.times:
+        under_way = [one for one in sent if stand.job(one)["status"] not in {"completed", "completed_with_errors"}]
+        if len(under_way) < 3:
+            sent.append(stand.send(files.mixed(stand.numbers, size.rows, stand.dice)))
+        tried += _kill_one(stand)
+        time.sleep(stand.dice.uniform(0.05, 1.0))
+    return Done(sent, tried)
+
+
+def _kill_one(stand: Stand) -> int:
+    """Kill one process, or one group of them, that is chosen by chance; answers how many times something was killed."""
+    role = stand.dice.choice(("worker child", "worker child", "worker", "group", "beat", "web child", "web", "upkeep"))
+    found = stand.up.processes(role.partition(" ")[0] if role != "group" else "worker")
+    if not found or (role.endswith("child") and not found[1:]):
+        return 0
+    victim = stand.dice.choice(found[1:]) if role.endswith("child") else found[0]
+    with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
+        if role == "group":
+            os.killpg(os.getpgid(victim.pid), signal.SIGKILL)
+        else:
+            victim.kill()
+        return 1
+    return 0
+
+
+@attack("a killed worker's chunk is running again within two leases")
+def running_again(stand: Stand, size: Size) -> Done:
+    """The promise of time, measured by the database's clock from the last sign of life."""
+    sent = []
+    for _ in range(size.times):
+        since = stand.history.now()
+        stand.arm(Point.WRITE_RESOLVED)
+        sent.append(stand.send(files.sound(stand.numbers, size.rows)))
+        stand.ended(sent[-1])
+        took = stand.history.slowest_return(since, LEASE)
+        assert 0 < took <= 2 * LEASE, f"{took:.1f} s, with leases of {LEASE} s"
+    return Done(sent, size.times)
