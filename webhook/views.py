@@ -77,6 +77,8 @@ def _file(row: sa.Row[Any]) -> api.JobFile | None:
     if row.file_name is None:
         return None
     facts = {name: value for name, value in row.file_facts.items() if name in api.JobFile.model_fields}
+    if row.duplicate_of is not None:
+        facts["notes"] = [f"This very file was sent before: job {row.duplicate_of}.", *facts.get("notes", ())]
     return api.JobFile(name=row.file_name, size=row.file_size, sha256=row.file_sha256.hex(), **facts)
 
 
