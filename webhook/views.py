@@ -21,9 +21,14 @@ from worker.infra.users import UserView
 _HAS_REPORT = frozenset({JobStatus.COMPLETED, JobStatus.COMPLETED_WITH_ERRORS, JobStatus.REVIEW})
 
 
-def has_report(row: sa.Row[Any]) -> bool:
-    """Whether it is told what became of a job's rows or, under review, what would."""
+def had_report(row: sa.Row[Any]) -> bool:
+    """Whether it was ever told what became of a job's rows or, under review, what would."""
     return row.status in _HAS_REPORT or (row.status == JobStatus.CANCELLED and row.check_token is not None)
+
+
+def has_report(row: sa.Row[Any]) -> bool:
+    """Whether it is still told: reports expire."""
+    return had_report(row) and not row.report_is_gone
 
 
 def job(view: JobView) -> api.Job:

@@ -25,7 +25,9 @@ QUEUES = {Phase.CHECK: "checking", Phase.WRITE: "chunks", Phase.REPORT: "reports
 ALL_QUEUES = (*QUEUES.values(), UPKEEP)
 TASKS = {phase: f"numberyard.{phase.value}" for phase in Phase}
 SWEEP = "numberyard.sweep"
+TIDY = "numberyard.tidy"
 PUBLISH_SECONDS = 0.5
+START_SECONDS = 60.0  # what a starting worker asked for is stale after that: beat has asked, too
 MOST_HINTS = 16  # as many workers as one announcement may set going
 
 
@@ -59,7 +61,12 @@ def configuration(settings: Settings) -> dict[str, object]:
                 "schedule": settings.sweep_seconds,
                 # A sweep that waited longer than this is stale: the next one does its work.
                 "options": {"queue": UPKEEP, "expires": max(settings.sweep_seconds, 1.0)},
-            }
+            },
+            "tidy": {
+                "task": TIDY,
+                "schedule": settings.tidy_seconds,
+                "options": {"queue": UPKEEP, "expires": max(settings.tidy_seconds, 1.0)},
+            },
         },
         "beat_max_loop_interval": settings.sweep_seconds,
     }
@@ -109,3 +116,16 @@ def wake(phase: Phase, job: str, pieces: int = 1) -> bool:
         log.warning("broker_unreachable", phase=phase.value, job=job, error=type(error).__name__)
         return False
     return True
+
+
+def look_after() -> None:
+    """Have a sweep done, and a round of tidying behind it: for when a worker starts, which beat knows nothing of.
+
+    As messages, not in the process that calls: a worker's parent that used the database would hand its connections
+    down to the children that it forks.
+    """
+    try:
+        for task in (SWEEP, TIDY):
+            _publisher().send_task(task, queue=UPKEEP, retry=False, expires=START_SECONDS)
+    except (KombuError, RedisError, OSError) as error:
+        log.warning("broker_unreachable", error=type(error).__name__)

@@ -124,7 +124,7 @@ class Stack:
         return self._service("worker", ("celery", "-A", "worker.celery_app", "worker", *arguments), self._listens)
 
     def _beat(self) -> Service:
-        # The plain scheduler keeps its clock in memory: the one schedule it has needs no file.
+        # The plain scheduler keeps its clock in memory: what it has to ask for needs no file.
         arguments = ("--scheduler", "celery.beat:Scheduler", "--pidfile=", "--loglevel", "WARNING")
         return self._service("beat", ("celery", "-A", "worker.celery_app", "beat", *arguments))
 
