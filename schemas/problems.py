@@ -39,6 +39,8 @@ class RequestCode(StrEnum):
     COUNT_CHANGED = "COUNT_CHANGED"
     REQUEST_UNDER_WAY = "REQUEST_UNDER_WAY"
     IDEMPOTENCY_KEY_REUSED = "IDEMPOTENCY_KEY_REUSED"
+    REPORT_EXPIRED = "REPORT_EXPIRED"
+    UNDO_EXPIRED = "UNDO_EXPIRED"
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,16 @@ REQUEST_PROBLEMS: dict[RequestCode, RequestProblem] = {
     ),
     RequestCode.IDEMPOTENCY_KEY_REUSED: RequestProblem(
         422, "This Idempotency-Key belongs to another request.", "Use a new key for a new request."
+    ),
+    RequestCode.REPORT_EXPIRED: RequestProblem(
+        410,
+        "The job's report is no longer kept.",
+        "The job itself still tells its counts; fetch reports before they expire.",
+    ),
+    RequestCode.UNDO_EXPIRED: RequestProblem(
+        409,
+        "The job ended too long ago to be undone: how its numbers stood before is no longer kept.",
+        "Change the numbers by hand.",
     ),
 }
 

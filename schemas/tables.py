@@ -191,10 +191,23 @@ jobs = sa.Table(
     # What a job under review would do (`schemas.api.Review`), and until when it may be confirmed.
     sa.Column("review", JSONB),
     _time("review_until"),
+    # Which of its files the job still has (`worker.infra.parts.Part`).
+    sa.Column("keeps_chunks", sa.Boolean, nullable=False, server_default=sa.true()),
+    sa.Column("keeps_upload", sa.Boolean, nullable=False, server_default=sa.true()),
+    sa.Column("keeps_report", sa.Boolean, nullable=False, server_default=sa.true()),
     sa.Index("ix_jobs_tenant_id", "tenant_id", "id"),
     sa.Index("ix_jobs_parent_id", "parent_id", postgresql_where=sa.text("parent_id IS NOT NULL")),
     # What every sweep looks for; a few rows at any time.
     sa.Index("ix_jobs_unsettled", "status", postgresql_where=sa.text("status IN ('review', 'cancelling')")),
+    # What is to be removed next: jobs leave each of these indexes once its files are gone.
+    *(
+        sa.Index(f"ix_jobs_{mark}", "finished_at", postgresql_where=sa.text(f"{mark} AND finished_at IS NOT NULL"))
+        for mark in ("keeps_chunks", "keeps_upload", "keeps_report")
+    ),
+    # Undo under way keeps the files of the undone job.
+    sa.Index(
+        "ix_jobs_undoing", "undo_of_id", postgresql_where=sa.text("undo_of_id IS NOT NULL AND finished_at IS NULL")
+    ),
 )
 
 job_chunks = sa.Table(

@@ -15,7 +15,7 @@ from schemas import problems
 from schemas.codes import Code
 from schemas.columns import Column
 from schemas.problems import RequestCode
-from worker.infra.storage import StoreError
+from worker.infra.storage import MissingFileError, StoreError
 from worker.infra.tenants import GoneError, StillUsedError
 
 log = structlog.get_logger(__name__)
@@ -63,6 +63,7 @@ def register(app: APIFlask) -> None:
     app.register_error_handler(Refused, lambda error: respond(error.body, error.headers))
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(GoneError, lambda _: respond(problems.of_request(RequestCode.NOT_FOUND)))
+    app.register_error_handler(MissingFileError, _expired)
     app.register_error_handler(StillUsedError, lambda _: respond(problems.of_request(RequestCode.IN_USE)))
     app.register_error_handler(DataError, _unstorable)
     app.register_error_handler(OperationalError, _unavailable)
@@ -102,6 +103,12 @@ def _http_error(error: HTTPException) -> Response:
 def _unstorable(_error: Exception) -> Response:
     """A value that no column can hold, such as text with a NUL: what is looked for by it cannot exist."""
     return respond(problems.of_request(RequestCode.BAD_REQUEST))
+
+
+def _expired(error: Exception) -> Response:
+    """The only files that doors read are reports: this one was removed while it was asked for."""
+    log.warning("report_missing", key=str(error))
+    return respond(problems.of_request(RequestCode.REPORT_EXPIRED))
 
 
 def _unavailable(error: Exception) -> Response:

@@ -23,11 +23,11 @@ from webhook.errors import Refused, refuse
 from worker.infra import idempotency
 from worker.infra.db import TRANSIENT, transaction
 from worker.infra.idempotency import Claim, Finished
+from worker.infra.settings import get_settings
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotent-Replayed"
 LONGEST_KEY = 255
-STAY_EVERY = 10.0  # seconds
 
 
 class ReplayedError(Exception):
@@ -80,7 +80,7 @@ def made(connection: sa.Connection, job: str) -> None:
 
 def stay() -> None:
     """While a long body arrives: keep the claim."""
-    if isinstance(g.once, Claim) and time.monotonic() - g.last_stay > STAY_EVERY:
+    if isinstance(g.once, Claim) and time.monotonic() - g.last_stay > get_settings().lease_seconds / 4:
         g.last_stay = time.monotonic()
         with transaction() as connection:
             idempotency.stay(connection, g.once)

@@ -21,9 +21,14 @@ from worker.infra.users import UserView
 _HAS_REPORT = frozenset({JobStatus.COMPLETED, JobStatus.COMPLETED_WITH_ERRORS, JobStatus.REVIEW})
 
 
-def has_report(row: sa.Row[Any]) -> bool:
-    """Whether it is told what became of a job's rows or, under review, what would."""
+def had_report(row: sa.Row[Any]) -> bool:
+    """Whether it was ever told what became of a job's rows or, under review, what would."""
     return row.status in _HAS_REPORT or (row.status == JobStatus.CANCELLED and row.check_token is not None)
+
+
+def has_report(row: sa.Row[Any]) -> bool:
+    """Whether it is still told: reports expire."""
+    return had_report(row) and not row.report_is_gone
 
 
 def job(view: JobView) -> api.Job:
@@ -77,6 +82,8 @@ def _file(row: sa.Row[Any]) -> api.JobFile | None:
     if row.file_name is None:
         return None
     facts = {name: value for name, value in row.file_facts.items() if name in api.JobFile.model_fields}
+    if row.duplicate_of is not None:
+        facts["notes"] = [f"This very file was sent before: job {row.duplicate_of}.", *facts.get("notes", ())]
     return api.JobFile(name=row.file_name, size=row.file_size, sha256=row.file_sha256.hex(), **facts)
 
 

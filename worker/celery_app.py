@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from celery.signals import setup_logging
+from celery.signals import setup_logging, worker_ready
 
 from worker import tasks
 from worker.infra import broker, logs
@@ -12,6 +12,12 @@ from worker.infra import broker, logs
 def _configure_logging(**_options: object) -> None:
     """Being here keeps Celery from setting up logging of its own."""
     logs.configure()
+
+
+@worker_ready.connect  # type: ignore[untyped-decorator]
+def _look_after(**_options: object) -> None:
+    """Beat may be away, or have been, and what was lost meanwhile is found at once."""
+    broker.look_after()
 
 
 try:

@@ -15,7 +15,6 @@ import errno
 import hashlib
 import hmac
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -32,7 +31,7 @@ from schemas.codes import Code, Outcome, text_of
 from schemas.findings import Layout
 from schemas.jobs import FORMS, JobKind, JobStatus, Mode, OnError, Phase, Tally
 from worker import giving_up
-from worker.infra import arrow, broker, inventory, jobs, storage
+from worker.infra import arrow, broker, inventory, jobs, scratch, storage
 from worker.infra.db import is_transient, transaction
 from worker.infra.faults import Point, pass_by
 from worker.infra.heartbeat import heartbeat
@@ -120,11 +119,9 @@ def check(lease: jobs.Lease) -> None:
 
 def _check_rows(lease: jobs.Lease, job: Job, row: Row[Any]) -> jobs.CheckedJob:
     """Check a file, a list or a selection."""
-    with tempfile.TemporaryDirectory(prefix="numberyard-") as folder:
-        workdir = Path(folder)
-        with _rows_of(lease, job, row, workdir) as rows:
-            checked = _check_each(lease, rows, job, workdir)
-            facts = _facts(rows.facts)
+    with scratch.folder() as workdir, _rows_of(lease, job, row, workdir) as rows:
+        checked = _check_each(lease, rows, job, workdir)
+        facts = _facts(rows.facts)
     return _cut(lease, job, facts, checked.results(), checked.chunks)
 
 
@@ -188,11 +185,14 @@ def _check_undo(lease: jobs.Lease, job: Job, row: Row[Any]) -> jobs.CheckedJob:
         undone = jobs.job_row(connection, row.undo_of_id)
         result_keys = jobs.result_keys(connection, undone.id)
         image_keys = jobs.image_keys(connection, undone.id)
-    reached = merge(
-        arrow.get_table(storage.checked_key(undone.public_id, undone.check_token)),
-        map(arrow.get_table, result_keys),
-        unreached=Code.CANCELLED,
-    )
+    if undone.status == JobStatus.FAILED:  # it never came to a report
+        reached = merge(
+            arrow.get_table(storage.checked_key(undone.public_id, undone.check_token)),
+            map(arrow.get_table, result_keys),
+            unreached=Code.CANCELLED,
+        )
+    else:
+        reached = arrow.get_table(storage.results_key(undone.public_id))
     plan = plan_undo(reached, [arrow.get_table(key) for key in image_keys], undone.id)
     with storage.local(storage.rows_key(undone.public_id, undone.check_token)) as path:
         storage.put(storage.rows_key(lease.job, lease.token), path)

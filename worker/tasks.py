@@ -10,7 +10,7 @@ from collections.abc import Callable
 from celery import Celery
 
 from schemas.jobs import Phase
-from worker import pipeline, recovery
+from worker import pipeline, recovery, tidying
 from worker.infra import broker
 
 
@@ -19,6 +19,7 @@ def register(app: Celery) -> None:
     for phase in Phase:
         app.task(name=broker.TASKS[phase])(_task_of(phase))
     app.task(name=broker.SWEEP)(recovery.sweep)
+    app.task(name=broker.TIDY)(tidying.tidy)
 
 
 def _task_of(phase: Phase) -> Callable[[str], None]:

@@ -42,6 +42,8 @@ SETTINGS: Mapping[str, object] = {
     "sweep_seconds": 0.5,
     "rows_per_chunk": 250,
     "max_attempts": MAX_ATTEMPTS,
+    "tidy_seconds": 2.0,
+    "orphan_hours": 20 / 3600,
 }
 MADE = 202
 TRANSIENT = {409, 429, 500, 502, 503, 504}

@@ -7,6 +7,7 @@ import datetime as dt
 import hashlib
 import io
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +17,8 @@ from werkzeug.test import TestResponse
 
 from schemas.tables import job_chunks, jobs, phone_numbers
 from tests import factories, sheets
-from tests.door import Door
+from tests.commands import Cli
+from tests.door import Door, text_of
 from tests.factories import World
 
 SOUND = sheets.csv_bytes(sheets.rows(2))
@@ -306,8 +308,21 @@ def test_the_answer_says_where_to_look(api: Door) -> None:
 
 def test_the_same_bytes_again_are_noted(api: Door, world: World) -> None:
     first = api.upload(SOUND)
-    assert api.upload(SOUND)["duplicate_of"] == first["id"]
-    assert api.as_(world.south.token).upload(SOUND)["duplicate_of"] is None
+    again = api.upload(SOUND)
+    said = f"This very file was sent before: job {first['id']}."
+    assert (first["file"]["notes"], again["duplicate_of"], again["file"]["notes"]) == ([], first["id"], [said])
+    assert said in text_of(api.get(f"/v1/jobs/{again['id']}/report.xlsx"))
+    elsewhere = api.as_(world.south.token).upload(SOUND)
+    assert (elsewhere["duplicate_of"], elsewhere["file"]["notes"]) == (None, [])
+
+
+@pytest.mark.parametrize("watch", [[], ["--watch"]])
+def test_the_command_says_that_the_same_bytes_were_sent(cli: Cli, tmp_path: Path, watch: list[str]) -> None:
+    file = tmp_path / "numbers.csv"
+    file.write_bytes(SOUND)
+    said = "Note: This very file was sent before: job "
+    assert said not in cli("upload", str(file), *watch).output
+    assert cli("upload", str(file), *watch).output.count(said) == 1
 
 
 @pytest.mark.parametrize(

@@ -471,7 +471,7 @@ def test_a_refused_report_leaves_the_old_file_and_no_part(cli: Cli, service: Ser
 
 def test_hostile_names_reach_the_terminal_as_plain_text(cli: Cli, service: Service) -> None:
     hostile = job("failed", id=JOB_ID + HOSTILE, problem={"code": "X", "detail": HOSTILE, "fix": HOSTILE})
-    hostile["file"] = {"name": HOSTILE}
+    hostile["file"] = {"name": HOSTILE, "notes": [HOSTILE]}
     service.jobs, service.lists["/v1/jobs"] = [hostile], [hostile]
     number = {
         "e164": "+12125550142",

@@ -9,8 +9,6 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 from http import HTTPStatus
 from itertools import chain
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pyarrow as pa
 import sqlalchemy as sa
@@ -26,7 +24,7 @@ from webhook import auth, once, views, workbook
 from webhook.answers import stop_if
 from webhook.errors import Refused, refuse
 from webhook.pages import next_link
-from worker.infra import broker, job_views, lifecycle, scope, storage
+from worker.infra import broker, job_views, lifecycle, scope, scratch, storage
 from worker.infra.db import transaction
 from worker.infra.faults import Point, pass_by
 from worker.infra.job_views import JobFilter, JobView
@@ -39,6 +37,7 @@ bp.after_request(once.end)
 
 LONGEST_WAIT = 10.0  # seconds that `Prefer: wait` may hold a request
 LOOK_EVERY = 0.05
+EXPIRED = {410: "The report is no longer kept"}
 MOST_WAITING = 12  # requests of one process that may be held so at a time
 RESTING = TERMINAL | {JobStatus.REVIEW}  # nothing happens by itself any more
 WORDS = {
@@ -78,10 +77,10 @@ def show(job_id: str) -> Response:
 @bp.get("/<job_id>/rows")
 @bp.input(api.RowsQuery, location="query", arg_name="query")
 @bp.output(api.RowList)
-@bp.doc(summary="What became of each row")
+@bp.doc(summary="What became of each row", responses=EXPIRED)
 def rows(job_id: str, query: api.RowsQuery) -> Response:
     view = _job(job_id)
-    if view.row.status in TERMINAL and not views.has_report(view.row):
+    if view.row.status in TERMINAL and not views.had_report(view.row):
         return next_link(api.RowList(data=[], next_cursor=None), None)
     outcomes = None if query.outcome is None else frozenset({Outcome(query.outcome)})
     with open_report(job_id, view.row.check_token, _layout(view), preview=_is_reviewed(view)) as published:
@@ -92,7 +91,7 @@ def rows(job_id: str, query: api.RowsQuery) -> Response:
 
 @bp.get("/<job_id>/report.csv")
 @bp.input(api.ReportQuery, location="query", arg_name="query")
-@bp.doc(summary="The report as CSV: the file's own columns, then what became of each row")
+@bp.doc(summary="The report as CSV: the file's own columns, then what became of each row", responses=EXPIRED)
 def report_csv(job_id: str, query: api.ReportQuery) -> Response:
     view = _job(job_id)
     layout = _layout(view)
@@ -106,7 +105,7 @@ def report_csv(job_id: str, query: api.ReportQuery) -> Response:
 
 @bp.get("/<job_id>/report.jsonl")
 @bp.input(api.ReportQuery, location="query", arg_name="query")
-@bp.doc(summary="The report as JSON lines")
+@bp.doc(summary="The report as JSON lines", responses=EXPIRED)
 def report_jsonl(job_id: str, query: api.ReportQuery) -> Response:
     view = _job(job_id)
     layout = _layout(view)
@@ -116,7 +115,7 @@ def report_jsonl(job_id: str, query: api.ReportQuery) -> Response:
 
 @bp.get("/<job_id>/report.xlsx")
 @bp.input(api.WorkbookQuery, location="query", arg_name="query")
-@bp.doc(summary="The report as a workbook for people: a summary, and the rows that need mending")
+@bp.doc(summary="The report as a workbook for people: a summary, and the rows that need mending", responses=EXPIRED)
 def report_xlsx(job_id: str, query: api.WorkbookQuery) -> Response:
     """At most 100,000 rows; what was cut off is told in the summary."""
     view = _job(job_id)
@@ -124,8 +123,8 @@ def report_xlsx(job_id: str, query: api.WorkbookQuery) -> Response:
     job = views.job(view)
     count = job.counts.total if query.rows == "all" else int(getattr(job.counts, query.rows))
     parts = _stream(view, layout, query.rows)
-    with _writing, TemporaryDirectory(prefix="numberyard-report-") as folder:
-        path = Path(folder) / "report.xlsx"
+    with _writing, scratch.folder() as folder:
+        path = folder / "report.xlsx"
         workbook.write(path, workbook.Told(job, layout, query.rows, count), parts)
         file, size = path.open("rb"), path.stat().st_size  # what is open can be sent, though its name is gone
     response = _attached(send_file(file, mimetype=workbook.MIMETYPE), view, query.rows, "xlsx")
@@ -256,6 +255,8 @@ def _layout(view: JobView) -> Layout:
     """The report's columns, for a job that has a report."""
     if views.has_report(view.row):
         return Layout.from_json(view.row.file_facts)
+    if views.had_report(view.row):
+        raise refuse(RequestCode.REPORT_EXPIRED)
     if view.row.status in TERMINAL:
         raise refuse(RequestCode.NO_REPORT)
     raise Refused(problems.of_request(RequestCode.REPORT_NOT_READY), {"Retry-After": "1"})

@@ -17,6 +17,7 @@ from webhook.cli.session import Session
 from webhook.cli.summary import lines
 from webhook.cli.views import open_view
 from webhook.cli.watch import follow
+from worker.infra import scratch
 from worker.infra.children import ServerError
 from worker.infra.ports import free_port
 from worker.infra.settings import get_settings
@@ -32,8 +33,8 @@ def demo(*, rows: int) -> Exit:
     file, report = kept / "numbers.csv", kept / "report.csv"
     say(f"Writing a spreadsheet of {rows:,} rows: {file}")
     write_sample(file, rows, seed=1)
-    with tempfile.TemporaryDirectory(prefix="numberyard-") as folder:
-        job = _import(Path(folder), file, report)
+    with scratch.folder() as folder:
+        job = _import(folder, file, report)
     for line in lines(job):
         say(line)
     say()

@@ -14,7 +14,7 @@ from webhook.cli.console import emit, is_asked, note, safe, say
 from webhook.cli.exits import Ending, Exit
 from webhook.cli.report import format_of, save
 from webhook.cli.session import Session
-from webhook.cli.summary import is_reviewed
+from webhook.cli.summary import is_reviewed, notes
 from webhook.cli.views import View, open_view
 from webhook.cli.watch import conclude, follow, has_report
 
@@ -113,5 +113,7 @@ def _queued(session: Session, job: Json) -> Exit:
         emit(job)
         return Exit.OK
     say(f"Job {safe(job.get('id'))}: {safe(job.get('status'))}")
+    for line in notes(job):
+        say(line)
     say(f"Follow it with: {session.command('jobs', safe(job.get('id')), '--watch')}")
     return Exit.OK

@@ -87,6 +87,12 @@ def _what_and_when(job: Json) -> Iterator[str]:
     parts += [f"{seconds:,.1f} s", f"{rows / seconds:,.0f} rows/s"] if rows and seconds else []
     if parts:
         yield ", ".join(parts)
+    yield from notes(job)
+
+
+def notes(job: Json) -> Iterator[str]:
+    """What is to be said of the job's file."""
+    yield from (f"Note: {safe(said)}" for said in (job.get("file") or {}).get("notes") or ())
 
 
 def _seconds(job: Json) -> float | None:

@@ -48,5 +48,12 @@ class Batches:
 @contextmanager
 def batches(key: str) -> Iterator[Batches]:
     """Stream a stored file. `storage.MissingFileError` if it is not there."""
-    with storage.local(key) as path, pa.memory_map(str(path)) as source:
+    with storage.local(key) as path, _mapped(key, path) as source:
         yield Batches(pa.ipc.open_file(source))
+
+
+def _mapped(key: str, path: Path) -> pa.MemoryMappedFile:
+    try:
+        return pa.memory_map(str(path))
+    except FileNotFoundError as error:  # removed since it was found
+        raise storage.MissingFileError(key) from error

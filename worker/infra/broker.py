@@ -26,6 +26,7 @@ QUEUES = {Phase.CHECK: "checking", Phase.WRITE: "chunks", Phase.REPORT: "reports
 ALL_QUEUES = (*QUEUES.values(), UPKEEP)
 TASKS = {phase: f"numberyard.{phase.value}" for phase in Phase}
 SWEEP = "numberyard.sweep"
+TIDY = "numberyard.tidy"
 PUBLISH_SECONDS = 0.3  # for one answer of the broker, and after which no further hint is sent
 SOFT_SHUTDOWN_SECONDS = 10.0
 MOST_HINTS = 16  # as many workers as one announcement may set going
@@ -60,9 +61,10 @@ def configuration(settings: Settings) -> dict[str, object]:
             "sweep": {
                 "task": SWEEP,
                 "schedule": settings.sweep_seconds,
-                # No `expires`: it would be judged by the clock of whoever gets it.
+                # No `expires`, here and below: it would be judged by the clock of whoever gets it.
                 "options": {"queue": UPKEEP},
-            }
+            },
+            "tidy": {"task": TIDY, "schedule": settings.tidy_seconds, "options": {"queue": UPKEEP}},
         },
         "beat_max_loop_interval": settings.sweep_seconds,
     }
@@ -115,3 +117,16 @@ def wake(phase: Phase, job: str, pieces: int = 1) -> bool:
         log.warning("broker_unreachable", phase=phase.value, job=job, error=type(error).__name__)
         return False
     return True
+
+
+def look_after() -> None:
+    """Have a sweep done, and a round of tidying behind it: for when a worker starts, which beat knows nothing of.
+
+    As messages, not in the process that calls: a worker's parent that used the database would hand its connections
+    down to the children that it forks.
+    """
+    try:
+        for task in (SWEEP, TIDY) if waiting_in(UPKEEP) < MOST_HINTS else ():
+            _publisher().send_task(task, queue=UPKEEP, retry=False)
+    except (KombuError, RedisError, OSError) as error:
+        log.warning("broker_unreachable", error=type(error).__name__)

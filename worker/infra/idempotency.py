@@ -2,12 +2,13 @@
 
 A key belongs to its tenant. It is claimed when a request begins and finished in the transaction that enters the job, so
 there is never a job without its key or a key without its job. A claim is a lease, as everywhere: who says nothing for
-`UNDER_WAY_SECONDS` may be overtaken, and then cannot finish. Times are the database's.
+two leases may be overtaken, and then cannot finish. Times are the database's.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -15,8 +16,6 @@ from sqlalchemy.dialects.postgresql import insert
 from schemas.tables import idempotency_keys, lease_tokens
 from worker.infra.ledger import in_seconds
 from worker.infra.settings import get_settings
-
-UNDER_WAY_SECONDS = 60.0
 
 
 class OvertakenError(Exception):
@@ -44,7 +43,7 @@ class Finished:
 def begin(connection: sa.Connection, tenant_id: int, key: str) -> Claim | Finished | None:
     """Claim a key, or tell what came of it; None while another request bears it."""
     claim: int = connection.execute(sa.select(lease_tokens.next_value())).scalar_one()
-    values = {"claim": claim, "until": in_seconds(UNDER_WAY_SECONDS), "fingerprint": None, "job": None, "answer": None}
+    values = {"claim": claim, "until": _while_under_way(), "fingerprint": None, "job": None, "answer": None}
     taken = (
         insert(idempotency_keys)
         .values(tenant_id=tenant_id, key=key, **values)
@@ -64,7 +63,7 @@ def begin(connection: sa.Connection, tenant_id: int, key: str) -> Claim | Finish
 
 def stay(connection: sa.Connection, claim: Claim) -> None:
     """Say that the request is still under way."""
-    connection.execute(_of(claim).values(until=in_seconds(UNDER_WAY_SECONDS)))
+    connection.execute(_of(claim).values(until=_while_under_way()))
 
 
 def finish(connection: sa.Connection, claim: Claim, fingerprint: bytes, job: str) -> None:
@@ -89,6 +88,11 @@ def drop(connection: sa.Connection, claim: Claim) -> None:
 def forget_expired(connection: sa.Connection) -> int:
     """Forget the keys whose time is over; answers how many."""
     return connection.execute(idempotency_keys.delete().where(idempotency_keys.c.until <= sa.func.now())).rowcount
+
+
+def _while_under_way() -> sa.ColumnElement[Any]:
+    """Twice as long as a piece of work: a request may be busy for a while with freezing a large selection."""
+    return in_seconds(2 * get_settings().lease_seconds)
 
 
 def _is(claim: Claim) -> sa.ColumnElement[bool]:

@@ -10,7 +10,8 @@ import sqlalchemy as sa
 from schemas.jobs import JobStatus, Tally, total_of
 from schemas.permissions import Actor
 from schemas.tables import job_chunks, jobs, tenants
-from worker.infra import scope
+from worker.infra import retention, scope
+from worker.infra.parts import Part
 
 LARGEST_FAMILY = 100
 
@@ -50,6 +51,7 @@ def _select(actor: Actor) -> sa.Select[Any]:
             sa.extract("epoch", sa.func.coalesce(jobs.c.finished_at, sa.func.now()) - jobs.c.started_at).label(
                 "seconds"
             ),
+            retention.is_gone(Part.REPORT).label("report_is_gone"),
         )
         .join(tenants, tenants.c.id == jobs.c.tenant_id)
         .outerjoin(earlier, earlier.c.id == jobs.c.duplicate_of_id)

@@ -13,8 +13,9 @@ from schemas.codes import Outcome
 from schemas.jobs import TERMINAL, JobKind, JobOptions, JobStatus, Phase, Tally
 from schemas.problems import RequestCode
 from schemas.tables import jobs
-from worker.infra import ledger
+from worker.infra import ledger, retention
 from worker.infra.jobs import Order, accept
+from worker.infra.parts import Part
 
 WRITTEN = (Outcome.CREATED, Outcome.UPDATED, Outcome.DELETED)
 
@@ -55,11 +56,15 @@ def cancel(connection: sa.Connection, job_id: int) -> Phase | None:
 
 def undo(connection: sa.Connection, undone_id: int, job: str, created_by: str) -> None:
     """Enter a job (of this public id) that puts back what an ended one wrote (R27). `WrongStateError`."""
-    undone = connection.execute(sa.select(jobs).where(jobs.c.id == undone_id)).one()
+    # Held, so that its files are not removed before the undo is there to protect them.
+    undone = ledger.hold(connection, undone_id)
     if undone.status not in TERMINAL:
         raise WrongStateError(RequestCode.JOB_NOT_ENDED, undone.status)
     if not _wrote(undone):
         raise WrongStateError(RequestCode.NOTHING_TO_UNDO, undone.status)
+    is_gone = sa.select(retention.is_gone(Part.REPORT)).where(jobs.c.id == undone_id)
+    if connection.execute(is_gone).scalar_one():
+        raise WrongStateError(RequestCode.UNDO_EXPIRED, undone.status)
     accept(connection, Order(job, undone.tenant_id, created_by, JobKind.UNDO, JobOptions(), undo_of_id=undone_id))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import numpy as np
@@ -84,6 +84,17 @@ def open_report(job: str, check: int, layout: Layout, *, preview: bool = False) 
 def stream_report(
     job: str, check: int, layout: Layout, outcomes: Outcomes, *, preview: bool = False
 ) -> Iterator[tuple[pa.RecordBatch, pa.Table]]:
-    """A report's rows from the first to the last; open for as long as it is read."""
-    with open_report(job, check, layout, preview=preview) as published:
+    """A report's rows from the first to the last; open for as long as it is read.
+
+    `storage.MissingFileError` at once if it is not there (any more): in the middle of an answer it would be too late.
+    """
+    rows = _opened(open_report(job, check, layout, preview=preview), outcomes)
+    next(rows)
+    return rows
+
+
+def _opened(opening: AbstractContextManager[Published], outcomes: Outcomes) -> Iterator[Any]:
+    """Nothing, once the report is open; then its rows. A generator that has begun closes what it has opened."""
+    with opening as published:
+        yield None
         yield from published.batches(outcomes)

@@ -12,6 +12,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MIB = 1024 * 1024
+LONGEST_KEPT = 36_500.0  # days; a date before the year -4712 is none to PostgreSQL
 
 
 class Settings(BaseSettings):
@@ -55,7 +56,31 @@ class Settings(BaseSettings):
     hint_seconds: float = Field(5.0, gt=0, description="Waiting work is announced again after this time, in seconds.")
     review_seconds: float = Field(86_400.0, gt=0, description="Time to confirm a job under review, in seconds.")
     idempotency_hours: float = Field(24.0, gt=0, description="How long an `Idempotency-Key` is known, in hours.")
+    keep_uploads_days: float = Field(
+        30.0, gt=0, le=LONGEST_KEPT, description="How long uploaded files are kept after their job's end, in days."
+    )
+    keep_chunks_days: float = Field(
+        1.0,
+        gt=0,
+        le=LONGEST_KEPT,
+        description="How long the files that a job worked with are kept after its end, in days.",
+    )
+    keep_reports_days: float = Field(
+        90.0,
+        gt=0,
+        le=LONGEST_KEPT,
+        description="How long a job's report is kept and the job can be undone after its end, in days.",
+    )
+    orphan_hours: float = Field(
+        24.0,
+        gt=0,
+        le=24 * LONGEST_KEPT,
+        description="Half-written files and files without a job are removed after this time, in hours.",
+    )
     sweep_seconds: float = Field(1.0, gt=0, description="Pause between two sweeps for lost work, in seconds.")
+    tidy_seconds: float = Field(
+        300.0, gt=0, description="Pause between two rounds that remove what is no longer kept, in seconds."
+    )
     workers: int = Field(2, ge=1, description="Worker processes that `numberyard up` starts.")
     faults_dir: Path | None = Field(
         None, description="For `make chaos` alone: the folder where it says which process is to die at which point."

@@ -7,21 +7,24 @@ Knows nothing of what is in the files.
 from __future__ import annotations
 
 import hashlib
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from uuid import UUID
 
 import obstore
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore, ObjectStore, from_url
 
+from worker.infra import scratch
 from worker.infra.settings import get_settings
 
 BLOCK = 4 * 1024 * 1024  # bytes; large enough that a system call is cheap, small enough for a hundred uploads at once
+FAILURES: tuple[type[Exception], ...] = (BaseError, OSError)  # what a storage out of reach looks like
 
 
 class MissingFileError(LookupError):
@@ -163,27 +166,47 @@ def stream(key: str) -> Iterator[bytes]:
 @contextmanager
 def local(key: str) -> Iterator[Path]:
     """The file as a path to read: itself on a local store, else a temporary copy. `MissingFileError`."""
-    backend = store()
-    if isinstance(backend, LocalStore) and backend.prefix is not None:
-        path = Path(backend.prefix) / key
-        if not path.exists():
+    top = root()
+    if top is not None:
+        if not (top / key).exists():
             raise MissingFileError(key)
-        yield path
+        yield top / key
         return
-    with tempfile.TemporaryDirectory(prefix="numberyard-") as folder:
-        path = Path(folder) / "file"
-        with path.open("wb") as copy:
+    with scratch.folder() as folder:
+        path = folder / "file"
+        with _told_alike(key), path.open("wb") as copy:
             copy.writelines(stream(key))
         yield path
 
 
+def root() -> Path | None:
+    """The folder that holds everything; None on an object store."""
+    backend = store()
+    return Path(backend.prefix) if isinstance(backend, LocalStore) and backend.prefix is not None else None
+
+
+def local_folder(job: str) -> Path | None:
+    """A job's folder, which need not be there; None on an object store.
+
+    Nothing else may be removed: `ValueError` for what is no job's id, `NotADirectoryError` for a link to elsewhere.
+    """
+    if str(UUID(job)) != job:
+        raise ValueError(job)
+    top = root()
+    folder = None if top is None else top / folder_of(job)
+    if folder is not None and folder.is_symlink():
+        raise NotADirectoryError(folder)
+    return folder
+
+
 def remove_job(job: str) -> None:
-    """Delete every file of a job."""
-    _remove(obstore.list(store(), folder_of(job)).collect())
-
-
-def _remove(found: Iterable[Mapping[str, Any]]) -> None:
-    paths = [entry["path"] for entry in found]
+    """Delete every file of a job, and half-written ones, which the local store itself does not show."""
+    folder = local_folder(job)
+    if folder is not None:
+        with suppress(FileNotFoundError):
+            shutil.rmtree(folder)  # follows no links
+        return
+    paths = [entry["path"] for entry in obstore.list(store(), folder_of(job)).collect()]
     if paths:
         obstore.delete(store(), paths)
 

@@ -22,7 +22,7 @@ class _AsIfReal(type):
         return isinstance(instance, _real)
 
 
-class _Skewed(_real, metaclass=_AsIfReal):
+class _Skewed(dt.datetime, metaclass=_AsIfReal):
     @classmethod
     def now(cls, tz: dt.tzinfo | None = None) -> dt.datetime:  # type: ignore[override]
         return _real.fromtimestamp(_time() + _OFF, tz)

@@ -1,0 +1,63 @@
+"""Which of a job's files are kept for how long is told by their names."""
+
+from __future__ import annotations
+
+import pytest
+
+from worker.infra import storage
+from worker.infra.folders import _is_id
+from worker.infra.parts import Part, is_staged, part_of
+
+JOB = "0b9d2c1e-7f7c-4f57-9d53-0f0a1e6f2a11"
+KEYS = {
+    storage.upload_key(JOB): Part.UPLOAD,
+    storage.listed_key(JOB): Part.UPLOAD,
+    storage.chunk_key(JOB, 7, 0): Part.CHUNKS,
+    storage.chunk_key(JOB, 7, 1_234_567): Part.CHUNKS,
+    storage.result_key(JOB, 3, 9): Part.CHUNKS,
+    storage.rows_key(JOB, 6): Part.CHUNKS,  # of a check that came too late
+    storage.checked_key(JOB, 70): Part.CHUNKS,
+    storage.rows_key(JOB, 7): Part.REPORT,
+    storage.checked_key(JOB, 7): Part.REPORT,
+    storage.preview_key(JOB, 7): Part.REPORT,
+    storage.image_key(JOB, 3, 9): Part.REPORT,
+    storage.results_key(JOB): Part.REPORT,
+    storage.report_key(JOB): Part.REPORT,
+}
+
+
+def name(key: str) -> str:
+    return key.removeprefix(f"{storage.folder_of(JOB)}/")
+
+
+@pytest.mark.parametrize(("key", "part"), KEYS.items(), ids=map(name, KEYS))
+def test_every_file_has_its_part_written_whole_or_not(key: str, part: Part) -> None:
+    assert part_of(name(key), 7, failed=False) is part
+    assert part_of(f"{name(key)}#12", 7, failed=False) is part
+
+
+def test_a_failed_job_is_undone_from_its_chunks_results() -> None:
+    assert part_of(name(storage.result_key(JOB, 3, 9)), 7, failed=True) is Part.REPORT
+    assert part_of(name(storage.chunk_key(JOB, 7, 3)), 7, failed=True) is Part.CHUNKS
+
+
+def test_without_a_check_nothing_of_one_counts() -> None:
+    assert part_of("check-7/rows.arrow", None, failed=False) is Part.CHUNKS
+
+
+@pytest.mark.parametrize("odd", ["", "uploads", "a/b/c", "check-7/a\nb", "check-7/link/000001.arrow", "\udcff#1"])
+def test_what_is_unknown_stays_as_long_as_the_report(odd: str) -> None:
+    assert part_of(odd, 7, failed=False) is Part.REPORT
+
+
+@pytest.mark.parametrize(("file", "expected"), [("upload#1", True), ("upload", False), ("a#b", False), ("a#1b", False)])
+def test_half_written_files_are_told_by_their_names(file: str, expected: bool) -> None:
+    assert is_staged(file) is expected
+
+
+@pytest.mark.parametrize(
+    "other", ["..", "", JOB.upper(), JOB.replace("-", ""), f"{{{JOB}}}", f"urn:uuid:{JOB}", "readme"]
+)
+def test_only_a_job_s_id_names_a_folder_of_ours(other: str) -> None:
+    assert _is_id(JOB)
+    assert not _is_id(other)
