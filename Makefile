@@ -22,7 +22,7 @@ LONG := (every_number or every_field or times_faster)
 COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet pyproject.toml --build-deps-for editable \
   --allow-unsafe --generate-hashes --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
-.PHONY: help install demo test check nightly up bench lock docs clean
+.PHONY: help install demo test check nightly chaos up bench lock docs clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -51,6 +51,9 @@ check: $(VENV)/.dev ## lint, types, imports, generated tables, coverage of schem
 
 nightly: $(VENV)/.dev ## look farther with the property tests: 200 sequences of jobs, large trees, new ones every time
 	@NUMBERYARD_HYPOTHESIS=nightly $(BIN)/python -m pytest --timeout 1800 tests/integration/test_ruleset.py tests/integration/test_isolation.py
+
+chaos: $(VENV)/.dev ## hurt the whole service in every way, large: SEED=1 repeats a run, KILLS=200 processes at random
+	@$(BIN)/python -m tests.chaos.run $(if $(SEED),--seed $(SEED)) $(if $(KILLS),--kills $(KILLS)) $(if $(ONLY),--only "$(ONLY)")
 
 bench: $(VENV)/.dev ## measure: phone numbers per second, and a whole import against a bare COPY
 	@for file in tests/benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python -m "$$(tr / . <<< "$${file%.py}")"; done

@@ -6,6 +6,7 @@ from celery.signals import setup_logging, worker_ready
 
 from worker import tasks
 from worker.infra import broker, logs
+from worker.infra.credit import Credit
 
 
 @setup_logging.connect  # type: ignore[untyped-decorator]
@@ -25,3 +26,4 @@ try:
 except LookupError as error:
     raise SystemExit(f"CANNOT_START: {error}") from error
 tasks.register(app)
+app.steps["consumer"].add(Credit)

@@ -66,6 +66,11 @@ class Stands:
         self._count = 0
         self._stand: Stand | None = None
 
+    @property
+    def is_there(self) -> bool:
+        """Whether there is a stand now."""
+        return self._stand is not None
+
     def get(self) -> Stand:
         """The stand that is there, or a new one."""
         if self._stand is None:
