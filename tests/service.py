@@ -127,7 +127,7 @@ class Service:
         return psutil.Process(self.process.pid).children(recursive=True)
 
     def workers(self) -> list[psutil.Process]:
-        """The Celery worker's processes: the parent first, then those that do the work."""
+        """The importing worker's processes: the parent first, then those that do the work."""
         mine = [one for one in self.below() if _is_worker(one)]
         ids = {one.pid for one in mine}
         return sorted(mine, key=lambda one: one.ppid() in ids)
@@ -147,7 +147,7 @@ class Service:
 def _is_worker(process: psutil.Process) -> bool:
     with contextlib.suppress(psutil.NoSuchProcess):
         words = process.cmdline()
-        return "celery" in words and "worker" in words and not any(word.endswith("guard.py") for word in words)
+        return "celery" in words and "worker@%h" in words and not any(word.endswith("guard.py") for word in words)
     return False
 
 

@@ -21,8 +21,17 @@ from worker.infra.settings import Settings, get_settings
 log = structlog.get_logger(__name__)
 
 UPKEEP = "upkeep"
-QUEUES = {Phase.CHECK: "checking", Phase.WRITE: "chunks", Phase.REPORT: "reports"}
+QUEUES = {
+    Phase.CHECK: "checking",
+    Phase.WRITE: "chunks",
+    Phase.REPORT: "reports",
+    Phase.CALLBACK: "callbacks",
+}
 ALL_QUEUES = (*QUEUES.values(), UPKEEP)
+# Callbacks wait for strangers' servers, so they have a process of their own. Both take the sweep: it never waits behind
+# a long file, nor behind slow receivers.
+QUEUES_OF_WORKER = (QUEUES[Phase.CHECK], QUEUES[Phase.WRITE], QUEUES[Phase.REPORT], UPKEEP)
+QUEUES_OF_UPKEEP = (QUEUES[Phase.CALLBACK], UPKEEP)
 TASKS = {phase: f"numberyard.{phase.value}" for phase in Phase}
 SWEEP = "numberyard.sweep"
 PUBLISH_SECONDS = 0.5
