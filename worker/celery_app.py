@@ -1,4 +1,4 @@
-"""Entry of the worker and beat processes: `celery -A worker.celery_app worker|beat`."""
+"""Entry of the worker, upkeep and beat processes: `celery -A worker.celery_app worker|beat`."""
 
 from __future__ import annotations
 

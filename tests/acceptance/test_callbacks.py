@@ -29,7 +29,11 @@ def test_slow_receivers_and_a_killed_sender(tmp_path: Path) -> None:
     settings = {"callback_networks": NETWORK, "callback_timeout_seconds": 30, "callback_backoff_scale": 0.01}
     with receiving() as slow, receiving() as quick, service.running(tmp_path, 1, **settings) as up:
         released = threading.Event()
-        slow.meanwhile = lambda: released.wait(DEADLINE) and None
+
+        def meanwhile() -> None:
+            released.wait(DEADLINE)
+
+        slow.meanwhile = meanwhile
         client = up.client("Harbour")
         jobs = [
             client.upload(service.block(10, 2_122_000_000 + 100 * number), callback_url=slow.url)

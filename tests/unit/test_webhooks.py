@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import time
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from schemas import webhooks
@@ -17,6 +22,20 @@ def test_a_signature_is_that_of_the_specification() -> None:
         "webhook-timestamp": "1614265330",
         "webhook-signature": "v1,O4vEFHuUDzu6j6rKk1+0ulBAc4Rb/WWzCG2yLYlp7AQ=",
     }
+
+
+def test_the_readmes_receiver_believes_us_and_nobody_else() -> None:
+    """The lines that integrators copy."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    found: dict[str, Any] = {}
+    exec(re.findall(r"```python\n(.*?)```", readme, re.DOTALL)[0], found)  # noqa: S102 - our own
+    is_genuine, secret, now = found["is_genuine"], webhooks.shown_secret(SECRET), int(time.time())
+    headers = webhooks.signed([b"x" * 32, SECRET], "msg_1", now, b"{}")
+    assert is_genuine(secret, headers, b"{}")
+    assert not is_genuine(secret, headers, b"{ }")
+    assert not is_genuine(secret, headers | {"webhook-id": "msg_2"}, b"{}")
+    assert not is_genuine(webhooks.shown_secret(b"y" * 32), headers, b"{}")
+    assert not is_genuine(secret, webhooks.signed([SECRET], "msg_1", now - 400, b"{}"), b"{}")
 
 
 def test_two_secrets_make_two_signatures() -> None:

@@ -34,7 +34,7 @@ def page(
     """Up to `limit` callbacks, newest first, from before the one whose id is `cursor`."""
     query = _select(actor).order_by(callbacks.c.job_id.desc()).limit(limit)
     if state is not None:
-        query = query.where(state.value == _STATE)
+        query = query.where(_STATE.in_([state.value]))
     if cursor is not None:
         last = sa.select(callbacks.c.job_id).where(_seen(actor), _is(cursor)).correlate(None)
         query = query.where(callbacks.c.job_id < last.scalar_subquery())
