@@ -28,8 +28,8 @@ QUEUES = {
     Phase.CALLBACK: "callbacks",
 }
 ALL_QUEUES = (*QUEUES.values(), UPKEEP)
-# Callbacks wait for strangers' servers, so they have a process of their own. Both take the sweep: it never waits behind
-# a long file, nor behind slow receivers.
+# Callbacks wait for strangers' servers, so they have a process of their own. Both take the sweep: it waits neither for
+# a long file nor for slow receivers, unless all of both are busy, and then for one time-out at most.
 QUEUES_OF_WORKER = (QUEUES[Phase.CHECK], QUEUES[Phase.WRITE], QUEUES[Phase.REPORT], UPKEEP)
 QUEUES_OF_UPKEEP = (QUEUES[Phase.CALLBACK], UPKEEP)
 TASKS = {phase: f"numberyard.{phase.value}" for phase in Phase}
