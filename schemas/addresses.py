@@ -1,7 +1,7 @@
 """Which addresses on the network may be called for a tenant, and how such a URL may be written.
 
 Whatever is not global unicast is refused, also where it hides inside an IPv6 address, unless the operator allows it.
-Pure: nothing is resolved or connected to; `worker.infra.outbound` does that, and asks here about every address found.
+Pure: nothing is resolved or connected to; `worker.infra.pinned` does that, and asks here about every address found.
 """
 
 from __future__ import annotations

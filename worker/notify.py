@@ -19,6 +19,7 @@ from schemas.callbacks import DeliveryResult
 from worker.infra import callbacks, jobs, outbound
 from worker.infra.callbacks import Message, Try
 from worker.infra.db import transaction
+from worker.infra.pinned import UndeliveredError
 from worker.infra.settings import Settings, get_settings
 
 log = structlog.get_logger(__name__)
@@ -58,7 +59,7 @@ def _try(message: Message, settings: Settings) -> Try:
     }
     try:
         answer = outbound.post(message.url, message.body, headers, rules)
-    except outbound.UndeliveredError as error:
+    except UndeliveredError as error:
         return Try(error.result, error.status)
     return Try(_result_of(answer.status), answer.status, _retry_after(answer))
 

@@ -14,6 +14,7 @@ from schemas.callbacks import DeliveryResult
 from tests.receiver import CERTIFICATE, NETWORK, TLS_NAME, Receiver, receiving, silent_port
 from worker.infra import outbound
 from worker.infra.outbound import Answer, Rules
+from worker.infra.pinned import UndeliveredError
 from worker.infra.ports import free_port
 
 LOCAL = Rules(networks=networks_of(NETWORK), seconds=5.0)
@@ -32,7 +33,7 @@ def post(url: str, rules: Rules) -> Answer:
 
 
 def failed(url: str, rules: Rules) -> tuple[DeliveryResult, int | None]:
-    with pytest.raises(outbound.UndeliveredError) as caught:
+    with pytest.raises(UndeliveredError) as caught:
         post(url, rules)
     return caught.value.result, caught.value.status
 
