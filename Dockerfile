@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1
-# One image for web, worker, beat and migrate; docker-compose.yml says which of them a container is.
+# One image for web, worker, upkeep, beat and migrate; docker-compose.yml says which of them a container is.
 
 FROM python:3.13-slim AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore

@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, m
 from pydantic_core import PydanticCustomError
 
 from schemas import names
-from schemas.api import NumbersFilter
+from schemas.api import CallbackUrl, NumbersFilter
 from schemas.hints import FileForm
 from schemas.services import Service, read_services
 
@@ -58,6 +58,7 @@ class Options(BaseModel):
 
     mode: Literal["apply", "review"] = "apply"
     on_error: Literal["skip", "abort"] = "skip"
+    callback_url: CallbackUrl | None = None
 
 
 class UnassignOptions(Options):

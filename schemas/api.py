@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from schemas.addresses import LONGEST_URL
 from schemas.hints import FileForm
 from schemas.names import LONGEST
 
@@ -103,6 +104,7 @@ class JobLinks(_Body):
     report_csv: str | None
     report_failed_csv: str | None
     report_xlsx: str | None
+    callback: str | None = Field(None, description="the callback that was asked for, for the job's own tenant")
 
 
 class ReviewEffect(_Body):
@@ -305,6 +307,17 @@ class NumberList(_Body):
     total: int | None = None
 
 
+# Shape and length are judged where the operator's networks are known (`webhook.named`), in one voice.
+CallbackUrl = Annotated[
+    str,
+    Field(
+        description="Where to tell, by a signed POST, that the job has ended: http or https, without user, password "
+        "and fragment.",
+        json_schema_extra={"format": "uri", "maxLength": LONGEST_URL},
+    ),
+]
+
+
 class UploadForm(FileForm):
     """The fields beside the file (R11). `assign_to` is a tenant's id; carriers are named."""
 
@@ -315,6 +328,7 @@ class UploadForm(FileForm):
     on_error: Literal["skip", "abort"] = "skip"
     on_existing: Literal["skip", "update", "error"] = "skip"
     accept: Literal["valid", "possible"] = "valid"
+    callback_url: CallbackUrl | None = None
 
 
 class JobsQuery(BaseModel):

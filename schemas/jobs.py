@@ -72,19 +72,21 @@ def may_move_from(target: JobStatus) -> list[JobStatus]:
 
 
 class Phase(StrEnum):
-    """The three kinds of work in the ledger. One claim, one lease and one commit serve them all."""
+    """The kinds of work in the ledger, in the order of a job's life. One claim and one lease serve them all."""
 
     CHECK = "check"
     WRITE = "write"
     REPORT = "report"
+    CALLBACK = "callback"
 
 
 # In which states of a job its pieces of work are given out. Chunks of a job under review wait to be confirmed; of one
-# that is being cancelled only the report is still made.
+# that is being cancelled only the report is still made. Who asked for it is told of the job once it has ended.
 WORKED_IN: Mapping[Phase, frozenset[JobStatus]] = {
     Phase.CHECK: frozenset({JobStatus.ACCEPTED, JobStatus.CHECKING}),
     Phase.WRITE: frozenset({JobStatus.RUNNING}),
     Phase.REPORT: frozenset({JobStatus.PUBLISHING, JobStatus.CANCELLING}),
+    Phase.CALLBACK: TERMINAL,
 }
 
 

@@ -93,7 +93,7 @@ REQUEST_PROBLEMS: dict[RequestCode, RequestProblem] = {
     ),
     RequestCode.JOB_HAS_ENDED: RequestProblem(409, "The job has ended already.", "To put back what it did, undo it."),
     RequestCode.JOB_NOT_ENDED: RequestProblem(
-        409, "The job has not ended yet.", "Wait until it has, or cancel it, then undo it."
+        409, "The job has not ended yet.", "Wait until it has, or cancel it, then ask again."
     ),
     RequestCode.NOTHING_TO_UNDO: RequestProblem(
         409, "The job has changed nothing that could be undone.", "See the job's report for what became of its rows."

@@ -228,7 +228,7 @@ job_chunks = sa.Table(
     # The numbers as they were before (`schemas.results.IMAGES`); null where nothing that existed was written.
     sa.Column("image_key", sa.Text),
     sa.Column("tally", JSONB),
-    sa.CheckConstraint("phase IN ('check', 'write', 'report')", name="phase"),
+    sa.CheckConstraint("phase IN ('check', 'write', 'report', 'callback')", name="phase"),
     sa.CheckConstraint("state IN ('pending', 'leased', 'done', 'dead')", name="state"),
     sa.CheckConstraint("(state = 'leased') = (lease_until IS NOT NULL)", name="lease"),
     sa.Index("ix_job_chunks_open", "state", "phase", postgresql_where=sa.text("state IN ('pending', 'leased')")),
@@ -250,4 +250,56 @@ idempotency_keys = sa.Table(
     sa.Column("answer", sa.Text),
     sa.CheckConstraint("(fingerprint IS NULL) = (job IS NULL)", name="finished"),
     sa.Index("ix_idempotency_keys_until", "until"),
+)
+
+# Whom to tell that a job has ended: one row per job that wants it. The sending is a piece of work (`job_chunks`).
+callbacks = sa.Table(
+    "callbacks",
+    metadata,
+    sa.Column("job_id", sa.BigInteger, sa.ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("tenant_id", sa.Integer, sa.ForeignKey("tenants.id"), nullable=False),
+    _public_id(),
+    # It may hold secrets of its receiver, so it is never logged, and nobody but the tenant sees it.
+    sa.Column("url", sa.Text, nullable=False),
+    _now("created_at"),
+    _time("delivered_at"),
+    _time("given_up_at"),
+    sa.CheckConstraint("delivered_at IS NULL OR given_up_at IS NULL", name="one_end"),
+    sa.Index("ix_callbacks_tenant_id", "tenant_id", "job_id"),
+)
+
+# Every try to send one, whatever came of it; what the receiver said is not kept.
+callback_deliveries = sa.Table(
+    "callback_deliveries",
+    metadata,
+    _key(sa.BigInteger),
+    sa.Column("job_id", sa.BigInteger, sa.ForeignKey("callbacks.job_id", ondelete="CASCADE"), nullable=False),
+    _now("at"),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    # A word of `schemas.callbacks.DeliveryResult`, and the HTTP status if there was one.
+    sa.Column("result", sa.Text, nullable=False),
+    sa.Column("status", sa.Integer),
+    sa.Column("duration_ms", sa.Integer, nullable=False),
+    sa.Index("ix_callback_deliveries_job_id", "job_id", "id"),
+)
+
+# What a tenant's callbacks are signed with. An HMAC wants the secret itself, so unlike tokens it cannot be kept as a
+# hash: who reads this table can sign as this service, and do nothing else.
+callback_secrets = sa.Table(
+    "callback_secrets",
+    metadata,
+    _key(),
+    sa.Column("tenant_id", sa.Integer, sa.ForeignKey("tenants.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("secret", sa.LargeBinary, nullable=False),
+    _now("created_at"),
+    # Until when it signs beside its successor; null while it has none.
+    _time("until"),
+    sa.CheckConstraint("length(secret) BETWEEN 24 AND 64", name="secret"),
+    sa.Index("ix_callback_secrets_tenant_id", "tenant_id"),
+)
+sa.Index(
+    "uq_callback_secrets_current",
+    callback_secrets.c.tenant_id,
+    unique=True,
+    postgresql_where=callback_secrets.c.until.is_(None),
 )

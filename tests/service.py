@@ -127,13 +127,13 @@ class Service:
         return psutil.Process(self.process.pid).children(recursive=True)
 
     def processes(self, role: str) -> list[psutil.Process]:
-        """The live processes of a role (`web`, `worker`, `beat`), the one that started the others first."""
+        """The live processes of a role (`web`, `worker`, `upkeep`, `beat`), the one that started the others first."""
         mine = [one for one in self.below() if role_of(one) == role]
         ids = {one.pid for one in mine}
         return sorted(mine, key=lambda one: _parent(one) in ids)
 
     def workers(self) -> list[psutil.Process]:
-        """The Celery worker's processes: the parent first, then those that do the work."""
+        """The importing worker's processes: the parent first, then those that do the work."""
         return self.processes("worker")
 
     def log(self) -> str:
@@ -155,7 +155,7 @@ def role_of(process: psutil.Process) -> str:
         if any(word.endswith("guard.py") for word in words):
             return ""
         if "celery" in words:
-            return "beat" if "beat" in words else "worker"
+            return "beat" if "beat" in words else "upkeep" if "upkeep@%h" in words else "worker"
         return "web" if "gunicorn" in words else ""
     return ""
 

@@ -12,7 +12,7 @@ from flask_swagger_ui import get_swaggerui_blueprint
 
 from schemas import api
 from webhook import errors, once
-from webhook.api import actions, carriers, health, jobs, numbers, templates, tenants, tokens, uploads, users
+from webhook.api import actions, callbacks, carriers, health, jobs, numbers, templates, tenants, tokens, uploads, users
 from webhook.bodies import form_schema
 from worker.infra import logs
 
@@ -35,7 +35,7 @@ def create_app() -> APIFlask:
     )
     errors.register(app)
     app.register_error_handler(once.ReplayedError, jobs.replay)
-    for resource in (uploads, actions, jobs, numbers, templates, tenants, users, carriers, tokens, health):
+    for resource in (uploads, actions, jobs, numbers, templates, tenants, users, carriers, tokens, callbacks, health):
         app.register_blueprint(resource.bp)
     app.register_blueprint(get_swaggerui_blueprint("/docs", "/openapi.json", config={"app_name": "Numberyard API"}))
     app.spec_processor(_complete)
@@ -66,6 +66,7 @@ def _complete(spec: dict[Any, Any] | str) -> dict[Any, Any] | str:
         return spec
     spec["paths"]["/v1/uploads"]["post"]["requestBody"] = {"content": form_schema(api.UploadForm), "required": True}
     actions.describe(spec)
+    callbacks.describe(spec)
     problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     spec["components"]["schemas"]["Problem"] = api.Problem.model_json_schema()
     spec["tags"] = list({tag["name"]: tag for tag in spec["tags"]}.values())  # two blueprints may share one

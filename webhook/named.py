@@ -18,7 +18,10 @@ from schemas.permissions import Actor, Tenant, User
 from schemas.problems import RequestCode
 from schemas.services import Service
 from webhook.errors import refuse, refuse_file
-from worker.infra import job_views, scope
+from worker.infra import job_views, outbound, scope
+from worker.infra.settings import get_settings
+
+_LONGEST_SHOWN = 200  # characters of a value that an answer repeats
 
 
 def carrier(connection: sa.Connection, actor: Actor, column: Column, name: str | None) -> int | None:
@@ -81,6 +84,19 @@ def parent(connection: sa.Connection, actor: Actor, kind: JobKind, public_id: st
         raise refuse(RequestCode.INVALID_FIELD, f"parent_job_id: you have no such {kind.value} job.")
     found: int = view.row.id
     return found
+
+
+def callback_url(url: str | None) -> str | None:
+    """Where the job's end is to be told, as far as that can be judged without asking for the host's address."""
+    if url is None:
+        return None
+    fault = outbound.fault_of(url, get_settings().networks_for_callbacks)
+    if fault is not None:
+        value = url[:_LONGEST_SHOWN]
+        detail = f"callback_url: “{value}” is not called: {fault}."
+        errors = [{"field": "callback_url", "message": fault}]
+        raise refuse(RequestCode.INVALID_FIELD, detail, field="callback_url", value=value, errors=errors)
+    return url
 
 
 def service(given: User, wanted: Service) -> None:

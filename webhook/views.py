@@ -12,6 +12,7 @@ from schemas import accounts, api, permissions, users
 from schemas.jobs import TERMINAL, JobOptions, JobStatus, counts_of, error_summary
 from schemas.permissions import Actor, NumberFacts, Tenant, UserKind
 from schemas.services import Service
+from schemas.webhooks import message_id
 from worker.infra.carriers import CarrierView
 from worker.infra.job_views import JobView
 from worker.infra.number_views import NumberView
@@ -115,6 +116,7 @@ def _links(row: sa.Row[Any]) -> api.JobLinks:
         report_csv=at("jobs.report_csv") if there else None,
         report_failed_csv=at("jobs.report_csv", rows="failed") if there else None,
         report_xlsx=at("jobs.report_xlsx") if there else None,
+        callback=url_for("callbacks.show", callback_id=message_id(row.callback)) if row.callback else None,
     )
 
 

@@ -1,6 +1,8 @@
-"""Entry of the worker and beat processes: `celery -A worker.celery_app worker|beat`."""
+"""Entry of the worker, upkeep and beat processes: `celery -A worker.celery_app worker|beat`."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from celery.signals import setup_logging, worker_ready
 
@@ -16,8 +18,9 @@ def _configure_logging(**_options: object) -> None:
 
 
 @worker_ready.connect  # type: ignore[untyped-decorator]
-def _look_after(**_options: object) -> None:
+def _look_after(sender: Any, **_options: object) -> None:  # noqa: ANN401 - Celery's own
     """Beat may be away, or have been, and what was lost meanwhile is found at once."""
+    broker.say_ready(sender.hostname.partition("@")[0])
     broker.look_after()
 
 

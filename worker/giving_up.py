@@ -12,13 +12,14 @@ import numpy as np
 import pyarrow as pa
 import structlog
 
-from schemas import problems, results
+from schemas import problems, results, webhooks
 from schemas.codes import Code, fault_bit, number_of
 from schemas.columns import Column
 from schemas.jobs import JobOptions, OnError, Phase
-from worker.infra import arrow, broker, jobs, storage
+from worker.infra import arrow, broker, callbacks, jobs, storage
 from worker.infra.db import transaction
 from worker.infra.faults import Point, pass_by
+from worker.infra.settings import Settings, get_settings
 
 log = structlog.get_logger(__name__)
 
@@ -32,15 +33,28 @@ LONGEST_DELAY = 30.0
 def refuse(lease: jobs.Lease, code: Code, detail: str, context: Mapping[str, object]) -> None:
     """End the job with the file's fault. Nothing is kept but the problem's text."""
     with transaction() as connection:
-        jobs.fail(connection, lease, problems.of_file(code, detail, context))
+        following = jobs.fail(connection, lease, problems.of_file(code, detail, context))
     pass_by(Point.REFUSE_COMMITTED)
     storage.remove_job(lease.job)
     log.info("file_refused", code=code.value)
+    _wake(lease, following)
+
+
+def most_attempts(phase: Phase, settings: Settings) -> int:
+    """How often a piece is begun before it is given up.
+
+    A callback has its own schedule, which the step itself ends; what goes beyond are tries that killed their worker.
+    """
+    return settings.max_attempts + (webhooks.TRIES if phase is Phase.CALLBACK else 0)
 
 
 def postpone(lease: jobs.Lease, *, counts: bool) -> None:
     """Have the work tried again, later with every try. A lease that is lost needs nothing of the kind."""
     delay = min(FIRST_DELAY * 2**lease.attempt, LONGEST_DELAY)
+    if lease.phase is Phase.CALLBACK and counts:
+        # A fault of ours must not use a day's tries up in minutes.
+        pause = webhooks.SCHEDULE[min(lease.attempt, len(webhooks.SCHEDULE)) - 1]
+        delay = pause * get_settings().callback_backoff_scale
     try:
         with transaction() as connection:
             jobs.give_back(connection, lease, delay, counts=counts)
@@ -50,6 +64,11 @@ def postpone(lease: jobs.Lease, *, counts: bool) -> None:
 
 def give_up(lease: jobs.Lease) -> None:
     """The tries are used up: halve a chunk, give up a single row, or end the job with our own fault."""
+    if lease.phase is Phase.CALLBACK:
+        with transaction() as connection:
+            callbacks.give_up(connection, lease)
+        log.error("callback_given_up", attempt=lease.attempt)
+        return
     if lease.phase is not Phase.WRITE or _all_or_nothing(lease):
         _end_job(lease)
         return
@@ -72,7 +91,13 @@ def _all_or_nothing(lease: jobs.Lease) -> bool:
 
 def _end_job(lease: jobs.Lease) -> None:
     with transaction() as connection:
-        jobs.fail(connection, lease, problems.of_request(problems.RequestCode.INTERNAL_ERROR))
+        following = jobs.fail(connection, lease, problems.of_request(problems.RequestCode.INTERNAL_ERROR))
+    _wake(lease, following)
+
+
+def _wake(lease: jobs.Lease, following: Phase | None) -> None:
+    if following is not None:
+        broker.wake(following, lease.job)
 
 
 def _halved(lease: jobs.Lease) -> int:
@@ -114,5 +139,4 @@ def _give_up_rows(lease: jobs.Lease) -> None:
         following = jobs.end_chunk(connection, lease, key, tally)
     pass_by(Point.GIVE_UP_COMMITTED)
     log.error("rows_given_up", rows=chunk.num_rows, first_row=chunk.column("row")[0].as_py())
-    if following is not None:
-        broker.wake(following, lease.job)
+    _wake(lease, following)

@@ -5,8 +5,8 @@
 
 Uploads, assignments, changes, deletions and undos all go this way; only where the rows come from differs (a file, a
 list, a selection, the job to be undone). They are checked once, which cuts them into chunks; chunks are written in any
-order, by any worker; the report puts the results back into file order. Whatever runs twice has its effect once: only
-the holder of the lease can commit.
+order, by any worker; the report puts the results back into file order. Whoever asked for it is then told that the job
+has ended (`worker.notify`). Whatever runs twice has its effect once: only the holder of the lease can commit.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from schemas import permissions, report, results
 from schemas.codes import Code, Outcome, text_of
 from schemas.findings import Layout
 from schemas.jobs import FORMS, JobKind, JobStatus, Mode, OnError, Phase, Tally
-from worker import giving_up
+from worker import giving_up, notify
 from worker.infra import arrow, broker, inventory, jobs, scratch, storage
 from worker.infra.db import is_transient, transaction
 from worker.infra.faults import Point, pass_by
@@ -72,7 +72,7 @@ def run(phase: Phase) -> bool:
 def _attempt(lease: jobs.Lease, settings: Settings) -> None:
     """Do the work, or see to it that somebody will: nothing may end here without a trace in the ledger."""
     try:
-        if lease.attempt > settings.max_attempts:
+        if lease.attempt > giving_up.most_attempts(lease.phase, settings):
             giving_up.give_up(lease)
         else:
             STEPS[lease.phase](lease)
@@ -113,7 +113,7 @@ def check(lease: jobs.Lease) -> None:
         pass_by(Point.CHECK_ENTERED)
     pass_by(Point.CHECK_COMMITTED)
     if following is not None:
-        broker.wake(following, lease.job, len(checked.chunk_rows))
+        broker.wake(following, lease.job, max(len(checked.chunk_rows), 1))
     pass_by(Point.CHECK_ANNOUNCED)
 
 
@@ -293,9 +293,11 @@ def publish(lease: jobs.Lease) -> None:
         pass_by(Point.REPORT_HALF_STORED)
     pass_by(Point.REPORT_STORED)
     with transaction() as connection:
-        jobs.end_report(connection, lease, results.tally(merged))
+        following = jobs.end_report(connection, lease, results.tally(merged))
         pass_by(Point.REPORT_ENTERED)
     pass_by(Point.REPORT_COMMITTED)
+    if following is not None:
+        broker.wake(following, lease.job)
 
 
 def _facts(facts: FileFacts) -> dict[str, Any]:
@@ -321,4 +323,5 @@ STEPS: Mapping[Phase, Callable[[jobs.Lease], None]] = {
     Phase.CHECK: check,
     Phase.WRITE: write_chunk,
     Phase.REPORT: publish,
+    Phase.CALLBACK: notify.deliver,
 }

@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 from pydantic_core import PydanticUndefined
 
+from schemas.callbacks import RESULTS
 from schemas.codes import ALSO_FILE_CODES, CATALOGUE, Code, Family
 from schemas.columns import REPORT_COLUMNS, SPECS
 from schemas.problems import REQUEST_PROBLEMS
@@ -123,6 +124,11 @@ def problems() -> str:
     )
 
 
+def callback_results() -> str:
+    """How a try to deliver a callback can go."""
+    return table(("Result", "Meaning"), ((f"`{result}`", meaning) for result, meaning in RESULTS.items()))
+
+
 def commands() -> str:
     """The command line's commands with their first line of help."""
     context = click.Context(command_line, info_name="numberyard")
@@ -168,6 +174,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "report-columns": report_columns,
     "codes": codes,
     "problems": problems,
+    "callback-results": callback_results,
     "commands": commands,
     "exit-codes": exit_codes,
 }

@@ -24,6 +24,7 @@ from worker.infra.settings import get_settings
 LEASE = 30.0
 FIRST = 12_125_550_000
 DEADLINE = 20.0
+OF_A_JOB = [phase for phase in Phase if phase is not Phase.CALLBACK]  # what every job goes through
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ def test_a_second_delivery_finds_nothing_to_do(api: Door, ledger: Ledger, config
     assert ledger.everything() == before
 
 
-@pytest.mark.parametrize("phase", list(Phase))
+@pytest.mark.parametrize("phase", OF_A_JOB)
 def test_a_straggler_changes_nothing(api: Door, ledger: Ledger, phase: Phase) -> None:
     """Its lease ran out, another did the work and the job went on to its end; then the first one wakes up."""
     job_id = api.send(sheet(3)).json["id"]
@@ -134,7 +135,7 @@ def test_a_straggler_changes_nothing(api: Door, ledger: Ledger, phase: Phase) ->
     assert (api.report(job_id), table(report)[0]["_code"]) == (report, "CREATED")
 
 
-@pytest.mark.parametrize("phase", list(Phase))
+@pytest.mark.parametrize("phase", OF_A_JOB)
 def test_a_lost_lease_cannot_commit(api: Door, ledger: Ledger, phase: Phase) -> None:
     """The first holder was silent too long; whether it ends before or after the second, only the second counts."""
     job_id = api.send(sheet(3)).json["id"]

@@ -322,7 +322,7 @@ def test_r27_those_above_see_a_job_and_leave_it_alone(
 
 def test_a_job_under_review_gives_out_no_work(api: Door, worker: Worker, accepted: str) -> None:
     assert worker.end_check(worker.claim(Phase.CHECK), 2, 2, review=EFFECT) is None
-    assert [worker.try_claim(phase) for phase in Phase] == [None] * 3
+    assert [worker.try_claim(phase) for phase in Phase] == [None] * len(Phase)
     assert worker.overdue() == []
     recovery.sweep()
     job = api.job(accepted)
@@ -438,7 +438,7 @@ def cancel(worker: Worker, job_id: int | None = None) -> Phase | None:
 def test_a_job_that_nobody_has_looked_at_ends_at_once(api: Door, worker: Worker, accepted: str) -> None:
     answer = decide(api, accepted, "cancel")
     assert (answer.status_code, answer.json["status"]) == (202, "cancelled")
-    assert [worker.try_claim(phase) for phase in Phase] == [None] * 3
+    assert [worker.try_claim(phase) for phase in Phase] == [None] * len(Phase)
     assert worker.overdue() == []
     job = api.job(accepted)
     assert (job["counts"]["total"], job["links"]["report_csv"], bool(job["finished_at"])) == (0, None, True)

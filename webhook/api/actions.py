@@ -142,6 +142,7 @@ def _enter(job: str, action: Action) -> None:
         form = body = validated(action.body, content)
     else:
         raise refuse(RequestCode.UNSUPPORTED_MEDIA_TYPE, f"Send {JSON}, or {MULTIPART} with a file.")
+    callback_url = named.callback_url(form.callback_url)
     with transaction() as connection:
         chosen = action.choose(connection, actor, form)
         hints = form.model_dump(include=set(Hints.model_fields)) if file is not None else {}
@@ -149,7 +150,16 @@ def _enter(job: str, action: Action) -> None:
         if body is not None:
             listed.put(job, {Column.PHONE_NUMBER: _numbers(connection, actor, body)})
         parent = named.parent(connection, actor, action.kind, getattr(form, "parent_job_id", None))
-        order = jobs.Order(job, actor.tenant.id, actor.name, action.kind, options, file, parent_id=parent)
+        order = jobs.Order(
+            job,
+            actor.tenant.id,
+            actor.name,
+            action.kind,
+            options,
+            file,
+            parent_id=parent,
+            callback_url=callback_url,
+        )
         jobs.accept(connection, order)
         once.made(connection, job)
         pass_by(Point.ACCEPT_ENTERED)

@@ -63,7 +63,16 @@ def _enter(job: str, actor: Actor, received: Received) -> None:
         )
         file = jobs.File(received.file_name, received.size, received.sha256)
         parent = named.parent(connection, actor, JobKind.UPLOAD, form.parent_job_id)
-        order = jobs.Order(job, actor.tenant.id, actor.name, JobKind.UPLOAD, options, file, parent_id=parent)
+        order = jobs.Order(
+            job,
+            actor.tenant.id,
+            actor.name,
+            JobKind.UPLOAD,
+            options,
+            file,
+            parent_id=parent,
+            callback_url=named.callback_url(form.callback_url),
+        )
         jobs.accept(connection, order)
         once.made(connection, job)
         pass_by(Point.ACCEPT_ENTERED)

@@ -38,6 +38,7 @@ _COMMANDS: dict[str, _Lazy] = {
     "users": _Lazy("webhook.cli.users", "users", "Users: list, make with numbers, change, delete."),
     "carriers": _Lazy("webhook.cli.carriers", "carriers", "Carriers: list, define, choose defaults, delete."),
     "tokens": _Lazy("webhook.cli.tokens", "tokens", "API tokens: list, make, revoke."),
+    "callbacks": _Lazy("webhook.cli.callbacks", "callbacks", "Callbacks: how they went, again, their secret."),
     "sample": _Lazy("webhook.cli.sample", "sample", "Write a realistic sample spreadsheet."),
     "init": _Lazy("webhook.cli.init", "init", "Make the Master Reseller and its first token."),
     "migrate": _Lazy("webhook.cli.migrate", "migrate", "Bring the database's tables to this version."),

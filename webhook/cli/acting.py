@@ -17,6 +17,7 @@ from webhook.cli.naming import tenant_id
 from webhook.cli.sending import (
     Fields,
     Spreadsheet,
+    callback_option,
     carry,
     check_report,
     hints,
@@ -46,6 +47,7 @@ _OPTIONS = (
     click.option("--expected-count", type=click.IntRange(min=0), help="With --all: only if just so many match."),
     review_option,
     on_error_option,
+    callback_option,
     click.option("--yes", is_flag=True, help="Do not ask."),
     click.option("--no-wait", is_flag=True, help="Leave when the job is queued; do not wait for its end."),
     report_option,
@@ -76,7 +78,7 @@ def act(session: Session, action: Action, chosen: Mapping[str, str | None], give
     """Do it to the numbers meant; `chosen` is what the action is told, `given` the options of `acts`."""
     _check(given)
     mode = "review" if given["review"] else None
-    fields = {**chosen, "mode": mode, "on_error": given["on_error"]}
+    fields = {**chosen, "mode": mode, "on_error": given["on_error"], "callback_url": given["callback_url"]}
     if given["file"]:
         _ask(action, given, f"the numbers in {safe(given['file'].name)}", as_json=session.as_json)
         told = {name: given[name] for name in FileForm.model_fields}

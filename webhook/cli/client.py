@@ -121,6 +121,10 @@ class Api:
         """Confirm, cancel or undo a job; the job as it is then or, of an undo, the one that undoes."""
         return self.create(f"jobs/{_part(job_id)}/{what}", {})
 
+    def replay(self, callback_id: str) -> Json:
+        """Have a callback sent again; the callback as it is then."""
+        return self.create(f"callbacks/{_part(callback_id)}/replay", {})
+
     def count(self, filters: Mapping[str, str]) -> int:
         """How many numbers match."""
         page = self._get("/v1/numbers", params={**filters, "count": "true", "limit": "1"})

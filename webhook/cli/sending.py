@@ -41,6 +41,9 @@ review_option = click.option(
 on_error_option = click.option(
     "--on-error", type=click.Choice(["skip", "abort"]), help="abort: if any row fails, nothing is written."
 )
+callback_option = click.option(
+    "--callback-url", metavar="URL", help="Where the service is to tell that the job has ended, by a signed POST."
+)
 report_option = click.option(
     "--report", "report_path", type=click.Path(path_type=Path), metavar="PATH", help="Wait, then save the report."
 )

@@ -1,8 +1,8 @@
-"""What the commands for tenants, carriers and tokens have in common: a list, and one thing fact by fact."""
+"""What the commands for tenants, carriers, tokens and callbacks have in common: a list, and one thing fact by fact."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from webhook.cli.client import Json
 from webhook.cli.console import emit, note, safe, say
@@ -13,9 +13,16 @@ from webhook.cli.tables import table
 Row = Callable[[Json], tuple[object, ...]]
 
 
-def list_things(session: Session, kind: str, limit: int, headings: Sequence[str], row: Row) -> Exit:
+def list_things(  # noqa: PLR0913, PLR0917 - what is listed, and how
+    session: Session,
+    kind: str,
+    limit: int,
+    headings: Sequence[str],
+    row: Row,
+    filters: Mapping[str, str | None] | None = None,
+) -> Exit:
     """The first `limit` things of a kind, as a table or as JSON."""
-    found = session.api.pages(f"/v1/{kind}", {}, limit)
+    found = session.api.pages(f"/v1/{kind}", filters or {}, limit)
     if session.as_json:
         emit(found)
     elif found["data"]:

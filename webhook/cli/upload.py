@@ -11,6 +11,7 @@ from webhook.cli.exits import Exit
 from webhook.cli.naming import tenant_id
 from webhook.cli.sending import (
     Spreadsheet,
+    callback_option,
     carry,
     check_report,
     hints,
@@ -37,6 +38,7 @@ from webhook.cli.session import Session, talks
 @hints
 @review_option
 @on_error_option
+@callback_option
 @report_option
 @talks
 def upload(  # noqa: PLR0913 - options of the command

@@ -7,6 +7,7 @@ time it takes. Publishing never holds a request up.
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from functools import lru_cache
 
 import redis
@@ -22,10 +23,20 @@ from worker.infra.settings import Settings, get_settings
 log = structlog.get_logger(__name__)
 
 UPKEEP = "upkeep"
-QUEUES = {Phase.CHECK: "checking", Phase.WRITE: "chunks", Phase.REPORT: "reports"}
+QUEUES = {
+    Phase.CHECK: "checking",
+    Phase.WRITE: "chunks",
+    Phase.REPORT: "reports",
+    Phase.CALLBACK: "callbacks",
+}
 ALL_QUEUES = (*QUEUES.values(), UPKEEP)
+# Callbacks wait for strangers' servers, so they have a process of their own. Both take the sweep: it waits neither for
+# a long file nor for slow receivers, unless all of both are busy, and then for one time-out at most.
+QUEUES_OF_WORKER = (QUEUES[Phase.CHECK], QUEUES[Phase.WRITE], QUEUES[Phase.REPORT], UPKEEP)
+QUEUES_OF_UPKEEP = (QUEUES[Phase.CALLBACK], UPKEEP)
 TASKS = {phase: f"numberyard.{phase.value}" for phase in Phase}
 SWEEP = "numberyard.sweep"
+READY, READY_SECONDS, READY_TRIES = "numberyard.ready.", 10, 5
 TIDY = "numberyard.tidy"
 PUBLISH_SECONDS = 0.3  # for one answer of the broker, and after which no further hint is sent
 SOFT_SHUTDOWN_SECONDS = 10.0
@@ -117,6 +128,19 @@ def wake(phase: Phase, job: str, pieces: int = 1) -> bool:
         log.warning("broker_unreachable", phase=phase.value, job=job, error=type(error).__name__)
         return False
     return True
+
+
+def say_ready(name: str) -> None:
+    """Tell whoever started a worker of this name that it takes messages now; `is_ready` knows it for a while."""
+    for _ in range(READY_TRIES):
+        with suppress(RedisError):
+            _client().set(f"{READY}{name}", 1, ex=READY_SECONDS)
+            return
+
+
+def is_ready(client: redis.Redis, name: str) -> bool:
+    """Whether a worker of this name has just begun to take messages."""
+    return bool(client.exists(f"{READY}{name}"))
 
 
 def look_after() -> None:

@@ -1,6 +1,6 @@
 """`python -m worker.infra.connected`: exit code 0 if another process of this machine holds a connection to the broker.
 
-The health check of worker and beat containers, which have no door to knock at. Changes nothing, starts nothing.
+The health check of worker, upkeep and beat containers, which have no door to knock at. Changes nothing, starts nothing.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from schemas.jobs import JobStatus, Tally, total_of
 from schemas.permissions import Actor
-from schemas.tables import job_chunks, jobs, tenants
+from schemas.tables import callbacks, job_chunks, jobs, tenants
 from worker.infra import retention, scope
 from worker.infra.parts import Part
 
@@ -47,6 +47,7 @@ def _select(actor: Actor) -> sa.Select[Any]:
             earlier.c.public_id.label("duplicate_of"),
             undone.c.public_id.label("undo_of"),
             parent.c.public_id.label("parent_job_id"),
+            callbacks.c.public_id.label("callback"),
             sa.case((jobs.c.status == JobStatus.ACCEPTED, queue + 1)).label("queue_position"),
             sa.extract("epoch", sa.func.coalesce(jobs.c.finished_at, sa.func.now()) - jobs.c.started_at).label(
                 "seconds"
@@ -56,6 +57,8 @@ def _select(actor: Actor) -> sa.Select[Any]:
         .join(tenants, tenants.c.id == jobs.c.tenant_id)
         .outerjoin(earlier, earlier.c.id == jobs.c.duplicate_of_id)
         .outerjoin(parent, parent.c.id == jobs.c.parent_id)  # of the same tenant, always
+        # The job's own tenant alone is told of it: not those above.
+        .outerjoin(callbacks, (callbacks.c.job_id == jobs.c.id) & (callbacks.c.tenant_id == actor.tenant.id))
         .outerjoin(undone, (undone.c.id == jobs.c.undo_of_id) & undone.c.tenant_id.in_(below))
         .where(scope.jobs_of(actor.tenant))
     )

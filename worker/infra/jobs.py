@@ -1,8 +1,8 @@
 """Work: accepting a job, claiming a piece of it under a lease, and ending it in one transaction.
 
 Every fact about a job is in the ledger (`jobs`, `job_chunks`); messages only wake workers up. Times are the
-database's. A piece of work is a row of `job_chunks`: the check of a file, a chunk to write, a report to make. One claim
-and one commit serve all three, at the first run and after any crash.
+database's. A piece of work is a row of `job_chunks`: the check of a file, a chunk to write, a report to make, a
+callback to send. One claim and one fence serve them all, at the first run and after any crash.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from schemas.jobs import (
     Tally,
     total_of,
 )
-from schemas.tables import job_chunks, jobs, lease_tokens
-from worker.infra import ledger
+from schemas.tables import callbacks, job_chunks, jobs, lease_tokens
+from worker.infra import callback_secrets, ledger
 from worker.infra.ledger import in_seconds
 from worker.infra.settings import get_settings
 from worker.infra.tenants import GoneError
@@ -67,7 +67,7 @@ class Order:
     """What is to become a job.
 
     Its rows stand in the storage: as `file` under `storage.upload_key`, as a list or selection under
-    `storage.listed_key`, or they are those of the job `undo_of_id`.
+    `storage.listed_key`, or they are those of the job `undo_of_id`. `callback_url` was checked at the door.
     """
 
     job: str  # its public id
@@ -78,6 +78,7 @@ class Order:
     file: File | None = None
     undo_of_id: int | None = None
     parent_id: int | None = None
+    callback_url: str | None = None
 
 
 def accept(connection: sa.Connection, order: Order) -> int:
@@ -113,6 +114,10 @@ def accept(connection: sa.Connection, order: Order) -> int:
         if isinstance(error.orig, ForeignKeyViolation):
             raise GoneError from error
         raise
+    if order.callback_url is not None:
+        told = {"job_id": job_id, "tenant_id": order.tenant_id, "url": order.callback_url}
+        connection.execute(callbacks.insert().values(told))
+        callback_secrets.ensure(connection, order.tenant_id)
     ledger.add_work(connection, job_id, Phase.CHECK, {0: 0})
     return job_id
 
@@ -120,12 +125,14 @@ def accept(connection: sa.Connection, order: Order) -> int:
 def claim(connection: sa.Connection, phase: Phase, lease_seconds: float) -> Lease | None:
     """Take the next piece of work of a phase, of the tenant with the fewest pieces running, or None if there is none.
 
-    One statement; rows that another worker is just taking are passed over.
+    One statement; rows that another worker is just taking are passed over. Callbacks count among callbacks only: they
+    have workers of their own, and a slow receiver must not put back its tenant's imports.
     """
+    is_callback = job_chunks.c.phase == Phase.CALLBACK
     running = (
         sa.select(jobs.c.tenant_id, sa.func.count().label("pieces"))
         .join(job_chunks, job_chunks.c.job_id == jobs.c.id)
-        .where(job_chunks.c.state == ChunkState.LEASED)
+        .where(job_chunks.c.state == ChunkState.LEASED, is_callback if phase is Phase.CALLBACK else ~is_callback)
         .group_by(jobs.c.tenant_id)
         .cte("running")
     )
@@ -291,21 +298,30 @@ def dead(connection: sa.Connection, job_id: int) -> int:
     return connection.execute(query).scalar_one()
 
 
-def end_report(connection: sa.Connection, lease: Lease, tally: Tally) -> None:
-    """The job's end: its counts are fixed and its report stands."""
+def end_report(connection: sa.Connection, lease: Lease, tally: Tally) -> Phase | None:
+    """The job's end: its counts are fixed and its report stands. Answers the phase whose work is now there, if any."""
     _end_work(connection, lease, None, None)
     job = _change(connection, lease, tally=tally.to_json())
     ending = JobStatus.COMPLETED_WITH_ERRORS if tally.count(Outcome.FAILED) else JobStatus.COMPLETED
-    ledger.move(connection, lease.job_id, JobStatus.CANCELLED if job.status == JobStatus.CANCELLING else ending)
+    cancelled = job.status == JobStatus.CANCELLING
+    return ledger.end(connection, lease.job_id, JobStatus.CANCELLED if cancelled else ending)
 
 
-def fail(connection: sa.Connection, lease: Lease, problem: Mapping[str, Any]) -> None:
-    """End a job that cannot be carried through; its problem is kept, and what was written until then stays counted."""
+def end_callback(connection: sa.Connection, lease: Lease, *, delivered: bool) -> None:
+    """The end of a callback's piece: it got there, or is given up. Nothing of the job changes. `LostLeaseError`."""
+    _update_held(connection, lease, {"state": ChunkState.DONE if delivered else ChunkState.DEAD, "lease_until": None})
+
+
+def fail(connection: sa.Connection, lease: Lease, problem: Mapping[str, Any]) -> Phase | None:
+    """End a job that cannot be carried through; its problem is kept, and what was written until then stays counted.
+
+    Answers the phase whose work is now there, if any.
+    """
     _end_work(connection, lease, None, None)
     # Locked before it is counted: a chunk that is just being committed is either in the tally or finds the job ended.
     _change(connection, lease, problem=dict(problem))
     _change(connection, lease, tally=tally_of(connection, lease.job_id).to_json())
-    ledger.move(connection, lease.job_id, JobStatus.FAILED)
+    return ledger.end(connection, lease.job_id, JobStatus.FAILED)
 
 
 def result_keys(connection: sa.Connection, job_id: int) -> list[str]:

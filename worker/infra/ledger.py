@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from schemas.jobs import TERMINAL, ChunkState, JobStatus, Phase, may_move_from
-from schemas.tables import job_chunks, jobs
+from schemas.tables import callbacks, job_chunks, jobs
 
 # How long the message that follows the commit may take before the sweep sends another.
 FIRST_HINT_SECONDS = 2.0
@@ -37,7 +37,10 @@ def add_work(connection: sa.Connection, job_id: int, phase: Phase, rows: Mapping
 
 
 def move(connection: sa.Connection, job_id: int, status: JobStatus) -> bool:
-    """Move a job along, by legal moves only. False if none leads there; where it already is, it stays."""
+    """Move a job along, by legal moves only. False if none leads there; where it already is, it stays.
+
+    Every end of a job goes this way: a callback that it wants becomes work in the transaction that ends it.
+    """
     values: dict[str, Any] = {"status": status}
     if status is JobStatus.CHECKING:
         values["started_at"] = sa.func.now()
@@ -47,9 +50,22 @@ def move(connection: sa.Connection, job_id: int, status: JobStatus) -> bool:
         jobs.update().where(jobs.c.id == job_id, jobs.c.status.in_(may_move_from(status))).values(values)
     )
     if moved.rowcount:
+        if status in TERMINAL and _wants_callback(connection, job_id):
+            add_work(connection, job_id, Phase.CALLBACK, {0: 0})
         return True
     now: str = connection.execute(sa.select(jobs.c.status).where(jobs.c.id == job_id)).scalar_one()
     return now == status
+
+
+def end(connection: sa.Connection, job_id: int, status: JobStatus) -> Phase | None:
+    """Move a job to its end; answers the phase whose work is there now, if somebody is to be told."""
+    move(connection, job_id, status)
+    return Phase.CALLBACK if _wants_callback(connection, job_id) else None
+
+
+def _wants_callback(connection: sa.Connection, job_id: int) -> bool:
+    found: bool = connection.execute(sa.select(sa.exists().where(callbacks.c.job_id == job_id))).scalar_one()
+    return found
 
 
 def to_report(connection: sa.Connection, job_id: int) -> Phase:
@@ -68,15 +84,15 @@ def is_waited_for() -> sa.ColumnElement[bool]:
 def settle(connection: sa.Connection, job_id: int) -> Phase | None:
     """Bring a job that is being cancelled to its end, once nobody is at work on it. The caller has locked it.
 
-    What was checked gets its report, which is then the work that is there; of anything else there is nothing to tell.
+    What was checked gets its report, which is then the work that is there; of anything else there is nothing to tell
+    but that it has ended.
     """
     query = sa.select(jobs.c.check_token, is_waited_for().label("is_waited_for")).where(jobs.c.id == job_id)
     job = connection.execute(query).one()
     if job.is_waited_for:
         return None
     if job.check_token is None:
-        move(connection, job_id, JobStatus.CANCELLED)
-        return None
+        return end(connection, job_id, JobStatus.CANCELLED)
     add_work(connection, job_id, Phase.REPORT, {0: 0})
     return Phase.REPORT
 

@@ -33,6 +33,7 @@ def configure() -> None:
     root.setLevel(get_settings().log_level)
     for chatty in ("celery.app.trace", "celery.worker.strategy", "celery.beat"):  # two lines for every sweep
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    logging.getLogger("httpcore").setLevel(logging.WARNING)  # it would repeat what strangers' servers say
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

@@ -8,8 +8,10 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from schemas import addresses
 
 MIB = 1024 * 1024
 LONGEST_KEPT = 36_500.0  # days; a date before the year -4712 is none to PostgreSQL
@@ -77,6 +79,24 @@ class Settings(BaseSettings):
         le=24 * LONGEST_KEPT,
         description="Half-written files and files without a job are removed after this time, in hours.",
     )
+    callback_timeout_seconds: float = Field(
+        10.0, gt=0, description="Time for one try to deliver a callback, in seconds, from the name to the answer."
+    )
+    callback_networks: str | None = Field(
+        None,
+        description="Networks that callbacks may go to although they are private, as `10.0.0.0/8,fd00::/8`. "
+        "Unset: global addresses only.",
+    )
+    callback_redirects: int = Field(0, ge=0, le=10, description="Redirects that a callback follows; each is checked.")
+    callback_ca_file: Path | None = Field(
+        None, description="Authorities (PEM) that receivers' certificates may come from beside the public ones."
+    )
+    callback_secret_hours: float = Field(
+        24.0, gt=0, description="How long a secret that was replaced signs beside the new one, in hours."
+    )
+    callback_backoff_scale: float = Field(
+        1.0, ge=0, description="Factor on the pauses between the tries of a callback; for tests."
+    )
     sweep_seconds: float = Field(1.0, gt=0, description="Pause between two sweeps for lost work, in seconds.")
     tidy_seconds: float = Field(
         300.0, gt=0, description="Pause between two rounds that remove what is no longer kept, in seconds."
@@ -86,6 +106,17 @@ class Settings(BaseSettings):
         None, description="For `make chaos` alone: the folder where it says which process is to die at which point."
     )
     log_level: str = Field("INFO", description="Least level that is logged.")
+
+    @field_validator("callback_networks")
+    @classmethod
+    def _are_networks(cls, value: str | None) -> str | None:
+        addresses.networks_of(value)
+        return value
+
+    @property
+    def networks_for_callbacks(self) -> tuple[addresses.Network, ...]:
+        """`callback_networks`, taken apart."""
+        return addresses.networks_of(self.callback_networks)
 
     @property
     def files_url(self) -> str:

@@ -1,4 +1,4 @@
-"""The whole service on one machine: the servers (embedded, or those that the settings name), web, worker and beat.
+"""The whole service on one machine: the servers (embedded, or those that the settings name), web, workers and beat.
 
 What `numberyard up` runs. The processes are kept by `worker.infra.supervisor`; on other machines the same commands run
 under compose.
@@ -18,8 +18,8 @@ from typing import Any, Self
 import redis
 from pydantic import SecretStr
 
-from worker.infra import demo, external, migrate
-from worker.infra.broker import ALL_QUEUES
+from worker.infra import broker, demo, external, migrate
+from worker.infra.broker import QUEUES_OF_UPKEEP, QUEUES_OF_WORKER
 from worker.infra.children import Command, ServerError, Service
 from worker.infra.embedded import EmbeddedPostgres, EmbeddedValkey
 from worker.infra.ports import LOOPBACK, port_is_free
@@ -28,6 +28,7 @@ from worker.infra.supervisor import Supervisor
 
 WEB_THREADS = 32  # per process; a client that waits for its job (`Prefer: wait`) holds one
 DRAIN_SECONDS = 30  # what a worker gets to finish the chunk at hand
+UPKEEP_THREADS = 8  # callbacks under way at a time; each waits for a stranger's server, none of them computes
 
 
 class Stack:
@@ -81,7 +82,7 @@ class Stack:
         migrate.upgrade(self.settings)
         if with_demo:
             self.accounts = demo.seed(self.settings, self.folder)
-        self._supervisor.start_all([self._web(), self._worker(), self._beat()])
+        self._supervisor.start_all([self._web(), self._worker(), self._upkeep(), self._beat()])
         if with_demo:
             demo.write(self.folder, self._facts())
 
@@ -118,10 +119,24 @@ class Stack:
 
     def _worker(self) -> Service:
         arguments = (
-            *("--concurrency", str(self._given.workers), "--queues", ",".join(ALL_QUEUES)),
-            *("--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "WARNING"),
+            *("--hostname", "worker@%h", "--concurrency", str(self._given.workers)),
+            *("--queues", ",".join(QUEUES_OF_WORKER)),
         )
-        return self._service("worker", ("celery", "-A", "worker.celery_app", "worker", *arguments), self._listens)
+        return self._celery("worker", arguments)
+
+    def _upkeep(self) -> Service:
+        """Sends the callbacks, so that slow receivers keep no importing worker busy; and sweeps."""
+        arguments = (
+            *("--hostname", "upkeep@%h", "--pool", "threads", "--concurrency", str(UPKEEP_THREADS)),
+            *("--queues", ",".join(QUEUES_OF_UPKEEP)),
+        )
+        return self._celery("upkeep", arguments)
+
+    def _celery(self, name: str, arguments: tuple[str, ...]) -> Service:
+        """A Celery worker; ready once it says so. One that finds a backlog is busy from then on."""
+        common = ("--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "WARNING")
+        module = ("celery", "-A", "worker.celery_app", "worker", *arguments, *common)
+        return self._service(name, module, lambda: self._listens(name))
 
     def _beat(self) -> Service:
         arguments = ("--scheduler", "worker.infra.beat:Scheduler", "--pidfile=", "--loglevel", "WARNING")
@@ -152,13 +167,12 @@ class Stack:
         except (urllib.error.URLError, OSError):
             return False
 
-    def _listens(self) -> bool:
-        """Whether a worker waits for messages: one of the broker's clients is blocked in BRPOP."""
+    def _listens(self, name: str) -> bool:
         url = self.settings.redis_url
         if url is None:
             return False
         with redis.Redis.from_url(url.get_secret_value()) as client:
-            return any(known.get("cmd") == "brpop" for known in client.client_list())
+            return broker.is_ready(client, name)
 
     def _facts(self) -> dict[str, Any]:
         database, broker = self.settings.database_url, self.settings.redis_url
