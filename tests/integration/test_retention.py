@@ -382,6 +382,23 @@ def test_the_undo_of_a_job_keeps_its_files(api: Door, house: House) -> None:
     assert house.files(undoing)
 
 
+def test_an_undo_begun_while_a_round_is_under_way_keeps_the_files(api: Door, house: House) -> None:
+    """The round has found the job already, and asks again when it holds it."""
+    job_id = completed(api, house)
+    house.age(job_id, 2)
+    files = house.files(job_id)
+    with house.engine.begin() as connection:
+        assert retention.due(connection, 10) == [house.id_of(job_id)]
+    undoing = api.post(f"/v1/jobs/{job_id}/undo").json["id"]
+    with house.engine.begin() as connection:
+        assert retention.hold(connection, house.id_of(job_id)) is None
+        assert retention.due(connection, 10) == []
+    assert house.files(job_id) == files
+    api.work_off()
+    assert api.job(undoing)["counts"]["updated"] == 6
+    assert tidying.expire() == 1
+
+
 def test_an_undo_that_waits_for_the_removal_is_refused(api: Door, house: House) -> None:
     job_id = completed(api, house)
     house.age(job_id, 91)
