@@ -1,7 +1,7 @@
 """A receiver of callbacks on a real socket of this machine, for tests: it answers as it is told and keeps what it got.
 
-Callbacks reach it with `callback_networks=127.0.0.0/8`. `receiver.pem`: a certificate of its own making, for the name
-`receiver.example` and nothing else, with its key; it protects nothing.
+Callbacks reach it with `callback_networks=127.0.0.0/8`. With TLS it has a certificate for the name `receiver.example` and
+nothing else, by an authority that is made with it.
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import trustme
+
 NETWORK = "127.0.0.0/8"
-CERTIFICATE = Path(__file__).with_name("receiver.pem")
 TLS_NAME = "receiver.example"
 DRIP_SECONDS = 0.05
 
@@ -51,7 +53,7 @@ class Got:
 class Receiver:
     """`mode`: "ok", "redirect" (to `location`), "drip" (a byte now and then), "hang", "drop", "garbage", or a status.
 
-    `meanwhile` is called while the sender waits for its answer.
+    `meanwhile` is called while the sender waits for its answer. `ca_file`: the authority (PEM) of its certificate.
     """
 
     port: int = 0
@@ -62,6 +64,7 @@ class Receiver:
     connections: int = 0
     meanwhile: Callable[[], None] = lambda: None
     released: threading.Event = field(default_factory=threading.Event)
+    ca_file: Path | None = None
 
     @property
     def url(self) -> str:
@@ -128,12 +131,21 @@ class _Server(ThreadingHTTPServer):
 @contextmanager
 def receiving(*, tls: bool = False) -> Iterator[Receiver]:
     """A receiver for the length of a block."""
+    with TemporaryDirectory() as folder, _served(Path(folder), tls=tls) as told:
+        yield told
+
+
+@contextmanager
+def _served(folder: Path, *, tls: bool) -> Iterator[Receiver]:
     told = Receiver(scheme="https" if tls else "http")
     server = _Server(told)
     told.port = server.server_port
     if tls:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(CERTIFICATE)
+        authority = trustme.CA()
+        authority.issue_cert(TLS_NAME).configure_cert(context)
+        told.ca_file = folder / "authority.pem"
+        authority.cert_pem.write_to_path(str(told.ca_file))
         # The handshake is made with the first byte that is read, by the request's own thread.
         server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})

@@ -17,12 +17,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tests.chaos import clients, clocks, crashes, messages, servers
+from tests.chaos import callbacks, clients, clocks, crashes, messages, servers
 from tests.chaos.attacks import ATTACKS, LARGE, Size
 from tests.chaos.checker import Findings, check, check_leftovers
 from tests.chaos.stand import LEASE, Stand
 
-MODULES = (crashes, messages, servers, clocks, clients)  # importing them enters their attacks
+MODULES = (crashes, messages, servers, clocks, clients, callbacks)  # importing them enters their attacks
 AT_RANDOM = "random SIGKILL"
 LEFTOVER_SECONDS = 90.0
 HEAD = ("attack", "tried", "jobs", "rows", "lost", "doubled", "recovered", "survived")

@@ -22,7 +22,7 @@ import psutil
 import redis
 import sqlalchemy as sa
 
-from tests import service
+from tests import receiver, service
 from tests.chaos.files import Numbers
 from tests.chaos.history import Event, History
 from tests.chaos.proxy import Proxy
@@ -42,6 +42,9 @@ SETTINGS: Mapping[str, object] = {
     "sweep_seconds": 0.5,
     "rows_per_chunk": 250,
     "max_attempts": MAX_ATTEMPTS,
+    "callback_networks": receiver.NETWORK,
+    "callback_backoff_scale": 0.05,
+    "callback_timeout_seconds": 1.0,
     "tidy_seconds": 2.0,
     "orphan_hours": 20 / 3600,
 }

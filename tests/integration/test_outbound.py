@@ -11,7 +11,7 @@ import pytest
 
 from schemas.addresses import networks_of
 from schemas.callbacks import DeliveryResult
-from tests.receiver import CERTIFICATE, NETWORK, TLS_NAME, Receiver, receiving, silent_port
+from tests.receiver import NETWORK, TLS_NAME, Receiver, receiving, silent_port
 from worker.infra import outbound
 from worker.infra.outbound import Answer, Rules
 from worker.infra.pinned import UndeliveredError
@@ -221,7 +221,7 @@ def test_what_cannot_be_followed_as_a_post_is_not(receiver: Receiver, status: in
 def test_a_certificate_is_verified_against_the_name_of_the_url() -> None:
     with receiving(tls=True) as receiver:
         named = f"https://{TLS_NAME}:{receiver.port}/"
-        trusting = replace(LOCAL, ca_file=CERTIFICATE, resolve=lambda _host, _port: ["127.0.0.1"])
+        trusting = replace(LOCAL, ca_file=receiver.ca_file, resolve=lambda _host, _port: ["127.0.0.1"])
         assert post(named, trusting).status == 204
         assert failed(named, replace(trusting, ca_file=None))[0] == DeliveryResult.TLS_FAILED
         assert failed(receiver.url, trusting)[0] == DeliveryResult.TLS_FAILED  # the address is not what it is for
@@ -237,7 +237,7 @@ def test_a_receiver_that_speaks_no_tls(receiver: Receiver) -> None:
 def test_no_redirect_leaves_tls(receiver: Receiver) -> None:
     with receiving(tls=True) as first:
         first.mode, first.headers = "redirect", {"Location": receiver.url}
-        rules = replace(LOCAL, redirects=1, ca_file=CERTIFICATE, resolve=lambda _host, _port: ["127.0.0.1"])
+        rules = replace(LOCAL, redirects=1, ca_file=first.ca_file, resolve=lambda _host, _port: ["127.0.0.1"])
         assert failed(f"https://{TLS_NAME}:{first.port}/", rules) == (DeliveryResult.REDIRECTED, 307)
     assert receiver.got == []
 
