@@ -1,6 +1,6 @@
 """A receiver of callbacks on a real socket of this machine, for tests: it answers as it is told and keeps what it got.
 
-Callbacks reach it with `callback_networks=127.0.0.0/8`. With TLS it has a certificate for the name `receiver.example` and
+Callbacks reach it with `callback_networks=127.0.0.0/8`. With TLS it has a certificate for `receiver.example` and for
 nothing else, by an authority that is made with it.
 """
 
