@@ -7,7 +7,7 @@ from typing import Any
 from celery.signals import setup_logging, worker_ready
 
 from worker import tasks
-from worker.infra import broker, logs
+from worker.infra import broker, logs, transport
 from worker.infra.credit import Credit
 
 
@@ -24,6 +24,7 @@ def _look_after(sender: Any, **_options: object) -> None:  # noqa: ANN401 - Cele
     broker.look_after()
 
 
+transport.install()
 try:
     app = broker.app()
 except LookupError as error:

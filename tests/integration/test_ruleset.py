@@ -58,7 +58,7 @@ class Jobs(RuleBasedStateMachine):
         self.ids: list[str] = []  # the jobs' ids, as the model numbers them
         self.cancelled: set[int] = set()
         with database.begin() as connection:
-            connection.execute(sa.text("TRUNCATE phone_numbers, number_events, job_chunks, jobs"))
+            connection.execute(sa.text("TRUNCATE phone_numbers, number_events, job_chunks, jobs CASCADE"))
 
     # The ways of sending rows
 
