@@ -64,7 +64,10 @@ class JobFile(_Body):
 
 
 class Progress(_Body):
-    """How far a job is. `phase` is its status; the two estimates are null where there is nothing to estimate from."""
+    """How far a job is. `phase` is its status; the two estimates are null where there is nothing to estimate from.
+
+    `held_up_since`: since when its work has been waiting for a database or a storage that is away. It goes on by itself.
+    """
 
     phase: str
     rows_total: int
@@ -72,6 +75,7 @@ class Progress(_Body):
     rows_per_second: float | None = None
     eta_seconds: float | None = None
     queue_position: int | None = None
+    held_up_since: datetime | None = None
 
 
 class Counts(_Body):

@@ -220,6 +220,9 @@ job_chunks = sa.Table(
     sa.Column("lease_token", sa.BigInteger),
     _time("lease_until"),
     sa.Column("attempt", sa.Integer, nullable=False, server_default="0"),
+    # Tries that failed because the database or the storage was away, which do not count, and the first of them.
+    sa.Column("setbacks", sa.Integer, nullable=False, server_default="0"),
+    _time("setback_since"),
     _now("next_attempt_at"),
     # When the sweep sends the next wake-up, should nobody have come by then.
     _now("hint_due_at"),

@@ -102,6 +102,7 @@ def _progress(row: sa.Row[Any]) -> api.Progress:
         rows_per_second=rate,
         eta_seconds=eta,
         queue_position=row.queue_position,
+        held_up_since=row.held_up_since,
     )
 
 

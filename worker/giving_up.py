@@ -6,6 +6,8 @@ all others are written (R28). Every try ends in the ledger, none in silence.
 
 from __future__ import annotations
 
+import errno
+import time
 from collections.abc import Mapping
 
 import numpy as np
@@ -16,8 +18,9 @@ from schemas import problems, results, webhooks
 from schemas.codes import Code, fault_bit, number_of
 from schemas.columns import Column
 from schemas.jobs import JobOptions, OnError, Phase
-from worker.infra import arrow, broker, callbacks, jobs, storage
-from worker.infra.db import transaction
+from schemas.problems import RequestCode
+from worker.infra import arrow, broker, callbacks, inventory, jobs, storage
+from worker.infra.db import TRANSIENT, is_transient, transaction
 from worker.infra.faults import Point, pass_by
 from worker.infra.settings import Settings, get_settings
 
@@ -28,6 +31,9 @@ log = structlog.get_logger(__name__)
 MOST_HALVED = 400
 FIRST_DELAY = 0.5  # seconds; doubled with every try
 LONGEST_DELAY = 30.0
+PATIENT_SECONDS = 300.0
+SURROUNDINGS = (inventory.ConflictError, storage.StoreError)
+DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 
 def refuse(lease: jobs.Lease, code: Code, detail: str, context: Mapping[str, object]) -> None:
@@ -49,17 +55,39 @@ def most_attempts(phase: Phase, settings: Settings) -> int:
 
 
 def postpone(lease: jobs.Lease, *, counts: bool) -> None:
-    """Have the work tried again, later with every try. A lease that is lost needs nothing of the kind."""
-    delay = min(FIRST_DELAY * 2**lease.attempt, LONGEST_DELAY)
+    """Have the work tried again, later with every try. A lease that is lost needs nothing of the kind.
+
+    Where the database is away this waits for it: a lease that nobody gives back runs out, and its try counts.
+    """
+    delay = min(FIRST_DELAY * 2 ** min(lease.attempt + lease.setbacks, 10), LONGEST_DELAY)
     if lease.phase is Phase.CALLBACK and counts:
         # A fault of ours must not use a day's tries up in minutes.
         pause = webhooks.SCHEDULE[min(lease.attempt, len(webhooks.SCHEDULE)) - 1]
         delay = pause * get_settings().callback_backoff_scale
-    try:
-        with transaction() as connection:
-            jobs.give_back(connection, lease, delay, counts=counts)
-    except jobs.LostLeaseError:
-        log.warning("lease_lost")
+    until = time.monotonic() + PATIENT_SECONDS
+    while True:
+        try:
+            with transaction() as connection:
+                jobs.give_back(connection, lease, delay, counts=counts)
+        except jobs.LostLeaseError:
+            log.warning("lease_lost")
+        except TRANSIENT:
+            if time.monotonic() > until:
+                raise
+            time.sleep(FIRST_DELAY)
+            continue
+        return
+
+
+def is_of_the_surroundings(error: Exception) -> bool:
+    """Whether it says nothing about the rows: the database or the storage is away, or there is no room."""
+    is_full = isinstance(error, OSError) and error.errno in DISK_FULL
+    return is_full or is_transient(error) or isinstance(error, SURROUNDINGS)
+
+
+def is_out_of_patience(lease: jobs.Lease, settings: Settings) -> bool:
+    """Whether the surroundings have been in the way for so long that its people should be told."""
+    return lease.phase is not Phase.CALLBACK and lease.held_up_seconds > settings.patience_hours * 3600
 
 
 def give_up(lease: jobs.Lease) -> None:
@@ -70,16 +98,21 @@ def give_up(lease: jobs.Lease) -> None:
         log.error("callback_given_up", attempt=lease.attempt)
         return
     if lease.phase is not Phase.WRITE or _all_or_nothing(lease):
-        _end_job(lease)
+        end_job(lease)
         return
     try:
         if lease.rows > 1 and _halved(lease) < MOST_HALVED:
             _halve(lease)
         else:
             _give_up_rows(lease)
-    except storage.MissingFileError:
-        # Nobody can say any more which rows these were.
-        _end_job(lease)
+    except jobs.LostLeaseError:
+        raise
+    except Exception as error:
+        if is_of_the_surroundings(error):
+            raise
+        # The chunk is gone or torn: nobody can say any more which rows these were.
+        log.exception("chunk_unreadable")
+        end_job(lease)
 
 
 def _all_or_nothing(lease: jobs.Lease) -> bool:
@@ -89,9 +122,10 @@ def _all_or_nothing(lease: jobs.Lease) -> bool:
     return options.on_error is OnError.ABORT
 
 
-def _end_job(lease: jobs.Lease) -> None:
+def end_job(lease: jobs.Lease, code: RequestCode = RequestCode.INTERNAL_ERROR) -> None:
+    """End the job, for no fault of its rows; what was written until then stays."""
     with transaction() as connection:
-        following = jobs.fail(connection, lease, problems.of_request(problems.RequestCode.INTERNAL_ERROR))
+        following = jobs.fail(connection, lease, problems.of_request(code))
     _wake(lease, following)
 
 

@@ -11,7 +11,6 @@ has ended (`worker.notify`). Whatever runs twice has its effect once: only the h
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import hmac
 import sys
@@ -30,9 +29,10 @@ from schemas import permissions, report, results
 from schemas.codes import Code, Outcome, text_of
 from schemas.findings import Layout
 from schemas.jobs import FORMS, JobKind, JobStatus, Mode, OnError, Phase, Tally
+from schemas.problems import RequestCode
 from worker import giving_up, notify
 from worker.infra import arrow, broker, inventory, jobs, scratch, storage
-from worker.infra.db import is_transient, transaction
+from worker.infra.db import transaction
 from worker.infra.faults import Point, pass_by
 from worker.infra.heartbeat import heartbeat
 from worker.infra.settings import Settings, get_settings
@@ -46,17 +46,15 @@ from worker.stages.write import write
 from worker.world import Job, job_of, names_for, world_for
 
 log = structlog.get_logger(__name__)
-_SURROUNDINGS = (inventory.ConflictError, storage.StoreError)
-_DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
-
+ROWS_PER_IDLE_SECOND = 5_000  # what the slowest storage takes in
 CONFLICTS = 5  # in a row, before a chunk makes way for others; every time at least one more number exists
 
 
 def run(phase: Phase) -> bool:
     """Claim the next piece of work of a phase and do it. False if there was none."""
     settings = get_settings()
-    with transaction() as connection:
-        lease = jobs.claim(connection, phase, settings.lease_seconds)
+    # Twice: a claim that had to wait for a job which was just being cancelled comes back with nothing.
+    lease = _claim(phase, settings) or _claim(phase, settings)
     if lease is None:
         return False
     with (
@@ -69,28 +67,29 @@ def run(phase: Phase) -> bool:
     return True
 
 
+def _claim(phase: Phase, settings: Settings) -> jobs.Lease | None:
+    with transaction() as connection:
+        return jobs.claim(connection, phase, settings.lease_seconds)
+
+
 def _attempt(lease: jobs.Lease, settings: Settings) -> None:
     """Do the work, or see to it that somebody will: nothing may end here without a trace in the ledger."""
     try:
-        if lease.attempt > giving_up.most_attempts(lease.phase, settings):
+        if giving_up.is_out_of_patience(lease, settings):
+            giving_up.end_job(lease, RequestCode.UNAVAILABLE)
+        elif lease.attempt > giving_up.most_attempts(lease.phase, settings):
             giving_up.give_up(lease)
         else:
             STEPS[lease.phase](lease)
     except jobs.LostLeaseError:
         log.warning("lease_lost")
     except Exception as error:
-        theirs = _is_of_the_surroundings(error)
+        theirs = giving_up.is_of_the_surroundings(error)
         if theirs:
             log.warning("try_again", error=type(error).__name__)
         else:
             log.exception("failed", attempt=lease.attempt)
         giving_up.postpone(lease, counts=not theirs)
-
-
-def _is_of_the_surroundings(error: Exception) -> bool:
-    """Whether it says nothing about the rows: the database or the storage is away, or there is no room."""
-    is_full = isinstance(error, OSError) and error.errno in _DISK_FULL
-    return is_full or is_transient(error) or isinstance(error, _SURROUNDINGS)
 
 
 def check(lease: jobs.Lease) -> None:
@@ -243,7 +242,9 @@ def write_chunk(lease: jobs.Lease) -> None:
 
 
 def _write_once(lease: jobs.Lease, chunk: pa.Table) -> Phase | None:
-    with transaction() as connection:
+    # All or nothing is one chunk of any size: its results take as long to store as they are large.
+    idle = max(get_settings().lease_seconds, lease.rows / ROWS_PER_IDLE_SECOND)
+    with transaction(idle_seconds=idle) as connection:
         row = jobs.job_row(connection, lease.job_id)
         job = job_of(connection, row)
         decided = resolve(chunk, world_for(connection, job, chunk))

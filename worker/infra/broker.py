@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import redis
 import structlog
@@ -18,6 +18,7 @@ from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
 from schemas.jobs import Phase
+from worker.infra.outbox import outbox
 from worker.infra.settings import Settings, get_settings
 
 log = structlog.get_logger(__name__)
@@ -39,6 +40,7 @@ SWEEP = "numberyard.sweep"
 READY, READY_SECONDS, READY_TRIES = "numberyard.ready.", 10, 5
 TIDY = "numberyard.tidy"
 PUBLISH_SECONDS = 0.3  # for one answer of the broker, and after which no further hint is sent
+WAKE_SECONDS = 0.7
 SOFT_SHUTDOWN_SECONDS = 10.0
 MOST_HINTS = 16  # as many workers as one announcement may set going
 
@@ -50,7 +52,11 @@ def configuration(settings: Settings) -> dict[str, object]:
     timeouts = {"socket_connect_timeout": 1.0, "socket_timeout": 5.0, "retry_on_timeout": False}
     return {
         "broker_url": settings.redis_url.get_secret_value(),
-        "broker_transport_options": {**timeouts, "visibility_timeout": 3600, "max_retries": 0},
+        "broker_transport_options": {
+            **timeouts,
+            "visibility_timeout": 2 * int(settings.longest_piece_seconds),
+            "max_retries": 0,
+        },
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
         "task_ignore_result": True,
@@ -58,6 +64,7 @@ def configuration(settings: Settings) -> dict[str, object]:
         "accept_content": ["json"],
         "task_acks_late": True,
         "task_reject_on_worker_lost": False,
+        "task_time_limit": settings.longest_piece_seconds + settings.lease_seconds,
         "worker_prefetch_multiplier": 1,
         "worker_cancel_long_running_tasks_on_connection_loss": False,
         "worker_soft_shutdown_timeout": SOFT_SHUTDOWN_SECONDS,
@@ -114,10 +121,15 @@ def waiting_in(queue: str) -> int:
 
 
 def wake(phase: Phase, job: str, pieces: int = 1) -> bool:
-    """Announce work. False if the broker did not take it: the sweep announces it again, so nobody has to care.
+    """Announce work. False if the broker has not taken it yet: the sweep announces it again, so nobody has to care.
 
-    Each hint lives on as long as there is work (see `worker.tasks`), so a few start a job of any size.
+    Each hint lives on as long as there is work (see `worker.tasks`), so a few start a job of any size. Takes
+    `WAKE_SECONDS` at most.
     """
+    return outbox(WAKE_SECONDS).send(partial(_announce, phase, job, pieces))
+
+
+def _announce(phase: Phase, job: str, pieces: int) -> bool:
     until = time.monotonic() + PUBLISH_SECONDS
     try:
         for sent in range(min(pieces, MOST_HINTS - waiting_in(QUEUES[phase]))):

@@ -72,7 +72,8 @@ def replay(connection: sa.Connection, row: sa.Row[Any]) -> None:
         "hint_due_at": ledger.in_seconds(ledger.FIRST_HINT_SECONDS),
     }
     piece = (job_chunks.c.job_id == row.job_id, job_chunks.c.phase == Phase.CALLBACK)
-    connection.execute(job_chunks.update().where(*piece).values(again))
+    if not connection.execute(job_chunks.update().where(*piece).values(again)).rowcount:
+        ledger.add_work(connection, row.job_id, Phase.CALLBACK, {0: 0})  # it went with the report that has expired
     whole = callbacks.update().where(callbacks.c.job_id == row.job_id)
     connection.execute(whole.values(delivered_at=None, given_up_at=None))
 

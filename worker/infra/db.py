@@ -5,6 +5,7 @@ No query lives here.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -25,11 +26,13 @@ TRANSIENT: tuple[type[Exception], ...] = (
     psycopg.InterfaceError,
 )
 
+_LASTING = ("54", "57014")  # SQLSTATEs that come with such errors and come again with every try
+
 
 def is_transient(error: Exception) -> bool:
-    """Whether it is one of `TRANSIENT`, or the end of a transaction that stood still for too long."""
-    cause = getattr(error, "orig", None)
-    return isinstance(error, TRANSIENT) or isinstance(cause, psycopg.errors.IdleInTransactionSessionTimeout)
+    """Whether it is one of `TRANSIENT`, but neither too large for the database nor broken off by a limit of time."""
+    state = getattr(getattr(error, "orig", error), "sqlstate", None) or ""
+    return isinstance(error, TRANSIENT) and not state.startswith(_LASTING)
 
 
 def sqlalchemy_url(settings: Settings) -> sa.URL:
@@ -77,7 +80,14 @@ def engine() -> sa.Engine:
 
 
 @contextmanager
-def transaction() -> Iterator[sa.Connection]:
-    """A transaction: committed when the block ends, rolled back when it raises."""
+def transaction(idle_seconds: float | None = None) -> Iterator[sa.Connection]:
+    """A transaction: committed when the block ends, rolled back when it raises.
+
+    `idle_seconds`: how long it may stand still between two statements, if longer than `_connection` allows.
+    """
     with engine().begin() as connection:
+        if idle_seconds is not None:
+            connection.exec_driver_sql(
+                f"SET LOCAL idle_in_transaction_session_timeout = {math.ceil(idle_seconds * 1000)}"
+            )
         yield connection

@@ -1,19 +1,22 @@
 """Keeps a lease alive while its holder works: a thread that says so to the database every quarter of the lease.
 
-A lease that was lost is not fought for; the holder learns it when it commits.
+A lease that was lost is not fought for; the holder learns it when it commits. A holder that hangs is kept alive no longer
+than the longest piece may take.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import structlog
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from worker.infra import jobs
 from worker.infra.db import transaction
+from worker.infra.settings import get_settings
 
 log = structlog.get_logger(__name__)
 
@@ -32,11 +35,15 @@ def heartbeat(lease: jobs.Lease, lease_seconds: float) -> Iterator[None]:
 
 
 def _beat(lease: jobs.Lease, lease_seconds: float, done: threading.Event) -> None:
+    until = time.monotonic() + get_settings().longest_piece_seconds
     while not done.wait(lease_seconds / 4):
+        if time.monotonic() > until:
+            log.error("piece_hangs", job=lease.job)
+            return
         try:
             with transaction() as connection:
                 jobs.extend(connection, lease, lease_seconds)
         except jobs.LostLeaseError:
             return
-        except DBAPIError as error:
+        except SQLAlchemyError as error:
             log.warning("heartbeat_failed", job=lease.job, error=type(error).__name__)

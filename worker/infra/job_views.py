@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from schemas.jobs import JobStatus, Tally, total_of
+from schemas.jobs import ChunkState, JobStatus, Tally, total_of
 from schemas.permissions import Actor
 from schemas.tables import callbacks, job_chunks, jobs, tenants
 from worker.infra import retention, scope
@@ -38,6 +38,11 @@ def _select(actor: Actor) -> sa.Select[Any]:
         .where(ahead.c.tenant_id.in_(below))
         .scalar_subquery()
     )
+    held_up = (
+        sa.select(sa.func.min(job_chunks.c.setback_since))
+        .where(job_chunks.c.job_id == jobs.c.id, job_chunks.c.state == ChunkState.PENDING)
+        .scalar_subquery()
+    )
     return (
         sa.select(
             jobs,
@@ -49,6 +54,7 @@ def _select(actor: Actor) -> sa.Select[Any]:
             parent.c.public_id.label("parent_job_id"),
             callbacks.c.public_id.label("callback"),
             sa.case((jobs.c.status == JobStatus.ACCEPTED, queue + 1)).label("queue_position"),
+            sa.case((jobs.c.finished_at.is_(None), held_up)).label("held_up_since"),
             sa.extract("epoch", sa.func.coalesce(jobs.c.finished_at, sa.func.now()) - jobs.c.started_at).label(
                 "seconds"
             ),

@@ -51,6 +51,8 @@ class Lease:
     attempt: int
     rows: int
     check: int  # the token of the committed check, whose files count; 0 while there is none
+    setbacks: int = 0  # tries that did not count
+    held_up_seconds: float = 0.0  # since the first of them
 
 
 @dataclass(frozen=True)
@@ -178,6 +180,10 @@ def claim(connection: sa.Connection, phase: Phase, lease_seconds: float) -> Leas
             job_chunks.c.attempt,
             job_chunks.c.rows,
             sa.func.coalesce(job.c.check_token, 0).label("check_token"),
+            job_chunks.c.setbacks,
+            sa.func.coalesce(sa.extract("epoch", sa.func.now() - job_chunks.c.setback_since), 0).label(
+                "held_up_seconds"
+            ),
         )
     )
     row = connection.execute(taken).one_or_none()
@@ -195,6 +201,8 @@ def claim(connection: sa.Connection, phase: Phase, lease_seconds: float) -> Leas
         attempt=row.attempt,
         rows=row.rows,
         check=row.check_token,
+        setbacks=row.setbacks,
+        held_up_seconds=float(row.held_up_seconds),
     )
 
 
@@ -210,8 +218,13 @@ def give_back(connection: sa.Connection, lease: Lease, delay_seconds: float, *, 
         "lease_until": None,
         "next_attempt_at": in_seconds(delay_seconds),
         "hint_due_at": in_seconds(delay_seconds),
-        "attempt": job_chunks.c.attempt - (0 if counts else 1),
     }
+    if not counts:
+        values |= {
+            "attempt": job_chunks.c.attempt - 1,
+            "setbacks": job_chunks.c.setbacks + 1,
+            "setback_since": sa.func.coalesce(job_chunks.c.setback_since, sa.func.now()),
+        }
     _update_held(connection, lease, values)
 
 
@@ -275,20 +288,22 @@ def end_chunk(
 def halve(connection: sa.Connection, lease: Lease, rows: Sequence[int]) -> list[int]:
     """Replace a chunk by smaller ones; answers their numbers.
 
-    They have two tries left, however often the halving itself was broken off: one that fails by chance must not cost
-    sound rows their place.
+    Numbers as in a heap: whoever halves the same chunk again, having lost or slept through the first time, chooses the
+    same, and no other chunk's. However often the halving was broken off, the halves have two tries, and single rows all:
+    a try that fails by chance must not cost a sound row its place.
     """
     _update_held(connection, lease, {"state": ChunkState.DEAD, "lease_until": None})
-    # Locks the job, so that two chunks halved at once do not choose the same numbers.
+    # Locks the job: while two chunks are halved at once each sees what the other has entered, or nothing of it.
     _change(connection, lease, chunks_left=jobs.c.chunks_left + len(rows) - 1)
-    last: int = connection.execute(
-        sa.select(sa.func.max(job_chunks.c.number)).where(
-            job_chunks.c.job_id == lease.job_id, job_chunks.c.phase == lease.phase
-        )
-    ).scalar_one()
-    numbers = list(range(last + 1, last + 1 + len(rows)))
-    tried = max(get_settings().max_attempts - 2, 0)
-    ledger.add_work(connection, lease.job_id, lease.phase, dict(zip(numbers, rows, strict=True)), tried)
+    of_job = sa.select(sa.func.count(), sa.func.count().filter(job_chunks.c.state == ChunkState.DEAD)).where(
+        job_chunks.c.job_id == lease.job_id, job_chunks.c.phase == lease.phase
+    )
+    pieces, halved = connection.execute(of_job).one()
+    first = pieces - len(rows) * (halved - 1)  # how many chunks the check has made
+    numbers = [first + len(rows) * lease.number + place for place in range(len(rows))]
+    for number, count in zip(numbers, rows, strict=True):
+        tried = max(get_settings().max_attempts - 2, 0) if count > 1 else 0
+        ledger.add_work(connection, lease.job_id, lease.phase, {number: count}, tried)
     return numbers
 
 

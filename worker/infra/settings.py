@@ -54,6 +54,14 @@ class Settings(BaseSettings):
     lease_seconds: float = Field(
         30.0, gt=0, description="How long a worker may be silent before its work is given away."
     )
+    longest_piece_seconds: float = Field(
+        3600.0, gt=0, description="Longest that one piece of work may take, in seconds; what hangs is given away then."
+    )
+    patience_hours: float = Field(
+        24.0,
+        gt=0,
+        description="How long work waits for a database or storage that is away, in hours, before its job fails.",
+    )
     max_attempts: int = Field(5, ge=1, description="Tries of one piece of work before it is given up.")
     hint_seconds: float = Field(5.0, gt=0, description="Waiting work is announced again after this time, in seconds.")
     review_seconds: float = Field(86_400.0, gt=0, description="Time to confirm a job under review, in seconds.")

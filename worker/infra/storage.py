@@ -7,6 +7,7 @@ Knows nothing of what is in the files.
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -134,6 +135,7 @@ class Receiver:
     def commit(self) -> None:
         with _told_alike(self._key):
             self._writer.close()
+            _keep(self._key)
 
     def __enter__(self) -> Self:
         return self
@@ -144,10 +146,22 @@ class Receiver:
         self._writer = None  # dropping an unfinished writer discards what it wrote
 
 
+def _keep(key: str) -> None:
+    """Have a file of a local store outlast a power cut, as the commit that will tell of it does."""
+    top = root()
+    for path in () if top is None else (top / key, (top / key).parent):
+        held = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(held)
+        finally:
+            os.close(held)
+
+
 def put(key: str, content: bytes | Path) -> None:
     """Store a small file, or a file that stands in a local folder. `StoreError`."""
     with _told_alike(key):
         obstore.put(store(), key, content)
+        _keep(key)
 
 
 def get(key: str) -> memoryview:

@@ -17,7 +17,7 @@ log = structlog.get_logger(__name__)
 NO_MESSAGE = (ValueError, TypeError, KeyError, AttributeError)
 
 
-class Channel(redis.Channel):  # type: ignore[misc]
+class Channel(redis.Channel):
     """Takes messages off the queues."""
 
     def _brpop_read(self, **options: Any) -> Any:  # noqa: ANN401 - kombu's own
