@@ -66,7 +66,7 @@ class JobFile(_Body):
 class Progress(_Body):
     """How far a job is. `phase` is its status; the two estimates are null where there is nothing to estimate from.
 
-    `held_up_since`: since when its work has been waiting for a database or a storage that is away. It goes on by itself.
+    `held_up_since`: since when its work waits for a database or a storage that is away. It goes on by itself.
     """
 
     phase: str

@@ -1,7 +1,7 @@
 """Keeps a lease alive while its holder works: a thread that says so to the database every quarter of the lease.
 
-A lease that was lost is not fought for; the holder learns it when it commits. A holder that hangs is kept alive no longer
-than the longest piece may take.
+A lease that was lost is not fought for; the holder learns it when it commits. A holder that hangs is kept alive no
+longer than the longest piece may take.
 """
 
 from __future__ import annotations

@@ -289,8 +289,8 @@ def halve(connection: sa.Connection, lease: Lease, rows: Sequence[int]) -> list[
     """Replace a chunk by smaller ones; answers their numbers.
 
     Numbers as in a heap: whoever halves the same chunk again, having lost or slept through the first time, chooses the
-    same, and no other chunk's. However often the halving was broken off, the halves have two tries, and single rows all:
-    a try that fails by chance must not cost a sound row its place.
+    same, and no other chunk's. However often the halving was broken off, the halves have two tries, single rows all:
+    one that fails by chance must not cost a sound row its place.
     """
     _update_held(connection, lease, {"state": ChunkState.DEAD, "lease_until": None})
     # Locks the job: while two chunks are halved at once each sees what the other has entered, or nothing of it.
