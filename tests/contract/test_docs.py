@@ -54,7 +54,7 @@ def test_every_command_named_exists() -> None:
 def test_every_address_named_exists() -> None:
     addresses = create_app().url_map.bind("localhost")
     named = re.findall(r'"\$URL(/[^"]*)"', README)
-    assert len(named) == 6
+    assert len(named) == 7
     for path in named:
         method = "POST" if path in {"/v1/uploads", "/v1/assignments"} else "GET"
         assert addresses.match(path.replace("$JOB", "0198-job"), method)
