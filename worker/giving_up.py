@@ -19,7 +19,7 @@ from schemas.codes import Code, fault_bit, number_of
 from schemas.columns import Column
 from schemas.jobs import JobOptions, OnError, Phase
 from schemas.problems import RequestCode
-from worker.infra import arrow, broker, callbacks, inventory, jobs, storage
+from worker.infra import arrow, broker, callbacks, inventory, jobs, leases, storage
 from worker.infra.db import TRANSIENT, is_transient, transaction
 from worker.infra.faults import Point, pass_by
 from worker.infra.settings import Settings, get_settings
@@ -36,7 +36,7 @@ SURROUNDINGS = (inventory.ConflictError, storage.StoreError)
 DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 
-def refuse(lease: jobs.Lease, code: Code, detail: str, context: Mapping[str, object]) -> None:
+def refuse(lease: leases.Lease, code: Code, detail: str, context: Mapping[str, object]) -> None:
     """End the job with the file's fault. Nothing is kept but the problem's text."""
     with transaction() as connection:
         following = jobs.fail(connection, lease, problems.of_file(code, detail, context))
@@ -54,7 +54,7 @@ def most_attempts(phase: Phase, settings: Settings) -> int:
     return settings.max_attempts + (webhooks.TRIES if phase is Phase.CALLBACK else 0)
 
 
-def postpone(lease: jobs.Lease, *, counts: bool) -> None:
+def postpone(lease: leases.Lease, *, counts: bool) -> None:
     """Have the work tried again, later with every try. A lease that is lost needs nothing of the kind.
 
     Where the database is away this waits for it: a lease that nobody gives back runs out, and its try counts.
@@ -68,8 +68,8 @@ def postpone(lease: jobs.Lease, *, counts: bool) -> None:
     while True:
         try:
             with transaction() as connection:
-                jobs.give_back(connection, lease, delay, counts=counts)
-        except jobs.LostLeaseError:
+                leases.give_back(connection, lease, delay, counts=counts)
+        except leases.LostLeaseError:
             log.warning("lease_lost")
         except TRANSIENT:
             if time.monotonic() > until:
@@ -85,12 +85,12 @@ def is_of_the_surroundings(error: Exception) -> bool:
     return is_full or is_transient(error) or isinstance(error, SURROUNDINGS)
 
 
-def is_out_of_patience(lease: jobs.Lease, settings: Settings) -> bool:
+def is_out_of_patience(lease: leases.Lease, settings: Settings) -> bool:
     """Whether the surroundings have been in the way for so long that its people should be told."""
     return lease.phase is not Phase.CALLBACK and lease.held_up_seconds > settings.patience_hours * 3600
 
 
-def give_up(lease: jobs.Lease) -> None:
+def give_up(lease: leases.Lease) -> None:
     """The tries are used up: halve a chunk, give up a single row, or end the job with our own fault."""
     if lease.phase is Phase.CALLBACK:
         with transaction() as connection:
@@ -105,7 +105,7 @@ def give_up(lease: jobs.Lease) -> None:
             _halve(lease)
         else:
             _give_up_rows(lease)
-    except jobs.LostLeaseError:
+    except leases.LostLeaseError:
         raise
     except Exception as error:
         if is_of_the_surroundings(error):
@@ -115,31 +115,31 @@ def give_up(lease: jobs.Lease) -> None:
         end_job(lease)
 
 
-def _all_or_nothing(lease: jobs.Lease) -> bool:
+def _all_or_nothing(lease: leases.Lease) -> bool:
     """Rows of such a job cannot be given up one by one: it ends, and nothing of it is written."""
     with transaction() as connection:
         options = JobOptions.from_json(jobs.job_row(connection, lease.job_id).options)
     return options.on_error is OnError.ABORT
 
 
-def end_job(lease: jobs.Lease, code: RequestCode = RequestCode.INTERNAL_ERROR) -> None:
+def end_job(lease: leases.Lease, code: RequestCode = RequestCode.INTERNAL_ERROR) -> None:
     """End the job, for no fault of its rows; what was written until then stays."""
     with transaction() as connection:
         following = jobs.fail(connection, lease, problems.of_request(code))
     _wake(lease, following)
 
 
-def _wake(lease: jobs.Lease, following: Phase | None) -> None:
+def _wake(lease: leases.Lease, following: Phase | None) -> None:
     if following is not None:
         broker.wake(following, lease.job)
 
 
-def _halved(lease: jobs.Lease) -> int:
+def _halved(lease: leases.Lease) -> int:
     with transaction() as connection:
         return jobs.dead(connection, lease.job_id)
 
 
-def _halve(lease: jobs.Lease) -> None:
+def _halve(lease: leases.Lease) -> None:
     chunk = arrow.get_table(storage.chunk_key(lease.job, lease.check, lease.number))
     rows = np.flatnonzero(results.first_lines(chunk))  # a row that stands for many numbers stays whole
     middle = len(rows) // 2
@@ -154,7 +154,7 @@ def _halve(lease: jobs.Lease) -> None:
     broker.wake(Phase.WRITE, lease.job, len(numbers))
 
 
-def _give_up_rows(lease: jobs.Lease) -> None:
+def _give_up_rows(lease: leases.Lease) -> None:
     chunk = arrow.get_table(storage.chunk_key(lease.job, lease.check, lease.number))
     chunk = chunk.filter(pa.array(results.first_lines(chunk)))
     columns = (

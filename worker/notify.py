@@ -16,7 +16,7 @@ import structlog
 
 from schemas import webhooks
 from schemas.callbacks import DeliveryResult
-from worker.infra import callbacks, jobs, outbound
+from worker.infra import callbacks, leases, outbound
 from worker.infra.callbacks import Message, Try
 from worker.infra.db import transaction
 from worker.infra.faults import Point, pass_by
@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 BUSY = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 
 
-def deliver(lease: jobs.Lease) -> None:
+def deliver(lease: leases.Lease) -> None:
     """Send a callback once, and note how it went. `LostLeaseError` if somebody else has it now.
 
     Whoever dies between the two has sent it and not said so: it is sent again, under the same id.

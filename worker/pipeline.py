@@ -11,39 +11,28 @@ has ended (`worker.notify`). Whatever runs twice has its effect once: only the h
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Mapping
 
 import pyarrow as pa
 import structlog
-from sqlalchemy import Row
 
 from schemas import permissions, report, results
 from schemas.codes import Code, Outcome, text_of
 from schemas.findings import Layout
-from schemas.jobs import FORMS, JobKind, JobStatus, Mode, OnError, Phase, Tally
+from schemas.jobs import JobKind, JobStatus, OnError, Phase, Tally
 from schemas.problems import RequestCode
-from worker import giving_up, notify
-from worker.infra import arrow, broker, inventory, jobs, scratch, storage
+from worker import checking, giving_up, notify
+from worker.infra import arrow, broker, inventory, jobs, leases, storage
 from worker.infra.db import transaction
 from worker.infra.faults import Point, pass_by
 from worker.infra.heartbeat import heartbeat
 from worker.infra.settings import Settings, get_settings
-from worker.preview import preview
 from worker.stages.merge import merge
-from worker.stages.plan import plan_undo
-from worker.stages.read import FileFacts, FileFault, Hints, Limits, Rows, read, read_list
+from worker.stages.read import FileFault
 from worker.stages.resolve import abort, resolve
-from worker.stages.validate import CheckedFile, check_file, check_rows
 from worker.stages.write import write
-from worker.world import Job, job_of, names_for, world_for
+from worker.world import job_of, world_for
 
 log = structlog.get_logger(__name__)
 ROWS_PER_IDLE_SECOND = 5_000  # what the slowest storage takes in
@@ -67,12 +56,12 @@ def run(phase: Phase) -> bool:
     return True
 
 
-def _claim(phase: Phase, settings: Settings) -> jobs.Lease | None:
+def _claim(phase: Phase, settings: Settings) -> leases.Lease | None:
     with transaction() as connection:
-        return jobs.claim(connection, phase, settings.lease_seconds)
+        return leases.claim(connection, phase, settings.lease_seconds)
 
 
-def _attempt(lease: jobs.Lease, settings: Settings) -> None:
+def _attempt(lease: leases.Lease, settings: Settings) -> None:
     """Do the work, or see to it that somebody will: nothing may end here without a trace in the ledger."""
     try:
         if giving_up.is_out_of_patience(lease, settings):
@@ -81,7 +70,7 @@ def _attempt(lease: jobs.Lease, settings: Settings) -> None:
             giving_up.give_up(lease)
         else:
             STEPS[lease.phase](lease)
-    except jobs.LostLeaseError:
+    except leases.LostLeaseError:
         log.warning("lease_lost")
     except Exception as error:
         theirs = giving_up.is_of_the_surroundings(error)
@@ -92,7 +81,7 @@ def _attempt(lease: jobs.Lease, settings: Settings) -> None:
         giving_up.postpone(lease, counts=not theirs)
 
 
-def check(lease: jobs.Lease) -> None:
+def check(lease: leases.Lease) -> None:
     """read -> validate: the rows become chunks, or the job ends with the file's fault and nothing is kept."""
     pass_by(Point.CHECK_CLAIMED)
     with transaction() as connection:
@@ -103,7 +92,11 @@ def check(lease: jobs.Lease) -> None:
     try:
         if refused is not None:
             raise FileFault(refused, text_of(refused).message)  # noqa: TRY301 - one way out for all faults of a file
-        checked = _check_undo(lease, job, row) if job.kind is JobKind.UNDO else _check_rows(lease, job, row)
+        checked = (
+            checking.check_undo(lease, job, row)
+            if job.kind is JobKind.UNDO
+            else checking.check_rows_of(lease, job, row)
+        )
     except FileFault as fault:
         giving_up.refuse(lease, fault.code, fault.detail, fault.context)
         return
@@ -116,110 +109,7 @@ def check(lease: jobs.Lease) -> None:
     pass_by(Point.CHECK_ANNOUNCED)
 
 
-def _check_rows(lease: jobs.Lease, job: Job, row: Row[Any]) -> jobs.CheckedJob:
-    """Check a file, a list or a selection."""
-    with scratch.folder() as workdir, _rows_of(lease, job, row, workdir) as rows:
-        checked = _check_each(lease, rows, job, workdir)
-        facts = _facts(rows.facts)
-    return _cut(lease, job, facts, checked.results(), checked.chunks)
-
-
-@contextmanager
-def _rows_of(lease: jobs.Lease, job: Job, row: Row[Any], workdir: Path) -> Iterator[Rows]:
-    form = FORMS[job.kind]
-    if row.file_name is None:
-        yield read_list(arrow.get_table(storage.listed_key(lease.job)), form)
-        return
-    told = job.options
-    hints = Hints(told.delimiter, told.encoding, told.sheet, told.header_row)
-    with (
-        _as_it_came(lease, row) as path,
-        read(path, _limits(get_settings()), workdir=workdir, form=form, hints=hints) as sheet,
-    ):
-        yield sheet
-
-
-@contextmanager
-def _as_it_came(lease: jobs.Lease, row: Row[Any]) -> Iterator[Path]:
-    """The uploaded file. `FileFault` if it is not what arrived at the door any more."""
-    with storage.local(storage.upload_key(lease.job)) as path:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").digest()
-        if not hmac.compare_digest(digest, row.file_sha256):
-            raise FileFault(Code.DIGEST_MISMATCH, "The stored file is not what was uploaded any more.")
-        yield path
-
-
-def _check_each(lease: jobs.Lease, rows: Rows, job: Job, workdir: Path) -> CheckedFile:
-    """Check the rows batch by batch while their cells are put aside for the report."""
-    parts = []
-    mapping = rows.facts.mapping
-    with transaction() as connection:
-        names = names_for(connection, job.actor, mapping)
-    path = workdir / "rows.arrow"
-    # Places for names: two columns of a file may bear the same one. The last is for cells without a column.
-    schema = pa.schema([(str(place), pa.string()) for place in range(len(rows.facts.columns) + 1)])
-    with arrow.writer(path, schema) as writer:
-        for batch in rows.batches():
-            parts.append(check_rows(batch, mapping, names, job.kind, job.options, get_settings().max_block))
-            surplus = pa.repeat(pa.scalar("", pa.string()), len(batch.row_number))
-            if batch.surplus:
-                surplus = pa.array(
-                    [batch.surplus.get(place, "") for place in range(len(batch.row_number))], pa.string()
-                )
-            writer.write_batch(pa.record_batch([*batch.cells.columns, surplus], schema=schema))
-    pass_by(Point.CHECK_READ)
-    storage.put(storage.rows_key(lease.job, lease.token), path)
-    pass_by(Point.CHECK_ROWS_STORED)
-    checked, most = check_file(parts, job.kind, job.options), get_settings().max_rows
-    if checked.numbers > most:
-        detail = f"The blocks of the file have {checked.numbers:,} numbers together, more than {most:,}."
-        raise FileFault(Code.TOO_MANY_ROWS, detail, {"limit": most})
-    return checked
-
-
-def _check_undo(lease: jobs.Lease, job: Job, row: Row[Any]) -> jobs.CheckedJob:
-    """The rows of the job to be undone, and how the numbers stood before it (R27)."""
-    with transaction() as connection:
-        undone = jobs.job_row(connection, row.undo_of_id)
-        result_keys = jobs.result_keys(connection, undone.id)
-        image_keys = jobs.image_keys(connection, undone.id)
-    if undone.status == JobStatus.FAILED:  # it never came to a report
-        reached = merge(
-            arrow.get_table(storage.checked_key(undone.public_id, undone.check_token)),
-            map(arrow.get_table, result_keys),
-            unreached=Code.CANCELLED,
-        )
-    else:
-        reached = arrow.get_table(storage.results_key(undone.public_id))
-    plan = plan_undo(reached, [arrow.get_table(key) for key in image_keys], undone.id)
-    with storage.local(storage.rows_key(undone.public_id, undone.check_token)) as path:
-        storage.put(storage.rows_key(lease.job, lease.token), path)
-    return _cut(lease, job, undone.file_facts, plan.results, plan.chunks)
-
-
-def _cut(
-    lease: jobs.Lease,
-    job: Job,
-    facts: Mapping[str, Any],
-    table: pa.Table,
-    chunks: Callable[[int], Iterator[pa.Table]],
-) -> jobs.CheckedJob:
-    """Store what checking found, and the rows to be written in chunks. All or nothing wants all in one transaction."""
-    arrow.put_table(storage.checked_key(lease.job, lease.token), table)
-    all_at_once = job.options.on_error is OnError.ABORT
-    size = sys.maxsize if all_at_once else get_settings().rows_per_chunk
-    sizes = []
-    for number, chunk in enumerate(chunks(size)):
-        arrow.put_table(storage.chunk_key(lease.job, lease.token, number), chunk)
-        pass_by(Point.CHECK_CHUNK_STORED)
-        sizes.append(int(results.first_lines(chunk).sum()))
-    tally = results.tally(table)
-    review = None if job.options.mode is Mode.APPLY else preview(lease, job, table, len(sizes), tally)
-    return jobs.CheckedJob(facts, table.num_rows, tally, sizes, review)
-
-
-def write_chunk(lease: jobs.Lease) -> None:
+def write_chunk(lease: leases.Lease) -> None:
     """resolve -> write: numbers, ledger and counts commit together, or not at all.
 
     Where another upload got in first, everything is decided anew from what the inventory says then.
@@ -241,10 +131,10 @@ def write_chunk(lease: jobs.Lease) -> None:
     pass_by(Point.WRITE_ANNOUNCED)
 
 
-def _write_once(lease: jobs.Lease, chunk: pa.Table) -> Phase | None:
+def _write_once(lease: leases.Lease, chunk: pa.Table) -> Phase | None:
     # All or nothing is one chunk of any size: its results take as long to store as they are large.
-    idle = max(get_settings().lease_seconds, lease.rows / ROWS_PER_IDLE_SECOND)
-    with transaction(idle_seconds=idle) as connection:
+    idle = lease.rows / ROWS_PER_IDLE_SECOND
+    with transaction(idle if idle > get_settings().lease_seconds else None) as connection:
         row = jobs.job_row(connection, lease.job_id)
         job = job_of(connection, row)
         decided = resolve(chunk, world_for(connection, job, chunk))
@@ -266,7 +156,7 @@ def _write_once(lease: jobs.Lease, chunk: pa.Table) -> Phase | None:
         return following
 
 
-def publish(lease: jobs.Lease) -> None:
+def publish(lease: leases.Lease) -> None:
     """report: every row's result in file order, then the job's end."""
     pass_by(Point.REPORT_CLAIMED)
     with transaction() as connection:
@@ -301,26 +191,7 @@ def publish(lease: jobs.Lease) -> None:
         broker.wake(following, lease.job)
 
 
-def _facts(facts: FileFacts) -> dict[str, Any]:
-    """What was decided about the file, as the ledger keeps it."""
-    return asdict(facts) | {"mapping": {column.name: place for column, place in facts.mapping.items()}}
-
-
-def _limits(settings: Settings) -> Limits:
-    return Limits(
-        bytes=settings.max_upload_bytes,
-        rows=settings.max_rows,
-        columns=settings.max_columns,
-        cell_chars=settings.max_cell_chars,
-        inflated_bytes=settings.max_inflated_bytes,
-        child_memory_bytes=settings.workbook_memory_bytes,
-        child_seconds=settings.workbook_seconds,
-        inflated_ratio=settings.max_inflated_ratio,
-        sheets=settings.max_sheets,
-    )
-
-
-STEPS: Mapping[Phase, Callable[[jobs.Lease], None]] = {
+STEPS: Mapping[Phase, Callable[[leases.Lease], None]] = {
     Phase.CHECK: check,
     Phase.WRITE: write_chunk,
     Phase.REPORT: publish,

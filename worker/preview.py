@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from schemas import results
 from schemas.codes import Outcome
 from schemas.jobs import OnError, Tally
-from worker.infra import arrow, jobs, scope, storage
+from worker.infra import arrow, leases, scope, storage
 from worker.infra.db import transaction
 from worker.stages.merge import merge
 from worker.stages.resolve import Decisions, Numbers, abort, resolve
@@ -25,7 +25,7 @@ _CARRIERS = {"voice_carrier": "voice_carrier_id", "sms_carrier_profile": "sms_ca
 _USERS = {"voice_user": "voice_user_id", "sms_user": "sms_user_id"}
 
 
-def preview(lease: jobs.Lease, job: Job, checked: pa.Table, chunks: int, settled: Tally) -> dict[str, Any]:
+def preview(lease: leases.Lease, job: Job, checked: pa.Table, chunks: int, settled: Tally) -> dict[str, Any]:
     """Decide a checked job (`schemas.results.RESULTS`) without writing; answers `schemas.api.Review`, but for its end.
 
     What would become of every row is stored beside the check's other files.

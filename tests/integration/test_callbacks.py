@@ -5,9 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any
 
 import pytest
 import redis
@@ -19,10 +17,11 @@ from schemas.jobs import Phase
 from tests import sheets
 from tests.door import Door, Json
 from tests.factories import World
+from tests.ledger import Ledger
 from tests.receiver import NETWORK, Receiver, receiving
 from tests.service import wait_for
 from worker import pipeline, recovery
-from worker.infra import broker, callback_secrets, jobs, upkeep
+from worker.infra import broker, callback_secrets, leases
 from worker.infra.ports import free_port
 from worker.infra.settings import get_settings
 
@@ -32,25 +31,11 @@ FIRST = 12_125_550_000
 BAD_ROW = ("1", "ask Bob", "TRUE", "", "")
 
 
-@dataclass(frozen=True)
-class Ledger:
-    """The test's own look at the tables, and its hand in them."""
+class Callbacks(Ledger):
+    """The ledger as callbacks are seen in it."""
 
-    engine: sa.Engine
-
-    def ask(self, query: str, **values: Any) -> list[sa.Row[Any]]:  # noqa: ANN401 - bound values
-        with self.engine.begin() as connection:
-            return list(connection.execute(sa.text(query), values))
-
-    def run(self, statement: str, **values: Any) -> None:  # noqa: ANN401 - bound values
-        with self.engine.begin() as connection:
-            connection.execute(sa.text(statement), values)
-
-    def claim(self, phase: Phase = Phase.CALLBACK) -> jobs.Lease:
-        with self.engine.begin() as connection:
-            lease = jobs.claim(connection, phase, LEASE)
-        assert lease is not None
-        return lease
+    def claim(self, phase: Phase = Phase.CALLBACK) -> leases.Lease:
+        return super().claim(phase)
 
     def piece(self) -> tuple[str, int]:
         """State and tries of the one callback."""
@@ -69,15 +54,6 @@ class Ledger:
         rows = self.ask("SELECT attempt, result, status FROM callback_deliveries ORDER BY id")
         return [(row.attempt, row.result, row.status) for row in rows]
 
-    def due(self) -> None:
-        self.run("UPDATE job_chunks SET next_attempt_at = now() WHERE state = 'pending'")
-
-    def expire(self) -> None:
-        """The holder of the lease has fallen silent for too long."""
-        self.run("UPDATE job_chunks SET lease_until = now() - interval '1 second' WHERE state = 'leased'")
-        with self.engine.begin() as connection:
-            assert upkeep.free_expired(connection) == 1
-
     def fail_notes(self, sqlstate: str) -> None:
         """Have the database refuse to note a try, with this SQLSTATE."""
         self.run(
@@ -88,8 +64,8 @@ class Ledger:
 
 
 @pytest.fixture
-def ledger(database: sa.Engine) -> Ledger:
-    return Ledger(database)
+def ledger(database: sa.Engine) -> Callbacks:
+    return Callbacks(database)
 
 
 @pytest.fixture
@@ -105,7 +81,7 @@ def sheet(count: int = 2, *more: tuple[str, ...]) -> bytes:
     return sheets.csv_bytes([sheets.HEADER, *rows, *more])
 
 
-def secret_of(ledger: Ledger, tenant_id: int) -> str:
+def secret_of(ledger: Callbacks, tenant_id: int) -> str:
     with ledger.engine.begin() as connection:
         return webhooks.shown_secret(callback_secrets.show(connection, tenant_id).secret)
 
@@ -122,7 +98,9 @@ def ended(api: Door, receiver: Receiver, content: bytes | None = None, **fields:
 # What is sent
 
 
-def test_a_callback_tells_of_the_job_and_is_signed(api: Door, receiver: Receiver, ledger: Ledger, world: World) -> None:
+def test_a_callback_tells_of_the_job_and_is_signed(
+    api: Door, receiver: Receiver, ledger: Callbacks, world: World
+) -> None:
     job = api.upload(sheet(3, BAD_ROW), callback_url=receiver.url)
     (got,) = receiver.got
     assert got.path == "/hook?key=s3cret"
@@ -154,7 +132,7 @@ def test_a_callback_tells_of_the_job_and_is_signed(api: Door, receiver: Receiver
     assert b"\n" not in got.body
 
 
-def test_a_job_without_a_callback_makes_no_work(api: Door, ledger: Ledger) -> None:
+def test_a_job_without_a_callback_makes_no_work(api: Door, ledger: Callbacks) -> None:
     api.upload(sheet())
     for table in ("callbacks", "callback_secrets", "callback_deliveries"):
         assert ledger.ask(f"SELECT 1 FROM {table}") == []  # noqa: S608 - names of ours
@@ -198,7 +176,7 @@ def _cancelled_when_checked(api: Door, receiver: Receiver, _ledger: Ledger) -> s
     return job_id
 
 
-def _cancelled_while_checked(api: Door, receiver: Receiver, ledger: Ledger) -> str:
+def _cancelled_while_checked(api: Door, receiver: Receiver, ledger: Callbacks) -> str:
     """Its worker dies, and the sweep brings it to its end."""
     job_id: str = api.send(sheet(), callback_url=receiver.url).json["id"]
     ledger.claim(Phase.CHECK)
@@ -208,7 +186,7 @@ def _cancelled_while_checked(api: Door, receiver: Receiver, ledger: Ledger) -> s
     return job_id
 
 
-def _review_expired(api: Door, receiver: Receiver, ledger: Ledger) -> str:
+def _review_expired(api: Door, receiver: Receiver, ledger: Callbacks) -> str:
     job_id: str = api.send(sheet(), callback_url=receiver.url, mode="review").json["id"]
     assert pipeline.run(Phase.CHECK)
     ledger.run("UPDATE jobs SET review_until = now()")
@@ -221,7 +199,7 @@ def _refused(api: Door, receiver: Receiver, _ledger: Ledger) -> str:
     return job_id
 
 
-def _given_up(api: Door, receiver: Receiver, ledger: Ledger) -> str:
+def _given_up(api: Door, receiver: Receiver, ledger: Callbacks) -> str:
     """Our own fault, again and again."""
     job_id: str = api.send(sheet(), callback_url=receiver.url).json["id"]
     ledger.run("UPDATE job_chunks SET attempt = 1000")
@@ -248,7 +226,7 @@ ENDS = {
 def test_every_end_is_told_once(
     api: Door,
     receiver: Receiver,
-    ledger: Ledger,
+    ledger: Callbacks,
     make: Callable[[Door, Receiver, Ledger], str],
     kind: str,
     problem: str | None,
@@ -264,7 +242,7 @@ def test_every_end_is_told_once(
     assert ledger.piece() == ("done", 1)
 
 
-def test_the_end_of_a_job_wakes_the_one_who_tells(api: Door, receiver: Receiver, ledger: Ledger) -> None:
+def test_the_end_of_a_job_wakes_the_one_who_tells(api: Door, receiver: Receiver, ledger: Callbacks) -> None:
     """Not only the sweep finds it."""
     address = get_settings().redis_url
     assert address is not None
@@ -279,7 +257,7 @@ def test_the_end_of_a_job_wakes_the_one_who_tells(api: Door, receiver: Receiver,
     valkey.delete(queue)
 
 
-def test_a_job_that_does_not_end_after_all_tells_nothing(api: Door, receiver: Receiver, ledger: Ledger) -> None:
+def test_a_job_that_does_not_end_after_all_tells_nothing(api: Door, receiver: Receiver, ledger: Callbacks) -> None:
     """The piece and the end are one transaction: with the one rolled back there is not the other."""
     job_id = api.send(sheet(), callback_url=receiver.url).json["id"]
     ledger.run("ALTER TABLE job_chunks ADD CONSTRAINT none CHECK (phase <> 'callback')")
@@ -311,7 +289,7 @@ TROUBLE: dict[str, tuple[str | int, str, int | None]] = {
 def test_a_try_that_failed_is_noted_and_comes_again(
     api: Door,
     receiver: Receiver,
-    ledger: Ledger,
+    ledger: Callbacks,
     configure: Callable[..., None],
     mode: str | int,
     result: str,
@@ -334,7 +312,7 @@ def test_a_try_that_failed_is_noted_and_comes_again(
 
 
 def test_an_address_that_is_not_allowed_is_never_connected_to(
-    api: Door, receiver: Receiver, ledger: Ledger, configure: Callable[..., None]
+    api: Door, receiver: Receiver, ledger: Callbacks, configure: Callable[..., None]
 ) -> None:
     """It was allowed when the job was sent."""
     ended(api, receiver)
@@ -344,7 +322,7 @@ def test_an_address_that_is_not_allowed_is_never_connected_to(
     assert receiver.connections == 0
 
 
-def test_nobody_listens_or_speaks_tls(api: Door, receiver: Receiver, ledger: Ledger) -> None:
+def test_nobody_listens_or_speaks_tls(api: Door, receiver: Receiver, ledger: Callbacks) -> None:
     ended(api, receiver)
     ledger.run("UPDATE callbacks SET url = :url", url=f"https://127.0.0.1:{free_port()}")
     assert pipeline.run(Phase.CALLBACK)
@@ -355,7 +333,7 @@ def test_nobody_listens_or_speaks_tls(api: Door, receiver: Receiver, ledger: Led
 
 
 def test_pauses_grow_until_it_is_given_up(
-    api: Door, receiver: Receiver, ledger: Ledger, configure: Callable[..., None]
+    api: Door, receiver: Receiver, ledger: Callbacks, configure: Callable[..., None]
 ) -> None:
     configure(max_attempts=1)  # which is for imports
     ended(api, receiver)
@@ -375,7 +353,7 @@ def test_pauses_grow_until_it_is_given_up(
     assert len(set(receiver.ids)) == 1
 
 
-def test_a_receiver_that_is_gone_is_left_alone_at_once(api: Door, receiver: Receiver, ledger: Ledger) -> None:
+def test_a_receiver_that_is_gone_is_left_alone_at_once(api: Door, receiver: Receiver, ledger: Callbacks) -> None:
     ended(api, receiver)
     receiver.mode = 410
     assert pipeline.run(Phase.CALLBACK)
@@ -387,7 +365,7 @@ def test_a_receiver_that_is_gone_is_left_alone_at_once(api: Door, receiver: Rece
     [(429, "60", 60), (503, "100", 100), (503, "999999999999", 3600), (429, "soon", 5), (429, "-1", 5), (500, "60", 5)],
 )
 def test_a_busy_receiver_is_given_its_time(
-    api: Door, receiver: Receiver, ledger: Ledger, status: int, asked: str, pause: float
+    api: Door, receiver: Receiver, ledger: Callbacks, status: int, asked: str, pause: float
 ) -> None:
     ended(api, receiver)
     receiver.mode, receiver.headers = status, {"Retry-After": asked}
@@ -396,7 +374,7 @@ def test_a_busy_receiver_is_given_its_time(
 
 
 def test_redirects_are_followed_by_setting(
-    api: Door, receiver: Receiver, ledger: Ledger, configure: Callable[..., None]
+    api: Door, receiver: Receiver, ledger: Callbacks, configure: Callable[..., None]
 ) -> None:
     configure(callback_redirects=1)
     with receiving() as first:
@@ -408,7 +386,7 @@ def test_redirects_are_followed_by_setting(
 
 
 def test_no_word_of_the_receiver_is_kept(
-    api: Door, receiver: Receiver, ledger: Ledger, caplog: pytest.LogCaptureFixture
+    api: Door, receiver: Receiver, ledger: Callbacks, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Neither in the database nor in the log; nor is the URL logged, which may hold a secret."""
     caplog.set_level(logging.DEBUG)
@@ -430,7 +408,7 @@ def test_a_second_delivery_of_the_piece_does_nothing(api: Door, receiver: Receiv
     assert len(receiver.got) == 1
 
 
-def test_two_workers_at_once_deliver_once(api: Door, receiver: Receiver, ledger: Ledger) -> None:
+def test_two_workers_at_once_deliver_once(api: Door, receiver: Receiver, ledger: Callbacks) -> None:
     for number in range(5):
         ended(api, receiver, sheet(1 + number))
 
@@ -447,25 +425,25 @@ def test_two_workers_at_once_deliver_once(api: Door, receiver: Receiver, ledger:
     assert ledger.tries() == [(1, "DELIVERED", 204)] * 5
 
 
-def test_a_straggler_cannot_note_its_delivery(api: Door, receiver: Receiver, ledger: Ledger) -> None:
+def test_a_straggler_cannot_note_its_delivery(api: Door, receiver: Receiver, ledger: Callbacks) -> None:
     """Its lease ran out while it waited for the answer, and another one has the callback now."""
     ended(api, receiver)
-    leases: list[jobs.Lease] = []
+    second: list[leases.Lease] = []
 
     def meanwhile() -> None:
-        if not leases:
-            ledger.expire()
-            leases.append(ledger.claim())
+        if not second:
+            assert ledger.expire() == 1
+            second.append(ledger.claim())
 
     receiver.meanwhile = meanwhile
     assert pipeline.run(Phase.CALLBACK)
     assert (ledger.tries(), ledger.piece()) == ([], ("leased", 2))
-    pipeline.STEPS[Phase.CALLBACK](leases[0])
+    pipeline.STEPS[Phase.CALLBACK](second[0])
     assert (ledger.tries(), ledger.piece()) == ([(2, "DELIVERED", 204)], ("done", 2))
     assert len(set(receiver.ids)) == 1
 
 
-def test_a_killed_workers_callback_is_sent_by_another(api: Door, receiver: Receiver, ledger: Ledger) -> None:
+def test_a_killed_workers_callback_is_sent_by_another(api: Door, receiver: Receiver, ledger: Callbacks) -> None:
     """It was killed between the claim and the note: it may have been sent, so it is sent again, under the same id."""
     ended(api, receiver)
     ledger.claim()
@@ -474,14 +452,14 @@ def test_a_killed_workers_callback_is_sent_by_another(api: Door, receiver: Recei
     assert ledger.tries() == [(2, "DELIVERED", 204)]
 
 
-def test_a_last_try_that_was_cut_off_is_made_again(api: Door, receiver: Receiver, ledger: Ledger) -> None:
+def test_a_last_try_that_was_cut_off_is_made_again(api: Door, receiver: Receiver, ledger: Callbacks) -> None:
     ended(api, receiver)
     ledger.run("UPDATE job_chunks SET attempt = :most WHERE phase = 'callback'", most=webhooks.TRIES)
     assert pipeline.run(Phase.CALLBACK)
     assert (len(receiver.got), ledger.piece()[0]) == (1, "done")
 
 
-def test_a_callback_that_keeps_killing_its_worker_is_given_up(api: Door, receiver: Receiver, ledger: Ledger) -> None:
+def test_a_callback_that_keeps_killing_its_worker_is_given_up(api: Door, receiver: Receiver, ledger: Callbacks) -> None:
     ended(api, receiver)
     most = webhooks.TRIES + get_settings().max_attempts
     ledger.run("UPDATE job_chunks SET attempt = :most WHERE phase = 'callback'", most=most)
@@ -493,7 +471,7 @@ def test_a_callback_that_keeps_killing_its_worker_is_given_up(api: Door, receive
 
 @pytest.mark.parametrize(("sqlstate", "attempt"), [("57P01", 0), ("22000", 1)])
 def test_a_delivery_that_could_not_be_noted_is_made_again(
-    api: Door, receiver: Receiver, ledger: Ledger, sqlstate: str, attempt: int
+    api: Door, receiver: Receiver, ledger: Callbacks, sqlstate: str, attempt: int
 ) -> None:
     """The receiver had it when the database went away; that does not count as a try, a fault of ours does."""
     ended(api, receiver)
@@ -508,7 +486,7 @@ def test_a_delivery_that_could_not_be_noted_is_made_again(
     assert len(receiver.ids) == 2
 
 
-def test_the_sweep_announces_a_callback_that_is_due(api: Door, receiver: Receiver, ledger: Ledger) -> None:
+def test_the_sweep_announces_a_callback_that_is_due(api: Door, receiver: Receiver, ledger: Callbacks) -> None:
     address = get_settings().redis_url
     assert address is not None
     valkey = redis.Redis.from_url(address.get_secret_value())
@@ -525,11 +503,11 @@ def test_the_sweep_announces_a_callback_that_is_due(api: Door, receiver: Receive
     valkey.delete(queue)
 
 
-def test_a_removed_jobs_callback_is_no_fault(api: Door, receiver: Receiver, ledger: Ledger) -> None:
+def test_a_removed_jobs_callback_is_no_fault(api: Door, receiver: Receiver, ledger: Callbacks) -> None:
     ended(api, receiver)
     lease = ledger.claim()
     ledger.run("DELETE FROM jobs")
-    with pytest.raises(jobs.LostLeaseError):
+    with pytest.raises(leases.LostLeaseError):
         pipeline.STEPS[Phase.CALLBACK](lease)
     assert receiver.got == []
 
@@ -538,7 +516,7 @@ def test_a_removed_jobs_callback_is_no_fault(api: Door, receiver: Receiver, ledg
 
 
 def test_slow_receivers_do_not_put_back_their_tenants_imports(
-    api: Door, receiver: Receiver, ledger: Ledger, world: World
+    api: Door, receiver: Receiver, ledger: Callbacks, world: World
 ) -> None:
     """North was there first and has two callbacks under way: its import is still the next one."""
     for _ in range(2):
@@ -549,7 +527,7 @@ def test_slow_receivers_do_not_put_back_their_tenants_imports(
     assert ledger.claim(Phase.CHECK).tenant_id == world.north.id
 
 
-def test_callbacks_go_round_among_the_tenants(api: Door, receiver: Receiver, ledger: Ledger, world: World) -> None:
+def test_callbacks_go_round_among_the_tenants(api: Door, receiver: Receiver, ledger: Callbacks, world: World) -> None:
     """A tenant with many slow receivers takes turns with the others; its imports do not count."""
     for number in range(3):
         ended(api, receiver, sheet(1 + number))
@@ -560,7 +538,7 @@ def test_callbacks_go_round_among_the_tenants(api: Door, receiver: Receiver, led
 # Secrets
 
 
-def test_two_secrets_sign_while_one_is_replaced(api: Door, receiver: Receiver, ledger: Ledger, world: World) -> None:
+def test_two_secrets_sign_while_one_is_replaced(api: Door, receiver: Receiver, ledger: Callbacks, world: World) -> None:
     north = world.north
     secrets = [secret_of(ledger, north.id)]
 
@@ -585,7 +563,7 @@ def test_two_secrets_sign_while_one_is_replaced(api: Door, receiver: Receiver, l
     assert signers() == [False, False, True]
 
 
-def test_two_who_replace_a_secret_at_once(ledger: Ledger, world: World) -> None:
+def test_two_who_replace_a_secret_at_once(ledger: Callbacks, world: World) -> None:
     def rotate() -> None:
         with ledger.engine.begin() as connection:
             callback_secrets.rotate(connection, world.north.tenant)
@@ -599,7 +577,7 @@ def test_two_who_replace_a_secret_at_once(ledger: Ledger, world: World) -> None:
     assert sorted(row.current for row in rows) == [False, True]
 
 
-def test_a_secret_is_made_once_and_is_random(api: Door, receiver: Receiver, ledger: Ledger, world: World) -> None:
+def test_a_secret_is_made_once_and_is_random(api: Door, receiver: Receiver, ledger: Callbacks, world: World) -> None:
     api.upload(sheet(), callback_url=receiver.url)
     api.upload(sheet(3), callback_url=receiver.url)
     (row,) = ledger.ask("SELECT tenant_id, secret FROM callback_secrets")
@@ -621,7 +599,7 @@ def test_a_secret_is_made_once_and_is_random(api: Door, receiver: Receiver, ledg
     ],
 )
 def test_the_door_refuses_what_would_never_be_called(
-    api: Door, ledger: Ledger, stored: Callable[[], list[str]], url: str
+    api: Door, ledger: Callbacks, stored: Callable[[], list[str]], url: str
 ) -> None:
     """422 with the field, the value and what to do; nothing is kept."""
     answers = [
@@ -651,7 +629,7 @@ def test_a_request_with_another_callback_is_another_request(api: Door, receiver:
 
 
 def test_the_heartbeat_keeps_a_callback_whose_receiver_is_slow(
-    api: Door, receiver: Receiver, ledger: Ledger, configure: Callable[..., None]
+    api: Door, receiver: Receiver, ledger: Callbacks, configure: Callable[..., None]
 ) -> None:
     configure(lease_seconds=1, callback_timeout_seconds=30)
     ended(api, receiver)

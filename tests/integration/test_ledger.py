@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,99 +11,20 @@ import redis
 import sqlalchemy as sa
 
 from schemas.jobs import Phase
-from tests import factories, sheets
-from tests.door import Door, Json, table
+from tests.door import Door, table
 from tests.factories import World
+from tests.ledger import DEADLINE, FIRST, LEASE, Ledger, checked, finish, held_up, sheet
 from tests.service import wait_for
 from worker import giving_up, pipeline, recovery
-from worker.infra import broker, jobs, scope, storage, upkeep
+from worker.infra import broker, jobs, leases, storage, upkeep
 from worker.infra.settings import get_settings
 
-LEASE = 30.0
-FIRST = 12_125_550_000
-DEADLINE = 20.0
 OF_A_JOB = [phase for phase in Phase if phase is not Phase.CALLBACK]  # what every job goes through
-
-
-@dataclass(frozen=True)
-class Ledger:
-    """The test's own look at the tables, and its hand in them."""
-
-    engine: sa.Engine
-
-    def ask(self, query: str, **values: Any) -> list[sa.Row[Any]]:  # noqa: ANN401 - bound values
-        with self.engine.begin() as connection:
-            return list(connection.execute(sa.text(query), values))
-
-    def run(self, statement: str, **values: Any) -> None:  # noqa: ANN401 - bound values
-        with self.engine.begin() as connection:
-            connection.execute(sa.text(statement), values)
-
-    def claim(self, phase: Phase = Phase.WRITE) -> jobs.Lease:
-        with self.engine.begin() as connection:
-            lease = jobs.claim(connection, phase, LEASE)
-        assert lease is not None
-        return lease
-
-    def expire(self) -> int:
-        """Let every lease run out and have the sweep's part done; answers how many were freed."""
-        self.run("UPDATE job_chunks SET lease_until = now() - interval '1 second' WHERE state = 'leased'")
-        with self.engine.begin() as connection:
-            return upkeep.free_expired(connection)
-
-    def due(self) -> None:
-        """Nobody waits for the next try."""
-        self.run("UPDATE job_chunks SET next_attempt_at = now() WHERE state = 'pending'")
-
-    def numbers(self) -> list[int]:
-        return [row.e164 for row in self.ask("SELECT e164 FROM phone_numbers ORDER BY e164")]
-
-    def chunks(self, phase: str = "write") -> list[tuple[str, int]]:
-        """State and tries of each piece of work of a phase."""
-        query = "SELECT state, attempt FROM job_chunks WHERE phase = :phase ORDER BY number"
-        return [(row.state, row.attempt) for row in self.ask(query, phase=phase)]
-
-    def everything(self) -> list[list[sa.Row[Any]]]:
-        """All that a commit could have changed."""
-        return [self.ask(f"SELECT * FROM {name} ORDER BY 1, 2, 3") for name in ("phone_numbers", "jobs", "job_chunks")]  # noqa: S608
-
-    def fail(self, on: str, sqlstate: str, *, at_commit: bool = False) -> None:
-        """Have the database refuse a write (`INSERT ON t`, `UPDATE ON t`) with this SQLSTATE, until `mend`."""
-        self.run(
-            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS "
-            f"$$ BEGIN RAISE EXCEPTION 'refused by the test' USING ERRCODE = '{sqlstate}'; END $$"
-        )
-        kind = "CONSTRAINT TRIGGER refusal AFTER" if at_commit else "TRIGGER refusal BEFORE"
-        deferred = "DEFERRABLE INITIALLY DEFERRED " if at_commit else ""
-        self.run(f"CREATE {kind} {on} {deferred}FOR EACH ROW EXECUTE FUNCTION refuse()")
-
-    def mend(self) -> None:
-        self.run("DROP FUNCTION refuse CASCADE")
 
 
 @pytest.fixture
 def ledger(database: sa.Engine) -> Ledger:
     return Ledger(database)
-
-
-def sheet(count: int, first: int = FIRST) -> bytes:
-    return sheets.csv_bytes([sheets.HEADER, *(["1", str(first + row), "TRUE", "", ""] for row in range(count))])
-
-
-def checked(api: Door, count: int, first: int = FIRST) -> str:
-    """Upload so many numbers and have the file checked: its chunks wait. Answers the job's id."""
-    job_id: str = api.send(sheet(count, first)).json["id"]
-    assert pipeline.run(Phase.CHECK)
-    return job_id
-
-
-def finish(api: Door, ledger: Ledger, job_id: str, tries: int = 400) -> Json:
-    """Work on until the job has ended, waiting for no delay."""
-    for _ in range(tries):
-        ledger.due()
-        if not sum(pipeline.run(phase) for phase in Phase):  # every phase has its turn
-            break
-    return api.job(job_id)
 
 
 # Redelivery and lost leases
@@ -149,7 +68,7 @@ def test_a_lost_lease_cannot_commit(api: Door, ledger: Ledger, phase: Phase) -> 
     assert second.token > first.token
     assert second.attempt == 2
     before = ledger.everything()
-    with pytest.raises(jobs.LostLeaseError):
+    with pytest.raises(leases.LostLeaseError):
         pipeline.STEPS[phase](first)
     assert ledger.everything() == before
     pipeline.STEPS[phase](second)
@@ -165,13 +84,13 @@ def test_a_lost_lease_is_neither_extended_nor_given_back(api: Door, ledger: Ledg
     ledger.claim()
     before = ledger.everything()
     acts: list[Callable[[sa.Connection], object]] = [
-        lambda connection: jobs.extend(connection, first, LEASE),
-        lambda connection: jobs.give_back(connection, first, 0, counts=True),
+        lambda connection: leases.extend(connection, first, LEASE),
+        lambda connection: leases.give_back(connection, first, 0, counts=True),
         lambda connection: jobs.halve(connection, first, [1, 2]),
         lambda connection: jobs.fail(connection, first, {}),
     ]
     for act in acts:
-        with pytest.raises(jobs.LostLeaseError), ledger.engine.begin() as connection:
+        with pytest.raises(leases.LostLeaseError), ledger.engine.begin() as connection:
             act(connection)
     assert ledger.everything() == before
 
@@ -181,7 +100,7 @@ def test_a_live_lease_is_left_alone(api: Door, ledger: Ledger) -> None:
     ledger.claim()
     with ledger.engine.begin() as connection:
         assert upkeep.free_expired(connection) == 0
-        assert jobs.claim(connection, Phase.WRITE, LEASE) is None
+        assert leases.claim(connection, Phase.WRITE, LEASE) is None
 
 
 def test_claims_go_round_among_the_tenants(
@@ -245,27 +164,6 @@ def test_any_other_fault_counts_as_a_try(api: Door, ledger: Ledger) -> None:
     assert pipeline.run(Phase.WRITE)
     assert ledger.chunks() == [("pending", 1)]
     assert not pipeline.run(Phase.WRITE)  # not before its delay is over
-
-
-@contextlib.contextmanager
-def held_up(ledger: Ledger, number: int, holder: int) -> Iterator[sa.Connection]:
-    """Another transaction has created a number and not ended yet; a worker is waiting for it."""
-    with ledger.engine.connect() as other:
-        factories.number(other, number, _tenant(other, holder))
-        working = threading.Thread(target=pipeline.run, args=(Phase.WRITE,))
-        working.start()
-        waiting = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        wait_for(lambda: ledger.ask(waiting), DEADLINE, "the worker to wait")
-        try:
-            yield other
-        finally:
-            other.rollback()
-            working.join(DEADLINE)
-            assert not working.is_alive()
-
-
-def _tenant(connection: sa.Connection, tenant_id: int) -> Any:  # noqa: ANN401 - a tenant
-    return scope.tenant_by_id(connection, tenant_id)
 
 
 @pytest.mark.parametrize(("who", "code"), [("north", "ALREADY_EXISTS"), ("south", "NUMBER_EXISTS_ELSEWHERE")])
@@ -372,12 +270,12 @@ def test_r29_a_check_that_comes_too_late_changes_nothing(
     """Its files stand beside those that count, even if it would cut the file in another way."""
     job_id = api.send(sheet(3)).json["id"]
     with ledger.engine.begin() as connection:
-        late = jobs.claim(connection, Phase.CHECK, 60)
+        late = leases.claim(connection, Phase.CHECK, 60)
     assert late is not None
     assert ledger.expire() == 1
     assert pipeline.run(Phase.CHECK)
     configure(rows_per_chunk=1)
-    with pytest.raises(jobs.LostLeaseError):
+    with pytest.raises(leases.LostLeaseError):
         pipeline.check(late)
     job = finish(api, ledger, job_id)
     assert (job["status"], job["counts"]["created"]) == ("completed", 3)
@@ -427,7 +325,7 @@ def test_r28_a_chunk_of_a_job_that_has_failed_meanwhile_is_not_written(
     pipeline.STEPS[Phase.WRITE](first)
     with ledger.engine.begin() as connection:
         jobs.fail(connection, second, {"code": "INTERNAL_ERROR"})
-    with pytest.raises(jobs.LostLeaseError):
+    with pytest.raises(leases.LostLeaseError):
         pipeline.STEPS[Phase.WRITE](third)
     counts = ledger.ask("SELECT status, tally FROM jobs")[0]
     assert (counts.status, counts.tally["results"][0][2]) == ("failed", 2)

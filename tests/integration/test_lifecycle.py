@@ -35,7 +35,7 @@ from tests.door import Door, Json, table
 from tests.factories import World
 from tests.service import wait_for
 from worker import pipeline, recovery
-from worker.infra import job_views, jobs, lifecycle, listed, tenants, upkeep
+from worker.infra import job_views, jobs, leases, lifecycle, listed, tenants, upkeep
 
 LEASE = 30.0
 DEADLINE = 20.0
@@ -88,26 +88,26 @@ class Worker:
 
     engine: sa.Engine
 
-    def try_claim(self, phase: Phase) -> jobs.Lease | None:
+    def try_claim(self, phase: Phase) -> leases.Lease | None:
         with self.engine.begin() as connection:
-            return jobs.claim(connection, phase, LEASE)
+            return leases.claim(connection, phase, LEASE)
 
-    def claim(self, phase: Phase) -> jobs.Lease:
+    def claim(self, phase: Phase) -> leases.Lease:
         lease = self.try_claim(phase)
         assert lease is not None
         return lease
 
-    def end_check(self, lease: jobs.Lease, *chunks: int, review: Json | None = None) -> Phase | None:
+    def end_check(self, lease: leases.Lease, *chunks: int, review: Json | None = None) -> Phase | None:
         """One row more than in the chunks, which checking has refused."""
         refused = Tally({(Outcome.FAILED, Code.TOO_LONG): Seen(1, 9)})
         with self.engine.begin() as connection:
             return jobs.end_check(connection, lease, jobs.CheckedJob({}, sum(chunks) + 1, refused, chunks, review))
 
-    def end_chunk(self, lease: jobs.Lease) -> Phase | None:
+    def end_chunk(self, lease: leases.Lease) -> Phase | None:
         with self.engine.begin() as connection:
             return jobs.end_chunk(connection, lease, f"results/{lease.number}", created(lease.rows))
 
-    def end_report(self, lease: jobs.Lease) -> None:
+    def end_report(self, lease: leases.Lease) -> None:
         with self.engine.begin() as connection:
             jobs.end_report(connection, lease, jobs.tally_of(connection, lease.job_id))
 
@@ -505,7 +505,7 @@ def test_a_worker_that_dies_does_not_leave_a_job_half_cancelled(
     assert job["status"] == "cancelled"
     assert_adds_up(job)
     if late is not None:
-        with pytest.raises(jobs.LostLeaseError):
+        with pytest.raises(leases.LostLeaseError):
             worker.end_report(late)
     recovery.sweep()
     assert api.job(accepted) == job
@@ -519,7 +519,7 @@ def test_a_late_commit_of_a_cancelled_job_is_refused(worker: Worker, accepted: s
     cancel(worker)
     worker.die()
     recovery.sweep()
-    with pytest.raises(jobs.LostLeaseError):
+    with pytest.raises(leases.LostLeaseError):
         worker.end_chunk(late)
     late = worker.claim(Phase.REPORT)
     assert late.attempt == 1
@@ -532,7 +532,7 @@ def test_a_try_that_fails_ends_a_cancelled_job(worker: Worker, accepted: str, co
     lease = worker.claim(Phase.WRITE)
     cancel(worker)
     with worker.engine.begin() as connection:
-        jobs.give_back(connection, lease, 0, counts=counts)
+        leases.give_back(connection, lease, 0, counts=counts)
     assert worker.try_claim(Phase.WRITE) is None
     recovery.sweep()
     assert worker.claim(Phase.REPORT)
@@ -584,7 +584,7 @@ def test_the_report_of_a_cancelled_job_is_announced_once(worker: Worker, accepte
     lease = worker.claim(Phase.WRITE)
     cancel(worker)
     with worker.engine.begin() as connection:
-        jobs.give_back(connection, lease, 0, counts=True)
+        leases.give_back(connection, lease, 0, counts=True)
         assert upkeep.settle(connection) == [(Phase.REPORT, accepted, 1)]
         assert upkeep.settle(connection) == []
         assert upkeep.overdue(connection, 5) == []
@@ -596,7 +596,7 @@ def test_cancelling_sees_a_claim_that_is_under_way(worker: Worker, accepted: str
     assert accepted
     worker.checked(2, 2)
     with worker.engine.begin() as connection:
-        lease = jobs.claim(connection, Phase.WRITE, LEASE)
+        lease = leases.claim(connection, Phase.WRITE, LEASE)
         cancelled = Blocked(worker, lambda: cancel(worker))
     assert cancelled.result() is None
     assert worker.ask("SELECT status FROM jobs") == ["cancelling"]
@@ -625,11 +625,11 @@ def test_workers_do_not_wait_for_each_other_while_they_claim(worker: Worker, acc
     first = worker.claim(Phase.WRITE)
     with worker.engine.begin() as connection:
         jobs.end_chunk(connection, first, "results", created(2))
-        assert jobs.claim(connection, Phase.WRITE, LEASE) is not None
+        assert leases.claim(connection, Phase.WRITE, LEASE) is not None
         connection.execute(sa.text("SET LOCAL lock_timeout = '5s'"))
         with worker.engine.begin() as other:
             other.execute(sa.text("SET LOCAL lock_timeout = '2s'"))
-            assert jobs.claim(other, Phase.WRITE, LEASE) is not None
+            assert leases.claim(other, Phase.WRITE, LEASE) is not None
 
 
 def test_cancelling_against_the_last_chunk(
@@ -650,7 +650,7 @@ def test_cancelling_against_the_last_chunk(
             time.sleep(pause)
             return decide(api, job_id, "cancel").status_code
 
-        def write(lease: jobs.Lease = lease) -> None:
+        def write(lease: leases.Lease = lease) -> None:
             pipeline.write_chunk(lease)
 
         assert at_once(write, stop) == [None, 202]

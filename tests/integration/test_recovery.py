@@ -17,7 +17,7 @@ from celery.beat import ScheduleEntry
 from schemas.jobs import Phase
 from tests.chaos.proxy import Mode, Proxy
 from tests.door import Door
-from tests.integration.test_ledger import DEADLINE, Ledger, checked, finish, held_up, sheet
+from tests.ledger import DEADLINE, Ledger, checked, finish, held_up, sheet
 from tests.service import wait_for
 from worker import giving_up, pipeline
 from worker.infra import beat, broker, db, jobs, storage, upkeep

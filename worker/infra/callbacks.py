@@ -14,7 +14,8 @@ from schemas.callbacks import DeliveryResult, EndedJob, EndedLinks, JobEnded
 from schemas.jobs import Tally, counts_of, error_summary
 from schemas.tables import callback_deliveries, callbacks, jobs
 from worker.infra import callback_secrets
-from worker.infra.jobs import Lease, LostLeaseError, end_callback, give_back
+from worker.infra.jobs import end_callback
+from worker.infra.leases import Lease, LostLeaseError, give_back
 
 
 @dataclass(frozen=True)

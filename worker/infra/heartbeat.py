@@ -14,7 +14,7 @@ from contextlib import contextmanager
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from worker.infra import jobs
+from worker.infra import leases
 from worker.infra.db import transaction
 from worker.infra.settings import get_settings
 
@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 
 
 @contextmanager
-def heartbeat(lease: jobs.Lease, lease_seconds: float) -> Iterator[None]:
+def heartbeat(lease: leases.Lease, lease_seconds: float) -> Iterator[None]:
     """Extend the lease until the block ends."""
     done = threading.Event()
     beating = threading.Thread(target=_beat, args=(lease, lease_seconds, done), name="heartbeat", daemon=True)
@@ -34,7 +34,7 @@ def heartbeat(lease: jobs.Lease, lease_seconds: float) -> Iterator[None]:
         beating.join()
 
 
-def _beat(lease: jobs.Lease, lease_seconds: float, done: threading.Event) -> None:
+def _beat(lease: leases.Lease, lease_seconds: float, done: threading.Event) -> None:
     until = time.monotonic() + get_settings().longest_piece_seconds
     while not done.wait(lease_seconds / 4):
         if time.monotonic() > until:
@@ -42,8 +42,8 @@ def _beat(lease: jobs.Lease, lease_seconds: float, done: threading.Event) -> Non
             return
         try:
             with transaction() as connection:
-                jobs.extend(connection, lease, lease_seconds)
-        except jobs.LostLeaseError:
+                leases.extend(connection, lease, lease_seconds)
+        except leases.LostLeaseError:
             return
         except SQLAlchemyError as error:
             log.warning("heartbeat_failed", job=lease.job, error=type(error).__name__)

@@ -22,7 +22,7 @@ FIRST_HINT_SECONDS = 2.0
 def hold(connection: sa.Connection, job_id: int) -> sa.Row[Any]:
     """A job as it is now, and stays until the transaction ends: nobody claims, commits or moves anything of it.
 
-    Locks the whole row, which waits for claims (`jobs.claim`) too: no piece is being taken while it is held.
+    Locks the whole row, which waits for claims (`leases.claim`) too: no piece is being taken while it is held.
     """
     return connection.execute(sa.select(jobs).where(jobs.c.id == job_id).with_for_update()).one()
 

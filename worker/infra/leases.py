@@ -1,0 +1,156 @@
+"""Leases: a piece of work is claimed, kept and given back; and the fence that every commit has to pass.
+
+A piece of work is a row of `job_chunks`: the check of a file, a chunk to write, a report to make, a callback to send.
+One claim and one fence serve them all, at the first run and after any crash. What came of it is entered by `jobs`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from schemas.jobs import WORKED_IN, ChunkState, JobStatus, Phase
+from schemas.tables import job_chunks, jobs, lease_tokens
+from worker.infra import ledger
+from worker.infra.ledger import in_seconds
+
+
+class LostLeaseError(Exception):
+    """Another worker has the work now, or the job has ended: what this worker did must not count."""
+
+
+@dataclass(frozen=True)
+class Lease:
+    """A claimed piece of work: whoever commits must still hold `token`."""
+
+    job_id: int
+    job: str  # the job's public id
+    tenant_id: int
+    phase: Phase
+    number: int
+    token: int
+    attempt: int
+    rows: int
+    check: int  # the token of the committed check, whose files count; 0 while there is none
+    setbacks: int = 0  # tries that did not count
+    held_up_seconds: float = 0.0  # since the first of them
+
+
+def claim(connection: sa.Connection, phase: Phase, lease_seconds: float) -> Lease | None:
+    """Take the next piece of work of a phase, of the tenant with the fewest pieces running, or None if there is none.
+
+    One statement; rows that another worker is just taking are passed over. Callbacks count among callbacks only: they
+    have workers of their own, and a slow receiver must not put back its tenant's imports.
+    """
+    is_callback = job_chunks.c.phase == Phase.CALLBACK
+    running = (
+        sa.select(jobs.c.tenant_id, sa.func.count().label("pieces"))
+        .join(job_chunks, job_chunks.c.job_id == jobs.c.id)
+        .where(job_chunks.c.state == ChunkState.LEASED, is_callback if phase is Phase.CALLBACK else ~is_callback)
+        .group_by(jobs.c.tenant_id)
+        .cte("running")
+    )
+    picked = (
+        sa.select(job_chunks.c.job_id, job_chunks.c.phase, job_chunks.c.number)
+        .join(jobs, jobs.c.id == job_chunks.c.job_id)
+        .outerjoin(running, running.c.tenant_id == jobs.c.tenant_id)
+        .where(
+            job_chunks.c.phase == phase,
+            job_chunks.c.state == ChunkState.PENDING,
+            job_chunks.c.next_attempt_at <= sa.func.now(),
+            jobs.c.status.in_(WORKED_IN[phase]),
+        )
+        .order_by(sa.func.coalesce(running.c.pieces, 0), job_chunks.c.job_id, job_chunks.c.number)
+        .limit(1)
+        .with_for_update(of=job_chunks, skip_locked=True)
+        .cte("picked")
+    )
+    # A claim and `ledger.hold` wait for each other, and afterwards the status is looked at again: who cancels a job
+    # sees every piece that is taken. Nothing else has to wait for this lock.
+    job = (
+        sa.select(jobs.c.id, jobs.c.public_id, jobs.c.tenant_id, jobs.c.check_token)
+        .join(picked, picked.c.job_id == jobs.c.id)
+        .where(jobs.c.status.in_(WORKED_IN[phase]))
+        .with_for_update(of=jobs, read=True, key_share=True)
+        .cte("job")
+    )
+    taken = (
+        job_chunks.update()
+        .where(ledger.same_work(job_chunks.c, picked.c), job.c.id == picked.c.job_id)
+        .values(
+            state=ChunkState.LEASED,
+            lease_token=lease_tokens.next_value(),
+            lease_until=in_seconds(lease_seconds),
+            attempt=job_chunks.c.attempt + 1,
+        )
+        .returning(
+            job_chunks.c.job_id,
+            job.c.public_id,
+            job.c.tenant_id,
+            job_chunks.c.number,
+            job_chunks.c.lease_token,
+            job_chunks.c.attempt,
+            job_chunks.c.rows,
+            sa.func.coalesce(job.c.check_token, 0).label("check_token"),
+            job_chunks.c.setbacks,
+            sa.func.coalesce(sa.extract("epoch", sa.func.now() - job_chunks.c.setback_since), 0).label(
+                "held_up_seconds"
+            ),
+        )
+    )
+    row = connection.execute(taken).one_or_none()
+    if row is None:
+        return None
+    if phase is Phase.CHECK:
+        ledger.move(connection, row.job_id, JobStatus.CHECKING)
+    return Lease(
+        job_id=row.job_id,
+        job=row.public_id,
+        tenant_id=row.tenant_id,
+        phase=phase,
+        number=row.number,
+        token=row.lease_token,
+        attempt=row.attempt,
+        rows=row.rows,
+        check=row.check_token,
+        setbacks=row.setbacks,
+        held_up_seconds=float(row.held_up_seconds),
+    )
+
+
+def extend(connection: sa.Connection, lease: Lease, lease_seconds: float) -> None:
+    """The heartbeat. `LostLeaseError` if the lease is gone."""
+    update_held(connection, lease, {"lease_until": in_seconds(lease_seconds)})
+
+
+def give_back(connection: sa.Connection, lease: Lease, delay_seconds: float, *, counts: bool) -> None:
+    """Return work for another try. A try that failed for the surroundings' fault does not count."""
+    values = {
+        "state": ChunkState.PENDING,
+        "lease_until": None,
+        "next_attempt_at": in_seconds(delay_seconds),
+        "hint_due_at": in_seconds(delay_seconds),
+    }
+    if not counts:
+        values |= {
+            "attempt": job_chunks.c.attempt - 1,
+            "setbacks": job_chunks.c.setbacks + 1,
+            "setback_since": sa.func.coalesce(job_chunks.c.setback_since, sa.func.now()),
+        }
+    update_held(connection, lease, values)
+
+
+def update_held(connection: sa.Connection, lease: Lease, values: Mapping[str, Any]) -> None:
+    """Change a piece of work only while the lease holds: the fence of every commit."""
+    held = job_chunks.update().where(
+        job_chunks.c.job_id == lease.job_id,
+        job_chunks.c.phase == lease.phase,
+        job_chunks.c.number == lease.number,
+        job_chunks.c.state == ChunkState.LEASED,
+        job_chunks.c.lease_token == lease.token,
+    )
+    if connection.execute(held.values(values)).rowcount == 0:
+        raise LostLeaseError(f"job {lease.job}, {lease.phase} {lease.number}")
