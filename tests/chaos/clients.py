@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 from tests.chaos import files
-from tests.chaos.attacks import Done, Size, attack
+from tests.chaos.attacks import FEW, Done, Size, attack
 from tests.chaos.stand import CHILDREN, END_SECONDS, MADE, Sent, Stand
 from tests.door import table
 from tests.service import wait_for
@@ -185,7 +185,7 @@ def slow(stand: Stand, size: Size) -> Done:
             line.sendall(body[start : start + step])
             if start < len(body) // 2:
                 doomed.sendall(body[start : start + step])
-            time.sleep(0.1)
+            time.sleep(0.1 if size.times >= FEW else 0.05)
             assert stand.get("/livez").status_code == 200
         job_id = _answer(line).decode().partition('"id":"')[2].partition('"')[0]
         victims = stand.up.processes("web")[1:]

@@ -28,7 +28,7 @@ def beat_away(stand: Stand, size: Size) -> Done:
         stand.arm(Point.WRITE_RESOLVED)
         sent = stand.send(files.mixed(stand.numbers, size.rows, stand.dice))
         stand.wait_met(Point.WRITE_RESOLVED)
-        time.sleep(LEASE * (2 if size.times < FEW else 10))
+        time.sleep(LEASE * (1.25 if size.times < FEW else 10))
         after = stand.send(files.mixed(stand.numbers, 300, stand.dice))
         stand.ended(after)
     return Done([sent, after], 1)

@@ -37,7 +37,7 @@ def _points(number: int) -> None:
         """Each process dies at its point, once; the client sends again what was not answered."""
         for point in points:
             stand.arm(point)
-        sent = [stand.send(files.mixed(stand.numbers, size.rows, stand.dice)) for _ in range(3)]
+        sent = stand.send_at_once([files.mixed(stand.numbers, size.rows, stand.dice) for _ in range(3)])
         for point in points:
             stand.wait_met(point)
         return Done(sent, len(points))

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from schemas.jobs import Phase
 from tests.chaos import files
-from tests.chaos.attacks import Done, Size, attack
+from tests.chaos.attacks import FEW, Done, Size, attack
 from tests.chaos.proxy import Mode
 from tests.chaos.stand import END_SECONDS, LEASE, Sent, Stand
 from tests.service import wait_for
@@ -92,7 +92,7 @@ def _meddled(name: str, give: Give) -> None:
         thief = _Thief(stand, give)
         thief.start()
         try:
-            sent = [stand.send(files.mixed(stand.numbers, size.rows, stand.dice)) for _ in range(3)]
+            sent = stand.send_at_once([files.mixed(stand.numbers, size.rows, stand.dice) for _ in range(3)])
             for one in sent:
                 stand.ended(one)
         finally:
@@ -186,7 +186,7 @@ def _bad_network(mode: Mode, name: str) -> None:
         at = stand.history.now()
         with _network(stand, mode):
             others = [stand.send(files.mixed(stand.numbers, 300, stand.dice)) for _ in range(size.times)]
-            time.sleep(LEASE)
+            time.sleep(LEASE if size.times >= FEW else LEASE / 2)
         for one in others:
             assert one.took < NO_LONGER_THAN + BASE, one.took
         stand.ended(first)
