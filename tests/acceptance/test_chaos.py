@@ -38,6 +38,7 @@ def test_r28_r29_nothing_lost_nothing_twice(stands: run.Stands, name: str) -> No
     if not result.survived:
         stands.drop()
     assert result.findings.faults == []
+    assert result.tried > 0
     assert (result.findings.rows_lost, result.findings.rows_doubled) == (0, 0)
 
 

@@ -20,8 +20,9 @@ class Size:
     times: int
 
 
-SMALL = Size(rows=1_500, times=3)
+SMALL = Size(rows=600, times=2)
 LARGE = Size(rows=20_000, times=12)
+FEW = 10  # with less than so many times an attack saves time where it can
 
 
 @dataclass

@@ -18,9 +18,16 @@ from tests.chaos.history import Event
 from tests.chaos.stand import Sent, Stand
 from tests.chaos.twin import digest
 from tests.door import table
-from tests.service import Json, wait_for
+from tests.service import ENDED, Json, wait_for
 
 SETTLE_SECONDS = 30.0
+# Callbacks have a schedule of their own; and what was not begun when its job was cancelled or failed stays as it was.
+LEFT_PENDING = """
+SELECT j.public_id::text, j.status, c.phase, c.number FROM job_chunks c JOIN jobs j ON j.id = c.job_id
+WHERE c.state = 'pending' AND c.phase <> 'callback'
+  AND NOT (j.status = 'cancelled' AND c.phase IN ('check', 'write'))
+  AND NOT (j.status = 'failed' AND c.phase = 'write')
+"""
 STAGING = "#"  # what the store calls a file that is not whole yet has one in its name
 
 
@@ -43,17 +50,18 @@ class Findings:
 def check(stand: Stand, sent: list[Sent]) -> Findings:
     """Look at all that these requests made, once each of their jobs has ended."""
     found = Findings(jobs=len(sent))
-    for one in sent:
-        _check_job(stand, one, found)
+    jobs = [stand.ended(one) for one in sent]
+    judged = [(one, job) for one, job in zip(sent, jobs, strict=True) if one.judged]
+    expected = stand.twin.reports([one for one, _ in judged])
+    for (one, job), report in zip(judged, expected, strict=True):
+        _check_job(stand, one, job, report, found)
+    _check_jobs(stand, found)
     _check_inventory(stand, found)
     _check_ledger(stand, found)
     return found
 
 
-def _check_job(stand: Stand, sent: Sent, found: Findings) -> None:
-    job = stand.ended(sent)
-    if not sent.judged:
-        return
+def _check_job(stand: Stand, sent: Sent, job: Json, expected: bytes, found: Findings) -> None:
     report = stand.get(f"/v1/jobs/{sent.job_id}/report.csv", sent.account)
     if report.status_code != 200:
         rows = len(_rows(sent.content or b""))
@@ -61,7 +69,6 @@ def _check_job(stand: Stand, sent: Sent, found: Findings) -> None:
         found.expect(held=False, fault=f"no report of job {sent.job_id}: {job['status']}, {job['problem']}")
         return
     lines = table(report.content)
-    expected = stand.twin.report(sent.account, sent.path, sent.fields, sent.content)
     wanted = Counter(line["_row"] for line in table(expected))
     had = Counter(line["_row"] for line in lines)
     found.rows += sum(wanted.values())
@@ -81,6 +88,18 @@ def _check_counts(job: Json, lines: list[dict[str, str]], found: Findings) -> No
     found.expect(job["counts"]["total"] == len(lines), f"total of {job['id']} is not its report's")
     ending = "completed_with_errors" if job["counts"]["failed"] else "completed"
     found.expect(job["status"] == ending, f"{job['id']} ended as {job['status']}, not as {ending}")
+
+
+def _check_jobs(stand: Stand, found: Findings) -> None:
+    """The jobs in the table are those that were sent, each has ended, and of none is work left that nobody will do."""
+    there = {row.job: row.status for row in stand.ask("SELECT public_id::text AS job, status FROM jobs")}
+    sent = {one.job_id for one in stand.sent}
+    found.expect(there.keys() <= sent, f"jobs that nobody sent: {sorted(there.keys() - sent)[:5]}")
+    found.expect(sent <= there.keys(), f"jobs that are gone: {sorted(sent - there.keys())[:5]}")
+    unended = {job: status for job, status in there.items() if status not in ENDED}
+    found.expect(not unended, f"jobs that have not ended: {unended}")
+    left = [tuple(row) for row in stand.ask(LEFT_PENDING)]
+    found.expect(not left, f"pieces that are left pending: {left[:5]}")
 
 
 def _check_inventory(stand: Stand, found: Findings) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import signal
 import socket
 import time
 import uuid
@@ -9,10 +12,11 @@ from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 from tests.chaos import files
-from tests.chaos.attacks import Done, Size, attack
-from tests.chaos.stand import END_SECONDS, MADE, Sent, Stand
+from tests.chaos.attacks import FEW, Done, Size, attack
+from tests.chaos.stand import CHILDREN, END_SECONDS, MADE, Sent, Stand
 from tests.door import table
 from tests.service import wait_for
+from worker.infra.faults import Fault, Point
 
 CONFLICT = 409
 
@@ -22,32 +26,83 @@ def cancelled(stand: Stand, size: Size) -> Done:
     """Whenever it comes: rows that are done stay, the others say CANCELLED, counts are the report's; then undone."""
     sent = []
     for _ in range(size.times * 4):
-        one = stand.send(files.sound(stand.numbers, 1_000), judged=False)
-        time.sleep(stand.dice.uniform(0, 0.8))
-        answer = stand.post(f"/v1/jobs/{one.job_id}/cancel", key=str(uuid.uuid4()))
-        assert answer is not None
-        assert answer.status_code in {MADE, CONFLICT}, answer.text  # CONFLICT: it had ended already
-        sent += [one, *_told_and_undone(stand, one)]
-    return Done(sent, size.times * 4)
+        sent.append(stand.send(files.sound(stand.numbers, size.rows), judged=False))
+        time.sleep(stand.dice.uniform(0, 0.4))
+        assert _cancel(stand, sent[-1]) in {MADE, CONFLICT}  # CONFLICT: it had ended already
+    told = [_told(stand, one, size.rows) for one in sent]
+    return Done([*sent, *_undone(stand, sent, told)], len(sent))
 
 
-def _told_and_undone(stand: Stand, one: Sent) -> list[Sent]:
+@attack("cancel while chunks are being written")
+def cancelled_while_writing(stand: Stand, size: Size) -> Done:
+    """What is at hand is finished: two chunks are created, and nothing else is begun."""
+    sent = _cancelled_at(stand, size, Point.WRITE_CLAIMED, CHILDREN)
+    created = _told(stand, sent, size.rows)
+    assert stand.ended(sent)["status"] == "cancelled"
+    assert 0 < created == CHILDREN * stand.rows_per_chunk < size.rows, created
+    return Done([sent, *_undone(stand, [sent], [created])], 1)
+
+
+@attack("cancel while the file is being checked")
+def cancelled_while_checking(stand: Stand, size: Size) -> Done:
+    """The check is finished, and its report says of every row that it was cancelled."""
+    sent = _cancelled_at(stand, size, Point.CHECK_CLAIMED)
+    job = stand.ended(sent)
+    assert (job["status"], job["counts"]["total"], _told(stand, sent, size.rows)) == ("cancelled", size.rows, 0)
+    return Done([sent], 1)
+
+
+@attack("cancel while the report is being made")
+def cancelled_while_reporting(stand: Stand, size: Size) -> Done:
+    """The job ends as cancelled, and every row of it is created."""
+    sent = _cancelled_at(stand, size, Point.REPORT_CLAIMED)
+    assert (stand.ended(sent)["status"], _told(stand, sent, size.rows)) == ("cancelled", size.rows)
+    return Done([sent, *_undone(stand, [sent], [size.rows])], 1)
+
+
+def _cancelled_at(stand: Stand, size: Size, point: Point, times: int = 1) -> Sent:
+    """A job of sound rows that is cancelled while so many workers are at a point of it."""
+    stand.arm(point, Fault.STOP, times)
+    sent = stand.send(files.sound(stand.numbers, size.rows), judged=False)
+    standing = stand.wait_all_met(point, times)
+    # However long this takes: a lease that nobody finds expired is still held.
+    with stand.standing_still("beat"):
+        assert not any(event.ran_out_at for event in stand.events(sent)), "it took too long to stop them"
+        assert _cancel(stand, sent) == MADE
+        for pid in standing:
+            os.kill(pid, signal.SIGCONT)
+        stand.ended(sent)
+    return sent
+
+
+def _cancel(stand: Stand, sent: Sent) -> int:
+    answer = stand.post(f"/v1/jobs/{sent.job_id}/cancel", key=str(uuid.uuid4()))
+    assert answer is not None
+    return answer.status_code
+
+
+def _told(stand: Stand, one: Sent, rows: int) -> int:
+    """How many rows a job created that somebody cancelled; its report agrees, and the others say CANCELLED."""
     job = stand.ended(one)
     assert job["status"] in {"cancelled", "completed"}, job["status"]
     created, unprocessed = job["counts"]["created"], job["counts"]["unprocessed"]
     if job["counts"]["total"] == 0:
         assert job["links"]["report_csv"] is None  # it was never looked into
-        return []
-    assert created + unprocessed == job["counts"]["total"] == 1_000
+        return 0
+    assert created + unprocessed == job["counts"]["total"] == rows
     lines = table(stand.get(f"/v1/jobs/{one.job_id}/report.csv").content)
     codes = [line["_code"] for line in lines]
-    assert (codes.count("CREATED"), codes.count("CANCELLED"), len(codes)) == (created, unprocessed, 1_000)
-    if not created:
-        return []
-    # So that the inventory is again what an undisturbed run makes of the other files.
-    undo = stand.send(None, f"/v1/jobs/{one.job_id}/undo", judged=False)
-    assert stand.ended(undo)["counts"]["deleted"] == created
-    return [undo]
+    assert (codes.count("CREATED"), codes.count("CANCELLED"), len(codes)) == (created, unprocessed, rows)
+    return int(created)
+
+
+def _undone(stand: Stand, sent: list[Sent], created: list[int]) -> list[Sent]:
+    """Undo them, so that the inventory is again what an undisturbed run makes of the other files."""
+    wrote = [(one, count) for one, count in zip(sent, created, strict=True) if count]
+    undos = [stand.send(None, f"/v1/jobs/{one.job_id}/undo", judged=False) for one, _ in wrote]
+    for undo, (_, count) in zip(undos, wrote, strict=True):
+        assert stand.ended(undo)["counts"]["deleted"] == count
+    return undos
 
 
 @attack("the same Idempotency-Key many times at once")
@@ -62,9 +117,11 @@ def at_once(stand: Stand, size: Size) -> Done:
         known = {answer.json()["id"] for answer in answers if answer is not None and answer.status_code == MADE}
         assert len(known) == 1
         assert {answer.status_code for answer in answers if answer is not None} <= {MADE, CONFLICT}
-        rows = stand.ask("SELECT count(*) AS jobs FROM jobs WHERE public_id::text = ANY(:known)", known=list(known))
-        assert rows[0].jobs == 1
-        sent.append(Sent("Harbour Telecom", "/v1/uploads", {}, content, known.pop(), 0.0))
+        digest = hashlib.sha256(content).digest()
+        made = stand.ask("SELECT public_id::text AS job FROM jobs WHERE file_sha256 = :digest", digest=digest)
+        assert {row.job for row in made} == known
+        assert len(made) == 1
+        sent.append(stand.note(Sent("Harbour Telecom", "/v1/uploads", {}, content, known.pop(), 0.0)))
     assert len({one.job_id for one in sent}) == size.times
     return Done(sent, size.times * 6)
 
@@ -128,16 +185,16 @@ def slow(stand: Stand, size: Size) -> Done:
             line.sendall(body[start : start + step])
             if start < len(body) // 2:
                 doomed.sendall(body[start : start + step])
-            time.sleep(0.1)
+            time.sleep(0.1 if size.times >= FEW else 0.05)
             assert stand.get("/livez").status_code == 200
         job_id = _answer(line).decode().partition('"id":"')[2].partition('"')[0]
         victims = stand.up.processes("web")[1:]
         for process in victims:
             process.kill()
         wait_for(lambda: _is_cut(doomed), END_SECONDS, "the other one to be cut off")
-    sent = [Sent("Harbour Telecom", "/v1/uploads", {}, content, job_id, 0.0)]
+    sent = stand.note(Sent("Harbour Telecom", "/v1/uploads", {}, content, job_id, 0.0))
     again = stand.send(files.mixed(stand.numbers, size.rows, stand.dice))
-    return Done([*sent, again], 2)
+    return Done([sent, again], 2)
 
 
 def _is_cut(line: socket.socket) -> bool:

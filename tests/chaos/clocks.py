@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.chaos import files
-from tests.chaos.attacks import Done, Size, attack
+from tests.chaos.attacks import FEW, Done, Size, attack
 from tests.chaos.stand import END_SECONDS, LEASE, Stand
 from worker.infra.broker import ALL_QUEUES
 from worker.infra.faults import Point
@@ -28,7 +28,7 @@ def beat_away(stand: Stand, size: Size) -> Done:
         stand.arm(Point.WRITE_RESOLVED)
         sent = stand.send(files.mixed(stand.numbers, size.rows, stand.dice))
         stand.wait_met(Point.WRITE_RESOLVED)
-        time.sleep(LEASE * (2 if size.times < 10 else 10))
+        time.sleep(LEASE * (1.25 if size.times < FEW else 10))
         after = stand.send(files.mixed(stand.numbers, 300, stand.dice))
         stand.ended(after)
     return Done([sent, after], 1)
@@ -42,6 +42,7 @@ def two_beats(stand: Stand, size: Size) -> Done:
         sent = [stand.send(files.mixed(stand.numbers, size.rows, stand.dice)) for _ in range(2)]
         for one in sent:
             stand.ended(one)
+        stand.wait_met(Point.WRITE_RESOLVED)
     return Done(sent, 1)
 
 

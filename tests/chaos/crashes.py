@@ -13,7 +13,7 @@ from tests import sheets
 from tests.chaos import files
 from tests.chaos.attacks import Done, Size, attack
 from tests.chaos.stand import END_SECONDS, LEASE, MAX_ATTEMPTS, Sent, Stand
-from tests.service import wait_for
+from tests.service import Json, wait_for
 from worker.infra.faults import Fault, Point
 
 # Points that any upload passes; of each row of the table one is met at a time, by three files at once.
@@ -37,7 +37,7 @@ def _points(number: int) -> None:
         """Each process dies at its point, once; the client sends again what was not answered."""
         for point in points:
             stand.arm(point)
-        sent = [stand.send(files.mixed(stand.numbers, size.rows, stand.dice)) for _ in range(3)]
+        sent = stand.send_at_once([files.mixed(stand.numbers, size.rows, stand.dice) for _ in range(3)])
         for point in points:
             stand.wait_met(point)
         return Done(sent, len(points))
@@ -128,37 +128,85 @@ def poison_workbook(stand: Stand, size: Size) -> Done:  # noqa: ARG001 - it is n
 @attack("a workbook that asks for more memory than there is")
 def huge_workbook(stand: Stand, size: Size) -> Done:  # noqa: ARG001 - its size is its point
     """The reading child dies of its limit; the file is refused, the worker lives."""
-    before = [one.pid for one in stand.up.processes("worker")]
+    before = wait_for(lambda: _workers(stand), END_SECONDS, "all workers to be there")
     sent = [stand.send(content, judged=False) for content in (sheets.huge_range(), sheets.broken_xml())]
     for one in sent:
         assert stand.ended(one)["problem"]["code"] == "UNREADABLE_FILE"
-    assert [one.pid for one in stand.up.processes("worker")] == before
+    wait_for(lambda: _workers(stand) == before, END_SECONDS, "the same workers to be there")
     return Done(sent, len(sent))
+
+
+def _workers(stand: Stand) -> set[int]:
+    """The worker's processes, once all of them are there: the parent and those that do the work."""
+    found = {one.pid for one in stand.up.processes("worker")}
+    return found if len(found) == 1 + stand.workers else set()
 
 
 @attack("stopped for longer than a lease at check.entered, write.entered, report.entered")
 def stopped(stand: Stand, size: Size) -> Done:
-    """A worker stands still just before its commit, its work is done by another, then it goes on: too late."""
+    """A worker stands still within its transaction, its work is done by another, then it goes on: too late."""
     points = (Point.CHECK_ENTERED, Point.WRITE_ENTERED, Point.REPORT_ENTERED)
     sent = []
     for point in points:
         stand.arm(point, Fault.STOP)
         sent.append(stand.send(files.mixed(stand.numbers, size.rows, stand.dice)))
         standing = stand.wait_met(point)
+        piece = _piece_at(stand, sent[-1], point)
         stand.ended(sent[-1])
         late = stand.events(sent[-1])
         os.kill(standing, signal.SIGCONT)
-        _goes_on(standing)
+        _is_told(stand, sent[-1], *piece)
         assert stand.events(sent[-1]) == late, "a late commit was taken"
     return Done(sent, len(points))
 
 
-def _goes_on(pid: int) -> None:
-    """Wait until a process that went on has found out that it is late, and waits for work again."""
-    with contextlib.suppress(psutil.NoSuchProcess):
-        process = psutil.Process(pid)
-        wait_for(lambda: process.status() == psutil.STATUS_SLEEPING, END_SECONDS, "the late one to wait for work")
-        time.sleep(LEASE / 4)  # what it would commit, it would have committed by now
+# Where one stands still with its work done or before it, outside a transaction; and where the one that got its work is
+# kept, so that the job has not ended when the late one comes to its commit: the lease alone can hold it back then.
+LATE = {
+    Point.CHECK_READ: Point.WRITE_CLAIMED,
+    Point.WRITE_CLAIMED: Point.REPORT_CLAIMED,
+    Point.REPORT_STORED: Point.REPORT_STORED,
+}
+
+
+@attack(f"late at its commit, the job being under way: stopped at {', '.join(LATE)}")
+def late_at_commit(stand: Stand, size: Size) -> Done:
+    """No transaction was cut and no job has ended: the late one does all its work, and its commit is refused."""
+    sent = []
+    for point, kept_at in LATE.items():
+        stand.arm(point, Fault.STOP)
+        sent.append(stand.send(files.mixed(stand.numbers, size.rows, stand.dice)))
+        late = stand.wait_met(point)
+        phase, number = _piece_at(stand, sent[-1], point)
+        stand.arm(kept_at, Fault.STOP)
+        other = stand.wait_met(kept_at, late)
+        before = stand.events(sent[-1])
+        os.kill(late, signal.SIGCONT)
+        _is_told(stand, sent[-1], phase, number)
+        since = [event for event in stand.events(sent[-1])[len(before) :] if event.piece[1:] == (phase, number)]
+        assert not since or since[0].ran_out_at is not None, f"a late commit was taken: {since}"
+        os.kill(other, signal.SIGCONT)
+        stand.ended(sent[-1])
+        stand.disarm()
+    return Done(sent, len(LATE))
+
+
+def _piece_at(stand: Stand, sent: Sent, point: Point) -> tuple[str, int]:
+    """The piece that is being worked on at a point, the first of its phase that was taken: phase and number."""
+    phase = point.value.partition(".")[0]
+    return next(
+        (event.phase, event.number) for event in stand.events(sent) if (event.phase, event.state) == (phase, "leased")
+    )
+
+
+def _is_told(stand: Stand, sent: Sent, phase: str, number: int) -> None:
+    """Wait until the first holder of a piece is through with it; it must have been told that it is late."""
+
+    def is_its(line: Json) -> bool:
+        return (line["phase"], line["piece"], line.get("attempt", 1)) == (phase, number, 1)
+
+    wait_for(lambda: any(map(is_its, stand.logged(sent, "piece_over"))), END_SECONDS, "the late one to be through")
+    assert any(map(is_its, stand.logged(sent, "lease_lost"))), "a late one was not told"
 
 
 @attack("random SIGKILL of worker child, worker parent, group, beat, web")

@@ -10,10 +10,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from schemas.jobs import Phase
 from tests.chaos import files
-from tests.chaos.attacks import Done, Size, attack
+from tests.chaos.attacks import FEW, Done, Size, attack
 from tests.chaos.proxy import Mode
-from tests.chaos.stand import END_SECONDS, LEASE, Stand
+from tests.chaos.stand import END_SECONDS, LEASE, Sent, Stand
 from tests.service import wait_for
 from worker.infra.broker import ALL_QUEUES, QUEUES, TASKS
 
@@ -91,7 +92,7 @@ def _meddled(name: str, give: Give) -> None:
         thief = _Thief(stand, give)
         thief.start()
         try:
-            sent = [stand.send(files.mixed(stand.numbers, size.rows, stand.dice)) for _ in range(3)]
+            sent = stand.send_at_once([files.mixed(stand.numbers, size.rows, stand.dice) for _ in range(3)])
             for one in sent:
                 stand.ended(one)
         finally:
@@ -113,20 +114,42 @@ for _name, _give in (
 @attack("FLUSHALL in mid-job")
 def flushed(stand: Stand, size: Size) -> Done:
     """The broker forgets all it had, again and again."""
-    sent = stand.send(files.mixed(stand.numbers, size.rows * 2, stand.dice))
-    for _ in range(size.times):
-        stand.broker.flushall()
-        time.sleep(stand.dice.uniform(0, 0.3))
-    return Done([sent], size.times)
+    sent = stand.send(files.mixed(stand.numbers, size.rows * 5, stand.dice))
+    stand.under_way(sent)
+    moments, lost = [stand.history.now()], 0
+    while len(moments) <= size.times and _waiting(stand, sent):
+        with stand.standing_still("worker"):
+            wait_for(lambda: _hints(stand) or not _waiting(stand, sent), END_SECONDS, "hints of chunks to pile up")
+            moments.append(stand.history.now())
+            lost += _hints(stand)
+            stand.broker.flushall()
+    stand.ended(sent)
+    stand.was_under_way(sent, moments[1])
+    return Done([sent], lost)
+
+
+def _hints(stand: Stand) -> int:
+    """How many messages say that there are chunks to write, with nobody having taken them yet."""
+    return len(stand.messages(QUEUES[Phase.WRITE]))
+
+
+def _waiting(stand: Stand, sent: Sent) -> bool:
+    """Whether there are chunks that nobody is at."""
+    pending = "SELECT 1 FROM job_chunks WHERE job_id = :job AND phase = 'write' AND state = 'pending' LIMIT 1"
+    return bool(stand.ask(pending, job=stand.job_row(sent)))
 
 
 @attack("broker killed and restarted empty")
 def restarted_empty(stand: Stand, size: Size) -> Done:
     """Killed in mid-job; it comes back with nothing in it."""
-    sent = stand.send(files.mixed(stand.numbers, size.rows * 2, stand.dice))
+    sent = stand.send(files.mixed(stand.numbers, size.rows * 5, stand.dice))
+    stand.under_way(sent)
+    at = stand.history.now()
     os.kill(stand.valkey.pid, signal.SIGKILL)
     time.sleep(LEASE / 4)
     stand.valkey.start()
+    stand.ended(sent)
+    stand.was_under_way(sent, at)
     return Done([sent], 1)
 
 
@@ -157,13 +180,17 @@ def _network(stand: Stand, mode: Mode) -> Iterator[None]:
 def _bad_network(mode: Mode, name: str) -> None:
     @attack(f"broker {name}")
     def bad(stand: Stand, size: Size) -> Done:
-        """Before a job, in the middle of one, and while others are accepted."""
-        first = stand.send(files.mixed(stand.numbers, size.rows * 2, stand.dice))
+        """In the middle of a job, and while others are accepted."""
+        first = stand.send(files.mixed(stand.numbers, size.rows * 5, stand.dice))
+        stand.under_way(first)
+        at = stand.history.now()
         with _network(stand, mode):
             others = [stand.send(files.mixed(stand.numbers, 300, stand.dice)) for _ in range(size.times)]
-            time.sleep(LEASE)
+            time.sleep(LEASE if size.times >= FEW else LEASE / 2)
         for one in others:
             assert one.took < NO_LONGER_THAN + BASE, one.took
+        stand.ended(first)
+        stand.was_under_way(first, at)
         return Done([first, *others], 1 + len(others))
 
 
@@ -183,11 +210,14 @@ STRANGE = (
 def strange(stand: Stand, size: Size) -> Done:
     """Some end the process that gets them, which is started again; none ends a job."""
     sent = stand.send(files.mixed(stand.numbers, size.rows, stand.dice))
+    placed = set()
     for queue in ALL_QUEUES:
         known = json.dumps(_message("numberyard.unknown", queue)).encode()
         wrong = json.dumps(_message(next(iter(TASKS.values())), queue) | {"body": "bm8gSlNPTg=="}).encode()
         for message in (*STRANGE, known, wrong):
             stand.broker.rpush(queue, message)
+            placed.add(message)
+    wait_for(lambda: placed.isdisjoint(stand.messages()), END_SECONDS, "the messages to be taken")
     after = stand.send(files.mixed(stand.numbers, size.rows, stand.dice))
     return Done([sent, after], len(ALL_QUEUES) * (len(STRANGE) + 2))
 

@@ -1,12 +1,13 @@
 """A TCP proxy on loopback that can be a bad network: silent, half-deaf, resetting, or losing the answer to a COMMIT.
 
-Knows of the PostgreSQL protocol only what a COMMIT looks like on the wire.
+Knows of the PostgreSQL protocol only what a statement looks like on the wire: its text, and a NUL behind it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import threading
 from collections.abc import Coroutine
 from enum import Enum, auto
@@ -14,7 +15,7 @@ from typing import Any, Self
 
 from worker.infra.ports import LOOPBACK
 
-COMMIT = b"COMMIT\x00"
+COMMIT, ROLLBACK = b"COMMIT\x00", b"ROLLBACK\x00"
 BLOCK = 1 << 16
 
 
@@ -40,6 +41,7 @@ class Proxy:
         self._lines: set[asyncio.Transport | asyncio.WriteTransport] = set()
         self._pumps: set[asyncio.Task[None]] = set()
         self._commits_to_lose = 0
+        self.after = b""
         self.commits_lost = 0
         self.port = 0
 
@@ -58,8 +60,13 @@ class Proxy:
         """Change the network. Connections that met a bad one are cut when it is sound again."""
         self._run(self._be(mode))
 
-    def lose_commits(self, count: int) -> None:
-        """The next COMMITs reach the server; who sent them is cut off before it hears so."""
+    def lose_commits(self, count: int, after: bytes = b"") -> None:
+        """The next COMMITs reach the server; who sent them is cut off before it hears so.
+
+        With `after` only those of transactions in which that text was said. What a driver has prepared is not said
+        again: end the connections that may have before.
+        """
+        self.after = after
         self._commits_to_lose = count
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
@@ -111,9 +118,9 @@ class Proxy:
         await self._audible.wait()
         return not (back and self._mode is Mode.HALF)
 
-    def loses(self, said: bytes) -> bool:
-        """Whether the answer to this is to be lost."""
-        if self._commits_to_lose == 0 or COMMIT not in said:
+    def loses(self) -> bool:
+        """Whether the answer to this COMMIT is to be lost."""
+        if self._commits_to_lose == 0:
             return False
         self._commits_to_lose -= 1
         self.commits_lost += 1
@@ -134,14 +141,15 @@ class _Line:
         self._proxy = proxy
         self._client, self._to_client = client, to_client
         self._server, self._to_server = server, to_server
-        self._lost = False
+        self._lost = self._meant = False
+        self._heard = b""
 
     async def forth(self) -> None:
         """What the client says."""
         with contextlib.suppress(OSError):
             while said := await self._client.read(BLOCK):
                 await self._proxy.passes(back=False)
-                self._lost = self._lost or self._proxy.loses(said)
+                self._lost = self._lost or self._loses(said)
                 self._to_server.write(said)
                 await self._to_server.drain()
         self._to_server.close()
@@ -156,3 +164,18 @@ class _Line:
                     self._to_client.write(said)
                     await self._to_client.drain()
         self._to_client.transport.abort() if self._lost else self._to_client.close()
+
+    def _loses(self, said: bytes) -> bool:
+        """Whether a COMMIT is in it whose answer is to be lost. What is said may come in parts."""
+        after, lost = self._proxy.after, False
+        text, end = self._heard + said, 0
+        for found in re.finditer(b"|".join(re.escape(word) for word in (COMMIT, ROLLBACK, after) if word), text):
+            end = found.end()
+            if found[0] == after:
+                self._meant = True
+                continue
+            lost = lost or (found[0] == COMMIT and (self._meant or not after) and self._proxy.loses())
+            self._meant = False
+        longest = max(len(ROLLBACK), len(after))
+        self._heard = text[max(end, len(text) - longest + 1) :]
+        return lost

@@ -13,9 +13,11 @@ import sys
 import tempfile
 import time
 import traceback
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from tests.chaos import callbacks, clients, clocks, crashes, messages, servers
 from tests.chaos.attacks import ATTACKS, LARGE, Size
@@ -25,27 +27,34 @@ from tests.chaos.stand import LEASE, Stand
 MODULES = (crashes, messages, servers, clocks, clients, callbacks)  # importing them enters their attacks
 AT_RANDOM = "random SIGKILL"
 LEFTOVER_SECONDS = 90.0
-HEAD = ("attack", "tried", "jobs", "rows", "lost", "doubled", "recovered", "survived")
+FOR_LARGE = {"rows_per_chunk": 250}  # less would take most of the time
+HEAD = ("attack", "tried", "jobs", "rows", "lost", "doubled", "recovered", "seconds", "survived")
 
 
 @dataclass
 class Result:
-    """An attack and what came of it. `recovered`: seconds until work whose holder was gone was at work again."""
+    """An attack and what came of it.
+
+    `recovered`: seconds until work whose holder was gone was at work again. `seconds`: how long all of it took.
+    """
 
     name: str
     tried: int
     findings: Findings
     recovered: float
+    seconds: float
 
     @property
     def survived(self) -> bool:
-        return not (self.findings.faults or self.findings.rows_lost or self.findings.rows_doubled)
+        """An attack that never tried anything has proven nothing."""
+        lost = self.findings.faults or self.findings.rows_lost or self.findings.rows_doubled
+        return self.tried > 0 and not lost
 
 
 def attacked(stand: Stand, name: str, size: Size, seed: int) -> Result:
     """Carry out one attack and look at what came of it. The same seed hurts in the same way."""
     stand.dice = random.Random(f"{seed} {name}")
-    since = stand.history.now()
+    since, began = stand.history.now(), time.monotonic()
     try:
         done = ATTACKS[name](stand, size)
         findings = check(stand, done.sent)
@@ -54,14 +63,15 @@ def attacked(stand: Stand, name: str, size: Size, seed: int) -> Result:
         findings, tried = Findings(faults=[traceback.format_exc(limit=-3)]), 0
     finally:
         stand.disarm()
-    return Result(name, tried, findings, stand.history.slowest_return(since, LEASE))
+    recovered = stand.history.slowest_return(since, LEASE)
+    return Result(name, tried, findings, recovered, time.monotonic() - began)
 
 
 class Stands:
     """Gives out one stand for all attacks, and a new one after it was broken."""
 
-    def __init__(self, folder: Path, seed: int) -> None:
-        self._folder, self._seed = folder, seed
+    def __init__(self, folder: Path, seed: int, settings: Mapping[str, object] = MappingProxyType({})) -> None:
+        self._folder, self._seed, self._settings = folder, seed, settings
         self._held = ExitStack()
         self._count = 0
         self._stand: Stand | None = None
@@ -75,7 +85,7 @@ class Stands:
         """The stand that is there, or a new one."""
         if self._stand is None:
             self._count += 1
-            made = Stand(self._folder / str(self._count), random.Random(self._seed))
+            made = Stand(self._folder / str(self._count), random.Random(self._seed), settings=self._settings)
             self._stand = self._held.enter_context(made)
         return self._stand
 
@@ -106,14 +116,14 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     _say(f"seed {asked.seed}, {asked.kills} kills, in {folder}")
     _say(_line(HEAD))
-    stands = Stands(folder, asked.seed)
+    stands = Stands(folder, asked.seed, FOR_LARGE)
     results: list[Result] = []
     try:
         for name in (name for name in ATTACKS if asked.only in name):
             size = replace(LARGE, rows=3_000, times=asked.kills) if name.startswith(AT_RANDOM) else LARGE
             results.append(_one(stands, name, size, asked.seed, folder))
         stand = stands.get()
-        results.append(Result("nothing left behind", len(results), check_leftovers(stand, LEFTOVER_SECONDS), 0.0))
+        results.append(_leftovers(stand, len(results)))
         _tell(results[-1])
     finally:
         stands.drop()
@@ -128,6 +138,12 @@ def _one(stands: Stands, name: str, size: Size, seed: int, folder: Path) -> Resu
         _say(f"    history: {keep(stand, result, folder)}")
         stands.drop()
     return result
+
+
+def _leftovers(stand: Stand, attacks: int) -> Result:
+    began = time.monotonic()
+    found = check_leftovers(stand, LEFTOVER_SECONDS)
+    return Result("nothing left behind", attacks, found, 0.0, time.monotonic() - began)
 
 
 def _end(results: list[Result], folder: Path) -> int:
@@ -146,7 +162,8 @@ def _end(results: list[Result], folder: Path) -> int:
 def _tell(result: Result) -> None:
     found = result.findings
     recovered = f"{result.recovered:.1f} s" if result.recovered else "-"
-    figures = (result.tried, found.jobs, found.rows, found.rows_lost, found.rows_doubled, recovered)
+    rows = (found.rows, found.rows_lost, found.rows_doubled)
+    figures = (result.tried, found.jobs, *rows, recovered, f"{result.seconds:.1f}")
     _say(_line((result.name, *figures, "yes" if result.survived else "NO")))
     for fault in found.faults[:5]:
         _say(f"    {fault[:1500]}")

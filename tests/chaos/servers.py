@@ -11,9 +11,9 @@ from collections.abc import Iterator
 import psutil
 
 from tests.chaos import files
-from tests.chaos.attacks import Done, Size, attack
+from tests.chaos.attacks import FEW, Done, Size, attack
 from tests.chaos.stand import END_SECONDS, Sent, Stand
-from tests.service import wait_for
+from tests.service import ENDED, wait_for
 from worker.infra.faults import Fault, Point
 
 ROOM = 4_000  # bytes that a file may have on a full disk: none of those that are stored here is as small
@@ -22,16 +22,19 @@ ROOM = 4_000  # bytes that a file may have on a full disk: none of those that ar
 @attack("pg_terminate_backend of random backends")
 def terminated(stand: Stand, size: Size) -> Done:
     """Connections end in the middle of whatever they do."""
-    sent = stand.send(files.mixed(stand.numbers, size.rows * 2, stand.dice))
+    sent = stand.send(files.mixed(stand.numbers, size.rows * 5, stand.dice))
     one = (
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
         " AND application_name = 'numberyard' ORDER BY random() LIMIT 1"
     )
-    tried = 0
+    stand.under_way(sent)
+    hits = []
     for _ in range(size.times * 5):
-        tried += len(stand.ask(one))
-        time.sleep(stand.dice.uniform(0, 0.1))
-    return Done([sent], tried)
+        hits += [stand.history.now()] * len(stand.ask(one))
+        time.sleep(stand.dice.uniform(0, 0.05))
+    stand.ended(sent)
+    stand.was_under_way(sent, hits[0])
+    return Done([sent], len(hits))
 
 
 @attack("immediate restart of PostgreSQL")
@@ -39,25 +42,57 @@ def restarted(stand: Stand, size: Size) -> Done:
     """As `pg_ctl stop -m immediate`: every session is cut, the log is replayed."""
     sent = []
     for _ in range(max(1, size.times // 3)):
-        sent.append(stand.send(files.mixed(stand.numbers, size.rows, stand.dice)))
-        time.sleep(stand.dice.uniform(0, 0.3))
+        sent.append(stand.send(files.mixed(stand.numbers, size.rows * 5, stand.dice)))
+        stand.under_way(sent[-1])
+        at = stand.history.now()
         os.kill(stand.postgres.pid, signal.SIGQUIT)
         stand.postgres.start()
+        stand.ended(sent[-1])
+        stand.was_under_way(sent[-1], at)
     return Done(sent, len(sent))
 
 
-@attack("answer to COMMIT lost")
+@attack("answer to COMMIT lost: whoever is next")
 def commits_lost(stand: Stand, size: Size) -> Done:
-    """It is committed, and who asked for it never hears so: door, check, chunk, report, sweep, whoever is next."""
-    sent = []
+    """It is committed, and who asked for it never hears so, reader or writer: door, worker, sweep."""
+    before, sent = stand.database_net.commits_lost, []
     for _ in range(size.times):
         stand.database_net.lose_commits(4)
         sent.append(stand.send(files.mixed(stand.numbers, size.rows, stand.dice)))
         stand.database_net.lose_commits(4)
         stand.ended(sent[-1])
     stand.database_net.lose_commits(0)
-    assert stand.database_net.commits_lost >= size.times
-    return Done(sent, stand.database_net.commits_lost)
+    tried = stand.database_net.commits_lost - before
+    assert tried >= size.times
+    return Done(sent, tried)
+
+
+def _loses(whose: str, statement: bytes) -> None:
+    @attack(f"answer to COMMIT lost: {whose}")
+    def lost(stand: Stand, size: Size) -> Done:
+        """What was written is there, who wrote it does not know, and it is not written again."""
+        sent, before = [], stand.database_net.commits_lost
+        for _ in range(max(1, size.times // 3)):
+            stand.cut_connections()  # so that the statement's text is on the wire
+            stand.database_net.lose_commits(1, statement)
+            sent.append(stand.send(files.mixed(stand.numbers, size.rows, stand.dice)))
+            stand.ended(sent[-1])
+        stand.database_net.lose_commits(0)
+        assert stand.database_net.commits_lost - before == len(sent), "not such a COMMIT each time"
+        if whose == CLAIM:  # it took work, and nobody knew that it had it
+            assert all(any(event.ran_out_at for event in stand.events(one)) for one in sent)
+        return Done(sent, len(sent))
+
+
+CLAIM = "the claim's"
+for _whose, _statement in (
+    ("the door's", b"INSERT INTO jobs"),
+    (CLAIM, b"lease_token=nextval("),
+    ("the check's end", b"check_token="),
+    ("a chunk's end", b"COPY phone_numbers"),
+    ("the report's end", b"finished_at="),
+):
+    _loses(_whose, _statement)
 
 
 # Disks
@@ -131,9 +166,21 @@ for _point, _name in (
 def deleted(stand: Stand, size: Size) -> Done:
     """The job ends as our failure, with every row unprocessed; nothing is written."""
     sent = _touched(stand, size, remove=True)
+    if size.times < FEW:
+        wait_for(lambda: _hurried(stand, sent), END_SECONDS, "all tries to be used up")
     job = stand.ended(sent)
     assert (job["status"], job["problem"]["code"]) == ("failed", "INTERNAL_ERROR")
     return Done([sent], 1)
+
+
+def _hurried(stand: Stand, sent: Sent) -> bool:
+    """Have the next try begin at once, which would wait twice as long every time; answers whether the job has ended."""
+    stand.ask(
+        "UPDATE job_chunks SET next_attempt_at = now(), hint_due_at = now()"
+        " WHERE job_id = :job AND state = 'pending' AND next_attempt_at > now() RETURNING 1",
+        job=stand.job_row(sent),
+    )
+    return stand.job(sent)["status"] in ENDED
 
 
 @attack("stored upload altered before it is checked")

@@ -7,12 +7,15 @@ restarted or emptied. Whoever sends a file sends it as a careful client does: wi
 from __future__ import annotations
 
 import contextlib
+import json
 import random
 import signal
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -29,26 +32,29 @@ from tests.chaos.proxy import Proxy
 from tests.chaos.twin import Twin
 from tests.service import Json, wait_for
 from worker.infra import faults
+from worker.infra.broker import ALL_QUEUES
 from worker.infra.embedded import EmbeddedPostgres, EmbeddedValkey
 from worker.infra.faults import Fault, Point
 
 LEASE = 2.0
-MAX_ATTEMPTS = 6
+MAX_ATTEMPTS = 5
+CHILDREN = 2  # workers at work at a time
 END_SECONDS = 90.0  # for a job to end once nothing goes wrong any more
 # Small: what takes minutes in the field takes seconds here.
 SETTINGS: Mapping[str, object] = {
     "lease_seconds": LEASE,
     "hint_seconds": 1.0,
     "sweep_seconds": 0.5,
-    "rows_per_chunk": 250,
+    "rows_per_chunk": 100,
     "max_attempts": MAX_ATTEMPTS,
     "callback_networks": receiver.NETWORK,
     "callback_backoff_scale": 0.05,
     "callback_timeout_seconds": 1.0,
     "tidy_seconds": 2.0,
-    "orphan_hours": 20 / 3600,
+    "orphan_hours": 6 / 3600,
 }
 MADE = 202
+LOOK_EVERY = 0.1  # seconds between two requests of one who waits: each keeps the service busy
 TRANSIENT = {409, 429, 500, 502, 503, 504}
 
 
@@ -71,7 +77,7 @@ class Stand:
 
     folder: Path
     dice: random.Random
-    workers: int = 2
+    workers: int = CHILDREN
     settings: Mapping[str, object] = field(default_factory=dict)
     numbers: Numbers = field(default_factory=Numbers)
     sent: list[Sent] = field(default_factory=list)
@@ -97,6 +103,7 @@ class Stand:
         self.database_net = self._held.enter_context(Proxy(self.postgres.port))
         self.broker_net = self._held.enter_context(Proxy(self.valkey.port))
         given = {**SETTINGS, **self.settings}
+        self.rows_per_chunk = int(str(given["rows_per_chunk"]))
         self.environment = {
             **given,
             "database_url": self.postgres.url.replace(f":{self.postgres.port}/", f":{self.database_net.port}/"),
@@ -108,8 +115,10 @@ class Stand:
         self.engine = sa.create_engine(self.postgres.url, pool_pre_ping=True)
         self._held.callback(self.engine.dispose)
         self.history = History(self.engine)
-        self.twin = Twin(sa.make_url(self.postgres.url), self.folder / "twin", {**given, "lease_seconds": 60})
-        self.twin.start()
+        # What becomes of a row does not depend on how large chunks are (R29), so the twin may save itself the trouble.
+        undisturbed = {"lease_seconds": 60, "rows_per_chunk": 1_000_000}
+        self.twin = Twin(sa.make_url(self.postgres.url), self.folder / "twin", {**given, **undisturbed})
+        self.twin.start(self.up.demo["accounts"])
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -143,8 +152,16 @@ class Stand:
             assert answer.status_code == MADE, answer.text
             return str(answer.json()["id"])
 
-        job_id = wait_for(made, END_SECONDS, "a job to be accepted")
-        sent = Sent(account, path, fields, content, job_id, time.monotonic() - began, judged)
+        job_id = wait_for(made, END_SECONDS, "a job to be accepted", LOOK_EVERY)
+        return self.note(Sent(account, path, fields, content, job_id, time.monotonic() - began, judged))
+
+    def send_at_once(self, contents: Sequence[bytes]) -> list[Sent]:
+        """Make jobs of files, as clients do who know nothing of each other: none waits for another's answer."""
+        with ThreadPoolExecutor(len(contents)) as pool:
+            return list(pool.map(self.send, contents))
+
+    def note(self, sent: Sent) -> Sent:
+        """Every request that made a job is noted: there are to be no other jobs."""
         self.sent.append(sent)
         return sent
 
@@ -190,7 +207,7 @@ class Stand:
             job = self.job(sent)
             return job if job["status"] in service.ENDED else None
 
-        found: Json = wait_for(look, seconds, f"end of job {sent.job_id}")
+        found: Json = wait_for(look, seconds, f"end of job {sent.job_id}", LOOK_EVERY)
         return found
 
     # Hands to hurt it
@@ -203,9 +220,18 @@ class Stand:
         """The processes that met a fault at a point."""
         return [int(path.name.rpartition("@")[2]) for path in self.faults.glob(f"met-{point}@*")]
 
-    def wait_met(self, point: Point) -> int:
-        """Wait until a process has met the fault at a point; answers which one."""
-        return int(wait_for(lambda: self.met(point), END_SECONDS, f"{point} to be met")[-1])
+    def wait_met(self, point: Point, *besides: int) -> int:
+        """Wait until a process, none of these, has met the fault at a point; answers which one."""
+        return self.wait_all_met(point, 1, *besides)[0]
+
+    def wait_all_met(self, point: Point, count: int, *besides: int) -> list[int]:
+        """Wait until so many processes have met the fault at a point; answers which."""
+
+        def met() -> list[int]:
+            return [pid for pid in self.met(point) if pid not in besides]
+
+        wait_for(lambda: len(met()) >= count, END_SECONDS, f"{point} to be met")
+        return met()
 
     def disarm(self) -> None:
         """Nobody meets anything any more."""
@@ -227,8 +253,31 @@ class Stand:
         return int(self.ask("SELECT id FROM jobs WHERE public_id = :job", job=sent.job_id)[0].id)
 
     def under_way(self, sent: Sent) -> None:
-        """Wait until some of the job's chunks are written."""
-        wait_for(lambda: self.job(sent)["progress"]["rows_done"], END_SECONDS, "the job to be under way")
+        """Wait until one of the job's chunks is written; whoever hurts it then proves it by `was_under_way`."""
+        wait_for(lambda: self._written(sent), END_SECONDS, "the job to be under way")
+
+    def was_under_way(self, sent: Sent, at: datetime) -> None:
+        """Fail unless chunks of the job, which has ended, were written before a moment, and others only after it."""
+        written = self._written(sent)
+        assert min(written) < at < max(written), f"at {at} the job was not under way"
+
+    def _written(self, sent: Sent) -> list[datetime]:
+        return [event.at for event in self.events(sent) if (event.phase, event.state) == ("write", "done")]
+
+    def messages(self, *queues: str) -> list[bytes]:
+        """The messages that nobody has taken, of some queues or of all."""
+        found = [self.broker.lrange(queue, 0, -1) for queue in queues or ALL_QUEUES]
+        return [message for waiting in found for message in waiting if isinstance(message, bytes)]
+
+    def logged(self, sent: Sent, event: str) -> list[Json]:
+        """What the workers have logged of a job under this word."""
+        lines = (self.folder / "data" / "logs" / "worker.log").read_text(errors="replace").splitlines()
+        found = [json.loads(line) for line in lines if sent.job_id in line and f'"event": "{event}"' in line]
+        return [line for line in found if line["job_id"] == sent.job_id]
+
+    def cut_connections(self) -> None:
+        """End every connection of the service to its database, and with it whatever was prepared there."""
+        self.ask("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'numberyard'")
 
     def events(self, sent: Sent) -> list[Event]:
         """What happened to the job's pieces until now."""

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+import psycopg
 import sqlalchemy as sa
 from flask.testing import FlaskClient
 
@@ -19,15 +20,19 @@ from schemas.jobs import Phase
 from tests.kept import forget
 from webhook.app import create_app
 from worker import pipeline
-from worker.infra import demo, migrate
+from worker.infra import migrate
 from worker.infra.settings import get_settings
 
-# Everything of a number that anybody can see, by names: the two databases need not have the same inner keys.
+# Everything of a number, by names and files: the two databases need not have the same inner keys.
 INVENTORY = """
 SELECT n.e164, holder.name AS holder, uploader.name AS uploader, n.voice, n.sms, n.fax, n.country,
        voice_carrier.name AS voice_carrier, sms_carrier.name AS sms_carrier, n.voice_forwarded,
-       voice_user.email AS voice_user, sms_user.email AS sms_user
+       voice_user.email AS voice_user, sms_user.email AS sms_user, events.count AS events,
+       created.file_sha256 AS created_by, changed.file_sha256 AS changed_by
 FROM phone_numbers n
+LEFT JOIN (SELECT e164, count(*) FROM number_events GROUP BY e164) events USING (e164)
+LEFT JOIN jobs created ON created.id = n.created_job_id
+LEFT JOIN jobs changed ON changed.id = n.changed_job_id
 JOIN tenants holder ON holder.id = n.holder_id
 JOIN tenants uploader ON uploader.id = n.uploader_id
 LEFT JOIN carriers voice_carrier ON voice_carrier.id = n.voice_carrier_id
@@ -35,6 +40,20 @@ LEFT JOIN carriers sms_carrier ON sms_carrier.id = n.sms_carrier_id
 LEFT JOIN users voice_user ON voice_user.id = n.voice_user_id
 LEFT JOIN users sms_user ON sms_user.id = n.sms_user_id
 """
+UNTIE = """
+ALTER TABLE tenants DROP CONSTRAINT fk_tenants_default_voice_carrier_id,
+  DROP CONSTRAINT fk_tenants_default_sms_carrier_id
+"""  # they and their carriers name each other
+COPIED = ("tenants", "carriers", "admins", "tokens", "users")  # what `up --demo` has planted
+
+
+class Asked(Protocol):
+    """A request, as the service under attack was sent it."""
+
+    account: str
+    path: str
+    fields: dict[str, Any]
+    content: bytes | None
 
 
 class Twin:
@@ -45,40 +64,54 @@ class Twin:
         self._folder = folder
         self._settings = dict(settings)
         self._tokens: dict[str, str] = {}
+        self._client: FlaskClient | None = None
 
-    def start(self) -> None:
-        """Make its database and its tenants."""
-        engine = sa.create_engine(self.url.set(database="numberyard"), poolclass=sa.NullPool)
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(sa.text("CREATE DATABASE twin"))
+    def start(self, accounts: Sequence[Mapping[str, Any]]) -> None:
+        """Make its database, with the tenants of the other one and these accounts."""
+        other = self.url.set(database="numberyard")
+        with psycopg.connect(_address(other), autocommit=True) as connection:
+            connection.execute("CREATE DATABASE twin")
         with self._here():
             migrate.upgrade(get_settings())
-            accounts = demo.seed(get_settings(), self._folder)
+            self._client = create_app().test_client()
+        with psycopg.connect(_address(other)) as theirs, psycopg.connect(_address(self.url)) as mine:
+            mine.execute(UNTIE)
+            for table in COPIED:
+                _copy(theirs, mine, table)
         self._tokens = {account["name"]: account["token"] for account in accounts}
 
-    def report(self, account: str, path: str, fields: Mapping[str, Any], content: bytes | None) -> bytes:
-        """Send the same request, do all the work, and answer the job's report as CSV."""
+    def reports(self, asked: Sequence[Asked]) -> list[bytes]:
+        """Send the same requests, do all the work, and answer the jobs' reports as CSV."""
+        if not asked:
+            return []
         with self._here():
-            client = create_app().test_client()
-            headers = {"Authorization": f"Bearer {self._tokens[account]}"}
-            job_id = self._post(client, path, headers, fields, content)
-            while any([pipeline.run(phase) for phase in Phase]):  # noqa: C419 - a list: every phase has its turn
-                pass
-            report = client.get(f"/v1/jobs/{job_id}/report.csv", headers=headers)
-            assert report.status_code == 200, report.get_data(as_text=True)
-            return bytes(report.data)
+            ids = [self._post(one) for one in asked]
+            for phase in Phase:
+                while pipeline.run(phase):
+                    pass
+            return [self._report(one, job_id) for one, job_id in zip(asked, ids, strict=True)]
 
-    @staticmethod
-    def _post(
-        client: FlaskClient, path: str, headers: dict[str, str], fields: Mapping[str, Any], content: bytes | None
-    ) -> str:
-        if content is None:
-            answer = client.post(path, json=dict(fields), headers=headers)
+    def _post(self, asked: Asked) -> str:
+        if asked.content is None:
+            answer = self._door.post(asked.path, json=dict(asked.fields), headers=self._headers(asked))
         else:
-            form = {**fields, "file": (io.BytesIO(content), "numbers.csv")}
-            answer = client.post(path, data=form, headers=headers)
+            form = {**asked.fields, "file": (io.BytesIO(asked.content), "numbers.csv")}
+            answer = self._door.post(asked.path, data=form, headers=self._headers(asked))
         assert answer.status_code == 202, answer.get_data(as_text=True)
         return str(answer.json["id"])
+
+    def _report(self, asked: Asked, job_id: str) -> bytes:
+        report = self._door.get(f"/v1/jobs/{job_id}/report.csv", headers=self._headers(asked))
+        assert report.status_code == 200, report.get_data(as_text=True)
+        return bytes(report.data)
+
+    @property
+    def _door(self) -> FlaskClient:
+        assert self._client is not None, "it was not started"
+        return self._client
+
+    def _headers(self, asked: Asked) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._tokens[asked.account]}"}
 
     @contextmanager
     def _here(self) -> Iterator[None]:
@@ -97,6 +130,19 @@ class Twin:
             _environment(before)
 
 
+def _address(url: sa.URL) -> str:
+    return url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def _copy(source: psycopg.Connection, target: psycopg.Connection, table: str) -> None:
+    """Copy all rows of a table from one database to another."""
+    with source.cursor() as reading, target.cursor() as writing:
+        with reading.copy(f"COPY {table} TO STDOUT".encode()) as taken:
+            rows = b"".join(taken)
+        with writing.copy(f"COPY {table} FROM STDIN".encode()) as given:
+            given.write(rows)
+
+
 def _environment(values: Mapping[str, str]) -> None:
     for name in [name for name in os.environ if name.startswith("NUMBERYARD_")]:
         del os.environ[name]
@@ -105,7 +151,7 @@ def _environment(values: Mapping[str, str]) -> None:
 
 
 def digest(connection: sa.Connection) -> tuple[int, str]:
-    """How many numbers a database has, and a digest of all that can be seen of them."""
-    query = f"SELECT count(*), md5(coalesce(string_agg(i::text, E'\\n' ORDER BY i.e164), '')) FROM ({INVENTORY}) i"  # noqa: S608
+    """How many numbers a database has, and a digest of all that is known of them."""
+    query = f"SELECT count(*), md5(string_agg(md5(i::text), '' ORDER BY i.e164)) FROM ({INVENTORY}) i"  # noqa: S608
     count, found = connection.execute(sa.text(query)).one()
     return int(count), str(found)
