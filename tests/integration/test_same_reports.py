@@ -1,0 +1,62 @@
+"""Reports are, byte for byte, those of the service that checked and rendered every file in one piece (R29).
+
+The digests were recorded before the work on large files was cut into pieces; `PIECE` cuts these small ones, too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from tests import sheets
+from tests.door import Door
+from webhook.cli.sample import write_sample
+from worker.stages import read
+
+PIECE = 700  # rows
+DIGESTS = {  # of report.csv, report.jsonl, the report of the failed rows, the undo's report.csv
+    "realistic": "e828285c22eaa83352af792a3f1cd75d10e425ed54c5a74ff9d462e21a0eb969",
+    "quoted": "4ca78cebe1b6dc67ed88bc350a553764df5efba90db59d601e8e1836a49554da",
+}
+
+
+def realistic(folder: Path) -> bytes:
+    write_sample(folder / "sample.csv", 3000, seed=11)
+    return (folder / "sample.csv").read_bytes()
+
+
+def quoted(_folder: Path) -> bytes:
+    """Duplicates and conflicts far apart, blank and too wide rows, a block, cells to be neutralised."""
+    rows = [[*sheets.HEADER, "End Number", "=note"]]
+    for place in range(2500):
+        number = 12_125_550_000 + place % 1900
+        fax = "TRUE" if place % 97 == 0 else ""
+        rows.append(["1", str(number), "TRUE", "", fax, "", f'=HYPERLINK("{place}"), "a"'])
+    rows[800] = [""] * 7
+    rows[1500] = ["1", "12135550100", "TRUE", "", "", "12135550119", "'-1"]
+    rows[1600] = ["1", "12135550110", "TRUE", "", "", "", "inside the block"]
+    rows[2200].append("beyond the last column")
+    return sheets.csv_bytes(rows)
+
+
+FILES = {"realistic": realistic, "quoted": quoted}
+
+
+def digest(api: Door, job_id: str) -> str:
+    """Of all that is said about the rows, and of what an undo says of them."""
+    said = [api.report(job_id), api.get(f"/v1/jobs/{job_id}/report.jsonl").data, api.report(job_id, "failed")]
+    undo = api.done(api.post(f"/v1/jobs/{job_id}/undo"))
+    return hashlib.sha256(b"".join([*said, api.report(undo["id"])])).hexdigest()
+
+
+@pytest.mark.parametrize("rows", [read.BATCH_ROWS, PIECE], ids=["whole", "in pieces"])
+@pytest.mark.parametrize("name", FILES)
+def test_every_file_is_reported_as_before(
+    name: str, rows: int, api: Door, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(read, "BATCH_ROWS", rows)
+    job = api.upload(FILES[name](tmp_path))
+    assert job["counts"]["failed"], job["counts"]
+    assert digest(api, job["id"]) == DIGESTS[name]
