@@ -72,20 +72,43 @@ def may_move_from(target: JobStatus) -> list[JobStatus]:
 
 
 class Phase(StrEnum):
-    """The kinds of work in the ledger, in the order of a job's life. One claim and one lease serve them all."""
+    """The kinds of work in the ledger, in the order of a job's life. One claim and one lease serve them all.
+
+    A file of one batch is checked and reported by one piece each. Of a larger one CHECK only reads it, the batches are
+    validated and at last rendered one by one, by whoever is free, and CUT looks at all rows together in between.
+    """
 
     CHECK = "check"
+    VALIDATE = "validate"
+    CUT = "cut"
     WRITE = "write"
     REPORT = "report"
+    RENDER = "render"
     CALLBACK = "callback"
+
+
+class Stage(StrEnum):
+    """What pieces of work spend their time on. LOOK_UP and WRITE wait for the database, the others compute."""
+
+    READ = "read"
+    VALIDATE = "validate"
+    CUT = "cut"
+    LOOK_UP = "look_up"
+    RESOLVE = "resolve"
+    WRITE = "write"
+    MERGE = "merge"
+    RENDER = "render"
 
 
 # In which states of a job its pieces of work are given out. Chunks of a job under review wait to be confirmed; of one
 # that is being cancelled only the report is still made. Who asked for it is told of the job once it has ended.
 WORKED_IN: Mapping[Phase, frozenset[JobStatus]] = {
     Phase.CHECK: frozenset({JobStatus.ACCEPTED, JobStatus.CHECKING}),
+    Phase.VALIDATE: frozenset({JobStatus.CHECKING}),
+    Phase.CUT: frozenset({JobStatus.CHECKING}),
     Phase.WRITE: frozenset({JobStatus.RUNNING}),
     Phase.REPORT: frozenset({JobStatus.PUBLISHING, JobStatus.CANCELLING}),
+    Phase.RENDER: frozenset({JobStatus.PUBLISHING, JobStatus.CANCELLING}),
     Phase.CALLBACK: TERMINAL,
 }
 

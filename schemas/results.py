@@ -27,9 +27,29 @@ RESULTS = pa.schema(
     ]
 )
 
+# What was found for the rows of one batch, each looked at by itself. As in RESULTS; capabilities are 1, 0 or -1 (left
+# empty); ids are 0 where the row names none.
+CHECKED = pa.schema(
+    [
+        ("row", pa.int64()),
+        ("code", pa.uint8()),
+        ("faults", pa.uint64()),
+        ("warnings", pa.uint32()),
+        ("e164", pa.int64()),
+        ("voice", pa.int8()),
+        ("sms", pa.int8()),
+        ("fax", pa.int8()),
+        ("voice_carrier_id", pa.int32()),
+        ("sms_carrier_id", pa.int32()),
+        ("target_id", pa.int32()),
+        ("user_id", pa.int32()),
+        ("service", pa.int8()),
+        ("numbers", pa.int32()),
+    ]
+)
+
 # What is to be written, a line for each number, sorted by number; a row that stands for a block has several lines, with
-# the same `place`, one after the other in one chunk. Capabilities are 1, 0 or -1 (left empty); ids are 0 where the row
-# names none.
+# the same `place`, one after the other in one chunk. Capabilities and ids as in CHECKED.
 CHUNK = pa.schema(
     [
         ("place", pa.int64()),

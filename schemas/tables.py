@@ -178,8 +178,10 @@ jobs = sa.Table(
     sa.Column("file_facts", JSONB, nullable=False, server_default="{}"),
     sa.Column("rows_total", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("rows_done", sa.BigInteger, nullable=False, server_default="0"),
-    sa.Column("chunks_left", sa.Integer, nullable=False, server_default="0"),
-    # The lease of the check that was committed: its files are the ones that count.
+    # How many pieces are left of what is being worked on: batches to be validated, chunks, parts of the report.
+    sa.Column("pieces_left", sa.Integer, nullable=False, server_default="0"),
+    # The leases of the reading and of the check that were committed: their files are the ones that count.
+    sa.Column("read_token", sa.BigInteger),
     sa.Column("check_token", sa.BigInteger),
     # What checking settled; from the end of the job on, what all of it came to.
     sa.Column("tally", JSONB),
@@ -231,7 +233,11 @@ job_chunks = sa.Table(
     # The numbers as they were before (`schemas.results.IMAGES`); null where nothing that existed was written.
     sa.Column("image_key", sa.Text),
     sa.Column("tally", JSONB),
-    sa.CheckConstraint("phase IN ('check', 'write', 'report', 'callback')", name="phase"),
+    # When the try that counts was begun and ended, and the seconds of each stage in it (`schemas.jobs.Stage`).
+    _time("claimed_at"),
+    _time("ended_at"),
+    sa.Column("seconds", JSONB),
+    sa.CheckConstraint("phase IN ('check', 'validate', 'cut', 'write', 'report', 'render', 'callback')", name="phase"),
     sa.CheckConstraint("state IN ('pending', 'leased', 'done', 'dead')", name="state"),
     sa.CheckConstraint("(state = 'leased') = (lease_until IS NOT NULL)", name="lease"),
     sa.Index("ix_job_chunks_open", "state", "phase", postgresql_where=sa.text("state IN ('pending', 'leased')")),

@@ -14,8 +14,9 @@ import atheris
 
 with atheris.instrument_imports(include=["schemas", "worker"]):
     from schemas.jobs import JobKind, JobOptions
+    from worker.stages.cut import check_file
     from worker.stages.read import FileFault, Limits, read
-    from worker.stages.validate import Names, check_file, check_rows
+    from worker.stages.validate import Names, Parts, check_rows
 
 from tests import sheets, workbooks
 
@@ -40,7 +41,7 @@ def once(content: bytes) -> None:
             ]
     except FileFault:
         return
-    results = check_file(parts, JobKind.UPLOAD, options).results()
+    results = check_file(Parts(parts), JobKind.UPLOAD, options).results()
     rows = results.column("row").to_pylist()
     if rows != sorted(set(rows)):
         raise AssertionError("a row is there twice, or out of order")

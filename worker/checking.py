@@ -1,7 +1,7 @@
 """The check of a job: its rows, wherever they come from, are read, validated and cut into chunks.
 
-A file, a list, a selection, the rows of a job to be undone. Stores what it finds beside each other under the lease's
-token; enters nothing in the ledger.
+A file, a list, a selection, the rows of a job to be undone. Of one batch, in one go; of more, the batches are validated
+one by one, by whoever is free. Stores what it finds under the lease's token; enters nothing in the ledger.
 """
 
 from __future__ import annotations
@@ -9,36 +9,87 @@ from __future__ import annotations
 import hashlib
 import hmac
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from sqlalchemy import Row
 
 from schemas import results
 from schemas.codes import Code
-from schemas.jobs import FORMS, JobStatus, Mode, OnError
+from schemas.findings import Layout
+from schemas.jobs import FORMS, JobStatus, Mode, OnError, Stage
 from worker.infra import arrow, jobs, leases, scratch, storage
 from worker.infra.db import transaction
 from worker.infra.faults import Point, pass_by
 from worker.infra.settings import Settings, get_settings
 from worker.preview import preview
+from worker.stages.cut import Batches, check_file
 from worker.stages.merge import merge
 from worker.stages.plan import plan_undo
-from worker.stages.read import FileFacts, FileFault, Hints, Limits, Rows, read, read_list
-from worker.stages.validate import CheckedFile, check_file, check_rows
+from worker.stages.read import FileFacts, FileFault, Hints, Limits, RowBatch, Rows, read, read_list
+from worker.stages.validate import CheckedRows, Parts, check_rows
 from worker.world import Job, names_for
 
+# What the reader tells of each row beside its cells; stored behind them.
+_BESIDE = pa.schema([("row", pa.int64()), ("too_wide", pa.bool_()), ("blank", pa.bool_())])
 
-def check_rows_of(lease: leases.Lease, job: Job, row: Row[Any]) -> jobs.CheckedJob:
-    """Check a file, a list or a selection."""
+
+@dataclass(frozen=True)
+class ReadFile:
+    """A file of several batches that has been read: what was decided about it, and the rows of each batch."""
+
+    facts: Mapping[str, Any]
+    batch_rows: Sequence[int]
+
+
+def check_rows_of(lease: leases.Lease, job: Job, row: Row[Any]) -> jobs.CheckedJob | ReadFile:
+    """Read a file, a list or a selection; one of a single batch is checked as well, at once."""
     with scratch.folder() as workdir, _rows_of(lease, job, row, workdir) as rows:
-        checked = _check_each(lease, rows, job, workdir)
         facts = _facts(rows.facts)
-    return _cut(lease, job, facts, checked.results(), checked.chunks)
+        sizes, only = _read_all(lease, rows)
+    if only is None:
+        return ReadFile(facts, sizes)
+    return _cut_rows(lease, job, facts, Parts([_validated(lease, job, facts, only)]))
+
+
+def validate_batch(lease: leases.Lease, job: Job, facts: Mapping[str, Any]) -> str:
+    """Check the rows of one batch, each by itself; answers the key of what was found."""
+    with arrow.batches(storage.rows_key(lease.job, lease.read)) as stored:
+        found = _validated(lease, job, facts, _from_stored(stored[lease.number]))
+    key = storage.batch_key(lease.job, lease.read, lease.number, lease.token)
+    arrow.put_table(key, found.table())
+    return key
+
+
+def cut(lease: leases.Lease, job: Job, facts: Mapping[str, Any], keys: Sequence[str]) -> jobs.CheckedJob:
+    """Look at all rows of a file together, whose batches were validated under these keys."""
+    return _cut_rows(lease, job, facts, _Stored(keys))
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """The rows of a whole file as they were validated, batch by batch (`worker.stages.cut.Batches`)."""
+
+    keys: Sequence[str]
+
+    @property
+    def sizes(self) -> Sequence[int]:
+        return [part.num_rows for part in self._parts("code")]
+
+    def column(self, name: str) -> np.ndarray:
+        parts = [part.column(name).to_numpy() for part in self._parts(name)]
+        if not any(part.any() for part in parts):
+            # Most files leave most columns empty: nothing need be kept of them.
+            return np.broadcast_to(np.zeros(1, parts[0].dtype), sum(map(len, parts)))
+        return np.concatenate(parts)
+
+    def _parts(self, name: str) -> Iterator[pa.Table]:
+        return (arrow.get_table(key, [name]) for key in self.keys)
 
 
 @contextmanager
@@ -67,32 +118,54 @@ def _as_it_came(lease: leases.Lease, row: Row[Any]) -> Iterator[Path]:
         yield path
 
 
-def _check_each(lease: leases.Lease, rows: Rows, job: Job, workdir: Path) -> CheckedFile:
-    """Check the rows batch by batch while their cells are put aside for the report."""
-    parts = []
-    mapping = rows.facts.mapping
+def _read_all(lease: leases.Lease, rows: Rows) -> tuple[list[int], RowBatch | None]:
+    """Store the rows' cells for the checks and the report; answers the batches' sizes, and the batch if it is one."""
+    # Places for names: two columns of a file may bear the same one. Behind them, text that no column has.
+    cells = [(str(place), pa.string()) for place in range(len(rows.facts.columns) + 1)]
+    schema = pa.schema([*cells, *_BESIDE])
+    sizes = list[int]()
+    only = None
+    with lease.timed(Stage.READ), arrow.writer(storage.rows_key(lease.job, lease.token), schema) as writer:
+        for batch in rows.batches():
+            only = None if sizes else batch
+            sizes.append(len(batch.row_number))
+            writer.write_batch(_to_store(batch, schema))
+        pass_by(Point.CHECK_READ)
+    pass_by(Point.CHECK_ROWS_STORED)
+    return sizes, only
+
+
+def _to_store(batch: RowBatch, schema: pa.Schema) -> pa.RecordBatch:
+    rows = len(batch.row_number)
+    surplus = pa.repeat(pa.scalar("", pa.string()), rows)
+    if batch.surplus:
+        surplus = pa.array([batch.surplus.get(place, "") for place in range(rows)], pa.string())
+    beside = [pa.array(values) for values in (batch.row_number, batch.too_wide, batch.blank)]
+    return pa.record_batch([*batch.cells.columns, surplus, *beside], schema=schema)
+
+
+def _from_stored(stored: pa.RecordBatch) -> RowBatch:
+    beside = (stored.column(name).to_numpy(zero_copy_only=False) for name in _BESIDE.names)
+    row_number, too_wide, blank = beside
+    width = stored.num_columns - len(_BESIDE) - 1
+    return RowBatch(row_number, stored.select(list(range(width))), too_wide, blank)
+
+
+def _validated(lease: leases.Lease, job: Job, facts: Mapping[str, Any], batch: RowBatch) -> CheckedRows:
+    mapping = Layout.from_json(facts).mapping
     with transaction() as connection:
         names = names_for(connection, job.actor, mapping)
-    path = workdir / "rows.arrow"
-    # Places for names: two columns of a file may bear the same one. The last is for cells without a column.
-    schema = pa.schema([(str(place), pa.string()) for place in range(len(rows.facts.columns) + 1)])
-    with arrow.writer(path, schema) as writer:
-        for batch in rows.batches():
-            parts.append(check_rows(batch, mapping, names, job.kind, job.options, get_settings().max_block))
-            surplus = pa.repeat(pa.scalar("", pa.string()), len(batch.row_number))
-            if batch.surplus:
-                surplus = pa.array(
-                    [batch.surplus.get(place, "") for place in range(len(batch.row_number))], pa.string()
-                )
-            writer.write_batch(pa.record_batch([*batch.cells.columns, surplus], schema=schema))
-    pass_by(Point.CHECK_READ)
-    storage.put(storage.rows_key(lease.job, lease.token), path)
-    pass_by(Point.CHECK_ROWS_STORED)
-    checked, most = check_file(parts, job.kind, job.options), get_settings().max_rows
-    if checked.numbers > most:
-        detail = f"The blocks of the file have {checked.numbers:,} numbers together, more than {most:,}."
-        raise FileFault(Code.TOO_MANY_ROWS, detail, {"limit": most})
-    return checked
+    with lease.timed(Stage.VALIDATE):
+        return check_rows(batch, mapping, names, job.kind, job.options, get_settings().max_block)
+
+
+def _cut_rows(lease: leases.Lease, job: Job, facts: Mapping[str, Any], rows: Batches) -> jobs.CheckedJob:
+    with lease.timed(Stage.CUT):
+        checked, most = check_file(rows, job.kind, job.options), get_settings().max_rows
+        if checked.numbers > most:
+            detail = f"The blocks of the file have {checked.numbers:,} numbers together, more than {most:,}."
+            raise FileFault(Code.TOO_MANY_ROWS, detail, {"limit": most})
+        return _cut(lease, job, facts, checked.results(), checked.chunks)
 
 
 def check_undo(lease: leases.Lease, job: Job, row: Row[Any]) -> jobs.CheckedJob:
@@ -110,7 +183,7 @@ def check_undo(lease: leases.Lease, job: Job, row: Row[Any]) -> jobs.CheckedJob:
     else:
         reached = arrow.get_table(storage.results_key(undone.public_id))
     plan = plan_undo(reached, [arrow.get_table(key) for key in image_keys], undone.id)
-    with storage.local(storage.rows_key(undone.public_id, undone.check_token)) as path:
+    with storage.local(storage.rows_key(undone.public_id, undone.read_token)) as path:
         storage.put(storage.rows_key(lease.job, lease.token), path)
     return _cut(lease, job, undone.file_facts, plan.results, plan.chunks)
 

@@ -1,53 +1,55 @@
 """READ THIS FIRST: the stages in order. One piece of work = one lease = one transaction.
 
-    read -> validate | resolve -> write | report
-    ---- check ----- | ---- write ----- | report
+    read -> validate -> cut | resolve -> write | merge -> render
+    ------- check --------- | ----- write ---- | --- report ----
 
 Uploads, assignments, changes, deletions and undos all go this way; only where the rows come from differs (a file, a
 list, a selection, the job to be undone). They are checked once, which cuts them into chunks; chunks are written in any
-order, by any worker; the report puts the results back into file order. Whoever asked for it is then told that the job
-has ended (`worker.notify`). Whatever runs twice has its effect once: only the holder of the lease can commit.
+order, by any worker; the report puts the results back into file order. Where there are many rows they are validated and
+rendered batch by batch, by any worker too. Whoever asked for it is then told that the job has ended (`worker.notify`).
+Whatever runs twice has its effect once: only the holder of the lease can commit.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import pyarrow as pa
 import structlog
+from sqlalchemy import Row
 
-from schemas import permissions, report, results
+from schemas import permissions, results
 from schemas.codes import Code, Outcome, text_of
 from schemas.findings import Layout
-from schemas.jobs import JobKind, JobStatus, OnError, Phase, Tally
+from schemas.jobs import JobKind, JobStatus, OnError, Phase, Stage, Tally
 from schemas.problems import RequestCode
-from worker import checking, giving_up, notify
+from worker import checking, giving_up, notify, reporting
 from worker.infra import arrow, broker, inventory, jobs, leases, storage
 from worker.infra.db import transaction
 from worker.infra.faults import Point, pass_by
 from worker.infra.heartbeat import heartbeat
 from worker.infra.settings import Settings, get_settings
-from worker.stages.merge import merge
 from worker.stages.read import FileFault
 from worker.stages.resolve import abort, resolve
 from worker.stages.write import write
-from worker.world import job_of, world_for
+from worker.world import Job, job_of, world_for
 
 log = structlog.get_logger(__name__)
 ROWS_PER_IDLE_SECOND = 5_000  # what the slowest storage takes in
 CONFLICTS = 5  # in a row, before a chunk makes way for others; every time at least one more number exists
 
 
-def run(phase: Phase) -> bool:
-    """Claim the next piece of work of a phase and do it. False if there was none."""
+def run(*phases: Phase) -> bool:
+    """Claim the next piece of work of some phases and do it. False if there was none."""
     settings = get_settings()
     # Twice: a claim that had to wait for a job which was just being cancelled comes back with nothing.
-    lease = _claim(phase, settings) or _claim(phase, settings)
+    lease = _claim(phases, settings) or _claim(phases, settings)
     if lease is None:
         return False
     with (
-        structlog.contextvars.bound_contextvars(job_id=lease.job, phase=phase.value, piece=lease.number),
+        structlog.contextvars.bound_contextvars(job_id=lease.job, phase=lease.phase.value, piece=lease.number),
         heartbeat(lease, settings.lease_seconds),
     ):
         began = time.perf_counter()
@@ -56,9 +58,9 @@ def run(phase: Phase) -> bool:
     return True
 
 
-def _claim(phase: Phase, settings: Settings) -> leases.Lease | None:
+def _claim(phases: tuple[Phase, ...], settings: Settings) -> leases.Lease | None:
     with transaction() as connection:
-        return leases.claim(connection, phase, settings.lease_seconds)
+        return leases.claim(connection, phases, settings.lease_seconds)
 
 
 def _attempt(lease: leases.Lease, settings: Settings) -> None:
@@ -82,17 +84,18 @@ def _attempt(lease: leases.Lease, settings: Settings) -> None:
 
 
 def check(lease: leases.Lease) -> None:
-    """read -> validate: the rows become chunks, or the job ends with the file's fault and nothing is kept."""
+    """read -> validate -> cut: the rows become chunks, or the job ends with the file's fault and nothing is kept.
+
+    Of a file of several batches this is only `read`; `validate` and `cut` are pieces of work of their own.
+    """
     pass_by(Point.CHECK_CLAIMED)
-    with transaction() as connection:
-        row = jobs.job_row(connection, lease.job_id)
-        job = job_of(connection, row)
+    job, row = _job_of(lease)
     # Asked again after the door did: the enterprise may have lost the right since.
     refused = permissions.check_upload(job.actor) if job.kind is JobKind.UPLOAD else None
     try:
         if refused is not None:
             raise FileFault(refused, text_of(refused).message)  # noqa: TRY301 - one way out for all faults of a file
-        checked = (
+        found = (
             checking.check_undo(lease, job, row)
             if job.kind is JobKind.UNDO
             else checking.check_rows_of(lease, job, row)
@@ -100,13 +103,61 @@ def check(lease: leases.Lease) -> None:
     except FileFault as fault:
         giving_up.refuse(lease, fault.code, fault.detail, fault.context)
         return
+    if isinstance(found, jobs.CheckedJob):
+        _end_check(lease, found)
+        return
+    with transaction() as connection:
+        following = jobs.end_read(connection, lease, found.facts, found.batch_rows)
+        pass_by(Point.READ_ENTERED)
+    pass_by(Point.READ_COMMITTED)
+    _wake(following, lease, len(found.batch_rows))
+
+
+def validate(lease: leases.Lease) -> None:
+    """validate, of one batch: what was found for its rows is put aside."""
+    pass_by(Point.VALIDATE_CLAIMED)
+    job, row = _job_of(lease)
+    key = checking.validate_batch(lease, job, row.file_facts)
+    pass_by(Point.VALIDATE_STORED)
+    with transaction() as connection:
+        following = jobs.end_validate(connection, lease, key)
+        pass_by(Point.VALIDATE_ENTERED)
+    pass_by(Point.VALIDATE_COMMITTED)
+    _wake(following, lease)
+
+
+def cut(lease: leases.Lease) -> None:
+    """cut: all batches are validated; their rows become chunks, or the job ends with the file's fault."""
+    pass_by(Point.CUT_CLAIMED)
+    job, row = _job_of(lease)
+    with transaction() as connection:
+        keys = jobs.result_keys(connection, lease.job_id, Phase.VALIDATE)
+    try:
+        checked = checking.cut(lease, job, row.file_facts, keys)
+    except FileFault as fault:
+        giving_up.refuse(lease, fault.code, fault.detail, fault.context)
+        return
+    _end_check(lease, checked)
+
+
+def _job_of(lease: leases.Lease) -> tuple[Job, Row[Any]]:
+    with transaction() as connection:
+        row = jobs.job_row(connection, lease.job_id)
+        return job_of(connection, row), row
+
+
+def _end_check(lease: leases.Lease, checked: jobs.CheckedJob) -> None:
     with transaction() as connection:
         following = jobs.end_check(connection, lease, checked)
         pass_by(Point.CHECK_ENTERED)
     pass_by(Point.CHECK_COMMITTED)
-    if following is not None:
-        broker.wake(following, lease.job, max(len(checked.chunk_rows), 1))
+    _wake(following, lease, max(len(checked.chunk_rows), 1))
     pass_by(Point.CHECK_ANNOUNCED)
+
+
+def _wake(following: Phase | None, lease: leases.Lease, pieces: int = 1) -> None:
+    if following is not None:
+        broker.wake(following, lease.job, pieces)
 
 
 def write_chunk(lease: leases.Lease) -> None:
@@ -126,8 +177,7 @@ def write_chunk(lease: leases.Lease) -> None:
     else:
         raise inventory.ConflictError
     pass_by(Point.WRITE_COMMITTED)
-    if following is not None:
-        broker.wake(following, lease.job)
+    _wake(following, lease)
     pass_by(Point.WRITE_ANNOUNCED)
 
 
@@ -137,11 +187,15 @@ def _write_once(lease: leases.Lease, chunk: pa.Table) -> Phase | None:
     with transaction(idle if idle > get_settings().lease_seconds else None) as connection:
         row = jobs.job_row(connection, lease.job_id)
         job = job_of(connection, row)
-        decided = resolve(chunk, world_for(connection, job, chunk))
-        if job.options.on_error is OnError.ABORT:
-            decided = abort(decided, other_rows_failed=Tally.from_json(row.tally).count(Outcome.FAILED) > 0)
+        with lease.timed(Stage.LOOK_UP):
+            world = world_for(connection, job, chunk)
+        with lease.timed(Stage.RESOLVE):
+            decided = resolve(chunk, world)
+            if job.options.on_error is OnError.ABORT:
+                decided = abort(decided, other_rows_failed=Tally.from_json(row.tally).count(Outcome.FAILED) > 0)
         pass_by(Point.WRITE_RESOLVED, chunk.column("e164").to_numpy())
-        write(connection, decided, lease.job_id)
+        with lease.timed(Stage.WRITE):
+            write(connection, decided, lease.job_id)
         pass_by(Point.WRITE_COPIED)
         key = storage.result_key(lease.job, lease.number, lease.token)
         arrow.put_table(key, decided.results)
@@ -157,43 +211,55 @@ def _write_once(lease: leases.Lease, chunk: pa.Table) -> Phase | None:
 
 
 def publish(lease: leases.Lease) -> None:
-    """report: every row's result in file order, then the job's end."""
+    """merge -> render: every row's result in file order, then the job's end.
+
+    Of a file of several batches this is only `merge`; `render` is then a piece of work for each of them.
+    """
     pass_by(Point.REPORT_CLAIMED)
     with transaction() as connection:
         keys = jobs.result_keys(connection, lease.job_id)
         counted = jobs.tally_of(connection, lease.job_id)
         row = jobs.job_row(connection, lease.job_id)
-    layout = Layout.from_json(row.file_facts)
-    merged = merge(
-        arrow.get_table(storage.checked_key(lease.job, lease.check)),
-        map(arrow.get_table, keys),
-        counted,
-        unreached=Code.CANCELLED if row.status == JobStatus.CANCELLING else None,
-    )
-    arrow.put_table(storage.results_key(lease.job), merged)
+    unreached = Code.CANCELLED if row.status == JobStatus.CANCELLING else None
+    tally = reporting.merge_results(lease, keys, counted, unreached)
     pass_by(Point.REPORT_MERGED)
-    with (
-        arrow.batches(storage.rows_key(lease.job, lease.check)) as cells,
-        storage.Receiver(storage.report_key(lease.job)) as file,
-    ):
-        file.write(report.csv_header(layout))
-        start = 0
-        for batch in cells:
-            file.write(report.csv_rows(layout, batch, merged.slice(start, batch.num_rows)))
-            start += batch.num_rows
-        pass_by(Point.REPORT_HALF_STORED)
+    batch_rows = reporting.batch_rows(lease)
+    if len(batch_rows) > 1:
+        with transaction() as connection:
+            following: Phase | None = jobs.end_merge(connection, lease, tally, batch_rows)
+            pass_by(Point.MERGE_ENTERED)
+        pass_by(Point.MERGE_COMMITTED)
+        _wake(following, lease, len(batch_rows))
+        return
+    reporting.render(lease, Layout.from_json(row.file_facts), 0)
     pass_by(Point.REPORT_STORED)
     with transaction() as connection:
-        following = jobs.end_report(connection, lease, results.tally(merged))
+        following = jobs.end_report(connection, lease, tally)
         pass_by(Point.REPORT_ENTERED)
     pass_by(Point.REPORT_COMMITTED)
-    if following is not None:
-        broker.wake(following, lease.job)
+    _wake(following, lease)
+
+
+def render(lease: leases.Lease) -> None:
+    """render, of one batch; with the last one the job ends."""
+    pass_by(Point.RENDER_CLAIMED)
+    with transaction() as connection:
+        row = jobs.job_row(connection, lease.job_id)
+    reporting.render(lease, Layout.from_json(row.file_facts), lease.number)
+    pass_by(Point.RENDER_STORED)
+    with transaction() as connection:
+        following = jobs.end_render(connection, lease)
+        pass_by(Point.RENDER_ENTERED)
+    pass_by(Point.RENDER_COMMITTED)
+    _wake(following, lease)
 
 
 STEPS: Mapping[Phase, Callable[[leases.Lease], None]] = {
     Phase.CHECK: check,
+    Phase.VALIDATE: validate,
+    Phase.CUT: cut,
     Phase.WRITE: write_chunk,
     Phase.REPORT: publish,
+    Phase.RENDER: render,
     Phase.CALLBACK: notify.deliver,
 }

@@ -16,16 +16,16 @@ from worker.infra import broker
 
 def register(app: Celery) -> None:
     """Give the app its tasks."""
-    for phase in Phase:
-        app.task(name=broker.TASKS[phase])(_task_of(phase))
+    for queue, phases in broker.PHASES.items():
+        app.task(name=broker.TASKS[queue])(_task_of(phases))
     app.task(name=broker.SWEEP)(recovery.sweep)
     app.task(name=broker.TIDY)(tidying.tidy)
 
 
-def _task_of(phase: Phase) -> Callable[[str], None]:
+def _task_of(phases: tuple[Phase, ...]) -> Callable[[str], None]:
     def work(job: str) -> None:
         """Do one piece of work and pass the hint on behind those of other jobs; with no work left it ends here."""
-        if pipeline.run(phase):
-            broker.wake(phase, job)
+        if pipeline.run(*phases):
+            broker.wake(phases[0], job)
 
     return work

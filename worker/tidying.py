@@ -71,7 +71,7 @@ def _expire(job_id: int) -> bool:
 def remove_files(ended: retention.Ended) -> None:
     """Remove what is over of a job's files; its folder, if nothing of it is to stay."""
     if ended.kept:
-        folders.remove(ended.job, ended.over, ended.check, failed=ended.failed)
+        folders.remove(ended.job, ended.over, ended.checks, failed=ended.failed)
     else:
         storage.remove_job(ended.job)
 

@@ -18,8 +18,10 @@ from tests.service import wait_for
 from worker import giving_up, pipeline, recovery
 from worker.infra import broker, jobs, leases, storage, upkeep
 from worker.infra.settings import get_settings
+from worker.stages import read
 
-OF_A_JOB = [phase for phase in Phase if phase is not Phase.CALLBACK]  # what every job goes through
+OF_A_JOB = [phase for phase in Phase if phase is not Phase.CALLBACK]
+OF_ONE_BATCH = [Phase.CHECK, Phase.WRITE, Phase.REPORT]
 
 
 @pytest.fixture
@@ -38,12 +40,26 @@ def test_a_second_delivery_finds_nothing_to_do(api: Door, ledger: Ledger, config
     assert ledger.everything() == before
 
 
-@pytest.mark.parametrize("phase", OF_A_JOB)
+@pytest.fixture(params=[(phase, rows) for rows in (2, 100) for phase in (OF_A_JOB if rows == 2 else OF_ONE_BATCH)])
+def phase(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Phase:
+    """Every phase of a file of two batches, and those of one that is checked and reported in one piece."""
+    found, rows = request.param
+    monkeypatch.setattr(read, "BATCH_ROWS", rows)
+    return Phase(found)
+
+
+def brought_to(phase: Phase, api: Door) -> str:
+    """A job of three rows, with everything done that comes before a phase."""
+    job_id: str = api.send(sheet(3)).json["id"]
+    for earlier in list(Phase)[: list(Phase).index(phase)]:
+        while pipeline.run(earlier):
+            pass
+    return job_id
+
+
 def test_a_straggler_changes_nothing(api: Door, ledger: Ledger, phase: Phase) -> None:
     """Its lease ran out, another did the work and the job went on to its end; then the first one wakes up."""
-    job_id = api.send(sheet(3)).json["id"]
-    for earlier in list(Phase)[: list(Phase).index(phase)]:
-        pipeline.STEPS[earlier](ledger.claim(earlier))
+    job_id = brought_to(phase, api)
     straggler = ledger.claim(phase)
     assert ledger.expire() == 1
     job = finish(api, ledger, job_id)
@@ -54,14 +70,9 @@ def test_a_straggler_changes_nothing(api: Door, ledger: Ledger, phase: Phase) ->
     assert (api.report(job_id), table(report)[0]["_code"]) == (report, "CREATED")
 
 
-@pytest.mark.parametrize("phase", OF_A_JOB)
 def test_a_lost_lease_cannot_commit(api: Door, ledger: Ledger, phase: Phase) -> None:
     """The first holder was silent too long; whether it ends before or after the second, only the second counts."""
-    job_id = api.send(sheet(3)).json["id"]
-    for earlier in Phase:
-        if earlier is phase:
-            break
-        pipeline.STEPS[earlier](ledger.claim(earlier))
+    job_id = brought_to(phase, api)
     first = ledger.claim(phase)
     assert ledger.expire() == 1
     second = ledger.claim(phase)
@@ -284,8 +295,11 @@ def test_r29_a_check_that_comes_too_late_changes_nothing(
 
 LOST = {
     "the upload": (Phase.CHECK, "upload", "failed", 0),
+    "the rows": (Phase.VALIDATE, "check-*/rows.arrow", "failed", 0),
+    "what was found for a batch": (Phase.CUT, "check-*/batches/000001-*.arrow", "failed", 0),
     "a chunk": (Phase.WRITE, "check-*/000000.arrow", "failed", 0),
     "the checked rows": (Phase.REPORT, "check-*/checked.arrow", "failed", 3),
+    "the results": (Phase.RENDER, "results.arrow", "failed", 3),
 }
 
 
@@ -294,6 +308,7 @@ def test_a_job_whose_file_is_lost_ends(
     api: Door,
     ledger: Ledger,
     configure: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
     tmp_path: Any,  # noqa: ANN401 - a path
     phase: Phase,
     name: str,
@@ -301,10 +316,9 @@ def test_a_job_whose_file_is_lost_ends(
     created: int,
 ) -> None:
     """Not in a loop without end; and what was written by then stays counted (R28)."""
+    monkeypatch.setattr(read, "BATCH_ROWS", 2)
     configure(max_attempts=2)
-    job_id = api.send(sheet(3)).json["id"]
-    for earlier in list(Phase)[: list(Phase).index(phase)]:
-        assert pipeline.run(earlier)
+    job_id = brought_to(phase, api)
     (lost,) = (tmp_path / "data" / "files" / storage.folder_of(job_id)).glob(name)
     lost.unlink()
     job = finish(api, ledger, job_id, tries=20)

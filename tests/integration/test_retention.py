@@ -510,7 +510,7 @@ def test_a_crash_after_some_files_are_removed(api: Door, house: House) -> None:
     house.age(job_id, 91)
     with contextlib.suppress(ConnectionError), house.engine.begin() as connection:
         ended = retention.hold(connection, house.id_of(job_id))
-        folders.remove(ended.job, ended.over - {"upload"}, ended.check, failed=ended.failed)
+        folders.remove(ended.job, ended.over - {"upload"}, ended.checks, failed=ended.failed)
         raise ConnectionError
     assert house.files(job_id) == ["upload"]
     assert refusals(api, job_id) == GONE

@@ -13,9 +13,10 @@ from schemas.codes import BY_NUMBER, Code, faults_of
 from schemas.columns import Column
 from schemas.jobs import FORMS, JobKind, JobOptions
 from schemas.services import Service
+from worker.stages.cut import CheckedFile, check_file
 from worker.stages.read import FileFault, RowBatch
 from worker.stages.reading.listed import ListedRows
-from worker.stages.validate import CheckedFile, Names, check_file, check_rows
+from worker.stages.validate import Names, Parts, check_rows
 
 NAMES = Names({Column.TARGET: {"ashford clinics": 7}, Column.USER: {"ann@example.com": 31, "bea@example.com": 32}})
 MAPPING = {Column.PHONE_NUMBER: 0, Column.TARGET: 1, Column.USER: 2, Column.SERVICE: 3, Column.SMS: 4}
@@ -32,16 +33,16 @@ def check(kind: JobKind, lines: Sequence[Line], **options: Any) -> CheckedFile: 
     nothing = np.zeros(len(lines), dtype=bool)
     batch = RowBatch(np.arange(2, 2 + len(lines)), cells, nothing, nothing)
     chosen = JobOptions(**options)
-    return check_file([check_rows(batch, MAPPING, NAMES, kind, chosen)], kind, chosen)
+    return check_file(Parts([check_rows(batch, MAPPING, NAMES, kind, chosen)]), kind, chosen)
 
 
 def found(file: CheckedFile) -> list[list[tuple[Code, Column]]]:
     """The faults of every row."""
-    return [[(fault.code, fault.column) for fault in faults_of(int(faults))] for faults in file.rows.faults]
+    return [[(fault.code, fault.column) for fault in faults_of(int(faults))] for faults in file.faults]
 
 
 def codes(file: CheckedFile) -> list[Code | None]:
-    return [BY_NUMBER[int(code)] if code else None for code in file.rows.code]
+    return [BY_NUMBER[int(code)] if code else None for code in file.code]
 
 
 @pytest.mark.parametrize(
@@ -67,7 +68,7 @@ def test_rows_that_assign(line: Line, options: dict[str, int], fault: tuple[Code
 
 def test_a_cell_names_services() -> None:
     file = check(JobKind.ASSIGN, [(FIRST, "", "ann@example.com", "Forwarded DID + SMS"), (SECOND, "Ashford Clinics")])
-    assert file.rows.service.tolist() == [int(Service.FORWARDED | Service.SMS), 0]
+    assert file.rows.column("service").tolist() == [int(Service.FORWARDED | Service.SMS), 0]
 
 
 def test_one_number_for_one_pbx_user() -> None:

@@ -10,8 +10,9 @@ from schemas.codes import BY_NUMBER, warnings_of
 from schemas.jobs import JobKind, JobOptions
 from tests import corpus
 from tests.corpus import Case
+from worker.stages.cut import check_file
 from worker.stages.read import FileFault, Limits, read
-from worker.stages.validate import CheckedRows, Names, check_file, check_rows
+from worker.stages.validate import CheckedRows, Names, Parts, check_rows
 
 LIMITS = Limits(1 << 24, 1000, 20, 2000, 1 << 26, 1 << 30, 30)
 CASES = list(corpus.cases())
@@ -38,7 +39,7 @@ def test_verdict(case: Case, tmp_path: Path) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ["upload"]
     if fault is not None:
         return
-    results = check_file(parts, JobKind.UPLOAD, options).results()
+    results = check_file(Parts(parts), JobKind.UPLOAD, options).results()
     codes = [BY_NUMBER[code].value if code else "" for code in results.column("code").to_pylist()]
     assert codes == list(case.codes)
     if case.numbers:

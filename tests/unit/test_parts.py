@@ -32,22 +32,22 @@ def name(key: str) -> str:
 
 @pytest.mark.parametrize(("key", "part"), KEYS.items(), ids=map(name, KEYS))
 def test_every_file_has_its_part_written_whole_or_not(key: str, part: Part) -> None:
-    assert part_of(name(key), 7, failed=False) is part
-    assert part_of(f"{name(key)}#12", 7, failed=False) is part
+    assert part_of(name(key), [7], failed=False) is part
+    assert part_of(f"{name(key)}#12", [7], failed=False) is part
 
 
 def test_a_failed_job_is_undone_from_its_chunks_results() -> None:
-    assert part_of(name(storage.result_key(JOB, 3, 9)), 7, failed=True) is Part.REPORT
-    assert part_of(name(storage.chunk_key(JOB, 7, 3)), 7, failed=True) is Part.CHUNKS
+    assert part_of(name(storage.result_key(JOB, 3, 9)), [7], failed=True) is Part.REPORT
+    assert part_of(name(storage.chunk_key(JOB, 7, 3)), [7], failed=True) is Part.CHUNKS
 
 
 def test_without_a_check_nothing_of_one_counts() -> None:
-    assert part_of("check-7/rows.arrow", None, failed=False) is Part.CHUNKS
+    assert part_of("check-7/rows.arrow", [None], failed=False) is Part.CHUNKS
 
 
 @pytest.mark.parametrize("odd", ["", "uploads", "a/b/c", "check-7/a\nb", "check-7/link/000001.arrow", "\udcff#1"])
 def test_what_is_unknown_stays_as_long_as_the_report(odd: str) -> None:
-    assert part_of(odd, 7, failed=False) is Part.REPORT
+    assert part_of(odd, [7], failed=False) is Part.REPORT
 
 
 @pytest.mark.parametrize(("file", "expected"), [("upload#1", True), ("upload", False), ("a#b", False), ("a#1b", False)])

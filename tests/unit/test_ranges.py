@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from schemas.codes import BY_NUMBER, Code, faults_of
 from schemas.columns import Column
 from schemas.jobs import Accept, JobKind, JobOptions
+from worker.stages.cut import CheckedFile, check_file
 from worker.stages.ranges import cuts, expanded, overlapping
 from worker.stages.read import RowBatch
-from worker.stages.validate import CheckedFile, Names, check_file, check_rows
+from worker.stages.validate import Names, Parts, check_rows
 
 COLUMNS = (Column.COUNTRY_CODE, Column.PHONE_NUMBER, Column.END_NUMBER, Column.VOICE)
 MAPPING = {column: place for place, column in enumerate(COLUMNS)}
@@ -27,15 +28,15 @@ def check(*lines: tuple[str, ...], accept: Accept = Accept.VALID, largest: int =
     batch = RowBatch(np.arange(2, 2 + len(lines)), cells, nothing, nothing)
     options = JobOptions(accept=accept)
     rows = check_rows(batch, MAPPING, Names({}), JobKind.UPLOAD, options, largest)
-    return check_file([rows], JobKind.UPLOAD, options)
+    return check_file(Parts([rows]), JobKind.UPLOAD, options)
 
 
 def found(file: CheckedFile) -> list[tuple[int, int]]:
-    return list(zip(file.rows.e164.tolist(), file.rows.numbers.tolist(), strict=True))
+    return list(zip(file.rows.column("e164").tolist(), file.rows.column("numbers").tolist(), strict=True))
 
 
 def codes(file: CheckedFile) -> list[str]:
-    return [BY_NUMBER[int(code)].value if code else "" for code in file.rows.code]
+    return [BY_NUMBER[int(code)].value if code else "" for code in file.code]
 
 
 @pytest.mark.parametrize(
@@ -91,9 +92,7 @@ def test_a_number_as_written_is_no_block(country: str, number: str, e164: int) -
 )
 def test_what_is_no_block(number: str, end: str, column: Column) -> None:
     file = check(("1", number, end))
-    assert [(fault.code, fault.column) for fault in faults_of(int(file.rows.faults[0]))] == [
-        (Code.INVALID_RANGE, column)
-    ]
+    assert [(fault.code, fault.column) for fault in faults_of(int(file.faults[0]))] == [(Code.INVALID_RANGE, column)]
     assert found(file) == [(0, 1)]
 
 
@@ -128,7 +127,7 @@ def test_overlaps_in_file_order() -> None:
     )
     assert codes(file) == ["", "CONFLICTING_DUPLICATE", "", "CONFLICTING_DUPLICATE", "DUPLICATE_IN_FILE", ""]
     assert file.duplicate_of.tolist() == [0, 2, 0, 2, 2, 0]
-    assert [fault.column for fault in faults_of(int(file.rows.faults[1]))] == [Column.END_NUMBER]
+    assert [fault.column for fault in faults_of(int(file.faults[1]))] == [Column.END_NUMBER]
     assert file.numbers == 100 + 100 + 2
 
 

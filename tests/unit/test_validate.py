@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from schemas.codes import BY_NUMBER, Code, faults_of, warnings_of
 from schemas.columns import Column
 from schemas.jobs import Accept, JobKind, JobOptions, OnExisting
+from worker.stages.cut import CheckedFile, check_file
 from worker.stages.read import RowBatch
-from worker.stages.validate import CheckedFile, CheckedRows, Names, check_file, check_rows
+from worker.stages.validate import CheckedRows, Names, Parts, check_rows
 
 COLUMNS = (
     Column.COUNTRY_CODE,
@@ -62,7 +63,7 @@ def whole(lines: Sequence[Line], on_existing: OnExisting = OnExisting.SKIP, piec
         for cut in cuts
         if len(cut)
     ]
-    return check_file(parts, JobKind.UPLOAD, JobOptions(on_existing=on_existing))
+    return check_file(Parts(parts), JobKind.UPLOAD, JobOptions(on_existing=on_existing))
 
 
 def codes(file: CheckedFile) -> list[str]:

@@ -28,7 +28,7 @@ from worker.infra import broker, job_views, lifecycle, scope, scratch, storage
 from worker.infra.db import transaction
 from worker.infra.faults import Point, pass_by
 from worker.infra.job_views import JobFilter, JobView
-from worker.infra.published import open_report, stream_report
+from worker.infra.published import Tokens, open_report, stream_report
 
 bp = APIBlueprint("jobs", __name__, url_prefix="/v1/jobs", tag="Jobs")
 bp.before_request(auth.require_actor)
@@ -83,7 +83,7 @@ def rows(job_id: str, query: api.RowsQuery) -> Response:
     if view.row.status in TERMINAL and not views.had_report(view.row):
         return next_link(api.RowList(data=[], next_cursor=None), None)
     outcomes = None if query.outcome is None else frozenset({Outcome(query.outcome)})
-    with open_report(job_id, view.row.check_token, _layout(view), preview=_is_reviewed(view)) as published:
+    with open_report(job_id, _tokens(view), _layout(view), preview=_is_reviewed(view)) as published:
         found, following = published.page(outcomes, query.code, query.cursor, query.limit)
     cursor = None if following is None else str(following)
     return next_link(api.RowList(data=[api.Row(**row) for row in found], next_cursor=cursor), cursor)
@@ -96,7 +96,9 @@ def report_csv(job_id: str, query: api.ReportQuery) -> Response:
     view = _job(job_id)
     layout = _layout(view)
     if query.rows == "all" and not _is_reviewed(view):
-        blocks = storage.stream(storage.report_key(job_id))
+        with transaction() as connection:
+            parts = job_views.report_parts(connection, view.row.id)
+        blocks = storage.stream(*(storage.report_key(job_id, part) for part in range(parts)))
     else:
         rendered = (report.csv_rows(layout, cells, results) for cells, results in _stream(view, layout, query.rows))
         blocks = chain([report.csv_header(layout)], rendered)
@@ -269,7 +271,11 @@ def _is_reviewed(view: JobView) -> bool:
 
 def _stream(view: JobView, layout: Layout, which: str) -> Iterator[tuple[pa.RecordBatch, pa.Table]]:
     row = view.row
-    return stream_report(row.public_id, row.check_token, layout, ROWS[which], preview=_is_reviewed(view))
+    return stream_report(row.public_id, _tokens(view), layout, ROWS[which], preview=_is_reviewed(view))
+
+
+def _tokens(view: JobView) -> Tokens:
+    return Tokens(view.row.read_token, view.row.check_token)
 
 
 def _download(blocks: Iterable[bytes], view: JobView, which: str, ending: str, content_type: str) -> Response:

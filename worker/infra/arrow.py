@@ -1,8 +1,11 @@
-"""Arrow files in the storage: written whole, read whole, or streamed from a local copy."""
+"""Arrow files in the storage: written batch by batch, read whole, in part or one batch at a time.
+
+On a local store nothing is read that is not looked at: files are mapped. No file is ever changed, only replaced.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,24 +14,53 @@ import pyarrow as pa
 from worker.infra import storage
 
 
-def put_table(key: str, table: pa.Table) -> None:
-    """Store a table."""
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_file(sink, table.schema) as writer:
-        writer.write_table(table)
-    storage.put(key, sink.getvalue().to_pybytes())
-
-
-def get_table(key: str) -> pa.Table:
-    """A stored table. `storage.MissingFileError` if it is not there."""
-    return pa.ipc.open_file(pa.BufferReader(pa.py_buffer(storage.get(key)))).read_all()
-
-
 @contextmanager
-def writer(path: Path, schema: pa.Schema) -> Iterator[pa.ipc.RecordBatchFileWriter]:
-    """A local Arrow file to be filled batch by batch."""
-    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, schema) as made:
+def writer(key: str, schema: pa.Schema) -> Iterator[pa.ipc.RecordBatchFileWriter]:
+    """An Arrow file to be stored batch by batch; there is none under the key before the block has ended well."""
+    with (
+        storage.Receiver(key, digest=False) as receiver,
+        pa.PythonFile(_Sink(receiver), "w") as sink,
+        pa.ipc.new_file(sink, schema) as made,
+    ):
         yield made
+
+
+def put_table(key: str, table: pa.Table) -> None:
+    """Store a table; its chunks become the file's batches."""
+    with writer(key, table.schema) as made:
+        made.write_table(table)
+
+
+def get_table(key: str, columns: Sequence[str] | None = None) -> pa.Table:
+    """A stored table, or some of its columns. `storage.MissingFileError` if it is not there."""
+    if storage.root() is None:
+        source: pa.NativeFile = pa.BufferReader(pa.py_buffer(storage.get(key)))
+    else:
+        with storage.local(key) as path:
+            source = _mapped(key, path)
+    options = pa.ipc.IpcReadOptions()
+    if columns is not None:
+        names = pa.ipc.open_file(source).schema.names
+        options.included_fields = [names.index(name) for name in columns]
+    return pa.ipc.open_file(source, options=options).read_all()
+
+
+class _Sink:
+    """A receiver as Arrow wants it: a file to be written to, whose end is not Arrow's affair."""
+
+    closed = False
+
+    def __init__(self, receiver: storage.Receiver) -> None:
+        self._receiver = receiver
+
+    def write(self, block: bytes | pa.Buffer) -> int:
+        return self._receiver.write(memoryview(block).cast("B"))  # Arrow's own blocks say that they hold signed bytes
+
+    def flush(self) -> None:
+        """Nothing waits here."""
+
+    def close(self) -> None:
+        """What is written counts only once the receiver is committed."""
 
 
 class Batches:
@@ -37,17 +69,25 @@ class Batches:
     def __init__(self, reader: pa.ipc.RecordBatchFileReader) -> None:
         self._reader = reader
 
+    def __len__(self) -> int:
+        return int(self._reader.num_record_batches)
+
+    def __getitem__(self, place: int) -> pa.RecordBatch:
+        if not 0 <= place < len(self):
+            raise IndexError(place)
+        return self._reader.get_batch(place)
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        return (self[place] for place in range(len(self)))
+
     def table(self) -> pa.Table:
         """All of it at once; on a local store still mapped from the file, not read."""
         return self._reader.read_all()
 
-    def __iter__(self) -> Iterator[pa.RecordBatch]:
-        return (self._reader.get_batch(place) for place in range(self._reader.num_record_batches))
-
 
 @contextmanager
 def batches(key: str) -> Iterator[Batches]:
-    """Stream a stored file. `storage.MissingFileError` if it is not there."""
+    """Open a stored file for reading. `storage.MissingFileError` if it is not there."""
     with storage.local(key) as path, _mapped(key, path) as source:
         yield Batches(pa.ipc.open_file(source))
 

@@ -24,18 +24,19 @@ from worker.infra.settings import Settings, get_settings
 log = structlog.get_logger(__name__)
 
 UPKEEP = "upkeep"
-QUEUES = {
-    Phase.CHECK: "checking",
-    Phase.WRITE: "chunks",
-    Phase.REPORT: "reports",
-    Phase.CALLBACK: "callbacks",
+PHASES = {
+    "checking": (Phase.CHECK, Phase.VALIDATE, Phase.CUT),
+    "chunks": (Phase.WRITE,),
+    "reports": (Phase.REPORT, Phase.RENDER),
+    "callbacks": (Phase.CALLBACK,),
 }
-ALL_QUEUES = (*QUEUES.values(), UPKEEP)
+QUEUES = {phase: queue for queue, phases in PHASES.items() for phase in phases}
+ALL_QUEUES = (*PHASES, UPKEEP)
 # Callbacks wait for strangers' servers, so they have a process of their own. Both take the sweep: it waits neither for
 # a long file nor for slow receivers, unless all of both are busy, and then for one time-out at most.
 QUEUES_OF_WORKER = (QUEUES[Phase.CHECK], QUEUES[Phase.WRITE], QUEUES[Phase.REPORT], UPKEEP)
 QUEUES_OF_UPKEEP = (QUEUES[Phase.CALLBACK], UPKEEP)
-TASKS = {phase: f"numberyard.{phase.value}" for phase in Phase}
+TASKS = {queue: f"numberyard.{queue}" for queue in PHASES}
 SWEEP = "numberyard.sweep"
 READY, READY_SECONDS, READY_TRIES = "numberyard.ready.", 10, 5
 TIDY = "numberyard.tidy"
@@ -131,11 +132,12 @@ def wake(phase: Phase, job: str, pieces: int = 1) -> bool:
 
 def _announce(phase: Phase, job: str, pieces: int) -> bool:
     until = time.monotonic() + PUBLISH_SECONDS
+    queue = QUEUES[phase]
     try:
-        for sent in range(min(pieces, MOST_HINTS - waiting_in(QUEUES[phase]))):
+        for sent in range(min(pieces, MOST_HINTS - waiting_in(queue))):
             if sent and time.monotonic() > until:
                 break  # it answers, but slowly
-            _publisher().send_task(TASKS[phase], args=[job], queue=QUEUES[phase], retry=False)
+            _publisher().send_task(TASKS[queue], args=[job], queue=queue, retry=False)
     except (KombuError, RedisError, OSError) as error:
         log.warning("broker_unreachable", phase=phase.value, job=job, error=type(error).__name__)
         return False

@@ -73,18 +73,18 @@ def newest(job: str) -> datetime | None:
     return max(times) if times else _changed(folder)
 
 
-def remove(job: str, parts: Collection[Part], check: int | None, *, failed: bool) -> None:
-    """Delete a job's files of these parts; `check` and `failed` as in `part_of`."""
+def remove(job: str, parts: Collection[Part], checks: Collection[int | None], *, failed: bool) -> None:
+    """Delete a job's files of these parts; `checks` and `failed` as in `part_of`."""
     folder = storage.local_folder(job)
     below = len(storage.folder_of(job)) + 1
     if folder is None:
         found = [entry["path"] for entry in obstore.list(storage.store(), storage.folder_of(job)).collect()]
-        gone = [key for key in found if part_of(key[below:], check, failed=failed) in parts]
+        gone = [key for key in found if part_of(key[below:], checks, failed=failed) in parts]
         if gone:
             obstore.delete(storage.store(), gone)
         return
     for path in _files(folder):
-        if part_of(path.relative_to(folder).as_posix(), check, failed=failed) in parts:
+        if part_of(path.relative_to(folder).as_posix(), checks, failed=failed) in parts:
             path.unlink(missing_ok=True)
     for inner in _folders(folder):
         with suppress(OSError):  # not empty

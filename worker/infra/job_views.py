@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from schemas.jobs import ChunkState, JobStatus, Tally, total_of
+from schemas.jobs import ChunkState, JobStatus, Phase, Tally, total_of
 from schemas.permissions import Actor
 from schemas.tables import callbacks, job_chunks, jobs, tenants
 from worker.infra import retention, scope
@@ -83,6 +83,12 @@ def one(connection: sa.Connection, actor: Actor, public_id: str) -> JobView | No
     return replace(view, family=tuple(_with_tallies(connection, list(rows))))
 
 
+def report_parts(connection: sa.Connection, job_id: int) -> int:
+    """In how many parts the CSV report of a job (by its inner id) is stored, if it is there."""
+    query = sa.select(sa.func.count()).where(job_chunks.c.job_id == job_id, job_chunks.c.phase == Phase.RENDER)
+    return max(int(connection.execute(query).scalar_one()), 1)
+
+
 def _family(connection: sa.Connection, job_id: int) -> list[int]:
     """A job, those whose rows it mends, and all that mend theirs; at most `LARGEST_FAMILY`."""
     up = sa.select(jobs.c.id, jobs.c.parent_id).where(jobs.c.id == job_id).cte("up", recursive=True)
@@ -125,7 +131,7 @@ def _with_tallies(connection: sa.Connection, rows: list[sa.Row[Any]]) -> list[Jo
     written: dict[int, list[Tally]] = {}
     if open_ids:
         query = sa.select(job_chunks.c.job_id, job_chunks.c.tally).where(
-            job_chunks.c.job_id.in_(open_ids), job_chunks.c.tally.is_not(None)
+            job_chunks.c.job_id.in_(open_ids), job_chunks.c.phase == Phase.WRITE, job_chunks.c.tally.is_not(None)
         )
         for job_id, tally in connection.execute(query):
             written.setdefault(job_id, []).append(Tally.from_json(tally))

@@ -116,13 +116,40 @@ class CheckedJob:
     review: Mapping[str, Any] | None = None
 
 
+def end_read(
+    connection: sa.Connection, lease: Lease, file_facts: Mapping[str, Any], batch_rows: Sequence[int]
+) -> Phase | None:
+    """Enter the batches of a large file, each to be validated by itself; answers the phase whose work is now there.
+
+    A job that was cancelled meanwhile ends here: nothing is known of its rows.
+    """
+    _end_work(connection, lease)
+    values = {"file_facts": dict(file_facts), "read_token": lease.token, "pieces_left": len(batch_rows)}
+    if _change(connection, lease, **values).status == JobStatus.CANCELLING:
+        return ledger.settle(connection, lease.job_id)
+    ledger.add_work(connection, lease.job_id, Phase.VALIDATE, dict(enumerate(batch_rows)))
+    return Phase.VALIDATE
+
+
+def end_validate(connection: sa.Connection, lease: Lease, key: str) -> Phase | None:
+    """Note a batch as validated, its findings under `key`; after the last one all rows are looked at together."""
+    _end_work(connection, lease, result_key=key)
+    job = _change(connection, lease, pieces_left=jobs.c.pieces_left - 1)
+    if job.status == JobStatus.CANCELLING:
+        return ledger.settle(connection, lease.job_id)
+    if job.pieces_left:
+        return None
+    ledger.add_work(connection, lease.job_id, Phase.CUT, {0: 0})
+    return Phase.CUT
+
+
 def end_check(connection: sa.Connection, lease: Lease, checked: CheckedJob) -> Phase | None:
     """Enter the chunks, or the report if there is nothing to write; answers the phase whose work is now there.
 
     None for a job that waits to be confirmed: its chunks are entered, and nobody gets them yet. Of a job that was
     cancelled while it was checked nothing is written, and what was found out is reported.
     """
-    _end_work(connection, lease, None, None)
+    _end_work(connection, lease)
     status = _change(
         connection,
         lease,
@@ -130,8 +157,9 @@ def end_check(connection: sa.Connection, lease: Lease, checked: CheckedJob) -> P
         rows_total=checked.rows_total,
         rows_done=checked.rows_total - sum(checked.chunk_rows),
         tally=checked.tally.to_json(),
+        read_token=lease.read or lease.token,
         check_token=lease.token,
-        chunks_left=len(checked.chunk_rows),
+        pieces_left=len(checked.chunk_rows),
     ).status
     if status == JobStatus.CANCELLING:
         return ledger.settle(connection, lease.job_id)
@@ -152,11 +180,11 @@ def end_chunk(
 
     `LostLeaseError` if the lease is gone or the job has ended: nothing of the transaction may count then.
     """
-    _end_work(connection, lease, result_key, tally, image_key)
-    job = _change(connection, lease, chunks_left=jobs.c.chunks_left - 1, rows_done=jobs.c.rows_done + lease.rows)
+    _end_work(connection, lease, result_key=result_key, tally=tally.to_json(), image_key=image_key)
+    job = _change(connection, lease, pieces_left=jobs.c.pieces_left - 1, rows_done=jobs.c.rows_done + lease.rows)
     if job.status == JobStatus.CANCELLING:
         return ledger.settle(connection, lease.job_id)
-    return None if job.chunks_left else ledger.to_report(connection, lease.job_id)
+    return None if job.pieces_left else ledger.to_report(connection, lease.job_id)
 
 
 def halve(connection: sa.Connection, lease: Lease, rows: Sequence[int]) -> list[int]:
@@ -168,7 +196,7 @@ def halve(connection: sa.Connection, lease: Lease, rows: Sequence[int]) -> list[
     """
     update_held(connection, lease, {"state": ChunkState.DEAD, "lease_until": None})
     # Locks the job: while two chunks are halved at once each sees what the other has entered, or nothing of it.
-    _change(connection, lease, chunks_left=jobs.c.chunks_left + len(rows) - 1)
+    _change(connection, lease, pieces_left=jobs.c.pieces_left + len(rows) - 1)
     of_job = sa.select(sa.func.count(), sa.func.count().filter(job_chunks.c.state == ChunkState.DEAD)).where(
         job_chunks.c.job_id == lease.job_id, job_chunks.c.phase == lease.phase
     )
@@ -187,9 +215,32 @@ def dead(connection: sa.Connection, job_id: int) -> int:
     return connection.execute(query).scalar_one()
 
 
+def end_merge(connection: sa.Connection, lease: Lease, tally: Tally, batch_rows: Sequence[int]) -> Phase:
+    """Every row's result stands, and adds up to `tally`. Enter the parts of the report, to be rendered one by one."""
+    _end_work(connection, lease, tally=tally.to_json())
+    _change(connection, lease, pieces_left=len(batch_rows))
+    ledger.add_work(connection, lease.job_id, Phase.RENDER, dict(enumerate(batch_rows)))
+    return Phase.RENDER
+
+
+def end_render(connection: sa.Connection, lease: Lease) -> Phase | None:
+    """Note a part of the report as stored; the last one is the job's end. Answers as `end_report`."""
+    _end_work(connection, lease)
+    if _change(connection, lease, pieces_left=jobs.c.pieces_left - 1).pieces_left:
+        return None
+    merged = sa.select(job_chunks.c.tally).where(
+        job_chunks.c.job_id == lease.job_id, job_chunks.c.phase == Phase.REPORT
+    )
+    return _finish(connection, lease, Tally.from_json(connection.execute(merged).scalar_one()))
+
+
 def end_report(connection: sa.Connection, lease: Lease, tally: Tally) -> Phase | None:
     """The job's end: its counts are fixed and its report stands. Answers the phase whose work is now there, if any."""
-    _end_work(connection, lease, None, None)
+    _end_work(connection, lease)
+    return _finish(connection, lease, tally)
+
+
+def _finish(connection: sa.Connection, lease: Lease, tally: Tally) -> Phase | None:
     job = _change(connection, lease, tally=tally.to_json())
     ending = JobStatus.COMPLETED_WITH_ERRORS if tally.count(Outcome.FAILED) else JobStatus.COMPLETED
     cancelled = job.status == JobStatus.CANCELLING
@@ -206,18 +257,18 @@ def fail(connection: sa.Connection, lease: Lease, problem: Mapping[str, Any]) ->
 
     Answers the phase whose work is now there, if any.
     """
-    _end_work(connection, lease, None, None)
+    _end_work(connection, lease)
     # Locked before it is counted: a chunk that is just being committed is either in the tally or finds the job ended.
     _change(connection, lease, problem=dict(problem))
     _change(connection, lease, tally=tally_of(connection, lease.job_id).to_json())
     return ledger.end(connection, lease.job_id, JobStatus.FAILED)
 
 
-def result_keys(connection: sa.Connection, job_id: int) -> list[str]:
-    """The result files of a job's chunks, in chunk order."""
+def result_keys(connection: sa.Connection, job_id: int, phase: Phase = Phase.WRITE) -> list[str]:
+    """The result files of a job's chunks, or of its batches (VALIDATE), in their order."""
     query = (
         sa.select(job_chunks.c.result_key)
-        .where(job_chunks.c.job_id == job_id, job_chunks.c.phase == Phase.WRITE)
+        .where(job_chunks.c.job_id == job_id, job_chunks.c.phase == phase)
         .order_by(job_chunks.c.number)
     )
     return [key for key in connection.execute(query).scalars() if key is not None]
@@ -237,7 +288,9 @@ def tally_of(connection: sa.Connection, job_id: int) -> Tally:
     """How a job's rows stand now: what checking settled, and every chunk that is written."""
     checked = connection.execute(sa.select(jobs.c.tally).where(jobs.c.id == job_id)).scalar_one()
     written = connection.execute(
-        sa.select(job_chunks.c.tally).where(job_chunks.c.job_id == job_id, job_chunks.c.tally.is_not(None))
+        sa.select(job_chunks.c.tally).where(
+            job_chunks.c.job_id == job_id, job_chunks.c.phase == Phase.WRITE, job_chunks.c.tally.is_not(None)
+        )
     ).scalars()
     return total_of([Tally.from_json(checked), *map(Tally.from_json, written)])
 
@@ -248,12 +301,12 @@ def job_row(connection: sa.Connection, job_id: int) -> sa.Row[Any]:
 
 
 def _change(connection: sa.Connection, lease: Lease, **values: Any) -> sa.Row[Any]:  # noqa: ANN401 - columns
-    """Change the job, which locks it; answers its `status` and `chunks_left`. `LostLeaseError` if it has ended."""
+    """Change the job, which locks it; answers its `status` and `pieces_left`. `LostLeaseError` if it has ended."""
     changed = (
         jobs.update()
         .where(jobs.c.id == lease.job_id, jobs.c.status.not_in(TERMINAL))
         .values(values)
-        .returning(jobs.c.status, jobs.c.chunks_left)
+        .returning(jobs.c.status, jobs.c.pieces_left)
     )
     row = connection.execute(changed).one_or_none()
     if row is None:
@@ -261,14 +314,12 @@ def _change(connection: sa.Connection, lease: Lease, **values: Any) -> sa.Row[An
     return row
 
 
-def _end_work(
-    connection: sa.Connection, lease: Lease, result_key: str | None, tally: Tally | None, image_key: str | None = None
-) -> None:
-    values = {
+def _end_work(connection: sa.Connection, lease: Lease, **values: Any) -> None:  # noqa: ANN401 - columns
+    """A piece of work is done; `values` is what came of it. `LostLeaseError` if the lease is gone."""
+    done = {
         "state": ChunkState.DONE,
         "lease_until": None,
-        "result_key": result_key,
-        "image_key": image_key,
-        "tally": None if tally is None else tally.to_json(),
+        "ended_at": sa.func.clock_timestamp(),
+        "seconds": {stage: round(spent, 6) for stage, spent in lease.seconds.items()},
     }
-    update_held(connection, lease, values)
+    update_held(connection, lease, done | values)

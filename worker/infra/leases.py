@@ -6,13 +6,15 @@ One claim and one fence serve them all, at the first run and after any crash. Wh
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
 
-from schemas.jobs import WORKED_IN, ChunkState, JobStatus, Phase
+from schemas.jobs import WORKED_IN, ChunkState, JobStatus, Phase, Stage
 from schemas.tables import job_chunks, jobs, lease_tokens
 from worker.infra import ledger
 from worker.infra.ledger import in_seconds
@@ -35,35 +37,78 @@ class Lease:
     attempt: int
     rows: int
     check: int  # the token of the committed check, whose files count; 0 while there is none
+    read: int = 0  # the token of the committed reading, as `check`
     setbacks: int = 0  # tries that did not count
     held_up_seconds: float = 0.0  # since the first of them
+    seconds: dict[Stage, float] = field(default_factory=dict, compare=False)  # what its stages took until now
+
+    @contextmanager
+    def timed(self, stage: Stage) -> Iterator[None]:
+        """Count what the block takes as time of a stage."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - began
 
 
-def claim(connection: sa.Connection, phase: Phase, lease_seconds: float) -> Lease | None:
-    """Take the next piece of work of a phase, of the tenant with the fewest pieces running, or None if there is none.
+def claim(connection: sa.Connection, phases: Phase | tuple[Phase, ...], lease_seconds: float) -> Lease | None:
+    """Take the next piece of work of some phases, or None if there is none.
 
-    One statement; rows that another worker is just taking are passed over. Callbacks count among callbacks only: they
-    have workers of their own, and a slow receiver must not put back its tenant's imports.
+    The tenant with the fewest pieces running comes first, then the one that has waited longest for its turn; the same
+    among its jobs. So a small file waits for pieces of a large one, never for all of it, and none waits for ever.
+    Callbacks are claimed apart: they have workers of their own, and a slow receiver must not put back its tenant's
+    imports.
+
+    One statement; rows that another worker is just taking are passed over.
     """
+    phases = (phases,) if isinstance(phases, Phase) else phases
     is_callback = job_chunks.c.phase == Phase.CALLBACK
     running = (
         sa.select(jobs.c.tenant_id, sa.func.count().label("pieces"))
         .join(job_chunks, job_chunks.c.job_id == jobs.c.id)
-        .where(job_chunks.c.state == ChunkState.LEASED, is_callback if phase is Phase.CALLBACK else ~is_callback)
+        .where(job_chunks.c.state == ChunkState.LEASED, is_callback if Phase.CALLBACK in phases else ~is_callback)
         .group_by(jobs.c.tenant_id)
         .cte("running")
     )
-    picked = (
-        sa.select(job_chunks.c.job_id, job_chunks.c.phase, job_chunks.c.number)
+    due = (
+        sa.select(job_chunks.c.job_id, job_chunks.c.phase, job_chunks.c.number, jobs.c.tenant_id)
         .join(jobs, jobs.c.id == job_chunks.c.job_id)
-        .outerjoin(running, running.c.tenant_id == jobs.c.tenant_id)
         .where(
-            job_chunks.c.phase == phase,
+            sa.or_(*(sa.and_(job_chunks.c.phase == phase, jobs.c.status.in_(WORKED_IN[phase])) for phase in phases)),
             job_chunks.c.state == ChunkState.PENDING,
             job_chunks.c.next_attempt_at <= sa.func.now(),
-            jobs.c.status.in_(WORKED_IN[phase]),
         )
-        .order_by(sa.func.coalesce(running.c.pieces, 0), job_chunks.c.job_id, job_chunks.c.number)
+        .cte("due")
+    )
+    # Tokens only grow, so the last one that a job was given tells how long ago it had its turn.
+    all_pieces = job_chunks.alias()
+    turn = (
+        sa.select(all_pieces.c.job_id, sa.func.max(all_pieces.c.lease_token).label("token"))
+        .where(all_pieces.c.job_id.in_(sa.select(due.c.job_id)))
+        .group_by(all_pieces.c.job_id)
+        .cte("turn")
+    )
+    of_tenant = (
+        sa.select(jobs.c.tenant_id, sa.func.max(turn.c.token).label("token"))
+        .join(turn, turn.c.job_id == jobs.c.id)
+        .group_by(jobs.c.tenant_id)
+        .cte("turn_of_tenant")
+    )
+    picked = (
+        sa.select(job_chunks.c.job_id, job_chunks.c.phase, job_chunks.c.number)
+        .join(due, ledger.same_work(job_chunks.c, due.c))
+        .join(turn, turn.c.job_id == due.c.job_id)
+        .join(of_tenant, of_tenant.c.tenant_id == due.c.tenant_id)
+        .outerjoin(running, running.c.tenant_id == due.c.tenant_id)
+        .where(job_chunks.c.state == ChunkState.PENDING, job_chunks.c.next_attempt_at <= sa.func.now())
+        .order_by(
+            sa.func.coalesce(running.c.pieces, 0),
+            sa.func.coalesce(of_tenant.c.token, 0),
+            sa.func.coalesce(turn.c.token, 0),
+            job_chunks.c.job_id,
+            job_chunks.c.number,
+        )
         .limit(1)
         .with_for_update(of=job_chunks, skip_locked=True)
         .cte("picked")
@@ -71,9 +116,9 @@ def claim(connection: sa.Connection, phase: Phase, lease_seconds: float) -> Leas
     # A claim and `ledger.hold` wait for each other, and afterwards the status is looked at again: who cancels a job
     # sees every piece that is taken. Nothing else has to wait for this lock.
     job = (
-        sa.select(jobs.c.id, jobs.c.public_id, jobs.c.tenant_id, jobs.c.check_token)
+        sa.select(jobs.c.id, jobs.c.public_id, jobs.c.tenant_id, jobs.c.check_token, jobs.c.read_token)
         .join(picked, picked.c.job_id == jobs.c.id)
-        .where(jobs.c.status.in_(WORKED_IN[phase]))
+        .where(sa.or_(*(sa.and_(picked.c.phase == phase, jobs.c.status.in_(WORKED_IN[phase])) for phase in phases)))
         .with_for_update(of=jobs, read=True, key_share=True)
         .cte("job")
     )
@@ -85,9 +130,11 @@ def claim(connection: sa.Connection, phase: Phase, lease_seconds: float) -> Leas
             lease_token=lease_tokens.next_value(),
             lease_until=in_seconds(lease_seconds),
             attempt=job_chunks.c.attempt + 1,
+            claimed_at=sa.func.now(),
         )
         .returning(
             job_chunks.c.job_id,
+            job_chunks.c.phase,
             job.c.public_id,
             job.c.tenant_id,
             job_chunks.c.number,
@@ -95,6 +142,7 @@ def claim(connection: sa.Connection, phase: Phase, lease_seconds: float) -> Leas
             job_chunks.c.attempt,
             job_chunks.c.rows,
             sa.func.coalesce(job.c.check_token, 0).label("check_token"),
+            sa.func.coalesce(job.c.read_token, 0).label("read_token"),
             job_chunks.c.setbacks,
             sa.func.coalesce(sa.extract("epoch", sa.func.now() - job_chunks.c.setback_since), 0).label(
                 "held_up_seconds"
@@ -104,18 +152,19 @@ def claim(connection: sa.Connection, phase: Phase, lease_seconds: float) -> Leas
     row = connection.execute(taken).one_or_none()
     if row is None:
         return None
-    if phase is Phase.CHECK:
+    if row.phase == Phase.CHECK:
         ledger.move(connection, row.job_id, JobStatus.CHECKING)
     return Lease(
         job_id=row.job_id,
         job=row.public_id,
         tenant_id=row.tenant_id,
-        phase=phase,
+        phase=Phase(row.phase),
         number=row.number,
         token=row.lease_token,
         attempt=row.attempt,
         rows=row.rows,
         check=row.check_token,
+        read=row.read_token,
         setbacks=row.setbacks,
         held_up_seconds=float(row.held_up_seconds),
     )

@@ -39,7 +39,7 @@ def confirm(connection: sa.Connection, job_id: int) -> Phase:
     if not connection.execute(in_time).scalar_one():
         raise WrongStateError(RequestCode.REVIEW_EXPIRED, job.status)
     ledger.move(connection, job_id, JobStatus.RUNNING)
-    return Phase.WRITE if job.chunks_left else ledger.to_report(connection, job_id)
+    return Phase.WRITE if job.pieces_left else ledger.to_report(connection, job_id)
 
 
 def cancel(connection: sa.Connection, job_id: int) -> Phase | None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from enum import StrEnum
 
 _STAGED = re.compile(r"#\d+$")
-_CHUNK = re.compile(r"\d+\.arrow")
+_CHUNK = re.compile(r"(batches/)?\d+(-\d+)?\.arrow")
 
 
 class Part(StrEnum):
@@ -17,10 +18,10 @@ class Part(StrEnum):
     REPORT = "report"  # what became of the rows, and how to undo it: all the rest
 
 
-def part_of(name: str, check: int | None, *, failed: bool) -> Part:
+def part_of(name: str, checks: Collection[int | None], *, failed: bool) -> Part:
     """Which part a file belongs to, written whole or not, by its name below the job's folder.
 
-    `check` is the lease of the check whose files count, None if there is none. Of a `failed` job nobody has put the
+    `checks` are the leases of the reading and of the check whose files count. Of a `failed` job nobody has put the
     chunks' results together, so undoing what it wrote needs them one by one.
     """
     folder, _, file = _STAGED.sub("", name).partition("/")
@@ -28,7 +29,8 @@ def part_of(name: str, check: int | None, *, failed: bool) -> Part:
         return Part.UPLOAD
     if folder == "results":
         return Part.REPORT if failed else Part.CHUNKS
-    if folder.startswith("check-") and (folder != f"check-{check}" or _CHUNK.fullmatch(file)):
+    counts = folder in {f"check-{check}" for check in checks}
+    if folder.startswith("check-") and (not counts or _CHUNK.fullmatch(file)):
         return Part.CHUNKS
     return Part.REPORT
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,14 @@ from worker.infra import arrow, storage
 
 PORTION = 4096  # rows
 Outcomes = frozenset[Outcome] | None
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """The leases of a job's reading and check that were committed: their files are the ones that count."""
+
+    read: int
+    check: int
 
 
 class Published:
@@ -71,24 +80,24 @@ class Published:
 
 
 @contextmanager
-def open_report(job: str, check: int, layout: Layout, *, preview: bool = False) -> Iterator[Published]:
+def open_report(job: str, tokens: Tokens, layout: Layout, *, preview: bool = False) -> Iterator[Published]:
     """Open a job's report; or, as a `preview`, what a job under review would have in it.
 
     `storage.MissingFileError` if it is not there (any more).
     """
-    key = storage.preview_key(job, check) if preview else storage.results_key(job)
-    with arrow.batches(storage.rows_key(job, check)) as cells, arrow.batches(key) as results:
+    key = storage.preview_key(job, tokens.check) if preview else storage.results_key(job)
+    with arrow.batches(storage.rows_key(job, tokens.read)) as cells, arrow.batches(key) as results:
         yield Published(layout, cells, results.table())
 
 
 def stream_report(
-    job: str, check: int, layout: Layout, outcomes: Outcomes, *, preview: bool = False
+    job: str, tokens: Tokens, layout: Layout, outcomes: Outcomes, *, preview: bool = False
 ) -> Iterator[tuple[pa.RecordBatch, pa.Table]]:
     """A report's rows from the first to the last; open for as long as it is read.
 
     `storage.MissingFileError` at once if it is not there (any more): in the middle of an answer it would be too late.
     """
-    rows = _opened(open_report(job, check, layout, preview=preview), outcomes)
+    rows = _opened(open_report(job, tokens, layout, preview=preview), outcomes)
     next(rows)
     return rows
 

@@ -63,7 +63,7 @@ class Ended:
 
     job_id: int
     job: str  # its public id
-    check: int | None
+    checks: tuple[int | None, ...]  # as in `parts.part_of`
     failed: bool
     over: frozenset[Part]
     kept: frozenset[Part]
@@ -77,6 +77,7 @@ def hold(connection: sa.Connection, job_id: int) -> Ended | None:
     query = (
         sa.select(
             jobs.c.public_id,
+            jobs.c.read_token,
             jobs.c.check_token,
             jobs.c.status,
             *(mark.label(f"keeps_{part}") for part, mark in _MARKS.items()),
@@ -95,8 +96,8 @@ def hold(connection: sa.Connection, job_id: int) -> Ended | None:
     over = frozenset(part for part in kept if found[f"gone_{part}"])
     if Part.REPORT in over:
         over |= kept & {Part.CHUNKS}  # of no use without it
-    failed = row.status == JobStatus.FAILED
-    return Ended(job_id, row.public_id, row.check_token, failed, over, kept - over) if over else None
+    failed, checks = row.status == JobStatus.FAILED, (row.read_token, row.check_token)
+    return Ended(job_id, row.public_id, checks, failed, over, kept - over) if over else None
 
 
 def mark(connection: sa.Connection, ended: Ended) -> None:

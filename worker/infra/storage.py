@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -63,11 +64,16 @@ def listed_key(job: str) -> str:
 
 
 def rows_key(job: str, check: int) -> str:
-    """The file's own cells, as text, in file order (Arrow).
+    """The file's own cells, as text, in file order (Arrow): a record batch for each batch that was read.
 
-    `check` is the lease of the check that made them: one that comes too late must not overwrite what counts.
+    `check` is the lease under which they were read: one that comes too late must not overwrite what counts.
     """
     return f"{folder_of(job)}/check-{check}/rows.arrow"
+
+
+def batch_key(job: str, check: int, number: int, lease_token: int) -> str:
+    """What was found for one batch of rows (Arrow), named by the finder's lease; `check` as in `rows_key`."""
+    return f"{folder_of(job)}/check-{check}/batches/{number:06}-{lease_token}.arrow"
 
 
 def checked_key(job: str, check: int) -> str:
@@ -100,9 +106,9 @@ def results_key(job: str) -> str:
     return f"{folder_of(job)}/results.arrow"
 
 
-def report_key(job: str) -> str:
-    """The whole report as CSV."""
-    return f"{folder_of(job)}/report.csv"
+def report_key(job: str, part: int = 0) -> str:
+    """A part of the report as CSV, the first with the header; most have no more than one."""
+    return f"{folder_of(job)}/report.csv" if part == 0 else f"{folder_of(job)}/report-{part:06}.csv"
 
 
 @lru_cache(maxsize=1)
@@ -113,21 +119,23 @@ def store() -> ObjectStore:
 
 
 class Receiver:
-    """A file being written block by block, counted and digested on the way.
+    """A file being written block by block, counted and, with `digest`, digested on the way.
 
     Nothing is visible under the key before `commit`; a receiver that is dropped leaves nothing. Raises `StoreError`.
     """
 
-    def __init__(self, key: str) -> None:
+    def __init__(self, key: str, *, digest: bool = True) -> None:
         self.size = 0
+        self._digests = digest
         self.sha256 = hashlib.sha256()
         self._key = key
         with _told_alike(key):
             self._writer: Any = obstore.open_writer(store(), key, buffer_size=BLOCK)
 
-    def write(self, block: bytes) -> int:
+    def write(self, block: bytes | memoryview) -> int:
         self.size += len(block)
-        self.sha256.update(block)
+        if self._digests:
+            self.sha256.update(block)
         with _told_alike(self._key):
             self._writer.write(block)
         return len(block)
@@ -170,11 +178,18 @@ def get(key: str) -> memoryview:
         return memoryview(obstore.get(store(), key).bytes())
 
 
-def stream(key: str) -> Iterator[bytes]:
-    """A file's content, block by block. `MissingFileError` if it is not there, raised before the first block."""
+def stream(key: str, *following: str) -> Iterator[bytes]:
+    """A file's content, block by block, and then that of others.
+
+    `MissingFileError` if the first is not there, raised before its first block.
+    """
     with _told_alike(key):
         found = obstore.get(store(), key)
-    return (bytes(block) for block in found.stream(min_chunk_size=BLOCK))
+    return chain((bytes(block) for block in found.stream(min_chunk_size=BLOCK)), *map(_streamed, following))
+
+
+def _streamed(key: str) -> Iterator[bytes]:
+    yield from stream(key)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Checks every row by itself, whole columns at a time, then the file as a whole for duplicates (R10, R12, R14..R16).
+"""Checks every row by itself, whole columns at a time (R10, R12, R14, R15).
 
 The same for every kind of job; a column that the kind does not have is empty. Sees cells and names, nothing of the
 inventory: what the world says about a number is told by `resolve`.
@@ -6,27 +6,25 @@ inventory: what the world says about a number is told by `resolve`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from schemas import cells, permissions, phone
+from schemas import cells, phone
 from schemas.codes import FAULTS, Code, fault_bit, number_of
 from schemas.columns import Column
-from schemas.jobs import Accept, JobKind, JobOptions, OnExisting
+from schemas.jobs import Accept, JobKind, JobOptions
 from schemas.names import fold
-from schemas.results import CHUNK, RESULTS, first_code
-from schemas.services import NO_SERVICE, Service, given, read_services
+from schemas.results import CHECKED, first_code
+from schemas.services import NO_SERVICE, read_services
 from worker.stages import ranges
-from worker.stages.ranges import Blocks, overlapping
+from worker.stages.ranges import Blocks
 from worker.stages.read import RowBatch
 
-BLANK, DUPLICATE, CONFLICT = map(number_of, (Code.BLANK_ROW, Code.DUPLICATE_IN_FILE, Code.CONFLICTING_DUPLICATE))
-CONFLICT_BIT = np.uint64(fault_bit(Code.CONFLICTING_DUPLICATE, Column.PHONE_NUMBER))
-OVERLAP_BIT = np.uint64(fault_bit(Code.CONFLICTING_DUPLICATE, Column.END_NUMBER))
+BLANK = number_of(Code.BLANK_ROW)
 LARGEST_BLOCK = 10_000
 TOO_WIDE_BIT = np.uint64(fault_bit(Code.ROW_TOO_WIDE, Column.NONE))
 NO_TARGET_BIT = np.uint64(fault_bit(Code.MISSING_VALUE, Column.TARGET))
@@ -48,7 +46,7 @@ class Names:
 
 @dataclass(frozen=True)
 class CheckedRows:
-    """Rows checked one by one: arrays of one length, in file order. Dtypes as in `schemas.results`."""
+    """Rows checked one by one: arrays of one length, in file order. Dtypes as in `schemas.results.CHECKED`."""
 
     row: np.ndarray
     code: np.ndarray
@@ -65,42 +63,23 @@ class CheckedRows:
     service: np.ndarray
     numbers: np.ndarray
 
-    @classmethod
-    def concat(cls, parts: Sequence[CheckedRows]) -> CheckedRows:
-        return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
+    def table(self) -> pa.Table:
+        """The same as a table (`schemas.results.CHECKED`)."""
+        return pa.table([pa.array(getattr(self, field.name), field.type) for field in CHECKED], schema=CHECKED)
 
 
 @dataclass(frozen=True)
-class CheckedFile:
-    """A whole file checked: a result for every row that is settled, and the others in the order of their numbers."""
+class Parts:
+    """The rows of a whole file in parts that are at hand (`worker.stages.cut.Batches`)."""
 
-    rows: CheckedRows
-    duplicate_of: np.ndarray  # int64: the first row's own number, 0 where the row is no duplicate
-    order: np.ndarray  # int64: places of the rows to be written, by ascending number
-
-    def results(self) -> pa.Table:
-        """Every row's standing (`schemas.results.RESULTS`)."""
-        rows = self.rows
-        written = np.zeros(len(rows.row), dtype=np.int32)
-        columns = (
-            rows.row, rows.code, rows.faults, rows.warnings, rows.e164, self.duplicate_of, rows.numbers, written,
-        )  # fmt: skip
-        return pa.table([pa.array(c, f.type) for c, f in zip(columns, RESULTS, strict=True)], schema=RESULTS)
+    parts: Sequence[CheckedRows]
 
     @property
-    def numbers(self) -> int:
-        """How many numbers are to be written."""
-        return int(self.rows.numbers[self.order].sum())
+    def sizes(self) -> Sequence[int]:
+        return [len(part.row) for part in self.parts]
 
-    def chunks(self, size: int) -> Iterator[pa.Table]:
-        """What is to be written, about `size` numbers at a time (`schemas.results.CHUNK`); no row is split."""
-        for part in ranges.cuts(self.rows.numbers[self.order], size):
-            rows = self.order[part]
-            numbers = self.rows.numbers[rows]
-            place = np.repeat(rows, numbers)
-            columns = {name: getattr(self.rows, name)[place] for name in CHUNK.names if name not in {"place", "e164"}}
-            columns |= {"place": place, "e164": ranges.expanded(self.rows.e164[rows], numbers)}
-            yield pa.table([pa.array(columns[name]) for name in CHUNK.names], schema=CHUNK)
+    def column(self, name: str) -> np.ndarray:
+        return np.concatenate([getattr(part, name) for part in self.parts])
 
 
 def check_rows(  # noqa: PLR0913, PLR0917 - the rows, and all that they are checked by
@@ -182,59 +161,6 @@ def _numbers(  # noqa: PLR0913, PLR0917 - three cells, and how to read them
         blocks = ranges.read_blocks(in_cells, accept_possible=accept_possible, largest=largest)
     warnings = repaired_country.warnings | repaired.warnings | checked.warnings
     return _Numbers(blocks.e164, blocks.faults, warnings, blocks.numbers)
-
-
-def check_file(parts: Sequence[CheckedRows], kind: JobKind, options: JobOptions) -> CheckedFile:
-    """Look at all rows together: of rows with the same number the first sound one in file order wins (R16).
-
-    A row with a fault of its own takes no part: it can neither win, which would lose the number, nor be a duplicate,
-    which would hide the fault.
-    """
-    rows = CheckedRows.concat(parts)
-    overlaps = overlapping(rows.e164, rows.numbers, rows.code == 0)
-    rows.code[overlaps.later] = CONFLICT
-    rows.faults[overlaps.later] |= OVERLAP_BIT
-    sound = np.flatnonzero(rows.code == 0)
-    order = sound[np.argsort(rows.e164[sound], kind="stable")]
-    number = rows.e164[order]
-    is_first = np.r_[True, number[1:] != number[:-1]][: len(order)]
-    first = order[is_first][np.cumsum(is_first) - 1]
-    later, original = order[~is_first], first[~is_first]
-    differs = np.zeros(len(later), dtype=bool)
-    for values in _compared(rows, leaves=kind is JobKind.CHANGE or options.on_existing is OnExisting.UPDATE):
-        differs |= values[later] != values[original]
-    rows.code[later] = np.where(differs, CONFLICT, DUPLICATE)
-    rows.faults[later[differs]] |= CONFLICT_BIT
-    duplicate_of = np.zeros(len(rows.row), dtype=np.int64)
-    duplicate_of[later] = rows.row[original]
-    duplicate_of[overlaps.later] = rows.row[overlaps.earlier]
-    if kind is JobKind.ASSIGN:
-        _refuse_taken_slots(rows, order[is_first], options)
-    return CheckedFile(rows, duplicate_of, order[is_first][rows.code[order[is_first]] == 0])
-
-
-def _compared(rows: CheckedRows, *, leaves: bool) -> Iterator[np.ndarray]:
-    """What two rows of one number must agree in. Left empty means FALSE, unless it leaves what there is (R10, R23)."""
-    for capability in (rows.voice, rows.sms, rows.fax):
-        yield capability if leaves else np.maximum(capability, 0)
-    yield from (rows.voice_carrier_id, rows.sms_carrier_id, rows.target_id, rows.user_id, rows.service, rows.numbers)
-
-
-def _refuse_taken_slots(rows: CheckedRows, order: np.ndarray, options: JobOptions) -> None:
-    """R2: of rows that give one user its number, or its Default DID, the first in file order has it.
-
-    Told here, where all rows are seen: chunks are written in any order (R29).
-    """
-    place = np.sort(order)
-    user, service = given(rows.user_id[place], rows.target_id[place], rows.service[place], options)
-    claimed = (user != 0) & (service & int(Service.VOICE) != 0)
-    claims, user = place[claimed], user[claimed]
-    later = np.ones(len(claims), dtype=bool)
-    later[np.unique(user, return_index=True)[1]] = False
-    code = permissions.check_slot(taken=True)
-    if code is not None:
-        rows.code[claims[later]] = number_of(code)
-        rows.faults[claims[later]] |= np.uint64(fault_bit(code, Column.USER))
 
 
 @dataclass(frozen=True)

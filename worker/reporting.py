@@ -1,0 +1,47 @@
+"""The report of a job: every row's result put back into file order, and rendered as CSV batch by batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from schemas import report, results
+from schemas.codes import Code
+from schemas.findings import Layout
+from schemas.jobs import Stage, Tally
+from worker.infra import arrow, leases, storage
+from worker.infra.faults import Point, pass_by
+from worker.stages.merge import merge
+
+
+def merge_results(lease: leases.Lease, keys: Iterable[str], counted: Tally, unreached: Code | None) -> Tally:
+    """Store the result of every row, from what checking settled and the chunks' results; answers how they stand.
+
+    As `merge`: `IncompleteError` unless every row has exactly one and they add up to what the ledger `counted`.
+    """
+    with lease.timed(Stage.MERGE):
+        checked = arrow.get_table(storage.checked_key(lease.job, lease.check))
+        merged = merge(checked, map(arrow.get_table, keys), counted, unreached)
+        arrow.put_table(storage.results_key(lease.job), merged)
+        return results.tally(merged)
+
+
+def batch_rows(lease: leases.Lease) -> list[int]:
+    """How many rows each batch of the file has; the report has a part for each."""
+    with arrow.batches(storage.rows_key(lease.job, lease.read)) as cells:
+        return [batch.num_rows for batch in cells]
+
+
+def render(lease: leases.Lease, layout: Layout, part: int) -> None:
+    """Store a part of the report. Whoever does it again stores the same bytes."""
+    with (
+        lease.timed(Stage.RENDER),
+        arrow.batches(storage.rows_key(lease.job, lease.read)) as cells,
+        arrow.batches(storage.results_key(lease.job)) as merged,
+        storage.Receiver(storage.report_key(lease.job, part), digest=False) as file,
+    ):
+        start = sum(cells[place].num_rows for place in range(part))
+        if part == 0:
+            file.write(report.csv_header(layout))
+        pass_by(Point.REPORT_HALF_STORED)
+        batch = cells[part]
+        file.write(report.csv_rows(layout, batch, merged.table().slice(start, batch.num_rows)))
