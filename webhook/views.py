@@ -11,6 +11,7 @@ from flask import url_for
 from schemas import accounts, api, permissions, users
 from schemas.jobs import TERMINAL, JobOptions, JobStatus, counts_of, error_summary
 from schemas.permissions import Actor, NumberFacts, Tenant, UserKind
+from schemas.progress import seconds_left, share_done
 from schemas.services import Service
 from schemas.webhooks import message_id
 from worker.infra.carriers import CarrierView
@@ -91,19 +92,28 @@ def _file(row: sa.Row[Any]) -> api.JobFile | None:
 def _progress(row: sa.Row[Any]) -> api.Progress:
     rate = eta = None
     # A job that waited for its confirmation worked for less time than has gone by.
-    if row.seconds and row.rows_done and row.review is None:
-        rate = round(row.rows_done / float(row.seconds), 1)
+    if row.seconds and row.review is None:
+        rate = round(row.rows_done / float(row.seconds), 1) if row.rows_done else None
         if row.status not in TERMINAL:
-            eta = round((row.rows_total - row.rows_done) / rate, 1) if rate else None
+            eta = seconds_left(float(row.seconds), share_done(row.status, _part_done(row)))
+    elif row.status == JobStatus.ACCEPTED and row.seconds_in_queue is not None:
+        eta = float(row.seconds_in_queue)
     return api.Progress(
         phase=row.status,
         rows_total=row.rows_total,
         rows_done=row.rows_done,
         rows_per_second=rate,
-        eta_seconds=eta,
+        eta_seconds=None if eta is None else round(eta, 1),
         queue_position=row.queue_position,
         held_up_since=row.held_up_since,
     )
+
+
+def _part_done(row: sa.Row[Any]) -> float:
+    """How much is done of what a job's status stands for (0 to 1)."""
+    if row.status == JobStatus.RUNNING:
+        return float(row.rows_done / row.rows_total) if row.rows_total else 0.0
+    return 1 - row.pieces_left / row.pieces if row.pieces else 0.0
 
 
 def _links(row: sa.Row[Any]) -> api.JobLinks:

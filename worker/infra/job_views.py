@@ -14,6 +14,7 @@ from worker.infra import retention, scope
 from worker.infra.parts import Part
 
 LARGEST_FAMILY = 100
+LATEST = 20  # jobs that tell how fast it goes at present
 
 
 @dataclass(frozen=True)
@@ -29,13 +30,37 @@ class JobView:
 
 
 def _select(actor: Actor) -> sa.Select[Any]:
-    earlier, undone, parent, ahead = jobs.alias(), jobs.alias(), jobs.alias(), jobs.alias()
+    earlier, undone, parent, ahead, jobs_ended = (jobs.alias() for _ in range(5))
     below = scope.ids_below(actor.tenant)
     # Only jobs that the looker may see are counted: a number of strangers' jobs would tell of them (R3).
     queue = (
         sa.select(sa.func.count())
         .where(ahead.c.status == JobStatus.ACCEPTED, ahead.c.id < jobs.c.id)
         .where(ahead.c.tenant_id.in_(below))
+        .scalar_subquery()
+    )
+    # At the pace of the latest jobs that the looker may see, for the same reason.
+    ended = (
+        sa.select((jobs_ended.c.finished_at - jobs_ended.c.started_at).label("took"), jobs_ended.c.file_size)
+        .where(jobs_ended.c.tenant_id.in_(below), jobs_ended.c.file_size.is_not(None))
+        .where(jobs_ended.c.status.in_([JobStatus.COMPLETED, JobStatus.COMPLETED_WITH_ERRORS]))
+        .order_by(jobs_ended.c.id.desc())
+        .limit(LATEST)
+        .subquery()
+    )
+    pace = sa.select(
+        sa.extract("epoch", sa.func.sum(ended.c.took)) / sa.func.nullif(sa.func.sum(ended.c.file_size), 0)
+    ).scalar_subquery()
+    waiting = (
+        sa.select(sa.func.sum(ahead.c.file_size))
+        .where(ahead.c.finished_at.is_(None), ahead.c.status != JobStatus.REVIEW, ahead.c.id <= jobs.c.id)
+        .where(ahead.c.tenant_id.in_(below))
+        .scalar_subquery()
+    )
+    pieces = (
+        sa.select(sa.func.count())
+        .where(job_chunks.c.job_id == jobs.c.id)
+        .where(job_chunks.c.phase == sa.case((jobs.c.status == JobStatus.CHECKING, Phase.VALIDATE), else_=Phase.RENDER))
         .scalar_subquery()
     )
     held_up = (
@@ -54,6 +79,8 @@ def _select(actor: Actor) -> sa.Select[Any]:
             parent.c.public_id.label("parent_job_id"),
             callbacks.c.public_id.label("callback"),
             sa.case((jobs.c.status == JobStatus.ACCEPTED, queue + 1)).label("queue_position"),
+            sa.case((jobs.c.status == JobStatus.ACCEPTED, waiting * pace)).label("seconds_in_queue"),
+            sa.case((jobs.c.status.in_([JobStatus.CHECKING, JobStatus.PUBLISHING]), pieces)).label("pieces"),
             sa.case((jobs.c.finished_at.is_(None), held_up)).label("held_up_since"),
             sa.extract("epoch", sa.func.coalesce(jobs.c.finished_at, sa.func.now()) - jobs.c.started_at).label(
                 "seconds"
@@ -81,6 +108,11 @@ def one(connection: sa.Connection, actor: Actor, public_id: str) -> JobView | No
         return view
     rows = connection.execute(_select(actor).where(jobs.c.id.in_(ids)).order_by(jobs.c.id))
     return replace(view, family=tuple(_with_tallies(connection, list(rows))))
+
+
+def status_of(connection: sa.Connection, job_id: int) -> str:
+    """Where a job stands, by its inner id, which only those know who have seen it."""
+    return str(connection.execute(sa.select(jobs.c.status).where(jobs.c.id == job_id)).scalar_one())
 
 
 def report_parts(connection: sa.Connection, job_id: int) -> int:
