@@ -16,6 +16,7 @@ import httpx
 
 from tests.benchmarks import figures
 from tests.benchmarks.figures import Figure, Findings, at_least, at_most, guarded
+from tests.benchmarks.imports import warmed
 from tests.benchmarks.lab import Lab, Service
 
 FIRST = 12_125_000_000  # numbers from here on: New York, one after the other
@@ -39,7 +40,7 @@ class Action:
 def scenario(lab: Lab) -> Findings:
     """Every action at least 50,000 rows a second; at most three times its UPDATE, ten times its DELETE."""
     rows, judged = lab.sizes.actions, lab.sizes.judged
-    bench = Bench(lab.service(), rows)
+    bench = Bench(warmed(lab), rows)
     found = bench.rounds(lab.rounds)
     told = []
     for name, pairs in found.items():

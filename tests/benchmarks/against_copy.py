@@ -16,7 +16,7 @@ def scenario(lab: Lab) -> Findings:
 
 
 def _against_copy(lab: Lab, rows: int, limit: Limit | None) -> tuple[list[Figure], list[figures.Json]]:
-    service, file = lab.service(), lab.file(rows)
+    service, file = imports.warmed(lab), lab.file(rows)
     found, copies, written = [], [], b""
     for _ in range(lab.rounds):
         found.append(imports.run(lab, service, file))

@@ -13,7 +13,7 @@ from tests.benchmarks.figures import Json
 
 LOCKS = Path(__file__).parent / "peers"
 ROOT = LOCKS.parents[2]
-QUIET = ("--disable-pip-version-check", "--quiet", "--no-input")
+QUIET = ("--disable-pip-version-check", "--quiet", "--quiet", "--no-input")
 
 
 def python_of(name: str, cache: Path) -> Path:

@@ -25,7 +25,7 @@ def scenario(lab: Lab) -> Findings:
         limit = guarded(sizes.judged and rows in limits, at_most(limits.get(rows, 0)))
         found.append(Figure(f"{rows:,} rows: largest process", most, "MiB", limit, role))
         found += [Figure(f"{rows:,} rows: peak of {role}", peak, "MiB") for role, peak in by_role.items()]
-    web = [by_role[WEB] for by_role in peaks.values()]
+    web = [max(peak for role, peak in by_role.items() if role.startswith(WEB)) for by_role in peaks.values()]
     growth = figures.ratio(web[-1], web[0])
     found.append(Figure("web: peak at most rows / fewest", growth, "x", guarded(sizes.judged, at_most(GROWTH))))
     return Findings(found)
@@ -34,4 +34,4 @@ def scenario(lab: Lab) -> Findings:
 def _peaks(lab: Lab, rows: int) -> dict[str, float]:
     file = lab.file(rows)
     known = [one for one in lab.imports if one.file == file.name]
-    return figures.peaks(one.peaks for one in known or [imports.run(lab, lab.service(), file)])
+    return figures.peaks(one.peaks for one in known or [imports.run(lab, imports.warmed(lab), file)])

@@ -22,7 +22,7 @@ SPARE = 1.15  # some numbers of the file follow one another so closely that less
 
 def scenario(lab: Lab) -> Findings:
     """10 M rows in one file within 20 % of 1 M; 1 M beside 20 M numbers within twice the time of beside none."""
-    service, sizes = lab.service(), lab.sizes
+    service, sizes = imports.warmed(lab), lab.sizes
     big, huge = lab.file(sizes.big), lab.file(sizes.huge)
     empty, large, full, stock = [], [], [], 0
     for _ in range(lab.rounds):

@@ -16,7 +16,7 @@ from pathlib import Path
 import pandas as pd
 
 from tests.benchmarks.figures import Json
-from tests.benchmarks.lab import Lab, Service
+from tests.benchmarks.lab import WORKERS, Lab, Service
 from tests.benchmarks.memory import MIB, Watch
 from webhook.cli.client import Api
 
@@ -25,6 +25,7 @@ COLUMNS = (
     "country"
 )
 BLOCK = 1 << 20
+WARMING = 100_000  # rows: some chunks for every worker
 WAIT = 5  # seconds that a look at a job may take, as the command line has it
 SUCCESSES = {"completed", "completed_with_errors"}
 # As JSON, so that a ledger without these columns gives null.
@@ -106,6 +107,16 @@ def run(lab: Lab, service: Service, file: Path, *, anew: bool = True, **fields: 
     )
     lab.imports.append(found)
     return found
+
+
+def warmed(lab: Lab, workers: int = WORKERS) -> Service:
+    """The service once its processes have done their first work: what they then compile and load, they keep."""
+    service = lab.service(workers)
+    if not service.is_warm:
+        with service.api() as api:
+            ended(api, begin(api, lab.file(WARMING)))
+        service.is_warm = True
+    return service
 
 
 def begin(api: Api, file: Path, **fields: str) -> Json:

@@ -55,6 +55,7 @@ class Service:
     def __init__(self, stack: Stack, connection: psycopg.Connection) -> None:
         self.stack = stack
         self.connection = connection
+        self.is_warm = False  # whether every process has done its first piece of work
 
     @property
     def database_url(self) -> str:

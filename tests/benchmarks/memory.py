@@ -28,7 +28,7 @@ ALL_SERVERS = "postgres, all together"
 
 
 class Watch:
-    """Peaks (MiB) by role while the block runs, read them from `peaks` after it: `web`, `worker`, `postgres`, ..."""
+    """Peaks (MiB) by role while the block runs; after it in `peaks`: `web 1`, `worker 2`, `postgres`, ..."""
 
     def __init__(self) -> None:
         self.peaks: Mapping[str, float] = {}
@@ -50,11 +50,9 @@ class Watch:
         self._over.set()
         self._thread.join()
         self._look()
-        found: dict[str, float] = {ALL_SERVERS: self._servers}
-        for pid, peak in self._highest.items():
-            role = self._known[pid]
-            found[role] = max(peak, found.get(role, 0.0))
-        self.peaks = dict(sorted((role, peak / MIB) for role, peak in found.items()))
+        self.peaks = {role: peak / MIB for role, peak in sorted(self._by_process())} | {
+            ALL_SERVERS: self._servers / MIB
+        }
 
     def _watch(self) -> None:
         looks = 0
@@ -63,6 +61,17 @@ class Watch:
             if looks % LOOKS_PER_ROLL_CALL == 0:
                 self._call_the_roll()
             self._look()
+
+    def _by_process(self) -> Iterator[tuple[str, float]]:
+        """Every process by its role, with a number where several share it; of PostgreSQL's the greatest."""
+        alike: dict[str, list[float]] = defaultdict(list)
+        for pid in sorted(self._highest):
+            alike[self._known[pid]].append(self._highest[pid])
+        for role, found in alike.items():
+            if role == SERVERS or len(found) == 1:
+                yield role, max(found)
+            else:
+                yield from ((f"{role} {place}", peak) for place, peak in enumerate(found, start=1))
 
     def _call_the_roll(self) -> None:
         here = {process.pid: process for process in psutil.Process().children(recursive=True)}

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from tests.benchmarks import figures
 from tests.benchmarks.figures import Figure, Findings, Json, at_most, guarded
-from tests.benchmarks.imports import begin, ended
+from tests.benchmarks.imports import begin, ended, warmed
 from tests.benchmarks.lab import Lab, Service
 from tests.benchmarks.small import Client
 from tests.service import block
@@ -18,7 +18,7 @@ FIRST = 4_152_000_000  # numbers of San Francisco
 
 def scenario(lab: Lab) -> Findings:
     """All twenty are done before the million is half done."""
-    service, file = lab.service(), lab.file(lab.sizes.big)
+    service, file = warmed(lab), lab.file(lab.sizes.big)
     small = _tenants(service)
     shares = []
     for _ in range(lab.rounds):

@@ -110,7 +110,7 @@ def _carried_through(name: str, lab: Lab) -> Findings:
         found = SCENARIOS[name](lab)
     except Exception as error:  # noqa: BLE001 - whatever it is, an hour of other figures must not be lost
         traceback.print_exc()
-        return Findings([Figure("carried through", f"{type(error).__name__}: {error}", "", just("yes"))])
+        return Findings([Figure("carried through", "no", "", just("yes"), f"{type(error).__name__}: {error}")])
     print(f"{time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
     return found
 

@@ -33,7 +33,7 @@ def digests(lab: Lab, sizes: list[int]) -> dict[int, str]:
 
 
 def _digest(lab: Lab, rows: int) -> str:
-    service = lab.service()
+    service = imports.warmed(lab)
     found = imports.run(lab, service, lab.file(rows))
     digest = hashlib.sha256()
     with service.api() as api, api.report(found.job, "all", "csv") as blocks:

@@ -11,7 +11,7 @@ import httpx
 
 from tests.benchmarks import figures
 from tests.benchmarks.figures import Figure, Findings, Json, Limit, at_most, guarded
-from tests.benchmarks.imports import SUCCESSES, WAIT, begin, ended
+from tests.benchmarks.imports import SUCCESSES, WAIT, begin, ended, warmed
 from tests.benchmarks.lab import Lab, Service
 from tests.service import block
 
@@ -25,7 +25,7 @@ Uploader = Callable[[bytes], None]
 
 def scenario(lab: Lab) -> Findings:
     """Alone: half within 250 ms, 95 % within 500 ms. Beside a million rows of another tenant: 95 % within 2 s."""
-    service, contents = lab.service(), _contents()
+    service, contents = warmed(lab), _contents()
     service.empty()
     with Client(service, service.account("reseller")) as client:
         alone: dict[str, list[float]] = {"wait": [], "polling": []}
