@@ -5,6 +5,7 @@ Scenarios take it as it is, empty the tables before what they time, and leave th
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import tempfile
 from contextlib import ExitStack
@@ -15,6 +16,7 @@ from typing import Any, Self
 
 import psycopg
 
+import schemas.sample
 from tests.benchmarks.figures import Json
 from webhook.cli.client import Api
 from webhook.cli.sample import write_sample
@@ -127,7 +129,7 @@ class Lab:
 
     def file(self, rows: int, ending: str = "csv") -> Path:
         """The sample of so many rows; written once, and kept for later runs."""
-        path = self.cache / "files" / f"sample-{rows}.{ending}"
+        path = self.cache / "files" / f"{_generator()}-{rows}.{ending}"
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             draft = path.with_name(f"part-{path.name}")
@@ -140,6 +142,12 @@ class Lab:
         stack.start(with_demo=True)
         connection = self._running.enter_context(psycopg.connect(_plain(stack), autocommit=True))
         return Service(stack, connection)
+
+
+def _generator() -> str:
+    """Which generator writes the samples: another one writes other files."""
+    sources = sorted(Path(schemas.sample.__file__).parent.glob("sample*.py"))
+    return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:12]
 
 
 def _plain(stack: Stack) -> str:

@@ -20,15 +20,15 @@ import psutil
 from tests.service import role_of
 
 LOOK_EVERY = 0.05  # seconds
-LOOKS_PER_ROLL_CALL = 4  # to find new processes is dearer than to look at known ones
+LOOKS_PER_ROLL_CALL = 10  # to find new processes is ten times as dear as to look at known ones
 PAGE = 4096
 MIB = 1 << 20
-SERVERS = "postgres"
-ALL_SERVERS = "postgres, all together"
+SERVERS = "postgres, unshared"
+ALL_SERVERS = "all of postgres, unshared"
 
 
 class Watch:
-    """Peaks (MiB) by role while the block runs; after it in `peaks`: `web 1`, `worker 2`, `postgres`, ..."""
+    """Peaks (MiB) by role while the block runs; after it in `peaks`: `web 1`, `worker 2`, `valkey`, ..."""
 
     def __init__(self) -> None:
         self.peaks: Mapping[str, float] = {}
