@@ -19,8 +19,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --no-input
 LOCKED := install --require-hashes --no-deps --requirement
 # Comparisons over hundreds of thousands of numbers: `make test` runs them, tracing them would take minutes.
 LONG := (every_number or every_field or times_faster)
-COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet pyproject.toml --build-deps-for editable \
-  --allow-unsafe --generate-hashes --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --upgrade --allow-unsafe --generate-hashes \
+  --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+OURS := pyproject.toml --build-deps-for editable
 
 .PHONY: help install demo test check nightly chaos up bench lock docs clean
 
@@ -55,15 +56,18 @@ nightly: $(VENV)/.dev ## look farther with the property tests: 200 sequences of 
 chaos: $(VENV)/.dev ## hurt the whole service in every way, large: SEED=1 repeats a run, KILLS=200 processes at random
 	@$(BIN)/python -m tests.chaos.run $(if $(SEED),--seed $(SEED)) $(if $(KILLS),--kills $(KILLS)) $(if $(ONLY),--only "$(ONLY)")
 
-bench: $(VENV)/.dev ## measure: phone numbers per second, and a whole import against a bare COPY
-	@for file in tests/benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python -m "$$(tr / . <<< "$${file%.py}")"; done
+bench: $(VENV)/.dev ## measure imports, waits, memory and peers against their limits: ONLY=import,small SCALE=0.01 for less
+	@$(BIN)/python -m tests.benchmarks.run $(if $(ONLY),--only "$(ONLY)") $(if $(SCALE),--scale $(SCALE)) $(if $(ROUNDS),--rounds $(ROUNDS))
 
 docs: $(VENV)/.dev ## write the generated tables into README.md
 	@$(BIN)/python -m tests.contract.doc_tables --write
 
-lock: $(VENV)/.dev ## resolve the dependencies anew and write both lock files (use the oldest Python supported)
-	@$(COMPILE) --upgrade --output-file requirements.lock
-	@$(COMPILE) --upgrade --extra dev --constraint requirements.lock --output-file requirements-dev.lock
+lock: $(VENV)/.dev ## resolve the dependencies anew and write the lock files (use the oldest Python supported)
+	@$(COMPILE) $(OURS) --output-file requirements.lock
+	@$(COMPILE) $(OURS) --extra dev --constraint requirements.lock --output-file requirements-dev.lock
+	@for peer in tests/benchmarks/peers/*.in; do \
+	  $(COMPILE) "$$peer" --constraint requirements.lock --output-file "$${peer%.in}.lock"; \
+	done
 
 clean: ## remove .venv and what tools leave behind (not ./var: that is data)
 	@rm -rf $(VENV) .bench .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks.bench_actions import LEAST_ROWS_PER_SECOND, measure
+from tests.benchmarks.actions import LEAST_ROWS_PER_SECOND, Bench
+from tests.benchmarks.lab import Lab, Sizes
 
 ROWS = 20_000
 SLACK = 10  # the machine is busy with other tests, and a start-up counts more where there are few rows
@@ -17,7 +18,8 @@ SLACK = 10  # the machine is busy with other tests, and a start-up counts more w
 
 @pytest.mark.xdist_group("import")
 def test_actions_take_numbers_by_the_thousand(tmp_path: Path) -> None:
-    found = measure(tmp_path, ROWS, rounds=1, workers=2)["actions"]
+    with Lab(Sizes(), cache=tmp_path) as lab:
+        found = Bench(lab.service(), ROWS).rounds(1)
     assert len(found) == 5, "measuring has made sure that each touched all rows"
-    rates = {name: ROWS / figures["job_seconds"] for name, figures in found.items()}
+    rates = {name: ROWS / pairs[0][0] for name, pairs in found.items()}
     assert min(rates.values()) > LEAST_ROWS_PER_SECOND / SLACK, rates

@@ -16,10 +16,13 @@ import pyarrow as pa
 
 from schemas.phone import check_column
 from schemas.phone.metadata import MAIN_ROW, compile_code
+from tests.benchmarks.figures import Figure, Findings
 from tests.unit.phone_corpus import WAYS, Region, regions, some_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from tests.benchmarks.lab import Lab
 
 # Share of rows per country in the usual mixture, and of the ways in which they are written.
 COUNTRIES = {"US": 50, "GB": 12, "DE": 8, "FR": 6, "CA": 6, "AU": 4, "IT": 4, "ES": 4, "AR": 3, "IN": 3}
@@ -33,6 +36,7 @@ SPELLINGS = {
     "off by one": 2,
 }
 NANO = 1e9
+SAMPLE = 20_000  # numbers that are checked one by one
 
 
 @dataclass(frozen=True)
@@ -103,14 +107,34 @@ def compile_everything() -> float:
     return timed(lambda: [compile_code(code) for code in MAIN_ROW])
 
 
+def mixtures() -> dict[str, dict[str, int]]:
+    """Shares of the countries by the mixture's name."""
+    everywhere = {region.name: 1 for region in regions() if region.name != "001"}
+    return {"ten countries": COUNTRIES, "US only": {"US": 1}, f"{len(everywhere)} countries": everywhere}
+
+
+def scenario(lab: Lab) -> Findings:
+    """A column of numbers against `phonenumbers` number by number."""
+    rows = lab.sizes.phone
+    found = [measure(rows, min(rows, SAMPLE), name, mixture) for name, mixture in mixtures().items()]
+    told = [
+        told
+        for one in found
+        for told in (
+            Figure(f"{one.name}: one by one", one.loop, "ns"),
+            Figure(f"{one.name}: as a column", one.column, "ns"),
+            Figure(f"{one.name}: one by one / column", one.ratio, "x"),
+        )
+    ]
+    return Findings(told, {one.name: vars(one) for one in found})
+
+
 def main() -> None:
     rows = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
-    everywhere = {region.name: 1 for region in regions() if region.name != "001"}
-    mixtures = {"ten countries": COUNTRIES, "US only": {"US": 1}, f"{len(everywhere)} countries": everywhere}
     heads = ("rows", "loop ns", "first ns", "column ns", "ratio", "library", "valid")
     print(f"{'mixture':<16}" + "".join(f"{head:>11}" for head in heads))
-    for name, mixture in mixtures.items():
-        figures = measure(rows, min(rows, 20_000), name, mixture)
+    for name, mixture in mixtures().items():
+        figures = measure(rows, min(rows, SAMPLE), name, mixture)
         print(
             f"{name:<16}{rows:>11,}{figures.loop:>11,.0f}{figures.first:>11,.0f}{figures.column:>11,.0f}"
             f"{figures.ratio:>10,.0f}x{figures.by_library:>11.2%}{figures.valid:>11.2%}"
