@@ -96,7 +96,7 @@ class _Stored:
 def _rows_of(lease: leases.Lease, job: Job, row: Row[Any], workdir: Path) -> Iterator[Rows]:
     form = FORMS[job.kind]
     if row.file_name is None:
-        yield read_list(arrow.get_table(storage.listed_key(lease.job)), form)
+        yield read_list(arrow.get_table(storage.listed_key(lease.job)), _limits(get_settings()), form)
         return
     told = job.options
     hints = Hints(told.delimiter, told.encoding, told.sheet, told.header_row)
@@ -225,4 +225,5 @@ def _limits(settings: Settings) -> Limits:
         child_seconds=settings.workbook_seconds,
         inflated_ratio=settings.max_inflated_ratio,
         sheets=settings.max_sheets,
+        batch_rows=settings.rows_per_batch,
     )

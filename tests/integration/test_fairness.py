@@ -14,7 +14,6 @@ from tests.factories import World
 from tests.ledger import FIRST, Ledger, sheet
 from worker import pipeline
 from worker.infra import broker, leases
-from worker.stages import read
 
 WORKER = tuple(phase for phase in Phase if phase is not Phase.CALLBACK)
 
@@ -25,9 +24,8 @@ def ledger(database: sa.Engine) -> Ledger:
 
 
 @pytest.fixture(autouse=True)
-def _small(configure: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
-    configure(rows_per_chunk=5)
-    monkeypatch.setattr(read, "BATCH_ROWS", 10)
+def _small(configure: Callable[..., None]) -> None:
+    configure(rows_per_chunk=5, rows_per_batch=10)
 
 
 def turns(ledger: Ledger, jobs: dict[str, str], phases: tuple[Phase, ...] = WORKER) -> list[str]:

@@ -18,7 +18,6 @@ from tests.service import wait_for
 from worker import giving_up, pipeline, recovery
 from worker.infra import broker, jobs, leases, storage, upkeep
 from worker.infra.settings import get_settings
-from worker.stages import read
 
 OF_A_JOB = [phase for phase in Phase if phase is not Phase.CALLBACK]
 OF_ONE_BATCH = [Phase.CHECK, Phase.WRITE, Phase.REPORT]
@@ -41,10 +40,10 @@ def test_a_second_delivery_finds_nothing_to_do(api: Door, ledger: Ledger, config
 
 
 @pytest.fixture(params=[(phase, rows) for rows in (2, 100) for phase in (OF_A_JOB if rows == 2 else OF_ONE_BATCH)])
-def phase(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Phase:
+def phase(request: pytest.FixtureRequest, configure: Callable[..., None]) -> Phase:
     """Every phase of a file of two batches, and those of one that is checked and reported in one piece."""
     found, rows = request.param
-    monkeypatch.setattr(read, "BATCH_ROWS", rows)
+    configure(rows_per_batch=rows)
     return Phase(found)
 
 
@@ -308,7 +307,6 @@ def test_a_job_whose_file_is_lost_ends(
     api: Door,
     ledger: Ledger,
     configure: Callable[..., None],
-    monkeypatch: pytest.MonkeyPatch,
     tmp_path: Any,  # noqa: ANN401 - a path
     phase: Phase,
     name: str,
@@ -316,8 +314,7 @@ def test_a_job_whose_file_is_lost_ends(
     created: int,
 ) -> None:
     """Not in a loop without end; and what was written by then stays counted (R28)."""
-    monkeypatch.setattr(read, "BATCH_ROWS", 2)
-    configure(max_attempts=2)
+    configure(max_attempts=2, rows_per_batch=2)
     job_id = brought_to(phase, api)
     (lost,) = (tmp_path / "data" / "files" / storage.folder_of(job_id)).glob(name)
     lost.unlink()

@@ -6,6 +6,7 @@ The digests were recorded before the work on large files was cut into pieces; `P
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,6 @@ import pytest
 from tests import sheets
 from tests.door import Door
 from webhook.cli.sample import write_sample
-from worker.stages import read
 
 PIECE = 700  # rows
 DIGESTS = {  # of report.csv, report.jsonl, the report of the failed rows, the undo's report.csv
@@ -51,12 +51,12 @@ def digest(api: Door, job_id: str) -> str:
     return hashlib.sha256(b"".join([*said, api.report(undo["id"])])).hexdigest()
 
 
-@pytest.mark.parametrize("rows", [read.BATCH_ROWS, PIECE], ids=["whole", "in pieces"])
+@pytest.mark.parametrize("rows", [100_000, PIECE], ids=["whole", "in pieces"])
 @pytest.mark.parametrize("name", FILES)
 def test_every_file_is_reported_as_before(
-    name: str, rows: int, api: Door, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, rows: int, api: Door, tmp_path: Path, configure: Callable[..., None]
 ) -> None:
-    monkeypatch.setattr(read, "BATCH_ROWS", rows)
+    configure(rows_per_batch=rows)
     job = api.upload(FILES[name](tmp_path))
     assert job["counts"]["failed"], job["counts"]
     assert digest(api, job["id"]) == DIGESTS[name]

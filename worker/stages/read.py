@@ -37,8 +37,6 @@ from worker.stages.reading.shape import blank_rows
 
 __all__ = ["FileFacts", "FileFault", "Hints", "Limits", "RowBatch", "Rows", "Sheet", "read", "read_list"]
 
-BATCH_ROWS = 1 << 17
-
 
 class Rows(Protocol):
     """What a job's rows are, whether they came as a file or as a list: what was decided about them, and they."""
@@ -66,7 +64,7 @@ class Sheet:
         """
         rows, only_blank = 0, True
         for block in self._source.blocks(self._header.width):
-            for part in _parts(block, self._header.row_number):
+            for part in _parts(block, self._header.row_number, self._limits.batch_rows):
                 rows += len(part.row_number)
                 if rows > self._limits.rows:
                     detail = f"The file has more than {self._limits.rows:,} rows."
@@ -115,9 +113,9 @@ def read(
         yield sheet
 
 
-def read_list(table: pa.Table, form: Form) -> Rows:
+def read_list(table: pa.Table, limits: Limits, form: Form) -> Rows:
     """Rows that did not come as a file (`worker.infra.listed`)."""
-    return ListedRows(table, form, BATCH_ROWS)
+    return ListedRows(table, form, limits.batch_rows)
 
 
 def _facts(source: Source, header: Header) -> FileFacts:
@@ -141,10 +139,10 @@ def _require_rows(sheet: Sheet) -> None:
             return
 
 
-def _parts(block: Block, header_row: int) -> Iterator[Block]:
-    """The block without the header row and what stands above it, in parts of `BATCH_ROWS`."""
+def _parts(block: Block, header_row: int, size: int) -> Iterator[Block]:
+    """The block without the header row and what stands above it, in parts of so many rows."""
     first = int(np.searchsorted(block.row_number, header_row, side="right"))
-    for start in range(first, len(block.row_number), BATCH_ROWS):
-        part = slice(start, start + BATCH_ROWS)
+    for start in range(first, len(block.row_number), size):
+        part = slice(start, start + size)
         surplus = {place - start: text for place, text in block.surplus.items() if start <= place < part.stop}
         yield Block(block.row_number[part], [column[part] for column in block.columns], block.too_wide[part], surplus)

@@ -40,7 +40,8 @@ def fault(code: Code, detail: str, **context: object) -> NoReturn:
 
 @dataclass(frozen=True)
 class Limits:
-    """What one file may cost. Sizes in bytes, `child_seconds` of both CPU and wall clock.
+    """What one file may cost, and in batches of how many rows it is read. Sizes in bytes, `child_seconds` of both CPU
+    and wall clock.
 
     `inflated_ratio`: how many times its size a packed file may become. Deflate packs at most 1032 to 1; tables of
     numbers reach about 40 to 1, very uniform ones 300 to 1. Small files may become what they like.
@@ -55,6 +56,7 @@ class Limits:
     child_seconds: float
     inflated_ratio: int = 400
     sheets: int = 1000
+    batch_rows: int = 1 << 17
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ class FileFacts:
 
 @dataclass(frozen=True)
 class RowBatch:
-    """Up to 131,072 rows in file order; the first four have the same length.
+    """Up to `Limits.batch_rows` rows in file order; the first four have the same length.
 
     `row_number` int64, as the spreadsheet program counts; `cells` one `pa.string()` column per header column, "" where
     the file has none; `too_wide` bool, text stood beyond the last column; `blank` bool, nothing but white space.
