@@ -40,9 +40,9 @@ def fault(code: Code, detail: str, **context: object) -> NoReturn:
 
 @dataclass(frozen=True)
 class Limits:
-    """What one file may cost, and in batches of how many rows it is read. Sizes in bytes, `child_seconds` of both CPU
-    and wall clock.
+    """What one file may cost. Sizes in bytes, `child_seconds` of both CPU and wall clock.
 
+    `batch_rows`: how many rows it is read in at a time, no cost but a bound of memory.
     `inflated_ratio`: how many times its size a packed file may become. Deflate packs at most 1032 to 1; tables of
     numbers reach about 40 to 1, very uniform ones 300 to 1. Small files may become what they like.
     """
