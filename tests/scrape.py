@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flask.testing import FlaskClient
+from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.parser import text_string_to_metric_families
 
 from schemas.measures import Metric
@@ -27,6 +28,10 @@ class Scrape:
         key = frozenset({**dict(zip(metric.labels, labels, strict=True)), **more}.items())
         return self.samples.get((name, key), 0.0)
 
+    def families(self) -> list[Family]:
+        """What was answered, as the parser gives it."""
+        return list(text_string_to_metric_families(self.text))
+
     def nonzero(self, metric: Metric) -> dict[tuple[str, ...], float]:
         """The labels' values of all samples of a metric that are not zero."""
         return {
@@ -46,7 +51,7 @@ def scrape(client: FlaskClient, **headers: str) -> Scrape:
 def parsed(text: str) -> Scrape:
     """An exposition in the text format."""
     found = Scrape(text)
-    for family in text_string_to_metric_families(text):
+    for family in found.families():
         for sample in family.samples:
             key = (sample.name, frozenset(sample.labels.items()))
             assert key not in found.samples, f"twice: {key}"

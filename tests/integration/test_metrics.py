@@ -11,7 +11,6 @@ from collections.abc import Callable
 import pytest
 import sqlalchemy as sa
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
-from prometheus_client.parser import text_string_to_metric_families
 
 from schemas import measures, problems
 from schemas.jobs import JobStatus, Phase
@@ -130,13 +129,15 @@ def test_stage_seconds_are_the_sums_over_a_job_s_pieces(api: Door, ledger: Ledge
 def test_ends_do_not_wait_for_each_other(api: Door, ledger: Ledger) -> None:
     """A worker stands still between a job's end and its commit; another job ends, and the sweep goes by."""
     first = checked(api, 2)
+    ledger.claim()
     second = checked(api, 2, FIRST + 10)
     with ledger.engine.connect() as still:
         row = ledger.ask("SELECT id FROM jobs WHERE public_id = :job", job=first)[0]
         still.execute(sa.text("UPDATE jobs SET status = 'cancelling' WHERE id = :id"), {"id": row.id})
         steps.end(still, row.id, JobStatus.CANCELLED)
-        ending = threading.Thread(target=lambda: [finish(api, ledger, second, 20), recovery.sweep()])
+        ending = threading.Thread(target=finish, args=(api, ledger, second, 20))
         ending.start()
+        recovery.sweep()
         ending.join(DEADLINE)
         assert not ending.is_alive()
         assert scrape(api.client).nonzero(JOBS) == {("upload", "completed"): 1}
@@ -210,7 +211,8 @@ def test_the_time_under_review_is_no_waiting(api: Door, ledger: Ledger) -> None:
 def test_what_the_sweep_finds(api: Door, ledger: Ledger) -> None:
     checked(api, 2)
     ledger.claim()
-    ledger.run("UPDATE job_chunks SET lease_until = now() - interval '1 s', next_attempt_at = now() - interval '1 h'")
+    ledger.run("UPDATE job_chunks SET lease_until = now() - interval '1 s' WHERE state = 'leased'")
+    ledger.run("UPDATE job_chunks SET next_attempt_at = now() - interval '1 h'")
     reviewed = api.send(sheet(3, FIRST + 10), mode="review").json["id"]
     assert pipeline.run(Phase.CHECK)
     ledger.run("UPDATE jobs SET review_until = now() WHERE public_id = :job", job=reviewed)
@@ -270,7 +272,7 @@ def test_a_request_under_way_is_counted_until_its_last_byte(api: Door) -> None:
 def test_every_metric_is_shown_as_the_catalogue_has_it(api: Door) -> None:
     with api.client.get("/livez"):
         pass
-    families = {family.name: family for family in text_string_to_metric_families(scrape(api.client).text)}
+    families = {family.name: family for family in scrape(api.client).families()}
     for metric in measures.METRICS:
         family = families[metric.name.removesuffix("_total")]
         assert (family.type, family.documentation) == (metric.kind, metric.help)
@@ -283,7 +285,8 @@ def test_open_metrics_for_who_asks_for_it(api: Door) -> None:
     accept = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
     with api.client.get("/metrics", headers={"Accept": accept}) as answer:
         assert answer.content_type.startswith("application/openmetrics-text")
-        assert len(list(open_metrics(answer.get_data(as_text=True)))) == len(measures.METRICS)
+        families = list(open_metrics(answer.get_data(as_text=True)))  # type: ignore[no-untyped-call]
+        assert len(families) == len(measures.METRICS)
 
 
 def test_no_tenant_is_told_of(api: Door, world: World) -> None:
