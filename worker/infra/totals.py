@@ -8,6 +8,7 @@ worker stands still before its commit. So a total is the sum of its rows, and th
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,6 +21,8 @@ from schemas.tables import job_chunks, jobs, totals
 
 Figures = Mapping[tuple[Metric, tuple[str, ...]], float]
 """A metric and its labels' values -> the figure."""
+
+_ENDED = sa.bindparam("ended", type_=sa.BigInteger)  # the job's inner id
 
 MOST_ROWS = 20  # of one total, before they are folded
 MOST_FOLDED = 20_000  # in one sweep
@@ -42,8 +45,14 @@ def add_job(connection: sa.Connection, job_id: int) -> None:
     Its rows by outcome and code, where the rows that nobody reached bear the code of what ended the job; the job; its
     pieces and what their stages took.
     """
-    counted = sa.union_all(_job(job_id), _rows(job_id), _unreached(job_id), _pieces(job_id), _stages(job_id))
-    connection.execute(totals.insert().from_select(["name", "labels", "value"], counted))
+    connection.execute(_counted(), {"ended": job_id})
+
+
+@lru_cache(maxsize=1)
+def _counted() -> sa.Insert:
+    """The statement of `add_job`; kept, as putting it together takes longer than running it."""
+    counted = sa.union_all(_job(), _rows(), _unreached(), _pieces(), _stages())
+    return totals.insert().from_select(["name", "labels", "value"], counted)
 
 
 def _line(metric: Metric, labels: list[Any], value: sa.ColumnElement[Any]) -> list[sa.ColumnElement[Any]]:
@@ -54,8 +63,8 @@ def _line(metric: Metric, labels: list[Any], value: sa.ColumnElement[Any]) -> li
     ]
 
 
-def _job(job_id: int) -> sa.Select[Any]:
-    return sa.select(*_line(JOBS, [jobs.c.kind, jobs.c.status], sa.literal(1))).where(jobs.c.id == job_id)
+def _job() -> sa.Select[Any]:
+    return sa.select(*_line(JOBS, [jobs.c.kind, jobs.c.status], sa.literal(1))).where(jobs.c.id == _ENDED)
 
 
 def _results() -> sa.TableValuedAlias:
@@ -71,27 +80,27 @@ def _count(result: sa.TableValuedAlias) -> sa.ColumnElement[Any]:
     return sa.cast(result.c.value[2].astext, sa.BigInteger)
 
 
-def _rows(job_id: int) -> sa.Select[Any]:
+def _rows() -> sa.Select[Any]:
     result = _results()
     line = _line(ROWS, [result.c.value[0].astext, result.c.value[1].astext], _count(result))
-    return sa.select(*line).select_from(jobs.join(result, sa.true())).where(jobs.c.id == job_id)
+    return sa.select(*line).select_from(jobs.join(result, sa.true())).where(jobs.c.id == _ENDED)
 
 
-def _unreached(job_id: int) -> sa.Select[Any]:
+def _unreached() -> sa.Select[Any]:
     result = _results()
     reached = sa.select(sa.func.coalesce(sa.func.sum(_count(result)), 0)).select_from(result).scalar_subquery()
     code = sa.func.coalesce(jobs.c.problem["code"].astext, Code.CANCELLED.value)
     left = jobs.c.rows_total - reached
-    return sa.select(*_line(ROWS, [Outcome.UNPROCESSED.value, code], left)).where(jobs.c.id == job_id, left > 0)
+    return sa.select(*_line(ROWS, [Outcome.UNPROCESSED.value, code], left)).where(jobs.c.id == _ENDED, left > 0)
 
 
-def _pieces(job_id: int) -> sa.Select[Any]:
-    done = (job_chunks.c.job_id == job_id) & (job_chunks.c.state == ChunkState.DONE)
+def _pieces() -> sa.Select[Any]:
+    done = (job_chunks.c.job_id == _ENDED) & (job_chunks.c.state == ChunkState.DONE)
     line = _line(PIECES, [job_chunks.c.phase], sa.func.count())
     return sa.select(*line).where(done).group_by(job_chunks.c.phase)
 
 
-def _stages(job_id: int) -> sa.Select[Any]:
+def _stages() -> sa.Select[Any]:
     """Nothing where a piece has noted no times. What is no number is passed over: no job may fail to end of it."""
     noted = job_chunks.c.seconds
     is_noted = sa.func.jsonb_typeof(noted) == "object"
@@ -103,7 +112,7 @@ def _stages(job_id: int) -> sa.Select[Any]:
     return (
         sa.select(*_line(STAGE_SECONDS, [stage.c.key], seconds))
         .select_from(job_chunks.join(stage, sa.true()))
-        .where(job_chunks.c.job_id == job_id)
+        .where(job_chunks.c.job_id == _ENDED)
         .group_by(stage.c.key)
     )
 
