@@ -201,6 +201,8 @@ jobs = sa.Table(
     sa.Index("ix_jobs_parent_id", "parent_id", postgresql_where=sa.text("parent_id IS NOT NULL")),
     # What every sweep looks for; a few rows at any time.
     sa.Index("ix_jobs_unsettled", "status", postgresql_where=sa.text("status IN ('review', 'cancelling')")),
+    # The jobs that have not ended, as each scrape counts them.
+    sa.Index("ix_jobs_open", "status", postgresql_where=sa.text("finished_at IS NULL")),
     # What is to be removed next: jobs leave each of these indexes once its files are gone.
     *(
         sa.Index(f"ix_jobs_{mark}", "finished_at", postgresql_where=sa.text(f"{mark} AND finished_at IS NOT NULL"))
@@ -241,6 +243,18 @@ job_chunks = sa.Table(
     sa.CheckConstraint("state IN ('pending', 'leased', 'done', 'dead')", name="state"),
     sa.CheckConstraint("(state = 'leased') = (lease_until IS NOT NULL)", name="lease"),
     sa.Index("ix_job_chunks_open", "state", "phase", postgresql_where=sa.text("state IN ('pending', 'leased')")),
+)
+
+# What has been counted since the first day, whatever retention has removed: a total is the sum of its rows. Whoever
+# counts something adds a row, so that nobody waits for anybody else who counts; `worker.infra.totals` folds them.
+totals = sa.Table(
+    "totals",
+    metadata,
+    _key(sa.BigInteger),
+    sa.Column("name", sa.Text, nullable=False),
+    # In the order of the metric's labels (`schemas.measures`).
+    sa.Column("labels", ARRAY(sa.Text), nullable=False),
+    sa.Column("value", sa.Double, nullable=False),
 )
 
 # What a client named its request (`Idempotency-Key`): one row from the moment the request begins.

@@ -11,8 +11,21 @@ from flask import Response, request
 from flask_swagger_ui import get_swaggerui_blueprint
 
 from schemas import api
-from webhook import errors, once
-from webhook.api import actions, callbacks, carriers, health, jobs, numbers, templates, tenants, tokens, uploads, users
+from webhook import errors, measuring, once
+from webhook.api import (
+    actions,
+    callbacks,
+    carriers,
+    health,
+    jobs,
+    metrics,
+    numbers,
+    templates,
+    tenants,
+    tokens,
+    uploads,
+    users,
+)
 from webhook.bodies import form_schema
 from worker.infra import logs
 
@@ -35,12 +48,27 @@ def create_app() -> APIFlask:
     )
     errors.register(app)
     app.register_error_handler(once.ReplayedError, jobs.replay)
-    for resource in (uploads, actions, jobs, numbers, templates, tenants, users, carriers, tokens, callbacks, health):
+    for resource in (
+        uploads,
+        actions,
+        jobs,
+        numbers,
+        templates,
+        tenants,
+        users,
+        carriers,
+        tokens,
+        callbacks,
+        health,
+        metrics,
+    ):
         app.register_blueprint(resource.bp)
     app.register_blueprint(get_swaggerui_blueprint("/docs", "/openapi.json", config={"app_name": "Numberyard API"}))
     app.spec_processor(_complete)
+    app.before_request(measuring.note_route)
     app.before_request(_name_request)
     app.after_request(_seal)
+    app.wsgi_app = measuring.Measured(app.wsgi_app)  # type: ignore[method-assign]
     return app
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from worker.infra import broker, upkeep
+from schemas.measures import SWEEP, Finding
+from worker.infra import broker, totals, upkeep
 from worker.infra.db import transaction
 from worker.infra.faults import Point, pass_by
 from worker.infra.settings import get_settings
@@ -23,7 +24,16 @@ def sweep() -> None:
         with transaction() as connection:
             freed = upkeep.free_expired(connection)
             expired = upkeep.expire_reviews(connection)
-            due = upkeep.settle(connection) + upkeep.overdue(connection, settings.hint_seconds)
+            settled = upkeep.settle(connection)
+            overdue = upkeep.overdue(connection, settings.hint_seconds)
+            found = {
+                Finding.LEASES_EXPIRED: freed,
+                Finding.REVIEWS_EXPIRED: expired,
+                Finding.SETTLED: len(settled),
+                Finding.ANNOUNCED: sum(count for _, _, count in overdue),
+            }
+            totals.add(connection, {(SWEEP, (finding.value,)): count for finding, count in found.items()})
+            totals.fold(connection)
             pass_by(Point.SWEEP_ENTERED)
     except DBAPIError as error:
         log.warning("sweep_failed", error=type(error).__name__)
@@ -33,5 +43,6 @@ def sweep() -> None:
         log.warning("leases_expired", count=freed)
     if expired:
         log.info("reviews_expired", count=expired)
-    for phase, job, count in due:
+    due = [(phase, job, 1) for phase, job in settled if phase is not None]
+    for phase, job, count in due + overdue:
         broker.wake(phase, job, count)

@@ -1,4 +1,4 @@
-"""Renders the documentation's tables from the code: settings, columns, result codes, commands and exit codes.
+"""Renders the documentation's tables from the code: settings, columns, result codes, metrics, commands, exit codes.
 
 `python -m tests.contract.doc_tables` names documents that are not up to date (exit code 1); `--write` writes them.
 Touches nothing but the text between the markers `<!-- begin: NAME -->` and `<!-- end: NAME -->`.
@@ -17,6 +17,7 @@ from pydantic_core import PydanticUndefined
 from schemas.callbacks import RESULTS
 from schemas.codes import ALSO_FILE_CODES, CATALOGUE, Code, Family
 from schemas.columns import REPORT_COLUMNS, SPECS
+from schemas.measures import METRICS
 from schemas.problems import REQUEST_PROBLEMS
 from tests.permission_matrix import ACTORS, CODES, MATRIX, STATES, Action
 from webhook.cli import main as command_line
@@ -147,6 +148,12 @@ def exit_codes() -> str:
     return table(("Exit code", "Meaning"), ((code.value, meaning) for code, meaning in MEANINGS.items()))
 
 
+def metrics() -> str:
+    """What `/metrics` shows."""
+    rows = ((f"`{one.name}`", one.kind, ", ".join(map("`{}`".format, one.labels)), one.help) for one in METRICS)
+    return table(("Metric", "Type", "Labels", "Tells"), rows)
+
+
 def permissions() -> str:
     """Who may do what with a number in which state: one table per action."""
     return "\n".join(_action(action) for action in MATRIX.values())
@@ -177,6 +184,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "callback-results": callback_results,
     "commands": commands,
     "exit-codes": exit_codes,
+    "metrics": metrics,
 }
 
 

@@ -28,6 +28,7 @@ PROMISED = [
     ("get", "/v1/numbers/{e164}"),
     ("get", "/livez"),
     ("get", "/readyz"),
+    ("get", "/metrics"),
 ]
 UNSPECIFIC = {"HEAD", "OPTIONS"}
 

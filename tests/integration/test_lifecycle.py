@@ -585,7 +585,7 @@ def test_the_report_of_a_cancelled_job_is_announced_once(worker: Worker, accepte
     cancel(worker)
     with worker.engine.begin() as connection:
         leases.give_back(connection, lease, 0, counts=True)
-        assert upkeep.settle(connection) == [(Phase.REPORT, accepted, 1)]
+        assert upkeep.settle(connection) == [(Phase.REPORT, accepted)]
         assert upkeep.settle(connection) == []
         assert upkeep.overdue(connection, 5) == []
     assert worker.overdue() == [(Phase.REPORT, accepted, 1)]

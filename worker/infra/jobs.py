@@ -25,8 +25,9 @@ from schemas.jobs import (
     Tally,
     total_of,
 )
+from schemas.measures import PIECES
 from schemas.tables import callbacks, job_chunks, jobs
-from worker.infra import callback_secrets, ledger
+from worker.infra import callback_secrets, ledger, totals
 from worker.infra.leases import Lease, LostLeaseError, update_held
 from worker.infra.ledger import in_seconds
 from worker.infra.settings import get_settings
@@ -250,6 +251,7 @@ def _finish(connection: sa.Connection, lease: Lease, tally: Tally) -> Phase | No
 def end_callback(connection: sa.Connection, lease: Lease, *, delivered: bool) -> None:
     """The end of a callback's piece: it got there, or is given up. Nothing of the job changes. `LostLeaseError`."""
     update_held(connection, lease, {"state": ChunkState.DONE if delivered else ChunkState.DEAD, "lease_until": None})
+    totals.add(connection, {(PIECES, (Phase.CALLBACK.value,)): int(delivered)})
 
 
 def fail(connection: sa.Connection, lease: Lease, problem: Mapping[str, Any]) -> Phase | None:

@@ -14,6 +14,7 @@ from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from schemas.jobs import TERMINAL, ChunkState, JobStatus, Phase, may_move_from
 from schemas.tables import callbacks, job_chunks, jobs
+from worker.infra import totals
 
 # How long the message that follows the commit may take before the sweep sends another.
 FIRST_HINT_SECONDS = 2.0
@@ -39,7 +40,8 @@ def add_work(connection: sa.Connection, job_id: int, phase: Phase, rows: Mapping
 def move(connection: sa.Connection, job_id: int, status: JobStatus) -> bool:
     """Move a job along, by legal moves only. False if none leads there; where it already is, it stays.
 
-    Every end of a job goes this way: a callback that it wants becomes work in the transaction that ends it.
+    Every end of a job goes this way: a callback that it wants becomes work in the transaction that ends it, and what
+    the job came to is counted there. Its tally is fixed by then.
     """
     values: dict[str, Any] = {"status": status}
     if status is JobStatus.CHECKING:
@@ -50,8 +52,10 @@ def move(connection: sa.Connection, job_id: int, status: JobStatus) -> bool:
         jobs.update().where(jobs.c.id == job_id, jobs.c.status.in_(may_move_from(status))).values(values)
     )
     if moved.rowcount:
-        if status in TERMINAL and _wants_callback(connection, job_id):
-            add_work(connection, job_id, Phase.CALLBACK, {0: 0})
+        if status in TERMINAL:
+            if _wants_callback(connection, job_id):
+                add_work(connection, job_id, Phase.CALLBACK, {0: 0})
+            totals.add_job(connection, job_id)
         return True
     now: str = connection.execute(sa.select(jobs.c.status).where(jobs.c.id == job_id)).scalar_one()
     return now == status

@@ -10,9 +10,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from schemas.codes import Outcome
-from schemas.jobs import TERMINAL, JobKind, JobOptions, JobStatus, Phase, Tally
+from schemas.jobs import TERMINAL, ChunkState, JobKind, JobOptions, JobStatus, Phase, Tally
 from schemas.problems import RequestCode
-from schemas.tables import jobs
+from schemas.tables import job_chunks, jobs
 from worker.infra import ledger, retention
 from worker.infra.jobs import Order, accept
 from worker.infra.parts import Part
@@ -39,6 +39,9 @@ def confirm(connection: sa.Connection, job_id: int) -> Phase:
     if not connection.execute(in_time).scalar_one():
         raise WrongStateError(RequestCode.REVIEW_EXPIRED, job.status)
     ledger.move(connection, job_id, JobStatus.RUNNING)
+    # Nobody could take them while the job was shown, and nobody has them locked: that time they did not wait.
+    shown = (job_chunks.c.job_id == job_id) & (job_chunks.c.state == ChunkState.PENDING)
+    connection.execute(job_chunks.update().where(shown).values(next_attempt_at=sa.func.now()))
     return Phase.WRITE if job.pieces_left else ledger.to_report(connection, job_id)
 
 

@@ -21,11 +21,11 @@ YOUNG_SECONDS = 60.0
 
 
 @contextmanager
-def folder() -> Iterator[Path]:
-    """A new folder in the temporary folder; it and all that is in it is gone after the block."""
+def folder(within: Path | None = None) -> Iterator[Path]:
+    """A new folder in the temporary folder, or `within` another; it and all that is in it is gone after the block."""
     with suppress(OSError):
-        remove_abandoned()  # here too: not every process shares its temporary folder with a worker
-    made = Path(tempfile.mkdtemp(prefix=PREFIX))
+        remove_abandoned(within=within)  # here too: not every process shares its temporary folder with a worker
+    made = Path(tempfile.mkdtemp(prefix=PREFIX, dir=within))
     held = os.open(made, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         with suppress(OSError):  # where a file system knows no locks, nobody can take this for abandoned either
@@ -37,11 +37,11 @@ def folder() -> Iterator[Path]:
         os.close(held)
 
 
-def remove_abandoned(older_than: float = YOUNG_SECONDS) -> int:
+def remove_abandoned(older_than: float = YOUNG_SECONDS, within: Path | None = None) -> int:
     """Remove the folders that nobody holds and nothing was put into for so many seconds; answers how many."""
     # By this machine's clock: the folder is in no other's hands.
     before = time.time() - older_than
-    with os.scandir(tempfile.gettempdir()) as entries:
+    with os.scandir(within or tempfile.gettempdir()) as entries:
         return sum(_removed(entry, before) for entry in entries if entry.name.startswith(PREFIX))
 
 

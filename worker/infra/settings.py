@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from schemas import addresses
 
 MIB = 1024 * 1024
+SHORTEST_TOKEN = 16  # characters
 LONGEST_KEPT = 36_500.0  # days; a date before the year -4712 is none to PostgreSQL
 
 
@@ -113,6 +114,11 @@ class Settings(BaseSettings):
         300.0, gt=0, description="Pause between two rounds that remove what is no longer kept, in seconds."
     )
     workers: int = Field(2, ge=1, description="Worker processes that `numberyard up` starts.")
+    metrics_token: SecretStr | None = Field(
+        None,
+        description="What `/metrics` is read with, as a bearer token, 16 characters or more. Unset: only on the same "
+        "machine.",
+    )
     faults_dir: Path | None = Field(
         None, description="For `make chaos` alone: the folder where it says which process is to die at which point."
     )
@@ -122,6 +128,16 @@ class Settings(BaseSettings):
     @classmethod
     def _are_networks(cls, value: str | None) -> str | None:
         addresses.networks_of(value)
+        return value
+
+    @field_validator("metrics_token")
+    @classmethod
+    def _is_no_guess(cls, value: SecretStr | None) -> SecretStr | None:
+        """Empty is unset, as compose files cannot say it in another way."""
+        if value is None or not value.get_secret_value():
+            return None
+        if len(value) < SHORTEST_TOKEN or not value.get_secret_value().isascii():
+            raise ValueError(f"at least {SHORTEST_TOKEN} characters, ASCII only")
         return value
 
     @property

@@ -114,6 +114,7 @@ class Stack:
             *("--bind", f"{LOOPBACK}:{self._port}", "--workers", "2"),
             *("--worker-class", "gthread", "--threads", str(WEB_THREADS)),
             *("--timeout", "120", "--graceful-timeout", "10", "--no-control-socket"),
+            *("--config", "python:webhook.serving"),
         )
         return self._service("web", ("gunicorn", *arguments, "webhook.app:create_app()"), self._answers)
 

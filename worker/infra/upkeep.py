@@ -25,7 +25,8 @@ def free_expired(connection: sa.Connection) -> int:
         .where(job_chunks.c.state == ChunkState.LEASED, job_chunks.c.lease_until < sa.func.now())
         .with_for_update(skip_locked=True)
     )
-    values = {"state": ChunkState.PENDING, "lease_until": None, "hint_due_at": sa.func.now()}
+    now = sa.func.now()  # also for when it may be taken: until now it was in hand, and did not wait
+    values = {"state": ChunkState.PENDING, "lease_until": None, "hint_due_at": now, "next_attempt_at": now}
     return connection.execute(job_chunks.update().where(sa.tuple_(*_KEY).in_(expired)).values(values)).rowcount
 
 
@@ -40,15 +41,17 @@ def expire_reviews(connection: sa.Connection) -> int:
     return connection.execute(jobs.update().where(jobs.c.id.in_(expired)).values(values)).rowcount
 
 
-def settle(connection: sa.Connection) -> list[Due]:
-    """Jobs being cancelled that nobody is at work on, a worker having died or given up, go on to their end."""
+def settle(connection: sa.Connection) -> list[tuple[Phase | None, str]]:
+    """Jobs being cancelled that nobody is at work on, a worker having died or given up, go on to their end.
+
+    Answers each with the phase whose work is now there, if any.
+    """
     stuck = (
         sa.select(jobs.c.id, jobs.c.public_id)
         .where(jobs.c.status == JobStatus.CANCELLING, ~ledger.is_waited_for())
         .with_for_update(skip_locked=True)
     )
-    settled = [(ledger.settle(connection, row.id), row.public_id) for row in connection.execute(stuck).all()]
-    return [(phase, job, 1) for phase, job in settled if phase is not None]
+    return [(ledger.settle(connection, row.id), row.public_id) for row in connection.execute(stuck).all()]
 
 
 def overdue(connection: sa.Connection, hint_seconds: float) -> list[Due]:

@@ -1,0 +1,100 @@
+"""The web processes under gunicorn count together, and what a killed one has counted stays."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+import sqlalchemy as sa
+
+from schemas.measures import HTTP_IN_FLIGHT, HTTP_SECONDS, LEDGER_UP
+from tests.scrape import Scrape, parsed
+from tests.service import NO_TLS, wait_for
+from webhook.serving import MEMORY
+from worker.infra import scratch
+from worker.infra.ports import free_port
+
+SECONDS = 60.0
+REQUESTS = 60
+
+
+@pytest.fixture
+def gunicorn(database: sa.Engine, tmp_path: Path) -> Iterator[tuple[psutil.Popen, httpx.Client]]:  # noqa: ARG001 - named in the environment
+    """Gunicorn with two web processes, and a client of it that connects anew for every request."""
+    port = free_port()
+    arguments = ("--workers", "2", "--worker-class", "gthread", "--threads", "4", "--no-control-socket")
+    config = ("--config", "python:webhook.serving", "--bind", f"127.0.0.1:{port}")
+    with (tmp_path / "log").open("wb") as log:
+        process = psutil.Popen(
+            [sys.executable, "-m", "gunicorn", *arguments, *config, "webhook.app:create_app()"], stderr=log
+        )
+    limits = httpx.Limits(max_keepalive_connections=0)
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", verify=NO_TLS, limits=limits, timeout=SECONDS) as client:
+        try:
+            wait_for(lambda: process.poll() is not None or _answers(client), SECONDS, "gunicorn to answer")
+            yield process, client
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def _answers(client: httpx.Client) -> bool:
+    try:
+        return client.get("/livez").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def scrape(client: httpx.Client) -> Scrape:
+    answer = client.get("/metrics")
+    assert answer.status_code == 200, answer.text
+    return parsed(answer.text)
+
+
+def lives(found: Scrape) -> float:
+    """How often `/livez` was answered."""
+    return found.sample(f"{HTTP_SECONDS.name}_count", HTTP_SECONDS, "GET", "/livez", "2xx")
+
+
+def mapped(process: psutil.Process) -> list[Any]:
+    """The files that a web process counts in."""
+    return [file for file in process.memory_maps() if scratch.PREFIX in file.path and file.path.endswith(".db")]
+
+
+def test_web_processes_count_together(gunicorn: tuple[psutil.Popen, httpx.Client]) -> None:
+    process, client = gunicorn
+    wait_for(lambda: len(process.children()) == 2, SECONDS, "both web processes")
+    before = lives(scrape(client))
+    for _ in range(REQUESTS):
+        assert client.get("/livez").status_code == 200
+    for _ in range(6):  # whichever is asked
+        found = scrape(client)
+        assert lives(found) == before + REQUESTS
+        assert (found[HTTP_IN_FLIGHT], found[LEDGER_UP]) == (1, 1)
+    old = process.children()[0]
+    old.kill()
+    wait_for(lambda: len(process.children()) == 2 and old not in process.children(), SECONDS, "another web process")
+    for _ in range(6):
+        assert lives(scrape(client)) == before + REQUESTS
+
+
+def test_the_folder_goes_with_gunicorn(gunicorn: tuple[psutil.Popen, httpx.Client]) -> None:
+    process, client = gunicorn
+    scrape(client)
+    (folder,) = {Path(file.path).parent for child in process.children() for file in mapped(child)}
+    assert folder.parent == (MEMORY if MEMORY.exists() else Path(tempfile.gettempdir()))
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(SECONDS) == 0
+    assert not folder.exists()

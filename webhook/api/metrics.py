@@ -1,0 +1,115 @@
+"""`/metrics`: figures of the whole service for Prometheus, and for nobody else: they tell of all tenants (R3)."""
+
+from __future__ import annotations
+
+import hmac
+import platform
+from collections.abc import Iterable
+from importlib.metadata import version
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Any
+
+import structlog
+from apiflask import APIBlueprint
+from flask import Response, request
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector, CollectorRegistry
+from sqlalchemy.exc import SQLAlchemyError
+
+from schemas import measures
+from schemas.measures import BUILD, LEDGER_UP, MetricKind
+from schemas.problems import RequestCode
+from webhook import measuring
+from webhook.errors import refuse
+from worker.infra.db import transaction
+from worker.infra.measures import Samples, read
+from worker.infra.settings import get_settings
+
+log = structlog.get_logger(__name__)
+bp = APIBlueprint("metrics", __name__, tag="Service")
+
+# What a proxy adds: then the peer's address is the proxy's own, and the asker's is anybody's word.
+FORWARDING = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip")
+LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
+_FAMILIES = {MetricKind.COUNTER: CounterMetricFamily, MetricKind.GAUGE: GaugeMetricFamily}
+_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The figures", "content": {"text/plain": {"schema": {"type": "string"}}}}
+}
+
+
+@bp.get("/metrics")
+@bp.doc(
+    summary="Figures of the service in Prometheus' text format or OpenMetrics, for its operators",
+    responses=_ANSWERS,
+)
+def metrics() -> Response:
+    _admit()
+    registry = CollectorRegistry()
+    registry.register(_Service())
+    registry.register(measuring.requests())
+    encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+    return Response(encode(registry), content_type=content_type, headers={"Cache-Control": "no-store"})
+
+
+def _admit() -> None:
+    """The bearer of the operators' token; without one set, whoever is on this machine."""
+    token = get_settings().metrics_token
+    if token is not None:
+        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+        right = hmac.compare_digest(given.strip().encode(), token.get_secret_value().encode())
+        if scheme.lower() != "bearer" or not right:
+            raise refuse(RequestCode.UNAUTHENTICATED)
+    elif not _is_from_here():
+        raise refuse(RequestCode.FORBIDDEN, "Without NUMBERYARD_METRICS_TOKEN this is told on the same machine only.")
+
+
+def _is_from_here() -> bool:
+    """Whether the peer is on this machine, asks for it by a name of its own, and for nobody else.
+
+    The name as well: a proxy beside us that keeps the asked name says nothing else of itself, and neither does a
+    browser that was told a wrong address.
+    """
+    host, colon, port = request.host.rpartition(":")
+    name = host if colon and port.isdecimal() else request.host
+    return (
+        _is_loopback(request.remote_addr or "")
+        and name in LOCAL_NAMES
+        and not any(header in request.headers for header in FORWARDING)
+    )
+
+
+def _is_loopback(text: str) -> bool:
+    try:
+        address: IPv4Address | IPv6Address = ip_address(text)
+    except ValueError:  # a socket of another kind
+        return False
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    return address.is_loopback
+
+
+class _Service(Collector):
+    """The build, and what the ledger knows; without the database, that it is away."""
+
+    def collect(self) -> Iterable[Metric]:
+        yield _family(BUILD, {(version("numberyard"), platform.python_version()): 1})
+        try:
+            with transaction() as connection:
+                found = read(connection)
+        except SQLAlchemyError as error:
+            log.warning("ledger_unread", error=type(error).__name__)
+            yield _family(LEDGER_UP, {(): 0})
+            return
+        yield _family(LEDGER_UP, {(): 1})
+        for metric, samples in found.items():
+            yield _family(metric, samples)
+
+
+def _family(metric: measures.Metric, samples: Samples) -> Metric:
+    family: CounterMetricFamily | GaugeMetricFamily = _FAMILIES[metric.kind](
+        metric.name, metric.help, labels=metric.labels
+    )
+    for labels, value in sorted(samples.items()):
+        family.add_metric(labels, value)
+    return family

@@ -1,0 +1,39 @@
+"""What gunicorn is told beyond its command line (`--config python:webhook.serving`): where its processes count.
+
+Each web process counts its own requests and a scrape reaches one of them, so all count in files of one folder, from
+which whoever is asked adds up (prometheus-client's multiprocess mode). The folder lives as long as gunicorn does.
+Nothing here may import prometheus-client before the folder is named: that is when it decides how to count.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from worker.infra import scratch
+
+FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+# In memory, where there is such a place: the files are mapped, and a process that writes to one dies of a full disk.
+MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of its own is made in there, as in any temporary folder
+
+_held = ExitStack()
+
+
+def on_starting(_server: Any) -> None:  # noqa: ANN401 - gunicorn has no types
+    """Before the first web process is started."""
+    within = MEMORY if os.access(MEMORY, os.W_OK | os.X_OK) else None
+    os.environ[FOLDER] = str(_held.enter_context(scratch.folder(within)))
+
+
+def child_exit(_server: Any, worker: Any) -> None:  # noqa: ANN401 - gunicorn has no types
+    """A web process is gone, and with it what it had in hand; what it has counted stays."""
+    from prometheus_client import multiprocess  # noqa: PLC0415 - not before the folder is named
+
+    multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+
+
+def on_exit(_server: Any) -> None:  # noqa: ANN401 - gunicorn has no types
+    """Gunicorn ends."""
+    _held.close()
