@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
 
 from schemas import measures, problems
-from schemas.jobs import JobStatus, Phase
+from schemas.jobs import JobStatus, Phase, Stage
 from schemas.measures import (
     HELD_UP,
     HTTP_IN_FLIGHT,
@@ -113,17 +113,26 @@ def test_an_end_that_is_not_committed_counts_nothing(api: Door, ledger: Ledger) 
     assert not scrape(api.client).nonzero(JOBS)
 
 
-def test_stage_seconds_are_the_sums_over_a_job_s_pieces(api: Door, ledger: Ledger) -> None:
+def test_stage_seconds_are_the_sums_over_a_job_s_pieces(
+    api: Door, ledger: Ledger, configure: Callable[..., None]
+) -> None:
     """Pieces that noted nothing count as nothing, and what is no number keeps no job from ending."""
+    configure(rows_per_chunk=1)
     checked(api, 3)
     ledger.run("""UPDATE job_chunks SET seconds = '{"read": 0.25, "validate": 1.5}' WHERE phase = 'check'""")
-    ledger.run("""UPDATE job_chunks SET seconds = '{"read": 0.5, "write": "fast"}' WHERE phase = 'write'""")
-    assert pipeline.run(Phase.WRITE)
-    ledger.run("UPDATE job_chunks SET seconds = 'null' WHERE phase = 'report'")
+    while pipeline.run(Phase.WRITE):
+        pass
+    ledger.run("UPDATE job_chunks SET seconds = 'null' WHERE phase = 'write' AND number = 0")
+    ledger.run(
+        """UPDATE job_chunks SET seconds = '{"read": 0.5, "cut": "fast"}' WHERE phase = 'write' AND number = 1"""
+    )
     assert pipeline.run(Phase.REPORT)
     found = scrape(api.client)
     assert found.nonzero(JOBS) == {("upload", "completed"): 1}
-    assert found.nonzero(STAGE_SECONDS) == {("read",): 0.75, ("validate",): 1.5}
+    spent = found.nonzero(STAGE_SECONDS)
+    assert (spent["read",], spent["validate",]) == (0.75, 1.5)
+    # The third chunk's own, and the report's.
+    assert set(spent) == {(stage,) for stage in Stage if stage is not Stage.CUT}
 
 
 def test_ends_do_not_wait_for_each_other(api: Door, ledger: Ledger) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from schemas.codes import CATALOGUE
-from schemas.jobs import TERMINAL, WORKED_IN, ChunkState, JobKind, JobStatus, Phase
+from schemas.jobs import TERMINAL, WORKED_IN, ChunkState, JobKind, JobStatus, Phase, Stage
 from schemas.measures import (
     HELD_UP,
     JOBS,
@@ -23,6 +23,7 @@ from schemas.measures import (
     PIECES,
     QUEUE_AGE,
     ROWS,
+    STAGE_SECONDS,
     SWEEP,
     Finding,
     Metric,
@@ -41,6 +42,7 @@ _KNOWN: dict[Metric, tuple[tuple[str, ...], ...]] = {
     JOBS: tuple((kind.value, end.value) for kind, end in itertools.product(JobKind, JobStatus) if end in TERMINAL),
     SWEEP: tuple((finding.value,) for finding in Finding),
     OPEN_JOBS: tuple((status.value,) for status in JobStatus if status not in TERMINAL),
+    STAGE_SECONDS: tuple((stage.value,) for stage in Stage),
     **dict.fromkeys((PIECES, PENDING, LEASED, QUEUE_AGE, HELD_UP), _PHASES),
 }
 
