@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -51,12 +52,16 @@ def digest(api: Door, job_id: str) -> str:
     return hashlib.sha256(b"".join([*said, api.report(undo["id"])])).hexdigest()
 
 
-@pytest.mark.parametrize("rows", [100_000, PIECE], ids=["whole", "in pieces"])
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"rows_per_batch": PIECE}, {"rows_per_batch": PIECE, "storage_url": "memory:///"}],
+    ids=["whole", "in pieces", "in pieces on an object store"],
+)
 @pytest.mark.parametrize("name", FILES)
 def test_every_file_is_reported_as_before(
-    name: str, rows: int, api: Door, tmp_path: Path, configure: Callable[..., None]
+    name: str, settings: dict[str, Any], api: Door, tmp_path: Path, configure: Callable[..., None]
 ) -> None:
-    configure(rows_per_batch=rows)
+    configure(**settings)
     job = api.upload(FILES[name](tmp_path))
     assert job["counts"]["failed"], job["counts"]
     assert digest(api, job["id"]) == DIGESTS[name]

@@ -1,13 +1,13 @@
 """Arrow files in the storage: written batch by batch, read whole, in part or one batch at a time.
 
-On a local store nothing is read that is not looked at: files are mapped. No file is ever changed, only replaced.
+Nothing is read that is not looked at: on a local store files are mapped, on an object store their ranges are fetched.
+No file is ever changed, only replaced.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 import pyarrow as pa
 
@@ -33,11 +33,7 @@ def put_table(key: str, table: pa.Table) -> None:
 
 def get_table(key: str, columns: Sequence[str] | None = None) -> pa.Table:
     """A stored table, or some of its columns. `storage.MissingFileError` if it is not there."""
-    if storage.root() is None:
-        source: pa.NativeFile = pa.BufferReader(pa.py_buffer(storage.get(key)))
-    else:
-        with storage.local(key) as path:
-            source = _mapped(key, path)
+    source = _opened(key)
     options = pa.ipc.IpcReadOptions()
     if columns is not None:
         names = pa.ipc.open_file(source).schema.names
@@ -88,12 +84,15 @@ class Batches:
 @contextmanager
 def batches(key: str) -> Iterator[Batches]:
     """Open a stored file for reading. `storage.MissingFileError` if it is not there."""
-    with storage.local(key) as path, _mapped(key, path) as source:
+    with _opened(key) as source:
         yield Batches(pa.ipc.open_file(source))
 
 
-def _mapped(key: str, path: Path) -> pa.MemoryMappedFile:
+def _opened(key: str) -> pa.NativeFile:
+    top = storage.root()
+    if top is None:
+        return pa.PythonFile(storage.Reader(key), "r")
     try:
-        return pa.memory_map(str(path))
-    except FileNotFoundError as error:  # removed since it was found
+        return pa.memory_map(str(top / key))
+    except FileNotFoundError as error:
         raise storage.MissingFileError(key) from error

@@ -192,6 +192,30 @@ def _streamed(key: str) -> Iterator[bytes]:
     yield from stream(key)
 
 
+class Reader:
+    """A file of an object store as Arrow reads one: only the ranges that are asked for are fetched. `StoreError`."""
+
+    closed = False
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+        with _told_alike(key):
+            self._reader = obstore.open_reader(store(), key)
+
+    def read(self, size: int = -1) -> bytes:
+        with _told_alike(self._key):
+            return bytes(self._reader.read() if size < 0 else self._reader.read(size))
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._reader.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._reader.tell()
+
+    def close(self) -> None:
+        self.closed = True
+
+
 @contextmanager
 def local(key: str) -> Iterator[Path]:
     """The file as a path to read: itself on a local store, else a temporary copy. `MissingFileError`."""
