@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from schemas.texts import buffers, first_bytes, with_first
+from schemas.texts import buffers, first_bytes, replaced, with_first
 
 # A spreadsheet runs a cell that begins with one of these (OWASP, CSV injection). Apostrophes before it are counted in
 # so that a text which already looks neutralised gets one more, and `restore` gives back exactly what was there.
@@ -49,8 +49,7 @@ def restore(cells: pa.Array) -> pa.Array:
         return cells
     neutralised = np.zeros(len(cells), np.bool_)
     neutralised[rows] = True
-    mask = pa.array(neutralised)
-    return pc.replace_with_mask(cells, mask, pc.utf8_slice_codeunits(cells.filter(mask), 1))
+    return replaced(cells, neutralised, pc.utf8_slice_codeunits(cells.take(pa.array(rows)), 1))
 
 
 def _where(cells: pa.StringArray, candidates: NDArray[np.bool_], pattern: str) -> NDArray[np.int64]:

@@ -1,4 +1,4 @@
-"""Columns of text (`pa.string()`) by their bytes, where Arrow's own functions would pass over the texts again and again.
+"""Columns of text (`pa.string()`) by their bytes, where Arrow would pass over the texts several times.
 
 Knows nothing of what the texts mean.
 """
@@ -18,6 +18,12 @@ def buffers(column: pa.StringArray) -> tuple[NDArray[np.int32], NDArray[np.uint8
         return np.zeros(len(column) + 1, np.int32), np.zeros(0, np.uint8)
     offsets = np.frombuffer(places, np.int32)[column.offset : column.offset + len(column) + 1]
     return offsets, np.frombuffer(data or b"", np.uint8)
+
+
+def longest(column: pa.StringArray) -> int:
+    """The bytes of the longest text, 0 if there is none."""
+    offsets, _ = buffers(column)
+    return int(np.diff(offsets).max(initial=0))
 
 
 def first_bytes(column: pa.StringArray) -> NDArray[np.uint8]:
@@ -52,3 +58,13 @@ def spread(column: pa.StringArray, rows: NDArray[np.bool_]) -> pa.StringArray:
     made = np.zeros(len(rows) + 1, np.int32)
     np.cumsum(size, out=made[1:])
     return pa.StringArray.from_buffers(len(rows), pa.py_buffer(made), pa.py_buffer(data[offsets[0] : offsets[-1]]))
+
+
+def replaced(column: pa.StringArray, rows: NDArray[np.bool_], texts: pa.StringArray) -> pa.StringArray:
+    """A column with other texts in some rows (bool; as many as texts), in their order.
+
+    `replace_with_mask` in half the time: it builds texts one by one.
+    """
+    place = np.arange(len(column))
+    place[rows] = len(column) + np.arange(len(texts))
+    return pa.concat_arrays([column, texts]).take(pa.array(place))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from schemas.texts import buffers, first_bytes, spread, with_first
+from schemas.texts import buffers, first_bytes, longest, replaced, spread, with_first
 
 TEXTS = pa.array(["left out", "", "plain", "=1", "é", None, "left out"], pa.string())
 COLUMN = TEXTS.slice(1, 5)
@@ -27,3 +27,13 @@ def test_spread() -> None:
     rows = np.array([False, True, False, True, True, False])
     assert spread(COLUMN.slice(1, 3), rows).to_pylist() == ["", "plain", "", "=1", "é", ""]
     assert spread(COLUMN.slice(0, 0), np.zeros(2, np.bool_)).to_pylist() == ["", ""]
+
+
+def test_longest() -> None:
+    assert longest(COLUMN) == len("plain")
+    assert longest(COLUMN.slice(0, 0)) == 0
+
+
+def test_replaced() -> None:
+    rows = np.array([True, False, False, True, False])
+    assert replaced(COLUMN, rows, pa.array(["a", "b"])).to_pylist() == ["a", "plain", "=1", "b", None]
