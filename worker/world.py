@@ -64,14 +64,20 @@ def names_for(connection: sa.Connection, actor: Tenant, columns: Collection[Colu
     return Names(ids)
 
 
-def world_for(connection: sa.Connection, job: Job, chunk: pa.Table, *, lock: bool = True) -> World:
+def world_for(
+    connection: sa.Connection, job: Job, chunk: pa.Table, *, lock: bool = True, met_conflict: bool = False
+) -> World:
     """What a chunk (`schemas.results.CHUNK`, of an undo `UNDO_CHUNK`) meets.
 
-    `lock` holds the numbers that exist, and the users that are given one, until the transaction ends.
+    `lock` holds the users that are given a number until the transaction ends, and the numbers that exist if the job is
+    to change them. An upload leaves most of those alone that it finds, and a lock costs as much as a change: its
+    numbers are held when they are written (`World.held`), unless the chunk has `met_conflict` with others that way.
     """
-    may_change = job.kind is not JobKind.UPLOAD or job.options.on_existing is OnExisting.UPDATE
+    is_upload = job.kind is JobKind.UPLOAD
+    may_change = not is_upload or job.options.on_existing is OnExisting.UPDATE
+    held = lock and may_change and (met_conflict or not is_upload)
     wanted = STATE.names if may_change else _UNCHANGED
-    found = inventory.look_up(connection, chunk.column("e164").to_numpy(), lock=lock and may_change, wanted=wanted)
+    found = inventory.look_up(connection, chunk.column("e164").to_numpy(), lock=held, wanted=wanted)
     existing = Numbers(found["e164"], {name: values for name, values in found.items() if name != "e164"})
     users = scope.users_by_id(connection, sorted(_users(job, chunk)))
     tenant_ids = _ids(existing, _TENANTS) | {job.actor.id, job.options.target_id or job.actor.id}
@@ -90,6 +96,7 @@ def world_for(connection: sa.Connection, job: Job, chunk: pa.Table, *, lock: boo
         carrier_owners=scope.carrier_owners(connection, sorted(_ids(existing, _CARRIERS) | _named(chunk, _CARRIERS))),
         users=users,
         slots=_slots(connection, job, chunk, users, lock=lock),
+        held=held,
     )
 
 

@@ -35,7 +35,7 @@ _RANGE = b"AND n.e164 BETWEEN %s AND %s"
 
 
 class ConflictError(Exception):
-    """Another transaction was first: it created one of the numbers, or deleted what they refer to.
+    """Another transaction was first: it created or changed one of the numbers, or deleted what they refer to.
 
     The caller rolls back and decides anew; nothing was written.
     """
@@ -99,6 +99,21 @@ def hold(
             raise ConflictError
 
 
+def hold_unchanged(connection: sa.Connection, numbers: np.ndarray, stamps: np.ndarray) -> None:
+    """Hold numbers (int64, ascending) until the transaction ends, as `look_up` does.
+
+    `ConflictError` if one is gone, or has another stamp (`changed_job_id`, int64) than expected: number and stamp name
+    one state (R27). A row that had to be waited for is compared as it is then.
+    """
+    statement = b"""SELECT count(*) FROM (
+            SELECT FROM phone_numbers n JOIN unnest(%s::bigint[], %s::bigint[]) AS w (e164, stamp) USING (e164)
+            WHERE n.changed_job_id = w.stamp AND n.e164 BETWEEN %s AND %s ORDER BY n.e164 FOR UPDATE OF n) held"""
+    with _cursor(connection) as cursor:
+        cursor.execute(statement, (numbers, stamps, *_range_of(numbers)[1:]))
+        if cursor.fetchone() != (len(numbers),):
+            raise ConflictError
+
+
 def slots(connection: sa.Connection, user_ids: Sequence[int], *, lock: bool) -> dict[int, int]:
     """The number that each of some users has as its own, or as Default DID: user -> number (R2).
 
@@ -127,7 +142,7 @@ def create(connection: sa.Connection, columns: Sequence[str], rows: bytes) -> No
 
 
 def update(connection: sa.Connection, columns: Sequence[str], numbers: np.ndarray, rows: bytes) -> None:
-    """Change numbers (int64, ascending) that `look_up` has locked.
+    """Change numbers (int64, ascending) that are held.
 
     `rows` are `binary.copy_rows` of these columns, `e164` and all of `CHANGEABLE` among them.
     """
@@ -140,7 +155,7 @@ def update(connection: sa.Connection, columns: Sequence[str], numbers: np.ndarra
 
 
 def delete(connection: sa.Connection, numbers: np.ndarray) -> None:
-    """Remove numbers (int64, ascending) that `look_up` has locked."""
+    """Remove numbers (int64, ascending) that are held."""
     statement = b"DELETE FROM phone_numbers n USING unnest(%s::bigint[]) AS w (e164) WHERE n.e164 = w.e164 " + _RANGE
     with _cursor(connection) as cursor:
         cursor.execute(statement, _range_of(numbers))

@@ -25,8 +25,11 @@ _TYPES = {field.name: field.type.to_pandas_dtype() for field in STATE}
 def write(connection: Connection, decided: Decisions, job_id: int) -> None:
     """Create, update and delete numbers, and note in their histories which job did.
 
-    `inventory.ConflictError` if another transaction created one of them meanwhile, or deleted what they refer to.
+    `inventory.ConflictError` if another transaction created or changed one of them meanwhile, or deleted what they
+    refer to.
     """
+    if not decided.held:
+        _hold(connection, decided)
     both = (decided.create, decided.update)
     inventory.hold(
         connection,
@@ -47,6 +50,14 @@ def write(connection: Connection, decided: Decisions, job_id: int) -> None:
         changed = np.setdiff1d(decided.images.column("e164").to_numpy(), made, assume_unique=True)
         if len(changed):
             inventory.note(connection, changed, job_id)
+
+
+def _hold(connection: Connection, decided: Decisions) -> None:
+    """Hold the numbers that existed when they were decided about, and see to it that they are as they were."""
+    existed = decided.images.column("existed").to_numpy() != 0
+    if existed.any():
+        numbers, stamps = (decided.images.column(name).to_numpy()[existed] for name in ("e164", "changed_job_id"))
+        inventory.hold_unchanged(connection, numbers, stamps)
 
 
 def _has_users(numbers: Numbers) -> bool:

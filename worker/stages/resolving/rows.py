@@ -140,6 +140,7 @@ class Rows:
             self.e164[delete],
             a_line_for_each_row(lines),
             self._images(update | again, delete, after["changed_job_id"]),
+            held=self.world.held,
         )
 
     def _in_block(self) -> np.ndarray:
