@@ -37,8 +37,9 @@ def neutralise(cells: pa.Array) -> pa.Array:
         return cells
     runs = kind == _SIGN
     runs[_where(cells, kind == _UNCLEAR, _RUNS)] = True
-    plus = np.flatnonzero(first == _PLUS)
-    runs[plus[_are_e164(cells.take(pa.array(plus)))]] = False
+    digits = np.diff(buffers(cells)[0]) - 1
+    plus = np.flatnonzero((first == _PLUS) & (digits >= _E164_DIGITS.start) & (digits < _E164_DIGITS.stop))
+    runs[plus[_are_plain(cells.take(pa.array(plus)))]] = False
     return with_first(cells, runs, _QUOTE) if runs.any() else cells
 
 
@@ -62,17 +63,13 @@ def _where(cells: pa.StringArray, candidates: NDArray[np.bool_], pattern: str) -
     return found
 
 
-def _are_e164(cells: pa.StringArray) -> NDArray[np.bool_]:
-    """Which of some cells that begin with a plus are strict E.164 (bool): a plus, 7 to 15 digits, the first no 0."""
+def _are_plain(cells: pa.StringArray) -> NDArray[np.bool_]:
+    """Which of some cells (a plus, then something) hold nothing but digits behind the plus, the first no 0 (bool)."""
     offsets, data = buffers(cells)
     text = data[offsets[0] : offsets[-1]]
-    no_digit = np.flatnonzero(text - _ZERO >= _TEN)
-    begins = offsets[:-1] - offsets[0]
-    # The plus is the only one that is no digit: the next one belongs to another cell.
-    following = np.append(no_digit, len(text))[np.searchsorted(no_digit, begins) + 1]
-    digits = np.diff(offsets) - 1
-    is_e164: NDArray[np.bool_] = (
-        (following > begins + digits) & (digits >= _E164_DIGITS.start) & (digits < _E164_DIGITS.stop)
-    )
-    is_e164[is_e164] = text[begins[is_e164] + 1] != _ZERO
-    return is_e164
+    is_digit = text - _ZERO < _TEN
+    before = np.zeros(len(text) + 1, np.int32)  # digits before each byte
+    np.cumsum(is_digit, out=before[1:], dtype=np.int32)
+    begins, size = offsets[:-1] - offsets[0], np.diff(offsets)
+    found: NDArray[np.bool_] = (before[begins + size] - before[begins] == size - 1) & (text[begins + 1] != _ZERO)
+    return found

@@ -100,7 +100,8 @@ def _lay_out(digits: NDArray[np.uint8], count: NDArray[np.int64], plain: NDArray
     if not plain.all():
         digits, count = digits[np.repeat(plain, count)], np.where(plain, count, 0)
     longest = int(count.max(initial=0))
-    flat[: rows * WIDTH].reshape(rows, WIDTH)[:, :longest][np.arange(longest) < count[:, None]] = digits
+    is_digit = np.arange(longest, dtype=np.uint8) < count.astype(np.uint8)[:, None]  # at most _MOST_DIGITS
+    flat[: rows * WIDTH].reshape(rows, WIDTH)[:, :longest][is_digit] = digits
     return flat
 
 
