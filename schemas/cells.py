@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from schemas.codes import Code, fault_bit, warning_bit
 from schemas.columns import Column
+from schemas.texts import buffers, replaced
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -40,6 +41,8 @@ _NUMERIC = warning_bit(Code.FLOAT_SUFFIX_REMOVED) | warning_bit(Code.SCIENTIFIC_
 # a letter that is none of them, and so have words for "nothing" and scientific notation.
 _HARMLESS = np.zeros(256, np.bool_)
 _HARMLESS[list(b"0123456789+-()[] ABCDFGHIJKLMPQRSTUVWYZabcdfghijklmpqrstuvwyz")] = True
+
+_POINT, _ZERO, _BLANK = b".0 "
 
 # What exports write for "nothing". NA is a country as well, so it stays where a country may stand.
 _NOTHING = ("n/a", "none", "null", "nan", "nil")
@@ -135,22 +138,19 @@ def _repaired(column: pa.StringArray, *, phone: bool) -> Repaired:
         repair.restore_scientific()
         repair.refuse_more_than_a_number()
     faults[rows], warnings[rows] = repair.faults, repair.warnings
-    return Repaired(pc.replace_with_mask(column, pa.array(rows), repair.text), faults, warnings)
+    return Repaired(replaced(column, rows, repair.text), faults, warnings)
 
 
 def _suspects(column: pa.StringArray) -> NDArray[np.bool_]:
     """Rows that may need repair (bool, n), found in one pass over the bytes."""
-    _, places, data = column.buffers()
+    offsets, text = buffers(column)
     suspects = np.zeros(len(column), np.bool_)
-    if places is None or data is None:
-        return suspects
-    offsets = np.frombuffer(places, np.int32)[column.offset : column.offset + len(column) + 1].astype(np.int64)
-    text = np.frombuffer(data, np.uint8)
     harmful = np.flatnonzero(~_HARMLESS[text[offsets[0] : offsets[-1]]]) + offsets[0]
-    suspects[np.searchsorted(offsets, harmful, side="right") - 1] = True
+    row, is_point = np.searchsorted(offsets, harmful, side="right") - 1, text[harmful] == _POINT
+    # A point alone is punctuation, unless zeros behind it end the cell: by far the most points do not.
+    suspects[row[~is_point | (text[offsets[row + 1] - 1] == _ZERO)]] = True
     filled = np.flatnonzero(np.diff(offsets))
-    blank = ord(" ")
-    suspects[filled] |= (text[offsets[filled]] == blank) | (text[offsets[filled + 1] - 1] == blank)
+    suspects[filled] |= (text[offsets[filled]] == _BLANK) | (text[offsets[filled + 1] - 1] == _BLANK)
     return suspects
 
 

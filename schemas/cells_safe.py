@@ -5,62 +5,71 @@ Whole columns at a time. Knows nothing of files: report writer and reader each u
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from schemas.texts import buffers, first_bytes, replaced, with_first
+
 # A spreadsheet runs a cell that begins with one of these (OWASP, CSV injection). Apostrophes before it are counted in
 # so that a text which already looks neutralised gets one more, and `restore` gives back exactly what was there.
-_FIRST = np.zeros(256, np.bool_)
-_FIRST[list(b"'=+-@\t\r\n\xef")] = True  # 0xEF begins the full-width signs and the byte order mark
 _SIGNS = r"[=+\-@\t\r\n\x{FEFF}\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}]"
 _RUNS = rf"^'*{_SIGNS}"
 _NEUTRALISED = rf"^'+{_SIGNS}"
-_PLAIN_NUMBER = r"^\+[1-9]\d{6,14}$"
+_QUOTE, _PLUS = ord("'"), ord("+")
+# What the first byte alone tells: nothing to do, look closer, or a sign. 0xEF begins the full-width signs and the byte
+# order mark.
+_HARMLESS, _UNCLEAR, _SIGN = range(3)
+_FIRST = np.full(256, _HARMLESS, np.uint8)
+_FIRST[list(b"=+-@\t\r\n")] = _SIGN
+_FIRST[[_QUOTE, 0xEF]] = _UNCLEAR
+_ZERO = np.uint8(ord("0"))
+_TEN = 10
+_E164_DIGITS = range(7, 16)
 
 
 def neutralise(cells: pa.Array) -> pa.Array:
     """Text cells (`pa.string()`) with a leading `'` where a spreadsheet would run them; strict E.164 is left alone."""
-    return _changed(
-        cells,
-        lambda some: pc.and_not(pc.match_substring_regex(some, _RUNS), pc.match_substring_regex(some, _PLAIN_NUMBER)),
-        lambda some: pc.binary_join_element_wise("'", some, ""),
-    )
+    first = first_bytes(cells)
+    kind = _FIRST[first]
+    if not kind.any():
+        return cells
+    runs = kind == _SIGN
+    runs[_where(cells, kind == _UNCLEAR, _RUNS)] = True
+    digits = np.diff(buffers(cells)[0]) - 1
+    plus = np.flatnonzero((first == _PLUS) & (digits >= _E164_DIGITS.start) & (digits < _E164_DIGITS.stop))
+    runs[plus[_are_plain(cells.take(pa.array(plus)))]] = False
+    return with_first(cells, runs, _QUOTE) if runs.any() else cells
 
 
 def restore(cells: pa.Array) -> pa.Array:
     """The inverse of `neutralise`, exact for every text: `restore(neutralise(x)) == x`. Nulls stay null."""
-    return _changed(
-        cells,
-        lambda some: pc.match_substring_regex(some, _NEUTRALISED),
-        lambda some: pc.utf8_slice_codeunits(some, 1),
-    )
-
-
-def _changed(
-    cells: pa.StringArray, concerns: Callable[[pa.StringArray], pa.Array], change: Callable[[pa.StringArray], pa.Array]
-) -> pa.StringArray:
-    """The cells, those changed that it concerns. Only cells with a telling first byte are looked at: hardly any."""
-    suspects = _FIRST[_first_bytes(cells)]
-    if not suspects.any():
+    rows = _where(cells, first_bytes(cells) == _QUOTE, _NEUTRALISED)
+    if not rows.size:
         return cells
-    rows = np.flatnonzero(suspects)
-    some = cells.take(pa.array(rows))
-    concerned = pc.fill_null(concerns(some), False).to_numpy(zero_copy_only=False)  # noqa: FBT003 - Arrow's signature
-    suspects[rows] = concerned
-    return pc.replace_with_mask(cells, pa.array(suspects), change(some.filter(pa.array(concerned))))
+    neutralised = np.zeros(len(cells), np.bool_)
+    neutralised[rows] = True
+    return replaced(cells, neutralised, pc.utf8_slice_codeunits(cells.take(pa.array(rows)), 1))
 
 
-def _first_bytes(cells: pa.StringArray) -> NDArray[np.uint8]:
-    """The first byte of each cell, 0 for an empty one."""
-    _, places, data = cells.buffers()
-    first = np.zeros(len(cells), np.uint8)
-    if places is None or data is None:
-        return first
-    offsets = np.frombuffer(places, np.int32)[cells.offset : cells.offset + len(cells) + 1]
-    filled = offsets[1:] > offsets[:-1]
-    first[filled] = np.frombuffer(data, np.uint8)[offsets[:-1][filled]]
-    return first
+def _where(cells: pa.StringArray, candidates: NDArray[np.bool_], pattern: str) -> NDArray[np.int64]:
+    """The places among some cells (bool), hardly any, that match."""
+    rows = np.flatnonzero(candidates)
+    if not rows.size:
+        return rows
+    matches = pc.fill_null(pc.match_substring_regex(cells.take(pa.array(rows)), pattern), False)  # noqa: FBT003 - Arrow's
+    found: NDArray[np.int64] = rows[matches.to_numpy(zero_copy_only=False)]
+    return found
+
+
+def _are_plain(cells: pa.StringArray) -> NDArray[np.bool_]:
+    """Which of some cells (a plus, then something) hold nothing but digits behind the plus, the first no 0 (bool)."""
+    offsets, data = buffers(cells)
+    text = data[offsets[0] : offsets[-1]]
+    is_digit = text - _ZERO < _TEN
+    before = np.zeros(len(text) + 1, np.int32)  # digits before each byte
+    np.cumsum(is_digit, out=before[1:], dtype=np.int32)
+    begins, size = offsets[:-1] - offsets[0], np.diff(offsets)
+    found: NDArray[np.bool_] = (before[begins + size] - before[begins] == size - 1) & (text[begins + 1] != _ZERO)
+    return found

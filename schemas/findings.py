@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from schemas.codes import BY_NUMBER, CATALOGUE, FAULTS, Code, Outcome, text_of, warnings_of
 from schemas.columns import Column, name_of
+from schemas.texts import spread, with_first
 
 
 def _table(text: Callable[[int], str]) -> pa.StringArray:
@@ -25,6 +26,7 @@ def _table(text: Callable[[int], str]) -> pa.StringArray:
 
 _CODE = _table(lambda number: BY_NUMBER[number].value)
 _OUTCOME = _table(lambda number: CATALOGUE[BY_NUMBER[number]].outcome or "")
+_NO_COLUMN = _table(lambda _: "")
 _MESSAGE = _table(lambda number: text_of(BY_NUMBER[number]).message)
 _FIX = _table(lambda number: text_of(BY_NUMBER[number]).fix)
 
@@ -59,24 +61,23 @@ def findings(layout: Layout, cells: pa.RecordBatch, results: pa.Table) -> list[p
     )
     failed = np.flatnonzero(faults)
     words = _words(layout, cells, faults, failed)
-    mask, numbers = pa.array(faults != 0), pa.array(code)
+    numbers = pa.array(code)
+    # Behind the texts of the codes stand those of the failed rows: taken together, all are written once.
+    place = code.astype(np.int32)
+    place[failed] = len(_CODE) + np.arange(len(failed))
     said = [
-        pc.replace_with_mask(base, mask, pa.array(text, pa.string()))
-        for base, text in (
-            (pa.repeat(pa.scalar("", pa.string()), len(code)), words.column),
-            (_MESSAGE.take(numbers), words.message),
-            (_FIX.take(numbers), words.fix),
-        )
+        pa.concat_arrays([base, pa.array(text, pa.string())]).take(pa.array(place))
+        for base, text in ((_NO_COLUMN, words.column), (_MESSAGE, words.message), (_FIX, words.fix))
     ]
     said[1] = _with_blocks(said[1], results)
     return [
         results.column("row").combine_chunks(),
-        pc.if_else(mask, Outcome.FAILED.value, _OUTCOME.take(numbers)),
+        pc.if_else(pa.array(faults != 0), Outcome.FAILED.value, _OUTCOME.take(numbers)),
         _CODE.take(numbers),
         *said,
         _unless_zero(e164, "+"),
         _warning_names(warnings),
-        _unless_zero(duplicate_of, ""),
+        _unless_zero(duplicate_of),
     ]
 
 
@@ -133,16 +134,17 @@ def _append(words: NDArray[np.object_], rows: NDArray[np.int64], more: list[str]
     words[rows] = [f"{said} {text}".strip() for said, text in zip(words[rows], more, strict=True)]
 
 
-def _unless_zero(values: NDArray[np.int64], prefix: str) -> pa.StringArray:
-    """Numbers as text, 0 as none."""
-    if not values.any():
-        return pa.repeat(pa.scalar("", pa.string()), len(values))
-    text = pc.cast(pa.array(values), pa.string())
-    return pc.if_else(pa.array(values == 0), "", pc.binary_join_element_wise(prefix, text, "") if prefix else text)
+def _unless_zero(values: NDArray[np.int64], prefix: str = "") -> pa.StringArray:
+    """Numbers as text, perhaps with a character in front of each; 0 as none."""
+    there = values != 0
+    said = pc.cast(pa.array(values[there]), pa.string())
+    if prefix:
+        said = with_first(said, np.ones(len(said), np.bool_), ord(prefix))
+    return spread(said, there)
 
 
 def _warning_names(bits: NDArray[np.uint32]) -> pa.StringArray:
     """The names of each row's warnings with a space between; each combination is spelled once."""
-    distinct, where = np.unique(bits, return_inverse=True)
-    names = [" ".join(code.value for code in warnings_of(int(value))) for value in distinct]
-    return pa.array(names, pa.string()).take(pa.array(where))
+    which = pa.array(bits).dictionary_encode()
+    names = [" ".join(code.value for code in warnings_of(value)) for value in which.dictionary.to_pylist()]
+    return pa.array(names, pa.string()).take(which.indices)

@@ -18,6 +18,7 @@ from schemas.codes import Fault, faults_of, warnings_of
 from schemas.columns import REPORT_COLUMNS, distinct, name_of
 from schemas.findings import Layout, findings
 
+_ROWS_AT_A_TIME = 1 << 16  # many: each time costs as much as some hundred rows
 BOM = b"\xef\xbb\xbf"  # without it Excel reads a UTF-8 file as if it were in the local code page
 
 
@@ -81,7 +82,7 @@ def csv_rows(layout: Layout, cells: pa.RecordBatch, results: pa.Table) -> bytes:
 
 def _csv(table: pa.Table) -> bytes:
     sink = pa.BufferOutputStream()
-    csv.write_csv(table, sink, csv.WriteOptions(include_header=False))
+    csv.write_csv(table, sink, csv.WriteOptions(include_header=False, batch_size=_ROWS_AT_A_TIME))
     written: bytes = sink.getvalue().to_pybytes()
     return written
 

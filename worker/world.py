@@ -9,14 +9,15 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import sqlalchemy as sa
 
 from schemas.columns import Column
 from schemas.jobs import JobKind, JobOptions, OnExisting
 from schemas.names import unambiguous
+from schemas.numbering import distinct_ids
 from schemas.permissions import Tenant
+from schemas.results import STATE
 from schemas.services import Service
 from worker.infra import inventory, scope
 from worker.stages.resolving.model import Defaults, Numbers, World
@@ -25,6 +26,8 @@ from worker.stages.validate import Names
 _TENANTS = ("holder_id", "uploader_id")
 _USERS = ("voice_user_id", "sms_user_id")
 _CARRIERS = ("voice_carrier_id", "sms_carrier_id")
+# All that is asked of numbers which stay as they are whatever the row says: whose they are (R17).
+_UNCHANGED = ("holder_id",)
 
 
 @dataclass(frozen=True)
@@ -61,13 +64,20 @@ def names_for(connection: sa.Connection, actor: Tenant, columns: Collection[Colu
     return Names(ids)
 
 
-def world_for(connection: sa.Connection, job: Job, chunk: pa.Table, *, lock: bool = True) -> World:
+def world_for(
+    connection: sa.Connection, job: Job, chunk: pa.Table, *, lock: bool = True, met_conflict: bool = False
+) -> World:
     """What a chunk (`schemas.results.CHUNK`, of an undo `UNDO_CHUNK`) meets.
 
-    `lock` holds the numbers that exist, and the users that are given one, until the transaction ends.
+    `lock` holds the users that are given a number until the transaction ends, and the numbers that exist if the job is
+    to change them. An upload leaves most of those alone that it finds, and a lock costs as much as a change: its
+    numbers are held when they are written (`World.held`), unless the chunk has `met_conflict` with others that way.
     """
-    may_change = job.kind is not JobKind.UPLOAD or job.options.on_existing is OnExisting.UPDATE
-    found = inventory.look_up(connection, chunk.column("e164").to_numpy(), lock=lock and may_change)
+    is_upload = job.kind is JobKind.UPLOAD
+    may_change = not is_upload or job.options.on_existing is OnExisting.UPDATE
+    held = lock and may_change and (met_conflict or not is_upload)
+    wanted = STATE.names if may_change else _UNCHANGED
+    found = inventory.look_up(connection, chunk.column("e164").to_numpy(), lock=held, wanted=wanted)
     existing = Numbers(found["e164"], {name: values for name, values in found.items() if name != "e164"})
     users = scope.users_by_id(connection, sorted(_users(job, chunk)))
     tenant_ids = _ids(existing, _TENANTS) | {job.actor.id, job.options.target_id or job.actor.id}
@@ -86,6 +96,7 @@ def world_for(connection: sa.Connection, job: Job, chunk: pa.Table, *, lock: boo
         carrier_owners=scope.carrier_owners(connection, sorted(_ids(existing, _CARRIERS) | _named(chunk, _CARRIERS))),
         users=users,
         slots=_slots(connection, job, chunk, users, lock=lock),
+        held=held,
     )
 
 
@@ -107,12 +118,8 @@ def _slots(connection: sa.Connection, job: Job, chunk: pa.Table, users: Iterable
 
 def _named(chunk: pa.Table, columns: Iterable[str]) -> set[int]:
     there = [name for name in columns if name in chunk.schema.names]
-    return {found for name in there for found in _distinct(chunk.column(name).to_numpy())}
+    return {found for name in there for found in distinct_ids(chunk.column(name).to_numpy())}
 
 
 def _ids(numbers: Numbers, columns: Iterable[str]) -> set[int]:
-    return {found for name in columns for found in _distinct(numbers.state[name])}
-
-
-def _distinct(values: np.ndarray) -> set[int]:
-    return {int(value) for value in np.unique(values) if value}
+    return {found for name in columns for found in distinct_ids(numbers.state[name])}

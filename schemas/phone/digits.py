@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.phone.automaton import PAD
+from schemas.texts import buffers, replaced
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,19 +51,19 @@ class Digits:
 
 def plain_punctuation(column: pa.StringArray) -> pa.StringArray:
     """The column with non-ASCII punctuation replaced by spaces, in the rows that have any."""
-    data, offsets = _buffers(column)
+    offsets, data = buffers(column)
     high = np.flatnonzero(data[offsets[0] : offsets[-1]] > 0x7F) + offsets[0]  # noqa: PLR2004  (the last of ASCII)
     if not high.size:
         return column
     mask = np.zeros(len(column), np.bool_)
     mask[_rows_of(high, offsets)] = True
     touched = column.filter(pa.array(mask))
-    return pc.replace_with_mask(column, pa.array(mask), pc.replace_substring_regex(touched, _PUNCTUATION, " "))
+    return replaced(column, mask, pc.replace_substring_regex(touched, _PUNCTUATION, " "))
 
 
 def read_digits(column: pa.StringArray) -> Digits:
     """The digits of each text; the column has no nulls."""
-    data, offsets = _buffers(column)
+    offsets, data = buffers(column)
     base = offsets[0]
     text = data[base : offsets[-1]]
     offsets = offsets - base
@@ -76,12 +77,12 @@ def read_digits(column: pa.StringArray) -> Digits:
     plain = (count >= _FEWEST_DIGITS) & (count <= _MOST_DIGITS) & (length <= _LONGEST_TEXT)
     plain[_rows_of(other[kinds == _ODD], offsets)] = False
     plus = _leading_plus(other[kinds == _PLUS], offsets, before, plain)
-    flat = _lay_out(text[is_digit] - np.uint8(ord("0")), first[:-1], count, plain)
+    flat = _lay_out(text[is_digit] - np.uint8(ord("0")), count, plain)
     return Digits(flat, np.where(plain, count, 0), plus, plain, length == 0)
 
 
 def _leading_plus(
-    places: NDArray[np.int64], offsets: NDArray[np.int64], before: NDArray[np.int32], plain: NDArray[np.bool_]
+    places: NDArray[np.int64], offsets: NDArray[np.int32], before: NDArray[np.int32], plain: NDArray[np.bool_]
 ) -> NDArray[np.bool_]:
     """Which rows have a plus; a second one, or one behind a digit, makes the row not plain."""
     rows = _rows_of(places, offsets)
@@ -92,28 +93,17 @@ def _leading_plus(
     return plus
 
 
-def _lay_out(
-    digits: NDArray[np.uint8], first: NDArray[np.int64], count: NDArray[np.int64], plain: NDArray[np.bool_]
-) -> NDArray[np.uint8]:
+def _lay_out(digits: NDArray[np.uint8], count: NDArray[np.int64], plain: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """The digits, `count` of each row, in rows of WIDTH; of rows that are not plain none."""
     rows = len(count)
     flat = np.full((rows + 1) * WIDTH, PAD, np.uint8)
-    shift = np.repeat(np.arange(rows) * WIDTH - first, count)
-    target = np.arange(len(digits)) + shift
     if not plain.all():
-        kept = np.repeat(plain, count)
-        target, digits = target[kept], digits[kept]
-    flat[target] = digits
+        digits, count = digits[np.repeat(plain, count)], np.where(plain, count, 0)
+    longest = int(count.max(initial=0))
+    is_digit = np.arange(longest, dtype=np.uint8) < count.astype(np.uint8)[:, None]  # at most _MOST_DIGITS
+    flat[: rows * WIDTH].reshape(rows, WIDTH)[:, :longest][is_digit] = digits
     return flat
 
 
-def _buffers(column: pa.StringArray) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """The bytes of the texts and the n + 1 places between them, without copying the bytes."""
-    _, places, data = column.buffers()
-    if places is None or len(column) == 0:
-        return np.zeros(0, np.uint8), np.zeros(1, np.int64)
-    offsets = np.frombuffer(places, np.int32)[column.offset : column.offset + len(column) + 1]
-    return np.frombuffer(data or b"", np.uint8), offsets.astype(np.int64)
-
-
-def _rows_of(places: NDArray[np.int64], offsets: NDArray[np.int64]) -> NDArray[np.int64]:
+def _rows_of(places: NDArray[np.int64], offsets: NDArray[np.int32]) -> NDArray[np.int64]:
     return np.searchsorted(offsets, places, side="right") - 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Protocol
@@ -19,9 +20,11 @@ import pyarrow.compute as pc
 from schemas.cells_safe import restore
 from schemas.codes import Code
 from schemas.columns import UPLOAD_FORM, Form
+from schemas.texts import longest
 from worker.stages.reading.header import Header, find_header
 from worker.stages.reading.listed import ListedRows
 from worker.stages.reading.model import (
+    HEADER_WITHIN,
     NO_HINTS,
     Block,
     FileFacts,
@@ -86,7 +89,7 @@ class Sheet:
     def _check_lengths(self, column: pa.Array, block: Block) -> None:
         most = self._limits.cell_chars
         # A text has at most as many characters as bytes, so the cheap look is enough nearly always.
-        if pc.max(pc.binary_length(column)).as_py() <= most:
+        if longest(column) <= most:
             return
         too_long = np.flatnonzero(pc.greater(pc.utf8_length(column), most))
         if too_long.size:
@@ -103,13 +106,13 @@ def read(
 
     What it needs beside is kept in a folder inside `workdir` and removed at the end.
 
-    `FileFault` for everything that can be told before all rows have been read, a file without rows included.
+    `FileFault` for everything that can be told from the head of the file, and for a file without rows.
     """
     with TemporaryDirectory(prefix="read-", dir=workdir) as folder:
         source = open_source(path, limits, Path(folder), hints)
         header = find_header(source, limits, form, hints.header_row)
         sheet = Sheet(_facts(source, header), source, header, limits)
-        _require_rows(sheet)
+        _require_rows(sheet, source, header)
         yield sheet
 
 
@@ -132,8 +135,12 @@ def _facts(source: Source, header: Header) -> FileFacts:
     )
 
 
-def _require_rows(sheet: Sheet) -> None:
-    """Look ahead to the first row that is not blank."""
+def _require_rows(sheet: Sheet, source: Source, header: Header) -> None:
+    """Look ahead to the first row that is not blank; it nearly always stands right below the header."""
+    near = islice(source.top(), header.row_number + HEADER_WITHIN)
+    below = (cells for row, cells in near if row > header.row_number)
+    if any(place < len(cells) and cells[place].strip() for cells in below for place in header.kept):
+        return
     for batch in sheet.batches():
         if not batch.blank.all():
             return

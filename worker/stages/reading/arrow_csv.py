@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from pyarrow import csv
 
+from schemas.texts import buffers, longest
 from worker.stages.reading.model import Block
 from worker.stages.reading.records import split
 from worker.stages.reading.shape import columns_of, fit
@@ -23,6 +23,7 @@ BLOCK_ROWS = 80_000
 SMALLEST_BLOCK, LARGEST_BLOCK = 1 << 20, 1 << 24
 # Rows of odd width pass through Python and wait in memory; with more of them than this the tolerant path does as well.
 MOST_WAITING = 100_000
+_LINE_FEED, _RETURN = b"\n\r"
 
 
 @dataclass(frozen=True)
@@ -136,8 +137,10 @@ def _is_doubtful(batch: pa.RecordBatch, odd: list[_OddRow], cell_chars: int) -> 
     """A cell with a line break, or of unusual length, may be the work of a lone quotation mark."""
     if any("\n" in row.text or "\r" in row.text for row in odd):
         return True
-    return any(
-        pc.any(pc.match_substring_regex(column, r"[\r\n]")).as_py()
-        or (pc.max(pc.binary_length(column)).as_py() or 0) > cell_chars
-        for column in batch.columns
-    )
+    return any(_breaks_lines(column) or longest(column) > cell_chars for column in batch.columns)
+
+
+def _breaks_lines(column: pa.StringArray) -> bool:
+    offsets, text = buffers(column)
+    text = text[offsets[0] : offsets[-1]]
+    return bool(((text == _LINE_FEED) | (text == _RETURN)).any())

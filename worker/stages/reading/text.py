@@ -61,17 +61,24 @@ def _blocks(file: IO[bytes]) -> Iterator[bytes]:
 def _scan(path: Path) -> tuple[int, int]:
     """How many quotation marks there are, and the line of the first byte that is not UTF-8, or 0."""
     decoder = codecs.getincrementaldecoder("utf-8")()
-    quotes = lines = 0
+    quotes = done = 0
     with path.open("rb") as file:
         for block in _blocks(file):
             try:
                 if not block.isascii() or decoder.getstate()[0]:
                     decoder.decode(block)
             except UnicodeDecodeError as error:
-                return quotes, lines + 1 + error.object[: error.start].count(b"\n")
+                # What was left of the block before stands in front of this one.
+                return quotes, _line_at(path, done + len(block) - len(error.object) + error.start)
             quotes += block.count(b'"')
-            lines += block.count(b"\n")
-    return quotes, lines + 1 if decoder.getstate()[0] else 0
+            done += len(block)
+    return quotes, _line_at(path, done) if decoder.getstate()[0] else 0
+
+
+def _line_at(path: Path, offset: int) -> int:
+    """The number of the line in which a byte stands; counted only where one is at fault."""
+    with path.open("rb") as file:
+        return 1 + sum(file.read(min(BLOCK, offset - start)).count(b"\n") for start in range(0, offset, BLOCK))
 
 
 def _recode(path: Path, folder: Path, encoding: str, *, skip: int, notes: tuple[str, ...] = ()) -> Text:

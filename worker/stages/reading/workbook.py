@@ -29,6 +29,7 @@ CHILD = Path(__file__).with_name("child.py")
 PASSED_ON = ("PATH", "LD_LIBRARY_PATH")
 # One thread and one arena: what threads reserve counts against the child's address space.
 CHILD_ENVIRONMENT = {"LC_ALL": "C.UTF-8", "MALLOC_ARENA_MAX": "1", "OMP_NUM_THREADS": "1"}
+TOP_ROWS = 64  # made into cells at a time, while the header is looked for
 TRY_AGAIN = 75  # the child's exit code when the workbook is not to blame
 
 
@@ -49,8 +50,10 @@ class Workbook:
 
     def top(self) -> Iterator[tuple[int, Cells]]:
         for first, batch in self._batches():
-            rows = zip(*(column.to_pylist() for column in batch.columns), strict=True)
-            yield from ((first + place, list(cells)) for place, cells in enumerate(rows))
+            for start in range(0, batch.num_rows, TOP_ROWS):
+                part = batch.slice(start, TOP_ROWS)
+                rows = zip(*(column.to_pylist() for column in part.columns), strict=True)
+                yield from ((first + start + place, list(cells)) for place, cells in enumerate(rows))
 
     def reach(self, header_row: int) -> int:
         reach = 0

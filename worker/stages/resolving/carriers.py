@@ -9,6 +9,7 @@ import numpy as np
 from schemas import permissions
 from schemas.codes import Code
 from schemas.columns import Column
+from schemas.numbering import distinct_ids
 from worker.stages.resolving.rows import DEFAULT_USED, Rows, groups
 
 _COLUMN = {"voice": Column.VOICE_CARRIER, "sms": Column.SMS_CARRIER_PROFILE}
@@ -63,8 +64,8 @@ def _left_behind(rows: Rows, own: np.ndarray, holder: np.ndarray) -> np.ndarray:
 
 def _default(rows: Rows, name: str, holder: np.ndarray) -> np.ndarray:
     default = np.zeros(rows.size, dtype=np.int32)
-    for tenant_id in np.unique(holder):
-        known = rows.world.defaults.get(int(tenant_id))
+    for tenant_id in distinct_ids(holder):
+        known = rows.world.defaults.get(tenant_id)
         if known is not None:
             default[holder == tenant_id] = getattr(known, name)
     return default

@@ -47,7 +47,8 @@ class World:
 
     Every tenant that they name or that holds one of their numbers, the carriers that the admin may use, the defaults
     that hold for those tenants, and the numbers that exist. `carrier_owners` tells who defined a carrier that a number
-    has, `users` the users that are named, `slots` which number a user has as its own (or Default DID) already.
+    has, `users` the users that are named, `slots` which number a user has as its own (or Default DID) already. Unless
+    they are `held`, the numbers that exist may change before anything is written.
     """
 
     actor: Tenant
@@ -62,6 +63,7 @@ class World:
     carrier_owners: Mapping[int, int] = field(default_factory=dict)
     users: Mapping[int, User] = field(default_factory=dict)
     slots: Mapping[int, int] = field(default_factory=dict)
+    held: bool = True
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ class Decisions:
     """What to write, and the result of every row once it is written.
 
     `delete` holds numbers (int64); `results` is `schemas.results.CHUNK_RESULTS`, `images` is `schemas.results.IMAGES`.
+    Unless they are `held`, numbers must be as in their images still when they are written.
     """
 
     create: Numbers
@@ -76,3 +79,4 @@ class Decisions:
     delete: np.ndarray
     results: pa.Table
     images: pa.Table
+    held: bool = True

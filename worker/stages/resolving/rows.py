@@ -13,12 +13,14 @@ import pyarrow as pa
 
 from schemas.codes import Code, fault_bit, number_of, warning_bit
 from schemas.columns import Column
+from schemas.numbering import numbered
 from schemas.permissions import NumberFacts
 from schemas.results import CHUNK_RESULTS, IMAGES, STATE, first_code, first_lines
 from worker.stages.resolving.model import Decisions, Numbers, World
 
 DEFAULT_USED = np.uint32(warning_bit(Code.DEFAULT_CARRIER_USED))
 _FACTS = ("holder_id", "uploader_id", "voice", "sms", "voice_user_id", "sms_user_id")
+_SIXTEEN_BITS = 1 << 16
 Where = Column | Mapping[Code, Column]
 
 
@@ -138,6 +140,7 @@ class Rows:
             self.e164[delete],
             a_line_for_each_row(lines),
             self._images(update | again, delete, after["changed_job_id"]),
+            held=self.world.held,
         )
 
     def _in_block(self) -> np.ndarray:
@@ -188,11 +191,16 @@ def groups(rows: np.ndarray, keys: tuple[np.ndarray, ...]) -> Iterator[tuple[tup
     places = np.flatnonzero(rows)
     if not len(places):
         return
-    combined = np.zeros(len(places), dtype=np.int64)
+    groups_so_far, combined = 1, np.zeros(len(places), dtype=np.int64)
     for key in keys:
-        distinct, which = np.unique(key[places], return_inverse=True)
-        # Numbered anew every time, so that many keys do not overflow.
-        combined = np.unique(combined * len(distinct) + which, return_inverse=True)[1]
-    order = np.argsort(combined, kind="stable")
+        distinct, which = numbered(key[places])
+        if distinct > 1:
+            # Numbered anew every time, so that many keys do not overflow.
+            groups_so_far, combined = numbered(combined * distinct + which)
+    if groups_so_far == 1:
+        yield tuple(int(key[places[0]]) for key in keys), places
+        return
+    # Sixteen bits are sorted by counting.
+    order = np.argsort(combined.astype(np.uint16) if groups_so_far <= _SIXTEEN_BITS else combined, kind="stable")
     for part in np.split(places[order], np.flatnonzero(np.diff(combined[order])) + 1):
         yield tuple(int(key[part[0]]) for key in keys), part

@@ -1,0 +1,35 @@
+"""Distinct values of columns of ids, which are few and repeat in row after row. Whole columns at a time."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Values this close together are counted in a table; others are sorted, or hashed, at ten times the cost.
+_CLOSE = 1 << 16
+
+
+def distinct_ids(ids: NDArray[np.integer]) -> list[int]:
+    """The distinct ids (0 or more) but 0, ascending."""
+    if not len(ids):
+        return []
+    most = int(ids.max())
+    found = np.flatnonzero(np.bincount(ids)) if most < _CLOSE else np.unique(ids)
+    return [int(one) for one in found if one]
+
+
+def numbered(values: NDArray[np.generic]) -> tuple[int, NDArray[np.int64]]:
+    """How many distinct values there are, and for each place which it has: a number from 0, in their order."""
+    if not len(values):
+        return 0, np.zeros(0, np.int64)
+    whole = values.astype(np.int64, copy=False)
+    least, most = int(whole.min()), int(whole.max())
+    if most - least >= _CLOSE:
+        distinct, which = np.unique(whole, return_inverse=True)
+        return len(distinct), which
+    if least == most:
+        return 1, np.zeros(len(whole), np.int64)
+    is_there = np.zeros(most - least + 1, np.int64)
+    is_there[whole - least] = 1
+    numbers = np.cumsum(is_there)
+    return int(numbers[-1]), (numbers - 1)[whole - least]

@@ -1,0 +1,70 @@
+"""Columns of text (`pa.string()`) by their bytes, where Arrow would pass over the texts several times.
+
+Knows nothing of what the texts mean.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+
+def buffers(column: pa.StringArray) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
+    """The n + 1 places between n texts, and the bytes that they are places in; neither is copied."""
+    _, places, data = column.buffers()
+    if places is None or not len(column):
+        return np.zeros(len(column) + 1, np.int32), np.zeros(0, np.uint8)
+    offsets = np.frombuffer(places, np.int32)[column.offset : column.offset + len(column) + 1]
+    return offsets, np.frombuffer(data or b"", np.uint8)
+
+
+def longest(column: pa.StringArray) -> int:
+    """The bytes of the longest text, 0 if there is none."""
+    offsets, _ = buffers(column)
+    return int(np.diff(offsets).max(initial=0))
+
+
+def first_bytes(column: pa.StringArray) -> NDArray[np.uint8]:
+    """The first byte of each text, 0 for an empty one."""
+    offsets, data = buffers(column)
+    first = np.zeros(len(column), np.uint8)
+    filled = offsets[1:] > offsets[:-1]
+    first[filled] = data[offsets[:-1][filled]]
+    return first
+
+
+def with_first(column: pa.StringArray, rows: NDArray[np.bool_], byte: int) -> pa.StringArray:
+    """The texts with an ASCII character in front of some of them (bool, n). Nulls stay null."""
+    offsets, data = buffers(column)
+    before = offsets[0]
+    made = (offsets - before).astype(np.int32)
+    made[1:] += np.cumsum(rows, dtype=np.int32)
+    text = np.empty(made[-1], np.uint8)
+    is_new = np.zeros(len(text), np.bool_)
+    is_new[made[:-1][rows]] = True
+    text[is_new] = byte
+    text[~is_new] = data[before : offsets[-1]]
+    found = pa.StringArray.from_buffers(len(column), pa.py_buffer(made), pa.py_buffer(text))
+    return pc.if_else(column.is_valid(), found, None) if column.null_count else found
+
+
+def spread(column: pa.StringArray, rows: NDArray[np.bool_]) -> pa.StringArray:
+    """A column with the texts in some rows (bool; as many as texts), in their order, and nothing in the others."""
+    offsets, data = buffers(column)
+    size = np.zeros(len(rows), np.int32)
+    size[rows] = np.diff(offsets)
+    made = np.zeros(len(rows) + 1, np.int32)
+    np.cumsum(size, out=made[1:])
+    return pa.StringArray.from_buffers(len(rows), pa.py_buffer(made), pa.py_buffer(data[offsets[0] : offsets[-1]]))
+
+
+def replaced(column: pa.StringArray, rows: NDArray[np.bool_], texts: pa.StringArray) -> pa.StringArray:
+    """A column with other texts in some rows (bool; as many as texts), in their order.
+
+    `replace_with_mask` in half the time: it builds texts one by one.
+    """
+    place = np.arange(len(column))
+    place[rows] = len(column) + np.arange(len(texts))
+    return pa.concat_arrays([column, texts]).take(pa.array(place))

@@ -1,0 +1,30 @@
+"""Distinct ids and their numbers agree with sorting, whether they are close together or not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from schemas.numbering import distinct_ids, numbered
+
+COLUMNS = (
+    np.zeros(0, np.int32),
+    np.zeros(5, np.int32),
+    np.full(5, 7, np.int64),
+    np.array([3, 0, 9, 3], np.int32),
+    np.array([3, 0, 2_000_000_000, 3], np.int32),
+    np.array([1 << 40, (1 << 40) + 1, 1 << 40]),
+)
+
+
+@pytest.mark.parametrize("ids", COLUMNS, ids=str)
+def test_distinct_ids(ids: np.ndarray) -> None:
+    assert distinct_ids(ids) == sorted(set(ids.tolist()) - {0})
+
+
+@pytest.mark.parametrize("values", [*COLUMNS, np.array([-1, 1, 0, -1], np.int8), np.array([True, False])], ids=str)
+def test_numbered(values: np.ndarray) -> None:
+    distinct, which = np.unique(values, return_inverse=True)
+    count, found = numbered(values)
+    assert count == len(distinct)
+    assert found.tolist() == which.tolist()

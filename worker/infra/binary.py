@@ -1,0 +1,133 @@
+"""PostgreSQL's binary forms, made and read with whole arrays: the rows of a COPY, arrays of numbers.
+
+Knows no table: which column has which type is the caller's. The server takes a value only in its column's own width.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from psycopg import Cursor
+from psycopg.adapt import Buffer, Dumper, Loader
+from psycopg.pq import Format
+
+# "COPY", "Binary Format" in PostgreSQL's documentation: signature, flags, length of the extension; -1 for the end.
+_HEADER = b"PGCOPY\n\xff\r\n\0" + struct.pack("!ii", 0, 0)
+_TRAILER = struct.pack("!h", -1)
+_NULL = -1
+# `array_send` of the server: dimensions, whether there are NULLs, the element's type; then length and lower bound.
+_ARRAY_HEADER = struct.Struct("!iiIii")
+_INT8, _INT8_ARRAY = 20, 1016  # pg_type.dat
+_ELEMENT = np.dtype([("size", ">i4"), ("value", ">i8")])
+_PAIR = np.dtype([("size", ">i4"), ("high", ">i4"), ("low", ">i4")])
+
+
+@dataclass(frozen=True)
+class Field:
+    """A column of n rows: `values` as bytes of one width, and how many of them count in each row, -1 for NULL.
+
+    `size` is one number where it is the same in all rows.
+    """
+
+    values: NDArray[np.generic]
+    size: NDArray[np.int32] | int
+
+
+def bigints(values: NDArray[np.int64]) -> Field:
+    """For a bigint column."""
+    return Field(values.astype(">i8"), 8)
+
+
+def integers(values: NDArray[np.int32], null: NDArray[np.bool_] | None = None) -> Field:
+    """For an integer column, NULL where `null` is."""
+    if null is None or not null.any():
+        return Field(values.astype(">i4"), 4)
+    return Field(values.astype(">i4"), np.where(null, _NULL, 4).astype(np.int32))
+
+
+def booleans(values: NDArray[np.generic]) -> Field:
+    """For a boolean column: true where `values` is not 0."""
+    return Field((values != 0).astype("u1"), 1)
+
+
+def texts(known: Sequence[str], which: NDArray[np.integer]) -> Field:
+    """For a text column: for each row the place in `known` of its text, which is ASCII and short."""
+    encoded = np.array([text.encode("ascii") for text in known])
+    sizes = np.array([len(text) for text in known], np.int32)[which]
+    same = len(sizes) > 0 and bool((sizes == sizes[0]).all())
+    return Field(encoded[which].astype(f"S{sizes.max(initial=1)}"), int(sizes[0]) if same else sizes)
+
+
+def copy_rows(fields: Sequence[Field]) -> bytes:
+    """Rows as `COPY .. FROM STDIN (FORMAT binary)` takes them; the fields stand in the order of its columns."""
+    layout = [("fields", ">i2")]
+    for place, field in enumerate(fields):
+        layout += [(f"size{place}", ">i4"), (f"value{place}", field.values.dtype.str)]
+    rows = np.empty(len(fields[0].values), np.dtype(layout))
+    rows["fields"] = len(fields)
+    for place, field in enumerate(fields):
+        rows[f"size{place}"] = field.size
+        rows[f"value{place}"] = field.values
+    return b"".join((_HEADER, _without_gaps(rows, fields), _TRAILER))
+
+
+def _without_gaps(rows: NDArray[np.void], fields: Sequence[Field]) -> bytes:
+    """The rows' bytes but those that do not count, because a value is shorter than its column, or NULL."""
+    if all(isinstance(field.size, int) for field in fields):
+        return rows.tobytes()
+    matrix = rows.view(np.uint8).reshape(len(rows), rows.dtype.itemsize)
+    counts, begin = np.ones(matrix.shape, np.bool_), 2
+    for field in fields:
+        begin, width = begin + 4, field.values.dtype.itemsize
+        if not isinstance(field.size, int):
+            counts[:, begin : begin + width] = np.arange(width) < field.size[:, None]
+        begin += width
+    return matrix[counts].tobytes()
+
+
+class _Numbers(Dumper):
+    """int64 arrays as bigint[]: the driver's own way, number by number, takes as long as a search for them."""
+
+    format = Format.BINARY
+    oid = _INT8_ARRAY
+
+    def dump(self, obj: NDArray[np.int64]) -> Buffer:
+        elements = np.empty(len(obj), _ELEMENT)
+        elements["size"], elements["value"] = 8, obj
+        return _ARRAY_HEADER.pack(1, 0, _INT8, len(obj), 1) + elements.tobytes()
+
+
+class _AsItCame(Loader):
+    """A bigint[] as the server sent it, for `bigints_of` and `pairs_of`."""
+
+    format = Format.BINARY
+
+    def load(self, data: Buffer) -> bytes:
+        return bytes(data)
+
+
+def with_arrays(cursor: Cursor[tuple[object, ...]]) -> Cursor[tuple[object, ...]]:
+    """The cursor, which now takes arrays (int64) for bigint[], and gives those of binary answers as bytes."""
+    cursor.adapters.register_dumper(np.ndarray, _Numbers)
+    cursor.adapters.register_loader(_INT8_ARRAY, _AsItCame)
+    return cursor
+
+
+def bigints_of(array: object) -> NDArray[np.int64]:
+    """The elements of a bigint[] without NULLs, as it comes from a binary cursor; of NULL none."""
+    found: NDArray[np.int64] = _elements(array, _ELEMENT)["value"].astype(np.int64)
+    return found
+
+
+def pairs_of(array: object) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """The upper and the lower halves of the elements of a bigint[], as for `bigints_of`."""
+    found = _elements(array, _PAIR)
+    return found["high"].astype(np.int32), found["low"].astype(np.int32)
+
+
+def _elements(array: object, layout: np.dtype[np.void]) -> NDArray[np.void]:
+    return np.frombuffer(array, layout, offset=_ARRAY_HEADER.size) if isinstance(array, bytes) else np.zeros(0, layout)
