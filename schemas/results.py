@@ -119,9 +119,11 @@ def first_lines(table: pa.Table) -> np.ndarray:
 
 def first_code(faults: np.ndarray) -> np.ndarray:
     """The number (uint8) of the most telling code of each row's faults (uint64), 0 where there is none."""
-    lowest = faults & (~faults + np.uint64(1))
-    place = np.log2(np.maximum(lowest, 1)).astype(np.uint8)  # exact for powers of two
-    codes: np.ndarray = np.where(faults == 0, 0, _FAULT_CODES[place]).astype(np.uint8)
+    codes = np.zeros(len(faults), dtype=np.uint8)
+    failed = np.flatnonzero(faults)  # few, as a rule
+    found = faults[failed].astype(np.uint64)
+    lowest = found & (~found + np.uint64(1))
+    codes[failed] = _FAULT_CODES[np.log2(lowest).astype(np.uint8)]  # exact for powers of two
     return codes
 
 
@@ -129,12 +131,18 @@ def tally(table: pa.Table) -> Tally:
     """Count results (any table with `row`, `code`, `faults`, `warnings`). Rows with `code` 0 are not settled yet."""
     row, code, faults, warnings = (table.column(name).to_numpy() for name in ("row", "code", "faults", "warnings"))
     found: dict[tuple[Outcome, Code], Seen] = {}
-    for failed in (False, True):
-        here = (faults != 0) == failed
-        for number in np.unique(code[here]):
-            if number == 0:
-                continue
-            rows = row[here & (code == number)]
-            known = BY_NUMBER[int(number)]
-            found[(result_of(known, int(failed)), known)] = Seen(len(rows), int(rows.min()))
+    # Codes are few and rows are many: counted all at once, and the first of each looked for in file order.
+    kinds = code.astype(np.uint16) + np.where(faults != 0, np.uint16(_KINDS), np.uint16(0))
+    counts = np.bincount(kinds, minlength=2 * _KINDS)
+    for kind in np.flatnonzero(counts).tolist():
+        failed, number = divmod(kind, _KINDS)
+        if number == 0:
+            continue
+        known = BY_NUMBER[number]
+        # Rows of a chunk stand in the order of their numbers.
+        first = int(row[kinds == kind].min())
+        found[result_of(known, failed), known] = Seen(int(counts[kind]), first)
     return Tally(found, int(np.count_nonzero(warnings[code != 0])))
+
+
+_KINDS = 256  # codes are uint8

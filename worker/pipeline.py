@@ -167,9 +167,9 @@ def write_chunk(lease: leases.Lease) -> None:
     """
     pass_by(Point.WRITE_CLAIMED)
     chunk = arrow.get_table(storage.chunk_key(lease.job, lease.check, lease.number))
-    for _ in range(CONFLICTS):
+    for conflicts in range(CONFLICTS):
         try:
-            following = _write_once(lease, chunk)
+            following = _write_once(lease, chunk, met_conflict=conflicts > 0)
         except inventory.ConflictError:
             log.info("conflict")
         else:
@@ -181,14 +181,14 @@ def write_chunk(lease: leases.Lease) -> None:
     pass_by(Point.WRITE_ANNOUNCED)
 
 
-def _write_once(lease: leases.Lease, chunk: pa.Table) -> Phase | None:
+def _write_once(lease: leases.Lease, chunk: pa.Table, *, met_conflict: bool) -> Phase | None:
     # All or nothing is one chunk of any size: its results take as long to store as they are large.
     idle = lease.rows / ROWS_PER_IDLE_SECOND
     with transaction(idle if idle > get_settings().lease_seconds else None) as connection:
         row = jobs.job_row(connection, lease.job_id)
         job = job_of(connection, row)
         with lease.timed(Stage.LOOK_UP):
-            world = world_for(connection, job, chunk)
+            world = world_for(connection, job, chunk, met_conflict=met_conflict)
         with lease.timed(Stage.RESOLVE):
             decided = resolve(chunk, world)
             if job.options.on_error is OnError.ABORT:
