@@ -34,10 +34,10 @@ def put_table(key: str, table: pa.Table) -> None:
 def get_table(key: str, columns: Sequence[str] | None = None) -> pa.Table:
     """A stored table, or some of its columns. `storage.MissingFileError` if it is not there."""
     source = _opened(key)
-    options = pa.ipc.IpcReadOptions()
-    if columns is not None:
-        names = pa.ipc.open_file(source).schema.names
-        options.included_fields = [names.index(name) for name in columns]
+    reader = pa.ipc.open_file(source)
+    if columns is None or isinstance(source, pa.MemoryMappedFile):
+        return reader.read_all().select(list(columns or range(len(reader.schema))))
+    options = pa.ipc.IpcReadOptions(included_fields=[reader.schema.names.index(name) for name in columns])
     return pa.ipc.open_file(source, options=options).read_all()
 
 

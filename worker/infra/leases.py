@@ -10,14 +10,18 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from schemas.jobs import WORKED_IN, ChunkState, JobStatus, Phase, Stage
 from schemas.tables import job_chunks, jobs, lease_tokens
 from worker.infra import ledger
 from worker.infra.ledger import in_seconds
+
+_LEASE = sa.bindparam("lease_seconds", type_=sa.Double)
 
 
 class LostLeaseError(Exception):
@@ -63,6 +67,30 @@ def claim(connection: sa.Connection, phases: Phase | tuple[Phase, ...], lease_se
     One statement; rows that another worker is just taking are passed over.
     """
     phases = (phases,) if isinstance(phases, Phase) else phases
+    row = connection.execute(_taken(phases), {_LEASE.key: lease_seconds}).one_or_none()
+    if row is None:
+        return None
+    if row.phase == Phase.CHECK:
+        ledger.move(connection, row.job_id, JobStatus.CHECKING)
+    return Lease(
+        job_id=row.job_id,
+        job=row.public_id,
+        tenant_id=row.tenant_id,
+        phase=Phase(row.phase),
+        number=row.number,
+        token=row.lease_token,
+        attempt=row.attempt,
+        rows=row.rows,
+        check=row.check_token,
+        read=row.read_token,
+        setbacks=row.setbacks,
+        held_up_seconds=float(row.held_up_seconds),
+    )
+
+
+@lru_cache(maxsize=len(Phase) + 2)
+def _taken(phases: tuple[Phase, ...]) -> ReturningUpdate[Any]:
+    """The statement of `claim`; kept, as putting it together takes longer than running it."""
     is_callback = job_chunks.c.phase == Phase.CALLBACK
     running = (
         sa.select(jobs.c.tenant_id, sa.func.count().label("pieces"))
@@ -122,13 +150,13 @@ def claim(connection: sa.Connection, phases: Phase | tuple[Phase, ...], lease_se
         .with_for_update(of=jobs, read=True, key_share=True)
         .cte("job")
     )
-    taken = (
+    return (
         job_chunks.update()
         .where(ledger.same_work(job_chunks.c, picked.c), job.c.id == picked.c.job_id)
         .values(
             state=ChunkState.LEASED,
             lease_token=lease_tokens.next_value(),
-            lease_until=in_seconds(lease_seconds),
+            lease_until=in_seconds(_LEASE),
             attempt=job_chunks.c.attempt + 1,
             claimed_at=sa.func.now(),
         )
@@ -148,25 +176,6 @@ def claim(connection: sa.Connection, phases: Phase | tuple[Phase, ...], lease_se
                 "held_up_seconds"
             ),
         )
-    )
-    row = connection.execute(taken).one_or_none()
-    if row is None:
-        return None
-    if row.phase == Phase.CHECK:
-        ledger.move(connection, row.job_id, JobStatus.CHECKING)
-    return Lease(
-        job_id=row.job_id,
-        job=row.public_id,
-        tenant_id=row.tenant_id,
-        phase=Phase(row.phase),
-        number=row.number,
-        token=row.lease_token,
-        attempt=row.attempt,
-        rows=row.rows,
-        check=row.check_token,
-        read=row.read_token,
-        setbacks=row.setbacks,
-        held_up_seconds=float(row.held_up_seconds),
     )
 
 

@@ -108,6 +108,6 @@ def same_work(
     return sa.and_(one.job_id == other.job_id, one.phase == other.phase, one.number == other.number)
 
 
-def in_seconds(seconds: float) -> sa.ColumnElement[Any]:
+def in_seconds(seconds: float | sa.ColumnElement[float]) -> sa.ColumnElement[Any]:
     """A moment from now, by the database's clock."""
     return sa.func.now() + sa.func.make_interval(0, 0, 0, 0, 0, 0, seconds)
