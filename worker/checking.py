@@ -23,7 +23,7 @@ from schemas import results
 from schemas.codes import Code
 from schemas.findings import Layout
 from schemas.jobs import FORMS, JobStatus, Mode, OnError, Stage
-from worker.infra import arrow, jobs, leases, scratch, storage
+from worker.infra import arrow, aside, jobs, leases, scratch, storage
 from worker.infra.db import transaction
 from worker.infra.faults import Point, pass_by
 from worker.infra.settings import Settings, get_settings
@@ -200,10 +200,11 @@ def _cut(
     all_at_once = job.options.on_error is OnError.ABORT
     size = sys.maxsize if all_at_once else get_settings().rows_per_chunk
     sizes = []
-    for number, chunk in enumerate(chunks(size)):
-        arrow.put_table(storage.chunk_key(lease.job, lease.token, number), chunk)
-        pass_by(Point.CHECK_CHUNK_STORED)
-        sizes.append(int(results.first_lines(chunk).sum()))
+    with aside.storing() as files:
+        for number, chunk in enumerate(chunks(size)):
+            files.put(storage.chunk_key(lease.job, lease.token, number), chunk)
+            pass_by(Point.CHECK_CHUNK_STORED)
+            sizes.append(int(results.first_lines(chunk).sum()))
     tally = results.tally(table)
     review = None if job.options.mode is Mode.APPLY else preview(lease, job, table, len(sizes), tally)
     return jobs.CheckedJob(facts, table.num_rows, tally, sizes, review)

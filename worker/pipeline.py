@@ -26,7 +26,7 @@ from schemas.findings import Layout
 from schemas.jobs import JobKind, JobStatus, OnError, Phase, Stage, Tally
 from schemas.problems import RequestCode
 from worker import checking, giving_up, notify, reporting
-from worker.infra import arrow, broker, inventory, jobs, leases, storage
+from worker.infra import arrow, aside, broker, inventory, jobs, leases, storage
 from worker.infra.db import transaction
 from worker.infra.faults import Point, pass_by
 from worker.infra.heartbeat import heartbeat
@@ -194,16 +194,17 @@ def _write_once(lease: leases.Lease, chunk: pa.Table, *, met_conflict: bool) -> 
             if job.options.on_error is OnError.ABORT:
                 decided = abort(decided, other_rows_failed=Tally.from_json(row.tally).count(Outcome.FAILED) > 0)
         pass_by(Point.WRITE_RESOLVED, chunk.column("e164").to_numpy())
-        with lease.timed(Stage.WRITE):
-            write(connection, decided, lease.job_id)
-        pass_by(Point.WRITE_COPIED)
         key = storage.result_key(lease.job, lease.number, lease.token)
-        arrow.put_table(key, decided.results)
+        image_key = storage.image_key(lease.job, lease.number, lease.token) if decided.images.num_rows else None
+        # Stored while the database is at work.
+        with aside.storing() as files, lease.timed(Stage.WRITE):
+            files.put(key, decided.results)
+            if image_key is not None:
+                files.put(image_key, decided.images)
+            write(connection, decided, lease.job_id)
+            pass_by(Point.WRITE_COPIED)
         pass_by(Point.WRITE_RESULT_STORED)
-        image_key = None
-        if decided.images.num_rows:
-            image_key = storage.image_key(lease.job, lease.number, lease.token)
-            arrow.put_table(image_key, decided.images)
+        if image_key is not None:
             pass_by(Point.WRITE_IMAGE_STORED)
         following = jobs.end_chunk(connection, lease, key, results.tally(decided.results), image_key)
         pass_by(Point.WRITE_ENTERED)

@@ -26,9 +26,18 @@ def writer(key: str, schema: pa.Schema) -> Iterator[pa.ipc.RecordBatchFileWriter
 
 
 def put_table(key: str, table: pa.Table) -> None:
-    """Store a table; its chunks become the file's batches."""
+    """Store a table of any size; its chunks become the file's batches."""
     with writer(key, table.schema) as made:
         made.write_table(table)
+
+
+def packed(table: pa.Table) -> bytes:
+    """A small table as the file that `put_table` would store."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, table.schema) as made:
+        made.write_table(table)
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
 
 
 def get_table(key: str, columns: Sequence[str] | None = None) -> pa.Table:

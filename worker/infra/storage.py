@@ -144,6 +144,7 @@ class Receiver:
         with _told_alike(self._key):
             self._writer.close()
             _keep(self._key)
+            keep_name(self._key)
 
     def __enter__(self) -> Self:
         return self
@@ -157,19 +158,36 @@ class Receiver:
 def _keep(key: str) -> None:
     """Have a file of a local store outlast a power cut, as the commit that will tell of it does."""
     top = root()
-    for path in () if top is None else (top / key, (top / key).parent):
-        held = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(held)
-        finally:
-            os.close(held)
+    if top is not None:
+        _sync(top / key)
 
 
-def put(key: str, content: bytes | Path) -> None:
-    """Store a small file, or a file that stands in a local folder. `StoreError`."""
+def keep_name(key: str) -> None:
+    """Have the names of files in a folder of a local store outlast a power cut, too. `StoreError`."""
+    top = root()
+    if top is not None:
+        with _told_alike(key):
+            _sync((top / key).parent)
+
+
+def _sync(path: Path) -> None:
+    held = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(held)
+    finally:
+        os.close(held)
+
+
+def put(key: str, content: bytes | Path, *, with_name: bool = True) -> None:
+    """Store a small file, or a file that stands in a local folder. `StoreError`.
+
+    Who stores many in one folder calls `keep_name` once, at the end.
+    """
     with _told_alike(key):
         obstore.put(store(), key, content)
         _keep(key)
+    if with_name:
+        keep_name(key)
 
 
 def get(key: str) -> memoryview:

@@ -19,7 +19,7 @@ from worker.stages.reading.records import split
 from worker.stages.reading.shape import columns_of, fit
 from worker.stages.reading.text import Text
 
-BLOCK_ROWS = 80_000
+BLOCK_ROWS = 40_000
 SMALLEST_BLOCK, LARGEST_BLOCK = 1 << 20, 1 << 24
 # Rows of odd width pass through Python and wait in memory; with more of them than this the tolerant path does as well.
 MOST_WAITING = 100_000
