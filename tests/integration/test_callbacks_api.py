@@ -69,7 +69,7 @@ def test_states_and_tries(api: Door, receiver: Receiver) -> None:
     waiting = callback_of(api, job)
     assert (waiting["state"], waiting["attempts"], waiting["next_attempt_at"]) == ("waiting", 0, None)
     receiver.mode = 500
-    for phase in Phase:
+    for phase in (Phase.CHECK, Phase.WRITE, Phase.REPORT, Phase.CALLBACK):
         assert pipeline.run(phase)
     pending = callback_of(api, job)
     assert (pending["state"], pending["attempts"], bool(pending["next_attempt_at"])) == ("pending", 1, True)

@@ -116,4 +116,5 @@ def test_a_job_says_how_long_it_will_go_on(api: Door, ledger: Ledger) -> None:
     assert seen[0] is None
     told = [value for value in seen[1:-1] if value is not None]
     assert len(told) >= 10
-    assert all(later < earlier + 0.5 for earlier, later in itertools.pairwise(told))  # the clock goes on meanwhile
+    assert all(later < 1.2 * earlier for earlier, later in itertools.pairwise(told))  # the clock goes on meanwhile
+    assert told[-1] < told[0] / 5

@@ -35,7 +35,7 @@ from tests.factories import World
 from tests.service import wait_for
 from worker import pipeline, tidying
 from worker.infra import broker, folders, ledger, retention, scratch, storage
-from worker.infra.published import stream_report
+from worker.infra.published import Tokens, stream_report
 from worker.infra.settings import get_settings
 
 NUMBERS = [f"+1212555010{place}" for place in range(6)]
@@ -335,9 +335,11 @@ def test_a_report_removed_while_it_is_asked_for_is_no_fault(api: Door, house: Ho
 def test_what_is_being_read_is_read_to_its_end(api: Door, house: House) -> None:
     job_id = completed(api, house)
     whole = api.report(job_id)
-    check, facts = house.ask("SELECT ARRAY[to_jsonb(check_token), file_facts] FROM jobs ORDER BY id DESC LIMIT 1")[0]
+    read, check, facts = house.ask(
+        "SELECT ARRAY[to_jsonb(read_token), to_jsonb(check_token), file_facts] FROM jobs ORDER BY id DESC LIMIT 1"
+    )[0]
     blocks = storage.stream(storage.report_key(job_id))
-    rows = stream_report(job_id, check, Layout.from_json(facts), None)
+    rows = stream_report(job_id, Tokens(read, check), Layout.from_json(facts), None)
     house.age(job_id, 91)
     tidying.tidy()
     assert not house.files(job_id)
