@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 from alembic import command
@@ -17,10 +18,12 @@ from schemas.problems import RequestCode
 from tests import sheets
 from tests.door import Door, Json, table
 from tests.kept import forget
-from tests.ledger import FIRST, Ledger, finish, sheet
-from tests.service import ENDED
+from tests.ledger import DEADLINE, FIRST, Ledger, finish, sheet
+from tests.service import ENDED, wait_for
 from worker import giving_up, pipeline, recovery, tidying
-from worker.infra import jobs, leases, migrate, storage
+from worker.infra import leases, migrate, storage
+from worker.infra import ledger as steps
+from worker.infra.db import transaction
 from worker.infra.settings import get_settings
 
 OF_A_JOB = tuple(phase for phase in Phase if phase is not Phase.CALLBACK)
@@ -292,9 +295,11 @@ def test_what_is_being_checked_in_pieces_begins_anew_in_one(
     job_id = brought_to(phase, api, MIXED)
     assert phase is Phase.CUT or pipeline.run(phase)
     late = ledger.claim(phase) if is_held else None
-    ledger.run(f"UPDATE job_chunks SET attempt = {get_settings().max_attempts}")
+    ledger.run("UPDATE job_chunks SET attempt = :most", most=get_settings().max_attempts)
     migrated(ledger, "0008")
-    assert [tuple(row) for row in ledger.ask("SELECT phase, state, attempt FROM job_chunks")] == [("check", "pending", 0)]
+    assert [tuple(row) for row in ledger.ask("SELECT phase, state, attempt FROM job_chunks")] == [
+        ("check", "pending", 0)
+    ]
     migrated(ledger, "head")
     if late is not None:
         attempt(late)
@@ -318,6 +323,27 @@ def test_a_report_that_is_rendered_in_parts_begins_anew_in_one(api: Door, ledger
     migrated(ledger, "head")
     job = finish(api, ledger, undo)
     assert (job["status"], assert_whole(api, job)) == ("completed", ["DELETED"] * ROWS)
+
+
+@pytest.mark.parametrize("phase", [Phase.WRITE, Phase.REPORT])
+def test_what_an_older_release_has_checked_is_written_and_reported(
+    api: Door, ledger: Ledger, configure: Callable[..., None], tmp_path: Path, phase: Phase
+) -> None:
+    """It read files in batches, too, checked all of them in one piece, and kept less beside the cells."""
+    configure(rows_per_batch=100)
+    job_id = brought_to(phase, api, MIXED)
+    (path,) = (tmp_path / "data" / "files" / storage.folder_of(job_id)).glob("check-*/rows.arrow")
+    rows = pa.ipc.open_file(path.read_bytes()).read_all()
+    rows = rows.select(range(rows.num_columns - 3))
+    with pa.ipc.new_file(path, rows.schema) as file:
+        file.write_table(rows, max_chunksize=4)
+    migrated(ledger, "0008", "head")
+    configure(rows_per_batch=2)
+    job = finish(api, ledger, job_id)
+    assert (job["status"], assert_whole(api, job).count("CREATED")) == ("completed_with_errors", 6)
+    assert len(ledger.chunks("render")) == 3
+    undo = api.done(api.post(f"/v1/jobs/{job_id}/undo"))
+    assert (undo["counts"]["deleted"], ledger.numbers()) == (6, [])
 
 
 @pytest.mark.parametrize("phase", [Phase.WRITE, Phase.REPORT, Phase.RENDER])
@@ -357,7 +383,7 @@ def test_of_the_last_pieces_at_once_one_goes_on(api: Door, ledger: Ledger, phase
 def test_r28_r29_whatever_happens_in_whatever_order(
     api: Door, ledger: Ledger, configure: Callable[..., None], seed: int
 ) -> None:
-    """Workers that claim, work, fall silent and come too late, sweeps, a cancellation: by chance, the same every time."""
+    """Workers that claim, work, fall silent and come too late, sweeps, a cancellation: by chance, but always alike."""
     dice = random.Random(seed)
     configure(rows_per_batch=dice.choice((1, 2, 4, 5)), rows_per_chunk=dice.choice((1, 3, 100)), max_attempts=50)
     job_id = api.send(MIXED).json["id"]
@@ -393,3 +419,24 @@ def test_r28_r29_whatever_happens_in_whatever_order(
     codes = assert_whole(api, job)
     assert codes[5:8] == ["INVALID_CHARACTER", "DUPLICATE_IN_FILE", "CONFLICTING_DUPLICATE"]
     assert {*codes[:5], codes[8]} <= {"CREATED", "CANCELLED"} if is_cancelled else {"CREATED"}
+
+
+@pytest.mark.parametrize("pieces", [1, 8])
+def test_whoever_stands_still_after_entering_work_loses_its_locks(
+    api: Door, ledger: Ledger, configure: Callable[..., None], pieces: int
+) -> None:
+    """Else nobody could take the piece whose end it was just entering: it is locked, and the sweep passes it over."""
+    configure(lease_seconds=1)
+    brought_to(Phase.CHECK, api)
+    still = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction'"
+    job_id = ledger.ask("SELECT id FROM jobs")[0].id
+
+    def stand_still() -> None:
+        with transaction() as connection:
+            steps.add_work(connection, job_id, Phase.RENDER, dict.fromkeys(range(pieces), 5))
+            assert ledger.ask(still)
+            wait_for(lambda: not ledger.ask(still), DEADLINE, "the transaction to be ended")
+
+    with pytest.raises(sa.exc.DBAPIError):
+        stand_still()
+    assert ledger.chunks("render") == []
