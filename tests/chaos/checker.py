@@ -132,7 +132,7 @@ def check_leftovers(stand: Stand, seconds: float) -> Findings:
         files = [str(path.name) for path in (stand.folder / "data" / "files").rglob(f"*{STAGING}*")]
         scratch = [path.name for path in stand.scratch.iterdir() if path.name.startswith("numberyard-scratch-")]
         known = {row.public_id for row in stand.ask("SELECT public_id::text FROM jobs")}
-        folders = [path.name for path in (stand.folder / "data" / "files" / "jobs").iterdir() if path.name not in known]
+        folders = [path.name for path in (stand.folder / "data" / "files").glob("jobs/*") if path.name not in known]
         return files + scratch + folders
 
     try:

@@ -364,7 +364,7 @@ def test_nobody_goes_back_while_files_that_were_checked_in_pieces_are_under_way(
 @pytest.mark.parametrize("phase", [Phase.VALIDATE, Phase.RENDER])
 def test_of_the_last_pieces_at_once_one_goes_on(api: Door, ledger: Ledger, phase: Phase) -> None:
     """What follows is entered once, and the job ends once."""
-    for _ in range(4):
+    for _ in range(2):
         job_id = brought_to(phase, api)
         held = [ledger.claim(phase) for _ in range(3)]
         threads = [threading.Thread(target=pipeline.STEPS[phase], args=(lease,)) for lease in held]
@@ -376,10 +376,10 @@ def test_of_the_last_pieces_at_once_one_goes_on(api: Door, ledger: Ledger, phase
         job = finish(api, ledger, job_id)
         assert job["status"] in {"completed", "completed_with_errors"}
         assert_whole(api, job)
-    assert len(ledger.chunks("cut")) == 4
+    assert len(ledger.chunks("cut")) == 2
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(6))
 def test_r28_r29_whatever_happens_in_whatever_order(
     api: Door, ledger: Ledger, configure: Callable[..., None], seed: int
 ) -> None:
