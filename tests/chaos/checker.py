@@ -25,8 +25,8 @@ SETTLE_SECONDS = 30.0
 LEFT_PENDING = """
 SELECT j.public_id::text, j.status, c.phase, c.number FROM job_chunks c JOIN jobs j ON j.id = c.job_id
 WHERE c.state = 'pending' AND c.phase <> 'callback'
-  AND NOT (j.status = 'cancelled' AND c.phase IN ('check', 'write'))
-  AND NOT (j.status = 'failed' AND c.phase = 'write')
+  AND NOT (j.status = 'cancelled' AND c.phase IN ('check', 'validate', 'cut', 'write'))
+  AND NOT (j.status = 'failed' AND c.phase IN ('validate', 'write', 'render'))
 """
 STAGING = "#"  # what the store calls a file that is not whole yet has one in its name
 
@@ -132,7 +132,7 @@ def check_leftovers(stand: Stand, seconds: float) -> Findings:
         files = [str(path.name) for path in (stand.folder / "data" / "files").rglob(f"*{STAGING}*")]
         scratch = [path.name for path in stand.scratch.iterdir() if path.name.startswith("numberyard-scratch-")]
         known = {row.public_id for row in stand.ask("SELECT public_id::text FROM jobs")}
-        folders = [path.name for path in (stand.folder / "data" / "files" / "jobs").iterdir() if path.name not in known]
+        folders = [path.name for path in (stand.folder / "data" / "files").glob("jobs/*") if path.name not in known]
         return files + scratch + folders
 
     try:

@@ -36,34 +36,54 @@ def cancelled(stand: Stand, size: Size) -> Done:
 @attack("cancel while chunks are being written")
 def cancelled_while_writing(stand: Stand, size: Size) -> Done:
     """What is at hand is finished: two chunks are created, and nothing else is begun."""
-    sent = _cancelled_at(stand, size, Point.WRITE_CLAIMED, CHILDREN)
+    sent = _cancelled_at(stand, size.rows, Point.WRITE_CLAIMED, CHILDREN)
     created = _told(stand, sent, size.rows)
     assert stand.ended(sent)["status"] == "cancelled"
     assert 0 < created == CHILDREN * stand.rows_per_chunk < size.rows, created
     return Done([sent, *_undone(stand, [sent], [created])], 1)
 
 
-@attack("cancel while the file is being checked")
+@attack("cancel while the file is being checked, in one piece or in several")
 def cancelled_while_checking(stand: Stand, size: Size) -> Done:
-    """The check is finished, and its report says of every row that it was cancelled."""
-    sent = _cancelled_at(stand, size, Point.CHECK_CLAIMED)
-    job = stand.ended(sent)
-    assert (job["status"], job["counts"]["total"], _told(stand, sent, size.rows)) == ("cancelled", size.rows, 0)
-    return Done([sent], 1)
+    """Once all rows are looked at together, the report says of every one that it was cancelled.
+
+    Before that nothing is known of them: the job ends, and there is nothing to report.
+    """
+    sent = []
+    for point, rows, known in (
+        (Point.CHECK_CLAIMED, stand.rows_per_batch, True),
+        (Point.CUT_CLAIMED, size.rows, True),
+        (Point.CHECK_ROWS_STORED, size.rows, False),
+        (Point.VALIDATE_CLAIMED, size.rows, False),
+    ):
+        sent.append(_cancelled_at(stand, rows, point))
+        job = stand.ended(sent[-1])
+        total = rows if known else 0
+        assert (job["status"], job["counts"]["total"], _told(stand, sent[-1], rows)) == ("cancelled", total, 0)
+        stand.disarm()
+    return Done(sent, len(sent))
 
 
-@attack("cancel while the report is being made")
+@attack("cancel while the report is being made, in one piece or in several")
 def cancelled_while_reporting(stand: Stand, size: Size) -> Done:
     """The job ends as cancelled, and every row of it is created."""
-    sent = _cancelled_at(stand, size, Point.REPORT_CLAIMED)
-    assert (stand.ended(sent)["status"], _told(stand, sent, size.rows)) == ("cancelled", size.rows)
-    return Done([sent, *_undone(stand, [sent], [size.rows])], 1)
+    sent, created = [], []
+    for point, rows in (
+        (Point.REPORT_STORED, stand.rows_per_batch),
+        (Point.REPORT_MERGED, size.rows),
+        (Point.RENDER_CLAIMED, size.rows),
+    ):
+        sent.append(_cancelled_at(stand, rows, point))
+        created.append(_told(stand, sent[-1], rows))
+        assert (stand.ended(sent[-1])["status"], created[-1]) == ("cancelled", rows)
+        stand.disarm()
+    return Done([*sent, *_undone(stand, sent, created)], len(sent))
 
 
-def _cancelled_at(stand: Stand, size: Size, point: Point, times: int = 1) -> Sent:
-    """A job of sound rows that is cancelled while so many workers are at a point of it."""
+def _cancelled_at(stand: Stand, rows: int, point: Point, times: int = 1) -> Sent:
+    """A job of so many sound rows that is cancelled while so many workers are at a point of it."""
     stand.arm(point, Fault.STOP, times)
-    sent = stand.send(files.sound(stand.numbers, size.rows), judged=False)
+    sent = stand.send(files.sound(stand.numbers, rows), judged=False)
     standing = stand.wait_all_met(point, times)
     # However long this takes: a lease that nobody finds expired is still held.
     with stand.standing_still("beat"):

@@ -6,20 +6,27 @@ import contextlib
 import os
 import signal
 import time
+from dataclasses import dataclass
 
 import psutil
 
+from schemas.jobs import Phase
 from tests import sheets
 from tests.chaos import files
-from tests.chaos.attacks import Done, Size, attack
+from tests.chaos.attacks import FEW, Done, Size, attack
 from tests.chaos.stand import END_SECONDS, LEASE, MAX_ATTEMPTS, Sent, Stand
 from tests.service import Json, wait_for
 from worker.infra.faults import Fault, Point
 
-# Points that any upload passes; of each row of the table one is met at a time, by three files at once.
+# Points that uploads pass, those of one batch or those of several; of each row of the table one is met at a time, by
+# three files at once.
 PASSED_BY_UPLOADS = {
-    phase: [point for point in Point if point.value.startswith(f"{phase}.") and point is not Point.WRITE_IMAGE_STORED]
-    for phase in ("accept", "check", "write", "report")
+    phases: [
+        point
+        for point in Point
+        if point.value.partition(".")[0] in phases.split() and point is not Point.WRITE_IMAGE_STORED
+    ]
+    for phases in ("accept", "check", "read validate cut", "write", "report", "merge render")
 }
 ROUNDS = max(map(len, PASSED_BY_UPLOADS.values()))
 
@@ -37,7 +44,8 @@ def _points(number: int) -> None:
         """Each process dies at its point, once; the client sends again what was not answered."""
         for point in points:
             stand.arm(point)
-        sent = stand.send_at_once([files.mixed(stand.numbers, size.rows, stand.dice) for _ in range(3)])
+        rows = (size.rows, size.rows, stand.rows_per_batch)
+        sent = stand.send_at_once([files.mixed(stand.numbers, count, stand.dice) for count in rows])
         for point in points:
             stand.wait_met(point)
         return Done(sent, len(points))
@@ -142,44 +150,84 @@ def _workers(stand: Stand) -> set[int]:
     return found if len(found) == 1 + stand.workers else set()
 
 
-@attack("stopped for longer than a lease at check.entered, write.entered, report.entered")
+@dataclass(frozen=True)
+class Late:
+    """Where a worker stands still, its work done or before it, and with which piece in hand.
+
+    `kept_at`: where the one that got its work is kept, so that the job has not ended when the late one comes to its
+    commit: the lease alone can hold it back then.
+    """
+
+    phase: Phase
+    point: Point
+    kept_at: Point
+    one_batch: bool = False  # the file
+
+
+# Within a transaction: phases, points, and whether the file is of one batch.
+STOPPED = (
+    (Phase.VALIDATE, Point.VALIDATE_ENTERED, False),
+    (Phase.CHECK, Point.CHECK_ENTERED, True),
+    (Phase.WRITE, Point.WRITE_ENTERED, False),
+    (Phase.CUT, Point.CHECK_ENTERED, False),
+    (Phase.RENDER, Point.RENDER_ENTERED, False),
+    (Phase.REPORT, Point.REPORT_ENTERED, True),
+    (Phase.CHECK, Point.READ_ENTERED, False),
+    (Phase.REPORT, Point.MERGE_ENTERED, False),
+)
+
+
+@attack("stopped for longer than a lease within the transaction that ends a piece")
 def stopped(stand: Stand, size: Size) -> Done:
-    """A worker stands still within its transaction, its work is done by another, then it goes on: too late."""
-    points = (Point.CHECK_ENTERED, Point.WRITE_ENTERED, Point.REPORT_ENTERED)
+    """A worker stands still, its work is done by another, then it goes on: too late."""
     sent = []
-    for point in points:
+    places = STOPPED[:6:2] if size.times < FEW else STOPPED
+    for phase, point, one_batch in places:
         stand.arm(point, Fault.STOP)
-        sent.append(stand.send(files.mixed(stand.numbers, size.rows, stand.dice)))
+        sent.append(_send(stand, size, one_batch=one_batch))
         standing = stand.wait_met(point)
-        piece = _piece_at(stand, sent[-1], point)
         stand.ended(sent[-1])
+        piece = _taken_away(stand, sent[-1], phase)
         late = stand.events(sent[-1])
         os.kill(standing, signal.SIGCONT)
         _is_told(stand, sent[-1], *piece)
         assert stand.events(sent[-1]) == late, "a late commit was taken"
-    return Done(sent, len(points))
+        stand.disarm()  # of two places at one point, each is met by another process
+    return Done(sent, len(places))
 
 
-# Where one stands still with its work done or before it, outside a transaction; and where the one that got its work is
-# kept, so that the job has not ended when the late one comes to its commit: the lease alone can hold it back then.
-LATE = {
-    Point.CHECK_READ: Point.WRITE_CLAIMED,
-    Point.WRITE_CLAIMED: Point.REPORT_CLAIMED,
-    Point.REPORT_STORED: Point.REPORT_STORED,
-}
+def _send(stand: Stand, size: Size, *, one_batch: bool) -> Sent:
+    rows = stand.rows_per_batch if one_batch else size.rows
+    return stand.send(files.mixed(stand.numbers, rows, stand.dice))
 
 
-@attack(f"late at its commit, the job being under way: stopped at {', '.join(LATE)}")
+# Outside a transaction.
+LATE = (
+    Late(Phase.VALIDATE, Point.VALIDATE_STORED, Point.CUT_CLAIMED),
+    Late(Phase.CHECK, Point.CHECK_READ, Point.WRITE_CLAIMED, one_batch=True),
+    Late(Phase.CUT, Point.CUT_CLAIMED, Point.WRITE_CLAIMED),
+    Late(Phase.WRITE, Point.WRITE_CLAIMED, Point.REPORT_CLAIMED),
+    Late(Phase.RENDER, Point.RENDER_STORED, Point.RENDER_STORED),
+    Late(Phase.REPORT, Point.REPORT_STORED, Point.REPORT_STORED, one_batch=True),
+    Late(Phase.CHECK, Point.CHECK_ROWS_STORED, Point.VALIDATE_CLAIMED),
+    Late(Phase.REPORT, Point.REPORT_MERGED, Point.RENDER_CLAIMED),
+)
+
+
+@attack("late at its commit, the job being under way")
 def late_at_commit(stand: Stand, size: Size) -> Done:
     """No transaction was cut and no job has ended: the late one does all its work, and its commit is refused."""
     sent = []
-    for point, kept_at in LATE.items():
-        stand.arm(point, Fault.STOP)
-        sent.append(stand.send(files.mixed(stand.numbers, size.rows, stand.dice)))
-        late = stand.wait_met(point)
-        phase, number = _piece_at(stand, sent[-1], point)
-        stand.arm(kept_at, Fault.STOP)
-        other = stand.wait_met(kept_at, late)
+    places = LATE[:6:2] if size.times < FEW else LATE
+    for place in places:
+        stand.arm(place.point, Fault.STOP)
+        sent.append(_send(stand, size, one_batch=place.one_batch))
+        late = stand.wait_met(place.point)
+        if place.kept_at is place.point:
+            _wait_for_one_left(stand, sent[-1], place.phase)  # others of its phase pass there, too
+        stand.arm(place.kept_at, Fault.STOP)
+        other = stand.wait_met(place.kept_at, late)
+        phase, number = _taken_away(stand, sent[-1], place.phase)
         before = stand.events(sent[-1])
         os.kill(late, signal.SIGCONT)
         _is_told(stand, sent[-1], phase, number)
@@ -188,15 +236,22 @@ def late_at_commit(stand: Stand, size: Size) -> Done:
         os.kill(other, signal.SIGCONT)
         stand.ended(sent[-1])
         stand.disarm()
-    return Done(sent, len(LATE))
+    return Done(sent, len(places))
 
 
-def _piece_at(stand: Stand, sent: Sent, point: Point) -> tuple[str, int]:
-    """The piece that is being worked on at a point, the first of its phase that was taken: phase and number."""
-    phase = point.value.partition(".")[0]
-    return next(
-        (event.phase, event.number) for event in stand.events(sent) if (event.phase, event.state) == (phase, "leased")
-    )
+def _taken_away(stand: Stand, sent: Sent, phase: Phase) -> tuple[str, int]:
+    """The piece of a phase whose holder fell silent: phase and number."""
+    found = {event.number for event in stand.events(sent) if event.phase == phase and event.ran_out_at is not None}
+    assert len(found) == 1, f"pieces of {phase} that were taken away: {found}"
+    return phase.value, found.pop()
+
+
+def _wait_for_one_left(stand: Stand, sent: Sent, phase: Phase) -> None:
+    def is_left() -> bool:
+        last = {event.number: event.state for event in stand.events(sent) if event.phase == phase}
+        return sum(state != "done" for state in last.values()) == 1
+
+    wait_for(is_left, END_SECONDS, f"one piece of {phase} to be left")
 
 
 def _is_told(stand: Stand, sent: Sent, phase: str, number: int) -> None:

@@ -27,7 +27,7 @@ from tests.chaos.stand import LEASE, Stand
 MODULES = (crashes, messages, servers, clocks, clients, callbacks)  # importing them enters their attacks
 AT_RANDOM = "random SIGKILL"
 LEFTOVER_SECONDS = 90.0
-FOR_LARGE = {"rows_per_chunk": 250}  # less would take most of the time
+FOR_LARGE = {"rows_per_chunk": 250, "rows_per_batch": 2_500}  # less would take most of the time
 HEAD = ("attack", "tried", "jobs", "rows", "lost", "doubled", "recovered", "seconds", "survived")
 
 

@@ -92,6 +92,8 @@ MOST_MISSES = 10
 for _whose, _statement in (
     ("the door's", b"INSERT INTO jobs"),
     (CLAIM, b"lease_token=nextval("),
+    ("the reading's end", b"read_token="),
+    ("a batch's end", b"pieces_left=(jobs.pieces_left"),
     ("the check's end", b"check_token="),
     ("a chunk's end", b"COPY phone_numbers"),
     ("the report's end", b"finished_at="),
@@ -157,8 +159,11 @@ def _attempts(stand: Stand, sent: Sent) -> int:
 
 for _point, _name in (
     (Point.CHECK_CLAIMED, "the rows are"),
+    (Point.VALIDATE_CLAIMED, "what was found for a batch is"),
+    (Point.CUT_CLAIMED, "the chunks are"),
     (Point.WRITE_COPIED, "the chunk's results are"),
-    (Point.REPORT_CLAIMED, "the report is"),
+    (Point.REPORT_CLAIMED, "the merged results are"),
+    (Point.RENDER_CLAIMED, "a part of the report is"),
 ):
     _full_at(_point, _name)
 

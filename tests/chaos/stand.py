@@ -46,6 +46,7 @@ SETTINGS: Mapping[str, object] = {
     "hint_seconds": 1.0,
     "sweep_seconds": 0.5,
     "rows_per_chunk": 100,
+    "rows_per_batch": 400,
     "max_attempts": MAX_ATTEMPTS,
     "callback_networks": receiver.NETWORK,
     "callback_backoff_scale": 0.05,
@@ -104,6 +105,8 @@ class Stand:
         self.broker_net = self._held.enter_context(Proxy(self.valkey.port))
         given = {**SETTINGS, **self.settings}
         self.rows_per_chunk = int(str(given["rows_per_chunk"]))
+        # A file of so many rows is checked and reported in one piece each; those of most attacks have more.
+        self.rows_per_batch = int(str(given["rows_per_batch"]))
         self.environment = {
             **given,
             "database_url": self.postgres.url.replace(f":{self.postgres.port}/", f":{self.database_net.port}/"),
@@ -115,8 +118,8 @@ class Stand:
         self.engine = sa.create_engine(self.postgres.url, pool_pre_ping=True)
         self._held.callback(self.engine.dispose)
         self.history = History(self.engine)
-        # What becomes of a row does not depend on how large chunks are (R29), so the twin may save itself the trouble.
-        undisturbed = {"lease_seconds": 60, "rows_per_chunk": 1_000_000}
+        # What becomes of a row does not depend on how large pieces are (R29): the twin works on every file in one.
+        undisturbed = {"lease_seconds": 60, "rows_per_chunk": 1_000_000, "rows_per_batch": 1_000_000}
         self.twin = Twin(sa.make_url(self.postgres.url), self.folder / "twin", {**given, **undisturbed})
         self.twin.start(self.up.demo["accounts"])
 

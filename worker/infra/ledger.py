@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from schemas.jobs import TERMINAL, ChunkState, JobStatus, Phase, may_move_from
@@ -29,12 +30,21 @@ def hold(connection: sa.Connection, job_id: int) -> sa.Row[Any]:
 
 
 def add_work(connection: sa.Connection, job_id: int, phase: Phase, rows: Mapping[int, int], attempt: int = 0) -> None:
-    """Enter pieces of work: number -> rows."""
-    pieces = [
-        {"job_id": job_id, "phase": phase, "number": number, "rows": count, "attempt": attempt}
-        for number, count in rows.items()
-    ]
-    connection.execute(job_chunks.insert().values(hint_due_at=in_seconds(FIRST_HINT_SECONDS)), pieces)
+    """Enter pieces of work: number -> rows.
+
+    One plain statement: what the driver runs for many sets of values is a pipeline, and behind one PostgreSQL does not
+    end a transaction that stands still. Its locks on piece and job would then be held for as long as its worker stands.
+    """
+    columns = (sa.cast(list(values), ARRAY(sa.BigInteger)) for values in (rows, rows.values()))
+    pieces = sa.func.unnest(*columns).table_valued("number", "rows").render_derived()
+    fixed = {"job_id": job_id, "phase": phase.value, "attempt": attempt}
+    found = sa.select(
+        pieces.c.number,
+        pieces.c.rows,
+        in_seconds(FIRST_HINT_SECONDS),
+        *(sa.literal(value, job_chunks.c[name].type) for name, value in fixed.items()),
+    )
+    connection.execute(job_chunks.insert().from_select(["number", "rows", "hint_due_at", *fixed], found))
 
 
 def move(connection: sa.Connection, job_id: int, status: JobStatus) -> bool:

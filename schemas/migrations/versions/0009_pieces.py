@@ -27,9 +27,18 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    # What is in such pieces begins anew as one. Of reports that are kept in parts the older release shows the first.
+    # The older release looks for the rows beside the check. Those of a file that was checked in pieces stand elsewhere:
+    # its job would fail after everything is written, and could not be undone.
     op.execute(
-        "UPDATE job_chunks c SET state = 'pending', lease_until = NULL, next_attempt_at = now() "
+        "DO $$ BEGIN IF EXISTS (SELECT FROM jobs WHERE finished_at IS NULL AND read_token <> check_token) THEN "
+        "RAISE EXCEPTION 'Jobs whose files were checked in pieces have not ended; let them end, or cancel them.'; "
+        "END IF; END $$"
+    )
+    # What else is in pieces begins anew as one. Of reports that are kept in parts the older release shows the first. It
+    # adds up the tallies of all pieces, so the report's must not be one of them.
+    op.execute(
+        "UPDATE job_chunks c SET state = 'pending', lease_until = NULL, next_attempt_at = now(), hint_due_at = now(), "
+        "attempt = 0, tally = NULL "
         "FROM jobs j, job_chunks p WHERE j.id = c.job_id AND j.finished_at IS NULL "
         "AND p.job_id = c.job_id AND p.state <> 'done' AND (c.phase, p.phase) IN "
         "(('check', 'validate'), ('check', 'cut'), ('report', 'render'))"
