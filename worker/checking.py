@@ -32,7 +32,7 @@ from worker.stages.cut import Batches, check_file
 from worker.stages.merge import merge
 from worker.stages.plan import plan_undo
 from worker.stages.read import FileFacts, FileFault, Hints, Limits, RowBatch, Rows, read, read_list
-from worker.stages.validate import CheckedRows, Parts, check_rows
+from worker.stages.validate import CheckedRows, Names, Parts, check_rows
 from worker.world import Job, names_for
 
 # What the reader tells of each row beside its cells; stored behind them.
@@ -51,16 +51,20 @@ def check_rows_of(lease: leases.Lease, job: Job, row: Row[Any]) -> jobs.CheckedJ
     """Read a file, a list or a selection; one of a single batch is checked as well, at once."""
     with scratch.folder() as workdir, _rows_of(lease, job, row, workdir) as rows:
         facts = _facts(rows.facts)
+        with transaction() as connection:
+            names = names_for(connection, job.actor, rows.facts.mapping)
         sizes, only = _read_all(lease, rows)
     if only is None:
+        storage.put(storage.names_key(lease.job, lease.token), names.to_json().encode())
         return ReadFile(facts, sizes)
-    return _cut_rows(lease, job, facts, Parts([_validated(lease, job, facts, only)]))
+    return _cut_rows(lease, job, facts, Parts([_validated(lease, job, facts, names, only)]))
 
 
 def validate_batch(lease: leases.Lease, job: Job, facts: Mapping[str, Any]) -> str:
     """Check the rows of one batch, each by itself; answers the key of what was found."""
+    names = Names.from_json(bytes(storage.get(storage.names_key(lease.job, lease.read))))
     with arrow.batches(storage.rows_key(lease.job, lease.read)) as stored:
-        found = _validated(lease, job, facts, _from_stored(stored[lease.number]))
+        found = _validated(lease, job, facts, names, _from_stored(stored[lease.number]))
     key = storage.batch_key(lease.job, lease.read, lease.number, lease.token)
     arrow.put_table(key, found.table())
     return key
@@ -151,10 +155,8 @@ def _from_stored(stored: pa.RecordBatch) -> RowBatch:
     return RowBatch(row_number, stored.select(list(range(width))), too_wide, blank)
 
 
-def _validated(lease: leases.Lease, job: Job, facts: Mapping[str, Any], batch: RowBatch) -> CheckedRows:
+def _validated(lease: leases.Lease, job: Job, facts: Mapping[str, Any], names: Names, batch: RowBatch) -> CheckedRows:
     mapping = Layout.from_json(facts).mapping
-    with transaction() as connection:
-        names = names_for(connection, job.actor, mapping)
     with lease.timed(Stage.VALIDATE):
         return check_rows(batch, mapping, names, job.kind, job.options, get_settings().max_block)
 
@@ -196,11 +198,11 @@ def _cut(
     chunks: Callable[[int], Iterator[pa.Table]],
 ) -> jobs.CheckedJob:
     """Store what checking found, and the rows to be written in chunks. All or nothing wants all in one transaction."""
-    arrow.put_table(storage.checked_key(lease.job, lease.token), table)
     all_at_once = job.options.on_error is OnError.ABORT
     size = sys.maxsize if all_at_once else get_settings().rows_per_chunk
     sizes = []
     with aside.storing() as files:
+        files.put(storage.checked_key(lease.job, lease.token), table)
         for number, chunk in enumerate(chunks(size)):
             files.put(storage.chunk_key(lease.job, lease.token, number), chunk)
             pass_by(Point.CHECK_CHUNK_STORED)

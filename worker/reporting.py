@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import pyarrow as pa
+
 from schemas import report, results
 from schemas.codes import Code
 from schemas.findings import Layout
@@ -39,9 +41,15 @@ def render(lease: leases.Lease, layout: Layout, part: int) -> None:
         arrow.batches(storage.results_key(lease.job)) as merged,
         storage.Receiver(storage.report_key(lease.job, part), digest=False) as file,
     ):
-        start = sum(cells[place].num_rows for place in range(part))
         if part == 0:
             file.write(report.csv_header(layout))
         pass_by(Point.REPORT_HALF_STORED)
-        batch = cells[part]
-        file.write(report.csv_rows(layout, batch, merged.table().slice(start, batch.num_rows)))
+        file.write(report.csv_rows(layout, cells[part], _results_of(part, cells, merged)))
+
+
+def _results_of(part: int, cells: arrow.Batches, merged: arrow.Batches) -> pa.Table:
+    """The results of a batch of rows: in the same batches, but for undos and what an older release checked."""
+    if len(merged) == len(cells):
+        return pa.Table.from_batches([merged[part]])
+    start = sum(cells[place].num_rows for place in range(part))
+    return merged.table().slice(start, cells[part].num_rows)

@@ -34,7 +34,9 @@ def test_all_files_stand_when_the_block_has_ended() -> None:
 
 
 @pytest.mark.usefixtures("_storage")
-def test_a_file_is_read_in_part() -> None:
+@pytest.mark.parametrize("large", [1, arrow.LARGE], ids=["streamed", "at once"])
+def test_a_file_is_read_in_part(large: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arrow, "LARGE", large)
     parts = [TABLE.slice(0, 400), TABLE.slice(400)]
     arrow.put_table(key(0), pa.concat_tables(parts))
     assert arrow.get_table(key(0)) == TABLE
@@ -72,14 +74,14 @@ def test_a_storage_that_refuses_is_told_at_the_latest_at_the_end(
     refused: int, configure: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     configure(data_dir=tmp_path)
-    real = storage.put
+    real = arrow.put_table
 
-    def put(at: str, content: bytes, *, with_name: bool = True) -> None:
+    def put(at: str, table: pa.Table, *, with_name: bool = True) -> None:
         if at == key(refused):
             raise storage.StoreError("no space left")
-        real(at, content, with_name=with_name)
+        real(at, table, with_name=with_name)
 
-    monkeypatch.setattr(storage, "put", put)
+    monkeypatch.setattr(arrow, "put_table", put)
 
     def storing() -> None:
         with aside.storing() as files:
@@ -97,12 +99,12 @@ def test_nothing_goes_on_behind_a_block_that_has_failed(
     configure(data_dir=tmp_path)
     at_work, most = threading.Semaphore(0), list[float]()
 
-    def put(_key: str, _content: bytes, *, with_name: bool) -> None:  # noqa: ARG001 - as the real one
+    def put(_key: str, _table: pa.Table, *, with_name: bool) -> None:  # noqa: ARG001 - as the real one
         at_work.release()
         time.sleep(0.2)
         most.append(time.monotonic())
 
-    monkeypatch.setattr(storage, "put", put)
+    monkeypatch.setattr(arrow, "put_table", put)
 
     def failing() -> None:
         with aside.storing() as files:

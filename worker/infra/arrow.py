@@ -13,6 +13,8 @@ import pyarrow as pa
 
 from worker.infra import storage
 
+LARGE = 8 * 1024 * 1024  # bytes of a table that is not put together in memory before it is stored
+
 
 @contextmanager
 def writer(key: str, schema: pa.Schema) -> Iterator[pa.ipc.RecordBatchFileWriter]:
@@ -25,19 +27,16 @@ def writer(key: str, schema: pa.Schema) -> Iterator[pa.ipc.RecordBatchFileWriter
         yield made
 
 
-def put_table(key: str, table: pa.Table) -> None:
-    """Store a table of any size; its chunks become the file's batches."""
-    with writer(key, table.schema) as made:
-        made.write_table(table)
-
-
-def packed(table: pa.Table) -> bytes:
-    """A small table as the file that `put_table` would store."""
+def put_table(key: str, table: pa.Table, *, with_name: bool = True) -> None:
+    """Store a table; its chunks become the file's batches. `with_name` as in `storage.put`."""
+    if table.nbytes > LARGE:
+        with writer(key, table.schema) as made:
+            made.write_table(table)
+        return
     sink = pa.BufferOutputStream()
     with pa.ipc.new_file(sink, table.schema) as made:
         made.write_table(table)
-    content: bytes = sink.getvalue().to_pybytes()
-    return content
+    storage.put(key, sink.getvalue().to_pybytes(), with_name=with_name)
 
 
 def get_table(key: str, columns: Sequence[str] | None = None) -> pa.Table:

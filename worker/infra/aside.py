@@ -28,11 +28,10 @@ class Files:
         self._folders: dict[str, str] = {}  # each folder, by one of its files
 
     def put(self, key: str, table: pa.Table) -> None:
-        """Have a small table stored. `StoreError` here or at the block's end, for this or an earlier file."""
-        content = arrow.packed(table)
+        """Have a table stored, which must not change. `StoreError` here or at the block's end, for this or another."""
         while len(self._under_way) >= MOST_WAITING:
             self._under_way.popleft().result()
-        self._under_way.append(_threads().submit(storage.put, key, content, with_name=False))
+        self._under_way.append(_threads().submit(arrow.put_table, key, table, with_name=False))
         self._folders[key.rpartition("/")[0]] = key
 
     def finish(self) -> None:

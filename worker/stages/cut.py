@@ -72,7 +72,7 @@ class CheckedFile:
         columns = {name: self.rows.column(name) for name in CHUNK.names if name != "place"}
         for part in ranges.cuts(self.counts, size):
             rows, numbers = self.order[part], self.counts[part]
-            place = np.repeat(rows, numbers)
+            place = ranges.repeated(rows, numbers)
             found = {name: values[place] for name, values in columns.items() if name != "e164"}
             found |= {"place": place, "e164": ranges.expanded(columns["e164"][rows], numbers)}
             yield pa.table([pa.array(found[name]) for name in CHUNK.names], schema=CHUNK)

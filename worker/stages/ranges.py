@@ -122,8 +122,15 @@ def _judge_all(found: Blocks, *, accept_possible: bool, with_end: set[int]) -> N
         found.faults[row] |= _IN_END if row in with_end else _IN_NUMBER
 
 
+def repeated(rows: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    """Each row as often as it stands for numbers."""
+    return rows if (numbers == 1).all() else np.repeat(rows, numbers)  # blocks are rare
+
+
 def expanded(first: np.ndarray, numbers: np.ndarray) -> np.ndarray:
     """Every number of some blocks (int64), block by block."""
+    if (numbers == 1).all():
+        return first
     before = np.concatenate([[0], np.cumsum(numbers)[:-1]]) if len(numbers) else numbers
     return np.repeat(first - before, numbers) + np.arange(int(numbers.sum()))
 

@@ -6,6 +6,7 @@ inventory: what the world says about a number is told by `resolve`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -42,6 +43,13 @@ class Names:
     """What a name in a row may mean to this uploader (R12): folded name -> id. A name of two things is absent."""
 
     ids: Mapping[Column, Mapping[str, int]]
+
+    def to_json(self) -> str:
+        return json.dumps({column.name: ids for column, ids in self.ids.items()}, default=dict)
+
+    @classmethod
+    def from_json(cls, text: bytes) -> Names:
+        return cls({Column[name]: ids for name, ids in json.loads(text).items()})
 
 
 @dataclass(frozen=True)
