@@ -35,6 +35,7 @@ from worker.stages.read import FileFacts, FileFault, Hints, Limits, RowBatch, Ro
 from worker.stages.validate import CheckedRows, Names, Parts, check_rows
 from worker.world import Job, names_for
 
+NAMES = b"names"  # among the metadata of the stored rows
 # What the reader tells of each row beside its cells; stored behind them.
 _BESIDE = pa.schema([("row", pa.int64()), ("too_wide", pa.bool_()), ("blank", pa.bool_())])
 
@@ -53,17 +54,16 @@ def check_rows_of(lease: leases.Lease, job: Job, row: Row[Any]) -> jobs.CheckedJ
         facts = _facts(rows.facts)
         with transaction() as connection:
             names = names_for(connection, job.actor, rows.facts.mapping)
-        sizes, only = _read_all(lease, rows)
+        sizes, only = _read_all(lease, rows, names)
     if only is None:
-        storage.put(storage.names_key(lease.job, lease.token), names.to_json().encode())
         return ReadFile(facts, sizes)
     return _cut_rows(lease, job, facts, Parts([_validated(lease, job, facts, names, only)]))
 
 
 def validate_batch(lease: leases.Lease, job: Job, facts: Mapping[str, Any]) -> str:
     """Check the rows of one batch, each by itself; answers the key of what was found."""
-    names = Names.from_json(bytes(storage.get(storage.names_key(lease.job, lease.read))))
     with arrow.batches(storage.rows_key(lease.job, lease.read)) as stored:
+        names = Names.from_json(stored.metadata[NAMES])
         found = _validated(lease, job, facts, names, _from_stored(stored[lease.number]))
     key = storage.batch_key(lease.job, lease.read, lease.number, lease.token)
     arrow.put_table(key, found.table())
@@ -122,11 +122,14 @@ def _as_it_came(lease: leases.Lease, row: Row[Any]) -> Iterator[Path]:
         yield path
 
 
-def _read_all(lease: leases.Lease, rows: Rows) -> tuple[list[int], RowBatch | None]:
-    """Store the rows' cells for the checks and the report; answers the batches' sizes, and the batch if it is one."""
+def _read_all(lease: leases.Lease, rows: Rows, names: Names) -> tuple[list[int], RowBatch | None]:
+    """Store the rows' cells for the checks and the report; answers the batches' sizes, and the batch if it is one.
+
+    With them goes what names in them mean at this moment: all batches are to take them alike (R29).
+    """
     # Places for names: two columns of a file may bear the same one. Behind them, text that no column has.
     cells = [(str(place), pa.string()) for place in range(len(rows.facts.columns) + 1)]
-    schema = pa.schema([*cells, *_BESIDE])
+    schema = pa.schema([*cells, *_BESIDE], {NAMES: names.to_json()})
     sizes = list[int]()
     only = None
     with lease.timed(Stage.READ), arrow.writer(storage.rows_key(lease.job, lease.token), schema) as writer:

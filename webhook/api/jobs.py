@@ -36,7 +36,7 @@ bp.before_request(once.begin)
 bp.after_request(once.end)
 
 LONGEST_WAIT = 10.0  # seconds that `Prefer: wait` may hold a request
-FIRST_LOOK, LAST_LOOK = 0.01, 0.1  # seconds between two looks at a job that is waited for: small ones end soon
+FIRST_LOOK, LAST_LOOK = 0.01, 0.05  # seconds between two looks at a job that is waited for: small ones end soon
 EXPIRED = {410: "The report is no longer kept"}
 MOST_WAITING = 12  # requests of one process that may be held so at a time
 RESTING = TERMINAL | {JobStatus.REVIEW}  # nothing happens by itself any more
@@ -239,7 +239,7 @@ def _job_after_wait(job_id: str, otherwise: float = 0.0) -> JobView:
         pause = FIRST_LOOK
         while (left := deadline - time.monotonic()) > 0:
             time.sleep(min(pause, left))
-            pause = min(pause * 1.2, LAST_LOOK)
+            pause = min(pause * 1.02, LAST_LOOK)
             with transaction() as connection:
                 # Only this: the whole view takes ten times as long, and the workers need the processors.
                 status = job_views.status_of(connection, view.row.id)

@@ -6,7 +6,7 @@ No file is ever changed, only replaced.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import pyarrow as pa
@@ -72,6 +72,11 @@ class Batches:
 
     def __init__(self, reader: pa.ipc.RecordBatchFileReader) -> None:
         self._reader = reader
+
+    @property
+    def metadata(self) -> Mapping[bytes, bytes]:
+        """What was noted of all of them together."""
+        return self._reader.schema.metadata or {}
 
     def __len__(self) -> int:
         return int(self._reader.num_record_batches)

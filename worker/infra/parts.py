@@ -7,7 +7,7 @@ from collections.abc import Collection
 from enum import StrEnum
 
 _STAGED = re.compile(r"#\d+$")
-_CHUNK = re.compile(r"(batches/)?\d+(-\d+)?\.arrow|names\.json")
+_CHUNK = re.compile(r"(batches/)?\d+(-\d+)?\.arrow")
 
 
 class Part(StrEnum):

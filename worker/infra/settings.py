@@ -52,7 +52,7 @@ class Settings(BaseSettings):
     workbook_seconds: float = Field(300.0, gt=0, description="Time for reading one workbook, in seconds.")
     max_block: int = Field(10_000, ge=1, description="Most numbers that one row may stand for (End Number).")
     rows_per_batch: int = Field(
-        50_000, ge=1, description="Most rows validated, or rendered into the report, as one piece of work."
+        65_536, ge=1, description="Most rows validated, or rendered into the report, as one piece of work."
     )
     rows_per_chunk: int = Field(25_000, ge=1, description="Numbers written in one transaction.")
     lease_seconds: float = Field(

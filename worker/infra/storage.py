@@ -76,11 +76,6 @@ def batch_key(job: str, check: int, number: int, lease_token: int) -> str:
     return f"{folder_of(job)}/check-{check}/batches/{number:06}-{lease_token}.arrow"
 
 
-def names_key(job: str, check: int) -> str:
-    """What names in the rows meant when they were read (JSON), so that all batches take them alike; as `rows_key`."""
-    return f"{folder_of(job)}/check-{check}/names.json"
-
-
 def checked_key(job: str, check: int) -> str:
     """What checking found for every row, in file order (Arrow); `check` as in `rows_key`."""
     return f"{folder_of(job)}/check-{check}/checked.arrow"

@@ -5,6 +5,7 @@ Stops, and says where, as soon as it might disagree with `Records`; never drops 
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from worker.stages.reading.records import split
 from worker.stages.reading.shape import columns_of, fit
 from worker.stages.reading.text import Text
 
-BLOCK_ROWS = 40_000
+BLOCK_ROWS = 50_000
 SMALLEST_BLOCK, LARGEST_BLOCK = 1 << 20, 1 << 24
 # Rows of odd width pass through Python and wait in memory; with more of them than this the tolerant path does as well.
 MOST_WAITING = 100_000
@@ -38,8 +39,13 @@ class Layout:
 
     @property
     def block_bytes(self) -> int:
-        """So many bytes that a block holds about `BLOCK_ROWS` rows."""
-        return int(min(max(self.row_bytes * BLOCK_ROWS, SMALLEST_BLOCK), LARGEST_BLOCK))
+        """So many bytes that a block holds about `BLOCK_ROWS` rows, and that all blocks are of one size.
+
+        Each is a piece of work; a small rest would keep one worker while the others wait for it.
+        """
+        wanted = min(max(self.row_bytes * BLOCK_ROWS, SMALLEST_BLOCK), LARGEST_BLOCK)
+        size = self.text.end - self.text.start
+        return max(math.ceil(size / max(round(size / wanted), 1)), 1)
 
 
 @dataclass(frozen=True)
