@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
-from celery.signals import setup_logging, worker_ready
+from celery.signals import setup_logging, worker_process_init, worker_ready
 
 from worker import tasks
 from worker.infra import broker, logs, transport
@@ -17,6 +18,12 @@ def _configure_logging(**_options: object) -> None:
     logs.configure()
 
 
+@worker_process_init.connect  # type: ignore[untyped-decorator]
+def _give_way(**_options: object) -> None:
+    """Who computes for minutes lets those pass who answer in milliseconds: the web, the database, the broker."""
+    os.nice(NICE)
+
+
 @worker_ready.connect  # type: ignore[untyped-decorator]
 def _look_after(sender: Any, **_options: object) -> None:  # noqa: ANN401 - Celery's own
     """Beat may be away, or have been, and what was lost meanwhile is found at once."""
@@ -24,6 +31,7 @@ def _look_after(sender: Any, **_options: object) -> None:  # noqa: ANN401 - Cele
     broker.look_after()
 
 
+NICE = 5
 transport.install()
 try:
     app = broker.app()

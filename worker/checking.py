@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -35,6 +35,7 @@ from worker.stages.read import FileFacts, FileFault, Hints, Limits, RowBatch, Ro
 from worker.stages.validate import CheckedRows, Names, Parts, check_rows
 from worker.world import Job, names_for
 
+KEPT_OPEN = 2_000_000  # rows, a hundred megabytes of what was found for them
 NAMES = b"names"  # among the metadata of the stored rows
 # What the reader tells of each row beside its cells; stored behind them.
 _BESIDE = pa.schema([("row", pa.int64()), ("too_wide", pa.bool_()), ("blank", pa.bool_())])
@@ -75,15 +76,16 @@ def cut(lease: leases.Lease, job: Job, facts: Mapping[str, Any], keys: Sequence[
     return _cut_rows(lease, job, facts, _Stored(keys))
 
 
-@dataclass(frozen=True)
 class _Stored:
     """The rows of a whole file as they were validated, batch by batch (`worker.stages.cut.Batches`)."""
 
-    keys: Sequence[str]
-
-    @property
-    def sizes(self) -> Sequence[int]:
-        return [part.num_rows for part in self._parts("code")]
+    def __init__(self, keys: Sequence[str]) -> None:
+        self._keys = keys
+        self._open: Sequence[pa.Table] | None = None
+        self.sizes: Sequence[int] = [table.num_rows for table in self._parts("code")]
+        # Opening each file for each column takes longer than reading it; of very many rows it keeps memory free.
+        if sum(self.sizes) <= KEPT_OPEN:
+            self._open = [arrow.get_table(key) for key in keys]
 
     def column(self, name: str) -> np.ndarray:
         parts = [part.column(name).to_numpy() for part in self._parts(name)]
@@ -92,8 +94,8 @@ class _Stored:
             return np.broadcast_to(np.zeros(1, parts[0].dtype), sum(map(len, parts)))
         return np.concatenate(parts)
 
-    def _parts(self, name: str) -> Iterator[pa.Table]:
-        return (arrow.get_table(key, [name]) for key in self.keys)
+    def _parts(self, name: str) -> Iterable[pa.Table]:
+        return self._open or (arrow.get_table(key, [name]) for key in self._keys)
 
 
 @contextmanager

@@ -231,9 +231,10 @@ def wait_for(job_id: str, otherwise: float) -> None:
 def _job_after_wait(job_id: str, otherwise: float = 0.0) -> JobView:
     """The job when it has ended or waits for a decision, or as it is when the caller's patience is at its end."""
     view = _job(job_id)
-    deadline = time.monotonic() + _patience(otherwise)
+    patience = _patience(otherwise)
+    deadline = time.monotonic() + patience
     # Who finds no place is answered at once, which a preference allows (RFC 7240): the threads serve everybody.
-    if view.row.status in RESTING or not _waiting.acquire(blocking=False):
+    if not patience or view.row.status in RESTING or not _waiting.acquire(blocking=False):
         return view
     try:
         pause = FIRST_LOOK

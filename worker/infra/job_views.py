@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
 
 from schemas.jobs import ChunkState, JobStatus, Phase, Tally, total_of
-from schemas.permissions import Actor
+from schemas.permissions import Actor, Tenant
 from schemas.tables import callbacks, job_chunks, jobs, tenants
 from worker.infra import retention, scope
 from worker.infra.parts import Part
+from worker.infra.settings import Settings, get_settings
 
 LARGEST_FAMILY = 100
 LATEST = 20  # jobs that tell how fast it goes at present
@@ -30,8 +32,14 @@ class JobView:
 
 
 def _select(actor: Actor) -> sa.Select[Any]:
+    return _seen_by(actor.tenant, get_settings())
+
+
+@lru_cache(maxsize=256)
+def _seen_by(looker: Tenant, _settings: Settings) -> sa.Select[Any]:
+    """The jobs that a tenant sees. Kept: putting it together takes longer than running it, and jobs are polled."""
     earlier, undone, parent, ahead, jobs_ended = (jobs.alias() for _ in range(5))
-    below = scope.ids_below(actor.tenant)
+    below = scope.ids_below(looker)
     # Only jobs that the looker may see are counted: a number of strangers' jobs would tell of them (R3).
     queue = (
         sa.select(sa.func.count())
@@ -91,9 +99,9 @@ def _select(actor: Actor) -> sa.Select[Any]:
         .outerjoin(earlier, earlier.c.id == jobs.c.duplicate_of_id)
         .outerjoin(parent, parent.c.id == jobs.c.parent_id)  # of the same tenant, always
         # The job's own tenant alone is told of it: not those above.
-        .outerjoin(callbacks, (callbacks.c.job_id == jobs.c.id) & (callbacks.c.tenant_id == actor.tenant.id))
+        .outerjoin(callbacks, (callbacks.c.job_id == jobs.c.id) & (callbacks.c.tenant_id == looker.id))
         .outerjoin(undone, (undone.c.id == jobs.c.undo_of_id) & undone.c.tenant_id.in_(below))
-        .where(scope.jobs_of(actor.tenant))
+        .where(scope.jobs_of(looker))
     )
 
 
@@ -123,12 +131,18 @@ def report_parts(connection: sa.Connection, job_id: int) -> int:
 
 def _family(connection: sa.Connection, job_id: int) -> list[int]:
     """A job, those whose rows it mends, and all that mend theirs; at most `LARGEST_FAMILY`."""
-    up = sa.select(jobs.c.id, jobs.c.parent_id).where(jobs.c.id == job_id).cte("up", recursive=True)
+    return list(connection.execute(_family_of(), {"job_id": job_id}).scalars())
+
+
+@lru_cache(maxsize=1)
+def _family_of() -> sa.Select[Any]:
+    wanted = sa.bindparam("job_id", type_=sa.BigInteger)
+    up = sa.select(jobs.c.id, jobs.c.parent_id).where(jobs.c.id == wanted).cte("up", recursive=True)
     up = up.union(sa.select(jobs.c.id, jobs.c.parent_id).where(jobs.c.id == up.c.parent_id))
     root = sa.select(up.c.id).where(up.c.parent_id.is_(None)).scalar_subquery()
     down = sa.select(jobs.c.id).where(jobs.c.id == root).cte("down", recursive=True)
     down = down.union(sa.select(jobs.c.id).where(jobs.c.parent_id == down.c.id))
-    return list(connection.execute(sa.select(down.c.id).order_by(down.c.id).limit(LARGEST_FAMILY)).scalars())
+    return sa.select(down.c.id).order_by(down.c.id).limit(LARGEST_FAMILY)
 
 
 @dataclass(frozen=True)
