@@ -157,6 +157,8 @@ class Rows:
     def _images(self, kept: np.ndarray, delete: np.ndarray, stamp: np.ndarray) -> pa.Table:
         """How the numbers stood that are written (`schemas.results.IMAGES`), those apart that never existed before."""
         rows = kept | delete
+        if not rows.any():
+            return IMAGES.empty_table()
         values = {"e164": self.e164, "existed": self.exists, "stamp": np.where(delete, 0, stamp)}
         values |= {name: self.now(name) for name in STATE.names}
         return pa.table([pa.array(values[field.name][rows], field.type) for field in IMAGES], schema=IMAGES)
