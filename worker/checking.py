@@ -206,13 +206,18 @@ def _cut(
     all_at_once = job.options.on_error is OnError.ABORT
     size = sys.maxsize if all_at_once else get_settings().rows_per_chunk
     sizes = []
+    tally, key = results.tally(table), storage.checked_key(lease.job, lease.token)
+    if table.num_rows > KEPT_OPEN:
+        # Not in memory beside the chunks' columns; what is looked at again is mapped from the file.
+        arrow.put_table(key, table)
+        table = arrow.get_table(key)
     with aside.storing() as files:
-        files.put(storage.checked_key(lease.job, lease.token), table)
+        if table.num_rows <= KEPT_OPEN:
+            files.put(key, table)
         for number, chunk in enumerate(chunks(size)):
             files.put(storage.chunk_key(lease.job, lease.token, number), chunk)
             pass_by(Point.CHECK_CHUNK_STORED)
             sizes.append(int(results.first_lines(chunk).sum()))
-    tally = results.tally(table)
     review = None if job.options.mode is Mode.APPLY else preview(lease, job, table, len(sizes), tally)
     return jobs.CheckedJob(facts, table.num_rows, tally, sizes, review)
 
