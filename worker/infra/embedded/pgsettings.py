@@ -47,7 +47,9 @@ max_wal_senders = 0
 # A whole import between two checkpoints: each page is logged in full once, not once per checkpoint.
 max_wal_size = 4GB
 checkpoint_timeout = 15min
-wal_compression = on
+# Packing those pages (pglz is all that is built in) takes longer than writing them: a million numbers into a table of
+# twenty million took 10.7 s with it and 7.1 s without, for 800 and 1,110 MB of log.
+wal_compression = off
 """
 # Survives a crash of the server, not of the machine. (synchronous_commit = off wouldn't survive even the former.)
 NOT_DURABLE = """
