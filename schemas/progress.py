@@ -8,9 +8,9 @@ from schemas.jobs import JobStatus
 
 # What checking, writing and reporting take of a large file's time (`make bench`, the table of stages).
 WEIGHTS: Mapping[JobStatus, float] = {
-    JobStatus.CHECKING: 0.35,
+    JobStatus.CHECKING: 0.32,
     JobStatus.RUNNING: 0.50,
-    JobStatus.PUBLISHING: 0.15,
+    JobStatus.PUBLISHING: 0.18,
 }
 LEAST_SHARE = 0.02  # of what is hardly begun nobody can tell how it goes on
 

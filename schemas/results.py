@@ -127,11 +127,14 @@ def first_code(faults: np.ndarray) -> np.ndarray:
     return codes
 
 
+_KINDS = 256  # codes are uint8
+
+
 def tally(table: pa.Table) -> Tally:
     """Count results (any table with `row`, `code`, `faults`, `warnings`). Rows with `code` 0 are not settled yet."""
     row, code, faults, warnings = (table.column(name).to_numpy() for name in ("row", "code", "faults", "warnings"))
     found: dict[tuple[Outcome, Code], Seen] = {}
-    # Codes are few and rows are many: counted all at once, and the first of each looked for in file order.
+    # Codes are few and rows are many: counted all at once.
     kinds = code.astype(np.uint16) + np.where(faults != 0, np.uint16(_KINDS), np.uint16(0))
     counts = np.bincount(kinds, minlength=2 * _KINDS)
     for kind in np.flatnonzero(counts).tolist():
@@ -139,10 +142,6 @@ def tally(table: pa.Table) -> Tally:
         if number == 0:
             continue
         known = BY_NUMBER[number]
-        # Rows of a chunk stand in the order of their numbers.
-        first = int(row[kinds == kind].min())
+        first = int(row[kinds == kind].min())  # rows of a chunk stand in the order of their numbers
         found[result_of(known, failed), known] = Seen(int(counts[kind]), first)
     return Tally(found, int(np.count_nonzero(warnings[code != 0])))
-
-
-_KINDS = 256  # codes are uint8

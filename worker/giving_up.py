@@ -43,7 +43,7 @@ def refuse(lease: leases.Lease, code: Code, detail: str, context: Mapping[str, o
     pass_by(Point.REFUSE_COMMITTED)
     storage.remove_job(lease.job)
     log.info("file_refused", code=code.value)
-    _wake(lease, following)
+    broker.wake(following, lease.job)
 
 
 def most_attempts(phase: Phase, settings: Settings) -> int:
@@ -126,12 +126,7 @@ def end_job(lease: leases.Lease, code: RequestCode = RequestCode.INTERNAL_ERROR)
     """End the job, for no fault of its rows; what was written until then stays."""
     with transaction() as connection:
         following = jobs.fail(connection, lease, problems.of_request(code))
-    _wake(lease, following)
-
-
-def _wake(lease: leases.Lease, following: Phase | None) -> None:
-    if following is not None:
-        broker.wake(following, lease.job)
+    broker.wake(following, lease.job)
 
 
 def _halved(lease: leases.Lease) -> int:
@@ -173,4 +168,4 @@ def _give_up_rows(lease: leases.Lease) -> None:
         following = jobs.end_chunk(connection, lease, key, tally)
     pass_by(Point.GIVE_UP_COMMITTED)
     log.error("rows_given_up", rows=chunk.num_rows, first_row=chunk.column("row")[0].as_py())
-    _wake(lease, following)
+    broker.wake(following, lease.job)

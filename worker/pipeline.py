@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
 import structlog
-from sqlalchemy import Row
+from sqlalchemy import Connection, Row
 
 from schemas import permissions, results
 from schemas.codes import Code, Outcome, text_of
@@ -106,11 +107,8 @@ def check(lease: leases.Lease) -> None:
     if isinstance(found, jobs.CheckedJob):
         _end_check(lease, found)
         return
-    with transaction() as connection:
-        following = jobs.end_read(connection, lease, found.facts, found.batch_rows)
-        pass_by(Point.READ_ENTERED)
-    pass_by(Point.READ_COMMITTED)
-    _wake(following, lease, len(found.batch_rows))
+    end = partial(jobs.end_read, lease=lease, file_facts=found.facts, batch_rows=found.batch_rows)
+    _enter(lease, end, Point.READ_ENTERED, Point.READ_COMMITTED, len(found.batch_rows))
 
 
 def validate(lease: leases.Lease) -> None:
@@ -119,11 +117,8 @@ def validate(lease: leases.Lease) -> None:
     job, row = _job_of(lease)
     key = checking.validate_batch(lease, job, row.file_facts)
     pass_by(Point.VALIDATE_STORED)
-    with transaction() as connection:
-        following = jobs.end_validate(connection, lease, key)
-        pass_by(Point.VALIDATE_ENTERED)
-    pass_by(Point.VALIDATE_COMMITTED)
-    _wake(following, lease)
+    end = partial(jobs.end_validate, lease=lease, key=key)
+    _enter(lease, end, Point.VALIDATE_ENTERED, Point.VALIDATE_COMMITTED)
 
 
 def cut(lease: leases.Lease) -> None:
@@ -147,17 +142,20 @@ def _job_of(lease: leases.Lease) -> tuple[Job, Row[Any]]:
 
 
 def _end_check(lease: leases.Lease, checked: jobs.CheckedJob) -> None:
-    with transaction() as connection:
-        following = jobs.end_check(connection, lease, checked)
-        pass_by(Point.CHECK_ENTERED)
-    pass_by(Point.CHECK_COMMITTED)
-    _wake(following, lease, max(len(checked.chunk_rows), 1))
+    end = partial(jobs.end_check, lease=lease, checked=checked)
+    _enter(lease, end, Point.CHECK_ENTERED, Point.CHECK_COMMITTED, max(len(checked.chunk_rows), 1))
     pass_by(Point.CHECK_ANNOUNCED)
 
 
-def _wake(following: Phase | None, lease: leases.Lease, pieces: int = 1) -> None:
-    if following is not None:
-        broker.wake(following, lease.job, pieces)
+def _enter(
+    lease: leases.Lease, end: Callable[[Connection], Phase | None], entered: Point, committed: Point, pieces: int = 1
+) -> None:
+    """Enter what came of a piece of work, and announce the pieces that are to be done now."""
+    with transaction() as connection:
+        following = end(connection)
+        pass_by(entered)
+    pass_by(committed)
+    broker.wake(following, lease.job, pieces)
 
 
 def write_chunk(lease: leases.Lease) -> None:
@@ -177,7 +175,7 @@ def write_chunk(lease: leases.Lease) -> None:
     else:
         raise inventory.ConflictError
     pass_by(Point.WRITE_COMMITTED)
-    _wake(following, lease)
+    broker.wake(following, lease.job)
     pass_by(Point.WRITE_ANNOUNCED)
 
 
@@ -226,19 +224,13 @@ def publish(lease: leases.Lease) -> None:
     pass_by(Point.REPORT_MERGED)
     batch_rows = reporting.batch_rows(lease)
     if len(batch_rows) > 1:
-        with transaction() as connection:
-            following: Phase | None = jobs.end_merge(connection, lease, tally, batch_rows)
-            pass_by(Point.MERGE_ENTERED)
-        pass_by(Point.MERGE_COMMITTED)
-        _wake(following, lease, len(batch_rows))
+        merged = partial(jobs.end_merge, lease=lease, tally=tally, batch_rows=batch_rows)
+        _enter(lease, merged, Point.MERGE_ENTERED, Point.MERGE_COMMITTED, len(batch_rows))
         return
     reporting.render(lease, Layout.from_json(row.file_facts), 0)
     pass_by(Point.REPORT_STORED)
-    with transaction() as connection:
-        following = jobs.end_report(connection, lease, tally)
-        pass_by(Point.REPORT_ENTERED)
-    pass_by(Point.REPORT_COMMITTED)
-    _wake(following, lease)
+    end = partial(jobs.end_report, lease=lease, tally=tally)
+    _enter(lease, end, Point.REPORT_ENTERED, Point.REPORT_COMMITTED)
 
 
 def render(lease: leases.Lease) -> None:
@@ -248,11 +240,7 @@ def render(lease: leases.Lease) -> None:
         row = jobs.job_row(connection, lease.job_id)
     reporting.render(lease, Layout.from_json(row.file_facts), lease.number)
     pass_by(Point.RENDER_STORED)
-    with transaction() as connection:
-        following = jobs.end_render(connection, lease)
-        pass_by(Point.RENDER_ENTERED)
-    pass_by(Point.RENDER_COMMITTED)
-    _wake(following, lease)
+    _enter(lease, partial(jobs.end_render, lease=lease), Point.RENDER_ENTERED, Point.RENDER_COMMITTED)
 
 
 STEPS: Mapping[Phase, Callable[[leases.Lease], None]] = {

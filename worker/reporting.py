@@ -24,7 +24,8 @@ def merge_results(lease: leases.Lease, keys: Iterable[str], counted: Tally, unre
         checked = arrow.get_table(storage.checked_key(lease.job, lease.check))
         merged = merge(checked, map(arrow.get_table, keys), counted, unreached)
         arrow.put_table(storage.results_key(lease.job), merged)
-        return results.tally(merged)
+        # Without rows that were not reached `merge` has just made sure that they are the same.
+        return counted if unreached is None else results.tally(merged)
 
 
 def batch_rows(lease: leases.Lease) -> list[int]:

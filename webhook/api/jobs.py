@@ -37,6 +37,7 @@ bp.after_request(once.end)
 
 LONGEST_WAIT = 10.0  # seconds that `Prefer: wait` may hold a request
 FIRST_LOOK, LAST_LOOK = 0.01, 0.05  # seconds between two looks at a job that is waited for: small ones end soon
+SLOWER = 1.02  # from one look to the next
 EXPIRED = {410: "The report is no longer kept"}
 MOST_WAITING = 12  # requests of one process that may be held so at a time
 RESTING = TERMINAL | {JobStatus.REVIEW}  # nothing happens by itself any more
@@ -218,8 +219,7 @@ def _decided(
             raise refuse(error.code, job_status=error.status) from error
         once.made(connection, following or job_id)
     pass_by(Point.DECISION_COMMITTED)
-    if phase is not None:
-        broker.wake(phase, following or job_id)
+    broker.wake(phase, following or job_id)
     return accepted(following or job_id)
 
 
@@ -240,7 +240,7 @@ def _job_after_wait(job_id: str, otherwise: float = 0.0) -> JobView:
         pause = FIRST_LOOK
         while (left := deadline - time.monotonic()) > 0:
             time.sleep(min(pause, left))
-            pause = min(pause * 1.02, LAST_LOOK)
+            pause = min(pause * SLOWER, LAST_LOOK)
             with transaction() as connection:
                 # Only this: the whole view takes ten times as long, and the workers need the processors.
                 status = job_views.status_of(connection, view.row.id)

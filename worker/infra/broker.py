@@ -121,13 +121,15 @@ def waiting_in(queue: str) -> int:
     return int(_client().llen(queue))
 
 
-def wake(phase: Phase, job: str, pieces: int = 1) -> bool:
-    """Announce work. False if the broker has not taken it yet: the sweep announces it again, so nobody has to care.
+def wake(phase: Phase | None, job: str, pieces: int = 1) -> bool:
+    """Announce work, if there is any (None: there is none).
+
+    False if the broker has not taken it yet: the sweep announces it again, so nobody has to care.
 
     Each hint lives on as long as there is work (see `worker.tasks`), so a few start a job of any size. Takes
     `WAKE_SECONDS` at most.
     """
-    return outbox(WAKE_SECONDS).send(partial(_announce, phase, job, pieces))
+    return phase is None or outbox(WAKE_SECONDS).send(partial(_announce, phase, job, pieces))
 
 
 def _announce(phase: Phase, job: str, pieces: int) -> bool:
