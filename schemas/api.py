@@ -1,6 +1,6 @@
 """Bodies of requests and responses, version 1. The names here are a contract: programs rely on them.
 
-Shapes only; what they are filled from is told in `webhook.api`.
+Shapes only; what they are filled from is told in `webhook.views`.
 """
 
 from __future__ import annotations
@@ -311,7 +311,7 @@ class NumberList(_Body):
     total: int | None = None
 
 
-# Shape and length are judged where the operator's networks are known (`webhook.named`), in one voice.
+# Shape and length are judged where the operator's networks are known (`webhook.operations.named`), in one voice.
 CallbackUrl = Annotated[
     str,
     Field(

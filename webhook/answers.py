@@ -1,14 +1,9 @@
-"""The plain answers of resources that are made, shown, changed and deleted; and the stop where a rule refuses."""
+"""The plain answers of resources that are made, shown, changed and deleted."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from flask import Response
 from pydantic import BaseModel
-
-from schemas.problems import RequestCode
-from webhook.errors import refuse
 
 
 def shown(body: BaseModel) -> Response:
@@ -26,9 +21,3 @@ def done() -> Response:
     response = Response(status=204)
     del response.headers["Content-Type"]
     return response
-
-
-def stop_if(code: RequestCode | None, words: Mapping[RequestCode, str], **more: object) -> None:
-    """End the request here if a rule says so; `words` tell what a code means for this resource."""
-    if code is not None:
-        raise refuse(code, words.get(code, ""), **more)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import structlog
@@ -26,7 +27,7 @@ _BY_STATUS = {
 
 
 class Refused(Exception):  # noqa: N818 - what it is, not what went wrong
-    """Raised by a view: the answer is this problem."""
+    """Raised by an operation or a view: the answer is this problem."""
 
     def __init__(self, body: dict[str, Any], headers: dict[str, str] | None = None) -> None:
         super().__init__(body["code"])
@@ -48,6 +49,12 @@ def refuse_file(
 ) -> Refused:
     """A refusal of the file, or of what was chosen beside it; in the words for `column`."""
     return Refused(problems.of_file(code, detail, context, column))
+
+
+def stop_if(code: RequestCode | None, words: Mapping[RequestCode, str], **more: object) -> None:
+    """End the request here if a rule says so; `words` tell what a code means for this resource."""
+    if code is not None:
+        raise refuse(code, words.get(code, ""), **more)
 
 
 def respond(body: dict[str, Any], headers: dict[str, str] | None = None) -> Response:

@@ -1,7 +1,8 @@
 """`Idempotency-Key`: a request that makes a job may be sent again, and makes it once.
 
 `begin` runs before the view, `end` behind it. In between the view says what the request was (`is_request`) as soon as
-its body is read, and which job came of it (`made`) in the transaction that enters the job.
+its body is read, and which job came of it (`made`) in the transaction that enters the job. Where no `begin`
+has run, at a door without keys, these do nothing.
 """
 
 from __future__ import annotations
@@ -58,32 +59,35 @@ def is_request(content: Mapping[str, Any]) -> None:
 
     `ReplayedError` if it was answered before.
     """
-    if g.once is None:
+    known = g.get("once")
+    if known is None:
         return
     said = json.dumps([request.path, content], sort_keys=True, default=str)
     g.fingerprint = hashlib.sha256(said.encode()).digest()
-    if isinstance(g.once, Finished):
-        if g.once.fingerprint != g.fingerprint:
+    if isinstance(known, Finished):
+        if known.fingerprint != g.fingerprint:
             raise refuse(RequestCode.IDEMPOTENCY_KEY_REUSED)
-        raise ReplayedError(g.once)
+        raise ReplayedError(known)
 
 
 def made(connection: sa.Connection, job: str) -> None:
     """Note the job that the request made, in the transaction that enters it."""
-    if not isinstance(g.once, Claim):
+    claim = g.get("once")
+    if not isinstance(claim, Claim):
         return
     try:
-        idempotency.finish(connection, g.once, g.fingerprint, job)
+        idempotency.finish(connection, claim, g.fingerprint, job)
     except idempotency.OvertakenError as error:
         raise _under_way() from error
 
 
 def stay() -> None:
     """While a long body arrives: keep the claim."""
-    if isinstance(g.once, Claim) and time.monotonic() - g.last_stay > get_settings().lease_seconds / 4:
+    claim = g.get("once")
+    if isinstance(claim, Claim) and time.monotonic() - g.last_stay > get_settings().lease_seconds / 4:
         g.last_stay = time.monotonic()
         with transaction() as connection:
-            idempotency.stay(connection, g.once)
+            idempotency.stay(connection, claim)
 
 
 def end(response: Response) -> Response:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Protocol
 from urllib.parse import urlencode
 
 from flask import Response, request
-from pydantic import BaseModel
 
 
-def next_link(body: BaseModel, cursor: str | None) -> Response:
+class Page(Protocol):
+    """A body of `schemas` that is a page of a list."""
+
+    next_cursor: str | None
+
+    def model_dump_json(self) -> str: ...
+
+
+def next_link(page: Page) -> Response:
     """A page as an answer. The link to the next one keeps the caller's filters."""
-    response = Response(body.model_dump_json(), content_type="application/json")
-    if cursor is not None:
-        query = urlencode({**request.args.to_dict(), "cursor": cursor})
+    response = Response(page.model_dump_json(), content_type="application/json")
+    if page.next_cursor is not None:
+        query = urlencode({**request.args.to_dict(), "cursor": page.next_cursor})
         response.headers["Link"] = f'<{request.path}?{query}>; rel="next"'
     return response

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import IO, Any, cast
 
@@ -30,6 +31,7 @@ BLOCK = 256 * 1024
 LONGEST_FIELDS = 4 * BLOCK  # bytes of all form fields together; the parser wants room for a block, too
 OVERHEAD = 64 * 1024  # bytes that boundaries, part headers and fields may add to the file itself
 LONGEST_NAME = 255
+OnFields = Callable[[dict[str, str]], None]
 _DIGESTS = {"sha-256": hashlib.sha256, "sha-512": hashlib.sha512}
 
 
@@ -77,8 +79,12 @@ class _Digesting:
         return block
 
 
-def receive(request: Request, key: str, limit: int) -> Received:
-    """Store the request's file under `key`. `Refused` when it is too large, broken off, altered or not there."""
+def receive(request: Request, key: str, limit: int, on_fields: OnFields | None = None) -> Received:
+    """Store the request's file under `key`. `Refused` when it is too large, broken off, altered or not there.
+
+    `on_fields` is given the form's fields (those that are empty left out) before the file is kept: it may take out what
+    is no business of whoever asked for the file, or raise, and then nothing is stored.
+    """
     if (request.content_length or 0) > limit + OVERHEAD:
         raise refuse_file(Code.FILE_TOO_LARGE, f"The limit is {limit} bytes.", limit=limit)
     mimetype, options = parse_options_header(request.headers.get("Content-Type"))
@@ -90,6 +96,8 @@ def receive(request: Request, key: str, limit: int) -> Received:
     fields, parts = _parse(request, cast("IO[bytes]", body), options["boundary"].encode("latin-1"), sink)
     _compare(expected, {name: digest.digest() for name, digest in body.digests.items()})
     _compare(_content_digests(parts.headers), {"sha-256": sink.receiver.sha256.digest()})
+    if on_fields is not None:
+        on_fields(fields)
     sink.receiver.commit()
     return Received(fields, _safe_name(parts.filename), sink.receiver.size, sink.receiver.sha256.digest())
 

@@ -1,1 +1,1 @@
-"""The HTTP API, one file per resource. Views read the request, call, and answer; they hold no rules."""
+"""The HTTP API, one file per resource. Views read the request, call an operation, and answer; they decide nothing."""

@@ -2,40 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-import sqlalchemy as sa
 from apiflask import APIBlueprint
 from flask import Response, url_for
 
-from schemas import accounts, permissions
-from schemas.codes import Code
-from schemas.columns import Column, name_of
-from schemas.names import fold, unambiguous
-from schemas.permissions import Tenant, TenantKind
-from schemas.problems import RequestCode
-from webhook import auth, views
-from webhook.answers import created, done, shown, stop_if
-from webhook.errors import refuse_file
+from schemas import accounts
+from webhook import auth
+from webhook.answers import created, done, shown
+from webhook.operations import tenants
 from webhook.pages import next_link
-from worker.infra import inventory, scope, tenants
-from worker.infra.db import transaction
 
 bp = APIBlueprint("tenants", __name__, url_prefix="/v1/tenants", tag="Accounts")
 bp.before_request(auth.require_actor)
-
-ME = "me"  # in place of an id: the caller's own tenant
-WORDS = {
-    RequestCode.NOT_FOUND: "There is no such tenant.",
-    RequestCode.NAME_TAKEN: "A tenant beside it has this name.",
-    RequestCode.INVALID_FIELD: "A reseller stands below the Master Reseller and an enterprise below a reseller; "
-    "only enterprises have Allow External Numbers.",
-}
-_DEFAULTS = {
-    "default_voice_carrier": ("voice", Column.VOICE_CARRIER),
-    "default_sms_carrier_profile": ("sms", Column.SMS_CARRIER_PROFILE),
-}
 
 
 @bp.get("")
@@ -43,10 +20,7 @@ _DEFAULTS = {
 @bp.output(accounts.TenantList)
 @bp.doc(summary="List your own tenant and those below it")
 def index(query: accounts.PageQuery) -> Response:
-    with transaction() as connection:
-        found = tenants.page(connection, auth.actor(), query.cursor, query.limit)
-    cursor = found[-1].tenant.public_id if len(found) == query.limit else None
-    return next_link(accounts.TenantList(data=[views.tenant(view) for view in found], next_cursor=cursor), cursor)
+    return next_link(tenants.page(query))
 
 
 @bp.post("")
@@ -54,23 +28,15 @@ def index(query: accounts.PageQuery) -> Response:
 @bp.output(accounts.Tenant, status_code=201)
 @bp.doc(summary="Make a reseller or an enterprise")
 def create(body: accounts.NewTenant) -> Response:
-    actor, kind, external = auth.actor().tenant, TenantKind(body.kind), body.allow_external_numbers
-    with transaction() as connection:
-        parent = actor if body.parent_id is None else find(connection, body.parent_id)
-        stop_if(permissions.check_create_tenant(actor, parent, kind, allow_external_numbers=external), WORDS)
-        _hold_name(connection, parent, body.name)
-        made = tenants.create(connection, parent, kind, body.name, allow_external_numbers=external)
-        view = tenants.one(connection, made)
-    return created(views.tenant(view), url_for("tenants.show", tenant_id=made.public_id))
+    made = tenants.create(body)
+    return created(made, url_for("tenants.show", tenant_id=made.id))
 
 
 @bp.get("/<tenant_id>")
 @bp.output(accounts.Tenant)
 @bp.doc(summary="One tenant; `me` is your own")
 def show(tenant_id: str) -> Response:
-    with transaction() as connection:
-        view = tenants.one(connection, find(connection, tenant_id))
-    return shown(views.tenant(view))
+    return shown(tenants.one(tenant_id))
 
 
 @bp.patch("/<tenant_id>")
@@ -78,68 +44,12 @@ def show(tenant_id: str) -> Response:
 @bp.output(accounts.Tenant)
 @bp.doc(summary="Rename a tenant, choose its default carriers, allow external numbers")
 def change(tenant_id: str, body: accounts.TenantChange) -> Response:
-    changes = body.model_dump(exclude_unset=True)
-    with transaction() as connection:
-        tenant = find(connection, tenant_id)
-        stop_if(permissions.check_change_tenant(auth.actor().tenant, tenant, changes), WORDS)
-        columns = _columns(connection, tenant, changes)
-        if columns:
-            tenants.change(connection, tenant.id, columns)
-        view = tenants.one(connection, tenant)
-    return shown(views.tenant(view))
+    return shown(tenants.change(tenant_id, body))
 
 
 @bp.delete("/<tenant_id>")
 @bp.output({}, status_code=204)
 @bp.doc(summary="Delete a tenant that nothing refers to; its tokens and admins go with it")
 def delete(tenant_id: str) -> Response:
-    with transaction() as connection:
-        tenant = find(connection, tenant_id)
-        stop_if(permissions.check_delete_tenant(auth.actor().tenant, tenant), WORDS)
-        tenants.hold(connection, tenant, to_delete=True)
-        users = tenants.used_by(connection, tenant)
-        stop_if(permissions.check_unused(users), {RequestCode.IN_USE: f"It has {', '.join(users)}."}, in_use_by=users)
-        tenants.remove(connection, tenant)
+    tenants.delete(tenant_id)
     return done()
-
-
-def find(connection: sa.Connection, public_id: str) -> Tenant:
-    """A tenant that the caller reaches; one elsewhere and one that does not exist are the same 404 (R3)."""
-    actor = auth.actor().tenant
-    found = actor if public_id == ME else scope.tenant_below(connection, actor, public_id)
-    stop_if(permissions.check_tenant(actor, found), WORDS)
-    return found or actor
-
-
-def _hold_name(connection: sa.Connection, parent: Tenant, name: str, but: Tenant | None = None) -> None:
-    """Make sure that the name is free, and stays so until the transaction ends."""
-    tenants.hold(connection, parent)
-    if tenants.has_child_named(connection, parent.id, name, but):
-        stop_if(RequestCode.NAME_TAKEN, WORDS)
-
-
-def _columns(connection: sa.Connection, tenant: Tenant, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """The columns that a change sets, once what they rest on is held."""
-    columns = {field: value for field, value in changes.items() if field not in _DEFAULTS}
-    above = tenant.path[-2:-1]
-    if "name" in columns and above:
-        _hold_name(connection, scope.tenant_by_id(connection, above[0]), columns["name"], tenant)
-    tenants.hold(connection, tenant)
-    for field, (service, _) in _DEFAULTS.items():
-        if field in changes:
-            columns[f"default_{service}_carrier_id"] = _default(connection, tenant, field, changes[field])
-    return columns
-
-
-def _default(connection: sa.Connection, tenant: Tenant, field: str, name: str | None) -> int | None:
-    """The carrier of that name among those the tenant may use, kept from being deleted (R7)."""
-    if name is None:
-        return None
-    service, column = _DEFAULTS[field]
-    found = unambiguous(scope.carriers_of(connection, tenant, service)).get(fold(name))
-    try:
-        inventory.hold(connection, [], [0 if found is None else found])
-    except inventory.ConflictError as error:
-        detail = f"“{name}” is no {name_of(column)} that “{tenant.name}” can use."
-        raise refuse_file(Code.CARRIER_NOT_FOUND, detail, field=field, value=name) from error
-    return found

@@ -1,0 +1,153 @@
+"""Jobs: their status and rows (R28), and what their own tenant decides: confirm, cancel, undo (R27)."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Callable
+
+import sqlalchemy as sa
+
+from schemas import api, permissions, problems
+from schemas.codes import Outcome
+from schemas.findings import Layout
+from schemas.jobs import TERMINAL, JobStatus, Phase
+from schemas.problems import RequestCode
+from webhook import auth, once, views
+from webhook.errors import Refused, refuse, stop_if
+from worker.infra import broker, job_views, lifecycle, scope
+from worker.infra.db import transaction
+from worker.infra.faults import Point, pass_by
+from worker.infra.job_views import JobFilter, JobView
+from worker.infra.published import Tokens, open_report
+
+FIRST_LOOK, LAST_LOOK = 0.01, 0.05  # seconds between two looks at a job that is waited for: small ones end soon
+SLOWER = 1.02  # from one look to the next
+MOST_WAITING = 12  # requests of one process that may be held so at a time
+RESTING = TERMINAL | {JobStatus.REVIEW}  # nothing happens by itself any more
+WORDS = {
+    RequestCode.NOT_FOUND: "There is no such job.",
+    RequestCode.FORBIDDEN: "Only the tenant that the job acts for may decide about it.",
+}
+_waiting = threading.BoundedSemaphore(MOST_WAITING)
+
+
+def page(query: api.JobsQuery) -> api.JobList:
+    """Jobs of the actor's own tenant and those below it, newest first."""
+    with transaction() as connection:
+        wanted = JobFilter(query.kind, query.status, query.cursor)
+        found = job_views.page(connection, auth.actor(), wanted, query.limit)
+    cursor = found[-1].row.public_id if len(found) == query.limit else None
+    return api.JobList(data=[views.job(view) for view in found], next_cursor=cursor)
+
+
+def one(job_id: str, wait: float = 0.0) -> api.Job:
+    """The job as it is, or as it is once it rests or `wait` seconds have gone by (`wait_for`)."""
+    return views.job(wait_for(job_id, wait))
+
+
+def rows(job_id: str, query: api.RowsQuery) -> api.RowList:
+    """What became of each row, in file order; under review, what would. None where a job ended before it had any."""
+    view = find(job_id)
+    if view.row.status in TERMINAL and not views.had_report(view.row):
+        return api.RowList(data=[], next_cursor=None)
+    outcomes = None if query.outcome is None else frozenset({Outcome(query.outcome)})
+    with open_report(job_id, tokens_of(view), layout_of(view), preview=is_reviewed(view)) as published:
+        found, following = published.page(outcomes, query.code, query.cursor, query.limit)
+    cursor = None if following is None else str(following)
+    return api.RowList(data=[api.Row(**row) for row in found], next_cursor=cursor)
+
+
+def confirm(job_id: str) -> str:
+    """Carry out a job that was reviewed. Answers the id of the job to look at, as do the other decisions."""
+    return _decided(job_id, lifecycle.confirm)
+
+
+def cancel(job_id: str) -> str:
+    """Stop a job: what is written stays, the other rows are not processed."""
+    return _decided(job_id, lifecycle.cancel)
+
+
+def undo(job_id: str) -> str:
+    """Put back what a job did, by another job; numbers changed since are left alone (R27)."""
+    undoing = str(uuid.uuid4())
+
+    def enter(connection: sa.Connection, undone_id: int) -> Phase:
+        lifecycle.undo(connection, undone_id, undoing, auth.actor().name)
+        return Phase.CHECK
+
+    return _decided(job_id, enter, undoing)
+
+
+def wait_for(job_id: str, patience: float) -> JobView:
+    """The job when it has ended or waits for a decision, or as it is after `patience` seconds."""
+    view = find(job_id)
+    deadline = time.monotonic() + patience
+    # Who finds no place is answered at once, which a preference allows (RFC 7240): the threads serve everybody.
+    if not patience or view.row.status in RESTING or not _waiting.acquire(blocking=False):
+        return view
+    try:
+        pause = FIRST_LOOK
+        while (left := deadline - time.monotonic()) > 0:
+            time.sleep(min(pause, left))
+            pause = min(pause * SLOWER, LAST_LOOK)
+            with transaction() as connection:
+                # Only this: the whole view takes ten times as long, and the workers need the processors.
+                status = job_views.status_of(connection, view.row.id)
+            if status in RESTING:
+                break
+        return find(job_id)
+    finally:
+        _waiting.release()
+
+
+def find(job_id: str) -> JobView:
+    """A job that the actor sees; one elsewhere and one that does not exist are the same 404 (R3)."""
+    with transaction() as connection:
+        return _find(connection, job_id)
+
+
+def layout_of(view: JobView) -> Layout:
+    """The report's columns, for a job that has a report."""
+    if views.has_report(view.row):
+        return Layout.from_json(view.row.file_facts)
+    if views.had_report(view.row):
+        raise refuse(RequestCode.REPORT_EXPIRED)
+    if view.row.status in TERMINAL:
+        raise refuse(RequestCode.NO_REPORT)
+    raise Refused(problems.of_request(RequestCode.REPORT_NOT_READY), {"Retry-After": "1"})
+
+
+def is_reviewed(view: JobView) -> bool:
+    """Whether the rows are told as they would be."""
+    return bool(view.row.status == JobStatus.REVIEW)
+
+
+def tokens_of(view: JobView) -> Tokens:
+    """Under which leases the job's files were made."""
+    return Tokens(view.row.read_token, view.row.check_token)
+
+
+def _find(connection: sa.Connection, job_id: str) -> JobView:
+    view = job_views.one(connection, auth.actor(), job_id)
+    if view is None:
+        raise refuse(RequestCode.NOT_FOUND, WORDS[RequestCode.NOT_FOUND])
+    return view
+
+
+def _decided(job_id: str, decide: Callable[[sa.Connection, int], Phase | None], following: str | None = None) -> str:
+    """Have a job's own tenant decide about it; the id of the job, or of the one that follows from it."""
+    once.is_request({})
+    with transaction() as connection:
+        row = _find(connection, job_id).row
+        owner = scope.tenant_by_id(connection, row.tenant_id)
+        stop_if(permissions.check_control(auth.actor().tenant, owner), WORDS)
+        try:
+            phase = decide(connection, row.id)
+        except lifecycle.WrongStateError as error:
+            raise refuse(error.code, job_status=error.status) from error
+        once.made(connection, following or job_id)
+    pass_by(Point.DECISION_COMMITTED)
+    broker.wake(phase, following or job_id)
+    return following or job_id
