@@ -58,26 +58,23 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
-@pytest.fixture(scope="package")
-def executable() -> str:
-    """The browser's path. Without one the tests are skipped, or fail where it is required."""
-    found = launch.find()
-    if found is None and (os.environ.get(REQUIRED) or os.environ.get(launch.CHOSEN)):
-        pytest.fail(MISSING, pytrace=False)
-    if found is None:
+def pytest_runtest_setup() -> None:
+    """Without a browser skip, or fail where it is required. Here and not in a fixture: pytest then says it once."""
+    if launch.find() is None:
+        if os.environ.get(REQUIRED) or os.environ.get(launch.CHOSEN):
+            pytest.fail(MISSING, pytrace=False)
         pytest.skip(MISSING)
-    return found
 
 
 @pytest.fixture(scope="package")
-def browser(executable: str) -> Iterator[Browser]:
+def browser() -> Iterator[Browser]:
     """Ends with this folder: while it runs, no other test of the process could run an event loop."""
-    with launch.launched(executable) as found:
+    with launch.launched() as found:
         yield found
 
 
 @pytest.fixture(scope="package")
-def site(executable: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:  # noqa: ARG001 - skips first
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """The service with the demo's tenants. Tests share it, so each works on numbers of its own (`fresh_numbers`)."""
     with service.running(tmp_path_factory.mktemp("browser"), workers=1) as found:
         yield found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import subprocess
@@ -27,6 +28,7 @@ _FLAGS = (
 )
 
 
+@functools.cache
 def find() -> str | None:
     """The first browser that answers, by path; one chosen by the environment goes before all others.
 
@@ -45,11 +47,11 @@ def _answers(path: str) -> bool:
 
 
 @contextmanager
-def launched(executable: str) -> Iterator[Browser]:
+def launched() -> Iterator[Browser]:
     """A browser without a window, with a profile of its own that ends with it."""
     with sync_playwright() as playwright:
         expect.set_options(timeout=WAIT_MILLISECONDS)
-        browser = playwright.chromium.launch(executable_path=executable, args=_FLAGS)
+        browser = playwright.chromium.launch(executable_path=find(), args=_FLAGS)
         try:
             yield browser
         finally:

@@ -55,13 +55,13 @@ def _with_palette(pixels: NDArray[np.uint8]) -> bytes:
     distances = ((colours[:, None, :] - palette[None, :, :]) ** 2).sum(axis=2)
     indices = distances.argmin(axis=1).astype(np.uint8)[where.reshape(-1)].reshape(height, width)
     rows = np.pad(indices, ((0, 0), (1, 0)))  # each row begins with its filter: 0, none
-    chunks = {
-        b"IHDR": header,
-        b"PLTE": palette.astype(np.uint8).tobytes(),
-        b"IDAT": zlib.compress(rows.tobytes(), 9),
-        b"IEND": b"",
-    }
-    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(name, data) for name, data in chunks.items())
+    chunks = (
+        (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)),  # 8 bits, palette
+        (b"PLTE", palette.astype(np.uint8).tobytes()),
+        (b"IDAT", zlib.compress(rows.tobytes(), 9)),
+        (b"IEND", b""),
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(name, data) for name, data in chunks)
 
 
 def _chunk(name: bytes, data: bytes) -> bytes:
