@@ -37,6 +37,14 @@ class Over(StrEnum):
 
 
 @dataclass(frozen=True)
+class Begun:
+    """A session just begun: its inner id, and the secret that nobody can look up later."""
+
+    id: int
+    secret: str
+
+
+@dataclass(frozen=True)
 class Session:
     """A session that counts, with its admin and the tenant that the admin acts for (R1)."""
 
@@ -48,13 +56,14 @@ class Session:
     has_notices: bool
 
 
-def begin(connection: sa.Connection, admin_id: int) -> str:
-    """Sign an admin in: a new session's secret, for the browser's cookie."""
+def begin(connection: sa.Connection, admin_id: int) -> Begun:
+    """Sign an admin in; the secret is for the browser's cookie."""
     secret = secrets.token_urlsafe(32)
     until = in_seconds(get_settings().session_hours * 3600)
-    connection.execute(sessions.insert().values(hash=_hash(secret), admin_id=admin_id, expires_at=until))
+    made = sessions.insert().values(hash=_hash(secret), admin_id=admin_id, expires_at=until)
+    session_id: int = connection.execute(made.returning(sessions.c.id)).scalar_one()
     connection.execute(admins.update().where(admins.c.id == admin_id).values(signed_in_at=sa.func.now()))
-    return secret
+    return Begun(session_id, secret)
 
 
 def find(connection: sa.Connection, secret: str) -> Session | Over:
