@@ -41,6 +41,7 @@ class RequestCode(StrEnum):
     IDEMPOTENCY_KEY_REUSED = "IDEMPOTENCY_KEY_REUSED"
     REPORT_EXPIRED = "REPORT_EXPIRED"
     UNDO_EXPIRED = "UNDO_EXPIRED"
+    FORM_OUT_OF_DATE = "FORM_OUT_OF_DATE"
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,11 @@ REQUEST_PROBLEMS: dict[RequestCode, RequestProblem] = {
         409,
         "The job ended too long ago to be undone: how its numbers stood before is no longer kept.",
         "Change the numbers by hand.",
+    ),
+    RequestCode.FORM_OUT_OF_DATE: RequestProblem(
+        403,
+        "This form is out of date: you signed in or out since it was opened, or it comes from another site.",
+        "Open the page again and try again. Nothing was changed.",
     ),
 }
 

@@ -80,10 +80,44 @@ admins = sa.Table(
     "admins",
     metadata,
     _key(),
+    _public_id(),
     sa.Column("tenant_id", sa.Integer, sa.ForeignKey("tenants.id"), nullable=False),
+    # Folded (`worker.infra.admins.folded`): it is what one signs in with.
     sa.Column("email", sa.Text, nullable=False, unique=True),
     sa.Column("password_hash", sa.Text, nullable=False),
+    # Somebody else has seen the password: it is good for choosing another one, and for nothing else.
+    sa.Column("must_change_password", sa.Boolean, nullable=False, server_default=sa.false()),
     _now("created_at"),
+    _time("signed_in_at"),
+    sa.Index("ix_admins_tenant_id", "tenant_id", "id"),
+)
+
+# Browsers that are signed in.
+sessions = sa.Table(
+    "sessions",
+    metadata,
+    _key(sa.BigInteger),
+    # SHA-256 of the 256-bit random secret in the browser's cookie; as with tokens there is nothing to guess.
+    sa.Column("hash", sa.LargeBinary, nullable=False, unique=True),
+    sa.Column("admin_id", sa.Integer, sa.ForeignKey("admins.id", ondelete="CASCADE"), nullable=False),
+    _now("created_at"),
+    _now("last_seen_at"),
+    sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+    # Confirmations that the next page shows (R30); null where there are none.
+    sa.Column("notices", JSONB(none_as_null=True)),
+    sa.Index("ix_sessions_admin_id", "admin_id"),
+)
+
+# Who was tried to be signed in as, and failed: by the SHA-256 of the folded e-mail address, whether it has an account
+# or not, so that the answers do not tell (R3).
+sign_in_failures = sa.Table(
+    "sign_in_failures",
+    metadata,
+    sa.Column("email_hash", sa.LargeBinary, primary_key=True),
+    sa.Column("count", sa.Integer, nullable=False),
+    _now("last_at"),
+    _time("locked_until"),
+    sa.Index("ix_sign_in_failures_last_at", "last_at"),
 )
 
 tokens = sa.Table(

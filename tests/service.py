@@ -110,9 +110,14 @@ class Service:
     def url(self) -> str:
         return str(self.demo["url"])
 
+    def account(self, name: str) -> Json:
+        """The demo's account whose name begins so."""
+        found: Json = next(one for one in self.demo["accounts"] if one["name"].startswith(name))
+        return found
+
     def client(self, name: str) -> Client:
-        """The API in the name of the demo's account whose name begins so."""
-        account = next(one for one in self.demo["accounts"] if one["name"].startswith(name))
+        """The API in the name of that account."""
+        account = self.account(name)
         headers = {"Authorization": f"Bearer {account['token']}"}
         http = httpx.Client(base_url=self.url, headers=headers, timeout=60.0, trust_env=False, verify=NO_TLS)
         return Client(http, account)

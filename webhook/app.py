@@ -11,7 +11,7 @@ from flask import Response, request
 from flask_swagger_ui import get_swaggerui_blueprint
 
 from schemas import api
-from webhook import errors, measuring, once
+from webhook import errors, measuring, once, portal
 from webhook.api import (
     actions,
     callbacks,
@@ -39,7 +39,14 @@ _POLICY = "default-src 'none'; frame-ancestors 'none'"
 def create_app() -> APIFlask:
     """A configured application."""
     logs.configure()
-    app = APIFlask("numberyard", title="Numberyard", version="1", docs_path=None, spec_path="/openapi.json")
+    app = APIFlask(
+        "numberyard",
+        title="Numberyard",
+        version="1",
+        docs_path=None,
+        spec_path="/openapi.json",
+        static_folder=None,  # type: ignore[arg-type] # None is none, to Flask; each door has files of its own
+    )
     app.config.update(
         OPENAPI_VERSION="3.1.0",
         SECURITY_SCHEMES={"bearer": {"type": "http", "scheme": "bearer"}},
@@ -63,11 +70,16 @@ def create_app() -> APIFlask:
         metrics,
     ):
         app.register_blueprint(resource.bp)
-    app.register_blueprint(get_swaggerui_blueprint("/docs", "/openapi.json", config={"app_name": "Numberyard API"}))
+    # Under any name but localhost the page would send the address to a public validator.
+    docs = {"app_name": "Numberyard API", "validatorUrl": None}
+    app.register_blueprint(get_swaggerui_blueprint("/docs", "/openapi.json", config=docs))
+    app.register_blueprint(portal.bp)
+    portal.register(app)
     app.spec_processor(_complete)
     app.before_request(measuring.note_route)
     app.before_request(_name_request)
     app.after_request(_seal)
+    app.after_request(portal.dress)  # before the seal: the last one goes first
     app.wsgi_app = measuring.Measured(app.wsgi_app)  # type: ignore[method-assign]
     return app
 
@@ -78,11 +90,12 @@ def _name_request() -> None:
 
 
 def _seal(response: Response) -> Response:
-    """Headers that every answer has."""
+    """Headers that every answer has; the portal's pages have brought some of their own."""
     response.headers["X-Request-Id"] = structlog.contextvars.get_contextvars().get("request_id", "")
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
-    response.headers["Referrer-Policy"] = "no-referrer"
-    response.headers["Content-Security-Policy"] = _DOCS_POLICY if request.path.startswith("/docs") else _POLICY
+    response.headers.setdefault("Referrer-Policy", "no-referrer")
+    policy = _DOCS_POLICY if request.path.startswith("/docs") else _POLICY
+    response.headers.setdefault("Content-Security-Policy", policy)
     if request.path.startswith("/v1/"):
         response.headers.setdefault("Cache-Control", "private, no-cache")
     return response

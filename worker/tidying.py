@@ -1,4 +1,4 @@
-"""A round of tidying: removes files whose time is over, keys that are forgotten, and what killed processes left.
+"""A round of tidying: removes files whose time is over, keys and sessions to forget, and what killed processes left.
 
 Does a bounded part of what there is; the next round goes on. Any number may run at once. Whatever ends a round at any
 point has done no harm: the next one finds what is left.
@@ -13,7 +13,7 @@ from typing import TypeVar
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from worker.infra import folders, idempotency, retention, scratch, storage
+from worker.infra import folders, idempotency, retention, scratch, sessions, sign_ins, storage
 from worker.infra.db import transaction
 from worker.infra.settings import get_settings
 
@@ -30,7 +30,7 @@ _T = TypeVar("_T")
 
 def tidy() -> None:
     """One round. What fails is told and left to the next one."""
-    for step in (forget_keys, expire, remove_orphans, remove_scratch):
+    for step in (forget_keys, forget_sessions, expire, remove_orphans, remove_scratch):
         try:
             count = step()
         except FAILURES as error:
@@ -44,6 +44,12 @@ def forget_keys() -> int:
     """Forget expired idempotency keys; answers how many."""
     with transaction() as connection:
         return idempotency.forget_expired(connection)
+
+
+def forget_sessions() -> int:
+    """Forget sessions that ended and failures to sign in of long ago; answers how many."""
+    with transaction() as connection:
+        return sessions.forget_ended(connection) + sign_ins.forget_old(connection)
 
 
 def expire(most: int = MOST_JOBS) -> int:

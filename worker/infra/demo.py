@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from argon2 import PasswordHasher
 from sqlalchemy.dialects.postgresql import insert
 
 from schemas import tables
 from schemas.permissions import Tenant, TenantKind
-from worker.infra import bootstrap, scope, tenants, tokens
+from worker.infra import bootstrap, passwords, scope, tenants, tokens
 from worker.infra.children import ServerError
 from worker.infra.db import make_engine
 from worker.infra.settings import Settings
@@ -150,8 +148,8 @@ def _domain(plan: _Plan) -> str:
 def _account(connection: sa.Connection, plan: _Plan, tenant: Tenant, parent: Tenant | None) -> dict[str, Any]:
     """An admin who can sign in, and a token, for a tenant."""
     email = f"admin@{_domain(plan)}"
-    password = secrets.token_urlsafe(12)
-    hashed = PasswordHasher().hash(password)
+    password = passwords.made_up()
+    hashed = passwords.hashed(password)
     admin = insert(tables.admins).values(tenant_id=tenant.id, email=email, password_hash=hashed)
     connection.execute(admin.on_conflict_do_update(index_elements=["email"], set_={"password_hash": hashed}))
     return {

@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from schemas.permissions import Tenant, TenantKind, User, UserKind
-from schemas.tables import carriers, jobs, phone_numbers, tenants, tokens, users
+from schemas.tables import admins, carriers, jobs, phone_numbers, tenants, tokens, users
 
 _TENANT_COLUMNS = (
     tenants.c.id,
@@ -66,6 +66,11 @@ def carriers_seen(actor: Tenant) -> sa.ColumnElement[bool]:
 def tokens_of(actor: Tenant) -> sa.ColumnElement[bool]:
     """Tokens that the actor sees: its own tenant's and those of the tenants below it."""
     return tokens.c.tenant_id.in_(ids_below(actor))
+
+
+def admins_of(actor: Tenant) -> sa.ColumnElement[bool]:
+    """Admins that the actor sees: its own tenant's and those of the tenants below it."""
+    return admins.c.tenant_id.in_(ids_below(actor))
 
 
 def has_public_id(table: sa.FromClause, public_id: str) -> sa.ColumnElement[bool]:

@@ -113,6 +113,16 @@ class Settings(BaseSettings):
     tidy_seconds: float = Field(
         300.0, gt=0, description="Pause between two rounds that remove what is no longer kept, in seconds."
     )
+    session_idle_minutes: float = Field(
+        480.0, gt=0, description="Time without use after which a browser is signed out of the portal, in minutes."
+    )
+    session_hours: float = Field(
+        168.0, gt=0, description="Time after which a browser is signed out of the portal, used or not, in hours."
+    )
+    trust_forwarded: bool = Field(
+        False,  # noqa: FBT003 - the default
+        description="Whether `X-Forwarded-Proto` is believed: right where a proxy that sets it is the only way in.",
+    )
     workers: int = Field(2, ge=1, description="Worker processes that `numberyard up` starts.")
     metrics_token: SecretStr | None = Field(
         None,

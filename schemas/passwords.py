@@ -1,0 +1,30 @@
+"""Which passwords may be chosen: long ones that are not what everybody knows of their owner. No other demands.
+
+Demands for digits and signs make passwords worse, not better (NIST SP 800-63B, section 3.1.1.2).
+"""
+
+from __future__ import annotations
+
+SHORTEST = 12  # characters
+LONGEST = 256
+FEWEST_DIFFERENT = 5
+_SHORTEST_TOLD = 4  # of a name; what is shorter may stand in a password by chance
+
+
+def fault_of(password: str, email: str, tenant: str) -> str | None:
+    """What is wrong with a password for the admin of that e-mail address and tenant, in words; None if nothing is."""
+    if len(password) < SHORTEST:
+        return f"Use at least {SHORTEST} characters. A few words in a row are easy to remember."
+    if len(password) > LONGEST:
+        return f"Use at most {LONGEST} characters."
+    if len(set(password)) < FEWEST_DIFFERENT:
+        return f"Use at least {FEWEST_DIFFERENT} different characters."
+    typed = _bare(password)
+    known = (_bare(name) for name in (email, email.partition("@")[0], tenant))
+    if any(len(name) >= _SHORTEST_TOLD and name in typed for name in known):
+        return "Leave your e-mail address and your company's name out of it."
+    return None
+
+
+def _bare(text: str) -> str:
+    return "".join(text.casefold().split())

@@ -1,0 +1,174 @@
+"""The portal's pages as their users speak of them: tests say what is done there, and only this file where it is.
+
+Things are found as people find them, by role and by the words that they read, never by class or id.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from playwright.sync_api import Locator, Page, expect
+
+MOST_TABS = 60
+HAS_FOCUS = "element => element === document.activeElement"
+SHOWS_FOCUS = """
+element => {
+  const { outlineStyle, outlineWidth, boxShadow } = getComputedStyle(element);
+  return (outlineStyle !== "none" && parseFloat(outlineWidth) > 0) || boxShadow !== "none";
+}
+"""
+_firsts = itertools.count(2_122_000_000, 1_000)
+
+
+def fresh_numbers(count: int = 1) -> list[str]:
+    """Valid numbers of the United States that no other test of this process has, as E.164; at most 1,000."""
+    assert 0 < count <= 1_000
+    first = next(_firsts)
+    return [f"+1{first + step}" for step in range(count)]
+
+
+@dataclass
+class PortalPage:
+    """What all pages have."""
+
+    page: Page
+    path: ClassVar[str] = "/"
+
+    def open(self) -> Self:
+        """Go there by its address."""
+        self.page.goto(self.path)
+        return self
+
+    @property
+    def heading(self) -> Locator:
+        """The only heading of the first level."""
+        return self.page.get_by_role("heading", level=1)
+
+    @property
+    def main(self) -> Locator:
+        """The content, without the frame around it."""
+        return self.page.get_by_role("main")
+
+    @property
+    def navigation(self) -> Locator:
+        """The main navigation, if it is on view: on a narrow page it is behind Menu."""
+        return self.page.get_by_role("navigation", name="Main")
+
+    @property
+    def menu(self) -> Locator:
+        """What opens the navigation on a narrow page."""
+        return self.page.locator("summary", has_text="Menu")
+
+    @property
+    def account_menu(self) -> Locator:
+        """What opens the menu with Account and Sign out."""
+        return self.page.locator("summary[aria-label^='Account of']")
+
+    @property
+    def summary(self) -> Locator:
+        """What is wrong with what was sent, above the form."""
+        return self.page.get_by_role("alert")
+
+    def confirmation(self, text: str) -> Locator:
+        """What was done, top right (R30)."""
+        return self.page.get_by_role("status").get_by_text(text)
+
+    def go_to(self, name: str) -> None:
+        """Follow a link of the main navigation: `go_to("Activity")`."""
+        if self.menu.is_visible() and not self.navigation.is_visible():
+            self.menu.click()
+        self.navigation.get_by_role("link", name=name, exact=True).click()
+
+    def choose_in_account_menu(self, name: str) -> None:
+        """Follow a link, or press a button, of the menu with one's own e-mail address."""
+        self.account_menu.click()
+        self.page.get_by_role("link", name=name).or_(self.page.get_by_role("button", name=name)).click()
+
+    def tab_to(self, target: Locator) -> None:
+        """Press Tab until something has the focus; it must come, and be seen to have it."""
+        for _ in range(MOST_TABS):
+            if target.evaluate(HAS_FOCUS):
+                assert target.evaluate(SHOWS_FOCUS), f"nothing shows that {target} has the focus"
+                return
+            self.page.keyboard.press("Tab")
+        raise AssertionError(f"{target} cannot be reached by Tab")
+
+    def expect_fault(self, label: str, text: str) -> None:
+        """A field is marked as wrong, and what is said of it is tied to it."""
+        field = self.page.get_by_label(label)
+        expect(field).to_have_attribute("aria-invalid", "true")
+        expect(field).to_have_accessible_description(text)
+
+
+class SignIn(PortalPage):
+    """Where everybody begins who is not signed in."""
+
+    path = "/sign-in"
+
+    @property
+    def email(self) -> Locator:
+        return self.page.get_by_label("E-mail")
+
+    @property
+    def password(self) -> Locator:
+        return self.page.get_by_label("Password")
+
+    def enter(self, email: str, password: str) -> None:
+        """Fill the form and send it."""
+        self.email.fill(email)
+        self.password.fill(password)
+        self.page.get_by_role("button", name="Sign in").click()
+
+
+class Account(PortalPage):
+    """One's own password and browsers."""
+
+    path = "/account"
+
+    def change_password(self, now: str, new: str, again: str | None = None) -> None:
+        """Fill the form and send it."""
+        self.page.get_by_label("Password now").fill(now)
+        self.page.get_by_label("New password", exact=True).fill(new)
+        self.page.get_by_label("New password again").fill(new if again is None else again)
+        self.page.get_by_role("button", name="Change password").click()
+
+    def sign_out_everywhere(self) -> None:
+        self.page.get_by_role("button", name="Sign out everywhere").click()
+
+
+class People(PortalPage):
+    """Who can sign in, for the own tenant and those below."""
+
+    path = "/account/admins"
+
+    def add(self, email: str, tenant: str) -> str:
+        """Add a person; answers the password, which is shown once."""
+        self.page.get_by_label("E-mail").fill(email)
+        self.page.get_by_label("Enterprises and Resellers").select_option(label=tenant)
+        self.page.get_by_role("button", name="Add", exact=True).click()
+        expect(self.page.get_by_role("heading", name=f"{email} can sign in now")).to_be_visible()
+        return self.main.get_by_role("code").inner_text()
+
+    def row(self, email: str) -> Locator:
+        """The line of the list about a person."""
+        return self.page.get_by_role("row").filter(has_text=email)
+
+
+class PhoneNumbers(PortalPage):
+    """The inventory: search, filters, selection and its actions."""
+
+    path = "/numbers"
+
+
+class Upload(PortalPage):
+    """The form of Upload Phone Numbers."""
+
+    path = "/uploads/new"
+
+
+class Activity(PortalPage):
+    """The list of jobs."""
+
+    path = "/jobs"

@@ -1,0 +1,50 @@
+"""What requests to the portal want: a page, a part of one (htmx), or JSON; and which local address comes next."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from flask import Request
+
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
+HTML, JSON = "text/html", "application/json"
+_OF_MACHINES = ("/v1", "/docs", "/openapi.json", "/livez", "/readyz", "/metrics")
+_LONGEST = 2000  # characters
+
+
+def is_htmx(request: Request) -> bool:
+    """Whether htmx asks, for a part of a page."""
+    return request.headers.get("HX-Request") == "true"
+
+
+def wants_json(request: Request) -> bool:
+    """Whether a script asks that can show a problem by itself."""
+    accepted = request.accept_mimetypes
+    return accepted[JSON] > accepted[HTML] or (JSON in accepted.values() and HTML not in accepted.values())
+
+
+def wants_page(request: Request) -> bool:
+    """Whether a browser is to be answered, with a page that people read."""
+    if any(request.path == path or request.path.startswith(f"{path}/") for path in _OF_MACHINES):
+        return False
+    if request.blueprint == "portal":
+        return not wants_json(request)
+    return HTML in request.accept_mimetypes.values() and not wants_json(request)
+
+
+def local(address: str | None, otherwise: str = "/") -> str:
+    """The address, if it is one of this site: a path. Else `otherwise`: no sign-in leads elsewhere (open redirect)."""
+    if not address or len(address) > _LONGEST or not address.startswith("/") or address[1:2] in {"/", "\\"}:
+        return otherwise
+    if "\\" in address or not address.isprintable() or any(sign.isspace() for sign in address):
+        return otherwise
+    parts = urlsplit(address)
+    return otherwise if parts.scheme or parts.netloc or parts.path.startswith("/sign-") else address
+
+
+def came_from(request: Request) -> str:
+    """The page of this site that a form was sent from; `/` if it is not told."""
+    parts = urlsplit(request.referrer or "")
+    if parts.netloc != request.host:
+        return "/"
+    return local(parts.path + (f"?{parts.query}" if parts.query else ""))

@@ -1,0 +1,20 @@
+"""Figures and times in words, for pages."""
+
+from __future__ import annotations
+
+import math
+
+_UNITS = ((24 * 3600, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
+
+
+def duration(seconds: float) -> str:
+    """So many seconds in the largest unit that tells them to a tenth or so: "8 hours", "2 minutes", "1 day"."""
+    whole = max(1, math.ceil(seconds))
+    size, unit = next(found for found in _UNITS if _tells(whole, found[0]))
+    count = math.ceil(whole / size)
+    return f"{count:,} {unit}" if count == 1 else f"{count:,} {unit}s"
+
+
+def _tells(seconds: int, size: int) -> bool:
+    """Whether a unit is small enough for so many seconds."""
+    return size == 1 or seconds > 2 * size or (seconds >= size and seconds % size == 0)
