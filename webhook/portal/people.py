@@ -13,8 +13,7 @@ from schemas.permissions import Tenant
 from schemas.problems import RequestCode
 from schemas.users import Email
 from webhook import auth
-from webhook.answers import stop_if
-from webhook.errors import refuse
+from webhook.errors import refuse, stop_if
 from webhook.portal import said
 from webhook.portal.auth import session
 from webhook.portal.blueprint import bp
