@@ -8,7 +8,8 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.audits import NARROW
+from tests.browser import audits
+from tests.browser.audits import NARROW, Scheme
 from tests.browser.conftest import NewPage, SignedIn
 from tests.browser.pages import Account, People, PortalPage, SignIn
 from tests.service import Service
@@ -87,8 +88,8 @@ def test_an_open_menu_is_sound(sign_in: SignedIn, audit: Callable[[Page], None])
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_page_has_the_colours_of_the_system(new_page: NewPage, scheme: str) -> None:
-    page = new_page(scheme="dark" if scheme == "dark" else "light")
+def test_the_page_has_the_colours_of_the_system(new_page: NewPage, scheme: Scheme) -> None:
+    page = new_page(scheme=scheme)
     SignIn(page).open()
     # The one colour that stands where nothing else is.
     ground = page.evaluate(
@@ -97,6 +98,22 @@ def test_the_page_has_the_colours_of_the_system(new_page: NewPage, scheme: str) 
     )
     red, green, blue = (int(channel) for channel in re.findall(r"\d+", ground)[:3])
     assert (red + green + blue < 3 * 128) == (scheme == "dark")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_what_the_pointer_is_over_can_still_be_read(sign_in: SignedIn, new_page: NewPage, scheme: Scheme) -> None:
+    """No audit sees this by itself."""
+    page = sign_in("Harbour", new_page(scheme=scheme))
+    page.goto("/account")
+    shown = PortalPage(page)
+    for target in (
+        shown.navigation.get_by_role("link", name="Phone Numbers"),
+        page.get_by_role("button", name="Change password"),
+        page.get_by_role("button", name="Sign out everywhere"),
+        shown.account_menu,
+    ):
+        target.hover()
+        assert not audits.problems(page)
 
 
 @pytest.mark.parametrize("javascript", [True, False], ids=["scripts", "no scripts"])
