@@ -26,7 +26,7 @@ def carriers() -> None:
 @talks
 def list_command(session: Session, *, limit: int) -> Exit:
     """List the carriers that you can use, and those defined below you."""
-    return list_things(session, "carriers", limit, _HEADINGS, _row)
+    return list_things(session, "carriers", limit, _HEADINGS, _row, spare=("Defined by",))
 
 
 @carriers.command()

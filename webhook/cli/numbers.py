@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import click
 
 from webhook.cli.client import Json
-from webhook.cli.console import emit, note, safe, say
+from webhook.cli.console import emit, note, safe, say, when
 from webhook.cli.exits import Exit
 from webhook.cli.session import Session, talks
 from webhook.cli.tables import table
@@ -34,7 +34,7 @@ def numbers(session: Session, query: str | None, limit: int, **filters: str | No
     if session.as_json:
         emit(found)
     elif found["data"]:
-        table(_HEADINGS, map(_row, found["data"]))
+        table(_HEADINGS, map(_row, found["data"]), spare=("SMS profile", "Voice carrier", "Country"))
         if found["next_cursor"]:
             note(f"There are more; these are the first {limit:,} (--limit).")
     else:
@@ -62,7 +62,11 @@ def _lines(found: Json) -> Iterator[str]:
     history = found.get("history") or []
     if history:
         yield "History"
-    yield from ("  " + "  ".join(safe(value) for value in event.values() if value) for event in history)
+    yield from ("  " + "  ".join(safe(value) for value in _event(event)) for event in history)
+
+
+def _event(event: Json) -> Iterator[object]:
+    yield from (when(value) if name == "at" else value for name, value in event.items() if value)
 
 
 def _row(found: Json) -> tuple[object, ...]:

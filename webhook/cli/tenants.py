@@ -26,7 +26,7 @@ def tenants() -> None:
 @talks
 def list_command(session: Session, *, limit: int) -> Exit:
     """List your own account and those below it."""
-    return list_things(session, "tenants", limit, _HEADINGS, _row)
+    return list_things(session, "tenants", limit, _HEADINGS, _row, spare=("Below", "SMS profile", "Voice carrier"))
 
 
 @tenants.command()

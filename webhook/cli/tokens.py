@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import click
 
 from webhook.cli.client import Json
-from webhook.cli.console import emit, note, safe, say
+from webhook.cli.console import emit, note, safe, say, when
 from webhook.cli.exits import Exit
 from webhook.cli.session import Session, talks
 from webhook.cli.things import end_thing, list_things
@@ -25,7 +25,7 @@ def tokens() -> None:
 @talks
 def list_command(session: Session, *, limit: int) -> Exit:
     """List tokens, without their secrets."""
-    return list_things(session, "tokens", limit, _HEADINGS, _row)
+    return list_things(session, "tokens", limit, _HEADINGS, _row, spare=("Created", "Tenant"))
 
 
 @tokens.command()
@@ -61,5 +61,5 @@ def show_secret(token: Json, *, as_json: bool) -> Exit:
 
 def _row(token: Json) -> tuple[object, ...]:
     tenant = (token.get("tenant") or {}).get("name")
-    times = (token.get("created_at"), token.get("expires_at"), token.get("revoked_at"))
+    times = (when(token.get(name)) for name in ("created_at", "expires_at", "revoked_at"))
     return (token.get("id"), token.get("name"), tenant, *times)
