@@ -58,19 +58,19 @@ _TASKS: dict[str, dict[str, Lazy]] = {
 COMMANDS: dict[str, Lazy] = {name: lazy for task in _TASKS.values() for name, lazy in task.items()}
 
 _EXAMPLES = (
-    ("numberyard login", "keep URL and token, once"),
-    ("numberyard upload numbers.xlsx --review", "check, look, then decide"),
-    ("numberyard upload numbers.xlsx --report out.xlsx", "import, wait, save the report"),
+    ("numberyard login", "keep URL and token"),
+    ("numberyard upload numbers.xlsx --review", "check, look, decide"),
+    ("numberyard upload numbers.xlsx --report r.xlsx", "import, save the report"),
     ("numberyard jobs JOB_ID --watch", "watch a job again"),
-    ("numberyard numbers 1212 --status unassigned", "what begins with +1 212 and is free"),
+    ("numberyard numbers 1212 --status unassigned", "what is free in +1 212"),
     ("numberyard assign +12125550142 --to Acme", "give a number away"),
-    ("numberyard jobs --json | jq .data[0].counts", "for programs"),
+    ("numberyard jobs --json", "for programs"),
 )
 _WHENCE = """\
-Commands that call the service look for its URL and your token, each by itself, in this order: --url and --token;
---demo or --profile; NUMBERYARD_URL and NUMBERYARD_TOKEN; the profile "default" of the configuration file, which
-`numberyard login` writes. The URL is http://127.0.0.1:8080 if nothing names another. A profile's token is sent to its own
-URL only."""
+Commands that call the service look for its URL and for your token in this order: --url and --token; --demo or
+--profile; NUMBERYARD_URL and NUMBERYARD_TOKEN; the profile "default" of the configuration file, which
+`numberyard login` writes. The URL is http://127.0.0.1:8080 if nothing names another. The token of a profile is sent to
+that profile's URL only."""
 
 
 def write_commands(formatter: click.HelpFormatter) -> None:

@@ -10,6 +10,7 @@ import click
 from webhook.cli.client import Json
 from webhook.cli.console import emit, note, safe, say, when
 from webhook.cli.exits import Exit
+from webhook.cli.naming import tenant_id
 from webhook.cli.session import Session, talks
 from webhook.cli.tables import table
 
@@ -19,15 +20,16 @@ _HEADINGS = ("Number", "Country", "Capabilities", "Voice carrier", "SMS profile"
 
 @click.command()
 @click.argument("query", required=False, metavar="[QUERY|E164]")
-@click.option("--status", type=click.Choice(["unassigned", "assigned"]))
-@click.option("--capability", type=click.Choice(["voice", "sms", "fax"]))
-@click.option("--country", metavar="US")
-@click.option("--carrier", metavar="NAME")
-@click.option("--tenant-id", metavar="ID", help="Numbers this enterprise or reseller holds.")
+@click.option("--status", type=click.Choice(["unassigned", "assigned"]), help="Given to somebody or not.")
+@click.option("--capability", type=click.Choice(["voice", "sms", "fax"]), help="What they can do.")
+@click.option("--country", metavar="US", help="A country or a calling code.")
+@click.option("--carrier", metavar="NAME", help="Their voice carrier or SMS carrier profile.")
+@click.option("--tenant", "--tenant-id", metavar="NAME|ID", help="Numbers this enterprise or reseller holds.")
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="Most numbers to list.")
 @talks
-def numbers(session: Session, query: str | None, limit: int, **filters: str | None) -> Exit:
+def numbers(session: Session, query: str | None, limit: int, *, tenant: str | None, **filters: str | None) -> Exit:
     """Search the inventory by how a number begins, or show one (+12125550142) with its history."""
+    filters["tenant_id"] = tenant_id(session, tenant)
     if query and _E164.fullmatch(query) and not any(filters.values()):
         return _show(session, session.api.number(query))
     found = session.api.pages("/v1/numbers", {"q": query, **filters}, limit)

@@ -54,32 +54,43 @@ def no_problem(answer: httpx.Response, url: str) -> UnreachableError:
 
 
 def _told(error: httpx.RequestError, url: str) -> UnreachableError:
-    causes, host = tuple(_causes(error)), urlsplit(url).hostname or ""
-    secure = next((cause for cause in causes if isinstance(cause, ssl.SSLError)), None)
-    if secure is not None:
-        return _insecure(secure, url, host)
-    if any(isinstance(cause, socket.gaierror) for cause in causes):
-        return UnreachableError(f"No host called {host} was found.", "Check the URL's spelling, and your network.")
-    if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
-        return UnreachableError(f"Nothing answers at {_shown(url)}: the connection was refused.", _RUNS)
+    return _by_cause(error, url) or _by_kind(error, url)
+
+
+def _by_cause(error: httpx.RequestError, url: str) -> UnreachableError | None:
+    """What the system or TLS said, if it was they who failed."""
+    for cause in _causes(error):
+        if isinstance(cause, ssl.SSLError):
+            return _insecure(cause, url)
+        if isinstance(cause, socket.gaierror):
+            return UnreachableError(f"No host called {_host(url)} was found.", "Check its spelling, and your network.")
+        if isinstance(cause, ConnectionRefusedError):
+            return UnreachableError(f"Nothing answers at {_shown(url)}: the connection was refused.", _RUNS)
+    return None
+
+
+def _by_kind(error: httpx.RequestError, url: str) -> UnreachableError:
+    """What the HTTP client says of its own."""
     if isinstance(error, httpx.ProxyError):
-        detail = f"The proxy does not let us through to {host}: {error}."
+        detail = f"The proxy does not let us through to {_host(url)}: {error}."
         return UnreachableError(detail, "See HTTPS_PROXY and NO_PROXY in the environment.")
     if isinstance(error, httpx.ConnectTimeout):
-        return UnreachableError(f"{host} does not answer.", "Check host and port; a firewall or VPN may be in between.")
+        detail = f"{_host(url)} does not answer."
+        return UnreachableError(detail, "Check host and port; a firewall or VPN may be in between.")
     if isinstance(error, httpx.TimeoutException):
         detail = f"{_shown(url)} took the request and gave no answer in time."
-        return UnreachableError(detail, "It may be busy: `numberyard jobs` tells whether the work was queued.")
-    if isinstance(error, httpx.RemoteProtocolError) and url.startswith("http:"):
-        detail = f"The connection to {_shown(url)} was closed without an answer."
-        return UnreachableError(detail, "Try again. If it always happens, the service may want https://.")
+        return UnreachableError(detail, "It may be busy: try again. `numberyard jobs` tells whether a job was queued.")
+    if isinstance(error, httpx.RemoteProtocolError):
+        detail = f"The connection to {_shown(url)} was closed without a proper answer."
+        other = "https" if url.startswith("http:") else "http"
+        return UnreachableError(detail, f"Try again. If it always happens, the service may want {other}://.")
     return UnreachableError(f"No connection to {_shown(url)}: {error or type(error).__name__}", _RUNS)
 
 
-def _insecure(error: ssl.SSLError, url: str, host: str) -> UnreachableError:
+def _insecure(error: ssl.SSLError, url: str) -> UnreachableError:
     if isinstance(error, ssl.SSLCertVerificationError):
         return UnreachableError(
-            f"The certificate of {host} cannot be trusted: {error.verify_message.rstrip('.')}.",
+            f"The certificate of {_host(url)} cannot be trusted: {error.verify_message.rstrip('.')}.",
             "Check the host's name. For an authority of your own set SSL_CERT_FILE to its certificate.",
         )
     detail = f"{_shown(url)} does not speak TLS as it should ({error.reason or error})."
@@ -92,6 +103,10 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
     while cause is not None:
         yield cause
         cause = cause.__cause__ or cause.__context__
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).hostname or ""
 
 
 def _shown(url: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import update_wrapper
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 
@@ -63,7 +64,7 @@ _OPTIONS = (
 
 
 def talks(command: Callable[..., Exit]) -> Callable[..., Exit]:
-    """Give a command the options --url, --token, --profile, --demo and --json, and a `Session` as its first argument."""
+    """Give a command the options that name the service, and --json, and a `Session` as its first argument."""
 
     def run(ctx: click.Context, *, as_json: bool, **options: Any) -> Exit:  # noqa: ANN401 - the command's own, checked by click
         own = {name: options.pop(name) for name in ("url", "token", "profile", "demo")}
@@ -87,6 +88,9 @@ def refusals_told(place: Place, *, as_json: bool) -> Iterator[None]:
         document = problem.document
         if problem.status == HTTPStatus.UNAUTHORIZED:
             document = {**document, **_not_signed_in(place)}
+        elif problem.status == HTTPStatus.NOT_FOUND and (path := urlsplit(place.url).path):
+            doubt = f"The URL ends in {safe(path)}: is the service there, or at the root of its host?"
+            document = {**document, "fix": f"{document.get('fix') or ''} {doubt}".strip()}
         raise Failed(document, of_response(problem.status), as_json=as_json) from problem
     except UnreachableError as error:
         document = {"code": "UNREACHABLE", "detail": str(error), "fix": error.fix}

@@ -30,15 +30,15 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[object]], spare: Sequ
     cells = [[safe(cell) for cell in row] for row in rows]
     console = Console(width=None if sys.stdout.isatty() else _UNCUT)
     kept = _kept(headings, cells, spare, console.width)
-    if len(kept) < len(headings):
-        cut = ", ".join(heading for place, heading in enumerate(headings) if place not in kept)
-        note(f"Not shown in so narrow a terminal: {cut}.")
     names, shown = [headings[place] for place in kept], [[row[place] for place in kept] for row in cells]
     widths = _widths(names, shown)
     if widths[0] + (_GAP + _LEAST) * (len(names) - 1) > console.width:
         _as_records(headings, cells)
-    else:
-        _as_table(console, names, shown, widths[0])
+        return
+    _as_table(console, names, shown, widths[0])
+    if len(kept) < len(headings):
+        cut = ", ".join(heading for heading in headings if heading not in names)
+        note(f"Not shown in so narrow a terminal: {cut}.")
 
 
 def _widths(headings: Sequence[str], cells: Rows) -> list[int]:

@@ -150,22 +150,15 @@ class Bars:
                 self._progress.update(task, completed=total or 1, total=total or 1, detail=detail)
 
 
-class _Details(TextColumn):
-    """What is beside a bar: in one line, cut at the edge."""
-
-    def get_table_column(self) -> Column:
-        return Column(no_wrap=True, overflow="ellipsis")
-
-
 def _progress() -> Progress:
     console = Console(stderr=True)
     # In a narrow terminal the figures are worth more than the bar.
     bar = [BarColumn(min(40, console.width // 3))] if console.width >= _NARROW else []
     return Progress(
-        TextColumn("{task.description:<6}"),
+        TextColumn("{task.description}", table_column=Column(no_wrap=True, min_width=6)),
         *bar,
-        TaskProgressColumn(),
-        _Details("{task.fields[detail]}", markup=False),
+        TaskProgressColumn(table_column=Column(no_wrap=True, min_width=4)),
+        TextColumn("{task.fields[detail]}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis")),
         console=console,
     )
 
