@@ -103,7 +103,7 @@ def write_profile(path: Path, name: str, profile: Profile) -> Path:
     try:
         text = path.read_text(encoding="utf-8") if path.exists() else ""
         text = _replaced(text, name, profile)
-        if _parsed(text) != {**before, name: _entries(profile)}:
+        if not _holds(text, {**before, name: _entries(profile)}):
             raise click.UsageError(f"{safe(path)} is laid out in a way of its own: write profile {safe(name)} by hand.")
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _write_private(path, text)
@@ -140,6 +140,13 @@ def _parsed(text: str) -> dict[str, Any]:
     if not isinstance(profiles, dict) or not all(isinstance(profile, dict) for profile in profiles.values()):
         raise ValueError("a profile is a section such as [profiles.default]")
     return profiles
+
+
+def _holds(text: str, wanted: Mapping[str, Any]) -> bool:
+    try:
+        return _parsed(text) == wanted
+    except ValueError:  # the profile is there already, in another form
+        return False
 
 
 def _text(path: Path, name: str, found: Mapping[str, object], field: str) -> str | None:

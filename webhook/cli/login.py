@@ -10,7 +10,7 @@ import click
 
 from webhook.cli import DEFAULT_URL
 from webhook.cli.client import LOOPBACK, Api, Json
-from webhook.cli.config import DEFAULT_PROFILE, Profile, config_path, write_profile
+from webhook.cli.config import DEFAULT_PROFILE, Profile, config_path, profile_names, write_profile
 from webhook.cli.console import emit, note, safe
 from webhook.cli.exits import Exit
 from webhook.cli.place import Place, check_token, check_url, typed_before
@@ -31,6 +31,8 @@ def login(ctx: click.Context, *, url: str | None, profile: str | None, as_json: 
     root = ctx.find_root()
     if typed_before(root, "demo"):
         raise click.UsageError("--demo needs no login: use it with any command.")
+    path = config_path(root.params.get("config"))
+    profile_names(path)  # a file that cannot be read is told before anything is typed
     name = profile or root.params.get("profile") or DEFAULT_PROFILE
     url = check_url(_asked_url(url or root.params.get("url")))
     if url.startswith("http://") and urlsplit(url).hostname not in LOOPBACK:
@@ -40,7 +42,7 @@ def login(ctx: click.Context, *, url: str | None, profile: str | None, as_json: 
         raise click.UsageError("No token was given. `numberyard tokens add` makes one, and so does `numberyard init`.")
     with refusals_told(Place(url, token), as_json=as_json), Api(url, token) as api:
         tenant = api.get("tenants", "me")
-    path = write_profile(config_path(root.params.get("config")), name, Profile(url, token))
+    path = write_profile(path, name, Profile(url, token))
     _show(name, url, tenant, path, as_json=as_json)
     return Exit.OK
 

@@ -87,7 +87,7 @@ def refusals_told(place: Place, *, as_json: bool) -> Iterator[None]:
     except ProblemError as problem:
         document = problem.document
         if problem.status == HTTPStatus.UNAUTHORIZED:
-            document = {**document, **_not_signed_in(place)}
+            document = {**document, "fix": _not_signed_in(place)}
         elif problem.status == HTTPStatus.NOT_FOUND and (path := urlsplit(place.url).path):
             doubt = f"The URL ends in {safe(path)}: is the service there, or at the root of its host?"
             document = {**document, "fix": f"{document.get('fix') or ''} {doubt}".strip()}
@@ -97,9 +97,7 @@ def refusals_told(place: Place, *, as_json: bool) -> Iterator[None]:
         raise Failed(document, Exit.UNREACHABLE, as_json=as_json) from error
 
 
-def _not_signed_in(place: Place) -> Json:
-    """Words for a missing or wrong token: the service's own speak of headers."""
-    ways = "`numberyard login` keeps one; NUMBERYARD_TOKEN, --token and --profile give one too."
-    if place.token:
-        return {"detail": f"{place.url} does not know this token, or it has ended.", "fix": f"Use another: {ways}"}
-    return {"detail": place.withheld or "No token was given.", "fix": ways}
+def _not_signed_in(place: Place) -> str:
+    """What to do about a missing or wrong token; the service's own advice speaks of headers."""
+    why = "It did not accept this token." if place.token else place.withheld or "No token was given."
+    return f"{why} `numberyard login` keeps one; NUMBERYARD_TOKEN, --token and --profile give one too."
