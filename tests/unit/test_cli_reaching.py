@@ -148,7 +148,9 @@ def test_a_password_in_the_url_is_not_shown() -> None:
     assert "secret" not in told
 
 
-@pytest.mark.parametrize("url", ["http://", "http://[::1", "http://host:port", "http://host:99999", "//host", "http://a\n"])
+@pytest.mark.parametrize(
+    "url", ["http://", "http://[::1", "http://host:port", "http://host:99999", "//host", "http://a\n"]
+)
 def test_an_address_that_is_none(url: str) -> None:
     result = CliRunner().invoke(main, ["jobs", "--url", url, "--token", TOKEN])
     assert result.exit_code == Exit.USAGE

@@ -140,14 +140,14 @@ class Bars:
 
     def _finish(self, but: str) -> None:
         """Fill the bars of the phases that are over; what was left to do then is no longer true."""
-        totals = {task.id: task.total for task in self._progress.tasks}
-        for name, task in self._tasks.items():
+        named = {task: name for name, task in self._tasks.items()}
+        for task in self._progress.tasks:
+            name = named[task.id]
             if name == _QUEUE:
-                self._progress.update(task, visible=False)
-            elif name not in {but, "Upload"}:
-                total = totals[task]
-                detail = f"{total:,.0f} rows" if total else ""
-                self._progress.update(task, completed=total or 1, total=total or 1, detail=detail)
+                self._progress.update(task.id, visible=False)
+            elif name not in {but, "Upload"} and not task.fields.get("is_over"):
+                total, detail = task.total or 1, f"{task.total:,.0f} rows" if task.total else ""
+                self._progress.update(task.id, completed=total, total=total, detail=detail, is_over=True)
 
 
 def _progress() -> Progress:
