@@ -7,6 +7,7 @@ import re
 import sys
 import unicodedata
 from datetime import UTC, datetime
+from pathlib import Path
 
 import click
 
@@ -60,6 +61,14 @@ def span(seconds: float) -> str:
         return f"{rest} s"
     hours, left = divmod(minutes, 60)
     return f"{hours:,} h {left} min" if hours else f"{minutes} min {rest} s"
+
+
+def at_home(path: Path) -> str:
+    """A path for people, safe to show: what is below the home folder begins with ~."""
+    try:
+        return safe(Path("~") / path.relative_to(Path.home()))
+    except (ValueError, RuntimeError):  # elsewhere, or there is no home
+        return safe(path)
 
 
 def number(value: object) -> str:

@@ -11,7 +11,7 @@ import click
 from webhook.cli import DEFAULT_URL
 from webhook.cli.client import LOOPBACK, Api, Json
 from webhook.cli.config import DEFAULT_PROFILE, Profile, config_path, profile_names, write_profile
-from webhook.cli.console import emit, note, safe
+from webhook.cli.console import at_home, emit, note, safe
 from webhook.cli.exits import Exit
 from webhook.cli.place import Place, check_token, check_url, typed_before
 from webhook.cli.session import refusals_told
@@ -74,6 +74,6 @@ def _show(name: str, url: str, tenant: Json, path: Path, *, as_json: bool) -> No
         emit({"profile": name, "url": url, "tenant": who, "path": str(path)})
         return
     note(f"You are {safe(tenant.get('name'))} at {safe(url)}.")
-    note(f"Kept in {safe(path)} as profile {safe(name)}.")
+    note(f"Kept in {at_home(path)} as profile {safe(name)}.")
     if name != DEFAULT_PROFILE:
         note(f"Use it with --profile {safe(name)}, or NUMBERYARD_PROFILE={safe(name)}.")
