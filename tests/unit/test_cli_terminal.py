@@ -20,7 +20,7 @@ from click.testing import CliRunner
 from tests.unit.fake_service import JOB_ID, TOKEN, Service, job, running
 from webhook.cli import main
 from webhook.cli.commands import COMMANDS
-from webhook.cli.console import span, when
+from webhook.cli.console import at_home, span, when
 from webhook.cli.exits import Exit
 
 _COMMAND = (sys.executable, "-c", "from webhook.cli import main; main()")
@@ -174,7 +174,8 @@ def test_bars_show_speed_time_left_and_no_queue_that_is_over(service: Service, s
 
 
 def test_a_narrow_terminal_keeps_the_figures(service: Service, sheet: Path) -> None:
-    service.jobs = [job("running"), job()]
+    # Twice: what is shown right before the end may be gone before the bars are drawn again.
+    service.jobs = [job("running"), job("running"), job()]
     shown = on_terminal(service, "upload", str(sheet), "--watch", width=50)
     assert "Import  50% 50 of 100 rows, 25 rows/s, 2 s left" in _CONTROL.sub("", shown)
     assert "━" not in shown
@@ -257,3 +258,9 @@ def test_span(seconds: float, text: str) -> None:
 )
 def test_when(value: object, text: str) -> None:
     assert when(value) == text
+
+
+def test_paths_below_the_home_folder_begin_with_a_tilde(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/homes/ann")
+    assert at_home(Path("/homes/ann/.config/x")) == "~/.config/x"
+    assert at_home(Path("/srv/x")) == "/srv/x"
