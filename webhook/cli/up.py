@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from webhook.cli.console import note, say
+from webhook.cli.console import note, safe, say
 from webhook.cli.exits import Ending, Exit
 from worker.infra.children import ServerError
 from worker.infra.settings import get_settings
@@ -44,7 +44,20 @@ def up(*, data: Path | None, port: int, workers: int | None, demo: bool) -> Exit
 def _greet(stack: Stack, *, demo: bool) -> None:
     say(f"Numberyard answers at {stack.url} (API description: {stack.url}/docs)")
     if demo:
-        say(f"Accounts and tokens of the demo: {stack.folder / 'demo.json'}")
+        _show_accounts(stack)
     else:
-        say(f"First account and token: numberyard init --data {stack.folder} --name NAME, while this does not run")
+        say(f"First account and token, while this does not run: numberyard init --data {stack.folder} \\")
+        say("    --name COMPANY --email YOU@EXAMPLE.COM")
     say("Ctrl-C stops it.")
+
+
+def _show_accounts(stack: Stack) -> None:
+    """Who can sign in. Terminals scroll, so it is told where they can be read again."""
+    say()
+    say("Sign in with one of these accounts:")
+    wide = max((len(safe(account["email"])) for account in stack.accounts), default=0)
+    for account in stack.accounts:
+        kind = account["kind"].replace("_", " ")
+        say(f"  {safe(account['email']):<{wide}}  {safe(account['password'])}  {safe(account['name'])}, {kind}")
+    say(f"They, and their API tokens, are kept in {stack.folder / 'demo.json'}")
+    say()

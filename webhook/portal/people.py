@@ -18,11 +18,12 @@ from webhook.portal import said
 from webhook.portal.auth import session
 from webhook.portal.blueprint import bp
 from webhook.portal.forms import Form
-from worker.infra import admins, passwords, scope, tenants
+from worker.infra import admins, passwords, scope, sign_ins, tenants
 from worker.infra.db import transaction
 
 _PAGE = 50
 _MOST_TENANTS = 1000  # in the list to choose from
+_TAKEN = "This e-mail address cannot be used."
 _NOBODY = "There is no such person."
 
 
@@ -51,7 +52,8 @@ def add_person() -> Any:  # noqa: ANN401 - a page, with its status
             tenant = _tenant(connection, body.tenant_id)
             tenants.hold(connection, tenant)
             if not admins.add(connection, tenant.id, email, hashed, must_change=True):
-                raise _taken(connection, email)
+                # Whether the account is here or elsewhere is not told (R3).
+                raise refuse(RequestCode.NAME_TAKEN, _TAKEN, fix="Use another one.", field="email")
         return _page("portal/people.html", Form(), made={"email": email, "password": password, "tenant": tenant}), 201
     return _page("portal/people.html", form), form.status
 
@@ -84,6 +86,7 @@ def new_password(admin_id: str) -> Any:  # noqa: ANN401 - a page, with its statu
             raise refuse(RequestCode.FORBIDDEN, "Your own password is changed under Account.", fix="Go there.")
         tenant = scope.tenant_by_id(connection, person.tenant_id)
         admins.set_password(connection, person.id, hashed, must_change=True)
+        sign_ins.succeeded(connection, person.email)  # whoever was locked out may try again
     made = {"email": person.email, "password": password, "tenant": tenant, "is_new": False}
     return _page("portal/people.html", Form(), made=made)
 
@@ -122,9 +125,3 @@ def _find(connection: sa.Connection, public_id: str) -> sa.Row[Any]:
     stop_if(RequestCode.NOT_FOUND if found is None else None, {RequestCode.NOT_FOUND: _NOBODY})
     assert found is not None  # noqa: S101
     return found
-
-
-def _taken(connection: sa.Connection, email: str) -> Exception:
-    """The address is in use; whether here or elsewhere is not told (R3)."""
-    del connection, email
-    return refuse(RequestCode.NAME_TAKEN, "This e-mail address cannot be used.", fix="Use another one.", field="email")
