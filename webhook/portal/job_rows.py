@@ -17,7 +17,7 @@ from webhook.bodies import validated
 from webhook.operations import jobs
 from webhook.operations.looking import Look
 
-PAGE = 50  # rows
+PAGE = 25  # rows
 EVERY = "all"
 _LONGEST = 120  # characters of a cell
 _NUMBER = tuple(map(name_of, (Column.COUNTRY_CODE, Column.PHONE_NUMBER, Column.END_NUMBER)))

@@ -89,9 +89,10 @@ def _page(look: Look) -> str:
 
 
 def _understood(layout: Layout) -> list[tuple[str, str]]:
-    """Columns that are understood: the file's own name, and what it was taken for."""
+    """Columns that are understood, in the file's order: the file's own name, and what it was taken for."""
     names = distinct(layout.names)
-    return [(names[place], job_rows.title(column)) for column, place in layout.mapping.items() if place < len(names)]
+    pairs = sorted(layout.mapping.items(), key=lambda pair: pair[1])
+    return [(names[place], job_rows.title(column)) for column, place in pairs if place < len(names)]
 
 
 def _list() -> dict[str, Any]:

@@ -52,13 +52,16 @@ def upload_ready() -> Response:
 @bp.post("/uploads")
 @late
 def upload() -> Any:  # noqa: ANN401 - the way to the job, or the form once more
-    if wants_json(request):
-        return _json({"location": url_for("portal.job", job_id=_enter({}))}, 201)
-    uploads.check()
+    by_script = wants_json(request)
+    if not by_script:
+        uploads.check()
     fields: dict[str, str] = {}
-    form = Form(fields)
+    form = Form()
     with form.faults():
-        return redirect(url_for("portal.job", job_id=_enter(fields)), 303)
+        address = url_for("portal.job", job_id=_enter(fields))
+        return _json({"location": address}, 201) if by_script else redirect(address, 303)
+    if by_script:
+        return _json({"errors": [{"field": name, "message": text} for name, text in form.errors.items()]}, form.status)
     form.fields.update(fields)
     return _page(form), form.status
 
@@ -109,5 +112,5 @@ def _seen(job_id: str) -> api.Job | None:
         return None
 
 
-def _json(body: dict[str, str], status: int = 200) -> Response:
+def _json(body: dict[str, Any], status: int = 200) -> Response:
     return Response(json.dumps(body), status, content_type="application/json")

@@ -8,7 +8,7 @@ const problem = document.getElementById("upload-problem");
 const key = form.elements.namedItem("upload_key");
 const input = form.elements.namedItem("file");
 const submit = form.querySelector('button[type="submit"]');
-const UNITS = ["bytes", "KB", "MB", "GB"];
+const UNITS = ["bytes", "KiB", "MiB", "GiB"];
 let request = null;
 
 function size(bytes) {
@@ -180,9 +180,8 @@ function answered() {
   else if (status >= 500 || status === 0) lost();
   else {
     hide();
-    const named = (response?.errors ?? []).filter((one) => one.field).map((one) => [one.field, one.message]);
     const whole = [response?.detail, response?.fix].filter(Boolean).join(" ") || "This did not work. Try again.";
-    refuse(named.length ? named : [[response?.field ?? "", whole]]);
+    refuse((response?.errors ?? [{ field: "", message: whole }]).map((one) => [one.field, one.message]));
   }
 }
 
@@ -197,6 +196,10 @@ form.addEventListener("submit", (event) => {
   send();
 });
 form.addEventListener("change", newKey);
+input.addEventListener("change", () => {
+  const [file] = input.files;
+  if (file) form.querySelector("[data-drop-words]").textContent = `${file.name} (${size(file.size)})`;
+});
 again.addEventListener("click", send);
 cancel.addEventListener("click", () => {
   request?.abort();
