@@ -385,6 +385,7 @@ class NumbersFilter(BaseModel):
     carrier: str | None = Field(None, max_length=LONGEST)
     tenant_id: str | None = Field(None, max_length=LONGEST)
     user_id: str | None = Field(None, max_length=LONGEST)
+    uploaded_by: str | None = Field(None, max_length=LONGEST, description="The id of the tenant that uploaded it")
 
 
 class NumbersQuery(NumbersFilter):

@@ -122,8 +122,8 @@ REQUEST_PROBLEMS: dict[RequestCode, RequestProblem] = {
     ),
     RequestCode.FORM_OUT_OF_DATE: RequestProblem(
         403,
-        "This form is out of date: you signed in or out since it was opened, or it comes from another site.",
-        "Open the page again and try again. Nothing was changed.",
+        "This form is out of date: you signed in or out since it was opened, or another site sent it.",
+        "Nothing was changed. Open the page again, then try again.",
     ),
 }
 

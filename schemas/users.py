@@ -23,7 +23,8 @@ _NO_EXTENSION = "New users have the exact phone number; extensions are no longer
 _NOT_HERE = "Numbers are given and taken by POST /v1/assignments and /v1/unassignments."
 
 
-def _email(text: str) -> str:
+def email_of(text: str) -> str:
+    """An e-mail address in its usual form. `ValueError` with what is wrong. Nobody is asked whether it exists."""
     try:
         return validate_email(text.strip(), check_deliverability=False, test_environment=True).normalized
     except EmailNotValidError as error:
@@ -44,7 +45,7 @@ def _legacy(text: str) -> str:
     return text
 
 
-Email = Annotated[str, Field(max_length=254), AfterValidator(_email)]
+Email = Annotated[str, Field(max_length=254), AfterValidator(email_of)]
 Number = Annotated[str, AfterValidator(_exact)]
 Numbers = Annotated[list[Number], Field(max_length=MOST_NUMBERS)]
 

@@ -21,20 +21,38 @@ def test_imports_run_one_way() -> None:
     assert done.returncode == 0, done.stdout
 
 
-def test_a_wrong_import_is_noticed(tmp_path: Path) -> None:
-    """The contracts can fail: the same ones over a copy in which a door imports a stage."""
+@pytest.mark.parametrize(
+    ("importer", "imported"),
+    [
+        ("webhook.auth", "worker.stages.validate"),
+        ("webhook.api.tenants", "worker.infra.tenants"),
+        ("webhook.operations.tenants", "webhook.api.tenants"),
+    ],
+)
+def test_a_wrong_import_is_noticed(tmp_path: Path, importer: str, imported: str) -> None:
+    """The contracts can fail: the same ones over a copy in which somebody imports what is none of its business."""
     for package in ("schemas", "worker", "webhook"):
         for path in (ROOT / package).rglob("*.py"):
             copy = tmp_path / path.relative_to(ROOT)
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_bytes(path.read_bytes())
     (tmp_path / "pyproject.toml").write_bytes((ROOT / "pyproject.toml").read_bytes())
-    with (tmp_path / "webhook" / "auth.py").open("a") as door:
-        door.write("\nfrom worker.stages import validate\n")
+    with (tmp_path / importer.replace(".", "/")).with_suffix(".py").open("a") as module:
+        module.write(f"\nimport {imported}\n")
     program = Path(sys.executable).with_name("lint-imports")
     done = subprocess.run([program, "--no-cache"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stdout
-    assert "webhook.auth -> worker.stages" in " ".join(done.stdout.split())
+    assert f"{importer} -> {imported}" in " ".join(done.stdout.split())
+
+
+def test_operations_look_at_no_request() -> None:
+    """Neither headers nor queries: of Flask they know links, and the type of what brings a file."""
+    for path in (ROOT / "webhook" / "operations").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                assert not any(name.name.partition(".")[0] in {"flask", "apiflask"} for name in node.names), path.name
+            elif isinstance(node, ast.ImportFrom) and node.module in {"flask", "apiflask"}:
+                assert {name.name for name in node.names} <= {"Request", "url_for"}, path.name
 
 
 def cited() -> set[str]:

@@ -12,10 +12,12 @@ from pydantic import SecretStr
 
 from schemas.names import tidy
 from schemas.permissions import Tenant
+from schemas.users import email_of
+from webhook.cli.console import emit, note, safe
 from webhook.cli.exits import Exit
 from webhook.cli.session import Failed
 from webhook.cli.tokens import show_secret
-from worker.infra import bootstrap, migrate, tokens
+from worker.infra import admins, bootstrap, migrate, passwords, tokens
 from worker.infra.bootstrap import RootExistsError
 from worker.infra.children import ServerError
 from worker.infra.db import make_engine, sqlalchemy_url
@@ -28,6 +30,7 @@ _REFUSALS = {
     "NOT_MIGRATED": ("The database has no tables yet.", "Run `numberyard migrate` first."),
     "ALREADY_INITIALIZED": ("There is a Master Reseller already.", "A lost token is replaced with --new-token."),
     "NOT_INITIALIZED": ("There is no Master Reseller yet.", "Make it with --name."),
+    "EMAIL_TAKEN": ("The e-mail address has an account of another tenant.", "Use another address."),
 }
 
 
@@ -38,31 +41,72 @@ def _name(_context: click.Context, _parameter: click.Parameter, value: str | Non
         raise click.BadParameter(str(error)) from error
 
 
+def _email(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    try:
+        return None if value is None else admins.folded(email_of(value))
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
 @click.command()
 @click.option("--name", callback=_name, help="The Master Reseller's name.")
 @click.option("--token-name", callback=_name, default="admin", show_default=True, help="What the token is called.")
 @click.option("--new-token", is_flag=True, help="Another token for the Master Reseller that is there.")
+@click.option(
+    "--email",
+    callback=_email,
+    help="Who signs in to the portal for it. Without --name: another one, or a new password.",
+)
 @click.option(
     "--data",
     type=click.Path(file_okay=False, path_type=Path),
     help="The database of `numberyard up --data` in this folder, while that does not run.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
-def init(*, name: str | None, token_name: str, new_token: bool, data: Path | None, as_json: bool) -> Exit:
-    """Make the Master Reseller in NUMBERYARD_DATABASE_URL, and its first token.
+def init(  # noqa: PLR0913 - the options
+    *, name: str | None, token_name: str, new_token: bool, email: str | None, data: Path | None, as_json: bool
+) -> Exit:
+    """Make the Master Reseller in NUMBERYARD_DATABASE_URL, its first token and, with --email, its first account.
 
-    The token is written to stdout, this once. There is one Master Reseller: a second is refused.
+    The token is written to stdout, this once, and the account's password to stderr; it has to be changed at the first
+    sign-in. There is one Master Reseller: a second is refused.
     """
-    if (name is None) != new_token:
-        raise click.UsageError("Give either --name or --new-token.")
+    if (name is not None and new_token) or (name is None and not new_token and email is None):
+        raise click.UsageError("Give --name, or --new-token, or --email alone.")
+    account = None if email is None else {"email": email, "password": passwords.made_up()}
+    document: dict[str, object] = {}
     with _database(data, as_json=as_json) as settings:
         engine = make_engine(settings)
         try:
             with engine.begin() as connection:
-                owner, issued = _token(connection, name, token_name, as_json=as_json)
+                if name is not None or new_token:
+                    owner, issued = _token(connection, name, token_name, as_json=as_json)
+                    document = _document(owner, token_name, issued)
+                if account is not None:
+                    _let_in(connection, account, as_json=as_json)
         finally:
             engine.dispose()
-    return show_secret(_document(owner, token_name, issued), as_json=as_json)
+    return _show(document, account, as_json=as_json)
+
+
+def _let_in(connection: sa.Connection, account: dict[str, str], *, as_json: bool) -> None:
+    """An account of the Master Reseller, or a new password for one that it has."""
+    if not bootstrap.has_tables(connection):
+        raise _refused("NOT_MIGRATED", as_json=as_json)
+    if not bootstrap.let_in(connection, account["email"], account["password"]):
+        raise _refused("NOT_INITIALIZED" if bootstrap.root(connection) is None else "EMAIL_TAKEN", as_json=as_json)
+
+
+def _show(document: dict[str, object], account: dict[str, str] | None, *, as_json: bool) -> Exit:
+    if as_json:
+        emit(document if account is None else document | {"account": account})
+        return Exit.OK
+    if account is not None:
+        note(
+            f"Sign in to the portal as {safe(account['email'])}; the password has to be changed then, and is shown now:"
+        )
+        note(f"  {account['password']}")
+    return show_secret(document, as_json=False) if document else Exit.OK
 
 
 def _token(connection: sa.Connection, name: str | None, token_name: str, *, as_json: bool) -> tuple[Tenant, Issued]:

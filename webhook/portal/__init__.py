@@ -5,7 +5,19 @@ Read `blueprint` first: what every request passes. Then `parts.html`, which all 
 
 from __future__ import annotations
 
-from webhook.portal import account, deciding, jobs, numbers, people, sign_in, static, uploads
+from webhook.portal import (
+    account,
+    assigning,
+    changing,
+    deciding,
+    jobs,
+    numbers,
+    people,
+    picking,
+    sign_in,
+    static,
+    uploads,
+)
 from webhook.portal.blueprint import bp
 from webhook.portal.layout import dress, register
 
@@ -16,6 +28,9 @@ pages = (
     account,
     people,
     numbers,
+    assigning,
+    changing,
+    picking,
     uploads,
     jobs,
     deciding,

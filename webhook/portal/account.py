@@ -25,7 +25,7 @@ def account() -> str:
     return render_template("portal/account.html", form=Form(), **_facts(session()))
 
 
-@bp.post("/account/password")
+@bp.post("/account")
 def change_password() -> Any:  # noqa: ANN401 - a page or the way to one
     form, mine = Form.sent(), session()
     _judge(form, mine)

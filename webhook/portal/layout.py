@@ -14,10 +14,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from schemas import permissions
 from schemas.permissions import Tenant, TenantKind
+from schemas.phone.readable import country_name, readable, spoken
 from schemas.problems import RequestCode
 from webhook.portal import guard, said, static
 from webhook.portal.auth import load
-from webhook.portal.reading import READING, wants_page
+from webhook.portal.reading import READING, came_from, local, wants_page
 
 POLICY = "; ".join(
     (
@@ -75,6 +76,9 @@ def register(app: APIFlask) -> None:
         places=places,
         is_here=is_here,
         kind_name=kind_name,
+        readable=readable,
+        spoken=spoken,
+        country_name=country_name,
         admin=admin,
     )
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
@@ -123,8 +127,10 @@ def dress(response: Response) -> Response:
 
 def _as_page(response: Response) -> None:
     problem = json.loads(response.get_data())
+    if problem["detail"] == HTTPStatus(response.status_code).phrase:
+        problem["detail"] = problem["title"]  # which is more of a sentence
     _who()
-    again = request.path if request.method in READING else None
+    again = local(request.full_path.rstrip("?")) if request.method in READING else came_from(request)
     request_id = structlog.contextvars.get_contextvars().get("request_id", "")
     page = render_template("portal/problem.html", problem=problem, again=again, request_id=request_id)
     response.set_data(page)

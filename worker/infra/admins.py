@@ -21,6 +21,7 @@ class Admin:
     """An admin and the hash of the password, to compare with."""
 
     id: int
+    tenant_id: int
     email: str
     password_hash: str
 
@@ -83,8 +84,8 @@ def remove(connection: sa.Connection, admin_id: int) -> None:
 
 
 def _one(connection: sa.Connection, which: sa.ColumnElement[bool]) -> Admin | None:
-    row = connection.execute(sa.select(admins.c.id, admins.c.email, admins.c.password_hash).where(which)).one_or_none()
-    return None if row is None else Admin(row.id, row.email, row.password_hash)
+    row = connection.execute(sa.select(admins).where(which)).one_or_none()
+    return None if row is None else Admin(row.id, row.tenant_id, row.email, row.password_hash)
 
 
 def _select() -> sa.Select[Any]:

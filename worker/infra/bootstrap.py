@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from schemas.permissions import Tenant, TenantKind
 from schemas.tables import tenants
-from worker.infra import scope, tokens
+from worker.infra import admins, passwords, scope, sign_ins, tokens
 from worker.infra import tenants as tenant_rows
 from worker.infra.tokens import Issued
 
@@ -36,6 +36,25 @@ def begin(connection: sa.Connection, name: str, token_name: str) -> tuple[Tenant
             raise RootExistsError from error
         raise
     return made, tokens.create(connection, made.id, token_name)
+
+
+def let_in(connection: sa.Connection, email: str, password: str) -> bool:
+    """An account of the Master Reseller for a folded e-mail address, or a new password for the one that it has.
+
+    It has to be changed at the first sign-in. False if there is no Master Reseller, or the account is another tenant's.
+    """
+    owner = root(connection)
+    if owner is None:
+        return False
+    hashed = passwords.hashed(password)
+    if admins.add(connection, owner.id, email, hashed, must_change=True):
+        return True
+    known = admins.by_email(connection, email)
+    if known is None or known.tenant_id != owner.id:
+        return False
+    admins.set_password(connection, known.id, hashed, must_change=True)
+    sign_ins.succeeded(connection, email)  # whoever was locked out may try again
+    return True
 
 
 def root(connection: sa.Connection) -> Tenant | None:

@@ -26,7 +26,8 @@ export function toast(text, kind = "success") {
 function hideLater(box) {
   if (box.dataset.toast === "error") return;
   let timer;
-  const start = () => (timer = setTimeout(() => box.remove(), SUCCESS_STAYS));
+  // It leaves its room behind: nothing moves under a pointer that is about to click.
+  const start = () => (timer = setTimeout(() => box.classList.add("gone"), SUCCESS_STAYS));
   const stop = () => clearTimeout(timer);
   for (const name of ["mouseenter", "focusin"]) box.addEventListener(name, stop);
   for (const name of ["mouseleave", "focusout"]) box.addEventListener(name, start);
@@ -105,5 +106,3 @@ document.addEventListener("htmx:configRequest", (event) => (event.detail.headers
 document.addEventListener("htmx:responseError", (event) => event.target.matches("[data-live]") || toast("This did not work. Load the page again.", "error"));
 for (const box of document.querySelectorAll("[data-toast]")) hideLater(box);
 for (const zone of document.querySelectorAll("[data-drop]")) onDrop(zone);
-// An error summary has the focus as soon as the page is there, also where the browser ignores `autofocus` on it.
-document.querySelector("[autofocus]")?.focus();
