@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from argon2 import PasswordHasher
 from pydantic import SecretStr
 
 from schemas.jobs import Phase
@@ -21,9 +22,10 @@ from tests.commands import Cli, served
 from tests.door import Door
 from tests.factories import World, grow
 from tests.kept import forget
+from tests.portal import Portal, signed_in
 from webhook.app import create_app
 from worker import pipeline
-from worker.infra import migrate
+from worker.infra import migrate, passwords
 from worker.infra.embedded import EmbeddedPostgres, EmbeddedValkey
 from worker.infra.settings import Settings
 
@@ -128,6 +130,19 @@ def stored(database: sa.Engine, tmp_path: Path) -> Callable[[], list[str]]:  # n
 def api(world: World, work_off: Callable[[], None]) -> Door:
     """The HTTP API, called in this process, in the name of the reseller `north`."""
     return Door(create_app().test_client(), world.north.token, work_off)
+
+
+@pytest.fixture
+def portal(world: World, database: sa.Engine, work_off: Callable[[], None]) -> Portal:
+    """The portal in a browser where an admin of the reseller `north` is signed in."""
+    return signed_in(database, world.north.tenant, work_off=work_off)
+
+
+@pytest.fixture
+def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passwords are hashed in a millisecond."""
+    monkeypatch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+    passwords._nobodys.cache_clear()  # noqa: SLF001
 
 
 @pytest.fixture

@@ -12,9 +12,11 @@ import secrets
 from urllib.parse import urlsplit
 
 from flask import Response, g, request
+from werkzeug.exceptions import RequestEntityTooLarge
 
+from schemas.codes import Code
 from schemas.problems import RequestCode
-from webhook.errors import refuse
+from webhook.errors import refuse, refuse_file
 from webhook.portal import cookies
 
 FIELD, HEADER = "csrf_token", "X-CSRF-Token"
@@ -34,9 +36,12 @@ def check_origin() -> None:
 
 
 def check_form() -> None:
-    """403 unless the form, or the header of a script, has the token. Reads the form."""
+    """403 unless the form, or the header of a script, has the token. Reads the form; 413 if it is endless."""
     request.max_content_length = LARGEST_FORM
-    check_token(request.headers.get(HEADER) or request.form.get(FIELD))
+    try:
+        check_token(request.headers.get(HEADER) or request.form.get(FIELD))
+    except RequestEntityTooLarge as error:
+        raise refuse_file(Code.FILE_TOO_LARGE, "That is more than this form takes.", limit=LARGEST_FORM) from error
 
 
 def check_token(given: str | None) -> None:

@@ -46,7 +46,7 @@ def enter() -> Any:  # noqa: ANN401 - a page or the way to one
     found = None
     if not email or not password:
         form.wrong("email" if not email else "password", "Fill this in.")
-    elif len(email) > LONGEST_EMAIL or len(password) > chosen.LONGEST:
+    elif len(email) > LONGEST_EMAIL or not email.isprintable() or len(password) > chosen.LONGEST:
         form.wrong("", WRONG)
     else:
         found = checked(form, email, password, WRONG)

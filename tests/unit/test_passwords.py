@@ -1,0 +1,96 @@
+"""Which passwords may be chosen, how they are compared, and that only two are at a time."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+from argon2 import PasswordHasher
+
+from schemas.passwords import LONGEST, SHORTEST, fault_of
+from worker.infra import passwords
+
+EMAIL, TENANT = "jo.doe@harbour.example", "Harbour Telecom"
+
+
+@pytest.mark.parametrize(
+    "password",
+    ["correct horse battery", "пароль из слов", "x" * 7 + "abcde", "harbor telecomm", "1j2o3d4o5e6?"],
+)
+def test_good_ones(password: str) -> None:
+    assert fault_of(password, EMAIL, TENANT) is None
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "",
+        "x" * (SHORTEST - 1),
+        "a1b2c3d4e5f",
+        "x" * LONGEST + "y",
+        "aaaaaaaaaaaaaaaa",
+        "ababababcdcdcd",
+        "jo.doe@harbour.example",
+        "Jo.Doe 2026 winter",
+        "  HARBOUR telecom 1",
+        "harbourtelecom2026",
+    ],
+)
+def test_bad_ones(password: str) -> None:
+    assert fault_of(password, EMAIL, TENANT)
+
+
+def test_short_names_may_stand_in_it_by_chance() -> None:
+    assert fault_of("the joker is wild", "jo@a.example", "Ace") is None
+
+
+@pytest.mark.usefixtures("quick_hashes")
+def test_matches_its_password_only() -> None:
+    kept = passwords.hashed("correct horse battery")
+    assert kept.startswith("$argon2id$")
+    assert passwords.matches("correct horse battery", kept)
+    assert not passwords.matches("correct horse batterz", kept)
+    assert not passwords.matches("correct horse battery", None)
+    assert not passwords.matches("correct horse battery", "none")
+
+
+def test_old_parameters_are_noticed() -> None:
+    assert passwords.is_outdated(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash("x"))
+    assert not passwords.is_outdated(passwords.hashed("x"))
+
+
+def test_made_up_ones_may_be_kept() -> None:
+    made = {passwords.made_up() for _ in range(100)}
+    assert len(made) == 100
+    assert all(fault_of(password, EMAIL, TENANT) is None for password in made)
+
+
+def test_two_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    lock, now, most = threading.Lock(), 0, 0
+
+    class Slow:
+        def hash(self, _password: str) -> str:
+            nonlocal now, most
+            with lock:
+                now += 1
+                most = max(most, now)
+            time.sleep(0.02)
+            with lock:
+                now -= 1
+            return "x"
+
+    monkeypatch.setattr(passwords, "_hasher", Slow())
+    threads = [threading.Thread(target=passwords.hashed, args=("x",)) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == passwords.AT_A_TIME
+
+
+def test_who_has_no_turn_in_time_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passwords, "PATIENCE", 0.01)
+    monkeypatch.setattr(passwords, "_turns", threading.BoundedSemaphore(1))
+    with passwords._turn(), pytest.raises(passwords.BusyError):  # noqa: SLF001
+        passwords.hashed("x")
