@@ -385,6 +385,9 @@ class NumbersFilter(BaseModel):
     carrier: str | None = Field(None, max_length=LONGEST)
     tenant_id: str | None = Field(None, max_length=LONGEST)
     user_id: str | None = Field(None, max_length=LONGEST)
+    free_for: Literal["voice", "sms"] | None = Field(
+        None, description="Numbers that can be given to a user: with this capability, and nobody has them for it"
+    )
 
 
 class NumbersQuery(NumbersFilter):
