@@ -27,6 +27,18 @@ def page(query: api.NumbersQuery) -> api.NumberList:
     return api.NumberList(data=data, next_cursor=cursor, total=total)
 
 
+def count(query: api.NumbersFilter) -> int:
+    """How many numbers match."""
+    with transaction() as connection:
+        return selections.count(connection, auth.actor(), filter_of(query))
+
+
+def count_up_to(query: api.NumbersFilter, most: int) -> int:
+    """How many numbers match, but no more than `most`."""
+    with transaction() as connection:
+        return selections.count_up_to(connection, auth.actor(), filter_of(query), most)
+
+
 def one(e164: str) -> api.Number:
     """A number, in any form that is international, with its history."""
     digits = _NOT_DIGITS.sub("", e164)

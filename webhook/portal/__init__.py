@@ -5,10 +5,19 @@ Read `blueprint` first: what every request passes. Then `parts.html`, which all 
 
 from __future__ import annotations
 
-from webhook.portal import account, numbers, people, sign_in, static
+from webhook.portal import account, assigning, changing, numbers, people, picking, sign_in, static
 from webhook.portal.blueprint import bp
 from webhook.portal.layout import dress, register
 
 __all__ = ["bp", "dress", "pages", "register"]
 
-pages = (sign_in, account, people, numbers, static)  # importing them is what adds their addresses to the blueprint
+pages = (
+    sign_in,
+    account,
+    people,
+    numbers,
+    assigning,
+    changing,
+    picking,
+    static,
+)  # importing them is what adds their addresses to the blueprint

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from flask import Blueprint, current_app, request
+from apiflask import APIBlueprint
+from flask import current_app, request
 
 from webhook.portal import guard
 from webhook.portal.auth import load, require_admin
 from webhook.portal.reading import READING
 
-bp = Blueprint("portal", __name__, template_folder="templates")
+bp = APIBlueprint("portal", __name__, template_folder="templates", enable_openapi=False)
 
 View = TypeVar("View", bound=Callable[..., Any])
 _OPEN, _LATE = "_portal_open", "_portal_late"

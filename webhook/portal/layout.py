@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from schemas import permissions
 from schemas.permissions import Tenant, TenantKind
+from schemas.phone.readable import country_name, readable, spoken
 from schemas.problems import RequestCode
 from webhook.portal import guard, said, static
 from webhook.portal.auth import load
@@ -75,6 +76,9 @@ def register(app: APIFlask) -> None:
         places=places,
         is_here=is_here,
         kind_name=kind_name,
+        readable=readable,
+        spoken=spoken,
+        country_name=country_name,
         admin=admin,
     )
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True

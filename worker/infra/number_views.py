@@ -26,6 +26,7 @@ class NumberFilter:
     carrier: str | None = None
     tenant_id: str | None = None
     user_id: str | None = None
+    uploaded_by: str | None = None
     free_for: str | None = None
     after: int | None = None
 
@@ -103,12 +104,9 @@ def conditions(wanted: NumberFilter) -> list[sa.ColumnElement[bool]]:
     if wanted.carrier is not None:
         named = sa.select(carriers.c.id).where(sa.func.lower(carriers.c.name) == wanted.carrier.lower())
         found.append(number.voice_carrier_id.in_(named) | number.sms_carrier_id.in_(named))
-    if wanted.tenant_id is not None:
-        found.append(
-            number.holder_id.in_(
-                sa.select(tenants.c.id).where(sa.cast(tenants.c.public_id, sa.Text) == wanted.tenant_id)
-            )
-        )
+    for column, public_id in ((number.holder_id, wanted.tenant_id), (number.uploader_id, wanted.uploaded_by)):
+        if public_id is not None:
+            found.append(column.in_(sa.select(tenants.c.id).where(scope.has_public_id(tenants, public_id))))
     if wanted.user_id is not None:
         one = sa.select(users.c.id).where(scope.has_public_id(users, wanted.user_id))
         found.append(number.voice_user_id.in_(one) | number.sms_user_id.in_(one))

@@ -33,6 +33,13 @@ def count(connection: sa.Connection, actor: Actor, wanted: NumberFilter) -> int:
     return found
 
 
+def count_up_to(connection: sa.Connection, actor: Actor, wanted: NumberFilter, most: int) -> int:
+    """The same, but no higher than `most`: where that many match, nobody counts on."""
+    some = sa.select(sa.literal(1)).select_from(phone_numbers).where(*_conditions(actor, wanted)).limit(most)
+    found: int = connection.execute(sa.select(sa.func.count()).select_from(some.subquery())).scalar_one()
+    return found
+
+
 def select(connection: sa.Connection, actor: Actor, wanted: NumberFilter, expected: int) -> Selected:
     """The numbers that the actor sees and the filter lets through, if they are as many as expected (R3)."""
     conditions = _conditions(actor, wanted)
