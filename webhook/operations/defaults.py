@@ -25,6 +25,11 @@ class Choice:
     names: tuple[str, ...]
     inherited: str | None
 
+    def pairs(self, own: str | None) -> list[tuple[str, str]]:
+        """The names as a drop-down takes them, with the one that is chosen now, clear or not."""
+        names = self.names if own is None or own in self.names else (own, *self.names)
+        return [(name, name) for name in names]
+
 
 def choices(tenant_id: str) -> Mapping[str, Choice]:
     """By service, "voice" and "sms": what the tenant of this id (or the actor's own, `tenants.ME`) can choose from."""

@@ -68,16 +68,8 @@ def create(body: bodies.NewUser, wait: float = WAIT) -> bodies.User:
 
 def change(user_id: str, body: bodies.UserChange) -> bodies.User:
     """Change what the body has set."""
-    changes = body.model_dump(exclude_unset=True)
     with transaction() as connection:
-        view = find(connection, user_id)
-        tenants.hold(connection, view.tenant)
-        users.hold(connection, view.row.id)
-        view = find(connection, user_id)
-        _check_changes(connection, view, changes)
-        if changes:
-            users.change(connection, view.row.id, changes)
-        view = find(connection, user_id)
+        view = apply(connection, user_id, body)
     return views.user(view)
 
 
@@ -88,6 +80,19 @@ def delete(user_id: str) -> None:
         users.hold(connection, view.row.id)
         _stop_if_used(users.used_by(connection, view.row.id))
         users.remove(connection, view.row.id)
+
+
+def apply(connection: sa.Connection, user_id: str, body: bodies.UserChange) -> UserView:
+    """The user, held and changed as the body has it."""
+    changes = body.model_dump(exclude_unset=True)
+    view = find(connection, user_id)
+    tenants.hold(connection, view.tenant)
+    users.hold(connection, view.row.id)
+    view = find(connection, user_id)
+    _check_changes(connection, view, changes)
+    if changes:
+        users.change(connection, view.row.id, changes)
+    return find(connection, user_id)
 
 
 def find(connection: sa.Connection, public_id: str) -> UserView:

@@ -5,7 +5,22 @@ Read `blueprint` first: what every request passes. Then `parts.html`, which all 
 
 from __future__ import annotations
 
-from webhook.portal import account, assigning, changing, numbers, people, picking, sign_in, static
+from webhook.portal import (
+    account,
+    assigning,
+    carriers,
+    changing,
+    levels,
+    numbers,
+    people,
+    picking,
+    sign_in,
+    sms,
+    static,
+    tokens,
+    user_numbers,
+    users,
+)
 from webhook.portal.blueprint import bp
 from webhook.portal.layout import dress, register
 
@@ -19,5 +34,11 @@ pages = (
     assigning,
     changing,
     picking,
+    levels,
+    users,
+    user_numbers,
+    sms,
+    carriers,
+    tokens,
     static,
 )  # importing them is what adds their addresses to the blueprint
