@@ -7,6 +7,7 @@ from typing import Any
 from flask import render_template, request, url_for
 
 from schemas.admins import NewAdmin
+from webhook import auth
 from webhook.operations import admins
 from webhook.portal import picking, said
 from webhook.portal.blueprint import bp
@@ -18,7 +19,7 @@ _PAGE = 50
 
 @bp.get("/account/admins")
 def people() -> str:
-    return _page(Form())
+    return _page(_new())
 
 
 @bp.post("/account/admins")
@@ -29,7 +30,7 @@ def add_person() -> Any:  # noqa: ANN401 - a page, with its status
     if not form.errors:
         with form.faults():
             made = admins.create(form.body(NewAdmin))
-            return _page(Form(), made=made, is_new=True), 201
+            return _page(_new(), made=made, is_new=True), 201
     return _page(form, picker), form.status
 
 
@@ -47,7 +48,12 @@ def remove_person(admin_id: str) -> Any:  # noqa: ANN401 - the way to the list
 @bp.post("/account/admins/<admin_id>/password")
 def new_password(admin_id: str) -> Any:  # noqa: ANN401 - a page, with its status
     """For who has lost it: another one-time password, shown by the answer itself."""
-    return _page(Form(), made=admins.new_password(admin_id), is_new=False)
+    return _page(_new(), made=admins.new_password(admin_id), is_new=False)
+
+
+def _new() -> Form:
+    """An empty form, for the own tenant unless another is chosen."""
+    return Form({"tenant_id": auth.actor().tenant.public_id})
 
 
 def _picker(form: Form) -> Picker:

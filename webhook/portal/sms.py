@@ -11,7 +11,7 @@ from webhook.operations import serving, users
 from webhook.portal import user_numbers
 from webhook.portal.blueprint import bp
 from webhook.portal.forms import Form
-from webhook.portal.user_numbers import SEARCH, STEP
+from webhook.portal.user_numbers import BOX_SEARCH
 from webhook.portal.users import list_of
 
 LABELS = {"sms_enabled": "Enable SMS Service", "sms_dids": "Unassigned DIDs"}
@@ -25,7 +25,7 @@ def manage_sms(user_id: str) -> Any:  # noqa: ANN401 - a page, its status
 @bp.post("/users/<user_id>/sms")
 def submit_sms(user_id: str) -> Any:  # noqa: ANN401 - the way to the list, or the form
     form, user = Form.sent(), users.one(user_id)
-    if form.has(STEP):
+    if user_numbers.is_search(form):
         return _page(form, user)
     with form.faults():
         enabled = form.has("sms_enabled")
@@ -37,6 +37,6 @@ def submit_sms(user_id: str) -> Any:  # noqa: ANN401 - the way to the list, or t
 
 
 def _page(form: Form, user: User) -> Any:  # noqa: ANN401 - a page, its status
-    free = user_numbers.free(user.tenant.id, "sms", form.value(SEARCH))
+    free = user_numbers.free(user.tenant.id, "sms", BOX_SEARCH, form.value(BOX_SEARCH))
     page = render_template("portal/sms.html", form=form, user=user, free=free, back=list_of(user), labels=LABELS)
     return page, int(form.status) if form.errors else 200

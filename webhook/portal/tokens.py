@@ -21,7 +21,7 @@ _LAST_MOMENT = dt.time(23, 59, 59, tzinfo=dt.UTC)
 
 @bp.get("/tokens", endpoint="tokens")
 def list_tokens() -> Any:  # noqa: ANN401 - a page, its status
-    return _page(Form())
+    return _page(_new())
 
 
 @bp.post("/tokens")
@@ -36,7 +36,7 @@ def make_token() -> Any:  # noqa: ANN401 - a page, its status
     if not form.errors:
         with form.faults():
             made = tokens.create(form.body(accounts.NewToken, expires_at=ends))
-            return _page(Form(), made=made)[0], 201
+            return _page(_new(), made=made)[0], 201
     return _page(form, picker)
 
 
@@ -58,6 +58,11 @@ def revoke_token(token_id: str) -> Any:  # noqa: ANN401 - the way to the list
     token = tokens.one(token_id)
     tokens.delete(token.id)
     return said.done(url_for("portal.tokens"), f"{token.name} was revoked. Nobody gets in with it any more.")
+
+
+def _new() -> Form:
+    """An empty form, for the own tenant unless another is chosen."""
+    return Form({"tenant_id": auth.actor().tenant.public_id})
 
 
 def _picker(form: Form) -> picking.Picker:

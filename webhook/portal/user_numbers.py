@@ -22,7 +22,7 @@ from webhook.portal.blueprint import bp
 from webhook.portal.forms import Form
 
 MOST = 100  # numbers that a list shows; the others are found by searching
-SEARCH, STEP = "number_q", "step"
+MAIN_SEARCH, BOX_SEARCH, STEP = "main_q", "box_q", "step"
 _LONGEST = 64  # characters of a search
 _PUNCTUATION = re.compile(r"[\s().\-/\u2010-\u2015]")
 MAIN = {"pbx": ("phone_number", "Phone Number"), "trunk": ("default_did", "Default DID")}
@@ -34,6 +34,7 @@ class Free:
 
     tenant_id: str
     service: str
+    field: str
     q: str
     numbers: Sequence[str]
     is_more: bool
@@ -44,18 +45,24 @@ class Free:
         return self.is_more or bool(self.q)
 
 
-def free(tenant_id: str, service: str, q: str = "") -> Free:
-    """The free numbers that begin so; voice or SMS."""
+def free(tenant_id: str, service: str, field: str, q: str = "") -> Free:
+    """The free numbers that begin as was typed into a field; for "voice" or "sms"."""
     typed = q.strip()[:_LONGEST]
     query = api.NumbersQuery(tenant_id=tenant_id, free_for=service, q=typed or None, limit=MOST + 1)
     found = [number.e164 for number in numbers.page(query).data]
-    return Free(tenant_id, service, typed, found[:MOST], len(found) > MOST)
+    return Free(tenant_id, service, field, typed, found[:MOST], len(found) > MOST)
+
+
+def is_search(form: Form) -> bool:
+    """Whether a form was sent to search, which without JavaScript is by its button, or by Enter in the search field."""
+    return form.has(STEP) or any(form.value(name) != form.value(f"{name}_was") for name in (MAIN_SEARCH, BOX_SEARCH))
 
 
 @bp.get("/choices/free/<tenant_id>/<any(voice, sms):service>/<any(options, boxes):shape>")
 def suggest_numbers(tenant_id: str, service: str, shape: str) -> str:
     """What a search finds, as options of a drop-down (with the one chosen) or as boxes to tick."""
-    found = free(tenant_id, service, request.args.get(SEARCH, ""))
+    field = MAIN_SEARCH if shape == "options" else BOX_SEARCH
+    found = free(tenant_id, service, field, request.args.get(field, ""))
     chosen = next((text for name, _ in MAIN.values() if (text := request.args.get(name))), "")
     return render_template("portal/free_numbers.html", free=found, chosen=chosen, shape=shape)
 

@@ -18,7 +18,7 @@ from webhook.portal import picking, said, user_numbers
 from webhook.portal.blueprint import bp
 from webhook.portal.forms import Form
 from webhook.portal.listing import listed
-from webhook.portal.user_numbers import MAIN, SEARCH, STEP
+from webhook.portal.user_numbers import BOX_SEARCH, MAIN, MAIN_SEARCH
 
 KINDS = [("pbx", "PBX"), ("trunk", "Trunk")]
 LABELS = {
@@ -80,7 +80,7 @@ def add_user() -> Any:  # noqa: ANN401 - the way to the list, or the form
     form = Form.sent()
     where = Form(request.args)
     tenant, kind = _tenant(where), _kind(where)
-    if form.has(STEP):  # without JavaScript a search is a form that is sent
+    if user_numbers.is_search(form):
         return _add_page(form, tenant, kind)
     with form.faults():
         wanted = user_numbers.asked(form, kind)
@@ -129,7 +129,7 @@ def edit_user(user_id: str) -> Any:  # noqa: ANN401 - a page, its status
 @bp.post("/users/<user_id>")
 def change_user(user_id: str) -> Any:  # noqa: ANN401 - the way to the list, or the form
     form, user = Form.sent(), users.one(user_id)
-    if form.has(STEP):
+    if user_numbers.is_search(form):
         return _edit_page(form, user)
     form.need("name", "email", *(("extension",) if user.extension else ()))
     with form.faults():
@@ -157,7 +157,7 @@ def _form_page(  # noqa: PLR0913, PLR0917 - the two forms differ in these
     user: bodies.User | None,
     where: dict[str, Any] | None = None,
 ) -> Any:  # noqa: ANN401 - a page, its status
-    free = user_numbers.free(tenant.id, "voice", form.value(SEARCH))
+    free = {name: user_numbers.free(tenant.id, "voice", name, form.value(name)) for name in (MAIN_SEARCH, BOX_SEARCH)}
     page = render_template(
         "portal/user.html",
         form=form,
@@ -167,7 +167,8 @@ def _form_page(  # noqa: PLR0913, PLR0917 - the two forms differ in these
         action=action,
         user=user,
         where=where or {},
-        free=free,
+        free=free[MAIN_SEARCH],
+        free_forwarded=free[BOX_SEARCH],
         main=MAIN[kind],
         may_add=user_numbers.may_add(),
         hint=user_numbers.why_no_adding(),

@@ -81,4 +81,12 @@ function makeBox(field) {
   };
 }
 
+// A search shows what it finds while one types: Enter is not to send the form, nor is the text part of it.
+for (const field of document.querySelectorAll("[data-search]")) {
+  const input = field.querySelector('input[type="search"]');
+  input.addEventListener("keydown", (event) => event.key === "Enter" && event.preventDefault());
+  input.form.addEventListener("submit", (event) => (input.disabled = event.submitter?.name !== "step"));
+  input.form.addEventListener("formdata", (event) => input.disabled && event.formData.delete(`${input.name}_was`));
+  window.addEventListener("pageshow", () => (input.disabled = false));
+}
 for (const mover of document.querySelectorAll("[data-mover]")) makeMover(mover);
