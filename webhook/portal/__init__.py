@@ -5,7 +5,19 @@ Read `blueprint` first: what every request passes. Then `parts.html`, which all 
 
 from __future__ import annotations
 
-from webhook.portal import account, assigning, changing, numbers, people, picking, sign_in, static
+from webhook.portal import (
+    account,
+    assigning,
+    changing,
+    deciding,
+    jobs,
+    numbers,
+    people,
+    picking,
+    sign_in,
+    static,
+    uploads,
+)
 from webhook.portal.blueprint import bp
 from webhook.portal.layout import dress, register
 
@@ -19,5 +31,8 @@ pages = (
     assigning,
     changing,
     picking,
+    uploads,
+    jobs,
+    deciding,
     static,
 )  # importing them is what adds their addresses to the blueprint
