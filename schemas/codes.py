@@ -457,6 +457,6 @@ def text_of(code: Code, column: Column = Column.NONE) -> Text:
 def in_general(code: Code) -> Text:
     """The words for a code where many rows are meant, of whatever column and value."""
     entry, thing = CATALOGUE[code], "carrier" if "CARRIER" in code else "cell"
-    message = entry.message.replace("“{value}”", "The cell")
+    message = entry.message.replace("“{value}” in {column}", "The cell").replace("“{value}”", "The cell")
     message = message.replace("{column}", "The cell" if message.startswith("{column}") else thing)
     return Text(message, entry.fix.replace(": {accepts}", "").replace("{column}", f"the {thing}"))

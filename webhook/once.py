@@ -1,8 +1,8 @@
 """`Idempotency-Key`: a request that makes a job may be sent again, and makes it once.
 
-`begin` runs before the view, `end` behind it. In between the view says what the request was (`is_request`) as soon as
-its body is read, and which job came of it (`made`) in the transaction that enters the job. Where no `begin`
-has run, at a door without keys, these do nothing.
+`begin` runs before the view, `end` behind it; where the key is a field of a form, the view says `claim` once it has
+read them. In between it says what the request was (`is_request`) as soon as its body is read, and which job came of it
+(`made`) in the transaction that enters the job. Where no key was claimed, these do nothing.
 """
 
 from __future__ import annotations
@@ -45,8 +45,14 @@ def begin() -> None:
     key = request.headers.get(HEADER)
     if request.method != "POST" or key is None:
         return
+    claim(key)
+
+
+def claim(key: str) -> None:
+    """Claim a key for this request, whose `end` is to follow. 409 while another request bears it."""
     if not key.isascii() or not key.isprintable() or not 0 < len(key) <= LONGEST_KEY:
         raise refuse(RequestCode.BAD_REQUEST, f"{HEADER} must be 1 to {LONGEST_KEY} printable ASCII characters.")
+    g.fingerprint = None
     with transaction() as connection:
         g.once = idempotency.begin(connection, auth.actor().tenant.id, key)
     if g.once is None:
@@ -72,34 +78,34 @@ def is_request(content: Mapping[str, Any]) -> None:
 
 def made(connection: sa.Connection, job: str) -> None:
     """Note the job that the request made, in the transaction that enters it."""
-    claim = g.get("once")
-    if not isinstance(claim, Claim):
+    held = g.get("once")
+    if not isinstance(held, Claim):
         return
     try:
-        idempotency.finish(connection, claim, g.fingerprint, job)
+        idempotency.finish(connection, held, g.fingerprint, job)
     except idempotency.OvertakenError as error:
         raise _under_way() from error
 
 
 def stay() -> None:
     """While a long body arrives: keep the claim."""
-    claim = g.get("once")
-    if isinstance(claim, Claim) and time.monotonic() - g.last_stay > get_settings().lease_seconds / 4:
+    held = g.get("once")
+    if isinstance(held, Claim) and time.monotonic() - g.last_stay > get_settings().lease_seconds / 4:
         g.last_stay = time.monotonic()
         with transaction() as connection:
-            idempotency.stay(connection, claim)
+            idempotency.stay(connection, held)
 
 
 def end(response: Response) -> Response:
     """After a request: keep the answer if a job was made, else give the key back."""
-    claim = g.get("once")
-    if isinstance(claim, Claim):
+    held = g.get("once")
+    if isinstance(held, Claim):
         # What is lost here costs little: a key without its answer is answered with the job, a claim runs out.
         with suppress(*TRANSIENT), transaction() as connection:
             if response.status_code == HTTPStatus.ACCEPTED:
-                idempotency.keep_answer(connection, claim, response.get_data(as_text=True))
+                idempotency.keep_answer(connection, held, response.get_data(as_text=True))
             else:
-                idempotency.drop(connection, claim)
+                idempotency.drop(connection, held)
     return response
 
 

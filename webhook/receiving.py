@@ -129,6 +129,8 @@ def _parse(request: Request, body: IO[bytes], boundary: bytes, sink: _Sink) -> t
     file = files.get(FIELD)
     if file is None:
         raise refuse(RequestCode.INVALID_FIELD, "The field “file” is missing.")
+    if not file.filename and not sink.receiver.size:  # what browsers send where nothing was chosen
+        raise refuse(RequestCode.INVALID_FIELD, "No file was chosen.", fix="Choose one with Browse.", field=FIELD)
     return {name: value for name, value in form.items() if value != ""}, file
 
 

@@ -6,6 +6,7 @@ Things are found as people find them, by role and by the words that they read, n
 from __future__ import annotations
 
 import itertools
+import re
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
@@ -95,7 +96,7 @@ class PortalPage:
             self.page.keyboard.press("Tab")
         raise AssertionError(f"{target} cannot be reached by Tab")
 
-    def expect_fault(self, label: str, text: str) -> None:
+    def expect_fault(self, label: str, text: str | re.Pattern[str]) -> None:
         """A field is marked as wrong, and what is said of it is tied to it."""
         field = self.page.get_by_label(label)
         expect(field).to_have_attribute("aria-invalid", "true")
@@ -166,6 +167,59 @@ class Upload(PortalPage):
     """The form of Upload Phone Numbers."""
 
     path = "/uploads/new"
+
+    @property
+    def file(self) -> Locator:
+        return self.page.get_by_label("Spreadsheet with the numbers")
+
+    @property
+    def send(self) -> Locator:
+        """What sends the form."""
+        return self.page.get_by_role("button", name="Upload", exact=True)
+
+    @property
+    def state(self) -> Locator:
+        """How far the sending is, or why it ended."""
+        return self.page.get_by_role("region", name="Upload", exact=True)
+
+    def choose(self, content: bytes, name: str = "numbers.csv") -> Self:
+        """Choose a file."""
+        self.file.set_input_files({"name": name, "mimeType": "application/octet-stream", "buffer": content})
+        return self
+
+    def upload(self, content: bytes, name: str = "numbers.csv") -> JobPage:
+        """Choose a file, send it, and wait for its job's page."""
+        self.choose(content, name)
+        self.send.click()
+        self.page.wait_for_url("**/jobs/*")
+        return JobPage(self.page)
+
+
+class JobPage(PortalPage):
+    """A job, from its check to its result."""
+
+    @property
+    def id(self) -> str:
+        return self.page.url.rpartition("/")[2].partition("?")[0]
+
+    @property
+    def verdict(self) -> Locator:
+        """What the check found, or what became of the job, in a line."""
+        return self.page.get_by_role("heading", level=2).first
+
+    @property
+    def confirm(self) -> Locator:
+        return self.page.get_by_role("button", name="Import")
+
+    @property
+    def rows(self) -> Locator:
+        """The lines of the last table, without its head."""
+        return self.page.get_by_role("table").last.get_by_role("row")
+
+    def is_imported(self) -> None:
+        """Confirm, and wait for the end."""
+        self.confirm.click()
+        expect(self.page.get_by_role("heading", name="Downloads")).to_be_visible()
 
 
 class Activity(PortalPage):

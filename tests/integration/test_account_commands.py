@@ -64,6 +64,16 @@ def test_the_list_is_the_tree_below(cli: Cli, world: World) -> None:
     assert "Northern Reseller" in cli("tenants", "show").stdout
 
 
+def test_a_tenant_may_be_called_by_its_name_wherever_its_id_may(cli: Cli) -> None:
+    shown = told(cli("tenants", "show", "clinic enterprise", "--json"))
+    assert shown["name"] == "Clinic Enterprise"
+    changed = told(cli("tenants", "set", "Clinic Enterprise", "--external", "--json"))
+    assert (changed["id"], changed["allow_external_numbers"]) == (shown["id"], True)
+    assert told(cli("tokens", "add", "night", "--tenant", "Clinic Enterprise", "--json"))["tenant"]["id"] == shown["id"]
+    assert cli("numbers", "--tenant", "Clinic Enterprise").exit_code == Exit.OK
+    assert cli("tenants", "show", "Nobody").exit_code == Exit.NOT_FOUND
+
+
 @pytest.mark.parametrize(
     ("words", "expected", "code"),
     [

@@ -270,7 +270,7 @@ def test_what_goes_wrong_inside(
     assert answer.status_code == status
     assert words in text_of(answer)
     assert "secret" not in text_of(answer)
-    assert "Open the page again" in text_of(answer)
+    assert "Try again" in text_of(answer)
 
 
 def test_without_a_database_there_is_still_a_page(portal: Portal, configure: Callable[..., None]) -> None:

@@ -53,10 +53,12 @@ class Service:
     jobs: list[Json | None] = field(default_factory=lambda: [job()])
     lists: dict[str, list[Json]] = field(default_factory=dict)
     numbers: dict[str, Json] = field(default_factory=dict)
+    things: dict[str, Json] = field(default_factory=dict)
     refusal: tuple[int, Json] | None = None
     plain_answer: str | None = None
     page_size: int = 2
     asked: list[tuple[str, str]] = field(default_factory=list)
+    heard: list[str | None] = field(default_factory=list)
     uploads: list[Json] = field(default_factory=list)
     posts: list[tuple[str, Json]] = field(default_factory=list)
     total: int = 5
@@ -66,6 +68,7 @@ class Service:
     def __call__(self, environ: Json, start_response: StartResponse) -> Iterable[bytes]:
         request = Request(environ)
         self.asked.append((request.method, request.full_path.rstrip("?")))
+        self.heard.append(request.headers.get("Authorization"))
         return self._answer(request)(environ, start_response)
 
     def _answer(self, request: Request) -> Response:
@@ -83,6 +86,8 @@ class Service:
         path = request.path
         if path in self.lists:
             return self._page(request, self.lists[path])
+        if path in self.things:
+            return _json(200, self.things[path])
         if path.startswith(f"/v1/jobs/{JOB_ID}/report."):
             return Response(REPORT, content_type="text/csv")
         if path == f"/v1/jobs/{JOB_ID}":

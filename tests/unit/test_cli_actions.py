@@ -405,7 +405,7 @@ def test_a_review_is_shown_and_left_to_be_confirmed(
     assert result.exit_code == Exit.OK
     for text in (
         f"Job {JOB_ID}: review",
-        "until 2026-01-02T10:00:00+00:00",
+        "until 2026-01-02 10:00:00Z",
         "     updated        1,200",
         "      failed            3",
         "Hotel red: 1 created, 1,200 updated",

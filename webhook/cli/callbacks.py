@@ -6,7 +6,7 @@ import click
 
 from schemas.callbacks import CallbackState
 from webhook.cli.client import Json
-from webhook.cli.console import emit, note, safe, say
+from webhook.cli.console import emit, note, safe, say, when
 from webhook.cli.exits import Exit
 from webhook.cli.session import Session, talks
 from webhook.cli.tables import table
@@ -27,7 +27,7 @@ def callbacks() -> None:
 @talks
 def list_command(session: Session, *, state: str | None, limit: int) -> Exit:
     """List callbacks, newest first."""
-    return list_things(session, "callbacks", limit, _HEADINGS, _row, {"state": state})
+    return list_things(session, "callbacks", limit, _HEADINGS, _row, {"state": state}, ("Created", "URL", "Job"))
 
 
 @callbacks.command()
@@ -76,16 +76,16 @@ def _show_secret(session: Session, found: Json) -> Exit:
         emit(found)
         return Exit.OK
     if found.get("previous_until"):
-        note(f"The one before signs, too, until {safe(found['previous_until'])}.")
+        note(f"The one before signs, too, until {when(found['previous_until'])}.")
     say(safe(found.get("secret")))
     return Exit.OK
 
 
 def _row(callback: Json) -> tuple[object, ...]:
-    return tuple(
-        callback.get(name) for name in ("id", "job_id", "state", "attempts", "created_at", "next_attempt_at", "url")
-    )
+    ids = (callback.get("id"), callback.get("job_id"), callback.get("state"), callback.get("attempts"))
+    return (*ids, when(callback.get("created_at")), when(callback.get("next_attempt_at")), callback.get("url"))
 
 
 def _try(delivery: Json) -> tuple[object, ...]:
-    return tuple(delivery.get(name) for name in ("at", "attempt", "result", "status", "duration_ms"))
+    figures = (delivery.get(name) for name in ("attempt", "result", "status", "duration_ms"))
+    return (when(delivery.get("at")), *figures)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from webhook.cli import tenants as tenant_commands
 from webhook.cli.client import Json
 from webhook.cli.console import emit, note, safe
 from webhook.cli.exits import Exit
+from webhook.cli.naming import OWN, tenant_or_own
 from webhook.cli.session import Session, talks
 from webhook.cli.things import end_thing, list_things, show_thing
 
@@ -26,7 +26,7 @@ def carriers() -> None:
 @talks
 def list_command(session: Session, *, limit: int) -> Exit:
     """List the carriers that you can use, and those defined below you."""
-    return list_things(session, "carriers", limit, _HEADINGS, _row)
+    return list_things(session, "carriers", limit, _HEADINGS, _row, spare=("Defined by",))
 
 
 @carriers.command()
@@ -41,19 +41,19 @@ def add(session: Session, **fields: str) -> Exit:
 @carriers.command()
 @click.argument("name", required=False)
 @_service
-@click.option("--tenant", "tenant_id", default=tenant_commands.OWN, metavar="ID", help="Whose.  [default: your own]")
+@click.option("--tenant", default=OWN, metavar="NAME|ID", help="Whose.  [default: your own]")
 @click.option("--none", is_flag=True, help="No default of its own: the level above's holds.")
 @talks
-def set_default(session: Session, *, name: str | None, service: str, tenant_id: str, none: bool) -> Exit:
+def set_default(session: Session, *, name: str | None, service: str, tenant: str, none: bool) -> Exit:
     """Make NAME the default carrier of a tenant."""
     if (name is None) != none:
         raise click.UsageError("Give either NAME or --none.")
-    tenant = session.api.change("tenants", tenant_id, {_FIELDS[service]: name})
+    changed = session.api.change("tenants", tenant_or_own(session, tenant), {_FIELDS[service]: name})
     if session.as_json:
-        emit(tenant)
+        emit(changed)
     else:
-        holds = tenant.get(f"effective_{_FIELDS[service]}") or "none"
-        note(f"Default {service} carrier of {safe(tenant.get('name'))}: {safe(holds)}")
+        holds = changed.get(f"effective_{_FIELDS[service]}") or "none"
+        note(f"Default {service} carrier of {safe(changed.get('name'))}: {safe(holds)}")
     return Exit.OK
 
 

@@ -11,14 +11,17 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 
+from webhook.cli.reaching import UnreachableError, no_problem, reaching, stranger
+
 Json = dict[str, Any]
 
-_TIMEOUT = httpx.Timeout(30.0)
+_CONNECT_SECONDS = 10.0
+_TIMEOUT = httpx.Timeout(30.0, connect=_CONNECT_SECONDS)
 # The door answers an upload only when the whole file is stored and checked.
-_UPLOAD_TIMEOUT = httpx.Timeout(30.0, read=600.0)
+_UPLOAD_TIMEOUT = httpx.Timeout(30.0, connect=_CONNECT_SECONDS, read=600.0)
 # The longest page every list gives.
 _PAGE = 200
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class ProblemError(Exception):
@@ -28,10 +31,6 @@ class ProblemError(Exception):
         super().__init__(document.get("code", status))
         self.status = status
         self.document = document
-
-
-class UnreachableError(Exception):
-    """No answer came, or one that is not Numberyard's."""
 
 
 class _Counted:
@@ -53,13 +52,18 @@ class _Counted:
 class Api:
     """One connection to the service. Every method raises `ProblemError` or `UnreachableError`."""
 
-    def __init__(self, url: str, token: str | None) -> None:
+    def __init__(self, url: str, token: str | None, patience: float | None = None) -> None:
+        """`patience` is how long to wait for any answer, in seconds; otherwise as long as each request deserves."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         # A proxy of the environment must not be asked for a service on this machine.
-        through_proxy = urlsplit(url).hostname not in _LOOPBACK
+        through_proxy = urlsplit(url).hostname not in LOOPBACK
         self.url = url
         self._http = httpx.Client(
-            base_url=url, headers=headers, timeout=_TIMEOUT, trust_env=through_proxy, follow_redirects=True
+            base_url=url,
+            headers=headers,
+            timeout=_TIMEOUT if patience is None else patience,
+            trust_env=through_proxy,
+            follow_redirects=True,
         )
 
     def __enter__(self) -> Self:
@@ -88,7 +92,7 @@ class Api:
             wanted = {"limit": str(min(limit - len(data), _PAGE))} | ({"cursor": cursor} if cursor else {})
             page = self._get(path, params=given | wanted)
             if "data" not in page:
-                raise _stranger(self.url)
+                raise stranger(self.url)
             data += page["data"]
             cursor = page.get("next_cursor")
             if not cursor or len(data) >= limit:
@@ -100,19 +104,19 @@ class Api:
 
     def create(self, kind: str, body: Json) -> Json:
         """Make a thing; answers it as it is now."""
-        with _reaching(self.url):
+        with reaching(self.url):
             answer = self._http.post(f"/v1/{kind}", json=body)
         return self._document(answer)
 
     def change(self, kind: str, thing_id: str, body: Json) -> Json:
         """Change what `body` names; answers the thing as it is now."""
-        with _reaching(self.url):
+        with reaching(self.url):
             answer = self._http.patch(f"/v1/{kind}/{_part(thing_id)}", json=body)
         return self._document(answer)
 
     def delete(self, kind: str, thing_id: str) -> None:
         """Delete a thing, or revoke a token."""
-        with _reaching(self.url):
+        with reaching(self.url):
             answer = self._http.delete(f"/v1/{kind}/{_part(thing_id)}")
         if not answer.is_success:
             raise _problem_of(answer, self.url)
@@ -129,7 +133,7 @@ class Api:
         """How many numbers match."""
         page = self._get("/v1/numbers", params={**filters, "count": "true", "limit": "1"})
         if not isinstance(page.get("total"), int):
-            raise _stranger(self.url)
+            raise stranger(self.url)
         return int(page["total"])
 
     def upload(
@@ -137,7 +141,7 @@ class Api:
     ) -> Json:
         """Send a file from disk, never held in memory; `on_read` is told the bytes as they go. Returns the job."""
         given = {name: str(value) for name, value in fields.items() if value is not None}
-        with path.open("rb") as file, _reaching(self.url):
+        with path.open("rb") as file, reaching(self.url):
             part = (path.name, cast("BinaryIO", _Counted(file, on_read)), "application/octet-stream")
             answer = self._http.post(
                 f"/v1/{to}", data=given, files={"file": part}, timeout=_UPLOAD_TIMEOUT, follow_redirects=False
@@ -148,14 +152,14 @@ class Api:
     def report(self, job_id: str, rows: str, file_format: str) -> Iterator[Iterator[bytes]]:
         """The report's bytes as they come."""
         path = f"/v1/jobs/{_part(job_id)}/report.{file_format}"
-        with _reaching(self.url), self._http.stream("GET", path, params={"rows": rows}) as answer:
+        with reaching(self.url), self._http.stream("GET", path, params={"rows": rows}) as answer:
             if not answer.is_success:
                 answer.read()
                 raise _problem_of(answer, self.url)
             yield answer.iter_bytes()
 
     def _get(self, path: str, **request: Any) -> Json:  # noqa: ANN401 - handed on to httpx
-        with _reaching(self.url):
+        with reaching(self.url):
             answer = self._http.get(path, **request)
         return self._document(answer)
 
@@ -164,7 +168,7 @@ class Api:
         if not answer.is_success:
             raise _problem_of(answer, self.url)
         if document is None:
-            raise _stranger(self.url)
+            raise stranger(self.url, answer)
         return document
 
 
@@ -185,19 +189,4 @@ def _problem_of(answer: httpx.Response, url: str) -> ProblemError | UnreachableE
     document = _json_of(answer)
     if document is not None and "code" in document:
         return ProblemError(answer.status_code, document)
-    if answer.status_code in {502, 503, 504}:
-        return UnreachableError(f"{url} answers {answer.status_code}: the service behind it is not there.")
-    return _stranger(url)
-
-
-def _stranger(url: str) -> UnreachableError:
-    return UnreachableError(f"What answers at {url} is not Numberyard's API: check the URL.")
-
-
-@contextmanager
-def _reaching(url: str) -> Iterator[None]:
-    """Turn what httpx says about the connection or the address into `UnreachableError`."""
-    try:
-        yield
-    except (httpx.RequestError, httpx.InvalidURL) as error:
-        raise UnreachableError(f"No connection to {url}: {error or type(error).__name__}") from error
+    return no_problem(answer, url)

@@ -6,6 +6,8 @@ import json
 import re
 import sys
 import unicodedata
+from datetime import UTC, datetime
+from pathlib import Path
 
 import click
 
@@ -40,6 +42,33 @@ def emit(document: Json) -> None:
 def is_asked(as_json: bool) -> bool:  # noqa: FBT001 - the session's own flag
     """Whether somebody is there to answer a question: not a program, which takes JSON or is no terminal."""
     return not as_json and sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def when(value: object) -> str:
+    """A time of the API for people: to the second, in UTC; other text as it is."""
+    try:
+        moment = datetime.fromisoformat(str(value)).astimezone(UTC)
+    except ValueError:
+        return "" if value is None else str(value)
+    return f"{moment:%Y-%m-%d %H:%M:%S}Z"
+
+
+def span(seconds: float) -> str:
+    """How long something takes, for people: "8 s", "2 min 5 s", "3 h 10 min"."""
+    whole = max(0, round(seconds))
+    minutes, rest = divmod(whole, 60)
+    if not minutes:
+        return f"{rest} s"
+    hours, left = divmod(minutes, 60)
+    return f"{hours:,} h {left} min" if hours else f"{minutes} min {rest} s"
+
+
+def at_home(path: Path) -> str:
+    """A path for people, safe to show: what is below the home folder begins with ~."""
+    try:
+        return safe(Path("~") / path.relative_to(Path.home()))
+    except (ValueError, RuntimeError):  # elsewhere, or there is no home
+        return safe(path)
 
 
 def number(value: object) -> str:

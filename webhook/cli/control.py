@@ -6,11 +6,12 @@ from pathlib import Path
 
 import click
 
+from webhook.cli.completion import recent_jobs
 from webhook.cli.exits import Exit
 from webhook.cli.sending import carry, check_report, report_option
 from webhook.cli.session import Session, talks
 
-_job = click.argument("job_id", metavar="JOB_ID")
+_job = click.argument("job_id", metavar="JOB_ID", shell_complete=recent_jobs)
 _no_wait = click.option("--no-wait", is_flag=True, help="Do not wait for the job's end.")
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 
 from webhook.cli.client import Api, Json
-from webhook.cli.console import note, safe, say
+from webhook.cli.console import emit, note, safe, say
 from webhook.cli.exits import Ending, Exit
 from webhook.cli.report import save
 from webhook.cli.sample import write_sample
@@ -25,36 +26,41 @@ from worker.infra.stack import Stack
 
 
 @click.command()
-@click.option("--rows", type=click.IntRange(1, 10_000_000), default=100_000, show_default=True)
-def demo(*, rows: int) -> Exit:
+@click.option("--rows", type=click.IntRange(1, 10_000_000), default=100_000, show_default=True, help="How many rows.")
+@click.option("--json", "as_json", is_flag=True, help="Write the job as JSON to stdout; the rest is said on stderr.")
+def demo(*, rows: int, as_json: bool) -> Exit:
     """Import a generated spreadsheet with realistic faults, and show how it went."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     kept = Path(tempfile.mkdtemp(prefix="numberyard-demo-"))
     file, report = kept / "numbers.csv", kept / "report.csv"
-    say(f"Writing a spreadsheet of {rows:,} rows: {file}")
+    tell = note if as_json else say
+    tell(f"Writing a spreadsheet of {rows:,} rows: {file}")
     write_sample(file, rows, seed=1)
     with scratch.folder() as folder:
-        job = _import(folder, file, report)
-    for line in lines(job):
-        say(line)
-    say()
-    say(f"Report, a line for every row: {report}")
+        job = _import(folder, file, report, tell)
+    if as_json:
+        emit(job)
+    else:
+        for line in lines(job):
+            say(line)
+        say()
+    tell(f"Report, a line for every row: {report}")
     # Rows that fail are what the demo shows, so they are no failure of the demo.
     ended_well = job["status"] in {"completed", "completed_with_errors"}
     return Exit.OK if ended_well else Exit.UNEXPECTED
 
 
-def _import(folder: Path, file: Path, report: Path) -> Json:
+def _import(folder: Path, file: Path, report: Path, tell: Callable[[str], None]) -> Json:
     """Start everything, send the file, follow its job, fetch the report, stop everything."""
     # Whatever servers the environment names: a demo has no business in a database that somebody uses.
     apart = {"data_dir": folder, "database_url": None, "redis_url": None, "storage_url": None}
     settings = get_settings().model_copy(update=apart)
-    say("Starting PostgreSQL, Valkey, the web process and the workers ...")
+    tell("Starting PostgreSQL, Valkey, the web process and the workers ...")
     try:
         with Stack(settings, free_port()) as stack:
             stack.start(with_demo=True)
             reseller = next(account for account in stack.accounts if account["kind"] == "reseller")
-            say(f"Uploading as {safe(reseller['name'])} to {stack.url}")
+            tell(f"Uploading as {safe(reseller['name'])} to {stack.url}")
             with Api(stack.url, reseller["token"]) as api:
                 return _send(Session(api, as_json=False), file, report)
     except ServerError as error:

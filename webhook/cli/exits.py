@@ -20,6 +20,7 @@ class Exit(IntEnum):
     UNREACHABLE = 8
     REFUSED = 9
     INTERRUPTED = 130
+    CUT_OFF = 141
 
 
 MEANINGS: dict[Exit, str] = {
@@ -34,6 +35,7 @@ MEANINGS: dict[Exit, str] = {
     Exit.UNREACHABLE: "the service cannot be reached",
     Exit.REFUSED: "the service refused the request; the reason is printed",
     Exit.INTERRUPTED: "stopped by Ctrl-C; a job that was queued goes on",
+    Exit.CUT_OFF: "whoever read the output stopped reading, such as `| head`",
 }
 
 
@@ -67,9 +69,3 @@ def of_response(status: int) -> Exit:
     if status == HTTPStatus.NOT_FOUND:
         return Exit.NOT_FOUND
     return Exit.REFUSED if status < HTTPStatus.INTERNAL_SERVER_ERROR else Exit.UNEXPECTED
-
-
-def epilog() -> str:
-    """The exit codes as a paragraph that click does not re-wrap."""
-    lines = [f"{code.value:>5}  {meaning}" for code, meaning in MEANINGS.items()]
-    return "\b\nExit codes:\n" + "\n".join(lines)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from webhook.cli.client import Json
-from webhook.cli.console import emit, number, say
+from webhook.cli.completion import recent_jobs
+from webhook.cli.console import emit, note, number, say, when
 from webhook.cli.exits import Exit
 from webhook.cli.session import Session, talks
 from webhook.cli.summary import lines
@@ -13,9 +14,11 @@ from webhook.cli.tables import table
 from webhook.cli.views import open_view
 from webhook.cli.watch import conclude, follow
 
+_HEADINGS = ("Job", "Created", "Kind", "Status", "File", "Rows", "Failed")
+
 
 @click.command()
-@click.argument("job_id", required=False)
+@click.argument("job_id", required=False, shell_complete=recent_jobs)
 @click.option("--watch", is_flag=True, help="Wait for the job to end; the exit code says how it went.")
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="Most jobs to list.")
 @talks
@@ -50,7 +53,9 @@ def _list(session: Session, limit: int) -> Exit:
     if session.as_json:
         emit(found)
     elif found["data"]:
-        table(("Job", "Created", "Kind", "Status", "File", "Rows", "Failed"), map(_row, found["data"]))
+        table(_HEADINGS, map(_row, found["data"]), spare=("Kind", "Rows", "Created"))
+        if found["next_cursor"]:
+            note(f"There are more; these are the latest {limit:,} (--limit).")
     else:
         say("No jobs yet.")
     return Exit.OK
@@ -60,4 +65,4 @@ def _row(job: Json) -> tuple[object, ...]:
     counts = job.get("counts") or {}
     name = (job.get("file") or {}).get("name")
     figures = (number(counts.get("total")), number(counts.get("failed")))
-    return (job.get("id"), job.get("created_at"), job.get("kind"), job.get("status"), name, *figures)
+    return (job.get("id"), when(job.get("created_at")), job.get("kind"), job.get("status"), name, *figures)

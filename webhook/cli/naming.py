@@ -14,11 +14,17 @@ from webhook.cli.session import Failed, Session
 # Who has more is better served by ids: every lookup by name reads the list.
 _MOST = 20_000
 _SHOWN = 5
+OWN = "me"  # what the API takes in place of one's own id
 
 
 def tenant_id(session: Session, given: str | None) -> str | None:
     """The id of the one tenant of that name. `Failed` if there is none, or more than one."""
     return _id(session, "tenants", given, ("name",), {})
+
+
+def tenant_or_own(session: Session, given: str) -> str:
+    """As `tenant_id`, and `OWN` for one's own tenant."""
+    return given if given == OWN else str(tenant_id(session, given))
 
 
 def user_id(session: Session, given: str | None) -> str | None:

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import click
 
 from webhook.cli.client import Json
-from webhook.cli.console import emit, note, safe, say
+from webhook.cli.console import emit, note, safe, say, when
 from webhook.cli.exits import Exit
+from webhook.cli.naming import tenant_id
 from webhook.cli.session import Session, talks
 from webhook.cli.tables import table
 
@@ -19,22 +20,23 @@ _HEADINGS = ("Number", "Country", "Capabilities", "Voice carrier", "SMS profile"
 
 @click.command()
 @click.argument("query", required=False, metavar="[QUERY|E164]")
-@click.option("--status", type=click.Choice(["unassigned", "assigned"]))
-@click.option("--capability", type=click.Choice(["voice", "sms", "fax"]))
-@click.option("--country", metavar="US")
-@click.option("--carrier", metavar="NAME")
-@click.option("--tenant-id", metavar="ID", help="Numbers this enterprise or reseller holds.")
+@click.option("--status", type=click.Choice(["unassigned", "assigned"]), help="Given to somebody or not.")
+@click.option("--capability", type=click.Choice(["voice", "sms", "fax"]), help="What they can do.")
+@click.option("--country", metavar="US", help="A country or a calling code.")
+@click.option("--carrier", metavar="NAME", help="Their voice carrier or SMS carrier profile.")
+@click.option("--tenant", "--tenant-id", metavar="NAME|ID", help="Numbers this enterprise or reseller holds.")
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="Most numbers to list.")
 @talks
-def numbers(session: Session, query: str | None, limit: int, **filters: str | None) -> Exit:
+def numbers(session: Session, query: str | None, limit: int, *, tenant: str | None, **filters: str | None) -> Exit:
     """Search the inventory by how a number begins, or show one (+12125550142) with its history."""
+    filters["tenant_id"] = tenant_id(session, tenant)
     if query and _E164.fullmatch(query) and not any(filters.values()):
         return _show(session, session.api.number(query))
     found = session.api.pages("/v1/numbers", {"q": query, **filters}, limit)
     if session.as_json:
         emit(found)
     elif found["data"]:
-        table(_HEADINGS, map(_row, found["data"]))
+        table(_HEADINGS, map(_row, found["data"]), spare=("SMS profile", "Voice carrier", "Country"))
         if found["next_cursor"]:
             note(f"There are more; these are the first {limit:,} (--limit).")
     else:
@@ -62,7 +64,11 @@ def _lines(found: Json) -> Iterator[str]:
     history = found.get("history") or []
     if history:
         yield "History"
-    yield from ("  " + "  ".join(safe(value) for value in event.values() if value) for event in history)
+    yield from ("  " + "  ".join(safe(value) for value in _event(event)) for event in history)
+
+
+def _event(event: Json) -> Iterator[object]:
+    yield from (when(value) if name == "at" else value for name, value in event.items() if value)
 
 
 def _row(found: Json) -> tuple[object, ...]:

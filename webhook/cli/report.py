@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from webhook.cli.completion import recent_jobs
 from webhook.cli.console import emit, note, safe
 from webhook.cli.exits import Exit
 from webhook.cli.session import Session, talks
@@ -38,7 +39,7 @@ def save(session: Session, job_id: str, rows: str, file_format: str, path: Path)
 
 
 @click.command()
-@click.argument("job_id")
+@click.argument("job_id", shell_complete=recent_jobs)
 @click.option("--rows", type=click.Choice(["all", "failed", "unprocessed"]), default="all", show_default=True)
 @click.option("--format", "file_format", type=click.Choice(FORMATS), help="[default: the ending of --out, else csv]")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), metavar="F", help="[default: stdout]")

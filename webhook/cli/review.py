@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from schemas.codes import Outcome
 from webhook.cli.client import Json
-from webhook.cli.console import number, safe
+from webhook.cli.console import number, safe, when
 
 _CHANGES = 10
 _WRITTEN = (Outcome.CREATED, Outcome.UPDATED, Outcome.DELETED)
@@ -18,7 +18,7 @@ def review_lines(job: Json) -> Iterator[str]:
     if not isinstance(review, dict):
         return
     yield ""
-    yield f"Nothing is written yet. If you confirm (until {safe(review.get('expires_at'))}):"
+    yield f"Nothing is written yet. If you confirm (until {when(review.get('expires_at'))}):"
     effect = review.get("effect") or {}
     yield from (f"{outcome.value:>12}  {effect[outcome]:>11,}" for outcome in Outcome if effect.get(outcome))
     yield from _targets(review.get("targets") or [])

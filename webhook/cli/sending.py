@@ -99,15 +99,15 @@ def carry(session: Session, send: Callable[[View], Json], report_path: Path | No
             job = follow(session, job, view)
     if not wait:
         return _queued(session, job)
-    code = conclude(session, job)
+    code = conclude(session, job, saves_report=report_path is not None)
     if is_reviewed(job) and is_asked(session.as_json) and click.confirm("Do it?", err=True):
         job = session.api.decide(str(job["id"]), "confirm")
         with open_view() as view:
             job = follow(session, job, view)
-        code = conclude(session, job)
+        code = conclude(session, job, saves_report=report_path is not None)
     if report_path and has_report(job):
-        save(session, str(job["id"]), "all", format_of(report_path), report_path)
-        note(f"Report saved: {safe(report_path)}")
+        size = save(session, str(job["id"]), "all", format_of(report_path), report_path)
+        (note if session.as_json else say)(f"Report: {safe(report_path.absolute())} ({size:,} bytes)")
     return code
 
 
@@ -118,5 +118,5 @@ def _queued(session: Session, job: Json) -> Exit:
     say(f"Job {safe(job.get('id'))}: {safe(job.get('status'))}")
     for line in notes(job):
         say(line)
-    say(f"Follow it with: {session.command('jobs', safe(job.get('id')), '--watch')}")
+    say(f"Follow it: {session.command('jobs', safe(job.get('id')), '--watch')}")
     return Exit.OK

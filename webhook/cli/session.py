@@ -1,22 +1,22 @@
-"""Where the service is and who is asking; and what a command says and which code it ends with when it is refused."""
+"""A command's connection to the service, and what a command says and which code it ends with when it is refused."""
 
 from __future__ import annotations
 
-import json
-import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import update_wrapper
-from pathlib import Path
+from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
-from click.core import ParameterSource
 
-from webhook.cli import DEFAULT_URL
-from webhook.cli.client import Api, Json, ProblemError, UnreachableError
+from webhook.cli.client import Api, Json, ProblemError
 from webhook.cli.console import emit, note, safe
 from webhook.cli.exits import Ending, Exit, of_response
+from webhook.cli.place import Place, find_place
+from webhook.cli.reaching import UnreachableError
 
 
 @dataclass(frozen=True)
@@ -30,13 +30,6 @@ class Session:
     def command(self, *words: str) -> str:
         """A command line the user can copy, for the same service."""
         return " ".join(("numberyard" + self.spoken, *words))
-
-
-@dataclass(frozen=True)
-class _Place:
-    url: str
-    token: str | None
-    spoken: str = ""
 
 
 class Failed(Ending):
@@ -62,34 +55,22 @@ def show_problem(document: Json) -> None:
 
 
 _OPTIONS = (
-    click.option("--url", metavar="URL", help="The service, as before the command."),
-    click.option("--token", help="Your API token, as before the command."),
+    click.option("--url", metavar="URL", help="The service; see `numberyard --help`."),
+    click.option("--token", metavar="TOKEN", help="Your API token."),
+    click.option("--profile", metavar="NAME", help="Take URL and token from this profile of the configuration file."),
     click.option("--demo", type=click.Path(), metavar="DIR", help="Take URL and token from DIR/demo.json."),
     click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout; notes and bars stay on stderr."),
 )
 
 
 def talks(command: Callable[..., Exit]) -> Callable[..., Exit]:
-    """Give a command the options --url, --token, --demo and --json, and a `Session` as its first argument."""
+    """Give a command the options that name the service, and --json, and a `Session` as its first argument."""
 
-    def run(
-        ctx: click.Context,
-        url: str | None,
-        token: str | None,
-        demo: str | None,
-        *,
-        as_json: bool,
-        **options: Any,  # noqa: ANN401 - the command's own, checked by click
-    ) -> Exit:
-        place = _place(ctx.find_root(), {"url": url, "token": token, "demo": demo})
-        try:
-            with Api(place.url, place.token) as api:
-                return command(Session(api, as_json, place.spoken), **options)
-        except ProblemError as problem:
-            raise Failed(problem.document, of_response(problem.status), as_json=as_json) from problem
-        except UnreachableError as error:
-            document = {"code": "UNREACHABLE", "detail": str(error), "fix": "Is the service running? Check --url."}
-            raise Failed(document, Exit.UNREACHABLE, as_json=as_json) from error
+    def run(ctx: click.Context, *, as_json: bool, **options: Any) -> Exit:  # noqa: ANN401 - the command's own, checked by click
+        own = {name: options.pop(name) for name in ("url", "token", "profile", "demo")}
+        place = find_place(ctx.find_root(), own)
+        with refusals_told(place, as_json=as_json), Api(place.url, place.token) as api:
+            return command(Session(api, as_json, place.spoken), **options)
 
     made: Callable[..., Exit] = click.pass_context(run)
     for option in reversed(_OPTIONS):
@@ -98,35 +79,25 @@ def talks(command: Callable[..., Exit]) -> Callable[..., Exit]:
     return made
 
 
-def _place(root: click.Context, own: dict[str, str | None]) -> _Place:
-    """The command's options before the group's; what was typed before DIR/demo.json; the environment last."""
-    typed = {
-        name: own[name] or (root.params.get(name) if _was_typed(root, name) else None)
-        for name in ("url", "token", "demo")
-    }
-    demo = _from_demo(Path(typed["demo"])) if typed["demo"] else {}
-    url = typed["url"] or demo.get("url") or root.params.get("url") or DEFAULT_URL
-    token = typed["token"] or demo.get("token") or root.params.get("token")
-    if not url.startswith(("http://", "https://")):
-        raise click.UsageError(f"The URL must begin with http:// or https://: {safe(url)}")
-    if token and not (token.isascii() and token.isprintable()):
-        raise click.UsageError("The token holds characters that no token has.")
-    spoken = "".join(f" --{name} {shlex.quote(typed[name] or '')}" for name in ("url", "demo") if typed[name])
-    return _Place(url, token, spoken)
-
-
-def _was_typed(root: click.Context, name: str) -> bool:
-    return root.get_parameter_source(name) is ParameterSource.COMMANDLINE
-
-
-def _from_demo(folder: Path) -> dict[str, str]:
-    """URL and the first reseller's token, as `numberyard up --demo` wrote them."""
-    path = folder / "demo.json"
+@contextmanager
+def refusals_told(place: Place, *, as_json: bool) -> Iterator[None]:
+    """Turn what the service, or the way to it, refuses into `Failed`."""
     try:
-        demo = json.loads(path.read_text(encoding="utf-8"))
-        reseller = next(account for account in demo["accounts"] if account["kind"] == "reseller")
-        return {"url": str(demo["url"]), "token": str(reseller["token"])}
-    except FileNotFoundError:
-        raise click.UsageError(f"{path} is not there; `numberyard up --demo` writes it.") from None
-    except (OSError, ValueError, KeyError, TypeError, StopIteration) as error:
-        raise click.UsageError(f"{path} is not what `numberyard up --demo` writes.") from error
+        yield
+    except ProblemError as problem:
+        document = problem.document
+        if problem.status == HTTPStatus.UNAUTHORIZED:
+            document = {**document, "fix": _not_signed_in(place)}
+        elif problem.status == HTTPStatus.NOT_FOUND and (path := urlsplit(place.url).path):
+            doubt = f"The URL ends in {safe(path)}: is the service there, or at the root of its host?"
+            document = {**document, "fix": f"{document.get('fix') or ''} {doubt}".strip()}
+        raise Failed(document, of_response(problem.status), as_json=as_json) from problem
+    except UnreachableError as error:
+        document = {"code": "UNREACHABLE", "detail": str(error), "fix": error.fix}
+        raise Failed(document, Exit.UNREACHABLE, as_json=as_json) from error
+
+
+def _not_signed_in(place: Place) -> str:
+    """What to do about a missing or wrong token; the service's own advice speaks of headers."""
+    why = "It did not accept this token." if place.token else place.withheld or "No token was given."
+    return f"{why} `numberyard login` keeps one; NUMBERYARD_TOKEN, --token and --profile give one too."

@@ -8,7 +8,7 @@ from datetime import datetime
 from schemas.codes import Code, Outcome, in_general
 from schemas.jobs import TERMINAL, JobStatus
 from webhook.cli.client import Json
-from webhook.cli.console import number, safe
+from webhook.cli.console import number, safe, span
 from webhook.cli.exits import Exit, of_job
 from webhook.cli.review import review_lines
 
@@ -48,7 +48,7 @@ def progress_line(job: Json) -> str:
 
 def _rows_part(progress: Json) -> str:
     done, total = number(progress.get("rows_done")), number(progress.get("rows_total"))
-    return f"{done} of {total} rows" if done and total else ""
+    return f"{done} of {total} rows" if done and total and total != "0" else ""
 
 
 def _speed_part(progress: Json) -> str:
@@ -58,7 +58,7 @@ def _speed_part(progress: Json) -> str:
 
 def _left_part(progress: Json) -> str:
     left = progress.get("eta_seconds")
-    return f"{left:,.0f} s left" if isinstance(left, int | float) else ""
+    return f"{span(left)} left" if isinstance(left, int | float) else ""
 
 
 def lines(job: Json) -> Iterator[str]:

@@ -6,11 +6,11 @@ import click
 
 from webhook.cli.client import Json
 from webhook.cli.exits import Exit
+from webhook.cli.naming import OWN, tenant_id, tenant_or_own
 from webhook.cli.session import Session, talks
 from webhook.cli.things import end_thing, list_things, show_thing
 
-OWN = "me"  # what the API takes in place of one's own id
-_HEADINGS = ("Tenant", "Name", "Kind", "Below", "External numbers", "Voice carrier", "SMS profile")
+_HEADINGS = ("Tenant", "Name", "Kind", "Below", "External", "Voice carrier", "SMS profile")
 _external = click.option(
     "--external/--no-external", "allow_external_numbers", default=None, help="Allow External Numbers (enterprises)."
 )
@@ -26,31 +26,32 @@ def tenants() -> None:
 @talks
 def list_command(session: Session, *, limit: int) -> Exit:
     """List your own account and those below it."""
-    return list_things(session, "tenants", limit, _HEADINGS, _row)
+    return list_things(session, "tenants", limit, _HEADINGS, _row, spare=("Below", "SMS profile", "Voice carrier"))
 
 
 @tenants.command()
 @click.argument("name")
 @click.option("--kind", type=click.Choice(["reseller", "enterprise"]), required=True)
-@click.option("--parent", "parent_id", metavar="ID", help="The level right above it.  [default: your own]")
+@click.option("--parent", metavar="NAME|ID", help="The level right above it.  [default: your own]")
 @_external
 @talks
-def add(session: Session, **fields: str | bool | None) -> Exit:
+def add(session: Session, *, parent: str | None, **fields: str | bool | None) -> Exit:
     """Make a reseller or an enterprise."""
+    fields["parent_id"] = tenant_id(session, parent)
     given = {field: value for field, value in fields.items() if value is not None}
     return show_thing(session, session.api.create("tenants", given), _HEADINGS, _row)
 
 
 @tenants.command()
-@click.argument("tenant_id", default=OWN, metavar="[ID]")
+@click.argument("tenant", default=OWN, metavar="[NAME|ID]")
 @talks
-def show(session: Session, *, tenant_id: str) -> Exit:
-    """Show a tenant; without ID your own."""
-    return show_thing(session, session.api.get("tenants", tenant_id), _HEADINGS, _row)
+def show(session: Session, *, tenant: str) -> Exit:
+    """Show a tenant; without NAME or ID your own."""
+    return show_thing(session, session.api.get("tenants", tenant_or_own(session, tenant)), _HEADINGS, _row)
 
 
 @tenants.command("set")
-@click.argument("tenant_id", metavar="ID")
+@click.argument("tenant", metavar="NAME|ID")
 @click.option("--name", help="A new name.")
 @_external
 @click.option("--voice-carrier", "default_voice_carrier", metavar="NAME", help='Default voice carrier; "" for none.')
@@ -58,21 +59,21 @@ def show(session: Session, *, tenant_id: str) -> Exit:
     "--sms-carrier-profile", "default_sms_carrier_profile", metavar="NAME", help='Default SMS profile; "" for none.'
 )
 @talks
-def set_command(session: Session, *, tenant_id: str, **fields: str | bool | None) -> Exit:
+def set_command(session: Session, *, tenant: str, **fields: str | bool | None) -> Exit:
     """Change a tenant. Where it has no default of its own, its parent's holds."""
     given = {field: value for field, value in fields.items() if value is not None}
     if not given:
         raise click.UsageError("Nothing to change was given.")
     body = {field: None if field.startswith("default_") and value == "" else value for field, value in given.items()}
-    return show_thing(session, session.api.change("tenants", tenant_id, body), _HEADINGS, _row)
+    return show_thing(session, session.api.change("tenants", tenant_or_own(session, tenant), body), _HEADINGS, _row)
 
 
 @tenants.command()
-@click.argument("tenant_id", metavar="ID")
+@click.argument("tenant", metavar="NAME|ID")
 @talks
-def remove(session: Session, *, tenant_id: str) -> Exit:
+def remove(session: Session, *, tenant: str) -> Exit:
     """Delete a tenant that has nothing; its tokens and admins go with it."""
-    return end_thing(session, "tenants", tenant_id, "deleted")
+    return end_thing(session, "tenants", tenant_or_own(session, tenant), "deleted")
 
 
 def _row(tenant: Json) -> tuple[object, ...]:

@@ -20,13 +20,14 @@ def list_things(  # noqa: PLR0913, PLR0917 - what is listed, and how
     headings: Sequence[str],
     row: Row,
     filters: Mapping[str, str | None] | None = None,
+    spare: Sequence[str] = (),
 ) -> Exit:
-    """The first `limit` things of a kind, as a table or as JSON."""
+    """The first `limit` things of a kind, as a table (`spare`: see there) or as JSON."""
     found = session.api.pages(f"/v1/{kind}", filters or {}, limit)
     if session.as_json:
         emit(found)
     elif found["data"]:
-        table(headings, map(row, found["data"]))
+        table(headings, map(row, found["data"]), spare)
         if found["next_cursor"]:
             note(f"There are more; these are the first {limit:,} (--limit).")
     else:

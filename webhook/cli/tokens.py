@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 import click
 
 from webhook.cli.client import Json
-from webhook.cli.console import emit, note, safe, say
+from webhook.cli.console import emit, note, safe, say, when
 from webhook.cli.exits import Exit
+from webhook.cli.naming import tenant_id
 from webhook.cli.session import Session, talks
 from webhook.cli.things import end_thing, list_things
 
@@ -25,18 +26,18 @@ def tokens() -> None:
 @talks
 def list_command(session: Session, *, limit: int) -> Exit:
     """List tokens, without their secrets."""
-    return list_things(session, "tokens", limit, _HEADINGS, _row)
+    return list_things(session, "tokens", limit, _HEADINGS, _row, spare=("Created", "Tenant"))
 
 
 @tokens.command()
 @click.argument("name")
-@click.option("--tenant", "tenant_id", metavar="ID", help="Whose.  [default: your own]")
+@click.option("--tenant", metavar="NAME|ID", help="Whose.  [default: your own]")
 @click.option("--expires", type=click.DateTime(), metavar="2030-12-31[T23:59:59]", help="Until when it is valid (UTC).")
 @talks
-def add(session: Session, *, name: str, tenant_id: str | None, expires: datetime | None) -> Exit:
+def add(session: Session, *, name: str, tenant: str | None, expires: datetime | None) -> Exit:
     """Make a token and write its secret to stdout, this once."""
     expires_at = None if expires is None else expires.replace(tzinfo=UTC).isoformat()
-    fields = {"name": name, "tenant_id": tenant_id, "expires_at": expires_at}
+    fields = {"name": name, "tenant_id": tenant_id(session, tenant), "expires_at": expires_at}
     return show_secret(session.api.create("tokens", fields), as_json=session.as_json)
 
 
@@ -61,5 +62,5 @@ def show_secret(token: Json, *, as_json: bool) -> Exit:
 
 def _row(token: Json) -> tuple[object, ...]:
     tenant = (token.get("tenant") or {}).get("name")
-    times = (token.get("created_at"), token.get("expires_at"), token.get("revoked_at"))
+    times = (when(token.get(name)) for name in ("created_at", "expires_at", "revoked_at"))
     return (token.get("id"), token.get("name"), tenant, *times)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from webhook.cli.console import note, safe, say
+from webhook.cli.console import emit, note, safe, say
 from webhook.cli.exits import Ending, Exit
 from worker.infra.children import ServerError
 from worker.infra.settings import get_settings
@@ -20,8 +20,9 @@ from worker.infra.stack import Stack
 )
 @click.option("--port", type=click.IntRange(1, 65535), default=8080, show_default=True, help="Port of the service.")
 @click.option("--workers", type=click.IntRange(1), help="Worker processes.  [default: 2]")
+@click.option("--json", "as_json", is_flag=True, help="Write one line of JSON to stdout once it is ready.")
 @click.option("--demo", is_flag=True, help="Make a small tenant tree to try, and write DATA/demo.json.")
-def up(*, data: Path | None, port: int, workers: int | None, demo: bool) -> Exit:
+def up(*, data: Path | None, port: int, workers: int | None, demo: bool, as_json: bool) -> Exit:
     """Run the whole service: servers, web, workers.
 
     Without NUMBERYARD_DATABASE_URL and NUMBERYARD_REDIS_URL it starts a PostgreSQL and a Valkey of its own in the data
@@ -33,7 +34,7 @@ def up(*, data: Path | None, port: int, workers: int | None, demo: bool) -> Exit
     try:
         with Stack(settings, port) as stack:
             stack.start(with_demo=demo)
-            _greet(stack, demo=demo)
+            _greet(stack, demo=demo, as_json=as_json)
             stack.run_forever()
     except ServerError as error:
         note(f"CANNOT_START: {error}")
@@ -41,7 +42,11 @@ def up(*, data: Path | None, port: int, workers: int | None, demo: bool) -> Exit
     return Exit.OK
 
 
-def _greet(stack: Stack, *, demo: bool) -> None:
+def _greet(stack: Stack, *, demo: bool, as_json: bool) -> None:
+    if as_json:
+        accounts = str(stack.folder / "demo.json") if demo else None
+        emit({"url": stack.url, "data": str(stack.folder), "demo": accounts})
+        return
     say(f"Numberyard answers at {stack.url} (API description: {stack.url}/docs)")
     if demo:
         _show_accounts(stack)

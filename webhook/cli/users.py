@@ -24,7 +24,9 @@ def users() -> None:
 @talks
 def list_command(session: Session, *, limit: int) -> Exit:
     """List users."""
-    return list_things(session, "users", limit, _HEADINGS, _row)
+    return list_things(
+        session, "users", limit, _HEADINGS, _row, spare=("Extension", "SMS", "Forwarded", "Kind", "E-mail")
+    )
 
 
 @users.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -10,12 +11,15 @@ from typing import Protocol, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
+from rich.table import Column
 
 from webhook.cli.client import Json
-from webhook.cli.console import note, size
+from webhook.cli.console import note, size, span
 from webhook.cli.summary import is_over, is_reviewed, progress_line
 
 LINE_SECONDS = 3.0
+_NARROW = 60
+_QUEUE = "Queue"
 _NAMES = {"checking": "Check", "running": "Import", "publishing": "Report", "cancelling": "Stop"}
 
 
@@ -34,8 +38,9 @@ class View(Protocol):
 
 
 def open_view() -> View:
-    """The view for where stderr goes."""
-    return Bars() if sys.stderr.isatty() else Lines()
+    """The view for where stderr goes; a terminal that cannot go back over a line gets lines."""
+    is_dumb = os.environ.get("TERM", "").lower() in {"dumb", "unknown"}
+    return Bars() if sys.stderr.isatty() and not is_dumb else Lines()
 
 
 class Lines:
@@ -47,7 +52,8 @@ class Lines:
         self._clock = clock
         self._began = clock()
         self._is_sent = False
-        self._last: tuple[str, float] = ("", self._began)
+        # An upload that takes no longer needs no line before its last.
+        self._last: tuple[str, float] = ("upload", self._began)
 
     def __enter__(self) -> Self:
         return self
@@ -109,15 +115,23 @@ class Bars:
                 self._finish(but="")
             return
         progress = job.get("progress") or {}
-        name = _NAMES.get(str(job.get("status")), "Queue")
+        if (place := progress.get("queue_position")) or str(job.get("status")) not in _NAMES:
+            self._waits(f"place {place:,} in the queue" if isinstance(place, int) else "queued")
+            return
+        name = _NAMES[str(job.get("status"))]
         name = "Write" if name == "Import" and job.get("kind") != "upload" else name
         task = self._task(name)
         self._finish(but=name)
         done, total = progress.get("rows_done") or 0, progress.get("rows_total")
-        self._progress.update(task, completed=done, total=total, detail=progress_line(job).partition(": ")[2])
+        # A total of 0 is one that is not known yet; a bar without total moves to and fro.
+        self._progress.update(task, completed=done, total=total or None, detail=progress_line(job).partition(": ")[2])
 
     def note(self, text: str) -> None:
-        self._progress.console.print(text, markup=False, highlight=False)
+        # Not wrapped: a hint is there to be copied whole.
+        self._progress.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def _waits(self, detail: str) -> None:
+        self._progress.update(self._task(_QUEUE), total=None, detail=detail, visible=True)
 
     def _task(self, name: str) -> TaskID:
         if name not in self._tasks:
@@ -126,23 +140,33 @@ class Bars:
 
     def _finish(self, but: str) -> None:
         """Fill the bars of the phases that are over; what was left to do then is no longer true."""
-        totals = {task.id: task.total for task in self._progress.tasks}
-        for name, task in self._tasks.items():
-            if name not in {but, "Upload"}:
-                total = totals[task] or 1
-                self._progress.update(task, completed=total, total=total, detail="")
+        named = {task: name for name, task in self._tasks.items()}
+        for task in self._progress.tasks:
+            name = named[task.id]
+            if name == _QUEUE:
+                self._progress.update(task.id, visible=False)
+            elif name not in {but, "Upload"} and not task.fields.get("is_over"):
+                total, detail = task.total or 1, f"{task.total:,.0f} rows" if task.total else ""
+                self._progress.update(task.id, completed=total, total=total, detail=detail, is_over=True)
 
 
 def _progress() -> Progress:
+    console = Console(stderr=True)
+    # In a narrow terminal the figures are worth more than the bar.
+    bar = [BarColumn(min(40, console.width // 3))] if console.width >= _NARROW else []
     return Progress(
-        TextColumn("{task.description:<6}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TextColumn("{task.fields[detail]}", markup=False),
-        console=Console(stderr=True),
+        TextColumn("{task.description}", table_column=Column(no_wrap=True, min_width=6)),
+        *bar,
+        TaskProgressColumn(table_column=Column(no_wrap=True, min_width=4)),
+        TextColumn("{task.fields[detail]}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis")),
+        console=console,
     )
 
 
 def _sent(sent: int, total: int, seconds: float) -> str:
-    speed = f", {size(sent / seconds)}/s" if seconds > 0 else ""
-    return f"{size(sent)} of {size(total)}{speed}"
+    """How much of a file is sent, how fast, and how long the rest will take at that speed."""
+    if seconds <= 0 or not sent:
+        return f"{size(sent)} of {size(total)}"
+    speed = sent / seconds
+    left = f", {span((total - sent) / speed)} left" if sent < total else ""
+    return f"{size(sent)} of {size(total)}, {size(speed)}/s{left}"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 
-from webhook.cli.client import Api, Json, ProblemError, UnreachableError
+from webhook.cli.client import Api, Json, ProblemError
 from webhook.cli.console import emit, note, number, safe, say
 from webhook.cli.exits import Ending, Exit
+from webhook.cli.reaching import UnreachableError
 from webhook.cli.session import Session
 from webhook.cli.summary import exit_of, is_over, is_reviewed, lines
 from webhook.cli.views import View
@@ -23,7 +24,7 @@ def follow(session: Session, job: Json, view: View) -> Json:
     """Ask until the job has ended, or waits to be confirmed, and return it.
 
     A silent service is asked again for `PATIENCE` seconds, then `UnreachableError` or `ProblemError` is raised.
-    Ctrl-C prints how to resume and ends the command with `Exit.INTERRUPTED`.
+    Ctrl-C prints how to resume and how to stop the job, and ends the command with `Exit.INTERRUPTED`.
     """
     job_id = str(job["id"])
     resume = session.command("jobs", safe(job_id), "--watch")
@@ -35,10 +36,12 @@ def follow(session: Session, job: Json, view: View) -> Json:
             if not _rests(job):
                 time.sleep(max(0.0, _SHORT - (time.monotonic() - asked)))
     except KeyboardInterrupt:
-        view.note(f"The job goes on. Follow it with: {resume}")
+        view.note("The job goes on without you.")
+        view.note(f"Follow it: {resume}")
+        view.note(f"Stop it:   {session.command('cancel', safe(job_id))}")
         raise Ending(Exit.INTERRUPTED) from None
     except UnreachableError as error:
-        raise UnreachableError(f"{error} The job is not lost: {resume}") from error
+        raise UnreachableError(str(error), f"The job is not lost. Follow it: {resume}") from error
     view.show(job)
     return job
 
@@ -74,8 +77,11 @@ def has_report(job: Json) -> bool:
     return bool((job.get("links") or {}).get("report_csv"))
 
 
-def conclude(session: Session, job: Json) -> Exit:
-    """Write the ended or reviewed job, and how to go on; the exit code that says how it went."""
+def conclude(session: Session, job: Json, *, saves_report: bool = False) -> Exit:
+    """Write the ended or reviewed job, and how to go on; the exit code that says how it went.
+
+    `saves_report`: the caller fetches the report itself and says where it is.
+    """
     if session.as_json:
         emit(job)
         return exit_of(job)
@@ -91,11 +97,12 @@ def conclude(session: Session, job: Json) -> Exit:
     if not has_report(job):
         return exit_of(job)
     say()
-    say(f"Report: {session.command('report', safe(job.get('id')), '--out', 'report.csv')}")
+    if not saves_report:
+        say(f"Report: {session.command('report', safe(job.get('id')), '--out', 'report.csv')}")
     if (job.get("counts") or {}).get("failed"):
-        note(f"Mend: {session.command('report', safe(job.get('id')), '--rows', 'failed', '--out', 'failed.xlsx')}")
+        note(f"Mend:   {session.command('report', safe(job.get('id')), '--rows', 'failed', '--out', 'failed.xlsx')}")
         if job.get("kind") == "upload":
-            note(f"Then: {session.command('upload', 'failed.xlsx', '--parent', safe(job.get('id')))}")
+            note(f"Then:   {session.command('upload', 'failed.xlsx', '--parent', safe(job.get('id')))}")
     return exit_of(job)
 
 

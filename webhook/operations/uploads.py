@@ -3,25 +3,43 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 
 from flask import Request
 
-from schemas import api, permissions
+from schemas import accounts, api, permissions
 from schemas.columns import Column
 from schemas.hints import Hints
 from schemas.jobs import Accept, JobKind, JobOptions, Mode, OnError, OnExisting
+from schemas.names import fold, unambiguous
 from schemas.permissions import Actor
-from webhook import auth, once
+from webhook import auth, once, views
 from webhook.bodies import validated
 from webhook.errors import refuse_file
 from webhook.operations import named
 from webhook.operations.entering import announce, entering
 from webhook.receiving import OnFields, Received, receive
-from worker.infra import jobs, storage
+from worker.infra import jobs, scope, storage, tenants
 from worker.infra.db import transaction
 from worker.infra.faults import Point, pass_by
 from worker.infra.settings import get_settings
+
+MOST_TENANTS = 1000  # in a list to choose from
+
+
+@dataclass(frozen=True)
+class Offers:
+    """What can be chosen beside a file (R11).
+
+    By service, "voice" and "sms": the `carriers` that the actor may use, and the `defaults` that hold for its own
+    numbers. `tenants`: its own first, then those below, at most `MOST_TENANTS`. `largest`: a file, in bytes.
+    """
+
+    carriers: Mapping[str, tuple[str, ...]]
+    defaults: Mapping[str, str | None]
+    tenants: tuple[accounts.Tenant, ...]
+    largest: int
 
 
 def enter(request: Request, on_fields: OnFields | None = None) -> str:
@@ -29,16 +47,37 @@ def enter(request: Request, on_fields: OnFields | None = None) -> str:
 
     What becomes of its rows is told by the job. `on_fields`: see `receiving.receive`.
     """
+    check()
     actor = auth.actor()
-    refused = permissions.check_upload(actor.tenant)
-    if refused is not None:
-        raise refuse_file(refused)
     job = str(uuid.uuid4())
     received = receive(request, storage.upload_key(job), get_settings().max_upload_bytes, on_fields)
     with entering(job):
         _enter(job, actor, received)
     announce(job)
     return job
+
+
+def check() -> None:
+    """Refuse who may not upload (R8, R9)."""
+    refused = permissions.check_upload(auth.actor().tenant)
+    if refused is not None:
+        raise refuse_file(refused)
+
+
+def offers() -> Offers:
+    """What the form of an upload has to choose from."""
+    actor = auth.actor()
+    with transaction() as connection:
+        own = tenants.one(connection, actor.tenant)
+        below = tenants.page(connection, actor, None, MOST_TENANTS)
+        carriers = {service: _names(scope.carriers_of(connection, actor.tenant, service)) for service in own.effective}
+    return Offers(carriers, own.effective, tuple(views.tenant(view) for view in below), get_settings().max_upload_bytes)
+
+
+def _names(carriers: list[tuple[str, int]]) -> tuple[str, ...]:
+    """Those by which a carrier can be chosen: not the names that two have."""
+    usable = unambiguous(carriers)
+    return tuple(sorted(name for name, _ in carriers if fold(name) in usable))
 
 
 def _enter(job: str, actor: Actor, received: Received) -> None:

@@ -23,6 +23,7 @@ from webhook.portal.forms import Form
 from webhook.portal.picking import Picker
 from webhook.portal.selection import Selection
 
+Options = list[tuple[str, str, str]]  # (value, label, hint)
 SERVICES = [
     ("voice", "Voice", "A PBX user’s Phone Number, or a trunk user’s Default DID"),
     ("forwarded", "Forwarded DID", "Trunk users only"),
@@ -146,12 +147,23 @@ def _take_page(form: Form, chosen: Selection) -> Any:  # noqa: ANN401 - a page, 
         number=number,
         why_not="" if number is None or can_take(number) else _why_not(number, "take-back"),
         goes_to="" if number is None else _above(number),
-        services=FROM_USERS if is_enterprise else FROM_ABOVE,
+        services=_takeable(number, FROM_USERS if is_enterprise else FROM_ABOVE),
         is_enterprise=is_enterprise,
         labels=LABELS,
         action=url_for("portal.take_back", **chosen.args()),
     )
     return page, int(form.status) if form.errors else 200
+
+
+def _takeable(number: api.Number | None, services: Options) -> Options:
+    """From whom numbers may be taken, for the page to ask; of one number only where there is something to choose."""
+    if number is None:
+        return services
+    has = {"voice": number.voice_user, "sms": number.sms_user}
+    from_users = [option for option in services if has.get(option[0]) is not None]
+    if auth.actor().tenant.kind is not TenantKind.ENTERPRISE:
+        return from_users  # while a user has it, it goes up from nobody (R19)
+    return services if len(from_users) > 1 else []
 
 
 def _above(number: api.Number) -> str:

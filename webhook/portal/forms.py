@@ -27,6 +27,7 @@ _WORDS = {
     "Field required": "Fill this in.",
     "Value error, ": "",
     "Input should be ": "This should be ",
+    "a valid integer, unable to parse string as an integer": "a whole number",
     "String should ": "This should ",
 }
 

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from schemas import report
+from schemas import report, results
 from schemas.codes import CATALOGUE, Code, Outcome
 from schemas.findings import Layout, outcome_mask
+from schemas.jobs import Tally
 from worker.infra import arrow, storage
 
 PORTION = 4096  # rows
@@ -30,24 +31,28 @@ class Tokens:
 class Published:
     """A report that is open for reading."""
 
-    def __init__(self, layout: Layout, cells: arrow.Batches, results: pa.Table) -> None:
+    def __init__(self, layout: Layout, cells: arrow.Batches, found: pa.Table) -> None:
         self._layout = layout
         self._cells = cells
-        self._results = results
+        self._results = found
+
+    def tally(self) -> Tally:
+        """The rows counted by outcome and code."""
+        return results.tally(self._results)
 
     def batches(self, outcomes: Outcomes) -> Iterator[tuple[pa.RecordBatch, pa.Table]]:
         """Cells and results, batch by batch, of the rows with one of the outcomes (None: of all)."""
         start = 0
         for batch in self._slices():
-            results = self._results.slice(start, batch.num_rows)
+            here = self._results.slice(start, batch.num_rows)
             start += batch.num_rows
             if outcomes is None:
-                yield batch, results
+                yield batch, here
                 continue
-            mask = pa.array(outcome_mask(results, outcomes))
+            mask = pa.array(outcome_mask(here, outcomes))
             kept = batch.filter(mask)
             if kept.num_rows:
-                yield kept, results.filter(mask)
+                yield kept, here.filter(mask)
 
     def _slices(self) -> Iterator[pa.RecordBatch]:
         """The rows in portions that are small even as Python objects, which JSON makes of them."""
@@ -86,8 +91,8 @@ def open_report(job: str, tokens: Tokens, layout: Layout, *, preview: bool = Fal
     `storage.MissingFileError` if it is not there (any more).
     """
     key = storage.preview_key(job, tokens.check) if preview else storage.results_key(job)
-    with arrow.batches(storage.rows_key(job, tokens.read)) as cells, arrow.batches(key) as results:
-        yield Published(layout, cells, results.table())
+    with arrow.batches(storage.rows_key(job, tokens.read)) as cells, arrow.batches(key) as found:
+        yield Published(layout, cells, found.table())
 
 
 def stream_report(

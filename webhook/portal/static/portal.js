@@ -102,6 +102,7 @@ document.addEventListener("click", (event) => {
 document.addEventListener("keydown", onKey);
 document.addEventListener("change", onTick);
 document.addEventListener("htmx:configRequest", (event) => (event.detail.headers["X-CSRF-Token"] = csrf()));
-document.addEventListener("htmx:responseError", () => toast("This did not work. Load the page again.", "error"));
+// What asks for itself again and again says nothing when it gets no answer once.
+document.addEventListener("htmx:responseError", (event) => event.target.matches("[data-live]") || toast("This did not work. Load the page again.", "error"));
 for (const box of document.querySelectorAll("[data-toast]")) hideLater(box);
 for (const zone of document.querySelectorAll("[data-drop]")) onDrop(zone);

@@ -1,0 +1,267 @@
+"""From a damaged spreadsheet to the inventory: choose, check, import, correct; and all that may happen on the way."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from playwright.sync_api import Page, expect
+
+from schemas import sample
+from tests import sheets
+from tests.browser.audits import NARROW
+from tests.browser.conftest import SignedIn
+from tests.browser.pages import Activity, JobPage, SignIn, Upload, fresh_numbers
+from tests.browser.watch import Watch
+from tests.door import REPORT_BOM
+from tests.service import Service, adds_up
+
+Audit = Callable[[Page], None]
+Shoot = Callable[[Page, str], None]
+
+
+def numbers(count: int, *more: list[str]) -> bytes:
+    """A CSV of so many new numbers, and more rows."""
+    return sheets.csv_bytes(
+        [sheets.HEADER, *(["1", one, "TRUE", "FALSE", "FALSE"] for one in fresh_numbers(count)), *more]
+    )
+
+
+def damaged_workbook(rows: int, seed: int) -> bytes:
+    """A workbook as people send it."""
+    table: list[list[sheets.Cell]] = [list(sheets.HEADER)]
+    for batch in sample.rows(rows, seed):
+        table += [list(row.values()) for row in batch.to_pylist()]
+    return sheets.xlsx_bytes(table)
+
+
+def saved(page: Page, link: str) -> bytes:
+    """The file behind a link."""
+    with page.expect_download() as download:
+        page.get_by_role("link", name=link).click()
+    return Path(download.value.path()).read_bytes()
+
+
+def test_a_damaged_workbook_is_checked_imported_and_mended(
+    site: Service, sign_in: SignedIn, audit: Audit, shoot: Shoot
+) -> None:
+    page = sign_in("Harbour")
+    form = Upload(page).open()
+    audit(page)
+    shoot(page, "upload")
+    job = form.upload(damaged_workbook(5_000, 2024), "order <b>42.xlsx")
+    expect(job.confirm).to_be_visible()
+    expect(job.verdict).to_contain_text(re.compile(r"[\d,]+ numbers can be imported, \d+ rows have errors"))
+    expect(page.get_by_role("heading", name="What is wrong, and how to correct it")).to_be_visible()
+    expect(page.get_by_role("cell", name="To be corrected:").first).to_be_visible()
+    expect(job.heading).to_have_text("Upload: order <b>42.xlsx")
+    audit(page)
+    shoot(page, "check")
+
+    job.is_imported()
+    client = site.client("Harbour")
+    done = client.job(job.id)
+    assert adds_up(done)
+    failed = done["counts"]["failed"]
+    expect(job.main).to_contain_text(f"{failed:,} failed = 5,000 rows")
+    expect(page.get_by_role("status").filter(has_text="has ended")).to_be_visible()
+    audit(page)
+    shoot(page, "result")
+
+    report = saved(page, "Failed rows (CSV)").decode().removeprefix(REPORT_BOM)
+    lines = list(csv.reader(io.StringIO(report, newline="")))
+    assert len(lines) == failed + 1
+    mended = [[*sheets.HEADER, *lines[0][5:]]]
+    for line, number in zip(lines[1:], fresh_numbers(failed), strict=True):
+        mended.append(["1", number, "TRUE", "FALSE", "FALSE", *line[5:]])
+    mended[1][1] = "later"
+    page.get_by_role("link", name="Upload corrected file").click()
+    expect(page.get_by_role("heading", name="Upload corrected file")).to_be_visible()
+    again = Upload(page).upload(sheets.csv_bytes(mended), "corrected.csv")
+    again.is_imported()
+    told = f"Of {failed:,} failed rows, {failed - 1:,} are mended, 1 open."
+    expect(again.main).to_contain_text(told)
+    page.get_by_role("link", name="First file").click()
+    expect(job.main).to_contain_text(told)
+
+    page.get_by_role("link", name="Undo ...").click()
+    audit(page)
+    page.get_by_role("button", name="Undo").click()
+    expect(job.heading).to_have_text("Undo")
+    expect(page.get_by_role("heading", name="Downloads")).to_be_visible()
+    expect(job.verdict).to_contain_text("put back")
+    Activity(page).open()
+    expect(page.get_by_role("link", name="Upload: corrected.csv")).to_be_visible()
+    audit(page)
+    shoot(page, "activity")
+
+
+def test_what_may_go_wrong_while_sending(site: Service, sign_in: SignedIn, watch: Watch, audit: Audit) -> None:
+    """Nothing of it loses the file or the choices."""
+    watch.allow("/uploads: net::|uploads/ready: net::|answer: 401 to GET .*/uploads/ready")
+    page = sign_in("Harbour")
+    form = Upload(page).open()
+    form.send.click()
+    form.expect_fault("Spreadsheet with the numbers", re.compile("Choose a file first."))
+    expect(form.summary).to_be_focused()
+    form.choose(sheets.PDF, "scan.pdf").send.click()
+    form.expect_fault("Spreadsheet with the numbers", re.compile("“scan.pdf” is not a spreadsheet."))
+    page.evaluate("() => { document.querySelector('form[data-upload]').dataset.largest = 100 }")
+    content = numbers(40)
+    form.choose(content).send.click()
+    form.expect_fault("Spreadsheet with the numbers", re.compile("up to 100 bytes are taken. Split the file."))
+    audit(page)
+    page.evaluate("() => { document.querySelector('form[data-upload]').dataset.largest = 1e9 }")
+    page.get_by_label("Voice Carrier Name").select_option("Harbour SIP")
+
+    page.context.set_offline(True)
+    form.send.click()
+    expect(form.state).to_contain_text("The connection broke.")
+    expect(page.get_by_role("button", name="Try again")).to_be_focused()
+    audit(page)
+    page.context.set_offline(False)
+    page.route("**/uploads", lambda route: route.abort("connectionreset"), times=1)
+    page.get_by_role("button", name="Try again").click()
+    expect(form.state).to_contain_text("The connection broke.")
+
+    page.context.clear_cookies()
+    page.get_by_role("button", name="Try again").click()
+    expect(form.state).to_contain_text("You are signed out.")
+    with page.context.expect_page() as opened:
+        page.get_by_role("link", name="Sign in (new tab)").click()
+    account = site.account("Harbour")
+    SignIn(opened.value).enter(account["email"], account["password"])
+    opened.value.wait_for_url("**/numbers")
+    page.get_by_role("button", name="Try again").click()
+    page.wait_for_url("**/jobs/*")
+    job = JobPage(page)
+    expect(job.confirm).to_have_text("Import 40 numbers")
+    expect(job.main).to_contain_text("Voice Carrier Harbour SIP: 40 numbers")
+
+
+def test_a_slow_upload_tells_how_far_it_is_and_can_be_cancelled(sign_in: SignedIn) -> None:
+    page = sign_in("Harbour")
+    network = page.context.new_cdp_session(page)
+    network.send("Network.enable")
+    slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 100_000}
+    form = Upload(page).open()
+    network.send("Network.emulateNetworkConditions", slow)
+    form.choose(b"Country Code,Phone Number,Voice,SMS\n" + b"1,2125550142,TRUE,FALSE\n" * 100_000, "large.csv")
+    form.send.click()
+    expect(form.state.get_by_role("progressbar")).to_be_visible()
+    expect(form.state).to_contain_text(re.compile(r"of 2\.3 MiB · \d+ % · about \d+ s left"))
+    form.state.get_by_role("button", name="Cancel").click()
+    expect(form.state).to_be_hidden()
+    expect(form.send).to_be_focused()
+    assert form.file.evaluate("input => input.files[0].name") == "large.csv"
+
+
+def test_by_keyboard_only_with_two_tabs_and_the_way_back(sign_in: SignedIn, audit: Audit) -> None:
+    page = sign_in("Harbour")
+    form = Upload(page).open()
+    form.tab_to(form.file)
+    with page.expect_file_chooser() as chooser:
+        page.keyboard.press("Space")
+    content = numbers(3, ["1", "ask Bob", "TRUE", "", ""])
+    chooser.value.set_files({"name": "three.csv", "mimeType": "text/csv", "buffer": content})
+    form.tab_to(form.send)
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/jobs/*")
+    job = JobPage(page)
+    expect(job.confirm).to_have_text("Import 3 numbers")
+
+    other = JobPage(page.context.new_page())
+    other.page.goto(page.url)
+    late = JobPage(page.context.new_page())
+    late.page.route("**/live?seen=review", lambda route: route.abort("aborted"))  # it has not heard of it yet
+    late.page.goto(page.url)
+    expect(late.confirm).to_be_visible()
+    job.tab_to(job.confirm)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Downloads")).to_be_visible()
+    expect(other.page.get_by_role("heading", name="Downloads")).to_be_visible()
+    late.confirm.click()
+    expect(late.confirmation("Nothing was done just now. It was confirmed already")).to_be_visible()
+    expect(late.main).to_contain_text("3 created + 1 failed = 4 rows")
+
+    page.go_back()
+    expect(form.send.or_(page.get_by_role("heading", name="Downloads"))).to_be_visible()
+    if form.send.count():
+        expect(form.state).to_be_hidden()
+        page.go_forward()
+    expect(job.main).to_contain_text("3 created + 1 failed = 4 rows")
+    expect(job.confirm).to_have_count(0)
+    Activity(page).open()
+    audit(page)
+
+
+def test_without_scripts(sign_in: SignedIn) -> None:
+    page = sign_in("Harbour", javascript=False, width=NARROW)
+    form = Upload(page).open()
+    form.send.click()
+    expect(form.summary).to_contain_text("No file was chosen. Choose one with Browse.")
+    form.choose(numbers(2, ["1", "ask Bob", "TRUE", "", ""]), "plain.csv")
+    page.get_by_label("Import nothing").check()
+    page.get_by_text("More options").click()
+    page.get_by_label("Header row").fill("first")
+    form.send.click()
+    form.expect_fault("Header row", re.compile("a whole number"))
+    expect(page.get_by_label("Import nothing")).to_be_checked()
+    page.get_by_label("Header row").fill("1")
+    page.get_by_label("Leave them out").check()
+    form.choose(numbers(2, ["1", "ask Bob", "TRUE", "", ""]), "plain.csv").send.click()
+    page.wait_for_url("**/jobs/*")
+    job = JobPage(page)
+    refresh = page.get_by_role("link", name="Refresh")
+
+    def until(shown: str) -> None:
+        for _ in range(200):
+            if shown in job.main.inner_text():
+                return
+            refresh.click()
+        raise AssertionError(f"{shown} did not come")
+
+    until("2 numbers can be imported, 1 row has errors")
+    job.confirm.click()
+    until("2 created + 1 failed = 3 rows")
+    page.get_by_label("Result").select_option("created")
+    page.get_by_role("button", name="Show", exact=True).click()
+    expect(job.rows).to_have_count(3)
+    page.get_by_role("link", name="Upload corrected file").click()
+    mended = Upload(page).choose(numbers(1), "mended.csv")
+    mended.send.click()
+    until("1 number can be imported")
+    job.confirm.click()
+    until("Of 1 failed row, 1 is mended, 0 open.")
+    page.get_by_role("link", name="Undo ...").click()
+    page.get_by_role("button", name="Undo 1 row").click()
+    expect(job.confirmation("The undo has begun.")).to_be_visible()
+    until("1 row put back")
+    Activity(page).open()
+    page.get_by_label("Action").select_option("undo")
+    page.get_by_role("button", name="Show", exact=True).click()
+    expect(job.main).not_to_contain_text("plain.csv")
+
+
+def test_an_enterprise_uploads_only_if_it_may(sign_in: SignedIn, audit: Audit) -> None:
+    """R9: Allow External Numbers is on for Ashford Clinics and off for Brightwater Hotels."""
+    page = sign_in("Ashford")
+    job = Upload(page).open().upload(numbers(2), "own.csv")
+    expect(job.confirm).to_have_text("Import 2 numbers")
+    above = sign_in("Harbour")
+    above.goto(f"/jobs/{job.id}")
+    expect(above.get_by_text("This belongs to Ashford Clinics.")).to_be_visible()
+    expect(JobPage(above).confirm).to_have_count(0)
+    page.get_by_role("button", name="Cancel").click()
+    expect(job.verdict).to_have_text("Stopped before anything was written")
+    audit(page)
+    refused = sign_in("Brightwater")
+    Activity(refused).open()
+    expect(refused.get_by_role("link", name="Upload Phone Numbers")).to_have_count(0)
+    audit(refused)
+    refused.goto("/uploads/new")
+    expect(refused.get_by_text("Ask your reseller to switch on Allow External Numbers.")).to_be_visible()
+    audit(refused)

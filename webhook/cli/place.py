@@ -1,0 +1,129 @@
+"""Where the service is and who asks: options, `--demo`, a profile of the configuration file, the environment.
+
+What was typed comes first, then the environment, then the profile used when none is named.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import click
+from click.core import ParameterSource
+
+from webhook.cli import DEFAULT_URL
+from webhook.cli.config import DEFAULT_PROFILE, config_path, read_profile
+from webhook.cli.console import safe
+
+_NAMES = ("url", "token", "demo", "profile")
+
+
+@dataclass(frozen=True)
+class Place:
+    """`spoken` is how the user named the service, to be repeated in hints; a token is never repeated.
+
+    `withheld` says why a token that was found is not sent; empty if none was held back.
+    """
+
+    url: str
+    token: str | None
+    spoken: str = ""
+    withheld: str = ""
+
+
+@dataclass(frozen=True)
+class _Source:
+    url: str | None = None
+    token: str | None = None
+    profile: str = ""
+
+
+def find_place(root: click.Context, own: Mapping[str, str | None]) -> Place:
+    """The place that a command is to ask; `own` are its own options, which win over those before the command."""
+    typed = {name: own.get(name) or typed_before(root, name) for name in _NAMES}
+    if typed["demo"] and typed["profile"]:
+        raise click.UsageError("--demo and --profile both name the service: give one of them.")
+    url = token = None
+    withheld = ""
+    for look in _sources(root, typed):
+        if url and token:
+            break
+        source = look()
+        url = url or source.url
+        if source.token and not token:
+            # A profile's token is for the profile's service: another one must not see it.
+            if source.profile and source.url and _bare(source.url) != _bare(url or ""):
+                withheld = f"The token of profile {safe(source.profile)} was not sent: it is for {safe(source.url)}."
+            else:
+                token = source.token
+    return Place(check_url(url or DEFAULT_URL), check_token(token), _spoken(typed), "" if token else withheld)
+
+
+def typed_before(root: click.Context, name: str) -> str | None:
+    """An option typed before the command; None for one that only the environment gives."""
+    typed = root.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    return root.params.get(name) if typed else None
+
+
+def check_url(url: str) -> str:
+    """The URL without a slash at its end; a usage error if it can be none."""
+    try:
+        parts = urlsplit(url)
+        is_whole = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0 and url.isprintable()
+    except ValueError:  # no number is the port, or a bracket is open
+        is_whole = False
+    if not is_whole:
+        raise click.UsageError(f"The URL must begin with http:// or https:// and name a host: {safe(url)}")
+    return url.rstrip("/")
+
+
+def check_token(token: str | None) -> str | None:
+    """The token, if it can be sent in a header; else a usage error."""
+    if token and not (token.isascii() and token.isprintable() and " " not in token):
+        raise click.UsageError("The token holds characters that no token has.")
+    return token or None
+
+
+def _sources(root: click.Context, typed: Mapping[str, str | None]) -> list[Callable[[], _Source]]:
+    """What may name the service, the first to be heard first; files are read only when it is their turn."""
+    path, usual = config_path(root.params.get("config")), root.params.get("profile")
+    looks = [lambda: _Source(typed["url"], typed["token"])]
+    if demo := typed["demo"]:
+        looks.append(lambda: _from_demo(Path(demo)))
+    if named := typed["profile"]:
+        looks.append(lambda: _from_profile(path, named, is_named=True))
+    looks.append(lambda: _Source(root.params.get("url"), root.params.get("token")))
+    if not (demo or named):
+        looks.append(lambda: _from_profile(path, usual or DEFAULT_PROFILE, is_named=bool(usual)))
+    return looks
+
+
+def _from_profile(path: Path, name: str, *, is_named: bool) -> _Source:
+    profile = read_profile(path, name, is_named=is_named)
+    return _Source(profile.url, profile.token, name)
+
+
+def _bare(url: str) -> str:
+    return url.rstrip("/").casefold()
+
+
+def _spoken(typed: Mapping[str, str | None]) -> str:
+    named = "".join(f" --{name} {shlex.quote(typed[name] or '')}" for name in ("url", "demo", "profile") if typed[name])
+    return named + (" --token TOKEN" if typed["token"] else "")
+
+
+def _from_demo(folder: Path) -> _Source:
+    """URL and the first reseller's token, as `numberyard up --demo` wrote them."""
+    path = folder / "demo.json"
+    try:
+        demo = json.loads(path.read_text(encoding="utf-8"))
+        reseller = next(account for account in demo["accounts"] if account["kind"] == "reseller")
+        return _Source(str(demo["url"]), str(reseller["token"]))
+    except FileNotFoundError:
+        raise click.UsageError(f"{path} is not there; `numberyard up --demo` writes it.") from None
+    except (OSError, ValueError, KeyError, TypeError, StopIteration) as error:
+        raise click.UsageError(f"{path} is not what `numberyard up --demo` writes.") from error

@@ -1,0 +1,101 @@
+"""What people who look at a job are told beside its body: why rows ended so, its columns, who decides about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from schemas import api, permissions
+from schemas.codes import CATALOGUE, Code, Outcome
+from schemas.findings import Layout
+from schemas.jobs import JobOptions, Tally
+from schemas.problems import RequestCode
+from webhook import auth, views
+from webhook.operations.jobs import find, is_reviewed, tokens_of
+from worker.infra import scope
+from worker.infra.db import transaction
+from worker.infra.job_views import JobView
+from worker.infra.published import open_report
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Rows that ended alike: how, why, how many, and the first of them by the spreadsheet's own row number."""
+
+    outcome: Outcome
+    code: Code
+    count: int
+    first_row: int
+
+
+@dataclass(frozen=True)
+class Look:
+    """A job as it is looked at.
+
+    `causes`: most frequent first; under review, of what would become of the rows. `layout`: the file's columns, if its
+    rows can be shown, which they no longer can where `is_expired`. `refused`: why the actor may not decide about it
+    (R1), None if it may.
+    """
+
+    job: api.Job
+    causes: tuple[Cause, ...]
+    layout: Layout | None
+    is_expired: bool
+    refused: RequestCode | None
+
+
+def look(job_id: str) -> Look:
+    """The job of this id, if the actor sees it."""
+    view = find(job_id)
+    there = views.has_report(view.row)
+    layout = Layout.from_json(view.row.file_facts) if there else None
+    with transaction() as connection:
+        owner = scope.tenant_by_id(connection, view.row.tenant_id)
+    refused = permissions.check_control(auth.actor().tenant, owner)
+    causes = _causes(_tally(job_id, view, layout))
+    return Look(views.job(view), causes, layout, views.had_report(view.row) and not there, refused)
+
+
+def chosen(job_id: str) -> api.UploadForm:
+    """What was chosen beside a file, so that another can be sent like it. What is gone since is left out."""
+    actor = auth.actor()
+    options = JobOptions.from_json(find(job_id).row.options)
+    with transaction() as connection:
+        voice = _carrier(connection, "voice", options.voice_carrier_id)
+        sms = _carrier(connection, "sms", options.sms_carrier_id)
+        below = {} if options.target_id is None else scope.tenants_by_id(connection, [options.target_id])
+    target = below.get(options.target_id or 0)
+    is_mine = target is not None and permissions.check_target(actor.tenant, target) is None
+    return api.UploadForm(
+        voice_carrier=voice,
+        sms_carrier_profile=sms,
+        assign_to=target.public_id if target is not None and is_mine else None,
+        mode=options.mode.value,
+        on_error=options.on_error.value,
+        on_existing=options.on_existing.value,
+        accept=options.accept.value,
+        delimiter=options.delimiter,
+        encoding=options.encoding,
+        sheet=options.sheet,
+        header_row=options.header_row,
+    )
+
+
+def _tally(job_id: str, view: JobView, layout: Layout | None) -> Tally:
+    """The job's own; under review, of the rows as they would be, which only the files tell by their codes."""
+    if layout is None or not is_reviewed(view):
+        return view.tally
+    with open_report(job_id, tokens_of(view), layout, preview=True) as published:
+        return published.tally()
+
+
+def _causes(tally: Tally) -> tuple[Cause, ...]:
+    found = [Cause(outcome, code, seen.count, seen.first_row) for (outcome, code), seen in tally.results.items()]
+    return tuple(sorted(found, key=lambda cause: (-cause.count, CATALOGUE[cause.code].number)))
+
+
+def _carrier(connection: sa.Connection, service: str, carrier_id: int | None) -> str | None:
+    """The name of a carrier, if the actor may use it (R7)."""
+    usable = scope.carriers_of(connection, auth.actor().tenant, service)
+    return next((name for name, found in usable if found == carrier_id), None)

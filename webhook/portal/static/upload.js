@@ -1,0 +1,214 @@
+// Sends an upload with progress, and says plainly what happened when it could not: the connection broke, the session
+// ended, the file is too large or of another kind. File and choices stay on the page, so it can be sent again.
+
+const form = document.querySelector("form[data-upload]");
+const part = (name) => document.getElementById(`sending${name}`);
+const [box, title, bar, text, again, signIn, cancel] = ["", "-title", "-bar", "-text", "-again", "-sign-in", "-cancel"].map(part);
+const problem = document.getElementById("upload-problem");
+const key = form.elements.namedItem("upload_key");
+const input = form.elements.namedItem("file");
+const submit = form.querySelector('button[type="submit"]');
+const UNITS = ["bytes", "KiB", "MiB", "GiB"];
+let request = null;
+
+function size(bytes) {
+  let unit = 0;
+  while (bytes >= 1000 && unit < UNITS.length - 1) {
+    bytes /= 1024;
+    unit += 1;
+  }
+  return `${bytes.toLocaleString("en", { maximumFractionDigits: unit && bytes < 100 ? 1 : 0 })} ${UNITS[unit]}`;
+}
+
+function time(seconds) {
+  if (seconds < 60) return `${Math.max(1, Math.ceil(seconds))} s`;
+  return seconds < 3600 ? `${Math.ceil(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`;
+}
+
+/** Another request, another key: what was sent before must not be taken for it. */
+function newKey() {
+  key.value = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+function fields() {
+  return [...form.elements].filter((one) => one.name);
+}
+
+/** What is wrong with the form, above it, each fault with a link to its field. `faults`: [name, message] pairs. */
+function refuse(faults) {
+  forgive();
+  const heading = document.createElement("h2");
+  heading.textContent = "Please look at this again";
+  const list = document.createElement("ul");
+  faults.forEach(([name, message], number) => {
+    const item = document.createElement("li");
+    item.id = `fault-${number}`;
+    const field = fields().find((one) => one.name === name);
+    const label = field?.id && document.querySelector(`label[for="${field.id}"]`);
+    if (label) {
+      const link = document.createElement("a");
+      link.href = `#${field.id}`;
+      link.textContent = label.firstChild.textContent.trim();
+      item.append(link, `: ${message}`);
+      field.setAttribute("aria-invalid", "true");
+      field.dataset.described = field.getAttribute("aria-describedby") ?? "";
+      field.setAttribute("aria-describedby", `${item.id} ${field.dataset.described}`.trim());
+      const closed = field.closest("details:not([open])");
+      if (closed) closed.open = true;
+    } else item.append(message);
+    list.append(item);
+  });
+  problem.replaceChildren(heading, list);
+  problem.hidden = false;
+  problem.focus();
+}
+
+function forgive() {
+  problem.hidden = true;
+  for (const field of fields()) {
+    if (field.dataset.described === undefined) continue;
+    field.removeAttribute("aria-invalid");
+    field.setAttribute("aria-describedby", field.dataset.described);
+    if (!field.dataset.described) field.removeAttribute("aria-describedby");
+    delete field.dataset.described;
+  }
+}
+
+/** Before a byte is sent: what need not be tried. */
+function fault(file) {
+  if (!file) return "Choose a file first.";
+  if (!file.size) return `“${file.name}” is empty. Choose another file.`;
+  const largest = Number(form.dataset.largest);
+  if (file.size > largest) return `“${file.name}” has ${size(file.size)}; up to ${size(largest)} are taken. Split the file.`;
+  const name = file.name.toLowerCase();
+  const known = form.dataset.endings.split(" ").some((ending) => name.endsWith(ending));
+  if (!known && name.includes(".")) return `“${file.name}” is not a spreadsheet. Save it as .xlsx or .csv and choose that.`;
+  return "";
+}
+
+/** Show where it stands. state: sending, arrived, broken, signed-out. */
+function show(state, words, more = "") {
+  box.hidden = false;
+  box.dataset.state = state;
+  const busy = state === "sending" || state === "arrived";
+  title.textContent = words;
+  text.textContent = more;
+  bar.hidden = !busy;
+  again.hidden = busy;
+  signIn.hidden = state !== "signed-out";
+  cancel.hidden = state === "arrived";
+  cancel.firstElementChild.textContent = busy ? "Cancel" : "Close";
+  submit.disabled = true;
+}
+
+function hide() {
+  box.hidden = true;
+  submit.disabled = false;
+}
+
+/** Whether the service can be reached and knows us: the form's token as it is now, or what to tell instead. */
+async function ready() {
+  let answer;
+  try {
+    answer = await fetch(form.dataset.upload, { headers: { Accept: "application/json" }, cache: "no-store" });
+  } catch {
+    return { broken: true };
+  }
+  if (answer.status === 401) return { signedOut: true };
+  const body = await answer.json().catch(() => null);
+  if (!answer.ok) return { refused: body };
+  return { token: body.csrf_token };
+}
+
+function tell(state) {
+  if (state.signedOut) {
+    show("signed-out", "You are signed out.", "Sign in in a new tab, come back here and press Try again. Your file and your choices are still here.");
+    signIn.focus();
+  } else if (state.refused) {
+    hide();
+    refuse([["", [state.refused?.detail, state.refused?.fix].filter(Boolean).join(" ") || "This did not work. Try again."]]);
+  } else {
+    show("broken", "The connection broke.", "Nothing was imported. Check your network, then press Try again. Your file and your choices are still here.");
+    again.focus();
+  }
+}
+
+async function send() {
+  forgive();
+  const wrong = fault(input.files[0]);
+  if (wrong) {
+    refuse([["file", wrong]]);
+    return;
+  }
+  show("sending", `Uploading ${input.files[0].name}`, "Connecting ...");
+  bar.value = 0;
+  box.scrollIntoView({ block: "nearest" });
+  cancel.focus();
+  const state = await ready();
+  if (box.hidden) return; // cancelled meanwhile
+  if (state.token === undefined) tell(state);
+  else transfer(state.token);
+}
+
+function transfer(token) {
+  const began = performance.now();
+  request = new XMLHttpRequest();
+  request.open("POST", form.action);
+  request.setRequestHeader("Accept", "application/json");
+  request.setRequestHeader("X-CSRF-Token", token);
+  request.responseType = "json";
+  request.upload.addEventListener("progress", ({ loaded, total }) => {
+    const share = total ? loaded / total : 0;
+    const seconds = (performance.now() - began) / 1000;
+    const left = share > 0.02 && seconds > 1 ? ` · about ${time((seconds / share) * (1 - share))} left` : "";
+    bar.value = 100 * share;
+    text.textContent = `${size(loaded)} of ${size(total)} · ${Math.floor(100 * share)} %${left}`;
+  });
+  request.upload.addEventListener("load", () => show("arrived", "The file has arrived.", "One moment ..."));
+  request.addEventListener("load", answered);
+  request.addEventListener("error", lost);
+  request.send(new FormData(form));
+}
+
+function answered() {
+  const { status, response } = request;
+  if (status === 201) {
+    location.assign(response.location);
+    return;
+  }
+  if (status === 401) tell({ signedOut: true });
+  else if (status >= 500 || status === 0) lost();
+  else {
+    hide();
+    const whole = [response?.detail, response?.fix].filter(Boolean).join(" ") || "This did not work. Try again.";
+    refuse((response?.errors ?? [{ field: "", message: whole }]).map((one) => [one.field, one.message]));
+  }
+}
+
+/** No answer came. What is the matter is asked: the service may have refused before it had taken in the whole file. */
+async function lost() {
+  const state = await ready();
+  if (!box.hidden) tell(state);
+}
+
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  send();
+});
+form.addEventListener("change", newKey);
+input.addEventListener("change", () => {
+  const [file] = input.files;
+  if (file) form.querySelector("[data-drop-words]").textContent = `${file.name} (${size(file.size)})`;
+});
+again.addEventListener("click", send);
+cancel.addEventListener("click", () => {
+  request?.abort();
+  request = null;
+  hide();
+  submit.focus();
+});
+// A page that the browser kept, with its old key and its box, begins anew.
+addEventListener("pageshow", (event) => event.persisted && location.reload());
+addEventListener("beforeunload", (event) => {
+  if (!box.hidden && box.dataset.state === "sending") event.preventDefault();
+});
