@@ -386,6 +386,9 @@ class NumbersFilter(BaseModel):
     tenant_id: str | None = Field(None, max_length=LONGEST)
     user_id: str | None = Field(None, max_length=LONGEST)
     uploaded_by: str | None = Field(None, max_length=LONGEST, description="The id of the tenant that uploaded it")
+    free_for: Literal["voice", "sms"] | None = Field(
+        None, description="Numbers that can be given to a user: with this capability, and nobody has them for it"
+    )
 
 
 class NumbersQuery(NumbersFilter):

@@ -27,6 +27,7 @@ class NumberFilter:
     tenant_id: str | None = None
     user_id: str | None = None
     uploaded_by: str | None = None
+    free_for: str | None = None
     after: int | None = None
 
 
@@ -109,6 +110,8 @@ def conditions(wanted: NumberFilter) -> list[sa.ColumnElement[bool]]:
     if wanted.user_id is not None:
         one = sa.select(users.c.id).where(scope.has_public_id(users, wanted.user_id))
         found.append(number.voice_user_id.in_(one) | number.sms_user_id.in_(one))
+    if wanted.free_for is not None:  # R20: a service needs the capability, and a number serves one user for it
+        found += [number[wanted.free_for], number[f"{wanted.free_for}_user_id"].is_(None)]
     return found
 
 

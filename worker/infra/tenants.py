@@ -38,10 +38,23 @@ class TenantView:
     effective: Mapping[str, str | None]
 
 
-def page(connection: sa.Connection, actor: Actor, cursor: str | None, limit: int) -> list[TenantView]:
+@dataclass(frozen=True)
+class TenantFilter:
+    """Which tenants; None does not narrow. `q` is any part of the name."""
+
+    kind: str | None = None
+    q: str | None = None
+
+
+EVERY = TenantFilter()
+
+
+def page(
+    connection: sa.Connection, actor: Actor, cursor: str | None, limit: int, wanted: TenantFilter = EVERY
+) -> list[TenantView]:
     """Up to `limit` tenants, oldest first, made after the one whose public id is `cursor`."""
     seen = scope.below(actor.tenant)
-    query = _select().where(seen).order_by(tenants.c.id).limit(limit)
+    query = _select().where(seen, *_conditions(wanted)).order_by(tenants.c.id).limit(limit)
     if cursor is not None:
         query = query.where(scope.after(tenants, seen, cursor))
     return _views(connection, connection.execute(query).all())
@@ -114,6 +127,15 @@ def remove(connection: sa.Connection, tenant: Tenant) -> None:
         if isinstance(error.orig, ForeignKeyViolation):
             raise StillUsedError from error
         raise
+
+
+def _conditions(wanted: TenantFilter) -> list[sa.ColumnElement[bool]]:
+    found: list[sa.ColumnElement[bool]] = []
+    if wanted.kind is not None:
+        found.append(tenants.c.kind == wanted.kind)
+    if wanted.q is not None:
+        found.append(sa.func.lower(tenants.c.name).contains(wanted.q.strip().lower(), autoescape=True))
+    return found
 
 
 def _select() -> sa.Select[Any]:
