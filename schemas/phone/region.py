@@ -64,6 +64,11 @@ def _calling_codes() -> NDArray[np.int16]:
     return table
 
 
+def area_codes_of(region: str) -> list[int]:
+    """The area codes of a region of the North American plan; those of nobody count as the main region's."""
+    return [int(area) for area in np.flatnonzero(_by_area_code() == _INDEX[region])]
+
+
 @lru_cache(maxsize=1)
 def _by_area_code() -> NDArray[np.int16]:
     """Region by NANP area code, asked of the library with one number each."""
@@ -88,11 +93,16 @@ def _by_patterns(e164: NDArray[np.int64], code_length: int, regions: tuple[str, 
 
 @lru_cache(maxsize=64)
 def _pattern(region: str) -> str:
+    return f"^(?:{claim_of(region)})$"
+
+
+def claim_of(region: str) -> str:
+    """The expression of the national numbers that a region of a shared calling code claims as a whole."""
     metadata = PhoneMetadata.metadata_for_region(region)
     if metadata is None:
         raise LookupError(region)
     if metadata.leading_digits:
-        return f"^(?:{metadata.leading_digits})"
+        return rf"(?:{metadata.leading_digits})\d{{0,17}}"
     kinds = (
         "fixed_line",
         "mobile",
@@ -108,4 +118,4 @@ def _pattern(region: str) -> str:
     patterns = [
         getattr(metadata, kind).national_number_pattern for kind in kinds if getattr(metadata, kind) is not None
     ]
-    return "^(?:" + "|".join(f"(?:{pattern})" for pattern in patterns if pattern) + ")$"
+    return "|".join(f"(?:{pattern})" for pattern in patterns if pattern)
