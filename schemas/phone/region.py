@@ -49,6 +49,16 @@ def _calling_code(e164: NDArray[np.int64]) -> NDArray[np.int16]:
     return found
 
 
+def calling_code_digits() -> list[int]:
+    """How many digits the calling code has, by a number's first three digits from 001 on; 3 where there is none."""
+    return [len(str(code)) if code else 3 for code in _calling_codes()[1:].tolist()]
+
+
+def calling_code_of(e164: int) -> int:
+    """The calling code of a number of seven digits or more; 0 where no country has it."""
+    return int(_calling_codes()[int(str(e164)[:3])])
+
+
 def names(places: NDArray[np.int16]) -> pa.StringArray:
     """Places in `REGIONS` as text."""
     return pa.DictionaryArray.from_arrays(pa.array(places), pa.array(REGIONS)).cast(pa.string())

@@ -20,6 +20,8 @@ from schemas.phone.pattern import Program, UnsupportedPattern
 
 Span = tuple[int, int]
 
+EVERY: Span = (0, 10**16)
+
 _DEPTH = 5  # digits that tell the regions of a calling code apart, as far as digits can
 _NOT_DIGITS = re.compile(r"\D")
 _IN_BRACKETS = re.compile(r"\(\s*0\s*\)")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import psycopg
@@ -39,7 +40,7 @@ PLANS: Sequence[tuple[tuple[int, ...], int, float]] = (
         )
     ),
 )
-RARE = 4_414_810_000_00  # Guernsey's, of which there are `FEW`
+RARE = 441_481_250_000  # Guernsey's, of which there are `FEW`
 _TENANT = "INSERT INTO tenants (parent_id, path, kind, name) VALUES (%s, '{}', %s, %s) RETURNING id"
 
 
@@ -110,10 +111,11 @@ def _made(connection: psycopg.Connection, statement: str, *values: object) -> in
 def _shares(count: int) -> NDArray[np.float64]:
     """Shares of one, each smaller than the one before."""
     weights = 1 / np.arange(2, count + 2)
-    return weights / weights.sum()
+    shares: NDArray[np.float64] = weights / weights.sum()
+    return shares
 
 
-def _columns(rng: np.random.Generator, count: int, tree: Stocked) -> dict[str, NDArray[np.generic]]:
+def _columns(rng: np.random.Generator, count: int, tree: Stocked) -> dict[str, NDArray[Any]]:
     """The numbers in the order in which they came: file after file, each ascending."""
     e164 = rng.permutation(_numbers(rng, count))
     files = np.arange(len(e164)) // FILE_ROWS
@@ -122,7 +124,7 @@ def _columns(rng: np.random.Generator, count: int, tree: Stocked) -> dict[str, N
     by_master = rng.random(many) < 0.15
     reseller = rng.choice(RESELLERS, many, p=_shares(RESELLERS))
     uploader = np.where(by_master, tree.master, np.array(tree.resellers)[reseller])[files]
-    columns: dict[str, NDArray[np.generic]] = {"e164": e164, "uploader_id": uploader}
+    columns: dict[str, NDArray[Any]] = {"e164": e164, "uploader_id": uploader}
     columns["holder_id"] = holder = _holders(rng, tree, uploader, reseller[files])
     voice, sms, fax = (rng.random(len(e164)) < share for share in (0.9, 0.4, 0.005))
     voice |= ~sms & ~fax
@@ -159,7 +161,7 @@ def _holders(rng: np.random.Generator, tree: Stocked, uploader: Ints, reseller: 
 
 
 def _carriers(rng: np.random.Generator, tree: Stocked, service: str, owner: Ints, files: Ints) -> Ints:
-    """One carrier for most of a file: usually one of the master's (the first few by far the most), or the reseller's."""
+    """One carrier for most of a file: usually one of the master's (a few by far the most), or the reseller's."""
     common = np.array([tree.carriers[f"Master {service} {place}"] for place in range(6)])
     own = np.array([tree.carriers[f"Own {service} {place}"] for place in range(RESELLERS)])
     of_file = rng.choice(common, int(files[-1]) + 1, p=_shares(6))[files]
@@ -167,7 +169,7 @@ def _carriers(rng: np.random.Generator, tree: Stocked, service: str, owner: Ints
     return np.where(is_own, own[owner], of_file)
 
 
-def _few(columns: dict[str, NDArray[np.generic]], tree: Stocked) -> None:
+def _few(columns: dict[str, NDArray[Any]], tree: Stocked) -> None:
     """`FEW` numbers far down the list with a carrier, and of an enterprise, that hardly anybody has."""
     place = np.argsort(columns["e164"], kind="stable")[-FEW * 1000 :: 1000]
     columns["voice"][place] = True
@@ -177,7 +179,7 @@ def _few(columns: dict[str, NDArray[np.generic]], tree: Stocked) -> None:
         columns[name][place] = tree.enterprises[last][-1]
 
 
-def _copy(connection: psycopg.Connection, part: dict[str, NDArray[np.generic]]) -> None:
+def _copy(connection: psycopg.Connection, part: dict[str, NDArray[Any]]) -> None:
     e164 = part["e164"]
     fields = {
         "e164": binary.bigints(e164),
@@ -193,7 +195,7 @@ def _copy(connection: psycopg.Connection, part: dict[str, NDArray[np.generic]]) 
         copy.write(binary.copy_rows(list(fields.values())))
 
 
-def _users(connection: psycopg.Connection, columns: dict[str, NDArray[np.generic]]) -> None:
+def _users(connection: psycopg.Connection, columns: dict[str, NDArray[Any]]) -> None:
     """A user for about every ten numbers of an enterprise; half of what enterprises have is a user's."""
     holders, counts = np.unique(columns["holder_id"], return_counts=True)
     connection.execute("CREATE TEMP TABLE homes (tenant_id int PRIMARY KEY, wanted int)")
@@ -203,7 +205,7 @@ def _users(connection: psycopg.Connection, columns: dict[str, NDArray[np.generic
     connection.execute("""
         INSERT INTO users (tenant_id, kind, name, email)
         SELECT tenant_id, CASE WHEN n % 10 = 0 THEN 'trunk' ELSE 'pbx' END,
-            (ARRAY['Ann','Ben','Cora','Dan','Eve','Finn','Gina','Hugo','Ida','Jon'])[1 + n % 10] || ' ' || 'Miller' || n,
+            (ARRAY['Ann','Ben','Cora','Dan','Eve','Finn','Gina','Hugo','Ida','Jon'])[1 + n % 10] || ' Miller' || n,
             'user' || n || '@t' || tenant_id || '.example'
         FROM homes, generate_series(1, wanted) AS n ORDER BY tenant_id, n""")
     connection.execute("""

@@ -55,5 +55,4 @@ def show(e164: str) -> Response:
 
 def filter_of(query: api.NumbersFilter) -> NumberFilter:
     """Which numbers, from what a query or a body says."""
-    digits = None if query.q is None else _NOT_DIGITS.sub("", query.q)
-    return NumberFilter(digits=digits, **query.model_dump(include=set(api.NumbersFilter.model_fields) - {"q"}))
+    return NumberFilter(**query.model_dump(include=set(api.NumbersFilter.model_fields)))

@@ -10,7 +10,7 @@ down_revision = "0010"
 branch_labels = None
 depends_on = None
 
-UNASSIGNED = "holder_id = uploader_id AND voice_user_id IS NULL AND sms_user_id IS NULL"
+UNASSIGNED = "(holder_id = uploader_id) IS TRUE AND voice_user_id IS NULL AND sms_user_id IS NULL"
 ASSIGNED = "holder_id <> uploader_id OR voice_user_id IS NOT NULL OR sms_user_id IS NOT NULL"
 KIND = f"({UNASSIGNED}), voice, sms, fax, coalesce(voice_carrier_id, 0), coalesce(sms_carrier_id, 0), e164"
 BESIDE = ["voice_carrier_id", "sms_carrier_id", "voice", "sms", "fax"]
