@@ -117,7 +117,8 @@ def _of_region(name: str) -> tuple[Span, ...]:
             # It has all that no other claims, and may share the rest.
             found += beginning_with(str(code))
         else:
-            lengths = {len(str(code)) + length for length in metadata_of(code, name).general_desc.possible_length}
+            general = metadata_of(code, name).general_desc
+            lengths = {len(str(code)) + length for length in (general.possible_length if general else ())}
             begins = (span for begin in _claimed(name) for span in beginning_with(f"{code}{begin}"))
             found += (span for span in begins if len(str(span[0])) in lengths)
     return tuple(joined(found))

@@ -5,11 +5,13 @@ A block is all numbers of one calling code and one length. It is told of the who
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import sqlalchemy as sa
 
 from schemas.phone import region
 from schemas.phone.spans import Span
-from worker.infra.number_groups import NUMBER
+from worker.infra.number_groups import NUMBER, rows
 
 
 def occupied(connection: sa.Connection) -> list[Span]:
@@ -22,6 +24,14 @@ def occupied(connection: sa.Connection) -> list[Span]:
     every = block.union_all(sa.select(low, low + size - 1).select_from(block.join(found, sa.true())))
     query = sa.select(every).where(every.c.high > 0).order_by(every.c.low)
     return [(row.low, row.high) for row in connection.execute(query)]
+
+
+def inhabited(connection: sa.Connection, spans: Sequence[Span]) -> list[Span]:
+    """Those of some spans, ascending, in which anybody has numbers."""
+    given = rows(sa.BigInteger, low=[low for low, _ in spans], high=[high for _, high in spans])
+    some = sa.select(sa.literal(1)).where(NUMBER.e164.between(given.c.low, given.c.high)).order_by(NUMBER.e164).limit(1)
+    query = sa.select(given).select_from(given.join(some.lateral(), sa.true())).order_by(given.c.low)
+    return [(row.low, row.high) for row in connection.execute(query)] if spans else []
 
 
 def _size(e164: sa.ColumnElement[int]) -> sa.ColumnElement[int]:

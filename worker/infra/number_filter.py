@@ -93,8 +93,8 @@ def _holders(connection: sa.Connection, actor: Actor, asked: NumberFilter) -> Ho
     if asked.uploaded_by is None:
         return [(row.id, row.path) for row in rows]
     named = sa.select(tenants.c.id).where(scope.has_public_id(tenants, asked.uploaded_by))
-    uploader = connection.execute(named).scalar_one_or_none()
-    return [(row.id, [uploader]) for row in rows if uploader in row.path]
+    found = set(connection.execute(named).scalars())
+    return [(row.id, sorted(found.intersection(row.path))) for row in rows if not found.isdisjoint(row.path)]
 
 
 def _spans(connection: sa.Connection, asked: NumberFilter) -> Sequence[Span]:
@@ -109,7 +109,7 @@ def _spans(connection: sa.Connection, asked: NumberFilter) -> Sequence[Span]:
     if typed is not None:
         codes = {region.calling_code_of(low) for low, _ in blocks} - {0}
         found = spans.common(found, spans.typed(typed, codes))
-    return spans.common(found, blocks)
+    return number_blocks.inhabited(connection, spans.common(found, blocks))
 
 
 def _carriers(connection: sa.Connection, name: str) -> list[int]:

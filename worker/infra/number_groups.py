@@ -40,7 +40,7 @@ def all_numbers() -> Groups:
     return Groups(None, ())
 
 
-def of_holders(holders: Holders, is_unassigned: bool | None = None) -> list[Groups]:
+def of_holders(holders: Holders, *, is_unassigned: bool | None = None) -> list[Groups]:
     """The numbers of some holders: those unassigned, those assigned, or both.
 
     What is unassigned is held by its uploader. What is assigned stands by holder and uploader, who is always of the

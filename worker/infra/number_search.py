@@ -45,8 +45,9 @@ def matching(connection: sa.Connection, wanted: Wanted, first: int | None = None
 def _in_one_stretch(wanted: Wanted, groups: Sequence[Groups]) -> list[Groups]:
     """Each group from the first span to the last, and whatever is between them left out number by number."""
     text = ",".join(f"[{low},{high}]" for low, high in wanted.spans)
-    spans = sa.cast(sa.literal(f"{{{text}}}", sa.Text), INT8MULTIRANGE)
-    return [one.narrowed([spans.contains(NUMBER.e164)]) for one in groups]
+    # Selected, so that it is read once and not for every number.
+    spans = sa.select(sa.cast(sa.literal(f"{{{text}}}", sa.Text), INT8MULTIRANGE)).scalar_subquery()
+    return [one.narrowed([spans.op("@>")(NUMBER.e164)]) for one in groups]
 
 
 def kinds(connection: sa.Connection) -> Sequence[sa.Row[Any]]:
@@ -58,7 +59,7 @@ def _groups(connection: sa.Connection, wanted: Wanted) -> list[Groups]:
     if wanted.users is not None:
         return [_of_users(wanted)]
     if wanted.holders is not None:
-        found = of_holders(wanted.holders, wanted.is_unassigned)
+        found = of_holders(wanted.holders, is_unassigned=wanted.is_unassigned)
         return [one.narrowed(wanted.conditions()) for one in found]
     if wanted.is_unassigned is None and wanted.capability is None and wanted.carriers is None:
         return [all_numbers().narrowed(wanted.conditions())]
@@ -88,9 +89,10 @@ def _of_kinds(connection: sa.Connection, wanted: Wanted) -> list[Groups]:
 
 
 def _lets_through(wanted: Wanted, kind: sa.Row[Any]) -> bool:
+    capabilities = {"voice": kind.voice, "sms": kind.sms, "fax": kind.fax}
     return (
         wanted.is_unassigned in {None, kind.is_unassigned}
-        and (wanted.capability is None or kind._mapping[wanted.capability])
+        and (wanted.capability is None or capabilities[wanted.capability])
         and (wanted.carriers is None or not {kind.voice_carrier, kind.sms_carrier}.isdisjoint(wanted.carriers))
     )
 
