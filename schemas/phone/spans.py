@@ -15,7 +15,7 @@ from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
 from schemas.phone import region
 from schemas.phone.automaton import DEAD, PAD, recognise
 from schemas.phone.identity import LEAST_DIGITS, MOST_DIGITS
-from schemas.phone.metadata import MAIN_ROW, metadata_of
+from schemas.phone.metadata import metadata_of
 from schemas.phone.pattern import Program, UnsupportedPattern
 
 Span = tuple[int, int]
@@ -51,12 +51,9 @@ def is_region(country: str) -> bool:
     return not digits.isdigit() or digits == "001"
 
 
-def codes_of(country: str) -> list[int]:
-    """The calling codes of a country as `of_country` takes it."""
-    if not is_region(country):
-        digits = country.lstrip("+")
-        return [code for code in MAIN_ROW if str(code).startswith(digits) or digits.startswith(str(code))]
-    return [code for code, regions in COUNTRY_CODE_TO_REGION_CODE.items() if country.upper() in regions]
+def regions_of(code: int) -> Sequence[str]:
+    """The regions that share a calling code, the main one first; "001" for a code of no country."""
+    return COUNTRY_CODE_TO_REGION_CODE.get(code, ())
 
 
 def typed(text: str, codes: Iterable[int]) -> list[Span]:
@@ -109,18 +106,16 @@ def _national(code: int, digits: str) -> Iterator[str]:
 def _of_region(name: str) -> tuple[Span, ...]:
     """As `schemas.phone.region` gives numbers their region."""
     found: list[Span] = []
-    for code in codes_of(name):
-        regions = COUNTRY_CODE_TO_REGION_CODE[code]
+    for code, regions in COUNTRY_CODE_TO_REGION_CODE.items():
+        if name not in regions:
+            continue
         if code == region.NANP:
             found += _by_area_code(name)
         elif name == regions[0]:
             # It has all that no other claims, and may share the rest.
             found += beginning_with(str(code))
         else:
-            general = metadata_of(code, name).general_desc
-            lengths = {len(str(code)) + length for length in (general.possible_length if general else ())}
-            begins = (span for begin in _claimed(name) for span in beginning_with(f"{code}{begin}"))
-            found += (span for span in begins if len(str(span[0])) in lengths)
+            found += _of_claim(code, name)
     return tuple(joined(found))
 
 
@@ -130,6 +125,17 @@ def _by_area_code(name: str) -> Iterator[Span]:
     for area in region.area_codes_of(name):
         yield least + area * power, least + (area + 1) * power - 1
     yield from (span for span in beginning_with(str(region.NANP)) if span[0] != least)
+
+
+def _of_claim(code: int, name: str) -> Iterator[Span]:
+    """What a smaller region of a calling code claims: by first digits alone, of any length; else of its lengths."""
+    metadata = metadata_of(code, name)
+    general = None if metadata.leading_digits else metadata.general_desc
+    lengths = {len(str(code)) + length for length in general.possible_length} if general else None
+    for begin in _claimed(name):
+        for span in beginning_with(f"{code}{begin}"):
+            if lengths is None or len(str(span[0])) in lengths:
+                yield span
 
 
 def _claimed(name: str) -> Iterator[str]:

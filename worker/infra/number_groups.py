@@ -60,8 +60,9 @@ def of_holders(holders: Holders, *, is_unassigned: bool | None = None) -> list[G
 
 
 def rows(kind: type[Any], **columns: Sequence[Any]) -> sa.FromClause:
-    """Columns of one type as a table."""
-    arrays = (sa.bindparam(None, list(values), ARRAY(kind)) for values in columns.values())
+    """Columns of one type, or of text, as a table."""
+    kinds = (sa.Text if values and isinstance(values[0], str) else kind for values in columns.values())
+    arrays = (sa.bindparam(None, list(values), ARRAY(one)) for one, values in zip(kinds, columns.values(), strict=True))
     return sa.func.unnest(*arrays).table_valued(*columns).render_derived()
 
 

@@ -34,8 +34,15 @@ _KINDS = f"""
     SELECT * FROM kinds"""  # noqa: S608 - our names
 
 
-def matching(connection: sa.Connection, wanted: Wanted, first: int | None = None) -> sa.Select[tuple[int]]:
-    """The numbers that are let through (`e164`): all of them in no order, or the `first` so many, ascending."""
+def matching(
+    connection: sa.Connection, wanted: Wanted, first: int | None = None, *, are_many: bool = False
+) -> sa.Select[tuple[int]]:
+    """The numbers that are let through (`e164`): all of them in no order, or the `first` so many, ascending.
+
+    `are_many`: so many are expected that looking at every number is the shorter way.
+    """
+    if are_many and wanted.holders is None and wanted.users is None:
+        return numbers_of([all_numbers().narrowed([*wanted.conditions(), *_of_status(wanted)])], wanted.spans, first)
     groups, spans = _groups(connection, wanted), wanted.spans
     if sum(one.count for one in groups) * len(spans) > _MANY_PLACES:
         groups, spans = _in_one_stretch(wanted, groups), [(spans[0][0], spans[-1][1])]

@@ -16,6 +16,9 @@ from schemas.permissions import Actor
 from worker.infra import number_filter, number_search
 from worker.infra.number_filter import NumberFilter
 
+# Numbers from which on it is shorter to look at all there are than to fetch those of a kind one by one.
+_MANY = 50_000
+
 
 @dataclass(frozen=True)
 class Selected:
@@ -27,21 +30,23 @@ class Selected:
 
 def count(connection: sa.Connection, actor: Actor, wanted: NumberFilter) -> int:
     """How many numbers the actor sees and the filter lets through."""
-    matching = _matching(connection, actor, wanted).subquery()
-    found: int = connection.execute(sa.select(sa.func.count()).select_from(matching)).scalar_one()
-    return found
+    resolved = number_filter.resolve(connection, actor, wanted)
+    found = _counted(connection, number_search.matching(connection, resolved).limit(_MANY))
+    if found < _MANY:
+        return found
+    return _counted(connection, number_search.matching(connection, resolved, are_many=True))
 
 
 def count_up_to(connection: sa.Connection, actor: Actor, wanted: NumberFilter, most: int) -> int:
     """As `count`, but no more than `most + 1`, which stands for more than `most`; as fast as these are found."""
-    matching = _matching(connection, actor, wanted).limit(most + 1).subquery()
-    found: int = connection.execute(sa.select(sa.func.count()).select_from(matching)).scalar_one()
-    return found
+    resolved = number_filter.resolve(connection, actor, wanted)
+    return _counted(connection, number_search.matching(connection, resolved).limit(most + 1))
 
 
 def select(connection: sa.Connection, actor: Actor, wanted: NumberFilter, expected: int) -> Selected:
     """The numbers that the actor sees and the filter lets through, if they are as many as expected (R3)."""
-    matching = _matching(connection, actor, wanted).cte("matching")
+    resolved = number_filter.resolve(connection, actor, wanted)
+    matching = number_search.matching(connection, resolved, are_many=expected >= _MANY).cte("matching")
     counted = sa.select(sa.func.count().label("found")).select_from(matching).subquery()
     # One text, joined by the server: COPY, which sends a message for each number, takes three times as long.
     in_order = aggregate_order_by(sa.literal("\n"), matching.c.e164)
@@ -52,8 +57,9 @@ def select(connection: sa.Connection, actor: Actor, wanted: NumberFilter, expect
     return Selected(row.found, _lines(row.numbers or "") if row.found == expected else None)
 
 
-def _matching(connection: sa.Connection, actor: Actor, wanted: NumberFilter) -> sa.Select[tuple[int]]:
-    return number_search.matching(connection, number_filter.resolve(connection, actor, wanted))
+def _counted(connection: sa.Connection, matching: sa.Select[tuple[int]]) -> int:
+    found: int = connection.execute(sa.select(sa.func.count()).select_from(matching.subquery())).scalar_one()
+    return found
 
 
 def _lines(text: str) -> pa.Array:
