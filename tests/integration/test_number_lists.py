@@ -187,7 +187,7 @@ def listed(connection: sa.Connection, looker: Tenant, wanted: NumberFilter, limi
 
 def asked_for(stock: Stock, pairs: int) -> list[NumberFilter]:
     """Every value alone, and some of all pairs."""
-    single = [{name: value} for name, values in filters(stock).items() for value in values]
+    single: list[dict[str, Any]] = [{name: value} for name, values in filters(stock).items() for value in values]
     both = [one | other for one, other in itertools.combinations(single, 2) if one.keys() != other.keys()]
     return [NumberFilter(**one) for one in ({}, *single, *random.Random(3).sample(both, pairs))]
 
