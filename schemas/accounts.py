@@ -141,3 +141,10 @@ class PageQuery(_Input):
 
     limit: int = Field(50, ge=1, le=200)
     cursor: str | None = None
+
+
+class TenantsQuery(PageQuery):
+    """Which tenants, and which page. `q` is any part of the name."""
+
+    kind: Literal["master_reseller", "reseller", "enterprise"] | None = None
+    q: str | None = Field(None, max_length=LONGEST)

@@ -149,6 +149,15 @@ class UserChange(_Input):
         return value
 
 
+class ServedNumbers(_Input):
+    """Numbers of a user as a form has them, those of its kind; what is left out it is not to have."""
+
+    phone_number: Number | None = None
+    default_did: Number | None = None
+    forwarded_dids: Numbers = []
+    sms_dids: Numbers = []
+
+
 class UsersQuery(_Input):
     """Which users, and which page. `q` is how the name or the e-mail address begins."""
 

@@ -25,7 +25,7 @@ from tests.kept import forget
 from tests.portal import Portal, signed_in
 from webhook.app import create_app
 from worker import pipeline
-from worker.infra import migrate, passwords
+from worker.infra import broker, migrate, passwords
 from worker.infra.embedded import EmbeddedPostgres, EmbeddedValkey
 from worker.infra.settings import Settings
 
@@ -117,6 +117,21 @@ def work_off(database: sa.Engine) -> Callable[[], None]:  # noqa: ARG001 - the c
             pass
 
     return work
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch, work_off: Callable[[], None]) -> None:
+    """A worker does what is due as soon as it is told."""
+    busy = False
+
+    def wake(*_: object) -> None:
+        nonlocal busy
+        if not busy:
+            busy = True
+            work_off()
+            busy = False
+
+    monkeypatch.setattr(broker, "wake", wake)
 
 
 @pytest.fixture

@@ -15,24 +15,8 @@ from tests.factories import World
 from tests.forms import follow, form_of, forms_of, send
 from tests.portal import Portal, signed_in, text_of, toasts_of
 from webhook.portal import acting
-from worker.infra import broker
 
 FIRST = 12125550100
-
-
-@pytest.fixture
-def at_once(monkeypatch: pytest.MonkeyPatch, work_off: Callable[[], None]) -> None:
-    """A worker does what is due as soon as it is told."""
-    busy = False
-
-    def wake(*_: object) -> None:
-        nonlocal busy
-        if not busy:
-            busy = True
-            work_off()
-            busy = False
-
-    monkeypatch.setattr(broker, "wake", wake)
 
 
 @pytest.fixture

@@ -16,10 +16,10 @@ bp.before_request(auth.require_actor)
 
 
 @bp.get("")
-@bp.input(accounts.PageQuery, location="query", arg_name="query")
+@bp.input(accounts.TenantsQuery, location="query", arg_name="query")
 @bp.output(accounts.TenantList)
 @bp.doc(summary="List your own tenant and those below it")
-def index(query: accounts.PageQuery) -> Response:
+def index(query: accounts.TenantsQuery) -> Response:
     return next_link(tenants.page(query))
 
 

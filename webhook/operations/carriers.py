@@ -40,7 +40,7 @@ def create(body: accounts.NewCarrier) -> accounts.Carrier:
     with transaction() as connection:
         tenants.hold(connection, actor)
         if carriers.is_defined(connection, actor, body.service, body.name):
-            stop_if(RequestCode.NAME_TAKEN, WORDS)
+            stop_if(RequestCode.NAME_TAKEN, WORDS, field="name")
         made = carriers.create(connection, actor, body.service, body.name)
         view = _find(connection, made)
     return views.carrier(view)
@@ -52,7 +52,7 @@ def change(carrier_id: str, body: accounts.CarrierChange) -> accounts.Carrier:
         view = _find_own(connection, carrier_id)
         tenants.hold(connection, view.owner)
         if carriers.is_defined(connection, view.owner, view.row.service, body.name, but=view.row.id):
-            stop_if(RequestCode.NAME_TAKEN, WORDS)
+            stop_if(RequestCode.NAME_TAKEN, WORDS, field="name")
         carriers.rename(connection, view.row.id, body.name)
         view = _find(connection, carrier_id)
     return views.carrier(view)

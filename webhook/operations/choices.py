@@ -38,13 +38,15 @@ class Choice:
         return f"{self.name} ({self.more})" if self.more else self.name
 
 
-def tenants(*, own: bool = True) -> list[Choice]:
-    """The actor's own tenant, if wanted, and those below it: by reseller, then by name."""
+def tenants(*, own: bool = True, kind: TenantKind | None = None) -> list[Choice]:
+    """The actor's own tenant, if wanted, and those below it, of one kind if that is told: by reseller, then by name."""
     actor = auth.actor().tenant
     with transaction() as connection:
         known = scope.tenants_below(connection, actor)
     found = []
     for tenant in known.values():
+        if kind is not None and tenant.kind is not kind:
+            continue
         above = known.get(tenant.path[-2]) if len(tenant.path) > 1 else None
         if tenant.id == actor.id:
             found += [Choice(tenant.public_id, tenant.name)] if own else []

@@ -1,11 +1,12 @@
-"""Numbers that a user is made with: refused at the door by the rules that the job asks, all at once (R20, R21).
+"""Numbers that a user is to have: refused at the door by the rules that the job asks, all at once (R20, R21).
 
-Only looks; the job decides anew, since all may have changed by then.
+The door only looks; the job decides anew, since all may have changed by then.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,21 +15,42 @@ import sqlalchemy as sa
 from schemas import permissions, phone
 from schemas.codes import Code, faults_of, text_of
 from schemas.columns import Column
-from schemas.permissions import NumberFacts, Tenant, User
-from schemas.services import Service
+from schemas.jobs import JobKind, JobOptions
+from schemas.permissions import Actor, NumberFacts, Tenant, User
+from schemas.services import Service, name_of
 from webhook.errors import refuse_file
-from worker.infra import inventory, scope
+from worker.infra import inventory, jobs, listed, scope
 
 
-def refuse_bad_numbers(
-    connection: sa.Connection, actor: Tenant, user: User, wanted: Mapping[str, Service], fields: Mapping[str, str]
-) -> bool:
-    """`Refused` with every number ("+1..") that cannot be given as wanted; else whether some are to be added.
+@dataclass(frozen=True)
+class Gift:
+    """Numbers ("+1..") for a user and what for, and where in the request each stands.
 
-    `fields` tells where in the request each number stands.
+    `freed`: those that the user has for voice now and that are taken from it first.
     """
+
+    user: User
+    wanted: Mapping[str, Service]
+    fields: Mapping[str, str]
+    freed: Collection[str] = ()
+
+
+def accept(connection: sa.Connection, actor: Actor, gift: Gift, job: str, *, may_create: bool) -> None:
+    """Enter the job (its public id) that gives them: always a job (R18), one for all services."""
+    services = [name_of(service) for service in gift.wanted.values()]
+    listed.put(job, {Column.PHONE_NUMBER: list(gift.wanted), Column.SERVICE: services})
+    options = JobOptions(user_id=gift.user.id, may_create=may_create)
+    jobs.accept(connection, jobs.Order(job, actor.tenant.id, actor.name, JobKind.ASSIGN, options))
+
+
+def refuse_bad_numbers(connection: sa.Connection, actor: Tenant, gift: Gift) -> bool:
+    """`Refused` with every number that cannot be given as wanted; else whether some are to be added."""
+    wanted, fields, user = gift.wanted, gift.fields, gift.user
     e164 = np.array(sorted(int(number) for number in wanted), dtype=np.int64)
     known = _facts(connection, e164)
+    for number in gift.freed:
+        if int(number) in known:
+            known[int(number)] = replace(known[int(number)], voice_user=False)
     errors = []
     for number, service in wanted.items():
         facts = known.get(int(number))

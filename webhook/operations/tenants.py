@@ -17,6 +17,7 @@ from webhook import auth, views
 from webhook.errors import refuse_file, stop_if
 from worker.infra import inventory, scope, tenants
 from worker.infra.db import transaction
+from worker.infra.tenants import TenantFilter
 
 ME = "me"  # in place of an id: the caller's own tenant
 WORDS = {
@@ -31,10 +32,11 @@ _DEFAULTS = {
 }
 
 
-def page(query: accounts.PageQuery) -> accounts.TenantList:
-    """The actor's own tenant and those below it."""
+def page(query: accounts.TenantsQuery) -> accounts.TenantList:
+    """The actor's own tenant and those below it, as far as they match."""
+    wanted = TenantFilter(query.kind, query.q)
     with transaction() as connection:
-        found = tenants.page(connection, auth.actor(), query.cursor, query.limit)
+        found = tenants.page(connection, auth.actor(), query.cursor, query.limit, wanted)
     cursor = found[-1].tenant.public_id if len(found) == query.limit else None
     return accounts.TenantList(data=[views.tenant(view) for view in found], next_cursor=cursor)
 
@@ -82,6 +84,12 @@ def delete(tenant_id: str) -> None:
         tenants.remove(connection, tenant)
 
 
+def in_use_by(tenant_id: str) -> list[str]:
+    """What keeps a tenant from being deleted, as of now: any of "tenants", "numbers", "users", "carriers", "jobs"."""
+    with transaction() as connection:
+        return tenants.used_by(connection, find(connection, tenant_id))
+
+
 def find(connection: sa.Connection, public_id: str) -> Tenant:
     """A tenant that the caller reaches; one elsewhere and one that does not exist are the same 404 (R3)."""
     actor = auth.actor().tenant
@@ -94,7 +102,7 @@ def _hold_name(connection: sa.Connection, parent: Tenant, name: str, but: Tenant
     """Make sure that the name is free, and stays so until the transaction ends."""
     tenants.hold(connection, parent)
     if tenants.has_child_named(connection, parent.id, name, but):
-        stop_if(RequestCode.NAME_TAKEN, WORDS)
+        stop_if(RequestCode.NAME_TAKEN, WORDS, field="name")
 
 
 def _columns(connection: sa.Connection, tenant: Tenant, changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,18 +10,16 @@ import sqlalchemy as sa
 
 from schemas import permissions
 from schemas import users as bodies
-from schemas.columns import Column
-from schemas.jobs import JobKind, JobOptions
 from schemas.permissions import UserKind
 from schemas.problems import RequestCode
-from schemas.services import Service, name_of
+from schemas.services import Service
 from webhook import auth, views
 from webhook.errors import refuse, stop_if
 from webhook.operations.entering import announce, entering
-from webhook.operations.giving import refuse_bad_numbers
+from webhook.operations.giving import Gift, accept, refuse_bad_numbers
 from webhook.operations.jobs import wait_for
 from webhook.operations.tenants import find as find_tenant
-from worker.infra import jobs, listed, tenants, users
+from worker.infra import tenants, users
 from worker.infra.db import transaction
 from worker.infra.users import UserFilter, UserView
 
@@ -31,6 +29,7 @@ WORDS = {
     RequestCode.NAME_TAKEN: "A user of this enterprise has this e-mail address.",
     RequestCode.INVALID_FIELD: "Users belong to enterprises: name one in tenant_id.",
 }
+_ANOTHER_EMAIL = "Use another address."
 _NO_EXTENSION = "No new extensions: only a user that has one already can have it edited."
 
 
@@ -46,7 +45,7 @@ def page(query: bodies.UsersQuery) -> bodies.UserList:
 def one(user_id: str) -> bodies.User:
     """The user of this id, with its numbers."""
     with transaction() as connection:
-        view = _find(connection, user_id)
+        view = find(connection, user_id)
     return views.user(view)
 
 
@@ -63,32 +62,45 @@ def create(body: bodies.NewUser, wait: float = WAIT) -> bodies.User:
         announce(job)
         wait_for(job, wait)
     with transaction() as connection:
-        view = _find(connection, public_id)
+        view = find(connection, public_id)
     return views.user(view, job if wanted else None)
 
 
 def change(user_id: str, body: bodies.UserChange) -> bodies.User:
     """Change what the body has set."""
-    changes = body.model_dump(exclude_unset=True)
     with transaction() as connection:
-        view = _find(connection, user_id)
-        tenants.hold(connection, view.tenant)
-        users.hold(connection, view.row.id)
-        view = _find(connection, user_id)
-        _check_changes(connection, view, changes)
-        if changes:
-            users.change(connection, view.row.id, changes)
-        view = _find(connection, user_id)
+        view = apply(connection, user_id, body)
     return views.user(view)
 
 
 def delete(user_id: str) -> None:
     """Delete a user that has no number."""
     with transaction() as connection:
-        view = _find(connection, user_id)
+        view = find(connection, user_id)
         users.hold(connection, view.row.id)
         _stop_if_used(users.used_by(connection, view.row.id))
         users.remove(connection, view.row.id)
+
+
+def apply(connection: sa.Connection, user_id: str, body: bodies.UserChange) -> UserView:
+    """The user, held and changed as the body has it."""
+    changes = body.model_dump(exclude_unset=True)
+    view = find(connection, user_id)
+    tenants.hold(connection, view.tenant)
+    users.hold(connection, view.row.id)
+    view = find(connection, user_id)
+    _check_changes(connection, view, changes)
+    if changes:
+        users.change(connection, view.row.id, changes)
+    return find(connection, user_id)
+
+
+def find(connection: sa.Connection, public_id: str) -> UserView:
+    """A user that the caller sees; one elsewhere and one that does not exist are the same 404 (R3)."""
+    view = users.one(connection, auth.actor(), public_id)
+    if view is None:
+        raise refuse(RequestCode.NOT_FOUND, WORDS[RequestCode.NOT_FOUND])
+    return view
 
 
 def _make(connection: sa.Connection, body: bodies.NewUser, wanted: Mapping[str, Service], job: str) -> str:
@@ -98,21 +110,14 @@ def _make(connection: sa.Connection, body: bodies.NewUser, wanted: Mapping[str, 
     stop_if(permissions.check_create_user(actor.tenant, tenant), WORDS)
     tenants.hold(connection, tenant)
     if users.has_email(connection, tenant, body.email):
-        stop_if(RequestCode.NAME_TAKEN, WORDS)
+        stop_if(RequestCode.NAME_TAKEN, WORDS, fix=_ANOTHER_EMAIL, field="email")
     columns = body.model_dump(include={"name", "email", "kind", "sms_enabled"})
     made = users.create(connection, tenant, columns)
     if wanted:
         user = permissions.User(made.id, tenant, UserKind(body.kind), body.sms_enabled)
-        may_create = refuse_bad_numbers(connection, actor.tenant, user, wanted, _fields(body))
-        listed.put(
-            job,
-            {
-                Column.PHONE_NUMBER: list(wanted),
-                Column.SERVICE: [name_of(service) for service in wanted.values()],
-            },
-        )
-        options = JobOptions(user_id=made.id, may_create=may_create)
-        jobs.accept(connection, jobs.Order(job, actor.tenant.id, actor.name, JobKind.ASSIGN, options))
+        gift = Gift(user, wanted, _fields(body))
+        may_create = refuse_bad_numbers(connection, actor.tenant, gift)
+        accept(connection, actor, gift, job, may_create=may_create)
     public_id: str = made.public_id
     return public_id
 
@@ -131,18 +136,10 @@ def _check_changes(connection: sa.Connection, view: UserView, changes: Mapping[s
     if "extension" in changes and view.row.extension is None:
         stop_if(RequestCode.INVALID_FIELD, {RequestCode.INVALID_FIELD: _NO_EXTENSION}, field="extension")
     if "email" in changes and users.has_email(connection, view.tenant, changes["email"], but=view.row.id):
-        stop_if(RequestCode.NAME_TAKEN, WORDS)
+        stop_if(RequestCode.NAME_TAKEN, WORDS, fix=_ANOTHER_EMAIL, field="email")
     if changes.get("sms_enabled") is False:
         _stop_if_used(users.used_by(connection, view.row.id, sms_only=True))
 
 
 def _stop_if_used(found: list[str]) -> None:
     stop_if(permissions.check_unused(found), {RequestCode.IN_USE: "The user has numbers."}, in_use_by=found)
-
-
-def _find(connection: sa.Connection, public_id: str) -> UserView:
-    """A user that the caller sees; one elsewhere and one that does not exist are the same 404 (R3)."""
-    view = users.one(connection, auth.actor(), public_id)
-    if view is None:
-        raise refuse(RequestCode.NOT_FOUND, WORDS[RequestCode.NOT_FOUND])
-    return view

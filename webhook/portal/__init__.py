@@ -8,15 +8,21 @@ from __future__ import annotations
 from webhook.portal import (
     account,
     assigning,
+    carriers,
     changing,
     deciding,
     jobs,
+    levels,
     numbers,
     people,
     picking,
     sign_in,
+    sms,
     static,
+    tokens,
     uploads,
+    user_numbers,
+    users,
 )
 from webhook.portal.blueprint import bp
 from webhook.portal.layout import dress, register
@@ -34,5 +40,11 @@ pages = (
     uploads,
     jobs,
     deciding,
+    levels,
+    users,
+    user_numbers,
+    sms,
+    carriers,
+    tokens,
     static,
 )  # importing them is what adds their addresses to the blueprint

@@ -60,7 +60,7 @@ class Form:
         return name in self.fields
 
     def body(
-        self, kind: type[Body], *, flags: Collection[str] = (), lists: Collection[str] = (), **more: object
+        self, kind: type[Body], /, *, flags: Collection[str] = (), lists: Collection[str] = (), **more: object
     ) -> Body:
         """The body that the fields make. `flags` are boxes, `lists` take several values; empty fields are left out."""
         known = set(kind.model_fields)
@@ -68,6 +68,12 @@ class Form:
         raw |= {name: self.has(name) for name in flags}
         raw |= {name: [text for text in self.values(name) if text] for name in lists}
         return validated(kind, raw | more)
+
+    def need(self, *names: str) -> None:
+        """Note the fields that may not be emptied, where a body would leave what is empty as it was."""
+        for name in names:
+            if not self.value(name).strip():
+                self.wrong(name, "Fill this in.")
 
     def wrong(self, name: str, message: str) -> None:
         """Note a fault of a field; "" for the form as a whole."""

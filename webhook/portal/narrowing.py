@@ -29,6 +29,7 @@ LABELS = {
     "tenant_id": "Assigned to",
     "user_id": "User",
     "uploaded_by": "Uploaded by",
+    "free_for": "Free for",
 }
 STATUSES = [("unassigned", "Unassigned"), ("assigned", "Assigned")]
 CAPABILITIES = [("voice", "Voice"), ("sms", "SMS"), ("fax", "Fax")]
@@ -97,7 +98,7 @@ def chips(filters: dict[str, Any]) -> list[Chip]:
 def _words(name: str, text: str) -> str:
     if name == "country":
         return country_name(text)
-    if name in {"status", "capability"}:
+    if name in {"status", "capability", "free_for"}:
         return dict(STATUSES + CAPABILITIES).get(text, text)
     try:
         if name in {"tenant_id", "uploaded_by"}:

@@ -50,7 +50,7 @@ def list_numbers() -> Any:  # noqa: ANN401 - a page or the way to one
             query = validated(api.NumbersQuery, {"limit": narrowing.PAGE} | narrowing.query(form))
             found = numbers.page(query)
             narrowed = validated(api.NumbersFilter, filters)
-            total = numbers.count_up_to(narrowed, COUNTED + 1)
+            total = numbers.count_up_to(narrowed, COUNTED)
             if form.has("all"):
                 exact = _exact(narrowed, total)
     context = _list_context(form, filters, found, exact)

@@ -6,29 +6,32 @@ from typing import Any
 
 from flask import render_template, request, url_for
 
-from schemas import accounts
 from schemas.admins import NewAdmin
-from webhook.operations import admins, tenants
-from webhook.portal import said
+from webhook import auth
+from webhook.operations import admins
+from webhook.portal import picking, said
 from webhook.portal.blueprint import bp
 from webhook.portal.forms import Form
+from webhook.portal.picking import Picker
 
 _PAGE = 50
 
 
 @bp.get("/account/admins")
 def people() -> str:
-    return _page(Form())
+    return _page(_new())
 
 
 @bp.post("/account/admins")
 def add_person() -> Any:  # noqa: ANN401 - a page, with its status
     """The password is shown by the answer itself, not by a page that follows: so it is kept nowhere."""
     form = Form.sent()
-    with form.faults():
-        made = admins.create(form.body(NewAdmin))
-        return _page(Form(), made=made, is_new=True), 201
-    return _page(form), form.status
+    picker = _picker(form)
+    if not form.errors:
+        with form.faults():
+            made = admins.create(form.body(NewAdmin))
+            return _page(_new(), made=made, is_new=True), 201
+    return _page(form, picker), form.status
 
 
 @bp.get("/account/admins/<admin_id>/remove")
@@ -45,15 +48,21 @@ def remove_person(admin_id: str) -> Any:  # noqa: ANN401 - the way to the list
 @bp.post("/account/admins/<admin_id>/password")
 def new_password(admin_id: str) -> Any:  # noqa: ANN401 - a page, with its status
     """For who has lost it: another one-time password, shown by the answer itself."""
-    return _page(Form(), made=admins.new_password(admin_id), is_new=False)
+    return _page(_new(), made=admins.new_password(admin_id), is_new=False)
 
 
-def _page(form: Form, **more: object) -> str:
+def _new() -> Form:
+    """An empty form, for the own tenant unless another is chosen."""
+    return Form({"tenant_id": auth.actor().tenant.public_id})
+
+
+def _picker(form: Form) -> Picker:
+    return picking.tenant(form, "tenant_id", "tenant")
+
+
+def _page(form: Form, picker: Picker | None = None, **more: object) -> str:
     cursor = request.args.get("cursor") or None
     found = admins.page(cursor, _PAGE + 1)
-    below = tenants.page(accounts.PageQuery(limit=200)).data
     next_url = url_for("portal.people", cursor=found[_PAGE - 1].public_id) if len(found) > _PAGE else None
-    choices = [(each.id, each.name) for each in below]
-    return render_template(
-        "portal/people.html", form=form, people=found[:_PAGE], choices=choices, next_url=next_url, cursor=cursor, **more
-    )
+    context = {"people": found[:_PAGE], "picker": picker or _picker(form), "next_url": next_url, "cursor": cursor}
+    return render_template("portal/people.html", form=form, **context, **more)

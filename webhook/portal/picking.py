@@ -12,6 +12,7 @@ from typing import Any
 
 from flask import render_template, request
 
+from schemas.permissions import TenantKind
 from webhook.operations import choices
 from webhook.operations.choices import Choice
 from webhook.portal.blueprint import bp
@@ -40,13 +41,18 @@ class Picker:
         return "" if self.chosen is None else self.chosen.label
 
 
-def tenant(form: Form, name: str, typed: str, *, own: bool = True) -> Picker:
-    """A tenant of the actor's tree; `own` if it may be the actor's own."""
-    every = choices.tenants(own=own)
+def tenant(form: Form, name: str, typed: str, *, own: bool = True, kind: TenantKind | None = None) -> Picker:
+    """A tenant of the actor's tree, of one kind if that is told; `own` if it may be the actor's own."""
+    every = choices.tenants(own=own, kind=kind)
     found = choices.matching(every, form.value(typed)) if form.value(typed) else []
-    chosen = _chosen(form, name, typed, found, "enterprise or reseller")
+    chosen = _chosen(form, name, typed, found, "enterprise or reseller" if kind is None else kind.value)
     known = next((one for one in every if one.id == form.value(name)), chosen)
     return _picker((name, typed, "tenants"), every, known, found)
+
+
+def field_of(picker: Picker) -> str:
+    """The name of the control that people see: where a fault of the choice is shown."""
+    return picker.typed if picker.is_search else picker.name
 
 
 def user(form: Form, name: str, typed: str) -> Picker:

@@ -6,6 +6,7 @@ They wait in the session's row, so nothing has to be signed and nothing is lost 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from flask import Response, g, redirect
 
@@ -15,6 +16,20 @@ from worker.infra.db import transaction
 from worker.infra.sessions import Notice
 
 SUCCESS, INFO, ERROR = "success", "info", "error"
+
+
+@dataclass(frozen=True)
+class Said:
+    """A confirmation, to be said at the end of a form."""
+
+    text: str
+    kind: str = SUCCESS
+    link: str = ""
+    label: str = ""
+
+    def at(self, address: str) -> Response:
+        """Lead there, and say it."""
+        return done(address, self.text, self.kind, link=self.link, label=self.label)
 
 
 def say(text: str, kind: str = SUCCESS, *, link: str = "", label: str = "") -> None:

@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from schemas.names import fold
 from schemas.permissions import Actor, Tenant, TenantKind
 from schemas.tables import admins, carriers, jobs, phone_numbers, tenants, tokens, users
-from worker.infra import scope
+from worker.infra import number_groups, scope
 
 
 class GoneError(Exception):
@@ -38,10 +38,23 @@ class TenantView:
     effective: Mapping[str, str | None]
 
 
-def page(connection: sa.Connection, actor: Actor, cursor: str | None, limit: int) -> list[TenantView]:
+@dataclass(frozen=True)
+class TenantFilter:
+    """Which tenants; None does not narrow. `q` is any part of the name."""
+
+    kind: str | None = None
+    q: str | None = None
+
+
+EVERY = TenantFilter()
+
+
+def page(
+    connection: sa.Connection, actor: Actor, cursor: str | None, limit: int, wanted: TenantFilter = EVERY
+) -> list[TenantView]:
     """Up to `limit` tenants, oldest first, made after the one whose public id is `cursor`."""
     seen = scope.below(actor.tenant)
-    query = _select().where(seen).order_by(tenants.c.id).limit(limit)
+    query = _select().where(seen, *_conditions(wanted)).order_by(tenants.c.id).limit(limit)
     if cursor is not None:
         query = query.where(scope.after(tenants, seen, cursor))
     return _views(connection, connection.execute(query).all())
@@ -94,14 +107,20 @@ def used_by(connection: sa.Connection, tenant: Tenant) -> list[str]:
     """
     referring = {
         "tenants": tenants.c.parent_id,
-        "numbers": phone_numbers.c.holder_id,
         "users": users.c.tenant_id,
         "carriers": carriers.c.tenant_id,
         "jobs": jobs.c.tenant_id,
     }
-    query = sa.select(*(sa.exists().where(column == tenant.id).label(name) for name, column in referring.items()))
-    found = connection.execute(query).mappings().one()
-    return [name for name in referring if found[name]]
+    found = {name: sa.exists().where(column == tenant.id) for name, column in referring.items()}
+    query = sa.select(*(one.label(name) for name, one in {**found, "numbers": _holds_numbers(tenant)}.items()))
+    row = connection.execute(query).mappings().one()
+    return [name for name in ("tenants", "numbers", "users", "carriers", "jobs") if row[name]]
+
+
+def _holds_numbers(tenant: Tenant) -> sa.ColumnElement[bool]:
+    """Asked of either half, as each has an index of its own."""
+    halves = (number_groups.status_is(is_unassigned=half) for half in (True, False))
+    return sa.or_(*(sa.exists().where(phone_numbers.c.holder_id == tenant.id, half) for half in halves))
 
 
 def remove(connection: sa.Connection, tenant: Tenant) -> None:
@@ -114,6 +133,15 @@ def remove(connection: sa.Connection, tenant: Tenant) -> None:
         if isinstance(error.orig, ForeignKeyViolation):
             raise StillUsedError from error
         raise
+
+
+def _conditions(wanted: TenantFilter) -> list[sa.ColumnElement[bool]]:
+    found: list[sa.ColumnElement[bool]] = []
+    if wanted.kind is not None:
+        found.append(tenants.c.kind == wanted.kind)
+    if wanted.q is not None:
+        found.append(sa.func.lower(tenants.c.name).contains(wanted.q.strip().lower(), autoescape=True))
+    return found
 
 
 def _select() -> sa.Select[Any]:

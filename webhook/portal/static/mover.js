@@ -1,0 +1,92 @@
+// Two boxes and arrows (parts of user_parts.html): what is chosen moves, by pointer or keyboard. The ticks of the form,
+// which people without JavaScript see, are hidden and kept in step: ticked is what stands in the right box.
+
+const boxNames = ["left", "right"];
+
+function makeMover(mover) {
+  const boxes = Object.fromEntries(boxNames.map((name) => [name, makeBox(mover.querySelector(`[data-box="${name}"]`))]));
+  const other = { left: boxes.right, right: boxes.left };
+  const said = mover.querySelector("[data-said]");
+
+  const tidy = () => {
+    const kept = new Set(boxes.right.items().map(valueOf));
+    for (const item of boxes.left.items()) if (kept.has(valueOf(item))) item.remove();
+    for (const name of boxNames) boxes[name].show(name === "right");
+  };
+  const move = (to) => {
+    const from = other[to];
+    const chosen = from.chosen();
+    for (const item of chosen) boxes[to].list.append(item);
+    boxes[to].sort();
+    tidy();
+    boxes[to].choose(chosen.map(valueOf));
+    const count = `${chosen.length.toLocaleString("en-US")} number${chosen.length === 1 ? "" : "s"}`;
+    said.textContent = chosen.length ? `${count} moved to ${boxes[to].name}.` : `Choose numbers in ${from.name} first.`;
+  };
+
+  for (const button of mover.querySelectorAll("[data-move]")) button.addEventListener("click", () => move(button.dataset.move));
+  for (const [name, to] of [["left", "right"], ["right", "left"]]) {
+    boxes[name].select.addEventListener("dblclick", () => move(to));
+    boxes[name].select.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter") return;
+      event.preventDefault(); // it would send the form
+      move(to);
+    });
+  }
+  boxes.left.list.addEventListener("htmx:afterSwap", tidy);
+  // What was ticked and unticked before, without JavaScript or before going back, stands where it belongs.
+  for (const name of boxNames)
+    for (const item of boxes[name].items())
+      if (inputOf(item).checked !== (name === "right")) other[name].list.append(item);
+  for (const name of boxNames) boxes[name].sort();
+  mover.querySelector("[data-arrows]").hidden = false;
+  tidy();
+}
+
+const inputOf = (item) => item.querySelector("input");
+const valueOf = (item) => inputOf(item).value;
+
+function makeBox(field) {
+  const list = field.querySelector("ul");
+  const legend = field.querySelector("legend");
+  const name = legend.firstChild.textContent.trim();
+  const select = document.createElement("select");
+  select.multiple = true;
+  select.size = 10;
+  select.setAttribute("aria-label", name);
+  for (const hint of field.querySelectorAll("[data-plain]")) hint.remove();
+  list.hidden = true;
+  list.before(select);
+  const items = () => [...list.children];
+  return {
+    name,
+    list,
+    select,
+    items,
+    chosen: () => {
+      const values = new Set([...select.selectedOptions].map((option) => option.value));
+      return items().filter((item) => values.has(valueOf(item)));
+    },
+    choose: (values) => {
+      for (const option of select.options) option.selected = values.includes(option.value);
+    },
+    sort: () => list.append(...items().sort((a, b) => valueOf(a).localeCompare(valueOf(b)))),
+    show: (isRight) => {
+      select.replaceChildren(...items().map((item) => new Option(item.textContent.trim(), valueOf(item))));
+      for (const item of items()) inputOf(item).checked = isRight;
+      legend.querySelector("[data-count]").textContent = items().length.toLocaleString("en-US");
+      const none = field.querySelector("[data-none]");
+      if (none) none.hidden = items().length > 0;
+    },
+  };
+}
+
+// A search shows what it finds while one types: Enter is not to send the form, nor is the text part of it.
+for (const field of document.querySelectorAll("[data-search]")) {
+  const input = field.querySelector('input[type="search"]');
+  input.addEventListener("keydown", (event) => event.key === "Enter" && event.preventDefault());
+  input.form.addEventListener("submit", (event) => (input.disabled = event.submitter?.name !== "step"));
+  input.form.addEventListener("formdata", (event) => input.disabled && event.formData.delete(`${input.name}_was`));
+  window.addEventListener("pageshow", () => (input.disabled = false));
+}
+for (const mover of document.querySelectorAll("[data-mover]")) makeMover(mover);
