@@ -107,6 +107,12 @@ def conditions(wanted: NumberFilter) -> list[sa.ColumnElement[bool]]:
     for column, public_id in ((number.holder_id, wanted.tenant_id), (number.uploader_id, wanted.uploaded_by)):
         if public_id is not None:
             found.append(column.in_(sa.select(tenants.c.id).where(scope.has_public_id(tenants, public_id))))
+    return found + _by_use(wanted)
+
+
+def _by_use(wanted: NumberFilter) -> list[sa.ColumnElement[bool]]:
+    number = phone_numbers.c
+    found: list[sa.ColumnElement[bool]] = []
     if wanted.user_id is not None:
         one = sa.select(users.c.id).where(scope.has_public_id(users, wanted.user_id))
         found.append(number.voice_user_id.in_(one) | number.sms_user_id.in_(one))
