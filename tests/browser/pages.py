@@ -272,3 +272,88 @@ class Activity(PortalPage):
     """The list of jobs."""
 
     path = "/jobs"
+
+
+class Enterprises(PortalPage):
+    """The list, and the forms to add and to edit."""
+
+    path = "/enterprises"
+
+    def row(self, name: str) -> Locator:
+        """The line of the list about an enterprise."""
+        return self.page.get_by_role("row").filter(has=self.page.get_by_role("link", name=name, exact=True))
+
+    def add(self, name: str, *, allow_external_numbers: bool) -> None:
+        """Fill the form and send it; the list is shown then."""
+        self.page.get_by_role("link", name="Add Enterprise").click()
+        self.page.get_by_label("Name").fill(name)
+        self.page.get_by_label("Allow External Numbers").set_checked(allow_external_numbers)
+        self.page.get_by_role("button", name="Add Enterprise").click()
+        expect(self.confirmation(f"{name} was added.")).to_be_visible()
+
+
+class Users(PortalPage):
+    """The list, and the forms to add and to edit."""
+
+    path = "/users"
+
+    @property
+    def new_number(self) -> Locator:
+        """Where a number is typed that is not in the list, for those who may."""
+        return self.page.get_by_label("Or a new number")
+
+    def row(self, name: str) -> Locator:
+        """The line of the list about a user."""
+        return self.page.get_by_role("row").filter(has=self.page.get_by_role("link", name=name, exact=True))
+
+    def act(self, name: str, action: str) -> None:
+        """Choose from a user's menu: `act("Ada", "Manage SMS")`."""
+        menu = self.page.locator(f'summary[aria-label="Actions for {name}"]')
+        menu.click()
+        self.page.locator("details[open]").get_by_role("link", name=action).click()
+
+    def fill(self, name: str) -> None:
+        """Who it is, in the form."""
+        self.page.get_by_label("Name").fill(name)
+        self.page.get_by_label("E-mail").fill(f"{name.casefold().replace(' ', '.')}@browser.example")
+
+    def send(self, button: str = "Add user") -> None:
+        self.page.get_by_role("button", name=button, exact=True).click()
+
+
+@dataclass
+class Mover:
+    """Two boxes of numbers and the arrows between them."""
+
+    page: Page
+    left_name: str = "Unassigned DIDs"
+    right_name: str = "Assigned DIDs"
+
+    @property
+    def left(self) -> Locator:
+        return self.page.get_by_role("listbox", name=self.left_name, exact=True)
+
+    @property
+    def right(self) -> Locator:
+        return self.page.get_by_role("listbox", name=self.right_name, exact=True)
+
+    @property
+    def to_right(self) -> Locator:
+        return self.page.get_by_role("button", name=f"Move to {self.right_name}", exact=True)
+
+    @property
+    def to_left(self) -> Locator:
+        return self.page.get_by_role("button", name=f"Move to {self.left_name}", exact=True)
+
+
+class Tokens(PortalPage):
+    """The list of tokens, and the form that makes them."""
+
+    path = "/tokens"
+
+    def make(self, name: str) -> str:
+        """Make a token; answers its secret, which is shown once."""
+        self.page.get_by_label("Name").fill(name)
+        self.page.get_by_role("button", name="Make token").click()
+        expect(self.page.get_by_role("heading", name=f"{name} is ready")).to_be_visible()
+        return self.main.get_by_role("code").first.inner_text()
