@@ -1,8 +1,8 @@
 """A large sheet of an .xlsx, parsed in slices by two threads: each slice is made a small workbook of its own.
 
 Loaded by path, by the limited child (`child.py`), so it imports nothing of this project. The parser holds every cell it
-parses and uses one core; slices take half the time and a third of the memory. What they come to is what the sheet read
-as a whole comes to; where that is not certain, `NotPlainError` says that it must be read as a whole.
+parses and uses one core; slices use two, if there are two, and keep less in memory. What they come to is what the sheet
+read as a whole comes to; where that is not certain, `NotPlainError` says that it must be read as a whole.
 """
 
 from __future__ import annotations
