@@ -374,17 +374,23 @@ class WorkbookQuery(BaseModel):
 
 
 class NumbersFilter(BaseModel):
-    """Which numbers. `q` is the beginning of a number; spaces, dashes and the plus do not matter."""
+    """Which numbers. All that is given must hold."""
 
     model_config = ConfigDict(extra="forbid")
 
-    q: str | None = Field(None, max_length=64, description="How the international number begins: +1 212, 1212")
+    q: str | None = Field(
+        None,
+        max_length=64,
+        description="How the number begins, as it stands on paper; spaces, dashes, dots and brackets do not matter. "
+        "With + or 00 in front: the international number (+1 212, 0049 30). Without: that (1212), or the national "
+        "number in any country, with its 0 (or 1, 8, ...) or without (0212 555, 212-555). Blank: every number.",
+    )
     status: Literal["unassigned", "assigned"] | None = None
     capability: Literal["voice", "sms", "fax"] | None = None
     country: str | None = Field(None, pattern=r"^([A-Za-z]{2}|001|\+?\d{1,3})$")
     carrier: str | None = Field(None, max_length=LONGEST)
-    tenant_id: str | None = Field(None, max_length=LONGEST)
-    user_id: str | None = Field(None, max_length=LONGEST)
+    tenant_id: str | None = Field(None, max_length=LONGEST, description="The id of the tenant that holds it")
+    user_id: str | None = Field(None, max_length=LONGEST, description="The id of the user who has it")
     uploaded_by: str | None = Field(None, max_length=LONGEST, description="The id of the tenant that uploaded it")
     free_for: Literal["voice", "sms"] | None = Field(
         None, description="Numbers that can be given to a user: with this capability, and nobody has them for it"

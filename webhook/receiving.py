@@ -8,13 +8,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, Any, cast
 
 from flask import Request
 from werkzeug.datastructures import FileStorage, Headers
-from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge
 from werkzeug.formparser import MultiPartParser
 from werkzeug.http import parse_options_header
 
@@ -31,6 +33,7 @@ BLOCK = 256 * 1024
 LONGEST_FIELDS = 4 * BLOCK  # bytes of all form fields together; the parser wants room for a block, too
 OVERHEAD = 64 * 1024  # bytes that boundaries, part headers and fields may add to the file itself
 LONGEST_NAME = 255
+MOST_POURED, LONGEST_POURING = 64 * 1024 * 1024, 20.0  # bytes, seconds
 OnFields = Callable[[dict[str, str]], None]
 _DIGESTS = {"sha-256": hashlib.sha256, "sha-512": hashlib.sha512}
 
@@ -100,6 +103,18 @@ def receive(request: Request, key: str, limit: int, on_fields: OnFields | None =
         on_fields(fields)
     sink.receiver.commit()
     return Received(fields, _safe_name(parts.filename), sink.receiver.size, sink.receiver.sha256.digest())
+
+
+def pour_away(request: Request) -> None:
+    """Take in what is left of a body that nobody wants, within bounds.
+
+    A browser reads no answer before it has sent all: who hangs up on it makes it say that the connection was reset.
+    """
+    deadline = time.monotonic() + LONGEST_POURING
+    with suppress(HTTPException, OSError):
+        for _ in range(MOST_POURED // BLOCK):
+            if not request.stream.read(BLOCK) or time.monotonic() > deadline:
+                return
 
 
 def _parse(request: Request, body: IO[bytes], boundary: bytes, sink: _Sink) -> tuple[dict[str, str], FileStorage]:

@@ -49,6 +49,16 @@ def _calling_code(e164: NDArray[np.int64]) -> NDArray[np.int16]:
     return found
 
 
+def calling_code_digits() -> list[int]:
+    """How many digits the calling code has, by a number's first three digits from 001 on; 3 where there is none."""
+    return [len(str(code)) if code else 3 for code in _calling_codes()[1:].tolist()]
+
+
+def calling_code_of(e164: int) -> int:
+    """The calling code of a number of seven digits or more; 0 where no country has it."""
+    return int(_calling_codes()[int(str(e164)[:3])])
+
+
 def names(places: NDArray[np.int16]) -> pa.StringArray:
     """Places in `REGIONS` as text."""
     return pa.DictionaryArray.from_arrays(pa.array(places), pa.array(REGIONS)).cast(pa.string())
@@ -62,6 +72,11 @@ def _calling_codes() -> NDArray[np.int16]:
         span = 10 ** (3 - len(str(code)))
         table[code * span : (code + 1) * span] = code
     return table
+
+
+def area_codes_of(region: str) -> list[int]:
+    """The area codes of a region of the North American plan; those of nobody count as the main region's."""
+    return [int(area) for area in np.flatnonzero(_by_area_code() == _INDEX[region])]
 
 
 @lru_cache(maxsize=1)
@@ -88,11 +103,16 @@ def _by_patterns(e164: NDArray[np.int64], code_length: int, regions: tuple[str, 
 
 @lru_cache(maxsize=64)
 def _pattern(region: str) -> str:
+    return f"^(?:{claim_of(region)})$"
+
+
+def claim_of(region: str) -> str:
+    """The expression of the national numbers that a region of a shared calling code claims as a whole."""
     metadata = PhoneMetadata.metadata_for_region(region)
     if metadata is None:
         raise LookupError(region)
     if metadata.leading_digits:
-        return f"^(?:{metadata.leading_digits})"
+        return rf"(?:{metadata.leading_digits})\d{{0,17}}"
     kinds = (
         "fixed_line",
         "mobile",
@@ -108,4 +128,4 @@ def _pattern(region: str) -> str:
     patterns = [
         getattr(metadata, kind).national_number_pattern for kind in kinds if getattr(metadata, kind) is not None
     ]
-    return "^(?:" + "|".join(f"(?:{pattern})" for pattern in patterns if pattern) + ")$"
+    return "|".join(f"(?:{pattern})" for pattern in patterns if pattern)

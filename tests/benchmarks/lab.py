@@ -41,6 +41,7 @@ class Sizes:
     peer_by_row: int = 10_000  # for what takes milliseconds a row
     actions: int = 100_000
     phone: int = 1_000_000
+    listed: int = 5_000_000  # numbers in the inventory that is looked at
     judged: bool = True
 
     def scaled(self, scale: float) -> Sizes:

@@ -23,6 +23,7 @@ from tests.benchmarks import (
     bench_phone,
     footprint,
     growth,
+    lists,
     neighbours,
     reupload,
     same_reports,
@@ -50,6 +51,7 @@ SCENARIOS: Mapping[str, Callable[[Lab], Findings]] = {
     "reports": same_reports.scenario,
     "phone": bench_phone.scenario,
     "actions": actions.scenario,
+    "lists": lists.scenario,
 }
 
 

@@ -50,7 +50,6 @@ def test_a_damaged_workbook_is_checked_imported_and_mended(
 ) -> None:
     page = sign_in("Harbour")
     form = Upload(page).open()
-    audit(page)
     shoot(page, "upload")
     job = form.upload(damaged_workbook(5_000, 2024), "order <b>42.xlsx")
     expect(job.confirm).to_be_visible()
@@ -88,14 +87,10 @@ def test_a_damaged_workbook_is_checked_imported_and_mended(
     expect(job.main).to_contain_text(told)
 
     page.get_by_role("link", name="Undo ...").click()
+    expect(job.heading).to_contain_text("Undo Upload")
     audit(page)
-    page.get_by_role("button", name="Undo").click()
-    expect(job.heading).to_have_text("Undo")
-    expect(page.get_by_role("heading", name="Downloads")).to_be_visible()
-    expect(job.verdict).to_contain_text("put back")
     Activity(page).open()
     expect(page.get_by_role("link", name="Upload: corrected.csv")).to_be_visible()
-    audit(page)
     shoot(page, "activity")
 
 
@@ -198,9 +193,17 @@ def test_by_keyboard_only_with_two_tabs_and_the_way_back(sign_in: SignedIn, audi
     audit(page)
 
 
-def test_without_scripts(sign_in: SignedIn) -> None:
+def test_without_scripts(sign_in: SignedIn, tmp_path: Path) -> None:
     page = sign_in("Harbour", javascript=False, width=NARROW)
     form = Upload(page).open()
+    large = tmp_path / "large.csv"
+    large.write_bytes(numbers(1) * 100_000)
+    form.file.set_input_files(large)
+    page.context.clear_cookies()
+    form.send.click()
+    expect(SignIn(page).email).to_be_visible()  # and not that the connection was reset
+    sign_in("Harbour", page)
+    form.open()
     form.send.click()
     expect(form.summary).to_contain_text("No file was chosen. Choose one with Browse.")
     form.choose(numbers(2, ["1", "ask Bob", "TRUE", "", ""]), "plain.csv")

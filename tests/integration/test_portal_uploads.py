@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 import pytest
 import sqlalchemy as sa
@@ -15,7 +16,8 @@ from schemas.tables import jobs
 from tests import factories, sheets
 from tests.door import Door, table
 from tests.factories import World
-from tests.site import Site, after, signed_in, words
+from tests.portal import Portal, signed_in
+from tests.portal import text_of as words
 
 SOUND = sheets.csv_bytes(sheets.rows(3))
 DAMAGED = sheets.csv_bytes(
@@ -24,22 +26,53 @@ DAMAGED = sheets.csv_bytes(
 SCRIPT = "<script>alert(1)</script>.csv"
 
 
-@pytest.fixture
-def site(world: World, database: sa.Engine, work_off: Callable[[], None]) -> Site:
-    """The portal in the name of the reseller `north`."""
-    with database.begin() as connection:
-        return signed_in(connection, world.north.tenant, work_off)
+class Site(Portal):
+    """The portal as who uploads has it."""
+
+    def page(self, path: str) -> str:
+        """What a page says; it must be there."""
+        answer = self.get(path)
+        assert answer.status_code == 200, answer.get_data(as_text=True)
+        return words(answer)
+
+    def send(self, content: bytes, name: str = "numbers.csv", **fields: str) -> TestResponse:
+        """Send the form of an upload; the answer may be a refusal."""
+        return self.post("/uploads", {**fields, "file": (io.BytesIO(content), name)})
+
+    def upload(self, content: bytes, name: str = "numbers.csv", **fields: str) -> str:
+        """Upload a file and have it checked; the address of its page."""
+        path = after(self.send(content, name, **fields))
+        self.work_off()
+        return path
+
+    def imported(self, content: bytes, name: str = "numbers.csv", **fields: str) -> str:
+        """Upload a file, confirm it and have it done; the address of its page."""
+        path = self.upload(content, name, **fields)
+        after(self.post(f"{path}/confirm"))
+        self.work_off()
+        return path
+
+
+def after(answer: TestResponse) -> str:
+    """Where the answer to a form leads."""
+    assert answer.status_code == 303, answer.get_data(as_text=True)
+    return urlsplit(answer.headers["Location"]).path
 
 
 @pytest.fixture
 def other(world: World, database: sa.Engine, work_off: Callable[[], None]) -> Callable[[str], Site]:
-    """`other("hotel")`: the portal in the name of another tenant."""
+    """`other("hotel")`: the portal in the name of a tenant."""
 
     def enter(name: str) -> Site:
-        with database.begin() as connection:
-            return signed_in(connection, getattr(world, name).tenant, work_off)
+        return Site(signed_in(database, getattr(world, name).tenant).client, work_off)
 
     return enter
+
+
+@pytest.fixture
+def site(other: Callable[[str], Site]) -> Site:
+    """The portal in the name of the reseller `north`."""
+    return other("north")
 
 
 def count(database: sa.Engine) -> int:
@@ -148,7 +181,7 @@ def test_a_form_of_another_site_enters_nothing(
 ) -> None:
     wrong = site.post("/uploads", {"csrf_token": "0" * 64, "file": (io.BytesIO(SOUND), "a.csv")})
     assert "This form is out of date" in words(wrong)
-    foreign = site.post("/uploads", {"file": (io.BytesIO(SOUND), "a.csv")}, **{"Sec-Fetch-Site": "cross-site"})
+    foreign = site.post("/uploads", {"file": (io.BytesIO(SOUND), "a.csv")}, headers={"Sec-Fetch-Site": "cross-site"})
     assert [wrong.status_code, foreign.status_code] == [422, 403]
     assert count(database) == 0
     assert stored() == []
@@ -176,10 +209,10 @@ def test_a_refused_form_leaves_its_key_free(site: Site) -> None:
 def test_scripts_are_answered_in_json(site: Site) -> None:
     asked = {"Accept": "application/json"}
     assert site.get("/uploads/ready", headers=asked).json == {"csrf_token": site.token()}
-    sent = site.post("/uploads", {"file": (io.BytesIO(SOUND), "a.csv")}, **asked)
+    sent = site.post("/uploads", {"file": (io.BytesIO(SOUND), "a.csv")}, headers=asked)
     assert sent.status_code == 201
     assert site.get(sent.json["location"]).status_code == 200
-    refused = site.post("/uploads", {"file": (io.BytesIO(SOUND), "a.csv"), "assign_to": "nobody"}, **asked)
+    refused = site.post("/uploads", {"file": (io.BytesIO(SOUND), "a.csv"), "assign_to": "nobody"}, headers=asked)
     assert refused.status_code == 422
     assert [error["field"] for error in refused.json["errors"]] == ["assign_to"]
 

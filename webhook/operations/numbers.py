@@ -34,7 +34,7 @@ def count(query: api.NumbersFilter) -> int:
 
 
 def count_up_to(query: api.NumbersFilter, most: int) -> int:
-    """How many numbers match, but no more than `most`."""
+    """How many numbers match, but no more than `most + 1`, which stands for more than `most`."""
     with transaction() as connection:
         return selections.count_up_to(connection, auth.actor(), filter_of(query), most)
 
@@ -54,5 +54,4 @@ def one(e164: str) -> api.Number:
 
 def filter_of(query: api.NumbersFilter) -> NumberFilter:
     """Which numbers, from what a query or a body says."""
-    digits = None if query.q is None else _NOT_DIGITS.sub("", query.q)
-    return NumberFilter(digits=digits, **query.model_dump(include=set(api.NumbersFilter.model_fields) - {"q"}))
+    return NumberFilter(**query.model_dump(include=set(api.NumbersFilter.model_fields)))

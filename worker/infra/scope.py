@@ -5,6 +5,7 @@ An admin sees its own tenant and those below. What is outside is not refused but
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ import sqlalchemy as sa
 from schemas.permissions import Tenant, TenantKind, User, UserKind
 from schemas.tables import admins, carriers, jobs, phone_numbers, tenants, tokens, users
 
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _TENANT_COLUMNS = (
     tenants.c.id,
     tenants.c.public_id,
@@ -74,8 +76,8 @@ def admins_of(actor: Tenant) -> sa.ColumnElement[bool]:
 
 
 def has_public_id(table: sa.FromClause, public_id: str) -> sa.ColumnElement[bool]:
-    """Compared as text: what is no UUID is merely not found."""
-    return sa.cast(table.c.public_id, sa.Text) == public_id
+    """What is no UUID, in the form that is handed out, is merely not found."""
+    return table.c.public_id == public_id if _UUID.fullmatch(public_id) else sa.false()
 
 
 def after(table: sa.FromClause, seen: sa.ColumnElement[bool], cursor: str) -> sa.ColumnElement[bool]:

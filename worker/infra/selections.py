@@ -1,11 +1,10 @@
 """Numbers selected by a filter, frozen at one moment: counted and read in one statement, limited to the actor's tree.
 
-No rules and no pages here; how a filter narrows is told in `worker.infra.number_views`.
+No rules and no pages here; how a filter narrows is told in `worker.infra.number_filter`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -14,9 +13,11 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from schemas.permissions import Actor
-from schemas.tables import phone_numbers
-from worker.infra import number_views, scope
-from worker.infra.number_views import NumberFilter
+from worker.infra import number_filter, number_search
+from worker.infra.number_filter import NumberFilter
+
+# Numbers from which on it is shorter to look at all there are than to fetch those of a kind one by one.
+_MANY = 50_000
 
 
 @dataclass(frozen=True)
@@ -29,36 +30,36 @@ class Selected:
 
 def count(connection: sa.Connection, actor: Actor, wanted: NumberFilter) -> int:
     """How many numbers the actor sees and the filter lets through."""
-    found: int = connection.execute(_counted(_conditions(actor, wanted))).scalar_one()
-    return found
+    resolved = number_filter.resolve(connection, actor, wanted)
+    found = _counted(connection, number_search.matching(connection, resolved).limit(_MANY))
+    if found < _MANY:
+        return found
+    return _counted(connection, number_search.matching(connection, resolved, are_many=True))
 
 
 def count_up_to(connection: sa.Connection, actor: Actor, wanted: NumberFilter, most: int) -> int:
-    """The same, but no higher than `most`: where that many match, nobody counts on."""
-    some = sa.select(sa.literal(1)).select_from(phone_numbers).where(*_conditions(actor, wanted)).limit(most)
-    found: int = connection.execute(sa.select(sa.func.count()).select_from(some.subquery())).scalar_one()
-    return found
+    """As `count`, but no more than `most + 1`, which stands for more than `most`; as fast as these are found."""
+    resolved = number_filter.resolve(connection, actor, wanted)
+    return _counted(connection, number_search.matching(connection, resolved).limit(most + 1))
 
 
 def select(connection: sa.Connection, actor: Actor, wanted: NumberFilter, expected: int) -> Selected:
     """The numbers that the actor sees and the filter lets through, if they are as many as expected (R3)."""
-    conditions = _conditions(actor, wanted)
-    counted = _counted(conditions).subquery()
+    resolved = number_filter.resolve(connection, actor, wanted)
+    matching = number_search.matching(connection, resolved, are_many=expected >= _MANY).cte("matching")
+    counted = sa.select(sa.func.count().label("found")).select_from(matching).subquery()
     # One text, joined by the server: COPY, which sends a message for each number, takes three times as long.
-    in_order = aggregate_order_by(sa.literal("\n"), phone_numbers.c.e164)
-    joined = sa.select(sa.func.string_agg(sa.func.concat("+", phone_numbers.c.e164), in_order)).where(*conditions)
+    in_order = aggregate_order_by(sa.literal("\n"), matching.c.e164)
+    joined = sa.select(sa.func.string_agg(sa.func.concat("+", matching.c.e164), in_order))
     as_expected = counted.c.found == expected
     query = sa.select(counted.c.found, sa.case((as_expected, joined.scalar_subquery())).label("numbers"))
     row = connection.execute(query).one()
     return Selected(row.found, _lines(row.numbers or "") if row.found == expected else None)
 
 
-def _counted(conditions: Sequence[sa.ColumnElement[bool]]) -> sa.Select[int]:
-    return sa.select(sa.func.count().label("found")).select_from(phone_numbers).where(*conditions)
-
-
-def _conditions(actor: Actor, wanted: NumberFilter) -> list[sa.ColumnElement[bool]]:
-    return [scope.numbers_of(actor.tenant), *number_views.conditions(wanted)]
+def _counted(connection: sa.Connection, matching: sa.Select[tuple[int]]) -> int:
+    found: int = connection.execute(sa.select(sa.func.count()).select_from(matching.subquery())).scalar_one()
+    return found
 
 
 def _lines(text: str) -> pa.Array:

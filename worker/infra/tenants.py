@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from schemas.names import fold
 from schemas.permissions import Actor, Tenant, TenantKind
 from schemas.tables import admins, carriers, jobs, phone_numbers, tenants, tokens, users
-from worker.infra import scope
+from worker.infra import number_groups, scope
 
 
 class GoneError(Exception):
@@ -107,14 +107,20 @@ def used_by(connection: sa.Connection, tenant: Tenant) -> list[str]:
     """
     referring = {
         "tenants": tenants.c.parent_id,
-        "numbers": phone_numbers.c.holder_id,
         "users": users.c.tenant_id,
         "carriers": carriers.c.tenant_id,
         "jobs": jobs.c.tenant_id,
     }
-    query = sa.select(*(sa.exists().where(column == tenant.id).label(name) for name, column in referring.items()))
-    found = connection.execute(query).mappings().one()
-    return [name for name in referring if found[name]]
+    found = {name: sa.exists().where(column == tenant.id) for name, column in referring.items()}
+    query = sa.select(*(one.label(name) for name, one in {**found, "numbers": _holds_numbers(tenant)}.items()))
+    row = connection.execute(query).mappings().one()
+    return [name for name in ("tenants", "numbers", "users", "carriers", "jobs") if row[name]]
+
+
+def _holds_numbers(tenant: Tenant) -> sa.ColumnElement[bool]:
+    """Asked of either half, as each has an index of its own."""
+    halves = (number_groups.status_is(is_unassigned=half) for half in (True, False))
+    return sa.or_(*(sa.exists().where(phone_numbers.c.holder_id == tenant.id, half) for half in halves))
 
 
 def remove(connection: sa.Connection, tenant: Tenant) -> None:

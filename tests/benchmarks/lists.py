@@ -1,0 +1,142 @@
+"""How long a page of the inventory takes with millions of numbers, for each filter and each kind of looker.
+
+The database is one of its own, as `inventories` fills it; pages are asked for in turn, so that none is warmer than it
+would be for somebody who goes from one to the other.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import sqlalchemy as sa
+from pydantic import SecretStr
+
+from schemas.permissions import Actor
+from tests.benchmarks import figures, inventories
+from tests.benchmarks.figures import Figure, Findings, at_most, guarded
+from tests.benchmarks.inventories import Stocked
+from tests.benchmarks.lab import Lab
+from worker.infra import migrate, number_facets, number_views, scope, selections
+from worker.infra.embedded import EmbeddedPostgres
+from worker.infra.number_filter import NumberFilter
+from worker.infra.settings import Settings
+
+TURNS = 40
+PAGE = 50
+CAP = 10_000  # numbers that are counted for a page, beyond which it says "more than"
+DEEP = 442_000_000_000  # more than half of all numbers come before it
+MS = 1000.0
+Ask = Callable[[sa.Connection, Actor], object]
+
+
+def scenario(lab: Lab) -> Findings:
+    """A page of 50 within 150 ms at the 95th percentile, whatever is asked for; what the filters offer within 50."""
+    with tempfile.TemporaryDirectory(prefix="numberyard-lists-") as folder, EmbeddedPostgres(Path(folder)) as server:
+        migrate.upgrade(Settings(database_url=SecretStr(server.url)))
+        with psycopg.connect(server.url.replace("+psycopg", ""), autocommit=True) as connection:
+            tree = inventories.stock(connection, lab.sizes.listed)
+        engine = sa.create_engine(server.url)
+        with engine.connect() as connection:
+            pages, offers = measured(connection, tree)
+        engine.dispose()
+    judged = lab.sizes.judged
+    limits = {"": guarded(judged, at_most(150)), "offer: ": guarded(judged, at_most(50))}
+    return Findings(
+        [
+            Figure(f"{kind}{name}: p95", figures.percentile(found, 95), "ms", limits[kind], _median(found))
+            for kind, table in (("", pages), ("offer: ", offers))
+            for name, found in table.items()
+        ],
+        {"milliseconds": {**pages, **offers}},
+    )
+
+
+def measured(connection: sa.Connection, tree: Stocked) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+    """Milliseconds by filter and looker: of pages, the first and one deep down in turn; of what the boxes offer."""
+    pages: dict[str, list[float]] = {}
+    offers: dict[str, list[float]] = {}
+    lookers = {name: Actor(scope.tenant_by_id(connection, one), "bench") for name, one in lookers_of(tree).items()}
+    filters = filters_of(connection, tree)
+    for turn in range(TURNS):
+        after = DEEP if turn % 2 else None
+        for looker, actor in lookers.items():
+            for name, asked in filters.items():
+                wanted = NumberFilter(**asked, after=after)
+                seconds = _timed(lambda: number_views.page(connection, actor, wanted, PAGE))  # noqa: B023 - at once
+                pages.setdefault(f"{name}, {looker}", []).append(seconds * MS)
+            for name, ask in _offers():
+                offers.setdefault(f"{name}, {looker}", []).append(_timed(lambda: ask(connection, actor)) * MS)  # noqa: B023
+    return pages, offers
+
+
+def lookers_of(tree: Stocked) -> dict[str, int]:
+    """One of each level, and of the resellers the largest."""
+    first = tree.resellers[0]
+    return {
+        "master": tree.master,
+        "largest reseller": first,
+        "reseller": tree.resellers[10],
+        "enterprise": tree.enterprises[first][0],
+    }
+
+
+def filters_of(connection: sa.Connection, tree: Stocked) -> Mapping[str, Mapping[str, Any]]:
+    """Each filter with what many numbers have, few, and none; and pairs."""
+    ids = {row.id: row.public_id for row in connection.execute(sa.text("SELECT id, public_id::text FROM tenants"))}
+    first = tree.resellers[0]
+    large, small = (ids[tree.enterprises[one][place]] for one, place in ((first, 0), (tree.resellers[-1], -1)))
+    master, reseller = ids[tree.master], ids[first]
+    user = """SELECT public_id::text FROM users JOIN phone_numbers ON voice_user_id = users.id
+        WHERE holder_id = :holder LIMIT 1"""
+    someone = connection.execute(sa.text(user), {"holder": tree.enterprises[first][0]}).scalar()
+    few, nobody = "Master voice 8", "Master voice 9"
+    return {
+        "everything": {},
+        **{f"status {one}": {"status": one} for one in ("assigned", "unassigned")},
+        **{f"capability {one}": {"capability": one} for one in ("voice", "sms", "fax")},
+        **{f"country {one}": {"country": one} for one in ("US", "CA", "DE", "GG", "ZW", "+44")},
+        "carrier, many": {"carrier": "Master voice 0"},
+        "carrier, a reseller's": {"carrier": "Own sms 0"},
+        "carrier, few": {"carrier": few},
+        "carrier, none": {"carrier": nobody},
+        "assigned to tenant, many": {"tenant_id": large},
+        "assigned to tenant, few": {"tenant_id": small},
+        "assigned to user": {"user_id": someone},
+        "uploaded by, master": {"uploaded_by": master},
+        "uploaded by, reseller": {"uploaded_by": reseller},
+        "uploaded by, few": {"uploaded_by": small},
+        **{f"q {one}": {"q": one} for one in ("+1 212", "212", "0212 5", "2", "030 12345", "+999")},
+        "status + carrier, few": {"status": "unassigned", "carrier": few},
+        "status + country": {"status": "unassigned", "country": "GG"},
+        "status + q": {"status": "unassigned", "q": "2"},
+        "carrier + country, none": {"carrier": "Own voice 3", "country": "NO"},
+        "capability + country": {"capability": "fax", "country": "US"},
+        "capability + q": {"capability": "fax", "q": "212"},
+        "uploaded by + country": {"uploaded_by": master, "country": "US"},
+        "uploaded by + carrier, none": {"uploaded_by": master, "carrier": nobody},
+        "user + capability, none": {"user_id": someone, "capability": "fax"},
+        "tenant + status": {"tenant_id": large, "status": "unassigned"},
+    }
+
+
+def _offers() -> Iterator[tuple[str, Ask]]:
+    yield "countries", number_facets.countries
+    yield "carriers", lambda connection, actor: number_facets.carrier_names(connection, actor, "voice")
+    yield "tenants", lambda connection, actor: number_facets.tenants_named(connection, actor, "enterprise 0")
+    yield "users", lambda connection, actor: number_facets.users_named(connection, actor, "ann")
+    yield "count", lambda connection, actor: selections.count_up_to(connection, actor, NumberFilter(), CAP)
+
+
+def _timed(ask: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    ask()
+    return time.perf_counter() - began
+
+
+def _median(found: list[float]) -> str:
+    return f"p50 {figures.shown(figures.percentile(found, 50))}"

@@ -1,0 +1,285 @@
+"""What a list of numbers holds: each filter, two together, and each looker, against plain Python over every number.
+
+R3 (only one's own tree), R5 (what a number has), R24 (what "unassigned" means).
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from schemas import tables
+from schemas.permissions import Actor, Tenant
+from tests import factories
+from tests.door import Door
+from tests.factories import World
+from worker.infra import number_facets, number_search, number_views, selections
+from worker.infra.number_filter import NumberFilter
+
+# Country, and where its numbers begin; two of a shared calling code, one of a region that is not the main one of its.
+PLACES = (
+    ("US", 12125550000),
+    ("US", 13055550000),
+    ("CA", 14165550000),
+    ("GB", 442070000000),
+    ("GG", 441481250000),
+    ("DE", 493012340000),
+    ("IT", 390698765000),
+    ("KZ", 77172550000),
+    ("RU", 74952120000),
+    ("001", 80012340000),
+)
+COUNT = 400
+
+
+@dataclass(frozen=True)
+class Known:
+    """A number as the test knows it."""
+
+    e164: int
+    country: str
+    holder: Tenant
+    uploader: Tenant
+    voice: bool
+    sms: bool
+    fax: bool
+    carriers: frozenset[str]
+    users: frozenset[str]
+
+    @property
+    def status(self) -> str:
+        return "assigned" if self.users or self.holder.id != self.uploader.id else "unassigned"
+
+
+@dataclass(frozen=True)
+class Stock:
+    """All numbers, and who looks at them."""
+
+    numbers: list[Known]
+    lookers: dict[str, Tenant]
+    users: list[str]
+
+
+@pytest.fixture
+def stock(database: sa.Engine, world: World) -> Stock:
+    rng = random.Random(7)
+    line = {
+        name: [getattr(world, one) for one in names]
+        for name, names in {
+            "master": ["master"],
+            "north": ["master", "north"],
+            "south": ["master", "south"],
+            "clinic": ["master", "north", "clinic"],
+            "hotel": ["master", "north", "hotel"],
+            "school": ["master", "south", "school"],
+        }.items()
+    }
+    numbers, people = [], {}
+    with database.begin() as connection:
+        for name in ("clinic", "hotel", "school"):
+            ids = [factories.user(connection, getattr(world, name).tenant) for _ in range(2)]
+            people[name] = [(one, factories.public_id(connection, tables.users, one)) for one in ids]
+        for place in range(COUNT):
+            country, first = rng.choice(PLACES)
+            holder = rng.choice(list(line))
+            uploader = rng.choice(line[holder]).tenant
+            voice, sms = (rng.choice([None, *_names(world, service)]) for service in ("voice", "SMS"))
+            users = [rng.choice(people[holder]) if holder in people and rng.random() < 0.4 else None for _ in range(2)]
+            known = Known(
+                first + place,
+                country,
+                getattr(world, holder).tenant,
+                uploader,
+                voice is not None or rng.random() < 0.2,
+                sms is not None,
+                rng.random() < 0.05,
+                frozenset(one for one in (voice, sms) if one),
+                frozenset(one[1] for one in users if one),
+            )
+            ids_of_users = [None if one is None else one[0] for one in users]
+            factories.number(
+                connection,
+                known.e164,
+                known.holder,
+                country=country,
+                uploader_id=uploader.id,
+                voice=known.voice,
+                sms=known.sms,
+                fax=known.fax,
+                voice_carrier_id=world.carriers.get(voice),
+                sms_carrier_id=world.carriers.get(sms),
+                voice_user_id=ids_of_users[0],
+                sms_user_id=ids_of_users[1],
+            )
+            numbers.append(known)
+    lookers = {name: getattr(world, name).tenant for name in line}
+    return Stock(numbers, lookers, [one[1] for found in people.values() for one in found])
+
+
+def _names(world: World, service: str) -> list[str]:
+    return [name for name in world.carriers if name.lower().endswith(service.lower())]
+
+
+def expected(stock: Stock, looker: Tenant, wanted: NumberFilter) -> list[int]:
+    """What a list must hold, number by number."""
+    tests: dict[str, Callable[[Known, Any], bool]] = {
+        "q": lambda number, q: _is_typed(number.e164, q),
+        "status": lambda number, status: number.status == status,
+        "capability": getattr,
+        "country": _is_in,
+        "carrier": lambda number, name: name.lower() in {one.lower() for one in number.carriers},
+        "tenant_id": lambda number, public_id: number.holder.public_id == public_id,
+        "uploaded_by": lambda number, public_id: number.uploader.public_id == public_id,
+        "user_id": lambda number, public_id: public_id in number.users,
+        "after": lambda number, after: number.e164 > after,
+    }
+    asked = {one.name: getattr(wanted, one.name) for one in fields(wanted) if getattr(wanted, one.name) is not None}
+    return sorted(
+        number.e164
+        for number in stock.numbers
+        if number.holder.is_within(looker) and all(tests[name](number, value) for name, value in asked.items())
+    )
+
+
+def _is_in(number: Known, country: str) -> bool:
+    digits = country.lstrip("+")
+    if digits.isdigit() and digits != "001":
+        return str(number.e164).startswith(digits)
+    return number.country == country.upper()
+
+
+def _is_typed(e164: int, q: str) -> bool:
+    """As the field's description says it, with the national prefixes of the countries in `PLACES`."""
+    text, digits = str(e164), "".join(filter(str.isdigit, q))
+    if q.startswith("+"):
+        return text.startswith(digits)
+    codes = {"1": "1", "44": "0", "49": "0", "39": None, "7": "8", "800": None}
+    (code,) = (code for code in sorted(codes, key=len, reverse=True) if text.startswith(code))
+    national, trunk = text.removeprefix(code), codes[code]
+    without = digits.removeprefix(trunk) if trunk else ""
+    return text.startswith(digits) or national.startswith(digits) or bool(without and national.startswith(without))
+
+
+def filters(stock: Stock) -> dict[str, list[str]]:
+    """Values for each filter: that many have, that few have, that nobody has."""
+    ids = [tenant.public_id for tenant in stock.lookers.values()]
+    return {
+        "q": ["+1 (212) 555", "212-555", "0207", "207", "8 495", "30 1234", "2", "0", "06.98", "+999", "1 416"],
+        "status": ["assigned", "unassigned"],
+        "capability": ["voice", "sms", "fax"],
+        "country": ["US", "us", "CA", "GB", "GG", "KZ", "RU", "IT", "001", "+44", "1", "FR", "ZZ"],
+        "carrier": ["Master Voice", "north SMS", "South voice", "Nobody's"],
+        "tenant_id": [*ids, "no id", "00000000-0000-0000-0000-000000000000"],
+        "uploaded_by": [*ids, "no id"],
+        "user_id": [*stock.users, "no id"],
+    }
+
+
+def listed(connection: sa.Connection, looker: Tenant, wanted: NumberFilter, limit: int) -> list[int]:
+    return [view.row.e164 for view in number_views.page(connection, Actor(looker, "test"), wanted, limit)]
+
+
+def asked_for(stock: Stock, pairs: int) -> list[NumberFilter]:
+    """Every value alone, and some of all pairs."""
+    single: list[dict[str, Any]] = [{name: value} for name, values in filters(stock).items() for value in values]
+    both = [one | other for one, other in itertools.combinations(single, 2) if one.keys() != other.keys()]
+    return [NumberFilter(**one) for one in ({}, *single, *random.Random(3).sample(both, pairs))]
+
+
+def test_each_filter_and_pairs_of_them_for_each_looker(database: sa.Engine, stock: Stock) -> None:
+    with database.connect() as connection:
+        for wanted, (name, looker) in itertools.product(asked_for(stock, 60), stock.lookers.items()):
+            numbers = expected(stock, looker, wanted)
+            assert listed(connection, looker, wanted, COUNT) == numbers, (name, wanted)
+            assert selections.count(connection, Actor(looker, "test"), wanted) == len(numbers), (name, wanted)
+
+
+def test_pages_follow_one_another_without_gap_or_repeat(database: sa.Engine, stock: Stock) -> None:
+    wanted = [NumberFilter(), NumberFilter(status="assigned"), NumberFilter(q="2"), NumberFilter(carrier="master sms")]
+    with database.connect() as connection:
+        for one, looker in itertools.product(wanted, stock.lookers.values()):
+            found: list[int] = []
+            while page := listed(
+                connection, looker, NumberFilter(**{**vars(one), "after": next(reversed(found), None)}), 7
+            ):
+                found += page
+            assert found == expected(stock, looker, one)
+
+
+def test_many_places_are_looked_at_in_one_stretch(
+    database: sa.Engine, stock: Stock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(number_search, "_MANY_PLACES", 0)
+    with database.connect() as connection:
+        for wanted, looker in itertools.product(asked_for(stock, 20), stock.lookers.values()):
+            assert listed(connection, looker, wanted, COUNT) == expected(stock, looker, wanted), wanted
+
+
+def test_selected_and_counted_alike_however_many(
+    database: sa.Engine, stock: Stock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(selections, "_MANY", 30)
+    with database.connect() as connection:
+        for wanted, looker in itertools.product(asked_for(stock, 10), stock.lookers.values()):
+            actor, numbers = Actor(looker, "test"), expected(stock, looker, wanted)
+            assert selections.count(connection, actor, wanted) == len(numbers), wanted
+            assert selections.count_up_to(connection, actor, wanted, 20) == min(len(numbers), 21), wanted
+            selected = selections.select(connection, actor, wanted, len(numbers))
+            assert selected.numbers.to_pylist() == [f"+{number}" for number in numbers], wanted
+            assert selections.select(connection, actor, wanted, len(numbers) + 1).numbers is None
+
+
+def test_facets_offer_what_occurs_in_the_tree(database: sa.Engine, stock: Stock) -> None:
+    with database.connect() as connection:
+        for looker in stock.lookers.values():
+            actor = Actor(looker, "test")
+            mine = [number for number in stock.numbers if number.holder.is_within(looker)]
+            assert number_facets.countries(connection, actor) == sorted({number.country for number in mine})
+            below = sorted(one.name for one in stock.lookers.values() if one.is_within(looker))
+            assert [one.name for one in number_facets.tenants_named(connection, actor)] == below
+            found = number_facets.users_named(connection, actor)
+            assert {one.public_id for one in found} <= set(stock.users)
+            assert len(found) == _users_below(stock, looker)
+
+
+def _users_below(stock: Stock, looker: Tenant) -> int:
+    homes = [stock.lookers[name] for name in ("clinic", "hotel", "school")]
+    return 2 * sum(home.is_within(looker) for home in homes)
+
+
+def test_facets_narrow_by_what_is_typed(database: sa.Engine, stock: Stock, world: World) -> None:
+    actor = Actor(world.north.tenant, "test")
+    with database.begin() as connection:
+        factories.user(connection, world.clinic.tenant, name="Zoe %", email="q@x.example")
+        factories.user(connection, world.school.tenant, name="Zoe South")
+        assert [one.name for one in number_facets.users_named(connection, actor, " zOE ")] == ["Zoe %"]
+        assert [one.name for one in number_facets.users_named(connection, actor, "zoe %")] == ["Zoe %"]
+        assert [one.name for one in number_facets.users_named(connection, actor, "q@")] == ["Zoe %"]
+        assert [one.name for one in number_facets.tenants_named(connection, actor, "HOTEL")] == ["Hotel Enterprise"]
+        assert number_facets.carrier_names(connection, actor, "voice") == ["Master Voice", "North voice"]
+    assert stock.numbers
+
+
+def test_the_door_takes_what_is_on_paper(api: Door, database: sa.Engine, world: World) -> None:
+    with database.begin() as connection:
+        factories.number(connection, 12125550142, world.north.tenant)
+        factories.number(connection, 442125550142, world.clinic.tenant, country="GB", uploader_id=world.north.id)
+    for q, found in (
+        ("+1 (212) 555-0142", ["+12125550142"]),
+        ("0212 555", ["+442125550142"]),
+        ("212.555", ["+12125550142", "+442125550142"]),
+        ("0044 212", ["+442125550142"]),
+        ("+44 (0)212", ["+442125550142"]),
+        (" ", ["+12125550142", "+442125550142"]),
+        ("none", []),
+    ):
+        answer = api.get("/v1/numbers", query_string={"q": q, "count": "true"}).json
+        assert ([one["e164"] for one in answer["data"]], answer["total"]) == (found, len(found)), q
+    uploaded = api.get("/v1/numbers", query_string={"uploaded_by": world.north.tenant.public_id}).json
+    assert len(uploaded["data"]) == 2

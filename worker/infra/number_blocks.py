@@ -1,0 +1,42 @@
+"""Where in the order of all numbers there are any: the calling codes that occur, found by skipping over each.
+
+A block is all numbers of one calling code and one length. It is told of the whole platform: to leave out, not to show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from schemas.phone import region
+from schemas.phone.spans import Span
+from worker.infra.number_groups import NUMBER, rows
+
+
+def occupied(connection: sa.Connection) -> list[Span]:
+    """The blocks in which anybody has numbers; ascending."""
+    none = sa.literal_column("0::bigint", sa.BigInteger)
+    block = sa.select(none.label("low"), none.label("high")).cte("block", recursive=True)
+    found = sa.select(NUMBER.e164).where(NUMBER.e164 > block.c.high).order_by(NUMBER.e164).limit(1).lateral("found")
+    size = _size(found.c.e164)
+    low = found.c.e164 - found.c.e164 % size
+    every = block.union_all(sa.select(low, low + size - 1).select_from(block.join(found, sa.true())))
+    query = sa.select(every).where(every.c.high > 0).order_by(every.c.low)
+    return [(row.low, row.high) for row in connection.execute(query)]
+
+
+def inhabited(connection: sa.Connection, spans: Sequence[Span]) -> list[Span]:
+    """Those of some spans, ascending, in which anybody has numbers."""
+    given = rows(sa.BigInteger, low=[low for low, _ in spans], high=[high for _, high in spans])
+    some = sa.select(sa.literal(1)).where(NUMBER.e164.between(given.c.low, given.c.high)).order_by(NUMBER.e164).limit(1)
+    query = sa.select(given).select_from(given.join(some.lateral(), sa.true())).order_by(given.c.low)
+    return [(row.low, row.high) for row in connection.execute(query)] if spans else []
+
+
+def _size(e164: sa.ColumnElement[int]) -> sa.ColumnElement[int]:
+    """How many numbers a number's block has room for."""
+    digits = sa.cast(e164, sa.Text)
+    known = "".join(map(str, region.calling_code_digits()))
+    code_digits = sa.cast(sa.func.substr(known, sa.cast(sa.func.left(digits, 3), sa.Integer), 1), sa.Integer)
+    return sa.cast(sa.func.power(10, sa.func.length(digits) - code_digits), sa.BigInteger)

@@ -1,0 +1,128 @@
+"""Which numbers are wanted: a filter as it is asked for, and what it comes to for who asks (R3).
+
+What names stand for is looked up here once; how such numbers are found fast is `number_search`'s business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from schemas.permissions import Actor, TenantKind
+from schemas.phone import region, spans
+from schemas.phone.spans import EVERY, Span
+from schemas.tables import carriers, phone_numbers, tenants, users
+from worker.infra import number_blocks, scope
+from worker.infra.number_groups import Holders
+
+
+@dataclass(frozen=True)
+class NumberFilter:
+    """Which numbers; None does not narrow. `q` is what somebody typed, `after` the last number already seen.
+
+    `tenant_id` is who holds them, `uploaded_by` who uploaded them, `user_id` who uses them, all as public ids.
+    """
+
+    q: str | None = None
+    status: str | None = None
+    capability: str | None = None
+    country: str | None = None
+    carrier: str | None = None
+    tenant_id: str | None = None
+    user_id: str | None = None
+    uploaded_by: str | None = None
+    free_for: str | None = None
+    after: int | None = None
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a filter comes to. Empty `spans`, `carriers`, `users`: no number; None: they do not narrow.
+
+    `holders`: those whose numbers are asked for, each with who may have uploaded what it holds, which are the tenants
+    of its line but for `uploader`; None is everybody, for the master alone. `region`: the numbers' own country.
+    """
+
+    holders: Holders | None
+    spans: Sequence[Span]
+    is_unassigned: bool | None = None
+    capability: str | None = None
+    region: str | None = None
+    carriers: Sequence[int] | None = None
+    users: Sequence[int] | None = None
+    free_for: str | None = None
+
+    def conditions(self, *, but_kind: bool = False) -> list[sa.ColumnElement[bool]]:
+        """What the filter asks of a number but for its holder, its status and its place in the order.
+
+        `but_kind`: nor for what its kind tells.
+        """
+        number = phone_numbers.c
+        found: list[sa.ColumnElement[bool]] = []
+        if self.region is not None:
+            found.append(number.country == self.region)
+        if self.capability is not None and not but_kind:
+            found.append(number[self.capability])
+        if self.carriers is not None and not but_kind:
+            found.append(number.voice_carrier_id.in_(self.carriers) | number.sms_carrier_id.in_(self.carriers))
+        if self.free_for is not None:  # R20: a service needs the capability, and a number serves one user for it
+            found += [number[self.free_for], number[f"{self.free_for}_user_id"].is_(None)]
+        return found
+
+
+def resolve(connection: sa.Connection, actor: Actor, asked: NumberFilter) -> Wanted:
+    """What a filter comes to for an actor: nothing outside of its tree (R3)."""
+    holders = _holders(connection, actor, asked)
+    return Wanted(
+        holders=holders,
+        spans=_spans(connection, asked),
+        is_unassigned=None if asked.status is None else asked.status == "unassigned",
+        capability=asked.capability,
+        region=None if asked.country is None or not spans.is_region(asked.country) else asked.country.upper(),
+        carriers=None if asked.carrier is None else _carriers(connection, asked.carrier),
+        users=None if asked.user_id is None else _users(connection, actor, asked.user_id),
+        free_for=asked.free_for,
+    )
+
+
+def _holders(connection: sa.Connection, actor: Actor, asked: NumberFilter) -> Holders | None:
+    everybody = actor.tenant.kind is TenantKind.MASTER_RESELLER
+    if everybody and asked.tenant_id is None and asked.uploaded_by is None:
+        return None
+    query = sa.select(tenants.c.id, tenants.c.path).where(scope.below(actor.tenant))
+    if asked.tenant_id is not None:
+        query = query.where(scope.has_public_id(tenants, asked.tenant_id))
+    rows = connection.execute(query).all()
+    if asked.uploaded_by is None:
+        return [(row.id, row.path) for row in rows]
+    named = sa.select(tenants.c.id).where(scope.has_public_id(tenants, asked.uploaded_by))
+    found = set(connection.execute(named).scalars())
+    return [(row.id, sorted(found.intersection(row.path))) for row in rows if not found.isdisjoint(row.path)]
+
+
+def _spans(connection: sa.Connection, asked: NumberFilter) -> Sequence[Span]:
+    """Where in the order of all numbers they stand: ascending and apart."""
+    found = [EVERY if asked.after is None else (asked.after + 1, EVERY[1])]
+    if asked.country is not None:
+        found = spans.common(found, spans.joined(spans.of_country(asked.country)))
+    typed = asked.q if asked.q is not None and asked.q.strip() else None
+    if typed is None and asked.country is None:
+        return found
+    blocks = number_blocks.occupied(connection)
+    if typed is not None:
+        codes = {region.calling_code_of(low) for low, _ in blocks} - {0}
+        found = spans.common(found, spans.typed(typed, codes))
+    return number_blocks.inhabited(connection, spans.common(found, blocks))
+
+
+def _carriers(connection: sa.Connection, name: str) -> list[int]:
+    return list(
+        connection.execute(sa.select(carriers.c.id).where(sa.func.lower(carriers.c.name) == name.lower())).scalars()
+    )
+
+
+def _users(connection: sa.Connection, actor: Actor, public_id: str) -> list[int]:
+    seen = sa.select(users.c.id).where(scope.users_of(actor.tenant), scope.has_public_id(users, public_id))
+    return list(connection.execute(seen).scalars())

@@ -1,0 +1,109 @@
+"""Numbers by groups that an index has each ascending: how the first of them all, or all of them, are asked for.
+
+Groups are few and numbers are millions, so one look into the index for each group is cheap, and no group is read
+beyond what is asked for. Nothing here knows filters or permissions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from schemas.phone.spans import Span
+from schemas.tables import ASSIGNED, UNASSIGNED, phone_numbers
+
+NUMBER = phone_numbers.c
+
+# Who holds numbers, each with those who may have uploaded what it holds.
+Holders = Sequence[tuple[int, Sequence[int]]]
+
+
+@dataclass(frozen=True)
+class Groups:
+    """A table with a row for each group, or None where all numbers are one, and which numbers a group has."""
+
+    table: sa.FromClause | None
+    conditions: Sequence[sa.ColumnElement[bool]]
+    count: int = 1
+
+    def narrowed(self, conditions: Sequence[sa.ColumnElement[bool]]) -> Groups:
+        """The same groups with those of their numbers that meet the conditions."""
+        return Groups(self.table, (*self.conditions, *conditions), self.count)
+
+
+def all_numbers() -> Groups:
+    """One group of all numbers, by the primary key."""
+    return Groups(None, ())
+
+
+def of_holders(holders: Holders, *, is_unassigned: bool | None = None) -> list[Groups]:
+    """The numbers of some holders: those unassigned, those assigned, or both.
+
+    What is unassigned is held by its uploader. What is assigned stands by holder and uploader, who is always of the
+    holder's line (`permissions.check_move`).
+    """
+    own = [holder for holder, uploaders in holders if holder in uploaders]
+    pairs = [(holder, uploader) for holder, uploaders in holders for uploader in uploaders]
+    found = []
+    if own and is_unassigned is not False:
+        table = rows(sa.Integer, holder=own)
+        found.append(Groups(table, (NUMBER.holder_id == table.c.holder, status_is(is_unassigned=True)), len(own)))
+    if pairs and is_unassigned is not True:
+        table = rows(sa.Integer, holder=[pair[0] for pair in pairs], uploader=[pair[1] for pair in pairs])
+        stands = (NUMBER.holder_id == table.c.holder, NUMBER.uploader_id == table.c.uploader)
+        found.append(Groups(table, (*stands, status_is(is_unassigned=False)), len(pairs)))
+    return found
+
+
+def rows(kind: type[Any], **columns: Sequence[Any]) -> sa.FromClause:
+    """Columns of one type, or of text, as a table."""
+    kinds = (sa.Text if values and isinstance(values[0], str) else kind for values in columns.values())
+    arrays = (sa.bindparam(None, list(values), ARRAY(one)) for one, values in zip(kinds, columns.values(), strict=True))
+    return sa.func.unnest(*arrays).table_valued(*columns).render_derived()
+
+
+def status_is(*, is_unassigned: bool) -> sa.ColumnElement[bool]:
+    """`permissions.is_assigned`, for the database, in the words of its indexes."""
+    return sa.literal_column(f"({UNASSIGNED if is_unassigned else ASSIGNED})", sa.Boolean)
+
+
+def numbers_of(groups: Sequence[Groups], spans: Sequence[Span], first: int | None) -> sa.Select[tuple[int]]:
+    """Numbers of some groups within spans that are ascending and apart: the `first` so many in order, or all."""
+    if not groups or not spans:
+        return sa.select(NUMBER.e164).where(sa.false())
+    given = rows(sa.BigInteger, low=[low for low, _ in spans], high=[high for _, high in spans])
+    # In order, so that no span is looked at once there are enough.
+    span = sa.select(given).order_by(given.c.low).subquery("span")
+    found = within(groups, span.c.low, span.c.high, first).lateral("found")
+    query = sa.select(found.c.e164).select_from(span.join(found, sa.true()))
+    return query if first is None else query.order_by(span.c.low, found.c.e164).limit(first)
+
+
+def within(
+    groups: Sequence[Groups], low: sa.ColumnElement[int], high: sa.ColumnElement[int], first: int | None
+) -> sa.SelectBase:
+    """Numbers of some groups, at least one, in one span: the `first` so many in order, or all."""
+    parts = [_part(one, low, high, first) for one in groups]
+    if len(parts) == 1 and groups[0].table is None:
+        return parts[0]
+    together = sa.union_all(*parts).subquery("together")
+    query = sa.select(together.c.e164)
+    return query if first is None else query.order_by(together.c.e164).limit(first)
+
+
+def _part(
+    one: Groups, low: sa.ColumnElement[int], high: sa.ColumnElement[int], first: int | None
+) -> sa.Select[tuple[int]]:
+    query = (
+        sa.select(NUMBER.e164).where(NUMBER.e164.between(low, high), *one.conditions).correlate_except(phone_numbers)
+    )
+    if first is not None:
+        query = query.order_by(NUMBER.e164).limit(first)
+    if one.table is None:
+        return query
+    numbers = query.lateral()
+    return sa.select(numbers.c.e164).select_from(one.table.join(numbers, sa.true()))
