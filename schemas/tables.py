@@ -154,7 +154,11 @@ users = sa.Table(
 sa.Index("uq_users_email", users.c.tenant_id, sa.func.lower(users.c.email), unique=True)
 # How a name or an address begins, over all tenants.
 for _column in (users.c.name, users.c.email):
-    sa.Index(f"ix_users_{_column.name}", sa.func.lower(_column).collate("C"))
+    sa.Index(
+        f"ix_users_{_column.name}",
+        sa.func.lower(_column).label("folded"),
+        postgresql_ops={"folded": "text_pattern_ops"},
+    )
 
 # `permissions.is_assigned`, for the database; as text, because an index serves only what is worded as it is.
 # "IS TRUE": of a plain equality the planner makes two others, in which it does not find this one again.

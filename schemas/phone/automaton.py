@@ -59,6 +59,24 @@ def recognise(program: Program, starts: list[int]) -> Recogniser:
     return Recogniser(moves, [reach.labels(state) for state in numbers])
 
 
+def beginnings(program: Program, start: int, most: int) -> list[str]:
+    """The first digits, `most` or as many as there are, of all numbers that the pattern at `start` matches."""
+    reach = _Reach(program)
+    after: dict[frozenset[int], list[frozenset[int]]] = {}
+    found, alive = [], {"": reach.of(start)}
+    for _ in range(most):
+        ahead: dict[str, frozenset[int]] = {}
+        for begin, state in alive.items():
+            if reach.labels(state):
+                found.append(begin)
+                continue
+            if state not in after:
+                after[state] = reach.after(state)
+            ahead |= {f"{begin}{digit}": then for digit, then in enumerate(after[state]) if then}
+        alive = ahead
+    return [*found, *alive]
+
+
 class _Reach:
     """Which consuming or ending instructions an instruction leads to without consuming anything."""
 

@@ -13,7 +13,7 @@ from functools import lru_cache
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
 
 from schemas.phone import region
-from schemas.phone.automaton import DEAD, PAD, recognise
+from schemas.phone.automaton import beginnings
 from schemas.phone.identity import LEAST_DIGITS, MOST_DIGITS
 from schemas.phone.metadata import metadata_of
 from schemas.phone.pattern import Program, UnsupportedPattern
@@ -138,22 +138,10 @@ def _of_claim(code: int, name: str) -> Iterator[Span]:
                 yield span
 
 
-def _claimed(name: str) -> Iterator[str]:
+def _claimed(name: str) -> list[str]:
     """The first digits of the national numbers that a smaller region of a calling code claims."""
     program = Program()
     try:
-        table = recognise(program, [program.pattern(region.claim_of(name), 0)])
+        return beginnings(program, program.pattern(region.claim_of(name), 0), _DEPTH)
     except UnsupportedPattern:
-        yield ""
-        return
-    alive = {"": 1}
-    for _ in range(_DEPTH):
-        ahead: dict[str, int] = {}
-        for begin, state in alive.items():
-            if table.labels[state]:
-                yield begin
-                continue
-            moves = enumerate(table.moves[state][:PAD])
-            ahead |= {f"{begin}{digit}": then for digit, then in moves if then != DEAD}
-        alive = ahead
-    yield from alive
+        return [""]

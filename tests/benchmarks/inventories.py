@@ -20,7 +20,7 @@ from worker.infra import binary
 Ints = NDArray[np.int64]
 
 RESELLERS, ENTERPRISES = 20, 400
-FILE_ROWS = 10_000  # numbers come in files, each sorted, of one uploader and with few carriers
+FILES = 500  # in which the numbers came, each sorted, of one uploader and with few carriers
 FEW = 10
 # Calling code and first digits, digits of the whole number, share of all numbers.
 PLANS: Sequence[tuple[tuple[int, ...], int, float]] = (
@@ -118,7 +118,7 @@ def _shares(count: int) -> NDArray[np.float64]:
 def _columns(rng: np.random.Generator, count: int, tree: Stocked) -> dict[str, NDArray[Any]]:
     """The numbers in the order in which they came: file after file, each ascending."""
     e164 = rng.permutation(_numbers(rng, count))
-    files = np.arange(len(e164)) // FILE_ROWS
+    files = np.arange(len(e164)) * FILES // len(e164)
     e164 = e164[np.lexsort((e164, files))]
     many = int(files[-1]) + 1
     by_master = rng.random(many) < 0.15

@@ -12,6 +12,8 @@ from typing import ClassVar, Self
 
 from playwright.sync_api import Locator, Page, expect
 
+from schemas.phone.readable import readable
+
 MOST_TABS = 60
 HAS_FOCUS = "element => element === document.activeElement"
 SHOWS_FOCUS = """
@@ -98,7 +100,7 @@ class PortalPage:
 
     def expect_fault(self, label: str, text: str | re.Pattern[str]) -> None:
         """A field is marked as wrong, and what is said of it is tied to it."""
-        field = self.page.get_by_label(label)
+        field = self.page.get_by_role("combobox", name=label)
         expect(field).to_have_attribute("aria-invalid", "true")
         expect(field).to_have_accessible_description(text)
 
@@ -161,6 +163,50 @@ class PhoneNumbers(PortalPage):
     """The inventory: search, filters, selection and its actions."""
 
     path = "/numbers"
+
+    def search(self, text: str) -> None:
+        """Look for numbers that begin so."""
+        self.page.get_by_label("Search", exact=True).fill(text)
+        self.page.get_by_role("button", name="Search").click()
+
+    def filter(self, **choices: str) -> None:
+        """Open the filters and choose: `filter(Status="Assigned")`; "_" stands for a space."""
+        if not self.page.get_by_role("combobox", name="Status").is_visible():
+            self.page.locator("summary", has_text="Filters").click()
+        for label, choice in choices.items():
+            self.page.get_by_role("combobox", name=label.replace("_", " "), exact=True).select_option(label=choice)
+        self.page.get_by_role("button", name="Apply filters").click()
+
+    def row(self, e164: str) -> Locator:
+        """The line of a number."""
+        return self.page.get_by_role("row").filter(has=self.page.get_by_label(f"Select {readable(e164)}"))
+
+    @property
+    def rows(self) -> Locator:
+        """The lines of the list, without its head."""
+        return self.page.get_by_role("row").filter(has=self.page.get_by_role("rowheader"))
+
+    def tick(self, *numbers: str) -> None:
+        for e164 in numbers:
+            self.page.get_by_label(f"Select {readable(e164)}").check()
+
+    def actions_of(self, e164: str) -> Locator:
+        """What opens the menu of a number."""
+        return self.page.locator(f"summary[aria-label='Actions for {readable(e164)}']")
+
+    def choose(self, e164: str, action: str) -> None:
+        """Choose something of a number's menu."""
+        self.actions_of(e164).click()
+        self.row(e164).get_by_role("link", name=action).click()
+
+    def assign_to(self, name: str, *, label: str = "Reseller / Enterprise") -> None:
+        """On Modify Assignments: choose, Assign, Save Settings."""
+        field = self.page.get_by_role("combobox", name=label)
+        option = field.locator("option").filter(has_text=name)
+        field.select_option(value=option.get_attribute("value"))
+        self.page.get_by_role("button", name="Assign").click()
+        expect(self.page.get_by_role("heading", name="New assignment, not saved yet")).to_be_visible()
+        self.page.get_by_role("button", name="Save Settings").click()
 
 
 class Upload(PortalPage):
@@ -226,3 +272,88 @@ class Activity(PortalPage):
     """The list of jobs."""
 
     path = "/jobs"
+
+
+class Enterprises(PortalPage):
+    """The list, and the forms to add and to edit."""
+
+    path = "/enterprises"
+
+    def row(self, name: str) -> Locator:
+        """The line of the list about an enterprise."""
+        return self.page.get_by_role("row").filter(has=self.page.get_by_role("link", name=name, exact=True))
+
+    def add(self, name: str, *, allow_external_numbers: bool) -> None:
+        """Fill the form and send it; the list is shown then."""
+        self.page.get_by_role("link", name="Add Enterprise").click()
+        self.page.get_by_label("Name").fill(name)
+        self.page.get_by_label("Allow External Numbers").set_checked(allow_external_numbers)
+        self.page.get_by_role("button", name="Add Enterprise").click()
+        expect(self.confirmation(f"{name} was added.")).to_be_visible()
+
+
+class Users(PortalPage):
+    """The list, and the forms to add and to edit."""
+
+    path = "/users"
+
+    @property
+    def new_number(self) -> Locator:
+        """Where a number is typed that is not in the list, for those who may."""
+        return self.page.get_by_label("Or a new number")
+
+    def row(self, name: str) -> Locator:
+        """The line of the list about a user."""
+        return self.page.get_by_role("row").filter(has=self.page.get_by_role("link", name=name, exact=True))
+
+    def act(self, name: str, action: str) -> None:
+        """Choose from a user's menu: `act("Ada", "Manage SMS")`."""
+        menu = self.page.locator(f'summary[aria-label="Actions for {name}"]')
+        menu.click()
+        self.page.locator("details[open]").get_by_role("link", name=action).click()
+
+    def fill(self, name: str) -> None:
+        """Who it is, in the form."""
+        self.page.get_by_label("Name").fill(name)
+        self.page.get_by_label("E-mail").fill(f"{name.casefold().replace(' ', '.')}@browser.example")
+
+    def send(self, button: str = "Add user") -> None:
+        self.page.get_by_role("button", name=button, exact=True).click()
+
+
+@dataclass
+class Mover:
+    """Two boxes of numbers and the arrows between them."""
+
+    page: Page
+    left_name: str = "Unassigned DIDs"
+    right_name: str = "Assigned DIDs"
+
+    @property
+    def left(self) -> Locator:
+        return self.page.get_by_role("listbox", name=self.left_name, exact=True)
+
+    @property
+    def right(self) -> Locator:
+        return self.page.get_by_role("listbox", name=self.right_name, exact=True)
+
+    @property
+    def to_right(self) -> Locator:
+        return self.page.get_by_role("button", name=f"Move to {self.right_name}", exact=True)
+
+    @property
+    def to_left(self) -> Locator:
+        return self.page.get_by_role("button", name=f"Move to {self.left_name}", exact=True)
+
+
+class Tokens(PortalPage):
+    """The list of tokens, and the form that makes them."""
+
+    path = "/tokens"
+
+    def make(self, name: str) -> str:
+        """Make a token; answers its secret, which is shown once."""
+        self.page.get_by_label("Name").fill(name)
+        self.page.get_by_role("button", name="Make token").click()
+        expect(self.page.get_by_role("heading", name=f"{name} is ready")).to_be_visible()
+        return self.main.get_by_role("code").first.inner_text()

@@ -5,19 +5,18 @@ All of the actor's reach and nothing else; what is chosen is judged where it is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+
+import sqlalchemy as sa
 
 from schemas.names import fold
 from schemas.permissions import TenantKind
-from schemas.phone.readable import COUNTRIES
+from schemas.phone.readable import country_name
 from webhook import auth
-from worker.infra import carriers as carrier_views
-from worker.infra import scope
-from worker.infra import users as user_views
+from worker.infra import number_facets, scope
+from worker.infra import users as users_seen
 from worker.infra.db import transaction
-
-_MOST_CARRIERS = 1000
 
 
 @dataclass(frozen=True)
@@ -38,11 +37,73 @@ class Choice:
         return f"{self.name} ({self.more})" if self.more else self.name
 
 
+@dataclass(frozen=True)
+class Offered:
+    """What the filters over the inventory offer: as drop-downs take them."""
+
+    tenants: Sequence[Choice]
+    users: Sequence[Choice]
+    carriers: Sequence[tuple[str, str]]
+    countries: Sequence[tuple[str, str]]
+
+
+def offered(most_users: int) -> Offered:
+    """All of it at once; of the users the first so many.
+
+    Carriers are those that numbers which the actor sees may have, countries those that it has numbers of.
+    """
+    actor = auth.actor()
+    with transaction() as connection:
+        named = [number_facets.carrier_names(connection, actor, service) for service in ("voice", "sms")]
+        regions = number_facets.countries(connection, actor)
+        return Offered(
+            _tenants(connection, own=True, kind=None),
+            _users(connection, "", most_users),
+            [(name, name) for name in _by_name(name for names in named for name in names)],
+            sorted(((region, country_name(region)) for region in regions), key=lambda pair: fold(pair[1])),
+        )
+
+
 def tenants(*, own: bool = True, kind: TenantKind | None = None) -> list[Choice]:
     """The actor's own tenant, if wanted, and those below it, of one kind if that is told: by reseller, then by name."""
-    actor = auth.actor().tenant
     with transaction() as connection:
-        known = scope.tenants_below(connection, actor)
+        return _tenants(connection, own=own, kind=kind)
+
+
+def users(q: str = "", most: int = 50) -> list[Choice]:
+    """The first users by name, of those whose name or address begins with `q`."""
+    with transaction() as connection:
+        return _users(connection, q, most)
+
+
+def user(public_id: str) -> Choice | None:
+    """The user of this id, if the actor sees one."""
+    with transaction() as connection:
+        view = users_seen.one(connection, auth.actor(), public_id)
+    return None if view is None else Choice(view.row.public_id, view.row.name, more=view.row.email)
+
+
+def carriers(service: str) -> list[str]:
+    """Names of the carriers ("voice" or "sms") that the actor may use (R7)."""
+    with transaction() as connection:
+        found = scope.carriers_of(connection, auth.actor().tenant, service)
+    return _by_name(name for name, _ in found)
+
+
+def matching(choices: Iterable[Choice], text: str) -> list[Choice]:
+    """Those that are meant by what somebody typed: the one of that label or name, else all that contain it."""
+    wanted, every = fold(text), list(choices)
+    exact = [one for one in every if fold(one.label) == wanted] or [one for one in every if fold(one.name) == wanted]
+    return exact or [one for one in every if wanted in fold(one.label)]
+
+
+def _by_name(names: Iterable[str]) -> list[str]:
+    return sorted(set(names), key=fold)
+
+
+def _tenants(connection: sa.Connection, *, own: bool, kind: TenantKind | None) -> list[Choice]:
+    actor = auth.actor().tenant
+    known = scope.tenants_below(connection, actor)
     found = []
     for tenant in known.values():
         if kind is not None and tenant.kind is not kind:
@@ -59,41 +120,6 @@ def tenants(*, own: bool = True, kind: TenantKind | None = None) -> list[Choice]
     return sorted(found, key=lambda one: (one.group != "", one.group != "Resellers", fold(one.group), fold(one.name)))
 
 
-def users(q: str | None = None, most: int = 50) -> list[Choice]:
-    """The first users by name, of those whose name or address begins with `q`."""
-    actor = auth.actor()
-    with transaction() as connection:
-        found = user_views.names(connection, actor, q or None, most)
-    is_one = actor.tenant.kind is TenantKind.ENTERPRISE
-    choices = [Choice(row.public_id, row.name, "" if is_one else row.tenant, row.email) for row in found]
-    return sorted(choices, key=lambda one: (fold(one.group), fold(one.name)))
-
-
-def carriers(service: str) -> list[str]:
-    """Names of the carriers ("voice" or "sms") that the actor may use (R7)."""
-    with transaction() as connection:
-        found = scope.carriers_of(connection, auth.actor().tenant, service)
-    return _by_name(name for name, _ in found)
-
-
-def carriers_seen() -> list[str]:
-    """Names of the carriers that the numbers which the actor sees may have, of both services."""
-    with transaction() as connection:
-        found = carrier_views.page(connection, auth.actor(), None, _MOST_CARRIERS)
-    return _by_name(view.row.name for view in found)
-
-
-def countries() -> list[tuple[str, str]]:
-    """(region, name) by name."""
-    return sorted(COUNTRIES.items(), key=lambda pair: fold(pair[1]))
-
-
-def matching(choices: Iterable[Choice], text: str) -> list[Choice]:
-    """Those that are meant by what somebody typed: the one of that label or name, else all that contain it."""
-    wanted, every = fold(text), list(choices)
-    exact = [one for one in every if fold(one.label) == wanted] or [one for one in every if fold(one.name) == wanted]
-    return exact or [one for one in every if wanted in fold(one.label)]
-
-
-def _by_name(names: Iterable[str]) -> list[str]:
-    return sorted(set(names), key=fold)
+def _users(connection: sa.Connection, q: str, most: int) -> list[Choice]:
+    found = number_facets.users_named(connection, auth.actor(), q, most)
+    return [Choice(row.public_id, row.name, more=row.email) for row in found]

@@ -16,6 +16,7 @@ from schemas import actions, api
 from schemas.codes import Code
 from schemas.jobs import TERMINAL
 from schemas.permissions import User, check_slot
+from schemas.phone.readable import readable
 from schemas.problems import RequestCode
 from schemas.services import Service
 from schemas.users import UserChange
@@ -78,6 +79,8 @@ def exchange(user_id: str, wanted: Exchange, change: UserChange = _NOTHING, wait
         user = scope.users_by_id(connection, [view.row.id])[view.row.id]
         taken, gift = _needed(view, user, wanted)
         may_create = _judge(connection, view, gift)
+        if may_create and wanted.is_sms:  # R21: numbers are added as somebody's Phone Number or Default DID
+            raise refuse_file(Code.NOT_FOUND, field="sms_dids")
     given = list(gift.wanted)
     taking = _take(user_id, taken, wait, is_sms=wanted.is_sms) if taken else None
     if taking is not None and not _is_done(taking):
@@ -128,8 +131,8 @@ def _judge(connection: sa.Connection, view: UserView, gift: Gift) -> bool:
     claims = [number for number, service in gift.wanted.items() if service & Service.VOICE]
     kept = [e164 for e164 in view.numbers.get(Service.VOICE, ()) if f"+{e164}" not in gift.freed]
     if claims and check_slot(taken=bool(kept)) is not None:
-        detail = f"The user has +{kept[0]} by now."
-        raise refuse_file(Code.ASSIGNED_IN_USE, detail, field=gift.fields[claims[0]], fix="Look at the user again.")
+        detail = f"The user has {readable(f'+{kept[0]}')} by now. Open the user again to change that."
+        raise refuse(RequestCode.IN_USE, detail, fix="", field=gift.fields[claims[0]])
     return refuse_bad_numbers(connection, auth.actor().tenant, gift)
 
 

@@ -14,7 +14,7 @@ from schemas import api
 from schemas.permissions import TenantKind
 from webhook import auth
 from webhook.errors import Refused
-from webhook.operations import actions, numbers, tenants, users
+from webhook.operations import actions, choices, numbers, tenants, users
 from webhook.portal import picking
 from webhook.portal.acting import Words, act, as_it_is, selected
 from webhook.portal.blueprint import bp
@@ -80,7 +80,7 @@ def _picker(form: Form) -> Picker:
     """Who the numbers may go to: below a reseller tenants, in an enterprise its users."""
     if auth.actor().tenant.kind is TenantKind.ENTERPRISE:
         return picking.user(form, "user_id", "user")
-    return picking.tenant(form, "tenant_id", "tenant", own=False)
+    return picking.tenant(form, "tenant_id", "tenant", among=choices.tenants(own=False))
 
 
 def _pending(form: Form, chosen: Selection, picker: Picker) -> Pending | None:

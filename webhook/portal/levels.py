@@ -154,7 +154,7 @@ def _parent(level: Level, form: Form) -> picking.Picker | None:
     """Whose enterprise a new one is; None where that goes without saying."""
     if level.kind is not TenantKind.ENTERPRISE or auth.actor().tenant.kind is not TenantKind.MASTER_RESELLER:
         return None
-    return picking.tenant(form, "parent_id", "parent", own=False, kind=TenantKind.RESELLER)
+    return picking.tenant(form, "parent_id", "parent", kind=TenantKind.RESELLER)
 
 
 def _form(level: Level, form: Form, tenant: accounts.Tenant | None = None) -> Any:  # noqa: ANN401 - a page, its status

@@ -12,6 +12,7 @@ from schemas.phone.readable import country_name
 from schemas.problems import RequestCode
 from webhook.errors import Refused
 from webhook.operations import tenants, users
+from webhook.operations.choices import Offered
 from webhook.portal import picking
 from webhook.portal.forms import Form
 from webhook.portal.picking import Picker
@@ -54,12 +55,12 @@ class Pickers:
     uploader: Picker
 
 
-def pickers(form: Form) -> Pickers:
+def pickers(form: Form, offered: Offered) -> Pickers:
     """Look up what was typed, and list what can be chosen."""
     return Pickers(
-        picking.tenant(form, "tenant_id", "tenant"),
-        picking.user(form, "user_id", "user"),
-        picking.tenant(form, "uploaded_by", "uploader"),
+        picking.tenant(form, "tenant_id", "tenant", among=offered.tenants),
+        picking.user(form, "user_id", "user", among=offered.users),
+        picking.tenant(form, "uploaded_by", "uploader", among=offered.tenants),
     )
 
 

@@ -11,7 +11,7 @@ from schemas.codes import text_of
 from webhook import auth
 from webhook.bodies import validated
 from webhook.operations import choices, numbers
-from webhook.portal import narrowing, said
+from webhook.portal import narrowing, picking, said
 from webhook.portal.blueprint import bp
 from webhook.portal.deeds import deeds
 from webhook.portal.forms import Form
@@ -39,7 +39,8 @@ _NONE_TICKED = "Tick the numbers first."
 @bp.get("/numbers", endpoint="numbers")
 def list_numbers() -> Any:  # noqa: ANN401 - a page or the way to one
     form = Form(request.args)
-    pickers = narrowing.pickers(form)
+    offered = choices.offered(picking.MOST)
+    pickers = narrowing.pickers(form, offered)
     tidy = narrowing.tidy_address(form)
     if tidy is not None and not form.errors:
         return redirect(tidy, 303)
@@ -54,7 +55,9 @@ def list_numbers() -> Any:  # noqa: ANN401 - a page or the way to one
             if form.has("all"):
                 exact = _exact(narrowed, total)
     context = _list_context(form, filters, found, exact)
-    page = render_template("portal/numbers.html", form=form, pickers=pickers, total=total, exact=exact, **context)
+    page = render_template(
+        "portal/numbers.html", form=form, pickers=pickers, offered=offered, total=total, exact=exact, **context
+    )
     return page, int(form.status) if form.errors else 200
 
 
@@ -78,8 +81,6 @@ def _list_context(
         "filters": filters,
         "chips": narrowing.chips(filters),
         "narrowing": narrowing,
-        "carriers": [(name, name) for name in choices.carriers_seen()],
-        "countries": choices.countries(),
         "here": here,
         "next_url": next_url,
         "first_url": url_for("portal.numbers", **filters, **size) if form.value("cursor") else None,

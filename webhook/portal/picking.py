@@ -41,9 +41,16 @@ class Picker:
         return "" if self.chosen is None else self.chosen.label
 
 
-def tenant(form: Form, name: str, typed: str, *, own: bool = True, kind: TenantKind | None = None) -> Picker:
-    """A tenant of the actor's tree, of one kind if that is told; `own` if it may be the actor's own."""
-    every = choices.tenants(own=own, kind=kind)
+def tenant(
+    form: Form,
+    name: str,
+    typed: str,
+    *,
+    kind: TenantKind | None = None,
+    among: Sequence[Choice] | None = None,
+) -> Picker:
+    """A tenant of the actor's tree; one below it of a kind, if that is told; or one of `among`."""
+    every = choices.tenants(own=kind is None, kind=kind) if among is None else among
     found = choices.matching(every, form.value(typed)) if form.value(typed) else []
     chosen = _chosen(form, name, typed, found, "enterprise or reseller" if kind is None else kind.value)
     known = next((one for one in every if one.id == form.value(name)), chosen)
@@ -55,14 +62,17 @@ def field_of(picker: Picker) -> str:
     return picker.typed if picker.is_search else picker.name
 
 
-def user(form: Form, name: str, typed: str) -> Picker:
-    """A user of the actor's tree."""
-    every = choices.users(most=MOST)
+def user(form: Form, name: str, typed: str, *, among: Sequence[Choice] | None = None) -> Picker:
+    """A user of the actor's tree. `among`: the first `MOST` of them, where the page has them already."""
+    every, text = choices.users(most=MOST) if among is None else among, form.value(typed)
     found = []
-    if form.value(typed):
-        found = choices.matching(every, form.value(typed)) or choices.users(_begin(form.value(typed)))
+    if text:
+        begun = choices.users(_begin(text), MOST_FOUND)
+        found = choices.matching(begun, text) or begun or choices.matching(every, text)
     chosen = _chosen(form, name, typed, found, "user")
     known = next((one for one in every if one.id == form.value(name)), chosen)
+    if known is None and form.value(name):
+        known = choices.user(form.value(name))
     # As many as were asked for: there may be more.
     return _picker((name, typed, "users"), every, known, found, is_many=len(every) == MOST)
 
@@ -106,7 +116,7 @@ def grouped(every: Sequence[Choice]) -> list[Option]:
     """As `parts.select` takes them: under their headings. Choices of one heading stand together."""
     options: list[Option] = []
     for heading, some in groupby(every, key=lambda one: one.group):
-        pairs = [(one.id, one.name) for one in some]
+        pairs = [(one.id, one.name if heading else one.label) for one in some]
         options += [(heading, pairs)] if heading else pairs
     return options
 

@@ -102,12 +102,12 @@ def blame_typed(form: Form, kind: str) -> None:
     """Have what is wrong with a number stand beside the field that it came from."""
     told: dict[str, list[str]] = {}
     for entry in (form.problem or {}).get("errors") or ():
-        head, words = entry["field"].partition(".")[0], [entry["message"], entry.get("fix", "")]
-        number = [f"{readable(entry['value'])}:"] if entry.get("value") else []
-        told.setdefault(head, []).append(" ".join(filter(None, number + words)))
-        form.errors.pop(entry["field"], None)
-    for field, texts in told.items():
-        form.wrong(field, " ".join(texts) if form.problem and form.problem["code"] != "INVALID_FIELD" else texts[0])
+        head = entry["field"].partition(".")[0]
+        words = form.errors.pop(entry["field"], "")
+        if entry.get("value"):  # a number that cannot be given: of several it matters which
+            words = f"{readable(entry['value'])}: {entry['message']} {entry['fix']}"
+        told.setdefault(head, []).append(words)
+    form.errors |= {field: " ".join(filter(None, texts)) for field, texts in told.items()}
     name = MAIN[kind][0]
     if name in form.errors and form.value("new_number"):
         form.errors["new_number"] = form.errors.pop(name)

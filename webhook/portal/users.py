@@ -58,7 +58,7 @@ def _enterprises(form: Form) -> picking.Picker | None:
     """The enterprises whose users the admin sees; None for an enterprise itself."""
     if auth.actor().tenant.kind is TenantKind.ENTERPRISE:
         return None
-    return picking.tenant(form, "tenant_id", "tenant", own=False, kind=TenantKind.ENTERPRISE)
+    return picking.tenant(form, "tenant_id", "tenant", kind=TenantKind.ENTERPRISE)
 
 
 @bp.get("/users/new")

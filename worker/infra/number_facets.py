@@ -60,10 +60,12 @@ def users_named(connection: sa.Connection, actor: Actor, typed: str = "", most: 
     seen = sa.true() if actor.tenant.kind is TenantKind.MASTER_RESELLER else scope.users_of(actor.tenant)
     begin = typed.strip().lower()
     # Either order is an index's, so neither reads more than is answered.
-    folded = [sa.func.lower(column).collate("C") for column in (users.c.name, users.c.email)]
     parts = [
-        sa.select(*shown).where(seen, column.startswith(begin, autoescape=True)).order_by(column).limit(most)
-        for column in folded
+        sa.select(*shown)
+        .where(seen, sa.func.lower(column).startswith(begin, autoescape=True))
+        .order_by(sa.text(f"lower(users.{column.name}) USING ~<~"))
+        .limit(most)
+        for column in (users.c.name, users.c.email)
     ]
     found = sa.union(*(sa.select(part.subquery()) for part in parts)).subquery()
     return connection.execute(sa.select(found).order_by(sa.func.lower(found.c.name), found.c.email).limit(most)).all()

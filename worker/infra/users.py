@@ -46,16 +46,6 @@ def page(connection: sa.Connection, actor: Actor, wanted: UserFilter, cursor: st
     return _views(connection, connection.execute(query).all())
 
 
-def names(connection: sa.Connection, actor: Actor, q: str | None, limit: int) -> list[sa.Row[Any]]:
-    """Up to `limit` users by name, without their numbers: `public_id`, `name`, `email`, `tenant` (its name)."""
-    wanted = _conditions(UserFilter(q=q))
-    query = sa.select(users.c.public_id, users.c.name, users.c.email, tenants.c.name.label("tenant")).join_from(
-        users, tenants, tenants.c.id == users.c.tenant_id
-    )
-    found = query.where(scope.users_of(actor.tenant), *wanted).order_by(users.c.name, users.c.id).limit(limit)
-    return list(connection.execute(found))
-
-
 def one(connection: sa.Connection, actor: Actor, public_id: str) -> UserView | None:
     """A user, or None if there is none of that id that the actor sees."""
     query = sa.select(users).where(scope.users_of(actor.tenant), scope.has_public_id(users, public_id))

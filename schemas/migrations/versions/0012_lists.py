@@ -31,7 +31,7 @@ def upgrade() -> None:
     op.execute(f"CREATE INDEX ix_phone_numbers_kind ON phone_numbers ({KIND})")
     op.drop_index("ix_phone_numbers_holder_e164", "phone_numbers")
     for name in ("name", "email"):
-        op.execute(f'CREATE INDEX ix_users_{name} ON users (lower({name}) COLLATE "C")')
+        op.execute(f"CREATE INDEX ix_users_{name} ON users (lower({name}) text_pattern_ops)")
     # Of expressions nothing is known before.
     op.execute("ANALYZE phone_numbers, users")
 
