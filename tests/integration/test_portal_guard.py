@@ -15,8 +15,8 @@ from tests import factories
 from tests.factories import World
 from tests.portal import SITE, Portal, signed_in, text_of, toasts_of
 from webhook.app import create_app
-from webhook.portal import layout, said
-from webhook.portal.reading import READING
+from webhook.portal.frame import layout, said
+from webhook.portal.frame.reading import READING
 from worker.infra import sessions
 from worker.infra.storage import StoreError
 

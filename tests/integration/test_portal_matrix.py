@@ -17,7 +17,7 @@ from tests.factories import World
 from tests.matrix_world import ACTIONS, LISTED, NUMBERS, stand, stock_of
 from tests.permission_matrix import ACTORS, CODES, MATRIX, STATES, WRITTEN, cells_of
 from tests.portal import Portal, signed_in, text_of
-from webhook.portal import acting
+from webhook.portal.inventory import acting
 
 FORMS = {
     "assignments": ("assign", "assign"),

@@ -57,7 +57,7 @@ def first(connection: sa.Connection, wanted: Wanted, most: int) -> list[int]:
     return list(connection.execute(matching(connection, wanted, most)).scalars())
 
 
-def _glance(wanted: Wanted, most: int) -> sa.Select[tuple[int]]:
+def _glance(wanted: Wanted, most: int) -> sa.Select[int]:
     """As many as are let through of the first numbers there are."""
     low, high = wanted.spans[0]
     condition = sa.and_(sa.true(), *wanted.conditions(), *_of_status(wanted)).label("is_let_through")
@@ -68,7 +68,7 @@ def _glance(wanted: Wanted, most: int) -> sa.Select[tuple[int]]:
 
 def matching(
     connection: sa.Connection, wanted: Wanted, most: int | None = None, *, are_many: bool = False
-) -> sa.Select[tuple[int]]:
+) -> sa.Select[int]:
     """The numbers that are let through (`e164`): all of them in no order, or the first so many, ascending.
 
     `are_many`: so many are expected that looking at every number is the shorter way.
