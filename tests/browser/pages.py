@@ -100,7 +100,7 @@ class PortalPage:
 
     def expect_fault(self, label: str, text: str | re.Pattern[str]) -> None:
         """A field is marked as wrong, and what is said of it is tied to it."""
-        field = self.page.get_by_role("combobox", name=label)
+        field = self.page.get_by_label(label)
         expect(field).to_have_attribute("aria-invalid", "true")
         expect(field).to_have_accessible_description(text)
 

@@ -171,7 +171,7 @@ def test_by_keyboard_only_with_two_tabs_and_the_way_back(sign_in: SignedIn, audi
     other = JobPage(page.context.new_page())
     other.page.goto(page.url)
     late = JobPage(page.context.new_page())
-    late.page.route("**/live?seen=review", lambda route: route.abort("aborted"))  # it has not heard of it yet
+    late.page.route("**/live?seen=review", lambda route: route.fulfill(status=204))  # it has not heard of it yet
     late.page.goto(page.url)
     expect(late.confirm).to_be_visible()
     job.tab_to(job.confirm)

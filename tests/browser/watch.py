@@ -16,6 +16,7 @@ addEventListener("securitypolicyviolation", (event) =>
 _LOCAL_SCHEMES = ("data", "blob", "about")
 _SEEN_AS_ANSWER = "Failed to load resource"  # `answered` judges it: a form that is refused answers 422 and is no fault
 _LEFT = "net::ERR_ABORTED"  # a download, or the user went on before the page was complete
+_LEFT_A_PART = ("htmx:sendAbort,", "htmx:afterRequest,")  # the same, while a part of the page was asked for
 
 
 @dataclass
@@ -46,7 +47,7 @@ class Watch:
         ]
 
     def _said(self, message: ConsoleMessage) -> None:
-        if message.type == "error" and not message.text.startswith(_SEEN_AS_ANSWER):
+        if message.type == "error" and not message.text.startswith((_SEEN_AS_ANSWER, *_LEFT_A_PART)):
             self.faults.append(f"console: {message.text}")
 
     def _threw(self, error: WebError) -> None:
