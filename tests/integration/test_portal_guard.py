@@ -29,7 +29,8 @@ def rules() -> list[Rule]:
 
 
 def address(rule: Rule) -> str:
-    return re.sub(r"<[^>]+>", "1", rule.rule)
+    """A path that the rule fits, with the first of its choices, and 1 in other places."""
+    return re.sub(r"<(?:any\((\w+)[^)]*\):)?[^>]+>", lambda found: found[1] or "1", rule.rule)
 
 
 FORMS = sorted({address(rule) for rule in rules() if "POST" in (rule.methods or ())})
@@ -57,7 +58,8 @@ def told(database: sa.Engine) -> Callable[[], dict[str, int]]:
 # Forms
 
 
-@pytest.mark.parametrize("path", FORMS)
+# Uploads look at the token while the file arrives: `test_portal_uploads`.
+@pytest.mark.parametrize("path", [path for path in FORMS if path != "/uploads"])
 @pytest.mark.parametrize("token", ["", "0" * 64, "é", None])
 def test_a_form_without_its_token_is_refused(
     portal: Portal, told: Callable[[], dict[str, int]], path: str, token: str | None
