@@ -132,16 +132,25 @@ _KINDS = 256  # codes are uint8
 
 def tally(table: pa.Table) -> Tally:
     """Count results (any table with `row`, `code`, `faults`, `warnings`). Rows with `code` 0 are not settled yet."""
-    row, code, faults, warnings = (table.column(name).to_numpy() for name in ("row", "code", "faults", "warnings"))
+    # Most rows are not settled while a file is being checked, so what is looked at is picked batch by batch.
+    parts = [_settled(batch) for batch in table.select(["row", "code", "faults", "warnings"]).to_batches()]
+    if not parts:
+        return Tally()
+    row, code, faults, warnings = (np.concatenate(values) for values in zip(*parts, strict=True))
     found: dict[tuple[Outcome, Code], Seen] = {}
     # Codes are few and rows are many: counted all at once.
     kinds = code.astype(np.uint16) + np.where(faults != 0, np.uint16(_KINDS), np.uint16(0))
     counts = np.bincount(kinds, minlength=2 * _KINDS)
     for kind in np.flatnonzero(counts).tolist():
         failed, number = divmod(kind, _KINDS)
-        if number == 0:
-            continue
         known = BY_NUMBER[number]
         first = int(row[kinds == kind].min())  # rows of a chunk stand in the order of their numbers
         found[result_of(known, failed), known] = Seen(int(counts[kind]), first)
-    return Tally(found, int(np.count_nonzero(warnings[code != 0])))
+    return Tally(found, int(np.count_nonzero(warnings)))
+
+
+def _settled(batch: pa.RecordBatch) -> list[np.ndarray]:
+    """The columns of a batch of results, the second of which is `code`, of the rows that have one."""
+    columns = [column.to_numpy(zero_copy_only=False) for column in batch.columns]
+    settled = np.flatnonzero(columns[1])
+    return columns if len(settled) == len(columns[1]) else [values[settled] for values in columns]

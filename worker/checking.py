@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -35,7 +35,6 @@ from worker.stages.read import FileFacts, FileFault, Hints, Limits, RowBatch, Ro
 from worker.stages.validate import CheckedRows, Names, Parts, check_rows
 from worker.world import Job, names_for
 
-KEPT_OPEN = 2_000_000  # rows, a hundred megabytes of what was found for them
 NAMES = b"names"  # among the metadata of the stored rows
 # What the reader tells of each row beside its cells; stored behind them.
 _BESIDE = pa.schema([("row", pa.int64()), ("too_wide", pa.bool_()), ("blank", pa.bool_())])
@@ -81,21 +80,38 @@ class _Stored:
 
     def __init__(self, keys: Sequence[str]) -> None:
         self._keys = keys
-        self._open: Sequence[pa.Table] | None = None
-        self.sizes: Sequence[int] = [table.num_rows for table in self._parts("code")]
-        # Opening each file for each column takes longer than reading it; of very many rows it keeps memory free.
-        if sum(self.sizes) <= KEPT_OPEN:
-            self._open = [arrow.get_table(key) for key in keys]
+        self.sizes: Sequence[int] = [table.num_rows for table in self._parts(("code",))]
+        self._ends = np.cumsum(self.sizes)
 
-    def column(self, name: str) -> np.ndarray:
-        parts = [part.column(name).to_numpy() for part in self._parts(name)]
-        if not any(part.any() for part in parts):
-            # Most files leave most columns empty: nothing need be kept of them.
-            return np.broadcast_to(np.zeros(1, parts[0].dtype), sum(map(len, parts)))
-        return np.concatenate(parts)
+    def columns(self, names: Sequence[str]) -> dict[str, np.ndarray]:
+        found = dict[str, np.ndarray]()
+        for end, part in zip(self._ends.tolist(), self._parts(names), strict=True):
+            for name in names:
+                values = part.column(name).to_numpy()
+                # Most files leave most columns empty: nothing need be kept of them.
+                if name not in found and values.any():
+                    found[name] = np.zeros(self._ends[-1], values.dtype)
+                if name in found:
+                    found[name][end - len(values) : end] = values
+        return {name: found[name] if name in found else self._zeros(name) for name in names}
 
-    def _parts(self, name: str) -> Iterable[pa.Table]:
-        return self._open or (arrow.get_table(key, [name]) for key in self._keys)
+    def columns_at(self, names: Sequence[str], place: np.ndarray) -> dict[str, np.ndarray]:
+        found = {name: np.zeros(len(place), self._zeros(name).dtype) for name in names}
+        order = np.argsort(place)
+        stops = np.searchsorted(place[order], self._ends)
+        for begin, stop, start, key in zip([0, *stops[:-1]], stops, self._ends - self.sizes, self._keys, strict=True):
+            if begin < stop:
+                wanted = order[begin:stop]
+                part = arrow.get_table(key, names)
+                for name in names:
+                    found[name][wanted] = part.column(name).to_numpy()[place[wanted] - start]
+        return found
+
+    def _zeros(self, name: str) -> np.ndarray:
+        return np.broadcast_to(np.zeros(1, results.CHECKED.field(name).type.to_pandas_dtype()), int(self._ends[-1]))
+
+    def _parts(self, names: Sequence[str]) -> Iterator[pa.Table]:
+        return (arrow.get_table(key, names) for key in self._keys)
 
 
 @contextmanager
@@ -207,13 +223,8 @@ def _cut(
     size = sys.maxsize if all_at_once else get_settings().rows_per_chunk
     sizes = []
     tally, key = results.tally(table), storage.checked_key(lease.job, lease.token)
-    if table.num_rows > KEPT_OPEN:
-        # Not in memory beside the chunks' columns; what is looked at again is mapped from the file.
-        arrow.put_table(key, table)
-        table = arrow.get_table(key)
     with aside.storing() as files:
-        if table.num_rows <= KEPT_OPEN:
-            files.put(key, table)
+        files.put(key, table)
         for number, chunk in enumerate(chunks(size)):
             files.put(storage.chunk_key(lease.job, lease.token, number), chunk)
             pass_by(Point.CHECK_CHUNK_STORED)

@@ -21,9 +21,9 @@ _turns = itertools.count(1)
 
 
 def given(site: Service, to: str, count: int) -> list[str]:
-    """New numbers, with Voice and SMS, that Harbour has assigned to an enterprise."""
+    """New numbers, with Voice and SMS, that its reseller has assigned to an enterprise."""
     found = fresh_numbers(count)
-    client = site.client("Harbour")
+    client = site.client("Summit" if to == "Copperfield" else "Harbour")
     rows = [sheets.HEADER, *(["1", one, "TRUE", "TRUE", "FALSE"] for one in found)]
     job = client.upload(sheets.csv_bytes(rows), assign_to=site.account(to)["tenant_id"])
     assert client.ended(job)["counts"]["created"] == count
@@ -174,6 +174,38 @@ def test_manage_sms_by_keyboard_there_and_back(site: Service, sign_in: SignedIn,
     expect(Users(late).summary).to_contain_text(readable(numbers[0]))
     expect(Users(late).summary).to_be_focused()
     audit(late)
+
+
+def test_more_numbers_than_a_list_shows_are_found_by_typing(site: Service, sign_in: SignedIn, audit: Audit) -> None:
+    """What was moved before stays moved, and Enter searches and saves nothing."""
+    numbers = given(site, "Copperfield", 130)
+    page = sign_in("Copperfield")
+    users = Users(page).open()
+    users.act("Dora Gateway", "Manage SMS")
+    mover, search = Mover(page), page.get_by_label("Search free numbers")
+    expect(mover.left.get_by_role("option")).to_have_count(100)
+    mover.left.select_option(readable(numbers[0]))
+    mover.to_right.click()
+    search.fill(readable(numbers[120])[:-1])  # ten numbers begin so
+    expect(mover.left.get_by_role("option")).to_have_count(10)
+    search.press("Enter")
+    audit(page)
+    mover.left.select_option(readable(numbers[125]))
+    mover.to_right.click()
+    search.fill(readable(numbers[0])[:-1])
+    expect(mover.left.get_by_role("option")).to_have_count(9)  # the tenth was moved
+    expect(mover.right.get_by_role("option")).to_have_text([readable(numbers[0]), readable(numbers[125])])
+    page.get_by_role("button", name="Submit").click()
+    expect(users.confirmation("2 numbers assigned to Dora Gateway.")).to_be_visible()
+
+    users.act("Ada Lindqvist", "Edit")
+    page.get_by_label("Phone Number").select_option(label=readable(numbers[1]))
+    search.fill(readable(numbers[129]))
+    options = page.get_by_label("Phone Number").get_by_role("option")
+    expect(options).to_have_text(["None", readable(numbers[1]), readable(numbers[129])])
+    expect(page.get_by_label("Phone Number")).to_have_value(numbers[1])
+    users.send("Save")
+    expect(users.confirmation(f"{readable(numbers[1])} assigned to Ada Lindqvist.")).to_be_visible()
 
 
 def test_without_javascript_users_and_sms_are_set_up_too(site: Service, sign_in: SignedIn) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import sqlalchemy as sa
 
@@ -18,7 +20,7 @@ def test_r20_numbers_that_can_be_given_to_a_user(
 ) -> None:
     with database.begin() as connection:
         user = factories.user(connection, world.clinic.tenant)
-        uses = (
+        uses: tuple[dict[str, Any], ...] = (
             {"voice": True, "sms": False},
             {"voice": False, "sms": True},
             {"voice": True, "sms": True},

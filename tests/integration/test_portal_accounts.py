@@ -59,7 +59,11 @@ def test_r1_r9_an_enterprise_is_added_edited_and_deleted(portal: Portal, databas
     edit = f"/enterprises/{made.public_id}"
     form = form_of(portal.get(edit), edit)
     assert "Inherited: Master Voice" in text_of(portal.get(edit))
-    filled = {"name": "Quay Smiles", "default_voice_carrier": "North voice", "allow_external_numbers": []}
+    filled: dict[str, str | list[str]] = {
+        "name": "Quay Smiles",
+        "default_voice_carrier": "North voice",
+        "allow_external_numbers": [],
+    }
     page = follow(portal, send(portal, form, "Save", **filled))
     changed = one(database, tables.tenants, id=made.id)
     assert (changed.name, changed.allow_external_numbers) == ("Quay Smiles", False)

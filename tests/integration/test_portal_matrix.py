@@ -20,7 +20,7 @@ from tests.matrix_world import ACTIONS, LISTED, NUMBERS, stand, stock_of
 from tests.permission_matrix import ACTORS, CODES, JOB_OF_NORTH, MATRIX, STATES, WRITTEN, cells_of
 from tests.portal import Portal, signed_in, text_of
 from webhook.operations import serving
-from webhook.portal import acting
+from webhook.portal.inventory import acting
 
 FORMS = {
     "assignments": ("assign", "assign"),

@@ -17,6 +17,7 @@ from tests.forms import Found, follow, form_of, forms_of, send
 from tests.portal import Portal, signed_in, text_of, toasts_of
 from webhook.operations import giving, serving
 
+Fields = dict[str, str | list[str]]
 FIRST = 12125550100
 FREE = [f"+{FIRST + step}" for step in range(6)]
 NEW = "+12125550199"
@@ -121,7 +122,12 @@ def test_r20_a_pbx_user_is_added_with_a_number_of_the_list(clinic: Portal, has: 
 
 def test_r20_a_trunk_user_is_added_with_default_and_forwarded_dids(clinic: Portal, has: Callable[[str], Any]) -> None:
     form = add_form(clinic, "trunk")
-    fields = {"name": "Carl", "email": "carl@clinic.example", "default_did": FREE[0], "forwarded_dids": FREE[1:3]}
+    fields: Fields = {
+        "name": "Carl",
+        "email": "carl@clinic.example",
+        "default_did": FREE[0],
+        "forwarded_dids": FREE[1:3],
+    }
     page = follow(clinic, send(clinic, form, "Add user", **fields, sms_enabled="1"))
     assert "Carl was added. 3 numbers assigned to Carl." in toasts_of(page)
     assert has("Carl") == {"voice": [FREE[0]], "forwarded": FREE[1:3], "sms": []}
@@ -197,7 +203,7 @@ def test_thousands_of_free_numbers_are_searched_without_losing_the_form(
     form = add_form(clinic, "trunk")
     assert len(form.options("default_did")) == 101
     assert "+13105550199" not in form.options("default_did")
-    fields = {"name": "Carl", "default_did": FREE[0], "forwarded_dids": [FREE[1]], "box_q": "1 310-555 019"}
+    fields: Fields = {"name": "Carl", "default_did": FREE[0], "forwarded_dids": [FREE[1]], "box_q": "1 310-555 019"}
     for button in ("Search", ""):  # by the button, or by Enter
         answer = send(clinic, form, button, **fields)
         assert answer.status_code == 200

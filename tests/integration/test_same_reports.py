@@ -15,7 +15,6 @@ import pytest
 from tests import sheets
 from tests.door import Door
 from webhook.cli.sample import write_sample
-from worker import checking
 
 PIECE = 700  # rows
 DIGESTS = {  # of report.csv, report.jsonl, the report of the failed rows, the undo's report.csv
@@ -65,14 +64,4 @@ def test_every_file_is_reported_as_before(
     configure(**settings)
     job = api.upload(FILES[name](tmp_path))
     assert job["counts"]["failed"], job["counts"]
-    assert digest(api, job["id"]) == DIGESTS[name]
-
-
-@pytest.mark.parametrize("name", FILES)
-def test_what_is_not_kept_in_memory_of_very_large_files_is_reported_alike(
-    name: str, api: Door, tmp_path: Path, configure: Callable[..., None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(checking, "KEPT_OPEN", 1000)
-    configure(rows_per_batch=PIECE)
-    job = api.upload(FILES[name](tmp_path))
     assert digest(api, job["id"]) == DIGESTS[name]

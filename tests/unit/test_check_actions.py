@@ -68,7 +68,7 @@ def test_rows_that_assign(line: Line, options: dict[str, int], fault: tuple[Code
 
 def test_a_cell_names_services() -> None:
     file = check(JobKind.ASSIGN, [(FIRST, "", "ann@example.com", "Forwarded DID + SMS"), (SECOND, "Ashford Clinics")])
-    assert file.rows.column("service").tolist() == [int(Service.FORWARDED | Service.SMS), 0]
+    assert file.rows.columns(("service",))["service"].tolist() == [int(Service.FORWARDED | Service.SMS), 0]
 
 
 def test_one_number_for_one_pbx_user() -> None:

@@ -32,7 +32,8 @@ def check(*lines: tuple[str, ...], accept: Accept = Accept.VALID, largest: int =
 
 
 def found(file: CheckedFile) -> list[tuple[int, int]]:
-    return list(zip(file.rows.column("e164").tolist(), file.rows.column("numbers").tolist(), strict=True))
+    columns = file.rows.columns(("e164", "numbers"))
+    return list(zip(columns["e164"].tolist(), columns["numbers"].tolist(), strict=True))
 
 
 def codes(file: CheckedFile) -> list[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -23,20 +24,27 @@ from worker.stages import ranges
 DUPLICATE, CONFLICT = map(number_of, (Code.DUPLICATE_IN_FILE, Code.CONFLICTING_DUPLICATE))
 CONFLICT_BIT = np.uint64(fault_bit(Code.CONFLICTING_DUPLICATE, Column.PHONE_NUMBER))
 OVERLAP_BIT = np.uint64(fault_bit(Code.CONFLICTING_DUPLICATE, Column.END_NUMBER))
+_CAPABILITIES = ("voice", "sms", "fax")
+_COMPARED = ("voice_carrier_id", "sms_carrier_id", "target_id", "user_id", "service", "numbers")
+_BITS = 64
 
 
 class Batches(Protocol):
     """The rows of a whole file, checked one by one, batch by batch. Columns are those of `schemas.results.CHECKED`.
 
-    Ten million rows are a gigabyte, so a column is fetched when it is needed and let go of afterwards.
+    Ten million rows are a gigabyte, so columns are fetched when they are needed and let go of afterwards. Each time
+    every batch is opened, so those that are needed at a time are asked for together.
     """
 
     @property
     def sizes(self) -> Sequence[int]:
         """How many rows each batch has."""
 
-    def column(self, name: str) -> np.ndarray:
-        """A column of all rows, in file order; not to be written to."""
+    def columns(self, names: Sequence[str]) -> dict[str, np.ndarray]:
+        """Some columns of all rows, in file order; not to be written to."""
+
+    def columns_at(self, names: Sequence[str], place: np.ndarray) -> dict[str, np.ndarray]:
+        """Some columns of the rows in these places (int64, in any order), as many values as places."""
 
 
 @dataclass(frozen=True)
@@ -48,19 +56,26 @@ class CheckedFile:
     faults: np.ndarray  # uint64, of every row
     duplicate_of: np.ndarray  # int64: the first row's own number, 0 where the row is no duplicate
     order: np.ndarray  # int64: places of the rows to be written, by ascending number
+    first: np.ndarray  # int64: the number, or the first one, that each of these stands for
     counts: np.ndarray  # int64: how many numbers each of these stands for
 
     def results(self) -> pa.Table:
         """Every row's standing (`schemas.results.RESULTS`), in the batches of the file."""
         found = {"code": self.code, "faults": self.faults, "duplicate_of": self.duplicate_of}
         found["written"] = np.zeros(len(self.code), dtype=np.int32)
+        found |= self._both | self.rows.columns(("e164", "numbers"))
         ends = np.cumsum(self.rows.sizes).tolist()
         columns = []
         for field in RESULTS:
-            values = found[field.name] if field.name in found else self.rows.column(field.name)
+            values = found[field.name]
             parts = [values[end - size : end] for size, end in zip(self.rows.sizes, ends, strict=True)]
             columns.append(pa.chunked_array([pa.array(part, field.type) for part in parts], field.type))
         return pa.table(columns, schema=RESULTS)
+
+    @cached_property
+    def _both(self) -> dict[str, np.ndarray]:
+        """What the results and the chunks have of every row."""
+        return self.rows.columns(("row", "warnings"))
 
     @property
     def numbers(self) -> int:
@@ -69,12 +84,13 @@ class CheckedFile:
 
     def chunks(self, size: int) -> Iterator[pa.Table]:
         """What is to be written, about `size` numbers at a time (`schemas.results.CHUNK`); no row is split."""
-        columns = {name: self.rows.column(name) for name in CHUNK.names if name != "place"}
+        other = [name for name in CHUNK.names if name not in {"place", "e164", *self._both}]
+        columns = self._both | self.rows.columns(other)
         for part in ranges.cuts(self.counts, size):
             rows, numbers = self.order[part], self.counts[part]
             place = ranges.repeated(rows, numbers)
-            found = {name: values[place] for name, values in columns.items() if name != "e164"}
-            found |= {"place": place, "e164": ranges.expanded(columns["e164"][rows], numbers)}
+            found = {name: values[place] for name, values in columns.items()}
+            found |= {"place": place, "e164": ranges.expanded(self.first[part], numbers)}
             yield pa.table([pa.array(found[name]) for name in CHUNK.names], schema=CHUNK)
 
 
@@ -84,51 +100,68 @@ def check_file(rows: Batches, kind: JobKind, options: JobOptions) -> CheckedFile
     A row with a fault of its own takes no part: it can neither win, which would lose the number, nor be a duplicate,
     which would hide the fault.
     """
-    code, faults = rows.column("code").copy(), rows.column("faults").copy()
-    e164, numbers = rows.column("e164"), rows.column("numbers")
+    looked_at = rows.columns(("code", "faults", "e164", "numbers"))
+    e164, numbers = looked_at["e164"], looked_at["numbers"]
+    code, faults = looked_at["code"].copy(), looked_at["faults"].copy()
+    del looked_at
     duplicate_of = np.zeros(len(code), dtype=np.int64)
     overlaps = ranges.overlapping(e164, numbers, code == 0)
     code[overlaps.later] = CONFLICT
     faults[overlaps.later] |= OVERLAP_BIT
-    sound = np.flatnonzero(code == 0)
-    order = sound[np.argsort(e164[sound], kind="stable")]
-    number = e164[order]
-    is_first = np.r_[True, number[1:] != number[:-1]][: len(order)]
+    order = _by_number(e164, np.flatnonzero(code == 0))
+    first = e164[order]
+    is_first = np.r_[True, first[1:] != first[:-1]][: len(order)]
     later = order[~is_first]
-    # Each row that is not the first of its number stands behind the one that is.
-    original = order[np.maximum.accumulate(np.where(is_first, np.arange(len(order)), 0))[~is_first]]
-    order = order[is_first]
     if len(later):
-        differs = np.zeros(len(later), dtype=bool)
+        # Each row that is not the first of its number stands behind the one that is.
+        begins = np.flatnonzero(is_first)
+        original = order[begins[np.searchsorted(begins, np.flatnonzero(~is_first)) - 1]]
+        order, first = order[is_first], first[is_first]
         leaves = kind is JobKind.CHANGE or options.on_existing is OnExisting.UPDATE
-        for values in _compared(rows, later, original, leaves=leaves):
-            differs |= values[0] != values[1]
+        differs = _differ(rows, later, original, leaves=leaves)
         code[later] = np.where(differs, CONFLICT, DUPLICATE)
         faults[later[differs]] |= CONFLICT_BIT
-    if len(later) or len(overlaps.later):
-        row = rows.column("row")
-        duplicate_of[later] = row[original]
-        duplicate_of[overlaps.later] = row[overlaps.earlier]
+        duplicate_of[later] = rows.columns_at(("row",), original)["row"]
+    if len(overlaps.later):
+        duplicate_of[overlaps.later] = rows.columns_at(("row",), overlaps.earlier)["row"]
     if kind is JobKind.ASSIGN:
         _refuse_taken_slots(rows, code, faults, np.sort(order), options)
-        order = order[code[order] == 0]
-    return CheckedFile(rows, code, faults, duplicate_of, order, numbers[order].astype(np.int64))
+        goes_on = code[order] == 0
+        order, first = order[goes_on], first[goes_on]
+    return CheckedFile(rows, code, faults, duplicate_of, order, first, numbers[order].astype(np.int64))
 
 
-def _compared(
-    rows: Batches, later: np.ndarray, original: np.ndarray, *, leaves: bool
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """What two rows of one number must agree in, of both (R10, R23).
+def _by_number(e164: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """Some places (int64, ascending) by ascending number; those of one number stay in file order."""
+    number = e164[place]
+    bits = max(len(place) - 1, 0).bit_length()
+    lowest = int(number.min(initial=np.iinfo(np.int64).max))
+    span = int(number.max(initial=lowest)) - lowest
+    if span.bit_length() + bits > _BITS:
+        turn = np.argsort(number, kind="stable")
+    else:
+        # A number and its place in one integer: sorting these takes half the time of sorting places by numbers.
+        key = (number - lowest).astype(np.uint64) << np.uint64(bits)
+        key |= np.arange(len(place), dtype=np.uint64)
+        key.sort()
+        key &= np.uint64((1 << bits) - 1)
+        turn = key.view(np.int64)
+    found: np.ndarray = place[turn]
+    return found
+
+
+def _differ(rows: Batches, later: np.ndarray, original: np.ndarray, *, leaves: bool) -> np.ndarray:
+    """Where two rows of one number do not agree in what they must agree in (bool; R10, R23).
 
     Left empty means FALSE, unless it leaves what there is.
     """
-    for name in ("voice", "sms", "fax"):
-        values = rows.column(name)
-        lowest = -1 if leaves else 0
-        yield np.maximum(values[later], lowest), np.maximum(values[original], lowest)
-    for name in ("voice_carrier_id", "sms_carrier_id", "target_id", "user_id", "service", "numbers"):
-        values = rows.column(name)
-        yield values[later], values[original]
+    lowest = -1 if leaves else 0
+    differs = np.zeros(len(later), dtype=bool)
+    pairs = rows.columns_at((*_CAPABILITIES, *_COMPARED), np.concatenate([later, original]))
+    for name, values in pairs.items():
+        both = np.maximum(values, lowest) if name in _CAPABILITIES else values
+        differs |= both[: len(later)] != both[len(later) :]
+    return differs
 
 
 def _refuse_taken_slots(
@@ -138,7 +171,8 @@ def _refuse_taken_slots(
 
     Told here, where all rows are seen: chunks are written in any order (R29).
     """
-    user, target, chosen = (rows.column(name)[place] for name in ("user_id", "target_id", "service"))
+    found = rows.columns_at(("user_id", "target_id", "service"), place)
+    user, target, chosen = found["user_id"], found["target_id"], found["service"]
     user, service = given(user, target, chosen, options)
     claimed = (user != 0) & (service & int(Service.VOICE) != 0)
     claims, user = place[claimed], user[claimed]

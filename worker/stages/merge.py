@@ -35,7 +35,10 @@ def merge(
         if code[place].any():
             raise IncompleteError("a row was written twice")
         for name, values in settled.items():
-            values[place] = chunk.column(name).to_numpy()
+            given = chunk.column(name).to_numpy()
+            # A row that went on has no fault and nothing written yet; most have no fault in the end.
+            if name in {"code", "warnings"} or given.any():
+                values[place] = given
     left = code == 0
     if left.any() and unreached is None:
         raise IncompleteError(f"{np.count_nonzero(left)} rows have no result")

@@ -139,8 +139,8 @@ def cuts(sizes: np.ndarray, most: int) -> Iterator[slice]:
     """Slices of some rows that stand for so many numbers each, of about `most` numbers together; no row is split."""
     if not len(sizes):
         return
-    piece = (np.cumsum(sizes) - sizes) // most
-    starts = np.flatnonzero(np.diff(piece, prepend=-1))
+    before = np.cumsum(sizes) - sizes
+    starts = np.unique(np.searchsorted(before, np.arange(0, int(before[-1]) + 1, most)))
     for start, end in zip(starts, [*starts[1:], len(sizes)], strict=True):
         yield slice(int(start), int(end))
 
@@ -160,7 +160,7 @@ def overlapping(e164: np.ndarray, numbers: np.ndarray, sound: np.ndarray) -> Ove
     what overlaps with it alone stays.
     """
     later, earlier = list[int](), list[int]()
-    if not (numbers[sound] > 1).any():
+    if not ((numbers > 1) & sound).any():
         return Overlaps(np.array(later, np.int64), np.array(earlier, np.int64))
     # Rows that keep their numbers, which are disjoint: where they begin, ascending, and where they end.
     begins, ends = list[int](), dict[int, tuple[int, int]]()

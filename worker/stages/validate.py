@@ -86,8 +86,11 @@ class Parts:
     def sizes(self) -> Sequence[int]:
         return [len(part.row) for part in self.parts]
 
-    def column(self, name: str) -> np.ndarray:
-        return np.concatenate([getattr(part, name) for part in self.parts])
+    def columns(self, names: Sequence[str]) -> dict[str, np.ndarray]:
+        return {name: np.concatenate([getattr(part, name) for part in self.parts]) for name in names}
+
+    def columns_at(self, names: Sequence[str], place: np.ndarray) -> dict[str, np.ndarray]:
+        return {name: values[place] for name, values in self.columns(names).items()}
 
 
 def check_rows(  # noqa: PLR0913, PLR0917 - the rows, and all that they are checked by

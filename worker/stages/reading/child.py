@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import importlib.machinery
 import json
 import os
 import re
@@ -20,6 +21,9 @@ import zipfile
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import ModuleType
 from typing import IO, NamedTuple
 from xml.etree import ElementTree as ET
 
@@ -34,6 +38,7 @@ LONGEST_FILE_NAME = 255
 LONGEST_NAME = 31  # Excel's own limit for the name of a sheet
 MOST_NAMED = 10
 ROWS_PER_BATCH = 1 << 16
+SLICED_FROM_BYTES = 1 << 24  # of a sheet; below, slices gain nothing
 MOST_ENTRIES = 10_000
 RATIO_FROM_BYTES = 1 << 26  # what is smaller may have been packed as much as it likes
 SHEET_TYPE = "/worksheet"
@@ -185,10 +190,14 @@ def read_file(order: Order) -> dict[str, object]:
             return read_sheet(order, kind, visible_by_library(order))
         sheets = visible_sheets(archive)
         name = wanted_sheet(order, list(sheets))
+        if archive.getinfo(sheets[name]).file_size >= SLICED_FROM_BYTES:
+            looked = write_in_slices(order, archive, name, sheets[name])
+            if looked is not None:
+                return told(name, kind, list(sheets)) | looked
         # Both take seconds of a large sheet, and neither holds the interpreter for long.
         with ThreadPoolExecutor(1) as aside:
-            looked = aside.submit(look_at, archive, sheets[name])
-            return read_sheet(order, kind, list(sheets)) | looked.result()
+            seen = aside.submit(look_at, archive, sheets[name])
+            return read_sheet(order, kind, list(sheets)) | seen.result()
 
 
 def wanted_sheet(order: Order, sheets: Sequence[str]) -> str:
@@ -209,6 +218,11 @@ def read_sheet(order: Order, kind: str, sheets: Sequence[str]) -> dict[str, obje
     """Write the cells of the sheet that is wanted from row 1 on; tell which sheets there are."""
     wanted = wanted_sheet(order, sheets)
     write_cells(order, wanted)
+    return told(wanted, kind, sheets)
+
+
+def told(wanted: str, kind: str, sheets: Sequence[str]) -> dict[str, object]:
+    """What was read of which sheets."""
     # A hostile name may be as long as the limits for the whole workbook allow, and it is shown with every job.
     others = [name[:LONGEST_NAME] for name in sheets if name != wanted]
     return {
@@ -220,14 +234,30 @@ def read_sheet(order: Order, kind: str, sheets: Sequence[str]) -> dict[str, obje
 
 
 def look_at(archive: zipfile.ZipFile, part: str) -> dict[str, object]:
-    """What a sheet's cells do not tell: how many rows are hidden, and which cells are merged."""
-    hidden, merged = 0, []
+    """What a sheet's cells do not tell."""
+    seen = Seen()
     with archive.open(part) as sheet:
         for text in _overlapping(sheet):
-            # Plain searches first: on every byte of a large sheet the patterns take longer than reading it.
-            hidden += len(HIDDEN_ROW.findall(text)) if b"hidden=" in text else 0
-            merged += [ref.decode() for ref in MERGED.findall(text)] if b"mergeCell" in text else []
-    return {"hidden_rows": hidden, "merged": merged[:MOST_NAMED], "merged_count": len(merged)}
+            seen.add(text)
+    return seen.told()
+
+
+@dataclass
+class Seen:
+    """How many rows of a sheet are hidden, and which cells are merged."""
+
+    hidden: int = 0
+    merged: list[str] = field(default_factory=list)
+
+    def add(self, text: bytes) -> None:
+        """Count what is in a part of the sheet's text that begins and ends between two tags."""
+        # Plain searches first: on every byte of a large sheet the patterns take longer than reading it.
+        self.hidden += len(HIDDEN_ROW.findall(text)) if b"hidden=" in text else 0
+        self.merged += [ref.decode() for ref in MERGED.findall(text)] if b"mergeCell" in text else []
+
+    def told(self) -> dict[str, object]:
+        """As the answer has it."""
+        return {"hidden_rows": self.hidden, "merged": self.merged[:MOST_NAMED], "merged_count": len(self.merged)}
 
 
 def _overlapping(file: IO[bytes]) -> Iterator[bytes]:
@@ -246,12 +276,54 @@ def write_cells(order: Order, sheet: str) -> None:
     loaded = fastexcel.read_excel(order.path).load_sheet(sheet, header_row=None, skip_rows=0, dtypes="string")
     cells, faults = loaded.to_arrow_with_errors()
     errors = _by_column(faults)
-    schema = pa.schema([(str(place), pa.string()) for place in range(cells.num_columns)])
-    with pa.OSFile(order.target, "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
+    schema = _schema(cells.num_columns)
+    with _written(order, schema) as writer:
         for start in range(0, cells.num_rows, ROWS_PER_BATCH):
             part = cells.slice(start, ROWS_PER_BATCH)
             texts = [as_text(column, errors[place], start) for place, column in enumerate(part.columns)]
             writer.write_batch(pa.record_batch(texts, schema=schema))
+
+
+def write_in_slices(order: Order, archive: zipfile.ZipFile, sheet: str, part: str) -> dict[str, object] | None:
+    """As `write_cells` and `look_at`, for a large sheet; None if it has to be read whole.
+
+    A slice that cannot be read may be what cutting made of it, so the whole sheet decides about that.
+    """
+    slices = _beside("slices")
+    seen = Seen()
+    try:
+        columns = slices.read(archive, part, sheet, all_texts, seen.add)
+    except (slices.NotPlainError, fastexcel.FastExcelError):
+        return None
+    schema = _schema(len(columns))
+    with _written(order, schema) as writer:
+        # One batch: its reader has it in parts of a size of its own.
+        writer.write_batch(pa.record_batch(columns, schema=schema))
+    return seen.told()
+
+
+def _beside(name: str) -> ModuleType:
+    """A module in this file's folder, which is not on the path: other modules in it are named like anybody's."""
+    loader = importlib.machinery.SourceFileLoader(name, f"{__file__.rpartition('/')[0]}/{name}.py")
+    module = sys.modules[name] = ModuleType(name)
+    loader.exec_module(module)
+    return module
+
+
+def _schema(width: int) -> pa.Schema:
+    return pa.schema([(str(place), pa.string()) for place in range(width)])
+
+
+@contextmanager
+def _written(order: Order, schema: pa.Schema) -> Iterator[pa.ipc.RecordBatchFileWriter]:
+    with pa.OSFile(order.target, "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
+        yield writer
+
+
+def all_texts(cells: pa.RecordBatch, faults: fastexcel.CellErrors | None) -> list[pa.Array]:
+    """The columns of a sheet, or of a slice of it, as texts."""
+    errors = _by_column(faults)
+    return [as_text(column, errors[place], 0) for place, column in enumerate(cells.columns)]
 
 
 def as_text(column: pa.Array, errors: Mapping[int, str], start: int) -> pa.Array:

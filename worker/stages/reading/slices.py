@@ -1,0 +1,211 @@
+"""A large sheet of an .xlsx, parsed in slices by two threads: each slice is made a small workbook of its own.
+
+Loaded by path, by the limited child (`child.py`), so it imports nothing of this project. The parser holds every cell it
+parses and uses one core; slices use two, if there are two, and keep less in memory. What they come to is what the sheet
+read as a whole comes to; where that is not certain, `NotPlainError` says that it must be read as a whole.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import zipfile
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import fastexcel
+import pyarrow as pa
+
+THREADS = 2
+SLICE = 1 << 23  # bytes of the sheet, unpacked
+LARGEST_SLICE = 1 << 25
+BESIDE_SHARE = 4  # a slice is so many times as large as what the parser reads again with each, shared strings above all
+HIGHEST_ROW = 1 << 20  # Excel's own limit
+MOST_COLUMNS = 1 << 10
+LARGEST_COLUMN = 1 << 30  # bytes of text in one array, whose places are int32
+LONGEST_TAG = 1 << 10
+# What a workbook needs beside its sheet.
+BESIDE = re.compile(r"\[content_types\]\.xml|_rels/.*|xl/_rels/.*|xl/(workbook|styles|sharedstrings)\.xml")
+BEGIN, END, END_OF_ROW = b"<sheetData>", b"</sheetData>", b"</row>"
+NUMBERED_ROW = re.compile(rb'\s*<row\b[^>]*?\sr="([1-9]\d{0,6})"')
+# One row more, before the slice's first or behind its last one, fixes where the slice begins or ends. It is written
+# first, and later cells prevail, so it proves, too, that no cell claims a place out there.
+MARK = os.urandom(8).hex()
+MARKED = '<row r="{0}"><c r="A{0}" t="inlineStr"><is><t>' + MARK + "</t></is></c></row>"
+
+Faults = fastexcel.CellErrors | None
+AsTexts = Callable[[pa.RecordBatch, Faults], list[pa.Array]]
+Seen = Callable[[bytes], None]
+
+
+class NotPlainError(Exception):
+    """The sheet cannot be cut with certainty that this changes nothing."""
+
+
+@dataclass(frozen=True)
+class Slice:
+    """The rows of a sheet from number `first` on, all below `end` (None: the last slice), as XML."""
+
+    rows: bytes
+    first: int
+    end: int | None
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """A slice's cells as texts, from row `first` on; none of the first `unused` columns is used."""
+
+    first: int
+    columns: list[pa.Array]
+    unused: int
+
+
+@dataclass
+class Cutter:
+    """A sheet (`part` of an archive), cut between rows; `seen` is given all of its text, no tag of it torn."""
+
+    archive: zipfile.ZipFile
+    part: str
+    seen: Seen
+    before: bytes = b""  # the sheet up to its first row
+    beside: list[tuple[str, bytes]] = field(default_factory=list)
+    size: int = SLICE
+
+    def __post_init__(self) -> None:
+        """Fetch what goes with every slice. `NotPlainError` if slices are not worth it."""
+        beside = [one for one in self.archive.infolist() if BESIDE.fullmatch(one.filename.replace("\\", "/").lower())]
+        self.size = max(SLICE, BESIDE_SHARE * sum(one.file_size for one in beside))
+        if self.size > LARGEST_SLICE or self.archive.getinfo(self.part).file_size < 2 * self.size:
+            raise NotPlainError
+        self.beside = [(one.filename, self.archive.read(one)) for one in beside]
+
+    def slices(self) -> Iterator[Slice]:
+        """The sheet's rows. `NotPlainError` where a slice does not begin with a row that bears its number."""
+        with self.archive.open(self.part) as sheet:
+            self.before, begin, text = sheet.read(self.size).partition(BEGIN)
+            _require(bool(begin) and b"<!" not in self.before)
+            self.before += begin
+            self.seen(self.before)
+            first = _number(text)
+            while (end := text.find(END)) < 0:
+                block = sheet.read(self.size)
+                _require(bool(block) and len(text) < 2 * LARGEST_SLICE)
+                # What follows holds at least the tag that the next slice begins with.
+                stop = text.rfind(END_OF_ROW, 0, -LONGEST_TAG) + len(END_OF_ROW)
+                if stop >= len(END_OF_ROW):
+                    following = _number(text[stop : stop + LONGEST_TAG])
+                    yield self._slice(text[:stop], first, following)
+                    first, text = following, text[stop:]
+                text += block
+            yield self._slice(text[:end], first, None)
+            rest = text[end:] + sheet.read(LARGEST_SLICE)
+            _require(not sheet.read(1))
+            self.seen(rest)
+
+    def _slice(self, rows: bytes, first: int, end: int | None) -> Slice:
+        # In comments, CDATA and instructions there could be what looks like the end of a row.
+        _require(not any(_holds_tag(rows, sign) for sign in (b"!", b"?")))
+        _require(first < end if end is not None else first > 1)
+        self.seen(rows)
+        return Slice(rows, first, end)
+
+    def workbook(self, one: Slice, mark: int) -> bytes:
+        """A slice as a workbook, with the mark in a row of this number."""
+        made = io.BytesIO()
+        with zipfile.ZipFile(made, "w") as book:
+            for name, content in self.beside:
+                book.writestr(name, content)
+            sheet = (self.before, MARKED.format(mark).encode(), one.rows, END, b"</worksheet>")
+            book.writestr(self.part, b"".join(sheet))
+        return made.getvalue()
+
+
+def read(archive: zipfile.ZipFile, part: str, sheet: str, as_texts: AsTexts, seen: Seen) -> list[pa.Array]:
+    """The columns of a sheet as texts, from row 1 and the first column that is used on.
+
+    `NotPlainError` as above; whatever else the parser raises.
+    """
+    cutter, parsed, waiting = Cutter(archive, part, seen), list[Parsed](), deque[Future[Parsed]]()
+    with ThreadPoolExecutor(THREADS) as threads:
+        try:
+            for one in cutter.slices():
+                waiting.append(threads.submit(_parsed, cutter, one, sheet, as_texts))
+                if len(waiting) > THREADS:
+                    parsed.append(waiting.popleft().result())
+            parsed += [one.result() for one in waiting]
+        except BaseException:
+            threads.shutdown(cancel_futures=True)
+            raise
+    return _joined(parsed)
+
+
+def _require(condition: bool) -> None:  # noqa: FBT001  it is all there is to say
+    if not condition:
+        raise NotPlainError
+
+
+def _holds_tag(text: bytes, sign: bytes) -> bool:
+    """Whether a tag begins with that sign: a search for the sign alone is many times as fast as one for both."""
+    place = text.find(sign)
+    while place >= 0:
+        if text[place - 1 : place] == b"<":
+            return True
+        place = text.find(sign, place + 1)
+    return False
+
+
+def _number(text: bytes) -> int:
+    """The number of the row that the text begins with."""
+    found = NUMBERED_ROW.match(text)
+    if found is None or int(found[1]) > HIGHEST_ROW:
+        raise NotPlainError
+    return int(found[1])
+
+
+def _parsed(cutter: Cutter, one: Slice, sheet: str, as_texts: AsTexts) -> Parsed:
+    # The first slice is read from row 1 on and its mark stands behind it; all others begin with their mark.
+    is_first = one.end is not None and one.first == 1
+    begins, mark = (1, one.end or 0) if is_first else (one.first - 1, one.first - 1)
+    book = fastexcel.read_excel(cutter.workbook(one, mark))
+    loaded = book.load_sheet(sheet, header_row=None, skip_rows=0 if is_first else None, dtypes="string")
+    cells, faults = loaded.to_arrow_with_errors()
+    _require(0 < cells.num_columns <= MOST_COLUMNS and mark - begins < cells.num_rows)
+    ends = begins + cells.num_rows  # the number of the row behind the last one
+    _require(one.end is None or ends <= one.end + is_first)
+    errors = [fault.position for fault in faults.errors] if faults else []
+    marked = [column[mark - begins].as_py() for column in cells.columns]
+    _require(marked == [MARK] + [None] * (cells.num_columns - 1))
+    _require(all(row != mark - begins for row, _ in errors))
+    begin, rows = (0, cells.num_rows - 1) if is_first else (1, cells.num_rows - 1)
+    faulty = {column for _, column in errors}
+    own = [column.slice(begin, rows) for column in cells.columns]
+    used = (place for place, column in enumerate(own) if place in faulty or column.null_count < rows)
+    unused = next(used, MOST_COLUMNS)
+    return Parsed(one.first, [text.slice(begin, rows) for text in as_texts(cells, faults)], unused)
+
+
+def _joined(parsed: Sequence[Parsed]) -> list[pa.Array]:
+    """The slices one below the other, with the empty rows that are between them."""
+    begin, width = min(one.unused for one in parsed), max(len(one.columns) for one in parsed)
+    # Of the sheet as a whole the last row would be one that is used.
+    _require(begin < width and len(parsed[-1].columns[0]) > 0)
+    columns = []
+    for place in range(begin, width):
+        below, row = list[pa.Array](), 1
+        for one in parsed:
+            rows = len(one.columns[0])
+            if not rows:
+                continue
+            column = one.columns[place] if place < len(one.columns) else _empty(rows)
+            below += [_empty(one.first - row), column]
+            row = one.first + rows
+        _require(sum(column.nbytes for column in below) < LARGEST_COLUMN)
+        columns.append(pa.concat_arrays(below))
+    return columns
+
+
+def _empty(rows: int) -> pa.Array:
+    return pa.repeat(pa.scalar("", pa.string()), rows)
