@@ -51,10 +51,10 @@ def first(connection: sa.Connection, wanted: Wanted, most: int) -> list[int]:
     """The first numbers that are let through, ascending, at most so many."""
     if wanted.holders is None and wanted.users is None and wanted.spans:
         # What many numbers have, the next few have, too.
-        found = list(connection.execute(_glance(wanted, most)).scalars())
+        found = connection.execute(_glance(wanted, most)).all()
         if len(found) == most:
-            return found
-    return list(connection.execute(matching(connection, wanted, most)).scalars())
+            return [row.e164 for row in found]
+    return [row.e164 for row in connection.execute(matching(connection, wanted, most))]
 
 
 def _glance(wanted: Wanted, most: int) -> sa.Select[int]:
