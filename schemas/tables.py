@@ -164,8 +164,11 @@ for _column in (users.c.name, users.c.email):
 # "IS TRUE": of a plain equality the planner makes two others, in which it does not find this one again.
 UNASSIGNED = "(holder_id = uploader_id) IS TRUE AND voice_user_id IS NULL AND sms_user_id IS NULL"
 ASSIGNED = "holder_id <> uploader_id OR voice_user_id IS NOT NULL OR sms_user_id IS NOT NULL"
-# What numbers have in common that are of one kind; 0 for no carrier.
-KIND = (f"({UNASSIGNED})", "voice", "sms", "fax", "coalesce(voice_carrier_id, 0)", "coalesce(sms_carrier_id, 0)")
+# What numbers of one kind have in common, in one bigint: as columns of its own it makes a bulk insert a fifth dearer.
+KIND = (
+    "(coalesce(voice_carrier_id, 0)::bigint << 33) + (coalesce(sms_carrier_id, 0)::bigint << 4) "
+    f"+ (voice::int << 3) + (sms::int << 2) + (fax::int << 1) + ({UNASSIGNED})::int"
+)
 _BESIDE = ["voice_carrier_id", "sms_carrier_id", "voice", "sms", "fax"]
 
 phone_numbers = sa.Table(
@@ -211,7 +214,7 @@ phone_numbers = sa.Table(
         postgresql_where=sa.text(ASSIGNED),
     ),
     # For who sees all: the numbers of each kind that occurs, ascending. The kinds are a few hundred, found by skipping.
-    sa.Index("ix_phone_numbers_kind", *(sa.text(part) for part in KIND), "e164"),
+    sa.Index("ix_phone_numbers_kind", sa.text(f"({KIND})"), "e164"),
     sa.Index("ix_phone_numbers_voice_user_id", "voice_user_id", postgresql_where=sa.text("voice_user_id IS NOT NULL")),
     sa.Index("ix_phone_numbers_sms_user_id", "sms_user_id", postgresql_where=sa.text("sms_user_id IS NOT NULL")),
     sa.CheckConstraint("e164 BETWEEN 1000000 AND 999999999999999", name="e164"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import Any
@@ -47,7 +48,7 @@ class Found:
         found = [one for one in self.controls if one.name == name]
         return [value for one in found for value in (one.options or [one.value])]
 
-    def pairs(self, button: str, filled: dict[str, str | list[str]]) -> list[Pair]:
+    def pairs(self, button: str, filled: Mapping[str, Sequence[str]]) -> list[Pair]:
         """What is sent. `filled` replaces what the page has; a name that it lacks is a fault of the test."""
         assert set(filled) <= self.names(), f"{set(filled) - self.names()} is not in the form"
         sent = [
@@ -123,7 +124,7 @@ def form_of(answer: TestResponse, action: str, method: str = "post") -> Found:
     return found[0]
 
 
-def send(browser: Portal, form: Found, button: str = "", **filled: str | list[str]) -> TestResponse:
+def send(browser: Portal, form: Found, button: str = "", **filled: Sequence[str]) -> TestResponse:
     """Send a form; the answer may be a redirect."""
     pairs = form.pairs(button, filled)
     if form.method == "get":

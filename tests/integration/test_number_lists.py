@@ -216,6 +216,7 @@ def test_many_places_are_looked_at_in_one_stretch(
     database: sa.Engine, stock: Stock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(number_search, "_MANY_PLACES", 0)
+    monkeypatch.setattr(number_search, "_GLANCE", 1)
     with database.connect() as connection:
         for wanted, looker in itertools.product(asked_for(stock, 20), stock.lookers.values()):
             assert listed(connection, looker, wanted, COUNT) == expected(stock, looker, wanted), wanted

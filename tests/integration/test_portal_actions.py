@@ -14,7 +14,7 @@ from tests import factories
 from tests.factories import World
 from tests.forms import follow, form_of, forms_of, send
 from tests.portal import Portal, signed_in, text_of, toasts_of
-from webhook.portal import acting
+from webhook.portal.inventory import acting
 
 FIRST = 12125550100
 

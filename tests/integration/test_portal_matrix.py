@@ -5,6 +5,7 @@ The forms are sent with every number, also those that the page would not offer: 
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from typing import Any
 
@@ -12,12 +13,14 @@ import pytest
 import sqlalchemy as sa
 
 from schemas import tables
+from tests import sheets
 from tests.door import Door
 from tests.factories import World
 from tests.matrix_world import ACTIONS, LISTED, NUMBERS, stand, stock_of
-from tests.permission_matrix import ACTORS, CODES, MATRIX, STATES, WRITTEN, cells_of
+from tests.permission_matrix import ACTORS, CODES, JOB_OF_NORTH, MATRIX, STATES, WRITTEN, cells_of
 from tests.portal import Portal, signed_in, text_of
-from webhook.portal import acting
+from webhook.operations import serving
+from webhook.portal.inventory import acting
 
 FORMS = {
     "assignments": ("assign", "assign"),
@@ -76,7 +79,8 @@ def stock(database: sa.Engine) -> Callable[[], dict[int, Any]]:
 @pytest.fixture
 def browser(database: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], Portal]:
     """A browser in which an admin of an account is signed in; forms do not wait for their jobs."""
-    monkeypatch.setattr(acting, "WAIT", 0.0)
+    for module in (acting, serving):
+        monkeypatch.setattr(module, "WAIT", 0.0)
     return lambda account: signed_in(database, account.tenant)
 
 
@@ -113,6 +117,89 @@ def test_forms(
     after = stock()
     for state, cell in expected.items():
         assert (before.get(NUMBERS[state]) != after.get(NUMBERS[state])) == (cell in WRITTEN), f"{action}, {state}"
+
+
+UPLOADS = [
+    ("upload, existing is an error", "north", {"on_existing": "error"}),
+    ("upload, updating", "clinic", {"on_existing": "update"}),
+    ("upload, updating", "hotel", {"on_existing": "update"}),
+    ("upload, updating", "school", {"on_existing": "update"}),
+    ("upload, moving", "master", {"on_existing": "update", "assign_to": "hotel"}),
+    ("upload, moving", "south", {"on_existing": "update", "assign_to": "hotel"}),
+]
+
+
+@pytest.mark.usefixtures("other")
+@pytest.mark.parametrize(("action", "actor", "fields"), UPLOADS)
+def test_uploads(
+    action: str,
+    actor: str,
+    fields: dict[str, str],
+    api: Door,
+    world: World,
+    stock: Callable[[], dict[int, Any]],
+    browser: Callable[[Any], Portal],
+) -> None:
+    """R8 to R11, R17: checked first, as the portal does, then imported."""
+    account = getattr(world, actor)
+    portal, before = browser(account), stock()
+    fax = "TRUE" if action == "upload, updating" else "FALSE"
+    lines = [("1", str(number - 10**10), "TRUE", "TRUE", fax) for number in NUMBERS.values()]
+    file = (io.BytesIO(sheets.csv_bytes([sheets.HEADER, *lines])), "numbers.csv")
+    given = {name: _filled(value, world, "") for name, value in fields.items()}
+    answer = portal.post("/uploads", {**given, "file": file})
+    expected = cells_of(action, actor)
+    if not expected:
+        code = CODES[MATRIX[action].cells[actor]]
+        assert answer.status_code == (403 if code == "EXTERNAL_NOT_ALLOWED" else 422)
+        assert code in text_of(answer)
+        assert stock() == before
+        return
+    assert answer.status_code == 303, text_of(answer)
+    door = api.as_(account.token)
+    door.work_off()
+    assert stock() == before
+    assert portal.post(f"{answer.location}/confirm").status_code == 303
+    door.work_off()
+    (job,) = door.get("/v1/jobs").json["data"]
+    found = dict(zip(STATES, (row["code"] for row in door.rows(job["id"])), strict=True))
+    assert found == {state: CODES[cell] for state, cell in expected.items()}
+
+
+@pytest.mark.usefixtures("other")
+@pytest.mark.parametrize("actor", ["master", "clinic", "hotel", "south"])
+def test_making_a_user(
+    actor: str, api: Door, world: World, stock: Callable[[], dict[int, Any]], browser: Callable[[Any], Portal]
+) -> None:
+    """R20, R21: with each number in turn, typed as a new one."""
+    portal, before = browser(getattr(world, actor)), stock()
+    home = {"master": "clinic", "south": "school"}.get(actor, actor)
+    expected = cells_of("new user", actor) or dict.fromkeys(STATES, MATRIX["new user"].cells[actor])
+    for state, cell in expected.items():
+        where = f"/users/new?kind=pbx&tenant_id={getattr(world, home).tenant.public_id}"
+        fields = {"name": "New", "email": f"{NUMBERS[state]}@x.example", "new_number": f"+{NUMBERS[state]}"}
+        answer = portal.post(where, fields)
+        api.work_off()
+        if cell in WRITTEN:
+            assert answer.status_code == 303, f"{state}: {text_of(answer)}"
+        else:
+            assert answer.status_code in {403, 422}, state
+            assert CODES[cell] in text_of(answer), state
+    after = stock()
+    for state, cell in expected.items():
+        assert (before.get(NUMBERS[state]) != after.get(NUMBERS[state])) == (cell in WRITTEN), state
+
+
+@pytest.mark.parametrize("actor", ACTORS)
+@pytest.mark.parametrize("deed", ["confirm", "cancel", "undo"])
+def test_deciding_about_a_job(actor: str, deed: str, api: Door, world: World, browser: Callable[[Any], Portal]) -> None:
+    """R1, R3, R27: a job is its own tenant's; who is above looks on, for others it does not exist."""
+    form = {} if deed == "undo" else {"mode": "review"}
+    job = api.upload(sheets.csv_bytes(sheets.rows(1)), **form)["id"]
+    seen, decides = JOB_OF_NORTH[actor]
+    portal = browser(getattr(world, actor))
+    assert portal.get(f"/jobs/{job}").status_code == seen
+    assert portal.post(f"/jobs/{job}/{deed}").status_code == (303 if decides == 202 else decides)
 
 
 def _filled(value: object, world: World, free: str) -> str:

@@ -13,7 +13,8 @@ from tests import factories
 from tests.factories import World
 from tests.forms import follow, form_of, forms_of, send
 from tests.portal import Portal, signed_in, text_of, toasts_of
-from webhook.portal import numbers, picking
+from webhook.portal.frame import picking
+from webhook.portal.inventory import numbers
 
 FIRST = 12125550100
 HOSTILE = "<script>alert('x')</script>"

@@ -16,7 +16,7 @@ from schemas import tables
 from tests.factories import World
 from tests.portal import PASSWORD, SITE, Portal, text_of, toasts_of
 from webhook.app import create_app
-from webhook.portal.sign_in import WRONG
+from webhook.portal.entry.sign_in import WRONG
 from worker import tidying
 from worker.infra import admins, passwords, sign_ins
 

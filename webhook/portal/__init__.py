@@ -1,31 +1,17 @@
 """The portal: HTML forms in, pages out. What can be done, and by whom, is told elsewhere; here it is only shown.
 
-Read `blueprint` first: what every request passes. Then `parts.html`, which all pages are put together from.
+Read `frame.blueprint` first: what every request passes. Then `parts.html`, which all pages are put together from.
 """
 
 from __future__ import annotations
 
-from webhook.portal import (
-    account,
-    assigning,
-    carriers,
-    changing,
-    deciding,
-    jobs,
-    levels,
-    numbers,
-    people,
-    picking,
-    sign_in,
-    sms,
-    static,
-    tokens,
-    uploads,
-    user_numbers,
-    users,
-)
-from webhook.portal.blueprint import bp
-from webhook.portal.layout import dress, register
+from webhook.portal.accounts import carriers, levels, sms, tokens, user_numbers, users
+from webhook.portal.activity import deciding, jobs, uploads
+from webhook.portal.entry import account, people, sign_in
+from webhook.portal.frame import picking, static
+from webhook.portal.frame.blueprint import bp
+from webhook.portal.frame.layout import dress, register
+from webhook.portal.inventory import assigning, changing, numbers
 
 __all__ = ["bp", "dress", "pages", "register"]
 

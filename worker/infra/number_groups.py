@@ -71,7 +71,7 @@ def status_is(*, is_unassigned: bool) -> sa.ColumnElement[bool]:
     return sa.literal_column(f"({UNASSIGNED if is_unassigned else ASSIGNED})", sa.Boolean)
 
 
-def numbers_of(groups: Sequence[Groups], spans: Sequence[Span], first: int | None) -> sa.Select[tuple[int]]:
+def numbers_of(groups: Sequence[Groups], spans: Sequence[Span], first: int | None) -> sa.Select[int]:
     """Numbers of some groups within spans that are ascending and apart: the `first` so many in order, or all."""
     if not groups or not spans:
         return sa.select(NUMBER.e164).where(sa.false())
@@ -95,9 +95,7 @@ def within(
     return query if first is None else query.order_by(together.c.e164).limit(first)
 
 
-def _part(
-    one: Groups, low: sa.ColumnElement[int], high: sa.ColumnElement[int], first: int | None
-) -> sa.Select[tuple[int]]:
+def _part(one: Groups, low: sa.ColumnElement[int], high: sa.ColumnElement[int], first: int | None) -> sa.Select[int]:
     query = (
         sa.select(NUMBER.e164).where(NUMBER.e164.between(low, high), *one.conditions).correlate_except(phone_numbers)
     )

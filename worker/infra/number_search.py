@@ -9,44 +9,76 @@ takes what a filter lets through to be spread evenly, and numbers of a country, 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import INT8MULTIRANGE
 
-from schemas.tables import KIND
+from schemas.tables import KIND, phone_numbers
 from worker.infra.number_filter import Wanted
 from worker.infra.number_groups import NUMBER, Groups, all_numbers, numbers_of, of_holders, rows, status_is
 
 # Places to be looked at, groups times spans, above which a group is one too many.
 _MANY_PLACES = 20_000
-_KIND_NAMES = ("is_unassigned", "voice", "sms", "fax", "voice_carrier", "sms_carrier")
-_FLAGS = _KIND_NAMES[:4]
-_KINDS = f"""
-    WITH RECURSIVE kinds AS (
-        (SELECT {", ".join(f"{part} AS {name}" for part, name in zip(KIND, _KIND_NAMES, strict=True))}
-        FROM phone_numbers ORDER BY {", ".join(KIND)} LIMIT 1)
-        UNION ALL
-        SELECT next.* FROM kinds, LATERAL (
-            SELECT {", ".join(KIND)} FROM phone_numbers
-            WHERE ({", ".join(KIND)}) > ({", ".join(f"kinds.{name}" for name in _KIND_NAMES)})
-            ORDER BY {", ".join(KIND)} LIMIT 1) AS next)
-    SELECT * FROM kinds"""  # noqa: S608 - our names
+# Numbers that are looked at for each that is wanted, before groups are.
+_GLANCE = 20
+_KIND: sa.ColumnElement[int] = sa.literal_column(f"({KIND})", sa.BigInteger)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What some numbers have in common; no carrier is 0. `code` is `schemas.tables.KIND` of them."""
+
+    code: int
+
+    @property
+    def carriers(self) -> set[int]:
+        """For voice and for SMS."""
+        return {self.code >> 33, self.code >> 4 & (1 << 29) - 1}
+
+    @property
+    def capabilities(self) -> dict[str, bool]:
+        """By name."""
+        return {name: bool(self.code >> bit & 1) for name, bit in (("voice", 3), ("sms", 2), ("fax", 1))}
+
+    @property
+    def is_unassigned(self) -> bool:
+        """Whether nobody has them but their uploader."""
+        return bool(self.code & 1)
+
+
+def first(connection: sa.Connection, wanted: Wanted, most: int) -> list[int]:
+    """The first numbers that are let through, ascending, at most so many."""
+    if wanted.holders is None and wanted.users is None and wanted.spans:
+        # What many numbers have, the next few have, too.
+        found = connection.execute(_glance(wanted, most)).all()
+        if len(found) == most:
+            return [row.e164 for row in found]
+    return [row.e164 for row in connection.execute(matching(connection, wanted, most))]
+
+
+def _glance(wanted: Wanted, most: int) -> sa.Select[int]:
+    """As many as are let through of the first numbers there are."""
+    low, high = wanted.spans[0]
+    condition = sa.and_(sa.true(), *wanted.conditions(), *_of_status(wanted)).label("is_let_through")
+    some = sa.select(NUMBER.e164, condition).where(NUMBER.e164.between(low, high)).order_by(NUMBER.e164)
+    seen = some.limit(most * _GLANCE).subquery()
+    return sa.select(seen.c.e164).where(seen.c.is_let_through).order_by(seen.c.e164).limit(most)
 
 
 def matching(
-    connection: sa.Connection, wanted: Wanted, first: int | None = None, *, are_many: bool = False
-) -> sa.Select[tuple[int]]:
-    """The numbers that are let through (`e164`): all of them in no order, or the `first` so many, ascending.
+    connection: sa.Connection, wanted: Wanted, most: int | None = None, *, are_many: bool = False
+) -> sa.Select[int]:
+    """The numbers that are let through (`e164`): all of them in no order, or the first so many, ascending.
 
     `are_many`: so many are expected that looking at every number is the shorter way.
     """
     if are_many and wanted.holders is None and wanted.users is None:
-        return numbers_of([all_numbers().narrowed([*wanted.conditions(), *_of_status(wanted)])], wanted.spans, first)
+        return numbers_of([all_numbers().narrowed([*wanted.conditions(), *_of_status(wanted)])], wanted.spans, most)
     groups, spans = _groups(connection, wanted), wanted.spans
     if sum(one.count for one in groups) * len(spans) > _MANY_PLACES:
         groups, spans = _in_one_stretch(wanted, groups), [(spans[0][0], spans[-1][1])]
-    return numbers_of(groups, spans, first)
+    return numbers_of(groups, spans, most)
 
 
 def _in_one_stretch(wanted: Wanted, groups: Sequence[Groups]) -> list[Groups]:
@@ -57,9 +89,14 @@ def _in_one_stretch(wanted: Wanted, groups: Sequence[Groups]) -> list[Groups]:
     return [one.narrowed([spans.op("@>")(NUMBER.e164)]) for one in groups]
 
 
-def kinds(connection: sa.Connection) -> Sequence[sa.Row[Any]]:
-    """The kinds of numbers that occur on the platform, for who sees all of it; a carrier of 0 is none."""
-    return connection.execute(sa.text(_KINDS)).all()
+def kinds(connection: sa.Connection) -> list[Kind]:
+    """The kinds of numbers that occur on the platform, for who sees all of it; found by skipping over each."""
+    known = sa.select(sa.literal_column("-1::bigint", sa.BigInteger).label("code")).cte("known", recursive=True)
+    further = sa.select(_KIND.label("code")).select_from(phone_numbers).where(known.c.code < _KIND)
+    further = further.order_by(_KIND).limit(1).correlate(known)
+    found = further.lateral("further")
+    every = known.union_all(sa.select(found.c.code).select_from(known.join(found, sa.true())))
+    return [Kind(code) for code in connection.execute(sa.select(every.c.code).where(every.c.code >= 0)).scalars()]
 
 
 def _groups(connection: sa.Connection, wanted: Wanted) -> list[Groups]:
@@ -88,19 +125,15 @@ def _of_users(wanted: Wanted) -> Groups:
 def _of_kinds(connection: sa.Connection, wanted: Wanted) -> list[Groups]:
     """The kinds that a filter lets through, in all their numbers."""
     found = [kind for kind in kinds(connection) if _lets_through(wanted, kind)]
-    columns = {name: [int(kind[place]) for kind in found] for place, name in enumerate(_KIND_NAMES)}
-    table = rows(sa.Integer, **columns)
-    given = [sa.cast(table.c[name], sa.Boolean) if name in _FLAGS else table.c[name] for name in _KIND_NAMES]
-    stands = [sa.literal_column(part) == value for part, value in zip(KIND, given, strict=True)]
-    return [Groups(table, [*stands, *wanted.conditions(but_kind=True)], len(found))] if found else []
+    table = rows(sa.BigInteger, code=[kind.code for kind in found])
+    return [Groups(table, [table.c.code == _KIND, *wanted.conditions(but_kind=True)], len(found))] if found else []
 
 
-def _lets_through(wanted: Wanted, kind: sa.Row[Any]) -> bool:
-    capabilities = {"voice": kind.voice, "sms": kind.sms, "fax": kind.fax}
+def _lets_through(wanted: Wanted, kind: Kind) -> bool:
     return (
         wanted.is_unassigned in {None, kind.is_unassigned}
-        and (wanted.capability is None or capabilities[wanted.capability])
-        and (wanted.carriers is None or not {kind.voice_carrier, kind.sms_carrier}.isdisjoint(wanted.carriers))
+        and (wanted.capability is None or kind.capabilities[wanted.capability])
+        and (wanted.carriers is None or not kind.carriers.isdisjoint(wanted.carriers))
     )
 
 

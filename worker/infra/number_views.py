@@ -29,8 +29,7 @@ class NumberView:
 
 def page(connection: sa.Connection, actor: Actor, wanted: NumberFilter, limit: int) -> list[NumberView]:
     """Up to `limit` numbers, ascending."""
-    matching = number_search.matching(connection, number_filter.resolve(connection, actor, wanted), limit)
-    numbers = connection.execute(matching).scalars().all()
+    numbers = number_search.first(connection, number_filter.resolve(connection, actor, wanted), limit)
     query = _select().where(phone_numbers.c.e164.in_(numbers)).order_by(phone_numbers.c.e164)
     return _with_tenants(connection, connection.execute(query).all() if numbers else [])
 

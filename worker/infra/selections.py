@@ -57,7 +57,7 @@ def select(connection: sa.Connection, actor: Actor, wanted: NumberFilter, expect
     return Selected(row.found, _lines(row.numbers or "") if row.found == expected else None)
 
 
-def _counted(connection: sa.Connection, matching: sa.Select[tuple[int]]) -> int:
+def _counted(connection: sa.Connection, matching: sa.Select[int]) -> int:
     found: int = connection.execute(sa.select(sa.func.count()).select_from(matching.subquery())).scalar_one()
     return found
 

@@ -12,7 +12,10 @@ depends_on = None
 
 UNASSIGNED = "(holder_id = uploader_id) IS TRUE AND voice_user_id IS NULL AND sms_user_id IS NULL"
 ASSIGNED = "holder_id <> uploader_id OR voice_user_id IS NOT NULL OR sms_user_id IS NOT NULL"
-KIND = f"({UNASSIGNED}), voice, sms, fax, coalesce(voice_carrier_id, 0), coalesce(sms_carrier_id, 0), e164"
+KIND = (
+    "(coalesce(voice_carrier_id, 0)::bigint << 33) + (coalesce(sms_carrier_id, 0)::bigint << 4) "
+    f"+ (voice::int << 3) + (sms::int << 2) + (fax::int << 1) + ({UNASSIGNED})::int"
+)
 BESIDE = ["voice_carrier_id", "sms_carrier_id", "voice", "sms", "fax"]
 
 
@@ -28,7 +31,7 @@ def upgrade() -> None:
             postgresql_include=BESIDE,
             postgresql_where=sa.text(where),
         )
-    op.execute(f"CREATE INDEX ix_phone_numbers_kind ON phone_numbers ({KIND})")
+    op.execute(f"CREATE INDEX ix_phone_numbers_kind ON phone_numbers (({KIND}), e164)")
     op.drop_index("ix_phone_numbers_holder_e164", "phone_numbers")
     for name in ("name", "email"):
         op.execute(f"CREATE INDEX ix_users_{name} ON users (lower({name}) text_pattern_ops)")

@@ -1,0 +1,1 @@
+"""Resellers, Enterprises, Users and their numbers, Carriers, and API tokens."""

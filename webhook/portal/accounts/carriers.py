@@ -1,0 +1,120 @@
+"""Carriers: those that can be used, those defined here, and the own defaults (R7)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import render_template, request, url_for
+
+from schemas import accounts, permissions
+from schemas.problems import RequestCode
+from webhook import auth
+from webhook.errors import refuse
+from webhook.operations import carriers, choices, defaults, tenants
+from webhook.portal.accounts.levels import default_fields
+from webhook.portal.frame import said
+from webhook.portal.frame.blueprint import bp
+from webhook.portal.frame.forms import Form
+from webhook.portal.frame.listing import listed
+
+SERVICES = [("voice", "Voice Carrier"), ("sms", "SMS Carrier Profile")]
+LABELS = {
+    "name": "Name",
+    "service": "For",
+    "default_voice_carrier": "Voice Carrier",
+    "default_sms_carrier_profile": "SMS Carrier Profile",
+}
+
+
+@bp.get("/carriers", endpoint="carriers")
+def list_carriers() -> Any:  # noqa: ANN401 - a page, its status
+    return _page(Form(), Form())
+
+
+@bp.post("/carriers")
+def define_carrier() -> Any:  # noqa: ANN401 - the way to the list, or the form
+    form = Form.sent()
+    with form.faults():
+        made = carriers.create(form.body(accounts.NewCarrier))
+        return said.done(url_for("portal.carriers"), f"{made.name} was added.")
+    return _page(form, Form())
+
+
+@bp.post("/carriers/defaults")
+def choose_defaults() -> Any:  # noqa: ANN401 - the way to the list, or the form
+    form = Form.sent()
+    with form.faults():
+        before = tenants.one(tenants.ME)
+        tenants.change(tenants.ME, accounts.TenantChange(**default_fields(form, before)))
+        return said.done(url_for("portal.carriers"), "The default carriers were saved.")
+    return _page(Form(), form)
+
+
+@bp.get("/carriers/<carrier_id>")
+def edit_carrier(carrier_id: str) -> Any:  # noqa: ANN401 - a page, its status
+    return _edit_page(_own(carrier_id), Form())
+
+
+@bp.post("/carriers/<carrier_id>")
+def rename_carrier(carrier_id: str) -> Any:  # noqa: ANN401 - the way to the list, or the form
+    form, carrier = Form.sent(), _own(carrier_id)
+    with form.faults():
+        changed = carriers.change(carrier.id, form.body(accounts.CarrierChange))
+        return said.done(url_for("portal.carriers"), f"{carrier.name} is now called {changed.name}.")
+    return _edit_page(carrier, form)
+
+
+@bp.get("/carriers/<carrier_id>/delete")
+def ask_to_delete_carrier(carrier_id: str) -> Any:  # noqa: ANN401 - a page, its status
+    return _delete_page(_own(carrier_id), Form())
+
+
+@bp.post("/carriers/<carrier_id>/delete")
+def delete_carrier(carrier_id: str) -> Any:  # noqa: ANN401 - the way to the list, or why not
+    form, carrier = Form.sent(), _own(carrier_id)
+    with form.faults():
+        carriers.delete(carrier.id)
+        return said.done(url_for("portal.carriers"), f"{carrier.name} was deleted.")
+    form.status = (form.problem or {})["status"]
+    return _delete_page(carrier, form)
+
+
+def _own(carrier_id: str) -> accounts.Carrier:
+    """A carrier that the admin's own level has defined; for another's there is no form."""
+    found = carriers.one(carrier_id)
+    if found.tenant_id != auth.actor().tenant.public_id:
+        raise refuse(
+            RequestCode.FORBIDDEN, "Another level has defined this carrier.", fix="Only that one can change it."
+        )
+    return found
+
+
+def _page(form: Form, chosen: Form) -> Any:  # noqa: ANN401 - a page, its status
+    actor = auth.actor().tenant
+    asked = Form(request.args)
+    page = listed(asked, accounts.PageQuery, carriers.page, "portal.carriers")
+    names = {choice.id: choice.name for choice in choices.tenants(own=False)}
+    shown = render_template(
+        "portal/carriers.html",
+        form=form,
+        chosen=chosen,
+        page=page,
+        own=tenants.one(tenants.ME),
+        owners=names | {actor.public_id: "You"},
+        carriers=defaults.choices(tenants.ME),
+        may_define=permissions.check_create_carrier(actor) is None,
+        services=SERVICES,
+        labels=LABELS,
+    )
+    wrong = next((one for one in (form, chosen) if one.errors), None)
+    return shown, page.status if wrong is None else int(wrong.status)
+
+
+def _edit_page(carrier: accounts.Carrier, form: Form) -> Any:  # noqa: ANN401 - a page, its status
+    page = render_template("portal/carrier.html", form=form, carrier=carrier, services=dict(SERVICES), labels=LABELS)
+    return page, int(form.status) if form.errors else 200
+
+
+def _delete_page(carrier: accounts.Carrier, form: Form) -> Any:  # noqa: ANN401 - a page, its status
+    page = render_template("portal/carrier_delete.html", form=form, carrier=carrier, services=dict(SERVICES))
+    return page, int(form.status) if form.errors else 200

@@ -1,0 +1,42 @@
+"""Manage SMS: whether a user has SMS service, and with which numbers (R20)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import render_template
+
+from schemas.users import User
+from webhook.operations import serving, users
+from webhook.portal.accounts import user_numbers
+from webhook.portal.accounts.user_numbers import BOX_SEARCH
+from webhook.portal.accounts.users import list_of
+from webhook.portal.frame.blueprint import bp
+from webhook.portal.frame.forms import Form
+
+LABELS = {"sms_enabled": "Enable SMS Service", "sms_dids": "Unassigned DIDs"}
+
+
+@bp.get("/users/<user_id>/sms", endpoint="sms")
+def manage_sms(user_id: str) -> Any:  # noqa: ANN401 - a page, its status
+    return _page(Form(), users.one(user_id))
+
+
+@bp.post("/users/<user_id>/sms")
+def submit_sms(user_id: str) -> Any:  # noqa: ANN401 - the way to the list, or the form
+    form, user = Form.sent(), users.one(user_id)
+    if user_numbers.is_search(form):
+        return _page(form, user)
+    with form.faults():
+        enabled = form.has("sms_enabled")
+        done = serving.manage_sms(user_id, user_numbers.sms_exchange(form), enabled=enabled)
+        state = f"SMS of {user.name} is {'on' if enabled else 'off' if done.is_done else 'still on'}."
+        return user_numbers.tell(user.name, done, state).at(list_of(user))
+    user_numbers.blame_typed(form, user.kind)
+    return _page(form, user)
+
+
+def _page(form: Form, user: User) -> Any:  # noqa: ANN401 - a page, its status
+    free = user_numbers.free(user.tenant.id, "sms", BOX_SEARCH, form.value(BOX_SEARCH))
+    page = render_template("portal/sms.html", form=form, user=user, free=free, back=list_of(user), labels=LABELS)
+    return page, int(form.status) if form.errors else 200

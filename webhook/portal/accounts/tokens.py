@@ -1,0 +1,85 @@
+"""API tokens: made, listed and revoked (R4). The secret is shown by the answer that makes it, and never again."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from flask import render_template, request, url_for
+
+from schemas import accounts
+from webhook import auth
+from webhook.operations import tokens
+from webhook.portal.frame import picking, said
+from webhook.portal.frame.blueprint import bp
+from webhook.portal.frame.forms import Form
+from webhook.portal.frame.listing import listed
+
+LABELS = {"name": "Name", "tenant_id": "Acts for", "tenant": "Acts for", "expires_at": "Last day"}
+_LAST_MOMENT = dt.time(23, 59, 59, tzinfo=dt.UTC)
+
+
+@bp.get("/tokens", endpoint="tokens")
+def list_tokens() -> Any:  # noqa: ANN401 - a page, its status
+    return _page(_new())
+
+
+@bp.post("/tokens")
+def make_token() -> Any:  # noqa: ANN401 - a page, its status
+    """Shown by the answer itself, not by a page that follows: so the secret is kept nowhere."""
+    form = Form.sent()
+    picker = _picker(form)
+    day = form.value("expires_at").strip()
+    ends = _end_of(day) if day else None
+    if day and ends is None:
+        form.wrong("expires_at", "This is no date. Write it as 2027-12-31.")
+    if not form.errors:
+        with form.faults():
+            made = tokens.create(form.body(accounts.NewToken, expires_at=ends))
+            return _page(_new(), made=made)[0], 201
+    return _page(form, picker)
+
+
+def _end_of(day: str) -> dt.datetime | None:
+    """The last second of a day (UTC), as a form has it; None if it is none."""
+    try:
+        return dt.datetime.combine(dt.date.fromisoformat(day), _LAST_MOMENT)
+    except ValueError:
+        return None
+
+
+@bp.get("/tokens/<token_id>/revoke")
+def ask_to_revoke(token_id: str) -> str:
+    return render_template("portal/token_revoke.html", token=tokens.one(token_id))
+
+
+@bp.post("/tokens/<token_id>/revoke")
+def revoke_token(token_id: str) -> Any:  # noqa: ANN401 - the way to the list
+    token = tokens.one(token_id)
+    tokens.delete(token.id)
+    return said.done(url_for("portal.tokens"), f"{token.name} was revoked. Nobody gets in with it any more.")
+
+
+def _new() -> Form:
+    """An empty form, for the own tenant unless another is chosen."""
+    return Form({"tenant_id": auth.actor().tenant.public_id})
+
+
+def _picker(form: Form) -> picking.Picker:
+    return picking.tenant(form, "tenant_id", "tenant")
+
+
+def _page(form: Form, picker: picking.Picker | None = None, made: accounts.IssuedToken | None = None) -> Any:  # noqa: ANN401 - a page, its status
+    asked = Form(request.args)
+    page = listed(asked, accounts.PageQuery, tokens.page, "portal.tokens")
+    shown = render_template(
+        "portal/tokens.html",
+        form=form,
+        page=page,
+        made=made,
+        picker=picker or _picker(form),
+        own=auth.actor().tenant.public_id,
+        now=dt.datetime.now(dt.UTC),
+        labels=LABELS,
+    )
+    return shown, int(form.status) if form.errors else page.status

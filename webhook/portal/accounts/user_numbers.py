@@ -1,0 +1,167 @@
+"""The numbers of a user as forms have them: what can be chosen, what was chosen, and what came of it (R20..R22)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from flask import render_template, request
+
+from schemas import api, permissions
+from schemas.codes import text_of
+from schemas.phone.readable import readable
+from schemas.services import Service
+from schemas.users import ServedNumbers, User
+from webhook import auth
+from webhook.operations import numbers
+from webhook.operations.serving import Exchange, Exchanged
+from webhook.portal.frame import said
+from webhook.portal.frame.blueprint import bp
+from webhook.portal.frame.forms import Form
+from webhook.portal.frame.telling import Words, address, told
+
+MOST = 100  # numbers that a list shows; the others are found by searching
+MAIN_SEARCH, BOX_SEARCH, STEP = "main_q", "box_q", "step"
+_LONGEST = 64  # characters of a search
+_PUNCTUATION = re.compile(r"[\s().\-/\u2010-\u2015]")
+MAIN = {"pbx": ("phone_number", "Phone Number"), "trunk": ("default_did", "Default DID")}
+
+
+@dataclass(frozen=True)
+class Free:
+    """Numbers of an enterprise that can be given for a service: the first that match, and whether there are more."""
+
+    tenant_id: str
+    service: str
+    field: str
+    q: str
+    numbers: Sequence[str]
+    is_more: bool
+
+    @property
+    def is_search(self) -> bool:
+        """Whether there is, or was, more than a list shows."""
+        return self.is_more or bool(self.q)
+
+
+def free(tenant_id: str, service: str, field: str, q: str = "") -> Free:
+    """The free numbers that begin as was typed into a field; for "voice" or "sms"."""
+    typed = q.strip()[:_LONGEST]
+    query = api.NumbersQuery(tenant_id=tenant_id, free_for=service, q=typed or None, limit=MOST + 1)
+    found = [number.e164 for number in numbers.page(query).data]
+    return Free(tenant_id, service, field, typed, found[:MOST], len(found) > MOST)
+
+
+def is_search(form: Form) -> bool:
+    """Whether a form was sent to search, which without JavaScript is by its button, or by Enter in the search field."""
+    return form.has(STEP) or any(form.value(name) != form.value(f"{name}_was") for name in (MAIN_SEARCH, BOX_SEARCH))
+
+
+@bp.get("/choices/free/<tenant_id>/<any(voice, sms):service>/<any(options, boxes):shape>")
+def suggest_numbers(tenant_id: str, service: str, shape: str) -> str:
+    """What a search finds, as options of a drop-down (with the one chosen) or as boxes to tick."""
+    field = MAIN_SEARCH if shape == "options" else BOX_SEARCH
+    found = free(tenant_id, service, field, request.args.get(field, ""))
+    chosen = next((text for name, _ in MAIN.values() if (text := request.args.get(name))), "")
+    return render_template("portal/free_numbers.html", free=found, chosen=chosen, shape=shape)
+
+
+def may_add() -> bool:
+    """Whether numbers may be added while a user is set up (R21)."""
+    return permissions.check_upload(auth.actor().tenant) is None
+
+
+def why_no_adding() -> str:
+    """Why not, and what to do; "" if they may."""
+    code = permissions.check_upload(auth.actor().tenant)
+    if code is None:
+        return ""
+    text = text_of(code)
+    return f"{text.message} {text.fix}"
+
+
+def asked(form: Form, kind: str) -> ServedNumbers:
+    """The voice numbers that a form asks for: its drop-down, or what was typed in its place, and Forwarded DIDs."""
+    name, label = MAIN[kind]
+    typed = _PUNCTUATION.sub("", form.value("new_number"))
+    if typed and form.value(name) and form.value(name) != form.value("seen_main"):
+        form.wrong("new_number", f"Choose a {label} of the list, or type a new one; not both.")
+    if typed and form.errors.get("new_number") is None:
+        form = Form({**form.fields.to_dict(), name: typed})
+    forwarded = forwarded_of(form) if kind == "trunk" else []
+    return form.body(ServedNumbers, forwarded_dids=forwarded, sms_dids=[])
+
+
+def forwarded_of(form: Form) -> list[str]:
+    """The Forwarded DIDs that are ticked."""
+    return list(dict.fromkeys(form.values("forwarded_dids")))
+
+
+def blame_typed(form: Form, kind: str) -> None:
+    """Have what is wrong with a number stand beside the field that it came from."""
+    told: dict[str, list[str]] = {}
+    for entry in (form.problem or {}).get("errors") or ():
+        head = entry["field"].partition(".")[0]
+        words = form.errors.pop(entry["field"], "")
+        if entry.get("value"):  # a number that cannot be given: of several it matters which
+            words = f"{readable(entry['value'])}: {entry['message']} {entry['fix']}"
+        told.setdefault(head, []).append(words)
+    form.errors |= {field: " ".join(filter(None, texts)) for field, texts in told.items()}
+    name = MAIN[kind][0]
+    if name in form.errors and form.value("new_number"):
+        form.errors["new_number"] = form.errors.pop(name)
+
+
+def voice_exchange(form: Form, user: User) -> Exchange:
+    """What has changed since the form was shown: only that is taken and given, whatever else happened meanwhile."""
+    wanted, name = asked(form, user.kind), MAIN[user.kind][0]
+    main, was = getattr(wanted, name), form.value("seen_main") or None
+    seen = form.value("seen_forwarded").split()
+    taken = [was] if was and was != main else []
+    given = {main: Service.VOICE} if main and main != was else {}
+    fields = dict.fromkeys(given, name)
+    if user.kind == "trunk":
+        ticked = [number for number in wanted.forwarded_dids if number != main]
+        taken += [number for number in seen if number not in ticked]
+        added = dict.fromkeys((number for number in ticked if number not in seen), Service.FORWARDED)
+        given |= added
+        fields |= dict.fromkeys(added, "forwarded_dids")
+    return Exchange(taken, given, fields)
+
+
+def sms_exchange(form: Form) -> Exchange:
+    """The same of Manage SMS."""
+    ticked = form.body(ServedNumbers, lists=("sms_dids",)).sms_dids
+    seen = form.value("seen_sms").split()
+    given = dict.fromkeys((number for number in ticked if number not in seen), Service.SMS)
+    taken = [number for number in seen if number not in ticked]
+    return Exchange(taken, given, dict.fromkeys(given, "sms_dids"), is_sms=True)
+
+
+def tell(name: str, done: Exchanged, before: str) -> said.Said:
+    """What is said at the end (R30): `before`, such as "Ada was saved.", then each step that was made."""
+    steps = []
+    if done.taking is not None:
+        words = Words("Taking back", "taken back", f" from {name}")
+        steps.append((*told(done.taking, done.taking.id, _words(done.taken), words), done.taking.id))
+    if done.giving is not None:
+        words = Words("Assigning", "assigned", f" to {name}")
+        steps.append((*told(done.giving, done.giving.id, _words(done.given), words), done.giving.id))
+    texts = [before, *(step[0] for step in steps)]
+    if done.given and done.giving is None:
+        texts.append(f"{_words(done.given)} will not be assigned by itself: look at the user once that has ended.")
+    if done.putting_back is not None:
+        kept = done.putting_back.status == "completed"
+        texts.append(f"{name} keeps {_words(done.taken)}." if kept else "Taking back is being undone.")
+    worst = max(steps, key=lambda step: _BADNESS.index(step[1]), default=None)
+    if worst is None:
+        return said.Said(before)
+    return said.Said(" ".join(texts), worst[1], address(worst[3]), worst[2])
+
+
+_BADNESS = (said.SUCCESS, said.INFO, said.ERROR)
+
+
+def _words(some: Sequence[str]) -> str:
+    return readable(some[0]) if len(some) == 1 else f"{len(some):,} numbers"

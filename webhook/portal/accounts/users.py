@@ -1,0 +1,207 @@
+"""Users: listed, added, edited and deleted, with the numbers that they have for voice (R2, R20..R22)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import render_template, request, url_for
+
+from schemas import accounts
+from schemas import users as bodies
+from schemas.permissions import TenantKind
+from schemas.problems import RequestCode
+from webhook import auth
+from webhook.errors import refuse
+from webhook.operations import jobs, serving, tenants, users
+from webhook.operations.serving import Exchanged
+from webhook.portal.accounts import user_numbers
+from webhook.portal.accounts.user_numbers import BOX_SEARCH, MAIN, MAIN_SEARCH
+from webhook.portal.frame import picking, said
+from webhook.portal.frame.blueprint import bp
+from webhook.portal.frame.forms import Form
+from webhook.portal.frame.listing import listed
+
+KINDS = [("pbx", "PBX"), ("trunk", "Trunk")]
+LABELS = {
+    "name": "Name",
+    "email": "E-mail",
+    "phone_number": "Phone Number",
+    "default_did": "Default DID",
+    "new_number": "New number",
+    "forwarded_dids": "Forwarded DIDs",
+    "extension": "Extension",
+    "sms_enabled": "Enable SMS Service",
+    "tenant_id": "Enterprise",
+    "tenant": "Enterprise",
+    "kind": "Kind",
+    "q": "Search",
+}
+
+
+@bp.get("/users", endpoint="users")
+def list_users() -> Any:  # noqa: ANN401 - a page, its status
+    form = Form(request.args)
+    picker = _enterprises(form)
+    page = listed(form, bodies.UsersQuery, users.page, "portal.users", ("q", "tenant_id", "kind"))
+    shown = render_template(
+        "portal/users.html",
+        form=form,
+        page=page,
+        picker=picker,
+        kinds=KINDS,
+        tenant_id=form.value("tenant_id"),
+        labels=LABELS,
+    )
+    return shown, page.status
+
+
+def _enterprises(form: Form) -> picking.Picker | None:
+    """The enterprises whose users the admin sees; None for an enterprise itself."""
+    if auth.actor().tenant.kind is TenantKind.ENTERPRISE:
+        return None
+    return picking.tenant(form, "tenant_id", "tenant", kind=TenantKind.ENTERPRISE)
+
+
+@bp.get("/users/new")
+def new_user() -> Any:  # noqa: ANN401 - a page, its status
+    """First, for levels above, whose user it is; then the form for its kind."""
+    form = Form(request.args)
+    picker = _enterprises(form)
+    kind = _kind(form)
+    if picker is not None and (form.errors or not form.value("tenant_id")):
+        page = render_template(
+            "portal/user_where.html", form=form, picker=picker, kind=kind, kinds=KINDS, labels=LABELS
+        )
+        return page, 422 if form.errors else 200
+    return _add_page(Form(), _tenant(form), kind)
+
+
+@bp.post("/users/new")
+def add_user() -> Any:  # noqa: ANN401 - the way to the list, or the form
+    form = Form.sent()
+    where = Form(request.args)
+    tenant, kind = _tenant(where), _kind(where)
+    if user_numbers.is_search(form):
+        return _add_page(form, tenant, kind)
+    with form.faults():
+        wanted = user_numbers.asked(form, kind)
+        if not form.errors:
+            given = wanted.model_dump() | {"tenant_id": tenant.id, "kind": kind}
+            body = form.body(bodies.NewUser, flags=("sms_enabled",), **given)
+            made = users.create(body, serving.WAIT)
+            return _added(made, list(body.services()))
+    user_numbers.blame_typed(form, kind)
+    return _add_page(form, tenant, kind)
+
+
+def _added(made: bodies.User, given: list[str]) -> Any:  # noqa: ANN401 - the way to the list
+    job = None if made.job_id is None else jobs.one(made.job_id)
+    told = user_numbers.tell(made.name, Exchanged(given=given, giving=job), f"{made.name} was added.")
+    if made.sms_enabled and told.kind == said.SUCCESS:
+        sms = url_for("portal.sms", user_id=made.id)
+        return said.done(list_of(made), told.text, link=sms, label="Choose the numbers for SMS")
+    return told.at(list_of(made))
+
+
+def _kind(form: Form) -> str:
+    return "trunk" if form.value("kind") == "trunk" else "pbx"
+
+
+def _tenant(form: Form) -> accounts.Tenant:
+    """The enterprise that a user is, or is to be, of."""
+    found = tenants.one(form.value("tenant_id") or tenants.ME)
+    if found.kind != TenantKind.ENTERPRISE.value:
+        raise refuse(RequestCode.NOT_FOUND, users.WORDS[RequestCode.INVALID_FIELD], fix="Choose an enterprise.")
+    return found
+
+
+def _add_page(form: Form, tenant: accounts.Tenant, kind: str) -> Any:  # noqa: ANN401 - a page, its status
+    where: dict[str, Any] = {"kind": kind} | (
+        {} if auth.actor().tenant.public_id == tenant.id else {"tenant_id": tenant.id}
+    )
+    return _form_page(form, tenant, kind, url_for("portal.add_user", **where), None, where)
+
+
+@bp.get("/users/<user_id>")
+def edit_user(user_id: str) -> Any:  # noqa: ANN401 - a page, its status
+    return _edit_page(Form(), users.one(user_id))
+
+
+@bp.post("/users/<user_id>")
+def change_user(user_id: str) -> Any:  # noqa: ANN401 - the way to the list, or the form
+    form, user = Form.sent(), users.one(user_id)
+    if user_numbers.is_search(form):
+        return _edit_page(form, user)
+    form.need("name", "email", *(("extension",) if user.extension else ()))
+    with form.faults():
+        change = form.body(bodies.UserChange)
+        wanted = user_numbers.voice_exchange(form, user)
+        if not form.errors:
+            done = serving.exchange(user_id, wanted, change)
+            name = change.name or user.name
+            return user_numbers.tell(name, done, f"{name} was saved.").at(list_of(user))
+    user_numbers.blame_typed(form, user.kind)
+    return _edit_page(form, user)
+
+
+def _edit_page(form: Form, user: bodies.User) -> Any:  # noqa: ANN401 - a page, its status
+    return _form_page(
+        form, tenants.one(user.tenant.id), user.kind, url_for("portal.change_user", user_id=user.id), user
+    )
+
+
+def _form_page(  # noqa: PLR0913, PLR0917 - the two forms differ in these
+    form: Form,
+    tenant: accounts.Tenant,
+    kind: str,
+    action: str,
+    user: bodies.User | None,
+    where: dict[str, Any] | None = None,
+) -> Any:  # noqa: ANN401 - a page, its status
+    free = {name: user_numbers.free(tenant.id, "voice", name, form.value(name)) for name in (MAIN_SEARCH, BOX_SEARCH)}
+    page = render_template(
+        "portal/user.html",
+        form=form,
+        tenant=tenant,
+        kind=kind,
+        kind_words=dict(KINDS)[kind],
+        action=action,
+        user=user,
+        where=where or {},
+        free=free[MAIN_SEARCH],
+        free_forwarded=free[BOX_SEARCH],
+        main=MAIN[kind],
+        may_add=user_numbers.may_add(),
+        hint=user_numbers.why_no_adding(),
+        kinds=KINDS,
+        back=list_of(user) if user else url_for("portal.users"),
+        labels=LABELS,
+    )
+    return page, int(form.status) if form.errors else 200
+
+
+@bp.get("/users/<user_id>/delete")
+def ask_to_delete_user(user_id: str) -> Any:  # noqa: ANN401 - a page, its status
+    return _delete_page(Form(), users.one(user_id))
+
+
+@bp.post("/users/<user_id>/delete")
+def delete_user(user_id: str) -> Any:  # noqa: ANN401 - the way to the list, or why not
+    form, user = Form.sent(), users.one(user_id)
+    with form.faults():
+        users.delete(user_id)
+        return said.done(list_of(user), f"{user.name} was deleted.")
+    form.status = (form.problem or {})["status"]
+    return _delete_page(form, user)
+
+
+def _delete_page(form: Form, user: bodies.User) -> Any:  # noqa: ANN401 - a page, its status
+    voice = [number for number in (user.phone_number, user.default_did, *user.forwarded_dids) if number]
+    page = render_template("portal/user_delete.html", form=form, user=user, voice=voice, back=list_of(user))
+    return page, int(form.status) if form.errors else 200
+
+
+def list_of(user: bodies.User) -> str:
+    """The list that a user stands in: for levels above that of its enterprise."""
+    is_own = user.tenant.id == auth.actor().tenant.public_id
+    return url_for("portal.users") if is_own else url_for("portal.users", tenant_id=user.tenant.id)

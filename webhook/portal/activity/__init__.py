@@ -1,0 +1,1 @@
+"""Upload Phone Numbers in three steps, the page of a job, and Activity."""

@@ -1,0 +1,70 @@
+"""What the tenant of a job decides on its page: import, stop or cancel, undo (R27).
+
+A decision that comes too late, as from another tab, is told in plain words beside the job as it now is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from http import HTTPStatus
+
+from flask import Response, render_template, url_for
+
+from schemas.jobs import JobStatus
+from schemas.problems import RequestCode
+from webhook.errors import Refused
+from webhook.operations import jobs, looking
+from webhook.portal.activity import job_words
+from webhook.portal.frame import said
+from webhook.portal.frame.blueprint import bp
+
+_TOO_LATE = {
+    JobStatus.RUNNING: "It was confirmed already and is running.",
+    JobStatus.PUBLISHING: "It was confirmed already, and the report is being written.",
+    JobStatus.COMPLETED: "It was confirmed already and has ended.",
+    JobStatus.COMPLETED_WITH_ERRORS: "It was confirmed already and has ended.",
+    JobStatus.CANCELLING: "It is being stopped.",
+    JobStatus.CANCELLED: "It was stopped before.",
+    JobStatus.FAILED: "It has failed.",
+}
+
+
+@bp.post("/jobs/<job_id>/confirm")
+def confirm_job(job_id: str) -> Response:
+    return _decide(job_id, jobs.confirm, "")
+
+
+@bp.post("/jobs/<job_id>/cancel")
+def cancel_job(job_id: str) -> Response:
+    return _decide(job_id, jobs.cancel, "Stopped. What was written stays; the other rows are left out.")
+
+
+@bp.get("/jobs/<job_id>/undo")
+def ask_to_undo(job_id: str) -> str:
+    look = looking.look(job_id)
+    return render_template("portal/job_undo.html", look=look, job=look.job, say=job_words)
+
+
+@bp.post("/jobs/<job_id>/undo")
+def undo_job(job_id: str) -> Response:
+    return _decide(job_id, jobs.undo, "The undo has begun. This page shows what becomes of it.")
+
+
+def _decide(job_id: str, decide: Callable[[str], str], text: str) -> Response:
+    """Have it decided, and show the job that is to be looked at then."""
+    try:
+        following = decide(job_id)
+    except Refused as refused:
+        if refused.body["status"] != HTTPStatus.CONFLICT:
+            raise
+        return said.done(url_for("portal.job", job_id=job_id), _why(refused), said.ERROR)
+    if text:
+        said.say(text)
+    return Response(status=303, headers={"Location": url_for("portal.job", job_id=following)})
+
+
+def _why(refused: Refused) -> str:
+    body = refused.body
+    if body["code"] in {RequestCode.NOT_IN_REVIEW, RequestCode.JOB_HAS_ENDED}:
+        return f"Nothing was done just now. {_TOO_LATE.get(body['job_status'], body['detail'])}"
+    return f"{body['detail']} {body['fix']}".strip()

@@ -1,0 +1,147 @@
+"""What pages say of jobs: their names, what is going on, and sums that add up (R28)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from schemas import api
+from schemas.codes import Outcome
+from schemas.jobs import TERMINAL, JobKind, JobStatus
+from webhook.portal.frame.words import duration
+
+_PERCENT = 100
+
+
+@dataclass(frozen=True)
+class Words:
+    """What a kind of job is called, in the list and on its button; what it is doing; what its numbers then are."""
+
+    name: str
+    act: str
+    doing: str
+    done: str
+
+
+KINDS = {
+    JobKind.UPLOAD: Words("Upload", "Import", "Importing", "imported"),
+    JobKind.ASSIGN: Words("Assign", "Assign", "Assigning", "assigned"),
+    JobKind.UNASSIGN: Words("Take back", "Take back", "Taking back", "taken back"),
+    JobKind.CHANGE: Words("Change capabilities", "Change", "Changing", "changed"),
+    JobKind.DELETE: Words("Delete", "Delete", "Deleting", "deleted"),
+    JobKind.UNDO: Words("Undo", "Put back", "Putting back", "put back"),
+}
+STATES = {
+    JobStatus.ACCEPTED: ("Waiting", "calm"),
+    JobStatus.CHECKING: ("Checking", "busy"),
+    JobStatus.REVIEW: ("Waiting for you", "warn"),
+    JobStatus.PUBLISHING: ("Writing the report", "busy"),
+    JobStatus.COMPLETED: ("Completed", "good"),
+    JobStatus.COMPLETED_WITH_ERRORS: ("Completed with errors", "warn"),
+    JobStatus.FAILED: ("Failed", "bad"),
+    JobStatus.CANCELLING: ("Stopping", "busy"),
+    JobStatus.CANCELLED: ("Stopped", "calm"),
+}
+# Pages of jobs in states of one group look alike, and differ from those of the others.
+GROUPS = {
+    JobStatus.ACCEPTED: "check",
+    JobStatus.CHECKING: "check",
+    JobStatus.REVIEW: "review",
+    JobStatus.RUNNING: "work",
+    JobStatus.PUBLISHING: "work",
+    JobStatus.CANCELLING: "stopping",
+}
+OUTCOMES = tuple(outcome.value for outcome in Outcome)
+TONES = {
+    Outcome.CREATED: "good",
+    Outcome.UPDATED: "good",
+    Outcome.DELETED: "good",
+    Outcome.FAILED: "bad",
+    Outcome.UNPROCESSED: "warn",
+}
+LEFT_AS = {
+    "skip": "Numbers that you have already are left as they are.",
+    "update": "Numbers that you have already are changed to what the file says.",
+    "error": "Numbers that you have already count as errors.",
+}
+
+
+def words(job: api.Job) -> Words:
+    """The words of the job's kind."""
+    return KINDS[JobKind(job.kind)]
+
+
+def name(job: api.Job) -> str:
+    """What a job is called in lists and headings: by its file, or by how many rows it has."""
+    title = words(job).name
+    if job.file is not None:
+        return f"{title}: {job.file.name}"
+    total = job.counts.total
+    if not total or job.kind == JobKind.UNDO:
+        return title
+    return f"{title}: {plural(total, 'number')}"
+
+
+def state(job: api.Job) -> tuple[str, str]:
+    """A job's state in a word, and its tone (`parts.badge`)."""
+    if job.status == JobStatus.RUNNING:
+        return words(job).doing, "busy"
+    return STATES[JobStatus(job.status)]
+
+
+def group(job: api.Job) -> str:
+    """Which page the job has: check, review, work, stopping or ended."""
+    return GROUPS.get(JobStatus(job.status), "ended")
+
+
+def is_open(job: api.Job) -> bool:
+    """Whether it goes on by itself."""
+    return job.status not in TERMINAL and job.status != JobStatus.REVIEW
+
+
+def plural(count: int, thing: str) -> str:
+    """Counted things: "1 row", "1,517 rows"."""
+    return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"
+
+
+def total(counts: api.Counts | api.ReviewEffect) -> str:
+    """The sum: "97,816 created + 667 skipped + 1,517 failed = 100,000 rows"."""
+    found = [(name, getattr(counts, name)) for name in OUTCOMES]
+    parts = [f"{count:,} {name}" for name, count in found if count]
+    return f"{' + '.join(parts) or '0'} = {plural(sum(count for _, count in found), 'row')}"
+
+
+def shares(counts: api.Counts | api.ReviewEffect) -> list[tuple[str, int, str, float]]:
+    """Each outcome that is there: its name, how many rows, its tone, and its share of all in percent."""
+    found = [(name, getattr(counts, name)) for name in OUTCOMES]
+    rows = sum(count for _, count in found)
+    return [
+        (name.capitalize(), count, TONES.get(Outcome(name), "calm"), round(_PERCENT * count / rows, 1))
+        for name, count in found
+        if count
+    ]
+
+
+def written(counts: api.Counts) -> int:
+    """Rows that changed the inventory."""
+    return counts.created + counts.updated + counts.deleted
+
+
+def to_write(review: api.Review) -> int:
+    """Numbers that confirming would create, change or delete; a row may stand for several (R12)."""
+    return sum(target.created + target.updated + target.deleted for target in review.targets)
+
+
+def progress(job: api.Job) -> str:
+    """How far it is, in words; "" where there is nothing to say."""
+    told = job.progress
+    parts = []
+    if told.queue_position is not None:
+        parts.append(f"Place {told.queue_position:,} in the queue")
+    if job.status == JobStatus.RUNNING and told.rows_total:
+        share = int(_PERCENT * told.rows_done / told.rows_total)
+        parts.append(f"{share} % · {told.rows_done:,} of {plural(told.rows_total, 'row')}")
+        if told.rows_per_second:
+            parts.append(f"{told.rows_per_second:,.0f} rows a second")
+    if told.eta_seconds is not None:
+        parts.append(f"about {duration(told.eta_seconds)} left")
+    return " · ".join(parts)

@@ -1,0 +1,60 @@
+"""The blueprint that all pages belong to, and what each of its requests passes: who is it, and is the form ours.
+
+A page for everybody is marked `@open_to_all`. A form whose body is to be read as a stream is marked `@late`: it calls
+`guard.check_token` itself, as soon as it has the fields and before it does anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from apiflask import APIBlueprint
+from flask import Response, current_app, request
+
+from webhook.portal.frame import guard
+from webhook.portal.frame.auth import load, require_admin
+from webhook.portal.frame.reading import READING
+from webhook.receiving import pour_away
+
+bp = APIBlueprint("portal", "webhook.portal", template_folder="templates", enable_openapi=False)
+
+View = TypeVar("View", bound=Callable[..., Any])
+_OPEN, _LATE = "_portal_open", "_portal_late"
+
+
+def open_to_all(view: View) -> View:
+    """Mark a page that needs no sign-in."""
+    setattr(view, _OPEN, True)
+    return view
+
+
+def late(view: View) -> View:
+    """Mark a form that calls `guard.check_token` itself."""
+    setattr(view, _LATE, True)
+    return view
+
+
+@bp.before_request
+def _admit() -> Any:  # noqa: ANN401 - None, or the answer
+    view = current_app.view_functions[request.endpoint or ""]
+    if request.endpoint == "portal.static":
+        return None
+    load()
+    if request.method not in READING:
+        guard.check_origin()
+    if not getattr(view, _OPEN, False):
+        answer = require_admin()
+        if answer is not None:
+            return answer
+    if request.method not in READING and not getattr(view, _LATE, False):
+        guard.check_form()
+    return None
+
+
+@bp.after_request
+def _read_on(response: Response) -> Response:
+    """Whoever sends a file that is refused gets to read why."""
+    if getattr(current_app.view_functions.get(request.endpoint or ""), _LATE, False):
+        pour_away(request)
+    return response

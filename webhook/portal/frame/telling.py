@@ -1,0 +1,58 @@
+"""How an action went, in words (R30): what is said of its job top right, whichever page began it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from schemas import api
+from schemas.codes import Code, in_general
+from schemas.jobs import TERMINAL
+from webhook.operations import jobs
+from webhook.portal.frame import said
+
+
+@dataclass(frozen=True)
+class Words:
+    """What is done, in words: ("Assigning", "assigned", " to Ashford Clinics")."""
+
+    doing: str
+    done: str
+    whither: str = ""
+
+
+def address(job_id: str) -> str:
+    """The page of a job."""
+    return f"/jobs/{job_id}"
+
+
+def told(job: api.Job, job_id: str, what: str, words: Words) -> tuple[str, str, str]:
+    """What is said of a job about `what`: the text, its kind, and what the link to the job is called."""
+    counts = job.counts
+    done, not_done = counts.created + counts.updated + counts.deleted, counts.failed + counts.unprocessed
+    if job.status not in TERMINAL:
+        return f"{words.doing} {what}{words.whither} is under way.", said.INFO, "Follow it"
+    if job.problem is not None:
+        return f"{what} could not be {words.done}: {job.problem.detail} {job.problem.fix}", said.ERROR, "See the job"
+    if not_done:
+        why = _first_reason(job, job_id)
+        if counts.total == 1:
+            return f"{what} could not be {words.done}{words.whither}. {why}", said.ERROR, "See the job"
+        some = f"{done:,} of {counts.total:,} numbers {words.done}{words.whither}. "
+        return f"{some}{not_done:,} could not be: {why}", said.ERROR, f"See all {not_done:,}"
+    if not done:
+        return f"Nothing to do: {what} stay{'s' if counts.total == 1 else ''} as before.", said.INFO, "See the job"
+    text = f"{what if done == counts.total else f'{done:,} numbers'} {words.done}{words.whither}."
+    same = counts.unchanged + counts.skipped
+    return f"{text} {same:,} were so already." if same else text, said.SUCCESS, "See the job"
+
+
+def _first_reason(job: api.Job, job_id: str) -> str:
+    """Why the first row was refused, in the words of its report."""
+    rows = jobs.rows(job_id, api.RowsQuery(outcome="failed", limit=1)).data
+    if rows:
+        return f"{rows[0].message} {rows[0].fix or ''}".strip()
+    first = next(iter(job.error_summary), None)
+    if first is None:
+        return "See the job."
+    text = in_general(Code(first.code))
+    return f"{text.message} {text.fix}"

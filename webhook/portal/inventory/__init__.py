@@ -1,0 +1,1 @@
+"""Phone Numbers: the list, one number, and the forms of what is done to numbers."""

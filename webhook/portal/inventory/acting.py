@@ -1,0 +1,57 @@
+"""Has a form's action done, and tells how it went (R30): at once if it is small, else where it can be followed."""
+
+from __future__ import annotations
+
+from flask import Response, request
+
+from schemas import actions
+from schemas.problems import RequestCode
+from webhook.errors import refuse
+from webhook.operations import actions as operations
+from webhook.operations import jobs
+from webhook.operations.actions import Action
+from webhook.portal.frame import said
+from webhook.portal.frame.auth import lead
+from webhook.portal.frame.forms import Form
+from webhook.portal.frame.telling import Words, address, told
+from webhook.portal.inventory.selection import Selection
+
+WAIT = 2.0  # seconds that a form waits for its job
+CHECK_FIRST = "review"
+
+
+def selected() -> Selection:
+    """The numbers that the page's address tells of; `Refused` where it tells of none."""
+    chosen = Selection.of(request)
+    if chosen is None:
+        detail = "No numbers are chosen."
+        raise refuse(RequestCode.BAD_REQUEST, detail, fix="Choose them in the list of Phone Numbers.")
+    return chosen
+
+
+def as_it_is(form: Form, chosen: Selection) -> Selection:
+    """The selection for a form that was refused: if other numbers match by now, those, and the form says so."""
+    problem = form.problem or {}
+    if problem.get("code") != RequestCode.COUNT_CHANGED:
+        return chosen
+    now = chosen.with_count(problem["found"])
+    form.status = problem["status"]
+    form.errors = {
+        "": f"{chosen.count:,} numbers matched when you chose them; {now.count:,} do now. Nothing was changed. "
+        "Send the form again to go on with these, or go back and look at them."
+    }
+    return now
+
+
+def act(form: Form, action: Action, chosen: Selection, words: Words) -> Response:
+    """Enter the job, wait a little, and lead back to where the admin came from; or to the job, if it is to be checked.
+
+    `Refused` as `operations.enter_selection`.
+    """
+    body = form.body(action.body, **chosen.body())
+    assert isinstance(body, actions.Selection)  # noqa: S101 - what actions have for a body
+    job_id = operations.enter_selection(action, body)
+    if body.mode == CHECK_FIRST:
+        return lead(address(job_id))
+    text, kind, label = told(jobs.one(job_id, WAIT), job_id, chosen.words, words)
+    return said.done(chosen.back, text, kind, link=address(job_id), label=label)

@@ -1,0 +1,111 @@
+"""The search and the filters of Phone Numbers: one form, an address that can be passed on, and chips of what is set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from flask import url_for
+
+from schemas import api
+from schemas.phone.readable import country_name
+from schemas.problems import RequestCode
+from webhook.errors import Refused
+from webhook.operations import tenants, users
+from webhook.operations.choices import Offered
+from webhook.portal.frame import picking
+from webhook.portal.frame.forms import Form
+from webhook.portal.frame.picking import Picker
+from webhook.portal.inventory.selection import FIELDS
+
+PAGE = 50  # numbers
+SIZES = (50, 100, 200)
+TYPED = {"tenant": "tenant_id", "user": "user_id", "uploader": "uploaded_by"}
+LABELS = {
+    "q": "Search",
+    "status": "Status",
+    "capability": "Capability",
+    "country": "Country",
+    "carrier": "Carrier",
+    "tenant_id": "Assigned to",
+    "user_id": "User",
+    "uploaded_by": "Uploaded by",
+    "free_for": "Free for",
+}
+STATUSES = [("unassigned", "Unassigned"), ("assigned", "Assigned")]
+CAPABILITIES = [("voice", "Voice"), ("sms", "SMS"), ("fax", "Fax")]
+_UNKNOWN = "none of yours"
+
+
+@dataclass(frozen=True)
+class Chip:
+    """A filter that is set, and the address without it."""
+
+    label: str
+    value: str
+    without: str
+
+
+@dataclass(frozen=True)
+class Pickers:
+    """The fields that may be searches."""
+
+    tenant: Picker
+    user: Picker
+    uploader: Picker
+
+
+def pickers(form: Form, offered: Offered) -> Pickers:
+    """Look up what was typed, and list what can be chosen."""
+    return Pickers(
+        picking.tenant(form, "tenant_id", "tenant", among=offered.tenants),
+        picking.user(form, "user_id", "user", among=offered.users),
+        picking.tenant(form, "uploaded_by", "uploader", among=offered.tenants),
+    )
+
+
+def given(form: Form) -> dict[str, Any]:
+    """The filters that are set, by the API's names."""
+    return {name: text for name in FIELDS if (text := form.value(name).strip())}
+
+
+def tidy_address(form: Form) -> str | None:
+    """The address of the same list as it should be passed on; None if that is how it was asked for."""
+    empty = any(not text.strip() for text in form.fields.values())
+    if not empty and not any(form.has(name) for name in TYPED):
+        return None
+    size: dict[str, Any] = {"limit": form.value("limit")} if form.value("limit") else {}
+    return url_for("portal.numbers", **given(form), **size)
+
+
+def query(form: Form) -> dict[str, Any]:
+    """The members of `api.NumbersQuery`."""
+    known = set(api.NumbersQuery.model_fields) - {"count"}
+    return {name: text for name in known if (text := form.value(name).strip())}
+
+
+def chips(filters: dict[str, Any]) -> list[Chip]:
+    """What is set, in words."""
+    return [
+        Chip(
+            LABELS[name],
+            _words(name, text),
+            url_for("portal.numbers", **{other: value for other, value in filters.items() if other != name}),
+        )
+        for name, text in filters.items()
+    ]
+
+
+def _words(name: str, text: str) -> str:
+    if name == "country":
+        return country_name(text)
+    if name in {"status", "capability", "free_for"}:
+        return dict(STATUSES + CAPABILITIES).get(text, text)
+    try:
+        if name in {"tenant_id", "uploaded_by"}:
+            return tenants.one(text).name
+        return users.one(text).name if name == "user_id" else text
+    except Refused as refused:
+        if refused.body["code"] != RequestCode.NOT_FOUND:
+            raise
+        return _UNKNOWN
