@@ -109,11 +109,11 @@ def _of_region(name: str) -> tuple[Span, ...]:
     for code, regions in COUNTRY_CODE_TO_REGION_CODE.items():
         if name not in regions:
             continue
-        if code == region.NANP:
-            found += _by_area_code(name)
-        elif name == regions[0]:
-            # It has all that no other claims, and may share the rest.
+        if name == regions[0]:
+            # It has all that no other claims, or claimed when it was imported.
             found += beginning_with(str(code))
+        elif code == region.NANP:
+            found += _by_area_code(name)
         else:
             found += _of_claim(code, name)
     return tuple(joined(found))

@@ -30,7 +30,7 @@ from worker.infra.number_views import NumberFilter
 ACTIONS = ("assignments", "unassignments", "capability-changes", "deletions")
 NOBODY = str(uuid.UUID(int=7))
 FREE = [12125550100 + place for place in range(4)]  # north's, held by nobody below
-CLINICS, HOTELS = 12125550110, 12125550111  # north's, held by its enterprises
+CLINICS, HOTELS = 12125550110, 14165550111  # north's, held by its enterprises
 SOUTHS, SCHOOLS = 12125550120, 12125550121
 NORTH = {*FREE, CLINICS, HOTELS}
 JSON = "application/json"

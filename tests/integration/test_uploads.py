@@ -185,7 +185,7 @@ def test_r8_r9_who_may_upload(api: Door, world: World, who: str) -> None:
         (body(FILE, part("voice_carrier", b"Master SMS")), FORM, 422, "CARRIER_NOT_FOUND"),
         (body(FILE, part("sms_carrier_profile", b"South sms")), FORM, 422, "CARRIER_NOT_FOUND"),
         (body(FILE, part("assign_to", b"not an id")), FORM, 422, "TARGET_NOT_FOUND"),
-        (body(FILE, part("assign_to", b"nul\0")), FORM, 422, "TARGET_NOT_FOUND"),
+        (body(FILE, part("assign_to", b"nul\0")), FORM, 400, "BAD_REQUEST"),
         (body(FILE, part("voice_carrier", b"nul\0")), FORM, 422, "CARRIER_NOT_FOUND"),
         (body(FILE)[:-40], FORM, 400, "TRUNCATED_UPLOAD"),
         (FILE, FORM, 400, "TRUNCATED_UPLOAD"),

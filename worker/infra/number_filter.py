@@ -61,15 +61,21 @@ class Wanted:
         """
         number = phone_numbers.c
         found: list[sa.ColumnElement[bool]] = []
-        if self.region is not None:
-            found.append(number.country == self.region)
         if self.capability is not None and not but_kind:
             found.append(number[self.capability])
         if self.carriers is not None and not but_kind:
             found.append(number.voice_carrier_id.in_(self.carriers) | number.sms_carrier_id.in_(self.carriers))
         if self.free_for is not None:  # R20: a service needs the capability, and a number serves one user for it
             found += [number[self.free_for], number[f"{self.free_for}_user_id"].is_(None)]
+        if self.region is not None:
+            found.append((_country_of(number.e164) if found else number.country) == self.region)
         return found
+
+
+def _country_of(e164: sa.ColumnElement[int]) -> sa.ColumnElement[str]:
+    """The country, looked up: only for what an index has let through already, which need not read rows for it."""
+    same = phone_numbers.alias()
+    return sa.select(same.c.country).where(same.c.e164 == e164).correlate(phone_numbers).scalar_subquery()
 
 
 def resolve(connection: sa.Connection, actor: Actor, asked: NumberFilter) -> Wanted:

@@ -77,7 +77,10 @@ def admins_of(actor: Tenant) -> sa.ColumnElement[bool]:
 
 def has_public_id(table: sa.FromClause, public_id: str) -> sa.ColumnElement[bool]:
     """What is no UUID, in the form that is handed out, is merely not found."""
-    return table.c.public_id == public_id if _UUID.fullmatch(public_id) else sa.false()
+    if _UUID.fullmatch(public_id):
+        return table.c.public_id == public_id
+    # False; but asked of the database, which refuses what is no text (NUL) as it does everywhere else.
+    return sa.literal(public_id, sa.Text).is_(None)
 
 
 def after(table: sa.FromClause, seen: sa.ColumnElement[bool], cursor: str) -> sa.ColumnElement[bool]:
