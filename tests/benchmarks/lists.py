@@ -9,10 +9,12 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 import sqlalchemy as sa
 from pydantic import SecretStr
 
@@ -21,6 +23,8 @@ from tests.benchmarks import figures, inventories
 from tests.benchmarks.figures import Figure, Findings, at_most, guarded
 from tests.benchmarks.inventories import Stocked
 from tests.benchmarks.lab import Lab
+from tests.kept import forget
+from tests.portal import Portal, signed_in
 from worker.infra import migrate, number_facets, number_views, scope, selections
 from worker.infra.embedded import EmbeddedPostgres
 from worker.infra.number_filter import NumberFilter
@@ -43,16 +47,18 @@ def scenario(lab: Lab) -> Findings:
         engine = sa.create_engine(server.url)
         with engine.connect() as connection:
             pages, offers = measured(connection, tree)
+            whole = portal_pages(server.url, engine, connection, tree)
         engine.dispose()
     judged = lab.sizes.judged
-    limits = {"": guarded(judged, at_most(150)), "offer: ": guarded(judged, at_most(50))}
+    within = guarded(judged, at_most(150))
+    limits = {"": within, "whole page: ": within, "offer: ": guarded(judged, at_most(50))}
     return Findings(
         [
             Figure(f"{kind}{name}: p95", figures.percentile(found, 95), "ms", limits[kind], _median(found))
-            for kind, table in (("", pages), ("offer: ", offers))
+            for kind, table in (("", pages), ("whole page: ", whole), ("offer: ", offers))
             for name, found in table.items()
         ],
-        {"milliseconds": {**pages, **offers}},
+        {"milliseconds": {**pages, **offers}, "whole pages": whole},
     )
 
 
@@ -72,6 +78,31 @@ def measured(connection: sa.Connection, tree: Stocked) -> tuple[dict[str, list[f
             for name, ask in _offers():
                 offers.setdefault(f"{name}, {looker}", []).append(_timed(lambda: ask(connection, actor)) * MS)  # noqa: B023
     return pages, offers
+
+
+def portal_pages(url: str, engine: sa.Engine, connection: sa.Connection, tree: Stocked) -> dict[str, list[float]]:
+    """Milliseconds of the portal's page, rendered, with all that its filters offer: by filter, of all lookers."""
+    found: dict[str, list[float]] = {}
+    filters = filters_of(connection, tree)
+    tenants = [scope.tenant_by_id(connection, one) for one in lookers_of(tree).values()]
+    connection.rollback()
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("NUMBERYARD_DATABASE_URL", url)
+        forget()
+        browsers = [signed_in(engine, tenant) for tenant in tenants]
+        for turn in range(TURNS // len(browsers)):
+            for browser in browsers:
+                for name, asked in filters.items():
+                    query = {**asked, **({"cursor": DEEP} if turn % 2 else {})}
+                    seconds = _timed(lambda: _shown(browser, query))  # noqa: B023 - at once
+                    found.setdefault(name, []).append(seconds * MS)
+    forget()
+    return found
+
+
+def _shown(browser: Portal, query: Mapping[str, Any]) -> None:
+    answer = browser.get("/numbers", query_string=query)
+    assert answer.status_code == HTTPStatus.OK, answer.status
 
 
 def lookers_of(tree: Stocked) -> dict[str, int]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from playwright.sync_api import Page
 
 MAX_BYTES = 60_000
-_COLOURS = 64  # interfaces are flat: the rest are shades at the edges of letters
+_COLOURS = 160  # interfaces are flat: the rest are shades at the edges of letters
 _PIXELS = """
 async (png) => {
   const image = await createImageBitmap(new Blob([Uint8Array.from(atob(png), (c) => c.charCodeAt(0))]));
