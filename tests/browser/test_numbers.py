@@ -214,7 +214,8 @@ def test_an_empty_inventory_says_what_to_do(
     """R8, R9: with the right to upload, and without."""
     # The service is that of other files' tests, too, which may have given it numbers.
     site.ask(
-        "DELETE FROM phone_numbers USING tenants WHERE tenants.id = holder_id AND name LIKE :name || '%' RETURNING e164",
+        "DELETE FROM phone_numbers USING tenants WHERE tenants.id = holder_id AND name LIKE :name || '%' "
+        "RETURNING e164",
         name=name,
     )
     page = sign_in(name, width=NARROW)
