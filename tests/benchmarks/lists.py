@@ -88,6 +88,7 @@ def portal_pages(url: str, engine: sa.Engine, connection: sa.Connection, tree: S
     connection.rollback()
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("NUMBERYARD_DATABASE_URL", url)
+        environment.setenv("NUMBERYARD_LOG_LEVEL", "ERROR")  # it stays: the figures are what is to be read
         forget()
         browsers = [signed_in(engine, tenant) for tenant in tenants]
         for turn in range(TURNS // len(browsers)):
