@@ -32,7 +32,7 @@ from worker.infra.settings import Settings
 
 TURNS = 40
 PAGE = 50
-CAP = 10_000  # numbers that are counted for a page, beyond which it says "more than"
+CAP = 1_000  # numbers that are counted for a page, beyond which it says "more than"
 DEEP = 442_000_000_000  # more than half of all numbers come before it
 MS = 1000.0
 Ask = Callable[[sa.Connection, Actor], object]
@@ -83,6 +83,7 @@ def measured(connection: sa.Connection, tree: Stocked) -> tuple[dict[str, list[f
 def portal_pages(url: str, engine: sa.Engine, connection: sa.Connection, tree: Stocked) -> dict[str, list[float]]:
     """Milliseconds of the portal's page, rendered, with all that its filters offer: by filter, of all lookers."""
     found: dict[str, list[float]] = {}
+    long: set[tuple[int, str]] = set()
     filters = filters_of(connection, tree)
     tenants = [scope.tenant_by_id(connection, one) for one in lookers_of(tree).values()]
     connection.rollback()
@@ -91,19 +92,26 @@ def portal_pages(url: str, engine: sa.Engine, connection: sa.Connection, tree: S
         environment.setenv("NUMBERYARD_LOG_LEVEL", "ERROR")  # it stays: the figures are what is to be read
         forget()
         browsers = [signed_in(engine, tenant) for tenant in tenants]
+        for browser in browsers:
+            _shown(browser, {})  # each has an application of its own, which puts its templates together once
         for turn in range(TURNS // len(browsers)):
             for browser in browsers:
                 for name, asked in filters.items():
-                    query = {**asked, **({"cursor": DEEP} if turn % 2 else {})}
-                    seconds = _timed(lambda: _shown(browser, query))  # noqa: B023 - at once
-                    found.setdefault(name, []).append(seconds * MS)
+                    # Where a page has all there is, no other follows.
+                    query = {**asked, **({"cursor": DEEP} if turn % 2 and (id(browser), name) in long else {})}
+                    began = time.perf_counter()
+                    page = _shown(browser, query)
+                    found.setdefault(name, []).append((time.perf_counter() - began) * MS)
+                    if "Next page" in page:
+                        long.add((id(browser), name))
     forget()
     return found
 
 
-def _shown(browser: Portal, query: Mapping[str, Any]) -> None:
+def _shown(browser: Portal, query: Mapping[str, Any]) -> str:
     answer = browser.get("/numbers", query_string=query)
     assert answer.status_code == HTTPStatus.OK, answer.status
+    return answer.get_data(as_text=True)
 
 
 def lookers_of(tree: Stocked) -> dict[str, int]:
@@ -162,6 +170,8 @@ def _offers() -> Iterator[tuple[str, Ask]]:
     yield "tenants", lambda connection, actor: number_facets.tenants_named(connection, actor, "enterprise 0")
     yield "users", lambda connection, actor: number_facets.users_named(connection, actor, "ann")
     yield "count", lambda connection, actor: selections.count_up_to(connection, actor, NumberFilter(), CAP)
+    voice = NumberFilter(capability="voice")
+    yield "count of many", lambda connection, actor: selections.count_up_to(connection, actor, voice, CAP)
 
 
 def _timed(ask: Callable[[], object]) -> float:

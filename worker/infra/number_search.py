@@ -49,12 +49,15 @@ class Kind:
 
 def first(connection: sa.Connection, wanted: Wanted, most: int) -> list[int]:
     """The first numbers that are let through, ascending, at most so many."""
-    if wanted.holders is None and wanted.users is None and wanted.spans:
-        # What many numbers have, the next few have, too.
-        found = connection.execute(_glance(wanted, most)).all()
-        if len(found) == most:
-            return [row.e164 for row in found]
-    return [row.e164 for row in connection.execute(matching(connection, wanted, most))]
+    found = near(connection, wanted, most)
+    return found if len(found) == most else list(connection.execute(matching(connection, wanted, most)).scalars())
+
+
+def near(connection: sa.Connection, wanted: Wanted, most: int) -> list[int]:
+    """As `first`, but fewer, perhaps, of a looker who sees all: what many numbers have, the next few have, too."""
+    if wanted.holders is not None or wanted.users is not None or not wanted.spans:
+        return []
+    return list(connection.execute(_glance(wanted, most)).scalars())
 
 
 def _glance(wanted: Wanted, most: int) -> sa.Select[int]:

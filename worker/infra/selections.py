@@ -40,6 +40,8 @@ def count(connection: sa.Connection, actor: Actor, wanted: NumberFilter) -> int:
 def count_up_to(connection: sa.Connection, actor: Actor, wanted: NumberFilter, most: int) -> int:
     """As `count`, but no more than `most + 1`, which stands for more than `most`; as fast as these are found."""
     resolved = number_filter.resolve(connection, actor, wanted)
+    if len(number_search.near(connection, resolved, most + 1)) > most:
+        return most + 1
     return _counted(connection, number_search.matching(connection, resolved).limit(most + 1))
 
 
