@@ -1,6 +1,7 @@
-"""Where in the order of all numbers there are any: the calling codes that occur, found by skipping over each.
+"""Where in the order of all numbers some groups have any: the calling codes that occur, found by skipping over each.
 
-A block is all numbers of one calling code and one length. It is told of the whole platform: to leave out, not to show.
+A block is all numbers of one calling code and one length. The groups are those that the looker sees: what others have
+must not even tell by how long a search takes (R3).
 """
 
 from __future__ import annotations
@@ -10,15 +11,17 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from schemas.phone import region
-from schemas.phone.spans import Span
-from worker.infra.number_groups import NUMBER, rows
+from schemas.phone.spans import EVERY, Span
+from worker.infra.number_groups import NUMBER, Groups, rows, within
 
 
-def occupied(connection: sa.Connection) -> list[Span]:
-    """The blocks in which anybody has numbers; ascending."""
+def occupied(connection: sa.Connection, groups: Sequence[Groups]) -> list[Span]:
+    """The blocks in which the groups have numbers; ascending."""
+    if not groups:
+        return []
     none = sa.literal_column("0::bigint", sa.BigInteger)
     block = sa.select(none.label("low"), none.label("high")).cte("block", recursive=True)
-    found = sa.select(NUMBER.e164).where(NUMBER.e164 > block.c.high).order_by(NUMBER.e164).limit(1).lateral("found")
+    found = within(groups, block.c.high + 1, sa.literal(EVERY[1], sa.BigInteger), 1).lateral("found")
     size = _size(found.c.e164)
     low = found.c.e164 - found.c.e164 % size
     every = block.union_all(sa.select(low, low + size - 1).select_from(block.join(found, sa.true())))
@@ -27,7 +30,7 @@ def occupied(connection: sa.Connection) -> list[Span]:
 
 
 def inhabited(connection: sa.Connection, spans: Sequence[Span]) -> list[Span]:
-    """Those of some spans, ascending, in which anybody has numbers."""
+    """Those of some spans, ascending, in which anybody has numbers; for who sees all."""
     given = rows(sa.BigInteger, low=[low for low, _ in spans], high=[high for _, high in spans])
     some = sa.select(sa.literal(1)).where(NUMBER.e164.between(given.c.low, given.c.high)).order_by(NUMBER.e164).limit(1)
     query = sa.select(given).select_from(given.join(some.lateral(), sa.true())).order_by(given.c.low)

@@ -14,14 +14,15 @@ from schemas.permissions import Actor, Tenant, TenantKind
 from schemas.phone import region, spans
 from schemas.tables import carriers, tenants, users
 from worker.infra import number_blocks, scope
-from worker.infra.number_groups import NUMBER, Groups, all_numbers, of_holders, rows, within
+from worker.infra.number_groups import NUMBER, Groups, all_numbers, rows, seen_by, within
 
 MOST = 20  # of what is typed the beginning of
 
 
 def countries(connection: sa.Connection, actor: Actor) -> list[str]:
     """The regions (`phone_numbers.country`) of the numbers that the actor sees, ascending."""
-    blocks = number_blocks.occupied(connection)
+    # Left out is what nobody on the platform has: no input decides about that, so it cannot be probed (R3).
+    blocks = number_blocks.occupied(connection, [all_numbers()])
     names = {name for low, _ in blocks for name in spans.regions_of(region.calling_code_of(low))}
     places = {name: spans.common(spans.joined(spans.of_country(name)), blocks) for name in names}
     inhabited = set(number_blocks.inhabited(connection, sorted({span for found in places.values() for span in found})))
@@ -73,6 +74,6 @@ def users_named(connection: sa.Connection, actor: Actor, typed: str = "", most: 
 
 def _seen(connection: sa.Connection, actor: Actor) -> list[Groups]:
     if actor.tenant.kind is TenantKind.MASTER_RESELLER:
-        return [all_numbers()]
+        return seen_by(None)
     below = sa.select(tenants.c.id, tenants.c.path).where(scope.below(actor.tenant))
-    return of_holders([(row.id, row.path) for row in connection.execute(below)])
+    return seen_by([(row.id, row.path) for row in connection.execute(below)])

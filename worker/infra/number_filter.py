@@ -15,7 +15,7 @@ from schemas.phone import region, spans
 from schemas.phone.spans import EVERY, Span
 from schemas.tables import carriers, phone_numbers, tenants, users
 from worker.infra import number_blocks, scope
-from worker.infra.number_groups import Holders
+from worker.infra.number_groups import Holders, seen_by
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def resolve(connection: sa.Connection, actor: Actor, asked: NumberFilter) -> Wan
     holders = _holders(connection, actor, asked)
     return Wanted(
         holders=holders,
-        spans=_spans(connection, asked),
+        spans=_spans(connection, asked, holders),
         is_unassigned=None if asked.status is None else asked.status == "unassigned",
         capability=asked.capability,
         region=None if asked.country is None or not spans.is_region(asked.country) else asked.country.upper(),
@@ -108,7 +108,7 @@ def _holders(connection: sa.Connection, actor: Actor, asked: NumberFilter) -> Ho
     return [(row.id, sorted(found.intersection(row.path))) for row in rows if not found.isdisjoint(row.path)]
 
 
-def _spans(connection: sa.Connection, asked: NumberFilter) -> Sequence[Span]:
+def _spans(connection: sa.Connection, asked: NumberFilter, holders: Holders | None) -> Sequence[Span]:
     """Where in the order of all numbers they stand: ascending and apart."""
     found = [EVERY if asked.after is None else (asked.after + 1, EVERY[1])]
     if asked.country is not None:
@@ -116,11 +116,13 @@ def _spans(connection: sa.Connection, asked: NumberFilter) -> Sequence[Span]:
     typed = asked.q if asked.q is not None and asked.q.strip() else None
     if typed is None and asked.country is None:
         return found
-    blocks = number_blocks.occupied(connection)
+    blocks = number_blocks.occupied(connection, seen_by(holders))
     if typed is not None:
         codes = {region.calling_code_of(low) for low, _ in blocks} - {0}
         found = spans.common(found, spans.typed(typed, codes))
-    return number_blocks.inhabited(connection, spans.common(found, blocks))
+    found = spans.common(found, blocks)
+    # For each of many holders it would take as long as the search itself.
+    return number_blocks.inhabited(connection, found) if holders is None else found
 
 
 def _carriers(connection: sa.Connection, name: str) -> list[int]:

@@ -59,6 +59,11 @@ def of_holders(holders: Holders, *, is_unassigned: bool | None = None) -> list[G
     return found
 
 
+def seen_by(holders: Holders | None) -> list[Groups]:
+    """All numbers of some holders; None is everybody."""
+    return [all_numbers()] if holders is None else of_holders(holders)
+
+
 def rows(kind: type[Any], **columns: Sequence[Any]) -> sa.FromClause:
     """Columns of one type, or of text, as a table."""
     kinds = (sa.Text if values and isinstance(values[0], str) else kind for values in columns.values())
