@@ -111,10 +111,8 @@ def _page(form: Form, chosen: Form) -> Any:  # noqa: ANN401 - a page, its status
 
 
 def _edit_page(carrier: accounts.Carrier, form: Form) -> Any:  # noqa: ANN401 - a page, its status
-    page = render_template("portal/carrier.html", form=form, carrier=carrier, services=dict(SERVICES), labels=LABELS)
-    return page, int(form.status) if form.errors else 200
+    return form.page("portal/carrier.html", carrier=carrier, services=dict(SERVICES), labels=LABELS)
 
 
 def _delete_page(carrier: accounts.Carrier, form: Form) -> Any:  # noqa: ANN401 - a page, its status
-    page = render_template("portal/carrier_delete.html", form=form, carrier=carrier, services=dict(SERVICES))
-    return page, int(form.status) if form.errors else 200
+    return form.page("portal/carrier_delete.html", carrier=carrier, services=dict(SERVICES))

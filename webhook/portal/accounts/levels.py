@@ -158,16 +158,14 @@ def _parent(level: Level, form: Form) -> picking.Picker | None:
 
 
 def _form(level: Level, form: Form, tenant: accounts.Tenant | None = None) -> Any:  # noqa: ANN401 - a page, its status
-    page = render_template(
+    return form.page(
         "portal/level.html",
-        form=form,
         level=level,
         tenant=tenant,
         parent=_parent(level, form) if tenant is None else None,
         carriers=None if tenant is None else defaults.choices(tenant.id),
         labels=LABELS,
     )
-    return page, int(form.status) if form.errors else 200
 
 
 @bp.get(f"{_ANY}/<tenant_id>/delete")
@@ -189,5 +187,4 @@ def delete_level(level: str, tenant_id: str) -> Any:  # noqa: ANN401 - the way t
 
 def _delete_page(level: Level, tenant: accounts.Tenant, form: Form) -> Any:  # noqa: ANN401 - a page, its status
     uses = [USES[use] for use in tenants.in_use_by(tenant.id)]
-    page = render_template("portal/level_delete.html", form=form, level=level, tenant=tenant, uses=uses)
-    return page, int(form.status) if form.errors else 200
+    return form.page("portal/level_delete.html", level=level, tenant=tenant, uses=uses)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import render_template
-
 from schemas.users import User
 from webhook.operations import serving, users
 from webhook.portal.accounts import user_numbers
@@ -38,5 +36,4 @@ def submit_sms(user_id: str) -> Any:  # noqa: ANN401 - the way to the list, or t
 
 def _page(form: Form, user: User) -> Any:  # noqa: ANN401 - a page, its status
     free = user_numbers.free(user.tenant.id, "sms", BOX_SEARCH, form.value(BOX_SEARCH))
-    page = render_template("portal/sms.html", form=form, user=user, free=free, back=list_of(user), labels=LABELS)
-    return page, int(form.status) if form.errors else 200
+    return form.page("portal/sms.html", user=user, free=free, back=list_of(user), labels=LABELS)

@@ -8,12 +8,10 @@ from dataclasses import dataclass
 
 from flask import render_template, request
 
-from schemas import api, permissions
-from schemas.codes import text_of
+from schemas import api
 from schemas.phone.readable import readable
 from schemas.services import Service
 from schemas.users import ServedNumbers, User
-from webhook import auth
 from webhook.operations import numbers
 from webhook.operations.serving import Exchange, Exchanged
 from webhook.portal.frame import said
@@ -65,20 +63,6 @@ def suggest_numbers(tenant_id: str, service: str, shape: str) -> str:
     found = free(tenant_id, service, field, request.args.get(field, ""))
     chosen = next((text for name, _ in MAIN.values() if (text := request.args.get(name))), "")
     return render_template("portal/free_numbers.html", free=found, chosen=chosen, shape=shape)
-
-
-def may_add() -> bool:
-    """Whether numbers may be added while a user is set up (R21)."""
-    return permissions.check_upload(auth.actor().tenant) is None
-
-
-def why_no_adding() -> str:
-    """Why not, and what to do; "" if they may."""
-    code = permissions.check_upload(auth.actor().tenant)
-    if code is None:
-        return ""
-    text = text_of(code)
-    return f"{text.message} {text.fix}"
 
 
 def asked(form: Form, kind: str) -> ServedNumbers:

@@ -20,6 +20,7 @@ from webhook.portal.frame import picking, said
 from webhook.portal.frame.blueprint import bp
 from webhook.portal.frame.forms import Form
 from webhook.portal.frame.listing import listed
+from webhook.portal.frame.telling import why_no_upload
 
 KINDS = [("pbx", "PBX"), ("trunk", "Trunk")]
 LABELS = {
@@ -69,10 +70,7 @@ def new_user() -> Any:  # noqa: ANN401 - a page, its status
     picker = _enterprises(form)
     kind = _kind(form)
     if picker is not None and (form.errors or not form.value("tenant_id")):
-        page = render_template(
-            "portal/user_where.html", form=form, picker=picker, kind=kind, kinds=KINDS, labels=LABELS
-        )
-        return page, 422 if form.errors else 200
+        return form.page("portal/user_where.html", picker=picker, kind=kind, kinds=KINDS, labels=LABELS)
     return _add_page(Form(), _tenant(form), kind)
 
 
@@ -159,9 +157,8 @@ def _form_page(  # noqa: PLR0913, PLR0917 - the two forms differ in these
     where: dict[str, Any] | None = None,
 ) -> Any:  # noqa: ANN401 - a page, its status
     free = {name: user_numbers.free(tenant.id, "voice", name, form.value(name)) for name in (MAIN_SEARCH, BOX_SEARCH)}
-    page = render_template(
+    return form.page(
         "portal/user.html",
-        form=form,
         tenant=tenant,
         kind=kind,
         kind_words=dict(KINDS)[kind],
@@ -171,13 +168,11 @@ def _form_page(  # noqa: PLR0913, PLR0917 - the two forms differ in these
         free=free[MAIN_SEARCH],
         free_forwarded=free[BOX_SEARCH],
         main=MAIN[kind],
-        may_add=user_numbers.may_add(),
-        hint=user_numbers.why_no_adding(),
+        hint=why_no_upload(),
         kinds=KINDS,
         back=list_of(user) if user else url_for("portal.users"),
         labels=LABELS,
     )
-    return page, int(form.status) if form.errors else 200
 
 
 @bp.get("/users/<user_id>/delete")
@@ -197,8 +192,7 @@ def delete_user(user_id: str) -> Any:  # noqa: ANN401 - the way to the list, or 
 
 def _delete_page(form: Form, user: bodies.User) -> Any:  # noqa: ANN401 - a page, its status
     voice = [number for number in (user.phone_number, user.default_did, *user.forwarded_dids) if number]
-    page = render_template("portal/user_delete.html", form=form, user=user, voice=voice, back=list_of(user))
-    return page, int(form.status) if form.errors else 200
+    return form.page("portal/user_delete.html", user=user, voice=voice, back=list_of(user))
 
 
 def list_of(user: bodies.User) -> str:

@@ -35,7 +35,7 @@ def change_password() -> Any:  # noqa: ANN401 - a page or the way to one
         except passwords.BusyError:
             form.wrong("", BUSY)
     if form.errors:
-        return form.again("portal/account.html", **_facts(mine))
+        return form.page("portal/account.html", **_facts(mine))
     with transaction() as connection:
         admins.set_password(connection, mine.admin_id, hashed)
         begun = sessions.begin(connection, mine.admin_id)

@@ -4,7 +4,7 @@ form = Form.sent()
 with form.faults():
     tenants.create(form.body(accounts.NewTenant, flags=("allow_external_numbers",)))
     return said.done(url_for("portal.enterprises"), "Acme was added.")
-return form.again("portal/enterprise.html")
+return form.page("portal/enterprise.html")
 """
 
 from __future__ import annotations
@@ -99,9 +99,9 @@ class Form:
         if not named:
             self.errors[""] = f"{problem['detail']} {problem['fix']}".strip()
 
-    def again(self, template: str, **context: object) -> tuple[str, int]:
-        """The form once more, with what is wrong."""
-        return render_template(template, form=self, **context), self.status
+    def page(self, template: str, **context: object) -> tuple[str, int]:
+        """The page with the form as it is, and its status: 200, or why it is shown once more."""
+        return render_template(template, form=self, **context), int(self.status) if self.errors else HTTPStatus.OK
 
 
 def _plain(message: str) -> str:

@@ -1,12 +1,13 @@
-"""How an action went, in words (R30): what is said of its job top right, whichever page began it."""
+"""What pages say in words: how an action went (R30), whichever page began it; and why there is none to begin."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from schemas import api
-from schemas.codes import Code, in_general
+from schemas import api, permissions
+from schemas.codes import Code, in_general, text_of
 from schemas.jobs import TERMINAL
+from webhook import auth
 from webhook.operations import jobs
 from webhook.portal.frame import said
 
@@ -55,4 +56,13 @@ def _first_reason(job: api.Job, job_id: str) -> str:
     if first is None:
         return "See the job."
     text = in_general(Code(first.code))
+    return f"{text.message} {text.fix}"
+
+
+def why_no_upload() -> str:
+    """Why the admin may not bring numbers in, and what to do; "" if it may (R8, R9, R21)."""
+    code = permissions.check_upload(auth.actor().tenant)
+    if code is None:
+        return ""
+    text = text_of(code)
     return f"{text.message} {text.fix}"

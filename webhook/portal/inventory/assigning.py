@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from flask import render_template, request, url_for
+from flask import request, url_for
 
 from schemas import api
 from schemas.permissions import TenantKind
@@ -109,9 +109,8 @@ def _origin(chosen: Selection) -> str:
 
 def _page(form: Form, chosen: Selection, picker: Picker, pending: Pending | None) -> Any:  # noqa: ANN401 - a page, its status
     number = None if chosen.single is None else numbers.one(chosen.single)
-    page = render_template(
+    return form.page(
         "portal/assign.html",
-        form=form,
         chosen=chosen,
         number=number,
         why_not="" if number is None else _why_not(number, "assign"),
@@ -122,7 +121,6 @@ def _page(form: Form, chosen: Selection, picker: Picker, pending: Pending | None
         action=url_for("portal.save_settings", **chosen.args()),
         again=url_for("portal.choose_target", **chosen.args()),
     )
-    return page, int(form.status) if form.errors else 200
 
 
 @bp.get("/numbers/take-back")
@@ -141,9 +139,8 @@ def take_back() -> Any:  # noqa: ANN401 - the way back, or the form
 def _take_page(form: Form, chosen: Selection) -> Any:  # noqa: ANN401 - a page, its status
     number = None if chosen.single is None else numbers.one(chosen.single)
     is_enterprise = auth.actor().tenant.kind is TenantKind.ENTERPRISE
-    page = render_template(
+    return form.page(
         "portal/take_back.html",
-        form=form,
         chosen=chosen,
         number=number,
         why_not="" if number is None or can_take(number) else _why_not(number, "take-back"),
@@ -153,7 +150,6 @@ def _take_page(form: Form, chosen: Selection) -> Any:  # noqa: ANN401 - a page, 
         labels=LABELS,
         action=url_for("portal.take_back", **chosen.args()),
     )
-    return page, int(form.status) if form.errors else 200
 
 
 def _takeable(number: api.Number | None, services: Options) -> Options:

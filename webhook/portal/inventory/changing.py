@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import render_template, url_for
+from flask import url_for
 
 from webhook.operations import actions, choices, numbers, tenants
 from webhook.portal.frame.blueprint import bp
@@ -39,9 +39,8 @@ def change_capabilities() -> Any:  # noqa: ANN401 - the way back, or the form
 def _change_page(form: Form, chosen: Selection) -> Any:  # noqa: ANN401 - a page, its status
     own = tenants.one(tenants.ME)
     defaults = {"voice": own.effective_default_voice_carrier, "sms": own.effective_default_sms_carrier_profile}
-    page = render_template(
+    return form.page(
         "portal/capabilities.html",
-        form=form,
         chosen=chosen,
         number=None if chosen.single is None else numbers.one(chosen.single),
         capabilities=CAPABILITIES,
@@ -49,7 +48,6 @@ def _change_page(form: Form, chosen: Selection) -> Any:  # noqa: ANN401 - a page
         labels=LABELS,
         action=url_for("portal.change_capabilities", **chosen.args()),
     )
-    return page, int(form.status) if form.errors else 200
 
 
 def _options(service: str, default: str | None) -> list[tuple[str, str]]:
@@ -75,12 +73,10 @@ def delete() -> Any:  # noqa: ANN401 - the way back, or the question again
 def _delete_page(form: Form, chosen: Selection) -> Any:  # noqa: ANN401 - a page, its status
     number = None if chosen.single is None else numbers.one(chosen.single)
     offered = [] if number is None else deeds(number, chosen.back)
-    page = render_template(
+    return form.page(
         "portal/delete.html",
-        form=form,
         chosen=chosen,
         number=number,
         why_not=next((deed.why_not for deed in offered if deed.name == "delete"), ""),
         action=url_for("portal.delete", **chosen.args()),
     )
-    return page, int(form.status) if form.errors else 200

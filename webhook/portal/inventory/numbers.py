@@ -6,15 +6,14 @@ from typing import Any
 
 from flask import redirect, render_template, request, url_for
 
-from schemas import api, permissions
-from schemas.codes import text_of
-from webhook import auth
+from schemas import api
 from webhook.bodies import validated
 from webhook.operations import choices, numbers
 from webhook.portal.frame import picking, said
 from webhook.portal.frame.blueprint import bp
 from webhook.portal.frame.forms import Form
 from webhook.portal.frame.reading import local
+from webhook.portal.frame.telling import why_no_upload
 from webhook.portal.inventory import narrowing
 from webhook.portal.inventory.deeds import deeds
 from webhook.portal.inventory.selection import Selection
@@ -56,10 +55,7 @@ def list_numbers() -> Any:  # noqa: ANN401 - a page or the way to one
             if form.has("all"):
                 exact = _exact(narrowed, total)
     context = _list_context(form, filters, found, exact)
-    page = render_template(
-        "portal/numbers.html", form=form, pickers=pickers, offered=offered, total=total, exact=exact, **context
-    )
-    return page, int(form.status) if form.errors else 200
+    return form.page("portal/numbers.html", pickers=pickers, offered=offered, total=total, exact=exact, **context)
 
 
 def _total(narrowed: api.NumbersFilter, query: api.NumbersQuery, found: api.NumberList) -> int:
@@ -97,21 +93,12 @@ def _list_context(
         "limit": form.value("limit") or str(narrowing.PAGE),
         "counted": COUNTED,
         "forms": {} if everything is None else {name: url_for(it, **everything.args()) for name, it in FORMS.items()},
-        "upload_hint": upload_hint(),
+        "upload_hint": why_no_upload(),
     }
 
 
 def _list(filters: dict[str, Any]) -> str:
     return url_for("portal.numbers", **filters)
-
-
-def upload_hint() -> str:
-    """Why the admin may not upload, and what to do; "" if it may (R8, R9)."""
-    code = permissions.check_upload(auth.actor().tenant)
-    if code is None:
-        return ""
-    text = text_of(code)
-    return f"{text.message} {text.fix}"
 
 
 @bp.post("/numbers/selection")
