@@ -7,7 +7,6 @@ is shared between the processes of pytest-xdist.
 from __future__ import annotations
 
 import itertools
-import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -40,11 +39,6 @@ def pytest_configure() -> None:
     """Have Ctrl-C work in the programs under test: what a shell runs in the background inherits it as ignored."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-def pytest_xdist_auto_num_workers() -> int:
-    """One more than processors: much of a run is waiting for services that are started, killed and stopped."""
-    return (os.cpu_count() or 1) + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
