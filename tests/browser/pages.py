@@ -137,6 +137,11 @@ class Account(PortalPage):
         self.page.get_by_label("New password again").fill(new if again is None else again)
         self.page.get_by_role("button", name="Change password").click()
 
+    def browsers(self) -> int:
+        """How many browsers are said to be signed in."""
+        about = self.main.get_by_role("term").filter(has_text="Browsers signed in")
+        return int(about.locator("xpath=following-sibling::dd").inner_text())
+
     def sign_out_everywhere(self) -> None:
         self.page.get_by_role("button", name="Sign out everywhere").click()
 

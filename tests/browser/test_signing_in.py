@@ -98,9 +98,11 @@ def test_a_session_that_was_left_alone_ends_and_goes_on_where_it_was(
 
 
 def test_signing_out_everywhere_signs_out_the_other_browser(sign_in: SignedIn) -> None:
-    here, there = sign_in("Brightwater"), sign_in("Brightwater")
+    here = sign_in("Brightwater")
+    before = Account(here).open().browsers()
+    there = sign_in("Brightwater")
     mine = Account(here).open()
-    expect(mine.main.get_by_role("definition").filter(has_text="2")).to_be_visible()
+    assert mine.browsers() == before + 1
     mine.sign_out_everywhere()
     expect(here.get_by_text("You are signed out in all browsers.")).to_be_visible()
     there.reload()

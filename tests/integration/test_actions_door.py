@@ -24,8 +24,8 @@ from tests import factories
 from tests.door import Door, Json
 from tests.factories import World
 from webhook import bodies
-from worker.infra import selections
-from worker.infra.number_views import NumberFilter
+from worker.infra import number_filter, selections
+from worker.infra.number_filter import NumberFilter
 
 ACTIONS = ("assignments", "unassignments", "capability-changes", "deletions")
 NOBODY = str(uuid.UUID(int=7))
@@ -425,7 +425,8 @@ def test_a_selection_is_counted_and_read_at_one_moment(world: World, database: s
     try:
         for _ in range(200):
             with database.connect() as connection:
-                selected = selections.select(connection, actor, NumberFilter(), len(NORTH) + 1)
+                wanted = number_filter.resolve(connection, actor, NumberFilter())
+                selected = selections.select(connection, wanted, len(NORTH) + 1)
             met.add(selected.found)
             assert (selected.numbers is not None) == (selected.found == len(NORTH) + 1)
             assert selected.numbers is None or len(selected.numbers) == selected.found

@@ -19,8 +19,8 @@ from schemas.permissions import Actor, Tenant
 from tests import factories
 from tests.door import Door
 from tests.factories import World
-from worker.infra import number_facets, number_search, number_views, selections
-from worker.infra.number_filter import NumberFilter
+from worker.infra import number_facets, number_filter, number_search, number_views, selections
+from worker.infra.number_filter import NumberFilter, Wanted
 
 # Country, and where its numbers begin; two of a shared calling code, one of a region that is not the main one of its.
 PLACES = (
@@ -137,7 +137,6 @@ def expected(stock: Stock, looker: Tenant, wanted: NumberFilter) -> list[int]:
         "tenant_id": lambda number, public_id: number.holder.public_id == public_id,
         "uploaded_by": lambda number, public_id: number.uploader.public_id == public_id,
         "user_id": lambda number, public_id: public_id in number.users,
-        "after": lambda number, after: number.e164 > after,
     }
     asked = {one.name: getattr(wanted, one.name) for one in fields(wanted) if getattr(wanted, one.name) is not None}
     return sorted(
@@ -181,8 +180,15 @@ def filters(stock: Stock) -> dict[str, list[str]]:
     }
 
 
-def listed(connection: sa.Connection, looker: Tenant, wanted: NumberFilter, limit: int) -> list[int]:
-    return [view.row.e164 for view in number_views.page(connection, Actor(looker, "test"), wanted, limit)]
+def resolved(connection: sa.Connection, looker: Tenant, asked: NumberFilter) -> Wanted:
+    return number_filter.resolve(connection, Actor(looker, "test"), asked)
+
+
+def listed(
+    connection: sa.Connection, looker: Tenant, asked: NumberFilter, limit: int, after: int | None = None
+) -> list[int]:
+    wanted = resolved(connection, looker, asked).beyond(after)
+    return [view.row.e164 for view in number_views.page(connection, wanted, limit)]
 
 
 def asked_for(stock: Stock, pairs: int) -> list[NumberFilter]:
@@ -197,7 +203,7 @@ def test_each_filter_and_pairs_of_them_for_each_looker(database: sa.Engine, stoc
         for wanted, (name, looker) in itertools.product(asked_for(stock, 60), stock.lookers.items()):
             numbers = expected(stock, looker, wanted)
             assert listed(connection, looker, wanted, COUNT) == numbers, (name, wanted)
-            assert selections.count(connection, Actor(looker, "test"), wanted) == len(numbers), (name, wanted)
+            assert selections.count(connection, resolved(connection, looker, wanted)) == len(numbers), (name, wanted)
 
 
 def test_pages_follow_one_another_without_gap_or_repeat(database: sa.Engine, stock: Stock) -> None:
@@ -205,9 +211,7 @@ def test_pages_follow_one_another_without_gap_or_repeat(database: sa.Engine, sto
     with database.connect() as connection:
         for one, looker in itertools.product(wanted, stock.lookers.values()):
             found: list[int] = []
-            while page := listed(
-                connection, looker, NumberFilter(**{**vars(one), "after": next(reversed(found), None)}), 7
-            ):
+            while page := listed(connection, looker, one, 7, next(reversed(found), None)):
                 found += page
             assert found == expected(stock, looker, one)
 
@@ -228,12 +232,12 @@ def test_selected_and_counted_alike_however_many(
     monkeypatch.setattr(selections, "_MANY", 30)
     with database.connect() as connection:
         for wanted, looker in itertools.product(asked_for(stock, 10), stock.lookers.values()):
-            actor, numbers = Actor(looker, "test"), expected(stock, looker, wanted)
-            assert selections.count(connection, actor, wanted) == len(numbers), wanted
-            assert selections.count_up_to(connection, actor, wanted, 20) == min(len(numbers), 21), wanted
-            selected = selections.select(connection, actor, wanted, len(numbers))
+            numbers, query = expected(stock, looker, wanted), resolved(connection, looker, wanted)
+            assert selections.count(connection, query) == len(numbers), wanted
+            assert selections.count_up_to(connection, query, 20) == min(len(numbers), 21), wanted
+            selected = selections.select(connection, query, len(numbers))
             assert selected.numbers.to_pylist() == [f"+{number}" for number in numbers], wanted
-            assert selections.select(connection, actor, wanted, len(numbers) + 1).numbers is None
+            assert selections.select(connection, query, len(numbers) + 1).numbers is None
 
 
 def test_facets_offer_what_occurs_in_the_tree(database: sa.Engine, stock: Stock) -> None:

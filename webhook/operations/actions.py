@@ -28,7 +28,7 @@ from webhook.operations import named
 from webhook.operations.entering import announce, entering
 from webhook.operations.numbers import filter_of
 from webhook.receiving import OnFields, receive
-from worker.infra import jobs, listed, selections, storage
+from worker.infra import jobs, listed, number_filter, selections, storage
 from worker.infra.db import transaction
 from worker.infra.faults import Point, pass_by
 from worker.infra.settings import get_settings
@@ -139,7 +139,8 @@ def _numbers(connection: sa.Connection, actor: Actor, body: actions.Selection) -
     expected, most = body.expected_count, get_settings().max_rows
     if expected > most:
         raise refuse(RequestCode.INVALID_FIELD, f"expected_count: one job takes {most} numbers at most.")
-    selected = selections.select(connection, actor, filter_of(body.filter), expected)
+    wanted = number_filter.resolve(connection, actor, filter_of(body.filter))
+    selected = selections.select(connection, wanted, expected)
     if selected.numbers is None:
         detail = f"{selected.found} numbers match, not {expected}."
         raise refuse(RequestCode.COUNT_CHANGED, detail, expected=expected, found=selected.found)

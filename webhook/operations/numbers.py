@@ -3,49 +3,63 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from collections.abc import Sequence
+
+import sqlalchemy as sa
 
 from schemas import api
 from schemas.problems import RequestCode
 from webhook import auth, views
 from webhook.errors import refuse
-from worker.infra import number_views, selections
+from worker.infra import number_filter, number_views, selections
 from worker.infra.db import transaction
-from worker.infra.number_views import NumberFilter
+from worker.infra.number_filter import NumberFilter, Wanted
+from worker.infra.number_views import LONGEST, NumberView
 
 _NOT_DIGITS = re.compile(r"\D")
 
 
-def page(query: api.NumbersQuery) -> api.NumberList:
-    """Numbers that match, ascending; `total` only if the query asks for it."""
-    wanted = replace(filter_of(query), after=query.cursor)
+def page(query: api.NumbersQuery, count_up_to: int = 0) -> api.NumberList:
+    """Numbers that match, ascending. `total` is how many do, on all pages, if the query asks for it.
+
+    With `count_up_to` it is told unasked, but no more than `count_up_to + 1`, which stands for all that is more.
+    """
     with transaction() as connection:
-        found = number_views.page(connection, auth.actor(), wanted, query.limit)
-        total = selections.count(connection, auth.actor(), filter_of(query)) if query.count else None
+        wanted = number_filter.resolve(connection, auth.actor(), filter_of(query))
+        found = number_views.page(connection, wanted.beyond(query.cursor), query.limit)
+        total = _total(connection, wanted, query, count_up_to, found)
     cursor = str(found[-1].row.e164) if len(found) == query.limit else None
     data = [views.number(auth.actor(), view) for view in found]
     return api.NumberList(data=data, next_cursor=cursor, total=total)
 
 
+def _total(
+    connection: sa.Connection,
+    wanted: Wanted,
+    query: api.NumbersQuery,
+    count_up_to: int,
+    found: Sequence[NumberView],
+) -> int | None:
+    if not query.count and not count_up_to:
+        return None
+    if query.cursor is None and len(found) < query.limit:
+        return len(found)  # a first page with room left has all of them
+    return (
+        selections.count(connection, wanted) if query.count else selections.count_up_to(connection, wanted, count_up_to)
+    )
+
+
 def count(query: api.NumbersFilter) -> int:
     """How many numbers match."""
     with transaction() as connection:
-        return selections.count(connection, auth.actor(), filter_of(query))
-
-
-def count_up_to(query: api.NumbersFilter, most: int) -> int:
-    """How many numbers match, but no more than `most + 1`, which stands for more than `most`."""
-    with transaction() as connection:
-        return selections.count_up_to(connection, auth.actor(), filter_of(query), most)
+        return selections.count(connection, number_filter.resolve(connection, auth.actor(), filter_of(query)))
 
 
 def one(e164: str) -> api.Number:
     """A number, in any form that is international, with its history."""
     digits = _NOT_DIGITS.sub("", e164)
     with transaction() as connection:
-        view = (
-            number_views.one(connection, auth.actor(), int(digits)) if 0 < len(digits) <= number_views.LONGEST else None
-        )
+        view = number_views.one(connection, auth.actor(), int(digits)) if 0 < len(digits) <= LONGEST else None
         if view is None:
             raise refuse(RequestCode.NOT_FOUND, "There is no such number in your inventory.")
         history = number_views.history(connection, auth.actor(), view)

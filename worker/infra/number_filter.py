@@ -6,7 +6,7 @@ What names stand for is looked up here once; how such numbers are found fast is 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
@@ -20,7 +20,7 @@ from worker.infra.number_groups import Holders, seen_by
 
 @dataclass(frozen=True)
 class NumberFilter:
-    """Which numbers; None does not narrow. `q` is what somebody typed, `after` the last number already seen.
+    """Which numbers; None does not narrow. `q` is what somebody typed.
 
     `tenant_id` is who holds them, `uploaded_by` who uploaded them, `user_id` who uses them, all as public ids.
     """
@@ -34,7 +34,6 @@ class NumberFilter:
     user_id: str | None = None
     uploaded_by: str | None = None
     free_for: str | None = None
-    after: int | None = None
 
 
 @dataclass(frozen=True)
@@ -53,6 +52,10 @@ class Wanted:
     carriers: Sequence[int] | None = None
     users: Sequence[int] | None = None
     free_for: str | None = None
+
+    def beyond(self, e164: int | None) -> Wanted:
+        """The same, but only what comes after this number; all of it for None."""
+        return self if e164 is None else replace(self, spans=spans.common(self.spans, [(e164 + 1, EVERY[1])]))
 
     def conditions(self, *, but_kind: bool = False) -> list[sa.ColumnElement[bool]]:
         """What the filter asks of a number but for its holder, its status and its place in the order.
@@ -110,7 +113,7 @@ def _holders(connection: sa.Connection, actor: Actor, asked: NumberFilter) -> Ho
 
 def _spans(connection: sa.Connection, asked: NumberFilter, holders: Holders | None) -> Sequence[Span]:
     """Where in the order of all numbers they stand: ascending and apart."""
-    found = [EVERY if asked.after is None else (asked.after + 1, EVERY[1])]
+    found: Sequence[Span] = [EVERY]
     if asked.country is not None:
         found = spans.common(found, spans.joined(spans.of_country(asked.country)))
     typed = asked.q if asked.q is not None and asked.q.strip() else None

@@ -10,10 +10,8 @@ import sqlalchemy as sa
 
 from schemas.permissions import Actor, Tenant
 from schemas.tables import carriers, jobs, number_events, phone_numbers, users
-from worker.infra import number_filter, number_search, scope
-from worker.infra.number_filter import NumberFilter
-
-__all__ = ["LONGEST", "NumberFilter", "NumberView", "history", "one", "page"]
+from worker.infra import number_search, scope
+from worker.infra.number_filter import Wanted
 
 LONGEST = 15  # digits of an E.164 number
 
@@ -27,9 +25,9 @@ class NumberView:
     uploader: Tenant
 
 
-def page(connection: sa.Connection, actor: Actor, wanted: NumberFilter, limit: int) -> list[NumberView]:
+def page(connection: sa.Connection, wanted: Wanted, limit: int) -> list[NumberView]:
     """Up to `limit` numbers, ascending."""
-    numbers = number_search.first(connection, number_filter.resolve(connection, actor, wanted), limit)
+    numbers = number_search.first(connection, wanted, limit)
     query = _select().where(phone_numbers.c.e164.in_(numbers)).order_by(phone_numbers.c.e164)
     return _with_tenants(connection, connection.execute(query).all() if numbers else [])
 

@@ -1,6 +1,7 @@
-"""Numbers selected by a filter, frozen at one moment: counted and read in one statement, limited to the actor's tree.
+"""Numbers selected by a filter, frozen at one moment: counted and read in one statement.
 
-No rules and no pages here; how a filter narrows is told in `worker.infra.number_filter`.
+No rules and no pages here; how a filter narrows, and that nothing outside of the actor's tree is let through, is told
+in `worker.infra.number_filter`.
 """
 
 from __future__ import annotations
@@ -12,9 +13,8 @@ import pyarrow.compute as pc
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
-from schemas.permissions import Actor
-from worker.infra import number_filter, number_search
-from worker.infra.number_filter import NumberFilter
+from worker.infra import number_search
+from worker.infra.number_filter import Wanted
 
 # Numbers from which on it is shorter to look at all there are than to fetch those of a kind one by one.
 _MANY = 50_000
@@ -28,27 +28,24 @@ class Selected:
     numbers: pa.Array | None
 
 
-def count(connection: sa.Connection, actor: Actor, wanted: NumberFilter) -> int:
-    """How many numbers the actor sees and the filter lets through."""
-    resolved = number_filter.resolve(connection, actor, wanted)
-    found = _counted(connection, number_search.matching(connection, resolved).limit(_MANY))
+def count(connection: sa.Connection, wanted: Wanted) -> int:
+    """How many numbers are let through."""
+    found = _counted(connection, number_search.matching(connection, wanted).limit(_MANY))
     if found < _MANY:
         return found
-    return _counted(connection, number_search.matching(connection, resolved, are_many=True))
+    return _counted(connection, number_search.matching(connection, wanted, are_many=True))
 
 
-def count_up_to(connection: sa.Connection, actor: Actor, wanted: NumberFilter, most: int) -> int:
+def count_up_to(connection: sa.Connection, wanted: Wanted, most: int) -> int:
     """As `count`, but no more than `most + 1`, which stands for more than `most`; as fast as these are found."""
-    resolved = number_filter.resolve(connection, actor, wanted)
-    if len(number_search.near(connection, resolved, most + 1)) > most:
+    if len(number_search.near(connection, wanted, most + 1)) > most:
         return most + 1
-    return _counted(connection, number_search.matching(connection, resolved).limit(most + 1))
+    return _counted(connection, number_search.matching(connection, wanted).limit(most + 1))
 
 
-def select(connection: sa.Connection, actor: Actor, wanted: NumberFilter, expected: int) -> Selected:
-    """The numbers that the actor sees and the filter lets through, if they are as many as expected (R3)."""
-    resolved = number_filter.resolve(connection, actor, wanted)
-    matching = number_search.matching(connection, resolved, are_many=expected >= _MANY).cte("matching")
+def select(connection: sa.Connection, wanted: Wanted, expected: int) -> Selected:
+    """The numbers that are let through, if they are as many as expected."""
+    matching = number_search.matching(connection, wanted, are_many=expected >= _MANY).cte("matching")
     counted = sa.select(sa.func.count().label("found")).select_from(matching).subquery()
     # One text, joined by the server: COPY, which sends a message for each number, takes three times as long.
     in_order = aggregate_order_by(sa.literal("\n"), matching.c.e164)

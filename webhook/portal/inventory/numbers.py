@@ -49,25 +49,19 @@ def list_numbers() -> Any:  # noqa: ANN401 - a page or the way to one
     if not form.errors:
         with form.faults():
             query = validated(api.NumbersQuery, {"limit": narrowing.PAGE} | narrowing.query(form))
-            found = numbers.page(query)
-            narrowed = validated(api.NumbersFilter, filters)
-            total = _total(narrowed, query, found)
+            found = numbers.page(query, COUNTED)
+            total = found.total
             if form.has("all"):
-                exact = _exact(narrowed, total)
+                exact = _exact(filters, found)
     context = _list_context(form, filters, found, exact)
     return form.page("portal/numbers.html", pickers=pickers, offered=offered, total=total, exact=exact, **context)
 
 
-def _total(narrowed: api.NumbersFilter, query: api.NumbersQuery, found: api.NumberList) -> int:
-    """How many match, as `count_up_to` tells it. A first page with room left has all of them."""
-    if query.cursor is None and found.next_cursor is None:
-        return len(found.data)
-    return numbers.count_up_to(narrowed, COUNTED)
-
-
-def _exact(narrowed: api.NumbersFilter, total: int) -> int:
+def _exact(filters: dict[str, Any], found: api.NumberList) -> int:
     """How many match, for an action on all of them."""
-    return total if total <= COUNTED else numbers.count(narrowed)
+    if found.total is not None and found.total <= COUNTED:
+        return found.total
+    return numbers.count(validated(api.NumbersFilter, filters))
 
 
 def _list_context(
