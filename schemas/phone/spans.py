@@ -6,6 +6,7 @@ What is told here is never too little, and may be too much for the smaller regio
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
@@ -56,16 +57,20 @@ def regions_of(code: int) -> Sequence[str]:
     return COUNTRY_CODE_TO_REGION_CODE.get(code, ())
 
 
+def is_international(text: str) -> bool:
+    """Whether what somebody typed begins as an international number does, so that no calling code need be guessed."""
+    return _ABROAD.match(text) is not None
+
+
 def typed(text: str, codes: Iterable[int]) -> list[Span]:
     """Numbers that begin with what somebody typed, whatever stands between the digits.
 
     With a plus, or 00, it is the beginning of an international number. Without, it may also be that of a national one
     with any of these calling codes, written with the national prefix ("0", "1", "8", "06", ...) or without.
     """
-    is_abroad = _ABROAD.match(text)
-    digits = _NOT_DIGITS.sub("", _IN_BRACKETS.sub("", text) if is_abroad else text)
-    if is_abroad:
-        return beginning_with(digits.removeprefix("00"))
+    if is_international(text):
+        return beginning_with(_NOT_DIGITS.sub("", _IN_BRACKETS.sub("", text)).removeprefix("00"))
+    digits = _NOT_DIGITS.sub("", text)
     begins = {digits, *(f"{code}{national}" for code in codes for national in _national(code, digits))}
     return joined(span for begin in begins if digits for span in beginning_with(begin))
 
@@ -79,6 +84,14 @@ def joined(spans: Iterable[Span]) -> list[Span]:
         else:
             found.append((first, last))
     return found
+
+
+def by_length(spans: Sequence[Span]) -> list[Span]:
+    """For each length of a number that spans, ascending and apart, have any of: from the first to the last of it."""
+    return [
+        (found[0][0], found[-1][1])
+        for found in (list(group) for _, group in itertools.groupby(spans, lambda span: len(str(span[0]))))
+    ]
 
 
 def common(some: Sequence[Span], others: Sequence[Span]) -> list[Span]:

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from schemas.phone import region
 from schemas.phone.spans import EVERY, Span
-from worker.infra.number_groups import NUMBER, Groups, rows, within
+from worker.infra.number_groups import Groups, any_within, rows, within
 
 
 def occupied(connection: sa.Connection, groups: Sequence[Groups]) -> list[Span]:
@@ -29,12 +29,14 @@ def occupied(connection: sa.Connection, groups: Sequence[Groups]) -> list[Span]:
     return [(row.low, row.high) for row in connection.execute(query)]
 
 
-def inhabited(connection: sa.Connection, spans: Sequence[Span]) -> list[Span]:
-    """Those of some spans, ascending, in which anybody has numbers; for who sees all."""
+def inhabited(connection: sa.Connection, groups: Sequence[Groups], spans: Sequence[Span]) -> list[Span]:
+    """Those of some spans, ascending, in which the groups have numbers."""
+    if not groups or not spans:
+        return []
     given = rows(sa.BigInteger, low=[low for low, _ in spans], high=[high for _, high in spans])
-    some = sa.select(sa.literal(1)).where(NUMBER.e164.between(given.c.low, given.c.high)).order_by(NUMBER.e164).limit(1)
+    some = any_within(groups, given.c.low, given.c.high)
     query = sa.select(given).select_from(given.join(some.lateral(), sa.true())).order_by(given.c.low)
-    return [(row.low, row.high) for row in connection.execute(query)] if spans else []
+    return [(row.low, row.high) for row in connection.execute(query)]
 
 
 def _size(e164: sa.ColumnElement[int]) -> sa.ColumnElement[int]:

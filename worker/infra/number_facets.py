@@ -14,7 +14,7 @@ from schemas.permissions import Actor, Tenant, TenantKind
 from schemas.phone import region, spans
 from schemas.tables import carriers, tenants, users
 from worker.infra import number_blocks, scope
-from worker.infra.number_groups import NUMBER, Groups, all_numbers, rows, seen_by, within
+from worker.infra.number_groups import NUMBER, Groups, all_numbers, any_within, rows, seen_by
 
 MOST = 20  # of what is typed the beginning of
 
@@ -22,10 +22,13 @@ MOST = 20  # of what is typed the beginning of
 def countries(connection: sa.Connection, actor: Actor) -> list[str]:
     """The regions (`phone_numbers.country`) of the numbers that the actor sees, ascending."""
     # Left out is what nobody on the platform has: no input decides about that, so it cannot be probed (R3).
-    blocks = number_blocks.occupied(connection, [all_numbers()])
+    anybody = [all_numbers()]
+    blocks = number_blocks.occupied(connection, anybody)
     names = {name for low, _ in blocks for name in spans.regions_of(region.calling_code_of(low))}
     places = {name: spans.common(spans.joined(spans.of_country(name)), blocks) for name in names}
-    inhabited = set(number_blocks.inhabited(connection, sorted({span for found in places.values() for span in found})))
+    inhabited = set(
+        number_blocks.inhabited(connection, anybody, sorted({span for found in places.values() for span in found}))
+    )
     asked = [(name, *span) for name, found in places.items() for span in found if span in inhabited]
     if not asked:
         return []
@@ -33,10 +36,7 @@ def countries(connection: sa.Connection, actor: Actor) -> list[str]:
     groups = [one.narrowed([NUMBER.country == given.c.name]) for one in _seen(connection, actor)]
     if not groups:
         return []
-    # Not by EXISTS, which the planner takes leave to answer for all spans at once, from every number there is. Where
-    # groups are many, the first that has one will do; all numbers have to be read in their order.
-    first = 1 if actor.tenant.kind is TenantKind.MASTER_RESELLER else None
-    some = sa.select(within(groups, given.c.low, given.c.high, first).subquery()).limit(1).lateral()
+    some = any_within(groups, given.c.low, given.c.high).lateral()
     query = sa.select(given.c.name).select_from(given.join(some, sa.true())).distinct().order_by(given.c.name)
     return list(connection.execute(query).scalars())
 

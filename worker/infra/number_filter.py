@@ -115,17 +115,22 @@ def _spans(connection: sa.Connection, asked: NumberFilter, holders: Holders | No
     """Where in the order of all numbers they stand: ascending and apart."""
     found: Sequence[Span] = [EVERY]
     if asked.country is not None:
-        found = spans.common(found, spans.joined(spans.of_country(asked.country)))
+        found = spans.joined(spans.of_country(asked.country))
     typed = asked.q if asked.q is not None and asked.q.strip() else None
     if typed is None and asked.country is None:
         return found
-    blocks = number_blocks.occupied(connection, seen_by(holders))
+    groups = seen_by(holders)
+    if typed is not None and spans.is_international(typed):
+        found, typed = spans.common(found, spans.typed(typed, ())), None
     if typed is not None:
+        # It may begin a number in each country that has any.
+        blocks = number_blocks.occupied(connection, groups)
         codes = {region.calling_code_of(low) for low, _ in blocks} - {0}
-        found = spans.common(found, spans.typed(typed, codes))
-    found = spans.common(found, blocks)
-    # For each of many holders it would take as long as the search itself.
-    return number_blocks.inhabited(connection, found) if holders is None else found
+        found = spans.common(spans.common(found, spans.typed(typed, codes)), blocks)
+    if holders is None:
+        return number_blocks.inhabited(connection, groups, found)
+    # Not span by span: for each of many holders that would take as long as the search itself.
+    return spans.common(found, number_blocks.inhabited(connection, groups, spans.by_length(found)))
 
 
 def _carriers(connection: sa.Connection, name: str) -> list[int]:

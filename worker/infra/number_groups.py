@@ -76,36 +76,51 @@ def status_is(*, is_unassigned: bool) -> sa.ColumnElement[bool]:
     return sa.literal_column(f"({UNASSIGNED if is_unassigned else ASSIGNED})", sa.Boolean)
 
 
-def numbers_of(groups: Sequence[Groups], spans: Sequence[Span], first: int | None) -> sa.Select[int]:
-    """Numbers of some groups within spans that are ascending and apart: the `first` so many in order, or all."""
+def numbers_of(groups: Sequence[Groups], spans: Sequence[Span], most: int | None, *, in_order: bool) -> sa.Select[int]:
+    """Numbers of some groups within spans that are ascending and apart: all, the first so many, or any so many."""
     if not groups or not spans:
         return sa.select(NUMBER.e164).where(sa.false())
     given = rows(sa.BigInteger, low=[low for low, _ in spans], high=[high for _, high in spans])
     # In order, so that no span is looked at once there are enough.
     span = sa.select(given).order_by(given.c.low).subquery("span")
-    found = within(groups, span.c.low, span.c.high, first).lateral("found")
-    query = sa.select(found.c.e164).select_from(span.join(found, sa.true()))
-    return query if first is None else query.order_by(span.c.low, found.c.e164).limit(first)
+    found = within(groups, span.c.low, span.c.high, most, in_order=in_order).lateral("found")
+    query = sa.select(found.c.e164).select_from(span.join(found, sa.true())).limit(most)
+    return query.order_by(span.c.low, found.c.e164) if in_order else query
 
 
 def within(
-    groups: Sequence[Groups], low: sa.ColumnElement[int], high: sa.ColumnElement[int], first: int | None
+    groups: Sequence[Groups],
+    low: sa.ColumnElement[int],
+    high: sa.ColumnElement[int],
+    most: int | None,
+    *,
+    in_order: bool = True,
 ) -> sa.SelectBase:
-    """Numbers of some groups, at least one, in one span: the `first` so many in order, or all."""
-    parts = [_part(one, low, high, first) for one in groups]
+    """Numbers of some groups, at least one, in one span: all, the first so many, or any so many."""
+    parts = [_part(one, low, high, most) for one in groups]
     if len(parts) == 1 and groups[0].table is None:
         return parts[0]
     together = sa.union_all(*parts).subquery("together")
-    query = sa.select(together.c.e164)
-    return query if first is None else query.order_by(together.c.e164).limit(first)
+    query = sa.select(together.c.e164).limit(most)
+    return query.order_by(together.c.e164) if in_order and most is not None else query
 
 
-def _part(one: Groups, low: sa.ColumnElement[int], high: sa.ColumnElement[int], first: int | None) -> sa.Select[int]:
+def any_within(groups: Sequence[Groups], low: sa.ColumnElement[int], high: sa.ColumnElement[int]) -> sa.Select[int]:
+    """One number, whichever, of some groups in one span, if they have any there.
+
+    To be joined laterally. By EXISTS the planner takes leave to answer for all spans at once, from every number.
+    """
+    return sa.select(within(groups, low, high, 1, in_order=False).subquery()).limit(1)
+
+
+def _part(one: Groups, low: sa.ColumnElement[int], high: sa.ColumnElement[int], most: int | None) -> sa.Select[int]:
     query = (
         sa.select(NUMBER.e164).where(NUMBER.e164.between(low, high), *one.conditions).correlate_except(phone_numbers)
     )
-    if first is not None:
-        query = query.order_by(NUMBER.e164).limit(first)
+    if most is not None:
+        # Limited and in order also where neither is asked for: the planner then takes the index, and each group's span
+        # as a place in it, instead of reading groups whole and leaving out afterwards.
+        query = query.order_by(NUMBER.e164).limit(most)
     if one.table is None:
         return query
     numbers = query.lateral()

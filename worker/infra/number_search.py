@@ -50,7 +50,9 @@ class Kind:
 def first(connection: sa.Connection, wanted: Wanted, most: int) -> list[int]:
     """The first numbers that are let through, ascending, at most so many."""
     found = near(connection, wanted, most)
-    return found if len(found) == most else list(connection.execute(matching(connection, wanted, most)).scalars())
+    if len(found) == most:
+        return found
+    return list(connection.execute(_matching(connection, wanted, most, in_order=True)).scalars())
 
 
 def near(connection: sa.Connection, wanted: Wanted, most: int) -> list[int]:
@@ -69,19 +71,27 @@ def _glance(wanted: Wanted, most: int) -> sa.Select[int]:
     return sa.select(seen.c.e164).where(seen.c.is_let_through).order_by(seen.c.e164).limit(most)
 
 
-def matching(
-    connection: sa.Connection, wanted: Wanted, most: int | None = None, *, are_many: bool = False
-) -> sa.Select[int]:
-    """The numbers that are let through (`e164`): all of them in no order, or the first so many, ascending.
+def some(connection: sa.Connection, wanted: Wanted, most: int) -> sa.Select[int]:
+    """Numbers that are let through (`e164`), any so many: what a count needs that does not go beyond."""
+    return _matching(connection, wanted, most, in_order=False)
+
+
+def matching(connection: sa.Connection, wanted: Wanted, *, are_many: bool = False) -> sa.Select[int]:
+    """All numbers that are let through (`e164`), in no order.
 
     `are_many`: so many are expected that looking at every number is the shorter way.
     """
     if are_many and wanted.holders is None and wanted.users is None:
-        return numbers_of([all_numbers().narrowed([*wanted.conditions(), *_of_status(wanted)])], wanted.spans, most)
+        groups = [all_numbers().narrowed([*wanted.conditions(), *_of_status(wanted)])]
+        return numbers_of(groups, wanted.spans, None, in_order=False)
+    return _matching(connection, wanted, None, in_order=False)
+
+
+def _matching(connection: sa.Connection, wanted: Wanted, most: int | None, *, in_order: bool) -> sa.Select[int]:
     groups, spans = _groups(connection, wanted), wanted.spans
     if sum(one.count for one in groups) * len(spans) > _MANY_PLACES:
         groups, spans = _in_one_stretch(wanted, groups), [(spans[0][0], spans[-1][1])]
-    return numbers_of(groups, spans, most)
+    return numbers_of(groups, spans, most, in_order=in_order)
 
 
 def _in_one_stretch(wanted: Wanted, groups: Sequence[Groups]) -> list[Groups]:

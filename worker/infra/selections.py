@@ -30,7 +30,7 @@ class Selected:
 
 def count(connection: sa.Connection, wanted: Wanted) -> int:
     """How many numbers are let through."""
-    found = _counted(connection, number_search.matching(connection, wanted).limit(_MANY))
+    found = _counted(connection, number_search.some(connection, wanted, _MANY))
     if found < _MANY:
         return found
     return _counted(connection, number_search.matching(connection, wanted, are_many=True))
@@ -40,7 +40,7 @@ def count_up_to(connection: sa.Connection, wanted: Wanted, most: int) -> int:
     """As `count`, but no more than `most + 1`, which stands for more than `most`; as fast as these are found."""
     if len(number_search.near(connection, wanted, most + 1)) > most:
         return most + 1
-    return _counted(connection, number_search.matching(connection, wanted).limit(most + 1))
+    return _counted(connection, number_search.some(connection, wanted, most + 1))
 
 
 def select(connection: sa.Connection, wanted: Wanted, expected: int) -> Selected:
