@@ -270,3 +270,83 @@ def test_carriers_and_tokens(site: Service, sign_in: SignedIn, audit: Audit, sho
         page.get_by_role("button", name="Revoke").click()
         expect(tokens.confirmation(f"{name} was revoked.")).to_be_visible()
         assert http.get("/v1/tenants/me", headers=headers).status_code == 401
+
+
+def test_a_reseller_and_its_enterprise_come_and_go(sign_in: SignedIn, audit: Audit) -> None:
+    """R1: by the master, who is asked before anything is removed."""
+    page = sign_in("Meridian")
+    reseller, enterprise = named("Fern Telecom"), named("Fern Bakery")
+    levels = Enterprises(page)
+    page.goto("/resellers")
+    page.get_by_role("link", name="Add Reseller").click()
+    page.get_by_role("button", name="Add Reseller").click()
+    levels.expect_fault("Name", "Fill this in.")
+    audit(page)
+    page.get_by_label("Name").fill(reseller)
+    page.get_by_role("button", name="Add Reseller").click()
+    expect(levels.confirmation(f"{reseller} was added.")).to_be_visible()
+    page.get_by_role("link", name=reseller, exact=True).click()
+    audit(page)
+
+    page.goto("/enterprises/new")
+    audit(page)
+    page.get_by_label("Name").fill(enterprise)
+    page.get_by_role("combobox", name="Reseller").select_option(label=reseller)
+    page.get_by_role("button", name="Add Enterprise").click()
+    expect(levels.row(enterprise)).to_contain_text(reseller)
+
+    def ask_to_delete(path: str, name: str) -> None:
+        page.goto(f"{path}?q={name}")
+        levels.row(name).locator("summary").click()
+        levels.row(name).get_by_role("link", name="Delete").click()
+
+    ask_to_delete("/resellers", reseller)
+    expect(levels.main).to_contain_text("It cannot be deleted, because it has enterprises.")
+    audit(page)
+    for path, name in (("/enterprises", enterprise), ("/resellers", reseller)):
+        ask_to_delete(path, name)
+        expect(levels.main).to_contain_text("Its admins can no longer sign in")
+        audit(page)
+        page.get_by_role("button", name="Delete").click()
+        expect(levels.confirmation(f"{name} was deleted.")).to_be_visible()
+        expect(levels.row(name)).to_have_count(0)
+
+
+def test_a_carrier_and_a_user_come_and_go(sign_in: SignedIn, audit: Audit) -> None:
+    """R7, R20: with what is wrong on the way, and the question before they are removed."""
+    page = sign_in("Summit")
+    first, second = named("Fern Voice"), named("Fern Trunks")
+    shown = Users(page)
+    page.goto("/carriers")
+    page.get_by_role("button", name="Add carrier").click()
+    shown.expect_fault("Name", "Fill this in.")
+    audit(page)
+    page.get_by_label("Name").fill(first)
+    page.get_by_role("button", name="Add carrier").click()
+    expect(shown.confirmation(f"{first} was added.")).to_be_visible()
+    page.locator(f'summary[aria-label="Actions for {first}"]').click()
+    page.get_by_role("link", name="Rename").click()
+    page.get_by_label("Name").fill("Summit SIP")
+    page.get_by_role("button", name="Save").click()
+    expect(shown.summary).to_be_focused()
+    audit(page)
+    page.get_by_label("Name").fill(second)
+    page.get_by_role("button", name="Save").click()
+    expect(shown.confirmation(f"{first} is now called {second}.")).to_be_visible()
+    page.locator(f'summary[aria-label="Actions for {second}"]').click()
+    page.locator("details[open]").get_by_role("link", name="Delete").click()
+    audit(page)
+    page.get_by_role("button", name="Delete").click()
+    expect(shown.confirmation(f"{second} was deleted.")).to_be_visible()
+
+    page = sign_in("Ashford")
+    users, name = Users(page).open(), named("Uma Brief")
+    page.get_by_role("link", name="Add PBX user").click()
+    users.fill(name)
+    users.send()
+    expect(users.confirmation(f"{name} was added.")).to_be_visible()
+    users.act(name, "Delete")
+    audit(page)
+    page.get_by_role("button", name="Delete").click()
+    expect(users.confirmation(f"{name} was deleted.")).to_be_visible()
+    expect(users.row(name)).to_have_count(0)

@@ -137,6 +137,51 @@ def test_what_may_go_wrong_while_sending(site: Service, sign_in: SignedIn, watch
     expect(job.main).to_contain_text("Voice Carrier Harbour SIP: 40 numbers")
 
 
+def test_a_file_is_dropped(sign_in: SignedIn, tmp_path: Path) -> None:
+    """From the desktop onto the words that ask for it, as the browser takes such files."""
+    dropped = tmp_path / "dropped.csv"
+    dropped.write_bytes(numbers(2))
+    page = sign_in("Harbour")
+    form = Upload(page).open()
+    box = page.get_by_text("Drop the file here, or choose it with Browse.").bounding_box()
+    assert box is not None
+    place = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+    files = {"items": [], "files": [str(dropped)], "dragOperationsMask": 1}
+    browser = page.context.new_cdp_session(page)
+    for step in ("dragEnter", "dragOver", "drop"):
+        browser.send("Input.dispatchDragEvent", {"type": step, **place, "data": files})
+    expect(form.main).to_contain_text(f"dropped.csv ({dropped.stat().st_size} bytes)")
+    form.send.click()
+    page.wait_for_url("**/jobs/*")
+    expect(JobPage(page).confirm).to_have_text("Import 2 numbers")
+
+
+def test_how_a_file_can_end_that_is_not_imported(site: Service, sign_in: SignedIn, audit: Audit) -> None:
+    """Unusable; with an error where none may be; expired. Each page says what is to be done."""
+    page = sign_in("Harbour")
+    job = Upload(page).open().upload(b"Name;Town\nAda;London\n", "people.csv")
+    expect(job.verdict).to_have_text("The file could not be used")
+    expect(page.get_by_role("link", name="Upload again")).to_be_visible()
+    audit(page)
+    form = Upload(page).open()
+    page.get_by_label("Import nothing").check()
+    job = form.upload(numbers(2, ["1", "ask Bob", "TRUE", "", ""]), "all or nothing.csv")
+    expect(page.get_by_role("heading", name="What is wrong, and how to correct it")).to_be_visible()
+    expect(job.confirm).to_have_count(0)
+    audit(page)
+    page.get_by_role("button", name="Cancel").click()
+    expect(job.verdict).to_have_text("Stopped before anything was written")
+    job = Upload(page).open().upload(numbers(2), "old.csv")
+    job.is_imported()
+    site.ask(
+        "UPDATE jobs SET finished_at = finished_at - interval '10 years' WHERE public_id::text = :job RETURNING id",
+        job=job.id,
+    )
+    page.reload()
+    expect(job.main).to_contain_text("The report is no longer kept")
+    audit(page)
+
+
 def test_a_slow_upload_tells_how_far_it_is_and_can_be_cancelled(sign_in: SignedIn) -> None:
     page = sign_in("Harbour")
     network = page.context.new_cdp_session(page)

@@ -75,7 +75,6 @@ def delete_carrier(carrier_id: str) -> Any:  # noqa: ANN401 - the way to the lis
     with form.faults():
         carriers.delete(carrier.id)
         return said.done(url_for("portal.carriers"), f"{carrier.name} was deleted.")
-    form.status = (form.problem or {})["status"]
     return _delete_page(carrier, form)
 
 

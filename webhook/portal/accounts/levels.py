@@ -181,7 +181,6 @@ def delete_level(level: str, tenant_id: str) -> Any:  # noqa: ANN401 - the way t
     with form.faults():
         tenants.delete(tenant.id)
         return said.done(url_for("portal.levels", level=level), f"{tenant.name} was deleted.")
-    form.status = (form.problem or {})["status"]
     return _delete_page(shown, tenant, form)
 
 

@@ -186,7 +186,6 @@ def delete_user(user_id: str) -> Any:  # noqa: ANN401 - the way to the list, or 
     with form.faults():
         users.delete(user_id)
         return said.done(list_of(user), f"{user.name} was deleted.")
-    form.status = (form.problem or {})["status"]
     return _delete_page(form, user)
 
 

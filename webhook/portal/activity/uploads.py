@@ -13,7 +13,6 @@ from flask import Response, after_this_request, json, redirect, render_template,
 
 from schemas import api
 from schemas.hints import DELIMITERS
-from schemas.problems import RequestCode
 from webhook import once
 from webhook.bodies import MULTIPART
 from webhook.downloads import sent
@@ -64,8 +63,6 @@ def upload() -> Any:  # noqa: ANN401 - the way to the job, or the form once more
             guard.check_form()  # it has no fields that `_enter` would read
         address = url_for("portal.job", job_id=_enter(fields))
         return _json({"location": address}, 201) if by_script else redirect(address, 303)
-    if form.problem is not None and form.problem["code"] == RequestCode.FORM_OUT_OF_DATE:
-        form.status = form.problem["status"]
     if by_script:
         return _json({"errors": [{"field": name, "message": text} for name, text in form.errors.items()]}, form.status)
     form.fields.update(fields)

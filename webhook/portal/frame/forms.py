@@ -90,7 +90,7 @@ class Form:
             self.refused(refused.body)
 
     def refused(self, problem: Mapping[str, Any]) -> None:
-        """Note a problem (RFC 9457): beside the fields that it names, else above the form."""
+        """Note a problem (RFC 9457): beside the fields that it names, else above the form, with its own status."""
         self.problem = problem
         named = {entry["field"]: entry["message"] for entry in problem.get("errors") or () if entry.get("field")}
         if not named and problem.get("field"):
@@ -98,6 +98,7 @@ class Form:
         self.errors |= {name: _plain(message) for name, message in named.items()}
         if not named:
             self.errors[""] = f"{problem['detail']} {problem['fix']}".strip()
+            self.status = problem["status"]
 
     def page(self, template: str, **context: object) -> tuple[str, int]:
         """The page with the form as it is, and its status: 200, or why it is shown once more."""

@@ -35,7 +35,6 @@ def as_it_is(form: Form, chosen: Selection) -> Selection:
     if problem.get("code") != RequestCode.COUNT_CHANGED:
         return chosen
     now = chosen.with_count(problem["found"])
-    form.status = problem["status"]
     form.errors = {
         "": f"{chosen.count:,} numbers matched when you chose them; {now.count:,} do now. Nothing was changed. "
         "Send the form again to go on with these, or go back and look at them."
