@@ -229,6 +229,7 @@ def test_a_filter_that_means_nothing_is_told(sign_in: SignedIn, site: Service, a
     page = sign_in("Harbour")
     page.goto("/numbers?tenant=Nowhere&q=1")
     shown = PhoneNumbers(page)
-    expect(shown.summary).to_contain_text("You have no enterprise or reseller called “Nowhere”")
+    shown.expect_fault("Assigned to", re.compile("You have no enterprise or reseller called “Nowhere”"))
+    expect(shown.summary.get_by_role("link", name="Assigned to")).to_be_visible()
     expect(shown.summary).to_be_focused()
     audit(page)

@@ -90,6 +90,7 @@ def test_a_job_is_seen_in_every_state_and_stopped_on_the_way(site: Service, sign
         audit(activity.page)
         page.get_by_role("button", name="Stop now").click()
         expect(job.main).to_contain_text("What is being written now is finished; nothing else is begun.")
+        expect(job.confirmation("It is stopped as soon as what is being written is finished")).to_be_visible()
         audit(page)
     expect(page.get_by_role("heading", name="Downloads")).to_be_visible(timeout=SECONDS * 1000)
     written, left = written_and_left(client.job(job.id))

@@ -171,7 +171,7 @@ def test_no_file(site: Site, database: sa.Engine) -> None:
 def test_a_file_that_is_too_large(site: Site, configure: Callable[..., None], database: sa.Engine) -> None:
     configure(max_upload_bytes=50)
     answer = site.send(SOUND)
-    assert answer.status_code == 422
+    assert answer.status_code == 413
     assert "larger than the limit" in words(answer) or "The limit is 50 bytes" in words(answer)
     assert count(database) == 0
 

@@ -36,7 +36,7 @@ def confirm_job(job_id: str) -> Response:
 
 @bp.post("/jobs/<job_id>/cancel")
 def cancel_job(job_id: str) -> Response:
-    return _decide(job_id, jobs.cancel, "Stopped. What was written stays; the other rows are left out.")
+    return _decide(job_id, jobs.cancel, "It is stopped as soon as what is being written is finished, which stays.")
 
 
 @bp.get("/jobs/<job_id>/undo")

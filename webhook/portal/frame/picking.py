@@ -54,7 +54,7 @@ def tenant(
     found = choices.matching(every, form.value(typed)) if form.value(typed) else []
     chosen = _chosen(form, name, typed, found, "enterprise or reseller" if kind is None else kind.value)
     known = next((one for one in every if one.id == form.value(name)), chosen)
-    return _picker((name, typed, "tenants"), every, known, found)
+    return _told(form, _picker((name, typed, "tenants"), every, known, found))
 
 
 def field_of(picker: Picker) -> str:
@@ -74,7 +74,7 @@ def user(form: Form, name: str, typed: str, *, among: Sequence[Choice] | None = 
     if known is None and form.value(name):
         known = choices.user(form.value(name))
     # As many as were asked for: there may be more.
-    return _picker((name, typed, "users"), every, known, found, is_many=len(every) == MOST)
+    return _told(form, _picker((name, typed, "users"), every, known, found, is_many=len(every) == MOST))
 
 
 def _begin(text: str) -> str:
@@ -89,14 +89,18 @@ def _chosen(form: Form, name: str, typed: str, found: Sequence[Choice], noun: st
     if len(found) == 1:
         form.fields[name] = found[0].id
         return found[0]
-    article = "an" if noun[0] in "aeiou" else "a"
     if found:
         form.wrong(name, f"{len(found)} are meant by “{form.value(typed)}”. Choose one of them.")
     else:
-        form.wrong(
-            typed, f"You have no {noun} called “{form.value(typed)}”. Type the beginning of {article} {noun}’s name."
-        )
+        form.wrong(typed, f"You have no {noun} called “{form.value(typed)}”. Choose one of those there are.")
     return None
+
+
+def _told(form: Form, picker: Picker) -> Picker:
+    """The picker; what is wrong with the choice is noted of the control that people see."""
+    if not picker.is_search and picker.typed in form.errors:
+        form.wrong(picker.name, form.errors.pop(picker.typed))
+    return picker
 
 
 def _picker(

@@ -31,6 +31,9 @@ LABELS = {
     "user_id": "User",
     "uploaded_by": "Uploaded by",
     "free_for": "Free for",
+    "tenant": "Assigned to",
+    "user": "User",
+    "uploader": "Uploaded by",
 }
 STATUSES = [("unassigned", "Unassigned"), ("assigned", "Assigned")]
 CAPABILITIES = [("voice", "Voice"), ("sms", "SMS"), ("fax", "Fax")]

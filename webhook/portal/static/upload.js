@@ -37,9 +37,8 @@ function fields() {
 /** What is wrong with the form, above it, each fault with a link to its field. `faults`: [name, message] pairs. */
 function refuse(faults) {
   forgive();
-  const heading = document.createElement("h2");
-  heading.textContent = "Please look at this again";
-  const list = document.createElement("ul");
+  const list = problem.querySelector("ul");
+  list.replaceChildren();
   faults.forEach(([name, message], number) => {
     const item = document.createElement("li");
     item.id = `fault-${number}`;
@@ -58,7 +57,6 @@ function refuse(faults) {
     } else item.append(message);
     list.append(item);
   });
-  problem.replaceChildren(heading, list);
   problem.hidden = false;
   problem.focus();
 }
