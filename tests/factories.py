@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from schemas import tables
 from schemas.jobs import JobKind, JobOptions
 from schemas.permissions import Tenant, TenantKind
-from worker.infra import jobs, scope, tokens
+from worker.infra import orders, scope, tokens
 
 _names = itertools.count(1)
 
@@ -119,8 +119,8 @@ def job(connection: sa.Connection, owner: Tenant, options: JobOptions | None = N
     """A job whose file has just arrived (nothing is in the storage). Answers its public id."""
     public_id = str(uuid.uuid4())
     sha256 = uuid.uuid4().bytes * 2
-    file = jobs.File(name, 10, sha256)
-    jobs.accept(connection, jobs.Order(public_id, owner.id, "test", JobKind.UPLOAD, options or JobOptions(), file))
+    file = orders.File(name, 10, sha256)
+    orders.accept(connection, orders.Order(public_id, owner.id, "test", JobKind.UPLOAD, options or JobOptions(), file))
     return public_id
 
 

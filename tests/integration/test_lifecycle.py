@@ -35,7 +35,7 @@ from tests.door import Door, Json, table
 from tests.factories import World
 from tests.service import wait_for
 from worker import pipeline, recovery
-from worker.infra import job_views, jobs, leases, lifecycle, listed, tenants, upkeep
+from worker.infra import job_views, jobs, leases, lifecycle, listed, orders, tenants, upkeep
 
 LEASE = 30.0
 DEADLINE = 20.0
@@ -844,7 +844,7 @@ def order(database: sa.Engine, owner: Tenant, kind: JobKind, options: JobOptions
     job_id = str(uuid.uuid4())
     listed.put(job_id, {Column.PHONE_NUMBER: [f"+{number}" for number in numbers]})
     with database.begin() as connection:
-        jobs.accept(connection, jobs.Order(job_id, owner.id, "test", kind, options))
+        orders.accept(connection, orders.Order(job_id, owner.id, "test", kind, options))
     return job_id
 
 

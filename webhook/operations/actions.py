@@ -28,7 +28,7 @@ from webhook.operations import named
 from webhook.operations.entering import announce, entering
 from webhook.operations.numbers import filter_of
 from webhook.receiving import OnFields, receive
-from worker.infra import jobs, listed, number_filter, selections, storage
+from worker.infra import listed, number_filter, orders, selections, storage
 from worker.infra.db import transaction
 from worker.infra.faults import Point, pass_by
 from worker.infra.settings import get_settings
@@ -101,13 +101,13 @@ def enter_file(action: Action, request: Request, on_fields: OnFields | None = No
     with entering(job):
         received = receive(request, storage.upload_key(job), get_settings().max_upload_bytes, on_fields)
         once.is_request(asdict(received))
-        file = jobs.File(received.file_name, received.size, received.sha256)
+        file = orders.File(received.file_name, received.size, received.sha256)
         _enter(job, action, validated(action.form, received.fields), file)
     announce(job)
     return job
 
 
-def _enter(job: str, action: Action, form: actions.Options, file: jobs.File | None = None) -> None:
+def _enter(job: str, action: Action, form: actions.Options, file: orders.File | None = None) -> None:
     actor = auth.actor()
     callback_url = named.callback_url(form.callback_url)
     with transaction() as connection:
@@ -117,7 +117,7 @@ def _enter(job: str, action: Action, form: actions.Options, file: jobs.File | No
         if isinstance(form, actions.Selection):
             listed.put(job, {Column.PHONE_NUMBER: _numbers(connection, actor, form)})
         parent = named.parent(connection, actor, action.kind, getattr(form, "parent_job_id", None))
-        order = jobs.Order(
+        order = orders.Order(
             job,
             actor.tenant.id,
             actor.name,
@@ -127,7 +127,7 @@ def _enter(job: str, action: Action, form: actions.Options, file: jobs.File | No
             parent_id=parent,
             callback_url=callback_url,
         )
-        jobs.accept(connection, order)
+        orders.accept(connection, order)
         once.made(connection, job)
         pass_by(Point.ACCEPT_ENTERED)
 

@@ -19,7 +19,7 @@ from schemas.jobs import JobKind, JobOptions
 from schemas.permissions import Actor, NumberFacts, Tenant, User
 from schemas.services import Service, name_of
 from webhook.errors import refuse_file
-from worker.infra import inventory, jobs, listed, scope
+from worker.infra import inventory, listed, orders, scope
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def accept(connection: sa.Connection, actor: Actor, gift: Gift, job: str, *, may
     services = [name_of(service) for service in gift.wanted.values()]
     listed.put(job, {Column.PHONE_NUMBER: list(gift.wanted), Column.SERVICE: services})
     options = JobOptions(user_id=gift.user.id, may_create=may_create)
-    jobs.accept(connection, jobs.Order(job, actor.tenant.id, actor.name, JobKind.ASSIGN, options))
+    orders.accept(connection, orders.Order(job, actor.tenant.id, actor.name, JobKind.ASSIGN, options))
 
 
 def refuse_bad_numbers(connection: sa.Connection, actor: Tenant, gift: Gift) -> bool:

@@ -20,7 +20,7 @@ from webhook.errors import refuse_file
 from webhook.operations import named
 from webhook.operations.entering import announce, entering
 from webhook.receiving import OnFields, Received, receive
-from worker.infra import jobs, scope, storage, tenants
+from worker.infra import orders, scope, storage, tenants
 from worker.infra.db import transaction
 from worker.infra.faults import Point, pass_by
 from worker.infra.settings import get_settings
@@ -94,9 +94,9 @@ def _enter(job: str, actor: Actor, received: Received) -> None:
             accept=Accept(form.accept),
             **form.model_dump(include=set(Hints.model_fields)),
         )
-        file = jobs.File(received.file_name, received.size, received.sha256)
+        file = orders.File(received.file_name, received.size, received.sha256)
         parent = named.parent(connection, actor, JobKind.UPLOAD, form.parent_job_id)
-        order = jobs.Order(
+        order = orders.Order(
             job,
             actor.tenant.id,
             actor.name,
@@ -106,6 +106,6 @@ def _enter(job: str, actor: Actor, received: Received) -> None:
             parent_id=parent,
             callback_url=named.callback_url(form.callback_url),
         )
-        jobs.accept(connection, order)
+        orders.accept(connection, order)
         once.made(connection, job)
         pass_by(Point.ACCEPT_ENTERED)

@@ -14,7 +14,7 @@ from schemas.jobs import TERMINAL, ChunkState, JobKind, JobOptions, JobStatus, P
 from schemas.problems import RequestCode
 from schemas.tables import job_chunks, jobs
 from worker.infra import ledger, retention
-from worker.infra.jobs import Order, accept
+from worker.infra.orders import Order, accept
 from worker.infra.parts import Part
 
 WRITTEN = (Outcome.CREATED, Outcome.UPDATED, Outcome.DELETED)

@@ -44,8 +44,9 @@ def enter() -> Any:  # noqa: ANN401 - a page or the way to one
     form = Form.sent()
     email, password = admins.folded(form.value("email")), form.value("password")
     found = None
-    if not email or not password:
-        form.wrong("email" if not email else "password", "Fill this in.")
+    form.need("email", "password")
+    if form.errors:
+        pass
     elif len(email) > LONGEST_EMAIL or not email.isprintable() or len(password) > chosen.LONGEST:
         form.wrong("", WRONG)
     else:
