@@ -387,7 +387,7 @@ class NumbersFilter(BaseModel):
     )
     status: Literal["unassigned", "assigned"] | None = None
     capability: Literal["voice", "sms", "fax"] | None = None
-    country: str | None = Field(None, pattern=r"^([A-Za-z]{2}|001|\+?\d{1,3})$")
+    country: str | None = Field(None, pattern=r"^([A-Za-z]{2}|001|\+?[0-9]{1,3})$")
     carrier: str | None = Field(None, max_length=LONGEST)
     tenant_id: str | None = Field(None, max_length=LONGEST, description="The id of the tenant that holds it")
     user_id: str | None = Field(None, max_length=LONGEST, description="The id of the user who has it")

@@ -6,6 +6,8 @@ Takes only what needs no interpretation: ASCII digits, one leading plus and plai
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -28,6 +30,7 @@ _LONGEST_TEXT = 200  # the library itself stops at 250, and a calling code may s
 # Non-ASCII characters which the library takes as punctuation and which never announce an extension.
 _PUNCTUATION = "[\u2010-\u2015\u2212\u30fc\uff0d-\uff0f\u00a0\u00ad\u200b\u2060\u3000\uff08\uff09\uff3b\uff3d]"
 
+_FULL_WIDTH_PLUS = "\uff0b"
 _TEN = 10
 _IGNORED, _PLUS, _ODD = range(3)
 _CLASS = np.full(256, _ODD, np.uint8)
@@ -107,3 +110,8 @@ def _lay_out(digits: NDArray[np.uint8], count: NDArray[np.int64], plain: NDArray
 
 def _rows_of(places: NDArray[np.int64], offsets: NDArray[np.int32]) -> NDArray[np.int64]:
     return np.searchsorted(offsets, places, side="right") - 1
+
+
+def ascii_digits(text: str) -> str:
+    """A text with the digits of other scripts, and a full-width plus, as ASCII has them."""
+    return re.sub(r"\d", lambda found: str(unicodedata.decimal(found.group())), text.replace(_FULL_WIDTH_PLUS, "+"))

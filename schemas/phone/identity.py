@@ -6,8 +6,6 @@ a Country Code the number is read as R14 says; without one it must be internatio
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +16,7 @@ from schemas.codes import Code, fault_bit, warning_bit
 from schemas.columns import Column
 from schemas.phone import region
 from schemas.phone.column import PhoneColumn, check_column
-from schemas.phone.digits import plain_punctuation
+from schemas.phone.digits import ascii_digits, plain_punctuation
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,7 +25,6 @@ if TYPE_CHECKING:
 LEAST_DIGITS, MOST_DIGITS = 7, 15
 _PUNCTUATION = r"[\s()\[\].\-/~]"
 _NOT_ASCII = r"[^\x00-\x7f]"
-_FULL_WIDTH_PLUS = "\uff0b"
 _PREFIX = r"^(?:\+|00)"
 _POSSIBLE = np.uint32(warning_bit(Code.POSSIBLE_NOT_VALID))
 _PLUS = np.uint32(warning_bit(Code.PLUS_RESTORED))
@@ -81,9 +78,5 @@ def _in_ascii(number: pa.StringArray) -> pa.StringArray:
     other = pc.match_substring_regex(number, _NOT_ASCII)
     if not pc.any(other).as_py():
         return number
-    texts = [re.sub(r"\d", _digit, text.replace(_FULL_WIDTH_PLUS, "+")) for text in number.filter(other).to_pylist()]
+    texts = [ascii_digits(text) for text in number.filter(other).to_pylist()]
     return pc.replace_with_mask(number, other, pa.array(texts, pa.string()))
-
-
-def _digit(found: re.Match[str]) -> str:
-    return str(unicodedata.decimal(found.group()))

@@ -15,6 +15,7 @@ from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
 
 from schemas.phone import region
 from schemas.phone.automaton import beginnings
+from schemas.phone.digits import ascii_digits
 from schemas.phone.identity import LEAST_DIGITS, MOST_DIGITS
 from schemas.phone.metadata import metadata_of
 from schemas.phone.pattern import Program, UnsupportedPattern
@@ -24,9 +25,10 @@ Span = tuple[int, int]
 EVERY: Span = (0, 10**16)
 
 _DEPTH = 5  # digits that tell the regions of a calling code apart, as far as digits can
-_NOT_DIGITS = re.compile(r"\D")
+_NOT_DIGITS = re.compile(r"[^0-9]")
 _IN_BRACKETS = re.compile(r"\(\s*0\s*\)")
-_ABROAD = re.compile(r"\s*\(?\s*(?:\+|\uff0b|00)")
+# Before the plus there may be what comes with a number that was copied: marks of direction, "tel:", an apostrophe.
+_ABROAD = re.compile(r"[^0-9+]*(?:\+|00)")
 
 
 def beginning_with(digits: str) -> list[Span]:
@@ -59,7 +61,7 @@ def regions_of(code: int) -> Sequence[str]:
 
 def is_international(text: str) -> bool:
     """Whether what somebody typed begins as an international number does, so that no calling code need be guessed."""
-    return _ABROAD.match(text) is not None
+    return _ABROAD.match(ascii_digits(text)) is not None
 
 
 def typed(text: str, codes: Iterable[int]) -> list[Span]:
@@ -68,6 +70,7 @@ def typed(text: str, codes: Iterable[int]) -> list[Span]:
     With a plus, or 00, it is the beginning of an international number. Without, it may also be that of a national one
     with any of these calling codes, written with the national prefix ("0", "1", "8", "06", ...) or without.
     """
+    text = ascii_digits(text)
     if is_international(text):
         return beginning_with(_NOT_DIGITS.sub("", _IN_BRACKETS.sub("", text)).removeprefix("00"))
     digits = _NOT_DIGITS.sub("", text)

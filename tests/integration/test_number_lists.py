@@ -240,6 +240,68 @@ def test_selected_and_counted_alike_however_many(
             assert selections.select(connection, query, len(numbers) + 1).numbers is None
 
 
+SKEWED = """
+    INSERT INTO phone_numbers (e164, created_job_id, changed_job_id, holder_id, uploader_id, voice, sms, fax, country)
+    SELECT 12120000000 + place, 0, 0, CASE WHEN place % 100 = 0 THEN :some ELSE :most END, :most, true,
+        place % 2 = 0, false, 'US'
+    FROM generate_series(1, 40000) AS place"""
+SCANNED = "SELECT seq_scan + idx_scan FROM pg_stat_xact_user_tables WHERE relname = 'phone_numbers'"
+FETCHED = """
+    SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'phone_numbers'"""
+
+
+def test_what_others_have_is_not_read_on_the_way(database: sa.Engine, world: World) -> None:
+    """R3. Where nearly all numbers are one tenant's, which is when the planner would go through all of them."""
+    holders = {"most": world.north.id, "some": world.clinic.id}
+    with database.begin() as connection:
+        connection.execute(sa.text(SKEWED), holders)
+    with database.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(sa.text("VACUUM ANALYZE phone_numbers"))
+    asked = [{}, {"status": "assigned"}, {"country": "US"}, {"country": "DE"}, {"q": "212"}, {"q": "+1 212"}]
+    with database.connect() as connection:
+        for name, filters in itertools.product(("master", "north", "south", "clinic", "hotel"), asked):
+            looker = getattr(world, name).tenant
+            before = connection.execute(sa.text(FETCHED)).scalar_one()
+            number_facets.countries(connection, Actor(looker, "test"))
+            wanted = resolved(connection, looker, NumberFilter(**filters))
+            number_views.page(connection, wanted, 50)
+            selections.count_up_to(connection, wanted, 100)
+            fetched = connection.execute(sa.text(FETCHED)).scalar_one() - before
+            assert fetched < 5_000, (name, filters)
+
+
+@pytest.mark.parametrize("zero", [0x0660, 0xFF10], ids=["Arabic-Indic", "full-width"])
+def test_digits_of_other_scripts_are_the_same_digits(database: sa.Engine, stock: Stock, zero: int) -> None:
+    """And a plus may be a full-width one, or stand behind what was copied with the number."""
+    typed = {ord("+"): 0xFF0B} | {ord(str(digit)): zero + digit for digit in range(10)}
+    with database.connect() as connection:
+        for q, looker in itertools.product([*filters(stock)["q"], "+0", "00", "+"], stock.lookers.values()):
+            numbers = [] if q in {"00", "+"} else expected(stock, looker, NumberFilter(q=q))
+            for before in ("", "\u202a", "\ufeff", "tel:", "'", "["):
+                written = before + q.translate(typed) if q.startswith("+") else q.translate(typed)
+                assert listed(connection, looker, NumberFilter(q=written), COUNT) == numbers, written
+                wanted = resolved(connection, looker, NumberFilter(q=written))
+                assert selections.count(connection, wanted) == len(numbers), written
+
+
+def test_a_carrier_is_found_by_its_own_name(database: sa.Engine, world: World) -> None:
+    """R7: however its letters are lowered. R3: of nobody's name as much is read as of a stranger's."""
+    names = ("İSTANBUL Telekom", "ΣΊΓΜΑΣ", "Große Straße")
+    with database.begin() as connection:
+        for place, name in enumerate(names):
+            known = factories.carrier(connection, world.north.tenant, "voice", name)
+            factories.number(connection, 12125550100 + place, world.north.tenant, voice_carrier_id=known)
+    with database.connect() as connection:
+        for place, name in enumerate(names):
+            assert listed(connection, world.north.tenant, NumberFilter(carrier=name), 5) == [12125550100 + place]
+        read = []
+        for name in (names[0], "Nobody's"):
+            before = connection.execute(sa.text(SCANNED)).scalar_one()
+            assert listed(connection, world.south.tenant, NumberFilter(carrier=name), 5) == []
+            read.append(connection.execute(sa.text(SCANNED)).scalar_one() - before)
+        assert read[0] == read[1] > 0
+
+
 def test_facets_offer_what_occurs_in_the_tree(database: sa.Engine, stock: Stock) -> None:
     with database.connect() as connection:
         for looker in stock.lookers.values():

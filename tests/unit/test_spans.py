@@ -77,3 +77,18 @@ def test_what_is_meant_otherwise_does_not(typed: str, codes: list[int], number: 
 def test_common_and_joined() -> None:
     assert spans.joined([(5, 7), (1, 2), (3, 3), (6, 9)]) == [(1, 3), (5, 9)]
     assert spans.common([(1, 10), (20, 30)], [(5, 6), (8, 21), (29, 99)]) == [(5, 6), (8, 10), (20, 21), (29, 30)]
+
+
+@pytest.mark.parametrize("typed", ["+0", "00", "+", "+\u0660", "\uff10", "+" + "1" * 16])
+def test_what_begins_no_number_finds_none(typed: str) -> None:
+    assert spans.typed(typed, []) == []
+
+
+@pytest.mark.parametrize("typed", ["+44 20", "\u0660\u066044 (\u0660)20", "tel:+4420", "\u202a+44 20", "'0044 20"])
+def test_international_is_seen_whatever_comes_before_it(typed: str) -> None:
+    """As numbers are when they are copied."""
+    assert spans.is_international(typed)
+    found = spans.typed(typed, [1])
+    assert has(found, 442079460000)
+    assert not has(found, 14420555014)
+    assert found == spans.joined(found)

@@ -21,7 +21,7 @@ def occupied(connection: sa.Connection, groups: Sequence[Groups]) -> list[Span]:
         return []
     none = sa.literal_column("0::bigint", sa.BigInteger)
     block = sa.select(none.label("low"), none.label("high")).cte("block", recursive=True)
-    found = within(groups, block.c.high + 1, sa.literal(EVERY[1], sa.BigInteger), 1).lateral("found")
+    found = within(groups, (block.c.high + 1, sa.literal(EVERY[1], sa.BigInteger)), 1).lateral("found")
     size = _size(found.c.e164)
     low = found.c.e164 - found.c.e164 % size
     every = block.union_all(sa.select(low, low + size - 1).select_from(block.join(found, sa.true())))
@@ -34,7 +34,7 @@ def inhabited(connection: sa.Connection, groups: Sequence[Groups], spans: Sequen
     if not groups or not spans:
         return []
     given = rows(sa.BigInteger, low=[low for low, _ in spans], high=[high for _, high in spans])
-    some = any_within(groups, given.c.low, given.c.high)
+    some = any_within(groups, (given.c.low, given.c.high))
     query = sa.select(given).select_from(given.join(some.lateral(), sa.true())).order_by(given.c.low)
     return [(row.low, row.high) for row in connection.execute(query)]
 

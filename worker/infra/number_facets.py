@@ -36,7 +36,7 @@ def countries(connection: sa.Connection, actor: Actor) -> list[str]:
     groups = [one.narrowed([NUMBER.country == given.c.name]) for one in _seen(connection, actor)]
     if not groups:
         return []
-    some = any_within(groups, given.c.low, given.c.high).lateral()
+    some = any_within(groups, (given.c.low, given.c.high)).lateral()
     query = sa.select(given.c.name).select_from(given.join(some, sa.true())).distinct().order_by(given.c.name)
     return list(connection.execute(query).scalars())
 

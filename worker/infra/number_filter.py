@@ -17,6 +17,8 @@ from schemas.tables import carriers, phone_numbers, tenants, users
 from worker.infra import number_blocks, scope
 from worker.infra.number_groups import Holders, seen_by
 
+NOBODYS = -1  # a carrier that no number has
+
 
 @dataclass(frozen=True)
 class NumberFilter:
@@ -38,7 +40,7 @@ class NumberFilter:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a filter comes to. Empty `spans`, `carriers`, `users`: no number; None: they do not narrow.
+    """What a filter comes to. Empty `spans`, `users`: no number; None: they do not narrow.
 
     `holders`: those whose numbers are asked for, each with who may have uploaded what it holds, which are the tenants
     of its line but for `uploader`; None is everybody, for the master alone. `region`: the numbers' own country.
@@ -134,9 +136,13 @@ def _spans(connection: sa.Connection, asked: NumberFilter, holders: Holders | No
 
 
 def _carriers(connection: sa.Connection, name: str) -> list[int]:
-    return list(
-        connection.execute(sa.select(carriers.c.id).where(sa.func.lower(carriers.c.name) == name.lower())).scalars()
-    )
+    """Carriers of this name, whoever's: a number that was passed on may have one that its holder could not choose.
+
+    A name that nobody has is looked for, too, or time would tell of the carriers of others (R3).
+    """
+    # Both lowered by the database, whose idea of it is not Python's.
+    named = sa.func.lower(carriers.c.name) == sa.func.lower(sa.literal(name, sa.Text))
+    return list(connection.execute(sa.select(carriers.c.id).where(named)).scalars()) or [NOBODYS]
 
 
 def _users(connection: sa.Connection, actor: Actor, public_id: str) -> list[int]:

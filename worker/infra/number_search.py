@@ -132,14 +132,14 @@ def _of_users(wanted: Wanted) -> Groups:
     if wanted.holders is not None:
         pairs = [(holder, uploader) for holder, uploaders in wanted.holders for uploader in uploaders]
         conditions.append(sa.tuple_(NUMBER.holder_id, NUMBER.uploader_id).in_(pairs))
-    return Groups(table, conditions)
+    return Groups(table, conditions=conditions)
 
 
 def _of_kinds(connection: sa.Connection, wanted: Wanted) -> list[Groups]:
     """The kinds that a filter lets through, in all their numbers."""
     found = [kind for kind in kinds(connection) if _lets_through(wanted, kind)]
     table = rows(sa.BigInteger, code=[kind.code for kind in found])
-    return [Groups(table, [table.c.code == _KIND, *wanted.conditions(but_kind=True)], len(found))] if found else []
+    return [Groups(table, [(_KIND, table.c.code)], wanted.conditions(but_kind=True), len(found))] if found else []
 
 
 def _lets_through(wanted: Wanted, kind: Kind) -> bool:
