@@ -10,8 +10,7 @@ from contextlib import contextmanager
 from click.testing import CliRunner, Result
 from werkzeug.serving import make_server
 
-from tests.door import Json
-from webhook.app import create_app
+from tests.door import Json, application
 from webhook.cli import main
 from webhook.cli.exits import Exit
 
@@ -33,7 +32,7 @@ def told(result: Result, code: Exit = Exit.OK) -> Json:
 @contextmanager
 def served(token: str, work_off: Callable[[], None]) -> Iterator[Cli]:
     """Commands in the name of a token, unless `token=` tells another, while a worker does what is due."""
-    server = make_server("127.0.0.1", 0, create_app(), threaded=True)
+    server = make_server("127.0.0.1", 0, application(), threaded=True)
     stop = threading.Event()
 
     def work() -> None:

@@ -19,11 +19,10 @@ from pydantic import SecretStr
 
 from schemas.jobs import Phase
 from tests.commands import Cli, served
-from tests.door import Door
+from tests.door import Door, application
 from tests.factories import World, grow
 from tests.kept import forget
 from tests.portal import Portal, signed_in
-from webhook.app import create_app
 from worker import pipeline
 from worker.infra import broker, migrate, passwords
 from worker.infra.embedded import EmbeddedPostgres, EmbeddedValkey
@@ -144,7 +143,7 @@ def stored(database: sa.Engine, tmp_path: Path) -> Callable[[], list[str]]:  # n
 @pytest.fixture
 def api(world: World, work_off: Callable[[], None]) -> Door:
     """The HTTP API, called in this process, in the name of the reseller `north`."""
-    return Door(create_app().test_client(), world.north.token, work_off)
+    return Door(application().test_client(), world.north.token, work_off)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import io
 import json
 import zipfile
@@ -10,11 +11,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from apiflask import APIFlask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from webhook.app import create_app
+
 Json = dict[str, Any]
 REPORT_BOM = "\ufeff"
+
+
+@functools.cache
+def application() -> APIFlask:
+    """The application, once in a process: settings are read when they are used, and templates are compiled once."""
+    return create_app()
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 
 from schemas import tables
 from schemas.permissions import Tenant
-from webhook.app import create_app
+from tests.door import application
 from worker.infra import sessions
 
 SITE = "http://localhost"
@@ -70,7 +70,7 @@ def signed_in(
     database: sa.Engine, tenant: Tenant, email: str = "", *, work_off: Callable[[], None] = lambda: None
 ) -> Portal:
     """A browser in which an admin of the tenant is signed in, made for the occasion."""
-    browser = Portal(create_app().test_client(), work_off)
+    browser = Portal(application().test_client(), work_off)
     values = {"tenant_id": tenant.id, "email": email or f"admin@tenant-{tenant.id}.example", "password_hash": "none"}
     with database.begin() as connection:
         query = sa.select(tables.admins.c.id).where(tables.admins.c.email == values["email"])

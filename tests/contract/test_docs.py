@@ -9,7 +9,7 @@ import pytest
 
 from schemas.codes import Code
 from tests.contract import doc_tables
-from webhook.app import create_app
+from tests.door import application
 from webhook.cli import main as command_line
 
 README = (doc_tables.ROOT / "README.md").read_text(encoding="utf-8")
@@ -52,7 +52,7 @@ def test_every_command_named_exists() -> None:
 
 
 def test_every_address_named_exists() -> None:
-    addresses = create_app().url_map.bind("localhost")
+    addresses = application().url_map.bind("localhost")
     named = re.findall(r'"\$URL(/[^"]*)"', README)
     assert len(named) == 7
     for path in named:

@@ -11,10 +11,9 @@ from flask.testing import FlaskClient
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 from werkzeug.routing import Rule
 
-from tests.door import Door
-from webhook.app import create_app
+from tests.door import Door, application
 
-APP = create_app()
+APP = application()
 PROMISED = [
     ("post", "/v1/uploads"),
     ("get", "/v1/jobs"),

@@ -12,10 +12,9 @@ import sqlalchemy as sa
 
 from schemas import tables
 from tests.commands import Cli, run, told
-from tests.door import Door
+from tests.door import Door, application
 from tests.factories import World
 from tests.service import NUMBERYARD, wait_for
-from webhook.app import create_app
 from webhook.cli.exits import Exit
 from worker.infra import demo
 from worker.infra.children import ServerError
@@ -149,7 +148,7 @@ def test_the_secret_of_a_token_is_alone_on_stdout_and_lets_its_tenant_in(cli: Cl
 
 
 def door(token: str) -> Door:
-    return Door(create_app().test_client(), token, lambda: None)
+    return Door(application().test_client(), token, lambda: None)
 
 
 def roots(database: sa.Engine) -> int:

@@ -16,10 +16,9 @@ from werkzeug.test import TestResponse
 from schemas import tables
 from schemas.permissions import TenantKind
 from tests import factories, sheets
-from tests.door import Door, Json
+from tests.door import Door, Json, application
 from tests.factories import World
 from tests.service import wait_for
-from webhook.app import create_app
 from worker.infra import carriers, inventory
 
 NOW = dt.datetime.now(dt.UTC)
@@ -511,7 +510,7 @@ def aside(api: Door) -> Iterator[Callable[..., Future[TestResponse]]]:
     with ThreadPoolExecutor(4) as pool:
 
         def send(method: str, path: str, body: Json | None = None, token: str = "") -> Future[TestResponse]:
-            other = Door(create_app().test_client(), token or api.token, api.work_off)
+            other = Door(application().test_client(), token or api.token, api.work_off)
             return pool.submit(ask, other, method, path, body)
 
         yield send

@@ -21,8 +21,8 @@ from schemas import users as user_bodies
 from schemas.permissions import Actor
 from schemas.problems import RequestCode
 from tests import sheets
+from tests.door import application
 from tests.factories import Account, World
-from webhook.app import create_app
 from webhook.downloads import sent
 from webhook.errors import Refused, refuse
 from webhook.operations import actions as to_numbers
@@ -35,7 +35,7 @@ Enter = Callable[..., AbstractContextManager[None]]
 
 @pytest.fixture
 def app(world: World) -> APIFlask:  # noqa: ARG001 - the settings are the world's
-    return create_app()
+    return application()
 
 
 @pytest.fixture

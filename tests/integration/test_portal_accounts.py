@@ -12,10 +12,10 @@ from werkzeug.test import TestResponse
 from schemas import tables
 from schemas.permissions import TenantKind
 from tests import factories
+from tests.door import application
 from tests.factories import World
 from tests.forms import follow, form_of, forms_of, send
 from tests.portal import Portal, signed_in, text_of, toasts_of
-from webhook.app import create_app
 
 HOSTILE = "<script>alert('x')</script>"
 LONG = "Gemeinschaftspraxis " * 9 + "Süd"
@@ -228,7 +228,7 @@ def test_r4_a_token_is_shown_once_works_and_is_revoked(portal: Portal, world: Wo
     answer = send(portal, form, "Make token", name=HOSTILE, tenant_id=world.clinic.tenant.public_id, expires_at=day)
     assert (answer.status_code, answer.headers["Cache-Control"]) == (201, "no-store")
     secret = secret_of(answer)
-    api, headers = create_app().test_client(), {"Authorization": f"Bearer {secret}"}
+    api, headers = application().test_client(), {"Authorization": f"Bearer {secret}"}
     me = api.get("/v1/tenants/me", headers=headers)
     assert me.json["name"] == "Clinic Enterprise"
     page = portal.get("/tokens")

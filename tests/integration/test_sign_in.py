@@ -13,9 +13,9 @@ import sqlalchemy as sa
 from werkzeug.test import TestResponse
 
 from schemas import tables
+from tests.door import application
 from tests.factories import World
 from tests.portal import PASSWORD, SITE, Portal, text_of, toasts_of
-from webhook.app import create_app
 from webhook.portal.entry.sign_in import WRONG
 from worker import tidying
 from worker.infra import admins, passwords, sign_ins
@@ -32,7 +32,7 @@ def anyone(world: World, database: sa.Engine, quick_hashes: None) -> Portal:  # 
 
 
 def another() -> Portal:
-    return Portal(create_app().test_client())
+    return Portal(application().test_client())
 
 
 def is_in(browser: Portal) -> bool:
