@@ -112,7 +112,7 @@ def test_why_a_row_failed_is_in_sight_however_wide_its_file_is(sign_in: SignedIn
             assert message is not None
             assert table["x"] <= message["x"]
             assert message["x"] + message["width"] <= table["x"] + table["width"]
-            assert message["height"] < 60, "so long a line is not broken into many"
+            assert message["height"] < 80, "three faults and how to mend them in three lines, not in a column"
         audit(page)
         for look in audits.LOOKS:
             audits.look(page, look)

@@ -143,7 +143,7 @@ def progress(job: api.Job) -> str:
 
 
 def aloud(job: api.Job) -> str:
-    """How far it is, for who listens: said now and then, so without the time left, of which the page soon has a new one."""
+    """How far it is, for who listens: said now and then, so without the time left, which the page soon has anew."""
     return " · ".join(_so_far(job))
 
 
