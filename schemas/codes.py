@@ -187,7 +187,8 @@ CATALOGUE: dict[Code, Entry] = {
     Code.INVALID_RANGE: _cell(
         20,
         "“{value}” does not end a block of numbers in use.",
-        "Give the first and the last number of one block, all of them in use; cut a long block into several rows.",
+        "Give the first number of a block, then the last, which comes after it, all of them in use; "
+        "cut a long block into several rows.",
     ),
     Code.INVALID_BOOLEAN: _cell(
         21, "“{value}” in {column} is neither TRUE nor FALSE.", "Enter TRUE or FALSE in {column}."

@@ -264,8 +264,15 @@ class JobPage(PortalPage):
 
     @property
     def rows(self) -> Locator:
-        """The lines of the last table, without its head."""
-        return self.page.get_by_role("table").last.get_by_role("row")
+        """The lines of the last table, without its head and without what is said below each."""
+        lines = self.page.get_by_role("table").last.get_by_role("row")
+        return lines.filter(has=self.page.get_by_role("rowheader"))
+
+    @property
+    def reasons(self) -> Locator:
+        """What is said below each of the lines: what became of the row, and why."""
+        lines = self.page.get_by_role("table").last.get_by_role("row")
+        return lines.filter(has_not=self.page.get_by_role("rowheader")).locator("[data-label] > *")
 
     def is_imported(self) -> None:
         """Confirm, and wait for the end."""

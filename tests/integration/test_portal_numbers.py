@@ -188,6 +188,21 @@ def test_r25_only_the_uploader_is_offered_delete(
     assert not forms_of(question)
 
 
+def test_who_has_an_unassigned_number_is_nobody(north: Portal, world: World) -> None:
+    """It is where it was uploaded, which is told there; only where it would go from names who has it (R18)."""
+    free, given = f"+{FIRST}", f"+{FIRST + 60}"
+    listed_as = text_of(north.get(f"/numbers?q={free[1:]}"))
+    assert "Unassigned – Northern Reseller" in listed_as
+    assert "Assigned Clinic Enterprise Northern Reseller" in text_of(north.get(f"/numbers?q={given[1:]}"))
+    for path in (f"/numbers/{free}", f"/numbers/assign?numbers={free[1:]}"):
+        assert "Assigned to – " in text_of(north.get(path))
+    for path in (f"/numbers/{given}", f"/numbers/assign?numbers={given[1:]}"):
+        assert "Assigned to Clinic Enterprise" in text_of(north.get(path))
+    clinic = world.clinic.tenant.public_id
+    pending = text_of(north.get(f"/numbers/assign?numbers={free[1:]}&tenant_id={clinic}"))
+    assert "From Northern Reseller" in pending
+
+
 def test_a_number_has_its_history(north: Portal, world: World, database: sa.Engine) -> None:
     with database.begin() as connection:
         job = factories.job(connection, world.north.tenant)
@@ -246,6 +261,8 @@ def test_all_that_match_are_chosen_by_their_exact_count(north: Portal, monkeypat
     assert "All 62 numbers that match are chosen." in text
     assert all(words in text for words in ("Assign 62 numbers", "Take back 62 numbers", "Delete 62 numbers"))
     assert "Change capabilities of 62 numbers" in text
+    assert "62 numbers match, 50 on this page" in text
+    assert "5+" not in text
     assert "where_q=1212" in chosen.get_data(as_text=True)
     assert "expected_count=62" in chosen.get_data(as_text=True)
 

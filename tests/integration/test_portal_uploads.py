@@ -11,13 +11,17 @@ import pytest
 import sqlalchemy as sa
 from werkzeug.test import TestResponse
 
+from schemas import api as bodies
 from schemas.codes import Code
+from schemas.jobs import Phase
 from schemas.tables import jobs
 from tests import factories, sheets
 from tests.door import Door, table
 from tests.factories import World
 from tests.portal import Portal, signed_in
 from tests.portal import text_of as words
+from webhook.portal.activity import job_words
+from worker import pipeline
 
 SOUND = sheets.csv_bytes(sheets.rows(3))
 DAMAGED = sheets.csv_bytes(
@@ -250,6 +254,8 @@ def test_errors_are_grouped_by_cause_and_marked_in_their_row(site: Site) -> None
     assert Code.INVALID_CHARACTER in said
     assert "“ask <b>Bob</b>” is not a phone number" in said
     assert "<b>Bob</b>" not in markup
+    heads = re.findall(r'<th scope="row" rowspan="2" id="(row-\d+)">', markup)
+    assert re.findall(r'<td colspan="6" headers="(row-\d+)"', markup) == heads == ["row-5", "row-6"]
     wrong = re.findall(r'<td class="wrong-cell" data-label="([^"]+)"', markup)
     assert wrong == ["Phone Number", "Voice"]
 
@@ -374,6 +380,33 @@ def test_a_job_under_way_tells_how_far_it_is(site: Site, api: Door) -> None:
     assert api.job(path.rpartition("/")[2])["status"] == "completed"
 
 
+def test_what_is_written_cannot_be_stopped(site: Site, api: Door) -> None:
+    """While only the report is missing no page offers Stop, nor does an older one make it a stopped job."""
+    path = site.upload(SOUND)
+    site.post(f"{path}/confirm")
+    assert "Stop now" in site.page(path)
+    assert pipeline.run(Phase.WRITE)
+    assert site.get(f"{path}/live?seen=work").headers["HX-Refresh"] == "true"
+    assert "Everything is written; the report is being made." in site.page(path)
+    assert "Stop now" not in site.page(path)
+    assert after(site.post(f"{path}/cancel")) == path
+    assert "Nothing was stopped: everything is written already" in site.page(path)
+    site.work_off()
+    assert api.job(path.rpartition("/")[2])["status"] == "completed"
+
+
+def test_who_listens_is_told_no_time_left(site: Site, api: Door) -> None:
+    """What is said aloud stays while the page goes on, so that two times would be on it."""
+    path = site.upload(SOUND)
+    site.post(f"{path}/confirm")
+    found = bodies.Job.model_validate(api.job(path.rpartition("/")[2]))
+    told = found.progress.model_copy(update={"rows_per_second": 2.0, "eta_seconds": 14.0, "queue_position": None})
+    found = found.model_copy(update={"progress": told})
+    assert job_words.progress(found) == "0 % · 0 of 3 rows · 2 rows a second · about 14 seconds left"
+    assert job_words.aloud(found) == "0 % · 0 of 3 rows"
+    assert "left" not in re.findall(r'data-words="([^"]*)"', site.get(path).get_data(as_text=True))[0]
+
+
 def test_the_result_adds_up_and_can_be_saved(site: Site) -> None:
     path = site.imported(DAMAGED)
     said = site.page(path)
@@ -407,7 +440,7 @@ def test_rows_by_result_and_reason_page_by_page(site: Site) -> None:
         while True:
             answer = site.get(address)
             text = answer.get_data(as_text=True).partition('id="rows"')[2]
-            rows += re.findall(r'<th scope="row"><span class="on-cards">Row </span>(\d+)</th>', text)
+            rows += re.findall(r'<th scope="row"[^>]*><span class="on-cards">Row </span>(\d+)</th>', text)
             onward = re.search(r'href="([^"]+)" rel="next"', text)
             if onward is None:
                 return rows, answer

@@ -177,6 +177,17 @@ def test_r22_what_does_not_fit_is_told_beside_the_field_and_nothing_is_made(
     assert "Ada" not in text_of(clinic.get("/users"))
 
 
+def test_an_email_that_somebody_has_is_told_in_words(clinic: Portal, hire: Callable[..., str]) -> None:
+    """Beside the field and above the form; codes are for programs."""
+    hire(name="Ada", email="ada@clinic.example")
+    answer = send(clinic, add_form(clinic), name="Other Ada", email="ADA@clinic.example")
+    assert answer.status_code == 422
+    told = "A user of this enterprise has this e-mail address. Use another address."
+    assert wrong(answer, "email") == told
+    assert f"E-mail : {told}" in text_of(answer)
+    assert "NAME_TAKEN" not in answer.get_data(as_text=True)
+
+
 def test_r2_levels_above_say_whose_user_it_is(
     portal: Portal, world: World, stock: None, has: Callable[[str], Any]
 ) -> None:

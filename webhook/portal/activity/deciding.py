@@ -27,6 +27,7 @@ _TOO_LATE = {
     JobStatus.CANCELLED: "It was stopped before.",
     JobStatus.FAILED: "It has failed.",
 }
+_NOTHING_LEFT = "Nothing was stopped: everything is written already, and the report is being made."
 
 
 @bp.post("/jobs/<job_id>/confirm")
@@ -36,6 +37,9 @@ def confirm_job(job_id: str) -> Response:
 
 @bp.post("/jobs/<job_id>/cancel")
 def cancel_job(job_id: str) -> Response:
+    # A page may be older than its job: one of which only the report is missing is not made a stopped one.
+    if jobs.one(job_id).status == JobStatus.PUBLISHING:
+        return said.done(url_for("portal.job", job_id=job_id), _NOTHING_LEFT, said.INFO)
     return _decide(job_id, jobs.cancel, "It is stopped as soon as what is being written is finished, which stays.")
 
 

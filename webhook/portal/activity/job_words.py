@@ -47,7 +47,7 @@ GROUPS = {
     JobStatus.CHECKING: "check",
     JobStatus.REVIEW: "review",
     JobStatus.RUNNING: "work",
-    JobStatus.PUBLISHING: "work",
+    JobStatus.PUBLISHING: "report",
     JobStatus.CANCELLING: "stopping",
 }
 OUTCOMES = tuple(outcome.value for outcome in Outcome)
@@ -89,7 +89,7 @@ def state(job: api.Job) -> tuple[str, str]:
 
 
 def group(job: api.Job) -> str:
-    """Which page the job has: check, review, work, stopping or ended."""
+    """Which page the job has: check, review, work, report (nothing is left to stop), stopping or ended."""
     return GROUPS.get(JobStatus(job.status), "ended")
 
 
@@ -134,14 +134,24 @@ def to_write(review: api.Review) -> int:
 def progress(job: api.Job) -> str:
     """How far it is, in words; "" where there is nothing to say."""
     told = job.progress
-    parts = []
+    parts = _so_far(job)
+    if job.status == JobStatus.RUNNING and told.rows_total and told.rows_per_second:
+        parts.append(f"{told.rows_per_second:,.0f} rows a second")
+    if told.eta_seconds is not None:
+        parts.append(f"about {duration(told.eta_seconds)} left")
+    return " · ".join(parts)
+
+
+def aloud(job: api.Job) -> str:
+    """How far it is, for who listens: said now and then, so without the time left, which the page soon has anew."""
+    return " · ".join(_so_far(job))
+
+
+def _so_far(job: api.Job) -> list[str]:
+    told, parts = job.progress, []
     if told.queue_position is not None:
         parts.append(f"Place {told.queue_position:,} in the queue")
     if job.status == JobStatus.RUNNING and told.rows_total:
         share = int(_PERCENT * told.rows_done / told.rows_total)
         parts.append(f"{share} % · {told.rows_done:,} of {plural(told.rows_total, 'row')}")
-        if told.rows_per_second:
-            parts.append(f"{told.rows_per_second:,.0f} rows a second")
-    if told.eta_seconds is not None:
-        parts.append(f"about {duration(told.eta_seconds)} left")
-    return " · ".join(parts)
+    return parts
