@@ -1,12 +1,11 @@
-"""Fixtures on real servers: one PostgreSQL and one Valkey per test process, one database per test.
+"""Fixtures on real servers: one PostgreSQL and one Valkey per test process, one database for each test.
 
-The database is a clone of a migrated template, so code that commits is tested for real and tests never meet. Nothing
+Code that commits is tested for real, and tests never meet: a database is emptied before another test gets it. Nothing
 is shared between the processes of pytest-xdist.
 """
 
 from __future__ import annotations
 
-import itertools
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,23 +14,20 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from argon2 import PasswordHasher
-from pydantic import SecretStr
 
 from schemas.jobs import Phase
 from tests.commands import Cli, served
+from tests.databases import Databases
 from tests.door import Door, application
 from tests.factories import World, grow
 from tests.kept import forget
 from tests.portal import Portal, signed_in
 from worker import pipeline
-from worker.infra import broker, migrate, passwords
+from worker.infra import broker, passwords
 from worker.infra.embedded import EmbeddedPostgres, EmbeddedValkey
-from worker.infra.settings import Settings
 
-TEMPLATE = "template_of_tests"
 FOLDERS = Path(__file__).parent
 MARKS = {"benchmarks": "benchmark"}  # the others bear their folder's name
-_names = (f"test_{number}" for number in itertools.count())
 
 
 def pytest_configure() -> None:
@@ -49,13 +45,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def database_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sa.URL]:
-    """A PostgreSQL with a migrated template; answers the address of its own database."""
+    """A PostgreSQL; answers the address of its own database."""
     with EmbeddedPostgres(tmp_path_factory.mktemp("postgres"), durable=False) as server:
-        url = sa.make_url(server.url)
-        _run(url, f"CREATE DATABASE {TEMPLATE}")
-        template = url.set(database=TEMPLATE).render_as_string(hide_password=False)
-        migrate.upgrade(Settings(database_url=SecretStr(template)))
-        yield url
+        yield sa.make_url(server.url)
+
+
+@pytest.fixture(scope="session")
+def databases(database_server: sa.URL) -> Databases:
+    """Its databases with all tables and no rows."""
+    return Databases(database_server)
 
 
 @pytest.fixture(scope="session")
@@ -63,12 +61,6 @@ def broker_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A Valkey."""
     with EmbeddedValkey(tmp_path_factory.mktemp("valkey"), durable=False) as server:
         yield server.url
-
-
-def _run(url: sa.URL, statement: str) -> None:
-    engine = sa.create_engine(url, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(sa.text(statement))
 
 
 @pytest.fixture
@@ -86,18 +78,17 @@ def configure(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
 
 @pytest.fixture
 def database(
-    database_server: sa.URL, broker_url: str, tmp_path: Path, configure: Callable[..., None]
+    databases: Databases, broker_url: str, tmp_path: Path, configure: Callable[..., None]
 ) -> Iterator[sa.Engine]:
     """This test's own database, which all code under test is pointed at, with a broker and a storage folder."""
-    name = next(_names)
-    _run(database_server, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
-    url = database_server.set(database=name).render_as_string(hide_password=False)
+    address = databases.take()
+    url = address.render_as_string(hide_password=False)
     configure(data_dir=tmp_path / "data", database_url=url, redis_url=broker_url)
     engine = sa.create_engine(url, pool_size=4)
     yield engine
     engine.dispose()
     forget()
-    _run(database_server, f"DROP DATABASE {name} WITH (FORCE)")
+    databases.give_back(address)
 
 
 @pytest.fixture

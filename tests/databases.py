@@ -1,0 +1,92 @@
+"""Databases of tests: clones of a migrated template, emptied after one test and taken by the next.
+
+To empty one takes a tenth of what it takes to clone another. One that is no longer what it was is dropped: its tables
+were changed, it has grown, or something still holds on to it.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import sqlalchemy as sa
+from pydantic import SecretStr
+from sqlalchemy.exc import SQLAlchemyError
+
+from schemas.tables import metadata
+from worker.infra import migrate
+from worker.infra.settings import Settings
+
+TEMPLATE = "template_of_tests"
+GROWN = 4 << 20  # bytes beyond the template's: what was deleted is still there to be read over
+_OTHERS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name AND pid <> pg_backend_pid()"
+_SEQUENCES = "SELECT format('%I.%I', schemaname, sequencename) FROM pg_sequences ORDER BY 1"
+_SIZE = "SELECT pg_database_size(current_database())"
+# All that a test can change of tables and what is theirs, but for their rows.
+_SHAPE = """
+    WITH ours AS (SELECT oid, relname, relchecks, reloptions FROM pg_class WHERE relnamespace = 'public'::regnamespace)
+    SELECT concat_ws('; ',
+        (SELECT string_agg(concat_ws(' ', oid, relname, relchecks, reloptions), ',' ORDER BY oid) FROM ours),
+        (SELECT string_agg(concat_ws(' ', attrelid, attname, atttypid, attnotnull), ',' ORDER BY attrelid, attnum)
+            FROM pg_attribute WHERE attnum > 0 AND attrelid IN (SELECT oid FROM ours)),
+        (SELECT string_agg(oid::text, ',' ORDER BY oid) FROM pg_constraint WHERE conrelid IN (SELECT oid FROM ours)),
+        (SELECT string_agg(concat_ws(' ', oid, tgenabled), ',' ORDER BY oid) FROM pg_trigger),
+        (SELECT string_agg(oid::text, ',' ORDER BY oid) FROM pg_proc WHERE pronamespace = 'public'::regnamespace),
+        (SELECT string_agg(version_num, ',') FROM alembic_version))"""
+
+
+class Databases:
+    """The databases of one server; `server` is the address of its own database."""
+
+    def __init__(self, server: sa.URL) -> None:
+        self._server = server
+        self._names = (f"test_{number}" for number in itertools.count())
+        self._empty: list[sa.URL] = []
+        run(server, f"CREATE DATABASE {TEMPLATE}")
+        template = server.set(database=TEMPLATE)
+        migrate.upgrade(Settings(database_url=SecretStr(template.render_as_string(hide_password=False))))
+        with _connected(template) as connection:
+            self._shape, self._size = (connection.execute(sa.text(query)).scalar_one() for query in (_SHAPE, _SIZE))
+            sequences = connection.execute(sa.text(_SEQUENCES)).scalars().all()
+        # Tenants and their default carriers refer to each other.
+        emptied = ["UPDATE tenants SET default_voice_carrier_id = NULL, default_sms_carrier_id = NULL;"]
+        emptied += [f"DELETE FROM {table.name};" for table in reversed(metadata.sorted_tables)]  # noqa: S608 - our own
+        begun = [f"PERFORM setval('{name}', 1, false);" for name in sequences]
+        self._empty_it = f"DO $$ BEGIN {' '.join([*emptied, *begun])} END $$"
+
+    def take(self) -> sa.URL:
+        """An empty database."""
+        if self._empty:
+            return self._empty.pop()
+        url = self._server.set(database=next(self._names))
+        run(self._server, f"CREATE DATABASE {url.database} TEMPLATE {TEMPLATE}")
+        return url
+
+    def give_back(self, url: sa.URL) -> None:
+        """Empty it for the next test; or drop it."""
+        try:
+            is_as_before = self._emptied(url)
+        except SQLAlchemyError:
+            is_as_before = False
+        if is_as_before:
+            self._empty.append(url)
+        else:
+            run(self._server, f"DROP DATABASE {url.database} WITH (FORCE)")
+
+    def _emptied(self, url: sa.URL) -> bool:
+        with _connected(url) as connection:
+            connection.execute(sa.text(_OTHERS), {"name": url.database})
+            connection.execute(sa.text("SET lock_timeout = '3s'"))
+            if connection.execute(sa.text(_SHAPE)).scalar_one() != self._shape:
+                return False
+            connection.execute(sa.text(self._empty_it))
+            return bool(connection.execute(sa.text(_SIZE)).scalar_one() < self._size + GROWN)
+
+
+def run(url: sa.URL, statement: str) -> None:
+    """A statement that no transaction may be around."""
+    with _connected(url) as connection:
+        connection.execute(sa.text(statement))
+
+
+def _connected(url: sa.URL) -> sa.Connection:
+    return sa.create_engine(url, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT").connect()
