@@ -59,7 +59,7 @@ def test_an_upload_that_was_undone_says_so_and_is_not_undone_twice(api: Door, po
     assert "Undo 3 rows" not in asked
     assert refusal(api, job) == "NOTHING_TO_UNDO"
     answer = portal.post(f"/jobs/{job['id']}/undo", follow_redirects=True)
-    assert "Nothing" in text_of(answer) or "nothing" in text_of(answer)
+    assert "The job has changed nothing, or all of it is put back already." in text_of(answer)
 
 
 def test_an_undo_says_what_it_undid_and_has_words_of_its_own(api: Door, portal: Portal) -> None:
@@ -99,6 +99,7 @@ def test_rows_left_alone_may_be_undone_later(api: Door, portal: Portal) -> None:
     change = api.act("capability-changes", {"numbers": [FIRST], "fax": True})
     first = undo(api, job)
     said = page(portal, job)
+    assert "Partly undone on" in said
     assert "3 of 4 rows were put back, the others were left as they are." in said
     assert "Undo ..." in said
     assert "Partly undone" in text_of(portal.get("/jobs"))
@@ -123,7 +124,7 @@ def test_an_undo_that_was_stopped_leads_on(api: Door, portal: Portal, configure:
     assert "2 of 4 rows were put back" in said
     assert "Undo ..." in said
     said = page(portal, undoing)
-    assert "Undo again what is left: what 2 rows did still stand" in said
+    assert "2 rows are not put back yet. Undo again what is left." in said
     assert "The undo was stopped before this row." in said
     markup = portal.get(f"/jobs/{undoing['id']}").get_data(as_text=True)
     assert f'href="/jobs/{job["id"]}/undo"' in markup
