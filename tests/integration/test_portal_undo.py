@@ -94,6 +94,29 @@ def test_activity_tells_in_a_word_what_is_undone(api: Door, portal: Portal, worl
     assert "ugly.csv" not in text_of(signed_in(database, world.south.tenant).get("/jobs"))
 
 
+def test_the_list_asks_once_for_all_its_jobs(api: Door, portal: Portal) -> None:
+    """However many of them are undone."""
+    asked: list[str] = []
+
+    def count() -> int:
+        asked.clear()
+        assert portal.get("/jobs").status_code == 200
+        return len(asked)
+
+    def note(*given: object) -> None:
+        asked.append(str(given[2]))
+
+    undo(api, api.upload(SOUND))
+    sa.event.listen(sa.Engine, "before_cursor_execute", note)
+    try:
+        few = count()
+        for _ in range(3):
+            undo(api, api.upload(SOUND))
+        assert count() == few
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", note)
+
+
 def test_rows_left_alone_may_be_undone_later(api: Door, portal: Portal) -> None:
     job = api.upload(SOUND)
     change = api.act("capability-changes", {"numbers": [FIRST], "fax": True})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 
@@ -52,7 +52,7 @@ class Look:
 
     `causes`: most frequent first; under review, of what would become of the rows. `layout`: the file's columns, if its
     rows can be shown, which they no longer can where `is_expired`. `refused`: why the actor may not decide about it
-    (R1), None if it may.
+    (R1), None if it may. `beside`: what undoing has to do with it.
     """
 
     job: api.Job
@@ -60,7 +60,7 @@ class Look:
     layout: Layout | None
     is_expired: bool
     refused: RequestCode | None
-    beside: Beside = field(default_factory=Beside)
+    beside: Beside
 
 
 def look(job_id: str) -> Look:
@@ -79,6 +79,8 @@ def look(job_id: str) -> Look:
 def beside(job_ids: Iterable[str]) -> dict[str, Beside]:
     """What undoing has to do with jobs that the actor sees, by one query for all: id -> what is told."""
     ids = list(job_ids)
+    if not ids:
+        return {}
     with transaction() as connection:
         found = undos.known(connection, auth.actor(), ids)
     told = {each.public_id: _beside(found, each) for each in found}
