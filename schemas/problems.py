@@ -97,7 +97,9 @@ REQUEST_PROBLEMS: dict[RequestCode, RequestProblem] = {
         409, "The job has not ended yet.", "Wait until it has, or cancel it, then ask again."
     ),
     RequestCode.NOTHING_TO_UNDO: RequestProblem(
-        409, "The job has changed nothing that could be undone.", "See the job's report for what became of its rows."
+        409,
+        "The job has changed nothing, or all of it is put back already.",
+        "See the job's report for what became of its rows.",
     ),
     RequestCode.COUNT_CHANGED: RequestProblem(
         409,

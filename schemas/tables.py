@@ -279,10 +279,8 @@ jobs = sa.Table(
         sa.Index(f"ix_jobs_{mark}", "finished_at", postgresql_where=sa.text(f"{mark} AND finished_at IS NOT NULL"))
         for mark in ("keeps_chunks", "keeps_upload", "keeps_report")
     ),
-    # Undo under way keeps the files of the undone job.
-    sa.Index(
-        "ix_jobs_undoing", "undo_of_id", postgresql_where=sa.text("undo_of_id IS NOT NULL AND finished_at IS NULL")
-    ),
+    # What undid a job: told on its page, and under way it keeps the job's files.
+    sa.Index("ix_jobs_undo_of_id", "undo_of_id", postgresql_where=sa.text("undo_of_id IS NOT NULL")),
 )
 
 job_chunks = sa.Table(

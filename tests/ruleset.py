@@ -66,11 +66,12 @@ class Effect:
 
 @dataclass(frozen=True)
 class Done:
-    """A job as it went: who did it, every row's code, and its effect if it had one."""
+    """A job as it went: who did it, every row's code, its effect if it had one, and the job that it undid."""
 
     actor: str
     codes: list[str]
     effects: list[Effect | None]
+    undid: Done | None = None
 
 
 Decision = tuple[str, Number | None]  # a code and, if it is one of WRITTEN, how the number stands then (None: gone)
@@ -138,8 +139,13 @@ class Rules:
                 self.numbers.pop(effect.e164, None)
                 if effect.before is not None:
                     self.numbers[effect.e164] = effect.before
-        self.jobs.append(Done(job.actor, [code for code, _ in found], [done for _, done in found]))
+        self.jobs.append(Done(job.actor, [code for code, _ in found], [done for _, done in found], job))
         return self.jobs[-1]
+
+    def left(self, job: Done) -> int:
+        """R27: how many rows of a job are not put back, or are no longer."""
+        wrote = sum(effect is not None for effect in job.effects)
+        return wrote - sum(self.left(undo) for undo in self.jobs if undo.undid is job)
 
     def _undo_one(self, effect: Effect) -> tuple[str, Effect | None]:
         now, before = self.numbers.get(effect.e164), effect.before

@@ -104,3 +104,7 @@ def test_a_job_is_seen_in_every_state_and_stopped_on_the_way(site: Service, sign
     expect(job.main).to_contain_text(f"{written:,} rows put back", timeout=SECONDS * 1000)
     audit(page)
     assert client.get("/v1/numbers", q="+1213200", limit=1)["data"] == []
+
+    page.get_by_role("link", name="Upload: long.csv").click()
+    expect(job.main).to_contain_text(f"{written:,} of {written:,} rows were put back.")
+    audit(page)

@@ -314,6 +314,7 @@ def test_without_scripts(sign_in: SignedIn, tmp_path: Path) -> None:
     Activity(page).open()
     page.get_by_label("Action").select_option("undo")
     page.get_by_role("button", name="Show", exact=True).click()
+    expect(page.get_by_role("link", name="Undo of Upload: mended.csv")).to_be_visible()
     expect(job.main).not_to_contain_text("plain.csv")
 
 

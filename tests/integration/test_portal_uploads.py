@@ -338,7 +338,7 @@ def test_undone(site: Site, api: Door) -> None:
     site.work_off()
     said = site.page(undoing)
     assert "3 rows put back" in said
-    assert "It puts back what an earlier action did" in said
+    assert "It puts back what Upload: numbers.csv did" in said
     assert api.get("/v1/numbers").json["data"] == []
 
 

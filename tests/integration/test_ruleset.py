@@ -255,7 +255,7 @@ class Jobs(RuleBasedStateMachine):
         note(f"{job.actor}: undoes job {place} {job.codes}")
         door = self._as(job.actor)
         answer = door.post(f"/v1/jobs/{self.ids[place]}/undo")
-        if not any(job.effects):
+        if not self.model.left(job):
             assert answer.json["code"] == "NOTHING_TO_UNDO"
             return
         assert answer.status_code == 202, answer.get_data(as_text=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -13,10 +14,13 @@ from schemas.jobs import JobOptions, Tally
 from schemas.problems import RequestCode
 from webhook import auth, views
 from webhook.operations.jobs import find, is_reviewed, tokens_of
-from worker.infra import scope
+from worker.infra import scope, undos
 from worker.infra.db import transaction
 from worker.infra.job_views import JobView
 from worker.infra.published import open_report
+from worker.infra.undos import Kin, Undone
+
+LONGEST_LINE = 3  # undos of undos that are named
 
 
 @dataclass(frozen=True)
@@ -30,12 +34,25 @@ class Cause:
 
 
 @dataclass(frozen=True)
+class Beside:
+    """What undoing has to do with a job.
+
+    `undoes`: what it undoes, what that undoes, and so on. `undone`: how it is undone itself. `left`: how many rows of
+    what it undoes could still be put back, by another undo.
+    """
+
+    undoes: tuple[Kin, ...] = ()
+    undone: Undone | None = None
+    left: int = 0
+
+
+@dataclass(frozen=True)
 class Look:
     """A job as it is looked at.
 
     `causes`: most frequent first; under review, of what would become of the rows. `layout`: the file's columns, if its
     rows can be shown, which they no longer can where `is_expired`. `refused`: why the actor may not decide about it
-    (R1), None if it may.
+    (R1), None if it may. `beside`: what undoing has to do with it.
     """
 
     job: api.Job
@@ -43,6 +60,7 @@ class Look:
     layout: Layout | None
     is_expired: bool
     refused: RequestCode | None
+    beside: Beside
 
 
 def look(job_id: str) -> Look:
@@ -54,7 +72,28 @@ def look(job_id: str) -> Look:
         owner = scope.tenant_by_id(connection, view.row.tenant_id)
     refused = permissions.check_control(auth.actor().tenant, owner)
     causes = _causes(_tally(job_id, view, layout))
-    return Look(views.job(view), causes, layout, views.had_report(view.row) and not there, refused)
+    is_expired = views.had_report(view.row) and not there
+    return Look(views.job(view), causes, layout, is_expired, refused, beside([job_id])[job_id])
+
+
+def beside(job_ids: Iterable[str]) -> dict[str, Beside]:
+    """What undoing has to do with jobs that the actor sees, by one query for all: id -> what is told."""
+    ids = list(job_ids)
+    if not ids:
+        return {}
+    with transaction() as connection:
+        found = undos.known(connection, auth.actor(), ids)
+    told = {each.public_id: _beside(found, each) for each in found}
+    return {job_id: told.get(job_id, Beside()) for job_id in ids}
+
+
+def _beside(found: undos.Undos, job: Kin) -> Beside:
+    line: list[Kin] = []
+    while (undoes := found.undone_by(line[-1] if line else job)) is not None and len(line) < LONGEST_LINE:
+        line.append(undoes)
+    again = line[0] if line else None
+    is_open = again is None or again.is_expired or any(each.finished_at is None for each in found.of(again))
+    return Beside(tuple(line), found.undone(job), 0 if again is None or is_open else found.left(again.id))
 
 
 def chosen(job_id: str) -> api.UploadForm:

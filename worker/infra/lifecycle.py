@@ -5,19 +5,14 @@ Each decision is made under the job's lock, so that of two at once exactly one w
 
 from __future__ import annotations
 
-from typing import Any
-
 import sqlalchemy as sa
 
-from schemas.codes import Outcome
-from schemas.jobs import TERMINAL, ChunkState, JobKind, JobOptions, JobStatus, Phase, Tally
+from schemas.jobs import TERMINAL, ChunkState, JobKind, JobOptions, JobStatus, Phase
 from schemas.problems import RequestCode
 from schemas.tables import job_chunks, jobs
-from worker.infra import ledger, retention
+from worker.infra import ledger, retention, undos
 from worker.infra.orders import Order, accept
 from worker.infra.parts import Part
-
-WRITTEN = (Outcome.CREATED, Outcome.UPDATED, Outcome.DELETED)
 
 
 class WrongStateError(Exception):
@@ -58,20 +53,17 @@ def cancel(connection: sa.Connection, job_id: int) -> Phase | None:
 
 
 def undo(connection: sa.Connection, undone_id: int, job: str, created_by: str) -> None:
-    """Enter a job (of this public id) that puts back what an ended one wrote (R27). `WrongStateError`."""
+    """Enter a job (of this public id) that puts back what an ended one wrote (R27). `WrongStateError`.
+
+    Also if all that it wrote has been put back, and still is: another undo could do nothing.
+    """
     # Held, so that its files are not removed before the undo is there to protect them.
     undone = ledger.hold(connection, undone_id)
     if undone.status not in TERMINAL:
         raise WrongStateError(RequestCode.JOB_NOT_ENDED, undone.status)
-    if not _wrote(undone):
+    if not undos.of_held(connection, undone_id).left(undone_id):
         raise WrongStateError(RequestCode.NOTHING_TO_UNDO, undone.status)
     is_gone = sa.select(retention.is_gone(Part.REPORT)).where(jobs.c.id == undone_id)
     if connection.execute(is_gone).scalar_one():
         raise WrongStateError(RequestCode.UNDO_EXPIRED, undone.status)
     accept(connection, Order(job, undone.tenant_id, created_by, JobKind.UNDO, JobOptions(), undo_of_id=undone_id))
-
-
-def _wrote(job: sa.Row[Any]) -> bool:
-    """Whether an ended job changed anything."""
-    tally = Tally.from_json(job.tally)
-    return job.check_token is not None and any(tally.count(outcome) for outcome in WRITTEN)

@@ -13,9 +13,11 @@ from flask import request, url_for
 from schemas import api
 from schemas.codes import Code, Outcome, in_general
 from schemas.columns import Column, distinct, name_of
+from schemas.jobs import JobKind
 from webhook.bodies import validated
 from webhook.operations import jobs
 from webhook.operations.looking import Look
+from webhook.portal.activity import job_words
 
 PAGE = 25  # rows
 EVERY = "all"
@@ -69,7 +71,7 @@ def shown(look: Look) -> Rows:
     columns = _columns(look)
     return Rows(
         tuple(columns),
-        tuple(_line(row, columns) for row in page.data),
+        tuple(_line(_told(look, row), columns) for row in page.data),
         outcome,
         asked.get("code", ""),
         None if page.next_cursor is None else at(cursor=page.next_cursor),
@@ -99,6 +101,12 @@ def _columns(look: Look) -> dict[str, str]:
     names = distinct(look.layout.names)
     pairs = sorted(look.layout.mapping.items(), key=lambda pair: pair[1])
     return {names[place]: name_of(column) for column, place in pairs if place < len(names)}
+
+
+def _told(look: Look, row: api.Row) -> api.Row:
+    """A row in the words of its job's kind."""
+    own = job_words.OF_UNDO.get(Code(row.code)) if look.job.kind == JobKind.UNDO else None
+    return row if own is None else row.model_copy(update={"message": own.message, "fix": own.fix})
 
 
 def _line(row: api.Row, columns: dict[str, str]) -> Line:

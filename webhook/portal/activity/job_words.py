@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from schemas import api
-from schemas.codes import Outcome
+from schemas.codes import Code, Outcome, Text, in_general
 from schemas.jobs import TERMINAL, JobKind, JobStatus
+from webhook.operations.looking import Beside
 from webhook.portal.frame.words import duration
 
 _PERCENT = 100
@@ -50,6 +52,18 @@ GROUPS = {
     JobStatus.PUBLISHING: "report",
     JobStatus.CANCELLING: "stopping",
 }
+# What the catalogue says of these codes is meant for who sends rows.
+OF_UNDO = {
+    Code.NO_CHANGE: Text(
+        "Nothing to put back: the row changed nothing, or its number is already as it was before.", ""
+    ),
+    Code.CANCELLED: Text("The undo was stopped before this row.", "Undo again what is left."),
+    Code.INTERNAL_ERROR: Text(
+        "Something went wrong on our side with this row.",
+        "Undo again what is left; if it fails again, tell support the job's id.",
+    ),
+}
+NOTHING = Beside()
 OUTCOMES = tuple(outcome.value for outcome in Outcome)
 TONES = {
     Outcome.CREATED: "good",
@@ -70,15 +84,44 @@ def words(job: api.Job) -> Words:
     return KINDS[JobKind(job.kind)]
 
 
-def name(job: api.Job) -> str:
-    """What a job is called in lists and headings: by its file, or by how many rows it has."""
-    title = words(job).name
-    if job.file is not None:
-        return f"{title}: {job.file.name}"
-    total = job.counts.total
-    if not total or job.kind == JobKind.UNDO:
-        return title
-    return f"{title}: {plural(total, 'number')}"
+def name(job: api.Job, beside: Beside = NOTHING) -> str:
+    """What a job is called in lists and headings: by its file, by how many rows it has, or by what it undoes."""
+    file_name = None if job.file is None else job.file.name
+    own = _name(JobKind(job.kind), file_name, job.counts.total)
+    return f"{own} of {undoes(beside)}" if beside.undoes else own
+
+
+def undoes(beside: Beside) -> str:
+    """What that which an undo undoes is called."""
+    return " of ".join(_name(each.kind, each.file_name, each.rows) for each in beside.undoes)
+
+
+def _name(kind: JobKind, file_name: str | None, rows: int) -> str:
+    title = KINDS[kind].name
+    if file_name is not None:
+        return f"{title}: {file_name}"
+    return title if not rows or kind is JobKind.UNDO else f"{title}: {plural(rows, 'number')}"
+
+
+def undone(beside: Beside) -> tuple[str, str] | None:
+    """How far a job is undone, in a word beside its state, and the tone (`parts.badge`)."""
+    found = beside.undone
+    if found is None:
+        return None
+    if found.state == "under way":
+        return "Being undone", "busy"
+    if found.state == "whole":
+        return "Undone", "calm"
+    return ("Partly undone", "warn") if found.put_back else None
+
+
+def in_words(kind: str) -> Callable[[Code], Text]:
+    """The words for a code where many rows of a job of this kind are meant: an undo has some of its own."""
+    return _of_undo if kind == JobKind.UNDO else in_general
+
+
+def _of_undo(code: Code) -> Text:
+    return OF_UNDO.get(code) or in_general(code)
 
 
 def state(job: api.Job) -> tuple[str, str]:

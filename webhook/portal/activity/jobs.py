@@ -12,7 +12,6 @@ from typing import Any
 from flask import Response, render_template, request, url_for
 
 from schemas import api, permissions
-from schemas.codes import in_general
 from schemas.columns import distinct
 from schemas.findings import Layout
 from schemas.jobs import JobKind, JobStatus
@@ -69,7 +68,7 @@ def report(job_id: str, ending: str) -> Response:
 
 def _tell_the_end(found: api.Job) -> None:
     """The page that now loads itself anew says how it ended, top right (R30)."""
-    name = job_words.name(found)
+    name = job_words.name(found, looking.beside([found.id])[found.id])
     if found.status == JobStatus.FAILED:
         said.say(f"{name} has failed.", said.ERROR)
     elif found.status == JobStatus.CANCELLED:
@@ -80,7 +79,8 @@ def _tell_the_end(found: api.Job) -> None:
 
 def _page(look: Look) -> str:
     found, group = look.job, job_words.group(look.job)
-    context: dict[str, Any] = {"look": look, "job": found, "group": group, "say": job_words, "in_general": in_general}
+    context: dict[str, Any] = {"look": look, "job": found, "group": group, "say": job_words}
+    context["in_general"] = job_words.in_words(found.kind)
     if look.layout is not None and group in {"review", "ended"}:
         context["rows"] = job_rows.shown(look)
     if look.layout is not None and group == "review":
@@ -103,6 +103,7 @@ def _list() -> dict[str, Any]:
     onward = None if page.next_cursor is None else url_for("portal.jobs", **narrowed, cursor=page.next_cursor)
     return {
         "page": page.data,
+        "beside": looking.beside(found.id for found in page.data),
         "say": job_words,
         "may_upload": permissions.check_upload(session().tenant) is None,
         "wanted": wanted,
