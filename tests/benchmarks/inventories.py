@@ -67,6 +67,31 @@ def stock(connection: psycopg.Connection, count: int, seed: int = 1) -> Stocked:
     return tree
 
 
+def one_has_all(connection: psycopg.Connection, tree: Stocked, count: int) -> None:
+    """The other extreme, as a young platform has it: every number the first reseller's, a hundredth at an enterprise.
+
+    In place of what there is; autocommit.
+    """
+    reseller = tree.resellers[0]
+    values = {
+        "count": count,
+        "reseller": reseller,
+        "enterprise": tree.enterprises[reseller][0],
+        "carrier": tree.carriers["Master voice 0"],
+    }
+    connection.execute("TRUNCATE phone_numbers")
+    connection.execute(
+        """INSERT INTO phone_numbers (e164, created_job_id, changed_job_id, holder_id, uploader_id, voice, sms, fax,
+            country, voice_carrier_id)
+        SELECT 12000000000 + place * 1000, 0, 0,
+            CASE WHEN place %% 100 = 0 THEN %(enterprise)s ELSE %(reseller)s END, %(reseller)s,
+            true, place %% 2 = 0, false, 'US', %(carrier)s
+        FROM generate_series(1, %(count)s) AS place""",
+        values,
+    )
+    connection.execute("VACUUM ANALYZE phone_numbers")
+
+
 def _tree(connection: psycopg.Connection) -> Stocked:
     master = _tenant(connection, None, "master_reseller", "Master")
     resellers = [_tenant(connection, master, "reseller", f"Reseller {place:02}") for place in range(RESELLERS)]
