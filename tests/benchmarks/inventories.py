@@ -83,8 +83,8 @@ def one_has_all(connection: psycopg.Connection, tree: Stocked, count: int) -> No
     connection.execute(
         """INSERT INTO phone_numbers (e164, created_job_id, changed_job_id, holder_id, uploader_id, voice, sms, fax,
             country, voice_carrier_id)
-        SELECT 12000000000 + place::bigint * 1000, 0, 0,
-            CASE WHEN place %% 100 = 0 THEN %(enterprise)s ELSE %(reseller)s END, %(reseller)s,
+        SELECT (ARRAY[1212, 1305, 1312, 1404])[1 + place %% 4] * 10000000::bigint + place, 0, 0,
+            CASE WHEN place %% 101 = 0 THEN %(enterprise)s ELSE %(reseller)s END, %(reseller)s,
             true, place %% 2 = 0, false, 'US', %(carrier)s
         FROM generate_series(1, %(count)s) AS place""",
         values,

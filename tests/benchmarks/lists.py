@@ -35,7 +35,7 @@ PAGE = 50
 CAP = 1_000  # numbers that are counted for a page, beyond which it says "more than"
 DEEP = 442_000_000_000  # more than half of all numbers come before it
 MS = 1000.0
-SPARSE = ("carrier", "capability fax", "capability +", "status + carrier", "uploaded by + carrier")
+SPARSE = ("carrier", "capability fax", "capability +", "status + carrier", "uploaded by + carrier", "user + capability")
 Ask = Callable[[sa.Connection, Actor], object]
 
 
