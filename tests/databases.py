@@ -75,11 +75,14 @@ class Databases:
     def _emptied(self, url: sa.URL) -> bool:
         with _connected(url) as connection:
             connection.execute(sa.text(_OTHERS), {"name": url.database})
-            connection.execute(sa.text("SET lock_timeout = '3s'"))
-            if connection.execute(sa.text(_SHAPE)).scalar_one() != self._shape:
+            connection.execute(sa.text("SET lock_timeout = '3s'; SET statement_timeout = '5s'"))
+            if connection.execute(sa.text(_SHAPE)).scalar_one() != self._shape or self._has_grown(connection):
                 return False
             connection.execute(sa.text(self._empty_it))
-            return bool(connection.execute(sa.text(_SIZE)).scalar_one() < self._size + GROWN)
+            return not self._has_grown(connection)
+
+    def _has_grown(self, connection: sa.Connection) -> bool:
+        return bool(connection.execute(sa.text(_SIZE)).scalar_one() >= self._size + GROWN)
 
 
 def run(url: sa.URL, statement: str) -> None:

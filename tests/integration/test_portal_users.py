@@ -185,7 +185,7 @@ def test_an_email_that_somebody_has_is_told_in_words(clinic: Portal, hire: Calla
     told = "A user of this enterprise has this e-mail address. Use another address."
     assert wrong(answer, "email") == told
     assert f"E-mail : {told}" in text_of(answer)
-    assert "NAME_TAKEN" not in answer.get_data(as_text=True)
+    assert "NAME_TAKEN" not in text_of(answer)
 
 
 def test_r2_levels_above_say_whose_user_it_is(
