@@ -44,15 +44,9 @@ def _total(
         return None
     if query.cursor is None and len(found) < query.limit:
         return len(found)  # a first page with room left has all of them
-    return (
-        selections.count(connection, wanted) if query.count else selections.count_up_to(connection, wanted, count_up_to)
-    )
-
-
-def count(query: api.NumbersFilter) -> int:
-    """How many numbers match."""
-    with transaction() as connection:
-        return selections.count(connection, number_filter.resolve(connection, auth.actor(), filter_of(query)))
+    if query.count:
+        return selections.count(connection, wanted)
+    return selections.count_up_to(connection, wanted, count_up_to)
 
 
 def one(e164: str) -> api.Number:

@@ -122,13 +122,14 @@ def _spans(connection: sa.Connection, asked: NumberFilter, holders: Holders | No
     if typed is None and asked.country is None:
         return found
     groups = seen_by(holders)
-    if typed is not None and spans.is_international(typed):
-        found, typed = spans.common(found, spans.typed(typed, ())), None
-    if typed is not None:
+    if typed is not None and not spans.is_international(typed):
         # It may begin a number in each country that has any.
         blocks = number_blocks.occupied(connection, groups)
         codes = {region.calling_code_of(low) for low, _ in blocks} - {0}
         found = spans.common(spans.common(found, spans.typed(typed, codes)), blocks)
+        return found if holders is not None else number_blocks.inhabited(connection, groups, found)
+    if typed is not None:
+        found = spans.common(found, spans.typed(typed, ()))
     if holders is None:
         return number_blocks.inhabited(connection, groups, found)
     # Not span by span: for each of many holders that would take as long as the search itself.

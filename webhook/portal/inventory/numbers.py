@@ -44,24 +44,17 @@ def list_numbers() -> Any:  # noqa: ANN401 - a page or the way to one
     tidy = narrowing.tidy_address(form)
     if tidy is not None and not form.errors:
         return redirect(tidy, 303)
-    found = total = exact = None
+    found = None
     filters = narrowing.given(form)
     if not form.errors:
         with form.faults():
-            query = validated(api.NumbersQuery, {"limit": narrowing.PAGE} | narrowing.query(form))
-            found = numbers.page(query, COUNTED)
-            total = found.total
-            if form.has("all"):
-                exact = _exact(filters, found)
+            # For an action on all that match it must be known how many do.
+            asked = {"limit": narrowing.PAGE, "count": form.has("all")} | narrowing.query(form)
+            found = numbers.page(validated(api.NumbersQuery, asked), COUNTED)
+    total = None if found is None else found.total
+    exact = total if form.has("all") else None
     context = _list_context(form, filters, found, exact)
     return form.page("portal/numbers.html", pickers=pickers, offered=offered, total=total, exact=exact, **context)
-
-
-def _exact(filters: dict[str, Any], found: api.NumberList) -> int:
-    """How many match, for an action on all of them."""
-    if found.total is not None and found.total <= COUNTED:
-        return found.total
-    return numbers.count(validated(api.NumbersFilter, filters))
 
 
 def _list_context(
