@@ -1,4 +1,4 @@
-"""What people who look at a job are told beside its body: why rows ended so, its columns, who decides about it."""
+"""What people who look at a job are told beside its body: why rows ended so, its columns, who decides, undos."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finds the numbers that a filter lets through, in milliseconds however few of millions they are.
+"""Finds the numbers that a filter lets through without going through those of others, however few of millions they are.
 
 Numbers are listed by number, and one that many do not have is far away in that order. So they are looked for group by
 group, in an index that has each group's numbers ascending: those of each holder, or, for who sees all, those of each

@@ -1,4 +1,4 @@
-"""Numbers as they are looked at: keyset pages over the inventory, limited to the looker's tree (R3)."""
+"""Numbers as they are looked at: pages of what a filter came to (`number_filter`), and one with its history (R3)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a job begins: what a door orders, entered with its first piece of work."""
+"""How a job begins: what a door orders, entered with its first piece of work. Who may order what is asked before."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What undid a job, what an undo undid, and how much of it is put back at present (R27)."""
+"""What undid a job, what an undo undid, and how much of it is put back at present (R27).
+
+Read from the ledger and reckoned; nothing is decided or changed here (`lifecycle`).
+"""
 
 from __future__ import annotations
 
