@@ -21,6 +21,8 @@ GROWN = 4 << 20  # bytes beyond the template's: what was deleted is still there 
 _OTHERS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name AND pid <> pg_backend_pid()"
 _SEQUENCES = "SELECT format('%I.%I', schemaname, sequencename) FROM pg_sequences ORDER BY 1"
 _SIZE = "SELECT pg_database_size(current_database())"
+_READ = """
+    SELECT coalesce(sum(seq_tup_read + coalesce(idx_tup_fetch, 0)), 0)::bigint FROM pg_stat_xact_user_tables"""
 # All that a test can change of tables and what is theirs, but for their rows.
 _SHAPE = """
     WITH ours AS (SELECT oid, relname, relchecks, reloptions FROM pg_class WHERE relnamespace = 'public'::regnamespace)
@@ -89,6 +91,12 @@ def run(url: sa.URL, statement: str) -> None:
     """A statement that no transaction may be around."""
     with _connected(url) as connection:
         connection.execute(sa.text(statement))
+
+
+def rows_read(connection: sa.Connection) -> int:
+    """Rows of all tables that the connection's transaction has read so far, whether or not they were wanted."""
+    read: int = connection.execute(sa.text(_READ)).scalar_one()
+    return read
 
 
 def _connected(url: sa.URL) -> sa.Connection:
