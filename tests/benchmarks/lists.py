@@ -20,7 +20,7 @@ from pydantic import SecretStr
 
 from schemas.permissions import Actor
 from tests.benchmarks import figures, inventories
-from tests.benchmarks.figures import Figure, Findings, Limit, at_most, guarded
+from tests.benchmarks.figures import Figure, Findings, at_most, guarded
 from tests.benchmarks.inventories import Stocked
 from tests.benchmarks.lab import Lab
 from tests.kept import forget
@@ -35,7 +35,6 @@ PAGE = 50
 CAP = 1_000  # numbers that are counted for a page, beyond which it says "more than"
 DEEP = 442_000_000_000  # more than half of all numbers come before it
 MS = 1000.0
-SPARSE = ("carrier", "capability fax", "capability +", "status + carrier", "uploaded by + carrier", "user + capability")
 Ask = Callable[[sa.Connection, Actor], object]
 
 
@@ -63,19 +62,13 @@ def scenario(lab: Lab) -> Findings:
     }
     return Findings(
         [
-            Figure(f"{kind}{name}: p95", figures.percentile(found, 95), "ms", _limit(lab, kind, name), _median(found))
+            Figure(f"{kind}{name}: p95", figures.percentile(found, 95), "ms", limit, _median(found))
             for kind, table in tables.items()
+            for limit in [guarded(lab.sizes.judged, at_most(50 if "offer" in kind else 150))]
             for name, found in table.items()
         ],
         {kind or "page": table for kind, table in tables.items()},
     )
-
-
-def _limit(lab: Lab, kind: str, name: str) -> Limit | None:
-    """Not of who has five million numbers and looks for what none of them has: all of its index is read for that."""
-    if kind == "one has all: " and "largest reseller" in name and name.startswith(SPARSE):
-        return None
-    return guarded(lab.sizes.judged, at_most(50 if "offer" in kind else 150))
 
 
 def measured(
