@@ -1,7 +1,8 @@
 """Where in the order of all numbers some groups have any: the calling codes that occur, found by skipping over each.
 
-A block is all numbers of one calling code and one length. The groups are those that the looker sees: what others have
-must not even tell by how long a search takes (R3).
+A block is all numbers of one calling code and one length. Blocks that nobody on the platform has are left out first: no
+input decides about that, so it cannot be probed. What others have must not tell by how long a search takes (R3), so in
+all else the groups are those that the looker sees.
 """
 
 from __future__ import annotations
@@ -12,16 +13,15 @@ import sqlalchemy as sa
 
 from schemas.phone import region
 from schemas.phone.spans import EVERY, Span
-from worker.infra.number_groups import Groups, any_within, rows, within
+from worker.infra.number_groups import Groups, all_numbers, any_within, rows, within
 
 
-def occupied(connection: sa.Connection, groups: Sequence[Groups]) -> list[Span]:
-    """The blocks in which the groups have numbers; ascending."""
-    if not groups:
-        return []
+def occupied(connection: sa.Connection) -> list[Span]:
+    """The blocks in which anybody has numbers; ascending."""
     none = sa.literal_column("0::bigint", sa.BigInteger)
     block = sa.select(none.label("low"), none.label("high")).cte("block", recursive=True)
-    found = within(groups, (block.c.high + 1, sa.literal(EVERY[1], sa.BigInteger)), 1).lateral("found")
+    beyond = (block.c.high + 1, sa.literal(EVERY[1], sa.BigInteger))
+    found = within([all_numbers()], beyond, 1).lateral("found")
     size = _size(found.c.e164)
     low = found.c.e164 - found.c.e164 % size
     every = block.union_all(sa.select(low, low + size - 1).select_from(block.join(found, sa.true())))

@@ -23,7 +23,7 @@ def countries(connection: sa.Connection, actor: Actor) -> list[str]:
     """The regions (`phone_numbers.country`) of the numbers that the actor sees, ascending."""
     # Left out is what nobody on the platform has: no input decides about that, so it cannot be probed (R3).
     anybody = [all_numbers()]
-    blocks = number_blocks.occupied(connection, anybody)
+    blocks = number_blocks.occupied(connection)
     names = {name for low, _ in blocks for name in spans.regions_of(region.calling_code_of(low))}
     places = {name: spans.common(spans.joined(spans.of_country(name)), blocks) for name in names}
     inhabited = set(
