@@ -116,7 +116,7 @@ def kinds(connection: sa.Connection) -> list[Kind]:
 
 def _groups(connection: sa.Connection, wanted: Wanted) -> list[Groups]:
     if wanted.users is not None:
-        return [_of_users(wanted)]
+        return [_of_users(wanted)] if wanted.users else []
     if wanted.holders is not None:
         found = of_holders(wanted.holders, is_unassigned=wanted.is_unassigned)
         return [one.narrowed(wanted.conditions()) for one in found]
