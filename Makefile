@@ -17,7 +17,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --no-input
 # The locks are complete, so nothing is resolved: older pips, asked for `pydantic[email]` by a dependency, take the newest
 # release instead of the locked one and then refuse it for want of a hash.
 LOCKED := install --require-hashes --no-deps --requirement
-# Comparisons over hundreds of thousands of numbers: `make test` runs them, tracing them would take minutes.
+# What `make test` runs and tracing need not: comparisons over hundreds of thousands of numbers, which would take minutes,
+# and the command line, which shows neither schemas nor stages.
 LONG := (every_number or every_field or times_faster)
 COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --upgrade --allow-unsafe --generate-hashes \
   --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
@@ -46,7 +47,7 @@ check: $(VENV)/.dev ## lint, types, imports, generated tables, coverage of schem
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m tests.contract.doc_tables
 	rm -f .coverage .coverage.*
-	$(BIN)/coverage run -m pytest -q tests/unit -k 'not $(LONG)'
+	$(BIN)/coverage run -m pytest -q tests/unit --ignore-glob='*/test_cli*' -k 'not $(LONG)'
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 

@@ -1,8 +1,17 @@
-"""What a process keeps once it was made from its settings; tests that change these have it forgotten."""
+"""What a process keeps once it was made from its settings; tests that change these have it forgotten.
+
+But for what engines have learned: statements that were compiled once, which takes longer than most of them do. So an
+engine is made once for an address, as in a process that lives on; from one test to the next it keeps no connections.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import sqlalchemy as sa
+
 from worker.infra import broker, db, settings, storage
+from worker.infra.settings import Settings
 
 
 def forget() -> None:
@@ -11,3 +20,19 @@ def forget() -> None:
         db.engine().dispose()
     for kept in (settings.get_settings, db.engine, storage.store, broker.app, broker._publisher, broker._client):  # noqa: SLF001
         kept.cache_clear()
+
+
+def _once(make: Callable[[Settings], sa.Engine]) -> Callable[[Settings], sa.Engine]:
+    made: dict[str, sa.Engine] = {}
+
+    def engine(given: Settings) -> sa.Engine:
+        url = db.sqlalchemy_url(given).render_as_string(hide_password=False)
+        key = f"{url} {db._connection(given)}"  # noqa: SLF001
+        if key not in made:
+            made[key] = make(given)
+        return made[key]
+
+    return engine
+
+
+db.make_engine = _once(db.make_engine)  # type: ignore[assignment]  # its parameter has a name

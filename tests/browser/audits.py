@@ -52,6 +52,7 @@ def problems(page: Page) -> list[str]:
 
 def audit(page: Page) -> None:
     """Fail with a list of what is wrong with the page in any look; it is left in the first one."""
+    page.wait_for_load_state()  # a click has waited for the next page to be on its way, not for all of it
     found: list[str] = []
     for one in LOOKS:
         look(page, one)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import subprocess
 import sys
@@ -55,20 +56,21 @@ def test_operations_look_at_no_request() -> None:
                 assert {name.name for name in node.names} <= {"Request", "url_for"}, path.name
 
 
-def cited() -> set[str]:
+@functools.cache
+def cited() -> frozenset[str]:
     """Rules that a test function names, in its own name, its text or its parameters."""
     found: set[str] = set()
     for path in (ROOT / "tests").rglob("test_*.py"):
         if path == Path(__file__):
             continue
         text = path.read_text(encoding="utf-8")
+        lines = text.splitlines()
         for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
-                pieces = [ast.get_source_segment(text, part) or "" for part in (node, *node.decorator_list)]
-                found |= {
-                    f"R{number}" for piece in pieces for number in re.findall(r"(?<![A-Za-z0-9])[rR](\d+)(?!\d)", piece)
-                }
-    return found
+                first = min([node.lineno, *(one.lineno for one in node.decorator_list)])
+                piece = "\n".join(lines[first - 1 : node.end_lineno])
+                found |= {f"R{number}" for number in re.findall(r"(?<![A-Za-z0-9])[rR](\d+)(?!\d)", piece)}
+    return frozenset(found)
 
 
 @pytest.mark.parametrize("rule", RULES)
