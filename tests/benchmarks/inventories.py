@@ -90,6 +90,7 @@ def one_has_all(connection: psycopg.Connection, tree: Stocked, count: int) -> No
         values,
     )
     connection.execute("VACUUM ANALYZE phone_numbers")
+    connection.execute("CHECKPOINT")
 
 
 def _tree(connection: psycopg.Connection) -> Stocked:
