@@ -1,4 +1,5 @@
-"""What gunicorn is told beyond its command line (`--config python:webhook.serving`): where its processes count.
+"""What gunicorn is told beyond its command line (`--config python:webhook.serving`): where its processes count, and what
+the collector of garbage may leave alone.
 
 Each web process counts its own requests and a scrape reaches one of them, so all count in files of one folder, from
 which whoever is asked adds up (prometheus-client's multiprocess mode). The folder lives as long as gunicorn does.
@@ -7,6 +8,7 @@ Nothing here may import prometheus-client before the folder is named: that is wh
 
 from __future__ import annotations
 
+import gc
 import os
 from contextlib import ExitStack
 from pathlib import Path
@@ -25,6 +27,15 @@ def on_starting(_server: Any) -> None:  # noqa: ANN401 - gunicorn has no types
     """Before the first web process is started."""
     within = MEMORY if os.access(MEMORY, os.W_OK | os.X_OK) else None
     os.environ[FOLDER] = str(_held.enter_context(scratch.folder(within)))
+
+
+def post_worker_init(_worker: Any) -> None:  # noqa: ANN401 - gunicorn has no types
+    """A web process has made its application, which stays as long as the process does.
+
+    Looked through for garbage it would halt some request for a tenth of a second, again and again.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def child_exit(_server: Any, worker: Any) -> None:  # noqa: ANN401 - gunicorn has no types

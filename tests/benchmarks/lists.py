@@ -25,6 +25,7 @@ from tests.benchmarks.inventories import Stocked
 from tests.benchmarks.lab import Lab
 from tests.kept import forget
 from tests.portal import Portal, signed_in
+from webhook import serving
 from worker.infra import migrate, number_facets, number_filter, number_views, scope, selections
 from worker.infra.embedded import EmbeddedPostgres
 from worker.infra.number_filter import NumberFilter
@@ -48,6 +49,7 @@ def scenario(lab: Lab) -> Findings:
             engine.connect() as connection,
         ):
             tree = inventories.stock(fill, lab.sizes.listed)
+            serving.post_worker_init(None)  # as in a web process
             pages, offers = measured(connection, tree)
             whole = portal_pages(server.url, engine, connection, tree)
             inventories.one_has_all(fill, tree, lab.sizes.listed)
@@ -103,7 +105,8 @@ def portal_pages(url: str, engine: sa.Engine, connection: sa.Connection, tree: S
         forget()
         browsers = [signed_in(engine, tenant) for tenant in tenants]
         for browser in browsers:
-            _shown(browser, {})  # each has an application of its own, which puts its templates together once
+            _shown(browser, {})  # the application puts its templates together once
+        serving.post_worker_init(None)
         for turn in range(TURNS // len(browsers)):
             for browser in browsers:
                 for name, asked in filters.items():

@@ -24,6 +24,14 @@ from worker.infra.ports import free_port
 
 SECONDS = 60.0
 REQUESTS = 60
+FROZEN = """
+import gc
+from gunicorn.config import Config
+from webhook import app, serving
+config = Config()
+config.set("post_worker_init", serving.post_worker_init)
+config.post_worker_init(None)
+print(gc.get_freeze_count())"""
 
 
 @pytest.fixture
@@ -98,3 +106,8 @@ def test_the_folder_goes_with_gunicorn(gunicorn: tuple[psutil.Popen, httpx.Clien
     process.send_signal(signal.SIGTERM)
     assert process.wait(SECONDS) == 0
     assert not folder.exists()
+
+
+def test_what_stays_is_not_looked_through_for_garbage() -> None:
+    done = subprocess.run([sys.executable, "-c", FROZEN], capture_output=True, text=True, check=True)
+    assert int(done.stdout) > 50_000
