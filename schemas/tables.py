@@ -169,10 +169,7 @@ KIND = (
     "(coalesce(voice_carrier_id, 0)::bigint << 33) + (coalesce(sms_carrier_id, 0)::bigint << 4) "
     f"+ (voice::int << 3) + (sms::int << 2) + (fax::int << 1) + ({UNASSIGNED})::int"
 )
-# True of every number: the word by which an index is asked for that the planner shall take for nothing else. Where two
-# begin with the holder it may take the one in which all of the holder's numbers have to be read.
-OF_ANYBODY = "holder_id::bigint <> 0"
-BESIDE = ["voice_carrier_id", "sms_carrier_id", "voice", "sms", "fax"]
+_BESIDE = ["voice_carrier_id", "sms_carrier_id", "voice", "sms", "fax"]
 
 phone_numbers = sa.Table(
     "phone_numbers",
@@ -205,7 +202,7 @@ phone_numbers = sa.Table(
         "ix_phone_numbers_unassigned",
         "holder_id",
         "e164",
-        postgresql_include=BESIDE,
+        postgresql_include=_BESIDE,
         postgresql_where=sa.text(UNASSIGNED),
     ),
     sa.Index(
@@ -213,13 +210,9 @@ phone_numbers = sa.Table(
         "holder_id",
         "uploader_id",
         "e164",
-        postgresql_include=BESIDE,
+        postgresql_include=_BESIDE,
         postgresql_where=sa.text(ASSIGNED),
     ),
-    # Whether a holder has any with a capability or a carrier, and which, if they are few: without it all of a tree's
-    # numbers are read to find that there is none. Few keys, so it is small; a carrier for SMS is found by skipping over
-    # those for voice, which the database does itself from PostgreSQL 18 on.
-    sa.Index("ix_phone_numbers_holder", "holder_id", *BESIDE, postgresql_where=sa.text(OF_ANYBODY)),
     # For who sees all: the numbers of each kind that occurs, ascending. The kinds are a few hundred, found by skipping.
     sa.Index("ix_phone_numbers_kind", sa.text(f"({KIND})"), "e164"),
     sa.Index("ix_phone_numbers_voice_user_id", "voice_user_id", postgresql_where=sa.text("voice_user_id IS NOT NULL")),

@@ -1,5 +1,4 @@
-"""What gunicorn is told beyond its command line (`--config python:webhook.serving`): where its processes count, and what
-the collector of garbage may leave alone.
+"""What gunicorn is told beyond its command line (`--config python:webhook.serving`): where to count, what stays.
 
 Each web process counts its own requests and a scrape reaches one of them, so all count in files of one folder, from
 which whoever is asked adds up (prometheus-client's multiprocess mode). The folder lives as long as gunicorn does.

@@ -31,7 +31,7 @@ from worker.infra.embedded import EmbeddedPostgres
 from worker.infra.number_filter import NumberFilter
 from worker.infra.settings import Settings
 
-TURNS = 40
+TURNS, FEW_TURNS = 40, 20
 PAGE = 50
 CAP = 1_000  # numbers that are counted for a page, beyond which it says "more than"
 DEEP = 442_000_000_000  # more than half of all numbers come before it
@@ -50,10 +50,10 @@ def scenario(lab: Lab) -> Findings:
         ):
             tree = inventories.stock(fill, lab.sizes.listed)
             serving.post_worker_init(None)  # as in a web process
-            pages, offers = measured(connection, tree)
+            pages, offers = measured(connection, tree, TURNS)
             whole = portal_pages(server.url, engine, connection, tree)
             inventories.one_has_all(fill, tree, lab.sizes.listed)
-            alone, offers_alone = measured(connection, tree)
+            alone, offers_alone = measured(connection, tree, FEW_TURNS)
         engine.dispose()
     tables = {
         "": pages,
@@ -73,14 +73,16 @@ def scenario(lab: Lab) -> Findings:
     )
 
 
-def measured(connection: sa.Connection, tree: Stocked) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+def measured(
+    connection: sa.Connection, tree: Stocked, turns: int
+) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
     """Milliseconds by filter and looker: of pages, the first and one deep down in turn; of what the boxes offer."""
     connection.rollback()
     pages: dict[str, list[float]] = {}
     offers: dict[str, list[float]] = {}
     lookers = {name: Actor(scope.tenant_by_id(connection, one), "bench") for name, one in lookers_of(tree).items()}
     filters = filters_of(connection, tree)
-    for turn in range(TURNS):
+    for turn in range(turns):
         after = DEEP if turn % 2 else None
         for looker, actor in lookers.items():
             for name, asked in filters.items():

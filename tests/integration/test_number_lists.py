@@ -19,7 +19,7 @@ from schemas.permissions import Actor, Tenant
 from tests import databases, factories
 from tests.door import Door
 from tests.factories import World
-from worker.infra import number_facets, number_few, number_filter, number_search, number_views, selections
+from worker.infra import number_facets, number_filter, number_search, number_views, selections
 from worker.infra.number_filter import NumberFilter, Wanted
 
 # Country, and where its numbers begin; two of a shared calling code, one of a region that is not the main one of its.
@@ -202,14 +202,9 @@ def asked_for(stock: Stock, pairs: int) -> list[NumberFilter]:
     return [NumberFilter(**one) for one in ({}, *single, *random.Random(3).sample(both, pairs))]
 
 
-@pytest.mark.parametrize("few", [0, 15, number_few.FEW])
-def test_each_filter_and_pairs_of_them_for_each_looker(
-    database: sa.Engine, stock: Stock, monkeypatch: pytest.MonkeyPatch, few: int
-) -> None:
-    monkeypatch.setattr(number_few, "FEW", few)
+def test_each_filter_and_pairs_of_them_for_each_looker(database: sa.Engine, stock: Stock) -> None:
     with database.connect() as connection:
-        pairs = 60 if few == number_few.FEW else 20
-        for wanted, (name, looker) in itertools.product(asked_for(stock, pairs), stock.lookers.items()):
+        for wanted, (name, looker) in itertools.product(asked_for(stock, 60), stock.lookers.items()):
             numbers = expected(stock, looker, wanted)
             assert listed(connection, looker, wanted, COUNT) == numbers, (name, wanted)
             assert selections.count(connection, resolved(connection, looker, wanted)) == len(numbers), (name, wanted)
@@ -230,7 +225,6 @@ def test_many_places_are_looked_at_in_one_stretch(
 ) -> None:
     monkeypatch.setattr(number_search, "_MANY_PLACES", 0)
     monkeypatch.setattr(number_search, "_GLANCE", 1)
-    monkeypatch.setattr(number_few, "FEW", 0)
     with database.connect() as connection:
         for wanted, looker in itertools.product(asked_for(stock, 20), stock.lookers.values()):
             assert listed(connection, looker, wanted, COUNT) == expected(stock, looker, wanted), wanted
@@ -275,33 +269,6 @@ def test_what_others_have_is_not_read_on_the_way(database: sa.Engine, world: Wor
             number_views.page(connection, wanted, 50)
             selections.count_up_to(connection, wanted, 100)
             assert databases.rows_read(connection) - before < 5_000, (name, filters)
-
-
-PAGES_READ = """
-    SELECT sum(idx_blks_hit + idx_blks_read) FROM pg_statio_user_indexes WHERE relname = 'phone_numbers'"""
-
-
-def test_what_few_have_is_found_without_reading_all(database: sa.Engine, world: World) -> None:
-    """Counted in pages of the indexes, of which those of who has most have some 400."""
-    with database.begin() as connection:
-        connection.execute(sa.text(SKEWED), {"most": world.north.id, "some": world.clinic.id})
-        connection.execute(sa.text("UPDATE phone_numbers SET fax = true WHERE e164 % 10000 = 5"))
-    with database.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(sa.text("VACUUM ANALYZE phone_numbers"))
-
-        def pages_read() -> int:
-            connection.execute(sa.text("SELECT pg_stat_force_next_flush()"))
-            return int(connection.execute(sa.text(PAGES_READ)).scalar_one())
-
-        for name, (asked, many) in itertools.product(
-            ("north", "clinic", "hotel"),
-            (({"capability": "fax"}, 4), ({"capability": "fax", "country": "US"}, 4), ({"carrier": "Nobody's"}, 0)),
-        ):
-            wanted = resolved(connection, getattr(world, name).tenant, NumberFilter(**asked))
-            before = pages_read()
-            assert len(number_views.page(connection, wanted, 50)) == (many if name == "north" else 0)
-            assert selections.count_up_to(connection, wanted, 100) == (many if name == "north" else 0)
-            assert pages_read() - before < 100, (name, asked)
 
 
 @pytest.mark.parametrize("zero", [0x0660, 0xFF10], ids=["Arabic-Indic", "full-width"])

@@ -15,7 +15,7 @@ from schemas.phone import region, spans
 from schemas.phone.spans import EVERY, Span
 from schemas.tables import carriers, phone_numbers, tenants, users
 from worker.infra import number_blocks, scope
-from worker.infra.number_groups import Holders, seen_by, status_is
+from worker.infra.number_groups import Holders, seen_by
 
 NOBODYS = -1  # a carrier that no number has
 
@@ -74,31 +74,6 @@ class Wanted:
             found += [number[self.free_for], number[f"{self.free_for}_user_id"].is_(None)]
         if self.region is not None:
             found.append((_country_of(number.e164) if found else number.country) == self.region)
-        return found
-
-    def alternatives(self) -> list[list[sa.ColumnElement[bool]]]:
-        """What it asks of capabilities and carriers, so that a number meets one of them at most; none if nothing."""
-        number = phone_numbers.c
-        capabilities: list[sa.ColumnElement[bool]] = [
-            number[one] for one in dict.fromkeys((self.capability, self.free_for)) if one is not None
-        ]
-        if self.carriers is None:
-            return [capabilities] if capabilities else []
-        for_voice, for_sms = number.voice_carrier_id.in_(self.carriers), number.sms_carrier_id.in_(self.carriers)
-        return [[*capabilities, for_voice], [*capabilities, for_sms, for_voice.is_not(sa.true())]]
-
-    def of_status(self) -> list[sa.ColumnElement[bool]]:
-        """What it asks of a number's status."""
-        return [] if self.is_unassigned is None else [status_is(is_unassigned=self.is_unassigned)]
-
-    def of_row(self) -> list[sa.ColumnElement[bool]]:
-        """What it asks of a number beside all these, its holder and its place in the order."""
-        number = phone_numbers.c
-        found: list[sa.ColumnElement[bool]] = []
-        if self.free_for is not None:
-            found.append(number[f"{self.free_for}_user_id"].is_(None))
-        if self.region is not None:
-            found.append(number.country == self.region)
         return found
 
 

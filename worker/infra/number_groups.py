@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY, INT8MULTIRANGE
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from schemas.phone.spans import EVERY, Span
 from schemas.tables import ASSIGNED, UNASSIGNED, phone_numbers
@@ -100,14 +100,6 @@ def rows(kind: type[Any], **columns: Sequence[Any]) -> sa.FromClause:
 def status_is(*, is_unassigned: bool) -> sa.ColumnElement[bool]:
     """`permissions.is_assigned`, for the database, in the words of its indexes."""
     return sa.literal_column(f"({UNASSIGNED if is_unassigned else ASSIGNED})", sa.Boolean)
-
-
-def stands_within(spans: Sequence[Span]) -> sa.ColumnElement[bool]:
-    """Whether a number is in one of some spans, for what is judged number by number."""
-    text = ",".join(f"[{low},{high}]" for low, high in spans)
-    # Selected, so that it is read once and not for every number.
-    every = sa.select(sa.cast(sa.literal(f"{{{text}}}", sa.Text), INT8MULTIRANGE)).scalar_subquery()
-    return every.op("@>")(NUMBER.e164)
 
 
 def numbers_of(groups: Sequence[Groups], spans: Sequence[Span], most: int | None, *, in_order: bool) -> sa.Select[int]:

@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import INT8MULTIRANGE
 
 from schemas.tables import KIND, phone_numbers
-from worker.infra import number_few
 from worker.infra.number_filter import Wanted
-from worker.infra.number_groups import NUMBER, Groups, all_numbers, numbers_of, of_holders, rows, stands_within
+from worker.infra.number_groups import NUMBER, Groups, all_numbers, numbers_of, of_holders, rows, status_is
 
 # Places to be looked at, groups times spans, above which a group is one too many.
 _MANY_PLACES = 20_000
@@ -65,7 +65,7 @@ def near(connection: sa.Connection, wanted: Wanted, most: int) -> list[int]:
 def _glance(wanted: Wanted, most: int) -> sa.Select[int]:
     """As many as are let through of the first numbers there are."""
     low, high = wanted.spans[0]
-    condition = sa.and_(sa.true(), *wanted.conditions(), *wanted.of_status()).label("is_let_through")
+    condition = sa.and_(sa.true(), *wanted.conditions(), *_of_status(wanted)).label("is_let_through")
     some = sa.select(NUMBER.e164, condition).where(NUMBER.e164.between(low, high)).order_by(NUMBER.e164)
     seen = some.limit(most * _GLANCE).subquery()
     return sa.select(seen.c.e164).where(seen.c.is_let_through).order_by(seen.c.e164).limit(most)
@@ -82,26 +82,24 @@ def matching(connection: sa.Connection, wanted: Wanted, *, are_many: bool = Fals
     `are_many`: so many are expected that looking at every number is the shorter way.
     """
     if are_many and wanted.holders is None and wanted.users is None:
-        groups = [all_numbers().narrowed([*wanted.conditions(), *wanted.of_status()])]
+        groups = [all_numbers().narrowed([*wanted.conditions(), *_of_status(wanted)])]
         return numbers_of(groups, wanted.spans, None, in_order=False)
     return _matching(connection, wanted, None, in_order=False)
 
 
 def _matching(connection: sa.Connection, wanted: Wanted, most: int | None, *, in_order: bool) -> sa.Select[int]:
     groups, spans = _groups(connection, wanted), wanted.spans
-    places = sum(one.count for one in groups)
-    # Each group is asked for so many: where all of them together have no more, all of each would be read.
-    few = number_few.let_through(connection, wanted, None if most is None else most * places)
-    if few is not None:
-        return few.order_by("e164").limit(most) if in_order else few.limit(most)
-    if places * len(spans) > _MANY_PLACES:
+    if sum(one.count for one in groups) * len(spans) > _MANY_PLACES:
         groups, spans = _in_one_stretch(wanted, groups), [(spans[0][0], spans[-1][1])]
     return numbers_of(groups, spans, most, in_order=in_order)
 
 
 def _in_one_stretch(wanted: Wanted, groups: Sequence[Groups]) -> list[Groups]:
     """Each group from the first span to the last, and whatever is between them left out number by number."""
-    return [one.narrowed([stands_within(wanted.spans)]) for one in groups]
+    text = ",".join(f"[{low},{high}]" for low, high in wanted.spans)
+    # Selected, so that it is read once and not for every number.
+    spans = sa.select(sa.cast(sa.literal(f"{{{text}}}", sa.Text), INT8MULTIRANGE)).scalar_subquery()
+    return [one.narrowed([spans.op("@>")(NUMBER.e164)]) for one in groups]
 
 
 def kinds(connection: sa.Connection) -> list[Kind]:
@@ -130,7 +128,7 @@ def _of_users(wanted: Wanted) -> Groups:
     columns = (NUMBER.voice_user_id, NUMBER.sms_user_id)
     theirs = sa.union(*(sa.select(NUMBER.e164).where(column.in_(wanted.users or ())) for column in columns))
     table = theirs.subquery("theirs")
-    conditions = [NUMBER.e164 == table.c.e164, *wanted.conditions(), *wanted.of_status()]
+    conditions = [NUMBER.e164 == table.c.e164, *wanted.conditions(), *_of_status(wanted)]
     if wanted.holders is not None:
         pairs = [(holder, uploader) for holder, uploaders in wanted.holders for uploader in uploaders]
         conditions.append(sa.tuple_(NUMBER.holder_id, NUMBER.uploader_id).in_(pairs))
@@ -150,3 +148,7 @@ def _lets_through(wanted: Wanted, kind: Kind) -> bool:
         and (wanted.capability is None or kind.capabilities[wanted.capability])
         and (wanted.carriers is None or not kind.carriers.isdisjoint(wanted.carriers))
     )
+
+
+def _of_status(wanted: Wanted) -> list[sa.ColumnElement[bool]]:
+    return [] if wanted.is_unassigned is None else [status_is(is_unassigned=wanted.is_unassigned)]
