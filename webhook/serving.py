@@ -31,7 +31,7 @@ def on_starting(_server: Any) -> None:  # noqa: ANN401 - gunicorn has no types
 def post_worker_init(_worker: Any) -> None:  # noqa: ANN401 - gunicorn has no types
     """A web process has made its application, which stays as long as the process does.
 
-    Looked through for garbage it would halt some request for a tenth of a second, again and again.
+    Looked through for garbage it would halt some request for 70 ms and more, again and again.
     """
     gc.collect()
     gc.freeze()

@@ -124,7 +124,9 @@ def _spans(connection: sa.Connection, asked: NumberFilter, holders: Holders | No
     groups = seen_by(holders)
     if typed is not None and not spans.is_international(typed):
         # It may begin a number in each country that has any.
-        blocks = number_blocks.inhabited(connection, groups, number_blocks.occupied(connection))
+        blocks = number_blocks.occupied(connection)
+        if holders is not None:
+            blocks = number_blocks.inhabited(connection, groups, blocks)
         codes = {region.calling_code_of(low) for low, _ in blocks} - {0}
         found = spans.common(spans.common(found, spans.typed(typed, codes)), blocks)
         return found if holders is not None else number_blocks.inhabited(connection, groups, found)
