@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -33,3 +35,14 @@ def numbered(values: NDArray[np.generic]) -> tuple[int, NDArray[np.int64]]:
     is_there[whole - least] = 1
     numbers = np.cumsum(is_there)
     return int(numbers[-1]), (numbers - 1)[whole - least]
+
+
+def distinct_rows(columns: Sequence[NDArray[np.generic]]) -> NDArray[np.int64]:
+    """Where each distinct row of some columns of one length, at least one, stands for the first time; ascending."""
+    which = np.zeros(len(columns[0]), np.int64)
+    for column in columns:
+        many, numbers = numbered(column)
+        if many > 1:
+            # Numbered anew each time, so that no product is larger than the square of the rows.
+            _, which = numbered(which * many + numbers)
+    return np.sort(np.unique(which, return_index=True)[1])

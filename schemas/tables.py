@@ -164,11 +164,22 @@ for _column in (users.c.name, users.c.email):
 # "IS TRUE": of a plain equality the planner makes two others, in which it does not find this one again.
 UNASSIGNED = "(holder_id = uploader_id) IS TRUE AND voice_user_id IS NULL AND sms_user_id IS NULL"
 ASSIGNED = "holder_id <> uploader_id OR voice_user_id IS NOT NULL OR sms_user_id IS NOT NULL"
-# What numbers of one kind have in common, in one bigint: as columns of its own it makes a bulk insert a fifth dearer.
-KIND = (
-    "(coalesce(voice_carrier_id, 0)::bigint << 33) + (coalesce(sms_carrier_id, 0)::bigint << 4) "
-    f"+ (voice::int << 3) + (sms::int << 2) + (fax::int << 1) + ({UNASSIGNED})::int"
-)
+
+
+def _kind(is_unassigned: str) -> str:
+    """What numbers of one holder and one kind have in common, in one bigint, from columns of these names.
+
+    Short, because every number of an import pays for each byte and each sign of it. So it is a hash where ids are
+    large: the flags in the lowest four bits are always right, the holder and the rest are to be compared. The holder is
+    no column of its own in the index, or the planner takes it for what has nothing to do with kinds.
+    """
+    ids = "((uploader_id << 28) # (coalesce(voice_carrier_id, 0) << 16)) # (coalesce(sms_carrier_id, 0) << 4)"
+    kind = f"(((({ids}) # (voice::int << 3)) # (sms::int << 2)) # (fax::int << 1)) # ({is_unassigned})::int"
+    return f"(holder_id::bigint << 32) # ({kind})"
+
+
+KIND = _kind(UNASSIGNED)
+KIND_OF_HOLDING = _kind("is_unassigned")
 _BESIDE = ["voice_carrier_id", "sms_carrier_id", "voice", "sms", "fax"]
 
 phone_numbers = sa.Table(
@@ -213,11 +224,25 @@ phone_numbers = sa.Table(
         postgresql_include=_BESIDE,
         postgresql_where=sa.text(ASSIGNED),
     ),
-    # For who sees all: the numbers of each kind that occurs, ascending. The kinds are a few hundred, found by skipping.
+    # The numbers of each kind that a holder has, ascending; which kinds it has is told by `holdings`.
     sa.Index("ix_phone_numbers_kind", sa.text(f"({KIND})"), "e164"),
     sa.Index("ix_phone_numbers_voice_user_id", "voice_user_id", postgresql_where=sa.text("voice_user_id IS NOT NULL")),
     sa.Index("ix_phone_numbers_sms_user_id", "sms_user_id", postgresql_where=sa.text("sms_user_id IS NOT NULL")),
     sa.CheckConstraint("e164 BETWEEN 1000000 AND 999999999999999", name="e164"),
+)
+
+# Which kinds of numbers a tenant holds, or held once: a row for each, however many numbers there are. Written with the
+# numbers, in one transaction, and not taken back when the last of them goes: a chunk being written may count on it.
+holdings = sa.Table(
+    "holdings",
+    metadata,
+    *(
+        sa.Column(f"{name}_id", sa.Integer, sa.ForeignKey("tenants.id", ondelete="CASCADE"), primary_key=True)
+        for name in ("holder", "uploader")
+    ),
+    # 0 for none, so that equal rows are equal.
+    *(sa.Column(f"{name}_carrier_id", sa.Integer, primary_key=True) for name in ("voice", "sms")),
+    *(sa.Column(name, sa.Boolean, primary_key=True) for name in ("voice", "sms", "fax", "is_unassigned")),
 )
 
 # Which jobs changed a number after the one that created it; rows of jobs that are gone mean nothing.

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from schemas import tables
 from schemas.jobs import JobKind, JobOptions
 from schemas.permissions import Tenant, TenantKind
+from tests import databases
 from worker.infra import orders, scope, tokens
 
 _names = itertools.count(1)
@@ -112,6 +113,7 @@ def number(connection: sa.Connection, e164: int, holder: Tenant, **columns: Any)
         **columns,
     }
     connection.execute(tables.phone_numbers.insert().values(values))
+    connection.execute(sa.text(databases.NOTE_HOLDINGS))
     return e164
 
 

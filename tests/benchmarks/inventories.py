@@ -15,6 +15,7 @@ import psycopg
 from numpy.typing import NDArray
 
 from schemas.phone import region
+from tests import databases
 from worker.infra import binary
 
 Ints = NDArray[np.int64]
@@ -62,6 +63,7 @@ def stock(connection: psycopg.Connection, count: int, seed: int = 1) -> Stocked:
     for begin in range(0, len(columns["e164"]), 500_000):
         _copy(connection, {name: values[begin : begin + 500_000] for name, values in columns.items()})
     _users(connection, columns)
+    connection.execute(databases.NOTE_HOLDINGS.encode())
     connection.execute("VACUUM ANALYZE")
     connection.execute("CHECKPOINT")
     return tree
@@ -70,7 +72,7 @@ def stock(connection: psycopg.Connection, count: int, seed: int = 1) -> Stocked:
 def one_has_all(connection: psycopg.Connection, tree: Stocked, count: int) -> None:
     """The other extreme, as a young platform has it: every number the first reseller's, a hundredth at an enterprise.
 
-    In place of what there is; autocommit.
+    `FEW` of them, far apart, are like no other. In place of what there is; autocommit.
     """
     reseller = tree.resellers[0]
     values = {
@@ -78,6 +80,8 @@ def one_has_all(connection: psycopg.Connection, tree: Stocked, count: int) -> No
         "reseller": reseller,
         "enterprise": tree.enterprises[reseller][0],
         "carrier": tree.carriers["Master voice 0"],
+        "rare": tree.carriers["Master voice 8"],
+        "few": FEW,
     }
     connection.execute("TRUNCATE phone_numbers")
     connection.execute(
@@ -85,10 +89,13 @@ def one_has_all(connection: psycopg.Connection, tree: Stocked, count: int) -> No
             country, voice_carrier_id)
         SELECT (ARRAY[1212, 1305, 1312, 1404])[1 + place %% 4] * 10000000::bigint + place, 0, 0,
             CASE WHEN place %% 101 = 0 THEN %(enterprise)s ELSE %(reseller)s END, %(reseller)s,
-            true, place %% 2 = 0, false, 'US', %(carrier)s
+            true, place %% 2 = 0, place %% (%(count)s / %(few)s) = 7, 'US',
+            CASE WHEN place %% (%(count)s / %(few)s) = 7 THEN %(rare)s ELSE %(carrier)s END
         FROM generate_series(1, %(count)s) AS place""",
         values,
     )
+    connection.execute("TRUNCATE holdings")
+    connection.execute(databases.NOTE_HOLDINGS.encode())
     connection.execute("VACUUM ANALYZE phone_numbers")
     connection.execute("CHECKPOINT")
 

@@ -198,7 +198,7 @@ def _page(connection: sa.Connection, actor: Actor, asked: NumberFilter, after: i
 
 
 def _counted(asked: NumberFilter) -> Ask:
-    return lambda connection, actor: selections.count_up_to(
+    return lambda connection, actor: selections.all_up_to(
         connection, number_filter.resolve(connection, actor, asked), CAP
     )
 

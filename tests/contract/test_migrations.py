@@ -11,6 +11,7 @@ from alembic import command
 from pydantic import SecretStr
 
 from schemas.tables import metadata
+from tests import databases
 from worker.infra import migrate
 from worker.infra.settings import Settings
 
@@ -25,6 +26,15 @@ CATALOGUE = {
     "routines": "SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace",
     "triggers": "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal",
 }
+
+
+# Two of one kind, with a carrier or none, and a user's.
+WRITTEN_BEFORE = """
+    INSERT INTO tenants (kind, name, path) VALUES ('master_reseller', 'Master', '{1}');
+    INSERT INTO phone_numbers (e164, created_job_id, changed_job_id, holder_id, uploader_id, voice, sms, fax, country,
+        voice_carrier_id, voice_user_id)
+    SELECT 12125550100 + place, 0, 0, id, id, true, false, false, 'US', carrier, person
+    FROM tenants, (VALUES (0, 7, NULL), (1, 7, NULL), (2, NULL, NULL), (3, 7, 9)) AS w (place, carrier, person)"""
 
 
 @pytest.fixture
@@ -96,6 +106,19 @@ def test_down_to_nothing_and_up_again(fresh: Callable[[str], sa.URL]) -> None:
     assert not any(catalogue(url).values())
     upgrade(url)
     assert catalogue(url) == before
+
+
+def test_what_tenants_hold_already_is_noted(fresh: Callable[[str], sa.URL]) -> None:
+    """Lists narrow by the table of holdings (0014): of what was written before they must not lack anything."""
+    url = fresh("holdings")
+    with connected(url) as connection:
+        config = migrate.config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0013")
+        connection.execute(sa.text(WRITTEN_BEFORE))
+        command.upgrade(config, "head")
+        assert connection.execute(sa.text("SELECT count(*) FROM holdings")).scalar_one() == 3
+        assert databases.forgotten(connection) == 0
 
 
 def test_upgrading_twice_changes_nothing(fresh: Callable[[str], sa.URL]) -> None:

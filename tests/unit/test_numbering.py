@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from schemas.numbering import distinct_ids, numbered
+from schemas.numbering import distinct_ids, distinct_rows, numbered
 
 COLUMNS = (
     np.zeros(0, np.int32),
@@ -28,3 +30,15 @@ def test_numbered(values: np.ndarray) -> None:
     count, found = numbered(values)
     assert count == len(distinct)
     assert found.tolist() == which.tolist()
+
+
+ids = st.one_of(st.just(0), st.integers(0, 5), st.integers(0, 2**31 - 1))
+tables = st.integers(1, 4).flatmap(lambda width: st.lists(st.tuples(*[ids] * width), min_size=1, max_size=40))
+
+
+@given(tables)
+@example([(2**31 - 1 - place,) * 8 for place in range(40)])
+def test_distinct_rows(rows: list[tuple[int, ...]]) -> None:
+    """Where each stands for the first time; also where the product of their counts is beyond any integer."""
+    found = distinct_rows([np.array(column) for column in zip(*rows, strict=True)])
+    assert found.tolist() == sorted({row: place for place, row in reversed([*enumerate(rows)])}.values())

@@ -19,34 +19,39 @@ from worker.infra.number_views import LONGEST, NumberView
 _NOT_DIGITS = re.compile(r"\D")
 
 
-def page(query: api.NumbersQuery, count_up_to: int = 0) -> api.NumberList:
-    """Numbers that match, ascending. `total` is how many do, on all pages, if the query asks for it.
-
-    With `count_up_to` it is told unasked, but no more than `count_up_to + 1`, which stands for all that is more.
-    """
+def page(query: api.NumbersQuery) -> api.NumberList:
+    """Numbers that match, ascending. `total` is how many do, on all pages, if the query asks for it."""
     with transaction() as connection:
         wanted = number_filter.resolve(connection, auth.actor(), filter_of(query))
         found = number_views.page(connection, wanted.beyond(query.cursor), query.limit)
-        total = _total(connection, wanted, query, count_up_to, found)
+        total = _total(connection, wanted, query, found) if query.count else None
+    return _list(query, found, total)
+
+
+def page_counted_up_to(query: api.NumbersQuery, most: int) -> api.NumberList:
+    """As `page`, but `total` is told unasked, and no more than `most + 1`, which stands for all that is more."""
+    with transaction() as connection:
+        wanted = number_filter.resolve(connection, auth.actor(), filter_of(query))
+        few = selections.all_up_to(connection, wanted, most)
+        if few is None:
+            found = number_views.page(connection, wanted.beyond(query.cursor), query.limit)
+        else:
+            # Those of the page are among them and need not be looked for once more.
+            beyond = [number for number in few if query.cursor is None or number > query.cursor]
+            found = number_views.these(connection, beyond[: query.limit])
+    return _list(query, found, most + 1 if few is None else len(few))
+
+
+def _list(query: api.NumbersQuery, found: Sequence[NumberView], total: int | None) -> api.NumberList:
     cursor = str(found[-1].row.e164) if len(found) == query.limit else None
     data = [views.number(auth.actor(), view) for view in found]
     return api.NumberList(data=data, next_cursor=cursor, total=total)
 
 
-def _total(
-    connection: sa.Connection,
-    wanted: Wanted,
-    query: api.NumbersQuery,
-    count_up_to: int,
-    found: Sequence[NumberView],
-) -> int | None:
-    if not query.count and not count_up_to:
-        return None
+def _total(connection: sa.Connection, wanted: Wanted, query: api.NumbersQuery, found: Sequence[NumberView]) -> int:
     if query.cursor is None and len(found) < query.limit:
         return len(found)  # a first page with room left has all of them
-    if query.count:
-        return selections.count(connection, wanted)
-    return selections.count_up_to(connection, wanted, count_up_to)
+    return selections.count(connection, wanted)
 
 
 def one(e164: str) -> api.Number:

@@ -6,6 +6,7 @@ No rules here; every caller has decided already. Scoping to a tenant's tree is d
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import sqlalchemy as sa
@@ -32,6 +33,19 @@ _PACKED: tuple[tuple[str, ...], ...] = (
 _DTYPES = {field.name: field.type.to_pandas_dtype() for field in STATE}
 # Says no more than a join by number, but lets the planner see that only a stretch of the index is concerned.
 _RANGE = b"AND n.e164 BETWEEN %s AND %s"
+
+
+class Holding(NamedTuple):
+    """A kind of numbers that a tenant holds: a row of `schemas.tables.holdings`; carriers are 0 for none."""
+
+    holder_id: int
+    uploader_id: int
+    voice_carrier_id: int
+    sms_carrier_id: int
+    voice: bool
+    sms: bool
+    fax: bool
+    is_unassigned: bool
 
 
 class ConflictError(Exception):
@@ -166,6 +180,22 @@ def note(connection: sa.Connection, numbers: np.ndarray, job_id: int) -> None:
     statement = b"INSERT INTO number_events (e164, job_id) SELECT w, %s FROM unnest(%s::bigint[]) AS w"
     with _cursor(connection) as cursor:
         cursor.execute(statement, (job_id, numbers))
+
+
+def note_holdings(connection: sa.Connection, found: Collection[Holding]) -> None:
+    """See to it that the table of holdings knows these, which the transaction's numbers are of.
+
+    To be called last: who writes the same for the first time waits until the transaction ends, and must not have
+    anything that the transaction waits for. In ascending order, so that two never wait for each other.
+    """
+    if not found:
+        return
+    columns = ", ".join(Holding._fields)
+    arrays = ", ".join(f"%s::{'int' if name.endswith('_id') else 'boolean'}[]" for name in Holding._fields)
+    statement = f"""INSERT INTO holdings ({columns}) SELECT * FROM unnest({arrays}) AS w ({columns})
+        ORDER BY {columns} ON CONFLICT DO NOTHING"""  # noqa: S608 - our names
+    with _cursor(connection) as cursor:
+        cursor.execute(statement.encode(), [list(values) for values in zip(*found, strict=True)])
 
 
 def _range_of(numbers: np.ndarray) -> tuple[np.ndarray, int, int]:

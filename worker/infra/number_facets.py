@@ -14,7 +14,7 @@ from schemas.permissions import Actor, Tenant, TenantKind
 from schemas.phone import region, spans
 from schemas.tables import carriers, tenants, users
 from worker.infra import number_blocks, scope
-from worker.infra.number_groups import NUMBER, Groups, all_numbers, any_within, rows, seen_by
+from worker.infra.number_groups import NUMBER, Groups, all_numbers, any_within, lines_of, rows, seen_by
 
 MOST = 20  # of what is typed the beginning of
 
@@ -75,5 +75,4 @@ def users_named(connection: sa.Connection, actor: Actor, typed: str = "", most: 
 def _seen(connection: sa.Connection, actor: Actor) -> list[Groups]:
     if actor.tenant.kind is TenantKind.MASTER_RESELLER:
         return seen_by(None)
-    below = sa.select(tenants.c.id, tenants.c.path).where(scope.below(actor.tenant))
-    return seen_by([(row.id, row.path) for row in connection.execute(below)])
+    return seen_by(lines_of(connection, scope.below(actor.tenant), None))

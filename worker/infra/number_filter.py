@@ -15,7 +15,7 @@ from schemas.phone import region, spans
 from schemas.phone.spans import EVERY, Span
 from schemas.tables import carriers, phone_numbers, tenants, users
 from worker.infra import number_blocks, scope
-from worker.infra.number_groups import Holders, seen_by
+from worker.infra.number_groups import Lines, lines_of, seen_by
 
 NOBODYS = -1  # a carrier that no number has
 
@@ -42,38 +42,41 @@ class NumberFilter:
 class Wanted:
     """What a filter comes to. Empty `spans`, `users`: no number; None: they do not narrow.
 
-    `holders`: those whose numbers are asked for, each with who may have uploaded what it holds, which are the tenants
-    of its line but for `uploader`; None is everybody, for the master alone. `region`: the numbers' own country.
+    `lines`: whose numbers are asked for, and whose uploads; None is everybody's, for the master alone. `uploaders` are
+    who may have uploaded them. `region`: the numbers' own country.
     """
 
-    holders: Holders | None
+    lines: Lines | None
     spans: Sequence[Span]
     is_unassigned: bool | None = None
     capability: str | None = None
     region: str | None = None
     carriers: Sequence[int] | None = None
     users: Sequence[int] | None = None
+    uploaders: Sequence[int] | None = None
     free_for: str | None = None
 
     def beyond(self, e164: int | None) -> Wanted:
         """The same, but only what comes after this number; all of it for None."""
         return self if e164 is None else replace(self, spans=spans.common(self.spans, [(e164 + 1, EVERY[1])]))
 
-    def conditions(self, *, but_kind: bool = False) -> list[sa.ColumnElement[bool]]:
+    def conditions(self, *, by_kind: bool = False) -> list[sa.ColumnElement[bool]]:
         """What the filter asks of a number but for its holder, its status and its place in the order.
 
-        `but_kind`: nor for what its kind tells.
+        `by_kind`: of a number that was found by its kind, so all that its kind does not tell for certain.
         """
         number = phone_numbers.c
         found: list[sa.ColumnElement[bool]] = []
-        if self.capability is not None and not but_kind:
+        if self.capability is not None and not by_kind:
             found.append(number[self.capability])
-        if self.carriers is not None and not but_kind:
+        if self.uploaders is not None and by_kind:
+            found.append(number.uploader_id.in_(self.uploaders))
+        if self.carriers is not None:
             found.append(number.voice_carrier_id.in_(self.carriers) | number.sms_carrier_id.in_(self.carriers))
         if self.free_for is not None:  # R20: a service needs the capability, and a number serves one user for it
             found += [number[self.free_for], number[f"{self.free_for}_user_id"].is_(None)]
         if self.region is not None:
-            found.append((_country_of(number.e164) if found else number.country) == self.region)
+            found.append((_country_of(number.e164) if found and not by_kind else number.country) == self.region)
         return found
 
 
@@ -85,35 +88,39 @@ def _country_of(e164: sa.ColumnElement[int]) -> sa.ColumnElement[str]:
 
 def resolve(connection: sa.Connection, actor: Actor, asked: NumberFilter) -> Wanted:
     """What a filter comes to for an actor: nothing outside of its tree (R3)."""
-    holders = _holders(connection, actor, asked)
+    uploaders = None if asked.uploaded_by is None else _named(connection, asked.uploaded_by)
+    lines = _lines(connection, actor, asked, uploaders)
     return Wanted(
-        holders=holders,
-        spans=_spans(connection, asked, holders),
+        lines=lines,
+        spans=_spans(connection, asked, lines),
         is_unassigned=None if asked.status is None else asked.status == "unassigned",
         capability=asked.capability,
         region=None if asked.country is None or not spans.is_region(asked.country) else asked.country.upper(),
         carriers=None if asked.carrier is None else _carriers(connection, asked.carrier),
         users=None if asked.user_id is None else _users(connection, actor, asked.user_id),
+        uploaders=uploaders,
         free_for=asked.free_for,
     )
 
 
-def _holders(connection: sa.Connection, actor: Actor, asked: NumberFilter) -> Holders | None:
+def _lines(
+    connection: sa.Connection, actor: Actor, asked: NumberFilter, uploaders: Sequence[int] | None
+) -> Lines | None:
     everybody = actor.tenant.kind is TenantKind.MASTER_RESELLER
-    if everybody and asked.tenant_id is None and asked.uploaded_by is None:
+    if everybody and asked.tenant_id is None and uploaders is None:
         return None
-    query = sa.select(tenants.c.id, tenants.c.path).where(scope.below(actor.tenant))
+    below = scope.below(actor.tenant)
     if asked.tenant_id is not None:
-        query = query.where(scope.has_public_id(tenants, asked.tenant_id))
-    rows = connection.execute(query).all()
-    if asked.uploaded_by is None:
-        return [(row.id, row.path) for row in rows]
-    named = sa.select(tenants.c.id).where(scope.has_public_id(tenants, asked.uploaded_by))
-    found = set(connection.execute(named).scalars())
-    return [(row.id, sorted(found.intersection(row.path))) for row in rows if not found.isdisjoint(row.path)]
+        below &= scope.has_public_id(tenants, asked.tenant_id)
+    return lines_of(connection, below, uploaders)
 
 
-def _spans(connection: sa.Connection, asked: NumberFilter, holders: Holders | None) -> Sequence[Span]:
+def _named(connection: sa.Connection, public_id: str) -> Sequence[int]:
+    """The tenant of this public id, if there is one: whoever's, as what one holds may be the upload of one above."""
+    return connection.execute(sa.select(tenants.c.id).where(scope.has_public_id(tenants, public_id))).scalars().all()
+
+
+def _spans(connection: sa.Connection, asked: NumberFilter, lines: Lines | None) -> Sequence[Span]:
     """Where in the order of all numbers they stand: ascending and apart."""
     found: Sequence[Span] = [EVERY]
     if asked.country is not None:
@@ -121,18 +128,18 @@ def _spans(connection: sa.Connection, asked: NumberFilter, holders: Holders | No
     typed = asked.q if asked.q is not None and asked.q.strip() else None
     if typed is None and asked.country is None:
         return found
-    groups = seen_by(holders)
+    groups = seen_by(lines)
     if typed is not None and not spans.is_international(typed):
         # It may begin a number in each country that has any.
         blocks = number_blocks.occupied(connection)
-        if holders is not None:
+        if lines is not None:
             blocks = number_blocks.inhabited(connection, groups, blocks)
         codes = {region.calling_code_of(low) for low, _ in blocks} - {0}
         found = spans.common(spans.common(found, spans.typed(typed, codes)), blocks)
-        return found if holders is not None else number_blocks.inhabited(connection, groups, found)
+        return found if lines is not None else number_blocks.inhabited(connection, groups, found)
     if typed is not None:
         found = spans.common(found, spans.typed(typed, ()))
-    if holders is None:
+    if lines is None:
         return number_blocks.inhabited(connection, groups, found)
     # Not span by span: for each of many holders that would take as long as the search itself.
     return spans.common(found, number_blocks.inhabited(connection, groups, spans.by_length(found)))

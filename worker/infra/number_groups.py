@@ -14,13 +14,13 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from schemas.phone.spans import EVERY, Span
-from schemas.tables import ASSIGNED, UNASSIGNED, phone_numbers
+from schemas.tables import ASSIGNED, UNASSIGNED, holdings, phone_numbers, tenants
 
 NUMBER = phone_numbers.c
 Bounds = tuple[sa.ColumnElement[int], sa.ColumnElement[int]]  # the first and the last number, both included
 
-# Who holds numbers, each with those who may have uploaded what it holds.
-Holders = Sequence[tuple[int, Sequence[int]]]
+# Who holds numbers, and who uploaded them: each two of which there are any, or were once.
+Lines = Sequence[tuple[int, int]]
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,10 @@ class Groups:
     key: Sequence[tuple[sa.ColumnElement[Any], sa.ColumnElement[Any]]] = ()
     conditions: Sequence[sa.ColumnElement[bool]] = ()
     count: int = 1
+
+    def only(self, table: sa.FromClause) -> Groups:
+        """Those of the groups that another table with the same columns has."""
+        return replace(self, table=table, key=[(column, table.c[value.name]) for column, value in self.key])
 
     def narrowed(self, conditions: Sequence[sa.ColumnElement[bool]]) -> Groups:
         """The same groups with those of their numbers that meet the conditions."""
@@ -65,29 +69,50 @@ def all_numbers() -> Groups:
     return Groups(None)
 
 
-def of_holders(holders: Holders, *, is_unassigned: bool | None = None) -> list[Groups]:
-    """The numbers of some holders: those unassigned, those assigned, or both.
+def lines_of(connection: sa.Connection, asked: sa.ColumnElement[bool], uploaders: Sequence[int] | None) -> Lines:
+    """What the tenants hold of which this is asked; with `uploaders`, only of what these uploaded.
 
-    What is unassigned is held by its uploader. What is assigned stands by holder and uploader, who is always of the
-    holder's line (`permissions.check_move`).
+    Found by looking for each tenant with each of its line (`permissions.check_move`), so that it takes no longer where
+    others hold more.
     """
-    own = [holder for holder, uploaders in holders if holder in uploaders]
-    pairs = [(holder, uploader) for holder, uploaders in holders for uploader in uploaders]
+    line = sa.func.unnest(tenants.c.path).table_valued("id").render_derived().lateral("line")
+    known = sa.select(holdings.c.holder_id).where(
+        holdings.c.holder_id == tenants.c.id, holdings.c.uploader_id == line.c.id
+    )
+    some = known.correlate_except(holdings).limit(1).lateral()
+    query = sa.select(tenants.c.id, line.c.id.label("uploader")).where(asked)
+    query = query.select_from(tenants.join(line, sa.true()).join(some, sa.true()))
+    if uploaders is not None:
+        query = query.where(line.c.id.in_(uploaders))
+    return [(row.id, row.uploader) for row in connection.execute(query)]
+
+
+def of_lines(lines: Lines, *, is_unassigned: bool | None = None) -> list[Groups]:
+    """The numbers of some lines: those unassigned, those assigned, or both.
+
+    What is unassigned is held by its uploader. What is assigned stands by holder and uploader.
+    """
+    own = [holder for holder, uploader in lines if holder == uploader]
     found = []
     if own and is_unassigned is not False:
         table = rows(sa.Integer, holder=own)
         key = [(NUMBER.holder_id, table.c.holder)]
         found.append(Groups(table, key, [status_is(is_unassigned=True)], len(own)))
-    if pairs and is_unassigned is not True:
-        table = rows(sa.Integer, holder=[pair[0] for pair in pairs], uploader=[pair[1] for pair in pairs])
+    if lines and is_unassigned is not True:
+        table = table_of(lines)
         key = [(NUMBER.holder_id, table.c.holder), (NUMBER.uploader_id, table.c.uploader)]
-        found.append(Groups(table, key, [status_is(is_unassigned=False)], len(pairs)))
+        found.append(Groups(table, key, [status_is(is_unassigned=False)], len(lines)))
     return found
 
 
-def seen_by(holders: Holders | None) -> list[Groups]:
-    """All numbers of some holders; None is everybody."""
-    return [all_numbers()] if holders is None else of_holders(holders)
+def table_of(lines: Lines) -> sa.FromClause:
+    """Each `holder` with each `uploader`."""
+    return rows(sa.Integer, holder=[holder for holder, _ in lines], uploader=[uploader for _, uploader in lines])
+
+
+def seen_by(lines: Lines | None) -> list[Groups]:
+    """All numbers of some lines; None is everybody's."""
+    return [all_numbers()] if lines is None else of_lines(lines)
 
 
 def rows(kind: type[Any], **columns: Sequence[Any]) -> sa.FromClause:
@@ -119,12 +144,44 @@ def numbers_of(groups: Sequence[Groups], spans: Sequence[Span], most: int | None
 
 def within(groups: Sequence[Groups], span: Bounds | None, most: int | None, *, in_order: bool = True) -> sa.SelectBase:
     """Numbers of some groups, at least one, in one span: all, the first so many, or any so many."""
-    parts = [_part(one, span, most) for one in groups]
-    if len(parts) == 1 and groups[0].table is None:
-        return parts[0]
-    together = sa.union_all(*parts).subquery("together")
+    if len(groups) == 1 and groups[0].table is None:
+        return _part(groups[0], span, most)
+    if in_order and most is not None and all(one.key for one in groups):
+        return _first(groups, span, most)
+    together = sa.union_all(*(_part(one, span, most) for one in groups)).subquery("together")
     query = sa.select(together.c.e164).limit(most)
     return query.order_by(together.c.e164) if in_order and most is not None else query
+
+
+def _first(groups: Sequence[Groups], span: Bounds | None, most: int) -> sa.Select[int]:
+    """The first so many numbers, ascending.
+
+    First the first number of each group. Only so many groups as numbers are wanted can have any of them, those whose
+    own is among the first; and nothing is wanted beyond the last of these. So no more is read of most groups, however
+    far apart in them is what is looked for.
+    """
+    begins = [_begins(one, span).cte(f"begins_{place}").prefix_with("MATERIALIZED") for place, one in enumerate(groups)]
+    order = sa.union_all(*(sa.select(one.c.e164) for one in begins)).order_by("e164")
+    last = sa.func.coalesce(order.offset(most - 1).limit(1).scalar_subquery(), EVERY[1] if span is None else span[1])
+    bound = sa.select(last.label("e164")).correlate_except().cte("bound").prefix_with("MATERIALIZED")
+    parts = []
+    for one, found in zip(groups, begins, strict=True):
+        rest = one.only(found).first_within((found.c.e164, bound.c.e164), most).where(*one.conditions)
+        numbers = rest.correlate_except(phone_numbers).lateral()
+        wanted = found.join(bound, found.c.e164 <= bound.c.e164).join(numbers, sa.true())
+        parts.append(sa.select(numbers.c.e164).select_from(wanted))
+    together = sa.union_all(*parts).subquery("together")
+    query = sa.select(together.c.e164).order_by(together.c.e164).limit(most)
+    return query.add_cte(*begins, bound, nest_here=True)
+
+
+def _begins(one: Groups, span: Bounds | None) -> sa.Select[Any]:
+    """Each group that has numbers, with the first of them."""
+    table = one.table
+    if table is None:
+        raise ValueError("all numbers begin where they begin")
+    begin = one.first_within(span, 1).where(*one.conditions).correlate_except(phone_numbers).lateral()
+    return sa.select(*(value for _, value in one.key), begin.c.e164).select_from(table.join(begin, sa.true()))
 
 
 def any_within(groups: Sequence[Groups], span: Bounds) -> sa.Select[int]:

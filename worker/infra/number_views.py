@@ -27,7 +27,11 @@ class NumberView:
 
 def page(connection: sa.Connection, wanted: Wanted, limit: int) -> list[NumberView]:
     """Up to `limit` numbers, ascending."""
-    numbers = number_search.first(connection, wanted, limit)
+    return these(connection, number_search.first(connection, wanted, limit))
+
+
+def these(connection: sa.Connection, numbers: Sequence[int]) -> list[NumberView]:
+    """Numbers that a filter let through for who looks at them, ascending."""
     query = _select().where(phone_numbers.c.e164.in_(numbers)).order_by(phone_numbers.c.e164)
     return _with_tenants(connection, connection.execute(query).all() if numbers else [])
 

@@ -36,11 +36,10 @@ def count(connection: sa.Connection, wanted: Wanted) -> int:
     return _counted(connection, number_search.matching(connection, wanted, are_many=True))
 
 
-def count_up_to(connection: sa.Connection, wanted: Wanted, most: int) -> int:
-    """As `count`, but no more than `most + 1`, which stands for more than `most`; as fast as these are found."""
-    if len(number_search.near(connection, wanted, most + 1)) > most:
-        return most + 1
-    return _counted(connection, number_search.some(connection, wanted, most + 1))
+def all_up_to(connection: sa.Connection, wanted: Wanted, most: int) -> list[int] | None:
+    """All numbers that are let through, ascending; None if they are more than so many, as soon as that is known."""
+    found = connection.execute(number_search.some(connection, wanted, most + 1)).scalars().all()
+    return sorted(found) if len(found) <= most else None
 
 
 def select(connection: sa.Connection, wanted: Wanted, expected: int) -> Selected:

@@ -5,12 +5,12 @@ Decides nothing: what to write was decided by `resolve`. Never commits.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from sqlalchemy import Connection
 
-from schemas.numbering import distinct_ids
+from schemas.numbering import distinct_ids, distinct_rows
 from schemas.phone import region
 from schemas.results import STATE
 from worker.infra import binary, inventory
@@ -50,6 +50,23 @@ def write(connection: Connection, decided: Decisions, job_id: int) -> None:
         changed = np.setdiff1d(decided.images.column("e164").to_numpy(), made, assume_unique=True)
         if len(changed):
             inventory.note(connection, changed, job_id)
+    inventory.note_holdings(connection, _holdings(both))
+
+
+def _holdings(parts: Sequence[Numbers]) -> set[inventory.Holding]:
+    return {holding for part in parts if len(part) for holding in _holdings_of(part)}
+
+
+def _holdings_of(numbers: Numbers) -> Iterator[inventory.Holding]:
+    """The kinds that the numbers are of; `is_unassigned` is `schemas.tables.UNASSIGNED`."""
+    state = numbers.state
+    is_unassigned = state["holder_id"] == state["uploader_id"]
+    for user in ("voice_user_id", "sms_user_id"):
+        is_unassigned &= state[user] == 0
+    ids = [state[name] for name in ("holder_id", "uploader_id", "voice_carrier_id", "sms_carrier_id")]
+    columns = [*ids, *(state[name] != 0 for name in ("voice", "sms", "fax")), is_unassigned]
+    places = distinct_rows(columns)
+    return (inventory.Holding(*row) for row in zip(*(column[places].tolist() for column in columns), strict=True))
 
 
 def _hold(connection: Connection, decided: Decisions) -> None:

@@ -50,7 +50,8 @@ def list_numbers() -> Any:  # noqa: ANN401 - a page or the way to one
         with form.faults():
             # For an action on all that match it must be known how many do.
             asked = {"limit": narrowing.PAGE, "count": form.has("all")} | narrowing.query(form)
-            found = numbers.page(validated(api.NumbersQuery, asked), COUNTED)
+            query = validated(api.NumbersQuery, asked)
+            found = numbers.page(query) if query.count else numbers.page_counted_up_to(query, COUNTED)
     total = None if found is None else found.total
     exact = total if form.has("all") else None
     context = _list_context(form, filters, found, exact)
