@@ -1,7 +1,8 @@
 """The checker: after each attack it looks at everything that was promised, from outside and in the tables.
 
 Every accepted job has ended; its report has each row of the file once and says what an undisturbed run says; the
-inventory is that run's; counts are the report's; tokens only grew; nobody holds a lease; nothing is left lying about.
+inventory is that run's, and lists know of all its kinds; counts are the report's; tokens only grew; nobody holds a
+lease; nothing is left lying about.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 import psutil
 import sqlalchemy as sa
 
+from tests import databases
 from tests.chaos.history import Event
 from tests.chaos.stand import Sent, Stand
 from tests.chaos.twin import digest
@@ -106,9 +108,11 @@ def _check_inventory(stand: Stand, found: Findings) -> None:
     twin = sa.create_engine(stand.twin.url, poolclass=sa.NullPool)
     with stand.engine.connect() as ours, twin.connect() as theirs:
         (count, here), (expected, there) = digest(ours), digest(theirs)
+        forgotten = databases.forgotten(ours)
     found.rows_lost += max(expected - count, 0)
     found.rows_doubled += max(count - expected, 0)
     found.expect(here == there, f"the inventory has {count} numbers, an undisturbed one {expected}, or they differ")
+    found.expect(not forgotten, f"{forgotten} kinds of numbers that lists do not know of")
 
 
 def _check_ledger(stand: Stand, found: Findings) -> None:
