@@ -13,12 +13,15 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from flask import g
 
 from schemas import tables
+from schemas.api import NumbersQuery
 from schemas.permissions import Actor, Tenant, TenantKind
 from tests import databases, factories
 from tests.door import Door
 from tests.factories import World
+from webhook.operations import numbers
 from worker.infra import number_facets, number_filter, number_search, number_views, selections
 from worker.infra.number_filter import NumberFilter, Wanted
 
@@ -247,6 +250,37 @@ def test_selected_and_counted_alike_however_many(
             selected = selections.select(connection, query, len(numbers))
             assert selected.numbers.to_pylist() == [f"+{number}" for number in numbers], wanted
             assert selections.select(connection, query, len(numbers) + 1).numbers is None
+
+
+@pytest.mark.parametrize("loses", ["DELETE FROM phone_numbers", "UPDATE phone_numbers SET holder_id = uploader_id"])
+@pytest.mark.parametrize("counted", [False, True], ids=["plain", "counted"])
+def test_a_page_is_of_one_moment(api: Door, database: sa.Engine, world: World, loses: str, *, counted: bool) -> None:
+    """R3: what leaves the looker's tree while a page is put together is not shown as another's; nor is the list cut."""
+    given = [12125550100, 12125550101, 12125550102]
+    with database.begin() as connection:
+        for number in given:
+            factories.number(connection, number, world.clinic.tenant, uploader_id=world.north.id)
+    looked: list[str] = []
+
+    def lost(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if "FROM phone_numbers" in statement and not looked:
+            looked.append(statement)
+            with database.begin() as connection:
+                connection.execute(sa.text(f"{loses} WHERE e164 = :e164"), {"e164": given[1]})
+                connection.execute(sa.text(databases.NOTE_HOLDINGS))
+
+    query = NumbersQuery(limit=2)
+    with api.client.application.app_context():
+        g.actor = Actor(world.clinic.tenant, "test")
+        sa.event.listen(sa.Engine, "after_cursor_execute", lost)
+        try:
+            found = numbers.page_counted_up_to(query, 1) if counted else numbers.page(query)
+        finally:
+            sa.event.remove(sa.Engine, "after_cursor_execute", lost)
+    assert looked
+    assert [one.e164 for one in found.data] == [f"+{number}" for number in given[:2]]
+    assert {one.tenant.id for one in found.data} == {world.clinic.tenant.public_id}
+    assert found.next_cursor == str(given[1])
 
 
 SKEWED = """

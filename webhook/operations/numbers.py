@@ -12,7 +12,7 @@ from schemas.problems import RequestCode
 from webhook import auth, views
 from webhook.errors import refuse
 from worker.infra import number_filter, number_views, selections
-from worker.infra.db import transaction
+from worker.infra.db import snapshot
 from worker.infra.number_filter import NumberFilter, Wanted
 from worker.infra.number_views import LONGEST, NumberView
 
@@ -21,7 +21,7 @@ _NOT_DIGITS = re.compile(r"\D")
 
 def page(query: api.NumbersQuery) -> api.NumberList:
     """Numbers that match, ascending. `total` is how many do, on all pages, if the query asks for it."""
-    with transaction() as connection:
+    with snapshot() as connection:
         wanted = number_filter.resolve(connection, auth.actor(), filter_of(query))
         found = number_views.page(connection, wanted.beyond(query.cursor), query.limit)
         total = _total(connection, wanted, query, found) if query.count else None
@@ -30,7 +30,7 @@ def page(query: api.NumbersQuery) -> api.NumberList:
 
 def page_counted_up_to(query: api.NumbersQuery, most: int) -> api.NumberList:
     """As `page`, but `total` is told unasked, and no more than `most + 1`, which stands for all that is more."""
-    with transaction() as connection:
+    with snapshot() as connection:
         wanted = number_filter.resolve(connection, auth.actor(), filter_of(query))
         few = selections.all_up_to(connection, wanted, most)
         if few is None:
@@ -57,7 +57,7 @@ def _total(connection: sa.Connection, wanted: Wanted, query: api.NumbersQuery, f
 def one(e164: str) -> api.Number:
     """A number, in any form that is international, with its history."""
     digits = _NOT_DIGITS.sub("", e164)
-    with transaction() as connection:
+    with snapshot() as connection:
         view = number_views.one(connection, auth.actor(), int(digits)) if 0 < len(digits) <= LONGEST else None
         if view is None:
             raise refuse(RequestCode.NOT_FOUND, "There is no such number in your inventory.")

@@ -91,3 +91,11 @@ def transaction(idle_seconds: float | None = None) -> Iterator[sa.Connection]:
                 f"SET LOCAL idle_in_transaction_session_timeout = {math.ceil(idle_seconds * 1000)}"
             )
         yield connection
+
+
+@contextmanager
+def snapshot() -> Iterator[sa.Connection]:
+    """A transaction for reading: all its statements see the database as it was at the first of them."""
+    with engine().begin() as connection:
+        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        yield connection

@@ -14,12 +14,12 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from schemas.phone.spans import EVERY, Span
-from schemas.tables import ASSIGNED, UNASSIGNED, holdings, phone_numbers, tenants
+from schemas.tables import ASSIGNED, UNASSIGNED, phone_numbers, tenants
 
 NUMBER = phone_numbers.c
 Bounds = tuple[sa.ColumnElement[int], sa.ColumnElement[int]]  # the first and the last number, both included
 
-# Who holds numbers, and who uploaded them: each two of which there are any, or were once.
+# Who may hold numbers, and who may have uploaded them.
 Lines = Sequence[tuple[int, int]]
 
 
@@ -70,18 +70,12 @@ def all_numbers() -> Groups:
 
 
 def lines_of(connection: sa.Connection, asked: sa.ColumnElement[bool], uploaders: Sequence[int] | None) -> Lines:
-    """What the tenants hold of which this is asked; with `uploaders`, only of what these uploaded.
+    """Of each tenant of which this is asked, whose uploads it may hold: those of its line (`permissions.check_move`).
 
-    Found by looking for each tenant with each of its line (`permissions.check_move`), so that it takes no longer where
-    others hold more.
+    With `uploaders`, only of these. Also where there are none: a number may be on its way there.
     """
     line = sa.func.unnest(tenants.c.path).table_valued("id").render_derived().lateral("line")
-    known = sa.select(holdings.c.holder_id).where(
-        holdings.c.holder_id == tenants.c.id, holdings.c.uploader_id == line.c.id
-    )
-    some = known.correlate_except(holdings).limit(1).lateral()
-    query = sa.select(tenants.c.id, line.c.id.label("uploader")).where(asked)
-    query = query.select_from(tenants.join(line, sa.true()).join(some, sa.true()))
+    query = sa.select(tenants.c.id, line.c.id.label("uploader")).select_from(tenants.join(line, sa.true())).where(asked)
     if uploaders is not None:
         query = query.where(line.c.id.in_(uploaders))
     return [(row.id, row.uploader) for row in connection.execute(query)]
