@@ -108,13 +108,26 @@ def test_down_to_nothing_and_up_again(fresh: Callable[[str], sa.URL]) -> None:
     assert catalogue(url) == before
 
 
+def test_the_index_that_was_taken_back_is_gone(fresh: Callable[[str], sa.URL]) -> None:
+    """Databases that were brought to 0014 while it added one end as all others do."""
+    url, plain = fresh("taken"), fresh("plain")
+    upgrade(plain)
+    with connected(url) as connection:
+        config = migrate.config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0014")
+        connection.execute(sa.text("CREATE INDEX ix_phone_numbers_holder ON phone_numbers (holder_id)"))
+        command.upgrade(config, "head")
+    assert catalogue(url) == catalogue(plain)
+
+
 def test_what_tenants_hold_already_is_noted(fresh: Callable[[str], sa.URL]) -> None:
-    """Lists narrow by the table of holdings (0014): of what was written before they must not lack anything."""
+    """Lists narrow by the table of holdings (0015): of what was written before they must not lack anything."""
     url = fresh("holdings")
     with connected(url) as connection:
         config = migrate.config()
         config.attributes["connection"] = connection
-        command.upgrade(config, "0013")
+        command.upgrade(config, "0014")
         connection.execute(sa.text(WRITTEN_BEFORE))
         command.upgrade(config, "head")
         assert connection.execute(sa.text("SELECT count(*) FROM holdings")).scalar_one() == 3

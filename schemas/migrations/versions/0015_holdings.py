@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0014"
-down_revision = "0013"
+revision = "0015"
+down_revision = "0014"
 branch_labels = None
 depends_on = None
 
@@ -40,6 +40,7 @@ def upgrade() -> None:
         SELECT DISTINCT holder_id, uploader_id, coalesce(voice_carrier_id, 0), coalesce(sms_carrier_id, 0),
             voice, sms, fax, {UNASSIGNED}
         FROM phone_numbers""")  # noqa: S608 - our own
+    op.execute("DROP INDEX IF EXISTS ix_phone_numbers_holder")  # of 0014, while it had one
     op.drop_index("ix_phone_numbers_kind", "phone_numbers")
     op.execute(f"CREATE INDEX ix_phone_numbers_kind ON phone_numbers (({KIND}), e164)")
     # Of expressions nothing is known before.
