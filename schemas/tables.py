@@ -170,8 +170,8 @@ def _kind(is_unassigned: str) -> str:
     """What numbers of one holder and one kind have in common, in one bigint, from columns of these names.
 
     Short, because every number of an import pays for each byte and each sign of it. So it is a hash where ids are
-    large: the flags in the lowest four bits are always right, the holder and the rest are to be compared. The holder is
-    no column of its own in the index, or the planner takes it for what has nothing to do with kinds.
+    large: the holder and the flags in the lowest four bits are always right, uploader and carriers are to be compared.
+    The holder is no column of its own in the index, or the planner takes it for what has nothing to do with kinds.
     """
     ids = "((uploader_id << 28) # (coalesce(voice_carrier_id, 0) << 16)) # (coalesce(sms_carrier_id, 0) << 4)"
     kind = f"(((({ids}) # (voice::int << 3)) # (sms::int << 2)) # (fax::int << 1)) # ({is_unassigned})::int"
