@@ -5,6 +5,7 @@ R3 (only one's own tree), R5 (what a number has), R24 (what "unassigned" means).
 
 from __future__ import annotations
 
+import functools
 import itertools
 import random
 from collections.abc import Callable
@@ -22,7 +23,7 @@ from tests import databases, factories
 from tests.door import Door
 from tests.factories import World
 from webhook.operations import numbers
-from worker.infra import number_facets, number_filter, number_search, number_views, selections
+from worker.infra import number_blocks, number_facets, number_filter, number_search, number_views, selections
 from worker.infra.number_filter import NumberFilter, Wanted
 
 # Country, and where its numbers begin; two of a shared calling code, one of a region that is not the main one of its.
@@ -198,11 +199,17 @@ def listed(
     return [view.row.e164 for view in number_views.page(connection, wanted, limit)]
 
 
+# Each in several stretches of the order of all numbers; each a matter of who holds them, or of which kind they are.
+SPREAD: list[dict[str, Any]] = [{"q": "2"}, {"q": "3"}]
+NARROW: list[dict[str, Any]] = [{"status": "assigned"}, {"capability": "sms"}, {"carrier": "north SMS"}]
+
+
 def asked_for(stock: Stock, pairs: int) -> list[NumberFilter]:
-    """Every value alone, and some of all pairs."""
+    """Every value alone, what stands in several places with what few have, and some of all pairs."""
     single: list[dict[str, Any]] = [{name: value} for name, values in filters(stock).items() for value in values]
     both = [one | other for one, other in itertools.combinations(single, 2) if one.keys() != other.keys()]
-    return [NumberFilter(**one) for one in ({}, *single, *random.Random(3).sample(both, pairs))]
+    apart = [one | other for one, other in itertools.product(SPREAD, NARROW)]
+    return [NumberFilter(**one) for one in ({}, *single, *apart, *random.Random(3).sample(both, pairs))]
 
 
 def test_each_filter_and_pairs_of_them_for_each_looker(database: sa.Engine, stock: Stock) -> None:
@@ -223,10 +230,15 @@ def test_pages_follow_one_another_without_gap_or_repeat(database: sa.Engine, sto
             assert found == expected(stock, looker, one)
 
 
-@pytest.mark.parametrize(("many", "too_many"), [(0, 10**9), (10**9, 0), (0, 0)], ids=["groups", "kinds", "neither"])
-def test_many_places_are_looked_at_by_fewer_groups_or_in_one_stretch(
-    database: sa.Engine, stock: Stock, monkeypatch: pytest.MonkeyPatch, many: int, too_many: int
+@pytest.mark.parametrize(
+    ("many", "too_many", "thin"),
+    [(0, 10**9, 0), (10**9, 0, 0), (0, 0, 0), (10**9, 10**9, 0), (0, 10**9, 45), (10**9, 0, 10**9)],
+    ids=["groups", "kinds", "neither", "both", "some spans one by one", "all spans one by one"],
+)
+def test_many_places_are_looked_at_by_fewer_groups_in_one_stretch_or_one_by_one(
+    database: sa.Engine, stock: Stock, monkeypatch: pytest.MonkeyPatch, many: int, too_many: int, thin: int
 ) -> None:
+    monkeypatch.setattr(number_search, "_THIN", thin)
     monkeypatch.setattr(number_search, "_MANY_PLACES", many)
     monkeypatch.setattr(number_search, "_TOO_MANY_PLACES", too_many)
     monkeypatch.setattr(number_search, "_GLANCES", (1, 2))
@@ -312,6 +324,21 @@ def test_what_others_have_is_not_read_on_the_way(database: sa.Engine, world: Wor
             # Of the master's all are its own, and it takes a look at the next ones.
             most = 25_000 if name == "master" else 5_000
             assert databases.rows_read(connection) - before < most, (name, filters)
+
+
+def test_where_there_are_few_numbers_is_asked_only_for_who_sees_all(
+    database: sa.Engine, stock: Stock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R3: how many others have there must not tell by the way that a search takes."""
+    asked: list[str] = []
+    counted = number_blocks.counted_up_to
+    with database.connect() as connection:
+        for name, looker in stock.lookers.items():
+            seen = functools.partial(asked.append, name)
+            monkeypatch.setattr(number_blocks, "counted_up_to", lambda *given, seen=seen: seen() or counted(*given))
+            for spread, narrow in itertools.product(SPREAD, NARROW):
+                selections.count(connection, resolved(connection, looker, NumberFilter(**spread, **narrow)))
+    assert set(asked) == {"master"}
 
 
 FURTHER = "SELECT setval(pg_get_serial_sequence(:name, 'id'), :before)"

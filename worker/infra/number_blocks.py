@@ -39,6 +39,14 @@ def inhabited(connection: sa.Connection, groups: Sequence[Groups], spans: Sequen
     return [(row.low, row.high) for row in connection.execute(query)]
 
 
+def counted_up_to(connection: sa.Connection, spans: Sequence[Span], most: int) -> list[tuple[Span, int]]:
+    """How many numbers, whoever's, there are in each of some spans: `most` for all that is more."""
+    given = rows(sa.BigInteger, low=[low for low, _ in spans], high=[high for _, high in spans])
+    some = within([all_numbers()], (given.c.low, given.c.high), most, in_order=False).subquery()
+    count = sa.select(sa.func.count()).select_from(some).scalar_subquery()
+    return [((row.low, row.high), row.found) for row in connection.execute(sa.select(given, count.label("found")))]
+
+
 def _size(e164: sa.ColumnElement[int]) -> sa.ColumnElement[int]:
     """How many numbers a number's block has room for."""
     digits = sa.cast(e164, sa.Text)

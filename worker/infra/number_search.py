@@ -10,11 +10,13 @@ country, or of a carrier, are not.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import INT8MULTIRANGE
 
-from worker.infra import number_kinds
+from schemas.phone.spans import Span
+from worker.infra import number_blocks, number_kinds
 from worker.infra.number_filter import Wanted
 from worker.infra.number_groups import NUMBER, Groups, all_numbers, lines_of, numbers_of, of_lines, status_is, table_of
 
@@ -24,6 +26,8 @@ _MANY_PLACES, _TOO_MANY_PLACES = 5_000, 20_000
 # Numbers that are looked at for each that is wanted, before groups are: at first, and where there are a few among them.
 _GLANCES = (20, 400)
 _A_FEW = 3
+# Numbers of a span, and of all such spans, that are sooner looked at one by one than groups are there.
+_THIN, _ALL_THIN = 1_000, 10_000
 
 
 def first(connection: sa.Connection, wanted: Wanted, most: int) -> list[int]:
@@ -41,7 +45,7 @@ def first(connection: sa.Connection, wanted: Wanted, most: int) -> list[int]:
 
 def _glance(wanted: Wanted, most: int, numbers: int) -> sa.Select[int]:
     """As many as are let through of the first numbers there are, so many for each that is wanted."""
-    condition = sa.and_(sa.true(), *wanted.conditions(), *_of_status(wanted)).label("is_let_through")
+    condition = sa.and_(sa.true(), *_conditions(wanted)).label("is_let_through")
     some = sa.select(NUMBER.e164, condition).where(NUMBER.e164.between(*wanted.spans[0])).order_by(NUMBER.e164)
     seen = some.limit(most * numbers).subquery()
     return sa.select(seen.c.e164).where(seen.c.is_let_through).order_by(seen.c.e164).limit(most)
@@ -58,17 +62,42 @@ def matching(connection: sa.Connection, wanted: Wanted, *, are_many: bool = Fals
     `are_many`: so many are expected that looking at every number is the shorter way.
     """
     if are_many and wanted.lines is None and wanted.users is None:
-        groups = [all_numbers().narrowed([*wanted.conditions(), *_of_status(wanted)])]
-        return numbers_of(groups, wanted.spans, None, in_order=False)
+        return numbers_of([_one_by_one(wanted)], wanted.spans, None, in_order=False)
     return _matching(connection, wanted, None, in_order=False)
 
 
 def _matching(connection: sa.Connection, wanted: Wanted, most: int | None, *, in_order: bool) -> sa.Select[int]:
+    thin = _thin_spans(connection, wanted)
+    if not thin:
+        return _by_group(connection, wanted, most, in_order=in_order)
+    others = [span for span in wanted.spans if span not in thin]
+    parts = [numbers_of([_one_by_one(wanted)], thin, most, in_order=in_order)]
+    if others:
+        parts.append(_by_group(connection, replace(wanted, spans=others), most, in_order=in_order))
+    together = sa.union_all(*(sa.select(part.subquery().c.e164) for part in parts)).subquery("apart")
+    query = sa.select(together.c.e164).limit(most)
+    return query.order_by(together.c.e164) if in_order else query
+
+
+def _by_group(connection: sa.Connection, wanted: Wanted, most: int | None, *, in_order: bool) -> sa.Select[int]:
     spans = wanted.spans
     groups = _groups(connection, wanted, _MANY_PLACES if in_order else _TOO_MANY_PLACES)
     if len(spans) > 1 and sum(one.count for one in groups) * len(spans) > _TOO_MANY_PLACES:
         groups, spans = _in_one_stretch(wanted, groups), [(spans[0][0], spans[-1][1])]
     return numbers_of(groups, spans, most, in_order=in_order)
+
+
+def _thin_spans(connection: sa.Connection, wanted: Wanted) -> list[Span]:
+    """Those of several spans where there are fewer numbers than it is worth looking for many groups.
+
+    Only where the looker sees all numbers: how many others have must not tell by the time it takes (R3).
+    """
+    several = len(wanted.spans)
+    if several <= 1 or wanted.lines is not None or wanted.users is not None or not _has_groups(wanted):
+        return []
+    few = min(_THIN, _ALL_THIN // several)
+    counted = number_blocks.counted_up_to(connection, wanted.spans, few + 1)
+    return [span for span, count in counted if count <= few]
 
 
 def _in_one_stretch(wanted: Wanted, groups: Sequence[Groups]) -> list[Groups]:
@@ -82,9 +111,9 @@ def _in_one_stretch(wanted: Wanted, groups: Sequence[Groups]) -> list[Groups]:
 def _groups(connection: sa.Connection, wanted: Wanted, most_places: int) -> list[Groups]:
     if wanted.users is not None:
         return [_of_users(wanted)] if wanted.users else []
-    narrows_kinds = wanted.capability is not None or wanted.carriers is not None
-    if wanted.lines is None and wanted.is_unassigned is None and not narrows_kinds:
-        return [all_numbers().narrowed(wanted.conditions())]
+    if wanted.lines is None and not _has_groups(wanted):
+        return [_one_by_one(wanted)]
+    narrows_kinds = _narrows_kinds(wanted)
     most = most_places // max(len(wanted.spans), 1)
     kinds = _of_kinds(connection, wanted, most) if narrows_kinds else None
     if kinds is not None:
@@ -95,6 +124,15 @@ def _groups(connection: sa.Connection, wanted: Wanted, most_places: int) -> list
     if narrows_kinds and count > most:
         kinds = _of_kinds(connection, wanted, count)
     return [one.narrowed(wanted.conditions()) for one in found] if kinds is None else kinds
+
+
+def _has_groups(wanted: Wanted) -> bool:
+    """Whether something is asked for that tells groups apart, whoever looks."""
+    return wanted.is_unassigned is not None or _narrows_kinds(wanted)
+
+
+def _narrows_kinds(wanted: Wanted) -> bool:
+    return wanted.capability is not None or wanted.carriers is not None
 
 
 def _of_kinds(connection: sa.Connection, wanted: Wanted, most: int) -> list[Groups] | None:
@@ -111,12 +149,18 @@ def _of_users(wanted: Wanted) -> Groups:
     columns = (NUMBER.voice_user_id, NUMBER.sms_user_id)
     theirs = sa.union(*(sa.select(NUMBER.e164).where(column.in_(wanted.users or ())) for column in columns))
     table = theirs.subquery("theirs")
-    conditions = [NUMBER.e164 == table.c.e164, *wanted.conditions(), *_of_status(wanted)]
+    conditions = [NUMBER.e164 == table.c.e164, *_conditions(wanted)]
     if wanted.lines is not None:
         lines = sa.select(table_of(wanted.lines))
         conditions.append(sa.tuple_(NUMBER.holder_id, NUMBER.uploader_id).in_(lines))
     return Groups(table, conditions=conditions)
 
 
-def _of_status(wanted: Wanted) -> list[sa.ColumnElement[bool]]:
-    return [] if wanted.is_unassigned is None else [status_is(is_unassigned=wanted.is_unassigned)]
+def _one_by_one(wanted: Wanted) -> Groups:
+    """One group of all numbers, each looked at."""
+    return all_numbers().narrowed(_conditions(wanted))
+
+
+def _conditions(wanted: Wanted) -> list[sa.ColumnElement[bool]]:
+    status = [] if wanted.is_unassigned is None else [status_is(is_unassigned=wanted.is_unassigned)]
+    return [*wanted.conditions(), *status]
