@@ -85,8 +85,8 @@ admins = sa.Table(
     # Folded (`worker.infra.admins.folded`): it is what one signs in with.
     sa.Column("email", sa.Text, nullable=False, unique=True),
     sa.Column("password_hash", sa.Text, nullable=False),
-    # Somebody else has seen the password: it is good for choosing another one, and for nothing else.
-    sa.Column("must_change_password", sa.Boolean, nullable=False, server_default=sa.false()),
+    # Somebody else has seen the password: until then it is good for choosing another one, and for nothing else.
+    _time("one_time_until"),
     _now("created_at"),
     _time("signed_in_at"),
     sa.Index("ix_admins_tenant_id", "tenant_id", "id"),

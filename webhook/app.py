@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 from apiflask import APIFlask
-from flask import Response, request
+from flask import Response, redirect, request
 from flask_swagger_ui import get_swaggerui_blueprint
 
 from schemas import api
@@ -73,6 +73,8 @@ def create_app() -> APIFlask:
     # Under any name but localhost the page would send the address to a public validator.
     docs = {"app_name": "Numberyard API", "validatorUrl": None}
     app.register_blueprint(get_swaggerui_blueprint("/docs", "/openapi.json", config=docs))
+    # Of itself Flask would lead to the page at whatever host was asked for.
+    app.add_url_rule("/docs", "docs", app.doc(hide=True)(_to_docs))
     app.register_blueprint(portal.bp)
     portal.register(app)
     app.spec_processor(_complete)
@@ -82,6 +84,10 @@ def create_app() -> APIFlask:
     app.after_request(portal.dress)  # before the seal: the last one goes first
     app.wsgi_app = measuring.Measured(app.wsgi_app)  # type: ignore[method-assign]
     return app
+
+
+def _to_docs() -> Any:  # noqa: ANN401 - what Flask makes an answer of
+    return redirect("/docs/", 308)
 
 
 def _name_request() -> None:

@@ -36,6 +36,11 @@ WRITTEN_BEFORE = """
     SELECT 12125550100 + place, 0, 0, id, id, true, false, false, 'US', carrier, person
     FROM tenants, (VALUES (0, 7, NULL), (1, 7, NULL), (2, NULL, NULL), (3, 7, 9)) AS w (place, carrier, person)"""
 
+ADMINS_BEFORE = """
+    INSERT INTO tenants (kind, name, path) VALUES ('master_reseller', 'Master', '{1}');
+    INSERT INTO admins (tenant_id, email, password_hash, must_change_password)
+    SELECT id, email, 'x', email = 'new' FROM tenants, (VALUES ('new'), ('old')) AS w (email)"""
+
 
 @pytest.fixture
 def fresh(database_server: sa.URL, request: pytest.FixtureRequest) -> Iterator[Callable[[str], sa.URL]]:
@@ -132,6 +137,23 @@ def test_what_tenants_hold_already_is_noted(fresh: Callable[[str], sa.URL]) -> N
         command.upgrade(config, "head")
         assert connection.execute(sa.text("SELECT count(*) FROM holdings")).scalar_one() == 3
         assert databases.forgotten(connection) == 0
+
+
+def test_one_time_passwords_of_before_get_their_time(fresh: Callable[[str], sa.URL]) -> None:
+    """Until 0016 they were good for ever; own ones stay so, there and back."""
+    url = fresh("one_time")
+    count = "SELECT count(*) FROM admins WHERE email = 'new' AND"
+    with connected(url) as connection:
+        config = migrate.config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0015")
+        connection.execute(sa.text(ADMINS_BEFORE))
+        command.upgrade(config, "head")
+        assert connection.execute(sa.text(f"{count} one_time_until = now() + interval '72 hours'")).scalar_one() == 1
+        assert connection.execute(sa.text("SELECT count(one_time_until) FROM admins")).scalar_one() == 1
+        command.downgrade(config, "0015")
+        assert connection.execute(sa.text(f"{count} must_change_password")).scalar_one() == 1
+        assert connection.execute(sa.text("SELECT count(*) FROM admins WHERE must_change_password")).scalar_one() == 1
 
 
 def test_upgrading_twice_changes_nothing(fresh: Callable[[str], sa.URL]) -> None:

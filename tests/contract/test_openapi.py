@@ -115,6 +115,12 @@ def test_r4_a_token_nobody_issued_is_refused_everywhere(api: Door) -> None:
         assert (answer.status_code, answer.json["code"]) == (401, "UNAUTHENTICATED"), rule.rule
 
 
+def test_the_way_to_the_docs_does_not_lead_to_another_host(client: FlaskClient) -> None:
+    answer = client.get("/docs", headers={"Host": "elsewhere.example"})
+    assert (answer.status_code, answer.headers["Location"]) == (308, "/docs/")
+    assert "/docs" not in client.get("/openapi.json").get_json()["paths"]
+
+
 def test_docs_load_nothing_from_elsewhere(client: FlaskClient) -> None:
     page = client.get("/docs/", follow_redirects=True)
     assert page.status_code == 200

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -95,7 +97,7 @@ def test_r1_r3_people_are_added_below(
     assert ("new" in ids(database)) == (status == 201)
 
 
-def test_a_one_time_password_lets_in_to_choose_another(browsers: dict[str, Portal]) -> None:
+def test_a_one_time_password_lets_in_to_choose_another(browsers: dict[str, Portal], database: sa.Engine) -> None:
     made = browsers["north"].post("/account/admins", {"email": "new@person.example"})
     password = password_of(made.get_data(as_text=True))
     assert password not in browsers["north"].get("/account/admins").get_data(as_text=True)
@@ -112,6 +114,39 @@ def test_a_one_time_password_lets_in_to_choose_another(browsers: dict[str, Porta
     page = new.get("/numbers")
     assert page.status_code == 200
     assert "Your password was changed." in toasts_of(page)
+    with database.connect() as connection:
+        assert set(connection.execute(sa.select(tables.admins.c.one_time_until)).scalars()) == {None}
+
+
+@pytest.mark.parametrize("hours", [72, 1])
+def test_a_one_time_password_expires(
+    browsers: dict[str, Portal], database: sa.Engine, configure: Callable[..., None], hours: int
+) -> None:
+    """Who has it, or guesses it, after that can do nothing with it; only who has it learns that it is too old."""
+    configure(one_time_password_hours=hours)
+    made = browsers["north"].post("/account/admins", {"email": "new@person.example"})
+    assert f"it is good for {'3 days' if hours == 72 else '1 hour'} and has" in text_of(made)
+    password, new = password_of(made.get_data(as_text=True)), Portal(application().test_client())
+    tried = sa.text("UPDATE admins SET one_time_until = one_time_until - :passed WHERE email = 'new@person.example'")
+    with database.begin() as connection:
+        connection.execute(tried, {"passed": timedelta(hours=hours, seconds=-30)})
+    assert new.sign_in("new@person.example", password).status_code == 303
+    with database.begin() as connection:
+        connection.execute(tried, {"passed": timedelta(seconds=31)})
+    answer = new.post(
+        "/account", {"password": password, "new_password": "one of my own", "new_password_again": "one of my own"}
+    )
+    assert "This one-time password has expired." in text_of(answer)
+    late = Portal(application().test_client()).sign_in("new@person.example", password)
+    assert late.status_code == 422
+    assert "This one-time password has expired. Ask who gave it to you for a new one." in text_of(late)
+    wrong = Portal(application().test_client()).sign_in("new@person.example", f"{password}x")
+    assert "expired" not in text_of(wrong)
+    page = browsers["north"].get("/account/admins")
+    assert text_of(page).count("One-time password expired") == 1
+    again = browsers["north"].post(f"/account/admins/{ids(database)['new']}/password")
+    assert "expired" not in text_of(browsers["north"].get("/account/admins"))
+    assert new.sign_in("new@person.example", password_of(again.get_data(as_text=True))).status_code == 303
 
 
 def test_a_lost_password_is_replaced_and_the_browsers_are_out(browsers: dict[str, Portal], database: sa.Engine) -> None:

@@ -102,9 +102,9 @@ def _show(document: dict[str, object], account: dict[str, str] | None, *, as_jso
         emit(document if account is None else document | {"account": account})
         return Exit.OK
     if account is not None:
-        note(
-            f"Sign in to the portal as {safe(account['email'])}; the password has to be changed then, and is shown now:"
-        )
+        hours = f"{get_settings().one_time_password_hours:g}"
+        note(f"Sign in to the portal as {safe(account['email'])} within {hours} hours; the password has to be changed")
+        note("then, and is shown now:")
         note(f"  {account['password']}")
     return show_secret(document, as_json=False) if document else Exit.OK
 

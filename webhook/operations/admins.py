@@ -1,6 +1,7 @@
 """People who can sign in: admins of the own tenant and of those below are listed, added and removed (R1, R3).
 
-A password made here is a one-time one: it is told by the answer, kept as a hash alone, and to be changed first thing.
+A password made here is a one-time one: it is told by the answer, kept as a hash alone, and to be changed first thing,
+before it expires.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from webhook import auth
 from webhook.errors import refuse
 from worker.infra import admins, passwords, scope, sign_ins, tenants
 from worker.infra.db import transaction
+from worker.infra.settings import get_settings
 
 _TAKEN = "This e-mail address cannot be used."
 _NOBODY = "There is no such person."
@@ -25,11 +27,12 @@ _NOBODY = "There is no such person."
 
 @dataclass(frozen=True)
 class IssuedPassword:
-    """Who can sign in with what; the only time the password is told."""
+    """Who can sign in with what, and for how many seconds; the only time the password is told."""
 
     email: str
     password: str
     tenant: Tenant
+    seconds: float
 
 
 def page(cursor: str | None, limit: int) -> list[sa.Row[Any]]:
@@ -51,10 +54,10 @@ def create(body: NewAdmin) -> IssuedPassword:
     with transaction() as connection:
         tenant = _tenant(connection, body.tenant_id)
         tenants.hold(connection, tenant)
-        if not admins.add(connection, tenant.id, email, hashed, must_change=True):
+        if not admins.add(connection, tenant.id, email, hashed, is_one_time=True):
             # Whether the account is here or elsewhere is not told (R3).
             raise refuse(RequestCode.NAME_TAKEN, _TAKEN, fix="Use another one.", field="email")
-    return IssuedPassword(email, password, tenant)
+    return _issued(email, password, tenant)
 
 
 def new_password(admin_id: str) -> IssuedPassword:
@@ -66,9 +69,9 @@ def new_password(admin_id: str) -> IssuedPassword:
         if _is_oneself(person):
             raise refuse(RequestCode.FORBIDDEN, "Your own password is changed under Account.", fix="Go there.")
         tenant = scope.tenant_by_id(connection, person.tenant_id)
-        admins.set_password(connection, person.id, hashed, must_change=True)
+        admins.set_password(connection, person.id, hashed, is_one_time=True)
         sign_ins.succeeded(connection, person.email)
-    return IssuedPassword(person.email, password, tenant)
+    return _issued(person.email, password, tenant)
 
 
 def delete(admin_id: str) -> str:
@@ -79,6 +82,10 @@ def delete(admin_id: str) -> str:
             raise refuse(RequestCode.FORBIDDEN, "You cannot remove yourself.", fix="Have another admin do it.")
         admins.remove(connection, person.id)
     return str(person.email)
+
+
+def _issued(email: str, password: str, tenant: Tenant) -> IssuedPassword:
+    return IssuedPassword(email, password, tenant, get_settings().one_time_password_hours * 3600)
 
 
 def _is_oneself(person: sa.Row[Any]) -> bool:

@@ -14,16 +14,19 @@ from sqlalchemy.dialects.postgresql import insert
 from schemas.permissions import Actor
 from schemas.tables import admins, tenants
 from worker.infra import scope, sessions
+from worker.infra.ledger import in_seconds
+from worker.infra.settings import get_settings
 
 
 @dataclass(frozen=True)
 class Admin:
-    """An admin and the hash of the password, to compare with."""
+    """An admin and the hash of the password, to compare with. `is_expired`: it was a one-time one, now too old."""
 
     id: int
     tenant_id: int
     email: str
     password_hash: str
+    is_expired: bool
 
 
 def folded(email: str) -> str:
@@ -57,17 +60,20 @@ def one(connection: sa.Connection, actor: Actor, public_id: str) -> sa.Row[Any] 
 
 
 def add(
-    connection: sa.Connection, tenant_id: int, email: str, password_hash: str, *, must_change: bool = False
+    connection: sa.Connection, tenant_id: int, email: str, password_hash: str, *, is_one_time: bool = False
 ) -> bool:
-    """A new admin. False if the folded e-mail address has an account already, anywhere."""
-    values = {"tenant_id": tenant_id, "email": email, "password_hash": password_hash}
-    made = insert(admins).values(**values, must_change_password=must_change).on_conflict_do_nothing()
+    """A new admin. False if the folded e-mail address has an account already, anywhere.
+
+    `is_one_time`: somebody else has seen the password, which expires unless another is chosen.
+    """
+    values = {"tenant_id": tenant_id, "email": email, **_password(password_hash, is_one_time=is_one_time)}
+    made = insert(admins).values(values).on_conflict_do_nothing()
     return connection.execute(made.returning(admins.c.id)).one_or_none() is not None
 
 
-def set_password(connection: sa.Connection, admin_id: int, password_hash: str, *, must_change: bool = False) -> None:
+def set_password(connection: sa.Connection, admin_id: int, password_hash: str, *, is_one_time: bool = False) -> None:
     """Another password, with which all browsers are signed out."""
-    changed = {"password_hash": password_hash, "must_change_password": must_change}
+    changed = _password(password_hash, is_one_time=is_one_time)
     connection.execute(admins.update().where(admins.c.id == admin_id).values(changed))
     sessions.end_all(connection, admin_id)
 
@@ -84,11 +90,22 @@ def remove(connection: sa.Connection, admin_id: int) -> None:
 
 
 def _one(connection: sa.Connection, which: sa.ColumnElement[bool]) -> Admin | None:
-    row = connection.execute(sa.select(admins).where(which)).one_or_none()
-    return None if row is None else Admin(row.id, row.tenant_id, row.email, row.password_hash)
+    row = connection.execute(sa.select(admins, _is_expired()).where(which)).one_or_none()
+    return None if row is None else Admin(row.id, row.tenant_id, row.email, row.password_hash, row.is_expired)
+
+
+def _password(password_hash: str, *, is_one_time: bool) -> dict[str, Any]:
+    until = in_seconds(get_settings().one_time_password_hours * 3600) if is_one_time else None
+    return {"password_hash": password_hash, "one_time_until": until}
+
+
+def _is_expired() -> sa.Label[bool]:
+    return sa.func.coalesce(admins.c.one_time_until <= sa.func.now(), sa.false()).label("is_expired")
 
 
 def _select() -> sa.Select[Any]:
-    shown = ("id", "public_id", "email", "must_change_password", "created_at", "signed_in_at")
+    shown = ("id", "public_id", "email", "one_time_until", "created_at", "signed_in_at")
     tenant = (tenants.c[name].label(f"tenant_{name}") for name in ("id", "public_id", "name", "kind"))
-    return sa.select(*(admins.c[name] for name in shown), *tenant).join(tenants, tenants.c.id == admins.c.tenant_id)
+    return sa.select(*(admins.c[name] for name in shown), _is_expired(), *tenant).join(
+        tenants, tenants.c.id == admins.c.tenant_id
+    )

@@ -47,12 +47,12 @@ def let_in(connection: sa.Connection, email: str, password: str) -> bool:
     if owner is None:
         return False
     hashed = passwords.hashed(password)
-    if admins.add(connection, owner.id, email, hashed, must_change=True):
+    if admins.add(connection, owner.id, email, hashed, is_one_time=True):
         return True
     known = admins.by_email(connection, email)
     if known is None or known.tenant_id != owner.id:
         return False
-    admins.set_password(connection, known.id, hashed, must_change=True)
+    admins.set_password(connection, known.id, hashed, is_one_time=True)
     sign_ins.succeeded(connection, email)  # whoever was locked out may try again
     return True
 

@@ -69,7 +69,8 @@ def begin(connection: sa.Connection, admin_id: int) -> Begun:
 def find(connection: sa.Connection, secret: str) -> Session | Over:
     """The session of a cookie, noted as in use; or why it is none."""
     is_idle = sessions.c.last_seen_at <= in_seconds(-get_settings().session_idle_minutes * 60)
-    shown = (sessions.c.id.label("session_id"), sessions.c.admin_id, admins.c.email, admins.c.must_change_password)
+    must_change = admins.c.one_time_until.is_not(None).label("must_change_password")
+    shown = (sessions.c.id.label("session_id"), sessions.c.admin_id, admins.c.email, must_change)
     query = (
         scope.select_tenants()
         .add_columns(

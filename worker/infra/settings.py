@@ -119,6 +119,9 @@ class Settings(BaseSettings):
     session_hours: float = Field(
         168.0, gt=0, description="Time after which a browser is signed out of the portal, used or not, in hours."
     )
+    one_time_password_hours: float = Field(
+        72.0, gt=0, description="How long a password that was made for somebody is good to choose another, in hours."
+    )
     trust_forwarded: bool = Field(
         False,  # noqa: FBT003 - the default
         description="Whether `X-Forwarded-Proto` is believed: right where a proxy that sets it is the only way in.",

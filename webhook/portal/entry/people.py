@@ -9,10 +9,12 @@ from flask import render_template, request, url_for
 from schemas.admins import NewAdmin
 from webhook import auth
 from webhook.operations import admins
+from webhook.operations.admins import IssuedPassword
 from webhook.portal.frame import picking, said
 from webhook.portal.frame.blueprint import bp
 from webhook.portal.frame.forms import Form
 from webhook.portal.frame.picking import Picker
+from webhook.portal.frame.words import duration
 
 _PAGE = 50
 
@@ -60,9 +62,10 @@ def _picker(form: Form) -> Picker:
     return picking.tenant(form, "tenant_id", "tenant")
 
 
-def _page(form: Form, picker: Picker | None = None, **more: object) -> str:
+def _page(form: Form, picker: Picker | None = None, *, made: IssuedPassword | None = None, **more: object) -> str:
     cursor = request.args.get("cursor") or None
     found = admins.page(cursor, _PAGE + 1)
     next_url = url_for("portal.people", cursor=found[_PAGE - 1].public_id) if len(found) > _PAGE else None
     context = {"people": found[:_PAGE], "picker": picker or _picker(form), "next_url": next_url, "cursor": cursor}
-    return render_template("portal/people.html", form=form, **context, **more)
+    good_for = "" if made is None else duration(made.seconds)
+    return render_template("portal/people.html", form=form, made=made, good_for=good_for, **context, **more)

@@ -22,6 +22,7 @@ from worker.infra.settings import get_settings
 LONGEST_EMAIL = 254
 WRONG = "The e-mail address or the password is wrong. Check both, then try again."
 BUSY = "Many people are signing in right now. Try again in a few seconds."
+EXPIRED = "This one-time password has expired. Ask who gave it to you for a new one."
 TOO_MANY = "Too many failed tries for this e-mail address. Wait {time}, then try again."
 
 
@@ -82,6 +83,9 @@ def checked(form: Form, email: str, password: str, wrong: str) -> Admin | None:
     try:
         if not passwords.matches(password, None if found is None else found.password_hash) or found is None:
             _failed(form, email, wrong)
+            return None
+        if found.is_expired:
+            _failed(form, email, EXPIRED)
             return None
         fresh = passwords.hashed(password) if passwords.is_outdated(found.password_hash) else None
     except passwords.BusyError:
