@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import pytest
 import sqlalchemy as sa
 from alembic import command
+from alembic.config import Config
 from pydantic import SecretStr
 
 from schemas.tables import metadata
@@ -71,6 +72,15 @@ def connected(url: sa.URL) -> Iterator[sa.Connection]:
         yield connection
 
 
+@contextmanager
+def stepping(url: sa.URL) -> Iterator[tuple[sa.Connection, Config]]:
+    """A connection, and the configuration with which Alembic goes step by step on it."""
+    with connected(url) as connection:
+        config = migrate.config()
+        config.attributes["connection"] = connection
+        yield connection, config
+
+
 def catalogue(url: sa.URL) -> dict[str, list[tuple[object, ...]]]:
     """What is in the database, but for Alembic's own table."""
     with connected(url) as connection:
@@ -94,9 +104,7 @@ def test_migrated_tables_are_the_tables_of_the_code(fresh: Callable[[str], sa.UR
 def test_alembic_finds_no_difference(fresh: Callable[[str], sa.URL]) -> None:
     url = fresh("check")
     upgrade(url)
-    with connected(url) as connection:
-        config = migrate.config()
-        config.attributes["connection"] = connection
+    with stepping(url) as (_, config):
         command.check(config)
 
 
@@ -104,9 +112,7 @@ def test_down_to_nothing_and_up_again(fresh: Callable[[str], sa.URL]) -> None:
     url = fresh("down")
     upgrade(url)
     before = catalogue(url)
-    with connected(url) as connection:
-        config = migrate.config()
-        config.attributes["connection"] = connection
+    with stepping(url) as (_, config):
         command.downgrade(config, "base")
     assert not any(catalogue(url).values())
     upgrade(url)
@@ -117,9 +123,7 @@ def test_the_index_that_was_taken_back_is_gone(fresh: Callable[[str], sa.URL]) -
     """Databases that were brought to 0014 while it added one end as all others do."""
     url, plain = fresh("taken"), fresh("plain")
     upgrade(plain)
-    with connected(url) as connection:
-        config = migrate.config()
-        config.attributes["connection"] = connection
+    with stepping(url) as (connection, config):
         command.upgrade(config, "0014")
         connection.execute(sa.text("CREATE INDEX ix_phone_numbers_holder ON phone_numbers (holder_id)"))
         command.upgrade(config, "head")
@@ -129,9 +133,7 @@ def test_the_index_that_was_taken_back_is_gone(fresh: Callable[[str], sa.URL]) -
 def test_what_tenants_hold_already_is_noted(fresh: Callable[[str], sa.URL]) -> None:
     """Lists narrow by the table of holdings (0015): of what was written before they must not lack anything."""
     url = fresh("holdings")
-    with connected(url) as connection:
-        config = migrate.config()
-        config.attributes["connection"] = connection
+    with stepping(url) as (connection, config):
         command.upgrade(config, "0014")
         connection.execute(sa.text(WRITTEN_BEFORE))
         command.upgrade(config, "head")
@@ -143,9 +145,7 @@ def test_one_time_passwords_of_before_get_their_time(fresh: Callable[[str], sa.U
     """Until 0016 they were good for ever; own ones stay so, there and back."""
     url = fresh("one_time")
     count = "SELECT count(*) FROM admins WHERE email = 'new' AND"
-    with connected(url) as connection:
-        config = migrate.config()
-        config.attributes["connection"] = connection
+    with stepping(url) as (connection, config):
         command.upgrade(config, "0015")
         connection.execute(sa.text(ADMINS_BEFORE))
         command.upgrade(config, "head")

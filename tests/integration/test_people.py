@@ -212,6 +212,7 @@ def test_init_makes_the_first_account() -> None:
     again = run("init", "--email", "boss@acme.example")
     assert again.exit_code == Exit.OK
     assert again.stdout == ""
+    assert "within 72 hours" in again.stderr
     password = again.stderr.strip().splitlines()[-1].strip()
     assert browser.get("/account").status_code == 303
     assert browser.sign_in(account["email"], account["password"]).status_code == 422

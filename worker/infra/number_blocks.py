@@ -2,7 +2,7 @@
 
 A block is all numbers of one calling code and one length. Blocks that nobody on the platform has are left out first: no
 input decides about that, so it cannot be probed. What others have must not tell by how long a search takes (R3), so in
-all else the groups are those that the looker sees.
+all else the groups are those that the looker sees, and counts are for who sees all.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 Numbers are listed by number, and one that many do not have is far away in that order. So they are looked for group by
 group, in an index that has each group's numbers ascending: those of each holder, or, where carriers or capabilities are
 asked for, those of each kind that a holder has (`number_kinds`). The groups are few; what is found in them is put in
-order. The planner is left no choice in this: it takes what a filter lets through to be spread evenly, and numbers of a
-country, or of a carrier, are not.
+order. Where there are hardly any numbers, these are looked at themselves. The planner is left no choice in this: it
+takes what a filter lets through to be spread evenly, and numbers of a country, or of a carrier, are not.
 """
 
 from __future__ import annotations

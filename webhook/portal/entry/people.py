@@ -62,10 +62,10 @@ def _picker(form: Form) -> Picker:
     return picking.tenant(form, "tenant_id", "tenant")
 
 
-def _page(form: Form, picker: Picker | None = None, *, made: IssuedPassword | None = None, **more: object) -> str:
+def _page(form: Form, picker: Picker | None = None, *, made: IssuedPassword | None = None, is_new: bool = False) -> str:
     cursor = request.args.get("cursor") or None
     found = admins.page(cursor, _PAGE + 1)
     next_url = url_for("portal.people", cursor=found[_PAGE - 1].public_id) if len(found) > _PAGE else None
-    context = {"people": found[:_PAGE], "picker": picker or _picker(form), "next_url": next_url, "cursor": cursor}
-    good_for = "" if made is None else duration(made.seconds)
-    return render_template("portal/people.html", form=form, made=made, good_for=good_for, **context, **more)
+    listed = {"people": found[:_PAGE], "picker": picker or _picker(form), "next_url": next_url, "cursor": cursor}
+    issued = {} if made is None else {"made": made, "good_for": duration(made.seconds), "is_new": is_new}
+    return render_template("portal/people.html", form=form, **listed, **issued)
