@@ -14,11 +14,13 @@ import sqlalchemy as sa
 from schemas import webhooks
 from schemas.callbacks import JobEnded
 from schemas.jobs import Phase
+from schemas.measures import PENDING
 from tests import sheets
 from tests.door import Door, Json
 from tests.factories import World
 from tests.ledger import Ledger
 from tests.receiver import NETWORK, Receiver, receiving
+from tests.scrape import scrape
 from tests.service import wait_for
 from worker import pipeline, recovery
 from worker.infra import broker, callback_secrets, leases
@@ -154,6 +156,14 @@ def test_actions_have_callbacks_too(api: Door, receiver: Receiver, world: World)
     api.upload(numbers, to="unassignments", callback_url=receiver.url)
     kinds = [(got.event["type"], got.event["data"]["kind"]) for got in receiver.got]
     assert kinds == [("job.completed", "assign"), ("job.completed", "unassign")]
+
+
+def test_a_callback_of_an_ended_job_waits_to_be_sent(api: Door, receiver: Receiver) -> None:
+    """As `/metrics` counts it: other work of ended jobs waits for nobody."""
+    ended(api, receiver)
+    assert scrape(api.client).nonzero(PENDING) == {("callback",): 1}
+    assert pipeline.run(Phase.CALLBACK)
+    assert not scrape(api.client).nonzero(PENDING)
 
 
 # Every end of a job

@@ -317,24 +317,28 @@ def test_without_the_database_the_requests_are_still_told(api: Door, configure: 
     assert scrape(api.client)[LEDGER_UP] == 1
 
 
-def test_a_scrape_reads_no_jobs_that_have_ended(world: World, ledger: Ledger) -> None:
+@pytest.mark.parametrize("believed", ["nothing", "what is", "that all are open"])
+def test_a_scrape_reads_no_jobs_that_have_ended(world: World, ledger: Ledger, believed: str) -> None:
     """Nor the inventory, whatever the planner believes to know. In rows: seconds are the machine's."""
     ledger.run(
-        "INSERT INTO jobs (tenant_id, kind, status, created_by, finished_at) "
-        "SELECT :tenant, 'upload', 'completed', 'test', now() FROM generate_series(1, 20000)",
+        "INSERT INTO jobs (tenant_id, kind, status, created_by) "
+        "SELECT :tenant, 'upload', 'importing', 'test' FROM generate_series(1, 20000)",
         tenant=world.master.id,
     )
     ledger.run(
         "INSERT INTO job_chunks (job_id, phase, number, state) "
-        "SELECT id, phase, 0, 'done' FROM jobs, unnest(ARRAY['check', 'write', 'report']) AS phase"
+        "SELECT id, phase, 0, 'pending' FROM jobs, unnest(ARRAY['check', 'write', 'report']) AS phase"
     )
-    for analyzed in (False, True):
-        if analyzed:
-            ledger.run("ANALYZE")
-        with ledger.engine.connect() as connection:
-            before = databases.rows_read(connection)
-            of_ledger.read(connection)
-            assert databases.rows_read(connection) - before < 1_000, f"analyzed: {analyzed}"
+    if believed == "that all are open":
+        ledger.run("ANALYZE")
+    ledger.run("UPDATE job_chunks SET state = 'done'")
+    ledger.run("UPDATE jobs SET status = 'completed', finished_at = now()")
+    if believed == "what is":
+        ledger.run("ANALYZE")
+    with ledger.engine.connect() as connection:
+        before = databases.rows_read(connection)
+        of_ledger.read(connection)
+        assert databases.rows_read(connection) - before < 1_000
 
 
 # Who may
