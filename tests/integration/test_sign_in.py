@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import statistics
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -143,7 +142,7 @@ def test_r3_an_unknown_address_and_a_wrong_password_are_told_alike(anyone: Porta
 
 
 def test_r3_they_take_the_same_time(world: World, database: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the real parameters: one hash each."""
+    """With the real parameters: one hash each. The shortest of seven: what else the machine does only makes longer."""
     passwords._nobodys.cache_clear()  # noqa: SLF001
     with database.begin() as connection:
         admins.add(connection, world.north.id, KNOWN, passwords.hashed(PASSWORD))
@@ -156,7 +155,7 @@ def test_r3_they_take_the_same_time(world: World, database: sa.Engine, monkeypat
             began = time.perf_counter()
             browser.post("/sign-in", {"email": email, "password": "something else"}, token=token)
             seconds.append(time.perf_counter() - began)
-    known, unknown = (statistics.median(seconds) for seconds in took.values())
+    known, unknown = (min(seconds) for seconds in took.values())
     assert 0.6 < known / unknown < 1.6, took
 
 

@@ -232,11 +232,15 @@ def test_flags_of_faulty_rows() -> None:
 
 def test_drawing_is_far_faster_than_a_loop_over_the_library() -> None:
     """A million rows take a second or so; the loop is the measure, so that slow machines agree."""
-    began = time.perf_counter()
-    drawn_rows = sum(batch.num_rows for batch in rows(4 * BATCH_ROWS, 1))
-    per_row = (time.perf_counter() - began) / drawn_rows
+    per_row = min(_seconds_per_row() for _ in range(3))
     texts = [f"+1212555{tail:04d}" for tail in range(3000)]
     began = time.perf_counter()
     for text in texts:
         phonenumbers.parse(text)
     assert per_row < (time.perf_counter() - began) / len(texts) / 3
+
+
+def _seconds_per_row() -> float:
+    began = time.perf_counter()
+    drawn_rows: int = sum(batch.num_rows for batch in rows(4 * BATCH_ROWS, 1))
+    return (time.perf_counter() - began) / drawn_rows
