@@ -5,6 +5,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 .SUFFIXES:
+# Where it is set, every process compiles all modules anew as it starts: the service has seven, the tests start hundreds.
+unexport PYTHONDONTWRITEBYTECODE
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -72,6 +74,7 @@ lock: $(VENV)/.dev ## resolve the dependencies anew and write the lock files (us
 
 clean: ## remove .venv and what tools leave behind (not ./var: that is data)
 	@rm -rf $(VENV) .bench .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	@find schemas tests webhook worker -name __pycache__ -prune -exec rm -rf {} +
 
 $(VENV)/.python:
 	@if $(BIN)/python -c '$(NEW_ENOUGH)' >/dev/null 2>&1 && $(BIN)/python -m pip --version >/dev/null 2>&1; then \

@@ -7,6 +7,7 @@ were changed, it has grown, or something still holds on to it.
 from __future__ import annotations
 
 import itertools
+from functools import lru_cache
 
 import sqlalchemy as sa
 from pydantic import SecretStr
@@ -114,4 +115,10 @@ def rows_read(connection: sa.Connection) -> int:
 
 
 def _connected(url: sa.URL) -> sa.Connection:
-    return sa.create_engine(url, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT").connect()
+    return _engine(url).connect()
+
+
+@lru_cache
+def _engine(url: sa.URL) -> sa.Engine:
+    """Kept, as a new one first asks the server what it is."""
+    return sa.create_engine(url, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")

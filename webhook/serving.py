@@ -26,6 +26,7 @@ def on_starting(_server: Any) -> None:  # noqa: ANN401 - gunicorn has no types
     """Before the first web process is started."""
     within = MEMORY if os.access(MEMORY, os.W_OK | os.X_OK) else None
     os.environ[FOLDER] = str(_held.enter_context(scratch.folder(within)))
+    gc.disable()  # the web processes inherit it: nearly all that is made while they start stays
 
 
 def post_worker_init(_worker: Any) -> None:  # noqa: ANN401 - gunicorn has no types
@@ -35,6 +36,7 @@ def post_worker_init(_worker: Any) -> None:  # noqa: ANN401 - gunicorn has no ty
     """
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def child_exit(_server: Any, worker: Any) -> None:  # noqa: ANN401 - gunicorn has no types

@@ -27,11 +27,16 @@ REQUESTS = 60
 FROZEN = """
 import gc
 from gunicorn.config import Config
-from webhook import app, serving
+from webhook import serving
 config = Config()
-config.set("post_worker_init", serving.post_worker_init)
+for hook in ("on_starting", "post_worker_init", "on_exit"):
+    config.set(hook, getattr(serving, hook))
+config.on_starting(None)
+print(gc.isenabled())
+from webhook import app
 config.post_worker_init(None)
-print(gc.get_freeze_count())"""
+print(gc.isenabled(), gc.get_freeze_count())
+config.on_exit(None)"""
 
 
 @pytest.fixture
@@ -110,4 +115,6 @@ def test_the_folder_goes_with_gunicorn(gunicorn: tuple[psutil.Popen, httpx.Clien
 
 def test_what_stays_is_not_looked_through_for_garbage() -> None:
     done = subprocess.run([sys.executable, "-c", FROZEN], capture_output=True, text=True, check=True)
-    assert int(done.stdout) > 50_000
+    while_starting, afterwards, frozen = done.stdout.split()
+    assert (while_starting, afterwards) == ("False", "True")
+    assert int(frozen) > 50_000
