@@ -322,7 +322,7 @@ def test_a_scrape_reads_no_jobs_that_have_ended(world: World, ledger: Ledger, be
     """Nor the inventory, whatever the planner believes to know. In rows: seconds are the machine's."""
     ledger.run(
         "INSERT INTO jobs (tenant_id, kind, status, created_by) "
-        "SELECT :tenant, 'upload', 'importing', 'test' FROM generate_series(1, 20000)",
+        "SELECT :tenant, 'upload', 'running', 'test' FROM generate_series(1, 20000)",
         tenant=world.master.id,
     )
     ledger.run(
