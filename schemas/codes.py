@@ -96,6 +96,10 @@ class Code(StrEnum):
     DUPLICATE_COLUMN = "DUPLICATE_COLUMN"
     TRUNCATED_UPLOAD = "TRUNCATED_UPLOAD"
     DIGEST_MISMATCH = "DIGEST_MISMATCH"
+    AMBIGUOUS_NUMBER = "AMBIGUOUS_NUMBER"
+    LETTERS_CONVERTED = "LETTERS_CONVERTED"
+    REGION_DIFFERS = "REGION_DIFFERS"
+    READ_AS_NATIONAL = "READ_AS_NATIONAL"
 
 
 @dataclass(frozen=True)
@@ -287,6 +291,18 @@ CATALOGUE: dict[Code, Entry] = {
     Code.DIGEST_MISMATCH: _file(
         57, "What arrived is not what was sent: the digest differs.", "Upload the file again.", 400
     ),
+    Code.AMBIGUOUS_NUMBER: _cell(
+        58,
+        "“{value}” can be read as more than one phone number.",
+        "Write the number with + and its country code, or choose how the numbers of the file are written.",
+    ),
+    Code.LETTERS_CONVERTED: _warning(59, "The letters of a vanity number were converted to digits."),
+    Code.REGION_DIFFERS: _warning(
+        60, "The number belongs to another country that shares the calling code of the Country Code."
+    ),
+    Code.READ_AS_NATIONAL: _warning(
+        61, "The number was read as a national number, as the column's other numbers are written."
+    ),
 }
 
 BY_NUMBER: dict[int, Code] = {entry.number: code for code, entry in CATALOGUE.items()}
@@ -372,6 +388,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(Code.INVALID_RANGE, Column.PHONE_NUMBER),
     Fault(Code.INVALID_RANGE, Column.END_NUMBER),
     Fault(Code.CONFLICTING_DUPLICATE, Column.END_NUMBER),
+    Fault(Code.AMBIGUOUS_NUMBER, Column.PHONE_NUMBER),
+    Fault(Code.INVALID_RANGE, Column.BLOCK_SIZE),
 )
 
 # Words for a code in one column, where the code's own would point the wrong way: (message, fix).

@@ -28,6 +28,7 @@ class Column(IntEnum):
     USER = 9
     SERVICE = 10
     END_NUMBER = 11
+    BLOCK_SIZE = 12
 
 
 LONGEST_HEADER = 100  # characters that are looked at when a name is compared with others
@@ -114,6 +115,14 @@ SPECS: tuple[Spec, ...] = (
         "the last number of the block that begins with Phone Number, or its last digits; empty for a single number",
         "",
         ("last number", "to number", "range end", "number to", "block end"),
+    ),
+    Spec(
+        Column.BLOCK_SIZE,
+        "Block Size",
+        False,
+        "how many numbers the row stands for, from Phone Number on; empty for a single number",
+        "",
+        ("number of numbers", "range size"),
     ),
 )
 

@@ -137,6 +137,14 @@ class Accept(StrEnum):
     POSSIBLE = "possible"
 
 
+class NumberFormat(StrEnum):
+    """How digits without a plus are written: as evidence in the column says, or as the uploader says (R14b)."""
+
+    AUTO = "auto"
+    NATIONAL = "national"
+    INTERNATIONAL = "international"
+
+
 class Mode(StrEnum):
     """Whether a job that has been checked is carried out at once, or shown and confirmed first."""
 
@@ -156,8 +164,10 @@ class JobOptions:
     """What was chosen beside the rows (R11, R18, R23); a row may say otherwise (R12). Ids were checked at the door.
 
     `voice`, `sms` and `fax` are what a change makes of a capability: None leaves it. `may_create`: numbers that are not
-    on the platform are added while a user is given them (R21). The last four are what the uploader says of the file
-    (`schemas.hints`).
+    on the platform are added while a user is given them (R21). `delimiter` to `header_row` are what the uploader says
+    of the file (`schemas.hints`). `number_format` (R14b) and `country_code` (R14c: the country of numbers that name
+    none, as a Country Code cell would) say how numbers are read. `only_unassigned` and `expected_holder_id` limit an
+    assignment to numbers that nobody below the admin holds, or that this tenant (inner id) still holds (R19).
     """
 
     mode: Mode = Mode.APPLY
@@ -177,10 +187,21 @@ class JobOptions:
     encoding: str | None = None
     sheet: str | None = None
     header_row: int | None = None
+    number_format: NumberFormat = NumberFormat.AUTO
+    country_code: str | None = None
+    only_unassigned: bool = False
+    expected_holder_id: int | None = None
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> JobOptions:
-        kinds = {"mode": Mode, "on_error": OnError, "on_existing": OnExisting, "accept": Accept, "service": Service}
+        kinds = {
+            "mode": Mode,
+            "on_error": OnError,
+            "on_existing": OnExisting,
+            "accept": Accept,
+            "service": Service,
+            "number_format": NumberFormat,
+        }
         known = {field.name for field in fields(cls)}
         return cls(**{name: kinds.get(name, _same)(value) for name, value in raw.items() if name in known})
 
