@@ -4,7 +4,19 @@
 """
 
 from schemas.phone.column import PhoneColumn, check_column
+from schemas.phone.evidence import AMBIGUOUS, Evidence
 from schemas.phone.identity import faults_of_new, find_column
-from schemas.phone.single import Phone, check_one
+from schemas.phone.single import STRICT, Phone, Rules, check_one
 
-__all__ = ["Phone", "PhoneColumn", "check_column", "check_one", "faults_of_new", "find_column"]
+__all__ = [
+    "AMBIGUOUS",
+    "STRICT",
+    "Evidence",
+    "Phone",
+    "PhoneColumn",
+    "Rules",
+    "check_column",
+    "check_one",
+    "faults_of_new",
+    "find_column",
+]
