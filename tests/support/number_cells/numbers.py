@@ -102,9 +102,9 @@ def draw(region: str, chance: random.Random, types: tuple[str, ...] = (), code: 
     raise AssertionError(f"no number of {region} found")
 
 
-def has_type(region: str, kind: str) -> bool:
-    """Say whether a region has numbers of a type."""
-    return _has(metadata(region), kind)
+def has_type(region: str, kind: str, code: int = 0) -> bool:
+    """Say whether a region, or a calling code that belongs to none, has numbers of a type."""
+    return _has(metadata(region, code), kind)
 
 
 def is_number_of(plan: PhoneMetadata, region: str, national: str) -> bool:
