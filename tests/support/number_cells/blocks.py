@@ -146,7 +146,7 @@ def short_end(block: Block, country: str, chance: random.Random) -> Cell | None:
 
 
 def extension_number(block: Block, country: str, chance: random.Random) -> Cell | None:
-    """030 765432-10 is one number, whose last digits are behind a hyphen."""
+    """030 765432-10 is one number, whose last digits are behind a hyphen, as DIN 5008 has it."""
     text, width = block.number.in_country, chance.choice((2, 2, 3))
     if not text[-width:].isdecimal() or len(text) < width + 5:
         return None
@@ -154,7 +154,8 @@ def extension_number(block: Block, country: str, chance: random.Random) -> Cell 
     known = national_readings(block.number.region, digits_of(stem))
     before = digits_of(stem)[-width:]
     meant = range(block.number.e164, block.number.e164 + 1)
-    verdict = Verdict.EITHER if known and before < tail else Verdict.WRITE
+    usual = block.number.region in {"DE", "AT"} and tail.strip("0") and before.strip("0")
+    verdict = Verdict.EITHER if known and before < tail and not usual else Verdict.WRITE
     return Cell("hyphen before the last digits", country, f"{stem}-{tail}", meant, verdict)
 
 

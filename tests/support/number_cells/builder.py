@@ -184,10 +184,10 @@ class Builder:
 
     def legacy(self) -> Cell:
         """Old mobile prefixes of Mexico and Argentina, carrier codes of Brazil, a plus that is too many."""
-        kind = self.chance.choice(("MX", "MX at home", "AR", "BR", "BR with xx", "plus before an area code"))
-        region = "US" if kind.startswith("plus") else kind[:2]
+        kind = self.chance.choice(("MX", "MX at home", "AR", "BR", "BR with xx", "US: plus", "US: # for +", "US: =+"))
+        region = kind[:2]
         number = self.number(region, ("mobile", "fixed_line"))
-        country, code = self.country(region), number.code
+        country = self.country(region)
         parts = spellings.groups(number.abroad)[1:]
         verdict = Verdict.EITHER
         match kind:
@@ -203,10 +203,13 @@ class Builder:
                 verdict = Verdict.WRITE if same and len(number.national) > 9 else verdict
             case "BR with xx":
                 text, verdict = f"0xx{' '.join(parts)}", Verdict.FAIL
-            case _:
+            case "US: plus":
                 text, verdict = f"+{number.national}", Verdict.FAIL
-        del code
-        fault = Code.INVALID_CHARACTER if kind == "BR with xx" else None
+            case "US: # for +":
+                text, verdict = number.abroad.replace("+", "#"), Verdict.FAIL
+            case _:
+                text = f"=+{number.e164}"
+        fault = Code.INVALID_CHARACTER if kind in {"BR with xx", "US: # for +"} else None
         return Cell(f"legacy, {kind}", country, text, one(number.e164), verdict, fault)
 
     def bare(self, style: str, region: str = "", damage: float = 0.15) -> Cell:
