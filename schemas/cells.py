@@ -29,16 +29,10 @@ _FLOAT = r"^(\+?\d+)[.,]0+$"
 _SCIENTIFIC = r"^\+?(?P<whole>\d)(?:[.,](?P<decimals>\d+))?[eE](?P<sign>[+-]?)(?P<exponent>\d{1,3})$"
 _DIGITS_IN_INT64 = 18
 
-# A number and an extension behind it, as people and RFC 3966 write them: nobody can dial an extension from outside, and
-# without it the number is another one.
-_EXTENSION = r"(?i)\d[\d\s().\-/]*(?:;?\s*ext(?:n|ension)?\.?|\s*x|,,)\s*[=:.]?\s*\d{1,7}#?$"
-_NUMBER = r"\+?\(?\d[\s().\-]*(?:\d[\s().\-]*){5,}"
-_SEVERAL = rf"(?i){_NUMBER}(?:[,;/|&\r\n]|or|and|und|et|ou|oder)\s*{_NUMBER}"
-
 _NUMERIC = warning_bit(Code.FLOAT_SUFFIX_REMOVED) | warning_bit(Code.SCIENTIFIC_RESTORED)
 
-# Bytes of a cell that never needs repair; a blank counts only between others. Every word of _SEVERAL and _EXTENSION has
-# a letter that is none of them, and so have words for "nothing" and scientific notation.
+# Bytes of a cell that never needs repair; a blank counts only between others. Words for "nothing" and scientific
+# notation have a letter that is none of them.
 _HARMLESS = np.zeros(256, np.bool_)
 _HARMLESS[list(b"0123456789+-()[] ABCDFGHIJKLMPQRSTUVWYZabcdfghijklmpqrstuvwyz")] = True
 
@@ -87,7 +81,7 @@ def repair_phone(column: pa.StringArray) -> Repaired:
 
     White space around, a leading apostrophe, `="..."` and words for "nothing" go silently; invisible characters, `.0`
     and scientific notation with a warning, unless the latter hides digits: SCIENTIFIC_NOTATION_LOSS, text left as it
-    is. A cell with several numbers, or an extension, is INVALID_CHARACTER: the first number alone would be a guess.
+    is.
     """
     return _repaired(column, phone=True)
 
@@ -136,7 +130,6 @@ def _repaired(column: pa.StringArray, *, phone: bool) -> Repaired:
     repair.drop_zero_decimals()
     if phone:
         repair.restore_scientific()
-        repair.refuse_more_than_a_number()
     faults[rows], warnings[rows] = repair.faults, repair.warnings
     return Repaired(replaced(column, rows, repair.text), faults, warnings)
 
@@ -174,11 +167,6 @@ class _Repair:
     def drop_nothing(self, words: Sequence[str]) -> None:
         known = pc.is_in(pc.utf8_lower(self.text), value_set=pa.array(words))
         self.text = pc.if_else(known, "", self.text)
-
-    def refuse_more_than_a_number(self) -> None:
-        for pattern in (_EXTENSION, _SEVERAL):
-            rows = self._matching(pattern)
-            self.faults[rows] |= np.uint64(fault_bit(Code.INVALID_CHARACTER, Column.PHONE_NUMBER))
 
     def drop_zero_decimals(self) -> None:
         self._replace(_FLOAT, r"\1", Code.FLOAT_SUFFIX_REMOVED)

@@ -164,7 +164,9 @@ CATALOGUE: dict[Code, Entry] = {
     ),
     Code.MISSING_VALUE: _cell(12, "{column} is empty.", "Fill in {column}: {accepts}."),
     Code.INVALID_COUNTRY_CODE: _cell(
-        13, "“{value}” is no country code.", "Use a calling code such as 1 or 44, or a two-letter country such as US."
+        13,
+        "“{value}” isn't a country code.",
+        "Use a calling code such as 1 or 44, two letters such as US, or the name of the country.",
     ),
     Code.SCIENTIFIC_NOTATION_LOSS: _cell(
         14,
@@ -301,7 +303,7 @@ CATALOGUE: dict[Code, Entry] = {
         60, "The number belongs to another country that shares the calling code of the Country Code."
     ),
     Code.READ_AS_NATIONAL: _warning(
-        61, "The number was read as a national number, as the column's other numbers are written."
+        61, "The number was read as a national number, as written; the column's other numbers are written that way."
     ),
 }
 
@@ -394,6 +396,14 @@ FAULTS: tuple[Fault, ...] = (
 
 # Words for a code in one column, where the code's own would point the wrong way: (message, fix).
 WORDS: dict[Fault, tuple[str, str]] = {
+    Fault(Code.MISSING_VALUE, Column.COUNTRY_CODE): (
+        "{column} is empty.",
+        "Fill in {column}: {accepts}; or write the Phone Number with + and its country code.",
+    ),
+    Fault(Code.INVALID_RANGE, Column.BLOCK_SIZE): (
+        "“{value}” isn't the size of a block of numbers in use.",
+        "Enter how many numbers the row stands for; an End Number in the same row must agree with it.",
+    ),
     Fault(Code.TARGET_NOT_FOUND, Column.USER): (
         "There is no such user in the enterprise that holds the number.",
         "Choose a user of that enterprise, or assign the number to the user's enterprise first.",

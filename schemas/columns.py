@@ -51,7 +51,7 @@ SPECS: tuple[Spec, ...] = (
         Column.COUNTRY_CODE,
         "Country Code",
         True,
-        "a calling code (1, +1, 001) or a two-letter country (US)",
+        "a calling code (1, +1, 001), a country in two or three letters (US) or its name",
         "1",
         ("country", "country calling code", "calling code", "cc", "iso country"),
     ),
@@ -230,6 +230,14 @@ _BY_NAME: dict[str, Column] = {
     for spec in SPECS
     for name in (spec.name, spec.name.replace(" ", ""), *spec.aliases, *TRANSLATIONS.get(spec.column, ()))
 }
+_INTERNATIONAL = frozenset({"msisdn", "e164", "e.164", "e 164"})
+
+
+def is_international(header: str) -> bool:
+    """Whether a header cell says that the numbers below it are international: `MSISDN`, `E.164` (R14b)."""
+    return fold(header) in _INTERNATIONAL
+
+
 _ALIKE = 0.75  # of 1: "Phne Number" is alike, "Number of seats" is not
 
 

@@ -5,13 +5,15 @@
 
 from schemas.phone.column import PhoneColumn, check_column
 from schemas.phone.evidence import AMBIGUOUS, Evidence
-from schemas.phone.identity import faults_of_new, find_column
+from schemas.phone.identity import Candidates, FoundColumn, faults_of_new, find_column, names_country
 from schemas.phone.single import STRICT, Phone, Rules, check_one
 
 __all__ = [
     "AMBIGUOUS",
     "STRICT",
+    "Candidates",
     "Evidence",
+    "FoundColumn",
     "Phone",
     "PhoneColumn",
     "Rules",
@@ -19,4 +21,5 @@ __all__ = [
     "check_one",
     "faults_of_new",
     "find_column",
+    "names_country",
 ]

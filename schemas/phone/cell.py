@@ -47,6 +47,7 @@ class Cell:
 _TEL = re.compile(r"\s*tel:\s*", re.IGNORECASE)
 _IN_ASCII = [(re.compile(f"[{others}]"), character) for character, others in PUNCTUATION.items()]
 _NUMBER = re.compile(r"[\s(\[]*\+?[\d\s().\-/\[\]]*", re.ASCII)
+_LINES = re.compile(r"\d[^\d]*[\r\n][^\d]*\d")
 _PLUS_INSIDE = re.compile(r"\d[\d\s().\-/\[\]]*\+", re.ASCII)
 # Digits in brackets behind a number, such as a footnote. Around the whole number, or in front of it, they are usual.
 _BRACKETS_BEHIND = re.compile(r".*\d[^\d(\[]*(?P<fragment>[(\[][\d\s]*[)\]])[\s.]*", re.ASCII | re.DOTALL)
@@ -70,7 +71,7 @@ def read_cell(text: str) -> Cell:
     plain = ascii_digits(_TEL.sub("", text, count=1) if _TEL.match(text) else text)
     for others, character in _IN_ASCII:
         plain = others.sub(character, plain)
-    if _NUMBER.fullmatch(plain):
+    if _NUMBER.fullmatch(plain) and not _LINES.search(plain):
         behind = _BRACKETS_BEHIND.fullmatch(plain)
         if behind is None:
             return Cell(number=plain)
@@ -86,6 +87,8 @@ def _surplus(plain: str) -> tuple[Surplus, str]:
     """Name what keeps a text from being one number."""
     if _PLUS_INSIDE.search(plain):
         return Surplus.SECOND_NUMBER, plain[plain.rindex("+") :]
+    if _NUMBER.fullmatch(plain):
+        return Surplus.SECOND_NUMBER, plain.split("\n")[-1].strip()
     mask = _MASK.search(plain)
     if mask is not None and any(character.isdigit() for character in plain):
         return Surplus.MASK, mask.group()

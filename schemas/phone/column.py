@@ -61,6 +61,10 @@ class PhoneColumn:
             np.zeros(rows, np.bool_),
         )
 
+    def part(self, rows: slice | NDArray[np.int64]) -> PhoneColumn:
+        """Return these rows only."""
+        return PhoneColumn(*(getattr(self, field.name)[rows] for field in fields(self)))
+
     def put(self, rows: NDArray[np.bool_] | NDArray[np.int64], other: PhoneColumn) -> None:
         """Replace these rows by another column of just them."""
         for field in fields(self):

@@ -168,7 +168,7 @@ def _read_in_countries(
     """Read national numbers in each of some countries (R14c): one of them decides, several are candidates."""
     digits = read_digits(number)
     found, times = PhoneColumn.empty(len(number)), np.zeros(len(number), np.int64)
-    parts = list[tuple[Ints, PhoneColumn]]()
+    parts: list[tuple[Ints, PhoneColumn]] = []
     for code in calling_codes:
         rows = _possible_rows(digits, code)
         if not rows.size:
@@ -176,7 +176,7 @@ def _read_in_countries(
         read = check_column(pa.repeat(str(code), rows.size), number.take(pa.array(rows)), was_numeric=was_numeric[rows])
         valid = np.flatnonzero(read.e164)
         rows = rows[valid]
-        part = _take(read, valid)
+        part = read.part(valid)
         _only_digits_alone(part, digits.alone[rows])
         times[rows] += 1
         found.put(rows, part)
@@ -213,12 +213,6 @@ def _only_digits_alone(part: PhoneColumn, alone: Bools) -> None:
     other = ~alone & (part.evidence & Evidence.ALSO_INTERNATIONAL != 0)
     part.evidence[other] &= ~np.uint8(Evidence.ALSO_INTERNATIONAL)
     part.alternative[other] = 0
-
-
-def _take(column: PhoneColumn, rows: Ints) -> PhoneColumn:
-    taken = PhoneColumn.empty(len(rows))
-    taken.put(np.arange(len(rows)), PhoneColumn(*(getattr(column, name)[rows] for name in PhoneColumn.__annotations__)))
-    return taken
 
 
 def _candidates(parts: Sequence[tuple[Ints, PhoneColumn]], several: Bools) -> Candidates:

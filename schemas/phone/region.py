@@ -35,7 +35,7 @@ _POWERS = 10 ** np.arange(16, dtype=np.int64)
 
 def regions_of(e164: NDArray[np.int64]) -> NDArray[np.int16]:
     """The region of each number (int64, 0: none), as a place in `REGIONS`."""
-    calling_code = _calling_code(e164)
+    calling_code = calling_code_numbers(e164)
     found = np.zeros(len(e164), np.int16)
     for code in np.flatnonzero(np.bincount(calling_code)):
         rows = calling_code == code
@@ -52,10 +52,11 @@ def regions_of(e164: NDArray[np.int64]) -> NDArray[np.int16]:
 
 def calling_codes_of(e164: NDArray[np.int64]) -> pa.StringArray:
     """The calling code of each number (int64) as text; "0" where no country has it."""
-    return pc.cast(pa.array(_calling_code(e164)), pa.string())
+    return pc.cast(pa.array(calling_code_numbers(e164)), pa.string())
 
 
-def _calling_code(e164: NDArray[np.int64]) -> NDArray[np.int16]:
+def calling_code_numbers(e164: NDArray[np.int64]) -> NDArray[np.int16]:
+    """Return the calling code of each number (int64); 0 where no country has it."""
     first_digits = e164 // _POWERS[np.maximum(np.searchsorted(_POWERS, e164, side="right") - 3, 0)]
     found: NDArray[np.int16] = _calling_codes()[np.minimum(first_digits, 999)]
     return found
@@ -134,7 +135,7 @@ def is_valid_in(e164: NDArray[np.int64], name: str) -> NDArray[np.bool_]:
     if left.size:
         text = pc.utf8_slice_codeunits(pc.cast(pa.array(e164[left]), pa.string()), len(str(code)))
         fits[left] = pc.match_substring_regex(text, _valid_pattern(name)).to_numpy(zero_copy_only=False)
-    return fits & (_calling_code(e164) == code)
+    return fits & (calling_code_numbers(e164) == code)
 
 
 @lru_cache(maxsize=64)

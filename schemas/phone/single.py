@@ -116,7 +116,8 @@ def check_one(country: str, number: str, rules: Rules = STRICT, *, was_numeric: 
         return Phone(0, faults | fault_bit(Code.MISSING_VALUE, Column.PHONE_NUMBER))
     cell = read_cell(number)
     if where is None:
-        return _without_country(country, cell, rules)
+        missing = 0 if not country.strip() and _international_spelling(number) else _country_fault(country)
+        return _without_country(country, cell, rules, missing)
     if not cell.number:
         return _vanity(where, cell) or Phone(0, _INVALID_CHARACTER)
     return _checked(where, cell.number, rules, was_numeric=was_numeric)
@@ -127,12 +128,11 @@ def _country_fault(country: str) -> int:
     return fault_bit(code, Column.COUNTRY_CODE)
 
 
-def _without_country(country: str, cell: Cell, rules: Rules) -> Phone:
-    """Check a number that has to be international (R14): the Country Code is empty, or cannot be read."""
-    faults = _country_fault(country)
+def _without_country(country: str, cell: Cell, rules: Rules, faults: int) -> Phone:
+    """Check a number that has to be international (R14): the Country Code is empty, or cannot be read (`faults`)."""
     if not cell.number:
         found = None if country.strip() else _vanity(_country_of(cell.vanity), cell)
-        return found or Phone(0, (faults if country.strip() else 0) | _INVALID_CHARACTER)
+        return found or Phone(0, faults | _INVALID_CHARACTER)
     written = _international_spelling(cell.number)
     restored = written is None and rules.international and cell.number.isdecimal() and cell.number[0] != "0"
     if country.strip() or not (written or restored):

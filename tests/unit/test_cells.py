@@ -165,47 +165,6 @@ def test_words_for_nothing_are_nothing(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text",
-    [
-        "2125550142 x123",
-        "2125550142X123",
-        "2125550142 ext. 123",
-        "(212) 555-0142 Extension: 5",
-        "+1 212 555 0142 extn 5",
-        "tel:+1-212-555-0142;ext=12",
-        "2125550142,,123#",
-        "2125550142/2125550143",
-        "2125550142; 2125550143",
-        "2125550142, +1 (212) 555-0143",
-        "2125550142\n2125550143",
-        "2125550142\r\n 2125550143",
-        "030 901820 / 030 901821",
-        *(f"030 901820 {word} 030 901821" for word in ("or", "and", "und", "et", "ou", "oder", "OR")),
-    ],
-)
-def test_more_than_one_number_in_a_cell(text: str) -> None:
-    """The library would take the first and drop the rest without a word: another number, or one lost."""
-    faults = repair_phone(pa.array([text])).faults
-    assert [fault.code for fault in faults_of(int(faults[0]))] == [Code.INVALID_CHARACTER]
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "030/901820",
-        "+49 (0)30/90 18-20",
-        "tel:+12125550142",
-        "TEL: 212-555-0142",
-        "1-800-FLOWERS",
-        "1.800.NEXT.ONE",
-        "x",
-    ],
-)
-def test_one_number_however_it_is_written(text: str) -> None:
-    assert repair_phone(pa.array([text])).faults.tolist() == [0]
-
-
-@pytest.mark.parametrize(
     ("word", "value"), [("✓", 1), ("enabled", 1), ("Ein", 1), ("✗", 0), ("Disabled", 0), ("Aus", 0), ("nee", 0)]
 )
 def test_more_words_for_true_and_false(word: str, value: int) -> None:

@@ -11,22 +11,23 @@ from schemas.codes import Code, faults_of, warnings_of
 from schemas.phone.column import PhoneColumn
 
 
-def find(number: str, country: str = "", *, was_numeric: bool = False) -> PhoneColumn:
-    return phone.find_column(pa.array([country]), pa.array([number]), was_numeric=np.array([was_numeric]))
+def find(number: str, country: str = "", *, calling_codes: tuple[int, ...] = (1, 44)) -> PhoneColumn:
+    return phone.find_column(pa.array([country]), pa.array([number]), np.array([False]), calling_codes).column
 
 
 @pytest.mark.parametrize(
     ("number", "e164", "warning"),
     [
         ("+14155550100", 14155550100, None),
-        ("14155550100", 14155550100, Code.PLUS_RESTORED),
+        ("14155550100", 14155550100, Code.COUNTRY_CODE_REPEATED),
         ("0041 44 668 18 00", 41446681800, None),
         ("+1 (415) 555-0100", 14155550100, None),
         ("+1.415.555.0100", 14155550100, None),
         ("+44\u00a020\u20117946\u20130958", 442079460958, None),
         ("\uff0b\uff14\uff14 20 7946 0958", 442079460958, None),
         ("+\u0664\u0664 20 7946 0958", 442079460958, None),
-        ("+44 [20] 7946~0958", 442079460958, None),
+        ("+44 [20] 7946 0958", 442079460958, None),
+        ("+98 9601", 989601, None),
         ("+44 20\u20117946\u20130958", 442079460958, None),
         # Possible, not valid: one that entered with accept=possible must still be found (R15).
         ("+11112223333", 11112223333, None),
@@ -46,8 +47,8 @@ def test_an_international_number(number: str, e164: int, warning: Code | None) -
         ("+", Code.MISSING_VALUE),
         ("+1", Code.TOO_SHORT),
         ("+1234567890123456", Code.TOO_LONG),
-        ("1" * 400, Code.TOO_LONG),
-        ("0155550100", Code.INVALID_CHARACTER),
+        ("1" * 400, Code.NOT_FOUND),
+        ("0155550100", Code.NOT_FOUND),
         ("number", Code.INVALID_CHARACTER),
         ("+1415x5550100", Code.INVALID_CHARACTER),
         ("+\u4e00\u4e8c\u4e09\u56db\u4e94\u516d\u4e03", Code.INVALID_CHARACTER),
@@ -74,7 +75,7 @@ def test_with_a_country_code_it_is_read_as_in_an_upload(country: str, number: st
 
 def test_rows_with_and_without_a_country_code_in_one_column() -> None:
     country, number = pa.array(["1", "", None, "ZZ"]), pa.array(["2125550142", "+442079460958", None, "2125550142"])
-    found = phone.find_column(country, number, was_numeric=np.zeros(4, bool))
+    found = phone.find_column(country, number, np.zeros(4, bool)).column
     assert found.e164.tolist()[:2] == [12125550142, 442079460958]
     assert [[fault.code for fault in faults_of(int(faults))] for faults in found.faults[2:]] == [
         [Code.MISSING_VALUE],
