@@ -86,11 +86,13 @@ def stem_and_ends(block: Block, country: str, chance: random.Random) -> Cell | N
     if stem is None:
         return None
     text = f"{stem}{chance.choice(('-', ' - ', '-'))}{block.first}{sign}{chance.choice(('-', ''))}{block.last}"
-    if dash:
-        if _one_number(block, text):
-            return Cell("stem and ends after a dash, or one number", country, text, block.meant, Verdict.EITHER)
+    if not dash:
+        return Cell("stem and ends", country, text, block.meant, Verdict.WRITE)
+    if not _one_number(block, text):
         return Cell("stem and ends after a dash", country, text, block.meant, Verdict.WRITE)
-    return Cell("stem and ends", country, text, block.meant, Verdict.WRITE)
+    if "--" not in text and "- -" not in text and "–" not in text and " - " not in text:
+        return None  # hyphens between groups of digits
+    return Cell("stem and ends after a dash, or one number", country, text, block.meant, Verdict.EITHER)
 
 
 def shorter_first(block: Block, country: str, chance: random.Random) -> Cell | None:
@@ -99,8 +101,8 @@ def shorter_first(block: Block, country: str, chance: random.Random) -> Cell | N
     if stem is None or block.width == 1:
         return None
     first = chance.choice(("0", block.first[0], block.first[: block.width - 1]))
-    sign = chance.choice((" bis ", " bis -", " to ", " – ", "-", " thru ", " through ", ".."))
-    code = None if set(sign) & DASHES else Code.INVALID_RANGE
+    sign = chance.choice((" bis ", " bis -", " to ", " – ", " - -", " thru ", " through ", ".."))
+    code = None if sign.strip()[0] in DASHES else Code.INVALID_RANGE
     return Cell("shorter first", country, f"{stem}-{first}{sign}{block.last}", NOTHING, Verdict.FAIL, code)
 
 
@@ -138,11 +140,14 @@ def short_end(block: Block, country: str, chance: random.Random) -> Cell | None:
     if count < block.width or not text[-count:].isdecimal():
         return None
     made = f"{text}{sign}{block.ending(count)}"
-    return (
-        _judged("last digits after a dash", country, block, made)
-        if dash
-        else Cell("last digits", country, made, block.meant, Verdict.WRITE)
-    )
+    if not dash:
+        return Cell("last digits", country, made, block.meant, Verdict.WRITE)
+    alike = count > 2 and text[-count:-2] == block.ending(count)[:-2]
+    if sign == "-" and not alike and _one_number(block, made):
+        national = digits_of(made).removeprefix(str(block.number.code)) if made[0] == "+" else digits_of(made)
+        (meant,) = national_readings(block.number.region, national)
+        return Cell("hyphen before the last digits", country, made, range(meant, meant + 1), Verdict.EITHER)
+    return _judged("last digits after a dash", country, block, made)
 
 
 def extension_number(block: Block, country: str, chance: random.Random) -> Cell | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from schemas.codes import BY_NUMBER, Code, warnings_of
+from schemas.columns import Column, is_international
 from schemas.jobs import JobKind, JobOptions
 from tests.sheets import csv_bytes
 from tests.support.number_cells.model import Cell, Sheet, Verdict
@@ -140,7 +141,8 @@ def _checked(sheet: Sheet, folder: Path, batch_rows: int) -> list[Outcome]:
     with read(path, replace(LIMITS, batch_rows=batch_rows), workdir=folder) as table:
         for batch in table.batches():
             parts.append(check_rows(batch, table.facts.mapping, Names({}), JobKind.UPLOAD, options, LARGEST_BLOCK))
-    file = check_file(Parts(parts), JobKind.UPLOAD, options)
+    header = table.facts.columns[table.facts.mapping[Column.PHONE_NUMBER]]
+    file = check_file(Parts(parts), JobKind.UPLOAD, options, international_header=is_international(header))
     results = file.results()
     columns = file.rows.columns(("e164", "numbers"))
     return [

@@ -108,9 +108,20 @@ def has_type(region: str, kind: str, code: int = 0) -> bool:
 
 
 def is_number_of(plan: PhoneMetadata, region: str, national: str) -> bool:
-    if len(f"{plan.country_code}{national}") > LONGEST_E164 or national.startswith("00"):
+    """Say whether it is a valid number of the region, and its national format means no other one.
+
+    In Gabon, old numbers of seven digits are written with the zero that is part of the new ones.
+    """
+    code = plan.country_code
+    if len(f"{code}{national}") > LONGEST_E164 or national.startswith("00"):
         return False
-    return bool(phonenumbers.is_valid_number_for_region(parsed(plan.country_code, national), region))
+    number = parsed(code, national)
+    if not phonenumbers.is_valid_number_for_region(number, region):
+        return False
+    if region == NON_GEOGRAPHIC:
+        return True
+    written = digits_of(phonenumbers.format_number(number, PhoneNumberFormat.NATIONAL))
+    return national_readings(region, written) <= {int(f"{code}{national}")}
 
 
 def _has(plan: PhoneMetadata, kind: str) -> bool:

@@ -119,7 +119,7 @@ def _two(code: str, region: str) -> tuple[str, ...]:
     name = NAMES[region][0]
     return (
         f"+{code} ({region})", f"{region} +{code}", f"{name} (+{code})", f"{region} ({code})", f"+{code} {name}",
-        f"{name} +{code}", f"{region} - {name}", f"{name} ({region})", f"{region} / {ALPHA3[region]}",
+        f"{name} +{code}", f"{name} ({region})", f"{region} ({name})",
     )  # fmt: skip
 
 
