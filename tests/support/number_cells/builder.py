@@ -22,6 +22,7 @@ from tests.support.number_cells.numbers import (
     digits_of,
     draw,
     has_type,
+    is_valid,
     metadata,
     national_readings,
     parsed,
@@ -98,8 +99,10 @@ class Builder:
             number = draw(region, self.chance, tuple(kinds))
             text = spellings.vanity(number, self.chance)
             if text is not None:
-                return Cell("vanity", self.country(region), text, one(number.e164), Verdict.WRITE,
-                            warning=spellings.VANITY_WARNING)  # fmt: skip
+                country, meant = self.country(region), one(number.e164)
+                if _whole_without_letters(number, sum(map(str.isalpha, text))):
+                    return Cell("vanity, or a whole number before letters", country, text, meant, Verdict.EITHER)
+                return Cell("vanity", country, text, meant, Verdict.WRITE, warning=Code.LETTERS_CONVERTED)
 
     def false_vanity(self) -> Cell:
         """Letters of an ordinary line, or not at the end, or too few different ones (R14a)."""
@@ -221,6 +224,12 @@ class Builder:
         fresh = [number for number in _ambiguous(region, style) if number.e164 not in self.used]
         number = self.chance.choice(fresh) if fresh else self.number(region)
         return bare_cell(number, self.country(region), style, self.chance, 0)
+
+
+def _whole_without_letters(number: Number, letters: int) -> bool:
+    """Say whether the digits are a valid number with fewer of the letters, so that the others may be a word."""
+    national = number.national
+    return any(is_valid(number.code, national[:-less]) for less in range(1, letters + 1))
 
 
 @functools.cache

@@ -8,7 +8,6 @@ from collections.abc import Callable
 
 from phonenumbers import PhoneNumberFormat
 
-from schemas.codes import Code
 from tests.support.number_cells import places
 from tests.support.number_cells.model import Cell, Verdict, one
 from tests.support.number_cells.numbers import Number, digits_of, metadata, national_readings
@@ -236,6 +235,3 @@ def vanity(number: Number, chance: random.Random) -> str | None:
     parted = f"{head[:-3]}-{head[-3:]}" if len(head) > 6 else head
     front = chance.choice((parted, head)) if number.code != 1 else chance.choice(("1-", "", "+1 ", "1 ")) + head
     return f"{front}{chance.choice(('-', ' '))}{word}"
-
-
-VANITY_WARNING = Code.LETTERS_CONVERTED
