@@ -42,6 +42,7 @@ class Builder:
     def __init__(self, chance: random.Random) -> None:
         self.chance = chance
         self.used: set[int] = set()
+        self.added: set[int] = set()
 
     def region(self) -> str:
         return self.chance.choice(places.REGIONS)
@@ -57,10 +58,10 @@ class Builder:
 
     def add(self, sheet: Sheet, cell: Cell) -> None:
         """Add a cell, unless one of its numbers occurs already."""
-        if len(cell.meant) > 1 and not self.used.isdisjoint(cell.meant):
-            return
-        self.used.update(cell.meant)
-        sheet.cells.append(cell)
+        if self.added.isdisjoint(cell.meant):
+            self.added.update(cell.meant)
+            self.used.update(cell.meant)
+            sheet.cells.append(cell)
 
     # --- cells ---
 
