@@ -83,14 +83,16 @@ def find_column(
     without = pc.equal(pc.utf8_trim_whitespace(country), "").to_numpy(zero_copy_only=False)
     found, rows = PhoneColumn.empty(len(number)), np.flatnonzero(~without)
     if rows.size:
-        given = [column.take(pa.array(rows)) for column in (country, number)]
-        read = check_column(*given, EXISTING, was_numeric=was_numeric[rows])
+        taken = pa.array(rows)
+        read = check_column(country.take(taken), number.take(taken), EXISTING, was_numeric=was_numeric[rows])
         read.warnings[:] &= ~_POSSIBLE
         found.put(rows, read)
     rows = np.flatnonzero(without)
     if not rows.size:
         return FoundColumn(found, Candidates.none())
-    part = _find_without_country(number.take(pa.array(rows)), was_numeric[rows], calling_codes, international)
+    part = _find_without_country(
+        number.take(pa.array(rows)), was_numeric[rows], calling_codes, international=international
+    )
     found.put(rows, part.column)
     candidates = part.candidates
     return FoundColumn(found, Candidates(rows[candidates.row], candidates.e164, candidates.kind))
@@ -109,7 +111,7 @@ def faults_of_new(e164: Ints) -> NDArray[np.uint64]:
 
 
 def _find_without_country(
-    number: pa.StringArray, was_numeric: Bools, calling_codes: Sequence[int], international: bool
+    number: pa.StringArray, was_numeric: Bools, calling_codes: Sequence[int], *, international: bool
 ) -> FoundColumn:
     cleaned = _cleaned(number)
     digits = read_digits(cleaned)

@@ -130,12 +130,13 @@ def is_valid_in(e164: NDArray[np.int64], name: str) -> NDArray[np.bool_]:
     As `is_valid_number_for_region` answers, which regards neither leading digits nor who else claims a number.
     """
     code = phonenumbers.country_code_for_region(name)
-    fits = regions_of(e164) == _INDEX[name]
+    fits: NDArray[np.bool_] = regions_of(e164) == _INDEX[name]
     left = np.flatnonzero(~fits)
     if left.size:
         text = pc.utf8_slice_codeunits(pc.cast(pa.array(e164[left]), pa.string()), len(str(code)))
         fits[left] = pc.match_substring_regex(text, _valid_pattern(name)).to_numpy(zero_copy_only=False)
-    return fits & (calling_code_numbers(e164) == code)
+    fits &= calling_code_numbers(e164) == code
+    return fits
 
 
 @lru_cache(maxsize=64)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.codes import BY_NUMBER, Code, faults_of, warnings_of
@@ -192,6 +192,7 @@ def test_nothing_to_write() -> None:
     assert codes(file) == ["MISSING_VALUE", "BLANK_ROW"]
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.sampled_from(SPELLINGS), st.sampled_from(["TRUE", "FALSE", "bad"])).map(

@@ -215,21 +215,21 @@ class _Numbers:
     candidates: Candidates
 
 
-def _new_numbers(cells_: _NumberCells, options: JobOptions, largest: int) -> _Numbers:
+def _new_numbers(given: _NumberCells, options: JobOptions, largest: int) -> _Numbers:
     """The numbers of rows to be added: judged (R15), and blocks read (R14e)."""
-    country, number = cells.repair_country(cells_.country), cells.repair_phone(cells_.number)
+    country, number = cells.repair_country(given.country), cells.repair_phone(given.number)
     international = options.number_format is NumberFormat.INTERNATIONAL
     rules = phone.Rules(accept_possible=options.accept is Accept.POSSIBLE, international=international)
     column = phone.check_column(country.text, number.text, rules, was_numeric=number.was_numeric)
     _put_repairs(column, country, number)
-    ends = cells.repair_phone(cells_.end).text, cells.repair_phone(cells_.size).text
+    ends = cells.repair_phone(given.end).text, cells.repair_phone(given.size).text
     blocks = ranges.read_blocks(ranges.Cells(country.text, number.text, *ends, column), rules, largest=largest)
     return _as_numbers(blocks.column, blocks.numbers, Candidates.none())
 
 
-def _existing_numbers(cells_: _NumberCells, options: JobOptions, calling_codes: Sequence[int]) -> _Numbers:
+def _existing_numbers(given: _NumberCells, options: JobOptions, calling_codes: Sequence[int]) -> _Numbers:
     """The numbers of rows that name existing ones: found, not judged (R14c)."""
-    country, number = cells.repair_country(cells_.country), cells.repair_phone(cells_.number)
+    country, number = cells.repair_country(given.country), cells.repair_phone(given.number)
     texts = country.text
     if options.country_code:
         open_rows = pc.and_(pc.equal(texts, ""), pc.invert(pa.array(phone.names_country(number.text))))
@@ -249,8 +249,7 @@ def _put_repairs(column: phone.PhoneColumn, country: cells.Repaired, number: cel
 
 
 def _as_numbers(column: phone.PhoneColumn, numbers: np.ndarray, candidates: Candidates) -> _Numbers:
-    names = ("e164", "faults", "warnings")
-    found = (getattr(column, name) for name in names)
+    found = (column.e164, column.faults, column.warnings)
     return _Numbers(*found, numbers, column.evidence, column.alternative, candidates)
 
 
