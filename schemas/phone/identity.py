@@ -21,8 +21,9 @@ from schemas.phone.digits import ascii_digits, plain_punctuation
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# The longest and the shortest that `phone_numbers` can hold (ITU-T E.164: at most 15 digits).
-LEAST_DIGITS, MOST_DIGITS = 7, 15
+# ITU-T E.164: at most 15 digits. The shortest valid numbers have six (+43 1110, +49 1640, +98 9601), one fewer is
+# accepted in case a later numbering plan goes below (R14f).
+LEAST_DIGITS, MOST_DIGITS = 5, 15
 _PUNCTUATION = r"[\s()\[\].\-/~]"
 _NOT_ASCII = r"[^\x00-\x7f]"
 _PREFIX = r"^(?:\+|00)"
