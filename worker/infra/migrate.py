@@ -44,6 +44,6 @@ def _validate(connection: sa.Connection) -> None:
 
     A scan of the table, which keeps neither readers nor writers out.
     """
-    query = "SELECT FROM pg_constraint WHERE conrelid = 'phone_numbers'::regclass AND conname = :name AND NOT convalidated"
-    if connection.execute(sa.text(query), {"name": _CHECK}).first() is not None:
+    of_table = "SELECT convalidated FROM pg_constraint WHERE conrelid = 'phone_numbers'::regclass AND conname = :name"
+    if not connection.execute(sa.text(of_table), {"name": _CHECK}).scalar_one():
         connection.execute(sa.text(f"ALTER TABLE phone_numbers VALIDATE CONSTRAINT {_CHECK}"))

@@ -36,5 +36,5 @@ def _check(condition: str) -> None:
         f"""DO $$ BEGIN
             IF pg_relation_size('phone_numbers') <= {SMALL_BYTES}
                 AND NOT EXISTS (SELECT FROM phone_numbers WHERE NOT ({condition}))
-            THEN ALTER TABLE phone_numbers VALIDATE CONSTRAINT {NAME}; END IF; END $$"""  # noqa: S608 - our names
+            THEN ALTER TABLE phone_numbers VALIDATE CONSTRAINT {NAME}; END IF; END $$"""
     )
