@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
     Bools = NDArray[np.bool_]
 
-# ITU-T E.164: at most 15 digits; the shortest numbers of any plan have four behind a calling code of one.
+# ITU-T E.164: at most 15 digits. The shortest valid numbers have six (+43 1110, +49 1640, +98 9601), one fewer is
+# accepted in case a later numbering plan goes below (R14f).
 LEAST_DIGITS, MOST_DIGITS = 5, 15
 EXISTING = Rules(accept_possible=True, zero_tolerated=True)
 _PREFIX = r"^[\s(\[]*(?:\+|0[\s(\[]*0)"

@@ -68,7 +68,7 @@ def calling_code_digits() -> list[int]:
 
 
 def calling_code_of(e164: int) -> int:
-    """The calling code of a number of seven digits or more; 0 where no country has it."""
+    """The calling code of a number of three digits or more; 0 where no country has it."""
     return int(_calling_codes()[int(str(e164)[:3])])
 
 
