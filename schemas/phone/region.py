@@ -43,6 +43,16 @@ def calling_codes_of(e164: NDArray[np.int64]) -> pa.StringArray:
     return pc.cast(pa.array(_calling_code(e164)), pa.string())
 
 
+def calling_code_column(e164: NDArray[np.int64]) -> NDArray[np.int16]:
+    """Return the calling code of each number (int64); 0 where no country has it."""
+    return _calling_code(e164)
+
+
+def is_calling_code(code: int) -> bool:
+    """Whether the numbering plans know the calling code."""
+    return code in COUNTRY_CODE_TO_REGION_CODE
+
+
 def _calling_code(e164: NDArray[np.int64]) -> NDArray[np.int16]:
     first_digits = e164 // _POWERS[np.maximum(np.searchsorted(_POWERS, e164, side="right") - 3, 0)]
     found: NDArray[np.int16] = _calling_codes()[np.minimum(first_digits, 999)]

@@ -40,16 +40,24 @@ NOT_FOUND_CODE: Mapping[Column, Code] = {
 
 @dataclass(frozen=True)
 class Names:
-    """What a name in a row may mean to this uploader (R12): folded name -> id. A name of two things is absent."""
+    """What a name in a row may mean to this uploader (R12): folded name -> id. A name of two things is absent.
+
+    `calling_codes`: the countries in which an action reads numbers that name none (R14c), ascending.
+    """
 
     ids: Mapping[Column, Mapping[str, int]]
+    calling_codes: tuple[int, ...] = ()
 
     def to_json(self) -> str:
-        return json.dumps({column.name: ids for column, ids in self.ids.items()}, default=dict)
+        ids = {column.name: ids for column, ids in self.ids.items()}
+        return json.dumps({"ids": ids, "calling_codes": self.calling_codes}, default=dict)
 
     @classmethod
     def from_json(cls, text: bytes) -> Names:
-        return cls({Column[name]: ids for name, ids in json.loads(text).items()})
+        raw = json.loads(text)
+        # Without "ids": rows that were stored before calling codes were.
+        ids = {Column[name]: ids for name, ids in raw.get("ids", raw).items()}
+        return cls(ids, tuple(raw.get("calling_codes", ())))
 
 
 @dataclass(frozen=True)
