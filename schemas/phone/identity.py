@@ -27,6 +27,7 @@ _PUNCTUATION = r"[\s()\[\].\-/~]"
 _NOT_ASCII = r"[^\x00-\x7f]"
 _PREFIX = r"^(?:\+|00)"
 _POSSIBLE = np.uint32(warning_bit(Code.POSSIBLE_NOT_VALID))
+_INVALID = np.uint64(fault_bit(Code.INVALID_NUMBER, Column.PHONE_NUMBER))
 _PLUS = np.uint32(warning_bit(Code.PLUS_RESTORED))
 
 
@@ -49,7 +50,10 @@ def find_column(country: pa.StringArray, number: pa.StringArray, was_numeric: ND
 def faults_of_new(e164: NDArray[np.int64]) -> NDArray[np.uint64]:
     """What is wrong with numbers (int64) to be added without a Country Code beside them: 0 where valid (R15)."""
     text = pc.binary_join_element_wise("+", pc.cast(pa.array(e164), pa.string()), "")
-    return check_column(region.calling_codes_of(e164), text).faults
+    read = check_column(region.calling_codes_of(e164), text)
+    # The library passes over a trunk prefix (+44 0 20 ...); with it, the digits are those of no number.
+    differs = (read.faults == 0) & (read.e164 != e164)
+    return np.where(differs, _INVALID, read.faults)
 
 
 def _read_international(number: pa.StringArray) -> PhoneColumn:
