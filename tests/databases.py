@@ -25,8 +25,9 @@ _HELD = f"""
         {UNASSIGNED}
     FROM phone_numbers"""  # noqa: S608 - our own
 _COUNTRIES = f"""
-    SELECT DISTINCT holder_id, code
+    SELECT DISTINCT line.id, code
     FROM (SELECT DISTINCT holder_id, left(e164::text, 3) AS start FROM phone_numbers) AS held
+    JOIN tenants ON tenants.id = held.holder_id CROSS JOIN unnest(tenants.path) AS line (id)
     JOIN unnest(ARRAY{sorted(COUNTRY_CODE_TO_REGION_CODE)}) AS code ON starts_with(start, code::text)"""  # noqa: S608 - our own
 # For numbers that no chunk has written: all that a chunk notes of them.
 NOTE_HOLDINGS = f"""
@@ -118,7 +119,7 @@ def forgotten(connection: sa.Connection) -> int:
 
 
 def forgotten_countries(connection: sa.Connection) -> int:
-    """How many pairs of a holder and a calling code of its numbers are missing from `tenant_countries`."""
+    """How many pairs of a tenant and a calling code of its tree's numbers are missing from `tenant_countries`."""
     found: int = connection.execute(sa.text(_FORGOTTEN_COUNTRIES)).scalar_one()
     return found
 

@@ -92,7 +92,7 @@ def test_a_number_to_be_added_must_be_valid() -> None:
 
 @pytest.mark.parametrize("e164", [4402079460958, 4904915110000, 3606155501000, 3304612345678])
 def test_r21_a_trunk_prefix_is_no_part_of_a_number_to_be_added(e164: int) -> None:
-    """The library takes `+44 020 ...` for +44 20 ...; written as it is, it would be the number of nobody."""
+    """The library reads `+44 020 ...` as +44 20 ...; with the zero, the digits are not a number at all."""
     judged = phonenumbers.parse(f"+{e164}")
     assert phonenumbers.format_number(judged, phonenumbers.PhoneNumberFormat.E164) != f"+{e164}"
     assert phone.faults_of_new(np.array([e164]))[0] != 0

@@ -44,7 +44,12 @@ _OPTIONS = (
     click.option(
         "--all", "is_all", is_flag=True, help="All your numbers, or those that the next options narrow them to."
     ),
-    click.option("--q", metavar="DIGITS", help="With --all: how the international number begins."),
+    click.option(
+        "--q",
+        metavar="DIGITS",
+        help="With --all: how the number begins: with + or 00 the international number, else also the national one in "
+        "any country.",
+    ),
     click.option(
         "--status", type=click.Choice(["unassigned", "assigned"]), help="With --all: given to somebody or not."
     ),

@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from schemas.names import fold
 from schemas.permissions import Actor, Tenant, TenantKind
 from schemas.tables import admins, carriers, jobs, phone_numbers, tenants, tokens, users
-from worker.infra import number_groups, scope, tree_countries
+from worker.infra import number_groups, scope
 
 
 class GoneError(Exception):
@@ -125,7 +125,6 @@ def _holds_numbers(tenant: Tenant) -> sa.ColumnElement[bool]:
 
 def remove(connection: sa.Connection, tenant: Tenant) -> None:
     """Delete a tenant with its tokens and admins. `StillUsedError` if anything else refers to it."""
-    tree_countries.leave_to_parent(connection, tenant)
     for table in (tokens, admins):
         connection.execute(table.delete().where(table.c.tenant_id == tenant.id))
     try:

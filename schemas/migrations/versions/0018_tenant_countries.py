@@ -1,4 +1,4 @@
-"""Which calling codes the numbers of each tenant have or once had, in a table of their own (R14c)."""
+"""Which calling codes the numbers of each tenant and of those below it have, in a table of their own (R14c)."""
 
 from __future__ import annotations
 
@@ -25,14 +25,16 @@ def upgrade() -> None:
     op.execute("LOCK TABLE phone_numbers IN SHARE MODE")
     op.create_table(
         "tenant_countries",
-        sa.Column("holder_id", sa.Integer, sa.ForeignKey("tenants.id", ondelete="CASCADE"), nullable=False),
+        sa.Column("tenant_id", sa.Integer, sa.ForeignKey("tenants.id", ondelete="CASCADE"), nullable=False),
         sa.Column("calling_code", sa.SmallInteger, nullable=False),
-        sa.PrimaryKeyConstraint("holder_id", "calling_code"),
+        sa.PrimaryKeyConstraint("tenant_id", "calling_code"),
     )
     op.execute(f"""
         INSERT INTO tenant_countries
-        SELECT DISTINCT holder_id, left(start, {DIGITS})::smallint
-        FROM (SELECT DISTINCT holder_id, left(e164::text, 3) AS start FROM phone_numbers) AS held""")  # noqa: S608 - our own
+        SELECT DISTINCT line.tenant_id, left(start, {DIGITS})::smallint
+        FROM (SELECT DISTINCT holder_id, left(e164::text, 3) AS start FROM phone_numbers) AS held
+        JOIN tenants ON tenants.id = held.holder_id
+        CROSS JOIN unnest(tenants.path) AS line (tenant_id)""")  # noqa: S608 - our own
     op.execute("ANALYZE tenant_countries")
 
 
