@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.addresses import LONGEST_URL
-from schemas.hints import FileForm
+from schemas.hints import FileForm, NumberReading
 from schemas.names import LONGEST
 
 
@@ -199,6 +199,12 @@ class Job(_Body):
     on_error: Literal["skip", "abort"]
     on_existing: Literal["skip", "update", "error"]
     accept: Literal["valid", "possible"]
+    number_format: Literal["auto", "national", "international"] = Field(
+        description="how numbers that begin with neither + nor 00 are read"
+    )
+    country_code: str | None = Field(
+        description="the country of numbers in an action that name none and begin with neither + nor 00"
+    )
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
@@ -322,7 +328,7 @@ CallbackUrl = Annotated[
 ]
 
 
-class UploadForm(FileForm):
+class UploadForm(FileForm, NumberReading):
     """The fields beside the file (R11). `assign_to` is a tenant's id; carriers are named."""
 
     voice_carrier: str | None = None

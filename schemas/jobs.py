@@ -36,6 +36,20 @@ FORMS: Mapping[JobKind, Form] = {
 }
 
 
+# Kinds of jobs that act on numbers in the inventory, which they have to find.
+ACTIONS: frozenset[JobKind] = frozenset({JobKind.ASSIGN, JobKind.UNASSIGN, JobKind.CHANGE, JobKind.DELETE})
+
+
+class ListFormat(StrEnum):
+    """Where rows without a file come from: from a request, or from the inventory, where each number is known."""
+
+    LIST = "list"
+    SELECTION = "selection"
+
+
+LIST_FORMAT_KEY = b"format"  # among the metadata of the stored rows
+
+
 class JobStatus(StrEnum):
     """Where a job stands; the last four are terminal."""
 

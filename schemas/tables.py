@@ -246,6 +246,16 @@ holdings = sa.Table(
     *(sa.Column(name, sa.Boolean, primary_key=True) for name in ("voice", "sms", "fax", "is_unassigned")),
 )
 
+# The calling codes of the numbers that a tenant, or one below it, holds or once held: numbers without a country are
+# read in these (R14c). Written with the numbers, in one transaction, and kept when the last of them goes, or the tenant
+# below that had them: a file that is sent twice must not be read differently the second time.
+tenant_countries = sa.Table(
+    "tenant_countries",
+    metadata,
+    sa.Column("tenant_id", sa.Integer, sa.ForeignKey("tenants.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("calling_code", sa.SmallInteger, primary_key=True, autoincrement=False),
+)
+
 # Which jobs changed a number after the one that created it; rows of jobs that are gone mean nothing.
 number_events = sa.Table(
     "number_events",

@@ -37,6 +37,7 @@ LEAST_DIGITS, MOST_DIGITS = 5, 15
 EXISTING = Rules(accept_possible=True, zero_tolerated=True)
 _PREFIX = r"^[\s(\[]*(?:\+|0[\s(\[]*0)"
 _POSSIBLE = np.uint32(warning_bit(Code.POSSIBLE_NOT_VALID))
+_INVALID = np.uint64(fault_bit(Code.INVALID_NUMBER, Column.PHONE_NUMBER))
 _PLUS = np.uint32(warning_bit(Code.PLUS_RESTORED))
 _NOT_FOUND = np.uint64(fault_bit(Code.NOT_FOUND, Column.PHONE_NUMBER))
 _NO_ROWS: Ints = np.zeros(0, np.int64)
@@ -108,7 +109,10 @@ def names_country(number: pa.StringArray) -> Bools:
 def faults_of_new(e164: Ints) -> NDArray[np.uint64]:
     """What is wrong with numbers (int64) to be added without a Country Code beside them: 0 where valid (R15)."""
     text = pc.binary_join_element_wise("+", pc.cast(pa.array(e164), pa.string()), "")
-    return check_column(region.calling_codes_of(e164), text).faults
+    read = check_column(region.calling_codes_of(e164), text)
+    # The library passes over a trunk prefix (+44 0 20 ...); with it, the digits are those of no number.
+    differs = (read.faults == 0) & (read.e164 != e164)
+    return np.where(differs, _INVALID, read.faults)
 
 
 def _find_without_country(

@@ -55,6 +55,11 @@ def calling_codes_of(e164: NDArray[np.int64]) -> pa.StringArray:
     return pc.cast(pa.array(calling_code_numbers(e164)), pa.string())
 
 
+def is_calling_code(code: int) -> bool:
+    """Whether the numbering plans know the calling code."""
+    return code in COUNTRY_CODE_TO_REGION_CODE
+
+
 def calling_code_numbers(e164: NDArray[np.int64]) -> NDArray[np.int16]:
     """Return the calling code of each number (int64); 0 where no country has it."""
     first_digits = e164 // _POWERS[np.maximum(np.searchsorted(_POWERS, e164, side="right") - 3, 0)]

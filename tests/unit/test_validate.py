@@ -218,3 +218,10 @@ def test_a_name_that_says_nothing_names_nobody(nothing: str) -> None:
     names = Names({**NAMES.ids, Column.VOICE_CARRIER: {nothing.casefold(): 9}})
     called = check_rows(batch([(*GOOD, nothing)]), MAPPING, names, JobKind.UPLOAD, JobOptions())
     assert called.voice_carrier_id[0] == 9
+
+
+def test_what_names_mean_is_kept_with_the_rows() -> None:
+    """R14c, R29: every batch reads with what was known when the file was read; also of rows stored before."""
+    names = Names({Column.VOICE_CARRIER: {"blue": 9}}, (1, 36, 44))
+    assert Names.from_json(names.to_json().encode()) == names
+    assert Names.from_json(b'{"VOICE_CARRIER": {"blue": 9}}') == Names(names.ids)

@@ -15,6 +15,7 @@ from webhook.cli.sending import (
     carry,
     check_report,
     hints,
+    number_format_option,
     on_error_option,
     report_option,
     review_option,
@@ -35,6 +36,7 @@ from webhook.cli.session import Session, talks
     help="What to do with numbers you have already.",
 )
 @click.option("--accept", type=click.Choice([choice.value for choice in Accept]), help="How sure a number must be.")
+@number_format_option
 @hints
 @review_option
 @on_error_option

@@ -17,7 +17,7 @@ from flask import Request
 from schemas import actions
 from schemas.columns import Column
 from schemas.hints import Hints
-from schemas.jobs import JobKind, JobOptions, Mode, OnError
+from schemas.jobs import JobKind, JobOptions, ListFormat, Mode, NumberFormat, OnError
 from schemas.permissions import Actor
 from schemas.problems import RequestCode
 from schemas.services import NO_SERVICE, Service
@@ -113,9 +113,17 @@ def _enter(job: str, action: Action, form: actions.Options, file: orders.File | 
     with transaction() as connection:
         chosen = action.choose(connection, actor, form)
         hints = form.model_dump(include=set(Hints.model_fields)) if file is not None else {}
-        options = JobOptions(mode=Mode(form.mode), on_error=OnError(form.on_error), **chosen, **hints)
+        options = JobOptions(
+            mode=Mode(form.mode),
+            on_error=OnError(form.on_error),
+            number_format=NumberFormat(form.number_format),
+            country_code=form.country_code,
+            **chosen,
+            **hints,
+        )
         if isinstance(form, actions.Selection):
-            listed.put(job, {Column.PHONE_NUMBER: _numbers(connection, actor, form)})
+            list_format = ListFormat.LIST if form.filter is None else ListFormat.SELECTION
+            listed.put(job, {Column.PHONE_NUMBER: _numbers(connection, actor, form)}, list_format)
         parent = named.parent(connection, actor, action.kind, getattr(form, "parent_job_id", None))
         order = orders.Order(
             job,

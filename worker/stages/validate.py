@@ -41,7 +41,10 @@ NOT_FOUND_CODE: Mapping[Column, Code] = {
 
 @dataclass(frozen=True)
 class Names:
-    """What a name in a row may mean to this uploader (R12): folded name -> id. A name of two things is absent."""
+    """What a name in a row may mean to this uploader (R12): folded name -> id. A name of two things is absent.
+
+    `calling_codes`: the countries in which an action reads numbers that name none (R14c), ascending.
+    """
 
     ids: Mapping[Column, Mapping[str, int]]
     calling_codes: tuple[int, ...] = ()
@@ -52,10 +55,10 @@ class Names:
 
     @classmethod
     def from_json(cls, text: bytes) -> Names:
-        stored = json.loads(text)
-        if "ids" not in stored:  # stored before there were calling codes
-            return cls({Column[name]: ids for name, ids in stored.items()})
-        return cls({Column[name]: ids for name, ids in stored["ids"].items()}, tuple(stored["calling_codes"]))
+        raw = json.loads(text)
+        # Without "ids": rows that were stored before calling codes were.
+        ids = {Column[name]: ids for name, ids in raw.get("ids", raw).items()}
+        return cls(ids, tuple(raw.get("calling_codes", ())))
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,14 @@ from sqlalchemy import Connection
 from schemas.numbering import distinct_ids, distinct_rows
 from schemas.phone import region
 from schemas.results import STATE
-from worker.infra import binary, inventory, singly
+from worker.infra import binary, inventory, singly, tree_countries
 from worker.stages.resolving.model import Decisions, Numbers
 
 # What every new number has; the other columns only where a user is given the number at once, or it is brought back.
 _PLAIN = tuple(name for name in inventory.COLUMNS if name not in {"voice_user_id", "sms_user_id", "voice_forwarded"})
 _STAGED = ("e164", *inventory.CHANGEABLE)
+_CODE_BITS = 10  # a calling code has at most three digits
+_CODE_MASK = (1 << _CODE_BITS) - 1
 _TYPES = {field.name: field.type.to_pandas_dtype() for field in STATE}
 
 
@@ -64,7 +66,9 @@ def note(connection: Connection, decided: Decisions, job_id: int) -> None:
         changed = np.setdiff1d(decided.images.column("e164").to_numpy(), made, assume_unique=True)
         if len(changed):
             inventory.note(connection, changed, job_id)
-    inventory.note_holdings(connection, _holdings((decided.create, decided.update)))
+    both = (decided.create, decided.update)
+    inventory.note_holdings(connection, _holdings(both))
+    tree_countries.note(connection, {pair for part in both if len(part) for pair in _countries_of(part)})
 
 
 def _holdings(parts: Sequence[Numbers]) -> set[inventory.Holding]:
@@ -81,6 +85,16 @@ def _holdings_of(numbers: Numbers) -> Iterator[inventory.Holding]:
     columns = [*ids, *(state[name] != 0 for name in ("voice", "sms", "fax")), is_unassigned]
     places = distinct_rows(columns)
     return (inventory.Holding(*row) for row in zip(*(column[places].tolist() for column in columns), strict=True))
+
+
+def _countries_of(numbers: Numbers) -> Iterator[tuple[int, int]]:
+    """Yield the distinct pairs of holder and calling code of the numbers (R14c)."""
+    codes = region.calling_code_numbers(numbers.e164)
+    pairs = numbers.state["holder_id"].astype(np.int64) << _CODE_BITS | codes
+    # The numbers ascend, so equal pairs mostly follow each other: what is left to sort is little.
+    starts = np.flatnonzero(np.diff(pairs, prepend=-1))
+    distinct = np.unique(pairs[starts]).tolist()
+    return ((pair >> _CODE_BITS, code) for pair in distinct if (code := pair & _CODE_MASK))
 
 
 def _hold(connection: Connection, decided: Decisions) -> None:
