@@ -209,9 +209,7 @@ CATALOGUE: dict[Code, Entry] = {
         24, "The number is already taken on this platform.", "Check the number, or ask your provider about it."
     ),
     Code.NOT_FOUND: _world(25, "The number is not in your inventory.", "Check the number, or upload it first."),
-    Code.ASSIGNED_IN_USE: _world(
-        26, "The number is assigned to a customer or a user.", "Unassign it first."
-    ),
+    Code.ASSIGNED_IN_USE: _world(26, "The number is assigned to a customer or a user.", "Unassign it first."),
     Code.NOT_UPLOADER: _world(
         27, "Only the level that uploaded the number may do this.", "Ask the level that uploaded it."
     ),

@@ -36,6 +36,8 @@ def new_upload() -> str:
     parent, like = (request.args.get(name) or "" for name in ("parent", "like"))
     fields = {} if not (parent or like) else looking.chosen(parent or like).model_dump(exclude_none=True)
     form = Form({name: str(value) for name, value in fields.items()})
+    if "only_unassigned" in fields:
+        form.fields["only_unassigned"] = "true" if fields["only_unassigned"] else "false"
     if "delimiter" in form.fields:
         form.fields["delimiter"] = _NAMES[form.value("delimiter")]
     if parent:
@@ -84,6 +86,7 @@ def _enter(fields: dict[str, str]) -> str:
         fields.update(found)
         guard.check_token(request.headers.get(guard.HEADER) or token)
         found["mode"] = "review"
+        found.setdefault("only_unassigned", "true")  # the safe choice, where a page offered none
         if key is not None:
             once.claim(f"form {key}")
             after_this_request(once.end)
