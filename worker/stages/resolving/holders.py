@@ -24,9 +24,9 @@ def judge_holder(rows: Rows, moves: np.ndarray) -> None:
 
 def judge_expected_holder(rows: Rows, changes: np.ndarray) -> None:
     """Leave alone what has another holder than the one that was expected, among the rows to be changed (bool)."""
-    expected = rows.world.options.expected_holder_id
+    actor, expected = rows.world.actor, rows.world.options.expected_holder_id
     rows.judge_number(
-        changes & rows.sound, Column.TARGET, lambda number: permissions.check_expected_holder(number, expected)
+        changes & rows.sound, Column.TARGET, lambda number: permissions.check_expected_holder(actor, number, expected)
     )
 
 
