@@ -1,4 +1,4 @@
-"""Numbers that others hold are taken only as far as the request says (R19): by list, filter, file, upload; in any race."""
+"""Numbers that others hold move only as far as the request says (R19): by list, filter, file, upload; in any race."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from flask import Response, after_this_request, json, redirect, render_template,
 
 from schemas import api
 from schemas.hints import DELIMITERS
+from schemas.jobs import OnExisting
 from webhook import once
 from webhook.bodies import MULTIPART
 from webhook.downloads import sent
@@ -37,7 +38,9 @@ def new_upload() -> str:
     fields = {} if not (parent or like) else looking.chosen(parent or like).model_dump(exclude_none=True)
     form = Form({name: str(value) for name, value in fields.items()})
     if "only_unassigned" in fields:
-        form.fields["only_unassigned"] = "true" if fields["only_unassigned"] else "false"
+        # Of an upload that could move nothing, nobody has decided to take numbers from customers.
+        takes = fields["on_existing"] == OnExisting.UPDATE and not fields["only_unassigned"]
+        form.fields["only_unassigned"] = "false" if takes else "true"
     if "delimiter" in form.fields:
         form.fields["delimiter"] = _NAMES[form.value("delimiter")]
     if parent:
