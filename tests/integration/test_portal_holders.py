@@ -97,7 +97,7 @@ def test_r19_the_second_of_two_tabs_takes_nothing(north: Portal, world: World, r
     answer = follow(north, send(north, saving(second), SAVE))
     said = toasts_of(answer)
     assert (
-        "+1 212-555-0100 could not be assigned to Hotel Enterprise: It was assigned to Clinic Enterprise since" in said
+        "+1 212-555-0100 could not be assigned to Hotel Enterprise: it was assigned to Clinic Enterprise since" in said
     )
     assert "this page was shown. Nothing was changed." in said
     assert 'data-toast="error"' in answer.get_data(as_text=True)  # it stays until it is dismissed (R30)
@@ -117,7 +117,7 @@ def test_r19_a_number_that_came_back_meanwhile_is_left_alone_too(
     with database.begin() as connection:
         moved = phone_numbers.update().where(phone_numbers.c.e164 == FIRST + CLINICS[0])
         connection.execute(moved.values(holder_id=world.north.id))
-    assert "It was unassigned since this page was shown." in save(north, page)
+    assert "it was unassigned since this page was shown." in save(north, page)
     assert row(CLINICS[0]).holder_id == world.north.id
 
 
@@ -139,7 +139,7 @@ def test_r19_taking_back_from_another_than_was_shown(
         moved = phone_numbers.update().where(phone_numbers.c.e164 == FIRST + CLINICS[0])
         connection.execute(moved.values(holder_id=world.hotel.id))
     said = toasts_of(follow(north, send(north, form_of(page, "/numbers/take-back"), "Take back")))
-    assert "could not be taken back: It was assigned to Hotel Enterprise since this page was shown." in said
+    assert "could not be taken back: it was assigned to Hotel Enterprise since this page was shown." in said
     assert row(CLINICS[0]).holder_id == world.hotel.id
 
 
@@ -190,7 +190,7 @@ def test_r19_where_nobody_would_lose_any_there_is_no_question_and_the_race_is_lo
     first = pending(north, ticked(0, 1), world.clinic.tenant)
     second = pending(north, ticked(0, 1, 2), world.hotel.tenant)
     assert saving(second).options("only_unassigned") == ["true"]
-    assert "Numbers that customers have" not in text_of(second)
+    assert "Which numbers to assign" not in text_of(second)
     save(north, first)
     assert "1 of 3 numbers assigned to Hotel Enterprise. 2 could not be: " in save(north, second)
     assert [row(step).holder_id for step in range(3)] == [world.clinic.id, world.clinic.id, world.hotel.id]
@@ -235,7 +235,7 @@ def test_r19_of_many_customers_the_largest_are_named(north: Portal, world: World
     text = text_of(page)
     assert "Clinic Enterprise 3 numbers Customer 12 2 numbers Customer 00 1 number" in text
     assert f"Customer {holding.MOST - 3:02} 1 number and 4 more: 4 numbers" in text
-    assert f"Customer {holding.MOST - 2:02}" not in text.partition("(yours)")[2].partition("Numbers that customers")[0]
+    assert f"Customer {holding.MOST - 2:02}" not in text.partition("(yours)")[2].partition("Which numbers")[0]
 
 
 def test_a_page_does_not_wait_for_long_counting(north: Portal, world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -72,5 +72,5 @@ def _moved_since(chosen: Selection, expected_id: str | None) -> str:
     if holder.id == expected_id:
         return ""
     if holder.id == auth.actor().tenant.public_id:
-        return "It was unassigned since this page was shown."
-    return f"It was assigned to {holder.name} since this page was shown."
+        return "it was unassigned since this page was shown."
+    return f"it was assigned to {holder.name} since this page was shown."
