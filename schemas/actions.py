@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StrictInt, model_va
 from pydantic_core import PydanticCustomError
 
 from schemas import names
-from schemas.api import CallbackUrl, NumbersFilter
+from schemas.api import CallbackUrl, ExpectedHolder, NumbersFilter, OnlyUnassigned
 from schemas.hints import FileForm, NumberReading
 from schemas.phone.country import read_country
 from schemas.services import Service, read_services
@@ -82,6 +82,7 @@ class UnassignOptions(Options):
 
     user_id: Id | None = None
     service: Annotated[str, Field(max_length=LONGEST_ID, examples=["voice", "forwarded", "sms"])] | None = None
+    expected_holder_id: ExpectedHolder | None = None
 
     @property
     def services(self) -> Service | None:
@@ -99,6 +100,7 @@ class AssignOptions(UnassignOptions):
     """Who gets the numbers: a tenant (R18), or a user for a service (R20; voice, if none is named)."""
 
     tenant_id: Id | None = None
+    only_unassigned: OnlyUnassigned = False
 
     @model_validator(mode="after")
     def _one_target(self) -> Self:

@@ -87,7 +87,7 @@ class Action:
     of_user: bool = False
 
 
-def act(session: Session, action: Action, chosen: Mapping[str, str | None], given: dict[str, Any]) -> Exit:
+def act(session: Session, action: Action, chosen: Fields, given: dict[str, Any]) -> Exit:
     """Do it to the numbers meant; `chosen` is what the action is told, `given` the options of `acts`."""
     _check(given)
     mode = "review" if given["review"] else None
@@ -118,7 +118,7 @@ def _check(given: Mapping[str, Any]) -> None:
     check_report(given["report_path"])
 
 
-def _selected(session: Session, action: Action, chosen: Mapping[str, str | None], given: Mapping[str, Any]) -> Json:
+def _selected(session: Session, action: Action, chosen: Fields, given: Mapping[str, Any]) -> Json:
     """The filter, and how many numbers match it now: the service acts only if it is still as many."""
     wanted = {name: given[name] for name in _FILTERS if name != "tenant"}
     wanted["tenant_id"] = tenant_id(session, given["tenant"])

@@ -55,12 +55,18 @@ def _assignment(connection: sa.Connection, actor: Actor, form: actions.AssignOpt
         "target_id": named.assignments_target(connection, actor, form.tenant_id),
         "user_id": None if user is None else user.id,
         "service": form.services or NO_SERVICE,
+        "only_unassigned": form.only_unassigned,
+        "expected_holder_id": named.expected_holder(connection, actor, form.expected_holder_id),
     }
 
 
 def _unassignment(connection: sa.Connection, actor: Actor, form: actions.UnassignOptions) -> dict[str, Any]:
     user = named.user(connection, actor, form.user_id)
-    return {"user_id": None if user is None else user.id, "service": form.services or NO_SERVICE}
+    return {
+        "user_id": None if user is None else user.id,
+        "service": form.services or NO_SERVICE,
+        "expected_holder_id": named.expected_holder(connection, actor, form.expected_holder_id),
+    }
 
 
 def _change(connection: sa.Connection, actor: Actor, form: actions.ChangeOptions) -> dict[str, Any]:

@@ -115,6 +115,7 @@ def chosen(job_id: str) -> api.UploadForm:
         on_existing=options.on_existing.value,
         accept=options.accept.value,
         number_format=options.number_format.value,
+        only_unassigned=options.only_unassigned,
         delimiter=options.delimiter,
         encoding=options.encoding,
         sheet=options.sheet,

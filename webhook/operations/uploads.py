@@ -93,6 +93,8 @@ def _enter(job: str, actor: Actor, received: Received) -> None:
             on_existing=OnExisting(form.on_existing),
             accept=Accept(form.accept),
             number_format=NumberFormat(form.number_format),
+            only_unassigned=form.only_unassigned,
+            expected_holder_id=named.expected_holder(connection, actor, form.expected_holder_id),
             **form.model_dump(include=set(Hints.model_fields)),
         )
         file = orders.File(received.file_name, received.size, received.sha256)
