@@ -211,9 +211,7 @@ CATALOGUE: dict[Code, Entry] = {
         24, "The number is already taken on this platform.", "Check the number, or ask your provider about it."
     ),
     Code.NOT_FOUND: _world(25, "The number is not in your inventory.", "Check the number, or upload it first."),
-    Code.ASSIGNED_IN_USE: _world(
-        26, "The number is assigned: a user or a level below has it.", "Take the number back first."
-    ),
+    Code.ASSIGNED_IN_USE: _world(26, "The number is assigned to a customer or a user.", "Unassign it first."),
     Code.NOT_UPLOADER: _world(
         27, "Only the level that uploaded the number may do this.", "Ask the level that uploaded it."
     ),
@@ -392,6 +390,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(Code.CONFLICTING_DUPLICATE, Column.END_NUMBER),
     Fault(Code.AMBIGUOUS_NUMBER, Column.PHONE_NUMBER),
     Fault(Code.INVALID_RANGE, Column.BLOCK_SIZE),
+    Fault(Code.CHANGED_SINCE, Column.TARGET),
 )
 
 # Words for a code in one column, where the code's own would point the wrong way: (message, fix).
@@ -439,6 +438,10 @@ WORDS: dict[Fault, tuple[str, str]] = {
     Fault(Code.ASSIGNED_IN_USE, Column.TARGET): (
         "A user has this number, so it cannot go to another tenant.",
         "Take the number from the user first.",
+    ),
+    Fault(Code.CHANGED_SINCE, Column.TARGET): (
+        "The number is no longer held by the enterprise or reseller that was expected, so it was left alone.",
+        "Check who has the number now before you move it.",
     ),
     Fault(Code.CONFLICTING_DUPLICATE, Column.END_NUMBER): (
         "Some of these numbers are in an earlier row of this file.",

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from schemas.codes import BY_NUMBER, CATALOGUE, FAULTS, Code, Outcome, text_of, warnings_of
 from schemas.columns import Column, name_of
-from schemas.phone.explain import Context, Row, explain
+from schemas.phone.explain import NO_CONTEXT, Context, Row, explain
 from schemas.texts import spread, with_first
 
 
@@ -41,7 +41,7 @@ class Layout:
 
     names: tuple[str, ...]
     mapping: Mapping[Column, int]
-    context: Context = Context()
+    context: Context = NO_CONTEXT
 
     @classmethod
     def from_json(cls, facts: Mapping[str, object]) -> Layout:
@@ -56,7 +56,7 @@ def _context_of(facts: Mapping[str, object]) -> Context:
     """How numbers were read, from a job's file facts; those of an upload have no calling codes."""
     codes, country = facts.get("calling_codes"), facts.get("country_code")
     if not isinstance(codes, list | tuple):
-        return Context()
+        return NO_CONTEXT
     return Context(True, tuple(map(int, codes)), country if isinstance(country, str) else None)  # noqa: FBT003
 
 

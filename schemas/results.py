@@ -28,8 +28,8 @@ RESULTS = pa.schema(
 )
 
 # The rows of one batch, each validated by itself. As in RESULTS; capabilities are 1, 0 or -1 (left empty); ids are 0
-# where the row names none. `evidence` holds bits of `schemas.phone.Evidence`, `alternative` the number as read otherwise,
-# `candidates` the readings in several countries (R14c), each with its kind in the lowest byte.
+# where the row names none. `evidence`: bits of `schemas.phone.Evidence`; `alternative`: the number as read otherwise;
+# `candidates`: the readings in several countries (R14c), each with its kind in the lowest byte.
 CHECKED = pa.schema(
     [
         ("row", pa.int64()),

@@ -23,7 +23,7 @@ from schemas import results
 from schemas.codes import Code
 from schemas.columns import Column, is_international
 from schemas.findings import Layout
-from schemas.jobs import FORMS, JobStatus, Mode, OnError, Stage
+from schemas.jobs import ACTIONS, FORMS, JobStatus, Mode, OnError, Stage
 from schemas.phone import Candidates
 from worker.infra import arrow, aside, jobs, leases, scratch, storage
 from worker.infra.db import transaction
@@ -54,9 +54,9 @@ class ReadFile:
 def check_rows_of(lease: leases.Lease, job: Job, row: Row[Any]) -> jobs.CheckedJob | ReadFile:
     """Read a file, a list or a selection; one of a single batch is checked as well, at once."""
     with scratch.folder() as workdir, _rows_of(lease, job, row, workdir) as rows:
-        facts = _facts(rows.facts)
         with transaction() as connection:
-            names = names_for(connection, job.actor, rows.facts.mapping)
+            names = names_for(connection, job, rows.facts)
+        facts = _facts(rows.facts, job, names)
         sizes, only = _read_all(lease, rows, names)
     if only is None:
         return ReadFile(facts, sizes)
@@ -243,9 +243,12 @@ def _cut(
     return jobs.CheckedJob(facts, table.num_rows, tally, sizes, review)
 
 
-def _facts(facts: FileFacts) -> dict[str, Any]:
-    """What was decided about the file, as the ledger keeps it."""
-    return asdict(facts) | {"mapping": {column.name: place for column, place in facts.mapping.items()}}
+def _facts(facts: FileFacts, job: Job, names: Names) -> dict[str, Any]:
+    """What was decided about the file, as the ledger keeps it; of an action, how its numbers were read, too (R14c)."""
+    found = asdict(facts) | {"mapping": {column.name: place for column, place in facts.mapping.items()}}
+    if job.kind in ACTIONS:
+        found |= {"calling_codes": list(names.calling_codes), "country_code": job.options.country_code}
+    return found
 
 
 def _limits(settings: Settings) -> Limits:

@@ -146,7 +146,7 @@ class Block:
         self._reading.put(rows, reading)
 
     def _read_without_country(self, nowhere: Bools) -> None:
-        """Where the Country Code is empty: 00 is a plus (R14); digits alone are international if the uploader says so."""
+        """An empty Country Code: 00 is a plus (R14); digits alone are international if the uploader says so."""
         digits, start = self._reader.flat, self._start
         zeros = nowhere & (digits[start] == 0) & (digits[start + 1] == 0)
         rows = np.flatnonzero(zeros)
@@ -189,7 +189,7 @@ class Block:
         valid = reading.verdict == Verdict.VALID
         kept = own & (reading.start == self._start) & (reading.count == self._count)
         self._read_as_international(np.flatnonzero(kept & self.accepted & ~reading.repeated))
-        self._read_with_zero(kept, own)
+        self._read_with_zero(kept)
         shows = own & valid & self._digits.alone & (evidence == 0)
         leads = self._reader.flat[self._start] == 0
         evidence[shows & reading.repeated] = Evidence.SHOWS_INTERNATIONAL
@@ -210,7 +210,7 @@ class Block:
         self.alternative[rows] = self._reader.values(other)
         self.evidence[rows] |= np.uint8(Evidence.ALSO_INTERNATIONAL)
 
-    def _read_with_zero(self, kept: Bools, own: Bools) -> None:
+    def _read_with_zero(self, kept: Bools) -> None:
         """R14d: digits that are another valid number with one more leading zero, or only so."""
         reading = self._reading
         leads = self._reader.flat[self._start] == 0

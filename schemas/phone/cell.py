@@ -51,7 +51,9 @@ _LINES = re.compile(r"\d[^\d]*[\r\n][^\d]*\d")
 _PLUS_INSIDE = re.compile(r"\d[\d\s().\-/\[\]]*\+", re.ASCII)
 # Digits in brackets behind a number, such as a footnote. Around the whole number, or in front of it, they are usual.
 _BRACKETS_BEHIND = re.compile(r".*\d[^\d(\[]*(?P<fragment>[(\[][\d\s]*[)\]])[\s.]*", re.ASCII | re.DOTALL)
-_VANITY = re.compile(r"(?P<digits>[\s(\[+]*\d[\d\s().\-/\[\]]*)(?P<letters>[A-Za-z](?:[\s.\-]*[A-Za-z])*)[\s.]*", re.ASCII)
+_VANITY = re.compile(
+    r"(?P<digits>[\s(\[+]*\d[\d\s().\-/\[\]]*)(?P<letters>[A-Za-z](?:[\s.\-]*[A-Za-z])*)[\s.]*", re.ASCII
+)
 _AFTER_NUMBER = re.compile(r"^[\s(\[]*\+?[\d\s().\-/\[\]]*\d[)\]]?(?P<rest>.*)$", re.ASCII | re.DOTALL)
 _EXTENSION = re.compile(
     r"[\s;,(]*(?:[#,;~xX\uff58*pPwW]+|\W*[^\W\d_]{1,12}\W*)\s*[=:.]?\s*\d{1,7}\W*", re.DOTALL
@@ -85,19 +87,16 @@ def read_cell(text: str) -> Cell:
 
 def _surplus(plain: str) -> tuple[Surplus, str]:
     """Name what keeps a text from being one number."""
-    if _PLUS_INSIDE.search(plain):
-        return Surplus.SECOND_NUMBER, plain[plain.rindex("+") :]
-    if _NUMBER.fullmatch(plain):
-        return Surplus.SECOND_NUMBER, plain.split("\n")[-1].strip()
+    found = _second_number(plain)
+    if found:
+        return Surplus.SECOND_NUMBER, found
     mask = _MASK.search(plain)
-    if mask is not None and any(character.isdigit() for character in plain):
+    if mask is not None and any(map(str.isdigit, plain)):
         return Surplus.MASK, mask.group()
     after = _AFTER_NUMBER.match(plain)
-    rest = after["rest"] if after else plain
-    if after is None or sum(character.isdigit() for character in plain) < _FEWEST:
+    if after is None or sum(map(str.isdigit, plain)) < _FEWEST:
         return Surplus.REMARK, plain.strip()
-    if _OTHER_NUMBER.fullmatch(rest) or _OTHER_ENDING.fullmatch(rest):
-        return Surplus.SECOND_NUMBER, rest.strip(" ,;/|&")
+    rest = after["rest"]
     if _EXTENSION.fullmatch(rest) and (_EXTENSION_SIGN.match(rest) or not rest[:1].isalpha()):
         return Surplus.EXTENSION, rest.strip()
     letter = _LETTER_AMONG_DIGITS.search(plain)
@@ -105,6 +104,18 @@ def _surplus(plain: str) -> tuple[Surplus, str]:
         return Surplus.LETTER, letter.group()
     words = _words(plain)
     return (Surplus.REMARK, words) if words else (Surplus.SYMBOL, rest.strip()[:1] or plain.strip()[:1])
+
+
+def _second_number(plain: str) -> str:
+    """Return the second number of a cell as far as its signs tell, or ""."""
+    if _PLUS_INSIDE.search(plain):
+        return plain[plain.rindex("+") :]
+    if _NUMBER.fullmatch(plain):
+        return plain.rsplit("\n", maxsplit=1)[-1].strip()
+    after = _AFTER_NUMBER.match(plain)
+    rest = after["rest"] if after else ""
+    is_second = _OTHER_NUMBER.fullmatch(rest) or _OTHER_ENDING.fullmatch(rest)
+    return rest.strip(" ,;/|&") if is_second else ""
 
 
 _FEWEST = 3  # digits; below there is hardly a number beside the words

@@ -102,9 +102,7 @@ def read_digits(column: pa.StringArray) -> Digits:
     return Digits(flat, np.where(plain, count, 0), plus, plain, length == 0, plain & (length == count), slash)
 
 
-def _ends_in_bracket(
-    column: pa.StringArray, text: NDArray[np.uint8], offsets: NDArray[np.int32]
-) -> NDArray[np.int64]:
+def _ends_in_bracket(column: pa.StringArray, text: NDArray[np.uint8], offsets: NDArray[np.int32]) -> NDArray[np.int64]:
     """Rows that end in a bracket, which may hold what is no part of the number, such as a footnote."""
     filled = np.flatnonzero(np.diff(offsets))
     rows = filled[text[offsets[filled + 1] - 1] - np.uint8(ord("0")) >= _TEN]

@@ -56,6 +56,9 @@ class Context:
     country_code: str | None = None
 
 
+NO_CONTEXT = Context()
+
+
 @dataclass(frozen=True)
 class Row:
     """A failed row: its Country Code and its Phone Number as given."""
@@ -92,14 +95,14 @@ def _surplus_text(number: str) -> Text | None:
     return Text(message, _MORE_THAN_A_NUMBER[kind])
 
 
-def _not_valid(rows: Sequence[Row], context: Context) -> Explained:
+def _not_valid(rows: Sequence[Row], _: Context) -> Explained:
     """A leading zero that is missing (R14d), or the mobile prefix that Mexico gave up in 2019."""
     lacks_zero = _lacks_zero(rows)
     return [
         Text(
             "“{value}” is not a valid number; its leading zero seems to be missing.",
-            "A leading zero seems to be missing, which spreadsheets drop: format the column as text and enter the number "
-            "with its zero.",
+            "A leading zero seems to be missing, which spreadsheets drop: format the column as text and enter the "
+            "number with its zero.",
         )
         if lost
         else _old_mobile(row)
@@ -227,7 +230,10 @@ def _not_found(rows: Sequence[Row], context: Context) -> Explained:
     )
     return [
         with_country
-        if context.finds and not row.country.strip() and not context.country_code and not _INTERNATIONAL.match(row.number)
+        if context.finds
+        and not row.country.strip()
+        and not context.country_code
+        and not _INTERNATIONAL.match(row.number)
         else None
         for row in rows
     ]

@@ -31,11 +31,13 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
     Bools = NDArray[np.bool_]
 
-# ITU-T E.164: at most 15 digits; the shortest numbers of any plan have four behind a calling code of one.
+# ITU-T E.164: at most 15 digits. The shortest valid numbers have six (+43 1110, +49 1640, +98 9601), one fewer is
+# accepted in case a later numbering plan goes below (R14f).
 LEAST_DIGITS, MOST_DIGITS = 5, 15
 EXISTING = Rules(accept_possible=True, zero_tolerated=True)
 _PREFIX = r"^[\s(\[]*(?:\+|0[\s(\[]*0)"
 _POSSIBLE = np.uint32(warning_bit(Code.POSSIBLE_NOT_VALID))
+_INVALID = np.uint64(fault_bit(Code.INVALID_NUMBER, Column.PHONE_NUMBER))
 _PLUS = np.uint32(warning_bit(Code.PLUS_RESTORED))
 _NOT_FOUND = np.uint64(fault_bit(Code.NOT_FOUND, Column.PHONE_NUMBER))
 _NO_ROWS: Ints = np.zeros(0, np.int64)
@@ -83,14 +85,16 @@ def find_column(
     without = pc.equal(pc.utf8_trim_whitespace(country), "").to_numpy(zero_copy_only=False)
     found, rows = PhoneColumn.empty(len(number)), np.flatnonzero(~without)
     if rows.size:
-        given = [column.take(pa.array(rows)) for column in (country, number)]
-        read = check_column(*given, EXISTING, was_numeric=was_numeric[rows])
+        taken = pa.array(rows)
+        read = check_column(country.take(taken), number.take(taken), EXISTING, was_numeric=was_numeric[rows])
         read.warnings[:] &= ~_POSSIBLE
         found.put(rows, read)
     rows = np.flatnonzero(without)
     if not rows.size:
         return FoundColumn(found, Candidates.none())
-    part = _find_without_country(number.take(pa.array(rows)), was_numeric[rows], calling_codes, international)
+    part = _find_without_country(
+        number.take(pa.array(rows)), was_numeric[rows], calling_codes, international=international
+    )
     found.put(rows, part.column)
     candidates = part.candidates
     return FoundColumn(found, Candidates(rows[candidates.row], candidates.e164, candidates.kind))
@@ -105,11 +109,14 @@ def names_country(number: pa.StringArray) -> Bools:
 def faults_of_new(e164: Ints) -> NDArray[np.uint64]:
     """What is wrong with numbers (int64) to be added without a Country Code beside them: 0 where valid (R15)."""
     text = pc.binary_join_element_wise("+", pc.cast(pa.array(e164), pa.string()), "")
-    return check_column(region.calling_codes_of(e164), text).faults
+    read = check_column(region.calling_codes_of(e164), text)
+    # The library passes over a trunk prefix (+44 0 20 ...); with it, the digits are those of no number.
+    differs = (read.faults == 0) & (read.e164 != e164)
+    return np.where(differs, _INVALID, read.faults)
 
 
 def _find_without_country(
-    number: pa.StringArray, was_numeric: Bools, calling_codes: Sequence[int], international: bool
+    number: pa.StringArray, was_numeric: Bools, calling_codes: Sequence[int], *, international: bool
 ) -> FoundColumn:
     cleaned = _cleaned(number)
     digits = read_digits(cleaned)

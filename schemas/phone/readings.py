@@ -123,7 +123,8 @@ class Reader(Walker):
     def may_begin_with_zero(self, row: Ints) -> Bools:
         """Whether national numbers of a calling code (its main row) may begin with a zero, as in Italy (R14d)."""
         self.need(row)
-        return self.tables.moves[self.tables.numbers[row]] != DEAD
+        may: Bools = self.tables.moves[self.tables.numbers[row]] != DEAD
+        return may
 
     def values(self, reading: Reading) -> Ints:
         """E.164 as int64; ask only for judged numbers, which have at most 15 digits."""

@@ -55,6 +55,11 @@ def calling_codes_of(e164: NDArray[np.int64]) -> pa.StringArray:
     return pc.cast(pa.array(calling_code_numbers(e164)), pa.string())
 
 
+def is_calling_code(code: int) -> bool:
+    """Whether the numbering plans know the calling code."""
+    return code in COUNTRY_CODE_TO_REGION_CODE
+
+
 def calling_code_numbers(e164: NDArray[np.int64]) -> NDArray[np.int16]:
     """Return the calling code of each number (int64); 0 where no country has it."""
     first_digits = e164 // _POWERS[np.maximum(np.searchsorted(_POWERS, e164, side="right") - 3, 0)]
@@ -68,7 +73,7 @@ def calling_code_digits() -> list[int]:
 
 
 def calling_code_of(e164: int) -> int:
-    """The calling code of a number of seven digits or more; 0 where no country has it."""
+    """The calling code of a number of three digits or more; 0 where no country has it."""
     return int(_calling_codes()[int(str(e164)[:3])])
 
 
@@ -130,12 +135,13 @@ def is_valid_in(e164: NDArray[np.int64], name: str) -> NDArray[np.bool_]:
     As `is_valid_number_for_region` answers, which regards neither leading digits nor who else claims a number.
     """
     code = phonenumbers.country_code_for_region(name)
-    fits = regions_of(e164) == _INDEX[name]
+    fits: NDArray[np.bool_] = regions_of(e164) == _INDEX[name]
     left = np.flatnonzero(~fits)
     if left.size:
         text = pc.utf8_slice_codeunits(pc.cast(pa.array(e164[left]), pa.string()), len(str(code)))
         fits[left] = pc.match_substring_regex(text, _valid_pattern(name)).to_numpy(zero_copy_only=False)
-    return fits & (calling_code_numbers(e164) == code)
+    fits &= calling_code_numbers(e164) == code
+    return fits
 
 
 @lru_cache(maxsize=64)

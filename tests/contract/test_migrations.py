@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
 from pydantic import SecretStr
 
 from schemas.tables import metadata
@@ -36,6 +37,13 @@ WRITTEN_BEFORE = """
         voice_carrier_id, voice_user_id)
     SELECT 12125550100 + place, 0, 0, id, id, true, false, false, 'US', carrier, person
     FROM tenants, (VALUES (0, 7, NULL), (1, 7, NULL), (2, NULL, NULL), (3, 7, 9)) AS w (place, carrier, person)"""
+
+# One of each calling code there is, and two more of some.
+COUNTRIES_BEFORE = """
+    INSERT INTO tenants (kind, name, path) VALUES ('master_reseller', 'Master', '{1}');
+    INSERT INTO phone_numbers (e164, created_job_id, changed_job_id, holder_id, uploader_id, voice, sms, fax, country)
+    SELECT rpad(code::text || digit, 11, '5')::bigint, 0, 0, id, id, true, false, false, 'US'
+    FROM tenants, unnest(CAST(:codes AS int[])) AS code, generate_series(1, 3) AS digit"""
 
 ADMINS_BEFORE = """
     INSERT INTO tenants (kind, name, path) VALUES ('master_reseller', 'Master', '{1}');
@@ -139,6 +147,23 @@ def test_what_tenants_hold_already_is_noted(fresh: Callable[[str], sa.URL]) -> N
         command.upgrade(config, "head")
         assert connection.execute(sa.text("SELECT count(*) FROM holdings")).scalar_one() == 3
         assert databases.forgotten(connection) == 0
+
+
+def test_the_countries_of_tenants_numbers_are_noted(fresh: Callable[[str], sa.URL]) -> None:
+    """R14c: of every calling code that libphonenumber knows."""
+    url = fresh("countries")
+    tenants, numbers = COUNTRIES_BEFORE.split(";")
+    with stepping(url) as (connection, config):
+        command.upgrade(config, "0016")
+        connection.execute(sa.text(tenants))
+        connection.execute(sa.text(numbers), {"codes": sorted(COUNTRY_CODE_TO_REGION_CODE)})
+        command.upgrade(config, "head")
+        found = connection.execute(sa.text("SELECT calling_code FROM tenant_countries ORDER BY 1")).scalars().all()
+        assert found == sorted(COUNTRY_CODE_TO_REGION_CODE)
+        assert databases.forgotten_countries(connection) == 0
+        command.downgrade(config, "0016")
+        command.upgrade(config, "head")
+        assert databases.forgotten_countries(connection) == 0
 
 
 def test_one_time_passwords_of_before_get_their_time(fresh: Callable[[str], sa.URL]) -> None:

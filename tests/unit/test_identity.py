@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import phonenumbers
 import pyarrow as pa
 import pytest
 
 from schemas import phone
 from schemas.codes import Code, faults_of, warnings_of
 from schemas.phone.column import PhoneColumn
+from schemas.phone.readable import readable
 
 
 def find(number: str, country: str = "", *, calling_codes: tuple[int, ...] = (1, 44)) -> PhoneColumn:
@@ -87,3 +89,17 @@ def test_a_number_to_be_added_must_be_valid() -> None:
     """R15, R21."""
     faults = phone.faults_of_new(np.array([12125550142, 11112223333, 442079460958]))
     assert [[fault.code for fault in faults_of(int(each))] for each in faults] == [[], [Code.INVALID_NUMBER], []]
+
+
+@pytest.mark.parametrize("e164", [4402079460958, 4904915110000, 3606155501000, 3304612345678])
+def test_r21_a_trunk_prefix_is_no_part_of_a_number_to_be_added(e164: int) -> None:
+    """The library reads `+44 020 ...` as +44 20 ...; with the zero, the digits are not a number at all."""
+    judged = phonenumbers.parse(f"+{e164}")
+    assert phonenumbers.format_number(judged, phonenumbers.PhoneNumberFormat.E164) != f"+{e164}"
+    assert phone.faults_of_new(np.array([e164]))[0] != 0
+    assert readable(f"+{e164}") == f"+{e164}"
+
+
+def test_an_italian_zero_is_part_of_the_number() -> None:
+    assert phone.faults_of_new(np.array([390612345678]))[0] == 0
+    assert readable("+390612345678") == "+39 06 1234 5678"

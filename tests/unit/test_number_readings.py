@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +10,7 @@ import pytest
 
 from schemas.codes import BY_NUMBER, Code, faults_of, warnings_of
 from schemas.columns import Column
-from schemas.jobs import JobKind, JobOptions, NumberFormat
+from schemas.jobs import Accept, JobKind, JobOptions, NumberFormat
 from worker.stages.cut import CheckedFile, check_file
 from worker.stages.read import RowBatch
 from worker.stages.validate import Names, Parts, check_rows
@@ -19,11 +18,12 @@ from worker.stages.validate import Names, Parts, check_rows
 COLUMNS = (Column.COUNTRY_CODE, Column.PHONE_NUMBER, Column.VOICE)
 MAPPING = {column: index for index, column in enumerate(COLUMNS)}
 Row = tuple[str, str]
+DEFAULT = JobOptions()
 
 
 def check(
     rows: Sequence[Row],
-    options: JobOptions = JobOptions(),
+    options: JobOptions = DEFAULT,
     *,
     kind: JobKind = JobKind.UPLOAD,
     batch: int = 1000,
@@ -52,7 +52,7 @@ def warnings(file: CheckedFile, row: int) -> list[Code]:
 
 
 GERMAN_MOBILES = [("DE", f"49151{number:08}") for number in range(10_000_000, 10_000_200)]
-ONLY_INTERNATIONAL = ("DE", "4989123456")  # 89... as a national number begins with 49: none in use
+ONLY_INTERNATIONAL = ("DE", "4932212345678")  # no national number begins with 49 322
 ONLY_NATIONAL = ("DE", "15110000000")
 BOTH = ("DE", "4915110000000")
 BOTH_NATIONAL, BOTH_INTERNATIONAL = 494915110000000, 4915110000000
@@ -61,7 +61,7 @@ BOTH_NATIONAL, BOTH_INTERNATIONAL = 494915110000000, 4915110000000
 def test_r14b_a_column_of_mobiles_without_plus_is_never_guessed() -> None:
     file = check(GERMAN_MOBILES)
     assert set(results(file)) == {"AMBIGUOUS_NUMBER"}
-    assert faults_of(int(file.faults[0])) == [faults_of(int(file.faults[0]))[0]]
+    assert [fault.code for fault in faults_of(int(file.faults[0]))] == [Code.AMBIGUOUS_NUMBER]
 
 
 def test_r14b_the_uploader_decides() -> None:
@@ -82,8 +82,8 @@ def test_r14b_rows_with_one_reading_decide(batch: int) -> None:
     """R29: the decision is the file's, whatever its batches."""
     file = check([BOTH, ONLY_NATIONAL], batch=batch)
     assert results(file) == [BOTH_NATIONAL, 4915110000000]
-    contradictory = check([BOTH, ONLY_NATIONAL, ("DE", "49800123456789")], batch=batch)
-    assert results(contradictory)[0] in {"AMBIGUOUS_NUMBER", BOTH_NATIONAL}
+    assert results(check([BOTH, ONLY_INTERNATIONAL], batch=batch)) == [BOTH_INTERNATIONAL, 4932212345678]
+    assert results(check([BOTH, ONLY_NATIONAL, ONLY_INTERNATIONAL], batch=batch))[0] == "AMBIGUOUS_NUMBER"
 
 
 def test_r14b_only_digits_alone_are_evidence() -> None:
@@ -122,15 +122,15 @@ def test_r14d_a_column_that_has_lost_zeros_decides_nothing() -> None:
 
 @pytest.mark.parametrize("row", [("IT", "669812345"), ("IT", "66 981 2345"), ("225", "701234567")])
 def test_r14d_what_only_a_zero_makes_valid_is_not_possible_either(row: Row) -> None:
-    from schemas.jobs import Accept
-
     assert isinstance(results(check([row], JobOptions(accept=Accept.POSSIBLE)))[0], str)
 
 
 TREE = (1, 44, 47, 65)
 
 
-def find(*numbers: str, codes: tuple[int, ...] = TREE, options: JobOptions = JobOptions(), batch: int = 1000) -> list:
+def find(
+    *numbers: str, codes: tuple[int, ...] = TREE, options: JobOptions = DEFAULT, batch: int = 1000
+) -> list[int | str]:
     rows = [("", number) for number in numbers]
     return results(check(rows, options, kind=JobKind.DELETE, codes=codes, batch=batch))
 
@@ -184,5 +184,4 @@ def test_r29_decisions_do_not_depend_on_batches() -> None:
     whole = check(rows)
     for batch in (1, 3, 7):
         assert results(check(rows, batch=batch)) == results(whole)
-        assert check(rows, batch=batch).results().equals(whole.results()) or batch
-    assert replace(JobOptions(), country_code="1").country_code == "1"
+        assert check(rows, batch=batch).results().combine_chunks().equals(whole.results().combine_chunks())

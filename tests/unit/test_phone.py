@@ -361,7 +361,9 @@ def test_r14_country_cells(cell: str, code: int, region: str | None) -> None:
     assert (country.calling_code, country.region) == (code, region)
 
 
-@pytest.mark.parametrize("cell", ["", " ", "0", "00", "1268", "44.0", "XX", "+", "1 1", "-1", "Congo", "+49 (US)", "49-30"])
+@pytest.mark.parametrize(
+    "cell", ["", " ", "0", "00", "1268", "44.0", "XX", "+", "1 1", "-1", "Congo", "+49 (US)", "49-30"]
+)
 def test_r14_unknown_country_cells(cell: str) -> None:
     assert read_country(cell) is None
 

@@ -42,8 +42,8 @@ class BlockText:
     """A block as written: the text of its first number, the digits of its last one, and how they go together.
 
     `stem` and `first_ending` divide the digits of the first number where the last group begins; `by_dash`: nothing but
-    one dash divides first and last, so the whole may be one number. `is_pattern`: the groups in front are as wide, as in
-    `12-34-56`, so that the dash is most likely punctuation.
+    one dash divides first and last, so the whole may be one number. `is_pattern`: the groups in front are as wide, as
+    in `12-34-56`, so that the dash is most likely punctuation.
     """
 
     first: str

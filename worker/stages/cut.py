@@ -76,9 +76,7 @@ class CheckedFile:
             yield pa.table([pa.array(found[name]) for name in CHUNK.names], schema=CHUNK)
 
 
-def check_file(
-    rows: Batches, kind: JobKind, options: JobOptions, *, international_header: bool = False
-) -> CheckedFile:
+def check_file(rows: Batches, kind: JobKind, options: JobOptions, *, international_header: bool = False) -> CheckedFile:
     """Look at all rows together: of rows with the same number the first sound one in file order wins (R16).
 
     First the readings of their numbers are decided (`number_readings`); `international_header` as there.

@@ -1,4 +1,4 @@
-"""Rows that stand for a whole block of numbers (R12, R14e): `End Number`, `Block Size`, or `212 555 0100-0199` in a cell.
+"""Read rows that stand for a block of numbers (R12, R14e): End Number, Block Size, or `212 555 0100-0199` in a cell.
 
 Every number of a block is judged like one that has a row of its own. A cell that is one number as written is no block;
 one that is valid both ways is ambiguous. Such rows are few, so they are read one by one.

@@ -41,7 +41,10 @@ NOT_FOUND_CODE: Mapping[Column, Code] = {
 
 @dataclass(frozen=True)
 class Names:
-    """What a name in a row may mean to this uploader (R12): folded name -> id. A name of two things is absent."""
+    """What a name in a row may mean to this uploader (R12): folded name -> id. A name of two things is absent.
+
+    `calling_codes`: the countries in which an action reads numbers that name none (R14c), ascending.
+    """
 
     ids: Mapping[Column, Mapping[str, int]]
     calling_codes: tuple[int, ...] = ()
@@ -52,10 +55,10 @@ class Names:
 
     @classmethod
     def from_json(cls, text: bytes) -> Names:
-        stored = json.loads(text)
-        if "ids" not in stored:  # stored before there were calling codes
-            return cls({Column[name]: ids for name, ids in stored.items()})
-        return cls({Column[name]: ids for name, ids in stored["ids"].items()}, tuple(stored["calling_codes"]))
+        raw = json.loads(text)
+        # Without "ids": rows that were stored before calling codes were.
+        ids = {Column[name]: ids for name, ids in raw.get("ids", raw).items()}
+        return cls(ids, tuple(raw.get("calling_codes", ())))
 
 
 @dataclass(frozen=True)
@@ -215,21 +218,21 @@ class _Numbers:
     candidates: Candidates
 
 
-def _new_numbers(cells_: _NumberCells, options: JobOptions, largest: int) -> _Numbers:
+def _new_numbers(given: _NumberCells, options: JobOptions, largest: int) -> _Numbers:
     """The numbers of rows to be added: judged (R15), and blocks read (R14e)."""
-    country, number = cells.repair_country(cells_.country), cells.repair_phone(cells_.number)
+    country, number = cells.repair_country(given.country), cells.repair_phone(given.number)
     international = options.number_format is NumberFormat.INTERNATIONAL
     rules = phone.Rules(accept_possible=options.accept is Accept.POSSIBLE, international=international)
     column = phone.check_column(country.text, number.text, rules, was_numeric=number.was_numeric)
     _put_repairs(column, country, number)
-    ends = cells.repair_phone(cells_.end).text, cells.repair_phone(cells_.size).text
+    ends = cells.repair_phone(given.end).text, cells.repair_phone(given.size).text
     blocks = ranges.read_blocks(ranges.Cells(country.text, number.text, *ends, column), rules, largest=largest)
     return _as_numbers(blocks.column, blocks.numbers, Candidates.none())
 
 
-def _existing_numbers(cells_: _NumberCells, options: JobOptions, calling_codes: Sequence[int]) -> _Numbers:
+def _existing_numbers(given: _NumberCells, options: JobOptions, calling_codes: Sequence[int]) -> _Numbers:
     """The numbers of rows that name existing ones: found, not judged (R14c)."""
-    country, number = cells.repair_country(cells_.country), cells.repair_phone(cells_.number)
+    country, number = cells.repair_country(given.country), cells.repair_phone(given.number)
     texts = country.text
     if options.country_code:
         open_rows = pc.and_(pc.equal(texts, ""), pc.invert(pa.array(phone.names_country(number.text))))
@@ -249,8 +252,7 @@ def _put_repairs(column: phone.PhoneColumn, country: cells.Repaired, number: cel
 
 
 def _as_numbers(column: phone.PhoneColumn, numbers: np.ndarray, candidates: Candidates) -> _Numbers:
-    names = ("e164", "faults", "warnings")
-    found = (getattr(column, name) for name in names)
+    found = (column.e164, column.faults, column.warnings)
     return _Numbers(*found, numbers, column.evidence, column.alternative, candidates)
 
 
