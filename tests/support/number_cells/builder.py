@@ -29,6 +29,7 @@ from tests.support.number_cells.numbers import (
     readings,
 )
 
+ALL_REGIONS = tuple(sorted(phonenumbers.SUPPORTED_REGIONS))
 SHORTEST = 7  # digits of E.164
 AMBIGUOUS_DRAWN = 1500
 NETWORKS = (878, 881, 882, 883)
@@ -69,7 +70,7 @@ class Builder:
         return places.plain_country(region, self.chance)
 
     def usual(self) -> Cell:
-        number = self.number()
+        number = self.number(self.chance.choice(ALL_REGIONS) if self.chance.random() < 0.3 else "")
         country = self.country(number.region)
         write = self.chance.choice((spellings.national_cell, spellings.international_cell))
         return write(number, country, self.chance)

@@ -116,12 +116,17 @@ def is_number_of(plan: PhoneMetadata, region: str, national: str) -> bool:
     if len(f"{code}{national}") > LONGEST_E164 or national.startswith("00"):
         return False
     number = parsed(code, national)
-    if not phonenumbers.is_valid_number_for_region(number, region):
+    if not phonenumbers.is_valid_number_for_region(number, region) or not is_read_back(code, national):
         return False
     if region == NON_GEOGRAPHIC:
         return True
     written = digits_of(phonenumbers.format_number(number, PhoneNumberFormat.NATIONAL))
     return national_readings(region, written) <= {int(f"{code}{national}")}
+
+
+def is_read_back(code: int, national: str) -> bool:
+    """Say whether the library reads the E.164 form of a number as that number; some seem to have a trunk prefix."""
+    return bool(phonenumbers.parse(f"+{code}{national}") == parsed(code, national))
 
 
 def _has(plan: PhoneMetadata, kind: str) -> bool:

@@ -205,7 +205,7 @@ def national_cell(number: Number, country: str, chance: random.Random) -> Cell:
     while True:
         kind = chance.choice(list(NATIONAL))
         text = NATIONAL[kind](number, chance)
-        if text is not None and digits_of(text) != text.strip():
+        if text is not None and not number.in_country.isdecimal() and digits_of(text) != text.strip():
             return Cell(kind, country, text, one(number.e164), verdict_of(number, text))
         if text is not None:
             return international_cell(number, country, chance)
