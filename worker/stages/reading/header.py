@@ -164,12 +164,10 @@ def _exact(columns: tuple[str, ...], places: list[int], column: Column) -> int:
 
 def _refuse_several(column: Column, found: list[str], exact: int) -> NoReturn:
     name = name_of(column)
-    detail = f"These columns all mean “{name}”: {_listed(found)}. "
-    fix = f"Rename the right one to “{name}”, or remove the others."
-    if exact:
-        detail = f"The column “{name}” is there {exact} times: {_listed(found)}. "
-        fix = "Keep only one of them."
-    fault(Code.DUPLICATE_COLUMN, detail + fix, column=name, found=found)
+    detail = f"The column “{name}” is there {exact} times: {_listed(found)}."
+    if not exact:
+        detail = f"These columns all mean “{name}”: {_listed(found)}. Rename the right one to “{name}”."
+    fault(Code.DUPLICATE_COLUMN, detail, column=name, found=found)
 
 
 def _tentative(columns: tuple[str, ...], form: Form, mapping: Mapping[Column, int]) -> dict[int, Column]:

@@ -32,10 +32,14 @@ _WHY = {
 
 @dataclass(frozen=True)
 class _Digits:
-    """n cells reduced to their digits: `value` int64, `size` the count of digits (0: no number), `empty` bool."""
+    """n cells reduced to their digits: `value` int64, `size` the count of digits (0: no number).
+
+    `plain`: nothing but digits is in the cell; `empty`: nothing at all.
+    """
 
     value: NDArray[np.int64]
     size: NDArray[np.int64]
+    plain: NDArray[np.bool_]
     empty: NDArray[np.bool_]
 
 
@@ -124,16 +128,14 @@ class Tentative:
     def _judge(self, candidate: _Candidate, batch: RowBatch, first: _Digits) -> None:
         column = batch.cells.column(candidate.place)
         value = _digits(column)
-        if candidate.column is Column.END_NUMBER:
-            # Fewer digits than the first number has are its last ones.
-            stem = np.where(value.size < first.size, 10 ** np.minimum(value.size, 18), 10**18)
-            numbers = first.value - first.value % stem + value.value - first.value + 1
-        else:
-            numbers = value.value
+        numbers = value.value if candidate.column is Column.BLOCK_SIZE else _numbers_until(first, value)
         fits = (value.size > 0) & (numbers >= 1) & (numbers <= self._largest)
-        if candidate.column is Column.END_NUMBER:
+        if candidate.column is Column.BLOCK_SIZE:
+            fits &= value.plain
+        else:
             # Where the Phone Number itself is none, the row fails whatever its end.
-            fits = (value.size > 0) & (first.size == 0) | fits & (value.size <= first.size)
+            fits &= (value.size == first.size) | value.plain & (value.size < first.size)
+            fits |= (value.size > 0) & (first.size == 0)
         wrong = np.flatnonzero(~fits & ~value.empty)
         if wrong.size:
             row, text = batch.row_number[wrong[0]], column[int(wrong[0])].as_py()[:LONGEST_SHOWN]
@@ -161,14 +163,22 @@ class Tentative:
         return np.concatenate([part[0] for part in self._rows])
 
 
+def _numbers_until(first: _Digits, last: _Digits) -> NDArray[np.int64]:
+    """How many numbers there are from the first to the last, of which fewer digits are its last ones."""
+    stem = np.where(last.size < first.size, 10 ** np.minimum(last.size, 18), 10**18)
+    numbers: NDArray[np.int64] = first.value - first.value % stem + last.value - first.value + 1
+    return numbers
+
+
 def _digits(column: pa.StringArray) -> _Digits:
     text = cells.repair_phone(column).text
-    plain = pc.replace_substring_regex(text, _PUNCTUATION, "")
-    valid = pc.match_substring_regex(plain, _DIGITS)
-    found = pc.if_else(valid, plain, "0")
+    digits = pc.replace_substring_regex(text, _PUNCTUATION, "")
+    valid = pc.match_substring_regex(digits, _DIGITS)
+    found = pc.if_else(valid, digits, "0")
+    plain = pc.equal(digits, text).to_numpy(zero_copy_only=False)
     size = np.where(valid.to_numpy(zero_copy_only=False), pc.binary_length(found).to_numpy(), 0).astype(np.int64)
     empty = pc.equal(text, "").to_numpy(zero_copy_only=False)
-    return _Digits(pc.cast(found, pa.int64()).to_numpy(), size, empty)
+    return _Digits(pc.cast(found, pa.int64()).to_numpy(), size, plain, empty)
 
 
 def _hashes(column: pa.StringArray) -> NDArray[np.int64]:
