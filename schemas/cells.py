@@ -49,6 +49,7 @@ _BOOLEANS = {
     **dict.fromkeys(_TRUE.split(), 1),
     **dict.fromkeys(_FALSE.split(), 0),
 }
+_DASHES = "-\u2010\u2011\u2012\u2013\u2014\u2015\u2212"  # people fill empty cells with them
 _UNREADABLE = -2
 _AROUND_BOOLEAN = " \t\r\n\u00a0'\ufeff\u200b"
 
@@ -92,8 +93,9 @@ def repair_country(column: pa.StringArray) -> Repaired:
 
 
 def is_nothing(text: str) -> bool:
-    """Whether a cell says "nothing", such as N/A or NULL (country cells apart)."""
-    return text.strip(_AROUND_BOOLEAN).casefold() in _NOTHING_BUT_COUNTRY
+    """Whether a cell says "nothing", such as N/A, NULL or a dash (country cells apart)."""
+    word = text.strip(_AROUND_BOOLEAN).casefold()
+    return word in _NOTHING_BUT_COUNTRY or _is_dash(word)
 
 
 def trim(column: pa.StringArray) -> pa.StringArray:
@@ -115,7 +117,11 @@ def read_boolean(column: pa.StringArray, which: Column) -> Booleans:
 
 def _boolean(text: str) -> int:
     word = unicodedata.normalize("NFC", text).strip(_AROUND_BOOLEAN).casefold()
-    return _BOOLEANS.get(word, _UNREADABLE)
+    return _BOOLEANS.get("" if _is_dash(word) else word, _UNREADABLE)
+
+
+def _is_dash(word: str) -> bool:
+    return word != "" and not word.strip(_DASHES)
 
 
 def _repaired(column: pa.StringArray, *, phone: bool) -> Repaired:

@@ -86,12 +86,19 @@ def formats() -> Iterator[Case]:
 
 
 def texts() -> Iterator[Case]:
-    for encoding in ("utf-8", "utf-16", "utf-16-le", "utf-16-be", "cp1252"):
+    for encoding in ("utf-8", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252"):
         for mark in ",;\t|":
             rows = [[*row, "é" if encoding == "cp1252" else "電"] for row in TABLE]
             yield sound(f"text, {encoding} with {mark!r}", csv_bytes(rows, delimiter=mark, encoding=encoding))
     yield sound("text, byte order mark", csv_bytes(TABLE, bom=True))
     yield sound("text, all quoted", csv_bytes(TABLE, quoting=csv.QUOTE_ALL))
+    wrapped = [[f'="{text}"' for text in row] for row in TABLE]
+    yield sound("text, every cell wrapped", "\r\n".join(map(",".join, wrapped)).encode())
+    yield sound("text, every cell wrapped and quoted", csv_bytes(wrapped))
+    yield sound("text, every line quoted", csv_bytes([[",".join(row)] for row in TABLE], quoting=csv.QUOTE_ALL))
+    stray = [[*row, "x"] for row in TABLE]
+    stray[1][5], stray[3][5] = '"abc', 'abc"'
+    yield sound("text, two stray quotation marks", "\r\n".join(map(",".join, stray)).encode())
     yield sound("text, sep line", b"sep=;\r\n" + csv_bytes(TABLE, delimiter=";"))
     yield sound("text, line breaks in a cell", csv_bytes([[*row, "a\nb\r\nc"] for row in TABLE]))
     yield sound("text, delimiters in a cell", csv_bytes([[*row, 'a,b;"c"'] for row in TABLE]))
@@ -119,6 +126,11 @@ def headers() -> Iterator[Case]:
     }
     for name, header in spelled.items():
         yield sound(f"header, {name}", csv_bytes([header, *ROWS]))
+    beside = {"Country": "Italy", "Number": "1", "Rufnummer": "2125550199", "Text": "a remark", "Telefax": "?"}
+    for name, other in beside.items():
+        yield sound(
+            f"header, {name} beside the exact name", csv_bytes([[name, *HEADER], *([other, *row] for row in ROWS)])
+        )
     yield sound("header, another order", csv_bytes([list(reversed(row)) for row in TABLE]))
     yield sound("header, unknown columns between", csv_bytes([[row[0], "x", *row[1:], "y"] for row in TABLE]))
     titles: list[list[list[str]]] = [
@@ -137,7 +149,8 @@ def headers() -> Iterator[Case]:
         "one missing": ([row[:3] for row in TABLE], Code.MISSING_COLUMN),
         "misspelled": ([["Country Code", "Phne Number", "Voice", "SMS"], *ROWS], Code.MISSING_COLUMN),
         "twice": ([[*HEADER, "sms"], *ROWS], Code.DUPLICATE_COLUMN),
-        "twice by translation": ([[*HEADER, "Rufnummer"], *ROWS], Code.DUPLICATE_COLUMN),
+        "twice by other names": ([["Country Code", "Telefon", *HEADER[2:], "Rufnummer"], *ROWS], Code.DUPLICATE_COLUMN),
+        "no capabilities": ([["TelephoneNumber"], ["+12125550140"]], Code.MISSING_COLUMN),
     }
     for name, (rows, code) in wrong.items():
         yield Case(f"header, {name}", csv_bytes(rows), code)
@@ -202,9 +215,10 @@ def booleans() -> Iterator[Case]:
     for word in (
         "TRUE", "false", "Yes", "no", "1", "0", "1.0", "x", "X", "ja", "Nein", "oui", "non", "si", "sí", "wahr",
         "FALSCH", "verdadero", "vero", "waar", "sim", "não", "on", "off", "", "NULL", "n/a", "'TRUE",
+        "-", "–", "—", "--", '="TRUE"', '="FALSE"',
     ):  # fmt: skip
         yield boolean(word)
-    for word in ("perhaps", "2", "-1", "truee", "-", "#N/A", "TRUE FALSE"):
+    for word in ("perhaps", "2", "-1", "truee", "-TRUE", "#N/A", "TRUE FALSE"):
         yield boolean(word, sound=False)
 
 
@@ -222,6 +236,12 @@ def shapes() -> Iterator[Case]:
         None,
         [*SOUND, "BLANK_ROW", "INVALID_COUNTRY_CODE"],
     )
+    unticked = ["", "", "FALSE", "falsch", "0"]
+    yield Case(
+        "shape, unticked boxes", csv_bytes([*TABLE, unticked, unticked]), None, [*SOUND, "BLANK_ROW", "BLANK_ROW"]
+    )
+    yield Case("shape, nothing but unticked boxes", csv_bytes([HEADER, unticked, unticked]), Code.EMPTY_FILE)
+    yield Case("shape, a ticked box", csv_bytes([*TABLE, ["", "", "TRUE", "", ""]]), None, [*SOUND, "MISSING_VALUE"])
     yield sound("shape, blank rows at the end", csv_bytes(TABLE) + b"\r\n" * 5)
     yield Case("shape, twice", csv_bytes([*TABLE, ROWS[0]]), None, [*SOUND, "DUPLICATE_IN_FILE"])
     other = ["US", "+1 212 555 0140", "FALSE", "TRUE", ""]

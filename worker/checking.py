@@ -56,8 +56,8 @@ def check_rows_of(lease: leases.Lease, job: Job, row: Row[Any]) -> jobs.CheckedJ
     with scratch.folder() as workdir, _rows_of(lease, job, row, workdir) as rows:
         with transaction() as connection:
             names = names_for(connection, job, rows.facts)
-        facts = _facts(rows.facts, job, names)
         sizes, only = _read_all(lease, rows, names)
+        facts = _facts(rows.facts, job, names)  # not before: what some columns mean depends on all their values
     if only is None:
         return ReadFile(facts, sizes)
     return _cut_rows(lease, job, facts, Parts([_validated(lease, job, facts, names, only)]))
@@ -262,5 +262,6 @@ def _limits(settings: Settings) -> Limits:
         child_seconds=settings.workbook_seconds,
         inflated_ratio=settings.max_inflated_ratio,
         sheets=settings.max_sheets,
+        block=settings.max_block,
         batch_rows=settings.rows_per_batch,
     )

@@ -85,7 +85,7 @@ FAULTS: list[tuple[str, bytes, Code]] = [
     ("other columns", table("Name,City,E-mail", "Ann,Rome,a@example.org"), Code.MISSING_COLUMN),
     ("one column missing", table("Country Code,Phone Number,Voice", "1,2,TRUE"), Code.MISSING_COLUMN),
     ("twice", table("Country Code,Phone Number,Voice,SMS,voice", ROW), Code.DUPLICATE_COLUMN),
-    ("twice by alias", table("Country Code,Phone Number,Voice,SMS,DID", ROW), Code.DUPLICATE_COLUMN),
+    ("twice by alias", table("Country Code,Number,Voice,SMS,DID", ROW), Code.DUPLICATE_COLUMN),
     ("many columns", table("Country Code,Phone Number,Voice,SMS" + ",x" * 7, ROW), Code.TOO_MANY_COLUMNS),
     ("many rows", sheets.csv_bytes(sheets.rows(1001)), Code.TOO_MANY_ROWS),
     ("workbook, many rows", sheets.xlsx_bytes(sheets.rows(1001)), Code.TOO_MANY_ROWS),
@@ -158,6 +158,7 @@ def test_faults_name_what_was_found(tmp_path: Path) -> None:
     assert missing.context == {"missing": ["SMS"], "found": ["Country", "Number", "Voice", "Colour"]}
     twice = refusal(table("Country,Number,Voice,SMS,DID", ROW), tmp_path)
     assert twice.context == {"column": "Phone Number", "found": ["Number", "DID"]}
+    assert twice.detail.endswith("“Number”, “DID”. Rename the right one to “Phone Number”.")
     assert "PDF" in refusal(sheets.PDF, tmp_path).detail
     two = refusal(sheets.zip_bytes([("a.csv", b"a"), ("folder/b.csv", b"b")]), tmp_path)
     assert "a.csv, folder/b.csv" in two.detail
