@@ -20,7 +20,7 @@ from tests.support.number_cells import build, judge, places
 from tests.support.number_cells.columns import INTERNATIONAL, NATIONAL, digits_in
 from tests.support.number_cells.judge import Finding, Judgement, Outcome
 from tests.support.number_cells.model import NOTHING, Cell, Sheet, Verdict, one
-from tests.support.number_cells.numbers import draw, parsed, readings
+from tests.support.number_cells.numbers import LONGEST_E164, draw, is_valid, parsed, readings
 
 pytestmark = pytest.mark.xdist_group("number cells")
 
@@ -108,6 +108,21 @@ def test_numbers_drawn_are_valid_for_their_country() -> None:
         again = phonenumbers.parse(f"+{number.e164}")
         assert phonenumbers.is_valid_number_for_region(again, region)
         assert again == parsed(number.code, number.national)
+
+
+def test_validity_is_what_the_library_says() -> None:
+    chance = random.Random(SEED)
+    verdicts = set()
+    for code, regions in phonenumbers.COUNTRY_CODE_TO_REGION_CODE.items():
+        for _ in range(10):
+            number = draw(chance.choice(regions), chance, code=code)
+            place = chance.randrange(len(number.national))
+            changed = number.national[:place] + chance.choice(("", "0", "1", "9")) + number.national[place + 1 :]
+            if len(changed) > 1 and len(f"{code}{changed}") <= LONGEST_E164:
+                verdict = phonenumbers.is_valid_number(parsed(code, changed))
+                assert is_valid(code, changed) == verdict, (code, changed)
+                verdicts.add(verdict)
+    assert verdicts == {True, False}
 
 
 def test_readings_of_digits() -> None:

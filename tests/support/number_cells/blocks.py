@@ -9,9 +9,9 @@ from phonenumbers import PhoneNumberFormat
 
 from schemas.codes import Code
 from tests.support.number_cells.model import NOTHING, Cell, Verdict
-from tests.support.number_cells.numbers import Number, digits_of, draw, is_valid, national_readings
+from tests.support.number_cells.numbers import Number, digits_of, draw, is_valid, national_readings, readings
 
-SIZES = {1: (10, 10, 5, 3), 2: (100, 50, 10, 20, 25), 3: (100, 100, 200, 200, 1000)}
+SIZES = {1: (10, 10, 5, 3), 2: (100, 50, 10, 20, 25), 3: (100, 100, 200, 1000)}
 CONNECTORS = ("-", "–", "..", "to", "bis", "through", "thru")
 DASHES = frozenset("-–")
 OTHERS = ("à", "au", "hasta", "tot", "until", "...", "—", "→", "~", "jusqu'à", "al", "a", "до", "から", "until")
@@ -129,7 +129,8 @@ def full_ends(block: Block, country: str, chance: random.Random) -> Cell:
     text = sign.join(texts)
     if dash:
         return _judged("both in full after a dash", country, block, text)
-    return Cell("both in full", country, text, block.meant, Verdict.WRITE)
+    bare = texts[0].isdecimal() and readings(block.number.region, texts[0]).all != {block.number.e164}
+    return Cell("both in full", country, text, block.meant, Verdict.EITHER if bare else Verdict.WRITE)
 
 
 def short_end(block: Block, country: str, chance: random.Random) -> Cell | None:

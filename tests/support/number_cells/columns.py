@@ -104,12 +104,14 @@ def _settled(cell: Cell, found: Readings, evidence: Evidence, sheet: Sheet) -> C
     if meant not in found.all:
         return cell
     if found.all == {meant}:
-        lost = found.zero_added == {meant}
+        lost = meant not in found.national | found.international
         kind = "digits, only a zero makes them valid" if lost else cell.kind
         return replace(cell, kind=kind, verdict=Verdict.FAIL if lost else Verdict.WRITE)
-    if found.zero_added:
-        return _by_zero(cell, found, evidence)
-    return _by_plus(cell, evidence, sheet)
+    if not found.zero_added:
+        return _by_plus(cell, evidence, sheet)
+    if cell.style == INTERNATIONAL and not evidence.none(INTERNATIONAL, NATIONAL):
+        return cell  # a zero lost, or a plus: what the column says of the one may do for the other
+    return _by_zero(cell, found, evidence)
 
 
 def _by_zero(cell: Cell, found: Readings, evidence: Evidence) -> Cell:

@@ -61,13 +61,38 @@ def parsed(code: int, national: str) -> PhoneNumber:
 
 @functools.lru_cache(maxsize=1 << 17)
 def is_valid(code: int, national: str) -> bool:
-    """Say whether this is a valid number of any region with the calling code that E.164 has room for."""
-    return (
-        national.isdecimal()
-        and len(national) > 1
-        and len(f"{code}{national}") <= LONGEST_E164
-        and bool(phonenumbers.is_valid_number(parsed(code, national)))
+    """Say whether this is a valid number of any region with the calling code that E.164 has room for.
+
+    What `phonenumbers.is_valid_number` says, which compiles its patterns anew for every number; a test compares them.
+    """
+    if not national.isdecimal() or len(national) < 2 or len(f"{code}{national}") > LONGEST_E164:
+        return False
+    return any(
+        leading(national) and general(national) and any(kind(national) for kind in kinds)
+        for leading, general, kinds in _patterns(code)
     )
+
+
+Match = Callable[[str], object]
+
+
+@functools.cache
+def _patterns(code: int) -> list[tuple[Match, Match, list[Match]]]:
+    """For each region with a calling code: what its numbers begin with, look like, and look like by type."""
+    found = list[tuple[Match, Match, list[Match]]]()
+    regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE[code]
+    for region in regions:
+        plan = metadata(region, code)
+        kinds = [_fitting(getattr(plan, kind)) for kind in (*COMMON_TYPES, *SPECIAL_TYPES) if _has(plan, kind)]
+        leading = re.compile(plan.leading_digits or "").match if len(regions) > 1 else str.isdecimal
+        found.append((leading, re.compile(plan.general_desc.national_number_pattern).fullmatch, kinds))
+    return found
+
+
+def _fitting(description: phonenumbers.PhoneNumberDesc) -> Match:
+    """Match the numbers of a type, which may have fewer lengths than its pattern allows."""
+    match, lengths = re.compile(description.national_number_pattern).fullmatch, set(description.possible_length)
+    return lambda national: (not lengths or len(national) in lengths) and match(national)
 
 
 @functools.cache

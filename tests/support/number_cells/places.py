@@ -63,7 +63,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         "JM": "Jamaica|Jamaika|Jamaïque|Giamaica",
         "KZ": "Kazakhstan|Kasachstan|Kazajistán|Cazaquistão|Kazakistan|Kazachstan|Казахстан",
         "MD": "Moldova|Moldau|Moldavie|Moldavia|Moldávia|Moldavië",
-        "SM": "San Marino|Saint-Marin|São Marinho",
+        "SM": "San Marino|Saint-Marin",
     }.items()
 }
 REGIONS = tuple(NAMES)
