@@ -38,7 +38,7 @@ CELL = "Phone Number"
 
 
 @dataclass(frozen=True)
-class Said:
+class Entry:
     """A number as a request spells it, and the readings of that text in the countries of the tree."""
 
     meant: int
@@ -50,25 +50,25 @@ class Said:
 class Request:
     """What one person wants to have changed."""
 
-    said: list[Said]
+    entries: list[Entry]
     country_code: str | None = None
 
     @property
-    def undecided(self) -> list[Said]:
-        return [one for one in self.said if len(one.readings) > 1]
+    def undecided(self) -> list[Entry]:
+        return [entry for entry in self.entries if len(entry.readings) > 1]
 
     def country(self) -> str | None:
         """The one country that makes every undecided text valid."""
-        able = [set[str]().union(*one.readings.values()) for one in self.undecided]
+        able = [set[str]().union(*entry.readings.values()) for entry in self.undecided]
         common = set[str].intersection(*able) if able else set()
         return common.pop() if len(common) == 1 else None
 
-    def decided(self, one: Said) -> int | None:
+    def decided(self, entry: Entry) -> int | None:
         """The number that the rule takes a text for; None where it has to ask."""
-        if len(one.readings) < 2:
-            return next(iter(one.readings), None)
+        if len(entry.readings) < 2:
+            return next(iter(entry.readings), None)
         country = self.country_code or self.country()
-        fitting = [number for number, countries in one.readings.items() if country in countries]
+        fitting = [number for number, countries in entry.readings.items() if country in countries]
         return fitting[0] if len(fitting) == 1 else None
 
 
@@ -92,12 +92,12 @@ class Tree:
                         national = str(trap).removeprefix(str(calling_code(region)))
                         self.numbers.setdefault(trap, Number(region, calling_code(region), national, "trap"))
 
-    def says(self, number: Number) -> Said:
+    def spell(self, number: Number) -> Entry:
         digits = digits_of(number.in_country)
         text = self.chance.choice(
             (number.in_country, number.in_country, digits, str(number.e164), f"+{number.e164}", number.abroad)
         )
-        return Said(number.e164, text, self.readings(text))
+        return Entry(number.e164, text, self.readings(text))
 
     def readings(self, text: str) -> dict[int, frozenset[str]]:
         digits = digits_of(text)
@@ -117,9 +117,11 @@ class Tree:
         while True:
             region = self.chance.choice(self.regions)
             some = [one for one in self.numbers.values() if mixed or one.region == region]
-            said = [self.says(one) for one in self.chance.sample(some, min(len(some), self.chance.randint(1, 12)))]
-            request = Request(said, region if country_code and not mixed else None)
-            if all(request.decided(one) in {None, one.meant} for one in said):
+            entries = [
+                self.spell(number) for number in self.chance.sample(some, min(len(some), self.chance.randint(1, 12)))
+            ]
+            request = Request(entries, region if country_code and not mixed else None)
+            if all(request.decided(entry) in {None, entry.meant} for entry in entries):
                 return request
 
 
@@ -154,12 +156,12 @@ def held(database: sa.Engine, holder: Tenant) -> set[int]:
 
 def as_list(api: Door, action: str, request: Request, more: Json) -> Json:
     country = {"country_code": request.country_code} if request.country_code else {}
-    return api.act(action, {"numbers": [one.text for one in request.said], **more, **country})
+    return api.act(action, {"numbers": [entry.text for entry in request.entries], **more, **country})
 
 
 def as_file(api: Door, action: str, request: Request, more: Json) -> Json:
     country = {"country_code": request.country_code} if request.country_code else {}
-    content = sheets.csv_bytes([[CELL], *([one.text] for one in request.said)])
+    content = sheets.csv_bytes([[CELL], *([entry.text] for entry in request.entries)])
     return api.upload(content, to=action, **more, **country)
 
 
@@ -183,14 +185,14 @@ def test_only_what_is_meant_is_changed(
         request = tree.request(mixed=kind == "several countries", country_code=kind == "one country, named")
         job = send(api, action, request, more)
         gone = set(tree.numbers) - held(database, world.north.tenant)
-        expected = {one.meant for one in request.said if request.decided(one) == one.meant}
+        expected = {entry.meant for entry in request.entries if request.decided(entry) == entry.meant}
         story = f"NUMBERYARD_CELLS_SEED={SEED}, round {place}, {tree.regions}, {request}, {api.codes(job['id'])}"
-        assert gone <= {one.meant for one in request.said}, f"not meant: {gone}; {story}"
+        assert gone <= {entry.meant for entry in request.entries}, f"not meant: {gone}; {story}"
         assert gone == expected, f"changed {gone}, due {expected}; {story}"
         codes = {row["cells"][CELL]: row["code"] for row in api.rows(job["id"])}
-        for one in request.said:
-            if request.decided(one) is None:
-                assert codes[one.text] == "AMBIGUOUS_NUMBER", f"{one}; {story}"
+        for entry in request.entries:
+            if request.decided(entry) is None:
+                assert codes[entry.text] == "AMBIGUOUS_NUMBER", f"{entry}; {story}"
 
 
 def test_the_same_file_twice_changes_nothing_more(api: Door, world: World, database: sa.Engine) -> None:

@@ -55,7 +55,7 @@ def judgement(tmp_path_factory: pytest.TempPathFactory) -> Judgement:
     )
 
 
-def told(findings: Sequence[Finding], each: int = 3) -> str:
+def summary(findings: Sequence[Finding], each: int = 3) -> str:
     """The findings by kind, the commonest first, and how to see them again."""
     kinds = defaultdict[str, list[Finding]](list)
     for finding in findings:
@@ -66,30 +66,30 @@ def told(findings: Sequence[Finding], each: int = 3) -> str:
     return "\n".join(lines)
 
 
-def test_nothing_is_written_that_nobody_means(judgement: Judgement) -> None:
-    assert not judgement.harm, told(judgement.harm)
+def test_only_what_is_meant_is_written(judgement: Judgement) -> None:
+    assert not judgement.harm, summary(judgement.harm)
 
 
 def test_what_the_rules_refuse_is_refused(judgement: Judgement) -> None:
     """R14a: also where the number is the right one, the rest of the cell would be lost without a word."""
-    assert not judgement.not_refused, told(judgement.not_refused)
+    assert not judgement.not_refused, summary(judgement.not_refused)
 
 
 def test_what_has_one_meaning_is_written(judgement: Judgement) -> None:
     assert judgement.due > CELLS / 3
-    assert judgement.written_share >= SHARE, f"{judgement.written_share:.2%}; {told(judgement.missing)}"
+    assert judgement.written_share >= SHARE, f"{judgement.written_share:.2%}; {summary(judgement.missing)}"
 
 
 def test_refusals_bear_the_code_of_their_rule(judgement: Judgement) -> None:
     """R14a: INVALID_CHARACTER for a remark, not TOO_LONG; R14b: AMBIGUOUS_NUMBER; and so on."""
     assert judgement.refusals > CELLS / 20
-    assert len(judgement.wrong_code) <= (1 - SHARE) * judgement.refusals, told(judgement.wrong_code)
+    assert len(judgement.wrong_code) <= (1 - SHARE) * judgement.refusals, summary(judgement.wrong_code)
 
 
 def test_warnings_name_what_was_decided(judgement: Judgement) -> None:
     """R14 (REGION_DIFFERS), R14a (LETTERS_CONVERTED), R14b (the reading)."""
     assert judgement.warnings_due > CELLS / 100
-    assert len(judgement.wrong_warning) <= (1 - SHARE) * judgement.warnings_due, told(judgement.wrong_warning)
+    assert len(judgement.wrong_warning) <= (1 - SHARE) * judgement.warnings_due, summary(judgement.wrong_warning)
 
 
 # --- the generator and the judge themselves ---

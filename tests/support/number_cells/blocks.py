@@ -96,7 +96,7 @@ def stem_and_ends(block: Block, country: str, chance: random.Random) -> Cell | N
 
 
 def shorter_first(block: Block, country: str, chance: random.Random) -> Cell | None:
-    """030 765432-0 bis 49: a number of digits too few, or ten numbers too many; nobody can tell."""
+    """030 765432-0 bis 49: a number of digits too few, or ten numbers too many: it has two meanings."""
     stem = _stem(block, chance)
     if stem is None or block.width == 1:
         return None
@@ -211,7 +211,7 @@ MAKERS: tuple[tuple[Maker, int], ...] = (
 
 
 def block_cell(region: str, country: str, chance: random.Random) -> Cell:
-    """Return a cell that stands for a block, or looks like one."""
+    """Return a cell that means a block, or looks like one."""
     makers, weights = zip(*MAKERS, strict=True)
     while True:
         make: Maker = chance.choices(makers, weights)[0]

@@ -40,10 +40,10 @@ class Finding:
     def __str__(self) -> str:
         cell, outcome = self.cell, self.outcome
         end = "".join(f" {name} {value!r}" for name, value in (("end", cell.end), ("size", cell.size)) if value)
-        said = ", ".join(sorted(outcome.warnings)) or "-"
+        warnings = ", ".join(sorted(outcome.warnings)) or "-"
         return (
             f"{self.sheet} | {cell.kind} | {cell.country!r} {cell.text!r}{end} | meant {shown(cell.meant)} | "
-            f"written {shown(outcome.written)} | {outcome.code or 'created'} | warnings {said} | {cell.verdict.value}"
+            f"written {shown(outcome.written)} | {outcome.code or 'created'} | {warnings} | {cell.verdict.value}"
         )
 
 
@@ -61,7 +61,7 @@ def shown(numbers: range) -> str:
 class Judgement:
     """The findings over many sheets.
 
-    `harm`: something was written that nobody means. `not_refused`: written as it is meant, where the rules refuse it.
+    `harm`: a number was written that is not meant. `not_refused`: written as it is meant, where the rules refuse it.
     `missing`: one meaning, and not written. `wrong_code`, `wrong_warning`: the right outcome with another reason.
     """
 

@@ -113,7 +113,7 @@ def digits_of(text: str) -> str:
 
 
 def draw(region: str, chance: random.Random, types: tuple[str, ...] = (), code: int = 0) -> Number:
-    """Return a valid number of a region; mostly fixed lines and mobiles unless told otherwise."""
+    """Return a valid number of a region; mostly fixed lines and mobiles by default."""
     plan = metadata(region, code)
     wanted = types or (COMMON_TYPES if chance.random() < 0.85 else SPECIAL_TYPES)
     kinds = [kind for kind in wanted if _has(plan, kind)] or [

@@ -188,6 +188,8 @@ def verdict_of(number: Number, text: str) -> Verdict:
 def _like_a_block(number: Number, text: str) -> bool:
     """Say whether the part before a dash is a number too, and the part after it a later end of a block (R14e)."""
     parts = [digits_of(part) for part in re.split(f"[-{DASHES}]", in_script_removed(text))]
+    if not text[:1].isdecimal() and "+" in text:
+        parts[0] = parts[0].removeprefix(str(number.code))
     for place in range(1, len(parts)):
         left, right = "".join(parts[:place]), "".join(parts[place:])
         if len(right) <= len(left) and left[-len(right) :] < right and national_readings(number.region, left):
@@ -217,7 +219,8 @@ def international_cell(number: Number, country: str, chance: random.Random) -> C
         kind = chance.choice(list(INTERNATIONAL))
         text = INTERNATIONAL[kind](number, chance)
         if text is not None:
-            return Cell(kind, country, text, one(number.e164), Verdict.WRITE)
+            verdict = Verdict.EITHER if _like_a_block(number, text) else Verdict.WRITE
+            return Cell(kind, country, text, one(number.e164), verdict)
 
 
 def vanity(number: Number, chance: random.Random) -> str | None:
