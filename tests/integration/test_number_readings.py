@@ -136,7 +136,7 @@ def of_region(e164: int, region: str) -> bool:
 
 
 def planted(connection: sa.Connection, tree: Tree, holder: Tenant) -> None:
-    connection.execute(sa.text("TRUNCATE phone_numbers, number_events CASCADE"))
+    connection.execute(sa.text("TRUNCATE phone_numbers, number_events, holdings, tenant_countries CASCADE"))
     values = [
         {
             "e164": number.e164, "created_job_id": 0, "changed_job_id": 0, "holder_id": holder.id,
@@ -206,11 +206,11 @@ def test_the_same_file_twice_changes_nothing_more(api: Door, world: World, datab
         assert held(database, world.north.tenant) == {4795550100, 4795550101}
 
 
-def test_a_number_that_no_country_of_the_tree_has_is_not_found(api: Door, world: World, database: sa.Engine) -> None:
-    """R14c: the Hungarian number stays where the row means one of the United States."""
+def test_only_digits_alone_may_have_lost_a_plus(api: Door, world: World, database: sa.Engine) -> None:
+    """R14c: (361) 555-0100 is a number of the United States, and the Hungarian +36 1 555 0100 stays."""
     with database.begin() as connection:
-        factories.number(connection, 3615550100, world.north.tenant, country="HU")
-        factories.number(connection, 13125550143, world.north.tenant, country="US")
-    job = api.act("deletions", {"numbers": ["(361) 555-0100", "(312) 555-0143"]})
-    assert list(api.codes(job["id"]).values()) == ["NOT_FOUND", "DELETED"]
+        for e164, country in ((3615550100, "HU"), (13615550100, "US"), (13125550143, "US")):
+            factories.number(connection, e164, world.north.tenant, country=country)
+    job = api.act("deletions", {"numbers": ["(361) 555-0100", "(312) 555-0143", "3615550100"]})
+    assert list(api.codes(job["id"]).values()) == ["DELETED", "DELETED", "AMBIGUOUS_NUMBER"]
     assert held(database, world.north.tenant) == {3615550100}

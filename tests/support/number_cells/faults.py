@@ -143,7 +143,7 @@ def second_after_blank(number: Number, text: str, chance: random.Random) -> Made
 def second_tail(_: Number, text: str, chance: random.Random) -> Made | None:
     """Only the last digits of the second number are given: 212 555 0160, 61 and 62."""
     count = chance.choice((1, 2, 2, 3, 4))
-    tail = f"{chance.randrange(10**count):0{count}}"
+    tail = f"{chance.randrange(1, 10**count):0{count}}"  # ",00" is what a spreadsheet adds
     glue = chance.choice((", ", ",", " & ", " und ", " + ", "; ", " and ", " et ", "\n", " or "))
     if not text[-count:].isdecimal():
         return None
