@@ -77,6 +77,12 @@ class Block:
         return passes | (verdict == Verdict.POSSIBLE) if self._rules.accept_possible else passes
 
     @property
+    def too_long(self) -> Bools:
+        """Rows with too many digits, which may be two numbers."""
+        found: Bools = self._reading.verdict == Verdict.TOO_LONG
+        return found
+
+    @property
     def is_number(self) -> Bools:
         """Rows that are a valid number, in their country or as an international number."""
         found: Bools = (self._reading.verdict == Verdict.VALID) & (self._has_country | self._abroad)
@@ -87,8 +93,6 @@ class Block:
         """Rows that the library has to judge."""
         verdict = self._reading.verdict
         undecided: Bools = (verdict == Verdict.UNDECIDED) & ~self._empty
-        # What is too long may be two numbers.
-        undecided |= (verdict == Verdict.TOO_LONG) & ~self._digits.alone
         if self._rules.accept_possible:
             undecided |= self._may_lack_zero()
         return undecided

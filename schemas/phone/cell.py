@@ -131,7 +131,7 @@ def _words(plain: str) -> str:
 
 # The last slash that has digits behind it.
 _SLASH = re.compile(r"/(?=[^/\d]*\d[^/]*[^\d]*$)", re.ASCII)
-LEAST_PART = 6  # digits of each of two numbers that have only blanks between them
+LEAST_PART = 7  # digits of each of two numbers that have only blanks between them
 
 
 def parts_of(number: str) -> Iterator[tuple[str, str, bool]]:

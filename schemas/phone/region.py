@@ -135,12 +135,14 @@ def is_valid_in(e164: NDArray[np.int64], name: str) -> NDArray[np.bool_]:
     As `is_valid_number_for_region` answers, which regards neither leading digits nor who else claims a number.
     """
     code = phonenumbers.country_code_for_region(name)
-    fits: NDArray[np.bool_] = regions_of(e164) == _INDEX[name]
+    fits = np.zeros(len(e164), np.bool_)
+    if code == NANP:
+        # By its area code, nearly every number is of the region that the row names.
+        fits = (e164 >= NANP_LEAST) & (_by_area_code()[e164 // 10**7 % 1000] == _INDEX[name])
     left = np.flatnonzero(~fits)
     if left.size:
         text = pc.utf8_slice_codeunits(pc.cast(pa.array(e164[left]), pa.string()), len(str(code)))
         fits[left] = pc.match_substring_regex(text, _valid_pattern(name)).to_numpy(zero_copy_only=False)
-    fits &= calling_code_numbers(e164) == code
     return fits
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 DASH = "[-\u2010-\u2015\u2212]"  # the characters themselves: for `re` and for RE2
+_LAST_DIGITS = 2
 ELLIPSIS = "\u2026"
 _WORD = r"(?:to|bis|through|thru|a|al|au|tot)"
 _BETWEEN = rf"\s*{DASH}\s*|\s*(?:\.\.+|{ELLIPSIS})\s*|\s*\b{_WORD}\b\s*"
@@ -53,6 +54,20 @@ class BlockText:
     is_pattern: bool
     stem: str
     first_ending: str
+
+    @property
+    def may_be_block(self) -> bool:
+        """Whether a cell that is one number as written may still be meant as a block.
+
+        People group digits by dashes, too (`+49 89 217-327`). A block runs within the last two digits, or from zeros to
+        nines (`1000-1999`).
+        """
+        last = re.sub(r"\D", "", self.last)[-len(self.first_ending) :]
+        pairs = enumerate(zip(self.first_ending, last, strict=False))
+        shared = next((place for place, (one, other) in pairs if one != other), len(last))
+        zeros, nines = self.first_ending[shared:], last[shared:]
+        runs = len(nines) <= _LAST_DIGITS or (not zeros.strip("0") and not nines.strip("9"))
+        return self.by_dash and not self.is_pattern and self.widths is not Widths.SHORTER_FIRST and runs
 
 
 def read_block(text: str) -> BlockText | None:
