@@ -67,6 +67,19 @@ def calling_code_numbers(e164: NDArray[np.int64]) -> NDArray[np.int16]:
     return found
 
 
+@lru_cache(maxsize=1)
+def has_several_lengths() -> NDArray[np.bool_]:
+    """Return for each calling code (the index, up to 999) whether its national numbers differ in length."""
+    table = np.zeros(1000, np.bool_)
+    for code, regions in COUNTRY_CODE_TO_REGION_CODE.items():
+        lengths = set[int]()
+        for name in regions:
+            metadata = PhoneMetadata.metadata_for_region_or_calling_code(code, name)
+            lengths.update(metadata.general_desc.possible_length if metadata and metadata.general_desc else ())
+        table[code] = len(lengths) > 1
+    return table
+
+
 def calling_code_digits() -> list[int]:
     """How many digits the calling code has, by a number's first three digits from 001 on; 3 where there is none."""
     return [len(str(code)) if code else 3 for code in _calling_codes()[1:].tolist()]

@@ -93,7 +93,7 @@ def _may_be_blocks(number: pa.StringArray) -> np.ndarray:
     alike = np.ones(len(kept), np.bool_)  # as long as the digits are the same
     digits, differing = np.ones(len(kept), np.bool_), np.zeros(len(kept), np.int64)
     runs = np.ones(len(kept), np.bool_)
-    for place in range(_WIDEST):
+    for place in range(int(width.max(initial=0))):
         inside = place < width
         one, other = data[np.where(inside, first + place, 0)], data[np.where(inside, dashes + 1 + place, 0)]
         is_digit = (one - np.uint8(ord("0")) < _TEN) & (other - np.uint8(ord("0")) < _TEN)
@@ -127,7 +127,8 @@ class _BlockReader:
         looks = pc.match_substring_regex(self.cells.number.take(pa.array(failed)), LOOKS_LIKE)
         self._read_texts(failed[looks.to_numpy(zero_copy_only=False)])
         sound = np.flatnonzero(column.e164)
-        sound = sound[region.calling_code_numbers(column.e164[sound]) != region.NANP]  # all as long: never both
+        # Where all numbers of a country are equally long, none is also a block.
+        sound = sound[region.has_several_lengths()[region.calling_code_numbers(column.e164[sound])]]
         dashed = pc.match_substring_regex(self.cells.number.take(pa.array(sound)), DASH)
         sound = sound[dashed.to_numpy(zero_copy_only=False)]
         rows = sound[_may_be_blocks(self.cells.number.take(pa.array(sound)))] if sound.size else sound
