@@ -6,6 +6,7 @@ import csv
 import io
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import pandas as pd
 import pytest
@@ -177,3 +178,18 @@ def test_nul_characters_are_shown(tmp_path: Path, place: str) -> None:
     assert cells[-2][-1] == "xa\ufffdb"
     assert cells[-1][2].startswith("212\ufffd5")
     assert facts.notes == (f"Row {len(rows):,} holds NUL characters, which no text has; they were read as “\ufffd”.",)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_marks_at_random_lose_no_number(tmp_path: Path, seed: int) -> None:
+    """R28: each number of the file is a row's, or is in the text of a row that fails."""
+    random = Random(seed)
+    rows = [line.split(",") for line in lines(25)]
+    expected = set(numbers(rows))
+    for _ in range(random.choice([2, 2, 3, 4])):
+        row, column = random.choice(rows), random.randrange(7)
+        row[column] = f'"{row[column]}' if random.random() < 0.5 else f'{row[column]}"'
+    _, cells, surplus = got(text(list(map(",".join, rows)), random.choice(["\n", "\r\n"])), tmp_path)
+    failing = [" ".join([*row, surplus.get(place, "")]) for place, row in enumerate(cells, start=2)
+               if place in surplus or row[1] != "1" or row[2] not in expected or row[3] != "TRUE"]  # fmt: skip
+    assert {number for number in expected - set(numbers(cells)) if number not in " ".join(failing)} == set()
