@@ -79,9 +79,10 @@ def _unmarked_utf16(head: bytes) -> str | None:
     """The byte order of UTF-16 text without a byte order mark: of each Western character one byte is NUL."""
     half = len(head) // 2
     even, odd = head[0 : 2 * half : 2].count(0), head[1 : 2 * half : 2].count(0)
-    if odd > half * 0.2 and even < odd * 0.05:
+    # Some characters of other scripts have a byte that is NUL as well, but the wrong one.
+    if odd > half * 0.2 and even < odd * 0.2:
         return "utf-16-le"
-    return "utf-16-be" if even > half * 0.2 and odd < even * 0.05 else None
+    return "utf-16-be" if even > half * 0.2 and odd < even * 0.2 else None
 
 
 def _refuse(what: str, fix: str = SAVE_TABLE) -> NoReturn:
@@ -92,7 +93,7 @@ def _refuse_known(head: bytes) -> None:
     """Refuse what is no text, and text that is no table."""
     wide = wide_encoding_of(head)
     text = head[wide[1] :].decode(wide[0], "ignore").encode() if wide else head
-    if known := sentences_on(text):
+    if known := sentences_on(head) or sentences_on(text):
         _refuse(*known)
     controls = len(text) - len(text.translate(None, CONTROLS))
     if controls > max(FEW_CONTROLS, len(text) / 100):
