@@ -20,7 +20,7 @@ from schemas.codes import Code, fault_bit, warning_bit
 from schemas.columns import Column
 from schemas.phone import AMBIGUOUS, Evidence, PhoneColumn, Rules, region
 from schemas.texts import buffers
-from worker.stages.block_text import DASH, LOOKS_LIKE, BlockText, Widths, read_block
+from worker.stages.block_text import DASH, LEAST_TAIL, LOOKS_LIKE, OTHER_DASH, BlockText, Widths, read_block
 
 _IN_END, _IN_NUMBER, _IN_SIZE = (
     np.uint64(fault_bit(Code.INVALID_RANGE, column))
@@ -32,8 +32,9 @@ _ALSO_INTERNATIONAL = np.uint8(Evidence.ALSO_INTERNATIONAL)
 _WIDEST = 10  # digits on either side of a dash
 _LAST_DIGITS = 2
 _TEN = 10
-_LAST_ENDING = rf"\s*{DASH}\s*[0-9]+\s*$"
+_LAST_ENDING = rf"(?:\s*{DASH})+\s*[0-9]+\s*$"
 _JUDGED_AT_ONCE = 1 << 17  # numbers
+_END = re.compile(rf"[\s(]*\+?(?:[\d\s().]|{DASH})*\d[\s)]*", re.ASCII)
 _SIZE = re.compile(r"\s*(\d{1,9})\s*", re.ASCII)
 
 
@@ -73,7 +74,7 @@ def read_blocks(cells: Cells, rules: Rules, *, largest: int) -> Blocks:
 
 
 def _may_be_blocks(number: pa.StringArray) -> np.ndarray:
-    """Rows (int64) that end in a dash between as many digits, which differ as those of a block do (`may_be_block`).
+    """Rows (int64) that end in a dash and digits, which may be the end of a block (`BlockText.may_be_block`).
 
     By their bytes: in a file of dashed numbers nearly all rows are looked at.
     """
@@ -102,9 +103,10 @@ def _may_be_blocks(number: pa.StringArray) -> np.ndarray:
         differing += inside & ~alike
         runs &= alike | ~inside | ((one == ord("0")) & (other == ord("9")))
     before = data[np.maximum(first - 1, 0)]
-    whole = (first == begin) | (before - np.uint8(ord("0")) >= _TEN)
+    whole = (first == begin) | (before - np.uint8(ord("0")) >= _TEN) | (width >= LEAST_TAIL)
     found = kept[digits & whole & ((differing <= _LAST_DIGITS) | runs)]
-    return np.union1d(found, row[spaced]).astype(np.int64)
+    other = pc.match_substring_regex(number, OTHER_DASH).to_numpy(zero_copy_only=False)
+    return np.union1d(found, np.r_[row[spaced], np.flatnonzero(other)]).astype(np.int64)
 
 
 def _filled(column: pa.StringArray) -> np.ndarray:
@@ -123,10 +125,9 @@ class _BlockReader:
     def read_cells(self) -> None:
         """Read blocks written into the Phone Number: their first number is one, and the whole is none, or both."""
         column = self.found.column
-        failed = np.flatnonzero(column.faults != 0)
+        failed, sound = np.flatnonzero(column.faults), np.flatnonzero(column.e164)
         looks = pc.match_substring_regex(self.cells.number.take(pa.array(failed)), LOOKS_LIKE)
         self._read_texts(failed[looks.to_numpy(zero_copy_only=False)])
-        sound = np.flatnonzero(column.e164)
         # Where all numbers of a country are equally long, none is also a block.
         sound = sound[region.has_several_lengths()[region.calling_code_numbers(column.e164[sound])]]
         dashed = pc.match_substring_regex(self.cells.number.take(pa.array(sound)), DASH)
@@ -165,7 +166,11 @@ class _BlockReader:
         for index in np.flatnonzero(judged.e164).tolist():
             row, first = int(rows[index]), int(judged.e164[index])
             text = read_block(self.cells.number[row].as_py())
-            if text is not None and text.may_be_block:
+            if text is None or not text.may_be_block:
+                continue
+            if text.widths is Widths.SHORTER_FIRST:
+                self.found.column.faults[row] |= _IN_NUMBER
+            else:
                 end = self._end_of(first, row, text.last, is_ending=text.widths is Widths.ENDING)
                 if end is not None and 0 < end - first < self.largest:
                     ends[row] = end
@@ -210,7 +215,7 @@ class _BlockReader:
 
     def _end_of(self, first: int, row: int, last: str, *, is_ending: bool | None) -> int | None:
         digits = re.sub(r"\D", "", last)
-        if not digits.isascii() or not digits:
+        if not _END.fullmatch(last):
             return None
         national = len(str(first)) - len(str(region.calling_code_of(first)))
         if is_ending is None:
