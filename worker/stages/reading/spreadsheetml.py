@@ -1,0 +1,244 @@
+"""Reads a sheet of an .xlsx by itself, cell by cell: slower than the library, and less particular about the file.
+
+It reads what the library refuses or would not show as the spreadsheet program does: leading zeros of number formats,
+parts that are named unlike others' (ECMA-376 part 1, 18.3 and 18.8).
+Loaded inside the limited child (`child.py`) too, so it imports nothing of this project but its neighbours.
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pyexpat import ParserCreate
+
+from worker.stages.reading.cell_table import Rows, column_of
+from worker.stages.reading.cell_values import BUILT_IN_DATES, Shown, date_text, decimal_text, is_date_format, shown_by
+from worker.stages.reading.order import Order, Verdict
+from worker.stages.reading.package import Package, local
+
+BLOCK = 1 << 20
+MOST_COLUMNS = 1 << 14
+HIGHEST_ROW = 1 << 20
+ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
+CELL = re.compile(rb"""<(?:\w+:)?c\b[^>]*?\br=["']([A-Z]+)\d+["']""")
+DATE = "date"
+
+Attributes = dict[str, str]
+Look = Shown | str | None  # how a style shows numbers: digits of its own, DATE, or as they are
+
+
+def looks_of(package: Package) -> list[Look]:
+    """Return how each style of the workbook shows numbers."""
+    part = package.part_of_kind("styles")
+    if not part:
+        return []
+    styles = package.xml(part)
+    codes = {
+        each.get("numFmtId", ""): each.get("formatCode", "") for each in styles.iter() if local(each.tag) == "numFmt"
+    }
+    used = (xf.get("numFmtId", "") for each in styles if local(each.tag) == "cellXfs" for xf in each)
+    return [look_of(number, codes.get(number)) for number in used]
+
+
+def look_of(number: str, code: str | None) -> Look:
+    """Return how a number format shows numbers: one that the workbook defines, or a built-in one."""
+    if code is None:
+        return DATE if number.isdecimal() and int(number) in BUILT_IN_DATES else None
+    return DATE if is_date_format(code) else shown_by(code)
+
+
+def shows_more_than_values(package: Package, part: str, looks: Sequence[Look]) -> bool:
+    """Whether a cell of the sheet has a style that shows digits which its value has not."""
+    styles = [str(place) for place, look in enumerate(looks) if callable(look)]
+    if not styles:
+        return False
+    used = re.compile(rf"""<(?:\w+:)?c\b[^>]*\bs=["'](?:{"|".join(styles)})["']""".encode())
+    with package.archive.open(part) as sheet:
+        rest = b""
+        while block := sheet.read(BLOCK):
+            if used.search(rest + block):
+                return True
+            rest = block[-1000:]
+    return False
+
+
+def first_column(package: Package, part: str) -> int:
+    """Return the first column, from 0, that the sheet has a cell in."""
+    first = MOST_COLUMNS
+    with package.archive.open(part) as sheet:
+        rest = b""
+        while block := sheet.read(BLOCK):
+            first = min([first, *(column_of(name.decode()) for name in set(CELL.findall(rest + block)))])
+            rest = block[-100:]
+    return first if first < MOST_COLUMNS else 0
+
+
+def read(order: Order, package: Package, part: str, looks: Sequence[Look]) -> Rows:
+    """Return the rows of a sheet's part."""
+    shared = package.part_of_kind("sharedStrings")
+    strings = _strings(package.archive, shared) if shared else []
+    sheet = _Sheet(Rows(order), strings, looks, package.is_1904())
+    _parse(package.archive, part, sheet.starts, sheet.ends)
+    return sheet.rows
+
+
+def _parse(
+    archive: zipfile.ZipFile,
+    part: str,
+    starts: Mapping[str, Callable[[Attributes], None]],
+    ends: Mapping[str, Callable[[str], None]],
+) -> None:
+    """Parse a part; a handler of an end is given the text since the last start of an element in `ends`."""
+    parser, text = ParserCreate(), list[str]()
+    parser.buffer_text = True
+    parser.CharacterDataHandler = text.append
+    named: dict[str, tuple[Callable[[Attributes], None] | None, Callable[[str], None] | None]] = {}
+
+    def start(name: str, attributes: Attributes) -> None:
+        if name not in named:
+            key = name.rpartition(":")[2]
+            named[name] = (starts.get(key), ends.get(key))
+        text.clear()
+        if handler := named[name][0]:
+            handler(attributes)
+
+    def end(name: str) -> None:
+        if handler := named[name][1]:
+            handler("".join(text))
+        text.clear()
+
+    parser.StartElementHandler, parser.EndElementHandler = start, end
+    with archive.open(part) as file:
+        while block := file.read(BLOCK):
+            parser.Parse(block, False)  # noqa: FBT003  pyexpat names no arguments
+    parser.Parse(b"", True)  # noqa: FBT003
+
+
+def _strings(archive: zipfile.ZipFile, part: str) -> list[str]:
+    found, item, phonetic = list[str](), list[str](), [False]
+
+    def begin_item(_: Attributes) -> None:
+        item.clear()
+
+    def begin_phonetic(_: Attributes) -> None:
+        phonetic[0] = True
+
+    def end_phonetic(_: str) -> None:
+        phonetic[0] = False
+
+    def end_text(text: str) -> None:
+        if not phonetic[0]:
+            item.append(unescaped(text))
+
+    def end_item(_: str) -> None:
+        found.append("".join(item))
+
+    _parse(
+        archive, part, {"si": begin_item, "rPh": begin_phonetic}, {"t": end_text, "rPh": end_phonetic, "si": end_item}
+    )
+    return found
+
+
+def unescaped(text: str) -> str:
+    """Return a text with characters that XML cannot hold put back (ECMA-376 part 1, 22.9.2.19)."""
+    return ESCAPED.sub(lambda found: chr(int(found[1], 16)), text) if "_x" in text else text
+
+
+@dataclass
+class _Sheet:
+    """The cells of a sheet as they come."""
+
+    rows: Rows
+    strings: Sequence[str]
+    looks: Sequence[Look]
+    is_1904: bool
+    _number: int = 0
+    _row: list[str] = field(default_factory=list)
+    _column: int = -1
+    _kind: str = ""
+    _look: Look = None
+    _value: str = ""
+    _inline: list[str] = field(default_factory=list)
+    _phonetic: bool = False
+    _ended: bool = False  # the cells have: what follows may have elements of the same names
+
+    @property
+    def starts(self) -> Mapping[str, Callable[[Attributes], None]]:
+        return {"row": self._begin_row, "c": self._begin_cell, "rPh": self._begin_phonetic}
+
+    @property
+    def ends(self) -> Mapping[str, Callable[[str], None]]:
+        return {
+            "row": self._end_row,
+            "c": self._end_cell,
+            "v": self._end_value,
+            "t": self._end_text,
+            "rPh": self._end_phonetic,
+            "sheetData": self._end_data,
+        }
+
+    def _begin_row(self, attributes: Attributes) -> None:
+        number = attributes.get("r", "")
+        self._number = int(number) if number.isdecimal() else self._number + 1
+        if self._number > HIGHEST_ROW:
+            raise Verdict("UNREADABLE_FILE", f"The workbook is damaged: it has a row {self._number:,}.")
+        self._row, self._column = [], -1
+
+    def _begin_cell(self, attributes: Attributes) -> None:
+        column = column_of(attributes.get("r", ""))
+        self._column = column if column >= 0 else self._column + 1
+        if self._column >= MOST_COLUMNS:
+            raise Verdict("UNREADABLE_FILE", "The workbook is damaged: it has cells beyond the last column.")
+        self._kind, self._value, self._inline = attributes.get("t", "n"), "", []
+        style = attributes.get("s", "")
+        self._look = self.looks[int(style)] if style.isdecimal() and int(style) < len(self.looks) else None
+
+    def _begin_phonetic(self, _: Attributes) -> None:
+        self._phonetic = True
+
+    def _end_phonetic(self, _: str) -> None:
+        self._phonetic = False
+
+    def _end_value(self, text: str) -> None:
+        self._value = text
+
+    def _end_text(self, text: str) -> None:
+        if not self._phonetic:
+            self._inline.append(text)
+
+    def _end_cell(self, _: str) -> None:
+        text = self._text()
+        if not text or self._ended:
+            return
+        self._row += [""] * (self._column - len(self._row) + 1)
+        self._row[self._column] = text
+
+    def _end_row(self, _: str) -> None:
+        if self._row and not self._ended:
+            self.rows.add(self._number, self._row)
+
+    def _end_data(self, _: str) -> None:
+        self._ended = True
+
+    def _text(self) -> str:
+        value = self._value
+        if self._kind == "n":
+            return self._number_text(value.strip())
+        if self._kind == "s":
+            place = int(value) if value.strip().isdecimal() else -1
+            return self.strings[place] if 0 <= place < len(self.strings) else ""
+        if self._kind == "b":
+            return "TRUE" if value.strip() in {"1", "true"} else "FALSE" if value.strip() else ""
+        return unescaped("".join(self._inline) if self._inline else value)
+
+    def _number_text(self, value: str) -> str:
+        text = decimal_text(value) if value else ""
+        if self._look is None or not text:
+            return text
+        if callable(self._look):
+            return self._look(int(text)) if text.isdecimal() else text
+        day = date_text(float(value), is_1904=self.is_1904) if text[-1].isdecimal() else text
+        self.rows.far_days += day == text
+        return day
