@@ -18,6 +18,7 @@ RATIO_FROM_BYTES = 1 << 26  # what is smaller may have been packed as much as it
 BLOCK = 1 << 20
 # What systems put into archives of their own accord.
 LITTER = re.compile(r"(^|/)(__MACOSX/|\.[^/]*$|Thumbs\.db$|desktop\.ini$)")
+MANIFEST = "META-INF/manifest.xml"
 OPEN_DOCUMENT = "application/vnd.oasis.opendocument."
 SPREADSHEETS = (f"{OPEN_DOCUMENT}spreadsheet", f"{OPEN_DOCUMENT}spreadsheet-template")
 NUMBERS = re.compile(r"(^|/)(Index/Tables/.*\.iwa|Index\.zip|index\.apxl|index\.xml)$")
@@ -42,8 +43,11 @@ def check(archive: zipfile.ZipFile, order: Order) -> None:
     if len(entries) > MOST_ENTRIES:
         detail = f"The file is an archive of {len(entries):,} files, no spreadsheet; send one spreadsheet at a time."
         raise Verdict("UNSUPPORTED_TYPE", detail)
-    if len({entry.filename for entry in entries}) < len(entries):
-        raise Verdict("UNREADABLE_FILE", "The archive is damaged: it lists a file twice.")
+    if len({entry.filename for entry in entries}) < len(
+        {(each.filename, each.CRC, each.file_size) for each in entries}
+    ):
+        # Of which two programs might read two different ones.
+        raise Verdict("UNREADABLE_FILE", "The archive is damaged: it holds two files of the same name.")
     inflated = sum(entry.file_size for entry in entries)
     packed = sum(entry.compress_size for entry in entries)
     most = min(order.inflated_bytes, max(RATIO_FROM_BYTES, packed * order.inflated_ratio))
@@ -54,8 +58,10 @@ def check(archive: zipfile.ZipFile, order: Order) -> None:
 
 def is_open_document(archive: zipfile.ZipFile) -> bool:
     """Whether it is an OpenDocument spreadsheet; refuses all other documents of that family."""
-    if "mimetype" not in archive.namelist() or archive.getinfo("mimetype").file_size > BLOCK:
-        return False
+    names = archive.namelist()
+    if "mimetype" not in names or archive.getinfo("mimetype").file_size > BLOCK:
+        # The entry may be missing; the manifest then tells (ODF 1.3, part 2, 4.2).
+        return "content.xml" in names and MANIFEST in names and SPREADSHEETS[0].encode() in archive.read(MANIFEST)
     kind = archive.read("mimetype").decode("ascii", "replace").strip()
     if kind in SPREADSHEETS:
         return True

@@ -5,7 +5,7 @@ Loaded inside the limited child (`child.py`) too, so it imports nothing of this 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 
@@ -70,14 +70,18 @@ def write(
     return {"strays": named, "far_days": far_days}
 
 
-def _beyond(chunks: Sequence[Columns], most: int, first_column: Callable[[], int]) -> Iterator[Stray]:
-    first_row = 1
+def _beyond(chunks: Sequence[Columns], most: int, first_column: Callable[[], int]) -> list[Stray]:
+    """Return the cells beyond so many columns, or more than there may be."""
+    found, first_row = list[Stray](), 1
     for columns in chunks:
         for place, column in enumerate(columns[most:], start=most):
             filled = np.flatnonzero(pc.greater(pc.utf8_length(pc.utf8_trim_whitespace(column)), 0))
-            for row in filled[: MOST_STRAYS + 1].tolist():
-                yield first_row + row, first_column() + place, column[row].as_py()
+            found += [(first_row + row, place, column[row].as_py()) for row in filled[: MOST_STRAYS + 1].tolist()]
+            if len(found) > MOST_STRAYS:
+                return found
         first_row += len(columns[0]) if columns else 0
+    begin = first_column() if found else 0
+    return [(row, begin + place, text) for row, place, text in found]
 
 
 def empty(rows: int) -> pa.Array:
@@ -99,7 +103,8 @@ class Rows:
     def add(self, number: int, cells: list[str]) -> None:
         """Take in the cells of a row, numbered from 1; rows that are left out are empty."""
         if number <= self.count:
-            raise Verdict("UNREADABLE_FILE", f"The sheet's rows are out of order: row {number:,} comes twice.")
+            self._add_again(number, cells)
+            return
         while self.count < number - 1:
             self._push([])
         if len(cells) > KEPT_COLUMNS:
@@ -109,6 +114,14 @@ class Rows:
                 detail = f"The file has {len(cells):,} columns, more than {self.order.columns:,}."
                 raise Verdict("TOO_MANY_COLUMNS", detail)
         self._push(cells[:KEPT_COLUMNS])
+
+    def _add_again(self, number: int, cells: list[str]) -> None:
+        """Take in more cells of a row that has gone by, if not for long; the later ones prevail."""
+        place = number - self.count - 1
+        if -place > len(self._pending):
+            raise Verdict("UNREADABLE_FILE", f"The sheet's rows are out of order: row {number:,} comes too late.")
+        merged = zip_longest(self._pending[place], cells[:KEPT_COLUMNS], fillvalue="")
+        self._pending[place] = [later or earlier for earlier, later in merged]
 
     def write(self) -> Answer:
         """Write what was collected; columns before the first that is used are left out."""

@@ -26,6 +26,8 @@ _FORMAT_PART = re.compile(
 _COLOURS = frozenset({"black", "blue", "cyan", "green", "magenta", "red", "white", "yellow"})
 
 Shown = Callable[[int], str]
+DATE = "date"
+Look = Shown | str | None  # how a style shows numbers: with digits of its own, as a DATE, or as they are
 
 
 def number_text(value: float) -> str:
@@ -60,6 +62,13 @@ def is_date_format(code: str) -> bool:
     """Whether a number format shows days or times."""
     rest = _NO_DATE_PARTS.sub("", code.partition(";")[0])
     return rest.strip().lower() != "general" and re.search(r"[dmyhs]", rest, re.IGNORECASE) is not None
+
+
+def look_of(number: str, code: str | None) -> Look:
+    """Return how a number format shows numbers: one that the workbook defines, or a built-in one."""
+    if code is None:
+        return DATE if number.isdecimal() and int(number) in BUILT_IN_DATES else None
+    return DATE if is_date_format(code) else shown_by(code)
 
 
 def shown_by(code: str) -> Shown | None:

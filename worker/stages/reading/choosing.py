@@ -14,6 +14,7 @@ from schemas.columns import Column, Form, recognise
 from worker.stages.reading.header import Header, find_header
 from worker.stages.reading.model import HEADER_WITHIN, FileFault, Hints, Limits, Source, fault
 from worker.stages.reading.opening import open_source
+from worker.stages.reading.shape import LONGEST_SURPLUS
 from worker.stages.reading.workbook import FEWEST_SECONDS, Workbook, open_other_sheet
 
 MOST_TRIED = 10  # sheets besides the first
@@ -28,7 +29,7 @@ def open_table(path: Path, limits: Limits, folder: Path, form: Form, hints: Hint
     """
     source = open_source(path, limits, folder, hints)
     try:
-        return source, find_header(source, limits, form, hints.header_row)
+        return _with_notes(source, find_header(source, limits, form, hints.header_row))
     except FileFault as first:
         others = _other_tables(source, limits, folder, form, hints) if first.code in NO_TABLE else ()
         other = next(iter(others), None)
@@ -56,7 +57,20 @@ def _other_tables(
             other = open_other_sheet(source, position, replace(limits, child_seconds=left), target)
             header = find_header(other, limits, form, hints.header_row)
             if header.row_number:
-                yield other, header
+                yield _with_notes(other, header)
+
+
+def _with_notes(source: Source, header: Header) -> tuple[Source, Header]:
+    """Say which cells far beside the header row, or above it, are in no row of the table."""
+    strays = (
+        [cells for row, cells in source.strays.items() if row <= header.row_number]
+        if isinstance(source, Workbook)
+        else []
+    )
+    if not strays:
+        return source, header
+    note = f"Cells far right of the table were passed over ({' | '.join(strays)[:LONGEST_SURPLUS]})."
+    return source, replace(header, notes=(*header.notes, note))
 
 
 def _is_faulty_table(source: Source, form: Form) -> bool:

@@ -15,7 +15,7 @@ import fastexcel
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from worker.stages.reading.cell_values import DAYS_OF_1904, EPOCH, number_text
+from worker.stages.reading.cell_values import EPOCH, number_text
 
 ROWS_PER_BATCH = 1 << 16
 # What stands in the sheet for the errors of calamine's `CellErrorType`.
@@ -40,7 +40,6 @@ CYCLE_YEARS, CYCLE_DAYS = 400, 146_097  # of the Gregorian calendar
 class Texts:
     """Makes texts of what the library returns; counts the numbers that are formatted as dates and are none."""
 
-    is_1904: bool = False
     far_days: int = 0
 
     def of_sheet(self, path: str, sheet: str) -> list[list[pa.Array]]:
@@ -78,7 +77,7 @@ class Texts:
 
     def _without_far_days(self, text: pa.Array) -> pa.Array:
         mask = pc.match_substring_regex(text, FAR_DAY)
-        far = [_serial(day, is_1904=self.is_1904) for day in text.filter(mask).to_pylist()]
+        far = [_serial(day) for day in text.filter(mask).to_pylist()]
         self.far_days += len(far)
         return pc.replace_with_mask(text, mask, pa.array(far, pa.string())) if far else text
 
@@ -99,7 +98,7 @@ class Texts:
         return errors
 
 
-def _serial(day: str, *, is_1904: bool) -> str:
+def _serial(day: str) -> str:
     """Return the number that calamine took for this day."""
     found = FAR_DAY_PARTS.match(day)
     if found is None:
@@ -108,6 +107,5 @@ def _serial(day: str, *, is_1904: bool) -> str:
     cycles, near = divmod(year - 2000, CYCLE_YEARS)
     moment = dt.datetime(2000 + near, month, date, hour, minute, second)  # noqa: DTZ001  spreadsheets know no zones
     since = moment - EPOCH
-    days = cycles * CYCLE_DAYS + since.days - DAYS_OF_1904 * is_1904
     fraction = (since.seconds + float(f"0.{found[7] or 0}")) / 86400
-    return number_text(days + fraction)
+    return number_text(cycles * CYCLE_DAYS + since.days + fraction)

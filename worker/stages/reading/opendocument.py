@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Callable
 from pyexpat import ParserCreate
 
+from worker.stages.reading.archives import MANIFEST
 from worker.stages.reading.cell_table import Rows
 from worker.stages.reading.cell_values import as_shown, decimal_text
 from worker.stages.reading.order import Answer, Order, State, Tab, Verdict, choose, describe
@@ -18,7 +19,6 @@ from worker.stages.reading.order import Answer, Order, State, Tab, Verdict, choo
 BLOCK = 1 << 20
 MOST_COLUMNS = 1 << 14
 HIGHEST_ROW = 1 << 20
-MANIFEST = "META-INF/manifest.xml"
 NAMESPACE = re.compile(r"urn:oasis:names:tc:opendocument:xmlns:(table|text|office|style):1\.0")
 CALC_EXTENSIONS = "urn:org:documentfoundation:names:experimental:calc:xmlns:calcext:1.0"
 SPACES = re.compile(r"[ \t\r\n]+")
@@ -27,7 +27,6 @@ OTHER_TABLES = ("table:dde-links", "table:tracked-changes", "table:shapes")
 NOTES = frozenset({"text:note", "text:ruby-text"})
 SHOWN_NUMBER = re.compile(r"[-+() \d]*")
 NUMERIC = frozenset({"float", "currency", "percentage"})
-DATES = frozenset({"date", "time"})
 
 Attributes = dict[str, str]
 
@@ -237,4 +236,4 @@ def _cell_text(cell: Attributes, shown: str) -> str:
     if kind == "boolean":
         return cell.get("office:boolean-value", shown).upper()
     value = cell.get(f"office:{kind}-value", "")
-    return value or shown if kind in DATES else shown or value
+    return value or shown if kind == "date" else shown or value

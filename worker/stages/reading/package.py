@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote
 from xml.etree import ElementTree as ET
 
-from worker.stages.reading.order import State, Tab, Verdict
+from worker.stages.reading.order import State, Tab
 
 CONTENT_TYPES = "[content_types].xml"
 WORKBOOK = re.compile(r"(^|/)workbook\d*\.(xml|bin)$")
+HEAD = 1 << 12
 MACROS = "xl/vbaproject.bin"
 # Parts of content types; the first that fits.
 DOCUMENTS = (
@@ -92,7 +93,7 @@ class Package:
         """Return what a part refers to inside the package, by the ids it uses; "" is the package itself."""
         if part in self._related:
             return self._related[part]
-        folder, name = posixpath.split(part)
+        folder, name = posixpath.split(part.replace("\\", "/"))
         source = self.entry(posixpath.join(folder, "_rels", f"{name}.rels"))
         found = dict[str, Relationship]()
         for related in self.xml(source) if source else ():
@@ -108,13 +109,27 @@ class Package:
         parts = (related.part for related in self.relationships(self.main).values() if related.kind == kind)
         return next(parts, "")
 
+    @property
+    def shared_strings(self) -> list[str]:
+        """The part of the texts that cells share, if there is one."""
+        return [part for part in (self.part_of_kind("sharedStrings"),) if part]
+
+    def has_document_type(self, part: str) -> bool:
+        """Whether the XML of a part begins with declarations of its own, as no spreadsheet program writes them."""
+        with self.archive.open(part) as content:
+            return b"<!DOCTYPE" in content.read(HEAD)
+
     def tabs(self) -> list[Tab]:
         """Return the sheets of a workbook in XML, in their order."""
         related = self.relationships(self.main)
+        sheets = [each for each in self.xml(self.main).iter() if local(each.tag) == "sheet"]
+        ids = [_id_of(sheet) for sheet in sheets]
+        # Where sheets do not say which part they are, the parts that no other sheet is are theirs, in order.
+        left = iter([each for key, each in related.items() if each.kind == "worksheet" and key not in ids])
+        found = [related.get(key) or next(left, None) for key in ids]
         return [
-            tab_of(sheet.get("name", ""), sheet.get("state", "") in VISIBLE, related.get(_id_of(sheet)))
-            for sheet in self.xml(self.main).iter()
-            if local(sheet.tag) == "sheet"
+            tab_of(sheet.get("name", ""), sheet.get("state", "") in VISIBLE, each)
+            for sheet, each in zip(sheets, found, strict=True)
         ]
 
     def is_1904(self) -> bool:
@@ -139,13 +154,6 @@ def tab_of(name: str, is_visible: bool, related: Relationship | None) -> Tab:  #
     if related is None or related.kind != "worksheet" or not related.part:
         return Tab(name, State.NO_CELLS)
     return Tab(name, State.VISIBLE if is_visible else State.HIDDEN, related.part)
-
-
-def check_names(archive: zipfile.ZipFile) -> None:
-    """Refuse a package that has a part twice, of which two programs might read two different ones."""
-    names = [_plain(name) for name in archive.namelist()]
-    if len(set(names)) < len(names):
-        raise Verdict("UNREADABLE_FILE", "The workbook is damaged: it lists a part of itself twice.")
 
 
 def local(tag: str) -> str:

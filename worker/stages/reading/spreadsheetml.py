@@ -11,10 +11,11 @@ import re
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pyexpat import ParserCreate
+from pyexpat import ExpatError, ParserCreate
+from typing import Protocol
 
 from worker.stages.reading.cell_table import Rows, column_of
-from worker.stages.reading.cell_values import BUILT_IN_DATES, Shown, date_text, decimal_text, is_date_format, shown_by
+from worker.stages.reading.cell_values import Look, date_text, decimal_text, look_of
 from worker.stages.reading.order import Order, Verdict
 from worker.stages.reading.package import Package, local
 
@@ -23,10 +24,11 @@ MOST_COLUMNS = 1 << 14
 HIGHEST_ROW = 1 << 20
 ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 CELL = re.compile(rb"""<(?:\w+:)?c\b[^>]*?\br=["']([A-Z]+)\d+["']""")
-DATE = "date"
+# Characters that XML does not allow, and ampersands that stand for themselves.
+NO_XML = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|&#(?:x0*(?:[0-8bcef]|1[0-9a-f])|0*(?:[0-8]|1[124-9]|2\d|3[01]));"
+                    rb"|&(?!(?:amp|lt|gt|quot|apos|#\d+|#x[0-9a-fA-F]+);)", re.IGNORECASE)  # fmt: skip
 
 Attributes = dict[str, str]
-Look = Shown | str | None  # how a style shows numbers: digits of its own, DATE, or as they are
 
 
 def looks_of(package: Package) -> list[Look]:
@@ -40,13 +42,6 @@ def looks_of(package: Package) -> list[Look]:
     }
     used = (xf.get("numFmtId", "") for each in styles if local(each.tag) == "cellXfs" for xf in each)
     return [look_of(number, codes.get(number)) for number in used]
-
-
-def look_of(number: str, code: str | None) -> Look:
-    """Return how a number format shows numbers: one that the workbook defines, or a built-in one."""
-    if code is None:
-        return DATE if number.isdecimal() and int(number) in BUILT_IN_DATES else None
-    return DATE if is_date_format(code) else shown_by(code)
 
 
 def shows_more_than_values(package: Package, part: str, looks: Sequence[Look]) -> bool:
@@ -76,24 +71,45 @@ def first_column(package: Package, part: str) -> int:
 
 
 def read(order: Order, package: Package, part: str, looks: Sequence[Look]) -> Rows:
-    """Return the rows of a sheet's part."""
-    shared = package.part_of_kind("sharedStrings")
-    strings = _strings(package.archive, shared) if shared else []
-    sheet = _Sheet(Rows(order), strings, looks, package.is_1904())
-    _parse(package.archive, part, sheet.starts, sheet.ends)
+    """Return the rows of a sheet's part; where its XML is not quite XML, what can be understood of it."""
+    try:
+        return _read(order, package, part, looks, _parsed_as_it_is)
+    except ExpatError:
+        return _read(order, package, part, looks, _cleaned)
+
+
+def _read(order: Order, package: Package, part: str, looks: Sequence[Look], clean: Callable[[bytes], bytes]) -> Rows:
+    strings = _Strings()
+    for shared in package.shared_strings:
+        _parse(package.archive, shared, strings, clean)
+    sheet = _Sheet(Rows(order), strings.found, looks, package.is_1904())
+    _parse(package.archive, part, sheet, clean)
     return sheet.rows
 
 
-def _parse(
-    archive: zipfile.ZipFile,
-    part: str,
-    starts: Mapping[str, Callable[[Attributes], None]],
-    ends: Mapping[str, Callable[[str], None]],
-) -> None:
-    """Parse a part; a handler of an end is given the text since the last start of an element in `ends`."""
+def _parsed_as_it_is(content: bytes) -> bytes:
+    return content
+
+
+def _cleaned(content: bytes) -> bytes:
+    return NO_XML.sub(lambda found: b"&amp;" if found[0] == b"&" else b"", content)
+
+
+class _Handler(Protocol):
+    """What is done at the starts and ends of elements; an end is given the text since the last start or end."""
+
+    @property
+    def starts(self) -> Mapping[str, Callable[[Attributes], None]]: ...
+    @property
+    def ends(self) -> Mapping[str, Callable[[str], None]]: ...
+
+
+def _parse(archive: zipfile.ZipFile, part: str, handler: _Handler, clean: Callable[[bytes], bytes]) -> None:
     parser, text = ParserCreate(), list[str]()
     parser.buffer_text = True
     parser.CharacterDataHandler = text.append
+    parser.EntityDeclHandler = _refuse_entities
+    starts, ends = handler.starts, handler.ends
     named: dict[str, tuple[Callable[[Attributes], None] | None, Callable[[str], None] | None]] = {}
 
     def start(name: str, attributes: Attributes) -> None:
@@ -101,44 +117,56 @@ def _parse(
             key = name.rpartition(":")[2]
             named[name] = (starts.get(key), ends.get(key))
         text.clear()
-        if handler := named[name][0]:
-            handler(attributes)
+        if begin := named[name][0]:
+            begin(attributes)
 
     def end(name: str) -> None:
-        if handler := named[name][1]:
-            handler("".join(text))
+        if finish := named[name][1]:
+            finish("".join(text))
         text.clear()
 
     parser.StartElementHandler, parser.EndElementHandler = start, end
     with archive.open(part) as file:
         while block := file.read(BLOCK):
-            parser.Parse(block, False)  # noqa: FBT003  pyexpat names no arguments
+            parser.Parse(clean(block), False)  # noqa: FBT003  pyexpat names no arguments
     parser.Parse(b"", True)  # noqa: FBT003
 
 
-def _strings(archive: zipfile.ZipFile, part: str) -> list[str]:
-    found, item, phonetic = list[str](), list[str](), [False]
+def _refuse_entities(*_: object) -> None:
+    raise Verdict("UNREADABLE_FILE", "The workbook defines entities of XML, as no spreadsheet program does.")
 
-    def begin_item(_: Attributes) -> None:
-        item.clear()
 
-    def begin_phonetic(_: Attributes) -> None:
-        phonetic[0] = True
+@dataclass
+class _Strings:
+    """The texts that cells share."""
 
-    def end_phonetic(_: str) -> None:
-        phonetic[0] = False
+    found: list[str] = field(default_factory=list)
+    _item: list[str] = field(default_factory=list)
+    _phonetic: bool = False
 
-    def end_text(text: str) -> None:
-        if not phonetic[0]:
-            item.append(unescaped(text))
+    @property
+    def starts(self) -> Mapping[str, Callable[[Attributes], None]]:
+        return {"si": self._begin_item, "rPh": self._begin_phonetic}
 
-    def end_item(_: str) -> None:
-        found.append("".join(item))
+    @property
+    def ends(self) -> Mapping[str, Callable[[str], None]]:
+        return {"t": self._end_text, "rPh": self._end_phonetic, "si": self._end_item}
 
-    _parse(
-        archive, part, {"si": begin_item, "rPh": begin_phonetic}, {"t": end_text, "rPh": end_phonetic, "si": end_item}
-    )
-    return found
+    def _begin_item(self, _: Attributes) -> None:
+        self._item = []
+
+    def _begin_phonetic(self, _: Attributes) -> None:
+        self._phonetic = True
+
+    def _end_phonetic(self, _: str) -> None:
+        self._phonetic = False
+
+    def _end_text(self, text: str) -> None:
+        if not self._phonetic:
+            self._item.append(unescaped(text))
+
+    def _end_item(self, _: str) -> None:
+        self.found.append("".join(self._item))
 
 
 def unescaped(text: str) -> str:

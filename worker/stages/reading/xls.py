@@ -26,7 +26,7 @@ DOCUMENTS = (
     ("visiodocument", "a Visio drawing"),
     ("__properties_version1.0", "an Outlook message"),
 )
-WIDE_SHARE = 3  # at least every third byte of UTF-16 is NUL, where the text is mostly Western
+WIDE_SHARE = 4  # at least so many bytes of UTF-16 are NUL as one in this number, where the text is mostly Western
 
 
 def read(order: Order) -> Answer:
@@ -134,9 +134,11 @@ def _text(text: str) -> str:
     """Return a text, also where its program has written UTF-16 and called it Latin-1, or has ended it with NULs."""
     if "\0" not in text:
         return text
+    ended = text.rstrip("\0")
     nuls = text.count("\0")
     by_codec = {"utf-16-le": text[1::2].count("\0"), "utf-16-be": text[::2].count("\0")}
     codec = next((codec for codec, count in by_codec.items() if count == nuls), None)
-    if codec is None or max(text) > "\xff" or nuls * WIDE_SHARE < len(text):
-        return text.rstrip("\0")
-    return text.encode("latin-1")[: len(text) & -2].decode(codec, "replace").rstrip("\0")
+    is_wide = codec is not None and "\0" in ended and len(text) % 2 == 0 and nuls * WIDE_SHARE >= len(text)
+    if codec is None or not is_wide or max(text) > "\xff":
+        return ended
+    return text.encode("latin-1").decode(codec, "replace").rstrip("\0")
