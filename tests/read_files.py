@@ -13,7 +13,8 @@ from worker.stages.read import FileFacts, FileFault, Hints, Limits, RowBatch, re
 
 LIMITS = Limits(1 << 24, 100_000, 20, 2000, 1 << 26, 1 << 30, 30)
 HEADER: list[Cell] = ["Country Code", "Phone Number", "Voice", "SMS", "Fax"]
-TABLE: list[list[Cell]] = [HEADER, *([1, 2125550140 + row, True, False, None] for row in range(3))]
+_BODY: list[list[Cell]] = [[1, 2125550140 + row, True, False, None] for row in range(3)]
+TABLE = [HEADER, *_BODY]
 ROWS = [["1", str(2125550140 + row), "TRUE", "FALSE", ""] for row in range(3)]
 SHEET = "xl/worksheets/sheet1.xml"
 

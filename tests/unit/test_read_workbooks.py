@@ -86,6 +86,35 @@ def test_every_cell_of_an_xls_is_what_xlrd_reads(tmp_path: Path, name: str) -> N
     assert rows.cells == [[cell.replace("+", "") if "E+" in cell else cell for cell in row] for row in expected]
 
 
+def _patched(pattern: bytes, by: bytes) -> bytes:
+    stream = workbooks.xls_stream(TABLE, after=["More"])
+    assert re.search(pattern, stream, re.DOTALL)
+    return workbooks.xls_of(re.sub(pattern, by, stream, count=1, flags=re.DOTALL))
+
+
+WRONG = {
+    "too few texts said to be shared": _patched(rb"(\xfc\0..)....(....)", rb"\1\0\0\0\0\1\0\0\0"),
+    "too many texts said to be shared": _patched(rb"(\xfc\0..)....(....)", rb"\1\xff\0\0\0\xff\0\0\0"),
+    "a wrong place of a sheet": _patched(rb"(\x85\0..)....", rb"\1\7\0\0\0"),
+    "a byte order that is none": workbooks.xls_bytes(TABLE).replace(b"\xfe\xff", b"\xff\xfe", 1),
+    "a link that breaks off": _patched(rb"\x0a\0\0\0(?=\x09\x08)", b"\xb8\x01\2\0ab\x0a\0\0\0"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_is_wrong_beside_the_cells_of_an_xls_does_not_matter(tmp_path: Path, name: str) -> None:
+    facts, rows = got(WRONG[name], tmp_path)
+    assert (facts.sheet, rows.cells) == ("Numbers", ROWS)
+
+
+def test_texts_that_go_on_in_another_record(tmp_path: Path) -> None:
+    """The shared texts of a workbook fill many records; which bytes of them are texts is said anew in each (xlrd)."""
+    notes = [f"{row} {'ü' * (row % 700)}{'電' * (row % 3)}" for row in range(300)]
+    content = workbooks.xls_bytes([HEADER, *([1, 2125550140, True, False, note] for note in notes)])
+    assert [row[4] for row in got(content, tmp_path)[1].cells] == notes
+    assert [row[4] for row in _by_xlrd(content, "Numbers")] == notes
+
+
 @pytest.mark.parametrize("text", ["2125550140", "Łódź", "Zürich"])
 def test_text_of_two_bytes_that_is_called_text_of_one(tmp_path: Path, text: str) -> None:
     """As some programs write it: every character brings a NUL."""
@@ -198,7 +227,10 @@ def test_a_hidden_sheet_that_is_named(tmp_path: Path, build: Callable[..., bytes
     assert fault.detail == "The sheet “old” is hidden; unhide it, or choose one of “Numbers”."
 
 
-def _book(kind: str, pages: Sequence[tuple[str, list[list[Cell]]]]) -> bytes:
+Pages = Sequence[tuple[str, list[list[Cell]]]]
+
+
+def _book(kind: str, pages: Pages) -> bytes:
     """A workbook of several sheets with cells."""
     if kind == "ods":
         one, *others = [workbooks.ods_bytes(table, sheet=name) for name, table in pages]
@@ -230,7 +262,7 @@ INSTRUCTIONS: list[list[Cell]] = [
 @pytest.mark.parametrize("kind", ["xlsx", "ods"])
 def test_the_sheet_that_has_the_columns_is_read(tmp_path: Path, kind: str) -> None:
     """Instructions, empty sheets and other tables before it are passed over, and that is said."""
-    pages = [
+    pages: Pages = [
         ("Read me", INSTRUCTIONS),
         ("Empty", []),
         ("Prices", [["Item", "Price"], ["x", 1]]),

@@ -38,7 +38,7 @@ def column_name(column: int) -> str:
 def column_of(reference: str) -> int:
     """Return the column, from 0, of a cell's reference such as `KO4`; -1 if it names none."""
     column = 0
-    for letter in reference:
+    for letter in reference.upper():
         if not "A" <= letter <= "Z":
             break
         column = column * 26 + ord(letter) - ord("A") + 1

@@ -29,6 +29,7 @@ ERROR_TEXT = {
     "Value": "#VALUE!",
     "GettingData": "#GETTING_DATA",
 }
+CARRIAGE_RETURN = "_x000D_"  # as Excel writes it; the library leaves it so
 FAULT = re.compile(r"Error\((\w+)\)|ExcelDateTime \{ value: ([-+.\deE]+|inf|NaN)")
 # Days that no calendar of a spreadsheet program has: numbers that are formatted as dates.
 FAR_DAY = r"^\+\d{5,6}-\d\d-\d\d \d\d:\d\d:\d\d"
@@ -67,6 +68,8 @@ class Texts:
         booleans = pc.is_in(text, value_set=pa.array(["true", "false"]))
         if pc.any(booleans).as_py():
             text = pc.if_else(booleans, pc.ascii_upper(text), text)
+        if pc.any(pc.match_substring(text, CARRIAGE_RETURN)).as_py():
+            text = pc.replace_substring(text, CARRIAGE_RETURN, "\r")
         if pc.any(pc.starts_with(text, "+")).as_py():
             text = self._without_far_days(text)
         rows = [row for row in errors if start <= row < start + len(text)]

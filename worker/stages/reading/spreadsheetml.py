@@ -171,7 +171,10 @@ class _Strings:
 
 def unescaped(text: str) -> str:
     """Return a text with characters that XML cannot hold put back (ECMA-376 part 1, 22.9.2.19)."""
-    return ESCAPED.sub(lambda found: chr(int(found[1], 16)), text) if "_x" in text else text
+    if "_x" not in text:
+        return text
+    text = ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 @dataclass

@@ -6,19 +6,20 @@ Loaded inside the limited child (`child.py`) too, so it imports nothing of this 
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import xlrd
-from xlrd.compdoc import CompDoc, CompDocError
 
+from worker.stages.reading import biff
 from worker.stages.reading.archives import not_a_spreadsheet
 from worker.stages.reading.cell_table import Rows
 from worker.stages.reading.cell_values import Shown, date_text, number_text, shown_by
+from worker.stages.reading.compound_file import SIGNATURE, CompoundFile
 from worker.stages.reading.order import Answer, Order, State, Tab, Verdict, choose, describe
 
-OLE2 = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-WORKBOOKS = frozenset({"workbook", "book"})  # the stream of Excel 97 and later, and of the versions before
+WORKBOOKS = ("workbook", "book")  # the stream of Excel 97 and later, and of the versions before
 ENCRYPTED = "encryptedpackage"
 DOCUMENTS = (
     ("worddocument", "a Word document"),
@@ -32,15 +33,13 @@ WIDE_SHARE = 4  # at least so many bytes of UTF-16 are NUL as one in this number
 def read(order: Order) -> Answer:
     """Write the sheet that is wanted; answer with which it is."""
     content = Path(order.path).read_bytes()
-    if content.startswith(OLE2):
-        _check_streams(content)
-    book = _opened(content)
-    names = book.sheet_names()
+    records = biff.plain(_workbook_of(content) if content.startswith(SIGNATURE) else content)
+    book = _opened(records)
     states = [State.HIDDEN if hidden else State.VISIBLE for hidden in book._sheet_visibility]  # noqa: SLF001  no other way before a sheet is loaded
-    tabs = [Tab(name, state) for name, state in zip(names, states, strict=True)]
+    tabs = [Tab(name, state) for name, state in zip(book.sheet_names(), states, strict=True)]
     tab = choose(order, tabs)
     if looks := _looks(book):
-        book = _opened(content, formatting=True)
+        book = _opened(records, formatting=True)
     sheet = book.sheet_by_index(tabs.index(tab))
     rows = Rows(order)
     for number, cells in enumerate(_rows_of(book, sheet, looks, rows), start=1):
@@ -49,54 +48,40 @@ def read(order: Order) -> Answer:
     return describe(order, tab, "xls", tabs) | rows.write()
 
 
-def _check_streams(content: bytes) -> None:
-    """Refuse compound files that hold no workbook, or an encrypted one."""
-    names = _stream_names(content)
-    if ENCRYPTED in names:
+def _workbook_of(content: bytes) -> bytes:
+    """Return the stream of the workbook; refuses compound files that hold none, or an encrypted one."""
+    try:
+        file = CompoundFile(content)
+    except struct.error as error:
+        raise Verdict("UNREADABLE_FILE", "The workbook is cut off.") from error
+    if ENCRYPTED in file.names:
         raise Verdict("ENCRYPTED_FILE", "The workbook is protected by a password.")
-    if names & WORKBOOKS:
-        return
-    what = next((what for name, what in DOCUMENTS if name in names), None)
+    name = next((name for name in WORKBOOKS if name in file.names), None)
+    if name is not None:
+        return file.stream(name)
+    what = next((what for name, what in DOCUMENTS if name in file.names), None)
     if what is not None:
         raise Verdict("UNSUPPORTED_TYPE", not_a_spreadsheet(what))
     detail = "The file is an old Office document without a workbook in it, or a workbook that is cut off."
     raise Verdict("UNREADABLE_FILE", detail)
 
 
-def _stream_names(content: bytes) -> set[str]:
-    """Return the names, without case, of the streams in the root of a compound file ([MS-CFB] 2.6.4)."""
-    try:
-        with open(os.devnull, "w", encoding="utf-8") as log:  # noqa: PTH123  a sink
-            entries = CompDoc(content, logfile=log, ignore_workbook_corruption=True).dirlist
-    except (CompDocError, AssertionError, IndexError, ValueError, TypeError):
-        # Too damaged for its directory to be read: whether a name is in it still tells what it was.
-        known = (*WORKBOOKS, ENCRYPTED, *(name for name, _ in DOCUMENTS))
-        flat = content.lower()
-        return {name for name in known if name.encode("utf-16-le") in flat}
-    return {entries[child].name.lower() for child in entries[0].children}
-
-
-def _opened(content: bytes, *, formatting: bool = False) -> xlrd.book.Book:
-    try:
-        with open(os.devnull, "w", encoding="utf-8") as log:  # noqa: PTH123  xlrd prints to the child's answer otherwise
-            return xlrd.open_workbook(
-                file_contents=content,
-                logfile=log,
-                on_demand=True,
-                ragged_rows=True,
-                formatting_info=formatting,
-                ignore_workbook_corruption=True,
-            )
-    except xlrd.XLRDError as error:
-        if "encrypted" in str(error):
-            raise Verdict("ENCRYPTED_FILE", "The workbook is protected by a password.") from error
-        raise
+def _opened(records: bytes, *, formatting: bool = False) -> xlrd.book.Book:
+    xlrd.book.unpack_SST_table = biff.shared_strings  # xlrd's own believes how many texts there are said to be
+    with open(os.devnull, "w", encoding="utf-8") as log:  # noqa: PTH123  xlrd prints to the child's answer otherwise
+        return xlrd.open_workbook(
+            file_contents=records,
+            logfile=log,
+            on_demand=True,
+            ragged_rows=True,
+            formatting_info=formatting,
+        )
 
 
 def _looks(book: xlrd.book.Book) -> dict[int, Shown]:
     """Return how styles (by number) show numbers that show more than their value."""
     codes = {style.format_key for style in book.xf_list}
-    shown = {key: shown_by(book.format_map[key].format_str) for key in codes if key in book.format_map}
+    shown = {key: shown_by(book.format_map[key].format_str or "") for key in codes if key in book.format_map}
     looks = ((number, shown.get(style.format_key)) for number, style in enumerate(book.xf_list))
     return {number: look for number, look in looks if look is not None}
 
