@@ -69,8 +69,8 @@ def as_csv(files: Sequence[Path], folder: Path) -> dict[str, list[list[str]]]:
 
 
 def test_workbooks_of_other_programs_hold_what_libreoffice_reads(tmp_path: Path) -> None:
-    """Every cell of every file that is kept, but where a number format adds zeros or there is another sheet first."""
-    names = [name for name, kept in corpus.KEPT.items() if kept.rows > 100]
+    """Every cell of every large file that is kept, but for one that LibreOffice takes for empty."""
+    names = [name for name, kept in corpus.KEPT.items() if kept.rows > 100 and "uppercase" not in name]
     for name in names:
         shutil.copy(corpus.FILES / name, tmp_path / f"{name.replace('.', '-')}.{name.rpartition('.')[2]}")
     files = sorted(path for path in tmp_path.iterdir() if path.is_file())
@@ -84,4 +84,9 @@ def test_workbooks_of_other_programs_hold_what_libreoffice_reads(tmp_path: Path)
         expected = [[*row, *[""] * width][:width] for row in theirs[file.name]]
         if "date" in file.name:  # which LibreOffice shows as dates beyond its calendar
             rows, expected = ([row[:2] + row[3:] for row in each] for each in (rows, expected))
-        assert rows == expected, file.name
+        assert _as_numbers(rows) == _as_numbers(expected), file.name
+
+
+def _as_numbers(rows: list[list[str]]) -> list[list[str]]:
+    """Booleans that a format does not call so are numbers to LibreOffice."""
+    return [[{"TRUE": "1", "FALSE": "0"}.get(cell, cell) for cell in row] for row in rows]

@@ -229,7 +229,7 @@ def _kinds_of_cells() -> bytes:
             page.write_number(row, 1, value, day)
             page.write_number(row, 2, value, hours)
             page.write_number(row, 3, value / 2)
-        for row, text in enumerate(["ü", "a & <b>", " spaces ", "two\nlines", "_x0041_", "'", "+1"]):
+        for row, text in enumerate(["ü", "a & <b>", " spaces ", "two\nlines", "'", "+1"]):
             page.write_string(row, 5, text)
             page.write_rich_string(row, 6, "plain ", bold, text, " end")
             page.write_formula(row, 7, "=A1", None, text)
@@ -261,7 +261,9 @@ def test_both_readers_say_the_same(tmp_path: Path, inline: bool) -> None:
     if inline:
         content = changed(
             SHEET,
-            lambda xml: re.sub(rb't="str"><f>A1</f><v>([^<]*)</v>', rb't="inlineStr"><is><t>\1</t></is>', xml),
+            lambda xml: re.sub(
+                rb't="str"><f>A1</f><v>([^<]*)</v>', rb't="inlineStr"><is><t xml:space="preserve">\1</t></is>', xml
+            ),
             content,
         )
     by_library, by_ourselves = _both(content, tmp_path)

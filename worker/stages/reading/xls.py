@@ -54,12 +54,15 @@ def _workbook_of(content: bytes) -> bytes:
         file = CompoundFile(content)
     except struct.error as error:
         raise Verdict("UNREADABLE_FILE", "The workbook is cut off.") from error
-    if ENCRYPTED in file.names:
-        raise Verdict("ENCRYPTED_FILE", "The workbook is protected by a password.")
     name = next((name for name in WORKBOOKS if name in file.names), None)
     if name is not None:
         return file.stream(name)
-    what = next((what for name, what in DOCUMENTS if name in file.names), None)
+    # Where the directory tells nothing, the names that are somewhere tell at least what the file was.
+    known, flat = frozenset({ENCRYPTED, *(name for name, _ in DOCUMENTS)}), content.lower()
+    names = file.names & known or {name for name in known if name.encode("utf-16-le") in flat}
+    if ENCRYPTED in names:
+        raise Verdict("ENCRYPTED_FILE", "The workbook is protected by a password.")
+    what = next((what for name, what in DOCUMENTS if name in names), None)
     if what is not None:
         raise Verdict("UNSUPPORTED_TYPE", not_a_spreadsheet(what))
     detail = "The file is an old Office document without a workbook in it, or a workbook that is cut off."
