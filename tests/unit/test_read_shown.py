@@ -192,9 +192,6 @@ PACKAGES = {
         part for part in sheets.parts_of(sheets.xlsx_bytes(TABLE)) if "Types" not in part[0]
     ),
     "no places of cells": changed(SHEET, lambda xml: re.sub(rb'(<(?:c|row)\b[^>]*?) r="\w+"', rb"\1", xml)),
-    "a part twice, alike": sheets.zip_bytes(
-        [*sheets.parts_of(sheets.xlsx_bytes(TABLE)), sheets.parts_of(sheets.xlsx_bytes(TABLE))[-1]]
-    ),
     "characters that XML forbids": changed(SHEET, lambda xml: xml.replace(b"</sheetData>", b"</sheetData>\1&")),
     "places of cells in small letters": changed(
         SHEET, lambda xml: re.sub(rb' r="[A-E]', lambda found: found[0].lower(), xml)
