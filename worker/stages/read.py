@@ -21,7 +21,8 @@ import pyarrow.compute as pc
 from schemas.codes import Code
 from schemas.columns import UPLOAD_FORM, Column, Form
 from schemas.texts import longest
-from worker.stages.reading.header import Header, find_header
+from worker.stages.reading.choosing import open_table
+from worker.stages.reading.header import Header
 from worker.stages.reading.listed import ListedRows
 from worker.stages.reading.model import (
     HEADER_WITHIN,
@@ -35,7 +36,6 @@ from worker.stages.reading.model import (
     Source,
     fault,
 )
-from worker.stages.reading.opening import open_source
 from worker.stages.reading.shape import empty_rows, without_nuls
 from worker.stages.reading.tentative import Tentative
 from worker.stages.reading.wrapped import as_shown
@@ -118,8 +118,7 @@ def read(
     `FileFault` for everything that can be told from the head of the file, and for a file without rows.
     """
     with TemporaryDirectory(prefix="read-", dir=workdir) as folder:
-        source = open_source(path, limits, Path(folder), hints)
-        header = find_header(source, limits, form, hints.header_row)
+        source, header = open_table(path, limits, Path(folder), form, hints)
         sheet = Sheet(_facts(source, header), source, header, limits)
         _require_rows(sheet, source, header)
         yield sheet
