@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 # Zero-width, bidirectional, byte order mark and soft hyphen: nobody sees them, nobody typed them.
 _INVISIBLE = "\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff"
 _WRAPPED = r'^=\s*"([^"]*)"$'
+_QUOTED = r'^"([^"]*)"$'
 _FLOAT = r"^(\+?\d+)[.,]0+$"
 _SCIENTIFIC = r"^\+?(?P<whole>\d)(?:[.,](?P<decimals>\d+))?[eE](?P<sign>[+-]?)(?P<exponent>\d{1,3})$"
 _DIGITS_IN_INT64 = 18
@@ -168,6 +169,7 @@ class _Repair:
         self._replace(r"^'([^']*)'$", r"\1")
         self._replace(r"^'", "")
         self._replace(_WRAPPED, r"\1")
+        self._replace(_QUOTED, r"\1")
         self.text = pc.utf8_trim_whitespace(self.text)
 
     def drop_nothing(self, words: Sequence[str]) -> None:

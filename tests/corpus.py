@@ -7,14 +7,41 @@ The kinds of pollution are those of the Pollock benchmark (Vitagliano et al., PV
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from schemas.codes import Code
 from tests import sheets, workbooks
 from tests.sheets import Cell, ErrorCell, csv_bytes, gzip_bytes, xlsx_bytes, zip_bytes
 
 HEADER = ["Country Code", "Phone Number", "Voice", "SMS", "Fax"]
+FILES = Path(__file__).with_name("corpus_files")
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A file that another program wrote, kept as it is: how many rows it has, all sound but those with a code."""
+
+    rows: int
+    codes: Mapping[int, str] = field(default_factory=dict)  # place of a row -> its code
+
+
+# Written by SheetJS, Gnumeric, xlwt and XlsxWriter of one table of made-up numbers, or of a few rows.
+KEPT = {
+    "06-leading-zero-by-number-format.xlsx": Kept(2),
+    "08-first-sheet-is-instructions.xlsx": Kept(1),
+    "farcol_stray_value.xlsx": Kept(200, {2: "ROW_TOO_WIDE"}),
+    "gnumeric.ods": Kept(200),
+    "phone_cells_formatted_as_date.xlsx": Kept(200),
+    "sheetjs.ods": Kept(200),
+    "sheetjs.xlsb": Kept(200),
+    "uppercase_parts.xlsx": Kept(200),
+    "workbook2_part_name.xlsx": Kept(200),
+    "xls_NAME_error_cell_in_header_row.xls": Kept(200),
+    "xls_NAME_error_cell_in_row1_of_other_sheet.xls": Kept(200),
+    "xls_with_embedded_chart.xls": Kept(200),
+}
 ROWS = [["1", f"21255501{row:02}", "TRUE", "FALSE", ""] for row in range(40, 43)]
 TABLE = [HEADER, *ROWS]
 SOUND = ["", "", ""]
@@ -64,6 +91,7 @@ def cases() -> Iterator[Case]:
     yield from typed_cells()
     yield from broken()
     yield from pollock()
+    yield from kept_files()
 
 
 def formats() -> Iterator[Case]:
@@ -293,6 +321,14 @@ def broken() -> Iterator[Case]:
         ("no text in its encoding", csv_bytes(TABLE)[:-9] + b"\x81", Code.BAD_ENCODING),
     ):  # fmt: skip
         yield Case(f"broken, {name}", content, code)
+
+
+def kept_files() -> Iterator[Case]:
+    """What other programs wrote: none is damaged, whatever another reader makes of it."""
+    for name, kept in KEPT.items():
+        codes = [kept.codes.get(place, "") for place in range(kept.rows)]
+        numbers = [390669812345, 2250701234567] if name.startswith("06") else ()
+        yield Case(f"kept, {name}", (FILES / name).read_bytes(), None, codes, numbers)
 
 
 def pollock() -> Iterator[Case]:

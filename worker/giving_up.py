@@ -1,7 +1,7 @@
 """What happens to work that cannot be done: the file is refused, the try is repeated, or the fault is narrowed down.
 
 A chunk that fails again and again is halved until the one row at fault is alone; that row is reported as our error and
-all others are written (R28). A chunk of which the database only refuses rows does not come here (`worker.refusals`).
+all others are written (R28). A chunk of which the database only refuses rows does not come here (`worker.writing`).
 Every try ends in the ledger, none in silence.
 """
 

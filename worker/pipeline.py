@@ -26,16 +26,14 @@ from schemas.codes import Code, Outcome, text_of
 from schemas.findings import Layout
 from schemas.jobs import JobKind, JobStatus, OnError, Phase, Stage, Tally
 from schemas.problems import RequestCode
-from worker import checking, giving_up, notify, reporting
-from worker.infra import arrow, aside, broker, inventory, jobs, leases, storage
-from worker.infra.db import is_refusal, transaction
+from worker import checking, giving_up, notify, reporting, writing
+from worker.infra import arrow, broker, inventory, jobs, leases, storage
+from worker.infra.db import transaction
 from worker.infra.faults import Point, pass_by
 from worker.infra.heartbeat import heartbeat
 from worker.infra.settings import Settings, get_settings
-from worker.refusals import write_sound
 from worker.stages.read import FileFault
 from worker.stages.resolve import abort, resolve
-from worker.stages.write import write
 from worker.world import Job, job_of, world_for
 
 log = structlog.get_logger(__name__)
@@ -162,34 +160,26 @@ def _enter(
 def write_chunk(lease: leases.Lease) -> None:
     """resolve -> write: numbers, ledger and counts commit together, or not at all.
 
-    Where another upload got in first, everything is decided anew from what the inventory says then; likewise where the
-    database refuses a row, which is found then and fails alone.
+    Where another upload got in first, everything is decided anew from what the inventory says then. Where the database
+    refuses rows, these fail and the others are written.
     """
     pass_by(Point.WRITE_CLAIMED)
     chunk = arrow.get_table(storage.chunk_key(lease.job, lease.check, lease.number))
-    following = _write(lease, chunk)
+    for conflicts in range(CONFLICTS):
+        try:
+            following = _write_once(lease, chunk, met_conflict=conflicts > 0)
+        except inventory.ConflictError:
+            log.info("conflict")
+        else:
+            break
+    else:
+        raise inventory.ConflictError
     pass_by(Point.WRITE_COMMITTED)
     broker.wake(following, lease.job)
     pass_by(Point.WRITE_ANNOUNCED)
 
 
-def _write(lease: leases.Lease, chunk: pa.Table) -> Phase | None:
-    conflicts, has_refused = 0, False
-    while True:
-        try:
-            return _write_once(lease, chunk, met_conflict=conflicts > 0, has_refused=has_refused)
-        except inventory.ConflictError:
-            conflicts += 1
-            log.info("conflict")
-            if conflicts == CONFLICTS:
-                raise
-        except Exception as error:
-            if has_refused or not is_refusal(error):
-                raise
-            has_refused = True
-
-
-def _write_once(lease: leases.Lease, chunk: pa.Table, *, met_conflict: bool, has_refused: bool) -> Phase | None:
+def _write_once(lease: leases.Lease, chunk: pa.Table, *, met_conflict: bool) -> Phase | None:
     # All or nothing is one chunk of any size: its results take as long to store as they are large.
     idle = lease.rows / ROWS_PER_IDLE_SECOND
     with transaction(idle if idle > get_settings().lease_seconds else None) as connection:
@@ -203,23 +193,9 @@ def _write_once(lease: leases.Lease, chunk: pa.Table, *, met_conflict: bool, has
             if all_or_nothing:
                 decided = abort(decided, other_rows_failed=Tally.from_json(row.tally).count(Outcome.FAILED) > 0)
         pass_by(Point.WRITE_RESOLVED, chunk.column("e164").to_numpy())
-        if has_refused:
-            with lease.timed(Stage.WRITE):
-                decided = write_sound(connection, chunk, decided, lease.job_id, all_or_nothing=all_or_nothing)
-            pass_by(Point.WRITE_REFUSED)
-        key = storage.result_key(lease.job, lease.number, lease.token)
-        image_key = storage.image_key(lease.job, lease.number, lease.token) if decided.images.num_rows else None
-        # Stored while the database is at work.
-        with aside.storing() as files, lease.timed(Stage.WRITE):
-            files.put(key, decided.results)
-            if image_key is not None:
-                files.put(image_key, decided.images)
-            if not has_refused:
-                write(connection, decided, lease.job_id)
-            pass_by(Point.WRITE_COPIED)
-        pass_by(Point.WRITE_RESULT_STORED)
-        if image_key is not None:
-            pass_by(Point.WRITE_IMAGE_STORED)
+        with lease.timed(Stage.WRITE):
+            decided = writing.write_and_store(connection, lease, chunk, decided, all_or_nothing=all_or_nothing)
+        key, image_key = writing.keys(lease, decided)
         following = jobs.end_chunk(connection, lease, key, results.tally(decided.results), image_key)
         pass_by(Point.WRITE_ENTERED)
         return following

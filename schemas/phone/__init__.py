@@ -4,6 +4,7 @@
 """
 
 from schemas.phone.column import PhoneColumn, check_column
+from schemas.phone.digits import plain_punctuation
 from schemas.phone.evidence import AMBIGUOUS, Evidence
 from schemas.phone.identity import Candidates, FoundColumn, faults_of_new, find_column, names_country
 from schemas.phone.single import STRICT, Phone, Rules, check_one
@@ -22,4 +23,5 @@ __all__ = [
     "faults_of_new",
     "find_column",
     "names_country",
+    "plain_punctuation",
 ]

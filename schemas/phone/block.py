@@ -77,6 +77,12 @@ class Block:
         return passes | (verdict == Verdict.POSSIBLE) if self._rules.accept_possible else passes
 
     @property
+    def too_long(self) -> Bools:
+        """Rows with too many digits, which may be two numbers."""
+        found: Bools = self._reading.verdict == Verdict.TOO_LONG
+        return found
+
+    @property
     def is_number(self) -> Bools:
         """Rows that are a valid number, in their country or as an international number."""
         found: Bools = (self._reading.verdict == Verdict.VALID) & (self._has_country | self._abroad)
@@ -87,8 +93,6 @@ class Block:
         """Rows that the library has to judge."""
         verdict = self._reading.verdict
         undecided: Bools = (verdict == Verdict.UNDECIDED) & ~self._empty
-        # What is too long may be two numbers.
-        undecided |= (verdict == Verdict.TOO_LONG) & ~self._digits.alone
         if self._rules.accept_possible:
             undecided |= self._may_lack_zero()
         return undecided
@@ -163,10 +167,23 @@ class Block:
         """Where a national number is not valid as written: 00 as plus, or the calling code counted once (R14)."""
         settled = np.isin(self._reading.verdict, [Verdict.VALID, Verdict.UNDECIDED])
         rows = np.flatnonzero(~self._plus & self._has_country & ~settled)
+        rows = self._read_in_main_region(rows)
         digits, start = self._reader.flat, self._start[rows]
         zeros = (digits[start] == 0) & (digits[start + 1] == 0)
         self._read_zeros_as_plus(rows[zeros])
         self._read_code_once(rows[~zeros])
+
+    def _read_in_main_region(self, rows: Ints) -> Ints:
+        """Read numbers of another country of the calling code as they are written there; answer the other rows."""
+        row = self._row[rows]
+        other = rows[row != MAIN[row]]
+        if not other.size:
+            return rows
+        main = MAIN[self._row[other]]
+        reading = self._reader.national(self._start[other], self._count[other], main)
+        valid = (reading.verdict == Verdict.VALID) & (reading.code == main)
+        self._reading.put(other[valid], reading.take(valid))
+        return np.setdiff1d(rows, other[valid], assume_unique=True)
 
     def _read_zeros_as_plus(self, rows: Ints) -> None:
         reading = self._reader.international(self._start[rows] + 2, self._count[rows] - 2)

@@ -26,6 +26,8 @@ class Surplus(Enum):
     MASK = "a placeholder for digits"
     LETTER = "a letter among the digits"
     REMARK = "a remark"
+    DATE = "a date"
+    FRACTION = "a decimal fraction"
     SYMBOL = "a character that no phone number has"
 
 
@@ -44,6 +46,9 @@ class Cell:
     letters: str = ""
 
 
+# Dates, and numbers that a spreadsheet has divided; patterns for `re` and for RE2.
+DATE = r"[0-9]{1,2}[./][0-9]{1,2}[./][0-9]{4}"
+FRACTION = r"\+?[0-9]{7,}\.[0-9]{1,2}"
 _TEL = re.compile(r"\s*tel:\s*", re.IGNORECASE)
 _IN_ASCII = [(re.compile(f"[{others}]"), character) for character, others in PUNCTUATION.items()]
 _NUMBER = re.compile(r"[\s(\[]*\+?[\d\s().\-/\[\]]*", re.ASCII)
@@ -74,15 +79,23 @@ def read_cell(text: str) -> Cell:
     for others, character in _IN_ASCII:
         plain = others.sub(character, plain)
     if _NUMBER.fullmatch(plain) and not _LINES.search(plain):
-        behind = _BRACKETS_BEHIND.fullmatch(plain)
-        if behind is None:
-            return Cell(number=plain)
-        return Cell(surplus=Surplus.REMARK, fragment=behind["fragment"])
+        return _without_letters(plain)
     vanity = _VANITY.fullmatch(plain)
     kind, fragment = _surplus(plain)
     if vanity is None or len(set(vanity["letters"].casefold()) - set(" .-")) < LEAST_LETTERS:
         return Cell(surplus=kind, fragment=fragment)
     return Cell(surplus=kind, fragment=fragment, vanity=plain, letters=vanity["letters"])
+
+
+def _without_letters(plain: str) -> Cell:
+    """Read a cell that holds digits and plain punctuation only: still no number where its form is another one."""
+    behind = _BRACKETS_BEHIND.fullmatch(plain)
+    if behind is not None:
+        return Cell(surplus=Surplus.REMARK, fragment=behind["fragment"])
+    for form, kind in ((DATE, Surplus.DATE), (FRACTION, Surplus.FRACTION)):
+        if re.fullmatch(form, plain.strip()):
+            return Cell(surplus=kind, fragment=plain.strip())
+    return Cell(surplus=Surplus.SYMBOL, fragment="..") if ".." in plain else Cell(number=plain)
 
 
 def _surplus(plain: str) -> tuple[Surplus, str]:
@@ -131,7 +144,7 @@ def _words(plain: str) -> str:
 
 # The last slash that has digits behind it.
 _SLASH = re.compile(r"/(?=[^/\d]*\d[^/]*[^\d]*$)", re.ASCII)
-LEAST_PART = 6  # digits of each of two numbers that have only blanks between them
+LEAST_PART = 7  # digits of each of two numbers that have only blanks between them
 
 
 def parts_of(number: str) -> Iterator[tuple[str, str, bool]]:

@@ -22,10 +22,12 @@ from schemas.phone.digits import Digits, plain_punctuation, read_digits
 from schemas.phone.metadata import REGIONS
 from schemas.phone.single import STRICT, Rules, check_one
 from schemas.phone.tables import SHARED
+from schemas.texts import beginnings, buffers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_TEN = 10
 _BLOCK = 1 << 14  # rows at a time: small enough that the work stays in the processor's cache
 _REGION_DIFFERS = np.uint32(warning_bit(Code.REGION_DIFFERS))
 _BEHIND_SLASH = r"/[^/0-9]*[0-9][^/]*[^0-9]*$"
@@ -120,32 +122,47 @@ def _settle(  # noqa: PLR0913, PLR0917 - the cells, how to judge them, and where
     digits = read_digits(number)
     block = Block(digits, countries, rules)
     block.settle(numeric)
-    second = _second_number(number, digits, countries, block.accepted)
+    second = _second_number(number, digits, countries, block.accepted | block.too_long)
     found.e164[part], found.faults[part], found.warnings[part] = block.e164, block.faults, block.warnings
     found.evidence[part], found.alternative[part] = block.evidence, block.alternative
     found.by_library[part] = block.undecided | second
 
 
 def _second_number(
-    number: pa.StringArray, digits: Digits, countries: Countries, accepted: NDArray[np.bool_]
+    number: pa.StringArray, digits: Digits, countries: Countries, open_rows: NDArray[np.bool_]
 ) -> NDArray[np.bool_]:
-    """Rows that may hold a second number, or a part of one behind a slash (R14a): what comes before is a number."""
-    may = np.zeros(len(accepted), np.bool_)
-    rows = np.flatnonzero(accepted & digits.slash)
+    """Rows that may hold a second number, or a part of one behind a slash (R14a): what comes before is a number.
+
+    `open_rows` (bool, n): those that are a number as a whole, or would be if they were not too long.
+    """
+    may = np.zeros(len(open_rows), np.bool_)
+    rows = np.flatnonzero(open_rows & digits.slash)
     if rows.size:
         before = pc.replace_substring_regex(number.take(pa.array(rows)), _BEHIND_SLASH, "")
-        may[rows] = _are_numbers(before, countries.take(rows))
-    rows = np.flatnonzero(accepted & ~digits.alone & ~may & (digits.count >= 2 * LEAST_PART))
-    for least in range(LEAST_PART, int(digits.count[rows].max(initial=0)) - LEAST_PART + 1):
-        # The first blank that has so many digits before it, if it has enough of them behind it.
-        split = rf"^((?:[^0-9]*[0-9]){{{least}}}[^ ]*) ((?:[^0-9]*[0-9]){{{LEAST_PART}}}.*)$"
-        there = pc.match_substring_regex(number.take(pa.array(rows)), split)
-        rows = rows[there.to_numpy(zero_copy_only=False)]
-        if not rows.size:
-            break
-        before = pc.replace_substring_regex(number.take(pa.array(rows)), split, r"\1")
-        may[rows] |= _are_numbers(before, countries.take(rows))
+        may[rows] = _are_numbers(pc.utf8_rtrim(before, " )]/.-"), countries.take(rows))
+    rows = np.flatnonzero(open_rows & ~digits.alone & ~may & (digits.count >= 2 * LEAST_PART))
+    if rows.size:
+        taken = number.take(pa.array(rows))
+        index, before = _before_blanks(taken)
+        if index.size:
+            is_number = _are_numbers(before, countries.take(rows[index]))
+            may[rows[index[is_number]]] = True
     return may
+
+
+def _before_blanks(number: pa.StringArray) -> tuple[NDArray[np.int64], pa.StringArray]:
+    """The texts before each blank that has the digits of a whole number before and behind it, and their rows."""
+    offsets, data = buffers(number)
+    text = data[offsets[0] : offsets[-1]]
+    offsets = (offsets - offsets[0]).astype(np.int64)
+    digits = np.zeros(len(text) + 1, np.int64)
+    np.cumsum(text - np.uint8(ord("0")) < _TEN, out=digits[1:])
+    blanks = np.flatnonzero(text == ord(" "))
+    row = np.repeat(np.arange(len(number)), np.diff(offsets))[blanks]
+    splits = digits[blanks] - digits[offsets[row]] >= LEAST_PART
+    splits &= digits[offsets[row + 1]] - digits[blanks] >= LEAST_PART
+    row, blanks = row[splits], blanks[splits]
+    return row, pc.utf8_rtrim(beginnings(number, row, blanks - offsets[row]), " )]/.-")
 
 
 def _are_numbers(number: pa.StringArray, countries: Countries) -> NDArray[np.bool_]:

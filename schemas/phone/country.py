@@ -26,6 +26,7 @@ _WITH_NAME = re.compile(
     r"(?P<digits>\+?\s*[0-9][0-9\s\-]*)[\s(\[,;:/=\-]+(?P<name>[^\d\s(\[+][^\d+]*)|"
     r"(?P<name_first>[^\d\s(\[+][^\d+]*?)[\s(\[,;:/=\-]*(?P<digits_last>\+?\s*[0-9][0-9\s\-]*)"
 )
+_TWO_NAMES = re.compile(r"(?P<one>[^\d]+?)\s*[(\[,;:/=\-\u2013]\s*(?P<other>[^\d]+?)[)\]]?")
 _LEAST_AREA = 2  # digits
 _AROUND = " \t\r\n\u00a0\"'()[]"
 
@@ -101,10 +102,19 @@ def _by_both(cell: str) -> Country | None:
     """Read `+1 (US)`, `Germany +49`: a calling code and a country that agree."""
     match = _WITH_NAME.fullmatch(cell)
     if match is None:
-        return None
+        return _by_two_names(cell)
     digits, name = match["digits"] or match["digits_last"], match["name"] or match["name_first"]
     by_name, number = _by_name(name.strip(_AROUND)), digits.strip(_AROUND + "-")
     by_digits = _by_code(number) or _by_area(number)
     if by_name is None or by_digits is None or by_name.calling_code != by_digits.calling_code:
         return None
     return by_name if not by_digits.is_region or by_digits == by_name else None
+
+
+def _by_two_names(cell: str) -> Country | None:
+    """Read `India (IN)`, `ES - Spain`: letters and a name that agree."""
+    match = _TWO_NAMES.fullmatch(cell)
+    if match is None:
+        return None
+    one, other = _by_name(match["one"].strip(_AROUND)), _by_name(match["other"].strip(_AROUND))
+    return one if one == other else None

@@ -41,6 +41,8 @@ PUNCTUATION: dict[str, str] = {
 
 _FULL_WIDTH_PLUS = "\uff0b"
 _TEN = 10
+# A date, a fraction, or two points (`schemas.phone.cell`).
+_OTHER_FORM = r"^\s*(?:[0-9]{1,2}[./][0-9]{1,2}[./][0-9]{4}|\+?[0-9]{7,}\.[0-9]{1,2})\s*$|\.\."
 _IGNORED, _PLUS, _SLASH, _ODD = range(4)
 _CLASS = np.full(256, _ODD, np.uint8)
 _CLASS[list(b" -().[]")] = _IGNORED
@@ -96,6 +98,7 @@ def read_digits(column: pa.StringArray) -> Digits:
     plain[_rows_of(other[kinds == _ODD], offsets)] = False
     plus = _leading_plus(other[kinds == _PLUS], offsets, before, plain)
     plain[_ends_in_bracket(column, text, offsets)] = False
+    plain[_has_other_form(column, text, offsets)] = False
     slash = np.zeros(len(count), np.bool_)
     slash[_rows_of(other[kinds == _SLASH], offsets)] = True
     flat = _lay_out(text[is_digit] - np.uint8(ord("0")), count, plain)
@@ -110,6 +113,21 @@ def _ends_in_bracket(column: pa.StringArray, text: NDArray[np.uint8], offsets: N
         return rows
     brackets = pc.match_substring_regex(column.take(pa.array(rows)), r"[)\]][^0-9]*$")
     found: NDArray[np.int64] = rows[brackets.to_numpy(zero_copy_only=False)]
+    return found
+
+
+def _has_other_form(column: pa.StringArray, text: NDArray[np.uint8], offsets: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Rows that may be a date, a fraction or a range: two points, or a point or slash where these have one."""
+    dots = np.flatnonzero((text == ord(".")) | (text == ord("/")))
+    if not dots.size:
+        return dots
+    row = _rows_of(dots, offsets)
+    behind = offsets[row + 1] - dots
+    may = np.isin(behind, (2, 3, 5))  # digits behind the last one: 1, 2 or 4
+    may[:-1] |= (dots[1:] == dots[:-1] + 1) & (text[dots[1:]] == ord("."))
+    rows = np.unique(row[may])
+    form = pc.match_substring_regex(column.take(pa.array(rows)), _OTHER_FORM)
+    found: NDArray[np.int64] = rows[form.to_numpy(zero_copy_only=False)]
     return found
 
 

@@ -40,6 +40,8 @@ _MORE_THAN_A_NUMBER: Mapping[Surplus, str] = {
     Surplus.MASK: "Enter the missing digits.",
     Surplus.LETTER: "Replace the letter by the digit that it stands for.",
     Surplus.REMARK: "Leave only the phone number in the cell, and move the rest to a column of its own.",
+    Surplus.DATE: "Format the column as text, and enter the phone number again.",
+    Surplus.FRACTION: "Format the column as text, and enter the phone number again.",
     Surplus.SYMBOL: "Leave only the phone number in the cell: digits, spaces, + - ( ) / and dots.",
 }
 

@@ -67,6 +67,19 @@ def calling_code_numbers(e164: NDArray[np.int64]) -> NDArray[np.int16]:
     return found
 
 
+@lru_cache(maxsize=1)
+def has_several_lengths() -> NDArray[np.bool_]:
+    """Return for each calling code (the index, up to 999) whether its national numbers differ in length."""
+    table = np.zeros(1000, np.bool_)
+    for code, regions in COUNTRY_CODE_TO_REGION_CODE.items():
+        lengths = set[int]()
+        for name in regions:
+            metadata = PhoneMetadata.metadata_for_region_or_calling_code(code, name)
+            lengths.update(metadata.general_desc.possible_length if metadata and metadata.general_desc else ())
+        table[code] = len(lengths) > 1
+    return table
+
+
 def calling_code_digits() -> list[int]:
     """How many digits the calling code has, by a number's first three digits from 001 on; 3 where there is none."""
     return [len(str(code)) if code else 3 for code in _calling_codes()[1:].tolist()]
@@ -135,12 +148,14 @@ def is_valid_in(e164: NDArray[np.int64], name: str) -> NDArray[np.bool_]:
     As `is_valid_number_for_region` answers, which regards neither leading digits nor who else claims a number.
     """
     code = phonenumbers.country_code_for_region(name)
-    fits: NDArray[np.bool_] = regions_of(e164) == _INDEX[name]
+    fits = np.zeros(len(e164), np.bool_)
+    if code == NANP:
+        # By its area code, nearly every number is of the region that the row names.
+        fits = (e164 >= NANP_LEAST) & (_by_area_code()[e164 // 10**7 % 1000] == _INDEX[name])
     left = np.flatnonzero(~fits)
     if left.size:
         text = pc.utf8_slice_codeunits(pc.cast(pa.array(e164[left]), pa.string()), len(str(code)))
         fits[left] = pc.match_substring_regex(text, _valid_pattern(name)).to_numpy(zero_copy_only=False)
-    fits &= calling_code_numbers(e164) == code
     return fits
 
 

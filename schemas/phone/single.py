@@ -283,6 +283,12 @@ def _best_reading(where: Country, number: str, rules: Rules) -> _Reading:
     written = _as_written(where, number)
     if written.fault is None or _PLUS.match(number):
         return written
+    main = COUNTRY_CODE_TO_REGION_CODE[where.calling_code][0]
+    if where.region not in {None, main}:
+        # The number may be of another country of the calling code, and is then written as there.
+        in_main = _read(number, main)
+        if in_main.fault is None and in_main.calling_code == where.calling_code:
+            return in_main
     if _DOUBLE_ZERO.match(number):
         abroad = _read(_DOUBLE_ZERO.sub("+", number, count=1), None)
         agrees = abroad.calling_code == where.calling_code

@@ -181,6 +181,44 @@ def test_one_time_passwords_of_before_get_their_time(fresh: Callable[[str], sa.U
         assert connection.execute(sa.text("SELECT count(*) FROM admins WHERE must_change_password")).scalar_one() == 1
 
 
+SHORT_NUMBER = """
+    INSERT INTO tenants (kind, name, path) VALUES ('master_reseller', 'Master', '{1}');
+    INSERT INTO phone_numbers (e164, created_job_id, changed_job_id, holder_id, uploader_id, voice, sms, fax, country)
+    SELECT 989601, 0, 0, id, id, true, false, false, 'IR' FROM tenants"""
+
+
+def test_r14f_short_numbers_stay_when_their_migration_is_taken_back(fresh: Callable[[str], sa.URL]) -> None:
+    """The older release refuses new ones, as it always did, and those that are there do not stop anybody."""
+    url = fresh("short")
+    upgrade(url)
+    before = catalogue(url)
+    with stepping(url) as (connection, config):
+        connection.execute(sa.text(SHORT_NUMBER))
+        command.downgrade(config, "0016")
+        other = sa.text(SHORT_NUMBER.partition(";")[2].replace("989601", "431110"))
+        with pytest.raises(sa.exc.IntegrityError, match="ck_phone_numbers_e164"), connection.begin_nested():
+            connection.execute(other)
+        command.upgrade(config, "head")
+        connection.execute(other)
+        assert connection.execute(sa.text("SELECT count(*) FROM phone_numbers")).scalar_one() == 2
+    assert catalogue(url) == before
+
+
+def test_a_check_that_a_migration_left_unvalidated_is_validated_after_it(fresh: Callable[[str], sa.URL]) -> None:
+    """Where the table is large, so that nobody is kept out while it is read."""
+    url = fresh("validated")
+    upgrade(url)
+    before = catalogue(url)
+    with connected(url) as connection:
+        check = "ALTER TABLE phone_numbers {} CONSTRAINT ck_phone_numbers_e164 {}"
+        connection.execute(sa.text(check.format("DROP", "")))
+        condition = "CHECK (e164 > 0 AND e164 < 1000000000000000) NOT VALID"
+        connection.execute(sa.text(check.format("ADD", condition)))
+    assert catalogue(url) != before
+    upgrade(url)
+    assert catalogue(url) == before
+
+
 def test_upgrading_twice_changes_nothing(fresh: Callable[[str], sa.URL]) -> None:
     url = fresh("twice")
     upgrade(url)

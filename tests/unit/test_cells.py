@@ -138,7 +138,9 @@ FALSE = [
 ]
 
 
-@pytest.mark.parametrize(("cells", "value"), [(TRUE, 1), (FALSE, 0), (["", None, " ", "\u00a0"], -1)])
+@pytest.mark.parametrize(
+    ("cells", "value"), [(TRUE, 1), (FALSE, 0), (["", None, " ", "\u00a0", "-", "–", "—", " - "], -1)]
+)
 def test_r10_booleans(cells: list[str | None], value: int) -> None:
     around = [cell and f" '{cell}\u00a0" for cell in cells]
     for column in (cells, around if value >= 0 else cells):
@@ -149,7 +151,7 @@ def test_r10_booleans(cells: list[str | None], value: int) -> None:
 
 @pytest.mark.parametrize("which", CAPABILITIES)
 def test_r10_anything_else_is_no_boolean(which: Column) -> None:
-    read = read_boolean(pa.array(["TRUE", "maybe", "2", "truee", "-"]), which)
+    read = read_boolean(pa.array(["TRUE", "maybe", "2", "truee", "-1"]), which)
     assert read.value.tolist() == [1, -1, -1, -1, -1]
     assert [faults_of(bits) for bits in read.faults.tolist()] == [[]] + [[Fault(Code.INVALID_BOOLEAN, which)]] * 4
 

@@ -112,8 +112,10 @@ _ONE_NUMBER = re.compile(r"\s*(?:tel:\s*)?[\s(]*[+\uff0b]?[\d\s().\-/\u2010-\u20
 
 
 def holds_one_number(case: Case) -> bool:
-    """R14a: nothing but a number. Digits in brackets behind it, or behind a slash, are something else."""
+    """R14a: nothing but a number. Digits in brackets behind it, or behind a slash, dates and fractions are not."""
     if not _ONE_NUMBER.fullmatch(case.number) or re.search(r"\d.*\(\s*\d+\s*\)[\s.]*$", case.number):
+        return False
+    if re.fullmatch(r"\s*(\+?\d{7,}\.\d{1,2}|\d{1,2}[./]\d{1,2}[./]\d{4})\s*", case.number) or ".." in case.number:
         return False
     slashes = re.split(r"/(?=[^/]*\d)", re.sub(r"\D+$", "", case.number))
     first = replace(case, number="/".join(slashes[:-1]))

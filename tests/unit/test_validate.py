@@ -210,7 +210,7 @@ def test_cutting_the_file_changes_nothing(lines: list[Line], pieces: int) -> Non
     assert one.order.tolist() == many.order.tolist()
 
 
-@pytest.mark.parametrize("nothing", ["N/A", "NULL", "none"])
+@pytest.mark.parametrize("nothing", ["N/A", "NULL", "none", "-", "–", "—"])
 def test_a_name_that_says_nothing_names_nobody(nothing: str) -> None:
     """R12: the form's carrier and target hold; unless somebody is called that."""
     rows = check([(*GOOD, nothing, nothing, nothing)])

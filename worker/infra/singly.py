@@ -19,7 +19,7 @@ from worker.infra import binary, inventory
 from worker.infra.db import REFUSALS
 
 # A larger group saves subtransactions, a smaller one saves rows that are written again.
-_GROUP = 64
+_GROUP = 32
 _TABLES = (
     "CREATE TEMP TABLE IF NOT EXISTS apart ON COMMIT DELETE ROWS AS SELECT * FROM phone_numbers WHERE false",
     # Unique, so that the planner expects one row for a number, as in `phone_numbers`.

@@ -19,7 +19,8 @@ from schemas import phone
 from schemas.codes import Code, fault_bit, warning_bit
 from schemas.columns import Column
 from schemas.phone import AMBIGUOUS, Evidence, PhoneColumn, Rules, region
-from worker.stages.block_text import DASH, LOOKS_LIKE, BlockText, Widths, read_block
+from schemas.texts import buffers
+from worker.stages.block_text import DASH, LEAST_TAIL, LOOKS_LIKE, OTHER_DASH, BlockText, Widths, read_block
 
 _IN_END, _IN_NUMBER, _IN_SIZE = (
     np.uint64(fault_bit(Code.INVALID_RANGE, column))
@@ -29,13 +30,11 @@ _AMBIGUOUS = np.uint64(fault_bit(Code.AMBIGUOUS_NUMBER, Column.PHONE_NUMBER))
 _PLUS_RESTORED = np.uint32(warning_bit(Code.PLUS_RESTORED))
 _ALSO_INTERNATIONAL = np.uint8(Evidence.ALSO_INTERNATIONAL)
 _WIDEST = 10  # digits on either side of a dash
-# A dash between as many digits, which end the cell: perhaps a block, where the country's numbers differ in length.
-_EQUAL_WIDTHS = (
-    "(?:^|[^0-9])(?:"
-    + "|".join(rf"[0-9]{{{width}}}\s*{DASH}\s*[0-9]{{{width}}}" for width in range(1, _WIDEST + 1))
-    + r")\s*$"
-)
+_LAST_DIGITS = 2
+_TEN = 10
+_LAST_ENDING = rf"(?:\s*{DASH})+\s*[0-9]+\s*$"
 _JUDGED_AT_ONCE = 1 << 17  # numbers
+_END = re.compile(rf"[\s(]*\+?(?:[\d\s().]|{DASH})*\d[\s)]*", re.ASCII)
 _SIZE = re.compile(r"\s*(\d{1,9})\s*", re.ASCII)
 
 
@@ -74,6 +73,42 @@ def read_blocks(cells: Cells, rules: Rules, *, largest: int) -> Blocks:
     return found
 
 
+def _may_be_blocks(number: pa.StringArray) -> np.ndarray:
+    """Rows (int64) that end in a dash and digits, which may be the end of a block (`BlockText.may_be_block`).
+
+    By their bytes: in a file of dashed numbers nearly all rows are looked at.
+    """
+    plain = phone.plain_punctuation(number)
+    offsets, data = buffers(plain)
+    offsets = offsets.astype(np.int64)
+    dashes = np.flatnonzero(data == ord("-"))
+    dashes = dashes[(dashes >= offsets[0]) & (dashes < offsets[-1])]
+    row = np.repeat(np.arange(len(plain)), np.diff(offsets))[dashes - offsets[0]]
+    last = np.r_[row[1:] != row[:-1], True][: len(row)]
+    dashes, row = dashes[last], row[last]
+    spaced = (data[dashes - 1] == ord(" ")) | (data[np.minimum(dashes + 1, len(data) - 1)] == ord(" "))
+    width = offsets[row + 1] - dashes - 1
+    fits = (width > 0) & (width <= _WIDEST) & (dashes - width >= offsets[row])
+    kept, width, dashes, begin = row[fits], width[fits], dashes[fits], offsets[row[fits]]
+    first = dashes - width
+    alike = np.ones(len(kept), np.bool_)  # as long as the digits are the same
+    digits, differing = np.ones(len(kept), np.bool_), np.zeros(len(kept), np.int64)
+    runs = np.ones(len(kept), np.bool_)
+    for place in range(int(width.max(initial=0))):
+        inside = place < width
+        one, other = data[np.where(inside, first + place, 0)], data[np.where(inside, dashes + 1 + place, 0)]
+        is_digit = (one - np.uint8(ord("0")) < _TEN) & (other - np.uint8(ord("0")) < _TEN)
+        digits &= is_digit | ~inside
+        alike &= (one == other) | ~inside
+        differing += inside & ~alike
+        runs &= alike | ~inside | ((one == ord("0")) & (other == ord("9")))
+    before = data[np.maximum(first - 1, 0)]
+    whole = (first == begin) | (before - np.uint8(ord("0")) >= _TEN) | (width >= LEAST_TAIL)
+    found = kept[digits & whole & ((differing <= _LAST_DIGITS) | runs)]
+    other = pc.match_substring_regex(number, OTHER_DASH).to_numpy(zero_copy_only=False)
+    return np.union1d(found, np.r_[row[spaced], np.flatnonzero(other)]).astype(np.int64)
+
+
 def _filled(column: pa.StringArray) -> np.ndarray:
     return np.flatnonzero(pc.not_equal(column, "").to_numpy(zero_copy_only=False))
 
@@ -90,15 +125,16 @@ class _BlockReader:
     def read_cells(self) -> None:
         """Read blocks written into the Phone Number: their first number is one, and the whole is none, or both."""
         column = self.found.column
-        failed = np.flatnonzero(column.faults != 0)
+        failed, sound = np.flatnonzero(column.faults), np.flatnonzero(column.e164)
         looks = pc.match_substring_regex(self.cells.number.take(pa.array(failed)), LOOKS_LIKE)
         self._read_texts(failed[looks.to_numpy(zero_copy_only=False)])
-        dashes = pc.match_substring_regex(self.cells.number, DASH)
-        sound = np.flatnonzero(dashes.to_numpy(zero_copy_only=False) & (column.e164 != 0))
-        sound = sound[region.calling_code_numbers(column.e164[sound]) != region.NANP]  # all as long: never both
-        if sound.size:
-            equal = pc.match_substring_regex(self.cells.number.take(pa.array(sound)), _EQUAL_WIDTHS)
-            self._refuse_ambiguous(sound[equal.to_numpy(zero_copy_only=False)])
+        # Where all numbers of a country are equally long, none is also a block.
+        sound = sound[region.has_several_lengths()[region.calling_code_numbers(column.e164[sound])]]
+        dashed = pc.match_substring_regex(self.cells.number.take(pa.array(sound)), DASH)
+        sound = sound[dashed.to_numpy(zero_copy_only=False)]
+        rows = sound[_may_be_blocks(self.cells.number.take(pa.array(sound)))] if sound.size else sound
+        if rows.size:
+            self._refuse_ambiguous(rows)
 
     def _first_numbers(self, rows: np.ndarray) -> Iterator[tuple[int, BlockText, PhoneColumn]]:
         """Yield the rows whose text has the form of a block and begins with a valid number, and that number."""
@@ -124,18 +160,23 @@ class _BlockReader:
 
     def _refuse_ambiguous(self, rows: np.ndarray) -> None:
         """R14e: valid as one number, and as a block whose first and last endings are equally wide."""
-        for row, text, first in self._first_numbers(rows):
-            if not text.by_dash or text.is_pattern or text.widths is Widths.SHORTER_FIRST:
+        before = pc.replace_substring_regex(self.cells.number.take(pa.array(rows)), _LAST_ENDING, "")
+        judged = phone.check_column(self.cells.country.take(pa.array(rows)), before, self.rules)
+        ends = dict[int, int]()
+        for index in np.flatnonzero(judged.e164).tolist():
+            row, first = int(rows[index]), int(judged.e164[index])
+            text = read_block(self.cells.number[row].as_py())
+            if text is None or not text.may_be_block:
                 continue
-            begin = int(first.e164[0])
-            end = self._end_of(begin, row, text.last, is_ending=text.widths is Widths.ENDING)
-            if end is not None and 0 < end - begin < self.largest and self._is_valid(end):
-                self.found.column.faults[row] |= _AMBIGUOUS
-
-    def _is_valid(self, e164: int) -> bool:
-        number = np.array([e164])
-        judged = phone.check_column(region.calling_codes_of(number), pa.array([f"+{e164}"]), self.rules)
-        return not judged.faults[0]
+            if text.widths is Widths.SHORTER_FIRST:
+                self.found.column.faults[row] |= _IN_NUMBER
+            else:
+                end = self._end_of(first, row, text.last, is_ending=text.widths is Widths.ENDING)
+                if end is not None and 0 < end - first < self.largest:
+                    ends[row] = end
+        if ends:
+            valid = _all_valid(np.array(list(ends.values())), np.ones(len(ends), np.int64), self.rules)
+            self.found.column.faults[np.array(list(ends))[valid]] |= _AMBIGUOUS
 
     def read_ends(self) -> None:
         """Read the End Number: a whole number, or the last digits."""
@@ -174,7 +215,7 @@ class _BlockReader:
 
     def _end_of(self, first: int, row: int, last: str, *, is_ending: bool | None) -> int | None:
         digits = re.sub(r"\D", "", last)
-        if not digits.isascii() or not digits:
+        if not _END.fullmatch(last):
             return None
         national = len(str(first)) - len(str(region.calling_code_of(first)))
         if is_ending is None:

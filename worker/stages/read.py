@@ -1,6 +1,7 @@
 """Turns an uploaded file into batches of text cells with the row numbers a spreadsheet program shows (DESIGN 3.2).
 
-Raises whole-file faults only. Judges no cell, changes no cell beyond taking back what our own reports add (`restore`).
+Raises whole-file faults only. Judges no cell, and changes none beyond taking back what reports and exports put around
+its text (`as_shown`).
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.cells_safe import restore
 from schemas.codes import Code
 from schemas.columns import UPLOAD_FORM, Column, Form
 from schemas.texts import longest
-from worker.stages.reading.header import Header, find_header
+from worker.stages.reading.choosing import open_table
+from worker.stages.reading.header import Header
 from worker.stages.reading.listed import ListedRows
 from worker.stages.reading.model import (
     HEADER_WITHIN,
@@ -35,10 +36,9 @@ from worker.stages.reading.model import (
     Source,
     fault,
 )
-from worker.stages.reading.opening import open_source
 from worker.stages.reading.shape import empty_rows, without_nuls
 from worker.stages.reading.tentative import Tentative
-from worker.stages.reading.wrapped import unwrapped
+from worker.stages.reading.wrapped import as_shown
 
 __all__ = ["FileFacts", "FileFault", "Hints", "Limits", "RowBatch", "Rows", "Sheet", "read", "read_list"]
 
@@ -88,7 +88,7 @@ class Sheet:
         columns, nul = without_nuls([block.columns[place] for place in self._header.kept])
         if nul is not None and not self._nul_row:
             self._nul_row = int(block.row_number[nul])
-        columns = [unwrapped(restore(column)) for column in columns]
+        columns = [as_shown(column) for column in columns]
         for column in columns:
             self._check_lengths(column, block)
         blank = empty_rows(columns, self._header.mapping, len(block.row_number)) & ~block.too_wide
@@ -118,8 +118,7 @@ def read(
     `FileFault` for everything that can be told from the head of the file, and for a file without rows.
     """
     with TemporaryDirectory(prefix="read-", dir=workdir) as folder:
-        source = open_source(path, limits, Path(folder), hints)
-        header = find_header(source, limits, form, hints.header_row)
+        source, header = open_table(path, limits, Path(folder), form, hints)
         sheet = Sheet(_facts(source, header), source, header, limits)
         _require_rows(sheet, source, header)
         yield sheet

@@ -1,12 +1,12 @@
 """Tells by its content what an uploaded file is; its name and declared type are never asked.
 
-Only the first bytes are looked at (and an OLE2 file's directory); nothing is decoded or unpacked here.
+Only the first bytes are looked at; nothing is decoded or unpacked here.
 """
 
 from __future__ import annotations
 
 import codecs
-import mmap
+import re
 from enum import Enum
 from pathlib import Path
 from typing import NoReturn
@@ -37,11 +37,8 @@ MARKS: tuple[tuple[bytes, str], ...] = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-OLE2_KINDS: tuple[tuple[str, str], ...] = (
-    ("WordDocument", "a Word document"),
-    ("PowerPoint Document", "a PowerPoint presentation"),
-)
-OLE2_WORKBOOKS = ("Workbook", "Book")  # the stream of BIFF8, and of the versions before it
+# The beginning of a workbook before Excel 5, or of one that was taken out of its OLE2 file (BOF records).
+BARE_WORKBOOK = re.compile(rb"\x09[\x00\x02\x04\x08][\x04\x06\x08\x10]\x00")
 # Bytes no text holds: control characters other than tab, line ends, form feed, DOS end of file and escape.
 CONTROLS = bytes({*range(32)} - {9, 10, 11, 12, 13, 26, 27})
 SAVE_TABLE = "Save the table in it as Excel (.xlsx) or CSV, and upload that."
@@ -61,8 +58,7 @@ def kind_of(path: Path, limits: Limits) -> Kind:
         return Kind.GZIP
     if head.startswith(ZIP):
         return Kind.ARCHIVE
-    if head.startswith(OLE2):
-        _require_workbook(path)
+    if head.startswith(OLE2) or BARE_WORKBOOK.match(head):
         return Kind.OLD_WORKBOOK
     _refuse_known(head)
     return Kind.TEXT
@@ -79,9 +75,10 @@ def _unmarked_utf16(head: bytes) -> str | None:
     """The byte order of UTF-16 text without a byte order mark: of each Western character one byte is NUL."""
     half = len(head) // 2
     even, odd = head[0 : 2 * half : 2].count(0), head[1 : 2 * half : 2].count(0)
-    if odd > half * 0.2 and even < odd * 0.05:
+    # Some characters of other scripts have a byte that is NUL as well, but the wrong one.
+    if odd > half * 0.2 and even < odd * 0.2:
         return "utf-16-le"
-    return "utf-16-be" if even > half * 0.2 and odd < even * 0.05 else None
+    return "utf-16-be" if even > half * 0.2 and odd < even * 0.2 else None
 
 
 def _refuse(what: str, fix: str = SAVE_TABLE) -> NoReturn:
@@ -92,24 +89,8 @@ def _refuse_known(head: bytes) -> None:
     """Refuse what is no text, and text that is no table."""
     wide = wide_encoding_of(head)
     text = head[wide[1] :].decode(wide[0], "ignore").encode() if wide else head
-    if known := sentences_on(text):
+    if known := sentences_on(head) or sentences_on(text):
         _refuse(*known)
     controls = len(text) - len(text.translate(None, CONTROLS))
     if controls > max(FEW_CONTROLS, len(text) / 100):
         _refuse("a binary file of unknown kind")
-
-
-def _require_workbook(path: Path) -> None:
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-
-        def has(entry: str) -> bool:
-            return content.find(entry.encode("utf-16-le")) >= 0
-
-        if has("EncryptedPackage"):
-            fault(Code.ENCRYPTED_FILE, "The workbook is protected by a password.")
-        for name, what in OLE2_KINDS:
-            if has(name):
-                _refuse(what)
-        if not any(map(has, OLE2_WORKBOOKS)):
-            detail = "The file is an old Office document without a workbook in it, or a workbook that is cut off."
-            fault(Code.UNREADABLE_FILE, detail)

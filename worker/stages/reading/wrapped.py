@@ -7,16 +7,25 @@ import re
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
+from schemas.cells_safe import restore
 from schemas.texts import first_bytes, replaced
 
 _WRAPPED = r'^=\s*"((?:[^"]|"")*)"\s*$'
 _EQUALS = ord("=")
 
 
-def unwrapped(cells: pa.StringArray) -> pa.StringArray:
-    """A column (`pa.string()`) with the text inside each wrapper. Columns without any are not copied."""
-    begins = first_bytes(cells) == _EQUALS
+def as_shown(cells: pa.StringArray) -> pa.StringArray:
+    """A column (`pa.string()`) without what our own reports, or other exports, put around its cells."""
+    first = first_bytes(cells)
+    restored = restore(cells, first)
+    return _unwrapped(restored, first if restored is cells else first_bytes(restored))
+
+
+def _unwrapped(cells: pa.StringArray, first: NDArray[np.uint8]) -> pa.StringArray:
+    """The text inside each wrapper. Columns without any are not copied."""
+    begins = first == _EQUALS
     if not begins.any():
         return cells
     rows = np.flatnonzero(begins)
@@ -28,6 +37,6 @@ def unwrapped(cells: pa.StringArray) -> pa.StringArray:
 
 
 def unwrapped_cell(cell: str) -> str:
-    """One cell, as `unwrapped` reads it."""
+    """One cell, as `as_shown` reads it."""
     match = re.fullmatch(_WRAPPED[1:-1], cell) if cell.startswith("=") else None
     return cell if match is None else match[1].replace('""', '"')
