@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
 
 from phonenumbers import PhoneNumberFormat
@@ -160,7 +161,8 @@ def extension_number(block: Block, country: str, chance: random.Random) -> Cell 
     known = national_readings(block.number.region, digits_of(stem))
     before = digits_of(stem)[-width:]
     meant = range(block.number.e164, block.number.e164 + 1)
-    usual = block.number.region in {"DE", "AT"} and tail.strip("0") and before.strip("0")
+    usual = block.number.region in {"DE", "AT"} and tail.strip("0") and before.strip("0") and width == 2
+    usual = usual and len(re.findall(r"\d+", stem)[-1]) > width
     verdict = Verdict.EITHER if known and before < tail and not usual else Verdict.WRITE
     return Cell("hyphen before the last digits", country, f"{stem}-{tail}", meant, verdict)
 

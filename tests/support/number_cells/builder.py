@@ -249,7 +249,8 @@ def _ambiguous(region: str, style: str) -> list[Number]:
 
 def _bare_or(cell: Cell, number: Number) -> Cell:
     """A national number may be digits alone where its country groups none; then it is no sure case."""
-    if cell.text.isdecimal() and readings(number.region, cell.text).all != {number.e164}:
+    open_ = cell.text.isdecimal() and readings(number.region, cell.text).all != {number.e164}
+    if open_ or (cell.text[0] != "+" and spellings.verdict_of(number, cell.text) is Verdict.EITHER):
         return Cell(cell.kind, cell.country, cell.text, cell.meant, Verdict.EITHER)
     return cell
 

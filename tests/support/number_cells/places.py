@@ -49,7 +49,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         "IN": "India|Indien|Inde|Índia|भारत",
         "ID": "Indonesia|Indonesien|Indonésie|Indonésia|Indonesië",
         "SG": "Singapore|Singapur|Singapour|Singapura",
-        "MY": "Malaysia|Malaisie|Malasia|Malásia|Malesia|Maleisië",
+        "MY": "Malaysia|Malaisie|Malasia|Malásia|Maleisië",
         "JP": "Japan|Japon|Japón|Japão|Giappone|日本",
         "KR": "South Korea|Südkorea|Corée du Sud|Corea del Sur|Coreia do Sul|Corea del Sud|Zuid-Korea|대한민국",
         "CN": "China|Chine|Cina|中国",
