@@ -18,7 +18,9 @@ from worker.stages.read import FileFault, RowBatch
 from worker.stages.reading.listed import ListedRows
 from worker.stages.validate import Names, Parts, check_rows
 
-NAMES = Names({Column.TARGET: {"ashford clinics": 7}, Column.USER: {"ann@example.com": 31, "bea@example.com": 32}}, (1,))
+NAMES = Names(
+    {Column.TARGET: {"ashford clinics": 7}, Column.USER: {"ann@example.com": 31, "bea@example.com": 32}}, (1,)
+)
 MAPPING = {Column.PHONE_NUMBER: 0, Column.TARGET: 1, Column.USER: 2, Column.SERVICE: 3, Column.SMS: 4}
 FIRST, SECOND, THIRD = "+12125550142", "+12125550143", "+12125550144"
 Line = tuple[str, ...]
