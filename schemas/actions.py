@@ -7,17 +7,19 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StrictInt, model_validator
 from pydantic_core import PydanticCustomError
 
 from schemas import names
-from schemas.api import CallbackUrl, NumbersFilter
-from schemas.hints import FileForm
+from schemas.api import CallbackUrl, ExpectedHolder, NumbersFilter, OnlyUnassigned
+from schemas.hints import FileForm, NumberReading
+from schemas.phone.country import read_country
 from schemas.services import Service, read_services
 
 MOST_NUMBERS = 1_000_000
 LONGEST_NUMBER = 256  # characters; what is no number is told row by row, what is no cell of a list is refused
 LONGEST_ID = 200
+LONGEST_COUNTRY = 60  # characters
 
 _WORDS: dict[str, bool | None] = {
     **dict.fromkeys(("enable", "enabled", "true", "on", "yes"), True),
@@ -36,7 +38,17 @@ def _three_valued(value: object) -> object:
     return _WORDS[word]
 
 
+def _country(text: str) -> str:
+    """Return the text of a country; refuse what a Country Code cell would not name (R14)."""
+    named = text.strip()
+    if read_country(named) is None:
+        message = "“{value}” isn't a country; use a calling code such as 44, or a two-letter country such as GB"
+        raise PydanticCustomError("country", message, {"value": named})
+    return named
+
+
 Capability = Annotated[bool | None, BeforeValidator(_three_valued)]
+Country = Annotated[str, Field(max_length=LONGEST_COUNTRY), AfterValidator(_country)]
 Id = Annotated[str, Field(max_length=LONGEST_ID)]
 CarrierName = Annotated[str, Field(max_length=names.LONGEST)]
 # Stops at the first fault: a million of them would make an answer of a gigabyte.
@@ -46,18 +58,22 @@ Numbers = Annotated[
         fail_fast=True,
         min_length=1,
         max_length=MOST_NUMBERS,
-        description="In any form that is international: +1 212 555 0142",
+        description="With + or 00 and the calling code (+1 212 555 0142). Any other number is read in the country of "
+        "`country_code`; without one, in the countries of your numbers, and it is refused if it fits several.",
     ),
 ]
 
 
-class Options(BaseModel):
+class Options(NumberReading):
     """What every action may be told."""
-
-    model_config = ConfigDict(extra="forbid")
 
     mode: Literal["apply", "review"] = "apply"
     on_error: Literal["skip", "abort"] = "skip"
+    country_code: Country | None = Field(
+        None,
+        description="The country of numbers that name none and begin with neither + nor 00, as in a Country Code cell: "
+        "a calling code (44) or a two-letter country (GB). Without effect where numbers are chosen by `filter`.",
+    )
     callback_url: CallbackUrl | None = None
 
 
@@ -66,6 +82,7 @@ class UnassignOptions(Options):
 
     user_id: Id | None = None
     service: Annotated[str, Field(max_length=LONGEST_ID, examples=["voice", "forwarded", "sms"])] | None = None
+    expected_holder_id: ExpectedHolder | None = None
 
     @property
     def services(self) -> Service | None:
@@ -83,6 +100,7 @@ class AssignOptions(UnassignOptions):
     """Who gets the numbers: a tenant (R18), or a user for a service (R20; voice, if none is named)."""
 
     tenant_id: Id | None = None
+    only_unassigned: OnlyUnassigned = False
 
     @model_validator(mode="after")
     def _one_target(self) -> Self:

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.addresses import LONGEST_URL
-from schemas.hints import FileForm
+from schemas.hints import FileForm, NumberReading
 from schemas.names import LONGEST
 
 
@@ -132,6 +132,13 @@ class ReviewTarget(_Body):
     deleted: int
 
 
+class ReviewSource(_Body):
+    """How many numbers a job would take from `tenant`; null: from all others together."""
+
+    tenant: TenantRef | None
+    count: int
+
+
 class ReviewCarrier(_Body):
     """How many of the numbers that a job would write would then have this carrier."""
 
@@ -167,6 +174,9 @@ class Review(_Body):
     expires_at: datetime
     effect: ReviewEffect
     targets: list[ReviewTarget]
+    taken_from: list[ReviewSource] = Field(
+        [], description="Tenants below you that would lose numbers, most numbers first; at most 100, then the others."
+    )
     carriers: list[ReviewCarrier]
     changes: list[ReviewChange] = Field(description="At most 100; the job's rows tell the rest.")
 
@@ -199,6 +209,12 @@ class Job(_Body):
     on_error: Literal["skip", "abort"]
     on_existing: Literal["skip", "update", "error"]
     accept: Literal["valid", "possible"]
+    number_format: Literal["auto", "national", "international"] = Field(
+        description="how numbers that begin with neither + nor 00 are read"
+    )
+    country_code: str | None = Field(
+        description="the country of numbers in an action that name none and begin with neither + nor 00"
+    )
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
@@ -322,8 +338,29 @@ CallbackUrl = Annotated[
 ]
 
 
-class UploadForm(FileForm):
-    """The fields beside the file (R11). `assign_to` is a tenant's id; carriers are named."""
+# R19: limits on numbers that change their holder.
+OnlyUnassigned = Annotated[
+    bool,
+    Field(
+        description="Leave alone numbers that a tenant below you or a user has already: their rows fail with "
+        "ASSIGNED_IN_USE. Without it, numbers are taken from the tenants that hold them."
+    ),
+]
+ExpectedHolder = Annotated[
+    str,
+    Field(
+        max_length=LONGEST,
+        description="The id of the tenant that held the numbers when you last saw them: numbers that another tenant "
+        "holds by now are left alone, and their rows fail with CHANGED_SINCE.",
+    ),
+]
+
+
+class UploadForm(FileForm, NumberReading):
+    """The fields beside the file (R11). `assign_to` is a tenant's id; carriers are named.
+
+    `only_unassigned` and `expected_holder_id` limit which existing numbers `on_existing=update` moves (R19).
+    """
 
     voice_carrier: str | None = None
     sms_carrier_profile: str | None = None
@@ -332,6 +369,8 @@ class UploadForm(FileForm):
     on_error: Literal["skip", "abort"] = "skip"
     on_existing: Literal["skip", "update", "error"] = "skip"
     accept: Literal["valid", "possible"] = "valid"
+    only_unassigned: OnlyUnassigned = False
+    expected_holder_id: ExpectedHolder | None = None
     callback_url: CallbackUrl | None = None
 
 

@@ -25,20 +25,15 @@ if TYPE_CHECKING:
 # Zero-width, bidirectional, byte order mark and soft hyphen: nobody sees them, nobody typed them.
 _INVISIBLE = "\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff"
 _WRAPPED = r'^=\s*"([^"]*)"$'
+_QUOTED = r'^"([^"]*)"$'
 _FLOAT = r"^(\+?\d+)[.,]0+$"
 _SCIENTIFIC = r"^\+?(?P<whole>\d)(?:[.,](?P<decimals>\d+))?[eE](?P<sign>[+-]?)(?P<exponent>\d{1,3})$"
 _DIGITS_IN_INT64 = 18
 
-# A number and an extension behind it, as people and RFC 3966 write them: nobody can dial an extension from outside, and
-# without it the number is another one.
-_EXTENSION = r"(?i)\d[\d\s().\-/]*(?:;?\s*ext(?:n|ension)?\.?|\s*x|,,)\s*[=:.]?\s*\d{1,7}#?$"
-_NUMBER = r"\+?\(?\d[\s().\-]*(?:\d[\s().\-]*){5,}"
-_SEVERAL = rf"(?i){_NUMBER}(?:[,;/|&\r\n]|or|and|und|et|ou|oder)\s*{_NUMBER}"
-
 _NUMERIC = warning_bit(Code.FLOAT_SUFFIX_REMOVED) | warning_bit(Code.SCIENTIFIC_RESTORED)
 
-# Bytes of a cell that never needs repair; a blank counts only between others. Every word of _SEVERAL and _EXTENSION has
-# a letter that is none of them, and so have words for "nothing" and scientific notation.
+# Bytes of a cell that never needs repair; a blank counts only between others. Words for "nothing" and scientific
+# notation have a letter that is none of them.
 _HARMLESS = np.zeros(256, np.bool_)
 _HARMLESS[list(b"0123456789+-()[] ABCDFGHIJKLMPQRSTUVWYZabcdfghijklmpqrstuvwyz")] = True
 
@@ -55,6 +50,7 @@ _BOOLEANS = {
     **dict.fromkeys(_TRUE.split(), 1),
     **dict.fromkeys(_FALSE.split(), 0),
 }
+_DASHES = "-\u2010\u2011\u2012\u2013\u2014\u2015\u2212"  # people fill empty cells with them
 _UNREADABLE = -2
 _AROUND_BOOLEAN = " \t\r\n\u00a0'\ufeff\u200b"
 
@@ -87,7 +83,7 @@ def repair_phone(column: pa.StringArray) -> Repaired:
 
     White space around, a leading apostrophe, `="..."` and words for "nothing" go silently; invisible characters, `.0`
     and scientific notation with a warning, unless the latter hides digits: SCIENTIFIC_NOTATION_LOSS, text left as it
-    is. A cell with several numbers, or an extension, is INVALID_CHARACTER: the first number alone would be a guess.
+    is.
     """
     return _repaired(column, phone=True)
 
@@ -98,8 +94,9 @@ def repair_country(column: pa.StringArray) -> Repaired:
 
 
 def is_nothing(text: str) -> bool:
-    """Whether a cell says "nothing", such as N/A or NULL (country cells apart)."""
-    return text.strip(_AROUND_BOOLEAN).casefold() in _NOTHING_BUT_COUNTRY
+    """Whether a cell says "nothing", such as N/A, NULL or a dash (country cells apart)."""
+    word = text.strip(_AROUND_BOOLEAN).casefold()
+    return word in _NOTHING_BUT_COUNTRY or _is_dash(word)
 
 
 def trim(column: pa.StringArray) -> pa.StringArray:
@@ -121,7 +118,11 @@ def read_boolean(column: pa.StringArray, which: Column) -> Booleans:
 
 def _boolean(text: str) -> int:
     word = unicodedata.normalize("NFC", text).strip(_AROUND_BOOLEAN).casefold()
-    return _BOOLEANS.get(word, _UNREADABLE)
+    return _BOOLEANS.get("" if _is_dash(word) else word, _UNREADABLE)
+
+
+def _is_dash(word: str) -> bool:
+    return word != "" and not word.strip(_DASHES)
 
 
 def _repaired(column: pa.StringArray, *, phone: bool) -> Repaired:
@@ -136,7 +137,6 @@ def _repaired(column: pa.StringArray, *, phone: bool) -> Repaired:
     repair.drop_zero_decimals()
     if phone:
         repair.restore_scientific()
-        repair.refuse_more_than_a_number()
     faults[rows], warnings[rows] = repair.faults, repair.warnings
     return Repaired(replaced(column, rows, repair.text), faults, warnings)
 
@@ -169,16 +169,12 @@ class _Repair:
         self._replace(r"^'([^']*)'$", r"\1")
         self._replace(r"^'", "")
         self._replace(_WRAPPED, r"\1")
+        self._replace(_QUOTED, r"\1")
         self.text = pc.utf8_trim_whitespace(self.text)
 
     def drop_nothing(self, words: Sequence[str]) -> None:
         known = pc.is_in(pc.utf8_lower(self.text), value_set=pa.array(words))
         self.text = pc.if_else(known, "", self.text)
-
-    def refuse_more_than_a_number(self) -> None:
-        for pattern in (_EXTENSION, _SEVERAL):
-            rows = self._matching(pattern)
-            self.faults[rows] |= np.uint64(fault_bit(Code.INVALID_CHARACTER, Column.PHONE_NUMBER))
 
     def drop_zero_decimals(self) -> None:
         self._replace(_FLOAT, r"\1", Code.FLOAT_SUFFIX_REMOVED)

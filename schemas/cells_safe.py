@@ -43,9 +43,12 @@ def neutralise(cells: pa.Array) -> pa.Array:
     return with_first(cells, runs, _QUOTE) if runs.any() else cells
 
 
-def restore(cells: pa.Array) -> pa.Array:
-    """The inverse of `neutralise`, exact for every text: `restore(neutralise(x)) == x`. Nulls stay null."""
-    rows = _where(cells, first_bytes(cells) == _QUOTE, _NEUTRALISED)
+def restore(cells: pa.Array, first: NDArray[np.uint8] | None = None) -> pa.Array:
+    """The inverse of `neutralise`, exact for every text: `restore(neutralise(x)) == x`. Nulls stay null.
+
+    `first` are the first bytes of the cells, if they are known already. Where nothing changes, it is the same array.
+    """
+    rows = _where(cells, (first_bytes(cells) if first is None else first) == _QUOTE, _NEUTRALISED)
     if not rows.size:
         return cells
     neutralised = np.zeros(len(cells), np.bool_)

@@ -164,7 +164,9 @@ CATALOGUE: dict[Code, Entry] = {
     ),
     Code.MISSING_VALUE: _cell(12, "{column} is empty.", "Fill in {column}: {accepts}."),
     Code.INVALID_COUNTRY_CODE: _cell(
-        13, "“{value}” is no country code.", "Use a calling code such as 1 or 44, or a two-letter country such as US."
+        13,
+        "“{value}” isn't a country code.",
+        "Use a calling code such as 1 or 44, two letters such as US, or the name of the country.",
     ),
     Code.SCIENTIFIC_NOTATION_LOSS: _cell(
         14,
@@ -209,9 +211,7 @@ CATALOGUE: dict[Code, Entry] = {
         24, "The number is already taken on this platform.", "Check the number, or ask your provider about it."
     ),
     Code.NOT_FOUND: _world(25, "The number is not in your inventory.", "Check the number, or upload it first."),
-    Code.ASSIGNED_IN_USE: _world(
-        26, "The number is assigned: a user or a level below has it.", "Take the number back first."
-    ),
+    Code.ASSIGNED_IN_USE: _world(26, "The number is assigned to a customer or a user.", "Unassign it first."),
     Code.NOT_UPLOADER: _world(
         27, "Only the level that uploaded the number may do this.", "Ask the level that uploaded it."
     ),
@@ -301,7 +301,7 @@ CATALOGUE: dict[Code, Entry] = {
         60, "The number belongs to another country that shares the calling code of the Country Code."
     ),
     Code.READ_AS_NATIONAL: _warning(
-        61, "The number was read as a national number, as the column's other numbers are written."
+        61, "The number was read as a national number, as written; the column's other numbers are written that way."
     ),
 }
 
@@ -390,10 +390,19 @@ FAULTS: tuple[Fault, ...] = (
     Fault(Code.CONFLICTING_DUPLICATE, Column.END_NUMBER),
     Fault(Code.AMBIGUOUS_NUMBER, Column.PHONE_NUMBER),
     Fault(Code.INVALID_RANGE, Column.BLOCK_SIZE),
+    Fault(Code.CHANGED_SINCE, Column.TARGET),
 )
 
 # Words for a code in one column, where the code's own would point the wrong way: (message, fix).
 WORDS: dict[Fault, tuple[str, str]] = {
+    Fault(Code.MISSING_VALUE, Column.COUNTRY_CODE): (
+        "{column} is empty.",
+        "Fill in {column}: {accepts}; or write the Phone Number with + and its country code.",
+    ),
+    Fault(Code.INVALID_RANGE, Column.BLOCK_SIZE): (
+        "“{value}” isn't the size of a block of numbers in use.",
+        "Enter how many numbers the row stands for; an End Number in the same row must agree with it.",
+    ),
     Fault(Code.TARGET_NOT_FOUND, Column.USER): (
         "There is no such user in the enterprise that holds the number.",
         "Choose a user of that enterprise, or assign the number to the user's enterprise first.",
@@ -429,6 +438,10 @@ WORDS: dict[Fault, tuple[str, str]] = {
     Fault(Code.ASSIGNED_IN_USE, Column.TARGET): (
         "A user has this number, so it cannot go to another tenant.",
         "Take the number from the user first.",
+    ),
+    Fault(Code.CHANGED_SINCE, Column.TARGET): (
+        "The number is no longer held by the enterprise or reseller that was expected, so it was left alone.",
+        "Check who has the number now before you move it.",
     ),
     Fault(Code.CONFLICTING_DUPLICATE, Column.END_NUMBER): (
         "Some of these numbers are in an earlier row of this file.",

@@ -8,9 +8,11 @@ from __future__ import annotations
 import difflib
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import IntEnum
+
+from schemas.column_names import TENTATIVE, TRANSLATIONS
 
 
 class Column(IntEnum):
@@ -50,8 +52,8 @@ SPECS: tuple[Spec, ...] = (
     Spec(
         Column.COUNTRY_CODE,
         "Country Code",
-        True,
-        "a calling code (1, +1, 001) or a two-letter country (US)",
+        False,
+        "a calling code (1, +1, 001) or a country (US, USA, Germany); not needed if the number begins with + or 00",
         "1",
         ("country", "country calling code", "calling code", "cc", "iso country"),
     ),
@@ -61,7 +63,24 @@ SPECS: tuple[Spec, ...] = (
         True,
         "a national or international number, with the usual punctuation",
         "2125550142",
-        ("number", "phone", "did", "ddi", "telephone number", "tn", "e164", "e.164", "msisdn"),
+        (
+            "number",
+            "phone",
+            "did",
+            "ddi",
+            "telephone number",
+            "tn",
+            "e164",
+            "e.164",
+            "msisdn",
+            "start number",
+            "starting number",
+            "first number",
+            "from number",
+            "start tn",
+            "range start",
+            "block start",
+        ),
     ),
     Spec(Column.VOICE, "Voice", True, "TRUE or FALSE; empty means FALSE for a new number", "TRUE", ("voice enabled",)),
     Spec(
@@ -114,7 +133,7 @@ SPECS: tuple[Spec, ...] = (
         False,
         "the last number of the block that begins with Phone Number, or its last digits; empty for a single number",
         "",
-        ("last number", "to number", "range end", "number to", "block end"),
+        ("last number", "to number", "ending number", "end tn", "range end", "number to", "block end"),
     ),
     Spec(
         Column.BLOCK_SIZE,
@@ -122,52 +141,9 @@ SPECS: tuple[Spec, ...] = (
         False,
         "how many numbers the row stands for, from Phone Number on; empty for a single number",
         "",
-        ("number of numbers", "range size"),
+        ("number of numbers", "range size", "number count"),
     ),
 )
-
-# What exports in other languages call the columns: German, French, Spanish, Portuguese, Italian, Dutch.
-TRANSLATIONS: dict[Column, tuple[str, ...]] = {
-    Column.COUNTRY_CODE: (
-        "Ländercode", "Länderkennzahl", "Landesvorwahl", "Ländervorwahl", "Land",
-        "Code pays", "Indicatif pays", "Indicatif", "Pays",
-        "Código de país", "Código del país", "Prefijo internacional", "País",
-        "Código do país", "Indicativo", "Indicativo do país",
-        "Codice paese", "Prefisso internazionale", "Prefisso", "Paese",
-        "Landcode", "Landnummer",
-    ),
-    Column.PHONE_NUMBER: (
-        "Rufnummer", "Telefonnummer", "Telefon", "Nummer", "Durchwahl",
-        "Numéro", "Numéro de téléphone", "Téléphone", "N° de téléphone",
-        "Número", "Número de teléfono", "Teléfono",
-        "Número de telefone", "Telefone",
-        "Numero", "Numero di telefono", "Telefono",
-        "Telefoonnummer", "Telefoon",
-    ),
-    Column.VOICE: (
-        "Sprache", "Sprachtelefonie", "Telefonie", "Voix", "Vocal", "Voz", "Voce", "Spraak", "Stem",
-    ),
-    Column.SMS: ("Textnachrichten", "Texto", "Mensajes", "Mensagens", "Messaggi", "Berichten"),
-    Column.FAX: ("Telefax", "Télécopie", "Télécopieur"),
-    Column.VOICE_CARRIER: (
-        "Sprachcarrier", "Carrier", "Netzbetreiber", "Anbieter", "Opérateur", "Opérateur voix", "Operador",
-        "Operador de voz", "Operadora", "Operatore", "Operatore voce", "Provider",
-    ),
-    Column.SMS_CARRIER_PROFILE: (
-        "SMS-Profil", "SMS-Carrier-Profil", "Profil SMS", "Opérateur SMS", "Perfil SMS", "Perfil de SMS",
-        "Operador SMS", "Profilo SMS", "Operatore SMS", "SMS-profiel",
-    ),
-    Column.TARGET: (
-        "Unternehmen", "Wiederverkäufer", "Kunde", "Mandant", "Entreprise", "Revendeur", "Client", "Empresa",
-        "Revendedor", "Cliente", "Azienda", "Rivenditore", "Onderneming", "Wederverkoper", "Klant",
-    ),
-    Column.USER: ("Benutzer", "Nutzer", "Utilisateur", "Usuario", "Utilizador", "Usuário", "Utente", "Gebruiker"),
-    Column.END_NUMBER: (
-        "Endnummer", "Letzte Nummer", "Bis Nummer", "Dernier numéro", "Numéro de fin", "Último número", "Número final",
-        "Ultimo numero", "Numero finale", "Laatste nummer", "Eindnummer",
-    ),
-    Column.SERVICE: ("Dienst", "Servicio", "Serviço", "Servizio"),
-}  # fmt: skip
 
 SPEC: dict[Column, Spec] = {spec.column: spec for spec in SPECS}
 REQUIRED: tuple[Column, ...] = tuple(spec.column for spec in SPECS if spec.required)
@@ -225,25 +201,54 @@ def fold(header: str) -> str:
     return re.sub(r"[^\w.]+|_+", " ", text).strip(" .")
 
 
-_BY_NAME: dict[str, Column] = {
+def _key(header: str) -> str:
+    """What two spellings of one name have in common: “EndingNumber” is “Ending Number”."""
+    return fold(header).replace(" ", "")
+
+
+_NAMES: dict[str, Column] = {
     fold(name): spec.column
     for spec in SPECS
-    for name in (spec.name, spec.name.replace(" ", ""), *spec.aliases, *TRANSLATIONS.get(spec.column, ()))
+    for name in (spec.name, *spec.aliases, *TRANSLATIONS.get(spec.column.name, ()))
 }
+_BY_KEY = {_key(name): column for name, column in _NAMES.items()}
+_TENTATIVE_BY_KEY = {_key(name): Column[column] for column, names in TENTATIVE.items() for name in names}
+_INTERNATIONAL = frozenset({"msisdn", "e164"})
+
+
+def is_international(header: str) -> bool:
+    """Whether a header cell says that the numbers below it are international: `MSISDN`, `E.164` (R14b)."""
+    return _key(header).replace(".", "") in _INTERNATIONAL
+
+
 _ALIKE = 0.75  # of 1: "Phne Number" is alike, "Number of seats" is not
 
 
 def recognise(header: str, form: Form = UPLOAD_FORM) -> Column | None:
     """The column a header cell names in a file of this form, or None."""
-    column = _BY_NAME.get(fold(header))
+    column = _BY_KEY.get(_key(header))
     return column if column in form.understood else None
 
 
-def meant(header: str, form: Form = UPLOAD_FORM) -> Column | None:
-    """The column that a header cell, which names none, may have been meant for."""
-    names = [name for name, column in _BY_NAME.items() if column in form.understood]
-    alike = difflib.get_close_matches(fold(header)[:LONGEST_HEADER], names, n=1, cutoff=_ALIKE)
-    return _BY_NAME[alike[0]] if alike else None
+def is_exact(header: str, column: Column) -> bool:
+    """Whether a header cell has the column's own name, which wins over other names for it."""
+    return _key(header) == _key(name_of(column))
+
+
+def tentative(header: str, form: Form = UPLOAD_FORM) -> Column | None:
+    """The column that a header cell may mean if all values below it fit, such as “To” or “Quantity” (R14e), or None."""
+    column = _TENTATIVE_BY_KEY.get(_key(header))
+    return column if column in form.understood else None
+
+
+def meant(header: str, form: Form = UPLOAD_FORM, missing: Collection[Column] = ()) -> Column | None:
+    """The column that a header cell, which names none, may have been meant for: one of the `missing` if it may be."""
+    # “Number of seats” resembles “Number of numbers”, and hardly anyone misspells a size.
+    for candidates in (form.understood.intersection(missing), form.understood - {Column.BLOCK_SIZE}):
+        names = [name for name, column in _NAMES.items() if column in candidates]
+        if alike := difflib.get_close_matches(fold(header)[:LONGEST_HEADER], names, n=1, cutoff=_ALIKE):
+            return _NAMES[alike[0]]
+    return None
 
 
 def distinct(names: Iterable[str]) -> list[str]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from schemas.codes import BY_NUMBER, CATALOGUE, FAULTS, Code, Outcome, text_of, warnings_of
 from schemas.columns import Column, name_of
+from schemas.phone.explain import NO_CONTEXT, Context, Row, explain
 from schemas.texts import spread, with_first
 
 
@@ -33,10 +34,14 @@ _FIX = _table(lambda number: text_of(BY_NUMBER[number]).fix)
 
 @dataclass(frozen=True)
 class Layout:
-    """A file's columns: their names as given, and the place of each column that is understood."""
+    """A file's columns: their names as given, and the index of each column that is understood.
+
+    `context`: how the numbers of an action were read.
+    """
 
     names: tuple[str, ...]
     mapping: Mapping[Column, int]
+    context: Context = NO_CONTEXT
 
     @classmethod
     def from_json(cls, facts: Mapping[str, object]) -> Layout:
@@ -44,7 +49,15 @@ class Layout:
         names, mapping = facts.get("columns", ()), facts.get("mapping", {})
         if not isinstance(names, list | tuple) or not isinstance(mapping, dict):
             return cls((), {})
-        return cls(tuple(names), {Column[name]: place for name, place in mapping.items()})
+        return cls(tuple(names), {Column[name]: place for name, place in mapping.items()}, _context_of(facts))
+
+
+def _context_of(facts: Mapping[str, object]) -> Context:
+    """How numbers were read, from a job's file facts; those of an upload have no calling codes."""
+    codes, country = facts.get("calling_codes"), facts.get("country_code")
+    if not isinstance(codes, list | tuple):
+        return NO_CONTEXT
+    return Context(True, tuple(map(int, codes)), country if isinstance(country, str) else None)  # noqa: FBT003
 
 
 def outcome_mask(results: pa.Table, outcomes: frozenset[Outcome]) -> NDArray[np.bool_]:
@@ -122,12 +135,22 @@ def _words(layout: Layout, cells: pa.RecordBatch, faults: NDArray[np.uint64], fa
         if fault.code is Code.ROW_TOO_WIDE and cells.num_columns > len(layout.names):
             at = len(layout.names)  # what no column has is kept behind them
         values = [""] * len(here) if at is None else cells.column(at).take(pa.array(failed[here])).to_pylist()
-        filled = [text.with_value(value) for value in values]
+        rows = _number_cells(layout, cells, failed[here]) if fault.column is Column.PHONE_NUMBER else []
+        texts = explain(fault, rows, layout.context) if rows else [None] * len(here)
+        filled = [(own or text).with_value(value) for own, value in zip(texts, values, strict=True)]
         first = words.message[here] == ""
         words.column[here[first]] = name_of(fault.column)
         _append(words.message, here, [each.message for each in filled])
         _append(words.fix, here, [each.fix for each in filled])
     return words
+
+
+def _number_cells(layout: Layout, cells: pa.RecordBatch, rows: NDArray[np.int64]) -> list[Row]:
+    """The Country Code and Phone Number of some rows, as given."""
+    nothing = pa.repeat(pa.scalar("", pa.string()), len(rows))
+    indices = (layout.mapping.get(column) for column in (Column.COUNTRY_CODE, Column.PHONE_NUMBER))
+    columns = [nothing if index is None else cells.column(index).take(pa.array(rows)) for index in indices]
+    return [Row(*row) for row in zip(*(column.to_pylist() for column in columns), strict=True)]
 
 
 def _append(words: NDArray[np.object_], rows: NDArray[np.int64], more: list[str]) -> None:

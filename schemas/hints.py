@@ -1,9 +1,9 @@
-"""What an uploader may say about a file instead of leaving it to be found out; fields of every form with a file."""
+"""What a request may say about a file and its numbers instead of leaving it to be found out."""
 
 from __future__ import annotations
 
 import codecs
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -36,6 +36,18 @@ def _encoding(text: str) -> str:
     if name not in _KNOWN:
         raise ValueError("must be a text encoding such as utf-8, windows-1252, iso-8859-15 or utf-16")
     return name
+
+
+class NumberReading(BaseModel):
+    """How numbers are read that do not say it themselves (R14b)."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    number_format: Literal["auto", "national", "international"] = Field(
+        "auto",
+        description="How numbers that begin with neither + nor 00 are written. auto: detected from the column. "
+        "national: as dialled in the country. international: with the calling code, without +.",
+    )
 
 
 class Hints(BaseModel):

@@ -36,6 +36,20 @@ FORMS: Mapping[JobKind, Form] = {
 }
 
 
+# Kinds of jobs that act on numbers in the inventory, which they have to find.
+ACTIONS: frozenset[JobKind] = frozenset({JobKind.ASSIGN, JobKind.UNASSIGN, JobKind.CHANGE, JobKind.DELETE})
+
+
+class ListFormat(StrEnum):
+    """Where rows without a file come from: from a request, or from the inventory, where each number is known."""
+
+    LIST = "list"
+    SELECTION = "selection"
+
+
+LIST_FORMAT_KEY = b"format"  # among the metadata of the stored rows
+
+
 class JobStatus(StrEnum):
     """Where a job stands; the last four are terminal."""
 
@@ -166,8 +180,9 @@ class JobOptions:
     `voice`, `sms` and `fax` are what a change makes of a capability: None leaves it. `may_create`: numbers that are not
     on the platform are added while a user is given them (R21). `delimiter` to `header_row` are what the uploader says
     of the file (`schemas.hints`). `number_format` (R14b) and `country_code` (R14c: the country of numbers that name
-    none, as a Country Code cell would) say how numbers are read. `only_unassigned` and `expected_holder_id` limit an
-    assignment to numbers that nobody below the admin holds, or that this tenant (inner id) still holds (R19).
+    none, as a Country Code cell would) say how numbers are read. `only_unassigned` and `expected_holder_id` limit which
+    numbers move (R19): those that no tenant below the admin and no user has, those that this tenant (inner id) still
+    holds.
     """
 
     mode: Mode = Mode.APPLY

@@ -131,6 +131,22 @@ def check_free(number: NumberFacts) -> Code | None:
     return Code.ASSIGNED_IN_USE if number.in_use else None
 
 
+def check_expected_holder(actor: Tenant, number: NumberFacts, expected_id: int | None) -> Code | None:
+    """R19: a number is left alone where its holder is no longer the expected one; None expects nothing."""
+    seen = check_seen(actor, number)
+    if seen is not None:
+        return seen
+    return None if expected_id in {None, number.holder.id} else Code.CHANGED_SINCE
+
+
+def check_unassigned(actor: Tenant, number: NumberFacts) -> Code | None:
+    """R19: with `only_unassigned`, a number that a tenant below the admin or a user has is left alone."""
+    seen = check_seen(actor, number)
+    if seen is not None:
+        return seen
+    return check_free(number) if number.holder.id == actor.id else Code.ASSIGNED_IN_USE
+
+
 def check_user(actor: Tenant, user: User | None) -> Code | None:
     """R3: users of the admin's own tenant and of those below it; no other exists for it."""
     return Code.TARGET_NOT_FOUND if user is None or not user.tenant.is_within(actor) else None

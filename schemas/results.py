@@ -27,8 +27,9 @@ RESULTS = pa.schema(
     ]
 )
 
-# What was found for the rows of one batch, each looked at by itself. As in RESULTS; capabilities are 1, 0 or -1 (left
-# empty); ids are 0 where the row names none.
+# The rows of one batch, each validated by itself. As in RESULTS; capabilities are 1, 0 or -1 (left empty); ids are 0
+# where the row names none. `evidence`: bits of `schemas.phone.Evidence`; `alternative`: the number as read otherwise;
+# `candidates`: the readings in several countries (R14c), each with its kind in the lowest byte.
 CHECKED = pa.schema(
     [
         ("row", pa.int64()),
@@ -45,6 +46,9 @@ CHECKED = pa.schema(
         ("user_id", pa.int32()),
         ("service", pa.int8()),
         ("numbers", pa.int32()),
+        ("evidence", pa.uint8()),
+        ("alternative", pa.int64()),
+        ("candidates", pa.list_(pa.int64())),
     ]
 )
 

@@ -228,7 +228,8 @@ phone_numbers = sa.Table(
     sa.Index("ix_phone_numbers_kind", sa.text(f"({KIND})"), "e164"),
     sa.Index("ix_phone_numbers_voice_user_id", "voice_user_id", postgresql_where=sa.text("voice_user_id IS NOT NULL")),
     sa.Index("ix_phone_numbers_sms_user_id", "sms_user_id", postgresql_where=sa.text("sms_user_id IS NOT NULL")),
-    sa.CheckConstraint("e164 BETWEEN 1000000 AND 999999999999999", name="e164"),
+    # No shorter limit than the numbering plans have: what is valid can be stored (R14f).
+    sa.CheckConstraint("e164 > 0 AND e164 < 1000000000000000", name="e164"),
 )
 
 # Which kinds of numbers a tenant holds, or held once: a row for each, however many numbers there are. Written with the
@@ -243,6 +244,16 @@ holdings = sa.Table(
     # 0 for none, so that equal rows are equal.
     *(sa.Column(f"{name}_carrier_id", sa.Integer, primary_key=True) for name in ("voice", "sms")),
     *(sa.Column(name, sa.Boolean, primary_key=True) for name in ("voice", "sms", "fax", "is_unassigned")),
+)
+
+# The calling codes of the numbers that a tenant, or one below it, holds or once held: numbers without a country are
+# read in these (R14c). Written with the numbers, in one transaction, and kept when the last of them goes, or the tenant
+# below that had them: a file that is sent twice must not be read differently the second time.
+tenant_countries = sa.Table(
+    "tenant_countries",
+    metadata,
+    sa.Column("tenant_id", sa.Integer, sa.ForeignKey("tenants.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("calling_code", sa.SmallInteger, primary_key=True, autoincrement=False),
 )
 
 # Which jobs changed a number after the one that created it; rows of jobs that are gone mean nothing.
@@ -321,6 +332,8 @@ job_chunks = sa.Table(
     # Tries that failed because the database or the storage was away, which do not count, and the first of them.
     sa.Column("setbacks", sa.Integer, nullable=False, server_default="0"),
     _time("setback_since"),
+    # What the last counted try failed with (exception type and SQLSTATE): the same again is no accident.
+    sa.Column("last_error", sa.Text),
     _now("next_attempt_at"),
     # When the sweep sends the next wake-up, should nobody have come by then.
     _now("hint_due_at"),

@@ -50,6 +50,15 @@ def with_first(column: pa.StringArray, rows: NDArray[np.bool_], byte: int) -> pa
     return pc.if_else(column.is_valid(), found, None) if column.null_count else found
 
 
+def beginnings(column: pa.StringArray, rows: NDArray[np.int64], size: NDArray[np.int64]) -> pa.StringArray:
+    """Return the first bytes (`size` of them, whole characters) of the texts in some rows, in any order and number."""
+    offsets, data = buffers(column)
+    ends = np.cumsum(size)
+    made = np.concatenate([[0], ends]).astype(np.int32)
+    place = np.arange(int(made[-1])) - np.repeat(made[:-1], size) + np.repeat(offsets[rows], size)
+    return pa.StringArray.from_buffers(len(rows), pa.py_buffer(made), pa.py_buffer(data[place]))
+
+
 def spread(column: pa.StringArray, rows: NDArray[np.bool_]) -> pa.StringArray:
     """A column with the texts in some rows (bool; as many as texts), in their order, and nothing in the others."""
     offsets, data = buffers(column)

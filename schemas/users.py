@@ -18,7 +18,8 @@ from schemas.phone.country import read_country
 from schemas.services import Service
 
 MOST_NUMBERS = 1000  # given while a user is made, and shown of one; the rest by /v1/assignments and /v1/numbers
-_E164 = re.compile(r"\+[1-9]\d{6,14}", re.ASCII)
+_E164 = re.compile(r"\+[1-9]\d{1,14}", re.ASCII)
+_EXTENSION = re.compile(r"\+[1-9]\d{6,14}", re.ASCII)
 _NO_EXTENSION = "New users have the exact phone number; extensions are no longer given, only kept by who has one."
 _NOT_HERE = "Numbers are given and taken by POST /v1/assignments and /v1/unassignments."
 
@@ -34,13 +35,13 @@ def email_of(text: str) -> str:
 def _exact(text: str) -> str:
     """R22: the exact phone number, nothing that would have to be read or guessed."""
     if not _E164.fullmatch(text):
-        raise ValueError("must be the exact number: + and 7 to 15 digits, such as +12125550142")
+        raise ValueError("must be the exact number: + and up to 15 digits, such as +12125550142")
     return text
 
 
 def _legacy(text: str) -> str:
     """R22: `+CC<extension>`, such as +14312345678."""
-    if not _E164.fullmatch(text) or not any(read_country(text[1 : 1 + width]) for width in (1, 2, 3)):
+    if not _EXTENSION.fullmatch(text) or not any(read_country(text[1 : 1 + width]) for width in (1, 2, 3)):
         raise ValueError("must be + and a calling code followed by the extension, such as +14312345678")
     return text
 

@@ -7,14 +7,41 @@ The kinds of pollution are those of the Pollock benchmark (Vitagliano et al., PV
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from schemas.codes import Code
 from tests import sheets, workbooks
 from tests.sheets import Cell, ErrorCell, csv_bytes, gzip_bytes, xlsx_bytes, zip_bytes
 
 HEADER = ["Country Code", "Phone Number", "Voice", "SMS", "Fax"]
+FILES = Path(__file__).with_name("corpus_files")
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A file that another program wrote, kept as it is: how many rows it has, all sound but those with a code."""
+
+    rows: int
+    codes: Mapping[int, str] = field(default_factory=dict)  # place of a row -> its code
+
+
+# Written by SheetJS, Gnumeric, xlwt and XlsxWriter of one table of made-up numbers, or of a few rows.
+KEPT = {
+    "06-leading-zero-by-number-format.xlsx": Kept(2),
+    "08-first-sheet-is-instructions.xlsx": Kept(1),
+    "farcol_stray_value.xlsx": Kept(200, {2: "ROW_TOO_WIDE"}),
+    "gnumeric.ods": Kept(200),
+    "phone_cells_formatted_as_date.xlsx": Kept(200),
+    "sheetjs.ods": Kept(200),
+    "sheetjs.xlsb": Kept(200),
+    "uppercase_parts.xlsx": Kept(200),
+    "workbook2_part_name.xlsx": Kept(200),
+    "xls_NAME_error_cell_in_header_row.xls": Kept(200),
+    "xls_NAME_error_cell_in_row1_of_other_sheet.xls": Kept(200),
+    "xls_with_embedded_chart.xls": Kept(200),
+}
 ROWS = [["1", f"21255501{row:02}", "TRUE", "FALSE", ""] for row in range(40, 43)]
 TABLE = [HEADER, *ROWS]
 SOUND = ["", "", ""]
@@ -64,6 +91,7 @@ def cases() -> Iterator[Case]:
     yield from typed_cells()
     yield from broken()
     yield from pollock()
+    yield from kept_files()
 
 
 def formats() -> Iterator[Case]:
@@ -86,12 +114,19 @@ def formats() -> Iterator[Case]:
 
 
 def texts() -> Iterator[Case]:
-    for encoding in ("utf-8", "utf-16", "utf-16-le", "utf-16-be", "cp1252"):
+    for encoding in ("utf-8", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252"):
         for mark in ",;\t|":
             rows = [[*row, "é" if encoding == "cp1252" else "電"] for row in TABLE]
             yield sound(f"text, {encoding} with {mark!r}", csv_bytes(rows, delimiter=mark, encoding=encoding))
     yield sound("text, byte order mark", csv_bytes(TABLE, bom=True))
     yield sound("text, all quoted", csv_bytes(TABLE, quoting=csv.QUOTE_ALL))
+    wrapped = [[f'="{text}"' for text in row] for row in TABLE]
+    yield sound("text, every cell wrapped", "\r\n".join(map(",".join, wrapped)).encode())
+    yield sound("text, every cell wrapped and quoted", csv_bytes(wrapped))
+    yield sound("text, every line quoted", csv_bytes([[",".join(row)] for row in TABLE], quoting=csv.QUOTE_ALL))
+    stray = [[*row, "x"] for row in TABLE]
+    stray[1][5], stray[3][5] = '"abc', 'abc"'
+    yield sound("text, two stray quotation marks", "\r\n".join(map(",".join, stray)).encode())
     yield sound("text, sep line", b"sep=;\r\n" + csv_bytes(TABLE, delimiter=";"))
     yield sound("text, line breaks in a cell", csv_bytes([[*row, "a\nb\r\nc"] for row in TABLE]))
     yield sound("text, delimiters in a cell", csv_bytes([[*row, 'a,b;"c"'] for row in TABLE]))
@@ -119,6 +154,11 @@ def headers() -> Iterator[Case]:
     }
     for name, header in spelled.items():
         yield sound(f"header, {name}", csv_bytes([header, *ROWS]))
+    beside = {"Country": "Italy", "Number": "1", "Rufnummer": "2125550199", "Text": "a remark", "Telefax": "?"}
+    for name, other in beside.items():
+        yield sound(
+            f"header, {name} beside the exact name", csv_bytes([[name, *HEADER], *([other, *row] for row in ROWS)])
+        )
     yield sound("header, another order", csv_bytes([list(reversed(row)) for row in TABLE]))
     yield sound("header, unknown columns between", csv_bytes([[row[0], "x", *row[1:], "y"] for row in TABLE]))
     titles: list[list[list[str]]] = [
@@ -137,7 +177,8 @@ def headers() -> Iterator[Case]:
         "one missing": ([row[:3] for row in TABLE], Code.MISSING_COLUMN),
         "misspelled": ([["Country Code", "Phne Number", "Voice", "SMS"], *ROWS], Code.MISSING_COLUMN),
         "twice": ([[*HEADER, "sms"], *ROWS], Code.DUPLICATE_COLUMN),
-        "twice by translation": ([[*HEADER, "Rufnummer"], *ROWS], Code.DUPLICATE_COLUMN),
+        "twice by other names": ([["Country Code", "Telefon", *HEADER[2:], "Rufnummer"], *ROWS], Code.DUPLICATE_COLUMN),
+        "no capabilities": ([["TelephoneNumber"], ["+12125550140"]], Code.MISSING_COLUMN),
     }
     for name, (rows, code) in wrong.items():
         yield Case(f"header, {name}", csv_bytes(rows), code)
@@ -202,9 +243,10 @@ def booleans() -> Iterator[Case]:
     for word in (
         "TRUE", "false", "Yes", "no", "1", "0", "1.0", "x", "X", "ja", "Nein", "oui", "non", "si", "sí", "wahr",
         "FALSCH", "verdadero", "vero", "waar", "sim", "não", "on", "off", "", "NULL", "n/a", "'TRUE",
+        "-", "–", "—", "--", '="TRUE"', '="FALSE"',
     ):  # fmt: skip
         yield boolean(word)
-    for word in ("perhaps", "2", "-1", "truee", "-", "#N/A", "TRUE FALSE"):
+    for word in ("perhaps", "2", "-1", "truee", "-TRUE", "#N/A", "TRUE FALSE"):
         yield boolean(word, sound=False)
 
 
@@ -222,6 +264,12 @@ def shapes() -> Iterator[Case]:
         None,
         [*SOUND, "BLANK_ROW", "INVALID_COUNTRY_CODE"],
     )
+    unticked = ["", "", "FALSE", "falsch", "0"]
+    yield Case(
+        "shape, unticked boxes", csv_bytes([*TABLE, unticked, unticked]), None, [*SOUND, "BLANK_ROW", "BLANK_ROW"]
+    )
+    yield Case("shape, nothing but unticked boxes", csv_bytes([HEADER, unticked, unticked]), Code.EMPTY_FILE)
+    yield Case("shape, a ticked box", csv_bytes([*TABLE, ["", "", "TRUE", "", ""]]), None, [*SOUND, "MISSING_VALUE"])
     yield sound("shape, blank rows at the end", csv_bytes(TABLE) + b"\r\n" * 5)
     yield Case("shape, twice", csv_bytes([*TABLE, ROWS[0]]), None, [*SOUND, "DUPLICATE_IN_FILE"])
     other = ["US", "+1 212 555 0140", "FALSE", "TRUE", ""]
@@ -273,6 +321,14 @@ def broken() -> Iterator[Case]:
         ("no text in its encoding", csv_bytes(TABLE)[:-9] + b"\x81", Code.BAD_ENCODING),
     ):  # fmt: skip
         yield Case(f"broken, {name}", content, code)
+
+
+def kept_files() -> Iterator[Case]:
+    """What other programs wrote: none is damaged, whatever another reader makes of it."""
+    for name, kept in KEPT.items():
+        codes = [kept.codes.get(place, "") for place in range(kept.rows)]
+        numbers = [390669812345, 2250701234567] if name.startswith("06") else ()
+        yield Case(f"kept, {name}", (FILES / name).read_bytes(), None, codes, numbers)
 
 
 def pollock() -> Iterator[Case]:

@@ -10,6 +10,7 @@ import itertools
 from functools import lru_cache
 
 import sqlalchemy as sa
+from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
 from pydantic import SecretStr
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -23,9 +24,17 @@ _HELD = f"""
     SELECT DISTINCT holder_id, uploader_id, coalesce(voice_carrier_id, 0), coalesce(sms_carrier_id, 0), voice, sms, fax,
         {UNASSIGNED}
     FROM phone_numbers"""  # noqa: S608 - our own
-# For numbers that no chunk has written.
-NOTE_HOLDINGS = f"INSERT INTO holdings {_HELD} ON CONFLICT DO NOTHING"
+_COUNTRIES = f"""
+    SELECT DISTINCT line.id, code
+    FROM (SELECT DISTINCT holder_id, left(e164::text, 3) AS start FROM phone_numbers) AS held
+    JOIN tenants ON tenants.id = held.holder_id CROSS JOIN unnest(tenants.path) AS line (id)
+    JOIN unnest(ARRAY{sorted(COUNTRY_CODE_TO_REGION_CODE)}) AS code ON starts_with(start, code::text)"""  # noqa: S608 - our own
+# For numbers that no chunk has written: all that a chunk notes of them.
+NOTE_HOLDINGS = f"""
+    WITH kinds AS (INSERT INTO holdings {_HELD} ON CONFLICT DO NOTHING)
+    INSERT INTO tenant_countries {_COUNTRIES} ON CONFLICT DO NOTHING"""
 _FORGOTTEN = f"SELECT count(*) FROM ({_HELD} EXCEPT SELECT * FROM holdings) AS them"  # noqa: S608 - our own
+_FORGOTTEN_COUNTRIES = f"SELECT count(*) FROM ({_COUNTRIES} EXCEPT SELECT * FROM tenant_countries) AS them"  # noqa: S608 - our own
 _OTHERS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name AND pid <> pg_backend_pid()"
 _SEQUENCES = "SELECT format('%I.%I', schemaname, sequencename) FROM pg_sequences ORDER BY 1"
 _SIZE = "SELECT pg_database_size(current_database())"
@@ -89,6 +98,7 @@ class Databases:
             if connection.execute(sa.text(_SHAPE)).scalar_one() != self._shape or self._has_grown(connection):
                 return False
             assert not forgotten(connection), "kinds of numbers that lists do not know of"
+            assert not forgotten_countries(connection), "countries that numbers without one are not read in"
             connection.execute(sa.text(self._empty_it))
             return not self._has_grown(connection)
 
@@ -105,6 +115,12 @@ def run(url: sa.URL, statement: str) -> None:
 def forgotten(connection: sa.Connection) -> int:
     """How many kinds of numbers there are that the table of holdings does not know: narrowed lists lack all of them."""
     found: int = connection.execute(sa.text(_FORGOTTEN)).scalar_one()
+    return found
+
+
+def forgotten_countries(connection: sa.Connection) -> int:
+    """How many pairs of a tenant and a calling code of its tree's numbers are missing from `tenant_countries`."""
+    found: int = connection.execute(sa.text(_FORGOTTEN_COUNTRIES)).scalar_one()
     return found
 
 

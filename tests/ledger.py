@@ -74,6 +74,19 @@ class Ledger:
         deferred = "DEFERRABLE INITIALLY DEFERRED " if at_commit else ""
         self.run(f"CREATE {kind} {on} {deferred}FOR EACH ROW EXECUTE FUNCTION refuse()")
 
+    def refuse(self, condition: str, when: str = "BEFORE", sqlstate: str = "23514") -> None:
+        """Have the database refuse, until `mend`, whatever is done to numbers that meet a condition; `$` is the row."""
+        self.run(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ DECLARE number phone_numbers%ROWTYPE; "
+            "BEGIN number := CASE WHEN TG_OP = 'DELETE' THEN OLD ELSE NEW END; "
+            f"IF {condition.replace('$', 'number')} THEN RAISE EXCEPTION 'no' USING ERRCODE = '{sqlstate}'; END IF; "
+            "RETURN number; END $$"
+        )
+        self.run(
+            f"CREATE TRIGGER refusal {when} INSERT OR UPDATE OR DELETE ON phone_numbers FOR EACH ROW "
+            "EXECUTE FUNCTION refuse()"
+        )
+
     def mend(self) -> None:
         self.run("DROP FUNCTION refuse CASCADE")
 

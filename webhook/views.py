@@ -45,6 +45,8 @@ def job(view: JobView) -> api.Job:
         on_error=options.on_error.value,
         on_existing=options.on_existing.value,
         accept=options.accept.value,
+        number_format=options.number_format.value,
+        country_code=options.country_code,
         created_at=row.created_at,
         started_at=row.started_at,
         finished_at=row.finished_at,

@@ -21,18 +21,21 @@ from sqlalchemy import Row
 
 from schemas import results
 from schemas.codes import Code
+from schemas.columns import Column, is_international
 from schemas.findings import Layout
-from schemas.jobs import FORMS, JobStatus, Mode, OnError, Stage
+from schemas.jobs import ACTIONS, FORMS, JobStatus, Mode, OnError, Stage
+from schemas.phone import Candidates
 from worker.infra import arrow, aside, jobs, leases, scratch, storage
 from worker.infra.db import transaction
 from worker.infra.faults import Point, pass_by
 from worker.infra.settings import Settings, get_settings
 from worker.preview import preview
-from worker.stages.cut import Batches, check_file
+from worker.stages.cut import check_file
 from worker.stages.merge import merge
+from worker.stages.number_readings import Batches
 from worker.stages.plan import plan_undo
 from worker.stages.read import FileFacts, FileFault, Hints, Limits, RowBatch, Rows, read, read_list
-from worker.stages.validate import CheckedRows, Names, Parts, check_rows
+from worker.stages.validate import CheckedRows, Names, Parts, candidates_of, check_rows, joined
 from worker.world import Job, names_for
 
 NAMES = b"names"  # among the metadata of the stored rows
@@ -51,10 +54,10 @@ class ReadFile:
 def check_rows_of(lease: leases.Lease, job: Job, row: Row[Any]) -> jobs.CheckedJob | ReadFile:
     """Read a file, a list or a selection; one of a single batch is checked as well, at once."""
     with scratch.folder() as workdir, _rows_of(lease, job, row, workdir) as rows:
-        facts = _facts(rows.facts)
         with transaction() as connection:
-            names = names_for(connection, job.actor, rows.facts.mapping)
+            names = names_for(connection, job, rows.facts)
         sizes, only = _read_all(lease, rows, names)
+        facts = _facts(rows.facts, job, names)  # not before: what some columns mean depends on all their values
     if only is None:
         return ReadFile(facts, sizes)
     return _cut_rows(lease, job, facts, Parts([_validated(lease, job, facts, names, only)]))
@@ -76,7 +79,7 @@ def cut(lease: leases.Lease, job: Job, facts: Mapping[str, Any], keys: Sequence[
 
 
 class _Stored:
-    """The rows of a whole file as they were validated, batch by batch (`worker.stages.cut.Batches`)."""
+    """The rows of a whole file as they were validated, batch by batch (`worker.stages.number_readings.Batches`)."""
 
     def __init__(self, keys: Sequence[str]) -> None:
         self._keys = keys
@@ -86,7 +89,7 @@ class _Stored:
     def columns(self, names: Sequence[str]) -> dict[str, np.ndarray]:
         found = dict[str, np.ndarray]()
         for end, part in zip(self._ends.tolist(), self._parts(names), strict=True):
-            for name in names:
+            for name in part.column_names:
                 values = part.column(name).to_numpy()
                 # Most files leave most columns empty: nothing need be kept of them.
                 if name not in found and values.any():
@@ -103,9 +106,12 @@ class _Stored:
             if begin < stop:
                 wanted = order[begin:stop]
                 part = arrow.get_table(key, names)
-                for name in names:
+                for name in part.column_names:
                     found[name][wanted] = part.column(name).to_numpy()[place[wanted] - start]
         return found
+
+    def candidates(self) -> Candidates:
+        return joined(zip(self.sizes, (candidates_of(part) for part in self._parts(("candidates",))), strict=True))
 
     def _zeros(self, name: str) -> np.ndarray:
         return np.broadcast_to(np.zeros(1, results.CHECKED.field(name).type.to_pandas_dtype()), int(self._ends[-1]))
@@ -184,7 +190,11 @@ def _validated(lease: leases.Lease, job: Job, facts: Mapping[str, Any], names: N
 
 def _cut_rows(lease: leases.Lease, job: Job, facts: Mapping[str, Any], rows: Batches) -> jobs.CheckedJob:
     with lease.timed(Stage.CUT):
-        checked, most = check_file(rows, job.kind, job.options), get_settings().max_rows
+        layout = Layout.from_json(facts)
+        index = layout.mapping.get(Column.PHONE_NUMBER)
+        international = index is not None and is_international(layout.names[index])
+        checked = check_file(rows, job.kind, job.options, international_header=international)
+        most = get_settings().max_rows
         if checked.numbers > most:
             detail = f"The blocks of the file have {checked.numbers:,} numbers together, more than {most:,}."
             raise FileFault(Code.TOO_MANY_ROWS, detail, {"limit": most})
@@ -233,9 +243,12 @@ def _cut(
     return jobs.CheckedJob(facts, table.num_rows, tally, sizes, review)
 
 
-def _facts(facts: FileFacts) -> dict[str, Any]:
-    """What was decided about the file, as the ledger keeps it."""
-    return asdict(facts) | {"mapping": {column.name: place for column, place in facts.mapping.items()}}
+def _facts(facts: FileFacts, job: Job, names: Names) -> dict[str, Any]:
+    """What was decided about the file, as the ledger keeps it; of an action, how its numbers were read, too (R14c)."""
+    found = asdict(facts) | {"mapping": {column.name: place for column, place in facts.mapping.items()}}
+    if job.kind in ACTIONS:
+        found |= {"calling_codes": list(names.calling_codes), "country_code": job.options.country_code}
+    return found
 
 
 def _limits(settings: Settings) -> Limits:
@@ -249,5 +262,6 @@ def _limits(settings: Settings) -> Limits:
         child_seconds=settings.workbook_seconds,
         inflated_ratio=settings.max_inflated_ratio,
         sheets=settings.max_sheets,
+        block=settings.max_block,
         batch_rows=settings.rows_per_batch,
     )

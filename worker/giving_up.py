@@ -1,7 +1,8 @@
 """What happens to work that cannot be done: the file is refused, the try is repeated, or the fault is narrowed down.
 
 A chunk that fails again and again is halved until the one row at fault is alone; that row is reported as our error and
-all others are written (R28). Every try ends in the ledger, none in silence.
+all others are written (R28). A chunk of which the database only refuses rows does not come here (`worker.writing`).
+Every try ends in the ledger, none in silence.
 """
 
 from __future__ import annotations
@@ -20,15 +21,15 @@ from schemas.columns import Column
 from schemas.jobs import JobOptions, OnError, Phase
 from schemas.problems import RequestCode
 from worker.infra import arrow, broker, callbacks, inventory, jobs, leases, storage
-from worker.infra.db import TRANSIENT, is_transient, transaction
+from worker.infra.db import TRANSIENT, is_transient, sqlstate_of, transaction
 from worker.infra.faults import Point, pass_by
 from worker.infra.settings import Settings, get_settings
 
 log = structlog.get_logger(__name__)
 
-# Halvings in one job: enough to single out some twenty-five rows. When more fail it is not the rows, and hunting for
-# them would take hours.
-MOST_HALVED = 400
+# Halvings in one job: enough to single out some thousand rows. When more fail it is not the rows: the job ends, and the
+# rows that it did not reach are unprocessed. No row is given up because of others.
+MOST_HALVED = 10_000
 FIRST_DELAY = 0.5  # seconds; doubled with every try
 LONGEST_DELAY = 30.0
 PATIENT_SECONDS = 300.0
@@ -54,21 +55,18 @@ def most_attempts(phase: Phase, settings: Settings) -> int:
     return settings.max_attempts + (webhooks.TRIES if phase is Phase.CALLBACK else 0)
 
 
-def postpone(lease: leases.Lease, *, counts: bool) -> None:
+def postpone(lease: leases.Lease, *, counts: bool, error: Exception | None = None) -> None:
     """Have the work tried again, later with every try. A lease that is lost needs nothing of the kind.
 
     Where the database is away this waits for it: a lease that nobody gives back runs out, and its try counts.
     """
-    delay = min(FIRST_DELAY * 2 ** min(lease.attempt + lease.setbacks, 10), LONGEST_DELAY)
-    if lease.phase is Phase.CALLBACK and counts:
-        # A fault of ours must not use a day's tries up in minutes.
-        pause = webhooks.SCHEDULE[min(lease.attempt, len(webhooks.SCHEDULE)) - 1]
-        delay = pause * get_settings().callback_backoff_scale
+    kind = None if error is None or not counts else _kind_of(error)
+    delay = _delay(lease, kind, counts=counts)
     until = time.monotonic() + PATIENT_SECONDS
     while True:
         try:
             with transaction() as connection:
-                leases.give_back(connection, lease, delay, counts=counts)
+                leases.give_back(connection, lease, delay, counts=counts, error=kind)
         except leases.LostLeaseError:
             log.warning("lease_lost")
         except TRANSIENT:
@@ -77,6 +75,25 @@ def postpone(lease: leases.Lease, *, counts: bool) -> None:
             time.sleep(FIRST_DELAY)
             continue
         return
+
+
+def _delay(lease: leases.Lease, kind: str | None, *, counts: bool) -> float:
+    """Seconds until the next try: none for a chunk that has failed with the same kind of error before.
+
+    Waiting would change nothing then, and every halving would pay for it.
+    """
+    if lease.phase is Phase.CALLBACK and counts:
+        # A fault of ours must not use a day's tries up in minutes.
+        pause = webhooks.SCHEDULE[min(lease.attempt, len(webhooks.SCHEDULE)) - 1]
+        return float(pause * get_settings().callback_backoff_scale)
+    if lease.phase is Phase.WRITE and kind is not None and kind == lease.last_error:
+        return 0.0
+    return float(min(FIRST_DELAY * 2 ** min(lease.attempt + lease.setbacks, 10), LONGEST_DELAY))
+
+
+def _kind_of(error: Exception) -> str:
+    """What tells one kind of error from another, and nothing that the rows say."""
+    return f"{type(error).__module__}.{type(error).__qualname__} {sqlstate_of(error)}".rstrip()
 
 
 def is_of_the_surroundings(error: Exception) -> bool:
@@ -101,10 +118,13 @@ def give_up(lease: leases.Lease) -> None:
         end_job(lease)
         return
     try:
-        if lease.rows > 1 and _halved(lease) < MOST_HALVED:
+        if lease.rows == 1:
+            _give_up_row(lease)
+        elif _halved(lease) < MOST_HALVED:
             _halve(lease)
         else:
-            _give_up_rows(lease)
+            log.error("too_many_halved")
+            end_job(lease)
     except leases.LostLeaseError:
         raise
     except Exception as error:
@@ -149,7 +169,7 @@ def _halve(lease: leases.Lease) -> None:
     broker.wake(Phase.WRITE, lease.job, len(numbers))
 
 
-def _give_up_rows(lease: leases.Lease) -> None:
+def _give_up_row(lease: leases.Lease) -> None:
     chunk = arrow.get_table(storage.chunk_key(lease.job, lease.check, lease.number))
     chunk = chunk.filter(pa.array(results.first_lines(chunk)))
     columns = (
@@ -167,5 +187,5 @@ def _give_up_rows(lease: leases.Lease) -> None:
         tally = results.tally(failed)
         following = jobs.end_chunk(connection, lease, key, tally)
     pass_by(Point.GIVE_UP_COMMITTED)
-    log.error("rows_given_up", rows=chunk.num_rows, first_row=chunk.column("row")[0].as_py())
+    log.error("row_given_up", row=chunk.column("row")[0].as_py(), error=lease.last_error)
     broker.wake(following, lease.job)

@@ -26,15 +26,14 @@ from schemas.codes import Code, Outcome, text_of
 from schemas.findings import Layout
 from schemas.jobs import JobKind, JobStatus, OnError, Phase, Stage, Tally
 from schemas.problems import RequestCode
-from worker import checking, giving_up, notify, reporting
-from worker.infra import arrow, aside, broker, inventory, jobs, leases, storage
+from worker import checking, giving_up, notify, reporting, writing
+from worker.infra import arrow, broker, inventory, jobs, leases, storage
 from worker.infra.db import transaction
 from worker.infra.faults import Point, pass_by
 from worker.infra.heartbeat import heartbeat
 from worker.infra.settings import Settings, get_settings
 from worker.stages.read import FileFault
 from worker.stages.resolve import abort, resolve
-from worker.stages.write import write
 from worker.world import Job, job_of, world_for
 
 log = structlog.get_logger(__name__)
@@ -81,7 +80,7 @@ def _attempt(lease: leases.Lease, settings: Settings) -> None:
             log.warning("try_again", error=type(error).__name__)
         else:
             log.exception("failed", attempt=lease.attempt)
-        giving_up.postpone(lease, counts=not theirs)
+        giving_up.postpone(lease, counts=not theirs, error=error)
 
 
 def check(lease: leases.Lease) -> None:
@@ -161,7 +160,8 @@ def _enter(
 def write_chunk(lease: leases.Lease) -> None:
     """resolve -> write: numbers, ledger and counts commit together, or not at all.
 
-    Where another upload got in first, everything is decided anew from what the inventory says then.
+    Where another upload got in first, everything is decided anew from what the inventory says then. Where the database
+    refuses rows, these fail and the others are written.
     """
     pass_by(Point.WRITE_CLAIMED)
     chunk = arrow.get_table(storage.chunk_key(lease.job, lease.check, lease.number))
@@ -189,21 +189,13 @@ def _write_once(lease: leases.Lease, chunk: pa.Table, *, met_conflict: bool) -> 
             world = world_for(connection, job, chunk, met_conflict=met_conflict)
         with lease.timed(Stage.RESOLVE):
             decided = resolve(chunk, world)
-            if job.options.on_error is OnError.ABORT:
+            all_or_nothing = job.options.on_error is OnError.ABORT
+            if all_or_nothing:
                 decided = abort(decided, other_rows_failed=Tally.from_json(row.tally).count(Outcome.FAILED) > 0)
         pass_by(Point.WRITE_RESOLVED, chunk.column("e164").to_numpy())
-        key = storage.result_key(lease.job, lease.number, lease.token)
-        image_key = storage.image_key(lease.job, lease.number, lease.token) if decided.images.num_rows else None
-        # Stored while the database is at work.
-        with aside.storing() as files, lease.timed(Stage.WRITE):
-            files.put(key, decided.results)
-            if image_key is not None:
-                files.put(image_key, decided.images)
-            write(connection, decided, lease.job_id)
-            pass_by(Point.WRITE_COPIED)
-        pass_by(Point.WRITE_RESULT_STORED)
-        if image_key is not None:
-            pass_by(Point.WRITE_IMAGE_STORED)
+        with lease.timed(Stage.WRITE):
+            decided = writing.write_and_store(connection, lease, chunk, decided, all_or_nothing=all_or_nothing)
+        key, image_key = writing.keys(lease, decided)
         following = jobs.end_chunk(connection, lease, key, results.tally(decided.results), image_key)
         pass_by(Point.WRITE_ENTERED)
         return following

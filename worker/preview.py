@@ -20,6 +20,7 @@ from worker.stages.resolve import Decisions, Numbers, abort, resolve
 from worker.world import Job, world_for
 
 MOST_CHANGES = 100  # shown with before and after; the rows of the job tell the rest
+MOST_SOURCES = 100  # tenants named that would lose numbers
 _FLAGS = ("voice", "sms", "fax")
 _CARRIERS = {"voice_carrier": "voice_carrier_id", "sms_carrier_profile": "sms_carrier_id"}
 _USERS = {"voice_user": "voice_user_id", "sms_user": "sms_user_id"}
@@ -30,7 +31,7 @@ def preview(lease: leases.Lease, job: Job, checked: pa.Table, chunks: int, settl
 
     What would become of every row is stored beside the check's other files.
     """
-    effect = _Effect()
+    effect = _Effect(job.actor.id)
     decided = []
     for number in range(chunks):
         chunk = arrow.get_table(storage.chunk_key(lease.job, lease.token, number))
@@ -50,7 +51,9 @@ def preview(lease: leases.Lease, job: Job, checked: pa.Table, chunks: int, settl
 class _Effect:
     """What chunks would do, added up by ids; names are looked up once, at the end."""
 
-    def __init__(self) -> None:
+    def __init__(self, actor_id: int) -> None:
+        self.actor_id = actor_id
+        self.sources: Counter[int] = Counter()
         self.targets: Counter[tuple[int, Outcome]] = Counter()
         self.carriers: Counter[tuple[str, int]] = Counter()
         self.changes: list[tuple[int, Mapping[str, int] | None, Mapping[str, int] | None]] = []
@@ -70,16 +73,24 @@ class _Effect:
                 for carrier, count in _counted(numbers.state[f"{service}_carrier_id"]):
                     self.carriers[service, carrier] += count
         before = _those(existing, decided.update.e164)
+        self._add_sources(before.state["holder_id"], decided.update.state["holder_id"])
         room = MOST_CHANGES - len(self.changes)
         for place in range(min(room, len(decided.update))):
             self.changes.append((int(before.e164[place]), _row(before, place), _row(decided.update, place)))
         for place in range(min(MOST_CHANGES - len(self.changes), len(gone))):
             self.changes.append((int(gone.e164[place]), _row(gone, place), None))
 
+    def _add_sources(self, before: np.ndarray, after: np.ndarray) -> None:
+        """Count the numbers that each tenant below the actor would lose (R19); holders before and after, ids."""
+        for holder, count in _counted(before[(before != after) & (before != self.actor_id)]):
+            self.sources[holder] += count
+
     def described(self, connection: sa.Connection, tally: Tally) -> dict[str, Any]:
         """The whole effect, with names and public ids."""
         rows = [row for _, before, after in self.changes for row in (before, after) if row is not None]
-        holders = {holder for holder, _ in self.targets} | {row["holder_id"] for row in rows}
+        sources = self.sources.most_common(MOST_SOURCES)
+        others = self.sources.total() - sum(count for _, count in sources)
+        holders = {holder for holder, _ in self.targets} | {row["holder_id"] for row in rows} | dict(sources).keys()
         tenants = scope.tenants_by_id(connection, sorted(holders))
         carriers = scope.carrier_names(connection, [carrier for _, carrier in self.carriers] + _ids(rows, _CARRIERS))
         users = scope.names_of_users(connection, _ids(rows, _USERS))
@@ -102,6 +113,10 @@ class _Effect:
             "targets": [
                 {"tenant": tenant(holder)} | {o.value: self.targets[holder, o] for o in outcomes}
                 for holder in sorted({holder for holder, _ in self.targets})
+            ],
+            "taken_from": [
+                *({"tenant": tenant(holder), "count": count} for holder, count in sources),
+                *([{"tenant": None, "count": others}] if others else []),
             ],
             "carriers": [
                 {"service": service, "name": carriers.get(carrier), "count": count}

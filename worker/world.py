@@ -5,7 +5,7 @@ Runs inside the caller's transaction; the stages themselves never see a connecti
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,13 +13,14 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from schemas.columns import Column
-from schemas.jobs import JobKind, JobOptions, OnExisting
+from schemas.jobs import ACTIONS, JobKind, JobOptions, ListFormat, OnExisting
 from schemas.names import unambiguous
 from schemas.numbering import distinct_ids
 from schemas.permissions import Tenant
 from schemas.results import STATE
 from schemas.services import Service
-from worker.infra import inventory, scope
+from worker.infra import inventory, scope, tree_countries
+from worker.stages.read import FileFacts
 from worker.stages.resolving.model import Defaults, Numbers, World
 from worker.stages.validate import Names
 
@@ -46,11 +47,13 @@ def job_of(connection: sa.Connection, row: sa.Row[Any]) -> Job:
     return Job(row.id, JobKind(row.kind), actor, JobOptions.from_json(row.options))
 
 
-def names_for(connection: sa.Connection, actor: Tenant, columns: Collection[Column]) -> Names:
+def names_for(connection: sa.Connection, job: Job, rows: FileFacts) -> Names:
     """What names in a row mean to this admin (R12), for the columns that there are.
 
-    Carriers at its level or above, tenants and users at or below.
+    Carriers at its level or above, tenants and users at or below. An action that has to find its numbers is told the
+    calling codes of the admin's tree, too (R14c).
     """
+    actor, columns = job.actor, rows.mapping
     ids = {
         Column.VOICE_CARRIER: unambiguous(scope.carriers_of(connection, actor, "voice")),
         Column.SMS_CARRIER_PROFILE: unambiguous(scope.carriers_of(connection, actor, "sms")),
@@ -61,7 +64,8 @@ def names_for(connection: sa.Connection, actor: Tenant, columns: Collection[Colu
         ids[Column.TARGET] = unambiguous(targets)
     if Column.USER in columns:
         ids[Column.USER] = unambiguous(scope.user_names(connection, actor))
-    return Names(ids)
+    finds = job.kind in ACTIONS and rows.format != ListFormat.SELECTION
+    return Names(ids, tuple(tree_countries.calling_codes_in_tree(connection, actor)) if finds else ())
 
 
 def world_for(

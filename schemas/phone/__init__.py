@@ -4,7 +4,24 @@
 """
 
 from schemas.phone.column import PhoneColumn, check_column
-from schemas.phone.identity import faults_of_new, find_column
-from schemas.phone.single import Phone, check_one
+from schemas.phone.digits import plain_punctuation
+from schemas.phone.evidence import AMBIGUOUS, Evidence
+from schemas.phone.identity import Candidates, FoundColumn, faults_of_new, find_column, names_country
+from schemas.phone.single import STRICT, Phone, Rules, check_one
 
-__all__ = ["Phone", "PhoneColumn", "check_column", "check_one", "faults_of_new", "find_column"]
+__all__ = [
+    "AMBIGUOUS",
+    "STRICT",
+    "Candidates",
+    "Evidence",
+    "FoundColumn",
+    "Phone",
+    "PhoneColumn",
+    "Rules",
+    "check_column",
+    "check_one",
+    "faults_of_new",
+    "find_column",
+    "names_country",
+    "plain_punctuation",
+]

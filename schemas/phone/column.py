@@ -1,4 +1,4 @@
-"""Checks whole columns of Country Codes and Phone Numbers (R14, R15) with array operations.
+"""Check whole columns of Country Codes and Phone Numbers (R14, R15) with array operations.
 
 Settles the rows made of digits and plain punctuation by itself and hands all others to `single`, distinct ones once;
 the verdict is the same either way. Touches no file and repairs no text.
@@ -6,38 +6,31 @@ the verdict is the same either way. Touches no file and repairs no text.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.codes import Code, fault_bit, warning_bit
-from schemas.columns import Column
+from schemas.codes import Code, warning_bit
+from schemas.phone import region
+from schemas.phone.block import NO_COUNTRY, Block, Countries
+from schemas.phone.cell import LEAST_PART
 from schemas.phone.country import read_country
-from schemas.phone.digits import WIDTH, plain_punctuation, read_digits
-from schemas.phone.readings import Reader, Reading, Verdict
-from schemas.phone.single import check_one
-from schemas.phone.tables import MAIN
+from schemas.phone.digits import Digits, plain_punctuation, read_digits
+from schemas.phone.metadata import REGIONS
+from schemas.phone.single import STRICT, Rules, check_one
+from schemas.phone.tables import SHARED
+from schemas.texts import beginnings, buffers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_TEN = 10
 _BLOCK = 1 << 14  # rows at a time: small enough that the work stays in the processor's cache
-_NO_COUNTRY = -1
-
-
-def _number_bit(code: Code) -> int:
-    return fault_bit(code, Column.PHONE_NUMBER)
-
-
-_MISSING = _number_bit(Code.MISSING_VALUE)
-_MISMATCH = _number_bit(Code.COUNTRY_MISMATCH)
-_BY_VERDICT = np.zeros(len(Verdict), np.uint64)
-_BY_VERDICT[[Verdict.POSSIBLE, Verdict.INVALID]] = _number_bit(Code.INVALID_NUMBER)
-_BY_VERDICT[Verdict.TOO_SHORT] = _number_bit(Code.TOO_SHORT)
-_BY_VERDICT[Verdict.TOO_LONG] = _number_bit(Code.TOO_LONG)
+_REGION_DIFFERS = np.uint32(warning_bit(Code.REGION_DIFFERS))
+_BEHIND_SLASH = r"/[^/0-9]*[0-9][^/]*[^0-9]*$"
 
 
 @dataclass(frozen=True)
@@ -47,153 +40,157 @@ class PhoneColumn:
     `e164` int64, without the plus: +442079460958 -> 442079460958; 0 for every row with a fault.
     `faults` uint64, bits of `codes.fault_bit` for the Country Code and Phone Number columns.
     `warnings` uint32, bits of `codes.warning_bit`; 0 for every row with a fault.
+    `evidence` uint8 (bits of `Evidence`) and `alternative` int64: as in `single.Phone`.
     `by_library` bool, the rows that were handed to `phonenumbers`.
     """
 
     e164: NDArray[np.int64]
     faults: NDArray[np.uint64]
     warnings: NDArray[np.uint32]
+    evidence: NDArray[np.uint8]
+    alternative: NDArray[np.int64]
     by_library: NDArray[np.bool_]
 
+    @classmethod
+    def empty(cls, rows: int) -> PhoneColumn:
+        """No number, and nothing wrong, in all rows."""
+        return cls(
+            np.zeros(rows, np.int64),
+            np.zeros(rows, np.uint64),
+            np.zeros(rows, np.uint32),
+            np.zeros(rows, np.uint8),
+            np.zeros(rows, np.int64),
+            np.zeros(rows, np.bool_),
+        )
 
-@dataclass(frozen=True)
-class _Countries:
-    """The country cells: `row` of `metadata.REGIONS` or -1, and their faults."""
+    def part(self, rows: slice | NDArray[np.int64]) -> PhoneColumn:
+        """Return these rows only."""
+        return PhoneColumn(*(getattr(self, field.name)[rows] for field in fields(self)))
 
-    row: NDArray[np.int64]
-    faults: NDArray[np.uint64]
+    def put(self, rows: NDArray[np.bool_] | NDArray[np.int64], other: PhoneColumn) -> None:
+        """Replace these rows by another column of just them."""
+        for field in fields(self):
+            getattr(self, field.name)[rows] = getattr(other, field.name)
 
 
 def check_column(
     country: pa.StringArray,
     number: pa.StringArray,
+    rules: Rules = STRICT,
     *,
-    accept_possible: bool = False,
     was_numeric: NDArray[np.bool_] | None = None,
 ) -> PhoneColumn:
     """Check n Country Codes and n Phone Numbers, given as `pa.string()` arrays with null for an empty cell.
 
-    Other string types are cast, at the cost of a copy. `accept_possible` and `was_numeric` (bool, n) are as for
-    `check_one`, whose verdict every row gets.
+    Other string types are cast, at the cost of a copy. `rules` and `was_numeric` (bool, n) are as for `check_one`,
+    whose verdict every row gets.
     """
     country, number = (pc.fill_null(column.cast(pa.string()), "") for column in (country, number))
     numeric = np.zeros(len(number), np.bool_) if was_numeric is None else was_numeric
-    found = _nothing_found(len(number))
-    countries = _read_countries(country)
+    found = PhoneColumn.empty(len(number))
+    countries = read_countries(country)
     plain = plain_punctuation(number)
     for begin in range(0, len(number), _BLOCK):
         part = slice(begin, begin + _BLOCK)
-        block = _Block(plain[part], countries.row[part], accept_possible=accept_possible)
-        block.settle(numeric[part])
-        found.e164[part], found.faults[part], found.warnings[part] = block.e164, block.faults, block.warnings
-        found.by_library[part] = block.undecided
-    np.bitwise_or(found.faults, countries.faults, out=found.faults)
-    _ask_library(country, number, found, numeric, accept_possible=accept_possible)
+        _settle(plain[part], countries.part(part), found, part, numeric[part], rules)
+    _ask_library(country, number, found, numeric, rules)
+    _compare_regions(countries, found)
     return found
 
 
-def _nothing_found(rows: int) -> PhoneColumn:
-    return PhoneColumn(
-        np.zeros(rows, np.int64), np.zeros(rows, np.uint64), np.zeros(rows, np.uint32), np.zeros(rows, np.bool_)
+def read_countries(column: pa.StringArray) -> Countries:
+    """Read n Country Code cells, each distinct one once."""
+    cells = pc.dictionary_encode(column)
+    known = [(text, read_country(text)) for text in cells.dictionary.to_pylist()]
+    index = cells.indices.to_numpy()
+    return Countries(
+        np.array([found.row if found else NO_COUNTRY for _, found in known], np.int64)[index],
+        np.array([found is not None and found.is_region for _, found in known], np.bool_)[index],
+        np.array([not text.strip() for text, _ in known], np.bool_)[index],
     )
 
 
-def _read_countries(column: pa.StringArray) -> _Countries:
-    cells = pc.dictionary_encode(column)
-    known = [(text, read_country(text)) for text in cells.dictionary.to_pylist()]
-    rows = np.array([found.row if found else _NO_COUNTRY for _, found in known], np.int64)
-    faults = np.array([0 if found else check_one(text, "").faults & ~_MISSING for text, found in known], np.uint64)
-    place = cells.indices.to_numpy()
-    return _Countries(rows[place], faults[place])
+def _settle(  # noqa: PLR0913, PLR0917 - the cells, how to judge them, and where the verdict goes
+    number: pa.StringArray,
+    countries: Countries,
+    found: PhoneColumn,
+    part: slice,
+    numeric: NDArray[np.bool_],
+    rules: Rules,
+) -> None:
+    """Settle some rows as far as digits and plain punctuation tell; mark the others for the library."""
+    digits = read_digits(number)
+    block = Block(digits, countries, rules)
+    block.settle(numeric)
+    second = _second_number(number, digits, countries, block.accepted | block.too_long)
+    found.e164[part], found.faults[part], found.warnings[part] = block.e164, block.faults, block.warnings
+    found.evidence[part], found.alternative[part] = block.evidence, block.alternative
+    found.by_library[part] = block.undecided | second
+
+
+def _second_number(
+    number: pa.StringArray, digits: Digits, countries: Countries, open_rows: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Rows that may hold a second number, or a part of one behind a slash (R14a): what comes before is a number.
+
+    `open_rows` (bool, n): those that are a number as a whole, or would be if they were not too long.
+    """
+    may = np.zeros(len(open_rows), np.bool_)
+    rows = np.flatnonzero(open_rows & digits.slash)
+    if rows.size:
+        before = pc.replace_substring_regex(number.take(pa.array(rows)), _BEHIND_SLASH, "")
+        may[rows] = _are_numbers(pc.utf8_rtrim(before, " )]/.-"), countries.take(rows))
+    rows = np.flatnonzero(open_rows & ~digits.alone & ~may & (digits.count >= 2 * LEAST_PART))
+    if rows.size:
+        taken = number.take(pa.array(rows))
+        index, before = _before_blanks(taken)
+        if index.size:
+            is_number = _are_numbers(before, countries.take(rows[index]))
+            may[rows[index[is_number]]] = True
+    return may
+
+
+def _before_blanks(number: pa.StringArray) -> tuple[NDArray[np.int64], pa.StringArray]:
+    """The texts before each blank that has the digits of a whole number before and behind it, and their rows."""
+    offsets, data = buffers(number)
+    text = data[offsets[0] : offsets[-1]]
+    offsets = (offsets - offsets[0]).astype(np.int64)
+    digits = np.zeros(len(text) + 1, np.int64)
+    np.cumsum(text - np.uint8(ord("0")) < _TEN, out=digits[1:])
+    blanks = np.flatnonzero(text == ord(" "))
+    row = np.repeat(np.arange(len(number)), np.diff(offsets))[blanks]
+    splits = digits[blanks] - digits[offsets[row]] >= LEAST_PART
+    splits &= digits[offsets[row + 1]] - digits[blanks] >= LEAST_PART
+    row, blanks = row[splits], blanks[splits]
+    return row, pc.utf8_rtrim(beginnings(number, row, blanks - offsets[row]), " )]/.-")
+
+
+def _are_numbers(number: pa.StringArray, countries: Countries) -> NDArray[np.bool_]:
+    block = Block(read_digits(number), countries, STRICT)
+    found: NDArray[np.bool_] = block.is_number | block.undecided
+    return found
 
 
 def _ask_library(
-    country: pa.StringArray,
-    number: pa.StringArray,
-    found: PhoneColumn,
-    numeric: NDArray[np.bool_],
-    *,
-    accept_possible: bool,
+    country: pa.StringArray, number: pa.StringArray, found: PhoneColumn, numeric: NDArray[np.bool_], rules: Rules
 ) -> None:
     rows = np.flatnonzero(found.by_library)
     cells = zip(country.take(rows).to_pylist(), number.take(rows).to_pylist(), numeric[rows].tolist(), strict=True)
     known = {}
     for row, cell in zip(rows.tolist(), cells, strict=True):
         if cell not in known:
-            known[cell] = check_one(cell[0], cell[1], accept_possible=accept_possible, was_numeric=cell[2])
+            known[cell] = check_one(cell[0], cell[1], rules, was_numeric=cell[2])
         phone = known[cell]
         found.e164[row], found.faults[row], found.warnings[row] = phone.e164, phone.faults, phone.warnings
+        found.evidence[row], found.alternative[row] = phone.evidence, phone.alternative
 
 
-class _Block:
-    """Some rows on their way to a verdict, by the rules of `single._best_reading`."""
-
-    def __init__(self, number: pa.StringArray, row: NDArray[np.int64], *, accept_possible: bool) -> None:
-        digits = read_digits(number)
-        self._plus, self._row, self._accept_possible = digits.plus, row, accept_possible
-        self._start, self._count = np.arange(len(row)) * WIDTH, digits.count
-        self._reader = Reader(digits.flat)
-        self._empty = digits.empty
-        self._reading = Reading.of(len(row), Verdict.UNDECIDED)
-        self._read_as_written(digits.plain)
-        self._read_otherwise()
-
-    def settle(self, numeric: NDArray[np.bool_]) -> None:
-        """Turn the readings into E.164, faults and warnings."""
-        reading = self._reading
-        passes = reading.verdict == Verdict.VALID
-        if self._accept_possible:
-            passes |= reading.verdict == Verdict.POSSIBLE
-        judged = self._plus | (self._row != _NO_COUNTRY)
-        mismatch = passes & (self._row != _NO_COUNTRY) & (reading.code != MAIN[self._row])
-        self.undecided = (reading.verdict == Verdict.UNDECIDED) & ~self._empty
-        self.faults = np.where(judged & ~passes, _BY_VERDICT[reading.verdict], np.uint64(0))
-        self.faults[mismatch] = _MISMATCH
-        self.faults[self._empty] = _MISSING
-        rows = np.flatnonzero(passes & ~mismatch & (self._row != _NO_COUNTRY))
-        self.e164 = np.zeros(len(passes), np.int64)
-        self.warnings = np.zeros(len(passes), np.uint32)
-        good = reading.take(rows)
-        self.e164[rows] = self._reader.values(good)
-        self.warnings[rows] = _warnings(good, numeric[rows])
-
-    def _read_as_written(self, plain: NDArray[np.bool_]) -> None:
-        abroad = np.flatnonzero(plain & self._plus)
-        reading = self._reader.international(self._start[abroad], self._count[abroad])
-        # Behind a plus the library looks again for a national number where it finds no calling code.
-        reading.verdict[reading.code < 0] = Verdict.UNDECIDED
-        self._reading.put(abroad, reading)
-        home = np.flatnonzero(plain & ~self._plus & (self._row != _NO_COUNTRY))
-        self._reading.put(home, self._reader.national(self._start[home], self._count[home], self._row[home]))
-        self._reading.verdict[plain & ~self._plus & (self._row == _NO_COUNTRY)] = Verdict.VALID
-
-    def _read_otherwise(self) -> None:
-        """Where a national number is not valid as written: 00 as plus, or the calling code counted once (R14)."""
-        open_ = ~self._plus & ~np.isin(self._reading.verdict, [Verdict.VALID, Verdict.UNDECIDED])
-        rows = np.flatnonzero(open_)
-        digits, start = self._reader.flat, self._start[rows]
-        zeros = (digits[start] == 0) & (digits[start + 1] == 0)
-        self._read_zeros_as_plus(rows[zeros])
-        self._read_code_once(rows[~zeros])
-
-    def _read_zeros_as_plus(self, rows: NDArray[np.int64]) -> None:
-        reading = self._reader.international(self._start[rows] + 2, self._count[rows] - 2)
-        kept = (self._reading.verdict[rows] == Verdict.POSSIBLE) & self._accept_possible
-        agrees = reading.code == MAIN[self._row[rows]]
-        better = np.isin(reading.verdict, [Verdict.VALID, Verdict.UNDECIDED]) | (agrees & ~kept)
-        self._reading.put(rows[better], reading.take(better))
-
-    def _read_code_once(self, rows: NDArray[np.int64]) -> None:
-        rows = rows[self._reader.spelled(self._start[rows]) == MAIN[self._row[rows]]]
-        reading = self._reader.international(self._start[rows], self._count[rows])
-        valid = reading.verdict == Verdict.VALID
-        reading.repeated[:] = True
-        self._reading.put(rows[valid], reading.take(valid))
-
-
-def _warnings(reading: Reading, numeric: NDArray[np.bool_]) -> NDArray[np.uint32]:
-    repeated = np.where(numeric, warning_bit(Code.PLUS_RESTORED), warning_bit(Code.COUNTRY_CODE_REPEATED))
-    found = np.where(reading.repeated, repeated, 0)
-    found |= np.where(reading.trunk, warning_bit(Code.TRUNK_PREFIX_REMOVED), 0)
-    found |= np.where(reading.verdict == Verdict.POSSIBLE, warning_bit(Code.POSSIBLE_NOT_VALID), 0)
-    return found.astype(np.uint32)
+def _compare_regions(countries: Countries, found: PhoneColumn) -> None:
+    """Set REGION_DIFFERS where a row names one of several countries of a calling code, and the number is another's."""
+    possible = np.uint32(warning_bit(Code.POSSIBLE_NOT_VALID))
+    rows = np.flatnonzero(countries.is_region & SHARED[countries.row] & (found.e164 != 0) & ~found.by_library)
+    rows = rows[found.warnings[rows] & possible == 0]
+    for row in np.unique(countries.row[rows]).tolist():
+        mine = rows[countries.row[rows] == row]
+        fits = region.is_valid_in(found.e164[mine], REGIONS[row][1])
+        found.warnings[mine[~fits]] |= _REGION_DIFFERS

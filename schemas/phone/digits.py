@@ -21,28 +21,41 @@ from schemas.texts import buffers, replaced
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# Bytes per row of digits. Tables read up to 18 digits beyond any prefixes, whatever the row's own length.
-WIDTH = 40
+# Bytes per row of digits. Tables read up to 18 digits beyond any prefixes, whatever the row's own length. The first is
+# a zero in front of the row's digits, to read them with one more leading zero (R14d).
+WIDTH = 42
+FIRST = 1
 _MOST_DIGITS = 22
 _FEWEST_DIGITS = 3  # below, the library asks for more than digits alone
 _LONGEST_TEXT = 200  # the library itself stops at 250, and a calling code may still be put in front
 
-# Non-ASCII characters which the library takes as punctuation and which never announce an extension.
-_PUNCTUATION = "[\u2010-\u2015\u2212\u30fc\uff0d-\uff0f\u00a0\u00ad\u200b\u2060\u3000\uff08\uff09\uff3b\uff3d]"
+# Non-ASCII punctuation between digits, by the ASCII character it stands for. Soft hyphens and zero-width characters are
+# no separators people see, but what the library takes them for.
+PUNCTUATION: dict[str, str] = {
+    "/": "\uff0f",
+    "(": "\uff08\uff3b",
+    ")": "\uff09\uff3d",
+    "-": "\u2010-\u2015\u2212\u30fc\uff0d",
+    " ": "\u00a0\u00ad\u2000-\u200b\u202f\u205f\u2060\u3000\uff0e",
+}
 
 _FULL_WIDTH_PLUS = "\uff0b"
 _TEN = 10
-_IGNORED, _PLUS, _ODD = range(3)
+# A date, a fraction, or two points (`schemas.phone.cell`).
+_OTHER_FORM = r"^\s*(?:[0-9]{1,2}[./][0-9]{1,2}[./][0-9]{4}|\+?[0-9]{7,}\.[0-9]{1,2})\s*$|\.\."
+_IGNORED, _PLUS, _SLASH, _ODD = range(4)
 _CLASS = np.full(256, _ODD, np.uint8)
-_CLASS[list(b" -()./[]")] = _IGNORED
+_CLASS[list(b" -().[]")] = _IGNORED
+_CLASS[ord("/")] = _SLASH
 _CLASS[ord("+")] = _PLUS
 
 
 @dataclass(frozen=True)
 class Digits:
-    """Digits of n rows: `flat` uint8 (n * WIDTH), row r from r * WIDTH on, PAD after its last digit.
+    """Digits of n rows: `flat` uint8 (n * WIDTH), row r from r * WIDTH + FIRST on, PAD after its last digit.
 
-    `count` int64 (n): digits of the row, 0 where it is not plain; `plus`, `plain`, `empty` bool (n).
+    `count` int64 (n): digits of the row, 0 where it is not plain; `plus`, `plain`, `empty` bool (n). `alone`: plain,
+    and nothing but digits. `slash`: the row has a slash.
     """
 
     flat: NDArray[np.uint8]
@@ -50,10 +63,12 @@ class Digits:
     plus: NDArray[np.bool_]
     plain: NDArray[np.bool_]
     empty: NDArray[np.bool_]
+    alone: NDArray[np.bool_]
+    slash: NDArray[np.bool_]
 
 
 def plain_punctuation(column: pa.StringArray) -> pa.StringArray:
-    """The column with non-ASCII punctuation replaced by spaces, in the rows that have any."""
+    """Replace non-ASCII punctuation by ASCII punctuation, in the rows that have any."""
     offsets, data = buffers(column)
     high = np.flatnonzero(data[offsets[0] : offsets[-1]] > 0x7F) + offsets[0]  # noqa: PLR2004  (the last of ASCII)
     if not high.size:
@@ -61,7 +76,9 @@ def plain_punctuation(column: pa.StringArray) -> pa.StringArray:
     mask = np.zeros(len(column), np.bool_)
     mask[_rows_of(high, offsets)] = True
     touched = column.filter(pa.array(mask))
-    return replaced(column, mask, pc.replace_substring_regex(touched, _PUNCTUATION, " "))
+    for ascii_character, others in PUNCTUATION.items():
+        touched = pc.replace_substring_regex(touched, f"[{others}]", ascii_character)
+    return replaced(column, mask, touched)
 
 
 def read_digits(column: pa.StringArray) -> Digits:
@@ -80,8 +97,38 @@ def read_digits(column: pa.StringArray) -> Digits:
     plain = (count >= _FEWEST_DIGITS) & (count <= _MOST_DIGITS) & (length <= _LONGEST_TEXT)
     plain[_rows_of(other[kinds == _ODD], offsets)] = False
     plus = _leading_plus(other[kinds == _PLUS], offsets, before, plain)
+    plain[_ends_in_bracket(column, text, offsets)] = False
+    plain[_has_other_form(column, text, offsets)] = False
+    slash = np.zeros(len(count), np.bool_)
+    slash[_rows_of(other[kinds == _SLASH], offsets)] = True
     flat = _lay_out(text[is_digit] - np.uint8(ord("0")), count, plain)
-    return Digits(flat, np.where(plain, count, 0), plus, plain, length == 0)
+    return Digits(flat, np.where(plain, count, 0), plus, plain, length == 0, plain & (length == count), slash)
+
+
+def _ends_in_bracket(column: pa.StringArray, text: NDArray[np.uint8], offsets: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Rows that end in a bracket, which may hold what is no part of the number, such as a footnote."""
+    filled = np.flatnonzero(np.diff(offsets))
+    rows = filled[text[offsets[filled + 1] - 1] - np.uint8(ord("0")) >= _TEN]
+    if not rows.size:
+        return rows
+    brackets = pc.match_substring_regex(column.take(pa.array(rows)), r"[)\]][^0-9]*$")
+    found: NDArray[np.int64] = rows[brackets.to_numpy(zero_copy_only=False)]
+    return found
+
+
+def _has_other_form(column: pa.StringArray, text: NDArray[np.uint8], offsets: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Rows that may be a date, a fraction or a range: two points, or a point or slash where these have one."""
+    dots = np.flatnonzero((text == ord(".")) | (text == ord("/")))
+    if not dots.size:
+        return dots
+    row = _rows_of(dots, offsets)
+    behind = offsets[row + 1] - dots
+    may = np.isin(behind, (2, 3, 5))  # digits behind the last one: 1, 2 or 4
+    may[:-1] |= (dots[1:] == dots[:-1] + 1) & (text[dots[1:]] == ord("."))
+    rows = np.unique(row[may])
+    form = pc.match_substring_regex(column.take(pa.array(rows)), _OTHER_FORM)
+    found: NDArray[np.int64] = rows[form.to_numpy(zero_copy_only=False)]
+    return found
 
 
 def _leading_plus(
@@ -100,11 +147,12 @@ def _lay_out(digits: NDArray[np.uint8], count: NDArray[np.int64], plain: NDArray
     """The digits, `count` of each row, in rows of WIDTH; of rows that are not plain none."""
     rows = len(count)
     flat = np.full((rows + 1) * WIDTH, PAD, np.uint8)
+    flat[::WIDTH] = 0
     if not plain.all():
         digits, count = digits[np.repeat(plain, count)], np.where(plain, count, 0)
     longest = int(count.max(initial=0))
     is_digit = np.arange(longest, dtype=np.uint8) < count.astype(np.uint8)[:, None]  # at most _MOST_DIGITS
-    flat[: rows * WIDTH].reshape(rows, WIDTH)[:, :longest][is_digit] = digits
+    flat[: rows * WIDTH].reshape(rows, WIDTH)[:, FIRST : FIRST + longest][is_digit] = digits
     return flat
 
 

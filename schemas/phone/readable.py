@@ -52,11 +52,15 @@ COUNTRIES: dict[str, str] = {"001": INTERNATIONAL} | {
 
 @lru_cache(maxsize=16_384)
 def readable(e164: str) -> str:
-    """+12125550142 -> "+1 212-555-0142", as its country writes it for callers from abroad."""
+    """+12125550142 -> "+1 212-555-0142", as its country writes it for callers from abroad.
+
+    Digits that the library would leave out, such as a trunk prefix, are those of another number: then as it is.
+    """
     try:
-        return phonenumbers.format_number(phonenumbers.parse(e164), PhoneNumberFormat.INTERNATIONAL)
+        shown = phonenumbers.format_number(phonenumbers.parse(e164), PhoneNumberFormat.INTERNATIONAL)
     except NumberParseException:
         return e164
+    return shown if phonenumbers.normalize_digits_only(shown) == e164.removeprefix("+") else e164
 
 
 def spoken(e164: str) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from schemas.phone.automaton import PAD
+from schemas.phone.automaton import DEAD, PAD
 from schemas.phone.metadata import Length
 from schemas.phone.single import E164_DIGITS
 from schemas.phone.tables import CODE, CODE_DIGITS, IS_COUNTRY, MAIN
@@ -114,6 +114,17 @@ class Reader(Walker):
             reading.put(abroad, self.international(start[abroad] + size[abroad], count[abroad] - size[abroad]))
         reading.put(home, self._at_home(start[home], count[home], row[home]))
         return reading
+
+    def whole(self, row: Ints, start: Ints, count: Ints) -> Reading:
+        """Digits that are a whole national number of a calling code (its main row)."""
+        self.need(row)
+        return self._judged(row, row, start, count)
+
+    def may_begin_with_zero(self, row: Ints) -> Bools:
+        """Whether national numbers of a calling code (its main row) may begin with a zero, as in Italy (R14d)."""
+        self.need(row)
+        may: Bools = self.tables.moves[self.tables.numbers[row]] != DEAD
+        return may
 
     def values(self, reading: Reading) -> Ints:
         """E.164 as int64; ask only for judged numbers, which have at most 15 digits."""

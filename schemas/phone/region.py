@@ -18,12 +18,24 @@ REGIONS: tuple[str, ...] = ("", "001", *sorted(phonenumbers.SUPPORTED_REGIONS))
 NANP = 1  # its 25 regions are told apart by the area code alone, the three digits after the 1
 NANP_LEAST = 10**10  # a few numbers of its plan are shorter
 _INDEX = {region: place for place, region in enumerate(REGIONS)}
+_KINDS = (
+    "fixed_line",
+    "mobile",
+    "toll_free",
+    "premium_rate",
+    "shared_cost",
+    "voip",
+    "personal_number",
+    "pager",
+    "uan",
+    "voicemail",
+)
 _POWERS = 10 ** np.arange(16, dtype=np.int64)
 
 
 def regions_of(e164: NDArray[np.int64]) -> NDArray[np.int16]:
     """The region of each number (int64, 0: none), as a place in `REGIONS`."""
-    calling_code = _calling_code(e164)
+    calling_code = calling_code_numbers(e164)
     found = np.zeros(len(e164), np.int16)
     for code in np.flatnonzero(np.bincount(calling_code)):
         rows = calling_code == code
@@ -40,13 +52,32 @@ def regions_of(e164: NDArray[np.int64]) -> NDArray[np.int16]:
 
 def calling_codes_of(e164: NDArray[np.int64]) -> pa.StringArray:
     """The calling code of each number (int64) as text; "0" where no country has it."""
-    return pc.cast(pa.array(_calling_code(e164)), pa.string())
+    return pc.cast(pa.array(calling_code_numbers(e164)), pa.string())
 
 
-def _calling_code(e164: NDArray[np.int64]) -> NDArray[np.int16]:
+def is_calling_code(code: int) -> bool:
+    """Whether the numbering plans know the calling code."""
+    return code in COUNTRY_CODE_TO_REGION_CODE
+
+
+def calling_code_numbers(e164: NDArray[np.int64]) -> NDArray[np.int16]:
+    """Return the calling code of each number (int64); 0 where no country has it."""
     first_digits = e164 // _POWERS[np.maximum(np.searchsorted(_POWERS, e164, side="right") - 3, 0)]
     found: NDArray[np.int16] = _calling_codes()[np.minimum(first_digits, 999)]
     return found
+
+
+@lru_cache(maxsize=1)
+def has_several_lengths() -> NDArray[np.bool_]:
+    """Return for each calling code (the index, up to 999) whether its national numbers differ in length."""
+    table = np.zeros(1000, np.bool_)
+    for code, regions in COUNTRY_CODE_TO_REGION_CODE.items():
+        lengths = set[int]()
+        for name in regions:
+            metadata = PhoneMetadata.metadata_for_region_or_calling_code(code, name)
+            lengths.update(metadata.general_desc.possible_length if metadata and metadata.general_desc else ())
+        table[code] = len(lengths) > 1
+    return table
 
 
 def calling_code_digits() -> list[int]:
@@ -55,7 +86,7 @@ def calling_code_digits() -> list[int]:
 
 
 def calling_code_of(e164: int) -> int:
-    """The calling code of a number of seven digits or more; 0 where no country has it."""
+    """The calling code of a number of three digits or more; 0 where no country has it."""
     return int(_calling_codes()[int(str(e164)[:3])])
 
 
@@ -79,13 +110,23 @@ def area_codes_of(region: str) -> list[int]:
     return [int(area) for area in np.flatnonzero(_by_area_code() == _INDEX[region])]
 
 
+def region_of_area(area: int) -> str:
+    """Return the region of an area code of the North American plan; "" where no country has it."""
+    name = _region_of_area(area)
+    return name if name != "001" else ""
+
+
+def _region_of_area(area: int) -> str:
+    number = phonenumbers.PhoneNumber(country_code=NANP, national_number=area * 10**7 + 2_345_678)
+    return phonenumbers.region_code_for_number(number) or ""
+
+
 @lru_cache(maxsize=1)
 def _by_area_code() -> NDArray[np.int16]:
     """Region by NANP area code, asked of the library with one number each."""
     table = np.full(1000, _INDEX["US"], np.int16)
     for area in range(200, 1000):
-        number = phonenumbers.PhoneNumber(country_code=NANP, national_number=area * 10**7 + 2_345_678)
-        table[area] = _INDEX[phonenumbers.region_code_for_number(number) or "US"]
+        table[area] = _INDEX[_region_of_area(area) or "US"]
     return table
 
 
@@ -101,31 +142,46 @@ def _by_patterns(e164: NDArray[np.int64], code_length: int, regions: tuple[str, 
     return found
 
 
+def is_valid_in(e164: NDArray[np.int64], name: str) -> NDArray[np.bool_]:
+    """Whether numbers (int64), valid for their calling code, are valid for one region of it.
+
+    As `is_valid_number_for_region` answers, which regards neither leading digits nor who else claims a number.
+    """
+    code = phonenumbers.country_code_for_region(name)
+    fits = np.zeros(len(e164), np.bool_)
+    if code == NANP:
+        # By its area code, nearly every number is of the region that the row names.
+        fits = (e164 >= NANP_LEAST) & (_by_area_code()[e164 // 10**7 % 1000] == _INDEX[name])
+    left = np.flatnonzero(~fits)
+    if left.size:
+        text = pc.utf8_slice_codeunits(pc.cast(pa.array(e164[left]), pa.string()), len(str(code)))
+        fits[left] = pc.match_substring_regex(text, _valid_pattern(name)).to_numpy(zero_copy_only=False)
+    return fits
+
+
 @lru_cache(maxsize=64)
 def _pattern(region: str) -> str:
     return f"^(?:{claim_of(region)})$"
 
 
 def claim_of(region: str) -> str:
-    """The expression of the national numbers that a region of a shared calling code claims as a whole."""
+    """Return the expression of the national numbers that a region of a shared calling code claims as a whole."""
     metadata = PhoneMetadata.metadata_for_region(region)
     if metadata is None:
         raise LookupError(region)
-    if metadata.leading_digits:
-        return rf"(?:{metadata.leading_digits})\d{{0,17}}"
-    kinds = (
-        "fixed_line",
-        "mobile",
-        "toll_free",
-        "premium_rate",
-        "shared_cost",
-        "voip",
-        "personal_number",
-        "pager",
-        "uan",
-        "voicemail",
-    )
-    patterns = [
-        getattr(metadata, kind).national_number_pattern for kind in kinds if getattr(metadata, kind) is not None
-    ]
+    return rf"(?:{metadata.leading_digits})\d{{0,17}}" if metadata.leading_digits else _kinds_of(metadata)
+
+
+@lru_cache(maxsize=256)
+def _valid_pattern(region: str) -> str:
+    """Return the expression of the national numbers that are valid for a region."""
+    metadata = PhoneMetadata.metadata_for_region(region)
+    if metadata is None:
+        raise LookupError(region)
+    return f"^(?:{_kinds_of(metadata)})$"
+
+
+def _kinds_of(metadata: PhoneMetadata) -> str:
+    kinds = [getattr(metadata, kind) for kind in _KINDS]
+    patterns = [kind.national_number_pattern for kind in kinds if kind is not None]
     return "|".join(f"(?:{pattern})" for pattern in patterns if pattern)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from phonenumbers import REGION_CODE_FOR_NON_GEO_ENTITY
+from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, REGION_CODE_FOR_NON_GEO_ENTITY
 
 from schemas.phone.automaton import COLUMNS, DEAD, PrefixFinder
 from schemas.phone.metadata import LENGTHS, MAIN_ROW, REGIONS, CodePlan, RegionPlan, compile_code
@@ -74,6 +74,7 @@ CODE: Ints = np.array([code for code, _ in REGIONS], np.int64)
 MAIN: Ints = np.array([MAIN_ROW[code] for code, _ in REGIONS], np.int64)
 PLACE: Ints = np.arange(len(REGIONS)) - MAIN
 IS_COUNTRY = np.array([region != REGION_CODE_FOR_NON_GEO_ENTITY for _, region in REGIONS], np.bool_)
+SHARED = np.array([len(COUNTRY_CODE_TO_REGION_CODE[code]) > 1 for code, _ in REGIONS], np.bool_)
 CODE_DIGITS: Ints = np.array([len(str(code)) for code, _ in REGIONS], np.int64)
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import csv
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from tests import sheets
+from tests import corpus, sheets
 from tests.door import Door
+from worker.stages.read import Limits, read
 
 SOFFICE = shutil.which("soffice") or ""
 pytestmark = pytest.mark.skipif(not SOFFICE, reason="LibreOffice is not installed")
@@ -52,3 +55,38 @@ def test_a_report_comes_back_as_it_was(api: Door, tmp_path: Path, report: str, e
     told = [(row["cells"], row["code"], row["column"]) for row in api.rows(itself["id"])]
     assert len(told) == (8 if "all" in report else 7)
     assert [(row["cells"], row["code"], row["column"]) for row in api.rows(back["id"])] == told
+
+
+def as_csv(files: Sequence[Path], folder: Path) -> dict[str, list[list[str]]]:
+    """The cells of the first sheet of each file, as LibreOffice has them; numbers without their format."""
+    words = [SOFFICE, "--headless", f"-env:UserInstallation={(folder / 'profile').as_uri()}", "--convert-to"]
+    words += ["csv:Text - txt - csv (StarCalc):44,34,76,1,,0,false,false", "--outdir", str(folder / "csv")]
+    subprocess.run([*words, *map(str, files)], check=True, capture_output=True, timeout=240)
+    return {
+        file.name: list(csv.reader((folder / "csv" / f"{file.stem}.csv").read_text(encoding="utf-8").splitlines()))
+        for file in files
+    }
+
+
+def test_workbooks_of_other_programs_hold_what_libreoffice_reads(tmp_path: Path) -> None:
+    """Every cell of every large file that is kept, but for one that LibreOffice takes for empty."""
+    names = [name for name, kept in corpus.KEPT.items() if kept.rows > 100 and "uppercase" not in name]
+    for name in names:
+        shutil.copy(corpus.FILES / name, tmp_path / f"{name.replace('.', '-')}.{name.rpartition('.')[2]}")
+    files = sorted(path for path in tmp_path.iterdir() if path.is_file())
+    theirs = as_csv(files, tmp_path)
+    limits = Limits(1 << 24, 1000, 20, 2000, 1 << 26, 1 << 30, 60)
+    for file in files:
+        with read(file, limits, workdir=tmp_path) as sheet:
+            columns = [column for batch in sheet.batches() for column in batch.cells.columns]
+            rows = [list(sheet.facts.columns), *map(list, zip(*(each.to_pylist() for each in columns), strict=True))]
+        width = len(sheet.facts.columns)
+        expected = [[*row, *[""] * width][:width] for row in theirs[file.name]]
+        if "date" in file.name:  # which LibreOffice shows as dates beyond its calendar
+            rows, expected = ([row[:2] + row[3:] for row in each] for each in (rows, expected))
+        assert _as_numbers(rows) == _as_numbers(expected), file.name
+
+
+def _as_numbers(rows: list[list[str]]) -> list[list[str]]:
+    """Booleans that a format does not call so are numbers to LibreOffice."""
+    return [[{"TRUE": "1", "FALSE": "0"}.get(cell, cell) for cell in row] for row in rows]

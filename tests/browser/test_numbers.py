@@ -113,7 +113,7 @@ def test_one_number_by_the_keyboard(site: Service, sign_in: SignedIn, audit: Aud
     # The number's page tells what was done, and why not what cannot be done (R24).
     shown.row(first).get_by_role("link").first.click()
     expect(shown.heading).to_have_text(readable(first))
-    expect(shown.main).to_contain_text("The number is assigned: a user or a level below has it.")
+    expect(shown.main).to_contain_text("The number is assigned to a customer or a user.")
     expect(page.get_by_role("link", name="Delete")).to_have_count(0)
     expect(page.get_by_role("link", name=re.compile("Assigned|Uploaded"))).to_have_count(2)
     audit(page)

@@ -108,11 +108,12 @@ def _check_inventory(stand: Stand, found: Findings) -> None:
     twin = sa.create_engine(stand.twin.url, poolclass=sa.NullPool)
     with stand.engine.connect() as ours, twin.connect() as theirs:
         (count, here), (expected, there) = digest(ours), digest(theirs)
-        forgotten = databases.forgotten(ours)
+        forgotten, countries = databases.forgotten(ours), databases.forgotten_countries(ours)
     found.rows_lost += max(expected - count, 0)
     found.rows_doubled += max(count - expected, 0)
     found.expect(here == there, f"the inventory has {count} numbers, an undisturbed one {expected}, or they differ")
     found.expect(not forgotten, f"{forgotten} kinds of numbers that lists do not know of")
+    found.expect(not countries, f"{countries} countries of tenants' numbers that were not noted")
 
 
 def _check_ledger(stand: Stand, found: Findings) -> None:

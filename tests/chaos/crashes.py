@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import psutil
@@ -24,7 +25,8 @@ PASSED_BY_UPLOADS = {
     phases: [
         point
         for point in Point
-        if point.value.partition(".")[0] in phases.split() and point is not Point.WRITE_IMAGE_STORED
+        if point.value.partition(".")[0] in phases.split()
+        and point not in {Point.WRITE_IMAGE_STORED, Point.WRITE_REFUSED}
     ]
     for phases in ("accept", "check", "read validate cut", "write", "report", "merge render")
 }
@@ -65,6 +67,37 @@ def killed_with_images(stand: Stand, size: Size) -> Done:
     changed = stand.send(files.sound_from(first, size.rows, sms=True), on_existing="update")
     stand.wait_met(Point.WRITE_IMAGE_STORED)
     return Done([made, changed], 1)
+
+
+@attack("rows that the database refuses; killed at write.refused")
+def killed_with_refused_rows(stand: Stand, size: Size) -> Done:
+    """They are found and the others written, and the worker dies before its commit: all of it is done again."""
+    first = stand.numbers.take(size.rows)
+    refused = [files.e164(first + place) for place in range(7, size.rows, 100)]
+    stand.arm(Point.WRITE_REFUSED, times=size.times)
+    with _refusing(stand, refused):
+        sent = stand.send(files.sound_from(first, size.rows), judged=False)
+        counts = stand.ended(sent)["counts"]
+    killed = len(stand.met(Point.WRITE_REFUSED))
+    stand.disarm()
+    assert (counts["failed"], counts["created"]) == (len(refused), size.rows - len(refused))
+    # The twin knows of no constraint: what was written is put back, and that is checked.
+    undo = stand.send(None, f"/v1/jobs/{sent.job_id}/undo", judged=False)
+    assert stand.ended(undo)["counts"]["deleted"] == counts["created"]
+    return Done([sent, undo], killed)
+
+
+@contextlib.contextmanager
+def _refusing(stand: Stand, numbers: Sequence[int]) -> Iterator[None]:
+    """The database refuses some numbers for as long as the block."""
+    listed = ", ".join(map(str, numbers))
+    with stand.engine.begin() as connection:
+        connection.exec_driver_sql(f"ALTER TABLE phone_numbers ADD CONSTRAINT odd CHECK (e164 NOT IN ({listed}))")
+    try:
+        yield
+    finally:
+        with stand.engine.begin() as connection:
+            connection.exec_driver_sql("ALTER TABLE phone_numbers DROP CONSTRAINT odd")
 
 
 @attack("killed at refuse.committed")

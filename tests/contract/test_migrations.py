@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
 from pydantic import SecretStr
 
 from schemas.tables import metadata
@@ -36,6 +37,13 @@ WRITTEN_BEFORE = """
         voice_carrier_id, voice_user_id)
     SELECT 12125550100 + place, 0, 0, id, id, true, false, false, 'US', carrier, person
     FROM tenants, (VALUES (0, 7, NULL), (1, 7, NULL), (2, NULL, NULL), (3, 7, 9)) AS w (place, carrier, person)"""
+
+# One of each calling code there is, and two more of some.
+COUNTRIES_BEFORE = """
+    INSERT INTO tenants (kind, name, path) VALUES ('master_reseller', 'Master', '{1}');
+    INSERT INTO phone_numbers (e164, created_job_id, changed_job_id, holder_id, uploader_id, voice, sms, fax, country)
+    SELECT rpad(code::text || digit, 11, '5')::bigint, 0, 0, id, id, true, false, false, 'US'
+    FROM tenants, unnest(CAST(:codes AS int[])) AS code, generate_series(1, 3) AS digit"""
 
 ADMINS_BEFORE = """
     INSERT INTO tenants (kind, name, path) VALUES ('master_reseller', 'Master', '{1}');
@@ -141,6 +149,23 @@ def test_what_tenants_hold_already_is_noted(fresh: Callable[[str], sa.URL]) -> N
         assert databases.forgotten(connection) == 0
 
 
+def test_the_countries_of_tenants_numbers_are_noted(fresh: Callable[[str], sa.URL]) -> None:
+    """R14c: of every calling code that libphonenumber knows."""
+    url = fresh("countries")
+    tenants, numbers = COUNTRIES_BEFORE.split(";")
+    with stepping(url) as (connection, config):
+        command.upgrade(config, "0016")
+        connection.execute(sa.text(tenants))
+        connection.execute(sa.text(numbers), {"codes": sorted(COUNTRY_CODE_TO_REGION_CODE)})
+        command.upgrade(config, "head")
+        found = connection.execute(sa.text("SELECT calling_code FROM tenant_countries ORDER BY 1")).scalars().all()
+        assert found == sorted(COUNTRY_CODE_TO_REGION_CODE)
+        assert databases.forgotten_countries(connection) == 0
+        command.downgrade(config, "0016")
+        command.upgrade(config, "head")
+        assert databases.forgotten_countries(connection) == 0
+
+
 def test_one_time_passwords_of_before_get_their_time(fresh: Callable[[str], sa.URL]) -> None:
     """Until 0016 they were good for ever; own ones stay so, there and back."""
     url = fresh("one_time")
@@ -154,6 +179,44 @@ def test_one_time_passwords_of_before_get_their_time(fresh: Callable[[str], sa.U
         command.downgrade(config, "0015")
         assert connection.execute(sa.text(f"{count} must_change_password")).scalar_one() == 1
         assert connection.execute(sa.text("SELECT count(*) FROM admins WHERE must_change_password")).scalar_one() == 1
+
+
+SHORT_NUMBER = """
+    INSERT INTO tenants (kind, name, path) VALUES ('master_reseller', 'Master', '{1}');
+    INSERT INTO phone_numbers (e164, created_job_id, changed_job_id, holder_id, uploader_id, voice, sms, fax, country)
+    SELECT 989601, 0, 0, id, id, true, false, false, 'IR' FROM tenants"""
+
+
+def test_r14f_short_numbers_stay_when_their_migration_is_taken_back(fresh: Callable[[str], sa.URL]) -> None:
+    """The older release refuses new ones, as it always did, and those that are there do not stop anybody."""
+    url = fresh("short")
+    upgrade(url)
+    before = catalogue(url)
+    with stepping(url) as (connection, config):
+        connection.execute(sa.text(SHORT_NUMBER))
+        command.downgrade(config, "0016")
+        other = sa.text(SHORT_NUMBER.partition(";")[2].replace("989601", "431110"))
+        with pytest.raises(sa.exc.IntegrityError, match="ck_phone_numbers_e164"), connection.begin_nested():
+            connection.execute(other)
+        command.upgrade(config, "head")
+        connection.execute(other)
+        assert connection.execute(sa.text("SELECT count(*) FROM phone_numbers")).scalar_one() == 2
+    assert catalogue(url) == before
+
+
+def test_a_check_that_a_migration_left_unvalidated_is_validated_after_it(fresh: Callable[[str], sa.URL]) -> None:
+    """Where the table is large, so that nobody is kept out while it is read."""
+    url = fresh("validated")
+    upgrade(url)
+    before = catalogue(url)
+    with connected(url) as connection:
+        check = "ALTER TABLE phone_numbers {} CONSTRAINT ck_phone_numbers_e164 {}"
+        connection.execute(sa.text(check.format("DROP", "")))
+        condition = "CHECK (e164 > 0 AND e164 < 1000000000000000) NOT VALID"
+        connection.execute(sa.text(check.format("ADD", condition)))
+    assert catalogue(url) != before
+    upgrade(url)
+    assert catalogue(url) == before
 
 
 def test_upgrading_twice_changes_nothing(fresh: Callable[[str], sa.URL]) -> None:

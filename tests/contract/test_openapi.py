@@ -80,6 +80,22 @@ def test_the_upload_form_is_described(spec: dict[str, Any]) -> None:
     assert body["required"] == ["file"]
 
 
+@pytest.mark.parametrize("path", ["assignments", "unassignments", "capability-changes", "deletions"])
+def test_r14c_how_the_numbers_of_an_action_are_read_is_described(spec: dict[str, Any], path: str) -> None:
+    bodies = spec["paths"][f"/v1/{path}"]["post"]["requestBody"]["content"]
+    for kind in ("application/json", "multipart/form-data"):
+        fields = bodies[kind]["schema"]["properties"]
+        assert fields["number_format"]["enum"] == ["auto", "national", "international"]
+        assert fields["country_code"]["anyOf"][0] == {"type": "string", "maxLength": 60}
+        assert fields["country_code"]["description"]
+
+
+def test_r14b_how_the_numbers_of_an_upload_are_read_is_described(spec: dict[str, Any]) -> None:
+    form = spec["paths"]["/v1/uploads"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
+    assert form["properties"]["number_format"]["enum"] == ["auto", "national", "international"]
+    assert {"number_format", "country_code"} <= set(spec["components"]["schemas"]["Job"]["properties"])
+
+
 def test_all_routes_are_described(spec: dict[str, Any]) -> None:
     assert [
         (method, rule.rule) for method, rule in routes() if method.lower() not in spec["paths"].get(template(rule), {})

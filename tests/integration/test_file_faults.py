@@ -33,7 +33,7 @@ FAULTS: dict[str, tuple[bytes, str]] = {
     "zip bomb": (sheets.zip_bomb(20_000_000), "UNREADABLE_FILE"),
     "broken XML": (sheets.broken_xml(), "UNREADABLE_FILE"),
     "empty workbook": (sheets.xlsx_bytes([]), "EMPTY_FILE"),
-    "NUL in the wrong header": (b"Na\0me,Street\r\nA,B\r\n" + b"A,B\r\n" * 1000, "UNSUPPORTED_TYPE"),
+    "NUL in the wrong header": (b"Na\0me,Street\r\nA,B\r\n" + b"A,B\r\n" * 1000, "BAD_ENCODING"),
     "NUL in a UTF-16 header": (
         sheets.csv_bytes([[*sheets.HEADER, "no\0te"], ["1"] * 6], encoding="utf-16-le", bom=True), "BAD_ENCODING",
     ),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -74,14 +75,16 @@ def ticked(*steps: int, back: str = "/numbers?q=1212") -> str:
     return f"numbers={'.'.join(map(str, [FIRST + first, *gaps]))}&back={back.replace('?', '%3F')}"
 
 
-def assign(browser: Portal, address: str, **chosen: str) -> tuple[TestResponse, TestResponse]:
-    """Choose and press Assign, then Save Settings: the page in between, and the answer."""
+def assign(
+    browser: Portal, address: str, saved: Mapping[str, str] = MappingProxyType({}), **chosen: str
+) -> tuple[TestResponse, TestResponse]:
+    """Choose and press Assign, then Save Settings with `saved`: the page in between, and the answer."""
     page = browser.get(f"/numbers/assign?{address}")
     form = form_of(page, "/numbers/assign", "get")
     pending = send(browser, form, form.buttons[0], **chosen)
     assert pending.status_code == 200, text_of(pending)
     save = form_of(pending, "/numbers/assign")
-    return pending, send(browser, save, save.buttons[0])
+    return pending, send(browser, save, save.buttons[0], **saved)
 
 
 def jobs(database: sa.Engine) -> int:
@@ -112,7 +115,8 @@ def test_r18_one_number_is_assigned_in_two_steps(
 @pytest.mark.usefixtures("at_once")
 def test_r30_what_was_not_done_is_told_with_the_first_reason(north: Portal, world: World) -> None:
     """R19: two of three go, a user has the third."""
-    _, done = assign(north, ticked(0, 10, 14), tenant_id=world.hotel.tenant.public_id)
+    taking = {"only_unassigned": "false"}
+    _, done = assign(north, ticked(0, 10, 14), taking, tenant_id=world.hotel.tenant.public_id)
     said = toasts_of(shown := follow(north, done))
     assert "2 of 3 numbers assigned to Hotel Enterprise. 1 could not be: The number is assigned" in said
     assert 'data-toast="error"' in shown.get_data(as_text=True)

@@ -166,7 +166,7 @@ def test_what_cannot_be_done_with_a_number_says_why(north: Portal) -> None:
     """R19, R24, R25: in the words of the catalogue, in the row's menu and on the number's page."""
     page = north.get(f"/numbers/+{FIRST + 61}")
     text = text_of(page)
-    assert "Delete The number is assigned: a user or a level below has it. Take the number back first." in text
+    assert "Delete The number is assigned to a customer or a user. Unassign it first." in text
     assert "/numbers/delete" not in page.get_data(as_text=True)
     assert "/numbers/take-back" in page.get_data(as_text=True)
     free = north.get(f"/numbers/+{FIRST}")

@@ -125,6 +125,7 @@ def test_what_is_chosen_holds(site: Site, api: Door, world: World) -> None:
         "on_error": "abort",
         "on_existing": "update",
         "accept": "possible",
+        "number_format": "national",
         "header_row": "1",
         "delimiter": "comma",
     }
@@ -133,12 +134,14 @@ def test_what_is_chosen_holds(site: Site, api: Door, world: World) -> None:
     assert "Voice Carrier North voice: 3 numbers" in said
     assert "Clinic Enterprise: 3 created" in said
     job = api.job(path.rpartition("/")[2])
-    assert [job[name] for name in ("mode", "on_error", "on_existing", "accept")] == [
+    assert [job[name] for name in ("mode", "on_error", "on_existing", "accept", "number_format")] == [
         "review",
         "abort",
         "update",
         "possible",
+        "national",
     ]
+    assert "How numbers are written National (as dialled in the country)" in said
 
 
 REFUSED = {
@@ -147,6 +150,7 @@ REFUSED = {
     "header_row": ("first", "This should be a whole number."),
     "encoding": ("klingon", "a text encoding such as utf-8"),
     "on_error": ("perhaps", "This should be"),
+    "number_format": ("perhaps", "This should be"),
     "parent_job_id": ("00000000-0000-4000-8000-000000000000", "no such upload job"),
 }
 
@@ -417,6 +421,24 @@ def test_the_result_adds_up_and_can_be_saved(site: Site) -> None:
     for query in ("report.csv", "report.csv?rows=unprocessed", "report.xlsx?rows=failed"):
         assert site.get(f"{path}/{query}").status_code == 200
     assert site.get(f"{path}/report.csv?rows=some").status_code == 422
+
+
+def test_r14b_the_form_asks_how_numbers_are_written(site: Site) -> None:
+    """Detected unless the uploader says so; a corrected file is read as the first was."""
+    words = {
+        "auto": "Detect automatically",
+        "national": "National (as dialled in the country)",
+        "international": "International, without +",
+    }
+    form = site.get("/uploads/new").get_data(as_text=True)
+    for value, text in words.items():
+        mark = " checked" if value == "auto" else ""
+        assert f'name="number_format" value="{value}"{mark}> <span>{text}</span>' in form
+    parent = site.imported(DAMAGED, number_format="international").rpartition("/")[2]
+    for query in ("parent", "like"):
+        again = site.get(f"/uploads/new?{query}={parent}").get_data(as_text=True)
+        assert 'name="number_format" value="international" checked' in again
+        assert '<details class="more" open>' in again
 
 
 def test_a_corrected_file_mends_the_first(site: Site) -> None:

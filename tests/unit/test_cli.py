@@ -229,7 +229,7 @@ def test_upload_sends_the_file_and_what_was_chosen_and_says_how_to_follow(
     cli: Cli, service: Service, sheet: Path
 ) -> None:
     chosen = ("--voice-carrier", "Blue", "--sms-carrier-profile", "Red", "--assign-to", ID, "--on-existing", "update")
-    result = cli("upload", str(sheet), *chosen, "--accept", "possible")
+    result = cli("upload", str(sheet), *chosen, "--accept", "possible", "--number-format", "national")
     sent = service.uploads[0]
     assert result.exit_code == Exit.OK
     assert f"numberyard jobs {JOB_ID} --watch" in result.stdout
@@ -241,6 +241,7 @@ def test_upload_sends_the_file_and_what_was_chosen_and_says_how_to_follow(
         "assign_to": ID,
         "on_existing": "update",
         "accept": "possible",
+        "number_format": "national",
     }
 
 

@@ -115,6 +115,15 @@ def sent(service: Service) -> tuple[str, Json]:
         (("delete", "--yes"), "deletions", {}),
         (("delete", "--yes", "--on-error", "abort"), "deletions", {"on_error": "abort"}),
         (("delete", "--review"), "deletions", {"mode": "review"}),
+        (("assign", "--to", ID, "--country-code", "US"), "assignments", {"tenant_id": ID, "country_code": "US"}),
+        (("unassign", "--country-code", "+49"), "unassignments", {"country_code": "+49"}),
+        (
+            ("change", "--fax", "on", "--country-code", "GB", "--number-format", "national"),
+            "capability-changes",
+            {"fax": "enable", "country_code": "GB", "number_format": "national"},
+        ),
+        (("delete", "--yes", "--country-code", "1"), "deletions", {"country_code": "1"}),
+        (("delete", "--yes", "--number-format", "international"), "deletions", {"number_format": "international"}),
     ],
 )
 def test_numbers_are_sent_with_what_was_chosen(
@@ -137,6 +146,22 @@ def test_a_file_is_sent_with_what_was_chosen(cli: Cli, service: Service, sheet: 
         ("/v1/capability-changes", "numbers.csv", size, {"voice": "disable"}),
         ("/v1/capability-changes", "numbers.csv", size, {}),
     ]
+
+
+def test_r14c_a_file_is_sent_with_the_country_of_its_numbers(cli: Cli, service: Service, sheet: Path) -> None:
+    said = ("--country-code", "US", "--number-format", "national")
+    assert cli("delete", "--yes", "--file", str(sheet), *said).exit_code == Exit.OK
+    assert service.uploads[0]["fields"] == {"country_code": "US", "number_format": "national"}
+    assert cli("delete", "--yes", "--all", "--country", "DE", "--country-code", "US").exit_code == Exit.OK
+    assert sent(service)[1] == {"filter": {"country": "DE"}, "expected_count": 5, "country_code": "US"}
+
+
+def test_r14c_the_filter_is_not_taken_for_the_country_of_numbers(cli: Cli, service: Service) -> None:
+    """`--country` narrows what --all means; beside numbers it must not be passed over."""
+    result = cli("delete", "--yes", "--country", "US", *NUMBERS)
+    assert result.exit_code == Exit.USAGE
+    assert "--country-code" in result.stderr
+    assert service.posts == []
 
 
 def test_a_filter_is_counted_first_and_sent_with_its_count(cli: Cli, service: Service) -> None:
@@ -191,6 +216,7 @@ def test_a_changed_set_is_refused_with_the_reason(cli: Cli, service: Service) ->
         ("assign", "--to", ID, "--service", "voice", *NUMBERS),
         ("change", *NUMBERS),
         ("change", "--voice", "perhaps", *NUMBERS),
+        ("delete", "--yes", "--number-format", "perhaps", *NUMBERS),
         ("undo",),
         ("undo", JOB_ID, "--no-wait", "--report", "out.csv"),
         ("confirm", JOB_ID, "--report", "out.pdf"),

@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 import numpy as np
+import phonenumbers
 import pyarrow as pa
 import pytest
 
 from schemas import phone
 from schemas.codes import Code, faults_of, warnings_of
 from schemas.phone.column import PhoneColumn
+from schemas.phone.readable import readable
 
 
-def find(number: str, country: str = "", *, was_numeric: bool = False) -> PhoneColumn:
-    return phone.find_column(pa.array([country]), pa.array([number]), was_numeric=np.array([was_numeric]))
+def find(number: str, country: str = "", *, calling_codes: tuple[int, ...] = (1, 44)) -> PhoneColumn:
+    return phone.find_column(pa.array([country]), pa.array([number]), np.array([False]), calling_codes).column
 
 
 @pytest.mark.parametrize(
     ("number", "e164", "warning"),
     [
         ("+14155550100", 14155550100, None),
-        ("14155550100", 14155550100, Code.PLUS_RESTORED),
+        ("14155550100", 14155550100, Code.COUNTRY_CODE_REPEATED),
         ("0041 44 668 18 00", 41446681800, None),
         ("+1 (415) 555-0100", 14155550100, None),
         ("+1.415.555.0100", 14155550100, None),
         ("+44\u00a020\u20117946\u20130958", 442079460958, None),
         ("\uff0b\uff14\uff14 20 7946 0958", 442079460958, None),
         ("+\u0664\u0664 20 7946 0958", 442079460958, None),
-        ("+44 [20] 7946~0958", 442079460958, None),
+        ("+44 [20] 7946 0958", 442079460958, None),
+        ("+98 9601", 989601, None),
         ("+44 20\u20117946\u20130958", 442079460958, None),
         # Possible, not valid: one that entered with accept=possible must still be found (R15).
         ("+11112223333", 11112223333, None),
@@ -46,8 +49,8 @@ def test_an_international_number(number: str, e164: int, warning: Code | None) -
         ("+", Code.MISSING_VALUE),
         ("+1", Code.TOO_SHORT),
         ("+1234567890123456", Code.TOO_LONG),
-        ("1" * 400, Code.TOO_LONG),
-        ("0155550100", Code.INVALID_CHARACTER),
+        ("1" * 400, Code.NOT_FOUND),
+        ("0155550100", Code.NOT_FOUND),
         ("number", Code.INVALID_CHARACTER),
         ("+1415x5550100", Code.INVALID_CHARACTER),
         ("+\u4e00\u4e8c\u4e09\u56db\u4e94\u516d\u4e03", Code.INVALID_CHARACTER),
@@ -74,7 +77,7 @@ def test_with_a_country_code_it_is_read_as_in_an_upload(country: str, number: st
 
 def test_rows_with_and_without_a_country_code_in_one_column() -> None:
     country, number = pa.array(["1", "", None, "ZZ"]), pa.array(["2125550142", "+442079460958", None, "2125550142"])
-    found = phone.find_column(country, number, was_numeric=np.zeros(4, bool))
+    found = phone.find_column(country, number, np.zeros(4, bool)).column
     assert found.e164.tolist()[:2] == [12125550142, 442079460958]
     assert [[fault.code for fault in faults_of(int(faults))] for faults in found.faults[2:]] == [
         [Code.MISSING_VALUE],
@@ -86,3 +89,17 @@ def test_a_number_to_be_added_must_be_valid() -> None:
     """R15, R21."""
     faults = phone.faults_of_new(np.array([12125550142, 11112223333, 442079460958]))
     assert [[fault.code for fault in faults_of(int(each))] for each in faults] == [[], [Code.INVALID_NUMBER], []]
+
+
+@pytest.mark.parametrize("e164", [4402079460958, 4904915110000, 3606155501000, 3304612345678])
+def test_r21_a_trunk_prefix_is_no_part_of_a_number_to_be_added(e164: int) -> None:
+    """The library reads `+44 020 ...` as +44 20 ...; with the zero, the digits are not a number at all."""
+    judged = phonenumbers.parse(f"+{e164}")
+    assert phonenumbers.format_number(judged, phonenumbers.PhoneNumberFormat.E164) != f"+{e164}"
+    assert phone.faults_of_new(np.array([e164]))[0] != 0
+    assert readable(f"+{e164}") == f"+{e164}"
+
+
+def test_an_italian_zero_is_part_of_the_number() -> None:
+    assert phone.faults_of_new(np.array([390612345678]))[0] == 0
+    assert readable("+390612345678") == "+39 06 1234 5678"

@@ -35,6 +35,8 @@ def test_r3_a_number_outside_the_tree_does_not_exist_for_any_rule(actor: Tenant,
         permissions.check_delete(actor, number),
         permissions.check_give(actor, number, Service.VOICE),
         permissions.check_assignable(actor, number),
+        permissions.check_expected_holder(actor, number, 99),
+        permissions.check_unassigned(actor, number),
     )
     assert [answer is Code.NOT_FOUND for answer in answers] == [not inside] * len(answers)
     assert permissions.check_seen(actor, None) is Code.NOT_FOUND
@@ -135,6 +137,41 @@ def test_r23_what_a_user_needs_stays(
     assert permissions.check_switch_off(number, Service.VOICE) is voice
     assert permissions.check_switch_off(number, Service.SMS) is sms
     assert permissions.check_other_carrier(number) is carrier
+
+
+@pytest.mark.parametrize(
+    ("number", "expected", "code"),
+    [
+        (FREE, None, None),
+        (FREE, RESELLER.id, None),
+        (GIVEN, ENTERPRISE.id, None),
+        (GIVEN, RESELLER.id, Code.CHANGED_SINCE),
+        (VOICE_USED, CLINIC.id, Code.CHANGED_SINCE),
+    ],
+)
+def test_r19_a_number_moves_only_from_the_holder_that_was_shown(
+    number: NumberFacts, expected: int | None, code: Code | None
+) -> None:
+    assert permissions.check_expected_holder(RESELLER, number, expected) is code
+
+
+@pytest.mark.parametrize(
+    ("actor", "number", "code"),
+    [
+        (RESELLER, FREE, None),
+        (RESELLER, NumberFacts(RESELLER, MASTER), None),
+        (RESELLER, GIVEN, Code.ASSIGNED_IN_USE),
+        (RESELLER, NumberFacts(ENTERPRISE, ENTERPRISE), Code.ASSIGNED_IN_USE),
+        (MASTER, FREE, Code.ASSIGNED_IN_USE),
+        (ENTERPRISE, GIVEN, None),
+        (ENTERPRISE, SMS_USED, Code.ASSIGNED_IN_USE),
+        (ENTERPRISE, VOICE_USED, Code.ASSIGNED_IN_USE),
+    ],
+)
+def test_r19_unassigned_is_what_neither_a_customer_nor_a_user_has(
+    actor: Tenant, number: NumberFacts, code: Code | None
+) -> None:
+    assert permissions.check_unassigned(actor, number) is code
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,54 @@ def test_a_block(number: str, end: str) -> None:
     assert found(check(("1", number, end))) == [(FIRST, 100)]
 
 
+GERMAN_BLOCKS = [
+    ("AT", "01 5056166 0 bis 9", 43150561660, 10),
+    ("DE", "030 765432-0 bis 9", 49307654320, 10),
+    ("DE", "030 765432-00 bis -49", 493076543200, 50),
+    ("DE", "030 12345 to 12349", 493012345, 5),
+    ("DE", "030 1234500 bis 030 1234599", 49301234500, 100),
+    ("DE", "+49 30 1234500 - +49 30 1234599", 49301234500, 100),
+    ("DE", "030 7654320 bis 49", 49307654320, 30),
+    ("1", "212 555 0100-9", 12125550100, 10),
+    ("1", "2125550210 through 2125550219", 12125550210, 10),
+    ("1", "212 555 0160 thru 0169", 12125550160, 10),
+    ("1", "(212) 555-0100 to (212) 555-0199", 12125550100, 100),
+    ("1", "212 555 0100 to 555 0199", 12125550100, 100),
+]
+
+
+@pytest.mark.parametrize(("country", "number", "first", "count"), GERMAN_BLOCKS)
+def test_r14e_exact_blocks(country: str, number: str, first: int, count: int) -> None:
+    """The stem stays as written, and as many last digits change as are written."""
+    assert found(check((country, number))) == [(first, count)]
+
+
+@pytest.mark.parametrize(
+    ("country", "number", "code"),
+    [
+        ("DE", "069 765432-0 bis 49", "INVALID_RANGE"),
+        ("DE", "030 7654321-0 bis 99", "INVALID_RANGE"),
+        ("DE", "030 12345-0 bis -99", "INVALID_RANGE"),
+        ("DE", "030 12345-12349", "AMBIGUOUS_NUMBER"),
+        ("DE", "030 12345\u201312349", "AMBIGUOUS_NUMBER"),
+        ("DE", "030 123456-0 \u2013 9", "AMBIGUOUS_NUMBER"),
+        ("1", "2125550100/2125550109", "INVALID_CHARACTER"),
+        ("1", "2125550100/09", "INVALID_CHARACTER"),
+        ("DE", "030 7654321/22", "INVALID_CHARACTER"),
+        ("1", "917 555 0155 ~9", "INVALID_CHARACTER"),
+    ],
+)
+def test_r14e_what_has_two_meanings_or_none(country: str, number: str, code: str) -> None:
+    file = check((country, number))
+    assert (codes(file), found(file)) == ([code], [(0, 1)])
+
+
+@pytest.mark.parametrize("number", ["030 765432-10", "01-23-45-67-89", "030-12-34-56-78", "030 1234-5"])
+def test_r14e_a_dash_within_one_number(number: str) -> None:
+    file = check(("FR" if number.startswith("01-") else "DE", number))
+    assert (codes(file), found(file)[0][1]) == ([""], 1)
+
+
 @pytest.mark.parametrize(
     ("country", "number", "e164"),
     [
@@ -98,7 +146,7 @@ def test_what_is_no_block(number: str, end: str, column: Column) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [("212555", "TOO_SHORT"), ("x-y", "INVALID_CHARACTER"), ("2125550100-1", "TOO_LONG")]
+    ("number", "code"), [("212555", "TOO_SHORT"), ("x-y", "INVALID_CHARACTER"), ("9175550155-5", "INVALID_RANGE")]
 )
 def test_a_number_that_is_none_stays_what_it_was(number: str, code: str) -> None:
     assert codes(check(("1", number))) == [code]

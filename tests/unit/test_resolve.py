@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -97,3 +98,30 @@ def test_holder_and_uploader_of_a_new_number() -> None:
 def test_several_faults_of_the_world_are_all_kept() -> None:
     faults = decide(WORLD, target_id=3, voice_carrier_id=99).results.column("faults")[0].as_py()
     assert [fault.code for fault in faults_of(faults)] == [Code.TARGET_NOT_FOUND, Code.CARRIER_NOT_FOUND]
+
+
+@pytest.mark.parametrize(
+    ("number", "options", "code"),
+    [
+        ({"holder_id": 2}, {"only_unassigned": True}, Code.UPDATED),
+        ({"holder_id": 4}, {}, Code.UPDATED),
+        ({"holder_id": 4}, {"only_unassigned": True}, Code.ASSIGNED_IN_USE),
+        ({"holder_id": 4}, {"expected_holder_id": 4}, Code.UPDATED),
+        ({"holder_id": 4}, {"expected_holder_id": 2}, Code.CHANGED_SINCE),
+        ({"holder_id": 5, "voice_carrier_id": 10}, {"only_unassigned": True, "expected_holder_id": 2}, Code.NO_CHANGE),
+    ],
+)
+def test_r19_an_upload_moves_numbers_of_others_only_as_far_as_was_said(
+    number: dict[str, int], options: dict[str, Any], code: Code
+) -> None:
+    """Neither is the number moved nor anything else of it changed."""
+    decided = decide(replace(with_options(UPDATE, target_id=5, **options), existing=existing(**number)), voice=-1)
+    assert code_of(decided) is code
+    assert len(decided.update) == int(code is Code.UPDATED)
+
+
+@pytest.mark.parametrize("options", [{"only_unassigned": True}, {"expected_holder_id": 2}])
+def test_r19_an_upload_without_a_target_moves_nothing_and_says_nothing(options: dict[str, Any]) -> None:
+    decided = decide(replace(with_options(UPDATE, **options), existing=existing(holder_id=4)), fax=1)
+    assert (code_of(decided), decided.update.state["holder_id"].tolist()) == (Code.UPDATED, [4])
+    assert code_of(decide(with_options(UPDATE, target_id=4, **options))) is Code.CREATED

@@ -131,6 +131,83 @@ def test_a_user_of_a_sibling_is_none() -> None:
 
 
 @pytest.mark.parametrize(
+    ("number", "options", "code", "column"),
+    [
+        (FREE, {}, Code.ASSIGNED, None),
+        (FREE, {"only_unassigned": True}, Code.ASSIGNED, None),
+        (FREE, {"expected_holder_id": 2}, Code.ASSIGNED, None),
+        (BELOW, {"expected_holder_id": 4}, Code.ASSIGNED, None),
+        (BELOW, {}, Code.ASSIGNED, None),
+        (BELOW, {"only_unassigned": True}, Code.ASSIGNED_IN_USE, Column.PHONE_NUMBER),
+        (BELOW, {"only_unassigned": True, "expected_holder_id": 4}, Code.ASSIGNED_IN_USE, Column.PHONE_NUMBER),
+        (BELOW, {"expected_holder_id": 2}, Code.CHANGED_SINCE, Column.TARGET),
+        (BELOW, {"only_unassigned": True, "expected_holder_id": 2}, Code.CHANGED_SINCE, Column.TARGET),
+        (WITH_USER, {"expected_holder_id": 2}, Code.CHANGED_SINCE, Column.TARGET),
+        (WITH_USER, {"only_unassigned": True}, Code.ASSIGNED_IN_USE, Column.PHONE_NUMBER),
+        # Where it should be already, whatever was expected.
+        ({"holder_id": 5}, {"only_unassigned": True, "expected_holder_id": 2}, Code.NO_CHANGE, None),
+        ({"holder_id": 3, "uploader_id": 3}, {"expected_holder_id": 3}, Code.NOT_FOUND, Column.PHONE_NUMBER),
+        ({"holder_id": 3, "uploader_id": 3}, {"only_unassigned": True}, Code.NOT_FOUND, Column.PHONE_NUMBER),
+        (None, {"only_unassigned": True, "expected_holder_id": 2}, Code.NOT_FOUND, Column.PHONE_NUMBER),
+    ],
+)
+def test_r19_numbers_of_others_are_taken_only_as_far_as_was_said(
+    number: Mapping[str, int] | None, options: dict[str, Any], code: Code, column: Column | None
+) -> None:
+    """R3: whatever is said, a number elsewhere and one that does not exist are the same."""
+    decided = decide(with_options(assigning(number), **options), target_id=5)
+    assert code_of(decided) is code
+    assert blamed(decided) == ([(code, column)] if column else [])
+    assert len(decided.update) == len(decided.images) == int(code is Code.ASSIGNED)
+
+
+@pytest.mark.parametrize(
+    ("number", "options", "code"),
+    [
+        (BOTH_ON, {"only_unassigned": True}, Code.ASSIGNED),
+        (BOTH_ON | {"voice_user_id": TRUNK}, {"only_unassigned": True}, Code.ASSIGNED),
+        (BOTH_ON | {"sms_user_id": TRUNK}, {"only_unassigned": True}, Code.NO_CHANGE),
+        (BOTH_ON | {"voice_user_id": PBX}, {}, Code.ASSIGNED),
+        (BOTH_ON | {"voice_user_id": PBX}, {"only_unassigned": True}, Code.ASSIGNED_IN_USE),
+        (BOTH_ON, {"expected_holder_id": 4}, Code.ASSIGNED),
+        (BOTH_ON, {"expected_holder_id": 2}, Code.CHANGED_SINCE),
+        (FREE | {"sms": 1}, {"expected_holder_id": 4}, Code.CHANGED_SINCE),
+    ],
+)
+def test_r19_r20_numbers_of_other_users_are_left_alone(
+    number: Mapping[str, int], options: dict[str, Any], code: Code
+) -> None:
+    """R20: for users, unassigned is what no other user has for any service."""
+    decided = decide(with_options(assigning(number), **options), user_id=TRUNK, service=SMS)
+    assert code_of(decided) is code
+    assert len(decided.update) == int(code is Code.ASSIGNED)
+
+
+@pytest.mark.parametrize(
+    ("actor", "number", "row", "expected", "code"),
+    [
+        (RESELLER, BELOW, {}, 4, Code.UNASSIGNED),
+        (RESELLER, BELOW, {}, 5, Code.CHANGED_SINCE),
+        (RESELLER, WITH_USER, {}, 5, Code.CHANGED_SINCE),
+        (RESELLER, WITH_USER, {"service": VOICE}, 4, Code.UNASSIGNED),
+        (RESELLER, WITH_USER, {"service": VOICE}, 5, Code.CHANGED_SINCE),
+        (RESELLER, FREE, {}, 4, Code.NO_CHANGE),
+        (RESELLER, {"holder_id": 3, "uploader_id": 3}, {}, 3, Code.NOT_FOUND),
+        # Sent twice, it would go up two levels.
+        (MASTER, {"holder_id": 4, "uploader_id": 1}, {}, 4, Code.UNASSIGNED),
+        (MASTER, {"holder_id": 2, "uploader_id": 1}, {}, 4, Code.CHANGED_SINCE),
+        (ENTERPRISE, WITH_USER, {}, 4, Code.UNASSIGNED),
+    ],
+)
+def test_r19_taking_back_from_another_holder_than_was_shown(
+    actor: permissions.Tenant, number: Mapping[str, int], row: dict[str, int], expected: int, code: Code
+) -> None:
+    decided = decide(with_options(world(JobKind.UNASSIGN, number, actor=actor), expected_holder_id=expected), **row)
+    assert code_of(decided) is code
+    assert len(decided.update) == int(code is Code.UNASSIGNED)
+
+
+@pytest.mark.parametrize(
     ("service", "expected"),
     [(VOICE, (TRUNK, 0, 0)), (FORWARDED, (TRUNK, 0, 1)), (SMS, (0, TRUNK, 0)), (VOICE | SMS, (TRUNK, TRUNK, 0))],
 )

@@ -13,7 +13,9 @@ import pyarrow as pa
 import pytest
 
 from tests import sheets
-from worker.stages.reading import child, slices
+from worker.stages.reading import slices
+from worker.stages.reading.library import Texts
+from worker.stages.reading.sheet_marks import Seen, look_at
 
 PART = "xl/worksheets/sheet1.xml"
 Change = Callable[[bytes], bytes]
@@ -43,15 +45,15 @@ def table(rows: int = 300) -> list[list[sheets.Cell]]:
     ]
 
 
-def in_slices(content: bytes, sheet: str = "Numbers") -> tuple[list[pa.Array], child.Seen]:
-    seen = child.Seen()
+def in_slices(content: bytes, sheet: str = "Numbers") -> tuple[list[pa.Array], Seen]:
+    seen = Seen()
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        return slices.read(archive, PART, sheet, child.all_texts, seen.add), seen
+        return slices.read(archive, PART, sheet, Texts().of, seen.add), seen
 
 
 def whole(content: bytes) -> list[list[str]]:
     loaded = fastexcel.read_excel(content).load_sheet("Numbers", header_row=None, skip_rows=0, dtypes="string")
-    return as_lists(child.all_texts(*loaded.to_arrow_with_errors()))
+    return as_lists(Texts().of(*loaded.to_arrow_with_errors()))
 
 
 def as_lists(columns: Sequence[pa.Array]) -> list[list[str]]:
@@ -170,6 +172,6 @@ def test_what_the_cells_do_not_tell_is_seen() -> None:
     content = changed(hide, changed(merge))
     columns, seen = in_slices(content)
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        assert seen.told() == child.look_at(archive, PART)
+        assert seen.told() == look_at(archive, PART)
     assert seen.told() == {"hidden_rows": 3, "merged": ["A1:B2"], "merged_count": 1}
     assert as_lists(columns) == whole(content)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.codes import BY_NUMBER, Code, faults_of, warnings_of
@@ -192,6 +192,7 @@ def test_nothing_to_write() -> None:
     assert codes(file) == ["MISSING_VALUE", "BLANK_ROW"]
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.sampled_from(SPELLINGS), st.sampled_from(["TRUE", "FALSE", "bad"])).map(
@@ -209,7 +210,7 @@ def test_cutting_the_file_changes_nothing(lines: list[Line], pieces: int) -> Non
     assert one.order.tolist() == many.order.tolist()
 
 
-@pytest.mark.parametrize("nothing", ["N/A", "NULL", "none"])
+@pytest.mark.parametrize("nothing", ["N/A", "NULL", "none", "-", "–", "—"])
 def test_a_name_that_says_nothing_names_nobody(nothing: str) -> None:
     """R12: the form's carrier and target hold; unless somebody is called that."""
     rows = check([(*GOOD, nothing, nothing, nothing)])
@@ -217,3 +218,10 @@ def test_a_name_that_says_nothing_names_nobody(nothing: str) -> None:
     names = Names({**NAMES.ids, Column.VOICE_CARRIER: {nothing.casefold(): 9}})
     called = check_rows(batch([(*GOOD, nothing)]), MAPPING, names, JobKind.UPLOAD, JobOptions())
     assert called.voice_carrier_id[0] == 9
+
+
+def test_what_names_mean_is_kept_with_the_rows() -> None:
+    """R14c, R29: every batch reads with what was known when the file was read; also of rows stored before."""
+    names = Names({Column.VOICE_CARRIER: {"blue": 9}}, (1, 36, 44))
+    assert Names.from_json(names.to_json().encode()) == names
+    assert Names.from_json(b'{"VOICE_CARRIER": {"blue": 9}}') == Names(names.ids)

@@ -21,6 +21,7 @@ from webhook.cli.sending import (
     carry,
     check_report,
     hints,
+    number_format_option,
     on_error_option,
     report_option,
     review_option,
@@ -30,13 +31,25 @@ from webhook.cli.session import Session
 from webhook.cli.views import View
 
 _FILTERS = ("q", "status", "capability", "country", "carrier", "tenant")
+_FIELDS = ("on_error", "callback_url", "country_code", "number_format")  # sent as they are
 _OPTIONS = (
     click.argument("numbers", nargs=-1, metavar="[NUMBERS]..."),
     click.option("--file", type=Spreadsheet(), help="The numbers of a spreadsheet with the column Phone Number."),
     click.option(
+        "--country-code",
+        metavar="US",
+        help="The country of numbers that name none and begin with neither + nor 00: a calling code or a country.",
+    ),
+    number_format_option,
+    click.option(
         "--all", "is_all", is_flag=True, help="All your numbers, or those that the next options narrow them to."
     ),
-    click.option("--q", metavar="DIGITS", help="With --all: how the international number begins."),
+    click.option(
+        "--q",
+        metavar="DIGITS",
+        help="With --all: how the number begins: with + or 00 the international number, else also the national one in "
+        "any country.",
+    ),
     click.option(
         "--status", type=click.Choice(["unassigned", "assigned"]), help="With --all: given to somebody or not."
     ),
@@ -74,11 +87,11 @@ class Action:
     of_user: bool = False
 
 
-def act(session: Session, action: Action, chosen: Mapping[str, str | None], given: dict[str, Any]) -> Exit:
+def act(session: Session, action: Action, chosen: Fields, given: dict[str, Any]) -> Exit:
     """Do it to the numbers meant; `chosen` is what the action is told, `given` the options of `acts`."""
     _check(given)
     mode = "review" if given["review"] else None
-    fields = {**chosen, "mode": mode, "on_error": given["on_error"], "callback_url": given["callback_url"]}
+    fields = {**chosen, "mode": mode, **{name: given[name] for name in _FIELDS}}
     if given["file"]:
         _ask(action, given, f"the numbers in {safe(given['file'].name)}", as_json=session.as_json)
         told = {name: given[name] for name in FileForm.model_fields}
@@ -96,7 +109,8 @@ def _check(given: Mapping[str, Any]) -> None:
     if sum(map(bool, (given["numbers"], given["file"], given["is_all"]))) != 1:
         raise click.UsageError("Say which numbers: NUMBERS, or --file FILE, or --all.")
     if not given["is_all"] and any(given[name] is not None for name in (*_FILTERS, "expected_count")):
-        raise click.UsageError("What narrows the numbers, and --expected-count, go with --all.")
+        hint = " The country that numbers are written in is --country-code." if given["country"] is not None else ""
+        raise click.UsageError(f"What narrows the numbers, and --expected-count, go with --all.{hint}")
     if not given["file"] and any(given[name] is not None for name in FileForm.model_fields):
         raise click.UsageError("--delimiter, --encoding, --sheet, --header-row and --parent go with --file.")
     if given["report_path"] and given["no_wait"]:
@@ -104,7 +118,7 @@ def _check(given: Mapping[str, Any]) -> None:
     check_report(given["report_path"])
 
 
-def _selected(session: Session, action: Action, chosen: Mapping[str, str | None], given: Mapping[str, Any]) -> Json:
+def _selected(session: Session, action: Action, chosen: Fields, given: Mapping[str, Any]) -> Json:
     """The filter, and how many numbers match it now: the service acts only if it is still as many."""
     wanted = {name: given[name] for name in _FILTERS if name != "tenant"}
     wanted["tenant_id"] = tenant_id(session, given["tenant"])

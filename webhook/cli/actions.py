@@ -17,6 +17,9 @@ CHANGE = Action("capability-changes", "Change")
 DELETE = Action("deletions", "Delete", asks=True)
 _SERVICE = "voice (a PBX user's number, a trunk user's Default DID), forwarded or sms"
 _WORDS = {"on": "enable", "off": "disable"}
+_expected_holder = click.option(
+    "--expected-holder", metavar="NAME|ID", help="Leave alone numbers that this tenant does not hold any more."
+)
 _switch = click.Choice(list(_WORDS))
 
 
@@ -24,9 +27,22 @@ _switch = click.Choice(list(_WORDS))
 @click.option("--to", metavar="NAME|ID", help="The enterprise or reseller that gets them.")
 @click.option("--user", metavar="EMAIL|NAME|ID", help="The user who gets them.")
 @click.option("--service", help=f"What the user gets them for: {_SERVICE}.  [default: voice]")
+@click.option(
+    "--only-unassigned", is_flag=True, help="Leave alone numbers that a customer or another user has already."
+)
+@_expected_holder
 @acts
 @talks
-def assign(session: Session, *, to: str | None, user: str | None, service: str | None, **given: Any) -> Exit:  # noqa: ANN401 - for `act`
+def assign(  # noqa: PLR0913 - options of the command
+    session: Session,
+    *,
+    to: str | None,
+    user: str | None,
+    service: str | None,
+    only_unassigned: bool,
+    expected_holder: str | None,
+    **given: Any,  # noqa: ANN401 - for `act`
+) -> Exit:
     """Give numbers to an enterprise, a reseller or a user.
 
     A spreadsheet may say who gets each number: columns Enterprises and Resellers, User, Service.
@@ -35,18 +51,37 @@ def assign(session: Session, *, to: str | None, user: str | None, service: str |
         raise click.UsageError("--to goes with neither --user nor --service.")
     if to is None and user is None and given["file"] is None:
         raise click.UsageError("Say who gets the numbers: --to or --user.")
-    chosen = {"tenant_id": tenant_id(session, to), "user_id": user_id(session, user), "service": service}
+    chosen = {
+        "tenant_id": tenant_id(session, to),
+        "user_id": user_id(session, user),
+        "service": service,
+        "only_unassigned": only_unassigned or None,
+        "expected_holder_id": tenant_id(session, expected_holder),
+    }
     return act(session, ASSIGN, chosen, given)
 
 
 @click.command()
 @click.option("--user", metavar="EMAIL|NAME|ID", help="Only from this user.")
 @click.option("--service", help=f"Only what it is used for: {_SERVICE}.")
+@_expected_holder
 @acts
 @talks
-def unassign(session: Session, *, user: str | None, service: str | None, **given: Any) -> Exit:  # noqa: ANN401 - for `act`
+def unassign(
+    session: Session,
+    *,
+    user: str | None,
+    service: str | None,
+    expected_holder: str | None,
+    **given: Any,  # noqa: ANN401 - for `act`
+) -> Exit:
     """Take numbers back: your own users' from them, others from below you one level up."""
-    return act(session, UNASSIGN, {"user_id": user_id(session, user), "service": service}, given)
+    chosen = {
+        "user_id": user_id(session, user),
+        "service": service,
+        "expected_holder_id": tenant_id(session, expected_holder),
+    }
+    return act(session, UNASSIGN, chosen, given)
 
 
 @click.command()

@@ -14,7 +14,7 @@ from webhook.cli.naming import tenant_id
 from webhook.cli.session import Session, talks
 from webhook.cli.tables import table
 
-_E164 = re.compile(r"\+[1-9]\d{6,14}", re.ASCII)
+_E164 = re.compile(r"\+[1-9]\d{4,14}", re.ASCII)
 _HEADINGS = ("Number", "Country", "Capabilities", "Voice carrier", "SMS profile", "Status", "Held by")
 
 

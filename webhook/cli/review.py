@@ -9,6 +9,7 @@ from webhook.cli.client import Json
 from webhook.cli.console import number, safe, when
 
 _CHANGES = 10
+_SOURCES = 10
 _WRITTEN = (Outcome.CREATED, Outcome.UPDATED, Outcome.DELETED)
 
 
@@ -22,6 +23,7 @@ def review_lines(job: Json) -> Iterator[str]:
     effect = review.get("effect") or {}
     yield from (f"{outcome.value:>12}  {effect[outcome]:>11,}" for outcome in Outcome if effect.get(outcome))
     yield from _targets(review.get("targets") or [])
+    yield from _sources(review.get("taken_from") or [])
     yield from _carriers(review.get("carriers") or [])
     yield from _changes(review.get("changes") or [])
 
@@ -32,6 +34,17 @@ def _targets(targets: list[Json]) -> Iterator[str]:
     for entry in targets:
         counts = ", ".join(f"{number(entry[kind])} {kind.value}" for kind in _WRITTEN if entry.get(kind))
         yield f"  {safe((entry.get('tenant') or {}).get('name'))}: {counts}"
+
+
+def _sources(sources: list[Json]) -> Iterator[str]:
+    """Who would lose numbers to others (R19), the most first."""
+    if sources:
+        yield from ("", "Taken from")
+    named, others = sources[:_SOURCES], sources[_SOURCES:]
+    for entry in named:
+        yield f"  {safe((entry.get('tenant') or {}).get('name') or 'others')}: {number(entry.get('count'))}"
+    if others:
+        yield f"  others: {number(sum(int(entry.get('count') or 0) for entry in others))}"
 
 
 def _carriers(carriers: list[Json]) -> Iterator[str]:

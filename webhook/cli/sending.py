@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from schemas.hints import DELIMITERS
+from schemas.jobs import NumberFormat
 from webhook.cli.client import Json
 from webhook.cli.console import emit, is_asked, note, safe, say
 from webhook.cli.exits import Ending, Exit
@@ -43,6 +44,12 @@ on_error_option = click.option(
 )
 callback_option = click.option(
     "--callback-url", metavar="URL", help="Where the service is to tell that the job has ended, by a signed POST."
+)
+number_format_option = click.option(
+    "--number-format",
+    type=click.Choice([choice.value for choice in NumberFormat]),
+    help="How numbers without + or 00 are written: national (as dialled in the country) or international (with the "
+    "calling code).  [default: auto]",
 )
 report_option = click.option(
     "--report", "report_path", type=click.Path(path_type=Path), metavar="PATH", help="Wait, then save the report."

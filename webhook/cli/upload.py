@@ -15,6 +15,7 @@ from webhook.cli.sending import (
     carry,
     check_report,
     hints,
+    number_format_option,
     on_error_option,
     report_option,
     review_option,
@@ -34,7 +35,13 @@ from webhook.cli.session import Session, talks
     type=click.Choice([choice.value for choice in OnExisting]),
     help="What to do with numbers you have already.",
 )
+@click.option(
+    "--only-unassigned",
+    is_flag=True,
+    help="With --on-existing update: leave alone numbers that another customer has already.",
+)
 @click.option("--accept", type=click.Choice([choice.value for choice in Accept]), help="How sure a number must be.")
+@number_format_option
 @hints
 @review_option
 @on_error_option
@@ -49,6 +56,7 @@ def upload(  # noqa: PLR0913 - options of the command
     review: bool,
     report_path: Path | None,
     assign_to: str | None,
+    only_unassigned: bool,
     **fields: str | int | None,
 ) -> Exit:
     """Send a spreadsheet of numbers: CSV, Excel or OpenDocument, packed or not.
@@ -58,5 +66,6 @@ def upload(  # noqa: PLR0913 - options of the command
     """
     check_report(report_path)
     given = fields | {"assign_to": tenant_id(session, assign_to), "mode": "review" if review else None}
+    given |= {"only_unassigned": only_unassigned or None}
     wait = watch or review or report_path is not None
     return carry(session, lambda view: send_file(session, view, file, given), report_path, wait=wait)

@@ -17,7 +17,7 @@ from flask import Request
 from schemas import actions
 from schemas.columns import Column
 from schemas.hints import Hints
-from schemas.jobs import JobKind, JobOptions, Mode, OnError
+from schemas.jobs import JobKind, JobOptions, ListFormat, Mode, NumberFormat, OnError
 from schemas.permissions import Actor
 from schemas.problems import RequestCode
 from schemas.services import NO_SERVICE, Service
@@ -55,12 +55,18 @@ def _assignment(connection: sa.Connection, actor: Actor, form: actions.AssignOpt
         "target_id": named.assignments_target(connection, actor, form.tenant_id),
         "user_id": None if user is None else user.id,
         "service": form.services or NO_SERVICE,
+        "only_unassigned": form.only_unassigned,
+        "expected_holder_id": named.expected_holder(connection, actor, form.expected_holder_id),
     }
 
 
 def _unassignment(connection: sa.Connection, actor: Actor, form: actions.UnassignOptions) -> dict[str, Any]:
     user = named.user(connection, actor, form.user_id)
-    return {"user_id": None if user is None else user.id, "service": form.services or NO_SERVICE}
+    return {
+        "user_id": None if user is None else user.id,
+        "service": form.services or NO_SERVICE,
+        "expected_holder_id": named.expected_holder(connection, actor, form.expected_holder_id),
+    }
 
 
 def _change(connection: sa.Connection, actor: Actor, form: actions.ChangeOptions) -> dict[str, Any]:
@@ -113,9 +119,17 @@ def _enter(job: str, action: Action, form: actions.Options, file: orders.File | 
     with transaction() as connection:
         chosen = action.choose(connection, actor, form)
         hints = form.model_dump(include=set(Hints.model_fields)) if file is not None else {}
-        options = JobOptions(mode=Mode(form.mode), on_error=OnError(form.on_error), **chosen, **hints)
+        options = JobOptions(
+            mode=Mode(form.mode),
+            on_error=OnError(form.on_error),
+            number_format=NumberFormat(form.number_format),
+            country_code=form.country_code,
+            **chosen,
+            **hints,
+        )
         if isinstance(form, actions.Selection):
-            listed.put(job, {Column.PHONE_NUMBER: _numbers(connection, actor, form)})
+            list_format = ListFormat.LIST if form.filter is None else ListFormat.SELECTION
+            listed.put(job, {Column.PHONE_NUMBER: _numbers(connection, actor, form)}, list_format)
         parent = named.parent(connection, actor, action.kind, getattr(form, "parent_job_id", None))
         order = orders.Order(
             job,

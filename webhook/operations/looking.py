@@ -114,6 +114,8 @@ def chosen(job_id: str) -> api.UploadForm:
         on_error=options.on_error.value,
         on_existing=options.on_existing.value,
         accept=options.accept.value,
+        number_format=options.number_format.value,
+        only_unassigned=options.only_unassigned,
         delimiter=options.delimiter,
         encoding=options.encoding,
         sheet=options.sheet,

@@ -46,6 +46,11 @@ def assignments_target(connection: sa.Connection, actor: Actor, public_id: str |
     return _tenant(connection, actor, public_id, "tenant_id", permissions.check_below)
 
 
+def expected_holder(connection: sa.Connection, actor: Actor, public_id: str | None) -> int | None:
+    """The tenant that is expected to hold the numbers: the actor's own or one below (R3, R19)."""
+    return _tenant(connection, actor, public_id, "expected_holder_id", permissions.check_target)
+
+
 def _tenant(
     connection: sa.Connection,
     actor: Actor,

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from schemas import api
+from schemas.phone.digits import ascii_digits
 from schemas.problems import RequestCode
 from webhook import auth, views
 from webhook.errors import refuse
@@ -16,7 +17,9 @@ from worker.infra.db import snapshot
 from worker.infra.number_filter import NumberFilter, Wanted
 from worker.infra.number_views import LONGEST, NumberView
 
-_NOT_DIGITS = re.compile(r"\D")
+# A number with + or 00 and no words in it, or E.164 digits alone. Without either, several countries may be meant.
+_INTERNATIONAL = re.compile(r"[^0-9+]*(?:\+|00)([\W\d]*)|([1-9][0-9]*)")
+_NOT_DIGITS = re.compile(r"[^0-9]")
 
 
 def page(query: api.NumbersQuery) -> api.NumberList:
@@ -56,13 +59,22 @@ def _total(connection: sa.Connection, wanted: Wanted, query: api.NumbersQuery, f
 
 def one(e164: str) -> api.Number:
     """A number, in any form that is international, with its history."""
-    digits = _NOT_DIGITS.sub("", e164)
+    digits = _digits(e164)
+    if not digits:
+        fix = "Enter the number with + and its country code."
+        raise refuse(RequestCode.NOT_FOUND, "There is no such number in your inventory.", fix=fix)
     with snapshot() as connection:
-        view = number_views.one(connection, auth.actor(), int(digits)) if 0 < len(digits) <= LONGEST else None
+        view = number_views.one(connection, auth.actor(), int(digits)) if len(digits) <= LONGEST else None
         if view is None:
             raise refuse(RequestCode.NOT_FOUND, "There is no such number in your inventory.")
         history = number_views.history(connection, auth.actor(), view)
     return views.number(auth.actor(), view, history)
+
+
+def _digits(text: str) -> str:
+    """Return the digits of an international number; "" for any other text, which is not guessed at (R14c)."""
+    found = _INTERNATIONAL.fullmatch(ascii_digits(text))
+    return "" if found is None else _NOT_DIGITS.sub("", found[1] or found[2] or "")
 
 
 def filter_of(query: api.NumbersFilter) -> NumberFilter:

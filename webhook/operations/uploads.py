@@ -11,7 +11,7 @@ from flask import Request
 from schemas import accounts, api, permissions
 from schemas.columns import Column
 from schemas.hints import Hints
-from schemas.jobs import Accept, JobKind, JobOptions, Mode, OnError, OnExisting
+from schemas.jobs import Accept, JobKind, JobOptions, Mode, NumberFormat, OnError, OnExisting
 from schemas.names import fold, unambiguous
 from schemas.permissions import Actor
 from webhook import auth, once, views
@@ -92,6 +92,9 @@ def _enter(job: str, actor: Actor, received: Received) -> None:
             target_id=named.uploads_target(connection, actor, form.assign_to),
             on_existing=OnExisting(form.on_existing),
             accept=Accept(form.accept),
+            number_format=NumberFormat(form.number_format),
+            only_unassigned=form.only_unassigned,
+            expected_holder_id=named.expected_holder(connection, actor, form.expected_holder_id),
             **form.model_dump(include=set(Hints.model_fields)),
         )
         file = orders.File(received.file_name, received.size, received.sha256)

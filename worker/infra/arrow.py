@@ -40,12 +40,16 @@ def put_table(key: str, table: pa.Table, *, with_name: bool = True) -> None:
 
 
 def get_table(key: str, columns: Sequence[str] | None = None) -> pa.Table:
-    """A stored table, or some of its columns. `storage.MissingFileError` if it is not there."""
+    """Return a stored table, or some of its columns. `storage.MissingFileError` if it is not there.
+
+    Columns that the file does not have are left out: an earlier version may have stored it.
+    """
     source = _opened(key)
     reader = pa.ipc.open_file(source)
+    names = reader.schema.names if columns is None else [name for name in columns if name in reader.schema.names]
     if columns is None or isinstance(source, pa.MemoryMappedFile):
-        return reader.read_all().select(list(columns or range(len(reader.schema))))
-    options = pa.ipc.IpcReadOptions(included_fields=[reader.schema.names.index(name) for name in columns])
+        return reader.read_all().select(names)
+    options = pa.ipc.IpcReadOptions(included_fields=[reader.schema.names.index(name) for name in names])
     return pa.ipc.open_file(source, options=options).read_all()
 
 

@@ -26,13 +26,25 @@ TRANSIENT: tuple[type[Exception], ...] = (
     psycopg.InterfaceError,
 )
 
+# SQLSTATEs with which the database refuses a row for what the row says: data exceptions, violated constraints, and what
+# triggers raise. https://www.postgresql.org/docs/current/errcodes-appendix.html
+REFUSALS = ("22", "23", "44", "P0001")
 _LASTING = ("54", "57014")  # SQLSTATEs that come with such errors and come again with every try
 
 
 def is_transient(error: Exception) -> bool:
     """Whether it is one of `TRANSIENT`, but neither too large for the database nor broken off by a limit of time."""
-    state = getattr(getattr(error, "orig", error), "sqlstate", None) or ""
-    return isinstance(error, TRANSIENT) and not state.startswith(_LASTING)
+    return isinstance(error, TRANSIENT) and not sqlstate_of(error).startswith(_LASTING)
+
+
+def is_refusal(error: Exception) -> bool:
+    """Whether the database refuses a row: it would say the same again, and takes the other rows."""
+    return sqlstate_of(error).startswith(REFUSALS)
+
+
+def sqlstate_of(error: Exception) -> str:
+    """The SQLSTATE of an error of the database, from the driver itself or by way of SQLAlchemy; empty for others."""
+    return getattr(getattr(error, "orig", error), "sqlstate", None) or ""
 
 
 def sqlalchemy_url(settings: Settings) -> sa.URL:

@@ -40,6 +40,7 @@ class Point(StrEnum):
     CHECK_ANNOUNCED = "check.announced"
     WRITE_CLAIMED = "write.claimed"
     WRITE_RESOLVED = "write.resolved"
+    WRITE_REFUSED = "write.refused"
     WRITE_COPIED = "write.copied"
     WRITE_RESULT_STORED = "write.result-stored"
     WRITE_IMAGE_STORED = "write.image-stored"

@@ -6,17 +6,20 @@ No rules here; every caller has decided already. Scoping to a tenant's tree is d
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
 import sqlalchemy as sa
 from psycopg import Cursor
 from psycopg.errors import UniqueViolation
+from sqlalchemy.exc import IntegrityError
 
 from schemas.results import STATE
 from schemas.tables import carriers, phone_numbers, tenants, users
 from worker.infra import binary
 
+PRIMARY_KEY = "pk_phone_numbers"  # its constraint
 COLUMNS: tuple[str, ...] = tuple(column.name for column in phone_numbers.columns)
 # What a job may make of a number that exists; the rest stays for good.
 CHANGEABLE = tuple(name for name in STATE.names if name not in {"created_job_id", "uploader_id"})
@@ -149,10 +152,20 @@ def create(connection: sa.Connection, columns: Sequence[str], rows: bytes) -> No
 
     `ConflictError` if one of them exists: the transaction is then lost and the caller starts it again.
     """
+    with conflicts():
+        copy_into(connection, "phone_numbers", columns, rows)
+
+
+@contextmanager
+def conflicts() -> Iterator[None]:
+    """Raise `ConflictError` where a number that is created in the block exists already."""
     try:
-        _copy(connection, "phone_numbers", columns, rows)
-    except UniqueViolation as error:
-        raise ConflictError from error
+        yield
+    except (UniqueViolation, IntegrityError) as error:
+        violated = error.orig if isinstance(error, IntegrityError) else error
+        if isinstance(violated, UniqueViolation) and violated.diag.constraint_name == PRIMARY_KEY:
+            raise ConflictError from error
+        raise
 
 
 def update(connection: sa.Connection, columns: Sequence[str], numbers: np.ndarray, rows: bytes) -> None:
@@ -207,10 +220,11 @@ def _stage(connection: sa.Connection, columns: Sequence[str], rows: bytes) -> No
     # Shaped like the numbers, but with nothing that has to be filled in.
     shape = f"SELECT {wanted} FROM phone_numbers WHERE false"  # noqa: S608 - our names
     connection.execute(sa.text(f"CREATE TEMP TABLE IF NOT EXISTS staging ON COMMIT DELETE ROWS AS {shape}"))
-    _copy(connection, "staging", columns, rows)
+    copy_into(connection, "staging", columns, rows)
 
 
-def _copy(connection: sa.Connection, table: str, columns: Sequence[str], rows: bytes) -> None:
+def copy_into(connection: sa.Connection, table: str, columns: Sequence[str], rows: bytes) -> None:
+    """COPY rows (`binary.copy_rows` of these columns) into a table."""
     statement = f"COPY {table} ({', '.join(columns)}) FROM STDIN (FORMAT binary)"
     with _cursor(connection) as cursor, cursor.copy(statement.encode()) as copy:
         copy.write(rows)

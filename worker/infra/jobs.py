@@ -119,7 +119,7 @@ def halve(connection: sa.Connection, lease: Lease, rows: Sequence[int]) -> list[
 
     Numbers as in a heap: whoever halves the same chunk again, having lost or slept through the first time, chooses the
     same, and no other chunk's. However often the halving was broken off, the halves have two tries, single rows all:
-    one that fails by chance must not cost a sound row its place.
+    one that fails by chance must not cost a sound row its place. They know what kind of error the chunk failed with.
     """
     update_held(connection, lease, {"state": ChunkState.DEAD, "lease_until": None})
     # Locks the job: while two chunks are halved at once each sees what the other has entered, or nothing of it.
@@ -132,7 +132,8 @@ def halve(connection: sa.Connection, lease: Lease, rows: Sequence[int]) -> list[
     numbers = [first + len(rows) * lease.number + place for place in range(len(rows))]
     for number, count in zip(numbers, rows, strict=True):
         tried = max(get_settings().max_attempts - 2, 0) if count > 1 else 0
-        ledger.add_work(connection, lease.job_id, lease.phase, {number: count}, tried)
+        beside = {"attempt": tried, "last_error": lease.last_error}
+        ledger.add_work(connection, lease.job_id, lease.phase, {number: count}, **beside)
     return numbers
 
 

@@ -44,6 +44,7 @@ class Lease:
     read: int = 0  # the token of the committed reading, as `check`
     setbacks: int = 0  # tries that did not count
     held_up_seconds: float = 0.0  # since the first of them
+    last_error: str | None = None  # the kind of error of the last try that counted
     seconds: dict[Stage, float] = field(default_factory=dict, compare=False)  # what its stages took until now
 
     @contextmanager
@@ -85,6 +86,7 @@ def claim(connection: sa.Connection, phases: Phase | tuple[Phase, ...], lease_se
         read=row.read_token,
         setbacks=row.setbacks,
         held_up_seconds=float(row.held_up_seconds),
+        last_error=row.last_error,
     )
 
 
@@ -172,6 +174,7 @@ def _taken(phases: tuple[Phase, ...]) -> ReturningUpdate[Any]:
             sa.func.coalesce(job.c.check_token, 0).label("check_token"),
             sa.func.coalesce(job.c.read_token, 0).label("read_token"),
             job_chunks.c.setbacks,
+            job_chunks.c.last_error,
             sa.func.coalesce(sa.extract("epoch", sa.func.now() - job_chunks.c.setback_since), 0).label(
                 "held_up_seconds"
             ),
@@ -184,15 +187,22 @@ def extend(connection: sa.Connection, lease: Lease, lease_seconds: float) -> Non
     update_held(connection, lease, {"lease_until": in_seconds(lease_seconds)})
 
 
-def give_back(connection: sa.Connection, lease: Lease, delay_seconds: float, *, counts: bool) -> None:
-    """Return work for another try. A try that failed for the surroundings' fault does not count."""
-    values = {
+def give_back(
+    connection: sa.Connection, lease: Lease, delay_seconds: float, *, counts: bool, error: str | None = None
+) -> None:
+    """Return work for another try. A try that failed for the surroundings' fault does not count.
+
+    `error`: what kind of error a try that counts has failed with.
+    """
+    values: dict[str, Any] = {
         "state": ChunkState.PENDING,
         "lease_until": None,
         "next_attempt_at": in_seconds(delay_seconds),
         "hint_due_at": in_seconds(delay_seconds),
     }
-    if not counts:
+    if counts:
+        values["last_error"] = error
+    else:
         values |= {
             "attempt": job_chunks.c.attempt - 1,
             "setbacks": job_chunks.c.setbacks + 1,

@@ -29,15 +29,21 @@ def hold(connection: sa.Connection, job_id: int) -> sa.Row[Any]:
     return connection.execute(sa.select(jobs).where(jobs.c.id == job_id).with_for_update()).one()
 
 
-def add_work(connection: sa.Connection, job_id: int, phase: Phase, rows: Mapping[int, int], attempt: int = 0) -> None:
-    """Enter pieces of work: number -> rows.
+def add_work(
+    connection: sa.Connection,
+    job_id: int,
+    phase: Phase,
+    rows: Mapping[int, int],
+    **columns: Any,  # noqa: ANN401 - columns
+) -> None:
+    """Enter pieces of work: number -> rows; `columns` are the same for all of them.
 
     One plain statement: what the driver runs for many sets of values is a pipeline, and behind one PostgreSQL does not
     end a transaction that stands still. Its locks on piece and job would then be held for as long as its worker stands.
     """
-    columns = (sa.cast(list(values), ARRAY(sa.BigInteger)) for values in (rows, rows.values()))
-    pieces = sa.func.unnest(*columns).table_valued("number", "rows").render_derived()
-    fixed = {"job_id": job_id, "phase": phase.value, "attempt": attempt}
+    arrays = (sa.cast(list(values), ARRAY(sa.BigInteger)) for values in (rows, rows.values()))
+    pieces = sa.func.unnest(*arrays).table_valued("number", "rows").render_derived()
+    fixed = {"job_id": job_id, "phase": phase.value, **columns}
     found = sa.select(
         pieces.c.number,
         pieces.c.rows,

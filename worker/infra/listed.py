@@ -10,10 +10,14 @@ from collections.abc import Mapping, Sequence
 import pyarrow as pa
 
 from schemas.columns import Column, name_of
+from schemas.jobs import LIST_FORMAT_KEY, ListFormat
 from worker.infra import arrow, storage
 
 
-def put(job: str, columns: Mapping[Column, Sequence[str] | pa.Array]) -> None:
+def put(
+    job: str, columns: Mapping[Column, Sequence[str] | pa.Array], list_format: ListFormat = ListFormat.LIST
+) -> None:
     """Keep the rows of a job (its public id): columns of one length, "" for an empty cell, in the order given."""
     arrays = [pa.array(values, pa.string()) for values in columns.values()]
-    arrow.put_table(storage.listed_key(job), pa.table(arrays, names=[name_of(column) for column in columns]))
+    table = pa.table(arrays, names=[name_of(column) for column in columns])
+    arrow.put_table(storage.listed_key(job), table.replace_schema_metadata({LIST_FORMAT_KEY: list_format.value}))

@@ -52,4 +52,5 @@ def _size(e164: sa.ColumnElement[int]) -> sa.ColumnElement[int]:
     digits = sa.cast(e164, sa.Text)
     known = "".join(map(str, region.calling_code_digits()))
     code_digits = sa.cast(sa.func.substr(known, sa.cast(sa.func.left(digits, 3), sa.Integer), 1), sa.Integer)
-    return sa.cast(sa.func.power(10, sa.func.length(digits) - code_digits), sa.BigInteger)
+    national_digits = sa.func.greatest(sa.func.length(digits) - code_digits, 0)
+    return sa.cast(sa.func.power(10, national_digits), sa.BigInteger)

@@ -17,6 +17,7 @@ from schemas.phone.spans import EVERY, Span
 from schemas.tables import ASSIGNED, UNASSIGNED, phone_numbers, tenants
 
 NUMBER = phone_numbers.c
+Beside = Sequence[sa.ColumnElement[Any]]
 Bounds = tuple[sa.ColumnElement[int], sa.ColumnElement[int]]  # the first and the last number, both included
 
 # Who may hold numbers, and who may have uploaded them.
@@ -121,29 +122,39 @@ def status_is(*, is_unassigned: bool) -> sa.ColumnElement[bool]:
     return sa.literal_column(f"({UNASSIGNED if is_unassigned else ASSIGNED})", sa.Boolean)
 
 
-def numbers_of(groups: Sequence[Groups], spans: Sequence[Span], most: int | None, *, in_order: bool) -> sa.Select[int]:
-    """Numbers of some groups within spans that are ascending and apart: all, the first so many, or any so many."""
+def numbers_of(
+    groups: Sequence[Groups], spans: Sequence[Span], most: int | None, *, in_order: bool, beside: Beside = ()
+) -> sa.Select[Any]:
+    """Numbers of some groups within spans that are ascending and apart: all, the first so many, or any so many.
+
+    `beside`: further columns of the numbers, where all are asked for.
+    """
     if not groups or not spans:
-        return sa.select(NUMBER.e164).where(sa.false())
+        return sa.select(NUMBER.e164, *beside).where(sa.false())
     if list(spans) == [EVERY]:
-        every = sa.select(within(groups, None, most, in_order=in_order).subquery("found").c.e164)
+        every = sa.select(*within(groups, None, most, in_order=in_order, beside=beside).subquery("found").c)
         return every.order_by("e164") if in_order else every
     given = rows(sa.BigInteger, low=[low for low, _ in spans], high=[high for _, high in spans])
     # In order, so that no span is looked at once there are enough.
     span = sa.select(given).order_by(given.c.low).subquery("span")
-    found = within(groups, (span.c.low, span.c.high), most, in_order=in_order).lateral("found")
-    query = sa.select(found.c.e164).select_from(span.join(found, sa.true())).limit(most)
+    found = within(groups, (span.c.low, span.c.high), most, in_order=in_order, beside=beside).lateral("found")
+    query = sa.select(*found.c).select_from(span.join(found, sa.true())).limit(most)
     return query.order_by(span.c.low, found.c.e164) if in_order else query
 
 
-def within(groups: Sequence[Groups], span: Bounds | None, most: int | None, *, in_order: bool = True) -> sa.SelectBase:
-    """Numbers of some groups, at least one, in one span: all, the first so many, or any so many."""
+def within(
+    groups: Sequence[Groups], span: Bounds | None, most: int | None, *, in_order: bool = True, beside: Beside = ()
+) -> sa.SelectBase:
+    """Numbers of some groups, at least one, in one span: all, the first so many, or any so many.
+
+    `beside`: as `numbers_of`.
+    """
     if len(groups) == 1 and groups[0].table is None:
-        return _part(groups[0], span, most)
+        return _part(groups[0], span, most, beside)
     if in_order and most is not None and all(one.key for one in groups):
         return _first(groups, span, most)
-    together = sa.union_all(*(_part(one, span, most) for one in groups)).subquery("together")
-    query = sa.select(together.c.e164).limit(most)
+    together = sa.union_all(*(_part(one, span, most, beside) for one in groups)).subquery("together")
+    query = sa.select(*together.c).limit(most)
     return query.order_by(together.c.e164) if in_order and most is not None else query
 
 
@@ -186,12 +197,14 @@ def any_within(groups: Sequence[Groups], span: Bounds) -> sa.Select[int]:
     return sa.select(within(groups, span, 1, in_order=False).subquery()).limit(1)
 
 
-def _part(one: Groups, span: Bounds | None, most: int | None) -> sa.Select[int]:
+def _part(one: Groups, span: Bounds | None, most: int | None, beside: Beside = ()) -> sa.Select[Any]:
     # Limited also where any will do: the planner then takes each group's span as a place in the index, instead of
     # reading groups whole and leaving out afterwards.
-    query = sa.select(NUMBER.e164).where(*one.within(span)) if most is None else one.first_within(span, most)
+    query = (
+        one.first_within(span, most) if most is not None else sa.select(NUMBER.e164, *beside).where(*one.within(span))
+    )
     query = query.where(*one.conditions).correlate_except(phone_numbers)
     if one.table is None:
         return query
     numbers = query.lateral()
-    return sa.select(numbers.c.e164).select_from(one.table.join(numbers, sa.true()))
+    return sa.select(*numbers.c).select_from(one.table.join(numbers, sa.true()))

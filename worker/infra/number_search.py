@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import INT8MULTIRANGE
@@ -18,7 +19,17 @@ from sqlalchemy.dialects.postgresql import INT8MULTIRANGE
 from schemas.phone.spans import Span
 from worker.infra import number_blocks, number_kinds
 from worker.infra.number_filter import Wanted
-from worker.infra.number_groups import NUMBER, Groups, all_numbers, lines_of, numbers_of, of_lines, status_is, table_of
+from worker.infra.number_groups import (
+    NUMBER,
+    Beside,
+    Groups,
+    all_numbers,
+    lines_of,
+    numbers_of,
+    of_lines,
+    status_is,
+    table_of,
+)
 
 # Places to be looked at, groups times spans, above which a group is one too many: where numbers are wanted in order, so
 # that each has to be looked at, and else.
@@ -56,35 +67,41 @@ def some(connection: sa.Connection, wanted: Wanted, most: int) -> sa.Select[int]
     return _matching(connection, wanted, most, in_order=False)
 
 
-def matching(connection: sa.Connection, wanted: Wanted, *, are_many: bool = False) -> sa.Select[int]:
-    """All numbers that are let through (`e164`), in no order.
+def matching(
+    connection: sa.Connection, wanted: Wanted, *, are_many: bool = False, beside: Beside = ()
+) -> sa.Select[Any]:
+    """All numbers that are let through (`e164`, and the columns `beside` it), in no order.
 
     `are_many`: so many are expected that looking at every number is the shorter way.
     """
     if are_many and wanted.lines is None and wanted.users is None:
-        return numbers_of([_one_by_one(wanted)], wanted.spans, None, in_order=False)
-    return _matching(connection, wanted, None, in_order=False)
+        return numbers_of([_one_by_one(wanted)], wanted.spans, None, in_order=False, beside=beside)
+    return _matching(connection, wanted, None, in_order=False, beside=beside)
 
 
-def _matching(connection: sa.Connection, wanted: Wanted, most: int | None, *, in_order: bool) -> sa.Select[int]:
+def _matching(
+    connection: sa.Connection, wanted: Wanted, most: int | None, *, in_order: bool, beside: Beside = ()
+) -> sa.Select[Any]:
     thin = _thin_spans(connection, wanted)
     if not thin:
-        return _by_group(connection, wanted, most, in_order=in_order)
+        return _by_group(connection, wanted, most, in_order=in_order, beside=beside)
     others = [span for span in wanted.spans if span not in thin]
-    parts = [numbers_of([_one_by_one(wanted)], thin, most, in_order=in_order)]
+    parts = [numbers_of([_one_by_one(wanted)], thin, most, in_order=in_order, beside=beside)]
     if others:
-        parts.append(_by_group(connection, replace(wanted, spans=others), most, in_order=in_order))
-    together = sa.union_all(*(sa.select(part.subquery().c.e164) for part in parts)).subquery("apart")
-    query = sa.select(together.c.e164).limit(most)
+        parts.append(_by_group(connection, replace(wanted, spans=others), most, in_order=in_order, beside=beside))
+    together = sa.union_all(*(sa.select(part.subquery()) for part in parts)).subquery("apart")
+    query = sa.select(*together.c).limit(most)
     return query.order_by(together.c.e164) if in_order else query
 
 
-def _by_group(connection: sa.Connection, wanted: Wanted, most: int | None, *, in_order: bool) -> sa.Select[int]:
+def _by_group(
+    connection: sa.Connection, wanted: Wanted, most: int | None, *, in_order: bool, beside: Beside = ()
+) -> sa.Select[Any]:
     spans = wanted.spans
     groups = _groups(connection, wanted, _MANY_PLACES if in_order else _TOO_MANY_PLACES)
     if len(spans) > 1 and sum(one.count for one in groups) * len(spans) > _TOO_MANY_PLACES:
         groups, spans = _in_one_stretch(wanted, groups), [(spans[0][0], spans[-1][1])]
-    return numbers_of(groups, spans, most, in_order=in_order)
+    return numbers_of(groups, spans, most, in_order=in_order, beside=beside)
 
 
 def _thin_spans(connection: sa.Connection, wanted: Wanted) -> list[Span]:

@@ -5,10 +5,9 @@ Every row was checked by itself before, batch by batch, wherever that was.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +19,7 @@ from schemas.jobs import JobKind, JobOptions, OnExisting
 from schemas.results import CHUNK, RESULTS
 from schemas.services import Service, given
 from worker.stages import ranges
+from worker.stages.number_readings import Batches, decide_readings
 
 DUPLICATE, CONFLICT = map(number_of, (Code.DUPLICATE_IN_FILE, Code.CONFLICTING_DUPLICATE))
 CONFLICT_BIT = np.uint64(fault_bit(Code.CONFLICTING_DUPLICATE, Column.PHONE_NUMBER))
@@ -27,24 +27,6 @@ OVERLAP_BIT = np.uint64(fault_bit(Code.CONFLICTING_DUPLICATE, Column.END_NUMBER)
 _CAPABILITIES = ("voice", "sms", "fax")
 _COMPARED = ("voice_carrier_id", "sms_carrier_id", "target_id", "user_id", "service", "numbers")
 _BITS = 64
-
-
-class Batches(Protocol):
-    """The rows of a whole file, checked one by one, batch by batch. Columns are those of `schemas.results.CHECKED`.
-
-    Ten million rows are a gigabyte, so columns are fetched when they are needed and let go of afterwards. Each time
-    every batch is opened, so those that are needed at a time are asked for together.
-    """
-
-    @property
-    def sizes(self) -> Sequence[int]:
-        """How many rows each batch has."""
-
-    def columns(self, names: Sequence[str]) -> dict[str, np.ndarray]:
-        """Some columns of all rows, in file order; not to be written to."""
-
-    def columns_at(self, names: Sequence[str], place: np.ndarray) -> dict[str, np.ndarray]:
-        """Some columns of the rows in these places (int64, in any order), as many values as places."""
 
 
 @dataclass(frozen=True)
@@ -94,12 +76,15 @@ class CheckedFile:
             yield pa.table([pa.array(found[name]) for name in CHUNK.names], schema=CHUNK)
 
 
-def check_file(rows: Batches, kind: JobKind, options: JobOptions) -> CheckedFile:
+def check_file(rows: Batches, kind: JobKind, options: JobOptions, *, international_header: bool = False) -> CheckedFile:
     """Look at all rows together: of rows with the same number the first sound one in file order wins (R16).
+
+    First the readings of their numbers are decided (`number_readings`); `international_header` as there.
 
     A row with a fault of its own takes no part: it can neither win, which would lose the number, nor be a duplicate,
     which would hide the fault.
     """
+    rows = decide_readings(rows, options, international_header=international_header)
     looked_at = rows.columns(("code", "faults", "e164", "numbers"))
     e164, numbers = looked_at["e164"], looked_at["numbers"]
     code, faults = looked_at["code"].copy(), looked_at["faults"].copy()

@@ -1,7 +1,7 @@
-"""Rows that stand for a whole block of numbers (R12): `End Number`, or `212 555 0100-0199` in one cell.
+"""Read rows that stand for a block of numbers (R12, R14e): End Number, Block Size, or `212 555 0100-0199` in a cell.
 
-A cell is a range only where it is no number as written (R14). Every number of a block is judged like one that has a row
-of its own. Such rows are few, so they are read one by one.
+Every number of a block is judged like one that has a row of its own. A cell that is one number as written is no block;
+one that is valid both ways is ambiguous. Such rows are few, so they are read one by one.
 """
 
 from __future__ import annotations
@@ -16,18 +16,26 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas import phone
-from schemas.codes import Code, fault_bit
+from schemas.codes import Code, fault_bit, warning_bit
 from schemas.columns import Column
-from schemas.phone import region
+from schemas.phone import AMBIGUOUS, Evidence, PhoneColumn, Rules, region
+from schemas.texts import buffers
+from worker.stages.block_text import DASH, LEAST_TAIL, LOOKS_LIKE, OTHER_DASH, BlockText, Widths, read_block
 
-_BETWEEN = r"\s*(?:[-\x{2010}-\x{2015}\x{2212}~]|\.\.+|\x{2026}|\b(?:to|bis|a|al|au|tot)\b)\s*"
-_IN_CELL = re.compile(
-    r"(?P<first>.*\d\)?)" + re.sub(r"\\x\{(\w+)\}", r"\\u\1", _BETWEEN) + r"(?P<last>\+?\d[\d\s().]*\d)", re.IGNORECASE
+_IN_END, _IN_NUMBER, _IN_SIZE = (
+    np.uint64(fault_bit(Code.INVALID_RANGE, column))
+    for column in (Column.END_NUMBER, Column.PHONE_NUMBER, Column.BLOCK_SIZE)
 )
-_LOOKS_LIKE = rf"(?i)^.*\d\)?{_BETWEEN}\+?\d[\d\s().]*\d$"
-_IN_END, _IN_NUMBER = (
-    np.uint64(fault_bit(Code.INVALID_RANGE, column)) for column in (Column.END_NUMBER, Column.PHONE_NUMBER)
-)
+_AMBIGUOUS = np.uint64(fault_bit(Code.AMBIGUOUS_NUMBER, Column.PHONE_NUMBER))
+_PLUS_RESTORED = np.uint32(warning_bit(Code.PLUS_RESTORED))
+_ALSO_INTERNATIONAL = np.uint8(Evidence.ALSO_INTERNATIONAL)
+_WIDEST = 10  # digits on either side of a dash
+_LAST_DIGITS = 2
+_TEN = 10
+_LAST_ENDING = rf"(?:\s*{DASH})+\s*[0-9]+\s*$"
+_JUDGED_AT_ONCE = 1 << 17  # numbers
+_END = re.compile(rf"[\s(]*\+?(?:[\d\s().]|{DASH})*\d[\s)]*", re.ASCII)
+_SIZE = re.compile(r"\s*(\d{1,9})\s*", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -37,89 +45,217 @@ class Cells:
     country: pa.StringArray
     number: pa.StringArray
     end: pa.StringArray
-    e164: np.ndarray
-    faults: np.ndarray
+    size: pa.StringArray
+    column: PhoneColumn
 
 
 @dataclass(frozen=True)
 class Blocks:
-    """n rows: the first number (int64), how many there are from it on (int64, 1 for most), and the faults (uint64)."""
+    """n rows: the first number of each (`column.e164`), and how many there are from it on (int64, 1 for most)."""
 
-    e164: np.ndarray
+    column: PhoneColumn
     numbers: np.ndarray
-    faults: np.ndarray
 
 
-def read_blocks(cells: Cells, *, accept_possible: bool, largest: int) -> Blocks:
-    """Find the blocks among rows; rows that are none stay as they were judged. At most `largest` numbers each."""
-    found = Blocks(cells.e164.copy(), np.ones(len(cells.e164), np.int64), cells.faults.copy())
-    _take_apart(cells, found, accept_possible=accept_possible, largest=largest)
-    ends = np.flatnonzero(pc.not_equal(cells.end, "").to_numpy(zero_copy_only=False))
-    for row in ends[found.faults[ends] == 0]:
-        if found.numbers[row] > 1:
-            found.faults[row] |= _IN_END  # two ends, and nobody knows which is meant
-        else:
-            _stretch(found, row, cells.country[row].as_py(), cells.end[row].as_py(), largest, _IN_END)
-    _judge_all(found, accept_possible=accept_possible, with_end=set(ends.tolist()))
-    found.e164[found.faults != 0] = 0
-    found.numbers[found.faults != 0] = 1
+def read_blocks(cells: Cells, rules: Rules, *, largest: int) -> Blocks:
+    """Find the blocks among rows, and change `cells.column` accordingly. At most `largest` numbers each."""
+    found = Blocks(cells.column, np.ones(len(cells.number), np.int64))
+    reader = _BlockReader(cells, found, rules, largest)
+    reader.read_cells()
+    reader.read_ends()
+    reader.read_sizes()
+    _judge_all(found, rules, with_end=_filled(cells.end))
+    failed = found.column.faults != 0
+    for values in (found.column.e164, found.column.warnings):
+        values[failed] = 0
+    found.column.evidence[failed & (found.column.evidence & AMBIGUOUS != 0)] = 0
+    found.numbers[failed] = 1
     return found
 
 
-def _take_apart(cells: Cells, found: Blocks, *, accept_possible: bool, largest: int) -> None:
-    """Ranges written into one cell: those whose first half is a number, which the whole is not."""
-    candidates = np.flatnonzero(cells.faults != 0)
-    if not candidates.size:
-        return
-    looks = pc.match_substring_regex(cells.number.take(pa.array(candidates)), _LOOKS_LIKE)
-    halves = []
-    for row in candidates[looks.to_numpy(zero_copy_only=False)]:
-        match = _IN_CELL.fullmatch(cells.number[row].as_py().strip())
-        if match is not None:
-            halves.append((int(row), match["first"], match["last"]))
-    if not halves:
-        return
-    rows = np.array([row for row, _, _ in halves])
-    firsts = pa.array([first for _, first, _ in halves], pa.string())
-    judged = phone.check_column(cells.country.take(pa.array(rows)), firsts, accept_possible=accept_possible)
-    for place, (row, _, last) in enumerate(halves):
-        if judged.faults[place] == 0:
-            found.e164[row], found.faults[row] = judged.e164[place], 0
-            _stretch(found, row, cells.country[row].as_py(), last, largest, _IN_NUMBER)
+def _may_be_blocks(number: pa.StringArray) -> np.ndarray:
+    """Rows (int64) that end in a dash and digits, which may be the end of a block (`BlockText.may_be_block`).
+
+    By their bytes: in a file of dashed numbers nearly all rows are looked at.
+    """
+    plain = phone.plain_punctuation(number)
+    offsets, data = buffers(plain)
+    offsets = offsets.astype(np.int64)
+    dashes = np.flatnonzero(data == ord("-"))
+    dashes = dashes[(dashes >= offsets[0]) & (dashes < offsets[-1])]
+    row = np.repeat(np.arange(len(plain)), np.diff(offsets))[dashes - offsets[0]]
+    last = np.r_[row[1:] != row[:-1], True][: len(row)]
+    dashes, row = dashes[last], row[last]
+    spaced = (data[dashes - 1] == ord(" ")) | (data[np.minimum(dashes + 1, len(data) - 1)] == ord(" "))
+    width = offsets[row + 1] - dashes - 1
+    fits = (width > 0) & (width <= _WIDEST) & (dashes - width >= offsets[row])
+    kept, width, dashes, begin = row[fits], width[fits], dashes[fits], offsets[row[fits]]
+    first = dashes - width
+    alike = np.ones(len(kept), np.bool_)  # as long as the digits are the same
+    digits, differing = np.ones(len(kept), np.bool_), np.zeros(len(kept), np.int64)
+    runs = np.ones(len(kept), np.bool_)
+    for place in range(int(width.max(initial=0))):
+        inside = place < width
+        one, other = data[np.where(inside, first + place, 0)], data[np.where(inside, dashes + 1 + place, 0)]
+        is_digit = (one - np.uint8(ord("0")) < _TEN) & (other - np.uint8(ord("0")) < _TEN)
+        digits &= is_digit | ~inside
+        alike &= (one == other) | ~inside
+        differing += inside & ~alike
+        runs &= alike | ~inside | ((one == ord("0")) & (other == ord("9")))
+    before = data[np.maximum(first - 1, 0)]
+    whole = (first == begin) | (before - np.uint8(ord("0")) >= _TEN) | (width >= LEAST_TAIL)
+    found = kept[digits & whole & ((differing <= _LAST_DIGITS) | runs)]
+    other = pc.match_substring_regex(number, OTHER_DASH).to_numpy(zero_copy_only=False)
+    return np.union1d(found, np.r_[row[spaced], np.flatnonzero(other)]).astype(np.int64)
 
 
-def _stretch(  # noqa: PLR0913, PLR0917 - a row, its two cells, and what to say of it
-    found: Blocks, row: int, country: str, last: str, largest: int, fault: np.uint64
-) -> None:
-    """Have a row's block end with `last`: a whole number, or so many of its last digits."""
-    first = int(found.e164[row])
-    end = _end_of(first, country, last)
-    if end is None or len(str(end)) != len(str(first)) or not 0 <= end - first < largest:
-        found.faults[row] |= fault
-    else:
-        found.numbers[row] = end - first + 1
+def _filled(column: pa.StringArray) -> np.ndarray:
+    return np.flatnonzero(pc.not_equal(column, "").to_numpy(zero_copy_only=False))
 
 
-def _end_of(first: int, country: str, last: str) -> int | None:
-    digits = re.sub(r"\D", "", last)
-    national = len(str(first)) - len(region.calling_codes_of(np.array([first]))[0].as_py())
-    if digits.isascii() and 1 < len(digits) < national and not last.startswith("+"):
-        return int(str(first)[: -len(digits)] + digits)
-    judged = phone.check_column(pa.array([country]), pa.array([last]), accept_possible=True)
-    return int(judged.e164[0]) if judged.faults[0] == 0 else None
+@dataclass(frozen=True)
+class _BlockReader:
+    """The rows of a batch while their blocks are read."""
+
+    cells: Cells
+    found: Blocks
+    rules: Rules
+    largest: int
+
+    def read_cells(self) -> None:
+        """Read blocks written into the Phone Number: their first number is one, and the whole is none, or both."""
+        column = self.found.column
+        failed, sound = np.flatnonzero(column.faults), np.flatnonzero(column.e164)
+        looks = pc.match_substring_regex(self.cells.number.take(pa.array(failed)), LOOKS_LIKE)
+        self._read_texts(failed[looks.to_numpy(zero_copy_only=False)])
+        # Where all numbers of a country are equally long, none is also a block.
+        sound = sound[region.has_several_lengths()[region.calling_code_numbers(column.e164[sound])]]
+        dashed = pc.match_substring_regex(self.cells.number.take(pa.array(sound)), DASH)
+        sound = sound[dashed.to_numpy(zero_copy_only=False)]
+        rows = sound[_may_be_blocks(self.cells.number.take(pa.array(sound)))] if sound.size else sound
+        if rows.size:
+            self._refuse_ambiguous(rows)
+
+    def _first_numbers(self, rows: np.ndarray) -> Iterator[tuple[int, BlockText, PhoneColumn]]:
+        """Yield the rows whose text has the form of a block and begins with a valid number, and that number."""
+        texts = [(int(row), read_block(self.cells.number[row].as_py())) for row in rows]
+        blocks = [(row, text) for row, text in texts if text is not None]
+        if not blocks:
+            return
+        places = pa.array([row for row, _ in blocks])
+        firsts = pa.array([text.first for _, text in blocks], pa.string())
+        judged = phone.check_column(self.cells.country.take(places), firsts, self.rules)
+        for place, (row, text) in enumerate(blocks):
+            if judged.faults[place] == 0:
+                yield row, text, judged.part(slice(place, place + 1))
+
+    def _read_texts(self, rows: np.ndarray) -> None:
+        column = self.found.column
+        for row, text, first in self._first_numbers(rows):
+            column.put(np.array([row]), first)
+            if text.widths is Widths.SHORTER_FIRST:
+                column.faults[row] = _IN_NUMBER
+            else:
+                self._stretch(row, text.last, _IN_NUMBER, is_ending=text.widths is Widths.ENDING)
+
+    def _refuse_ambiguous(self, rows: np.ndarray) -> None:
+        """R14e: valid as one number, and as a block whose first and last endings are equally wide."""
+        before = pc.replace_substring_regex(self.cells.number.take(pa.array(rows)), _LAST_ENDING, "")
+        judged = phone.check_column(self.cells.country.take(pa.array(rows)), before, self.rules)
+        ends = dict[int, int]()
+        for index in np.flatnonzero(judged.e164).tolist():
+            row, first = int(rows[index]), int(judged.e164[index])
+            text = read_block(self.cells.number[row].as_py())
+            if text is None or not text.may_be_block:
+                continue
+            if text.widths is Widths.SHORTER_FIRST:
+                self.found.column.faults[row] |= _IN_NUMBER
+            else:
+                end = self._end_of(first, row, text.last, is_ending=text.widths is Widths.ENDING)
+                if end is not None and 0 < end - first < self.largest:
+                    ends[row] = end
+        if ends:
+            valid = _all_valid(np.array(list(ends.values())), np.ones(len(ends), np.int64), self.rules)
+            self.found.column.faults[np.array(list(ends))[valid]] |= _AMBIGUOUS
+
+    def read_ends(self) -> None:
+        """Read the End Number: a whole number, or the last digits."""
+        faults = self.found.column.faults
+        for row in _filled(self.cells.end).tolist():
+            if faults[row] != 0:
+                continue
+            if self.found.numbers[row] > 1:
+                faults[row] |= _IN_END  # two ends
+            else:
+                self._stretch(row, self.cells.end[row].as_py(), _IN_END, is_ending=None)
+
+    def read_sizes(self) -> None:
+        """Read the Block Size: how many numbers the row stands for, as many as its end says where it has one."""
+        faults, numbers = self.found.column.faults, self.found.numbers
+        for row in _filled(self.cells.size).tolist():
+            if faults[row] != 0:
+                continue
+            match = _SIZE.fullmatch(self.cells.size[row].as_py())
+            size = int(match[1]) if match else 0
+            has_end = numbers[row] > 1 or self.cells.end[row].as_py() != ""
+            if not 0 < size <= self.largest or (has_end and size != numbers[row]):
+                faults[row] |= _IN_SIZE
+            else:
+                numbers[row] = size
+
+    def _stretch(self, row: int, last: str, fault: np.uint64, *, is_ending: bool | None) -> None:
+        """Have a row's block end with `last`; None: whole where it is as long as the first number, or has a plus."""
+        first = int(self.found.column.e164[row])
+        end = self._end_of(first, row, last, is_ending=is_ending)
+        least = 1 if fault == _IN_NUMBER else 0  # an end beside the number may repeat it
+        if end is None or len(str(end)) != len(str(first)) or not least <= end - first < self.largest:
+            self.found.column.faults[row] |= fault
+        else:
+            self.found.numbers[row] = end - first + 1
+
+    def _end_of(self, first: int, row: int, last: str, *, is_ending: bool | None) -> int | None:
+        digits = re.sub(r"\D", "", last)
+        if not _END.fullmatch(last):
+            return None
+        national = len(str(first)) - len(str(region.calling_code_of(first)))
+        if is_ending is None:
+            is_ending = len(digits) < national and not last.startswith("+")
+        if is_ending:
+            return int(str(first)[: -len(digits)] + digits) if len(digits) < national else None
+        judged = phone.check_column(
+            self.cells.country.slice(row, 1), pa.array([last]), Rules(accept_possible=True, zero_tolerated=True)
+        )
+        return int(judged.e164[0]) if judged.faults[0] == 0 else None
 
 
-def _judge_all(found: Blocks, *, accept_possible: bool, with_end: set[int]) -> None:
-    """R15: a block in which any number is not valid is none."""
-    rows = np.flatnonzero((found.numbers > 1) & (found.faults == 0))
+def _judge_all(found: Blocks, rules: Rules, *, with_end: np.ndarray) -> None:
+    """R15: a block in which any number is not valid is none. Its other reading counts only if all of it is valid."""
+    column = found.column
+    rows = np.flatnonzero((found.numbers > 1) & (column.faults == 0))
     if not rows.size:
         return
-    numbers = expanded(found.e164[rows], found.numbers[rows])
-    text = pc.binary_join_element_wise("+", pc.cast(pa.array(numbers), pa.string()), "")
-    judged = phone.check_column(region.calling_codes_of(numbers), text, accept_possible=accept_possible)
-    owner = np.repeat(rows, found.numbers[rows])
-    for row in np.unique(owner[judged.faults != 0]).tolist():
-        found.faults[row] |= _IN_END if row in with_end else _IN_NUMBER
+    holds = _all_valid(column.e164[rows], found.numbers[rows], rules)
+    also = np.flatnonzero(column.evidence[rows] & _ALSO_INTERNATIONAL)
+    other = np.zeros(len(rows), np.bool_)
+    other[also] = _all_valid(column.alternative[rows[also]], found.numbers[rows[also]], rules)
+    column.evidence[rows[~(holds & other)]] &= ~_ALSO_INTERNATIONAL
+    only_other = rows[other & ~holds]
+    column.e164[only_other] = column.alternative[only_other]
+    column.warnings[only_other] |= _PLUS_RESTORED
+    failed = rows[~(holds | other)]
+    column.faults[failed] |= np.where(np.isin(failed, with_end), _IN_END, _IN_NUMBER)
+
+
+def _all_valid(first: np.ndarray, numbers: np.ndarray, rules: Rules) -> np.ndarray:
+    """Whether all numbers of each block pass; judged so many at a time."""
+    holds = np.ones(len(first), np.bool_)
+    for part in cuts(numbers, _JUDGED_AT_ONCE):
+        e164 = expanded(first[part], numbers[part])
+        text = pc.binary_join_element_wise("+", pc.cast(pa.array(e164), pa.string()), "")
+        judged = phone.check_column(region.calling_codes_of(e164), text, rules)
+        owner = np.repeat(np.arange(part.start, part.stop), numbers[part])
+        holds[np.unique(owner[judged.faults != 0])] = False
+    return holds
 
 
 def repeated(rows: np.ndarray, numbers: np.ndarray) -> np.ndarray:

@@ -1,13 +1,14 @@
 """Turns an uploaded file into batches of text cells with the row numbers a spreadsheet program shows (DESIGN 3.2).
 
-Raises whole-file faults only. Judges no cell, changes no cell beyond taking back what our own reports add (`restore`).
+Raises whole-file faults only. Judges no cell, and changes none beyond taking back what reports and exports put around
+its text (`as_shown`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,11 +18,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.cells_safe import restore
 from schemas.codes import Code
-from schemas.columns import UPLOAD_FORM, Form
+from schemas.columns import UPLOAD_FORM, Column, Form
 from schemas.texts import longest
-from worker.stages.reading.header import Header, find_header
+from worker.stages.reading.choosing import open_table
+from worker.stages.reading.header import Header
 from worker.stages.reading.listed import ListedRows
 from worker.stages.reading.model import (
     HEADER_WITHIN,
@@ -35,8 +36,9 @@ from worker.stages.reading.model import (
     Source,
     fault,
 )
-from worker.stages.reading.opening import open_source
-from worker.stages.reading.shape import blank_rows
+from worker.stages.reading.shape import empty_rows, without_nuls
+from worker.stages.reading.tentative import Tentative
+from worker.stages.reading.wrapped import as_shown
 
 __all__ = ["FileFacts", "FileFault", "Hints", "Limits", "RowBatch", "Rows", "Sheet", "read", "read_list"]
 
@@ -51,38 +53,45 @@ class Rows(Protocol):
         """The rows in their order. `FileFault` for faults of the whole, after the rows before it."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Sheet:
-    """An opened file: what was decided about it, and its rows."""
+    """An opened file: what was decided about it, and its rows. `facts` are final once all rows have been read."""
 
     facts: FileFacts
     _source: Source
     _header: Header
     _limits: Limits
+    _nul_row: int = 0
 
     def batches(self) -> Iterator[RowBatch]:
         """The rows below the header, in file order; may be called again and starts anew.
 
         `FileFault` TOO_MANY_ROWS, EMPTY_FILE (nothing but blank rows) or UNREADABLE_FILE, after the rows before it.
         """
+        header, limits = self._header, self._limits
+        seen = Tentative(header.columns, header.mapping, header.tentative, limits.block)
         rows, only_blank = 0, True
-        for block in self._source.blocks(self._header.width):
-            for part in _parts(block, self._header.row_number, self._limits.batch_rows):
+        for block in self._source.blocks(header.width):
+            for part in _parts(block, header.row_number, limits.batch_rows):
                 rows += len(part.row_number)
-                if rows > self._limits.rows:
-                    detail = f"The file has more than {self._limits.rows:,} rows."
-                    fault(Code.TOO_MANY_ROWS, detail, limit=self._limits.rows)
+                if rows > limits.rows:
+                    fault(Code.TOO_MANY_ROWS, f"The file has more than {limits.rows:,} rows.", limit=limits.rows)
                 batch = self._batch(part)
                 only_blank = only_blank and bool(batch.blank.all())
+                seen.add(batch)
                 yield batch
         if only_blank:
-            fault(Code.EMPTY_FILE, "The file has a header row and nothing below it.")
+            fault(Code.EMPTY_FILE, "The file has a header row and only empty rows below it.")
+        self.facts = _final(_facts(self._source, header), seen, self._nul_row)
 
     def _batch(self, block: Block) -> RowBatch:
-        columns = [restore(block.columns[place]) for place in self._header.kept]
+        columns, nul = without_nuls([block.columns[place] for place in self._header.kept])
+        if nul is not None and not self._nul_row:
+            self._nul_row = int(block.row_number[nul])
+        columns = [as_shown(column) for column in columns]
         for column in columns:
             self._check_lengths(column, block)
-        blank = blank_rows(columns, len(block.row_number)) & ~block.too_wide
+        blank = empty_rows(columns, self._header.mapping, len(block.row_number)) & ~block.too_wide
         cells = pa.RecordBatch.from_arrays(columns, names=self._header.unique_names)
         return RowBatch(block.row_number, cells, block.too_wide, blank, block.surplus)
 
@@ -109,8 +118,7 @@ def read(
     `FileFault` for everything that can be told from the head of the file, and for a file without rows.
     """
     with TemporaryDirectory(prefix="read-", dir=workdir) as folder:
-        source = open_source(path, limits, Path(folder), hints)
-        header = find_header(source, limits, form, hints.header_row)
+        source, header = open_table(path, limits, Path(folder), form, hints)
         sheet = Sheet(_facts(source, header), source, header, limits)
         _require_rows(sheet, source, header)
         yield sheet
@@ -135,11 +143,25 @@ def _facts(source: Source, header: Header) -> FileFacts:
     )
 
 
+def _final(facts: FileFacts, seen: Tentative, nul_row: int) -> FileFacts:
+    """The facts with what only the whole file tells."""
+    meanings = seen.meanings()
+    ignored = list(facts.ignored_columns)
+    for place in meanings.values():
+        ignored.remove(facts.columns[place])
+    notes = [*facts.notes, *seen.notes(meanings)]
+    if nul_row:
+        notes.append(f"Row {nul_row:,} holds NUL characters, which no text has; they were read as “\ufffd”.")
+    mapping = {**facts.mapping, **meanings}
+    return replace(facts, mapping=mapping, ignored_columns=tuple(ignored), notes=tuple(notes))
+
+
 def _require_rows(sheet: Sheet, source: Source, header: Header) -> None:
-    """Look ahead to the first row that is not blank; it nearly always stands right below the header."""
+    """Look ahead to the first row that says something; it is nearly always the one below the header."""
     near = islice(source.top(), header.row_number + HEADER_WITHIN)
     below = (cells for row, cells in near if row > header.row_number)
-    if any(place < len(cells) and cells[place].strip() for cells in below for place in header.kept):
+    number = header.kept[header.mapping[Column.PHONE_NUMBER]]
+    if any(number < len(cells) and cells[number].strip() for cells in below):
         return
     for batch in sheet.batches():
         if not batch.blank.all():

@@ -17,12 +17,13 @@ from worker.stages.resolving.assign import assign
 from worker.stages.resolving.change import change
 from worker.stages.resolving.delete import delete
 from worker.stages.resolving.model import Decisions, Defaults, Numbers, World
+from worker.stages.resolving.refused import without
 from worker.stages.resolving.rows import Rows
 from worker.stages.resolving.unassign import unassign
 from worker.stages.resolving.undo import undo
 from worker.stages.resolving.upload import upload
 
-__all__ = ["Decisions", "Defaults", "Numbers", "World", "abort", "resolve"]
+__all__ = ["Decisions", "Defaults", "Numbers", "World", "abort", "resolve", "without"]
 
 DECIDE: Mapping[JobKind, Callable[[Rows], Decisions]] = {
     JobKind.UPLOAD: upload,

@@ -7,22 +7,23 @@ inventory: what the world says about a number is told by `resolve`.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from schemas import cells, phone
 from schemas.codes import FAULTS, Code, fault_bit, number_of
 from schemas.columns import Column
-from schemas.jobs import Accept, JobKind, JobOptions
+from schemas.jobs import Accept, JobKind, JobOptions, NumberFormat
 from schemas.names import fold
+from schemas.phone import Candidates
 from schemas.results import CHECKED, first_code
 from schemas.services import NO_SERVICE, read_services
 from worker.stages import ranges
-from worker.stages.ranges import Blocks
 from worker.stages.read import RowBatch
 
 BLANK = number_of(Code.BLANK_ROW)
@@ -40,16 +41,24 @@ NOT_FOUND_CODE: Mapping[Column, Code] = {
 
 @dataclass(frozen=True)
 class Names:
-    """What a name in a row may mean to this uploader (R12): folded name -> id. A name of two things is absent."""
+    """What a name in a row may mean to this uploader (R12): folded name -> id. A name of two things is absent.
+
+    `calling_codes`: the countries in which an action reads numbers that name none (R14c), ascending.
+    """
 
     ids: Mapping[Column, Mapping[str, int]]
+    calling_codes: tuple[int, ...] = ()
 
     def to_json(self) -> str:
-        return json.dumps({column.name: ids for column, ids in self.ids.items()}, default=dict)
+        ids = {column.name: ids for column, ids in self.ids.items()}
+        return json.dumps({"ids": ids, "calling_codes": self.calling_codes}, default=dict)
 
     @classmethod
     def from_json(cls, text: bytes) -> Names:
-        return cls({Column[name]: ids for name, ids in json.loads(text).items()})
+        raw = json.loads(text)
+        # Without "ids": rows that were stored before calling codes were.
+        ids = {Column[name]: ids for name, ids in raw.get("ids", raw).items()}
+        return cls(ids, tuple(raw.get("calling_codes", ())))
 
 
 @dataclass(frozen=True)
@@ -70,15 +79,39 @@ class CheckedRows:
     user_id: np.ndarray
     service: np.ndarray
     numbers: np.ndarray
+    evidence: np.ndarray
+    alternative: np.ndarray
+    candidates: Candidates
 
     def table(self) -> pa.Table:
-        """The same as a table (`schemas.results.CHECKED`)."""
-        return pa.table([pa.array(getattr(self, field.name), field.type) for field in CHECKED], schema=CHECKED)
+        """Return the same as a table (`schemas.results.CHECKED`)."""
+        columns = {name: pa.array(getattr(self, name), CHECKED.field(name).type) for name in CHECKED.names[:-1]}
+        columns["candidates"] = _as_lists(self.candidates, len(self.row))
+        return pa.table(columns, schema=CHECKED)
+
+
+_KIND_BITS = 8  # of a stored candidate: its kind; the others are its number
+
+
+def _as_lists(candidates: Candidates, rows: int) -> pa.ListArray:
+    """The readings of each row, as `schemas.results.CHECKED` has them."""
+    offsets = np.searchsorted(candidates.row, np.arange(rows + 1)).astype(np.int32)
+    return pa.ListArray.from_arrays(offsets, pa.array(candidates.e164 << _KIND_BITS | candidates.kind))
+
+
+def candidates_of(stored: pa.Table) -> Candidates:
+    """Return the readings of the rows of a stored batch (`schemas.results.CHECKED`)."""
+    if "candidates" not in stored.column_names:  # stored by an earlier version
+        return Candidates.none()
+    column = stored.column("candidates").combine_chunks()
+    values = column.flatten().to_numpy()
+    row = np.repeat(np.arange(len(column)), pc.list_value_length(column).to_numpy())
+    return Candidates(row, values >> _KIND_BITS, values & ((1 << _KIND_BITS) - 1))
 
 
 @dataclass(frozen=True)
 class Parts:
-    """The rows of a whole file in parts that are at hand (`worker.stages.cut.Batches`)."""
+    """The rows of a whole file in parts that are at hand (`worker.stages.number_readings.Batches`)."""
 
     parts: Sequence[CheckedRows]
 
@@ -91,6 +124,18 @@ class Parts:
 
     def columns_at(self, names: Sequence[str], place: np.ndarray) -> dict[str, np.ndarray]:
         return {name: values[place] for name, values in self.columns(names).items()}
+
+    def candidates(self) -> Candidates:
+        return joined(zip(self.sizes, (part.candidates for part in self.parts), strict=True))
+
+
+def joined(parts: Iterable[tuple[int, Candidates]]) -> Candidates:
+    """Return the readings of consecutive batches, each with its number of rows, as those of one file."""
+    found, begin = [Candidates.none()], 0
+    for size, part in parts:
+        found.append(Candidates(part.row + begin, part.e164, part.kind))
+        begin += size
+    return Candidates(*(np.concatenate([getattr(part, name) for part in found]) for name in ("row", "e164", "kind")))
 
 
 def check_rows(  # noqa: PLR0913, PLR0917 - the rows, and all that they are checked by
@@ -111,8 +156,12 @@ def check_rows(  # noqa: PLR0913, PLR0917 - the rows, and all that they are chec
         place = mapping.get(column)
         return pa.repeat(pa.scalar("", pa.string()), size) if place is None else batch.cells.column(place)
 
-    in_cells = cell(Column.COUNTRY_CODE), cell(Column.PHONE_NUMBER), cell(Column.END_NUMBER)
-    number = _numbers(*in_cells, kind, options, largest_block)
+    columns = (Column.COUNTRY_CODE, Column.PHONE_NUMBER, Column.END_NUMBER, Column.BLOCK_SIZE)
+    in_cells = _NumberCells(*map(cell, columns))
+    if kind is JobKind.UPLOAD:
+        number = _new_numbers(in_cells, options, largest_block)
+    else:
+        number = _existing_numbers(in_cells, options, names.calling_codes)
     booleans = {column: cells.read_boolean(cell(column), column) for column in (Column.VOICE, Column.SMS, Column.FAX)}
     named = {
         column: _ids_of(cell(column), names, column) if column in mapping else _Named.nothing(size)
@@ -142,36 +191,69 @@ def check_rows(  # noqa: PLR0913, PLR0917 - the rows, and all that they are chec
         user_id=named[Column.USER].value,
         service=service.value.astype(np.int8),
         numbers=np.where(batch.blank, 1, number.numbers),
+        evidence=np.where(batch.blank, 0, number.evidence).astype(np.uint8),
+        alternative=number.alternative,
+        candidates=number.candidates,
     )
 
 
 @dataclass(frozen=True)
+class _NumberCells:
+    """The cells of n rows that say which numbers they stand for, as given."""
+
+    country: pa.Array
+    number: pa.Array
+    end: pa.Array
+    size: pa.Array
+
+
+@dataclass(frozen=True)
 class _Numbers:
-    e164: np.ndarray  # int64, 0 where there is a fault
+    e164: np.ndarray  # int64, 0 where there is a fault or no decision yet
     faults: np.ndarray  # uint64, of country and number
     warnings: np.ndarray  # uint32
     numbers: np.ndarray  # int64, how many from `e164` on
+    evidence: np.ndarray  # uint8
+    alternative: np.ndarray  # int64
+    candidates: Candidates
 
 
-def _numbers(  # noqa: PLR0913, PLR0917 - three cells, and how to read them
-    country: pa.Array, number: pa.Array, end: pa.Array, kind: JobKind, options: JobOptions, largest: int
-) -> _Numbers:
-    """The numbers of the rows: judged if they are to be added, merely identified if they are there already."""
-    repaired_country, repaired = cells.repair_country(country), cells.repair_phone(number)
-    texts = repaired_country.text, repaired.text
-    if kind is JobKind.UPLOAD:
-        accept_possible = options.accept is Accept.POSSIBLE
-        checked = phone.check_column(*texts, accept_possible=accept_possible, was_numeric=repaired.was_numeric)
-    else:
-        checked = phone.find_column(*texts, was_numeric=repaired.was_numeric)
-    e164 = np.where(repaired.faults == 0, checked.e164, 0)
-    faults = _first_repair_then_number(repaired.faults, checked.faults) | repaired_country.faults
-    blocks = Blocks(e164, np.ones(len(e164), np.int64), faults)
-    if kind is JobKind.UPLOAD:
-        in_cells = ranges.Cells(*texts, cells.repair_phone(end).text, e164, faults)
-        blocks = ranges.read_blocks(in_cells, accept_possible=accept_possible, largest=largest)
-    warnings = repaired_country.warnings | repaired.warnings | checked.warnings
-    return _Numbers(blocks.e164, blocks.faults, warnings, blocks.numbers)
+def _new_numbers(given: _NumberCells, options: JobOptions, largest: int) -> _Numbers:
+    """The numbers of rows to be added: judged (R15), and blocks read (R14e)."""
+    country, number = cells.repair_country(given.country), cells.repair_phone(given.number)
+    international = options.number_format is NumberFormat.INTERNATIONAL
+    rules = phone.Rules(accept_possible=options.accept is Accept.POSSIBLE, international=international)
+    column = phone.check_column(country.text, number.text, rules, was_numeric=number.was_numeric)
+    _put_repairs(column, country, number)
+    ends = cells.repair_phone(given.end).text, cells.repair_phone(given.size).text
+    blocks = ranges.read_blocks(ranges.Cells(country.text, number.text, *ends, column), rules, largest=largest)
+    return _as_numbers(blocks.column, blocks.numbers, Candidates.none())
+
+
+def _existing_numbers(given: _NumberCells, options: JobOptions, calling_codes: Sequence[int]) -> _Numbers:
+    """The numbers of rows that name existing ones: found, not judged (R14c)."""
+    country, number = cells.repair_country(given.country), cells.repair_phone(given.number)
+    texts = country.text
+    if options.country_code:
+        open_rows = pc.and_(pc.equal(texts, ""), pc.invert(pa.array(phone.names_country(number.text))))
+        texts = pc.if_else(open_rows, options.country_code, texts)
+    international = options.number_format is NumberFormat.INTERNATIONAL
+    found = phone.find_column(texts, number.text, number.was_numeric, calling_codes, international=international)
+    _put_repairs(found.column, country, number)
+    return _as_numbers(found.column, np.ones(len(number.text), np.int64), found.candidates)
+
+
+def _put_repairs(column: phone.PhoneColumn, country: cells.Repaired, number: cells.Repaired) -> None:
+    """Add what the repair of the cells found; a number with lost digits is not judged any further."""
+    lost = number.faults != 0
+    column.faults[:] = _first_repair_then_number(number.faults, column.faults) | country.faults
+    column.e164[lost], column.evidence[lost] = 0, 0
+    column.warnings[:] |= country.warnings | number.warnings
+
+
+def _as_numbers(column: phone.PhoneColumn, numbers: np.ndarray, candidates: Candidates) -> _Numbers:
+    found = (column.e164, column.faults, column.warnings)
+    return _Numbers(*found, numbers, column.evidence, column.alternative, candidates)
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,14 @@ from sqlalchemy import Connection
 from schemas.numbering import distinct_ids, distinct_rows
 from schemas.phone import region
 from schemas.results import STATE
-from worker.infra import binary, inventory
+from worker.infra import binary, inventory, singly, tree_countries
 from worker.stages.resolving.model import Decisions, Numbers
 
 # What every new number has; the other columns only where a user is given the number at once, or it is brought back.
 _PLAIN = tuple(name for name in inventory.COLUMNS if name not in {"voice_user_id", "sms_user_id", "voice_forwarded"})
 _STAGED = ("e164", *inventory.CHANGEABLE)
+_CODE_BITS = 10  # a calling code has at most three digits
+_CODE_MASK = (1 << _CODE_BITS) - 1
 _TYPES = {field.name: field.type.to_pandas_dtype() for field in STATE}
 
 
@@ -28,29 +30,45 @@ def write(connection: Connection, decided: Decisions, job_id: int) -> None:
     `inventory.ConflictError` if another transaction created or changed one of them meanwhile, or deleted what they
     refer to.
     """
-    if not decided.held:
-        _hold(connection, decided)
-    both = (decided.create, decided.update)
-    inventory.hold(
-        connection,
-        _distinct(both, "holder_id"),
-        _distinct(both, "voice_carrier_id", "sms_carrier_id"),
-        _distinct(both, "voice_user_id", "sms_user_id"),
-    )
+    _hold(connection, decided)
     if len(decided.update):
         inventory.update(connection, _STAGED, decided.update.e164, _encoded(decided.update, _STAGED))
     if len(decided.delete):
         inventory.delete(connection, decided.delete)
     if len(decided.create):
-        columns = inventory.COLUMNS if _has_users(decided.create) else _PLAIN
+        columns = _columns(decided.create)
         inventory.create(connection, columns, _encoded(decided.create, columns))
+    note(connection, decided, job_id)
+
+
+def write_singly(connection: Connection, decided: Decisions, most: int) -> singly.Refused:
+    """As `write`, but leave out and return the numbers that the database refuses; `note` is left to the caller.
+
+    Stops once `most` or more are refused.
+    """
+    _hold(connection, decided)
+    refused = singly.NONE
+    if len(decided.update):
+        refused += singly.update(connection, _STAGED, _encoded(decided.update, _STAGED), most)
+    if len(decided.delete):
+        refused += singly.delete(connection, decided.delete, most)
+    if len(decided.create):
+        columns = _columns(decided.create)
+        refused += singly.create(connection, columns, _encoded(decided.create, columns), most)
+    return refused
+
+
+def note(connection: Connection, decided: Decisions, job_id: int) -> None:
+    """Note in the histories of numbers which job changed them, and the kinds that they are of."""
     if decided.images.num_rows:
         # Numbers name the job that created them; what is in their histories came later.
         made = decided.create.e164[decided.create.state["created_job_id"] == job_id]
         changed = np.setdiff1d(decided.images.column("e164").to_numpy(), made, assume_unique=True)
         if len(changed):
             inventory.note(connection, changed, job_id)
+    both = (decided.create, decided.update)
     inventory.note_holdings(connection, _holdings(both))
+    tree_countries.note(connection, {pair for part in both if len(part) for pair in _countries_of(part)})
 
 
 def _holdings(parts: Sequence[Numbers]) -> set[inventory.Holding]:
@@ -69,7 +87,30 @@ def _holdings_of(numbers: Numbers) -> Iterator[inventory.Holding]:
     return (inventory.Holding(*row) for row in zip(*(column[places].tolist() for column in columns), strict=True))
 
 
+def _countries_of(numbers: Numbers) -> Iterator[tuple[int, int]]:
+    """Yield the distinct pairs of holder and calling code of the numbers (R14c)."""
+    codes = region.calling_code_numbers(numbers.e164)
+    pairs = numbers.state["holder_id"].astype(np.int64) << _CODE_BITS | codes
+    # The numbers ascend, so equal pairs mostly follow each other: what is left to sort is little.
+    starts = np.flatnonzero(np.diff(pairs, prepend=-1))
+    distinct = np.unique(pairs[starts]).tolist()
+    return ((pair >> _CODE_BITS, code) for pair in distinct if (code := pair & _CODE_MASK))
+
+
 def _hold(connection: Connection, decided: Decisions) -> None:
+    """Hold what is written, and what it refers to, until the transaction ends."""
+    if not decided.held:
+        _hold_unchanged(connection, decided)
+    both = (decided.create, decided.update)
+    inventory.hold(
+        connection,
+        _distinct(both, "holder_id"),
+        _distinct(both, "voice_carrier_id", "sms_carrier_id"),
+        _distinct(both, "voice_user_id", "sms_user_id"),
+    )
+
+
+def _hold_unchanged(connection: Connection, decided: Decisions) -> None:
     """Hold the numbers that existed when they were decided about, and see to it that they are as they were."""
     existed = decided.images.column("existed").to_numpy() != 0
     if existed.any():
@@ -77,8 +118,10 @@ def _hold(connection: Connection, decided: Decisions) -> None:
         inventory.hold_unchanged(connection, numbers, stamps)
 
 
-def _has_users(numbers: Numbers) -> bool:
-    return any(numbers.state[name].any() for name in ("voice_user_id", "sms_user_id"))
+def _columns(numbers: Numbers) -> Sequence[str]:
+    """The columns to be filled in for new numbers."""
+    has_users = any(numbers.state[name].any() for name in ("voice_user_id", "sms_user_id"))
+    return inventory.COLUMNS if has_users else _PLAIN
 
 
 def _distinct(parts: Sequence[Numbers], *columns: str) -> list[int]:

@@ -22,6 +22,7 @@ from webhook.portal.frame.telling import Words, address, told
 MOST = 100  # numbers that a list shows; the others are found by searching
 MAIN_SEARCH, BOX_SEARCH, STEP = "main_q", "box_q", "step"
 _LONGEST = 64  # characters of a search
+_TRUNK_PREFIX = re.compile(r"\(\s*0\s*\)")
 _PUNCTUATION = re.compile(r"[\s().\-/\u2010-\u2015]")
 MAIN = {"pbx": ("phone_number", "Phone Number"), "trunk": ("default_did", "Default DID")}
 
@@ -71,6 +72,8 @@ def asked(form: Form, kind: str) -> ServedNumbers:
     typed = _PUNCTUATION.sub("", form.value("new_number"))
     if typed and form.value(name) and form.value(name) != form.value("seen_main"):
         form.wrong("new_number", f"Choose a {label} of the list, or type a new one; not both.")
+    if _TRUNK_PREFIX.search(form.value("new_number")):
+        form.wrong("new_number", f"Enter the {label} without “(0)”, as it is dialled from abroad.")
     if typed and form.errors.get("new_number") is None:
         form = Form({**form.fields.to_dict(), name: typed})
     forwarded = forwarded_of(form) if kind == "trunk" else []

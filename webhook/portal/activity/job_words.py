@@ -12,6 +12,7 @@ from webhook.operations.looking import Beside
 from webhook.portal.frame.words import duration
 
 _PERCENT = 100
+SOURCES = 10  # tenants named that would lose numbers
 
 
 @dataclass(frozen=True)
@@ -172,6 +173,14 @@ def written(counts: api.Counts) -> int:
 def to_write(review: api.Review) -> int:
     """Numbers that confirming would create, change or delete; a row may stand for several (R12)."""
     return sum(target.created + target.updated + target.deleted for target in review.targets)
+
+
+def taken_from(review: api.Review) -> list[str]:
+    """Who would lose how many numbers (R19), the most first: "Ashford Clinics: 5 numbers"; of many, the rest in one."""
+    named = [source for source in review.taken_from if source.tenant is not None][:SOURCES]
+    words = [f"{source.tenant.name}: {plural(source.count, 'number')}" for source in named if source.tenant is not None]
+    others = sum(source.count for source in review.taken_from) - sum(source.count for source in named)
+    return [*words, f"Others: {plural(others, 'number')}"] if others else words
 
 
 def progress(job: api.Job) -> str:

@@ -13,6 +13,7 @@ from flask import Response, after_this_request, json, redirect, render_template,
 
 from schemas import api
 from schemas.hints import DELIMITERS
+from schemas.jobs import OnExisting
 from webhook import once
 from webhook.bodies import MULTIPART
 from webhook.downloads import sent
@@ -36,6 +37,10 @@ def new_upload() -> str:
     parent, like = (request.args.get(name) or "" for name in ("parent", "like"))
     fields = {} if not (parent or like) else looking.chosen(parent or like).model_dump(exclude_none=True)
     form = Form({name: str(value) for name, value in fields.items()})
+    if "only_unassigned" in fields:
+        # Of an upload that could move nothing, nobody has decided to take numbers from customers.
+        takes = fields["on_existing"] == OnExisting.UPDATE and not fields["only_unassigned"]
+        form.fields["only_unassigned"] = "false" if takes else "true"
     if "delimiter" in form.fields:
         form.fields["delimiter"] = _NAMES[form.value("delimiter")]
     if parent:
@@ -84,6 +89,7 @@ def _enter(fields: dict[str, str]) -> str:
         fields.update(found)
         guard.check_token(request.headers.get(guard.HEADER) or token)
         found["mode"] = "review"
+        found.setdefault("only_unassigned", "true")  # the safe choice, where a page offered none
         if key is not None:
             once.claim(f"form {key}")
             after_this_request(once.end)

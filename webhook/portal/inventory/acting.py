@@ -6,9 +6,10 @@ from flask import Response, request
 
 from schemas import actions
 from schemas.problems import RequestCode
-from webhook.errors import refuse
+from webhook import auth
+from webhook.errors import Refused, refuse
 from webhook.operations import actions as operations
-from webhook.operations import jobs
+from webhook.operations import jobs, numbers
 from webhook.operations.actions import Action
 from webhook.portal.frame import said
 from webhook.portal.frame.auth import lead
@@ -52,5 +53,24 @@ def act(form: Form, action: Action, chosen: Selection, words: Words) -> Response
     job_id = operations.enter_selection(action, body)
     if body.mode == CHECK_FIRST:
         return lead(address(job_id))
-    text, kind, label = told(jobs.one(job_id, WAIT), job_id, chosen.words, words)
+    job = jobs.one(job_id, WAIT)
+    text, kind, label = told(job, job_id, chosen.words, words)
+    since = _moved_since(chosen, getattr(body, "expected_holder_id", None)) if job.counts.failed else ""
+    if since:
+        text = f"{chosen.words} could not be {words.done}{words.whither}: {since} Nothing was changed."
     return said.done(chosen.back, text, kind, link=address(job_id), label=label)
+
+
+def _moved_since(chosen: Selection, expected_id: str | None) -> str:
+    """Who has the one number by now, if it is no longer the holder that the page showed (R19); else ""."""
+    if chosen.single is None or expected_id is None:
+        return ""
+    try:
+        holder = numbers.one(chosen.single).tenant
+    except Refused:
+        return ""
+    if holder.id == expected_id:
+        return ""
+    if holder.id == auth.actor().tenant.public_id:
+        return "it was unassigned since this page was shown."
+    return f"it was assigned to {holder.name} since this page was shown."

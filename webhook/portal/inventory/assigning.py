@@ -22,6 +22,7 @@ from webhook.portal.frame.picking import Picker
 from webhook.portal.frame.telling import Words
 from webhook.portal.inventory.acting import act, as_it_is, selected
 from webhook.portal.inventory.deeds import can_take, deeds
+from webhook.portal.inventory.holding import Origin, origin
 from webhook.portal.inventory.selection import Selection
 
 Options = list[tuple[str, str, str]]  # (value, label, hint)
@@ -51,30 +52,37 @@ LABELS = {
 
 @dataclass(frozen=True)
 class Pending:
-    """An assignment that is chosen and not saved: the fields to be sent, and where from and to, in words."""
+    """An assignment that is chosen and not saved: the fields to be sent, and where to, in words.
+
+    `holder`: the tenant that holds the numbers now, where that is one; `origin`: who holds how many of them, where they
+    may be several tenants' and were not too many to be counted.
+    """
 
     fields: dict[str, str]
-    origin: str
     target: str
     service: str = ""
+    holder: str = ""
+    origin: Origin | None = None
 
 
 @bp.get("/numbers/assign")
 def choose_target() -> Any:  # noqa: ANN401 - a page or the way to one
     form, chosen = Form(request.args), selected()
     picker = _picker(form)
-    return _page(form, chosen, picker, _pending(form, chosen, picker))
+    return _page(form, chosen, picker, _target(form, picker))
 
 
 @bp.post("/numbers/assign")
 def save_settings() -> Any:  # noqa: ANN401 - the way back, or the form
     form, chosen = Form.sent(), selected()
     picker = _picker(form)
-    pending = _pending(form, chosen, picker)
-    target = "" if pending is None else f" to {pending.target}"
+    if chosen.single is None and form.value("tenant_id"):
+        form.fields.setdefault("only_unassigned", "true")  # the safe choice, where a page offered none
+    target = _target(form, picker)
+    words = Words("Assigning", "assigned", f" to {target}" if target else "")
     with form.faults():
-        return act(form, actions.ASSIGN, chosen, Words("Assigning", "assigned", target))
-    return _page(form, as_it_is(form, chosen), picker, pending)
+        return act(form, actions.ASSIGN, chosen, words)
+    return _page(form, as_it_is(form, chosen), picker, target)
 
 
 def _picker(form: Form) -> Picker:
@@ -84,30 +92,36 @@ def _picker(form: Form) -> Picker:
     return picking.tenant(form, "tenant_id", "tenant", among=choices.tenants(own=False))
 
 
-def _pending(form: Form, chosen: Selection, picker: Picker) -> Pending | None:
-    """What is chosen, once it is known who is meant."""
+def _target(form: Form, picker: Picker) -> str:
+    """The name of who is to get the numbers, once that is known; else ""."""
     user_id, tenant_id = form.value("user_id"), form.value("tenant_id")
     if form.errors or not (user_id or tenant_id):
-        return None
+        return ""
     try:
-        target = users.one(user_id).name if user_id else tenants.one(tenant_id).name
+        return users.one(user_id).name if user_id else tenants.one(tenant_id).name
     except Refused as refused:
         form.wrong(picker.name, f"{refused.body['detail']} Choose one of the list.")
-        return None
-    if not user_id:
-        return Pending({"tenant_id": tenant_id}, _origin(chosen), target)
-    service = form.value("service") or "voice"
-    words = {value: name for value, name, _ in SERVICES}
-    return Pending({"user_id": user_id, "service": service}, _origin(chosen), target, words.get(service, service))
+        return ""
 
 
-def _origin(chosen: Selection) -> str:
-    if chosen.single is None:
-        return "whoever has them now"
-    return numbers.one(chosen.single).tenant.name
+def _pending(form: Form, chosen: Selection, number: api.Number | None, target: str) -> Pending:
+    """What is chosen. A single number is only moved from the holder that the page shows."""
+    expected = {} if number is None else {"expected_holder_id": number.tenant.id}
+    user_id, tenant_id = form.value("user_id"), form.value("tenant_id")
+    own = auth.actor().tenant.name
+    if user_id:
+        service = form.value("service") or "voice"
+        words = {value: name for value, name, _ in SERVICES}
+        holder = own if number is None else number.tenant.name
+        fields = {"user_id": user_id, "service": service} | expected
+        return Pending(fields, target, words.get(service, service), holder)
+    fields = {"tenant_id": tenant_id} | expected
+    if number is not None:
+        return Pending(fields, target, holder=number.tenant.name)
+    return Pending(fields, target, origin=origin(chosen, tenant_id))
 
 
-def _page(form: Form, chosen: Selection, picker: Picker, pending: Pending | None) -> Any:  # noqa: ANN401 - a page, its status
+def _page(form: Form, chosen: Selection, picker: Picker, target: str) -> Any:  # noqa: ANN401 - a page, its status
     number = None if chosen.single is None else numbers.one(chosen.single)
     return form.page(
         "portal/assign.html",
@@ -115,7 +129,7 @@ def _page(form: Form, chosen: Selection, picker: Picker, pending: Pending | None
         number=number,
         why_not="" if number is None else _why_not(number, "assign"),
         picker=picker,
-        pending=pending,
+        pending=_pending(form, chosen, number, target) if target else None,
         services=SERVICES,
         labels=LABELS,
         action=url_for("portal.save_settings", **chosen.args()),
@@ -145,11 +159,19 @@ def _take_page(form: Form, chosen: Selection) -> Any:  # noqa: ANN401 - a page, 
         number=number,
         why_not="" if number is None or can_take(number) else _why_not(number, "take-back"),
         goes_to="" if number is None else _above(number),
+        expected={} if number is None else _expected(number),
         services=_takeable(number, FROM_USERS if is_enterprise else FROM_ABOVE),
         is_enterprise=is_enterprise,
         labels=LABELS,
         action=url_for("portal.take_back", **chosen.args()),
     )
+
+
+def _expected(number: api.Number) -> dict[str, str]:
+    """From whom a number is taken back: the holder that the page shows and, if one has it, the user (R19, R20)."""
+    user_ids = {user.id for user in (number.voice_user, number.sms_user) if user is not None}
+    named = {"user_id": user_ids.pop()} if len(user_ids) == 1 else {}
+    return {"expected_holder_id": number.tenant.id} | named
 
 
 def _takeable(number: api.Number | None, services: Options) -> Options:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 import pyarrow as pa
 
 from schemas import cells
-from schemas.columns import REQUIRED, SAMPLE_COLUMNS, Column, Form
+from schemas.columns import SAMPLE_COLUMNS, Column, Form
 from schemas.phone.country import read_country
 from worker.stages.reading.model import Cells
 
@@ -32,7 +32,7 @@ def columns_without_header(rows: Sequence[Cells], form: Form) -> Mapping[Column,
 def _orders(form: Form) -> list[tuple[Column, ...]]:
     """The orders to be tried, the most telling first."""
     if Column.VOICE in form.required:
-        return [SAMPLE_COLUMNS, REQUIRED]
+        return [SAMPLE_COLUMNS, SAMPLE_COLUMNS[:-1]]  # Fax may be missing
     return [(Column.COUNTRY_CODE, Column.PHONE_NUMBER), (Column.PHONE_NUMBER,)]
 
 
@@ -45,7 +45,8 @@ def _is_country(text: str) -> bool:
     return read_country(text.strip()) is not None
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Whether a cell looks like a phone number, however it is written."""
     return _NUMBER.fullmatch(text) is not None
 
 
@@ -55,7 +56,7 @@ def _is_boolean(text: str) -> bool:
 
 _TESTS: Mapping[Column, Callable[[str], bool]] = {
     Column.COUNTRY_CODE: _is_country,
-    Column.PHONE_NUMBER: _is_number,
+    Column.PHONE_NUMBER: is_number,
     Column.VOICE: _is_boolean,
     Column.SMS: _is_boolean,
     Column.FAX: _is_boolean,

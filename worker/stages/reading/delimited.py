@@ -9,8 +9,8 @@ from __future__ import annotations
 import io
 import re
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
@@ -19,13 +19,18 @@ import numpy as np
 from schemas.columns import ANY_FORM, recognise
 from worker.stages.reading import arrow_csv
 from worker.stages.reading.model import HEADER_WITHIN, Block, Cells, Hints, Limits
-from worker.stages.reading.records import LONGEST_LINE, Records
+from worker.stages.reading.quoted_lines import unquoted_head, unquoted_text
+from worker.stages.reading.records import Records, lines_of
 from worker.stages.reading.shape import columns_of, is_blank
+from worker.stages.reading.strays import NO_ROWS, Rows, rows_like
 from worker.stages.reading.text import Text, open_text
 
 DELIMITERS = (",", ";", "\t", "|")
 SAMPLE = 1 << 16
 SAMPLE_ROWS = 200
+# Where no header tells that lines are rows: so many of them have the same width, which is at least so large.
+MOST_EVEN, LEAST_COLUMNS = 0.8, 4
+MOST_NAMED = 5
 TOLERANT_ROWS = 1 << 16
 # Excel's own way to name the delimiter; a line of its own which Excel neither shows nor counts.
 _SEP_LINE = re.compile(r"sep=([,;\t|])(?:\r\n|\r|\n)", re.IGNORECASE)
@@ -39,7 +44,9 @@ class Delimited:
     delimiter: str
     sample: tuple[Cells, ...]
     cell_chars: int
-    spaced: bool  # blanks stand between delimiters and quotation marks
+    spaced: bool  # there are blanks between delimiters and quotation marks
+    rows: Rows
+    strays: dict[int, None] = field(default_factory=dict)  # rows with stray quotation marks, as far as read
     format: str = "csv"
     sheet: str | None = None
 
@@ -49,7 +56,13 @@ class Delimited:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        return self.text.notes
+        return (*self.text.notes, *self._on_strays())
+
+    def _on_strays(self) -> Iterator[str]:
+        if self.strays:
+            rows = ", ".join(f"{row:,}" for row in islice(self.strays, MOST_NAMED))
+            more = " and more" if len(self.strays) > MOST_NAMED else ""
+            yield f"Stray quotation marks enclosed whole rows; every line was read as a row (row {rows}{more})."
 
     def top(self) -> Iterator[tuple[int, Cells]]:
         yield from enumerate(self._records(), start=1)
@@ -80,7 +93,16 @@ class Delimited:
     def _records(self) -> Iterator[Cells]:
         with arrow_csv.stream(self.text) as stream:
             lines = io.TextIOWrapper(stream, encoding="utf-8", newline="")
-            yield from Records(lines_of(lines), self.delimiter, self.cell_chars, spaced=self.spaced)
+            records = Records(lines_of(lines), self.delimiter, self.cell_chars, spaced=self.spaced, rows=self.rows)
+            for cells in records:
+                if records.strays:
+                    self._note(records.strays)
+                yield cells
+
+    def _note(self, strays: list[int]) -> None:
+        if len(self.strays) <= MOST_NAMED:
+            self.strays.update(dict.fromkeys(strays))
+        strays.clear()
 
 
 def open_delimited(path: Path, limits: Limits, folder: Path, hints: Hints, notes: tuple[str, ...] = ()) -> Delimited:
@@ -88,18 +110,33 @@ def open_delimited(path: Path, limits: Limits, folder: Path, hints: Hints, notes
     text = open_text(path, folder, hints.encoding)
     text = replace(text, notes=(*notes, *text.notes))
     head = _head(text)
-    if named := _SEP_LINE.match(head):
+    named = _SEP_LINE.match(head)
+    if named:
         text = replace(text, start=text.start + named.end())
         head = head[named.end() :]
     candidates = hints.delimiter or (named[1] if named else DELIMITERS)
-    samples = {delimiter: _rows(head, delimiter, limits.cell_chars) for delimiter in candidates}
+    best, sample = _best(head, candidates, limits.cell_chars)
+    plain = unquoted_head(head)
+    if plain is not None:
+        delimiter, split = _best(plain, candidates, limits.cell_chars)
+        if _tells_more(split, sample):
+            text, head, best, sample = unquoted_text(text, folder), plain, delimiter, split
+    rows = rows_like(sample)
+    sample = _rows(head, best, limits.cell_chars, rows)
+    return Delimited(text, best, tuple(sample), limits.cell_chars, _is_spaced(head, best), rows)
+
+
+def _best(head: str, candidates: Iterable[str], cell_chars: int) -> tuple[str, list[Cells]]:
+    """The delimiter that explains the text best, and the rows that it makes."""
+    samples = {delimiter: _rows(head, delimiter, cell_chars) for delimiter in candidates}
     best = max(samples, key=lambda delimiter: _evidence(samples[delimiter]))
-    return Delimited(text, best, tuple(samples[best]), limits.cell_chars, _is_spaced(head, best))
+    return best, samples[best]
 
 
-def lines_of(file: io.TextIOBase) -> Iterator[str]:
-    """Lines with their line ends, none longer than `Records` accepts, whatever the file holds."""
-    return iter(lambda: file.readline(LONGEST_LINE), "")
+def _tells_more(unquoted: list[Cells], quoted: list[Cells]) -> bool:
+    """Whether lines become rows once the quotation marks around them are gone."""
+    (known, even), (known_before, _) = _evidence(unquoted), _evidence(quoted)
+    return known > known_before or (known == 0 and even >= MOST_EVEN and rows_like(unquoted).width >= LEAST_COLUMNS)
 
 
 def _head(text: Text) -> str:
@@ -113,9 +150,9 @@ def _head(text: Text) -> str:
     return head[: max(head.rfind("\n"), head.rfind("\r")) + 1] or head
 
 
-def _rows(head: str, delimiter: str, cell_chars: int) -> list[Cells]:
+def _rows(head: str, delimiter: str, cell_chars: int, rows: Rows = NO_ROWS) -> list[Cells]:
     lines = lines_of(io.StringIO(head, newline=""))
-    return list(Records(lines, delimiter, cell_chars, spaced=_is_spaced(head, delimiter)))
+    return list(Records(lines, delimiter, cell_chars, spaced=_is_spaced(head, delimiter), rows=rows))
 
 
 def _is_spaced(head: str, delimiter: str) -> bool:

@@ -6,17 +6,17 @@ Where there is none, columns that stand in the order of the sample are understoo
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import NoReturn
 
 from schemas.codes import Code
-from schemas.columns import Column, Form, distinct, meant, name_of, recognise
+from schemas.columns import Column, Form, distinct, is_exact, meant, name_of, recognise, tentative
 from worker.stages.reading.bare import columns_without_header
 from worker.stages.reading.model import HEADER_WITHIN, Cells, Limits, Source, fault
 from worker.stages.reading.shape import is_blank
+from worker.stages.reading.wrapped import unwrapped_cell
 
 # What a data row has and a header row has not: a cell that is a number, a phone number or a boolean.
 _DATA_CELL = re.compile(r"\s*'?\+?[\d(][\d\s().,/eE+-]*|\s*(?:true|false|yes|no)\s*", re.IGNORECASE)
@@ -27,7 +27,8 @@ class Header:
     """The header row: `width` cells wide, of which the columns in `kept` go on to the later stages.
 
     `row_number` is 0 where the file has none. `columns` are the cells kept, as given; `mapping` tells their places in
-    `columns` by meaning; `notes` are sentences for the uploader.
+    `columns` by meaning, `tentative` those whose meaning depends on their values; `notes` are sentences
+    for the uploader.
     """
 
     row_number: int
@@ -37,6 +38,7 @@ class Header:
     mapping: Mapping[Column, int]
     ignored_columns: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    tentative: Mapping[int, Column] = field(default_factory=dict)
 
     @property
     def unique_names(self) -> list[str]:
@@ -54,7 +56,7 @@ def find_header(source: Source, limits: Limits, form: Form, told: int | None = N
     """
     if told is not None:
         return _header_at(source, _row_at(source, told), limits, form, ())
-    filled = list(islice((row for row in source.top() if not is_blank(row[1])), HEADER_WITHIN))
+    filled = list(islice((row for row in _top(source) if not is_blank(row[1])), HEADER_WITHIN))
     if not filled:
         where = f"sheet “{source.sheet}”" if source.sheet else "file"
         fault(Code.EMPTY_FILE, f"The {where} is empty.", notes=list(source.notes))
@@ -66,8 +68,12 @@ def find_header(source: Source, limits: Limits, form: Form, told: int | None = N
     return _header_at(source, best, limits, form, (note,) if above else ())
 
 
+def _top(source: Source) -> Iterator[Row]:
+    return ((row_number, [unwrapped_cell(cell) for cell in cells]) for row_number, cells in source.top())
+
+
 def _row_at(source: Source, told: int) -> Row:
-    row = next((row for row in source.top() if row[0] == told), None)
+    row = next((row for row in _top(source) if row[0] == told), None)
     if row is None or is_blank(row[1]):
         fault(Code.NO_HEADER, f"Row {told:,} is empty, so it names no columns.", row=told)
     return row
@@ -94,11 +100,13 @@ def _header_at(source: Source, row: Row, limits: Limits, form: Form, notes: tupl
     # Our own report columns: a report sent again gets fresh ones.
     kept = tuple(place for place in range(width) if not cells[place].lstrip().startswith("_"))
     columns = tuple(cells[place] for place in kept)
-    mapping = _mapping(columns, form)
-    unknown = (name for place, name in enumerate(columns) if place not in mapping.values())
-    ignored = tuple(name for name in unknown if name.strip())
-    suggestions = _suggestions(ignored, form, mapping)
-    return Header(row_number, width, kept, columns, mapping, ignored, (*notes, *suggestions))
+    mapping, decided = _mapping(columns, form)
+    unsettled = _tentative(columns, form, mapping)
+    unknown = (place for place in range(len(columns)) if place not in mapping.values())
+    ignored = tuple(columns[place] for place in unknown if columns[place].strip())
+    # What a tentative column means is decided by its values, so that nothing is suggested for it.
+    suggestions = _suggestions([name for name in ignored if tentative(name, form) is None], form, mapping)
+    return Header(row_number, width, kept, columns, mapping, ignored, (*notes, *decided, *suggestions), unsettled)
 
 
 def _without_header(filled: Sequence[Row], bare: Mapping[Column, int], limits: Limits) -> Header:
@@ -116,9 +124,11 @@ def _check_width(width: int, limits: Limits) -> None:
         fault(Code.TOO_MANY_COLUMNS, detail, found=width, limit=limits.columns)
 
 
-def _suggestions(ignored: Sequence[str], form: Form, mapping: Mapping[Column, int]) -> list[str]:
-    """What columns may have been meant that are not known, unless the meaning is there already."""
-    found = ((name, meant(name, form)) for name in ignored)
+def _suggestions(
+    ignored: Sequence[str], form: Form, mapping: Collection[Column], missing: Collection[Column] = ()
+) -> list[str]:
+    """What columns may have been meant that are not known, one that is missing first, never one that is there."""
+    found = ((name, meant(name, form, missing)) for name in ignored)
     return [
         f"The column {_listed([name])} is not known here; did you mean “{name_of(column)}”?"
         for name, column in found
@@ -126,21 +136,48 @@ def _suggestions(ignored: Sequence[str], form: Form, mapping: Mapping[Column, in
     ]
 
 
-def _mapping(columns: tuple[str, ...], form: Form) -> dict[Column, int]:
+def _mapping(columns: tuple[str, ...], form: Form) -> tuple[dict[Column, int], list[str]]:
+    """The place of each column that is understood, and a note on each choice among several."""
     meanings = [recognise(name, form) for name in columns]
-    known = Counter(meaning for meaning in meanings if meaning is not None)
-    missing = [name_of(column) for column in form.required if column not in known]
+    known = {meaning for meaning in meanings if meaning is not None}
+    missing = [column for column in form.required if column not in known]
     if missing:
         _refuse(columns, missing, known, form)
-    for column, times in known.items():
-        if times > 1:
-            found = [name for name, meaning in zip(columns, meanings, strict=True) if meaning is column]
-            detail = f"The column “{name_of(column)}” is there {times} times: {_listed(found)}."
-            fault(Code.DUPLICATE_COLUMN, detail, column=name_of(column), found=found)
-    return {meaning: place for place, meaning in enumerate(meanings) if meaning is not None}
+    mapping, notes = dict[Column, int](), list[str]()
+    for column in sorted(known):
+        places = [place for place, meaning in enumerate(meanings) if meaning is column]
+        mapping[column] = places[0] if len(places) == 1 else _exact(columns, places, column)
+        others = [columns[place] for place in places if place != mapping[column]]
+        if others:
+            taken = columns[mapping[column]]
+            notes.append(f"{_listed([taken])} was read as {name_of(column)}; {_listed(others)} was ignored.")
+    return mapping, notes
 
 
-def _refuse(columns: tuple[str, ...], missing: list[str], known: Counter[Column], form: Form) -> NoReturn:
+def _exact(columns: tuple[str, ...], places: list[int], column: Column) -> int:
+    """The one place of several that has the column's own name; the others have other names for it."""
+    exact = [place for place in places if is_exact(columns[place], column)]
+    if len(exact) != 1:
+        _refuse_several(column, [columns[place] for place in places], len(exact))
+    return exact[0]
+
+
+def _refuse_several(column: Column, found: list[str], exact: int) -> NoReturn:
+    name = name_of(column)
+    detail = f"The column “{name}” is there {exact} times: {_listed(found)}."
+    if not exact:
+        detail = f"These columns all mean “{name}”: {_listed(found)}. Rename the right one to “{name}”."
+    fault(Code.DUPLICATE_COLUMN, detail, column=name, found=found)
+
+
+def _tentative(columns: tuple[str, ...], form: Form, mapping: Mapping[Column, int]) -> dict[int, Column]:
+    """Place -> what the column means if its values fit (R14e); none where another column gives the blocks."""
+    if mapping.keys() & {Column.END_NUMBER, Column.BLOCK_SIZE}:
+        return {}
+    return {place: column for place, name in enumerate(columns) if (column := tentative(name, form)) is not None}
+
+
+def _refuse(columns: tuple[str, ...], missing: list[Column], known: Collection[Column], form: Form) -> NoReturn:
     found = [name for name in columns if name.strip()]
     looks_like_data = len(found) <= 1 or any(_DATA_CELL.fullmatch(name) for name in found)
     if not known and looks_like_data:
@@ -148,9 +185,17 @@ def _refuse(columns: tuple[str, ...], missing: list[str], known: Counter[Column]
         fault(Code.NO_HEADER, detail, found=found)
     noun = "column is" if len(missing) == 1 else "columns are"
     unknown = [name for name in found if recognise(name, form) is None]
-    detail = f"The {noun} missing: {_listed(missing)}. Found: {_listed(found)}."
-    detail = " ".join((detail, *_suggestions(unknown, form, dict.fromkeys(known, 0))))
-    fault(Code.MISSING_COLUMN, detail, missing=missing, found=found)
+    names = [name_of(column) for column in missing]
+    detail = f"The {noun} missing: {_listed(names)}. Found: {_listed(found)}."
+    detail = " ".join((detail, *_suggestions(unknown, form, known, missing), *_on_country(known)))
+    fault(Code.MISSING_COLUMN, detail, missing=names, found=found)
+
+
+def _on_country(known: Collection[Column]) -> list[str]:
+    """A word on the column that is missing as well, but not needed (R14)."""
+    if Column.PHONE_NUMBER not in known or Column.COUNTRY_CODE in known:
+        return []
+    return ["Numbers that begin with + or 00 are understood without a Country Code."]
 
 
 def _listed(names: list[str], most: int = 20, longest: int = 60) -> str:

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from schemas.codes import Code
 from schemas.columns import Form, recognise
+from schemas.jobs import LIST_FORMAT_KEY, ListFormat
 from worker.stages.reading.model import FileFacts, RowBatch, fault
 
 
@@ -20,7 +21,7 @@ class ListedRows:
         self._batch_rows = batch_rows
         meanings = {column: place for place, name in enumerate(table.column_names) if (column := recognise(name, form))}
         self.facts = FileFacts(
-            format="list",
+            format=ListFormat((table.schema.metadata or {}).get(LIST_FORMAT_KEY, b"list").decode()).value,
             encoding=None,
             delimiter=None,
             sheet=None,

@@ -42,6 +42,7 @@ def fault(code: Code, detail: str, **context: object) -> NoReturn:
 class Limits:
     """What one file may cost. Sizes in bytes, `child_seconds` of both CPU and wall clock.
 
+    `block`: how many numbers one row may stand for.
     `batch_rows`: how many rows it is read in at a time, no cost but a bound of memory.
     `inflated_ratio`: how many times its size a packed file may become. Deflate packs at most 1032 to 1; tables of
     numbers reach about 40 to 1, very uniform ones 300 to 1. Small files may become what they like.
@@ -56,6 +57,7 @@ class Limits:
     child_seconds: float
     inflated_ratio: int = 400
     sheets: int = 1000
+    block: int = 10_000
     batch_rows: int = 1 << 17
 
 

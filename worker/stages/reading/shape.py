@@ -1,8 +1,8 @@
-"""Brings rows to the width of the header row and tells which are blank; no cell's text is changed."""
+"""Brings rows to the width of the header row and tells which are blank; which say nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
 
 import numpy as np
@@ -10,6 +10,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from schemas.cells import read_boolean
+from schemas.columns import CAPABILITIES, Column
+from schemas.texts import buffers
 from worker.stages.reading.model import Cells
 
 LONGEST_SURPLUS = 1000  # characters that are repeated of cells without a column
@@ -54,6 +57,40 @@ def _joined(cells: Iterable[str]) -> str:
 def blank_rows(columns: list[pa.Array], rows: int) -> Mask:
     """Where every cell of a row is empty or white space; all true if there is no column."""
     return reduce(_still_blank, columns, np.ones(rows, dtype=bool))
+
+
+def empty_rows(columns: list[pa.Array], mapping: Mapping[Column, int], rows: int) -> Mask:
+    """Where a row says nothing: its cells are blank, or FALSE where a capability or no known column is.
+
+    Sheets with checkboxes have FALSE in every row that was prepared, far below the last number.
+    """
+    told = {place for column, place in mapping.items() if column not in CAPABILITIES}
+    empty = blank_rows([columns[place] for place in told], rows)
+    for place, column in enumerate(columns):
+        candidates = np.flatnonzero(empty)
+        if candidates.size and place not in told:
+            read = read_boolean(column.take(pa.array(candidates)), Column.VOICE)
+            empty[candidates] = (read.value <= 0) & (read.faults == 0)
+    return empty
+
+
+def without_nuls(columns: list[pa.Array]) -> tuple[list[pa.Array], int | None]:
+    """The columns with U+FFFD for each NUL, which no text has and no database takes, and the first row with one.
+
+    Columns without any are not copied.
+    """
+    places = [place for column in columns if (place := _first_nul(column)) is not None]
+    if not places:
+        return columns, None
+    return [pc.replace_substring(column, "\0", "\ufffd") for column in columns], min(places)
+
+
+def _first_nul(column: pa.StringArray) -> int | None:
+    offsets, text = buffers(column)
+    mine = text[offsets[0] : offsets[-1]]
+    if mine.all():
+        return None
+    return int(np.searchsorted(offsets, int(np.argmin(mine)) + offsets[0], side="right")) - 1
 
 
 def _still_blank(blank: Mask, column: pa.Array) -> Mask:

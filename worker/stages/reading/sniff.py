@@ -1,16 +1,19 @@
 """Tells by its content what an uploaded file is; its name and declared type are never asked.
 
-Only the first bytes are looked at (and an OLE2 file's directory); nothing is decoded or unpacked here.
+Only the first bytes are looked at; nothing is decoded or unpacked here.
 """
 
 from __future__ import annotations
 
-import mmap
+import codecs
+import re
 from enum import Enum
 from pathlib import Path
+from typing import NoReturn
 
 from schemas.codes import Code
 from worker.stages.reading.model import Limits, fault
+from worker.stages.reading.other_files import sentences_on
 
 HEAD = 1 << 16
 
@@ -27,29 +30,19 @@ class Kind(Enum):
 ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 GZIP = b"\x1f\x8b"
 OLE2 = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-UTF16 = (b"\xff\xfe", b"\xfe\xff")
-SIGNATURES: tuple[tuple[bytes, str], ...] = (
-    (b"%pdf", "a PDF document"),
-    (b"\x89png", "a PNG picture"),
-    (b"\xff\xd8\xff", "a JPEG picture"),
-    (b"gif8", "a GIF picture"),
-    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"),
-    (b"rar!", "a RAR archive"),
-    (b"{\\rtf", "a text document (RTF)"),
-    (b'{"', "a JSON file"),
-    (b"[{", "a JSON file"),
-    (b"<!doctype html", "a web page (HTML)"),
-    (b"<html", "a web page (HTML)"),
-    (b"<table", "a web page (HTML)"),
-    (b"<?xml", "an XML file"),
+# The mark of UTF-32 begins with that of UTF-16, so it comes first.
+MARKS: tuple[tuple[bytes, str], ...] = (
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-OLE2_KINDS: tuple[tuple[str, str], ...] = (
-    ("WordDocument", "a Word document"),
-    ("PowerPoint Document", "a PowerPoint presentation"),
-)
-OLE2_WORKBOOKS = ("Workbook", "Book")  # the stream of BIFF8, and of the versions before it
+# The beginning of a workbook before Excel 5, or of one that was taken out of its OLE2 file (BOF records).
+BARE_WORKBOOK = re.compile(rb"\x09[\x00\x02\x04\x08][\x04\x06\x08\x10]\x00")
 # Bytes no text holds: control characters other than tab, line ends, form feed, DOS end of file and escape.
-CONTROLS = bytes({*range(32)} - {0, 9, 10, 11, 12, 13, 26, 27})
+CONTROLS = bytes({*range(32)} - {9, 10, 11, 12, 13, 26, 27})
+SAVE_TABLE = "Save the table in it as Excel (.xlsx) or CSV, and upload that."
+FEW_CONTROLS = 8  # or one in a hundred: a text that is damaged, not another kind of file
 
 
 def kind_of(path: Path, limits: Limits) -> Kind:
@@ -65,53 +58,39 @@ def kind_of(path: Path, limits: Limits) -> Kind:
         return Kind.GZIP
     if head.startswith(ZIP):
         return Kind.ARCHIVE
-    if head.startswith(OLE2):
-        _require_workbook(path)
+    if head.startswith(OLE2) or BARE_WORKBOOK.match(head):
         return Kind.OLD_WORKBOOK
     _refuse_known(head)
-    _refuse_binary(head)
     return Kind.TEXT
 
 
-def utf16_of(head: bytes) -> str | None:
-    """The byte order of UTF-16 text without a byte order mark: every other byte of Western text is NUL."""
+def wide_encoding_of(head: bytes) -> tuple[str, int] | None:
+    """UTF-16 or UTF-32 text, by its byte order mark or by its NULs: the codec, and the size of the mark."""
+    marked = next(((encoding, len(mark)) for mark, encoding in MARKS if head.startswith(mark)), None)
+    unmarked = None if marked else _unmarked_utf16(head)
+    return (unmarked, 0) if unmarked else marked
+
+
+def _unmarked_utf16(head: bytes) -> str | None:
+    """The byte order of UTF-16 text without a byte order mark: of each Western character one byte is NUL."""
     half = len(head) // 2
     even, odd = head[0 : 2 * half : 2].count(0), head[1 : 2 * half : 2].count(0)
-    if odd > half * 0.6 and even < half * 0.05:
+    # Some characters of other scripts have a byte that is NUL as well, but the wrong one.
+    if odd > half * 0.2 and even < odd * 0.2:
         return "utf-16-le"
-    return "utf-16-be" if even > half * 0.6 and odd < half * 0.05 else None
+    return "utf-16-be" if even > half * 0.2 and odd < even * 0.2 else None
 
 
-def _refuse(what: str) -> None:
-    fault(Code.UNSUPPORTED_TYPE, f"The file is {what}, not a spreadsheet or delimited text (.csv).", found=what)
+def _refuse(what: str, fix: str = SAVE_TABLE) -> NoReturn:
+    fault(Code.UNSUPPORTED_TYPE, f"The file is {what}. {fix}", found=what)
 
 
 def _refuse_known(head: bytes) -> None:
-    start = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:64].lower()
-    for signature, what in SIGNATURES:
-        if start.startswith(signature):
-            _refuse(what)
-
-
-def _refuse_binary(head: bytes) -> None:
-    if head.startswith(UTF16) or utf16_of(head):
-        return
-    controls = len(head) - len(head.translate(None, CONTROLS))
-    if b"\0" in head or controls > len(head) / 100:
+    """Refuse what is no text, and text that is no table."""
+    wide = wide_encoding_of(head)
+    text = head[wide[1] :].decode(wide[0], "ignore").encode() if wide else head
+    if known := sentences_on(head) or sentences_on(text):
+        _refuse(*known)
+    controls = len(text) - len(text.translate(None, CONTROLS))
+    if controls > max(FEW_CONTROLS, len(text) / 100):
         _refuse("a binary file of unknown kind")
-
-
-def _require_workbook(path: Path) -> None:
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-
-        def has(entry: str) -> bool:
-            return content.find(entry.encode("utf-16-le")) >= 0
-
-        if has("EncryptedPackage"):
-            fault(Code.ENCRYPTED_FILE, "The workbook is protected by a password.")
-        for name, what in OLE2_KINDS:
-            if has(name):
-                _refuse(what)
-        if not any(map(has, OLE2_WORKBOOKS)):
-            detail = "The file is an old Office document without a workbook in it, or a workbook that is cut off."
-            fault(Code.UNREADABLE_FILE, detail)

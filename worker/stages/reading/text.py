@@ -12,12 +12,19 @@ from pathlib import Path
 from typing import IO
 
 from schemas.codes import Code
+from worker.stages.reading import mixed
 from worker.stages.reading.model import fault
-from worker.stages.reading.sniff import HEAD, utf16_of
+from worker.stages.reading.sniff import HEAD, wide_encoding_of
 
 BLOCK = 1 << 20
-BOM_UTF16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
-NAMES = {"utf-8": "UTF-8", "utf-16-le": "UTF-16", "utf-16-be": "UTF-16", "cp1252": "Windows-1252"}
+NAMES = {
+    "utf-8": "UTF-8",
+    "utf-16-le": "UTF-16",
+    "utf-16-be": "UTF-16",
+    "utf-32-le": "UTF-32",
+    "utf-32-be": "UTF-32",
+    "cp1252": "Windows-1252",
+}
 
 
 @dataclass(frozen=True)
@@ -41,17 +48,38 @@ def open_text(path: Path, folder: Path, encoding: str | None = None) -> Text:
         return _recode(path, folder, encoding, skip=0)
     with path.open("rb") as file:
         head = file.read(HEAD)
-    wide = None if encoding else BOM_UTF16.get(head[:2])
-    if wide or (encoding is None and utf16_of(head)):
-        return _recode(path, folder, wide or str(utf16_of(head)), skip=2 if wide else 0)
+    if encoding is None and (wide := wide_encoding_of(head)):
+        return _recode(path, folder, wide[0], skip=wide[1])
     bom = len(codecs.BOM_UTF8) if head.startswith(codecs.BOM_UTF8) else 0
     quotes, bad_line = _scan(path)
     if not bad_line:
-        return Text(path, bom, _end(path), "utf-8", quotes)
+        return Text(path, bom, end_of(path), "utf-8", quotes)
     if bom or encoding:
         _undecodable(bad_line, "UTF-8")
-    note = f"The text is not UTF-8 (line {bad_line:,}); it was read as Windows-1252."
-    return _recode(path, folder, "cp1252", skip=0, notes=(note,))
+    return _partly_utf8(path, folder)
+
+
+def _partly_utf8(path: Path, folder: Path) -> Text:
+    """A file that is not UTF-8 throughout: by its lines, as some may be. `FileFault` BAD_ENCODING."""
+    with path.open("rb") as file:
+        lines = mixed.count(file)
+    first = lines.first_other
+    if not lines.are_mixed:
+        note = f"The text is not UTF-8 (line {first:,}); it was read as Windows-1252."
+        return _recode(path, folder, mixed.FALLBACK, skip=0, notes=(note,))
+    said = "Line {first:,} is" if lines.other == 1 else "{others:,} lines, the first of them line {first:,}, are"
+    note = f"{said.format(first=first, others=lines.other)} not UTF-8 like the rest of the text but Windows-1252."
+    target = folder / "text.utf8"
+    quotes = done = 0
+    with path.open("rb") as source, target.open("wb") as sink:
+        try:
+            for text in mixed.decoded(source):
+                quotes += text.count('"')
+                sink.write(text.encode())
+                done += 1
+        except UnicodeDecodeError:
+            _undecodable(done + 1, NAMES[mixed.FALLBACK])
+    return Text(target, 0, end_of(target), "utf-8", quotes, (note,))
 
 
 def _blocks(file: IO[bytes]) -> Iterator[bytes]:
@@ -97,7 +125,7 @@ def _recode(path: Path, folder: Path, encoding: str, *, skip: int, notes: tuple[
         except UnicodeDecodeError as error:
             before = error.object[: error.start].decode(encoding, "replace")
             _undecodable(lines + 1 + before.count("\n"), NAMES.get(encoding, encoding))
-    return Text(target, 0, _end(target), encoding, quotes, notes)
+    return Text(target, 0, end_of(target), encoding, quotes, notes)
 
 
 def _undecodable(line: int, encoding: str) -> None:
@@ -105,7 +133,7 @@ def _undecodable(line: int, encoding: str) -> None:
     fault(Code.BAD_ENCODING, detail, line=line, encoding=encoding)
 
 
-def _end(path: Path) -> int:
+def end_of(path: Path) -> int:
     """Where the text ends: empty lines after the last row are no rows, so only one line end is left."""
     with path.open("rb") as file:
         end = file.seek(0, 2)

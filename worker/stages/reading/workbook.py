@@ -12,8 +12,10 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NoReturn, cast
 
@@ -30,12 +32,32 @@ PASSED_ON = ("PATH", "LD_LIBRARY_PATH")
 # What threads reserve counts against the child's address space; each of the two that parse a large sheet has an arena
 # to itself, as they would wait for each other at every cell.
 CHILD_ENVIRONMENT = {"LC_ALL": "C.UTF-8", "MALLOC_ARENA_MAX": "3", "OMP_NUM_THREADS": "1"}
+DAMAGED = "The workbook could not be read: it is damaged, or asks for more memory than a sheet of numbers needs."
+FEWEST_SECONDS = 1.0
 TOP_ROWS = 64  # made into cells at a time, while the header is looked for
 TRY_AGAIN = 75  # the child's exit code when the workbook is not to blame
 
 
 class ChildKilledError(Exception):
     """The child was killed from outside: its own limits end it in other ways, so nothing is known of the workbook."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which sheet of a workbook is read, the one of a name or the visible one at a position, and how."""
+
+    sheet: str = ""
+    position: int = 0
+    is_careful: bool = False
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The file that a sheet was read from: how many visible sheets it has, and what was to be said of it before."""
+
+    path: Path
+    sheets: int
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -46,6 +68,8 @@ class Workbook:
     sheet: str
     notes: tuple[str, ...]
     format: str
+    origin: Origin
+    strays: Mapping[int, str] = field(default_factory=dict)  # row -> its cells beyond the last column, as a sentence
     encoding: str | None = None
     delimiter: str | None = None
 
@@ -66,7 +90,12 @@ class Workbook:
 
     def blocks(self, width: int) -> Iterator[Block]:
         for first, batch in self._batches():
-            yield Block(np.arange(first, first + batch.num_rows), *fit(batch.columns, width))
+            columns, too_wide, surplus = fit(batch.columns, width)
+            for row, cells in self.strays.items():
+                if first <= row < first + batch.num_rows:
+                    too_wide[row - first] = True
+                    surplus[row - first] = " | ".join(filter(None, (surplus.get(row - first, ""), cells)))
+            yield Block(np.arange(first, first + batch.num_rows), columns, too_wide, surplus)
 
     def _batches(self) -> Iterator[tuple[int, pa.RecordBatch]]:
         first = 1
@@ -89,26 +118,63 @@ class Packed:
 def open_workbook(
     path: Path, limits: Limits, target: Path, hints: Hints, notes: tuple[str, ...] = ()
 ) -> Workbook | Packed:
-    """Have the worksheet that is wanted read, or the first visible one; an archive with one file in it is unpacked.
+    """Have the worksheet that the hints name read, or the first visible one; an archive of one file is unpacked.
 
     Either goes to `target`. `notes` are sentences to begin with.
 
-    `FileFault` UNSUPPORTED_TYPE (another kind of archive), ENCRYPTED_FILE, EMPTY_FILE, or UNREADABLE_FILE: damaged, or
-    the child crashed, or came to the end of its memory or time, or there is no such sheet. `OSError` if there was no
-    room to read it into; `ChildKilledError` if somebody killed the child, the machine short of memory perhaps.
+    `FileFault` UNSUPPORTED_TYPE (another kind of archive), ENCRYPTED_FILE, EMPTY_FILE, TOO_MANY_COLUMNS, or
+    UNREADABLE_FILE: damaged, or the child crashed, or came to the end of its memory or time, or there is no such sheet.
+    `OSError` if there was no room to read it into; `ChildKilledError` if somebody killed the child, the machine short
+    of memory perhaps.
     """
-    answer = _answer(path, target, limits, hints)
-    if "code" in answer:
-        fault(Code(str(answer["code"])), str(answer["detail"]))
+    answer = _answer_of_any_reader(path, target, limits, Choice(hints.sheet or ""))
     if "unpacked" in answer:
         return Packed(target, str(answer["unpacked"]))
-    return Workbook(target, str(answer["sheet"]), (*notes, *_notes(answer)), str(answer["kind"]))
+    return _workbook(target, answer, Origin(path, cast("int", answer["visible"]), notes))
+
+
+def open_other_sheet(book: Workbook, position: int, limits: Limits, target: Path) -> Workbook:
+    """Have another visible worksheet of the same file, counted from 0, read into `target`; raises as above."""
+    answer = _answer_of_any_reader(book.origin.path, target, limits, Choice(position=position))
+    return _workbook(target, answer, book.origin)
+
+
+def _workbook(target: Path, answer: Mapping[str, object], origin: Origin) -> Workbook:
+    strays = _strays(cast("list[tuple[int, str, str]]", answer["strays"]))
+    notes = (*origin.notes, *_notes(answer))
+    return Workbook(target, str(answer["sheet"]), notes, str(answer["kind"]), origin, strays)
+
+
+def _answer_of_any_reader(path: Path, target: Path, limits: Limits, choice: Choice) -> Mapping[str, object]:
+    """Return what the child answers; where it crashes, what a slower reader that does not crash makes of the file."""
+    began = time.monotonic()
+    answer = _answer(path, target, limits, choice)
+    if answer is None:
+        left = max(limits.child_seconds - (time.monotonic() - began), FEWEST_SECONDS)
+        answer = _answer(path, target, replace(limits, child_seconds=left), replace(choice, is_careful=True))
+    if answer is None:
+        fault(Code.UNREADABLE_FILE, DAMAGED)
+    if "code" in answer:
+        fault(Code(str(answer["code"])), str(answer["detail"]))
+    return answer
+
+
+def _strays(cells: Sequence[tuple[int, str, str]]) -> Mapping[int, str]:
+    """Return row -> its cells beyond the last column that is read, each with its name."""
+    rows = defaultdict[int, list[str]](list)
+    for row, name, text in cells:
+        rows[row].append(f"{name}: {text}")
+    return {row: " | ".join(texts) for row, texts in rows.items()}
 
 
 def _notes(answer: Mapping[str, object]) -> Iterator[str]:
     if others := cast("list[str]", answer["others"]):
         more = f" and {answer['unnamed']} more" if answer["unnamed"] else ""
-        yield f"Only the sheet “{answer['sheet']}” was read; the others: {', '.join(others)}{more}."
+        why = ", the first that has the columns" if answer["position"] else ""
+        yield f"Only the sheet “{answer['sheet']}” was read{why}; the others: {', '.join(others)}{more}."
+    if far := cast("int", answer["far_days"]):
+        cells = "1 cell that holds a number is" if far == 1 else f"{far:,} cells that hold numbers are"
+        yield f"{cells} formatted as a date; the number was read. Format such cells as text."
     if hidden := cast("int", answer.get("hidden_rows")):
         said = (
             "1 row is hidden in the sheet; it was"
@@ -122,17 +188,21 @@ def _notes(answer: Mapping[str, object]) -> Iterator[str]:
         yield f"Merged cells ({', '.join(merged)}{more}) hold their text in the first cell; the others are empty."
 
 
-def _answer(path: Path, target: Path, limits: Limits, hints: Hints) -> Mapping[str, object]:
+def _answer(path: Path, target: Path, limits: Limits, choice: Choice) -> Mapping[str, object] | None:
+    """Return what the child answers, None if it crashed and need not have been careful."""
     numbers = (
+        choice.position,
+        int(choice.is_careful),
         limits.child_memory_bytes,
         math.ceil(limits.child_seconds),
         limits.inflated_bytes,
         limits.inflated_ratio,
         limits.sheets,
+        limits.columns,
         os.getpid(),
     )
     environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ} | CHILD_ENVIRONMENT
-    order = (str(path.resolve()), str(target.resolve()), hints.sheet or "", *map(str, numbers))
+    order = (str(path.resolve()), str(target.resolve()), choice.sheet, *map(str, numbers))
     command = [sys.executable, "-I", str(CHILD), *order]
     try:
         output, returncode = _run(command, environment, limits.child_seconds)
@@ -145,8 +215,9 @@ def _answer(path: Path, target: Path, limits: Limits, hints: Hints) -> Mapping[s
     if returncode == -signal.SIGKILL:
         raise ChildKilledError
     if returncode < 0:
-        detail = "The workbook could not be read: it is damaged, or asks for more memory than a sheet of numbers needs."
-        fault(Code.UNREADABLE_FILE, detail, signal=signal.Signals(-returncode).name)
+        if not choice.is_careful:
+            return None
+        fault(Code.UNREADABLE_FILE, DAMAGED, signal=signal.Signals(-returncode).name)
     if returncode > 0:
         fault(Code.UNREADABLE_FILE, "The workbook is damaged or cut off.", exit_code=returncode)
     try:

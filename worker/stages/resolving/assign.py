@@ -9,6 +9,7 @@ from schemas.codes import Code
 from schemas.columns import Column
 from schemas.services import ANY_VOICE, Service, given
 from worker.stages.resolving.carriers import Case, carriers
+from worker.stages.resolving.holders import judge_expected_holder, judge_holder, judge_other_users
 from worker.stages.resolving.model import Decisions
 from worker.stages.resolving.rows import Codes, Rows, Written
 
@@ -76,6 +77,8 @@ def _to_tenants(rows: Rows, target: np.ndarray) -> None:
     actor, tenants = rows.world.actor, rows.world.tenants
     named = target != 0
     rows.judge(named, Column.TARGET, lambda to: permissions.check_below(actor, tenants.get(to)), target)
+    moves = named & (target != rows.now("holder_id"))
+    judge_holder(rows, moves)
     rows.judge_number(
         named & rows.sound,
         Column.PHONE_NUMBER,
@@ -83,7 +86,7 @@ def _to_tenants(rows: Rows, target: np.ndarray) -> None:
         target,
     )
     rows.judge(
-        named & rows.exists & rows.sound & (target != rows.now("holder_id")),
+        moves & rows.exists & rows.sound,
         Column.TARGET,
         lambda uploader, to: permissions.check_move(tenants[uploader], tenants[to]),
         rows.now("uploader_id"),
@@ -103,6 +106,9 @@ def _to_users(rows: Rows, user: np.ndarray, service: np.ndarray, added: np.ndarr
     has |= np.where(now("sms_user_id") == user, int(Service.SMS), 0)
     lacking = np.where(named, service & ~has, 0)
     judged = known & rows.sound & (lacking != 0)
+    judge_expected_holder(rows, judged)
+    judge_other_users(rows, user, judged)
+    judged &= rows.sound
     rows.judge_number(judged, Column.USER, lambda number, who: permissions.check_holds(number, users[who]), user)
     rows.judge_number(
         judged & rows.sound,

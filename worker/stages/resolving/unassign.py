@@ -8,6 +8,7 @@ from schemas import permissions
 from schemas.codes import Code
 from schemas.columns import Column
 from schemas.services import ANY_VOICE, Service
+from worker.stages.resolving.holders import judge_expected_holder
 from worker.stages.resolving.model import Decisions
 from worker.stages.resolving.rows import Codes, Rows, Written, groups
 
@@ -20,6 +21,8 @@ def unassign(rows: Rows) -> Decisions:
     user = np.where(rows.column("user_id") != 0, rows.column("user_id"), options.user_id or 0)
     service = np.where(rows.column("service") != 0, rows.column("service"), int(options.service))
     by_level = (user == 0) & (service == 0)
+    # A number that the admin holds has come back already: as it should be, whoever was expected to hold it.
+    judge_expected_holder(rows, ~(by_level & (now("holder_id") == actor.id)))
     rows.judge_number(
         by_level & rows.sound, Column.PHONE_NUMBER, lambda number: permissions.check_unassign(actor, number)
     )

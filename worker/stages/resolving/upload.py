@@ -10,6 +10,7 @@ from schemas.columns import Column
 from schemas.jobs import OnExisting
 from schemas.services import Service
 from worker.stages.resolving.carriers import Case, carriers
+from worker.stages.resolving.holders import judge_holder
 from worker.stages.resolving.model import Decisions
 from worker.stages.resolving.rows import Codes, Rows, Written
 
@@ -77,6 +78,7 @@ def _holder(rows: Rows, writes: np.ndarray) -> np.ndarray:
         chosen,
     )
     rows.judge_number(moves, Column.TARGET, permissions.check_free)
+    judge_holder(rows, moves)
     return np.where(chosen != 0, chosen, np.where(rows.exists, now, actor.id))
 
 

@@ -1,0 +1,115 @@
+"""Read the text of a cell that holds a block of numbers, such as `212 555 0100-0199` (R14e).
+
+Text only: whether the numbers are valid is judged by `worker.stages.ranges`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+
+DASH = "[-\u2010-\u2015\u2212]"  # the characters themselves: for `re` and for RE2
+_LAST_DIGITS = 2
+LEAST_TAIL = 3  # digits behind a hyphen that repeat the digits before; fewer are an extension
+OTHER_DASH = "[\u2010-\u2015\u2212]"
+ELLIPSIS = "\u2026"
+_WORD = r"(?:to|bis|through|thru|a|al|au|tot)"
+_BETWEEN = rf"\s*{DASH}\s*|\s*(?:\.\.+|{ELLIPSIS})\s*|\s*\b{_WORD}\b\s*"
+# The last place where a block may be divided: what is behind it holds digits and blanks.
+_BLOCK = re.compile(
+    rf"(?P<first>.*\d\)?)(?P<between>{_BETWEEN})(?:{DASH}\s*)?(?P<last>\+?\d(?:[\d\s().]*\d)?)", re.IGNORECASE
+)
+_DIVIDES = re.compile(_BETWEEN, re.IGNORECASE)
+_WHOLE_DIGITS = 7  # of a number that is written whole
+_WHOLE_LAST = re.compile(rf"[+(]*\d(?:[\d\s().]|{DASH})*\d")
+_GROUP = re.compile(r"\d+")
+# For whole columns: cells that may be blocks.
+LOOKS_LIKE = (
+    rf"(?i)^.*\d\)?(?:\s*{DASH}|\s*(?:\.\.+|{ELLIPSIS})|\s*\b{_WORD}\b)" + rf"[\s\-]*[+(]?\d(?:[\d\s().]|{DASH})*$"
+)
+
+
+class Widths(Enum):
+    """How the digits of the last number go with those of the first."""
+
+    WHOLE = "the last number is written whole"
+    ENDING = "the last digits, as many as the first number has there, or fewer"
+    SHORTER_FIRST = "the first ending is shorter than the last: two meanings"
+
+
+@dataclass(frozen=True)
+class BlockText:
+    """A block as written: the text of its first number, the digits of its last one, and how they go together.
+
+    `stem` and `first_ending` divide the digits of the first number where the last group begins. `by_dash`: nothing but
+    dashes divide first and last, so the whole may be one number; `is_spaced`: not by a hyphen alone. `is_pattern`: the
+    groups in front are as wide, as in `12-34-56`, so that the dash is most likely punctuation.
+    """
+
+    first: str
+    last: str
+    widths: Widths
+    by_dash: bool
+    is_spaced: bool
+    is_pattern: bool
+    stem: str
+    first_ending: str
+
+    @property
+    def may_be_block(self) -> bool:
+        """Whether a cell that is one number as written may still be meant as a block.
+
+        A hyphen groups digits (`+49 89 217-327`) or comes before an extension (`030 765432-10`, DIN 5008). Behind it
+        is the end of a block only where it runs within the last two digits, or from zeros to nines (`1000-1999`). Any
+        other dash, or one with blanks around it, divides two numbers wherever the first of them is one.
+        """
+        if not self.by_dash or self.is_pattern:
+            return False
+        if self.is_spaced:
+            return True
+        if self.widths is Widths.SHORTER_FIRST:
+            return False
+        last = re.sub(r"\D", "", self.last)
+        first = self.first_ending[-len(last) :]
+        last = last[-len(first) :]
+        if len(last) < len(self.first_ending) and len(last) < LEAST_TAIL:
+            return False
+        pairs = enumerate(zip(first, last, strict=False))
+        shared = next((place for place, (one, other) in pairs if one != other), len(last))
+        runs = not first[shared:].strip("0") and not last[shared:].strip("9")
+        return len(last) - shared <= _LAST_DIGITS or runs
+
+
+def read_block(text: str) -> BlockText | None:
+    """Divide a cell into the first and the last number of a block; None where it has no such form."""
+    cell = text.strip()
+    match = _whole(cell) or _BLOCK.fullmatch(cell)
+    if match is None:
+        return None
+    first, last = match["first"], match["last"]
+    between = cell[len(first) : len(cell) - len(last)]
+    groups, last_groups = _GROUP.findall(first), _GROUP.findall(last)
+    digits, last_digits = "".join(groups), "".join(last_groups)
+    endings = {"".join(groups[-count:]) for count in range(1, len(groups) + 1)}
+    if last.startswith("+") or len(last_digits) == len(digits):
+        widths = Widths.WHOLE
+    elif len(last_digits) < len(groups[-1]) or any(len(ending) == len(last_digits) for ending in endings):
+        widths = Widths.ENDING
+    else:
+        widths = Widths.SHORTER_FIRST
+    by_dash = re.fullmatch(rf"(?:\s*{DASH})+\s*", between) is not None
+    is_spaced = between != "-"
+    is_pattern = by_dash and len(groups) > 1 and len(groups[-1]) == len(groups[-2]) == len(last_digits)
+    stem = first[: first.rindex(groups[-1])]
+    return BlockText(first, last, widths, by_dash, is_spaced, is_pattern, stem, groups[-1])
+
+
+def _whole(cell: str) -> dict[str, str] | None:
+    """A block whose last number is written whole, like the first, punctuation included."""
+    for between in _DIVIDES.finditer(cell):
+        first, last = cell[: between.start()], cell[between.end() :]
+        digits = [re.sub(r"\D", "", part) for part in (first, last)]
+        if len(digits[0]) == len(digits[1]) >= _WHOLE_DIGITS and _WHOLE_LAST.fullmatch(last):
+            return {"first": first, "last": last}
+    return None

@@ -1,0 +1,212 @@
+"""Decide how the numbers of a whole file are read (R14b, R14c, R14d): the column decides, never one row alone.
+
+Validation keeps every reading of a row, batch by batch; here all rows are seen, so the decision does not depend on
+batches, chunks or workers (R29). Rows without a decision fail with AMBIGUOUS_NUMBER.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from schemas.codes import Code, fault_bit, warning_bit
+from schemas.columns import Column
+from schemas.jobs import JobOptions, NumberFormat
+from schemas.phone import AMBIGUOUS, Candidates, Evidence, region
+from schemas.results import first_code
+
+_AMBIGUOUS = np.uint64(fault_bit(Code.AMBIGUOUS_NUMBER, Column.PHONE_NUMBER))
+_NATIONAL = np.uint32(warning_bit(Code.READ_AS_NATIONAL))
+_PLUS_RESTORED = np.uint32(warning_bit(Code.PLUS_RESTORED))
+_OPEN = AMBIGUOUS | Evidence.WITHOUT_COUNTRY
+_CHANGED = ("code", "faults", "warnings", "e164", "numbers")
+
+
+class Batches(Protocol):
+    """The rows of a whole file, validated one by one, batch by batch. Columns are those of `schemas.results.CHECKED`.
+
+    Ten million rows are a gigabyte, so columns are fetched when they are needed and released afterwards. Each time
+    every batch is opened, so those that are needed at a time are asked for together.
+    """
+
+    @property
+    def sizes(self) -> Sequence[int]:
+        """How many rows each batch has."""
+
+    def columns(self, names: Sequence[str]) -> dict[str, np.ndarray]:
+        """Some columns of all rows, in file order; not to be written to."""
+
+    def columns_at(self, names: Sequence[str], place: np.ndarray) -> dict[str, np.ndarray]:
+        """Some columns of the rows at these indices (int64, in any order), as many values as indices."""
+
+    def candidates(self) -> Candidates:
+        """The readings of rows that are numbers of several countries; `row` is the index in the file."""
+
+
+@dataclass(frozen=True)
+class DecidedRows:
+    """`Batches` in which some columns of all rows are replaced by what was decided."""
+
+    rows: Batches
+    decided: dict[str, np.ndarray]
+
+    @property
+    def sizes(self) -> Sequence[int]:
+        return self.rows.sizes
+
+    def columns(self, names: Sequence[str]) -> dict[str, np.ndarray]:
+        found = self.rows.columns([name for name in names if name not in self.decided])
+        return {name: found[name] if name in found else self.decided[name] for name in names}
+
+    def columns_at(self, names: Sequence[str], place: np.ndarray) -> dict[str, np.ndarray]:
+        found = self.rows.columns_at([name for name in names if name not in self.decided], place)
+        return {name: found[name] if name in found else self.decided[name][place] for name in names}
+
+    def candidates(self) -> Candidates:
+        return Candidates.none()
+
+
+def decide_readings(rows: Batches, options: JobOptions, *, international_header: bool) -> Batches:
+    """Decide the rows that have several readings; most files have none, and come back as they are.
+
+    `international_header`: the column's name says that its numbers are international (`MSISDN`, `E.164`).
+    """
+    evidence = rows.columns(("evidence",))["evidence"]
+    if not (evidence & np.uint8(_OPEN)).any():
+        return rows
+    found = rows.columns((*_CHANGED, "alternative"))
+    decision = _Decision(
+        options, international_header, evidence.copy(), *(found[name].copy() for name in (*_CHANGED, "alternative"))
+    )
+    if (evidence & Evidence.WITHOUT_COUNTRY).any():
+        decision.choose_country(rows.candidates())
+    decision.choose_reading()
+    decision.choose_zero()
+    decision.finish()
+    return DecidedRows(rows, {name: getattr(decision, name) for name in _CHANGED})
+
+
+@dataclass
+class _Decision:
+    """All rows of a file while their readings are decided; arrays as in `schemas.results.CHECKED`."""
+
+    options: JobOptions
+    international_header: bool
+    evidence: np.ndarray
+    code: np.ndarray
+    faults: np.ndarray
+    warnings: np.ndarray
+    e164: np.ndarray
+    numbers: np.ndarray
+    alternative: np.ndarray
+
+    def choose_country(self, candidates: Candidates) -> None:
+        """R14c: choose the one country that makes every row without a country valid, or none."""
+        row, e164, kind = candidates.row, candidates.e164, candidates.kind
+        if self.options.number_format is NumberFormat.NATIONAL:
+            kept = kind & Evidence.ALSO_INTERNATIONAL == 0
+            row, e164, kind = row[kept], e164[kept], kind[kept]
+        undecided = np.unique(row)
+        if not undecided.size:
+            return
+        code = region.calling_code_numbers(e164)
+        country = self._common_country(row, code, len(undecided))
+        chosen = code == country
+        if country:
+            row, e164, kind = row[chosen], e164[chosen], kind[chosen]
+            first = np.r_[True, row[1:] != row[:-1]]
+            self.e164[row[first]] = e164[first]
+            self.evidence[row[first]] |= kind[first].astype(np.uint8)
+            self.alternative[row[~first]] = e164[~first]
+            self.evidence[row[~first]] |= np.uint8(Evidence.ALSO_INTERNATIONAL)
+        else:
+            self._fail(undecided)
+
+    def _common_country(self, row: np.ndarray, code: np.ndarray, undecided: int) -> int:
+        """The one calling code under which all these rows are valid, decided rows without a country too; else 0."""
+        pairs = np.unique(np.stack([code.astype(np.int64), row]), axis=1)
+        codes, times = np.unique(pairs[0], return_counts=True)
+        common = codes[times == undecided]
+        decided = (self.evidence & Evidence.WITHOUT_COUNTRY != 0) & (self.e164 != 0)
+        others = set(region.calling_code_numbers(self.e164[decided]).tolist())
+        return int(common[0]) if len(common) == 1 and others <= {int(common[0])} else 0
+
+    def choose_reading(self) -> None:
+        """R14b: national, or international with a lost plus, by the evidence for each calling code."""
+        rows = np.flatnonzero(self.evidence & Evidence.ALSO_INTERNATIONAL)
+        code = region.calling_code_numbers(self.e164[rows])
+        shown = self._shown()
+        for each in np.unique(code).tolist():
+            mine = rows[code == each]
+            reading = self._reading_of(shown.get(each, 0))
+            if reading is Evidence.SHOWS_NATIONAL:
+                self.warnings[mine] |= _NATIONAL
+            elif reading is Evidence.SHOWS_INTERNATIONAL:
+                self.e164[mine] = self.alternative[mine]
+                self.warnings[mine] |= _PLUS_RESTORED
+                self.evidence[mine] &= ~np.uint8(Evidence.ALSO_WITH_ZERO)
+            else:
+                self._fail(mine)
+
+    def _shown(self) -> dict[int, int]:
+        """The evidence of all rows, by calling code."""
+        shows = np.flatnonzero(self.evidence & ~np.uint8(_OPEN))
+        lost = self.evidence[shows] & Evidence.SHOWS_ZERO_LOST != 0
+        code = region.calling_code_numbers(np.where(lost, self.alternative[shows], self.e164[shows]))
+        pairs = np.unique(code.astype(np.int64) << 8 | self.evidence[shows])
+        found = dict[int, int]()
+        for pair in pairs.tolist():
+            found[pair >> 8] = found.get(pair >> 8, 0) | pair & 0xFF
+        return found
+
+    def _reading_of(self, shown: int) -> Evidence | None:
+        if self.options.number_format is not NumberFormat.AUTO:
+            national = self.options.number_format is NumberFormat.NATIONAL
+            return Evidence.SHOWS_NATIONAL if national else Evidence.SHOWS_INTERNATIONAL
+        national = bool(shown & (Evidence.SHOWS_NATIONAL | Evidence.SHOWS_ZERO_KEPT))
+        international = self.international_header or bool(shown & Evidence.SHOWS_INTERNATIONAL)
+        if national == international:
+            return None
+        return Evidence.SHOWS_NATIONAL if national else Evidence.SHOWS_INTERNATIONAL
+
+    def choose_zero(self) -> None:
+        """R14d: as written where the column has kept its leading zeros.
+
+        Numbers without one show this only for numbers of the same length: those that never had a zero look the same in
+        a column that has lost them. What has lost its zero is never completed.
+        """
+        rows = np.flatnonzero((self.evidence & Evidence.ALSO_WITH_ZERO != 0) & (self.faults & _AMBIGUOUS == 0))
+        if not rows.size:
+            return
+        as_written = np.full(len(rows), self.options.number_format is NumberFormat.NATIONAL)
+        code, shown = region.calling_code_numbers(self.e164[rows]), self._shown()
+        lengths = set(_lengths(self.e164[self.evidence & Evidence.SHOWS_NATIONAL != 0]).tolist())
+        for each in np.unique(code).tolist():
+            mine = code == each
+            if shown.get(each, 0) & Evidence.SHOWS_ZERO_LOST:
+                continue
+            kept = bool(shown.get(each, 0) & Evidence.SHOWS_ZERO_KEPT)
+            as_written[mine] |= kept | np.isin(_lengths(self.e164[rows[mine]]), list(lengths))
+        self.warnings[rows[as_written]] |= _NATIONAL
+        self._fail(rows[~as_written])
+
+    def _fail(self, rows: np.ndarray) -> None:
+        self.faults[rows] |= _AMBIGUOUS
+
+    def finish(self) -> None:
+        """Rows that failed have no number and no warning."""
+        failed = np.flatnonzero(self.faults & _AMBIGUOUS)
+        self.code[failed] = first_code(self.faults[failed])
+        self.numbers[failed] = 1
+        for values in (self.e164, self.warnings):
+            values[failed] = 0
+
+
+def _lengths(e164: np.ndarray) -> np.ndarray:
+    """A key for the calling code and the number of digits of each number (int64)."""
+    digits = np.floor(np.log10(np.maximum(e164, 1))).astype(np.int64)
+    found: np.ndarray = region.calling_code_numbers(e164).astype(np.int64) * 100 + digits
+    return found
