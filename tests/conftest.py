@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from argon2 import PasswordHasher
+from hypothesis import settings
 
 from schemas.jobs import Phase
 from tests.commands import Cli, served
@@ -27,6 +28,9 @@ from worker.infra import broker, passwords
 from worker.infra.embedded import EmbeddedPostgres, EmbeddedValkey
 
 FOLDERS = Path(__file__).parent
+# On a busy machine an example may take any time.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
 MARKS = {"benchmarks": "benchmark"}  # the others bear their folder's name
 
 

@@ -194,7 +194,7 @@ def numbers() -> Iterator[Case]:
         "no-break spaces": "212\u00a0555\u00a00140", "full-width digits": in_script("2125550140", 0xFF10),
         "Arabic digits": in_script("2125550140", 0x0660), "tel URI": "tel:+1-212-555-0140",
         "typographic hyphens": "212\u2011555\u20130140",
-        "double zero": "0012125550140", "label": "Tel. 212 555 0140",
+        "double zero": "0012125550140", "tel": "tel: 212 555 0140",
     }.items():  # fmt: skip
         yield cell(name, text, "", e164)
     yield cell("float", "2125550140.0", "", e164, "FLOAT_SUFFIX_REMOVED")
@@ -226,6 +226,10 @@ def numbers() -> Iterator[Case]:
         ("two with a word", "2125550140 or 2125550141", "INVALID_CHARACTER"),
         ("two with a semicolon", "2125550140;2125550141", "INVALID_CHARACTER"),
         ("two lines", "2125550140\n2125550141", "INVALID_CHARACTER"),
+        ("label", "Tel. 212 555 0140", "INVALID_CHARACTER"),
+        ("remark", "2125550140 (main)", "INVALID_CHARACTER"), ("mask", "(212) 555-XXXX", "INVALID_CHARACTER"),
+        ("letter", "212555O140", "INVALID_CHARACTER"), ("footnote", "2125550140 [1]", "INVALID_CHARACTER"),
+        ("vanity number with a remark", "1-800-356-9377 (FLOWERS)", "INVALID_CHARACTER"),
         ("too short", "212555", "TOO_SHORT"), ("too long", "21255501400", "TOO_LONG"),
         ("not in use", "1112223333", "INVALID_NUMBER"), ("elsewhere", "+442079460958", "COUNTRY_MISMATCH"),
     ):  # fmt: skip
@@ -234,8 +238,17 @@ def numbers() -> Iterator[Case]:
         ("region", "US", ""), ("small letters", "us", ""), ("plus", "+1", ""), ("zeros", "001", ""),
         ("float", "1.0", ""), ("empty", "", "MISSING_VALUE"), ("name", "Atlantis", "INVALID_COUNTRY_CODE"),
         ("unknown", "999", "INVALID_COUNTRY_CODE"), ("NULL", "NULL", "MISSING_VALUE"),
+        ("three letters", "USA", ""), ("its name", "United States", ""), ("in German", "Vereinigte Staaten", ""),
+        ("code and letters", "+1 (US)", ""), ("quoted", '"1"', ""), ("a name of two", "Congo", "INVALID_COUNTRY_CODE"),
+        ("two that differ", "+44 (US)", "INVALID_COUNTRY_CODE"),
     ):  # fmt: skip
         yield Case(f"country, {name}", csv_bytes([HEADER, [country, "2125550140", "x", "", ""]]), None, [code])
+    without = [["Phone Number", "Voice", "SMS"], ["+12125550140", "TRUE", "FALSE"], ["2125550141", "TRUE", "FALSE"]]
+    yield Case("country, no column", csv_bytes(without), None, ["", "MISSING_VALUE"], [12125550140, 0])
+    yield Case(
+        "country, empty with plus", csv_bytes([HEADER, ["", "+12125550140", "x", "", ""]]), None, [""], [12125550140]
+    )
+    yield cell("vanity number", "1-800-FLOWERS", "", 18003569377, "COUNTRY_CODE_REPEATED", "LETTERS_CONVERTED")
     yield cell("of Namibia", "61 234 5678", "", 264612345678, country="NA")
 
 
@@ -286,7 +299,7 @@ def typed_cells() -> Iterator[Case]:
     yield Case("typed, whole number", row(2125550140), None, [""], [12125550140])
     yield Case("typed, with plus lost", row(12125550140), None, [""], [12125550140])
     yield Case("typed, text", row("2125550140", "TRUE"), None, [""], [12125550140])
-    yield Case("typed, fraction", row(2125550140.5), None, ["TOO_LONG"])
+    yield Case("typed, fraction", row(2125550140.5), None, ["INVALID_CHARACTER"])
     yield Case("typed, error", row(ErrorCell("#N/A")), None, ["INVALID_CHARACTER"])
     yield Case("typed, error as capability", row(2125550140, ErrorCell("#VALUE!")), None, ["INVALID_BOOLEAN"])
     yield Case("typed, numbers as capability", row(2125550140, 1, 0), None, [""])

@@ -18,7 +18,9 @@ from worker.stages.read import FileFault, RowBatch
 from worker.stages.reading.listed import ListedRows
 from worker.stages.validate import Names, Parts, check_rows
 
-NAMES = Names({Column.TARGET: {"ashford clinics": 7}, Column.USER: {"ann@example.com": 31, "bea@example.com": 32}})
+NAMES = Names(
+    {Column.TARGET: {"ashford clinics": 7}, Column.USER: {"ann@example.com": 31, "bea@example.com": 32}}, (1,)
+)
 MAPPING = {Column.PHONE_NUMBER: 0, Column.TARGET: 1, Column.USER: 2, Column.SERVICE: 3, Column.SMS: 4}
 FIRST, SECOND, THIRD = "+12125550142", "+12125550143", "+12125550144"
 Line = tuple[str, ...]
@@ -58,7 +60,7 @@ def codes(file: CheckedFile) -> list[Code | None]:
         ((FIRST, "", "nobody@example.com"), {}, (Code.TARGET_NOT_FOUND, Column.USER)),
         ((FIRST, "", "ann@example.com", "fax"), {}, (Code.TARGET_NOT_FOUND, Column.SERVICE)),
         (("212 555 0142", "Ashford Clinics"), {}, None),
-        (("0212 555 0142", "Ashford Clinics"), {}, (Code.INVALID_CHARACTER, Column.PHONE_NUMBER)),
+        (("0212 555 0142", "Ashford Clinics"), {}, (Code.NOT_FOUND, Column.PHONE_NUMBER)),
     ],
 )
 def test_rows_that_assign(line: Line, options: dict[str, int], fault: tuple[Code, Column] | None) -> None:

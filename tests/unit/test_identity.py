@@ -33,6 +33,9 @@ def find(number: str, country: str = "", *, calling_codes: tuple[int, ...] = (1,
         ("+44 20\u20117946\u20130958", 442079460958, None),
         # Possible, not valid: one that entered with accept=possible must still be found (R15).
         ("+11112223333", 11112223333, None),
+        # The shortest that are valid (R14f).
+        ("+98 9601", 989601, None),
+        ("0043 1110", 431110, None),
     ],
 )
 def test_an_international_number(number: str, e164: int, warning: Code | None) -> None:

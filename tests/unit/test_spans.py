@@ -7,6 +7,7 @@ import pytest
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
 
 from schemas.phone import region, spans
+from schemas.phone.identity import LEAST_DIGITS
 
 SHARED = [code for code, names in COUNTRY_CODE_TO_REGION_CODE.items() if len(names) > 1]
 SOME_OTHERS = [49, 33, 800, 380, 674]
@@ -20,7 +21,7 @@ def has(found: list[spans.Span], e164: int) -> bool:
 def test_no_number_of_a_region_is_left_out(code: int) -> None:
     rng = np.random.default_rng(code)
     digits = len(str(code))
-    drawn = [code * 10**rest + rng.integers(0, 10**rest, 5000) for rest in range(7 - digits, 15 - digits)]
+    drawn = [code * 10**rest + rng.integers(0, 10**rest, 5000) for rest in range(LEAST_DIGITS - digits, 15 - digits)]
     e164 = np.unique(np.concatenate(drawn))
     regions = np.array(region.REGIONS)[region.regions_of(e164)]
     for name in COUNTRY_CODE_TO_REGION_CODE[code]:
@@ -51,6 +52,9 @@ def test_smaller_regions_are_narrowed() -> None:
         ("+49 (0)30 12", [], 493012345),
         ("8 (495)", [7], 74952120000),
         ("06 698", [39], 390669812345),
+        ("+98 96", [], 989601),
+        ("9601", [1, 98], 989601),
+        ("01640", [49], 491640),
     ],
 )
 def test_what_is_on_paper_finds_the_number(typed: str, codes: list[int], number: int) -> None:
