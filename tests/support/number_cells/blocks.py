@@ -128,9 +128,9 @@ def full_ends(block: Block, country: str, chance: random.Random) -> Cell:
             for number, text in zip((block.number, last), texts, strict=True)
         ]
     text = sign.join(texts)
-    if dash:
-        return _judged("both in full after a dash", country, block, text)
     bare = texts[0].isdecimal() and readings(block.number.region, texts[0]).all != {block.number.e164}
+    if dash and not bare:
+        return _judged("both in full after a dash", country, block, text)
     return Cell("both in full", country, text, block.meant, Verdict.EITHER if bare else Verdict.WRITE)
 
 

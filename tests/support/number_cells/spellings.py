@@ -180,6 +180,8 @@ def verdict_of(number: Number, text: str) -> Verdict:
     digits = digits_of(in_script_removed(text))
     found = national_readings(number.region, digits)
     other = digits.startswith(str(number.code)) and national_readings(number.region, digits[len(str(number.code)) :])
+    if re.match(metadata(number.region).international_prefix or "$", digits):
+        return Verdict.EITHER  # 810 begins a Russian number, and a call abroad
     if found == {number.e164} and (not other or other == {number.e164}):
         return Verdict.EITHER if _like_a_block(number, text) else Verdict.WRITE
     return Verdict.EITHER
