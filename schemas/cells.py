@@ -168,6 +168,7 @@ class _Repair:
         self.text = pc.utf8_trim_whitespace(self.text)
         self._replace(r"^'([^']*)'$", r"\1")
         self._replace(r"^'", "")
+        self._replace(r"^(\+?[0-9][^']*)'$", r"\1")  # what is left of '+6566200799' in a report
         self._replace(_WRAPPED, r"\1")
         self._replace(_QUOTED, r"\1")
         self.text = pc.utf8_trim_whitespace(self.text)

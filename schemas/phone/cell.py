@@ -47,7 +47,10 @@ class Cell:
 
 
 # Dates, and numbers that a spreadsheet has divided; patterns for `re` and for RE2.
-DATE = r"[0-9]{1,2}[./][0-9]{1,2}[./][0-9]{4}"
+DATE = (
+    r"(?:[0-9]{1,2}[./]\s*[0-9]{1,2}[./]\s*[0-9]{4}|"
+    r"(?:19|20)[0-9]{2}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01]))"
+)
 FRACTION = r"\+?[0-9]{7,}\.[0-9]{1,2}"
 _TEL = re.compile(r"\s*tel:\s*", re.IGNORECASE)
 _IN_ASCII = [(re.compile(f"[{others}]"), character) for character, others in PUNCTUATION.items()]

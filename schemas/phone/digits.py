@@ -42,7 +42,12 @@ PUNCTUATION: dict[str, str] = {
 _FULL_WIDTH_PLUS = "\uff0b"
 _TEN = 10
 # A date, a fraction, or two points (`schemas.phone.cell`).
-_OTHER_FORM = r"^\s*(?:[0-9]{1,2}[./][0-9]{1,2}[./][0-9]{4}|\+?[0-9]{7,}\.[0-9]{1,2})\s*$|\.\."
+_OTHER_FORM = (
+    r"^\s*(?:[0-9]{1,2}[./]\s*[0-9]{1,2}[./]\s*[0-9]{4}|"
+    r"(?:19|20)[0-9]{2}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])|\+?[0-9]{7,}\.[0-9]{1,2})\s*$|\.\."
+)
+_SHORTEST_FORM = 8  # bytes
+_POINT = ord(".")
 _IGNORED, _PLUS, _SLASH, _ODD = range(4)
 _CLASS = np.full(256, _ODD, np.uint8)
 _CLASS[list(b" -().[]")] = _IGNORED
@@ -118,14 +123,21 @@ def _ends_in_bracket(column: pa.StringArray, text: NDArray[np.uint8], offsets: N
 
 def _has_other_form(column: pa.StringArray, text: NDArray[np.uint8], offsets: NDArray[np.int32]) -> NDArray[np.int64]:
     """Rows that may be a date, a fraction or a range: two points, or a point or slash where these have one."""
-    dots = np.flatnonzero((text == ord(".")) | (text == ord("/")))
-    if not dots.size:
-        return dots
-    row = _rows_of(dots, offsets)
-    behind = offsets[row + 1] - dots
-    may = np.isin(behind, (2, 3, 5))  # digits behind the last one: 1, 2 or 4
-    may[:-1] |= (dots[1:] == dots[:-1] + 1) & (text[dots[1:]] == ord("."))
-    rows = np.unique(row[may])
+    long = np.flatnonzero(np.diff(offsets) >= _SHORTEST_FORM)
+    ends = offsets[long + 1]
+    one, two, four = (text[ends - place] for place in (2, 3, 5))  # before the last digit, the last two or four
+    may = (
+        (one == _POINT)
+        | (two == _POINT)
+        | (two == ord("-"))
+        | (four == _POINT)
+        | (four == ord("/"))
+        | (four == ord(" "))
+    )
+    points = np.flatnonzero((text[:-1] == _POINT) & (text[1:] == _POINT)) if len(text) else long[:0]
+    rows = np.union1d(long[may], _rows_of(points, offsets))
+    if not rows.size:
+        return rows
     form = pc.match_substring_regex(column.take(pa.array(rows)), _OTHER_FORM)
     found: NDArray[np.int64] = rows[form.to_numpy(zero_copy_only=False)]
     return found

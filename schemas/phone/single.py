@@ -192,9 +192,16 @@ def _fault_of_parts(where: Country | None, number: str) -> Code | None:
         return _best_reading(where, text, STRICT).fault is None
 
     for first, second, is_whole in parts_of(number):
-        if is_number(first) and (not is_whole or is_number(second)):
+        if is_number(first) and (not is_whole or (_begins_number(where, first, second) and is_number(second))):
             return Code.INVALID_CHARACTER
     return None
+
+
+def _begins_number(where: Country | None, first: str, second: str) -> bool:
+    """Whether the second of two parts is written like a number of its own: from its first digit, or as long."""
+    digits = [sum(map(str.isdigit, part)) for part in (first, second)]
+    code = len(str(where.calling_code)) if where is not None and _PLUS.match(first) else 0
+    return second.lstrip("( ").startswith(("0", "+")) or digits[0] - code == digits[1]
 
 
 def _with_evidence(where: Country, number: str, rules: Rules) -> tuple[_Reading, int, int]:

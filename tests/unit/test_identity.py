@@ -34,7 +34,6 @@ def find(number: str, country: str = "", *, calling_codes: tuple[int, ...] = (1,
         # Possible, not valid: one that entered with accept=possible must still be found (R15).
         ("+11112223333", 11112223333, None),
         # The shortest that are valid (R14f).
-        ("+98 9601", 989601, None),
         ("0043 1110", 431110, None),
     ],
 )

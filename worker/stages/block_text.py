@@ -20,6 +20,7 @@ _BETWEEN = rf"\s*{DASH}\s*|\s*(?:\.\.+|{ELLIPSIS})\s*|\s*\b{_WORD}\b\s*"
 _BLOCK = re.compile(
     rf"(?P<first>.*\d\)?)(?P<between>{_BETWEEN})(?:{DASH}\s*)?(?P<last>\+?\d(?:[\d\s().]*\d)?)", re.IGNORECASE
 )
+_ANY_DASH = re.compile(rf"\s*{DASH}\s*")
 _DIVIDES = re.compile(_BETWEEN, re.IGNORECASE)
 _WHOLE_DIGITS = 7  # of a number that is written whole
 _WHOLE_LAST = re.compile(rf"[+(]*\d(?:[\d\s().]|{DASH})*\d")
@@ -43,7 +44,8 @@ class BlockText:
     """A block as written: the text of its first number, the digits of its last one, and how they go together.
 
     `stem` and `first_ending` divide the digits of the first number where the last group begins. `by_dash`: nothing but
-    dashes divide first and last, so the whole may be one number; `is_spaced`: not by a hyphen alone. `is_pattern`: the
+    dashes divide first and last, so the whole may be one number; `is_spaced`: not by a hyphen alone; `is_mixed`: by
+    two dashes in a row, or by another kind of dash than the one in front, so the whole is no number. `is_pattern`: the
     groups in front are as wide, as in `12-34-56`, so that the dash is most likely punctuation.
     """
 
@@ -52,6 +54,7 @@ class BlockText:
     widths: Widths
     by_dash: bool
     is_spaced: bool
+    is_mixed: bool
     is_pattern: bool
     stem: str
     first_ending: str
@@ -90,19 +93,26 @@ def read_block(text: str) -> BlockText | None:
     first, last = match["first"], match["last"]
     between = cell[len(first) : len(cell) - len(last)]
     groups, last_groups = _GROUP.findall(first), _GROUP.findall(last)
-    digits, last_digits = "".join(groups), "".join(last_groups)
-    endings = {"".join(groups[-count:]) for count in range(1, len(groups) + 1)}
-    if last.startswith("+") or len(last_digits) == len(digits):
-        widths = Widths.WHOLE
-    elif len(last_digits) < len(groups[-1]) or any(len(ending) == len(last_digits) for ending in endings):
-        widths = Widths.ENDING
-    else:
-        widths = Widths.SHORTER_FIRST
+    widths = _widths(first, groups, last, last_groups)
     by_dash = re.fullmatch(rf"(?:\s*{DASH})+\s*", between) is not None
     is_spaced = between != "-"
-    is_pattern = by_dash and len(groups) > 1 and len(groups[-1]) == len(groups[-2]) == len(last_digits)
+    is_pattern = by_dash and len(groups) > 1 and len(groups[-1]) == len(groups[-2]) == len("".join(last_groups))
     stem = first[: first.rindex(groups[-1])]
-    return BlockText(first, last, widths, by_dash, is_spaced, is_pattern, stem, groups[-1])
+    dashes = set(_ANY_DASH.findall(cell))
+    is_mixed = by_dash and (len(re.findall(DASH, between)) > 1 or len(dashes) > 1)
+    return BlockText(first, last, widths, by_dash, is_spaced, is_mixed, is_pattern, stem, groups[-1])
+
+
+def _widths(first: str, groups: list[str], last: str, last_groups: list[str]) -> Widths:
+    digits, count = "".join(last_groups), len(last_groups)
+    if last.startswith("+") or len(digits) == len("".join(groups)):
+        return Widths.WHOLE
+    # A hyphen divides the ending off: it is as wide as the digits behind it.
+    divided = first[: first.rindex(groups[-1])].rstrip().endswith("-")
+    alike = [len(group) for group in last_groups] == [len(group) for group in groups[-count:]]
+    sums = {len("".join(groups[-number:])) for number in range(1, len(groups) + 1)}
+    fits = len(digits) <= len(groups[-1]) or alike or (not divided and len(digits) in sums)
+    return Widths.ENDING if fits else Widths.SHORTER_FIRST
 
 
 def _whole(cell: str) -> dict[str, str] | None:

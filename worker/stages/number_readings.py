@@ -173,23 +173,17 @@ class _Decision:
         return Evidence.SHOWS_NATIONAL if national else Evidence.SHOWS_INTERNATIONAL
 
     def choose_zero(self) -> None:
-        """R14d: as written where the column has kept its leading zeros.
+        """R14d: as written where the column shows leading zeros, and none that is lost.
 
-        Numbers without one show this only for numbers of the same length: those that never had a zero look the same in
-        a column that has lost them. What has lost its zero is never completed.
+        Numbers that never had a zero, such as mobile numbers, look the same in a column that has lost its zeros, so
+        they show nothing. What has lost its zero is never completed.
         """
         rows = np.flatnonzero((self.evidence & Evidence.ALSO_WITH_ZERO != 0) & (self.faults & _AMBIGUOUS == 0))
-        if not rows.size:
-            return
         as_written = np.full(len(rows), self.options.number_format is NumberFormat.NATIONAL)
         code, shown = region.calling_code_numbers(self.e164[rows]), self._shown()
-        lengths = set(_lengths(self.e164[self.evidence & Evidence.SHOWS_NATIONAL != 0]).tolist())
         for each in np.unique(code).tolist():
-            mine = code == each
-            if shown.get(each, 0) & Evidence.SHOWS_ZERO_LOST:
-                continue
-            kept = bool(shown.get(each, 0) & Evidence.SHOWS_ZERO_KEPT)
-            as_written[mine] |= kept | np.isin(_lengths(self.e164[rows[mine]]), list(lengths))
+            kept, lost = (shown.get(each, 0) & flag for flag in (Evidence.SHOWS_ZERO_KEPT, Evidence.SHOWS_ZERO_LOST))
+            as_written[code == each] |= bool(kept) and not lost
         self.warnings[rows[as_written]] |= _NATIONAL
         self._fail(rows[~as_written])
 
@@ -203,10 +197,3 @@ class _Decision:
         self.numbers[failed] = 1
         for values in (self.e164, self.warnings):
             values[failed] = 0
-
-
-def _lengths(e164: np.ndarray) -> np.ndarray:
-    """A key for the calling code and the number of digits of each number (int64)."""
-    digits = np.floor(np.log10(np.maximum(e164, 1))).astype(np.int64)
-    found: np.ndarray = region.calling_code_numbers(e164).astype(np.int64) * 100 + digits
-    return found

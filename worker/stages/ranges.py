@@ -151,6 +151,12 @@ class _BlockReader:
 
     def _read_texts(self, rows: np.ndarray) -> None:
         column = self.found.column
+        for row in rows.tolist():
+            text = read_block(self.cells.number[row].as_py())
+            # With a word between, or two dashes, it is a block whatever its first number is.
+            if text is not None and text.widths is Widths.SHORTER_FIRST and (text.is_mixed or not text.by_dash):
+                column.faults[row] = _IN_NUMBER
+        rows = rows[column.faults[rows] != _IN_NUMBER]
         for row, text, first in self._first_numbers(rows):
             column.put(np.array([row]), first)
             if text.widths is Widths.SHORTER_FIRST:
@@ -162,14 +168,15 @@ class _BlockReader:
         """R14e: valid as one number, and as a block whose first and last endings are equally wide."""
         before = pc.replace_substring_regex(self.cells.number.take(pa.array(rows)), _LAST_ENDING, "")
         judged = phone.check_column(self.cells.country.take(pa.array(rows)), before, self.rules)
-        ends = dict[int, int]()
-        for index in np.flatnonzero(judged.e164).tolist():
-            row, first = int(rows[index]), int(judged.e164[index])
-            text = read_block(self.cells.number[row].as_py())
-            if text is None or not text.may_be_block:
+        ends, faults = dict[int, int](), self.found.column.faults
+        for index, row in enumerate(rows.tolist()):
+            first, text = int(judged.e164[index]), read_block(self.cells.number[row].as_py())
+            if text is None or not (text.is_mixed or (first and text.may_be_block)):
                 continue
             if text.widths is Widths.SHORTER_FIRST:
-                self.found.column.faults[row] |= _IN_NUMBER
+                faults[row] |= _IN_NUMBER
+            elif text.is_mixed:
+                faults[row] |= _AMBIGUOUS
             else:
                 end = self._end_of(first, row, text.last, is_ending=text.widths is Widths.ENDING)
                 if end is not None and 0 < end - first < self.largest:
