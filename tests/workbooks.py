@@ -190,6 +190,8 @@ def _xlsb_cell(column: int, cell: Cell, *, short: bool) -> bytes:
             kind, value = 0x04, bytes([cell])
         case int() | float():
             kind, value = 0x05, struct.pack("<d", cell)
+        case ErrorCell():  # of a formula, without its expression
+            kind, value = 0x0B, {"#N/A": b"\x2a", "#NAME?": b"\x1d"}[cell.text] + bytes(10)
         case _:
             kind, value = 0x06, _wide(str(cell))
     where = b"" if short else struct.pack("<I", column)

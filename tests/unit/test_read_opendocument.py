@@ -11,6 +11,7 @@ import pytest
 from schemas.codes import Code
 from tests import sheets, workbooks
 from tests.read_files import HEADER, LIMITS, ROWS, TABLE, changed, got, refused
+from tests.sheets import Cell, ErrorCell
 from worker.stages.read import FileFault
 
 # .xlsb and .ods as other programs write them
@@ -19,6 +20,26 @@ from worker.stages.read import FileFault
 def test_cells_without_a_column_get_one(tmp_path: Path) -> None:
     """As SheetJS writes them; the library passes over them."""
     assert got(workbooks.xlsb_bytes(TABLE, short=True), tmp_path)[1].cells == ROWS
+
+
+def test_binary_workbooks_whose_parts_are_named_otherwise(tmp_path: Path) -> None:
+    """The library finds parts by their usual names only; here they are written in capitals."""
+    parts = sheets.parts_of(workbooks.xlsb_bytes(TABLE))
+    assert got(sheets.zip_bytes((name.upper(), text) for name, text in parts), tmp_path)[1].cells == ROWS
+
+
+def test_errors_of_formulas_in_binary_workbooks(tmp_path: Path) -> None:
+    """The library leaves them out."""
+    table: list[list[Cell]] = [HEADER, [1, 2125550140, ErrorCell("#N/A"), True, None]]
+    assert got(workbooks.xlsb_bytes(table), tmp_path)[1].cells == [["1", "2125550140", "#N/A", "TRUE", ""]]
+
+
+def test_rows_that_end_in_thousands_of_empty_cells(tmp_path: Path) -> None:
+    """As nearly all do; they cost nothing."""
+    cells = [_cell(f"<text:p>{text}</text:p>") for text in ("1", "2125550140", "x", "x", "x")]
+    row = _row(*cells, *['<table:table-cell table:number-columns-repeated="8000"/>'] * 2)
+    _, rows = got(_ods(f'<table:table table:name="Numbers">{HEADER_ROW}{row * 2000}</table:table>'), tmp_path)
+    assert (len(rows.cells), rows.surplus) == (2000, {})
 
 
 def _content(body: str) -> bytes:

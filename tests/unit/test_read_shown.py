@@ -196,6 +196,9 @@ PACKAGES = {
     "places of cells in small letters": changed(
         SHEET, lambda xml: re.sub(rb' r="[A-E]', lambda found: found[0].lower(), xml)
     ),
+    "a state of a sheet that no standard has": changed(
+        "xl/workbook.xml", lambda xml: xml.replace(b"<sheet ", b'<sheet state="show" ')
+    ),
     "no relationship of the sheet": changed("xl/workbook.xml", lambda xml: xml.replace(b'r:id="rId1"', b"")),
 }
 

@@ -67,6 +67,7 @@ def _point_to_sheets(records: bytearray, listed: Sequence[int], begins: Sequence
 def shared_strings(parts: list[bytes], _: int) -> tuple[list[str], dict[int, object]]:
     """Return the texts of the SST record and those that continue it; how many there are said to be is often wrong."""
     strings, part, place = list[str](), 0, 8
+    parts = [each for each in parts if each]
     with suppress(IndexError, struct.error):  # the parts have come to their end
         while True:
             while place >= len(parts[part]):

@@ -21,6 +21,7 @@ MOST_COLUMNS = 1 << 14
 HIGHEST_ROW = 1 << 20
 NAMESPACE = re.compile(r"urn:oasis:names:tc:opendocument:xmlns:(table|text|office|style):1\.0")
 CALC_EXTENSIONS = "urn:org:documentfoundation:names:experimental:calc:xmlns:calcext:1.0"
+INDENTED = re.compile(r"[\t\r\n]")
 SPACES = re.compile(r"[ \t\r\n]+")
 # They hold tables that are no sheets.
 OTHER_TABLES = ("table:dde-links", "table:tracked-changes", "table:shapes")
@@ -59,6 +60,7 @@ class Document:
         self._depth = 0  # tables that are open: what a table within another holds is no row of a sheet
         self._wanted = False
         self._row, self._number, self._rows_repeated = list[str](), 1, 1
+        self._gap = 0  # empty cells behind the last of the row; every row ends in hundreds of them
         self._cell: Attributes | None = None
         self._paragraphs, self._text = list[str](), list[str]()
         self._inside = 0  # elements that are open within a paragraph, and the paragraph
@@ -154,12 +156,11 @@ class Document:
         self._depth -= 1
 
     def _begin_row(self, attributes: Attributes) -> None:
-        self._row, self._rows_repeated = [], _repeated(attributes.get("table:number-rows-repeated"), HIGHEST_ROW)
+        self._row, self._gap = [], 0
+        self._rows_repeated = _repeated(attributes.get("table:number-rows-repeated"), HIGHEST_ROW)
 
     def _end_row(self) -> None:
         if self._wanted and self._depth == 1:
-            while self._row and not self._row[-1]:
-                self._row.pop()
             for number in range(self._number, self._number + self._rows_repeated) if self._row else ():
                 self.rows.add(number, self._row)
             self._number += self._rows_repeated
@@ -209,11 +210,15 @@ class Document:
         if self._paragraphs or "office:value-type" in cell:
             text = _cell_text(cell, "\n".join(self._paragraphs))
             self._paragraphs = []
-        if "table:number-columns-repeated" not in cell:
-            self._row.append(text)
+        repeated = cell.get("table:number-columns-repeated")
+        times = 1 if repeated is None else _repeated(repeated, MOST_COLUMNS)
+        if not text:
+            self._gap += times
             return
-        free = MOST_COLUMNS - len(self._row)
-        self._row += [text] * min(_repeated(cell["table:number-columns-repeated"], MOST_COLUMNS), max(free, 0))
+        if self._gap:
+            self._row += [""] * min(self._gap, MOST_COLUMNS - len(self._row))
+            self._gap = 0
+        self._row += [text] * min(times, MOST_COLUMNS - len(self._row))
 
 
 def _repeated(number: str | None, most: int) -> int:
@@ -221,8 +226,9 @@ def _repeated(number: str | None, most: int) -> int:
 
 
 def _paragraph(text: str) -> str:
-    # Only spaces that are elements of their own count (ODF 1.3, part 3, 6.1.2); no XML holds the other characters.
-    if SPACES.search(text):
+    # Spaces that are no elements count once, those at the ends not at all (ODF 1.3, part 3, 6.1.2); LibreOffice takes
+    # them as they are, so only what indents the XML is taken out. No XML holds the characters that are replaced here.
+    if INDENTED.search(text):
         text = SPACES.sub(" ", text).strip(" ")
     return text.translate({0: " ", 1: "\t", 2: "\n"}) if min(text, default="") < "\3" else text
 

@@ -28,7 +28,7 @@ DOCUMENTS = (
     ("ms-powerpoint", "a PowerPoint presentation"),
     ("visio", "a Visio drawing"),
 )
-VISIBLE = frozenset({"", "visible"})
+HIDDEN = frozenset({"hidden", "veryHidden"})
 
 
 @dataclass(frozen=True)
@@ -45,12 +45,14 @@ class Package:
 
     archive: zipfile.ZipFile
     _entries: dict[str, str] = field(default_factory=dict)  # name without case -> the archive's own name
+    _names: frozenset[str] = frozenset()
     _types: dict[str, str] = field(default_factory=dict)
     _related: dict[str, dict[str, Relationship]] = field(default_factory=dict)
     main: str = ""  # the part of the workbook, "" if there is none
 
     def __post_init__(self) -> None:
         """Find the main part."""
+        self._names = frozenset(self.archive.namelist())
         for name in self.archive.namelist():
             self._entries.setdefault(_plain(name), name)
         self._types = dict(self._content_types())
@@ -83,7 +85,8 @@ class Package:
 
     def entry(self, part: str) -> str:
         """Return the archive's name of a part, however it is written; "" if there is none."""
-        return self._entries.get(_plain(part), "")
+        exact = part.lstrip("/")
+        return exact if exact in self._names else self._entries.get(_plain(part), "")
 
     def xml(self, part: str) -> ET.Element:
         """Return a small part, parsed."""
@@ -128,7 +131,7 @@ class Package:
         left = iter([each for key, each in related.items() if each.kind == "worksheet" and key not in ids])
         found = [related.get(key) or next(left, None) for key in ids]
         return [
-            tab_of(sheet.get("name", ""), sheet.get("state", "") in VISIBLE, each)
+            tab_of(sheet.get("name", ""), sheet.get("state") not in HIDDEN, each)
             for sheet, each in zip(sheets, found, strict=True)
         ]
 
