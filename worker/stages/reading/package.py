@@ -28,7 +28,7 @@ DOCUMENTS = (
     ("ms-powerpoint", "a PowerPoint presentation"),
     ("visio", "a Visio drawing"),
 )
-VISIBLE = frozenset({"", "visible"})
+HIDDEN = frozenset({"hidden", "veryHidden"})  # every other state is shown, known or not
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ class Package:
         left = iter([each for key, each in related.items() if each.kind == "worksheet" and key not in ids])
         found = [related.get(key) or next(left, None) for key in ids]
         return [
-            tab_of(sheet.get("name", ""), sheet.get("state", "") in VISIBLE, each)
+            tab_of(sheet.get("name", ""), sheet.get("state") not in HIDDEN, each)
             for sheet, each in zip(sheets, found, strict=True)
         ]
 
