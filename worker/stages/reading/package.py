@@ -28,7 +28,7 @@ DOCUMENTS = (
     ("ms-powerpoint", "a PowerPoint presentation"),
     ("visio", "a Visio drawing"),
 )
-HIDDEN = frozenset({"hidden", "veryHidden"})
+HIDDEN = frozenset({"hidden", "veryHidden"})  # every other state is shown, known or not
 
 
 @dataclass(frozen=True)
