@@ -40,7 +40,9 @@ def shown(api: Door, job: Json) -> list[tuple[Any, ...]]:
 def test_a_row_is_a_block(api: Door, held: Callable[[], list[int]], configure: Callable[..., None]) -> None:
     """One result for each row, which counts each number; chunks much smaller than the blocks change nothing (R29)."""
     configure(rows_per_chunk=7)
-    job = api.upload(content(("2125550100", "199"), ("212 555 0300-0302", ""), ("2125550400", ""), ("2125550500", "x4")))
+    job = api.upload(
+        content(("2125550100", "199"), ("212 555 0300-0302", ""), ("2125550400", ""), ("2125550500", "x4"))
+    )
     assert (job["status"], job["counts"]["total"], job["counts"]["created"]) == ("completed_with_errors", 4, 3)
     assert held() == [*range(FIRST, FIRST + 100), *range(FIRST + 200, FIRST + 203), FIRST + 300]
     assert shown(api, job) == [
