@@ -32,6 +32,7 @@ _ALSO_INTERNATIONAL = np.uint8(Evidence.ALSO_INTERNATIONAL)
 _WIDEST = 10  # digits on either side of a dash
 _LAST_DIGITS = 2
 _TEN = 10
+_BLANK_OR_DASH = np.array([ord(" "), ord("-")], np.uint8)
 _LAST_ENDING = rf"(?:\s*{DASH})+\s*[0-9]+\s*$"
 _JUDGED_AT_ONCE = 1 << 17  # numbers
 _END = re.compile(rf"[\s(]*\+?(?:[\d\s().]|{DASH})*\d[\s)]*", re.ASCII)
@@ -84,9 +85,10 @@ def _may_be_blocks(number: pa.StringArray) -> np.ndarray:
     dashes = np.flatnonzero(data == ord("-"))
     dashes = dashes[(dashes >= offsets[0]) & (dashes < offsets[-1])]
     row = np.repeat(np.arange(len(plain)), np.diff(offsets))[dashes - offsets[0]]
+    beside = (data[dashes - 1], data[np.minimum(dashes + 1, len(data) - 1)])
+    spaced = row[np.isin(beside[0], _BLANK_OR_DASH) | (beside[1] == ord(" "))]
     last = np.r_[row[1:] != row[:-1], True][: len(row)]
     dashes, row = dashes[last], row[last]
-    spaced = (data[dashes - 1] == ord(" ")) | (data[np.minimum(dashes + 1, len(data) - 1)] == ord(" "))
     width = offsets[row + 1] - dashes - 1
     fits = (width > 0) & (width <= _WIDEST) & (dashes - width >= offsets[row])
     kept, width, dashes, begin = row[fits], width[fits], dashes[fits], offsets[row[fits]]
@@ -106,7 +108,7 @@ def _may_be_blocks(number: pa.StringArray) -> np.ndarray:
     whole = (first == begin) | (before - np.uint8(ord("0")) >= _TEN) | (width >= LEAST_TAIL)
     found = kept[digits & whole & ((differing <= _LAST_DIGITS) | runs)]
     other = pc.match_substring_regex(number, OTHER_DASH).to_numpy(zero_copy_only=False)
-    return np.union1d(found, np.r_[row[spaced], np.flatnonzero(other)]).astype(np.int64)
+    return np.union1d(found, np.r_[spaced, np.flatnonzero(other)]).astype(np.int64)
 
 
 def _filled(column: pa.StringArray) -> np.ndarray:
