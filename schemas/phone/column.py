@@ -138,6 +138,8 @@ def _second_number(
     may = np.zeros(len(open_rows), np.bool_)
     rows = np.flatnonzero(open_rows & digits.slash)
     if rows.size:
+        behind = pc.match_substring_regex(number.take(pa.array(rows)), _BEHIND_SLASH)
+        rows = rows[behind.to_numpy(zero_copy_only=False)]
         before = pc.replace_substring_regex(number.take(pa.array(rows)), _BEHIND_SLASH, "")
         may[rows] = _are_numbers(pc.utf8_rtrim(before, " )]/.-"), countries.take(rows))
     rows = np.flatnonzero(open_rows & ~digits.alone & ~may & (digits.count >= 2 * LEAST_PART))
@@ -167,7 +169,8 @@ def _before_blanks(number: pa.StringArray) -> tuple[NDArray[np.int64], pa.String
 
 def _are_numbers(number: pa.StringArray, countries: Countries) -> NDArray[np.bool_]:
     block = Block(read_digits(number), countries, STRICT)
-    found: NDArray[np.bool_] = block.is_number | block.undecided
+    enough = pc.greater_equal(pc.binary_length(number), LEAST_PART).to_numpy(zero_copy_only=False)
+    found: NDArray[np.bool_] = block.is_number | (block.undecided & enough)
     return found
 
 

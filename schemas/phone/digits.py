@@ -46,6 +46,8 @@ _OTHER_FORM = (
     r"^\s*(?:[0-9]{1,2}[./]\s*[0-9]{1,2}[./]\s*[0-9]{4}|"
     r"(?:19|20)[0-9]{2}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])|\+?[0-9]{7,}\.[0-9]{1,2})\s*$|\.\."
 )
+# Brackets at the end; a fraction or a date with blanks behind it.
+_OPEN_END = r"[)\]][^0-9]*$|(?:\.[0-9]{1,2}|[./ ][0-9]{4}|-[0-9]{2})[\s]+$"
 _SHORTEST_FORM = 8  # bytes
 _POINT = ord(".")
 _IGNORED, _PLUS, _SLASH, _ODD = range(4)
@@ -116,7 +118,7 @@ def _ends_in_bracket(column: pa.StringArray, text: NDArray[np.uint8], offsets: N
     rows = filled[text[offsets[filled + 1] - 1] - np.uint8(ord("0")) >= _TEN]
     if not rows.size:
         return rows
-    brackets = pc.match_substring_regex(column.take(pa.array(rows)), r"[)\]][^0-9]*$")
+    brackets = pc.match_substring_regex(column.take(pa.array(rows)), _OPEN_END)
     found: NDArray[np.int64] = rows[brackets.to_numpy(zero_copy_only=False)]
     return found
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
+import numpy as np
 import phonenumbers
 from phonenumbers import (
     COUNTRY_CODE_TO_REGION_CODE,
@@ -21,10 +23,12 @@ from phonenumbers import (
 
 from schemas.codes import Code, fault_bit, warning_bit
 from schemas.columns import Column
+from schemas.phone.automaton import DEAD
 from schemas.phone.cell import Cell, parts_of, read_cell
 from schemas.phone.country import Country, read_country
 from schemas.phone.evidence import Evidence
 from schemas.phone.metadata import MAIN_ROW, metadata_of
+from schemas.phone.tables import tables_for
 
 E164_DIGITS = 15
 _BY_ERROR = {
@@ -232,7 +236,7 @@ def _with_evidence(where: Country, number: str, rules: Rules) -> tuple[_Reading,
 
 def _with_zero(where: Country, reading: _Reading) -> int:
     """The number with one more leading zero (R14d), if that is another valid number of the country; else 0."""
-    if reading.number is None or reading.calling_code != where.calling_code:
+    if reading.number is None or reading.calling_code != where.calling_code or not _may_have_zero(where.calling_code):
         return 0
     national = phonenumbers.national_significant_number(reading.number)
     if national.startswith("0"):
@@ -241,6 +245,14 @@ def _with_zero(where: Country, reading: _Reading) -> int:
     # Where a leading zero is a trunk prefix, it makes no other number.
     is_kept = str(other.e164) == f"{where.calling_code}0{national}"
     return other.e164 if other.fault is None and is_kept else 0
+
+
+@lru_cache(maxsize=1024)
+def _may_have_zero(calling_code: int) -> bool:
+    """Whether national numbers of the calling code may begin with a zero, as in Italy."""
+    row = MAIN_ROW[calling_code]
+    tables = tables_for(np.array([row]))
+    return bool(tables.moves[tables.numbers[row]] != DEAD or tables.compiled[row] < 0)
 
 
 def _region_warning(where: Country, reading: _Reading) -> int:

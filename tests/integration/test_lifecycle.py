@@ -47,6 +47,7 @@ EFFECT: Json = {
     "targets": [{"tenant": None, "created": 2, "updated": 0, "deleted": 0}],
     "carriers": [{"service": "voice", "name": "Master Voice", "count": 2}],
     "changes": [],
+    "taken_from": [],
 }
 WAITING = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 SETTLED = ("created", "updated", "deleted", "unchanged", "skipped", "failed", "unprocessed")
