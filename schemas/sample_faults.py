@@ -52,7 +52,7 @@ class Kind(IntEnum):
 
 DUPLICATES = (Kind.NEAR_DUPLICATE, Kind.FAR_DUPLICATE, Kind.CONFLICTING_DUPLICATE)
 NOTES = ("to come", "pending", "-", "unknown", "TBD", "see notes", "#N/A", "#REF!", "#VALUE!", "call reception")
-UNKNOWN_COUNTRIES = ("USA", "UK", "ZZ", "999", "Unknown")
+UNKNOWN_COUNTRIES = ("Congo", "XX", "ZZ", "999", "Unknown")
 NO_BOOLEANS = ("maybe", "TBD", "?", "ask Bob")
 
 _HARD_SPACE, _ZERO_WIDTH = "\u00a0", "\u200b"

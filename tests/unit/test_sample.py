@@ -20,7 +20,7 @@ from schemas.sample_faults import DUPLICATES, FAULTS, Kind
 from schemas.sample_plans import PLANS, Plan
 
 COUNT = 300_000
-DIGEST = "3885c07042e0a2fe29de2dac0efb84a9a6fbbf37099b215f1e598c5ed17bfdac"
+DIGEST = "c178903c56a4fd921199c1c45efb313cc30bba9880b9aea8b5945144106c0841"
 REGIONS = {plan.calling_code: plan.region for plan in PLANS}
 
 
