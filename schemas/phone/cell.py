@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 
-from schemas.phone.digits import PUNCTUATION, ascii_digits
+from schemas.phone.digits import DATE, FRACTION, PUNCTUATION, ascii_digits
 
 LONGEST = 250  # characters; the library reads no longer text
 LEAST_LETTERS = 3  # different letters of a vanity number; a mask such as 555-XXXX has one
@@ -46,12 +46,6 @@ class Cell:
     letters: str = ""
 
 
-# Dates, and numbers that a spreadsheet has divided; patterns for `re` and for RE2.
-DATE = (
-    r"(?:[0-9]{1,2}[./]\s*[0-9]{1,2}[./]\s*[0-9]{4}|"
-    r"(?:19|20)[0-9]{2}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01]))"
-)
-FRACTION = r"\+?[0-9]{7,}\.[0-9]{1,2}"
 _TEL = re.compile(r"\s*tel:\s*", re.IGNORECASE)
 _IN_ASCII = [(re.compile(f"[{others}]"), character) for character, others in PUNCTUATION.items()]
 _NUMBER = re.compile(r"[\s(\[]*\+?[\d\s().\-/\[\]]*", re.ASCII)

@@ -18,7 +18,7 @@ from schemas.phone import region
 from schemas.phone.block import NO_COUNTRY, Block, Countries
 from schemas.phone.cell import LEAST_PART
 from schemas.phone.country import read_country
-from schemas.phone.digits import Digits, plain_punctuation, read_digits
+from schemas.phone.digits import plain_punctuation, read_digits
 from schemas.phone.metadata import REGIONS
 from schemas.phone.single import STRICT, Rules, check_one
 from schemas.phone.tables import SHARED
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 _TEN = 10
 _BLOCK = 1 << 14  # rows at a time: small enough that the work stays in the processor's cache
 _REGION_DIFFERS = np.uint32(warning_bit(Code.REGION_DIFFERS))
+_BEGINNINGS = np.array([ord("0"), ord("+"), ord("(")], np.uint8)
+_LONGEST_CODE = 3  # digits of a calling code
 _BEHIND_SLASH = r"/[^/0-9]*[0-9][^/]*[^0-9]*$"
 
 
@@ -90,9 +92,11 @@ def check_column(
     found = PhoneColumn.empty(len(number))
     countries = read_countries(country)
     plain = plain_punctuation(number)
+    may_be_two = np.zeros(len(number), np.bool_)
     for begin in range(0, len(number), _BLOCK):
         part = slice(begin, begin + _BLOCK)
-        _settle(plain[part], countries.part(part), found, part, numeric[part], rules)
+        may_be_two[part] = _settle(plain[part], countries.part(part), found, part, numeric[part], rules)
+    found.by_library[_second_numbers(plain, countries, np.flatnonzero(may_be_two))] = True
     _ask_library(country, number, found, numeric, rules)
     _compare_regions(countries, found)
     return found
@@ -117,43 +121,41 @@ def _settle(  # noqa: PLR0913, PLR0917 - the cells, how to judge them, and where
     part: slice,
     numeric: NDArray[np.bool_],
     rules: Rules,
-) -> None:
-    """Settle some rows as far as digits and plain punctuation tell; mark the others for the library."""
+) -> NDArray[np.bool_]:
+    """Settle some rows as far as digits and plain punctuation tell; mark the others for the library.
+
+    Return which rows may be two numbers: they are one as a whole, or would be if they were not too long.
+    """
     digits = read_digits(number)
     block = Block(digits, countries, rules)
     block.settle(numeric)
-    second = _second_number(number, digits, countries, block.accepted | block.too_long)
     found.e164[part], found.faults[part], found.warnings[part] = block.e164, block.faults, block.warnings
     found.evidence[part], found.alternative[part] = block.evidence, block.alternative
-    found.by_library[part] = block.undecided | second
+    found.by_library[part] = block.undecided
+    divided = digits.slash | (~digits.alone & (digits.count >= 2 * LEAST_PART))
+    return divided & (block.accepted | block.too_long)
 
 
-def _second_number(
-    number: pa.StringArray, digits: Digits, countries: Countries, open_rows: NDArray[np.bool_]
-) -> NDArray[np.bool_]:
-    """Rows that may hold a second number, or a part of one behind a slash (R14a): what comes before is a number.
+def _second_numbers(number: pa.StringArray, countries: Countries, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Those of some rows that may hold a second number, or a part of one behind a slash (R14a).
 
-    `open_rows` (bool, n): those that are a number as a whole, or would be if they were not too long.
+    As `single` splits cells; what comes before is a number. Whether what comes behind is one is left to the library.
     """
-    may = np.zeros(len(open_rows), np.bool_)
-    rows = np.flatnonzero(open_rows & digits.slash)
-    if rows.size:
-        behind = pc.match_substring_regex(number.take(pa.array(rows)), _BEHIND_SLASH)
-        rows = rows[behind.to_numpy(zero_copy_only=False)]
-        before = pc.replace_substring_regex(number.take(pa.array(rows)), _BEHIND_SLASH, "")
-        may[rows] = _are_numbers(pc.utf8_rtrim(before, " )]/.-"), countries.take(rows))
-    rows = np.flatnonzero(open_rows & ~digits.alone & ~may & (digits.count >= 2 * LEAST_PART))
-    if rows.size:
-        taken = number.take(pa.array(rows))
-        index, before = _before_blanks(taken)
-        if index.size:
-            is_number = _are_numbers(before, countries.take(rows[index]))
-            may[rows[index[is_number]]] = True
-    return may
+    if not rows.size:
+        return rows
+    taken = number.take(pa.array(rows))
+    index = np.flatnonzero(pc.match_substring_regex(taken, _BEHIND_SLASH).to_numpy(zero_copy_only=False))
+    before = pc.replace_substring_regex(taken.take(pa.array(index)), _BEHIND_SLASH, "")
+    other, before_blank = _before_blanks(taken)
+    index, before = np.concatenate((index, other)), pa.concat_arrays([before, before_blank])
+    if not index.size:
+        return index
+    is_number = _are_numbers(pc.utf8_rtrim(before, " )]/.-"), countries.take(rows[index]))
+    return rows[np.unique(index[is_number])]
 
 
 def _before_blanks(number: pa.StringArray) -> tuple[NDArray[np.int64], pa.StringArray]:
-    """The texts before each blank that has the digits of a whole number before and behind it, and their rows."""
+    """The texts before each blank that may be between two whole numbers, and their rows."""
     offsets, data = buffers(number)
     text = data[offsets[0] : offsets[-1]]
     offsets = (offsets - offsets[0]).astype(np.int64)
@@ -161,10 +163,13 @@ def _before_blanks(number: pa.StringArray) -> tuple[NDArray[np.int64], pa.String
     np.cumsum(text - np.uint8(ord("0")) < _TEN, out=digits[1:])
     blanks = np.flatnonzero(text == ord(" "))
     row = np.repeat(np.arange(len(number)), np.diff(offsets))[blanks]
-    splits = digits[blanks] - digits[offsets[row]] >= LEAST_PART
-    splits &= digits[offsets[row + 1]] - digits[blanks] >= LEAST_PART
+    first, second = digits[blanks] - digits[offsets[row]], digits[offsets[row + 1]] - digits[blanks]
+    # The second begins like a number, or is as long as the first (`single`), which may have a calling code.
+    behind = text[np.minimum(blanks + 1, len(text) - 1)]
+    begins = np.isin(behind, _BEGINNINGS) | ((first >= second) & (first <= second + _LONGEST_CODE))
+    splits = (first >= LEAST_PART) & (second >= LEAST_PART) & begins
     row, blanks = row[splits], blanks[splits]
-    return row, pc.utf8_rtrim(beginnings(number, row, blanks - offsets[row]), " )]/.-")
+    return row, beginnings(number, row, blanks - offsets[row])
 
 
 def _are_numbers(number: pa.StringArray, countries: Countries) -> NDArray[np.bool_]:

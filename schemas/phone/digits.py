@@ -41,13 +41,19 @@ PUNCTUATION: dict[str, str] = {
 
 _FULL_WIDTH_PLUS = "\uff0b"
 _TEN = 10
-# A date, a fraction, or two points (`schemas.phone.cell`).
-_OTHER_FORM = (
-    r"^\s*(?:[0-9]{1,2}[./]\s*[0-9]{1,2}[./]\s*[0-9]{4}|"
-    r"(?:19|20)[0-9]{2}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])|\+?[0-9]{7,}\.[0-9]{1,2})\s*$|\.\."
+# Dates, and numbers that a spreadsheet has divided; patterns for `re` and for RE2.
+DATE = (
+    r"(?:[0-9]{1,2}[./]\s*[0-9]{1,2}[./]\s*[0-9]{4}|"
+    r"(?:0[1-9]|[12][0-9]|3[01])-(?:0[1-9]|[12][0-9]|3[01])-(?:19|20)[0-9]{2}|"
+    r"(?:19|20)[0-9]{2}[-./](?:0[1-9]|1[0-2])[-./](?:0[1-9]|[12][0-9]|3[01]))"
 )
-# Brackets at the end; a fraction or a date with blanks behind it.
-_OPEN_END = r"[)\]][^0-9]*$|(?:\.[0-9]{1,2}|[./ ][0-9]{4}|-[0-9]{2})[\s]+$"
+FRACTION = r"\+?[0-9]{7,}\.[0-9]{1,2}"
+_OTHER_FORM = rf"^\s*(?:{DATE}|{FRACTION})\s*$|\.\."  # or two points
+# Digits in brackets behind a number; a fraction or a date with blanks behind it.
+_OPEN_END = (
+    r"[0-9][^0-9(\[]*[(\[][0-9\s]*[)\]][\s.]*$|"
+    r"(?:\.[0-9]{1,2}|[-./ ][0-9]{4}|[-/][0-9]{2})\s+$"
+)
 _SHORTEST_FORM = 8  # bytes
 _POINT = ord(".")
 _IGNORED, _PLUS, _SLASH, _ODD = range(4)
@@ -126,23 +132,34 @@ def _ends_in_bracket(column: pa.StringArray, text: NDArray[np.uint8], offsets: N
 def _has_other_form(column: pa.StringArray, text: NDArray[np.uint8], offsets: NDArray[np.int32]) -> NDArray[np.int64]:
     """Rows that may be a date, a fraction or a range: two points, or a point or slash where these have one."""
     long = np.flatnonzero(np.diff(offsets) >= _SHORTEST_FORM)
-    ends = offsets[long + 1]
-    one, two, four = (text[ends - place] for place in (2, 3, 5))  # before the last digit, the last two or four
-    may = (
-        (one == _POINT)
-        | (two == _POINT)
-        | (two == ord("-"))
-        | (four == _POINT)
-        | (four == ord("/"))
-        | (four == ord(" "))
-    )
-    points = np.flatnonzero((text[:-1] == _POINT) & (text[1:] == _POINT)) if len(text) else long[:0]
-    rows = np.union1d(long[may], _rows_of(points, offsets))
+    points = np.flatnonzero((text[:-1] == _POINT) & (text[1:] == _POINT))
+    rows = np.union1d(long[_may_have_form(text, offsets[long + 1])], _rows_of(points, offsets))
     if not rows.size:
         return rows
     form = pc.match_substring_regex(column.take(pa.array(rows)), _OTHER_FORM)
     found: NDArray[np.int64] = rows[form.to_numpy(zero_copy_only=False)]
     return found
+
+
+def _may_have_form(text: NDArray[np.uint8], ends: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Texts of at least _SHORTEST_FORM bytes, by where they end: those whose last bytes are like a date or fraction."""
+
+    def digit(place: int, among: NDArray[np.int32] = ends) -> NDArray[np.bool_]:
+        """Whether the last byte (1), the one before it (2) ... is a digit."""
+        found: NDArray[np.bool_] = text[among - place] - np.uint8(ord("0")) < _TEN
+        return found
+
+    may = np.zeros(len(ends), np.bool_)
+    year = np.flatnonzero(~digit(5))  # and a month of one or two digits, or a blank and a sign, before it
+    there = ends[year]
+    blank = text[there - 5] == ord(" ")
+    may[year] = np.where(blank, ~digit(6, there), ~digit(7, there) | ~digit(8, there))
+    day = np.flatnonzero(~digit(3))
+    there = ends[day]
+    may[day] |= ~digit(6, there) & digit(7, there) & digit(9, there)
+    may[day] |= (text[there - 3] == _POINT) & digit(6, there)
+    may |= (text[ends - 2] == _POINT) & digit(6)
+    return may
 
 
 def _leading_plus(

@@ -16,7 +16,8 @@ from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneMetadata
 
 REGIONS: tuple[str, ...] = ("", "001", *sorted(phonenumbers.SUPPORTED_REGIONS))
 NANP = 1  # its 25 regions are told apart by the area code alone, the three digits after the 1
-NANP_LEAST = 10**10  # a few numbers of its plan are shorter
+NANP_LEAST, NANP_LAST = 10**10, 2 * 10**10 - 1  # a few numbers of its plan are shorter
+_SHORT_IN_CANADA = 1310
 _INDEX = {region: place for place, region in enumerate(REGIONS)}
 _KINDS = (
     "fixed_line",
@@ -67,8 +68,17 @@ def calling_code_numbers(e164: NDArray[np.int64]) -> NDArray[np.int16]:
     return found
 
 
+def may_be_cut_short(e164: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether numbers (int64) without their last digits may be numbers, too: where these differ in length."""
+    found: NDArray[np.bool_] = _has_several_lengths()[calling_code_numbers(e164)]
+    # In North America all have ten digits but seven-digit ones of Canada, which begin with 310.
+    in_canada = e164 // 10**7 == _SHORT_IN_CANADA
+    found &= (e164 < NANP_LEAST) | (e164 > NANP_LAST) | in_canada
+    return found
+
+
 @lru_cache(maxsize=1)
-def has_several_lengths() -> NDArray[np.bool_]:
+def _has_several_lengths() -> NDArray[np.bool_]:
     """Return for each calling code (the index, up to 999) whether its national numbers differ in length."""
     table = np.zeros(1000, np.bool_)
     for code, regions in COUNTRY_CODE_TO_REGION_CODE.items():

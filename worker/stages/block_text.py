@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
+from schemas.phone.digits import DATE
+
 DASH = "[-\u2010-\u2015\u2212]"  # the characters themselves: for `re` and for RE2
 _LAST_DIGITS = 2
 LEAST_TAIL = 3  # digits behind a hyphen that repeat the digits before; fewer are an extension
@@ -21,6 +23,7 @@ _BLOCK = re.compile(
     rf"(?P<first>.*\d\)?)(?P<between>{_BETWEEN})(?:{DASH}\s*)?(?P<last>\+?\d(?:[\d\s().]*\d)?)", re.IGNORECASE
 )
 _ANY_DASH = re.compile(rf"\s*{DASH}\s*")
+_DATE = re.compile(DATE)
 _DIVIDES = re.compile(_BETWEEN, re.IGNORECASE)
 _WHOLE_DIGITS = 7  # of a number that is written whole
 _WHOLE_LAST = re.compile(rf"[+(]*\d(?:[\d\s().]|{DASH})*\d")
@@ -45,8 +48,8 @@ class BlockText:
 
     `stem` and `first_ending` divide the digits of the first number where the last group begins. `by_dash`: nothing but
     dashes divide first and last, so the whole may be one number; `is_spaced`: not by a hyphen alone; `is_mixed`: by
-    two dashes in a row, or by another kind of dash than the one in front, so the whole is no number. `is_pattern`: the
-    groups in front are as wide, as in `12-34-56`, so that the dash is most likely punctuation.
+    dashes that the punctuation of one number does not have, so the whole is none. `is_pattern`: the groups in front are
+    as wide, as in `12-34-56`, so that the dash is most likely punctuation.
     """
 
     first: str
@@ -78,15 +81,14 @@ class BlockText:
         last = last[-len(first) :]
         if len(last) < len(self.first_ending) and len(last) < LEAST_TAIL:
             return False
-        pairs = enumerate(zip(first, last, strict=False))
-        shared = next((place for place, (one, other) in pairs if one != other), len(last))
-        runs = not first[shared:].strip("0") and not last[shared:].strip("9")
-        return len(last) - shared <= _LAST_DIGITS or runs
+        return first[:-_LAST_DIGITS] == last[:-_LAST_DIGITS] or _runs(first, last)
 
 
 def read_block(text: str) -> BlockText | None:
-    """Divide a cell into the first and the last number of a block; None where it has no such form."""
+    """Divide a cell into the first and the last number of a block; None where it has no such form, or is a date."""
     cell = text.strip()
+    if _DATE.fullmatch(_ANY_DASH.sub("-", cell)):
+        return None
     match = _whole(cell) or _BLOCK.fullmatch(cell)
     if match is None:
         return None
@@ -98,9 +100,29 @@ def read_block(text: str) -> BlockText | None:
     is_spaced = between != "-"
     is_pattern = by_dash and len(groups) > 1 and len(groups[-1]) == len(groups[-2]) == len("".join(last_groups))
     stem = first[: first.rindex(groups[-1])]
-    dashes = set(_ANY_DASH.findall(cell))
-    is_mixed = by_dash and (len(re.findall(DASH, between)) > 1 or len(dashes) > 1)
+    is_mixed = by_dash and _is_mixed(cell, between, groups[-1], "".join(last_groups))
     return BlockText(first, last, widths, by_dash, is_spaced, is_mixed, is_pattern, stem, groups[-1])
+
+
+def _is_mixed(cell: str, between: str, first_ending: str, last: str) -> bool:
+    """Two dashes in a row; blanks around `00 - 99`; or another kind of dash than the one in front.
+
+    Word processors replace hyphens by other dashes, so another kind counts only where it has blanks around it, or few
+    digits behind it.
+    """
+    if len(re.findall(DASH, between)) > 1:
+        return True
+    has_blanks = " " in between
+    if has_blanks and len(first_ending) == len(last) > 1 and _runs(first_ending, last):
+        return True
+    return len(set(_ANY_DASH.findall(cell))) > 1 and (has_blanks or len(last) < LEAST_TAIL)
+
+
+def _runs(first: str, last: str) -> bool:
+    """Whether two endings, equally wide, go from zeros to nines in the digits that they do not share."""
+    pairs = enumerate(zip(first, last, strict=True))
+    shared = next((place for place, (one, other) in pairs if one != other), len(last))
+    return not first[shared:].strip("0") and not last[shared:].strip("9")
 
 
 def _widths(first: str, groups: list[str], last: str, last_groups: list[str]) -> Widths:

@@ -104,11 +104,21 @@ def _may_be_blocks(number: pa.StringArray) -> np.ndarray:
         alike &= (one == other) | ~inside
         differing += inside & ~alike
         runs &= alike | ~inside | ((one == ord("0")) & (other == ord("9")))
-    before = data[np.maximum(first - 1, 0)]
-    whole = (first == begin) | (before - np.uint8(ord("0")) >= _TEN) | (width >= LEAST_TAIL)
-    found = kept[digits & whole & ((differing <= _LAST_DIGITS) | runs)]
+    whole = _is_other(data, first - 1, begin) | (width >= LEAST_TAIL)
+    # Groups that are all as wide are punctuation (`BlockText.is_pattern`).
+    pattern = _is_other(data, first - 1, begin) & (first - begin > width) & _is_other(data, first - 2 - width, begin)
+    for place in range(int(width.max(initial=0))):
+        before = data[np.maximum(first - 2 - place, 0)]
+        pattern &= (before - np.uint8(ord("0")) < _TEN) | (place >= width)
+    found = kept[digits & whole & ~pattern & ((differing <= _LAST_DIGITS) | runs)]
     other = pc.match_substring_regex(number, OTHER_DASH).to_numpy(zero_copy_only=False)
     return np.union1d(found, np.r_[spaced, np.flatnonzero(other)]).astype(np.int64)
+
+
+def _is_other(data: np.ndarray, place: np.ndarray, begin: np.ndarray) -> np.ndarray:
+    """Whether bytes are no digits, or before where their text begins."""
+    found: np.ndarray = (place < begin) | (data[np.maximum(place, 0)] - np.uint8(ord("0")) >= _TEN)
+    return found
 
 
 def _filled(column: pa.StringArray) -> np.ndarray:
@@ -131,17 +141,15 @@ class _BlockReader:
         looks = pc.match_substring_regex(self.cells.number.take(pa.array(failed)), LOOKS_LIKE)
         self._read_texts(failed[looks.to_numpy(zero_copy_only=False)])
         # Where all numbers of a country are equally long, none is also a block.
-        sound = sound[region.has_several_lengths()[region.calling_code_numbers(column.e164[sound])]]
-        dashed = pc.match_substring_regex(self.cells.number.take(pa.array(sound)), DASH)
-        sound = sound[dashed.to_numpy(zero_copy_only=False)]
+        sound = sound[region.may_be_cut_short(column.e164[sound])]
+        plain = phone.plain_punctuation(self.cells.number.take(pa.array(sound)))
+        sound = sound[pc.match_substring(plain, "-").to_numpy(zero_copy_only=False)]
         rows = sound[_may_be_blocks(self.cells.number.take(pa.array(sound)))] if sound.size else sound
         if rows.size:
             self._refuse_ambiguous(rows)
 
-    def _first_numbers(self, rows: np.ndarray) -> Iterator[tuple[int, BlockText, PhoneColumn]]:
-        """Yield the rows whose text has the form of a block and begins with a valid number, and that number."""
-        texts = [(int(row), read_block(self.cells.number[row].as_py())) for row in rows]
-        blocks = [(row, text) for row, text in texts if text is not None]
+    def _first_numbers(self, blocks: list[tuple[int, BlockText]]) -> Iterator[tuple[int, BlockText, PhoneColumn]]:
+        """Yield those of some rows that begin with a valid number, and that number."""
         if not blocks:
             return
         places = pa.array([row for row, _ in blocks])
@@ -152,14 +160,15 @@ class _BlockReader:
                 yield row, text, judged.part(slice(place, place + 1))
 
     def _read_texts(self, rows: np.ndarray) -> None:
-        column = self.found.column
-        for row in rows.tolist():
-            text = read_block(self.cells.number[row].as_py())
+        column, blocks = self.found.column, list[tuple[int, BlockText]]()
+        for row, cell in zip(rows.tolist(), self.cells.number.take(pa.array(rows)).to_pylist(), strict=True):
+            text = read_block(cell)
             # With a word between, or two dashes, it is a block whatever its first number is.
             if text is not None and text.widths is Widths.SHORTER_FIRST and (text.is_mixed or not text.by_dash):
                 column.faults[row] = _IN_NUMBER
-        rows = rows[column.faults[rows] != _IN_NUMBER]
-        for row, text, first in self._first_numbers(rows):
+            elif text is not None:
+                blocks.append((row, text))
+        for row, text, first in self._first_numbers(blocks):
             column.put(np.array([row]), first)
             if text.widths is Widths.SHORTER_FIRST:
                 column.faults[row] = _IN_NUMBER

@@ -75,6 +75,8 @@ class Workbook:
 
     def top(self) -> Iterator[tuple[int, Cells]]:
         for first, batch in self._batches():
+            if all(map(_all_blank, batch.columns)):
+                continue  # a sheet may begin, or end, with a million empty rows
             for start in range(0, batch.num_rows, TOP_ROWS):
                 part = batch.slice(start, TOP_ROWS)
                 rows = zip(*(column.to_pylist() for column in part.columns), strict=True)
