@@ -273,7 +273,7 @@ CATALOGUE: dict[Code, Entry] = {
         48, "This is not a spreadsheet we can read.", "Save it as .xlsx or .csv and upload that.", 415
     ),
     Code.UNREADABLE_FILE: _file(
-        49, "The file is damaged and could not be read.", "Open it in a spreadsheet program, save it anew, upload that."
+        49, "The file could not be read.", "Open it in a spreadsheet program, save it anew, upload that."
     ),
     Code.ENCRYPTED_FILE: _file(50, "The workbook is protected by a password.", "Save it without a password."),
     Code.BAD_ENCODING: _file(

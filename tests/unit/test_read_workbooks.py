@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import io
 import re
+import struct
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import xlrd
 import xlsxwriter
 
 from schemas.codes import Code
-from tests import corpus, sheets, workbooks
+from tests import biff, corpus, foreign_xls, sheets, workbooks
 from tests.read_files import HEADER, ROWS, TABLE, changed, got, refused
 from tests.sheets import Cell, ErrorCell
 from worker.stages.read import Hints
@@ -177,6 +178,14 @@ def test_other_files_are_named(tmp_path: Path, content: bytes, code: Code, words
     fault = refused(content, tmp_path)
     assert fault.code is code
     assert words in fault.detail
+
+
+def test_a_minor_version_of_excel_5(tmp_path: Path) -> None:
+    """LibreOffice reads such workbooks; xlrd alone does not."""
+    version = struct.pack("<HHH", 0x0809, 8, foreign_xls.BIFF5)
+    minor = foreign_xls.old().replace(version, version[:-2] + b"\x80\x05")
+    found = [got(biff.compound({"Book": stream}), tmp_path)[1].cells for stream in (minor, foreign_xls.old())]
+    assert found[0] == found[1]
 
 
 # Which sheet

@@ -45,7 +45,7 @@ def check(archive: zipfile.ZipFile, order: Order) -> None:
         raise Verdict("UNSUPPORTED_TYPE", detail)
     if len({entry.filename for entry in entries}) < len(entries):
         # Of which two programs might read two different ones.
-        raise Verdict("UNREADABLE_FILE", "The archive is damaged: it holds two files of the same name.")
+        raise Verdict("UNREADABLE_FILE", "The archive holds two files of the same name: one of them would be lost.")
     inflated = sum(entry.file_size for entry in entries)
     packed = sum(entry.compress_size for entry in entries)
     most = min(order.inflated_bytes, max(RATIO_FROM_BYTES, packed * order.inflated_ratio))

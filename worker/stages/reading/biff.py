@@ -23,6 +23,7 @@ NOT_OF_CELLS = frozenset(
     }
 )
 BEGINS = frozenset({0x809, 0x409, 0x209, 0x009})
+VERSIONS = frozenset({0x500, 0x600})  # of Excel 5 and 95, and of Excel 97 and later
 END = 0x0A
 SHEET = 0x85
 
@@ -45,6 +46,7 @@ def plain(stream: bytes) -> bytes:
         elif kind == SHEET:
             listed.append(place + 4)
         elif kind in BEGINS:
+            _say_version(records, place)
             begins += [] if depth else [place]
             depth += 1
         elif kind == END:
@@ -54,6 +56,13 @@ def plain(stream: bytes) -> bytes:
         raise Verdict("UNREADABLE_FILE", "The workbook is cut off.")
     _point_to_sheets(records, listed, begins[1:])
     return bytes(records)
+
+
+def _say_version(records: bytearray, place: int) -> None:
+    """Take the minor version, which the library refuses, out of a record that begins a workbook or sheet."""
+    kind, size, version = struct.unpack_from("<HHH", records, place)
+    if kind == max(BEGINS) and size and version & 0xFF00 in VERSIONS:
+        struct.pack_into("<H", records, place + 4, version & 0xFF00)
 
 
 def _point_to_sheets(records: bytearray, listed: Sequence[int], begins: Sequence[int]) -> None:

@@ -41,6 +41,8 @@ def read(order: Order, archive: zipfile.ZipFile) -> Answer:
     """Write the sheet that is wanted; answer with which it is."""
     if is_encrypted(archive):
         raise Verdict("ENCRYPTED_FILE", "The workbook is protected by a password.")
+    if "content.xml" not in archive.namelist():
+        raise Verdict("EMPTY_FILE", "The workbook has no sheets: the part that holds them, content.xml, is missing.")
     document = Document(order)
     with archive.open("content.xml") as content:
         document.parse(content.read)
