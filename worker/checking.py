@@ -30,6 +30,7 @@ from worker.infra.db import transaction
 from worker.infra.faults import Point, pass_by
 from worker.infra.settings import Settings, get_settings
 from worker.preview import preview
+from worker.stages.block_rows import BlockLimits
 from worker.stages.cut import check_file
 from worker.stages.merge import merge
 from worker.stages.number_readings import Batches
@@ -64,7 +65,10 @@ def check_rows_of(lease: leases.Lease, job: Job, row: Row[Any]) -> jobs.CheckedJ
 
 
 def validate_batch(lease: leases.Lease, job: Job, facts: Mapping[str, Any]) -> str:
-    """Check the rows of one batch, each by itself; answers the key of what was found."""
+    """Check the rows of one batch, each by itself; answers the key of what was found.
+
+    `FileFault` TOO_MANY_ROWS if its blocks have more numbers than a file may have.
+    """
     with arrow.batches(storage.rows_key(lease.job, lease.read)) as stored:
         names = Names.from_json(stored.metadata[NAMES])
         found = _validated(lease, job, facts, names, _from_stored(stored[lease.number]))
@@ -185,7 +189,7 @@ def _from_stored(stored: pa.RecordBatch) -> RowBatch:
 def _validated(lease: leases.Lease, job: Job, facts: Mapping[str, Any], names: Names, batch: RowBatch) -> CheckedRows:
     mapping = Layout.from_json(facts).mapping
     with lease.timed(Stage.VALIDATE):
-        return check_rows(batch, mapping, names, job.kind, job.options, get_settings().max_block)
+        return check_rows(batch, mapping, names, job.kind, job.options, _block_limits(get_settings()))
 
 
 def _cut_rows(lease: leases.Lease, job: Job, facts: Mapping[str, Any], rows: Batches) -> jobs.CheckedJob:
@@ -194,10 +198,7 @@ def _cut_rows(lease: leases.Lease, job: Job, facts: Mapping[str, Any], rows: Bat
         index = layout.mapping.get(Column.PHONE_NUMBER)
         international = index is not None and is_international(layout.names[index])
         checked = check_file(rows, job.kind, job.options, international_header=international)
-        most = get_settings().max_rows
-        if checked.numbers > most:
-            detail = f"The blocks of the file have {checked.numbers:,} numbers together, more than {most:,}."
-            raise FileFault(Code.TOO_MANY_ROWS, detail, {"limit": most})
+        _block_limits(get_settings()).check(checked.numbers)
         return _cut(lease, job, facts, checked.results(), checked.chunks)
 
 
@@ -249,6 +250,10 @@ def _facts(facts: FileFacts, job: Job, names: Names) -> dict[str, Any]:
     if job.kind in ACTIONS:
         found |= {"calling_codes": list(names.calling_codes), "country_code": job.options.country_code}
     return found
+
+
+def _block_limits(settings: Settings) -> BlockLimits:
+    return BlockLimits(settings.max_block, settings.max_rows)
 
 
 def _limits(settings: Settings) -> Limits:

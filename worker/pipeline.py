@@ -111,10 +111,14 @@ def check(lease: leases.Lease) -> None:
 
 
 def validate(lease: leases.Lease) -> None:
-    """validate, of one batch: what was found for its rows is put aside."""
+    """validate, of one batch: what was found for its rows is stored, or the job ends with the file's fault."""
     pass_by(Point.VALIDATE_CLAIMED)
     job, row = _job_of(lease)
-    key = checking.validate_batch(lease, job, row.file_facts)
+    try:
+        key = checking.validate_batch(lease, job, row.file_facts)
+    except FileFault as fault:
+        giving_up.refuse(lease, fault.code, fault.detail, fault.context)
+        return
     pass_by(Point.VALIDATE_STORED)
     end = partial(jobs.end_validate, lease=lease, key=key)
     _enter(lease, end, Point.VALIDATE_ENTERED, Point.VALIDATE_COMMITTED)

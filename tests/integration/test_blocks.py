@@ -113,13 +113,15 @@ def test_a_block_under_review_and_all_or_nothing(api: Door, held: Callable[[], l
     assert len(held()) == 10
 
 
+@pytest.mark.parametrize("rows_per_batch", [65_536, 2, 1], ids=["one batch", "in a batch", "in all batches"])
 def test_more_numbers_than_a_file_may_have(
-    api: Door, held: Callable[[], list[int]], configure: Callable[..., None]
+    api: Door, held: Callable[[], list[int]], configure: Callable[..., None], rows_per_batch: int
 ) -> None:
     """Few rows, many numbers: refused as a whole, and nothing written."""
-    configure(max_rows=150)
-    job = api.upload(content(("2125550100", "199"), ("2125550200", "299")))
+    configure(max_rows=150, rows_per_batch=rows_per_batch)
+    job = api.upload(content(("2125550100", "199"), ("2125550200", "299"), ("212", "")))
     assert (job["status"], job["problem"]["code"]) == ("failed", "TOO_MANY_ROWS")
+    assert api.get(f"/v1/jobs/{job['id']}").json["problem"] == job["problem"]
     assert "200" in job["problem"]["detail"]
     assert held() == []
 

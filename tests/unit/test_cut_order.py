@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from worker.stages import ranges
+from worker.stages import number_ranges
 from worker.stages.cut import _by_number
 
 
@@ -28,4 +28,6 @@ def test_chunks_are_cut_where_so_many_numbers_are_full(most: int) -> None:
     before = np.cumsum(sizes) - sizes
     piece = before // most
     expected = [np.flatnonzero(piece == one) for one in np.unique(piece)]
-    assert [np.arange(500)[cut].tolist() for cut in ranges.cuts(sizes, most)] == [one.tolist() for one in expected]
+    assert [np.arange(500)[cut].tolist() for cut in number_ranges.cuts(sizes, most)] == [
+        one.tolist() for one in expected
+    ]

@@ -11,23 +11,25 @@ from hypothesis import strategies as st
 from schemas.codes import BY_NUMBER, Code, faults_of
 from schemas.columns import Column
 from schemas.jobs import Accept, JobKind, JobOptions
+from worker.stages.block_rows import BlockLimits
 from worker.stages.cut import CheckedFile, check_file
-from worker.stages.ranges import cuts, expanded, overlapping
-from worker.stages.read import RowBatch
+from worker.stages.number_ranges import Spans, cuts, expanded, overlapping
+from worker.stages.read import FileFault, RowBatch
 from worker.stages.validate import Names, Parts, check_rows
 
 COLUMNS = (Column.COUNTRY_CODE, Column.PHONE_NUMBER, Column.END_NUMBER, Column.VOICE)
 MAPPING = {column: place for place, column in enumerate(COLUMNS)}
 FIRST = 12125550100
+LIMITS = BlockLimits(1000)
 
 
-def check(*lines: tuple[str, ...], accept: Accept = Accept.VALID, largest: int = 1000) -> CheckedFile:
+def check(*lines: tuple[str, ...], accept: Accept = Accept.VALID, limits: BlockLimits = LIMITS) -> CheckedFile:
     padded = [(*line, *["", "TRUE"][len(line) - 2 :]) for line in lines]
     cells = pa.record_batch([pa.array(column, pa.string()) for column in zip(*padded, strict=True)], names=list("abcd"))
     nothing = np.zeros(len(lines), dtype=bool)
     batch = RowBatch(np.arange(2, 2 + len(lines)), cells, nothing, nothing)
     options = JobOptions(accept=accept)
-    rows = check_rows(batch, MAPPING, Names({}), JobKind.UPLOAD, options, largest)
+    rows = check_rows(batch, MAPPING, Names({}), JobKind.UPLOAD, options, limits)
     return check_file(Parts([rows]), JobKind.UPLOAD, options)
 
 
@@ -166,8 +168,30 @@ def test_every_number_of_a_block_is_judged() -> None:
 
 
 def test_a_block_is_no_larger_than_it_may_be() -> None:
-    assert codes(check(("1", "2125550100", "199"), largest=100)) == [""]
-    assert codes(check(("1", "2125550100", "199"), largest=99)) == ["INVALID_RANGE"]
+    assert codes(check(("1", "2125550100", "199"), limits=BlockLimits(100))) == [""]
+    assert codes(check(("1", "2125550100", "199"), limits=BlockLimits(99))) == ["INVALID_RANGE"]
+
+
+def test_blocks_with_too_many_numbers_together_refuse_the_file() -> None:
+    """R12: before any of them is judged; numbers that several rows have count once."""
+    rows = [("1", f"212555{first}00", f"212555{first}99") for first in range(10, 30)]
+    assert codes(check(*rows, *rows[:5], limits=BlockLimits(100, 2000)))[:20] == [""] * 20
+    with pytest.raises(FileFault, match=r"2,000 numbers together, more than 1,999") as caught:
+        check(*rows, limits=BlockLimits(100, 1999))
+    assert (caught.value.code, caught.value.context) == (Code.TOO_MANY_ROWS, {"limit": 1999})
+
+
+@given(
+    blocks=st.lists(st.tuples(st.integers(1, 60), st.integers(1, 12)), max_size=12),
+    most=st.integers(1, 9),
+)
+def test_spans_as_a_set_of_numbers_tells_them(blocks: list[tuple[int, int]], most: int) -> None:
+    expected = sorted({number for first, count in blocks for number in range(first, first + count)})
+    spans = Spans.of(*(np.array([block[place] for block in blocks], np.int64) for place in (0, 1)))
+    pieces = [piece.tolist() for piece in spans.pieces(most)]
+    assert ([number for piece in pieces for number in piece], spans.numbers) == (expected, len(expected))
+    assert all(len(piece) <= most for piece in pieces)
+    assert ((spans.begin + spans.size)[:-1] < spans.begin[1:]).all()
 
 
 def test_overlaps_in_file_order() -> None:

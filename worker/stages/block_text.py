@@ -1,6 +1,6 @@
 """Read the text of a cell that holds a block of numbers, such as `212 555 0100-0199` (R14e).
 
-Text only: whether the numbers are valid is judged by `worker.stages.ranges`.
+Text only: whether the numbers are valid is judged by `worker.stages.block_rows`.
 """
 
 from __future__ import annotations

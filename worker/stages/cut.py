@@ -18,7 +18,7 @@ from schemas.columns import Column
 from schemas.jobs import JobKind, JobOptions, OnExisting
 from schemas.results import CHUNK, RESULTS
 from schemas.services import Service, given
-from worker.stages import ranges
+from worker.stages import number_ranges
 from worker.stages.number_readings import Batches, decide_readings
 
 DUPLICATE, CONFLICT = map(number_of, (Code.DUPLICATE_IN_FILE, Code.CONFLICTING_DUPLICATE))
@@ -68,11 +68,11 @@ class CheckedFile:
         """What is to be written, about `size` numbers at a time (`schemas.results.CHUNK`); no row is split."""
         other = [name for name in CHUNK.names if name not in {"place", "e164", *self._both}]
         columns = self._both | self.rows.columns(other)
-        for part in ranges.cuts(self.counts, size):
+        for part in number_ranges.cuts(self.counts, size):
             rows, numbers = self.order[part], self.counts[part]
-            place = ranges.repeated(rows, numbers)
+            place = number_ranges.repeated(rows, numbers)
             found = {name: values[place] for name, values in columns.items()}
-            found |= {"place": place, "e164": ranges.expanded(self.first[part], numbers)}
+            found |= {"place": place, "e164": number_ranges.expanded(self.first[part], numbers)}
             yield pa.table([pa.array(found[name]) for name in CHUNK.names], schema=CHUNK)
 
 
@@ -90,7 +90,7 @@ def check_file(rows: Batches, kind: JobKind, options: JobOptions, *, internation
     code, faults = looked_at["code"].copy(), looked_at["faults"].copy()
     del looked_at
     duplicate_of = np.zeros(len(code), dtype=np.int64)
-    overlaps = ranges.overlapping(e164, numbers, code == 0)
+    overlaps = number_ranges.overlapping(e164, numbers, code == 0)
     code[overlaps.later] = CONFLICT
     faults[overlaps.later] |= OVERLAP_BIT
     order = _by_number(e164, np.flatnonzero(code == 0))

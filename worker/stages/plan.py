@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from schemas.codes import Code, number_of
 from schemas.results import IMAGES, RESULTS, STATE, UNDO_CHUNK, first_lines
-from worker.stages.ranges import cuts
+from worker.stages.number_ranges import cuts
 
 
 @dataclass(frozen=True)

@@ -23,11 +23,11 @@ from schemas.names import fold
 from schemas.phone import Candidates
 from schemas.results import CHECKED, first_code
 from schemas.services import NO_SERVICE, read_services
-from worker.stages import ranges
+from worker.stages import block_rows
+from worker.stages.block_rows import USUAL_LIMITS, BlockLimits
 from worker.stages.read import RowBatch
 
 BLANK = number_of(Code.BLANK_ROW)
-LARGEST_BLOCK = 10_000
 TOO_WIDE_BIT = np.uint64(fault_bit(Code.ROW_TOO_WIDE, Column.NONE))
 NO_TARGET_BIT = np.uint64(fault_bit(Code.MISSING_VALUE, Column.TARGET))
 NO_SERVICE_BIT = np.uint64(fault_bit(Code.TARGET_NOT_FOUND, Column.SERVICE))
@@ -144,11 +144,11 @@ def check_rows(  # noqa: PLR0913, PLR0917 - the rows, and all that they are chec
     names: Names,
     kind: JobKind,
     options: JobOptions,
-    largest_block: int = LARGEST_BLOCK,
+    limits: BlockLimits = USUAL_LIMITS,
 ) -> CheckedRows:
     """Check rows one by one: cells repaired and read, every fault found.
 
-    A row may stand for `largest_block` numbers at most (R12).
+    `limits`: how many numbers rows may stand for (R12). `FileFault` TOO_MANY_ROWS if the blocks have more together.
     """
     size = len(batch.row_number)
 
@@ -159,7 +159,7 @@ def check_rows(  # noqa: PLR0913, PLR0917 - the rows, and all that they are chec
     columns = (Column.COUNTRY_CODE, Column.PHONE_NUMBER, Column.END_NUMBER, Column.BLOCK_SIZE)
     in_cells = _NumberCells(*map(cell, columns))
     if kind is JobKind.UPLOAD:
-        number = _new_numbers(in_cells, options, largest_block)
+        number = _new_numbers(in_cells, options, limits)
     else:
         number = _existing_numbers(in_cells, options, names.calling_codes)
     booleans = {column: cells.read_boolean(cell(column), column) for column in (Column.VOICE, Column.SMS, Column.FAX)}
@@ -218,7 +218,7 @@ class _Numbers:
     candidates: Candidates
 
 
-def _new_numbers(given: _NumberCells, options: JobOptions, largest: int) -> _Numbers:
+def _new_numbers(given: _NumberCells, options: JobOptions, limits: BlockLimits) -> _Numbers:
     """The numbers of rows to be added: judged (R15), and blocks read (R14e)."""
     country, number = cells.repair_country(given.country), cells.repair_phone(given.number)
     international = options.number_format is NumberFormat.INTERNATIONAL
@@ -226,7 +226,7 @@ def _new_numbers(given: _NumberCells, options: JobOptions, largest: int) -> _Num
     column = phone.check_column(country.text, number.text, rules, was_numeric=number.was_numeric)
     _put_repairs(column, country, number)
     ends = cells.repair_phone(given.end).text, cells.repair_phone(given.size).text
-    blocks = ranges.read_blocks(ranges.Cells(country.text, number.text, *ends, column), rules, largest=largest)
+    blocks = block_rows.read_blocks(block_rows.Cells(country.text, number.text, *ends, column), rules, limits)
     return _as_numbers(blocks.column, blocks.numbers, Candidates.none())
 
 

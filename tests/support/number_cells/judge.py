@@ -17,7 +17,6 @@ from worker.stages.read import FileFault, Limits, read
 from worker.stages.validate import CheckedRows, Names, Parts, check_rows
 
 LIMITS = Limits(1 << 26, 1 << 20, 20, 2000, 1 << 28, 1 << 30, 30)
-LARGEST_BLOCK = 10_000
 
 
 @dataclass(frozen=True)
@@ -140,7 +139,7 @@ def _checked(sheet: Sheet, folder: Path, batch_rows: int) -> list[Outcome]:
     options, parts = JobOptions(number_format=sheet.number_format), list[CheckedRows]()
     with read(path, replace(LIMITS, batch_rows=batch_rows), workdir=folder) as table:
         for batch in table.batches():
-            parts.append(check_rows(batch, table.facts.mapping, Names({}), JobKind.UPLOAD, options, LARGEST_BLOCK))
+            parts.append(check_rows(batch, table.facts.mapping, Names({}), JobKind.UPLOAD, options))
     header = table.facts.columns[table.facts.mapping[Column.PHONE_NUMBER]]
     file = check_file(Parts(parts), JobKind.UPLOAD, options, international_header=is_international(header))
     results = file.results()

@@ -7,8 +7,7 @@ one that is valid both ways is ambiguous. Such rows are few, so they are read on
 from __future__ import annotations
 
 import re
-from bisect import bisect_right, insort
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +20,8 @@ from schemas.columns import Column
 from schemas.phone import AMBIGUOUS, Evidence, PhoneColumn, Rules, region
 from schemas.texts import buffers
 from worker.stages.block_text import DASH, LEAST_TAIL, LOOKS_LIKE, OTHER_DASH, BlockText, Widths, read_block
+from worker.stages.number_ranges import Spans
+from worker.stages.reading.model import fault
 
 _IN_END, _IN_NUMBER, _IN_SIZE = (
     np.uint64(fault_bit(Code.INVALID_RANGE, column))
@@ -35,6 +36,7 @@ _TEN = 10
 _BLANK_OR_DASH = np.array([ord(" "), ord("-")], np.uint8)
 _LAST_ENDING = rf"(?:\s*{DASH})+\s*[0-9]+\s*$"
 _JUDGED_AT_ONCE = 1 << 17  # numbers
+_ANY_NUMBER = Rules(accept_possible=True, zero_tolerated=True)
 _END = re.compile(rf"[\s(]*\+?(?:[\d\s().]|{DASH})*\d[\s)]*", re.ASCII)
 _SIZE = re.compile(r"\s*(\d{1,9})\s*", re.ASCII)
 
@@ -51,6 +53,23 @@ class Cells:
 
 
 @dataclass(frozen=True)
+class BlockLimits:
+    """How many numbers one row may stand for at most, and all blocks of a file together (R12)."""
+
+    largest: int = 10_000
+    together: int = 10_000_000
+
+    def check(self, numbers: int) -> None:
+        """Refuse a file whose blocks have more numbers. `FileFault` TOO_MANY_ROWS."""
+        if numbers > self.together:
+            detail = f"The blocks of the file have {numbers:,} numbers together, more than {self.together:,}."
+            fault(Code.TOO_MANY_ROWS, detail, limit=self.together)
+
+
+USUAL_LIMITS = BlockLimits()
+
+
+@dataclass(frozen=True)
 class Blocks:
     """n rows: the first number of each (`column.e164`), and how many there are from it on (int64, 1 for most)."""
 
@@ -58,13 +77,19 @@ class Blocks:
     numbers: np.ndarray
 
 
-def read_blocks(cells: Cells, rules: Rules, *, largest: int) -> Blocks:
-    """Find the blocks among rows, and change `cells.column` accordingly. At most `largest` numbers each."""
+def read_blocks(cells: Cells, rules: Rules, limits: BlockLimits) -> Blocks:
+    """Find the blocks among rows, and change `cells.column` accordingly.
+
+    A row with more numbers than one may stand for is refused. `FileFault` TOO_MANY_ROWS if all blocks have more numbers
+    together than a file may have, before any of them is judged.
+    """
     found = Blocks(cells.column, np.ones(len(cells.number), np.int64))
-    reader = _BlockReader(cells, found, rules, largest)
+    reader = _BlockReader(cells, found, rules, limits.largest)
     reader.read_cells()
     reader.read_ends()
     reader.read_sizes()
+    sound = np.flatnonzero((found.numbers > 1) & (found.column.faults == 0))
+    limits.check(Spans.of(found.column.e164[sound], found.numbers[sound]).numbers)
     _judge_all(found, rules, with_end=_filled(cells.end))
     failed = found.column.faults != 0
     for values in (found.column.e164, found.column.warnings):
@@ -126,6 +151,36 @@ def _filled(column: pa.StringArray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
+class _End:
+    """The end of a row's block as written: the last digits of its last number, or all; None: as its length tells."""
+
+    row: int
+    first: int
+    text: str
+    has_last_digits: bool | None
+
+    @property
+    def is_short(self) -> bool:
+        """Whether only the last digits are written."""
+        if self.has_last_digits is None:
+            return len(self._digits) < self._national and not self.text.startswith("+")
+        return self.has_last_digits
+
+    def with_last_digits(self) -> int:
+        """Return the first number with these as its last digits, 0 if they are not fewer than a national number's."""
+        digits = self._digits
+        return int(str(self.first)[: -len(digits)] + digits) if 0 < len(digits) < self._national else 0
+
+    @property
+    def _digits(self) -> str:
+        return re.sub(r"\D", "", self.text)
+
+    @property
+    def _national(self) -> int:
+        return len(str(self.first)) - len(str(region.calling_code_of(self.first)))
+
+
+@dataclass(frozen=True)
 class _BlockReader:
     """The rows of a batch while their blocks are read."""
 
@@ -168,18 +223,20 @@ class _BlockReader:
                 column.faults[row] = _IN_NUMBER
             elif text is not None:
                 blocks.append((row, text))
+        ends = list[_End]()
         for row, text, first in self._first_numbers(blocks):
             column.put(np.array([row]), first)
             if text.widths is Widths.SHORTER_FIRST:
                 column.faults[row] = _IN_NUMBER
             else:
-                self._stretch(row, text.last, _IN_NUMBER, is_ending=text.widths is Widths.ENDING)
+                ends.append(_End(row, int(first.e164[0]), text.last, text.widths is Widths.ENDING))
+        self._stretch(ends, _IN_NUMBER)
 
     def _refuse_ambiguous(self, rows: np.ndarray) -> None:
         """R14e: valid as one number, and as a block whose first and last endings are equally wide."""
         before = pc.replace_substring_regex(self.cells.number.take(pa.array(rows)), _LAST_ENDING, "")
         judged = phone.check_column(self.cells.country.take(pa.array(rows)), before, self.rules)
-        ends, faults = dict[int, int](), self.found.column.faults
+        ends, faults = list[_End](), self.found.column.faults
         for index, row in enumerate(rows.tolist()):
             first, text = int(judged.e164[index]), read_block(self.cells.number[row].as_py())
             if text is None or not (text.is_mixed or (first and text.may_be_block)):
@@ -189,23 +246,22 @@ class _BlockReader:
             elif text.is_mixed:
                 faults[row] |= _AMBIGUOUS
             else:
-                end = self._end_of(first, row, text.last, is_ending=text.widths is Widths.ENDING)
-                if end is not None and 0 < end - first < self.largest:
-                    ends[row] = end
-        if ends:
-            valid = _all_valid(np.array(list(ends.values())), np.ones(len(ends), np.int64), self.rules)
-            self.found.column.faults[np.array(list(ends))[valid]] |= _AMBIGUOUS
+                ends.append(_End(row, first, text.last, text.widths is Widths.ENDING))
+        blocks = [(end.row, last) for end, last in self._lasts(ends) if 0 < last - end.first < self.largest]
+        if blocks:
+            places, lasts = np.array(blocks).T
+            faults[places[_all_valid(lasts, np.ones(len(lasts), np.int64), self.rules)]] |= _AMBIGUOUS
 
     def read_ends(self) -> None:
         """Read the End Number: a whole number, or the last digits."""
-        faults = self.found.column.faults
-        for row in _filled(self.cells.end).tolist():
-            if faults[row] != 0:
-                continue
-            if self.found.numbers[row] > 1:
-                faults[row] |= _IN_END  # two ends
-            else:
-                self._stretch(row, self.cells.end[row].as_py(), _IN_END, is_ending=None)
+        faults, numbers = self.found.column.faults, self.found.numbers
+        rows = _filled(self.cells.end)
+        rows = rows[faults[rows] == 0]
+        faults[rows[numbers[rows] > 1]] |= _IN_END  # two ends
+        rows = rows[numbers[rows] == 1]
+        texts = self.cells.end.take(pa.array(rows)).to_pylist()
+        firsts = self.found.column.e164[rows].tolist()
+        self._stretch([_End(*end, None) for end in zip(rows.tolist(), firsts, texts, strict=True)], _IN_END)
 
     def read_sizes(self) -> None:
         """Read the Block Size: how many numbers the row stands for, as many as its end says where it has one."""
@@ -221,29 +277,25 @@ class _BlockReader:
             else:
                 numbers[row] = size
 
-    def _stretch(self, row: int, last: str, fault: np.uint64, *, is_ending: bool | None) -> None:
-        """Have a row's block end with `last`; None: whole where it is as long as the first number, or has a plus."""
-        first = int(self.found.column.e164[row])
-        end = self._end_of(first, row, last, is_ending=is_ending)
-        least = 1 if fault == _IN_NUMBER else 0  # an end beside the number may repeat it
-        if end is None or len(str(end)) != len(str(first)) or not least <= end - first < self.largest:
-            self.found.column.faults[row] |= fault
-        else:
-            self.found.numbers[row] = end - first + 1
+    def _stretch(self, ends: Sequence[_End], bit: np.uint64) -> None:
+        """Have the rows' blocks end there; set the fault `bit` where they cannot."""
+        least = 1 if bit == _IN_NUMBER else 0  # an end beside the number may repeat it
+        for end, last in self._lasts(ends):
+            if len(str(last)) != len(str(end.first)) or not least <= last - end.first < self.largest:
+                self.found.column.faults[end.row] |= bit
+            else:
+                self.found.numbers[end.row] = last - end.first + 1
 
-    def _end_of(self, first: int, row: int, last: str, *, is_ending: bool | None) -> int | None:
-        digits = re.sub(r"\D", "", last)
-        if not _END.fullmatch(last):
-            return None
-        national = len(str(first)) - len(str(region.calling_code_of(first)))
-        if is_ending is None:
-            is_ending = len(digits) < national and not last.startswith("+")
-        if is_ending:
-            return int(str(first)[: -len(digits)] + digits) if len(digits) < national else None
-        judged = phone.check_column(
-            self.cells.country.slice(row, 1), pa.array([last]), Rules(accept_possible=True, zero_tolerated=True)
-        )
-        return int(judged.e164[0]) if judged.faults[0] == 0 else None
+    def _lasts(self, ends: Sequence[_End]) -> Iterator[tuple[_End, int]]:
+        """Yield each end with its last number, 0 where the text is none. Read together: all rows may be blocks."""
+        whole = [end for end in ends if not end.is_short]
+        if whole:
+            countries = self.cells.country.take(pa.array([end.row for end in whole]))
+            judged = phone.check_column(countries, pa.array([end.text for end in whole], pa.string()), _ANY_NUMBER)
+            numbers = iter(judged.e164.tolist())
+        for end in ends:
+            last = end.with_last_digits() if end.is_short else next(numbers)
+            yield end, last if _END.fullmatch(end.text) else 0
 
 
 def _judge_all(found: Blocks, rules: Rules, *, with_end: np.ndarray) -> None:
@@ -265,78 +317,12 @@ def _judge_all(found: Blocks, rules: Rules, *, with_end: np.ndarray) -> None:
 
 
 def _all_valid(first: np.ndarray, numbers: np.ndarray, rules: Rules) -> np.ndarray:
-    """Whether all numbers of each block pass; judged so many at a time."""
-    holds = np.ones(len(first), np.bool_)
-    for part in cuts(numbers, _JUDGED_AT_ONCE):
-        e164 = expanded(first[part], numbers[part])
+    """Whether all numbers of each block pass. Numbers that several blocks have are judged once, so many at a time."""
+    spans, invalid = Spans.of(first, numbers), list[np.ndarray]()
+    for e164 in spans.pieces(_JUDGED_AT_ONCE):
         text = pc.binary_join_element_wise("+", pc.cast(pa.array(e164), pa.string()), "")
         judged = phone.check_column(region.calling_codes_of(e164), text, rules)
-        owner = np.repeat(np.arange(part.start, part.stop), numbers[part])
-        holds[np.unique(owner[judged.faults != 0])] = False
-    return holds
-
-
-def repeated(rows: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-    """Each row as often as it stands for numbers."""
-    return rows if (numbers == 1).all() else np.repeat(rows, numbers)  # blocks are rare
-
-
-def expanded(first: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-    """Every number of some blocks (int64), block by block."""
-    if (numbers == 1).all():
-        return first
-    before = np.concatenate([[0], np.cumsum(numbers)[:-1]]) if len(numbers) else numbers
-    return np.repeat(first - before, numbers) + np.arange(int(numbers.sum()))
-
-
-def cuts(sizes: np.ndarray, most: int) -> Iterator[slice]:
-    """Slices of some rows that stand for so many numbers each, of about `most` numbers together; no row is split."""
-    if not len(sizes):
-        return
-    before = np.cumsum(sizes) - sizes
-    starts = np.unique(np.searchsorted(before, np.arange(0, int(before[-1]) + 1, most)))
-    for start, end in zip(starts, [*starts[1:], len(sizes)], strict=True):
-        yield slice(int(start), int(end))
-
-
-@dataclass(frozen=True)
-class Overlaps:
-    """Rows (places, int64) whose block shares numbers with that of an earlier row, and those earlier rows."""
-
-    later: np.ndarray
-    earlier: np.ndarray
-
-
-def overlapping(e164: np.ndarray, numbers: np.ndarray, sound: np.ndarray) -> Overlaps:
-    """Blocks that overlap, in file order: the first sound row keeps its numbers (R16).
-
-    Rows of the very same number or block are duplicates and none of these. A row that is refused here takes no part, so
-    what overlaps with it alone stays.
-    """
-    later, earlier = list[int](), list[int]()
-    if not ((numbers > 1) & sound).any():
-        return Overlaps(np.array(later, np.int64), np.array(earlier, np.int64))
-    # Rows that keep their numbers, which are disjoint: where they begin, ascending, and where they end.
-    begins, ends = list[int](), dict[int, tuple[int, int]]()
-    for place in _near_blocks(e164, numbers, sound).tolist():
-        first, last = int(e164[place]), int(e164[place] + numbers[place] - 1)
-        at = bisect_right(begins, last) - 1
-        end, owner = ends[begins[at]] if at >= 0 else (-1, 0)
-        if end < first:
-            insort(begins, first)
-            ends[first] = (last, place)
-        elif (begins[at], end) != (first, last):
-            later.append(place)
-            earlier.append(owner)
-    return Overlaps(np.array(later, np.int64), np.array(earlier, np.int64))
-
-
-def _near_blocks(e164: np.ndarray, numbers: np.ndarray, sound: np.ndarray) -> np.ndarray:
-    """The places, in file order, of sound rows that are blocks, or single numbers inside one."""
-    blocks = np.flatnonzero(sound & (numbers > 1))
-    order = blocks[np.argsort(e164[blocks])]
-    reach = np.maximum.accumulate(e164[order] + numbers[order])
-    at = np.searchsorted(e164[order], e164, side="right") - 1
-    inside = sound & (at >= 0) & (e164 < reach[np.maximum(at, 0)])
-    found: np.ndarray = np.flatnonzero(inside)
+        invalid.append(e164[judged.faults != 0])
+    refused = np.concatenate(invalid) if invalid else first[:0]
+    found: np.ndarray = np.searchsorted(refused, first) == np.searchsorted(refused, first + numbers)
     return found

@@ -1,0 +1,108 @@
+"""Ranges of numbers, as rows stand for them: merged, expanded in pieces, cut into chunks, and where they overlap (R16).
+
+Arrays only: which numbers a row stands for is read by `worker.stages.block_rows`.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right, insort
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Spans:
+    """The numbers of some blocks, as ascending ranges that do not overlap: where each begins, and its size (int64)."""
+
+    begin: np.ndarray
+    size: np.ndarray
+
+    @classmethod
+    def of(cls, first: np.ndarray, numbers: np.ndarray) -> Spans:
+        """Of blocks of so many numbers (`numbers` >= 1) from `first` on; both int64."""
+        order = np.argsort(first, kind="stable")
+        begin, end = first[order], np.maximum.accumulate(first[order] + numbers[order])
+        is_new = np.r_[True, begin[1:] > end[:-1]][: len(order)]
+        is_last = np.r_[is_new[1:], True][: len(order)]
+        return cls(begin[is_new], end[is_last] - begin[is_new])
+
+    @property
+    def numbers(self) -> int:
+        """How many there are."""
+        return int(self.size.sum())
+
+    def pieces(self, most: int) -> Iterator[np.ndarray]:
+        """All numbers (int64), ascending, at most so many at a time."""
+        ends = np.cumsum(self.size)
+        for start in range(0, self.numbers, most):
+            place = np.arange(start, min(start + most, self.numbers))
+            span = np.searchsorted(ends, place, side="right")
+            yield self.begin[span] + place - (ends - self.size)[span]
+
+
+def repeated(rows: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    """Each row as often as it stands for numbers."""
+    return rows if (numbers == 1).all() else np.repeat(rows, numbers)  # blocks are rare
+
+
+def expanded(first: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    """Every number of some blocks (int64), block by block."""
+    if (numbers == 1).all():
+        return first
+    before = np.concatenate([[0], np.cumsum(numbers)[:-1]]) if len(numbers) else numbers
+    return np.repeat(first - before, numbers) + np.arange(int(numbers.sum()))
+
+
+def cuts(sizes: np.ndarray, most: int) -> Iterator[slice]:
+    """Slices of some rows that stand for so many numbers each, of about `most` numbers together; no row is split."""
+    if not len(sizes):
+        return
+    before = np.cumsum(sizes) - sizes
+    starts = np.unique(np.searchsorted(before, np.arange(0, int(before[-1]) + 1, most)))
+    for start, end in zip(starts, [*starts[1:], len(sizes)], strict=True):
+        yield slice(int(start), int(end))
+
+
+@dataclass(frozen=True)
+class Overlaps:
+    """Rows (places, int64) whose block shares numbers with that of an earlier row, and those earlier rows."""
+
+    later: np.ndarray
+    earlier: np.ndarray
+
+
+def overlapping(e164: np.ndarray, numbers: np.ndarray, sound: np.ndarray) -> Overlaps:
+    """Blocks that overlap, in file order: the first sound row keeps its numbers (R16).
+
+    Rows of the very same number or block are duplicates and none of these. A row that is refused here takes no part, so
+    what overlaps with it alone stays.
+    """
+    later, earlier = list[int](), list[int]()
+    if not ((numbers > 1) & sound).any():
+        return Overlaps(np.array(later, np.int64), np.array(earlier, np.int64))
+    # Rows that keep their numbers, which are disjoint: where they begin, ascending, and where they end.
+    begins, ends = list[int](), dict[int, tuple[int, int]]()
+    for place in _near_blocks(e164, numbers, sound).tolist():
+        first, last = int(e164[place]), int(e164[place] + numbers[place] - 1)
+        at = bisect_right(begins, last) - 1
+        end, owner = ends[begins[at]] if at >= 0 else (-1, 0)
+        if end < first:
+            insort(begins, first)
+            ends[first] = (last, place)
+        elif (begins[at], end) != (first, last):
+            later.append(place)
+            earlier.append(owner)
+    return Overlaps(np.array(later, np.int64), np.array(earlier, np.int64))
+
+
+def _near_blocks(e164: np.ndarray, numbers: np.ndarray, sound: np.ndarray) -> np.ndarray:
+    """The places, in file order, of sound rows that are blocks, or single numbers inside one."""
+    blocks = np.flatnonzero(sound & (numbers > 1))
+    order = blocks[np.argsort(e164[blocks])]
+    reach = np.maximum.accumulate(e164[order] + numbers[order])
+    at = np.searchsorted(e164[order], e164, side="right") - 1
+    inside = sound & (at >= 0) & (e164 < reach[np.maximum(at, 0)])
+    found: np.ndarray = np.flatnonzero(inside)
+    return found
