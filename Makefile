@@ -55,7 +55,7 @@ check: $(VENV)/.dev ## lint, types, imports, generated tables, coverage of schem
 
 nightly: $(VENV)/.dev ## look farther with the property tests: 200 sequences of jobs, large trees, 100,000 cells, new ones every time
 	@NUMBERYARD_HYPOTHESIS=nightly $(BIN)/python -m pytest --timeout 1800 tests/integration/test_ruleset.py \
-	  tests/integration/test_isolation.py tests/unit/test_number_cells.py tests/integration/test_number_readings.py
+	  tests/integration/test_isolation.py tests/unit/test_number_cells.py tests/integration/test_column_readings.py
 
 chaos: $(VENV)/.dev ## hurt the whole service in every way, large: SEED=1 repeats a run, KILLS=200 processes at random
 	@$(BIN)/python -m tests.chaos.run $(if $(SEED),--seed $(SEED)) $(if $(KILLS),--kills $(KILLS)) $(if $(ONLY),--only "$(ONLY)")

@@ -199,7 +199,16 @@ def _cut_rows(lease: leases.Lease, job: Job, facts: Mapping[str, Any], rows: Bat
         international = index is not None and is_international(layout.names[index])
         checked = check_file(rows, job.kind, job.options, international_header=international)
         _block_limits(get_settings()).check(checked.numbers)
+        if job.options.on_error is OnError.ABORT:
+            _check_all_or_nothing(checked.numbers, get_settings().max_rows_all_or_nothing)
         return _cut(lease, job, facts, checked.results(), checked.chunks)
+
+
+def _check_all_or_nothing(numbers: int, most: int) -> None:
+    """Refuse more numbers than one transaction may have: they are in memory together. `FileFault` TOO_MANY_ROWS."""
+    if numbers > most:
+        detail = f"With on_error=abort at most {most:,} numbers are written at once; the job has {numbers:,}."
+        raise FileFault(Code.TOO_MANY_ROWS, detail, {"limit": most})
 
 
 def check_undo(lease: leases.Lease, job: Job, row: Row[Any]) -> jobs.CheckedJob:

@@ -126,6 +126,18 @@ def test_more_numbers_than_a_file_may_have(
     assert held() == []
 
 
+def test_all_or_nothing_has_a_limit_of_its_own(
+    api: Door, held: Callable[[], list[int]], configure: Callable[..., None]
+) -> None:
+    """One transaction is in memory as a whole."""
+    configure(max_rows_all_or_nothing=150)
+    stopped = api.upload(content(("2125550100", "199"), ("2125550200", "299")), on_error="abort")
+    assert (stopped["status"], stopped["problem"]["code"]) == ("failed", "TOO_MANY_ROWS")
+    assert "at most 150 numbers" in stopped["problem"]["detail"]
+    assert held() == []
+    assert api.upload(content(("2125550100", "199"), ("212", "")))["counts"]["created"] == 1
+
+
 def test_a_row_of_many_numbers_is_singled_out_whole(
     api: Door, held: Callable[[], list[int]], configure: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -54,6 +54,11 @@ class Settings(BaseSettings):
     rows_per_batch: int = Field(
         65_536, ge=1, description="Most rows validated, or rendered into the report, as one piece of work."
     )
+    max_rows_all_or_nothing: int = Field(
+        1_000_000,
+        ge=1,
+        description="Most numbers of a job with on_error=abort: all are written in one transaction.",
+    )
     rows_per_chunk: int = Field(25_000, ge=1, description="Numbers written in one transaction.")
     lease_seconds: float = Field(
         30.0, gt=0, description="How long a worker may be silent before its work is given away."
