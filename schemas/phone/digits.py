@@ -130,7 +130,7 @@ def _ends_in_bracket(column: pa.StringArray, text: NDArray[np.uint8], offsets: N
 
 
 def _has_other_form(column: pa.StringArray, text: NDArray[np.uint8], offsets: NDArray[np.int32]) -> NDArray[np.int64]:
-    """Rows that may be a date, a fraction or a range: two points, or a point or slash where these have one."""
+    """Return the rows that are a date or a fraction, or have two points in a row."""
     long = np.flatnonzero(np.diff(offsets) >= _SHORTEST_FORM)
     points = np.flatnonzero((text[:-1] == _POINT) & (text[1:] == _POINT))
     rows = np.union1d(long[_may_have_form(text, offsets[long + 1])], _rows_of(points, offsets))
@@ -142,10 +142,13 @@ def _has_other_form(column: pa.StringArray, text: NDArray[np.uint8], offsets: ND
 
 
 def _may_have_form(text: NDArray[np.uint8], ends: NDArray[np.int32]) -> NDArray[np.bool_]:
-    """Texts of at least _SHORTEST_FORM bytes, by where they end: those whose last bytes are like a date or fraction."""
+    """Return whether the last bytes of each text allow a date or fraction; `ends`: the ends of texts in `text`.
+
+    Each text has at least _SHORTEST_FORM bytes. A filter: saves matching a pattern against every dashed number.
+    """
 
     def digit(place: int, among: NDArray[np.int32] = ends) -> NDArray[np.bool_]:
-        """Whether the last byte (1), the one before it (2) ... is a digit."""
+        """Return whether a byte is a digit; `place` 1 is the last byte of a text, 2 the one before it."""
         found: NDArray[np.bool_] = text[among - place] - np.uint8(ord("0")) < _TEN
         return found
 

@@ -8,7 +8,7 @@ import numpy as np
 import phonenumbers
 import pytest
 
-from schemas.phone.region import REGIONS, names, regions_of
+from schemas.phone.region import REGIONS, may_be_cut_short, names, regions_of
 
 KINDS = range(11)
 
@@ -66,3 +66,16 @@ def test_known_regions(number: int, region: str) -> None:
 
 def test_no_rows() -> None:
     assert len(regions_of(np.zeros(0, np.int64))) == 0
+
+
+def test_numbers_that_may_be_cut_short_are_those_whose_lengths_differ() -> None:
+    """By the library's metadata: in North America only numbers of Canada that begin with 310."""
+    for region in phonenumbers.COUNTRY_CODE_TO_REGION_CODE[1]:
+        metadata = phonenumbers.PhoneMetadata.metadata_for_region(region)
+        assert metadata is not None
+        assert metadata.general_desc.possible_length == ((7, 10) if region == "CA" else (10,))
+    short = phonenumbers.PhoneMetadata.metadata_for_region("CA").uan.national_number_pattern
+    assert short.startswith("310")
+    numbers = np.array([12125550142, 13105550142, 13101234, 493012345, 33123456789, 6512345678, 870773111632])
+    expected = [False, True, True, True, False, True, True]  # all numbers of France have nine digits
+    assert may_be_cut_short(numbers).tolist() == expected

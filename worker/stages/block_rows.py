@@ -1,7 +1,7 @@
 """Read rows that stand for a block of numbers (R12, R14e): End Number, Block Size, or `212 555 0100-0199` in a cell.
 
 Every number of a block is judged like one that has a row of its own. A cell that is one number as written is no block;
-one that is valid both ways is ambiguous. Such rows are few, so they are read one by one.
+one that is valid both ways is ambiguous. What rows have in common is judged together: a file may hold only blocks.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from schemas import phone
 from schemas.codes import Code, fault_bit, warning_bit
 from schemas.columns import Column
 from schemas.phone import AMBIGUOUS, Evidence, PhoneColumn, Rules, region
-from schemas.texts import buffers
-from worker.stages.block_text import DASH, LEAST_TAIL, LOOKS_LIKE, OTHER_DASH, BlockText, Widths, read_block
+from worker.stages.block_candidates import may_be_blocks
+from worker.stages.block_text import DASH, LOOKS_LIKE, BlockText, Widths, read_block
 from worker.stages.number_ranges import Spans
 from worker.stages.reading.model import fault
 
@@ -30,10 +30,6 @@ _IN_END, _IN_NUMBER, _IN_SIZE = (
 _AMBIGUOUS = np.uint64(fault_bit(Code.AMBIGUOUS_NUMBER, Column.PHONE_NUMBER))
 _PLUS_RESTORED = np.uint32(warning_bit(Code.PLUS_RESTORED))
 _ALSO_INTERNATIONAL = np.uint8(Evidence.ALSO_INTERNATIONAL)
-_WIDEST = 10  # digits on either side of a dash
-_LAST_DIGITS = 2
-_TEN = 10
-_BLANK_OR_DASH = np.array([ord(" "), ord("-")], np.uint8)
 _LAST_ENDING = rf"(?:\s*{DASH})+\s*[0-9]+\s*$"
 _JUDGED_AT_ONCE = 1 << 17  # numbers
 _ANY_NUMBER = Rules(accept_possible=True, zero_tolerated=True)
@@ -54,13 +50,13 @@ class Cells:
 
 @dataclass(frozen=True)
 class BlockLimits:
-    """How many numbers one row may stand for at most, and all blocks of a file together (R12)."""
+    """Limits of numbers (R12): `largest` of one row, `together` of all blocks of a file."""
 
     largest: int = 10_000
     together: int = 10_000_000
 
     def check(self, numbers: int) -> None:
-        """Refuse a file whose blocks have more numbers. `FileFault` TOO_MANY_ROWS."""
+        """Raise `FileFault` TOO_MANY_ROWS if the blocks of a file have more numbers than the limit."""
         if numbers > self.together:
             detail = f"The blocks of the file have {numbers:,} numbers together, more than {self.together:,}."
             fault(Code.TOO_MANY_ROWS, detail, limit=self.together)
@@ -80,8 +76,8 @@ class Blocks:
 def read_blocks(cells: Cells, rules: Rules, limits: BlockLimits) -> Blocks:
     """Find the blocks among rows, and change `cells.column` accordingly.
 
-    A row with more numbers than one may stand for is refused. `FileFault` TOO_MANY_ROWS if all blocks have more numbers
-    together than a file may have, before any of them is judged.
+    A row above the limit of one row gets a fault. `FileFault` TOO_MANY_ROWS, before any number is judged, if the blocks
+    exceed the limit of a file.
     """
     found = Blocks(cells.column, np.ones(len(cells.number), np.int64))
     reader = _BlockReader(cells, found, rules, limits.largest)
@@ -99,60 +95,16 @@ def read_blocks(cells: Cells, rules: Rules, limits: BlockLimits) -> Blocks:
     return found
 
 
-def _may_be_blocks(number: pa.StringArray) -> np.ndarray:
-    """Rows (int64) that end in a dash and digits, which may be the end of a block (`BlockText.may_be_block`).
-
-    By their bytes: in a file of dashed numbers nearly all rows are looked at.
-    """
-    plain = phone.plain_punctuation(number)
-    offsets, data = buffers(plain)
-    offsets = offsets.astype(np.int64)
-    dashes = np.flatnonzero(data == ord("-"))
-    dashes = dashes[(dashes >= offsets[0]) & (dashes < offsets[-1])]
-    row = np.repeat(np.arange(len(plain)), np.diff(offsets))[dashes - offsets[0]]
-    beside = (data[dashes - 1], data[np.minimum(dashes + 1, len(data) - 1)])
-    spaced = row[np.isin(beside[0], _BLANK_OR_DASH) | (beside[1] == ord(" "))]
-    last = np.r_[row[1:] != row[:-1], True][: len(row)]
-    dashes, row = dashes[last], row[last]
-    width = offsets[row + 1] - dashes - 1
-    fits = (width > 0) & (width <= _WIDEST) & (dashes - width >= offsets[row])
-    kept, width, dashes, begin = row[fits], width[fits], dashes[fits], offsets[row[fits]]
-    first = dashes - width
-    alike = np.ones(len(kept), np.bool_)  # as long as the digits are the same
-    digits, differing = np.ones(len(kept), np.bool_), np.zeros(len(kept), np.int64)
-    runs = np.ones(len(kept), np.bool_)
-    for place in range(int(width.max(initial=0))):
-        inside = place < width
-        one, other = data[np.where(inside, first + place, 0)], data[np.where(inside, dashes + 1 + place, 0)]
-        is_digit = (one - np.uint8(ord("0")) < _TEN) & (other - np.uint8(ord("0")) < _TEN)
-        digits &= is_digit | ~inside
-        alike &= (one == other) | ~inside
-        differing += inside & ~alike
-        runs &= alike | ~inside | ((one == ord("0")) & (other == ord("9")))
-    whole = _is_other(data, first - 1, begin) | (width >= LEAST_TAIL)
-    # Groups that are all as wide are punctuation (`BlockText.is_pattern`).
-    pattern = _is_other(data, first - 1, begin) & (first - begin > width) & _is_other(data, first - 2 - width, begin)
-    for place in range(int(width.max(initial=0))):
-        before = data[np.maximum(first - 2 - place, 0)]
-        pattern &= (before - np.uint8(ord("0")) < _TEN) | (place >= width)
-    found = kept[digits & whole & ~pattern & ((differing <= _LAST_DIGITS) | runs)]
-    other = pc.match_substring_regex(number, OTHER_DASH).to_numpy(zero_copy_only=False)
-    return np.union1d(found, np.r_[spaced, np.flatnonzero(other)]).astype(np.int64)
-
-
-def _is_other(data: np.ndarray, place: np.ndarray, begin: np.ndarray) -> np.ndarray:
-    """Whether bytes are no digits, or before where their text begins."""
-    found: np.ndarray = (place < begin) | (data[np.maximum(place, 0)] - np.uint8(ord("0")) >= _TEN)
-    return found
-
-
 def _filled(column: pa.StringArray) -> np.ndarray:
     return np.flatnonzero(pc.not_equal(column, "").to_numpy(zero_copy_only=False))
 
 
 @dataclass(frozen=True)
 class _End:
-    """The end of a row's block as written: the last digits of its last number, or all; None: as its length tells."""
+    """The end of a row's block as written.
+
+    `has_last_digits`: whether `text` holds only the last digits of the last number; None: its length decides.
+    """
 
     row: int
     first: int
@@ -199,7 +151,7 @@ class _BlockReader:
         sound = sound[region.may_be_cut_short(column.e164[sound])]
         plain = phone.plain_punctuation(self.cells.number.take(pa.array(sound)))
         sound = sound[pc.match_substring(plain, "-").to_numpy(zero_copy_only=False)]
-        rows = sound[_may_be_blocks(self.cells.number.take(pa.array(sound)))] if sound.size else sound
+        rows = sound[may_be_blocks(self.cells.number.take(pa.array(sound)))] if sound.size else sound
         if rows.size:
             self._refuse_ambiguous(rows)
 

@@ -1,6 +1,6 @@
-"""Ranges of numbers, as rows stand for them: merged, expanded in pieces, cut into chunks, and where they overlap (R16).
+"""Arithmetic on ranges of numbers: merge, expand in pieces, cut into chunks, find overlaps (R16).
 
-Arrays only: which numbers a row stands for is read by `worker.stages.block_rows`.
+Arrays only; `worker.stages.block_rows` reads which range belongs to a row.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Spans:
 
     @classmethod
     def of(cls, first: np.ndarray, numbers: np.ndarray) -> Spans:
-        """Of blocks of so many numbers (`numbers` >= 1) from `first` on; both int64."""
+        """Merge blocks: `numbers` (int64, at least 1) consecutive numbers from `first` (int64) on."""
         order = np.argsort(first, kind="stable")
         begin, end = first[order], np.maximum.accumulate(first[order] + numbers[order])
         is_new = np.r_[True, begin[1:] > end[:-1]][: len(order)]
@@ -30,11 +30,11 @@ class Spans:
 
     @property
     def numbers(self) -> int:
-        """How many there are."""
+        """Return the count of all numbers."""
         return int(self.size.sum())
 
     def pieces(self, most: int) -> Iterator[np.ndarray]:
-        """All numbers (int64), ascending, at most so many at a time."""
+        """Yield all numbers (int64), ascending, at most `most` at a time."""
         ends = np.cumsum(self.size)
         for start in range(0, self.numbers, most):
             place = np.arange(start, min(start + most, self.numbers))
@@ -43,7 +43,7 @@ class Spans:
 
 
 def repeated(rows: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-    """Each row as often as it stands for numbers."""
+    """Repeat each row once for each of its numbers."""
     return rows if (numbers == 1).all() else np.repeat(rows, numbers)  # blocks are rare
 
 
@@ -56,7 +56,7 @@ def expanded(first: np.ndarray, numbers: np.ndarray) -> np.ndarray:
 
 
 def cuts(sizes: np.ndarray, most: int) -> Iterator[slice]:
-    """Slices of some rows that stand for so many numbers each, of about `most` numbers together; no row is split."""
+    """Yield slices of rows with about `most` numbers each; `sizes`: numbers of each row. No row is split."""
     if not len(sizes):
         return
     before = np.cumsum(sizes) - sizes

@@ -148,7 +148,7 @@ def check_rows(  # noqa: PLR0913, PLR0917 - the rows, and all that they are chec
 ) -> CheckedRows:
     """Check rows one by one: cells repaired and read, every fault found.
 
-    `limits`: how many numbers rows may stand for (R12). `FileFault` TOO_MANY_ROWS if the blocks have more together.
+    `limits`: limits of the numbers of blocks (R12). `FileFault` TOO_MANY_ROWS if the blocks exceed the limit of a file.
     """
     size = len(batch.row_number)
 

@@ -60,8 +60,11 @@ def plain(stream: bytes) -> bytes:
 
 def _say_version(records: bytearray, place: int) -> None:
     """Take the minor version, which the library refuses, out of a record that begins a workbook or sheet."""
-    kind, size, version = struct.unpack_from("<HHH", records, place)
-    if kind == max(BEGINS) and size and version & 0xFF00 in VERSIONS:
+    begin = struct.Struct("<HHH")  # which record, its size, the version
+    if place + begin.size > len(records):
+        return
+    kind, _, version = begin.unpack_from(records, place)
+    if kind == max(BEGINS) and version & 0xFF00 in VERSIONS:
         struct.pack_into("<H", records, place + 4, version & 0xFF00)
 
 
