@@ -26,11 +26,14 @@ from tests.portal import Portal, signed_in
 from worker import pipeline
 from worker.infra import broker, passwords
 from worker.infra.embedded import EmbeddedPostgres, EmbeddedValkey
+from worker.stages.reading import workbook
 
 FOLDERS = Path(__file__).parent
 # On a busy machine an example may take any time.
 settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
+# The child that reads workbooks gets a clean environment; with this it is measured, too. Unset without coverage.
+workbook.PASSED_ON = (*workbook.PASSED_ON, "COVERAGE_PROCESS_CONFIG")
 MARKS = {"benchmarks": "benchmark"}  # the others bear their folder's name
 
 

@@ -28,7 +28,7 @@ from worker.stages.reading.shape import blank_rows, fit
 
 CHILD = Path(__file__).with_name("child.py")
 # All the child gets to know of our environment; no settings, no secrets.
-PASSED_ON = ("PATH", "LD_LIBRARY_PATH")
+PASSED_ON: tuple[str, ...] = ("PATH", "LD_LIBRARY_PATH")
 # What threads reserve counts against the child's address space; each of the two that parse a large sheet has an arena
 # to itself, as they would wait for each other at every cell.
 CHILD_ENVIRONMENT = {"LC_ALL": "C.UTF-8", "MALLOC_ARENA_MAX": "3", "OMP_NUM_THREADS": "1"}
