@@ -5,15 +5,17 @@ A filter with array operations; `worker.stages.block_text` decides.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas import phone
 from schemas.texts import buffers
-from worker.stages.block_text import LEAST_TAIL, OTHER_DASH
+from worker.stages.block_text import LEAST_TAIL, OTHER_DASH, WHOLE_DIGITS
 
-_WIDEST = 10  # digits on either side of a dash
+_MOST_COMPARED = 20  # digits of a cell; numbers have fewer
 _LAST_DIGITS = 2
 _TEN = 10
 _BLANK_OR_DASH = np.array([ord(" "), ord("-")], np.uint8)
@@ -22,45 +24,83 @@ _BLANK_OR_DASH = np.array([ord(" "), ord("-")], np.uint8)
 def may_be_blocks(number: pa.StringArray) -> np.ndarray:
     """Return the rows (int64) for which `BlockText.may_be_block` or `is_mixed` may hold, and a few others.
 
-    `number`: texts without nulls. Decides by bytes, because a file of dashed numbers has such texts in nearly all rows.
+    `number`: texts without nulls. A file of dashed numbers has a dash in nearly all rows, so this has to be cheap.
     """
-    plain = phone.plain_punctuation(number)
-    offsets, data = buffers(plain)
-    offsets = offsets.astype(np.int64)
-    dashes = np.flatnonzero(data == ord("-"))
-    dashes = dashes[(dashes >= offsets[0]) & (dashes < offsets[-1])]
-    row = np.repeat(np.arange(len(plain)), np.diff(offsets))[dashes - offsets[0]]
-    beside = (data[dashes - 1], data[np.minimum(dashes + 1, len(data) - 1)])
-    spaced = row[np.isin(beside[0], _BLANK_OR_DASH) | (beside[1] == ord(" "))]
-    last = np.r_[row[1:] != row[:-1], True][: len(row)]
-    dashes, row = dashes[last], row[last]
-    width = offsets[row + 1] - dashes - 1
-    fits = (width > 0) & (width <= _WIDEST) & (dashes - width >= offsets[row])
-    kept, width, dashes, begin = row[fits], width[fits], dashes[fits], offsets[row[fits]]
-    first = dashes - width
-    alike = np.ones(len(kept), np.bool_)  # as long as the digits are the same
-    digits, differing = np.ones(len(kept), np.bool_), np.zeros(len(kept), np.int64)
-    runs = np.ones(len(kept), np.bool_)
-    for place in range(int(width.max(initial=0))):
-        inside = place < width
-        one, other = data[np.where(inside, first + place, 0)], data[np.where(inside, dashes + 1 + place, 0)]
-        is_digit = (one - np.uint8(ord("0")) < _TEN) & (other - np.uint8(ord("0")) < _TEN)
-        digits &= is_digit | ~inside
+    cells = _Digits.of(phone.plain_punctuation(number))
+    text = cells.text
+    dashes = np.flatnonzero(text == ord("-"))
+    row = np.repeat(np.arange(len(number)), np.diff(cells.offsets))[dashes]
+    behind = text[np.minimum(dashes + 1, len(text) - 1)]
+    spaced = np.isin(text[dashes - 1], _BLANK_OR_DASH) | (behind == ord(" "))
+    begin, end = cells.count[cells.offsets[row]], cells.count[cells.offsets[row + 1]]
+    before = cells.count[dashes] - begin
+    divides_whole = (before == end - cells.count[dashes]) & (before >= WHOLE_DIGITS)
+    is_last = np.r_[row[1:] != row[:-1], True][: len(row)]
+    last = np.flatnonzero(is_last)
+    ends = last[_may_end_block(cells, begin[last], cells.count[dashes[last]], end[last])]
+    other = np.flatnonzero(pc.match_substring_regex(number, OTHER_DASH).to_numpy(zero_copy_only=False))
+    return np.unique(np.concatenate((row[spaced | divides_whole], row[ends], other))).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class _Digits:
+    """The digits of n texts.
+
+    `text` uint8: the bytes of all; `offsets` int64 (n + 1) into it. `count` int64: digits before each byte. By digit:
+    `digit` uint8, and `group` int64, the first digit of the group of digits to which it belongs.
+    """
+
+    text: np.ndarray
+    offsets: np.ndarray
+    count: np.ndarray
+    digit: np.ndarray
+    group: np.ndarray
+
+    @classmethod
+    def of(cls, column: pa.StringArray) -> _Digits:
+        offsets, data = buffers(column)
+        text = data[offsets[0] : offsets[-1]]
+        offsets = (offsets - offsets[0]).astype(np.int64)
+        is_digit = text - np.uint8(ord("0")) < _TEN
+        count = np.zeros(len(text) + 1, np.int64)
+        np.cumsum(is_digit, out=count[1:])
+        starts = is_digit & np.r_[True, ~is_digit[:-1]][: len(text)]
+        begins = offsets[:-1][offsets[:-1] < offsets[1:]]
+        starts[begins] = is_digit[begins]  # the text before may end in a digit
+        place = np.arange(count[-1])
+        group = np.maximum.accumulate(np.where(starts[is_digit], place, 0))
+        return cls(text, offsets, count, text[is_digit], group)
+
+
+def _may_end_block(cells: _Digits, begin: np.ndarray, at: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """Return the places where the digits behind a cell's last dash may be the end of a block.
+
+    `begin`, `at`, `end`: the numbers of the cell's first digit, of the first one behind the dash, of the next cell's.
+    """
+    behind = end - at
+    kept = np.flatnonzero((behind > 0) & (at - begin >= behind))
+    begin, at, behind = begin[kept], at[kept], behind[kept]
+    group, from_end = cells.group[at - 1], at - behind
+    width = at - group
+    # The end has the width of one group, or of several, or less.
+    fits = (behind <= width) | (cells.group[from_end] == from_end)
+    fits &= (behind >= width) | (behind >= LEAST_TAIL)
+    before = cells.group[np.maximum(group - 1, 0)]
+    fits &= (behind != width) | (group == begin) | (group - before != width)  # groups of equal width are punctuation
+    fits &= _runs(cells.digit, at, at + behind, np.minimum(np.minimum(width, behind), _MOST_COMPARED))
+    found: np.ndarray = kept[fits]
+    return found
+
+
+def _runs(digit: np.ndarray, first: np.ndarray, last: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """Return whether the `size` digits before two places differ in the last two only, or go from zeros to nines."""
+    alike, runs = np.ones(len(size), np.bool_), np.ones(len(size), np.bool_)
+    differing = np.zeros(len(size), np.int64)
+    for place in range(int(size.max(initial=0)), 0, -1):
+        inside = place <= size
+        one, other = (digit[np.maximum(end - place, 0)] for end in (first, last))
         alike &= (one == other) | ~inside
         differing += inside & ~alike
         runs &= alike | ~inside | ((one == ord("0")) & (other == ord("9")))
-    whole = _is_other(data, first - 1, begin) | (width >= LEAST_TAIL)
-    # Groups of equal width are punctuation (`BlockText.is_pattern`).
-    pattern = _is_other(data, first - 1, begin) & (first - begin > width) & _is_other(data, first - 2 - width, begin)
-    for place in range(int(width.max(initial=0))):
-        before = data[np.maximum(first - 2 - place, 0)]
-        pattern &= (before - np.uint8(ord("0")) < _TEN) | (place >= width)
-    found = kept[digits & whole & ~pattern & ((differing <= _LAST_DIGITS) | runs)]
-    other = pc.match_substring_regex(number, OTHER_DASH).to_numpy(zero_copy_only=False)
-    return np.union1d(found, np.r_[spaced, np.flatnonzero(other)]).astype(np.int64)
-
-
-def _is_other(data: np.ndarray, place: np.ndarray, begin: np.ndarray) -> np.ndarray:
-    """Return whether each byte is not a digit, or lies before the begin of its text."""
-    found: np.ndarray = (place < begin) | (data[np.maximum(place, 0)] - np.uint8(ord("0")) >= _TEN)
+    found: np.ndarray = (differing <= _LAST_DIGITS) | runs
     return found

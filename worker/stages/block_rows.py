@@ -30,7 +30,6 @@ _IN_END, _IN_NUMBER, _IN_SIZE = (
 _AMBIGUOUS = np.uint64(fault_bit(Code.AMBIGUOUS_NUMBER, Column.PHONE_NUMBER))
 _PLUS_RESTORED = np.uint32(warning_bit(Code.PLUS_RESTORED))
 _ALSO_INTERNATIONAL = np.uint8(Evidence.ALSO_INTERNATIONAL)
-_LAST_ENDING = rf"(?:\s*{DASH})+\s*[0-9]+\s*$"
 _JUDGED_AT_ONCE = 1 << 17  # numbers
 _ANY_NUMBER = Rules(accept_possible=True, zero_tolerated=True)
 _END = re.compile(rf"[\s(]*\+?(?:[\d\s().]|{DASH})*\d[\s)]*", re.ASCII)
@@ -132,6 +131,10 @@ class _End:
         return len(str(self.first)) - len(str(region.calling_code_of(self.first)))
 
 
+def _end_of(row: int, text: BlockText, first: PhoneColumn) -> _End:
+    return _End(row, int(first.e164[0]), text.last, text.widths is Widths.ENDING)
+
+
 @dataclass(frozen=True)
 class _BlockReader:
     """The rows of a batch while their blocks are read."""
@@ -166,14 +169,20 @@ class _BlockReader:
             if judged.faults[place] == 0:
                 yield row, text, judged.part(slice(place, place + 1))
 
-    def _read_texts(self, rows: np.ndarray) -> None:
-        column, blocks = self.found.column, list[tuple[int, BlockText]]()
+    def _texts(self, rows: np.ndarray) -> Iterator[tuple[int, BlockText]]:
+        """Yield those of some rows whose text has the form of a block."""
         for row, cell in zip(rows.tolist(), self.cells.number.take(pa.array(rows)).to_pylist(), strict=True):
             text = read_block(cell)
+            if text is not None:
+                yield row, text
+
+    def _read_texts(self, rows: np.ndarray) -> None:
+        column, blocks = self.found.column, list[tuple[int, BlockText]]()
+        for row, text in self._texts(rows):
             # With a word between, or two dashes, it is a block whatever its first number is.
-            if text is not None and text.widths is Widths.SHORTER_FIRST and (text.is_mixed or not text.by_dash):
+            if text.widths is Widths.SHORTER_FIRST and (text.is_mixed or not text.by_dash):
                 column.faults[row] = _IN_NUMBER
-            elif text is not None:
+            else:
                 blocks.append((row, text))
         ends = list[_End]()
         for row, text, first in self._first_numbers(blocks):
@@ -181,27 +190,26 @@ class _BlockReader:
             if text.widths is Widths.SHORTER_FIRST:
                 column.faults[row] = _IN_NUMBER
             else:
-                ends.append(_End(row, int(first.e164[0]), text.last, text.widths is Widths.ENDING))
+                ends.append(_end_of(row, text, first))
         self._stretch(ends, _IN_NUMBER)
 
     def _refuse_ambiguous(self, rows: np.ndarray) -> None:
         """R14e: valid as one number, and as a block whose first and last endings are equally wide."""
-        before = pc.replace_substring_regex(self.cells.number.take(pa.array(rows)), _LAST_ENDING, "")
-        judged = phone.check_column(self.cells.country.take(pa.array(rows)), before, self.rules)
-        ends, faults = list[_End](), self.found.column.faults
-        for index, row in enumerate(rows.tolist()):
-            first, text = int(judged.e164[index]), read_block(self.cells.number[row].as_py())
-            if text is None or not (text.is_mixed or (first and text.may_be_block)):
-                continue
+        faults, blocks = self.found.column.faults, list[tuple[int, BlockText]]()
+        for row, text in self._texts(rows):
+            if text.is_mixed:
+                faults[row] |= _IN_NUMBER if text.widths is Widths.SHORTER_FIRST else _AMBIGUOUS
+            elif text.may_be_block:
+                blocks.append((row, text))
+        ends = list[_End]()
+        for row, text, first in self._first_numbers(blocks):
             if text.widths is Widths.SHORTER_FIRST:
                 faults[row] |= _IN_NUMBER
-            elif text.is_mixed:
-                faults[row] |= _AMBIGUOUS
             else:
-                ends.append(_End(row, first, text.last, text.widths is Widths.ENDING))
-        blocks = [(end.row, last) for end, last in self._lasts(ends) if 0 < last - end.first < self.largest]
-        if blocks:
-            places, lasts = np.array(blocks).T
+                ends.append(_end_of(row, text, first))
+        both = [(end.row, last) for end, last in self._lasts(ends) if 0 < last - end.first < self.largest]
+        if both:
+            places, lasts = np.array(both).T
             faults[places[_all_valid(lasts, np.ones(len(lasts), np.int64), self.rules)]] |= _AMBIGUOUS
 
     def read_ends(self) -> None:

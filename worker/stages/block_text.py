@@ -25,7 +25,7 @@ _BLOCK = re.compile(
 _ANY_DASH = re.compile(rf"\s*{DASH}\s*")
 _DATE = re.compile(DATE)
 _DIVIDES = re.compile(_BETWEEN, re.IGNORECASE)
-_WHOLE_DIGITS = 7  # of a number that is written whole
+WHOLE_DIGITS = 7  # of a number that is written whole
 _WHOLE_LAST = re.compile(rf"[+(]*\d(?:[\d\s().]|{DASH})*\d")
 _GROUP = re.compile(r"\d+")
 # For whole columns: cells that may be blocks.
@@ -142,6 +142,6 @@ def _whole(cell: str) -> dict[str, str] | None:
     for between in _DIVIDES.finditer(cell):
         first, last = cell[: between.start()], cell[between.end() :]
         digits = [re.sub(r"\D", "", part) for part in (first, last)]
-        if len(digits[0]) == len(digits[1]) >= _WHOLE_DIGITS and _WHOLE_LAST.fullmatch(last):
+        if len(digits[0]) == len(digits[1]) >= WHOLE_DIGITS and _WHOLE_LAST.fullmatch(last):
             return {"first": first, "last": last}
     return None
