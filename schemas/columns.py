@@ -253,10 +253,13 @@ def meant(header: str, form: Form = UPLOAD_FORM, missing: Collection[Column] = (
 
 def distinct(names: Iterable[str]) -> list[str]:
     """The names of a file's columns, each told from the others: a second “Note” is “Note (2)”, no name is “column”."""
-    found: list[str] = []
+    found = dict[str, None]()
+    numbers = dict[str, int]()  # of each name, the next to try: a thousand columns may have none
     for name in names:
-        candidate, number = name or "column", 2
+        wanted = candidate = name or "column"
+        number = numbers.get(wanted, 2)
         while candidate in found:
-            candidate, number = f"{name or 'column'} ({number})", number + 1
-        found.append(candidate)
-    return found
+            candidate, number = f"{wanted} ({number})", number + 1
+        numbers[wanted] = number
+        found[candidate] = None
+    return list(found)

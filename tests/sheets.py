@@ -135,9 +135,9 @@ def huge_dimension() -> bytes:
     return with_part(SHEET_PART, lambda xml: xml.replace(b'ref="A1:E3"', b'ref="A1:XFD1048576"'))
 
 
-def huge_range() -> bytes:
+def huge_range(last_row: int = 1_048_576) -> bytes:
     """Fills the first and the last cell of a sheet, so that a dense table of it has 17 thousand million cells."""
-    last = b'<row r="1048576"><c r="XFD1048576"><v>1</v></c></row></sheetData>'
+    last = b'<row r="%d"><c r="XFD%d"><v>1</v></c></row></sheetData>' % (last_row, last_row)
     return with_part(SHEET_PART, lambda xml: xml.replace(b"</sheetData>", last))
 
 

@@ -90,7 +90,7 @@ def _surplus_text(number: str) -> Text | None:
         if not parts:
             return None
         kind, fragment = Surplus.SECOND_NUMBER, parts[0][1].strip()
-    if kind is None or not fragment:
+    if kind is None or not fragment or (kind is Surplus.REMARK and fragment == number.strip()):
         return None
     shown = "" if fragment == number.strip() else f": “{fragment[:_LONGEST]}”"
     message = f"“{{value}}” is not only a phone number, but holds {kind.value}{shown}."

@@ -168,13 +168,17 @@ def poison_workbook(stand: Stand, size: Size) -> Done:  # noqa: ARG001 - it is n
 
 @attack("a workbook that asks for more memory than there is")
 def huge_workbook(stand: Stand, size: Size) -> Done:  # noqa: ARG001 - its size is its point
-    """The reading child dies of its limit; the file is refused, the worker lives."""
+    """The reading child dies of its limit; a reader of less memory takes over; the worker lives."""
     before = wait_for(lambda: _workers(stand), END_SECONDS, "all workers to be there")
-    sent = [stand.send(content, judged=False) for content in (sheets.huge_range(), sheets.broken_xml())]
-    for one in sent:
-        assert stand.ended(one)["problem"]["code"] == "UNREADABLE_FILE"
+    huge = stand.send(sheets.huge_range(last_row=50_000), judged=False)
+    broken = stand.send(sheets.broken_xml(), judged=False)
+    assert stand.ended(broken)["problem"]["code"] == "UNREADABLE_FILE"
+    counts = stand.ended(huge)["counts"]
+    assert (counts["created"], counts["failed"]) == (2, 1), counts  # the last row holds a cell far right
     wait_for(lambda: _workers(stand) == before, END_SECONDS, "the same workers to be there")
-    return Done(sent, len(sent))
+    undo = stand.send(None, f"/v1/jobs/{huge.job_id}/undo", judged=False)
+    assert stand.ended(undo)["counts"]["deleted"] == counts["created"]
+    return Done([huge, broken, undo], 2)
 
 
 def _workers(stand: Stand) -> set[int]:

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from schemas.codes import CATALOGUE, Code, Family
 from tests import sheets, workbooks
-from worker.stages.read import FileFault, Limits, Sheet, read
+from worker.stages.read import FileFault, Hints, Limits, Sheet, read
 from worker.stages.reading import workbook
 
 LIMITS = Limits(
@@ -151,6 +151,17 @@ def test_whole_file_faults(tmp_path: Path, content: bytes, code: Code) -> None:
     started = time.monotonic()
     assert refusal(content, tmp_path).code is code
     assert time.monotonic() - started < 25
+
+
+def test_a_cell_far_right_widens_no_other_row(tmp_path: Path) -> None:
+    """5 KB had 1 GB of empty cells written to disk, a worker busy for 36 s."""
+    path, target = tmp_path / "upload.xlsx", tmp_path / "cells"
+    path.write_bytes(sheets.huge_range(last_row=50_000))
+    book = workbook.open_workbook(path, replace(LIMITS, columns=256), target, Hints())
+    assert isinstance(book, workbook.Workbook)
+    assert list(book.strays.values()) == ["XFD50000: 1"]
+    assert sum(len(block.row_number) for block in book.blocks(5)) == 50_000
+    assert target.stat().st_size < 50_000 * 5 * 8
 
 
 def test_faults_name_what_was_found(tmp_path: Path) -> None:

@@ -89,6 +89,14 @@ def empty(rows: int) -> pa.Array:
     return pa.repeat(pa.scalar("", pa.string()), rows)
 
 
+def _without_trailing(cells: list[str]) -> list[str]:
+    """Return the cells up to the last that is not empty: one cell far right would widen a million rows."""
+    end = len(cells)
+    while end and not cells[end - 1]:
+        end -= 1
+    return cells[:end]
+
+
 @dataclass
 class Rows:
     """Rows of texts from row 1 on, as a parser comes upon them, collected as chunks of columns."""
@@ -113,7 +121,7 @@ class Rows:
             if len(self._strays) > MOST_STRAYS:
                 detail = f"The file has {len(cells):,} columns, more than {self.order.columns:,}."
                 raise Verdict("TOO_MANY_COLUMNS", detail)
-        self._push(cells[:KEPT_COLUMNS])
+        self._push(_without_trailing(cells[:KEPT_COLUMNS]))
 
     def _add_again(self, number: int, cells: list[str]) -> None:
         """Take in more cells of a row that has gone by, if not for long; the later ones prevail."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import islice
 from typing import NoReturn
 
@@ -40,7 +41,7 @@ class Header:
     notes: tuple[str, ...] = ()
     tentative: Mapping[int, Column] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def unique_names(self) -> list[str]:
         """One name per column kept; what is there twice, or has no name, gets a number."""
         return distinct(self.columns)
