@@ -110,6 +110,10 @@ class Bench:
         self._connection.execute(action.statement)
         return took, time.perf_counter() - began
 
+    def fill(self) -> None:
+        """The numbers anew, all of them the reseller's."""
+        self._fill(self._reseller)
+
     def _fill(self, holder: int) -> None:
         """The numbers anew, in the inventory and in the bare table beside it."""
         self._connection.execute("TRUNCATE phone_numbers, number_events")

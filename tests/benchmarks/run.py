@@ -25,6 +25,7 @@ from tests.benchmarks import (
     growth,
     lists,
     neighbours,
+    readings,
     reupload,
     same_reports,
     small,
@@ -51,6 +52,7 @@ SCENARIOS: Mapping[str, Callable[[Lab], Findings]] = {
     "reports": same_reports.scenario,
     "phone": bench_phone.scenario,
     "actions": actions.scenario,
+    "readings": readings.scenario,
     "lists": lists.scenario,
 }
 
