@@ -207,6 +207,7 @@ class Block:
         kept = own & (reading.start == self._start) & (reading.count == self._count)
         self._read_as_international(np.flatnonzero(kept & self.accepted & ~reading.repeated))
         self._read_with_zero(kept)
+        self._read_with_zero_of_trunk_prefix(np.flatnonzero(kept & valid & self._digits.alone))
         shows = own & valid & self._digits.alone & (evidence == 0)
         leads = self._reader.flat[self._start] == 0
         evidence[shows & reading.repeated] = Evidence.SHOWS_INTERNATIONAL
@@ -247,6 +248,13 @@ class Block:
         lost = rows[~valid]
         self.evidence[lost] = np.uint8(Evidence.SHOWS_ZERO_LOST)
         self.alternative[lost] = self._reader.values(other.take(~valid))
+
+    def _read_with_zero_of_trunk_prefix(self, rows: Ints) -> None:
+        """R14d: another number if they are the rest of a trunk prefix that lost its zero; for the library."""
+        rows = rows[self._reader.has_long_trunk_prefix(self._row[rows])]
+        other = self._reader.national(self._start[rows] - 1, self._count[rows] + 1, self._row[rows])
+        is_other = (other.verdict == Verdict.VALID) & (other.count != self._reading.count[rows])
+        self._reading.verdict[rows[is_other]] = Verdict.UNDECIDED
 
     def _may_lack_zero(self) -> Bools:
         """Possible numbers behind a calling code, in countries where a zero may be missing there: for the library."""

@@ -23,7 +23,7 @@ from schemas.phone.evidence import Evidence
 from schemas.phone.identity import find_column
 from schemas.phone.metadata import MAIN_ROW, REGIONS
 from schemas.phone.readable import country_name, readable
-from schemas.phone.single import Rules
+from schemas.phone.single import Rules, readings_with_trunk_prefix
 
 _SHOWN = 4  # readings that a message names
 _LONGEST = 60  # characters of a cell that a message repeats beside the cell itself
@@ -170,6 +170,10 @@ def _ambiguous(rows: Sequence[Row], context: Context) -> Explained:
             readings.append(int(column.alternative[index]))
         if column.evidence[index] & Evidence.ALSO_WITH_ZERO:
             readings.append(_with_zero(readings[0]))
+        where = read_country(country[index].as_py())
+        if where is not None and not readings and (both := readings_with_trunk_prefix(where, number[index].as_py())):
+            texts.append(_trunk_prefix_text(both))
+            continue
         if candidates is not None and not readings:
             readings = candidates.e164[candidates.row == index].tolist()
         has_zero = bool(column.evidence[index] & Evidence.ALSO_WITH_ZERO)
@@ -183,11 +187,23 @@ def _with_zero(e164: int) -> int:
 
 
 def _readings_text(readings: Sequence[int], *, has_zero: bool) -> Text:
-    shown = [readable(f"+{reading}") for reading in readings[:_SHOWN]]
-    more = f" and {len(readings) - _SHOWN} more" if len(readings) > _SHOWN else ""
     zero = "A leading zero may be missing, which spreadsheets drop. " if has_zero else ""
     fix = text_of(Code.AMBIGUOUS_NUMBER, Column.PHONE_NUMBER).fix
-    return Text(f"“{{value}}” can be read as {' or as '.join(shown)}{more}.", zero + fix)
+    return Text(_can_be_read_as(readings), zero + fix)
+
+
+def _trunk_prefix_text(readings: Sequence[int]) -> Text:
+    """Where the zero is part of a longer trunk prefix, no setting of the file decides (R14d)."""
+    return Text(
+        _can_be_read_as(readings),
+        "A leading zero may be missing, which spreadsheets drop. Write the number with + and its country code.",
+    )
+
+
+def _can_be_read_as(readings: Sequence[int]) -> str:
+    shown = [readable(f"+{reading}") for reading in readings[:_SHOWN]]
+    more = f" and {len(readings) - _SHOWN} more" if len(readings) > _SHOWN else ""
+    return f"“{{value}}” can be read as {' or as '.join(shown)}{more}."
 
 
 def _one_or_block(row: Row) -> Text | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from schemas.phone.automaton import DEAD, PAD
+from schemas.phone.automaton import COLUMNS, DEAD, PAD
 from schemas.phone.metadata import Length
 from schemas.phone.single import E164_DIGITS
 from schemas.phone.tables import CODE, CODE_DIGITS, IS_COUNTRY, MAIN
@@ -125,6 +125,13 @@ class Reader(Walker):
         self.need(row)
         may: Bools = self.tables.moves[self.tables.numbers[row]] != DEAD
         return may
+
+    def has_long_trunk_prefix(self, row: Ints) -> Bools:
+        """Whether trunk prefixes of a region begin with a zero but are longer, as Hungary's 06 (R14d)."""
+        self.need(row)
+        behind_zero = self.tables.moves[self.tables.trunk[row]]
+        found: Bools = (behind_zero != DEAD) & ~self.tables.taken[behind_zero // COLUMNS]
+        return found
 
     def values(self, reading: Reading) -> Ints:
         """E.164 as int64; ask only for judged numbers, which have at most 15 digits."""

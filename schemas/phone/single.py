@@ -27,7 +27,7 @@ from schemas.phone.automaton import DEAD
 from schemas.phone.cell import Cell, parts_of, read_cell
 from schemas.phone.country import Country, read_country
 from schemas.phone.evidence import Evidence
-from schemas.phone.metadata import MAIN_ROW, metadata_of
+from schemas.phone.metadata import MAIN_ROW, REGIONS, metadata_of
 from schemas.phone.tables import tables_for
 
 E164_DIGITS = 15
@@ -177,6 +177,8 @@ def _checked(where: Country, number: str, rules: Rules, *, was_numeric: bool) ->
         fault = reading.fault
     if fault is None and reading.calling_code != where.calling_code:
         fault = Code.COUNTRY_MISMATCH
+    if fault is None and readings_with_trunk_prefix(where, number):
+        fault = Code.AMBIGUOUS_NUMBER
     fault = (_fault_of_parts(where, number) if fault in {None, Code.TOO_LONG} else None) or fault
     if fault is not None:
         kept = evidence & Evidence.SHOWS_ZERO_LOST if fault is not Code.INVALID_CHARACTER else 0
@@ -245,6 +247,25 @@ def _with_zero(where: Country, reading: _Reading) -> int:
     # Where a leading zero is a trunk prefix, it makes no other number.
     is_kept = str(other.e164) == f"{where.calling_code}0{national}"
     return other.e164 if other.fault is None and is_kept else 0
+
+
+def readings_with_trunk_prefix(where: Country, number: str) -> tuple[int, ...]:
+    """Return both readings (E.164) of digits that may be the rest of a trunk prefix whose zero is lost (R14d).
+
+    In Hungary, 680 257 864 is a number, and is what is left of 06 80 257 864.
+    """
+    if where.region is None or not number.isdecimal() or not _has_long_trunk_prefix(where.row):
+        return ()
+    readings = [_read(text, where.region) for text in (number, f"0{number}")]
+    found = tuple(reading.e164 for reading in readings if reading.fault is None)
+    return found if len(set(found)) == len(readings) else ()
+
+
+@lru_cache(maxsize=1024)
+def _has_long_trunk_prefix(row: int) -> bool:
+    """Whether the trunk prefix of a region is a zero and more digits."""
+    prefix = metadata_of(*REGIONS[row]).national_prefix or ""
+    return len(prefix) > 1 and prefix.startswith("0")
 
 
 @lru_cache(maxsize=1024)

@@ -8,9 +8,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from schemas.codes import BY_NUMBER, Code, faults_of, warnings_of
+from schemas.codes import BY_NUMBER, Code, Fault, faults_of, warnings_of
 from schemas.columns import Column
 from schemas.jobs import Accept, JobKind, JobOptions, NumberFormat
+from schemas.phone.explain import NO_CONTEXT, explain
+from schemas.phone.explain import Row as ExplainedRow
 from worker.stages.cut import CheckedFile, check_file
 from worker.stages.read import RowBatch
 from worker.stages.validate import Names, Parts, check_rows
@@ -123,6 +125,17 @@ def test_r14d_a_column_that_has_lost_zeros_decides_nothing() -> None:
 @pytest.mark.parametrize("row", [("IT", "669812345"), ("IT", "66 981 2345"), ("225", "701234567")])
 def test_r14d_what_only_a_zero_makes_valid_is_not_possible_either(row: Row) -> None:
     assert isinstance(results(check([row], JobOptions(accept=Accept.POSSIBLE)))[0], str)
+
+
+def test_r14d_a_trunk_prefix_of_two_digits_may_have_lost_its_zero() -> None:
+    """+36 680 257 864 is a number, and what a spreadsheet leaves of 06 80 257 864 reads like it."""
+    assert results(check([("HU", "680257864")])) == ["AMBIGUOUS_NUMBER"]
+    written = [("HU", "+36680257864"), ("HU", "0680257864"), ("HU", "680 257 865"), ("HU", "62123456")]
+    assert results(check(written)) == [36680257864, 3680257864, 36680257865, 3662123456]
+    said = explain(Fault(Code.AMBIGUOUS_NUMBER, Column.PHONE_NUMBER), [ExplainedRow("HU", "680257864")], NO_CONTEXT)[0]
+    assert said is not None
+    assert "as +36 68 025 7864 or as +36 80 257 864" in said.message
+    assert "leading zero may be missing" in said.fix
 
 
 TREE = (1, 44, 47, 65)
