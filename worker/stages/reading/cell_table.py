@@ -75,6 +75,8 @@ def _beyond(chunks: Sequence[Columns], most: int, first_column: Callable[[], int
     found, first_row = list[Stray](), 1
     for columns in chunks:
         for place, column in enumerate(columns[most:], start=most):
+            if not has_text(column):
+                continue
             filled = np.flatnonzero(pc.greater(pc.utf8_length(pc.utf8_trim_whitespace(column)), 0))
             found += [(first_row + row, place, column[row].as_py()) for row in filled[: MOST_STRAYS + 1].tolist()]
             if len(found) > MOST_STRAYS:
@@ -82,6 +84,14 @@ def _beyond(chunks: Sequence[Columns], most: int, first_column: Callable[[], int
         first_row += len(columns[0]) if columns else 0
     begin = first_column() if found else 0
     return [(row, begin + place, text) for row, place, text in found]
+
+
+def has_text(column: pa.Array) -> bool:
+    """Tell at once whether any text of a column is not empty; a sheet may have 16,384 columns."""
+    if not len(column):
+        return False
+    offsets = np.frombuffer(column.buffers()[1], np.int32)
+    return bool(offsets[column.offset] < offsets[column.offset + len(column)])
 
 
 def empty(rows: int) -> pa.Array:

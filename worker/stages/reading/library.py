@@ -15,6 +15,7 @@ import fastexcel
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from worker.stages.reading.cell_table import empty
 from worker.stages.reading.cell_values import EPOCH, number_text
 
 ROWS_PER_BATCH = 1 << 16
@@ -64,6 +65,9 @@ class Texts:
 
         A number that is formatted as a date and is none is that number.
         """
+        rows = [row for row in errors if start <= row < start + len(column)]
+        if not rows and column.null_count == len(column):
+            return empty(len(column))
         text = pc.fill_null(column, "")
         booleans = pc.is_in(text, value_set=pa.array(["true", "false"]))
         if pc.any(booleans).as_py():
@@ -72,7 +76,6 @@ class Texts:
             text = pc.replace_substring(text, CARRIAGE_RETURN, "\r")
         if pc.any(pc.starts_with(text, "+")).as_py():
             text = self._without_far_days(text)
-        rows = [row for row in errors if start <= row < start + len(text)]
         if not rows:
             return text
         mask = pc.is_in(pa.array(range(start, start + len(text))), value_set=pa.array(rows))
