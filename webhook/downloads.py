@@ -5,8 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BufferedReader
+from typing import BinaryIO
 
-from flask import Response, send_file, stream_with_context
+from flask import Response, request, send_file, stream_with_context
+from werkzeug.exceptions import RequestedRangeNotSatisfiable
+from werkzeug.wsgi import FileWrapper
+
+from schemas import problems
+from schemas.problems import RequestCode
+from webhook.errors import Refused
+
+_BLOCK = 256 * 1024  # bytes
 
 
 @dataclass(frozen=True)
@@ -22,6 +31,34 @@ class Download:
     length: int | None = None
 
 
+@dataclass(frozen=True)
+class StoredFile:
+    """A file in the storage, open for reading at any place, under the name it is to be saved as.
+
+    `etag` is another one whenever the bytes are others.
+    """
+
+    file: BinaryIO
+    name: str
+    content_type: str
+    length: int
+    etag: str
+
+
+def sent_stored(stored: StoredFile) -> Response:
+    """Send a stored file, or what the request's conditions and ranges leave of it: 200, 206 or 304 (RFC 9110)."""
+    response = Response(FileWrapper(stored.file, _BLOCK), content_type=stored.content_type, direct_passthrough=True)
+    response.content_length = stored.length
+    response.set_etag(stored.etag)
+    try:
+        response.make_conditional(request, accept_ranges=True, complete_length=stored.length)
+    except RequestedRangeNotSatisfiable as error:
+        stored.file.close()
+        size = {"Content-Range": f"bytes */{stored.length}", "Accept-Ranges": "bytes"}
+        raise Refused(problems.of_request(RequestCode.RANGE_NOT_SATISFIABLE), size) from error
+    return _named(response, stored.name)
+
+
 def sent(download: Download) -> Response:
     """200 with the file."""
     content = download.content
@@ -33,6 +70,10 @@ def sent(download: Download) -> Response:
         response = Response(stream_with_context(content), content_type=download.content_type)
     if download.length is not None:
         response.content_length = download.length
-    response.headers.set("Content-Disposition", "attachment", filename=download.name)
+    return _named(response, download.name)
+
+
+def _named(response: Response, name: str) -> Response:
+    response.headers.set("Content-Disposition", "attachment", filename=name)
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response

@@ -126,7 +126,7 @@ class Stack:
         return self._celery("worker", arguments)
 
     def _upkeep(self) -> Service:
-        """Sends the callbacks, so that slow receivers keep no importing worker busy; and sweeps."""
+        """Sends the callbacks and builds workbooks, so that neither keeps an importing worker busy; and sweeps."""
         arguments = (
             *("--hostname", "upkeep@%h", "--pool", "threads", "--concurrency", str(UPKEEP_THREADS)),
             *("--queues", ",".join(QUEUES_OF_UPKEEP)),
