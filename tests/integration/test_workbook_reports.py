@@ -11,11 +11,11 @@ import sqlalchemy as sa
 from openpyxl.worksheet.worksheet import Worksheet
 
 from schemas.columns import REPORT_COLUMNS
+from schemas.workbooks import MEDIA_TYPE
 from tests import sheets
 from tests.commands import Cli, told
 from tests.door import Door, Json
 from tests.factories import World
-from schemas.workbooks import MEDIA_TYPE
 from webhook.cli.exits import Exit
 from worker import workbook
 

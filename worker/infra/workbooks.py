@@ -73,7 +73,8 @@ def _entered(connection: sa.Connection, job_id: int, kind: WorkbookKind) -> bool
     values = {"job_id": job_id, "phase": Phase.WORKBOOK.value, "number": kind.number}
     hint_due_at = in_seconds(ledger.FIRST_HINT_SECONDS)
     entered = postgresql.insert(job_chunks).values(**values, hint_due_at=hint_due_at)
-    return connection.execute(entered.on_conflict_do_nothing(index_elements=_HELD)).rowcount > 0
+    entered = entered.on_conflict_do_nothing(index_elements=_HELD)
+    return connection.execute(entered.returning(job_chunks.c.number)).one_or_none() is not None
 
 
 def _entered_again(connection: sa.Connection, job_id: int, kind: WorkbookKind) -> bool:
