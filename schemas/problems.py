@@ -45,6 +45,7 @@ class RequestCode(StrEnum):
     WORKBOOK_NOT_READY = "WORKBOOK_NOT_READY"
     WORKBOOK_FAILED = "WORKBOOK_FAILED"
     RANGE_NOT_SATISFIABLE = "RANGE_NOT_SATISFIABLE"
+    PRECONDITION_FAILED = "PRECONDITION_FAILED"
 
 
 @dataclass(frozen=True)
@@ -144,6 +145,9 @@ REQUEST_PROBLEMS: dict[RequestCode, RequestProblem] = {
         416,
         "The requested range is outside the file.",
         "Request a range below the size in Content-Range, or the whole file without a Range header.",
+    ),
+    RequestCode.PRECONDITION_FAILED: RequestProblem(
+        412, "The file is not the one that If-Match names.", "Request the file again, without If-Match."
     ),
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http import HTTPStatus
 from io import BufferedReader
 from typing import BinaryIO
 
@@ -13,7 +14,7 @@ from werkzeug.wsgi import FileWrapper
 
 from schemas import problems
 from schemas.problems import RequestCode
-from webhook.errors import Refused
+from webhook.errors import Refused, refuse
 
 _BLOCK = 256 * 1024  # bytes
 
@@ -49,14 +50,32 @@ def sent_stored(stored: StoredFile) -> Response:
     """Send a stored file, or what the request's conditions and ranges leave of it: 200, 206 or 304 (RFC 9110)."""
     response = Response(FileWrapper(stored.file, _BLOCK), content_type=stored.content_type, direct_passthrough=True)
     response.content_length = stored.length
+    response.accept_ranges = "bytes"
     response.set_etag(stored.etag)
+    # The conditions come first: of a file that the caller has, no part is sent.
+    response.make_conditional(request)
+    if response.status_code == HTTPStatus.PRECONDITION_FAILED:
+        stored.file.close()
+        raise refuse(RequestCode.PRECONDITION_FAILED)
+    if response.status_code == HTTPStatus.OK and _asks_for_one_range():
+        _limit(response, stored)
+    return _named(response, stored.name)
+
+
+def _asks_for_one_range() -> bool:
+    """Return whether the request asks for one range of bytes; other units and several ranges may be ignored."""
+    asked = request.range
+    return request.method == "GET" and asked is not None and asked.units == "bytes" and len(asked.ranges) == 1
+
+
+def _limit(response: Response, stored: StoredFile) -> None:
+    """Limit a response to the range that the request asks for, unless If-Range names another file."""
     try:
         response.make_conditional(request, accept_ranges=True, complete_length=stored.length)
     except RequestedRangeNotSatisfiable as error:
         stored.file.close()
         size = {"Content-Range": f"bytes */{stored.length}", "Accept-Ranges": "bytes"}
         raise Refused(problems.of_request(RequestCode.RANGE_NOT_SATISFIABLE), size) from error
-    return _named(response, stored.name)
 
 
 def sent(download: Download) -> Response:

@@ -53,7 +53,7 @@ class Contents:
     count: int
 
 
-def write(path: Path, told: Contents, parts: Iterable[tuple[pa.RecordBatch, pa.Table]]) -> None:
+def write(path: Path, contents: Contents, parts: Iterable[tuple[pa.RecordBatch, pa.Table]]) -> None:
     """Write the workbook; the same contents give the same bytes.
 
     `parts` are the rows' cells (text) and results (`schemas.results.RESULTS`), in file order.
@@ -66,9 +66,9 @@ def write(path: Path, told: Contents, parts: Iterable[tuple[pa.RecordBatch, pa.T
         "strings_to_numbers": False,
     }
     with xlsxwriter.Workbook(path, options) as book:
-        book.set_properties({"created": told.ended_at or told.accepted_at})
+        book.set_properties({"created": contents.ended_at or contents.accepted_at})
         # The rows come first, since the first sheet is what uploads read; the summary is what people see first.
-        rows, summary = _Rows(book, told), _Summary(book, told)
+        rows, summary = _Rows(book, contents), _Summary(book, contents)
         rows.write(parts)
         summary.write()
 
@@ -76,8 +76,8 @@ def write(path: Path, told: Contents, parts: Iterable[tuple[pa.RecordBatch, pa.T
 class _Summary:
     """The sheet on top: what became of the file, and of which causes there are most."""
 
-    def __init__(self, book: xlsxwriter.Workbook, told: Contents) -> None:
-        self._told = told
+    def __init__(self, book: xlsxwriter.Workbook, contents: Contents) -> None:
+        self._contents = contents
         self._book = book
         self._page = book.add_worksheet("Summary")
         self._page.activate()
@@ -88,25 +88,25 @@ class _Summary:
         self._row = 0
 
     def write(self) -> None:
-        told = self._told
+        contents = self._contents
         self._page.set_column(0, 0, 30)
         self._page.set_column(1, 2, 12)
         self._page.set_column(3, 4, 70)
-        self._line([(told.title, self._title)])
-        self._line([("Job", self._bold), (told.job, None)])
-        self._line([("Status", self._bold), (told.status, None)])
-        self._line([("Accepted", self._bold), (told.accepted_at.isoformat(" ", "seconds"), None)])
-        if told.ended_at is not None:
-            self._line([("Ended", self._bold), (told.ended_at.isoformat(" ", "seconds"), None)])
-        for note in told.notes:
+        self._line([(contents.title, self._title)])
+        self._line([("Job", self._bold), (contents.job, None)])
+        self._line([("Status", self._bold), (contents.status, None)])
+        self._line([("Accepted", self._bold), (contents.accepted_at.isoformat(" ", "seconds"), None)])
+        if contents.ended_at is not None:
+            self._line([("Ended", self._bold), (contents.ended_at.isoformat(" ", "seconds"), None)])
+        for note in contents.notes:
             self._line([("Note", self._bold), (note, None)])
-        if told.count > MOST_ROWS:
-            title = TITLES[told.rows]
-            cut = f"“{title}” shows the first {MOST_ROWS:,} of {told.count:,} rows; report.csv has them all."
+        if contents.count > MOST_ROWS:
+            title = TITLES[contents.rows]
+            cut = f"“{title}” shows the first {MOST_ROWS:,} of {contents.count:,} rows; report.csv has them all."
             self._line([("Cut off", self._bold), (cut, self._bold)])
         self._row += 1
-        self._counts(told.counts)
-        self._causes(told.causes)
+        self._counts(contents.counts)
+        self._causes(contents.causes)
 
     def _counts(self, counts: Mapping[str, int]) -> None:
         self._line([("Rows", self._bold), ("Count", self._bold)])
@@ -149,9 +149,9 @@ class _Summary:
 class _Rows:
     """The rows: the file's own columns and what is said of each row, the offending cells marked."""
 
-    def __init__(self, book: xlsxwriter.Workbook, told: Contents) -> None:
-        self._layout = told.layout
-        self._page = book.add_worksheet(TITLES[told.rows])
+    def __init__(self, book: xlsxwriter.Workbook, contents: Contents) -> None:
+        self._layout = contents.layout
+        self._page = book.add_worksheet(TITLES[contents.rows])
         self._head = book.add_format({"bold": True, "bg_color": "#DDEBF7", "bottom": 1})
         self._text = book.add_format(_TEXT)
         self._marked = book.add_format(_TEXT | _FILL)

@@ -102,6 +102,11 @@ def test_the_same_job_gives_the_same_bytes(api: Door, ledger: Ledger, job: str) 
         ({"Range": "bytes=0-9", "If-Range": '"another"'}, 200, slice(None)),
         ({"If-None-Match": "{etag}"}, 304, slice(0)),
         ({"If-None-Match": '"another"'}, 200, slice(None)),
+        ({"If-None-Match": "{etag}", "Range": "bytes=0-9"}, 304, slice(0)),
+        ({"If-Match": "{etag}", "Range": "bytes=0-9"}, 206, slice(10)),
+        ({"Range": "bytes=0-9,20-29"}, 200, slice(None)),
+        ({"Range": "rows=0-9"}, 200, slice(None)),
+        ({"Range": "bytes=9-0"}, 200, slice(None)),
     ],
 )
 def test_ranges_and_conditions(api: Door, job: str, asked: dict[str, str], status: int, part: slice) -> None:
@@ -122,6 +127,12 @@ def test_a_range_beyond_the_file_is_a_problem(api: Door, job: str) -> None:
     assert answer.headers["Content-Range"] == f"bytes */{size}"
 
 
+def test_another_file_than_the_caller_has_is_a_problem(api: Door, job: str) -> None:
+    api.get(path(job))
+    answer = api.get(path(job), headers={"If-Match": '"another"'})
+    assert (answer.status_code, answer.json["code"]) == (412, "PRECONDITION_FAILED")
+
+
 def test_head_is_get_without_the_body(api: Door, job: str) -> None:
     whole = api.get(path(job))
     answer = api.client.head(path(job), headers={"Authorization": f"Bearer {api.token}"})
@@ -137,7 +148,8 @@ def test_the_portal_says_that_it_is_being_prepared(portal: Portal, ledger: Ledge
     """A page that asks again by itself; then the file."""
     address = f"/jobs/{job}/report.xlsx?rows=failed"
     page = portal.client.get(address, headers={"Accept": "text/html"})
-    assert (page.status_code, page.headers["Refresh"]) == (202, "2")
+    assert (page.status_code, page.headers["Refresh"]) == (202, "3")
+    assert page.content_type == "text/html; charset=utf-8"
     assert "The Excel file is being prepared." in text_of(page)
     assert ledger.chunks("workbook") == [("pending", 0)]
     api.work_off()
@@ -150,6 +162,23 @@ def test_r3_a_stranger_orders_nothing(api: Door, world: World, ledger: Ledger, j
     assert ledger.chunks("workbook") == []
     assert api.get(path(job)).status_code == 200
     assert stranger.get(path(job)).status_code == 404
+
+
+def test_a_tenant_has_a_bounded_number_of_them_waiting(
+    api: Door, world: World, ledger: Ledger, job: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others wait for them, without a work item; another tenant's do not."""
+    monkeypatch.setattr(workbooks, "MOST_OPEN", 2)
+    for rows in ("all", "failed", "unprocessed"):
+        answer = ordered(api, job, rows)
+    assert answer["code"] == "WORKBOOK_NOT_READY"
+    assert answer["detail"].startswith("2 other workbooks")
+    assert len(ledger.chunks("workbook")) == 2
+    other = api.as_(world.south.token)
+    ordered(other, str(other.upload(sheet(3, 12_125_560_000))["id"]))
+    assert len(ledger.chunks("workbook")) == 3
+    api.work_off()
+    assert api.get(path(job, "unprocessed")).status_code == 200
 
 
 # Failures
@@ -272,6 +301,42 @@ def test_a_review_whose_workbook_is_being_built_is_cancelled_at_once(api: Door, 
         assert lifecycle.cancel(connection, ledger.ask("SELECT id FROM jobs")[0].id) is Phase.REPORT
     api.work_off()
     assert api.job(job_id)["status"] == "cancelled"
+
+
+def test_a_review_that_ends_while_its_workbook_is_built_leaves_nothing(
+    api: Door, ledger: Ledger, stored: Callable[[], list[str]]
+) -> None:
+    job_id = reviewed(api)
+    ordered(api, job_id)
+    lease = ledger.claim(Phase.WORKBOOK)
+    decided(api, job_id, "confirm")
+    with ledger.engine.begin() as connection:
+        assert not workbooks.end(connection, lease, "jobs/a/b.xlsx")
+    assert (ledger.chunks("workbook"), files(stored)) == ([], [])
+
+
+def test_what_was_ordered_of_a_job_that_failed_is_dropped(api: Door, ledger: Ledger) -> None:
+    job_id = reviewed(api)
+    ordered(api, job_id)
+    ledger.run("UPDATE jobs SET status = 'failed', finished_at = now()")
+    api.work_off()
+    assert ledger.chunks("workbook") == []
+
+
+def test_a_review_s_workbook_is_counted_once(api: Door, ledger: Ledger) -> None:
+    """And not again with the work of the job when that ends."""
+    job_id = reviewed(api)
+    assert api.get(path(job_id)).status_code == 200
+    decided(api, job_id, "confirm")
+    with ledger.engine.begin() as connection:
+        assert totals.read(connection)[PIECES.name, ("workbook",)] == 1
+
+
+def test_a_job_is_not_held_up_by_its_workbook(api: Door, ledger: Ledger) -> None:
+    job_id = reviewed(api)
+    ordered(api, job_id)
+    ledger.run("UPDATE job_chunks SET setback_since = now() WHERE phase = 'workbook'")
+    assert api.job(job_id)["progress"]["held_up_since"] is None
 
 
 def aged(ledger: Ledger) -> None:

@@ -25,7 +25,7 @@ from worker.infra.workbooks import Ordered
 FIRST_LOOK, LAST_LOOK = 0.02, 0.25  # seconds between two looks at a work item that is waited for
 SLOWER = 1.1  # from one look to the next
 MOST_WAITING = 8  # requests of one process that may wait at a time; others are answered at once
-RETRY_SECONDS = 2
+RETRY_SECONDS = 5  # not what the HTTP server keeps an idle connection for (2): it would be closed just when it is used
 _waiting = threading.BoundedSemaphore(MOST_WAITING)
 
 
@@ -40,14 +40,22 @@ def report(job_id: str, rows: str, patience: float) -> StoredFile:
     kind = WorkbookKind(rows, is_reviewed(view))
     with transaction() as connection:
         ordered = workbooks.order(connection, view.row.id, kind)
+    if ordered.is_refused:
+        detail = f"{workbooks.MOST_OPEN} other workbooks of this tenant are being prepared first."
+        raise _not_ready(detail)
     if ordered.is_new:
         broker.wake(Phase.WORKBOOK, job_id)
     key = _key(ordered) or _waited_for(view, kind, patience)
     if key is None:
-        raise Refused(problems.of_request(RequestCode.WORKBOOK_NOT_READY), {"Retry-After": str(RETRY_SECONDS)})
+        raise _not_ready()
     file, size = storage.opened(key)
     etag = hashlib.sha256(key.encode()).hexdigest()[:32]  # the file of a lease is never written again
     return StoredFile(file, file_name(view, rows, "xlsx"), MEDIA_TYPE, size, etag)
+
+
+def _not_ready(detail: str = "") -> Refused:
+    headers = {"Retry-After": str(RETRY_SECONDS)}
+    return Refused(problems.of_request(RequestCode.WORKBOOK_NOT_READY, detail), headers)
 
 
 def _waited_for(view: JobView, kind: WorkbookKind, patience: float) -> str | None:

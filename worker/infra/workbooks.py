@@ -2,7 +2,7 @@
 
 The file is stored under the lease that built it (`storage.workbook_key`), and served for as long as the job's report is
 kept. A build that has failed for good may be ordered again after `PAUSE_SECONDS`, so requests cannot keep workers busy
-with a workbook that cannot be built.
+with a workbook that cannot be built; and a tenant has at most `MOST_OPEN` of them waiting or being built.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from worker.infra.ledger import in_seconds
 from worker.infra.parts import Part
 
 PAUSE_SECONDS = 300.0
+MOST_OPEN = 50
 _HELD = ("job_id", "phase", "number")
 
 
@@ -33,11 +34,13 @@ class Ordered:
 
     `key` names the stored file once it is built. `retry_seconds`: how long until a failed build may be ordered again;
     None unless it has failed. `is_new`: this order has entered it, or entered it again, so workers are to be woken.
+    `is_refused`: it is not entered, because the tenant has too many others open.
     """
 
     key: str | None
     retry_seconds: float | None = None
     is_new: bool = False
+    is_refused: bool = False
 
 
 def order(connection: sa.Connection, job_id: int, kind: WorkbookKind) -> Ordered:
@@ -45,23 +48,47 @@ def order(connection: sa.Connection, job_id: int, kind: WorkbookKind) -> Ordered
 
     The job is one that has a report (of this kind) now. However many order at once, one item is entered.
     """
-    if _entered(connection, job_id, kind) or _entered_again(connection, job_id, kind):
-        return Ordered(None, is_new=True)
-    return look(connection, job_id, kind)
+    row = _row(connection, job_id, kind)
+    if row is not None and not row.may_be_retried:
+        return _ordered(row)
+    if _open_of_tenant(connection, job_id) >= MOST_OPEN:
+        return Ordered(None, is_refused=True)
+    enter = _entered if row is None else _entered_again
+    return Ordered(None, is_new=enter(connection, job_id, kind))
 
 
 def look(connection: sa.Connection, job_id: int, kind: WorkbookKind) -> Ordered:
     """Return the work item of a workbook that was ordered; one without a file if it has been dropped."""
+    row = _row(connection, job_id, kind)
+    return Ordered(None) if row is None else _ordered(row)
+
+
+def _row(connection: sa.Connection, job_id: int, kind: WorkbookKind) -> sa.Row[Any] | None:
     is_failed = job_chunks.c.state == ChunkState.DEAD
     left = PAUSE_SECONDS - sa.extract("epoch", sa.func.now() - job_chunks.c.ended_at)
     query = sa.select(
         sa.case((job_chunks.c.state == ChunkState.DONE, job_chunks.c.result_key)).label("key"),
         sa.case((is_failed, sa.func.greatest(left, 1.0))).label("retry_seconds"),
-    ).where(*_is(job_id, kind))
-    row = connection.execute(query).one_or_none()
-    if row is None:
-        return Ordered(None)
+        (is_failed & (job_chunks.c.ended_at <= in_seconds(-PAUSE_SECONDS))).label("may_be_retried"),
+    )
+    return connection.execute(query.where(*_is(job_id, kind))).one_or_none()
+
+
+def _ordered(row: sa.Row[Any]) -> Ordered:
     return Ordered(row.key, None if row.retry_seconds is None else float(row.retry_seconds))
+
+
+def _open_of_tenant(connection: sa.Connection, job_id: int) -> int:
+    """Return how many workbooks of the job's tenant wait or are being built."""
+    tenant = sa.select(jobs.c.tenant_id).where(jobs.c.id == job_id).scalar_subquery()
+    is_open = job_chunks.c.state.in_([ChunkState.PENDING, ChunkState.LEASED])
+    query = (
+        sa.select(sa.func.count())
+        .join_from(job_chunks, jobs, jobs.c.id == job_chunks.c.job_id)
+        .where(job_chunks.c.phase == Phase.WORKBOOK, is_open, jobs.c.tenant_id == tenant)
+    )
+    count: int = connection.execute(query).scalar_one()
+    return count
 
 
 def _is(job_id: int, kind: WorkbookKind) -> tuple[sa.ColumnElement[bool], ...]:
@@ -109,12 +136,16 @@ def described(connection: sa.Connection, lease: Lease) -> sa.Row[Any]:
 
 
 def end(connection: sa.Connection, lease: Lease, key: str) -> bool:
-    """Enter a workbook as built and stored under `key`; False if the report has expired meanwhile. `LostLeaseError`."""
+    """Enter a workbook as built and stored under `key`. `LostLeaseError`.
+
+    False if the report has expired meanwhile, or the review is over.
+    """
     built = {"state": ChunkState.DONE, "lease_until": None, "ended_at": sa.func.clock_timestamp(), "result_key": key}
     update_held(connection, lease, built)
     # Held until the commit: a round that removes the report finds this file, or has marked the report as gone before.
-    held = sa.select(retention.is_gone(Part.REPORT)).where(jobs.c.id == lease.job_id).with_for_update(key_share=True)
-    if connection.execute(held).scalar_one():
+    held = sa.select(jobs.c.status, retention.is_gone(Part.REPORT).label("is_gone")).where(jobs.c.id == lease.job_id)
+    job = connection.execute(held.with_for_update(key_share=True)).one()
+    if job.is_gone or not WorkbookKind.of_number(lease.number).is_current(job.status):
         _delete(connection, lease)
         return False
     totals.add(connection, {(PIECES, (Phase.WORKBOOK.value,)): 1})

@@ -30,6 +30,7 @@ from webhook.portal.frame.blueprint import bp
 PAGE = 25  # jobs
 FIRST = 8  # rows of a file shown as they were understood
 WORKBOOK_WAIT = 1.0  # seconds for a workbook that is not prepared yet, before a page says so
+REFRESH_SECONDS = 3  # until that page asks for it again
 _UNCHANGED = 204
 
 
@@ -78,7 +79,7 @@ def _workbook(job_id: str, which: str) -> Response:
         if refused.body["code"] != RequestCode.WORKBOOK_NOT_READY:
             raise
     page = render_template("portal/preparing.html", job_id=job_id, again=request.full_path)
-    return Response(page, HTTPStatus.ACCEPTED, {"Refresh": str(workbooks.RETRY_SECONDS)}, content_type="text/html")
+    return Response(page, HTTPStatus.ACCEPTED, {"Refresh": str(REFRESH_SECONDS)}, mimetype="text/html")
 
 
 def _tell_the_end(found: api.Job) -> None:
