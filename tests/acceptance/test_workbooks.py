@@ -27,6 +27,7 @@ from worker.infra.faults import Fault, Point
 
 pytestmark = pytest.mark.xdist_group("workbooks")
 ROWS = 4_000
+LEASE = 8  # seconds; as long may a transaction pause while a busy machine starts the service
 AT_ONCE = 80
 FIRST = itertools.count(2_122_000_000, 100_000)
 SECONDS = 120.0
@@ -44,7 +45,8 @@ def faults_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def up(tmp_path_factory: pytest.TempPathFactory, faults_dir: Path) -> Iterator[Service]:
-    with service.running(tmp_path_factory.mktemp("service"), workers=2, faults_dir=faults_dir) as found:
+    folder = tmp_path_factory.mktemp("service")
+    with service.running(folder, workers=2, lease_seconds=LEASE, faults_dir=faults_dir) as found:
         yield found
 
 

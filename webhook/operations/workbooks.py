@@ -22,10 +22,10 @@ from worker.infra.db import transaction
 from worker.infra.job_views import JobView
 from worker.infra.workbooks import Ordered
 
-FIRST_LOOK, LAST_LOOK = 0.02, 0.25  # seconds between two looks at a work item that is waited for
+FIRST_LOOK, LAST_LOOK = 0.02, 0.5  # seconds between two looks at a work item that is waited for
 SLOWER = 1.1  # from one look to the next
 MOST_WAITING = 8  # requests of one process that may wait at a time; others are answered at once
-RETRY_SECONDS = 5  # not what the HTTP server keeps an idle connection for (2): it would be closed just when it is used
+RETRY_SECONDS = 5  # not 2, after which the HTTP server closes an idle connection: clients would use it just then
 _waiting = threading.BoundedSemaphore(MOST_WAITING)
 
 
