@@ -90,6 +90,7 @@ class Phase(StrEnum):
 
     A file of one batch is checked and reported by one piece each. Of a larger one CHECK only reads it, the batches are
     validated and at last rendered one by one, by whoever is free, and CUT looks at all rows together in between.
+    WORKBOOK builds a report as a workbook when it is first requested, after the job's end or while it is reviewed.
     """
 
     CHECK = "check"
@@ -99,6 +100,7 @@ class Phase(StrEnum):
     REPORT = "report"
     RENDER = "render"
     CALLBACK = "callback"
+    WORKBOOK = "workbook"
 
 
 class Stage(StrEnum):
@@ -116,6 +118,8 @@ class Stage(StrEnum):
 
 # In which states of a job its pieces of work are given out. Chunks of a job under review wait to be confirmed; of one
 # that is being cancelled only the report is still made. Who asked for it is told of the job once it has ended.
+# Workbooks are built from a report that is complete: the one of a review, or that of a job that has ended. A job that
+# has failed has none: the worker drops what was requested during its review.
 WORKED_IN: Mapping[Phase, frozenset[JobStatus]] = {
     Phase.CHECK: frozenset({JobStatus.ACCEPTED, JobStatus.CHECKING}),
     Phase.VALIDATE: frozenset({JobStatus.CHECKING}),
@@ -124,6 +128,7 @@ WORKED_IN: Mapping[Phase, frozenset[JobStatus]] = {
     Phase.REPORT: frozenset({JobStatus.PUBLISHING, JobStatus.CANCELLING}),
     Phase.RENDER: frozenset({JobStatus.PUBLISHING, JobStatus.CANCELLING}),
     Phase.CALLBACK: TERMINAL,
+    Phase.WORKBOOK: TERMINAL | {JobStatus.REVIEW},
 }
 
 

@@ -42,6 +42,10 @@ class RequestCode(StrEnum):
     REPORT_EXPIRED = "REPORT_EXPIRED"
     UNDO_EXPIRED = "UNDO_EXPIRED"
     FORM_OUT_OF_DATE = "FORM_OUT_OF_DATE"
+    WORKBOOK_NOT_READY = "WORKBOOK_NOT_READY"
+    WORKBOOK_FAILED = "WORKBOOK_FAILED"
+    RANGE_NOT_SATISFIABLE = "RANGE_NOT_SATISFIABLE"
+    PRECONDITION_FAILED = "PRECONDITION_FAILED"
 
 
 @dataclass(frozen=True)
@@ -126,6 +130,24 @@ REQUEST_PROBLEMS: dict[RequestCode, RequestProblem] = {
         403,
         "This form is out of date: you signed in or out since it was opened, or another site sent it.",
         "Nothing was changed. Open the page again, then try again.",
+    ),
+    RequestCode.WORKBOOK_NOT_READY: RequestProblem(
+        503,
+        "The workbook is still being prepared.",
+        "Send the request again after the seconds in Retry-After. The report as CSV is available now.",
+    ),
+    RequestCode.WORKBOOK_FAILED: RequestProblem(
+        500,
+        "The workbook could not be prepared.",
+        "Download the report as CSV, or try again after the seconds in Retry-After.",
+    ),
+    RequestCode.RANGE_NOT_SATISFIABLE: RequestProblem(
+        416,
+        "The requested range is outside the file.",
+        "Request a range below the size in Content-Range, or the whole file without a Range header.",
+    ),
+    RequestCode.PRECONDITION_FAILED: RequestProblem(
+        412, "The file is not the one that If-Match names.", "Request the file again, without If-Match."
     ),
 }
 

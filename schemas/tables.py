@@ -346,7 +346,9 @@ job_chunks = sa.Table(
     _time("claimed_at"),
     _time("ended_at"),
     sa.Column("seconds", JSONB),
-    sa.CheckConstraint("phase IN ('check', 'validate', 'cut', 'write', 'report', 'render', 'callback')", name="phase"),
+    sa.CheckConstraint(
+        "phase IN ('check', 'validate', 'cut', 'write', 'report', 'render', 'callback', 'workbook')", name="phase"
+    ),
     sa.CheckConstraint("state IN ('pending', 'leased', 'done', 'dead')", name="state"),
     sa.CheckConstraint("(state = 'leased') = (lease_until IS NOT NULL)", name="lease"),
     sa.Index("ix_job_chunks_open", "state", "phase", postgresql_where=sa.text("state IN ('pending', 'leased')")),

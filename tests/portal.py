@@ -30,8 +30,13 @@ class Portal:
     work_off: Callable[[], None] = lambda: None
 
     def get(self, path: str, **more: Any) -> TestResponse:  # noqa: ANN401 - handed on to the client
+        """GET; where a page asks for itself again until something is done, what there is afterwards."""
         headers = {"Accept": "text/html"} | more.pop("headers", {})
-        return self.client.get(path, headers=headers, **more)
+        answer = self.client.get(path, headers=headers, **more)
+        if "Refresh" in answer.headers:
+            self.work_off()
+            answer = self.client.get(path, headers=headers, **more)
+        return answer
 
     def post(self, path: str, fields: dict[str, Any] | None = None, **more: Any) -> TestResponse:  # noqa: ANN401
         """Send a form with the token that pages of this browser have, from this site. `token=""` sends none."""

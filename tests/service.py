@@ -87,7 +87,14 @@ class Client:
         return found
 
     def report(self, job_id: str, ending: str = "csv", rows: str = "all") -> bytes:
-        answer = self.http.get(f"/v1/jobs/{job_id}/report.{ending}", params={"rows": rows})
+        """A report; a workbook is asked for again as long as it is being built."""
+
+        def look() -> httpx.Response | None:
+            answer = self.http.get(f"/v1/jobs/{job_id}/report.{ending}", params={"rows": rows})
+            is_ready = answer.status_code != 503 or answer.json()["code"] != "WORKBOOK_NOT_READY"
+            return answer if is_ready else None
+
+        answer: httpx.Response = wait_for(look, JOB_SECONDS, "the report")
         assert answer.status_code == 200, answer.text
         return answer.content
 

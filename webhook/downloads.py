@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http import HTTPStatus
 from io import BufferedReader
+from typing import BinaryIO
 
-from flask import Response, send_file, stream_with_context
+from flask import Response, request, send_file, stream_with_context
+from werkzeug.exceptions import RequestedRangeNotSatisfiable
+from werkzeug.wsgi import FileWrapper
+
+from schemas import problems
+from schemas.problems import RequestCode
+from webhook.errors import Refused, refuse
+
+_BLOCK = 256 * 1024  # bytes
 
 
 @dataclass(frozen=True)
@@ -22,6 +32,52 @@ class Download:
     length: int | None = None
 
 
+@dataclass(frozen=True)
+class StoredFile:
+    """A file in the storage, open for reading at any place, under the name it is to be saved as.
+
+    `etag` is another one whenever the bytes are others.
+    """
+
+    file: BinaryIO
+    name: str
+    content_type: str
+    length: int
+    etag: str
+
+
+def sent_stored(stored: StoredFile) -> Response:
+    """Send a stored file, or what the request's conditions and ranges leave of it: 200, 206 or 304 (RFC 9110)."""
+    response = Response(FileWrapper(stored.file, _BLOCK), content_type=stored.content_type, direct_passthrough=True)
+    response.content_length = stored.length
+    response.accept_ranges = "bytes"
+    response.set_etag(stored.etag)
+    # The conditions come first: of a file that the caller has, no part is sent.
+    response.make_conditional(request)
+    if response.status_code == HTTPStatus.PRECONDITION_FAILED:
+        stored.file.close()
+        raise refuse(RequestCode.PRECONDITION_FAILED)
+    if response.status_code == HTTPStatus.OK and _asks_for_one_range():
+        _limit(response, stored)
+    return _named(response, stored.name)
+
+
+def _asks_for_one_range() -> bool:
+    """Return whether the request asks for one range of bytes; other units and several ranges may be ignored."""
+    asked = request.range
+    return request.method == "GET" and asked is not None and asked.units == "bytes" and len(asked.ranges) == 1
+
+
+def _limit(response: Response, stored: StoredFile) -> None:
+    """Limit a response to the range that the request asks for, unless If-Range names another file."""
+    try:
+        response.make_conditional(request, accept_ranges=True, complete_length=stored.length)
+    except RequestedRangeNotSatisfiable as error:
+        stored.file.close()
+        size = {"Content-Range": f"bytes */{stored.length}", "Accept-Ranges": "bytes"}
+        raise Refused(problems.of_request(RequestCode.RANGE_NOT_SATISFIABLE), size) from error
+
+
 def sent(download: Download) -> Response:
     """200 with the file."""
     content = download.content
@@ -33,6 +89,10 @@ def sent(download: Download) -> Response:
         response = Response(stream_with_context(content), content_type=download.content_type)
     if download.length is not None:
         response.content_length = download.length
-    response.headers.set("Content-Disposition", "attachment", filename=download.name)
+    return _named(response, download.name)
+
+
+def _named(response: Response, name: str) -> Response:
+    response.headers.set("Content-Disposition", "attachment", filename=name)
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response

@@ -20,7 +20,7 @@ from schemas.codes import Code, fault_bit, number_of
 from schemas.columns import Column
 from schemas.jobs import JobOptions, OnError, Phase
 from schemas.problems import RequestCode
-from worker.infra import arrow, broker, callbacks, inventory, jobs, leases, storage
+from worker.infra import arrow, broker, callbacks, inventory, jobs, leases, storage, workbooks
 from worker.infra.db import TRANSIENT, is_transient, sqlstate_of, transaction
 from worker.infra.faults import Point, pass_by
 from worker.infra.settings import Settings, get_settings
@@ -143,7 +143,15 @@ def _all_or_nothing(lease: leases.Lease) -> bool:
 
 
 def end_job(lease: leases.Lease, code: RequestCode = RequestCode.INTERNAL_ERROR) -> None:
-    """End the job, for no fault of its rows; what was written until then stays."""
+    """End the job, for no fault of its rows; what was written until then stays.
+
+    A workbook is none of the job's own work: only its work item ends.
+    """
+    if lease.phase is Phase.WORKBOOK:
+        with transaction() as connection:
+            workbooks.give_up(connection, lease)
+        log.error("workbook_given_up", attempt=lease.attempt, error=lease.last_error)
+        return
     with transaction() as connection:
         following = jobs.fail(connection, lease, problems.of_request(code))
     broker.wake(following, lease.job)

@@ -7,6 +7,7 @@ Uploads, assignments, changes, deletions and undos all go this way; only where t
 list, a selection, the job to be undone). They are checked once, which cuts them into chunks; chunks are written in any
 order, by any worker; the report puts the results back into file order. Where there are many rows they are validated and
 rendered batch by batch, by any worker too. Whoever asked for it is then told that the job has ended (`worker.notify`).
+The report becomes a workbook only when somebody requests one (`worker.workbook_reports`).
 Whatever runs twice has its effect once: only the holder of the lease can commit.
 """
 
@@ -26,7 +27,7 @@ from schemas.codes import Code, Outcome, text_of
 from schemas.findings import Layout
 from schemas.jobs import JobKind, JobStatus, OnError, Phase, Stage, Tally
 from schemas.problems import RequestCode
-from worker import checking, giving_up, notify, reporting, writing
+from worker import checking, giving_up, notify, reporting, workbook_reports, writing
 from worker.infra import arrow, broker, inventory, jobs, leases, storage
 from worker.infra.db import transaction
 from worker.infra.faults import Point, pass_by
@@ -247,4 +248,5 @@ STEPS: Mapping[Phase, Callable[[leases.Lease], None]] = {
     Phase.REPORT: publish,
     Phase.RENDER: render,
     Phase.CALLBACK: notify.deliver,
+    Phase.WORKBOOK: workbook_reports.build,
 }

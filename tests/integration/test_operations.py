@@ -23,10 +23,10 @@ from schemas.problems import RequestCode
 from tests import sheets
 from tests.door import application
 from tests.factories import Account, World
-from webhook.downloads import sent
+from webhook.downloads import sent, sent_stored
 from webhook.errors import Refused, refuse
 from webhook.operations import actions as to_numbers
-from webhook.operations import carriers, jobs, numbers, reports, templates, tenants, tokens, uploads, users
+from webhook.operations import carriers, jobs, numbers, reports, templates, tenants, tokens, uploads, users, workbooks
 
 SOUND = sheets.csv_bytes(sheets.rows(2))
 DELETE = to_numbers.DELETE
@@ -166,7 +166,7 @@ def test_r3_a_stranger_finds_neither_job_nor_number(acting: Enter, held: list[st
             lambda: jobs.undo(job_id),
             lambda: reports.csv(job_id, "all"),
             lambda: reports.jsonl(job_id, "all"),
-            lambda: reports.xlsx(job_id, "failed"),
+            lambda: workbooks.report(job_id, "failed", 0.0),
             lambda: numbers.one(held[0]),
             lambda: tenants.one(world.north.tenant.public_id),
         ]
@@ -213,7 +213,9 @@ def test_r7_carriers_tenants_and_tokens_by_their_bodies(acting: Enter, world: Wo
 # Downloads
 
 
-def test_r28_reports_are_downloads_that_any_door_can_send(acting: Enter, held: list[str]) -> None:
+def test_r28_reports_are_downloads_that_any_door_can_send(
+    acting: Enter, held: list[str], work_off: Callable[[], None]
+) -> None:
     with acting():
         job_id = jobs.page(bodies.JobsQuery()).data[0].id
         found = reports.csv(job_id, "all")
@@ -221,8 +223,13 @@ def test_r28_reports_are_downloads_that_any_door_can_send(acting: Enter, held: l
         answer = sent(found)
         assert answer.headers["Content-Disposition"] == "attachment; filename=numbers-all.csv"
         assert held[0].encode() in answer.get_data()
-        book = reports.xlsx(job_id, "all")
-        answer = sent(book)
+        with pytest.raises(Refused) as refused:
+            workbooks.report(job_id, "all", 0.0)
+        assert refused.value.body["code"] == RequestCode.WORKBOOK_NOT_READY
+    work_off()
+    with acting():
+        book = workbooks.report(job_id, "all", 0.0)
+        answer = sent_stored(book)
         answer.direct_passthrough = False
         assert len(answer.get_data()) == book.length == answer.content_length
 

@@ -11,12 +11,13 @@ import sqlalchemy as sa
 from openpyxl.worksheet.worksheet import Worksheet
 
 from schemas.columns import REPORT_COLUMNS
+from schemas.workbooks import MEDIA_TYPE
 from tests import sheets
 from tests.commands import Cli, told
 from tests.door import Door, Json
 from tests.factories import World
-from webhook import workbook
 from webhook.cli.exits import Exit
+from worker import workbook
 
 HEADER = ["Country Code", "Phone Number", "Voice", "SMS", "Remark"]
 FILE = sheets.csv_bytes(
@@ -34,7 +35,7 @@ FILE = sheets.csv_bytes(
 def book(api: Door, job: Json, rows: str = "") -> dict[str, Worksheet]:
     answer = api.get(f"/v1/jobs/{job['id']}/report.xlsx" + (f"?rows={rows}" if rows else ""))
     assert answer.status_code == 200, answer.get_data(as_text=True)
-    assert answer.content_type == workbook.MIMETYPE
+    assert answer.content_type == MEDIA_TYPE
     assert int(answer.headers["Content-Length"]) == len(answer.data)
     found = openpyxl.load_workbook(io.BytesIO(answer.data))
     return {sheet.title: sheet for sheet in found}

@@ -55,6 +55,7 @@ class Service:
     numbers: dict[str, Json] = field(default_factory=dict)
     things: dict[str, Json] = field(default_factory=dict)
     refusal: tuple[int, Json] | None = None
+    workbook_refusals: list[tuple[int, str]] = field(default_factory=list)
     plain_answer: str | None = None
     page_size: int = 2
     asked: list[tuple[str, str]] = field(default_factory=list)
@@ -89,12 +90,20 @@ class Service:
         if path in self.things:
             return _json(200, self.things[path])
         if path.startswith(f"/v1/jobs/{JOB_ID}/report."):
-            return Response(REPORT, content_type="text/csv")
+            return self._report(path)
         if path == f"/v1/jobs/{JOB_ID}":
             return self._poll(request)
         if path.removeprefix("/v1/numbers/") in self.numbers:
             return _json(200, self.numbers[path.removeprefix("/v1/numbers/")])
         return _problem(404, {"code": "NOT_FOUND", "detail": "There is no such thing."})
+
+    def _report(self, path: str) -> Response:
+        if not path.endswith(".xlsx") or not self.workbook_refusals:
+            return Response(REPORT, content_type="text/csv")
+        status, code = self.workbook_refusals.pop(0)
+        answer = _problem(status, {"code": code, "detail": "Not yet."})
+        answer.headers["Retry-After"] = "0"
+        return answer
 
     def _post(self, request: Request) -> Response:
         if request.mimetype == "multipart/form-data":

@@ -475,6 +475,18 @@ def test_a_refused_report_leaves_the_old_file_and_no_part(cli: Cli, service: Ser
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"r.csv": "old"}
 
 
+def test_a_workbook_that_is_being_prepared_is_asked_for_again(cli: Cli, service: Service, tmp_path: Path) -> None:
+    """Only then: what cannot be prepared is refused at once."""
+    out = tmp_path / "failed.xlsx"
+    service.workbook_refusals = [(503, "WORKBOOK_NOT_READY")]
+    assert cli("report", JOB_ID, "--out", str(out)).exit_code == Exit.OK
+    assert (out.read_bytes(), len(service.asked)) == (REPORT, 2)
+    for status, code in ((500, "WORKBOOK_FAILED"), (503, "UNAVAILABLE")):
+        service.workbook_refusals = [(status, code)]
+        assert cli("report", JOB_ID, "--out", str(out)).exit_code != Exit.OK
+    assert len(service.asked) == 4
+
+
 # --- hostile text -------------------------------------------------------------------------------------------------
 
 

@@ -11,8 +11,8 @@ from flask import Response, request, url_for
 from schemas import api
 from schemas.jobs import TERMINAL
 from webhook import auth, once
-from webhook.downloads import sent
-from webhook.operations import jobs, reports
+from webhook.downloads import sent, sent_stored
+from webhook.operations import jobs, reports, workbooks
 from webhook.pages import next_link
 
 bp = APIBlueprint("jobs", __name__, url_prefix="/v1/jobs", tag="Jobs")
@@ -65,10 +65,23 @@ def report_jsonl(job_id: str, query: api.ReportQuery) -> Response:
 
 @bp.get("/<job_id>/report.xlsx")
 @bp.input(api.WorkbookQuery, location="query", arg_name="query")
-@bp.doc(summary="The report as a workbook for people: a summary, and the rows that need mending", responses=EXPIRED)
+@bp.doc(
+    summary="The report as a workbook for people: a summary, and the rows that need mending",
+    responses={
+        206: "The part that Range asks for",
+        304: "The caller has this file (If-None-Match)",
+        **EXPIRED,
+        416: "The range is outside the file",
+        503: "The workbook is still being prepared: ask again after the seconds in Retry-After",
+    },
+)
 def report_xlsx(job_id: str, query: api.WorkbookQuery) -> Response:
-    """At most 100,000 rows; what was cut off is told in the summary."""
-    return sent(reports.xlsx(job_id, query.rows))
+    """At most 100,000 rows; what was cut off is told in the summary.
+
+    The first request has the workbook prepared, and waits for it (`Prefer: wait=n`, at most 10 s, which is the
+    default). The file is kept with the report, with an ETag and ranges.
+    """
+    return sent_stored(workbooks.report(job_id, query.rows, patience(LONGEST_WAIT)))
 
 
 @bp.post("/<job_id>/confirm")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,9 @@ _CONNECT_SECONDS = 10.0
 _TIMEOUT = httpx.Timeout(30.0, connect=_CONNECT_SECONDS)
 # The door answers an upload only when the whole file is stored and checked.
 _UPLOAD_TIMEOUT = httpx.Timeout(30.0, connect=_CONNECT_SECONDS, read=600.0)
+# How long a workbook is asked for while the service prepares it, and the longest pause in between.
+_WORKBOOK_SECONDS = 600.0
+_LONGEST_PAUSE = 30
 # The longest page every list gives.
 _PAGE = 200
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -150,13 +154,20 @@ class Api:
 
     @contextmanager
     def report(self, job_id: str, rows: str, file_format: str) -> Iterator[Iterator[bytes]]:
-        """The report's bytes as they come."""
+        """The report's bytes as they come; a workbook that is still being prepared is asked for again."""
         path = f"/v1/jobs/{_part(job_id)}/report.{file_format}"
-        with reaching(self.url), self._http.stream("GET", path, params={"rows": rows}) as answer:
-            if not answer.is_success:
+        until = time.monotonic() + _WORKBOOK_SECONDS
+        while True:
+            with reaching(self.url), self._http.stream("GET", path, params={"rows": rows}) as answer:
+                if answer.is_success:
+                    yield answer.iter_bytes()
+                    return
                 answer.read()
-                raise _problem_of(answer, self.url)
-            yield answer.iter_bytes()
+                problem = _problem_of(answer, self.url)
+                pause = _pause_of(answer)
+            if not _is_not_ready(problem) or time.monotonic() + pause > until:
+                raise problem
+            time.sleep(pause)
 
     def _get(self, path: str, **request: Any) -> Json:  # noqa: ANN401 - handed on to httpx
         with reaching(self.url):
@@ -170,6 +181,16 @@ class Api:
         if document is None:
             raise stranger(self.url, answer)
         return document
+
+
+def _is_not_ready(problem: Exception) -> bool:
+    return isinstance(problem, ProblemError) and problem.document["code"] == "WORKBOOK_NOT_READY"
+
+
+def _pause_of(answer: httpx.Response) -> float:
+    """Seconds from Retry-After, at least one."""
+    said = answer.headers.get("Retry-After", "")
+    return float(min(max(int(said), 1), _LONGEST_PAUSE)) if said.isascii() and said.isdecimal() else 1.0
 
 
 def _part(text: str) -> str:

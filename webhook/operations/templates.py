@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 from csv import writer
+from functools import lru_cache
 
 import xlsxwriter
 
 from schemas.columns import SAMPLE_COLUMNS, SAMPLE_ROWS, name_of
-from webhook import workbook
+from schemas.workbooks import MEDIA_TYPE
 from webhook.downloads import Download
 
 LINES = [tuple(name_of(column) for column in SAMPLE_COLUMNS), *SAMPLE_ROWS]
@@ -24,6 +25,13 @@ def csv() -> Download:
 
 def xlsx() -> Download:
     """The sample file as a workbook whose cells are text, so that Excel leaves the numbers alone."""
+    content = _workbook()
+    return Download(content, "numbers.xlsx", MEDIA_TYPE, len(content))
+
+
+@lru_cache(maxsize=1)
+def _workbook() -> bytes:
+    """Build the workbook once in a process; it has a few rows, and they never change."""
     file = io.BytesIO()
     with xlsxwriter.Workbook(file, {"in_memory": True}) as book:
         sheet = book.add_worksheet("Numbers")
@@ -32,5 +40,4 @@ def xlsx() -> Download:
         for row, line in enumerate(LINES):
             for column, value in enumerate(line):
                 sheet.write_string(row, column, value, text)
-    content = file.getvalue()
-    return Download(content, "numbers.xlsx", workbook.MIMETYPE, len(content))
+    return file.getvalue()

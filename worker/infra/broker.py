@@ -29,13 +29,15 @@ PHASES = {
     "chunks": (Phase.WRITE,),
     "reports": (Phase.REPORT, Phase.RENDER),
     "callbacks": (Phase.CALLBACK,),
+    "workbooks": (Phase.WORKBOOK,),
 }
 QUEUES = {phase: queue for queue, phases in PHASES.items() for phase in phases}
 ALL_QUEUES = (*PHASES, UPKEEP)
 # Callbacks wait for strangers' servers, so they have a process of their own. Both take the sweep: it waits neither for
 # a long file nor for slow receivers, unless all of both are busy, and then for one time-out at most.
 QUEUES_OF_WORKER = (QUEUES[Phase.CHECK], QUEUES[Phase.WRITE], QUEUES[Phase.REPORT], UPKEEP)
-QUEUES_OF_UPKEEP = (QUEUES[Phase.CALLBACK], UPKEEP)
+# A large workbook takes a processor for many seconds: an importing worker that built it would keep imports waiting.
+QUEUES_OF_UPKEEP = (QUEUES[Phase.CALLBACK], QUEUES[Phase.WORKBOOK], UPKEEP)
 TASKS = {queue: f"numberyard.{queue}" for queue in PHASES}
 SWEEP = "numberyard.sweep"
 READY, READY_SECONDS, READY_TRIES = "numberyard.ready.", 10, 5

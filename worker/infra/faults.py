@@ -69,6 +69,10 @@ class Point(StrEnum):
     CALLBACK_CLAIMED = "callback.claimed"
     CALLBACK_ANSWERED = "callback.answered"
     CALLBACK_COMMITTED = "callback.committed"
+    WORKBOOK_CLAIMED = "workbook.claimed"
+    WORKBOOK_STORED = "workbook.stored"
+    WORKBOOK_ENTERED = "workbook.entered"
+    WORKBOOK_COMMITTED = "workbook.committed"
 
 
 class Fault(StrEnum):

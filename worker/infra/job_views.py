@@ -74,6 +74,7 @@ def _seen_by(looker: Tenant, _settings: Settings) -> sa.Select[Any]:
     held_up = (
         sa.select(sa.func.min(job_chunks.c.setback_since))
         .where(job_chunks.c.job_id == jobs.c.id, job_chunks.c.state == ChunkState.PENDING)
+        .where(job_chunks.c.phase != Phase.WORKBOOK)  # the job itself does not wait for it
         .scalar_subquery()
     )
     return (

@@ -139,7 +139,9 @@ def halve(connection: sa.Connection, lease: Lease, rows: Sequence[int]) -> list[
 
 def dead(connection: sa.Connection, job_id: int) -> int:
     """How many pieces of a job were halved."""
-    query = sa.select(sa.func.count()).where(job_chunks.c.job_id == job_id, job_chunks.c.state == ChunkState.DEAD)
+    query = sa.select(sa.func.count()).where(
+        job_chunks.c.job_id == job_id, job_chunks.c.phase == Phase.WRITE, job_chunks.c.state == ChunkState.DEAD
+    )
     return connection.execute(query).scalar_one()
 
 

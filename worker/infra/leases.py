@@ -21,6 +21,8 @@ from schemas.tables import job_chunks, jobs, lease_tokens
 from worker.infra import ledger
 from worker.infra.ledger import in_seconds
 
+APART = frozenset({Phase.CALLBACK, Phase.WORKBOOK})
+"""Phases whose work items are claimed, and counted against their tenant, apart from those that a job consists of."""
 _LEASE = sa.bindparam("lease_seconds", type_=sa.Double)
 
 
@@ -62,8 +64,8 @@ def claim(connection: sa.Connection, phases: Phase | tuple[Phase, ...], lease_se
 
     The tenant with the fewest pieces running comes first, then the one that has waited longest for its turn; the same
     among its jobs. So a small file waits for pieces of a large one, never for all of it, and none waits for ever.
-    Callbacks are claimed apart: they have workers of their own, and a slow receiver must not put back its tenant's
-    imports.
+    Callbacks and workbooks are each counted apart: they have workers of their own, and a slow receiver or a large
+    workbook must not put back its tenant's imports.
 
     One statement; rows that another worker is just taking are passed over.
     """
@@ -93,11 +95,11 @@ def claim(connection: sa.Connection, phases: Phase | tuple[Phase, ...], lease_se
 @lru_cache(maxsize=len(Phase) + 2)
 def _taken(phases: tuple[Phase, ...]) -> ReturningUpdate[Any]:
     """The statement of `claim`; kept, as putting it together takes longer than running it."""
-    is_callback = job_chunks.c.phase == Phase.CALLBACK
+    alike = job_chunks.c.phase.in_(phases) if APART.issuperset(phases) else job_chunks.c.phase.not_in(sorted(APART))
     running = (
         sa.select(jobs.c.tenant_id, sa.func.count().label("pieces"))
         .join(job_chunks, job_chunks.c.job_id == jobs.c.id)
-        .where(job_chunks.c.state == ChunkState.LEASED, is_callback if Phase.CALLBACK in phases else ~is_callback)
+        .where(job_chunks.c.state == ChunkState.LEASED, alike)
         .group_by(jobs.c.tenant_id)
         .cte("running")
     )

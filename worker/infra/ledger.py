@@ -96,8 +96,11 @@ def to_report(connection: sa.Connection, job_id: int) -> Phase:
 
 
 def is_waited_for() -> sa.ColumnElement[bool]:
-    """Jobs that somebody is at work on, or whose report is due: being cancelled, they end with that."""
-    of_job = job_chunks.c.job_id == jobs.c.id
+    """Jobs that somebody is at work on, or whose report is due: being cancelled, they end with that.
+
+    A workbook of the review that is being built changes nothing of the job.
+    """
+    of_job = (job_chunks.c.job_id == jobs.c.id) & (job_chunks.c.phase != Phase.WORKBOOK)
     return sa.exists().where(of_job, (job_chunks.c.state == ChunkState.LEASED) | (job_chunks.c.phase == Phase.REPORT))
 
 

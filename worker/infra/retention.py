@@ -12,7 +12,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from schemas.jobs import TERMINAL, WORKED_IN, ChunkState, JobStatus
+from schemas.jobs import TERMINAL, WORKED_IN, ChunkState, JobStatus, Phase
 from schemas.tables import job_chunks, jobs
 from worker.infra import ledger
 from worker.infra.parts import Part
@@ -105,8 +105,8 @@ def mark(connection: sa.Connection, ended: Ended) -> None:
     values = {_MARKS[part].name: False for part in ended.over}
     connection.execute(jobs.update().where(jobs.c.id == ended.job_id).values(values))
     if Part.REPORT in ended.over:
-        # Work that is given out even after a job's end stays, and so does what somebody is at.
-        never = [phase for phase, found in WORKED_IN.items() if not found & TERMINAL]
+        # Callbacks, which are sent after a job's end, stay, and so does what somebody is at.
+        never = [phase for phase, found in WORKED_IN.items() if not found & TERMINAL or phase is Phase.WORKBOOK]
         state = job_chunks.c.state
         over = sa.or_(
             state.in_([ChunkState.DONE, ChunkState.DEAD]),

@@ -28,7 +28,7 @@ from worker.infra.supervisor import Supervisor
 
 WEB_THREADS = 32  # per process; a client that waits for its job (`Prefer: wait`) holds one
 DRAIN_SECONDS = 30  # what a worker gets to finish the chunk at hand
-UPKEEP_THREADS = 8  # callbacks under way at a time; each waits for a stranger's server, none of them computes
+UPKEEP_THREADS = 8  # callbacks under way at a time, each waiting for a stranger's server; few build workbooks (tasks)
 
 
 class Stack:
@@ -126,7 +126,7 @@ class Stack:
         return self._celery("worker", arguments)
 
     def _upkeep(self) -> Service:
-        """Sends the callbacks, so that slow receivers keep no importing worker busy; and sweeps."""
+        """Sends the callbacks and builds workbooks, so that neither keeps an importing worker busy; and sweeps."""
         arguments = (
             *("--hostname", "upkeep@%h", "--pool", "threads", "--concurrency", str(UPKEEP_THREADS)),
             *("--queues", ",".join(QUEUES_OF_UPKEEP)),

@@ -15,7 +15,7 @@ from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, BinaryIO, Self, cast
 from uuid import UUID
 
 import obstore
@@ -109,6 +109,11 @@ def results_key(job: str) -> str:
 def report_key(job: str, part: int = 0) -> str:
     """A part of the report as CSV, the first with the header; most have no more than one."""
     return f"{folder_of(job)}/report.csv" if part == 0 else f"{folder_of(job)}/report-{part:06}.csv"
+
+
+def workbook_key(job: str, name: str, lease_token: int) -> str:
+    """A workbook report, named by the lease under which it was built as in `result_key`."""
+    return f"{folder_of(job)}/{name}-{lease_token}.xlsx"
 
 
 @lru_cache(maxsize=1)
@@ -230,8 +235,21 @@ class Reader:
     def tell(self) -> int:
         return self._reader.tell()
 
+    def seekable(self) -> bool:
+        return True
+
     def close(self) -> None:
         self.closed = True
+
+
+def opened(key: str) -> tuple[BinaryIO, int]:
+    """Open a file for reading at any place; with its size in bytes. `MissingFileError`, `StoreError`."""
+    top = root()
+    with _told_alike(key):
+        file = cast("BinaryIO", Reader(key) if top is None else (top / key).open("rb"))
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+    return file, size
 
 
 @contextmanager
@@ -248,6 +266,12 @@ def local(key: str) -> Iterator[Path]:
         with _told_alike(key), path.open("wb") as copy:
             copy.writelines(stream(key))
         yield path
+
+
+def remove(key: str) -> None:
+    """Delete one file, which need not be there. `StoreError`."""
+    with suppress(MissingFileError), _told_alike(key):
+        obstore.delete(store(), key)
 
 
 def root() -> Path | None:

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB, array
 
 from schemas.codes import Code, Outcome
-from schemas.jobs import ChunkState
+from schemas.jobs import ChunkState, Phase
 from schemas.measures import JOBS, PIECES, ROWS, STAGE_SECONDS, Metric
 from schemas.tables import job_chunks, jobs, totals
 
@@ -95,7 +95,9 @@ def _unreached() -> sa.Select[Any]:
 
 
 def _pieces() -> sa.Select[Any]:
-    done = (job_chunks.c.job_id == _ENDED) & (job_chunks.c.state == ChunkState.DONE)
+    # The workbooks of a review were counted when they were built.
+    of_job = (job_chunks.c.job_id == _ENDED) & (job_chunks.c.phase != Phase.WORKBOOK)
+    done = of_job & (job_chunks.c.state == ChunkState.DONE)
     line = _line(PIECES, [job_chunks.c.phase], sa.func.count())
     return sa.select(*line).where(done).group_by(job_chunks.c.phase)
 

@@ -7,6 +7,7 @@ another state loads itself anew.
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 
 from flask import Response, render_template, request, url_for
@@ -15,9 +16,11 @@ from schemas import api, permissions
 from schemas.columns import distinct
 from schemas.findings import Layout
 from schemas.jobs import JobKind, JobStatus
+from schemas.problems import RequestCode
 from webhook.bodies import validated
-from webhook.downloads import sent
-from webhook.operations import jobs, looking, reports
+from webhook.downloads import sent, sent_stored
+from webhook.errors import Refused
+from webhook.operations import jobs, looking, reports, workbooks
 from webhook.operations.looking import Look
 from webhook.portal.activity import job_rows, job_words
 from webhook.portal.frame import said
@@ -26,6 +29,8 @@ from webhook.portal.frame.blueprint import bp
 
 PAGE = 25  # jobs
 FIRST = 8  # rows of a file shown as they were understood
+WORKBOOK_WAIT = 1.0  # seconds for a workbook that is not prepared yet, before a page says so
+REFRESH_SECONDS = 3  # until that page asks for it again
 _UNCHANGED = 204
 
 
@@ -63,7 +68,18 @@ def job_live(job_id: str) -> Any:  # noqa: ANN401 - a part of the page, or a hea
 def report(job_id: str, ending: str) -> Response:
     """`rows`: all, failed or unprocessed."""
     which = validated(api.ReportQuery, request.args.to_dict()).rows
-    return sent(reports.csv(job_id, which) if ending == "csv" else reports.xlsx(job_id, which))
+    return sent(reports.csv(job_id, which)) if ending == "csv" else _workbook(job_id, which)
+
+
+def _workbook(job_id: str, which: str) -> Response:
+    """The workbook, or a page that asks for it again until it is prepared."""
+    try:
+        return sent_stored(workbooks.report(job_id, which, WORKBOOK_WAIT))
+    except Refused as refused:
+        if refused.body["code"] != RequestCode.WORKBOOK_NOT_READY:
+            raise
+    page = render_template("portal/preparing.html", job_id=job_id, again=request.full_path)
+    return Response(page, HTTPStatus.ACCEPTED, {"Refresh": str(REFRESH_SECONDS)}, mimetype="text/html")
 
 
 def _tell_the_end(found: api.Job) -> None:

@@ -6,21 +6,21 @@ the CSV report: mended and uploaded again, the workbook means the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import xlsxwriter
 
-from schemas import api, report
+from schemas import report
 from schemas.cells_safe import neutralise
 from schemas.codes import Code, Fault, Outcome, faults_of, in_general, text_of
 from schemas.columns import REPORT_COLUMNS, distinct
 from schemas.findings import Layout
 
-MIMETYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 MOST_ROWS = 100_000  # beyond, programs become slow; the CSV report has them all
 # Excel draws every comment when it opens a sheet; what they say stands in `_message` and `_fix` as well.
 MOST_COMMENTS = 2_000
@@ -33,17 +33,31 @@ _TEXT = {"num_format": "@"}
 
 
 @dataclass(frozen=True)
-class Told:
-    """What the workbook is about: the job, its columns, which rows (`TITLES`), how many of them there are."""
+class Contents:
+    """What the workbook says beside its rows.
 
-    job: api.Job
+    `counts` has the rows by outcome, `causes` are entries of `schemas.jobs.error_summary`; `count` is the number of
+    rows of the kind `rows` (`TITLES`), before any are cut off.
+    """
+
+    title: str
+    job: str  # public id
+    status: str
+    accepted_at: datetime
+    ended_at: datetime | None
+    notes: Sequence[str]
+    counts: Mapping[str, int]
+    causes: Sequence[Mapping[str, Any]]
     layout: Layout
-    which: str
+    rows: str
     count: int
 
 
-def write(path: Path, told: Told, parts: Iterable[tuple[pa.RecordBatch, pa.Table]]) -> None:
-    """Write the workbook. `parts` are the rows' cells (text) and results (`schemas.results.RESULTS`), in file order."""
+def write(path: Path, contents: Contents, parts: Iterable[tuple[pa.RecordBatch, pa.Table]]) -> None:
+    """Write the workbook; the same contents give the same bytes.
+
+    `parts` are the rows' cells (text) and results (`schemas.results.RESULTS`), in file order.
+    """
     options = {
         "constant_memory": True,
         "tmpdir": str(path.parent),
@@ -52,8 +66,9 @@ def write(path: Path, told: Told, parts: Iterable[tuple[pa.RecordBatch, pa.Table
         "strings_to_numbers": False,
     }
     with xlsxwriter.Workbook(path, options) as book:
+        book.set_properties({"created": contents.ended_at or contents.accepted_at})
         # The rows come first, since the first sheet is what uploads read; the summary is what people see first.
-        rows, summary = _Rows(book, told), _Summary(book, told)
+        rows, summary = _Rows(book, contents), _Summary(book, contents)
         rows.write(parts)
         summary.write()
 
@@ -61,8 +76,8 @@ def write(path: Path, told: Told, parts: Iterable[tuple[pa.RecordBatch, pa.Table
 class _Summary:
     """The sheet on top: what became of the file, and of which causes there are most."""
 
-    def __init__(self, book: xlsxwriter.Workbook, told: Told) -> None:
-        self._told = told
+    def __init__(self, book: xlsxwriter.Workbook, contents: Contents) -> None:
+        self._contents = contents
         self._book = book
         self._page = book.add_worksheet("Summary")
         self._page.activate()
@@ -73,32 +88,31 @@ class _Summary:
         self._row = 0
 
     def write(self) -> None:
-        job = self._told.job
+        contents = self._contents
         self._page.set_column(0, 0, 30)
         self._page.set_column(1, 2, 12)
         self._page.set_column(3, 4, 70)
-        name = job.file.name if job.file is not None else job.kind
-        self._line([(name, self._title)])
-        self._line([("Job", self._bold), (job.id, None)])
-        self._line([("Status", self._bold), (job.status, None)])
-        self._line([("Accepted", self._bold), (job.created_at.isoformat(" ", "seconds"), None)])
-        if job.finished_at is not None:
-            self._line([("Ended", self._bold), (job.finished_at.isoformat(" ", "seconds"), None)])
-        for note in job.file.notes if job.file is not None else ():
+        self._line([(contents.title, self._title)])
+        self._line([("Job", self._bold), (contents.job, None)])
+        self._line([("Status", self._bold), (contents.status, None)])
+        self._line([("Accepted", self._bold), (contents.accepted_at.isoformat(" ", "seconds"), None)])
+        if contents.ended_at is not None:
+            self._line([("Ended", self._bold), (contents.ended_at.isoformat(" ", "seconds"), None)])
+        for note in contents.notes:
             self._line([("Note", self._bold), (note, None)])
-        if self._told.count > MOST_ROWS:
-            title = TITLES[self._told.which]
-            cut = f"“{title}” shows the first {MOST_ROWS:,} of {self._told.count:,} rows; report.csv has them all."
+        if contents.count > MOST_ROWS:
+            title = TITLES[contents.rows]
+            cut = f"“{title}” shows the first {MOST_ROWS:,} of {contents.count:,} rows; report.csv has them all."
             self._line([("Cut off", self._bold), (cut, self._bold)])
         self._row += 1
-        self._counts(job.counts)
-        self._causes(job.error_summary)
+        self._counts(contents.counts)
+        self._causes(contents.causes)
 
-    def _counts(self, counts: api.Counts) -> None:
+    def _counts(self, counts: Mapping[str, int]) -> None:
         self._line([("Rows", self._bold), ("Count", self._bold)])
         first = self._row
         for outcome in Outcome:
-            self._line([(outcome.value, None), (getattr(counts, outcome.value), self._number)])
+            self._line([(outcome.value, None), (counts[outcome.value], self._number)])
         chart = self._book.add_chart({"type": "bar"})
         where = {
             "categories": ["Summary", first, 0, self._row - 1, 0],
@@ -109,19 +123,19 @@ class _Summary:
         chart.set_legend({"none": True})
         chart.set_y_axis({"reverse": True})
         self._page.insert_chart(first - 1, 3, chart)
-        self._line([("total", self._bold), (counts.total, self._number)])
-        self._line([("with a warning", None), (counts.warnings, self._number)])
+        self._line([("total", self._bold), (counts["total"], self._number)])
+        self._line([("with a warning", None), (counts["warnings"], self._number)])
         # The chart covers some rows more than the counts have.
         self._row = max(self._row + 1, first + 15)
 
-    def _causes(self, causes: Sequence[api.ErrorCount]) -> None:
+    def _causes(self, causes: Sequence[Mapping[str, Any]]) -> None:
         if not causes:
             return
         self._line([(title, self._bold) for title in ("Code", "Rows", "First row", "What happened", "How to fix it")])
         for cause in causes:
-            words = in_general(Code(cause.code))
-            numbers = [(cause.count, self._number), (cause.first_row, self._number)]
-            self._line([(cause.code, None), *numbers, (words.message, self._wrapped), (words.fix, self._wrapped)])
+            words = in_general(Code(cause["code"]))
+            numbers = [(cause["count"], self._number), (cause["first_row"], self._number)]
+            self._line([(cause["code"], None), *numbers, (words.message, self._wrapped), (words.fix, self._wrapped)])
 
     def _line(self, cells: Sequence[tuple[str | int, Any]]) -> None:
         for column, (value, style) in enumerate(cells):
@@ -135,9 +149,9 @@ class _Summary:
 class _Rows:
     """The rows: the file's own columns and what is said of each row, the offending cells marked."""
 
-    def __init__(self, book: xlsxwriter.Workbook, told: Told) -> None:
-        self._layout = told.layout
-        self._page = book.add_worksheet(TITLES[told.which])
+    def __init__(self, book: xlsxwriter.Workbook, contents: Contents) -> None:
+        self._layout = contents.layout
+        self._page = book.add_worksheet(TITLES[contents.rows])
         self._head = book.add_format({"bold": True, "bg_color": "#DDEBF7", "bottom": 1})
         self._text = book.add_format(_TEXT)
         self._marked = book.add_format(_TEXT | _FILL)

@@ -1,0 +1,48 @@
+"""Workbook reports: which ones a job can have, and how the ledger numbers the work items that build them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from schemas.codes import Outcome
+from schemas.jobs import JobStatus
+
+MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+OUTCOMES: dict[str, frozenset[Outcome] | None] = {
+    "all": None,
+    "failed": frozenset({Outcome.FAILED}),
+    "unprocessed": frozenset({Outcome.UNPROCESSED}),
+}
+"""Rows of a report by the value of `rows` -> their outcomes; None for every row."""
+
+_ROWS = tuple(OUTCOMES)
+
+
+@dataclass(frozen=True)
+class WorkbookKind:
+    """One of a job's workbooks: which rows it has (`OUTCOMES`), and whether it belongs to the job's review.
+
+    A review's report says what would happen to the rows, the final one what happened, so they are different files.
+    """
+
+    rows: str
+    is_review: bool
+
+    @property
+    def number(self) -> int:
+        """The number of its work item, unique within a job."""
+        return _ROWS.index(self.rows) + len(_ROWS) * self.is_review
+
+    @property
+    def name(self) -> str:
+        """Return its name within the job's folder."""
+        return f"{'review' if self.is_review else 'report'}-{self.rows}"
+
+    def is_current(self, status: str) -> bool:
+        """Return whether a job with this status is the one that the workbook describes."""
+        return self.is_review == (status == JobStatus.REVIEW)
+
+    @classmethod
+    def of_number(cls, number: int) -> WorkbookKind:
+        """Return the kind that a work item builds."""
+        return cls(_ROWS[number % len(_ROWS)], number >= len(_ROWS))

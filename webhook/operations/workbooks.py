@@ -1,0 +1,85 @@
+"""Reports of jobs as workbooks, which workers build: ordered by the first request for one, then served as stored.
+
+A request waits for a workbook for a bounded time, and few requests of a process wait at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+
+from schemas import problems
+from schemas.jobs import Phase
+from schemas.problems import RequestCode
+from schemas.workbooks import MEDIA_TYPE, WorkbookKind
+from webhook.downloads import StoredFile
+from webhook.errors import Refused
+from webhook.operations.jobs import find, is_reviewed, layout_of
+from webhook.operations.reports import file_name
+from worker.infra import broker, storage, workbooks
+from worker.infra.db import transaction
+from worker.infra.job_views import JobView
+from worker.infra.workbooks import Ordered
+
+FIRST_LOOK, LAST_LOOK = 0.02, 0.5  # seconds between two looks at a work item that is waited for
+SLOWER = 1.1  # from one look to the next
+MOST_WAITING = 8  # requests of one process that may wait at a time; others are answered at once
+RETRY_SECONDS = 5  # not 2, after which the HTTP server closes an idle connection: clients would use it just then
+_waiting = threading.BoundedSemaphore(MOST_WAITING)
+
+
+def report(job_id: str, rows: str, patience: float) -> StoredFile:
+    """Return a job's workbook report; at most 100,000 rows, and its summary says if some were cut off.
+
+    `rows`: "all", "failed" or "unprocessed". Orders the workbook if nobody has, and waits for it for up to `patience`
+    seconds. Refuses with WORKBOOK_NOT_READY or WORKBOOK_FAILED, or as for any report that is not there.
+    """
+    view = find(job_id)
+    layout_of(view)  # refuses where there is no report
+    kind = WorkbookKind(rows, is_reviewed(view))
+    with transaction() as connection:
+        ordered = workbooks.order(connection, view.row.id, kind)
+    if ordered.is_refused:
+        detail = f"{workbooks.MOST_OPEN} other workbooks of this tenant are being prepared first."
+        raise _not_ready(detail)
+    if ordered.is_new:
+        broker.wake(Phase.WORKBOOK, job_id)
+    key = _key(ordered) or _waited_for(view, kind, patience)
+    if key is None:
+        raise _not_ready()
+    file, size = storage.opened(key)
+    etag = hashlib.sha256(key.encode()).hexdigest()[:32]  # the file of a lease is never written again
+    return StoredFile(file, file_name(view, rows, "xlsx"), MEDIA_TYPE, size, etag)
+
+
+def _not_ready(detail: str = "") -> Refused:
+    headers = {"Retry-After": str(RETRY_SECONDS)}
+    return Refused(problems.of_request(RequestCode.WORKBOOK_NOT_READY, detail), headers)
+
+
+def _waited_for(view: JobView, kind: WorkbookKind, patience: float) -> str | None:
+    """Return the key of the workbook once it is built; None when `patience` seconds have passed."""
+    deadline = time.monotonic() + patience
+    if not _waiting.acquire(blocking=False):
+        return None
+    try:
+        pause = FIRST_LOOK
+        while (left := deadline - time.monotonic()) > 0:
+            time.sleep(min(pause, left))
+            pause = min(pause * SLOWER, LAST_LOOK)
+            with transaction() as connection:
+                ordered = workbooks.look(connection, view.row.id, kind)
+            if (key := _key(ordered)) is not None:
+                return key
+        return None
+    finally:
+        _waiting.release()
+
+
+def _key(ordered: Ordered) -> str | None:
+    """Return the key of a workbook that is built. Refuses if building it has failed."""
+    if ordered.retry_seconds is not None:
+        headers = {"Retry-After": str(int(ordered.retry_seconds) + 1)}
+        raise Refused(problems.of_request(RequestCode.WORKBOOK_FAILED), headers)
+    return ordered.key
