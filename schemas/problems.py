@@ -42,6 +42,8 @@ class RequestCode(StrEnum):
     REPORT_EXPIRED = "REPORT_EXPIRED"
     UNDO_EXPIRED = "UNDO_EXPIRED"
     FORM_OUT_OF_DATE = "FORM_OUT_OF_DATE"
+    BODY_TOO_LARGE = "BODY_TOO_LARGE"
+    DUPLICATE_KEY = "DUPLICATE_KEY"
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,10 @@ REQUEST_PROBLEMS: dict[RequestCode, RequestProblem] = {
         "This form is out of date: you signed in or out since it was opened, or another site sent it.",
         "Nothing was changed. Open the page again, then try again.",
     ),
+    RequestCode.BODY_TOO_LARGE: RequestProblem(
+        413, "The body of the request is larger than the limit.", "Send less; send long lists of numbers as a file."
+    ),
+    RequestCode.DUPLICATE_KEY: RequestProblem(400, "A JSON object has the same key twice.", "Send each key once."),
 }
 
 

@@ -8,12 +8,15 @@ from io import BufferedReader
 
 from flask import Response, send_file, stream_with_context
 
+from webhook.file_names import disposition
+
 
 @dataclass(frozen=True)
 class Download:
     """A file under the name it is to be saved as. `content`: all of it, its blocks, or an open file, closed once sent.
 
-    `length`, in bytes: known of all but blocks, which are made while they are sent.
+    `name`: any text, such as the name of an uploaded file; see `webhook.file_names`. `length`, in bytes: known of all
+    but blocks, which are made while they are sent.
     """
 
     content: bytes | Iterator[bytes] | BufferedReader
@@ -33,6 +36,6 @@ def sent(download: Download) -> Response:
         response = Response(stream_with_context(content), content_type=download.content_type)
     if download.length is not None:
         response.content_length = download.length
-    response.headers.set("Content-Disposition", "attachment", filename=download.name)
+    response.headers["Content-Disposition"] = disposition(download.name)
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response

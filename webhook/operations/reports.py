@@ -14,7 +14,7 @@ import pyarrow as pa
 from schemas import report
 from schemas.codes import Outcome
 from schemas.findings import Layout
-from webhook import views, workbook
+from webhook import file_names, views, workbook
 from webhook.downloads import Download
 from webhook.operations.jobs import find, is_reviewed, layout_of, tokens_of
 from worker.infra import job_views, scratch, storage
@@ -75,4 +75,4 @@ def _name(view: JobView, which: str, ending: str) -> str:
     """Named after the upload."""
     name = view.row.file_name or view.row.kind
     stem = name.rpartition(".")[0] or name
-    return f"{stem}-{which}.{ending}"
+    return file_names.cut(stem, f"-{which}.{ending}")
