@@ -26,7 +26,7 @@ from webhook.api import (
     uploads,
     users,
 )
-from webhook.bodies import JsonRequest, form_schema
+from webhook.bodies import BoundedRequest, form_schema
 from worker.infra import logs
 
 # The documentation's page needs inline script, so it alone may have it; everything else may load nothing at all.
@@ -53,7 +53,7 @@ def create_app() -> APIFlask:
         VALIDATION_ERROR_STATUS_CODE=422,
         MAX_FORM_MEMORY_SIZE=1024 * 1024,
     )
-    app.request_class = JsonRequest
+    app.request_class = BoundedRequest
     errors.register(app)
     app.register_error_handler(once.ReplayedError, jobs.replay)
     for resource in (

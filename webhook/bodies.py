@@ -9,16 +9,18 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from typing import Any, NoReturn, TypeVar
+from typing import IO, Any, NoReturn, TypeVar, cast
 
 from flask import Request
 from pydantic import BaseModel, ValidationError
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+from werkzeug.utils import cached_property
+from werkzeug.wsgi import LimitedStream
 
 from schemas.actions import MOST_NUMBERS
 from schemas.codes import Code
 from schemas.problems import RequestCode
-from webhook.body_limits import too_large
+from webhook.body_limits import SMALL, too_large
 from webhook.errors import Refused, refuse, refuse_file
 
 JSON = "application/json"
@@ -27,16 +29,39 @@ MOST_MEMBERS = 64  # of one object
 DEEPEST = 32  # objects and lists within each other
 # Commas and brackets, a cheap measure of how many things parsing makes; numbers as people write them hold few.
 MOST_MARKS = 3 * MOST_NUMBERS
+FEW_MARKS = 16_384  # where no list of numbers is taken
 _LONGEST_INTEGER = 300  # digits; none that a field takes has more than 20
 _LONGEST_FIELD = 100  # characters of the client's own names that an answer repeats
 _MOST_FAULTS = 20
+_BLOCK = 64 * 1024  # bytes
 _BOM = b"\xef\xbb\xbf"
 _FIX = "Send one JSON object (RFC 8259), encoded as UTF-8."
 Body = TypeVar("Body", bound=BaseModel)
 
 
-class JsonRequest(Request):
-    """A request whose JSON is read by `read_json`, also where the framework asks for it (`@bp.input`)."""
+class BoundedStream(LimitedStream):
+    """A stream of unknown length that ends in `RequestEntityTooLarge`, also when it is read in one go.
+
+    Werkzeug's own then returns the beginning of a longer body as if it were all of it.
+    """
+
+    def readall(self) -> bytes:
+        """Return what is left of the body."""
+        return b"".join(iter(lambda: self.read(_BLOCK), b""))
+
+
+class BoundedRequest(Request):
+    """A request whose body is within its limit and whose JSON is read by `read_json`, also by `@bp.input`."""
+
+    @cached_property
+    def stream(self) -> IO[bytes]:
+        """Return the body's stream; 413 by Content-Length here, or where there is none while it is read."""
+        found = super().stream
+        limit = self.max_content_length
+        if limit is None or "wsgi.input_terminated" not in self.environ:
+            return found
+        # One byte more than it may have: only what has that byte, too, is too long.
+        return cast("IO[bytes]", BoundedStream(self.environ["wsgi.input"], limit + 1, is_max=True))
 
     def get_json(self, force: bool = False, silent: bool = False, cache: bool = True) -> Any:  # noqa: ANN401, ARG002, FBT001, FBT002 - as in Flask
         """Return the JSON object; the content type counts, whatever `force` says."""
@@ -50,8 +75,11 @@ def read_json(request: Request) -> Mapping[str, Any]:
         sent = request.headers.get("Content-Type", "")[:_LONGEST_FIELD]
         raise refuse(RequestCode.UNSUPPORTED_MEDIA_TYPE, f"Send {JSON}, encoded as UTF-8.", value=sent)
     content = _content(request)
-    if sum(map(content.count, (b",", b"[", b"{"))) > MOST_MARKS:
+    marks, limit = sum(map(content.count, (b",", b"[", b"{"))), request.max_content_length
+    if marks > MOST_MARKS:
         raise refuse(RequestCode.INVALID_FIELD, f"A list may have {MOST_NUMBERS} numbers; send a file instead.")
+    if marks > FEW_MARKS and limit is not None and limit <= SMALL:
+        raise _bad(f"The body has more than {FEW_MARKS:,} commas and brackets.")
     return parse_object(content)
 
 

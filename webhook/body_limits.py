@@ -15,8 +15,7 @@ from schemas.problems import RequestCode
 from webhook.errors import Refused, refuse
 
 KIB, MIB = 1024, 1024 * 1024
-SMALL = 64 * KIB  # bytes: an object of some fields
-USER_NUMBERS = 256 * KIB  # up to 1,000 numbers for voice and as many for SMS
+SMALL = 512 * KIB  # bytes: an object of some fields, or a form with some thousand numbers
 LIST = 64 * MIB  # a list of up to a million numbers
 
 View = TypeVar("View", bound=Callable[..., Any])

@@ -604,3 +604,50 @@ def test_nothing_is_added_to_a_tenant_being_deleted(
         wait_until_held_up(database, len(answers))
     for answer in answers:
         assert_refused(answer.result(20), 404, "NOT_FOUND")
+
+
+# One reader for the JSON of every route
+
+
+def _writing(world: World) -> list[tuple[str, str]]:
+    """Every request of the API that takes JSON: method and path."""
+    tenant = world.clinic.tenant.public_id
+    return [
+        *(("POST", f"/v1/{kind}") for kind in ("tenants", "users", "carriers", "tokens")),
+        *(("POST", f"/v1/{kind}") for kind in ("assignments", "unassignments", "capability-changes", "deletions")),
+        *(("PATCH", f"/v1/{kind}/{tenant}") for kind in ("tenants", "users", "carriers")),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "code"),
+    [
+        (b'{"name": "a", "name": "b"}', 400, "DUPLICATE_KEY"),
+        (b"[" * 200_000, 400, "BAD_REQUEST"),
+        (b'{"a":' * 100_000, 400, "BAD_REQUEST"),
+        (b'{"name": NaN}', 400, "BAD_REQUEST"),
+        (b'{"name": 1' + b"0" * 5000 + b"}", 400, "BAD_REQUEST"),
+        (b'\xef\xbb\xbf{"name": "a"}', 400, "BAD_REQUEST"),
+        ('{"name": "a"}'.encode("utf-16"), 400, "BAD_REQUEST"),
+        (b'{"name": "\\ud800", "numbers": ["\\udfff"], "mode": "\\ud800"}', 422, "INVALID_FIELD"),
+    ],
+    ids=lambda value: None if isinstance(value, str | int) else f"{value[:20]!r}",
+)
+def test_every_route_refuses_ambiguous_json(
+    api: Door, world: World, database: sa.Engine, content: bytes, status: int, code: str
+) -> None:
+    before = snapshot(database)
+    headers = {"Authorization": f"Bearer {api.token}"}
+    for method, path in _writing(world):
+        answer = api.client.open(path, method=method, data=content, content_type="application/json", headers=headers)
+        assert (answer.status_code, answer.json["code"]) == (status, code), f"{method} {path}: {answer.json}"
+    assert snapshot(database) == before
+
+
+def test_every_route_refuses_other_bodies(api: Door, world: World) -> None:
+    token = {"Authorization": f"Bearer {api.token}"}
+    for method, path in _writing(world):
+        for content_type, more in (("text/plain", {}), ("application/json", {"Content-Encoding": "gzip"})):
+            answer = api.client.open(path, method=method, data=b"{}", content_type=content_type, headers=token | more)
+            assert (answer.status_code, answer.json["code"]) == (415, "UNSUPPORTED_MEDIA_TYPE"), f"{method} {path}"
+    assert answer.headers["Accept-Encoding"] == "identity"

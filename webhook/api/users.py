@@ -9,7 +9,6 @@ from schemas import users as bodies
 from webhook import auth
 from webhook.answers import created, done, shown
 from webhook.api.jobs import patience
-from webhook.body_limits import USER_NUMBERS, body_limit
 from webhook.operations import users
 from webhook.pages import next_link
 
@@ -29,7 +28,6 @@ def index(query: bodies.UsersQuery) -> Response:
 @bp.input(bodies.NewUser, arg_name="body")
 @bp.output(bodies.User, status_code=201)
 @bp.doc(summary="Make a user, and give it its first numbers")
-@body_limit(USER_NUMBERS)
 def create(body: bodies.NewUser) -> Response:
     """Numbers that cannot be given are refused here, all at once and with nothing made; the job tells the rest."""
     made = users.create(body, patience(users.WAIT))

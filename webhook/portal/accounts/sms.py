@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from schemas.users import User
-from webhook.body_limits import USER_NUMBERS, body_limit
 from webhook.operations import serving, users
 from webhook.portal.accounts import user_numbers
 from webhook.portal.accounts.user_numbers import BOX_SEARCH
@@ -22,7 +21,6 @@ def manage_sms(user_id: str) -> Any:  # noqa: ANN401 - a page, its status
 
 
 @bp.post("/users/<user_id>/sms")
-@body_limit(USER_NUMBERS)
 def submit_sms(user_id: str) -> Any:  # noqa: ANN401 - the way to the list, or the form
     form, user = Form.sent(), users.one(user_id)
     if user_numbers.is_search(form):

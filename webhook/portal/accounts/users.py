@@ -11,7 +11,6 @@ from schemas import users as bodies
 from schemas.permissions import TenantKind
 from schemas.problems import RequestCode
 from webhook import auth
-from webhook.body_limits import USER_NUMBERS, body_limit
 from webhook.errors import refuse
 from webhook.operations import jobs, serving, tenants, users
 from webhook.operations.serving import Exchanged
@@ -76,7 +75,6 @@ def new_user() -> Any:  # noqa: ANN401 - a page, its status
 
 
 @bp.post("/users/new")
-@body_limit(USER_NUMBERS)
 def add_user() -> Any:  # noqa: ANN401 - the way to the list, or the form
     form = Form.sent()
     where = Form(request.args)
@@ -128,7 +126,6 @@ def edit_user(user_id: str) -> Any:  # noqa: ANN401 - a page, its status
 
 
 @bp.post("/users/<user_id>")
-@body_limit(USER_NUMBERS)
 def change_user(user_id: str) -> Any:  # noqa: ANN401 - the way to the list, or the form
     form, user = Form.sent(), users.one(user_id)
     if user_numbers.is_search(form):
