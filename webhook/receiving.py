@@ -35,6 +35,7 @@ LONGEST_FIELDS = 4 * BLOCK  # bytes of all form fields together; the parser want
 OVERHEAD = 64 * 1024  # bytes that boundaries, part headers and fields may add to the file itself
 MOST_DRAINED, LONGEST_DRAIN = 64 * 1024 * 1024, 20.0  # bytes, seconds
 DRAIN_BLOCK = 16 * 1024  # bytes
+_UTF8 = "Encode the names of parts and files as UTF-8."
 OnFields = Callable[[dict[str, str]], None]
 _DIGESTS = {"sha-256": hashlib.sha256, "sha-512": hashlib.sha512}
 
@@ -155,6 +156,8 @@ def _parse(request: Request, body: IO[bytes], boundary: bytes, sink: _Sink) -> t
     except RequestEntityTooLarge as error:
         # The file's own limit is the sink's: this is the parser's, for the form beside it.
         raise refuse(RequestCode.INVALID_FIELD, "The form has too many fields, or too long ones.") from error
+    except UnicodeDecodeError as error:
+        raise refuse(RequestCode.BAD_REQUEST, "A field or the name of the file is not UTF-8.", fix=_UTF8) from error
     except (ClientDisconnected, ValueError, OSError) as error:
         raise refuse_file(Code.TRUNCATED_UPLOAD) from error
     file = files.get(FIELD)

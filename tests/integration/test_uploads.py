@@ -202,6 +202,27 @@ def test_forms_that_are_refused(
     assert_next_works(api)
 
 
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("Bestellung – März.csv", "Bestellung – März.csv"),
+        ("電話　番号.csv", "電話　番号.csv"),
+        ("a\u202eb\x07c\u200c.csv", "abc\u200c.csv"),
+        ("x" * 300, "x" * 255),
+        ("\u202e", "upload"),
+    ],
+)
+def test_the_name_of_a_file_is_kept_as_it_can_be_shown(api: Door, given: str, kept: str) -> None:
+    assert post(api, body(part("file", SOUND, given))).json["file"]["name"] == kept
+
+
+def test_a_name_that_is_not_utf_8_is_refused(api: Door, nothing_left: Callable[[], None]) -> None:
+    answer = post(api, body(FILE.replace(b"a.csv", "März.csv".encode("latin-1"))))
+    assert_refused(answer, 400, "BAD_REQUEST")
+    assert "not UTF-8" in answer.json["detail"]
+    nothing_left()
+
+
 def test_r3_a_target_elsewhere_is_answered_as_one_that_does_not_exist(api: Door, world: World) -> None:
     """The sibling, the sibling's enterprise and the own parent look like an id that nobody has."""
     nobody = "00000000-0000-4000-8000-000000000000"

@@ -142,7 +142,7 @@ class Api:
         """Send a file from disk, never held in memory; `on_read` is told the bytes as they go. Returns the job."""
         given = {name: str(value) for name, value in fields.items() if value is not None}
         with path.open("rb") as file, reaching(self.url):
-            part = (path.name, cast("BinaryIO", _Counted(file, on_read)), "application/octet-stream")
+            part = (_utf8(path.name), cast("BinaryIO", _Counted(file, on_read)), "application/octet-stream")
             answer = self._http.post(
                 f"/v1/{to}", data=given, files={"file": part}, timeout=_UPLOAD_TIMEOUT, follow_redirects=False
             )
@@ -170,6 +170,11 @@ class Api:
         if document is None:
             raise stranger(self.url, answer)
         return document
+
+
+def _utf8(name: str) -> str:
+    """Return a file's name for a request: bytes of the file system that are no UTF-8 are replaced (PEP 383)."""
+    return name.encode(errors="surrogateescape").decode(errors="replace")
 
 
 def _part(text: str) -> str:
