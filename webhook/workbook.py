@@ -82,6 +82,8 @@ class _Summary:
         self._line([("Job", self._bold), (job.id, None)])
         self._line([("Status", self._bold), (job.status, None)])
         self._line([("Accepted", self._bold), (job.created_at.isoformat(" ", "seconds"), None)])
+        if self._told.layout.preview:
+            self._line([("Note", self._bold), ("Nothing is written yet: this is what would be.", None)])
         if job.finished_at is not None:
             self._line([("Ended", self._bold), (job.finished_at.isoformat(" ", "seconds"), None)])
         for note in job.file.notes if job.file is not None else ():
@@ -91,10 +93,11 @@ class _Summary:
             cut = f"“{title}” shows the first {MOST_ROWS:,} of {self._told.count:,} rows; report.csv has them all."
             self._line([("Cut off", self._bold), (cut, self._bold)])
         self._row += 1
-        self._counts(job.counts)
+        self._counts(job)
         self._causes(job.error_summary)
 
-    def _counts(self, counts: api.Counts) -> None:
+    def _counts(self, job: api.Job) -> None:
+        counts = job.counts if job.review is None or not self._told.layout.preview else job.review.effect
         self._line([("Rows", self._bold), ("Count", self._bold)])
         first = self._row
         for outcome in Outcome:
@@ -105,21 +108,23 @@ class _Summary:
             "values": ["Summary", first, 1, self._row - 1, 1],
         }
         chart.add_series({"name": "Rows", **where, "data_labels": {"value": True}})
-        chart.set_title({"name": "What became of the rows"})
+        would = "would become" if self._told.layout.preview else "became"
+        chart.set_title({"name": f"What {would} of the rows"})
         chart.set_legend({"none": True})
         chart.set_y_axis({"reverse": True})
         self._page.insert_chart(first - 1, 3, chart)
-        self._line([("total", self._bold), (counts.total, self._number)])
-        self._line([("with a warning", None), (counts.warnings, self._number)])
+        self._line([("total", self._bold), (job.counts.total, self._number)])
+        self._line([("with a warning", None), (job.counts.warnings, self._number)])
         # The chart covers some rows more than the counts have.
         self._row = max(self._row + 1, first + 15)
 
     def _causes(self, causes: Sequence[api.ErrorCount]) -> None:
         if not causes:
             return
-        self._line([(title, self._bold) for title in ("Code", "Rows", "First row", "What happened", "How to fix it")])
+        what = "What would happen" if self._told.layout.preview else "What happened"
+        self._line([(title, self._bold) for title in ("Code", "Rows", "First row", what, "How to fix it")])
         for cause in causes:
-            words = in_general(Code(cause.code))
+            words = in_general(Code(cause.code), preview=self._told.layout.preview)
             numbers = [(cause.count, self._number), (cause.first_row, self._number)]
             self._line([(cause.code, None), *numbers, (words.message, self._wrapped), (words.fix, self._wrapped)])
 
@@ -190,7 +195,8 @@ class _Rows:
         if self._comments >= MOST_COMMENTS:
             return
         self._comments += 1
-        words = (text_of(fault.code, fault.column).with_value(value[:200]) for fault in faults)
+        texts = (text_of(fault.code, fault.column, preview=self._layout.preview) for fault in faults)
+        words = (text.with_value(value[:200]) for text in texts)
         said = "\n".join(f"{each.message} {each.fix}" for each in words)
         self._page.write_comment(self._written, column, said, {"author": "Numberyard", "x_scale": 2.5})
 

@@ -369,5 +369,5 @@ def test_file_names_are_only_shown(api: Door, stored: Callable[[], list[str]], n
     assert all(path.startswith(f"jobs/{job['id']}/") for path in stored())
     disposition = api.get(job["links"]["report_csv"]).headers["Content-Disposition"]
     words = parse_options_header(disposition)
-    assert (words[0], list(words[1])) == ("attachment", ["filename"])
+    assert words[0] == "attachment"
     assert words[1]["filename"].endswith("-all.csv")

@@ -72,7 +72,7 @@ def _stream(view: JobView, layout: Layout, which: str) -> Iterator[tuple[pa.Reco
 
 
 def _name(view: JobView, which: str, ending: str) -> str:
-    """Named after the upload."""
+    """Name a report after the upload; that of a review says so, since it tells what would become of the rows."""
     name = view.row.file_name or view.row.kind
     stem = name.rpartition(".")[0] or name
-    return file_names.cut(stem, f"-{which}.{ending}")
+    return file_names.cut(stem, f"{'-review' if is_reviewed(view) else ''}-{which}.{ending}")
