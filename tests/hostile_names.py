@@ -37,8 +37,8 @@ _ORDINARY = (
     "UTF-8''x.csv",
     "CON1.csv",
     "contact.csv",
-    "x" * 240 + ".csv",
-    "é" * 118 + ".csv",
+    "x" * 235 + ".csv",
+    "é" * 117 + ".csv",
 )
 # The name as given, and the stem that its report is named after; None where it is only to be safe.
 _HOSTILE = {

@@ -6,6 +6,7 @@ limited before it is understood.
 
 from __future__ import annotations
 
+import io
 import json
 import math
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from typing import IO, Any, NoReturn, TypeVar, cast
 from flask import Request
 from pydantic import BaseModel, ValidationError
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+from werkzeug.formparser import FormDataParser
 from werkzeug.utils import cached_property
 from werkzeug.wsgi import LimitedStream
 
@@ -25,9 +27,11 @@ from webhook.errors import Refused, refuse, refuse_file
 
 JSON = "application/json"
 MULTIPART = "multipart/form-data"
+FORM = "application/x-www-form-urlencoded"
 MOST_MEMBERS = 64  # of one object
 DEEPEST = 32  # objects and lists within each other
-# Commas and brackets, a cheap measure of how many things parsing makes; numbers as people write them hold few.
+# Commas and brackets (of forms: ampersands), a cheap measure of how many things parsing makes; numbers as people write
+# them hold few.
 MOST_MARKS = 3 * MOST_NUMBERS
 FEW_MARKS = 16_384  # where no list of numbers is taken
 _LONGEST_INTEGER = 300  # digits; none that a field takes has more than 20
@@ -50,8 +54,26 @@ class BoundedStream(LimitedStream):
         return b"".join(iter(lambda: self.read(_BLOCK), b""))
 
 
+class BoundedFormParser(FormDataParser):
+    """A form parser that makes a limited number of fields; werkzeug limits those of multipart forms only."""
+
+    def parse(
+        self, stream: IO[bytes], mimetype: str, content_length: int | None, options: dict[str, str] | None = None
+    ) -> Any:  # noqa: ANN401 - as in werkzeug
+        """Return the stream, the fields and the files; 400 above `FEW_MARKS` fields."""
+        if mimetype == FORM:
+            content = stream.read()
+            if content.count(b"&") > FEW_MARKS:
+                detail = f"The form has more than {FEW_MARKS:,} fields."
+                raise refuse(RequestCode.BAD_REQUEST, detail, fix="Send fewer fields.")
+            stream = io.BytesIO(content)
+        return super().parse(stream, mimetype, content_length, options)
+
+
 class BoundedRequest(Request):
     """A request whose body is within its limit and whose JSON is read by `read_json`, also by `@bp.input`."""
+
+    form_data_parser_class = BoundedFormParser
 
     @cached_property
     def stream(self) -> IO[bytes]:
@@ -65,7 +87,25 @@ class BoundedRequest(Request):
 
     def get_json(self, force: bool = False, silent: bool = False, cache: bool = True) -> Any:  # noqa: ANN401, ARG002, FBT001, FBT002 - as in Flask
         """Return the JSON object; the content type counts, whatever `force` says."""
+        return self._json_object
+
+    @cached_property
+    def _json_object(self) -> Mapping[str, Any]:
         return read_json(self)
+
+
+def check_body(request: Request) -> None:
+    """Refuse a body that is too large or ambiguous JSON, also on routes that take none and would ignore it.
+
+    Long lists and files are left to their views, which read them once they know that they want them.
+    """
+    limit = request.max_content_length
+    if limit is None or limit > SMALL:
+        return
+    if (request.content_length or 0) > limit:
+        raise too_large(limit)
+    if request.mimetype == JSON and (request.content_length or "Transfer-Encoding" in request.headers):
+        request.get_json()
 
 
 def read_json(request: Request) -> Mapping[str, Any]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from email.message import Message
@@ -17,7 +18,7 @@ import pytest
 import sqlalchemy as sa
 from werkzeug.http import parse_options_header
 
-from tests import commands, hostile_names, sheets
+from tests import commands, hostile_names, named_files
 from tests.commands import told
 from tests.factories import World
 from tests.portal import signed_in
@@ -27,7 +28,6 @@ from webhook import file_names
 from webhook.cli.exits import Exit
 from worker.infra.settings import get_settings
 
-CONTENT = sheets.csv_bytes([sheets.HEADER, ["1", "2125550142", "TRUE", "FALSE", "FALSE"], ["1", "212", "", "", ""]])
 WINDOWS = {"CON", "PRN", "AUX", "NUL"} | {f"{port}{digit}" for port in ("COM", "LPT") for digit in "123456789"}
 
 
@@ -41,18 +41,21 @@ class Site:
     portal: httpx.Client
     work: Callable[[], None]
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """Return the settings of the command line."""
+        return {"NUMBERYARD_URL": self.url, "NUMBERYARD_TOKEN": self.token}
+
     def upload(self, name: bytes, **fields: str) -> str:
         """Upload a file whose part has this name, byte for byte; return the job's id."""
-        parts = [
-            b'--b\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n' % (field.encode(), value.encode())
-            for field, value in fields.items()
-        ]
-        head = b'--b\r\nContent-Disposition: form-data; name="file"; filename="%s"\r\n\r\n' % name
-        content = b"".join([*parts, head, CONTENT, b"\r\n--b--\r\n"])
-        headers = {"Content-Type": "multipart/form-data; boundary=b"}
-        answer = self.api.post("/v1/uploads", content=content, headers=headers)
-        assert answer.status_code == 202, f"{name!r}: {answer.text}"
-        return str(answer.json()["id"])
+        return named_files.upload(self.api, name, **fields)
+
+    def upload_all(self, names: Iterable[bytes]) -> list[str]:
+        """Upload files of these names, to be reviewed, which takes less time than carrying them out."""
+        with ThreadPoolExecutor(4) as pool:
+            jobs = list(pool.map(lambda name: self.upload(name, mode="review"), names))
+        self.work()
+        return jobs
 
 
 @pytest.fixture
@@ -92,70 +95,87 @@ def assert_can_be_saved(name: str) -> None:
     assert name == file_names.printable(name)
 
 
-def test_reports_of_every_name_can_be_saved(site: Site) -> None:
-    def check(given: bytes, stem: str | None, job: str) -> None:
-        found = set()
-        for rows, ending in (("all", "csv"), ("failed", "jsonl")):
-            name = saved_as(site.api.get(f"/v1/jobs/{job}/report.{ending}", params={"rows": rows}))
-            assert name.endswith(f"-{rows}.{ending}"), given
-            if stem is not None:
-                assert name == f"{stem}-{rows}.{ending}", given
-            found.add(name)
-        assert len(found) == 2, given
-        assert saved_as(site.portal.get(f"/jobs/{job}/report.csv")) in found, given
-
+def test_reports_of_every_name_can_be_saved(site: Site, tmp_path: Path) -> None:
+    """By the API, the portal, curl and the command line."""
     names = hostile_names.names()
+    jobs = site.upload_all(names)
+    headers = {}
+
+    def check(given: bytes, stem: str | None, job: str) -> None:
+        answer = site.api.get(f"/v1/jobs/{job}/report.csv")
+        name = saved_as(answer)
+        assert name.endswith("-review-all.csv"), given
+        assert stem is None or name == f"{stem}-review-all.csv", given
+        headers[job] = answer.headers["Content-Disposition"]
+        assert saved_as(site.portal.get(f"/jobs/{job}/report.csv")) == name, given
+
     with ThreadPoolExecutor(4) as pool:
-        jobs = list(pool.map(lambda name: site.upload(name, mode="review"), names))  # sooner than carried out
-        site.work()
         assert len(list(pool.map(check, names, names.values(), jobs))) == hostile_names.COUNT
     for job in jobs[:3]:
-        path, query = f"/jobs/{job}/report.xlsx", {"rows": "all"}
-        name = saved_as(site.api.get(f"/v1{path}", params=query))
-        assert name == saved_as(site.portal.get(path, params=query))
-        assert name.endswith("-all.xlsx")
+        for ending, rows in (("jsonl", "failed"), ("csv", "failed"), ("xlsx", "all")):
+            path, query = f"/jobs/{job}/report.{ending}", {"rows": rows}
+            name = saved_as(site.api.get(f"/v1{path}", params=query))
+            assert name.endswith(f"-review-{rows}.{ending}")
+            assert ending == "jsonl" or name == saved_as(site.portal.get(path, params=query))
+    for job in jobs:
+        done = commands.run("report", job, "--out", str(tmp_path / job), **site.environment)
+        assert done.exit_code == Exit.OK, done.output
+        assert (tmp_path / job).stat().st_size > len(named_files.CONTENT)
+    if shutil.which("curl") is not None:
+        save_by_curl(site, headers, tmp_path / "curl")
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl here")
-def test_curl_saves_in_its_folder(site: Site, tmp_path: Path) -> None:
-    """curl knows `filename` only: names in ASCII are exact, of others it gets what ASCII can show."""
-    names = {
-        b"numbers.csv": "numbers-all.csv",
-        b"it's 100 % (final); a=b.csv": "it's 100 % (final); a=b-all.csv",
-        b"say %22hi%22.csv": "say _hi_-all.csv",
-        b"..\\../..": "_.-all.csv",
-        b"con.csv": "con-all.csv",
-        b"100%25.csv": "100_25-all.csv",
-        "Bestellung – März.csv".encode(): "Bestellung - Marz-all.csv",
-        "電話.csv".encode(): "_-all.csv",
-    }
-    jobs = [site.upload(name) for name in names]
-    site.work()
-    for place, (job, expected) in enumerate(zip(jobs, names.values(), strict=True)):
-        folder = tmp_path / f"curl {place}" / "inner"
-        folder.mkdir(parents=True)
-        token = f"Authorization: Bearer {site.token}"
-        address = f"{site.url}/v1/jobs/{job}/report.csv"
-        command = ["curl", "--silent", "--show-error", "--fail", "--noproxy", "*", "-OJ", "--header", token, address]
-        subprocess.run(command, cwd=folder, check=True)
-        assert [path.name for path in folder.parent.rglob("*") if path.is_file()] == [expected]
-        assert (folder / expected).stat().st_size > len(CONTENT)
+def save_by_curl(site: Site, headers: dict[str, str], folder: Path) -> None:
+    """Have curl save the reports of jobs, each in a folder of its own, under the plain name in its header."""
+    lines: list[str] = []
+    for job in headers:
+        lines += ["next"] if lines else []
+        lines += ["silent", "show-error", "fail", 'noproxy = "*"', "remote-name", "remote-header-name"]
+        lines += ["create-dirs", f'output-dir = "{folder / job}"', f'header = "Authorization: Bearer {site.token}"']
+        lines.append(f'url = "{site.url}/v1/jobs/{job}/report.csv"')
+    done = subprocess.run(
+        ["curl", "--config", "-"], input="\n".join(lines), capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    for job, header in headers.items():
+        plain = re.match(r'attachment; filename="([^"]*)"', header)
+        assert plain is not None
+        assert_can_be_saved(plain[1])
+        saved = list((folder / job).rglob("*"))
+        assert [path.name for path in saved] == [plain[1]], header
+        assert saved[0].stat().st_size > len(named_files.CONTENT)
+
+
+@pytest.mark.parametrize(
+    ("name", "saved"),
+    [
+        ("numbers.csv", "numbers-all.csv"),
+        ("it's 100 % (final); a=b.csv", "it's 100 % (final); a=b-all.csv"),
+        ("say _hi_.csv", "say _hi_-all.csv"),
+        ("100%25.csv", "100_25-all.csv"),
+        ("Bestellung – März.csv", "Bestellung - Marz-all.csv"),
+        ("電話.csv", "_-all.csv"),
+    ],
+)
+def test_clients_that_know_ascii_only_get_what_it_can_show(name: str, saved: str) -> None:
+    """Such as curl. Names in ASCII are exact, but for a percent sign that some clients decode."""
+    header = file_names.disposition(file_names.cut(name.rpartition(".")[0], "-all.csv"))
+    assert header.startswith(f'attachment; filename="{saved}"')
 
 
 def test_the_command_line_writes_only_where_it_is_told(site: Site, tmp_path: Path) -> None:
     """It takes no name from the server; files of its own may have any name, also one that is not UTF-8."""
-    env = {"NUMBERYARD_URL": site.url, "NUMBERYARD_TOKEN": site.token}
     folder = tmp_path / "reports"
     folder.mkdir()
     for place, name in enumerate((b"../../evil.csv", b"\xff\xfe.csv", "電話 \x1b[31m.csv".encode(), b"..\\x.csv")):
         upload = folder / os.fsdecode(name.replace(b"/", b"_"))
-        upload.write_bytes(CONTENT)
-        told(commands.run("upload", str(upload), "--json", **env))
+        upload.write_bytes(named_files.CONTENT)
+        told(commands.run("upload", str(upload), "--json", **site.environment))
         upload.unlink()
         job = site.upload(name) if b"\xff" not in name else site.upload("\ufffd.csv".encode())
         site.work()
         out = folder / f"report {place}.csv"
-        done = commands.run("report", job, "--out", str(out), **env)
+        done = commands.run("report", job, "--out", str(out), **site.environment)
         assert done.exit_code == Exit.OK, done.output
         assert "\x1b" not in done.output
     assert {path.name for path in folder.rglob("*")} == {f"report {place}.csv" for place in range(4)}

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from tests.databases import Databases
 from tests.factories import grow
 from tests.service import NO_TLS
 from tests.web_server import SECONDS, WebServer, serving
+from webhook import body_limits
 from worker.infra.settings import Settings
 
 MIB = 1024 * 1024
@@ -72,6 +74,18 @@ def _status(pid: int, name: str) -> int:
     return int(next(line for line in lines if line.startswith(name)).split()[1]) * 1024
 
 
+@contextmanager
+def small_growth(site: Site) -> Iterator[None]:
+    """Fail if the memory of a web process grows by more than 64 MiB at any time within the block."""
+    pids = site.server.pids()
+    for pid in pids:
+        Path(f"/proc/{pid}/clear_refs").write_text("5", encoding="ascii")  # VmHWM starts anew
+    before = {pid: _status(pid, "VmRSS") for pid in pids}
+    yield
+    growth = {pid: (_status(pid, "VmHWM") - before[pid]) / MIB for pid in pids}
+    assert max(growth.values()) <= 64, growth
+
+
 def test_large_json_is_refused_before_it_is_read(site: Site) -> None:
     """20 bodies of 48 MiB at once, half of them without a length: the web processes hardly grow."""
     headers = {**site.http.headers, "Content-Type": "application/json"}
@@ -81,15 +95,28 @@ def test_large_json_is_refused_before_it_is_read(site: Site) -> None:
         address = f"{site.url}/v1/{ROUTES[place // 2 % len(ROUTES)]}"
         return refused(httpx.post(address, content=content, headers=headers, timeout=SECONDS, verify=NO_TLS))
 
-    pids = site.server.pids()
-    for pid in pids:
-        Path(f"/proc/{pid}/clear_refs").write_text("5", encoding="ascii")  # VmHWM starts anew
-    before = {pid: _status(pid, "VmRSS") for pid in pids}
-    with ThreadPoolExecutor(20) as pool:
+    with small_growth(site), ThreadPoolExecutor(20) as pool:
         assert set(pool.map(send, range(20))) == {(413, "BODY_TOO_LARGE")}
-    growth = {pid: (_status(pid, "VmHWM") - before[pid]) / MIB for pid in pids}
-    assert max(growth.values()) <= 64, growth
     assert site.http.get("/v1/tokens").json()["data"]
+
+
+@pytest.mark.parametrize("path", ["/v1/tokens", "/sign-in"])
+def test_many_small_things_are_refused_before_they_are_made(site: Site, path: str) -> None:
+    """20 bodies as large as the route takes, all of them fields or items: each would cost 20 to 80 times its size."""
+    is_form = path == "/sign-in"
+    content = (
+        b"&".join(b"%x" % field for field in range(80_000)) if is_form else b'{"a": [' + b"[]," * 170_000 + b"[]]}"
+    )
+    assert len(content) < body_limits.SMALL
+    content_type = "application/x-www-form-urlencoded" if is_form else "application/json"
+    headers = {"Authorization": site.http.headers["Authorization"], "Content-Type": content_type, "Origin": site.url}
+
+    def send(_: int) -> int:
+        answer = httpx.post(f"{site.url}{path}", content=content, headers=headers, timeout=SECONDS, verify=NO_TLS)
+        return answer.status_code
+
+    with small_growth(site), ThreadPoolExecutor(20) as pool:
+        assert set(pool.map(send, range(20))) == {400}
 
 
 @pytest.mark.parametrize("chunked", [False, True])

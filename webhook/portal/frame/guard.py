@@ -15,6 +15,7 @@ from flask import Response, g, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from schemas.problems import RequestCode
+from webhook.bodies import FORM, MULTIPART
 from webhook.body_limits import too_large
 from webhook.errors import refuse
 from webhook.portal.frame import cookies
@@ -35,7 +36,12 @@ def check_origin() -> None:
 
 
 def check_form() -> None:
-    """403 unless the form, or the header of a script, has the token. Reads the form; 413 above its `body_limit`."""
+    """403 unless the form, or the header of a script, has the token. Reads the form; 413 above its `body_limit`.
+
+    Other bodies are refused with 415: the view would see an empty form.
+    """
+    if request.mimetype not in {"", FORM, MULTIPART}:
+        raise refuse(RequestCode.UNSUPPORTED_MEDIA_TYPE, f"Send {FORM}.", value=request.mimetype[:100])
     try:
         check_token(request.headers.get(HEADER) or request.form.get(FIELD))
     except RequestEntityTooLarge as error:
