@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import httpx
+from collections.abc import Mapping
 
+import httpx
+import sqlalchemy as sa
+
+from schemas import tables
 from tests import sheets
 
 CONTENT = sheets.csv_bytes([sheets.HEADER, ["1", "2125550142", "TRUE", "FALSE", "FALSE"], ["1", "212", "", "", ""]])
@@ -21,3 +25,10 @@ def upload(api: httpx.Client, name: bytes, **fields: str) -> str:
     answer = api.post("/v1/uploads", content=content, headers=headers)
     assert answer.status_code == 202, f"{name!r}: {answer.text}"
     return str(answer.json()["id"])
+
+
+def rename(database: sa.Engine, names: Mapping[str, str]) -> None:
+    """Give the files of jobs other names: it takes less time than carrying out a job for each name."""
+    with database.begin() as connection:
+        for job, name in names.items():
+            connection.execute(tables.jobs.update().where(tables.jobs.c.public_id == job).values(file_name=name))
