@@ -93,6 +93,7 @@ def assert_can_be_saved(name: str) -> None:
     assert name == file_names.printable(name)
 
 
+@pytest.mark.timeout(900)  # a thousand requests, on a machine that may be busy
 @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl here")
 def test_reports_of_every_name_can_be_saved(site: Site, database: sa.Engine, tmp_path: Path) -> None:
     """By the API with curl, by the portal and by the command line."""
