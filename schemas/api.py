@@ -247,7 +247,7 @@ class RowFault(_Body):
 
 
 class Row(_Body):
-    """One row of a job's report; `cells` are the file's own."""
+    """One row of a job's report; under review, what would become of it. `cells` are the file's own."""
 
     row: int
     result: str
@@ -259,7 +259,7 @@ class Row(_Body):
     warnings: list[str]
     duplicate_of_row: int | None
     numbers: int = Field(description="how many numbers the row stands for, from `number` on")
-    written: int = Field(description="how many of them were created, updated or deleted")
+    written: int = Field(description="how many of them were created, updated or deleted; under review, would be")
     faults: list[RowFault]
     cells: dict[str, str]
 

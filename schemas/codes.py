@@ -450,6 +450,22 @@ WORDS: dict[Fault, tuple[str, str]] = {
 }
 
 
+# Messages of a job under review, where the code's own would say that it happened.
+PREVIEW: dict[Code | Fault, str] = {
+    Code.CREATED: "The number would be added.",
+    Code.UPDATED: "The number would be changed.",
+    Code.ASSIGNED: "The number would be assigned.",
+    Code.UNASSIGNED: "The number would be taken back.",
+    Code.DELETED: "The number would be deleted.",
+    Code.RESTORED: "The number would be put back as it was.",
+    Code.CHANGED_SINCE: "The number has changed since, so it would be left alone.",
+    Fault(Code.CHANGED_SINCE, Column.TARGET): "The number is no longer held by the enterprise or reseller that was "
+    "expected, so it would be left alone.",
+    Code.ABORTED: "The row is fine, but nothing would be written because other rows have errors.",
+    Code.DEFAULT_CARRIER_USED: "The default carrier would be set.",
+}
+
+
 def fault_bit(code: Code, column: Column) -> int:
     """The bit of a fault in a row's faults (uint64); `ValueError` if the checks cannot find it."""
     return 1 << FAULTS.index(Fault(code, column))
@@ -478,17 +494,23 @@ class Text:
         return Text(message.replace("{value}", value), self.fix.replace("{value}", value))
 
 
-def text_of(code: Code, column: Column = Column.NONE) -> Text:
-    """The words for a code found in a column; `{value}` is left in for the writer of the report."""
-    entry = CATALOGUE[code]
+def text_of(code: Code, column: Column = Column.NONE, *, preview: bool = False) -> Text:
+    """The words for a code found in a column; `{value}` is left in for the writer of the report.
+
+    `preview`: of a job under review, what would become of the row.
+    """
+    entry, fault = CATALOGUE[code], Fault(code, column)
     name, accepts = name_of(column), SPEC[column].accepts if column in SPEC else ""
-    words = WORDS.get(Fault(code, column), (entry.message, entry.fix))
-    return Text(*(part.replace("{column}", name).replace("{accepts}", accepts) for part in words))
+    message, fix = WORDS.get(fault, (entry.message, entry.fix))
+    if preview:
+        message = PREVIEW.get(fault) or PREVIEW.get(code, message)
+    return Text(*(part.replace("{column}", name).replace("{accepts}", accepts) for part in (message, fix)))
 
 
-def in_general(code: Code) -> Text:
-    """The words for a code where many rows are meant, of whatever column and value."""
+def in_general(code: Code, *, preview: bool = False) -> Text:
+    """The words for a code where many rows are meant, of whatever column and value. `preview`: see `text_of`."""
     entry, thing = CATALOGUE[code], "carrier" if "CARRIER" in code else "cell"
-    message = entry.message.replace("“{value}” in {column}", "The cell").replace("“{value}”", "The cell")
+    message = PREVIEW.get(code, entry.message) if preview else entry.message
+    message = message.replace("“{value}” in {column}", "The cell").replace("“{value}”", "The cell")
     message = message.replace("{column}", "The cell" if message.startswith("{column}") else thing)
     return Text(message, entry.fix.replace(": {accepts}", "").replace("{column}", f"the {thing}"))

@@ -29,6 +29,7 @@ _CODE = _table(lambda number: BY_NUMBER[number].value)
 _OUTCOME = _table(lambda number: CATALOGUE[BY_NUMBER[number]].outcome or "")
 _NO_COLUMN = _table(lambda _: "")
 _MESSAGE = _table(lambda number: text_of(BY_NUMBER[number]).message)
+_PREVIEW = _table(lambda number: text_of(BY_NUMBER[number], preview=True).message)
 _FIX = _table(lambda number: text_of(BY_NUMBER[number]).fix)
 
 
@@ -36,12 +37,14 @@ _FIX = _table(lambda number: text_of(BY_NUMBER[number]).fix)
 class Layout:
     """A file's columns: their names as given, and the index of each column that is understood.
 
-    `context`: how the numbers of an action were read.
+    `context`: how the numbers of an action were read. `preview`: the job is under review, and its rows are told as
+    they would be.
     """
 
     names: tuple[str, ...]
     mapping: Mapping[Column, int]
     context: Context = NO_CONTEXT
+    preview: bool = False
 
     @classmethod
     def from_json(cls, facts: Mapping[str, object]) -> Layout:
@@ -78,11 +81,12 @@ def findings(layout: Layout, cells: pa.RecordBatch, results: pa.Table) -> list[p
     # Behind the texts of the codes stand those of the failed rows: taken together, all are written once.
     place = code.astype(np.int32)
     place[failed] = len(_CODE) + np.arange(len(failed))
+    messages = _PREVIEW if layout.preview else _MESSAGE
     said = [
         pa.concat_arrays([base, pa.array(text, pa.string())]).take(pa.array(place))
-        for base, text in ((_NO_COLUMN, words.column), (_MESSAGE, words.message), (_FIX, words.fix))
+        for base, text in ((_NO_COLUMN, words.column), (messages, words.message), (_FIX, words.fix))
     ]
-    said[1] = _with_blocks(said[1], results)
+    said[1] = _with_blocks(said[1], results, preview=layout.preview)
     return [
         results.column("row").combine_chunks(),
         pc.if_else(pa.array(faults != 0), Outcome.FAILED.value, _OUTCOME.take(numbers)),
@@ -94,7 +98,7 @@ def findings(layout: Layout, cells: pa.RecordBatch, results: pa.Table) -> list[p
     ]
 
 
-def _with_blocks(message: pa.StringArray, results: pa.Table) -> pa.StringArray:
+def _with_blocks(message: pa.StringArray, results: pa.Table, *, preview: bool) -> pa.StringArray:
     """The messages, with what became of each number where a row stands for several (R12)."""
     numbers = results.column("numbers").to_numpy()
     rows = np.flatnonzero(numbers > 1)
@@ -102,7 +106,7 @@ def _with_blocks(message: pa.StringArray, results: pa.Table) -> pa.StringArray:
         return message
     first, written = (results.column(name).to_numpy()[rows].tolist() for name in ("e164", "written"))
     said = [
-        f"{text} {_block_words(begin, count, done)}".strip()
+        f"{text} {_block_words(begin, count, done, preview=preview)}".strip()
         for text, begin, count, done in zip(
             message.take(pa.array(rows)).to_pylist(), first, numbers[rows].tolist(), written, strict=True
         )
@@ -110,8 +114,10 @@ def _with_blocks(message: pa.StringArray, results: pa.Table) -> pa.StringArray:
     return pc.replace_with_mask(message, pa.array(numbers > 1), pa.array(said, pa.string()))
 
 
-def _block_words(first: int, count: int, done: int) -> str:
+def _block_words(first: int, count: int, done: int, *, preview: bool) -> str:
     block = f"{count:,} numbers, +{first} to +{first + count - 1}"
+    if preview:
+        return f"{block}: {done:,} would be written." if done else f"{block}: none would be written."
     return f"{block}: {done:,} were written." if done else f"{block}: none was written."
 
 
@@ -131,7 +137,7 @@ def _words(layout: Layout, cells: pa.RecordBatch, faults: NDArray[np.uint64], fa
         here = np.flatnonzero(faults[failed].astype(np.uint64) >> np.uint64(place) & 1)
         if not len(here):
             continue
-        text, at = text_of(fault.code, fault.column), layout.mapping.get(fault.column)
+        text, at = text_of(fault.code, fault.column, preview=layout.preview), layout.mapping.get(fault.column)
         if fault.code is Code.ROW_TOO_WIDE and cells.num_columns > len(layout.names):
             at = len(layout.names)  # what no column has is kept behind them
         values = [""] * len(here) if at is None else cells.column(at).take(pa.array(failed[here])).to_pylist()

@@ -46,6 +46,8 @@ class RequestCode(StrEnum):
     WORKBOOK_FAILED = "WORKBOOK_FAILED"
     RANGE_NOT_SATISFIABLE = "RANGE_NOT_SATISFIABLE"
     PRECONDITION_FAILED = "PRECONDITION_FAILED"
+    BODY_TOO_LARGE = "BODY_TOO_LARGE"
+    DUPLICATE_KEY = "DUPLICATE_KEY"
 
 
 @dataclass(frozen=True)
@@ -149,6 +151,10 @@ REQUEST_PROBLEMS: dict[RequestCode, RequestProblem] = {
     RequestCode.PRECONDITION_FAILED: RequestProblem(
         412, "The file is not the one that If-Match names.", "Request the file again, without If-Match."
     ),
+    RequestCode.BODY_TOO_LARGE: RequestProblem(
+        413, "The body of the request is larger than the limit.", "Send less; send long lists of numbers as a file."
+    ),
+    RequestCode.DUPLICATE_KEY: RequestProblem(400, "A JSON object has the same key twice.", "Send each key once."),
 }
 
 

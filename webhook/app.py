@@ -11,7 +11,7 @@ from flask import Response, redirect, request
 from flask_swagger_ui import get_swaggerui_blueprint
 
 from schemas import api
-from webhook import errors, measuring, once, portal
+from webhook import body_limits, errors, measuring, once, portal, receiving
 from webhook.api import (
     actions,
     callbacks,
@@ -26,7 +26,7 @@ from webhook.api import (
     uploads,
     users,
 )
-from webhook.bodies import form_schema
+from webhook.bodies import BoundedRequest, form_schema
 from worker.infra import logs
 
 # The documentation's page needs inline script, so it alone may have it; everything else may load nothing at all.
@@ -53,6 +53,7 @@ def create_app() -> APIFlask:
         VALIDATION_ERROR_STATUS_CODE=422,
         MAX_FORM_MEMORY_SIZE=1024 * 1024,
     )
+    app.request_class = BoundedRequest
     errors.register(app)
     app.register_error_handler(once.ReplayedError, jobs.replay)
     for resource in (
@@ -80,6 +81,8 @@ def create_app() -> APIFlask:
     app.spec_processor(_complete)
     app.before_request(measuring.note_route)
     app.before_request(_name_request)
+    app.before_request(body_limits.apply)
+    app.after_request(receiving.linger)
     app.after_request(_seal)
     app.after_request(portal.dress)  # before the seal: the last one goes first
     app.wsgi_app = measuring.Measured(app.wsgi_app)  # type: ignore[method-assign]

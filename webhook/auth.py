@@ -6,13 +6,17 @@ from flask import g, request
 
 from schemas.permissions import Actor
 from schemas.problems import RequestCode
+from webhook.bodies import check_body
 from webhook.errors import refuse
 from worker.infra import tokens
 from worker.infra.db import transaction
 
 
 def require_actor() -> None:
-    """Before every request of a protected blueprint. An expired, revoked or unknown token: all the same 401."""
+    """Before every request of a protected blueprint. An expired, revoked or unknown token: all the same 401.
+
+    Bodies that no route takes are refused here as well.
+    """
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     actor = None
     if scheme.lower() == "bearer" and token:
@@ -21,6 +25,7 @@ def require_actor() -> None:
     if actor is None:
         raise refuse(RequestCode.UNAUTHENTICATED)
     g.actor = actor
+    check_body(request)  # of a known actor only: it costs more than a refusal
 
 
 def actor() -> Actor:

@@ -15,6 +15,7 @@ from werkzeug.wsgi import FileWrapper
 from schemas import problems
 from schemas.problems import RequestCode
 from webhook.errors import Refused, refuse
+from webhook.file_names import disposition
 
 _BLOCK = 256 * 1024  # bytes
 
@@ -23,7 +24,8 @@ _BLOCK = 256 * 1024  # bytes
 class Download:
     """A file under the name it is to be saved as. `content`: all of it, its blocks, or an open file, closed once sent.
 
-    `length`, in bytes: known of all but blocks, which are made while they are sent.
+    `name`: any text, such as the name of an uploaded file; see `webhook.file_names`. `length`, in bytes: known of all
+    but blocks, which are made while they are sent.
     """
 
     content: bytes | Iterator[bytes] | BufferedReader
@@ -93,6 +95,6 @@ def sent(download: Download) -> Response:
 
 
 def _named(response: Response, name: str) -> Response:
-    response.headers.set("Content-Disposition", "attachment", filename=name)
+    response.headers["Content-Disposition"] = disposition(name)
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response

@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 from apiflask import APIFlask, HTTPError
-from flask import Response, json
+from flask import Response, json, request
 from sqlalchemy.exc import DataError, InterfaceError, OperationalError
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
@@ -102,7 +102,7 @@ def _http_error(error: HTTPException) -> Response:
     code = _BY_STATUS.get(status, RequestCode.BAD_REQUEST if status < 500 else RequestCode.INTERNAL_ERROR)  # noqa: PLR2004
     body = problems.of_request(code) | {"status": status}
     if status == 413:  # noqa: PLR2004
-        body = problems.of_file(Code.FILE_TOO_LARGE)
+        body["limit"] = request.max_content_length
     allow = getattr(error, "valid_methods", None)
     return respond(body, {"Allow": ", ".join(sorted(allow))} if allow else None)
 

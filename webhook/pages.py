@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Protocol
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from flask import Response, request
 
@@ -21,5 +21,5 @@ def next_link(page: Page) -> Response:
     response = Response(page.model_dump_json(), content_type="application/json")
     if page.next_cursor is not None:
         query = urlencode({**request.args.to_dict(), "cursor": page.next_cursor})
-        response.headers["Link"] = f'<{request.path}?{query}>; rel="next"'
+        response.headers["Link"] = f'<{quote(request.path)}?{query}>; rel="next"'
     return response

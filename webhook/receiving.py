@@ -12,9 +12,10 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import IO, Any, cast
 
-from flask import Request
+from flask import Request, Response, request
 from werkzeug.datastructures import FileStorage, Headers
 from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge
 from werkzeug.formparser import MultiPartParser
@@ -22,7 +23,7 @@ from werkzeug.http import parse_options_header
 
 from schemas.codes import Code
 from schemas.problems import RequestCode
-from webhook import once
+from webhook import file_names, once
 from webhook.bodies import MULTIPART
 from webhook.errors import Refused, refuse, refuse_file
 from worker.infra.storage import Receiver
@@ -32,8 +33,9 @@ MOST_PARTS = 32
 BLOCK = 256 * 1024
 LONGEST_FIELDS = 4 * BLOCK  # bytes of all form fields together; the parser wants room for a block, too
 OVERHEAD = 64 * 1024  # bytes that boundaries, part headers and fields may add to the file itself
-LONGEST_NAME = 255
-MOST_POURED, LONGEST_POURING = 64 * 1024 * 1024, 20.0  # bytes, seconds
+MOST_DRAINED, LONGEST_DRAIN = 64 * 1024 * 1024, 20.0  # bytes, seconds
+DRAIN_BLOCK = 16 * 1024  # bytes
+_UTF8 = "Encode the names of parts and files as UTF-8."
 OnFields = Callable[[dict[str, str]], None]
 _DIGESTS = {"sha-256": hashlib.sha256, "sha-512": hashlib.sha512}
 
@@ -102,18 +104,33 @@ def receive(request: Request, key: str, limit: int, on_fields: OnFields | None =
     if on_fields is not None:
         on_fields(fields)
     sink.receiver.commit()
-    return Received(fields, _safe_name(parts.filename), sink.receiver.size, sink.receiver.sha256.digest())
+    return Received(fields, file_names.kept(parts.filename), sink.receiver.size, sink.receiver.sha256.digest())
 
 
-def pour_away(request: Request) -> None:
-    """Take in what is left of a body that nobody wants, within bounds.
+def linger(response: Response) -> Response:
+    """After a request: once the answer is sent, read and drop the rest of its body, within bounds.
 
-    A browser reads no answer before it has sent all: who hangs up on it makes it say that the connection was reset.
+    Most clients read no answer before they have sent all, and a server that closes the connection with unread bytes
+    resets it: the answer would be lost (RFC 9112, section 9.6).
     """
-    deadline = time.monotonic() + LONGEST_POURING
+    if request.content_length or "Transfer-Encoding" in request.headers:
+        response.call_on_close(partial(_drain, _rest(request)))
+    return response
+
+
+def _rest(request: Request) -> IO[bytes]:
+    """Return the stream with what the view has not read of the body."""
+    if "wsgi.input_terminated" in request.environ:
+        return cast("IO[bytes]", request.environ["wsgi.input"])
+    request.max_content_length = None
+    return request.stream
+
+
+def _drain(stream: IO[bytes]) -> None:
+    deadline = time.monotonic() + LONGEST_DRAIN
     with suppress(HTTPException, OSError):
-        for _ in range(MOST_POURED // BLOCK):
-            if not request.stream.read(BLOCK) or time.monotonic() > deadline:
+        for _ in range(MOST_DRAINED // DRAIN_BLOCK):
+            if not stream.read(DRAIN_BLOCK) or time.monotonic() > deadline:
                 return
 
 
@@ -139,6 +156,8 @@ def _parse(request: Request, body: IO[bytes], boundary: bytes, sink: _Sink) -> t
     except RequestEntityTooLarge as error:
         # The file's own limit is the sink's: this is the parser's, for the form beside it.
         raise refuse(RequestCode.INVALID_FIELD, "The form has too many fields, or too long ones.") from error
+    except UnicodeDecodeError as error:
+        raise refuse(RequestCode.BAD_REQUEST, "A field or the name of the file is not UTF-8.", fix=_UTF8) from error
     except (ClientDisconnected, ValueError, OSError) as error:
         raise refuse_file(Code.TRUNCATED_UPLOAD) from error
     file = files.get(FIELD)
@@ -166,9 +185,3 @@ def _compare(expected: dict[str, bytes], found: dict[str, bytes]) -> None:
     for name, digest in found.items():
         if name in expected and not hmac.compare_digest(expected[name], digest):
             raise refuse_file(Code.DIGEST_MISMATCH)
-
-
-def _safe_name(name: str | None) -> str:
-    """The file's own name without folders or control characters: it is shown, never opened."""
-    last = (name or "").replace("\\", "/").rpartition("/")[2]
-    return "".join(char for char in last if char.isprintable())[:LONGEST_NAME] or "upload"

@@ -96,6 +96,8 @@ class _Summary:
         self._line([("Job", self._bold), (contents.job, None)])
         self._line([("Status", self._bold), (contents.status, None)])
         self._line([("Accepted", self._bold), (contents.accepted_at.isoformat(" ", "seconds"), None)])
+        if contents.layout.preview:
+            self._line([("Note", self._bold), ("Nothing is written yet: this is what would be.", None)])
         if contents.ended_at is not None:
             self._line([("Ended", self._bold), (contents.ended_at.isoformat(" ", "seconds"), None)])
         for note in contents.notes:
@@ -119,7 +121,8 @@ class _Summary:
             "values": ["Summary", first, 1, self._row - 1, 1],
         }
         chart.add_series({"name": "Rows", **where, "data_labels": {"value": True}})
-        chart.set_title({"name": "What became of the rows"})
+        would = "would become" if self._contents.layout.preview else "became"
+        chart.set_title({"name": f"What {would} of the rows"})
         chart.set_legend({"none": True})
         chart.set_y_axis({"reverse": True})
         self._page.insert_chart(first - 1, 3, chart)
@@ -131,9 +134,10 @@ class _Summary:
     def _causes(self, causes: Sequence[Mapping[str, Any]]) -> None:
         if not causes:
             return
-        self._line([(title, self._bold) for title in ("Code", "Rows", "First row", "What happened", "How to fix it")])
+        what = "What would happen" if self._contents.layout.preview else "What happened"
+        self._line([(title, self._bold) for title in ("Code", "Rows", "First row", what, "How to fix it")])
         for cause in causes:
-            words = in_general(Code(cause["code"]))
+            words = in_general(Code(cause["code"]), preview=self._contents.layout.preview)
             numbers = [(cause["count"], self._number), (cause["first_row"], self._number)]
             self._line([(cause["code"], None), *numbers, (words.message, self._wrapped), (words.fix, self._wrapped)])
 
@@ -204,7 +208,8 @@ class _Rows:
         if self._comments >= MOST_COMMENTS:
             return
         self._comments += 1
-        words = (text_of(fault.code, fault.column).with_value(value[:200]) for fault in faults)
+        texts = (text_of(fault.code, fault.column, preview=self._layout.preview) for fault in faults)
+        words = (text.with_value(value[:200]) for text in texts)
         said = "\n".join(f"{each.message} {each.fix}" for each in words)
         self._page.write_comment(self._written, column, said, {"author": "Numberyard", "x_scale": 2.5})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -119,6 +120,9 @@ class _Sliced:
 def _contents(job: sa.Row[Any], kind: WorkbookKind, count: int) -> workbook.Contents:
     """Return what the workbook says of the job; the same whenever it is built, so that the bytes are the same too."""
     tally = Tally.from_json(job.tally)
+    counts = counts_of(tally, job.rows_total)
+    if kind.is_review:
+        counts |= {outcome.value: job.review["effect"][outcome.value] for outcome in Outcome}
     notes = list(job.file_facts.get("notes", ())) if job.file_name is not None else []
     if job.duplicate_of is not None:
         notes.insert(0, f"This very file was sent before: job {job.duplicate_of}.")
@@ -129,9 +133,9 @@ def _contents(job: sa.Row[Any], kind: WorkbookKind, count: int) -> workbook.Cont
         accepted_at=job.created_at,
         ended_at=job.finished_at,
         notes=notes,
-        counts=counts_of(tally, job.rows_total),
+        counts=counts,
         causes=error_summary(tally),
-        layout=Layout.from_json(job.file_facts),
+        layout=replace(Layout.from_json(job.file_facts), preview=kind.is_review),
         rows=kind.rows,
         count=count,
     )

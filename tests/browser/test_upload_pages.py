@@ -45,6 +45,18 @@ def saved(page: Page, link: str) -> bytes:
     return Path(download.value.path()).read_bytes()
 
 
+def test_a_report_is_saved_under_the_name_of_its_file(site: Service, sign_in: SignedIn) -> None:
+    """By its link; `test_download_names` has all other names."""
+    client = site.client("Harbour")
+    job = client.ended(client.upload(numbers(1), "Bestellung – März (3) مرحبا 👩🇩🇪.csv"))
+    page = sign_in("Harbour")
+    page.goto(f"/jobs/{job['id']}")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Report of all rows (CSV)").click()
+    assert download.value.suggested_filename == "Bestellung – März (3) مرحبا 👩🇩🇪-all.csv"
+    assert Path(download.value.path()).stat().st_size
+
+
 def test_a_damaged_workbook_is_checked_imported_and_mended(
     site: Service, sign_in: SignedIn, audit: Audit, shoot: Shoot
 ) -> None:

@@ -41,7 +41,7 @@ REPORT_CELLS = {
     "_result": "`created`, `updated`, `deleted`, `unchanged`, `skipped`, `failed` or `unprocessed`",
     "_code": "the result code (see Result codes); programs should compare this",
     "_column": "the column that is to blame",
-    "_message": "what happened, in words",
+    "_message": "what happened, in words; of a job under review, what would happen",
     "_fix": "what to do about it",
     "_number": "the number as it is stored (E.164)",
     "_warnings": "codes of repairs and notes, the row succeeds all the same",

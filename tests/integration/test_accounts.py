@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,6 +20,7 @@ from tests import factories, sheets
 from tests.door import Door, Json, application
 from tests.factories import World
 from tests.service import wait_for
+from webhook import body_limits
 from worker.infra import carriers, inventory
 
 NOW = dt.datetime.now(dt.UTC)
@@ -604,3 +606,82 @@ def test_nothing_is_added_to_a_tenant_being_deleted(
         wait_until_held_up(database, len(answers))
     for answer in answers:
         assert_refused(answer.result(20), 404, "NOT_FOUND")
+
+
+# One reader for the JSON of every route
+
+
+def _writing(world: World) -> list[tuple[str, str]]:
+    """Return every request of the API that takes JSON: method and path."""
+    tenant = world.clinic.tenant.public_id
+    return [
+        *(("POST", f"/v1/{kind}") for kind in ("tenants", "users", "carriers", "tokens")),
+        *(("POST", f"/v1/{kind}") for kind in ("assignments", "unassignments", "capability-changes", "deletions")),
+        *(("PATCH", f"/v1/{kind}/{tenant}") for kind in ("tenants", "users", "carriers")),
+    ]
+
+
+def _all_writing() -> list[tuple[str, str]]:
+    """Return every request of the API that may change something, also those that take no body."""
+    return [
+        (method, re.sub("<[^>]+>", str(uuid.uuid4()), rule.rule))
+        for rule in application().url_map.iter_rules()
+        for method in (rule.methods or set()) & {"POST", "PUT", "PATCH", "DELETE"}
+        if rule.rule.startswith("/v1/")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "code"),
+    [
+        (b'{"name": "a", "name": "b"}', 400, "DUPLICATE_KEY"),
+        (b"[" * 200_000, 400, "BAD_REQUEST"),
+        (b'{"a":' * 100_000, 400, "BAD_REQUEST"),
+        (b'{"name": NaN}', 400, "BAD_REQUEST"),
+        (b'{"name": 1' + b"0" * 5000 + b"}", 400, "BAD_REQUEST"),
+        (b'\xef\xbb\xbf{"name": "a"}', 400, "BAD_REQUEST"),
+        ('{"name": "a"}'.encode("utf-16"), 400, "BAD_REQUEST"),
+    ],
+    ids=lambda value: None if isinstance(value, str | int) else f"{value[:20]!r}",
+)
+def test_every_route_refuses_ambiguous_json(
+    api: Door, world: World, database: sa.Engine, content: bytes, status: int, code: str
+) -> None:
+    before = snapshot(database)
+    headers = {"Authorization": f"Bearer {api.token}"}
+    for method, path in {*_writing(world), *_all_writing()}:
+        answer = api.client.open(path, method=method, data=content, content_type="application/json", headers=headers)
+        assert (answer.status_code, answer.json["code"]) == (status, code), f"{method} {path}: {answer.json}"
+    assert snapshot(database) == before
+
+
+def test_every_route_refuses_lone_surrogates(api: Door, world: World) -> None:
+    content = b'{"name": "\\ud800", "numbers": ["\\udfff"], "mode": "\\ud800"}'
+    headers = {"Authorization": f"Bearer {api.token}"}
+    for method, path in _writing(world):
+        answer = api.client.open(path, method=method, data=content, content_type="application/json", headers=headers)
+        assert (answer.status_code, answer.json["code"]) == (422, "INVALID_FIELD"), f"{method} {path}: {answer.json}"
+
+
+def test_no_route_takes_a_large_body(api: Door, database: sa.Engine) -> None:
+    """Whatever it is, and also where no body is taken; files and lists have limits of their own."""
+    before = snapshot(database)
+    headers = {"Authorization": f"Bearer {api.token}"}
+    large = b"x" * (body_limits.SMALL + 1)
+    for method, path in _all_writing():
+        if path.removeprefix("/v1/") in {"assignments", "unassignments", "capability-changes", "deletions"}:
+            continue
+        for content_type in ("application/json", "text/plain", "application/x-www-form-urlencoded"):
+            answer = api.client.open(path, method=method, data=large, content_type=content_type, headers=headers)
+            assert (answer.status_code, answer.json["code"]) == (413, "BODY_TOO_LARGE"), f"{method} {path}"
+            assert answer.json["limit"] == body_limits.SMALL
+    assert snapshot(database) == before
+
+
+def test_every_route_refuses_other_bodies(api: Door, world: World) -> None:
+    token = {"Authorization": f"Bearer {api.token}"}
+    for method, path in _writing(world):
+        for content_type, more in (("text/plain", {}), ("application/json", {"Content-Encoding": "gzip"})):
+            answer = api.client.open(path, method=method, data=b"{}", content_type=content_type, headers=token | more)
+            assert (answer.status_code, answer.json["code"]) == (415, "UNSUPPORTED_MEDIA_TYPE"), f"{method} {path}"
+    assert answer.headers["Accept-Encoding"] == "identity"

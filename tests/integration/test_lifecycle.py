@@ -754,7 +754,12 @@ def test_r30_what_a_review_shows(api: Door, worker: Worker) -> None:
     assert decide(api, job_id, "confirm").status_code == 202
     assert refusal(api.get(f"/v1/jobs/{job_id}/rows")) == (409, "REPORT_NOT_READY")
     api.work_off()
-    assert (api.job(job_id)["status"], api.report(job_id), api.rows(job_id)) == ("completed_with_errors", shown, rows)
+    assert api.job(job_id)["status"] == "completed_with_errors"
+    # All but the words: what would be is now what was.
+    assert [line | {"_message": ""} for line in table(api.report(job_id))] == [
+        line | {"_message": ""} for line in table(shown)
+    ]
+    assert [row | {"message": ""} for row in api.rows(job_id)] == [row | {"message": ""} for row in rows]
     assert len(worker.numbers()) == 2
 
 
@@ -812,7 +817,7 @@ def test_r27_undo(api: Door, worker: Worker) -> None:
     assert (api.job(undoing["id"])["counts"]["deleted"], worker.numbers()) == (3, [])
     report = api.get(f"/v1/jobs/{undoing['id']}/report.csv")
     assert len(table(report.data)) == 3
-    assert "filename=undo-all.csv" in report.headers["Content-Disposition"]
+    assert 'filename="undo-all.csv"' in report.headers["Content-Disposition"]
     again = decide(api, undoing["id"], "undo").json
     api.work_off()
     assert (api.job(again["id"])["undo_of"], len(worker.numbers())) == (undoing["id"], 3)
@@ -881,7 +886,7 @@ def test_a_job_without_a_file(api: Door, world: World, database: sa.Engine) -> N
     assert (job["kind"], job["file"], job["counts"]["updated"]) == ("assign", None, 2)
     for path, name in (("report.csv?rows=failed", "assign-failed.csv"), ("report.jsonl", "assign-all.jsonl")):
         answer = api.get(f"/v1/jobs/{job_id}/{path}")
-        assert f"filename={name}" in answer.headers["Content-Disposition"]
+        assert f'filename="{name}"' in answer.headers["Content-Disposition"]
         assert answer.data
     kinds = {
         kind: [one["id"] for one in api.get(f"/v1/jobs?kind={kind}").json["data"]]

@@ -221,7 +221,7 @@ def test_r28_reports_are_downloads_that_any_door_can_send(
         found = reports.csv(job_id, "all")
         assert (found.name, found.content_type, found.length) == ("numbers-all.csv", "text/csv; charset=utf-8", None)
         answer = sent(found)
-        assert answer.headers["Content-Disposition"] == "attachment; filename=numbers-all.csv"
+        assert answer.headers["Content-Disposition"] == 'attachment; filename="numbers-all.csv"'
         assert held[0].encode() in answer.get_data()
         with pytest.raises(Refused) as refused:
             workbooks.report(job_id, "all", 0.0)

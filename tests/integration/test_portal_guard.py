@@ -60,6 +60,17 @@ def told(database: sa.Engine) -> Callable[[], dict[str, int]]:
 # Forms
 
 
+@pytest.mark.parametrize("content", [b'{"a": 1}', b"[" * 200_000], ids=["JSON", "200,000 brackets"])
+def test_forms_take_no_json(portal: Portal, told: Callable[[], dict[str, int]], content: bytes) -> None:
+    """Also with the token in a header: the views would act on an empty form."""
+    before = told()
+    headers = {"Accept": "text/html", "Origin": SITE, "X-CSRF-Token": portal.token()}
+    for path in FORMS:
+        answer = portal.client.post(path, data=content, content_type="application/json", headers=headers)
+        assert answer.status_code == 415, path
+        assert told() == before, path
+
+
 @pytest.mark.parametrize("token", ["", "0" * 64, "é", None])
 def test_a_form_without_its_token_is_refused(
     portal: Portal, told: Callable[[], dict[str, int]], token: str | None

@@ -416,7 +416,7 @@ def test_the_result_adds_up_and_can_be_saved(site: Site) -> None:
     said = site.page(path)
     assert "3 created + 2 failed = 5 rows" in said
     failed = site.get(f"{path}/report.csv?rows=failed")
-    assert failed.headers["Content-Disposition"] == "attachment; filename=numbers-failed.csv"
+    assert failed.headers["Content-Disposition"] == 'attachment; filename="numbers-failed.csv"'
     assert [line["_row"] for line in table(failed.data)] == ["5", "6"]
     for query in ("report.csv", "report.csv?rows=unprocessed", "report.xlsx?rows=failed"):
         assert site.get(f"{path}/{query}").status_code == 200

@@ -467,6 +467,12 @@ def test_on_a_terminal_a_review_asks(service: Service, typed: str, decided: bool
     assert ("completed_with_errors" in terminal.shown) == decided
 
 
+@pytest.mark.parametrize(("status", "said"), [("review", "would be written"), ("completed_with_errors", "was written")])
+def test_causes_of_a_review_say_what_would_happen(status: str, said: str) -> None:
+    causes = [{"code": "ABORTED", "count": 2, "first_row": 2}]
+    assert f"nothing {said}" in "\n".join(lines(job(status, review=REVIEW, error_summary=causes)))
+
+
 def test_a_review_names_no_more_changes_than_one_can_read() -> None:
     change: Json = REVIEW["changes"][1]  # type: ignore[index]
     told = "\n".join(lines(job("review", review=REVIEW | {"changes": [change] * 100})))

@@ -12,6 +12,7 @@ from schemas.problems import RequestCode
 from webhook import auth, once
 from webhook.api.jobs import accepted
 from webhook.bodies import JSON, MULTIPART, form_schema, read_json, validated
+from webhook.body_limits import LIST, body_limit
 from webhook.errors import refuse
 from webhook.operations import actions
 from webhook.operations.actions import Action
@@ -33,6 +34,7 @@ ACTIONS = {
 @bp.post("/assignments")
 @bp.output(api.Job, status_code=202)
 @bp.doc(summary="Give numbers to an enterprise, a reseller or a user", responses=REFUSALS)
+@body_limit(LIST, files=True)
 def assign() -> Response:
     """Numbers by list, filter or file; one of `tenant_id` and `user_id`, which rows of a file may name themselves."""
     return _accept(actions.ASSIGN)
@@ -41,6 +43,7 @@ def assign() -> Response:
 @bp.post("/unassignments")
 @bp.output(api.Job, status_code=202)
 @bp.doc(summary="Take numbers back, from users or one level up", responses=REFUSALS)
+@body_limit(LIST, files=True)
 def unassign() -> Response:
     """Numbers by list, filter or file; with `user_id` or `service` only what fits these is taken."""
     return _accept(actions.UNASSIGN)
@@ -49,6 +52,7 @@ def unassign() -> Response:
 @bp.post("/capability-changes")
 @bp.output(api.Job, status_code=202)
 @bp.doc(summary="Switch Voice, SMS and Fax, choose carriers", responses=REFUSALS)
+@body_limit(LIST, files=True)
 def change() -> Response:
     """Numbers by list, filter or file; what is left out stays as it is (R23)."""
     return _accept(actions.CHANGE)
@@ -57,6 +61,7 @@ def change() -> Response:
 @bp.post("/deletions")
 @bp.output(api.Job, status_code=202)
 @bp.doc(summary="Delete numbers that you uploaded and that nobody was given", responses=REFUSALS)
+@body_limit(LIST, files=True)
 def delete() -> Response:
     """Numbers by list, filter or file (R24, R25)."""
     return _accept(actions.DELETE)

@@ -8,6 +8,7 @@ from flask import Response, request
 from schemas import api
 from webhook import auth, once
 from webhook.api.jobs import accepted
+from webhook.body_limits import body_limit
 from webhook.operations import uploads
 
 bp = APIBlueprint("uploads", __name__, url_prefix="/v1", tag="Uploads")
@@ -19,6 +20,7 @@ bp.after_request(once.end)
 @bp.post("/uploads")
 @bp.output(api.Job, status_code=202)
 @bp.doc(summary="Upload a spreadsheet of numbers", responses={401: "No valid token", 413: "File too large"})
+@body_limit(files=True)
 def upload() -> Response:
     """Answers as soon as the file has arrived; what becomes of its rows is told by the job."""
     return accepted(uploads.enter(request))

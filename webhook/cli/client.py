@@ -146,7 +146,7 @@ class Api:
         """Send a file from disk, never held in memory; `on_read` is told the bytes as they go. Returns the job."""
         given = {name: str(value) for name, value in fields.items() if value is not None}
         with path.open("rb") as file, reaching(self.url):
-            part = (path.name, cast("BinaryIO", _Counted(file, on_read)), "application/octet-stream")
+            part = (_utf8(path.name), cast("BinaryIO", _Counted(file, on_read)), "application/octet-stream")
             answer = self._http.post(
                 f"/v1/{to}", data=given, files={"file": part}, timeout=_UPLOAD_TIMEOUT, follow_redirects=False
             )
@@ -191,6 +191,11 @@ def _pause_of(answer: httpx.Response) -> float:
     """Seconds from Retry-After, at least one."""
     said = answer.headers.get("Retry-After", "")
     return float(min(max(int(said), 1), _LONGEST_PAUSE)) if said.isascii() and said.isdecimal() else 1.0
+
+
+def _utf8(name: str) -> str:
+    """Return a file's name for a request: bytes of the file system that are no UTF-8 are replaced (PEP 383)."""
+    return name.encode(errors="surrogateescape").decode(errors="replace")
 
 
 def _part(text: str) -> str:

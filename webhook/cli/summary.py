@@ -132,14 +132,14 @@ def _causes(job: Json) -> Iterator[str]:
         code = safe(cause.get("code"))
         rows = "row" if cause.get("count") == 1 else "rows"
         yield f"  {code}: {number(cause.get('count'))} {rows}, the first is row {number(cause.get('first_row'))}"
-        text = _words(code)
+        text = _words(code, preview=is_reviewed(job))
         if text:
             yield f"      {text}"
 
 
-def _words(code: str) -> str:
-    """What a code means and how to mend it, said of cells in general; "" for a code newer than this program."""
+def _words(code: str, *, preview: bool) -> str:
+    """Return what a code means and how to correct it, for cells in general; "" for a code newer than this program."""
     if code not in frozenset(Code):
         return ""
-    words = in_general(Code(code))
+    words = in_general(Code(code), preview=preview)
     return f"{words.message} {words.fix}".strip()

@@ -6,6 +6,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 
 import sqlalchemy as sa
 
@@ -111,7 +112,7 @@ def find(job_id: str) -> JobView:
 def layout_of(view: JobView) -> Layout:
     """The report's columns, for a job that has a report."""
     if views.has_report(view.row):
-        return Layout.from_json(view.row.file_facts)
+        return replace(Layout.from_json(view.row.file_facts), preview=is_reviewed(view))
     if views.had_report(view.row):
         raise refuse(RequestCode.REPORT_EXPIRED)
     if view.row.status in TERMINAL:

@@ -13,6 +13,7 @@ import pyarrow as pa
 from schemas import report
 from schemas.findings import Layout
 from schemas.workbooks import OUTCOMES
+from webhook import file_names
 from webhook.downloads import Download
 from webhook.operations.jobs import find, is_reviewed, layout_of, tokens_of
 from worker.infra import job_views, storage
@@ -49,7 +50,7 @@ def _stream(view: JobView, layout: Layout, which: str) -> Iterator[tuple[pa.Reco
 
 
 def file_name(view: JobView, which: str, ending: str) -> str:
-    """Named after the upload."""
+    """Name a report after the upload; that of a review says so, since it tells what would become of the rows."""
     name = view.row.file_name or view.row.kind
     stem = name.rpartition(".")[0] or name
-    return f"{stem}-{which}.{ending}"
+    return file_names.cut(stem, f"{'-review' if is_reviewed(view) else ''}-{which}.{ending}")

@@ -13,7 +13,7 @@ from flask import request, url_for
 from schemas import api
 from schemas.codes import Code, Outcome, in_general
 from schemas.columns import Column, distinct, name_of
-from schemas.jobs import JobKind
+from schemas.jobs import JobKind, JobStatus
 from webhook.bodies import validated
 from webhook.operations import jobs
 from webhook.operations.looking import Look
@@ -71,7 +71,7 @@ def shown(look: Look) -> Rows:
     columns = _columns(look)
     return Rows(
         tuple(columns),
-        tuple(_line(_told(look, row), columns) for row in page.data),
+        tuple(_line(_told(look, row), columns, preview=_is_preview(look)) for row in page.data),
         outcome,
         asked.get("code", ""),
         None if page.next_cursor is None else at(cursor=page.next_cursor),
@@ -82,12 +82,16 @@ def shown(look: Look) -> Rows:
 def lines(look: Look, rows: list[api.Row]) -> list[Line]:
     """Some rows, as a page shows them."""
     columns = _columns(look)
-    return [_line(row, columns) for row in rows]
+    return [_line(row, columns, preview=_is_preview(look)) for row in rows]
 
 
 def title(column: Column) -> str:
     """What a column is called on the sample file."""
     return name_of(column)
+
+
+def _is_preview(look: Look) -> bool:
+    return look.job.status == JobStatus.REVIEW
 
 
 def _has(look: Look, outcome: Outcome) -> bool:
@@ -109,13 +113,13 @@ def _told(look: Look, row: api.Row) -> api.Row:
     return row if own is None else row.model_copy(update={"message": own.message, "fix": own.fix})
 
 
-def _line(row: api.Row, columns: dict[str, str]) -> Line:
+def _line(row: api.Row, columns: dict[str, str], *, preview: bool) -> Line:
     wrong = {fault.column for fault in row.faults}
     texts = {own: _short(row.cells.get(own) or "") for own in columns}
     cells = tuple(Cell(own, texts[own], meaning in wrong) for own, meaning in columns.items())
     given = tuple(texts[own] for own, meaning in columns.items() if meaning in _NUMBER and texts[own])
     known = [Code(code) for code in row.warnings]
-    return Line(row, cells, given, tuple(in_general(code).message for code in known))
+    return Line(row, cells, given, tuple(in_general(code, preview=preview).message for code in known))
 
 
 def _short(text: str) -> str:

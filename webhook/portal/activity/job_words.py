@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from schemas import api
 from schemas.codes import Code, Outcome, Text, in_general
@@ -116,9 +117,11 @@ def undone(beside: Beside) -> tuple[str, str] | None:
     return ("Partly undone", "warn") if found.put_back else None
 
 
-def in_words(kind: str) -> Callable[[Code], Text]:
-    """The words for a code where many rows of a job of this kind are meant: an undo has some of its own."""
-    return _of_undo if kind == JobKind.UNDO else in_general
+def in_words(job: api.Job) -> Callable[[Code], Text]:
+    """The words for a code where many rows of a job are meant: an undo has some of its own, as has a review."""
+    if job.kind == JobKind.UNDO:
+        return _of_undo
+    return partial(in_general, preview=job.status == JobStatus.REVIEW)
 
 
 def _of_undo(code: Code) -> Text:

@@ -96,7 +96,7 @@ def _tell_the_end(found: api.Job) -> None:
 def _page(look: Look) -> str:
     found, group = look.job, job_words.group(look.job)
     context: dict[str, Any] = {"look": look, "job": found, "group": group, "say": job_words}
-    context["in_general"] = job_words.in_words(found.kind)
+    context["in_general"] = job_words.in_words(found)
     if look.layout is not None and group in {"review", "ended"}:
         context["rows"] = job_rows.shown(look)
     if look.layout is not None and group == "review":

@@ -16,6 +16,7 @@ from schemas.hints import DELIMITERS
 from schemas.jobs import OnExisting
 from webhook import once
 from webhook.bodies import MULTIPART
+from webhook.body_limits import body_limit
 from webhook.downloads import sent
 from webhook.errors import Refused
 from webhook.operations import jobs, looking, templates, uploads
@@ -57,6 +58,7 @@ def upload_ready() -> Response:
 
 @bp.post("/uploads")
 @late
+@body_limit(files=True)
 def upload() -> Any:  # noqa: ANN401 - the way to the job, or the form once more
     by_script = wants_json(request)
     if not by_script:

@@ -10,12 +10,11 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from apiflask import APIBlueprint
-from flask import Response, current_app, request
+from flask import current_app, request
 
 from webhook.portal.frame import guard
 from webhook.portal.frame.auth import load, require_admin
 from webhook.portal.frame.reading import READING
-from webhook.receiving import pour_away
 
 bp = APIBlueprint("portal", "webhook.portal", template_folder="templates", enable_openapi=False)
 
@@ -50,11 +49,3 @@ def _admit() -> Any:  # noqa: ANN401 - None, or the answer
     if request.method not in READING and not getattr(view, _LATE, False):
         guard.check_form()
     return None
-
-
-@bp.after_request
-def _read_on(response: Response) -> Response:
-    """Whoever sends a file that is refused gets to read why."""
-    if getattr(current_app.view_functions.get(request.endpoint or ""), _LATE, False):
-        pour_away(request)
-    return response

@@ -14,13 +14,13 @@ from urllib.parse import urlsplit
 from flask import Response, g, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from schemas.codes import Code
 from schemas.problems import RequestCode
-from webhook.errors import refuse, refuse_file
+from webhook.bodies import FORM, MULTIPART
+from webhook.body_limits import too_large
+from webhook.errors import refuse
 from webhook.portal.frame import cookies
 
 FIELD, HEADER = "csrf_token", "X-CSRF-Token"
-LARGEST_FORM = 4 * 1024 * 1024  # bytes; files come in through forms that are read as streams
 _LABEL = b"numberyard form 1"
 
 
@@ -36,12 +36,16 @@ def check_origin() -> None:
 
 
 def check_form() -> None:
-    """403 unless the form, or the header of a script, has the token. Reads the form; 413 if it is endless."""
-    request.max_content_length = LARGEST_FORM
+    """403 unless the form, or the header of a script, has the token. Reads the form; 413 above its `body_limit`.
+
+    Other bodies are refused with 415: the view would see an empty form.
+    """
+    if request.mimetype not in {"", FORM, MULTIPART}:
+        raise refuse(RequestCode.UNSUPPORTED_MEDIA_TYPE, f"Send {FORM}.", value=request.mimetype[:100])
     try:
         check_token(request.headers.get(HEADER) or request.form.get(FIELD))
     except RequestEntityTooLarge as error:
-        raise refuse_file(Code.FILE_TOO_LARGE, "That is more than this form takes.", limit=LARGEST_FORM) from error
+        raise too_large(request.max_content_length) from error
 
 
 def check_token(given: str | None) -> None:
