@@ -6,7 +6,7 @@ What a job is made of is told by its door. Nothing stays in the storage of a req
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from schemas.jobs import Phase
 from webhook import auth
@@ -27,7 +27,8 @@ def entering(job: str) -> Iterator[None]:
         if not _is_there(job):
             raise
     except Exception:
-        storage.remove_job(job)
+        with suppress(*storage.FAILURES):  # what is left is removed with other orphans
+            storage.remove_job(job)
         raise
     pass_by(Point.ACCEPT_COMMITTED)
 

@@ -15,37 +15,60 @@ from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
-from uuid import UUID
+from typing import TYPE_CHECKING, Any, Self
+from uuid import UUID, uuid4
 
 import obstore
 from obstore.exceptions import BaseError
-from obstore.store import LocalStore, ObjectStore, from_url
+from obstore.store import LocalStore, ObjectStore
 
-from worker.infra import scratch
-from worker.infra.settings import get_settings
+from worker.infra import object_store, scratch
+from worker.infra.object_store import PART_SIZE, PARTS_AT_ONCE, Calls
+from worker.infra.settings import Settings, get_settings
+
+if TYPE_CHECKING:
+    from obstore import ObjectMeta
 
 BLOCK = 4 * 1024 * 1024  # bytes; large enough that a system call is cheap, small enough for a hundred uploads at once
-FAILURES: tuple[type[Exception], ...] = (BaseError, OSError)  # what a storage out of reach looks like
+PAGE = 1000  # objects that are listed, or deleted, by one request
+PROBE = "probe"  # below it nothing is kept
+WHOLE = PART_SIZE  # bytes of a file that is fetched by one request
+StoreError = object_store.StoreError  # what users of the storage catch
+FAILURES: tuple[type[Exception], ...] = (BaseError, OSError, StoreError)  # what a storage out of reach looks like
+AT_ONCE, GOING_ON = 0.0, 2.0  # seconds that a request waits for one of a web process's calls: its first one, later ones
 
 
 class MissingFileError(LookupError):
     """The file is not there (any more), whatever the backend."""
 
 
-class StoreError(Exception):
-    """The store cannot do it now: it is full, or away. Nothing is wrong with the file, so it may be tried again."""
-
-
 @contextmanager
-def _told_alike(key: str) -> Iterator[None]:
-    """Two kinds of failure, `MissingFileError` and `StoreError`, whatever the backend raises."""
+def _call(key: str, wait: float = AT_ONCE) -> Iterator[None]:
+    """A call of the store: `MissingFileError` or `StoreError`, whatever the backend raises.
+
+    `wait`: how long it may wait for its turn in a process whose calls are limited. `StoreBusyError` after that.
+    """
     try:
-        yield
+        if _calls is None or isinstance(store(), LocalStore):
+            yield
+            return
+        with _calls.one(wait):
+            yield
     except FileNotFoundError as error:
-        raise MissingFileError(key) from error
+        if isinstance(store(), LocalStore) or any(code in str(error) for code in object_store.MISSING_OBJECT):
+            raise MissingFileError(key) from error
+        raise object_store.as_store_error(key, error) from error
     except (BaseError, OSError) as error:
-        raise StoreError(f"{key}: {error}".partition("\n")[0]) from error
+        raise object_store.as_store_error(key, error) from error
+
+
+def limit_calls(most: int | None) -> None:
+    """Have at most so many calls of an object store under way in this process at a time (None: any number)."""
+    global _calls  # noqa: PLW0603 - one bound for all threads of the process
+    _calls = None if most is None else Calls(most)
+
+
+_calls: Calls | None = None
 
 
 def folder_of(job: str) -> str:
@@ -114,14 +137,21 @@ def report_key(job: str, part: int = 0) -> str:
 @lru_cache(maxsize=1)
 def store() -> ObjectStore:
     """This process's way to the files."""
-    url = get_settings().files_url
-    return from_url(url, mkdir=True, automatic_cleanup=True) if url.startswith("file:") else from_url(url)
+    return object_store.connect(get_settings())
+
+
+@lru_cache(maxsize=1)
+def _probing_store() -> ObjectStore:
+    """The same for the readiness check, which gives up sooner."""
+    return object_store.connect(get_settings(), probing=True)
 
 
 class Receiver:
-    """A file being written block by block, counted and, with `digest`, digested on the way.
+    """A file being written block by block, counted and, with `digest`, digested on the way. Use it in a `with` block.
 
-    Nothing is visible under the key before `commit`; a receiver that is dropped leaves nothing. Raises `StoreError`.
+    Nothing is visible under the key before `commit`. A block that ends with an error leaves nothing: a local store
+    removes what was written, and on an object store the multipart upload is aborted, unless it is the store that failed
+    or the process is killed. Raises `StoreError`.
     """
 
     def __init__(self, key: str, *, digest: bool = True) -> None:
@@ -129,19 +159,19 @@ class Receiver:
         self._digests = digest
         self.sha256 = hashlib.sha256()
         self._key = key
-        with _told_alike(key):
-            self._writer: Any = obstore.open_writer(store(), key, buffer_size=BLOCK)
+        with _call(key, GOING_ON):
+            self._writer: Any = _open_writer(key)
 
     def write(self, block: bytes | memoryview) -> int:
         self.size += len(block)
         if self._digests:
             self.sha256.update(block)
-        with _told_alike(self._key):
+        with _call(self._key, GOING_ON):
             self._writer.write(block)
         return len(block)
 
     def commit(self) -> None:
-        with _told_alike(self._key):
+        with _call(self._key, GOING_ON):
             self._writer.close()
             _keep(self._key)
             keep_name(self._key)
@@ -152,7 +182,16 @@ class Receiver:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if kind is None:
             self.commit()
-        self._writer = None  # dropping an unfinished writer discards what it wrote
+        elif root() is None and not issubclass(kind, StoreError):
+            with suppress(StoreError), _call(self._key):
+                self._writer.__exit__(kind, error, at)  # aborts the multipart upload
+        self._writer = None  # dropping an unfinished writer of a local store discards what it wrote
+
+
+def _open_writer(key: str) -> Any:  # noqa: ANN401 - obstore's types are not published
+    if root() is not None:
+        return obstore.open_writer(store(), key, buffer_size=BLOCK)
+    return obstore.open_writer(store(), key, buffer_size=PART_SIZE, max_concurrency=PARTS_AT_ONCE)
 
 
 def _keep(key: str) -> None:
@@ -166,7 +205,7 @@ def keep_name(key: str) -> None:
     """Have the names of files in a folder of a local store outlast a power cut, too. `StoreError`."""
     top = root()
     if top is not None:
-        with _told_alike(key):
+        with _call(key):
             _sync((top / key).parent)
 
 
@@ -183,16 +222,19 @@ def put(key: str, content: bytes | Path, *, with_name: bool = True) -> None:
 
     Who stores many in one folder calls `keep_name` once, at the end.
     """
-    with _told_alike(key):
-        obstore.put(store(), key, content)
-        _keep(key)
+    with _call(key):
+        if root() is None:
+            obstore.put(store(), key, content, chunk_size=PART_SIZE, max_concurrency=PARTS_AT_ONCE)
+        else:
+            obstore.put(store(), key, content)
+            _keep(key)
     if with_name:
         keep_name(key)
 
 
 def get(key: str) -> memoryview:
     """A small file's content. `MissingFileError` if it is not there, `StoreError`."""
-    with _told_alike(key):
+    with _call(key):
         return memoryview(obstore.get(store(), key).bytes())
 
 
@@ -201,34 +243,74 @@ def stream(key: str, *following: str) -> Iterator[bytes]:
 
     `MissingFileError` if the first is not there, raised before its first block.
     """
-    with _told_alike(key):
-        found = obstore.get(store(), key)
-    return chain((bytes(block) for block in found.stream(min_chunk_size=BLOCK)), *map(_streamed, following))
+    with _call(key):
+        blocks = _blocks(key) if root() is not None else _ranges(key, *_beginning(key))
+    return chain(blocks, *map(_streamed, following))
 
 
 def _streamed(key: str) -> Iterator[bytes]:
     yield from stream(key)
 
 
+def _blocks(key: str) -> Iterator[bytes]:
+    """The blocks of a local file, which is open from now on."""
+    found = obstore.get(store(), key)
+    return (bytes(block) for block in found.stream(min_chunk_size=BLOCK))
+
+
+def _beginning(key: str) -> tuple[int, bytes]:
+    """The size of an object, and its first `WHOLE` bytes.
+
+    Asked for by a GET: the answer to a HEAD would not say whether the object or the bucket is missing.
+    """
+    try:
+        found = obstore.get(store(), key, options={"range": (0, WHOLE)})
+        return int(found.meta["size"]), bytes(found.bytes())
+    except BaseError as error:
+        if object_store.EMPTY_OBJECT not in str(error):
+            raise
+        return 0, b""
+
+
+def _ranges(key: str, size: int, first: bytes) -> Iterator[bytes]:
+    """The blocks of an object, a request for each: a slow reader holds no connection and meets no time-out."""
+    if first:
+        yield first
+    for start in range(len(first), size, PART_SIZE):
+        with _call(key, GOING_ON):
+            block = bytes(obstore.get_range(store(), key, start=start, length=min(PART_SIZE, size - start)))
+        yield block
+
+
 class Reader:
-    """A file of an object store as Arrow reads one: only the ranges that are asked for are fetched. `StoreError`."""
+    """An object as Arrow reads a file: a small one is fetched at once, of a larger one the ranges that are asked for.
+
+    Its first `WHOLE` bytes are kept in memory. `MissingFileError`, `StoreError`.
+    """
 
     closed = False
 
     def __init__(self, key: str) -> None:
         self._key = key
-        with _told_alike(key):
-            self._reader = obstore.open_reader(store(), key)
+        self._place = 0
+        with _call(key):
+            self.size, self.head = _beginning(key)
 
     def read(self, size: int = -1) -> bytes:
-        with _told_alike(self._key):
-            return bytes(self._reader.read() if size < 0 else self._reader.read(size))
+        start = min(self._place, self.size)
+        end = self.size if size < 0 else min(start + size, self.size)
+        self._place = end
+        if end <= len(self.head) or start == end:
+            return self.head[start:end]
+        with _call(self._key, GOING_ON):
+            return bytes(obstore.get_range(store(), self._key, start=start, end=end))
 
-    def seek(self, offset: int, whence: int = 0) -> int:
-        return self._reader.seek(offset, whence)
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._place = max({os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self.size}[whence] + offset, 0)
+        return self._place
 
     def tell(self) -> int:
-        return self._reader.tell()
+        return self._place
 
     def close(self) -> None:
         self.closed = True
@@ -245,7 +327,7 @@ def local(key: str) -> Iterator[Path]:
         return
     with scratch.folder() as folder:
         path = folder / "file"
-        with _told_alike(key), path.open("wb") as copy:
+        with path.open("wb") as copy:  # its own errors are the scratch folder's, not the store's
             copy.writelines(stream(key))
         yield path
 
@@ -277,11 +359,37 @@ def remove_job(job: str) -> None:
         with suppress(FileNotFoundError):
             shutil.rmtree(folder)  # follows no links
         return
-    paths = [entry["path"] for entry in obstore.list(store(), folder_of(job)).collect()]
-    if paths:
-        obstore.delete(store(), paths)
+    delete([entry["path"] for entry in entries(folder_of(job))])
+
+
+def entries(prefix: str) -> list[ObjectMeta]:
+    """Everything below a prefix of an object store: `path`, `size`, `last_modified`. `StoreError`."""
+    with _call(prefix):
+        return list(obstore.list(store(), prefix, chunk_size=PAGE).collect())
+
+
+def delete(keys: list[str]) -> None:
+    """Delete objects, up to 1,000 a request; those that are not there are no error. `StoreError`."""
+    for start in range(0, len(keys), PAGE):
+        with _call(keys[start]):
+            obstore.delete(store(), keys[start : start + PAGE])
 
 
 def check() -> None:
-    """Raise if the store cannot be reached (readiness)."""
-    obstore.list_with_delimiter(store(), "probe")
+    """Raise if the store cannot be reached (readiness). On an object store within `PROBE_SECONDS`, without retries."""
+    try:
+        obstore.list_with_delimiter(_probing_store(), PROBE)
+    except (BaseError, OSError) as error:
+        raise object_store.as_store_error(PROBE, error) from error
+
+
+def try_out(settings: Settings) -> None:
+    """Store a file, list, read and delete it, as the service will. `StoreError`."""
+    tried, key = object_store.connect(settings), f"{PROBE}/{uuid4()}"
+    try:
+        obstore.put(tried, key, b"1")
+        obstore.list_with_delimiter(tried, PROBE)
+        obstore.get(tried, key).bytes()
+        obstore.delete(tried, [key])
+    except (BaseError, OSError) as error:
+        raise object_store.as_store_error(PROBE, error) from error
