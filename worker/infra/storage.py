@@ -20,7 +20,7 @@ from uuid import UUID, uuid4
 
 import obstore
 from obstore.exceptions import BaseError
-from obstore.store import LocalStore, ObjectStore
+from obstore.store import LocalStore, MemoryStore, ObjectStore
 
 from worker.infra import object_store, scratch
 from worker.infra.object_store import PART_SIZE, PARTS_AT_ONCE, Calls
@@ -55,7 +55,9 @@ def _call(key: str, wait: float = AT_ONCE) -> Iterator[None]:
         with _calls.one(wait):
             yield
     except FileNotFoundError as error:
-        if isinstance(store(), LocalStore) or any(code in str(error) for code in object_store.MISSING_OBJECT):
+        if isinstance(store(), LocalStore | MemoryStore) or any(
+            code in str(error) for code in object_store.MISSING_OBJECT
+        ):
             raise MissingFileError(key) from error
         raise object_store.as_store_error(key, error) from error
     except (BaseError, OSError) as error:

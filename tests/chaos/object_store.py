@@ -1,0 +1,253 @@
+"""The whole service on a bad S3 API server: `python -m tests.chaos.object_store [--rows 150000 --padding 200]`.
+
+Files are imported while the store refuses requests, is away or silent, and while workers are killed; then the checker
+of `make chaos` looks whether anything was lost or doubled. Prints a line for each step. `--padding`: size of a large
+upload in MiB. `make test` runs it small.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from tests import sheets
+from tests.chaos import files
+from tests.chaos.checker import check
+from tests.chaos.stand import Sent, Stand
+from tests.s3 import BUCKET, CREDENTIALS, S3, BadStore, Fault
+from tests.service import NO_TLS, Json, wait_for
+
+MIB = 1024 * 1024
+STEP_SECONDS = 1800.0
+AT_ONCE = 80  # requests that need the silent store; both web processes have 64 threads together
+MOST_WAITING = 24  # of them: `NUMBERYARD_STORAGE_CALLS` of two web processes
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large the run is: rows of each file, MiB of the large upload, seconds for which the store is away."""
+
+    rows: int
+    padding: int
+    away: float
+    silent: float
+
+
+SMALL = Size(rows=500, padding=10, away=1.0, silent=2.0)
+
+
+@dataclass
+class Run:
+    """A service on a store, what it was sent, and what each step took in seconds."""
+
+    stand: Stand
+    store: BadStore
+    size: Size
+    sent: list[Sent] = field(default_factory=list)
+    figures: dict[str, float] = field(default_factory=dict)
+
+    def send(self, content: bytes | None, path: str = "/v1/uploads", *, judged: bool = True, **fields: str) -> Sent:
+        """Make a job; a file that is `judged` is compared with the undisturbed run."""
+        sent = self.stand.send(content, path, judged=judged, **fields)
+        self.sent.append(sent)
+        return sent
+
+    def mixed(self) -> bytes:
+        """A file with rows of every kind."""
+        return files.mixed(self.stand.numbers, self.size.rows, self.stand.dice)
+
+    def ended(self, sent: Sent) -> Json:
+        """The job once it has ended, as it should."""
+        job = self.stand.ended(sent, STEP_SECONDS)
+        assert job["status"] in {"completed", "completed_with_errors"}, job
+        return job
+
+    @contextlib.contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Measure a step; the store is sound again behind it."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self.store.be(Fault.NONE)
+        self.figures[name] = time.monotonic() - began
+
+
+def sound(run: Run) -> None:
+    """Without faults."""
+    with run.step("import"):
+        run.ended(run.send(run.mixed()))
+
+
+def slow_down(run: Run) -> None:
+    """Three of ten requests are refused."""
+    with run.step("import, 30 % SlowDown"):
+        run.store.be(Fault.SLOW_DOWN)
+        run.ended(run.send(run.mixed()))
+        assert run.store.faults > 0
+
+
+def _interrupted(run: Run, name: str, harm: Callable[[], None]) -> None:
+    with run.step(name):
+        sent = run.send(run.mixed())
+        wait_for(lambda: any(event.state == "done" for event in run.stand.events(sent)), STEP_SECONDS, "a piece done")
+        harm()
+        run.ended(sent)
+
+
+def away(run: Run) -> None:
+    """Nobody listens for a while in the middle of an import."""
+
+    def harm() -> None:
+        run.store.be(Fault.REFUSED)
+        time.sleep(run.size.away)
+        run.store.be(Fault.NONE)
+
+    _interrupted(run, "import, store away", harm)
+
+
+def killed(run: Run) -> None:
+    """The worker's processes are killed in the middle of an import."""
+
+    def harm() -> None:
+        for process in run.stand.up.workers()[1:]:
+            with contextlib.suppress(Exception):
+                process.kill()
+
+    _interrupted(run, "import, workers killed", harm)
+
+
+def silent(run: Run) -> None:
+    """The store takes requests and does not answer; lists, `/livez` and `/readyz` do."""
+    before = run.sent[0]
+
+    def harm() -> None:
+        run.store.be(Fault.SILENT)
+        end = time.monotonic() + run.size.silent
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            asked = [pool.submit(_timed, run, f"/v1/jobs/{before.job_id}/rows") for _ in range(AT_ONCE)]
+            _look(run, end)
+            run.store.be(Fault.NONE)
+            answers = [one.result() for one in asked]
+        statuses = [status for status, _ in answers]
+        at_once = sum(status == 503 and seconds < run.size.silent for status, seconds in answers)
+        assert set(statuses) <= {200, 503}, statuses
+        assert at_once >= AT_ONCE - MOST_WAITING, answers
+        run.figures["requests refused at once"] = at_once
+
+    _interrupted(run, "import, store silent", harm)
+
+
+def _look(run: Run, end: float) -> None:
+    """Ask for what must be answered beside a silent store; note the longest time."""
+    while True:
+        for name, path in (("list", "/v1/numbers"), ("livez", "/livez"), ("readyz", "/readyz")):
+            status, seconds = _timed(run, path)
+            assert status == (503 if name == "readyz" else 200), (path, status)
+            run.figures[f"silent: longest {name}"] = max(seconds, run.figures.get(f"silent: longest {name}", 0.0))
+        if time.monotonic() > end:
+            return
+        time.sleep(0.1)
+
+
+def _timed(run: Run, path: str) -> tuple[int, float]:
+    token = run.stand.up.account("Harbour")["token"]
+    headers = {"Authorization": f"Bearer {token}"}
+    began = time.monotonic()
+    answer = httpx.get(run.stand.up.url + path, headers=headers, timeout=300, trust_env=False, verify=NO_TLS)
+    return answer.status_code, time.monotonic() - began
+
+
+def workbook(run: Run) -> None:
+    """An .xlsx with rows that were not there before; its numbers are deleted again by its undo."""
+    with run.step("XLSX and its undo"):
+        first = run.stand.numbers.take(run.size.rows)
+        rows = ([1, first + place, True, True, False] for place in range(run.size.rows))
+        _undone(run, sheets.xlsx_bytes([sheets.HEADER, *rows]), run.size.rows)
+
+
+def padded(run: Run) -> None:
+    """A large upload with few rows: most of it is a column that is kept for the report."""
+    with run.step(f"upload of {run.size.padding} MiB, and its undo"):
+        count, width = max(run.size.padding * 40, 1), MIB // 40
+        first = run.stand.numbers.take(count)
+        rows = (["1", str(first + place), "TRUE", "", "", "x" * width] for place in range(count))
+        _undone(run, sheets.csv_bytes([[*sheets.HEADER, "Note"], *rows]), count)
+    assert run.store.server.unfinished() == []
+
+
+def _undone(run: Run, content: bytes, count: int) -> None:
+    sent = run.send(content, judged=False)
+    assert run.ended(sent)["counts"]["created"] == count
+    undo = run.send(None, f"/v1/jobs/{sent.job_id}/undo", judged=False)
+    assert run.ended(undo)["counts"]["deleted"] == count
+
+
+def reviewed(run: Run) -> None:
+    """One that is confirmed, and one that is cancelled."""
+    with run.step("review, confirmed and cancelled"):
+        confirmed = run.send(run.mixed(), mode="review")
+        cancelled = run.send(run.mixed(), judged=False, mode="review")
+        for one in (confirmed, cancelled):
+            wait_for(lambda one=one: run.stand.job(one)["status"] == "review", STEP_SECONDS, "review")  # type: ignore[misc]
+        for one, verb in ((confirmed, "confirm"), (cancelled, "cancel")):
+            answer = run.stand.post(f"/v1/jobs/{one.job_id}/{verb}", key=f"{one.job_id} {verb}")
+            assert answer is not None
+            assert answer.status_code == 202, answer.text
+        run.ended(confirmed)
+        confirmed.fields = {}  # the undisturbed run imports it at once
+        assert run.stand.ended(cancelled)["status"] == "cancelled"
+
+
+STEPS = (sound, slow_down, away, silent, killed, workbook, padded, reviewed)
+
+
+def run_all(folder: Path, size: Size, seed: int, only: str = "", **settings: object) -> Run:
+    """Start the service on a store, take every step, and look at what came of it."""
+    os.environ.update(CREDENTIALS)
+    with S3() as server, BadStore(server, seed) as store:
+        place = {"storage_url": f"s3://{BUCKET}/service", "storage_endpoint": store.url, "storage_timeout_seconds": 10}
+        with Stand(folder, random.Random(seed), settings={**place, **settings}) as stand:
+            run = Run(stand, store, size)
+            for step in STEPS:
+                if step is sound or only in step.__name__:
+                    step(run)
+            found = check(stand, [one for one in run.sent if one.judged])
+            assert found.faults == [], found.faults
+            assert (found.rows_lost, found.rows_doubled) == (0, 0)
+            run.figures["rows checked"] = found.rows
+            return run
+
+
+def main() -> int:
+    """Run it as large as asked for."""
+    words = argparse.ArgumentParser(description=__doc__)
+    words.add_argument("--seed", type=int, default=1)
+    words.add_argument("--rows", type=int, default=150_000)
+    words.add_argument("--padding", type=int, default=200)
+    words.add_argument("--away", type=float, default=30.0)
+    words.add_argument("--silent", type=float, default=60.0)
+    words.add_argument("--only", default="")
+    asked = words.parse_args()
+    size = Size(asked.rows, asked.padding, asked.away, asked.silent)
+    with tempfile.TemporaryDirectory(prefix="chaos-s3-", ignore_cleanup_errors=True) as folder:
+        pieces = {"rows_per_chunk": 25_000, "rows_per_batch": 65_536}
+        run = run_all(Path(folder) / "1", size, asked.seed, asked.only, **pieces)
+    for name, figure in run.figures.items():
+        sys.stdout.write(f"{name:<50}{figure:>12,.2f}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
