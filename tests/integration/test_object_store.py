@@ -318,6 +318,15 @@ def test_readiness_says_what_does_not_answer(bad_store: BadStore, api: Door) -> 
     assert api.get("/readyz").status_code == 200
 
 
+def test_one_refused_request_makes_no_service_unready(
+    bad_store: BadStore, api: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bad_store.dice, "random", iter([0.0, 1.0]).__next__)
+    bad_store.be(Fault.SLOW_DOWN)
+    assert api.get("/readyz").status_code == 200
+    assert bad_store.faults == 1
+
+
 def test_the_storage_is_tried_out_before_the_service_starts(
     bad_store: BadStore, s3: S3, configure: Callable[..., None]
 ) -> None:

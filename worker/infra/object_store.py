@@ -26,7 +26,8 @@ PARTS_AT_ONCE = 2  # of one upload: with the one being filled 24 MiB of memory
 CONNECT_SECONDS = 3.0
 MAX_RETRIES = 8  # where 30 % of all requests are refused, 1 of 50,000 fails
 RETRY_SECONDS = 15.0
-PROBE_SECONDS = 1.5  # for the readiness check, which is not retried
+PROBE_SECONDS = 1.5  # for a request of the readiness check; what is refused is tried again, what is silent is not
+PROBE_RETRIES = 3
 LONGEST_MESSAGE = 300  # characters
 _LOCAL = ("file:", "memory:")
 _XML = {name: re.compile(rf"<{name}>\s*([^<]*?)\s*</{name}>") for name in ("Code", "Message", "RequestId")}
@@ -121,8 +122,8 @@ def _client(settings: Settings, probing: bool) -> Any:  # noqa: ANN401, FBT001 -
 
 def _retries(probing: bool) -> Any:  # noqa: ANN401, FBT001 - obstore has no names for these types at run time
     return {
-        "max_retries": 0 if probing else MAX_RETRIES,
-        "retry_timeout": timedelta(seconds=RETRY_SECONDS),
+        "max_retries": PROBE_RETRIES if probing else MAX_RETRIES,
+        "retry_timeout": timedelta(seconds=PROBE_SECONDS / 2 if probing else RETRY_SECONDS),
         "backoff": {
             "init_backoff": timedelta(milliseconds=100),
             "max_backoff": timedelta(seconds=3),

@@ -378,7 +378,7 @@ def delete(keys: list[str]) -> None:
 
 
 def check() -> None:
-    """Raise if the store cannot be reached (readiness). On an object store within `PROBE_SECONDS`, without retries."""
+    """Raise if the store cannot be reached (readiness). On an object store within about `PROBE_SECONDS`."""
     try:
         obstore.list_with_delimiter(_probing_store(), PROBE)
     except (BaseError, OSError) as error:
