@@ -1,4 +1,4 @@
-"""An S3 API server in a process of its own (moto), and a proxy before it that can be a bad store.
+"""An S3 API server in a process of its own (moto), and a proxy before it that injects faults.
 
 The server refuses what S3 refuses: parts below 5 MiB, buckets and keys that are not there. It keeps the files in memory
 and on the temporary disk, for as long as it runs.
@@ -81,16 +81,16 @@ class S3:
 
 
 class Fault(Enum):
-    """How the store is."""
+    """What the proxy does to requests."""
 
     NONE = auto()
     SLOW_DOWN = auto()  # a share of the requests is answered with 503
-    REFUSED = auto()  # nobody listens
+    REFUSED = auto()  # nothing listens
     SILENT = auto()  # takes connections and requests and never answers
     SLOW = auto()  # 10 KB/s both ways
 
 
-class BadStore:
+class FaultyStore:
     """An HTTP proxy on loopback before an S3 server, with faults. In threads of its own; use it in a `with` block."""
 
     def __init__(self, server: S3, seed: int = 1) -> None:
@@ -99,22 +99,19 @@ class BadStore:
         self.url = f"http://{LOOPBACK}:{self.port}"
         self.fault = Fault.NONE
         self.share = 0.3
-        self.dice = random.Random(seed)
+        self.random = random.Random(seed)
         self.requests = self.faults = 0
-        self.changed = threading.Event()
 
     def __enter__(self) -> Self:
         self._listen()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.be(Fault.REFUSED)
+        self.set_fault(Fault.REFUSED)
 
-    def be(self, fault: Fault) -> None:
-        """Change how the store is. Requests that a silent one has taken are cut off."""
+    def set_fault(self, fault: Fault) -> None:
+        """Change the fault. Requests that `SILENT` has taken are then cut off."""
         before, self.fault = self.fault, fault
-        changed, self.changed = self.changed, threading.Event()
-        changed.set()
         if fault is Fault.REFUSED and before is not Fault.REFUSED:
             self._http.shutdown()
             self._http.server_close()
@@ -130,10 +127,10 @@ class BadStore:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 256
-    store: BadStore
+    store: FaultyStore
 
     def handle_error(self, *_: object) -> None:
-        """A client that went away is no event here."""
+        """Ignore clients that closed their connection."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -143,22 +140,22 @@ class _Handler(BaseHTTPRequestHandler):
     def handle_any(self) -> None:
         store = self.server.store
         store.requests += 1
-        if store.fault in {Fault.SILENT, Fault.REFUSED}:  # a connection that was kept open is refused nothing
-            self._stay_silent(store)
+        if store.fault in {Fault.SILENT, Fault.REFUSED}:  # connections that were kept open are still served
+            self._drop(store)
             return
         body = self._body(store.fault)
-        if store.fault is Fault.SLOW_DOWN and store.dice.random() < store.share:
+        if store.fault is Fault.SLOW_DOWN and store.random.random() < store.share:
             store.faults += 1
             self._answer(503, {"Content-Type": "application/xml"}, SLOW_DOWN, store.fault)
             return
         self._answer(*self._forwarded(body), store.fault)
 
-    do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = handle_any  # noqa: N815 - as http.server wants them
+    do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = handle_any  # noqa: N815 - the names that http.server calls
 
-    def _stay_silent(self, store: BadStore) -> None:
+    def _drop(self, store: FaultyStore) -> None:
         store.faults += 1
-        if store.fault is Fault.SILENT:
-            store.changed.wait()
+        while store.fault is Fault.SILENT:
+            time.sleep(0.05)
         self.close_connection = True
 
     def _body(self, fault: Fault) -> bytes:
@@ -169,7 +166,7 @@ class _Handler(BaseHTTPRequestHandler):
                 raise ConnectionError
             blocks.append(block)
             left -= len(block)
-            _dawdle(fault, len(block))
+            _throttle(fault, len(block))
         return b"".join(blocks)
 
     def _forwarded(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
@@ -195,10 +192,10 @@ class _Handler(BaseHTTPRequestHandler):
         step = SLOW_BYTES if fault is Fault.SLOW else 1 << 20
         for start in range(0, len(content), step):
             self.wfile.write(content[start : start + step])
-            _dawdle(fault, len(content[start : start + step]))
+            _throttle(fault, len(content[start : start + step]))
 
     def log_message(self, *_: Any) -> None:  # noqa: ANN401
-        """Nothing is written to standard error."""
+        """Write nothing to standard error."""
 
 
 SLOW_DOWN = (
@@ -207,6 +204,6 @@ SLOW_DOWN = (
 )
 
 
-def _dawdle(fault: Fault, size: int) -> None:
+def _throttle(fault: Fault, size: int) -> None:
     if fault is Fault.SLOW:
         time.sleep(size / SLOW_BYTES)

@@ -125,7 +125,7 @@ def _unavailable(error: Exception) -> Response:
 
 
 def _store_unavailable(error: StoreError) -> Response:
-    """What the store said is for the log: users cannot act on it."""
+    """Log the store's own message, on which users cannot act."""
     log.error("store_unavailable", error=str(error), code=error.code, request=error.request_id)
     busy = isinstance(error, StoreBusyError)
     detail = "The file storage is busy." if busy else "The file storage does not answer as it should."

@@ -1,7 +1,7 @@
 """Readiness: whether database, broker and storage answer, each within a deadline and all of them at the same time.
 
-A check that hangs keeps one thread and not one for each request: who asks meanwhile waits for the same answer, until
-the deadline.
+A check that hangs keeps one thread and not one for each request: requests that come meanwhile wait for the same answer,
+until the deadline.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Readiness:
 def _run(check: Callable[[], object], answer: Future[None]) -> None:
     try:
         check()
-    except Exception as error:  # noqa: BLE001 - whatever it is, the part cannot be used now
+    except Exception as error:  # noqa: BLE001 - any error means that the part cannot be used now
         answer.set_exception(error)
     else:
         answer.set_result(None)
@@ -59,9 +59,9 @@ def _passes(name: str, check: Future[None], end: float) -> bool:
     try:
         check.result(max(end - time.monotonic(), 0))
     except FutureTimeoutError:
-        log.warning("not_ready", part=name, error="no answer", seconds=DEADLINE)
+        log.warning("not_ready", part=name, error="time-out", seconds=DEADLINE)
         return False
     except Exception as error:  # noqa: BLE001 - as above
-        log.warning("not_ready", part=name, error=type(error).__name__, said=str(error)[:300])
+        log.warning("not_ready", part=name, error=type(error).__name__, reason=str(error)[:300])
         return False
     return True

@@ -43,7 +43,7 @@ def refuse(lease: leases.Lease, code: Code, detail: str, context: Mapping[str, o
     with transaction() as connection:
         following = jobs.fail(connection, lease, problems.of_file(code, detail, context))
     pass_by(Point.REFUSE_COMMITTED)
-    with suppress(storage.StoreError):  # its files are removed when their time is over
+    with suppress(storage.StoreError):  # retention removes its files later
         storage.remove_job(lease.job)
     log.info("file_refused", code=code.value)
     broker.wake(following, lease.job)

@@ -1,7 +1,7 @@
 """The whole service on a bad S3 API server: `python -m tests.chaos.object_store [--rows 150000 --padding 200]`.
 
 Files are imported while the store refuses requests, is away or silent, and while workers are killed; then the checker
-of `make chaos` looks whether anything was lost or doubled. Prints a line for each step. `--padding`: size of a large
+of `make chaos` checks that nothing was lost or doubled. Prints a line for each step. `--padding`: size of a large
 upload in MiB. `make test` runs it small.
 """
 
@@ -25,7 +25,7 @@ from tests import sheets
 from tests.chaos import files
 from tests.chaos.checker import check
 from tests.chaos.stand import Sent, Stand
-from tests.s3 import BUCKET, CREDENTIALS, S3, BadStore, Fault
+from tests.s3 import BUCKET, CREDENTIALS, S3, Fault, FaultyStore
 from tests.service import NO_TLS, Json, wait_for
 
 MIB = 1024 * 1024
@@ -53,7 +53,7 @@ class Run:
     """A service on a store, what it was sent, and what each step took in seconds."""
 
     stand: Stand
-    store: BadStore
+    store: FaultyStore
     size: Size
     sent: list[Sent] = field(default_factory=list)
     figures: dict[str, float] = field(default_factory=dict)
@@ -76,12 +76,12 @@ class Run:
 
     @contextlib.contextmanager
     def step(self, name: str) -> Iterator[None]:
-        """Measure a step; the store is sound again behind it."""
+        """Measure a step; end the fault after it."""
         began = time.monotonic()
         try:
             yield
         finally:
-            self.store.be(Fault.NONE)
+            self.store.set_fault(Fault.NONE)
         self.figures[name] = time.monotonic() - began
 
 
@@ -97,52 +97,52 @@ def sound(run: Run) -> None:
 def slow_down(run: Run) -> None:
     """Three of ten requests are refused."""
     with run.step("import, 30 % SlowDown"):
-        run.store.be(Fault.SLOW_DOWN)
+        run.store.set_fault(Fault.SLOW_DOWN)
         run.ended(run.send(run.mixed()))
         assert run.store.faults > 0
 
 
-def _interrupted(run: Run, name: str, harm: Callable[[], None]) -> None:
+def _interrupted(run: Run, name: str, disturb: Callable[[], None]) -> None:
     with run.step(name):
         sent = run.send(run.mixed())
         wait_for(lambda: any(event.state == "done" for event in run.stand.events(sent)), STEP_SECONDS, "a piece done")
-        harm()
+        disturb()
         run.ended(sent)
 
 
 def away(run: Run) -> None:
-    """Nobody listens for a while in the middle of an import."""
+    """The store refuses connections for a while in the middle of an import."""
 
-    def harm() -> None:
-        run.store.be(Fault.REFUSED)
+    def disturb() -> None:
+        run.store.set_fault(Fault.REFUSED)
         time.sleep(run.size.away)
-        run.store.be(Fault.NONE)
+        run.store.set_fault(Fault.NONE)
 
-    _interrupted(run, "import, store away", harm)
+    _interrupted(run, "import, store away", disturb)
 
 
 def killed(run: Run) -> None:
     """The worker's processes are killed in the middle of an import."""
 
-    def harm() -> None:
+    def disturb() -> None:
         for process in run.stand.up.workers()[1:]:
             with contextlib.suppress(Exception):
                 process.kill()
 
-    _interrupted(run, "import, workers killed", harm)
+    _interrupted(run, "import, workers killed", disturb)
 
 
 def silent(run: Run) -> None:
     """The store takes requests and does not answer; lists, `/livez` and `/readyz` do."""
     before = run.sent[0]
 
-    def harm() -> None:
-        run.store.be(Fault.SILENT)
+    def disturb() -> None:
+        run.store.set_fault(Fault.SILENT)
         end = time.monotonic() + run.size.silent
         with ThreadPoolExecutor(AT_ONCE) as pool:
             asked = [pool.submit(_timed, run, f"/v1/jobs/{before.job_id}/rows") for _ in range(AT_ONCE)]
-            _look(run, end)
-            run.store.be(Fault.NONE)
+            _watch(run, end)
+            run.store.set_fault(Fault.NONE)
             answers = [one.result() for one in asked]
         statuses = [status for status, _ in answers]
         at_once = sum(status == 503 and seconds < TIME_OUT / 2 for status, seconds in answers)
@@ -150,11 +150,11 @@ def silent(run: Run) -> None:
         assert at_once >= AT_ONCE - MOST_WAITING, answers
         run.figures["requests refused at once"] = at_once
 
-    _interrupted(run, "import, store silent", harm)
+    _interrupted(run, "import, store silent", disturb)
 
 
-def _look(run: Run, end: float) -> None:
-    """Ask for what must be answered beside a silent store; note the longest time."""
+def _watch(run: Run, end: float) -> None:
+    """Request what must be answered beside a silent store; note the longest times."""
     taken: dict[str, list[float]] = {"list": [], "livez": [], "readyz": []}
     while True:
         for name, path in (("list", "/v1/numbers"), ("livez", "/livez"), ("readyz", "/readyz")):
@@ -223,9 +223,9 @@ SMALL_STEPS = (sound, slow_down, silent, killed)  # the others are tests of one 
 
 
 def run_all(folder: Path, size: Size, seed: int, steps: Sequence[Step] = STEPS, **settings: object) -> Run:
-    """Start the service on a store, take every step, and look at what came of it."""
+    """Start the service on a store, take every step, and check the results."""
     os.environ.update(CREDENTIALS)
-    with S3() as server, BadStore(server, seed) as store:
+    with S3() as server, FaultyStore(server, seed) as store:
         place = {
             "storage_url": f"s3://{BUCKET}/service",
             "storage_endpoint": store.url,
@@ -243,20 +243,20 @@ def run_all(folder: Path, size: Size, seed: int, steps: Sequence[Step] = STEPS, 
 
 
 def main() -> int:
-    """Run it as large as asked for."""
-    words = argparse.ArgumentParser(description=__doc__)
-    words.add_argument("--seed", type=int, default=1)
-    words.add_argument("--rows", type=int, default=150_000)
-    words.add_argument("--padding", type=int, default=200)
-    words.add_argument("--away", type=float, default=30.0)
-    words.add_argument("--silent", type=float, default=60.0)
-    words.add_argument("--only", default="")
-    asked = words.parse_args()
-    size = Size(asked.rows, asked.padding, asked.away, asked.silent)
+    """Run the steps at the size that the arguments give."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--rows", type=int, default=150_000)
+    parser.add_argument("--padding", type=int, default=200)
+    parser.add_argument("--away", type=float, default=30.0)
+    parser.add_argument("--silent", type=float, default=60.0)
+    parser.add_argument("--only", default="")
+    arguments = parser.parse_args()
+    size = Size(arguments.rows, arguments.padding, arguments.away, arguments.silent)
     with tempfile.TemporaryDirectory(prefix="chaos-s3-", ignore_cleanup_errors=True) as folder:
         pieces = {"rows_per_chunk": 25_000, "rows_per_batch": 65_536}
-        steps = [step for step in STEPS if step is sound or asked.only in step.__name__]
-        run = run_all(Path(folder) / "1", size, asked.seed, steps, **pieces)
+        steps = [step for step in STEPS if step is sound or arguments.only in step.__name__]
+        run = run_all(Path(folder) / "1", size, arguments.seed, steps, **pieces)
     for name, figure in run.figures.items():
         sys.stdout.write(f"{name:<50}{figure:>12,.2f}\n")
     return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -18,13 +19,15 @@ from werkzeug.test import TestResponse
 from schemas.tables import jobs
 from tests import sheets
 from tests.door import Door, table
-from tests.s3 import BUCKET, CREDENTIALS, S3, BadStore, Fault
+from tests.s3 import BUCKET, CREDENTIALS, S3, Fault, FaultyStore
+from webhook import readiness
+from webhook.api import health
 from worker import tidying
 from worker.infra import arrow, folders, object_store, storage
 from worker.infra.object_store import Calls, StoreBusyError, StoreError
 from worker.infra.settings import get_settings
 
-pytestmark = [pytest.mark.xdist_group("s3"), pytest.mark.usefixtures("bad_store")]
+pytestmark = [pytest.mark.xdist_group("s3"), pytest.mark.usefixtures("faulty_store")]
 MIB = 1024 * 1024
 JOB = "6f1c7c0e-3f0b-4b57-9f4e-0d2f3a1b5c6d"
 KEY = f"jobs/{JOB}/upload"
@@ -38,20 +41,20 @@ def s3() -> Iterator[S3]:
 
 
 @pytest.fixture
-def bad_store(
+def faulty_store(
     s3: S3,
     database: sa.Engine,  # noqa: ARG001 - has settings of its own, which come first
     configure: Callable[..., None],
     monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[BadStore]:
+) -> Iterator[FaultyStore]:
     """The storage of this test: empty, behind a proxy."""
     for name, value in CREDENTIALS.items():
         monkeypatch.setenv(name, value)
-    with BadStore(s3) as store:
+    with FaultyStore(s3) as store:
         settings = {"storage_url": f"s3://{BUCKET}/team/files", "storage_endpoint": store.url}
         configure(**settings)
         yield store
-        store.be(Fault.NONE)
+        store.set_fault(Fault.NONE)
         configure(**settings)
         storage.delete([entry["path"] for entry in storage.entries("jobs")])
         storage.limit_calls(None)
@@ -93,7 +96,7 @@ def test_keys_of_any_script() -> None:
     assert storage.entries("jobs") == []
 
 
-def test_only_the_ranges_that_are_asked_for_are_fetched(bad_store: BadStore) -> None:
+def test_only_the_ranges_that_are_asked_for_are_fetched(faulty_store: FaultyStore) -> None:
     content = digits(10 * MIB)
     storage.put(KEY, content)
     reader = storage.Reader(KEY)
@@ -103,20 +106,34 @@ def test_only_the_ranges_that_are_asked_for_are_fetched(bad_store: BadStore) -> 
         assert reader.read(size) == content[start : start + size]
     assert reader.seek(-7, os.SEEK_END) == len(content) - 7
     assert reader.read() == content[-7:]
-    before = bad_store.requests
+    before = faulty_store.requests
     reader.seek(100)
     reader.read(MIB)
-    assert bad_store.requests == before  # the beginning is there already
+    assert faulty_store.requests == before  # the beginning is there already
+
+
+def test_small_reads_in_a_row_and_large_ones_need_few_requests(faulty_store: FaultyStore) -> None:
+    content = digits(26 * MIB)
+    storage.put(KEY, content)
+    reader = storage.Reader(KEY)
+    before = faulty_store.requests
+    reader.seek(9 * MIB)
+    assert b"".join(reader.read(MIB // 16) for _ in range(32)) == content[9 * MIB : 11 * MIB]
+    assert faulty_store.requests - before == 2  # a MiB each
+    before = faulty_store.requests
+    reader.seek(7 * MIB)
+    assert reader.read() == content[7 * MIB :]
+    assert faulty_store.requests - before == 3  # 8 MiB each at most, as a request has a time limit
 
 
 def test_a_file_that_is_not_there_and_a_bucket_that_is_not_there(
-    bad_store: BadStore, configure: Callable[..., None]
+    faulty_store: FaultyStore, configure: Callable[..., None]
 ) -> None:
     """The second says nothing about the file: a report must not be called expired for it."""
     for read in (storage.get, storage.stream, storage.Reader, arrow.get_table):
         with pytest.raises(storage.MissingFileError):
             read(KEY)
-    configure(storage_url="s3://no-such-bucket/x", storage_endpoint=bad_store.url)
+    configure(storage_url="s3://no-such-bucket/x", storage_endpoint=faulty_store.url)
     for read in (storage.get, storage.stream, storage.Reader):
         with pytest.raises(StoreError) as raised:
             read(KEY)
@@ -140,7 +157,9 @@ def test_an_upload_that_is_refused_at_its_end_leaves_nothing(s3: S3, api: Door) 
     assert (s3.unfinished(), s3.keys()) == ([], [])
 
 
-def test_listings_of_many_pages_and_deletion_in_bulk(bad_store: BadStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_listings_of_many_pages_and_deletion_in_bulk(
+    faulty_store: FaultyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """S3 lists and deletes 1,000 at a time; the server under test lists 20."""
     keys = [f"jobs/{JOB}/results/{number:06}.arrow" for number in range(3 * PAGE + 5)]
     with ThreadPoolExecutor(4) as pool:
@@ -148,9 +167,9 @@ def test_listings_of_many_pages_and_deletion_in_bulk(bad_store: BadStore, monkey
     assert sorted(entry["path"] for entry in storage.entries(f"jobs/{JOB}")) == keys
     assert folders.some(100) == [JOB]
     assert folders.newest(JOB) is not None
-    before = bad_store.requests
+    before = faulty_store.requests
     storage.delete(keys[:5] + [f"{JOB}/{number}" for number in range(1200)])
-    assert bad_store.requests - before == 2  # 1,000 and 205; keys that are not there are no error
+    assert faulty_store.requests - before == 2  # 1,000 and 205; keys that are not there are no error
     monkeypatch.setattr(storage, "PAGE", PAGE)
     storage.remove_job(JOB)
     assert storage.entries("jobs") == []
@@ -204,21 +223,28 @@ def test_review_cancel_and_retention(api: Door, database: sa.Engine, configure: 
 # Faults
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give readiness checks more time: a busy machine may not answer within two seconds."""
+    monkeypatch.setattr(readiness, "DEADLINE", 60.0)
+    monkeypatch.setattr(health, "BROKER_SECONDS", 30.0)
+
+
 def test_nothing_is_lost_where_a_third_of_all_requests_is_refused(
-    bad_store: BadStore, api: Door, database: sa.Engine, configure: Callable[..., None]
+    faulty_store: FaultyStore, api: Door, database: sa.Engine, configure: Callable[..., None]
 ) -> None:
     configure(rows_per_batch=40, rows_per_chunk=25)
-    bad_store.be(Fault.SLOW_DOWN)
+    faulty_store.set_fault(Fault.SLOW_DOWN)
     job = api.upload(sheets.csv_bytes(sheets.rows(101)))
     assert (job["status"], job["counts"]["created"]) == ("completed", job["counts"]["total"])
     lines = table(api.report(job["id"]))
     assert len({line["_row"] for line in lines}) == len(lines) == job["counts"]["total"] == _numbers(database)
-    assert bad_store.faults > 5
+    assert faulty_store.faults > 5
 
 
 @pytest.mark.parametrize("fault", [Fault.REFUSED, Fault.SILENT, Fault.SLOW_DOWN])
 def test_a_store_that_is_away(
-    bad_store: BadStore,
+    faulty_store: FaultyStore,
     api: Door,
     database: sa.Engine,
     configure: Callable[..., None],
@@ -230,8 +256,8 @@ def test_a_store_that_is_away(
     monkeypatch.setattr(object_store, "MAX_RETRIES", 1)
     content = sheets.csv_bytes(sheets.rows(20))
     job_id = api.send(content).json["id"]
-    bad_store.share = 1.0
-    bad_store.be(fault)
+    faulty_store.share = 1.0
+    faulty_store.set_fault(fault)
     with structlog.testing.capture_logs() as logged:
         refused = api.send(content)
         api.work_off()
@@ -244,12 +270,12 @@ def test_a_store_that_is_away(
     assert waiting["status"] == "checking"
     assert waiting["progress"]["held_up_since"]
     assert waiting["problem"] is None
-    bad_store.be(Fault.NONE)
+    faulty_store.set_fault(Fault.NONE)
     with database.begin() as connection:
         connection.execute(sa.text("UPDATE job_chunks SET next_attempt_at = now() WHERE state = 'pending'"))
     api.work_off()
     assert (api.job(job_id)["status"], _numbers(database)) == ("completed", api.job(job_id)["counts"]["created"])
-    bad_store.be(fault)
+    faulty_store.set_fault(fault)
     _is_503(api.get(f"/v1/jobs/{job_id}/report.csv"))
     _is_503(api.get(f"/v1/jobs/{job_id}/rows"))
 
@@ -260,17 +286,19 @@ def _is_503(answer: TestResponse) -> None:
     assert "127.0.0.1" not in answer.get_data(as_text=True)
 
 
-def test_a_slow_store(bad_store: BadStore, api: Door) -> None:
-    bad_store.be(Fault.SLOW)
+def test_a_slow_store(faulty_store: FaultyStore, api: Door) -> None:
+    faulty_store.set_fault(Fault.SLOW)
     job = api.upload(sheets.csv_bytes(sheets.rows(5)))
     assert (job["status"], job["counts"]["created"]) == ("completed", job["counts"]["total"])
 
 
-def test_the_store_s_words_reach_the_log_and_the_error(bad_store: BadStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_message_of_the_store_is_logged_and_raised(
+    faulty_store: FaultyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(object_store, "MAX_RETRIES", 0)
-    bad_store.share = 1.0
+    faulty_store.share = 1.0
     storage.store.cache_clear()
-    bad_store.be(Fault.SLOW_DOWN)
+    faulty_store.set_fault(Fault.SLOW_DOWN)
     with structlog.testing.capture_logs() as logged, pytest.raises(StoreError) as raised:
         storage.put(KEY, b"1")
     assert str(raised.value) == f"{KEY}: SlowDown: Please reduce your request rate. (request REQUEST1)"
@@ -278,60 +306,90 @@ def test_the_store_s_words_reach_the_log_and_the_error(bad_store: BadStore, monk
     assert [(line["code"], line["request"]) for line in logged] == [("SlowDown", "REQUEST1")]
 
 
-def test_calls_beyond_the_limit_are_refused_at_once(bad_store: BadStore, api: Door) -> None:
+def test_calls_beyond_the_limit_are_refused_at_once(faulty_store: FaultyStore, api: Door) -> None:
     """Two calls wait for a silent store; the third is answered without waiting for it, until one of them ends."""
     job = api.upload(sheets.csv_bytes(sheets.rows(5)))
     storage.limit_calls(2)
-    bad_store.be(Fault.SILENT)
+    faulty_store.set_fault(Fault.SILENT)
     with ThreadPoolExecutor(2) as pool:
         waiting = [pool.submit(storage.get, KEY) for _ in range(2)]
-        while bad_store.faults < 2:
+        while faulty_store.faults < 2:
             assert not any(call.done() for call in waiting)
+            time.sleep(0.01)
         with pytest.raises(StoreBusyError):
             storage.get(KEY)
         answer = api.get(f"/v1/jobs/{job['id']}/rows")
         assert not any(call.done() for call in waiting)
         _is_503(answer)
         assert api.job(job["id"])["status"] == "completed"
-        bad_store.be(Fault.NONE)
+        faulty_store.set_fault(Fault.NONE)
         for call in waiting:
             with pytest.raises((StoreError, storage.MissingFileError)):
                 call.result()
     assert api.get(f"/v1/jobs/{job['id']}/rows").status_code == 200
 
 
-def test_a_free_call_is_taken_within_the_time_to_wait() -> None:
+def test_an_upload_that_finds_no_slot_is_aborted(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage, "LATER_WAIT", 0.0)
+    storage.limit_calls(1)
+    with suppress(StoreBusyError), storage.Receiver(KEY) as receiver:
+        receiver.write(digits(9 * MIB))
+        assert s3.unfinished() == [f"team/files/{KEY}"]
+        with storage._calls.slot(0):  # type: ignore[union-attr]  # noqa: SLF001
+            receiver.write(b"1")
+    assert (s3.unfinished(), s3.keys()) == ([], [])
+
+
+def test_a_free_slot_is_taken_within_the_time_to_wait() -> None:
     calls = Calls(1)
-    with ThreadPoolExecutor(1) as pool, calls.one(0):
-        later = pool.submit(lambda: calls.one(60).__enter__())
+    with ThreadPoolExecutor(1) as pool, calls.slot(0):
+        later = pool.submit(lambda: calls.slot(60).__enter__())
         assert not later.done()
     later.result()
 
 
-def test_readiness_says_what_does_not_answer(bad_store: BadStore, api: Door) -> None:
+def test_readiness_says_what_does_not_answer(faulty_store: FaultyStore, api: Door, patient: None) -> None:  # noqa: ARG001
     assert api.get("/readyz").json == {"status": "ok", "failing": []}
     for fault in (Fault.SILENT, Fault.REFUSED):
-        bad_store.be(fault)
+        faulty_store.set_fault(fault)
         answer = api.get("/readyz")
         assert (answer.status_code, answer.json["failing"]) == (503, ["storage"])
-    bad_store.be(Fault.NONE)
+    faulty_store.set_fault(Fault.NONE)
     assert api.get("/readyz").status_code == 200
+
+
+def test_readiness_does_not_wait_for_a_silent_store(
+    faulty_store: FaultyStore, api: Door, configure: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One check hangs however many requests come, and each of them is answered at the deadline."""
+    monkeypatch.setattr(object_store, "PROBE_SECONDS", 600.0)
+    monkeypatch.setattr(readiness, "DEADLINE", 0.3)
+    configure()
+    faulty_store.set_fault(Fault.SILENT)
+    for _ in range(3):
+        answer = api.get("/readyz")
+        assert answer.status_code == 503
+        assert "storage" in answer.json["failing"]
+    assert faulty_store.faults == 1
 
 
 def test_one_refused_request_makes_no_service_unready(
-    bad_store: BadStore, api: Door, monkeypatch: pytest.MonkeyPatch
+    faulty_store: FaultyStore,
+    api: Door,
+    patient: None,  # noqa: ARG001
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(bad_store.dice, "random", iter([0.0, 1.0]).__next__)
-    bad_store.be(Fault.SLOW_DOWN)
+    monkeypatch.setattr(faulty_store.random, "random", iter([0.0, 1.0]).__next__)
+    faulty_store.set_fault(Fault.SLOW_DOWN)
     assert api.get("/readyz").status_code == 200
-    assert bad_store.faults == 1
+    assert faulty_store.faults == 1
 
 
 def test_the_storage_is_tried_out_before_the_service_starts(
-    bad_store: BadStore, s3: S3, configure: Callable[..., None]
+    faulty_store: FaultyStore, s3: S3, configure: Callable[..., None]
 ) -> None:
     storage.try_out(get_settings())
     assert s3.keys() == []
-    configure(storage_url="s3://no-such-bucket/x", storage_endpoint=bad_store.url)
+    configure(storage_url="s3://no-such-bucket/x", storage_endpoint=faulty_store.url)
     with pytest.raises(StoreError, match="NoSuchBucket: The specified bucket does not exist"):
         storage.try_out(get_settings())

@@ -15,8 +15,6 @@ from datetime import UTC, datetime
 from itertools import chain, islice, takewhile
 from pathlib import Path
 
-import obstore
-
 from worker.infra import storage
 from worker.infra.parts import Part, is_staged, part_of
 
@@ -49,7 +47,7 @@ def _in_folder(folder: Path) -> Iterator[str]:
 def _listed(start: str) -> Iterator[str]:
     """The job of every file in an object store, in the order of their ids, from `start` on."""
     offset = f"{JOBS}/{start}" if start else None
-    for page in obstore.list(storage.store(), JOBS, offset=offset, chunk_size=storage.PAGE):
+    for page in storage.pages(JOBS, offset):
         yield from (entry["path"].split("/")[1] for entry in page)
 
 

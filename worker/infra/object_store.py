@@ -44,7 +44,7 @@ EMPTY_OBJECT = "InvalidRange"  # how S3 refuses the first bytes of an object tha
 
 
 class StoreError(Exception):
-    """The store cannot do it now: it is full, or away. Nothing is wrong with the file, so it may be tried again.
+    """The store cannot do it now: it is full, or does not answer. The file is not at fault, so it may be tried again.
 
     `code` and `request_id` are the store's own, empty if it sent none.
     """
@@ -56,12 +56,12 @@ class StoreError(Exception):
 
 
 class StoreBusyError(StoreError):
-    """As many calls as this process may have are waiting for the store."""
+    """This process has as many calls of the store under way as it may."""
 
 
 @dataclass(frozen=True)
 class Failure:
-    """What the store said when a call failed."""
+    """The parts of the store's answer to a call that failed."""
 
     code: str
     message: str
@@ -84,7 +84,7 @@ def failure_of(error: Exception) -> Failure:
 
 
 def as_store_error(key: str, error: Exception) -> StoreError:
-    """Return the error that users of the storage get, and log what the store said."""
+    """Return the error that users of the storage get, and log the store's answer."""
     failure = failure_of(error)
     log.warning("store_call_failed", key=key, code=failure.code, request=failure.request_id, reason=failure.message)
     return StoreError(f"{key}: {failure}", failure.code, failure.request_id)
@@ -148,8 +148,8 @@ class Calls:
         self._free = threading.BoundedSemaphore(most)
 
     @contextmanager
-    def one(self, wait: float) -> Iterator[None]:
-        """One call for the length of the block. `StoreBusyError` if none is free within `wait` seconds."""
+    def slot(self, wait: float) -> Iterator[None]:
+        """Hold a slot for the length of the block. `StoreBusyError` if none is free within `wait` seconds."""
         if not self._free.acquire(timeout=wait):
             raise StoreBusyError("too many calls of the storage are under way")
         try:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -181,7 +181,8 @@ class Settings(BaseSettings):
     @classmethod
     def _has_no_tls_options(cls, value: SecretStr | None) -> SecretStr | None:
         """Celery and redis-py read such options differently, and each could switch the verification off."""
-        if value is not None and "ssl_" in urlsplit(value.get_secret_value()).query:
+        query = "" if value is None else urlsplit(value.get_secret_value()).query
+        if any(name.startswith("ssl_") for name, _ in parse_qsl(query, keep_blank_values=True)):
             raise ValueError("no ssl_ options: certificates are always verified; see NUMBERYARD_REDIS_CA_FILE")
         return value
 

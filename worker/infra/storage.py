@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from itertools import chain
@@ -23,7 +23,7 @@ from obstore.exceptions import BaseError
 from obstore.store import LocalStore, MemoryStore, ObjectStore
 
 from worker.infra import object_store, scratch
-from worker.infra.object_store import PART_SIZE, PARTS_AT_ONCE, Calls
+from worker.infra.object_store import PART_SIZE, PARTS_AT_ONCE, Calls, StoreBusyError
 from worker.infra.settings import Settings, get_settings
 
 if TYPE_CHECKING:
@@ -32,10 +32,12 @@ if TYPE_CHECKING:
 BLOCK = 4 * 1024 * 1024  # bytes; large enough that a system call is cheap, small enough for a hundred uploads at once
 PAGE = 1000  # objects that are listed, or deleted, by one request
 PROBE = "probe"  # below it nothing is kept
-WHOLE = PART_SIZE  # bytes of a file that is fetched by one request
+FIRST_RANGE = PART_SIZE  # bytes of an object that are fetched when it is opened
+READ_AHEAD = 1024 * 1024  # bytes that a reader fetches at least, so that small reads in a row need few requests
 StoreError = object_store.StoreError  # what users of the storage catch
 FAILURES: tuple[type[Exception], ...] = (BaseError, OSError, StoreError)  # what a storage out of reach looks like
-AT_ONCE, GOING_ON = 0.0, 2.0  # seconds that a request waits for one of a web process's calls: its first one, later ones
+# Seconds to wait for a slot in a web process: for a request's first call, and once it has begun to send or receive.
+FIRST_WAIT, LATER_WAIT = 0.0, 2.0
 
 
 class MissingFileError(LookupError):
@@ -43,16 +45,16 @@ class MissingFileError(LookupError):
 
 
 @contextmanager
-def _call(key: str, wait: float = AT_ONCE) -> Iterator[None]:
-    """A call of the store: `MissingFileError` or `StoreError`, whatever the backend raises.
+def _call(key: str, wait: float = FIRST_WAIT) -> Iterator[None]:
+    """Call the store in the block; raise `MissingFileError` or `StoreError`, whatever the backend raises.
 
-    `wait`: how long it may wait for its turn in a process whose calls are limited. `StoreBusyError` after that.
+    `wait`: seconds to wait for a slot in a process whose calls are limited. `StoreBusyError` after that.
     """
     try:
         if _calls is None or isinstance(store(), LocalStore):
             yield
             return
-        with _calls.one(wait):
+        with _calls.slot(wait):
             yield
     except FileNotFoundError as error:
         if isinstance(store(), LocalStore | MemoryStore) or any(
@@ -65,7 +67,7 @@ def _call(key: str, wait: float = AT_ONCE) -> Iterator[None]:
 
 
 def limit_calls(most: int | None) -> None:
-    """Have at most so many calls of an object store under way in this process at a time (None: any number)."""
+    """Limit the calls of an object store that this process has under way at a time (None: no limit)."""
     global _calls  # noqa: PLW0603 - one bound for all threads of the process
     _calls = None if most is None else Calls(most)
 
@@ -161,19 +163,19 @@ class Receiver:
         self._digests = digest
         self.sha256 = hashlib.sha256()
         self._key = key
-        with _call(key, GOING_ON):
+        with _call(key, LATER_WAIT):
             self._writer: Any = _open_writer(key)
 
     def write(self, block: bytes | memoryview) -> int:
         self.size += len(block)
         if self._digests:
             self.sha256.update(block)
-        with _call(self._key, GOING_ON):
+        with _call(self._key, LATER_WAIT):
             self._writer.write(block)
         return len(block)
 
     def commit(self) -> None:
-        with _call(self._key, GOING_ON):
+        with _call(self._key, LATER_WAIT):
             self._writer.close()
             _keep(self._key)
             keep_name(self._key)
@@ -184,8 +186,8 @@ class Receiver:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if kind is None:
             self.commit()
-        elif root() is None and not issubclass(kind, StoreError):
-            with suppress(StoreError), _call(self._key):
+        elif root() is None and (issubclass(kind, StoreBusyError) or not issubclass(kind, StoreError)):
+            with suppress(StoreError), _call(self._key, LATER_WAIT):
                 self._writer.__exit__(kind, error, at)  # aborts the multipart upload
         self._writer = None  # dropping an unfinished writer of a local store discards what it wrote
 
@@ -245,29 +247,30 @@ def stream(key: str, *following: str) -> Iterator[bytes]:
 
     `MissingFileError` if the first is not there, raised before its first block.
     """
-    with _call(key):
-        blocks = _blocks(key) if root() is not None else _ranges(key, *_beginning(key))
-    return chain(blocks, *map(_streamed, following))
+    return chain(_blocks(key, FIRST_WAIT), *map(_later_blocks, following))
 
 
-def _streamed(key: str) -> Iterator[bytes]:
-    yield from stream(key)
+def _later_blocks(key: str) -> Iterator[bytes]:
+    yield from _blocks(key, LATER_WAIT)
 
 
-def _blocks(key: str) -> Iterator[bytes]:
-    """The blocks of a local file, which is open from now on."""
-    found = obstore.get(store(), key)
-    return (bytes(block) for block in found.stream(min_chunk_size=BLOCK))
+def _blocks(key: str, wait: float) -> Iterator[bytes]:
+    """Open a file and return its blocks."""
+    with _call(key, wait):
+        if root() is None:
+            return _ranges(key, *_beginning(key))
+        local_file = obstore.get(store(), key)
+    return (bytes(block) for block in local_file.stream(min_chunk_size=BLOCK))
 
 
 def _beginning(key: str) -> tuple[int, bytes]:
-    """The size of an object, and its first `WHOLE` bytes.
+    """Return the size of an object, and its first `FIRST_RANGE` bytes.
 
-    Asked for by a GET: the answer to a HEAD would not say whether the object or the bucket is missing.
+    By a GET: the answer to a HEAD would not say whether the object or the bucket is missing.
     """
     try:
-        found = obstore.get(store(), key, options={"range": (0, WHOLE)})
-        return int(found.meta["size"]), bytes(found.bytes())
+        answer = obstore.get(store(), key, options={"range": (0, FIRST_RANGE)})
+        return int(answer.meta["size"]), bytes(answer.bytes())
     except BaseError as error:
         if object_store.EMPTY_OBJECT not in str(error):
             raise
@@ -279,15 +282,19 @@ def _ranges(key: str, size: int, first: bytes) -> Iterator[bytes]:
     if first:
         yield first
     for start in range(len(first), size, PART_SIZE):
-        with _call(key, GOING_ON):
-            block = bytes(obstore.get_range(store(), key, start=start, length=min(PART_SIZE, size - start)))
-        yield block
+        yield _range(key, start, min(start + PART_SIZE, size))
+
+
+def _range(key: str, start: int, end: int) -> bytes:
+    with _call(key, LATER_WAIT):
+        return bytes(obstore.get_range(store(), key, start=start, end=end))
 
 
 class Reader:
-    """An object as Arrow reads a file: a small one is fetched at once, of a larger one the ranges that are asked for.
+    """An object as Arrow reads a file: a small one is fetched at once, of a larger one the ranges that are read.
 
-    Its first `WHOLE` bytes are kept in memory. `MissingFileError`, `StoreError`.
+    A request fetches `READ_AHEAD` bytes at least and `PART_SIZE` at most. The first `FIRST_RANGE` bytes are kept in
+    memory, and the range that was fetched last. `MissingFileError`, `StoreError`.
     """
 
     closed = False
@@ -297,15 +304,25 @@ class Reader:
         self._place = 0
         with _call(key):
             self.size, self.head = _beginning(key)
+        self._start, self._fetched = 0, self.head
 
     def read(self, size: int = -1) -> bytes:
         start = min(self._place, self.size)
         end = self.size if size < 0 else min(start + size, self.size)
         self._place = end
-        if end <= len(self.head) or start == end:
-            return self.head[start:end]
-        with _call(self._key, GOING_ON):
-            return bytes(obstore.get_range(store(), self._key, start=start, end=end))
+        return b"".join(self._pieces(start, end))
+
+    def _pieces(self, start: int, end: int) -> Iterator[bytes]:
+        while start < end:
+            if start < len(self.head):
+                piece = self.head[start:end]
+            else:
+                if not self._start <= start < self._start + len(self._fetched):
+                    length = min(max(end - start, READ_AHEAD), PART_SIZE)
+                    self._start, self._fetched = start, _range(self._key, start, min(start + length, self.size))
+                piece = self._fetched[start - self._start : end - self._start]
+            yield piece
+            start += len(piece)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         self._place = max({os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self.size}[whence] + offset, 0)
@@ -313,6 +330,9 @@ class Reader:
 
     def tell(self) -> int:
         return self._place
+
+    def seekable(self) -> bool:
+        return True
 
     def close(self) -> None:
         self.closed = True
@@ -365,9 +385,19 @@ def remove_job(job: str) -> None:
 
 
 def entries(prefix: str) -> list[ObjectMeta]:
-    """Everything below a prefix of an object store: `path`, `size`, `last_modified`. `StoreError`."""
-    with _call(prefix):
-        return list(obstore.list(store(), prefix, chunk_size=PAGE).collect())
+    """List everything below a prefix of an object store: `path`, `size`, `last_modified`. `StoreError`."""
+    return [entry for page in pages(prefix) for entry in page]
+
+
+def pages(prefix: str, after: str | None = None) -> Iterator[Sequence[ObjectMeta]]:
+    """List what is below a prefix of an object store in key order, a request for each page. `StoreError`."""
+    listing = obstore.list(store(), prefix, offset=after, chunk_size=PAGE)
+    while True:
+        with _call(prefix, LATER_WAIT):
+            page = next(listing, None)
+        if page is None:
+            return
+        yield page
 
 
 def delete(keys: list[str]) -> None:
@@ -387,11 +417,12 @@ def check() -> None:
 
 def try_out(settings: Settings) -> None:
     """Store a file, list, read and delete it, as the service will. `StoreError`."""
-    tried, key = object_store.connect(settings), f"{PROBE}/{uuid4()}"
+    key = f"{PROBE}/{uuid4()}"
     try:
-        obstore.put(tried, key, b"1")
-        obstore.list_with_delimiter(tried, PROBE)
-        obstore.get(tried, key).bytes()
-        obstore.delete(tried, [key])
+        new_store = object_store.connect(settings)
+        obstore.put(new_store, key, b"1")
+        obstore.list_with_delimiter(new_store, PROBE)
+        obstore.get(new_store, key).bytes()
+        obstore.delete(new_store, [key])
     except (BaseError, OSError) as error:
         raise object_store.as_store_error(PROBE, error) from error

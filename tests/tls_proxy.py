@@ -16,7 +16,7 @@ from worker.infra.ports import LOOPBACK
 BLOCK = 1 << 16
 
 
-class TlsFront:
+class TlsProxy:
     """The server, for the length of a `with` block. `name`: the host that its certificate is for."""
 
     def __init__(self, server_port: int, name: str = LOOPBACK) -> None:
@@ -27,8 +27,8 @@ class TlsFront:
         self.handshakes = self.refused = 0
 
     def __enter__(self) -> Self:
-        self._server = _Server((LOOPBACK, 0), _Line)
-        self._server.front = self
+        self._server = _Server((LOOPBACK, 0), _Connection)
+        self._server.proxy = self
         self.port = int(self._server.server_address[1])
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
         return self
@@ -40,25 +40,25 @@ class TlsFront:
 
 class _Server(socketserver.ThreadingTCPServer):
     daemon_threads = True
-    front: TlsFront
+    proxy: TlsProxy
 
 
-class _Line(socketserver.BaseRequestHandler):
+class _Connection(socketserver.BaseRequestHandler):
     """A client's connection: the handshake, and then bytes both ways."""
 
     server: _Server
 
     def handle(self) -> None:
-        front = self.server.front
+        proxy = self.server.proxy
         try:
             # A client that refuses the certificate says so instead of its first bytes.
-            client = front.context.wrap_socket(self.request, server_side=True)
+            client = proxy.context.wrap_socket(self.request, server_side=True)
             first = client.recv(BLOCK)
         except OSError:
-            front.refused += 1
+            proxy.refused += 1
             return
-        front.handshakes += 1
-        with client, socket.create_connection((LOOPBACK, front.server_port)) as server:
+        proxy.handshakes += 1
+        with client, socket.create_connection((LOOPBACK, proxy.server_port)) as server:
             server.sendall(first)
             threading.Thread(target=_pump, args=(server, client), daemon=True).start()
             _pump(client, server)
