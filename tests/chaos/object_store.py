@@ -17,10 +17,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import timedelta
+from http import HTTPStatus
 from pathlib import Path
+from unittest.mock import patch
 
 import httpx
 
+from schemas.tables import jobs
 from tests import sheets
 from tests.chaos import files
 from tests.chaos.checker import check
@@ -82,7 +86,13 @@ class Run:
             yield
         finally:
             self.store.set_fault(Fault.NONE)
-        self.figures[name] = time.monotonic() - began
+        self.note(name, time.monotonic() - began)
+
+    def note(self, name: str, figure: float) -> None:
+        """Keep a figure and print it at once."""
+        self.figures[name] = figure
+        sys.stdout.write(f"{name:<50}{figure:>12,.2f}\n")
+        sys.stdout.flush()
 
 
 Step = Callable[[Run], None]
@@ -148,7 +158,7 @@ def silent(run: Run) -> None:
         at_once = sum(status == 503 and seconds < TIME_OUT / 2 for status, seconds in answers)
         assert set(statuses) <= {200, 503}, statuses
         assert at_once >= AT_ONCE - MOST_WAITING, answers
-        run.figures["requests refused at once"] = at_once
+        run.note("requests refused at once", at_once)
 
     _interrupted(run, "import, store silent", disturb)
 
@@ -165,8 +175,8 @@ def _watch(run: Run, end: float) -> None:
             break
         time.sleep(0.1)
     for name, all_seconds in taken.items():
-        run.figures[f"silent: longest {name}"] = max(all_seconds)
-        run.figures[f"silent: p90 {name}"] = sorted(all_seconds)[len(all_seconds) * 9 // 10]
+        run.note(f"silent: longest {name}", max(all_seconds))
+        run.note(f"silent: p90 {name}", sorted(all_seconds)[len(all_seconds) * 9 // 10])
 
 
 def _timed(run: Run, path: str) -> tuple[int, float]:
@@ -182,7 +192,9 @@ def workbook(run: Run) -> None:
     with run.step("XLSX and its undo"):
         first = run.stand.numbers.take(run.size.rows)
         rows = ([1, first + place, True, True, False] for place in range(run.size.rows))
-        _undone(run, sheets.xlsx_bytes([sheets.HEADER, *rows]), run.size.rows)
+        job_id = _undone(run, sheets.xlsx_bytes([sheets.HEADER, *rows]), run.size.rows)
+        path = f"/v1/jobs/{job_id}/report.xlsx"
+        wait_for(lambda: _timed(run, path)[0] == HTTPStatus.OK, STEP_SECONDS, "report.xlsx", every=1.0)
 
 
 def padded(run: Run) -> None:
@@ -195,11 +207,12 @@ def padded(run: Run) -> None:
     assert run.store.server.unfinished() == []
 
 
-def _undone(run: Run, content: bytes, count: int) -> None:
+def _undone(run: Run, content: bytes, count: int) -> str:
     sent = run.send(content, judged=False)
     assert run.ended(sent)["counts"]["created"] == count
     undo = run.send(None, f"/v1/jobs/{sent.job_id}/undo", judged=False)
     assert run.ended(undo)["counts"]["deleted"] == count
+    return sent.job_id
 
 
 def reviewed(run: Run) -> None:
@@ -224,8 +237,7 @@ SMALL_STEPS = (sound, slow_down, silent, killed)  # the others are tests of one 
 
 def run_all(folder: Path, size: Size, seed: int, steps: Sequence[Step] = STEPS, **settings: object) -> Run:
     """Start the service on a store, take every step, and check the results."""
-    os.environ.update(CREDENTIALS)
-    with S3() as server, FaultyStore(server, seed) as store:
+    with patch.dict(os.environ, CREDENTIALS), S3() as server, FaultyStore(server, seed) as store:
         place = {
             "storage_url": f"s3://{BUCKET}/service",
             "storage_endpoint": store.url,
@@ -238,8 +250,17 @@ def run_all(folder: Path, size: Size, seed: int, steps: Sequence[Step] = STEPS, 
             found = check(stand, [one for one in run.sent if one.judged])
             assert found.faults == [], found.faults
             assert (found.rows_lost, found.rows_doubled) == (0, 0)
-            run.figures["rows checked"] = found.rows
+            run.note("rows checked", found.rows)
+            expire(run)
             return run
+
+
+def expire(run: Run) -> None:
+    """Let all retention periods end: no object is left, of jobs or of requests that made none."""
+    with run.step("retention"):
+        with run.stand.engine.begin() as connection:
+            connection.execute(jobs.update().values(finished_at=jobs.c.finished_at - timedelta(days=400)))
+        wait_for(lambda: not run.store.server.keys(), STEP_SECONDS, "removal of all objects")
 
 
 def main() -> int:
@@ -256,9 +277,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="chaos-s3-", ignore_cleanup_errors=True) as folder:
         pieces = {"rows_per_chunk": 25_000, "rows_per_batch": 65_536}
         steps = [step for step in STEPS if step is sound or arguments.only in step.__name__]
-        run = run_all(Path(folder) / "1", size, arguments.seed, steps, **pieces)
-    for name, figure in run.figures.items():
-        sys.stdout.write(f"{name:<50}{figure:>12,.2f}\n")
+        run_all(Path(folder) / "1", size, arguments.seed, steps, **pieces)
     return 0
 
 
