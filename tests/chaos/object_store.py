@@ -275,9 +275,9 @@ def main() -> int:
     arguments = parser.parse_args()
     size = Size(arguments.rows, arguments.padding, arguments.away, arguments.silent)
     with tempfile.TemporaryDirectory(prefix="chaos-s3-", ignore_cleanup_errors=True) as folder:
-        pieces = {"rows_per_chunk": 25_000, "rows_per_batch": 65_536}
+        large = {"rows_per_chunk": 25_000, "rows_per_batch": 65_536, "lease_seconds": 15}
         steps = [step for step in STEPS if step is sound or arguments.only in step.__name__]
-        run_all(Path(folder) / "1", size, arguments.seed, steps, **pieces)
+        run_all(Path(folder) / "1", size, arguments.seed, steps, **large)
     return 0
 
 

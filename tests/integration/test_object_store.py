@@ -108,7 +108,7 @@ def test_only_the_ranges_that_are_asked_for_are_fetched(faulty_store: FaultyStor
     assert reader.read() == content[-7:]
     before = faulty_store.requests
     reader.seek(100)
-    reader.read(MIB)
+    reader.read(1000)
     assert faulty_store.requests == before  # the beginning is there already
 
 
@@ -120,6 +120,12 @@ def test_small_reads_in_a_row_and_large_ones_need_few_requests(faulty_store: Fau
     reader.seek(9 * MIB)
     assert b"".join(reader.read(MIB // 16) for _ in range(32)) == content[9 * MIB : 11 * MIB]
     assert faulty_store.requests - before == 2  # a MiB each
+    before = faulty_store.requests
+    reader.seek(-10, os.SEEK_END)
+    assert reader.read() == content[-10:]
+    reader.seek(-1000, os.SEEK_END)
+    assert reader.read(500) == content[-1000:-500]
+    assert faulty_store.requests - before == 1
     before = faulty_store.requests
     reader.seek(7 * MIB)
     assert reader.read() == content[7 * MIB :]

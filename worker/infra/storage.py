@@ -32,8 +32,7 @@ if TYPE_CHECKING:
 BLOCK = 4 * 1024 * 1024  # bytes; large enough that a system call is cheap, small enough for a hundred uploads at once
 PAGE = 1000  # objects that are listed, or deleted, by one request
 PROBE = "probe"  # below it nothing is kept
-FIRST_RANGE = PART_SIZE  # bytes of an object that are fetched when it is opened
-READ_AHEAD = 1024 * 1024  # bytes that a reader fetches at least, so that small reads in a row need few requests
+READ_AHEAD = 1024 * 1024  # bytes that a reader fetches at least, so that small reads side by side need few requests
 StoreError = object_store.StoreError  # what users of the storage catch
 FAILURES: tuple[type[Exception], ...] = (BaseError, OSError, StoreError)  # what a storage out of reach looks like
 # Seconds to wait for a slot in a web process: for a request's first call, and once it has begun to send or receive.
@@ -258,18 +257,18 @@ def _blocks(key: str, wait: float) -> Iterator[bytes]:
     """Open a file and return its blocks."""
     with _call(key, wait):
         if root() is None:
-            return _ranges(key, *_beginning(key))
+            return _ranges(key, *_beginning(key, PART_SIZE))
         local_file = obstore.get(store(), key)
     return (bytes(block) for block in local_file.stream(min_chunk_size=BLOCK))
 
 
-def _beginning(key: str) -> tuple[int, bytes]:
-    """Return the size of an object, and its first `FIRST_RANGE` bytes.
+def _beginning(key: str, length: int) -> tuple[int, bytes]:
+    """Return the size of an object, and its first `length` bytes.
 
     By a GET: the answer to a HEAD would not say whether the object or the bucket is missing.
     """
     try:
-        answer = obstore.get(store(), key, options={"range": (0, FIRST_RANGE)})
+        answer = obstore.get(store(), key, options={"range": (0, length)})
         return int(answer.meta["size"]), bytes(answer.bytes())
     except BaseError as error:
         if object_store.EMPTY_OBJECT not in str(error):
@@ -293,7 +292,7 @@ def _range(key: str, start: int, end: int) -> bytes:
 class Reader:
     """An object as Arrow reads a file: a small one is fetched at once, of a larger one the ranges that are read.
 
-    A request fetches `READ_AHEAD` bytes at least and `PART_SIZE` at most. The first `FIRST_RANGE` bytes are kept in
+    A request fetches `READ_AHEAD` bytes at least and `PART_SIZE` at most. The first `READ_AHEAD` bytes are kept in
     memory, and the range that was fetched last. `MissingFileError`, `StoreError`.
     """
 
@@ -303,7 +302,7 @@ class Reader:
         self._key = key
         self._place = 0
         with _call(key):
-            self.size, self.head = _beginning(key)
+            self.size, self.head = _beginning(key, READ_AHEAD)
         self._start, self._fetched = 0, self.head
 
     def read(self, size: int = -1) -> bytes:
@@ -318,11 +317,15 @@ class Reader:
                 piece = self.head[start:end]
             else:
                 if not self._start <= start < self._start + len(self._fetched):
-                    length = min(max(end - start, READ_AHEAD), PART_SIZE)
-                    self._start, self._fetched = start, _range(self._key, start, min(start + length, self.size))
+                    self._fetch(start, min(max(end - start, READ_AHEAD), PART_SIZE))
                 piece = self._fetched[start - self._start : end - self._start]
             yield piece
             start += len(piece)
+
+    def _fetch(self, start: int, length: int) -> None:
+        # The end of a file is read backwards: Arrow's footer is found through the last bytes.
+        self._start = max(min(start, self.size - length), len(self.head))
+        self._fetched = _range(self._key, self._start, min(self._start + length, self.size))
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         self._place = max({os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self.size}[whence] + offset, 0)
