@@ -18,7 +18,15 @@ def forget() -> None:
     """The next use makes everything anew."""
     if db.engine.cache_info().currsize:
         db.engine().dispose()
-    for kept in (settings.get_settings, db.engine, storage.store, broker.app, broker._publisher, broker._client):  # noqa: SLF001
+    for kept in (
+        settings.get_settings,
+        db.engine,
+        storage.store,
+        storage._probing_store,  # noqa: SLF001
+        broker.app,
+        broker._publisher,  # noqa: SLF001
+        broker._client,  # noqa: SLF001
+    ):
         kept.cache_clear()
 
 

@@ -27,7 +27,8 @@ from webhook.api import (
     users,
 )
 from webhook.bodies import BoundedRequest, form_schema
-from worker.infra import logs
+from worker.infra import logs, storage
+from worker.infra.settings import get_settings
 
 # The documentation's page needs inline script, so it alone may have it; everything else may load nothing at all.
 _DOCS_POLICY = (
@@ -39,6 +40,7 @@ _POLICY = "default-src 'none'; frame-ancestors 'none'"
 def create_app() -> APIFlask:
     """A configured application."""
     logs.configure()
+    storage.limit_calls(get_settings().storage_calls)
     app = APIFlask(
         "numberyard",
         title="Numberyard",

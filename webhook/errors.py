@@ -16,7 +16,8 @@ from schemas import problems
 from schemas.codes import Code
 from schemas.columns import Column
 from schemas.problems import RequestCode
-from worker.infra.storage import MissingFileError, StoreError
+from worker.infra.object_store import StoreBusyError, StoreError
+from worker.infra.storage import MissingFileError
 from worker.infra.tenants import GoneError, StillUsedError
 
 log = structlog.get_logger(__name__)
@@ -123,9 +124,12 @@ def _unavailable(error: Exception) -> Response:
     return respond(problems.of_request(RequestCode.UNAVAILABLE), {"Retry-After": "2"})
 
 
-def _store_unavailable(error: Exception) -> Response:
-    log.error("store_unavailable", error=str(error))
-    return respond(problems.of_request(RequestCode.UNAVAILABLE), {"Retry-After": "30"})
+def _store_unavailable(error: StoreError) -> Response:
+    """Log the store's own message, on which users cannot act."""
+    log.error("store_unavailable", error=str(error), code=error.code, request=error.request_id)
+    busy = isinstance(error, StoreBusyError)
+    detail = "The file storage is busy." if busy else "The file storage does not answer as it should."
+    return respond(problems.of_request(RequestCode.UNAVAILABLE, detail), {"Retry-After": "5" if busy else "30"})
 
 
 def _unexpected(error: Exception) -> Response:

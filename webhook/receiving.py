@@ -67,7 +67,7 @@ class _Sink:
         return 0  # the parser rewinds every part when it is done; nobody reads this one back
 
     def close(self) -> None:
-        """Nothing to close: the receiver is committed or dropped by `receive`."""
+        """Nothing to close: the receiver is committed or aborted by `receive`."""
 
 
 class _Digesting:
@@ -95,16 +95,16 @@ def receive(request: Request, key: str, limit: int, on_fields: OnFields | None =
     mimetype, options = parse_options_header(request.headers.get("Content-Type"))
     if mimetype != MULTIPART or not options.get("boundary"):
         raise refuse(RequestCode.UNSUPPORTED_MEDIA_TYPE, f"Send {MULTIPART} with the file in the field “{FIELD}”.")
-    sink = _Sink(Receiver(key), limit)
     expected = _content_digests(request.headers)
     body = _Digesting(request.stream, list(expected))
-    fields, parts = _parse(request, cast("IO[bytes]", body), options["boundary"].encode("latin-1"), sink)
-    _compare(expected, {name: digest.digest() for name, digest in body.digests.items()})
-    _compare(_content_digests(parts.headers), {"sha-256": sink.receiver.sha256.digest()})
-    if on_fields is not None:
-        on_fields(fields)
-    sink.receiver.commit()
-    return Received(fields, file_names.kept(parts.filename), sink.receiver.size, sink.receiver.sha256.digest())
+    with Receiver(key) as receiver:
+        sink = _Sink(receiver, limit)
+        fields, parts = _parse(request, cast("IO[bytes]", body), options["boundary"].encode("latin-1"), sink)
+        _compare(expected, {name: digest.digest() for name, digest in body.digests.items()})
+        _compare(_content_digests(parts.headers), {"sha-256": receiver.sha256.digest()})
+        if on_fields is not None:
+            on_fields(fields)
+    return Received(fields, file_names.kept(parts.filename), receiver.size, receiver.sha256.digest())
 
 
 def linger(response: Response) -> Response:

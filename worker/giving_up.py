@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 
 import numpy as np
 import pyarrow as pa
@@ -42,7 +43,8 @@ def refuse(lease: leases.Lease, code: Code, detail: str, context: Mapping[str, o
     with transaction() as connection:
         following = jobs.fail(connection, lease, problems.of_file(code, detail, context))
     pass_by(Point.REFUSE_COMMITTED)
-    storage.remove_job(lease.job)
+    with suppress(storage.StoreError):  # retention removes its files later
+        storage.remove_job(lease.job)
     log.info("file_refused", code=code.value)
     broker.wake(following, lease.job)
 

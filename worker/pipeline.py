@@ -78,7 +78,8 @@ def _attempt(lease: leases.Lease, settings: Settings) -> None:
     except Exception as error:
         theirs = giving_up.is_of_the_surroundings(error)
         if theirs:
-            log.warning("try_again", error=type(error).__name__)
+            reason = str(error) if isinstance(error, storage.StoreError) else None
+            log.warning("try_again", error=type(error).__name__, reason=reason)
         else:
             log.exception("failed", attempt=lease.attempt)
         giving_up.postpone(lease, counts=not theirs, error=error)

@@ -34,7 +34,8 @@ def tidy() -> None:
         try:
             count = step()
         except FAILURES as error:
-            log.warning("tidying_failed", step=step.__name__, error=type(error).__name__)
+            reason = str(error) if isinstance(error, storage.StoreError) else None
+            log.warning("tidying_failed", step=step.__name__, error=type(error).__name__, reason=reason)
             continue
         if count:
             log.info("tidied", step=step.__name__, count=count)

@@ -120,7 +120,9 @@ class Stand:
         self.history = History(self.engine)
         # What becomes of a row does not depend on how large pieces are (R29): the twin works on every file in one.
         undisturbed = {"lease_seconds": 60, "rows_per_chunk": 1_000_000, "rows_per_batch": 1_000_000}
-        self.twin = Twin(sa.make_url(self.postgres.url), self.folder / "twin", {**given, **undisturbed})
+        # It has a storage of its own, too, on the disk.
+        own = {name: value for name, value in given.items() if not name.startswith("storage_")}
+        self.twin = Twin(sa.make_url(self.postgres.url), self.folder / "twin", {**own, **undisturbed})
         self.twin.start(self.up.demo["accounts"])
 
     def __exit__(

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import redis
 import sqlalchemy as sa
 from apiflask import APIBlueprint
 from flask import Response
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from schemas import api
-from worker.infra import storage
+from webhook.readiness import Readiness
+from worker.infra import broker, storage
 from worker.infra.db import transaction
 from worker.infra.settings import get_settings
 
+BROKER_SECONDS = 1.0
 bp = APIBlueprint("health", __name__, tag="Service")
 
 
@@ -28,20 +31,12 @@ def livez() -> Response:
 @bp.output(api.Health)
 @bp.doc(summary="Database, broker and storage can be reached", responses={503: "One of them cannot"})
 def readyz() -> Response:
-    return _answer([name for name, check in CHECKS.items() if not _passes(check)])
+    return _answer(readiness.failing())
 
 
 def _answer(failing: list[str]) -> Response:
     body = api.Health(status="unavailable" if failing else "ok", failing=failing)
     return Response(body.model_dump_json(), 503 if failing else 200, content_type="application/json")
-
-
-def _passes(check: Callable[[], object]) -> bool:
-    try:
-        check()
-    except Exception:  # noqa: BLE001 - whatever it is, the part cannot be used now
-        return False
-    return True
 
 
 def _database() -> None:
@@ -50,11 +45,10 @@ def _database() -> None:
 
 
 def _broker() -> None:
-    url = get_settings().redis_url
-    if url is None:
-        raise LookupError("NUMBERYARD_REDIS_URL is not set")
-    with redis.Redis.from_url(url.get_secret_value(), socket_timeout=1, socket_connect_timeout=1) as client:
+    # Without retries: the deadline is shorter than they are.
+    with broker.client(get_settings(), BROKER_SECONDS, retry=Retry(NoBackoff(), 0)) as client:
         client.ping()
 
 
 CHECKS: dict[str, Callable[[], object]] = {"database": _database, "broker": _broker, "storage": storage.check}
+readiness = Readiness(CHECKS)

@@ -6,7 +6,7 @@ What a job is made of is told by its door. Nothing stays in the storage of a req
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from schemas.jobs import Phase
 from webhook import auth
@@ -26,8 +26,12 @@ def entering(job: str) -> Iterator[None]:
         # file belongs to nobody, and is removed with other orphans.
         if not _is_there(job):
             raise
-    except Exception:
-        storage.remove_job(job)
+    except Exception as error:
+        # Another request to a store that has just failed could hold the thread for its time-out. What is left is
+        # removed with other orphans.
+        if storage.root() is not None or not isinstance(error, storage.StoreError):
+            with suppress(*storage.FAILURES):
+                storage.remove_job(job)
         raise
     pass_by(Point.ACCEPT_COMMITTED)
 

@@ -47,7 +47,7 @@ def get_table(key: str, columns: Sequence[str] | None = None) -> pa.Table:
     source = _opened(key)
     reader = pa.ipc.open_file(source)
     names = reader.schema.names if columns is None else [name for name in columns if name in reader.schema.names]
-    if columns is None or isinstance(source, pa.MemoryMappedFile):
+    if columns is None or isinstance(source, (pa.MemoryMappedFile, pa.BufferReader)):
         return reader.read_all().select(names)
     options = pa.ipc.IpcReadOptions(included_fields=[reader.schema.names.index(name) for name in names])
     return pa.ipc.open_file(source, options=options).read_all()
@@ -108,7 +108,8 @@ def batches(key: str) -> Iterator[Batches]:
 def _opened(key: str) -> pa.NativeFile:
     top = storage.root()
     if top is None:
-        return pa.PythonFile(storage.Reader(key), "r")
+        reader = storage.Reader(key)
+        return pa.BufferReader(reader.head) if reader.size <= len(reader.head) else pa.PythonFile(reader, "r")
     try:
         return pa.memory_map(str(top / key))
     except FileNotFoundError as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from functools import lru_cache, partial
+from typing import Any
 
 import redis
 import structlog
@@ -18,6 +19,7 @@ from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
 from schemas.jobs import Phase
+from worker.infra import redis_tls
 from worker.infra.outbox import outbox
 from worker.infra.settings import Settings, get_settings
 
@@ -52,9 +54,11 @@ def configuration(settings: Settings) -> dict[str, object]:
     """Celery's settings; the reason for each stands in ARCHITECTURE.md."""
     if settings.redis_url is None:
         raise LookupError("NUMBERYARD_REDIS_URL is not set")
+    url = settings.redis_url.get_secret_value()
     timeouts = {"socket_connect_timeout": 1.0, "socket_timeout": 5.0, "retry_on_timeout": False}
     return {
-        "broker_url": settings.redis_url.get_secret_value(),
+        "broker_url": url,
+        "broker_use_ssl": redis_tls.options(url, settings) or None,
         "broker_transport_options": {
             **timeouts,
             "visibility_timeout": 2 * int(settings.longest_piece_seconds),
@@ -111,11 +115,16 @@ def _publisher() -> Celery:
 
 @lru_cache(maxsize=1)
 def _client() -> redis.Redis:
-    url = get_settings().redis_url
-    if url is None:
+    return client(get_settings(), PUBLISH_SECONDS)
+
+
+def client(settings: Settings, timeout: float, **more: Any) -> redis.Redis:  # noqa: ANN401 - redis-py's options
+    """Return a new client of the broker, with a time-out for each step in seconds. `LookupError` without an address."""
+    if settings.redis_url is None:
         raise LookupError("NUMBERYARD_REDIS_URL is not set")
-    timeouts = {"socket_timeout": PUBLISH_SECONDS, "socket_connect_timeout": PUBLISH_SECONDS}
-    return redis.Redis.from_url(url.get_secret_value(), **timeouts)
+    url = settings.redis_url.get_secret_value()
+    given = {"socket_timeout": timeout, "socket_connect_timeout": timeout, **redis_tls.options(url, settings), **more}
+    return redis.Redis.from_url(url, **given)
 
 
 def waiting_in(queue: str) -> int:

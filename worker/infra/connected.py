@@ -9,6 +9,7 @@ import sys
 
 import redis
 
+from worker.infra import redis_tls
 from worker.infra.settings import get_settings
 
 TIMEOUT = 3  # seconds
@@ -16,7 +17,8 @@ TIMEOUT = 3  # seconds
 
 def connected(url: str) -> bool:
     """Whether the broker at `url` knows a client at our own address that is not this one. `redis.RedisError`."""
-    with redis.Redis.from_url(url, socket_connect_timeout=TIMEOUT, socket_timeout=TIMEOUT) as client:
+    tls = redis_tls.options(url, get_settings())
+    with redis.Redis.from_url(url, socket_connect_timeout=TIMEOUT, socket_timeout=TIMEOUT, **tls) as client:
         known = {str(one["id"]): str(one["addr"]).rpartition(":")[0] for one in client.client_list()}
         ours = str(client.client_id())
     return any(address == known.get(ours) for number, address in known.items() if number != ours)

@@ -13,9 +13,12 @@ import redis
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError
 
+from worker.infra import redis_tls, storage
 from worker.infra.children import ServerError, wait_until
+from worker.infra.settings import Settings, get_settings
 
 DATABASE_SETTING, REDIS_SETTING = "NUMBERYARD_DATABASE_URL", "NUMBERYARD_REDIS_URL"
+STORAGE_SETTING = "NUMBERYARD_STORAGE_URL"
 OLDEST_POSTGRES, OLDEST_REDIS = 15, 7
 # Long enough for a server that is started at the same moment, short enough for a person who mistyped the address.
 PATIENCE = 5.0
@@ -57,8 +60,9 @@ def check_postgres(url: str, patience: float = PATIENCE) -> None:
 
 def check_redis(url: str, patience: float = PATIENCE) -> None:
     """Raise ServerError unless Redis 7+ or any Valkey answers at `url` within `patience` seconds and lets us in."""
+    timeouts = {"socket_connect_timeout": ATTEMPT_TIMEOUT, "socket_timeout": ATTEMPT_TIMEOUT}
     try:
-        client = redis.Redis.from_url(url, socket_connect_timeout=ATTEMPT_TIMEOUT, socket_timeout=ATTEMPT_TIMEOUT)
+        client = redis.Redis.from_url(url, **timeouts, **redis_tls.options(url, get_settings()))
     except ValueError as error:
         message = f"{REDIS_SETTING}: not a Redis address, expected redis://:password@host:port/0"
         raise ServerError(message) from error
@@ -70,6 +74,15 @@ def check_redis(url: str, patience: float = PATIENCE) -> None:
             judge_redis(client.info("server"))
 
     _ask_until(REDIS_SETTING, f"Redis at {place}", ask, patience, options.get("password"))
+
+
+def check_storage(settings: Settings) -> None:
+    """Raise ServerError, with the store's own words, unless a file can be stored, read and deleted there."""
+    try:
+        storage.try_out(settings)
+    except (storage.StoreError, OSError, ValueError) as error:
+        message = f"{STORAGE_SETTING}: the storage can't be used: {' '.join(str(error).split())}"
+        raise ServerError(message) from error
 
 
 def _ask_until(setting: str, server: str, ask: Callable[[], None], patience: float, password: object) -> None:

@@ -15,13 +15,10 @@ from datetime import UTC, datetime
 from itertools import chain, islice, takewhile
 from pathlib import Path
 
-import obstore
-
 from worker.infra import storage
 from worker.infra.parts import Part, is_staged, part_of
 
 JOBS = "jobs"
-PAGE = 1000  # entries that an object store is asked for at a time
 FILES_OF_A_JOB = 10
 
 
@@ -50,7 +47,7 @@ def _in_folder(folder: Path) -> Iterator[str]:
 def _listed(start: str) -> Iterator[str]:
     """The job of every file in an object store, in the order of their ids, from `start` on."""
     offset = f"{JOBS}/{start}" if start else None
-    for page in obstore.list(storage.store(), JOBS, offset=offset, chunk_size=PAGE):
+    for page in storage.pages(JOBS, offset):
         yield from (entry["path"].split("/")[1] for entry in page)
 
 
@@ -67,8 +64,7 @@ def newest(job: str) -> datetime | None:
     """
     folder = storage.local_folder(job)
     if folder is None:
-        found = obstore.list(storage.store(), storage.folder_of(job)).collect()
-        return max((entry["last_modified"] for entry in found), default=None)
+        return max((entry["last_modified"] for entry in storage.entries(storage.folder_of(job))), default=None)
     times = [changed for path in _files(folder) if (changed := _changed(path)) is not None]
     return max(times) if times else _changed(folder)
 
@@ -78,10 +74,8 @@ def remove(job: str, parts: Collection[Part], checks: Collection[int | None], *,
     folder = storage.local_folder(job)
     below = len(storage.folder_of(job)) + 1
     if folder is None:
-        found = [entry["path"] for entry in obstore.list(storage.store(), storage.folder_of(job)).collect()]
-        gone = [key for key in found if part_of(key[below:], checks, failed=failed) in parts]
-        if gone:
-            obstore.delete(storage.store(), gone)
+        found = [entry["path"] for entry in storage.entries(storage.folder_of(job))]
+        storage.delete([key for key in found if part_of(key[below:], checks, failed=failed) in parts])
         return
     for path in _files(folder):
         if part_of(path.relative_to(folder).as_posix(), checks, failed=failed) in parts:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -30,10 +31,38 @@ class Settings(BaseSettings):
     redis_url: SecretStr | None = Field(
         None, description="Redis 7 or later or Valkey, as `redis://:password@host:port/0`. Unset: embedded."
     )
+    redis_ca_file: Path | None = Field(
+        None,
+        description="Authorities (PEM) that the broker's certificate must come from, for `rediss://`. Unset: the "
+        "public ones.",
+    )
     storage_url: str | None = Field(
         None,
         description="Where uploads and reports are kept: `file:///folder`, `s3://bucket/prefix`, `gs://` or `az://`. "
         "Unset: `files` in the data folder.",
+    )
+    storage_endpoint: str | None = Field(
+        None,
+        pattern="^https?://",
+        description="Address of an S3-compatible store, as `https://minio.example.com`. Unset: the provider's own.",
+    )
+    storage_region: str | None = Field(
+        None, description="Region of the bucket. Unset: `AWS_REGION`, else the provider's default."
+    )
+    storage_ca_file: Path | None = Field(
+        None, description="Authorities (PEM) that the object store's certificate may come from beside the public ones."
+    )
+    storage_timeout_seconds: float = Field(
+        30.0,
+        ge=1,
+        le=240,
+        description="Time for one request to the object store, in seconds; a part of 8 MiB must be sent within it.",
+    )
+    storage_calls: int = Field(
+        12,
+        ge=1,
+        description="Most calls of the object store that one web process has under way; further requests that need it "
+        "are answered with 503. Keep it well below the number of its threads.",
     )
     max_upload_bytes: int = Field(1024 * MIB, ge=1, description="Largest upload accepted, in bytes.")
     max_rows: int = Field(10_000_000, ge=1, description="Most rows in one file.")
@@ -146,6 +175,15 @@ class Settings(BaseSettings):
     @classmethod
     def _are_networks(cls, value: str | None) -> str | None:
         addresses.networks_of(value)
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _has_no_tls_options(cls, value: SecretStr | None) -> SecretStr | None:
+        """Celery and redis-py read such options differently, and each could switch the verification off."""
+        query = "" if value is None else urlsplit(value.get_secret_value()).query
+        if any(name.startswith("ssl_") for name, _ in parse_qsl(query, keep_blank_values=True)):
+            raise ValueError("no ssl_ options: certificates are always verified; see NUMBERYARD_REDIS_CA_FILE")
         return value
 
     @field_validator("metrics_token")

@@ -15,7 +15,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import redis
 from pydantic import SecretStr
 
 from worker.infra import broker, demo, external, migrate
@@ -27,6 +26,7 @@ from worker.infra.settings import Settings
 from worker.infra.supervisor import Supervisor
 
 WEB_THREADS = 32  # per process; a client that waits for its job (`Prefer: wait`) holds one
+BROKER_SECONDS = 3.0
 DRAIN_SECONDS = 30  # what a worker gets to finish the chunk at hand
 UPKEEP_THREADS = 8  # callbacks under way at a time, each waiting for a stranger's server; few build workbooks (tasks)
 
@@ -79,6 +79,7 @@ class Stack:
                 "storage_url": self._given.files_url,
             }
         )
+        external.check_storage(self.settings)
         migrate.upgrade(self.settings)
         if with_demo:
             self.accounts = demo.seed(self.settings, self.folder)
@@ -169,10 +170,7 @@ class Stack:
             return False
 
     def _listens(self, name: str) -> bool:
-        url = self.settings.redis_url
-        if url is None:
-            return False
-        with redis.Redis.from_url(url.get_secret_value()) as client:
+        with broker.client(self.settings, BROKER_SECONDS) as client:
             return broker.is_ready(client, name)
 
     def _facts(self) -> dict[str, Any]:

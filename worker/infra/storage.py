@@ -9,43 +9,69 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Self, cast
-from uuid import UUID
+from typing import TYPE_CHECKING, Any, BinaryIO, Self, cast
+from uuid import UUID, uuid4
 
 import obstore
 from obstore.exceptions import BaseError
-from obstore.store import LocalStore, ObjectStore, from_url
+from obstore.store import LocalStore, MemoryStore, ObjectStore
 
-from worker.infra import scratch
-from worker.infra.settings import get_settings
+from worker.infra import object_store, scratch
+from worker.infra.object_store import PART_SIZE, PARTS_AT_ONCE, Calls, StoreBusyError
+from worker.infra.settings import Settings, get_settings
+
+if TYPE_CHECKING:
+    from obstore import ObjectMeta
 
 BLOCK = 4 * 1024 * 1024  # bytes; large enough that a system call is cheap, small enough for a hundred uploads at once
-FAILURES: tuple[type[Exception], ...] = (BaseError, OSError)  # what a storage out of reach looks like
+PAGE = 1000  # objects that are listed, or deleted, by one request
+PROBE = "probe"  # below it nothing is kept
+READ_AHEAD = 1024 * 1024  # bytes that a reader fetches at least, so that small reads side by side need few requests
+StoreError = object_store.StoreError  # what users of the storage catch
+FAILURES: tuple[type[Exception], ...] = (BaseError, OSError, StoreError)  # what a storage out of reach looks like
+# Seconds to wait for a slot in a web process: for a request's first call, and once it has begun to send or receive.
+FIRST_WAIT, LATER_WAIT = 0.0, 2.0
 
 
 class MissingFileError(LookupError):
     """The file is not there (any more), whatever the backend."""
 
 
-class StoreError(Exception):
-    """The store cannot do it now: it is full, or away. Nothing is wrong with the file, so it may be tried again."""
-
-
 @contextmanager
-def _told_alike(key: str) -> Iterator[None]:
-    """Two kinds of failure, `MissingFileError` and `StoreError`, whatever the backend raises."""
+def _call(key: str, wait: float = FIRST_WAIT) -> Iterator[None]:
+    """Call the store in the block; raise `MissingFileError` or `StoreError`, whatever the backend raises.
+
+    `wait`: seconds to wait for a slot in a process whose calls are limited. `StoreBusyError` after that.
+    """
     try:
-        yield
+        if _calls is None or isinstance(store(), LocalStore):
+            yield
+            return
+        with _calls.slot(wait):
+            yield
     except FileNotFoundError as error:
-        raise MissingFileError(key) from error
+        if isinstance(store(), LocalStore | MemoryStore) or any(
+            code in str(error) for code in object_store.MISSING_OBJECT
+        ):
+            raise MissingFileError(key) from error
+        raise object_store.as_store_error(key, error) from error
     except (BaseError, OSError) as error:
-        raise StoreError(f"{key}: {error}".partition("\n")[0]) from error
+        raise object_store.as_store_error(key, error) from error
+
+
+def limit_calls(most: int | None) -> None:
+    """Limit the calls of an object store that this process has under way at a time (None: no limit)."""
+    global _calls  # noqa: PLW0603 - one bound for all threads of the process
+    _calls = None if most is None else Calls(most)
+
+
+_calls: Calls | None = None
 
 
 def folder_of(job: str) -> str:
@@ -119,14 +145,21 @@ def workbook_key(job: str, name: str, lease_token: int) -> str:
 @lru_cache(maxsize=1)
 def store() -> ObjectStore:
     """This process's way to the files."""
-    url = get_settings().files_url
-    return from_url(url, mkdir=True, automatic_cleanup=True) if url.startswith("file:") else from_url(url)
+    return object_store.connect(get_settings())
+
+
+@lru_cache(maxsize=1)
+def _probing_store() -> ObjectStore:
+    """The same for the readiness check, which gives up sooner."""
+    return object_store.connect(get_settings(), probing=True)
 
 
 class Receiver:
-    """A file being written block by block, counted and, with `digest`, digested on the way.
+    """A file being written block by block, counted and, with `digest`, digested on the way. Use it in a `with` block.
 
-    Nothing is visible under the key before `commit`; a receiver that is dropped leaves nothing. Raises `StoreError`.
+    Nothing is visible under the key before `commit`. A block that ends with an error leaves nothing: a local store
+    removes what was written, and on an object store the multipart upload is aborted, unless it is the store that failed
+    or the process is killed. Raises `StoreError`.
     """
 
     def __init__(self, key: str, *, digest: bool = True) -> None:
@@ -134,19 +167,19 @@ class Receiver:
         self._digests = digest
         self.sha256 = hashlib.sha256()
         self._key = key
-        with _told_alike(key):
-            self._writer: Any = obstore.open_writer(store(), key, buffer_size=BLOCK)
+        with _call(key, LATER_WAIT):
+            self._writer: Any = _open_writer(key)
 
     def write(self, block: bytes | memoryview) -> int:
         self.size += len(block)
         if self._digests:
             self.sha256.update(block)
-        with _told_alike(self._key):
+        with _call(self._key, LATER_WAIT):
             self._writer.write(block)
         return len(block)
 
     def commit(self) -> None:
-        with _told_alike(self._key):
+        with _call(self._key, LATER_WAIT):
             self._writer.close()
             _keep(self._key)
             keep_name(self._key)
@@ -157,7 +190,16 @@ class Receiver:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if kind is None:
             self.commit()
-        self._writer = None  # dropping an unfinished writer discards what it wrote
+        elif root() is None and (issubclass(kind, StoreBusyError) or not issubclass(kind, StoreError)):
+            with suppress(StoreError), _call(self._key, LATER_WAIT):
+                self._writer.__exit__(kind, error, at)  # aborts the multipart upload
+        self._writer = None  # dropping an unfinished writer of a local store discards what it wrote
+
+
+def _open_writer(key: str) -> Any:  # noqa: ANN401 - obstore's types are not published
+    if root() is not None:
+        return obstore.open_writer(store(), key, buffer_size=BLOCK)
+    return obstore.open_writer(store(), key, buffer_size=PART_SIZE, max_concurrency=PARTS_AT_ONCE)
 
 
 def _keep(key: str) -> None:
@@ -171,7 +213,7 @@ def keep_name(key: str) -> None:
     """Have the names of files in a folder of a local store outlast a power cut, too. `StoreError`."""
     top = root()
     if top is not None:
-        with _told_alike(key):
+        with _call(key):
             _sync((top / key).parent)
 
 
@@ -188,16 +230,19 @@ def put(key: str, content: bytes | Path, *, with_name: bool = True) -> None:
 
     Who stores many in one folder calls `keep_name` once, at the end.
     """
-    with _told_alike(key):
-        obstore.put(store(), key, content)
-        _keep(key)
+    with _call(key):
+        if root() is None:
+            obstore.put(store(), key, content, chunk_size=PART_SIZE, max_concurrency=PARTS_AT_ONCE)
+        else:
+            obstore.put(store(), key, content)
+            _keep(key)
     if with_name:
         keep_name(key)
 
 
 def get(key: str) -> memoryview:
     """A small file's content. `MissingFileError` if it is not there, `StoreError`."""
-    with _told_alike(key):
+    with _call(key):
         return memoryview(obstore.get(store(), key).bytes())
 
 
@@ -206,34 +251,93 @@ def stream(key: str, *following: str) -> Iterator[bytes]:
 
     `MissingFileError` if the first is not there, raised before its first block.
     """
-    with _told_alike(key):
-        found = obstore.get(store(), key)
-    return chain((bytes(block) for block in found.stream(min_chunk_size=BLOCK)), *map(_streamed, following))
+    return chain(_blocks(key, FIRST_WAIT), *map(_later_blocks, following))
 
 
-def _streamed(key: str) -> Iterator[bytes]:
-    yield from stream(key)
+def _later_blocks(key: str) -> Iterator[bytes]:
+    yield from _blocks(key, LATER_WAIT)
+
+
+def _blocks(key: str, wait: float) -> Iterator[bytes]:
+    """Open a file and return its blocks."""
+    with _call(key, wait):
+        if root() is None:
+            return _ranges(key, *_beginning(key, PART_SIZE))
+        local_file = obstore.get(store(), key)
+    return (bytes(block) for block in local_file.stream(min_chunk_size=BLOCK))
+
+
+def _beginning(key: str, length: int) -> tuple[int, bytes]:
+    """Return the size of an object, and its first `length` bytes.
+
+    By a GET: the answer to a HEAD would not say whether the object or the bucket is missing.
+    """
+    try:
+        answer = obstore.get(store(), key, options={"range": (0, length)})
+        return int(answer.meta["size"]), bytes(answer.bytes())
+    except BaseError as error:
+        if object_store.EMPTY_OBJECT not in str(error):
+            raise
+        return 0, b""
+
+
+def _ranges(key: str, size: int, first: bytes) -> Iterator[bytes]:
+    """The blocks of an object, a request for each: a slow reader holds no connection and meets no time-out."""
+    if first:
+        yield first
+    for start in range(len(first), size, PART_SIZE):
+        yield _range(key, start, min(start + PART_SIZE, size))
+
+
+def _range(key: str, start: int, end: int) -> bytes:
+    with _call(key, LATER_WAIT):
+        return bytes(obstore.get_range(store(), key, start=start, end=end))
 
 
 class Reader:
-    """A file of an object store as Arrow reads one: only the ranges that are asked for are fetched. `StoreError`."""
+    """An object as Arrow reads a file: a small one is fetched at once, of a larger one the ranges that are read.
+
+    A request fetches `READ_AHEAD` bytes at least and `PART_SIZE` at most. The first `READ_AHEAD` bytes are kept in
+    memory, and the range that was fetched last. `MissingFileError`, `StoreError`.
+    """
 
     closed = False
 
     def __init__(self, key: str) -> None:
         self._key = key
-        with _told_alike(key):
-            self._reader = obstore.open_reader(store(), key)
+        self._place = 0
+        with _call(key):
+            self.size, self.head = _beginning(key, READ_AHEAD)
+        self._start, self._fetched = 0, self.head
 
     def read(self, size: int = -1) -> bytes:
-        with _told_alike(self._key):
-            return bytes(self._reader.read() if size < 0 else self._reader.read(size))
+        start = min(self._place, self.size)
+        end = self.size if size < 0 else min(start + size, self.size)
+        self._place = end
+        return b"".join(self._pieces(start, end))
 
-    def seek(self, offset: int, whence: int = 0) -> int:
-        return self._reader.seek(offset, whence)
+    def _pieces(self, start: int, end: int) -> Iterator[bytes]:
+        while start < end:
+            if start < len(self.head):
+                piece = self.head[start:end]
+            else:
+                if not self._start <= start < self._start + len(self._fetched):
+                    self._fetch(start, min(max(end - start, READ_AHEAD), PART_SIZE))
+                piece = self._fetched[start - self._start : end - self._start]
+            yield piece
+            start += len(piece)
+
+    def _fetch(self, start: int, length: int) -> None:
+        # The end of a file is read backwards: Arrow's footer is found through the last bytes.
+        self._start = max(min(start, self.size - length), len(self.head))
+        self._fetched = _range(self._key, self._start, min(self._start + length, self.size))
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._place = max({os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self.size}[whence] + offset, 0)
+        return self._place
 
     def tell(self) -> int:
-        return self._reader.tell()
+        return self._place
 
     def seekable(self) -> bool:
         return True
@@ -245,11 +349,12 @@ class Reader:
 def opened(key: str) -> tuple[BinaryIO, int]:
     """Open a file for reading at any place; with its size in bytes. `MissingFileError`, `StoreError`."""
     top = root()
-    with _told_alike(key):
-        file = cast("BinaryIO", Reader(key) if top is None else (top / key).open("rb"))
-        size = file.seek(0, os.SEEK_END)
-        file.seek(0)
-    return file, size
+    if top is None:
+        reader = Reader(key)
+        return cast("BinaryIO", reader), reader.size
+    with _call(key):
+        file = (top / key).open("rb")
+        return file, os.fstat(file.fileno()).st_size
 
 
 @contextmanager
@@ -263,14 +368,14 @@ def local(key: str) -> Iterator[Path]:
         return
     with scratch.folder() as folder:
         path = folder / "file"
-        with _told_alike(key), path.open("wb") as copy:
+        with path.open("wb") as copy:  # its own errors are the scratch folder's, not the store's
             copy.writelines(stream(key))
         yield path
 
 
 def remove(key: str) -> None:
     """Delete one file, which need not be there. `StoreError`."""
-    with suppress(MissingFileError), _told_alike(key):
+    with suppress(MissingFileError), _call(key):
         obstore.delete(store(), key)
 
 
@@ -301,11 +406,48 @@ def remove_job(job: str) -> None:
         with suppress(FileNotFoundError):
             shutil.rmtree(folder)  # follows no links
         return
-    paths = [entry["path"] for entry in obstore.list(store(), folder_of(job)).collect()]
-    if paths:
-        obstore.delete(store(), paths)
+    delete([entry["path"] for entry in entries(folder_of(job))])
+
+
+def entries(prefix: str) -> list[ObjectMeta]:
+    """List everything below a prefix of an object store: `path`, `size`, `last_modified`. `StoreError`."""
+    return [entry for page in pages(prefix) for entry in page]
+
+
+def pages(prefix: str, after: str | None = None) -> Iterator[Sequence[ObjectMeta]]:
+    """List what is below a prefix of an object store in key order, a request for each page. `StoreError`."""
+    listing = obstore.list(store(), prefix, offset=after, chunk_size=PAGE)
+    while True:
+        with _call(prefix, LATER_WAIT):
+            page = next(listing, None)
+        if page is None:
+            return
+        yield page
+
+
+def delete(keys: list[str]) -> None:
+    """Delete objects, up to 1,000 a request; those that are not there are no error. `StoreError`."""
+    for start in range(0, len(keys), PAGE):
+        with _call(keys[start]):
+            obstore.delete(store(), keys[start : start + PAGE])
 
 
 def check() -> None:
-    """Raise if the store cannot be reached (readiness)."""
-    obstore.list_with_delimiter(store(), "probe")
+    """Raise if the store cannot be reached (readiness). On an object store within about `PROBE_SECONDS`."""
+    try:
+        obstore.list_with_delimiter(_probing_store(), PROBE)
+    except (BaseError, OSError) as error:
+        raise object_store.as_store_error(PROBE, error) from error
+
+
+def try_out(settings: Settings) -> None:
+    """Store a file, list, read and delete it, as the service will. `StoreError`."""
+    key = f"{PROBE}/{uuid4()}"
+    try:
+        new_store = object_store.connect(settings)
+        obstore.put(new_store, key, b"1")
+        obstore.list_with_delimiter(new_store, PROBE)
+        obstore.get(new_store, key).bytes()
+        obstore.delete(new_store, [key])
+    except (BaseError, OSError) as error:
+        raise object_store.as_store_error(PROBE, error) from error
