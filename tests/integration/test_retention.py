@@ -327,9 +327,11 @@ def test_a_report_removed_while_it_is_asked_for_is_no_fault(api: Door, house: Ho
         path.unlink()
     found = [api.get(f"/v1/jobs/{job_id}/{path}") for path in REPORTS]
     codes = [answer.json["code"] if answer.status_code == 410 else answer.status_code for answer in found]
-    lost, there = "REPORT_EXPIRED", 200
-    expected = [there, lost, there, there, there] if name == "report.csv" else [lost, there, lost, lost, lost]
+    lost, there, ordered = "REPORT_EXPIRED", 200, 503
+    expected = [there, lost, there, there, there] if name == "report.csv" else [lost, there, lost, ordered, lost]
     assert codes == expected
+    if name != "report.csv":
+        assert found[3].json["code"] == "WORKBOOK_NOT_READY", "a worker is asked for it, and finds out"
 
 
 def test_what_is_being_read_is_read_to_its_end(api: Door, house: House) -> None:
