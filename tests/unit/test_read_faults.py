@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -162,6 +163,14 @@ def test_a_cell_far_right_widens_no_other_row(tmp_path: Path) -> None:
     assert list(book.strays.values()) == ["XFD50000: 1"]
     assert sum(len(block.row_number) for block in book.blocks(5)) == 50_000
     assert target.stat().st_size < 50_000 * 5 * 8
+
+
+def test_a_part_that_does_not_match_its_checksum_is_named_as_such(tmp_path: Path) -> None:
+    sheet = dict(sheets.parts_of(SOUND_XLSX))[sheets.SHEET_PART]
+    checksum = zlib.crc32(sheet).to_bytes(4, "little")
+    assert SOUND_XLSX.count(checksum) == 2
+    fault = refusal(SOUND_XLSX.replace(checksum, b"\0\0\0\0"), tmp_path)
+    assert (fault.code, "does not match its checksum" in fault.detail) == (Code.UNREADABLE_FILE, True)
 
 
 def test_faults_name_what_was_found(tmp_path: Path) -> None:

@@ -93,6 +93,14 @@ def main() -> None:
         answer = read_file(order)
     except Verdict as verdict:
         answer = {"code": verdict.code, "detail": verdict.detail}
+    except zipfile.BadZipFile as error:
+        if not str(error).startswith("Bad CRC-32"):
+            raise
+        answer = {
+            "code": "UNREADABLE_FILE",
+            "detail": "A part of the workbook does not match its checksum, so it was changed on its way. Open it in a "
+            "spreadsheet program, check the numbers, and save it again.",
+        }
     except MemoryError:
         answer = {
             "code": "UNREADABLE_FILE",

@@ -32,6 +32,10 @@ PASSED_ON: tuple[str, ...] = ("PATH", "LD_LIBRARY_PATH")
 # What threads reserve counts against the child's address space; each of the two that parse a large sheet has an arena
 # to itself, as they would wait for each other at every cell.
 CHILD_ENVIRONMENT = {"LC_ALL": "C.UTF-8", "MALLOC_ARENA_MAX": "3", "OMP_NUM_THREADS": "1"}
+NOT_UNDERSTOOD = (
+    "The workbook could not be read; it may be damaged or cut off. Open it in a spreadsheet program and save it again "
+    "as .xlsx."
+)
 DAMAGED = "The workbook could not be read: it is damaged, or asks for more memory than a sheet of numbers needs."
 FEWEST_SECONDS = 1.0
 TOP_ROWS = 64  # made into cells at a time, while the header is looked for
@@ -221,7 +225,7 @@ def _answer(path: Path, target: Path, limits: Limits, choice: Choice) -> Mapping
             return None
         fault(Code.UNREADABLE_FILE, DAMAGED, signal=signal.Signals(-returncode).name)
     if returncode > 0:
-        fault(Code.UNREADABLE_FILE, "The workbook is damaged or cut off.", exit_code=returncode)
+        fault(Code.UNREADABLE_FILE, NOT_UNDERSTOOD, exit_code=returncode)
     try:
         answer: dict[str, object] = json.loads(output)
     except ValueError:
