@@ -37,8 +37,8 @@ _FIX = _table(lambda number: text_of(BY_NUMBER[number]).fix)
 class Layout:
     """A file's columns: their names as given, and the index of each column that is understood.
 
-    `context`: how the numbers of an action were read. `preview`: the job is under review, and its rows are told as
-    they would be.
+    `context`: how the numbers of an action were read. `preview`: the job is under review, so messages say what would
+    happen to its rows.
     """
 
     names: tuple[str, ...]

@@ -50,7 +50,7 @@ class BoundedStream(LimitedStream):
     """
 
     def readall(self) -> bytes:
-        """Return what is left of the body."""
+        """Return the rest of the body."""
         return b"".join(iter(lambda: self.read(_BLOCK), b""))
 
 

@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 
 
 def build(lease: leases.Lease) -> None:
-    """Build and store the workbook of a work item; drop the item if nobody can get the workbook any more."""
+    """Build and store the workbook of a work item; drop the item if the workbook can no longer be requested."""
     pass_by(Point.WORKBOOK_CLAIMED)
     kind = WorkbookKind.of_number(lease.number)
     with transaction() as connection:

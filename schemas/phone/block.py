@@ -252,6 +252,8 @@ class Block:
     def _read_with_zero_of_trunk_prefix(self, rows: Ints) -> None:
         """R14d: another number if they are the rest of a trunk prefix that lost its zero; for the library."""
         rows = rows[self._reader.has_long_trunk_prefix(self._row[rows])]
+        if not rows.size:
+            return
         other = self._reader.national(self._start[rows] - 1, self._count[rows] + 1, self._row[rows])
         is_other = (other.verdict == Verdict.VALID) & (other.count != self._reading.count[rows])
         self._reading.verdict[rows[is_other]] = Verdict.UNDECIDED

@@ -252,7 +252,7 @@ def _with_zero(where: Country, reading: _Reading) -> int:
 def readings_with_trunk_prefix(where: Country, number: str) -> tuple[int, ...]:
     """Return both readings (E.164) of digits that may be the rest of a trunk prefix whose zero is lost (R14d).
 
-    In Hungary, 680 257 864 is a number, and is what is left of 06 80 257 864.
+    In Hungary, 680257864 is a valid number. It is also 06 80 257 864 without its leading zero.
     """
     if where.region is None or not number.isdecimal() or not _has_long_trunk_prefix(where.row):
         return ()

@@ -82,7 +82,7 @@ def lines_of(content: bytes) -> list[list[str]]:
 
 
 def test_eighty_requests_at_once_are_one_build(up: Service, client: Client) -> None:
-    """All get the same file; whoever asks the service whether it lives is answered meanwhile."""
+    """All clients get the same file, and `/livez` is answered in the meantime."""
     job_id = uploaded(client)
     alive, stop = list[float](), threading.Event()
 

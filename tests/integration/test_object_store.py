@@ -61,7 +61,7 @@ def faulty_store(
 
 
 def digits(size: int) -> bytes:
-    """Content of which every part differs."""
+    """Return content whose parts all differ."""
     return b"".join(b"%015d\n" % place for place in range(size // 16 + 1))[:size]
 
 
@@ -185,7 +185,7 @@ def test_listings_of_many_pages_and_deletion_in_bulk(
 
 
 def test_a_large_upload_through_the_api(s3: S3, api: Door) -> None:
-    """8 MiB and more, of which most are a column that is kept and not read."""
+    """Write more than 8 MiB; most of it is a column that the file keeps but no stage reads."""
     rows = [[*row, "x" * 25_000] for row in sheets.rows(400)]
     content = sheets.csv_bytes([[*sheets.HEADER, "Note"], *rows[1:]])
     assert len(content) > 8 * MIB

@@ -76,7 +76,7 @@ def report_jsonl(job_id: str, query: api.ReportQuery) -> Response:
     },
 )
 def report_xlsx(job_id: str, query: api.WorkbookQuery) -> Response:
-    """At most 100,000 rows; what was cut off is told in the summary.
+    """At most 100,000 rows; the summary says how many were left out.
 
     The first request has the workbook prepared, and waits for it (`Prefer: wait=n`, at most 10 s, which is the
     default). The file is kept with the report, with an ETag and ranges.

@@ -27,8 +27,8 @@ def entering(job: str) -> Iterator[None]:
         if not _is_there(job):
             raise
     except Exception as error:
-        # Another request to a store that has just failed could hold the thread for its time-out. What is left is
-        # removed with other orphans.
+        # Another request to a store that has just failed could hold the thread for its time-out. Files that
+        # stay are removed with other orphans.
         if storage.root() is not None or not isinstance(error, storage.StoreError):
             with suppress(*storage.FAILURES):
                 storage.remove_job(job)

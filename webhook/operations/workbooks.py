@@ -32,8 +32,8 @@ _waiting = threading.BoundedSemaphore(MOST_WAITING)
 def report(job_id: str, rows: str, patience: float) -> StoredFile:
     """Return a job's workbook report; at most 100,000 rows, and its summary says if some were cut off.
 
-    `rows`: "all", "failed" or "unprocessed". Orders the workbook if nobody has, and waits for it for up to `patience`
-    seconds. Refuses with WORKBOOK_NOT_READY or WORKBOOK_FAILED, or as for any report that is not there.
+    `rows`: "all", "failed" or "unprocessed". Orders the workbook if that has not been done, and waits up to `patience`
+    seconds for it. Refuses with WORKBOOK_NOT_READY or WORKBOOK_FAILED, or as for any report that is not there.
     """
     view = find(job_id)
     layout_of(view)  # refuses where there is no report

@@ -96,7 +96,7 @@ def to_report(connection: sa.Connection, job_id: int) -> Phase:
 
 
 def is_waited_for() -> sa.ColumnElement[bool]:
-    """Jobs that somebody is at work on, or whose report is due: being cancelled, they end with that.
+    """Return the condition for jobs with a leased work item or a due report: when cancelled, they end with that.
 
     A workbook of the review that is being built changes nothing of the job.
     """

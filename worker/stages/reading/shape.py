@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from schemas.cells import read_boolean
 from schemas.columns import CAPABILITIES, Column
 from schemas.texts import buffers
+from worker.stages.reading.cell_table import has_text
 from worker.stages.reading.model import Cells
 
 LONGEST_SURPLUS = 1000  # characters that are repeated of cells without a column
@@ -68,7 +69,7 @@ def empty_rows(columns: list[pa.Array], mapping: Mapping[Column, int], rows: int
     empty = blank_rows([columns[place] for place in told], rows)
     for place, column in enumerate(columns):
         candidates = np.flatnonzero(empty)
-        if candidates.size and place not in told and _has_text(column):
+        if candidates.size and place not in told and has_text(column):
             read = read_boolean(column.take(pa.array(candidates)), Column.VOICE)
             empty[candidates] = (read.value <= 0) & (read.faults == 0)
     return empty
@@ -93,14 +94,8 @@ def _first_nul(column: pa.StringArray) -> int | None:
     return int(np.searchsorted(offsets, int(np.argmin(mine)) + offsets[0], side="right")) - 1
 
 
-def _has_text(column: pa.StringArray) -> bool:
-    """Tell at once whether there is any text: a sheet may have hundreds of empty columns over a million rows."""
-    offsets, _ = buffers(column)
-    return bool(offsets[0] < offsets[-1])
-
-
 def _still_blank(blank: Mask, column: pa.Array) -> Mask:
-    if not _has_text(column):
+    if not has_text(column):
         return blank
     # Few rows are blank: after the first column hardly anything is left to look at.
     candidates = np.flatnonzero(blank)
