@@ -30,7 +30,5 @@ EXPOSE 8080
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
   CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8080/readyz', timeout=4)"]
-CMD ["gunicorn", "--bind", "0.0.0.0:8080", "--workers", "2", "--worker-class", "gthread", "--threads", "32", \
-     "--timeout", "120", "--graceful-timeout", "10", "--no-control-socket", "--worker-tmp-dir", "/dev/shm", \
-     "--config", "python:webhook.serving", \
-     "webhook.app:create_app()"]
+CMD ["gunicorn", "--bind", "0.0.0.0:8080", "--worker-tmp-dir", "/dev/shm", \
+     "--config", "python:webhook.serving", "webhook.asgi:create_app()"]

@@ -28,6 +28,7 @@ class RequestCode(StrEnum):
     IN_USE = "IN_USE"
     UNSUPPORTED_MEDIA_TYPE = "UNSUPPORTED_MEDIA_TYPE"
     INVALID_FIELD = "INVALID_FIELD"
+    REQUEST_TOO_SLOW = "REQUEST_TOO_SLOW"
     RATE_LIMITED = "RATE_LIMITED"
     INTERNAL_ERROR = "INTERNAL_ERROR"
     UNAVAILABLE = "UNAVAILABLE"
@@ -85,6 +86,9 @@ REQUEST_PROBLEMS: dict[RequestCode, RequestProblem] = {
         415, "The body is of a type that is not taken here.", "Send the type that the documentation names."
     ),
     RequestCode.INVALID_FIELD: RequestProblem(422, "A field of the request is not valid.", "Correct the field."),
+    RequestCode.REQUEST_TOO_SLOW: RequestProblem(
+        408, "The request arrived too slowly.", "Send it again over a faster connection, or send a smaller file."
+    ),
     RequestCode.RATE_LIMITED: RequestProblem(429, "Too many requests.", "Wait, then try again."),
     RequestCode.INTERNAL_ERROR: RequestProblem(
         500, "Something went wrong on our side.", "Try again; if it stays, tell support the request id."

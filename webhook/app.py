@@ -1,4 +1,4 @@
-"""The web application: puts the doors together. Started by gunicorn as `webhook.app:create_app()`."""
+"""The web application: puts the doors together. Served by `webhook.asgi`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from flask import Response, redirect, request
 from flask_swagger_ui import get_swaggerui_blueprint
 
 from schemas import api
-from webhook import body_limits, errors, measuring, once, portal, receiving
+from webhook import body_limits, errors, measuring, once, portal, refusals
 from webhook.api import (
     actions,
     callbacks,
@@ -83,8 +83,8 @@ def create_app() -> APIFlask:
     app.spec_processor(_complete)
     app.before_request(measuring.note_route)
     app.before_request(_name_request)
+    app.before_request(refusals.raise_if_any)
     app.before_request(body_limits.apply)
-    app.after_request(receiving.linger)
     app.after_request(_seal)
     app.after_request(portal.dress)  # before the seal: the last one goes first
     app.wsgi_app = measuring.Measured(app.wsgi_app)  # type: ignore[method-assign]

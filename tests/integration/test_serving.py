@@ -17,10 +17,10 @@ import sqlalchemy as sa
 
 from schemas.measures import HTTP_IN_FLIGHT, HTTP_SECONDS, LEDGER_UP
 from tests.scrape import Scrape, parsed
-from tests.service import NO_TLS, wait_for
+from tests.service import wait_for
+from tests.web import serving
 from webhook.serving import MEMORY
 from worker.infra import scratch
-from worker.infra.ports import free_port
 
 SECONDS = 60.0
 REQUESTS = 60
@@ -42,32 +42,8 @@ config.on_exit(None)"""
 @pytest.fixture
 def gunicorn(database: sa.Engine, tmp_path: Path) -> Iterator[tuple[psutil.Popen, httpx.Client]]:  # noqa: ARG001 - named in the environment
     """Gunicorn with two web processes, and a client of it that connects anew for every request."""
-    port = free_port()
-    arguments = ("--workers", "2", "--worker-class", "gthread", "--threads", "4", "--no-control-socket")
-    config = ("--config", "python:webhook.serving", "--bind", f"127.0.0.1:{port}")
-    with (tmp_path / "log").open("wb") as log:
-        process = psutil.Popen(
-            [sys.executable, "-m", "gunicorn", *arguments, *config, "webhook.app:create_app()"], stderr=log
-        )
-    limits = httpx.Limits(max_keepalive_connections=0)
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}", verify=NO_TLS, limits=limits, timeout=SECONDS) as client:
-        try:
-            wait_for(lambda: process.poll() is not None or _answers(client), SECONDS, "gunicorn to answer")
-            yield process, client
-        finally:
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-
-
-def _answers(client: httpx.Client) -> bool:
-    try:
-        return client.get("/livez").status_code == 200
-    except httpx.TransportError:
-        return False
+    with serving(tmp_path, 2) as web, web.client() as client:
+        yield web.process, client
 
 
 def scrape(client: httpx.Client) -> Scrape:

@@ -160,6 +160,37 @@ class Settings(BaseSettings):
         False,  # noqa: FBT003 - the default
         description="Whether `X-Forwarded-Proto` is believed: right where a proxy that sets it is the only way in.",
     )
+    trusted_proxies: str | None = Field(
+        "127.0.0.0/8,::1",
+        description="Networks of reverse proxies, as `10.0.0.0/8,fd00::/8`. Connections from them are not limited per "
+        "address, and `X-Forwarded-For` names the client that they carry requests for.",
+    )
+    max_connections: int = Field(512, ge=1, description="Most connections of one web process.")
+    max_connections_per_address: int = Field(
+        100,
+        ge=1,
+        description="Most connections of one web process from one client address, and most requests under way of one "
+        "client behind a trusted proxy.",
+    )
+    request_head_seconds: float = Field(
+        15.0, gt=0, description="Time for a request's head to arrive on a new connection, in seconds."
+    )
+    body_grace_seconds: float = Field(
+        30.0, gt=0, description="Time from which on a request body must have arrived at the least rate, in seconds."
+    )
+    min_body_bytes_per_second: float = Field(
+        1024.0, gt=0, description="Least average rate at which a request body may arrive, in bytes per second."
+    )
+    web_threads: int = Field(
+        32, ge=8, description="Threads of one web process for requests; uploads have threads of their own."
+    )
+    share_uploads: int = Field(8, ge=1, description="Most uploads and other large bodies of one web process at a time.")
+    share_downloads: int = Field(8, ge=1, description="Most reports and exports that one web process sends at a time.")
+    share_waits: int = Field(12, ge=1, description="Most requests of one web process that wait for a job at a time.")
+    share_passwords: int = Field(
+        8, ge=1, description="Most requests of one web process at a time that hash a password, such as signing in."
+    )
+    share_readiness: int = Field(2, ge=1, description="Most requests for `/readyz` of one web process at a time.")
     workers: int = Field(2, ge=1, description="Worker processes that `numberyard up` starts.")
     metrics_token: SecretStr | None = Field(
         None,
@@ -171,7 +202,7 @@ class Settings(BaseSettings):
     )
     log_level: str = Field("INFO", description="Least level that is logged.")
 
-    @field_validator("callback_networks")
+    @field_validator("callback_networks", "trusted_proxies")
     @classmethod
     def _are_networks(cls, value: str | None) -> str | None:
         addresses.networks_of(value)
@@ -200,6 +231,11 @@ class Settings(BaseSettings):
     def networks_for_callbacks(self) -> tuple[addresses.Network, ...]:
         """`callback_networks`, taken apart."""
         return addresses.networks_of(self.callback_networks)
+
+    @property
+    def networks_of_proxies(self) -> tuple[addresses.Network, ...]:
+        """`trusted_proxies`, taken apart."""
+        return addresses.networks_of(self.trusted_proxies)
 
     @property
     def files_url(self) -> str:

@@ -25,7 +25,6 @@ from worker.infra.ports import LOOPBACK, port_is_free
 from worker.infra.settings import Settings
 from worker.infra.supervisor import Supervisor
 
-WEB_THREADS = 32  # per process; a client that waits for its job (`Prefer: wait`) holds one
 BROKER_SECONDS = 3.0
 DRAIN_SECONDS = 30  # what a worker gets to finish the chunk at hand
 UPKEEP_THREADS = 8  # callbacks under way at a time, each waiting for a stranger's server; few build workbooks (tasks)
@@ -111,13 +110,8 @@ class Stack:
         return server.url
 
     def _web(self) -> Service:
-        arguments = (
-            *("--bind", f"{LOOPBACK}:{self._port}", "--workers", "2"),
-            *("--worker-class", "gthread", "--threads", str(WEB_THREADS)),
-            *("--timeout", "120", "--graceful-timeout", "10", "--no-control-socket"),
-            *("--config", "python:webhook.serving"),
-        )
-        return self._service("web", ("gunicorn", *arguments, "webhook.app:create_app()"), self._answers)
+        arguments = ("--bind", f"{LOOPBACK}:{self._port}", "--config", "python:webhook.serving")
+        return self._service("web", ("gunicorn", *arguments, "webhook.asgi:create_app()"), self._answers)
 
     def _worker(self) -> Service:
         arguments = (

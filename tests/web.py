@@ -1,0 +1,117 @@
+"""The web service alone: gunicorn as it is started everywhere, and clients of it that speak HTTP badly."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+
+from tests.service import NO_TLS, wait_for
+from worker.infra.ports import free_port
+
+SECONDS = 60.0
+LOOPBACK = "127.0.0.1"
+APP = "webhook.asgi:create_app()"
+
+
+@dataclass
+class Web:
+    """A running gunicorn."""
+
+    process: psutil.Popen
+    port: int
+    log: Path
+
+    def client(self, **options: Any) -> httpx.Client:  # noqa: ANN401 - httpx's options
+        """A client that opens a connection for each request."""
+        return httpx.Client(
+            base_url=f"http://{LOOPBACK}:{self.port}",
+            verify=NO_TLS,
+            limits=httpx.Limits(max_keepalive_connections=0),
+            timeout=SECONDS,
+            trust_env=False,
+            **options,
+        )
+
+    def connect(self, source: str = LOOPBACK) -> socket.socket:
+        """A connection from a loopback address."""
+        return socket.create_connection((LOOPBACK, self.port), SECONDS, (source, 0))
+
+    def exchange(self, *pieces: bytes, source: str = LOOPBACK) -> bytes:
+        """Send the pieces, and return all that comes back until the server closes the connection."""
+        with self.connect(source) as connection:
+            for piece in pieces:
+                connection.sendall(piece)
+            return received(connection)
+
+    def memory(self) -> int:
+        """Memory of all web processes, in bytes."""
+        return sum(child.memory_info().rss for child in self.process.children())
+
+
+def received(connection: socket.socket) -> bytes:
+    """All that comes until the connection is closed."""
+    blocks = []
+    with contextlib.suppress(ConnectionResetError):
+        while block := connection.recv(65536):
+            blocks.append(block)
+    return b"".join(blocks)
+
+
+def head(method: str, path: str, **fields: object) -> bytes:
+    """A request's head, whole. Names of fields are written with `_` for `-`."""
+    lines = [f"{method} {path} HTTP/1.1", "Host: localhost"]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in fields.items()]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+@contextlib.contextmanager
+def serving(
+    folder: Path, workers: int = 1, app: str = APP, options: tuple[str, ...] = (), **settings: object
+) -> Iterator[Web]:
+    """gunicorn with our configuration, options and settings, on the database that the environment names."""
+    port = free_port()
+    arguments = (
+        "--config",
+        "python:webhook.serving",
+        "--bind",
+        f"{LOOPBACK}:{port}",
+        "--workers",
+        str(workers),
+        *options,
+    )
+    environment = os.environ | {f"NUMBERYARD_{name.upper()}": str(value) for name, value in settings.items()}
+    command = [sys.executable, "-m", "gunicorn", *arguments, app]
+    log = folder / "gunicorn.log"
+    with log.open("wb") as output:
+        process = psutil.Popen(command, stderr=output, env=environment)
+    web = Web(process, port, log)
+    try:
+        with web.client() as client:
+            wait_for(lambda: process.poll() is not None or _answers(client), SECONDS, "gunicorn to answer")
+        assert process.poll() is None, log.read_text()
+        yield web
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+def _answers(client: httpx.Client) -> bool:
+    try:
+        return client.get("/livez").status_code == 200
+    except httpx.TransportError:
+        return False

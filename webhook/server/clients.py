@@ -1,0 +1,40 @@
+"""Requests under way of each client behind a trusted proxy, whose connections tell nothing about the clients."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from schemas.addresses import Network
+from webhook.server.connections import is_within
+
+
+class Clients:
+    """Counts requests by the client address that `X-Forwarded-For` names."""
+
+    def __init__(self, most: int, trusted: tuple[Network, ...]) -> None:
+        self._most = most
+        self._trusted = trusted
+        self._by_address: Counter[str] = Counter()
+
+    def address_of(self, peer: str, forwarded_for: str) -> str | None:
+        """The last address in the list that is no trusted proxy's; None if the peer is none, or names no client.
+
+        What precedes that address was sent by the client and may be anything.
+        """
+        if not is_within(peer, self._trusted):
+            return None
+        named = (address.strip() for address in reversed(forwarded_for.split(",")))
+        return next((address for address in named if address and not is_within(address, self._trusted)), None)
+
+    def enter(self, address: str) -> bool:
+        """Count a request, unless there are too many of its client."""
+        if self._by_address[address] >= self._most:
+            return False
+        self._by_address[address] += 1
+        return True
+
+    def leave(self, address: str) -> None:
+        """Uncount a request."""
+        self._by_address[address] -= 1
+        if self._by_address[address] <= 0:
+            del self._by_address[address]

@@ -1,0 +1,101 @@
+"""The open connections of a web process: how many there may be, in total and per client address."""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from enum import Enum, auto
+from functools import lru_cache
+from ipaddress import ip_address
+from typing import Protocol
+
+from schemas.addresses import Network
+
+Peer = tuple[str, int]
+
+
+class Verdict(Enum):
+    """Whether a new connection is accepted."""
+
+    ACCEPTED = auto()
+    FULL = auto()
+    ADDRESS_FULL = auto()
+
+
+class Connection(Protocol):
+    """A connection, as the table of connections and the gateway use it."""
+
+    def request_began(self) -> None:
+        """A request's head is complete; the application is called."""
+
+    def request_ended(self) -> None:
+        """The application has returned."""
+
+    def give_way(self) -> None:
+        """Close, because another connection needs the place."""
+
+    def abort(self) -> None:
+        """Close without sending the rest."""
+
+
+class Connections:
+    """The open connections by their peers, and which of them are idle: without a complete request head.
+
+    Connections from `trusted` proxies count in total only, because they carry the requests of many clients.
+    """
+
+    def __init__(self, most: int, most_per_address: int, trusted: tuple[Network, ...] = ()) -> None:
+        self._most = most
+        self._most_per_address = most_per_address
+        self._trusted = trusted
+        self._open: dict[Peer, Connection] = {}
+        self._by_address: Counter[str] = Counter()
+        self._idle: OrderedDict[Peer, None] = OrderedDict()
+
+    def admit(self, peer: Peer, connection: Connection) -> Verdict:
+        """Add a connection unless there are too many. The longest idle one gives way to it."""
+        address = peer[0]
+        if self._by_address[address] >= self._most_per_address and not is_within(address, self._trusted):
+            return Verdict.ADDRESS_FULL
+        if len(self._open) >= self._most:
+            if not self._idle:
+                return Verdict.FULL
+            longest_idle = next(iter(self._idle))
+            self._open[longest_idle].give_way()
+            self.release(longest_idle)
+        self._open[peer] = connection
+        self._by_address[address] += 1
+        return Verdict.ACCEPTED
+
+    def release(self, peer: Peer) -> None:
+        """Remove a connection, if it has not been removed already."""
+        if self._open.pop(peer, None) is None:
+            return
+        self._idle.pop(peer, None)
+        self._by_address[peer[0]] -= 1
+        if self._by_address[peer[0]] <= 0:
+            del self._by_address[peer[0]]
+
+    def mark_idle(self, peer: Peer) -> None:
+        """The connection waits for a request head from now on."""
+        if peer in self._open:
+            self._idle[peer] = None
+            self._idle.move_to_end(peer)
+
+    def mark_busy(self, peer: Peer) -> None:
+        """The connection has a request, or is being closed."""
+        self._idle.pop(peer, None)
+
+    def find(self, peer: Peer) -> Connection | None:
+        """Return the connection with the peer, if it is still open."""
+        return self._open.get(peer)
+
+
+@lru_cache(maxsize=4096)
+def is_within(address: str, networks: tuple[Network, ...]) -> bool:
+    """Whether an address, given as text, belongs to one of the networks; false for other texts."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return False
+    mapped = getattr(parsed, "ipv4_mapped", None)
+    return any((mapped or parsed) in network for network in networks)

@@ -1,0 +1,244 @@
+"""The ASGI application, which runs the WSGI application in threads.
+
+A thread gets a request when its body is complete; large bodies are streamed, with a share of threads of their own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import structlog
+
+from schemas.problems import RequestCode
+from webhook import refusals
+from webhook.server import framing, problems
+from webhook.server.call import Call, environ_of
+from webhook.server.clients import Clients
+from webhook.server.connections import Connections, Peer
+from webhook.server.incoming import DisconnectedError, Incoming, Input, Rate, TooSlowError
+from webhook.shares import UPLOADS
+from worker.infra.settings import Settings
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+SMALL = 64 * 1024  # bytes of a body that is read before a thread is given the request
+PIECE = 64 * 1024  # bytes sent at a time
+STALL_SECONDS = 60.0  # within which a client must take a piece
+QUEUED_PER_THREAD = 4  # requests that may wait for a thread
+HEALTH_THREADS, HEALTH_REQUESTS = 2, 64
+LIVE = "/livez"
+LINGER_BYTES, LINGER_SECONDS = 16 * 1024 * 1024, 5.0  # of a refused body that is read on
+CLOSE = (b"connection", b"close")
+T = TypeVar("T")
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+log = structlog.get_logger(__name__)
+
+
+class Pool:
+    """Threads, and a bound on the requests that run in them or wait for one."""
+
+    def __init__(self, name: str, threads: int, most: int) -> None:
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self._left = most
+
+    def enter(self) -> bool:
+        """Count a request, unless there are too many."""
+        if self._left <= 0:
+            return False
+        self._left -= 1
+        return True
+
+    def leave(self) -> None:
+        """Uncount a request."""
+        self._left += 1
+
+    async def run(self, step: Callable[[], T]) -> T:
+        """Run a step in a thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, step)
+
+
+@dataclass
+class Exchange:
+    """A request and the way to answer it."""
+
+    scope: Scope
+    incoming: Incoming
+    receive: Receive
+    send: Send
+    refusal: RequestCode | None = None
+
+    def header(self, name: bytes) -> bytes:
+        """The value of a header field; b"" if there is none."""
+        return b", ".join(value for key, value in self.scope["headers"] if key == name)
+
+
+class Gateway:
+    """An ASGI application around a WSGI application."""
+
+    def __init__(self, app: WSGIApplication, settings: Settings) -> None:
+        self._app = app
+        self._rate = Rate(settings.min_body_bytes_per_second, settings.body_grace_seconds)
+        threads, most_per_client = settings.web_threads, settings.max_connections_per_address
+        self._requests = Pool("request", threads, threads * (1 + QUEUED_PER_THREAD))
+        self._uploads = Pool("upload", settings.share_uploads, settings.share_uploads)
+        self._health = Pool("health", HEALTH_THREADS, HEALTH_REQUESTS)
+        self._clients = Clients(most_per_client, settings.networks_of_proxies)
+        self.connections = Connections(settings.max_connections, most_per_client, settings.networks_of_proxies)
+        self.head_seconds = settings.request_head_seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request."""
+        peer: Peer | None = scope["client"]
+        connection = self.connections.find(peer) if peer else None
+        if connection is not None:
+            connection.request_began()
+        exchange = Exchange(scope, _incoming(scope, receive, self._rate), receive, send)
+        try:
+            await self._serve(exchange, peer[0] if peer else "")
+        except DisconnectedError:
+            return
+        except TimeoutError:
+            log.warning("client_stalled", seconds=STALL_SECONDS)
+            if connection is not None:
+                connection.abort()
+        finally:
+            if connection is not None:
+                connection.request_ended()
+
+    async def _serve(self, exchange: Exchange, address: str) -> None:
+        fault = framing.fault_of(exchange.scope)
+        if fault is not None:
+            await problems.send(exchange.send, *fault, CLOSE)
+            return
+        client = self._clients.address_of(address, exchange.header(b"x-forwarded-for").decode("latin-1"))
+        if client is None:
+            await self._serve_client(exchange)
+        elif self._clients.enter(client):
+            try:
+                await self._serve_client(exchange)
+            finally:
+                self._clients.leave(client)
+        else:
+            exchange.refusal = RequestCode.RATE_LIMITED
+            await self._run(exchange, self._requests)
+
+    async def _serve_client(self, exchange: Exchange) -> None:
+        incoming = exchange.incoming
+        is_small = False
+        try:
+            is_small = int(exchange.header(b"content-length") or 0) <= SMALL and await incoming.fill(SMALL)
+        except TooSlowError:
+            exchange.refusal = RequestCode.REQUEST_TOO_SLOW
+        if is_small or exchange.refusal is not None:
+            await self._run(exchange, self._health if exchange.scope["path"] == LIVE else self._requests)
+        elif UPLOADS.try_acquire():
+            try:
+                await self._run(exchange, self._uploads)
+            finally:
+                UPLOADS.release()
+        else:
+            exchange.refusal = RequestCode.UNAVAILABLE
+            await self._run(exchange, self._requests)
+
+    async def _run(self, exchange: Exchange, pool: Pool) -> None:
+        if not pool.enter():
+            await problems.send(
+                exchange.send, HTTPStatus.SERVICE_UNAVAILABLE, "Too many requests are under way.", CLOSE
+            )
+            return
+        try:
+            await self._respond(exchange, pool)
+        finally:
+            pool.leave()
+
+    async def _respond(self, exchange: Exchange, pool: Pool) -> None:
+        environ = environ_of(exchange.scope, _body_of(exchange))
+        if exchange.refusal is not None:
+            environ[refusals.KEY] = exchange.refusal
+        call = Call(self._app, environ)
+        try:
+            block = await _begun(pool, call)
+            if block is None:
+                await problems.send(exchange.send, HTTPStatus.INTERNAL_SERVER_ERROR, "", CLOSE)
+            else:
+                await self._send_response(exchange, pool, call, block)
+        finally:
+            if not call.is_done:
+                await pool.run(call.close)
+
+    async def _send_response(self, exchange: Exchange, pool: Pool, call: Call, block: bytes) -> None:
+        """Send all of it. While a part of the request body is unread, the connection is closed afterwards."""
+        is_read = exchange.incoming.is_complete
+        await exchange.send(_start(call, () if is_read else (CLOSE,)))
+        if call.is_done and is_read:
+            await _send_block(exchange.send, block, more=False)
+            return
+        gone = asyncio.ensure_future(_until_gone(exchange.receive)) if is_read else None
+        try:
+            while True:
+                await _send_block(exchange.send, block, more=not (call.is_done and is_read))
+                if call.is_done or (gone is not None and gone.done()):
+                    break
+                block = await pool.run(call.more)
+        finally:
+            if gone is not None:
+                gone.cancel()
+        if not is_read:
+            await self._finish_unread(exchange)
+
+    async def _finish_unread(self, exchange: Exchange) -> None:
+        """Read on for a while, because a client that is still sending may not read the answer otherwise."""
+        if not exchange.header(b"expect"):
+            await exchange.incoming.discard(LINGER_BYTES, LINGER_SECONDS)
+        await _send_block(exchange.send, b"", more=False)
+
+
+def _body_of(exchange: Exchange) -> io.BufferedIOBase:
+    """Return what the application reads the request body from: nothing, if the request is refused."""
+    if exchange.refusal is not None:
+        return io.BytesIO()
+    if exchange.incoming.is_complete:
+        return io.BytesIO(exchange.incoming.take())
+    return io.BufferedReader(Input(exchange.incoming, asyncio.get_running_loop()), SMALL)
+
+
+async def _begun(pool: Pool, call: Call) -> bytes | None:
+    """Return the beginning of the response's body; None if the application raised an error."""
+    try:
+        return await pool.run(call.begin)
+    except Exception:
+        log.exception("application_failed")
+        return None
+
+
+async def _until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _send_block(send: Send, block: bytes, *, more: bool) -> None:
+    """Send a block in pieces, each of which the client must take within `STALL_SECONDS`."""
+    for start in range(0, max(len(block), 1), PIECE):
+        is_last = start + PIECE >= len(block)
+        message = {"type": "http.response.body", "body": block[start : start + PIECE], "more_body": more or not is_last}
+        async with asyncio.timeout(STALL_SECONDS):
+            await send(message)
+
+
+def _incoming(scope: Scope, receive: Receive, rate: Rate) -> Incoming:
+    names = {name for name, _ in scope["headers"]}
+    return Incoming(receive, rate, has_body=bool(names & {b"content-length", b"transfer-encoding"}))
+
+
+def _start(call: Call, more_headers: tuple[tuple[bytes, bytes], ...]) -> dict[str, Any]:
+    headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in call.headers]
+    return {"type": "http.response.start", "status": call.status, "headers": [*headers, *more_headers]}

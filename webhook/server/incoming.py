@@ -1,0 +1,135 @@
+"""Request bodies as they arrive: read by the event loop, with a minimum rate, and by threads as `wsgi.input`."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from werkzeug.exceptions import ClientDisconnected, RequestTimeout
+
+Message = dict[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+
+
+class BodyError(Exception):
+    """The body did not arrive."""
+
+
+class TooSlowError(BodyError):
+    """It arrives more slowly than the minimum rate."""
+
+
+class DisconnectedError(BodyError):
+    """The client closed the connection within it."""
+
+
+@dataclass(frozen=True)
+class Rate:
+    """The slowest that a body may arrive: this rate on average, from its first second on, once `grace` is over."""
+
+    bytes_per_second: float
+    grace: float  # seconds
+
+    def seconds_for(self, size: int) -> float:
+        """Return the time within which more than `size` bytes must have arrived."""
+        return max(self.grace, size / self.bytes_per_second)
+
+
+class Incoming:
+    """The body of one request, read piece by piece within the event loop."""
+
+    def __init__(self, receive: Receive, rate: Rate, *, has_body: bool) -> None:
+        self._receive = receive
+        self._rate = rate
+        self._began = time.monotonic()
+        self._read_ahead: list[bytes] = []
+        self.size = 0
+        self.is_complete = not has_body
+
+    @property
+    def has_read_ahead(self) -> bool:
+        """Whether pieces have arrived that are not taken yet."""
+        return bool(self._read_ahead)
+
+    async def fill(self, most: int) -> bool:
+        """Read ahead until the body is complete, or longer than `most` bytes; whether it is complete."""
+        while not self.is_complete and self.size <= most:
+            self._read_ahead.append(await self._next())
+        return self.is_complete
+
+    def take(self) -> bytes:
+        """Return what has been read ahead."""
+        piece = b"".join(self._read_ahead)
+        self._read_ahead.clear()
+        return piece
+
+    async def next(self) -> bytes:
+        """Return the next piece; b"" once there is none."""
+        if piece := self.take():
+            return piece
+        while not self.is_complete:
+            piece = await self._next()
+            if piece:
+                return piece
+        return b""
+
+    async def discard(self, most: int, seconds: float) -> None:
+        """Read on for a while, so that a client that sends before it reads gets to read the answer."""
+        until = time.monotonic() + seconds
+        end = self.size + most
+        try:
+            while not self.is_complete and self.size < end and time.monotonic() < until:
+                async with asyncio.timeout(max(until - time.monotonic(), 0.01)):
+                    await self._next()
+        except (BodyError, TimeoutError):
+            return
+
+    async def _next(self) -> bytes:
+        left = self._began + self._rate.seconds_for(self.size) - time.monotonic()
+        try:
+            async with asyncio.timeout(max(left, 0.0)):
+                message = await self._receive()
+        except TimeoutError as error:
+            raise TooSlowError from error
+        if message["type"] == "http.disconnect":
+            raise DisconnectedError
+        piece: bytes = message.get("body", b"")
+        self.size += len(piece)
+        self.is_complete = not message.get("more_body", False)
+        return piece
+
+
+class Input(io.RawIOBase):
+    """`wsgi.input`: what a thread reads a body from. Errors are those that the application knows as answers."""
+
+    def __init__(self, incoming: Incoming, loop: asyncio.AbstractEventLoop) -> None:
+        self._incoming = incoming
+        self._loop = loop
+        self._piece = memoryview(b"")
+
+    def readable(self) -> bool:
+        """A stream to read from."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - any writable buffer
+        """Fill the buffer from the piece at hand, or wait for the next one."""
+        if not self._piece:
+            self._piece = memoryview(self._wait())
+        count = min(len(buffer), len(self._piece))
+        buffer[:count] = self._piece[:count]
+        self._piece = self._piece[count:]
+        return count
+
+    def _wait(self) -> bytes:
+        if self._incoming.is_complete and not self._incoming.has_read_ahead:
+            return b""
+        try:
+            return asyncio.run_coroutine_threadsafe(self._incoming.next(), self._loop).result()
+        except TooSlowError as error:
+            raise RequestTimeout from error
+        except DisconnectedError as error:
+            raise ClientDisconnected from error
