@@ -18,6 +18,7 @@ from tests.portal import PASSWORD, SITE, Portal, text_of, toasts_of
 from webhook.portal.entry.sign_in import WRONG
 from worker import tidying
 from worker.infra import admins, passwords, sign_ins
+from worker.infra.settings import get_settings
 
 KNOWN, UNKNOWN = "jo@north.example", "nobody@north.example"
 
@@ -202,7 +203,7 @@ def test_tries_at_the_same_moment_are_counted_one_by_one(anyone: Portal, monkeyp
         browser = browsers[number]
         return browser.post("/sign-in", {"email": KNOWN, "password": f"guess {number}"}, token=token).status_code
 
-    with ThreadPoolExecutor(12) as pool:
+    with ThreadPoolExecutor(get_settings().share_passwords) as pool:
         statuses = list(pool.map(guess, range(24)))
     assert len(looked_at) == sign_ins.FREE_TRIES
     assert statuses.count(429) == 24 - sign_ins.FREE_TRIES

@@ -12,6 +12,7 @@ from redis.retry import Retry
 
 from schemas import api
 from webhook.readiness import Readiness
+from webhook.shares import READINESS
 from worker.infra import broker, storage
 from worker.infra.db import transaction
 from worker.infra.settings import get_settings
@@ -30,6 +31,7 @@ def livez() -> Response:
 @bp.get("/readyz")
 @bp.output(api.Health)
 @bp.doc(summary="Database, broker and storage can be reached", responses={503: "One of them cannot"})
+@READINESS
 def readyz() -> Response:
     return _answer(readiness.failing())
 

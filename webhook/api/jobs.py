@@ -14,6 +14,7 @@ from webhook import auth, once
 from webhook.downloads import sent, sent_stored
 from webhook.operations import jobs, reports, workbooks
 from webhook.pages import next_link
+from webhook.shares import DOWNLOADS
 
 bp = APIBlueprint("jobs", __name__, url_prefix="/v1/jobs", tag="Jobs")
 bp.before_request(auth.require_actor)
@@ -38,7 +39,7 @@ def index(query: api.JobsQuery) -> Response:
     summary="One job; `Prefer: wait=n` answers when it has ended or is to be confirmed, after n seconds at the latest"
 )
 def show(job_id: str) -> Response:
-    return answer(jobs.one(job_id, patience()), 200)
+    return answer(jobs.one(job_id, patience(), must_wait=True), 200)
 
 
 @bp.get("/<job_id>/rows")
@@ -52,6 +53,7 @@ def rows(job_id: str, query: api.RowsQuery) -> Response:
 @bp.get("/<job_id>/report.csv")
 @bp.input(api.ReportQuery, location="query", arg_name="query")
 @bp.doc(summary="The report as CSV: the file's own columns, then what became of each row", responses=EXPIRED)
+@DOWNLOADS.streamed
 def report_csv(job_id: str, query: api.ReportQuery) -> Response:
     return sent(reports.csv(job_id, query.rows))
 
@@ -59,6 +61,7 @@ def report_csv(job_id: str, query: api.ReportQuery) -> Response:
 @bp.get("/<job_id>/report.jsonl")
 @bp.input(api.ReportQuery, location="query", arg_name="query")
 @bp.doc(summary="The report as JSON lines", responses=EXPIRED)
+@DOWNLOADS.streamed
 def report_jsonl(job_id: str, query: api.ReportQuery) -> Response:
     return sent(reports.jsonl(job_id, query.rows))
 
@@ -75,6 +78,7 @@ def report_jsonl(job_id: str, query: api.ReportQuery) -> Response:
         503: "The workbook is still being prepared: ask again after the seconds in Retry-After",
     },
 )
+@DOWNLOADS.streamed
 def report_xlsx(job_id: str, query: api.WorkbookQuery) -> Response:
     """At most 100,000 rows; the summary says how many were left out.
 

@@ -17,6 +17,7 @@ from schemas.permissions import Tenant
 from schemas.problems import RequestCode
 from webhook import auth
 from webhook.errors import refuse
+from webhook.shares import PASSWORDS
 from worker.infra import admins, passwords, scope, sign_ins, tenants
 from worker.infra.db import transaction
 from worker.infra.settings import get_settings
@@ -95,7 +96,8 @@ def _is_oneself(person: sa.Row[Any]) -> bool:
 
 def _hash(password: str) -> str:
     try:
-        return passwords.hashed(password)
+        with PASSWORDS.held():
+            return passwords.hashed(password)
     except passwords.BusyError as error:
         raise refuse(RequestCode.UNAVAILABLE) from error
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 import uuid
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from schemas.jobs import TERMINAL, JobStatus, Phase
 from schemas.problems import RequestCode
 from webhook import auth, once, views
 from webhook.errors import Refused, refuse, stop_if
+from webhook.shares import WAITS
 from worker.infra import broker, job_views, lifecycle, scope
 from worker.infra.db import transaction
 from worker.infra.faults import Point, pass_by
@@ -25,13 +25,11 @@ from worker.infra.published import Tokens, open_report
 
 FIRST_LOOK, LAST_LOOK = 0.01, 0.05  # seconds between two looks at a job that is waited for: small ones end soon
 SLOWER = 1.02  # from one look to the next
-MOST_WAITING = 12  # requests of one process that may be held so at a time
 RESTING = TERMINAL | {JobStatus.REVIEW}  # nothing happens by itself any more
 WORDS = {
     RequestCode.NOT_FOUND: "There is no such job.",
     RequestCode.FORBIDDEN: "Only the tenant that the job acts for may decide about it.",
 }
-_waiting = threading.BoundedSemaphore(MOST_WAITING)
 
 
 def page(query: api.JobsQuery) -> api.JobList:
@@ -43,9 +41,9 @@ def page(query: api.JobsQuery) -> api.JobList:
     return api.JobList(data=[views.job(view) for view in found], next_cursor=cursor)
 
 
-def one(job_id: str, wait: float = 0.0) -> api.Job:
+def one(job_id: str, wait: float = 0.0, *, must_wait: bool = False) -> api.Job:
     """The job as it is, or as it is once it rests or `wait` seconds have gone by (`wait_for`)."""
-    return views.job(wait_for(job_id, wait))
+    return views.job(wait_for(job_id, wait, must_wait=must_wait))
 
 
 def rows(job_id: str, query: api.RowsQuery) -> api.RowList:
@@ -81,12 +79,19 @@ def undo(job_id: str) -> str:
     return _decided(job_id, enter, undoing)
 
 
-def wait_for(job_id: str, patience: float) -> JobView:
-    """The job when it has ended or waits for a decision, or as it is after `patience` seconds."""
+def wait_for(job_id: str, patience: float, *, must_wait: bool = False) -> JobView:
+    """The job when it has ended or waits for a decision, or as it is after `patience` seconds.
+
+    If too many requests wait already, the job as it is, which a preference allows (RFC 7240); `Refused` with 503 if the
+    request does nothing but wait (`must_wait`).
+    """
     view = find(job_id)
     deadline = time.monotonic() + patience
-    # Who finds no place is answered at once, which a preference allows (RFC 7240): the threads serve everybody.
-    if not patience or view.row.status in RESTING or not _waiting.acquire(blocking=False):
+    if not patience or view.row.status in RESTING:
+        return view
+    if not WAITS.try_acquire():
+        if must_wait:
+            raise WAITS.refusal()
         return view
     try:
         pause = FIRST_LOOK
@@ -100,7 +105,7 @@ def wait_for(job_id: str, patience: float) -> JobView:
                 break
         return find(job_id)
     finally:
-        _waiting.release()
+        WAITS.release()
 
 
 def find(job_id: str) -> JobView:

@@ -26,6 +26,7 @@ from webhook.portal.activity import job_rows, job_words
 from webhook.portal.frame import said
 from webhook.portal.frame.auth import session
 from webhook.portal.frame.blueprint import bp
+from webhook.shares import DOWNLOADS
 
 PAGE = 25  # jobs
 FIRST = 8  # rows of a file shown as they were understood
@@ -65,6 +66,7 @@ def job_live(job_id: str) -> Any:  # noqa: ANN401 - a part of the page, or a hea
 
 
 @bp.get("/jobs/<job_id>/report.<any(csv, xlsx):ending>")
+@DOWNLOADS.streamed
 def report(job_id: str, ending: str) -> Response:
     """`rows`: all, failed or unprocessed."""
     which = validated(api.ReportQuery, request.args.to_dict()).rows

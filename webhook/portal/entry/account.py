@@ -12,6 +12,7 @@ from webhook.portal.frame import cookies, said
 from webhook.portal.frame.auth import lead, session
 from webhook.portal.frame.blueprint import bp
 from webhook.portal.frame.forms import Form
+from webhook.shares import PASSWORDS
 from worker.infra import admins, passwords, sessions
 from worker.infra.db import transaction
 from worker.infra.sessions import Session
@@ -26,6 +27,7 @@ def account() -> str:
 
 
 @bp.post("/account")
+@PASSWORDS
 def change_password() -> Any:  # noqa: ANN401 - a page or the way to one
     form, mine = Form.sent(), session()
     _judge(form, mine)

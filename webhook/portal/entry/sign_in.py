@@ -13,6 +13,7 @@ from webhook.portal.frame.blueprint import bp, open_to_all
 from webhook.portal.frame.forms import Form
 from webhook.portal.frame.reading import local
 from webhook.portal.frame.words import duration
+from webhook.shares import PASSWORDS
 from worker.infra import admins, passwords, sessions, sign_ins
 from worker.infra.admins import Admin
 from worker.infra.db import transaction
@@ -41,6 +42,7 @@ def sign_in() -> Any:  # noqa: ANN401 - a page or the way to one
 
 @bp.post("/sign-in")
 @open_to_all
+@PASSWORDS
 def enter() -> Any:  # noqa: ANN401 - a page or the way to one
     form = Form.sent()
     email, password = admins.folded(form.value("email")), form.value("password")
