@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable
+from pathlib import Path
 
 import sqlalchemy as sa
 from playwright.sync_api import Browser
@@ -15,7 +16,6 @@ from tests.factories import World
 from tests.portal import signed_in
 from tests.web_server import serving
 from webhook import file_names
-from worker.infra.settings import get_settings
 
 REPLACED = re.compile("[\u200c\u200d~]")  # joiners and tildes, which Chromium does not have in names of files
 OPEN = "url => { location = url; }"
@@ -27,9 +27,9 @@ def kept(sent: bytes) -> str:
 
 
 def test_reports_of_every_name_are_saved_under_it(
-    browser: Browser, database: sa.Engine, world: World, work_off: Callable[[], None]
+    browser: Browser, database: sa.Engine, world: World, work_off: Callable[[], None], tmp_path: Path
 ) -> None:
-    with serving(get_settings()) as server, server.client(world.north.token) as api:
+    with serving(tmp_path, 2) as server, server.client(world.north.token) as api:
         job = named_files.upload(api, b"numbers.csv", mode="review")
         work_off()
         context = browser.new_context(base_url=server.url)

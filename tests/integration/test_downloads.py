@@ -27,7 +27,6 @@ from tests.service import NO_TLS
 from tests.web_server import SECONDS, serving
 from webhook import file_names
 from webhook.cli.exits import Exit
-from worker.infra.settings import get_settings
 
 ROUND = 10  # names at a time
 WINDOWS = {"CON", "PRN", "AUX", "NUL"} | {f"{port}{digit}" for port in ("COM", "LPT") for digit in "123456789"}
@@ -59,10 +58,10 @@ class Site:
 
 
 @pytest.fixture
-def site(database: sa.Engine, world: World, work_off: Callable[[], None]) -> Iterator[Site]:
+def site(database: sa.Engine, world: World, work_off: Callable[[], None], tmp_path: Path) -> Iterator[Site]:
     cookies = signed_in(database, world.north.tenant).cookies()
     with (
-        serving(get_settings()) as server,
+        serving(tmp_path, 2) as server,
         server.client(world.north.token) as api,
         httpx.Client(base_url=server.url, cookies=cookies, timeout=SECONDS, trust_env=False, verify=NO_TLS) as portal,
     ):

@@ -17,17 +17,16 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 import sqlalchemy as sa
-from pydantic import SecretStr
 
 from tests.databases import Databases
 from tests.factories import grow
 from tests.service import NO_TLS
 from tests.web_server import SECONDS, WebServer, serving
 from webhook import body_limits
-from worker.infra.settings import Settings
 
 MIB = 1024 * 1024
 ROUTES = ("tokens", "carriers", "users", "tenants")
+AT_ONCE = 20
 LARGE = b'{"name": "' + b"x" * (48 * MIB) + b'"}'
 
 
@@ -50,10 +49,16 @@ def site(databases: Databases, broker_url: str, tmp_path_factory: pytest.TempPat
     with engine.begin() as connection:
         world = grow(connection)
     engine.dispose()
-    url = SecretStr(address.render_as_string(hide_password=False))
-    folder = tmp_path_factory.mktemp("bodies")
-    settings = Settings(data_dir=folder, database_url=url, redis_url=SecretStr(broker_url))
-    with serving(settings) as server, server.client(world.north.token) as http:
+    settings: dict[str, Any] = {
+        "data_dir": tmp_path_factory.mktemp("data"),
+        "database_url": address.render_as_string(hide_password=False),
+        "redis_url": broker_url,
+        "share_uploads": AT_ONCE,  # one web process may get all of them
+    }
+    with (
+        serving(tmp_path_factory.mktemp("web"), 2, **settings) as server,
+        server.client(world.north.token, limits=httpx.Limits()) as http,
+    ):
         yield Site(server, http)
     databases.give_back(address)
 
@@ -95,8 +100,8 @@ def test_large_json_is_refused_before_it_is_read(site: Site) -> None:
         address = f"{site.url}/v1/{ROUTES[place // 2 % len(ROUTES)]}"
         return refused(httpx.post(address, content=content, headers=headers, timeout=SECONDS, verify=NO_TLS))
 
-    with small_growth(site), ThreadPoolExecutor(20) as pool:
-        assert set(pool.map(send, range(20))) == {(413, "BODY_TOO_LARGE")}
+    with small_growth(site), ThreadPoolExecutor(AT_ONCE) as pool:
+        assert set(pool.map(send, range(AT_ONCE))) == {(413, "BODY_TOO_LARGE")}
     assert site.http.get("/v1/tokens").json()["data"]
 
 
@@ -115,8 +120,8 @@ def test_many_small_things_are_refused_before_they_are_made(site: Site, path: st
         answer = httpx.post(f"{site.url}{path}", content=content, headers=headers, timeout=SECONDS, verify=NO_TLS)
         return answer.status_code
 
-    with small_growth(site), ThreadPoolExecutor(20) as pool:
-        assert set(pool.map(send, range(20))) == {400}
+    with small_growth(site), ThreadPoolExecutor(AT_ONCE) as pool:
+        assert set(pool.map(send, range(AT_ONCE))) == {400}
 
 
 @pytest.mark.parametrize("chunked", [False, True])

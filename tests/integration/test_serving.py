@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from schemas.measures import HTTP_IN_FLIGHT, HTTP_SECONDS, LEDGER_UP
 from tests.scrape import Scrape, parsed
 from tests.service import wait_for
-from tests.web import serving
+from tests.web_server import serving
 from webhook.serving import MEMORY
 from worker.infra import scratch
 

@@ -18,7 +18,7 @@ import pytest
 
 from tests.factories import World
 from tests.service import wait_for
-from tests.web import Web, head, received, serving
+from tests.web_server import WebServer, head, received, serving
 
 BOUNDARY = "boundary"
 FORM = f"multipart/form-data; boundary={BOUNDARY}"
@@ -32,7 +32,7 @@ MEMORY = 64 * 1024 * 1024
 
 
 @contextlib.contextmanager
-def attacked(web: Web, connections: int) -> Iterator[None]:
+def attacked(web: WebServer, connections: int) -> Iterator[None]:
     """So many half-sent requests stay open, and 20 silent connections a second come in addition."""
     with contextlib.ExitStack() as held:
         for number in range(connections):
@@ -85,7 +85,7 @@ def test_half_sent_requests_hold_no_threads(world: World, tmp_path: Path, is_lim
     transport = httpx.HTTPTransport(local_address=OTHER_ADDRESS)  # the attack must not use up this client's connections
     with (
         serving(tmp_path, web_threads=8, **limits) as web,
-        web.client(headers=bearer(world), transport=transport) as client,
+        web.client(world.north.token, transport=transport) as client,
     ):
         alone = measured(client, "/v1/carriers")
         before = web.memory()
@@ -148,7 +148,7 @@ def test_bounds(world: World, tmp_path: Path) -> None:
         _requests_under_way_are_finished_at_the_end(web)
 
 
-def _requests_are_framed_strictly(web: Web) -> None:
+def _requests_are_framed_strictly(web: WebServer) -> None:
     """RFC 9112: there is one reading of where a request ends. What the parser refuses is a problem document, too."""
     both = head("POST", "/sign-in", Content_Length=6, Transfer_Encoding="chunked") + b"0\r\n\r\nX"
     problem(web.exchange(both), 400, "BAD_REQUEST")
@@ -171,17 +171,17 @@ def _requests_are_framed_strictly(web: Web) -> None:
     ).startswith(b"HTTP/1.1 200 ")
 
 
-def _unwanted_bodies_are_refused_unread(web: Web, world: World) -> None:
+def _unwanted_bodies_are_refused_unread(web: WebServer, world: World) -> None:
     """RFC 9110, section 10.1.1: the client is answered before it has sent the body."""
     fields = bearer(world) | {"Content_Type": FORM, "Content_Length": 10**12, "Connection": "close"}
     for expectation in ({}, {"Expect": "100-continue"}):
         problem(web.exchange(head("POST", "/v1/uploads", **fields, **expectation)), 413, "FILE_TOO_LARGE")
 
 
-def _uploads_have_threads_of_their_own(web: Web, world: World) -> None:
+def _uploads_have_threads_of_their_own(web: WebServer, world: World) -> None:
     """While the share is used up, an upload is refused at once; all else is served."""
     fields = bearer(world) | {"Content_Type": FORM, "Content_Length": 200_000}
-    with web.connect() as first, web.client(headers=bearer(world)) as client:
+    with web.connect() as first, web.client(world.north.token) as client:
         first.sendall(head("POST", "/v1/uploads", **fields) + BEGIN + bytes(70_000))
         answer = wait_for(lambda: _refused_upload(client), 10, "the share to be used up")
         assert client.get("/livez").status_code == 200
@@ -200,14 +200,14 @@ def _refused_upload(client: httpx.Client) -> httpx.Response | None:
     return answer if answer.status_code == 503 else None
 
 
-def _the_longest_idle_connection_gives_way(web: Web) -> None:
+def _the_longest_idle_connection_gives_way(web: WebServer) -> None:
     with contextlib.ExitStack() as held, web.client() as client:
         first, *_ = [held.enter_context(web.connect()) for _ in range(12)]
         assert client.get("/livez").status_code == 200
         assert first.recv(1) == b""
 
 
-def _too_many_busy_connections_are_refused(web: Web) -> None:
+def _too_many_busy_connections_are_refused(web: WebServer) -> None:
     with contextlib.ExitStack() as held:
 
         def refusal() -> bytes:
@@ -222,7 +222,7 @@ def _too_many_busy_connections_are_refused(web: Web) -> None:
     assert b"\r\nRetry-After: " in answer
 
 
-def _requests_under_way_are_finished_at_the_end(web: Web) -> None:
+def _requests_under_way_are_finished_at_the_end(web: WebServer) -> None:
     """SIGTERM: a request in progress is answered, idle connections are closed, and the process ends by itself."""
     wait_for(lambda: web.exchange(head("GET", "/livez", Connection="close"))[9:12] == b"200", 20, "free connections")
     with web.connect() as idle, web.connect() as busy:

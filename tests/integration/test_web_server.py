@@ -17,7 +17,7 @@ import pytest
 
 from tests.service import wait_for
 from tests.support.plain_app import MIB, block
-from tests.web import Web, head, received, serving
+from tests.web_server import WebServer, head, received, serving
 
 APP = "tests.support.plain_app:create_app()"
 SECONDS = 30.0
@@ -26,12 +26,12 @@ THREADS = 8
 
 
 @pytest.fixture
-def web(tmp_path: Path) -> Iterator[Web]:
+def web(tmp_path: Path) -> Iterator[WebServer]:
     with serving(tmp_path, app=APP, web_threads=THREADS) as running:
         yield running
 
 
-def counts(web: Web) -> dict[str, int]:
+def counts(web: WebServer) -> dict[str, int]:
     with web.client() as client:
         found: dict[str, int] = client.get("/counts").json()
     return found
@@ -41,7 +41,7 @@ def blocks(size: int) -> bytes:
     return b"".join(map(block, range(size)))
 
 
-def test_bodies_arrive_whole(web: Web, tmp_path: Path) -> None:
+def test_bodies_arrive_whole(web: WebServer, tmp_path: Path) -> None:
     """Small and large ones, with a length or in chunks, announced or not; the judge is curl."""
     for size in (0, 1, 65_535, 65_536, 65_537, 3 * MIB):
         content = os.urandom(size)
@@ -52,12 +52,12 @@ def test_bodies_arrive_whole(web: Web, tmp_path: Path) -> None:
             assert json.loads(curl(web, "/body", *sent)) == wanted, (size, option)
 
 
-def curl(web: Web, path: str, *options: str) -> bytes:
+def curl(web: WebServer, path: str, *options: str) -> bytes:
     command = ("curl", "--silent", "--fail", "--max-time", "60", "--noproxy", "*", *options)
     return subprocess.run([*command, f"http://127.0.0.1:{web.port}{path}"], capture_output=True, check=True).stdout
 
 
-def test_responses_are_sent_whole(web: Web) -> None:
+def test_responses_are_sent_whole(web: WebServer) -> None:
     """With a length or in chunks, in HTTP/1.0, and none of it to HEAD; the connection is used again."""
     whole = blocks(LARGE)
     assert curl(web, f"/blocks/{LARGE}") == whole
@@ -78,7 +78,7 @@ def _port(response: httpx.Response) -> int:
     return port
 
 
-def test_slow_readers_hold_neither_threads_nor_memory(web: Web) -> None:
+def test_slow_readers_hold_neither_threads_nor_memory(web: WebServer) -> None:
     """Three times as many as threads read nothing of large responses; then they get them whole."""
     counts(web)
     before = web.memory()
@@ -94,13 +94,13 @@ def test_slow_readers_hold_neither_threads_nor_memory(web: Web) -> None:
 
 
 @contextlib.contextmanager
-def _reader(web: Web) -> Iterator[socket.socket]:
+def _reader(web: WebServer) -> Iterator[socket.socket]:
     with web.connect() as connection:
         connection.sendall(head("GET", f"/blocks/{LARGE}?length", Connection="close"))
         yield connection
 
 
-def test_what_a_client_leaves_is_ended(web: Web) -> None:
+def test_what_a_client_leaves_is_ended(web: WebServer) -> None:
     """A client goes within a request body, or within a response: the application is told, and closes what it has."""
     for _ in range(THREADS + 1):
         with web.connect() as connection:
@@ -110,7 +110,7 @@ def test_what_a_client_leaves_is_ended(web: Web) -> None:
     wait_for(lambda: counts(web) == {"closed": THREADS + 1, "broken": THREADS + 1}, SECONDS, "all to be ended")
 
 
-def test_a_large_body_takes_little_memory(web: Web) -> None:
+def test_a_large_body_takes_little_memory(web: WebServer) -> None:
     counts(web)
     before, size = web.memory(), 100
     with web.connect() as connection, ThreadPoolExecutor(1) as thread:
@@ -124,7 +124,7 @@ def test_a_large_body_takes_little_memory(web: Web) -> None:
     assert json.loads(answer.result().partition(b"\r\n\r\n")[2])[1] == size * MIB
 
 
-def test_the_end_finishes_requests(web: Web) -> None:
+def test_the_end_finishes_requests(web: WebServer) -> None:
     """SIGTERM: what has begun is answered and sent whole, even to a client that reads later."""
     with web.connect() as slow, _reader(web) as reader:
         slow.sendall(head("GET", "/slow"))
