@@ -8,16 +8,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from typing import IO, Any, cast
 
-from flask import Request, Response, request
+from flask import Request
 from werkzeug.datastructures import FileStorage, Headers
-from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from werkzeug.formparser import MultiPartParser
 from werkzeug.http import parse_options_header
 
@@ -33,8 +30,6 @@ MOST_PARTS = 32
 BLOCK = 256 * 1024
 LONGEST_FIELDS = 4 * BLOCK  # bytes of all form fields together; the parser wants room for a block, too
 OVERHEAD = 64 * 1024  # bytes that boundaries, part headers and fields may add to the file itself
-MOST_DRAINED, LONGEST_DRAIN = 64 * 1024 * 1024, 20.0  # bytes, seconds
-DRAIN_BLOCK = 16 * 1024  # bytes
 _UTF8 = "Encode the names of parts and files as UTF-8."
 OnFields = Callable[[dict[str, str]], None]
 _DIGESTS = {"sha-256": hashlib.sha256, "sha-512": hashlib.sha512}
@@ -105,33 +100,6 @@ def receive(request: Request, key: str, limit: int, on_fields: OnFields | None =
         if on_fields is not None:
             on_fields(fields)
     return Received(fields, file_names.kept(parts.filename), receiver.size, receiver.sha256.digest())
-
-
-def linger(response: Response) -> Response:
-    """After a request: once the answer is sent, read and drop the rest of its body, within bounds.
-
-    Most clients read no answer before they have sent all, and a server that closes the connection with unread bytes
-    resets it: the answer would be lost (RFC 9112, section 9.6).
-    """
-    if request.content_length or "Transfer-Encoding" in request.headers:
-        response.call_on_close(partial(_drain, _rest(request)))
-    return response
-
-
-def _rest(request: Request) -> IO[bytes]:
-    """Return the stream with what the view has not read of the body."""
-    if "wsgi.input_terminated" in request.environ:
-        return cast("IO[bytes]", request.environ["wsgi.input"])
-    request.max_content_length = None
-    return request.stream
-
-
-def _drain(stream: IO[bytes]) -> None:
-    deadline = time.monotonic() + LONGEST_DRAIN
-    with suppress(HTTPException, OSError):
-        for _ in range(MOST_DRAINED // DRAIN_BLOCK):
-            if not stream.read(DRAIN_BLOCK) or time.monotonic() > deadline:
-                return
 
 
 def _parse(request: Request, body: IO[bytes], boundary: bytes, sink: _Sink) -> tuple[dict[str, str], FileStorage]:

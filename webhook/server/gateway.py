@@ -34,7 +34,7 @@ STALL_SECONDS = 60.0  # within which a client must take a piece
 QUEUED_PER_THREAD = 4  # requests that may wait for a thread
 HEALTH_THREADS, HEALTH_REQUESTS = 2, 64
 LIVE = "/livez"
-LINGER_BYTES, LINGER_SECONDS = 16 * 1024 * 1024, 5.0  # of a refused body that is read on
+LINGER_BYTES, LINGER_SECONDS, IDLE_SECONDS = 64 * 1024 * 1024, 20.0, 5.0  # for which a refused body is read on
 CLOSE = (b"connection", b"close")
 T = TypeVar("T")
 Scope = dict[str, Any]
@@ -75,6 +75,7 @@ class Exchange:
     receive: Receive
     send: Send
     refusal: RequestCode | None = None
+    is_answered_early: bool = False  # before all of its body was read
 
     def header(self, name: bytes) -> bytes:
         """The value of a header field; b"" if there is none."""
@@ -130,8 +131,13 @@ class Gateway:
         else:
             exchange.refusal = RequestCode.RATE_LIMITED
             await self._run(exchange, self._requests)
+            await _read_on(exchange)
 
     async def _serve_client(self, exchange: Exchange) -> None:
+        await self._read_and_run(exchange)
+        await _read_on(exchange)  # when the request has given back its thread and its slot
+
+    async def _read_and_run(self, exchange: Exchange) -> None:
         incoming = exchange.incoming
         is_small = False
         try:
@@ -192,14 +198,7 @@ class Gateway:
         finally:
             if gone is not None:
                 gone.cancel()
-        if not is_read:
-            await self._finish_unread(exchange)
-
-    async def _finish_unread(self, exchange: Exchange) -> None:
-        """Read on for a while, because a client that is still sending may not read the answer otherwise."""
-        if not exchange.header(b"expect"):
-            await exchange.incoming.discard(LINGER_BYTES, LINGER_SECONDS)
-        await _send_block(exchange.send, b"", more=False)
+        exchange.is_answered_early = not is_read
 
 
 def _body_of(exchange: Exchange) -> io.BufferedIOBase:
@@ -209,6 +208,17 @@ def _body_of(exchange: Exchange) -> io.BufferedIOBase:
     if exchange.incoming.is_complete:
         return io.BytesIO(exchange.incoming.take())
     return io.BufferedReader(Input(exchange.incoming, asyncio.get_running_loop()), SMALL)
+
+
+async def _read_on(exchange: Exchange) -> None:
+    """After an early answer, read and drop the rest of the body within bounds, then end the answer.
+
+    Most clients read no answer before they have sent all, and a server that closes the connection with unread bytes
+    resets it: the answer would be lost (RFC 9112, section 9.6).
+    """
+    if exchange.is_answered_early:
+        await exchange.incoming.discard(LINGER_BYTES, LINGER_SECONDS, IDLE_SECONDS)
+        await _send_block(exchange.send, b"", more=False)
 
 
 async def _begun(pool: Pool, call: Call) -> bytes | None:

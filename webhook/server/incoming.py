@@ -77,13 +77,13 @@ class Incoming:
                 return piece
         return b""
 
-    async def discard(self, most: int, seconds: float) -> None:
-        """Read on for a while, so that a client that sends before it reads gets to read the answer."""
+    async def discard(self, most: int, seconds: float, idle_seconds: float) -> None:
+        """Read and drop up to `most` bytes for up to `seconds`, or until none arrive for `idle_seconds`."""
         until = time.monotonic() + seconds
         end = self.size + most
         try:
             while not self.is_complete and self.size < end and time.monotonic() < until:
-                async with asyncio.timeout(max(until - time.monotonic(), 0.01)):
+                async with asyncio.timeout(min(max(until - time.monotonic(), 0.01), idle_seconds)):
                     await self._next()
         except (BodyError, TimeoutError):
             return
