@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
 from io import BufferedReader
@@ -16,6 +16,7 @@ from schemas import problems
 from schemas.problems import RequestCode
 from webhook.errors import Refused, refuse
 from webhook.file_names import disposition
+from webhook.shares import DOWNLOADS
 
 _BLOCK = 256 * 1024  # bytes
 
@@ -36,31 +37,43 @@ class Download:
 
 @dataclass(frozen=True)
 class StoredFile:
-    """A file in the storage, open for reading at any place, under the name it is to be saved as.
+    """A file in the storage, under the name it is to be saved as.
 
-    `etag` is another one whenever the bytes are others.
+    `open` opens it for reading at any place, and returns its length in bytes too. `etag` is another one whenever the
+    bytes are others.
     """
 
-    file: BinaryIO
+    open: Callable[[], tuple[BinaryIO, int]]
     name: str
     content_type: str
-    length: int
     etag: str
 
 
+@DOWNLOADS.streamed
 def sent_stored(stored: StoredFile) -> Response:
-    """Send a stored file, or what the request's conditions and ranges leave of it: 200, 206 or 304 (RFC 9110)."""
-    response = Response(FileWrapper(stored.file, _BLOCK), content_type=stored.content_type, direct_passthrough=True)
-    response.content_length = stored.length
+    """Send a stored file, or what the request's conditions and ranges leave of it: 200, 206 or 304 (RFC 9110).
+
+    Holds a slot from the moment the file is opened, not while a view waits for it to be built.
+    """
+    file, length = stored.open()
+    try:
+        return _conditional(stored, file, length)
+    except BaseException:
+        file.close()
+        raise
+
+
+def _conditional(stored: StoredFile, file: BinaryIO, length: int) -> Response:
+    response = Response(FileWrapper(file, _BLOCK), content_type=stored.content_type, direct_passthrough=True)
+    response.content_length = length
     response.accept_ranges = "bytes"
     response.set_etag(stored.etag)
     # The conditions come first: of a file that the caller has, no part is sent.
     response.make_conditional(request)
     if response.status_code == HTTPStatus.PRECONDITION_FAILED:
-        stored.file.close()
         raise refuse(RequestCode.PRECONDITION_FAILED)
     if response.status_code == HTTPStatus.OK and _asks_for_one_range():
-        _limit(response, stored)
+        _limit(response, length)
     return _named(response, stored.name)
 
 
@@ -70,13 +83,12 @@ def _asks_for_one_range() -> bool:
     return request.method == "GET" and asked is not None and asked.units == "bytes" and len(asked.ranges) == 1
 
 
-def _limit(response: Response, stored: StoredFile) -> None:
+def _limit(response: Response, length: int) -> None:
     """Limit a response to the range that the request asks for, unless If-Range names another file."""
     try:
-        response.make_conditional(request, accept_ranges=True, complete_length=stored.length)
+        response.make_conditional(request, accept_ranges=True, complete_length=length)
     except RequestedRangeNotSatisfiable as error:
-        stored.file.close()
-        size = {"Content-Range": f"bytes */{stored.length}", "Accept-Ranges": "bytes"}
+        size = {"Content-Range": f"bytes */{length}", "Accept-Ranges": "bytes"}
         raise Refused(problems.of_request(RequestCode.RANGE_NOT_SATISFIABLE), size) from error
 
 

@@ -70,7 +70,8 @@ def fetched(up: Service, client: Client, job_id: str) -> httpx.Response:
             answer = http.get(f"/v1/jobs/{job_id}/report.xlsx", params={"rows": "all"})
             if answer.status_code == 200:
                 return answer
-            assert (answer.status_code, answer.json()["code"]) == (503, "WORKBOOK_NOT_READY"), answer.text
+            assert answer.status_code == 503, answer.text
+            assert answer.json()["code"] in {"WORKBOOK_NOT_READY", "UNAVAILABLE"}, answer.text
             assert time.monotonic() < until
             time.sleep(int(answer.headers["Retry-After"]))
 

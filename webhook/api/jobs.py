@@ -78,7 +78,6 @@ def report_jsonl(job_id: str, query: api.ReportQuery) -> Response:
         503: "The workbook is still being prepared: ask again after the seconds in Retry-After",
     },
 )
-@DOWNLOADS.streamed
 def report_xlsx(job_id: str, query: api.WorkbookQuery) -> Response:
     """At most 100,000 rows; the summary says how many were left out.
 

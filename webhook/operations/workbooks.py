@@ -6,8 +6,8 @@ A request waits for a workbook for a bounded time, and few requests of a process
 from __future__ import annotations
 
 import hashlib
-import threading
 import time
+from functools import partial
 
 from schemas import problems
 from schemas.jobs import Phase
@@ -17,6 +17,7 @@ from webhook.downloads import StoredFile
 from webhook.errors import Refused
 from webhook.operations.jobs import find, is_reviewed, layout_of
 from webhook.operations.reports import file_name
+from webhook.shares import WAITS
 from worker.infra import broker, storage, workbooks
 from worker.infra.db import transaction
 from worker.infra.job_views import JobView
@@ -24,9 +25,7 @@ from worker.infra.workbooks import Ordered
 
 FIRST_LOOK, LAST_LOOK = 0.02, 0.5  # seconds between two looks at a work item that is waited for
 SLOWER = 1.1  # from one look to the next
-MOST_WAITING = 8  # requests of one process that may wait at a time; others are answered at once
-RETRY_SECONDS = 5  # not 2, after which the HTTP server closes an idle connection: clients would use it just then
-_waiting = threading.BoundedSemaphore(MOST_WAITING)
+RETRY_SECONDS = 5  # well below `webhook.serving.keepalive`, so that clients ask again on the same connection
 
 
 def report(job_id: str, rows: str, patience: float) -> StoredFile:
@@ -48,9 +47,8 @@ def report(job_id: str, rows: str, patience: float) -> StoredFile:
     key = _key(ordered) or _waited_for(view, kind, patience)
     if key is None:
         raise _not_ready()
-    file, size = storage.opened(key)
     etag = hashlib.sha256(key.encode()).hexdigest()[:32]  # the file of a lease is never written again
-    return StoredFile(file, file_name(view, rows, "xlsx"), MEDIA_TYPE, size, etag)
+    return StoredFile(partial(storage.opened, key), file_name(view, rows, "xlsx"), MEDIA_TYPE, etag)
 
 
 def _not_ready(detail: str = "") -> Refused:
@@ -59,9 +57,9 @@ def _not_ready(detail: str = "") -> Refused:
 
 
 def _waited_for(view: JobView, kind: WorkbookKind, patience: float) -> str | None:
-    """Return the key of the workbook once it is built; None when `patience` seconds have passed."""
+    """Return the key of the workbook once it is built; None after `patience` seconds, or if too many requests wait."""
     deadline = time.monotonic() + patience
-    if not _waiting.acquire(blocking=False):
+    if patience <= 0 or not WAITS.try_acquire():
         return None
     try:
         pause = FIRST_LOOK
@@ -74,7 +72,7 @@ def _waited_for(view: JobView, kind: WorkbookKind, patience: float) -> str | Non
                 return key
         return None
     finally:
-        _waiting.release()
+        WAITS.release()
 
 
 def _key(ordered: Ordered) -> str | None:

@@ -66,11 +66,15 @@ def job_live(job_id: str) -> Any:  # noqa: ANN401 - a part of the page, or a hea
 
 
 @bp.get("/jobs/<job_id>/report.<any(csv, xlsx):ending>")
-@DOWNLOADS.streamed
 def report(job_id: str, ending: str) -> Response:
     """`rows`: all, failed or unprocessed."""
     which = validated(api.ReportQuery, request.args.to_dict()).rows
-    return sent(reports.csv(job_id, which)) if ending == "csv" else _workbook(job_id, which)
+    return _csv(job_id, which) if ending == "csv" else _workbook(job_id, which)
+
+
+@DOWNLOADS.streamed
+def _csv(job_id: str, which: str) -> Response:
+    return sent(reports.csv(job_id, which))
 
 
 def _workbook(job_id: str, which: str) -> Response:
