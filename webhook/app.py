@@ -40,7 +40,7 @@ _POLICY = "default-src 'none'; frame-ancestors 'none'"
 def create_app() -> APIFlask:
     """A configured application."""
     logs.configure()
-    storage.limit_calls(get_settings().storage_calls)
+    storage.limit_calls(get_settings().most_storage_calls)
     app = APIFlask(
         "numberyard",
         title="Numberyard",

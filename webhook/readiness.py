@@ -27,12 +27,15 @@ class Readiness:
         self._checks = checks
         self._lock = threading.Lock()
         self._running: dict[str, Future[None]] = {}
+        self.latest: list[str] | None = None  # what `failing` returned last
 
     def failing(self) -> list[str]:
         """Return the names of the checks that fail, or do not end by the deadline."""
         end = time.monotonic() + DEADLINE
         started = {name: self._started(name) for name in self._checks}
-        return [name for name, check in started.items() if not _passes(name, check, end)]
+        failing = [name for name, check in started.items() if not _passes(name, check, end)]
+        self.latest = failing
+        return failing
 
     def _started(self, name: str) -> Future[None]:
         with self._lock:

@@ -34,9 +34,9 @@ from tests.service import NO_TLS, Json, wait_for
 
 MIB = 1024 * 1024
 STEP_SECONDS = 1800.0
-AT_ONCE = 80  # requests that need the silent store; both web processes have 64 threads together
+AT_ONCE = 80  # requests that need the silent store; both web processes have 80 threads together
 TIME_OUT = 10.0  # seconds of a request to the store
-MOST_WAITING = 24  # of them: `NUMBERYARD_STORAGE_CALLS` of two web processes
+MOST_WAITING = 40  # of them: `NUMBERYARD_STORAGE_CALLS` of two web processes
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from tests.door import Door, table
 from tests.s3 import BUCKET, CREDENTIALS, S3, Fault, FaultyStore
 from webhook import readiness
 from webhook.api import health
+from webhook.shares import READINESS
 from worker import tidying
 from worker.infra import arrow, folders, object_store, storage
 from worker.infra.object_store import Calls, StoreBusyError, StoreError
@@ -378,6 +379,21 @@ def test_readiness_does_not_wait_for_a_silent_store(
         assert answer.status_code == 503
         assert "storage" in answer.json["failing"]
     assert faulty_store.faults == 1
+
+
+def test_readiness_has_an_answer_beside_many_requests_for_it(
+    faulty_store: FaultyStore, api: Door, configure: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a free slot it is the latest one, so that a flood of requests does not make the service unready."""
+    monkeypatch.setattr(health, "readiness", readiness.Readiness(health.CHECKS))
+    configure(share_readiness=1)
+    with READINESS.held():
+        _is_503(api.get("/readyz"))
+    assert api.get("/readyz").json == {"status": "ok", "failing": []}
+    faulty_store.set_fault(Fault.REFUSED)
+    with READINESS.held():
+        assert api.get("/readyz").json == {"status": "ok", "failing": []}
+    assert api.get("/readyz").json == {"status": "unavailable", "failing": ["storage"]}
 
 
 def test_one_refused_request_makes_no_service_unready(

@@ -31,9 +31,16 @@ def livez() -> Response:
 @bp.get("/readyz")
 @bp.output(api.Health)
 @bp.doc(summary="Database, broker and storage can be reached", responses={503: "One of them cannot"})
-@READINESS
 def readyz() -> Response:
-    return _answer(readiness.failing())
+    # Beside many other such requests the latest answer: refusals would make the service look unready.
+    if READINESS.try_acquire():
+        try:
+            return _answer(readiness.failing())
+        finally:
+            READINESS.release()
+    if readiness.latest is None:
+        raise READINESS.refusal()
+    return _answer(readiness.latest)
 
 
 def _answer(failing: list[str]) -> Response:

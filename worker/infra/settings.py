@@ -16,6 +16,7 @@ from schemas import addresses
 
 MIB = 1024 * 1024
 SHORTEST_TOKEN = 16  # characters
+OTHER_CALLS = 4  # of the object store at a time, beside those of uploads and downloads
 LONGEST_KEPT = 36_500.0  # days; a date before the year -4712 is none to PostgreSQL
 
 
@@ -58,11 +59,11 @@ class Settings(BaseSettings):
         le=240,
         description="Time for one request to the object store, in seconds; a part of 8 MiB must be sent within it.",
     )
-    storage_calls: int = Field(
-        12,
+    storage_calls: int | None = Field(
+        None,
         ge=1,
         description="Most calls of the object store that one web process has under way; further requests that need it "
-        "are answered with 503. Keep it well below the number of its threads.",
+        f"are answered with 503. Unset: `NUMBERYARD_SHARE_UPLOADS` + `NUMBERYARD_SHARE_DOWNLOADS` + {OTHER_CALLS}.",
     )
     max_upload_bytes: int = Field(1024 * MIB, ge=1, description="Largest upload accepted, in bytes.")
     max_rows: int = Field(10_000_000, ge=1, description="Most rows in one file.")
@@ -182,15 +183,25 @@ class Settings(BaseSettings):
         1024.0, gt=0, description="Least average rate at which a request body may arrive, in bytes per second."
     )
     web_threads: int = Field(
-        32, ge=8, description="Threads of one web process for requests; uploads have threads of their own."
+        40,
+        ge=8,
+        description="Threads of one web process for requests; uploads have threads of their own. Keep it above "
+        "`NUMBERYARD_STORAGE_CALLS` + `NUMBERYARD_SHARE_WAITS`, so that neither can use up all of them.",
     )
     share_uploads: int = Field(8, ge=1, description="Most uploads and other large bodies of one web process at a time.")
     share_downloads: int = Field(8, ge=1, description="Most reports and exports that one web process sends at a time.")
-    share_waits: int = Field(12, ge=1, description="Most requests of one web process that wait for a job at a time.")
+    share_waits: int = Field(
+        12, ge=1, description="Most requests of one web process that wait for a job or a workbook at a time."
+    )
     share_passwords: int = Field(
         8, ge=1, description="Most requests of one web process at a time that hash a password, such as signing in."
     )
-    share_readiness: int = Field(2, ge=1, description="Most requests for `/readyz` of one web process at a time.")
+    share_readiness: int = Field(
+        2,
+        ge=1,
+        description="Most requests for `/readyz` of one web process at a time that wait for the checks; others get the "
+        "latest answer.",
+    )
     workers: int = Field(2, ge=1, description="Worker processes that `numberyard up` starts.")
     metrics_token: SecretStr | None = Field(
         None,
@@ -236,6 +247,11 @@ class Settings(BaseSettings):
     def networks_of_proxies(self) -> tuple[addresses.Network, ...]:
         """`trusted_proxies`, taken apart."""
         return addresses.networks_of(self.trusted_proxies)
+
+    @property
+    def most_storage_calls(self) -> int:
+        """`storage_calls`, the default filled in: a slot for each upload and download, and some for short reads."""
+        return self.storage_calls or self.share_uploads + self.share_downloads + OTHER_CALLS
 
     @property
     def files_url(self) -> str:
