@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextvars import copy_context
+from contextvars import Context
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote_to_bytes
 
@@ -26,7 +26,7 @@ class Call:
     def __init__(self, app: WSGIApplication, environ: WSGIEnvironment) -> None:
         self._app = app
         self._environ = environ
-        self._context = copy_context()  # Flask keeps the request in it
+        self._context = Context()  # in which Flask keeps the request: empty, whatever ran on the connection before
         self._body: Iterable[bytes] = ()
         self._blocks: Iterator[bytes] = iter(())
         self._written: list[bytes] = []

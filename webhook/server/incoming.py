@@ -6,6 +6,7 @@ import asyncio
 import io
 import time
 from collections.abc import Awaitable, Callable
+from contextvars import Context
 from dataclasses import dataclass
 from typing import Any
 
@@ -128,7 +129,8 @@ class Input(io.RawIOBase):
         if self._incoming.is_complete and not self._incoming.has_read_ahead:
             return b""
         try:
-            return asyncio.run_coroutine_threadsafe(self._incoming.next(), self._loop).result()
+            # In a context of its own: callbacks that it registers with the loop would keep that of the request.
+            return Context().run(asyncio.run_coroutine_threadsafe, self._incoming.next(), self._loop).result()
         except TooSlowError as error:
             raise RequestTimeout from error
         except DisconnectedError as error:
