@@ -72,6 +72,14 @@ def test_responses_are_sent_whole(web: WebServer) -> None:
     assert len(ports) == 1
 
 
+def test_a_request_knows_nothing_of_the_one_before(web: WebServer) -> None:
+    """On one connection, after a large body: whose it was, for example, which Flask keeps in the context."""
+    with web.client(limits=httpx.Limits(max_connections=1)) as client:
+        ports = {_port(client.post("/body", content=bytes(3 * MIB)))}
+        answer = client.get("/context")
+        assert (answer.text, ports) == ("1", {_port(answer)})
+
+
 def _port(response: httpx.Response) -> int:
     response.raise_for_status()
     port: int = response.extensions["network_stream"].get_extra_info("client_addr")[1]

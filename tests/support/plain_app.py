@@ -10,6 +10,7 @@ import hashlib
 import json
 import time
 from collections.abc import Iterable, Iterator
+from contextvars import ContextVar
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 MIB, PIECE = 1024 * 1024, 64 * 1024
 _lock = Lock()
+_requests: ContextVar[int] = ContextVar("requests", default=0)  # in this context
 _counts = {"closed": 0, "broken": 0}
 
 
@@ -33,6 +35,7 @@ def create_app() -> Gateway:
 
 def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     request = Request(environ)
+    _requests.set(_requests.get() + 1)
     name, _, size = request.path.strip("/").partition("/")
     return _answers[name](request, int(size or 0))(environ, start_response)
 
@@ -52,6 +55,10 @@ def _body(request: Request, _size: int) -> Response:
         _count("broken")
         raise
     return Response(json.dumps([digest.hexdigest(), size]))
+
+
+def _context(_request: Request, _size: int) -> Response:
+    return Response(str(_requests.get()))
 
 
 def _blocks(request: Request, size: int) -> Response:
@@ -83,4 +90,4 @@ def _count(name: str) -> None:
         _counts[name] += 1
 
 
-_answers = {"body": _body, "blocks": _blocks, "slow": _slow, "counts": _counted, "livez": _counted}
+_answers = {"body": _body, "context": _context, "blocks": _blocks, "slow": _slow, "counts": _counted, "livez": _counted}
