@@ -475,16 +475,26 @@ def test_a_refused_report_leaves_the_old_file_and_no_part(cli: Cli, service: Ser
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"r.csv": "old"}
 
 
-def test_a_workbook_that_is_being_prepared_is_asked_for_again(cli: Cli, service: Service, tmp_path: Path) -> None:
-    """Only then: what cannot be prepared is refused at once."""
+@pytest.mark.parametrize("code", ["WORKBOOK_NOT_READY", "UNAVAILABLE"])
+def test_a_report_is_asked_for_again_while_it_is_prepared_or_the_service_is_busy(
+    cli: Cli, service: Service, tmp_path: Path, code: str
+) -> None:
     out = tmp_path / "failed.xlsx"
-    service.workbook_refusals = [(503, "WORKBOOK_NOT_READY")]
+    service.workbook_refusals = [(503, code)]
     assert cli("report", JOB_ID, "--out", str(out)).exit_code == Exit.OK
     assert (out.read_bytes(), len(service.asked)) == (REPORT, 2)
-    for status, code in ((500, "WORKBOOK_FAILED"), (503, "UNAVAILABLE")):
-        service.workbook_refusals = [(status, code)]
-        assert cli("report", JOB_ID, "--out", str(out)).exit_code != Exit.OK
-    assert len(service.asked) == 4
+
+
+def test_a_report_is_not_asked_for_again_for_ever(
+    cli: Cli, service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor if its workbook cannot be built."""
+    monkeypatch.setattr("webhook.cli.client._BUSY_SECONDS", 1.5)
+    for refusals in ([(500, "WORKBOOK_FAILED")], [(503, "UNAVAILABLE")] * 9):
+        service.asked.clear()
+        service.workbook_refusals = list(refusals)
+        assert cli("report", JOB_ID, "--out", str(tmp_path / "failed.xlsx")).exit_code != Exit.OK
+        assert len(service.asked) < 4
 
 
 # --- hostile text -------------------------------------------------------------------------------------------------

@@ -21,7 +21,8 @@ _TIMEOUT = httpx.Timeout(30.0, connect=_CONNECT_SECONDS)
 # The door answers an upload only when the whole file is stored and checked.
 _UPLOAD_TIMEOUT = httpx.Timeout(30.0, connect=_CONNECT_SECONDS, read=600.0)
 # How long a workbook is asked for while the service prepares it, and the longest pause in between.
-_WORKBOOK_SECONDS = 600.0
+_WORKBOOK_SECONDS = 600.0  # for which a workbook that is being built is asked for again
+_BUSY_SECONDS = 60.0  # for which a service is asked again that sends too many reports already, or is away for a moment
 _LONGEST_PAUSE = 30
 # The longest page every list gives.
 _PAGE = 200
@@ -154,9 +155,9 @@ class Api:
 
     @contextmanager
     def report(self, job_id: str, rows: str, file_format: str) -> Iterator[Iterator[bytes]]:
-        """The report's bytes as they come; a workbook that is still being prepared is asked for again."""
+        """The report's bytes as they come; asked for again while its workbook is built, or the service is busy."""
         path = f"/v1/jobs/{_part(job_id)}/report.{file_format}"
-        until = time.monotonic() + _WORKBOOK_SECONDS
+        began = time.monotonic()
         while True:
             with reaching(self.url), self._http.stream("GET", path, params={"rows": rows}) as answer:
                 if answer.is_success:
@@ -165,7 +166,7 @@ class Api:
                 answer.read()
                 problem = _problem_of(answer, self.url)
                 pause = _pause_of(answer)
-            if not _is_not_ready(problem) or time.monotonic() + pause > until:
+            if time.monotonic() + pause > began + _seconds_to_retry(problem):
                 raise problem
             time.sleep(pause)
 
@@ -183,8 +184,10 @@ class Api:
         return document
 
 
-def _is_not_ready(problem: Exception) -> bool:
-    return isinstance(problem, ProblemError) and problem.document["code"] == "WORKBOOK_NOT_READY"
+def _seconds_to_retry(problem: Exception) -> float:
+    """Return for how long a report is asked for again that was refused so."""
+    code = problem.document["code"] if isinstance(problem, ProblemError) else ""
+    return {"WORKBOOK_NOT_READY": _WORKBOOK_SECONDS, "UNAVAILABLE": _BUSY_SECONDS}.get(code, 0.0)
 
 
 def _pause_of(answer: httpx.Response) -> float:
