@@ -1,6 +1,6 @@
 """Jobs: their kinds, states and legal moves, their options, and the arithmetic of their counts (R28).
 
-Pure: where a job is stored and who works on it is told in `worker.infra.jobs`.
+Pure: where a job is stored and who works on it is told in `worker.queue.completion`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from schemas import columns
 from schemas.codes import CATALOGUE, Code, Outcome
 from schemas.columns import Form
-from schemas.services import NO_SERVICE, Service
+from schemas.user_services import NO_SERVICE, Service
 
 
 class JobKind(StrEnum):
@@ -184,10 +184,10 @@ class JobOptions:
 
     `voice`, `sms` and `fax` are what a change makes of a capability: None leaves it. `may_create`: numbers that are not
     on the platform are added while a user is given them (R21). `delimiter` to `header_row` are what the uploader says
-    of the file (`schemas.hints`). `number_format` (R14b) and `country_code` (R14c: the country of numbers that name
-    none, as a Country Code cell would) say how numbers are read. `only_unassigned` and `expected_holder_id` limit which
-    numbers move (R19): those that no tenant below the admin and no user has, those that this tenant (inner id) still
-    holds.
+    of the file (`schemas.http.file_options`). `number_format` (R14b) and `country_code` (R14c: the country of numbers
+    that name none, as a Country Code cell would) say how numbers are read. `only_unassigned` and `expected_holder_id`
+    limit which numbers move (R19): those that no tenant below the admin and no user has, those that this tenant (inner
+    id) still holds.
     """
 
     mode: Mode = Mode.APPLY

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from schemas.codes import Code
-from schemas.problems import RequestCode
-from schemas.services import ANY_VOICE, Service
+from schemas.request_problems import RequestCode
+from schemas.user_services import ANY_VOICE, Service
 
 
 class TenantKind(StrEnum):

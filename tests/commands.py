@@ -12,7 +12,7 @@ from werkzeug.serving import make_server
 
 from tests.door import Json, application
 from webhook.cli import main
-from webhook.cli.exits import Exit
+from webhook.cli.exit_codes import Exit
 
 Cli = Callable[..., Result]
 

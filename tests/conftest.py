@@ -24,9 +24,10 @@ from tests.factories import World, grow
 from tests.kept import forget
 from tests.portal import Portal, signed_in
 from worker import pipeline
-from worker.infra import broker, passwords
-from worker.infra.embedded import EmbeddedPostgres, EmbeddedValkey
-from worker.stages.reading import workbook
+from worker.accounts import passwords
+from worker.queue import broker
+from worker.runtime.embedded import EmbeddedPostgres, EmbeddedValkey
+from worker.stages.reading.workbooks import workbook
 
 FOLDERS = Path(__file__).parent
 # On a busy machine an example may take any time.

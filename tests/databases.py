@@ -14,9 +14,9 @@ from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
 from pydantic import SecretStr
 from sqlalchemy.exc import SQLAlchemyError
 
-from schemas.tables import UNASSIGNED, metadata
-from worker.infra import migrate
-from worker.infra.settings import Settings
+from schemas.database.tables import UNASSIGNED, metadata
+from worker.config.settings import Settings
+from worker.database import migrate
 
 TEMPLATE = "template_of_tests"
 GROWN = 4 << 20  # bytes beyond the template's: what was deleted is still there to be read over

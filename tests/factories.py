@@ -9,11 +9,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from schemas import tables
+from schemas.database import tables
 from schemas.jobs import JobKind, JobOptions
 from schemas.permissions import Tenant, TenantKind
 from tests import databases
-from worker.infra import orders, scope, tokens
+from worker.accounts import tokens
+from worker.database import tenant_scope
+from worker.jobs import submit
 
 _names = itertools.count(1)
 
@@ -71,7 +73,7 @@ def tenant(
     made = connection.execute(tables.tenants.insert().values(values).returning(tables.tenants.c.id)).scalar_one()
     path = [*(() if parent is None else parent.path), made]
     connection.execute(tables.tenants.update().where(tables.tenants.c.id == made).values(path=path))
-    return scope.tenant_by_id(connection, made)
+    return tenant_scope.tenant_by_id(connection, made)
 
 
 def carrier(connection: sa.Connection, owner: Tenant, service: str, name: str, *, default: bool = False) -> int:
@@ -121,8 +123,8 @@ def job(connection: sa.Connection, owner: Tenant, options: JobOptions | None = N
     """A job whose file has just arrived (nothing is in the storage). Answers its public id."""
     public_id = str(uuid.uuid4())
     sha256 = uuid.uuid4().bytes * 2
-    file = orders.File(name, 10, sha256)
-    orders.accept(connection, orders.Order(public_id, owner.id, "test", JobKind.UPLOAD, options or JobOptions(), file))
+    file = submit.File(name, 10, sha256)
+    submit.accept(connection, submit.Order(public_id, owner.id, "test", JobKind.UPLOAD, options or JobOptions(), file))
     return public_id
 
 

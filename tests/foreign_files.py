@@ -20,9 +20,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from schemas.codes import Code
-from worker.checking import _limits
-from worker.infra.settings import get_settings
+from worker.config.settings import get_settings
 from worker.stages.read import FileFault, Limits, read
+from worker.steps.check import _limits
 
 SECONDS = 60  # for one file
 LARGEST = 20 << 20  # bytes; no test file has to be larger

@@ -10,19 +10,22 @@ from collections.abc import Callable
 
 import sqlalchemy as sa
 
-from worker.infra import broker, db, settings, storage
-from worker.infra.settings import Settings
+from worker.config import settings
+from worker.config.settings import Settings
+from worker.database import engine as database_engine
+from worker.queue import broker
+from worker.storage import files
 
 
 def forget() -> None:
     """The next use makes everything anew."""
-    if db.engine.cache_info().currsize:
-        db.engine().dispose()
+    if database_engine.engine.cache_info().currsize:
+        database_engine.engine().dispose()
     for kept in (
         settings.get_settings,
-        db.engine,
-        storage.store,
-        storage._probing_store,  # noqa: SLF001
+        database_engine.engine,
+        files.store,
+        files._probing_store,  # noqa: SLF001
         broker.app,
         broker._publisher,  # noqa: SLF001
         broker._client,  # noqa: SLF001
@@ -34,8 +37,8 @@ def _once(make: Callable[[Settings], sa.Engine]) -> Callable[[Settings], sa.Engi
     made: dict[str, sa.Engine] = {}
 
     def engine(given: Settings) -> sa.Engine:
-        url = db.sqlalchemy_url(given).render_as_string(hide_password=False)
-        key = f"{url} {db._connection(given)}"  # noqa: SLF001
+        url = database_engine.sqlalchemy_url(given).render_as_string(hide_password=False)
+        key = f"{url} {database_engine._connection(given)}"  # noqa: SLF001
         if key not in made:
             made[key] = make(given)
         return made[key]
@@ -43,4 +46,4 @@ def _once(make: Callable[[Settings], sa.Engine]) -> Callable[[Settings], sa.Engi
     return engine
 
 
-db.make_engine = _once(db.make_engine)  # type: ignore[assignment]  # its parameter has a name
+database_engine.make_engine = _once(database_engine.make_engine)  # type: ignore[assignment]  # its parameter has a name

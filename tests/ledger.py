@@ -15,7 +15,9 @@ from tests import factories, sheets
 from tests.door import Door, Json
 from tests.service import wait_for
 from worker import pipeline
-from worker.infra import leases, scope, upkeep
+from worker.database import tenant_scope
+from worker.maintenance import rescue_queries
+from worker.queue import leases
 
 LEASE = 30.0
 FIRST = 12_125_550_000
@@ -46,7 +48,7 @@ class Ledger:
         """Let every lease run out and have the sweep's part done; answers how many were freed."""
         self.run("UPDATE job_chunks SET lease_until = now() - interval '1 second' WHERE state = 'leased'")
         with self.engine.begin() as connection:
-            return upkeep.free_expired(connection)
+            return rescue_queries.free_expired(connection)
 
     def due(self) -> None:
         """Nobody waits for the next try."""
@@ -129,4 +131,4 @@ def held_up(ledger: Ledger, number: int, holder: int) -> Iterator[sa.Connection]
 
 
 def _tenant(connection: sa.Connection, tenant_id: int) -> Any:  # noqa: ANN401 - a tenant
-    return scope.tenant_by_id(connection, tenant_id)
+    return tenant_scope.tenant_by_id(connection, tenant_id)

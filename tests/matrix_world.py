@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from schemas import tables
+from schemas.database import tables
 from tests import factories
 from tests.factories import World
 from tests.permission_matrix import STATES

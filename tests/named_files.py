@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import httpx
 import sqlalchemy as sa
 
-from schemas import tables
+from schemas.database import tables
 from tests import sheets
 
 CONTENT = sheets.csv_bytes([sheets.HEADER, ["1", "2125550142", "TRUE", "FALSE", "FALSE"], ["1", "212", "", "", ""]])

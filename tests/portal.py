@@ -12,10 +12,10 @@ import sqlalchemy as sa
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from schemas import tables
+from schemas.database import tables
 from schemas.permissions import Tenant
 from tests.door import application
-from worker.infra import sessions
+from worker.accounts import sessions
 
 SITE = "http://localhost"
 PASSWORD = "correct horse battery"  # noqa: S105 - of tests

@@ -23,7 +23,7 @@ from xml.etree import ElementTree as ET
 import httpx
 
 from tests.service import wait_for
-from worker.infra.ports import LOOPBACK, free_port
+from worker.runtime.processes.ports import LOOPBACK, free_port
 
 BUCKET = "numbers"
 START_SECONDS = 60.0

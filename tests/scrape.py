@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.parser import text_string_to_metric_families
 
-from schemas.measures import Metric
+from schemas.metrics import Metric
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ import psutil
 import sqlalchemy as sa
 
 from tests import sheets
-from worker.infra.ports import free_port
+from worker.runtime.processes.ports import free_port
 
 Json = dict[str, Any]
 NUMBERYARD = str(Path(sys.executable).with_name("numberyard"))
@@ -167,7 +167,7 @@ def role_of(process: psutil.Process) -> str:
     """What a process of the service does; empty for guards, for the database's and the broker's."""
     with contextlib.suppress(psutil.NoSuchProcess):
         words = process.cmdline()
-        if any(word.endswith("guard.py") for word in words):
+        if any(word.endswith("subreaper.py") for word in words):
             return ""
         if "celery" in words:
             return "beat" if "beat" in words else "upkeep" if "upkeep@%h" in words else "worker"

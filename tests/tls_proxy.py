@@ -11,7 +11,7 @@ from typing import Self
 
 import trustme
 
-from worker.infra.ports import LOOPBACK
+from worker.runtime.processes.ports import LOOPBACK
 
 BLOCK = 1 << 16
 

@@ -17,7 +17,7 @@ import httpx
 import psutil
 
 from tests.service import NO_TLS, wait_for
-from worker.infra.ports import free_port
+from worker.runtime.processes.ports import free_port
 
 SECONDS = 120.0  # generous: the machine may be busy
 LOOPBACK = "127.0.0.1"
@@ -87,7 +87,7 @@ def serving(
     """Run gunicorn with our configuration, options and settings; the environment names what these do not."""
     port = free_port()
     arguments = (
-        *("--config", "python:webhook.serving", "--bind", f"{LOOPBACK}:{port}", "--workers", str(workers)),
+        *("--config", "python:webhook.http.gunicorn_conf", "--bind", f"{LOOPBACK}:{port}", "--workers", str(workers)),
         *options,
     )
     environment = os.environ | {f"NUMBERYARD_{name.upper()}": str(value) for name, value in settings.items()}

@@ -1,0 +1,1 @@
+"""The service over HTTP (API and portal) and the command line."""

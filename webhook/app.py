@@ -10,8 +10,8 @@ from apiflask import APIFlask
 from flask import Response, redirect, request
 from flask_swagger_ui import get_swaggerui_blueprint
 
-from schemas import api
-from webhook import body_limits, errors, measuring, once, portal, refusals
+from schemas.http import resources
+from webhook import portal
 from webhook.api import (
     actions,
     callbacks,
@@ -26,9 +26,11 @@ from webhook.api import (
     uploads,
     users,
 )
-from webhook.bodies import BoundedRequest, form_schema
-from worker.infra import logs, storage
-from worker.infra.settings import get_settings
+from webhook.http import body_limits, errors, idempotency, refusals, request_metrics
+from webhook.http.request_bodies import BoundedRequest, form_schema
+from worker.config import logs
+from worker.config.settings import get_settings
+from worker.storage import files
 
 # The documentation's page needs inline script, so it alone may have it; everything else may load nothing at all.
 _DOCS_POLICY = (
@@ -40,7 +42,7 @@ _POLICY = "default-src 'none'; frame-ancestors 'none'"
 def create_app() -> APIFlask:
     """A configured application."""
     logs.configure()
-    storage.limit_calls(get_settings().most_storage_calls)
+    files.limit_calls(get_settings().most_storage_calls)
     app = APIFlask(
         "numberyard",
         title="Numberyard",
@@ -57,7 +59,7 @@ def create_app() -> APIFlask:
     )
     app.request_class = BoundedRequest
     errors.register(app)
-    app.register_error_handler(once.ReplayedError, jobs.replay)
+    app.register_error_handler(idempotency.ReplayedError, jobs.replay)
     for resource in (
         uploads,
         actions,
@@ -81,13 +83,13 @@ def create_app() -> APIFlask:
     app.register_blueprint(portal.bp)
     portal.register(app)
     app.spec_processor(_complete)
-    app.before_request(measuring.note_route)
+    app.before_request(request_metrics.note_route)
     app.before_request(_name_request)
     app.before_request(refusals.raise_if_any)
     app.before_request(body_limits.apply)
     app.after_request(_seal)
     app.after_request(portal.dress)  # before the seal: the last one goes first
-    app.wsgi_app = measuring.Measured(app.wsgi_app)  # type: ignore[method-assign]
+    app.wsgi_app = request_metrics.Measured(app.wsgi_app)  # type: ignore[method-assign]
     return app
 
 
@@ -116,11 +118,14 @@ def _complete(spec: dict[Any, Any] | str) -> dict[Any, Any] | str:
     """Add what the decorators cannot say: the forms of files, the token on every path, the shape of refusals."""
     if isinstance(spec, str):
         return spec
-    spec["paths"]["/v1/uploads"]["post"]["requestBody"] = {"content": form_schema(api.UploadForm), "required": True}
+    spec["paths"]["/v1/uploads"]["post"]["requestBody"] = {
+        "content": form_schema(resources.UploadForm),
+        "required": True,
+    }
     actions.describe(spec)
     callbacks.describe(spec)
     problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    spec["components"]["schemas"]["Problem"] = api.Problem.model_json_schema()
+    spec["components"]["schemas"]["Problem"] = resources.Problem.model_json_schema()
     spec["tags"] = list({tag["name"]: tag for tag in spec["tags"]}.values())  # two blueprints may share one
     for path, operations in spec["paths"].items():
         for operation in operations.values():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from webhook.app import create_app as create_wsgi_app
 from webhook.server.gateway import Gateway
-from worker.infra.settings import get_settings
+from worker.config.settings import get_settings
 
 
 def create_app() -> Gateway:

@@ -8,8 +8,9 @@ from typing import Any
 from celery.signals import setup_logging, worker_process_init, worker_ready
 
 from worker import tasks
-from worker.infra import broker, logs, transport
-from worker.infra.credit import Credit
+from worker.config import logs
+from worker.queue import broker, kombu_transport
+from worker.queue.consumer_watchdog import Credit
 
 
 @setup_logging.connect  # type: ignore[untyped-decorator]
@@ -32,7 +33,7 @@ def _look_after(sender: Any, **_options: object) -> None:  # noqa: ANN401 - Cele
 
 
 NICE = 5
-transport.install()
+kombu_transport.install()
 try:
     app = broker.app()
 except LookupError as error:

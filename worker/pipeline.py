@@ -6,8 +6,8 @@
 Uploads, assignments, changes, deletions and undos all go this way; only where the rows come from differs (a file, a
 list, a selection, the job to be undone). They are checked once, which cuts them into chunks; chunks are written in any
 order, by any worker; the report puts the results back into file order. Where there are many rows they are validated and
-rendered batch by batch, by any worker too. Whoever asked for it is then told that the job has ended (`worker.notify`).
-The report becomes a workbook only when somebody requests one (`worker.workbook_reports`).
+rendered batch by batch, by any worker too. When the job has ended, its callback is sent (`worker.callbacks.deliver`).
+The report becomes a workbook only when one is requested (`worker.steps.workbook_report`).
 Whatever runs twice has its effect once: only the holder of the lease can commit.
 """
 
@@ -22,20 +22,25 @@ import pyarrow as pa
 import structlog
 from sqlalchemy import Connection, Row
 
-from schemas import permissions, results
+from schemas import arrow_schemas, permissions
 from schemas.codes import Code, Outcome, text_of
-from schemas.findings import Layout
 from schemas.jobs import JobKind, JobStatus, OnError, Phase, Stage, Tally
-from schemas.problems import RequestCode
-from worker import checking, giving_up, notify, reporting, workbook_reports, writing
-from worker.infra import arrow, broker, inventory, jobs, leases, storage
-from worker.infra.db import transaction
-from worker.infra.faults import Point, pass_by
-from worker.infra.heartbeat import heartbeat
-from worker.infra.settings import Settings, get_settings
+from schemas.request_problems import RequestCode
+from worker.callbacks import deliver
+from worker.config.failpoints import Point, pass_by
+from worker.config.settings import Settings, get_settings
+from worker.database.engine import transaction
+from worker.numbers import inventory
+from worker.queue import broker, completion, leases
+from worker.queue.heartbeat import heartbeat
+from worker.reports.row_messages import Layout
 from worker.stages.read import FileFault
 from worker.stages.resolve import abort, resolve
-from worker.world import Job, job_of, world_for
+from worker.steps import check as check_step
+from worker.steps import failures, report, workbook_report
+from worker.steps import write_chunk as write_step
+from worker.steps.chunk_facts import Job, job_of, world_for
+from worker.storage import arrow_files, files
 
 log = structlog.get_logger(__name__)
 ROWS_PER_IDLE_SECOND = 5_000  # what the slowest storage takes in
@@ -67,22 +72,22 @@ def _claim(phases: tuple[Phase, ...], settings: Settings) -> leases.Lease | None
 def _attempt(lease: leases.Lease, settings: Settings) -> None:
     """Do the work, or see to it that somebody will: nothing may end here without a trace in the ledger."""
     try:
-        if giving_up.is_out_of_patience(lease, settings):
-            giving_up.end_job(lease, RequestCode.UNAVAILABLE)
-        elif lease.attempt > giving_up.most_attempts(lease.phase, settings):
-            giving_up.give_up(lease)
+        if failures.is_out_of_patience(lease, settings):
+            failures.end_job(lease, RequestCode.UNAVAILABLE)
+        elif lease.attempt > failures.most_attempts(lease.phase, settings):
+            failures.give_up(lease)
         else:
             STEPS[lease.phase](lease)
     except leases.LostLeaseError:
         log.warning("lease_lost")
     except Exception as error:
-        theirs = giving_up.is_of_the_surroundings(error)
+        theirs = failures.is_of_the_surroundings(error)
         if theirs:
-            reason = str(error) if isinstance(error, storage.StoreError) else None
+            reason = str(error) if isinstance(error, files.StoreError) else None
             log.warning("try_again", error=type(error).__name__, reason=reason)
         else:
             log.exception("failed", attempt=lease.attempt)
-        giving_up.postpone(lease, counts=not theirs, error=error)
+        failures.postpone(lease, counts=not theirs, error=error)
 
 
 def check(lease: leases.Lease) -> None:
@@ -98,17 +103,17 @@ def check(lease: leases.Lease) -> None:
         if refused is not None:
             raise FileFault(refused, text_of(refused).message)  # noqa: TRY301 - one way out for all faults of a file
         found = (
-            checking.check_undo(lease, job, row)
+            check_step.check_undo(lease, job, row)
             if job.kind is JobKind.UNDO
-            else checking.check_rows_of(lease, job, row)
+            else check_step.check_rows_of(lease, job, row)
         )
     except FileFault as fault:
-        giving_up.refuse(lease, fault.code, fault.detail, fault.context)
+        failures.refuse(lease, fault.code, fault.detail, fault.context)
         return
-    if isinstance(found, jobs.CheckedJob):
+    if isinstance(found, completion.CheckedJob):
         _end_check(lease, found)
         return
-    end = partial(jobs.end_read, lease=lease, file_facts=found.facts, batch_rows=found.batch_rows)
+    end = partial(completion.end_read, lease=lease, file_facts=found.facts, batch_rows=found.batch_rows)
     _enter(lease, end, Point.READ_ENTERED, Point.READ_COMMITTED, len(found.batch_rows))
 
 
@@ -117,12 +122,12 @@ def validate(lease: leases.Lease) -> None:
     pass_by(Point.VALIDATE_CLAIMED)
     job, row = _job_of(lease)
     try:
-        key = checking.validate_batch(lease, job, row.file_facts)
+        key = check_step.validate_batch(lease, job, row.file_facts)
     except FileFault as fault:
-        giving_up.refuse(lease, fault.code, fault.detail, fault.context)
+        failures.refuse(lease, fault.code, fault.detail, fault.context)
         return
     pass_by(Point.VALIDATE_STORED)
-    end = partial(jobs.end_validate, lease=lease, key=key)
+    end = partial(completion.end_validate, lease=lease, key=key)
     _enter(lease, end, Point.VALIDATE_ENTERED, Point.VALIDATE_COMMITTED)
 
 
@@ -131,23 +136,23 @@ def cut(lease: leases.Lease) -> None:
     pass_by(Point.CUT_CLAIMED)
     job, row = _job_of(lease)
     with transaction() as connection:
-        keys = jobs.result_keys(connection, lease.job_id, Phase.VALIDATE)
+        keys = completion.result_keys(connection, lease.job_id, Phase.VALIDATE)
     try:
-        checked = checking.cut(lease, job, row.file_facts, keys)
+        checked = check_step.cut(lease, job, row.file_facts, keys)
     except FileFault as fault:
-        giving_up.refuse(lease, fault.code, fault.detail, fault.context)
+        failures.refuse(lease, fault.code, fault.detail, fault.context)
         return
     _end_check(lease, checked)
 
 
 def _job_of(lease: leases.Lease) -> tuple[Job, Row[Any]]:
     with transaction() as connection:
-        row = jobs.job_row(connection, lease.job_id)
+        row = completion.job_row(connection, lease.job_id)
         return job_of(connection, row), row
 
 
-def _end_check(lease: leases.Lease, checked: jobs.CheckedJob) -> None:
-    end = partial(jobs.end_check, lease=lease, checked=checked)
+def _end_check(lease: leases.Lease, checked: completion.CheckedJob) -> None:
+    end = partial(completion.end_check, lease=lease, checked=checked)
     _enter(lease, end, Point.CHECK_ENTERED, Point.CHECK_COMMITTED, max(len(checked.chunk_rows), 1))
     pass_by(Point.CHECK_ANNOUNCED)
 
@@ -170,7 +175,7 @@ def write_chunk(lease: leases.Lease) -> None:
     refuses rows, these fail and the others are written.
     """
     pass_by(Point.WRITE_CLAIMED)
-    chunk = arrow.get_table(storage.chunk_key(lease.job, lease.check, lease.number))
+    chunk = arrow_files.get_table(files.chunk_key(lease.job, lease.check, lease.number))
     for conflicts in range(CONFLICTS):
         try:
             following = _write_once(lease, chunk, met_conflict=conflicts > 0)
@@ -189,7 +194,7 @@ def _write_once(lease: leases.Lease, chunk: pa.Table, *, met_conflict: bool) -> 
     # All or nothing is one chunk of any size: its results take as long to store as they are large.
     idle = lease.rows / ROWS_PER_IDLE_SECOND
     with transaction(idle if idle > get_settings().lease_seconds else None) as connection:
-        row = jobs.job_row(connection, lease.job_id)
+        row = completion.job_row(connection, lease.job_id)
         job = job_of(connection, row)
         with lease.timed(Stage.LOOK_UP):
             world = world_for(connection, job, chunk, met_conflict=met_conflict)
@@ -200,9 +205,9 @@ def _write_once(lease: leases.Lease, chunk: pa.Table, *, met_conflict: bool) -> 
                 decided = abort(decided, other_rows_failed=Tally.from_json(row.tally).count(Outcome.FAILED) > 0)
         pass_by(Point.WRITE_RESOLVED, chunk.column("e164").to_numpy())
         with lease.timed(Stage.WRITE):
-            decided = writing.write_and_store(connection, lease, chunk, decided, all_or_nothing=all_or_nothing)
-        key, image_key = writing.keys(lease, decided)
-        following = jobs.end_chunk(connection, lease, key, results.tally(decided.results), image_key)
+            decided = write_step.write_and_store(connection, lease, chunk, decided, all_or_nothing=all_or_nothing)
+        key, image_key = write_step.keys(lease, decided)
+        following = completion.end_chunk(connection, lease, key, arrow_schemas.tally(decided.results), image_key)
         pass_by(Point.WRITE_ENTERED)
         return following
 
@@ -214,20 +219,20 @@ def publish(lease: leases.Lease) -> None:
     """
     pass_by(Point.REPORT_CLAIMED)
     with transaction() as connection:
-        keys = jobs.result_keys(connection, lease.job_id)
-        counted = jobs.tally_of(connection, lease.job_id)
-        row = jobs.job_row(connection, lease.job_id)
+        keys = completion.result_keys(connection, lease.job_id)
+        counted = completion.tally_of(connection, lease.job_id)
+        row = completion.job_row(connection, lease.job_id)
     unreached = Code.CANCELLED if row.status == JobStatus.CANCELLING else None
-    tally = reporting.merge_results(lease, keys, counted, unreached)
+    tally = report.merge_results(lease, keys, counted, unreached)
     pass_by(Point.REPORT_MERGED)
-    batch_rows = reporting.batch_rows(lease)
+    batch_rows = report.batch_rows(lease)
     if len(batch_rows) > 1:
-        merged = partial(jobs.end_merge, lease=lease, tally=tally, batch_rows=batch_rows)
+        merged = partial(completion.end_merge, lease=lease, tally=tally, batch_rows=batch_rows)
         _enter(lease, merged, Point.MERGE_ENTERED, Point.MERGE_COMMITTED, len(batch_rows))
         return
-    reporting.render(lease, Layout.from_json(row.file_facts), 0)
+    report.render(lease, Layout.from_json(row.file_facts), 0)
     pass_by(Point.REPORT_STORED)
-    end = partial(jobs.end_report, lease=lease, tally=tally)
+    end = partial(completion.end_report, lease=lease, tally=tally)
     _enter(lease, end, Point.REPORT_ENTERED, Point.REPORT_COMMITTED)
 
 
@@ -235,10 +240,10 @@ def render(lease: leases.Lease) -> None:
     """render, of one batch; with the last one the job ends."""
     pass_by(Point.RENDER_CLAIMED)
     with transaction() as connection:
-        row = jobs.job_row(connection, lease.job_id)
-    reporting.render(lease, Layout.from_json(row.file_facts), lease.number)
+        row = completion.job_row(connection, lease.job_id)
+    report.render(lease, Layout.from_json(row.file_facts), lease.number)
     pass_by(Point.RENDER_STORED)
-    _enter(lease, partial(jobs.end_render, lease=lease), Point.RENDER_ENTERED, Point.RENDER_COMMITTED)
+    _enter(lease, partial(completion.end_render, lease=lease), Point.RENDER_ENTERED, Point.RENDER_COMMITTED)
 
 
 STEPS: Mapping[Phase, Callable[[leases.Lease], None]] = {
@@ -248,6 +253,6 @@ STEPS: Mapping[Phase, Callable[[leases.Lease], None]] = {
     Phase.WRITE: write_chunk,
     Phase.REPORT: publish,
     Phase.RENDER: render,
-    Phase.CALLBACK: notify.deliver,
-    Phase.WORKBOOK: workbook_reports.build,
+    Phase.CALLBACK: deliver.deliver,
+    Phase.WORKBOOK: workbook_report.build,
 }

@@ -11,8 +11,9 @@ from collections.abc import Callable
 from celery import Celery
 
 from schemas.jobs import Phase
-from worker import pipeline, recovery, tidying
-from worker.infra import broker
+from worker import pipeline
+from worker.maintenance import cleaner, rescuer
+from worker.queue import broker
 
 # Built at a time by the threads of one process. Two, so that a small workbook need not wait for a large one.
 MOST_WORKBOOKS = 2
@@ -24,8 +25,8 @@ def register(app: Celery) -> None:
     for queue, phases in broker.PHASES.items():
         run = _build if Phase.WORKBOOK in phases else pipeline.run
         app.task(name=broker.TASKS[queue])(_task_of(phases, run))
-    app.task(name=broker.SWEEP)(recovery.sweep)
-    app.task(name=broker.TIDY)(tidying.tidy)
+    app.task(name=broker.SWEEP)(rescuer.sweep)
+    app.task(name=broker.TIDY)(cleaner.tidy)
 
 
 def _task_of(phases: tuple[Phase, ...], run: Callable[..., bool]) -> Callable[[str], None]:

@@ -20,7 +20,7 @@ def sender(up: Service) -> psutil.Process | None:
     for one in up.below():
         with contextlib.suppress(psutil.NoSuchProcess):
             words = one.cmdline()
-            if "upkeep@%h" in words and not any(word.endswith("guard.py") for word in words):
+            if "upkeep@%h" in words and not any(word.endswith("subreaper.py") for word in words):
                 return one
     return None
 

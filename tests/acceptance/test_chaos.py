@@ -13,7 +13,7 @@ from tests.chaos import run
 from tests.chaos.attacks import ATTACKS, SMALL
 from tests.chaos.checker import check_leftovers
 from tests.chaos.crashes import PASSED_BY_UPLOADS
-from worker.infra.faults import Point
+from worker.config.failpoints import Point
 
 SEED = 20_261_125
 LEFTOVER_SECONDS = 60.0

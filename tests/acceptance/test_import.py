@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from schemas import sample
 from schemas.codes import CATALOGUE, Code
-from schemas.sample_faults import FAULTS, Kind
 from tests import service, sheets
 from tests.door import table
 from tests.service import Json
-from webhook.cli.sample import write_sample
+from webhook.cli.commands.sample import write_sample
+from worker.sample import generator
+from worker.sample.faults import FAULTS, Kind
 
 pytestmark = pytest.mark.xdist_group("import")
 ROWS, SEED = 100_000, 7
@@ -112,7 +112,7 @@ def test_a_file_without_rows_ends_the_same_way(alone: Imported, together: Import
 
 def test_every_row_comes_to_what_was_put_into_it(together: Imported) -> None:
     """The generator knows each row's fault, and the number behind each sound one."""
-    batches = list(sample.batches(ROWS, SEED))
+    batches = list(generator.batches(ROWS, SEED))
     kinds = np.concatenate([batch.kinds for batch in batches])
     e164 = np.concatenate([batch.e164 for batch in batches])
     lines = table(together.report)

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 import phonenumbers
 import pyarrow as pa
 
-from schemas.phone import check_column
-from schemas.phone.metadata import MAIN_ROW, compile_code
 from tests.benchmarks.figures import Figure, Findings
 from tests.unit.phone_corpus import WAYS, Region, regions, some_number
+from worker.phone import check_column
+from worker.phone.metadata import MAIN_ROW, compile_code
 
 if TYPE_CHECKING:
     from collections.abc import Callable

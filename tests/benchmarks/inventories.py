@@ -14,9 +14,9 @@ import numpy as np
 import psycopg
 from numpy.typing import NDArray
 
-from schemas.phone import region
 from tests import databases
-from worker.infra import binary
+from worker.numbers import copy_binary
+from worker.phone import region
 
 Ints = NDArray[np.int64]
 
@@ -215,17 +215,17 @@ def _few(columns: dict[str, NDArray[Any]], tree: Stocked) -> None:
 def _copy(connection: psycopg.Connection, part: dict[str, NDArray[Any]]) -> None:
     e164 = part["e164"]
     fields = {
-        "e164": binary.bigints(e164),
-        "created_job_id": binary.bigints(np.zeros_like(e164)),
-        "changed_job_id": binary.bigints(np.zeros_like(e164)),
-        **{name: binary.integers(part[name]) for name in ("holder_id", "uploader_id")},
-        **{name: binary.integers(part[name], part[name] == 0) for name in ("voice_carrier_id", "sms_carrier_id")},
-        **{name: binary.booleans(part[name]) for name in ("voice", "sms", "fax")},
-        "country": binary.texts(region.REGIONS, region.regions_of(e164)),
+        "e164": copy_binary.bigints(e164),
+        "created_job_id": copy_binary.bigints(np.zeros_like(e164)),
+        "changed_job_id": copy_binary.bigints(np.zeros_like(e164)),
+        **{name: copy_binary.integers(part[name]) for name in ("holder_id", "uploader_id")},
+        **{name: copy_binary.integers(part[name], part[name] == 0) for name in ("voice_carrier_id", "sms_carrier_id")},
+        **{name: copy_binary.booleans(part[name]) for name in ("voice", "sms", "fax")},
+        "country": copy_binary.texts(region.REGIONS, region.regions_of(e164)),
     }
     statement = f"COPY phone_numbers ({', '.join(fields)}) FROM STDIN (FORMAT binary)"
     with connection.cursor() as cursor, cursor.copy(statement.encode()) as copy:
-        copy.write(binary.copy_rows(list(fields.values())))
+        copy.write(copy_binary.copy_rows(list(fields.values())))
 
 
 def _users(connection: psycopg.Connection, columns: dict[str, NDArray[Any]]) -> None:

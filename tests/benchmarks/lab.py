@@ -16,13 +16,13 @@ from typing import Any, Self
 
 import psycopg
 
-import schemas.sample
+import worker.sample.generator
 from tests.benchmarks.figures import Json
 from webhook.cli.client import Api
-from webhook.cli.sample import write_sample
-from worker.infra.ports import free_port
-from worker.infra.settings import Settings
-from worker.infra.stack import Stack
+from webhook.cli.commands.sample import write_sample
+from worker.config.settings import Settings
+from worker.runtime.local_stack import Stack
+from worker.runtime.processes.ports import free_port
 
 BENCH = Path(".bench")
 WORKERS = 2
@@ -147,7 +147,7 @@ class Lab:
 
 def _generator() -> str:
     """Which generator writes the samples: another one writes other files."""
-    sources = sorted(Path(schemas.sample.__file__).parent.glob("sample*.py"))
+    sources = sorted(Path(worker.sample.generator.__file__).parent.glob("*.py"))
     return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:12]
 
 

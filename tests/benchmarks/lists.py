@@ -25,11 +25,12 @@ from tests.benchmarks.inventories import Stocked
 from tests.benchmarks.lab import Lab
 from tests.kept import forget
 from tests.portal import Portal, signed_in
-from webhook import serving
-from worker.infra import migrate, number_facets, number_filter, number_views, scope, selections
-from worker.infra.embedded import EmbeddedPostgres
-from worker.infra.number_filter import NumberFilter
-from worker.infra.settings import Settings
+from webhook.http import gunicorn_conf
+from worker.config.settings import Settings
+from worker.database import migrate, tenant_scope
+from worker.numbers import facets, filters, queries, selections
+from worker.numbers.filters import NumberFilter
+from worker.runtime.embedded import EmbeddedPostgres
 
 TURNS, FEW_TURNS = 40, 20
 PAGE = 50
@@ -49,7 +50,7 @@ def scenario(lab: Lab) -> Findings:
             engine.connect() as connection,
         ):
             tree = inventories.stock(fill, lab.sizes.listed)
-            serving.post_worker_init(None)  # as in a web process
+            gunicorn_conf.post_worker_init(None)  # as in a web process
             pages, offers = measured(connection, tree, TURNS)
             whole = portal_pages(server.url, engine, connection, tree)
             inventories.one_has_all(fill, tree, lab.sizes.listed)
@@ -85,7 +86,9 @@ def measured(
     connection.rollback()
     pages: dict[str, list[float]] = {}
     offers: dict[str, list[float]] = {}
-    lookers = {name: Actor(scope.tenant_by_id(connection, one), "bench") for name, one in lookers_of(tree).items()}
+    lookers = {
+        name: Actor(tenant_scope.tenant_by_id(connection, one), "bench") for name, one in lookers_of(tree).items()
+    }
     filters = filters_of(connection, tree)
     for turn in range(turns):
         after = DEEP if turn % 2 else None
@@ -104,7 +107,7 @@ def portal_pages(url: str, engine: sa.Engine, connection: sa.Connection, tree: S
     found: dict[str, list[float]] = {}
     long: set[tuple[int, str]] = set()
     filters = filters_of(connection, tree)
-    tenants = [scope.tenant_by_id(connection, one) for one in lookers_of(tree).values()]
+    tenants = [tenant_scope.tenant_by_id(connection, one) for one in lookers_of(tree).values()]
     connection.rollback()
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("NUMBERYARD_DATABASE_URL", url)
@@ -113,7 +116,7 @@ def portal_pages(url: str, engine: sa.Engine, connection: sa.Connection, tree: S
         browsers = [signed_in(engine, tenant) for tenant in tenants]
         for browser in browsers:
             _shown(browser, {})  # the application puts its templates together once
-        serving.post_worker_init(None)
+        gunicorn_conf.post_worker_init(None)
         for turn in range(TURNS // len(browsers)):
             for browser in browsers:
                 for name, asked in filters.items():
@@ -185,22 +188,20 @@ def filters_of(connection: sa.Connection, tree: Stocked) -> Mapping[str, Mapping
 
 
 def _offers() -> Iterator[tuple[str, Ask]]:
-    yield "countries", number_facets.countries
-    yield "carriers", lambda connection, actor: number_facets.carrier_names(connection, actor, "voice")
-    yield "tenants", lambda connection, actor: number_facets.tenants_named(connection, actor, "enterprise 0")
-    yield "users", lambda connection, actor: number_facets.users_named(connection, actor, "ann")
+    yield "countries", facets.countries
+    yield "carriers", lambda connection, actor: facets.carrier_names(connection, actor, "voice")
+    yield "tenants", lambda connection, actor: facets.tenants_named(connection, actor, "enterprise 0")
+    yield "users", lambda connection, actor: facets.users_named(connection, actor, "ann")
     yield "count", _counted(NumberFilter())
     yield "count of many", _counted(NumberFilter(capability="voice"))
 
 
 def _page(connection: sa.Connection, actor: Actor, asked: NumberFilter, after: int | None) -> None:
-    number_views.page(connection, number_filter.resolve(connection, actor, asked).beyond(after), PAGE)
+    queries.page(connection, filters.resolve(connection, actor, asked).beyond(after), PAGE)
 
 
 def _counted(asked: NumberFilter) -> Ask:
-    return lambda connection, actor: selections.all_up_to(
-        connection, number_filter.resolve(connection, actor, asked), CAP
-    )
+    return lambda connection, actor: selections.all_up_to(connection, filters.resolve(connection, actor, asked), CAP)
 
 
 def _timed(ask: Callable[[], object]) -> float:

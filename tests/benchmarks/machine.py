@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.benchmarks.figures import Json
 from tests.benchmarks.lab import Service
-from worker.infra.embedded.pgsettings import memory_bytes
+from worker.runtime.embedded.pgsettings import memory_bytes
 
 LIBRARIES = (
     *("celery", "fastexcel", "flask", "gunicorn", "numpy", "obstore", "pandas", "phonenumbers", "psycopg", "pyarrow"),

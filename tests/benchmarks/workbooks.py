@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.benchmarks import figures, imports
 from tests.benchmarks.figures import Figure, Findings, at_most, guarded
 from tests.benchmarks.lab import Lab
-from webhook.cli.sample import MOST_XLSX_ROWS
+from webhook.cli.commands.sample import MOST_XLSX_ROWS
 
 READER = "workbook reader"
 

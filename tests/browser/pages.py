@@ -12,7 +12,7 @@ from typing import ClassVar, Self
 
 from playwright.sync_api import Locator, Page, expect
 
-from schemas.phone.readable import readable
+from worker.phone.formatting import readable
 
 MOST_TABS = 60
 HAS_FOCUS = "element => element === document.activeElement"

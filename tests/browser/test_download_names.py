@@ -15,7 +15,7 @@ from tests import hostile_names, named_files
 from tests.factories import World
 from tests.portal import signed_in
 from tests.web_server import serving
-from webhook import file_names
+from webhook.http import file_names
 
 REPLACED = re.compile("[\u200c\u200d~]")  # joiners and tildes, which Chromium does not have in names of files
 OPEN = "url => { location = url; }"

@@ -8,12 +8,12 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from schemas.phone.readable import readable
 from tests import sheets
 from tests.browser.audits import NARROW
 from tests.browser.conftest import SignedIn
 from tests.browser.pages import PhoneNumbers, fresh_numbers
 from tests.service import Service
+from worker.phone.formatting import readable
 
 Audit = Callable[[Page], None]
 Shoot = Callable[[Page, str], None]

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
-from schemas.phone.readable import readable
 from tests.browser.conftest import SignedIn
 from tests.browser.pages import PhoneNumbers, Upload
 from tests.browser.test_numbers import stocked
 from tests.service import Service
+from worker.phone.formatting import readable
 
 Audit = Callable[[Page], None]
 

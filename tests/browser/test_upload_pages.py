@@ -10,7 +10,6 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from schemas import sample
 from tests import sheets
 from tests.browser.audits import NARROW
 from tests.browser.conftest import SignedIn
@@ -18,6 +17,7 @@ from tests.browser.pages import Activity, JobPage, SignIn, Upload, fresh_numbers
 from tests.browser.watch import Watch
 from tests.door import REPORT_BOM
 from tests.service import Service, adds_up
+from worker.sample import generator
 
 Audit = Callable[[Page], None]
 Shoot = Callable[[Page, str], None]
@@ -33,7 +33,7 @@ def numbers(count: int, *more: list[str]) -> bytes:
 def damaged_workbook(rows: int, seed: int) -> bytes:
     """A workbook as people send it."""
     table: list[list[sheets.Cell]] = [list(sheets.HEADER)]
-    for batch in sample.rows(rows, seed):
+    for batch in generator.rows(rows, seed):
         table += [list(row.values()) for row in batch.to_pylist()]
     return sheets.xlsx_bytes(table)
 

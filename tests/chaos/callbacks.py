@@ -9,7 +9,7 @@ from tests.chaos.attacks import Done, Size, attack
 from tests.chaos.stand import END_SECONDS, Sent, Stand
 from tests.receiver import Receiver, receiving
 from tests.service import Json, wait_for
-from worker.infra.faults import Point
+from worker.config.failpoints import Point
 
 POINTS = (Point.CALLBACK_CLAIMED, Point.CALLBACK_ANSWERED, Point.CALLBACK_COMMITTED)
 

@@ -16,7 +16,7 @@ from tests.chaos.attacks import FEW, Done, Size, attack
 from tests.chaos.stand import CHILDREN, END_SECONDS, MADE, Sent, Stand
 from tests.door import table
 from tests.service import wait_for
-from worker.infra.faults import Fault, Point
+from worker.config.failpoints import Fault, Point
 
 CONFLICT = 409
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from tests.chaos import files
 from tests.chaos.attacks import FEW, Done, Size, attack
 from tests.chaos.stand import END_SECONDS, LEASE, Stand
-from worker.infra.broker import ALL_QUEUES
-from worker.infra.faults import Point
+from worker.config.failpoints import Point
+from worker.queue.broker import ALL_QUEUES
 
 HOUR = 3600
 SKEWED = Path(__file__).with_name("skewed")
@@ -37,7 +37,7 @@ def beat_away(stand: Stand, size: Size) -> Done:
 @attack("two beats")
 def two_beats(stand: Stand, size: Size) -> Done:
     """Everything due is due twice."""
-    with _another(stand, "beat", "--scheduler", "worker.infra.beat:Scheduler", "--pidfile="):
+    with _another(stand, "beat", "--scheduler", "worker.queue.scheduler:Scheduler", "--pidfile="):
         stand.arm(Point.WRITE_RESOLVED)
         sent = [stand.send(files.mixed(stand.numbers, size.rows, stand.dice)) for _ in range(2)]
         for one in sent:

@@ -17,7 +17,7 @@ from tests.chaos import files
 from tests.chaos.attacks import FEW, Done, Size, attack
 from tests.chaos.stand import END_SECONDS, LEASE, MAX_ATTEMPTS, Sent, Stand
 from tests.service import Json, wait_for
-from worker.infra.faults import Fault, Point
+from worker.config.failpoints import Fault, Point
 
 # Points that uploads pass, those of one batch or those of several; of each row of the table one is met at a time, by
 # three files at once.

@@ -16,7 +16,7 @@ from tests.chaos.attacks import FEW, Done, Size, attack
 from tests.chaos.proxy import Mode
 from tests.chaos.stand import END_SECONDS, LEASE, Sent, Stand
 from tests.service import wait_for
-from worker.infra.broker import ALL_QUEUES, QUEUES, TASKS
+from worker.queue.broker import ALL_QUEUES, QUEUES, TASKS
 
 NO_LONGER_THAN = 1.0  # seconds that publishing may hold a request up
 BASE = 0.7  # seconds for all else that accepting a small file may take on a busy machine

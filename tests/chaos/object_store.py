@@ -24,7 +24,7 @@ from unittest.mock import patch
 
 import httpx
 
-from schemas.tables import jobs
+from schemas.database.tables import jobs
 from tests import sheets
 from tests.chaos import files
 from tests.chaos.checker import check

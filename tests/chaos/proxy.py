@@ -13,7 +13,7 @@ from collections.abc import Coroutine
 from enum import Enum, auto
 from typing import Any, Self
 
-from worker.infra.ports import LOOPBACK
+from worker.runtime.processes.ports import LOOPBACK
 
 COMMIT, ROLLBACK = b"COMMIT\x00", b"ROLLBACK\x00"
 BLOCK = 1 << 16

@@ -31,10 +31,10 @@ from tests.chaos.history import Event, History
 from tests.chaos.proxy import Proxy
 from tests.chaos.twin import Twin
 from tests.service import Json, wait_for
-from worker.infra import faults
-from worker.infra.broker import ALL_QUEUES
-from worker.infra.embedded import EmbeddedPostgres, EmbeddedValkey
-from worker.infra.faults import Fault, Point
+from worker.config import failpoints
+from worker.config.failpoints import Fault, Point
+from worker.queue.broker import ALL_QUEUES
+from worker.runtime.embedded import EmbeddedPostgres, EmbeddedValkey
 
 LEASE = 2.0
 MAX_ATTEMPTS = 5
@@ -219,7 +219,7 @@ class Stand:
 
     def arm(self, point: Point, fault: Fault = Fault.KILL, times: int = 1, number: int | None = None) -> None:
         """Have processes meet a fault at a point."""
-        faults.arm(self.faults, point, fault, times, number)
+        failpoints.arm(self.faults, point, fault, times, number)
 
     def met(self, point: Point) -> list[int]:
         """The processes that met a fault at a point."""

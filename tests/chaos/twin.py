@@ -20,8 +20,8 @@ from schemas.jobs import Phase
 from tests.kept import forget
 from webhook.app import create_app
 from worker import pipeline
-from worker.infra import migrate
-from worker.infra.settings import get_settings
+from worker.config.settings import get_settings
+from worker.database import migrate
 
 # Everything of a number, by names and files: the two databases need not have the same inner keys.
 INVENTORY = """

@@ -14,7 +14,7 @@ from tests.chaos import files
 from tests.chaos.attacks import Done, Size, attack
 from tests.chaos.stand import Sent, Stand
 from tests.door import REPORT_BOM
-from worker.infra.faults import Point
+from worker.config.failpoints import Point
 
 POINTS = (Point.WORKBOOK_CLAIMED, Point.WORKBOOK_STORED, Point.WORKBOOK_ENTERED, Point.WORKBOOK_COMMITTED)
 BUILT = "SELECT count(*) FROM job_chunks WHERE job_id = :job AND phase = 'workbook' AND state = 'done'"

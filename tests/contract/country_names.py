@@ -17,9 +17,9 @@ from babel.core import get_global
 from babel.languages import get_official_languages
 from phonenumbers.geodata.locale import LOCALE_DATA
 
-from schemas.phone.country_names import fold_name
+from worker.phone.country_names import fold_name
 
-TARGET = Path("schemas/phone/country_names.txt")
+TARGET = Path("worker/phone/country_names.txt")
 LANGUAGES = ("en", "de", "fr", "es", "pt", "it", "nl")
 # Names that more than one country goes by, whatever CLDR calls each of them.
 SHARED = frozenset({"congo", "kongo", "korea", "corea", "coree", "guyane", "virgin islands", "america", "saint martin"})

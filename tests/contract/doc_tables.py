@@ -14,15 +14,15 @@ from pathlib import Path
 import click
 from pydantic_core import PydanticUndefined
 
-from schemas.callbacks import RESULTS
 from schemas.codes import ALSO_FILE_CODES, CATALOGUE, Code, Family
 from schemas.columns import REPORT_COLUMNS, SPECS
-from schemas.measures import METRICS
-from schemas.problems import REQUEST_PROBLEMS
+from schemas.http.callbacks import RESULTS
+from schemas.metrics import METRICS
+from schemas.request_problems import REQUEST_PROBLEMS
 from tests.permission_matrix import ACTORS, CODES, MATRIX, STATES, Action
 from webhook.cli import main as command_line
-from webhook.cli.exits import MEANINGS
-from worker.infra.settings import Settings
+from webhook.cli.exit_codes import MEANINGS
+from worker.config.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = ("README.md", "PERMISSIONS.md")

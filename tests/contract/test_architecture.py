@@ -25,9 +25,9 @@ def test_imports_run_one_way() -> None:
 @pytest.mark.parametrize(
     ("importer", "imported"),
     [
-        ("webhook.auth", "worker.stages.validate"),
-        ("webhook.api.tenants", "worker.infra.tenants"),
-        ("webhook.operations.tenants", "webhook.api.tenants"),
+        ("webhook.http.auth", "worker.stages.validate"),
+        ("webhook.api.tenants", "worker.accounts.tenants"),
+        ("webhook.services.tenants", "webhook.api.tenants"),
     ],
 )
 def test_a_wrong_import_is_noticed(tmp_path: Path, importer: str, imported: str) -> None:
@@ -48,7 +48,7 @@ def test_a_wrong_import_is_noticed(tmp_path: Path, importer: str, imported: str)
 
 def test_operations_look_at_no_request() -> None:
     """Neither headers nor queries: of Flask they know links, and the type of what brings a file."""
-    for path in (ROOT / "webhook" / "operations").rglob("*.py"):
+    for path in (ROOT / "webhook" / "services").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
                 assert not any(name.name.partition(".")[0] in {"flask", "apiflask"} for name in node.names), path.name

@@ -23,9 +23,10 @@ from gunicorn.config import Config
 from pydantic import SecretStr
 
 from webhook.cli import main as command_line
-from worker.infra import broker, db
-from worker.infra.settings import Settings
-from worker.infra.stack import DRAIN_SECONDS, Stack
+from worker.config.settings import Settings
+from worker.database import engine
+from worker.queue import broker
+from worker.runtime.local_stack import DRAIN_SECONDS, Stack
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
@@ -96,7 +97,7 @@ def test_settings_are_settings(name: str) -> None:
     assert {variable for variable in given if variable.startswith("NUMBERYARD_")} <= SETTINGS
     values = {variable.removeprefix("NUMBERYARD_").lower(): filled(value) for variable, value in given.items()}
     settings = Settings.model_validate(values)
-    database = db.sqlalchemy_url(settings)
+    database = engine.sqlalchemy_url(settings)
     assert SERVICES[str(database.host)]["image"].startswith("postgres:")
     assert settings.redis_url is not None
     assert SERVICES[str(sa.make_url(settings.redis_url.get_secret_value()).host)]["image"].startswith("valkey/")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from babel import Locale
 
-from schemas.phone.country import read_country
 from tests.contract import country_names
+from worker.phone.country import read_country
 
 
 def test_the_file_is_what_cldr_says() -> None:

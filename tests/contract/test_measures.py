@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from schemas.codes import CATALOGUE
-from schemas.measures import METRICS, Metric, MetricKind
-from schemas.problems import RequestCode
+from schemas.metrics import METRICS, Metric, MetricKind
+from schemas.request_problems import RequestCode
 from tests.contract.doc_tables import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")

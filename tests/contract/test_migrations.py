@@ -1,4 +1,4 @@
-"""The migrations make what `schemas.tables` says, and can be taken back."""
+"""The migrations make what `schemas.database.tables` says, and can be taken back."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from alembic.config import Config
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
 from pydantic import SecretStr
 
-from schemas.tables import metadata
+from schemas.database.tables import metadata
 from tests import databases
-from worker.infra import migrate
-from worker.infra.settings import Settings
+from worker.config.settings import Settings
+from worker.database import migrate
 
 # Alembic's own comparison looks at neither checks, sequences, identities nor partial indexes; the catalogue has it all.
 CATALOGUE = {

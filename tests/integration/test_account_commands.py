@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from schemas import tables
+from schemas.database import tables
 from tests.commands import Cli, run, told
 from tests.door import Door, application
 from tests.factories import World
 from tests.service import NUMBERYARD, wait_for
-from webhook.cli.exits import Exit
-from worker.infra import demo
-from worker.infra.children import ServerError
-from worker.infra.settings import get_settings
+from webhook.cli.exit_codes import Exit
+from worker.config.settings import get_settings
+from worker.runtime import demo_data
+from worker.runtime.processes.child import ServerError
 
 NOBODY = "00000000-0000-0000-0000-000000000007"
 
@@ -229,5 +229,5 @@ def test_init_in_the_folder_of_up(tmp_path: Path) -> None:
 def test_r1_the_demo_is_refused_where_another_tree_has_begun(database: sa.Engine, tmp_path: Path) -> None:
     run("init", "--name", "Acme")
     with pytest.raises(ServerError):
-        demo.seed(get_settings(), tmp_path)
+        demo_data.seed(get_settings(), tmp_path)
     assert roots(database) == 1

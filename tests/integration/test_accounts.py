@@ -14,14 +14,15 @@ import pytest
 import sqlalchemy as sa
 from werkzeug.test import TestResponse
 
-from schemas import tables
+from schemas.database import tables
 from schemas.permissions import TenantKind
 from tests import factories, sheets
 from tests.door import Door, Json, application
 from tests.factories import World
 from tests.service import wait_for
-from webhook import body_limits
-from worker.infra import carriers, inventory
+from webhook.http import body_limits
+from worker.accounts import carriers
+from worker.numbers import inventory
 
 NOW = dt.datetime.now(dt.UTC)
 NOBODY = str(uuid.UUID(int=7))

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from schemas import tables
-from schemas.tables import phone_numbers
+from schemas.database import tables
+from schemas.database.tables import phone_numbers
 from tests import factories
 from tests.commands import Cli, told
 from tests.factories import World
-from webhook.cli.exits import Exit
+from webhook.cli.exit_codes import Exit
 
 NUMBERS = [12125550100 + place for place in range(5)]
 BEFORE = {"created_job_id": 10**6, "changed_job_id": 10**6}  # as some earlier job left them

@@ -15,18 +15,18 @@ import sqlalchemy as sa
 from openpyxl import Workbook
 from werkzeug.test import TestResponse
 
-from schemas import tables
-from schemas.hints import FileForm
+from schemas.database import tables
+from schemas.database.tables import job_chunks, jobs, phone_numbers
+from schemas.http.file_options import FileForm
 from schemas.jobs import JobOptions, Mode, OnError
 from schemas.permissions import Actor
-from schemas.services import Service
-from schemas.tables import job_chunks, jobs, phone_numbers
+from schemas.user_services import Service
 from tests import factories
 from tests.door import Door, Json
 from tests.factories import World
-from webhook import body_limits
-from worker.infra import number_filter, selections
-from worker.infra.number_filter import NumberFilter
+from webhook.http import body_limits
+from worker.numbers import filters, selections
+from worker.numbers.filters import NumberFilter
 
 ACTIONS = ("assignments", "unassignments", "capability-changes", "deletions")
 NOBODY = str(uuid.UUID(int=7))
@@ -426,7 +426,7 @@ def test_a_selection_is_counted_and_read_at_one_moment(world: World, database: s
     try:
         for _ in range(200):
             with database.connect() as connection:
-                wanted = number_filter.resolve(connection, actor, NumberFilter())
+                wanted = filters.resolve(connection, actor, NumberFilter())
                 selected = selections.select(connection, wanted, len(NORTH) + 1)
             met.add(selected.found)
             assert (selected.numbers is not None) == (selected.found == len(NORTH) + 1)
@@ -662,7 +662,7 @@ def test_a_fault_of_ours_leaves_no_file(
     def broken(*_args: object) -> int:
         raise RuntimeError
 
-    monkeypatch.setattr("worker.infra.orders.accept", broken)
+    monkeypatch.setattr("worker.jobs.submit.accept", broken)
     answer = (
         api.send(csv("Phone Number", *numbers), to="deletions") if which is None else api.post("/v1/deletions", which)
     )

@@ -10,10 +10,10 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from worker.infra import arrow, aside, storage
+from worker.storage import arrow_files, background_writes, files
 
 TABLE = pa.table({"place": pa.array(range(1000), pa.int64()), "text": [str(place) for place in range(1000)]})
-MANY = 3 * aside.MOST_WAITING
+MANY = 3 * background_writes.MOST_WAITING
 
 
 @pytest.fixture(params=["a folder", "an object store"])
@@ -27,21 +27,21 @@ def key(number: int) -> str:
 
 @pytest.mark.usefixtures("_storage")
 def test_all_files_stand_when_the_block_has_ended() -> None:
-    with aside.storing() as files:
+    with background_writes.storing() as files:
         for number in range(MANY):
             files.put(key(number), TABLE.slice(number))
-    assert [arrow.get_table(key(number)).num_rows for number in range(MANY)] == [1000 - n for n in range(MANY)]
+    assert [arrow_files.get_table(key(number)).num_rows for number in range(MANY)] == [1000 - n for n in range(MANY)]
 
 
 @pytest.mark.usefixtures("_storage")
-@pytest.mark.parametrize("large", [1, arrow.LARGE], ids=["streamed", "at once"])
+@pytest.mark.parametrize("large", [1, arrow_files.LARGE], ids=["streamed", "at once"])
 def test_a_file_is_read_in_part(large: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arrow, "LARGE", large)
+    monkeypatch.setattr(arrow_files, "LARGE", large)
     parts = [TABLE.slice(0, 400), TABLE.slice(400)]
-    arrow.put_table(key(0), pa.concat_tables(parts))
-    assert arrow.get_table(key(0)) == TABLE
-    assert arrow.get_table(key(0), ["text"]) == TABLE.select(["text"])
-    with arrow.batches(key(0)) as stored:
+    arrow_files.put_table(key(0), pa.concat_tables(parts))
+    assert arrow_files.get_table(key(0)) == TABLE
+    assert arrow_files.get_table(key(0), ["text"]) == TABLE.select(["text"])
+    with arrow_files.batches(key(0)) as stored:
         assert [batch.num_rows for batch in stored] == [400, 600]
         assert stored[1].column(0).to_pylist() == list(range(400, 1000))
         with pytest.raises(IndexError):
@@ -50,23 +50,23 @@ def test_a_file_is_read_in_part(large: int, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.usefixtures("_storage")
 def test_a_file_that_is_not_there_is_told_alike() -> None:
-    with pytest.raises(storage.MissingFileError):
-        arrow.get_table(key(0))
-    with pytest.raises(storage.MissingFileError), arrow.batches(key(0)):
+    with pytest.raises(files.MissingFileError):
+        arrow_files.get_table(key(0))
+    with pytest.raises(files.MissingFileError), arrow_files.batches(key(0)):
         pass
 
 
 @pytest.mark.usefixtures("_storage")
 def test_a_table_that_breaks_off_leaves_nothing() -> None:
     def broken_off() -> None:
-        with arrow.writer(key(0), TABLE.schema) as writer:
+        with arrow_files.writer(key(0), TABLE.schema) as writer:
             writer.write_table(TABLE)
             raise TimeoutError
 
     with pytest.raises(TimeoutError):
         broken_off()
-    with pytest.raises(storage.MissingFileError):
-        arrow.get_table(key(0))
+    with pytest.raises(files.MissingFileError):
+        arrow_files.get_table(key(0))
 
 
 @pytest.mark.parametrize("refused", [0, MANY - 1])
@@ -74,21 +74,21 @@ def test_a_storage_that_refuses_is_told_at_the_latest_at_the_end(
     refused: int, configure: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     configure(data_dir=tmp_path)
-    real = arrow.put_table
+    real = arrow_files.put_table
 
     def put(at: str, table: pa.Table, *, with_name: bool = True) -> None:
         if at == key(refused):
-            raise storage.StoreError("no space left")
+            raise files.StoreError("no space left")
         real(at, table, with_name=with_name)
 
-    monkeypatch.setattr(arrow, "put_table", put)
+    monkeypatch.setattr(arrow_files, "put_table", put)
 
     def storing() -> None:
-        with aside.storing() as files:
+        with background_writes.storing() as files:
             for number in range(MANY):
                 files.put(key(number), TABLE)
 
-    with pytest.raises(storage.StoreError):
+    with pytest.raises(files.StoreError):
         storing()
 
 
@@ -104,10 +104,10 @@ def test_nothing_goes_on_behind_a_block_that_has_failed(
         time.sleep(0.2)
         stored.append(at)
 
-    monkeypatch.setattr(arrow, "put_table", put)
+    monkeypatch.setattr(arrow_files, "put_table", put)
 
     def failing() -> None:
-        with aside.storing() as files:
+        with background_writes.storing() as files:
             files.put(key(0), TABLE)
             at_work.acquire()
             raise TimeoutError

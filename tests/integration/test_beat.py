@@ -7,8 +7,8 @@ import threading
 import pytest
 from celery.beat import ScheduleEntry, SchedulingError, Service
 
-from worker.infra import broker
-from worker.infra.beat import Scheduler
+from worker.queue import broker
+from worker.queue.scheduler import Scheduler
 
 
 class Interrupted(Scheduler):

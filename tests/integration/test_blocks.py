@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from schemas.tables import phone_numbers
+from schemas.database.tables import phone_numbers
 from tests import factories, sheets
 from tests.door import Door, Json
 from tests.factories import World
@@ -151,7 +151,7 @@ def test_a_row_of_many_numbers_is_singled_out_whole(
         return real(chunk, world)
 
     monkeypatch.setattr("worker.pipeline.resolve", fails)
-    monkeypatch.setattr("worker.giving_up.FIRST_DELAY", 0.0)
+    monkeypatch.setattr("worker.steps.failures.FIRST_DELAY", 0.0)
     job = api.upload(content(("2125550100", "109"), ("2125550200", "209"), ("2125550300", "309")))
     assert [row[1] for row in shown(api, job)] == ["CREATED", "INTERNAL_ERROR", "CREATED"]
     assert held() == [*range(FIRST, FIRST + 10), *range(FIRST + 200, FIRST + 210)]

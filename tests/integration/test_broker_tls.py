@@ -14,11 +14,12 @@ from pydantic import SecretStr, ValidationError
 from schemas.jobs import Phase
 from tests.door import Door
 from tests.tls_proxy import TlsProxy
-from webhook import readiness
 from webhook.api import health
-from worker.infra import broker, connected, external
-from worker.infra.children import ServerError
-from worker.infra.settings import Settings, get_settings
+from webhook.http import readiness
+from worker.config.settings import Settings, get_settings
+from worker.queue import broker, healthcheck
+from worker.runtime import external_servers
+from worker.runtime.processes.child import ServerError
 
 Given = Callable[..., None]
 PATIENCE = 60.0  # seconds: a busy machine needs longer for a handshake than the service waits
@@ -62,9 +63,9 @@ def test_an_unknown_authority_is_refused_by_celery_and_by_us(proxy: TlsProxy, ov
         broker.waiting_in(broker.UPKEEP)
     url = get_settings().redis_url.get_secret_value()
     with pytest.raises(redis.ConnectionError, match="certificate verify failed"):
-        connected.connected(url)
+        healthcheck.connected(url)
     with pytest.raises(ServerError, match="certificate verify failed"):
-        external.check_redis(url, 0.1)
+        external_servers.check_redis(url, 0.1)
     assert not broker.wake(Phase.CHECK, "job")
     assert proxy.refused > 0
     assert proxy.handshakes == 0
@@ -75,7 +76,7 @@ def test_a_known_authority_is_accepted(
 ) -> None:
     over_tls(proxy, known=True)
     celery_connects()
-    external.check_redis(get_settings().redis_url.get_secret_value())
+    external_servers.check_redis(get_settings().redis_url.get_secret_value())
     queue = broker.QUEUES[Phase.CHECK]
     monkeypatch.setattr(broker, "WAKE_SECONDS", PATIENCE)
     monkeypatch.setattr(broker, "PUBLISH_SECONDS", PATIENCE)

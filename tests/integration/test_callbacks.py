@@ -11,10 +11,10 @@ import pytest
 import redis
 import sqlalchemy as sa
 
-from schemas import webhooks
-from schemas.callbacks import JobEnded
+from schemas import callback_signing
+from schemas.http.callbacks import JobEnded
 from schemas.jobs import Phase
-from schemas.measures import PENDING
+from schemas.metrics import PENDING
 from tests import sheets
 from tests.door import Door, Json
 from tests.factories import World
@@ -22,10 +22,12 @@ from tests.ledger import Ledger
 from tests.receiver import NETWORK, Receiver, receiving
 from tests.scrape import scrape
 from tests.service import wait_for
-from worker import pipeline, recovery
-from worker.infra import broker, callback_secrets, leases
-from worker.infra.ports import free_port
-from worker.infra.settings import get_settings
+from worker import pipeline
+from worker.config.settings import get_settings
+from worker.jobs import callback_secrets
+from worker.maintenance import rescuer
+from worker.queue import broker, leases
+from worker.runtime.processes.ports import free_port
 
 LEASE = 30.0
 DEADLINE = 20.0
@@ -85,7 +87,7 @@ def sheet(count: int = 2, *more: tuple[str, ...]) -> bytes:
 
 def secret_of(ledger: Callbacks, tenant_id: int) -> str:
     with ledger.engine.begin() as connection:
-        return webhooks.shown_secret(callback_secrets.show(connection, tenant_id).secret)
+        return callback_signing.shown_secret(callback_secrets.show(connection, tenant_id).secret)
 
 
 def ended(api: Door, receiver: Receiver, content: bytes | None = None, **fields: str) -> Json:
@@ -192,7 +194,7 @@ def _cancelled_while_checked(api: Door, receiver: Receiver, ledger: Callbacks) -
     ledger.claim(Phase.CHECK)
     cancel(api, job_id)
     ledger.expire()
-    recovery.sweep()
+    rescuer.sweep()
     return job_id
 
 
@@ -200,7 +202,7 @@ def _review_expired(api: Door, receiver: Receiver, ledger: Callbacks) -> str:
     job_id: str = api.send(sheet(), callback_url=receiver.url, mode="review").json["id"]
     assert pipeline.run(Phase.CHECK)
     ledger.run("UPDATE jobs SET review_until = now()")
-    recovery.sweep()
+    rescuer.sweep()
     return job_id
 
 
@@ -348,16 +350,16 @@ def test_pauses_grow_until_it_is_given_up(
     configure(max_attempts=1)  # which is for imports
     ended(api, receiver)
     receiver.mode = 500
-    for attempt, pause in enumerate(webhooks.SCHEDULE, start=1):
+    for attempt, pause in enumerate(callback_signing.SCHEDULE, start=1):
         assert ledger.piece() == ("pending", attempt - 1)
         assert pipeline.run(Phase.CALLBACK)
         assert 0.89 * pause < ledger.pause() < 1.11 * pause
         ledger.due()
     assert pipeline.run(Phase.CALLBACK)
-    assert ledger.piece() == ("dead", webhooks.TRIES)
+    assert ledger.piece() == ("dead", callback_signing.TRIES)
     ledger.due()
     assert not pipeline.run(Phase.CALLBACK)
-    assert [attempt for attempt, _, _ in ledger.tries()] == list(range(1, webhooks.TRIES + 1))
+    assert [attempt for attempt, _, _ in ledger.tries()] == list(range(1, callback_signing.TRIES + 1))
     (row,) = ledger.ask("SELECT delivered_at, given_up_at FROM callbacks")
     assert (row.delivered_at, bool(row.given_up_at)) == (None, True)
     assert len(set(receiver.ids)) == 1
@@ -464,14 +466,14 @@ def test_a_killed_workers_callback_is_sent_by_another(api: Door, receiver: Recei
 
 def test_a_last_try_that_was_cut_off_is_made_again(api: Door, receiver: Receiver, ledger: Callbacks) -> None:
     ended(api, receiver)
-    ledger.run("UPDATE job_chunks SET attempt = :most WHERE phase = 'callback'", most=webhooks.TRIES)
+    ledger.run("UPDATE job_chunks SET attempt = :most WHERE phase = 'callback'", most=callback_signing.TRIES)
     assert pipeline.run(Phase.CALLBACK)
     assert (len(receiver.got), ledger.piece()[0]) == (1, "done")
 
 
 def test_a_callback_that_keeps_killing_its_worker_is_given_up(api: Door, receiver: Receiver, ledger: Callbacks) -> None:
     ended(api, receiver)
-    most = webhooks.TRIES + get_settings().max_attempts
+    most = callback_signing.TRIES + get_settings().max_attempts
     ledger.run("UPDATE job_chunks SET attempt = :most WHERE phase = 'callback'", most=most)
     assert pipeline.run(Phase.CALLBACK)
     assert (receiver.got, ledger.piece()[0]) == ([], "dead")
@@ -505,10 +507,10 @@ def test_the_sweep_announces_a_callback_that_is_due(api: Door, receiver: Receive
     receiver.mode = 500
     assert pipeline.run(Phase.CALLBACK)
     valkey.delete(queue)
-    recovery.sweep()
+    rescuer.sweep()
     assert valkey.llen(queue) == 0
     ledger.run("UPDATE job_chunks SET hint_due_at = now(), next_attempt_at = now() WHERE state = 'pending'")
-    recovery.sweep()
+    rescuer.sweep()
     assert valkey.llen(queue) == 1
     valkey.delete(queue)
 
@@ -555,7 +557,7 @@ def test_two_secrets_sign_while_one_is_replaced(api: Door, receiver: Receiver, l
     def rotated() -> None:
         with ledger.engine.begin() as connection:
             view = callback_secrets.rotate(connection, north.tenant)
-        secrets.append(webhooks.shown_secret(view.secret))
+        secrets.append(callback_signing.shown_secret(view.secret))
         assert view.previous_until is not None
 
     def signers() -> list[bool]:

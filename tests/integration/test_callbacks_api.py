@@ -16,7 +16,7 @@ from tests.door import Door, Json
 from tests.factories import World
 from tests.receiver import NETWORK, Receiver, receiving
 from tests.service import wait_for
-from webhook.cli.exits import Exit
+from webhook.cli.exit_codes import Exit
 from worker import pipeline
 
 NOBODY = "msg_00000000-0000-4000-8000-000000000000"

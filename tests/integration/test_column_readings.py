@@ -15,8 +15,8 @@ import phonenumbers
 import pytest
 import sqlalchemy as sa
 
+from schemas.database.tables import phone_numbers
 from schemas.permissions import Tenant
-from schemas.tables import phone_numbers
 from tests import databases, factories, sheets
 from tests.door import Door, Json
 from tests.factories import World

@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
+from schemas.arrow_schemas import CHUNK
 from schemas.jobs import JobKind, JobOptions, OnExisting
-from schemas.results import CHUNK
 from tests import factories
 from tests.factories import World
 from tests.unit.small_world import rows_of
-from worker.infra import inventory
-from worker.infra.db import transaction
+from worker.database.engine import transaction
+from worker.numbers import inventory
 from worker.stages.resolve import Decisions, resolve
 from worker.stages.write import write
-from worker.world import Job, world_for
+from worker.steps.chunk_facts import Job, world_for
 
 FIRST = 12_125_550_140
 NUMBERS = range(FIRST, FIRST + 5)

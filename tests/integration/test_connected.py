@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import redis
 
-from worker.infra.connected import connected
-from worker.infra.embedded import EmbeddedValkey
-from worker.infra.ports import free_port
+from worker.queue.healthcheck import connected
+from worker.runtime.embedded import EmbeddedValkey
+from worker.runtime.processes.ports import free_port
 
 
 @pytest.fixture
@@ -26,7 +26,11 @@ def check(url: str | None) -> subprocess.CompletedProcess[str]:
     given = {} if url is None else {"NUMBERYARD_REDIS_URL": url}
     kept = {name: value for name, value in os.environ.items() if not name.startswith("NUMBERYARD_")}
     return subprocess.run(
-        [sys.executable, "-m", "worker.infra.connected"], env=kept | given, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "worker.queue.healthcheck"],
+        env=kept | given,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 

@@ -18,15 +18,15 @@ import pytest
 import sqlalchemy as sa
 from werkzeug.http import parse_options_header
 
-from schemas import tables
+from schemas.database import tables
 from tests import commands, hostile_names, named_files
 from tests.commands import told
 from tests.factories import World
 from tests.portal import signed_in
 from tests.service import NO_TLS
 from tests.web_server import SECONDS, serving
-from webhook import file_names
-from webhook.cli.exits import Exit
+from webhook.cli.exit_codes import Exit
+from webhook.http import file_names
 
 ROUND = 10  # names at a time
 WINDOWS = {"CON", "PRN", "AUX", "NUL"} | {f"{port}{digit}" for port in ("COM", "LPT") for digit in "123456789"}

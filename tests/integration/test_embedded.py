@@ -25,16 +25,11 @@ from psycopg.conninfo import make_conninfo
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from worker.infra.children import RunAs, ServerError, wait_until
-from worker.infra.embedded import EmbeddedPostgres, EmbeddedValkey, binaries
-from worker.infra.embedded.server import EmbeddedServer
-from worker.infra.external import (
-    check_postgres,
-    check_redis,
-    judge_postgres,
-    judge_redis,
-)
-from worker.infra.ports import free_port
+from worker.runtime.embedded import EmbeddedPostgres, EmbeddedValkey, binaries
+from worker.runtime.embedded.server import EmbeddedServer
+from worker.runtime.external_servers import check_postgres, check_redis, judge_postgres, judge_redis
+from worker.runtime.processes.child import RunAs, ServerError, wait_until
+from worker.runtime.processes.ports import free_port
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DEADLINE = 20.0
@@ -46,7 +41,7 @@ HOST = """
 import json, sys, time
 from pathlib import Path
 import psutil, redis, sqlalchemy as sa
-from worker.infra.embedded import EmbeddedPostgres, EmbeddedValkey
+from worker.runtime.embedded import EmbeddedPostgres, EmbeddedValkey
 folder = Path(sys.argv[1])
 with EmbeddedPostgres(folder / "pg", durable=False) as postgres, EmbeddedValkey(folder / "vk", durable=False) as valkey:
     session = sa.create_engine(postgres.url).connect()

@@ -13,7 +13,7 @@ from tests.door import Door
 from tests.factories import World
 from tests.ledger import FIRST, Ledger, sheet
 from worker import pipeline
-from worker.infra import broker, leases
+from worker.queue import broker, leases
 
 WORKER = tuple(phase for phase in Phase if phase is not Phase.CALLBACK)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 import sqlalchemy as sa
 
-from schemas.tables import job_chunks, phone_numbers, tenants
+from schemas.database.tables import job_chunks, phone_numbers, tenants
 from tests import sheets
 from tests.door import Door
 from tests.factories import World

@@ -9,7 +9,7 @@ import pytest
 from tests import sheets, workbooks
 from tests.commands import Cli, told
 from tests.door import Door
-from webhook.cli.exits import Exit
+from webhook.cli.exit_codes import Exit
 
 ROWS = [["Country Code", "Phone Number", "Voice", "SMS"], ["1", "2125550142", "x", ""], ["1", "2125550143", "x", ""]]
 TITLED = sheets.csv_bytes([["Our numbers"], [], *ROWS])

@@ -9,21 +9,21 @@ from collections.abc import Callable
 import pytest
 import sqlalchemy as sa
 
+from schemas.arrow_schemas import CHUNK
+from schemas.database.tables import phone_numbers, users
 from schemas.jobs import JobKind, JobOptions, OnExisting, Phase
-from schemas.results import CHUNK
-from schemas.tables import phone_numbers, users
 from tests import factories, sheets
 from tests.commands import Cli, told
 from tests.door import Door, Json
 from tests.factories import World
 from tests.unit.small_world import rows_of
-from webhook.cli.exits import Exit
+from webhook.cli.exit_codes import Exit
 from worker import pipeline
-from worker.infra import inventory
-from worker.infra.db import transaction
+from worker.database.engine import transaction
+from worker.numbers import inventory
 from worker.stages.resolve import Decisions, resolve
 from worker.stages.write import write
-from worker.world import Job, world_for
+from worker.steps.chunk_facts import Job, world_for
 
 FIRST = 12_125_550_100
 FREE, CLINICS, USED, SOUTHS = (FIRST + place for place in range(4))

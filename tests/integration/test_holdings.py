@@ -12,14 +12,14 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
+from schemas.database.tables import holdings
 from schemas.permissions import TenantKind
-from schemas.tables import holdings
 from tests import databases, factories, sheets
 from tests.door import Door
 from tests.factories import World
-from worker.infra import inventory
-from worker.infra.db import transaction
-from worker.infra.inventory import Holding
+from worker.database.engine import transaction
+from worker.numbers import inventory
+from worker.numbers.inventory import Holding
 
 FIRST = 12125550000
 

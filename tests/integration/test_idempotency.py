@@ -11,11 +11,11 @@ import pytest
 import sqlalchemy as sa
 from werkzeug.test import TestResponse
 
-from schemas.tables import idempotency_keys, jobs
+from schemas.database.tables import idempotency_keys, jobs
 from tests import sheets
 from tests.door import Door
 from tests.factories import World
-from worker.infra import idempotency
+from worker.jobs import idempotency
 
 FILE = sheets.csv_bytes(sheets.rows(3))
 KEY = {"Idempotency-Key": "order 7"}

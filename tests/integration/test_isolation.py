@@ -14,12 +14,12 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from schemas import tables
+from schemas.database import tables
 from schemas.permissions import Tenant, TenantKind
 from tests import factories, sheets
 from tests.door import Door, text_of
 from tests.nightly import NIGHTLY
-from worker.infra import tokens
+from worker.accounts import tokens
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
 EVERYTHING = "phone_numbers, number_events, job_chunks, jobs, users, tokens, admins, carriers, tenants"

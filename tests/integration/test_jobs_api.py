@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from werkzeug.test import TestResponse
 
-from schemas.tables import jobs
+from schemas.database.tables import jobs
 from tests import factories, sheets
 from tests.door import Door, Json, text_of
 from tests.factories import World

@@ -15,9 +15,11 @@ from tests.door import Door, table
 from tests.factories import World
 from tests.ledger import DEADLINE, FIRST, LEASE, Ledger, checked, finish, held_up, sheet
 from tests.service import wait_for
-from worker import pipeline, recovery
-from worker.infra import broker, jobs, leases, storage, upkeep
-from worker.infra.settings import get_settings
+from worker import pipeline
+from worker.config.settings import get_settings
+from worker.maintenance import rescue_queries, rescuer
+from worker.queue import broker, completion, leases
+from worker.storage import files
 
 OF_A_JOB = [phase for phase in Phase if phase is not Phase.CALLBACK]
 OF_ONE_BATCH = [Phase.CHECK, Phase.WRITE, Phase.REPORT]
@@ -98,8 +100,8 @@ def test_a_lost_lease_is_neither_extended_nor_given_back(api: Door, ledger: Ledg
     acts: list[Callable[[sa.Connection], object]] = [
         lambda connection: leases.extend(connection, first, LEASE),
         lambda connection: leases.give_back(connection, first, 0, counts=True),
-        lambda connection: jobs.halve(connection, first, [1, 2]),
-        lambda connection: jobs.fail(connection, first, {}),
+        lambda connection: completion.halve(connection, first, [1, 2]),
+        lambda connection: completion.fail(connection, first, {}),
     ]
     for act in acts:
         with pytest.raises(leases.LostLeaseError), ledger.engine.begin() as connection:
@@ -111,7 +113,7 @@ def test_a_live_lease_is_left_alone(api: Door, ledger: Ledger) -> None:
     checked(api, 3)
     ledger.claim()
     with ledger.engine.begin() as connection:
-        assert upkeep.free_expired(connection) == 0
+        assert rescue_queries.free_expired(connection) == 0
         assert leases.claim(connection, Phase.WRITE, LEASE) is None
 
 
@@ -302,7 +304,7 @@ def test_a_job_whose_file_is_lost_ends(
     """Not in a loop without end; and what was written by then stays counted (R28)."""
     configure(max_attempts=2, rows_per_batch=2)
     job_id = brought_to(phase, api)
-    (lost,) = (tmp_path / "data" / "files" / storage.folder_of(job_id)).glob(name)
+    (lost,) = (tmp_path / "data" / "files" / files.folder_of(job_id)).glob(name)
     lost.unlink()
     job = finish(api, ledger, job_id, tries=20)
     assert (job["status"], job["problem"] and job["problem"]["code"]) == (status, "INTERNAL_ERROR")
@@ -321,7 +323,7 @@ def test_r28_a_chunk_of_a_job_that_has_failed_meanwhile_is_not_written(
     first, second, third = (ledger.claim() for _ in range(3))
     pipeline.STEPS[Phase.WRITE](first)
     with ledger.engine.begin() as connection:
-        jobs.fail(connection, second, {"code": "INTERNAL_ERROR"})
+        completion.fail(connection, second, {"code": "INTERNAL_ERROR"})
     with pytest.raises(leases.LostLeaseError):
         pipeline.STEPS[Phase.WRITE](third)
     counts = ledger.ask("SELECT status, tally FROM jobs")[0]
@@ -344,9 +346,9 @@ def test_the_sweep_announces_what_nobody_came_for(api: Door, ledger: Ledger, con
     ledger.run("UPDATE job_chunks SET hint_due_at = now() - interval '1 day'")
     queue = broker.QUEUES[Phase.WRITE]
     valkey.delete(queue)
-    recovery.sweep()
+    rescuer.sweep()
     assert valkey.llen(queue) == 3
-    recovery.sweep()
+    rescuer.sweep()
     assert valkey.llen(queue) == 3
     assert [state for state, _ in ledger.chunks()] == ["pending"] * 3
 
@@ -354,7 +356,7 @@ def test_the_sweep_announces_what_nobody_came_for(api: Door, ledger: Ledger, con
 def test_the_sweep_leaves_ended_jobs_alone(api: Door, ledger: Ledger) -> None:
     api.upload(sheet(3))
     before = ledger.everything()
-    recovery.sweep()
+    rescuer.sweep()
     assert ledger.everything() == before
 
 

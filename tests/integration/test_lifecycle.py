@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 from werkzeug.test import TestResponse
 
-from schemas import problems
+from schemas import request_problems
 from schemas.codes import Code, Outcome
 from schemas.columns import Column
 from schemas.jobs import (
@@ -34,8 +34,12 @@ from tests import factories, sheets
 from tests.door import Door, Json, table
 from tests.factories import World
 from tests.service import wait_for
-from worker import pipeline, recovery
-from worker.infra import job_views, jobs, leases, lifecycle, listed, orders, tenants, upkeep
+from worker import pipeline
+from worker.accounts import tenants
+from worker.jobs import control, queries, submit
+from worker.maintenance import rescue_queries, rescuer
+from worker.queue import completion, leases
+from worker.storage import number_lists
 
 LEASE = 30.0
 DEADLINE = 20.0
@@ -102,15 +106,17 @@ class Worker:
         """One row more than in the chunks, which checking has refused."""
         refused = Tally({(Outcome.FAILED, Code.TOO_LONG): Seen(1, 9)})
         with self.engine.begin() as connection:
-            return jobs.end_check(connection, lease, jobs.CheckedJob({}, sum(chunks) + 1, refused, chunks, review))
+            return completion.end_check(
+                connection, lease, completion.CheckedJob({}, sum(chunks) + 1, refused, chunks, review)
+            )
 
     def end_chunk(self, lease: leases.Lease) -> Phase | None:
         with self.engine.begin() as connection:
-            return jobs.end_chunk(connection, lease, f"results/{lease.number}", created(lease.rows))
+            return completion.end_chunk(connection, lease, f"results/{lease.number}", created(lease.rows))
 
     def end_report(self, lease: leases.Lease) -> None:
         with self.engine.begin() as connection:
-            jobs.end_report(connection, lease, jobs.tally_of(connection, lease.job_id))
+            completion.end_report(connection, lease, completion.tally_of(connection, lease.job_id))
 
     def checked(self, *chunks: int, review: Json | None = None) -> None:
         self.end_check(self.claim(Phase.CHECK), *chunks, review=review)
@@ -133,7 +139,7 @@ class Worker:
     def overdue(self) -> list[tuple[Phase, str, int]]:
         self.run("UPDATE job_chunks SET hint_due_at = now() - interval '1 day'")
         with self.engine.begin() as connection:
-            return upkeep.overdue(connection, 5)
+            return rescue_queries.overdue(connection, 5)
 
 
 @pytest.fixture
@@ -215,12 +221,12 @@ def _cancelling(worker: Worker) -> None:
     _running(worker)
     job_id = worker.ask("SELECT max(id) FROM jobs")[0]
     with worker.engine.begin() as connection:
-        lifecycle.cancel(connection, job_id)
+        control.cancel(connection, job_id)
 
 
 def _cancelled(worker: Worker) -> None:
     with worker.engine.begin() as connection:
-        lifecycle.cancel(connection, worker.ask("SELECT max(id) FROM jobs")[0])
+        control.cancel(connection, worker.ask("SELECT max(id) FROM jobs")[0])
 
 
 def _completed(worker: Worker) -> None:
@@ -231,7 +237,7 @@ def _completed(worker: Worker) -> None:
 def _failed(worker: Worker) -> None:
     lease = worker.claim(Phase.CHECK)
     with worker.engine.begin() as connection:
-        jobs.fail(connection, lease, problems.of_request(problems.RequestCode.INTERNAL_ERROR))
+        completion.fail(connection, lease, request_problems.of_request(request_problems.RequestCode.INTERNAL_ERROR))
 
 
 STATES: dict[str, Callable[[Worker], None]] = {
@@ -325,7 +331,7 @@ def test_a_job_under_review_gives_out_no_work(api: Door, worker: Worker, accepte
     assert worker.end_check(worker.claim(Phase.CHECK), 2, 2, review=EFFECT) is None
     assert [worker.try_claim(phase) for phase in Phase] == [None] * len(Phase)
     assert worker.overdue() == []
-    recovery.sweep()
+    rescuer.sweep()
     job = api.job(accepted)
     assert job["status"] == "review"
     assert {name: value for name, value in job["review"].items() if name != "expires_at"} == EFFECT
@@ -363,11 +369,11 @@ def test_of_two_confirmations_at_once_one_wins(worker: Worker, world: World) -> 
 
         def confirm(job_id: int = job_id) -> Phase:
             with worker.engine.begin() as connection:
-                return lifecycle.confirm(connection, job_id)
+                return control.confirm(connection, job_id)
 
         found = at_once(confirm, confirm)
         assert Phase.WRITE in found
-        (lost,) = [one for one in found if isinstance(one, lifecycle.WrongStateError)]
+        (lost,) = [one for one in found if isinstance(one, control.WrongStateError)]
         assert lost.code == "NOT_IN_REVIEW"
         assert worker.ask(f"SELECT status FROM jobs WHERE id = {job_id}") == ["running"]  # noqa: S608
 
@@ -381,7 +387,7 @@ def test_an_unconfirmed_review_expires(
     time.sleep(0.1)
     assert refusal(decide(api, accepted, "confirm")) == (409, "REVIEW_EXPIRED")
     assert api.job(accepted)["status"] == "review"
-    recovery.sweep()
+    rescuer.sweep()
     job = api.job(accepted)
     assert (job["status"], job["problem"]["code"], job["problem"]["status"]) == ("cancelling", "REVIEW_EXPIRED", 409)
     assert worker.try_claim(Phase.WRITE) is None
@@ -398,10 +404,10 @@ def test_a_confirmation_under_way_wins_against_expiry(
     configure(review_seconds=0.5)
     _review(worker)
     with worker.engine.begin() as connection:
-        lifecycle.confirm(connection, worker.ask("SELECT max(id) FROM jobs")[0])
+        control.confirm(connection, worker.ask("SELECT max(id) FROM jobs")[0])
         time.sleep(0.6)
-        recovery.sweep()
-    recovery.sweep()
+        rescuer.sweep()
+    rescuer.sweep()
     assert worker.ask("SELECT status FROM jobs") == ["running"]
     assert worker.ask("SELECT problem FROM jobs") == [None]
     assert worker.claim(Phase.WRITE).job == accepted
@@ -415,14 +421,14 @@ def test_a_confirmation_that_comes_during_expiry_loses(worker: Worker, accepted:
 
     def confirm() -> Phase:
         with worker.engine.begin() as connection:
-            return lifecycle.confirm(connection, job_id)
+            return control.confirm(connection, job_id)
 
     with worker.engine.begin() as connection:
-        assert upkeep.expire_reviews(connection) == 0
+        assert rescue_queries.expire_reviews(connection) == 0
         connection.execute(sa.text("UPDATE jobs SET review_until = now() - interval '1 second'"))
-        assert upkeep.expire_reviews(connection) == 1
+        assert rescue_queries.expire_reviews(connection) == 1
         late = Blocked(worker, confirm)
-    assert isinstance(late.result(), lifecycle.WrongStateError)
+    assert isinstance(late.result(), control.WrongStateError)
     assert worker.ask("SELECT status FROM jobs") == ["cancelling"]
 
 
@@ -433,7 +439,7 @@ def cancel(worker: Worker, job_id: int | None = None) -> Phase | None:
     """Cancel the latest job."""
     job_id = job_id or worker.ask("SELECT max(id) FROM jobs")[0]
     with worker.engine.begin() as connection:
-        return lifecycle.cancel(connection, job_id)
+        return control.cancel(connection, job_id)
 
 
 def test_a_job_that_nobody_has_looked_at_ends_at_once(api: Door, worker: Worker, accepted: str) -> None:
@@ -454,7 +460,7 @@ def test_a_check_under_way_ends_a_cancelled_job(api: Door, worker: Worker, world
     lease = worker.claim(Phase.CHECK)
     assert decide(api, job_id, "cancel").json["status"] == "cancelling"
     assert decide(api, job_id, "cancel").status_code == 202
-    recovery.sweep()
+    rescuer.sweep()
     assert api.job(job_id)["status"] == "cancelling"
     pipeline.check(lease)
     api.work_off()
@@ -494,10 +500,10 @@ def test_a_worker_that_dies_does_not_leave_a_job_half_cancelled(
     late = worker.claim(Phase.REPORT) if state == "publishing" else None
     cancel(worker)
     assert api.job(accepted)["status"] == "cancelling"
-    recovery.sweep()
+    rescuer.sweep()
     assert api.job(accepted)["status"] == "cancelling"
     worker.die()
-    recovery.sweep()
+    rescuer.sweep()
     report = worker.try_claim(Phase.REPORT)
     assert (report is None) == (state == "checking")
     if report is not None:
@@ -508,7 +514,7 @@ def test_a_worker_that_dies_does_not_leave_a_job_half_cancelled(
     if late is not None:
         with pytest.raises(leases.LostLeaseError):
             worker.end_report(late)
-    recovery.sweep()
+    rescuer.sweep()
     assert api.job(accepted) == job
 
 
@@ -519,7 +525,7 @@ def test_a_late_commit_of_a_cancelled_job_is_refused(worker: Worker, accepted: s
     late = worker.claim(Phase.WRITE)
     cancel(worker)
     worker.die()
-    recovery.sweep()
+    rescuer.sweep()
     with pytest.raises(leases.LostLeaseError):
         worker.end_chunk(late)
     late = worker.claim(Phase.REPORT)
@@ -535,7 +541,7 @@ def test_a_try_that_fails_ends_a_cancelled_job(worker: Worker, accepted: str, co
     with worker.engine.begin() as connection:
         leases.give_back(connection, lease, 0, counts=counts)
     assert worker.try_claim(Phase.WRITE) is None
-    recovery.sweep()
+    rescuer.sweep()
     assert worker.claim(Phase.REPORT)
     assert worker.try_claim(Phase.REPORT) is None
 
@@ -573,7 +579,7 @@ def test_a_report_is_made_though_the_job_is_cancelled(api: Door, worker: Worker,
     _publishing(worker)
     lease = worker.claim(Phase.REPORT) if begun else None
     assert decide(api, accepted, "cancel").json["status"] == "cancelling"
-    recovery.sweep()
+    rescuer.sweep()
     worker.end_report(lease or worker.claim(Phase.REPORT))
     job = api.job(accepted)
     assert (job["status"], job["counts"]["created"], job["counts"]["unprocessed"]) == ("cancelled", 2, 0)
@@ -586,9 +592,9 @@ def test_the_report_of_a_cancelled_job_is_announced_once(worker: Worker, accepte
     cancel(worker)
     with worker.engine.begin() as connection:
         leases.give_back(connection, lease, 0, counts=True)
-        assert upkeep.settle(connection) == [(Phase.REPORT, accepted)]
-        assert upkeep.settle(connection) == []
-        assert upkeep.overdue(connection, 5) == []
+        assert rescue_queries.settle(connection) == [(Phase.REPORT, accepted)]
+        assert rescue_queries.settle(connection) == []
+        assert rescue_queries.overdue(connection, 5) == []
     assert worker.overdue() == [(Phase.REPORT, accepted, 1)]
 
 
@@ -612,7 +618,7 @@ def test_a_claim_sees_a_cancelling_that_is_under_way(worker: Worker, accepted: s
         worker.checked(2, 2)
     job_id = worker.ask("SELECT max(id) FROM jobs")[0]
     with worker.engine.begin() as connection:
-        lifecycle.cancel(connection, job_id)
+        control.cancel(connection, job_id)
         claimed = Blocked(worker, lambda: worker.try_claim(phase))
     assert claimed.result() is None
     assert worker.ask("SELECT status FROM jobs") == [status]
@@ -625,7 +631,7 @@ def test_workers_do_not_wait_for_each_other_while_they_claim(worker: Worker, acc
     worker.checked(2, 2, 2)
     first = worker.claim(Phase.WRITE)
     with worker.engine.begin() as connection:
-        jobs.end_chunk(connection, first, "results", created(2))
+        completion.end_chunk(connection, first, "results", created(2))
         assert leases.claim(connection, Phase.WRITE, LEASE) is not None
         connection.execute(sa.text("SET LOCAL lock_timeout = '5s'"))
         with worker.engine.begin() as other:
@@ -718,7 +724,7 @@ def test_r28_counts_add_up_whatever_happens_while_they_are_read(
 
     with database.connect() as connection:
         sa.event.listen(connection, "after_cursor_execute", meanwhile)
-        view = job_views.one(connection, Actor(world.north.tenant, "test"), accepted)
+        view = queries.one(connection, Actor(world.north.tenant, "test"), accepted)
     assert happens == []
     counts = counts_of(view.tally, view.row.rows_total)
     assert counts["unprocessed"] >= 0
@@ -772,7 +778,7 @@ def test_a_review_that_is_not_confirmed_has_a_report_of_its_end(
     time.sleep(0.1)
     if how == "cancelled":
         decide(api, job_id, "cancel")
-    recovery.sweep()
+    rescuer.sweep()
     api.work_off()
     job = api.job(job_id)
     assert (job["status"], job["problem"] and job["problem"]["code"]) == (
@@ -848,9 +854,9 @@ def test_r3_an_undo_seen_from_above_names_the_undone_job(api: Door, world: World
 def order(database: sa.Engine, owner: Tenant, kind: JobKind, options: JobOptions, numbers: list[int]) -> str:
     """Enter a job for listed numbers; answers its id."""
     job_id = str(uuid.uuid4())
-    listed.put(job_id, {Column.PHONE_NUMBER: [f"+{number}" for number in numbers]})
+    number_lists.put(job_id, {Column.PHONE_NUMBER: [f"+{number}" for number in numbers]})
     with database.begin() as connection:
-        orders.accept(connection, orders.Order(job_id, owner.id, "test", kind, options))
+        submit.accept(connection, submit.Order(job_id, owner.id, "test", kind, options))
     return job_id
 
 

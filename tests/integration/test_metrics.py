@@ -11,9 +11,9 @@ import pytest
 import sqlalchemy as sa
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
 
-from schemas import measures, problems
+from schemas import metrics, request_problems
 from schemas.jobs import JobStatus, Phase, Stage
-from schemas.measures import (
+from schemas.metrics import (
     HELD_UP,
     HTTP_IN_FLIGHT,
     HTTP_SECONDS,
@@ -29,21 +29,23 @@ from schemas.measures import (
     SWEEP,
     Finding,
 )
-from schemas.problems import RequestCode
+from schemas.request_problems import RequestCode
 from tests import databases
 from tests.door import Door, Json
 from tests.factories import World
 from tests.ledger import DEADLINE, FIRST, Ledger, checked, finish, sheet
 from tests.scrape import Scrape, scrape
-from worker import pipeline, recovery
-from worker.infra import jobs, totals
-from worker.infra import ledger as steps
-from worker.infra import measures as of_ledger
-from worker.infra.settings import get_settings
+from worker import pipeline
+from worker.config.settings import get_settings
+from worker.database import counters
+from worker.jobs import metrics_queries as of_ledger
+from worker.maintenance import rescuer
+from worker.queue import completion
+from worker.queue import job_state as steps
 
 FAULTS = b"1,12,TRUE,,\r\n1,12125550000,TRUE,,\r\n1,abc,TRUE,,\r\n,,,,\r\n1,12125550900,maybe,,\r\n"
 SECRET = "a token of sixteen letters"  # noqa: S105
-UNAVAILABLE = problems.of_request(RequestCode.UNAVAILABLE)
+UNAVAILABLE = request_problems.of_request(RequestCode.UNAVAILABLE)
 
 
 @pytest.fixture
@@ -93,7 +95,7 @@ def test_a_job_that_failed_or_was_cancelled_is_counted_as_it_ended(api: Door, le
     assert refused["status"] == "failed"
     failing = checked(api, 3)
     with ledger.engine.begin() as connection:
-        jobs.fail(connection, ledger.claim(), UNAVAILABLE)
+        completion.fail(connection, ledger.claim(), UNAVAILABLE)
     early = api.send(sheet(2, FIRST + 10)).json["id"]
     assert api.post(f"/v1/jobs/{early}/cancel").status_code == 202
     late = checked(api, 4, FIRST + 20)
@@ -109,7 +111,7 @@ def test_an_end_that_is_not_committed_counts_nothing(api: Door, ledger: Ledger) 
     checked(api, 3)
     lease = ledger.claim()
     with ledger.engine.connect() as connection:
-        jobs.fail(connection, lease, UNAVAILABLE)
+        completion.fail(connection, lease, UNAVAILABLE)
         connection.rollback()
     assert not scrape(api.client).nonzero(JOBS)
 
@@ -147,7 +149,7 @@ def test_ends_do_not_wait_for_each_other(api: Door, ledger: Ledger) -> None:
         steps.end(still, row.id, JobStatus.CANCELLED)
         ending = threading.Thread(target=finish, args=(api, ledger, second, 20))
         ending.start()
-        recovery.sweep()
+        rescuer.sweep()
         ending.join(DEADLINE)
         assert not ending.is_alive()
         assert scrape(api.client).nonzero(JOBS) == {("upload", "completed"): 1}
@@ -157,26 +159,26 @@ def test_ends_do_not_wait_for_each_other(api: Door, ledger: Ledger) -> None:
 
 def test_totals_are_folded_and_stay_the_same(database: sa.Engine, ledger: Ledger) -> None:
     """Also while several fold at once: no figure is lost or doubled."""
-    for _ in range(totals.MOST_ROWS + 5):
+    for _ in range(counters.MOST_ROWS + 5):
         with database.begin() as connection:
-            totals.add(connection, {(JOBS, ("upload", "failed")): 1, (SWEEP, ("settled",)): 2})
+            counters.add(connection, {(JOBS, ("upload", "failed")): 1, (SWEEP, ("settled",)): 2})
     with database.begin() as connection:
-        totals.add(connection, {(JOBS, ("undo", "failed")): 1})
-        before = totals.read(connection)
+        counters.add(connection, {(JOBS, ("undo", "failed")): 1})
+        before = counters.read(connection)
     folding = [threading.Thread(target=_fold, args=(database,)) for _ in range(4)]
     for thread in folding:
         thread.start()
     for thread in folding:
         thread.join(DEADLINE)
     with database.begin() as connection:
-        assert totals.read(connection) == before
-        assert totals.fold(connection) == 0
+        assert counters.read(connection) == before
+        assert counters.fold(connection) == 0
     assert ledger.ask("SELECT count(*) AS rows FROM totals")[0].rows <= 3 + 3
 
 
 def _fold(database: sa.Engine) -> None:
     with database.begin() as connection:
-        totals.fold(connection)
+        counters.fold(connection)
 
 
 # What is there now
@@ -200,7 +202,7 @@ def test_work_of_ended_jobs_waits_for_nobody(api: Door, ledger: Ledger, configur
     configure(rows_per_chunk=2)
     checked(api, 6)
     with ledger.engine.begin() as connection:
-        jobs.fail(connection, ledger.claim(), UNAVAILABLE)
+        completion.fail(connection, ledger.claim(), UNAVAILABLE)
     assert ledger.chunks().count(("pending", 0)) == 2
     found = scrape(api.client)
     assert not any(found.nonzero(metric) for metric in (PENDING, LEASED, QUEUE_AGE, OPEN_JOBS))
@@ -227,7 +229,7 @@ def test_what_the_sweep_finds(api: Door, ledger: Ledger) -> None:
     assert pipeline.run(Phase.CHECK)
     ledger.run("UPDATE jobs SET review_until = now() WHERE public_id = :job", job=reviewed)
     ledger.run("UPDATE job_chunks SET hint_due_at = now() WHERE state <> 'done'")
-    recovery.sweep()
+    rescuer.sweep()
     found = scrape(api.client)
     assert found.nonzero(SWEEP) == {
         (Finding.LEASES_EXPIRED,): 1,
@@ -237,7 +239,7 @@ def test_what_the_sweep_finds(api: Door, ledger: Ledger) -> None:
     }
     assert found[QUEUE_AGE, "write"] < 60  # its worker had it in hand until now
     rows = ledger.ask("SELECT count(*) AS rows FROM totals")
-    recovery.sweep()
+    rescuer.sweep()
     assert ledger.ask("SELECT count(*) AS rows FROM totals") == rows, "what finds nothing leaves nothing"
 
 
@@ -283,12 +285,12 @@ def test_every_metric_is_shown_as_the_catalogue_has_it(api: Door) -> None:
     with api.client.get("/livez"):
         pass
     families = {family.name: family for family in scrape(api.client).families()}
-    for metric in measures.METRICS:
+    for metric in metrics.METRICS:
         family = families[metric.name.removesuffix("_total")]
         assert (family.type, family.documentation) == (metric.kind, metric.help)
         for sample in family.samples:
             assert set(sample.labels) - {"le"} == set(metric.labels)
-    assert len(families) == len(measures.METRICS)
+    assert len(families) == len(metrics.METRICS)
 
 
 def test_open_metrics_for_who_asks_for_it(api: Door) -> None:
@@ -296,7 +298,7 @@ def test_open_metrics_for_who_asks_for_it(api: Door) -> None:
     with api.client.get("/metrics", headers={"Accept": accept}) as answer:
         assert answer.content_type.startswith("application/openmetrics-text")
         families = list(open_metrics(answer.get_data(as_text=True)))  # type: ignore[no-untyped-call]
-        assert len(families) == len(measures.METRICS)
+        assert len(families) == len(metrics.METRICS)
 
 
 def test_no_tenant_is_told_of(api: Door, world: World) -> None:

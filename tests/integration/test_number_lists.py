@@ -16,15 +16,16 @@ import pytest
 import sqlalchemy as sa
 from flask import g
 
-from schemas import tables
-from schemas.api import NumbersQuery
+from schemas.database import tables
+from schemas.http.resources import NumbersQuery
 from schemas.permissions import Actor, Tenant, TenantKind
 from tests import databases, factories
 from tests.door import Door
 from tests.factories import World
-from webhook.operations import numbers
-from worker.infra import number_blocks, number_facets, number_filter, number_search, number_views, selections
-from worker.infra.number_filter import NumberFilter, Wanted
+from webhook.services import numbers
+from worker.numbers import facets, occupied_ranges, queries, search, selections
+from worker.numbers import filters as number_filters
+from worker.numbers.filters import NumberFilter, Wanted
 
 # Country, and where its numbers begin; two of a shared calling code, one of a region that is not the main one of its.
 PLACES = (
@@ -189,14 +190,14 @@ def filters(stock: Stock) -> dict[str, list[str]]:
 
 
 def resolved(connection: sa.Connection, looker: Tenant, asked: NumberFilter) -> Wanted:
-    return number_filter.resolve(connection, Actor(looker, "test"), asked)
+    return number_filters.resolve(connection, Actor(looker, "test"), asked)
 
 
 def listed(
     connection: sa.Connection, looker: Tenant, asked: NumberFilter, limit: int, after: int | None = None
 ) -> list[int]:
     wanted = resolved(connection, looker, asked).beyond(after)
-    return [view.row.e164 for view in number_views.page(connection, wanted, limit)]
+    return [view.row.e164 for view in queries.page(connection, wanted, limit)]
 
 
 # Each in several stretches of the order of all numbers; each a matter of who holds them, or of which kind they are.
@@ -238,10 +239,10 @@ def test_pages_follow_one_another_without_gap_or_repeat(database: sa.Engine, sto
 def test_many_places_are_looked_at_by_fewer_groups_in_one_stretch_or_one_by_one(
     database: sa.Engine, stock: Stock, monkeypatch: pytest.MonkeyPatch, many: int, too_many: int, thin: int
 ) -> None:
-    monkeypatch.setattr(number_search, "_THIN", thin)
-    monkeypatch.setattr(number_search, "_MANY_PLACES", many)
-    monkeypatch.setattr(number_search, "_TOO_MANY_PLACES", too_many)
-    monkeypatch.setattr(number_search, "_GLANCES", (1, 2))
+    monkeypatch.setattr(search, "_THIN", thin)
+    monkeypatch.setattr(search, "_MANY_PLACES", many)
+    monkeypatch.setattr(search, "_TOO_MANY_PLACES", too_many)
+    monkeypatch.setattr(search, "_GLANCES", (1, 2))
     with database.connect() as connection:
         for wanted, looker in itertools.product(asked_for(stock, 20), stock.lookers.values()):
             numbers = expected(stock, looker, wanted)
@@ -317,9 +318,9 @@ def test_what_others_have_is_not_read_on_the_way(database: sa.Engine, world: Wor
         for name, filters in itertools.product(("master", "north", "south", "clinic", "hotel"), asked):
             looker = getattr(world, name).tenant
             before = databases.rows_read(connection)
-            number_facets.countries(connection, Actor(looker, "test"))
+            facets.countries(connection, Actor(looker, "test"))
             wanted = resolved(connection, looker, NumberFilter(**filters))
-            number_views.page(connection, wanted, 50)
+            queries.page(connection, wanted, 50)
             selections.all_up_to(connection, wanted, 100)
             # Of the master's all are its own, and it takes a look at the next ones.
             most = 25_000 if name == "master" else 5_000
@@ -331,11 +332,11 @@ def test_where_there_are_few_numbers_is_asked_only_for_who_sees_all(
 ) -> None:
     """R3: how many others have there must not tell by the way that a search takes."""
     asked: list[str] = []
-    counted = number_blocks.counted_up_to
+    counted = occupied_ranges.counted_up_to
     with database.connect() as connection:
         for name, looker in stock.lookers.items():
             seen = functools.partial(asked.append, name)
-            monkeypatch.setattr(number_blocks, "counted_up_to", lambda *given, seen=seen: seen() or counted(*given))
+            monkeypatch.setattr(occupied_ranges, "counted_up_to", lambda *given, seen=seen: seen() or counted(*given))
             for spread, narrow in itertools.product(SPREAD, NARROW):
                 selections.count(connection, resolved(connection, looker, NumberFilter(**spread, **narrow)))
     assert set(asked) == {"master"}
@@ -420,10 +421,10 @@ def test_facets_offer_what_occurs_in_the_tree(database: sa.Engine, stock: Stock)
         for looker in stock.lookers.values():
             actor = Actor(looker, "test")
             mine = [number for number in stock.numbers if number.holder.is_within(looker)]
-            assert number_facets.countries(connection, actor) == sorted({number.country for number in mine})
+            assert facets.countries(connection, actor) == sorted({number.country for number in mine})
             below = sorted(one.name for one in stock.lookers.values() if one.is_within(looker))
-            assert [one.name for one in number_facets.tenants_named(connection, actor)] == below
-            found = number_facets.users_named(connection, actor)
+            assert [one.name for one in facets.tenants_named(connection, actor)] == below
+            found = facets.users_named(connection, actor)
             assert {one.public_id for one in found} <= set(stock.users)
             assert len(found) == _users_below(stock, looker)
 
@@ -438,11 +439,11 @@ def test_facets_narrow_by_what_is_typed(database: sa.Engine, stock: Stock, world
     with database.begin() as connection:
         factories.user(connection, world.clinic.tenant, name="Zoe %", email="q@x.example")
         factories.user(connection, world.school.tenant, name="Zoe South")
-        assert [one.name for one in number_facets.users_named(connection, actor, " zOE ")] == ["Zoe %"]
-        assert [one.name for one in number_facets.users_named(connection, actor, "zoe %")] == ["Zoe %"]
-        assert [one.name for one in number_facets.users_named(connection, actor, "q@")] == ["Zoe %"]
-        assert [one.name for one in number_facets.tenants_named(connection, actor, "HOTEL")] == ["Hotel Enterprise"]
-        assert number_facets.carrier_names(connection, actor, "voice") == ["Master Voice", "North voice"]
+        assert [one.name for one in facets.users_named(connection, actor, " zOE ")] == ["Zoe %"]
+        assert [one.name for one in facets.users_named(connection, actor, "zoe %")] == ["Zoe %"]
+        assert [one.name for one in facets.users_named(connection, actor, "q@")] == ["Zoe %"]
+        assert [one.name for one in facets.tenants_named(connection, actor, "HOTEL")] == ["Hotel Enterprise"]
+        assert facets.carrier_names(connection, actor, "voice") == ["Master Voice", "North voice"]
     assert stock.numbers
 
 

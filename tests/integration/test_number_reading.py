@@ -7,8 +7,8 @@ import itertools
 import pytest
 import sqlalchemy as sa
 
+from schemas.database.tables import jobs
 from schemas.jobs import JobOptions, NumberFormat
-from schemas.tables import jobs
 from tests import factories
 from tests.door import Door, Json
 from tests.factories import World

@@ -16,17 +16,17 @@ import sqlalchemy as sa
 import structlog
 from werkzeug.test import TestResponse
 
-from schemas.tables import jobs
+from schemas.database.tables import jobs
 from tests import sheets
 from tests.door import Door, table
 from tests.s3 import BUCKET, CREDENTIALS, S3, Fault, FaultyStore
-from webhook import readiness
 from webhook.api import health
-from webhook.shares import READINESS
-from worker import tidying
-from worker.infra import arrow, folders, object_store, storage
-from worker.infra.object_store import Calls, StoreBusyError, StoreError
-from worker.infra.settings import get_settings
+from webhook.http import readiness
+from webhook.http.concurrency_limits import READINESS
+from worker.config.settings import get_settings
+from worker.maintenance import cleaner, orphan_folders
+from worker.storage import arrow_files, files, object_store
+from worker.storage.object_store import Calls, StoreBusyError, StoreError
 
 pytestmark = [pytest.mark.xdist_group("s3"), pytest.mark.usefixtures("faulty_store")]
 MIB = 1024 * 1024
@@ -57,8 +57,8 @@ def faulty_store(
         yield store
         store.set_fault(Fault.NONE)
         configure(**settings)
-        storage.delete([entry["path"] for entry in storage.entries("jobs")])
-        storage.limit_calls(None)
+        files.delete([entry["path"] for entry in files.entries("jobs")])
+        files.limit_calls(None)
 
 
 def digits(size: int) -> bytes:
@@ -69,12 +69,12 @@ def digits(size: int) -> bytes:
 @pytest.mark.parametrize("size", [0, 1, 8 * MIB, 8 * MIB + 1, 17 * MIB])
 def test_a_file_of_any_size_is_stored_and_read(s3: S3, size: int) -> None:
     content = digits(size)
-    with storage.Receiver(KEY) as receiver:
+    with files.Receiver(KEY) as receiver:
         for start in range(0, size, MIB):
             receiver.write(content[start : start + MIB])
     assert (receiver.size, s3.unfinished()) == (size, [])
-    assert b"".join(storage.stream(KEY)) == content
-    with storage.local(KEY) as path:
+    assert b"".join(files.stream(KEY)) == content
+    with files.local(KEY) as path:
         assert path.read_bytes() == content
     assert s3.keys() == [f"team/files/{KEY}"]
 
@@ -82,25 +82,25 @@ def test_a_file_of_any_size_is_stored_and_read(s3: S3, size: int) -> None:
 def test_a_file_from_the_disk_and_one_of_bytes(tmp_path: Path) -> None:
     path = tmp_path / "rows"
     path.write_bytes(digits(9 * MIB))
-    storage.put(KEY, path)
-    assert bytes(storage.get(KEY)) == digits(9 * MIB)
-    storage.put(KEY, b"replaced")
-    assert bytes(storage.get(KEY)) == b"replaced"
+    files.put(KEY, path)
+    assert bytes(files.get(KEY)) == digits(9 * MIB)
+    files.put(KEY, b"replaced")
+    assert bytes(files.get(KEY)) == b"replaced"
 
 
 def test_keys_of_any_script() -> None:
     key = f"jobs/{JOB}/Bestellung – März 電話 +%2B#1?&.csv"
-    storage.put(key, b"1")
-    assert bytes(storage.get(key)) == b"1"
-    assert [entry["path"] for entry in storage.entries(f"jobs/{JOB}")] == [key]
-    storage.remove_job(JOB)
-    assert storage.entries("jobs") == []
+    files.put(key, b"1")
+    assert bytes(files.get(key)) == b"1"
+    assert [entry["path"] for entry in files.entries(f"jobs/{JOB}")] == [key]
+    files.remove_job(JOB)
+    assert files.entries("jobs") == []
 
 
 def test_only_the_ranges_that_are_asked_for_are_fetched(faulty_store: FaultyStore) -> None:
     content = digits(10 * MIB)
-    storage.put(KEY, content)
-    reader = storage.Reader(KEY)
+    files.put(KEY, content)
+    reader = files.Reader(KEY)
     assert reader.size == len(content)
     for start, size in ((0, 10), (8 * MIB - 5, 10), (9 * MIB, 9), (10 * MIB - 3, 100)):
         reader.seek(start)
@@ -115,8 +115,8 @@ def test_only_the_ranges_that_are_asked_for_are_fetched(faulty_store: FaultyStor
 
 def test_small_reads_in_a_row_and_large_ones_need_few_requests(faulty_store: FaultyStore) -> None:
     content = digits(26 * MIB)
-    storage.put(KEY, content)
-    reader = storage.Reader(KEY)
+    files.put(KEY, content)
+    reader = files.Reader(KEY)
     before = faulty_store.requests
     reader.seek(9 * MIB)
     assert b"".join(reader.read(MIB // 16) for _ in range(32)) == content[9 * MIB : 11 * MIB]
@@ -137,11 +137,11 @@ def test_a_file_that_is_not_there_and_a_bucket_that_is_not_there(
     faulty_store: FaultyStore, configure: Callable[..., None]
 ) -> None:
     """The second says nothing about the file: a report must not be called expired for it."""
-    for read in (storage.get, storage.stream, storage.Reader, arrow.get_table):
-        with pytest.raises(storage.MissingFileError):
+    for read in (files.get, files.stream, files.Reader, arrow_files.get_table):
+        with pytest.raises(files.MissingFileError):
             read(KEY)
     configure(storage_url="s3://no-such-bucket/x", storage_endpoint=faulty_store.url)
-    for read in (storage.get, storage.stream, storage.Reader):
+    for read in (files.get, files.stream, files.Reader):
         with pytest.raises(StoreError) as raised:
             read(KEY)
         assert raised.value.code == "NoSuchBucket"
@@ -149,7 +149,7 @@ def test_a_file_that_is_not_there_and_a_bucket_that_is_not_there(
 
 
 def test_what_breaks_off_leaves_no_object_and_no_parts(s3: S3) -> None:
-    with suppress(ZeroDivisionError), storage.Receiver(KEY) as receiver:
+    with suppress(ZeroDivisionError), files.Receiver(KEY) as receiver:
         receiver.write(digits(9 * MIB))
         assert s3.unfinished() == [f"team/files/{KEY}"]
         raise ZeroDivisionError
@@ -170,16 +170,16 @@ def test_listings_of_many_pages_and_deletion_in_bulk(
     """S3 lists and deletes 1,000 at a time; the server under test lists 20."""
     keys = [f"jobs/{JOB}/results/{number:06}.arrow" for number in range(3 * PAGE + 5)]
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda key: storage.put(key, b"1"), keys))
-    assert sorted(entry["path"] for entry in storage.entries(f"jobs/{JOB}")) == keys
-    assert folders.some(100) == [JOB]
-    assert folders.newest(JOB) is not None
+        list(pool.map(lambda key: files.put(key, b"1"), keys))
+    assert sorted(entry["path"] for entry in files.entries(f"jobs/{JOB}")) == keys
+    assert orphan_folders.some(100) == [JOB]
+    assert orphan_folders.newest(JOB) is not None
     before = faulty_store.requests
-    storage.delete(keys[:5] + [f"{JOB}/{number}" for number in range(1200)])
+    files.delete(keys[:5] + [f"{JOB}/{number}" for number in range(1200)])
     assert faulty_store.requests - before == 2  # 1,000 and 205; keys that are not there are no error
-    monkeypatch.setattr(storage, "PAGE", PAGE)
-    storage.remove_job(JOB)
-    assert storage.entries("jobs") == []
+    monkeypatch.setattr(files, "PAGE", PAGE)
+    files.remove_job(JOB)
+    assert files.entries("jobs") == []
 
 
 # Whole jobs
@@ -216,15 +216,15 @@ def test_review_cancel_and_retention(api: Door, database: sa.Engine, configure: 
     assert (done["status"], done["counts"]["created"]) == ("completed", _numbers(database))
     with database.begin() as connection:
         connection.execute(jobs.update().values(finished_at=jobs.c.finished_at - timedelta(days=2)))
-    tidying.tidy()
-    names = {entry["path"].split("/")[2] for entry in storage.entries(f"jobs/{done['id']}")}
+    cleaner.tidy()
+    names = {entry["path"].split("/")[2] for entry in files.entries(f"jobs/{done['id']}")}
     assert {"upload", "report.csv"} <= names
     assert "results" not in names
     assert len(api.rows(done["id"])) == done["counts"]["total"]
     with database.begin() as connection:
         connection.execute(jobs.update().values(finished_at=jobs.c.finished_at - timedelta(days=200)))
-    tidying.tidy()
-    assert storage.entries("jobs") == []
+    cleaner.tidy()
+    assert files.entries("jobs") == []
 
 
 # Faults
@@ -304,10 +304,10 @@ def test_the_message_of_the_store_is_logged_and_raised(
 ) -> None:
     monkeypatch.setattr(object_store, "MAX_RETRIES", 0)
     faulty_store.share = 1.0
-    storage.store.cache_clear()
+    files.store.cache_clear()
     faulty_store.set_fault(Fault.SLOW_DOWN)
     with structlog.testing.capture_logs() as logged, pytest.raises(StoreError) as raised:
-        storage.put(KEY, b"1")
+        files.put(KEY, b"1")
     assert str(raised.value) == f"{KEY}: SlowDown: Please reduce your request rate. (request REQUEST1)"
     assert (raised.value.code, raised.value.request_id) == ("SlowDown", "REQUEST1")
     assert [(line["code"], line["request"]) for line in logged] == [("SlowDown", "REQUEST1")]
@@ -316,33 +316,33 @@ def test_the_message_of_the_store_is_logged_and_raised(
 def test_calls_beyond_the_limit_are_refused_at_once(faulty_store: FaultyStore, api: Door) -> None:
     """Two calls wait for a silent store; the third is answered without waiting for it, until one of them ends."""
     job = api.upload(sheets.csv_bytes(sheets.rows(5)))
-    storage.limit_calls(2)
+    files.limit_calls(2)
     faulty_store.set_fault(Fault.SILENT)
     with ThreadPoolExecutor(2) as pool:
-        waiting = [pool.submit(storage.get, KEY) for _ in range(2)]
+        waiting = [pool.submit(files.get, KEY) for _ in range(2)]
         while faulty_store.faults < 2:
             assert not any(call.done() for call in waiting)
             time.sleep(0.01)
         with pytest.raises(StoreBusyError):
-            storage.get(KEY)
+            files.get(KEY)
         answer = api.get(f"/v1/jobs/{job['id']}/rows")
         assert not any(call.done() for call in waiting)
         _is_503(answer)
         assert api.job(job["id"])["status"] == "completed"
         faulty_store.set_fault(Fault.NONE)
         for call in waiting:
-            with pytest.raises((StoreError, storage.MissingFileError)):
+            with pytest.raises((StoreError, files.MissingFileError)):
                 call.result()
     assert api.get(f"/v1/jobs/{job['id']}/rows").status_code == 200
 
 
 def test_an_upload_that_finds_no_slot_is_aborted(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(storage, "LATER_WAIT", 0.0)
-    storage.limit_calls(1)
-    with suppress(StoreBusyError), storage.Receiver(KEY) as receiver:
+    monkeypatch.setattr(files, "LATER_WAIT", 0.0)
+    files.limit_calls(1)
+    with suppress(StoreBusyError), files.Receiver(KEY) as receiver:
         receiver.write(digits(9 * MIB))
         assert s3.unfinished() == [f"team/files/{KEY}"]
-        with storage._calls.slot(0):  # noqa: SLF001
+        with files._calls.slot(0):  # noqa: SLF001
             receiver.write(b"1")
     assert (s3.unfinished(), s3.keys()) == ([], [])
 
@@ -411,8 +411,8 @@ def test_one_refused_request_makes_no_service_unready(
 def test_the_storage_is_tried_out_before_the_service_starts(
     faulty_store: FaultyStore, s3: S3, configure: Callable[..., None]
 ) -> None:
-    storage.try_out(get_settings())
+    files.try_out(get_settings())
     assert s3.keys() == []
     configure(storage_url="s3://no-such-bucket/x", storage_endpoint=faulty_store.url)
     with pytest.raises(StoreError, match="NoSuchBucket: The specified bucket does not exist"):
-        storage.try_out(get_settings())
+        files.try_out(get_settings())

@@ -15,18 +15,20 @@ import sqlalchemy as sa
 from apiflask import APIFlask
 from flask import g, request
 
-from schemas import accounts, actions, tables
-from schemas import api as bodies
-from schemas import users as user_bodies
+from schemas.database import tables
+from schemas.http import actions
+from schemas.http import resources as bodies
+from schemas.http import tenants as tenant_bodies
+from schemas.http import users as user_bodies
 from schemas.permissions import Actor
-from schemas.problems import RequestCode
+from schemas.request_problems import RequestCode
 from tests import sheets
 from tests.door import application
 from tests.factories import Account, World
-from webhook.downloads import sent, sent_stored
-from webhook.errors import Refused, refuse
-from webhook.operations import actions as to_numbers
-from webhook.operations import carriers, jobs, numbers, reports, templates, tenants, tokens, uploads, users, workbooks
+from webhook.http.downloads import sent, sent_stored
+from webhook.http.errors import Refused, refuse
+from webhook.services import actions as to_numbers
+from webhook.services import carriers, jobs, numbers, reports, templates, tenants, tokens, uploads, users, workbooks
 
 SOUND = sheets.csv_bytes(sheets.rows(2))
 DELETE = to_numbers.DELETE
@@ -196,12 +198,12 @@ def test_r2_a_user_is_made_with_its_number(acting: Enter, world: World, work_off
 
 def test_r7_carriers_tenants_and_tokens_by_their_bodies(acting: Enter, world: World) -> None:
     with acting():
-        carrier = carriers.create(accounts.NewCarrier(name="Quay Voice", service="voice"))
-        assert carriers.change(carrier.id, accounts.CarrierChange(name="Pier Voice")).name == "Pier Voice"
-        tenant = tenants.create(accounts.NewTenant(name="Quay Dental", kind="enterprise"))
-        changed = tenants.change(tenant.id, accounts.TenantChange(default_voice_carrier="Pier Voice"))
+        carrier = carriers.create(tenant_bodies.NewCarrier(name="Quay Voice", service="voice"))
+        assert carriers.change(carrier.id, tenant_bodies.CarrierChange(name="Pier Voice")).name == "Pier Voice"
+        tenant = tenants.create(tenant_bodies.NewTenant(name="Quay Dental", kind="enterprise"))
+        changed = tenants.change(tenant.id, tenant_bodies.TenantChange(default_voice_carrier="Pier Voice"))
         assert changed.effective_default_voice_carrier == "Pier Voice"
-        issued = tokens.create(accounts.NewToken(name="import", tenant_id=tenant.id))
+        issued = tokens.create(tenant_bodies.NewToken(name="import", tenant_id=tenant.id))
         assert issued.token
         tokens.delete(issued.id)
         assert tokens.one(issued.id).revoked_at is not None

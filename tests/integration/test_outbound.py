@@ -9,13 +9,13 @@ from dataclasses import replace
 
 import pytest
 
-from schemas.addresses import networks_of
-from schemas.callbacks import DeliveryResult
+from schemas.callback_urls import networks_of
+from schemas.http.callbacks import DeliveryResult
 from tests.receiver import NETWORK, TLS_NAME, Receiver, receiving, silent_port
-from worker.infra import outbound
-from worker.infra.outbound import Answer, Rules
-from worker.infra.pinned import UndeliveredError
-from worker.infra.ports import free_port
+from worker.callbacks import http_client
+from worker.callbacks.http_client import Answer, Rules
+from worker.callbacks.pinned_network import UndeliveredError
+from worker.runtime.processes.ports import free_port
 
 LOCAL = Rules(networks=networks_of(NETWORK), seconds=5.0)
 STRICT = Rules(seconds=5.0)
@@ -29,7 +29,7 @@ def receiver() -> Iterator[Receiver]:
 
 
 def post(url: str, rules: Rules) -> Answer:
-    return outbound.post(url, BODY, {"X-Test": "yes"}, rules)
+    return http_client.post(url, BODY, {"X-Test": "yes"}, rules)
 
 
 def failed(url: str, rules: Rules) -> tuple[DeliveryResult, int | None]:
@@ -243,5 +243,5 @@ def test_no_redirect_leaves_tls(receiver: Receiver) -> None:
 
 
 def test_verification_is_never_off() -> None:
-    context = outbound._tls(None)  # noqa: SLF001 - what all connections are made with
+    context = http_client._tls(None)  # noqa: SLF001 - what all connections are made with
     assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)

@@ -10,12 +10,12 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from schemas import tables
+from schemas.database import tables
 from tests.commands import run, told
 from tests.door import application
 from tests.factories import Account, World
 from tests.portal import Portal, signed_in, text_of, toasts_of
-from webhook.cli.exits import Exit
+from webhook.cli.exit_codes import Exit
 
 NAMES = ("master", "north", "south", "clinic", "hotel", "school")
 BELOW = {

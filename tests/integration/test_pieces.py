@@ -14,17 +14,21 @@ import sqlalchemy as sa
 from alembic import command
 
 from schemas.jobs import Phase
-from schemas.problems import RequestCode
+from schemas.request_problems import RequestCode
 from tests import sheets
 from tests.door import Door, Json, table
 from tests.kept import forget
 from tests.ledger import DEADLINE, FIRST, Ledger, finish, sheet
 from tests.service import ENDED, wait_for
-from worker import giving_up, pipeline, recovery, tidying
-from worker.infra import leases, migrate, storage
-from worker.infra import ledger as steps
-from worker.infra.db import transaction
-from worker.infra.settings import get_settings
+from worker import pipeline
+from worker.config.settings import get_settings
+from worker.database import migrate
+from worker.database.engine import transaction
+from worker.maintenance import cleaner, rescuer
+from worker.queue import job_state as steps
+from worker.queue import leases
+from worker.steps import failures
+from worker.storage import files
 
 OF_A_JOB = tuple(phase for phase in Phase if phase is not Phase.CALLBACK)
 MOST_ACTS = 1000
@@ -91,7 +95,7 @@ def test_a_job_of_whose_rows_nothing_is_known_yet_ends_at_once(api: Door, ledger
     assert cancel(api, job_id) == "cancelled"
     before = ledger.everything()
     assert not any(pipeline.run(each) for each in OF_A_JOB)
-    recovery.sweep()
+    rescuer.sweep()
     assert ledger.everything() == before
     job = api.job(job_id)
     assert (job["counts"]["total"], job["links"]["report_csv"], api.rows(job_id)) == (0, None, [])
@@ -108,7 +112,7 @@ def test_whoever_reads_or_validates_last_ends_a_cancelled_job(
     job_id = brought_to(phase, api)
     held = [ledger.claim(phase) for _ in range(1 if phase is Phase.CHECK else 2)]
     assert cancel(api, job_id) == "cancelling"
-    recovery.sweep()
+    rescuer.sweep()
     assert api.job(job_id)["status"] == "cancelling"
     if ending == "done":
         for lease in held:
@@ -116,7 +120,7 @@ def test_whoever_reads_or_validates_last_ends_a_cancelled_job(
             attempt(lease)
     else:
         ledger.expire()
-        recovery.sweep()
+        rescuer.sweep()
     job = api.job(job_id)
     assert (job["status"], job["counts"]["total"], ledger.numbers()) == ("cancelled", 0, [])
     before = ledger.everything()
@@ -145,7 +149,7 @@ def test_r28_a_job_cancelled_while_its_report_is_made_has_all_of_it(
     job_id = brought_to(phase, api)
     lease = ledger.claim(phase) if is_held else None
     assert cancel(api, job_id) == "cancelling"
-    recovery.sweep()
+    rescuer.sweep()
     if lease is not None:
         attempt(lease)
     job = finish(api, ledger, job_id)
@@ -159,7 +163,7 @@ def test_a_part_of_the_report_whose_worker_dies_is_made_though_the_job_is_cancel
     late = ledger.claim(Phase.RENDER)
     cancel(api, job_id)
     ledger.expire()
-    recovery.sweep()
+    rescuer.sweep()
     job = finish(api, ledger, job_id)
     assert (job["status"], assert_whole(api, job)) == ("cancelled", ["CREATED"] * ROWS)
     report, before = api.report(job_id), ledger.everything()
@@ -175,12 +179,12 @@ def test_a_job_that_ends_with_one_piece_ends_for_all(api: Door, ledger: Ledger, 
     """Others that are under way are told when they come to their commit, and nothing is begun any more."""
     job_id = brought_to(phase, api)
     first, second = ledger.claim(phase), ledger.claim(phase)
-    giving_up.end_job(first)
+    failures.end_job(first)
     with pytest.raises(leases.LostLeaseError):
         pipeline.STEPS[phase](second)
     assert not any(pipeline.run(each) for each in OF_A_JOB)
     ledger.expire()
-    recovery.sweep()
+    rescuer.sweep()
     assert not any(pipeline.run(each) for each in OF_A_JOB)
     job = api.job(job_id)
     written = ROWS if phase is Phase.RENDER else 0
@@ -201,14 +205,14 @@ def test_r27_a_job_whose_report_could_not_be_rendered_is_undone(
         cancel(api, job_id)
     while pipeline.run(Phase.WRITE, Phase.REPORT):
         pass
-    giving_up.end_job(ledger.claim(Phase.RENDER), RequestCode.UNAVAILABLE)
+    failures.end_job(ledger.claim(Phase.RENDER), RequestCode.UNAVAILABLE)
     job = api.job(job_id)
     written = 3 if is_cancelled else 6
     assert (job["status"], job["counts"]["created"], len(ledger.numbers())) == ("failed", written, written)
     if expired:
         ledger.run("UPDATE jobs SET finished_at = now() - interval '2 days'")
         configure(keep_chunks_days=1, keep_uploads_days=1)
-        assert tidying.expire() == 1
+        assert cleaner.expire() == 1
     undo = api.done(api.post(f"/v1/jobs/{job_id}/undo"))
     assert (undo["status"], undo["counts"]["deleted"], ledger.numbers()) == ("completed", written, [])
     assert_whole(api, undo)
@@ -263,7 +267,7 @@ def test_what_batches_were_found_to_be_goes_with_the_chunks(
     report, rows = api.report(job["id"]), api.rows(job["id"])
     ledger.run("UPDATE jobs SET finished_at = now() - interval '2 days'")
     configure(keep_chunks_days=1)
-    assert tidying.expire() == 1
+    assert cleaner.expire() == 1
     kept = [Path(path).name for path in stored()]
     assert sorted(kept) == [
         "checked.arrow",
@@ -332,7 +336,7 @@ def test_what_an_older_release_has_checked_is_written_and_reported(
     """It read files in batches, too, checked all of them in one piece, and kept less beside the cells."""
     configure(rows_per_batch=100)
     job_id = brought_to(phase, api, MIXED)
-    (path,) = (tmp_path / "data" / "files" / storage.folder_of(job_id)).glob("check-*/rows.arrow")
+    (path,) = (tmp_path / "data" / "files" / files.folder_of(job_id)).glob("check-*/rows.arrow")
     rows = pa.ipc.open_file(path.read_bytes()).read_all()
     rows = rows.select(range(rows.num_columns - 3))
     with pa.ipc.new_file(path, rows.schema) as file:
@@ -405,7 +409,7 @@ def test_r28_r29_whatever_happens_in_whatever_order(
         elif act == "expire":
             ledger.expire()
         elif act == "sweep":
-            recovery.sweep()
+            rescuer.sweep()
         elif act == "cancel":
             is_cancelled = cancel(api, job_id) in {"cancelling", "cancelled"} or is_cancelled
     for lease in (*held, *late):

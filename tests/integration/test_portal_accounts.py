@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from werkzeug.test import TestResponse
 
-from schemas import tables
+from schemas.database import tables
 from schemas.permissions import TenantKind
 from tests import factories
 from tests.door import application

@@ -10,12 +10,12 @@ import pytest
 import sqlalchemy as sa
 from werkzeug.test import TestResponse
 
-from schemas import tables
+from schemas.database import tables
 from tests import factories
 from tests.factories import World
 from tests.forms import follow, form_of, forms_of, send
 from tests.portal import Portal, signed_in, text_of, toasts_of
-from webhook.portal.inventory import acting
+from webhook.portal.numbers import submit_action
 
 FIRST = 12125550100
 
@@ -137,7 +137,7 @@ def test_r30_one_that_could_not_be_and_one_that_is_so_already(north: Portal, wor
 def test_r28_what_takes_longer_is_told_as_under_way(
     north: Portal, world: World, monkeypatch: pytest.MonkeyPatch, work_off: Callable[[], None]
 ) -> None:
-    monkeypatch.setattr(acting, "WAIT", 0.0)
+    monkeypatch.setattr(submit_action, "WAIT", 0.0)
     _, done = assign(north, ticked(0, 1), tenant_id=world.clinic.tenant.public_id)
     shown = follow(north, done)
     assert "Assigning 2 numbers to Clinic Enterprise is under way. Follow it" in toasts_of(shown)

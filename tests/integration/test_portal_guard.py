@@ -9,16 +9,16 @@ import pytest
 import sqlalchemy as sa
 from werkzeug.routing import Rule
 
-from schemas import tables
+from schemas.database import tables
 from schemas.permissions import Tenant, TenantKind
 from tests import factories
 from tests.door import application
 from tests.factories import World
 from tests.portal import SITE, Portal, signed_in, text_of, toasts_of
-from webhook.portal.frame import layout, said
-from webhook.portal.frame.reading import READING
-from worker.infra import sessions
-from worker.infra.storage import StoreError
+from webhook.portal.shared import flash, layout
+from webhook.portal.shared.content_negotiation import READING
+from worker.accounts import sessions
+from worker.storage.files import StoreError
 
 APP = application()
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{7*7}}"
@@ -313,7 +313,7 @@ def test_r30_a_confirmation_is_shown_once_by_the_next_page(portal: Portal, datab
     with database.begin() as connection:
         session_id = connection.execute(sa.select(tables.sessions.c.id)).scalar_one()
         for number in range(12):
-            notice = {"text": f"{number} <b>", "kind": said.SUCCESS, "link": "/jobs", "label": "See it"}
+            notice = {"text": f"{number} <b>", "kind": flash.SUCCESS, "link": "/jobs", "label": "See it"}
             sessions.tell(connection, session_id, notice)
     shown = portal.get("/numbers")
     assert 'role="status"' in shown.get_data(as_text=True)

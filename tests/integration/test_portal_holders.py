@@ -13,17 +13,18 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 from werkzeug.test import TestResponse
 
-from schemas import tables
+from schemas.database import tables
+from schemas.database.tables import phone_numbers
 from schemas.jobs import JobOptions
 from schemas.permissions import Actor, Tenant, TenantKind
-from schemas.tables import phone_numbers
 from tests import factories, sheets
 from tests.factories import World
 from tests.forms import Found, follow, form_of, send
 from tests.portal import Portal, signed_in, text_of, toasts_of
-from webhook.portal.inventory import holding
-from worker.infra import number_filter, number_holders, number_search
-from worker.infra.number_filter import NumberFilter
+from webhook.portal.numbers import holders as holder_counts
+from worker.numbers import filters, search
+from worker.numbers import holders as number_holders
+from worker.numbers.filters import NumberFilter
 
 FIRST = 12125550100
 FREE, CLINICS, USED, HOTELS = range(4), range(4, 7), 7, 8  # north's own, the clinic's, one that Ada has, the hotel's
@@ -234,8 +235,8 @@ def test_r19_of_many_customers_the_largest_are_named(north: Portal, world: World
     page = pending(north, "where_q=1212&expected_count=23&back=/numbers", world.hotel.tenant)
     text = text_of(page)
     assert "Clinic Enterprise 3 numbers Customer 12 2 numbers Customer 00 1 number" in text
-    assert f"Customer {holding.MOST - 3:02} 1 number and 4 more: 4 numbers" in text
-    assert f"Customer {holding.MOST - 2:02}" not in text.partition("(yours)")[2].partition("Which numbers")[0]
+    assert f"Customer {holder_counts.MOST - 3:02} 1 number and 4 more: 4 numbers" in text
+    assert f"Customer {holder_counts.MOST - 2:02}" not in text.partition("(yours)")[2].partition("Which numbers")[0]
 
 
 def test_a_page_does_not_wait_for_long_counting(north: Portal, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -246,7 +247,7 @@ def test_a_page_does_not_wait_for_long_counting(north: Portal, world: World, mon
         return sa.select(phone_numbers.c.e164, phone_numbers.c.holder_id, number_holders._IN_USE).where(never)  # noqa: SLF001
 
     monkeypatch.setattr(number_holders, "MOST_SECONDS", 0.2)
-    monkeypatch.setattr(number_search, "matching", forever)
+    monkeypatch.setattr(search, "matching", forever)
     began = time.monotonic()
     page = pending(north, "where_q=1212&expected_count=9&back=/numbers", world.hotel.tenant)
     assert time.monotonic() - began < 30
@@ -278,8 +279,8 @@ def test_r3_holders_are_counted_as_one_by_one(
     tenant = getattr(world, looker).tenant
     actor = Actor(tenant, "test")
     with database.begin() as connection:
-        wanted = number_filter.resolve(connection, actor, NumberFilter(**asked))
-        found = connection.execute(number_search.matching(connection, wanted)).scalars().all()
+        wanted = filters.resolve(connection, actor, NumberFilter(**asked))
+        found = connection.execute(search.matching(connection, wanted)).scalars().all()
         rows = connection.execute(sa.select(phone_numbers).where(phone_numbers.c.e164.in_(found))).all()
         expected = sorted(
             (holder, len(theirs), sum(row.voice_user_id is not None for row in theirs))

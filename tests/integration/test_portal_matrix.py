@@ -12,15 +12,15 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from schemas import tables
+from schemas.database import tables
 from tests import sheets
 from tests.door import Door
 from tests.factories import World
 from tests.matrix_world import ACTIONS, LISTED, NUMBERS, stand, stock_of
 from tests.permission_matrix import ACTORS, CODES, JOB_OF_NORTH, MATRIX, STATES, WRITTEN, cells_of
 from tests.portal import Portal, signed_in, text_of
-from webhook.operations import serving
-from webhook.portal.inventory import acting
+from webhook.portal.numbers import submit_action
+from webhook.services import user_numbers
 
 FORMS = {
     "assignments": ("assign", "assign"),
@@ -79,7 +79,7 @@ def stock(database: sa.Engine) -> Callable[[], dict[int, Any]]:
 @pytest.fixture
 def browser(database: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], Portal]:
     """A browser in which an admin of an account is signed in; forms do not wait for their jobs."""
-    for module in (acting, serving):
+    for module in (submit_action, user_numbers):
         monkeypatch.setattr(module, "WAIT", 0.0)
     return lambda account: signed_in(database, account.tenant)
 

@@ -8,13 +8,13 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import sqlalchemy as sa
 
-from schemas import tables
+from schemas.database import tables
 from tests import factories
 from tests.factories import World
 from tests.forms import follow, form_of, forms_of, send
 from tests.portal import Portal, signed_in, text_of, toasts_of
-from webhook.portal.frame import picking
-from webhook.portal.inventory import numbers
+from webhook.portal.numbers import number_list
+from webhook.portal.shared import select_fields
 
 FIRST = 12125550100
 HOSTILE = "<script>alert('x')</script>"
@@ -139,7 +139,7 @@ def test_hundreds_of_tenants_are_searched(
     north: Portal, world: World, database: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """R3: and the suggestions are of one's own."""
-    monkeypatch.setattr(picking, "MOST", 1)
+    monkeypatch.setattr(select_fields, "MOST", 1)
     form = form_of(north.get("/numbers"), "/numbers", "get")
     assert "tenant" in form.names()
     assert "tenant_id" not in form.names()
@@ -252,7 +252,7 @@ def test_nothing_ticked_is_told(north: Portal) -> None:
 
 
 def test_all_that_match_are_chosen_by_their_exact_count(north: Portal, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(numbers, "COUNTED", 5)
+    monkeypatch.setattr(number_list, "COUNTED", 5)
     page = text_of(north.get("/numbers?q=1212"))
     assert "5+ numbers match" in page
     assert "Select all that match" in page

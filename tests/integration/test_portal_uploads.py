@@ -11,16 +11,16 @@ import pytest
 import sqlalchemy as sa
 from werkzeug.test import TestResponse
 
-from schemas import api as bodies
 from schemas.codes import Code
+from schemas.database.tables import jobs
+from schemas.http import resources as bodies
 from schemas.jobs import Phase
-from schemas.tables import jobs
 from tests import factories, sheets
 from tests.door import Door, table
 from tests.factories import World
 from tests.portal import Portal, signed_in
 from tests.portal import text_of as words
-from webhook.portal.activity import job_words
+from webhook.portal.jobs import labels
 from worker import pipeline
 
 SOUND = sheets.csv_bytes(sheets.rows(3))
@@ -406,8 +406,8 @@ def test_who_listens_is_told_no_time_left(site: Site, api: Door) -> None:
     found = bodies.Job.model_validate(api.job(path.rpartition("/")[2]))
     told = found.progress.model_copy(update={"rows_per_second": 2.0, "eta_seconds": 14.0, "queue_position": None})
     found = found.model_copy(update={"progress": told})
-    assert job_words.progress(found) == "0 % · 0 of 3 rows · 2 rows a second · about 14 seconds left"
-    assert job_words.aloud(found) == "0 % · 0 of 3 rows"
+    assert labels.progress(found) == "0 % · 0 of 3 rows · 2 rows a second · about 14 seconds left"
+    assert labels.aloud(found) == "0 % · 0 of 3 rows"
     assert "left" not in re.findall(r'data-words="([^"]*)"', site.get(path).get_data(as_text=True))[0]
 
 

@@ -10,12 +10,12 @@ import pytest
 import sqlalchemy as sa
 from werkzeug.test import TestResponse
 
-from schemas import tables
+from schemas.database import tables
 from tests import factories
 from tests.factories import World
 from tests.forms import Found, follow, form_of, forms_of, send
 from tests.portal import Portal, signed_in, text_of, toasts_of
-from webhook.operations import giving, serving
+from webhook.services import number_grants, user_numbers
 
 Fields = dict[str, str | list[str]]
 FIRST = 12125550100
@@ -320,14 +320,14 @@ def test_r27_a_number_that_goes_to_somebody_else_meanwhile_leaves_the_user_its_o
     clinic: Portal, hire: Callable[..., str], has: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ada = hire(numbers={0: {"voice_user_id": "user"}})
-    judged = giving.refuse_bad_numbers
+    judged = number_grants.refuse_bad_numbers
 
     def judge(*arguments: Any) -> bool:  # noqa: ANN401 - handed on
         found = judged(*arguments)
         hire(name="Bo", numbers={3: {"voice_user_id": "user"}})
         return found
 
-    monkeypatch.setattr(serving, "refuse_bad_numbers", judge)
+    monkeypatch.setattr(user_numbers, "refuse_bad_numbers", judge)
     page = follow(clinic, send(clinic, edit_form(clinic, ada), "Save", phone_number=FREE[3]))
     said = toasts_of(page)
     assert "+1 212-555-0103 could not be assigned to Ada Lind." in said

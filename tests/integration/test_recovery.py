@@ -19,10 +19,15 @@ from tests.chaos.proxy import Mode, Proxy
 from tests.door import Door
 from tests.ledger import DEADLINE, Ledger, checked, finish, held_up, sheet
 from tests.service import wait_for
-from worker import giving_up, pipeline
-from worker.infra import beat, broker, db, jobs, storage, upkeep
-from worker.infra.outbox import Outbox
-from worker.infra.settings import get_settings
+from worker import pipeline
+from worker.config.settings import get_settings
+from worker.database import engine
+from worker.maintenance import rescue_queries
+from worker.queue import broker, completion
+from worker.queue import scheduler as beat_scheduler
+from worker.queue.publisher import Outbox
+from worker.steps import failures
+from worker.storage import files
 
 AT_MOST = 1.0  # seconds that publishing may hold a request up
 
@@ -41,17 +46,17 @@ def test_halves_of_one_chunk_are_never_another_s(api: Door, ledger: Ledger, conf
     checked(api, 8)
     first, second = ledger.claim(), ledger.claim()
     with ledger.engine.connect() as connection:
-        lost = jobs.halve(connection, first, [2, 2])
+        lost = completion.halve(connection, first, [2, 2])
         connection.rollback()
     with ledger.engine.begin() as connection:
-        other = jobs.halve(connection, second, [2, 2])
+        other = completion.halve(connection, second, [2, 2])
     with ledger.engine.begin() as connection:
-        again = jobs.halve(connection, first, [2, 2])
+        again = completion.halve(connection, first, [2, 2])
     assert again == lost
     assert not set(lost) & set(other)
     quarter = ledger.claim()
     with ledger.engine.begin() as connection:
-        deeper = jobs.halve(connection, quarter, [1, 1])
+        deeper = completion.halve(connection, quarter, [1, 1])
     assert not set(deeper) & {0, 1, *lost, *other}
 
 
@@ -60,7 +65,7 @@ def test_a_single_row_has_all_its_tries(api: Door, ledger: Ledger, configure: Ca
     configure(max_attempts=4)
     checked(api, 3)
     with ledger.engine.begin() as connection:
-        jobs.halve(connection, ledger.claim(), [1, 2])
+        completion.halve(connection, ledger.claim(), [1, 2])
     assert ledger.chunks() == [("dead", 1), ("pending", 0), ("pending", 2)]
 
 
@@ -70,7 +75,7 @@ def test_a_torn_chunk_ends_its_job(
 ) -> None:
     configure(max_attempts=2)
     job_id = checked(api, 3)
-    (chunk,) = (tmp_path / "data" / "files" / storage.folder_of(job_id)).glob("check-*/000000.arrow")
+    (chunk,) = (tmp_path / "data" / "files" / files.folder_of(job_id)).glob("check-*/000000.arrow")
     chunk.write_bytes(content)
     job = finish(api, ledger, job_id, tries=20)
     assert (job["status"], job["problem"]["code"]) == ("failed", "INTERNAL_ERROR")
@@ -83,7 +88,7 @@ def test_a_torn_chunk_ends_its_job(
 @contextmanager
 def no_room_for_results(job_id: str, tmp_path: Path) -> Iterator[None]:
     """Nothing can be stored where the job's results go."""
-    stump = tmp_path / "data" / "files" / storage.folder_of(job_id) / "results"
+    stump = tmp_path / "data" / "files" / files.folder_of(job_id) / "results"
     stump.write_bytes(b"")
     try:
         yield
@@ -145,7 +150,7 @@ def test_an_outage_of_the_database_costs_no_try(
         url = database.url.set(port=network.port).render_as_string(hide_password=False)
         configure(database_url=url)
         network.be(Mode.RESET)
-        waiting = threading.Thread(target=giving_up.postpone, args=(lease,), kwargs={"counts": False})
+        waiting = threading.Thread(target=failures.postpone, args=(lease,), kwargs={"counts": False})
         waiting.start()
         time.sleep(1.0)
         assert waiting.is_alive()
@@ -157,11 +162,11 @@ def test_an_outage_of_the_database_costs_no_try(
 
 def test_a_transaction_may_stand_still_for_as_long_as_it_was_given(ledger: Ledger) -> None:  # noqa: ARG001 - its database
     shown = sa.text("SHOW idle_in_transaction_session_timeout")
-    with db.transaction() as connection:
+    with engine.transaction() as connection:
         usual = connection.execute(shown).scalar_one()
-    with db.transaction(idle_seconds=90) as connection:
+    with engine.transaction(idle_seconds=90) as connection:
         assert connection.execute(shown).scalar_one() == "90s"
-    with db.transaction() as connection:
+    with engine.transaction() as connection:
         assert connection.execute(shown).scalar_one() == usual
 
 
@@ -174,14 +179,14 @@ def test_a_worker_that_hangs_loses_its_work(api: Door, ledger: Ledger, configure
 
         def freed() -> int:
             with ledger.engine.begin() as connection:
-                return upkeep.free_expired(connection)
+                return rescue_queries.free_expired(connection)
 
         wait_for(freed, DEADLINE, "its lease to run out")
 
 
 def test_an_upload_that_was_altered_is_not_read(api: Door, tmp_path: Path) -> None:
     job_id = api.send(sheet(3)).json["id"]
-    path = tmp_path / "data" / "files" / storage.upload_key(job_id)
+    path = tmp_path / "data" / "files" / files.upload_key(job_id)
     path.write_bytes(path.read_bytes().replace(b"TRUE", b"true"))
     api.work_off()
     job = api.job(job_id)
@@ -229,7 +234,7 @@ def test_beat_sends_nothing_while_enough_waits() -> None:
     valkey.delete(broker.UPKEEP)
     app = broker.app()
     entry = ScheduleEntry("sweep", broker.SWEEP, schedule=1.0, options={"queue": broker.UPKEEP}, app=app)
-    scheduler = beat.Scheduler(app, lazy=True)
+    scheduler = beat_scheduler.Scheduler(app, lazy=True)
     for _ in range(broker.MOST_HINTS + 5):
         scheduler.apply_async(entry, advance=False)
     assert valkey.llen(broker.UPKEEP) == broker.MOST_HINTS

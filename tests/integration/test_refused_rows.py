@@ -13,7 +13,8 @@ from tests import factories, sheets
 from tests.door import Door, Json, table
 from tests.factories import World
 from tests.ledger import FIRST, Ledger, checked, finish, held_up, sheet
-from worker import giving_up, pipeline
+from worker import pipeline
+from worker.steps import failures
 
 ROWS = 20
 SETTLED = ("created", "updated", "deleted", "unchanged", "skipped", "failed", "unprocessed")
@@ -148,7 +149,7 @@ def test_all_or_nothing_does_not_try_what_cannot_matter(
     api: Door, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Some refused rows are named, however many there are: nothing is written anyway."""
-    monkeypatch.setattr("worker.writing.MOST_NAMED", 10)
+    monkeypatch.setattr("worker.steps.write_chunk.MOST_NAMED", 10)
     ledger.refuse("true")
     job = api.upload(sheet(100), on_error="abort")
     counts = job["counts"]
@@ -249,7 +250,7 @@ def test_r28_no_sound_row_is_given_up_where_too_many_fail(
     api: Door, ledger: Ledger, configure: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The job ends as our failure: what is written stays, and what was not reached is unprocessed, not failed."""
-    monkeypatch.setattr(giving_up, "MOST_HALVED", 10)
+    monkeypatch.setattr(failures, "MOST_HALVED", 10)
     configure(rows_per_chunk=40, max_attempts=1)
     ledger.refuse("$.e164 % 2 = 0", "BEFORE", "XX000")
     job = finish(api, ledger, checked(api, 120))

@@ -22,7 +22,7 @@ from tests.databases import Databases
 from tests.factories import grow
 from tests.service import NO_TLS
 from tests.web_server import SECONDS, WebServer, serving
-from webhook import body_limits
+from webhook.http import body_limits
 
 MIB = 1024 * 1024
 ROUTES = ("tokens", "carriers", "users", "tenants")

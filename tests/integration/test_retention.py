@@ -27,16 +27,19 @@ import pytest
 import redis
 import sqlalchemy as sa
 
-from schemas.findings import Layout
 from schemas.jobs import Phase
 from tests import sheets
 from tests.door import Door, Json
 from tests.factories import World
 from tests.service import wait_for
-from worker import pipeline, tidying
-from worker.infra import broker, folders, ledger, retention, scratch, storage
-from worker.infra.published import Tokens, stream_report
-from worker.infra.settings import get_settings
+from worker import pipeline
+from worker.config.settings import get_settings
+from worker.jobs import retention
+from worker.maintenance import cleaner, orphan_folders
+from worker.queue import broker, job_state
+from worker.reports.row_messages import Layout
+from worker.storage import files, scratch
+from worker.storage.report_reader import Tokens, stream_report
 
 NUMBERS = [f"+1212555010{place}" for place in range(6)]
 HOUR, DAY = 3600.0, 86_400.0
@@ -198,11 +201,11 @@ ENDINGS: dict[str, Ending] = {**WROTE, "failed, refused": refused, "cancelled, u
 def test_the_upload_goes_before_its_report(api: Door, house: House) -> None:
     job_id = completed(api, house)
     house.age(job_id, 29)
-    tidying.tidy()
+    cleaner.tidy()
     assert "upload" in house.files(job_id)
     house.age(job_id, 31)
     before = told(api, job_id)
-    tidying.tidy()
+    cleaner.tidy()
     assert "upload" not in house.files(job_id)
     assert told(api, job_id) == before
 
@@ -211,7 +214,7 @@ def test_a_list_goes_as_an_upload_does(api: Door, house: House) -> None:
     api.upload(sheet())
     job_id = api.act("capability-changes", {"numbers": NUMBERS[:3], "fax": True})["id"]
     house.age(job_id, 31)
-    tidying.tidy()
+    cleaner.tidy()
     assert "listed.arrow" not in house.files(job_id)
     assert [row["code"] for row in api.rows(job_id)] == ["UPDATED"] * 3
 
@@ -220,11 +223,11 @@ def test_an_upload_may_outlive_its_report(api: Door, house: House, configure: Ca
     configure(keep_uploads_days=365)
     job_id = completed(api, house)
     house.age(job_id, 91)
-    tidying.tidy()
+    cleaner.tidy()
     assert house.files(job_id) == ["upload"]
     assert refusals(api, job_id) == GONE
     house.age(job_id, 366)
-    tidying.tidy()
+    cleaner.tidy()
     assert not (house.folder / "jobs" / job_id).exists()
 
 
@@ -238,7 +241,7 @@ def test_without_its_chunk_files_a_job_reads_and_is_undone_as_before(
     house.age(job_id, 2)
     before = told(api, job_id) if has_report else {}
     late = house.put(f"jobs/{job_id}/check-0/rows.arrow", hours=0)  # of a check that came too late
-    tidying.tidy()
+    cleaner.tidy()
     left = house.files(job_id)
     assert not late.exists()
     assert not [name for name in left if name.startswith("check-") and Path(name).stem.isdecimal()]
@@ -261,7 +264,7 @@ def test_when_all_files_are_gone_the_counts_stay(api: Door, house: House, end: E
     had_report = api.job(job_id)["links"]["report_csv"] is not None
     house.age(job_id, 91)
     jobs[job_id]["finished_at"] = api.job(job_id)["finished_at"]
-    tidying.tidy()
+    cleaner.tidy()
     assert not (house.folder / "jobs" / job_id).exists()
     assert house.ask("SELECT count(*) FROM job_chunks WHERE job_id = :id", id=house.id_of(job_id)) == [0]
     found = {each: without_links(api.job(each)) for each in jobs}
@@ -284,7 +287,7 @@ def test_what_has_expired_cannot_be_undone(api: Door, house: House, status: str,
     job_id = end(api, house)
     house.age(job_id, 91)
     if is_tidied:
-        tidying.tidy()
+        cleaner.tidy()
     answer = api.post(f"/v1/jobs/{job_id}/undo")
     assert (answer.status_code, answer.json["code"], answer.json["job_status"]) == (409, "UNDO_EXPIRED", status)
 
@@ -314,7 +317,7 @@ def test_removed_is_removed_even_if_the_setting_says_longer_later(
 ) -> None:
     job_id = completed(api, house)
     house.age(job_id, 91)
-    tidying.tidy()
+    cleaner.tidy()
     configure(keep_reports_days=365)
     assert refusals(api, job_id) == GONE
     assert api.post(f"/v1/jobs/{job_id}/undo").json["code"] == "UNDO_EXPIRED"
@@ -340,10 +343,10 @@ def test_what_is_being_read_is_read_to_its_end(api: Door, house: House) -> None:
     read, check, facts = house.ask(
         "SELECT ARRAY[to_jsonb(read_token), to_jsonb(check_token), file_facts] FROM jobs ORDER BY id DESC LIMIT 1"
     )[0]
-    blocks = storage.stream(storage.report_key(job_id))
+    blocks = files.stream(files.report_key(job_id))
     rows = stream_report(job_id, Tokens(read, check), Layout.from_json(facts), None)
     house.age(job_id, 91)
-    tidying.tidy()
+    cleaner.tidy()
     assert not house.files(job_id)
     assert b"".join(blocks) == whole
     assert sum(cells.num_rows for cells, _ in rows) == 7
@@ -365,7 +368,7 @@ def test_jobs_that_have_not_ended_keep_everything(
     house.run("UPDATE jobs SET created_at = now() - interval '1000 days', started_at = now() - interval '1000 days'")
     make_old(house.folder, hours=24_000)
     files, pieces = stored(), house.ask("SELECT count(*) FROM job_chunks")
-    tidying.tidy()
+    cleaner.tidy()
     assert (stored(), house.ask("SELECT count(*) FROM job_chunks")) == (files, pieces)
     found = [api.job(each)["status"] for each in (running, review, cancelling, accepted)]
     assert found == ["running", "review", "cancelling", "accepted"]
@@ -377,11 +380,11 @@ def test_the_undo_of_a_job_keeps_its_files(api: Door, house: House) -> None:
     files = house.files(job_id)
     undoing = api.post(f"/v1/jobs/{job_id}/undo").json["id"]
     house.age(job_id, 91)
-    tidying.tidy()
+    cleaner.tidy()
     assert house.files(job_id) == files
     api.work_off()
     assert api.job(undoing)["counts"]["updated"] == 6
-    tidying.tidy()
+    cleaner.tidy()
     assert not house.files(job_id)
     assert house.files(undoing)
 
@@ -400,7 +403,7 @@ def test_an_undo_begun_while_a_round_is_under_way_keeps_the_files(api: Door, hou
     assert house.files(job_id) == files
     api.work_off()
     assert api.job(undoing)["counts"]["updated"] == 6
-    assert tidying.expire() == 1
+    assert cleaner.expire() == 1
 
 
 def test_an_undo_that_waits_for_the_removal_is_refused(api: Door, house: House) -> None:
@@ -415,7 +418,7 @@ def test_an_undo_that_waits_for_the_removal_is_refused(api: Door, house: House) 
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
         )
         wait_for(lambda: house.ask(waiting)[0], DEADLINE, "the undo waits")
-        tidying.remove_files(ended)
+        cleaner.remove_files(ended)
         retention.mark(connection, ended)
     asking.join(DEADLINE)
     assert [answer.json["code"] for answer in answers] == ["UNDO_EXPIRED"]
@@ -426,10 +429,10 @@ def test_a_job_that_somebody_decides_about_is_passed_over(api: Door, house: Hous
     job_id = completed(api, house)
     house.age(job_id, 91)
     with house.engine.begin() as connection:
-        ledger.hold(connection, house.id_of(job_id))
-        assert tidying.expire() == 0
+        job_state.hold(connection, house.id_of(job_id))
+        assert cleaner.expire() == 0
     assert house.files(job_id)
-    assert tidying.expire() == 1
+    assert cleaner.expire() == 1
 
 
 def test_the_same_file_and_a_mended_one_need_not_wait_for_a_removal(api: Door, house: House) -> None:
@@ -448,7 +451,7 @@ def test_work_that_somebody_is_at_stays_in_the_ledger(api: Door, house: House) -
         id=house.id_of(job_id),
     )
     house.age(job_id, 91)
-    tidying.tidy()
+    cleaner.tidy()
     left = house.ask("SELECT phase || ' ' || state FROM job_chunks WHERE job_id = :id", id=house.id_of(job_id))
     assert left == ["check leased"]
 
@@ -457,10 +460,10 @@ def test_keys_are_forgotten(api: Door, house: House) -> None:
     headers = {"Idempotency-Key": "order 7"}
     for _ in range(2):
         api.post("/v1/deletions", {"numbers": NUMBERS}, headers=headers)
-        tidying.tidy()
+        cleaner.tidy()
     assert house.ask("SELECT count(*) FROM idempotency_keys") == [1]
     house.run("UPDATE idempotency_keys SET until = now() - interval '1 second'")
-    tidying.tidy()
+    cleaner.tidy()
     assert house.ask("SELECT count(*) FROM idempotency_keys") == [0]
 
 
@@ -471,17 +474,17 @@ def test_a_round_is_bounded_and_the_next_goes_on(api: Door, house: House) -> Non
     for _ in range(5):
         api.upload(sheet())
     house.run("UPDATE jobs SET finished_at = now() - interval '91 days'")
-    assert [tidying.expire(2) for _ in range(4)] == [2, 2, 1, 0]
+    assert [cleaner.expire(2) for _ in range(4)] == [2, 2, 1, 0]
     for _ in range(5):
         house.put(f"jobs/{uuid.uuid4()}/upload", hours=25)
-    assert [tidying.remove_orphans(2) for _ in range(4)] == [2, 2, 1, 0]
+    assert [cleaner.remove_orphans(2) for _ in range(4)] == [2, 2, 1, 0]
 
 
 def test_a_step_ends_when_its_time_is_over(api: Door, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     api.upload(sheet())
     house.run("UPDATE jobs SET finished_at = now() - interval '91 days'")
-    monkeypatch.setattr(tidying, "MOST_SECONDS", -1.0)
-    assert tidying.expire() == 0
+    monkeypatch.setattr(cleaner, "MOST_SECONDS", -1.0)
+    assert cleaner.expire() == 0
 
 
 def test_rounds_at_once_do_everything_once(api: Door, house: House) -> None:
@@ -495,8 +498,8 @@ def test_rounds_at_once_do_everything_once(api: Door, house: House) -> None:
 
     def run() -> None:
         start.wait()
-        counts.append(tidying.expire())
-        tidying.tidy()
+        counts.append(cleaner.expire())
+        cleaner.tidy()
 
     rounds = [threading.Thread(target=run) for _ in range(4)]
     for each in rounds:
@@ -514,23 +517,23 @@ def test_a_crash_after_some_files_are_removed(api: Door, house: House) -> None:
     house.age(job_id, 91)
     with contextlib.suppress(ConnectionError), house.engine.begin() as connection:
         ended = retention.hold(connection, house.id_of(job_id))
-        folders.remove(ended.job, ended.over - {"upload"}, ended.checks, failed=ended.failed)
+        orphan_folders.remove(ended.job, ended.over - {"upload"}, ended.checks, failed=ended.failed)
         raise ConnectionError
     assert house.files(job_id) == ["upload"]
     assert refusals(api, job_id) == GONE
-    assert tidying.expire() == 1
+    assert cleaner.expire() == 1
     assert not (house.folder / "jobs" / job_id).exists()
-    assert tidying.expire() == 0
+    assert cleaner.expire() == 0
 
 
 def test_a_crash_after_all_files_are_removed(api: Door, house: House) -> None:
     job_id = completed(api, house)
     house.age(job_id, 91)
     with contextlib.suppress(ConnectionError), house.engine.begin() as connection:
-        tidying.remove_files(retention.hold(connection, house.id_of(job_id)))
+        cleaner.remove_files(retention.hold(connection, house.id_of(job_id)))
         raise ConnectionError
     assert not house.files(job_id)
-    assert [tidying.expire(), tidying.expire()] == [1, 0]
+    assert [cleaner.expire(), cleaner.expire()] == [1, 0]
 
 
 def test_files_of_a_job_that_is_marked_as_having_none(api: Door, house: House) -> None:
@@ -539,10 +542,10 @@ def test_files_of_a_job_that_is_marked_as_having_none(api: Door, house: House) -
     house.age(job_id, 91)
     with house.engine.begin() as connection:
         retention.mark(connection, retention.hold(connection, house.id_of(job_id)))
-    tidying.tidy()
+    cleaner.tidy()
     assert house.files(job_id)
     make_old(house.folder / "jobs" / job_id, hours=25)
-    tidying.tidy()
+    cleaner.tidy()
     assert not (house.folder / "jobs" / job_id).exists()
 
 
@@ -556,7 +559,7 @@ def test_one_job_that_cannot_be_tidied_does_not_stop_the_others(api: Door, house
     folder.symlink_to(house.folder / "elsewhere")
 
     def is_tidied() -> bool:
-        tidying.tidy()
+        cleaner.tidy()
         return len(house.files(good)) < whole
 
     wait_for(is_tidied, DEADLINE, "the other job is tidied")
@@ -573,7 +576,7 @@ def test_files_without_a_job_go_when_they_are_old(api: Door, house: House, name:
     files = house.files(kept)
     old = house.put(f"jobs/{uuid.uuid4()}/{name}", hours=25)
     young = house.put(f"jobs/{uuid.uuid4()}/{name}", hours=23)
-    tidying.tidy()
+    cleaner.tidy()
     assert not (house.folder / "jobs" / old.relative_to(house.folder).parts[1]).exists()
     assert young.exists()
     assert house.files(kept) == files
@@ -583,7 +586,7 @@ def test_an_upload_that_takes_hours_is_as_young_as_its_last_block(api: Door, hou
     job = uuid.uuid4()
     house.put(f"jobs/{job}/listed.arrow", hours=100)
     receiving = house.put(f"jobs/{job}/upload#1", hours=1)
-    tidying.tidy()
+    cleaner.tidy()
     assert receiving.exists()
 
 
@@ -592,7 +595,7 @@ def test_half_written_files_of_a_job_go_when_they_are_old(api: Door, house: Hous
     old = house.put(f"jobs/{job_id}/check-3/000000.arrow#1", hours=25)
     make_old(old.parent, hours=25)
     young = house.put(f"jobs/{job_id}/results/000000-1.arrow#2", hours=23)
-    tidying.tidy()
+    cleaner.tidy()
     assert not old.parent.exists()
     assert young.exists()
     api.work_off()
@@ -604,10 +607,10 @@ def test_half_written_files_go_with_their_part(api: Door, house: House) -> None:
     for name in ("upload#1", "results/000000-1.arrow#1", "report.csv#3"):
         house.put(f"jobs/{job_id}/{name}", hours=1)
     house.age(job_id, 31)
-    tidying.tidy()
+    cleaner.tidy()
     assert [name for name in house.files(job_id) if "#" in name] == ["report.csv#3"]
     house.age(job_id, 91)
-    tidying.tidy()
+    cleaner.tidy()
     assert not (house.folder / "jobs" / job_id).exists()
 
 
@@ -616,7 +619,7 @@ def test_empty_folders_go_when_they_are_old(house: House) -> None:
     for folder, hours in ((old, 25), (young, 23)):
         (folder / "check-1").mkdir(parents=True)
         make_old(folder, hours)
-    tidying.tidy()
+    cleaner.tidy()
     assert not old.exists()
     assert young.exists()
 
@@ -634,11 +637,11 @@ def test_what_is_not_ours_stays(api: Door, house: House, tmp_path: Path) -> None
     link.symlink_to(elsewhere)
     for path in (elsewhere, link):
         make_old(path, hours=1000)
-    tidying.tidy()
+    cleaner.tidy()
     assert all(path.exists() for path in (*foreign, link, elsewhere / "precious"))
     for name in ("..", "", "readme", str(uuid.uuid4()).upper()):
         with pytest.raises(ValueError):  # noqa: PT011 - whatever is wrong with it
-            storage.remove_job(name)
+            files.remove_job(name)
 
 
 def test_odd_names_and_links_in_a_job_s_folder_are_no_hindrance(api: Door, house: House, tmp_path: Path) -> None:
@@ -653,10 +656,10 @@ def test_odd_names_and_links_in_a_job_s_folder_are_no_hindrance(api: Door, house
     for name in (b"a\nb", b"\xff\xfe#1", b"b%20c", "ü n#2".encode()):
         Path(os.fsdecode(os.fsencode(top) + b"/" + name)).write_bytes(b"x")
     (top / "results" / "link").symlink_to(precious)
-    tidying.tidy()
+    cleaner.tidy()
     assert told(api, job_id) == before
     house.age(job_id, 91)
-    tidying.tidy()
+    cleaner.tidy()
     assert not top.exists()
     assert (precious / "file#1").exists()
 
@@ -690,10 +693,10 @@ def test_what_a_killed_door_has_received_is_removed(api: Door, house: House) -> 
         process.kill()
         process.wait(DEADLINE)
     assert house.files(job_id) == ["upload#1"]
-    tidying.tidy()
+    cleaner.tidy()
     assert house.files(job_id) == ["upload#1"]
     make_old(house.folder / "jobs" / job_id, hours=25)
-    tidying.tidy()
+    cleaner.tidy()
     assert not (house.folder / "jobs" / job_id).exists()
 
 
@@ -723,12 +726,12 @@ def test_the_folder_of_a_living_process_stays_and_that_of_a_killed_one_goes(scra
     with program(HOLD, TMPDIR=str(scratch_place)) as process:
         (folder,) = scratch_folders(scratch_place)
         make_old(folder, hours=1000)
-        tidying.tidy()
+        cleaner.tidy()
         assert (folder / "half").exists()
         process.send_signal(signal.SIGKILL)
         process.wait(DEADLINE)
         assert folder.exists()
-        tidying.tidy()
+        cleaner.tidy()
         assert not folder.exists()
 
 
@@ -795,8 +798,8 @@ def test_work_leaves_no_scratch(api: Door, scratch_place: Path) -> None:
 def objects(house: House, configure: Callable[..., None]) -> Iterator[Callable[[], list[str]]]:
     """An object store (in memory); names the files in it."""
     configure(storage_url="memory:///")
-    assert storage.root() is None
-    yield lambda: sorted(entry["path"] for entry in obstore.list(storage.store()).collect())
+    assert files.root() is None
+    yield lambda: sorted(entry["path"] for entry in obstore.list(files.store()).collect())
     assert not (house.folder / "jobs").exists()
 
 
@@ -804,7 +807,7 @@ def test_files_expire_on_an_object_store_too(api: Door, house: House, objects: C
     job_id = completed(api, house)
     house.age(job_id, 31)
     before, count = told(api, job_id), len(objects())
-    tidying.tidy()
+    cleaner.tidy()
     left = objects()
     assert len(left) < count
     assert f"jobs/{job_id}/upload" not in left
@@ -812,7 +815,7 @@ def test_files_expire_on_an_object_store_too(api: Door, house: House, objects: C
     assert told(api, job_id) == before
     assert api.done(api.post(f"/v1/jobs/{job_id}/undo"))["counts"]["updated"] == 6
     house.run("UPDATE jobs SET finished_at = now() - interval '91 days'")
-    tidying.tidy()
+    cleaner.tidy()
     assert objects() == []
     assert refusals(api, job_id) == GONE
 
@@ -824,17 +827,17 @@ def test_orphans_on_an_object_store(
     kept = objects()
     names = [f"jobs/{uuid.uuid4()}/check-1/{number:06}.arrow" for number in range(5)]
     for name in (*names, "jobs/readme"):
-        storage.put(name, b"x")
-    tidying.tidy()
+        files.put(name, b"x")
+    cleaner.tidy()
     assert set(objects()) == {*kept, *names, "jobs/readme"}
     # The store's clock cannot be turned, so the setting is.
-    store = storage.store()
+    store = files.store()
     configure(orphan_hours=1e-9)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(storage, "store", lambda: store)
+        patch.setattr(files, "store", lambda: store)
         # Bounded: two folders' worth of files at a time, wherever the round begins.
-        wait_for(lambda: tidying.remove_orphans(2) or len(objects()) == len(kept) + 1, DEADLINE, "orphans are removed")
-        tidying.tidy()
+        wait_for(lambda: cleaner.remove_orphans(2) or len(objects()) == len(kept) + 1, DEADLINE, "orphans are removed")
+        cleaner.tidy()
         assert set(objects()) == {*kept, "jobs/readme"}
     assert house.ask("SELECT count(*) FROM jobs") == [1]
 
@@ -871,7 +874,7 @@ def test_a_worker_sweeps_and_tidies_when_it_starts(api: Door, house: House, tmp_
 @pytest.mark.usefixtures("database")
 def test_a_round_without_a_database_is_told_and_left_to_the_next(configure: Callable[..., None]) -> None:
     configure(database_url="postgresql://nobody@127.0.0.1:1/none")
-    tidying.tidy()
+    cleaner.tidy()
 
 
 def test_a_worker_starts_without_a_broker(configure: Callable[..., None]) -> None:

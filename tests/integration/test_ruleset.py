@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, Phase, note, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from schemas import tables
+from schemas.database import tables
 from tests import factories, sheets
 from tests.door import Door, Json
 from tests.factories import World

@@ -14,7 +14,7 @@ import pytest
 
 from tests import sheets
 from tests.door import Door
-from webhook.cli.sample import write_sample
+from webhook.cli.commands.sample import write_sample
 
 PIECE = 700  # rows
 DIGESTS = {  # of report.csv, report.jsonl, the report of the failed rows, the undo's report.csv

@@ -15,12 +15,12 @@ import psutil
 import pytest
 import sqlalchemy as sa
 
-from schemas.measures import HTTP_IN_FLIGHT, HTTP_SECONDS, LEDGER_UP
+from schemas.metrics import HTTP_IN_FLIGHT, HTTP_SECONDS, LEDGER_UP
 from tests.scrape import Scrape, parsed
 from tests.service import wait_for
 from tests.web_server import serving
-from webhook.serving import MEMORY
-from worker.infra import scratch
+from webhook.http.gunicorn_conf import MEMORY
+from worker.storage import scratch
 
 SECONDS = 60.0
 REQUESTS = 60

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
-from schemas import tables
-from schemas.phone.identity import LEAST_DIGITS
+from schemas.database import tables
 from tests import drawn_numbers, factories, sheets
 from tests.commands import Cli
 from tests.door import Door, table
 from tests.factories import World
 from tests.portal import Portal, text_of
 from tests.unit.phone_corpus import regions
+from worker.phone.identify import LEAST_DIGITS
 
 # The shortest that libphonenumber calls valid.
 SHORT = {"98": "9601", "43": "1110", "49": "1640"}

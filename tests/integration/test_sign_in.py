@@ -11,14 +11,14 @@ import pytest
 import sqlalchemy as sa
 from werkzeug.test import TestResponse
 
-from schemas import tables
+from schemas.database import tables
 from tests.door import application
 from tests.factories import World
 from tests.portal import PASSWORD, SITE, Portal, text_of, toasts_of
-from webhook.portal.entry.sign_in import WRONG
-from worker import tidying
-from worker.infra import admins, passwords, sign_ins
-from worker.infra.settings import get_settings
+from webhook.portal.login.sign_in import WRONG
+from worker.accounts import admins, login_throttle, passwords
+from worker.config.settings import get_settings
+from worker.maintenance import cleaner
 
 KNOWN, UNKNOWN = "jo@north.example", "nobody@north.example"
 
@@ -147,7 +147,7 @@ def test_r3_they_take_the_same_time(world: World, database: sa.Engine, monkeypat
     passwords._nobodys.cache_clear()  # noqa: SLF001
     with database.begin() as connection:
         admins.add(connection, world.north.id, KNOWN, passwords.hashed(PASSWORD))
-    monkeypatch.setattr(sign_ins, "FREE_TRIES", 1000)
+    monkeypatch.setattr(login_throttle, "FREE_TRIES", 1000)
     browser = another()
     token = browser.token()
     took: dict[str, list[float]] = {KNOWN: [], UNKNOWN: []}
@@ -205,8 +205,8 @@ def test_tries_at_the_same_moment_are_counted_one_by_one(anyone: Portal, monkeyp
 
     with ThreadPoolExecutor(get_settings().share_passwords) as pool:
         statuses = list(pool.map(guess, range(24)))
-    assert len(looked_at) == sign_ins.FREE_TRIES
-    assert statuses.count(429) == 24 - sign_ins.FREE_TRIES
+    assert len(looked_at) == login_throttle.FREE_TRIES
+    assert statuses.count(429) == 24 - login_throttle.FREE_TRIES
 
 
 def test_success_and_a_day_forget_failures(anyone: Portal, database: sa.Engine) -> None:
@@ -219,7 +219,7 @@ def test_success_and_a_day_forget_failures(anyone: Portal, database: sa.Engine) 
     run(database, "UPDATE sign_in_failures SET last_at = now() - interval '25 hours'")
     assert "Too many" not in text_of(anyone.sign_in(UNKNOWN, "wrong"))
     run(database, "UPDATE sign_in_failures SET last_at = now() - interval '25 hours'")
-    assert tidying.forget_sessions() == 1
+    assert cleaner.forget_sessions() == 1
     assert count(database, tables.sign_in_failures) == 0
 
 
@@ -295,7 +295,7 @@ def test_ended_sessions_are_removed_by_tidying(anyone: Portal, database: sa.Engi
     run(database, "UPDATE sessions SET expires_at = now() - interval '25 hours' WHERE id = 1")
     run(database, "UPDATE sessions SET last_seen_at = now() - interval '33 hours' WHERE id = 2")
     run(database, "UPDATE sessions SET expires_at = now() - interval '1 hour' WHERE id = 3")
-    assert tidying.forget_sessions() == 2
+    assert cleaner.forget_sessions() == 2
     assert is_in(anyone)
 
 

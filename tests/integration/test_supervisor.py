@@ -21,8 +21,8 @@ import pytest
 import redis
 import sqlalchemy as sa
 
-from worker.infra.children import Child, Command, ServerError, Service, wait_until
-from worker.infra.supervisor import Supervisor
+from worker.runtime.processes.child import Child, Command, ServerError, Service, wait_until
+from worker.runtime.processes.supervisor import Supervisor
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DEADLINE = 20.0
@@ -51,9 +51,9 @@ HOST = """
 import json, logging, sys
 from pathlib import Path
 import psutil
-from worker.infra.children import Command, Service
-from worker.infra.embedded import EmbeddedPostgres, EmbeddedValkey
-from worker.infra.supervisor import Supervisor
+from worker.runtime.processes.child import Command, Service
+from worker.runtime.embedded import EmbeddedPostgres, EmbeddedValkey
+from worker.runtime.processes.supervisor import Supervisor
 folder, tree, manner = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 logging.basicConfig(level=logging.INFO, filename=folder / "supervisor.log", format="%(message)s")
 postgres, valkey = EmbeddedPostgres(folder / "pg", durable=False), EmbeddedValkey(folder / "vk", durable=False)

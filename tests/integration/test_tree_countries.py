@@ -12,14 +12,14 @@ import pytest
 import sqlalchemy as sa
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
 
+from schemas.arrow_schemas import STATE
+from schemas.database.tables import tenant_countries
 from schemas.permissions import TenantKind
-from schemas.results import STATE
-from schemas.tables import tenant_countries
 from tests import databases, factories, sheets
 from tests.door import Door
 from tests.factories import Account, World
-from worker.infra import inventory, tree_countries
-from worker.infra.db import transaction
+from worker.database.engine import transaction
+from worker.numbers import inventory, tree_countries
 from worker.stages import write
 from worker.stages.resolving.model import Numbers
 

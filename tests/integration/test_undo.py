@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from schemas import tables
+from schemas.database import tables
 from tests import factories, sheets
 from tests.door import Door, Json, table
 from tests.factories import World

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from werkzeug.http import parse_options_header
 from werkzeug.test import TestResponse
 
-from schemas.tables import job_chunks, jobs, phone_numbers
+from schemas.database.tables import job_chunks, jobs, phone_numbers
 from tests import factories, sheets
 from tests.commands import Cli
 from tests.door import Door, text_of

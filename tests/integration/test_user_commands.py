@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from schemas import tables
+from schemas.database import tables
 from tests import factories
 from tests.commands import Cli, told
 from tests.factories import World
-from webhook.cli.exits import Exit
-from worker.infra import demo
-from worker.infra.settings import get_settings
+from webhook.cli.exit_codes import Exit
+from worker.config.settings import get_settings
+from worker.runtime import demo_data
 
 FIRST, SECOND, THIRD = (12125550150 + place for place in range(3))
 NOBODY = "00000000-0000-0000-0000-000000000007"
@@ -138,7 +138,7 @@ def test_r2_r22_the_demo_has_users_of_each_kind_in_every_enterprise(
 ) -> None:
     """Also where its first start was broken off before `demo.json` was written: nobody is there twice."""
     for _ in range(starts):
-        demo.seed(get_settings(), tmp_path)
+        demo_data.seed(get_settings(), tmp_path)
     users, tenants = tables.users.c, tables.tenants
     query = sa.select(tenants.c.name, users.kind, users.sms_enabled, users.extension).join(
         tenants, tenants.c.id == users.tenant_id

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from werkzeug.test import TestResponse
 
-from schemas import tables
+from schemas.database import tables
 from tests import factories
 from tests.door import Door, Json
 from tests.factories import World

@@ -12,14 +12,20 @@ import pytest
 import sqlalchemy as sa
 
 from schemas.jobs import Phase
-from schemas.measures import PIECES
+from schemas.metrics import PIECES
 from schemas.workbooks import WorkbookKind
 from tests.door import Door, Json
 from tests.factories import World
 from tests.ledger import Ledger, sheet
 from tests.portal import Portal, text_of
-from worker import pipeline, tidying, workbook, workbook_reports
-from worker.infra import leases, lifecycle, storage, totals, workbooks
+from worker import pipeline
+from worker.database import counters
+from worker.jobs import control, workbook_items
+from worker.maintenance import cleaner
+from worker.queue import leases
+from worker.reports import workbook
+from worker.steps import workbook_report
+from worker.storage import files as storage_files
 
 NOT_READY = {"Prefer": "wait=0"}
 
@@ -64,7 +70,7 @@ def test_a_workbook_is_built_by_a_worker_once(api: Door, ledger: Ledger, job: st
     assert len({answer.headers["ETag"] for answer in [*answers, api.get(path(job, "failed"))]}) == 2
     assert ledger.chunks("workbook") == [("done", 1)] * 2
     with ledger.engine.begin() as connection:
-        assert totals.read(connection)[PIECES.name, ("workbook",)] == 2
+        assert counters.read(connection)[PIECES.name, ("workbook",)] == 2
 
 
 def test_many_at_once_order_one_item(ledger: Ledger, api: Door, job: str) -> None:
@@ -72,11 +78,11 @@ def test_many_at_once_order_one_item(ledger: Ledger, api: Door, job: str) -> Non
     job_id = ledger.ask("SELECT id FROM jobs")[0].id
     together = threading.Barrier(4)
 
-    def order(_: int) -> workbooks.Ordered:
+    def order(_: int) -> workbook_items.Ordered:
         with ledger.engine.begin() as connection:
             connection.execute(sa.text("SELECT 1"))
             together.wait(20)
-            return workbooks.order(connection, job_id, WorkbookKind("all", is_review=False))
+            return workbook_items.order(connection, job_id, WorkbookKind("all", is_review=False))
 
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(order, range(4)))
@@ -168,7 +174,7 @@ def test_a_tenant_has_a_bounded_number_of_them_waiting(
     api: Door, world: World, ledger: Ledger, job: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Others wait for them, without a work item; another tenant's do not."""
-    monkeypatch.setattr(workbooks, "MOST_OPEN", 2)
+    monkeypatch.setattr(workbook_items, "MOST_OPEN", 2)
     for rows in ("all", "failed", "unprocessed"):
         answer = ordered(api, job, rows)
     assert answer["code"] == "WORKBOOK_NOT_READY"
@@ -190,7 +196,7 @@ def test_a_worker_that_dies_is_followed_by_another(api: Door, ledger: Ledger, jo
     assert ledger.expire() == 1
     assert api.get(path(job)).status_code == 200
     with pytest.raises(leases.LostLeaseError):
-        workbook_reports.build(late)
+        workbook_report.build(late)
     assert ledger.chunks("workbook") == [("done", 2)]
 
 
@@ -202,7 +208,7 @@ def test_the_file_of_a_worker_that_comes_too_late_is_removed(
     ledger.expire()
     whole = api.get(path(job)).data
     with pytest.raises(leases.LostLeaseError):
-        workbook_reports.build(late)
+        workbook_report.build(late)
     assert files(stored) == ["report-all"]
     assert api.get(path(job)).data == whole
 
@@ -226,7 +232,7 @@ def test_what_cannot_be_built_is_said_and_may_be_tried_again(
         assert ledger.chunks("workbook") == [("dead", 3)]
         answer = api.get(path(job))
         assert (answer.status_code, answer.json["code"]) == (500, "WORKBOOK_FAILED")
-        assert 0 < int(answer.headers["Retry-After"]) <= workbooks.PAUSE_SECONDS + 1
+        assert 0 < int(answer.headers["Retry-After"]) <= workbook_items.PAUSE_SECONDS + 1
         api.work_off()
         assert ledger.chunks("workbook") == [("dead", 3)], "not before the pause is over"
     assert api.job(job) == before
@@ -242,10 +248,10 @@ def test_a_storage_that_is_away_costs_no_try(
     """And after so many hours only the workbook is given up, not the job."""
 
     def away(*_: Any) -> None:  # noqa: ANN401 - whatever is given
-        raise storage.StoreError("a fault of the test's")
+        raise storage_files.StoreError("a fault of the test's")
 
     with monkeypatch.context() as patched:
-        patched.setattr(storage, "put", away)
+        patched.setattr(storage_files, "put", away)
         ordered(api, job)
         api.work_off()
         assert ledger.chunks("workbook") == [("pending", 0)]
@@ -298,7 +304,7 @@ def test_a_review_whose_workbook_is_being_built_is_cancelled_at_once(api: Door, 
     ordered(api, job_id)
     ledger.claim(Phase.WORKBOOK)
     with ledger.engine.begin() as connection:
-        assert lifecycle.cancel(connection, ledger.ask("SELECT id FROM jobs")[0].id) is Phase.REPORT
+        assert control.cancel(connection, ledger.ask("SELECT id FROM jobs")[0].id) is Phase.REPORT
     api.work_off()
     assert api.job(job_id)["status"] == "cancelled"
 
@@ -311,7 +317,7 @@ def test_a_review_that_ends_while_its_workbook_is_built_leaves_nothing(
     lease = ledger.claim(Phase.WORKBOOK)
     decided(api, job_id, "confirm")
     with ledger.engine.begin() as connection:
-        assert not workbooks.end(connection, lease, "jobs/a/b.xlsx")
+        assert not workbook_items.end(connection, lease, "jobs/a/b.xlsx")
     assert (ledger.chunks("workbook"), files(stored)) == ([], [])
 
 
@@ -329,7 +335,7 @@ def test_a_review_s_workbook_is_counted_once(api: Door, ledger: Ledger) -> None:
     assert api.get(path(job_id)).status_code == 200
     decided(api, job_id, "confirm")
     with ledger.engine.begin() as connection:
-        assert totals.read(connection)[PIECES.name, ("workbook",)] == 1
+        assert counters.read(connection)[PIECES.name, ("workbook",)] == 1
 
 
 def test_a_job_is_not_held_up_by_its_workbook(api: Door, ledger: Ledger) -> None:
@@ -348,7 +354,7 @@ def test_it_is_removed_with_the_report(api: Door, ledger: Ledger, job: str, stor
     ordered(api, job, "failed")
     aged(ledger)
     assert api.get(path(job)).status_code == 410
-    tidying.expire()
+    cleaner.expire()
     assert (stored(), ledger.chunks("workbook")) == ([], [])
 
 

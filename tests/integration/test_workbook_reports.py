@@ -16,8 +16,8 @@ from tests import sheets
 from tests.commands import Cli, told
 from tests.door import Door, Json
 from tests.factories import World
-from webhook.cli.exits import Exit
-from worker import workbook
+from webhook.cli.exit_codes import Exit
+from worker.reports import workbook
 
 HEADER = ["Country Code", "Phone Number", "Voice", "SMS", "Remark"]
 FILE = sheets.csv_bytes(

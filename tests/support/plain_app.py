@@ -18,7 +18,7 @@ from werkzeug.exceptions import ClientDisconnected
 from werkzeug.wrappers import Request, Response
 
 from webhook.server.gateway import Gateway
-from worker.infra.settings import get_settings
+from worker.config.settings import get_settings
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from schemas.arrow_schemas import CHUNK, STATE, UNDO_CHUNK
 from schemas.codes import BY_NUMBER, Code
 from schemas.jobs import JobKind, JobOptions
 from schemas.permissions import Tenant, TenantKind, User, UserKind
-from schemas.results import CHUNK, STATE, UNDO_CHUNK
 from worker.stages.resolve import Decisions, Defaults, Numbers, World, resolve
 
 MASTER = Tenant(1, "m", TenantKind.MASTER_RESELLER, "Master", (1,))

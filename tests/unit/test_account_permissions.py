@@ -9,7 +9,7 @@ import pytest
 from schemas import permissions
 from schemas.names import LONGEST, tidy
 from schemas.permissions import Tenant, TenantKind
-from schemas.problems import RequestCode
+from schemas.request_problems import RequestCode
 
 MASTER, RESELLER, ENTERPRISE = TenantKind
 

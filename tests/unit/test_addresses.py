@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from schemas import addresses
-from worker.infra.outbound import fault_of
-from worker.infra.settings import Settings
+from schemas import callback_urls
+from worker.callbacks.http_client import fault_of
+from worker.config.settings import Settings
 
 ALLOWED = """
 8.8.8.8 1.1.1.1 172.15.255.255 172.32.0.1 100.63.255.255 100.128.0.1 192.0.1.1 223.255.255.1
@@ -36,12 +36,12 @@ REFUSED = """
 
 @pytest.mark.parametrize("text", ALLOWED.split())
 def test_global_addresses_are_called(text: str) -> None:
-    assert addresses.is_allowed(ipaddress.ip_address(text))
+    assert callback_urls.is_allowed(ipaddress.ip_address(text))
 
 
 @pytest.mark.parametrize("text", REFUSED.split())
 def test_all_others_are_not(text: str) -> None:
-    assert not addresses.is_allowed(ipaddress.ip_address(text))
+    assert not callback_urls.is_allowed(ipaddress.ip_address(text))
 
 
 @pytest.mark.parametrize(
@@ -54,9 +54,9 @@ def test_all_others_are_not(text: str) -> None:
     ],
 )
 def test_an_operator_may_allow_networks_of_its_own(network: str, inside: str, outside: str) -> None:
-    allowed = addresses.networks_of(network)
-    assert addresses.is_allowed(ipaddress.ip_address(inside), allowed)
-    assert not addresses.is_allowed(ipaddress.ip_address(outside), allowed)
+    allowed = callback_urls.networks_of(network)
+    assert callback_urls.is_allowed(ipaddress.ip_address(inside), allowed)
+    assert not callback_urls.is_allowed(ipaddress.ip_address(outside), allowed)
 
 
 @pytest.mark.parametrize("text", ["10.0.0.0/33", "10.0.0.1/8", "everything", "10.0.0.0/8;fd00::/8"])
@@ -68,21 +68,21 @@ def test_a_network_that_is_none_stops_the_service_at_its_start(text: str) -> Non
 @given(st.integers(0, 2**32 - 1))
 def test_no_wrapping_makes_an_address_allowed(number: int) -> None:
     plain = ipaddress.IPv4Address(number)
-    allowed = addresses.is_allowed(plain)
+    allowed = callback_urls.is_allowed(plain)
     wrapped = (
         int(ipaddress.IPv6Address("::ffff:0:0")) + number,
         int(ipaddress.IPv6Address("64:ff9b::")) + number,
         int(ipaddress.IPv6Address("2002::")) + (number << 80),
     )
-    assert [addresses.is_allowed(ipaddress.IPv6Address(one)) for one in wrapped] == [allowed] * 3
-    assert not addresses.is_allowed(ipaddress.IPv6Address(number))
+    assert [callback_urls.is_allowed(ipaddress.IPv6Address(one)) for one in wrapped] == [allowed] * 3
+    assert not callback_urls.is_allowed(ipaddress.IPv6Address(number))
 
 
 @given(st.integers(0, 2**32 - 1))
 def test_what_python_knows_to_be_private_is_refused(number: int) -> None:
     address = ipaddress.IPv4Address(number)
     if not address.is_global or address.is_multicast:
-        assert not addresses.is_allowed(address)
+        assert not callback_urls.is_allowed(address)
 
 
 GOOD = {
@@ -98,9 +98,9 @@ GOOD = {
 
 @pytest.mark.parametrize(("text", "parts"), GOOD.items(), ids=GOOD)
 def test_a_url_is_taken_apart(text: str, parts: tuple[object, ...]) -> None:
-    url = addresses.parse(text)
+    url = callback_urls.parse(text)
     assert (url.scheme, url.host, url.port, url.target, url.authority) == parts
-    assert addresses.parse(str(url)) == url
+    assert callback_urls.parse(str(url)) == url
     assert fault_of(text, ()) is None
 
 
@@ -133,10 +133,10 @@ def test_any_other_url_is_refused_with_what_to_do(text: str) -> None:
 @pytest.mark.parametrize("host", ["2130706433", "0x7f000001", "0x7f.1", "127.1", "0177.0.0.1", "0"])
 def test_what_the_system_takes_for_an_address_is_not_taken_for_a_name(host: str) -> None:
     socket.inet_aton(host)  # so it is one, to others
-    assert fault_of(f"http://{host}/", addresses.networks_of("0.0.0.0/0"))
+    assert fault_of(f"http://{host}/", callback_urls.networks_of("0.0.0.0/0"))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]"])
 def test_the_operators_networks_count_for_literals_too(host: str) -> None:
-    assert fault_of(f"http://{host}:8080/", addresses.networks_of("127.0.0.0/8")) is None
-    assert fault_of(f"http://{host}:8080/", addresses.networks_of("10.0.0.0/8"))
+    assert fault_of(f"http://{host}:8080/", callback_urls.networks_of("127.0.0.0/8")) is None
+    assert fault_of(f"http://{host}:8080/", callback_urls.networks_of("10.0.0.0/8"))

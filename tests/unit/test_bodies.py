@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from schemas import problems
-from schemas.actions import (
+from schemas import request_problems
+from schemas.codes import Code
+from schemas.columns import Column
+from schemas.http.actions import (
     Assignment,
     AssignOptions,
     CapabilityChange,
@@ -17,11 +19,9 @@ from schemas.actions import (
     Unassignment,
     UnassignOptions,
 )
-from schemas.codes import Code
-from schemas.columns import Column
-from schemas.problems import RequestCode
-from schemas.services import NO_SERVICE, Service, name_of, read_services
-from schemas.users import NewUser, UserChange
+from schemas.http.users import NewUser, UserChange
+from schemas.request_problems import RequestCode
+from schemas.user_services import NO_SERVICE, Service, name_of, read_services
 
 NUMBERS = {"numbers": ["+12125550142"]}
 PERSON = {"name": "Ann", "email": "ann@example.com"}
@@ -160,7 +160,7 @@ def test_an_extension_stays_with_who_has_one() -> None:
 
 def test_the_problem_of_a_request_tells_what_to_do() -> None:
     """RFC 9457, with a code and a way out."""
-    body = problems.of_request(RequestCode.COUNT_CHANGED, "There are 7 now.", count=7)
+    body = request_problems.of_request(RequestCode.COUNT_CHANGED, "There are 7 now.", count=7)
     assert (body["status"], body["code"], body["detail"], body["count"]) == (
         409,
         "COUNT_CHANGED",
@@ -168,7 +168,7 @@ def test_the_problem_of_a_request_tells_what_to_do() -> None:
         7,
     )
     assert body["fix"]
-    assert problems.of_request(RequestCode.NOT_FOUND)["detail"]
+    assert request_problems.of_request(RequestCode.NOT_FOUND)["detail"]
 
 
 @pytest.mark.parametrize(
@@ -182,6 +182,6 @@ def test_the_problem_of_a_request_tells_what_to_do() -> None:
 def test_the_problem_of_a_file_speaks_of_what_was_named(
     context: dict[str, str] | None, column: Column | None, named: str
 ) -> None:
-    body = problems.of_file(Code.TARGET_NOT_FOUND, context=context, column=column)
+    body = request_problems.of_file(Code.TARGET_NOT_FOUND, context=context, column=column)
     assert named in body["title"]
     assert "{" not in body["title"] + body["fix"]

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.cells import read_boolean, repair_country, repair_phone, trim
 from schemas.codes import Code, Fault, faults_of, warnings_of
 from schemas.columns import CAPABILITIES, Column
+from worker.spreadsheet.cell_repair import read_boolean, repair_country, repair_phone, trim
 
 LOSS = Fault(Code.SCIENTIFIC_NOTATION_LOSS, Column.PHONE_NUMBER)
 INVISIBLE, FLOAT, SCIENTIFIC = Code.INVISIBLE_REMOVED, Code.FLOAT_SUFFIX_REMOVED, Code.SCIENTIFIC_RESTORED

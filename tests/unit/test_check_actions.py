@@ -12,10 +12,10 @@ import pytest
 from schemas.codes import BY_NUMBER, Code, faults_of
 from schemas.columns import Column
 from schemas.jobs import FORMS, JobKind, JobOptions
-from schemas.services import Service
+from schemas.user_services import Service
 from worker.stages.cut import CheckedFile, check_file
 from worker.stages.read import FileFault, RowBatch
-from worker.stages.reading.listed import ListedRows
+from worker.stages.reading.listed_rows import ListedRows
 from worker.stages.validate import Names, Parts, check_rows
 
 NAMES = Names(

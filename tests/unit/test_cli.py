@@ -16,12 +16,12 @@ import openpyxl
 import pytest
 from click.testing import CliRunner, Result
 
-from schemas.sample import BATCH_ROWS, rows
 from tests.unit.fake_service import JOB_ID, REPORT, TOKEN, Service, job, running
-from webhook.cli import main, watch
+from webhook.cli import follow, main
 from webhook.cli.console import safe, size
-from webhook.cli.exits import MEANINGS, Exit
-from webhook.cli.views import LINE_SECONDS, Lines
+from webhook.cli.exit_codes import MEANINGS, Exit
+from webhook.cli.progress_views import LINE_SECONDS, Lines
+from worker.sample.generator import BATCH_ROWS, rows
 
 HOSTILE = "\x1b[31mred\x1b[0m\x1b]0;title\x07 [bold]x[/bold]\x07\u202e\n.csv"
 MILD = "red [bold]x[/bold] .csv"
@@ -332,7 +332,7 @@ def test_watching_survives_a_service_that_breaks_off_and_says_so_once(cli: Cli, 
 def test_a_service_that_stays_away_is_given_up_with_a_way_to_resume(
     cli: Cli, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watch, "PATIENCE", 0.2)
+    monkeypatch.setattr(follow, "PATIENCE", 0.2)
     service.jobs = [job("running"), None]
     result = cli("jobs", JOB_ID, "--watch")
     assert result.exit_code == Exit.UNREACHABLE

@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 
 from tests.unit.fake_service import JOB_ID, REPORT, TOKEN, Json, Service, job, running
 from webhook.cli import main
-from webhook.cli.exits import Exit
+from webhook.cli.exit_codes import Exit
 from webhook.cli.summary import lines
 
 ID, OTHER = "00000000-0000-4000-8000-000000000007", "00000000-0000-4000-8000-000000000008"

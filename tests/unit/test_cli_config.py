@@ -20,7 +20,7 @@ from click.testing import CliRunner, Result
 from tests.unit.fake_service import TOKEN, Service, running
 from webhook.cli import main
 from webhook.cli.config import Profile, config_path, profile_names, read_profile, write_profile
-from webhook.cli.exits import Exit
+from webhook.cli.exit_codes import Exit
 
 ME = {"id": "t-1", "name": "Harbour \x1b[31mTelecom", "kind": "reseller"}
 ELSEWHERE = "http://127.0.0.1:1"

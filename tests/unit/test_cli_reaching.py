@@ -18,8 +18,8 @@ from werkzeug.wrappers import Request, Response
 
 from tests.unit.fake_service import TOKEN, running
 from webhook.cli import client, main
-from webhook.cli.exits import Exit
-from webhook.cli.reaching import UnreachableError, no_problem, reaching
+from webhook.cli.connection_errors import UnreachableError, no_problem, reaching
+from webhook.cli.exit_codes import Exit
 
 
 def said(url: str, **env: str) -> str:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from schemas.phone.cell import read_cell
-from schemas.phone.digits import read_digits
+from worker.phone.cell_text import read_cell
+from worker.phone.digits import read_digits
 
 two = st.integers(1, 13).map("{:02}".format) | st.integers(0, 9).map(str)
 year = st.sampled_from(["1999", "2017", "2020", "7946"])

@@ -7,10 +7,10 @@ import phonenumbers
 import pyarrow as pa
 import pytest
 
-from schemas import phone
 from schemas.codes import Code, faults_of, warnings_of
-from schemas.phone.column import PhoneColumn
-from schemas.phone.readable import readable
+from worker import phone
+from worker.phone.formatting import readable
+from worker.phone.validate_column import PhoneColumn
 
 
 def find(number: str, country: str = "", *, calling_codes: tuple[int, ...] = (1, 44)) -> PhoneColumn:

@@ -9,10 +9,10 @@ import pytest
 from flask import Flask, Request
 from werkzeug.test import EnvironBuilder
 
-from webhook import bodies, body_limits
 from webhook.app import create_app
-from webhook.bodies import BoundedRequest, parse_object
-from webhook.errors import Refused
+from webhook.http import body_limits, request_bodies
+from webhook.http.errors import Refused
+from webhook.http.request_bodies import BoundedRequest, parse_object
 
 
 def refusal(content: bytes) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def refusal(content: bytes) -> dict[str, Any]:
         (b"[" * 200_000, "nested"),
         (b'{"a":' * 200_000, "nested"),
         (b'{"a": ' + b"[" * 200_000 + b"]" * 200_000 + b"}", "nested"),
-        (b'{"a": ' + b"[" * bodies.DEEPEST + b"]" * bodies.DEEPEST + b"}", "nested"),
+        (b'{"a": ' + b"[" * request_bodies.DEEPEST + b"]" * request_bodies.DEEPEST + b"}", "nested"),
         (json.dumps({str(place): 1 for place in range(65)}).encode(), "64 members"),
     ],
 )
@@ -86,7 +86,7 @@ def test_ordinary_json_is_read() -> None:
     found = {"a": [1, -2.5, 1e300, True, None, "\U0001f600 \u96fb"], "b": {"c": {}}, "\u96fb": "\ud7a3"}
     assert parse_object(json.dumps(found).encode()) == found
     assert parse_object(json.dumps(found, ensure_ascii=False).encode()) == found
-    deepest = b'{"a": ' + b"[" * (bodies.DEEPEST - 2) + b"]" * (bodies.DEEPEST - 2) + b"}"
+    deepest = b'{"a": ' + b"[" * (request_bodies.DEEPEST - 2) + b"]" * (request_bodies.DEEPEST - 2) + b"}"
     assert list(parse_object(deepest)) == ["a"]
 
 

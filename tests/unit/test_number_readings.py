@@ -11,8 +11,8 @@ import pytest
 from schemas.codes import BY_NUMBER, Code, Fault, faults_of, warnings_of
 from schemas.columns import Column
 from schemas.jobs import Accept, JobKind, JobOptions, NumberFormat
-from schemas.phone.explain import NO_CONTEXT, explain
-from schemas.phone.explain import Row as ExplainedRow
+from worker.phone.explain import NO_CONTEXT, explain
+from worker.phone.explain import Row as ExplainedRow
 from worker.stages.cut import CheckedFile, check_file
 from worker.stages.read import RowBatch
 from worker.stages.validate import Names, Parts, check_rows

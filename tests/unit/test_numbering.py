@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from schemas.numbering import distinct_ids, distinct_rows, numbered
+from worker.arrays.distinct import distinct_ids, distinct_rows, numbered
 
 COLUMNS = (
     np.zeros(0, np.int32),

@@ -4,30 +4,30 @@ from __future__ import annotations
 
 import pytest
 
-from worker.infra import storage
-from worker.infra.folders import _is_id
-from worker.infra.parts import Part, is_staged, part_of
+from worker.jobs.file_classes import Part, is_staged, part_of
+from worker.maintenance.orphan_folders import _is_id
+from worker.storage import files
 
 JOB = "0b9d2c1e-7f7c-4f57-9d53-0f0a1e6f2a11"
 KEYS = {
-    storage.upload_key(JOB): Part.UPLOAD,
-    storage.listed_key(JOB): Part.UPLOAD,
-    storage.chunk_key(JOB, 7, 0): Part.CHUNKS,
-    storage.chunk_key(JOB, 7, 1_234_567): Part.CHUNKS,
-    storage.result_key(JOB, 3, 9): Part.CHUNKS,
-    storage.rows_key(JOB, 6): Part.CHUNKS,  # of a check that came too late
-    storage.checked_key(JOB, 70): Part.CHUNKS,
-    storage.rows_key(JOB, 7): Part.REPORT,
-    storage.checked_key(JOB, 7): Part.REPORT,
-    storage.preview_key(JOB, 7): Part.REPORT,
-    storage.image_key(JOB, 3, 9): Part.REPORT,
-    storage.results_key(JOB): Part.REPORT,
-    storage.report_key(JOB): Part.REPORT,
+    files.upload_key(JOB): Part.UPLOAD,
+    files.listed_key(JOB): Part.UPLOAD,
+    files.chunk_key(JOB, 7, 0): Part.CHUNKS,
+    files.chunk_key(JOB, 7, 1_234_567): Part.CHUNKS,
+    files.result_key(JOB, 3, 9): Part.CHUNKS,
+    files.rows_key(JOB, 6): Part.CHUNKS,  # of a check that came too late
+    files.checked_key(JOB, 70): Part.CHUNKS,
+    files.rows_key(JOB, 7): Part.REPORT,
+    files.checked_key(JOB, 7): Part.REPORT,
+    files.preview_key(JOB, 7): Part.REPORT,
+    files.image_key(JOB, 3, 9): Part.REPORT,
+    files.results_key(JOB): Part.REPORT,
+    files.report_key(JOB): Part.REPORT,
 }
 
 
 def name(key: str) -> str:
-    return key.removeprefix(f"{storage.folder_of(JOB)}/")
+    return key.removeprefix(f"{files.folder_of(JOB)}/")
 
 
 @pytest.mark.parametrize(("key", "part"), KEYS.items(), ids=map(name, KEYS))
@@ -37,8 +37,8 @@ def test_every_file_has_its_part_written_whole_or_not(key: str, part: Part) -> N
 
 
 def test_a_failed_job_is_undone_from_its_chunks_results() -> None:
-    assert part_of(name(storage.result_key(JOB, 3, 9)), [7], failed=True) is Part.REPORT
-    assert part_of(name(storage.chunk_key(JOB, 7, 3)), [7], failed=True) is Part.CHUNKS
+    assert part_of(name(files.result_key(JOB, 3, 9)), [7], failed=True) is Part.REPORT
+    assert part_of(name(files.chunk_key(JOB, 7, 3)), [7], failed=True) is Part.CHUNKS
 
 
 def test_without_a_check_nothing_of_one_counts() -> None:

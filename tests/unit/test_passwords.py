@@ -9,7 +9,7 @@ import pytest
 from argon2 import PasswordHasher
 
 from schemas.passwords import LONGEST, SHORTEST, fault_of
-from worker.infra import passwords
+from worker.accounts import passwords
 
 EMAIL, TENANT = "jo.doe@harbour.example", "Harbour Telecom"
 

@@ -12,8 +12,8 @@ import pytest
 from schemas import permissions
 from schemas.codes import Code
 from schemas.permissions import NumberFacts, Tenant, User
-from schemas.problems import RequestCode
-from schemas.services import NO_SERVICE, Service
+from schemas.request_problems import RequestCode
+from schemas.user_services import NO_SERVICE, Service
 from tests.unit.small_world import CLINIC, ENTERPRISE, MASTER, NURSE, PBX, RESELLER, SIBLING, TRUNK, USERS
 
 FREE = NumberFacts(RESELLER, RESELLER)

@@ -18,12 +18,12 @@ from phonenumbers import NumberParseException, PhoneNumberFormat
 
 from schemas.codes import Code, Fault, faults_of, warnings_of
 from schemas.columns import Column
-from schemas.phone import Phone, PhoneColumn, Rules, check_column, check_one, tables
-from schemas.phone.country import read_country
-from schemas.phone.metadata import MAIN_ROW, REGIONS, CodePlan, compile_code
-from schemas.phone.pattern import UnsupportedPattern, read_pattern
 from tests.benchmarks.bench_phone import measure
 from tests.unit.phone_corpus import NON_GEOGRAPHIC, WELL_FORMED, Case, build_corpus, punctuated, regions
+from worker.phone import Phone, PhoneColumn, Rules, check_column, check_one, compiled_tables
+from worker.phone.country import read_country
+from worker.phone.metadata import MAIN_ROW, REGIONS, CodePlan, compile_code
+from worker.phone.pattern import UnsupportedPattern, read_pattern
 
 if TYPE_CHECKING:
     import random
@@ -54,7 +54,7 @@ def verdicts(corpus: list[Case]) -> PhoneColumn:
     return column_of(corpus)
 
 
-# --- the library's own verdict, written without anything from schemas.phone ---
+# --- the library's own verdict, written without anything from worker.phone ---
 
 
 @dataclass(frozen=True)
@@ -388,8 +388,8 @@ def test_a_calling_code_that_does_not_compile_is_left_to_the_library(monkeypatch
             raise UnsupportedPattern(str(code))
         return compile_code(code)
 
-    monkeypatch.setattr(tables, "_current", tables.NOTHING)
-    monkeypatch.setattr(tables, "compile_code", refusing)
+    monkeypatch.setattr(compiled_tables, "_current", compiled_tables.NOTHING)
+    monkeypatch.setattr(compiled_tables, "compile_code", refusing)
     cases = [
         case for case in build_corpus(8000, seed=44) if case.country.strip(" (+)0") in {"44", "GB", "1", "US", "7"}
     ]

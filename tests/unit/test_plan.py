@@ -6,8 +6,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from schemas.arrow_schemas import IMAGES, RESULTS
 from schemas.codes import Code, number_of
-from schemas.results import IMAGES, RESULTS
 from tests.unit.small_world import rows_of
 from worker.stages.plan import plan_undo
 

@@ -6,8 +6,8 @@ import itertools
 
 import pytest
 
+from schemas.job_progress import WEIGHTS, seconds_left, share_done
 from schemas.jobs import JobStatus
-from schemas.progress import WEIGHTS, seconds_left, share_done
 
 
 def test_shares_grow_from_nothing_to_all_without_a_jump() -> None:

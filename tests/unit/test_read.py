@@ -17,14 +17,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from schemas.cells_safe import neutralise, restore
 from schemas.columns import Column
 from tests import sheets
+from worker.spreadsheet.formula_escape import neutralise, restore
 from worker.stages.read import FileFacts, Limits, read
-from worker.stages.reading import arrow_csv
-from worker.stages.reading.records import Records
-from worker.stages.reading.strays import rows_like
-from worker.stages.reading.wrapped import unwrapped_cell
+from worker.stages.reading.text_files import arrow_csv
+from worker.stages.reading.text_files.csv_records import Records
+from worker.stages.reading.text_files.formula_wrapped import unwrapped_cell
+from worker.stages.reading.text_files.stray_quotes import rows_like
 
 LIMITS = Limits(
     bytes=1 << 24,

@@ -10,7 +10,7 @@ import pytest
 from schemas.codes import Code
 from tests import sheets
 from worker.stages.read import FileFacts, FileFault, Limits, read
-from worker.stages.reading import mixed
+from worker.stages.reading.text_files import mixed_encodings
 
 LIMITS = Limits(1 << 26, 200_000, 20, 2000, 1 << 26, 1 << 30, 30)
 HEADER = "Country Code,Phone Number,Voice,SMS,Name"
@@ -68,7 +68,7 @@ def test_several_lines_of_another_encoding_are_counted(tmp_path: Path) -> None:
 
 
 def test_lines_across_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mixed, "BLOCK", 7)
+    monkeypatch.setattr(mixed_encodings, "BLOCK", 7)
     names = ["Łódź 電話".encode(), b"Caf\xe9", b"plain"]
     for end in (b"\n", b"\r\n", b"\r"):
         assert got(lines(*names, end=end), tmp_path)[1] == ["Łódź 電話", "Café", "plain"]
@@ -101,10 +101,10 @@ def test_bytes_of_no_encoding(tmp_path: Path) -> None:
 
 
 def test_lines_are_counted() -> None:
-    found = mixed.count(io.BytesIO(b"a\n\xc3\xa9\n\xe9\r\xe9\r\nb"))
+    found = mixed_encodings.count(io.BytesIO(b"a\n\xc3\xa9\n\xe9\r\xe9\r\nb"))
     assert (found.utf8, found.other, found.first_other) == (1, 2, 3)
     assert found.are_mixed
-    assert not mixed.count(io.BytesIO(b"\xe9")).are_mixed
+    assert not mixed_encodings.count(io.BytesIO(b"\xe9")).are_mixed
 
 
 def test_the_rest_is_decoded_as_the_codec_does(tmp_path: Path) -> None:
@@ -112,5 +112,5 @@ def test_the_rest_is_decoded_as_the_codec_does(tmp_path: Path) -> None:
     text = sheets.csv_bytes(
         [HEADER.split(","), *(["1", f"{2125550000 + row}", "x", "", "Müller"] for row in range(99))]
     )
-    assert "".join(mixed.decoded(io.BytesIO(text.decode().encode("cp1252")))) == text.decode()
+    assert "".join(mixed_encodings.decoded(io.BytesIO(text.decode().encode("cp1252")))) == text.decode()
     assert got(text.decode().encode("cp1252"), tmp_path)[1] == ["Müller"] * 99

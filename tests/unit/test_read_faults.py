@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from schemas.codes import CATALOGUE, Code, Family
 from tests import sheets, workbooks
 from worker.stages.read import FileFault, Hints, Limits, Sheet, read
-from worker.stages.reading import workbook
+from worker.stages.reading.workbooks import workbook
 
 LIMITS = Limits(
     bytes=1 << 24,

@@ -13,8 +13,8 @@ import pytest
 
 from tests import sheets
 from worker.stages.read import FileFacts, Limits, read
-from worker.stages.reading.records import Records
-from worker.stages.reading.strays import Enclosed, Rows, rows_like
+from worker.stages.reading.text_files.csv_records import Records
+from worker.stages.reading.text_files.stray_quotes import Enclosed, Rows, rows_like
 
 LIMITS = Limits(1 << 26, 300_000, 20, 2000, 1 << 26, 1 << 30, 30)
 HEADER = "Id,Country Code,Phone Number,Voice,SMS,Fax,Note"

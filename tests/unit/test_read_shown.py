@@ -17,11 +17,11 @@ from schemas.codes import Code
 from tests import corpus, sheets, workbooks
 from tests.read_files import HEADER, ROWS, SHEET, TABLE, changed, got, refused
 from tests.sheets import Cell
-from worker.stages.reading import spreadsheetml
-from worker.stages.reading.cell_values import date_text, number_text, shown_by
-from worker.stages.reading.library import Texts
-from worker.stages.reading.order import Order
-from worker.stages.reading.package import Package
+from worker.stages.reading.workbooks import spreadsheetml
+from worker.stages.reading.workbooks.calamine import Texts
+from worker.stages.reading.workbooks.cell_values import date_text, number_text, shown_by
+from worker.stages.reading.workbooks.child_protocol import Order
+from worker.stages.reading.workbooks.package import Package
 
 # Numbers as their format shows them (R14d)
 

@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from schemas.arrow_schemas import CHUNK
 from schemas.codes import BY_NUMBER, Code, faults_of, warnings_of
 from schemas.jobs import JobKind, OnExisting
-from schemas.results import CHUNK
 from tests.unit.small_world import NUMBER, SIBLING, WORLD, existing, rows_of, with_options
 from worker.stages.resolve import Decisions, World, resolve, without
 

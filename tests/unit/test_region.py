@@ -8,7 +8,7 @@ import numpy as np
 import phonenumbers
 import pytest
 
-from schemas.phone.region import REGIONS, may_be_cut_short, names, regions_of
+from worker.phone.region import REGIONS, may_be_cut_short, names, regions_of
 
 KINDS = range(11)
 

@@ -9,14 +9,14 @@ import json
 import pyarrow as pa
 import pytest
 
-from schemas import report
-from schemas.cells_safe import neutralise, restore
+from schemas.arrow_schemas import CHUNK_RESULTS, RESULTS, tally
 from schemas.codes import CATALOGUE, Code, Family, Outcome, fault_bit, number_of, text_of, warning_bit
 from schemas.columns import REPORT_COLUMNS, Column
-from schemas.findings import Layout, outcome_mask
 from schemas.jobs import Seen, Tally
-from schemas.results import CHUNK_RESULTS, RESULTS, tally
 from tests.unit.small_world import rows_of
+from worker.reports import render
+from worker.reports.row_messages import Layout, outcome_mask
+from worker.spreadsheet.formula_escape import neutralise, restore
 from worker.stages.merge import IncompleteError, merge
 
 LAYOUT = Layout(
@@ -49,7 +49,7 @@ RESULT = results(
 
 
 def read(layout: Layout, cells_: pa.RecordBatch, results_: pa.Table) -> list[dict[str, str]]:
-    text = (report.csv_header(layout) + report.csv_rows(layout, cells_, results_)).decode("utf-8-sig")
+    text = (render.csv_header(layout) + render.csv_rows(layout, cells_, results_)).decode("utf-8-sig")
     return list(csv.DictReader(io.StringIO(text, newline="")))
 
 
@@ -85,7 +85,7 @@ def test_values_with_braces_are_not_taken_for_placeholders() -> None:
 
 
 def test_json_lines_have_the_names_of_the_csv() -> None:
-    lines = [json.loads(line) for line in report.json_lines(LAYOUT, CELLS, RESULT).splitlines()]
+    lines = [json.loads(line) for line in render.json_lines(LAYOUT, CELLS, RESULT).splitlines()]
     assert [list(line) for line in lines] == [[*LAYOUT.names, *REPORT_COLUMNS]] * 3
     assert lines[0]["_warnings"] == ["DEFAULT_CARRIER_USED"]
     assert lines[1]["Phone Number"] == "=1+1", "JSON is not run by a spreadsheet: the value is the file's own"
@@ -93,7 +93,7 @@ def test_json_lines_have_the_names_of_the_csv() -> None:
 
 
 def test_records_name_every_fault() -> None:
-    record = list(report.records(LAYOUT, CELLS, RESULT))[1]
+    record = list(render.records(LAYOUT, CELLS, RESULT))[1]
     assert record["faults"] == [
         {"code": "TOO_SHORT", "column": "Phone Number"},
         {"code": "INVALID_BOOLEAN", "column": "Voice"},
@@ -103,12 +103,12 @@ def test_records_name_every_fault() -> None:
 
 def test_columns_of_one_name_stay_two_columns() -> None:
     layout = Layout(("Note", "Note", "Voice"), {Column.VOICE: 2})
-    header = report.csv_header(layout).decode("utf-8-sig")
+    header = render.csv_header(layout).decode("utf-8-sig")
     assert header.startswith('"Note","Note","Voice","_row"')
 
 
 def test_hostile_header() -> None:
-    header = report.csv_header(Layout(("=cmd()", "b", "c"), {})).decode("utf-8-sig")
+    header = render.csv_header(Layout(("=cmd()", "b", "c"), {})).decode("utf-8-sig")
     assert header.startswith('"\'=cmd()"')
 
 

@@ -15,9 +15,9 @@ from phonenumbers import PhoneNumberFormat, ValidationResult
 
 from schemas.codes import CATALOGUE, Family
 from schemas.columns import SAMPLE_COLUMNS, name_of
-from schemas.sample import BATCH_ROWS, MAX_ROWS, SCHEMA, Batch, batches, rows
-from schemas.sample_faults import DUPLICATES, FAULTS, Kind
-from schemas.sample_plans import PLANS, Plan
+from worker.sample.faults import DUPLICATES, FAULTS, Kind
+from worker.sample.generator import BATCH_ROWS, MAX_ROWS, SCHEMA, Batch, batches, rows
+from worker.sample.number_plans import PLANS, Plan
 
 COUNT = 300_000
 DIGEST = "c178903c56a4fd921199c1c45efb313cc30bba9880b9aea8b5945144106c0841"

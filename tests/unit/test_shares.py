@@ -10,11 +10,11 @@ import pytest
 from apiflask import APIFlask
 from flask import Flask, Response, send_file
 
-from webhook import errors
-from webhook.downloads import StoredFile, sent_stored
-from webhook.errors import Refused
-from webhook.shares import DOWNLOADS, Share
-from worker.infra.storage import StoreError
+from webhook.http import errors
+from webhook.http.concurrency_limits import DOWNLOADS, Share
+from webhook.http.downloads import StoredFile, sent_stored
+from webhook.http.errors import Refused
+from worker.storage.files import StoreError
 
 CONTENT = b"content"
 SLOTS = 2

@@ -13,9 +13,9 @@ import pyarrow as pa
 import pytest
 
 from tests import sheets
-from worker.stages.reading import slices
-from worker.stages.reading.library import Texts
-from worker.stages.reading.sheet_marks import Seen, look_at
+from worker.stages.reading.workbooks import slices
+from worker.stages.reading.workbooks.calamine import Texts
+from worker.stages.reading.workbooks.sheet_marks import Seen, look_at
 
 PART = "xl/worksheets/sheet1.xml"
 Change = Callable[[bytes], bytes]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from schemas.texts import buffers, first_bytes, longest, replaced, spread, with_first
+from worker.arrays.text_columns import buffers, first_bytes, longest, replaced, spread, with_first
 
 TEXTS = pa.array(["left out", "", "plain", "=1", "é", None, "left out"], pa.string())
 COLUMN = TEXTS.slice(1, 5)

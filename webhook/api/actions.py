@@ -7,20 +7,20 @@ from typing import Any
 from apiflask import APIBlueprint
 from flask import Response, request
 
-from schemas import api
-from schemas.problems import RequestCode
-from webhook import auth, once
+from schemas.http import resources
+from schemas.request_problems import RequestCode
 from webhook.api.jobs import accepted
-from webhook.bodies import JSON, MULTIPART, form_schema, read_json, validated
-from webhook.body_limits import LIST, body_limit
-from webhook.errors import refuse
-from webhook.operations import actions
-from webhook.operations.actions import Action
+from webhook.http import auth, idempotency
+from webhook.http.body_limits import LIST, body_limit
+from webhook.http.errors import refuse
+from webhook.http.request_bodies import JSON, MULTIPART, form_schema, read_json, validated
+from webhook.services import actions
+from webhook.services.actions import Action
 
 bp = APIBlueprint("actions", __name__, url_prefix="/v1", tag="Actions")
 bp.before_request(auth.require_actor)
-bp.before_request(once.begin)
-bp.after_request(once.end)
+bp.before_request(idempotency.begin)
+bp.after_request(idempotency.end)
 
 REFUSALS = {401: "No valid token", 409: "Other than as many numbers match", 413: "Too large", 422: "Not valid"}
 ACTIONS = {
@@ -32,7 +32,7 @@ ACTIONS = {
 
 
 @bp.post("/assignments")
-@bp.output(api.Job, status_code=202)
+@bp.output(resources.Job, status_code=202)
 @bp.doc(summary="Give numbers to an enterprise, a reseller or a user", responses=REFUSALS)
 @body_limit(LIST, files=True)
 def assign() -> Response:
@@ -41,7 +41,7 @@ def assign() -> Response:
 
 
 @bp.post("/unassignments")
-@bp.output(api.Job, status_code=202)
+@bp.output(resources.Job, status_code=202)
 @bp.doc(summary="Take numbers back, from users or one level up", responses=REFUSALS)
 @body_limit(LIST, files=True)
 def unassign() -> Response:
@@ -50,7 +50,7 @@ def unassign() -> Response:
 
 
 @bp.post("/capability-changes")
-@bp.output(api.Job, status_code=202)
+@bp.output(resources.Job, status_code=202)
 @bp.doc(summary="Switch Voice, SMS and Fax, choose carriers", responses=REFUSALS)
 @body_limit(LIST, files=True)
 def change() -> Response:
@@ -59,7 +59,7 @@ def change() -> Response:
 
 
 @bp.post("/deletions")
-@bp.output(api.Job, status_code=202)
+@bp.output(resources.Job, status_code=202)
 @bp.doc(summary="Delete numbers that you uploaded and that nobody was given", responses=REFUSALS)
 @body_limit(LIST, files=True)
 def delete() -> Response:
@@ -73,7 +73,7 @@ def _accept(action: Action) -> Response:
         return accepted(actions.enter_file(action, request))
     if request.mimetype == JSON:
         content = read_json(request)
-        once.is_request(content)
+        idempotency.is_request(content)
         return accepted(actions.enter_selection(action, validated(action.body, content)))
     raise refuse(RequestCode.UNSUPPORTED_MEDIA_TYPE, f"Send {JSON}, or {MULTIPART} with a file.")
 

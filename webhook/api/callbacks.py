@@ -7,11 +7,11 @@ from typing import Any
 from apiflask import APIBlueprint
 from flask import Response
 
-from schemas import callbacks as bodies
-from webhook import auth
-from webhook.answers import shown
-from webhook.operations import callbacks
-from webhook.pages import next_link
+from schemas.http import callbacks as bodies
+from webhook.http import auth
+from webhook.http.pagination import next_link
+from webhook.http.responses import shown
+from webhook.services import callbacks
 
 bp = APIBlueprint("callbacks", __name__, url_prefix="/v1/callbacks", tag="Callbacks")
 bp.before_request(auth.require_actor)

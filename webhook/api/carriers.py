@@ -5,45 +5,45 @@ from __future__ import annotations
 from apiflask import APIBlueprint
 from flask import Response, url_for
 
-from schemas import accounts
-from webhook import auth
-from webhook.answers import created, done, shown
-from webhook.operations import carriers
-from webhook.pages import next_link
+from schemas.http import tenants
+from webhook.http import auth
+from webhook.http.pagination import next_link
+from webhook.http.responses import created, done, shown
+from webhook.services import carriers
 
 bp = APIBlueprint("carriers", __name__, url_prefix="/v1/carriers", tag="Accounts")
 bp.before_request(auth.require_actor)
 
 
 @bp.get("")
-@bp.input(accounts.PageQuery, location="query", arg_name="query")
-@bp.output(accounts.CarrierList)
+@bp.input(tenants.PageQuery, location="query", arg_name="query")
+@bp.output(tenants.CarrierList)
 @bp.doc(summary="List the carriers that you can use, and those defined below you")
-def index(query: accounts.PageQuery) -> Response:
+def index(query: tenants.PageQuery) -> Response:
     return next_link(carriers.page(query))
 
 
 @bp.post("")
-@bp.input(accounts.NewCarrier, arg_name="body")
-@bp.output(accounts.Carrier, status_code=201)
+@bp.input(tenants.NewCarrier, arg_name="body")
+@bp.output(tenants.Carrier, status_code=201)
 @bp.doc(summary="Define a carrier")
-def create(body: accounts.NewCarrier) -> Response:
+def create(body: tenants.NewCarrier) -> Response:
     made = carriers.create(body)
     return created(made, url_for("carriers.show", carrier_id=made.id))
 
 
 @bp.get("/<carrier_id>")
-@bp.output(accounts.Carrier)
+@bp.output(tenants.Carrier)
 @bp.doc(summary="One carrier")
 def show(carrier_id: str) -> Response:
     return shown(carriers.one(carrier_id))
 
 
 @bp.patch("/<carrier_id>")
-@bp.input(accounts.CarrierChange, arg_name="body")
-@bp.output(accounts.Carrier)
+@bp.input(tenants.CarrierChange, arg_name="body")
+@bp.output(tenants.Carrier)
 @bp.doc(summary="Rename a carrier")
-def change(carrier_id: str, body: accounts.CarrierChange) -> Response:
+def change(carrier_id: str, body: tenants.CarrierChange) -> Response:
     return shown(carriers.change(carrier_id, body))
 
 

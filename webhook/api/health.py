@@ -10,26 +10,27 @@ from flask import Response
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from schemas import api
-from webhook.readiness import Readiness
-from webhook.shares import READINESS
-from worker.infra import broker, storage
-from worker.infra.db import transaction
-from worker.infra.settings import get_settings
+from schemas.http import resources
+from webhook.http.concurrency_limits import READINESS
+from webhook.http.readiness import Readiness
+from worker.config.settings import get_settings
+from worker.database.engine import transaction
+from worker.queue import broker
+from worker.storage import files
 
 BROKER_SECONDS = 1.0
 bp = APIBlueprint("health", __name__, tag="Service")
 
 
 @bp.get("/livez")
-@bp.output(api.Health)
+@bp.output(resources.Health)
 @bp.doc(summary="The process answers")
 def livez() -> Response:
     return _answer([])
 
 
 @bp.get("/readyz")
-@bp.output(api.Health)
+@bp.output(resources.Health)
 @bp.doc(summary="Database, broker and storage can be reached", responses={503: "One of them cannot"})
 def readyz() -> Response:
     # Beside many other such requests the latest answer: refusals would make the service look unready.
@@ -44,7 +45,7 @@ def readyz() -> Response:
 
 
 def _answer(failing: list[str]) -> Response:
-    body = api.Health(status="unavailable" if failing else "ok", failing=failing)
+    body = resources.Health(status="unavailable" if failing else "ok", failing=failing)
     return Response(body.model_dump_json(), 503 if failing else 200, content_type="application/json")
 
 
@@ -59,5 +60,5 @@ def _broker() -> None:
         client.ping()
 
 
-CHECKS: dict[str, Callable[[], object]] = {"database": _database, "broker": _broker, "storage": storage.check}
+CHECKS: dict[str, Callable[[], object]] = {"database": _database, "broker": _broker, "storage": files.check}
 readiness = Readiness(CHECKS)

@@ -8,33 +8,33 @@ from http import HTTPStatus
 from apiflask import APIBlueprint
 from flask import Response, request, url_for
 
-from schemas import api
+from schemas.http import resources
 from schemas.jobs import TERMINAL
-from webhook import auth, once
-from webhook.downloads import sent, sent_stored
-from webhook.operations import jobs, reports, workbooks
-from webhook.pages import next_link
-from webhook.shares import DOWNLOADS
+from webhook.http import auth, idempotency
+from webhook.http.concurrency_limits import DOWNLOADS
+from webhook.http.downloads import sent, sent_stored
+from webhook.http.pagination import next_link
+from webhook.services import jobs, reports, workbooks
 
 bp = APIBlueprint("jobs", __name__, url_prefix="/v1/jobs", tag="Jobs")
 bp.before_request(auth.require_actor)
-bp.before_request(once.begin)
-bp.after_request(once.end)
+bp.before_request(idempotency.begin)
+bp.after_request(idempotency.end)
 
 LONGEST_WAIT = 10.0  # seconds that `Prefer: wait` may hold a request
 EXPIRED = {410: "The report is no longer kept"}
 
 
 @bp.get("")
-@bp.input(api.JobsQuery, location="query", arg_name="query")
-@bp.output(api.JobList)
+@bp.input(resources.JobsQuery, location="query", arg_name="query")
+@bp.output(resources.JobList)
 @bp.doc(summary="List jobs, newest first")
-def index(query: api.JobsQuery) -> Response:
+def index(query: resources.JobsQuery) -> Response:
     return next_link(jobs.page(query))
 
 
 @bp.get("/<job_id>")
-@bp.output(api.Job)
+@bp.output(resources.Job)
 @bp.doc(
     summary="One job; `Prefer: wait=n` answers when it has ended or is to be confirmed, after n seconds at the latest"
 )
@@ -43,31 +43,31 @@ def show(job_id: str) -> Response:
 
 
 @bp.get("/<job_id>/rows")
-@bp.input(api.RowsQuery, location="query", arg_name="query")
-@bp.output(api.RowList)
+@bp.input(resources.RowsQuery, location="query", arg_name="query")
+@bp.output(resources.RowList)
 @bp.doc(summary="What became of each row", responses=EXPIRED)
-def rows(job_id: str, query: api.RowsQuery) -> Response:
+def rows(job_id: str, query: resources.RowsQuery) -> Response:
     return next_link(jobs.rows(job_id, query))
 
 
 @bp.get("/<job_id>/report.csv")
-@bp.input(api.ReportQuery, location="query", arg_name="query")
+@bp.input(resources.ReportQuery, location="query", arg_name="query")
 @bp.doc(summary="The report as CSV: the file's own columns, then what became of each row", responses=EXPIRED)
 @DOWNLOADS.streamed
-def report_csv(job_id: str, query: api.ReportQuery) -> Response:
+def report_csv(job_id: str, query: resources.ReportQuery) -> Response:
     return sent(reports.csv(job_id, query.rows))
 
 
 @bp.get("/<job_id>/report.jsonl")
-@bp.input(api.ReportQuery, location="query", arg_name="query")
+@bp.input(resources.ReportQuery, location="query", arg_name="query")
 @bp.doc(summary="The report as JSON lines", responses=EXPIRED)
 @DOWNLOADS.streamed
-def report_jsonl(job_id: str, query: api.ReportQuery) -> Response:
+def report_jsonl(job_id: str, query: resources.ReportQuery) -> Response:
     return sent(reports.jsonl(job_id, query.rows))
 
 
 @bp.get("/<job_id>/report.xlsx")
-@bp.input(api.WorkbookQuery, location="query", arg_name="query")
+@bp.input(resources.WorkbookQuery, location="query", arg_name="query")
 @bp.doc(
     summary="The report as a workbook for people: a summary, and the rows that need mending",
     responses={
@@ -78,7 +78,7 @@ def report_jsonl(job_id: str, query: api.ReportQuery) -> Response:
         503: "The workbook is still being prepared: ask again after the seconds in Retry-After",
     },
 )
-def report_xlsx(job_id: str, query: api.WorkbookQuery) -> Response:
+def report_xlsx(job_id: str, query: resources.WorkbookQuery) -> Response:
     """At most 100,000 rows; the summary says how many were left out.
 
     The first request has the workbook prepared, and waits for it (`Prefer: wait=n`, at most 10 s, which is the
@@ -88,21 +88,21 @@ def report_xlsx(job_id: str, query: api.WorkbookQuery) -> Response:
 
 
 @bp.post("/<job_id>/confirm")
-@bp.output(api.Job, status_code=202)
+@bp.output(resources.Job, status_code=202)
 @bp.doc(summary="Carry out a job that was reviewed")
 def confirm(job_id: str) -> Response:
     return accepted(jobs.confirm(job_id))
 
 
 @bp.post("/<job_id>/cancel")
-@bp.output(api.Job, status_code=202)
+@bp.output(resources.Job, status_code=202)
 @bp.doc(summary="Stop a job: what is written stays, the other rows are not processed")
 def cancel(job_id: str) -> Response:
     return accepted(jobs.cancel(job_id))
 
 
 @bp.post("/<job_id>/undo")
-@bp.output(api.Job, status_code=202)
+@bp.output(resources.Job, status_code=202)
 @bp.doc(summary="Put back what a job did, by another job; numbers changed since are left alone")
 def undo(job_id: str) -> Response:
     return accepted(jobs.undo(job_id))
@@ -113,18 +113,18 @@ def accepted(job_id: str) -> Response:
     return answer(jobs.one(job_id, patience()), 202)
 
 
-def replay(error: once.ReplayedError) -> Response:
+def replay(error: idempotency.ReplayedError) -> Response:
     """The first answer once more; the job as it is now, if the first answer never got out."""
     known = error.finished
     response = accepted(known.job)
     if known.answer is not None:
         response.set_data(known.answer)
         del response.headers["ETag"]
-    response.headers[once.REPLAYED] = "true"
+    response.headers[idempotency.REPLAYED] = "true"
     return response
 
 
-def answer(job: api.Job, status: int) -> Response:
+def answer(job: resources.Job, status: int) -> Response:
     """The job as an answer, with its ETag; 304 when the caller has just this."""
     body = job.model_dump_json()
     response = Response(body, status, content_type="application/json")

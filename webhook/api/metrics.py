@@ -17,14 +17,14 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector, CollectorRegistry
 from sqlalchemy.exc import SQLAlchemyError
 
-from schemas import measures
-from schemas.measures import BUILD, LEDGER_UP, MetricKind
-from schemas.problems import RequestCode
-from webhook import measuring
-from webhook.errors import refuse
-from worker.infra.db import transaction
-from worker.infra.measures import Samples, read
-from worker.infra.settings import get_settings
+from schemas import metrics as metric_catalogue
+from schemas.metrics import BUILD, LEDGER_UP, MetricKind
+from schemas.request_problems import RequestCode
+from webhook.http import request_metrics
+from webhook.http.errors import refuse
+from worker.config.settings import get_settings
+from worker.database.engine import transaction
+from worker.jobs.metrics_queries import Samples, read
 
 log = structlog.get_logger(__name__)
 bp = APIBlueprint("metrics", __name__, tag="Service")
@@ -47,7 +47,7 @@ def metrics() -> Response:
     _admit()
     registry = CollectorRegistry()
     registry.register(_Service())
-    registry.register(measuring.requests())
+    registry.register(request_metrics.requests())
     encode, content_type = choose_encoder(request.headers.get("Accept", ""))
     return Response(encode(registry), content_type=content_type, headers={"Cache-Control": "no-store"})
 
@@ -106,7 +106,7 @@ class _Service(Collector):
             yield _family(metric, samples)
 
 
-def _family(metric: measures.Metric, samples: Samples) -> Metric:
+def _family(metric: metric_catalogue.Metric, samples: Samples) -> Metric:
     family: CounterMetricFamily | GaugeMetricFamily = _FAMILIES[metric.kind](
         metric.name, metric.help, labels=metric.labels
     )

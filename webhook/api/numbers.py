@@ -5,26 +5,26 @@ from __future__ import annotations
 from apiflask import APIBlueprint
 from flask import Response
 
-from schemas import api
-from webhook import auth
-from webhook.answers import shown
-from webhook.operations import numbers
-from webhook.pages import next_link
+from schemas.http import resources
+from webhook.http import auth
+from webhook.http.pagination import next_link
+from webhook.http.responses import shown
+from webhook.services import numbers
 
 bp = APIBlueprint("numbers", __name__, url_prefix="/v1/numbers", tag="Numbers")
 bp.before_request(auth.require_actor)
 
 
 @bp.get("")
-@bp.input(api.NumbersQuery, location="query", arg_name="query")
-@bp.output(api.NumberList)
+@bp.input(resources.NumbersQuery, location="query", arg_name="query")
+@bp.output(resources.NumberList)
 @bp.doc(summary="Search the inventory")
-def index(query: api.NumbersQuery) -> Response:
+def index(query: resources.NumbersQuery) -> Response:
     return next_link(numbers.page(query))
 
 
 @bp.get("/<e164>")
-@bp.output(api.Number)
+@bp.output(resources.Number)
 @bp.doc(summary="One number, with its history")
 def show(e164: str) -> Response:
     return shown(numbers.one(e164))

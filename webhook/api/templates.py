@@ -5,9 +5,9 @@ from __future__ import annotations
 from apiflask import APIBlueprint
 from flask import Response
 
-from webhook import auth
-from webhook.downloads import sent
-from webhook.operations import templates
+from webhook.http import auth
+from webhook.http.downloads import sent
+from webhook.services import templates
 
 bp = APIBlueprint("templates", __name__, url_prefix="/v1/templates", tag="Uploads")
 bp.before_request(auth.require_actor)

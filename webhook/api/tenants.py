@@ -5,45 +5,45 @@ from __future__ import annotations
 from apiflask import APIBlueprint
 from flask import Response, url_for
 
-from schemas import accounts
-from webhook import auth
-from webhook.answers import created, done, shown
-from webhook.operations import tenants
-from webhook.pages import next_link
+from schemas.http import tenants as tenant_bodies
+from webhook.http import auth
+from webhook.http.pagination import next_link
+from webhook.http.responses import created, done, shown
+from webhook.services import tenants
 
 bp = APIBlueprint("tenants", __name__, url_prefix="/v1/tenants", tag="Accounts")
 bp.before_request(auth.require_actor)
 
 
 @bp.get("")
-@bp.input(accounts.TenantsQuery, location="query", arg_name="query")
-@bp.output(accounts.TenantList)
+@bp.input(tenant_bodies.TenantsQuery, location="query", arg_name="query")
+@bp.output(tenant_bodies.TenantList)
 @bp.doc(summary="List your own tenant and those below it")
-def index(query: accounts.TenantsQuery) -> Response:
+def index(query: tenant_bodies.TenantsQuery) -> Response:
     return next_link(tenants.page(query))
 
 
 @bp.post("")
-@bp.input(accounts.NewTenant, arg_name="body")
-@bp.output(accounts.Tenant, status_code=201)
+@bp.input(tenant_bodies.NewTenant, arg_name="body")
+@bp.output(tenant_bodies.Tenant, status_code=201)
 @bp.doc(summary="Make a reseller or an enterprise")
-def create(body: accounts.NewTenant) -> Response:
+def create(body: tenant_bodies.NewTenant) -> Response:
     made = tenants.create(body)
     return created(made, url_for("tenants.show", tenant_id=made.id))
 
 
 @bp.get("/<tenant_id>")
-@bp.output(accounts.Tenant)
+@bp.output(tenant_bodies.Tenant)
 @bp.doc(summary="One tenant; `me` is your own")
 def show(tenant_id: str) -> Response:
     return shown(tenants.one(tenant_id))
 
 
 @bp.patch("/<tenant_id>")
-@bp.input(accounts.TenantChange, arg_name="body")
-@bp.output(accounts.Tenant)
+@bp.input(tenant_bodies.TenantChange, arg_name="body")
+@bp.output(tenant_bodies.Tenant)
 @bp.doc(summary="Rename a tenant, choose its default carriers, allow external numbers")
-def change(tenant_id: str, body: accounts.TenantChange) -> Response:
+def change(tenant_id: str, body: tenant_bodies.TenantChange) -> Response:
     return shown(tenants.change(tenant_id, body))
 
 

@@ -5,29 +5,29 @@ from __future__ import annotations
 from apiflask import APIBlueprint
 from flask import Response, url_for
 
-from schemas import accounts
-from webhook import auth
-from webhook.answers import created, done, shown
-from webhook.operations import tokens
-from webhook.pages import next_link
+from schemas.http import tenants
+from webhook.http import auth
+from webhook.http.pagination import next_link
+from webhook.http.responses import created, done, shown
+from webhook.services import tokens
 
 bp = APIBlueprint("tokens", __name__, url_prefix="/v1/tokens", tag="Accounts")
 bp.before_request(auth.require_actor)
 
 
 @bp.get("")
-@bp.input(accounts.PageQuery, location="query", arg_name="query")
-@bp.output(accounts.TokenList)
+@bp.input(tenants.PageQuery, location="query", arg_name="query")
+@bp.output(tenants.TokenList)
 @bp.doc(summary="List the tokens of your own tenant and those below it")
-def index(query: accounts.PageQuery) -> Response:
+def index(query: tenants.PageQuery) -> Response:
     return next_link(tokens.page(query))
 
 
 @bp.post("")
-@bp.input(accounts.NewToken, arg_name="body")
-@bp.output(accounts.IssuedToken, status_code=201)
+@bp.input(tenants.NewToken, arg_name="body")
+@bp.output(tenants.IssuedToken, status_code=201)
 @bp.doc(summary="Make a token; its secret is shown this once")
-def create(body: accounts.NewToken) -> Response:
+def create(body: tenants.NewToken) -> Response:
     issued = tokens.create(body)
     response = created(issued, url_for("tokens.show", token_id=issued.id))
     response.headers["Cache-Control"] = "no-store"
@@ -35,7 +35,7 @@ def create(body: accounts.NewToken) -> Response:
 
 
 @bp.get("/<token_id>")
-@bp.output(accounts.Token)
+@bp.output(tenants.Token)
 @bp.doc(summary="One token, without its secret")
 def show(token_id: str) -> Response:
     return shown(tokens.one(token_id))

@@ -5,20 +5,20 @@ from __future__ import annotations
 from apiflask import APIBlueprint
 from flask import Response, request
 
-from schemas import api
-from webhook import auth, once
+from schemas.http import resources
 from webhook.api.jobs import accepted
-from webhook.body_limits import body_limit
-from webhook.operations import uploads
+from webhook.http import auth, idempotency
+from webhook.http.body_limits import body_limit
+from webhook.services import uploads
 
 bp = APIBlueprint("uploads", __name__, url_prefix="/v1", tag="Uploads")
 bp.before_request(auth.require_actor)
-bp.before_request(once.begin)
-bp.after_request(once.end)
+bp.before_request(idempotency.begin)
+bp.after_request(idempotency.end)
 
 
 @bp.post("/uploads")
-@bp.output(api.Job, status_code=202)
+@bp.output(resources.Job, status_code=202)
 @bp.doc(summary="Upload a spreadsheet of numbers", responses={401: "No valid token", 413: "File too large"})
 @body_limit(files=True)
 def upload() -> Response:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from apiflask import APIBlueprint
 from flask import Response, url_for
 
-from schemas import users as bodies
-from webhook import auth
-from webhook.answers import created, done, shown
+from schemas.http import users as bodies
 from webhook.api.jobs import patience
-from webhook.operations import users
-from webhook.pages import next_link
+from webhook.http import auth
+from webhook.http.pagination import next_link
+from webhook.http.responses import created, done, shown
+from webhook.services import users
 
 bp = APIBlueprint("users", __name__, url_prefix="/v1/users", tag="Accounts")
 bp.before_request(auth.require_actor)

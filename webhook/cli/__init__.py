@@ -11,9 +11,9 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from webhook.cli.commands import COMMANDS, write_commands, write_ending
-from webhook.cli.exits import Ending, Exit
-from webhook.cli.streams import hush, speak_plainly
+from webhook.cli.command_table import COMMANDS, write_commands, write_ending
+from webhook.cli.exit_codes import Ending, Exit
+from webhook.cli.stdio import hush, speak_plainly
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 

@@ -12,7 +12,7 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 
-from webhook.cli.reaching import UnreachableError, no_problem, reaching, stranger
+from webhook.cli.connection_errors import UnreachableError, no_problem, reaching, stranger
 
 Json = dict[str, Any]
 

@@ -19,7 +19,7 @@ from typing import Any
 import click
 
 from webhook.cli.console import safe
-from webhook.cli.exits import Ending, Exit
+from webhook.cli.exit_codes import Ending, Exit
 
 DEFAULT_PROFILE = "default"
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO

@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 import click
 
 from webhook.cli.client import Api, Json, ProblemError
+from webhook.cli.connection import Place, find_place
+from webhook.cli.connection_errors import UnreachableError
 from webhook.cli.console import emit, note, safe
-from webhook.cli.exits import Ending, Exit, of_response
-from webhook.cli.place import Place, find_place
-from webhook.cli.reaching import UnreachableError
+from webhook.cli.exit_codes import Ending, Exit, of_response
 
 
 @dataclass(frozen=True)

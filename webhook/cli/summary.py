@@ -9,7 +9,7 @@ from schemas.codes import Code, Outcome, in_general
 from schemas.jobs import TERMINAL, JobStatus
 from webhook.cli.client import Json
 from webhook.cli.console import number, safe, span
-from webhook.cli.exits import Exit, of_job
+from webhook.cli.exit_codes import Exit, of_job
 from webhook.cli.review import review_lines
 
 _TOP = 3

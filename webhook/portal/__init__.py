@@ -5,32 +5,33 @@ Read `frame.blueprint` first: what every request passes. Then `parts.html`, whic
 
 from __future__ import annotations
 
-from webhook.portal.accounts import carriers, levels, sms, tokens, user_numbers, users
-from webhook.portal.activity import deciding, jobs, uploads
-from webhook.portal.entry import account, people, sign_in
-from webhook.portal.frame import picking, static
-from webhook.portal.frame.blueprint import bp
-from webhook.portal.frame.layout import dress, register
-from webhook.portal.inventory import assigning, changing, numbers
+from webhook.portal.accounts import carriers, sms, tenants, tokens, user_numbers, users
+from webhook.portal.jobs import confirm_cancel_undo, uploads
+from webhook.portal.jobs import pages as job_pages
+from webhook.portal.login import account, admins, sign_in
+from webhook.portal.numbers import assign, change_delete, number_list
+from webhook.portal.shared import select_fields, static_files
+from webhook.portal.shared.blueprint import bp
+from webhook.portal.shared.layout import dress, register
 
 __all__ = ["bp", "dress", "pages", "register"]
 
 pages = (
     sign_in,
     account,
-    people,
-    numbers,
-    assigning,
-    changing,
-    picking,
+    admins,
+    number_list,
+    assign,
+    change_delete,
+    select_fields,
     uploads,
-    jobs,
-    deciding,
-    levels,
+    job_pages,
+    confirm_cancel_undo,
+    tenants,
     users,
     user_numbers,
     sms,
     carriers,
     tokens,
-    static,
+    static_files,
 )  # importing them is what adds their addresses to the blueprint

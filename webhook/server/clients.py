@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from schemas.addresses import Network
+from schemas.callback_urls import Network
 from webhook.server.connections import is_within
 
 

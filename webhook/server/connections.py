@@ -8,7 +8,7 @@ from functools import lru_cache
 from ipaddress import ip_address
 from typing import Protocol
 
-from schemas.addresses import Network
+from schemas.callback_urls import Network
 
 Peer = tuple[str, int]
 

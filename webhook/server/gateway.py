@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 
-from schemas.problems import RequestCode
-from webhook import refusals
+from schemas.request_problems import RequestCode
+from webhook.http import refusals
+from webhook.http.concurrency_limits import UPLOADS
 from webhook.server import framing, problems
 from webhook.server.call import Call, environ_of
 from webhook.server.clients import Clients
 from webhook.server.connections import Connections, Peer
 from webhook.server.incoming import DisconnectedError, Incoming, Input, Rate, TooSlowError
-from webhook.shares import UPLOADS
-from worker.infra.settings import Settings
+from worker.config.settings import Settings
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication

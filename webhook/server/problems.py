@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any
 
-from schemas import problems
-from schemas.problems import RequestCode
+from schemas import request_problems
+from schemas.request_problems import RequestCode
 
 CONTENT_TYPE = "application/problem+json"
 RETRY_SECONDS = 2
@@ -26,7 +26,7 @@ def document(status: int, detail: str = "") -> bytes:
     code = _CODES.get(HTTPStatus(status))
     if code is None:
         code = RequestCode.BAD_REQUEST if status < HTTPStatus.INTERNAL_SERVER_ERROR else RequestCode.INTERNAL_ERROR
-    return json.dumps(problems.of_request(code, detail) | {"status": status}).encode()
+    return json.dumps(request_problems.of_request(code, detail) | {"status": status}).encode()
 
 
 def headers(status: int) -> list[tuple[str, str]]:

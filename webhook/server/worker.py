@@ -25,7 +25,7 @@ class Worker(UvicornWorker):  # type: ignore[misc] # it has no types
         "loop": "asyncio",
         "ws": "none",
         "lifespan": "off",
-        "access_log": False,  # requests are counted by `webhook.measuring`
+        "access_log": False,  # requests are counted by `webhook.http.request_metrics`
         "server_header": False,
         "proxy_headers": False,  # `webhook.server.clients` reads them
     }

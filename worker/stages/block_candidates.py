@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas import phone
-from schemas.texts import buffers
+from worker import phone
+from worker.arrays.text_columns import buffers
 from worker.stages.block_text import LEAST_TAIL, OTHER_DASH, WHOLE_DIGITS
 
 _MOST_COMPARED = 20  # digits of a cell; numbers have fewer

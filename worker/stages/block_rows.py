@@ -14,10 +14,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas import phone
 from schemas.codes import Code, fault_bit, warning_bit
 from schemas.columns import Column
-from schemas.phone import AMBIGUOUS, Evidence, PhoneColumn, Rules, region
+from worker import phone
+from worker.phone import AMBIGUOUS, Evidence, PhoneColumn, Rules, region
 from worker.stages.block_candidates import may_be_blocks
 from worker.stages.block_text import DASH, LOOKS_LIKE, BlockText, Widths, read_block
 from worker.stages.number_ranges import Spans

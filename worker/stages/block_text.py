@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
-from schemas.phone.digits import DATE
+from worker.phone.digits import DATE
 
 DASH = "[-\u2010-\u2015\u2212]"  # the characters themselves: for `re` and for RE2
 _LAST_DIGITS = 2

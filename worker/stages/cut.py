@@ -13,11 +13,11 @@ import numpy as np
 import pyarrow as pa
 
 from schemas import permissions
+from schemas.arrow_schemas import CHUNK, RESULTS
 from schemas.codes import Code, fault_bit, number_of
 from schemas.columns import Column
 from schemas.jobs import JobKind, JobOptions, OnExisting
-from schemas.results import CHUNK, RESULTS
-from schemas.services import Service, given
+from schemas.user_services import Service, given
 from worker.stages import number_ranges
 from worker.stages.number_readings import Batches, decide_readings
 
@@ -42,7 +42,7 @@ class CheckedFile:
     counts: np.ndarray  # int64: how many numbers each of these stands for
 
     def results(self) -> pa.Table:
-        """Every row's standing (`schemas.results.RESULTS`), in the batches of the file."""
+        """Every row's standing (`schemas.arrow_schemas.RESULTS`), in the batches of the file."""
         found = {"code": self.code, "faults": self.faults, "duplicate_of": self.duplicate_of}
         found["written"] = np.zeros(len(self.code), dtype=np.int32)
         found |= self._both | self.rows.columns(("e164", "numbers"))
@@ -65,7 +65,7 @@ class CheckedFile:
         return int(self.counts.sum())
 
     def chunks(self, size: int) -> Iterator[pa.Table]:
-        """What is to be written, about `size` numbers at a time (`schemas.results.CHUNK`); no row is split."""
+        """What is to be written, about `size` numbers at a time (`schemas.arrow_schemas.CHUNK`); no row is split."""
         other = [name for name in CHUNK.names if name not in {"place", "e164", *self._both}]
         columns = self._both | self.rows.columns(other)
         for part in number_ranges.cuts(self.counts, size):

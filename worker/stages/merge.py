@@ -1,7 +1,7 @@
 """Merges what became of a job's chunks back into file order.
 
 Refuses to go on when a row has no result, or two: that would be a row lost or doubled. The report itself is rendered
-by `schemas.report`, which the doors use too.
+by `worker.reports.render`, which the doors use too.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from collections.abc import Iterable
 import numpy as np
 import pyarrow as pa
 
+from schemas.arrow_schemas import RESULTS, tally
 from schemas.codes import Code, number_of
 from schemas.jobs import Tally
-from schemas.results import RESULTS, tally
 
 
 class IncompleteError(Exception):

@@ -12,11 +12,11 @@ from typing import Protocol
 
 import numpy as np
 
+from schemas.arrow_schemas import first_code
 from schemas.codes import Code, fault_bit, warning_bit
 from schemas.columns import Column
 from schemas.jobs import JobOptions, NumberFormat
-from schemas.phone import AMBIGUOUS, Candidates, Evidence, region
-from schemas.results import first_code
+from worker.phone import AMBIGUOUS, Candidates, Evidence, region
 
 _AMBIGUOUS = np.uint64(fault_bit(Code.AMBIGUOUS_NUMBER, Column.PHONE_NUMBER))
 _NATIONAL = np.uint32(warning_bit(Code.READ_AS_NATIONAL))
@@ -26,7 +26,7 @@ _CHANGED = ("code", "faults", "warnings", "e164", "numbers")
 
 
 class Batches(Protocol):
-    """The rows of a whole file, validated one by one, batch by batch. Columns are those of `schemas.results.CHECKED`.
+    """The rows of a whole file, validated one by one, batch by batch (`schemas.arrow_schemas.CHECKED`).
 
     Ten million rows are a gigabyte, so columns are fetched when they are needed and released afterwards. Each time
     every batch is opened, so those that are needed at a time are asked for together.
@@ -91,7 +91,7 @@ def decide_readings(rows: Batches, options: JobOptions, *, international_header:
 
 @dataclass
 class _Decision:
-    """All rows of a file while their readings are decided; arrays as in `schemas.results.CHECKED`."""
+    """All rows of a file while their readings are decided; arrays as in `schemas.arrow_schemas.CHECKED`."""
 
     options: JobOptions
     international_header: bool

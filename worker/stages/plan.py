@@ -11,20 +11,20 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from schemas.arrow_schemas import IMAGES, RESULTS, STATE, UNDO_CHUNK, first_lines
 from schemas.codes import Code, number_of
-from schemas.results import IMAGES, RESULTS, STATE, UNDO_CHUNK, first_lines
 from worker.stages.number_ranges import cuts
 
 
 @dataclass(frozen=True)
 class UndoPlan:
-    """How every row of the undo stands (`schemas.results.RESULTS`), and the rows to put back, by ascending number."""
+    """The result of every row (`schemas.arrow_schemas.RESULTS`), and the rows to put back, by ascending number."""
 
     results: pa.Table
     rows: pa.Table
 
     def chunks(self, size: int) -> Iterator[pa.Table]:
-        """What to put back, about `size` numbers at a time (`schemas.results.UNDO_CHUNK`)."""
+        """What to put back, about `size` numbers at a time (`schemas.arrow_schemas.UNDO_CHUNK`)."""
         first = np.flatnonzero(first_lines(self.rows))
         bounds = np.append(first, self.rows.num_rows)
         for part in cuts(np.diff(bounds), size):

@@ -20,10 +20,10 @@ import pyarrow.compute as pc
 
 from schemas.codes import Code
 from schemas.columns import UPLOAD_FORM, Column, Form
-from schemas.texts import longest
-from worker.stages.reading.choosing import open_table
+from worker.arrays.text_columns import longest
+from worker.stages.reading.choose_sheet import open_table
 from worker.stages.reading.header import Header
-from worker.stages.reading.listed import ListedRows
+from worker.stages.reading.listed_rows import ListedRows
 from worker.stages.reading.model import (
     HEADER_WITHIN,
     NO_HINTS,
@@ -36,9 +36,9 @@ from worker.stages.reading.model import (
     Source,
     fault,
 )
-from worker.stages.reading.shape import empty_rows, without_nuls
-from worker.stages.reading.tentative import Tentative
-from worker.stages.reading.wrapped import as_shown
+from worker.stages.reading.tentative_columns import Tentative
+from worker.stages.reading.text_files.formula_wrapped import as_shown
+from worker.stages.reading.width import empty_rows, without_nuls
 
 __all__ = ["FileFacts", "FileFault", "Hints", "Limits", "RowBatch", "Rows", "Sheet", "read", "read_list"]
 
@@ -125,7 +125,7 @@ def read(
 
 
 def read_list(table: pa.Table, limits: Limits, form: Form) -> Rows:
-    """Rows that did not come as a file (`worker.infra.listed`)."""
+    """Rows that did not come as a file (`worker.storage.number_lists`)."""
     return ListedRows(table, form, limits.batch_rows)
 
 

@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pyarrow as pa
 
+from schemas.arrow_schemas import CHUNK_RESULTS, IMAGES
 from schemas.codes import Code, Outcome, number_of, outcome_of
 from schemas.jobs import JobKind
-from schemas.results import CHUNK_RESULTS, IMAGES
 from worker.stages.resolving.assign import assign
 from worker.stages.resolving.change import change
 from worker.stages.resolving.delete import delete
@@ -37,7 +37,7 @@ _WRITTEN = (Outcome.CREATED, Outcome.UPDATED, Outcome.DELETED)
 
 
 def resolve(chunk: pa.Table, world: World) -> Decisions:
-    """Decide a chunk (`schemas.results.CHUNK`, of an undo `UNDO_CHUNK`)."""
+    """Decide a chunk (`schemas.arrow_schemas.CHUNK`, of an undo `UNDO_CHUNK`)."""
     return DECIDE[world.kind](Rows(chunk, world))
 
 

@@ -15,14 +15,15 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas import cells, phone
+from schemas.arrow_schemas import CHECKED, first_code
 from schemas.codes import FAULTS, Code, fault_bit, number_of
 from schemas.columns import Column
 from schemas.jobs import Accept, JobKind, JobOptions, NumberFormat
 from schemas.names import fold
-from schemas.phone import Candidates
-from schemas.results import CHECKED, first_code
-from schemas.services import NO_SERVICE, read_services
+from schemas.user_services import NO_SERVICE, read_services
+from worker import phone
+from worker.phone import Candidates
+from worker.spreadsheet import cell_repair
 from worker.stages import block_rows
 from worker.stages.block_rows import USUAL_LIMITS, BlockLimits
 from worker.stages.read import RowBatch
@@ -63,7 +64,7 @@ class Names:
 
 @dataclass(frozen=True)
 class CheckedRows:
-    """Rows checked one by one: arrays of one length, in file order. Dtypes as in `schemas.results.CHECKED`."""
+    """Rows checked one by one: arrays of one length, in file order. Dtypes as in `schemas.arrow_schemas.CHECKED`."""
 
     row: np.ndarray
     code: np.ndarray
@@ -84,7 +85,7 @@ class CheckedRows:
     candidates: Candidates
 
     def table(self) -> pa.Table:
-        """Return the same as a table (`schemas.results.CHECKED`)."""
+        """Return the same as a table (`schemas.arrow_schemas.CHECKED`)."""
         columns = {name: pa.array(getattr(self, name), CHECKED.field(name).type) for name in CHECKED.names[:-1]}
         columns["candidates"] = _as_lists(self.candidates, len(self.row))
         return pa.table(columns, schema=CHECKED)
@@ -94,13 +95,13 @@ _KIND_BITS = 8  # of a stored candidate: its kind; the others are its number
 
 
 def _as_lists(candidates: Candidates, rows: int) -> pa.ListArray:
-    """The readings of each row, as `schemas.results.CHECKED` has them."""
+    """The readings of each row, as `schemas.arrow_schemas.CHECKED` has them."""
     offsets = np.searchsorted(candidates.row, np.arange(rows + 1)).astype(np.int32)
     return pa.ListArray.from_arrays(offsets, pa.array(candidates.e164 << _KIND_BITS | candidates.kind))
 
 
 def candidates_of(stored: pa.Table) -> Candidates:
-    """Return the readings of the rows of a stored batch (`schemas.results.CHECKED`)."""
+    """Return the readings of the rows of a stored batch (`schemas.arrow_schemas.CHECKED`)."""
     if "candidates" not in stored.column_names:  # stored by an earlier version
         return Candidates.none()
     column = stored.column("candidates").combine_chunks()
@@ -162,7 +163,9 @@ def check_rows(  # noqa: PLR0913, PLR0917 - the rows, and all that they are chec
         number = _new_numbers(in_cells, options, limits)
     else:
         number = _existing_numbers(in_cells, options, names.calling_codes)
-    booleans = {column: cells.read_boolean(cell(column), column) for column in (Column.VOICE, Column.SMS, Column.FAX)}
+    booleans = {
+        column: cell_repair.read_boolean(cell(column), column) for column in (Column.VOICE, Column.SMS, Column.FAX)
+    }
     named = {
         column: _ids_of(cell(column), names, column) if column in mapping else _Named.nothing(size)
         for column in NOT_FOUND_CODE
@@ -220,19 +223,19 @@ class _Numbers:
 
 def _new_numbers(given: _NumberCells, options: JobOptions, limits: BlockLimits) -> _Numbers:
     """The numbers of rows to be added: judged (R15), and blocks read (R14e)."""
-    country, number = cells.repair_country(given.country), cells.repair_phone(given.number)
+    country, number = cell_repair.repair_country(given.country), cell_repair.repair_phone(given.number)
     international = options.number_format is NumberFormat.INTERNATIONAL
     rules = phone.Rules(accept_possible=options.accept is Accept.POSSIBLE, international=international)
     column = phone.check_column(country.text, number.text, rules, was_numeric=number.was_numeric)
     _put_repairs(column, country, number)
-    ends = cells.repair_phone(given.end).text, cells.repair_phone(given.size).text
+    ends = cell_repair.repair_phone(given.end).text, cell_repair.repair_phone(given.size).text
     blocks = block_rows.read_blocks(block_rows.Cells(country.text, number.text, *ends, column), rules, limits)
     return _as_numbers(blocks.column, blocks.numbers, Candidates.none())
 
 
 def _existing_numbers(given: _NumberCells, options: JobOptions, calling_codes: Sequence[int]) -> _Numbers:
     """The numbers of rows that name existing ones: found, not judged (R14c)."""
-    country, number = cells.repair_country(given.country), cells.repair_phone(given.number)
+    country, number = cell_repair.repair_country(given.country), cell_repair.repair_phone(given.number)
     texts = country.text
     if options.country_code:
         open_rows = pc.and_(pc.equal(texts, ""), pc.invert(pa.array(phone.names_country(number.text))))
@@ -243,7 +246,7 @@ def _existing_numbers(given: _NumberCells, options: JobOptions, calling_codes: S
     return _as_numbers(found.column, np.ones(len(number.text), np.int64), found.candidates)
 
 
-def _put_repairs(column: phone.PhoneColumn, country: cells.Repaired, number: cells.Repaired) -> None:
+def _put_repairs(column: phone.PhoneColumn, country: cell_repair.Repaired, number: cell_repair.Repaired) -> None:
     """Add what the repair of the cells found; a number with lost digits is not judged any further."""
     lost = number.faults != 0
     column.faults[:] = _first_repair_then_number(number.faults, column.faults) | country.faults
@@ -268,7 +271,7 @@ class _Named:
 
 def _ids_of(column: pa.Array, names: Names, which: Column) -> _Named:
     """Names to ids, each distinct name looked up once."""
-    codes, distinct = pd.factorize(pd.array(cells.trim(column), dtype="string[pyarrow]"), use_na_sentinel=False)
+    codes, distinct = pd.factorize(pd.array(cell_repair.trim(column), dtype="string[pyarrow]"), use_na_sentinel=False)
     known = names.ids.get(which, {})
     folded = [_unless_nothing(fold(str(name)), known) for name in distinct]
     ids = np.array([known.get(name, 0) for name in folded] or [0], dtype=np.int32)
@@ -279,13 +282,13 @@ def _ids_of(column: pa.Array, names: Names, which: Column) -> _Named:
 
 def _unless_nothing(name: str, known: Mapping[str, int]) -> str:
     """No name where the cell says "nothing", unless somebody is called that."""
-    return name if name in known or not cells.is_nothing(name) else ""
+    return name if name in known or not cell_repair.is_nothing(name) else ""
 
 
 def _services_of(column: pa.Array) -> _Named:
     """The services that cells name, as bits of `Service`; each distinct cell is read once."""
-    codes, distinct = pd.factorize(pd.array(cells.trim(column), dtype="string[pyarrow]"), use_na_sentinel=False)
-    read = [read_services(str(text)) if text and not cells.is_nothing(text) else NO_SERVICE for text in distinct]
+    codes, distinct = pd.factorize(pd.array(cell_repair.trim(column), dtype="string[pyarrow]"), use_na_sentinel=False)
+    read = [read_services(str(text)) if text and not cell_repair.is_nothing(text) else NO_SERVICE for text in distinct]
     value = np.array([service or 0 for service in read] or [0], dtype=np.int32)
     faults = np.array([NO_SERVICE_BIT if service is None else 0 for service in read] or [0], dtype=np.uint64)
     return _Named(value[codes], faults[codes])

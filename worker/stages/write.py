@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from sqlalchemy import Connection
 
-from schemas.numbering import distinct_ids, distinct_rows
-from schemas.phone import region
-from schemas.results import STATE
-from worker.infra import binary, inventory, singly, tree_countries
+from schemas.arrow_schemas import STATE
+from worker.arrays.distinct import distinct_ids, distinct_rows
+from worker.numbers import copy_binary, inventory, isolate_refused, tree_countries
+from worker.phone import region
 from worker.stages.resolving.model import Decisions, Numbers
 
 # What every new number has; the other columns only where a user is given the number at once, or it is brought back.
@@ -41,20 +41,20 @@ def write(connection: Connection, decided: Decisions, job_id: int) -> None:
     note(connection, decided, job_id)
 
 
-def write_singly(connection: Connection, decided: Decisions, most: int) -> singly.Refused:
+def write_singly(connection: Connection, decided: Decisions, most: int) -> isolate_refused.Refused:
     """As `write`, but leave out and return the numbers that the database refuses; `note` is left to the caller.
 
     Stops once `most` or more are refused.
     """
     _hold(connection, decided)
-    refused = singly.NONE
+    refused = isolate_refused.NONE
     if len(decided.update):
-        refused += singly.update(connection, _STAGED, _encoded(decided.update, _STAGED), most)
+        refused += isolate_refused.update(connection, _STAGED, _encoded(decided.update, _STAGED), most)
     if len(decided.delete):
-        refused += singly.delete(connection, decided.delete, most)
+        refused += isolate_refused.delete(connection, decided.delete, most)
     if len(decided.create):
         columns = _columns(decided.create)
-        refused += singly.create(connection, columns, _encoded(decided.create, columns), most)
+        refused += isolate_refused.create(connection, columns, _encoded(decided.create, columns), most)
     return refused
 
 
@@ -76,7 +76,7 @@ def _holdings(parts: Sequence[Numbers]) -> set[inventory.Holding]:
 
 
 def _holdings_of(numbers: Numbers) -> Iterator[inventory.Holding]:
-    """The kinds that the numbers are of; `is_unassigned` is `schemas.tables.UNASSIGNED`."""
+    """The kinds that the numbers are of; `is_unassigned` is `schemas.database.tables.UNASSIGNED`."""
     state = numbers.state
     is_unassigned = state["holder_id"] == state["uploader_id"]
     for user in ("voice_user_id", "sms_user_id"):
@@ -130,18 +130,18 @@ def _distinct(parts: Sequence[Numbers], *columns: str) -> list[int]:
 
 def _encoded(numbers: Numbers, columns: Sequence[str]) -> bytes:
     """The rows as COPY reads them, in binary: twice as fast made as text, and the server takes either alike."""
-    return binary.copy_rows([_field(numbers, name) for name in columns])
+    return copy_binary.copy_rows([_field(numbers, name) for name in columns])
 
 
-def _field(numbers: Numbers, name: str) -> binary.Field:
+def _field(numbers: Numbers, name: str) -> copy_binary.Field:
     if name == "e164":
-        return binary.bigints(numbers.e164)
+        return copy_binary.bigints(numbers.e164)
     if name == "country":
-        return binary.texts(region.REGIONS, region.regions_of(numbers.e164))
+        return copy_binary.texts(region.REGIONS, region.regions_of(numbers.e164))
     values = numbers.state[name]
     if _TYPES[name] == np.int8:
-        return binary.booleans(values)
+        return copy_binary.booleans(values)
     if _TYPES[name] == np.int64:
-        return binary.bigints(values)
+        return copy_binary.bigints(values)
     # Id 0 stands for "none" between the stages and for NULL in the table.
-    return binary.integers(values, values == 0 if name.endswith(("carrier_id", "user_id")) else None)
+    return copy_binary.integers(values, values == 0 if name.endswith(("carrier_id", "user_id")) else None)

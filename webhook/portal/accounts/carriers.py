@@ -6,16 +6,17 @@ from typing import Any
 
 from flask import render_template, request, url_for
 
-from schemas import accounts, permissions
-from schemas.problems import RequestCode
-from webhook import auth
-from webhook.errors import refuse
-from webhook.operations import carriers, choices, defaults, tenants
-from webhook.portal.accounts.levels import default_fields
-from webhook.portal.frame import said
-from webhook.portal.frame.blueprint import bp
-from webhook.portal.frame.forms import Form
-from webhook.portal.frame.listing import listed
+from schemas import permissions
+from schemas.http import tenants as tenant_bodies
+from schemas.request_problems import RequestCode
+from webhook.http import auth
+from webhook.http.errors import refuse
+from webhook.portal.accounts.tenants import default_fields
+from webhook.portal.shared import flash
+from webhook.portal.shared.blueprint import bp
+from webhook.portal.shared.forms import Form
+from webhook.portal.shared.pagination import listed
+from webhook.services import carriers, defaults, select_options, tenants
 
 SERVICES = [("voice", "Voice Carrier"), ("sms", "SMS Carrier Profile")]
 LABELS = {
@@ -35,8 +36,8 @@ def list_carriers() -> Any:  # noqa: ANN401 - a page, its status
 def define_carrier() -> Any:  # noqa: ANN401 - the way to the list, or the form
     form = Form.sent()
     with form.faults():
-        made = carriers.create(form.body(accounts.NewCarrier))
-        return said.done(url_for("portal.carriers"), f"{made.name} was added.")
+        made = carriers.create(form.body(tenant_bodies.NewCarrier))
+        return flash.done(url_for("portal.carriers"), f"{made.name} was added.")
     return _page(form, Form())
 
 
@@ -45,8 +46,8 @@ def choose_defaults() -> Any:  # noqa: ANN401 - the way to the list, or the form
     form = Form.sent()
     with form.faults():
         before = tenants.one(tenants.ME)
-        tenants.change(tenants.ME, accounts.TenantChange(**default_fields(form, before)))
-        return said.done(url_for("portal.carriers"), "The default carriers were saved.")
+        tenants.change(tenants.ME, tenant_bodies.TenantChange(**default_fields(form, before)))
+        return flash.done(url_for("portal.carriers"), "The default carriers were saved.")
     return _page(Form(), form)
 
 
@@ -59,8 +60,8 @@ def edit_carrier(carrier_id: str) -> Any:  # noqa: ANN401 - a page, its status
 def rename_carrier(carrier_id: str) -> Any:  # noqa: ANN401 - the way to the list, or the form
     form, carrier = Form.sent(), _own(carrier_id)
     with form.faults():
-        changed = carriers.change(carrier.id, form.body(accounts.CarrierChange))
-        return said.done(url_for("portal.carriers"), f"{carrier.name} is now called {changed.name}.")
+        changed = carriers.change(carrier.id, form.body(tenant_bodies.CarrierChange))
+        return flash.done(url_for("portal.carriers"), f"{carrier.name} is now called {changed.name}.")
     return _edit_page(carrier, form)
 
 
@@ -74,11 +75,11 @@ def delete_carrier(carrier_id: str) -> Any:  # noqa: ANN401 - the way to the lis
     form, carrier = Form.sent(), _own(carrier_id)
     with form.faults():
         carriers.delete(carrier.id)
-        return said.done(url_for("portal.carriers"), f"{carrier.name} was deleted.")
+        return flash.done(url_for("portal.carriers"), f"{carrier.name} was deleted.")
     return _delete_page(carrier, form)
 
 
-def _own(carrier_id: str) -> accounts.Carrier:
+def _own(carrier_id: str) -> tenant_bodies.Carrier:
     """A carrier that the admin's own level has defined; for another's there is no form."""
     found = carriers.one(carrier_id)
     if found.tenant_id != auth.actor().tenant.public_id:
@@ -91,8 +92,8 @@ def _own(carrier_id: str) -> accounts.Carrier:
 def _page(form: Form, chosen: Form) -> Any:  # noqa: ANN401 - a page, its status
     actor = auth.actor().tenant
     asked = Form(request.args)
-    page = listed(asked, accounts.PageQuery, carriers.page, "portal.carriers")
-    names = {choice.id: choice.name for choice in choices.tenants(own=False)}
+    page = listed(asked, tenant_bodies.PageQuery, carriers.page, "portal.carriers")
+    names = {choice.id: choice.name for choice in select_options.tenants(own=False)}
     shown = render_template(
         "portal/carriers.html",
         form=form,
@@ -109,9 +110,9 @@ def _page(form: Form, chosen: Form) -> Any:  # noqa: ANN401 - a page, its status
     return shown, page.status if wrong is None else int(wrong.status)
 
 
-def _edit_page(carrier: accounts.Carrier, form: Form) -> Any:  # noqa: ANN401 - a page, its status
+def _edit_page(carrier: tenant_bodies.Carrier, form: Form) -> Any:  # noqa: ANN401 - a page, its status
     return form.page("portal/carrier.html", carrier=carrier, services=dict(SERVICES), labels=LABELS)
 
 
-def _delete_page(carrier: accounts.Carrier, form: Form) -> Any:  # noqa: ANN401 - a page, its status
+def _delete_page(carrier: tenant_bodies.Carrier, form: Form) -> Any:  # noqa: ANN401 - a page, its status
     return form.page("portal/carrier_delete.html", carrier=carrier, services=dict(SERVICES))

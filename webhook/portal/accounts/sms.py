@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from schemas.users import User
-from webhook.operations import serving, users
+from schemas.http.users import User
 from webhook.portal.accounts import user_numbers
 from webhook.portal.accounts.user_numbers import BOX_SEARCH
 from webhook.portal.accounts.users import list_of
-from webhook.portal.frame.blueprint import bp
-from webhook.portal.frame.forms import Form
+from webhook.portal.shared.blueprint import bp
+from webhook.portal.shared.forms import Form
+from webhook.services import user_numbers as user_number_service
+from webhook.services import users
 
 LABELS = {"sms_enabled": "Enable SMS Service", "sms_dids": "Unassigned DIDs"}
 
@@ -27,7 +28,7 @@ def submit_sms(user_id: str) -> Any:  # noqa: ANN401 - the way to the list, or t
         return _page(form, user)
     with form.faults():
         enabled = form.has("sms_enabled")
-        done = serving.manage_sms(user_id, user_numbers.sms_exchange(form), enabled=enabled)
+        done = user_number_service.manage_sms(user_id, user_numbers.sms_exchange(form), enabled=enabled)
         state = f"SMS of {user.name} is {'on' if enabled else 'off' if done.is_done else 'still on'}."
         return user_numbers.tell(user.name, done, state).at(list_of(user))
     user_numbers.blame_typed(form, user.kind)

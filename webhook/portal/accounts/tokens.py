@@ -7,13 +7,13 @@ from typing import Any
 
 from flask import render_template, request, url_for
 
-from schemas import accounts
-from webhook import auth
-from webhook.operations import tokens
-from webhook.portal.frame import picking, said
-from webhook.portal.frame.blueprint import bp
-from webhook.portal.frame.forms import Form
-from webhook.portal.frame.listing import listed
+from schemas.http import tenants
+from webhook.http import auth
+from webhook.portal.shared import flash, select_fields
+from webhook.portal.shared.blueprint import bp
+from webhook.portal.shared.forms import Form
+from webhook.portal.shared.pagination import listed
+from webhook.services import tokens
 
 LABELS = {"name": "Name", "tenant_id": "Acts for", "tenant": "Acts for", "expires_at": "Last day"}
 _LAST_MOMENT = dt.time(23, 59, 59, tzinfo=dt.UTC)
@@ -35,7 +35,7 @@ def make_token() -> Any:  # noqa: ANN401 - a page, its status
         form.wrong("expires_at", "This is no date. Write it as 2027-12-31.")
     if not form.errors:
         with form.faults():
-            made = tokens.create(form.body(accounts.NewToken, expires_at=ends))
+            made = tokens.create(form.body(tenants.NewToken, expires_at=ends))
             return _page(_new(), made=made)[0], 201
     return _page(form, picker)
 
@@ -57,7 +57,7 @@ def ask_to_revoke(token_id: str) -> str:
 def revoke_token(token_id: str) -> Any:  # noqa: ANN401 - the way to the list
     token = tokens.one(token_id)
     tokens.delete(token.id)
-    return said.done(url_for("portal.tokens"), f"{token.name} was revoked. Nobody gets in with it any more.")
+    return flash.done(url_for("portal.tokens"), f"{token.name} was revoked. Nobody gets in with it any more.")
 
 
 def _new() -> Form:
@@ -65,13 +65,13 @@ def _new() -> Form:
     return Form({"tenant_id": auth.actor().tenant.public_id})
 
 
-def _picker(form: Form) -> picking.Picker:
-    return picking.tenant(form, "tenant_id", "tenant")
+def _picker(form: Form) -> select_fields.Picker:
+    return select_fields.tenant(form, "tenant_id", "tenant")
 
 
-def _page(form: Form, picker: picking.Picker | None = None, made: accounts.IssuedToken | None = None) -> Any:  # noqa: ANN401 - a page, its status
+def _page(form: Form, picker: select_fields.Picker | None = None, made: tenants.IssuedToken | None = None) -> Any:  # noqa: ANN401 - a page, its status
     asked = Form(request.args)
-    page = listed(asked, accounts.PageQuery, tokens.page, "portal.tokens")
+    page = listed(asked, tenants.PageQuery, tokens.page, "portal.tokens")
     shown = render_template(
         "portal/tokens.html",
         form=form,

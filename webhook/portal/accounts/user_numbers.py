@@ -8,16 +8,16 @@ from dataclasses import dataclass
 
 from flask import render_template, request
 
-from schemas import api
-from schemas.phone.readable import readable
-from schemas.services import Service
-from schemas.users import ServedNumbers, User
-from webhook.operations import numbers
-from webhook.operations.serving import Exchange, Exchanged
-from webhook.portal.frame import said
-from webhook.portal.frame.blueprint import bp
-from webhook.portal.frame.forms import Form
-from webhook.portal.frame.telling import Words, address, told
+from schemas.http import resources
+from schemas.http.users import ServedNumbers, User
+from schemas.user_services import Service
+from webhook.portal.shared import flash
+from webhook.portal.shared.blueprint import bp
+from webhook.portal.shared.forms import Form
+from webhook.portal.shared.job_messages import Words, address, told
+from webhook.services import numbers
+from webhook.services.user_numbers import Exchange, Exchanged
+from worker.phone.formatting import readable
 
 MOST = 100  # numbers that a list shows; the others are found by searching
 MAIN_SEARCH, BOX_SEARCH, STEP = "main_q", "box_q", "step"
@@ -47,7 +47,7 @@ class Free:
 def free(tenant_id: str, service: str, field: str, q: str = "") -> Free:
     """The free numbers that begin as was typed into a field; for "voice" or "sms"."""
     typed = q.strip()[:_LONGEST]
-    query = api.NumbersQuery(tenant_id=tenant_id, free_for=service, q=typed or None, limit=MOST + 1)
+    query = resources.NumbersQuery(tenant_id=tenant_id, free_for=service, q=typed or None, limit=MOST + 1)
     found = [number.e164 for number in numbers.page(query).data]
     return Free(tenant_id, service, field, typed, found[:MOST], len(found) > MOST)
 
@@ -126,7 +126,7 @@ def sms_exchange(form: Form) -> Exchange:
     return Exchange(taken, given, dict.fromkeys(given, "sms_dids"), is_sms=True)
 
 
-def tell(name: str, done: Exchanged, before: str) -> said.Said:
+def tell(name: str, done: Exchanged, before: str) -> flash.Said:
     """What is said at the end (R30): `before`, such as "Ada was saved.", then each step that was made."""
     steps = []
     if done.taking is not None:
@@ -143,11 +143,11 @@ def tell(name: str, done: Exchanged, before: str) -> said.Said:
         texts.append(f"{name} keeps {_words(done.taken)}." if kept else "Taking back is being undone.")
     worst = max(steps, key=lambda step: _BADNESS.index(step[1]), default=None)
     if worst is None:
-        return said.Said(before)
-    return said.Said(" ".join(texts), worst[1], address(worst[3]), worst[2])
+        return flash.Said(before)
+    return flash.Said(" ".join(texts), worst[1], address(worst[3]), worst[2])
 
 
-_BADNESS = (said.SUCCESS, said.INFO, said.ERROR)
+_BADNESS = (flash.SUCCESS, flash.INFO, flash.ERROR)
 
 
 def _words(some: Sequence[str]) -> str:

@@ -6,21 +6,22 @@ from typing import Any
 
 from flask import render_template, request, url_for
 
-from schemas import accounts
-from schemas import users as bodies
+from schemas.http import tenants as tenant_bodies
+from schemas.http import users as bodies
 from schemas.permissions import TenantKind
-from schemas.problems import RequestCode
-from webhook import auth
-from webhook.errors import refuse
-from webhook.operations import jobs, serving, tenants, users
-from webhook.operations.serving import Exchanged
+from schemas.request_problems import RequestCode
+from webhook.http import auth
+from webhook.http.errors import refuse
 from webhook.portal.accounts import user_numbers
 from webhook.portal.accounts.user_numbers import BOX_SEARCH, MAIN, MAIN_SEARCH
-from webhook.portal.frame import picking, said
-from webhook.portal.frame.blueprint import bp
-from webhook.portal.frame.forms import Form
-from webhook.portal.frame.listing import listed
-from webhook.portal.frame.telling import why_no_upload
+from webhook.portal.shared import flash, select_fields
+from webhook.portal.shared.blueprint import bp
+from webhook.portal.shared.forms import Form
+from webhook.portal.shared.job_messages import why_no_upload
+from webhook.portal.shared.pagination import listed
+from webhook.services import jobs, tenants, users
+from webhook.services import user_numbers as user_number_service
+from webhook.services.user_numbers import Exchanged
 
 KINDS = [("pbx", "PBX"), ("trunk", "Trunk")]
 LABELS = {
@@ -56,11 +57,11 @@ def list_users() -> Any:  # noqa: ANN401 - a page, its status
     return shown, page.status
 
 
-def _enterprises(form: Form) -> picking.Picker | None:
+def _enterprises(form: Form) -> select_fields.Picker | None:
     """The enterprises whose users the admin sees; None for an enterprise itself."""
     if auth.actor().tenant.kind is TenantKind.ENTERPRISE:
         return None
-    return picking.tenant(form, "tenant_id", "tenant", kind=TenantKind.ENTERPRISE)
+    return select_fields.tenant(form, "tenant_id", "tenant", kind=TenantKind.ENTERPRISE)
 
 
 @bp.get("/users/new")
@@ -86,7 +87,7 @@ def add_user() -> Any:  # noqa: ANN401 - the way to the list, or the form
         if not form.errors:
             given = wanted.model_dump() | {"tenant_id": tenant.id, "kind": kind}
             body = form.body(bodies.NewUser, flags=("sms_enabled",), **given)
-            made = users.create(body, serving.WAIT)
+            made = users.create(body, user_number_service.WAIT)
             return _added(made, list(body.services()))
     user_numbers.blame_typed(form, kind)
     return _add_page(form, tenant, kind)
@@ -95,9 +96,9 @@ def add_user() -> Any:  # noqa: ANN401 - the way to the list, or the form
 def _added(made: bodies.User, given: list[str]) -> Any:  # noqa: ANN401 - the way to the list
     job = None if made.job_id is None else jobs.one(made.job_id)
     told = user_numbers.tell(made.name, Exchanged(given=given, giving=job), f"{made.name} was added.")
-    if made.sms_enabled and told.kind == said.SUCCESS:
+    if made.sms_enabled and told.kind == flash.SUCCESS:
         sms = url_for("portal.sms", user_id=made.id)
-        return said.done(list_of(made), told.text, link=sms, label="Choose the numbers for SMS")
+        return flash.done(list_of(made), told.text, link=sms, label="Choose the numbers for SMS")
     return told.at(list_of(made))
 
 
@@ -105,7 +106,7 @@ def _kind(form: Form) -> str:
     return "trunk" if form.value("kind") == "trunk" else "pbx"
 
 
-def _tenant(form: Form) -> accounts.Tenant:
+def _tenant(form: Form) -> tenant_bodies.Tenant:
     """The enterprise that a user is, or is to be, of."""
     found = tenants.one(form.value("tenant_id") or tenants.ME)
     if found.kind != TenantKind.ENTERPRISE.value:
@@ -113,7 +114,7 @@ def _tenant(form: Form) -> accounts.Tenant:
     return found
 
 
-def _add_page(form: Form, tenant: accounts.Tenant, kind: str) -> Any:  # noqa: ANN401 - a page, its status
+def _add_page(form: Form, tenant: tenant_bodies.Tenant, kind: str) -> Any:  # noqa: ANN401 - a page, its status
     where: dict[str, Any] = {"kind": kind} | (
         {} if auth.actor().tenant.public_id == tenant.id else {"tenant_id": tenant.id}
     )
@@ -135,7 +136,7 @@ def change_user(user_id: str) -> Any:  # noqa: ANN401 - the way to the list, or 
         change = form.body(bodies.UserChange)
         wanted = user_numbers.voice_exchange(form, user)
         if not form.errors:
-            done = serving.exchange(user_id, wanted, change)
+            done = user_number_service.exchange(user_id, wanted, change)
             name = change.name or user.name
             return user_numbers.tell(name, done, f"{name} was saved.").at(list_of(user))
     user_numbers.blame_typed(form, user.kind)
@@ -150,7 +151,7 @@ def _edit_page(form: Form, user: bodies.User) -> Any:  # noqa: ANN401 - a page, 
 
 def _form_page(  # noqa: PLR0913, PLR0917 - the two forms differ in these
     form: Form,
-    tenant: accounts.Tenant,
+    tenant: tenant_bodies.Tenant,
     kind: str,
     action: str,
     user: bodies.User | None,
@@ -185,7 +186,7 @@ def delete_user(user_id: str) -> Any:  # noqa: ANN401 - the way to the list, or 
     form, user = Form.sent(), users.one(user_id)
     with form.faults():
         users.delete(user_id)
-        return said.done(list_of(user), f"{user.name} was deleted.")
+        return flash.done(list_of(user), f"{user.name} was deleted.")
     return _delete_page(form, user)
 
 

@@ -14,10 +14,10 @@ from typing import NoReturn
 
 from schemas.codes import Code
 from schemas.columns import Column, Form, distinct, is_exact, meant, name_of, recognise, tentative
-from worker.stages.reading.bare import columns_without_header
+from worker.stages.reading.headerless import columns_without_header
 from worker.stages.reading.model import HEADER_WITHIN, Cells, Limits, Source, fault
-from worker.stages.reading.shape import is_blank
-from worker.stages.reading.wrapped import unwrapped_cell
+from worker.stages.reading.text_files.formula_wrapped import unwrapped_cell
+from worker.stages.reading.width import is_blank
 
 # What a data row has and a header row has not: a cell that is a number, a phone number or a boolean.
 _DATA_CELL = re.compile(r"\s*'?\+?[\d(][\d\s().,/eE+-]*|\s*(?:true|false|yes|no)\s*", re.IGNORECASE)

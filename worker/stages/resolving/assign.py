@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from schemas import permissions, phone
+from schemas import permissions
 from schemas.codes import Code
 from schemas.columns import Column
-from schemas.services import ANY_VOICE, Service, given
+from schemas.user_services import ANY_VOICE, Service, given
+from worker import phone
 from worker.stages.resolving.carriers import Case, carriers
 from worker.stages.resolving.holders import judge_expected_holder, judge_holder, judge_other_users
 from worker.stages.resolving.model import Decisions

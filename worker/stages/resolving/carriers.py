@@ -9,7 +9,7 @@ import numpy as np
 from schemas import permissions
 from schemas.codes import Code
 from schemas.columns import Column
-from schemas.numbering import distinct_ids
+from worker.arrays.distinct import distinct_ids
 from worker.stages.resolving.rows import DEFAULT_USED, Rows, groups
 
 _COLUMN = {"voice": Column.VOICE_CARRIER, "sms": Column.SMS_CARRIER_PROFILE}

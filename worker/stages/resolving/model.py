@@ -8,16 +8,17 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
+from schemas.arrow_schemas import STATE
 from schemas.jobs import JobKind, JobOptions
 from schemas.permissions import Tenant, User
-from schemas.results import STATE
 
 
 @dataclass(frozen=True)
 class Numbers:
     """How numbers stand, or are to stand, in the inventory, by ascending `e164` (int64).
 
-    `state` has an array for every column of `schemas.results.STATE`: ids 0 where there is none, capabilities 1 or 0.
+    `state` has an array for every column of `schemas.arrow_schemas.STATE`: ids 0 where there is none, capabilities 1
+    or 0.
     """
 
     e164: np.ndarray
@@ -70,7 +71,7 @@ class World:
 class Decisions:
     """What to write, and the result of every row once it is written.
 
-    `delete` holds numbers (int64); `results` is `schemas.results.CHUNK_RESULTS`, `images` is `schemas.results.IMAGES`.
+    `delete` holds numbers (int64); `results` and `images` are CHUNK_RESULTS and IMAGES of `schemas.arrow_schemas`.
     Unless they are `held`, numbers must be as in their images still when they are written.
     """
 

@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from schemas.arrow_schemas import CHUNK_RESULTS, first_code, first_lines
 from schemas.codes import Code, fault_bit
 from schemas.columns import Column
-from schemas.results import CHUNK_RESULTS, first_code, first_lines
 from worker.stages.resolving.model import Decisions, Numbers
 from worker.stages.resolving.rows import DEFAULT_USED
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from schemas.arrow_schemas import CHUNK_RESULTS, IMAGES, STATE, first_code, first_lines
 from schemas.codes import Code, fault_bit, number_of, warning_bit
 from schemas.columns import Column
-from schemas.numbering import numbered
 from schemas.permissions import NumberFacts
-from schemas.results import CHUNK_RESULTS, IMAGES, STATE, first_code, first_lines
+from worker.arrays.distinct import numbered
 from worker.stages.resolving.model import Decisions, Numbers, World
 
 DEFAULT_USED = np.uint32(warning_bit(Code.DEFAULT_CARRIER_USED))
@@ -70,7 +70,7 @@ class Rows:
         return found
 
     def now(self, name: str) -> np.ndarray:
-        """What the inventory says, a column of `schemas.results.STATE`; 0 where the row's number is new."""
+        """What the inventory says, a column of `schemas.arrow_schemas.STATE`; 0 where the row's number is new."""
         values = self.world.existing.state[name]
         return np.where(self.exists, values[self._at], 0) if len(values) else np.zeros(self.size, values.dtype)
 
@@ -155,7 +155,7 @@ class Rows:
         return Numbers(self.e164[rows], {name: values[rows] for name, values in state.items()})
 
     def _images(self, kept: np.ndarray, delete: np.ndarray, stamp: np.ndarray) -> pa.Table:
-        """How the numbers stood that are written (`schemas.results.IMAGES`), those apart that never existed before."""
+        """Return the before-images (`schemas.arrow_schemas.IMAGES`) of numbers that are written and existed before."""
         rows = kept | delete
         if not rows.any():
             return IMAGES.empty_table()

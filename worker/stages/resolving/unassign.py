@@ -7,7 +7,7 @@ import numpy as np
 from schemas import permissions
 from schemas.codes import Code
 from schemas.columns import Column
-from schemas.services import ANY_VOICE, Service
+from schemas.user_services import ANY_VOICE, Service
 from worker.stages.resolving.holders import judge_expected_holder
 from worker.stages.resolving.model import Decisions
 from worker.stages.resolving.rows import Codes, Rows, Written, groups

@@ -10,15 +10,15 @@ from __future__ import annotations
 import numpy as np
 
 from schemas import permissions
+from schemas.arrow_schemas import STATE
 from schemas.codes import Code
 from schemas.columns import Column
-from schemas.results import STATE
 from worker.stages.resolving.model import Decisions
 from worker.stages.resolving.rows import Codes, Rows, Written, groups
 
 
 def undo(rows: Rows) -> Decisions:
-    """Put each row's number back as it was before the job (`schemas.results.UNDO_CHUNK`)."""
+    """Put each row's number back as it was before the job (`schemas.arrow_schemas.UNDO_CHUNK`)."""
     existed = rows.column("existed") != 0
     before = np.where(existed, rows.column("changed_job_id"), 0)
     now = np.where(rows.exists, rows.now("changed_job_id"), 0)

@@ -8,7 +8,7 @@ from schemas import permissions
 from schemas.codes import Code
 from schemas.columns import Column
 from schemas.jobs import OnExisting
-from schemas.services import Service
+from schemas.user_services import Service
 from worker.stages.resolving.carriers import Case, carriers
 from worker.stages.resolving.holders import judge_holder
 from worker.stages.resolving.model import Decisions

@@ -1,0 +1,185 @@
+"""Bodies of the requests that act on numbers, version 1: which numbers, what is to become of them. A contract.
+
+Shapes only, as in `schemas.http.resources`; what the names stand for, and who may do what, is found out at the door.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, StrictInt, model_validator
+from pydantic_core import PydanticCustomError
+
+from schemas import names
+from schemas.http.file_options import FileForm, NumberReading
+from schemas.http.resources import CallbackUrl, ExpectedHolder, NumbersFilter, OnlyUnassigned
+from schemas.user_services import Service, read_services
+from worker.phone.country import read_country
+
+MOST_NUMBERS = 1_000_000
+LONGEST_NUMBER = 256  # characters; what is no number is told row by row, what is no cell of a list is refused
+LONGEST_ID = 200
+LONGEST_COUNTRY = 60  # characters
+
+_WORDS: dict[str, bool | None] = {
+    **dict.fromkeys(("enable", "enabled", "true", "on", "yes"), True),
+    **dict.fromkeys(("disable", "disabled", "false", "off", "no"), False),
+    **dict.fromkeys(("leave", ""), None),
+}
+
+
+def _three_valued(value: object) -> object:
+    """R23: leave, enable or disable. What is no such word is left for pydantic to refuse."""
+    if value is None or isinstance(value, bool):
+        return value
+    word = value.strip().casefold() if isinstance(value, str) else None
+    if word not in _WORDS:
+        raise _fault("must be true, false, null, enable, disable or leave")
+    return _WORDS[word]
+
+
+def _country(text: str) -> str:
+    """Return the text of a country; refuse what a Country Code cell would not name (R14)."""
+    named = text.strip()
+    if read_country(named) is None:
+        message = "“{value}” isn't a country; use a calling code such as 44, or a two-letter country such as GB"
+        raise PydanticCustomError("country", message, {"value": named})
+    return named
+
+
+Capability = Annotated[bool | None, BeforeValidator(_three_valued)]
+Country = Annotated[str, Field(max_length=LONGEST_COUNTRY), AfterValidator(_country)]
+Id = Annotated[str, Field(max_length=LONGEST_ID)]
+CarrierName = Annotated[str, Field(max_length=names.LONGEST)]
+# Stops at the first fault: a million of them would make an answer of a gigabyte.
+Numbers = Annotated[
+    list[Annotated[str, Field(max_length=LONGEST_NUMBER)]],
+    Field(
+        fail_fast=True,
+        min_length=1,
+        max_length=MOST_NUMBERS,
+        description="With + or 00 and the calling code (+1 212 555 0142). Any other number is read in the country of "
+        "`country_code`; without one, in the countries of your numbers, and it is refused if it fits several.",
+    ),
+]
+
+
+class Options(NumberReading):
+    """What every action may be told."""
+
+    mode: Literal["apply", "review"] = "apply"
+    on_error: Literal["skip", "abort"] = "skip"
+    country_code: Country | None = Field(
+        None,
+        description="The country of numbers that name none and begin with neither + nor 00, as in a Country Code cell: "
+        "a calling code (44) or a two-letter country (GB). Without effect where numbers are chosen by `filter`.",
+    )
+    callback_url: CallbackUrl | None = None
+
+
+class UnassignOptions(Options):
+    """Which users numbers are taken from, and for which service; without either they go up a level (R19)."""
+
+    user_id: Id | None = None
+    service: Annotated[str, Field(max_length=LONGEST_ID, examples=["voice", "forwarded", "sms"])] | None = None
+    expected_holder_id: ExpectedHolder | None = None
+
+    @property
+    def services(self) -> Service | None:
+        """The services that were named, if any."""
+        return None if self.service is None else read_services(self.service)
+
+    @model_validator(mode="after")
+    def _service_is_known(self) -> Self:
+        if self.service is not None and self.services is None:
+            raise _fault("service: must be voice, forwarded or sms, or two of them with a + between")
+        return self
+
+
+class AssignOptions(UnassignOptions):
+    """Who gets the numbers: a tenant (R18), or a user for a service (R20; voice, if none is named)."""
+
+    tenant_id: Id | None = None
+    only_unassigned: OnlyUnassigned = False
+
+    @model_validator(mode="after")
+    def _one_target(self) -> Self:
+        if self.tenant_id is not None and (self.user_id is not None or self.service is not None):
+            raise _fault("tenant_id: goes with neither user_id nor service")
+        return self
+
+
+class ChangeOptions(Options):
+    """What becomes of capabilities and carriers (R23). What is left out stays."""
+
+    voice: Capability = None
+    sms: Capability = None
+    fax: Capability = None
+    voice_carrier: CarrierName | None = None
+    sms_carrier_profile: CarrierName | None = None
+
+
+class AssignForm(FileForm, AssignOptions):
+    """What stands beside a file of numbers to be given, and of whom they go to."""
+
+
+class UnassignForm(FileForm, UnassignOptions):
+    """What stands beside a file of numbers to be taken back."""
+
+
+class ChangeForm(FileForm, ChangeOptions):
+    """What stands beside a file of numbers to be changed."""
+
+
+class DeleteForm(FileForm, Options):
+    """What stands beside a file of numbers to be deleted."""
+
+
+class Selection(Options):
+    """Which numbers: a list, or all that match a filter, if they are as many as was seen."""
+
+    numbers: Numbers | None = None
+    filter: NumbersFilter | None = Field(None, description="As the query of GET /v1/numbers; {} is every number.")
+    expected_count: Annotated[StrictInt, Field(ge=0)] | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.numbers is None) == (self.filter is None):
+            raise _fault("numbers, filter: give one of the two, or send a file")
+        if (self.filter is None) != (self.expected_count is None):
+            raise _fault("expected_count: goes with filter, and filter with it")
+        return self
+
+
+class Assignment(AssignOptions, Selection):
+    """Numbers to be given to a tenant or a user."""
+
+    @model_validator(mode="after")
+    def _has_target(self) -> Self:
+        if self.tenant_id is None and self.user_id is None:
+            raise _fault("tenant_id, user_id: give one of the two")
+        return self
+
+
+class Unassignment(UnassignOptions, Selection):
+    """Numbers to be taken back."""
+
+
+class CapabilityChange(ChangeOptions, Selection):
+    """Numbers to be changed."""
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> Self:
+        given = (self.voice, self.sms, self.fax, self.voice_carrier, self.sms_carrier_profile)
+        if all(value is None for value in given):
+            raise _fault("voice, sms, fax, voice_carrier, sms_carrier_profile: give at least one")
+        return self
+
+
+class Deletion(Selection):
+    """Numbers to be deleted."""
+
+
+def _fault(message: str) -> PydanticCustomError:
+    """A fault; of several fields together, its message names them."""
+    return PydanticCustomError("fields", message)

@@ -1,0 +1,451 @@
+"""Bodies of requests and responses, version 1. The names here are a contract: programs rely on them.
+
+Shapes only; what they are filled from is told in `webhook.http.serializers`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from schemas.callback_urls import LONGEST_URL
+from schemas.http.file_options import FileForm, NumberReading
+from schemas.names import LONGEST
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(from_attributes=True, extra="forbid")
+
+
+class Problem(BaseModel):
+    """Problem details (RFC 9457) with a stable `code`."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    fix: str
+
+
+class TenantRef(_Body):
+    """A tenant, named."""
+
+    id: str
+    name: str
+    kind: Literal["master_reseller", "reseller", "enterprise"]
+
+
+class CreatedBy(_Body):
+    """Who started a job: the name of the token or account, and the tenant it acts for."""
+
+    name: str
+    tenant: TenantRef
+
+
+class JobFile(_Body):
+    """The uploaded file and what was decided about it; the latter is null until it has been looked into."""
+
+    name: str
+    size: int = Field(description="bytes")
+    sha256: str = Field(description="hexadecimal")
+    format: str | None = None
+    encoding: str | None = None
+    delimiter: str | None = None
+    sheet: str | None = None
+    header_row: int | None = Field(None, description="the row that names the columns, 0 where there is none")
+    columns: list[str] = []
+    ignored_columns: list[str] = []
+    notes: list[str] = []
+
+
+class Progress(_Body):
+    """How far a job is. `phase` is its status; the two estimates are null where there is nothing to estimate from.
+
+    `held_up_since`: since when its work waits for a database or a storage that is away. It goes on by itself.
+    """
+
+    phase: str
+    rows_total: int
+    rows_done: int
+    rows_per_second: float | None = None
+    eta_seconds: float | None = None
+    queue_position: int | None = None
+    held_up_since: datetime | None = None
+
+
+class Counts(_Body):
+    """Rows by outcome: `total` is the sum of the seven at any moment. `warnings` counts rows with a warning."""
+
+    total: int
+    created: int
+    updated: int
+    deleted: int
+    unchanged: int
+    skipped: int
+    failed: int
+    unprocessed: int
+    warnings: int
+
+
+class ErrorCount(_Body):
+    """One code among the rows that failed or were not processed."""
+
+    code: str
+    count: int
+    first_row: int
+
+
+class JobLinks(_Body):
+    """Where to go on from a job; reports are null until there is one. Under review they tell what would happen."""
+
+    self: str
+    rows: str
+    report_csv: str | None
+    report_failed_csv: str | None
+    report_xlsx: str | None
+    callback: str | None = Field(None, description="the callback that was asked for, for the job's own tenant")
+
+
+class ReviewEffect(_Body):
+    """What a job under review would make of its rows: they add up to the job's total."""
+
+    created: int
+    updated: int
+    deleted: int
+    unchanged: int
+    skipped: int
+    failed: int
+    unprocessed: int
+
+
+class ReviewTarget(_Body):
+    """How many numbers that `tenant` would then hold (or, deleted, held until then) a job would write."""
+
+    tenant: TenantRef | None
+    created: int
+    updated: int
+    deleted: int
+
+
+class ReviewSource(_Body):
+    """How many numbers a job would take from `tenant`; null: from all others together."""
+
+    tenant: TenantRef | None
+    count: int
+
+
+class ReviewCarrier(_Body):
+    """How many of the numbers that a job would write would then have this carrier."""
+
+    service: Literal["voice", "sms"]
+    name: str | None
+    count: int
+
+
+class NumberState(_Body):
+    """How a number stands; carriers and users by name."""
+
+    tenant: TenantRef | None
+    voice: bool
+    sms: bool
+    fax: bool
+    voice_carrier: str | None
+    sms_carrier_profile: str | None
+    voice_user: str | None
+    sms_user: str | None
+
+
+class ReviewChange(_Body):
+    """A number that a job would change; `after` is null where it would delete it, `before` where it would make it."""
+
+    number: str
+    before: NumberState | None
+    after: NumberState | None
+
+
+class Review(_Body):
+    """What a job would do, as the inventory stood when it was checked, and until when it may be confirmed."""
+
+    expires_at: datetime
+    effect: ReviewEffect
+    targets: list[ReviewTarget]
+    taken_from: list[ReviewSource] = Field(
+        [], description="Tenants below you that would lose numbers, most numbers first; at most 100, then the others."
+    )
+    carriers: list[ReviewCarrier]
+    changes: list[ReviewChange] = Field(description="At most 100; the job's rows tell the rest.")
+
+
+class LineageJob(_Body):
+    """One file of several that mend each other."""
+
+    id: str
+    status: str
+    created_at: datetime
+    total: int
+    failed: int
+    unprocessed: int
+
+
+class Lineage(_Body):
+    """A file and those with its failed rows, mended, oldest first. `rows_open`: how many rows still want mending."""
+
+    jobs: list[LineageJob]
+    rows_open: int
+
+
+class Job(_Body):
+    """A job: one file, or one action on numbers."""
+
+    id: str
+    kind: str
+    status: str
+    mode: Literal["apply", "review"]
+    on_error: Literal["skip", "abort"]
+    on_existing: Literal["skip", "update", "error"]
+    accept: Literal["valid", "possible"]
+    number_format: Literal["auto", "national", "international"] = Field(
+        description="how numbers that begin with neither + nor 00 are read"
+    )
+    country_code: str | None = Field(
+        description="the country of numbers in an action that name none and begin with neither + nor 00"
+    )
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    created_by: CreatedBy
+    file: JobFile | None
+    progress: Progress
+    counts: Counts
+    error_summary: list[ErrorCount]
+    problem: Problem | None
+    duplicate_of: str | None
+    parent_job_id: str | None
+    lineage: Lineage | None = Field(None, description="told of a single job that mends another, or is mended")
+    undo_of: str | None
+    review: Review | None
+    links: JobLinks
+
+
+class JobList(_Body):
+    """A page of jobs, newest first."""
+
+    data: list[Job]
+    next_cursor: str | None
+
+
+class RowFault(_Body):
+    """One thing wrong with a row."""
+
+    code: str
+    column: str | None
+
+
+class Row(_Body):
+    """One row of a job's report; under review, what would become of it. `cells` are the file's own."""
+
+    row: int
+    result: str
+    code: str
+    column: str | None
+    message: str
+    fix: str | None
+    number: str | None
+    warnings: list[str]
+    duplicate_of_row: int | None
+    numbers: int = Field(description="how many numbers the row stands for, from `number` on")
+    written: int = Field(description="how many of them were created, updated or deleted; under review, would be")
+    faults: list[RowFault]
+    cells: dict[str, str]
+
+
+class RowList(_Body):
+    """A page of rows, in file order."""
+
+    data: list[Row]
+    next_cursor: str | None
+
+
+class Can(_Body):
+    """What the caller may do with a number; `codes` tells why not."""
+
+    assign: bool
+    change: bool
+    delete: bool
+    codes: dict[str, str]
+
+
+class HistoryEntry(_Body):
+    """A job that touched a number."""
+
+    job_id: str
+    kind: str
+    at: datetime
+    by: str
+
+
+class NumberUser(_Body):
+    """A user who has a number, and for which service: "voice", "forwarded" or "sms"."""
+
+    id: str
+    name: str
+    email: str
+    kind: Literal["pbx", "trunk"]
+    service: Literal["voice", "forwarded", "sms"]
+
+
+class Number(_Body):
+    """A phone number in the inventory."""
+
+    e164: str = Field(examples=["+12125550142"])
+    country: str
+    voice: bool
+    sms: bool
+    fax: bool
+    voice_carrier: str | None
+    sms_carrier_profile: str | None
+    status: Literal["unassigned", "assigned"]
+    tenant: TenantRef
+    uploaded_by: TenantRef
+    voice_user: NumberUser | None
+    sms_user: NumberUser | None
+    is_external: bool
+    can: Can
+    history: list[HistoryEntry]
+
+
+class NumberList(_Body):
+    """A page of numbers, ascending. `total`, if it was asked for: how many match, on all pages."""
+
+    data: list[Number]
+    next_cursor: str | None
+    total: int | None = None
+
+
+# Shape and length are judged where the operator's networks are known (`webhook.services.references`), in one voice.
+CallbackUrl = Annotated[
+    str,
+    Field(
+        description="Where to tell, by a signed POST, that the job has ended: http or https, without user, password "
+        "and fragment.",
+        json_schema_extra={"format": "uri", "maxLength": LONGEST_URL},
+    ),
+]
+
+
+# R19: limits on numbers that change their holder.
+OnlyUnassigned = Annotated[
+    bool,
+    Field(
+        description="Leave alone numbers that a tenant below you or a user has already: their rows fail with "
+        "ASSIGNED_IN_USE. Without it, numbers are taken from the tenants that hold them."
+    ),
+]
+ExpectedHolder = Annotated[
+    str,
+    Field(
+        max_length=LONGEST,
+        description="The id of the tenant that held the numbers when you last saw them: numbers that another tenant "
+        "holds by now are left alone, and their rows fail with CHANGED_SINCE.",
+    ),
+]
+
+
+class UploadForm(FileForm, NumberReading):
+    """The fields beside the file (R11). `assign_to` is a tenant's id; carriers are named.
+
+    `only_unassigned` and `expected_holder_id` limit which existing numbers `on_existing=update` moves (R19).
+    """
+
+    voice_carrier: str | None = None
+    sms_carrier_profile: str | None = None
+    assign_to: str | None = None
+    mode: Literal["apply", "review"] = "apply"
+    on_error: Literal["skip", "abort"] = "skip"
+    on_existing: Literal["skip", "update", "error"] = "skip"
+    accept: Literal["valid", "possible"] = "valid"
+    only_unassigned: OnlyUnassigned = False
+    expected_holder_id: ExpectedHolder | None = None
+    callback_url: CallbackUrl | None = None
+
+
+class JobsQuery(BaseModel):
+    """Which jobs."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: str | None = None
+    status: str | None = None
+    limit: int = Field(50, ge=1, le=200)
+    cursor: str | None = None
+
+
+class RowsQuery(BaseModel):
+    """Which rows of a job."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    outcome: Literal["created", "updated", "deleted", "unchanged", "skipped", "failed", "unprocessed"] | None = None
+    code: str | None = None
+    limit: int = Field(100, ge=1, le=1000)
+    cursor: int = Field(0, ge=0, le=10**15)
+
+
+class ReportQuery(BaseModel):
+    """Which rows of a report."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    rows: Literal["all", "failed", "unprocessed"] = "all"
+
+
+class WorkbookQuery(BaseModel):
+    """Which rows stand beside the summary."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    rows: Literal["all", "failed", "unprocessed"] = "failed"
+
+
+class NumbersFilter(BaseModel):
+    """Which numbers. All that is given must hold."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    q: str | None = Field(
+        None,
+        max_length=64,
+        description="How the number begins, as it stands on paper; spaces, dashes, dots and brackets do not matter. "
+        "With + or 00 in front: the international number (+1 212, 0049 30). Without: that (1212), or the national "
+        "number in any country, with its 0 (or 1, 8, ...) or without (0212 555, 212-555). Blank: every number.",
+    )
+    status: Literal["unassigned", "assigned"] | None = None
+    capability: Literal["voice", "sms", "fax"] | None = None
+    country: str | None = Field(None, pattern=r"^([A-Za-z]{2}|001|\+?[0-9]{1,3})$")
+    carrier: str | None = Field(None, max_length=LONGEST)
+    tenant_id: str | None = Field(None, max_length=LONGEST, description="The id of the tenant that holds it")
+    user_id: str | None = Field(None, max_length=LONGEST, description="The id of the user who has it")
+    uploaded_by: str | None = Field(None, max_length=LONGEST, description="The id of the tenant that uploaded it")
+    free_for: Literal["voice", "sms"] | None = Field(
+        None, description="Numbers that can be given to a user: with this capability, and nobody has them for it"
+    )
+
+
+class NumbersQuery(NumbersFilter):
+    """Which page of which numbers."""
+
+    limit: int = Field(50, ge=1, le=500)
+    cursor: int | None = Field(None, ge=0, le=10**15)
+    count: Annotated[bool, Field(description="Answer `total`, too: what an action on the filter expects.")] = False
+
+
+class Health(_Body):
+    """Whether the service is up, and what it cannot reach."""
+
+    status: Literal["ok", "unavailable"]
+    failing: list[str] = []

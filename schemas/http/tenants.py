@@ -1,0 +1,150 @@
+"""Bodies of requests and responses about tenants, carriers and tokens, version 1. The names here are a contract.
+
+Shapes only, as in `schemas.http.resources`; who may send what is told in `schemas.permissions`.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StrictBool, field_validator
+
+from schemas.http.resources import TenantRef
+from schemas.names import LONGEST, tidy
+
+# A day that no driver or spreadsheet stumbles over, whatever the time zone.
+FURTHEST = timedelta(days=100 * 365)
+
+Name = Annotated[str, AfterValidator(tidy), Field(description=f"1 to {LONGEST} printable characters")]
+Service = Literal["voice", "sms"]
+
+
+def _ahead(time: datetime) -> datetime:
+    now = datetime.now(UTC)
+    if not now < time <= now + FURTHEST:
+        raise ValueError("must be in the future, within a hundred years")
+    return time
+
+
+class _Input(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Tenant(TenantRef):
+    """A tenant. `default_*` are its own setting (null: its parent's holds), `effective_default_*` what holds (R7)."""
+
+    parent_id: str | None
+    allow_external_numbers: bool
+    default_voice_carrier: str | None
+    default_sms_carrier_profile: str | None
+    effective_default_voice_carrier: str | None
+    effective_default_sms_carrier_profile: str | None
+
+
+class TenantList(BaseModel):
+    """A page of tenants, oldest first; the caller's own is the first of all."""
+
+    data: list[Tenant]
+    next_cursor: str | None
+
+
+class NewTenant(_Input):
+    """A tenant to be made; under the caller's own unless `parent_id` tells another."""
+
+    name: Name
+    kind: Literal["reseller", "enterprise"]
+    parent_id: str | None = None
+    allow_external_numbers: StrictBool = False
+
+
+class TenantChange(_Input):
+    """What is to be changed; what is left out stays. A default of null lets the parent's hold (R7)."""
+
+    name: Name | None = None
+    allow_external_numbers: StrictBool | None = None
+    default_voice_carrier: str | None = None
+    default_sms_carrier_profile: str | None = None
+
+    @field_validator("name", "allow_external_numbers")
+    @classmethod
+    def _given(cls, value: object) -> object:
+        if value is None:
+            raise ValueError("may not be null")
+        return value
+
+
+class Carrier(BaseModel):
+    """A voice carrier or an SMS carrier profile. `is_default`: the caller's numbers get it when none is named."""
+
+    id: str
+    name: str
+    service: Service
+    tenant_id: str
+    is_default: bool
+
+
+class CarrierList(BaseModel):
+    """A page of carriers, oldest first."""
+
+    data: list[Carrier]
+    next_cursor: str | None
+
+
+class NewCarrier(_Input):
+    """A carrier to be defined at the caller's own level (R7)."""
+
+    name: Name
+    service: Service
+
+
+class CarrierChange(_Input):
+    """A carrier's new name."""
+
+    name: Name
+
+
+class Token(BaseModel):
+    """A token without the secret, which nobody can look up."""
+
+    id: str
+    name: str
+    tenant: TenantRef
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+
+class IssuedToken(Token):
+    """A token just made: the only time its secret is shown."""
+
+    token: str
+
+
+class TokenList(BaseModel):
+    """A page of tokens, oldest first."""
+
+    data: list[Token]
+    next_cursor: str | None
+
+
+class NewToken(_Input):
+    """A token to be made, for the caller's own tenant unless `tenant_id` tells one below."""
+
+    name: Name
+    tenant_id: str | None = None
+    expires_at: Annotated[AwareDatetime, AfterValidator(_ahead)] | None = None
+
+
+class PageQuery(_Input):
+    """Which page."""
+
+    limit: int = Field(50, ge=1, le=200)
+    cursor: str | None = None
+
+
+class TenantsQuery(PageQuery):
+    """Which tenants, and which page. `q` is any part of the name."""
+
+    kind: Literal["master_reseller", "reseller", "enterprise"] | None = None
+    q: str | None = Field(None, max_length=LONGEST)

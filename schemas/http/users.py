@@ -1,0 +1,169 @@
+"""Bodies of requests and responses about users (R2, R20..R22), version 1. The names here are a contract.
+
+Shapes only, as in `schemas.http.resources`; who may make whom is told in `schemas.permissions`.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+
+from email_validator import EmailNotValidError, validate_email
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, field_validator, model_validator
+
+from schemas.http.resources import TenantRef
+from schemas.http.tenants import Name
+from schemas.user_services import Service
+from worker.phone.country import read_country
+
+MOST_NUMBERS = 1000  # given while a user is made, and shown of one; the rest by /v1/assignments and /v1/numbers
+_E164 = re.compile(r"\+[1-9]\d{1,14}", re.ASCII)
+_EXTENSION = re.compile(r"\+[1-9]\d{6,14}", re.ASCII)
+_NO_EXTENSION = "New users have the exact phone number; extensions are no longer given, only kept by who has one."
+_NOT_HERE = "Numbers are given and taken by POST /v1/assignments and /v1/unassignments."
+
+
+def email_of(text: str) -> str:
+    """An e-mail address in its usual form. `ValueError` with what is wrong. Nobody is asked whether it exists."""
+    try:
+        return validate_email(text.strip(), check_deliverability=False, test_environment=True).normalized
+    except EmailNotValidError as error:
+        raise ValueError(str(error)) from error
+
+
+def _exact(text: str) -> str:
+    """R22: the exact phone number, nothing that would have to be read or guessed."""
+    if not _E164.fullmatch(text):
+        raise ValueError("must be the exact number: + and up to 15 digits, such as +12125550142")
+    return text
+
+
+def _legacy(text: str) -> str:
+    """R22: `+CC<extension>`, such as +14312345678."""
+    if not _EXTENSION.fullmatch(text) or not any(read_country(text[1 : 1 + width]) for width in (1, 2, 3)):
+        raise ValueError("must be + and a calling code followed by the extension, such as +14312345678")
+    return text
+
+
+Email = Annotated[str, Field(max_length=254), AfterValidator(email_of)]
+Number = Annotated[str, AfterValidator(_exact)]
+Numbers = Annotated[list[Number], Field(max_length=MOST_NUMBERS)]
+
+
+class _Input(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class User(BaseModel):
+    """A user of an enterprise. The lists of numbers hold at most 1,000 each; /v1/numbers?user_id= has all of them."""
+
+    id: str
+    name: str
+    email: str
+    kind: Literal["pbx", "trunk"]
+    tenant: TenantRef
+    sms_enabled: bool
+    extension: str | None
+    phone_number: str | None
+    default_did: str | None
+    forwarded_dids: list[str]
+    sms_dids: list[str]
+    created_at: datetime
+    job_id: str | None = Field(None, description="The job that gives it the numbers it was made with")
+
+
+class UserList(BaseModel):
+    """A page of users, oldest first."""
+
+    data: list[User]
+    next_cursor: str | None
+
+
+class NewUser(_Input):
+    """A user to be made, in the caller's own enterprise unless `tenant_id` tells one below."""
+
+    name: Name
+    email: Email
+    kind: Literal["pbx", "trunk"]
+    tenant_id: str | None = None
+    phone_number: Number | None = None
+    default_did: Number | None = None
+    forwarded_dids: Numbers = []
+    sms_enabled: StrictBool = False
+    sms_dids: Numbers = []
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_extension(cls, raw: Any) -> Any:  # noqa: ANN401 - whatever came
+        if isinstance(raw, dict) and "extension" in raw:
+            raise ValueError(_NO_EXTENSION)
+        return raw
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.phone_number and self.kind != "pbx":
+            raise ValueError("phone_number is for PBX users; a trunk user has a default_did")
+        if (self.default_did or self.forwarded_dids) and self.kind != "trunk":
+            raise ValueError("default_did and forwarded_dids are for trunk users; a PBX user has a phone_number")
+        if self.sms_dids and not self.sms_enabled:
+            raise ValueError("sms_dids need sms_enabled")
+        voice = [number for number in (self.phone_number, self.default_did, *self.forwarded_dids) if number]
+        if len(set(voice)) < len(voice) or len(set(self.sms_dids)) < len(self.sms_dids):
+            raise ValueError("a number is there twice")
+        return self
+
+    def services(self) -> dict[str, Service]:
+        """The numbers to be given and what for: "+1.." -> services, in the order of the body."""
+        found: dict[str, Service] = {}
+        for numbers, service in (
+            ([self.phone_number, self.default_did], Service.VOICE),
+            (self.forwarded_dids, Service.FORWARDED),
+            (self.sms_dids, Service.SMS),
+        ):
+            for number in numbers:
+                if number is not None:
+                    found[number] = found.get(number, Service(0)) | service
+        return found
+
+
+class UserChange(_Input):
+    """What is to be changed; what is left out stays. An extension may be edited by those who have one (R22)."""
+
+    name: Name | None = None
+    email: Email | None = None
+    sms_enabled: StrictBool | None = None
+    extension: Annotated[str, AfterValidator(_legacy)] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_numbers(cls, raw: Any) -> Any:  # noqa: ANN401 - whatever came
+        if isinstance(raw, dict) and raw.keys() & {"phone_number", "default_did", "forwarded_dids", "sms_dids"}:
+            raise ValueError(_NOT_HERE)
+        return raw
+
+    @field_validator("name", "email", "sms_enabled")
+    @classmethod
+    def _given(cls, value: object) -> object:
+        if value is None:
+            raise ValueError("may not be null")
+        return value
+
+
+class ServedNumbers(_Input):
+    """Numbers of a user as a form has them, those of its kind; what is left out it is not to have."""
+
+    phone_number: Number | None = None
+    default_did: Number | None = None
+    forwarded_dids: Numbers = []
+    sms_dids: Numbers = []
+
+
+class UsersQuery(_Input):
+    """Which users, and which page. `q` is how the name or the e-mail address begins."""
+
+    tenant_id: str | None = None
+    kind: Literal["pbx", "trunk"] | None = None
+    q: str | None = Field(None, max_length=200)
+    limit: int = Field(50, ge=1, le=200)
+    cursor: str | None = None

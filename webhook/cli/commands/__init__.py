@@ -1,0 +1,1 @@
+"""One module for each command of `numberyard`, loaded only when it runs (`webhook.cli.command_table`)."""

@@ -1,0 +1,91 @@
+"""`numberyard callbacks`: what became of callbacks, sending them again, and the secret that signs them."""
+
+from __future__ import annotations
+
+import click
+
+from schemas.http.callbacks import CallbackState
+from webhook.cli.client import Json
+from webhook.cli.console import emit, note, safe, say, when
+from webhook.cli.exit_codes import Exit
+from webhook.cli.resources import list_things, show_thing
+from webhook.cli.session import Session, talks
+from webhook.cli.tables import table
+
+_HEADINGS = ("Callback", "Job", "State", "Tries", "Created", "Next try", "URL")
+_TRY_HEADINGS = ("Tried at", "Try", "Result", "Status", "ms")
+
+
+@click.group()
+def callbacks() -> None:
+    """Callbacks of your own account's jobs: how they went, again, their secret."""
+
+
+@callbacks.command("list")
+@click.option("--state", type=click.Choice([state.value for state in CallbackState]), help="Only these.")
+@click.option("--limit", type=click.IntRange(min=1), default=200, show_default=True, help="Most callbacks to list.")
+@talks
+def list_command(session: Session, *, state: str | None, limit: int) -> Exit:
+    """List callbacks, newest first."""
+    return list_things(session, "callbacks", limit, _HEADINGS, _row, {"state": state}, ("Created", "URL", "Job"))
+
+
+@callbacks.command()
+@click.argument("callback_id", metavar="ID")
+@talks
+def show(session: Session, *, callback_id: str) -> Exit:
+    """Show a callback and every try to deliver it, newest last."""
+    found = session.api.get("callbacks", callback_id)
+    show_thing(session, found, _HEADINGS, _row)
+    if not session.as_json and found.get("deliveries"):
+        say("")
+        table(_TRY_HEADINGS, map(_try, found["deliveries"]))
+    return Exit.OK
+
+
+@callbacks.command()
+@click.argument("callback_id", metavar="ID")
+@talks
+def replay(session: Session, *, callback_id: str) -> Exit:
+    """Send a callback again, under the same id; its job must have ended."""
+    found = session.api.replay(callback_id)
+    if session.as_json:
+        emit(found)
+    else:
+        note(f"Sent again: {safe(found.get('id'))}")
+    return Exit.OK
+
+
+@callbacks.command()
+@talks
+def secret(session: Session) -> Exit:
+    """Write the secret that signs your callbacks to stdout."""
+    return _show_secret(session, session.api.get("callbacks", "secret"))
+
+
+@callbacks.command()
+@talks
+def rotate(session: Session) -> Exit:
+    """Replace the secret, and write the new one to stdout; the old one goes on signing for a while."""
+    return _show_secret(session, session.api.create("callbacks/secret", {}))
+
+
+def _show_secret(session: Session, found: Json) -> Exit:
+    """The secret alone on stdout, so that a script can take it; the rest on stderr."""
+    if session.as_json:
+        emit(found)
+        return Exit.OK
+    if found.get("previous_until"):
+        note(f"The one before signs, too, until {when(found['previous_until'])}.")
+    say(safe(found.get("secret")))
+    return Exit.OK
+
+
+def _row(callback: Json) -> tuple[object, ...]:
+    ids = (callback.get("id"), callback.get("job_id"), callback.get("state"), callback.get("attempts"))
+    return (*ids, when(callback.get("created_at")), when(callback.get("next_attempt_at")), callback.get("url"))
+
+
+def _try(delivery: Json) -> tuple[object, ...]:
+    figures = (delivery.get(name) for name in ("attempt", "result", "status", "duration_ms"))
+    return (when(delivery.get("at")), *figures)

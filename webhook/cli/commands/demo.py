@@ -1,0 +1,82 @@
+"""`numberyard demo`: the main job once, from nothing to a report, on servers of its own that end with it."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from webhook.cli.client import Api, Json
+from webhook.cli.commands.report import save
+from webhook.cli.commands.sample import write_sample
+from webhook.cli.console import emit, note, safe, say
+from webhook.cli.exit_codes import Ending, Exit
+from webhook.cli.follow import follow
+from webhook.cli.progress_views import open_view
+from webhook.cli.session import Session
+from webhook.cli.summary import lines
+from worker.config.settings import get_settings
+from worker.runtime.local_stack import Stack
+from worker.runtime.processes.child import ServerError
+from worker.runtime.processes.ports import free_port
+from worker.storage import scratch
+
+
+@click.command()
+@click.option("--rows", type=click.IntRange(1, 10_000_000), default=100_000, show_default=True, help="How many rows.")
+@click.option("--json", "as_json", is_flag=True, help="Write the job as JSON to stdout; the rest is said on stderr.")
+def demo(*, rows: int, as_json: bool) -> Exit:
+    """Import a generated spreadsheet with realistic faults, and show how it went."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    kept = Path(tempfile.mkdtemp(prefix="numberyard-demo-"))
+    file, report = kept / "numbers.csv", kept / "report.csv"
+    tell = note if as_json else say
+    tell(f"Writing a spreadsheet of {rows:,} rows: {file}")
+    write_sample(file, rows, seed=1)
+    with scratch.folder() as folder:
+        job = _import(folder, file, report, tell)
+    if as_json:
+        emit(job)
+    else:
+        for line in lines(job):
+            say(line)
+        say()
+    tell(f"Report, a line for every row: {report}")
+    # Rows that fail are what the demo shows, so they are no failure of the demo.
+    ended_well = job["status"] in {"completed", "completed_with_errors"}
+    return Exit.OK if ended_well else Exit.UNEXPECTED
+
+
+def _import(folder: Path, file: Path, report: Path, tell: Callable[[str], None]) -> Json:
+    """Start everything, send the file, follow its job, fetch the report, stop everything."""
+    # Whatever servers the environment names: a demo has no business in a database that somebody uses.
+    apart = {"data_dir": folder, "database_url": None, "redis_url": None, "storage_url": None}
+    settings = get_settings().model_copy(update=apart)
+    tell("Starting PostgreSQL, Valkey, the web process and the workers ...")
+    try:
+        with Stack(settings, free_port()) as stack:
+            stack.start(with_demo=True)
+            reseller = next(account for account in stack.accounts if account["kind"] == "reseller")
+            tell(f"Uploading as {safe(reseller['name'])} to {stack.url}")
+            with Api(stack.url, reseller["token"]) as api:
+                return _send(Session(api, as_json=False), file, report)
+    except ServerError as error:
+        note(f"CANNOT_START: {error}")
+        raise Ending(Exit.UNEXPECTED) from error
+
+
+def _send(session: Session, file: Path, report: Path) -> Json:
+    size, sent = file.stat().st_size, 0
+    with open_view() as view:
+
+        def on_read(count: int) -> None:
+            nonlocal sent
+            sent += count
+            view.uploading(sent, size)
+
+        job = follow(session, session.api.upload(file, {}, on_read), view)
+    save(session, str(job["id"]), "all", "csv", report)
+    return job

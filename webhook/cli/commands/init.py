@@ -1,0 +1,154 @@
+"""`numberyard init`: the first way into a new database. Talks to the database itself, as only its operator can."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+import sqlalchemy as sa
+from pydantic import SecretStr
+
+from schemas.http.users import email_of
+from schemas.names import tidy
+from schemas.permissions import Tenant
+from webhook.cli.commands.tokens import show_secret
+from webhook.cli.console import emit, note, safe
+from webhook.cli.exit_codes import Exit
+from webhook.cli.session import Failed
+from worker.accounts import admins, first_account, passwords, tokens
+from worker.accounts.first_account import RootExistsError
+from worker.accounts.tokens import Issued
+from worker.config.settings import Settings, get_settings
+from worker.database import migrate
+from worker.database.engine import make_engine, sqlalchemy_url
+from worker.runtime.embedded import EmbeddedPostgres
+from worker.runtime.external_servers import check_postgres
+from worker.runtime.processes.child import ServerError
+
+_REFUSALS = {
+    "NOT_MIGRATED": ("The database has no tables yet.", "Run `numberyard migrate` first."),
+    "ALREADY_INITIALIZED": ("There is a Master Reseller already.", "A lost token is replaced with --new-token."),
+    "NOT_INITIALIZED": ("There is no Master Reseller yet.", "Make it with --name."),
+    "EMAIL_TAKEN": ("The e-mail address has an account of another tenant.", "Use another address."),
+}
+
+
+def _name(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    try:
+        return None if value is None else tidy(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def _email(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    try:
+        return None if value is None else admins.folded(email_of(value))
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+@click.command()
+@click.option("--name", callback=_name, help="The Master Reseller's name.")
+@click.option("--token-name", callback=_name, default="admin", show_default=True, help="What the token is called.")
+@click.option("--new-token", is_flag=True, help="Another token for the Master Reseller that is there.")
+@click.option(
+    "--email",
+    callback=_email,
+    help="Who signs in to the portal for it. Without --name: another one, or a new password.",
+)
+@click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The database of `numberyard up --data` in this folder, while that does not run.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
+def init(  # noqa: PLR0913 - the options
+    *, name: str | None, token_name: str, new_token: bool, email: str | None, data: Path | None, as_json: bool
+) -> Exit:
+    """Make the Master Reseller in NUMBERYARD_DATABASE_URL, its first token and, with --email, its first account.
+
+    The token is written to stdout, this once, and the account's password to stderr; it has to be changed at the first
+    sign-in. There is one Master Reseller: a second is refused.
+    """
+    if (name is not None and new_token) or (name is None and not new_token and email is None):
+        raise click.UsageError("Give --name, or --new-token, or --email alone.")
+    account = None if email is None else {"email": email, "password": passwords.made_up()}
+    document: dict[str, object] = {}
+    with _database(data, as_json=as_json) as settings:
+        engine = make_engine(settings)
+        try:
+            with engine.begin() as connection:
+                if name is not None or new_token:
+                    owner, issued = _token(connection, name, token_name, as_json=as_json)
+                    document = _document(owner, token_name, issued)
+                if account is not None:
+                    _let_in(connection, account, as_json=as_json)
+        finally:
+            engine.dispose()
+    return _show(document, account, as_json=as_json)
+
+
+def _let_in(connection: sa.Connection, account: dict[str, str], *, as_json: bool) -> None:
+    """An account of the Master Reseller, or a new password for one that it has."""
+    if not first_account.has_tables(connection):
+        raise _refused("NOT_MIGRATED", as_json=as_json)
+    if not first_account.let_in(connection, account["email"], account["password"]):
+        raise _refused("NOT_INITIALIZED" if first_account.root(connection) is None else "EMAIL_TAKEN", as_json=as_json)
+
+
+def _show(document: dict[str, object], account: dict[str, str] | None, *, as_json: bool) -> Exit:
+    if as_json:
+        emit(document if account is None else document | {"account": account})
+        return Exit.OK
+    if account is not None:
+        hours = f"{get_settings().one_time_password_hours:g}"
+        note(f"Sign in to the portal as {safe(account['email'])} within {hours} hours; the password has to be changed")
+        note("then, and is shown now:")
+        note(f"  {account['password']}")
+    return show_secret(document, as_json=False) if document else Exit.OK
+
+
+def _token(connection: sa.Connection, name: str | None, token_name: str, *, as_json: bool) -> tuple[Tenant, Issued]:
+    if not first_account.has_tables(connection):
+        raise _refused("NOT_MIGRATED", as_json=as_json)
+    if name is not None:
+        try:
+            return first_account.begin(connection, name, token_name)
+        except RootExistsError as error:
+            raise _refused("ALREADY_INITIALIZED", as_json=as_json) from error
+    owner = first_account.root(connection)
+    if owner is None:
+        raise _refused("NOT_INITIALIZED", as_json=as_json)
+    return owner, tokens.create(connection, owner.id, token_name)
+
+
+@contextmanager
+def _database(data: Path | None, *, as_json: bool) -> Iterator[Settings]:
+    """Settings that lead to the database: the one in the environment, or the embedded one of a data folder."""
+    settings = get_settings()
+    try:
+        if data is None:
+            check_postgres(sqlalchemy_url(settings).render_as_string(hide_password=False))
+            yield settings
+            return
+        with EmbeddedPostgres(data.absolute() / "postgres") as server:
+            settings = settings.model_copy(update={"database_url": SecretStr(server.url)})
+            migrate.upgrade(settings)
+            yield settings
+    except LookupError as error:
+        raise click.UsageError(f"{error}; or name the folder of `numberyard up` with --data") from error
+    except ServerError as error:
+        raise Failed({"code": "UNREACHABLE", "detail": str(error)}, Exit.UNREACHABLE, as_json=as_json) from error
+
+
+def _refused(code: str, *, as_json: bool) -> Failed:
+    detail, fix = _REFUSALS[code]
+    return Failed({"code": code, "detail": detail, "fix": fix}, Exit.REFUSED, as_json=as_json)
+
+
+def _document(owner: Tenant, token_name: str, issued: Issued) -> dict[str, object]:
+    """The token in the shape of `POST /v1/tokens`."""
+    tenant = {"id": owner.public_id, "name": owner.name, "kind": owner.kind.value}
+    return {"id": issued.public_id, "name": token_name, "tenant": tenant, "token": issued.secret}

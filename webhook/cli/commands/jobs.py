@@ -1,0 +1,68 @@
+"""`numberyard jobs`: the list of jobs, or one of them, now or to its end."""
+
+from __future__ import annotations
+
+import click
+
+from webhook.cli.client import Json
+from webhook.cli.commands.completion import recent_jobs
+from webhook.cli.console import emit, note, number, say, when
+from webhook.cli.exit_codes import Exit
+from webhook.cli.follow import conclude, follow
+from webhook.cli.progress_views import open_view
+from webhook.cli.session import Session, talks
+from webhook.cli.summary import lines
+from webhook.cli.tables import table
+
+_HEADINGS = ("Job", "Created", "Kind", "Status", "File", "Rows", "Failed")
+
+
+@click.command()
+@click.argument("job_id", required=False, shell_complete=recent_jobs)
+@click.option("--watch", is_flag=True, help="Wait for the job to end; the exit code says how it went.")
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="Most jobs to list.")
+@talks
+def jobs(session: Session, job_id: str | None, *, watch: bool, limit: int) -> Exit:
+    """List jobs, latest first, or show JOB_ID.
+
+    Ctrl-C while waiting leaves the job running.
+    """
+    if job_id is None:
+        if watch:
+            raise click.UsageError("--watch needs a JOB_ID.")
+        return _list(session, limit)
+    job = session.api.job(job_id)
+    if watch:
+        with open_view() as view:
+            job = follow(session, job, view)
+        return conclude(session, job)
+    return _show(session, job)
+
+
+def _show(session: Session, job: Json) -> Exit:
+    if session.as_json:
+        emit(job)
+    else:
+        for line in lines(job):
+            say(line)
+    return Exit.OK
+
+
+def _list(session: Session, limit: int) -> Exit:
+    found = session.api.pages("/v1/jobs", {}, limit)
+    if session.as_json:
+        emit(found)
+    elif found["data"]:
+        table(_HEADINGS, map(_row, found["data"]), spare=("Kind", "Rows", "Created"))
+        if found["next_cursor"]:
+            note(f"There are more; these are the latest {limit:,} (--limit).")
+    else:
+        say("No jobs yet.")
+    return Exit.OK
+
+
+def _row(job: Json) -> tuple[object, ...]:
+    counts = job.get("counts") or {}
+    name = (job.get("file") or {}).get("name")
+    figures = (number(counts.get("total")), number(counts.get("failed")))
+    return (job.get("id"), when(job.get("created_at")), job.get("kind"), job.get("status"), name, *figures)

@@ -1,0 +1,79 @@
+"""`numberyard login`: asks for URL and token, tries them, and keeps them in the configuration file."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import click
+
+from webhook.cli import DEFAULT_URL
+from webhook.cli.client import LOOPBACK, Api, Json
+from webhook.cli.config import DEFAULT_PROFILE, Profile, config_path, profile_names, write_profile
+from webhook.cli.connection import Place, check_token, check_url, typed_before
+from webhook.cli.console import at_home, emit, note, safe
+from webhook.cli.exit_codes import Exit
+from webhook.cli.session import refusals_told
+
+
+@click.command()
+@click.option("--url", metavar="URL", help="The service; asked for if it is not given.")
+@click.option("--profile", metavar="NAME", help=f"The profile to be written.  [default: {DEFAULT_PROFILE}]")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
+@click.pass_context
+def login(ctx: click.Context, *, url: str | None, profile: str | None, as_json: bool) -> Exit:
+    """Ask for the service's URL and your token, try them, and keep them in the configuration file.
+
+    The token is not shown while you type. Without a terminal it is read from stdin: give --url then.
+    The file can be read by you alone; a token that the service refuses is not kept.
+    """
+    root = ctx.find_root()
+    if typed_before(root, "demo"):
+        raise click.UsageError("--demo needs no login: use it with any command.")
+    path = config_path(root.params.get("config"))
+    profile_names(path)  # a file that cannot be read is told before anything is typed
+    name = profile or root.params.get("profile") or DEFAULT_PROFILE
+    url = check_url(_asked_url(url or root.params.get("url")))
+    if url.startswith("http://") and urlsplit(url).hostname not in LOOPBACK:
+        note("Mind: over http:// the token travels unprotected. Use https:// if the service has it.")
+    token = check_token(typed_before(root, "token") or _asked_token())
+    if not token:
+        raise click.UsageError("No token was given. `numberyard tokens add` makes one, and so does `numberyard init`.")
+    with refusals_told(Place(url, token), as_json=as_json), Api(url, token) as api:
+        tenant = api.get("tenants", "me")
+    path = write_profile(path, name, Profile(url, token))
+    _show(name, url, tenant, path, as_json=as_json)
+    return Exit.OK
+
+
+def _is_person() -> bool:
+    return sys.stdin.isatty()
+
+
+def _asked_url(given: str | None) -> str:
+    if given:
+        return given
+    if not _is_person():
+        raise click.UsageError("Nobody is there to be asked: give --url.")
+    answer: str = click.prompt("URL of the service", default=DEFAULT_URL, err=True)
+    return answer.strip()
+
+
+def _asked_token() -> str:
+    if not _is_person():
+        return sys.stdin.readline().strip()
+    answer: str = click.prompt("Your API token (not shown)", hide_input=True, err=True)
+    return answer.strip()
+
+
+def _show(name: str, url: str, tenant: Json, path: Path, *, as_json: bool) -> None:
+    """Who is signed in and where that is kept; never the token."""
+    if as_json:
+        who = {field: tenant.get(field) for field in ("id", "name", "kind")}
+        emit({"profile": name, "url": url, "tenant": who, "path": str(path)})
+        return
+    note(f"You are {safe(tenant.get('name'))} at {safe(url)}.")
+    note(f"Kept in {at_home(path)} as profile {safe(name)}.")
+    if name != DEFAULT_PROFILE:
+        note(f"Use it with --profile {safe(name)}, or NUMBERYARD_PROFILE={safe(name)}.")

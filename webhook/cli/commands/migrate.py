@@ -1,0 +1,33 @@
+"""`numberyard migrate`: brings the tables up to date. Like `init` it talks to the database instead of the API."""
+
+from __future__ import annotations
+
+import click
+
+from webhook.cli.console import emit, note
+from webhook.cli.exit_codes import Exit
+from webhook.cli.session import Failed
+from worker.config.settings import get_settings
+from worker.database.engine import sqlalchemy_url
+from worker.database.migrate import upgrade
+from worker.runtime.external_servers import check_postgres
+from worker.runtime.processes.child import ServerError
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
+def migrate(*, as_json: bool) -> Exit:
+    """Bring the tables of NUMBERYARD_DATABASE_URL to this version."""
+    settings = get_settings()
+    try:
+        check_postgres(sqlalchemy_url(settings).render_as_string(hide_password=False))
+    except LookupError as error:
+        raise click.UsageError(str(error)) from error
+    except ServerError as error:
+        raise Failed({"code": "UNREACHABLE", "detail": str(error)}, Exit.UNREACHABLE, as_json=as_json) from error
+    upgrade(settings)
+    if as_json:
+        emit({"migrated": True})
+    else:
+        note("The database is at this version.")
+    return Exit.OK

@@ -1,0 +1,89 @@
+"""`numberyard numbers`: search the inventory, or one number with its history."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import click
+
+from webhook.cli.client import Json
+from webhook.cli.console import emit, note, safe, say, when
+from webhook.cli.exit_codes import Exit
+from webhook.cli.lookup import tenant_id
+from webhook.cli.session import Session, talks
+from webhook.cli.tables import table
+
+_E164 = re.compile(r"\+[1-9]\d{4,14}", re.ASCII)
+_HEADINGS = ("Number", "Country", "Capabilities", "Voice carrier", "SMS profile", "Status", "Held by")
+
+
+@click.command()
+@click.argument("query", required=False, metavar="[QUERY|E164]")
+@click.option("--status", type=click.Choice(["unassigned", "assigned"]), help="Given to somebody or not.")
+@click.option("--capability", type=click.Choice(["voice", "sms", "fax"]), help="What they can do.")
+@click.option("--country", metavar="US", help="A country or a calling code.")
+@click.option("--carrier", metavar="NAME", help="Their voice carrier or SMS carrier profile.")
+@click.option("--tenant", "--tenant-id", metavar="NAME|ID", help="Numbers this enterprise or reseller holds.")
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="Most numbers to list.")
+@talks
+def numbers(session: Session, query: str | None, limit: int, *, tenant: str | None, **filters: str | None) -> Exit:
+    """Search the inventory by how a number begins, or show one (+12125550142) with its history."""
+    filters["tenant_id"] = tenant_id(session, tenant)
+    if query and _E164.fullmatch(query) and not any(filters.values()):
+        return _show(session, session.api.number(query))
+    found = session.api.pages("/v1/numbers", {"q": query, **filters}, limit)
+    if session.as_json:
+        emit(found)
+    elif found["data"]:
+        table(_HEADINGS, map(_row, found["data"]), spare=("SMS profile", "Voice carrier", "Country"))
+        if found["next_cursor"]:
+            note(f"There are more; these are the first {limit:,} (--limit).")
+    else:
+        say("No number matches.")
+    return Exit.OK
+
+
+def _show(session: Session, found: Json) -> Exit:
+    if session.as_json:
+        emit(found)
+        return Exit.OK
+    for line in _lines(found):
+        say(line)
+    return Exit.OK
+
+
+def _lines(found: Json) -> Iterator[str]:
+    facts = (
+        *zip(_HEADINGS, _row(found), strict=True),
+        ("Uploaded by", _name(found.get("uploaded_by"))),
+        ("Voice user", _name(found.get("voice_user"))),
+        ("SMS user", _name(found.get("sms_user"))),
+    )
+    yield from (f"{heading:<14}{safe(value)}" for heading, value in facts if value)
+    history = found.get("history") or []
+    if history:
+        yield "History"
+    yield from ("  " + "  ".join(safe(value) for value in _event(event)) for event in history)
+
+
+def _event(event: Json) -> Iterator[object]:
+    yield from (when(value) if name == "at" else value for name, value in event.items() if value)
+
+
+def _row(found: Json) -> tuple[object, ...]:
+    capabilities = " ".join(name for name in ("voice", "sms", "fax") if found.get(name))
+    return (
+        found.get("e164"),
+        found.get("country"),
+        capabilities,
+        found.get("voice_carrier"),
+        found.get("sms_carrier_profile"),
+        found.get("status"),
+        _name(found.get("tenant")),
+    )
+
+
+def _name(thing: object) -> object:
+    """The name of a nested tenant or user, whichever way it is given."""
+    return thing.get("name") if isinstance(thing, dict) else thing

@@ -1,0 +1,82 @@
+"""`numberyard report`: what became of every row, as a file or on stdout. A file appears whole or not at all."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from webhook.cli.commands.completion import recent_jobs
+from webhook.cli.console import emit, note, safe
+from webhook.cli.exit_codes import Exit
+from webhook.cli.session import Session, talks
+
+FORMATS = ("csv", "jsonl", "xlsx")
+
+
+def format_of(path: Path) -> str:
+    """The report format a file name asks for; a usage error for any other ending."""
+    ending = path.suffix.lower().removeprefix(".")
+    if ending not in FORMATS:
+        raise click.UsageError(f"A report is .csv, .jsonl or .xlsx, not {safe(path.name)}.")
+    return ending
+
+
+def save(session: Session, job_id: str, rows: str, file_format: str, path: Path) -> int:
+    """Fetch a report into a file, replacing what is there only when all of it has come; the size in bytes."""
+    part = path.with_name(path.name + ".part")
+    try:
+        with session.api.report(job_id, rows, file_format) as pieces, part.open("wb") as file:
+            count = sum(file.write(piece) for piece in pieces)
+        part.replace(path)
+    except OSError as error:
+        raise click.UsageError(f"{safe(path)} cannot be written: {error.strerror}") from error
+    finally:
+        part.unlink(missing_ok=True)
+    return count
+
+
+@click.command()
+@click.argument("job_id", shell_complete=recent_jobs)
+@click.option("--rows", type=click.Choice(["all", "failed", "unprocessed"]), default="all", show_default=True)
+@click.option("--format", "file_format", type=click.Choice(FORMATS), help="[default: the ending of --out, else csv]")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), metavar="F", help="[default: stdout]")
+@talks
+def report(session: Session, job_id: str, rows: str, file_format: str | None, out: Path | None) -> Exit:
+    """Fetch the report of JOB_ID: every row of the file with its result, or only those that need mending."""
+    if out is None:
+        return _to_stdout(session, job_id, rows, file_format or "csv")
+    count = save(session, job_id, rows, file_format or format_of(out), out)
+    if session.as_json:
+        emit({"job_id": job_id, "path": str(out), "bytes": count})
+    else:
+        note(f"Saved: {safe(out)} ({count:,} bytes)")
+    return Exit.OK
+
+
+def _to_stdout(session: Session, job_id: str, rows: str, file_format: str) -> Exit:
+    if file_format == "xlsx":
+        raise click.UsageError("A workbook needs --out.")
+    if session.as_json:
+        raise click.UsageError("--json needs --out; for rows as JSON use --format jsonl.")
+    shown = sys.stdout.isatty()
+    with session.api.report(job_id, rows, file_format) as pieces:
+        if shown:
+            for line in _text_lines(pieces):
+                click.echo(safe(line))
+        else:
+            for piece in pieces:
+                sys.stdout.buffer.write(piece)
+            sys.stdout.buffer.flush()
+    return Exit.OK
+
+
+def _text_lines(pieces: Iterator[bytes]) -> Iterator[str]:
+    rest = b""
+    for piece in pieces:
+        *whole, rest = (rest + piece).split(b"\n")
+        yield from (line.decode("utf-8", "replace") for line in whole)
+    if rest:
+        yield rest.decode("utf-8", "replace")

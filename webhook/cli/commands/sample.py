@@ -1,0 +1,70 @@
+"""`numberyard sample`: write a sample spreadsheet (`worker.sample.generator`) as CSV or .xlsx, a batch at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+import pyarrow as pa
+from pyarrow import csv
+from xlsxwriter import Workbook
+
+from webhook.cli.console import emit, note, safe
+from webhook.cli.exit_codes import Exit
+from worker.sample.generator import MAX_ROWS, SCHEMA, rows
+
+# A worksheet has 1,048,576 rows; the header takes one.
+MOST_XLSX_ROWS = 1_048_575
+
+
+@click.command()
+@click.option("--rows", "count", type=click.IntRange(0, MAX_ROWS), default=1000, show_default=True)
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Same seed, same file.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, metavar="F")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
+def sample(count: int, seed: int, out: Path, *, as_json: bool) -> Exit:
+    """Write a realistic spreadsheet with faults; F's ending chooses CSV or, for .xlsx, a workbook."""
+    workbook = out.suffix.lower() == ".xlsx"
+    if workbook and count > MOST_XLSX_ROWS:
+        raise click.UsageError(f"A worksheet holds {MOST_XLSX_ROWS:,} rows; write a .csv.")
+    try:
+        write_sample(out, count, seed)
+    except OSError as error:
+        raise click.UsageError(f"{safe(out)} cannot be written: {error.strerror}") from error
+    if as_json:
+        emit({"path": str(out), "rows": count, "seed": seed, "bytes": out.stat().st_size})
+    else:
+        note(f"Saved: {safe(out)} ({count:,} rows, {out.stat().st_size:,} bytes)")
+    return Exit.OK
+
+
+def write_sample(path: Path, count: int, seed: int) -> None:
+    """Write `count` rows as the ending of `path` has it: CSV, or a workbook for .xlsx."""
+    (_write_xlsx if path.suffix.lower() == ".xlsx" else _write_csv)(path, rows(count, seed))
+
+
+def _write_csv(path: Path, batches: Iterator[pa.RecordBatch]) -> None:
+    # No cell of the sample holds a comma or a quote, so nothing needs quoting; the header is written in the same way.
+    style = csv.WriteOptions(include_header=False, quoting_style="none")
+    with path.open("wb") as file:
+        file.write((",".join(SCHEMA.names) + "\n").encode())
+        with csv.CSVWriter(file, SCHEMA, write_options=style) as writer:
+            for batch in batches:
+                writer.write(batch)
+
+
+def _write_xlsx(path: Path, batches: Iterator[pa.RecordBatch]) -> None:
+    with path.open("wb") as file, Workbook(file, {"constant_memory": True}) as workbook:
+        # A workbook holds the time it was made; the same seed shall give the same bytes.
+        workbook.set_properties({"created": datetime(2000, 1, 1, tzinfo=UTC)})
+        sheet = workbook.add_worksheet("Numbers")
+        sheet.write_row(0, 0, SCHEMA.names)
+        place = 1
+        for batch in batches:
+            for cells in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+                for column, cell in enumerate(cells):
+                    if cell:
+                        sheet.write_string(place, column, cell)
+                place += 1

@@ -1,0 +1,68 @@
+"""`numberyard up`: the whole service in one command, until Ctrl-C."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import click
+
+from webhook.cli.console import emit, note, safe, say
+from webhook.cli.exit_codes import Ending, Exit
+from worker.config.settings import get_settings
+from worker.runtime.local_stack import Stack
+from worker.runtime.processes.child import ServerError
+
+
+@click.command()
+@click.option(
+    "--data", type=click.Path(file_okay=False, path_type=Path), help="Where everything is kept.  [default: var]"
+)
+@click.option("--port", type=click.IntRange(1, 65535), default=8080, show_default=True, help="Port of the service.")
+@click.option("--workers", type=click.IntRange(1), help="Worker processes.  [default: 2]")
+@click.option("--json", "as_json", is_flag=True, help="Write one line of JSON to stdout once it is ready.")
+@click.option("--demo", is_flag=True, help="Make a small tenant tree to try, and write DATA/demo.json.")
+def up(*, data: Path | None, port: int, workers: int | None, demo: bool, as_json: bool) -> Exit:
+    """Run the whole service: servers, web, workers.
+
+    Without NUMBERYARD_DATABASE_URL and NUMBERYARD_REDIS_URL it starts a PostgreSQL and a Valkey of its own in the data
+    folder. What is killed is started again; Ctrl-C finishes the work at hand and stops everything.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    given = {"data_dir": data, "workers": workers}
+    settings = get_settings().model_copy(update={name: value for name, value in given.items() if value is not None})
+    try:
+        with Stack(settings, port) as stack:
+            stack.start(with_demo=demo)
+            _greet(stack, demo=demo, as_json=as_json)
+            stack.run_forever()
+    except ServerError as error:
+        note(f"CANNOT_START: {error}")
+        raise Ending(Exit.UNEXPECTED) from error
+    return Exit.OK
+
+
+def _greet(stack: Stack, *, demo: bool, as_json: bool) -> None:
+    if as_json:
+        accounts = str(stack.folder / "demo.json") if demo else None
+        emit({"url": stack.url, "data": str(stack.folder), "demo": accounts})
+        return
+    say(f"Numberyard answers at {stack.url} (API description: {stack.url}/docs)")
+    if demo:
+        _show_accounts(stack)
+    else:
+        say(f"First account and token, while this does not run: numberyard init --data {stack.folder} \\")
+        say("    --name COMPANY --email YOU@EXAMPLE.COM")
+    say("Ctrl-C stops it.")
+
+
+def _show_accounts(stack: Stack) -> None:
+    """Who can sign in. Terminals scroll, so it is told where they can be read again."""
+    say()
+    say("Sign in with one of these accounts:")
+    wide = max((len(safe(account["email"])) for account in stack.accounts), default=0)
+    for account in stack.accounts:
+        kind = account["kind"].replace("_", " ")
+        say(f"  {safe(account['email']):<{wide}}  {safe(account['password'])}  {safe(account['name'])}, {kind}")
+    say(f"They, and their API tokens, are kept in {stack.folder / 'demo.json'}")
+    say()

@@ -1,0 +1,71 @@
+"""`numberyard upload`: a file from disk to the service, and if wanted its job to the end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from schemas.jobs import Accept, OnExisting
+from webhook.cli.exit_codes import Exit
+from webhook.cli.lookup import tenant_id
+from webhook.cli.session import Session, talks
+from webhook.cli.submit import (
+    Spreadsheet,
+    callback_option,
+    carry,
+    check_report,
+    hints,
+    number_format_option,
+    on_error_option,
+    report_option,
+    review_option,
+    send_file,
+)
+
+
+@click.command()
+@click.argument("file", type=Spreadsheet())
+@click.option("--watch", is_flag=True, help="Wait for the job to end and show how it went.")
+@click.option("--voice-carrier", metavar="NAME", help="Voice carrier for rows that name none.")
+@click.option("--sms-carrier-profile", metavar="NAME", help="SMS carrier profile for rows that name none.")
+@click.option("--assign-to", metavar="NAME|ID", help="Enterprise or reseller the numbers go to.")
+@click.option(
+    "--on-existing",
+    type=click.Choice([choice.value for choice in OnExisting]),
+    help="What to do with numbers you have already.",
+)
+@click.option(
+    "--only-unassigned",
+    is_flag=True,
+    help="With --on-existing update: leave alone numbers that another customer has already.",
+)
+@click.option("--accept", type=click.Choice([choice.value for choice in Accept]), help="How sure a number must be.")
+@number_format_option
+@hints
+@review_option
+@on_error_option
+@callback_option
+@report_option
+@talks
+def upload(  # noqa: PLR0913 - options of the command
+    session: Session,
+    file: Path,
+    *,
+    watch: bool,
+    review: bool,
+    report_path: Path | None,
+    assign_to: str | None,
+    only_unassigned: bool,
+    **fields: str | int | None,
+) -> Exit:
+    """Send a spreadsheet of numbers: CSV, Excel or OpenDocument, packed or not.
+
+    Ctrl-C while waiting leaves the job running. The report's format follows PATH's ending: .csv, .jsonl or .xlsx.
+    --review waits until the file is checked, shows what would be done and, on a terminal, asks.
+    """
+    check_report(report_path)
+    given = fields | {"assign_to": tenant_id(session, assign_to), "mode": "review" if review else None}
+    given |= {"only_unassigned": only_unassigned or None}
+    wait = watch or review or report_path is not None
+    return carry(session, lambda view: send_file(session, view, file, given), report_path, wait=wait)

@@ -1,0 +1,105 @@
+"""`numberyard users`: the people and trunks of enterprises, and their numbers (R2)."""
+
+from __future__ import annotations
+
+import click
+
+from webhook.cli.client import Json
+from webhook.cli.exit_codes import Exit
+from webhook.cli.lookup import tenant_id, user_id
+from webhook.cli.resources import end_thing, list_things, show_thing
+from webhook.cli.session import Session, talks
+
+_whom = click.argument("user", metavar="EMAIL|NAME|ID")
+_HEADINGS = ("User", "Name", "E-mail", "Kind", "Enterprise", "Number", "Forwarded", "SMS", "Extension")
+
+
+@click.group()
+def users() -> None:
+    """Users of your own enterprise, or of those below you."""
+
+
+@users.command("list")
+@click.option("--limit", type=click.IntRange(min=1), default=200, show_default=True, help="Most users to list.")
+@talks
+def list_command(session: Session, *, limit: int) -> Exit:
+    """List users."""
+    return list_things(
+        session, "users", limit, _HEADINGS, _row, spare=("Extension", "SMS", "Forwarded", "Kind", "E-mail")
+    )
+
+
+@users.command()
+@click.argument("name")
+@click.option("--email", required=True)
+@click.option("--kind", type=click.Choice(["pbx", "trunk"]), required=True)
+@click.option("--enterprise", metavar="NAME|ID", help="The user's enterprise.  [default: your own]")
+@click.option("--phone-number", metavar="NUMBER", help="The number of a PBX user, such as +12125550142.")
+@click.option("--default-did", metavar="NUMBER", help="The Default DID of a trunk user.")
+@click.option(
+    "--forwarded-did", "forwarded_dids", metavar="NUMBER", multiple=True, help="A trunk user's; may be repeated."
+)
+@click.option("--sms", "sms_enabled", is_flag=True, help="Enable SMS Service.")
+@click.option("--sms-did", "sms_dids", metavar="NUMBER", multiple=True, help="With --sms; may be repeated.")
+@talks
+def add(session: Session, *, enterprise: str | None, **fields: str | bool | tuple[str, ...] | None) -> Exit:
+    """Make a user, and give it its first numbers."""
+    fields["tenant_id"] = tenant_id(session, enterprise)
+    given = {field: list(value) if isinstance(value, tuple) else value for field, value in fields.items() if value}
+    return show_thing(session, session.api.create("users", given), _HEADINGS, _row)
+
+
+@users.command()
+@_whom
+@talks
+def show(session: Session, *, user: str) -> Exit:
+    """Show a user and its numbers."""
+    return show_thing(session, session.api.get("users", _id(session, user)), _HEADINGS, _row)
+
+
+@users.command("set")
+@_whom
+@click.option("--name", help="A new name.")
+@click.option("--email", help="A new e-mail address.")
+@click.option("--sms/--no-sms", "sms_enabled", default=None, help="Enable or disable SMS Service.")
+@click.option("--extension", metavar="+CC<extension>", help='For users that have one; "" removes it for good.')
+@talks
+def set_command(session: Session, *, user: str, **fields: str | bool | None) -> Exit:
+    """Change a user. Numbers are given and taken by `assign` and `unassign`."""
+    given = {field: value for field, value in fields.items() if value is not None}
+    if not given:
+        raise click.UsageError("Nothing to change was given.")
+    body = {field: None if field == "extension" and value == "" else value for field, value in given.items()}
+    return show_thing(session, session.api.change("users", _id(session, user), body), _HEADINGS, _row)
+
+
+@users.command()
+@_whom
+@talks
+def remove(session: Session, *, user: str) -> Exit:
+    """Delete a user that has no number."""
+    return end_thing(session, "users", _id(session, user), "deleted")
+
+
+def _id(session: Session, user: str) -> str:
+    return str(user_id(session, user))
+
+
+def _row(user: Json) -> tuple[object, ...]:
+    return (
+        user.get("id"),
+        user.get("name"),
+        user.get("email"),
+        user.get("kind"),
+        user.get("tenant", {}).get("name"),
+        user.get("phone_number") or user.get("default_did"),
+        _listed(user.get("forwarded_dids")),
+        _listed(user.get("sms_dids")) if user.get("sms_enabled") else "off",
+        user.get("extension"),
+    )
+
+
+def _listed(numbers: list[str] | None) -> str:
+    """A few numbers, and how many more there are."""
+    shown = numbers or []
+    return ", ".join(shown[:3]) + (f" and {len(shown) - 3} more" if len(shown) > 3 else "")  # noqa: PLR2004

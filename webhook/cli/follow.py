@@ -1,0 +1,112 @@
+"""Waits for a job to end, through restarts of the service. Who stops waiting leaves the job running."""
+
+from __future__ import annotations
+
+import time
+
+from webhook.cli.client import Api, Json, ProblemError
+from webhook.cli.connection_errors import UnreachableError
+from webhook.cli.console import emit, note, number, safe, say
+from webhook.cli.exit_codes import Ending, Exit
+from webhook.cli.progress_views import View
+from webhook.cli.session import Session
+from webhook.cli.summary import exit_of, is_over, is_reviewed, lines
+
+# How long a silent service is waited for, in seconds.
+PATIENCE = 60.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
+# Pause when the service answers at once instead of waiting for news (`Prefer: wait` not honoured), in seconds.
+_SHORT = 0.5
+_BUSY = frozenset({429, 502, 503, 504})
+
+
+def follow(session: Session, job: Json, view: View) -> Json:
+    """Ask until the job has ended, or waits to be confirmed, and return it.
+
+    A silent service is asked again for `PATIENCE` seconds, then `UnreachableError` or `ProblemError` is raised.
+    Ctrl-C prints how to resume and how to stop the job, and ends the command with `Exit.INTERRUPTED`.
+    """
+    job_id = str(job["id"])
+    resume = session.command("jobs", safe(job_id), "--watch")
+    try:
+        while not _rests(job):
+            view.show(job)
+            asked = time.monotonic()
+            job = _asked_patiently(session.api, job_id, view)
+            if not _rests(job):
+                time.sleep(max(0.0, _SHORT - (time.monotonic() - asked)))
+    except KeyboardInterrupt:
+        view.note("The job goes on without you.")
+        view.note(f"Follow it: {resume}")
+        view.note(f"Stop it:   {session.command('cancel', safe(job_id))}")
+        raise Ending(Exit.INTERRUPTED) from None
+    except UnreachableError as error:
+        raise UnreachableError(str(error), f"The job is not lost. Follow it: {resume}") from error
+    view.show(job)
+    return job
+
+
+def _rests(job: Json) -> bool:
+    return is_over(job) or is_reviewed(job)
+
+
+def _asked_patiently(api: Api, job_id: str, view: View) -> Json:
+    give_up, pause = 0.0, _FIRST_PAUSE
+    while True:
+        try:
+            job = api.job(job_id, wait=view.poll_seconds)
+        except (UnreachableError, ProblemError) as error:
+            now = time.monotonic()
+            if isinstance(error, ProblemError) and error.status not in _BUSY:
+                raise
+            if not give_up:
+                give_up = now + PATIENCE
+                view.note(f"The service does not answer. Trying for {PATIENCE:.0f} s; the job is safe.")
+            if now >= give_up:
+                raise
+            time.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+        else:
+            if give_up:
+                view.note("The service answers again.")
+            return job
+
+
+def has_report(job: Json) -> bool:
+    """Whether the service has a report to give: not for a file that was refused."""
+    return bool((job.get("links") or {}).get("report_csv"))
+
+
+def conclude(session: Session, job: Json, *, saves_report: bool = False) -> Exit:
+    """Write the ended or reviewed job, and how to go on; the exit code that says how it went.
+
+    `saves_report`: the caller fetches the report itself and says where it is.
+    """
+    if session.as_json:
+        emit(job)
+        return exit_of(job)
+    for line in lines(job):
+        say(line)
+    lineage = job.get("lineage") or {}
+    if len(lineage.get("jobs") or []) > 1:
+        open_rows = lineage.get("rows_open")
+        say()
+        say(f"Of the first file {'nothing is' if not open_rows else f'{number(open_rows)} rows are'} left to mend.")
+    if is_reviewed(job):
+        _say_how_to_decide(session, job)
+    if not has_report(job):
+        return exit_of(job)
+    say()
+    if not saves_report:
+        say(f"Report: {session.command('report', safe(job.get('id')), '--out', 'report.csv')}")
+    if (job.get("counts") or {}).get("failed"):
+        note(f"Mend:   {session.command('report', safe(job.get('id')), '--rows', 'failed', '--out', 'failed.xlsx')}")
+        if job.get("kind") == "upload":
+            note(f"Then:   {session.command('upload', 'failed.xlsx', '--parent', safe(job.get('id')))}")
+    return exit_of(job)
+
+
+def _say_how_to_decide(session: Session, job: Json) -> None:
+    say()
+    say(f"Confirm: {session.command('confirm', safe(job.get('id')))}")
+    say(f"Or not:  {session.command('cancel', safe(job.get('id')))}")

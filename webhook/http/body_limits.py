@@ -1,0 +1,60 @@
+"""Largest request body of each route, declared at the view: `@body_limit(LIST)`. A view without it takes `SMALL`.
+
+Werkzeug enforces the limit whichever way the body is read (JSON, form, stream): by Content-Length before the first
+byte, and while reading where there is none (chunked).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from flask import current_app, request
+
+from schemas.request_problems import RequestCode
+from webhook.http.errors import Refused, refuse
+
+KIB, MIB = 1024, 1024 * 1024
+SMALL = 512 * KIB  # bytes: an object of some fields, or a form with some thousand numbers
+LIST = 64 * MIB  # a list of up to a million numbers
+
+View = TypeVar("View", bound=Callable[..., Any])
+_LIMIT = "_body_limit"
+_MULTIPART = "multipart/form-data"
+_NO_ENCODING = frozenset({"", "identity"})
+
+
+def body_limit(size: int = SMALL, *, files: bool = False) -> Callable[[View], View]:
+    """Declare the largest body of a view, in bytes. With `files`, `webhook.http.multipart` limits multipart bodies."""
+
+    def mark(view: View) -> View:
+        setattr(view, _LIMIT, (size, files))
+        return view
+
+    return mark
+
+
+def apply() -> None:
+    """Before a request: set its limit, and refuse compressed bodies (RFC 9110, section 8.4) with 415."""
+    size, files = getattr(current_app.view_functions.get(request.endpoint or ""), _LIMIT, (SMALL, False))
+    request.max_content_length = None if files and request.mimetype == _MULTIPART else size
+    encoding = request.headers.get("Content-Encoding", "").strip().lower()
+    if encoding not in _NO_ENCODING:
+        raise _compressed(encoding)
+
+
+def too_large(limit: int | None) -> Refused:
+    """Return the refusal of a body above `limit` bytes."""
+    detail = f"The body of this request may have {limit:,} bytes." if limit is not None else ""
+    return refuse(RequestCode.BODY_TOO_LARGE, detail, limit=limit)
+
+
+def _compressed(encoding: str) -> Refused:
+    body = refuse(
+        RequestCode.UNSUPPORTED_MEDIA_TYPE,
+        "Compressed bodies (Content-Encoding) are not supported.",
+        fix="Send the body without Content-Encoding. A spreadsheet may be a .gz or .zip file.",
+        header="Content-Encoding",
+        value=encoding[:100],
+    ).body
+    return Refused(body, {"Accept-Encoding": "identity"})

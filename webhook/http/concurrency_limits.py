@@ -1,0 +1,138 @@
+"""Shares of a web process's threads: how many requests of a costly kind may be under way at a time.
+
+A request that finds its share used up is refused at once, with 503 and Retry-After. None waits, so that no kind of
+request can use up the threads that all others need.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from threading import Lock
+from typing import Any, ParamSpec, TypeVar
+
+from flask import Response
+
+from schemas import request_problems
+from schemas.request_problems import RequestCode
+from webhook.http.errors import Refused
+from worker.config.settings import get_settings
+
+P = ParamSpec("P")
+R = TypeVar("R")
+RETRY_SECONDS = 2
+
+
+class Share:
+    """A number of requests, given by a setting, that may be under way at a time in this process."""
+
+    def __init__(self, setting: str, detail: str) -> None:
+        self._setting = setting
+        self._detail = detail
+        self._lock = Lock()
+        self._taken = 0
+
+    @property
+    def size(self) -> int:
+        """The number of slots."""
+        return int(getattr(get_settings(), self._setting))
+
+    def try_acquire(self) -> bool:
+        """Take a slot if one is free; never waits for one."""
+        with self._lock:
+            if self._taken >= self.size:
+                return False
+            self._taken += 1
+            return True
+
+    def release(self) -> None:
+        """Give a slot back."""
+        with self._lock:
+            self._taken -= 1
+
+    def acquire(self) -> None:
+        """Take a slot. `Refused` with 503 if none is free."""
+        if not self.try_acquire():
+            raise self.refusal()
+
+    def refusal(self) -> Refused:
+        """The answer to a request for which there is no slot."""
+        body = request_problems.of_request(RequestCode.UNAVAILABLE, self._detail)
+        return Refused(body, {"Retry-After": str(RETRY_SECONDS)})
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold a slot for the block. `Refused` with 503 if none is free."""
+        self.acquire()
+        try:
+            yield
+        finally:
+            self.release()
+
+    def __call__(self, view: Callable[P, R]) -> Callable[P, R]:
+        """Hold a slot while the view runs."""
+
+        @wraps(view)
+        def limited(*arguments: P.args, **options: P.kwargs) -> R:
+            with self.held():
+                return view(*arguments, **options)
+
+        return limited
+
+    def streamed(self, view: Callable[P, Response]) -> Callable[P, Response]:
+        """Hold a slot while the view runs and while its response is streamed, until that ends or is closed."""
+
+        @wraps(view)
+        def limited(*arguments: P.args, **options: P.kwargs) -> Response:
+            self.acquire()
+            try:
+                response = view(*arguments, **options)
+            except BaseException:
+                self.release()
+                raise
+            if response.is_sequence:  # nothing is left to be made
+                self.release()
+            else:
+                # Not by `call_on_close`: Werkzeug does not call it for files that it passes through.
+                response.response = _Held(response.response, self.release)
+            return response
+
+        return limited
+
+
+class _Held:
+    """A response's blocks; calls `release` once, when they end or are closed."""
+
+    def __init__(self, blocks: Iterable[Any], release: Callable[[], None]) -> None:
+        self._blocks = blocks
+        self._left = iter(blocks)
+        self._finalizer = weakref.finalize(self, release)
+        self._finalizer.atexit = False
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:  # noqa: ANN401 - a block, as text or bytes
+        try:
+            return next(self._left)
+        except BaseException:
+            self._finalizer()
+            raise
+
+    def close(self) -> None:
+        """Close the blocks."""
+        try:
+            close: Callable[[], None] | None = getattr(self._blocks, "close", None)
+            if close is not None:
+                close()
+        finally:
+            self._finalizer()
+
+
+WAITS = Share("share_waits", "Too many requests wait for jobs.")
+DOWNLOADS = Share("share_downloads", "Too many files are being downloaded.")
+UPLOADS = Share("share_uploads", "Too many files are being uploaded.")
+PASSWORDS = Share("share_passwords", "Too many people are signing in right now.")
+READINESS = Share("share_readiness", "Too many requests ask whether the service is ready.")

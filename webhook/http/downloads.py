@@ -1,0 +1,112 @@
+"""Files that are sent to be saved: what they are, told by operations, and the answer that both doors make of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from http import HTTPStatus
+from io import BufferedReader
+from typing import BinaryIO
+
+from flask import Response, request, send_file, stream_with_context
+from werkzeug.exceptions import RequestedRangeNotSatisfiable
+from werkzeug.wsgi import FileWrapper
+
+from schemas import request_problems
+from schemas.request_problems import RequestCode
+from webhook.http.concurrency_limits import DOWNLOADS
+from webhook.http.errors import Refused, refuse
+from webhook.http.file_names import disposition
+
+_BLOCK = 256 * 1024  # bytes
+
+
+@dataclass(frozen=True)
+class Download:
+    """A file under the name it is to be saved as. `content`: all of it, its blocks, or an open file, closed once sent.
+
+    `name`: any text, such as the name of an uploaded file; see `webhook.http.file_names`. `length`, in bytes: known of
+    all but blocks, which are made while they are sent.
+    """
+
+    content: bytes | Iterator[bytes] | BufferedReader
+    name: str
+    content_type: str
+    length: int | None = None
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A file in the storage, under the name it is to be saved as.
+
+    `open` opens it for reading at any place, and returns its length in bytes too. `etag` is another one whenever the
+    bytes are others.
+    """
+
+    open: Callable[[], tuple[BinaryIO, int]]
+    name: str
+    content_type: str
+    etag: str
+
+
+@DOWNLOADS.streamed
+def sent_stored(stored: StoredFile) -> Response:
+    """Send a stored file, or what the request's conditions and ranges leave of it: 200, 206 or 304 (RFC 9110).
+
+    Holds a slot from the moment the file is opened, not while a view waits for it to be built.
+    """
+    file, length = stored.open()
+    try:
+        return _conditional(stored, file, length)
+    except BaseException:
+        file.close()
+        raise
+
+
+def _conditional(stored: StoredFile, file: BinaryIO, length: int) -> Response:
+    response = Response(FileWrapper(file, _BLOCK), content_type=stored.content_type, direct_passthrough=True)
+    response.content_length = length
+    response.accept_ranges = "bytes"
+    response.set_etag(stored.etag)
+    # The conditions come first: of a file that the caller has, no part is sent.
+    response.make_conditional(request)
+    if response.status_code == HTTPStatus.PRECONDITION_FAILED:
+        raise refuse(RequestCode.PRECONDITION_FAILED)
+    if response.status_code == HTTPStatus.OK and _asks_for_one_range():
+        _limit(response, length)
+    return _named(response, stored.name)
+
+
+def _asks_for_one_range() -> bool:
+    """Return whether the request asks for one range of bytes; other units and several ranges may be ignored."""
+    asked = request.range
+    return request.method == "GET" and asked is not None and asked.units == "bytes" and len(asked.ranges) == 1
+
+
+def _limit(response: Response, length: int) -> None:
+    """Limit a response to the range that the request asks for, unless If-Range names another file."""
+    try:
+        response.make_conditional(request, accept_ranges=True, complete_length=length)
+    except RequestedRangeNotSatisfiable as error:
+        size = {"Content-Range": f"bytes */{length}", "Accept-Ranges": "bytes"}
+        raise Refused(request_problems.of_request(RequestCode.RANGE_NOT_SATISFIABLE), size) from error
+
+
+def sent(download: Download) -> Response:
+    """200 with the file."""
+    content = download.content
+    if isinstance(content, BufferedReader):
+        response = send_file(content, mimetype=download.content_type)
+    elif isinstance(content, bytes):
+        response = Response(content, content_type=download.content_type)
+    else:
+        response = Response(stream_with_context(content), content_type=download.content_type)
+    if download.length is not None:
+        response.content_length = download.length
+    return _named(response, download.name)
+
+
+def _named(response: Response, name: str) -> Response:
+    response.headers["Content-Disposition"] = disposition(name)
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response

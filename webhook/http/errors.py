@@ -1,0 +1,141 @@
+"""Every refusal leaves as problem details (RFC 9457), whoever raised it; never a traceback."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+from apiflask import APIFlask, HTTPError
+from flask import Response, json, request
+from sqlalchemy.exc import DataError, InterfaceError, OperationalError
+from werkzeug.datastructures import Headers
+from werkzeug.exceptions import HTTPException
+
+from schemas import request_problems
+from schemas.codes import Code
+from schemas.columns import Column
+from schemas.request_problems import RequestCode
+from worker.accounts.tenants import GoneError, StillUsedError
+from worker.storage.files import MissingFileError
+from worker.storage.object_store import StoreBusyError, StoreError
+
+log = structlog.get_logger(__name__)
+
+_BY_STATUS = {
+    request_problems.REQUEST_PROBLEMS[code].status: code
+    for code in reversed(RequestCode)
+    if code is not RequestCode.NO_REPORT
+}
+
+
+class Refused(Exception):  # noqa: N818 - what it is, not what went wrong
+    """Raised by an operation or a view: the answer is this problem."""
+
+    def __init__(self, body: dict[str, Any], headers: dict[str, str] | None = None) -> None:
+        super().__init__(body["code"])
+        self.body = body
+        self.headers = headers or {}
+
+
+def refuse(code: RequestCode, detail: str = "", **more: Any) -> Refused:  # noqa: ANN401 - members of the problem
+    """A refusal of the request."""
+    return Refused(request_problems.of_request(code, detail, **more))
+
+
+def refuse_file(
+    code: Code,
+    detail: str = "",
+    *,
+    column: Column | None = None,
+    **context: Any,  # noqa: ANN401 - members of the problem
+) -> Refused:
+    """A refusal of the file, or of what was chosen beside it; in the words for `column`."""
+    return Refused(request_problems.of_file(code, detail, context, column))
+
+
+def stop_if(code: RequestCode | None, words: Mapping[RequestCode, str], **more: object) -> None:
+    """End the request here if a rule says so; `words` tell what a code means for this resource."""
+    if code is not None:
+        raise refuse(code, words.get(code, ""), **more)
+
+
+def respond(body: dict[str, Any], headers: dict[str, str] | None = None) -> Response:
+    """The problem as an HTTP response."""
+    response = Response(json.dumps(body), body["status"], headers, content_type="application/problem+json")
+    if body["status"] == request_problems.REQUEST_PROBLEMS[RequestCode.UNAUTHENTICATED].status:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def register(app: APIFlask) -> None:
+    """Have the app answer every error so."""
+    app.register_error_handler(Refused, lambda error: respond(error.body, error.headers))
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(GoneError, lambda _: respond(request_problems.of_request(RequestCode.NOT_FOUND)))
+    app.register_error_handler(MissingFileError, _expired)
+    app.register_error_handler(StillUsedError, lambda _: respond(request_problems.of_request(RequestCode.IN_USE)))
+    app.register_error_handler(DataError, _unstorable)
+    app.register_error_handler(OperationalError, _unavailable)
+    app.register_error_handler(InterfaceError, _unavailable)
+    app.register_error_handler(StoreError, _store_unavailable)
+    app.register_error_handler(Exception, _unexpected)
+    app.error_processor(_validation_error)
+
+
+def _validation_error(error: HTTPError) -> Response:
+    """What APIFlask raises: for a body, query or path that does not fit, each field with what is wrong."""
+    code = _BY_STATUS.get(error.status_code, RequestCode.BAD_REQUEST)
+    errors = [
+        {"field": field, "message": " ".join(map(str, messages))}
+        for fields in (error.detail or {}).values()
+        if isinstance(fields, dict)
+        for field, messages in fields.items()
+    ]
+    detail = "; ".join(f"{entry['field']}: {entry['message']}" for entry in errors)
+    if not detail and code is RequestCode.BAD_REQUEST:
+        detail = "The body is not the JSON that is wanted here."  # nothing else reaches this without naming a field
+    return respond(
+        request_problems.of_request(code, detail or str(error.message), errors=errors), dict(Headers(error.headers))
+    )
+
+
+def _http_error(error: HTTPException) -> Response:
+    status = error.code or 500
+    if status < 400:  # noqa: PLR2004 - a redirect, which is an exception to werkzeug but no refusal
+        return error.get_response()  # type: ignore[return-value]
+    code = _BY_STATUS.get(status, RequestCode.BAD_REQUEST if status < 500 else RequestCode.INTERNAL_ERROR)  # noqa: PLR2004
+    body = request_problems.of_request(code) | {"status": status}
+    if status == 413:  # noqa: PLR2004
+        body["limit"] = request.max_content_length
+    allow = getattr(error, "valid_methods", None)
+    return respond(body, {"Allow": ", ".join(sorted(allow))} if allow else None)
+
+
+def _unstorable(_error: Exception) -> Response:
+    """A value that no column can hold, such as text with a NUL: what is looked for by it cannot exist."""
+    return respond(request_problems.of_request(RequestCode.BAD_REQUEST))
+
+
+def _expired(error: Exception) -> Response:
+    """The only files that doors read are reports: this one was removed while it was asked for."""
+    log.warning("report_missing", key=str(error))
+    return respond(request_problems.of_request(RequestCode.REPORT_EXPIRED))
+
+
+def _unavailable(error: Exception) -> Response:
+    log.error("database_unreachable", error=type(error).__name__)
+    return respond(request_problems.of_request(RequestCode.UNAVAILABLE), {"Retry-After": "2"})
+
+
+def _store_unavailable(error: StoreError) -> Response:
+    """Log the store's own message, on which users cannot act."""
+    log.error("store_unavailable", error=str(error), code=error.code, request=error.request_id)
+    busy = isinstance(error, StoreBusyError)
+    detail = "The file storage is busy." if busy else "The file storage does not answer as it should."
+    return respond(request_problems.of_request(RequestCode.UNAVAILABLE, detail), {"Retry-After": "5" if busy else "30"})
+
+
+def _unexpected(error: Exception) -> Response:
+    log.error("unexpected", exc_info=error)
+    return respond(request_problems.of_request(RequestCode.INTERNAL_ERROR))

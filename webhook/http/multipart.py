@@ -1,0 +1,155 @@
+"""Takes an upload off the wire: the file goes to storage block by block while it is counted and digested.
+
+Never holds a file in memory, and leaves nothing in the storage when the upload is refused or breaks off.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import IO, Any, cast
+
+from flask import Request
+from werkzeug.datastructures import FileStorage, Headers
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+from werkzeug.formparser import MultiPartParser
+from werkzeug.http import parse_options_header
+
+from schemas.codes import Code
+from schemas.request_problems import RequestCode
+from webhook.http import file_names, idempotency
+from webhook.http.errors import Refused, refuse, refuse_file
+from webhook.http.request_bodies import MULTIPART
+from worker.storage.files import Receiver
+
+FIELD = "file"
+MOST_PARTS = 32
+BLOCK = 256 * 1024
+LONGEST_FIELDS = 4 * BLOCK  # bytes of all form fields together; the parser wants room for a block, too
+OVERHEAD = 64 * 1024  # bytes that boundaries, part headers and fields may add to the file itself
+_UTF8 = "Encode the names of parts and files as UTF-8."
+OnFields = Callable[[dict[str, str]], None]
+_DIGESTS = {"sha-256": hashlib.sha256, "sha-512": hashlib.sha512}
+
+
+@dataclass(frozen=True)
+class Received:
+    """What arrived: the form's fields, and the file now standing in the storage."""
+
+    fields: dict[str, str]
+    file_name: str
+    size: int
+    sha256: bytes
+
+
+class _Sink:
+    """What the multipart parser writes a file part to."""
+
+    def __init__(self, receiver: Receiver, limit: int) -> None:
+        self.receiver = receiver
+        self._limit = limit
+
+    def write(self, block: bytes) -> int:
+        if self.receiver.size + len(block) > self._limit:
+            raise refuse_file(Code.FILE_TOO_LARGE, f"The limit is {self._limit} bytes.", limit=self._limit)
+        idempotency.stay()
+        return self.receiver.write(block)
+
+    def seek(self, _offset: int) -> int:
+        return 0  # the parser rewinds every part when it is done; nobody reads this one back
+
+    def close(self) -> None:
+        """Nothing to close: the receiver is committed or aborted by `receive`."""
+
+
+class _Digesting:
+    """The body's stream, digested on the way when the sender gave a digest of it (RFC 9530)."""
+
+    def __init__(self, stream: IO[bytes], names: list[str]) -> None:
+        self._stream = stream
+        self.digests = {name: _DIGESTS[name]() for name in names}
+
+    def read(self, size: int = -1) -> bytes:
+        block = self._stream.read(size)
+        for digest in self.digests.values():
+            digest.update(block)
+        return block
+
+
+def receive(request: Request, key: str, limit: int, on_fields: OnFields | None = None) -> Received:
+    """Store the request's file under `key`. `Refused` when it is too large, broken off, altered or not there.
+
+    `on_fields` is given the form's fields (those that are empty left out) before the file is kept: it may take out what
+    is no business of whoever asked for the file, or raise, and then nothing is stored.
+    """
+    if (request.content_length or 0) > limit + OVERHEAD:
+        raise refuse_file(Code.FILE_TOO_LARGE, f"The limit is {limit} bytes.", limit=limit)
+    mimetype, options = parse_options_header(request.headers.get("Content-Type"))
+    if mimetype != MULTIPART or not options.get("boundary"):
+        raise refuse(RequestCode.UNSUPPORTED_MEDIA_TYPE, f"Send {MULTIPART} with the file in the field “{FIELD}”.")
+    expected = _content_digests(request.headers)
+    body = _Digesting(request.stream, list(expected))
+    with Receiver(key) as receiver:
+        sink = _Sink(receiver, limit)
+        fields, parts = _parse(request, cast("IO[bytes]", body), options["boundary"].encode("latin-1"), sink)
+        _compare(expected, {name: digest.digest() for name, digest in body.digests.items()})
+        _compare(_content_digests(parts.headers), {"sha-256": receiver.sha256.digest()})
+        if on_fields is not None:
+            on_fields(fields)
+    return Received(fields, file_names.kept(parts.filename), receiver.size, receiver.sha256.digest())
+
+
+def _parse(request: Request, body: IO[bytes], boundary: bytes, sink: _Sink) -> tuple[dict[str, str], FileStorage]:
+    taken: list[Any] = []
+
+    def open_part(*_args: object, **_more: object) -> IO[bytes]:
+        if taken:
+            raise refuse(RequestCode.INVALID_FIELD, "Send one file at a time, in the field “file”.")
+        taken.append(sink)
+        return cast("IO[bytes]", sink)
+
+    parser = MultiPartParser(
+        stream_factory=open_part,
+        max_form_memory_size=LONGEST_FIELDS,
+        buffer_size=BLOCK,
+        max_form_parts=MOST_PARTS,
+    )
+    try:
+        form, files = parser.parse(body, boundary, request.content_length)
+    except Refused:
+        raise
+    except RequestEntityTooLarge as error:
+        # The file's own limit is the sink's: this is the parser's, for the form beside it.
+        raise refuse(RequestCode.INVALID_FIELD, "The form has too many fields, or too long ones.") from error
+    except UnicodeDecodeError as error:
+        raise refuse(RequestCode.BAD_REQUEST, "A field or the name of the file is not UTF-8.", fix=_UTF8) from error
+    except (ClientDisconnected, ValueError, OSError) as error:
+        raise refuse_file(Code.TRUNCATED_UPLOAD) from error
+    file = files.get(FIELD)
+    if file is None:
+        raise refuse(RequestCode.INVALID_FIELD, "The field “file” is missing.")
+    if not file.filename and not sink.receiver.size:  # what browsers send where nothing was chosen
+        raise refuse(RequestCode.INVALID_FIELD, "No file was chosen.", fix="Choose one with Browse.", field=FIELD)
+    return {name: value for name, value in form.items() if value != ""}, file
+
+
+def _content_digests(headers: Headers) -> dict[str, bytes]:
+    """The digests that we can check, from a `Content-Digest` field (RFC 9530)."""
+    found = {}
+    for member in headers.get("Content-Digest", "").split(","):
+        name, _, value = member.strip().partition("=")
+        if name.lower() in _DIGESTS:
+            try:
+                found[name.lower()] = base64.b64decode(value.strip(":"), validate=True)
+            except ValueError as error:
+                raise refuse(RequestCode.BAD_REQUEST, "Content-Digest is not as RFC 9530 has it.") from error
+    return found
+
+
+def _compare(expected: dict[str, bytes], found: dict[str, bytes]) -> None:
+    for name, digest in found.items():
+        if name in expected and not hmac.compare_digest(expected[name], digest):
+            raise refuse_file(Code.DIGEST_MISMATCH)

@@ -1,0 +1,23 @@
+"""Refusals decided before the application is called, which answers them: as JSON or as a page, counted and logged."""
+
+from __future__ import annotations
+
+from flask import request
+
+from schemas import request_problems
+from schemas.request_problems import RequestCode
+from webhook.http.concurrency_limits import RETRY_SECONDS, UPLOADS
+from webhook.http.errors import Refused
+
+KEY = "numberyard.refusal"  # in the WSGI environment: a `RequestCode`
+
+
+def raise_if_any() -> None:
+    """Before every request: `Refused` if it is refused already."""
+    code = request.environ.get(KEY)
+    if code is None:
+        return
+    if code is RequestCode.UNAVAILABLE:
+        raise UPLOADS.refusal()
+    retry = {"Retry-After": str(RETRY_SECONDS)} if code is RequestCode.RATE_LIMITED else {}
+    raise Refused(request_problems.of_request(code), retry)

@@ -1,0 +1,237 @@
+"""Bodies of requests that are read here and not by the framework: JSON, for every route, and the fields of forms.
+
+A hostile body costs no more than a large honest one: its size (`webhook.http.body_limits`), members, items and nesting
+are limited before it is understood.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from collections.abc import Mapping
+from typing import IO, Any, NoReturn, TypeVar, cast
+
+from flask import Request
+from pydantic import BaseModel, ValidationError
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+from werkzeug.formparser import FormDataParser
+from werkzeug.utils import cached_property
+from werkzeug.wsgi import LimitedStream
+
+from schemas.codes import Code
+from schemas.http.actions import MOST_NUMBERS
+from schemas.request_problems import RequestCode
+from webhook.http.body_limits import SMALL, too_large
+from webhook.http.errors import Refused, refuse, refuse_file
+
+JSON = "application/json"
+MULTIPART = "multipart/form-data"
+FORM = "application/x-www-form-urlencoded"
+MOST_MEMBERS = 64  # of one object
+DEEPEST = 32  # objects and lists within each other
+# Commas and brackets (of forms: ampersands), a cheap measure of how many things parsing makes; numbers as people write
+# them hold few.
+MOST_MARKS = 3 * MOST_NUMBERS
+FEW_MARKS = 16_384  # where no list of numbers is taken
+_LONGEST_INTEGER = 300  # digits; none that a field takes has more than 20
+_LONGEST_FIELD = 100  # characters of the client's own names that an answer repeats
+_MOST_FAULTS = 20
+_BLOCK = 64 * 1024  # bytes
+_BOM = b"\xef\xbb\xbf"
+_FIX = "Send one JSON object (RFC 8259), encoded as UTF-8."
+Body = TypeVar("Body", bound=BaseModel)
+
+
+class BoundedStream(LimitedStream):
+    """A stream of unknown length that ends in `RequestEntityTooLarge`, also when it is read in one go.
+
+    Werkzeug's own then returns the beginning of a longer body as if it were all of it.
+    """
+
+    def readall(self) -> bytes:
+        """Return the rest of the body."""
+        return b"".join(iter(lambda: self.read(_BLOCK), b""))
+
+
+class BoundedFormParser(FormDataParser):
+    """A form parser that makes a limited number of fields; werkzeug limits those of multipart forms only."""
+
+    def parse(
+        self, stream: IO[bytes], mimetype: str, content_length: int | None, options: dict[str, str] | None = None
+    ) -> Any:  # noqa: ANN401 - as in werkzeug
+        """Return the stream, the fields and the files; 400 above `FEW_MARKS` fields."""
+        if mimetype == FORM:
+            content = stream.read()
+            if content.count(b"&") > FEW_MARKS:
+                detail = f"The form has more than {FEW_MARKS:,} fields."
+                raise refuse(RequestCode.BAD_REQUEST, detail, fix="Send fewer fields.")
+            stream = io.BytesIO(content)
+        return super().parse(stream, mimetype, content_length, options)
+
+
+class BoundedRequest(Request):
+    """A request whose body is within its limit and whose JSON is read by `read_json`, also by `@bp.input`."""
+
+    form_data_parser_class = BoundedFormParser
+
+    @cached_property
+    def stream(self) -> IO[bytes]:
+        """Return the body's stream; 413 by Content-Length here, or where there is none while it is read."""
+        found = super().stream
+        limit = self.max_content_length
+        if limit is None or "wsgi.input_terminated" not in self.environ:
+            return found
+        # One byte more than it may have: only what has that byte, too, is too long.
+        return cast("IO[bytes]", BoundedStream(self.environ["wsgi.input"], limit + 1, is_max=True))
+
+    def get_json(self, force: bool = False, silent: bool = False, cache: bool = True) -> Any:  # noqa: ANN401, ARG002, FBT001, FBT002 - as in Flask
+        """Return the JSON object; the content type counts, whatever `force` says."""
+        return self._json_object
+
+    @cached_property
+    def _json_object(self) -> Mapping[str, Any]:
+        return read_json(self)
+
+
+def check_body(request: Request) -> None:
+    """Refuse a body that is too large or ambiguous JSON, also on routes that take none and would ignore it.
+
+    Long lists and files are left to their views, which read them once they know that they want them.
+    """
+    limit = request.max_content_length
+    if limit is None or limit > SMALL:
+        return
+    if (request.content_length or 0) > limit:
+        raise too_large(limit)
+    if request.mimetype == JSON and (request.content_length or "Transfer-Encoding" in request.headers):
+        request.get_json()
+
+
+def read_json(request: Request) -> Mapping[str, Any]:
+    """Return the request's JSON object. `Refused` when it is too large, broken off, no JSON, or ambiguous."""
+    charset = request.mimetype_params.get("charset", "utf-8").lower()
+    if request.mimetype != JSON or charset not in {"utf-8", "utf8"}:
+        sent = request.headers.get("Content-Type", "")[:_LONGEST_FIELD]
+        raise refuse(RequestCode.UNSUPPORTED_MEDIA_TYPE, f"Send {JSON}, encoded as UTF-8.", value=sent)
+    content = _content(request)
+    marks, limit = sum(map(content.count, (b",", b"[", b"{"))), request.max_content_length
+    if marks > MOST_MARKS:
+        raise refuse(RequestCode.INVALID_FIELD, f"A list may have {MOST_NUMBERS} numbers; send a file instead.")
+    if marks > FEW_MARKS and limit is not None and limit <= SMALL:
+        raise _bad(f"The body has more than {FEW_MARKS:,} commas and brackets.")
+    return parse_object(content)
+
+
+def _content(request: Request) -> bytes:
+    try:
+        content = request.get_data(cache=False)
+    except RequestEntityTooLarge as error:
+        raise too_large(request.max_content_length) from error
+    except ClientDisconnected as error:
+        raise refuse_file(Code.TRUNCATED_UPLOAD) from error
+    if len(content) < (request.content_length or 0):
+        raise refuse_file(Code.TRUNCATED_UPLOAD)
+    return content
+
+
+def parse_object(content: bytes) -> Mapping[str, Any]:
+    """Return the JSON object in `content`; `Refused` where it is none, or readers could understand it differently."""
+    if content.startswith(_BOM):
+        raise _bad("The body begins with a byte order mark.", at=0)
+    try:
+        found = json.loads(
+            content.decode(),
+            object_pairs_hook=_members,
+            parse_constant=_not_json,
+            parse_int=_integer,
+            parse_float=_decimal,
+        )
+    except UnicodeDecodeError as error:
+        raise _bad("The body is not UTF-8.", at=error.start) from error
+    except json.JSONDecodeError as error:
+        raise _bad(f"The body is not JSON: {error.msg}.", line=error.lineno, column=error.colno) from error
+    except RecursionError as error:
+        raise _too_deep() from error
+    if not isinstance(found, dict):
+        raise _bad("The body must be a JSON object.")
+    if content.count(b"[") + content.count(b"{") > DEEPEST and _is_deeper(found, DEEPEST):
+        raise _too_deep()
+    return found
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object's members. Of two with one name readers take either (RFC 8259, section 4): refused."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise refuse(RequestCode.DUPLICATE_KEY, key=_duplicate([name for name, _ in pairs])[:_LONGEST_FIELD])
+    if len(pairs) > MOST_MEMBERS:
+        raise _bad(f"An object has more than {MOST_MEMBERS} members.")
+    return found
+
+
+def _duplicate(names: list[str]) -> str:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            break
+        seen.add(name)
+    return name
+
+
+def _not_json(constant: str) -> NoReturn:
+    raise _bad(f"{constant} is not JSON.", value=constant)
+
+
+def _integer(text: str) -> int:
+    if len(text) > _LONGEST_INTEGER:
+        raise _bad(f"An integer has more than {_LONGEST_INTEGER} digits.", value=text[:_LONGEST_FIELD])
+    return int(text)
+
+
+def _decimal(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise _bad("A number is too large.", value=text[:_LONGEST_FIELD])
+    return number
+
+
+def _is_deeper(found: object, most: int) -> bool:
+    """Return whether lists and objects are nested in more than `most` levels; level by level, without recursion."""
+    level: list[Any] = [found]
+    for _ in range(most):
+        inner = [value for part in level for value in (part.values() if isinstance(part, dict) else part)]
+        level = [value for value in inner if isinstance(value, dict | list)]
+        if not level:
+            return False
+    return True
+
+
+def _too_deep() -> Refused:
+    return _bad(f"Lists and objects may be nested in {DEEPEST} levels.")
+
+
+def _bad(detail: str, **more: object) -> Refused:
+    return refuse(RequestCode.BAD_REQUEST, detail, fix=_FIX, **more)
+
+
+def validated(body: type[Body], raw: Mapping[str, Any]) -> Body:
+    """The body that the fields make; `Refused` with each field that is wrong, and why."""
+    try:
+        return body.model_validate(raw)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_input=False, include_context=False)[:_MOST_FAULTS]
+        errors = [{"field": _name(entry["loc"]), "message": entry["msg"]} for entry in found]
+        detail = "; ".join(": ".join(filter(None, (entry["field"], entry["message"]))) for entry in errors)
+        raise refuse(RequestCode.INVALID_FIELD, detail, errors=errors) from error
+
+
+def _name(location: tuple[int | str, ...]) -> str:
+    return ".".join(str(part)[:_LONGEST_FIELD] for part in location)
+
+
+def form_schema(form: type[BaseModel]) -> dict[str, Any]:
+    """What a multipart body with a file and this form is, for the API's description."""
+    schema = form.model_json_schema()
+    schema["properties"]["file"] = {"type": "string", "contentMediaType": "application/octet-stream"}
+    return {MULTIPART: {"schema": schema | {"required": ["file"]}}}

@@ -1,0 +1,190 @@
+"""Enterprises and Resellers: the tenants below, with Allow External Numbers and their default carriers (R1, R7, R9)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from flask import render_template, request, url_for
+
+from schemas import permissions
+from schemas.http import tenants as tenant_bodies
+from schemas.permissions import TenantKind
+from schemas.request_problems import RequestCode
+from webhook.http import auth
+from webhook.http.errors import refuse
+from webhook.portal.shared import flash, select_fields
+from webhook.portal.shared.blueprint import bp
+from webhook.portal.shared.forms import Form
+from webhook.portal.shared.pagination import listed
+from webhook.services import defaults, select_options, tenants
+
+LABELS = {
+    "name": "Name",
+    "parent_id": "Reseller",
+    "parent": "Reseller",
+    "allow_external_numbers": "Allow External Numbers",
+    "default_voice_carrier": "Default Voice Carrier",
+    "default_sms_carrier_profile": "Default SMS Carrier Profile",
+    "q": "Search",
+}
+DEFAULTS = ("default_voice_carrier", "default_sms_carrier_profile")
+USES = {
+    "tenants": "enterprises",
+    "numbers": "phone numbers",
+    "users": "users",
+    "carriers": "carriers of its own",
+    "jobs": "jobs in Activity",
+}
+
+
+@dataclass(frozen=True)
+class Level:
+    """A kind of tenants as its pages speak of it."""
+
+    path: str
+    kind: TenantKind
+    one: str
+    article: str
+
+    @property
+    def many(self) -> str:
+        return f"{self.one}s"
+
+
+_LEVELS = {
+    "enterprises": Level("enterprises", TenantKind.ENTERPRISE, "Enterprise", "an"),
+    "resellers": Level("resellers", TenantKind.RESELLER, "Reseller", "a"),
+}
+_ANY = "/<any(enterprises, resellers):level>"
+
+
+def _level(path: str) -> Level:
+    """The level, if the admin makes tenants of it at all (R1)."""
+    found, actor = _LEVELS[path], auth.actor().tenant
+    code = permissions.check_create_tenant(actor, actor, found.kind, allow_external_numbers=False)
+    if code is RequestCode.FORBIDDEN:
+        raise refuse(RequestCode.FORBIDDEN, f"Your level has no {found.many.lower()}.", fix="")
+    return found
+
+
+def _one(level: Level, tenant_id: str) -> tenant_bodies.Tenant:
+    found = tenants.one(tenant_id)
+    if found.kind != level.kind or found.id == auth.actor().tenant.public_id:
+        raise refuse(RequestCode.NOT_FOUND, f"There is no such {level.one.lower()}.")
+    return found
+
+
+@bp.get("/resellers", defaults={"level": "resellers"})
+@bp.get("/enterprises", defaults={"level": "enterprises"})
+def levels(level: str) -> Any:  # noqa: ANN401 - a page, its status
+    shown, form = _level(level), Form(request.args)
+    page = listed(
+        form, tenant_bodies.TenantsQuery, tenants.page, "portal.levels", ("q",), {"kind": shown.kind.value}, level=level
+    )
+    return render_template(
+        "portal/levels.html",
+        form=form,
+        level=shown,
+        page=page,
+        above=_names_above(shown),
+        labels=LABELS,
+    ), page.status
+
+
+def _names_above(level: Level) -> dict[str, str]:
+    """Names of resellers by id, where enterprises of several are listed."""
+    if level.kind is not TenantKind.ENTERPRISE or auth.actor().tenant.kind is not TenantKind.MASTER_RESELLER:
+        return {}
+    return {choice.id: choice.name for choice in select_options.tenants(kind=TenantKind.RESELLER)}
+
+
+@bp.get(f"{_ANY}/new")
+def new_level(level: str) -> Any:  # noqa: ANN401 - a page, its status
+    return _form(_level(level), Form())
+
+
+@bp.post(f"{_ANY}/new")
+def add_level(level: str) -> Any:  # noqa: ANN401 - the way to the list, or the form
+    shown, form = _level(level), Form.sent()
+    parent = _parent(shown, form)
+    if parent is not None and not form.value("parent_id") and not form.errors:
+        form.wrong(select_fields.field_of(parent), "Choose the reseller that it belongs to.")
+    if not form.errors:
+        with form.faults():
+            flags = ("allow_external_numbers",) if shown.kind is TenantKind.ENTERPRISE else ()
+            made = tenants.create(form.body(tenant_bodies.NewTenant, flags=flags, kind=shown.kind.value))
+            edit = url_for("portal.edit_level", level=level, tenant_id=made.id)
+            return flash.done(
+                url_for("portal.levels", level=level), f"{made.name} was added.", link=edit, label="Choose its carriers"
+            )
+    return _form(shown, form)
+
+
+@bp.get(f"{_ANY}/<tenant_id>")
+def edit_level(level: str, tenant_id: str) -> Any:  # noqa: ANN401 - a page, its status
+    shown = _level(level)
+    return _form(shown, Form(), _one(shown, tenant_id))
+
+
+@bp.post(f"{_ANY}/<tenant_id>")
+def change_level(level: str, tenant_id: str) -> Any:  # noqa: ANN401 - the way to the list, or the form
+    shown, form = _level(level), Form.sent()
+    tenant = _one(shown, tenant_id)
+    form.need("name")
+    if not form.errors:
+        with form.faults():
+            flags = ("allow_external_numbers",) if shown.kind is TenantKind.ENTERPRISE else ()
+            body = _without_defaults(form).body(tenant_bodies.TenantChange, flags=flags, **default_fields(form, tenant))
+            changed = tenants.change(tenant.id, body)
+            return flash.done(url_for("portal.levels", level=level), f"{changed.name} was saved.")
+    return _form(shown, form, tenant)
+
+
+def default_fields(form: Form, tenant: tenant_bodies.Tenant) -> dict[str, Any]:
+    """The default carriers that a form has changed: None lets the one above hold."""
+    chosen = {name: form.value(name) or None for name in DEFAULTS}
+    return {name: text for name, text in chosen.items() if text != getattr(tenant, name)}
+
+
+def _without_defaults(form: Form) -> Form:
+    return Form({name: text for name, text in form.fields.items() if name not in DEFAULTS})
+
+
+def _parent(level: Level, form: Form) -> select_fields.Picker | None:
+    """Whose enterprise a new one is; None where that goes without saying."""
+    if level.kind is not TenantKind.ENTERPRISE or auth.actor().tenant.kind is not TenantKind.MASTER_RESELLER:
+        return None
+    return select_fields.tenant(form, "parent_id", "parent", kind=TenantKind.RESELLER)
+
+
+def _form(level: Level, form: Form, tenant: tenant_bodies.Tenant | None = None) -> Any:  # noqa: ANN401 - a page, its status
+    return form.page(
+        "portal/level.html",
+        level=level,
+        tenant=tenant,
+        parent=_parent(level, form) if tenant is None else None,
+        carriers=None if tenant is None else defaults.choices(tenant.id),
+        labels=LABELS,
+    )
+
+
+@bp.get(f"{_ANY}/<tenant_id>/delete")
+def ask_to_delete_level(level: str, tenant_id: str) -> Any:  # noqa: ANN401 - a page, its status
+    shown = _level(level)
+    return _delete_page(shown, _one(shown, tenant_id), Form())
+
+
+@bp.post(f"{_ANY}/<tenant_id>/delete")
+def delete_level(level: str, tenant_id: str) -> Any:  # noqa: ANN401 - the way to the list, or why not
+    shown, form = _level(level), Form.sent()
+    tenant = _one(shown, tenant_id)
+    with form.faults():
+        tenants.delete(tenant.id)
+        return flash.done(url_for("portal.levels", level=level), f"{tenant.name} was deleted.")
+    return _delete_page(shown, tenant, form)
+
+
+def _delete_page(level: Level, tenant: tenant_bodies.Tenant, form: Form) -> Any:  # noqa: ANN401 - a page, its status
+    uses = [USES[use] for use in tenants.in_use_by(tenant.id)]
+    return form.page("portal/level_delete.html", level=level, tenant=tenant, uses=uses)

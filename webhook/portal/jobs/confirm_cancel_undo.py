@@ -1,0 +1,74 @@
+"""What the tenant of a job decides on its page: import, stop or cancel, undo (R27).
+
+A decision that comes too late, as from another tab, is told in plain words beside the job as it now is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from http import HTTPStatus
+
+from flask import Response, render_template, url_for
+
+from schemas.jobs import JobStatus
+from schemas.request_problems import RequestCode
+from webhook.http.errors import Refused
+from webhook.portal.jobs import labels
+from webhook.portal.shared import flash
+from webhook.portal.shared.blueprint import bp
+from webhook.services import job_details, jobs
+
+_TOO_LATE = {
+    JobStatus.RUNNING: "It was confirmed already and is running.",
+    JobStatus.PUBLISHING: "It was confirmed already, and the report is being written.",
+    JobStatus.COMPLETED: "It was confirmed already and has ended.",
+    JobStatus.COMPLETED_WITH_ERRORS: "It was confirmed already and has ended.",
+    JobStatus.CANCELLING: "It is being stopped.",
+    JobStatus.CANCELLED: "It was stopped before.",
+    JobStatus.FAILED: "It has failed.",
+}
+_NOTHING_LEFT = "Nothing was stopped: everything is written already, and the report is being made."
+
+
+@bp.post("/jobs/<job_id>/confirm")
+def confirm_job(job_id: str) -> Response:
+    return _decide(job_id, jobs.confirm, "")
+
+
+@bp.post("/jobs/<job_id>/cancel")
+def cancel_job(job_id: str) -> Response:
+    # A page may be older than its job: one of which only the report is missing is not made a stopped one.
+    if jobs.one(job_id).status == JobStatus.PUBLISHING:
+        return flash.done(url_for("portal.job", job_id=job_id), _NOTHING_LEFT, flash.INFO)
+    return _decide(job_id, jobs.cancel, "It is stopped as soon as what is being written is finished, which stays.")
+
+
+@bp.get("/jobs/<job_id>/undo")
+def ask_to_undo(job_id: str) -> str:
+    look = job_details.look(job_id)
+    return render_template("portal/job_undo.html", look=look, job=look.job, say=labels)
+
+
+@bp.post("/jobs/<job_id>/undo")
+def undo_job(job_id: str) -> Response:
+    return _decide(job_id, jobs.undo, "The undo has begun. This page shows what becomes of it.")
+
+
+def _decide(job_id: str, decide: Callable[[str], str], text: str) -> Response:
+    """Have it decided, and show the job that is to be looked at then."""
+    try:
+        following = decide(job_id)
+    except Refused as refused:
+        if refused.body["status"] != HTTPStatus.CONFLICT:
+            raise
+        return flash.done(url_for("portal.job", job_id=job_id), _why(refused), flash.ERROR)
+    if text:
+        flash.say(text)
+    return Response(status=303, headers={"Location": url_for("portal.job", job_id=following)})
+
+
+def _why(refused: Refused) -> str:
+    body = refused.body
+    if body["code"] in {RequestCode.NOT_IN_REVIEW, RequestCode.JOB_HAS_ENDED}:
+        return f"Nothing was done just now. {_TOO_LATE.get(body['job_status'], body['detail'])}"
+    return f"{body['detail']} {body['fix']}".strip()

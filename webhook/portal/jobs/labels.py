@@ -1,0 +1,212 @@
+"""What pages say of jobs: their names, what is going on, and sums that add up (R28)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from schemas.codes import Code, Outcome, Text, in_general
+from schemas.http import resources
+from schemas.jobs import TERMINAL, JobKind, JobStatus
+from webhook.portal.shared.durations import duration
+from webhook.services.job_details import Beside
+
+_PERCENT = 100
+SOURCES = 10  # tenants named that would lose numbers
+
+
+@dataclass(frozen=True)
+class Words:
+    """What a kind of job is called, in the list and on its button; what it is doing; what its numbers then are."""
+
+    name: str
+    act: str
+    doing: str
+    done: str
+
+
+KINDS = {
+    JobKind.UPLOAD: Words("Upload", "Import", "Importing", "imported"),
+    JobKind.ASSIGN: Words("Assign", "Assign", "Assigning", "assigned"),
+    JobKind.UNASSIGN: Words("Take back", "Take back", "Taking back", "taken back"),
+    JobKind.CHANGE: Words("Change capabilities", "Change", "Changing", "changed"),
+    JobKind.DELETE: Words("Delete", "Delete", "Deleting", "deleted"),
+    JobKind.UNDO: Words("Undo", "Put back", "Putting back", "put back"),
+}
+STATES = {
+    JobStatus.ACCEPTED: ("Waiting", "calm"),
+    JobStatus.CHECKING: ("Checking", "busy"),
+    JobStatus.REVIEW: ("Waiting for you", "warn"),
+    JobStatus.PUBLISHING: ("Writing the report", "busy"),
+    JobStatus.COMPLETED: ("Completed", "good"),
+    JobStatus.COMPLETED_WITH_ERRORS: ("Completed with errors", "warn"),
+    JobStatus.FAILED: ("Failed", "bad"),
+    JobStatus.CANCELLING: ("Stopping", "busy"),
+    JobStatus.CANCELLED: ("Stopped", "calm"),
+}
+# Pages of jobs in states of one group look alike, and differ from those of the others.
+GROUPS = {
+    JobStatus.ACCEPTED: "check",
+    JobStatus.CHECKING: "check",
+    JobStatus.REVIEW: "review",
+    JobStatus.RUNNING: "work",
+    JobStatus.PUBLISHING: "report",
+    JobStatus.CANCELLING: "stopping",
+}
+# What the catalogue says of these codes is meant for who sends rows.
+OF_UNDO = {
+    Code.NO_CHANGE: Text(
+        "Nothing to put back: the row changed nothing, or its number is already as it was before.", ""
+    ),
+    Code.CANCELLED: Text("The undo was stopped before this row.", "Undo again what is left."),
+    Code.INTERNAL_ERROR: Text(
+        "Something went wrong on our side with this row.",
+        "Undo again what is left; if it fails again, tell support the job's id.",
+    ),
+}
+NOTHING = Beside()
+OUTCOMES = tuple(outcome.value for outcome in Outcome)
+TONES = {
+    Outcome.CREATED: "good",
+    Outcome.UPDATED: "good",
+    Outcome.DELETED: "good",
+    Outcome.FAILED: "bad",
+    Outcome.UNPROCESSED: "warn",
+}
+LEFT_AS = {
+    "skip": "Numbers that you have already are left as they are.",
+    "update": "Numbers that you have already are changed to what the file says.",
+    "error": "Numbers that you have already count as errors.",
+}
+
+
+def words(job: resources.Job) -> Words:
+    """The words of the job's kind."""
+    return KINDS[JobKind(job.kind)]
+
+
+def name(job: resources.Job, beside: Beside = NOTHING) -> str:
+    """What a job is called in lists and headings: by its file, by how many rows it has, or by what it undoes."""
+    file_name = None if job.file is None else job.file.name
+    own = _name(JobKind(job.kind), file_name, job.counts.total)
+    return f"{own} of {undoes(beside)}" if beside.undoes else own
+
+
+def undoes(beside: Beside) -> str:
+    """What that which an undo undoes is called."""
+    return " of ".join(_name(each.kind, each.file_name, each.rows) for each in beside.undoes)
+
+
+def _name(kind: JobKind, file_name: str | None, rows: int) -> str:
+    title = KINDS[kind].name
+    if file_name is not None:
+        return f"{title}: {file_name}"
+    return title if not rows or kind is JobKind.UNDO else f"{title}: {plural(rows, 'number')}"
+
+
+def undone(beside: Beside) -> tuple[str, str] | None:
+    """How far a job is undone, in a word beside its state, and the tone (`parts.badge`)."""
+    found = beside.undone
+    if found is None:
+        return None
+    if found.state == "under way":
+        return "Being undone", "busy"
+    if found.state == "whole":
+        return "Undone", "calm"
+    return ("Partly undone", "warn") if found.put_back else None
+
+
+def in_words(job: resources.Job) -> Callable[[Code], Text]:
+    """The words for a code where many rows of a job are meant: an undo has some of its own, as has a review."""
+    if job.kind == JobKind.UNDO:
+        return _of_undo
+    return partial(in_general, preview=job.status == JobStatus.REVIEW)
+
+
+def _of_undo(code: Code) -> Text:
+    return OF_UNDO.get(code) or in_general(code)
+
+
+def state(job: resources.Job) -> tuple[str, str]:
+    """A job's state in a word, and its tone (`parts.badge`)."""
+    if job.status == JobStatus.RUNNING:
+        return words(job).doing, "busy"
+    return STATES[JobStatus(job.status)]
+
+
+def group(job: resources.Job) -> str:
+    """Which page the job has: check, review, work, report (nothing is left to stop), stopping or ended."""
+    return GROUPS.get(JobStatus(job.status), "ended")
+
+
+def is_open(job: resources.Job) -> bool:
+    """Whether it goes on by itself."""
+    return job.status not in TERMINAL and job.status != JobStatus.REVIEW
+
+
+def plural(count: int, thing: str) -> str:
+    """Counted things: "1 row", "1,517 rows"."""
+    return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"
+
+
+def total(counts: resources.Counts | resources.ReviewEffect) -> str:
+    """The sum: "97,816 created + 667 skipped + 1,517 failed = 100,000 rows"."""
+    found = [(name, getattr(counts, name)) for name in OUTCOMES]
+    parts = [f"{count:,} {name}" for name, count in found if count]
+    return f"{' + '.join(parts) or '0'} = {plural(sum(count for _, count in found), 'row')}"
+
+
+def shares(counts: resources.Counts | resources.ReviewEffect) -> list[tuple[str, int, str, float]]:
+    """Each outcome that is there: its name, how many rows, its tone, and its share of all in percent."""
+    found = [(name, getattr(counts, name)) for name in OUTCOMES]
+    rows = sum(count for _, count in found)
+    return [
+        (name.capitalize(), count, TONES.get(Outcome(name), "calm"), round(_PERCENT * count / rows, 1))
+        for name, count in found
+        if count
+    ]
+
+
+def written(counts: resources.Counts) -> int:
+    """Rows that changed the inventory."""
+    return counts.created + counts.updated + counts.deleted
+
+
+def to_write(review: resources.Review) -> int:
+    """Numbers that confirming would create, change or delete; a row may stand for several (R12)."""
+    return sum(target.created + target.updated + target.deleted for target in review.targets)
+
+
+def taken_from(review: resources.Review) -> list[str]:
+    """Who would lose how many numbers (R19), the most first: "Ashford Clinics: 5 numbers"; of many, the rest in one."""
+    named = [source for source in review.taken_from if source.tenant is not None][:SOURCES]
+    words = [f"{source.tenant.name}: {plural(source.count, 'number')}" for source in named if source.tenant is not None]
+    others = sum(source.count for source in review.taken_from) - sum(source.count for source in named)
+    return [*words, f"Others: {plural(others, 'number')}"] if others else words
+
+
+def progress(job: resources.Job) -> str:
+    """How far it is, in words; "" where there is nothing to say."""
+    told = job.progress
+    parts = _so_far(job)
+    if job.status == JobStatus.RUNNING and told.rows_total and told.rows_per_second:
+        parts.append(f"{told.rows_per_second:,.0f} rows a second")
+    if told.eta_seconds is not None:
+        parts.append(f"about {duration(told.eta_seconds)} left")
+    return " · ".join(parts)
+
+
+def aloud(job: resources.Job) -> str:
+    """How far it is, for who listens: said now and then, so without the time left, which the page soon has anew."""
+    return " · ".join(_so_far(job))
+
+
+def _so_far(job: resources.Job) -> list[str]:
+    told, parts = job.progress, []
+    if told.queue_position is not None:
+        parts.append(f"Place {told.queue_position:,} in the queue")
+    if job.status == JobStatus.RUNNING and told.rows_total:
+        share = int(_PERCENT * told.rows_done / told.rows_total)
+        parts.append(f"{share} % · {told.rows_done:,} of {plural(told.rows_total, 'row')}")
+    return parts

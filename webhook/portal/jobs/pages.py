@@ -1,0 +1,138 @@
+"""Activity: all jobs, and the page of one, which is step 2 (Check) and step 3 (Import) of an upload by its state.
+
+All that a page shows comes from the job, so it is the same after a restart and in another browser. Where scripts run,
+parts of a page ask once a second for themselves (htmx) for as long as the job goes on; a page whose job has come to
+another state loads itself anew.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from flask import Response, render_template, request, url_for
+
+from schemas import permissions
+from schemas.columns import distinct
+from schemas.http import resources
+from schemas.jobs import JobKind, JobStatus
+from schemas.request_problems import RequestCode
+from webhook.http.concurrency_limits import DOWNLOADS
+from webhook.http.downloads import sent, sent_stored
+from webhook.http.errors import Refused
+from webhook.http.request_bodies import validated
+from webhook.portal.jobs import labels, rows
+from webhook.portal.shared import flash
+from webhook.portal.shared.blueprint import bp
+from webhook.portal.shared.login_required import session
+from webhook.services import job_details, jobs, reports, workbooks
+from webhook.services.job_details import Look
+from worker.reports.row_messages import Layout
+
+PAGE = 25  # jobs
+FIRST = 8  # rows of a file shown as they were understood
+WORKBOOK_WAIT = 1.0  # seconds for a workbook that is not prepared yet, before a page says so
+REFRESH_SECONDS = 3  # until that page asks for it again
+_UNCHANGED = 204
+
+
+@bp.get("/jobs", endpoint="jobs")
+def activity() -> str:
+    return render_template("portal/jobs.html", **_list())
+
+
+@bp.get("/jobs/live")
+def jobs_live() -> str:
+    """The list of a page of Activity, as it is now."""
+    return render_template("portal/jobs_list.html", **_list())
+
+
+@bp.get("/jobs/<job_id>")
+def job(job_id: str) -> str:
+    return _page(job_details.look(job_id))
+
+
+@bp.get("/jobs/<job_id>/live")
+def job_live(job_id: str) -> Any:  # noqa: ANN401 - a part of the page, or a header
+    """How far the job is; or that the page is of a state (`seen`) which is over."""
+    found = jobs.one(job_id)
+    group = labels.group(found)
+    if group != request.args.get("seen"):
+        if group == "ended":
+            _tell_the_end(found)
+        return Response(status=200, headers={"HX-Refresh": "true"})
+    if group == "review":
+        return Response(status=_UNCHANGED)
+    return render_template("portal/job_live.html", job=found, say=labels)
+
+
+@bp.get("/jobs/<job_id>/report.<any(csv, xlsx):ending>")
+def report(job_id: str, ending: str) -> Response:
+    """`rows`: all, failed or unprocessed."""
+    which = validated(resources.ReportQuery, request.args.to_dict()).rows
+    return _csv(job_id, which) if ending == "csv" else _workbook(job_id, which)
+
+
+@DOWNLOADS.streamed
+def _csv(job_id: str, which: str) -> Response:
+    return sent(reports.csv(job_id, which))
+
+
+def _workbook(job_id: str, which: str) -> Response:
+    """The workbook, or a page that asks for it again until it is prepared."""
+    try:
+        return sent_stored(workbooks.report(job_id, which, WORKBOOK_WAIT))
+    except Refused as refused:
+        if refused.body["code"] != RequestCode.WORKBOOK_NOT_READY:
+            raise
+    page = render_template("portal/preparing.html", job_id=job_id, again=request.full_path)
+    return Response(page, HTTPStatus.ACCEPTED, {"Refresh": str(REFRESH_SECONDS)}, mimetype="text/html")
+
+
+def _tell_the_end(found: resources.Job) -> None:
+    """The page that now loads itself anew says how it ended, top right (R30)."""
+    name = labels.name(found, job_details.beside([found.id])[found.id])
+    if found.status == JobStatus.FAILED:
+        flash.say(f"{name} has failed.", flash.ERROR)
+    elif found.status == JobStatus.CANCELLED:
+        flash.say(f"{name} was stopped.", flash.INFO)
+    else:
+        flash.say(f"{name} has ended: {labels.total(found.counts)}.")
+
+
+def _page(look: Look) -> str:
+    found, group = look.job, labels.group(look.job)
+    context: dict[str, Any] = {"look": look, "job": found, "group": group, "say": labels}
+    context["in_general"] = labels.in_words(found)
+    if look.layout is not None and group in {"review", "ended"}:
+        context["rows"] = rows.shown(look)
+    if look.layout is not None and group == "review":
+        context["first"] = rows.lines(look, jobs.rows(found.id, resources.RowsQuery(limit=FIRST)).data)
+        context["understood"] = _understood(look.layout)
+    return render_template("portal/job.html", **context)
+
+
+def _understood(layout: Layout) -> list[tuple[str, str]]:
+    """Columns that are understood, in the file's order: the file's own name, and what it was taken for."""
+    names = distinct(layout.names)
+    pairs = sorted(layout.mapping.items(), key=lambda pair: pair[1])
+    return [(names[place], rows.title(column)) for column, place in pairs if place < len(names)]
+
+
+def _list() -> dict[str, Any]:
+    wanted = {name: text for name, text in request.args.items() if text and name in {"kind", "status", "cursor"}}
+    page = jobs.page(validated(resources.JobsQuery, wanted | {"limit": PAGE}))
+    narrowed: dict[str, Any] = {name: text for name, text in wanted.items() if name != "cursor"}
+    onward = None if page.next_cursor is None else url_for("portal.jobs", **narrowed, cursor=page.next_cursor)
+    return {
+        "page": page.data,
+        "beside": job_details.beside(found.id for found in page.data),
+        "say": labels,
+        "may_upload": permissions.check_upload(session().tenant) is None,
+        "wanted": wanted,
+        "is_live": any(labels.is_open(found) for found in page.data),
+        "next_url": onward,
+        "first_url": url_for("portal.jobs", **narrowed) if "cursor" in wanted else None,
+        "kinds": [(kind.value, labels.KINDS[kind].name) for kind in JobKind],
+        "states": [(status.value, labels.STATES.get(status, ("Running",))[0]) for status in JobStatus],
+    }

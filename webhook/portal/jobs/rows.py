@@ -1,0 +1,126 @@
+"""The rows of a job as a page shows them: the file's own cells, those at fault marked, page by page.
+
+Of a wide file only the columns that are understood are shown; reports have them all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from flask import request, url_for
+
+from schemas.codes import Code, Outcome, in_general
+from schemas.columns import Column, distinct, name_of
+from schemas.http import resources
+from schemas.jobs import JobKind, JobStatus
+from webhook.http.request_bodies import validated
+from webhook.portal.jobs import labels
+from webhook.services import jobs
+from webhook.services.job_details import Look
+
+PAGE = 25  # rows
+EVERY = "all"
+_LONGEST = 120  # characters of a cell
+_NUMBER = tuple(map(name_of, (Column.COUNTRY_CODE, Column.PHONE_NUMBER, Column.END_NUMBER)))
+_QUERY = ("outcome", "code", "cursor")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of the file: its column as the file names it, what it holds, and whether it is at fault."""
+
+    column: str
+    text: str
+    is_wrong: bool
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of the file and what became, or would become, of it. `given`: the cells that tell its number."""
+
+    row: resources.Row
+    cells: tuple[Cell, ...]
+    given: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A page of rows. `columns`: the names of its cells. `outcome`, `code`: what it was narrowed to."""
+
+    columns: tuple[str, ...]
+    lines: tuple[Line, ...]
+    outcome: str
+    code: str
+    next_url: str | None
+    first_url: str | None
+
+
+def shown(look: Look) -> Rows:
+    """The page of rows that the request asks for: of those at fault, unless it asks for others."""
+    asked = {name: request.args[name] for name in _QUERY if request.args.get(name)}
+    outcome = asked.pop("outcome", Outcome.FAILED.value if _has(look, Outcome.FAILED) else EVERY)
+    narrowed: dict[str, Any] = {"code": asked["code"]} if "code" in asked else {}
+    wanted = asked | ({} if outcome == EVERY else {"outcome": outcome})
+    page = jobs.rows(look.job.id, validated(resources.RowsQuery, wanted | {"limit": PAGE}))
+
+    def at(**more: Any) -> str:  # noqa: ANN401 - as `url_for` takes them
+        return url_for("portal.job", job_id=look.job.id, outcome=outcome, **narrowed, **more, _anchor="rows")
+
+    columns = _columns(look)
+    return Rows(
+        tuple(columns),
+        tuple(_line(_told(look, row), columns, preview=_is_preview(look)) for row in page.data),
+        outcome,
+        asked.get("code", ""),
+        None if page.next_cursor is None else at(cursor=page.next_cursor),
+        at() if "cursor" in asked else None,
+    )
+
+
+def lines(look: Look, rows: list[resources.Row]) -> list[Line]:
+    """Some rows, as a page shows them."""
+    columns = _columns(look)
+    return [_line(row, columns, preview=_is_preview(look)) for row in rows]
+
+
+def title(column: Column) -> str:
+    """What a column is called on the sample file."""
+    return name_of(column)
+
+
+def _is_preview(look: Look) -> bool:
+    return look.job.status == JobStatus.REVIEW
+
+
+def _has(look: Look, outcome: Outcome) -> bool:
+    return any(cause.outcome is outcome for cause in look.causes)
+
+
+def _columns(look: Look) -> dict[str, str]:
+    """The file's columns that are understood, in its order: its own name -> what it was taken for."""
+    if look.layout is None:
+        return {}
+    names = distinct(look.layout.names)
+    pairs = sorted(look.layout.mapping.items(), key=lambda pair: pair[1])
+    return {names[place]: name_of(column) for column, place in pairs if place < len(names)}
+
+
+def _told(look: Look, row: resources.Row) -> resources.Row:
+    """A row in the words of its job's kind."""
+    own = labels.OF_UNDO.get(Code(row.code)) if look.job.kind == JobKind.UNDO else None
+    return row if own is None else row.model_copy(update={"message": own.message, "fix": own.fix})
+
+
+def _line(row: resources.Row, columns: dict[str, str], *, preview: bool) -> Line:
+    wrong = {fault.column for fault in row.faults}
+    texts = {own: _short(row.cells.get(own) or "") for own in columns}
+    cells = tuple(Cell(own, texts[own], meaning in wrong) for own, meaning in columns.items())
+    given = tuple(texts[own] for own, meaning in columns.items() if meaning in _NUMBER and texts[own])
+    known = [Code(code) for code in row.warnings]
+    return Line(row, cells, given, tuple(in_general(code, preview=preview).message for code in known))
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

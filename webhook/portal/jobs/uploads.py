@@ -1,0 +1,127 @@
+"""Upload Phone Numbers, step 1 of 3: the file and what is chosen beside it (R8 to R11). What follows is its job's page.
+
+Every upload is checked and shown before anything is written (`mode=review`). A form has a key of its own, so that one
+sent twice, because the answer to the first was lost, makes one job.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from flask import Response, after_this_request, json, redirect, render_template, request, url_for
+
+from schemas.http import resources
+from schemas.http.file_options import DELIMITERS
+from schemas.jobs import OnExisting
+from webhook.http import idempotency
+from webhook.http.body_limits import body_limit
+from webhook.http.downloads import sent
+from webhook.http.errors import Refused
+from webhook.http.request_bodies import MULTIPART
+from webhook.portal.shared import csrf
+from webhook.portal.shared.blueprint import bp, late
+from webhook.portal.shared.content_negotiation import wants_json
+from webhook.portal.shared.forms import Form
+from webhook.services import job_details, jobs, templates, uploads
+
+KEY = "upload_key"
+ENDINGS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".csv", ".tsv", ".txt", ".gz", ".zip")
+
+_NAMES = {character: name for name, character in DELIMITERS.items()}
+
+
+@bp.get("/uploads/new")
+def new_upload() -> str:
+    """`parent`: the job whose failed rows the file has, mended; `like`: one whose choices are to be made again."""
+    uploads.check()
+    parent, like = (request.args.get(name) or "" for name in ("parent", "like"))
+    fields = {} if not (parent or like) else job_details.chosen(parent or like).model_dump(exclude_none=True)
+    form = Form({name: str(value) for name, value in fields.items()})
+    if "only_unassigned" in fields:
+        # Of an upload that could move nothing, nobody has decided to take numbers from customers.
+        takes = fields["on_existing"] == OnExisting.UPDATE and not fields["only_unassigned"]
+        form.fields["only_unassigned"] = "false" if takes else "true"
+    if "delimiter" in form.fields:
+        form.fields["delimiter"] = _NAMES[form.value("delimiter")]
+    if parent:
+        form.fields["parent_job_id"] = parent
+    return _page(form)
+
+
+@bp.get("/uploads/ready")
+def upload_ready() -> Response:
+    """What a script asks before it sends a file, and after it could not: whether one is signed in; the form's token."""
+    uploads.check()
+    return _json({"csrf_token": csrf.token()})
+
+
+@bp.post("/uploads")
+@late
+@body_limit(files=True)
+def upload() -> Any:  # noqa: ANN401 - the way to the job, or the form once more
+    by_script = wants_json(request)
+    if not by_script:
+        uploads.check()
+    fields: dict[str, str] = {}
+    form = Form()
+    with form.faults():
+        if request.mimetype != MULTIPART:
+            csrf.check_form()  # it has no fields that `_enter` would read
+        address = url_for("portal.job", job_id=_enter(fields))
+        return _json({"location": address}, 201) if by_script else redirect(address, 303)
+    if by_script:
+        return _json({"errors": [{"field": name, "message": text} for name, text in form.errors.items()]}, form.status)
+    form.fields.update(fields)
+    return _page(form), form.status
+
+
+@bp.get("/uploads/sample.<any(csv, xlsx):ending>")
+def sample(ending: str) -> Response:
+    """The sample file to fill in (R10)."""
+    return sent(templates.csv() if ending == "csv" else templates.xlsx())
+
+
+def _enter(fields: dict[str, str]) -> str:
+    """Enter the upload; `fields` is given what was filled in. The id of its job."""
+
+    def on_fields(found: dict[str, str]) -> None:
+        token = found.pop(csrf.FIELD, None)
+        key = found.pop(KEY, None)
+        fields.update(found)
+        csrf.check_token(request.headers.get(csrf.HEADER) or token)
+        found["mode"] = "review"
+        found.setdefault("only_unassigned", "true")  # the safe choice, where a page offered none
+        if key is not None:
+            idempotency.claim(f"form {key}")
+            after_this_request(idempotency.end)
+
+    try:
+        return uploads.enter(request, on_fields)
+    except idempotency.ReplayedError as error:
+        return error.finished.job
+
+
+def _page(form: Form) -> str:
+    parent, offers = form.value("parent_job_id"), uploads.offers()
+    return render_template(
+        "portal/upload.html",
+        form=form,
+        offers=offers,
+        carriers={service: [(name, name) for name in names] for service, names in offers.carriers.items()},
+        parent=_seen(parent) if parent else None,
+        key=secrets.token_urlsafe(16),
+        field=KEY,
+        endings=ENDINGS,
+    )
+
+
+def _seen(job_id: str) -> resources.Job | None:
+    try:
+        return jobs.one(job_id)
+    except Refused:
+        return None
+
+
+def _json(body: dict[str, Any], status: int = 200) -> Response:
+    return Response(json.dumps(body), status, content_type="application/json")

@@ -1,0 +1,68 @@
+"""The account of who is signed in: the password, and where else one is signed in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import render_template, request, url_for
+
+from schemas import passwords as chosen
+from webhook.http.concurrency_limits import PASSWORDS
+from webhook.portal.login.sign_in import BUSY, checked
+from webhook.portal.shared import cookies, flash
+from webhook.portal.shared.blueprint import bp
+from webhook.portal.shared.forms import Form
+from webhook.portal.shared.login_required import lead, session
+from worker.accounts import admins, passwords, sessions
+from worker.accounts.sessions import Session
+from worker.database.engine import transaction
+
+_CHANGED = "Your password was changed. All other browsers are signed out."
+_WRONG = "This is not your password."
+
+
+@bp.get("/account")
+def account() -> str:
+    return render_template("portal/account.html", form=Form(), **_facts(session()))
+
+
+@bp.post("/account")
+@PASSWORDS
+def change_password() -> Any:  # noqa: ANN401 - a page or the way to one
+    form, mine = Form.sent(), session()
+    _judge(form, mine)
+    if not form.errors:
+        try:
+            hashed = passwords.hashed(form.value("new_password"))
+        except passwords.BusyError:
+            form.wrong("", BUSY)
+    if form.errors:
+        return form.page("portal/account.html", **_facts(mine))
+    with transaction() as connection:
+        admins.set_password(connection, mine.admin_id, hashed)
+        begun = sessions.begin(connection, mine.admin_id)
+        sessions.tell(connection, begun.id, {"text": _CHANGED, "kind": flash.SUCCESS})
+    response = lead(url_for("portal.start" if mine.must_change_password else "portal.account"))
+    cookies.put(request, response, cookies.SESSION, begun.secret)
+    return response
+
+
+def _judge(form: Form, mine: Session) -> None:
+    """Note what keeps the password from being changed. Guessing the old one is limited as at sign-in."""
+    old, new, again = (form.value(name) for name in ("password", "new_password", "new_password_again"))
+    fault = chosen.fault_of(new, mine.email, mine.tenant.name)
+    if fault is None and new == old:
+        fault = "Choose another password than the one you have."
+    if fault is not None:
+        form.wrong("new_password", fault)
+    elif again != new:
+        form.wrong("new_password_again", "The two are not the same. Enter the new password again.")
+    if not old or len(old) > chosen.LONGEST:
+        form.wrong("password", "Enter the password that you have now." if not old else _WRONG)
+    elif not form.errors and checked(form, mine.email, old, _WRONG) is None and form.status == 422:  # noqa: PLR2004
+        form.errors["password"] = form.errors.pop("")
+
+
+def _facts(mine: Session) -> dict[str, object]:
+    with transaction() as connection:
+        return {"browsers": sessions.count(connection, mine.admin_id), "shortest": chosen.SHORTEST}

@@ -1,0 +1,146 @@
+"""Signing in and out (R4). What does not fit is answered alike, and after the same time, whether the account exists."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response, g, render_template, request, url_for
+
+from schemas import passwords as chosen
+from webhook.http.concurrency_limits import PASSWORDS
+from webhook.portal.shared import cookies
+from webhook.portal.shared.blueprint import bp, open_to_all
+from webhook.portal.shared.content_negotiation import local
+from webhook.portal.shared.durations import duration
+from webhook.portal.shared.forms import Form
+from webhook.portal.shared.login_required import lead, session
+from worker.accounts import admins, login_throttle, passwords, sessions
+from worker.accounts.admins import Admin
+from worker.accounts.sessions import Over
+from worker.config.settings import get_settings
+from worker.database.engine import transaction
+
+LONGEST_EMAIL = 254
+WRONG = "The e-mail address or the password is wrong. Check both, then try again."
+BUSY = "Many people are signing in right now. Try again in a few seconds."
+EXPIRED = "This one-time password has expired. Ask who gave it to you for a new one."
+TOO_MANY = "Too many failed tries for this e-mail address. Wait {time}, then try again."
+
+
+@bp.get("/")
+def start() -> Response:
+    return lead("/numbers")
+
+
+@bp.get("/sign-in")
+@open_to_all
+def sign_in() -> Any:  # noqa: ANN401 - a page or the way to one
+    if g.session is not None:
+        return lead(local(request.args.get("next")))
+    return _page(Form({"next": local(request.args.get("next"))}))
+
+
+@bp.post("/sign-in")
+@open_to_all
+@PASSWORDS
+def enter() -> Any:  # noqa: ANN401 - a page or the way to one
+    form = Form.sent()
+    email, password = admins.folded(form.value("email")), form.value("password")
+    found = None
+    form.need("email", "password")
+    if form.errors:
+        pass
+    elif len(email) > LONGEST_EMAIL or not email.isprintable() or len(password) > chosen.LONGEST:
+        form.wrong("", WRONG)
+    else:
+        found = checked(form, email, password, WRONG)
+    return _page(form) if found is None else _let_in(form, found)
+
+
+@bp.post("/sign-out")
+def sign_out() -> Response:
+    secret = cookies.get(request, cookies.SESSION) or ""
+    with transaction() as connection:
+        sessions.end(connection, secret)
+    return _out("out")
+
+
+@bp.post("/account/sign-out-everywhere")
+def sign_out_everywhere() -> Response:
+    with transaction() as connection:
+        sessions.end_all(connection, session().admin_id)
+    return _out("everywhere")
+
+
+def checked(form: Form, email: str, password: str, wrong: str) -> Admin | None:
+    """The admin of a folded e-mail address whose password it is; None, with the reason noted, if it is not."""
+    with transaction() as connection:
+        wait = login_throttle.begin(connection, email)
+        found = admins.by_email(connection, email)
+    if wait:
+        form.wrong("", TOO_MANY.format(time=duration(wait)))
+        form.status = 429
+        form.retry_after = wait
+        return None
+    try:
+        if not passwords.matches(password, None if found is None else found.password_hash) or found is None:
+            _failed(form, email, wrong)
+            return None
+        if found.is_expired:
+            _failed(form, email, EXPIRED)
+            return None
+        fresh = passwords.hashed(password) if passwords.is_outdated(found.password_hash) else None
+    except passwords.BusyError:
+        form.wrong("", BUSY)
+        form.status = 503
+        return None
+    with transaction() as connection:
+        login_throttle.succeeded(connection, email)
+        if fresh is not None:
+            admins.rehash(connection, found, fresh)
+    return found
+
+
+def _failed(form: Form, email: str, wrong: str) -> None:
+    with transaction() as connection:
+        wait = login_throttle.seconds_left(connection, email)
+    form.wrong("", f"{wrong} {TOO_MANY.format(time=duration(wait))}" if wait else wrong)
+
+
+def _let_in(form: Form, admin: Admin) -> Response:
+    """A new session, whatever the browser had before (session fixation)."""
+    old = cookies.get(request, cookies.SESSION)
+    with transaction() as connection:
+        if old is not None:
+            sessions.end(connection, old)
+        begun = sessions.begin(connection, admin.id)
+    response = lead(local(form.value("next")))
+    cookies.put(request, response, cookies.SESSION, begun.secret)
+    cookies.drop(request, response, cookies.FORM)
+    return response
+
+
+def _out(why: str) -> Response:
+    response = lead(url_for("portal.sign_in", why=why))
+    cookies.drop(request, response, cookies.SESSION)
+    return response
+
+
+def _page(form: Form) -> Any:  # noqa: ANN401 - what Flask makes an answer of
+    page = render_template("portal/sign_in.html", form=form, why=_why(request.args.get("why")))
+    if not form.errors:
+        return page
+    return page, int(form.status), {"Retry-After": str(form.retry_after)} if form.retry_after else {}
+
+
+def _why(reason: str | None) -> str:
+    """Why one has to sign in, in words; "" if that goes without saying."""
+    settings = get_settings()
+    return {
+        Over.IDLE.value: f"You were signed out after {duration(settings.session_idle_minutes * 60)} without use. "
+        "Sign in to go on.",
+        Over.AGE.value: f"You were signed out after {duration(settings.session_hours * 3600)}. Sign in to go on.",
+        Over.ENDED.value: "You were signed out. Sign in to go on.",
+        "out": "You are signed out.",
+        "everywhere": "You are signed out in all browsers.",
+    }.get(reason or "", "")

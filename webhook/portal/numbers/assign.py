@@ -1,0 +1,198 @@
+"""Modify Assignments for Phone Number (R18, R20), and taking back (R19); the same pages for one number and for many.
+
+Assign shows what is chosen, Save Settings has it done.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from flask import request, url_for
+
+from schemas.http import resources
+from schemas.permissions import TenantKind
+from webhook.http import auth
+from webhook.http.errors import Refused
+from webhook.portal.numbers.available_actions import can_take, deeds
+from webhook.portal.numbers.holders import Origin, origin
+from webhook.portal.numbers.selection import Selection
+from webhook.portal.numbers.submit_action import act, as_it_is, selected
+from webhook.portal.shared import select_fields
+from webhook.portal.shared.blueprint import bp
+from webhook.portal.shared.forms import Form
+from webhook.portal.shared.job_messages import Words
+from webhook.portal.shared.select_fields import Picker
+from webhook.services import actions, numbers, select_options, tenants, users
+
+Options = list[tuple[str, str, str]]  # (value, label, hint)
+SERVICES = [
+    ("voice", "Voice", "A PBX user’s Phone Number, or a trunk user’s Default DID"),
+    ("forwarded", "Forwarded DID", "Trunk users only"),
+    ("sms", "SMS", "The user’s SMS service has to be enabled"),
+]
+FROM_USERS = [
+    ("", "Whatever they have it for", ""),
+    ("voice", "Voice only", ""),
+    ("sms", "SMS only", ""),
+]
+FROM_ABOVE = [
+    ("", "The enterprise or reseller that has it", "It goes back one level up. A number that a user has stays."),
+    ("voice", "Its user, for voice", "The enterprise keeps it."),
+    ("sms", "Its user, for SMS", "The enterprise keeps it."),
+]
+LABELS = {
+    "tenant_id": "Reseller / Enterprise",
+    "tenant": "Reseller / Enterprise",
+    "user_id": "User",
+    "user": "User",
+    "service": "Service",
+}
+
+
+@dataclass(frozen=True)
+class Pending:
+    """An assignment that is chosen and not saved: the fields to be sent, and where to, in words.
+
+    `holder`: the tenant that holds the numbers now, where that is one; `origin`: who holds how many of them, where they
+    may be several tenants' and were not too many to be counted.
+    """
+
+    fields: dict[str, str]
+    target: str
+    service: str = ""
+    holder: str = ""
+    origin: Origin | None = None
+
+
+@bp.get("/numbers/assign")
+def choose_target() -> Any:  # noqa: ANN401 - a page or the way to one
+    form, chosen = Form(request.args), selected()
+    picker = _picker(form)
+    return _page(form, chosen, picker, _target(form, picker))
+
+
+@bp.post("/numbers/assign")
+def save_settings() -> Any:  # noqa: ANN401 - the way back, or the form
+    form, chosen = Form.sent(), selected()
+    picker = _picker(form)
+    if chosen.single is None and form.value("tenant_id"):
+        form.fields.setdefault("only_unassigned", "true")  # the safe choice, where a page offered none
+    target = _target(form, picker)
+    words = Words("Assigning", "assigned", f" to {target}" if target else "")
+    with form.faults():
+        return act(form, actions.ASSIGN, chosen, words)
+    return _page(form, as_it_is(form, chosen), picker, target)
+
+
+def _picker(form: Form) -> Picker:
+    """Who the numbers may go to: below a reseller tenants, in an enterprise its users."""
+    if auth.actor().tenant.kind is TenantKind.ENTERPRISE:
+        return select_fields.user(form, "user_id", "user")
+    return select_fields.tenant(form, "tenant_id", "tenant", among=select_options.tenants(own=False))
+
+
+def _target(form: Form, picker: Picker) -> str:
+    """The name of who is to get the numbers, once that is known; else ""."""
+    user_id, tenant_id = form.value("user_id"), form.value("tenant_id")
+    if form.errors or not (user_id or tenant_id):
+        return ""
+    try:
+        return users.one(user_id).name if user_id else tenants.one(tenant_id).name
+    except Refused as refused:
+        form.wrong(picker.name, f"{refused.body['detail']} Choose one of the list.")
+        return ""
+
+
+def _pending(form: Form, chosen: Selection, number: resources.Number | None, target: str) -> Pending:
+    """What is chosen. A single number is only moved from the holder that the page shows."""
+    expected = {} if number is None else {"expected_holder_id": number.tenant.id}
+    user_id, tenant_id = form.value("user_id"), form.value("tenant_id")
+    own = auth.actor().tenant.name
+    if user_id:
+        service = form.value("service") or "voice"
+        words = {value: name for value, name, _ in SERVICES}
+        holder = own if number is None else number.tenant.name
+        fields = {"user_id": user_id, "service": service} | expected
+        return Pending(fields, target, words.get(service, service), holder)
+    fields = {"tenant_id": tenant_id} | expected
+    if number is not None:
+        return Pending(fields, target, holder=number.tenant.name)
+    return Pending(fields, target, origin=origin(chosen, tenant_id))
+
+
+def _page(form: Form, chosen: Selection, picker: Picker, target: str) -> Any:  # noqa: ANN401 - a page, its status
+    number = None if chosen.single is None else numbers.one(chosen.single)
+    return form.page(
+        "portal/assign.html",
+        chosen=chosen,
+        number=number,
+        why_not="" if number is None else _why_not(number, "assign"),
+        picker=picker,
+        pending=_pending(form, chosen, number, target) if target else None,
+        services=SERVICES,
+        labels=LABELS,
+        action=url_for("portal.save_settings", **chosen.args()),
+        again=url_for("portal.choose_target", **chosen.args()),
+    )
+
+
+@bp.get("/numbers/take-back")
+def ask_to_take_back() -> Any:  # noqa: ANN401 - a page or the way to one
+    return _take_page(Form(), selected())
+
+
+@bp.post("/numbers/take-back")
+def take_back() -> Any:  # noqa: ANN401 - the way back, or the form
+    form, chosen = Form.sent(), selected()
+    with form.faults():
+        return act(form, actions.UNASSIGN, chosen, Words("Taking back", "taken back"))
+    return _take_page(form, as_it_is(form, chosen))
+
+
+def _take_page(form: Form, chosen: Selection) -> Any:  # noqa: ANN401 - a page, its status
+    number = None if chosen.single is None else numbers.one(chosen.single)
+    is_enterprise = auth.actor().tenant.kind is TenantKind.ENTERPRISE
+    return form.page(
+        "portal/take_back.html",
+        chosen=chosen,
+        number=number,
+        why_not="" if number is None or can_take(number) else _why_not(number, "take-back"),
+        goes_to="" if number is None else _above(number),
+        expected={} if number is None else _expected(number),
+        services=_takeable(number, FROM_USERS if is_enterprise else FROM_ABOVE),
+        is_enterprise=is_enterprise,
+        labels=LABELS,
+        action=url_for("portal.take_back", **chosen.args()),
+    )
+
+
+def _expected(number: resources.Number) -> dict[str, str]:
+    """From whom a number is taken back: the holder that the page shows and, if one has it, the user (R19, R20)."""
+    user_ids = {user.id for user in (number.voice_user, number.sms_user) if user is not None}
+    named = {"user_id": user_ids.pop()} if len(user_ids) == 1 else {}
+    return {"expected_holder_id": number.tenant.id} | named
+
+
+def _takeable(number: resources.Number | None, services: Options) -> Options:
+    """From whom numbers may be taken, for the page to ask; of one number only where there is something to choose."""
+    if number is None:
+        return services
+    has = {"voice": number.voice_user, "sms": number.sms_user}
+    from_users = [option for option in services if has.get(option[0]) is not None]
+    if auth.actor().tenant.kind is not TenantKind.ENTERPRISE:
+        return from_users  # while a user has it, it goes up from nobody (R19)
+    return services if len(from_users) > 1 else []
+
+
+def _above(number: resources.Number) -> str:
+    """Who has the number once it is taken back: the next level up (R19); "" where it stays."""
+    actor, holder = auth.actor().tenant.public_id, number.tenant.id
+    if holder in {actor, number.uploaded_by.id}:
+        return ""
+    parent = tenants.one(holder).parent_id
+    return "" if parent is None else tenants.one(parent).name
+
+
+def _why_not(number: resources.Number, name: str) -> str:
+    return next(deed.why_not for deed in deeds(number, "/numbers") if deed.name == name)

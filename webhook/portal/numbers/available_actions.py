@@ -1,0 +1,53 @@
+"""What can be done with a number, as menus and pages offer it: a link, or why not in the catalogue's words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import url_for
+
+from schemas.codes import Code, text_of
+from schemas.http import resources
+from webhook.http import auth
+from webhook.portal.numbers.selection import Selection
+
+NOTHING_TO_TAKE = "Nobody below you has it."
+
+
+@dataclass(frozen=True)
+class Deed:
+    """One thing that can be done: where, or if `address` is "" why not."""
+
+    name: str
+    label: str
+    address: str
+    why_not: str = ""
+
+
+def deeds(number: resources.Number, back: str) -> list[Deed]:
+    """All deeds, in the order of menus; `back` is where they lead in the end."""
+    chosen = Selection((number.e164,), back=back)
+    return [
+        _deed("assign", "Assign", "portal.choose_target", chosen, _why_not(number, "assign")),
+        _deed("take-back", "Take back", "portal.ask_to_take_back", chosen, "" if can_take(number) else NOTHING_TO_TAKE),
+        _deed("change", "Change capabilities", "portal.choose_capabilities", chosen, _why_not(number, "change")),
+        _deed("delete", "Delete", "portal.ask_to_delete", chosen, _why_not(number, "delete")),
+    ]
+
+
+def can_take(number: resources.Number) -> bool:
+    """Whether a user, or a level below, has it, so that there is something to take back (R19)."""
+    has_user = number.voice_user is not None or number.sms_user is not None
+    return has_user or (number.status == "assigned" and number.tenant.id != auth.actor().tenant.public_id)
+
+
+def _why_not(number: resources.Number, action: str) -> str:
+    code = number.can.codes.get(action)
+    if code is None:
+        return ""
+    text = text_of(Code(code))
+    return f"{text.message} {text.fix}"
+
+
+def _deed(name: str, label: str, endpoint: str, chosen: Selection, why_not: str) -> Deed:
+    return Deed(name, label, "" if why_not else url_for(endpoint, **chosen.args()), why_not)

@@ -1,0 +1,82 @@
+"""Change Capabilities (R23) and Delete (R24 to R26), of one number or many."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import url_for
+
+from webhook.portal.numbers.available_actions import deeds
+from webhook.portal.numbers.selection import Selection
+from webhook.portal.numbers.submit_action import act, as_it_is, selected
+from webhook.portal.shared.blueprint import bp
+from webhook.portal.shared.forms import Form
+from webhook.portal.shared.job_messages import Words
+from webhook.services import actions, numbers, select_options, tenants
+
+CAPABILITIES = [("voice", "Voice"), ("sms", "SMS"), ("fax", "Fax")]
+CARRIERS = [("voice_carrier", "Voice Carrier Name", "voice"), ("sms_carrier_profile", "SMS Carrier Profile", "sms")]
+LABELS = {name: label for name, label, *_ in (*CAPABILITIES, *CARRIERS)}
+_NOTHING = "Choose at least one thing to change."
+
+
+@bp.get("/numbers/capabilities")
+def choose_capabilities() -> Any:  # noqa: ANN401 - a page, its status
+    return _change_page(Form(), selected())
+
+
+@bp.post("/numbers/capabilities")
+def change_capabilities() -> Any:  # noqa: ANN401 - the way back, or the form
+    form, chosen = Form.sent(), selected()
+    if all(form.value(name) in {"", "leave"} for name in LABELS):
+        form.wrong("", _NOTHING)
+    else:
+        with form.faults():
+            return act(form, actions.CHANGE, chosen, Words("Changing", "changed"))
+    return _change_page(form, as_it_is(form, chosen))
+
+
+def _change_page(form: Form, chosen: Selection) -> Any:  # noqa: ANN401 - a page, its status
+    own = tenants.one(tenants.ME)
+    defaults = {"voice": own.effective_default_voice_carrier, "sms": own.effective_default_sms_carrier_profile}
+    return form.page(
+        "portal/capabilities.html",
+        chosen=chosen,
+        number=None if chosen.single is None else numbers.one(chosen.single),
+        capabilities=CAPABILITIES,
+        carriers=[(name, label, _options(service, defaults[service])) for name, label, service in CARRIERS],
+        labels=LABELS,
+        action=url_for("portal.change_capabilities", **chosen.args()),
+    )
+
+
+def _options(service: str, default: str | None) -> list[tuple[str, str]]:
+    """The carriers that may be chosen, the default first."""
+    names = select_options.carriers(service)
+    first = [(name, f"Default: {name}") for name in names if name == default]
+    return first + [(name, name) for name in names if name != default]
+
+
+@bp.get("/numbers/delete")
+def ask_to_delete() -> Any:  # noqa: ANN401 - a page, its status
+    return _delete_page(Form(), selected())
+
+
+@bp.post("/numbers/delete")
+def delete() -> Any:  # noqa: ANN401 - the way back, or the question again
+    form, chosen = Form.sent(), selected()
+    with form.faults():
+        return act(form, actions.DELETE, chosen, Words("Deleting", "deleted"))
+    return _delete_page(form, as_it_is(form, chosen))
+
+
+def _delete_page(form: Form, chosen: Selection) -> Any:  # noqa: ANN401 - a page, its status
+    number = None if chosen.single is None else numbers.one(chosen.single)
+    offered = [] if number is None else deeds(number, chosen.back)
+    return form.page(
+        "portal/delete.html",
+        chosen=chosen,
+        number=number,
+        why_not=next((deed.why_not for deed in offered if deed.name == "delete"), ""),
+        action=url_for("portal.delete", **chosen.args()),
+    )

@@ -1,0 +1,108 @@
+"""Phone Numbers: the inventory with its search, its filters and what is chosen of it; and the page of one number."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import redirect, render_template, request, url_for
+
+from schemas.http import resources
+from webhook.http.request_bodies import validated
+from webhook.portal.numbers import filters as number_filters
+from webhook.portal.numbers.available_actions import deeds
+from webhook.portal.numbers.selection import Selection
+from webhook.portal.shared import flash, select_fields
+from webhook.portal.shared.blueprint import bp
+from webhook.portal.shared.content_negotiation import local
+from webhook.portal.shared.forms import Form
+from webhook.portal.shared.job_messages import why_no_upload
+from webhook.services import numbers, select_options
+
+COUNTED = 1_000  # numbers; that more match is told without counting on, which would take longer than the page
+FORMS = {
+    "assign": "portal.choose_target",
+    "take-back": "portal.ask_to_take_back",
+    "change": "portal.choose_capabilities",
+    "delete": "portal.ask_to_delete",
+}
+KINDS = {
+    "upload": "Uploaded",
+    "assign": "Assigned",
+    "unassign": "Taken back",
+    "change": "Changed",
+    "delete": "Deleted",
+    "undo": "Put back by undo",
+}
+_NONE_TICKED = "Tick the numbers first."
+
+
+@bp.get("/numbers", endpoint="numbers")
+def list_numbers() -> Any:  # noqa: ANN401 - a page or the way to one
+    form = Form(request.args)
+    offered = select_options.offered(select_fields.MOST)
+    pickers = number_filters.pickers(form, offered)
+    tidy = number_filters.tidy_address(form)
+    if tidy is not None and not form.errors:
+        return redirect(tidy, 303)
+    found = None
+    filters = number_filters.given(form)
+    if not form.errors:
+        with form.faults():
+            # For an action on all that match it must be known how many do.
+            asked = {"limit": number_filters.PAGE, "count": form.has("all")} | number_filters.query(form)
+            query = validated(resources.NumbersQuery, asked)
+            found = numbers.page(query) if query.count else numbers.page_counted_up_to(query, COUNTED)
+    total = None if found is None else found.total
+    exact = total if form.has("all") else None
+    context = _list_context(form, filters, found, exact)
+    return form.page("portal/numbers.html", pickers=pickers, offered=offered, total=total, exact=exact, **context)
+
+
+def _list_context(
+    form: Form, filters: dict[str, Any], found: resources.NumberList | None, exact: int | None
+) -> dict[str, object]:
+    size: dict[str, Any] = {"limit": form.value("limit")} if form.value("limit") else {}
+    here = local(request.full_path.rstrip("?"))
+    next_url = None
+    if found is not None and found.next_cursor is not None:
+        next_url = url_for("portal.numbers", **filters, **size, cursor=found.next_cursor)
+    everything = None if exact is None else Selection(filter=filters, expected=exact, back=_list(filters))
+    return {
+        "numbers": [] if found is None else found.data,
+        "offers": {} if found is None else {number.e164: deeds(number, here) for number in found.data},
+        "filters": filters,
+        "chips": number_filters.chips(filters),
+        "narrowing": number_filters,
+        "here": here,
+        "next_url": next_url,
+        "first_url": url_for("portal.numbers", **filters, **size) if form.value("cursor") else None,
+        "all_url": url_for("portal.numbers", **filters, **size, all="1"),
+        "sizes": [(count, url_for("portal.numbers", **filters, limit=count)) for count in number_filters.SIZES],
+        "limit": form.value("limit") or str(number_filters.PAGE),
+        "counted": COUNTED,
+        "forms": {} if everything is None else {name: url_for(it, **everything.args()) for name, it in FORMS.items()},
+        "upload_hint": why_no_upload(),
+    }
+
+
+def _list(filters: dict[str, Any]) -> str:
+    return url_for("portal.numbers", **filters)
+
+
+@bp.post("/numbers/selection")
+def choose() -> Any:  # noqa: ANN401 - the way to a form
+    """The numbers that were ticked, and what is to be done: the way to the form of that, whose address tells both."""
+    form = Form.sent()
+    back = local(form.value("back"), url_for("portal.numbers"))
+    ticked, action = form.values("numbers"), form.value("action")
+    if not ticked or action not in FORMS:
+        return flash.done(back, _NONE_TICKED, flash.INFO)
+    return redirect(url_for(FORMS[action], **Selection.ticked(ticked, back).args()), 303)
+
+
+@bp.get("/numbers/<e164>")
+def number(e164: str) -> str:
+    found = numbers.one(e164)
+    here = url_for("portal.number", e164=found.e164)
+    offered = deeds(found, here)
+    return render_template("portal/number.html", number=found, deeds=offered, kinds=KINDS)

@@ -1,0 +1,76 @@
+"""Has a form's action done, and tells how it went (R30): at once if it is small, else where it can be followed."""
+
+from __future__ import annotations
+
+from flask import Response, request
+
+from schemas.http import actions
+from schemas.request_problems import RequestCode
+from webhook.http import auth
+from webhook.http.errors import Refused, refuse
+from webhook.portal.numbers.selection import Selection
+from webhook.portal.shared import flash
+from webhook.portal.shared.forms import Form
+from webhook.portal.shared.job_messages import Words, address, told
+from webhook.portal.shared.login_required import lead
+from webhook.services import actions as operations
+from webhook.services import jobs, numbers
+from webhook.services.actions import Action
+
+WAIT = 2.0  # seconds that a form waits for its job
+CHECK_FIRST = "review"
+
+
+def selected() -> Selection:
+    """The numbers that the page's address tells of; `Refused` where it tells of none."""
+    chosen = Selection.of(request)
+    if chosen is None:
+        detail = "No numbers are chosen."
+        raise refuse(RequestCode.BAD_REQUEST, detail, fix="Choose them in the list of Phone Numbers.")
+    return chosen
+
+
+def as_it_is(form: Form, chosen: Selection) -> Selection:
+    """The selection for a form that was refused: if other numbers match by now, those, and the form says so."""
+    problem = form.problem or {}
+    if problem.get("code") != RequestCode.COUNT_CHANGED:
+        return chosen
+    now = chosen.with_count(problem["found"])
+    form.errors = {
+        "": f"{chosen.count:,} numbers matched when you chose them; {now.count:,} do now. Nothing was changed. "
+        "Send the form again to go on with these, or go back and look at them."
+    }
+    return now
+
+
+def act(form: Form, action: Action, chosen: Selection, words: Words) -> Response:
+    """Enter the job, wait a little, and lead back to where the admin came from; or to the job, if it is to be checked.
+
+    `Refused` as `operations.enter_selection`.
+    """
+    body = form.body(action.body, **chosen.body())
+    assert isinstance(body, actions.Selection)  # noqa: S101 - what actions have for a body
+    job_id = operations.enter_selection(action, body)
+    if body.mode == CHECK_FIRST:
+        return lead(address(job_id))
+    job = jobs.one(job_id, WAIT)
+    text, kind, label = told(job, job_id, chosen.words, words)
+    since = _moved_since(chosen, getattr(body, "expected_holder_id", None)) if job.counts.failed else ""
+    if since:
+        text = f"{chosen.words} could not be {words.done}{words.whither}: {since} Nothing was changed."
+    return flash.done(chosen.back, text, kind, link=address(job_id), label=label)
+
+
+def _moved_since(chosen: Selection, expected_id: str | None) -> str:
+    """Who has the one number by now, if it is no longer the holder that the page showed (R19); else ""."""
+    if chosen.single is None or expected_id is None:
+        return ""
+    try:
+        holder = numbers.one(chosen.single).tenant
+    except Refused:
+        return ""
+    if holder.id == expected_id:
+        return ""
+    if holder.id == auth.actor().tenant.public_id:
+        return "it was unassigned since this page was shown."
+    return f"it was assigned to {holder.name} since this page was shown."

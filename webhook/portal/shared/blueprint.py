@@ -1,0 +1,51 @@
+"""The blueprint that all pages belong to, and what each of its requests passes: who is it, and is the form ours.
+
+A page for everybody is marked `@open_to_all`. A form whose body is to be read as a stream is marked `@late`: it calls
+`guard.check_token` itself, as soon as it has the fields and before it does anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from apiflask import APIBlueprint
+from flask import current_app, request
+
+from webhook.portal.shared import csrf
+from webhook.portal.shared.content_negotiation import READING
+from webhook.portal.shared.login_required import load, require_admin
+
+bp = APIBlueprint("portal", "webhook.portal", template_folder="templates", enable_openapi=False)
+
+View = TypeVar("View", bound=Callable[..., Any])
+_OPEN, _LATE = "_portal_open", "_portal_late"
+
+
+def open_to_all(view: View) -> View:
+    """Mark a page that needs no sign-in."""
+    setattr(view, _OPEN, True)
+    return view
+
+
+def late(view: View) -> View:
+    """Mark a form that calls `guard.check_token` itself."""
+    setattr(view, _LATE, True)
+    return view
+
+
+@bp.before_request
+def _admit() -> Any:  # noqa: ANN401 - None, or the answer
+    view = current_app.view_functions[request.endpoint or ""]
+    if request.endpoint == "portal.static":
+        return None
+    load()
+    if request.method not in READING:
+        csrf.check_origin()
+    if not getattr(view, _OPEN, False):
+        answer = require_admin()
+        if answer is not None:
+            return answer
+    if request.method not in READING and not getattr(view, _LATE, False):
+        csrf.check_form()
+    return None

@@ -1,0 +1,37 @@
+"""The portal's two cookies: one that is a signed-in browser, and one that only ties the sign-in form to its browser."""
+
+from __future__ import annotations
+
+from flask import Request, Response
+
+from worker.config.settings import get_settings
+
+SESSION, FORM = "numberyard", "numberyard-form"
+
+
+def is_secure(request: Request) -> bool:
+    """Whether the browser speaks HTTPS, to us or to a proxy that may be believed."""
+    if request.is_secure:
+        return True
+    said = request.headers.get("X-Forwarded-Proto", "") if get_settings().trust_forwarded else ""
+    return said.partition(",")[0].strip().lower() == "https"
+
+
+def get(request: Request, name: str) -> str | None:
+    """The cookie's value, if there is one that we may have set."""
+    value = request.cookies.get(_full(request, name))
+    return value if value and value.isascii() and len(value) <= 100 else None  # noqa: PLR2004 - ours have 43
+
+
+def put(request: Request, response: Response, name: str, value: str) -> None:
+    """Set it until the browser is closed: for this host and no script (RFC 6265bis; `__Host-` where it can be had)."""
+    response.set_cookie(_full(request, name), value, secure=is_secure(request), httponly=True, samesite="Lax", path="/")
+
+
+def drop(request: Request, response: Response, name: str) -> None:
+    """Have the browser forget it."""
+    response.delete_cookie(_full(request, name), secure=is_secure(request), httponly=True, samesite="Lax", path="/")
+
+
+def _full(request: Request, name: str) -> str:
+    return f"__Host-{name}" if is_secure(request) else name

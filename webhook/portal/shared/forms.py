@@ -1,0 +1,112 @@
+"""Forms: from fields to bodies of `schemas`, and back to the form with what is wrong beside each field.
+
+form = Form.sent()
+with form.faults():
+    tenants.create(form.body(accounts.NewTenant, flags=("allow_external_numbers",)))
+    return said.done(url_for("portal.enterprises"), "Acme was added.")
+return form.page("portal/enterprise.html")
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+from flask import render_template, request
+from pydantic import BaseModel
+from werkzeug.datastructures import MultiDict
+
+from webhook.http.errors import Refused
+from webhook.http.request_bodies import validated
+
+Body = TypeVar("Body", bound=BaseModel)
+_ON_THE_FORM = frozenset({400, 403, 409, 413, 415, 422, 429})
+_WORDS = {
+    "Field required": "Fill this in.",
+    "Value error, ": "",
+    "Input should be ": "This should be ",
+    "a valid integer, unable to parse string as an integer": "a whole number",
+    "String should ": "This should ",
+}
+
+
+class Form:
+    """What was filled in, and what is wrong with it. Templates get it as `form`; an empty one for a new form."""
+
+    def __init__(self, fields: Mapping[str, str] | MultiDict[str, str] | None = None) -> None:
+        self.fields: MultiDict[str, str] = MultiDict(fields or {})
+        self.errors: dict[str, str] = {}
+        self.problem: Mapping[str, Any] | None = None
+        self.status: int = HTTPStatus.UNPROCESSABLE_ENTITY
+        self.retry_after = 0  # seconds
+
+    @classmethod
+    def sent(cls) -> Form:
+        """The form of this request."""
+        return cls(request.form)
+
+    def value(self, name: str, otherwise: str = "") -> str:
+        """What was filled in for a field."""
+        return self.fields.get(name, otherwise)
+
+    def values(self, name: str) -> list[str]:
+        """All that was chosen of a field that takes several."""
+        return self.fields.getlist(name)
+
+    def has(self, name: str) -> bool:
+        """Whether a box was ticked."""
+        return name in self.fields
+
+    def body(
+        self, kind: type[Body], /, *, flags: Collection[str] = (), lists: Collection[str] = (), **more: object
+    ) -> Body:
+        """The body that the fields make. `flags` are boxes, `lists` take several values; empty fields are left out."""
+        known = set(kind.model_fields)
+        raw: dict[str, object] = {name: text for name in known if (text := self.value(name).strip())}
+        raw |= {name: self.has(name) for name in flags}
+        raw |= {name: [text for text in self.values(name) if text] for name in lists}
+        return validated(kind, raw | more)
+
+    def need(self, *names: str) -> None:
+        """Note the fields that may not be emptied, where a body would leave what is empty as it was."""
+        for name in names:
+            if not self.value(name).strip():
+                self.wrong(name, "Fill this in.")
+
+    def wrong(self, name: str, message: str) -> None:
+        """Note a fault of a field; "" for the form as a whole."""
+        self.errors[name] = message
+
+    @contextmanager
+    def faults(self) -> Iterator[None]:
+        """What is refused within is noted, if it is for the form to show. What is not there (404) is not."""
+        try:
+            yield
+        except Refused as refused:
+            if refused.body["status"] not in _ON_THE_FORM:
+                raise
+            self.refused(refused.body)
+
+    def refused(self, problem: Mapping[str, Any]) -> None:
+        """Note a problem (RFC 9457): beside the fields that it names, else above the form, with its own status."""
+        self.problem = problem
+        named = {entry["field"]: entry["message"] for entry in problem.get("errors") or () if entry.get("field")}
+        if not named and problem.get("field"):
+            named = {problem["field"]: f"{problem['detail']} {problem['fix']}".strip()}
+        self.errors |= {name: _plain(message) for name, message in named.items()}
+        if not named:
+            self.errors[""] = f"{problem['detail']} {problem['fix']}".strip()
+            self.status = problem["status"]
+
+    def page(self, template: str, **context: object) -> tuple[str, int]:
+        """The page with the form as it is, and its status: 200, or why it is shown once more."""
+        return render_template(template, form=self, **context), int(self.status) if self.errors else HTTPStatus.OK
+
+
+def _plain(message: str) -> str:
+    for theirs, ours in _WORDS.items():
+        message = message.replace(theirs, ours)
+    text = message[:1].upper() + message[1:]
+    return text if text.endswith((".", "!", "?")) else f"{text}."

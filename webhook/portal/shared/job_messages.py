@@ -1,0 +1,69 @@
+"""What pages say in words: how an action went (R30), whichever page began it; and why there is none to begin."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from schemas import permissions
+from schemas.codes import Code, in_general, text_of
+from schemas.http import resources
+from schemas.jobs import TERMINAL
+from webhook.http import auth
+from webhook.portal.shared import flash
+from webhook.services import jobs
+
+
+@dataclass(frozen=True)
+class Words:
+    """What is done, in words: ("Assigning", "assigned", " to Ashford Clinics")."""
+
+    doing: str
+    done: str
+    whither: str = ""
+
+
+def address(job_id: str) -> str:
+    """The page of a job."""
+    return f"/jobs/{job_id}"
+
+
+def told(job: resources.Job, job_id: str, what: str, words: Words) -> tuple[str, str, str]:
+    """What is said of a job about `what`: the text, its kind, and what the link to the job is called."""
+    counts = job.counts
+    done, not_done = counts.created + counts.updated + counts.deleted, counts.failed + counts.unprocessed
+    if job.status not in TERMINAL:
+        return f"{words.doing} {what}{words.whither} is under way.", flash.INFO, "Follow it"
+    if job.problem is not None:
+        return f"{what} could not be {words.done}: {job.problem.detail} {job.problem.fix}", flash.ERROR, "See the job"
+    if not_done:
+        why = _first_reason(job, job_id)
+        if counts.total == 1:
+            return f"{what} could not be {words.done}{words.whither}. {why}", flash.ERROR, "See the job"
+        some = f"{done:,} of {counts.total:,} numbers {words.done}{words.whither}. "
+        return f"{some}{not_done:,} could not be: {why}", flash.ERROR, f"See all {not_done:,}"
+    if not done:
+        return f"Nothing to do: {what} stay{'s' if counts.total == 1 else ''} as before.", flash.INFO, "See the job"
+    text = f"{what if done == counts.total else f'{done:,} numbers'} {words.done}{words.whither}."
+    same = counts.unchanged + counts.skipped
+    return f"{text} {same:,} were so already." if same else text, flash.SUCCESS, "See the job"
+
+
+def _first_reason(job: resources.Job, job_id: str) -> str:
+    """Why the first row was refused, in the words of its report."""
+    rows = jobs.rows(job_id, resources.RowsQuery(outcome="failed", limit=1)).data
+    if rows:
+        return f"{rows[0].message} {rows[0].fix or ''}".strip()
+    first = next(iter(job.error_summary), None)
+    if first is None:
+        return "See the job."
+    text = in_general(Code(first.code))
+    return f"{text.message} {text.fix}"
+
+
+def why_no_upload() -> str:
+    """Why the admin may not bring numbers in, and what to do; "" if it may (R8, R9, R21)."""
+    code = permissions.check_upload(auth.actor().tenant)
+    if code is None:
+        return ""
+    text = text_of(code)
+    return f"{text.message} {text.fix}"

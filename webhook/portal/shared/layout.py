@@ -1,0 +1,148 @@
+"""The frame around every page: what templates know, where the navigation leads, headers, and errors as pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from apiflask import APIFlask
+from flask import Response, current_app, g, json, render_template, request
+from sqlalchemy.exc import SQLAlchemyError
+
+from schemas import permissions
+from schemas.permissions import Tenant, TenantKind
+from schemas.request_problems import RequestCode
+from webhook.portal.shared import csrf, flash, static_files
+from webhook.portal.shared.content_negotiation import READING, came_from, local, wants_page
+from webhook.portal.shared.login_required import load
+from worker.phone.formatting import country_name, readable, spoken
+
+POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        *(f"{kind}-src 'self'" for kind in ("script", "style", "img", "font", "connect")),
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+KINDS = {
+    TenantKind.MASTER_RESELLER: "Master Reseller",
+    TenantKind.RESELLER: "Reseller",
+    TenantKind.ENTERPRISE: "Enterprise",
+}
+_PROBLEM = "application/problem+json"
+
+
+@dataclass(frozen=True)
+class Place:
+    """An entry of the navigation: shown where the page exists and the level can use it."""
+
+    label: str
+    path: str
+    is_for: Callable[[Tenant], bool] = lambda _: True
+
+
+def _makes(kind: TenantKind) -> Callable[[Tenant], bool]:
+    """Whether a level makes tenants of a kind (R1), under itself or under those below it."""
+
+    def check(actor: Tenant) -> bool:
+        code = permissions.check_create_tenant(actor, actor, kind, allow_external_numbers=False)
+        return code is not RequestCode.FORBIDDEN
+
+    return check
+
+
+PLACES = (
+    Place("Phone Numbers", "/numbers"),
+    Place("Activity", "/jobs"),
+    Place("Users", "/users"),
+    Place("Enterprises", "/enterprises", _makes(TenantKind.ENTERPRISE)),
+    Place("Resellers", "/resellers", _makes(TenantKind.RESELLER)),
+    Place("Carriers", "/carriers"),
+    Place("API tokens", "/tokens"),
+)
+
+
+def register(app: APIFlask) -> None:
+    """Tell templates what they may use without being given it."""
+    app.jinja_env.globals.update(
+        asset=static_files.address,
+        csrf_token=csrf.token,
+        notices=flash.waiting,
+        places=places,
+        is_here=is_here,
+        kind_name=kind_name,
+        readable=readable,
+        spoken=spoken,
+        country_name=country_name,
+        admin=admin,
+    )
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+
+
+def admin() -> Any:  # noqa: ANN401 - a session, for templates
+    """The session of who is signed in, or None."""
+    return g.get("session")
+
+
+def places() -> list[Place]:
+    """The navigation of who is signed in."""
+    found = g.get("session")
+    if found is None or found.must_change_password:
+        return []
+    known = {rule.rule for rule in current_app.url_map.iter_rules() if "GET" in (rule.methods or ())}
+    return [place for place in PLACES if place.path in known and place.is_for(found.tenant)]
+
+
+def is_here(path: str) -> bool:
+    """Whether the page belongs to that entry of the navigation."""
+    return request.path == path or request.path.startswith(f"{path}/")
+
+
+def kind_name(kind: TenantKind | str) -> str:
+    """What a level is called."""
+    return KINDS[TenantKind(kind)]
+
+
+def dress(response: Response) -> Response:
+    """After a request: problems become pages where people read them, and pages get their headers."""
+    if response.mimetype == _PROBLEM and wants_page(request):
+        _as_page(response)
+    if request.endpoint == "portal.static" and response.status_code < HTTPStatus.BAD_REQUEST:
+        return response
+    if request.blueprint == "portal" or wants_page(request):
+        response.headers["Cache-Control"] = "no-store"
+        response.headers["Vary"] = "Cookie"
+        response.headers["Content-Security-Policy"] = POLICY
+        # Not "no-referrer": then browsers would send `Origin: null` with forms.
+        response.headers["Referrer-Policy"] = "same-origin"
+        response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
+        csrf.keep(response)
+    return response
+
+
+def _as_page(response: Response) -> None:
+    problem = json.loads(response.get_data())
+    if problem["detail"] == HTTPStatus(response.status_code).phrase:
+        problem["detail"] = problem["title"]  # which is more of a sentence
+    _who()
+    again = local(request.full_path.rstrip("?")) if request.method in READING else came_from(request)
+    request_id = structlog.contextvars.get_contextvars().get("request_id", "")
+    page = render_template("portal/problem.html", problem=problem, again=again, request_id=request_id)
+    response.set_data(page)
+    response.content_type = "text/html; charset=utf-8"
+    del response.headers["WWW-Authenticate"]
+
+
+def _who() -> None:
+    """Whose navigation the page has, as far as that can be found out: the database may be what is missing."""
+    if "session" in g:
+        return
+    try:
+        load()
+    except SQLAlchemyError:
+        g.session, g.over = None, None

@@ -1,0 +1,68 @@
+"""Who is asking in the portal: the cookie names a session, and that an admin (R4). Sets `g.actor`, as tokens do."""
+
+from __future__ import annotations
+
+from flask import Response, g, redirect, request, url_for
+
+from schemas.permissions import Actor
+from schemas.request_problems import RequestCode
+from webhook.http.errors import refuse
+from webhook.portal.shared import cookies
+from webhook.portal.shared.content_negotiation import READING, came_from, is_htmx, local, wants_json
+from worker.accounts import sessions
+from worker.accounts.sessions import Over, Session
+from worker.database.engine import transaction
+
+_SIGNED_OUT = "You are signed out. Sign in, then try again."
+_MUST_CHANGE = "Choose a password of your own first."
+CHANGING = frozenset({"portal.account", "portal.change_password", "portal.sign_out", "portal.sign_out_everywhere"})
+
+
+def load() -> None:
+    """Find out who it is: `g.session`, None if nobody is signed in, and then `g.over`, if somebody was."""
+    g.session, g.over = None, None
+    secret = cookies.get(request, cookies.SESSION)
+    if secret is None:
+        return
+    with transaction() as connection:
+        found = sessions.find(connection, secret)
+    if isinstance(found, Session):
+        g.session = found
+        g.actor = Actor(found.tenant, found.email)
+    else:
+        g.over = found
+
+
+def session() -> Session:
+    """The session of this request, on a page that needs one."""
+    found: Session = g.session
+    return found
+
+
+def require_admin() -> Response | None:
+    """The way to the sign-in page for those who are not signed in; None for the others."""
+    if g.session is None:
+        return _sign_in_first()
+    if g.session.must_change_password and request.endpoint not in CHANGING:
+        if wants_json(request):
+            raise refuse(RequestCode.FORBIDDEN, _MUST_CHANGE)
+        return lead(url_for("portal.account"))
+    return None
+
+
+def lead(address: str) -> Response:
+    """To another page, whoever asks: a browser, or htmx for a part of a page."""
+    if is_htmx(request):
+        return Response(status=204, headers={"HX-Redirect": address})
+    return redirect(address, 303)  # type: ignore[return-value]
+
+
+def _sign_in_first() -> Response:
+    if wants_json(request):
+        raise refuse(RequestCode.UNAUTHENTICATED, _SIGNED_OUT)
+    back = came_from(request)
+    if request.method in READING and not is_htmx(request):
+        back = local(request.full_path.rstrip("?"))
+    over: Over | None = g.over
+    back_to, why = None if back == "/" else back, None if over is None else over.value
+    return lead(url_for("portal.sign_in", next=back_to, why=why))  # what is None is left out

@@ -1,0 +1,60 @@
+"""Lists with a search and keyset pages: from an address to the page of things it asks for, and to the next address."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from flask import url_for
+from pydantic import BaseModel
+
+from webhook.http.request_bodies import validated
+from webhook.portal.shared.forms import Form
+
+
+class _Found(Protocol):
+    @property
+    def data(self) -> Sequence[Any]: ...
+    @property
+    def next_cursor(self) -> str | None: ...
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A page of a list. `narrowed`: whether a search or a filter is set; either address may be None."""
+
+    data: Sequence[Any]
+    narrowed: bool
+    next_url: str | None
+    first_url: str | None
+    status: int
+
+
+Query = TypeVar("Query", bound=BaseModel)
+
+
+def listed(  # noqa: PLR0913, PLR0917 - a list is all of this
+    form: Form,
+    query: type[Query],
+    find: Callable[[Query], _Found],
+    endpoint: str,
+    filters: Sequence[str] = (),
+    fixed: dict[str, object] | None = None,
+    **route: Any,  # noqa: ANN401 - as `url_for` takes it
+) -> Listed:
+    """What `find` answers for the `filters` of an address; what is wrong with them is noted in the form.
+
+    `fixed` are members of the query that are not for the address, `route` what the endpoint's address takes.
+    """
+    given: dict[str, Any] = {name: text for name in filters if (text := form.value(name).strip())}
+    cursor = form.value("cursor")
+    first = url_for(endpoint, **route, **given) if cursor else None
+    if not form.errors:
+        with form.faults():
+            asked = given | ({"cursor": cursor} if cursor else {}) | (fixed or {})
+            found = find(validated(query, asked))
+            following = found.next_cursor
+            address = None if following is None else url_for(endpoint, **route, **given, cursor=following)
+            return Listed(found.data, bool(given), address, first, 200)
+    return Listed((), bool(given), None, first, int(form.status))

@@ -1,0 +1,139 @@
+"""Fields that name a tenant or a user: a drop-down of all, or, where there are hundreds, a search that suggests.
+
+Without JavaScript what was typed is looked up when the form is sent; if several are meant, they become a drop-down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from flask import render_template, request
+
+from schemas.permissions import TenantKind
+from webhook.portal.shared.blueprint import bp
+from webhook.portal.shared.forms import Form
+from webhook.services import select_options
+from webhook.services.select_options import Choice
+
+MOST = 200  # options of a drop-down; of more a search is made
+MOST_FOUND = 50  # suggestions
+
+Option = tuple[str, Any]
+
+
+@dataclass(frozen=True)
+class Picker:
+    """A field: `name` is sent by a drop-down, `typed` by a search; `what` is where suggestions come from."""
+
+    name: str
+    typed: str
+    what: str
+    options: Sequence[Option]
+    is_search: bool
+    chosen: Choice | None
+
+    @property
+    def text(self) -> str:
+        """What a search shows of what is chosen."""
+        return "" if self.chosen is None else self.chosen.label
+
+
+def tenant(
+    form: Form,
+    name: str,
+    typed: str,
+    *,
+    kind: TenantKind | None = None,
+    among: Sequence[Choice] | None = None,
+) -> Picker:
+    """A tenant of the actor's tree; one below it of a kind, if that is told; or one of `among`."""
+    every = select_options.tenants(own=kind is None, kind=kind) if among is None else among
+    found = select_options.matching(every, form.value(typed)) if form.value(typed) else []
+    chosen = _chosen(form, name, typed, found, "enterprise or reseller" if kind is None else kind.value)
+    known = next((one for one in every if one.id == form.value(name)), chosen)
+    return _told(form, _picker((name, typed, "tenants"), every, known, found))
+
+
+def field_of(picker: Picker) -> str:
+    """The name of the control that people see: where a fault of the choice is shown."""
+    return picker.typed if picker.is_search else picker.name
+
+
+def user(form: Form, name: str, typed: str, *, among: Sequence[Choice] | None = None) -> Picker:
+    """A user of the actor's tree. `among`: the first `MOST` of them, where the page has them already."""
+    every, text = select_options.users(most=MOST) if among is None else among, form.value(typed)
+    found = []
+    if text:
+        begun = select_options.users(_begin(text), MOST_FOUND)
+        found = select_options.matching(begun, text) or begun or select_options.matching(every, text)
+    chosen = _chosen(form, name, typed, found, "user")
+    known = next((one for one in every if one.id == form.value(name)), chosen)
+    if known is None and form.value(name):
+        known = select_options.user(form.value(name))
+    # As many as were asked for: there may be more.
+    return _told(form, _picker((name, typed, "users"), every, known, found, is_many=len(every) == MOST))
+
+
+def _begin(text: str) -> str:
+    """What to look for: a suggestion that was taken ends with the address, and begins with the name."""
+    return text.rpartition("(")[2].rstrip(") ") if text.endswith(")") else text
+
+
+def _chosen(form: Form, name: str, typed: str, found: Sequence[Choice], noun: str) -> Choice | None:
+    """The only one that is meant by what was typed, noted in the form as if it had come from a drop-down."""
+    if not form.value(typed):
+        return None
+    if len(found) == 1:
+        form.fields[name] = found[0].id
+        return found[0]
+    if found:
+        form.wrong(name, f"{len(found)} are meant by “{form.value(typed)}”. Choose one of them.")
+    else:
+        form.wrong(typed, f"You have no {noun} called “{form.value(typed)}”. Choose one of those there are.")
+    return None
+
+
+def _told(form: Form, picker: Picker) -> Picker:
+    """The picker; what is wrong with the choice is noted of the control that people see."""
+    if not picker.is_search and picker.typed in form.errors:
+        form.wrong(picker.name, form.errors.pop(picker.typed))
+    return picker
+
+
+def _picker(
+    names: tuple[str, str, str],
+    every: Sequence[Choice],
+    chosen: Choice | None,
+    found: Sequence[Choice],
+    *,
+    is_many: bool = False,
+) -> Picker:
+    is_search = (is_many or len(every) > MOST) and len(found) < 2  # noqa: PLR2004 - several become a drop-down
+    options = () if is_search else grouped(found[:MOST_FOUND] if len(found) > 1 else every)
+    return Picker(*names, options, is_search, chosen)
+
+
+def grouped(every: Sequence[Choice]) -> list[Option]:
+    """As `parts.select` takes them: under their headings. Choices of one heading stand together."""
+    options: list[Option] = []
+    for heading, some in groupby(every, key=lambda one: one.group):
+        pairs = [(one.id, one.name if heading else one.label) for one in some]
+        options += [(heading, pairs)] if heading else pairs
+    return options
+
+
+_FINDERS: dict[str, Callable[[str], list[Choice]]] = {
+    "tenants": lambda text: select_options.matching(select_options.tenants(), text),
+    "users": lambda text: select_options.users(text, MOST_FOUND),
+}
+
+
+@bp.get("/choices/<any(tenants, users):what>")
+def suggest(what: str) -> str:
+    """Suggestions for a search, as options; the only parameter is what was typed, under the field's own name."""
+    text = next(iter(request.args.values()), "").strip()
+    found = _FINDERS[what](text)[:MOST_FOUND] if text else []
+    return render_template("portal/suggestions.html", choices=found)

@@ -1,0 +1,165 @@
+"""What is done to numbers that exist: assigning, taking back, changing, deleting; one number or a million, as a job.
+
+The numbers come as a list, as a filter that is frozen here, or as a file; from here on it is all the same.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pyarrow as pa
+import sqlalchemy as sa
+from flask import Request
+
+from schemas.columns import Column
+from schemas.http import actions
+from schemas.http.file_options import Hints
+from schemas.jobs import JobKind, JobOptions, ListFormat, Mode, NumberFormat, OnError
+from schemas.permissions import Actor
+from schemas.request_problems import RequestCode
+from schemas.user_services import NO_SERVICE, Service
+from webhook.http import auth, idempotency
+from webhook.http.errors import refuse
+from webhook.http.multipart import OnFields, receive
+from webhook.http.request_bodies import validated
+from webhook.services import references
+from webhook.services.job_submission import announce, entering
+from webhook.services.numbers import filter_of
+from worker.config.failpoints import Point, pass_by
+from worker.config.settings import get_settings
+from worker.database.engine import transaction
+from worker.jobs import submit
+from worker.numbers import filters, selections
+from worker.storage import files, number_lists
+
+_Choose = Callable[[sa.Connection, Actor, Any], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Action:
+    """A kind of action: the form beside a file, the body in JSON, and how a job's options come of either."""
+
+    kind: JobKind
+    form: type[actions.Options]
+    body: type[actions.Selection]
+    choose: _Choose
+
+
+def _assignment(connection: sa.Connection, actor: Actor, form: actions.AssignOptions) -> dict[str, Any]:
+    """R18, R20: a tenant below, or a user that can have the service."""
+    user = references.user(connection, actor, form.user_id)
+    if user is not None:
+        references.service(user, form.services or Service.VOICE)
+    return {
+        "target_id": references.assignments_target(connection, actor, form.tenant_id),
+        "user_id": None if user is None else user.id,
+        "service": form.services or NO_SERVICE,
+        "only_unassigned": form.only_unassigned,
+        "expected_holder_id": references.expected_holder(connection, actor, form.expected_holder_id),
+    }
+
+
+def _unassignment(connection: sa.Connection, actor: Actor, form: actions.UnassignOptions) -> dict[str, Any]:
+    user = references.user(connection, actor, form.user_id)
+    return {
+        "user_id": None if user is None else user.id,
+        "service": form.services or NO_SERVICE,
+        "expected_holder_id": references.expected_holder(connection, actor, form.expected_holder_id),
+    }
+
+
+def _change(connection: sa.Connection, actor: Actor, form: actions.ChangeOptions) -> dict[str, Any]:
+    return form.model_dump(include={"voice", "sms", "fax"}) | {
+        "voice_carrier_id": references.carrier(connection, actor, Column.VOICE_CARRIER, form.voice_carrier),
+        "sms_carrier_id": references.carrier(connection, actor, Column.SMS_CARRIER_PROFILE, form.sms_carrier_profile),
+    }
+
+
+def _nothing(_connection: sa.Connection, _actor: Actor, _form: actions.Options) -> dict[str, Any]:
+    return {}
+
+
+ASSIGN = Action(JobKind.ASSIGN, actions.AssignForm, actions.Assignment, _assignment)
+UNASSIGN = Action(JobKind.UNASSIGN, actions.UnassignForm, actions.Unassignment, _unassignment)
+CHANGE = Action(JobKind.CHANGE, actions.ChangeForm, actions.CapabilityChange, _change)
+DELETE = Action(JobKind.DELETE, actions.DeleteForm, actions.Deletion, _nothing)
+
+
+def enter_selection(action: Action, body: actions.Selection) -> str:
+    """The id of the job that does it to the numbers of the body, which is an `action.body`.
+
+    Returns as soon as it is certain which numbers are meant; what becomes of each is told by the job.
+    """
+    job = str(uuid.uuid4())
+    with entering(job):
+        _enter(job, action, body)
+    announce(job)
+    return job
+
+
+def enter_file(action: Action, request: Request, on_fields: OnFields | None = None) -> str:
+    """The same for the numbers of the request's file; beside it stands a form, `action.form`.
+
+    `on_fields`: see `receiving.receive`.
+    """
+    job = str(uuid.uuid4())
+    with entering(job):
+        received = receive(request, files.upload_key(job), get_settings().max_upload_bytes, on_fields)
+        idempotency.is_request(asdict(received))
+        file = submit.File(received.file_name, received.size, received.sha256)
+        _enter(job, action, validated(action.form, received.fields), file)
+    announce(job)
+    return job
+
+
+def _enter(job: str, action: Action, form: actions.Options, file: submit.File | None = None) -> None:
+    actor = auth.actor()
+    callback_url = references.callback_url(form.callback_url)
+    with transaction() as connection:
+        chosen = action.choose(connection, actor, form)
+        hints = form.model_dump(include=set(Hints.model_fields)) if file is not None else {}
+        options = JobOptions(
+            mode=Mode(form.mode),
+            on_error=OnError(form.on_error),
+            number_format=NumberFormat(form.number_format),
+            country_code=form.country_code,
+            **chosen,
+            **hints,
+        )
+        if isinstance(form, actions.Selection):
+            list_format = ListFormat.LIST if form.filter is None else ListFormat.SELECTION
+            number_lists.put(job, {Column.PHONE_NUMBER: _numbers(connection, actor, form)}, list_format)
+        parent = references.parent(connection, actor, action.kind, getattr(form, "parent_job_id", None))
+        order = submit.Order(
+            job,
+            actor.tenant.id,
+            actor.name,
+            action.kind,
+            options,
+            file,
+            parent_id=parent,
+            callback_url=callback_url,
+        )
+        submit.accept(connection, order)
+        idempotency.made(connection, job)
+        pass_by(Point.ACCEPT_ENTERED)
+
+
+def _numbers(connection: sa.Connection, actor: Actor, body: actions.Selection) -> list[str] | pa.Array:
+    """The numbers listed, or those that match; refused unless these are as many as the caller has seen."""
+    if body.filter is None or body.expected_count is None:
+        return body.numbers or []
+    expected, most = body.expected_count, get_settings().max_rows
+    if expected > most:
+        raise refuse(RequestCode.INVALID_FIELD, f"expected_count: one job takes {most} numbers at most.")
+    wanted = filters.resolve(connection, actor, filter_of(body.filter))
+    selected = selections.select(connection, wanted, expected)
+    if selected.numbers is None:
+        detail = f"{selected.found} numbers match, not {expected}."
+        raise refuse(RequestCode.COUNT_CHANGED, detail, expected=expected, found=selected.found)
+    if not selected.found:
+        raise refuse(RequestCode.INVALID_FIELD, "filter: no number matches.")
+    return selected.numbers

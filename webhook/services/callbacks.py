@@ -1,0 +1,108 @@
+"""What became of callbacks, sending them again, and the secret they are signed with.
+
+Only the tenant that a job acts for sees its callback; those above are answered like strangers (R3).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from flask import url_for
+
+from schemas import callback_signing
+from schemas.http import callbacks as bodies
+from schemas.jobs import Phase
+from schemas.request_problems import RequestCode
+from webhook.http import auth
+from webhook.http.errors import refuse
+from worker.database.engine import transaction
+from worker.jobs import callback_queries, callback_secrets
+from worker.jobs.control import WrongStateError
+from worker.queue import broker
+
+
+def page(query: bodies.CallbacksQuery) -> bodies.CallbackList:
+    """The actor's own callbacks, newest first."""
+    with transaction() as connection:
+        found = callback_queries.page(connection, auth.actor(), query.state, query.cursor, query.limit)
+    cursor = callback_signing.message_id(found[-1].public_id) if len(found) == query.limit else None
+    return bodies.CallbackList(data=[_callback(row) for row in found], next_cursor=cursor)
+
+
+def one(callback_id: str) -> bodies.CallbackWithDeliveries:
+    """The callback of this id, and every try to deliver it."""
+    with transaction() as connection:
+        row = _find(connection, callback_id)
+        tries = callback_queries.deliveries(connection, row.job_id)
+    told = [
+        bodies.Delivery(
+            at=one.at, attempt=one.attempt, result=one.result, status=one.status, duration_ms=one.duration_ms
+        )
+        for one in tries
+    ]
+    return bodies.CallbackWithDeliveries(**_callback(row).model_dump(), deliveries=told)
+
+
+def replay(callback_id: str) -> bodies.Callback:
+    """Send a callback again, from the beginning of its schedule and under the same id."""
+    with transaction() as connection:
+        row = _find(connection, callback_id)
+        try:
+            callback_queries.replay(connection, row)
+        except WrongStateError as error:
+            raise refuse(error.code, job_status=error.status) from error
+        row = _find(connection, callback_id)
+    broker.wake(Phase.CALLBACK, row.job)
+    return _callback(row)
+
+
+def secret() -> bodies.CallbackSecret:
+    """The secret that the actor's callbacks are signed with."""
+    with transaction() as connection:
+        view = callback_secrets.show(connection, auth.actor().tenant.id)
+    return _secret(view)
+
+
+def rotate() -> bodies.CallbackSecret:
+    """Replace the secret; the old one goes on signing beside it for a while.
+
+    Of several replaced within that time only the last goes on signing.
+    """
+    with transaction() as connection:
+        view = callback_secrets.rotate(connection, auth.actor().tenant)
+    return _secret(view)
+
+
+def _find(connection: sa.Connection, callback_id: str) -> sa.Row[Any]:
+    """The caller's own callback; any other and one that does not exist are the same 404 (R3)."""
+    row = callback_queries.one(connection, auth.actor(), callback_id)
+    if row is None:
+        raise refuse(RequestCode.NOT_FOUND, "There is no such callback.")
+    return row
+
+
+def _callback(row: sa.Row[Any]) -> bodies.Callback:
+    name = callback_signing.message_id(row.public_id)
+    return bodies.Callback(
+        id=name,
+        job_id=row.job,
+        url=row.url,
+        state=row.state,
+        attempts=row.attempts,
+        created_at=row.created_at,
+        next_attempt_at=row.next_attempt_at,
+        delivered_at=row.delivered_at,
+        failed_at=row.given_up_at,
+        links=bodies.CallbackLinks(
+            self=url_for("callbacks.show", callback_id=name), job=url_for("jobs.show", job_id=row.job)
+        ),
+    )
+
+
+def _secret(view: callback_secrets.SecretView) -> bodies.CallbackSecret:
+    return bodies.CallbackSecret(
+        secret=callback_signing.shown_secret(view.secret),
+        created_at=view.created_at,
+        previous_until=view.previous_until,
+    )

@@ -1,0 +1,84 @@
+"""Voice carriers and SMS carrier profiles (R7)."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from schemas import permissions
+from schemas.http import tenants as tenant_bodies
+from schemas.request_problems import RequestCode
+from webhook.http import auth, serializers
+from webhook.http.errors import refuse, stop_if
+from worker.accounts import carriers, tenants
+from worker.accounts.carriers import CarrierView
+from worker.database.engine import transaction
+
+WORDS = {
+    RequestCode.NOT_FOUND: "There is no such carrier.",
+    RequestCode.NAME_TAKEN: "You have a carrier of this service and name.",
+}
+
+
+def page(query: tenant_bodies.PageQuery) -> tenant_bodies.CarrierList:
+    """Those the actor can use, and those defined below it."""
+    with transaction() as connection:
+        found = carriers.page(connection, auth.actor(), query.cursor, query.limit)
+    cursor = found[-1].row.public_id if len(found) == query.limit else None
+    return tenant_bodies.CarrierList(data=[serializers.carrier(view) for view in found], next_cursor=cursor)
+
+
+def one(carrier_id: str) -> tenant_bodies.Carrier:
+    """The carrier of this id."""
+    with transaction() as connection:
+        view = _find(connection, carrier_id)
+    return serializers.carrier(view)
+
+
+def create(body: tenant_bodies.NewCarrier) -> tenant_bodies.Carrier:
+    """Define a carrier at the actor's own level."""
+    actor = auth.actor().tenant
+    stop_if(permissions.check_create_carrier(actor), WORDS)
+    with transaction() as connection:
+        tenants.hold(connection, actor)
+        if carriers.is_defined(connection, actor, body.service, body.name):
+            stop_if(RequestCode.NAME_TAKEN, WORDS, field="name")
+        made = carriers.create(connection, actor, body.service, body.name)
+        view = _find(connection, made)
+    return serializers.carrier(view)
+
+
+def change(carrier_id: str, body: tenant_bodies.CarrierChange) -> tenant_bodies.Carrier:
+    """Rename a carrier."""
+    with transaction() as connection:
+        view = _find_own(connection, carrier_id)
+        tenants.hold(connection, view.owner)
+        if carriers.is_defined(connection, view.owner, view.row.service, body.name, but=view.row.id):
+            stop_if(RequestCode.NAME_TAKEN, WORDS, field="name")
+        carriers.rename(connection, view.row.id, body.name)
+        view = _find(connection, carrier_id)
+    return serializers.carrier(view)
+
+
+def delete(carrier_id: str) -> None:
+    """Delete a carrier that no number and no default refers to."""
+    with transaction() as connection:
+        view = _find_own(connection, carrier_id)
+        users = carriers.used_by(connection, view.row.id)
+        words = {RequestCode.IN_USE: f"It is used by {' and '.join(users)}."}
+        stop_if(permissions.check_unused(users), words, in_use_by=users)
+        carriers.remove(connection, view.row.id)
+
+
+def _find(connection: sa.Connection, public_id: str) -> CarrierView:
+    """A carrier that the caller sees; one elsewhere and one that does not exist are the same 404 (R3)."""
+    view = carriers.one(connection, auth.actor(), public_id)
+    if view is None:
+        raise refuse(RequestCode.NOT_FOUND, WORDS[RequestCode.NOT_FOUND])
+    return view
+
+
+def _find_own(connection: sa.Connection, public_id: str) -> CarrierView:
+    """A carrier that the caller may rename and delete."""
+    view = _find(connection, public_id)
+    stop_if(permissions.check_change_carrier(auth.actor().tenant, view.owner), WORDS)
+    return view

@@ -1,0 +1,54 @@
+"""Who holds the numbers that are about to move, and how many of them each (R3, R19)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from schemas.http import resources
+from webhook.http import auth
+from webhook.services.numbers import filter_of
+from worker.database.engine import snapshot, transaction
+from worker.numbers import filters, holders
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A tenant of the actor's tree that holds some of the numbers. A user has `in_use` of these."""
+
+    id: str
+    name: str
+    is_own: bool
+    count: int
+    in_use: int
+
+    @property
+    def free(self) -> int:
+        """How many of them can leave: those that no user has (R19)."""
+        return self.count - self.in_use
+
+
+def of_numbers(numbers: Sequence[str]) -> list[Holder]:
+    """Return who holds some numbers ("+12125550142") as far as the actor sees them, the most numbers first."""
+    with transaction() as connection:
+        found = holders.of_numbers(connection, auth.actor(), [int(number) for number in numbers])
+    return _holders(found)
+
+
+def of_filter(wanted: resources.NumbersFilter, expected: int) -> list[Holder] | None:
+    """Return who holds all numbers that match, about `expected`; None if counting them takes too long for a page."""
+    try:
+        with snapshot() as connection:
+            resolved = filters.resolve(connection, auth.actor(), filter_of(wanted))
+            found = holders.matching(connection, resolved, expected)
+    except holders.TooLongError:
+        return None
+    return _holders(found)
+
+
+def _holders(found: Sequence[holders.Held]) -> list[Holder]:
+    own = auth.actor().tenant.id
+    return [
+        Holder(held.holder.public_id, held.holder.name, held.holder.id == own, held.count, held.in_use)
+        for held in found
+    ]

@@ -1,0 +1,144 @@
+"""What people who look at a job are told beside its body: why rows ended so, its columns, who decides, undos."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from schemas import permissions
+from schemas.codes import CATALOGUE, Code, Outcome
+from schemas.http import resources
+from schemas.jobs import JobOptions, Tally
+from schemas.request_problems import RequestCode
+from webhook.http import auth, serializers
+from webhook.services.jobs import find, is_reviewed, tokens_of
+from worker.database import tenant_scope
+from worker.database.engine import transaction
+from worker.jobs import undo_queries
+from worker.jobs.queries import JobView
+from worker.jobs.undo_queries import Kin, Undone
+from worker.reports.row_messages import Layout
+from worker.storage.report_reader import open_report
+
+LONGEST_LINE = 3  # undos of undos that are named
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Rows that ended alike: how, why, how many, and the first of them by the spreadsheet's own row number."""
+
+    outcome: Outcome
+    code: Code
+    count: int
+    first_row: int
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What undoing has to do with a job.
+
+    `undoes`: what it undoes, what that undoes, and so on. `undone`: how it is undone itself. `left`: how many rows of
+    what it undoes could still be put back, by another undo.
+    """
+
+    undoes: tuple[Kin, ...] = ()
+    undone: Undone | None = None
+    left: int = 0
+
+
+@dataclass(frozen=True)
+class Look:
+    """A job as it is looked at.
+
+    `causes`: most frequent first; under review, of what would become of the rows. `layout`: the file's columns, if its
+    rows can be shown, which they no longer can where `is_expired`. `refused`: why the actor may not decide about it
+    (R1), None if it may. `beside`: what undoing has to do with it.
+    """
+
+    job: resources.Job
+    causes: tuple[Cause, ...]
+    layout: Layout | None
+    is_expired: bool
+    refused: RequestCode | None
+    beside: Beside
+
+
+def look(job_id: str) -> Look:
+    """The job of this id, if the actor sees it."""
+    view = find(job_id)
+    there = serializers.has_report(view.row)
+    layout = Layout.from_json(view.row.file_facts) if there else None
+    with transaction() as connection:
+        owner = tenant_scope.tenant_by_id(connection, view.row.tenant_id)
+    refused = permissions.check_control(auth.actor().tenant, owner)
+    causes = _causes(_tally(job_id, view, layout))
+    is_expired = serializers.had_report(view.row) and not there
+    return Look(serializers.job(view), causes, layout, is_expired, refused, beside([job_id])[job_id])
+
+
+def beside(job_ids: Iterable[str]) -> dict[str, Beside]:
+    """What undoing has to do with jobs that the actor sees, by one query for all: id -> what is told."""
+    ids = list(job_ids)
+    if not ids:
+        return {}
+    with transaction() as connection:
+        found = undo_queries.known(connection, auth.actor(), ids)
+    told = {each.public_id: _beside(found, each) for each in found}
+    return {job_id: told.get(job_id, Beside()) for job_id in ids}
+
+
+def _beside(found: undo_queries.Undos, job: Kin) -> Beside:
+    line: list[Kin] = []
+    while (undoes := found.undone_by(line[-1] if line else job)) is not None and len(line) < LONGEST_LINE:
+        line.append(undoes)
+    again = line[0] if line else None
+    is_open = again is None or again.is_expired or any(each.finished_at is None for each in found.of(again))
+    return Beside(tuple(line), found.undone(job), 0 if again is None or is_open else found.left(again.id))
+
+
+def chosen(job_id: str) -> resources.UploadForm:
+    """What was chosen beside a file, so that another can be sent like it. What is gone since is left out."""
+    actor = auth.actor()
+    options = JobOptions.from_json(find(job_id).row.options)
+    with transaction() as connection:
+        voice = _carrier(connection, "voice", options.voice_carrier_id)
+        sms = _carrier(connection, "sms", options.sms_carrier_id)
+        below = {} if options.target_id is None else tenant_scope.tenants_by_id(connection, [options.target_id])
+    target = below.get(options.target_id or 0)
+    is_mine = target is not None and permissions.check_target(actor.tenant, target) is None
+    return resources.UploadForm(
+        voice_carrier=voice,
+        sms_carrier_profile=sms,
+        assign_to=target.public_id if target is not None and is_mine else None,
+        mode=options.mode.value,
+        on_error=options.on_error.value,
+        on_existing=options.on_existing.value,
+        accept=options.accept.value,
+        number_format=options.number_format.value,
+        only_unassigned=options.only_unassigned,
+        delimiter=options.delimiter,
+        encoding=options.encoding,
+        sheet=options.sheet,
+        header_row=options.header_row,
+    )
+
+
+def _tally(job_id: str, view: JobView, layout: Layout | None) -> Tally:
+    """The job's own; under review, of the rows as they would be, which only the files tell by their codes."""
+    if layout is None or not is_reviewed(view):
+        return view.tally
+    with open_report(job_id, tokens_of(view), layout, preview=True) as published:
+        return published.tally()
+
+
+def _causes(tally: Tally) -> tuple[Cause, ...]:
+    found = [Cause(outcome, code, seen.count, seen.first_row) for (outcome, code), seen in tally.results.items()]
+    return tuple(sorted(found, key=lambda cause: (-cause.count, CATALOGUE[cause.code].number)))
+
+
+def _carrier(connection: sa.Connection, service: str, carrier_id: int | None) -> str | None:
+    """The name of a carrier, if the actor may use it (R7)."""
+    usable = tenant_scope.carriers_of(connection, auth.actor().tenant, service)
+    return next((name for name, found in usable if found == carrier_id), None)

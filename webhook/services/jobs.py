@@ -1,0 +1,162 @@
+"""Jobs: their status and rows (R28), and what their own tenant decides: confirm, cancel, undo (R27)."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import replace
+
+import sqlalchemy as sa
+
+from schemas import permissions, request_problems
+from schemas.codes import Outcome
+from schemas.http import resources
+from schemas.jobs import TERMINAL, JobStatus, Phase
+from schemas.request_problems import RequestCode
+from webhook.http import auth, idempotency, serializers
+from webhook.http.concurrency_limits import WAITS
+from webhook.http.errors import Refused, refuse, stop_if
+from worker.config.failpoints import Point, pass_by
+from worker.database import tenant_scope
+from worker.database.engine import transaction
+from worker.jobs import control, queries
+from worker.jobs.queries import JobFilter, JobView
+from worker.queue import broker
+from worker.reports.row_messages import Layout
+from worker.storage.report_reader import Tokens, open_report
+
+FIRST_LOOK, LAST_LOOK = 0.01, 0.05  # seconds between two looks at a job that is waited for: small ones end soon
+SLOWER = 1.02  # from one look to the next
+RESTING = TERMINAL | {JobStatus.REVIEW}  # nothing happens by itself any more
+WORDS = {
+    RequestCode.NOT_FOUND: "There is no such job.",
+    RequestCode.FORBIDDEN: "Only the tenant that the job acts for may decide about it.",
+}
+
+
+def page(query: resources.JobsQuery) -> resources.JobList:
+    """Jobs of the actor's own tenant and those below it, newest first."""
+    with transaction() as connection:
+        wanted = JobFilter(query.kind, query.status, query.cursor)
+        found = queries.page(connection, auth.actor(), wanted, query.limit)
+    cursor = found[-1].row.public_id if len(found) == query.limit else None
+    return resources.JobList(data=[serializers.job(view) for view in found], next_cursor=cursor)
+
+
+def one(job_id: str, wait: float = 0.0, *, must_wait: bool = False) -> resources.Job:
+    """The job as it is, or as it is once it rests or `wait` seconds have gone by (`wait_for`)."""
+    return serializers.job(wait_for(job_id, wait, must_wait=must_wait))
+
+
+def rows(job_id: str, query: resources.RowsQuery) -> resources.RowList:
+    """What became of each row, in file order; under review, what would. None where a job ended before it had any."""
+    view = find(job_id)
+    if view.row.status in TERMINAL and not serializers.had_report(view.row):
+        return resources.RowList(data=[], next_cursor=None)
+    outcomes = None if query.outcome is None else frozenset({Outcome(query.outcome)})
+    with open_report(job_id, tokens_of(view), layout_of(view), preview=is_reviewed(view)) as published:
+        found, following = published.page(outcomes, query.code, query.cursor, query.limit)
+    cursor = None if following is None else str(following)
+    return resources.RowList(data=[resources.Row(**row) for row in found], next_cursor=cursor)
+
+
+def confirm(job_id: str) -> str:
+    """Carry out a job that was reviewed. Answers the id of the job to look at, as do the other decisions."""
+    return _decided(job_id, control.confirm)
+
+
+def cancel(job_id: str) -> str:
+    """Stop a job: what is written stays, the other rows are not processed."""
+    return _decided(job_id, control.cancel)
+
+
+def undo(job_id: str) -> str:
+    """Put back what a job did, by another job; numbers changed since are left alone (R27)."""
+    undoing = str(uuid.uuid4())
+
+    def enter(connection: sa.Connection, undone_id: int) -> Phase:
+        control.undo(connection, undone_id, undoing, auth.actor().name)
+        return Phase.CHECK
+
+    return _decided(job_id, enter, undoing)
+
+
+def wait_for(job_id: str, patience: float, *, must_wait: bool = False) -> JobView:
+    """The job when it has ended or waits for a decision, or as it is after `patience` seconds.
+
+    If too many requests wait already, the job as it is, which a preference allows (RFC 7240); `Refused` with 503 if the
+    request does nothing but wait (`must_wait`).
+    """
+    view = find(job_id)
+    deadline = time.monotonic() + patience
+    if not patience or view.row.status in RESTING:
+        return view
+    if not WAITS.try_acquire():
+        if must_wait:
+            raise WAITS.refusal()
+        return view
+    try:
+        pause = FIRST_LOOK
+        while (left := deadline - time.monotonic()) > 0:
+            time.sleep(min(pause, left))
+            pause = min(pause * SLOWER, LAST_LOOK)
+            with transaction() as connection:
+                # Only this: the whole view takes ten times as long, and the workers need the processors.
+                status = queries.status_of(connection, view.row.id)
+            if status in RESTING:
+                break
+        return find(job_id)
+    finally:
+        WAITS.release()
+
+
+def find(job_id: str) -> JobView:
+    """A job that the actor sees; one elsewhere and one that does not exist are the same 404 (R3)."""
+    with transaction() as connection:
+        return _find(connection, job_id)
+
+
+def layout_of(view: JobView) -> Layout:
+    """The report's columns, for a job that has a report."""
+    if serializers.has_report(view.row):
+        return replace(Layout.from_json(view.row.file_facts), preview=is_reviewed(view))
+    if serializers.had_report(view.row):
+        raise refuse(RequestCode.REPORT_EXPIRED)
+    if view.row.status in TERMINAL:
+        raise refuse(RequestCode.NO_REPORT)
+    raise Refused(request_problems.of_request(RequestCode.REPORT_NOT_READY), {"Retry-After": "1"})
+
+
+def is_reviewed(view: JobView) -> bool:
+    """Whether the rows are told as they would be."""
+    return bool(view.row.status == JobStatus.REVIEW)
+
+
+def tokens_of(view: JobView) -> Tokens:
+    """Under which leases the job's files were made."""
+    return Tokens(view.row.read_token, view.row.check_token)
+
+
+def _find(connection: sa.Connection, job_id: str) -> JobView:
+    view = queries.one(connection, auth.actor(), job_id)
+    if view is None:
+        raise refuse(RequestCode.NOT_FOUND, WORDS[RequestCode.NOT_FOUND])
+    return view
+
+
+def _decided(job_id: str, decide: Callable[[sa.Connection, int], Phase | None], following: str | None = None) -> str:
+    """Have a job's own tenant decide about it; the id of the job, or of the one that follows from it."""
+    idempotency.is_request({})
+    with transaction() as connection:
+        row = _find(connection, job_id).row
+        owner = tenant_scope.tenant_by_id(connection, row.tenant_id)
+        stop_if(permissions.check_control(auth.actor().tenant, owner), WORDS)
+        try:
+            phase = decide(connection, row.id)
+        except control.WrongStateError as error:
+            raise refuse(error.code, job_status=error.status) from error
+        idempotency.made(connection, following or job_id)
+    pass_by(Point.DECISION_COMMITTED)
+    broker.wake(phase, following or job_id)
+    return following or job_id

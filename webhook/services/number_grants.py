@@ -1,0 +1,113 @@
+"""Numbers that a user is to have: refused at the door by the rules that the job asks, all at once (R20, R21).
+
+The door only looks; the job decides anew, since all may have changed by then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+
+from schemas import permissions
+from schemas.codes import Code, faults_of, text_of
+from schemas.columns import Column
+from schemas.jobs import JobKind, JobOptions
+from schemas.permissions import Actor, NumberFacts, Tenant, User
+from schemas.user_services import Service, name_of
+from webhook.http.errors import refuse_file
+from worker import phone
+from worker.database import tenant_scope
+from worker.jobs import submit
+from worker.numbers import inventory
+from worker.storage import number_lists
+
+
+@dataclass(frozen=True)
+class Gift:
+    """Numbers ("+1..") for a user and what for, and where in the request each stands.
+
+    `freed`: those that the user has for voice now and that are taken from it first.
+    """
+
+    user: User
+    wanted: Mapping[str, Service]
+    fields: Mapping[str, str]
+    freed: Collection[str] = ()
+
+
+def accept(connection: sa.Connection, actor: Actor, gift: Gift, job: str, *, may_create: bool) -> None:
+    """Enter the job (its public id) that gives them: always a job (R18), one for all services."""
+    services = [name_of(service) for service in gift.wanted.values()]
+    number_lists.put(job, {Column.PHONE_NUMBER: list(gift.wanted), Column.SERVICE: services})
+    options = JobOptions(user_id=gift.user.id, may_create=may_create)
+    submit.accept(connection, submit.Order(job, actor.tenant.id, actor.name, JobKind.ASSIGN, options))
+
+
+def refuse_bad_numbers(connection: sa.Connection, actor: Tenant, gift: Gift) -> bool:
+    """`Refused` with every number that cannot be given as wanted; else whether some are to be added."""
+    wanted, fields, user = gift.wanted, gift.fields, gift.user
+    e164 = np.array(sorted(int(number) for number in wanted), dtype=np.int64)
+    known = _facts(connection, e164)
+    for number in gift.freed:
+        if int(number) in known:
+            known[int(number)] = replace(known[int(number)], voice_user=False)
+    errors = []
+    for number, service in wanted.items():
+        facts = known.get(int(number))
+        found = _added(actor, int(number)) if facts is None else _given(actor, facts, user, service)
+        if found is not None:
+            text = text_of(*found).with_value(number)
+            errors.append(
+                {
+                    "field": fields[number],
+                    "value": number,
+                    "code": found[0].value,
+                    "message": text.message,
+                    "fix": text.fix,
+                }
+            )
+    if errors:
+        first: dict[str, Any] = errors[0]
+        raise refuse_file(Code(first["code"]), f"{first['value']}: {first['message']}", errors=errors)
+    return len(known) < len(wanted)
+
+
+def _given(actor: Tenant, facts: NumberFacts, user: User, service: Service) -> tuple[Code, Column] | None:
+    """Why a number that exists cannot be given. R3, R21: one elsewhere is as if absent, unless it could be added."""
+    if permissions.check_seen(actor, facts) is not None:
+        code = permissions.check_upload(actor) or permissions.check_existing(actor, facts.holder)
+        return None if code is None else (code, Column.PHONE_NUMBER)
+    code = permissions.check_holds(facts, user)
+    if code is not None:
+        return code, Column.USER
+    code = permissions.check_give(actor, facts, service)
+    return None if code is None else (code, Column.PHONE_NUMBER)
+
+
+def _added(actor: Tenant, e164: int) -> tuple[Code, Column] | None:
+    """Why a number cannot be added (R21, R15)."""
+    code = permissions.check_upload(actor)
+    if code is not None:
+        return code, Column.PHONE_NUMBER
+    faults = faults_of(int(phone.faults_of_new(np.array([e164], dtype=np.int64))[0]))
+    return None if not faults else (faults[0].code, Column.PHONE_NUMBER)
+
+
+def _facts(connection: sa.Connection, e164: np.ndarray) -> dict[int, NumberFacts]:
+    """How the numbers that exist stand, wherever: for the rules to judge, never to be shown."""
+    found = inventory.look_up(connection, e164, lock=False)
+    ids = {int(value) for name in ("holder_id", "uploader_id") for value in found[name]}
+    tenants = tenant_scope.tenants_by_id(connection, sorted(ids))
+    columns = ("e164", "holder_id", "uploader_id", "voice", "sms", "voice_user_id", "sms_user_id")
+    facts = {}
+    for number, holder, uploader, voice, sms, voice_user, sms_user in zip(
+        *(found[name].tolist() for name in columns), strict=True
+    ):
+        facts[number] = NumberFacts(
+            tenants[holder], tenants[uploader], bool(voice), bool(sms), bool(voice_user), bool(sms_user)
+        )
+    return facts

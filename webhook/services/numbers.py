@@ -1,0 +1,84 @@
+"""The inventory as the actor sees it (R3, R5)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from schemas.http import resources
+from schemas.request_problems import RequestCode
+from webhook.http import auth, serializers
+from webhook.http.errors import refuse
+from worker.database.engine import snapshot
+from worker.numbers import filters, queries, selections
+from worker.numbers.filters import NumberFilter, Wanted
+from worker.numbers.queries import LONGEST, NumberView
+from worker.phone.digits import ascii_digits
+
+# A number with + or 00 and no words in it, or E.164 digits alone. Without either, several countries may be meant.
+_INTERNATIONAL = re.compile(r"[^0-9+]*(?:\+|00)([\W\d]*)|([1-9][0-9]*)")
+_NOT_DIGITS = re.compile(r"[^0-9]")
+
+
+def page(query: resources.NumbersQuery) -> resources.NumberList:
+    """Numbers that match, ascending. `total` is how many do, on all pages, if the query asks for it."""
+    with snapshot() as connection:
+        wanted = filters.resolve(connection, auth.actor(), filter_of(query))
+        found = queries.page(connection, wanted.beyond(query.cursor), query.limit)
+        total = _total(connection, wanted, query, found) if query.count else None
+    return _list(query, found, total)
+
+
+def page_counted_up_to(query: resources.NumbersQuery, most: int) -> resources.NumberList:
+    """As `page`, but `total` is told unasked, and no more than `most + 1`, which stands for all that is more."""
+    with snapshot() as connection:
+        wanted = filters.resolve(connection, auth.actor(), filter_of(query))
+        few = selections.all_up_to(connection, wanted, most)
+        if few is None:
+            found = queries.page(connection, wanted.beyond(query.cursor), query.limit)
+        else:
+            # Those of the page are among them and need not be looked for once more.
+            beyond = [number for number in few if query.cursor is None or number > query.cursor]
+            found = queries.these(connection, beyond[: query.limit])
+    return _list(query, found, most + 1 if few is None else len(few))
+
+
+def _list(query: resources.NumbersQuery, found: Sequence[NumberView], total: int | None) -> resources.NumberList:
+    cursor = str(found[-1].row.e164) if len(found) == query.limit else None
+    data = [serializers.number(auth.actor(), view) for view in found]
+    return resources.NumberList(data=data, next_cursor=cursor, total=total)
+
+
+def _total(
+    connection: sa.Connection, wanted: Wanted, query: resources.NumbersQuery, found: Sequence[NumberView]
+) -> int:
+    if query.cursor is None and len(found) < query.limit:
+        return len(found)  # a first page with room left has all of them
+    return selections.count(connection, wanted)
+
+
+def one(e164: str) -> resources.Number:
+    """A number, in any form that is international, with its history."""
+    digits = _digits(e164)
+    if not digits:
+        fix = "Enter the number with + and its country code."
+        raise refuse(RequestCode.NOT_FOUND, "There is no such number in your inventory.", fix=fix)
+    with snapshot() as connection:
+        view = queries.one(connection, auth.actor(), int(digits)) if len(digits) <= LONGEST else None
+        if view is None:
+            raise refuse(RequestCode.NOT_FOUND, "There is no such number in your inventory.")
+        history = queries.history(connection, auth.actor(), view)
+    return serializers.number(auth.actor(), view, history)
+
+
+def _digits(text: str) -> str:
+    """Return the digits of an international number; "" for any other text, which is not guessed at (R14c)."""
+    found = _INTERNATIONAL.fullmatch(ascii_digits(text))
+    return "" if found is None else _NOT_DIGITS.sub("", found[1] or found[2] or "")
+
+
+def filter_of(query: resources.NumbersFilter) -> NumberFilter:
+    """Which numbers, from what a query or a body says."""
+    return NumberFilter(**query.model_dump(include=set(resources.NumbersFilter.model_fields)))

@@ -1,0 +1,114 @@
+"""What requests name: carriers by name, tenants and users by id. Found within the actor's reach, or refused.
+
+What is elsewhere and what does not exist are refused with the same words (R3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import sqlalchemy as sa
+
+from schemas import permissions
+from schemas.codes import Code
+from schemas.columns import Column, name_of
+from schemas.jobs import JobKind
+from schemas.names import fold, unambiguous
+from schemas.permissions import Actor, Tenant, User
+from schemas.request_problems import RequestCode
+from schemas.user_services import Service
+from webhook.http.errors import refuse, refuse_file
+from worker.callbacks import http_client
+from worker.config.settings import get_settings
+from worker.database import tenant_scope
+from worker.jobs import queries
+
+_LONGEST_SHOWN = 200  # characters of a value that an answer repeats
+
+
+def carrier(connection: sa.Connection, actor: Actor, column: Column, name: str | None) -> int | None:
+    """The carrier of that name that the actor may use (R7, R11)."""
+    if name is None:
+        return None
+    service = "voice" if column is Column.VOICE_CARRIER else "sms"
+    found = unambiguous(tenant_scope.carriers_of(connection, actor.tenant, service)).get(fold(name))
+    if found is None:
+        detail = f"“{name}” is no {name_of(column)} you can use."
+        raise refuse_file(Code.CARRIER_NOT_FOUND, detail, field=column.name.lower(), value=name)
+    return found
+
+
+def uploads_target(connection: sa.Connection, actor: Actor, public_id: str | None) -> int | None:
+    """The tenant that uploaded numbers go to: the actor's own or one below (R11)."""
+    return _tenant(connection, actor, public_id, "assign_to", permissions.check_target)
+
+
+def assignments_target(connection: sa.Connection, actor: Actor, public_id: str | None) -> int | None:
+    """The tenant that numbers are assigned to: one below the actor's (R19)."""
+    return _tenant(connection, actor, public_id, "tenant_id", permissions.check_below)
+
+
+def expected_holder(connection: sa.Connection, actor: Actor, public_id: str | None) -> int | None:
+    """The tenant that is expected to hold the numbers: the actor's own or one below (R3, R19)."""
+    return _tenant(connection, actor, public_id, "expected_holder_id", permissions.check_target)
+
+
+def _tenant(
+    connection: sa.Connection,
+    actor: Actor,
+    public_id: str | None,
+    field: str,
+    rule: Callable[[Tenant, Tenant | None], Code | None],
+) -> int | None:
+    if public_id is None:
+        return None
+    target = tenant_scope.tenant_below(connection, actor.tenant, public_id)
+    refused = rule(actor.tenant, target)
+    if refused is not None or target is None:
+        detail = f"“{public_id}” is no enterprise or reseller you can use."
+        raise refuse_file(refused or Code.TARGET_NOT_FOUND, detail, field=field, value=public_id)
+    return target.id
+
+
+def user(connection: sa.Connection, actor: Actor, public_id: str | None) -> User | None:
+    """The user with that id (R20)."""
+    if public_id is None:
+        return None
+    found = tenant_scope.user_below(connection, actor.tenant, public_id)
+    refused = permissions.check_user(actor.tenant, found)
+    if refused is not None:
+        detail = f"“{public_id}” is no user you can use."
+        raise refuse_file(refused, detail, column=Column.USER, field="user_id", value=public_id)
+    return found
+
+
+def parent(connection: sa.Connection, actor: Actor, kind: JobKind, public_id: str | None) -> int | None:
+    """The job of the same kind, and of the actor's own tenant, whose rows a file mends."""
+    if public_id is None:
+        return None
+    view = queries.one(connection, actor, public_id)
+    if view is None or view.row.tenant_id != actor.tenant.id or view.row.kind != kind:
+        raise refuse(RequestCode.INVALID_FIELD, f"parent_job_id: you have no such {kind.value} job.")
+    found: int = view.row.id
+    return found
+
+
+def callback_url(url: str | None) -> str | None:
+    """Where the job's end is to be told, as far as that can be judged without asking for the host's address."""
+    if url is None:
+        return None
+    fault = http_client.fault_of(url, get_settings().networks_for_callbacks)
+    if fault is not None:
+        value = url[:_LONGEST_SHOWN]
+        detail = f"callback_url: “{value}” is not called: {fault}."
+        errors = [{"field": "callback_url", "message": fault}]
+        raise refuse(RequestCode.INVALID_FIELD, detail, field="callback_url", value=value, errors=errors)
+    return url
+
+
+def service(given: User, wanted: Service) -> None:
+    """Refuse a service that the user cannot have (R2, R20)."""
+    refused = permissions.check_service(given, wanted)
+    if refused is not None:
+        column = Column.SERVICE if refused is Code.TARGET_NOT_FOUND else Column.USER
+        raise refuse_file(refused, column=column, field="service")

@@ -1,0 +1,57 @@
+"""Reports of jobs, as files to be saved (R28): `which` rows, "all", "failed" or "unprocessed".
+
+Of a job under review they tell what would become of the rows. Workbooks are in `workbooks`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+
+import pyarrow as pa
+
+from schemas.workbooks import OUTCOMES
+from webhook.http import file_names
+from webhook.http.downloads import Download
+from webhook.services.jobs import find, is_reviewed, layout_of, tokens_of
+from worker.database.engine import transaction
+from worker.jobs import queries
+from worker.jobs.queries import JobView
+from worker.reports import render
+from worker.reports.row_messages import Layout
+from worker.storage import files
+from worker.storage.report_reader import stream_report
+
+
+def csv(job_id: str, which: str) -> Download:
+    """The file's own columns, then what became of each row."""
+    view = find(job_id)
+    layout = layout_of(view)
+    if which == "all" and not is_reviewed(view):
+        with transaction() as connection:
+            parts = queries.report_parts(connection, view.row.id)
+        blocks = files.stream(*(files.report_key(job_id, part) for part in range(parts)))
+    else:
+        rendered = (render.csv_rows(layout, cells, results) for cells, results in _stream(view, layout, which))
+        blocks = chain([render.csv_header(layout)], rendered)
+    return Download(blocks, file_name(view, which, "csv"), "text/csv; charset=utf-8")
+
+
+def jsonl(job_id: str, which: str) -> Download:
+    """A JSON object for each row, one a line."""
+    view = find(job_id)
+    layout = layout_of(view)
+    blocks = (render.json_lines(layout, cells, results) for cells, results in _stream(view, layout, which))
+    return Download(blocks, file_name(view, which, "jsonl"), "application/jsonl; charset=utf-8")
+
+
+def _stream(view: JobView, layout: Layout, which: str) -> Iterator[tuple[pa.RecordBatch, pa.Table]]:
+    row = view.row
+    return stream_report(row.public_id, tokens_of(view), layout, OUTCOMES[which], preview=is_reviewed(view))
+
+
+def file_name(view: JobView, which: str, ending: str) -> str:
+    """Name a report after the upload; that of a review says so, since it tells what would become of the rows."""
+    name = view.row.file_name or view.row.kind
+    stem = name.rpartition(".")[0] or name
+    return file_names.cut(stem, f"{'-review' if is_reviewed(view) else ''}-{which}.{ending}")

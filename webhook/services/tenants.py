@@ -1,0 +1,135 @@
+"""The tree below the actor, its default carriers, Allow External Numbers (R1, R7, R9)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from schemas import permissions
+from schemas.codes import Code
+from schemas.columns import Column, name_of
+from schemas.http import tenants as tenant_bodies
+from schemas.names import fold, unambiguous
+from schemas.permissions import Tenant, TenantKind
+from schemas.request_problems import RequestCode
+from webhook.http import auth, serializers
+from webhook.http.errors import refuse_file, stop_if
+from worker.accounts import tenants
+from worker.accounts.tenants import TenantFilter
+from worker.database import tenant_scope
+from worker.database.engine import transaction
+from worker.numbers import inventory
+
+ME = "me"  # in place of an id: the caller's own tenant
+WORDS = {
+    RequestCode.NOT_FOUND: "There is no such tenant.",
+    RequestCode.NAME_TAKEN: "A tenant beside it has this name.",
+    RequestCode.INVALID_FIELD: "A reseller stands below the Master Reseller and an enterprise below a reseller; "
+    "only enterprises have Allow External Numbers.",
+}
+_DEFAULTS = {
+    "default_voice_carrier": ("voice", Column.VOICE_CARRIER),
+    "default_sms_carrier_profile": ("sms", Column.SMS_CARRIER_PROFILE),
+}
+
+
+def page(query: tenant_bodies.TenantsQuery) -> tenant_bodies.TenantList:
+    """The actor's own tenant and those below it, as far as they match."""
+    wanted = TenantFilter(query.kind, query.q)
+    with transaction() as connection:
+        found = tenants.page(connection, auth.actor(), query.cursor, query.limit, wanted)
+    cursor = found[-1].tenant.public_id if len(found) == query.limit else None
+    return tenant_bodies.TenantList(data=[serializers.tenant(view) for view in found], next_cursor=cursor)
+
+
+def one(tenant_id: str) -> tenant_bodies.Tenant:
+    """The tenant of this id, or the actor's own (`ME`)."""
+    with transaction() as connection:
+        view = tenants.one(connection, find(connection, tenant_id))
+    return serializers.tenant(view)
+
+
+def create(body: tenant_bodies.NewTenant) -> tenant_bodies.Tenant:
+    """Make a reseller or an enterprise."""
+    actor, kind, external = auth.actor().tenant, TenantKind(body.kind), body.allow_external_numbers
+    with transaction() as connection:
+        parent = actor if body.parent_id is None else find(connection, body.parent_id)
+        stop_if(permissions.check_create_tenant(actor, parent, kind, allow_external_numbers=external), WORDS)
+        _hold_name(connection, parent, body.name)
+        made = tenants.create(connection, parent, kind, body.name, allow_external_numbers=external)
+        view = tenants.one(connection, made)
+    return serializers.tenant(view)
+
+
+def change(tenant_id: str, body: tenant_bodies.TenantChange) -> tenant_bodies.Tenant:
+    """Change what the body has set; a default of None lets the parent's hold (R7)."""
+    changes = body.model_dump(exclude_unset=True)
+    with transaction() as connection:
+        tenant = find(connection, tenant_id)
+        stop_if(permissions.check_change_tenant(auth.actor().tenant, tenant, changes), WORDS)
+        columns = _columns(connection, tenant, changes)
+        if columns:
+            tenants.change(connection, tenant.id, columns)
+        view = tenants.one(connection, tenant)
+    return serializers.tenant(view)
+
+
+def delete(tenant_id: str) -> None:
+    """Delete a tenant that nothing refers to; its tokens and admins go with it."""
+    with transaction() as connection:
+        tenant = find(connection, tenant_id)
+        stop_if(permissions.check_delete_tenant(auth.actor().tenant, tenant), WORDS)
+        tenants.hold(connection, tenant, to_delete=True)
+        users = tenants.used_by(connection, tenant)
+        stop_if(permissions.check_unused(users), {RequestCode.IN_USE: f"It has {', '.join(users)}."}, in_use_by=users)
+        tenants.remove(connection, tenant)
+
+
+def in_use_by(tenant_id: str) -> list[str]:
+    """What keeps a tenant from being deleted, as of now: any of "tenants", "numbers", "users", "carriers", "jobs"."""
+    with transaction() as connection:
+        return tenants.used_by(connection, find(connection, tenant_id))
+
+
+def find(connection: sa.Connection, public_id: str) -> Tenant:
+    """A tenant that the caller reaches; one elsewhere and one that does not exist are the same 404 (R3)."""
+    actor = auth.actor().tenant
+    found = actor if public_id == ME else tenant_scope.tenant_below(connection, actor, public_id)
+    stop_if(permissions.check_tenant(actor, found), WORDS)
+    return found or actor
+
+
+def _hold_name(connection: sa.Connection, parent: Tenant, name: str, but: Tenant | None = None) -> None:
+    """Make sure that the name is free, and stays so until the transaction ends."""
+    tenants.hold(connection, parent)
+    if tenants.has_child_named(connection, parent.id, name, but):
+        stop_if(RequestCode.NAME_TAKEN, WORDS, field="name")
+
+
+def _columns(connection: sa.Connection, tenant: Tenant, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns that a change sets, once what they rest on is held."""
+    columns = {field: value for field, value in changes.items() if field not in _DEFAULTS}
+    above = tenant.path[-2:-1]
+    if "name" in columns and above:
+        _hold_name(connection, tenant_scope.tenant_by_id(connection, above[0]), columns["name"], tenant)
+    tenants.hold(connection, tenant)
+    for field, (service, _) in _DEFAULTS.items():
+        if field in changes:
+            columns[f"default_{service}_carrier_id"] = _default(connection, tenant, field, changes[field])
+    return columns
+
+
+def _default(connection: sa.Connection, tenant: Tenant, field: str, name: str | None) -> int | None:
+    """The carrier of that name among those the tenant may use, kept from being deleted (R7)."""
+    if name is None:
+        return None
+    service, column = _DEFAULTS[field]
+    found = unambiguous(tenant_scope.carriers_of(connection, tenant, service)).get(fold(name))
+    try:
+        inventory.hold(connection, [], [0 if found is None else found])
+    except inventory.ConflictError as error:
+        detail = f"“{name}” is no {name_of(column)} that “{tenant.name}” can use."
+        raise refuse_file(Code.CARRIER_NOT_FOUND, detail, field=field, value=name) from error
+    return found

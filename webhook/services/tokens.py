@@ -1,0 +1,55 @@
+"""Tokens: who gets in (R4). A token's secret is told by the answer that makes it, and never again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from schemas.http import tenants as tenant_bodies
+from schemas.request_problems import RequestCode
+from webhook.http import auth, serializers
+from webhook.http.errors import refuse
+from webhook.services.tenants import ME
+from webhook.services.tenants import find as find_tenant
+from worker.accounts import tenants, tokens
+from worker.database.engine import transaction
+
+
+def page(query: tenant_bodies.PageQuery) -> tenant_bodies.TokenList:
+    """The tokens of the actor's own tenant and those below it."""
+    with transaction() as connection:
+        found = tokens.page(connection, auth.actor(), query.cursor, query.limit)
+    cursor = found[-1].public_id if len(found) == query.limit else None
+    return tenant_bodies.TokenList(data=[serializers.token(row) for row in found], next_cursor=cursor)
+
+
+def one(token_id: str) -> tenant_bodies.Token:
+    """The token of this id, without its secret."""
+    with transaction() as connection:
+        row = _find(connection, token_id)
+    return serializers.token(row)
+
+
+def create(body: tenant_bodies.NewToken) -> tenant_bodies.IssuedToken:
+    """Make a token; its secret is told this once."""
+    with transaction() as connection:
+        owner = find_tenant(connection, body.tenant_id or ME)
+        tenants.hold(connection, owner)
+        issued = tokens.create(connection, owner.id, body.name, body.expires_at)
+        row = _find(connection, issued.public_id)
+    return tenant_bodies.IssuedToken(**serializers.token(row).model_dump(), token=issued.secret)
+
+
+def delete(token_id: str) -> None:
+    """Revoke a token; it stays in the list."""
+    with transaction() as connection:
+        tokens.revoke(connection, _find(connection, token_id).id)
+
+
+def _find(connection: sa.Connection, public_id: str) -> sa.Row[Any]:
+    """A token that the caller sees; one elsewhere and one that does not exist are the same 404 (R3)."""
+    row = tokens.one(connection, auth.actor(), public_id)
+    if row is None:
+        raise refuse(RequestCode.NOT_FOUND, "There is no such token.")
+    return row

@@ -1,0 +1,123 @@
+"""A file of numbers becomes a job (R8, R9, R11)."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from flask import Request
+
+from schemas import permissions
+from schemas.columns import Column
+from schemas.http import resources
+from schemas.http import tenants as tenant_bodies
+from schemas.http.file_options import Hints
+from schemas.jobs import Accept, JobKind, JobOptions, Mode, NumberFormat, OnError, OnExisting
+from schemas.names import fold, unambiguous
+from schemas.permissions import Actor
+from webhook.http import auth, idempotency, serializers
+from webhook.http.errors import refuse_file
+from webhook.http.multipart import OnFields, Received, receive
+from webhook.http.request_bodies import validated
+from webhook.services import references
+from webhook.services.job_submission import announce, entering
+from worker.accounts import tenants
+from worker.config.failpoints import Point, pass_by
+from worker.config.settings import get_settings
+from worker.database import tenant_scope
+from worker.database.engine import transaction
+from worker.jobs import submit
+from worker.storage import files
+
+MOST_TENANTS = 1000  # in a list to choose from
+
+
+@dataclass(frozen=True)
+class Offers:
+    """What can be chosen beside a file (R11).
+
+    By service, "voice" and "sms": the `carriers` that the actor may use, and the `defaults` that hold for its own
+    numbers. `tenants`: its own first, then those below, at most `MOST_TENANTS`. `largest`: a file, in bytes.
+    """
+
+    carriers: Mapping[str, tuple[str, ...]]
+    defaults: Mapping[str, str | None]
+    tenants: tuple[tenant_bodies.Tenant, ...]
+    largest: int
+
+
+def enter(request: Request, on_fields: OnFields | None = None) -> str:
+    """The id of the job that the request's file and form (`api.UploadForm`) make. Returns once the file has arrived.
+
+    What becomes of its rows is told by the job. `on_fields`: see `receiving.receive`.
+    """
+    check()
+    actor = auth.actor()
+    job = str(uuid.uuid4())
+    received = receive(request, files.upload_key(job), get_settings().max_upload_bytes, on_fields)
+    with entering(job):
+        _enter(job, actor, received)
+    announce(job)
+    return job
+
+
+def check() -> None:
+    """Refuse who may not upload (R8, R9)."""
+    refused = permissions.check_upload(auth.actor().tenant)
+    if refused is not None:
+        raise refuse_file(refused)
+
+
+def offers() -> Offers:
+    """What the form of an upload has to choose from."""
+    actor = auth.actor()
+    with transaction() as connection:
+        own = tenants.one(connection, actor.tenant)
+        below = tenants.page(connection, actor, None, MOST_TENANTS)
+        carriers = {
+            service: _names(tenant_scope.carriers_of(connection, actor.tenant, service)) for service in own.effective
+        }
+    return Offers(
+        carriers, own.effective, tuple(serializers.tenant(view) for view in below), get_settings().max_upload_bytes
+    )
+
+
+def _names(carriers: list[tuple[str, int]]) -> tuple[str, ...]:
+    """Those by which a carrier can be chosen: not the names that two have."""
+    usable = unambiguous(carriers)
+    return tuple(sorted(name for name, _ in carriers if fold(name) in usable))
+
+
+def _enter(job: str, actor: Actor, received: Received) -> None:
+    idempotency.is_request(asdict(received))
+    form = validated(resources.UploadForm, received.fields)
+    with transaction() as connection:
+        options = JobOptions(
+            mode=Mode(form.mode),
+            on_error=OnError(form.on_error),
+            voice_carrier_id=references.carrier(connection, actor, Column.VOICE_CARRIER, form.voice_carrier),
+            sms_carrier_id=references.carrier(connection, actor, Column.SMS_CARRIER_PROFILE, form.sms_carrier_profile),
+            target_id=references.uploads_target(connection, actor, form.assign_to),
+            on_existing=OnExisting(form.on_existing),
+            accept=Accept(form.accept),
+            number_format=NumberFormat(form.number_format),
+            only_unassigned=form.only_unassigned,
+            expected_holder_id=references.expected_holder(connection, actor, form.expected_holder_id),
+            **form.model_dump(include=set(Hints.model_fields)),
+        )
+        file = submit.File(received.file_name, received.size, received.sha256)
+        parent = references.parent(connection, actor, JobKind.UPLOAD, form.parent_job_id)
+        order = submit.Order(
+            job,
+            actor.tenant.id,
+            actor.name,
+            JobKind.UPLOAD,
+            options,
+            file,
+            parent_id=parent,
+            callback_url=references.callback_url(form.callback_url),
+        )
+        submit.accept(connection, order)
+        idempotency.made(connection, job)
+        pass_by(Point.ACCEPT_ENTERED)

@@ -1,0 +1,158 @@
+"""The numbers that a user has, exchanged (R20): some are taken, then others given, each by a job (R18).
+
+Given are only numbers that, as far as can be seen, can be had: else all is refused and nothing taken. If one goes to
+somebody else in that moment, its job tells so, and what was taken to make room for it (R2) is put back (R27).
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
+
+from schemas.codes import Code
+from schemas.http import actions, resources
+from schemas.http.users import UserChange
+from schemas.jobs import TERMINAL
+from schemas.permissions import User, check_slot
+from schemas.request_problems import RequestCode
+from schemas.user_services import Service
+from webhook.http import auth
+from webhook.http.errors import refuse, refuse_file
+from webhook.services import jobs, users
+from webhook.services.actions import UNASSIGN, enter_selection
+from webhook.services.job_submission import announce, entering
+from webhook.services.number_grants import Gift, accept, refuse_bad_numbers
+from worker.accounts.users import UserView
+from worker.database import tenant_scope
+from worker.database.engine import transaction
+from worker.phone.formatting import readable
+
+_NEEDS_SMS = "Numbers are assigned for SMS only while SMS service is enabled."
+_HAS_NUMBERS = "SMS service cannot be disabled while the user has numbers for it."
+WAIT = 5.0  # seconds that each job is waited for: what is given may need what is taken
+_NOTHING = UserChange()
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """Numbers ("+1..") to be taken from a user, for voice (of whichever role) or for SMS; and to be given, what for.
+
+    `fields`: where in the request each of the latter stands.
+    """
+
+    taken: Sequence[str] = ()
+    given: Mapping[str, Service] = field(default_factory=dict)
+    fields: Mapping[str, str] = field(default_factory=dict)
+    is_sms: bool = False
+
+
+@dataclass(frozen=True)
+class Exchanged:
+    """What came of it: the numbers of each step, and its job as it stands; None where the step was not made."""
+
+    taken: Sequence[str] = ()
+    given: Sequence[str] = ()
+    taking: resources.Job | None = None
+    giving: resources.Job | None = None
+    putting_back: resources.Job | None = None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all is as it was wanted."""
+        return all(
+            job is not None and _is_done(job)
+            for numbers, job in ((self.taken, self.taking), (self.given, self.giving))
+            if numbers
+        )
+
+
+def exchange(user_id: str, wanted: Exchange, change: UserChange = _NOTHING, wait: float = WAIT) -> Exchanged:
+    """Change the user as `change` has it, take, and give. `Refused`, and nothing is changed, if that cannot be.
+
+    What the user has, or has not, as wanted already, is left out: it was so before.
+    """
+    with transaction() as connection:
+        view = users.apply(connection, user_id, change)
+        user = tenant_scope.users_by_id(connection, [view.row.id])[view.row.id]
+        taken, gift = _needed(view, user, wanted)
+        may_create = _judge(connection, view, gift)
+        if may_create and wanted.is_sms:  # R21: numbers are added as somebody's Phone Number or Default DID
+            raise refuse_file(Code.NOT_FOUND, field="sms_dids")
+    given = list(gift.wanted)
+    taking = _take(user_id, taken, wait, is_sms=wanted.is_sms) if taken else None
+    if taking is not None and not _is_done(taking):
+        return Exchanged(taken, given, taking)
+    giving = _give(gift, wait, may_create=may_create) if given else None
+    back = None
+    if taking is not None and giving is not None and _failed(giving) and Service.VOICE in gift.wanted.values():
+        back = jobs.one(jobs.undo(taking.id), wait)
+    return Exchanged(taken, given, taking, giving, back)
+
+
+def manage_sms(user_id: str, wanted: Exchange, *, enabled: bool, wait: float = WAIT) -> Exchanged:
+    """Exchange a user's SMS numbers, with its SMS service enabled before, or disabled once all are taken.
+
+    `Refused` as `exchange`; and if the service is to end while there are numbers to be given, or others left.
+    """
+    if enabled:
+        return exchange(user_id, wanted, UserChange(sms_enabled=True), wait)
+    if wanted.given:
+        raise refuse(RequestCode.INVALID_FIELD, _NEEDS_SMS, fix="Enable it, too.", field="sms_enabled")
+    left = set(users.one(user_id).sms_dids) - set(wanted.taken)
+    if left:
+        raise refuse(RequestCode.IN_USE, _HAS_NUMBERS, fix="Take them all back, or leave it on.", field="sms_enabled")
+    done = exchange(user_id, wanted, wait=wait)
+    if done.is_done:
+        users.change(user_id, UserChange(sms_enabled=False))
+    return done
+
+
+def _needed(view: UserView, user: User, wanted: Exchange) -> tuple[list[str], Gift]:
+    """What is still to be taken, and to be given."""
+    has = {
+        f"+{e164}": service
+        for service, numbers in view.numbers.items()
+        for e164 in numbers
+        if (service is Service.SMS) == wanted.is_sms
+    }
+    given = {number: service for number, service in wanted.given.items() if has.get(number) != service}
+    # Of what it has in another role, too: a Default DID becomes a Forwarded DID by being taken and given.
+    taken = [number for number in has if number in wanted.taken or number in given]
+    return taken, Gift(user, given, wanted.fields, freed=() if wanted.is_sms else taken)
+
+
+def _judge(connection: sa.Connection, view: UserView, gift: Gift) -> bool:
+    """Whether some are to be added; `Refused` with those that cannot be given."""
+    if not gift.wanted:
+        return False
+    claims = [number for number, service in gift.wanted.items() if service & Service.VOICE]
+    kept = [e164 for e164 in view.numbers.get(Service.VOICE, ()) if f"+{e164}" not in gift.freed]
+    if claims and check_slot(taken=bool(kept)) is not None:
+        detail = f"The user has {readable(f'+{kept[0]}')} by now. Open the user again to change that."
+        raise refuse(RequestCode.IN_USE, detail, fix="", field=gift.fields[claims[0]])
+    return refuse_bad_numbers(connection, auth.actor().tenant, gift)
+
+
+def _take(user_id: str, numbers: list[str], wait: float, *, is_sms: bool) -> resources.Job:
+    service = "sms" if is_sms else "voice"
+    body = actions.Unassignment(numbers=numbers, user_id=user_id, service=service)
+    return jobs.one(enter_selection(UNASSIGN, body), wait)
+
+
+def _give(gift: Gift, wait: float, *, may_create: bool) -> resources.Job:
+    job = str(uuid.uuid4())
+    with entering(job), transaction() as connection:
+        accept(connection, auth.actor(), gift, job, may_create=may_create)
+    announce(job)
+    return jobs.one(job, wait)
+
+
+def _is_done(job: resources.Job) -> bool:
+    return job.status == "completed"
+
+
+def _failed(job: resources.Job) -> bool:
+    return job.status in TERMINAL and not _is_done(job)

@@ -1,0 +1,145 @@
+"""Users of enterprises, and the numbers they are made with (R2, R20..R22)."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from schemas import permissions
+from schemas.http import users as bodies
+from schemas.permissions import UserKind
+from schemas.request_problems import RequestCode
+from schemas.user_services import Service
+from webhook.http import auth, serializers
+from webhook.http.errors import refuse, stop_if
+from webhook.services.job_submission import announce, entering
+from webhook.services.jobs import wait_for
+from webhook.services.number_grants import Gift, accept, refuse_bad_numbers
+from webhook.services.tenants import find as find_tenant
+from worker.accounts import tenants, users
+from worker.accounts.users import UserFilter, UserView
+from worker.database.engine import transaction
+
+WAIT = 2.0  # seconds that making a user waits for its numbers, unless its maker wants otherwise
+WORDS = {
+    RequestCode.NOT_FOUND: "There is no such user.",
+    RequestCode.NAME_TAKEN: "A user of this enterprise has this e-mail address.",
+    RequestCode.INVALID_FIELD: "Users belong to enterprises: name one in tenant_id.",
+}
+_ANOTHER_EMAIL = "Use another address."
+_NO_EXTENSION = "No new extensions: only a user that has one already can have it edited."
+
+
+def page(query: bodies.UsersQuery) -> bodies.UserList:
+    """The users of the actor's own tenant and of those below it."""
+    wanted = UserFilter(query.tenant_id, query.kind, query.q)
+    with transaction() as connection:
+        found = users.page(connection, auth.actor(), wanted, query.cursor, query.limit)
+    cursor = found[-1].row.public_id if len(found) == query.limit else None
+    return bodies.UserList(data=[serializers.user(view) for view in found], next_cursor=cursor)
+
+
+def one(user_id: str) -> bodies.User:
+    """The user of this id, with its numbers."""
+    with transaction() as connection:
+        view = find(connection, user_id)
+    return serializers.user(view)
+
+
+def create(body: bodies.NewUser, wait: float = WAIT) -> bodies.User:
+    """Make a user, and wait up to `wait` seconds for the job (`job_id`) that gives it its first numbers, if any.
+
+    Numbers that cannot be given are refused here, all at once and with nothing made; the job tells the rest.
+    """
+    job = str(uuid.uuid4())
+    wanted = body.services()
+    with entering(job), transaction() as connection:
+        public_id = _make(connection, body, wanted, job)
+    if wanted:
+        announce(job)
+        wait_for(job, wait)
+    with transaction() as connection:
+        view = find(connection, public_id)
+    return serializers.user(view, job if wanted else None)
+
+
+def change(user_id: str, body: bodies.UserChange) -> bodies.User:
+    """Change what the body has set."""
+    with transaction() as connection:
+        view = apply(connection, user_id, body)
+    return serializers.user(view)
+
+
+def delete(user_id: str) -> None:
+    """Delete a user that has no number."""
+    with transaction() as connection:
+        view = find(connection, user_id)
+        users.hold(connection, view.row.id)
+        _stop_if_used(users.used_by(connection, view.row.id))
+        users.remove(connection, view.row.id)
+
+
+def apply(connection: sa.Connection, user_id: str, body: bodies.UserChange) -> UserView:
+    """The user, held and changed as the body has it."""
+    changes = body.model_dump(exclude_unset=True)
+    view = find(connection, user_id)
+    tenants.hold(connection, view.tenant)
+    users.hold(connection, view.row.id)
+    view = find(connection, user_id)
+    _check_changes(connection, view, changes)
+    if changes:
+        users.change(connection, view.row.id, changes)
+    return find(connection, user_id)
+
+
+def find(connection: sa.Connection, public_id: str) -> UserView:
+    """A user that the caller sees; one elsewhere and one that does not exist are the same 404 (R3)."""
+    view = users.one(connection, auth.actor(), public_id)
+    if view is None:
+        raise refuse(RequestCode.NOT_FOUND, WORDS[RequestCode.NOT_FOUND])
+    return view
+
+
+def _make(connection: sa.Connection, body: bodies.NewUser, wanted: Mapping[str, Service], job: str) -> str:
+    """The user, and the job that gives it its numbers (R18: always a job). Answers the user's public id."""
+    actor = auth.actor()
+    tenant = actor.tenant if body.tenant_id is None else find_tenant(connection, body.tenant_id)
+    stop_if(permissions.check_create_user(actor.tenant, tenant), WORDS)
+    tenants.hold(connection, tenant)
+    if users.has_email(connection, tenant, body.email):
+        stop_if(RequestCode.NAME_TAKEN, WORDS, fix=_ANOTHER_EMAIL, field="email")
+    columns = body.model_dump(include={"name", "email", "kind", "sms_enabled"})
+    made = users.create(connection, tenant, columns)
+    if wanted:
+        user = permissions.User(made.id, tenant, UserKind(body.kind), body.sms_enabled)
+        gift = Gift(user, wanted, _fields(body))
+        may_create = refuse_bad_numbers(connection, actor.tenant, gift)
+        accept(connection, actor, gift, job, may_create=may_create)
+    public_id: str = made.public_id
+    return public_id
+
+
+def _fields(body: bodies.NewUser) -> dict[str, str]:
+    """Where in the body each number stands."""
+    found = {number: f"sms_dids.{place}" for place, number in enumerate(body.sms_dids)}
+    found |= {number: f"forwarded_dids.{place}" for place, number in enumerate(body.forwarded_dids)}
+    for field in ("phone_number", "default_did"):
+        number = getattr(body, field)
+        found |= {} if number is None else {number: field}
+    return found
+
+
+def _check_changes(connection: sa.Connection, view: UserView, changes: Mapping[str, Any]) -> None:
+    if "extension" in changes and view.row.extension is None:
+        stop_if(RequestCode.INVALID_FIELD, {RequestCode.INVALID_FIELD: _NO_EXTENSION}, field="extension")
+    if "email" in changes and users.has_email(connection, view.tenant, changes["email"], but=view.row.id):
+        stop_if(RequestCode.NAME_TAKEN, WORDS, fix=_ANOTHER_EMAIL, field="email")
+    if changes.get("sms_enabled") is False:
+        _stop_if_used(users.used_by(connection, view.row.id, sms_only=True))
+
+
+def _stop_if_used(found: list[str]) -> None:
+    stop_if(permissions.check_unused(found), {RequestCode.IN_USE: "The user has numbers."}, in_use_by=found)

@@ -1,0 +1,112 @@
+"""The people who sign in to the portal, each of them for one tenant (R1). No rules, and no password in the clear.
+
+An e-mail address is one account on the platform, since it is all that one signs in with.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from schemas.database.tables import admins, tenants
+from schemas.permissions import Actor
+from worker.accounts import sessions
+from worker.config.settings import get_settings
+from worker.database import tenant_scope
+from worker.queue.job_state import in_seconds
+
+
+@dataclass(frozen=True)
+class Admin:
+    """An admin and the hash of the password, to compare with. `is_expired`: it was a one-time one, now too old."""
+
+    id: int
+    tenant_id: int
+    email: str
+    password_hash: str
+    is_expired: bool
+
+
+def folded(email: str) -> str:
+    """An e-mail address as it is kept and looked for: case and blanks around it do not tell people apart."""
+    return email.strip().casefold()
+
+
+def by_email(connection: sa.Connection, email: str) -> Admin | None:
+    """Who signs in with a folded e-mail address."""
+    return _one(connection, admins.c.email == email)
+
+
+def by_id(connection: sa.Connection, admin_id: int) -> Admin | None:
+    """An admin by the inner id."""
+    return _one(connection, admins.c.id == admin_id)
+
+
+def page(connection: sa.Connection, actor: Actor, cursor: str | None, limit: int) -> list[sa.Row[Any]]:
+    """Up to `limit` admins with their tenants, oldest first, made after the one whose public id is `cursor` (R3)."""
+    seen = tenant_scope.admins_of(actor.tenant)
+    query = _select().where(seen).order_by(admins.c.id).limit(limit)
+    if cursor is not None:
+        query = query.where(tenant_scope.after(admins, seen, cursor))
+    return list(connection.execute(query))
+
+
+def one(connection: sa.Connection, actor: Actor, public_id: str) -> sa.Row[Any] | None:
+    """An admin that the actor sees, with the tenant, or None."""
+    query = _select().where(tenant_scope.admins_of(actor.tenant), tenant_scope.has_public_id(admins, public_id))
+    return connection.execute(query).one_or_none()
+
+
+def add(
+    connection: sa.Connection, tenant_id: int, email: str, password_hash: str, *, is_one_time: bool = False
+) -> bool:
+    """A new admin. False if the folded e-mail address has an account already, anywhere.
+
+    `is_one_time`: somebody else has seen the password, which expires unless another is chosen.
+    """
+    values = {"tenant_id": tenant_id, "email": email, **_password(password_hash, is_one_time=is_one_time)}
+    made = insert(admins).values(values).on_conflict_do_nothing()
+    return connection.execute(made.returning(admins.c.id)).one_or_none() is not None
+
+
+def set_password(connection: sa.Connection, admin_id: int, password_hash: str, *, is_one_time: bool = False) -> None:
+    """Another password, with which all browsers are signed out."""
+    changed = _password(password_hash, is_one_time=is_one_time)
+    connection.execute(admins.update().where(admins.c.id == admin_id).values(changed))
+    sessions.end_all(connection, admin_id)
+
+
+def rehash(connection: sa.Connection, admin: Admin, password_hash: str) -> None:
+    """The same password, hashed anew; nothing, if it was changed meanwhile."""
+    same = (admins.c.id == admin.id) & (admins.c.password_hash == admin.password_hash)
+    connection.execute(admins.update().where(same).values(password_hash=password_hash))
+
+
+def remove(connection: sa.Connection, admin_id: int) -> None:
+    """Remove an admin; browsers are signed out with it."""
+    connection.execute(admins.delete().where(admins.c.id == admin_id))
+
+
+def _one(connection: sa.Connection, which: sa.ColumnElement[bool]) -> Admin | None:
+    row = connection.execute(sa.select(admins, _is_expired()).where(which)).one_or_none()
+    return None if row is None else Admin(row.id, row.tenant_id, row.email, row.password_hash, row.is_expired)
+
+
+def _password(password_hash: str, *, is_one_time: bool) -> dict[str, Any]:
+    until = in_seconds(get_settings().one_time_password_hours * 3600) if is_one_time else None
+    return {"password_hash": password_hash, "one_time_until": until}
+
+
+def _is_expired() -> sa.Label[bool]:
+    return sa.func.coalesce(admins.c.one_time_until <= sa.func.now(), sa.false()).label("is_expired")
+
+
+def _select() -> sa.Select[Any]:
+    shown = ("id", "public_id", "email", "one_time_until", "created_at", "signed_in_at")
+    tenant = (tenants.c[name].label(f"tenant_{name}") for name in ("id", "public_id", "name", "kind"))
+    return sa.select(*(admins.c[name] for name in shown), _is_expired(), *tenant).join(
+        tenants, tenants.c.id == admins.c.tenant_id
+    )

@@ -1,0 +1,64 @@
+"""The first way in: the Master Reseller of an empty database with a token, or a new token where all are lost.
+
+For operators, who reach the database itself; no door leads here. Never makes a second root (R1).
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from psycopg.errors import UniqueViolation
+from sqlalchemy.exc import IntegrityError
+
+from schemas.database.tables import tenants
+from schemas.permissions import Tenant, TenantKind
+from worker.accounts import admins, login_throttle, passwords, tokens
+from worker.accounts import tenants as tenant_rows
+from worker.accounts.tokens import Issued
+from worker.database import tenant_scope
+
+
+class RootExistsError(Exception):
+    """There is a Master Reseller already."""
+
+
+def has_tables(connection: sa.Connection) -> bool:
+    """Whether the database was ever migrated."""
+    return sa.inspect(connection).has_table(tenants.name)
+
+
+def begin(connection: sa.Connection, name: str, token_name: str) -> tuple[Tenant, Issued]:
+    """The Master Reseller and its first token. `RootExistsError` if there is one, or another process is first."""
+    if root(connection) is not None:
+        raise RootExistsError
+    try:
+        made = tenant_rows.create(connection, None, TenantKind.MASTER_RESELLER, name, allow_external_numbers=False)
+    except IntegrityError as error:
+        if isinstance(error.orig, UniqueViolation):
+            raise RootExistsError from error
+        raise
+    return made, tokens.create(connection, made.id, token_name)
+
+
+def let_in(connection: sa.Connection, email: str, password: str) -> bool:
+    """An account of the Master Reseller for a folded e-mail address, or a new password for the one that it has.
+
+    It has to be changed at the first sign-in. False if there is no Master Reseller, or the account is another tenant's.
+    """
+    owner = root(connection)
+    if owner is None:
+        return False
+    hashed = passwords.hashed(password)
+    if admins.add(connection, owner.id, email, hashed, is_one_time=True):
+        return True
+    known = admins.by_email(connection, email)
+    if known is None or known.tenant_id != owner.id:
+        return False
+    admins.set_password(connection, known.id, hashed, is_one_time=True)
+    login_throttle.succeeded(connection, email)  # whoever was locked out may try again
+    return True
+
+
+def root(connection: sa.Connection) -> Tenant | None:
+    """The Master Reseller, if there is one."""
+    row = connection.execute(tenant_scope.select_tenants().where(tenants.c.parent_id.is_(None))).one_or_none()
+    return None if row is None else tenant_scope.tenant_of(row)

@@ -1,0 +1,145 @@
+"""Browsers that are signed in: known by a random secret in their cookie, of which only a hash is kept.
+
+A session ends when it was not used for a while, when it is old, when its admin signs out, changes the password or is
+removed. Times are the database's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+
+from schemas.database.tables import admins, sessions, tenants
+from schemas.permissions import Tenant
+from worker.config.settings import get_settings
+from worker.database import tenant_scope
+from worker.queue.job_state import in_seconds
+
+_SEEN_EVERY = 60  # seconds: a session in use is written once a minute, not with every page
+_TOLD = 24 * 3600  # seconds for which it is known why a session ended
+MOST_NOTICES = 10
+
+Notice = Mapping[str, Any]
+
+
+class Over(StrEnum):
+    """Why a session is no longer one."""
+
+    IDLE = "idle"
+    AGE = "age"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A session just begun: its inner id, and the secret that nobody can look up later."""
+
+    id: int
+    secret: str
+
+
+@dataclass(frozen=True)
+class Session:
+    """A session that counts, with its admin and the tenant that the admin acts for (R1)."""
+
+    id: int
+    admin_id: int
+    email: str
+    tenant: Tenant
+    must_change_password: bool
+    has_notices: bool
+
+
+def begin(connection: sa.Connection, admin_id: int) -> Begun:
+    """Sign an admin in; the secret is for the browser's cookie."""
+    secret = secrets.token_urlsafe(32)
+    until = in_seconds(get_settings().session_hours * 3600)
+    made = sessions.insert().values(hash=_hash(secret), admin_id=admin_id, expires_at=until)
+    session_id: int = connection.execute(made.returning(sessions.c.id)).scalar_one()
+    connection.execute(admins.update().where(admins.c.id == admin_id).values(signed_in_at=sa.func.now()))
+    return Begun(session_id, secret)
+
+
+def find(connection: sa.Connection, secret: str) -> Session | Over:
+    """The session of a cookie, noted as in use; or why it is none."""
+    is_idle = sessions.c.last_seen_at <= in_seconds(-get_settings().session_idle_minutes * 60)
+    must_change = admins.c.one_time_until.is_not(None).label("must_change_password")
+    shown = (sessions.c.id.label("session_id"), sessions.c.admin_id, admins.c.email, must_change)
+    query = (
+        tenant_scope.select_tenants()
+        .add_columns(
+            *shown,
+            sessions.c.notices.is_not(None).label("has_notices"),
+            is_idle.label("is_idle"),
+            (sessions.c.expires_at <= sa.func.now()).label("is_old"),
+            (sessions.c.last_seen_at <= in_seconds(-_SEEN_EVERY)).label("is_due"),
+        )
+        .join(admins, admins.c.tenant_id == tenants.c.id)
+        .join(sessions, sessions.c.admin_id == admins.c.id)
+        .where(sessions.c.hash == _hash(secret))
+    )
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        return Over.ENDED
+    if row.is_old or row.is_idle:
+        return Over.AGE if row.is_old else Over.IDLE
+    if row.is_due:
+        connection.execute(sessions.update().where(sessions.c.id == row.session_id).values(last_seen_at=sa.func.now()))
+    tenant = tenant_scope.tenant_of(row)
+    return Session(row.session_id, row.admin_id, row.email, tenant, row.must_change_password, row.has_notices)
+
+
+def end(connection: sa.Connection, secret: str) -> None:
+    """Sign one browser out."""
+    connection.execute(sessions.delete().where(sessions.c.hash == _hash(secret)))
+
+
+def end_all(connection: sa.Connection, admin_id: int) -> int:
+    """Sign an admin out everywhere; answers in how many browsers."""
+    return connection.execute(sessions.delete().where(sessions.c.admin_id == admin_id)).rowcount
+
+
+def count(connection: sa.Connection, admin_id: int) -> int:
+    """In how many browsers an admin is signed in."""
+    counted = (
+        sa.select(sa.func.count())
+        .select_from(sessions)
+        .where(
+            sessions.c.admin_id == admin_id,
+            sessions.c.expires_at > sa.func.now(),
+            sessions.c.last_seen_at > in_seconds(-get_settings().session_idle_minutes * 60),
+        )
+    )
+    return int(connection.execute(counted).scalar_one())
+
+
+def tell(connection: sa.Connection, session_id: int, notice: Notice) -> None:
+    """Have the session's next page show a notice; of many the last ones."""
+    told = [*take(connection, session_id), notice][-MOST_NOTICES:]
+    connection.execute(sessions.update().where(sessions.c.id == session_id).values(notices=told))
+
+
+def take(connection: sa.Connection, session_id: int) -> Sequence[Notice]:
+    """The notices that wait, which from then on do not."""
+    query = sa.select(sessions.c.notices).where(sessions.c.id == session_id).with_for_update()
+    found: Sequence[Notice] | None = connection.execute(query).scalar_one_or_none()
+    if found:
+        connection.execute(sessions.update().where(sessions.c.id == session_id).values(notices=None))
+    return found or []
+
+
+def forget_ended(connection: sa.Connection) -> int:
+    """Remove the sessions that ended long enough ago for nobody to ask why; answers how many."""
+    idle = get_settings().session_idle_minutes * 60
+    ended = (sessions.c.expires_at <= in_seconds(-_TOLD)) | (sessions.c.last_seen_at <= in_seconds(-_TOLD - idle))
+    return connection.execute(sessions.delete().where(ended)).rowcount
+
+
+def _hash(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode()).digest()

@@ -1,0 +1,176 @@
+"""Tenants as they are looked at, made, changed and deleted. No rules: every caller has asked `schemas.permissions`.
+
+Whoever adds something to a tenant holds its row first (`hold`): names are then compared one at a time, and what is
+about to be deleted gets nothing new. Chunks being written are not held up by that, only by a deletion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from psycopg.errors import ForeignKeyViolation
+from sqlalchemy.exc import IntegrityError
+
+from schemas.database.tables import admins, carriers, jobs, phone_numbers, tenants, tokens, users
+from schemas.names import fold
+from schemas.permissions import Actor, Tenant, TenantKind
+from worker.database import tenant_scope
+from worker.numbers import index_groups
+
+
+class GoneError(Exception):
+    """Another transaction deleted it meanwhile."""
+
+
+class StillUsedError(Exception):
+    """Something refers to it that was not looked for."""
+
+
+@dataclass(frozen=True)
+class TenantView:
+    """A tenant, its parent's public id, and names of carriers by service: its own defaults and those that hold (R7)."""
+
+    tenant: Tenant
+    parent: str | None
+    own: Mapping[str, str | None]
+    effective: Mapping[str, str | None]
+
+
+@dataclass(frozen=True)
+class TenantFilter:
+    """Which tenants; None does not narrow. `q` is any part of the name."""
+
+    kind: str | None = None
+    q: str | None = None
+
+
+EVERY = TenantFilter()
+
+
+def page(
+    connection: sa.Connection, actor: Actor, cursor: str | None, limit: int, wanted: TenantFilter = EVERY
+) -> list[TenantView]:
+    """Up to `limit` tenants, oldest first, made after the one whose public id is `cursor`."""
+    seen = tenant_scope.below(actor.tenant)
+    query = _select().where(seen, *_conditions(wanted)).order_by(tenants.c.id).limit(limit)
+    if cursor is not None:
+        query = query.where(tenant_scope.after(tenants, seen, cursor))
+    return _views(connection, connection.execute(query).all())
+
+
+def one(connection: sa.Connection, tenant: Tenant) -> TenantView:
+    """A tenant that was found within the actor's tree."""
+    return _views(connection, connection.execute(_select().where(tenants.c.id == tenant.id)).all())[0]
+
+
+def hold(connection: sa.Connection, tenant: Tenant, *, to_delete: bool = False) -> None:
+    """Keep a tenant, and the list of what it has, from being changed by others until the transaction ends.
+
+    To be deleted it is held from chunks being written too (`inventory.hold`). `GoneError` if it is not there any more.
+    """
+    # FOR NO KEY UPDATE lets the writers' FOR KEY SHARE pass, FOR UPDATE waits for them.
+    query = sa.select(tenants.c.id).where(tenants.c.id == tenant.id).with_for_update(key_share=not to_delete)
+    if connection.execute(query).one_or_none() is None:
+        raise GoneError
+
+
+def has_child_named(connection: sa.Connection, parent_id: int, name: str, but: Tenant | None = None) -> bool:
+    """Whether a tenant right below has this name, or one that reads the same. `but` does not count."""
+    query = sa.select(tenants.c.name).where(tenants.c.parent_id == parent_id)
+    if but is not None:
+        query = query.where(tenants.c.id != but.id)
+    return any(fold(row.name) == fold(name) for row in connection.execute(query))
+
+
+def create(
+    connection: sa.Connection, parent: Tenant | None, kind: TenantKind, name: str, *, allow_external_numbers: bool
+) -> Tenant:
+    """A new tenant below `parent`; without one the root, of which `IntegrityError` allows no second."""
+    values = {"kind": kind, "name": name, "allow_external_numbers": allow_external_numbers, "path": []}
+    values |= {} if parent is None else {"parent_id": parent.id}
+    made: int = connection.execute(tenants.insert().values(values).returning(tenants.c.id)).scalar_one()
+    change(connection, made, {"path": [*(() if parent is None else parent.path), made]})
+    return tenant_scope.tenant_by_id(connection, made)
+
+
+def change(connection: sa.Connection, tenant_id: int, columns: Mapping[str, Any]) -> None:
+    """Set columns of a tenant."""
+    connection.execute(tenants.update().where(tenants.c.id == tenant_id).values(columns))
+
+
+def used_by(connection: sa.Connection, tenant: Tenant) -> list[str]:
+    """What keeps a tenant that is held from being deleted: any of "tenants", "numbers", "users", "carriers", "jobs".
+
+    Numbers that it uploaded are held by itself or below it: where nothing is below, its own are all there are.
+    """
+    referring = {
+        "tenants": tenants.c.parent_id,
+        "users": users.c.tenant_id,
+        "carriers": carriers.c.tenant_id,
+        "jobs": jobs.c.tenant_id,
+    }
+    found = {name: sa.exists().where(column == tenant.id) for name, column in referring.items()}
+    query = sa.select(*(one.label(name) for name, one in {**found, "numbers": _holds_numbers(tenant)}.items()))
+    row = connection.execute(query).mappings().one()
+    return [name for name in ("tenants", "numbers", "users", "carriers", "jobs") if row[name]]
+
+
+def _holds_numbers(tenant: Tenant) -> sa.ColumnElement[bool]:
+    """Asked of either half, as each has an index of its own."""
+    halves = (index_groups.status_is(is_unassigned=half) for half in (True, False))
+    return sa.or_(*(sa.exists().where(phone_numbers.c.holder_id == tenant.id, half) for half in halves))
+
+
+def remove(connection: sa.Connection, tenant: Tenant) -> None:
+    """Delete a tenant with its tokens and admins. `StillUsedError` if anything else refers to it."""
+    for table in (tokens, admins):
+        connection.execute(table.delete().where(table.c.tenant_id == tenant.id))
+    try:
+        connection.execute(tenants.delete().where(tenants.c.id == tenant.id))
+    except IntegrityError as error:
+        if isinstance(error.orig, ForeignKeyViolation):
+            raise StillUsedError from error
+        raise
+
+
+def _conditions(wanted: TenantFilter) -> list[sa.ColumnElement[bool]]:
+    found: list[sa.ColumnElement[bool]] = []
+    if wanted.kind is not None:
+        found.append(tenants.c.kind == wanted.kind)
+    if wanted.q is not None:
+        found.append(sa.func.lower(tenants.c.name).contains(wanted.q.strip().lower(), autoescape=True))
+    return found
+
+
+def _select() -> sa.Select[Any]:
+    parent = tenants.alias()
+    defaults = (tenants.c.default_voice_carrier_id, tenants.c.default_sms_carrier_id)
+    return (
+        tenant_scope.select_tenants()
+        .add_columns(*defaults, parent.c.public_id.label("parent"))
+        .outerjoin_from(tenants, parent, parent.c.id == tenants.c.parent_id)
+    )
+
+
+def _views(connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> list[TenantView]:
+    holds = tenant_scope.default_carriers(connection, [row.id for row in rows])
+    # Every default of these tenants is among those that hold for them.
+    wanted = {carrier for row in rows for carrier in holds[row.id]}
+    query = sa.select(carriers.c.id, carriers.c.name).where(carriers.c.id.in_(wanted))
+    names: dict[int | None, str] = {row.id: row.name for row in connection.execute(query)}
+
+    def named(voice: int | None, sms: int | None) -> dict[str, str | None]:
+        return {"voice": names.get(voice), "sms": names.get(sms)}
+
+    return [
+        TenantView(
+            tenant_scope.tenant_of(row),
+            row.parent,
+            own=named(row.default_voice_carrier_id, row.default_sms_carrier_id),
+            effective=named(*holds[row.id]),
+        )
+        for row in rows
+    ]

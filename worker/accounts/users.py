@@ -1,0 +1,136 @@
+"""Users as they are looked at, made, changed and deleted (R2). No rules: every caller has asked `schemas.permissions`.
+
+Numbers are given to users by jobs alone (`worker.numbers.inventory`); here they are only looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+from schemas.database.tables import phone_numbers, tenants, users
+from schemas.http.users import MOST_NUMBERS
+from schemas.permissions import Actor, Tenant
+from schemas.user_services import Service
+from worker.accounts.tenants import GoneError
+from worker.database import tenant_scope
+
+
+@dataclass(frozen=True)
+class UserView:
+    """A user, its enterprise, and up to 1,000 of its numbers by service, ascending."""
+
+    row: sa.Row[Any]
+    tenant: Tenant
+    numbers: Mapping[Service, Sequence[int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class UserFilter:
+    """Which users; None does not narrow."""
+
+    tenant_id: str | None = None
+    kind: str | None = None
+    q: str | None = None
+
+
+def page(connection: sa.Connection, actor: Actor, wanted: UserFilter, cursor: str | None, limit: int) -> list[UserView]:
+    """Up to `limit` users, oldest first, made after the one whose public id is `cursor`."""
+    seen = tenant_scope.users_of(actor.tenant)
+    query = sa.select(users).where(seen, *_conditions(wanted)).order_by(users.c.id).limit(limit)
+    if cursor is not None:
+        query = query.where(tenant_scope.after(users, seen, cursor))
+    return _views(connection, connection.execute(query).all())
+
+
+def one(connection: sa.Connection, actor: Actor, public_id: str) -> UserView | None:
+    """A user, or None if there is none of that id that the actor sees."""
+    query = sa.select(users).where(tenant_scope.users_of(actor.tenant), tenant_scope.has_public_id(users, public_id))
+    return next(iter(_views(connection, connection.execute(query).all())), None)
+
+
+def has_email(connection: sa.Connection, tenant: Tenant, email: str, but: int | None = None) -> bool:
+    """Whether a user of the tenant has this e-mail address in whatever case. `but` (an id) does not count."""
+    query = sa.select(users.c.id).where(users.c.tenant_id == tenant.id, sa.func.lower(users.c.email) == email.lower())
+    if but is not None:
+        query = query.where(users.c.id != but)
+    return connection.execute(query).first() is not None
+
+
+def create(connection: sa.Connection, tenant: Tenant, columns: Mapping[str, Any]) -> sa.Row[Any]:
+    """A new user of a tenant that is held; answers its id and public id."""
+    made = users.insert().values(tenant_id=tenant.id, **columns).returning(users.c.id, users.c.public_id)
+    return connection.execute(made).one()
+
+
+def hold(connection: sa.Connection, user_id: int) -> None:
+    """Keep a user from being changed, and from being given numbers, until the transaction ends. `GoneError`."""
+    query = sa.select(users.c.id).where(users.c.id == user_id).with_for_update()
+    if connection.execute(query).one_or_none() is None:
+        raise GoneError
+
+
+def change(connection: sa.Connection, user_id: int, columns: Mapping[str, Any]) -> None:
+    """Set columns of a user."""
+    connection.execute(users.update().where(users.c.id == user_id).values(columns))
+
+
+def used_by(connection: sa.Connection, user_id: int, *, sms_only: bool = False) -> list[str]:
+    """What keeps a user that is held from being deleted, or from losing its SMS service: ["numbers"] or nothing."""
+    number = phone_numbers.c
+    has = number.sms_user_id == user_id
+    found = sa.exists().where(has if sms_only else sa.or_(has, number.voice_user_id == user_id))
+    return ["numbers"] if connection.execute(sa.select(found)).scalar_one() else []
+
+
+def remove(connection: sa.Connection, user_id: int) -> None:
+    """Delete a user that has no number."""
+    connection.execute(users.delete().where(users.c.id == user_id))
+
+
+def _conditions(wanted: UserFilter) -> list[sa.ColumnElement[bool]]:
+    found: list[sa.ColumnElement[bool]] = []
+    if wanted.tenant_id is not None:
+        named = sa.select(tenants.c.id).where(tenant_scope.has_public_id(tenants, wanted.tenant_id))
+        found.append(users.c.tenant_id.in_(named))
+    if wanted.kind is not None:
+        found.append(users.c.kind == wanted.kind)
+    if wanted.q is not None:
+        beginning = wanted.q.lower()
+        found.append(
+            sa.or_(
+                sa.func.lower(users.c.name).startswith(beginning, autoescape=True),
+                sa.func.lower(users.c.email).startswith(beginning, autoescape=True),
+            )
+        )
+    return found
+
+
+def _views(connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> list[UserView]:
+    homes = tenant_scope.tenants_by_id(connection, sorted({row.tenant_id for row in rows}))
+    numbers = _numbers(connection, [row.id for row in rows])
+    return [UserView(row, homes[row.tenant_id], numbers.get(row.id, {})) for row in rows]
+
+
+def _numbers(connection: sa.Connection, user_ids: Sequence[int]) -> dict[int, dict[Service, list[int]]]:
+    """The numbers of some users by service, the first `MOST_NUMBERS` of each."""
+    number = phone_numbers.c
+    voice = sa.case((number.voice_forwarded, int(Service.FORWARDED)), else_=int(Service.VOICE))
+    had = sa.union_all(
+        sa.select(number.voice_user_id.label("user_id"), voice.label("service"), number.e164).where(
+            number.voice_user_id.in_(user_ids)
+        ),
+        sa.select(number.sms_user_id, sa.literal(int(Service.SMS)), number.e164).where(
+            number.sms_user_id.in_(user_ids)
+        ),
+    ).subquery()
+    place = sa.func.row_number().over(partition_by=(had.c.user_id, had.c.service), order_by=had.c.e164).label("place")
+    ranked = sa.select(had, place).subquery()
+    query = sa.select(ranked).where(ranked.c.place <= MOST_NUMBERS).order_by(ranked.c.e164)
+    found: dict[int, dict[Service, list[int]]] = {}
+    for row in connection.execute(query) if user_ids else ():
+        found.setdefault(row.user_id, {}).setdefault(Service(row.service), []).append(row.e164)
+    return found

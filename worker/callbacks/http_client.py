@@ -1,0 +1,125 @@
+"""Requests to addresses that strangers chose: one POST, of whose answer only the head is read.
+
+The connection is that of `worker.callbacks.pinned_network`, which judges where it goes. One deadline covers all of it,
+redirects included, and every hop is judged anew. No proxy, no cookie, nothing of the environment.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from urllib.parse import urljoin
+
+import certifi
+import httpcore
+
+from schemas import callback_urls
+from schemas.callback_urls import Network, Url
+from schemas.http.callbacks import DeliveryResult
+from worker.callbacks.pinned_network import Backend, Deadline, Resolver, UndeliveredError, system_resolver
+
+KEEP_METHOD = frozenset({301, 302, 307, 308})  # redirects that a POST may follow as a POST (RFC 9110, section 15.4)
+REDIRECTS = range(300, 400)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The head of an answer, as far as anybody looks at it."""
+
+    status: int
+    location: str | None
+    retry_after: str | None
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What is allowed: private `networks`, `seconds` for everything together, `redirects`, further authorities."""
+
+    networks: Sequence[Network] = ()
+    seconds: float = 10.0
+    redirects: int = 0
+    ca_file: Path | None = None
+    resolve: Resolver = system_resolver
+
+
+def fault_of(text: str, networks: Sequence[Network]) -> str | None:
+    """What to do about a URL that would never be called; None if it may be. Nothing is resolved."""
+    try:
+        literal = callback_urls.literal_of(callback_urls.parse(text).host)
+    except ValueError as error:
+        return str(error)
+    if literal is not None and not callback_urls.is_allowed(literal, networks):
+        return "name a host on the public network; this address is not called"
+    return None
+
+
+def post(text: str, body: bytes, headers: Mapping[str, str], rules: Rules) -> Answer:
+    """POST a body and answer the head of what came back. `UndeliveredError` for everything but an answer."""
+    deadline = Deadline(rules.seconds)
+    url, left = _checked(text, DeliveryResult.NOT_REACHED), rules.redirects
+    while True:
+        answer = _post_once(url, body, headers, rules, deadline)
+        if answer.status not in REDIRECTS:
+            return answer
+        if not left or answer.status not in KEEP_METHOD or answer.location is None:
+            raise UndeliveredError(DeliveryResult.REDIRECTED, answer.status)
+        left -= 1
+        url = _next(url, answer)
+
+
+def _checked(text: str, otherwise: DeliveryResult, status: int | None = None) -> Url:
+    try:
+        return callback_urls.parse(text)
+    except ValueError as error:
+        raise UndeliveredError(otherwise, status) from error
+
+
+def _next(url: Url, answer: Answer) -> Url:
+    """Where a redirect leads; never from TLS to plain text."""
+    try:
+        joined = urljoin(str(url), answer.location or "")
+    except ValueError as error:
+        raise UndeliveredError(DeliveryResult.REDIRECTED, answer.status) from error
+    following = _checked(joined.partition("#")[0], DeliveryResult.REDIRECTED, answer.status)
+    if url.scheme == "https" and following.scheme != "https":
+        raise UndeliveredError(DeliveryResult.REDIRECTED, answer.status)
+    return following
+
+
+def _post_once(url: Url, body: bytes, headers: Mapping[str, str], rules: Rules, deadline: Deadline) -> Answer:
+    given = {"Host": url.authority, **headers, "Content-Length": str(len(body)), "Connection": "close"}
+    request = httpcore.Request(
+        b"POST",
+        httpcore.URL(scheme=url.scheme, host=url.host, port=url.port, target=url.target),
+        headers=[(name.encode(), value.encode()) for name, value in given.items()],
+        content=body,
+    )
+    connection = httpcore.HTTPConnection(
+        request.url.origin,
+        ssl_context=_tls(rules.ca_file),
+        network_backend=Backend(rules.networks, rules.resolve, deadline),
+    )
+    try:
+        response = connection.handle_request(request)
+        found = {name.lower(): value.decode("latin-1") for name, value in reversed(response.headers)}
+        return Answer(response.status, found.get(b"location"), found.get(b"retry-after"))
+    except httpcore.TimeoutException as error:
+        raise UndeliveredError(DeliveryResult.TIMED_OUT) from error
+    except httpcore.NetworkError as error:
+        raise UndeliveredError(DeliveryResult.NOT_REACHED) from error
+    except httpcore.ProtocolError as error:
+        raise UndeliveredError(DeliveryResult.NOT_HTTP) from error
+    finally:
+        connection.close()
+
+
+@lru_cache(maxsize=2)
+def _tls(ca_file: Path | None) -> ssl.SSLContext:
+    """Certificates are verified, always, against the public authorities and those of the operator."""
+    context = ssl.create_default_context(cafile=certifi.where())
+    if ca_file is not None:
+        context.load_verify_locations(cafile=ca_file)
+    return context

@@ -1,0 +1,150 @@
+"""Counters that survive retention: what an ended job came to, and what the sweep found, added up for ever.
+
+Who counts something adds rows in the transaction that makes it so: it counts exactly once, or not at all. A row that
+all add to in place would be simpler to read, and every end of a job would wait for every other, also for one whose
+worker stands still before its commit. So a total is the sum of its rows, and the sweep folds them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB, array
+
+from schemas.codes import Code, Outcome
+from schemas.database.tables import job_chunks, jobs, totals
+from schemas.jobs import ChunkState, Phase
+from schemas.metrics import JOBS, PIECES, ROWS, STAGE_SECONDS, Metric
+
+Figures = Mapping[tuple[Metric, tuple[str, ...]], float]
+"""A metric and its labels' values -> the figure."""
+
+_ENDED = sa.bindparam("ended", type_=sa.BigInteger)  # the job's inner id
+
+MOST_ROWS = 20  # of one total, before they are folded
+MOST_FOLDED = 20_000  # in one sweep
+
+
+def add(connection: sa.Connection, figures: Figures) -> None:
+    """Add to totals; what is zero leaves no row."""
+    rows = [
+        {"name": metric.name, "labels": list(labels), "value": float(value)}
+        for (metric, labels), value in figures.items()
+        if value
+    ]
+    if rows:
+        connection.execute(totals.insert().values(rows))
+
+
+def add_job(connection: sa.Connection, job_id: int) -> None:
+    """Add what a job came to, in the transaction that ends it and after its tally is fixed.
+
+    Its rows by outcome and code, where the rows that nobody reached bear the code of what ended the job; the job; its
+    pieces and what their stages took.
+    """
+    connection.execute(_counted(), {"ended": job_id})
+
+
+@lru_cache(maxsize=1)
+def _counted() -> sa.Insert:
+    """The statement of `add_job`; kept, as putting it together takes longer than running it."""
+    counted = sa.union_all(_job(), _rows(), _unreached(), _pieces(), _stages())
+    return totals.insert().from_select(["name", "labels", "value"], counted)
+
+
+def _line(metric: Metric, labels: list[Any], value: sa.ColumnElement[Any]) -> list[sa.ColumnElement[Any]]:
+    return [
+        sa.literal(metric.name).label("name"),
+        array([sa.cast(label, sa.Text) for label in labels]).label("labels"),
+        sa.cast(value, sa.Double).label("value"),
+    ]
+
+
+def _job() -> sa.Select[Any]:
+    return sa.select(*_line(JOBS, [jobs.c.kind, jobs.c.status], sa.literal(1))).where(jobs.c.id == _ENDED)
+
+
+def _results() -> sa.TableValuedAlias:
+    """Outcome, code, count and first row of each kind of result (`Tally.to_json`); none where there is no tally."""
+    found = jobs.c.tally["results"]
+    is_list = sa.func.jsonb_typeof(found) == "array"
+    return sa.func.jsonb_array_elements(sa.case((is_list, found), else_=sa.cast([], JSONB))).table_valued(
+        sa.column("value", JSONB), name="result"
+    )
+
+
+def _count(result: sa.TableValuedAlias) -> sa.ColumnElement[Any]:
+    return sa.cast(result.c.value[2].astext, sa.BigInteger)
+
+
+def _rows() -> sa.Select[Any]:
+    result = _results()
+    line = _line(ROWS, [result.c.value[0].astext, result.c.value[1].astext], _count(result))
+    return sa.select(*line).select_from(jobs.join(result, sa.true())).where(jobs.c.id == _ENDED)
+
+
+def _unreached() -> sa.Select[Any]:
+    result = _results()
+    reached = sa.select(sa.func.coalesce(sa.func.sum(_count(result)), 0)).select_from(result).scalar_subquery()
+    code = sa.func.coalesce(jobs.c.problem["code"].astext, Code.CANCELLED.value)
+    left = jobs.c.rows_total - reached
+    return sa.select(*_line(ROWS, [Outcome.UNPROCESSED.value, code], left)).where(jobs.c.id == _ENDED, left > 0)
+
+
+def _pieces() -> sa.Select[Any]:
+    # The workbooks of a review were counted when they were built.
+    of_job = (job_chunks.c.job_id == _ENDED) & (job_chunks.c.phase != Phase.WORKBOOK)
+    done = of_job & (job_chunks.c.state == ChunkState.DONE)
+    line = _line(PIECES, [job_chunks.c.phase], sa.func.count())
+    return sa.select(*line).where(done).group_by(job_chunks.c.phase)
+
+
+def _stages() -> sa.Select[Any]:
+    """Nothing where a piece has noted no times. What is no number is passed over: no job may fail to end of it."""
+    noted = job_chunks.c.seconds
+    is_noted = sa.func.jsonb_typeof(noted) == "object"
+    stage = sa.func.jsonb_each(sa.case((is_noted, noted), else_=sa.cast({}, JSONB))).table_valued(
+        sa.column("key", sa.Text), sa.column("value", JSONB), name="stage"
+    )
+    is_number = sa.func.jsonb_typeof(stage.c.value) == "number"
+    seconds = sa.func.sum(sa.case((is_number, sa.cast(stage.c.value, sa.Double)), else_=0.0))
+    return (
+        sa.select(*_line(STAGE_SECONDS, [stage.c.key], seconds))
+        .select_from(job_chunks.join(stage, sa.true()))
+        .where(job_chunks.c.job_id == _ENDED)
+        .group_by(stage.c.key)
+    )
+
+
+def fold(connection: sa.Connection) -> int:
+    """Replace the rows of totals that have many by one each; answers how many rows went.
+
+    One statement, so no reader ever sees a row twice or misses it; rows that another is just folding are passed over.
+    """
+    key = sa.tuple_(totals.c.name, totals.c.labels)
+    long = sa.select(totals.c.name, totals.c.labels).group_by(*key.clauses).having(sa.func.count() > MOST_ROWS)
+    picked = (
+        sa.select(totals.c.id)
+        .where(key.in_(long))
+        .order_by(totals.c.id)
+        .limit(MOST_FOLDED)
+        .with_for_update(skip_locked=True)
+    )
+    taken = totals.delete().where(totals.c.id.in_(picked)).returning(totals.c.name, totals.c.labels, totals.c.value)
+    gone = taken.cte("taken")
+    summed = sa.select(gone.c.name, gone.c.labels, sa.func.sum(gone.c.value)).group_by(gone.c.name, gone.c.labels)
+    folded = totals.insert().from_select(["name", "labels", "value"], summed).returning(totals.c.id).cte("folded")
+    counts = [sa.select(sa.func.count()).select_from(part).scalar_subquery() for part in (gone, folded)]
+    went, came = connection.execute(sa.select(*counts)).one()
+    return int(went - came)
+
+
+def read(connection: sa.Connection) -> dict[tuple[str, tuple[str, ...]], float]:
+    """All totals: a metric's name and its labels' values -> the sum."""
+    query = sa.select(totals.c.name, totals.c.labels, sa.func.sum(totals.c.value)).group_by(
+        totals.c.name, totals.c.labels
+    )
+    return {(name, tuple(labels)): value for name, labels, value in connection.execute(query)}

@@ -1,0 +1,72 @@
+"""What a tenant's callbacks are signed with: made when first needed, replaced on demand, shown to nobody else.
+
+At most two sign at a time. The secrets stand in the database as they are: an HMAC cannot be made with a hash.
+"""
+
+from __future__ import annotations
+
+import secrets as randomness
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from schemas.callback_signing import SECRET_BYTES
+from schemas.database.tables import callback_secrets
+from schemas.permissions import Tenant
+from worker.accounts import tenants
+from worker.config.settings import get_settings
+from worker.queue.job_state import in_seconds
+
+_CURRENT = callback_secrets.c.until.is_(None)
+_SIGNS = _CURRENT | (callback_secrets.c.until > sa.func.now())
+
+
+@dataclass(frozen=True)
+class SecretView:
+    """A tenant's current secret, and until when the one before it signs, too."""
+
+    secret: bytes
+    created_at: datetime
+    previous_until: datetime | None
+
+
+def ensure(connection: sa.Connection, tenant_id: int) -> None:
+    """See to it that the tenant has a secret; of two who do at once, one makes it."""
+    made = insert(callback_secrets).values(tenant_id=tenant_id, secret=randomness.token_bytes(SECRET_BYTES))
+    connection.execute(made.on_conflict_do_nothing(index_elements=["tenant_id"], index_where=_CURRENT))
+
+
+def show(connection: sa.Connection, tenant_id: int) -> SecretView:
+    """The tenant's secret; made if it has none."""
+    ensure(connection, tenant_id)
+    rows = connection.execute(_signing(tenant_id)).all()
+    return SecretView(rows[0].secret, rows[0].created_at, rows[1].until if len(rows) > 1 else None)
+
+
+def rotate(connection: sa.Connection, tenant: Tenant) -> SecretView:
+    """Replace the secret; the old one signs beside the new for `callback_secret_hours`, any older one no more.
+
+    `GoneError` if the tenant was deleted meanwhile.
+    """
+    tenants.hold(connection, tenant)  # two who rotate at once do it one after the other
+    of_tenant = callback_secrets.c.tenant_id == tenant.id
+    connection.execute(callback_secrets.delete().where(of_tenant, ~_CURRENT))
+    until = in_seconds(get_settings().callback_secret_hours * 3600)
+    connection.execute(callback_secrets.update().where(of_tenant).values(until=until))
+    return show(connection, tenant.id)
+
+
+def signing(connection: sa.Connection, tenant_id: int) -> list[bytes]:
+    """The secrets that sign now, the current one first."""
+    return [row.secret for row in connection.execute(_signing(tenant_id))]
+
+
+def _signing(tenant_id: int) -> sa.Select[tuple[bytes, datetime, datetime | None]]:
+    columns = (callback_secrets.c.secret, callback_secrets.c.created_at, callback_secrets.c.until)
+    return (
+        sa.select(*columns)
+        .where(callback_secrets.c.tenant_id == tenant_id, _SIGNS)
+        .order_by(_CURRENT.desc(), callback_secrets.c.id.desc())
+    )

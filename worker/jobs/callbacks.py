@@ -1,0 +1,111 @@
+"""Callbacks in the ledger, as the worker that sends them needs them: what to send, and how a try went.
+
+Nothing is sent from here (`worker.callbacks.deliver`), and no URL is logged: it may hold a secret of its receiver.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from schemas import callback_signing
+from schemas.database.tables import callback_deliveries, callbacks, jobs
+from schemas.http.callbacks import DeliveryResult, EndedJob, EndedLinks, JobEnded
+from schemas.jobs import Tally, counts_of, error_summary
+from worker.jobs import callback_secrets
+from worker.queue.completion import end_callback
+from worker.queue.leases import Lease, LostLeaseError, give_back
+
+
+@dataclass(frozen=True)
+class Message:
+    """A callback ready to be sent: where to, what, and with which headers."""
+
+    url: str
+    body: bytes
+    headers: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Try:
+    """How one try went. `retry_after`: seconds that the receiver asked to be left alone."""
+
+    result: DeliveryResult
+    status: int | None = None
+    retry_after: float | None = None
+    duration_ms: int = 0
+
+
+def message(connection: sa.Connection, lease: Lease) -> Message:
+    """Render a callback from what the database says, signed for this moment by its clock.
+
+    `LostLeaseError` if the job was removed meanwhile.
+    """
+    earlier = jobs.alias()
+    now = sa.cast(sa.extract("epoch", sa.func.now()), sa.BigInteger)
+    query = (
+        sa.select(
+            jobs,
+            callbacks.c.url,
+            callbacks.c.public_id.label("message_id"),
+            earlier.c.public_id.label("duplicate_of"),
+            now.label("now"),
+        )
+        .join(callbacks, callbacks.c.job_id == jobs.c.id)
+        .outerjoin(earlier, earlier.c.id == jobs.c.duplicate_of_id)
+        .where(jobs.c.id == lease.job_id)
+    )
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        raise LostLeaseError(f"job {lease.job} is gone")
+    body = _event(row).model_dump_json().encode()
+    secrets = callback_secrets.signing(connection, row.tenant_id)
+    return Message(
+        row.url, body, callback_signing.signed(secrets, callback_signing.message_id(row.message_id), row.now, body)
+    )
+
+
+def _event(row: sa.Row[tuple[object, ...]]) -> JobEnded:
+    tally = Tally.from_json(row.tally)  # of an ended job: all of it
+    job = EndedJob.model_validate(
+        {
+            **{name: getattr(row, name) for name in ("kind", "status", "created_at", "started_at", "finished_at")},
+            "id": row.public_id,
+            "counts": counts_of(tally, row.rows_total),
+            "error_summary": error_summary(tally),
+            "problem": row.problem,
+            "duplicate_of": row.duplicate_of,
+            "links": EndedLinks(self=f"/v1/jobs/{row.public_id}"),
+        }
+    )
+    return JobEnded.model_validate({"type": f"job.{row.status}", "timestamp": row.finished_at, "data": job})
+
+
+def note(connection: sa.Connection, lease: Lease, tried: Try, pause: float | None) -> None:
+    """Enter how a try went: the callback's end, or another try in `pause` seconds. `LostLeaseError`."""
+    if tried.result is DeliveryResult.DELIVERED:
+        end_callback(connection, lease, delivered=True)
+        connection.execute(_of(lease).values(delivered_at=sa.func.now()))
+    elif pause is None:
+        give_up(connection, lease)
+    else:
+        give_back(connection, lease, pause, counts=True)
+    entry = {
+        "job_id": lease.job_id,
+        "attempt": lease.attempt,
+        "result": tried.result,
+        "status": tried.status,
+        "duration_ms": tried.duration_ms,
+    }
+    connection.execute(callback_deliveries.insert().values(entry))
+
+
+def give_up(connection: sa.Connection, lease: Lease) -> None:
+    """No further try; the log stays, and a person may have it sent again. `LostLeaseError`."""
+    end_callback(connection, lease, delivered=False)
+    connection.execute(_of(lease).values(given_up_at=sa.func.now()))
+
+
+def _of(lease: Lease) -> sa.Update:
+    return callbacks.update().where(callbacks.c.job_id == lease.job_id)

@@ -1,0 +1,107 @@
+"""What the ledger tells about the service at this moment: open jobs, waiting work, and the totals beside them.
+
+Three queries that look at open work and at totals only: what they take does not grow with the jobs that have ended, nor
+with the inventory, even where the planner's statistics are of the time when those jobs were open. Whatever is known to
+take a value stands at 0 until it does, so that its first rise is seen.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import sqlalchemy as sa
+
+from schemas.codes import CATALOGUE
+from schemas.database.tables import job_chunks, jobs
+from schemas.jobs import TERMINAL, WORKED_IN, ChunkState, JobKind, JobStatus, Phase, Stage
+from schemas.metrics import (
+    HELD_UP,
+    JOBS,
+    LEASED,
+    OF_LEDGER,
+    OPEN_JOBS,
+    PENDING,
+    PIECES,
+    QUEUE_AGE,
+    ROWS,
+    STAGE_SECONDS,
+    SWEEP,
+    Finding,
+    Metric,
+)
+from worker.database import counters
+
+Samples = dict[tuple[str, ...], float]
+"""A metric's samples: its labels' values -> the figure."""
+
+MOST_SECONDS = 5  # for each query: a scrape that comes too late is of no use
+
+_PHASES = tuple((phase.value,) for phase in Phase)
+_KNOWN: dict[Metric, tuple[tuple[str, ...], ...]] = {
+    ROWS: tuple((entry.outcome.value, code.value) for code, entry in CATALOGUE.items() if entry.outcome is not None),
+    JOBS: tuple((kind.value, end.value) for kind, end in itertools.product(JobKind, JobStatus) if end in TERMINAL),
+    SWEEP: tuple((finding.value,) for finding in Finding),
+    OPEN_JOBS: tuple((status.value,) for status in JobStatus if status not in TERMINAL),
+    STAGE_SECONDS: tuple((stage.value,) for stage in Stage),
+    **dict.fromkeys((PIECES, PENDING, LEASED, QUEUE_AGE, HELD_UP), _PHASES),
+}
+
+
+def read(connection: sa.Connection) -> dict[Metric, Samples]:
+    """Every metric of `OF_LEDGER`. Ages in seconds by the database's clock."""
+    connection.exec_driver_sql(f"SET LOCAL statement_timeout = {MOST_SECONDS * 1000}")
+    # Statistics of while a great job ran say that all is open: whole tables would be gone through instead of an index.
+    connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+    found: dict[Metric, Samples] = {metric: dict.fromkeys(_KNOWN.get(metric, ()), 0.0) for metric in OF_LEDGER}
+    by_name = {metric.name: samples for metric, samples in found.items()}
+    for (name, labels), value in counters.read(connection).items():
+        if name in by_name:  # not that of a later version, before it was taken back
+            by_name[name][labels] = value
+    for status, count in connection.execute(_open_jobs()):
+        found[OPEN_JOBS][status,] = count
+    for row in connection.execute(_pieces()):
+        phase = (row.phase,)
+        found[PENDING][phase] = row.pending
+        found[LEASED][phase] = row.leased
+        found[QUEUE_AGE][phase] = max(float(row.queue_age or 0), 0.0)
+        found[HELD_UP][phase] = max(float(row.held_up or 0), 0.0)
+    return found
+
+
+def _open_jobs() -> sa.Select[Any]:
+    return sa.select(jobs.c.status, sa.func.count()).where(jobs.c.finished_at.is_(None)).group_by(jobs.c.status)
+
+
+def _pieces() -> sa.Select[Any]:
+    """By phase. Pieces that are not given out, of a job that has ended or is under review, wait for nobody."""
+    # Each step apart: in a join with `jobs`, all jobs are read where many pieces are expected.
+    columns = list(job_chunks.c["job_id", "phase", "state", "next_attempt_at", "setback_since"])
+    is_open = job_chunks.c.state.in_([ChunkState.PENDING, ChunkState.LEASED])
+    chunks = _apart(sa.select(*columns).where(is_open), "chunks")
+    job_ids = sa.select(chunks.c.job_id).distinct().subquery()
+    status = sa.select(jobs.c.status).where(jobs.c.id == job_ids.c.job_id).scalar_subquery()
+    job = _apart(sa.select(job_ids.c.job_id, status.label("status")), "job")
+    given_out = sa.or_(
+        *(sa.and_(chunks.c.phase == phase, job.c.status.in_(found)) for phase, found in WORKED_IN.items())
+    )
+    is_leased = chunks.c.state == ChunkState.LEASED
+    waits = (chunks.c.state == ChunkState.PENDING) & given_out
+    since = sa.func.min(chunks.c.next_attempt_at).filter(waits, chunks.c.next_attempt_at <= sa.func.now())
+    return (
+        sa.select(
+            chunks.c.phase,
+            sa.func.count().filter(waits).label("pending"),
+            sa.func.count().filter(is_leased).label("leased"),
+            sa.extract("epoch", sa.func.now() - since).label("queue_age"),
+            sa.extract("epoch", sa.func.now() - sa.func.min(chunks.c.setback_since)).label("held_up"),
+        )
+        .join(job, job.c.job_id == chunks.c.job_id)
+        .where(sa.or_(is_leased, given_out))
+        .group_by(chunks.c.phase)
+    )
+
+
+def _apart(query: sa.Select[Any], name: str) -> sa.CTE:
+    """A step that is planned and run by itself."""
+    return query.cte(name).prefix_with("MATERIALIZED", dialect="postgresql")

@@ -1,0 +1,191 @@
+"""Jobs as they are looked at: one query per page, limited to the looker's tree (R3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+import sqlalchemy as sa
+
+from schemas.database.tables import callbacks, job_chunks, jobs, tenants
+from schemas.jobs import ChunkState, JobStatus, Phase, Tally, total_of
+from schemas.permissions import Actor, Tenant
+from worker.config.settings import Settings, get_settings
+from worker.database import tenant_scope
+from worker.jobs import retention
+from worker.jobs.file_classes import Part
+
+LARGEST_FAMILY = 100
+LATEST = 20  # jobs that tell how fast it goes at present
+
+
+@dataclass(frozen=True)
+class JobView:
+    """A job, whose tenant started it, and how its rows stand.
+
+    `family`: where a single job mends another, or is mended, all files of that lineage, oldest first.
+    """
+
+    row: sa.Row[Any]
+    tally: Tally
+    family: tuple[JobView, ...] = ()
+
+
+def _select(actor: Actor) -> sa.Select[Any]:
+    return _seen_by(actor.tenant, get_settings())
+
+
+@lru_cache(maxsize=256)
+def _seen_by(looker: Tenant, _settings: Settings) -> sa.Select[Any]:
+    """The jobs that a tenant sees. Kept: putting it together takes longer than running it, and jobs are polled."""
+    earlier, undone, parent, ahead, jobs_ended = (jobs.alias() for _ in range(5))
+    below = tenant_scope.ids_below(looker)
+    # Only jobs that the looker may see are counted: a number of strangers' jobs would tell of them (R3).
+    queue = (
+        sa.select(sa.func.count())
+        .where(ahead.c.status == JobStatus.ACCEPTED, ahead.c.id < jobs.c.id)
+        .where(ahead.c.tenant_id.in_(below))
+        .scalar_subquery()
+    )
+    # At the pace of the latest jobs that the looker may see, for the same reason.
+    ended = (
+        sa.select((jobs_ended.c.finished_at - jobs_ended.c.started_at).label("took"), jobs_ended.c.file_size)
+        .where(jobs_ended.c.tenant_id.in_(below), jobs_ended.c.file_size.is_not(None))
+        .where(jobs_ended.c.status.in_([JobStatus.COMPLETED, JobStatus.COMPLETED_WITH_ERRORS]))
+        .order_by(jobs_ended.c.id.desc())
+        .limit(LATEST)
+        .subquery()
+    )
+    pace = sa.select(
+        sa.extract("epoch", sa.func.sum(ended.c.took)) / sa.func.nullif(sa.func.sum(ended.c.file_size), 0)
+    ).scalar_subquery()
+    waiting = (
+        sa.select(sa.func.sum(ahead.c.file_size))
+        .where(ahead.c.finished_at.is_(None), ahead.c.status != JobStatus.REVIEW, ahead.c.id <= jobs.c.id)
+        .where(ahead.c.tenant_id.in_(below))
+        .scalar_subquery()
+    )
+    pieces = (
+        sa.select(sa.func.count())
+        .where(job_chunks.c.job_id == jobs.c.id)
+        .where(job_chunks.c.phase == sa.case((jobs.c.status == JobStatus.CHECKING, Phase.VALIDATE), else_=Phase.RENDER))
+        .scalar_subquery()
+    )
+    held_up = (
+        sa.select(sa.func.min(job_chunks.c.setback_since))
+        .where(job_chunks.c.job_id == jobs.c.id, job_chunks.c.state == ChunkState.PENDING)
+        .where(job_chunks.c.phase != Phase.WORKBOOK)  # the job itself does not wait for it
+        .scalar_subquery()
+    )
+    return (
+        sa.select(
+            jobs,
+            tenants.c.public_id.label("tenant_public_id"),
+            tenants.c.name.label("tenant_name"),
+            tenants.c.kind.label("tenant_kind"),
+            earlier.c.public_id.label("duplicate_of"),
+            undone.c.public_id.label("undo_of"),
+            parent.c.public_id.label("parent_job_id"),
+            callbacks.c.public_id.label("callback"),
+            sa.case((jobs.c.status == JobStatus.ACCEPTED, queue + 1)).label("queue_position"),
+            sa.case((jobs.c.status == JobStatus.ACCEPTED, waiting * pace)).label("seconds_in_queue"),
+            sa.case((jobs.c.status.in_([JobStatus.CHECKING, JobStatus.PUBLISHING]), pieces)).label("pieces"),
+            sa.case((jobs.c.finished_at.is_(None), held_up)).label("held_up_since"),
+            sa.extract("epoch", sa.func.coalesce(jobs.c.finished_at, sa.func.now()) - jobs.c.started_at).label(
+                "seconds"
+            ),
+            retention.is_gone(Part.REPORT).label("report_is_gone"),
+        )
+        .join(tenants, tenants.c.id == jobs.c.tenant_id)
+        .outerjoin(earlier, earlier.c.id == jobs.c.duplicate_of_id)
+        .outerjoin(parent, parent.c.id == jobs.c.parent_id)  # of the same tenant, always
+        # The job's own tenant alone is told of it: not those above.
+        .outerjoin(callbacks, (callbacks.c.job_id == jobs.c.id) & (callbacks.c.tenant_id == looker.id))
+        .outerjoin(undone, (undone.c.id == jobs.c.undo_of_id) & undone.c.tenant_id.in_(below))
+        .where(tenant_scope.jobs_of(looker))
+    )
+
+
+def one(connection: sa.Connection, actor: Actor, public_id: str) -> JobView | None:
+    """A job, or None if there is none of that id that the actor sees."""
+    row = connection.execute(_select(actor).where(_is(jobs, public_id))).one_or_none()
+    if row is None:
+        return None
+    view = _with_tallies(connection, [row])[0]
+    ids = _family(connection, row.id)
+    if len(ids) == 1:
+        return view
+    rows = connection.execute(_select(actor).where(jobs.c.id.in_(ids)).order_by(jobs.c.id))
+    return replace(view, family=tuple(_with_tallies(connection, list(rows))))
+
+
+def status_of(connection: sa.Connection, job_id: int) -> str:
+    """Where a job stands, by its inner id, which only those know who have seen it."""
+    return str(connection.execute(sa.select(jobs.c.status).where(jobs.c.id == job_id)).scalar_one())
+
+
+def report_parts(connection: sa.Connection, job_id: int) -> int:
+    """In how many parts the CSV report of a job (by its inner id) is stored, if it is there."""
+    query = sa.select(sa.func.count()).where(job_chunks.c.job_id == job_id, job_chunks.c.phase == Phase.RENDER)
+    return max(int(connection.execute(query).scalar_one()), 1)
+
+
+def _family(connection: sa.Connection, job_id: int) -> list[int]:
+    """A job, those whose rows it mends, and all that mend theirs; at most `LARGEST_FAMILY`."""
+    return list(connection.execute(_family_of(), {"job_id": job_id}).scalars())
+
+
+@lru_cache(maxsize=1)
+def _family_of() -> sa.Select[Any]:
+    wanted = sa.bindparam("job_id", type_=sa.BigInteger)
+    up = sa.select(jobs.c.id, jobs.c.parent_id).where(jobs.c.id == wanted).cte("up", recursive=True)
+    up = up.union(sa.select(jobs.c.id, jobs.c.parent_id).where(jobs.c.id == up.c.parent_id))
+    root = sa.select(up.c.id).where(up.c.parent_id.is_(None)).scalar_subquery()
+    down = sa.select(jobs.c.id).where(jobs.c.id == root).cte("down", recursive=True)
+    down = down.union(sa.select(jobs.c.id).where(jobs.c.parent_id == down.c.id))
+    return sa.select(down.c.id).order_by(down.c.id).limit(LARGEST_FAMILY)
+
+
+@dataclass(frozen=True)
+class JobFilter:
+    """Which jobs; None does not narrow. `cursor` is the public id of the last one already seen."""
+
+    kind: str | None = None
+    status: str | None = None
+    cursor: str | None = None
+
+
+def page(connection: sa.Connection, actor: Actor, wanted: JobFilter, limit: int) -> list[JobView]:
+    """Up to `limit` jobs, newest first."""
+    query = _select(actor).order_by(jobs.c.id.desc()).limit(limit)
+    if wanted.kind is not None:
+        query = query.where(jobs.c.kind == wanted.kind)
+    if wanted.status is not None:
+        query = query.where(jobs.c.status == wanted.status)
+    if wanted.cursor is not None:
+        last = jobs.alias()
+        seen = last.c.tenant_id.in_(tenant_scope.ids_below(actor.tenant))  # a stranger's job is no place to go on from
+        query = query.where(jobs.c.id < sa.select(last.c.id).where(_is(last, wanted.cursor), seen).scalar_subquery())
+    return _with_tallies(connection, list(connection.execute(query)))
+
+
+def _with_tallies(connection: sa.Connection, rows: list[sa.Row[Any]]) -> list[JobView]:
+    """A job that has ended carries its whole tally; for the others the written chunks are added up.
+
+    Not for one that was not checked yet when its row was read: its total of rows is not known there (R28).
+    """
+    open_ids = [row.id for row in rows if row.finished_at is None and row.check_token is not None]
+    written: dict[int, list[Tally]] = {}
+    if open_ids:
+        query = sa.select(job_chunks.c.job_id, job_chunks.c.tally).where(
+            job_chunks.c.job_id.in_(open_ids), job_chunks.c.phase == Phase.WRITE, job_chunks.c.tally.is_not(None)
+        )
+        for job_id, tally in connection.execute(query):
+            written.setdefault(job_id, []).append(Tally.from_json(tally))
+    return [JobView(row, total_of([Tally.from_json(row.tally), *written.get(row.id, [])])) for row in rows]
+
+
+def _is(table: sa.FromClause, public_id: str) -> sa.ColumnElement[bool]:
+    """Compared as text: what is no UUID is merely not found."""
+    return sa.cast(table.c.public_id, sa.Text) == public_id

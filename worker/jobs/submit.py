@@ -1,0 +1,85 @@
+"""How a job begins: what a door orders, entered with its first piece of work. Who may order what is asked before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from psycopg.errors import ForeignKeyViolation
+from sqlalchemy.exc import IntegrityError
+
+from schemas.database.tables import callbacks, jobs
+from schemas.jobs import JobKind, JobOptions, JobStatus, Phase
+from worker.accounts.tenants import GoneError
+from worker.jobs import callback_secrets
+from worker.queue import job_state
+
+
+@dataclass(frozen=True)
+class File:
+    """A file that has arrived, not yet looked into: `size` in bytes."""
+
+    name: str
+    size: int
+    sha256: bytes
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to become a job.
+
+    Its rows stand in the storage: as `file` under `storage.upload_key`, as a list or selection under
+    `storage.listed_key`, or they are those of the job `undo_of_id`. `callback_url` was checked at the door.
+    """
+
+    job: str  # its public id
+    tenant_id: int
+    created_by: str
+    kind: JobKind
+    options: JobOptions
+    file: File | None = None
+    undo_of_id: int | None = None
+    parent_id: int | None = None
+    callback_url: str | None = None
+
+
+def accept(connection: sa.Connection, order: Order) -> int:
+    """Enter a job and its first piece of work. The same bytes by the same tenant before are noted, not refused.
+
+    `GoneError` if its tenant was deleted meanwhile.
+    """
+    values: dict[str, Any] = {
+        "public_id": order.job,
+        "tenant_id": order.tenant_id,
+        "kind": order.kind,
+        "status": JobStatus.ACCEPTED,
+        "options": order.options.to_json(),
+        "created_by": order.created_by,
+        "undo_of_id": order.undo_of_id,
+        "parent_id": order.parent_id,
+    }
+    if order.file is not None:
+        same = sa.select(sa.func.max(jobs.c.id)).where(
+            jobs.c.tenant_id == order.tenant_id,
+            jobs.c.kind == order.kind,
+            jobs.c.file_sha256 == order.file.sha256,
+        )
+        values |= {
+            "file_name": order.file.name,
+            "file_size": order.file.size,
+            "file_sha256": order.file.sha256,
+            "duplicate_of_id": same.scalar_subquery(),
+        }
+    try:
+        job_id: int = connection.execute(jobs.insert().values(values).returning(jobs.c.id)).scalar_one()
+    except IntegrityError as error:
+        if isinstance(error.orig, ForeignKeyViolation):
+            raise GoneError from error
+        raise
+    if order.callback_url is not None:
+        told = {"job_id": job_id, "tenant_id": order.tenant_id, "url": order.callback_url}
+        connection.execute(callbacks.insert().values(told))
+        callback_secrets.ensure(connection, order.tenant_id)
+    job_state.add_work(connection, job_id, Phase.CHECK, {0: 0})
+    return job_id

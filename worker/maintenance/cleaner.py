@@ -1,0 +1,120 @@
+"""A round of tidying: removes files whose time is over, keys and sessions to forget, and what killed processes left.
+
+Does a bounded part of what there is; the next round goes on. Any number may run at once. Whatever ends a round at any
+point has done no harm: the next one finds what is left.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+import structlog
+from sqlalchemy.exc import DBAPIError
+
+from worker.accounts import login_throttle, sessions
+from worker.config.settings import get_settings
+from worker.database.engine import transaction
+from worker.jobs import idempotency, retention
+from worker.maintenance import orphan_folders
+from worker.storage import files, scratch
+
+log = structlog.get_logger(__name__)
+
+MOST_JOBS = 200
+MOST_FOLDERS = 2000
+MOST_SECONDS = 10.0  # for each of the steps: a worker has other things to do, the sweep above all
+
+FAILURES: tuple[type[Exception], ...] = (DBAPIError, *files.FAILURES)
+
+_T = TypeVar("_T")
+
+
+def tidy() -> None:
+    """One round. What fails is told and left to the next one."""
+    for step in (forget_keys, forget_sessions, expire, remove_orphans, remove_scratch):
+        try:
+            count = step()
+        except FAILURES as error:
+            reason = str(error) if isinstance(error, files.StoreError) else None
+            log.warning("tidying_failed", step=step.__name__, error=type(error).__name__, reason=reason)
+            continue
+        if count:
+            log.info("tidied", step=step.__name__, count=count)
+
+
+def forget_keys() -> int:
+    """Forget expired idempotency keys; answers how many."""
+    with transaction() as connection:
+        return idempotency.forget_expired(connection)
+
+
+def forget_sessions() -> int:
+    """Forget sessions that ended and failures to sign in of long ago; answers how many."""
+    with transaction() as connection:
+        return sessions.forget_ended(connection) + login_throttle.forget_old(connection)
+
+
+def expire(most: int = MOST_JOBS) -> int:
+    """Remove files whose time is over, of up to `most` jobs; answers of how many."""
+    with transaction() as connection:
+        due = retention.due(connection, most)
+    return sum(_expire(job_id) for job_id in _in_time(due))
+
+
+def _expire(job_id: int) -> bool:
+    """First the files, then the mark: what a crash leaves between them is found again.
+
+    The other way round nobody would look for the files any more. Nobody reads them meanwhile: that the time is over is
+    told by the clock, not by the mark.
+    """
+    with transaction() as connection:
+        ended = retention.hold(connection, job_id)
+        if ended is None:
+            return False
+        remove_files(ended)
+        retention.mark(connection, ended)
+    return True
+
+
+def remove_files(ended: retention.Ended) -> None:
+    """Remove what is over of a job's files; its folder, if nothing of it is to stay."""
+    if ended.kept:
+        orphan_folders.remove(ended.job, ended.over, ended.checks, failed=ended.failed)
+    else:
+        files.remove_job(ended.job)
+
+
+def remove_orphans(most: int = MOST_FOLDERS) -> int:
+    """Remove old folders without a job, and old half-written files of jobs; answers how many folders.
+
+    An upload that is being received has no job yet, but its file is young.
+    """
+    found = orphan_folders.some(most)
+    with transaction() as connection:
+        before, kept = retention.orphans_before(connection), retention.keeping(connection, found)
+    count = 0
+    for job in _in_time(found):
+        if job in kept:
+            orphan_folders.remove_left(job, before)
+            continue
+        newest = orphan_folders.newest(job)
+        if newest is not None and newest < before:
+            files.remove_job(job)
+            count += 1
+    return count
+
+
+def remove_scratch() -> int:
+    """Remove the scratch folders of killed processes on this machine; answers how many."""
+    return scratch.remove_abandoned(min(scratch.YOUNG_SECONDS, get_settings().orphan_hours * retention.HOUR))
+
+
+def _in_time(items: Iterable[_T]) -> Iterator[_T]:
+    """The items, until the step's time is over."""
+    end = time.monotonic() + MOST_SECONDS
+    for item in items:
+        if time.monotonic() > end:
+            return
+        yield item

@@ -1,0 +1,79 @@
+"""What the sweep finds, by state and deadline: expired leases and reviews, jobs left half-cancelled, unmet hints.
+
+Any number of sweeps may run at once: what another one has in hand is passed over.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from schemas.database.tables import job_chunks, jobs
+from schemas.jobs import WORKED_IN, ChunkState, JobStatus, Phase
+from schemas.request_problems import RequestCode, of_request
+from worker.queue import job_state
+
+Due = tuple[Phase, str, int]
+"""Work to be announced: its phase, its job's public id, how many pieces."""
+
+_KEY = (job_chunks.c.job_id, job_chunks.c.phase, job_chunks.c.number)
+
+
+def free_expired(connection: sa.Connection) -> int:
+    """Work whose worker has been silent for a whole lease goes back; answers how many pieces."""
+    expired = (
+        sa.select(*_KEY)
+        .where(job_chunks.c.state == ChunkState.LEASED, job_chunks.c.lease_until < sa.func.now())
+        .with_for_update(skip_locked=True)
+    )
+    now = sa.func.now()  # also for when it may be taken: until now it was in hand, and did not wait
+    values = {"state": ChunkState.PENDING, "lease_until": None, "hint_due_at": now, "next_attempt_at": now}
+    return connection.execute(job_chunks.update().where(sa.tuple_(*_KEY).in_(expired)).values(values)).rowcount
+
+
+def expire_reviews(connection: sa.Connection) -> int:
+    """Jobs that nobody confirmed in time are cancelled, and say why; answers how many. `settle` ends them."""
+    expired = (
+        sa.select(jobs.c.id)
+        .where(jobs.c.status == JobStatus.REVIEW, jobs.c.review_until <= sa.func.now())
+        .with_for_update(skip_locked=True)
+    )
+    values = {"status": JobStatus.CANCELLING, "problem": of_request(RequestCode.REVIEW_EXPIRED)}
+    return connection.execute(jobs.update().where(jobs.c.id.in_(expired)).values(values)).rowcount
+
+
+def settle(connection: sa.Connection) -> list[tuple[Phase | None, str]]:
+    """Jobs being cancelled that nobody is at work on, a worker having died or given up, go on to their end.
+
+    Answers each with the phase whose work is now there, if any.
+    """
+    stuck = (
+        sa.select(jobs.c.id, jobs.c.public_id)
+        .where(jobs.c.status == JobStatus.CANCELLING, ~job_state.is_waited_for())
+        .with_for_update(skip_locked=True)
+    )
+    return [(job_state.settle(connection, row.id), row.public_id) for row in connection.execute(stuck).all()]
+
+
+def overdue(connection: sa.Connection, hint_seconds: float) -> list[Due]:
+    """Pending work that nobody has come for. It is overdue again only after `hint_seconds`."""
+    given_out = (sa.and_(job_chunks.c.phase == phase, jobs.c.status.in_(found)) for phase, found in WORKED_IN.items())
+    due = (
+        sa.select(*_KEY)
+        .join(jobs, jobs.c.id == job_chunks.c.job_id)
+        .where(
+            job_chunks.c.state == ChunkState.PENDING,
+            job_chunks.c.hint_due_at <= sa.func.now(),
+            sa.or_(*given_out),
+        )
+        .with_for_update(of=job_chunks, skip_locked=True)
+        .cte("due")
+    )
+    marked = (
+        job_chunks.update()
+        .where(job_state.same_work(job_chunks.c, due.c), jobs.c.id == job_chunks.c.job_id)
+        .values(hint_due_at=job_state.in_seconds(hint_seconds))
+        .returning(job_chunks.c.phase, jobs.c.public_id)
+        .cte("marked")
+    )
+    counted = sa.select(marked.c.phase, marked.c.public_id, sa.func.count()).group_by(*marked.c)
+    return [(Phase(phase), job, count) for phase, job, count in connection.execute(counted)]

@@ -1,0 +1,50 @@
+"""The sweep: finds work whose worker or whose message is gone, and jobs that nobody decides about any more.
+
+Selects by state and deadline, never by a time window, so what happened while nobody swept is found as well.
+"""
+
+from __future__ import annotations
+
+import structlog
+from sqlalchemy.exc import DBAPIError
+
+from schemas.metrics import SWEEP, Finding
+from worker.config.failpoints import Point, pass_by
+from worker.config.settings import get_settings
+from worker.database import counters
+from worker.database.engine import transaction
+from worker.maintenance import rescue_queries
+from worker.queue import broker
+
+log = structlog.get_logger(__name__)
+
+
+def sweep() -> None:
+    """Free what dead workers held, end what was left, announce what nobody has come for. Any number may run at once."""
+    settings = get_settings()
+    try:
+        with transaction() as connection:
+            freed = rescue_queries.free_expired(connection)
+            expired = rescue_queries.expire_reviews(connection)
+            settled = rescue_queries.settle(connection)
+            overdue = rescue_queries.overdue(connection, settings.hint_seconds)
+            found = {
+                Finding.LEASES_EXPIRED: freed,
+                Finding.REVIEWS_EXPIRED: expired,
+                Finding.SETTLED: len(settled),
+                Finding.ANNOUNCED: sum(count for _, _, count in overdue),
+            }
+            counters.add(connection, {(SWEEP, (finding.value,)): count for finding, count in found.items()})
+            counters.fold(connection)
+            pass_by(Point.SWEEP_ENTERED)
+    except DBAPIError as error:
+        log.warning("sweep_failed", error=type(error).__name__)
+        return
+    pass_by(Point.SWEEP_COMMITTED)
+    if freed:
+        log.warning("leases_expired", count=freed)
+    if expired:
+        log.info("reviews_expired", count=expired)
+    due = [(phase, job, 1) for phase, job in settled if phase is not None]
+    for phase, job, count in due + overdue:
+        broker.wake(phase, job, count)

@@ -1,0 +1,1 @@
+"""The inventory of phone numbers: written in bulk, searched, filtered and counted within a tenant's tree."""

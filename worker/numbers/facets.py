@@ -1,0 +1,84 @@
+"""What the boxes of the filters over the inventory offer an actor: countries, carriers, tenants, users (R3).
+
+Each is answered from indexes in time that does not grow with the inventory; nothing outside of the actor's tree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from schemas.database.tables import carriers, tenants, users
+from schemas.permissions import Actor, Tenant, TenantKind
+from worker.database import tenant_scope
+from worker.numbers import occupied_ranges
+from worker.numbers.index_groups import NUMBER, Groups, all_numbers, any_within, lines_of, rows, seen_by
+from worker.phone import e164_ranges, region
+
+MOST = 20  # of what is typed the beginning of
+
+
+def countries(connection: sa.Connection, actor: Actor) -> list[str]:
+    """The regions (`phone_numbers.country`) of the numbers that the actor sees, ascending."""
+    # Left out is what nobody on the platform has: no input decides about that, so it cannot be probed (R3).
+    anybody = [all_numbers()]
+    blocks = occupied_ranges.occupied(connection)
+    names = {name for low, _ in blocks for name in e164_ranges.regions_of(region.calling_code_of(low))}
+    places = {name: e164_ranges.common(e164_ranges.joined(e164_ranges.of_country(name)), blocks) for name in names}
+    inhabited = set(
+        occupied_ranges.inhabited(connection, anybody, sorted({span for found in places.values() for span in found}))
+    )
+    asked = [(name, *span) for name, found in places.items() for span in found if span in inhabited]
+    if not asked:
+        return []
+    given = rows(sa.BigInteger, **dict(zip(("name", "low", "high"), zip(*asked, strict=True), strict=True)))
+    groups = [one.narrowed([NUMBER.country == given.c.name]) for one in _seen(connection, actor)]
+    if not groups:
+        return []
+    some = any_within(groups, (given.c.low, given.c.high)).lateral()
+    query = sa.select(given.c.name).select_from(given.join(some, sa.true())).distinct().order_by(given.c.name)
+    return list(connection.execute(query).scalars())
+
+
+def carrier_names(connection: sa.Connection, actor: Actor, service: str) -> list[str]:
+    """What the carriers of a service ("voice" or "sms") that the actor sees are called, ascending, each once (R7)."""
+    query = sa.select(carriers.c.name).where(tenant_scope.carriers_seen(actor.tenant), carriers.c.service == service)
+    return list(connection.execute(query.distinct().order_by(carriers.c.name)).scalars())
+
+
+def tenants_named(connection: sa.Connection, actor: Actor, typed: str = "", most: int = MOST) -> list[Tenant]:
+    """Tenants that the actor sees with these letters in their names, by name; itself among them."""
+    query = (
+        tenant_scope.select_tenants()
+        .where(tenant_scope.below(actor.tenant))
+        .order_by(tenants.c.name, tenants.c.id)
+        .limit(most)
+    )
+    if typed.strip():
+        query = query.where(sa.func.lower(tenants.c.name).contains(typed.strip().lower(), autoescape=True))
+    return [tenant_scope.tenant_of(row) for row in connection.execute(query)]
+
+
+def users_named(connection: sa.Connection, actor: Actor, typed: str = "", most: int = MOST) -> Sequence[sa.Row[Any]]:
+    """Users that the actor sees whose names or e-mail addresses begin so: public_id, name, email; by name."""
+    shown = (users.c.public_id, users.c.name, users.c.email)
+    seen = sa.true() if actor.tenant.kind is TenantKind.MASTER_RESELLER else tenant_scope.users_of(actor.tenant)
+    begin = typed.strip().lower()
+    # Either order is an index's, so neither reads more than is answered.
+    parts = [
+        sa.select(*shown)
+        .where(seen, sa.func.lower(column).startswith(begin, autoescape=True))
+        .order_by(sa.text(f"lower(users.{column.name}) USING ~<~"))
+        .limit(most)
+        for column in (users.c.name, users.c.email)
+    ]
+    found = sa.union(*(sa.select(part.subquery()) for part in parts)).subquery()
+    return connection.execute(sa.select(found).order_by(sa.func.lower(found.c.name), found.c.email).limit(most)).all()
+
+
+def _seen(connection: sa.Connection, actor: Actor) -> list[Groups]:
+    if actor.tenant.kind is TenantKind.MASTER_RESELLER:
+        return seen_by(None)
+    return seen_by(lines_of(connection, tenant_scope.below(actor.tenant), None))

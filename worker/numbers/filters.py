@@ -1,0 +1,167 @@
+"""Which numbers are wanted: a filter as it is asked for, and what it comes to for who asks (R3).
+
+What names stand for is looked up here once; how such numbers are found fast is `number_search`'s business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import sqlalchemy as sa
+
+from schemas.database.tables import carriers, phone_numbers, tenants, users
+from schemas.permissions import Actor, TenantKind
+from worker.database import tenant_scope
+from worker.numbers import occupied_ranges
+from worker.numbers.index_groups import Lines, lines_of, seen_by
+from worker.phone import e164_ranges, region
+from worker.phone.e164_ranges import EVERY, Span
+
+NOBODYS = -1  # a carrier that no number has
+
+
+@dataclass(frozen=True)
+class NumberFilter:
+    """Which numbers; None does not narrow. `q` is what somebody typed.
+
+    `tenant_id` is who holds them, `uploaded_by` who uploaded them, `user_id` who uses them, all as public ids.
+    """
+
+    q: str | None = None
+    status: str | None = None
+    capability: str | None = None
+    country: str | None = None
+    carrier: str | None = None
+    tenant_id: str | None = None
+    user_id: str | None = None
+    uploaded_by: str | None = None
+    free_for: str | None = None
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a filter comes to. Empty `spans`, `users`: no number; None: they do not narrow.
+
+    `lines`: whose numbers are asked for, and whose uploads; None is everybody's, for the master alone. `uploaders` are
+    who may have uploaded them. `region`: the numbers' own country.
+    """
+
+    lines: Lines | None
+    spans: Sequence[Span]
+    is_unassigned: bool | None = None
+    capability: str | None = None
+    region: str | None = None
+    carriers: Sequence[int] | None = None
+    users: Sequence[int] | None = None
+    uploaders: Sequence[int] | None = None
+    free_for: str | None = None
+
+    def beyond(self, e164: int | None) -> Wanted:
+        """The same, but only what comes after this number; all of it for None."""
+        return self if e164 is None else replace(self, spans=e164_ranges.common(self.spans, [(e164 + 1, EVERY[1])]))
+
+    def conditions(self, *, by_kind: bool = False) -> list[sa.ColumnElement[bool]]:
+        """What the filter asks of a number but for its holder, its status and its place in the order.
+
+        `by_kind`: of a number that was found by its kind, so all that its kind does not tell for certain.
+        """
+        number = phone_numbers.c
+        found: list[sa.ColumnElement[bool]] = []
+        if self.capability is not None and not by_kind:
+            found.append(number[self.capability])
+        if self.uploaders is not None and by_kind:
+            found.append(number.uploader_id.in_(self.uploaders))
+        if self.carriers is not None:
+            found.append(number.voice_carrier_id.in_(self.carriers) | number.sms_carrier_id.in_(self.carriers))
+        if self.free_for is not None:  # R20: a service needs the capability, and a number serves one user for it
+            found += [number[self.free_for], number[f"{self.free_for}_user_id"].is_(None)]
+        if self.region is not None:
+            found.append((_country_of(number.e164) if found and not by_kind else number.country) == self.region)
+        return found
+
+
+def _country_of(e164: sa.ColumnElement[int]) -> sa.ColumnElement[str]:
+    """The country, looked up: only for what an index has let through already, which need not read rows for it."""
+    same = phone_numbers.alias()
+    return sa.select(same.c.country).where(same.c.e164 == e164).correlate(phone_numbers).scalar_subquery()
+
+
+def resolve(connection: sa.Connection, actor: Actor, asked: NumberFilter) -> Wanted:
+    """What a filter comes to for an actor: nothing outside of its tree (R3)."""
+    uploaders = None if asked.uploaded_by is None else _named(connection, asked.uploaded_by)
+    lines = _lines(connection, actor, asked, uploaders)
+    return Wanted(
+        lines=lines,
+        spans=_spans(connection, asked, lines),
+        is_unassigned=None if asked.status is None else asked.status == "unassigned",
+        capability=asked.capability,
+        region=None if asked.country is None or not e164_ranges.is_region(asked.country) else asked.country.upper(),
+        carriers=None if asked.carrier is None else _carriers(connection, asked.carrier),
+        users=None if asked.user_id is None else _users(connection, actor, asked.user_id),
+        uploaders=uploaders,
+        free_for=asked.free_for,
+    )
+
+
+def _lines(
+    connection: sa.Connection, actor: Actor, asked: NumberFilter, uploaders: Sequence[int] | None
+) -> Lines | None:
+    everybody = actor.tenant.kind is TenantKind.MASTER_RESELLER
+    if everybody and asked.tenant_id is None and uploaders is None:
+        return None
+    below = tenant_scope.below(actor.tenant)
+    if asked.tenant_id is not None:
+        below &= tenant_scope.has_public_id(tenants, asked.tenant_id)
+    return lines_of(connection, below, uploaders)
+
+
+def _named(connection: sa.Connection, public_id: str) -> Sequence[int]:
+    """The tenant of this public id, if there is one: whoever's, as what one holds may be the upload of one above."""
+    return (
+        connection.execute(sa.select(tenants.c.id).where(tenant_scope.has_public_id(tenants, public_id)))
+        .scalars()
+        .all()
+    )
+
+
+def _spans(connection: sa.Connection, asked: NumberFilter, lines: Lines | None) -> Sequence[Span]:
+    """Where in the order of all numbers they stand: ascending and apart."""
+    found: Sequence[Span] = [EVERY]
+    if asked.country is not None:
+        found = e164_ranges.joined(e164_ranges.of_country(asked.country))
+    typed = asked.q if asked.q is not None and asked.q.strip() else None
+    if typed is None and asked.country is None:
+        return found
+    groups = seen_by(lines)
+    if typed is not None and not e164_ranges.is_international(typed):
+        # It may begin a number in each country that has any.
+        blocks = occupied_ranges.occupied(connection)
+        if lines is not None:
+            blocks = occupied_ranges.inhabited(connection, groups, blocks)
+        codes = {region.calling_code_of(low) for low, _ in blocks} - {0}
+        found = e164_ranges.common(e164_ranges.common(found, e164_ranges.typed(typed, codes)), blocks)
+        return found if lines is not None else occupied_ranges.inhabited(connection, groups, found)
+    if typed is not None:
+        found = e164_ranges.common(found, e164_ranges.typed(typed, ()))
+    if lines is None:
+        return occupied_ranges.inhabited(connection, groups, found)
+    # Not span by span: for each of many holders that would take as long as the search itself.
+    return e164_ranges.common(found, occupied_ranges.inhabited(connection, groups, e164_ranges.by_length(found)))
+
+
+def _carriers(connection: sa.Connection, name: str) -> list[int]:
+    """Carriers of this name, whoever's: a number that was passed on may have one that its holder could not choose.
+
+    A name that nobody has is looked for, too, or time would tell of the carriers of others (R3).
+    """
+    # Both lowered by the database, whose idea of it is not Python's.
+    named = sa.func.lower(carriers.c.name) == sa.func.lower(sa.literal(name, sa.Text))
+    return list(connection.execute(sa.select(carriers.c.id).where(named)).scalars()) or [NOBODYS]
+
+
+def _users(connection: sa.Connection, actor: Actor, public_id: str) -> list[int]:
+    seen = sa.select(users.c.id).where(
+        tenant_scope.users_of(actor.tenant), tenant_scope.has_public_id(users, public_id)
+    )
+    return list(connection.execute(seen).scalars())

@@ -1,0 +1,54 @@
+"""The kinds of numbers that tenants hold: by whom uploaded, with which carriers and capabilities, unassigned or not.
+
+They are few where numbers are millions. So what hardly any number has is found, or known not to be there, by looking
+here first. Only those of the looker's own tree are looked at: the time tells nothing of what others have (R3).
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from schemas.database.tables import KIND, KIND_OF_HOLDING, holdings
+from worker.numbers.filters import Wanted
+from worker.numbers.index_groups import Groups, table_of
+
+
+def of(wanted: Wanted) -> sa.Select[int]:
+    """The `kind` (`schemas.database.tables.KIND`) of each holding that a filter may let through."""
+    query = sa.select(_worded(KIND_OF_HOLDING).label("kind")).select_from(holdings).where(*_conditions(wanted))
+    if wanted.lines is not None:
+        # Holder by holder, and no sooner narrowed: it would take longer for a carrier that others use.
+        lines = table_of(wanted.lines)
+        own = query.where(holdings.c.holder_id == lines.c.holder, holdings.c.uploader_id == lines.c.uploader)
+        found = own.correlate_except(holdings).offset(0).lateral()
+        query = sa.select(found.c.kind).select_from(lines.join(found, sa.true()))
+    return query
+
+
+def _conditions(wanted: Wanted) -> list[sa.ColumnElement[bool]]:
+    own, found = holdings.c, []
+    if wanted.is_unassigned is not None:
+        found.append(own.is_unassigned == wanted.is_unassigned)
+    if wanted.capability is not None:
+        found.append(own[wanted.capability])
+    if wanted.carriers is not None:
+        found.append(own.voice_carrier_id.in_(wanted.carriers) | own.sms_carrier_id.in_(wanted.carriers))
+    return found
+
+
+def count_up_to(connection: sa.Connection, kinds: sa.Select[int], most: int) -> int:
+    """How many holdings they are, and one more than `most` for all that is more."""
+    some = kinds.limit(most + 1).subquery()
+    count: int = connection.execute(sa.select(sa.func.count()).select_from(some)).scalar_one()
+    return count
+
+
+def groups(kinds: sa.Select[int], count: int, wanted: Wanted) -> Groups:
+    """The numbers of so many kinds that a filter lets through."""
+    # Distinct, as a kind is a hash.
+    table = kinds.distinct().cte("kinds").prefix_with("MATERIALIZED")
+    return Groups(table, [(_worded(KIND), table.c.kind)], wanted.conditions(by_kind=True), count)
+
+
+def _worded(kind: str) -> sa.ColumnElement[int]:
+    return sa.literal_column(f"({kind})", sa.BigInteger)

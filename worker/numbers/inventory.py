@@ -1,0 +1,238 @@
+"""The phone numbers' table, written and looked up by the thousand.
+
+No rules here; every caller has decided already. Scoping to a tenant's tree is done in `worker.database.tenant_scope`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import numpy as np
+import sqlalchemy as sa
+from psycopg import Cursor
+from psycopg.errors import UniqueViolation
+from sqlalchemy.exc import IntegrityError
+
+from schemas.arrow_schemas import STATE
+from schemas.database.tables import carriers, phone_numbers, tenants, users
+from worker.numbers import copy_binary
+
+PRIMARY_KEY = "pk_phone_numbers"  # its constraint
+COLUMNS: tuple[str, ...] = tuple(column.name for column in phone_numbers.columns)
+# What a job may make of a number that exists; the rest stays for good.
+CHANGEABLE = tuple(name for name in STATE.names if name not in {"created_job_id", "uploader_id"})
+# What a look-up brings of each number, as bigints: one column, two ids, or flags from the lowest bit on. 25,000 numbers
+# packed like this cost the server 22 ms, with an array for each column 38.
+_PACKED: tuple[tuple[str, ...], ...] = (
+    ("created_job_id",),
+    ("changed_job_id",),
+    ("holder_id", "uploader_id"),
+    ("voice_carrier_id", "sms_carrier_id"),
+    ("voice_user_id", "sms_user_id"),
+    ("voice", "sms", "fax", "voice_forwarded"),
+)
+_DTYPES = {field.name: field.type.to_pandas_dtype() for field in STATE}
+# Says no more than a join by number, but lets the planner see that only a stretch of the index is concerned.
+_RANGE = b"AND n.e164 BETWEEN %s AND %s"
+
+
+class Holding(NamedTuple):
+    """A kind of numbers that a tenant holds: a row of `schemas.database.tables.holdings`; carriers are 0 for none."""
+
+    holder_id: int
+    uploader_id: int
+    voice_carrier_id: int
+    sms_carrier_id: int
+    voice: bool
+    sms: bool
+    fax: bool
+    is_unassigned: bool
+
+
+class ConflictError(Exception):
+    """Another transaction was first: it created or changed one of the numbers, or deleted what they refer to.
+
+    The caller rolls back and decides anew; nothing was written.
+    """
+
+
+def look_up(
+    connection: sa.Connection, numbers: np.ndarray, *, lock: bool, wanted: Collection[str] = STATE.names
+) -> Mapping[str, np.ndarray]:
+    """Which of some numbers (int64, ascending, at least one) exist: column name -> array, by ascending `e164`.
+
+    The columns are `e164` and those of `schemas.arrow_schemas.STATE`, with 0 for NULL and false; columns that are not
+    among the `wanted` may be 0 throughout. `lock` holds the rows until the transaction ends; in ascending order, so
+    that two chunks never wait for each other.
+    """
+    parts = [names for names in _PACKED if not set(wanted).isdisjoint(names)]
+    aggregated = ", ".join(f"array_agg(part{place})" for place in range(len(parts)))
+    packed = ", ".join(f"{_packed(names)} AS part{place}" for place, names in enumerate(parts))
+    # An array for each part, in binary: row by row the driver takes longer than the search itself.
+    query = f"""SELECT array_agg(e164), {aggregated} FROM (
+            SELECT n.e164, {packed} FROM phone_numbers n
+            WHERE n.e164 = ANY(%s::bigint[]) {_RANGE.decode()} ORDER BY n.e164 {"FOR UPDATE" if lock else ""}) found
+        """  # noqa: S608 - our names
+    with _cursor(connection) as cursor:
+        cursor.execute(query.encode(), _range_of(numbers), binary=True)
+        e164, *arrays = cursor.fetchone() or (None,)
+    found = {"e164": copy_binary.bigints_of(e164)}
+    values = {name: array for names, part in zip(parts, arrays, strict=True) for name, array in _unpacked(names, part)}
+    return found | {name: values.get(name, np.zeros(len(found["e164"]), dtype)) for name, dtype in _DTYPES.items()}
+
+
+def _packed(names: tuple[str, ...]) -> str:
+    """SQL for several columns as one bigint."""
+    if _is_flag(names[0]):
+        return f"({' + '.join(f'(n.{name}::int << {bit})' for bit, name in enumerate(names))})::bigint"
+    ids = [f"coalesce(n.{name}, 0)::bigint" for name in names]
+    return f"({ids[0]} << 32 | {ids[1]})" if len(ids) > 1 else ids[0]
+
+
+def _unpacked(names: tuple[str, ...], part: object) -> Iterator[tuple[str, np.ndarray]]:
+    if _is_flag(names[0]):
+        flags = copy_binary.bigints_of(part).astype(np.int8)
+        return zip(names, (flags >> bit & 1 for bit in range(len(names))), strict=True)
+    return zip(names, copy_binary.pairs_of(part) if len(names) > 1 else (copy_binary.bigints_of(part),), strict=True)
+
+
+def _is_flag(name: str) -> bool:
+    return isinstance(phone_numbers.c[name].type, sa.Boolean)
+
+
+def hold(
+    connection: sa.Connection, tenant_ids: Sequence[int], carrier_ids: Sequence[int], user_ids: Sequence[int] = ()
+) -> None:
+    """Keep tenants, carriers and users from being deleted until the transaction ends.
+
+    `ConflictError` if one is gone already. This is the foreign key check of `phone_numbers`, made once per chunk
+    instead of once per row.
+    """
+    for table, ids in ((tenants, tenant_ids), (carriers, carrier_ids), (users, user_ids)):
+        query = sa.select(table.c.id).where(table.c.id.in_(ids)).order_by(table.c.id)
+        if len(connection.execute(query.with_for_update(key_share=True, read=True)).all()) < len(ids):
+            raise ConflictError
+
+
+def hold_unchanged(connection: sa.Connection, numbers: np.ndarray, stamps: np.ndarray) -> None:
+    """Hold numbers (int64, ascending) until the transaction ends, as `look_up` does.
+
+    `ConflictError` if one is gone, or has another stamp (`changed_job_id`, int64) than expected: number and stamp name
+    one state (R27). A row that had to be waited for is compared as it is then.
+    """
+    statement = b"""SELECT count(*) FROM (
+            SELECT FROM phone_numbers n JOIN unnest(%s::bigint[], %s::bigint[]) AS w (e164, stamp) USING (e164)
+            WHERE n.changed_job_id = w.stamp AND n.e164 BETWEEN %s AND %s ORDER BY n.e164 FOR UPDATE OF n) held"""
+    with _cursor(connection) as cursor:
+        cursor.execute(statement, (numbers, stamps, *_range_of(numbers)[1:]))
+        if cursor.fetchone() != (len(numbers),):
+            raise ConflictError
+
+
+def slots(connection: sa.Connection, user_ids: Sequence[int], *, lock: bool) -> dict[int, int]:
+    """The number that each of some users has as its own, or as Default DID: user -> number (R2).
+
+    `lock` holds the users until the transaction ends, in ascending order: whoever else would give them one waits.
+    """
+    ids = sorted(user_ids)
+    if lock:
+        held = sa.select(users.c.id).where(users.c.id.in_(ids)).order_by(users.c.id)
+        connection.execute(held.with_for_update(key_share=True))
+    number = phone_numbers.c
+    taken = sa.select(number.voice_user_id, number.e164).where(
+        number.voice_user_id.in_(ids), sa.not_(number.voice_forwarded)
+    )
+    return {row.voice_user_id: row.e164 for row in connection.execute(taken)}
+
+
+def create(connection: sa.Connection, columns: Sequence[str], rows: bytes) -> None:
+    """COPY new numbers (`binary.copy_rows` of these columns, sorted by number) straight into the table.
+
+    `ConflictError` if one of them exists: the transaction is then lost and the caller starts it again.
+    """
+    with conflicts():
+        copy_into(connection, "phone_numbers", columns, rows)
+
+
+@contextmanager
+def conflicts() -> Iterator[None]:
+    """Raise `ConflictError` where a number that is created in the block exists already."""
+    try:
+        yield
+    except (UniqueViolation, IntegrityError) as error:
+        violated = error.orig if isinstance(error, IntegrityError) else error
+        if isinstance(violated, UniqueViolation) and violated.diag.constraint_name == PRIMARY_KEY:
+            raise ConflictError from error
+        raise
+
+
+def update(connection: sa.Connection, columns: Sequence[str], numbers: np.ndarray, rows: bytes) -> None:
+    """Change numbers (int64, ascending) that are held.
+
+    `rows` are `binary.copy_rows` of these columns, `e164` and all of `CHANGEABLE` among them.
+    """
+    _stage(connection, columns, rows)
+    assignments = ", ".join(f"{name} = s.{name}" for name in CHANGEABLE)
+    statement = f"""UPDATE phone_numbers n SET {assignments} FROM staging s
+        WHERE n.e164 = s.e164 {_RANGE.decode()}"""  # noqa: S608 - our names
+    with _cursor(connection) as cursor:
+        cursor.execute(statement.encode(), _range_of(numbers)[1:])
+
+
+def delete(connection: sa.Connection, numbers: np.ndarray) -> None:
+    """Remove numbers (int64, ascending) that are held."""
+    statement = b"DELETE FROM phone_numbers n USING unnest(%s::bigint[]) AS w (e164) WHERE n.e164 = w.e164 " + _RANGE
+    with _cursor(connection) as cursor:
+        cursor.execute(statement, _range_of(numbers))
+
+
+def note(connection: sa.Connection, numbers: np.ndarray, job_id: int) -> None:
+    """Write into the numbers' histories that the job changed them. Each number once per job."""
+    statement = b"INSERT INTO number_events (e164, job_id) SELECT w, %s FROM unnest(%s::bigint[]) AS w"
+    with _cursor(connection) as cursor:
+        cursor.execute(statement, (job_id, numbers))
+
+
+def note_holdings(connection: sa.Connection, found: Collection[Holding]) -> None:
+    """See to it that the table of holdings knows these, which the transaction's numbers are of.
+
+    To be called last: who writes the same for the first time waits until the transaction ends, and must not have
+    anything that the transaction waits for. In ascending order, so that two never wait for each other.
+    """
+    if not found:
+        return
+    columns = ", ".join(Holding._fields)
+    arrays = ", ".join(f"%s::{'int' if name.endswith('_id') else 'boolean'}[]" for name in Holding._fields)
+    statement = f"""INSERT INTO holdings ({columns}) SELECT * FROM unnest({arrays}) AS w ({columns})
+        ORDER BY {columns} ON CONFLICT DO NOTHING"""  # noqa: S608 - our names
+    with _cursor(connection) as cursor:
+        cursor.execute(statement.encode(), [list(values) for values in zip(*found, strict=True)])
+
+
+def _range_of(numbers: np.ndarray) -> tuple[np.ndarray, int, int]:
+    return numbers, int(numbers[0]), int(numbers[-1])
+
+
+def _stage(connection: sa.Connection, columns: Sequence[str], rows: bytes) -> None:
+    wanted = ", ".join(("e164", *CHANGEABLE))
+    # Shaped like the numbers, but with nothing that has to be filled in.
+    shape = f"SELECT {wanted} FROM phone_numbers WHERE false"  # noqa: S608 - our names
+    connection.execute(sa.text(f"CREATE TEMP TABLE IF NOT EXISTS staging ON COMMIT DELETE ROWS AS {shape}"))
+    copy_into(connection, "staging", columns, rows)
+
+
+def copy_into(connection: sa.Connection, table: str, columns: Sequence[str], rows: bytes) -> None:
+    """COPY rows (`binary.copy_rows` of these columns) into a table."""
+    statement = f"COPY {table} ({', '.join(columns)}) FROM STDIN (FORMAT binary)"
+    with _cursor(connection) as cursor, cursor.copy(statement.encode()) as copy:
+        copy.write(rows)
+
+
+def _cursor(connection: sa.Connection) -> Cursor[tuple[object, ...]]:
+    raw = connection.connection.driver_connection
+    if raw is None:
+        raise ConnectionError("the database connection is closed")
+    cursor: Cursor[tuple[object, ...]] = raw.cursor()
+    return copy_binary.with_arrays(cursor)

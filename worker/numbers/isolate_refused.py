@@ -1,0 +1,118 @@
+"""Writes numbers of which the database refuses some, and finds which: all others are written.
+
+The database says only that it refuses a statement, not always for which row. So the numbers are written in small
+groups, each in a subtransaction, and those of a group that is refused one by one: n numbers with k refused ones cost
+O(n + k) statements, all of them inside the server.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import sqlalchemy as sa
+from numpy.typing import NDArray
+
+from worker.database.engine import REFUSALS
+from worker.numbers import copy_binary, inventory
+
+# A larger group saves subtransactions, a smaller one saves rows that are written again.
+_GROUP = 32
+_TABLES = (
+    "CREATE TEMP TABLE IF NOT EXISTS apart ON COMMIT DELETE ROWS AS SELECT * FROM phone_numbers WHERE false",
+    # Unique, so that the planner expects one row for a number, as in `phone_numbers`.
+    "CREATE UNIQUE INDEX IF NOT EXISTS ix_apart_e164 ON apart (e164)",
+    "CREATE TEMP TABLE IF NOT EXISTS refused (e164 bigint, reason text) ON COMMIT DELETE ROWS",
+    "TRUNCATE apart, refused",
+)
+# What is no refusal of a row is raised again: a number that exists meanwhile, a lost lock, a full disk.
+_IS_REFUSAL = f"sqlstate ~ '^({'|'.join(REFUSALS)})' AND broken <> '{inventory.PRIMARY_KEY}'"
+_SINGLY = """DO $$
+DECLARE
+    numbers bigint[];
+    single bigint;
+    broken text;
+    refusals bigint := 0;
+BEGIN
+    FOR numbers IN
+        SELECT array_agg(e164)
+        FROM (SELECT e164, (row_number() OVER (ORDER BY e164) - 1) / {group} AS part FROM apart) parts
+        GROUP BY part ORDER BY part
+    LOOP
+        EXIT WHEN refusals >= {most};
+        BEGIN
+            {write_group};
+        EXCEPTION WHEN OTHERS THEN
+            GET STACKED DIAGNOSTICS broken = CONSTRAINT_NAME;
+            IF NOT ({is_refusal}) THEN RAISE; END IF;
+            FOREACH single IN ARRAY numbers LOOP
+                BEGIN
+                    {write_single};
+                EXCEPTION WHEN OTHERS THEN
+                    GET STACKED DIAGNOSTICS broken = CONSTRAINT_NAME;
+                    IF NOT ({is_refusal}) THEN RAISE; END IF;
+                    INSERT INTO refused VALUES (single, concat_ws(' ', sqlstate, nullif(broken, '')));
+                    refusals := refusals + 1;
+                END;
+            END LOOP;
+        END;
+    END LOOP;
+END $$"""
+
+
+@dataclass(frozen=True)
+class Refused:
+    """The numbers (int64, ascending) that the database refuses, and how many for each reason."""
+
+    numbers: NDArray[np.int64]
+    reasons: Counter[str]
+
+    def __add__(self, other: Refused) -> Refused:
+        numbers = np.union1d(self.numbers, other.numbers)
+        return Refused(numbers, self.reasons + other.reasons)
+
+
+NONE = Refused(np.zeros(0, np.int64), Counter())
+
+
+def create(connection: sa.Connection, columns: Sequence[str], rows: bytes, most: int) -> Refused:
+    """Create numbers as `inventory.create` does, but for those that the database refuses.
+
+    Stops once `most` or more are refused. `ConflictError` if a number exists.
+    """
+    names = ", ".join(columns)
+    statement = f"INSERT INTO phone_numbers ({names}) SELECT {names} FROM apart WHERE e164 "  # noqa: S608 - our names
+    with inventory.conflicts():
+        return _write(connection, columns, rows, statement, most)
+
+
+def update(connection: sa.Connection, columns: Sequence[str], rows: bytes, most: int) -> Refused:
+    """Change numbers that are held as `inventory.update` does, but for those that the database refuses."""
+    changes = ", ".join(f"{name} = s.{name}" for name in inventory.CHANGEABLE)
+    statement = f"UPDATE phone_numbers n SET {changes} FROM apart s WHERE n.e164 = s.e164 AND s.e164 "  # noqa: S608
+    return _write(connection, columns, rows, statement, most)
+
+
+def delete(connection: sa.Connection, numbers: NDArray[np.int64], most: int) -> Refused:
+    """Remove numbers that are held as `inventory.delete` does, but for those that the database refuses."""
+    rows = copy_binary.copy_rows([copy_binary.bigints(numbers)])
+    return _write(connection, ("e164",), rows, "DELETE FROM phone_numbers WHERE e164 ", most)
+
+
+def _write(connection: sa.Connection, columns: Sequence[str], rows: bytes, statement: str, most: int) -> Refused:
+    """Run a statement, which ends before the condition on the number, for all rows that it takes."""
+    for prepare in _TABLES:
+        connection.exec_driver_sql(prepare)
+    inventory.copy_into(connection, "apart", columns, rows)
+    block = _SINGLY.format(
+        group=_GROUP,
+        most=most,
+        is_refusal=_IS_REFUSAL,
+        write_group=f"{statement} = ANY (numbers)",
+        write_single=f"{statement} = single",
+    )
+    connection.exec_driver_sql(block)
+    found = connection.exec_driver_sql("SELECT e164, reason FROM refused ORDER BY e164").all()
+    return Refused(np.array([row.e164 for row in found], np.int64), Counter(str(row.reason) for row in found))

@@ -1,0 +1,79 @@
+"""Numbers as they are looked at: pages of what a filter came to (`number_filter`), and one with its history (R3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from schemas.database.tables import carriers, jobs, number_events, phone_numbers, users
+from schemas.permissions import Actor, Tenant
+from worker.database import tenant_scope
+from worker.numbers import search
+from worker.numbers.filters import Wanted
+
+LONGEST = 15  # digits of an E.164 number
+
+
+@dataclass(frozen=True)
+class NumberView:
+    """A number, with its holder and uploader as the rules see them and the names of its carriers."""
+
+    row: sa.Row[Any]
+    holder: Tenant
+    uploader: Tenant
+
+
+def page(connection: sa.Connection, wanted: Wanted, limit: int) -> list[NumberView]:
+    """Up to `limit` numbers, ascending."""
+    return these(connection, search.first(connection, wanted, limit))
+
+
+def these(connection: sa.Connection, numbers: Sequence[int]) -> list[NumberView]:
+    """Numbers that a filter let through for who looks at them, ascending."""
+    query = _select().where(phone_numbers.c.e164.in_(numbers)).order_by(phone_numbers.c.e164)
+    return _with_tenants(connection, connection.execute(query).all() if numbers else [])
+
+
+def one(connection: sa.Connection, actor: Actor, e164: int) -> NumberView | None:
+    """A number, or None if it does not exist or is not the actor's to see."""
+    query = _select().where(tenant_scope.numbers_of(actor.tenant), phone_numbers.c.e164 == e164)
+    return next(iter(_with_tenants(connection, connection.execute(query).all())), None)
+
+
+def history(connection: sa.Connection, actor: Actor, view: NumberView) -> list[sa.Row[Any]]:
+    """The jobs that created the number and changed it since, as far as the actor sees them; oldest first."""
+    noted = sa.select(number_events.c.job_id).where(number_events.c.e164 == view.row.e164)
+    touched = jobs.c.id.in_([view.row.created_job_id, view.row.changed_job_id]) | jobs.c.id.in_(noted)
+    query = sa.select(jobs).where(touched, tenant_scope.jobs_of(actor.tenant)).order_by(jobs.c.id)
+    return list(connection.execute(query))
+
+
+def _select() -> sa.Select[Any]:
+    voice, sms = carriers.alias(), carriers.alias()
+    voice_user, sms_user = users.alias(), users.alias()
+    return (
+        sa.select(
+            phone_numbers,
+            voice.c.name.label("voice_carrier"),
+            sms.c.name.label("sms_carrier_profile"),
+            *_of_user(voice_user, "voice_user"),
+            *_of_user(sms_user, "sms_user"),
+        )
+        .outerjoin(voice, voice.c.id == phone_numbers.c.voice_carrier_id)
+        .outerjoin(sms, sms.c.id == phone_numbers.c.sms_carrier_id)
+        .outerjoin(voice_user, voice_user.c.id == phone_numbers.c.voice_user_id)
+        .outerjoin(sms_user, sms_user.c.id == phone_numbers.c.sms_user_id)
+    )
+
+
+def _of_user(table: sa.FromClause, prefix: str) -> list[sa.ColumnElement[Any]]:
+    return [table.c[name].label(f"{prefix}_{name}") for name in ("public_id", "name", "email", "kind")]
+
+
+def _with_tenants(connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> list[NumberView]:
+    ids = {row.holder_id for row in rows} | {row.uploader_id for row in rows}
+    known = tenant_scope.tenants_by_id(connection, sorted(ids)) if ids else {}
+    return [NumberView(row, known[row.holder_id], known[row.uploader_id]) for row in rows]

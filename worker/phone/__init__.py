@@ -1,0 +1,28 @@
+"""Phone numbers by libphonenumber's rules (R14, R15): a whole column at a time, or one by the library itself.
+
+`check_column` and `check_one` give every row the same verdict. `worker.spreadsheet.cell_repair` repairs the text of
+cells beforehand.
+"""
+
+from worker.phone.digits import plain_punctuation
+from worker.phone.evidence import AMBIGUOUS, Evidence
+from worker.phone.identify import Candidates, FoundColumn, faults_of_new, find_column, names_country
+from worker.phone.reference import STRICT, Phone, Rules, check_one
+from worker.phone.validate_column import PhoneColumn, check_column
+
+__all__ = [
+    "AMBIGUOUS",
+    "STRICT",
+    "Candidates",
+    "Evidence",
+    "FoundColumn",
+    "Phone",
+    "PhoneColumn",
+    "Rules",
+    "check_column",
+    "check_one",
+    "faults_of_new",
+    "find_column",
+    "names_country",
+    "plain_punctuation",
+]

@@ -1,0 +1,186 @@
+"""Turns programs over digits into tables: one look-up per digit, for any number of rows at once.
+
+Two kinds: `recognise` tells which of several patterns match a whole number; `find_prefix` tells what a pattern takes
+off its front, preferring alternatives in written order as Python's `re.match` does. Neither ever backtracks.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+from worker.phone.pattern import Kind, Program
+
+PAD = 10  # what stands in a row of digits after its last one
+COLUMNS = 16  # a state's row in the table: ten digits, PAD, and room to make it a power of two
+DEAD = 0
+
+
+@dataclass(frozen=True)
+class Recogniser:
+    """`moves[state][digit]` -> state; 1 is the entry, 0 is dead; `labels[state]`: bits of the patterns matched."""
+
+    moves: list[list[int]]
+    labels: list[int]
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What a prefix pattern took: whether only because the number ends here, and where its group began and ended."""
+
+    at_end: bool
+    group_start: int
+    group_end: int
+
+
+@dataclass(frozen=True)
+class PrefixFinder:
+    """As `Recogniser`, but `taken[state]` says that the digits so far are the match unless a later state says so."""
+
+    moves: list[list[int]]
+    taken: list[Taken | None]
+
+
+def recognise(program: Program, starts: list[int]) -> Recogniser:
+    """The table that runs all patterns beginning at `starts` at once."""
+    reach = _Reach(program)
+    entry: frozenset[int] = frozenset().union(*(reach.of(start) for start in starts))
+    numbers: dict[frozenset[int], int] = {frozenset(): DEAD, entry: 1}
+    moves, queue = [[DEAD] * COLUMNS], deque([entry])
+    while queue:
+        state = queue.popleft()
+        row = [numbers[state]] * COLUMNS  # PAD leaves the state alone, so rows of any length end in theirs
+        for digit, target in enumerate(reach.after(state)):
+            if target not in numbers:
+                numbers[target] = len(numbers)
+                queue.append(target)
+            row[digit] = numbers[target]
+        moves.append(row)
+    return Recogniser(moves, [reach.labels(state) for state in numbers])
+
+
+def beginnings(program: Program, start: int, most: int) -> list[str]:
+    """The first digits, `most` or as many as there are, of all numbers that the pattern at `start` matches."""
+    reach = _Reach(program)
+    after: dict[frozenset[int], list[frozenset[int]]] = {}
+    found, alive = [], {"": reach.of(start)}
+    for _ in range(most):
+        ahead: dict[str, frozenset[int]] = {}
+        for begin, state in alive.items():
+            if reach.labels(state):
+                found.append(begin)
+                continue
+            if state not in after:
+                after[state] = reach.after(state)
+            ahead |= {f"{begin}{digit}": then for digit, then in enumerate(after[state]) if then}
+        alive = ahead
+    return [*found, *alive]
+
+
+class _Reach:
+    """Which consuming or ending instructions an instruction leads to without consuming anything."""
+
+    def __init__(self, program: Program) -> None:
+        self._steps = program.steps
+        self._known: dict[int, frozenset[int]] = {}
+
+    def of(self, place: int) -> frozenset[int]:
+        if place not in self._known:
+            step = self._steps[place]
+            if step.kind in {Kind.DIGIT, Kind.ACCEPT}:
+                self._known[place] = frozenset((place,))
+            else:
+                self._known[place] = frozenset().union(*(self.of(then) for then in step.then))
+        return self._known[place]
+
+    def after(self, state: frozenset[int]) -> list[frozenset[int]]:
+        """The ten states that follow, by digit."""
+        consuming = [(step.value, self.of(step.then[0])) for place in state if (step := self._steps[place]).then]
+        if len(consuming) == 1:
+            mask, target = consuming[0]
+            return [target if mask >> digit & 1 else frozenset() for digit in range(PAD)]
+        return [frozenset().union(*(target for mask, target in consuming if mask >> digit & 1)) for digit in range(PAD)]
+
+    def labels(self, state: frozenset[int]) -> int:
+        bits = 0
+        for place in state:
+            step = self._steps[place]
+            if step.kind is Kind.ACCEPT:
+                bits |= 1 << step.value
+        return bits
+
+
+@dataclass(frozen=True)
+class _Thread:
+    """One way the pattern may still match: an instruction and where the captured group began and ended (-1: not)."""
+
+    place: int
+    start: int = -1
+    end: int = -1
+
+
+@dataclass(frozen=True)
+class _State:
+    """Threads in order of preference, after `depth` digits; those below an accepted one are cut."""
+
+    depth: int
+    threads: tuple[_Thread, ...]
+    taken: Taken | None = None
+    taken_at_end: Taken | None = None
+
+
+def find_prefix(program: Program, start: int) -> PrefixFinder:
+    """The table for one pattern anchored at the front of a number."""
+    entry = _advance(program, 0, [_Thread(start)])
+    numbers: dict[_State | None, int] = {None: DEAD, entry: 1}
+    moves: list[list[int]] = [[DEAD] * COLUMNS]
+    queue: deque[_State] = deque([entry])
+    while queue:
+        state = queue.popleft()
+        row = [DEAD] * COLUMNS
+        for digit in range(PAD + 1):
+            target = _ended(state) if digit == PAD else _step(program, state, digit)
+            if target is not None and target not in numbers:
+                numbers[target] = len(numbers)
+                queue.append(target)
+            row[digit] = numbers[target]
+        moves.append(row)
+    return PrefixFinder(moves, [state.taken if state else None for state in numbers])
+
+
+def _ended(state: _State) -> _State | None:
+    return _State(state.depth + 1, (), state.taken_at_end) if state.taken_at_end else None
+
+
+def _step(program: Program, state: _State, digit: int) -> _State | None:
+    going = [
+        _Thread(program.steps[thread.place].then[0], thread.start, thread.end)
+        for thread in state.threads
+        if program.steps[thread.place].value >> digit & 1
+    ]
+    return _advance(program, state.depth + 1, going) if going else None
+
+
+def _advance(program: Program, depth: int, going: list[_Thread]) -> _State:
+    """Follow everything that consumes nothing, best thread first, until one of them is done."""
+    threads: dict[int, _Thread] = {}
+    taken_at_end: Taken | None = None
+    stack = going[::-1]
+    while stack:
+        thread = stack.pop()
+        step = program.steps[thread.place]
+        match step.kind:
+            case Kind.DIGIT:
+                threads.setdefault(thread.place, thread)
+            case Kind.ACCEPT:
+                taken = Taken(at_end=False, group_start=thread.start, group_end=thread.end)
+                return _State(depth, tuple(threads.values()), taken, taken_at_end)
+            case Kind.END:
+                taken_at_end = taken_at_end or Taken(at_end=True, group_start=thread.start, group_end=thread.end)
+            case Kind.OPEN:
+                stack.append(_Thread(step.then[0], depth, -1))
+            case Kind.CLOSE:
+                stack.append(_Thread(step.then[0], thread.start, depth))
+            case Kind.FORK:
+                stack.extend(_Thread(then, thread.start, thread.end) for then in reversed(step.then))
+    return _State(depth, tuple(threads.values()), None, taken_at_end)

@@ -1,0 +1,146 @@
+"""Runs digits of many rows through the compiled tables at once, one look-up per digit.
+
+Answers questions about slices of digits (which prefix, which pattern, which calling code); what a number means is put
+together in `readings`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from worker.phone.automaton import COLUMNS, PAD
+from worker.phone.compiled_tables import DIALS_ABROAD, HAS_TRUNK, PLACE, SPELLED, Tables, tables_for
+from worker.phone.digits import WIDTH
+from worker.phone.metadata import Length
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Ints = NDArray[np.int64]
+    Bools = NDArray[np.bool_]
+
+_DEEPEST = 18  # digits after which no national number can match any more
+_KEEPS_PREFIX = [Length.TOO_SHORT, Length.LOCAL_ONLY, Length.INVALID]
+
+
+@dataclass(frozen=True)
+class Cut:
+    """National numbers as slices of the digits, and whether written digits were removed from them; arrays of n."""
+
+    start: Ints
+    count: Ints
+    removed: Bools
+
+    def take(self, rows: Ints | Bools) -> Cut:
+        """These rows only."""
+        return Cut(self.start[rows], self.count[rows], self.removed[rows])
+
+    def put(self, rows: Ints, other: Cut) -> Cut:
+        """A copy in which these rows are another cut's."""
+        start, count, removed = self.start.copy(), self.count.copy(), self.removed.copy()
+        start[rows], count[rows], removed[rows] = other.start, other.count, other.removed
+        return Cut(start, count, removed)
+
+
+class Walker:
+    """Holds the digits of a block of rows; rewritten numbers (a mobile 15 become a 9) are added behind them.
+
+    `start` and `count` say where a row's digits of interest are, `row` is its region's place in `metadata.REGIONS`.
+    """
+
+    def __init__(self, flat: NDArray[np.uint8]) -> None:
+        self.flat = flat
+        self.tables: Tables = tables_for(np.zeros(0, np.int64))
+
+    def need(self, row: Ints) -> None:
+        """Have these regions compiled before rows are walked in them."""
+        self.tables = tables_for(row)
+
+    def spelled(self, start: Ints) -> Ints:
+        """The calling code the digits begin with, as its main row; -1: none."""
+        first, second, third = self.flat[start], self.flat[start + 1], self.flat[start + 2]
+        return SPELLED[first.astype(np.int64) * 256 + second * np.int64(16) + third]
+
+    def ends(self, entry: Ints, start: Ints, count: Ints) -> Ints:
+        """The states the numbers end in, for the arrays "of a state"."""
+        state, place = entry, start
+        for _ in range(min(int(count.max(initial=0)), _DEEPEST)):
+            state = self.tables.moves[state + self.flat[place]]
+            place = place + 1
+        return state // COLUMNS
+
+    def is_general(self, start: Ints, count: Ints, row: Ints) -> Bools:
+        """Whether the general description of the region's numbers matches."""
+        state = self.ends(self.tables.numbers[row], start, count)
+        matches: Bools = self.tables.general[state] >> PLACE[row] & 1 == 1
+        return matches
+
+    def abroad_prefix(self, start: Ints, row: Ints) -> Ints:
+        """How many digits the international prefix takes (`_parse_prefix_as_idd`), 0 where there is none."""
+        size = np.zeros(len(start), np.int64)
+        rows = self._hinted(start, row, DIALS_ABROAD)
+        if rows.size:
+            found, _ = self._prefix(self.tables.abroad[row[rows]], start[rows])
+            size[rows] = np.where(self.flat[start[rows] + found] == 0, 0, found)
+        return size
+
+    def without_trunk(self, start: Ints, count: Ints, row: Ints, *, check_length: bool) -> Cut:
+        """`_maybe_strip_national_prefix_carrier_code`; `check_length`: and undo it where `parse` would."""
+        whole = Cut(start, count, np.zeros(len(start), np.bool_))
+        rows = self._hinted(start, row, HAS_TRUNK)
+        if rows.size:
+            size, found = self._prefix(self.tables.trunk[row[rows]], start[rows])
+            rows, size, found = rows[size > 0], size[size > 0], found[size > 0]
+        if not rows.size:
+            return whole
+        home, before = row[rows], whole.take(rows)
+        after = self._behind_prefix(before, home, size, found // COLUMNS)
+        was, is_now = (self.is_general(cut.start, cut.count, home) for cut in (before, after))
+        applies = ~was | is_now
+        if check_length:
+            applies &= ~np.isin(self.tables.lengths[home, after.count], _KEEPS_PREFIX)
+        return whole.put(rows[applies], after.take(applies))
+
+    def _behind_prefix(self, cut: Cut, row: Ints, size: Ints, found: Ints) -> Cut:
+        """What is left behind the prefix, put together anew where the region has a rule for that."""
+        begin, end = self.tables.group_start[found], self.tables.group_end[found]
+        after = Cut(cut.start + size, cut.count - size, (begin != 0) | (end != size))
+        for home in np.unique(row[begin >= 0]).tolist():
+            mine = np.flatnonzero((row == home) & (begin >= 0))
+            group = begin[mine], end[mine]
+            start, count = self._rewritten(cut.take(mine), self.tables.rules[home] or (), group, size[mine])
+            after = after.put(mine, Cut(start, count, after.removed[mine]))
+        return after
+
+    def _rewritten(self, cut: Cut, rule: tuple[int, ...], group: tuple[Ints, Ints], size: Ints) -> tuple[Ints, Ints]:
+        """The rule's digits, the captured ones and the rest, as new rows behind all others."""
+        width, column = len(rule), np.arange(WIDTH)
+        begin, captured = group[0][:, None], (group[1] - group[0])[:, None]
+        source = np.where(column - width < captured, begin + column, size[:, None] + column - captured) - width
+        count = width + captured[:, 0] + cut.count - size
+        numbers = self.flat[np.minimum(cut.start[:, None] + np.maximum(source, 0), len(self.flat) - 1)]
+        numbers[:, :width] = rule
+        numbers[column >= count[:, None]] = PAD
+        start = len(self.flat) + np.arange(len(count)) * WIDTH
+        self.flat = np.concatenate((self.flat, numbers.reshape(-1), np.full(WIDTH, PAD, np.uint8)))
+        return start, count
+
+    def _hinted(self, start: Ints, row: Ints, hint: int) -> Ints:
+        pair = self.flat[start] * np.uint8(COLUMNS) + self.flat[start + 1]
+        return np.flatnonzero(self.tables.hints[row, pair] & hint)
+
+    def _prefix(self, entry: Ints, start: Ints) -> tuple[Ints, Ints]:
+        """How many digits a prefix pattern takes, and the state that says so."""
+        tables, state = self.tables, entry
+        size, found = np.zeros(len(start), np.int64), np.zeros(len(start), np.int64)
+        for place in range(WIDTH):
+            state = tables.moves[state + self.flat[start + place]]
+            if not state.any():
+                break
+            taken = tables.taken[state // COLUMNS]
+            size[taken] = place + 1 - tables.taken_at_end[state[taken] // COLUMNS]
+            found[taken] = state[taken]
+        return size, found

@@ -1,0 +1,204 @@
+"""Check whole columns of Country Codes and Phone Numbers (R14, R15) with array operations.
+
+Settles the rows made of digits and plain punctuation by itself and hands all others to `single`, distinct ones once;
+the verdict is the same either way. Touches no file and repairs no text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas.codes import Code, warning_bit
+from worker.arrays.text_columns import beginnings, buffers
+from worker.phone import region
+from worker.phone.cell_text import LEAST_PART
+from worker.phone.compiled_tables import SHARED
+from worker.phone.country import read_country
+from worker.phone.digits import plain_punctuation, read_digits
+from worker.phone.metadata import REGIONS
+from worker.phone.reference import STRICT, Rules, check_one
+from worker.phone.reference_vectorized import NO_COUNTRY, Block, Countries
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_TEN = 10
+_BLOCK = 1 << 14  # rows at a time: small enough that the work stays in the processor's cache
+_REGION_DIFFERS = np.uint32(warning_bit(Code.REGION_DIFFERS))
+_BEGINNINGS = np.array([ord("0"), ord("+"), ord("(")], np.uint8)
+_LONGEST_CODE = 3  # digits of a calling code
+_BEHIND_SLASH = r"/[^/0-9]*[0-9][^/]*[^0-9]*$"
+
+
+@dataclass(frozen=True)
+class PhoneColumn:
+    """The verdict on n rows, arrays of length n.
+
+    `e164` int64, without the plus: +442079460958 -> 442079460958; 0 for every row with a fault.
+    `faults` uint64, bits of `codes.fault_bit` for the Country Code and Phone Number columns.
+    `warnings` uint32, bits of `codes.warning_bit`; 0 for every row with a fault.
+    `evidence` uint8 (bits of `Evidence`) and `alternative` int64: as in `single.Phone`.
+    `by_library` bool, the rows that were handed to `phonenumbers`.
+    """
+
+    e164: NDArray[np.int64]
+    faults: NDArray[np.uint64]
+    warnings: NDArray[np.uint32]
+    evidence: NDArray[np.uint8]
+    alternative: NDArray[np.int64]
+    by_library: NDArray[np.bool_]
+
+    @classmethod
+    def empty(cls, rows: int) -> PhoneColumn:
+        """No number, and nothing wrong, in all rows."""
+        return cls(
+            np.zeros(rows, np.int64),
+            np.zeros(rows, np.uint64),
+            np.zeros(rows, np.uint32),
+            np.zeros(rows, np.uint8),
+            np.zeros(rows, np.int64),
+            np.zeros(rows, np.bool_),
+        )
+
+    def part(self, rows: slice | NDArray[np.int64]) -> PhoneColumn:
+        """Return these rows only."""
+        return PhoneColumn(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+    def put(self, rows: NDArray[np.bool_] | NDArray[np.int64], other: PhoneColumn) -> None:
+        """Replace these rows by another column of just them."""
+        for field in fields(self):
+            getattr(self, field.name)[rows] = getattr(other, field.name)
+
+
+def check_column(
+    country: pa.StringArray,
+    number: pa.StringArray,
+    rules: Rules = STRICT,
+    *,
+    was_numeric: NDArray[np.bool_] | None = None,
+) -> PhoneColumn:
+    """Check n Country Codes and n Phone Numbers, given as `pa.string()` arrays with null for an empty cell.
+
+    Other string types are cast, at the cost of a copy. `rules` and `was_numeric` (bool, n) are as for `check_one`,
+    whose verdict every row gets.
+    """
+    country, number = (pc.fill_null(column.cast(pa.string()), "") for column in (country, number))
+    numeric = np.zeros(len(number), np.bool_) if was_numeric is None else was_numeric
+    found = PhoneColumn.empty(len(number))
+    countries = read_countries(country)
+    plain = plain_punctuation(number)
+    may_be_two = np.zeros(len(number), np.bool_)
+    for begin in range(0, len(number), _BLOCK):
+        part = slice(begin, begin + _BLOCK)
+        may_be_two[part] = _settle(plain[part], countries.part(part), found, part, numeric[part], rules)
+    found.by_library[_second_numbers(plain, countries, np.flatnonzero(may_be_two))] = True
+    _ask_library(country, number, found, numeric, rules)
+    _compare_regions(countries, found)
+    return found
+
+
+def read_countries(column: pa.StringArray) -> Countries:
+    """Read n Country Code cells, each distinct one once."""
+    cells = pc.dictionary_encode(column)
+    known = [(text, read_country(text)) for text in cells.dictionary.to_pylist()]
+    index = cells.indices.to_numpy()
+    return Countries(
+        np.array([found.row if found else NO_COUNTRY for _, found in known], np.int64)[index],
+        np.array([found is not None and found.is_region for _, found in known], np.bool_)[index],
+        np.array([not text.strip() for text, _ in known], np.bool_)[index],
+    )
+
+
+def _settle(  # noqa: PLR0913, PLR0917 - the cells, how to judge them, and where the verdict goes
+    number: pa.StringArray,
+    countries: Countries,
+    found: PhoneColumn,
+    part: slice,
+    numeric: NDArray[np.bool_],
+    rules: Rules,
+) -> NDArray[np.bool_]:
+    """Settle some rows as far as digits and plain punctuation tell; mark the others for the library.
+
+    Return which rows may be two numbers: they are one as a whole, or would be if they were not too long.
+    """
+    digits = read_digits(number)
+    block = Block(digits, countries, rules)
+    block.settle(numeric)
+    found.e164[part], found.faults[part], found.warnings[part] = block.e164, block.faults, block.warnings
+    found.evidence[part], found.alternative[part] = block.evidence, block.alternative
+    found.by_library[part] = block.undecided
+    divided = digits.slash | (~digits.alone & (digits.count >= 2 * LEAST_PART))
+    return divided & (block.accepted | block.too_long)
+
+
+def _second_numbers(number: pa.StringArray, countries: Countries, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Those of some rows that may hold a second number, or a part of one behind a slash (R14a).
+
+    As `single` splits cells; what comes before is a number. Whether what comes behind is one is left to the library.
+    """
+    if not rows.size:
+        return rows
+    taken = number.take(pa.array(rows))
+    index = np.flatnonzero(pc.match_substring_regex(taken, _BEHIND_SLASH).to_numpy(zero_copy_only=False))
+    before = pc.replace_substring_regex(taken.take(pa.array(index)), _BEHIND_SLASH, "")
+    other, before_blank = _before_blanks(taken)
+    index, before = np.concatenate((index, other)), pa.concat_arrays([before, before_blank])
+    if not index.size:
+        return index
+    is_number = _are_numbers(pc.utf8_rtrim(before, " )]/.-"), countries.take(rows[index]))
+    return rows[np.unique(index[is_number])]
+
+
+def _before_blanks(number: pa.StringArray) -> tuple[NDArray[np.int64], pa.StringArray]:
+    """The texts before each blank that may be between two whole numbers, and their rows."""
+    offsets, data = buffers(number)
+    text = data[offsets[0] : offsets[-1]]
+    offsets = (offsets - offsets[0]).astype(np.int64)
+    digits = np.zeros(len(text) + 1, np.int64)
+    np.cumsum(text - np.uint8(ord("0")) < _TEN, out=digits[1:])
+    blanks = np.flatnonzero(text == ord(" "))
+    row = np.repeat(np.arange(len(number)), np.diff(offsets))[blanks]
+    first, second = digits[blanks] - digits[offsets[row]], digits[offsets[row + 1]] - digits[blanks]
+    # The second begins like a number, or is as long as the first (`single`), which may have a calling code.
+    behind = text[np.minimum(blanks + 1, len(text) - 1)]
+    begins = np.isin(behind, _BEGINNINGS) | ((first >= second) & (first <= second + _LONGEST_CODE))
+    splits = (first >= LEAST_PART) & (second >= LEAST_PART) & begins
+    row, blanks = row[splits], blanks[splits]
+    return row, beginnings(number, row, blanks - offsets[row])
+
+
+def _are_numbers(number: pa.StringArray, countries: Countries) -> NDArray[np.bool_]:
+    block = Block(read_digits(number), countries, STRICT)
+    enough = pc.greater_equal(pc.binary_length(number), LEAST_PART).to_numpy(zero_copy_only=False)
+    found: NDArray[np.bool_] = block.is_number | (block.undecided & enough)
+    return found
+
+
+def _ask_library(
+    country: pa.StringArray, number: pa.StringArray, found: PhoneColumn, numeric: NDArray[np.bool_], rules: Rules
+) -> None:
+    rows = np.flatnonzero(found.by_library)
+    cells = zip(country.take(rows).to_pylist(), number.take(rows).to_pylist(), numeric[rows].tolist(), strict=True)
+    known = {}
+    for row, cell in zip(rows.tolist(), cells, strict=True):
+        if cell not in known:
+            known[cell] = check_one(cell[0], cell[1], rules, was_numeric=cell[2])
+        phone = known[cell]
+        found.e164[row], found.faults[row], found.warnings[row] = phone.e164, phone.faults, phone.warnings
+        found.evidence[row], found.alternative[row] = phone.evidence, phone.alternative
+
+
+def _compare_regions(countries: Countries, found: PhoneColumn) -> None:
+    """Set REGION_DIFFERS where a row names one of several countries of a calling code, and the number is another's."""
+    possible = np.uint32(warning_bit(Code.POSSIBLE_NOT_VALID))
+    rows = np.flatnonzero(countries.is_region & SHARED[countries.row] & (found.e164 != 0) & ~found.by_library)
+    rows = rows[found.warnings[rows] & possible == 0]
+    for row in np.unique(countries.row[rows]).tolist():
+        mine = rows[countries.row[rows] == row]
+        fits = region.is_valid_in(found.e164[mine], REGIONS[row][1])
+        found.warnings[mine[~fits]] |= _REGION_DIFFERS

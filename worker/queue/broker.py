@@ -1,0 +1,183 @@
+"""Celery on Redis or Valkey: the one configured app, and the wake-up hints that go through it.
+
+A message carries no facts, only "there is work of this kind"; one that is lost or doubled changes nothing but the
+time it takes. Publishing never holds a request up.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from functools import lru_cache, partial
+from typing import Any
+
+import redis
+import structlog
+from celery import Celery
+from kombu.entity import Queue
+from kombu.exceptions import KombuError
+from redis.exceptions import RedisError
+
+from schemas.jobs import Phase
+from worker.config.settings import Settings, get_settings
+from worker.queue import redis_tls
+from worker.queue.publisher import outbox
+
+log = structlog.get_logger(__name__)
+
+UPKEEP = "upkeep"
+PHASES = {
+    "checking": (Phase.CHECK, Phase.VALIDATE, Phase.CUT),
+    "chunks": (Phase.WRITE,),
+    "reports": (Phase.REPORT, Phase.RENDER),
+    "callbacks": (Phase.CALLBACK,),
+    "workbooks": (Phase.WORKBOOK,),
+}
+QUEUES = {phase: queue for queue, phases in PHASES.items() for phase in phases}
+ALL_QUEUES = (*PHASES, UPKEEP)
+# Callbacks wait for strangers' servers, so they have a process of their own. Both take the sweep: it waits neither for
+# a long file nor for slow receivers, unless all of both are busy, and then for one time-out at most.
+QUEUES_OF_WORKER = (QUEUES[Phase.CHECK], QUEUES[Phase.WRITE], QUEUES[Phase.REPORT], UPKEEP)
+# A large workbook takes a processor for many seconds: an importing worker that built it would keep imports waiting.
+QUEUES_OF_UPKEEP = (QUEUES[Phase.CALLBACK], QUEUES[Phase.WORKBOOK], UPKEEP)
+TASKS = {queue: f"numberyard.{queue}" for queue in PHASES}
+SWEEP = "numberyard.sweep"
+READY, READY_SECONDS, READY_TRIES = "numberyard.ready.", 10, 5
+TIDY = "numberyard.tidy"
+PUBLISH_SECONDS = 0.3  # for one answer of the broker, and after which no further hint is sent
+WAKE_SECONDS = 0.7
+SOFT_SHUTDOWN_SECONDS = 10.0
+MOST_HINTS = 16  # as many workers as one announcement may set going
+
+
+def configuration(settings: Settings) -> dict[str, object]:
+    """Celery's settings; the reason for each stands in ARCHITECTURE.md."""
+    if settings.redis_url is None:
+        raise LookupError("NUMBERYARD_REDIS_URL is not set")
+    url = settings.redis_url.get_secret_value()
+    timeouts = {"socket_connect_timeout": 1.0, "socket_timeout": 5.0, "retry_on_timeout": False}
+    return {
+        "broker_url": url,
+        "broker_use_ssl": redis_tls.options(url, settings) or None,
+        "broker_transport_options": {
+            **timeouts,
+            "visibility_timeout": 2 * int(settings.longest_piece_seconds),
+            "max_retries": 0,
+        },
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,
+        "task_ignore_result": True,
+        "task_serializer": "json",
+        "accept_content": ["json"],
+        "task_acks_late": True,
+        "task_reject_on_worker_lost": False,
+        "task_time_limit": settings.longest_piece_seconds + settings.lease_seconds,
+        "worker_prefetch_multiplier": 1,
+        "worker_cancel_long_running_tasks_on_connection_loss": False,
+        "worker_soft_shutdown_timeout": SOFT_SHUTDOWN_SECONDS,
+        "worker_enable_remote_control": False,
+        "worker_send_task_events": False,
+        "worker_max_memory_per_child": 1_500_000,
+        "task_queues": [Queue(name) for name in ALL_QUEUES],  # type: ignore[no-untyped-call]
+        "task_default_queue": UPKEEP,
+        "task_create_missing_queues": False,
+        "task_publish_retry": False,
+        "beat_schedule": {
+            "sweep": {
+                "task": SWEEP,
+                "schedule": settings.sweep_seconds,
+                # No `expires`, here and below: it would be judged by the clock of whoever gets it.
+                "options": {"queue": UPKEEP},
+            },
+            "tidy": {"task": TIDY, "schedule": settings.tidy_seconds, "options": {"queue": UPKEEP}},
+        },
+        "beat_max_loop_interval": settings.sweep_seconds,
+    }
+
+
+@lru_cache(maxsize=1)
+def app() -> Celery:
+    """This process's Celery app; made at first use."""
+    made = Celery("numberyard", set_as_current=False)
+    made.conf.update(configuration(get_settings()))
+    return made
+
+
+@lru_cache(maxsize=1)
+def _publisher() -> Celery:
+    """An app that only sends, and gives up sooner than a person at the door would notice."""
+    made = Celery("numberyard-publisher", set_as_current=False)
+    made.conf.update(configuration(get_settings()))
+    made.conf.broker_transport_options["socket_timeout"] = PUBLISH_SECONDS
+    made.conf.broker_transport_options["socket_connect_timeout"] = PUBLISH_SECONDS
+    return made
+
+
+@lru_cache(maxsize=1)
+def _client() -> redis.Redis:
+    return client(get_settings(), PUBLISH_SECONDS)
+
+
+def client(settings: Settings, timeout: float, **more: Any) -> redis.Redis:  # noqa: ANN401 - redis-py's options
+    """Return a new client of the broker, with a time-out for each step in seconds. `LookupError` without an address."""
+    if settings.redis_url is None:
+        raise LookupError("NUMBERYARD_REDIS_URL is not set")
+    url = settings.redis_url.get_secret_value()
+    given = {"socket_timeout": timeout, "socket_connect_timeout": timeout, **redis_tls.options(url, settings), **more}
+    return redis.Redis.from_url(url, **given)
+
+
+def waiting_in(queue: str) -> int:
+    """Messages that nobody has taken yet: with enough of them there, more would only pile up. `RedisError`."""
+    return int(_client().llen(queue))
+
+
+def wake(phase: Phase | None, job: str, pieces: int = 1) -> bool:
+    """Announce work, if there is any (None: there is none).
+
+    False if the broker has not taken it yet: the sweep announces it again, so nobody has to care.
+
+    Each hint lives on as long as there is work (see `worker.tasks`), so a few start a job of any size. Takes
+    `WAKE_SECONDS` at most.
+    """
+    return phase is None or outbox(WAKE_SECONDS).send(partial(_announce, phase, job, pieces))
+
+
+def _announce(phase: Phase, job: str, pieces: int) -> bool:
+    until = time.monotonic() + PUBLISH_SECONDS
+    queue = QUEUES[phase]
+    try:
+        for sent in range(min(pieces, MOST_HINTS - waiting_in(queue))):
+            if sent and time.monotonic() > until:
+                break  # it answers, but slowly
+            _publisher().send_task(TASKS[queue], args=[job], queue=queue, retry=False)
+    except (KombuError, RedisError, OSError) as error:
+        log.warning("broker_unreachable", phase=phase.value, job=job, error=type(error).__name__)
+        return False
+    return True
+
+
+def say_ready(name: str) -> None:
+    """Tell whoever started a worker of this name that it takes messages now; `is_ready` knows it for a while."""
+    for _ in range(READY_TRIES):
+        with suppress(RedisError):
+            _client().set(f"{READY}{name}", 1, ex=READY_SECONDS)
+            return
+
+
+def is_ready(client: redis.Redis, name: str) -> bool:
+    """Whether a worker of this name has just begun to take messages."""
+    return bool(client.exists(f"{READY}{name}"))
+
+
+def look_after() -> None:
+    """Have a sweep done, and a round of tidying behind it: for when a worker starts, which beat knows nothing of.
+
+    As messages, not in the process that calls: a worker's parent that used the database would hand its connections
+    down to the children that it forks.
+    """
+    try:
+        for task in (SWEEP, TIDY) if waiting_in(UPKEEP) < MOST_HINTS else ():
+            _publisher().send_task(task, queue=UPKEEP, retry=False)
+    except (KombuError, RedisError, OSError) as error:
+        log.warning("broker_unreachable", error=type(error).__name__)

@@ -1,0 +1,44 @@
+"""`python -m worker.queue.healthcheck`: exit code 0 if another process here holds a connection to the broker.
+
+The health check of worker, upkeep and beat containers, which have no door to knock at. Changes nothing, starts nothing.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import redis
+
+from worker.config.settings import get_settings
+from worker.queue import redis_tls
+
+TIMEOUT = 3  # seconds
+
+
+def connected(url: str) -> bool:
+    """Whether the broker at `url` knows a client at our own address that is not this one. `redis.RedisError`."""
+    tls = redis_tls.options(url, get_settings())
+    with redis.Redis.from_url(url, socket_connect_timeout=TIMEOUT, socket_timeout=TIMEOUT, **tls) as client:
+        known = {str(one["id"]): str(one["addr"]).rpartition(":")[0] for one in client.client_list()}
+        ours = str(client.client_id())
+    return any(address == known.get(ours) for number, address in known.items() if number != ours)
+
+
+def main() -> int:
+    """The exit code; why it is not 0 goes to standard error, where the container engine keeps it."""
+    url = get_settings().redis_url
+    if url is None:
+        sys.stderr.write("NUMBERYARD_REDIS_URL is not set\n")
+        return 1
+    try:
+        found = connected(url.get_secret_value())
+    except (redis.RedisError, OSError) as error:
+        sys.stderr.write(f"broker_unreachable: {type(error).__name__}\n")
+        return 1
+    if not found:
+        sys.stderr.write("not connected to the broker\n")
+    return 0 if found else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,49 @@
+"""Keeps a lease alive while its holder works: a thread that says so to the database every quarter of the lease.
+
+A lease that was lost is not fought for; the holder learns it when it commits. A holder that hangs is kept alive no
+longer than the longest piece may take.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from worker.config.settings import get_settings
+from worker.database.engine import transaction
+from worker.queue import leases
+
+log = structlog.get_logger(__name__)
+
+
+@contextmanager
+def heartbeat(lease: leases.Lease, lease_seconds: float) -> Iterator[None]:
+    """Extend the lease until the block ends."""
+    done = threading.Event()
+    beating = threading.Thread(target=_beat, args=(lease, lease_seconds, done), name="heartbeat", daemon=True)
+    beating.start()
+    try:
+        yield
+    finally:
+        done.set()
+        beating.join()
+
+
+def _beat(lease: leases.Lease, lease_seconds: float, done: threading.Event) -> None:
+    until = time.monotonic() + get_settings().longest_piece_seconds
+    while not done.wait(lease_seconds / 4):
+        if time.monotonic() > until:
+            log.error("piece_hangs", job=lease.job)
+            return
+        try:
+            with transaction() as connection:
+                leases.extend(connection, lease, lease_seconds)
+        except leases.LostLeaseError:
+            return
+        except SQLAlchemyError as error:
+            log.warning("heartbeat_failed", job=lease.job, error=type(error).__name__)

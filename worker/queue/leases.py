@@ -1,0 +1,226 @@
+"""Leases: a piece of work is claimed, kept and given back; and the fence that every commit has to pass.
+
+A piece of work is a row of `job_chunks`: the check of a file, a chunk to write, a report to make, a callback to send.
+One claim and one fence serve them all, at the first run and after any crash. What came of it is entered by `jobs`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.sql.dml import ReturningUpdate
+
+from schemas.database.tables import job_chunks, jobs, lease_tokens
+from schemas.jobs import WORKED_IN, ChunkState, JobStatus, Phase, Stage
+from worker.queue import job_state
+from worker.queue.job_state import in_seconds
+
+APART = frozenset({Phase.CALLBACK, Phase.WORKBOOK})
+"""Phases whose work items are claimed, and counted against their tenant, apart from those that a job consists of."""
+_LEASE = sa.bindparam("lease_seconds", type_=sa.Double)
+
+
+class LostLeaseError(Exception):
+    """Another worker has the work now, or the job has ended: what this worker did must not count."""
+
+
+@dataclass(frozen=True)
+class Lease:
+    """A claimed piece of work: whoever commits must still hold `token`."""
+
+    job_id: int
+    job: str  # the job's public id
+    tenant_id: int
+    phase: Phase
+    number: int
+    token: int
+    attempt: int
+    rows: int
+    check: int  # the token of the committed check, whose files count; 0 while there is none
+    read: int = 0  # the token of the committed reading, as `check`
+    setbacks: int = 0  # tries that did not count
+    held_up_seconds: float = 0.0  # since the first of them
+    last_error: str | None = None  # the kind of error of the last try that counted
+    seconds: dict[Stage, float] = field(default_factory=dict, compare=False)  # what its stages took until now
+
+    @contextmanager
+    def timed(self, stage: Stage) -> Iterator[None]:
+        """Count what the block takes as time of a stage."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - began
+
+
+def claim(connection: sa.Connection, phases: Phase | tuple[Phase, ...], lease_seconds: float) -> Lease | None:
+    """Take the next piece of work of some phases, or None if there is none.
+
+    The tenant with the fewest pieces running comes first, then the one that has waited longest for its turn; the same
+    among its jobs. So a small file waits for pieces of a large one, never for all of it, and none waits for ever.
+    Callbacks and workbooks are each counted apart: they have workers of their own, and a slow receiver or a large
+    workbook must not put back its tenant's imports.
+
+    One statement; rows that another worker is just taking are passed over.
+    """
+    phases = (phases,) if isinstance(phases, Phase) else phases
+    row = connection.execute(_taken(phases), {_LEASE.key: lease_seconds}).one_or_none()
+    if row is None:
+        return None
+    if row.phase == Phase.CHECK:
+        job_state.move(connection, row.job_id, JobStatus.CHECKING)
+    return Lease(
+        job_id=row.job_id,
+        job=row.public_id,
+        tenant_id=row.tenant_id,
+        phase=Phase(row.phase),
+        number=row.number,
+        token=row.lease_token,
+        attempt=row.attempt,
+        rows=row.rows,
+        check=row.check_token,
+        read=row.read_token,
+        setbacks=row.setbacks,
+        held_up_seconds=float(row.held_up_seconds),
+        last_error=row.last_error,
+    )
+
+
+@lru_cache(maxsize=len(Phase) + 2)
+def _taken(phases: tuple[Phase, ...]) -> ReturningUpdate[Any]:
+    """The statement of `claim`; kept, as putting it together takes longer than running it."""
+    alike = job_chunks.c.phase.in_(phases) if APART.issuperset(phases) else job_chunks.c.phase.not_in(sorted(APART))
+    running = (
+        sa.select(jobs.c.tenant_id, sa.func.count().label("pieces"))
+        .join(job_chunks, job_chunks.c.job_id == jobs.c.id)
+        .where(job_chunks.c.state == ChunkState.LEASED, alike)
+        .group_by(jobs.c.tenant_id)
+        .cte("running")
+    )
+    due = (
+        sa.select(job_chunks.c.job_id, job_chunks.c.phase, job_chunks.c.number, jobs.c.tenant_id)
+        .join(jobs, jobs.c.id == job_chunks.c.job_id)
+        .where(
+            sa.or_(*(sa.and_(job_chunks.c.phase == phase, jobs.c.status.in_(WORKED_IN[phase])) for phase in phases)),
+            job_chunks.c.state == ChunkState.PENDING,
+            job_chunks.c.next_attempt_at <= sa.func.now(),
+        )
+        .cte("due")
+    )
+    # Tokens only grow, so the last one that a job was given tells how long ago it had its turn.
+    all_pieces = job_chunks.alias()
+    turn = (
+        sa.select(all_pieces.c.job_id, sa.func.max(all_pieces.c.lease_token).label("token"))
+        .where(all_pieces.c.job_id.in_(sa.select(due.c.job_id)))
+        .group_by(all_pieces.c.job_id)
+        .cte("turn")
+    )
+    of_tenant = (
+        sa.select(jobs.c.tenant_id, sa.func.max(turn.c.token).label("token"))
+        .join(turn, turn.c.job_id == jobs.c.id)
+        .group_by(jobs.c.tenant_id)
+        .cte("turn_of_tenant")
+    )
+    picked = (
+        sa.select(job_chunks.c.job_id, job_chunks.c.phase, job_chunks.c.number)
+        .join(due, job_state.same_work(job_chunks.c, due.c))
+        .join(turn, turn.c.job_id == due.c.job_id)
+        .join(of_tenant, of_tenant.c.tenant_id == due.c.tenant_id)
+        .outerjoin(running, running.c.tenant_id == due.c.tenant_id)
+        .where(job_chunks.c.state == ChunkState.PENDING, job_chunks.c.next_attempt_at <= sa.func.now())
+        .order_by(
+            sa.func.coalesce(running.c.pieces, 0),
+            sa.func.coalesce(of_tenant.c.token, 0),
+            sa.func.coalesce(turn.c.token, 0),
+            job_chunks.c.job_id,
+            job_chunks.c.number,
+        )
+        .limit(1)
+        .with_for_update(of=job_chunks, skip_locked=True)
+        .cte("picked")
+    )
+    # A claim and `ledger.hold` wait for each other, and afterwards the status is looked at again: who cancels a job
+    # sees every piece that is taken. Nothing else has to wait for this lock.
+    job = (
+        sa.select(jobs.c.id, jobs.c.public_id, jobs.c.tenant_id, jobs.c.check_token, jobs.c.read_token)
+        .join(picked, picked.c.job_id == jobs.c.id)
+        .where(sa.or_(*(sa.and_(picked.c.phase == phase, jobs.c.status.in_(WORKED_IN[phase])) for phase in phases)))
+        .with_for_update(of=jobs, read=True, key_share=True)
+        .cte("job")
+    )
+    return (
+        job_chunks.update()
+        .where(job_state.same_work(job_chunks.c, picked.c), job.c.id == picked.c.job_id)
+        .values(
+            state=ChunkState.LEASED,
+            lease_token=lease_tokens.next_value(),
+            lease_until=in_seconds(_LEASE),
+            attempt=job_chunks.c.attempt + 1,
+            claimed_at=sa.func.now(),
+        )
+        .returning(
+            job_chunks.c.job_id,
+            job_chunks.c.phase,
+            job.c.public_id,
+            job.c.tenant_id,
+            job_chunks.c.number,
+            job_chunks.c.lease_token,
+            job_chunks.c.attempt,
+            job_chunks.c.rows,
+            sa.func.coalesce(job.c.check_token, 0).label("check_token"),
+            sa.func.coalesce(job.c.read_token, 0).label("read_token"),
+            job_chunks.c.setbacks,
+            job_chunks.c.last_error,
+            sa.func.coalesce(sa.extract("epoch", sa.func.now() - job_chunks.c.setback_since), 0).label(
+                "held_up_seconds"
+            ),
+        )
+    )
+
+
+def extend(connection: sa.Connection, lease: Lease, lease_seconds: float) -> None:
+    """The heartbeat. `LostLeaseError` if the lease is gone."""
+    update_held(connection, lease, {"lease_until": in_seconds(lease_seconds)})
+
+
+def give_back(
+    connection: sa.Connection, lease: Lease, delay_seconds: float, *, counts: bool, error: str | None = None
+) -> None:
+    """Return work for another try. A try that failed for the surroundings' fault does not count.
+
+    `error`: what kind of error a try that counts has failed with.
+    """
+    values: dict[str, Any] = {
+        "state": ChunkState.PENDING,
+        "lease_until": None,
+        "next_attempt_at": in_seconds(delay_seconds),
+        "hint_due_at": in_seconds(delay_seconds),
+    }
+    if counts:
+        values["last_error"] = error
+    else:
+        values |= {
+            "attempt": job_chunks.c.attempt - 1,
+            "setbacks": job_chunks.c.setbacks + 1,
+            "setback_since": sa.func.coalesce(job_chunks.c.setback_since, sa.func.now()),
+        }
+    update_held(connection, lease, values)
+
+
+def update_held(connection: sa.Connection, lease: Lease, values: Mapping[str, Any]) -> None:
+    """Change a piece of work only while the lease holds: the fence of every commit."""
+    held = job_chunks.update().where(
+        job_chunks.c.job_id == lease.job_id,
+        job_chunks.c.phase == lease.phase,
+        job_chunks.c.number == lease.number,
+        job_chunks.c.state == ChunkState.LEASED,
+        job_chunks.c.lease_token == lease.token,
+    )
+    if connection.execute(held.values(values)).rowcount == 0:
+        raise LostLeaseError(f"job {lease.job}, {lease.phase} {lease.number}")

@@ -1,0 +1,25 @@
+"""TLS to the broker: what redis-py and kombu are given so that both verify the server's certificate and name.
+
+Left alone, kombu connects to `rediss://` without verifying anything.
+"""
+
+from __future__ import annotations
+
+import ssl
+
+from worker.config.settings import Settings
+
+
+def is_tls(url: str) -> bool:
+    """Whether connections to this address use TLS."""
+    return url.startswith("rediss:")
+
+
+def options(url: str, settings: Settings) -> dict[str, object]:
+    """Return the keyword arguments of a connection to `url`; none without TLS."""
+    if not is_tls(url):
+        return {}
+    given: dict[str, object] = {"ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_check_hostname": True}
+    if settings.redis_ca_file is not None:
+        given["ssl_ca_certs"] = str(settings.redis_ca_file)
+    return given

@@ -1,0 +1,179 @@
+"""What is said about each row of a report: its result, its faults in words, its number. Whole columns at a time.
+
+Every text begins with a word or a quotation mark of ours, never with a cell's value, so none can be run by a
+spreadsheet program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from schemas.codes import BY_NUMBER, CATALOGUE, FAULTS, Code, Outcome, text_of, warnings_of
+from schemas.columns import Column, name_of
+from worker.arrays.text_columns import spread, with_first
+from worker.phone.explain import NO_CONTEXT, Context, Row, explain
+
+
+def _table(text: Callable[[int], str]) -> pa.StringArray:
+    """Texts by the code's number; 0 stands for "not settled"."""
+    return pa.array(["", *(text(number) for number in range(1, max(BY_NUMBER) + 1))], pa.string())
+
+
+_CODE = _table(lambda number: BY_NUMBER[number].value)
+_OUTCOME = _table(lambda number: CATALOGUE[BY_NUMBER[number]].outcome or "")
+_NO_COLUMN = _table(lambda _: "")
+_MESSAGE = _table(lambda number: text_of(BY_NUMBER[number]).message)
+_PREVIEW = _table(lambda number: text_of(BY_NUMBER[number], preview=True).message)
+_FIX = _table(lambda number: text_of(BY_NUMBER[number]).fix)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A file's columns: their names as given, and the index of each column that is understood.
+
+    `context`: how the numbers of an action were read. `preview`: the job is under review, so messages say what would
+    happen to its rows.
+    """
+
+    names: tuple[str, ...]
+    mapping: Mapping[Column, int]
+    context: Context = NO_CONTEXT
+    preview: bool = False
+
+    @classmethod
+    def from_json(cls, facts: Mapping[str, object]) -> Layout:
+        """From a job's file facts; a job whose file was not read has no columns."""
+        names, mapping = facts.get("columns", ()), facts.get("mapping", {})
+        if not isinstance(names, list | tuple) or not isinstance(mapping, dict):
+            return cls((), {})
+        return cls(tuple(names), {Column[name]: place for name, place in mapping.items()}, _context_of(facts))
+
+
+def _context_of(facts: Mapping[str, object]) -> Context:
+    """How numbers were read, from a job's file facts; those of an upload have no calling codes."""
+    codes, country = facts.get("calling_codes"), facts.get("country_code")
+    if not isinstance(codes, list | tuple):
+        return NO_CONTEXT
+    return Context(True, tuple(map(int, codes)), country if isinstance(country, str) else None)  # noqa: FBT003
+
+
+def outcome_mask(results: pa.Table, outcomes: frozenset[Outcome]) -> NDArray[np.bool_]:
+    """Which rows ended with one of the outcomes: bool, one per row."""
+    failed = results.column("faults").to_numpy() != 0
+    wanted = np.array([name in outcomes for name in _OUTCOME.to_pylist()])
+    return np.where(failed, Outcome.FAILED in outcomes, wanted[results.column("code").to_numpy()])
+
+
+def findings(layout: Layout, cells: pa.RecordBatch, results: pa.Table) -> list[pa.Array]:
+    """The columns of `REPORT_COLUMNS`, in their order, for rows with these cells and results."""
+    code, faults, warnings, e164, duplicate_of = (
+        results.column(name).to_numpy() for name in ("code", "faults", "warnings", "e164", "duplicate_of")
+    )
+    failed = np.flatnonzero(faults)
+    words = _words(layout, cells, faults, failed)
+    numbers = pa.array(code)
+    # Behind the texts of the codes stand those of the failed rows: taken together, all are written once.
+    place = code.astype(np.int32)
+    place[failed] = len(_CODE) + np.arange(len(failed))
+    messages = _PREVIEW if layout.preview else _MESSAGE
+    said = [
+        pa.concat_arrays([base, pa.array(text, pa.string())]).take(pa.array(place))
+        for base, text in ((_NO_COLUMN, words.column), (messages, words.message), (_FIX, words.fix))
+    ]
+    said[1] = _with_blocks(said[1], results, preview=layout.preview)
+    return [
+        results.column("row").combine_chunks(),
+        pc.if_else(pa.array(faults != 0), Outcome.FAILED.value, _OUTCOME.take(numbers)),
+        _CODE.take(numbers),
+        *said,
+        _unless_zero(e164, "+"),
+        _warning_names(warnings),
+        _unless_zero(duplicate_of),
+    ]
+
+
+def _with_blocks(message: pa.StringArray, results: pa.Table, *, preview: bool) -> pa.StringArray:
+    """The messages, with what became of each number where a row stands for several (R12)."""
+    numbers = results.column("numbers").to_numpy()
+    rows = np.flatnonzero(numbers > 1)
+    if not rows.size:
+        return message
+    first, written = (results.column(name).to_numpy()[rows].tolist() for name in ("e164", "written"))
+    said = [
+        f"{text} {_block_words(begin, count, done, preview=preview)}".strip()
+        for text, begin, count, done in zip(
+            message.take(pa.array(rows)).to_pylist(), first, numbers[rows].tolist(), written, strict=True
+        )
+    ]
+    return pc.replace_with_mask(message, pa.array(numbers > 1), pa.array(said, pa.string()))
+
+
+def _block_words(first: int, count: int, done: int, *, preview: bool) -> str:
+    block = f"{count:,} numbers, +{first} to +{first + count - 1}"
+    if preview:
+        return f"{block}: {done:,} would be written." if done else f"{block}: none would be written."
+    return f"{block}: {done:,} were written." if done else f"{block}: none was written."
+
+
+@dataclass(frozen=True)
+class _Words:
+    """What is said about the failed rows: arrays of `str`, one entry per failed row."""
+
+    column: NDArray[np.object_]
+    message: NDArray[np.object_]
+    fix: NDArray[np.object_]
+
+
+def _words(layout: Layout, cells: pa.RecordBatch, faults: NDArray[np.uint64], failed: NDArray[np.int64]) -> _Words:
+    """Say every fault of every failed row, the most telling first. Rendered per kind of fault, not per row."""
+    words = _Words(*(np.full(len(failed), "", object) for _ in range(3)))
+    for place, fault in enumerate(FAULTS):
+        here = np.flatnonzero(faults[failed].astype(np.uint64) >> np.uint64(place) & 1)
+        if not len(here):
+            continue
+        text, at = text_of(fault.code, fault.column, preview=layout.preview), layout.mapping.get(fault.column)
+        if fault.code is Code.ROW_TOO_WIDE and cells.num_columns > len(layout.names):
+            at = len(layout.names)  # what no column has is kept behind them
+        values = [""] * len(here) if at is None else cells.column(at).take(pa.array(failed[here])).to_pylist()
+        rows = _number_cells(layout, cells, failed[here]) if fault.column is Column.PHONE_NUMBER else []
+        texts = explain(fault, rows, layout.context) if rows else [None] * len(here)
+        filled = [(own or text).with_value(value) for own, value in zip(texts, values, strict=True)]
+        first = words.message[here] == ""
+        words.column[here[first]] = name_of(fault.column)
+        _append(words.message, here, [each.message for each in filled])
+        _append(words.fix, here, [each.fix for each in filled])
+    return words
+
+
+def _number_cells(layout: Layout, cells: pa.RecordBatch, rows: NDArray[np.int64]) -> list[Row]:
+    """The Country Code and Phone Number of some rows, as given."""
+    nothing = pa.repeat(pa.scalar("", pa.string()), len(rows))
+    indices = (layout.mapping.get(column) for column in (Column.COUNTRY_CODE, Column.PHONE_NUMBER))
+    columns = [nothing if index is None else cells.column(index).take(pa.array(rows)) for index in indices]
+    return [Row(*row) for row in zip(*(column.to_pylist() for column in columns), strict=True)]
+
+
+def _append(words: NDArray[np.object_], rows: NDArray[np.int64], more: list[str]) -> None:
+    words[rows] = [f"{said} {text}".strip() for said, text in zip(words[rows], more, strict=True)]
+
+
+def _unless_zero(values: NDArray[np.int64], prefix: str = "") -> pa.StringArray:
+    """Numbers as text, perhaps with a character in front of each; 0 as none."""
+    there = values != 0
+    said = pc.cast(pa.array(values[there]), pa.string())
+    if prefix:
+        said = with_first(said, np.ones(len(said), np.bool_), ord(prefix))
+    return spread(said, there)
+
+
+def _warning_names(bits: NDArray[np.uint32]) -> pa.StringArray:
+    """The names of each row's warnings with a space between; each combination is spelled once."""
+    which = pa.array(bits).dictionary_encode()
+    names = [" ".join(code.value for code in warnings_of(value)) for value in which.dictionary.to_pylist()]
+    return pa.array(names, pa.string()).take(which.indices)

@@ -1,0 +1,73 @@
+"""Valkey 9 as our child: loopback only, with a password, keeping what it was told on disk.
+
+Messages are hints and PostgreSQL holds every fact, so a second of lost messages is affordable; a silently evicted one
+is not.
+"""
+
+from __future__ import annotations
+
+import redis
+
+from worker.runtime.embedded.binaries import valkey_server
+from worker.runtime.embedded.folder import replace_file
+from worker.runtime.embedded.server import ENVIRONMENT, EmbeddedServer
+from worker.runtime.processes.child import Command
+from worker.runtime.processes.ports import LOOPBACK
+
+SETTINGS = """\
+# Written by numberyard at every start.
+bind {host}
+port {port}
+protected-mode yes
+requirepass {password}
+dir .
+pidfile valkey.pid
+daemonize no
+databases 16
+# The append-only file alone: a snapshot beside it would write everything twice.
+appendonly yes
+appendfsync {fsync}
+save ""
+# Full means an error for the sender. The other policies throw waiting messages away.
+maxmemory-policy noeviction
+"""
+
+
+class EmbeddedValkey(EmbeddedServer):
+    """Valkey on a folder of its own. `url` suits redis-py, Celery and kombu."""
+
+    name = "valkey"
+
+    @property
+    def url(self) -> str:
+        """`redis://:password@127.0.0.1:port/0`; raises ServerError before the first start."""
+        return f"redis://:{self.password}@{LOOPBACK}:{self.port}/0"
+
+    @property
+    def pid(self) -> int:
+        """Process id of valkey-server while it runs."""
+        return int((self.folder.path / "data" / "valkey.pid").read_text())
+
+    def ready(self) -> bool:
+        """Whether it answers a PING; it doesn't while it still loads its data."""
+        try:
+            with redis.Redis.from_url(self.url, socket_connect_timeout=2, socket_timeout=2) as client:
+                return bool(client.ping())
+        except redis.RedisError:
+            return False
+
+    def _prepare(self, lock: int) -> Command:
+        data = self.folder.path / "data"
+        data.mkdir(mode=0o700, exist_ok=True)
+        fsync = "everysec" if self.durable else "no"
+        replace_file(
+            data / "valkey.conf", SETTINGS.format(host=LOOPBACK, port=self.port, password=self.password, fsync=fsync)
+        )
+        return Command(
+            # Started inside its folder, for a path with blanks or quotes can't be written into its configuration.
+            argv=(str(valkey_server()), "valkey.conf"),
+            env=ENVIRONMENT,
+            cwd=data,
+            log_path=self.folder.log_path,
+            keep_fds=(lock,),
+        )

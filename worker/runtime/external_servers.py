@@ -1,0 +1,111 @@
+"""Servers that are not ours: whether the one that a setting names is there, and new enough.
+
+Answers with one clear line that names the setting and holds no password. It changes nothing on the server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import psycopg
+import redis
+import sqlalchemy as sa
+from sqlalchemy.exc import ArgumentError
+
+from worker.config.settings import Settings, get_settings
+from worker.queue import redis_tls
+from worker.runtime.processes.child import ServerError, wait_until
+from worker.storage import files
+
+DATABASE_SETTING, REDIS_SETTING = "NUMBERYARD_DATABASE_URL", "NUMBERYARD_REDIS_URL"
+STORAGE_SETTING = "NUMBERYARD_STORAGE_URL"
+OLDEST_POSTGRES, OLDEST_REDIS = 15, 7
+# Long enough for a server that is started at the same moment, short enough for a person who mistyped the address.
+PATIENCE = 5.0
+ATTEMPT_TIMEOUT = 3
+
+
+@dataclass
+class _Attempt:
+    failure: str = ""
+
+    def made(self, ask: Callable[[], None]) -> bool:
+        """Ask the server once; what it fails with is kept for the message."""
+        try:
+            ask()
+        except (psycopg.OperationalError, redis.RedisError, OSError) as error:
+            self.failure = " ".join(str(error).split())
+            return False
+        return True
+
+
+def check_postgres(url: str, patience: float = PATIENCE) -> None:
+    """Raise ServerError unless PostgreSQL 15 or later answers at `url` within `patience` seconds and lets us in."""
+    try:
+        address = sa.make_url(url)
+    except ArgumentError:
+        address = None
+    if address is None or address.get_backend_name() not in {"postgresql", "postgres"}:
+        message = f"{DATABASE_SETTING}: not a PostgreSQL address, expected postgresql://user:password@host:port/name"
+        raise ServerError(message)
+    plain = address.set(drivername="postgresql").render_as_string(hide_password=False)
+
+    def ask() -> None:
+        with psycopg.connect(plain, connect_timeout=ATTEMPT_TIMEOUT) as connection:
+            judge_postgres(connection.info.server_version, connection.info.parameter_status("server_version") or "")
+
+    place = f"{address.host or 'the local socket'}:{address.port or 5432}"
+    _ask_until(DATABASE_SETTING, f"PostgreSQL at {place}", ask, patience, address.password)
+
+
+def check_redis(url: str, patience: float = PATIENCE) -> None:
+    """Raise ServerError unless Redis 7+ or any Valkey answers at `url` within `patience` seconds and lets us in."""
+    timeouts = {"socket_connect_timeout": ATTEMPT_TIMEOUT, "socket_timeout": ATTEMPT_TIMEOUT}
+    try:
+        client = redis.Redis.from_url(url, **timeouts, **redis_tls.options(url, get_settings()))
+    except ValueError as error:
+        message = f"{REDIS_SETTING}: not a Redis address, expected redis://:password@host:port/0"
+        raise ServerError(message) from error
+    options = client.connection_pool.connection_kwargs
+    place = options.get("path") or f"{options.get('host', 'localhost')}:{options.get('port', 6379)}"
+
+    def ask() -> None:
+        with client:
+            judge_redis(client.info("server"))
+
+    _ask_until(REDIS_SETTING, f"Redis at {place}", ask, patience, options.get("password"))
+
+
+def check_storage(settings: Settings) -> None:
+    """Raise ServerError, with the store's own words, unless a file can be stored, read and deleted there."""
+    try:
+        files.try_out(settings)
+    except (files.StoreError, OSError, ValueError) as error:
+        message = f"{STORAGE_SETTING}: the storage can't be used: {' '.join(str(error).split())}"
+        raise ServerError(message) from error
+
+
+def _ask_until(setting: str, server: str, ask: Callable[[], None], patience: float, password: object) -> None:
+    attempt = _Attempt()
+    if wait_until(lambda: attempt.made(ask), patience):
+        return
+    reason = attempt.failure.replace(str(password), "***") if password else attempt.failure
+    message = f"{setting}: {server} can't be used: {reason}"
+    raise ServerError(message)
+
+
+def judge_postgres(version: int, shown: str) -> None:
+    """Raise ServerError when a version as libpq gives it (150004) is too old; `shown` is the server's own text."""
+    if version < OLDEST_POSTGRES * 10_000:
+        message = f"{DATABASE_SETTING}: PostgreSQL {shown} is too old, {OLDEST_POSTGRES} or later is needed"
+        raise ServerError(message)
+
+
+def judge_redis(info: Mapping[str, object]) -> None:
+    """Raise ServerError when INFO (section `server`) tells of too old a Redis. Valkey began as 7.2: any will do."""
+    found = str(info.get("redis_version", "0"))
+    if "valkey_version" in info or int(found.partition(".")[0]) >= OLDEST_REDIS:
+        return
+    message = f"{REDIS_SETTING}: Redis {found} is too old, {OLDEST_REDIS} or later, or Valkey, is needed"
+    raise ServerError(message)

@@ -1,0 +1,200 @@
+"""Child processes that never outlive us: how one is started, waited for, told to stop.
+
+Each child runs under a guard (subreaper.py) in a session of its own: Ctrl-C in the terminal doesn't reach it, and when
+we are gone, however that came about, the guard ends it and all below it. This module restarts nothing and knows no
+concrete server.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+TAIL_BYTES = 8192
+KILL_TIMEOUT = 8.0  # the guard needs at most six seconds
+
+
+class ServerError(Exception):
+    """A server can't be had: missing, too old, in use, not starting. The text is one line without a password."""
+
+
+@dataclass(frozen=True)
+class RunAs:
+    """The user a child runs as. `shown_uid` is the user id the child sees itself as, in a user namespace of its own."""
+
+    uid: int | None = None
+    gid: int | None = None
+    shown_uid: int | None = None
+
+
+@dataclass(frozen=True)
+class Command:
+    """How to start a child. `env=None` inherits ours, `log_path=None` our output; `keep_fds` stay open in the child.
+
+    `orphan_signal` is what the child gets when we are gone or `kill` it; what is left a second later is killed.
+    """
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str] | None = None
+    cwd: Path | None = None
+    log_path: Path | None = None
+    run_as: RunAs | None = None
+    keep_fds: tuple[int, ...] = ()
+    stdin: int = subprocess.DEVNULL
+    orphan_signal: int = signal.SIGKILL
+
+
+@dataclass(frozen=True)
+class Service:
+    """A child to keep running. `command` is asked anew before each start and may prepare things; times are in seconds.
+
+    `ready` is asked until it answers True or `start_timeout` is over. `stop_signal` asks for a drain of at most
+    `stop_timeout`.
+    """
+
+    name: str
+    command: Callable[[], Command]
+    ready: Callable[[], bool]
+    stop_signal: int = signal.SIGTERM
+    stop_timeout: float = 30.0
+    start_timeout: float = 60.0
+
+
+class Child:
+    """One started child under its guard. `pid` is the guard's, and the id of the process group."""
+
+    def __init__(self, command: Command) -> None:
+        self._command = command
+        self._log_start = _size(command.log_path)
+        self._process = _spawn(command)
+        self.pid = self._process.pid
+
+    def ended(self) -> int | None:
+        """Exit code (128 + n after signal n), or None while it runs."""
+        if (
+            self._process.returncode is None
+            and os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        ):
+            # Not collected yet, so the group's id can't be anybody else's. Finds something only if the guard itself was
+            # killed.
+            self._kill_group()
+        return self._process.poll()
+
+    def stop(self, stop_signal: int, timeout: float, hurry: Callable[[], bool] = lambda: False) -> bool:
+        """Ask the child to end; kill it after `timeout` seconds or as soon as `hurry()`. True if it ended by itself."""
+        deadline = time.monotonic() + timeout
+        if self.ended() is None:
+            self._process.send_signal(stop_signal)
+        while self.ended() is None:
+            if hurry() or time.monotonic() > deadline:
+                self.kill()
+                return False
+            time.sleep(0.01)
+        return True
+
+    def kill(self) -> None:
+        """End the child and everything below it at once."""
+        if self.ended() is None:
+            self._process.send_signal(signal.SIGABRT)
+            if not wait_until(lambda: self.ended() is not None, KILL_TIMEOUT):
+                self._kill_group()
+                self._process.wait()
+
+    def _kill_group(self) -> None:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+
+    def last_lines(self, count: int = 1) -> str:
+        """The last non-empty lines this child wrote to its log, joined by ` | `; empty when it has no log."""
+        path = self._command.log_path
+        if path is None:
+            return ""
+        with path.open("rb") as log:
+            log.seek(max(self._log_start, _size(path) - TAIL_BYTES))
+            lines = [line.strip() for line in log.read().decode(errors="replace").splitlines()]
+        return " | ".join([line for line in lines if line][-count:])
+
+
+def _spawn(command: Command) -> subprocess.Popen[bytes]:
+    run_as = command.run_as or RunAs()
+    spec = {
+        "parent": os.getpid(),
+        "orphan_signal": int(command.orphan_signal),
+        "uid": run_as.uid,
+        "gid": run_as.gid,
+        "shown_uid": run_as.shown_uid,
+    }
+    guard = Path(__file__).with_name("subreaper.py")
+    with ExitStack() as stack:
+        log = stack.enter_context(command.log_path.open("ab")) if command.log_path else None
+        return subprocess.Popen(  # noqa: S603 - no shell; argv comes from our own code
+            # Isolated and without site: starts in a third of the time, and nothing in the user's environment can break
+            # it.
+            [sys.executable, "-I", "-S", str(guard), json.dumps(spec), *command.argv],
+            env=command.env,
+            cwd=command.cwd,
+            stdin=command.stdin,
+            stdout=log,
+            stderr=log,
+            pass_fds=command.keep_fds,
+            start_new_session=True,
+        )
+
+
+def _size(path: Path | None) -> int:
+    return path.stat().st_size if path and path.exists() else 0
+
+
+def run_to_end(name: str, command: Command, timeout: float) -> None:
+    """Run a command that ends by itself. ServerError (last log line) when it fails or needs over `timeout` seconds."""
+    child = Child(command)
+    try:
+        wait_until(lambda: child.ended() is not None, timeout)
+    finally:
+        child.kill()
+    if child.ended() != 0:
+        message = f"{name} failed: {child.last_lines() or f'exit code {child.ended()}'}"
+        raise ServerError(message)
+
+
+def start_service(service: Service) -> Child:
+    """Start a service and wait until it is ready. ServerError, with nothing left running, if it isn't in time."""
+    child = Child(service.command())
+    try:
+        if (
+            wait_until(lambda: child.ended() is not None or service.ready(), service.start_timeout)
+            and child.ended() is None
+        ):
+            return child
+    except BaseException:
+        child.kill()
+        raise
+    code = child.ended()
+    child.kill()
+    reason = (
+        f"wasn't ready within {service.start_timeout:.0f} s"
+        if code is None
+        else f"ended while starting (exit code {code})"
+    )
+    lines = child.last_lines(3)
+    message = f"{service.name} {reason}{': ' + lines if lines else ''}"
+    raise ServerError(message)
+
+
+def wait_until(condition: Callable[[], bool], timeout: float) -> bool:
+    """Ask `condition` ever more slowly (10 ms to 0.25 s apart) until it holds; False after `timeout` seconds."""
+    deadline, pause = time.monotonic() + timeout, 0.01
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(pause)
+        pause = min(pause * 1.2, 0.25)
+    return True

@@ -1,0 +1,161 @@
+"""Keeps a list of services running: starts them in order, starts again what ends, stops them in reverse.
+
+Knows no concrete service. Use it from the main thread: it takes over SIGTERM and SIGINT while it is entered.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from types import FrameType, TracebackType
+from typing import Self
+
+from worker.runtime.processes.child import Child, ServerError, Service, start_service
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
+# A service that ran this long was well: its next end counts as the first one.
+STEADY_AFTER = 10.0
+LOOK_EVERY = 0.1
+
+logger = logging.getLogger("numberyard.supervisor")
+
+
+@dataclass
+class _Kept:
+    service: Service
+    child: Child | None
+    started_at: float
+    pause: float = FIRST_PAUSE
+    start_again_at: float = 0.0
+
+
+class Supervisor:
+    """Services under supervision; all of them end with the `with` block, at the latest with this process.
+
+    SIGTERM or SIGINT: `run_forever` returns, or, while services are still being started, `SystemExit(0)` is raised; the
+    block's end then drains. A second signal while draining ends everything at once.
+    """
+
+    def __init__(self) -> None:
+        self._kept: list[_Kept] = []
+        # `_deferring`: a signal is only noted. Until the loop runs it interrupts instead, as nobody would look at the
+        # note.
+        self._deferring = self._stopping = self._hurried = False
+        self._handlers: dict[int, object] = {}
+
+    def __enter__(self) -> Self:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._handlers[number] = signal.signal(number, self._on_signal)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop_all()
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        self._hurried, self._stopping = self._stopping, True
+        if not self._deferring and not self._hurried:
+            self._deferring = True
+            logger.info("%s: stopping", signal.Signals(number).name)
+            raise SystemExit(0)
+
+    def start(self, service: Service) -> None:
+        """Start a service and wait until it is ready. Raises ServerError with its last log lines if it can't."""
+        began = time.monotonic()
+        child = start_service(service)
+        self._kept.append(_Kept(service, child, time.monotonic()))
+        logger.info("%s is ready after %.2f s (pid %d)", service.name, time.monotonic() - began, child.pid)
+
+    def start_all(self, services: Iterable[Service]) -> None:
+        """Start services in order; when one can't be started, stop those before it and raise its ServerError."""
+        try:
+            for service in services:
+                self.start(service)
+        except ServerError:
+            self.stop_all()
+            raise
+
+    def run_forever(self) -> None:
+        """Watch over the services until SIGTERM or SIGINT, then drain and stop them all."""
+        self._deferring = True
+        while not self._stopping:
+            self.look()
+            time.sleep(LOOK_EVERY)
+        logger.info("stopping")
+        self.stop_all()
+
+    def look(self) -> None:
+        """Notice what has ended and start again what is due. Never waits for a service to be ready."""
+        for kept in self._kept:
+            if kept.child is not None and (code := kept.child.ended()) is not None:
+                self._note_end(kept, code)
+            if kept.child is None and time.monotonic() >= kept.start_again_at:
+                self._start_again(kept)
+
+    def _note_end(self, kept: _Kept, code: int) -> None:
+        kept.child = None
+        lived = time.monotonic() - kept.started_at
+        if lived >= STEADY_AFTER:
+            kept.pause = FIRST_PAUSE
+        logger.warning(
+            "%s ended (%s) after %.1f s, starting it again in %.1f s",
+            kept.service.name,
+            _cause(code),
+            lived,
+            kept.pause,
+        )
+        self._postpone(kept)
+
+    def _start_again(self, kept: _Kept) -> None:
+        kept.started_at = time.monotonic()
+        try:
+            kept.child = Child(kept.service.command())
+        except (ServerError, OSError) as error:
+            logger.warning("%s can't be started, next try in %.1f s: %s", kept.service.name, kept.pause, error)
+            self._postpone(kept)
+        else:
+            logger.info("%s started again (pid %d)", kept.service.name, kept.child.pid)
+
+    def _postpone(self, kept: _Kept) -> None:
+        kept.start_again_at = time.monotonic() + kept.pause
+        kept.pause = min(kept.pause * 2, LONGEST_PAUSE)
+
+    def stop_all(self) -> None:
+        """Stop every service in reverse order: its stop signal, its time to drain, the end of all its processes."""
+        self._deferring = self._stopping = True
+        while self._kept:
+            kept = self._kept[-1]
+            if kept.child is not None and kept.child.ended() is None:
+                self._stop(kept.service, kept.child)
+            self._kept.pop()
+
+    def _stop(self, service: Service, child: Child) -> None:
+        if self._hurried:
+            # All at once: the next one must not run on while this one is being killed.
+            self._kill_all()
+            return
+        began = time.monotonic()
+        if child.stop(service.stop_signal, service.stop_timeout, hurry=lambda: self._hurried):
+            logger.info("%s stopped after %.2f s", service.name, time.monotonic() - began)
+        else:
+            logger.warning("%s killed after %.2f s", service.name, time.monotonic() - began)
+
+    def _kill_all(self) -> None:
+        logger.warning("second signal: killing what still runs")
+        for kept in reversed(self._kept):
+            if kept.child is not None:
+                kept.child.kill()
+
+
+def _cause(code: int) -> str:
+    with_signal = code - 128 if code > 128 else -code  # noqa: PLR2004 - the shell's convention, which the guard follows
+    try:
+        return signal.Signals(with_signal).name if with_signal > 0 else f"exit code {code}"
+    except ValueError:
+        return f"exit code {code}"

@@ -1,0 +1,1 @@
+"""The sample spreadsheet of any size: number plans, cells and faults, the same bytes for the same seed."""

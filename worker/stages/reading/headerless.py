@@ -1,0 +1,63 @@
+"""Understands tables without a row of column names, if their columns stand in the order of the sample file.
+
+Nothing is guessed beyond that: of two boolean columns nobody can say which is Voice but by their order.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+
+import pyarrow as pa
+
+from schemas.columns import SAMPLE_COLUMNS, Column, Form
+from worker.phone.country import read_country
+from worker.spreadsheet import cell_repair
+from worker.stages.reading.model import Cells
+
+# Of the rows looked at; the others may be damaged, or be remarks.
+MOST = 0.8
+LEAST_ROWS = 1
+_NUMBER = re.compile(r"""[\s'"=]*\+?(?:[\s().\-/]*\d){6,15}[\s"]*(?:[.,]0+)?|\s*\d[.,]\d+[eE]\+?\d{1,2}\s*""")
+
+
+def columns_without_header(rows: Sequence[Cells], form: Form) -> Mapping[Column, int] | None:
+    """Column -> place of rows that are not blank, or None where they do not tell."""
+    for order in _orders(form):
+        if len(rows) >= LEAST_ROWS and all(_fits(rows, place, column) for place, column in enumerate(order)):
+            return {column: place for place, column in enumerate(order)}
+    return None
+
+
+def _orders(form: Form) -> list[tuple[Column, ...]]:
+    """The orders to be tried, the most telling first."""
+    if Column.VOICE in form.required:
+        return [SAMPLE_COLUMNS, SAMPLE_COLUMNS[:-1]]  # Fax may be missing
+    return [(Column.COUNTRY_CODE, Column.PHONE_NUMBER), (Column.PHONE_NUMBER,)]
+
+
+def _fits(rows: Sequence[Cells], place: int, column: Column) -> bool:
+    texts = [row[place] if place < len(row) else "" for row in rows]
+    return sum(map(_TESTS[column], texts)) >= len(texts) * MOST
+
+
+def _is_country(text: str) -> bool:
+    return read_country(text.strip()) is not None
+
+
+def is_number(text: str) -> bool:
+    """Whether a cell looks like a phone number, however it is written."""
+    return _NUMBER.fullmatch(text) is not None
+
+
+def _is_boolean(text: str) -> bool:
+    return bool(text.strip()) and int(cell_repair.read_boolean(pa.array([text]), Column.VOICE).value[0]) >= 0
+
+
+_TESTS: Mapping[Column, Callable[[str], bool]] = {
+    Column.COUNTRY_CODE: _is_country,
+    Column.PHONE_NUMBER: is_number,
+    Column.VOICE: _is_boolean,
+    Column.SMS: _is_boolean,
+    Column.FAX: _is_boolean,
+}

@@ -1,0 +1,38 @@
+"""Opens whatever was uploaded: finds out what it is, unpacks it if it was packed, hands it to its format's reader."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from schemas.codes import Code
+from worker.stages.reading.gzip_file import gunzip
+from worker.stages.reading.model import Hints, Limits, Source, fault
+from worker.stages.reading.sniff import Kind, kind_of
+from worker.stages.reading.text_files.delimited import open_delimited
+from worker.stages.reading.workbooks.workbook import Packed, open_workbook
+
+
+def open_source(path: Path, limits: Limits, folder: Path, hints: Hints) -> Source:
+    """The file's own format; what was packed once is unpacked into `folder`. `FileFault`."""
+    kind = kind_of(path, limits)
+    if kind is Kind.TEXT:
+        return open_delimited(path, limits, folder, hints)
+    if kind is Kind.GZIP:
+        target = folder / "gunzipped"
+        gunzip(path, target, limits)
+        return _open_unpacked(target, limits, folder, hints, "The file was packed (gzip).")
+    opened = open_workbook(path, limits, folder / "opened", hints)
+    if isinstance(opened, Packed):
+        return _open_unpacked(opened.path, limits, folder, hints, f"The file was packed; “{opened.name}” was read.")
+    return opened
+
+
+def _open_unpacked(path: Path, limits: Limits, folder: Path, hints: Hints, note: str) -> Source:
+    kind = kind_of(path, replace(limits, bytes=limits.inflated_bytes))
+    if kind is Kind.TEXT:
+        return open_delimited(path, limits, folder, hints, (note,))
+    opened = open_workbook(path, limits, folder / "opened-inner", hints, (note,)) if kind is not Kind.GZIP else None
+    if opened is None or isinstance(opened, Packed):
+        fault(Code.UNSUPPORTED_TYPE, "The archive holds another archive; unpack it before you send it.")
+    return opened

@@ -1,0 +1,107 @@
+"""Brings rows to the width of the header row and tells which are blank; which say nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import reduce
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas.columns import CAPABILITIES, Column
+from worker.arrays.text_columns import buffers
+from worker.spreadsheet.cell_repair import read_boolean
+from worker.stages.reading.model import Cells
+from worker.stages.reading.workbooks.cell_table import has_text
+
+LONGEST_SURPLUS = 1000  # characters that are repeated of cells without a column
+Mask = npt.NDArray[np.bool_]
+
+
+def is_blank(cells: Cells) -> bool:
+    """Nothing but white space."""
+    return not any(cell.strip() for cell in cells)
+
+
+Surplus = dict[int, str]
+
+
+def columns_of(rows: Sequence[Cells], width: int) -> tuple[list[pa.Array], Mask, Surplus]:
+    """Rows of any width as `width` columns, where text stood beyond them, and (place -> text) which."""
+    too_wide = np.fromiter(
+        (len(row) > width and not is_blank(row[width:]) for row in rows), dtype=bool, count=len(rows)
+    )
+    padding = [""] * width
+    even = (row[:width] if len(row) >= width else row + padding[len(row) :] for row in rows)
+    surplus = {place: _joined(rows[place][width:]) for place in np.flatnonzero(too_wide).tolist()}
+    return [pa.array(column, pa.string()) for column in zip(*even, strict=True)], too_wide, surplus
+
+
+def fit(columns: list[pa.Array], width: int) -> tuple[list[pa.Array], Mask, Surplus]:
+    """Columns cut or filled up to `width`, where text stood beyond them, and (place -> text) which."""
+    rows = len(columns[0])
+    missing = [pc.fill_null(pa.nulls(rows, pa.string()), "") for _ in range(len(columns), width)]
+    too_wide = ~blank_rows(columns[width:], rows)
+    places = np.flatnonzero(too_wide)
+    cells = zip(*(column.take(pa.array(places)).to_pylist() for column in columns[width:]), strict=True)
+    surplus = {int(place): _joined(row) for place, row in zip(places, cells, strict=False)}
+    return columns[:width] + missing, too_wide, surplus
+
+
+def _joined(cells: Iterable[str]) -> str:
+    """What stood in surplus cells, as a sentence shows it."""
+    return " | ".join(cell.strip() for cell in cells if cell.strip())[:LONGEST_SURPLUS]
+
+
+def blank_rows(columns: list[pa.Array], rows: int) -> Mask:
+    """Where every cell of a row is empty or white space; all true if there is no column."""
+    return reduce(_still_blank, columns, np.ones(rows, dtype=bool))
+
+
+def empty_rows(columns: list[pa.Array], mapping: Mapping[Column, int], rows: int) -> Mask:
+    """Where a row says nothing: its cells are blank, or FALSE where a capability or no known column is.
+
+    Sheets with checkboxes have FALSE in every row that was prepared, far below the last number.
+    """
+    told = {place for column, place in mapping.items() if column not in CAPABILITIES}
+    empty = blank_rows([columns[place] for place in told], rows)
+    for place, column in enumerate(columns):
+        candidates = np.flatnonzero(empty)
+        if candidates.size and place not in told and has_text(column):
+            read = read_boolean(column.take(pa.array(candidates)), Column.VOICE)
+            empty[candidates] = (read.value <= 0) & (read.faults == 0)
+    return empty
+
+
+def without_nuls(columns: list[pa.Array]) -> tuple[list[pa.Array], int | None]:
+    """The columns with U+FFFD for each NUL, which no text has and no database takes, and the first row with one.
+
+    Columns without any are not copied.
+    """
+    places = [place for column in columns if (place := _first_nul(column)) is not None]
+    if not places:
+        return columns, None
+    return [pc.replace_substring(column, "\0", "\ufffd") for column in columns], min(places)
+
+
+def _first_nul(column: pa.StringArray) -> int | None:
+    offsets, text = buffers(column)
+    mine = text[offsets[0] : offsets[-1]]
+    if mine.all():
+        return None
+    return int(np.searchsorted(offsets, int(np.argmin(mine)) + offsets[0], side="right")) - 1
+
+
+def _still_blank(blank: Mask, column: pa.Array) -> Mask:
+    if not has_text(column):
+        return blank
+    # Few rows are blank: after the first column hardly anything is left to look at.
+    candidates = np.flatnonzero(blank)
+    if not candidates.size:
+        return blank
+    looked_at = column if candidates.size == blank.size else column.take(pa.array(candidates))
+    empty = pc.or_(pc.equal(pc.binary_length(looked_at), 0), pc.utf8_is_space(looked_at))
+    blank[candidates] = empty.to_numpy(zero_copy_only=False)
+    return blank

@@ -1,0 +1,172 @@
+"""The parts of an Office Open XML package: which document it is, its sheets, and where their parts are.
+
+Names of parts are free and compared without case; relationships tell what a part is (ECMA-376 part 2, 6.2.2 and 6.5).
+Loaded inside the limited child (`child.py`) too, so it imports nothing of this project but its neighbours.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from urllib.parse import unquote
+from xml.etree import ElementTree as ET
+
+from worker.stages.reading.workbooks.child_protocol import State, Tab
+
+CONTENT_TYPES = "[content_types].xml"
+WORKBOOK = re.compile(r"(^|/)workbook\d*\.(xml|bin)$")
+HEAD = 1 << 12
+MACROS = "xl/vbaproject.bin"
+# Parts of content types; the first that fits.
+DOCUMENTS = (
+    ("wordprocessingml", "a Word document"),
+    ("ms-word", "a Word document"),
+    ("presentationml", "a PowerPoint presentation"),
+    ("ms-powerpoint", "a PowerPoint presentation"),
+    ("visio", "a Visio drawing"),
+)
+HIDDEN = frozenset({"hidden", "veryHidden"})  # every other state is shown, known or not
+
+
+@dataclass(frozen=True)
+class Relationship:
+    """What another part is to a part: `kind` is the last part of its type's address, `part` the archive's entry."""
+
+    kind: str
+    part: str
+
+
+@dataclass
+class Package:
+    """A ZIP archive as a package."""
+
+    archive: zipfile.ZipFile
+    _entries: dict[str, str] = field(default_factory=dict)  # name without case -> the archive's own name
+    _names: frozenset[str] = frozenset()
+    _types: dict[str, str] = field(default_factory=dict)
+    _related: dict[str, dict[str, Relationship]] = field(default_factory=dict)
+    main: str = ""  # the part of the workbook, "" if there is none
+
+    def __post_init__(self) -> None:
+        """Find the main part."""
+        self._names = frozenset(self.archive.namelist())
+        for name in self.archive.namelist():
+            self._entries.setdefault(_plain(name), name)
+        self._types = dict(self._content_types())
+        roots = (related.part for related in self.relationships("").values() if related.kind == "officeDocument")
+        named = (name for name in self._entries.values() if WORKBOOK.search(_plain(name)))
+        self.main = next(roots, "") or next(named, "")
+
+    @property
+    def is_package(self) -> bool:
+        """Whether the archive says that it is one."""
+        return CONTENT_TYPES in self._entries
+
+    @property
+    def document(self) -> str | None:
+        """What else it is than a workbook, None for a workbook."""
+        kind = self._type_of(self.main)
+        if "spreadsheetml" in kind or "ms-excel" in kind or WORKBOOK.search(_plain(self.main)):
+            return None
+        other = next((what for sign, what in DOCUMENTS if sign in kind), None)
+        by_name = {"word/document.xml": "a Word document", "ppt/presentation.xml": "a PowerPoint presentation"}
+        return other or by_name.get(_plain(self.main), "an Office document")
+
+    @property
+    def format(self) -> str:
+        """The workbook's format as its file is usually named."""
+        kind = self._type_of(self.main)
+        if "binary" in kind or _plain(self.main).endswith(".bin"):
+            return "xlsb"
+        return "xlsm" if "macroenabled" in kind or MACROS in self._entries else "xlsx"
+
+    def entry(self, part: str) -> str:
+        """Return the archive's name of a part, however it is written; "" if there is none."""
+        exact = part.lstrip("/")
+        return exact if exact in self._names else self._entries.get(_plain(part), "")
+
+    def xml(self, part: str) -> ET.Element:
+        """Return a small part, parsed."""
+        return ET.fromstring(self.archive.read(part))  # noqa: S314  the child's limits guard it
+
+    def relationships(self, part: str) -> dict[str, Relationship]:
+        """Return what a part refers to inside the package, by the ids it uses; "" is the package itself."""
+        if part in self._related:
+            return self._related[part]
+        folder, name = posixpath.split(part.replace("\\", "/"))
+        source = self.entry(posixpath.join(folder, "_rels", f"{name}.rels"))
+        found = dict[str, Relationship]()
+        for related in self.xml(source) if source else ():
+            if related.get("TargetMode") != "External":
+                target = posixpath.normpath(posixpath.join("/", folder, unquote(related.get("Target", ""))))
+                kind = related.get("Type", "").rpartition("/")[2]
+                found[related.get("Id", "")] = Relationship(kind, self.entry(target))
+        self._related[part] = found
+        return found
+
+    def part_of_kind(self, kind: str) -> str:
+        """Return the part that is this to the workbook, "" if there is none."""
+        parts = (related.part for related in self.relationships(self.main).values() if related.kind == kind)
+        return next(parts, "")
+
+    @property
+    def shared_strings(self) -> list[str]:
+        """The part of the texts that cells share, if there is one."""
+        return [part for part in (self.part_of_kind("sharedStrings"),) if part]
+
+    def has_document_type(self, part: str) -> bool:
+        """Whether the XML of a part begins with declarations of its own, as no spreadsheet program writes them."""
+        with self.archive.open(part) as content:
+            return b"<!DOCTYPE" in content.read(HEAD)
+
+    def tabs(self) -> list[Tab]:
+        """Return the sheets of a workbook in XML, in their order."""
+        related = self.relationships(self.main)
+        sheets = [each for each in self.xml(self.main).iter() if local(each.tag) == "sheet"]
+        ids = [_id_of(sheet) for sheet in sheets]
+        # Where sheets do not say which part they are, the parts that no other sheet is are theirs, in order.
+        left = iter([each for key, each in related.items() if each.kind == "worksheet" and key not in ids])
+        found = [related.get(key) or next(left, None) for key in ids]
+        return [
+            tab_of(sheet.get("name", ""), sheet.get("state") not in HIDDEN, each)
+            for sheet, each in zip(sheets, found, strict=True)
+        ]
+
+    def is_1904(self) -> bool:
+        """Whether the workbook counts its days from 1904."""
+        properties = (each for each in self.xml(self.main).iter() if local(each.tag) == "workbookPr")
+        return any(each.get("date1904", "") in {"1", "true", "on"} for each in properties)
+
+    def _content_types(self) -> Iterator[tuple[str, str]]:
+        if not self.is_package:
+            return
+        for each in self.xml(self._entries[CONTENT_TYPES]):
+            name = each.get("PartName") or f".{each.get('Extension', '')}"
+            yield _plain(name), each.get("ContentType", "").lower()
+
+    def _type_of(self, part: str) -> str:
+        name = _plain(part)
+        return self._types.get(name, self._types.get(posixpath.splitext(name)[1], ""))
+
+
+def tab_of(name: str, is_visible: bool, related: Relationship | None) -> Tab:  # noqa: FBT001  a sheet's own words
+    """Return a sheet as its workbook lists it; what has no cells is no choice, visible or not."""
+    if related is None or related.kind != "worksheet" or not related.part:
+        return Tab(name, State.NO_CELLS)
+    return Tab(name, State.VISIBLE if is_visible else State.HIDDEN, related.part)
+
+
+def local(tag: str) -> str:
+    """Return a name without its namespace, of which there are two sets (ECMA-376 transitional and strict)."""
+    return tag.rpartition("}")[2]
+
+
+def _plain(name: str) -> str:
+    return name.replace("\\", "/").lstrip("/").lower()
+
+
+def _id_of(sheet: ET.Element) -> str:
+    return next((value for key, value in sheet.items() if local(key) == "id"), "")

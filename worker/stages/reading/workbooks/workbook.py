@@ -1,0 +1,261 @@
+"""Workbooks as rows: has them read by a limited child process and streams what that wrote.
+
+A workbook is never opened in this process: 1.7 kB of it can abort a parser or make it ask for 50 GB.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import NoReturn, cast
+
+import numpy as np
+import pyarrow as pa
+
+from schemas.codes import Code
+from worker.stages.reading.model import Block, Cells, Hints, Limits, fault
+from worker.stages.reading.width import blank_rows, fit
+
+CHILD = Path(__file__).with_name("child.py")
+# All the child gets to know of our environment; no settings, no secrets.
+PASSED_ON: tuple[str, ...] = ("PATH", "LD_LIBRARY_PATH")
+# What threads reserve counts against the child's address space; each of the two that parse a large sheet has an arena
+# to itself, as they would wait for each other at every cell.
+CHILD_ENVIRONMENT = {"LC_ALL": "C.UTF-8", "MALLOC_ARENA_MAX": "3", "OMP_NUM_THREADS": "1"}
+NOT_UNDERSTOOD = (
+    "The workbook could not be read; it may be damaged or cut off. Open it in a spreadsheet program and save it again "
+    "as .xlsx."
+)
+DAMAGED = "The workbook could not be read: it is damaged, or asks for more memory than a sheet of numbers needs."
+FEWEST_SECONDS = 1.0
+TOP_ROWS = 64  # made into cells at a time, while the header is looked for
+TRY_AGAIN = 75  # the child's exit code when the workbook is not to blame
+
+
+class ChildKilledError(Exception):
+    """The child was killed from outside: its own limits end it in other ways, so nothing is known of the workbook."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which sheet of a workbook is read, the one of a name or the visible one at a position, and how."""
+
+    sheet: str = ""
+    position: int = 0
+    is_careful: bool = False
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The file that a sheet was read from: how many visible sheets it has, and what was to be said of it before."""
+
+    path: Path
+    sheets: int
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Workbook:
+    """A `Source` of the cells of one worksheet, in an Arrow file the child wrote."""
+
+    cells: Path
+    sheet: str
+    notes: tuple[str, ...]
+    format: str
+    origin: Origin
+    strays: Mapping[int, str] = field(default_factory=dict)  # row -> its cells beyond the last column, as a sentence
+    encoding: str | None = None
+    delimiter: str | None = None
+
+    def top(self) -> Iterator[tuple[int, Cells]]:
+        for first, batch in self._batches():
+            if all(map(_all_blank, batch.columns)):
+                continue  # a sheet may begin, or end, with a million empty rows
+            for start in range(0, batch.num_rows, TOP_ROWS):
+                part = batch.slice(start, TOP_ROWS)
+                rows = zip(*(column.to_pylist() for column in part.columns), strict=True)
+                yield from ((first + start + place, list(cells)) for place, cells in enumerate(rows))
+
+    def reach(self, header_row: int) -> int:
+        reach = 0
+        for first, batch in self._batches():
+            below = batch.slice(max(0, header_row + 1 - first))
+            filled = [place for place, column in enumerate(below.columns, start=1) if not _all_blank(column)]
+            reach = max(reach, *filled, 0)
+        return reach
+
+    def blocks(self, width: int) -> Iterator[Block]:
+        for first, batch in self._batches():
+            columns, too_wide, surplus = fit(batch.columns, width)
+            for row, cells in self.strays.items():
+                if first <= row < first + batch.num_rows:
+                    too_wide[row - first] = True
+                    surplus[row - first] = " | ".join(filter(None, (surplus.get(row - first, ""), cells)))
+            yield Block(np.arange(first, first + batch.num_rows), columns, too_wide, surplus)
+
+    def _batches(self) -> Iterator[tuple[int, pa.RecordBatch]]:
+        first = 1
+        with pa.memory_map(str(self.cells)) as file:
+            reader = pa.ipc.open_file(file)
+            for place in range(reader.num_record_batches):
+                batch = reader.get_batch(place)
+                yield first, batch
+                first += batch.num_rows
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A file that came in an archive and stands in `path` now; `name` is what it was called there."""
+
+    path: Path
+    name: str
+
+
+def open_workbook(
+    path: Path, limits: Limits, target: Path, hints: Hints, notes: tuple[str, ...] = ()
+) -> Workbook | Packed:
+    """Have the worksheet that the hints name read, or the first visible one; an archive of one file is unpacked.
+
+    Either goes to `target`. `notes` are sentences to begin with.
+
+    `FileFault` UNSUPPORTED_TYPE (another kind of archive), ENCRYPTED_FILE, EMPTY_FILE, TOO_MANY_COLUMNS, or
+    UNREADABLE_FILE: damaged, or the child crashed, or came to the end of its memory or time, or there is no such sheet.
+    `OSError` if there was no room to read it into; `ChildKilledError` if somebody killed the child, the machine short
+    of memory perhaps.
+    """
+    answer = _answer_of_any_reader(path, target, limits, Choice(hints.sheet or ""))
+    if "unpacked" in answer:
+        return Packed(target, str(answer["unpacked"]))
+    return _workbook(target, answer, Origin(path, cast("int", answer["visible"]), notes))
+
+
+def open_other_sheet(book: Workbook, position: int, limits: Limits, target: Path) -> Workbook:
+    """Have another visible worksheet of the same file, counted from 0, read into `target`; raises as above."""
+    answer = _answer_of_any_reader(book.origin.path, target, limits, Choice(position=position))
+    return _workbook(target, answer, book.origin)
+
+
+def _workbook(target: Path, answer: Mapping[str, object], origin: Origin) -> Workbook:
+    strays = _strays(cast("list[tuple[int, str, str]]", answer["strays"]))
+    notes = (*origin.notes, *_notes(answer))
+    return Workbook(target, str(answer["sheet"]), notes, str(answer["kind"]), origin, strays)
+
+
+def _answer_of_any_reader(path: Path, target: Path, limits: Limits, choice: Choice) -> Mapping[str, object]:
+    """Return what the child answers; where it crashes, what a slower reader that does not crash makes of the file."""
+    began = time.monotonic()
+    answer = _answer(path, target, limits, choice)
+    if answer is None:
+        left = max(limits.child_seconds - (time.monotonic() - began), FEWEST_SECONDS)
+        answer = _answer(path, target, replace(limits, child_seconds=left), replace(choice, is_careful=True))
+    if answer is None:
+        fault(Code.UNREADABLE_FILE, DAMAGED)
+    if "code" in answer:
+        fault(Code(str(answer["code"])), str(answer["detail"]))
+    return answer
+
+
+def _strays(cells: Sequence[tuple[int, str, str]]) -> Mapping[int, str]:
+    """Return row -> its cells beyond the last column that is read, each with its name."""
+    rows = defaultdict[int, list[str]](list)
+    for row, name, text in cells:
+        rows[row].append(f"{name}: {text}")
+    return {row: " | ".join(texts) for row, texts in rows.items()}
+
+
+def _notes(answer: Mapping[str, object]) -> Iterator[str]:
+    if others := cast("list[str]", answer["others"]):
+        more = f" and {answer['unnamed']} more" if answer["unnamed"] else ""
+        why = ", the first that has the columns" if answer["position"] else ""
+        yield f"Only the sheet “{answer['sheet']}” was read{why}; the others: {', '.join(others)}{more}."
+    if far := cast("int", answer["far_days"]):
+        cells = "1 cell that holds a number is" if far == 1 else f"{far:,} cells that hold numbers are"
+        yield f"{cells} formatted as a date; the number was read. Format such cells as text."
+    if hidden := cast("int", answer.get("hidden_rows")):
+        said = (
+            "1 row is hidden in the sheet; it was"
+            if hidden == 1
+            else f"{hidden:,} rows are hidden in the sheet; they were"
+        )
+        yield f"{said} read like the others."
+    if merged := cast("list[str]", answer.get("merged")):
+        count = cast("int", answer["merged_count"])
+        more = f" and {count - len(merged):,} more" if count > len(merged) else ""
+        yield f"Merged cells ({', '.join(merged)}{more}) hold their text in the first cell; the others are empty."
+
+
+def _answer(path: Path, target: Path, limits: Limits, choice: Choice) -> Mapping[str, object] | None:
+    """Return what the child answers, None if it crashed and need not have been careful."""
+    numbers = (
+        choice.position,
+        int(choice.is_careful),
+        limits.child_memory_bytes,
+        math.ceil(limits.child_seconds),
+        limits.inflated_bytes,
+        limits.inflated_ratio,
+        limits.sheets,
+        limits.columns,
+        os.getpid(),
+    )
+    environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ} | CHILD_ENVIRONMENT
+    order = (str(path.resolve()), str(target.resolve()), choice.sheet, *map(str, numbers))
+    command = [sys.executable, "-I", str(CHILD), *order]
+    try:
+        output, returncode = _run(command, environment, limits.child_seconds)
+    except subprocess.TimeoutExpired:
+        _out_of_time(limits)
+    if returncode == -signal.SIGXCPU:
+        _out_of_time(limits)
+    if returncode == TRY_AGAIN:
+        raise OSError(errno.ENOSPC, "no room to read a workbook into")
+    if returncode == -signal.SIGKILL:
+        raise ChildKilledError
+    if returncode < 0:
+        if not choice.is_careful:
+            return None
+        fault(Code.UNREADABLE_FILE, DAMAGED, signal=signal.Signals(-returncode).name)
+    if returncode > 0:
+        fault(Code.UNREADABLE_FILE, NOT_UNDERSTOOD, exit_code=returncode)
+    try:
+        answer: dict[str, object] = json.loads(output)
+    except ValueError:
+        fault(Code.UNREADABLE_FILE, "The workbook could not be read.")
+    return answer
+
+
+def _run(command: list[str], environment: dict[str, str], seconds: float) -> tuple[bytes, int]:
+    # A session of its own, so that the child can be ended with all it may have started.
+    with subprocess.Popen(  # noqa: S603  our own interpreter and file; the upload is only named
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=environment,
+        start_new_session=True,
+    ) as child:
+        try:
+            output, _ = child.communicate(timeout=seconds)
+        except BaseException:
+            # Whatever ends the wait, a signal to this process or a task's time limit, must end the child too.
+            os.killpg(child.pid, signal.SIGKILL)
+            raise
+    return output, child.returncode
+
+
+def _out_of_time(limits: Limits) -> NoReturn:
+    detail = f"The workbook could not be read within {limits.child_seconds:g} seconds."
+    fault(Code.UNREADABLE_FILE, detail, seconds=limits.child_seconds)
+
+
+def _all_blank(column: pa.Array) -> bool:
+    return bool(blank_rows([column], len(column)).all())

@@ -1,0 +1,285 @@
+"""The check of a job: its rows, wherever they come from, are read, validated and cut into chunks.
+
+A file, a list, a selection, the rows of a job to be undone. Of one batch, in one go; of more, the batches are validated
+one by one, by whoever is free. Stores what it finds under the lease's token; enters nothing in the ledger.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from sqlalchemy import Row
+
+from schemas import arrow_schemas
+from schemas.codes import Code
+from schemas.columns import Column, is_international
+from schemas.jobs import ACTIONS, FORMS, JobStatus, Mode, OnError, Stage
+from worker.config.failpoints import Point, pass_by
+from worker.config.settings import Settings, get_settings
+from worker.database.engine import transaction
+from worker.phone import Candidates
+from worker.queue import completion, leases
+from worker.reports.row_messages import Layout
+from worker.stages.block_rows import BlockLimits
+from worker.stages.cut import check_file
+from worker.stages.merge import merge
+from worker.stages.number_readings import Batches
+from worker.stages.plan import plan_undo
+from worker.stages.read import FileFacts, FileFault, Hints, Limits, RowBatch, Rows, read, read_list
+from worker.stages.validate import CheckedRows, Names, Parts, candidates_of, check_rows, joined
+from worker.steps.chunk_facts import Job, names_for
+from worker.steps.preview import preview
+from worker.storage import arrow_files, background_writes, scratch
+from worker.storage import files as storage_files
+
+NAMES = b"names"  # among the metadata of the stored rows
+# What the reader tells of each row beside its cells; stored behind them.
+_BESIDE = pa.schema([("row", pa.int64()), ("too_wide", pa.bool_()), ("blank", pa.bool_())])
+
+
+@dataclass(frozen=True)
+class ReadFile:
+    """A file of several batches that has been read: what was decided about it, and the rows of each batch."""
+
+    facts: Mapping[str, Any]
+    batch_rows: Sequence[int]
+
+
+def check_rows_of(lease: leases.Lease, job: Job, row: Row[Any]) -> completion.CheckedJob | ReadFile:
+    """Read a file, a list or a selection; one of a single batch is checked as well, at once."""
+    with scratch.folder() as workdir, _rows_of(lease, job, row, workdir) as rows:
+        with transaction() as connection:
+            names = names_for(connection, job, rows.facts)
+        sizes, only = _read_all(lease, rows, names)
+        facts = _facts(rows.facts, job, names)  # not before: what some columns mean depends on all their values
+    if only is None:
+        return ReadFile(facts, sizes)
+    return _cut_rows(lease, job, facts, Parts([_validated(lease, job, facts, names, only)]))
+
+
+def validate_batch(lease: leases.Lease, job: Job, facts: Mapping[str, Any]) -> str:
+    """Check the rows of one batch, each by itself; answers the key of what was found.
+
+    `FileFault` TOO_MANY_ROWS if its blocks have more numbers than a file may have.
+    """
+    with arrow_files.batches(storage_files.rows_key(lease.job, lease.read)) as stored:
+        names = Names.from_json(stored.metadata[NAMES])
+        found = _validated(lease, job, facts, names, _from_stored(stored[lease.number]))
+    key = storage_files.batch_key(lease.job, lease.read, lease.number, lease.token)
+    arrow_files.put_table(key, found.table())
+    return key
+
+
+def cut(lease: leases.Lease, job: Job, facts: Mapping[str, Any], keys: Sequence[str]) -> completion.CheckedJob:
+    """Look at all rows of a file together, whose batches were validated under these keys."""
+    return _cut_rows(lease, job, facts, _Stored(keys))
+
+
+class _Stored:
+    """The rows of a whole file as they were validated, batch by batch (`worker.stages.number_readings.Batches`)."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        self._keys = keys
+        self.sizes: Sequence[int] = [table.num_rows for table in self._parts(("code",))]
+        self._ends = np.cumsum(self.sizes)
+
+    def columns(self, names: Sequence[str]) -> dict[str, np.ndarray]:
+        found = dict[str, np.ndarray]()
+        for end, part in zip(self._ends.tolist(), self._parts(names), strict=True):
+            for name in part.column_names:
+                values = part.column(name).to_numpy()
+                # Most files leave most columns empty: nothing need be kept of them.
+                if name not in found and values.any():
+                    found[name] = np.zeros(self._ends[-1], values.dtype)
+                if name in found:
+                    found[name][end - len(values) : end] = values
+        return {name: found[name] if name in found else self._zeros(name) for name in names}
+
+    def columns_at(self, names: Sequence[str], place: np.ndarray) -> dict[str, np.ndarray]:
+        found = {name: np.zeros(len(place), self._zeros(name).dtype) for name in names}
+        order = np.argsort(place)
+        stops = np.searchsorted(place[order], self._ends)
+        for begin, stop, start, key in zip([0, *stops[:-1]], stops, self._ends - self.sizes, self._keys, strict=True):
+            if begin < stop:
+                wanted = order[begin:stop]
+                part = arrow_files.get_table(key, names)
+                for name in part.column_names:
+                    found[name][wanted] = part.column(name).to_numpy()[place[wanted] - start]
+        return found
+
+    def candidates(self) -> Candidates:
+        return joined(zip(self.sizes, (candidates_of(part) for part in self._parts(("candidates",))), strict=True))
+
+    def _zeros(self, name: str) -> np.ndarray:
+        return np.broadcast_to(
+            np.zeros(1, arrow_schemas.CHECKED.field(name).type.to_pandas_dtype()), int(self._ends[-1])
+        )
+
+    def _parts(self, names: Sequence[str]) -> Iterator[pa.Table]:
+        return (arrow_files.get_table(key, names) for key in self._keys)
+
+
+@contextmanager
+def _rows_of(lease: leases.Lease, job: Job, row: Row[Any], workdir: Path) -> Iterator[Rows]:
+    form = FORMS[job.kind]
+    if row.file_name is None:
+        yield read_list(arrow_files.get_table(storage_files.listed_key(lease.job)), _limits(get_settings()), form)
+        return
+    told = job.options
+    hints = Hints(told.delimiter, told.encoding, told.sheet, told.header_row)
+    with (
+        _as_it_came(lease, row) as path,
+        read(path, _limits(get_settings()), workdir=workdir, form=form, hints=hints) as sheet,
+    ):
+        yield sheet
+
+
+@contextmanager
+def _as_it_came(lease: leases.Lease, row: Row[Any]) -> Iterator[Path]:
+    """The uploaded file. `FileFault` if it is not what arrived at the door any more."""
+    with storage_files.local(storage_files.upload_key(lease.job)) as path:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").digest()
+        if not hmac.compare_digest(digest, row.file_sha256):
+            raise FileFault(Code.DIGEST_MISMATCH, "The stored file is not what was uploaded any more.")
+        yield path
+
+
+def _read_all(lease: leases.Lease, rows: Rows, names: Names) -> tuple[list[int], RowBatch | None]:
+    """Store the rows' cells for the checks and the report; answers the batches' sizes, and the batch if it is one.
+
+    With them goes what names in them mean at this moment: all batches are to take them alike (R29).
+    """
+    # Places for names: two columns of a file may bear the same one. Behind them, text that no column has.
+    cells = [(str(place), pa.string()) for place in range(len(rows.facts.columns) + 1)]
+    schema = pa.schema([*cells, *_BESIDE], {NAMES: names.to_json()})
+    sizes = list[int]()
+    only = None
+    with lease.timed(Stage.READ), arrow_files.writer(storage_files.rows_key(lease.job, lease.token), schema) as writer:
+        for batch in rows.batches():
+            only = None if sizes else batch
+            sizes.append(len(batch.row_number))
+            writer.write_batch(_to_store(batch, schema))
+        pass_by(Point.CHECK_READ)
+    pass_by(Point.CHECK_ROWS_STORED)
+    return sizes, only
+
+
+def _to_store(batch: RowBatch, schema: pa.Schema) -> pa.RecordBatch:
+    rows = len(batch.row_number)
+    surplus = pa.repeat(pa.scalar("", pa.string()), rows)
+    if batch.surplus:
+        surplus = pa.array([batch.surplus.get(place, "") for place in range(rows)], pa.string())
+    beside = [pa.array(values) for values in (batch.row_number, batch.too_wide, batch.blank)]
+    return pa.record_batch([*batch.cells.columns, surplus, *beside], schema=schema)
+
+
+def _from_stored(stored: pa.RecordBatch) -> RowBatch:
+    beside = (stored.column(name).to_numpy(zero_copy_only=False) for name in _BESIDE.names)
+    row_number, too_wide, blank = beside
+    width = stored.num_columns - len(_BESIDE) - 1
+    return RowBatch(row_number, stored.select(list(range(width))), too_wide, blank)
+
+
+def _validated(lease: leases.Lease, job: Job, facts: Mapping[str, Any], names: Names, batch: RowBatch) -> CheckedRows:
+    mapping = Layout.from_json(facts).mapping
+    with lease.timed(Stage.VALIDATE):
+        return check_rows(batch, mapping, names, job.kind, job.options, _block_limits(get_settings()))
+
+
+def _cut_rows(lease: leases.Lease, job: Job, facts: Mapping[str, Any], rows: Batches) -> completion.CheckedJob:
+    with lease.timed(Stage.CUT):
+        layout = Layout.from_json(facts)
+        index = layout.mapping.get(Column.PHONE_NUMBER)
+        international = index is not None and is_international(layout.names[index])
+        checked = check_file(rows, job.kind, job.options, international_header=international)
+        _block_limits(get_settings()).check(checked.numbers)
+        if job.options.on_error is OnError.ABORT:
+            _check_all_or_nothing(checked.numbers, get_settings().max_rows_all_or_nothing)
+        return _cut(lease, job, facts, checked.results(), checked.chunks)
+
+
+def _check_all_or_nothing(numbers: int, most: int) -> None:
+    """Refuse more numbers than one transaction may have: they are in memory together. `FileFault` TOO_MANY_ROWS."""
+    if numbers > most:
+        detail = f"With on_error=abort at most {most:,} numbers are written at once; the job has {numbers:,}."
+        raise FileFault(Code.TOO_MANY_ROWS, detail, {"limit": most})
+
+
+def check_undo(lease: leases.Lease, job: Job, row: Row[Any]) -> completion.CheckedJob:
+    """The rows of the job to be undone, and how the numbers stood before it (R27)."""
+    with transaction() as connection:
+        undone = completion.job_row(connection, row.undo_of_id)
+        result_keys = completion.result_keys(connection, undone.id)
+        image_keys = completion.image_keys(connection, undone.id)
+    if undone.status == JobStatus.FAILED:  # it never came to a report
+        reached = merge(
+            arrow_files.get_table(storage_files.checked_key(undone.public_id, undone.check_token)),
+            map(arrow_files.get_table, result_keys),
+            unreached=Code.CANCELLED,
+        )
+    else:
+        reached = arrow_files.get_table(storage_files.results_key(undone.public_id))
+    plan = plan_undo(reached, [arrow_files.get_table(key) for key in image_keys], undone.id)
+    with storage_files.local(storage_files.rows_key(undone.public_id, undone.read_token)) as path:
+        storage_files.put(storage_files.rows_key(lease.job, lease.token), path)
+    return _cut(lease, job, undone.file_facts, plan.results, plan.chunks)
+
+
+def _cut(
+    lease: leases.Lease,
+    job: Job,
+    facts: Mapping[str, Any],
+    table: pa.Table,
+    chunks: Callable[[int], Iterator[pa.Table]],
+) -> completion.CheckedJob:
+    """Store what checking found, and the rows to be written in chunks. All or nothing wants all in one transaction."""
+    all_at_once = job.options.on_error is OnError.ABORT
+    size = sys.maxsize if all_at_once else get_settings().rows_per_chunk
+    sizes = []
+    tally, key = arrow_schemas.tally(table), storage_files.checked_key(lease.job, lease.token)
+    with background_writes.storing() as files:
+        files.put(key, table)
+        for number, chunk in enumerate(chunks(size)):
+            files.put(storage_files.chunk_key(lease.job, lease.token, number), chunk)
+            pass_by(Point.CHECK_CHUNK_STORED)
+            sizes.append(int(arrow_schemas.first_lines(chunk).sum()))
+    review = None if job.options.mode is Mode.APPLY else preview(lease, job, table, len(sizes), tally)
+    return completion.CheckedJob(facts, table.num_rows, tally, sizes, review)
+
+
+def _facts(facts: FileFacts, job: Job, names: Names) -> dict[str, Any]:
+    """What was decided about the file, as the ledger keeps it; of an action, how its numbers were read, too (R14c)."""
+    found = asdict(facts) | {"mapping": {column.name: place for column, place in facts.mapping.items()}}
+    if job.kind in ACTIONS:
+        found |= {"calling_codes": list(names.calling_codes), "country_code": job.options.country_code}
+    return found
+
+
+def _block_limits(settings: Settings) -> BlockLimits:
+    return BlockLimits(settings.max_block, settings.max_rows)
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        bytes=settings.max_upload_bytes,
+        rows=settings.max_rows,
+        columns=settings.max_columns,
+        cell_chars=settings.max_cell_chars,
+        inflated_bytes=settings.max_inflated_bytes,
+        child_memory_bytes=settings.workbook_memory_bytes,
+        child_seconds=settings.workbook_seconds,
+        inflated_ratio=settings.max_inflated_ratio,
+        sheets=settings.max_sheets,
+        block=settings.max_block,
+        batch_rows=settings.rows_per_batch,
+    )

@@ -1,0 +1,134 @@
+"""Gathers what the stages need to know of the world, as plain data: names for checking, facts for deciding.
+
+Runs inside the caller's transaction; the stages themselves never see a connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import sqlalchemy as sa
+
+from schemas.arrow_schemas import STATE
+from schemas.columns import Column
+from schemas.jobs import ACTIONS, JobKind, JobOptions, ListFormat, OnExisting
+from schemas.names import unambiguous
+from schemas.permissions import Tenant
+from schemas.user_services import Service
+from worker.arrays.distinct import distinct_ids
+from worker.database import tenant_scope
+from worker.numbers import inventory, tree_countries
+from worker.stages.read import FileFacts
+from worker.stages.resolving.model import Defaults, Numbers, World
+from worker.stages.validate import Names
+
+_TENANTS = ("holder_id", "uploader_id")
+_USERS = ("voice_user_id", "sms_user_id")
+_CARRIERS = ("voice_carrier_id", "sms_carrier_id")
+# All that is asked of numbers which stay as they are whatever the row says: whose they are (R17).
+_UNCHANGED = ("holder_id",)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job at work: who it acts for and what was chosen."""
+
+    id: int
+    kind: JobKind
+    actor: Tenant
+    options: JobOptions
+
+
+def job_of(connection: sa.Connection, row: sa.Row[Any]) -> Job:
+    """A job's row of the ledger as the work sees it."""
+    actor = tenant_scope.tenant_by_id(connection, row.tenant_id)
+    return Job(row.id, JobKind(row.kind), actor, JobOptions.from_json(row.options))
+
+
+def names_for(connection: sa.Connection, job: Job, rows: FileFacts) -> Names:
+    """What names in a row mean to this admin (R12), for the columns that there are.
+
+    Carriers at its level or above, tenants and users at or below. An action that has to find its numbers is told the
+    calling codes of the admin's tree, too (R14c).
+    """
+    actor, columns = job.actor, rows.mapping
+    ids = {
+        Column.VOICE_CARRIER: unambiguous(tenant_scope.carriers_of(connection, actor, "voice")),
+        Column.SMS_CARRIER_PROFILE: unambiguous(tenant_scope.carriers_of(connection, actor, "sms")),
+    }
+    if Column.TARGET in columns:
+        below = tenant_scope.tenants_below(connection, actor).values()
+        targets = [(tenant.name, tenant.id) for tenant in below] + [(tenant.public_id, tenant.id) for tenant in below]
+        ids[Column.TARGET] = unambiguous(targets)
+    if Column.USER in columns:
+        ids[Column.USER] = unambiguous(tenant_scope.user_names(connection, actor))
+    finds = job.kind in ACTIONS and rows.format != ListFormat.SELECTION
+    return Names(ids, tuple(tree_countries.calling_codes_in_tree(connection, actor)) if finds else ())
+
+
+def world_for(
+    connection: sa.Connection, job: Job, chunk: pa.Table, *, lock: bool = True, met_conflict: bool = False
+) -> World:
+    """What a chunk (`schemas.arrow_schemas.CHUNK`, of an undo `UNDO_CHUNK`) meets.
+
+    `lock` holds the users that are given a number until the transaction ends, and the numbers that exist if the job is
+    to change them. An upload leaves most of those alone that it finds, and a lock costs as much as a change: its
+    numbers are held when they are written (`World.held`), unless the chunk has `met_conflict` with others that way.
+    """
+    is_upload = job.kind is JobKind.UPLOAD
+    may_change = not is_upload or job.options.on_existing is OnExisting.UPDATE
+    held = lock and may_change and (met_conflict or not is_upload)
+    wanted = STATE.names if may_change else _UNCHANGED
+    found = inventory.look_up(connection, chunk.column("e164").to_numpy(), lock=held, wanted=wanted)
+    existing = Numbers(found["e164"], {name: values for name, values in found.items() if name != "e164"})
+    users = tenant_scope.users_by_id(connection, sorted(_users(job, chunk)))
+    tenant_ids = _ids(existing, _TENANTS) | {job.actor.id, job.options.target_id or job.actor.id}
+    tenant_ids |= {user.tenant.id for user in users.values()} | _named(chunk, ("target_id", *_TENANTS))
+    defaults = tenant_scope.default_carriers(connection, sorted(tenant_ids))
+    return World(
+        kind=job.kind,
+        job_id=job.id,
+        actor=job.actor,
+        options=job.options,
+        tenants=tenant_scope.tenants_by_id(connection, sorted(tenant_ids)),
+        voice_carriers=frozenset(
+            carrier_id for _, carrier_id in tenant_scope.carriers_of(connection, job.actor, "voice")
+        ),
+        sms_carriers=frozenset(carrier_id for _, carrier_id in tenant_scope.carriers_of(connection, job.actor, "sms")),
+        defaults={tenant_id: Defaults(*pair) for tenant_id, pair in defaults.items()},
+        existing=existing,
+        carrier_owners=tenant_scope.carrier_owners(
+            connection, sorted(_ids(existing, _CARRIERS) | _named(chunk, _CARRIERS))
+        ),
+        users=users,
+        slots=_slots(connection, job, chunk, users, lock=lock),
+        held=held,
+    )
+
+
+def _users(job: Job, chunk: pa.Table) -> set[int]:
+    """The users that rows name or, in an undo, get their numbers back."""
+    chosen = {job.options.user_id} - {None}
+    return {int(user) for user in chosen if user} | _named(chunk, ("user_id", *_USERS))
+
+
+def _slots(connection: sa.Connection, job: Job, chunk: pa.Table, users: Iterable[int], *, lock: bool) -> dict[int, int]:
+    """Which number users have as their own already, where the chunk may give them one."""
+    if job.kind is JobKind.ASSIGN:
+        services = _named(chunk, ("service",)) | {int(job.options.service or Service.VOICE)}
+        gives = any(service & Service.VOICE for service in services)
+    else:
+        gives = job.kind is JobKind.UNDO
+    return inventory.slots(connection, sorted(users), lock=lock) if gives and users else {}
+
+
+def _named(chunk: pa.Table, columns: Iterable[str]) -> set[int]:
+    there = [name for name in columns if name in chunk.schema.names]
+    return {found for name in there for found in distinct_ids(chunk.column(name).to_numpy())}
+
+
+def _ids(numbers: Numbers, columns: Iterable[str]) -> set[int]:
+    return {found for name in columns for found in distinct_ids(numbers.state[name])}

@@ -1,0 +1,154 @@
+"""What a job under review would do: every chunk is decided as if it were written, and nothing is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import sqlalchemy as sa
+
+from schemas import arrow_schemas
+from schemas.codes import Outcome
+from schemas.jobs import OnError, Tally
+from worker.database import tenant_scope
+from worker.database.engine import transaction
+from worker.queue import leases
+from worker.stages.merge import merge
+from worker.stages.resolve import Decisions, Numbers, abort, resolve
+from worker.steps.chunk_facts import Job, world_for
+from worker.storage import arrow_files, files
+
+MOST_CHANGES = 100  # shown with before and after; the rows of the job tell the rest
+MOST_SOURCES = 100  # tenants named that would lose numbers
+_FLAGS = ("voice", "sms", "fax")
+_CARRIERS = {"voice_carrier": "voice_carrier_id", "sms_carrier_profile": "sms_carrier_id"}
+_USERS = {"voice_user": "voice_user_id", "sms_user": "sms_user_id"}
+
+
+def preview(lease: leases.Lease, job: Job, checked: pa.Table, chunks: int, settled: Tally) -> dict[str, Any]:
+    """Decide a checked job (`schemas.arrow_schemas.RESULTS`) without writing.
+
+    Returns `schemas.http.resources.Review`, but for its end.
+
+    What would become of every row is stored beside the check's other files.
+    """
+    effect = _Effect(job.actor.id)
+    decided = []
+    for number in range(chunks):
+        chunk = arrow_files.get_table(files.chunk_key(lease.job, lease.token, number))
+        with transaction() as connection:
+            world = world_for(connection, job, chunk, lock=False)
+            found = resolve(chunk, world)
+            if job.options.on_error is OnError.ABORT:
+                found = abort(found, other_rows_failed=settled.count(Outcome.FAILED) > 0)
+            effect.add(found, world.existing)
+        decided.append(found.results)
+    merged = merge(checked, decided)
+    arrow_files.put_table(files.preview_key(lease.job, lease.token), merged)
+    with transaction() as connection:
+        return effect.described(connection, arrow_schemas.tally(merged))
+
+
+class _Effect:
+    """What chunks would do, added up by ids; names are looked up once, at the end."""
+
+    def __init__(self, actor_id: int) -> None:
+        self.actor_id = actor_id
+        self.sources: Counter[int] = Counter()
+        self.targets: Counter[tuple[int, Outcome]] = Counter()
+        self.carriers: Counter[tuple[str, int]] = Counter()
+        self.changes: list[tuple[int, Mapping[str, int] | None, Mapping[str, int] | None]] = []
+
+    def add(self, decided: Decisions, existing: Numbers) -> None:
+        """Count a chunk's decisions."""
+        gone = _those(existing, decided.delete)
+        for outcome, numbers in (
+            (Outcome.CREATED, decided.create),
+            (Outcome.UPDATED, decided.update),
+            (Outcome.DELETED, gone),
+        ):
+            for holder, count in _counted(numbers.state["holder_id"]):
+                self.targets[holder, outcome] += count
+        for numbers in (decided.create, decided.update):
+            for service in ("voice", "sms"):
+                for carrier, count in _counted(numbers.state[f"{service}_carrier_id"]):
+                    self.carriers[service, carrier] += count
+        before = _those(existing, decided.update.e164)
+        self._add_sources(before.state["holder_id"], decided.update.state["holder_id"])
+        room = MOST_CHANGES - len(self.changes)
+        for place in range(min(room, len(decided.update))):
+            self.changes.append((int(before.e164[place]), _row(before, place), _row(decided.update, place)))
+        for place in range(min(MOST_CHANGES - len(self.changes), len(gone))):
+            self.changes.append((int(gone.e164[place]), _row(gone, place), None))
+
+    def _add_sources(self, before: np.ndarray, after: np.ndarray) -> None:
+        """Count the numbers that each tenant below the actor would lose (R19); holders before and after, ids."""
+        for holder, count in _counted(before[(before != after) & (before != self.actor_id)]):
+            self.sources[holder] += count
+
+    def described(self, connection: sa.Connection, tally: Tally) -> dict[str, Any]:
+        """The whole effect, with names and public ids."""
+        rows = [row for _, before, after in self.changes for row in (before, after) if row is not None]
+        sources = self.sources.most_common(MOST_SOURCES)
+        others = self.sources.total() - sum(count for _, count in sources)
+        holders = {holder for holder, _ in self.targets} | {row["holder_id"] for row in rows} | dict(sources).keys()
+        tenants = tenant_scope.tenants_by_id(connection, sorted(holders))
+        carriers = tenant_scope.carrier_names(
+            connection, [carrier for _, carrier in self.carriers] + _ids(rows, _CARRIERS)
+        )
+        users = tenant_scope.names_of_users(connection, _ids(rows, _USERS))
+
+        def tenant(tenant_id: int) -> dict[str, str] | None:
+            found = tenants.get(tenant_id)
+            return None if found is None else {"id": found.public_id, "name": found.name, "kind": found.kind.value}
+
+        def shown(row: Mapping[str, int] | None) -> dict[str, Any] | None:
+            if row is None:
+                return None
+            flags = {name: bool(row[name]) for name in _FLAGS}
+            named = {name: carriers.get(row[column]) for name, column in _CARRIERS.items()}
+            having = {name: users.get(row[column]) for name, column in _USERS.items()}
+            return {"tenant": tenant(row["holder_id"])} | flags | named | having
+
+        outcomes = (Outcome.CREATED, Outcome.UPDATED, Outcome.DELETED)
+        return {
+            "effect": {o.value: tally.count(o) for o in Outcome},
+            "targets": [
+                {"tenant": tenant(holder)} | {o.value: self.targets[holder, o] for o in outcomes}
+                for holder in sorted({holder for holder, _ in self.targets})
+            ],
+            "taken_from": [
+                *({"tenant": tenant(holder), "count": count} for holder, count in sources),
+                *([{"tenant": None, "count": others}] if others else []),
+            ],
+            "carriers": [
+                {"service": service, "name": carriers.get(carrier), "count": count}
+                for (service, carrier), count in sorted(self.carriers.items())
+            ],
+            "changes": [
+                {"number": f"+{number}", "before": shown(before), "after": shown(after)}
+                for number, before, after in self.changes
+            ],
+        }
+
+
+def _those(existing: Numbers, e164: np.ndarray) -> Numbers:
+    """How some numbers that exist stand now."""
+    at = np.searchsorted(existing.e164, e164)
+    return Numbers(e164, {name: values[at] for name, values in existing.state.items()})
+
+
+def _counted(ids: np.ndarray) -> list[tuple[int, int]]:
+    distinct, counts = np.unique(ids[ids != 0], return_counts=True)
+    return list(zip(distinct.tolist(), counts.tolist(), strict=True))
+
+
+def _row(numbers: Numbers, place: int) -> dict[str, int]:
+    return {name: int(values[place]) for name, values in numbers.state.items()}
+
+
+def _ids(rows: list[Mapping[str, int]], columns: Mapping[str, str]) -> list[int]:
+    return sorted({row[column] for row in rows for column in columns.values()} - {0})

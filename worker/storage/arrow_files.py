@@ -1,0 +1,116 @@
+"""Arrow files in the storage: written batch by batch, read whole, in part or one batch at a time.
+
+Nothing is read that is not looked at: on a local store files are mapped, on an object store their ranges are fetched.
+No file is ever changed, only replaced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import pyarrow as pa
+
+from worker.storage import files
+
+LARGE = 8 * 1024 * 1024  # bytes of a table that is not put together in memory before it is stored
+
+
+@contextmanager
+def writer(key: str, schema: pa.Schema) -> Iterator[pa.ipc.RecordBatchFileWriter]:
+    """An Arrow file to be stored batch by batch; there is none under the key before the block has ended well."""
+    with (
+        files.Receiver(key, digest=False) as receiver,
+        pa.PythonFile(_Sink(receiver), "w") as sink,
+        pa.ipc.new_file(sink, schema) as made,
+    ):
+        yield made
+
+
+def put_table(key: str, table: pa.Table, *, with_name: bool = True) -> None:
+    """Store a table; its chunks become the file's batches. `with_name` as in `storage.put`."""
+    if table.nbytes > LARGE:
+        with writer(key, table.schema) as made:
+            made.write_table(table)
+        return
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, table.schema) as made:
+        made.write_table(table)
+    files.put(key, sink.getvalue().to_pybytes(), with_name=with_name)
+
+
+def get_table(key: str, columns: Sequence[str] | None = None) -> pa.Table:
+    """Return a stored table, or some of its columns. `storage.MissingFileError` if it is not there.
+
+    Columns that the file does not have are left out: an earlier version may have stored it.
+    """
+    source = _opened(key)
+    reader = pa.ipc.open_file(source)
+    names = reader.schema.names if columns is None else [name for name in columns if name in reader.schema.names]
+    if columns is None or isinstance(source, (pa.MemoryMappedFile, pa.BufferReader)):
+        return reader.read_all().select(names)
+    options = pa.ipc.IpcReadOptions(included_fields=[reader.schema.names.index(name) for name in names])
+    return pa.ipc.open_file(source, options=options).read_all()
+
+
+class _Sink:
+    """A receiver as Arrow wants it: a file to be written to, whose end is not Arrow's affair."""
+
+    closed = False
+
+    def __init__(self, receiver: files.Receiver) -> None:
+        self._receiver = receiver
+
+    def write(self, block: bytes | pa.Buffer) -> int:
+        return self._receiver.write(memoryview(block).cast("B"))  # Arrow's own blocks say that they hold signed bytes
+
+    def flush(self) -> None:
+        """Nothing waits here."""
+
+    def close(self) -> None:
+        """What is written counts only once the receiver is committed."""
+
+
+class Batches:
+    """A stored file of record batches; only what is read is in memory."""
+
+    def __init__(self, reader: pa.ipc.RecordBatchFileReader) -> None:
+        self._reader = reader
+
+    @property
+    def metadata(self) -> Mapping[bytes, bytes]:
+        """What was noted of all of them together."""
+        return self._reader.schema.metadata or {}
+
+    def __len__(self) -> int:
+        return int(self._reader.num_record_batches)
+
+    def __getitem__(self, place: int) -> pa.RecordBatch:
+        if not 0 <= place < len(self):
+            raise IndexError(place)
+        return self._reader.get_batch(place)
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        return (self[place] for place in range(len(self)))
+
+    def table(self) -> pa.Table:
+        """All of it at once; on a local store still mapped from the file, not read."""
+        return self._reader.read_all()
+
+
+@contextmanager
+def batches(key: str) -> Iterator[Batches]:
+    """Open a stored file for reading. `storage.MissingFileError` if it is not there."""
+    with _opened(key) as source:
+        yield Batches(pa.ipc.open_file(source))
+
+
+def _opened(key: str) -> pa.NativeFile:
+    top = files.root()
+    if top is None:
+        reader = files.Reader(key)
+        return pa.BufferReader(reader.head) if reader.size <= len(reader.head) else pa.PythonFile(reader, "r")
+    try:
+        return pa.memory_map(str(top / key))
+    except FileNotFoundError as error:
+        raise files.MissingFileError(key) from error

@@ -1,0 +1,66 @@
+"""Stores files aside: threads write them and wait for the disk while their maker goes on; at the block's end all stand.
+
+A file that outlasts a power cut costs some milliseconds of waiting. Many at once share them, and so does other work.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from functools import lru_cache
+
+import pyarrow as pa
+
+from worker.storage import arrow_files, files
+
+THREADS = 4
+MOST_WAITING = 16  # files, which are in memory until they are stored
+
+
+class Files:
+    """Files that are being stored."""
+
+    def __init__(self) -> None:
+        self._under_way: deque[Future[None]] = deque()
+        self._folders: dict[str, str] = {}  # each folder, by one of its files
+
+    def put(self, key: str, table: pa.Table) -> None:
+        """Have a table stored, which must not change. `StoreError` here or at the block's end, for this or another."""
+        while len(self._under_way) >= MOST_WAITING:
+            self._under_way.popleft().result()
+        self._under_way.append(_threads().submit(arrow_files.put_table, key, table, with_name=False))
+        self._folders[key.rpartition("/")[0]] = key
+
+    def finish(self) -> None:
+        """Wait until all of them stand, and their names with them. `StoreError`."""
+        for one in self._under_way:
+            one.result()
+        for one in [_threads().submit(files.keep_name, key) for key in self._folders.values()]:
+            one.result()
+
+    def give_up(self) -> None:
+        """Nobody wants them any more; nothing goes on behind the block's end."""
+        wait([one for one in self._under_way if not one.cancel()])
+
+
+@contextmanager
+def storing() -> Iterator[Files]:
+    """Files that all stand when the block has ended. `StoreError`."""
+    files = Files()
+    try:
+        yield files
+        files.finish()
+    finally:
+        files.give_up()
+
+
+@lru_cache(maxsize=1)
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(THREADS, thread_name_prefix="aside")
+
+
+# A forked child has none of its parent's threads.
+os.register_at_fork(after_in_child=_threads.cache_clear)

@@ -1,0 +1,453 @@
+"""Where files live: uploads, the checked rows, the chunks and the reports, on a local folder or an object store.
+
+Keys, never paths: a job's files stand under `jobs/<public id>/`, so that a job's files can be removed in one go.
+Knows nothing of what is in the files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import lru_cache
+from itertools import chain
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, BinaryIO, Self, cast
+from uuid import UUID, uuid4
+
+import obstore
+from obstore.exceptions import BaseError
+from obstore.store import LocalStore, MemoryStore, ObjectStore
+
+from worker.config.settings import Settings, get_settings
+from worker.storage import object_store, scratch
+from worker.storage.object_store import PART_SIZE, PARTS_AT_ONCE, Calls, StoreBusyError
+
+if TYPE_CHECKING:
+    from obstore import ObjectMeta
+
+BLOCK = 4 * 1024 * 1024  # bytes; large enough that a system call is cheap, small enough for a hundred uploads at once
+PAGE = 1000  # objects that are listed, or deleted, by one request
+PROBE = "probe"  # below it nothing is kept
+READ_AHEAD = 1024 * 1024  # bytes that a reader fetches at least, so that small reads side by side need few requests
+StoreError = object_store.StoreError  # what users of the storage catch
+FAILURES: tuple[type[Exception], ...] = (BaseError, OSError, StoreError)  # what a storage out of reach looks like
+# Seconds to wait for a slot in a web process: for a request's first call, and once it has begun to send or receive.
+FIRST_WAIT, LATER_WAIT = 0.0, 2.0
+
+
+class MissingFileError(LookupError):
+    """The file is not there (any more), whatever the backend."""
+
+
+@contextmanager
+def _call(key: str, wait: float = FIRST_WAIT) -> Iterator[None]:
+    """Call the store in the block; raise `MissingFileError` or `StoreError`, whatever the backend raises.
+
+    `wait`: seconds to wait for a slot in a process whose calls are limited. `StoreBusyError` after that.
+    """
+    try:
+        if _calls is None or isinstance(store(), LocalStore):
+            yield
+            return
+        with _calls.slot(wait):
+            yield
+    except FileNotFoundError as error:
+        if isinstance(store(), LocalStore | MemoryStore) or any(
+            code in str(error) for code in object_store.MISSING_OBJECT
+        ):
+            raise MissingFileError(key) from error
+        raise object_store.as_store_error(key, error) from error
+    except (BaseError, OSError) as error:
+        raise object_store.as_store_error(key, error) from error
+
+
+def limit_calls(most: int | None) -> None:
+    """Limit the calls of an object store that this process has under way at a time (None: no limit)."""
+    global _calls  # noqa: PLW0603 - one bound for all threads of the process
+    _calls = None if most is None else Calls(most)
+
+
+_calls: Calls | None = None
+
+
+def folder_of(job: str) -> str:
+    """Where all files of a job stand."""
+    return f"jobs/{job}"
+
+
+def upload_key(job: str) -> str:
+    """The file as it was uploaded."""
+    return f"{folder_of(job)}/upload"
+
+
+def listed_key(job: str) -> str:
+    """The rows of a job that came as a list or a selection: text columns under the names of `schemas.columns`."""
+    return f"{folder_of(job)}/listed.arrow"
+
+
+def rows_key(job: str, check: int) -> str:
+    """The file's own cells, as text, in file order (Arrow): a record batch for each batch that was read.
+
+    `check` is the lease under which they were read: one that comes too late must not overwrite what counts.
+    """
+    return f"{folder_of(job)}/check-{check}/rows.arrow"
+
+
+def batch_key(job: str, check: int, number: int, lease_token: int) -> str:
+    """What was found for one batch of rows (Arrow), named by the finder's lease; `check` as in `rows_key`."""
+    return f"{folder_of(job)}/check-{check}/batches/{number:06}-{lease_token}.arrow"
+
+
+def checked_key(job: str, check: int) -> str:
+    """What checking found for every row, in file order (Arrow); `check` as in `rows_key`."""
+    return f"{folder_of(job)}/check-{check}/checked.arrow"
+
+
+def chunk_key(job: str, check: int, number: int) -> str:
+    """Rows that one transaction writes, sorted by number (Arrow); `check` as in `rows_key`."""
+    return f"{folder_of(job)}/check-{check}/{number:06}.arrow"
+
+
+def result_key(job: str, number: int, lease_token: int) -> str:
+    """What became of a chunk's rows. Named by the lease, so that a late loser never overwrites the winner's."""
+    return f"{folder_of(job)}/results/{number:06}-{lease_token}.arrow"
+
+
+def image_key(job: str, number: int, lease_token: int) -> str:
+    """How a chunk's numbers stood before (Arrow, `schemas.arrow_schemas.IMAGES`); named as in `result_key`."""
+    return f"{folder_of(job)}/images/{number:06}-{lease_token}.arrow"
+
+
+def preview_key(job: str, check: int) -> str:
+    """What would become of every row of a job under review (Arrow, as `results_key`); `check` as in `rows_key`."""
+    return f"{folder_of(job)}/check-{check}/preview.arrow"
+
+
+def results_key(job: str) -> str:
+    """The result of every row, in file order (Arrow)."""
+    return f"{folder_of(job)}/results.arrow"
+
+
+def report_key(job: str, part: int = 0) -> str:
+    """A part of the report as CSV, the first with the header; most have no more than one."""
+    return f"{folder_of(job)}/report.csv" if part == 0 else f"{folder_of(job)}/report-{part:06}.csv"
+
+
+def workbook_key(job: str, name: str, lease_token: int) -> str:
+    """A workbook report, named by the lease under which it was built as in `result_key`."""
+    return f"{folder_of(job)}/{name}-{lease_token}.xlsx"
+
+
+@lru_cache(maxsize=1)
+def store() -> ObjectStore:
+    """This process's way to the files."""
+    return object_store.connect(get_settings())
+
+
+@lru_cache(maxsize=1)
+def _probing_store() -> ObjectStore:
+    """The same for the readiness check, which gives up sooner."""
+    return object_store.connect(get_settings(), probing=True)
+
+
+class Receiver:
+    """A file being written block by block, counted and, with `digest`, digested on the way. Use it in a `with` block.
+
+    Nothing is visible under the key before `commit`. A block that ends with an error leaves nothing: a local store
+    removes what was written, and on an object store the multipart upload is aborted, unless it is the store that failed
+    or the process is killed. Raises `StoreError`.
+    """
+
+    def __init__(self, key: str, *, digest: bool = True) -> None:
+        self.size = 0
+        self._digests = digest
+        self.sha256 = hashlib.sha256()
+        self._key = key
+        with _call(key, LATER_WAIT):
+            self._writer: Any = _open_writer(key)
+
+    def write(self, block: bytes | memoryview) -> int:
+        self.size += len(block)
+        if self._digests:
+            self.sha256.update(block)
+        with _call(self._key, LATER_WAIT):
+            self._writer.write(block)
+        return len(block)
+
+    def commit(self) -> None:
+        with _call(self._key, LATER_WAIT):
+            self._writer.close()
+            _keep(self._key)
+            keep_name(self._key)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if kind is None:
+            self.commit()
+        elif root() is None and (issubclass(kind, StoreBusyError) or not issubclass(kind, StoreError)):
+            with suppress(StoreError), _call(self._key, LATER_WAIT):
+                self._writer.__exit__(kind, error, at)  # aborts the multipart upload
+        self._writer = None  # dropping an unfinished writer of a local store discards what it wrote
+
+
+def _open_writer(key: str) -> Any:  # noqa: ANN401 - obstore's types are not published
+    if root() is not None:
+        return obstore.open_writer(store(), key, buffer_size=BLOCK)
+    return obstore.open_writer(store(), key, buffer_size=PART_SIZE, max_concurrency=PARTS_AT_ONCE)
+
+
+def _keep(key: str) -> None:
+    """Have a file of a local store outlast a power cut, as the commit that will tell of it does."""
+    top = root()
+    if top is not None:
+        _sync(top / key)
+
+
+def keep_name(key: str) -> None:
+    """Have the names of files in a folder of a local store outlast a power cut, too. `StoreError`."""
+    top = root()
+    if top is not None:
+        with _call(key):
+            _sync((top / key).parent)
+
+
+def _sync(path: Path) -> None:
+    held = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(held)
+    finally:
+        os.close(held)
+
+
+def put(key: str, content: bytes | Path, *, with_name: bool = True) -> None:
+    """Store a small file, or a file that stands in a local folder. `StoreError`.
+
+    Who stores many in one folder calls `keep_name` once, at the end.
+    """
+    with _call(key):
+        if root() is None:
+            obstore.put(store(), key, content, chunk_size=PART_SIZE, max_concurrency=PARTS_AT_ONCE)
+        else:
+            obstore.put(store(), key, content)
+            _keep(key)
+    if with_name:
+        keep_name(key)
+
+
+def get(key: str) -> memoryview:
+    """A small file's content. `MissingFileError` if it is not there, `StoreError`."""
+    with _call(key):
+        return memoryview(obstore.get(store(), key).bytes())
+
+
+def stream(key: str, *following: str) -> Iterator[bytes]:
+    """A file's content, block by block, and then that of others.
+
+    `MissingFileError` if the first is not there, raised before its first block.
+    """
+    return chain(_blocks(key, FIRST_WAIT), *map(_later_blocks, following))
+
+
+def _later_blocks(key: str) -> Iterator[bytes]:
+    yield from _blocks(key, LATER_WAIT)
+
+
+def _blocks(key: str, wait: float) -> Iterator[bytes]:
+    """Open a file and return its blocks."""
+    with _call(key, wait):
+        if root() is None:
+            return _ranges(key, *_beginning(key, PART_SIZE))
+        local_file = obstore.get(store(), key)
+    return (bytes(block) for block in local_file.stream(min_chunk_size=BLOCK))
+
+
+def _beginning(key: str, length: int) -> tuple[int, bytes]:
+    """Return the size of an object, and its first `length` bytes.
+
+    By a GET: the answer to a HEAD would not say whether the object or the bucket is missing.
+    """
+    try:
+        answer = obstore.get(store(), key, options={"range": (0, length)})
+        return int(answer.meta["size"]), bytes(answer.bytes())
+    except BaseError as error:
+        if object_store.EMPTY_OBJECT not in str(error):
+            raise
+        return 0, b""
+
+
+def _ranges(key: str, size: int, first: bytes) -> Iterator[bytes]:
+    """The blocks of an object, a request for each: a slow reader holds no connection and meets no time-out."""
+    if first:
+        yield first
+    for start in range(len(first), size, PART_SIZE):
+        yield _range(key, start, min(start + PART_SIZE, size))
+
+
+def _range(key: str, start: int, end: int) -> bytes:
+    with _call(key, LATER_WAIT):
+        return bytes(obstore.get_range(store(), key, start=start, end=end))
+
+
+class Reader:
+    """An object as Arrow reads a file: a small one is fetched at once, of a larger one the ranges that are read.
+
+    A request fetches `READ_AHEAD` bytes at least and `PART_SIZE` at most. The first `READ_AHEAD` bytes are kept in
+    memory, and the range that was fetched last. `MissingFileError`, `StoreError`.
+    """
+
+    closed = False
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+        self._place = 0
+        with _call(key):
+            self.size, self.head = _beginning(key, READ_AHEAD)
+        self._start, self._fetched = 0, self.head
+
+    def read(self, size: int = -1) -> bytes:
+        start = min(self._place, self.size)
+        end = self.size if size < 0 else min(start + size, self.size)
+        self._place = end
+        return b"".join(self._pieces(start, end))
+
+    def _pieces(self, start: int, end: int) -> Iterator[bytes]:
+        while start < end:
+            if start < len(self.head):
+                piece = self.head[start:end]
+            else:
+                if not self._start <= start < self._start + len(self._fetched):
+                    self._fetch(start, min(max(end - start, READ_AHEAD), PART_SIZE))
+                piece = self._fetched[start - self._start : end - self._start]
+            yield piece
+            start += len(piece)
+
+    def _fetch(self, start: int, length: int) -> None:
+        # The end of a file is read backwards: Arrow's footer is found through the last bytes.
+        self._start = max(min(start, self.size - length), len(self.head))
+        self._fetched = _range(self._key, self._start, min(self._start + length, self.size))
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._place = max({os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self.size}[whence] + offset, 0)
+        return self._place
+
+    def tell(self) -> int:
+        return self._place
+
+    def seekable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def opened(key: str) -> tuple[BinaryIO, int]:
+    """Open a file for reading at any place; with its size in bytes. `MissingFileError`, `StoreError`."""
+    top = root()
+    if top is None:
+        reader = Reader(key)
+        return cast("BinaryIO", reader), reader.size
+    with _call(key):
+        file = (top / key).open("rb")
+        return file, os.fstat(file.fileno()).st_size
+
+
+@contextmanager
+def local(key: str) -> Iterator[Path]:
+    """The file as a path to read: itself on a local store, else a temporary copy. `MissingFileError`."""
+    top = root()
+    if top is not None:
+        if not (top / key).exists():
+            raise MissingFileError(key)
+        yield top / key
+        return
+    with scratch.folder() as folder:
+        path = folder / "file"
+        with path.open("wb") as copy:  # its own errors are the scratch folder's, not the store's
+            copy.writelines(stream(key))
+        yield path
+
+
+def remove(key: str) -> None:
+    """Delete one file, which need not be there. `StoreError`."""
+    with suppress(MissingFileError), _call(key):
+        obstore.delete(store(), key)
+
+
+def root() -> Path | None:
+    """The folder that holds everything; None on an object store."""
+    backend = store()
+    return Path(backend.prefix) if isinstance(backend, LocalStore) and backend.prefix is not None else None
+
+
+def local_folder(job: str) -> Path | None:
+    """A job's folder, which need not be there; None on an object store.
+
+    Nothing else may be removed: `ValueError` for what is no job's id, `NotADirectoryError` for a link to elsewhere.
+    """
+    if str(UUID(job)) != job:
+        raise ValueError(job)
+    top = root()
+    folder = None if top is None else top / folder_of(job)
+    if folder is not None and folder.is_symlink():
+        raise NotADirectoryError(folder)
+    return folder
+
+
+def remove_job(job: str) -> None:
+    """Delete every file of a job, and half-written ones, which the local store itself does not show."""
+    folder = local_folder(job)
+    if folder is not None:
+        with suppress(FileNotFoundError):
+            shutil.rmtree(folder)  # follows no links
+        return
+    delete([entry["path"] for entry in entries(folder_of(job))])
+
+
+def entries(prefix: str) -> list[ObjectMeta]:
+    """List everything below a prefix of an object store: `path`, `size`, `last_modified`. `StoreError`."""
+    return [entry for page in pages(prefix) for entry in page]
+
+
+def pages(prefix: str, after: str | None = None) -> Iterator[Sequence[ObjectMeta]]:
+    """List what is below a prefix of an object store in key order, a request for each page. `StoreError`."""
+    listing = obstore.list(store(), prefix, offset=after, chunk_size=PAGE)
+    while True:
+        with _call(prefix, LATER_WAIT):
+            page = next(listing, None)
+        if page is None:
+            return
+        yield page
+
+
+def delete(keys: list[str]) -> None:
+    """Delete objects, up to 1,000 a request; those that are not there are no error. `StoreError`."""
+    for start in range(0, len(keys), PAGE):
+        with _call(keys[start]):
+            obstore.delete(store(), keys[start : start + PAGE])
+
+
+def check() -> None:
+    """Raise if the store cannot be reached (readiness). On an object store within about `PROBE_SECONDS`."""
+    try:
+        obstore.list_with_delimiter(_probing_store(), PROBE)
+    except (BaseError, OSError) as error:
+        raise object_store.as_store_error(PROBE, error) from error
+
+
+def try_out(settings: Settings) -> None:
+    """Store a file, list, read and delete it, as the service will. `StoreError`."""
+    key = f"{PROBE}/{uuid4()}"
+    try:
+        new_store = object_store.connect(settings)
+        obstore.put(new_store, key, b"1")
+        obstore.list_with_delimiter(new_store, PROBE)
+        obstore.get(new_store, key).bytes()
+        obstore.delete(new_store, [key])
+    except (BaseError, OSError) as error:
+        raise object_store.as_store_error(PROBE, error) from error

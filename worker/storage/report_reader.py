@@ -1,0 +1,115 @@
+"""Rows and results of a job that has ended or is under review, read from the storage: pages, streams for reports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from schemas import arrow_schemas
+from schemas.codes import CATALOGUE, Code, Outcome
+from schemas.jobs import Tally
+from worker.reports import render
+from worker.reports.row_messages import Layout, outcome_mask
+from worker.storage import arrow_files, files
+
+PORTION = 4096  # rows
+Outcomes = frozenset[Outcome] | None
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """The leases of a job's reading and check that were committed: their files are the ones that count."""
+
+    read: int
+    check: int
+
+
+class Published:
+    """A report that is open for reading."""
+
+    def __init__(self, layout: Layout, cells: arrow_files.Batches, found: pa.Table) -> None:
+        self._layout = layout
+        self._cells = cells
+        self._results = found
+
+    def tally(self) -> Tally:
+        """The rows counted by outcome and code."""
+        return arrow_schemas.tally(self._results)
+
+    def batches(self, outcomes: Outcomes) -> Iterator[tuple[pa.RecordBatch, pa.Table]]:
+        """Cells and results, batch by batch, of the rows with one of the outcomes (None: of all)."""
+        start = 0
+        for batch in self._slices():
+            here = self._results.slice(start, batch.num_rows)
+            start += batch.num_rows
+            if outcomes is None:
+                yield batch, here
+                continue
+            mask = pa.array(outcome_mask(here, outcomes))
+            kept = batch.filter(mask)
+            if kept.num_rows:
+                yield kept, here.filter(mask)
+
+    def _slices(self) -> Iterator[pa.RecordBatch]:
+        """The rows in portions that are small even as Python objects, which JSON makes of them."""
+        for batch in self._cells:
+            for start in range(0, batch.num_rows, PORTION):
+                yield batch.slice(start, PORTION)
+
+    def page(
+        self, outcomes: Outcomes, code: str | None, first: int, limit: int
+    ) -> tuple[list[dict[str, Any]], int | None]:
+        """Up to `limit` records from place `first` on, and the place where the next page begins."""
+        wanted = np.ones(self._results.num_rows, dtype=bool)
+        if outcomes is not None:
+            wanted &= outcome_mask(self._results, outcomes)
+        if code is not None:
+            number = CATALOGUE[Code(code)].number if code in Code.__members__ else 0
+            wanted &= self._results.column("code").to_numpy() == number
+        places = np.flatnonzero(wanted[first:]) + first
+        following = int(places[limit]) if len(places) > limit else None
+        return list(self._records(places[:limit])), following
+
+    def _records(self, places: np.ndarray) -> Iterator[dict[str, Any]]:
+        start = 0
+        for batch in self._cells:
+            here = places[(places >= start) & (places < start + batch.num_rows)]
+            if len(here):
+                cells = batch.take(pa.array(here - start))
+                yield from render.records(self._layout, cells, self._results.take(pa.array(here)))
+            start += batch.num_rows
+
+
+@contextmanager
+def open_report(job: str, tokens: Tokens, layout: Layout, *, preview: bool = False) -> Iterator[Published]:
+    """Open a job's report; or, as a `preview`, what a job under review would have in it.
+
+    `storage.MissingFileError` if it is not there (any more).
+    """
+    key = files.preview_key(job, tokens.check) if preview else files.results_key(job)
+    with arrow_files.batches(files.rows_key(job, tokens.read)) as cells, arrow_files.batches(key) as found:
+        yield Published(layout, cells, found.table())
+
+
+def stream_report(
+    job: str, tokens: Tokens, layout: Layout, outcomes: Outcomes, *, preview: bool = False
+) -> Iterator[tuple[pa.RecordBatch, pa.Table]]:
+    """A report's rows from the first to the last; open for as long as it is read.
+
+    `storage.MissingFileError` at once if it is not there (any more): in the middle of an answer it would be too late.
+    """
+    rows = _opened(open_report(job, tokens, layout, preview=preview), outcomes)
+    next(rows)
+    return rows
+
+
+def _opened(opening: AbstractContextManager[Published], outcomes: Outcomes) -> Iterator[Any]:
+    """Nothing, once the report is open; then its rows. A generator that has begun closes what it has opened."""
+    with opening as published:
+        yield None
+        yield from published.batches(outcomes)
