@@ -1,5 +1,7 @@
 """How fast whole columns of phone numbers are checked, against one `phonenumbers` call per number, in one run.
 
+Measures processor time, which other programs on the machine disturb little.
+
 Run `python -m tests.benchmarks.bench_phone [rows]`. Prints a table; `measure` gives the same figures to a test.
 """
 
@@ -8,7 +10,7 @@ from __future__ import annotations
 import random
 import sys
 from dataclasses import dataclass
-from time import perf_counter
+from time import process_time
 from typing import TYPE_CHECKING
 
 import phonenumbers
@@ -72,9 +74,9 @@ def _cell(region: Region, chance: random.Random) -> str:
 
 
 def timed(work: Callable[[], object]) -> float:
-    begin = perf_counter()
+    begin = process_time()
     work()
-    return perf_counter() - begin
+    return process_time() - begin
 
 
 def loop(country: list[str], number: list[str]) -> int:
