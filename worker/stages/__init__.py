@@ -1,4 +1,4 @@
-"""The stages of a job as pure functions over columns: read, validate, cut, resolve, merge, plan; only `write` has SQL.
+"""The stages of a job, as functions over columns: read, validate, cut, resolve, write, merge, plan.
 
-No stage imports another.
+Only `write` uses SQL. No stage imports another, apart from the type of its input.
 """

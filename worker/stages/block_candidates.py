@@ -1,6 +1,6 @@
-"""Find the cells of a column that may hold a block of numbers (R14e), so that only these are read one by one.
+"""Filter a column for cells that may hold a block of numbers (R14e), so that only those are read one by one.
 
-A filter with array operations; `worker.stages.block_text` decides.
+Uses array operations; `worker.stages.block_text` decides.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from worker import phone
 from worker.arrays.text_columns import buffers
 from worker.stages.block_text import LEAST_TAIL, OTHER_DASH, WHOLE_DIGITS
 
-_MOST_COMPARED = 20  # digits of a cell; numbers have fewer
+_MOST_COMPARED = 20  # digits of a cell; a number has fewer
 _LAST_DIGITS = 2
 _TEN = 10
 _BLANK_OR_DASH = np.array([ord(" "), ord("-")], np.uint8)
 
 
 def may_be_blocks(number: pa.StringArray) -> np.ndarray:
-    """Return the rows (int64) for which `BlockText.may_be_block` or `is_mixed` may hold, and a few others.
+    """Return the rows (int64) for which `BlockText.may_be_block` or `is_mixed` may be true, and a few others.
 
-    `number`: texts without nulls. A file of dashed numbers has a dash in nearly all rows, so this has to be cheap.
+    `number`: texts without nulls. Has to be cheap: in a file of dashed numbers, nearly every row has a dash.
     """
     cells = _Digits.of(phone.plain_punctuation(number))
     text = cells.text
@@ -46,8 +46,9 @@ def may_be_blocks(number: pa.StringArray) -> np.ndarray:
 class _Digits:
     """The digits of n texts.
 
-    `text` uint8: the bytes of all; `offsets` int64 (n + 1) into it. `count` int64: digits before each byte. By digit:
-    `digit` uint8, and `group` int64, the first digit of the group of digits to which it belongs.
+    `text` uint8: the bytes of all texts; `offsets` int64 (n + 1): where each text begins. `count` int64: the number of
+    digits before each byte. One value per digit: `digit` uint8, and `group` int64, the index of the first digit of its
+    group.
     """
 
     text: np.ndarray
@@ -66,34 +67,38 @@ class _Digits:
         np.cumsum(is_digit, out=count[1:])
         starts = is_digit & np.r_[True, ~is_digit[:-1]][: len(text)]
         begins = offsets[:-1][offsets[:-1] < offsets[1:]]
-        starts[begins] = is_digit[begins]  # the text before may end in a digit
+        starts[begins] = is_digit[begins]  # the previous text may end in a digit
         place = np.arange(count[-1])
         group = np.maximum.accumulate(np.where(starts[is_digit], place, 0))
         return cls(text, offsets, count, text[is_digit], group)
 
 
 def _may_end_block(cells: _Digits, begin: np.ndarray, at: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """Return the places where the digits behind a cell's last dash may be the end of a block.
+    """Return the indices of the cells in which the digits after the last dash may be the end of a block.
 
-    `begin`, `at`, `end`: the numbers of the cell's first digit, of the first one behind the dash, of the next cell's.
+    Digit indices, one per cell: `begin` of the cell's first digit, `at` of the first one after the dash, `end` of the
+    next cell's first digit.
     """
     behind = end - at
     kept = np.flatnonzero((behind > 0) & (at - begin >= behind))
     begin, at, behind = begin[kept], at[kept], behind[kept]
     group, from_end = cells.group[at - 1], at - behind
     width = at - group
-    # The end has the width of one group, or of several, or less.
+    # The end is as wide as one group or several groups, or shorter.
     fits = (behind <= width) | (cells.group[from_end] == from_end)
     fits &= (behind >= width) | (behind >= LEAST_TAIL)
     before = cells.group[np.maximum(group - 1, 0)]
-    fits &= (behind != width) | (group == begin) | (group - before != width)  # groups of equal width are punctuation
+    fits &= (behind != width) | (group == begin) | (group - before != width)  # equal widths are punctuation
     fits &= _runs(cells.digit, at, at + behind, np.minimum(np.minimum(width, behind), _MOST_COMPARED))
     found: np.ndarray = kept[fits]
     return found
 
 
 def _runs(digit: np.ndarray, first: np.ndarray, last: np.ndarray, size: np.ndarray) -> np.ndarray:
-    """Return whether the `size` digits before two places differ in the last two only, or go from zeros to nines."""
+    """Return whether two sequences of digits differ in the last two digits only, or run from zeros to nines.
+
+    The sequences are the `size` digits before the digit indices `first` and `last`.
+    """
     alike, runs = np.ones(len(size), np.bool_), np.ones(len(size), np.bool_)
     differing = np.zeros(len(size), np.int64)
     for place in range(int(size.max(initial=0)), 0, -1):

@@ -1,7 +1,8 @@
 """Read rows that stand for a block of numbers (R12, R14e): End Number, Block Size, or `212 555 0100-0199` in a cell.
 
-Every number of a block is judged like one that has a row of its own. A cell that is one number as written is no block;
-one that is valid both ways is ambiguous. What rows have in common is judged together: a file may hold only blocks.
+Every number of a block is validated like a number in a row of its own. A cell that is one number as written is no
+block; one that is valid both ways is ambiguous. Rows are processed together, not one by one: a file may hold only
+blocks.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ _IN_END, _IN_NUMBER, _IN_SIZE = (
 _AMBIGUOUS = np.uint64(fault_bit(Code.AMBIGUOUS_NUMBER, Column.PHONE_NUMBER))
 _PLUS_RESTORED = np.uint32(warning_bit(Code.PLUS_RESTORED))
 _ALSO_INTERNATIONAL = np.uint8(Evidence.ALSO_INTERNATIONAL)
-_JUDGED_AT_ONCE = 1 << 17  # numbers
+_JUDGED_AT_ONCE = 1 << 17  # numbers validated per call
 _ANY_NUMBER = Rules(accept_possible=True, zero_tolerated=True)
 _END = re.compile(rf"[\s(]*\+?(?:[\d\s().]|{DASH})*\d[\s)]*", re.ASCII)
 _SIZE = re.compile(r"\s*(\d{1,9})\s*", re.ASCII)
@@ -38,7 +39,10 @@ _SIZE = re.compile(r"\s*(\d{1,9})\s*", re.ASCII)
 
 @dataclass(frozen=True)
 class Cells:
-    """The cells of n rows, repaired: text without nulls; and how the Phone Number alone was judged."""
+    """The repaired cells of n rows, as texts without nulls.
+
+    `column`: the result of validating the Phone Number alone.
+    """
 
     country: pa.StringArray
     number: pa.StringArray
@@ -49,7 +53,7 @@ class Cells:
 
 @dataclass(frozen=True)
 class BlockLimits:
-    """Limits of numbers (R12): `largest` of one row, `together` of all blocks of a file."""
+    """Limits on counts of numbers (R12): `largest` for one row, `together` for all blocks of a file."""
 
     largest: int = 10_000
     together: int = 10_000_000
@@ -66,17 +70,17 @@ USUAL_LIMITS = BlockLimits()
 
 @dataclass(frozen=True)
 class Blocks:
-    """n rows: the first number of each (`column.e164`), and how many there are from it on (int64, 1 for most)."""
+    """n rows: the first number of each (`column.e164`) and its count of numbers (int64, 1 for most)."""
 
     column: PhoneColumn
     numbers: np.ndarray
 
 
 def read_blocks(cells: Cells, rules: Rules, limits: BlockLimits) -> Blocks:
-    """Find the blocks among rows, and change `cells.column` accordingly.
+    """Find the blocks among rows, and update `cells.column`.
 
-    A row above the limit of one row gets a fault. `FileFault` TOO_MANY_ROWS, before any number is judged, if the blocks
-    exceed the limit of a file.
+    A row above the limit of one row gets a fault. Raises `FileFault` TOO_MANY_ROWS, before any number is validated, if
+    the blocks exceed the limit of a file.
     """
     found = Blocks(cells.column, np.ones(len(cells.number), np.int64))
     reader = _BlockReader(cells, found, rules, limits.largest)
@@ -102,7 +106,7 @@ def _filled(column: pa.StringArray) -> np.ndarray:
 class _End:
     """The end of a row's block as written.
 
-    `has_last_digits`: whether `text` holds only the last digits of the last number; None: its length decides.
+    `has_last_digits`: whether `text` holds only the last digits of the last number; if None, its length decides.
     """
 
     row: int
@@ -112,13 +116,16 @@ class _End:
 
     @property
     def is_short(self) -> bool:
-        """Whether only the last digits are written."""
+        """Return whether only the last digits are written."""
         if self.has_last_digits is None:
             return len(self._digits) < self._national and not self.text.startswith("+")
         return self.has_last_digits
 
     def with_last_digits(self) -> int:
-        """Return the first number with these as its last digits, 0 if they are not fewer than a national number's."""
+        """Return the first number with its last digits replaced by these.
+
+        Returns 0 unless they are fewer than a national number has.
+        """
         digits = self._digits
         return int(str(self.first)[: -len(digits)] + digits) if 0 < len(digits) < self._national else 0
 
@@ -137,7 +144,7 @@ def _end_of(row: int, text: BlockText, first: PhoneColumn) -> _End:
 
 @dataclass(frozen=True)
 class _BlockReader:
-    """The rows of a batch while their blocks are read."""
+    """Reads the blocks of a batch of rows."""
 
     cells: Cells
     found: Blocks
@@ -145,12 +152,16 @@ class _BlockReader:
     largest: int
 
     def read_cells(self) -> None:
-        """Read blocks written into the Phone Number: their first number is one, and the whole is none, or both."""
+        """Read blocks written in the Phone Number cell.
+
+        A cell that is not a valid number is a block if its first number is valid. A cell that is a valid number may be
+        ambiguous (R14e).
+        """
         column = self.found.column
         failed, sound = np.flatnonzero(column.faults), np.flatnonzero(column.e164)
         looks = pc.match_substring_regex(self.cells.number.take(pa.array(failed)), LOOKS_LIKE)
         self._read_texts(failed[looks.to_numpy(zero_copy_only=False)])
-        # Where all numbers of a country are equally long, none is also a block.
+        # If all numbers of a country have the same length, a valid number cannot also be a block.
         sound = sound[region.may_be_cut_short(column.e164[sound])]
         plain = phone.plain_punctuation(self.cells.number.take(pa.array(sound)))
         sound = sound[pc.match_substring(plain, "-").to_numpy(zero_copy_only=False)]
@@ -159,7 +170,7 @@ class _BlockReader:
             self._refuse_ambiguous(rows)
 
     def _first_numbers(self, blocks: list[tuple[int, BlockText]]) -> Iterator[tuple[int, BlockText, PhoneColumn]]:
-        """Yield those of some rows that begin with a valid number, and that number."""
+        """Yield the rows that begin with a valid number, with that number."""
         if not blocks:
             return
         places = pa.array([row for row, _ in blocks])
@@ -170,7 +181,7 @@ class _BlockReader:
                 yield row, text, judged.part(slice(place, place + 1))
 
     def _texts(self, rows: np.ndarray) -> Iterator[tuple[int, BlockText]]:
-        """Yield those of some rows whose text has the form of a block."""
+        """Yield the rows whose text has the form of a block."""
         for row, cell in zip(rows.tolist(), self.cells.number.take(pa.array(rows)).to_pylist(), strict=True):
             text = read_block(cell)
             if text is not None:
@@ -179,7 +190,7 @@ class _BlockReader:
     def _read_texts(self, rows: np.ndarray) -> None:
         column, blocks = self.found.column, list[tuple[int, BlockText]]()
         for row, text in self._texts(rows):
-            # With a word between, or two dashes, it is a block whatever its first number is.
+            # With a word or two dashes in between, it is a block whatever its first number is.
             if text.widths is Widths.SHORTER_FIRST and (text.is_mixed or not text.by_dash):
                 column.faults[row] = _IN_NUMBER
             else:
@@ -194,7 +205,7 @@ class _BlockReader:
         self._stretch(ends, _IN_NUMBER)
 
     def _refuse_ambiguous(self, rows: np.ndarray) -> None:
-        """R14e: valid as one number, and as a block whose first and last endings are equally wide."""
+        """Refuse cells that are valid both as one number and as a block with endings of equal width (R14e)."""
         faults, blocks = self.found.column.faults, list[tuple[int, BlockText]]()
         for row, text in self._texts(rows):
             if text.is_mixed:
@@ -224,7 +235,7 @@ class _BlockReader:
         self._stretch([_End(*end, None) for end in zip(rows.tolist(), firsts, texts, strict=True)], _IN_END)
 
     def read_sizes(self) -> None:
-        """Read the Block Size: how many numbers the row stands for, as many as its end says where it has one."""
+        """Read the Block Size: the count of numbers of the row, which must match its end if it has one."""
         faults, numbers = self.found.column.faults, self.found.numbers
         for row in _filled(self.cells.size).tolist():
             if faults[row] != 0:
@@ -238,8 +249,8 @@ class _BlockReader:
                 numbers[row] = size
 
     def _stretch(self, ends: Sequence[_End], bit: np.uint64) -> None:
-        """Have the rows' blocks end there; set the fault `bit` where they cannot."""
-        least = 1 if bit == _IN_NUMBER else 0  # an end beside the number may repeat it
+        """Extend the rows' blocks to these ends; set the fault `bit` where that is not possible."""
+        least = 1 if bit == _IN_NUMBER else 0  # an end in a cell of its own may equal the number
         for end, last in self._lasts(ends):
             if len(str(last)) != len(str(end.first)) or not least <= last - end.first < self.largest:
                 self.found.column.faults[end.row] |= bit
@@ -247,7 +258,10 @@ class _BlockReader:
                 self.found.numbers[end.row] = last - end.first + 1
 
     def _lasts(self, ends: Sequence[_End]) -> Iterator[tuple[_End, int]]:
-        """Yield each end with its last number, 0 where the text is none. Read together: all rows may be blocks."""
+        """Yield each end with its last number, or 0 if the text is not a number.
+
+        Validates all of them in one call, because every row may be a block.
+        """
         whole = [end for end in ends if not end.is_short]
         if whole:
             countries = self.cells.country.take(pa.array([end.row for end in whole]))
@@ -259,7 +273,10 @@ class _BlockReader:
 
 
 def _judge_all(found: Blocks, rules: Rules, *, with_end: np.ndarray) -> None:
-    """R15: a block in which any number is not valid is none. Its other reading counts only if all of it is valid."""
+    """Validate every number of each block (R15); a block with an invalid number gets a fault.
+
+    The other reading (`alternative`) counts only if all of its numbers are valid.
+    """
     column = found.column
     rows = np.flatnonzero((found.numbers > 1) & (column.faults == 0))
     if not rows.size:
@@ -277,7 +294,10 @@ def _judge_all(found: Blocks, rules: Rules, *, with_end: np.ndarray) -> None:
 
 
 def _all_valid(first: np.ndarray, numbers: np.ndarray, rules: Rules) -> np.ndarray:
-    """Whether all numbers of each block pass. Numbers that several blocks have are judged once, so many at a time."""
+    """Return whether all numbers of each block are valid.
+
+    Numbers that several blocks share are validated once, `_JUDGED_AT_ONCE` at a time.
+    """
     spans, invalid = Spans.of(first, numbers), list[np.ndarray]()
     for e164 in spans.pieces(_JUDGED_AT_ONCE):
         text = pc.binary_join_element_wise("+", pc.cast(pa.array(e164), pa.string()), "")

@@ -1,6 +1,6 @@
-"""Read the text of a cell that holds a block of numbers, such as `212 555 0100-0199` (R14e).
+"""Parse the text of a cell that holds a block of numbers, such as `212 555 0100-0199` (R14e).
 
-Text only: whether the numbers are valid is judged by `worker.stages.block_rows`.
+Text only: `worker.stages.block_rows` decides whether the numbers are valid.
 """
 
 from __future__ import annotations
@@ -11,21 +11,21 @@ from enum import Enum
 
 from worker.phone.digits import DATE
 
-DASH = "[-\u2010-\u2015\u2212]"  # the characters themselves: for `re` and for RE2
+DASH = "[-\u2010-\u2015\u2212]"  # the characters themselves, for `re` and for RE2
 _LAST_DIGITS = 2
-LEAST_TAIL = 3  # digits behind a hyphen that repeat the digits before; fewer are an extension
+LEAST_TAIL = 3  # digits after a hyphen that repeat the digits before; fewer are an extension
 OTHER_DASH = "[\u2010-\u2015\u2212]"
 ELLIPSIS = "\u2026"
 _WORD = r"(?:to|bis|through|thru|a|al|au|tot)"
 _BETWEEN = rf"\s*{DASH}\s*|\s*(?:\.\.+|{ELLIPSIS})\s*|\s*\b{_WORD}\b\s*"
-# The last place where a block may be divided: what is behind it holds digits and blanks.
+# Greedy: divides at the last possible position. After it come only digits and blanks.
 _BLOCK = re.compile(
     rf"(?P<first>.*\d\)?)(?P<between>{_BETWEEN})(?:{DASH}\s*)?(?P<last>\+?\d(?:[\d\s().]*\d)?)", re.IGNORECASE
 )
 _ANY_DASH = re.compile(rf"\s*{DASH}\s*")
 _DATE = re.compile(DATE)
 _DIVIDES = re.compile(_BETWEEN, re.IGNORECASE)
-WHOLE_DIGITS = 7  # of a number that is written whole
+WHOLE_DIGITS = 7  # fewest digits of a number that is written in full
 _WHOLE_LAST = re.compile(rf"[+(]*\d(?:[\d\s().]|{DASH})*\d")
 _GROUP = re.compile(r"\d+")
 # For whole columns: cells that may be blocks.
@@ -35,7 +35,7 @@ LOOKS_LIKE = (
 
 
 class Widths(Enum):
-    """How the digits of the last number go with those of the first."""
+    """How the digits of the last number relate to those of the first."""
 
     WHOLE = "the last number is written whole"
     ENDING = "the last digits, as many as the first number has there, or fewer"
@@ -44,12 +44,12 @@ class Widths(Enum):
 
 @dataclass(frozen=True)
 class BlockText:
-    """A block as written: the text of its first number, the digits of its last one, and how they go together.
+    """A block as written: the text of its first number, the digits of its last number, and how they relate.
 
-    `stem` and `first_ending` divide the digits of the first number where the last group begins. `by_dash`: nothing but
-    dashes divide first and last, so the whole may be one number; `is_spaced`: not by a hyphen alone; `is_mixed`: by
-    dashes that the punctuation of one number does not have, so the whole is none. `is_pattern`: the groups in front are
-    as wide, as in `12-34-56`, so that the dash is most likely punctuation.
+    `stem` and `first_ending` divide the digits of the first number where its last group begins. `by_dash`: only dashes
+    divide first and last, so the whole may be one number. `is_spaced`: the divider is more than one hyphen. `is_mixed`:
+    the dashes are not the punctuation of one number, so the whole is not one. `is_pattern`: the groups in front have
+    the same width, as in `12-34-56`, so the dash is most likely punctuation.
     """
 
     first: str
@@ -64,11 +64,11 @@ class BlockText:
 
     @property
     def may_be_block(self) -> bool:
-        """Whether a cell that is one number as written may still be meant as a block.
+        """Return whether a cell that is one number as written may still be meant as a block.
 
-        A hyphen groups digits (`+49 89 217-327`) or comes before an extension (`030 765432-10`, DIN 5008). Behind it
-        is the end of a block only where it runs within the last two digits, or from zeros to nines (`1000-1999`). Any
-        other dash, or one with blanks around it, divides two numbers wherever the first of them is one.
+        A hyphen groups digits (`+49 89 217-327`) or precedes an extension (`030 765432-10`, DIN 5008). The digits after
+        it are the end of a block only if they run within the last two digits, or from zeros to nines (`1000-1999`). Any
+        other dash, or one with blanks around it, divides two numbers if the first of them is valid.
         """
         if not self.by_dash or self.is_pattern:
             return False
@@ -85,7 +85,7 @@ class BlockText:
 
 
 def read_block(text: str) -> BlockText | None:
-    """Divide a cell into the first and the last number of a block; None where it has no such form, or is a date."""
+    """Divide a cell into the first and the last number of a block; None if it has no such form, or is a date."""
     cell = text.strip()
     if _DATE.fullmatch(_ANY_DASH.sub("-", cell)):
         return None
@@ -105,10 +105,11 @@ def read_block(text: str) -> BlockText | None:
 
 
 def _is_mixed(cell: str, between: str, first_ending: str, last: str) -> bool:
-    """Two dashes in a row; blanks around `00 - 99`; or another kind of dash than the one in front.
+    """Return whether the divider is not the punctuation of one number.
 
-    Word processors replace hyphens by other dashes, so another kind counts only where it has blanks around it, or few
-    digits behind it.
+    That is: two dashes in a row; blanks around the dash in an ending such as `00 - 99`; or another kind of dash than
+    before. Word processors replace hyphens by other dashes, so another kind counts only with blanks around it, or with
+    few digits after it.
     """
     if len(re.findall(DASH, between)) > 1:
         return True
@@ -119,7 +120,7 @@ def _is_mixed(cell: str, between: str, first_ending: str, last: str) -> bool:
 
 
 def _runs(first: str, last: str) -> bool:
-    """Whether two endings, equally wide, go from zeros to nines in the digits that they do not share."""
+    """Return whether two endings of equal width run from zeros to nines in the digits that they do not share."""
     pairs = enumerate(zip(first, last, strict=True))
     shared = next((place for place, (one, other) in pairs if one != other), len(last))
     return not first[shared:].strip("0") and not last[shared:].strip("9")
@@ -129,7 +130,7 @@ def _widths(first: str, groups: list[str], last: str, last_groups: list[str]) ->
     digits, count = "".join(last_groups), len(last_groups)
     if last.startswith("+") or len(digits) == len("".join(groups)):
         return Widths.WHOLE
-    # A hyphen divides the ending off: it is as wide as the digits behind it.
+    # A hyphen sets the ending apart: it is as wide as the digits after the hyphen.
     divided = first[: first.rindex(groups[-1])].rstrip().endswith("-")
     alike = [len(group) for group in last_groups] == [len(group) for group in groups[-count:]]
     sums = {len("".join(groups[-number:])) for number in range(1, len(groups) + 1)}
@@ -138,7 +139,7 @@ def _widths(first: str, groups: list[str], last: str, last_groups: list[str]) ->
 
 
 def _whole(cell: str) -> dict[str, str] | None:
-    """A block whose last number is written whole, like the first, punctuation included."""
+    """Match a block whose last number is written in full like the first, punctuation included."""
     for between in _DIVIDES.finditer(cell):
         first, last = cell[: between.start()], cell[between.end() :]
         digits = [re.sub(r"\D", "", part) for part in (first, last)]

@@ -1,6 +1,6 @@
-"""Looks at all rows of a file together, for duplicates (R16), and cuts what is to be written into chunks.
+"""Find duplicates among all rows of a file (R16), and cut the rows to be written into chunks.
 
-Every row was checked by itself before, batch by batch, wherever that was.
+Every row has been validated by itself before, batch by batch.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ _BITS = 64
 
 @dataclass(frozen=True)
 class CheckedFile:
-    """A whole file checked: a result for every row that is settled, and the others in the order of their numbers."""
+    """A deduplicated file: the result of every settled row, and the rows to be written, by ascending number."""
 
     rows: Batches
-    code: np.ndarray  # uint8, of every row
-    faults: np.ndarray  # uint64, of every row
-    duplicate_of: np.ndarray  # int64: the first row's own number, 0 where the row is no duplicate
-    order: np.ndarray  # int64: places of the rows to be written, by ascending number
-    first: np.ndarray  # int64: the number, or the first one, that each of these stands for
-    counts: np.ndarray  # int64: how many numbers each of these stands for
+    code: np.ndarray  # uint8, one per row of the file
+    faults: np.ndarray  # uint64, one per row of the file
+    duplicate_of: np.ndarray  # int64: row number of the first row with the same number, 0 if there is none
+    order: np.ndarray  # int64: row indices of the rows to be written, by ascending number
+    first: np.ndarray  # int64: the first number of each row in `order`
+    counts: np.ndarray  # int64: the count of numbers of each row in `order`
 
     def results(self) -> pa.Table:
-        """Every row's standing (`schemas.arrow_schemas.RESULTS`), in the batches of the file."""
+        """Return the result of every row so far (`schemas.arrow_schemas.RESULTS`), in the batches of the file."""
         found = {"code": self.code, "faults": self.faults, "duplicate_of": self.duplicate_of}
         found["written"] = np.zeros(len(self.code), dtype=np.int32)
         found |= self._both | self.rows.columns(("e164", "numbers"))
@@ -56,16 +56,19 @@ class CheckedFile:
 
     @cached_property
     def _both(self) -> dict[str, np.ndarray]:
-        """What the results and the chunks have of every row."""
+        """The columns of all rows that both the results and the chunks need."""
         return self.rows.columns(("row", "warnings"))
 
     @property
     def numbers(self) -> int:
-        """How many numbers are to be written."""
+        """Return the count of numbers to be written."""
         return int(self.counts.sum())
 
     def chunks(self, size: int) -> Iterator[pa.Table]:
-        """What is to be written, about `size` numbers at a time (`schemas.arrow_schemas.CHUNK`); no row is split."""
+        """Yield the rows to be written in chunks of about `size` numbers, without splitting a row.
+
+        Each chunk has the schema `schemas.arrow_schemas.CHUNK`.
+        """
         other = [name for name in CHUNK.names if name not in {"place", "e164", *self._both}]
         columns = self._both | self.rows.columns(other)
         for part in number_ranges.cuts(self.counts, size):
@@ -77,12 +80,12 @@ class CheckedFile:
 
 
 def check_file(rows: Batches, kind: JobKind, options: JobOptions, *, international_header: bool = False) -> CheckedFile:
-    """Look at all rows together: of rows with the same number the first sound one in file order wins (R16).
+    """Deduplicate a file: of rows with the same number, the first valid row in file order wins (R16).
 
-    First the readings of their numbers are decided (`number_readings`); `international_header` as there.
+    Decides first how ambiguous numbers are read; `international_header` as in `number_readings.decide_readings`.
 
-    A row with a fault of its own takes no part: it can neither win, which would lose the number, nor be a duplicate,
-    which would hide the fault.
+    A row with a fault of its own takes no part. If it won, the number would be lost; if it were a duplicate, the fault
+    would be hidden.
     """
     rows = decide_readings(rows, options, international_header=international_header)
     looked_at = rows.columns(("code", "faults", "e164", "numbers"))
@@ -98,7 +101,7 @@ def check_file(rows: Batches, kind: JobKind, options: JobOptions, *, internation
     is_first = np.r_[True, first[1:] != first[:-1]][: len(order)]
     later = order[~is_first]
     if len(later):
-        # Each row that is not the first of its number stands behind the one that is.
+        # Each later row of a number comes after the first row of that number.
         begins = np.flatnonzero(is_first)
         original = order[begins[np.searchsorted(begins, np.flatnonzero(~is_first)) - 1]]
         order, first = order[is_first], first[is_first]
@@ -117,7 +120,7 @@ def check_file(rows: Batches, kind: JobKind, options: JobOptions, *, internation
 
 
 def _by_number(e164: np.ndarray, place: np.ndarray) -> np.ndarray:
-    """Some places (int64, ascending) by ascending number; those of one number stay in file order."""
+    """Sort row indices (int64, ascending) by their number; rows with the same number stay in file order."""
     number = e164[place]
     bits = max(len(place) - 1, 0).bit_length()
     lowest = int(number.min(initial=np.iinfo(np.int64).max))
@@ -125,7 +128,7 @@ def _by_number(e164: np.ndarray, place: np.ndarray) -> np.ndarray:
     if span.bit_length() + bits > _BITS:
         turn = np.argsort(number, kind="stable")
     else:
-        # A number and its place in one integer: sorting these takes half the time of sorting places by numbers.
+        # Number and row index packed into one integer: sorting these takes half the time of an indirect sort.
         key = (number - lowest).astype(np.uint64) << np.uint64(bits)
         key |= np.arange(len(place), dtype=np.uint64)
         key.sort()
@@ -136,9 +139,9 @@ def _by_number(e164: np.ndarray, place: np.ndarray) -> np.ndarray:
 
 
 def _differ(rows: Batches, later: np.ndarray, original: np.ndarray, *, leaves: bool) -> np.ndarray:
-    """Where two rows of one number do not agree in what they must agree in (bool; R10, R23).
+    """Return where two rows of the same number disagree in a value that must be the same (bool; R10, R23).
 
-    Left empty means FALSE, unless it leaves what there is.
+    An empty cell means FALSE, unless `leaves` is set: then it leaves the existing value as it is.
     """
     lowest = -1 if leaves else 0
     differs = np.zeros(len(later), dtype=bool)
@@ -152,9 +155,10 @@ def _differ(rows: Batches, later: np.ndarray, original: np.ndarray, *, leaves: b
 def _refuse_taken_slots(
     rows: Batches, code: np.ndarray, faults: np.ndarray, place: np.ndarray, options: JobOptions
 ) -> None:
-    """R2: of rows (`place`, in file order) that give one user its number, or its Default DID, the first has it.
+    """Let only the first row assign a user its number, or its Default DID (R2); later rows get a fault.
 
-    Told here, where all rows are seen: chunks are written in any order (R29).
+    `place`: row indices in file order. Decided here, where all rows are known, because chunks are written in any order
+    (R29).
     """
     found = rows.columns_at(("user_id", "target_id", "service"), place)
     user, target, chosen = found["user_id"], found["target_id"], found["service"]

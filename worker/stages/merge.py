@@ -1,7 +1,7 @@
-"""Merges what became of a job's chunks back into file order.
+"""Merge the results of a job's chunks back into file order.
 
-Refuses to go on when a row has no result, or two: that would be a row lost or doubled. The report itself is rendered
-by `worker.reports.render`, which the doors use too.
+Refuses a row without a result, or with two results: a row would be lost or counted twice. `worker.reports.render`,
+which `webhook` also uses, renders the report.
 """
 
 from __future__ import annotations
@@ -17,16 +17,17 @@ from schemas.jobs import Tally
 
 
 class IncompleteError(Exception):
-    """A row has no result, or two: a fault of ours, never of the file."""
+    """A row has no result or two results: a defect of the service, never of the file."""
 
 
 def merge(
     checked: pa.Table, chunks: Iterable[pa.Table], counted: Tally | None = None, unreached: Code | None = None
 ) -> pa.Table:
-    """The result of every row in file order, from what checking settled and the chunks' results.
+    """Return the result of every row in file order, from the settled rows and the chunks' results.
 
-    Rows that no chunk reached say `unreached` (a job that was stopped). `IncompleteError` where there may be none,
-    where a row has two results, and unless they add up to what the ledger `counted` (R28).
+    Rows that no chunk reached get the code `unreached` (for a job that was stopped). Raises `IncompleteError` if there
+    are such rows and `unreached` is None, if a row has two results, or if the results do not add up to `counted`, the
+    counts that the database has for the job (R28).
     """
     settled = {name: checked.column(name).to_numpy().copy() for name in ("code", "faults", "warnings", "written")}
     code = settled["code"]
@@ -36,7 +37,7 @@ def merge(
             raise IncompleteError("a row was written twice")
         for name, values in settled.items():
             given = chunk.column(name).to_numpy()
-            # A row that went on has no fault and nothing written yet; most have no fault in the end.
+            # Rows in chunks have no fault and nothing written in `checked`, so columns of zeros need no copy.
             if name in {"code", "warnings"} or given.any():
                 values[place] = given
     left = code == 0

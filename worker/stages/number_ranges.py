@@ -1,6 +1,6 @@
-"""Arithmetic on ranges of numbers: merge, expand in pieces, cut into chunks, find overlaps (R16).
+"""Arithmetic on ranges of numbers: merge, expand in parts, cut into chunks, find overlaps (R16).
 
-Arrays only; `worker.stages.block_rows` reads which range belongs to a row.
+Works on arrays only. `worker.stages.block_rows` reads the range that a row stands for.
 """
 
 from __future__ import annotations
@@ -14,14 +14,17 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Spans:
-    """The numbers of some blocks, as ascending ranges that do not overlap: where each begins, and its size (int64)."""
+    """The numbers of some blocks, as ascending ranges that do not overlap.
+
+    `begin` (int64): the first number of each range; `size` (int64): its count of numbers.
+    """
 
     begin: np.ndarray
     size: np.ndarray
 
     @classmethod
     def of(cls, first: np.ndarray, numbers: np.ndarray) -> Spans:
-        """Merge blocks: `numbers` (int64, at least 1) consecutive numbers from `first` (int64) on."""
+        """Merge blocks, each of `numbers` (int64, at least 1) consecutive numbers starting at `first` (int64)."""
         order = np.argsort(first, kind="stable")
         begin, end = first[order], np.maximum.accumulate(first[order] + numbers[order])
         is_new = np.r_[True, begin[1:] > end[:-1]][: len(order)]
@@ -30,11 +33,11 @@ class Spans:
 
     @property
     def numbers(self) -> int:
-        """Return the count of all numbers."""
+        """Return the total count of numbers."""
         return int(self.size.sum())
 
     def pieces(self, most: int) -> Iterator[np.ndarray]:
-        """Yield all numbers (int64), ascending, at most `most` at a time."""
+        """Yield all numbers (int64), ascending, in arrays of at most `most`."""
         ends = np.cumsum(self.size)
         for start in range(0, self.numbers, most):
             place = np.arange(start, min(start + most, self.numbers))
@@ -48,7 +51,7 @@ def repeated(rows: np.ndarray, numbers: np.ndarray) -> np.ndarray:
 
 
 def expanded(first: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-    """Every number of some blocks (int64), block by block."""
+    """Return every number of the blocks (int64), block by block."""
     if (numbers == 1).all():
         return first
     before = np.concatenate([[0], np.cumsum(numbers)[:-1]]) if len(numbers) else numbers
@@ -56,7 +59,10 @@ def expanded(first: np.ndarray, numbers: np.ndarray) -> np.ndarray:
 
 
 def cuts(sizes: np.ndarray, most: int) -> Iterator[slice]:
-    """Yield slices of rows with about `most` numbers each; `sizes`: numbers of each row. No row is split."""
+    """Yield slices of rows with about `most` numbers each, without splitting a row.
+
+    `sizes`: the count of numbers of each row.
+    """
     if not len(sizes):
         return
     before = np.cumsum(sizes) - sizes
@@ -67,22 +73,22 @@ def cuts(sizes: np.ndarray, most: int) -> Iterator[slice]:
 
 @dataclass(frozen=True)
 class Overlaps:
-    """Rows (places, int64) whose block shares numbers with that of an earlier row, and those earlier rows."""
+    """Rows whose block shares numbers with an earlier row's, and those earlier rows (row indices, int64)."""
 
     later: np.ndarray
     earlier: np.ndarray
 
 
 def overlapping(e164: np.ndarray, numbers: np.ndarray, sound: np.ndarray) -> Overlaps:
-    """Blocks that overlap, in file order: the first sound row keeps its numbers (R16).
+    """Return the blocks that overlap an earlier one: in file order, the first valid row keeps its numbers (R16).
 
-    Rows of the very same number or block are duplicates and none of these. A row that is refused here takes no part, so
-    what overlaps with it alone stays.
+    Rows with exactly the same number or block are duplicates, not overlaps. A row that is refused here claims no
+    numbers, so it does not exclude rows that overlap with it alone.
     """
     later, earlier = list[int](), list[int]()
     if not ((numbers > 1) & sound).any():
         return Overlaps(np.array(later, np.int64), np.array(earlier, np.int64))
-    # Rows that keep their numbers, which are disjoint: where they begin, ascending, and where they end.
+    # Rows that keep their numbers, which do not overlap: where they begin, ascending, and where they end.
     begins, ends = list[int](), dict[int, tuple[int, int]]()
     for place in _near_blocks(e164, numbers, sound).tolist():
         first, last = int(e164[place]), int(e164[place] + numbers[place] - 1)
@@ -98,7 +104,7 @@ def overlapping(e164: np.ndarray, numbers: np.ndarray, sound: np.ndarray) -> Ove
 
 
 def _near_blocks(e164: np.ndarray, numbers: np.ndarray, sound: np.ndarray) -> np.ndarray:
-    """The places, in file order, of sound rows that are blocks, or single numbers inside one."""
+    """Return the row indices, in file order, of valid rows that are blocks or single numbers inside one."""
     blocks = np.flatnonzero(sound & (numbers > 1))
     order = blocks[np.argsort(e164[blocks])]
     reach = np.maximum.accumulate(e164[order] + numbers[order])

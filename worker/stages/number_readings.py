@@ -1,7 +1,7 @@
-"""Decide how the numbers of a whole file are read (R14b, R14c, R14d): the column decides, never one row alone.
+"""Decide how the numbers of a whole file are read (R14b, R14c, R14d): the column decides, never a single row.
 
-Validation keeps every reading of a row, batch by batch; here all rows are seen, so the decision does not depend on
-batches, chunks or workers (R29). Rows without a decision fail with AMBIGUOUS_NUMBER.
+Validation keeps every reading of a row, batch by batch. This module sees all rows, so the decision does not depend on
+batches, chunks or workers (R29). Undecided rows fail with AMBIGUOUS_NUMBER.
 """
 
 from __future__ import annotations
@@ -26,29 +26,29 @@ _CHANGED = ("code", "faults", "warnings", "e164", "numbers")
 
 
 class Batches(Protocol):
-    """The rows of a whole file, validated one by one, batch by batch (`schemas.arrow_schemas.CHECKED`).
+    """The rows of a whole file, validated one by one, in batches (`schemas.arrow_schemas.CHECKED`).
 
-    Ten million rows are a gigabyte, so columns are fetched when they are needed and released afterwards. Each time
-    every batch is opened, so those that are needed at a time are asked for together.
+    Columns are fetched on demand and released after use, because ten million rows take a gigabyte. Each call opens
+    every batch, so fetch all the columns that are needed together in one call.
     """
 
     @property
     def sizes(self) -> Sequence[int]:
-        """How many rows each batch has."""
+        """Return the row count of each batch."""
 
     def columns(self, names: Sequence[str]) -> dict[str, np.ndarray]:
-        """Some columns of all rows, in file order; not to be written to."""
+        """Return some columns of all rows, in file order. Read-only."""
 
     def columns_at(self, names: Sequence[str], place: np.ndarray) -> dict[str, np.ndarray]:
-        """Some columns of the rows at these indices (int64, in any order), as many values as indices."""
+        """Return some columns of the rows at `place`: row indices (int64) in any order, one value for each."""
 
     def candidates(self) -> Candidates:
-        """The readings of rows that are numbers of several countries; `row` is the index in the file."""
+        """Return the readings of rows that are numbers of several countries; `row` is the row index in the file."""
 
 
 @dataclass(frozen=True)
 class DecidedRows:
-    """`Batches` in which some columns of all rows are replaced by what was decided."""
+    """`Batches` in which the decided values replace some columns of all rows."""
 
     rows: Batches
     decided: dict[str, np.ndarray]
@@ -70,9 +70,9 @@ class DecidedRows:
 
 
 def decide_readings(rows: Batches, options: JobOptions, *, international_header: bool) -> Batches:
-    """Decide the rows that have several readings; most files have none, and come back as they are.
+    """Decide the rows that have several readings. Most files have none and are returned as they are.
 
-    `international_header`: the column's name says that its numbers are international (`MSISDN`, `E.164`).
+    `international_header`: the column name (`MSISDN`, `E.164`) says that its numbers are international.
     """
     evidence = rows.columns(("evidence",))["evidence"]
     if not (evidence & np.uint8(_OPEN)).any():
@@ -91,7 +91,7 @@ def decide_readings(rows: Batches, options: JobOptions, *, international_header:
 
 @dataclass
 class _Decision:
-    """All rows of a file while their readings are decided; arrays as in `schemas.arrow_schemas.CHECKED`."""
+    """All rows of a file while their readings are decided. Arrays as in `schemas.arrow_schemas.CHECKED`."""
 
     options: JobOptions
     international_header: bool
@@ -104,7 +104,7 @@ class _Decision:
     alternative: np.ndarray
 
     def choose_country(self, candidates: Candidates) -> None:
-        """R14c: choose the one country that makes every row without a country valid, or none."""
+        """Choose the one country that makes every row without a country valid, or none (R14c)."""
         row, e164, kind = candidates.row, candidates.e164, candidates.kind
         if self.options.number_format is NumberFormat.NATIONAL:
             kept = kind & Evidence.ALSO_INTERNATIONAL == 0
@@ -126,7 +126,10 @@ class _Decision:
             self._fail(undecided)
 
     def _common_country(self, row: np.ndarray, code: np.ndarray, undecided: int) -> int:
-        """The one calling code under which all these rows are valid, decided rows without a country too; else 0."""
+        """Return the one calling code under which all these rows are valid, or 0.
+
+        Rows without a country that are already decided must have the same calling code.
+        """
         pairs = np.unique(np.stack([code.astype(np.int64), row]), axis=1)
         codes, times = np.unique(pairs[0], return_counts=True)
         common = codes[times == undecided]
@@ -135,7 +138,7 @@ class _Decision:
         return int(common[0]) if len(common) == 1 and others <= {int(common[0])} else 0
 
     def choose_reading(self) -> None:
-        """R14b: national, or international with a lost plus, by the evidence for each calling code."""
+        """Choose national, or international with a lost plus, by the evidence for each calling code (R14b)."""
         rows = np.flatnonzero(self.evidence & Evidence.ALSO_INTERNATIONAL)
         code = region.calling_code_numbers(self.e164[rows])
         shown = self._shown()
@@ -152,7 +155,7 @@ class _Decision:
                 self._fail(mine)
 
     def _shown(self) -> dict[int, int]:
-        """The evidence of all rows, by calling code."""
+        """Return the evidence of all rows as bits, by calling code."""
         shows = np.flatnonzero(self.evidence & ~np.uint8(_OPEN))
         lost = self.evidence[shows] & Evidence.SHOWS_ZERO_LOST != 0
         code = region.calling_code_numbers(np.where(lost, self.alternative[shows], self.e164[shows]))
@@ -173,10 +176,10 @@ class _Decision:
         return Evidence.SHOWS_NATIONAL if national else Evidence.SHOWS_INTERNATIONAL
 
     def choose_zero(self) -> None:
-        """R14d: as written where the column shows leading zeros, and none that is lost.
+        """Keep numbers as written if the column shows leading zeros and no lost ones (R14d).
 
-        Numbers that never had a zero, such as mobile numbers, look the same in a column that has lost its zeros, so
-        they show nothing. What has lost its zero is never completed.
+        Numbers without a leading zero, such as mobile numbers, look the same in a column that lost its zeros, so they
+        are no evidence. A lost zero is never restored.
         """
         rows = np.flatnonzero((self.evidence & Evidence.ALSO_WITH_ZERO != 0) & (self.faults & _AMBIGUOUS == 0))
         as_written = np.full(len(rows), self.options.number_format is NumberFormat.NATIONAL)
@@ -191,7 +194,7 @@ class _Decision:
         self.faults[rows] |= _AMBIGUOUS
 
     def finish(self) -> None:
-        """Rows that failed have no number and no warning."""
+        """Clear the numbers and warnings of rows that failed."""
         failed = np.flatnonzero(self.faults & _AMBIGUOUS)
         self.code[failed] = first_code(self.faults[failed])
         self.numbers[failed] = 1

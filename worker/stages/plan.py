@@ -1,6 +1,6 @@
-"""Plans an undo: from what a job did to each row, and how the numbers stood before, to the rows that put them back.
+"""Plan an undo: from a job's results and before-images, derive the rows that restore its numbers.
 
-Data in, data out. Whether a number may be put back is decided by `resolve`, from how it stands then.
+Data in, data out. `resolve` decides whether a number may be restored, from its state at that time.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from worker.stages.number_ranges import cuts
 
 @dataclass(frozen=True)
 class UndoPlan:
-    """The result of every row (`schemas.arrow_schemas.RESULTS`), and the rows to put back, by ascending number."""
+    """The result of every row (`schemas.arrow_schemas.RESULTS`), and the rows to restore, by ascending number."""
 
     results: pa.Table
     rows: pa.Table
 
     def chunks(self, size: int) -> Iterator[pa.Table]:
-        """What to put back, about `size` numbers at a time (`schemas.arrow_schemas.UNDO_CHUNK`)."""
+        """Yield the rows to restore in chunks of about `size` numbers (`schemas.arrow_schemas.UNDO_CHUNK`)."""
         first = np.flatnonzero(first_lines(self.rows))
         bounds = np.append(first, self.rows.num_rows)
         for part in cuts(np.diff(bounds), size):
@@ -32,9 +32,9 @@ class UndoPlan:
 
 
 def plan_undo(results: pa.Table, images: Sequence[pa.Table], job_id: int) -> UndoPlan:
-    """Plan to undo the job `job_id` from its `results` (RESULTS; code 0: not reached) and `images` (IMAGES).
+    """Plan to undo the job `job_id` from its `results` (RESULTS; code 0: not reached) and before-images (IMAGES).
 
-    Rows that the job did not write have nothing to be undone: they are settled as NO_CHANGE.
+    Rows that the job did not write need no undo: they are settled as NO_CHANGE.
     """
     row, e164, numbers = (results.column(name).to_numpy() for name in ("row", "e164", "numbers"))
     written = results.column("written").to_numpy() > 0
@@ -60,9 +60,9 @@ def plan_undo(results: pa.Table, images: Sequence[pa.Table], job_id: int) -> Und
 def _numbers_of(
     place: np.ndarray, e164: np.ndarray, numbers: np.ndarray, image: pa.Table
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The places of rows and their numbers, a line for each number, ascending.
+    """Return the row indices and the numbers of rows, one line per number, ascending.
 
-    Of a block (R12) those that have an image: the others the job left alone.
+    Of a block (R12), only numbers with a before-image are included: the job left the others alone.
     """
     blocks = place[numbers[place] > 1]
     place = place[numbers[place] <= 1]
@@ -76,7 +76,7 @@ def _numbers_of(
 
 
 def _before(e164: np.ndarray, image: pa.Table, job_id: int) -> dict[str, np.ndarray]:
-    """The image of each number (ascending); one that the job created has none: it did not exist."""
+    """Return the before-image of each number (ascending). A number that the job created has none: it did not exist."""
     columns = {"e164": e164, "existed": np.zeros(len(e164), np.int8), "stamp": np.full(len(e164), job_id)}
     columns |= {name: np.zeros(len(e164), np.int64) for name in STATE.names}
     at = np.searchsorted(e164, image.column("e164").to_numpy())

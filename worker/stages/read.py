@@ -1,7 +1,7 @@
-"""Turns an uploaded file into batches of text cells with the row numbers a spreadsheet program shows (DESIGN 3.2).
+"""Turn an uploaded file into batches of text cells, with the row numbers that a spreadsheet program shows.
 
-Raises whole-file faults only. Judges no cell, and changes none beyond taking back what reports and exports put around
-its text (`as_shown`).
+Raises faults of the whole file only. Validates no cell, and changes cells only to remove what reports and exports put
+around their text (`as_shown`).
 """
 
 from __future__ import annotations
@@ -44,18 +44,18 @@ __all__ = ["FileFacts", "FileFault", "Hints", "Limits", "RowBatch", "Rows", "She
 
 
 class Rows(Protocol):
-    """What a job's rows are, whether they came as a file or as a list: what was decided about them, and they."""
+    """The rows of a job, from a file or a list, and the facts about them."""
 
     @property
     def facts(self) -> FileFacts: ...
 
     def batches(self) -> Iterator[RowBatch]:
-        """The rows in their order. `FileFault` for faults of the whole, after the rows before it."""
+        """Yield the rows in order. Raises `FileFault` for a fault of the whole file, after the rows before it."""
 
 
 @dataclass
 class Sheet:
-    """An opened file: what was decided about it, and its rows. `facts` are final once all rows have been read."""
+    """An opened file: its facts and its rows. `facts` are final once all rows have been read."""
 
     facts: FileFacts
     _source: Source
@@ -64,9 +64,9 @@ class Sheet:
     _nul_row: int = 0
 
     def batches(self) -> Iterator[RowBatch]:
-        """The rows below the header, in file order; may be called again and starts anew.
+        """Yield the rows below the header, in file order. Each call starts from the first row.
 
-        `FileFault` TOO_MANY_ROWS, EMPTY_FILE (nothing but blank rows) or UNREADABLE_FILE, after the rows before it.
+        Raises `FileFault` TOO_MANY_ROWS, EMPTY_FILE (only blank rows) or UNREADABLE_FILE, after the rows before it.
         """
         header, limits = self._header, self._limits
         seen = Tentative(header.columns, header.mapping, header.tentative, limits.block)
@@ -97,7 +97,7 @@ class Sheet:
 
     def _check_lengths(self, column: pa.Array, block: Block) -> None:
         most = self._limits.cell_chars
-        # A text has at most as many characters as bytes, so the cheap look is enough nearly always.
+        # A text has at most as many characters as bytes, so the cheap test on bytes is nearly always enough.
         if longest(column) <= most:
             return
         too_long = np.flatnonzero(pc.greater(pc.utf8_length(column), most))
@@ -111,11 +111,11 @@ class Sheet:
 def read(
     path: Path, limits: Limits, *, workdir: Path, form: Form = UPLOAD_FORM, hints: Hints = NO_HINTS
 ) -> Iterator[Sheet]:
-    """Open a local copy of a file whose columns are those of `form`; `hints` are what the uploader says of it.
+    """Open a local copy of a file with the columns of `form`; `hints` are the uploader's options for reading it.
 
-    What it needs beside is kept in a folder inside `workdir` and removed at the end.
+    Temporary files go to a folder inside `workdir` that is removed at the end.
 
-    `FileFault` for everything that can be told from the head of the file, and for a file without rows.
+    Raises `FileFault` for faults that the head of the file shows, and for a file without rows.
     """
     with TemporaryDirectory(prefix="read-", dir=workdir) as folder:
         source, header = open_table(path, limits, Path(folder), form, hints)
@@ -125,7 +125,7 @@ def read(
 
 
 def read_list(table: pa.Table, limits: Limits, form: Form) -> Rows:
-    """Rows that did not come as a file (`worker.storage.number_lists`)."""
+    """Return rows that did not come as a file (`worker.storage.number_lists`)."""
     return ListedRows(table, form, limits.batch_rows)
 
 
@@ -144,7 +144,7 @@ def _facts(source: Source, header: Header) -> FileFacts:
 
 
 def _final(facts: FileFacts, seen: Tentative, nul_row: int) -> FileFacts:
-    """The facts with what only the whole file tells."""
+    """Return the facts, completed with what only the whole file shows."""
     meanings = seen.meanings()
     ignored = list(facts.ignored_columns)
     for place in meanings.values():
@@ -157,7 +157,7 @@ def _final(facts: FileFacts, seen: Tentative, nul_row: int) -> FileFacts:
 
 
 def _require_rows(sheet: Sheet, source: Source, header: Header) -> None:
-    """Look ahead to the first row that says something; it is nearly always the one below the header."""
+    """Look ahead to the first row that is not blank; it is nearly always the one below the header."""
     near = islice(source.top(), header.row_number + HEADER_WITHIN)
     below = (cells for row, cells in near if row > header.row_number)
     number = header.kept[header.mapping[Column.PHONE_NUMBER]]
@@ -169,7 +169,7 @@ def _require_rows(sheet: Sheet, source: Source, header: Header) -> None:
 
 
 def _parts(block: Block, header_row: int, size: int) -> Iterator[Block]:
-    """The block without the header row and what stands above it, in parts of so many rows."""
+    """Yield the rows below the header row, in parts of at most `size` rows."""
     first = int(np.searchsorted(block.row_number, header_row, side="right"))
     for start in range(first, len(block.row_number), size):
         part = slice(start, start + size)

@@ -1,6 +1,6 @@
-"""Decides what becomes of each row of a chunk, from the rows and what the world says about them.
+"""Decide the result of each row of a chunk, from the rows and the facts about them (`World`).
 
-Data in, data out: the lookups were made before, the writing comes after. Rules are asked in `schemas.permissions`.
+Data in, data out: lookups happen before, writing happens after. The rules are in `schemas.permissions`.
 """
 
 from __future__ import annotations
@@ -37,12 +37,15 @@ _WRITTEN = (Outcome.CREATED, Outcome.UPDATED, Outcome.DELETED)
 
 
 def resolve(chunk: pa.Table, world: World) -> Decisions:
-    """Decide a chunk (`schemas.arrow_schemas.CHUNK`, of an undo `UNDO_CHUNK`)."""
+    """Decide a chunk (`schemas.arrow_schemas.CHUNK`, or `UNDO_CHUNK` for an undo)."""
     return DECIDE[world.kind](Rows(chunk, world))
 
 
 def abort(decided: Decisions, *, other_rows_failed: bool) -> Decisions:
-    """All or nothing: if any row failed, here or elsewhere, nothing is written and rows that would be say ABORTED."""
+    """Apply all-or-nothing: if any row failed, here or in another chunk, write nothing.
+
+    Rows that would have been written get the code ABORTED.
+    """
     code, faults = (decided.results.column(name).to_numpy() for name in ("code", "faults"))
     if not other_rows_failed and not faults.any():
         return decided

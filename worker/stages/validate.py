@@ -1,7 +1,7 @@
-"""Checks every row by itself, whole columns at a time (R10, R12, R14, R15).
+"""Validate every row by itself, a column at a time (R10, R12, R14, R15).
 
-The same for every kind of job; a column that the kind does not have is empty. Sees cells and names, nothing of the
-inventory: what the world says about a number is told by `resolve`.
+The same for every job kind: a column that the kind does not have is empty. Uses cells and names only. Faults that
+depend on the inventory are found by `resolve`.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ NOT_FOUND_CODE: Mapping[Column, Code] = {
 
 @dataclass(frozen=True)
 class Names:
-    """What a name in a row may mean to this uploader (R12): folded name -> id. A name of two things is absent.
+    """The ids that names in a row refer to (R12), by column and folded name. Ambiguous names are absent.
 
-    `calling_codes`: the countries in which an action reads numbers that name none (R14c), ascending.
+    `calling_codes`: the countries, ascending, in which an action looks up numbers without a country (R14c).
     """
 
     ids: Mapping[Column, Mapping[str, int]]
@@ -57,14 +57,14 @@ class Names:
     @classmethod
     def from_json(cls, text: bytes) -> Names:
         raw = json.loads(text)
-        # Without "ids": rows that were stored before calling codes were.
+        # Files that were stored before calling codes were added have no "ids" key.
         ids = {Column[name]: ids for name, ids in raw.get("ids", raw).items()}
         return cls(ids, tuple(raw.get("calling_codes", ())))
 
 
 @dataclass(frozen=True)
 class CheckedRows:
-    """Rows checked one by one: arrays of one length, in file order. Dtypes as in `schemas.arrow_schemas.CHECKED`."""
+    """Validated rows: arrays of one length, in file order. Dtypes as in `schemas.arrow_schemas.CHECKED`."""
 
     row: np.ndarray
     code: np.ndarray
@@ -85,17 +85,17 @@ class CheckedRows:
     candidates: Candidates
 
     def table(self) -> pa.Table:
-        """Return the same as a table (`schemas.arrow_schemas.CHECKED`)."""
+        """Return the rows as a table (`schemas.arrow_schemas.CHECKED`)."""
         columns = {name: pa.array(getattr(self, name), CHECKED.field(name).type) for name in CHECKED.names[:-1]}
         columns["candidates"] = _as_lists(self.candidates, len(self.row))
         return pa.table(columns, schema=CHECKED)
 
 
-_KIND_BITS = 8  # of a stored candidate: its kind; the others are its number
+_KIND_BITS = 8  # the lowest bits of a stored candidate hold its kind, the others its number
 
 
 def _as_lists(candidates: Candidates, rows: int) -> pa.ListArray:
-    """The readings of each row, as `schemas.arrow_schemas.CHECKED` has them."""
+    """Return the readings of each row, as `schemas.arrow_schemas.CHECKED` stores them."""
     offsets = np.searchsorted(candidates.row, np.arange(rows + 1)).astype(np.int32)
     return pa.ListArray.from_arrays(offsets, pa.array(candidates.e164 << _KIND_BITS | candidates.kind))
 
@@ -112,7 +112,7 @@ def candidates_of(stored: pa.Table) -> Candidates:
 
 @dataclass(frozen=True)
 class Parts:
-    """The rows of a whole file in parts that are at hand (`worker.stages.number_readings.Batches`)."""
+    """The rows of a whole file as batches in memory (`worker.stages.number_readings.Batches`)."""
 
     parts: Sequence[CheckedRows]
 
@@ -131,7 +131,7 @@ class Parts:
 
 
 def joined(parts: Iterable[tuple[int, Candidates]]) -> Candidates:
-    """Return the readings of consecutive batches, each with its number of rows, as those of one file."""
+    """Return the readings of consecutive batches, each with its row count, as the readings of one file."""
     found, begin = [Candidates.none()], 0
     for size, part in parts:
         found.append(Candidates(part.row + begin, part.e164, part.kind))
@@ -139,7 +139,7 @@ def joined(parts: Iterable[tuple[int, Candidates]]) -> Candidates:
     return Candidates(*(np.concatenate([getattr(part, name) for part in found]) for name in ("row", "e164", "kind")))
 
 
-def check_rows(  # noqa: PLR0913, PLR0917 - the rows, and all that they are checked by
+def check_rows(  # noqa: PLR0913, PLR0917 - the rows, and everything that validates them
     batch: RowBatch,
     mapping: Mapping[Column, int],
     names: Names,
@@ -147,9 +147,10 @@ def check_rows(  # noqa: PLR0913, PLR0917 - the rows, and all that they are chec
     options: JobOptions,
     limits: BlockLimits = USUAL_LIMITS,
 ) -> CheckedRows:
-    """Check rows one by one: cells repaired and read, every fault found.
+    """Validate rows one by one: repair and read their cells, and collect every fault.
 
-    `limits`: limits of the numbers of blocks (R12). `FileFault` TOO_MANY_ROWS if the blocks exceed the limit of a file.
+    `limits`: limits on the numbers of blocks (R12). Raises `FileFault` TOO_MANY_ROWS if the blocks exceed the file's
+    limit.
     """
     size = len(batch.row_number)
 
@@ -202,7 +203,7 @@ def check_rows(  # noqa: PLR0913, PLR0917 - the rows, and all that they are chec
 
 @dataclass(frozen=True)
 class _NumberCells:
-    """The cells of n rows that say which numbers they stand for, as given."""
+    """The cells of n rows that state their numbers, unrepaired."""
 
     country: pa.Array
     number: pa.Array
@@ -212,17 +213,17 @@ class _NumberCells:
 
 @dataclass(frozen=True)
 class _Numbers:
-    e164: np.ndarray  # int64, 0 where there is a fault or no decision yet
-    faults: np.ndarray  # uint64, of country and number
+    e164: np.ndarray  # int64, 0 if the row has a fault or is undecided
+    faults: np.ndarray  # uint64, faults of country and number
     warnings: np.ndarray  # uint32
-    numbers: np.ndarray  # int64, how many from `e164` on
+    numbers: np.ndarray  # int64, count of consecutive numbers from `e164`
     evidence: np.ndarray  # uint8
     alternative: np.ndarray  # int64
     candidates: Candidates
 
 
 def _new_numbers(given: _NumberCells, options: JobOptions, limits: BlockLimits) -> _Numbers:
-    """The numbers of rows to be added: judged (R15), and blocks read (R14e)."""
+    """Read the numbers of rows to be added: validate them (R15) and expand blocks (R14e)."""
     country, number = cell_repair.repair_country(given.country), cell_repair.repair_phone(given.number)
     international = options.number_format is NumberFormat.INTERNATIONAL
     rules = phone.Rules(accept_possible=options.accept is Accept.POSSIBLE, international=international)
@@ -234,7 +235,7 @@ def _new_numbers(given: _NumberCells, options: JobOptions, limits: BlockLimits) 
 
 
 def _existing_numbers(given: _NumberCells, options: JobOptions, calling_codes: Sequence[int]) -> _Numbers:
-    """The numbers of rows that name existing ones: found, not judged (R14c)."""
+    """Identify the existing numbers that rows name, without validating them (R14c)."""
     country, number = cell_repair.repair_country(given.country), cell_repair.repair_phone(given.number)
     texts = country.text
     if options.country_code:
@@ -247,7 +248,7 @@ def _existing_numbers(given: _NumberCells, options: JobOptions, calling_codes: S
 
 
 def _put_repairs(column: phone.PhoneColumn, country: cell_repair.Repaired, number: cell_repair.Repaired) -> None:
-    """Add what the repair of the cells found; a number with lost digits is not judged any further."""
+    """Add the faults and warnings of cell repair. A number that lost digits is not judged further."""
     lost = number.faults != 0
     column.faults[:] = _first_repair_then_number(number.faults, column.faults) | country.faults
     column.e164[lost], column.evidence[lost] = 0, 0
@@ -261,7 +262,7 @@ def _as_numbers(column: phone.PhoneColumn, numbers: np.ndarray, candidates: Cand
 
 @dataclass(frozen=True)
 class _Named:
-    value: np.ndarray  # int32: the id, 0 where the cell is empty
+    value: np.ndarray  # int32: the id, 0 if the cell is empty
     faults: np.ndarray  # uint64
 
     @classmethod
@@ -270,7 +271,7 @@ class _Named:
 
 
 def _ids_of(column: pa.Array, names: Names, which: Column) -> _Named:
-    """Names to ids, each distinct name looked up once."""
+    """Map names to ids, looking up each distinct name once."""
     codes, distinct = pd.factorize(pd.array(cell_repair.trim(column), dtype="string[pyarrow]"), use_na_sentinel=False)
     known = names.ids.get(which, {})
     folded = [_unless_nothing(fold(str(name)), known) for name in distinct]
@@ -281,12 +282,12 @@ def _ids_of(column: pa.Array, names: Names, which: Column) -> _Named:
 
 
 def _unless_nothing(name: str, known: Mapping[str, int]) -> str:
-    """No name where the cell says "nothing", unless somebody is called that."""
+    """Return the name, or "" if it is a word for "nothing" and not a known name."""
     return name if name in known or not cell_repair.is_nothing(name) else ""
 
 
 def _services_of(column: pa.Array) -> _Named:
-    """The services that cells name, as bits of `Service`; each distinct cell is read once."""
+    """Read the services of cells as bits of `Service`, each distinct cell once."""
     codes, distinct = pd.factorize(pd.array(cell_repair.trim(column), dtype="string[pyarrow]"), use_na_sentinel=False)
     read = [read_services(str(text)) if text and not cell_repair.is_nothing(text) else NO_SERVICE for text in distinct]
     value = np.array([service or 0 for service in read] or [0], dtype=np.int32)
@@ -295,7 +296,7 @@ def _services_of(column: pa.Array) -> _Named:
 
 
 def _first_repair_then_number(repair: np.ndarray, number: np.ndarray) -> np.ndarray:
-    """A number whose digits are lost is not judged any further: what the library says of the rest would mislead."""
+    """Return the faults of both. If digits were lost, drop the other faults of the number: they would mislead."""
     country_bits = sum(1 << place for place, fault in enumerate(FAULTS) if fault.column is Column.COUNTRY_CODE)
     kept: np.ndarray = np.where(repair != 0, number & np.uint64(country_bits), number) | repair
     return kept.astype(np.uint64)

@@ -1,6 +1,6 @@
-"""Puts what was decided about a chunk's numbers into the inventory, inside the caller's transaction.
+"""Write a chunk's decisions to the inventory, inside the caller's transaction.
 
-Decides nothing: what to write was decided by `resolve`. Never commits.
+Decides nothing (`resolve` did) and never commits.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from worker.numbers import copy_binary, inventory, isolate_refused, tree_countri
 from worker.phone import region
 from worker.stages.resolving.model import Decisions, Numbers
 
-# What every new number has; the other columns only where a user is given the number at once, or it is brought back.
+# Columns of every new number. The others are set only if it gets a user at once, or is restored.
 _PLAIN = tuple(name for name in inventory.COLUMNS if name not in {"voice_user_id", "sms_user_id", "voice_forwarded"})
 _STAGED = ("e164", *inventory.CHANGEABLE)
 _CODE_BITS = 10  # a calling code has at most three digits
@@ -25,9 +25,9 @@ _TYPES = {field.name: field.type.to_pandas_dtype() for field in STATE}
 
 
 def write(connection: Connection, decided: Decisions, job_id: int) -> None:
-    """Create, update and delete numbers, and note in their histories which job did.
+    """Create, update and delete numbers, and record the job in their histories.
 
-    `inventory.ConflictError` if another transaction created or changed one of them meanwhile, or deleted what they
+    Raises `inventory.ConflictError` if another transaction has created or changed one of them, or deleted what they
     refer to.
     """
     _hold(connection, decided)
@@ -42,9 +42,9 @@ def write(connection: Connection, decided: Decisions, job_id: int) -> None:
 
 
 def write_singly(connection: Connection, decided: Decisions, most: int) -> isolate_refused.Refused:
-    """As `write`, but leave out and return the numbers that the database refuses; `note` is left to the caller.
+    """Write like `write`, but skip and return the numbers that the database refuses; the caller calls `note`.
 
-    Stops once `most` or more are refused.
+    Stops once `most` or more numbers are refused.
     """
     _hold(connection, decided)
     refused = isolate_refused.NONE
@@ -59,9 +59,9 @@ def write_singly(connection: Connection, decided: Decisions, most: int) -> isola
 
 
 def note(connection: Connection, decided: Decisions, job_id: int) -> None:
-    """Note in the histories of numbers which job changed them, and the kinds that they are of."""
+    """Record which job changed the numbers in their histories, and the kinds that the numbers are of."""
     if decided.images.num_rows:
-        # Numbers name the job that created them; what is in their histories came later.
+        # A number's row names the job that created it; its history holds the later jobs.
         made = decided.create.e164[decided.create.state["created_job_id"] == job_id]
         changed = np.setdiff1d(decided.images.column("e164").to_numpy(), made, assume_unique=True)
         if len(changed):
@@ -76,7 +76,7 @@ def _holdings(parts: Sequence[Numbers]) -> set[inventory.Holding]:
 
 
 def _holdings_of(numbers: Numbers) -> Iterator[inventory.Holding]:
-    """The kinds that the numbers are of; `is_unassigned` is `schemas.database.tables.UNASSIGNED`."""
+    """Yield the kinds that the numbers are of; `is_unassigned` is `schemas.database.tables.UNASSIGNED`."""
     state = numbers.state
     is_unassigned = state["holder_id"] == state["uploader_id"]
     for user in ("voice_user_id", "sms_user_id"):
@@ -91,14 +91,14 @@ def _countries_of(numbers: Numbers) -> Iterator[tuple[int, int]]:
     """Yield the distinct pairs of holder and calling code of the numbers (R14c)."""
     codes = region.calling_code_numbers(numbers.e164)
     pairs = numbers.state["holder_id"].astype(np.int64) << _CODE_BITS | codes
-    # The numbers ascend, so equal pairs mostly follow each other: what is left to sort is little.
+    # The numbers ascend, so equal pairs are mostly adjacent and few are left to sort.
     starts = np.flatnonzero(np.diff(pairs, prepend=-1))
     distinct = np.unique(pairs[starts]).tolist()
     return ((pair >> _CODE_BITS, code) for pair in distinct if (code := pair & _CODE_MASK))
 
 
 def _hold(connection: Connection, decided: Decisions) -> None:
-    """Hold what is written, and what it refers to, until the transaction ends."""
+    """Lock the numbers to write, and what they refer to, until the transaction ends."""
     if not decided.held:
         _hold_unchanged(connection, decided)
     both = (decided.create, decided.update)
@@ -111,7 +111,7 @@ def _hold(connection: Connection, decided: Decisions) -> None:
 
 
 def _hold_unchanged(connection: Connection, decided: Decisions) -> None:
-    """Hold the numbers that existed when they were decided about, and see to it that they are as they were."""
+    """Lock the numbers that existed when they were decided on, and check that they have not changed since."""
     existed = decided.images.column("existed").to_numpy() != 0
     if existed.any():
         numbers, stamps = (decided.images.column(name).to_numpy()[existed] for name in ("e164", "changed_job_id"))
@@ -119,7 +119,7 @@ def _hold_unchanged(connection: Connection, decided: Decisions) -> None:
 
 
 def _columns(numbers: Numbers) -> Sequence[str]:
-    """The columns to be filled in for new numbers."""
+    """Return the columns to fill in for new numbers."""
     has_users = any(numbers.state[name].any() for name in ("voice_user_id", "sms_user_id"))
     return inventory.COLUMNS if has_users else _PLAIN
 
@@ -129,7 +129,7 @@ def _distinct(parts: Sequence[Numbers], *columns: str) -> list[int]:
 
 
 def _encoded(numbers: Numbers, columns: Sequence[str]) -> bytes:
-    """The rows as COPY reads them, in binary: twice as fast made as text, and the server takes either alike."""
+    """Return the rows in binary COPY format: half the time to encode as text, and the same time to load."""
     return copy_binary.copy_rows([_field(numbers, name) for name in columns])
 
 
@@ -143,5 +143,5 @@ def _field(numbers: Numbers, name: str) -> copy_binary.Field:
         return copy_binary.booleans(values)
     if _TYPES[name] == np.int64:
         return copy_binary.bigints(values)
-    # Id 0 stands for "none" between the stages and for NULL in the table.
+    # Id 0 means "none" in the Arrow files and NULL in the table.
     return copy_binary.integers(values, values == 0 if name.endswith(("carrier_id", "user_id")) else None)
