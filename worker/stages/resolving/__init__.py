@@ -1,1 +1,1 @@
-"""What `worker.stages.resolve` decides with: one module per kind of job, over one common view of a chunk's rows."""
+"""The decisions of `worker.stages.resolve`: one module per job kind, over a common view of a chunk's rows."""

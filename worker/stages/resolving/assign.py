@@ -1,4 +1,4 @@
-"""What becomes of numbers that are given to tenants below or to users (R18..R21)."""
+"""Decide the results of assignments, to tenants below the admin or to users (R18..R21)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _UNFIT = {Code.TARGET_NOT_FOUND: Column.SERVICE, Code.CAPABILITY_REQUIRED: Colum
 
 
 def assign(rows: Rows) -> Decisions:
-    """Assign each row's number to the tenant or user that it, or the job, names; both kinds may stand in one chunk."""
+    """Assign each row's number to the tenant or user that the row, or the job, names. A chunk may contain both."""
     options, now = rows.world.options, rows.now
     target = rows.column("target_id")
     user, service = given(rows.column("user_id"), target, rows.column("service"), options)
@@ -53,14 +53,17 @@ def assign(rows: Rows) -> Decisions:
 
 
 def _judge_seen(rows: Rows, expected: np.ndarray) -> None:
-    """R3: a number elsewhere and one that does not exist are the same."""
+    """Treat a number outside the admin's tree like one that does not exist (R3)."""
     actor = rows.world.actor
     rows.judge(expected & ~rows.exists, Column.PHONE_NUMBER, lambda: permissions.check_seen(actor, None))
     rows.judge_number(expected & rows.sound, Column.PHONE_NUMBER, lambda number: permissions.check_seen(actor, number))
 
 
 def _judge_added(rows: Rows, to_users: np.ndarray, added: np.ndarray) -> None:
-    """R21: numbers that are added while a user is created; R17: one that exists elsewhere is merely taken."""
+    """Judge numbers that are added while a user is created (R21).
+
+    A number that exists outside the admin's tree is only reported as taken (R17).
+    """
     actor, tenants = rows.world.actor, rows.world.tenants
     rows.judge(
         to_users & rows.exists,
@@ -74,7 +77,10 @@ def _judge_added(rows: Rows, to_users: np.ndarray, added: np.ndarray) -> None:
 
 
 def _to_tenants(rows: Rows, target: np.ndarray) -> None:
-    """R19: the target is below the admin, the number free, and not moved away from the level that uploaded it."""
+    """Judge assignments to tenants (R19).
+
+    The target is below the admin, the number is not in use, and it stays at or below the tenant that uploaded it.
+    """
     actor, tenants = rows.world.actor, rows.world.tenants
     named = target != 0
     rows.judge(named, Column.TARGET, lambda to: permissions.check_below(actor, tenants.get(to)), target)
@@ -96,7 +102,7 @@ def _to_tenants(rows: Rows, target: np.ndarray) -> None:
 
 
 def _to_users(rows: Rows, user: np.ndarray, service: np.ndarray, added: np.ndarray) -> np.ndarray:
-    """R20: judge the rows that name a user; answers the services (bits) that the user does not have yet."""
+    """Judge assignments to users (R20), and return the services (bits) that each row's user does not have yet."""
     actor, users, now = rows.world.actor, rows.world.users, rows.now
     named = user != 0
     rows.judge(named, Column.USER, lambda who: permissions.check_user(actor, users.get(who)), user)
@@ -122,7 +128,7 @@ def _to_users(rows: Rows, user: np.ndarray, service: np.ndarray, added: np.ndarr
 
 
 def _judge_slots(rows: Rows, user: np.ndarray, claims: np.ndarray) -> None:
-    """R2: no second number for a PBX user, no second Default DID for a trunk user."""
+    """Refuse a second number for a PBX user, or a second Default DID for a trunk user (R2)."""
     slots = rows.world.slots
     other = np.array([slots.get(int(who), int(number)) != number for who, number in zip(
         user[claims], rows.e164[claims], strict=True)], dtype=bool)  # fmt: skip
@@ -132,6 +138,6 @@ def _judge_slots(rows: Rows, user: np.ndarray, claims: np.ndarray) -> None:
 
 
 def _tenant_of(rows: Rows, user: np.ndarray) -> np.ndarray:
-    """The enterprise of each row's user (id), 0 where there is none."""
+    """Return the enterprise (id) of each row's user, 0 if there is none."""
     known = {who: found.tenant.id for who, found in rows.world.users.items()}
     return np.array([known.get(int(who), 0) for who in user], dtype=np.int32)

@@ -1,4 +1,4 @@
-"""Which carriers numbers get (R7, R13, R23)."""
+"""Choose the carriers of numbers (R7, R13, R23)."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _COLUMN = {"voice": Column.VOICE_CARRIER, "sms": Column.SMS_CARRIER_PROFILE}
 
 @dataclass(frozen=True)
 class Case:
-    """What the carriers of a service rest on, arrays as long as the chunk.
+    """What the carriers of a service depend on: arrays as long as the chunk.
 
-    Whether the capability is on (bool), the holder-to-be (id), the carrier that was chosen (id, 0: none), and which
-    rows are to be written (bool): no others are judged.
+    `is_on` (bool): the capability is on. `holder`: id of the future holder. `chosen`: id of the chosen carrier, 0 if
+    none. `writes` (bool): rows to be written; no other rows are judged.
     """
 
     is_on: np.ndarray
@@ -30,10 +30,10 @@ class Case:
 
 
 def carriers(rows: Rows, service: str, case: Case) -> np.ndarray:
-    """The carrier of a service ("voice" or "sms") for every row, 0 where the capability is off.
+    """Return the carrier of a service ("voice" or "sms") for every row, 0 if the capability is off.
 
-    R13: the one chosen, else the number's own, else the default of its holder-to-be (R7). A number that moves to where
-    its own carrier is not known gets that default, too.
+    R13: the chosen carrier, else the number's own, else the default of the future holder (R7). A number whose new
+    holder does not see its carrier also gets that default.
     """
     is_on, holder, chosen, writes = case.is_on, case.holder, case.chosen, case.writes
     name, column = f"{service}_carrier_id", _COLUMN[service]
@@ -53,7 +53,7 @@ def carriers(rows: Rows, service: str, case: Case) -> np.ndarray:
 
 
 def _left_behind(rows: Rows, own: np.ndarray, holder: np.ndarray) -> np.ndarray:
-    """Rows whose number goes to a tenant that does not see its carrier (R7): it was defined in another branch."""
+    """Return rows whose number moves to a tenant that does not see its carrier (R7): another branch defined it."""
     found = np.zeros(rows.size, dtype=bool)
     moves = rows.exists & (holder != rows.now("holder_id")) & (own != 0)
     for (carrier, tenant), places in groups(moves, (own, holder)):

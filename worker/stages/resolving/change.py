@@ -1,4 +1,4 @@
-"""What becomes of numbers whose capabilities or carriers are changed (R13, R23)."""
+"""Decide the results of changes to capabilities or carriers (R13, R23)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from worker.stages.resolving.upload import judge_switched_off
 
 
 def change(rows: Rows) -> Decisions:
-    """Change each row's number as it, or the job, says; what neither names stays as it is."""
+    """Change each row's number as the row, or else the job, specifies. Values that neither names stay as they are."""
     options, actor, now = rows.world.options, rows.world.actor, rows.now
     rows.judge(~rows.exists, Column.PHONE_NUMBER, lambda: permissions.check_seen(actor, None))
     rows.judge_number(rows.exists, Column.PHONE_NUMBER, lambda number: permissions.check_change(actor, number))
@@ -32,7 +32,7 @@ def change(rows: Rows) -> Decisions:
 
 
 def _capability(rows: Rows, name: str) -> np.ndarray:
-    """The row's word, else the job's, else as it is (R23: three-valued)."""
+    """Return the row's value, else the job's, else the current one (R23: three-valued)."""
     in_row, chosen = rows.column(name), getattr(rows.world.options, name)
     otherwise = rows.now(name) if chosen is None else np.full(rows.size, chosen)
     return np.where(in_row >= 0, in_row, otherwise).astype(bool)

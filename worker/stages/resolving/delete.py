@@ -1,4 +1,4 @@
-"""What becomes of numbers that are deleted (R24, R25)."""
+"""Decide the results of deletions (R24, R25)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Limits on which numbers may leave their holder (R19): the same for assignments, unassignments and uploads."""
+"""Limits on which numbers may leave their holder (R19), the same for assignments, unassignments and uploads."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from worker.stages.resolving.rows import Rows
 
 
 def judge_holder(rows: Rows, moves: np.ndarray) -> None:
-    """Leave alone what has another holder than expected and, with `only_unassigned`, what is assigned already.
+    """Refuse numbers with another holder than expected and, with `only_unassigned`, numbers that are already assigned.
 
     `moves` (bool, one per row): rows whose number would get another holder.
     """
@@ -23,7 +23,7 @@ def judge_holder(rows: Rows, moves: np.ndarray) -> None:
 
 
 def judge_expected_holder(rows: Rows, changes: np.ndarray) -> None:
-    """Leave alone what has another holder than the one that was expected, among the rows to be changed (bool)."""
+    """Refuse numbers with another holder than expected, among the rows to be changed (bool)."""
     actor, expected = rows.world.actor, rows.world.options.expected_holder_id
     rows.judge_number(
         changes & rows.sound, Column.TARGET, lambda number: permissions.check_expected_holder(actor, number, expected)
@@ -31,7 +31,7 @@ def judge_expected_holder(rows: Rows, changes: np.ndarray) -> None:
 
 
 def judge_other_users(rows: Rows, user: np.ndarray, gives: np.ndarray) -> None:
-    """With `only_unassigned`, leave alone what a user other than the row's (`user`, ids) has for any service."""
+    """With `only_unassigned`, refuse numbers that a user other than the row's (`user`, ids) has for any service."""
     if not rows.world.options.only_unassigned:
         return
     others = np.zeros(rows.size, dtype=bool)

@@ -1,4 +1,4 @@
-"""What deciding starts from and ends with: plain data, arrays of one length per chunk."""
+"""The input and output of decisions: plain data, arrays of one length per chunk."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from schemas.permissions import Tenant, User
 
 @dataclass(frozen=True)
 class Numbers:
-    """How numbers stand, or are to stand, in the inventory, by ascending `e164` (int64).
+    """The current or new state of numbers in the inventory, by ascending `e164` (int64).
 
-    `state` has an array for every column of `schemas.arrow_schemas.STATE`: ids 0 where there is none, capabilities 1
-    or 0.
+    `state` has an array for every column of `schemas.arrow_schemas.STATE`: ids are 0 if there is none, capabilities are
+    1 or 0.
     """
 
     e164: np.ndarray
@@ -26,7 +26,7 @@ class Numbers:
 
     @classmethod
     def none(cls) -> Numbers:
-        """No numbers."""
+        """Return an empty instance."""
         state = {field.name: np.zeros(0, dtype=field.type.to_pandas_dtype()) for field in STATE}
         return cls(np.zeros(0, dtype=np.int64), state)
 
@@ -36,7 +36,7 @@ class Numbers:
 
 @dataclass(frozen=True)
 class Defaults:
-    """The default carriers that hold for a tenant, its own or inherited (R7); 0 where there is none anywhere."""
+    """The default carriers of a tenant, its own or inherited (R7); 0 if no level has one."""
 
     voice_carrier_id: int
     sms_carrier_id: int
@@ -44,12 +44,13 @@ class Defaults:
 
 @dataclass(frozen=True)
 class World:
-    """What a chunk's rows meet.
+    """The facts that the rows of a chunk are decided on.
 
-    Every tenant that they name or that holds one of their numbers, the carriers that the admin may use, the defaults
-    that hold for those tenants, and the numbers that exist. `carrier_owners` tells who defined a carrier that a number
-    has, `users` the users that are named, `slots` which number a user has as its own (or Default DID) already. Unless
-    they are `held`, the numbers that exist may change before anything is written.
+    `tenants`: every tenant that the rows name or that holds one of their numbers; `defaults`: the default carriers of
+    those tenants. `voice_carriers`, `sms_carriers`: carriers that the admin may use; `carrier_owners`: the tenant that
+    defined each carrier that a number has. `users`: the users that the rows name. `slots`: the number that a user
+    already has as its own (or as Default DID). `existing`: the numbers that exist; unless they are locked (`held`),
+    they may change before anything is written.
     """
 
     actor: Tenant
@@ -72,7 +73,7 @@ class Decisions:
     """What to write, and the result of every row once it is written.
 
     `delete` holds numbers (int64); `results` and `images` are CHUNK_RESULTS and IMAGES of `schemas.arrow_schemas`.
-    Unless they are `held`, numbers must be as in their images still when they are written.
+    Unless `held` (locked), numbers must still equal their before-images when they are written.
     """
 
     create: Numbers

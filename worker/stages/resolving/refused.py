@@ -1,4 +1,4 @@
-"""What is left of a chunk's decisions where the database refuses some of its numbers (R28)."""
+"""Reduce the decisions of a chunk to the numbers that the database accepts (R28)."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _FAULT = np.uint64(fault_bit(Code.INTERNAL_ERROR, Column.NONE))
 
 
 def without(decided: Decisions, chunk: pa.Table, refused: NDArray[np.int64]) -> Decisions:
-    """Return the decisions about a chunk without some of its numbers (int64), whose rows fail with INTERNAL_ERROR.
+    """Return the decisions of a chunk without the refused numbers (int64), whose rows fail with INTERNAL_ERROR.
 
-    A row that stands for a block of numbers keeps those that are written, as for any other fault.
+    A row that stands for a block of numbers keeps those that are written, as with any other fault.
     """
     kept_images = ~np.isin(decided.images.column("e164").to_numpy(), refused)
     return Decisions(
@@ -37,7 +37,7 @@ def _numbers(numbers: Numbers, refused: NDArray[np.int64]) -> Numbers:
 
 
 def _results(results: pa.Table, chunk: pa.Table, refused: NDArray[np.int64]) -> pa.Table:
-    """The results (`CHUNK_RESULTS`, a line for each row) with the refused numbers' rows failed."""
+    """Return the results (`CHUNK_RESULTS`, one line per row) with the rows of refused numbers failed."""
     row = np.cumsum(first_lines(chunk)) - 1
     lost = np.bincount(row[np.isin(chunk.column("e164").to_numpy(), refused)], minlength=results.num_rows)
     values = {name: results.column(name).to_numpy() for name in CHUNK_RESULTS.names}

@@ -1,4 +1,4 @@
-"""The rows of a chunk while they are decided: what they say, what the inventory says, what is wrong with them.
+"""The rows of a chunk while they are decided: their values, the state of their numbers, and their faults.
 
 Rules are asked once per distinct combination of facts, never per row.
 """
@@ -35,7 +35,7 @@ class Written:
 
 @dataclass(frozen=True)
 class Codes:
-    """The codes of rows that are updated, of those that are created, and of those where nothing is to be done."""
+    """The codes of rows that are updated (`done`), created, and left as they are (`untouched`)."""
 
     done: Code
     created: Code = Code.CREATED
@@ -60,26 +60,26 @@ class Rows:
 
     @property
     def sound(self) -> np.ndarray:
-        """Rows with which nothing is wrong so far."""
+        """The rows (bool) without a fault so far."""
         found: np.ndarray = self.faults == 0
         return found
 
     def column(self, name: str) -> np.ndarray:
-        """What the rows say."""
+        """Return a column of the chunk."""
         found: np.ndarray = self.chunk.column(name).to_numpy()
         return found
 
     def now(self, name: str) -> np.ndarray:
-        """What the inventory says, a column of `schemas.arrow_schemas.STATE`; 0 where the row's number is new."""
+        """Return a column of `schemas.arrow_schemas.STATE` for the rows' numbers: the current state, 0 for new ones."""
         values = self.world.existing.state[name]
         return np.where(self.exists, values[self._at], 0) if len(values) else np.zeros(self.size, values.dtype)
 
     def fail(self, rows: np.ndarray, code: Code, column: Column) -> None:
-        """Note a fault of some rows (bool)."""
+        """Add a fault to some rows (bool)."""
         self.faults[rows] |= np.uint64(fault_bit(code, column))
 
     def judge(self, rows: np.ndarray, where: Where, rule: Callable[..., Code | None], *keys: np.ndarray) -> None:
-        """Ask a rule about some rows (bool), once per distinct combination of `keys`, and note what it refuses.
+        """Ask a rule about some rows (bool), once per distinct combination of `keys`, and add the faults it returns.
 
         `where` is the column to blame, or the column for each code.
         """
@@ -89,32 +89,32 @@ class Rows:
                 self.fail(places, code, where if isinstance(where, Column) else where[code])
 
     def judge_number(self, rows: np.ndarray, where: Where, rule: Callable[..., Code | None], *keys: np.ndarray) -> None:
-        """As `judge`, of numbers that exist: the rule is given the facts of the number first."""
+        """Ask a rule like `judge`, about numbers that exist: the rule's first argument is the facts of the number."""
         self.judge(
             rows & self.exists, where, lambda *values: rule(self.facts_of(values), *values[len(_FACTS) :]),
             *self.fact_keys(), *keys,
         )  # fmt: skip
 
     def fact_keys(self) -> list[np.ndarray]:
-        """What tells one number's facts from another's."""
+        """Return the arrays that distinguish the facts of one number from those of another."""
         keys = [self.now(name) for name in _FACTS]
         return [key != 0 if name.endswith("user_id") else key for name, key in zip(_FACTS, keys, strict=True)]
 
     def facts_of(self, values: tuple[int, ...]) -> NumberFacts:
-        """The facts that begin a combination of `fact_keys`."""
+        """Return the facts at the start of a combination of `fact_keys`."""
         holder, uploader, voice, sms, voice_user, sms_user = values[: len(_FACTS)]
         tenants = self.world.tenants
         return NumberFacts(tenants[holder], tenants[uploader], bool(voice), bool(sms), bool(voice_user), bool(sms_user))
 
     def changed(self, wanted: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Rows whose number is to stand otherwise than now."""
+        """Return rows whose new state differs from the current one."""
         differs = np.zeros(self.size, dtype=bool)
         for name, values in wanted.items():
             differs |= values != self.now(name)
         return differs
 
     def decide(self, wanted: Mapping[str, np.ndarray], written: Written, codes: Codes) -> Decisions:
-        """Decide: `wanted` are the columns of STATE that change in the rows that are `written`."""
+        """Return the decisions: `wanted` holds the new values of STATE columns, for the rows in `written`."""
         nothing = np.zeros(self.size, dtype=bool)
         create, update, delete = (
             nothing if rows is None else rows for rows in (written.create, written.update, written.delete)
@@ -132,7 +132,7 @@ class Rows:
         lines = pa.table(
             [pa.array(c, f.type) for c, f in zip(columns, CHUNK_RESULTS, strict=True)], schema=CHUNK_RESULTS
         )
-        # Of a block nobody could tell later which of its numbers were new, but for these images.
+        # Without before-images, an undo could not tell which numbers of a block were new.
         again = create & (self._in_block() if codes.created is Code.CREATED else True)
         return Decisions(
             self._numbers(create, after),
@@ -144,7 +144,7 @@ class Rows:
         )
 
     def _in_block(self) -> np.ndarray:
-        """Lines of rows that stand for several numbers."""
+        """Return lines of rows that stand for several numbers."""
         first = first_lines(self.chunk)
         found: np.ndarray = ~first | ~np.concatenate([first[1:], [True]])[: self.size]
         return found
@@ -155,7 +155,7 @@ class Rows:
         return Numbers(self.e164[rows], {name: values[rows] for name, values in state.items()})
 
     def _images(self, kept: np.ndarray, delete: np.ndarray, stamp: np.ndarray) -> pa.Table:
-        """Return the before-images (`schemas.arrow_schemas.IMAGES`) of numbers that are written and existed before."""
+        """Return the before-images (`schemas.arrow_schemas.IMAGES`) of the rows in `kept` or `delete`."""
         rows = kept | delete
         if not rows.any():
             return IMAGES.empty_table()
@@ -165,16 +165,16 @@ class Rows:
 
 
 def a_line_for_each_row(lines: pa.Table) -> pa.Table:
-    """Results of numbers (`CHUNK_RESULTS`) as those of their rows: all faults and warnings together.
+    """Combine results per number (`CHUNK_RESULTS`) into results per row, with all faults and warnings.
 
-    A row whose numbers fared differently has the code of those that were written.
+    A row whose numbers have different results gets the code of the written ones.
     """
     starts = np.flatnonzero(first_lines(lines))
     if len(starts) == lines.num_rows:
         return lines
     values = {name: lines.column(name).to_numpy() for name in CHUNK_RESULTS.names}
     faults = np.bitwise_or.reduceat(values["faults"], starts)
-    # Written ones first, then in the order of the numbers.
+    # Written numbers first, then by number.
     rank = np.where(values["written"] > 0, 0, lines.num_rows) + np.arange(lines.num_rows)
     telling = np.minimum.reduceat(rank, starts) % lines.num_rows
     columns = {
@@ -189,7 +189,7 @@ def a_line_for_each_row(lines: pa.Table) -> pa.Table:
 
 
 def groups(rows: np.ndarray, keys: tuple[np.ndarray, ...]) -> Iterator[tuple[tuple[int, ...], np.ndarray]]:
-    """The distinct combinations of some arrays among some rows (bool): (values, the places of their rows)."""
+    """Yield the distinct combinations of `keys` among some rows (bool), as (values, indices of their rows)."""
     places = np.flatnonzero(rows)
     if not len(places):
         return
@@ -197,12 +197,12 @@ def groups(rows: np.ndarray, keys: tuple[np.ndarray, ...]) -> Iterator[tuple[tup
     for key in keys:
         distinct, which = numbered(key[places])
         if distinct > 1:
-            # Numbered anew every time, so that many keys do not overflow.
+            # Renumbered after each key, so that many keys do not overflow.
             groups_so_far, combined = numbered(combined * distinct + which)
     if groups_so_far == 1:
         yield tuple(int(key[places[0]]) for key in keys), places
         return
-    # Sixteen bits are sorted by counting.
+    # NumPy sorts 16-bit integers by radix sort.
     order = np.argsort(combined.astype(np.uint16) if groups_so_far <= _SIXTEEN_BITS else combined, kind="stable")
     for part in np.split(places[order], np.flatnonzero(np.diff(combined[order])) + 1):
         yield tuple(int(key[part[0]]) for key in keys), part

@@ -1,4 +1,4 @@
-"""What becomes of numbers that are taken back: from users, or one level up (R19, R20)."""
+"""Decide the results of unassignments, from users or one level up (R19, R20)."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from worker.stages.resolving.rows import Codes, Rows, Written, groups
 
 
 def unassign(rows: Rows) -> Decisions:
-    """Take back each row's number: from its user where a service or a user is named, else level by level."""
+    """Unassign each row's number: from its user if a service or a user is named, else one level up."""
     options, actor, now = rows.world.options, rows.world.actor, rows.now
     rows.judge(~rows.exists, Column.PHONE_NUMBER, lambda: permissions.check_seen(actor, None))
     rows.judge_number(rows.exists, Column.PHONE_NUMBER, lambda number: permissions.check_seen(actor, number))
     user = np.where(rows.column("user_id") != 0, rows.column("user_id"), options.user_id or 0)
     service = np.where(rows.column("service") != 0, rows.column("service"), int(options.service))
     by_level = (user == 0) & (service == 0)
-    # A number that the admin holds has come back already: as it should be, whoever was expected to hold it.
+    # A number that the admin holds is back already, so it is no fault if another holder was expected.
     judge_expected_holder(rows, ~(by_level & (now("holder_id") == actor.id)))
     rows.judge_number(
         by_level & rows.sound, Column.PHONE_NUMBER, lambda number: permissions.check_unassign(actor, number)
     )
-    # The admin of the holder takes from its users: that is its level.
+    # For the holder's own admin, unassigning means from its users.
     from_users = ~by_level | (now("holder_id") == actor.id)
     service = np.where(service == 0, int(ANY_VOICE | Service.SMS), service)
     voice = _taken(from_users & (service & int(ANY_VOICE) != 0), now("voice_user_id"), user)
@@ -42,13 +42,13 @@ def unassign(rows: Rows) -> Decisions:
 
 
 def _taken(rows: np.ndarray, has: np.ndarray, user: np.ndarray) -> np.ndarray:
-    """Rows whose number a user has, the one that is named if one is."""
+    """Return rows whose number is in use by a user: by the named user if there is one."""
     found: np.ndarray = rows & (has != 0) & ((user == 0) | (has == user))
     return found
 
 
 def _holder(rows: Rows, moved: np.ndarray) -> np.ndarray:
-    """Who holds the number afterwards (R19)."""
+    """Return the holder after unassignment (R19)."""
     holder = rows.now("holder_id").copy()
     for values, places in groups(moved & rows.exists, tuple(rows.fact_keys())):
         holder[places] = permissions.takes_back_to(rows.world.actor, rows.facts_of(values))

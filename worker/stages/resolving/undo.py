@@ -1,8 +1,8 @@
-"""What becomes of numbers that a job has changed when it is undone (R27).
+"""Decide the results of undoing a job (R27).
 
-A number and its stamp (`changed_job_id`) name one state. It is put back only if its stamp is still the one that the
-undone job left, and it gets its old stamp back with its old state: so a chain of jobs can be undone one after the
-other, and an undo like any job.
+A number and its version (`changed_job_id`) identify one state. A number is restored only if it still has the version
+that the undone job left, and gets its old version back with its old state. So a chain of jobs can be undone one after
+the other, and an undo can be undone like any job.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from worker.stages.resolving.rows import Codes, Rows, Written, groups
 
 
 def undo(rows: Rows) -> Decisions:
-    """Put each row's number back as it was before the job (`schemas.arrow_schemas.UNDO_CHUNK`)."""
+    """Restore each row's number to its state before the job (`schemas.arrow_schemas.UNDO_CHUNK`)."""
     existed = rows.column("existed") != 0
     before = np.where(existed, rows.column("changed_job_id"), 0)
     now = np.where(rows.exists, rows.now("changed_job_id"), 0)
@@ -35,7 +35,7 @@ def undo(rows: Rows) -> Decisions:
 
 
 def _judge_still_there(rows: Rows, back: np.ndarray) -> None:
-    """A tenant, carrier or user that is gone, or a user who has another number now: that, too, has changed since."""
+    """Refuse numbers whose tenant, carrier or user is gone, or whose user has another number now: changed since."""
     world = rows.world
     keys = ("holder_id", "uploader_id", "voice_carrier_id", "sms_carrier_id", "voice_user_id", "sms_user_id")
     lost = np.zeros(rows.size, dtype=bool)

@@ -1,4 +1,4 @@
-"""What becomes of uploaded rows: new numbers, and those that exist already (R10..R13, R17)."""
+"""Decide the results of uploaded rows: new numbers and existing ones (R10..R13, R17)."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _CAPABILITIES = {"voice": Column.VOICE, "sms": Column.SMS, "fax": Column.FAX}
 
 
 def upload(rows: Rows) -> Decisions:
-    """Create numbers, and update those that exist if `on_existing` says so."""
+    """Create numbers, and update existing ones if `on_existing` is UPDATE."""
     options, may_update = rows.world.options, rows.world.options.on_existing is OnExisting.UPDATE
     _meet_existing(rows)
-    # A number that is refused is not looked at any further: what else is wrong would tell how it stands (R17).
+    # A refused number is not judged further: more faults would disclose its state (R17).
     writes = rows.sound & (~rows.exists | may_update)
     holder = _holder(rows, writes)
     capability = {name: _capability(rows, name) for name in _CAPABILITIES}
@@ -42,7 +42,7 @@ def upload(rows: Rows) -> Decisions:
 
 
 def judge_switched_off(rows: Rows, writes: np.ndarray, capability: dict[str, np.ndarray]) -> None:
-    """R23: a capability that a user needs stays on."""
+    """Refuse to switch off a capability that a user needs (R23)."""
     for service, column in ((Service.VOICE, Column.VOICE), (Service.SMS, Column.SMS)):
         name = column.name.lower()
         off = writes & (rows.now(name) != 0) & ~capability[name]
@@ -50,7 +50,7 @@ def judge_switched_off(rows: Rows, writes: np.ndarray, capability: dict[str, np.
 
 
 def _meet_existing(rows: Rows) -> None:
-    """R17: outside the tree the number is merely taken; inside, `on_existing` says what to do."""
+    """Judge numbers that exist (R17): outside the tree as taken; inside it according to `on_existing`."""
     actor, tenants = rows.world.actor, rows.world.tenants
     rows.judge(
         rows.exists,
@@ -63,7 +63,7 @@ def _meet_existing(rows: Rows) -> None:
 
 
 def _holder(rows: Rows, writes: np.ndarray) -> np.ndarray:
-    """The row's target, else the form's, else where the number is, else the uploader itself (R11, R12)."""
+    """Return the row's target, else the job's, else the current holder, else the uploader (R11, R12)."""
     actor, tenants = rows.world.actor, rows.world.tenants
     target, now = rows.column("target_id"), rows.now("holder_id")
     chosen = np.where(target != 0, target, rows.world.options.target_id or 0)
@@ -83,6 +83,6 @@ def _holder(rows: Rows, writes: np.ndarray) -> np.ndarray:
 
 
 def _capability(rows: Rows, name: str) -> np.ndarray:
-    """R10: an empty cell is FALSE for a new number and "leave as it is" for one that exists."""
+    """Return the capability: an empty cell is FALSE for a new number, and keeps the value of an existing one (R10)."""
     given = rows.column(name)
     return np.where(given < 0, rows.now(name), given).astype(bool)
