@@ -1,1 +1,4 @@
-"""The parts of the `read` stage; `worker.stages.read` is the only door, nothing else imports from here."""
+"""The parts of the `read` stage, from the uploaded bytes to rows of cells.
+
+`worker.stages.read` is the entry point.
+"""

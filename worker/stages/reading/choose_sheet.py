@@ -1,4 +1,4 @@
-"""Opens a file at the sheet that has the columns: the first one, or another of a workbook that begins with remarks."""
+"""Open a file at the sheet that has the columns: the first sheet, or another if a workbook begins with remarks."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ NO_TABLE = frozenset({Code.EMPTY_FILE, Code.NO_HEADER, Code.MISSING_COLUMN})
 
 
 def open_table(path: Path, limits: Limits, folder: Path, form: Form, hints: Hints) -> tuple[Source, Header]:
-    """Return the file's table and its header row; of a workbook's sheets the first that has the columns.
+    """Return the file's table and its header row; of a workbook, the first sheet that has the columns.
 
-    `FileFault` about the first sheet if none has. A sheet that names the phone number among other columns is a table
-    with a fault: no other is read in its stead.
+    Raises the `FileFault` of the first sheet if no sheet has them. A sheet that names the phone number among other
+    columns is a table with a fault: no other sheet is read in its place.
     """
     source = open_source(path, limits, folder, hints)
     try:
@@ -44,7 +44,7 @@ def open_table(path: Path, limits: Limits, folder: Path, form: Form, hints: Hint
 def _other_tables(
     source: Source, limits: Limits, folder: Path, form: Form, hints: Hints
 ) -> Iterator[tuple[Source, Header]]:
-    """The other sheets that have the columns, in their order; within the time that one sheet may take."""
+    """Yield the other sheets that have the columns, in order, within the time limit of one sheet."""
     if not isinstance(source, Workbook) or hints.sheet is not None:
         return
     deadline = time.monotonic() + limits.child_seconds
@@ -61,7 +61,7 @@ def _other_tables(
 
 
 def _with_notes(source: Source, header: Header) -> tuple[Source, Header]:
-    """Say which cells far beside the header row, or above it, are in no row of the table."""
+    """Add a note on stray cells, far right of the header row or of rows above it, that no row of the table contains."""
     strays = (
         [cells for row, cells in source.strays.items() if row <= header.row_number]
         if isinstance(source, Workbook)

@@ -1,4 +1,4 @@
-"""Unpacks a gzip file (RFC 1952) block by block, within what it may cost."""
+"""Unpack a gzip file (RFC 1952) block by block, within the limits on its size."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from schemas.codes import Code
 from worker.stages.reading.model import Limits, fault
 
 BLOCK = 1 << 20
-RATIO_FROM_BYTES = 1 << 26  # what is smaller may have been packed as much as it likes
+RATIO_FROM_BYTES = 1 << 26  # no limit on the ratio below this size
 
 
 def gunzip(path: Path, target: Path, limits: Limits) -> None:
-    """Write to `target` what is packed in `path`. `FileFault` UNREADABLE_FILE: damaged, cut off, or too much."""
+    """Unpack `path` into `target`. Raises `FileFault` UNREADABLE_FILE if it is damaged, truncated or too large."""
     most = min(limits.inflated_bytes, max(RATIO_FROM_BYTES, path.stat().st_size * limits.inflated_ratio))
     written = 0
     try:

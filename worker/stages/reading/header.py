@@ -1,6 +1,6 @@
-"""Finds the header row and what its cells mean (R10, R12), by evidence: titles and remarks may stand above it.
+"""Find the header row and the meaning of its cells (R10, R12), by evidence: titles and remarks may come first.
 
-Where there is none, columns that stand in the order of the sample are understood all the same. Mends no names.
+Without a header row, columns in the order of the sample file are understood as well. Corrects no names.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from worker.stages.reading.model import HEADER_WITHIN, Cells, Limits, Source, fa
 from worker.stages.reading.text_files.formula_wrapped import unwrapped_cell
 from worker.stages.reading.width import is_blank
 
-# What a data row has and a header row has not: a cell that is a number, a phone number or a boolean.
+# A cell that only data rows have: a number, a phone number or a boolean.
 _DATA_CELL = re.compile(r"\s*'?\+?[\d(][\d\s().,/eE+-]*|\s*(?:true|false|yes|no)\s*", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Header:
-    """The header row: `width` cells wide, of which the columns in `kept` go on to the later stages.
+    """The header row: `width` cells wide. The columns in `kept` go on to the later stages.
 
-    `row_number` is 0 where the file has none. `columns` are the cells kept, as given; `mapping` tells their places in
-    `columns` by meaning, `tentative` those whose meaning depends on their values; `notes` are sentences
-    for the uploader.
+    `row_number` is 0 if the file has no header row. `columns` are the kept cells as written. `mapping` has their
+    indices in `columns` by meaning; `tentative` has the columns whose meaning depends on their values. `notes` are
+    sentences for the uploader.
     """
 
     row_number: int
@@ -43,7 +43,7 @@ class Header:
 
     @cached_property
     def unique_names(self) -> list[str]:
-        """One name per column kept; what is there twice, or has no name, gets a number."""
+        """One name per kept column; duplicate and empty names get a number."""
         return distinct(self.columns)
 
 
@@ -51,9 +51,9 @@ Row = tuple[int, Cells]
 
 
 def find_header(source: Source, limits: Limits, form: Form, told: int | None = None) -> Header:
-    """The row that names the columns, or the one that is `told`; `form` tells what its cells may mean.
+    """Return the row that names the columns, or row `told` if given; `form` defines what its cells may mean.
 
-    `FileFault` EMPTY_FILE, BAD_ENCODING, NO_HEADER, MISSING_COLUMN, DUPLICATE_COLUMN or TOO_MANY_COLUMNS.
+    Raises `FileFault` EMPTY_FILE, BAD_ENCODING, NO_HEADER, MISSING_COLUMN, DUPLICATE_COLUMN or TOO_MANY_COLUMNS.
     """
     if told is not None:
         return _header_at(source, _row_at(source, told), limits, form, ())
@@ -61,7 +61,7 @@ def find_header(source: Source, limits: Limits, form: Form, told: int | None = N
     if not filled:
         where = f"sheet “{source.sheet}”" if source.sheet else "file"
         fault(Code.EMPTY_FILE, f"The {where} is empty.", notes=list(source.notes))
-    best = max(filled, key=lambda row: _evidence(row[1], form))  # of equals the first
+    best = max(filled, key=lambda row: _evidence(row[1], form))  # the first, if several are equal
     if not _known(best[1], form) and (bare := columns_without_header([cells for _, cells in filled], form)):
         return _without_header(filled, bare, limits)
     above = filled.index(best)
@@ -85,7 +85,7 @@ def _known(cells: Cells, form: Form) -> set[Column]:
 
 
 def _evidence(cells: Cells, form: Form) -> tuple[bool, int]:
-    """How much a row looks like names of columns: whether all that must be there are, and how many are known."""
+    """Return whether a row names all required columns, and how many known columns it names."""
     known = _known(cells, form)
     return known.issuperset(form.required), len(known)
 
@@ -95,17 +95,17 @@ def _header_at(source: Source, row: Row, limits: Limits, form: Form, notes: tupl
     if any("\0" in cell for cell in cells):
         fault(Code.BAD_ENCODING, "The header row holds NUL characters, which no text has.")
     named = max(place for place, cell in enumerate(cells, start=1) if cell.strip())
-    # Cells without a name at the end count only if something stands below them.
+    # Trailing cells without a name count only if a row below has text there.
     width = named if named == len(cells) else max(named, min(len(cells), source.reach(row_number)))
     _check_width(width, limits)
-    # Our own report columns: a report sent again gets fresh ones.
+    # Columns of the service's own reports: a corrected report that is uploaded gets new ones.
     kept = tuple(place for place in range(width) if not cells[place].lstrip().startswith("_"))
     columns = tuple(cells[place] for place in kept)
     mapping, decided = _mapping(columns, form)
     unsettled = _tentative(columns, form, mapping)
     unknown = (place for place in range(len(columns)) if place not in mapping.values())
     ignored = tuple(columns[place] for place in unknown if columns[place].strip())
-    # What a tentative column means is decided by its values, so that nothing is suggested for it.
+    # The values of a tentative column decide its meaning, so no suggestion is made for it.
     suggestions = _suggestions([name for name in ignored if tentative(name, form) is None], form, mapping)
     return Header(row_number, width, kept, columns, mapping, ignored, (*notes, *decided, *suggestions), unsettled)
 
@@ -128,7 +128,7 @@ def _check_width(width: int, limits: Limits) -> None:
 def _suggestions(
     ignored: Sequence[str], form: Form, mapping: Collection[Column], missing: Collection[Column] = ()
 ) -> list[str]:
-    """What columns may have been meant that are not known, one that is missing first, never one that is there."""
+    """Suggest columns for unknown names: preferably a missing column, never one that the file already has."""
     found = ((name, meant(name, form, missing)) for name in ignored)
     return [
         f"The column {_listed([name])} is not known here; did you mean “{name_of(column)}”?"
@@ -138,7 +138,7 @@ def _suggestions(
 
 
 def _mapping(columns: tuple[str, ...], form: Form) -> tuple[dict[Column, int], list[str]]:
-    """The place of each column that is understood, and a note on each choice among several."""
+    """Return the index of each column that is understood, and a note on each choice among several."""
     meanings = [recognise(name, form) for name in columns]
     known = {meaning for meaning in meanings if meaning is not None}
     missing = [column for column in form.required if column not in known]
@@ -156,7 +156,7 @@ def _mapping(columns: tuple[str, ...], form: Form) -> tuple[dict[Column, int], l
 
 
 def _exact(columns: tuple[str, ...], places: list[int], column: Column) -> int:
-    """The one place of several that has the column's own name; the others have other names for it."""
+    """Return the index of the one column with the column's own name, among several that mean the same."""
     exact = [place for place in places if is_exact(columns[place], column)]
     if len(exact) != 1:
         _refuse_several(column, [columns[place] for place in places], len(exact))
@@ -172,7 +172,7 @@ def _refuse_several(column: Column, found: list[str], exact: int) -> NoReturn:
 
 
 def _tentative(columns: tuple[str, ...], form: Form, mapping: Mapping[Column, int]) -> dict[int, Column]:
-    """Place -> what the column means if its values fit (R14e); none where another column gives the blocks."""
+    """Return index -> meaning if the values fit (R14e); empty if another column defines the blocks."""
     if mapping.keys() & {Column.END_NUMBER, Column.BLOCK_SIZE}:
         return {}
     return {place: column for place, name in enumerate(columns) if (column := tentative(name, form)) is not None}
@@ -193,7 +193,7 @@ def _refuse(columns: tuple[str, ...], missing: list[Column], known: Collection[C
 
 
 def _on_country(known: Collection[Column]) -> list[str]:
-    """A word on the column that is missing as well, but not needed (R14)."""
+    """Return a sentence on the Country Code if it is missing, too: it is not required (R14)."""
     if Column.PHONE_NUMBER not in known or Column.COUNTRY_CODE in known:
         return []
     return ["Numbers that begin with + or 00 are understood without a Country Code."]

@@ -1,6 +1,6 @@
-"""Understands tables without a row of column names, if their columns stand in the order of the sample file.
+"""Understand tables without a header row, if their columns are in the order of the sample file.
 
-Nothing is guessed beyond that: of two boolean columns nobody can say which is Voice but by their order.
+Infers nothing else: of two boolean columns, only the order shows which is Voice.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from worker.phone.country import read_country
 from worker.spreadsheet import cell_repair
 from worker.stages.reading.model import Cells
 
-# Of the rows looked at; the others may be damaged, or be remarks.
+# Share of the rows that must fit; the others may be damaged or remarks.
 MOST = 0.8
 LEAST_ROWS = 1
 _NUMBER = re.compile(r"""[\s'"=]*\+?(?:[\s().\-/]*\d){6,15}[\s"]*(?:[.,]0+)?|\s*\d[.,]\d+[eE]\+?\d{1,2}\s*""")
 
 
 def columns_without_header(rows: Sequence[Cells], form: Form) -> Mapping[Column, int] | None:
-    """Column -> place of rows that are not blank, or None where they do not tell."""
+    """Return column -> index for rows that are not blank, or None if their columns fit no order."""
     for order in _orders(form):
         if len(rows) >= LEAST_ROWS and all(_fits(rows, place, column) for place, column in enumerate(order)):
             return {column: place for place, column in enumerate(order)}
@@ -30,7 +30,7 @@ def columns_without_header(rows: Sequence[Cells], form: Form) -> Mapping[Column,
 
 
 def _orders(form: Form) -> list[tuple[Column, ...]]:
-    """The orders to be tried, the most telling first."""
+    """Return the column orders to try, most specific first."""
     if Column.VOICE in form.required:
         return [SAMPLE_COLUMNS, SAMPLE_COLUMNS[:-1]]  # Fax may be missing
     return [(Column.COUNTRY_CODE, Column.PHONE_NUMBER), (Column.PHONE_NUMBER,)]
@@ -46,7 +46,7 @@ def _is_country(text: str) -> bool:
 
 
 def is_number(text: str) -> bool:
-    """Whether a cell looks like a phone number, however it is written."""
+    """Return whether a cell looks like a phone number in any notation."""
     return _NUMBER.fullmatch(text) is not None
 
 

@@ -1,4 +1,4 @@
-"""Rows that came as a list or a selection, read like a file's: text columns under names that the form understands."""
+"""Rows from a list or a selection, read like a file's rows: text columns under names that the form understands."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from worker.stages.reading.model import FileFacts, RowBatch, fault
 
 
 class ListedRows:
-    """The rows of a table; `_row` counts them from 1."""
+    """The rows of a table; row numbers count from 1."""
 
     def __init__(self, table: pa.Table, form: Form, batch_rows: int) -> None:
         self._table = table.combine_chunks()
@@ -33,13 +33,13 @@ class ListedRows:
         )
 
     def batches(self) -> Iterator[RowBatch]:
-        """The rows, part by part. `FileFault` EMPTY_FILE if there is none."""
+        """Yield the rows in batches. Raises `FileFault` EMPTY_FILE if there are none."""
         if not self._table.num_rows:
             fault(Code.EMPTY_FILE, "The list is empty.")
         for start in range(0, self._table.num_rows, self._batch_rows):
             part = self._table.slice(start, self._batch_rows).combine_chunks()
             columns = [column.chunk(0) for column in part.columns]
             row_number = np.arange(start + 1, start + 1 + part.num_rows, dtype=np.int64)
-            # An empty item of a list is a mistake to be told, not a blank line to be passed over.
+            # An empty item of a list is a mistake to report, not a blank row to skip.
             nothing = np.zeros(part.num_rows, dtype=bool)
             yield RowBatch(row_number, pa.RecordBatch.from_arrays(columns, names=part.column_names), nothing, nothing)

@@ -1,6 +1,6 @@
-"""What the parts of the reader hand to each other and to the stages after it.
+"""The types that the modules of the reader pass to each other and to the later stages.
 
-Holds no behaviour beyond raising the one fault a file can have.
+No behavior, apart from raising `FileFault`.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from schemas.codes import Code
 from schemas.columns import Column
 
 Cells = list[str]
-HEADER_WITHIN = 50  # rows that are not blank: titles and remarks above the header are no longer than that
+HEADER_WITHIN = 50  # rows that are not blank; titles and remarks above the header are shorter
 
 
-class FileFault(Exception):  # noqa: N818 - the file's fault, not an error of ours
-    """The whole file cannot be used: `code` is the job's problem, `detail` a sentence for the uploader."""
+class FileFault(Exception):  # noqa: N818 - a fault of the file, not an error of the service
+    """The whole file cannot be used: `code` is the problem of the job, `detail` a sentence for the uploader."""
 
     def __init__(self, code: Code, detail: str, context: Mapping[str, object] | None = None) -> None:
         super().__init__(code, detail, context)
@@ -34,18 +34,18 @@ class FileFault(Exception):  # noqa: N818 - the file's fault, not an error of ou
 
 
 def fault(code: Code, detail: str, **context: object) -> NoReturn:
-    """Raise `FileFault` with what was found as keyword arguments."""
+    """Raise `FileFault` with `context`, the facts about the fault, as keyword arguments."""
     raise FileFault(code, detail, context)
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one file may cost. Sizes in bytes, `child_seconds` of both CPU and wall clock.
+    """Limits on one file. Sizes in bytes; `child_seconds` limits both CPU time and wall-clock time.
 
-    `block`: how many numbers one row may stand for.
-    `batch_rows`: how many rows it is read in at a time, no cost but a bound of memory.
-    `inflated_ratio`: how many times its size a packed file may become. Deflate packs at most 1032 to 1; tables of
-    numbers reach about 40 to 1, very uniform ones 300 to 1. Small files may become what they like.
+    `block`: the most numbers that one row may stand for.
+    `batch_rows`: the rows per batch; a bound on memory, not a limit on the file.
+    `inflated_ratio`: the most times its packed size that a file may unpack to. Deflate reaches 1032:1 at most; tables
+    of numbers reach about 40:1, very uniform ones 300:1. Small files are exempt.
     """
 
     bytes: int
@@ -63,9 +63,9 @@ class Limits:
 
 @dataclass(frozen=True)
 class Hints:
-    """What the uploader says about the file; None is found out by evidence.
+    """The uploader's options for reading the file; None is detected from the file.
 
-    `delimiter` is one character, `encoding` a codec's name, `sheet` a worksheet's, `header_row` counts from 1.
+    `delimiter` is one character, `encoding` a codec name, `sheet` a worksheet name; `header_row` counts from 1.
     """
 
     delimiter: str | None = None
@@ -79,10 +79,11 @@ NO_HINTS = Hints()
 
 @dataclass(frozen=True)
 class FileFacts:
-    """What was decided about the file: `columns` are the header cells as given, `mapping` their places by meaning.
+    """How the file is read: `columns` are the header cells as written, `mapping` has their indices by meaning.
 
-    `format` is "csv", or the workbook's: "xlsx", "xlsm", "xls", "xlsb", "ods". `header_row` is the row of the names, 0
-    where the file has none. `ignored_columns` are named columns without a meaning here; `notes` are sentences.
+    `format` is "csv", or the workbook's: "xlsx", "xlsm", "xls", "xlsb", "ods". `header_row` is the row of the column
+    names, 0 if the file has none. `ignored_columns` are named columns without a meaning here; `notes` are sentences for
+    the uploader.
     """
 
     format: str
@@ -98,11 +99,11 @@ class FileFacts:
 
 @dataclass(frozen=True)
 class RowBatch:
-    """Up to `Limits.batch_rows` rows in file order; the first four have the same length.
+    """Up to `Limits.batch_rows` rows in file order; the first four fields have the same length.
 
-    `row_number` int64, as the spreadsheet program counts; `cells` one `pa.string()` column per header column, "" where
-    the file has none; `too_wide` bool, text stood beyond the last column; `blank` bool, nothing but white space.
-    `surplus`: place -> that text, which no column has.
+    `row_number` int64, as the spreadsheet program counts. `cells`: one `pa.string()` column per header column, "" where
+    the file has no cell. `too_wide` bool: there is text beyond the last column. `blank` bool: only white space.
+    `surplus`: row index in the batch -> the text beyond the last column.
     """
 
     row_number: npt.NDArray[np.int64]
@@ -114,7 +115,7 @@ class RowBatch:
 
 @dataclass(frozen=True)
 class Block:
-    """Rows as a format yields them, header row and blank rows included: one array per column of the header row."""
+    """Rows as a format yields them, with header row and blank rows: one array per column of the header row."""
 
     row_number: npt.NDArray[np.int64]
     columns: list[pa.Array]
@@ -123,7 +124,7 @@ class Block:
 
 
 class Source(Protocol):
-    """A format's view of one file; every method may be called again and starts from the top."""
+    """One file, read by its format. Every method may be called again and starts from the first row."""
 
     @property
     def format(self) -> str: ...
@@ -137,10 +138,10 @@ class Source(Protocol):
     def notes(self) -> tuple[str, ...]: ...
 
     def top(self) -> Iterator[tuple[int, Cells]]:
-        """Row number and cells from the first row on, as far as a header may be looked for."""
+        """Yield row number and cells from the first row on, as far as a header is searched for."""
 
     def reach(self, header_row: int) -> int:
-        """How many columns hold text below the header row, as far as that is known beforehand."""
+        """Return how many columns have text below the header row, as far as known in advance."""
 
     def blocks(self, width: int) -> Iterator[Block]:
-        """All rows, each with exactly `width` cells."""
+        """Yield all rows, each with exactly `width` cells."""

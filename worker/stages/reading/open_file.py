@@ -1,4 +1,4 @@
-"""Opens whatever was uploaded: finds out what it is, unpacks it if it was packed, hands it to its format's reader."""
+"""Open an uploaded file: detect its type, unpack it if it is packed, and pass it to the reader of its format."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from worker.stages.reading.workbooks.workbook import Packed, open_workbook
 
 
 def open_source(path: Path, limits: Limits, folder: Path, hints: Hints) -> Source:
-    """The file's own format; what was packed once is unpacked into `folder`. `FileFault`."""
+    """Return the file as its format reads it, unpacked once into `folder` if it is packed. Raises `FileFault`."""
     kind = kind_of(path, limits)
     if kind is Kind.TEXT:
         return open_delimited(path, limits, folder, hints)

@@ -1,4 +1,4 @@
-"""Names files that are no table we read, by how they begin, with what their owner can do instead."""
+"""Recognize files that the service does not read, by their first bytes, with advice for the uploader."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _ATTACHMENT = "Save the spreadsheet that is attached to it, and upload that."
 _CONVERT = "Convert it to CSV or Excel (.xlsx), and upload that."
 
 _XML = rb"\s*<(?:\?xml|!--|!doctype|[a-z]\w*[\s:>])"
-# What an XML or HTML file is, by what occurs near its beginning; the first that does.
+# Types of XML and HTML files, by text near the beginning; the first match counts.
 _INSIDE: tuple[tuple[bytes, str, str], ...] = (
     (rb"urn:schemas-microsoft-com:office:spreadsheet", "an Excel 2003 XML spreadsheet", _SAVE),
     (rb"opendocument\.spreadsheet", "a flat OpenDocument spreadsheet (.fods)", _SAVE),
@@ -23,13 +23,13 @@ _INSIDE: tuple[tuple[bytes, str, str], ...] = (
     (rb"<(?:!doctype\s+)?html[\s>]|<(?:head|body|table|tr|meta|style|div)[\s>]", "a web page (HTML)", _SAVE),
     (rb"<\?xml", "an XML file", _EXPORT),
 )  # fmt: skip
-# An e-mail as it was sent: header fields at the beginning, one of which only messages have.
+# An e-mail message: header fields first, one of which only messages have.
 _FIELDS = rb"(?:[a-z][a-z-]*:[^\n]*\n(?:[ \t][^\n]*\n)*)"
 _MESSAGE = rb"(?=%s{3})%s*?(?:received|message-id|mime-version):" % (_FIELDS, _FIELDS)
-# The records of a SYLK file; a table whose first column is called ID may begin with the same four characters.
+# The records of a SYLK file. A table whose first column is called ID may begin with the same four characters.
 _SYLK = rb"id;p[^\n]*\n(?:(?:b|c|f|p|o|n[neul]|w)(?:;[a-z][^;\n]*)+\s*\n){3}"
 
-# Of the beginning of the file, in lower case.
+# Patterns for the beginning of the file, in lower case.
 _BEGINNINGS: tuple[tuple[bytes, str, str], ...] = (
     (rb"%pdf", "a PDF document", _EXPORT),
     (rb"%!ps", "a PostScript document", _EXPORT),
@@ -62,11 +62,11 @@ _BEGINNINGS: tuple[tuple[bytes, str, str], ...] = (
     (rb"mime-version:[^\n]*\n(?:[^\n]+\n)*content-type:\s*multipart/related", "a web archive (.mht)", _SAVE),
     (_MESSAGE, "an e-mail", _ATTACHMENT),
 )  # fmt: skip
-_NEAR = 1 << 13  # bytes in which all of this is found
+_NEAR = 1 << 13  # bytes that are searched
 
 
 def sentences_on(head: bytes) -> tuple[str, str] | None:
-    """What a file that begins with `head` is, and what to do; None for what may be a table."""
+    """Return what a file that begins with `head` is, and what to do; None if it may be a table."""
     start = head.removeprefix(b"\xef\xbb\xbf")[:_NEAR].lower().replace(b"\r\n", b"\n")
     for pattern, what, fix in _BEGINNINGS:
         if re.match(pattern, start, re.DOTALL):

@@ -1,6 +1,6 @@
-"""Tells by its content what an uploaded file is; its name and declared type are never asked.
+"""Detect the type of an uploaded file by its content; its name and declared type are ignored.
 
-Only the first bytes are looked at; nothing is decoded or unpacked here.
+Reads the first bytes only; decodes and unpacks nothing.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ HEAD = 1 << 16
 
 
 class Kind(Enum):
-    """What a file is by its first bytes: `ARCHIVE` is ZIP, thus most workbooks, or a file that was packed."""
+    """The type of a file by its first bytes: `ARCHIVE` is ZIP, so most workbooks, or a packed file."""
 
     TEXT = "delimited text"
     GZIP = "a gzip archive"
@@ -30,23 +30,26 @@ class Kind(Enum):
 ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 GZIP = b"\x1f\x8b"
 OLE2 = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-# The mark of UTF-32 begins with that of UTF-16, so it comes first.
+# The byte order mark of UTF-32-LE begins with that of UTF-16-LE, so it comes first.
 MARKS: tuple[tuple[bytes, str], ...] = (
     (codecs.BOM_UTF32_LE, "utf-32-le"),
     (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-# The beginning of a workbook before Excel 5, or of one that was taken out of its OLE2 file (BOF records).
+# The beginning (BOF record) of a workbook before Excel 5, or of one extracted from its OLE2 file.
 BARE_WORKBOOK = re.compile(rb"\x09[\x00\x02\x04\x08][\x04\x06\x08\x10]\x00")
-# Bytes no text holds: control characters other than tab, line ends, form feed, DOS end of file and escape.
+# Bytes that no text contains: control characters other than tab, line ends, form feed, DOS end of file and escape.
 CONTROLS = bytes({*range(32)} - {9, 10, 11, 12, 13, 26, 27})
 SAVE_TABLE = "Save the table in it as Excel (.xlsx) or CSV, and upload that."
-FEW_CONTROLS = 8  # or one in a hundred: a text that is damaged, not another kind of file
+FEW_CONTROLS = 8  # or 1%: a damaged text, not another type of file
 
 
 def kind_of(path: Path, limits: Limits) -> Kind:
-    """What the file is. `FileFault` FILE_TOO_LARGE, EMPTY_FILE, ENCRYPTED_FILE, UNSUPPORTED_TYPE (anything else)."""
+    """Return the type of a file that the service reads.
+
+    Raises `FileFault` FILE_TOO_LARGE, EMPTY_FILE, or UNSUPPORTED_TYPE for any other type.
+    """
     size = path.stat().st_size
     if size > limits.bytes:
         fault(Code.FILE_TOO_LARGE, f"The file has {size:,} bytes, more than {limits.bytes:,}.", limit=limits.bytes)
@@ -65,17 +68,17 @@ def kind_of(path: Path, limits: Limits) -> Kind:
 
 
 def wide_encoding_of(head: bytes) -> tuple[str, int] | None:
-    """UTF-16 or UTF-32 text, by its byte order mark or by its NULs: the codec, and the size of the mark."""
+    """Detect UTF-16 or UTF-32 by byte order mark or NULs: return the codec and the size of the mark, or None."""
     marked = next(((encoding, len(mark)) for mark, encoding in MARKS if head.startswith(mark)), None)
     unmarked = None if marked else _unmarked_utf16(head)
     return (unmarked, 0) if unmarked else marked
 
 
 def _unmarked_utf16(head: bytes) -> str | None:
-    """The byte order of UTF-16 text without a byte order mark: of each Western character one byte is NUL."""
+    """Detect UTF-16 without a byte order mark: one byte of each Western character is NUL."""
     half = len(head) // 2
     even, odd = head[0 : 2 * half : 2].count(0), head[1 : 2 * half : 2].count(0)
-    # Some characters of other scripts have a byte that is NUL as well, but the wrong one.
+    # Some characters of other scripts also have a NUL byte, but the other one.
     if odd > half * 0.2 and even < odd * 0.2:
         return "utf-16-le"
     return "utf-16-be" if even > half * 0.2 and odd < even * 0.2 else None
@@ -86,7 +89,7 @@ def _refuse(what: str, fix: str = SAVE_TABLE) -> NoReturn:
 
 
 def _refuse_known(head: bytes) -> None:
-    """Refuse what is no text, and text that is no table."""
+    """Refuse binary files, and texts that are not tables."""
     wide = wide_encoding_of(head)
     text = head[wide[1] :].decode(wide[0], "ignore").encode() if wide else head
     if known := sentences_on(head) or sentences_on(text):

@@ -1,8 +1,8 @@
-"""Decides what columns such as “To” or “Quantity” mean, by every value that the whole file has in them (R14e).
+"""Decide the meaning of columns such as “To” or “Quantity” from all of their values in the file (R14e).
 
-One is the end, or the size, of blocks only where each value that is there fits a block which begins with the row's
-Phone Number, and no block overlaps another or a number of its own row. Otherwise the column is ignored, and a note says
-why: of a block that nobody meant, every number would be wrong.
+Such a column is the end, or the size, of blocks only if each of its values fits a block that begins with the row's
+Phone Number, and no block overlaps another block or a number of its own row. Otherwise the column is ignored, with a
+note that says why: in a block that was not intended, every number would be wrong.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from schemas.columns import Column, name_of
 from worker.spreadsheet import cell_repair
 from worker.stages.reading.model import RowBatch
 
-MOST_CANDIDATES = 4  # each costs four bytes a row
+MOST_CANDIDATES = 4  # each costs four bytes per row
 LONGEST_SHOWN = 60
 _PUNCTUATION = r"[\s+().\-/]"
-_DIGITS = r"^[0-9]{1,18}$"  # what int64 holds
+_DIGITS = r"^[0-9]{1,18}$"  # that int64 can hold
 _WHY = {
     Column.END_NUMBER: "ends no block that begins with the Phone Number",
     Column.BLOCK_SIZE: "is no size of a block",
@@ -34,7 +34,7 @@ _WHY = {
 class _Digits:
     """n cells reduced to their digits: `value` int64, `size` the count of digits (0: no number).
 
-    `plain`: nothing but digits is in the cell; `empty`: nothing at all.
+    `plain`: the cell has only digits; `empty`: the cell is empty.
     """
 
     value: NDArray[np.int64]
@@ -48,7 +48,7 @@ class _Candidate:
     place: int
     name: str
     column: Column
-    numbers: list[NDArray[np.int32]] = field(default_factory=list)  # per batch, how many from Phone Number on
+    numbers: list[NDArray[np.int32]] = field(default_factory=list)  # per batch, the count of numbers from Phone Number
     misfit: str = ""
 
     @property
@@ -64,9 +64,10 @@ class _Candidate:
 
 
 class Tentative:
-    """Takes the rows of a file as they are read; afterwards tells what the candidates among its columns mean.
+    """Observes the rows of a file as they are read, then decides the meaning of its tentative columns.
 
-    `candidates`: place -> the column it would be. `largest`: most numbers that one row may stand for.
+    `candidates`: column index -> the meaning that the column may have. `largest`: the most numbers that one row may
+    stand for.
     """
 
     def __init__(
@@ -80,11 +81,11 @@ class Tentative:
         self._candidates = [_Candidate(place, names[place][:LONGEST_SHOWN], column) for place, column in few]
         self._mapping = mapping
         self._largest = largest
-        # Per batch: row number, country (a hash) and first number of each row, -1 where the cell holds none.
+        # Per batch: row number, country (a hash) and first number of each row, -1 if the cell has no number.
         self._rows: list[tuple[NDArray[np.uint32], NDArray[np.int64], NDArray[np.int64]]] = []
 
     def add(self, batch: RowBatch) -> None:
-        """Look at the next rows. Costs nothing once no candidate is left."""
+        """Judge the next rows. Costs nothing once no candidate is left."""
         left = [candidate for candidate in self._candidates if not candidate.misfit]
         if not left:
             self._rows.clear()
@@ -98,7 +99,7 @@ class Tentative:
         self._rows.append((batch.row_number.astype(np.uint32), countries, start))
 
     def meanings(self) -> dict[Column, int]:
-        """The columns that every row agrees to, with their places: one at most."""
+        """Return the column that fits every row, with its index: at most one."""
         able = [candidate for candidate in self._candidates if candidate.makes_blocks]
         for candidate in able:
             self._refuse_overlaps(candidate)
@@ -114,7 +115,7 @@ class Tentative:
         return {able[0].column: able[0].place} if able else {}
 
     def notes(self, meanings: Mapping[Column, int]) -> Iterator[str]:
-        """What was decided, in sentences for the uploader."""
+        """Yield the decisions as sentences for the uploader."""
         for candidate in self._candidates:
             if candidate.misfit:
                 yield candidate.misfit
@@ -133,7 +134,7 @@ class Tentative:
         if candidate.column is Column.BLOCK_SIZE:
             fits &= value.plain
         else:
-            # Where the Phone Number itself is none, the row fails whatever its end.
+            # If the Phone Number is not a number, the row fails whatever its end is.
             fits &= (value.size == first.size) | value.plain & (value.size < first.size)
             fits |= (value.size > 0) & (first.size == 0)
         wrong = np.flatnonzero(~fits & ~value.empty)
@@ -152,7 +153,7 @@ class Tentative:
         order = order[start[order] >= 0]
         country, begin, end = countries[order], start[order], last[order]
         same = country[1:] == country[:-1]
-        # The same block twice is a row that is there twice (R16).
+        # Two rows with the same block are duplicates (R16), not overlaps.
         twice = (begin[1:] == begin[:-1]) & (end[1:] == end[:-1])
         overlapping = np.flatnonzero(same & ~twice & (begin[1:] <= end[:-1]))
         if overlapping.size:
@@ -164,7 +165,7 @@ class Tentative:
 
 
 def _numbers_until(first: _Digits, last: _Digits) -> NDArray[np.int64]:
-    """How many numbers there are from the first to the last, of which fewer digits are its last ones."""
+    """Return the count of numbers from `first` to `last`; a shorter `last` has only the last digits."""
     stem = np.where(last.size < first.size, 10 ** np.minimum(last.size, 18), 10**18)
     numbers: NDArray[np.int64] = first.value - first.value % stem + last.value - first.value + 1
     return numbers
@@ -182,7 +183,7 @@ def _digits(column: pa.StringArray) -> _Digits:
 
 
 def _hashes(column: pa.StringArray) -> NDArray[np.int64]:
-    """A number for each distinct country cell; equal only within this process."""
+    """Return an integer for each distinct country cell; the values are equal only within this process."""
     encoded = pc.dictionary_encode(column)
     known = np.array([hash(text.strip().casefold()) for text in encoded.dictionary.to_pylist()] or [0], np.int64)
     hashes: NDArray[np.int64] = known[encoded.indices.to_numpy()]

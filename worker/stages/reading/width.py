@@ -1,4 +1,4 @@
-"""Brings rows to the width of the header row and tells which are blank; which say nothing."""
+"""Fit rows to the width of the header row, and find blank rows and rows without values."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from worker.spreadsheet.cell_repair import read_boolean
 from worker.stages.reading.model import Cells
 from worker.stages.reading.workbooks.cell_table import has_text
 
-LONGEST_SURPLUS = 1000  # characters that are repeated of cells without a column
+LONGEST_SURPLUS = 1000  # characters that are kept of cells without a column
 Mask = npt.NDArray[np.bool_]
 
 
 def is_blank(cells: Cells) -> bool:
-    """Nothing but white space."""
+    """Return whether all cells are empty or white space."""
     return not any(cell.strip() for cell in cells)
 
 
@@ -29,7 +29,10 @@ Surplus = dict[int, str]
 
 
 def columns_of(rows: Sequence[Cells], width: int) -> tuple[list[pa.Array], Mask, Surplus]:
-    """Rows of any width as `width` columns, where text stood beyond them, and (place -> text) which."""
+    """Return rows of any width as `width` columns.
+
+    Also returns a mask of the rows with text beyond the last column, and row index -> that text.
+    """
     too_wide = np.fromiter(
         (len(row) > width and not is_blank(row[width:]) for row in rows), dtype=bool, count=len(rows)
     )
@@ -40,7 +43,10 @@ def columns_of(rows: Sequence[Cells], width: int) -> tuple[list[pa.Array], Mask,
 
 
 def fit(columns: list[pa.Array], width: int) -> tuple[list[pa.Array], Mask, Surplus]:
-    """Columns cut or filled up to `width`, where text stood beyond them, and (place -> text) which."""
+    """Cut or pad columns to `width`.
+
+    Also returns a mask of the rows with text beyond the last column, and row index -> that text.
+    """
     rows = len(columns[0])
     missing = [pc.fill_null(pa.nulls(rows, pa.string()), "") for _ in range(len(columns), width)]
     too_wide = ~blank_rows(columns[width:], rows)
@@ -51,19 +57,19 @@ def fit(columns: list[pa.Array], width: int) -> tuple[list[pa.Array], Mask, Surp
 
 
 def _joined(cells: Iterable[str]) -> str:
-    """What stood in surplus cells, as a sentence shows it."""
+    """Join the text of surplus cells for display in a sentence."""
     return " | ".join(cell.strip() for cell in cells if cell.strip())[:LONGEST_SURPLUS]
 
 
 def blank_rows(columns: list[pa.Array], rows: int) -> Mask:
-    """Where every cell of a row is empty or white space; all true if there is no column."""
+    """Return the rows (bool) whose cells are all empty or white space; all true if there is no column."""
     return reduce(_still_blank, columns, np.ones(rows, dtype=bool))
 
 
 def empty_rows(columns: list[pa.Array], mapping: Mapping[Column, int], rows: int) -> Mask:
-    """Where a row says nothing: its cells are blank, or FALSE where a capability or no known column is.
+    """Return the rows (bool) without values: blank, or FALSE in capability columns and columns without a meaning.
 
-    Sheets with checkboxes have FALSE in every row that was prepared, far below the last number.
+    Sheets with checkboxes have FALSE in every prepared row, far below the last number.
     """
     told = {place for column, place in mapping.items() if column not in CAPABILITIES}
     empty = blank_rows([columns[place] for place in told], rows)
@@ -76,9 +82,9 @@ def empty_rows(columns: list[pa.Array], mapping: Mapping[Column, int], rows: int
 
 
 def without_nuls(columns: list[pa.Array]) -> tuple[list[pa.Array], int | None]:
-    """The columns with U+FFFD for each NUL, which no text has and no database takes, and the first row with one.
+    """Replace NULs by U+FFFD, and return the index of the first row that had one, or None.
 
-    Columns without any are not copied.
+    No text contains NULs and no database accepts them. Columns without NULs are not copied.
     """
     places = [place for column in columns if (place := _first_nul(column)) is not None]
     if not places:
@@ -97,7 +103,7 @@ def _first_nul(column: pa.StringArray) -> int | None:
 def _still_blank(blank: Mask, column: pa.Array) -> Mask:
     if not has_text(column):
         return blank
-    # Few rows are blank: after the first column hardly anything is left to look at.
+    # Few rows are blank: after the first column, few candidates are left.
     candidates = np.flatnonzero(blank)
     if not candidates.size:
         return blank

@@ -1,1 +1,1 @@
-"""Delimited text: encoding, delimiter, rows of cells, and the mistakes that exports make (RFC 4180)."""
+"""Delimited text (RFC 4180): encoding, delimiter, rows of cells, and the common errors of exports."""

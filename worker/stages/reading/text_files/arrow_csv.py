@@ -1,6 +1,7 @@
-"""The fast path for delimited text: Arrow's streaming CSV reader, with rows of odd width put back in their places.
+"""The fast path for delimited text: Arrow's streaming CSV reader, with rows of unusual width merged in file order.
 
-Stops, and says where, as soon as it might disagree with `Records`; never drops a row and never guesses.
+Stops, and returns where, as soon as its result might differ from that of `Records`. Never drops a row and never
+guesses.
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ from worker.stages.reading.width import columns_of, fit
 
 BLOCK_ROWS = 50_000
 SMALLEST_BLOCK, LARGEST_BLOCK = 1 << 20, 1 << 24
-# Rows of odd width pass through Python and wait in memory; with more of them than this the tolerant path does as well.
+# Rows of unusual width pass through Python and wait in memory. With more than this, the tolerant path is as fast.
 MOST_WAITING = 100_000
 _LINE_FEED, _RETURN = b"\n\r"
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How the text is laid out: `columns` is the usual width of a row, `row_bytes` its usual length."""
+    """The layout of the text: `columns` is the usual width of a row, `row_bytes` its usual length."""
 
     text: Text
     delimiter: str
@@ -39,9 +40,9 @@ class Layout:
 
     @property
     def block_bytes(self) -> int:
-        """So many bytes that a block holds about `BLOCK_ROWS` rows, and that all blocks are of one size.
+        """The block size, for about `BLOCK_ROWS` rows per block and blocks of equal size.
 
-        Each is a piece of work; a small rest would keep one worker while the others wait for it.
+        Each block is a work item: a small last one would keep one worker busy while the others wait for it.
         """
         wanted = min(max(self.row_bytes * BLOCK_ROWS, SMALLEST_BLOCK), LARGEST_BLOCK)
         size = self.text.end - self.text.start
@@ -55,7 +56,7 @@ class _OddRow:
 
 
 class _OddRows:
-    """Rows with more or fewer cells than usual, as Arrow comes across them, in file order."""
+    """Rows with more or fewer cells than usual, collected as Arrow meets them, in file order."""
 
     def __init__(self) -> None:
         self._waiting: deque[_OddRow] = deque()
@@ -65,7 +66,10 @@ class _OddRows:
         return "skip" if len(self._waiting) <= MOST_WAITING else "error"
 
     def among(self, first: int, even_rows: int) -> list[_OddRow]:
-        """Those that stand among, or right behind, so many even rows when the first of all is row `first`."""
+        """Take the odd rows among or directly after the next `even_rows` usual rows.
+
+        `first`: row number of the first row of all.
+        """
         found: list[_OddRow] = []
         while self._waiting and self._waiting[0].row_number <= first + even_rows + len(found):
             found.append(self._waiting.popleft())
@@ -73,12 +77,15 @@ class _OddRows:
 
 
 def stream(text: Text) -> pa.NativeFile:
-    """The bytes of the text, without what stands before and after it."""
+    """Return the bytes of the text, from its start to its end."""
     return pa.OSFile(str(text.path)).get_stream(text.start, text.end - text.start)
 
 
 def blocks(layout: Layout, width: int) -> Generator[Block, None, int | None]:
-    """All rows, `width` cells each; returns None at the end, or the last row given if `Records` must take over."""
+    """Yield all rows, `width` cells each.
+
+    Returns None at the end, or the last row number yielded if `Records` must take over.
+    """
     last = 0
     odd_rows = _OddRows()
     try:
@@ -96,7 +103,7 @@ def blocks(layout: Layout, width: int) -> Generator[Block, None, int | None]:
 def _batches(layout: Layout, odd_rows: _OddRows) -> Iterator[pa.RecordBatch]:
     names = [str(place) for place in range(layout.columns)]
     schema = pa.schema([(name, pa.string()) for name in names])
-    # Row numbers of odd rows are known only to the single-threaded reader.
+    # Only the single-threaded reader knows the row numbers of odd rows.
     read = csv.ReadOptions(use_threads=False, block_size=layout.block_bytes, column_names=names)
     parse = csv.ParseOptions(
         delimiter=layout.delimiter,
@@ -104,16 +111,16 @@ def _batches(layout: Layout, odd_rows: _OddRows) -> Iterator[pa.RecordBatch]:
         ignore_empty_lines=False,
         invalid_row_handler=odd_rows,
     )
-    # The text has been decoded once already, so it need not be checked again.
+    # The text has been decoded once, so its UTF-8 needs no second check.
     convert = csv.ConvertOptions(check_utf8=False, column_types=schema, null_values=[], strings_can_be_null=False)
     with csv.open_csv(stream(layout.text), read_options=read, parse_options=parse, convert_options=convert) as reader:
         yield from reader
-    # What is odd behind the last even row still has to be taken up; Arrow promises no batch after it.
+    # Odd rows after the last usual row remain; Arrow may yield no batch after them.
     yield pa.RecordBatch.from_pylist([], schema=schema)
 
 
 def _block(layout: Layout, batch: pa.RecordBatch, odd: list[_OddRow], first: int, width: int) -> Block | None:
-    """The batch with the odd rows in their places, or None if a cell may hold what was meant to be several."""
+    """Return the batch merged with the odd rows, or None if one cell may hold what were meant as several."""
     if layout.text.quotes and _is_doubtful(batch, odd, layout.cell_chars):
         return None
     columns, too_wide, surplus = fit(batch.columns, width)
@@ -140,7 +147,7 @@ def _order(even_rows: int, odd_places: list[int]) -> np.ndarray[tuple[int], np.d
 
 
 def _is_doubtful(batch: pa.RecordBatch, odd: list[_OddRow], cell_chars: int) -> bool:
-    """A cell with a line break, or of unusual length, may be the work of a lone quotation mark."""
+    """Return whether a cell has a line break or an unusual length: a lone quotation mark may have caused it."""
     if any("\n" in row.text or "\r" in row.text for row in odd):
         return True
     return any(_breaks_lines(column) or longest(column) > cell_chars for column in batch.columns)

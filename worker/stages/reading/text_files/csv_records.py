@@ -1,9 +1,9 @@
-"""Splits delimited text into rows of cells, tolerating what spreadsheet exports get wrong (RFC 4180 and its breaches).
+"""Split delimited text into rows of cells (RFC 4180), tolerating the errors of spreadsheet exports.
 
-The slow path: exact, one row at a time, used for the head of every file, for odd rows, and wherever the fast path
-must not be trusted. A quotation mark inside an unquoted cell is an ordinary character. So is one that opens a cell and
-has no proper partner: none on its line, and within `cell_chars` none that a delimiter or a line end follows; or whose
-partner would have it enclose whole rows of the table.
+The slow path: exact, one row at a time. Used for the head of every file, for rows of unusual width, and wherever the
+fast path may be wrong. A quotation mark inside an unquoted cell is an ordinary character. So is one that opens a cell
+but has no valid closing mark: none on its line, and within `cell_chars` none that a delimiter or a line end follows; or
+one with which the cell would enclose whole rows of the table.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from worker.stages.reading.model import Cells, fault
 from worker.stages.reading.text_files.stray_quotes import NO_ROWS, Enclosed, Rows
 
 LONGEST_LINE = 1 << 22
-# A row over several lines that has more cells than a sheet has columns is no row.
+# A row over several lines with more cells than a sheet has columns is not a row.
 MOST_CELLS = 1 << 14
 _CLOSED = re.compile(r'([^"]*+(?:""[^"]*+)*+)"')
 _BLANKS = re.compile(r' +(?=")')
@@ -27,10 +27,10 @@ _LINE_ENDS = "\r\n"
 
 
 class Records:
-    """The rows of some lines of text, each a list of cells; the lines keep their line ends.
+    """The rows of some lines of text, each a list of cells. The lines keep their line ends.
 
-    `spaced`: blanks between a delimiter and a quotation mark are passed over. `rows` tells what rows look like; where
-    quotation marks enclose such rows, they count as stray, and the row is noted in `strays`.
+    `spaced`: blanks between a delimiter and a quotation mark are skipped. `rows`: the shape of the table's rows.
+    Quotation marks that enclose such rows count as stray, and `strays` lists the row.
     """
 
     def __init__(
@@ -92,9 +92,9 @@ class Records:
             at = end + 1
 
     def _spanning(self, start: str, whole: str) -> tuple[str, str, str] | None:
-        """The cell that begins with `start` and ends on a later line, what follows there, and that line; or None.
+        """Read a cell that ends on a later line; return it, the rest of that line, and that line, or None.
 
-        `whole` is the line in which the cell begins.
+        `start` is the beginning of the cell, `whole` the line in which it begins.
         """
         parts, size = [start], len(start)
         taken: list[str] = []
@@ -109,12 +109,15 @@ class Records:
                 break
             parts.append(line)
             size += len(line)
-        # No line looked at in vain can itself open a cell in vain, so the whole stays linear.
+        # A line put back here cannot start another vain search itself, so the total time stays linear.
         self._ahead.extendleft(reversed(taken))
         return None
 
     def _encloses_rows(self, lines: list[str]) -> bool:
-        """Whether the lines of one cell are rows. Where only some are, the row is to be told: nothing may vanish."""
+        """Return whether the lines of one cell are rows.
+
+        If only some are, the row becomes too wide, so that it is reported: no text may be lost.
+        """
         lines = [line.rstrip(_LINE_ENDS) for line in lines]
         found = self._rows.enclosed(lines, lambda line: split(line, self._delimiter))
         if found is Enclosed.ROWS:
@@ -128,10 +131,10 @@ class Records:
 
 
 def lines_of(file: io.TextIOBase) -> Iterator[str]:
-    """Lines with their line ends, none longer than `Records` accepts, whatever the file holds."""
+    """Yield lines with their line ends, each at most as long as `Records` accepts."""
     return iter(lambda: file.readline(LONGEST_LINE), "")
 
 
 def split(text: str, delimiter: str) -> Cells:
-    """The cells of one row that stands on one line, without its line end."""
+    """Return the cells of a row on a single line without its line end."""
     return next(iter(Records(iter((text,)), delimiter, 0))) if '"' in text else text.split(delimiter)

@@ -1,7 +1,7 @@
-"""Delimited text (RFC 4180 and its breaches) as rows: decides the delimiter by evidence, then streams.
+"""Read delimited text (RFC 4180, with common errors) as rows: detect the delimiter by evidence, then stream.
 
-Arrow's reader is the fast path. The tolerant one takes over, at the row where it must, for text whose quotation marks
-do not add up, cells that span lines and tables in which rows of odd width abound. Both give the same rows.
+Arrow's reader is the fast path. The tolerant reader takes over, from the row where it is needed, for unbalanced
+quotation marks, cells that span lines, and tables with many rows of unusual width. Both give the same rows.
 """
 
 from __future__ import annotations
@@ -28,25 +28,25 @@ from worker.stages.reading.width import columns_of, is_blank
 DELIMITERS = (",", ";", "\t", "|")
 SAMPLE = 1 << 16
 SAMPLE_ROWS = 200
-# Where no header tells that lines are rows: so many of them have the same width, which is at least so large.
+# Without a known header, lines count as rows if this share has the same width, of at least this many columns.
 MOST_EVEN, LEAST_COLUMNS = 0.8, 4
 MOST_NAMED = 5
 TOLERANT_ROWS = 1 << 16
-# Excel's own way to name the delimiter; a line of its own which Excel neither shows nor counts.
+# Excel's own way to name the delimiter: a separate line that Excel neither shows nor counts.
 _SEP_LINE = re.compile(r"sep=([,;\t|])(?:\r\n|\r|\n)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Delimited:
-    """A `Source` of delimited text; `sample` are its first rows from the top, row 1 first."""
+    """A `Source` of delimited text; `sample` has its first rows, from row 1."""
 
     text: Text
     delimiter: str
     sample: tuple[Cells, ...]
     cell_chars: int
-    spaced: bool  # there are blanks between delimiters and quotation marks
+    spaced: bool  # blanks come between delimiters and quotation marks
     rows: Rows
-    strays: dict[int, None] = field(default_factory=dict)  # rows with stray quotation marks, as far as read
+    strays: dict[int, None] = field(default_factory=dict)  # rows with stray quotation marks, so far
     format: str = "csv"
     sheet: str | None = None
 
@@ -68,7 +68,7 @@ class Delimited:
         yield from enumerate(self._records(), start=1)
 
     def reach(self, header_row: int) -> int:
-        """Judged by the sample; text further down beyond the last column makes its row too wide."""
+        """Return the widest row of the sample; text further down beyond the last column makes its row too wide."""
         return max((_last_filled(cells) for cells in self.sample[header_row:]), default=0)
 
     def blocks(self, width: int) -> Iterator[Block]:
@@ -106,7 +106,7 @@ class Delimited:
 
 
 def open_delimited(path: Path, limits: Limits, folder: Path, hints: Hints, notes: tuple[str, ...] = ()) -> Delimited:
-    """Decode and look at the head of the file. `FileFault` BAD_ENCODING, UNREADABLE_FILE."""
+    """Decode the file and examine its head. Raises `FileFault` BAD_ENCODING or UNREADABLE_FILE."""
     text = open_text(path, folder, hints.encoding)
     text = replace(text, notes=(*notes, *text.notes))
     head = _head(text)
@@ -127,14 +127,14 @@ def open_delimited(path: Path, limits: Limits, folder: Path, hints: Hints, notes
 
 
 def _best(head: str, candidates: Iterable[str], cell_chars: int) -> tuple[str, list[Cells]]:
-    """The delimiter that explains the text best, and the rows that it makes."""
+    """Return the delimiter with the best evidence, and the rows that it gives."""
     samples = {delimiter: _rows(head, delimiter, cell_chars) for delimiter in candidates}
     best = max(samples, key=lambda delimiter: _evidence(samples[delimiter]))
     return best, samples[best]
 
 
 def _tells_more(unquoted: list[Cells], quoted: list[Cells]) -> bool:
-    """Whether lines become rows once the quotation marks around them are gone."""
+    """Return whether lines become rows once the quotation marks around them are removed."""
     (known, even), (known_before, _) = _evidence(unquoted), _evidence(quoted)
     return known > known_before or (known == 0 and even >= MOST_EVEN and rows_like(unquoted).width >= LEAST_COLUMNS)
 
@@ -146,7 +146,7 @@ def _head(text: Text) -> str:
         head = file.read(min(size, SAMPLE)).decode(errors="ignore")
     if size <= SAMPLE:
         return head
-    # The last line is cut off; a row must not be judged by half of it.
+    # The last line is truncated and must not be judged as a row.
     return head[: max(head.rfind("\n"), head.rfind("\r")) + 1] or head
 
 
@@ -156,12 +156,12 @@ def _rows(head: str, delimiter: str, cell_chars: int, rows: Rows = NO_ROWS) -> l
 
 
 def _is_spaced(head: str, delimiter: str) -> bool:
-    """Whether cells are quoted behind blanks: `"a", "b"`. Only the tolerant path can read that."""
+    """Return whether blanks precede quoted cells: `"a", "b"`. Only the tolerant path reads that."""
     return re.search(rf'"{re.escape(delimiter)} +"', head) is not None
 
 
 def _evidence(rows: list[Cells]) -> tuple[int, float]:
-    """How well a delimiter explains the text: header cells it makes recognisable, then how even the rows become."""
+    """Return the evidence for a delimiter: how many header cells are known, then how even the rows are."""
     filled = [cells for cells in rows[:SAMPLE_ROWS] if not is_blank(cells)]
     if not filled:
         return 0, 0.0

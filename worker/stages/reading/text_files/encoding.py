@@ -1,6 +1,6 @@
-"""Finds out how the text of a file is encoded and makes it available as UTF-8, streaming.
+"""Detect the encoding of a text file and provide the text as UTF-8, streaming.
 
-Never holds more than a block of it, never replaces a character: what cannot be decoded is a fault.
+Holds at most one block in memory and never replaces a character: bytes that cannot be decoded are a fault.
 """
 
 from __future__ import annotations
@@ -29,7 +29,10 @@ NAMES = {
 
 @dataclass(frozen=True)
 class Text:
-    """UTF-8 text between two byte offsets of a file; `encoding` is what the upload had, `quotes` counts `"`."""
+    """UTF-8 text between two byte offsets of a file.
+
+    `encoding` is the encoding of the upload; `quotes` is the count of `"`.
+    """
 
     path: Path
     start: int
@@ -40,9 +43,9 @@ class Text:
 
 
 def open_text(path: Path, folder: Path, encoding: str | None = None) -> Text:
-    """The file's text; other encodings than UTF-8 go through a file in `folder`. `FileFault` BAD_ENCODING.
+    """Return the file's text; other encodings than UTF-8 are converted into a file in `folder`.
 
-    `encoding` is a codec's name if the uploader says which it is.
+    `encoding` is the codec name if the uploader chose one. Raises `FileFault` BAD_ENCODING.
     """
     if encoding is not None and codecs.lookup(encoding).name != "utf-8":
         return _recode(path, folder, encoding, skip=0)
@@ -60,7 +63,7 @@ def open_text(path: Path, folder: Path, encoding: str | None = None) -> Text:
 
 
 def _partly_utf8(path: Path, folder: Path) -> Text:
-    """A file that is not UTF-8 throughout: by its lines, as some may be. `FileFault` BAD_ENCODING."""
+    """Decode a file that is not valid UTF-8 line by line, as some lines may be. Raises `FileFault` BAD_ENCODING."""
     with path.open("rb") as file:
         lines = mixed_encodings.count(file)
     first = lines.first_other
@@ -87,7 +90,7 @@ def _blocks(file: IO[bytes]) -> Iterator[bytes]:
 
 
 def _scan(path: Path) -> tuple[int, int]:
-    """How many quotation marks there are, and the line of the first byte that is not UTF-8, or 0."""
+    """Return the count of quotation marks, and the line of the first byte that is not UTF-8, or 0."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     quotes = done = 0
     with path.open("rb") as file:
@@ -96,7 +99,7 @@ def _scan(path: Path) -> tuple[int, int]:
                 if not block.isascii() or decoder.getstate()[0]:
                     decoder.decode(block)
             except UnicodeDecodeError as error:
-                # What was left of the block before stands in front of this one.
+                # The decoder prepends the undecoded rest of the previous block to this one.
                 return quotes, _line_at(path, done + len(block) - len(error.object) + error.start)
             quotes += block.count(b'"')
             done += len(block)
@@ -104,7 +107,7 @@ def _scan(path: Path) -> tuple[int, int]:
 
 
 def _line_at(path: Path, offset: int) -> int:
-    """The number of the line in which a byte stands; counted only where one is at fault."""
+    """Return the line number of a byte; counted only for a byte at fault."""
     with path.open("rb") as file:
         return 1 + sum(file.read(min(BLOCK, offset - start)).count(b"\n") for start in range(0, offset, BLOCK))
 
@@ -134,7 +137,7 @@ def _undecodable(line: int, encoding: str) -> None:
 
 
 def end_of(path: Path) -> int:
-    """Where the text ends: empty lines after the last row are no rows, so only one line end is left."""
+    """Return the offset where the text ends, with one line end: empty lines after the last row are not rows."""
     with path.open("rb") as file:
         end = file.seek(0, 2)
         while end:

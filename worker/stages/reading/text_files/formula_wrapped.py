@@ -1,4 +1,4 @@
-"""Takes back `="..."`, in which some exports wrap every cell to keep a spreadsheet program from changing it."""
+"""Remove `="..."`, in which some exports wrap every cell to keep a spreadsheet program from changing it."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _EQUALS = ord("=")
 
 
 def as_shown(cells: pa.StringArray) -> pa.StringArray:
-    """A column (`pa.string()`) without what our own reports, or other exports, put around its cells."""
+    """Return a column (`pa.string()`) without the wrappers that our own reports or other exports put around cells."""
     first = first_bytes(cells)
     restored = restore(cells, first)
     return _unwrapped(restored, first if restored is cells else first_bytes(restored))
 
 
 def _unwrapped(cells: pa.StringArray, first: NDArray[np.uint8]) -> pa.StringArray:
-    """The text inside each wrapper. Columns without any are not copied."""
+    """Replace each wrapped cell by its text. Columns without wrappers are not copied."""
     begins = first == _EQUALS
     if not begins.any():
         return cells
@@ -37,6 +37,6 @@ def _unwrapped(cells: pa.StringArray, first: NDArray[np.uint8]) -> pa.StringArra
 
 
 def unwrapped_cell(cell: str) -> str:
-    """One cell, as `as_shown` reads it."""
+    """Return one cell without its `="..."` wrapper."""
     match = re.fullmatch(_WRAPPED[1:-1], cell) if cell.startswith("=") else None
     return cell if match is None else match[1].replace('""', '"')

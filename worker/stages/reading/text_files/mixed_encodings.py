@@ -1,4 +1,4 @@
-"""Decodes text in which some lines are UTF-8 and others Windows-1252, as files pasted together from two exports are."""
+"""Decode text with some lines in UTF-8 and others in Windows-1252, such as files merged from two exports."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from typing import IO
 
 BLOCK = 1 << 20
-LONGEST_LINE = 1 << 22  # a longer one is decoded in parts; the reader refuses it anyway
+LONGEST_LINE = 1 << 22  # longer ones are decoded in parts; the reader refuses them anyway
 FALLBACK = "cp1252"
-# Two letters and signs of Windows-1252, such as “ß–”, may be a character of UTF-8 too: one that no such file has
-# (Syriac, Thaana, N'Ko). Where hardly any line is UTF-8 and more than ASCII, those are taken for such coincidences.
+# Two characters of Windows-1252, such as “ß–”, can form a valid UTF-8 character, but one of a script that such files do
+# not use (Syriac, Thaana, N'Ko). If very few of the non-ASCII lines are valid UTF-8, they count as such coincidences.
 _IMPLAUSIBLE = range(0x700, 0x800)
-_COINCIDENCES = 20  # lines that are not UTF-8, for each that is
+_COINCIDENCES = 20  # lines that are not UTF-8, per line that is
 
 
 @dataclass
 class Lines:
-    """How many lines are UTF-8 and more than ASCII, how many are no UTF-8, and the number of the first of those."""
+    """Counts of non-ASCII lines: valid UTF-8, and not UTF-8 (`other`), with the line number of the first of those."""
 
     utf8: int = 0
     other: int = 0
@@ -29,7 +29,7 @@ class Lines:
 
 
 def count(file: IO[bytes]) -> Lines:
-    """Look at every line from the file's position on."""
+    """Count the lines from the file's position on."""
     found = Lines()
     for number, line in enumerate(_lines(file), start=1):
         if line.isascii():
@@ -44,7 +44,10 @@ def count(file: IO[bytes]) -> Lines:
 
 
 def decoded(file: IO[bytes]) -> Iterator[str]:
-    """The lines, each as UTF-8 if it is. `UnicodeDecodeError` for a byte that Windows-1252 does not have either."""
+    """Yield the lines, each decoded as UTF-8 if valid, else as Windows-1252.
+
+    Raises `UnicodeDecodeError` for a byte that Windows-1252 does not have either.
+    """
     for line in _lines(file):
         text = _utf8(line)
         yield line.decode(FALLBACK) if text is None else text
@@ -58,11 +61,11 @@ def _utf8(line: bytes) -> str | None:
 
 
 def _lines(file: IO[bytes]) -> Iterator[bytes]:
-    r"""Lines with their ends, which are \n, \r or \r\n."""
+    r"""Yield lines with their line ends, which are \n, \r or \r\n."""
     rest = b""
     while block := file.read(BLOCK):
         *lines, rest = (rest + block).splitlines(keepends=True)
-        # A return at the end of a block may be the first half of a line end.
+        # A carriage return at the end of a block may be half of a line end.
         yield from lines
         if len(rest) > LONGEST_LINE:
             yield rest

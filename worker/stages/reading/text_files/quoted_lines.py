@@ -1,4 +1,4 @@
-"""Takes off quotation marks around whole lines: some programs quote what was a row of cells as if it were one cell."""
+"""Remove quotation marks around whole lines: some programs quote a row of cells as if it were one cell."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LINE = re.compile(r'"((?:[^"\r\n]|"")*+)"[ \t]*(\r\n|\r|\n|)')
 
 
 def unquoted_head(head: str) -> str | None:
-    """The lines without the quotation marks around them; None unless all have them that are not blank."""
+    """Return the lines without the quotation marks around them; None unless all lines that are not blank have them."""
     lines = [line for line in lines_of(io.StringIO(head, newline="")) if line.strip()]
     if not lines or not all(map(_LINE.fullmatch, lines)):
         return None
@@ -24,7 +24,7 @@ def unquoted_head(head: str) -> str | None:
 
 
 def unquoted_text(text: Text, folder: Path) -> Text:
-    """The same of a whole text, written to a file in `folder`; other lines stay as they are."""
+    """Remove them from a whole text, written to a file in `folder`; other lines stay as they are."""
     target = folder / "text.unquoted"
     quotes = 0
     with target.open("w", encoding="utf-8", newline="") as sink:

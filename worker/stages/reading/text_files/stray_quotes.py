@@ -1,6 +1,7 @@
-"""Tells a cell of several lines from rows of the table that two stray quotation marks enclose.
+"""Distinguish a cell of several lines from rows of the table that two stray quotation marks enclose.
 
-A row is known by what the rows at the head of the file have in common: how many cells, and where their numbers are.
+A row is recognized by what the rows at the head of the file have in common: their width and the columns of their
+numbers.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from worker.stages.reading.model import Cells
 
 # With fewer cells, a line of an address or a remark can look like a row.
 LEAST_WIDTH = 3
-_MOST = 0.8  # of the rows that have any number: so many have one in this place
+_MOST = 0.8  # share of the rows with numbers that have one in this column
 
 
 class Enclosed(Enum):
@@ -28,21 +29,21 @@ class Enclosed(Enum):
 
 @dataclass(frozen=True)
 class Rows:
-    """What rows of the table look like: their usual width, that of the widest, and the places of their numbers."""
+    """The shape of the table's rows: their usual width, the largest width, and the column indices of their numbers."""
 
     width: int
     widest: int
     numbers: frozenset[int]
 
     def fits(self, cells: Cells) -> bool:
-        """Whether it looks like a row: as many cells, a number where numbers are and nothing else there."""
+        """Return whether cells look like a row: the usual width, and only numbers in the number columns."""
         if len(cells) != self.width:
             return False
         there = [cells[place] for place in self.numbers if cells[place].strip()]
         return bool(there) and all(map(is_number, there))
 
     def enclosed(self, lines: Sequence[str], split: Callable[[str], Cells]) -> Enclosed:
-        """What a cell is that begins in the first line and ends in the last; all of them without line ends."""
+        """Classify a cell that begins in the first line and ends in the last one; the lines have no line ends."""
         if not self.numbers:
             return Enclosed.TEXT
         first, *others = [split(line) for line in lines]
@@ -59,7 +60,7 @@ NO_ROWS = Rows(0, 0, frozenset())
 
 
 def rows_like(sample: Sequence[Cells]) -> Rows:
-    """What the rows at the head of a file have in common."""
+    """Return the shape that the rows at the head of a file have in common."""
     widths = Counter(len(cells) for cells in sample if any(cell.strip() for cell in cells))
     if not widths:
         return NO_ROWS
