@@ -1,1 +1,1 @@
-"""Workbooks (.xlsx, .xlsm, .xlsb, .xls, .ods): read by a limited child process, streamed as rows of text cells."""
+"""Workbooks: `workbook` is the caller's side; all other modules run in the child process that opens untrusted files."""

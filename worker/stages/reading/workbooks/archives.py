@@ -1,6 +1,6 @@
-"""ZIP archives: what is refused before anything is unpacked, and files that came packed.
+"""ZIP archives: checks before anything is unpacked, and files that were uploaded packed.
 
-Loaded inside the limited child (`child.py`) too, so it imports nothing of this project but its neighbours.
+Also imported by the child process (`child.py`, started by path): imports only modules of this package.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from worker.stages.reading.workbooks.child_protocol import LONGEST_NAME, MOST_NA
 
 LONGEST_FILE_NAME = 255
 MOST_ENTRIES = 10_000
-RATIO_FROM_BYTES = 1 << 26  # what is smaller may have been packed as much as it likes
+RATIO_FROM_BYTES = 1 << 26  # no limit on the ratio below this size
 BLOCK = 1 << 20
-# What systems put into archives of their own accord.
+# Files that operating systems add to archives.
 LITTER = re.compile(r"(^|/)(__MACOSX/|\.[^/]*$|Thumbs\.db$|desktop\.ini$)")
 MANIFEST = "META-INF/manifest.xml"
 OPEN_DOCUMENT = "application/vnd.oasis.opendocument."
@@ -31,12 +31,12 @@ IWORK = re.compile(r"(^|/)Index/[^/]+\.iwa$")
 
 
 def not_a_spreadsheet(what: str) -> str:
-    """Return the sentence that names a document of another kind."""
+    """Return the sentence that names a document of another type."""
     return f"The file is {what}, not a spreadsheet or delimited text (.csv)."
 
 
 def check(archive: zipfile.ZipFile, order: Order) -> None:
-    """Refuse what cannot be read or would unpack to more than it may; reads only the archive's directory."""
+    """Refuse an archive that cannot be read or that unpacks to more than the limit; reads only its directory."""
     entries = archive.infolist()
     if any(entry.flag_bits & 1 for entry in entries):
         raise Verdict("ENCRYPTED_FILE", "The file is an archive protected by a password.")
@@ -44,7 +44,7 @@ def check(archive: zipfile.ZipFile, order: Order) -> None:
         detail = f"The file is an archive of {len(entries):,} files, no spreadsheet; send one spreadsheet at a time."
         raise Verdict("UNSUPPORTED_TYPE", detail)
     if len({entry.filename for entry in entries}) < len(entries):
-        # Of which two programs might read two different ones.
+        # Two programs might read different ones of them.
         raise Verdict("UNREADABLE_FILE", "The archive holds two files of the same name: one of them would be lost.")
     inflated = sum(entry.file_size for entry in entries)
     packed = sum(entry.compress_size for entry in entries)
@@ -55,10 +55,10 @@ def check(archive: zipfile.ZipFile, order: Order) -> None:
 
 
 def is_open_document(archive: zipfile.ZipFile) -> bool:
-    """Whether it is an OpenDocument spreadsheet; refuses all other documents of that family."""
+    """Return whether it is an OpenDocument spreadsheet; refuse all other OpenDocument files."""
     names = archive.namelist()
     if "mimetype" not in names or archive.getinfo("mimetype").file_size > BLOCK:
-        # The entry may be missing; the manifest then tells (ODF 1.3, part 2, 4.2).
+        # The entry is optional; without it, the manifest shows the type (ODF 1.3, part 2, 4.2).
         return "content.xml" in names and MANIFEST in names and SPREADSHEETS[0].encode() in archive.read(MANIFEST)
     kind = archive.read("mimetype").decode("ascii", "replace").strip()
     if kind in SPREADSHEETS:
@@ -82,7 +82,7 @@ def refuse_other_documents(archive: zipfile.ZipFile) -> None:
 
 
 def unpack(archive: zipfile.ZipFile, order: Order) -> Answer:
-    """Write the one file that the archive holds to `order.target`, and tell its name."""
+    """Unpack the only file in the archive to `order.target`, and return its name."""
     files = [entry for entry in archive.infolist() if not entry.is_dir() and not LITTER.search(entry.filename)]
     if not files:
         raise Verdict("EMPTY_FILE", "The archive holds no file.")

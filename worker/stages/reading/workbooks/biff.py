@@ -1,6 +1,6 @@
-"""The records of an .xls ([MS-XLS]): those that matter for cells, made fit for a library that is particular about all.
+"""The records of an .xls file ([MS-XLS]): keep those that affect cells, and correct what xlrd is strict about.
 
-Loaded inside the limited child (`child.py`) too, so it imports nothing of this project but its neighbours.
+Also imported by the child process (`child.py`, started by path): imports only modules of this package.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from contextlib import suppress
 from worker.stages.reading.workbooks.child_protocol import Verdict
 
 FILE_PASSWORD = 0x2F
-RICH_LABEL, LABEL = 0xD6, 0x204  # the same, but for what follows the text
+RICH_LABEL, LABEL = 0xD6, 0x204  # the same, apart from the data after the text
 NO_RECORD = 0x0FFF
-# Names, links, notes, drawings, conditions and choices: the library checks them, and no cell's value is in them.
+# Names, links, notes, drawings, conditions and validations: xlrd parses them, but they hold no cell values.
 NOT_OF_CELLS = frozenset(
     {
         *(0x18, 0x218, 0x23, 0x223, 0x17, 0x1AE),  # defined names, references to other files
@@ -23,15 +23,15 @@ NOT_OF_CELLS = frozenset(
     }
 )
 BEGINS = frozenset({0x809, 0x409, 0x209, 0x009})
-VERSIONS = frozenset({0x500, 0x600})  # of Excel 5 and 95, and of Excel 97 and later
+VERSIONS = frozenset({0x500, 0x600})  # Excel 5 and 95; Excel 97 and later
 END = 0x0A
 SHEET = 0x85
 
 
 def plain(stream: bytes) -> bytes:
-    """Return the records of a workbook without those that tell nothing about cells.
+    """Return the records of a workbook without those that do not affect cells.
 
-    `Verdict` ENCRYPTED_FILE; UNREADABLE_FILE for a workbook that is cut off, which would be read in part.
+    Raises `Verdict` ENCRYPTED_FILE, or UNREADABLE_FILE for a truncated workbook, of which xlrd would read a part.
     """
     records, place, last, depth = bytearray(stream), 0, len(stream) - 4, 0
     listed, begins = list[int](), list[int]()
@@ -59,8 +59,8 @@ def plain(stream: bytes) -> bytes:
 
 
 def _say_version(records: bytearray, place: int) -> None:
-    """Take the minor version, which the library refuses, out of a record that begins a workbook or sheet."""
-    begin = struct.Struct("<HHH")  # which record, its size, the version
+    """Clear the minor version, which xlrd refuses, in a record that begins a workbook or sheet."""
+    begin = struct.Struct("<HHH")  # record type, size, version
     if place + begin.size > len(records):
         return
     kind, _, version = begin.unpack_from(records, place)
@@ -69,7 +69,7 @@ def _say_version(records: bytearray, place: int) -> None:
 
 
 def _point_to_sheets(records: bytearray, listed: Sequence[int], begins: Sequence[int]) -> None:
-    """Where the list of sheets does not say where they begin, let it say so: they follow in its order."""
+    """Correct the offsets in the list of sheets if one is wrong: the sheets follow in the order of the list."""
     if len(listed) != len(begins) or all(struct.unpack_from("<I", records, place)[0] in begins for place in listed):
         return
     for place, begin in zip(listed, begins, strict=True):
@@ -77,10 +77,10 @@ def _point_to_sheets(records: bytearray, listed: Sequence[int], begins: Sequence
 
 
 def shared_strings(parts: list[bytes], _: int) -> tuple[list[str], dict[int, object]]:
-    """Return the texts of the SST record and those that continue it; how many there are said to be is often wrong."""
+    """Return the texts of the SST record and its continuations; ignores the stated count, which is often wrong."""
     strings, part, place = list[str](), 0, 8
     parts = [each for each in parts if each]
-    with suppress(IndexError, struct.error):  # the parts have come to their end
+    with suppress(IndexError, struct.error):  # the end of the parts is reached
         while True:
             while place >= len(parts[part]):
                 place -= len(parts[part])
@@ -101,7 +101,10 @@ def shared_strings(parts: list[bytes], _: int) -> tuple[list[str], dict[int, obj
 
 
 def _text(parts: list[bytes], part: int, place: int, size: int, wide: int) -> tuple[str, int, int]:
-    """Return a text, and the place behind it; where it goes on in another part, that says anew how wide it is."""
+    """Return a text, and the part and offset after it.
+
+    A continuation in another part begins with its own width flag.
+    """
     text = ""
     while True:
         taken = min((len(parts[part]) - place) >> wide, size)

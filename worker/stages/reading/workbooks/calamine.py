@@ -1,6 +1,6 @@
-"""Reads a sheet of an .xlsx or .xlsb by the library (calamine through fastexcel), as texts.
+"""Read a sheet of an .xlsx or .xlsb as texts, by calamine (through fastexcel).
 
-Loaded inside the limited child (`child.py`) too, so it imports nothing of this project but its neighbours.
+Also imported by the child process (`child.py`, started by path): imports only modules of this package.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from worker.stages.reading.workbooks.cell_table import empty
 from worker.stages.reading.workbooks.cell_values import EPOCH, number_text
 
 ROWS_PER_BATCH = 1 << 16
-# What stands in the sheet for the errors of calamine's `CellErrorType`.
+# The error values of a sheet, by calamine's `CellErrorType`.
 ERROR_TEXT = {
     "Div0": "#DIV/0!",
     "NA": "#N/A",
@@ -30,22 +30,22 @@ ERROR_TEXT = {
     "Value": "#VALUE!",
     "GettingData": "#GETTING_DATA",
 }
-CARRIAGE_RETURN = "_x000D_"  # as Excel writes it; the library leaves it so
+CARRIAGE_RETURN = "_x000D_"  # as Excel writes it; calamine does not decode it
 FAULT = re.compile(r"Error\((\w+)\)|ExcelDateTime \{ value: ([-+.\deE]+|inf|NaN)")
-# Days that no calendar of a spreadsheet program has: numbers that are formatted as dates.
+# Dates out of range for spreadsheet programs: numbers that are formatted as dates.
 FAR_DAY = r"^\+\d{5,6}-\d\d-\d\d \d\d:\d\d:\d\d"
 FAR_DAY_PARTS = re.compile(r"\+(\d+)-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)(?:\.(\d+))?")
-CYCLE_YEARS, CYCLE_DAYS = 400, 146_097  # of the Gregorian calendar
+CYCLE_YEARS, CYCLE_DAYS = 400, 146_097  # a cycle of the Gregorian calendar
 
 
 @dataclass
 class Texts:
-    """Makes texts of what the library returns; counts the numbers that are formatted as dates and are none."""
+    """Converts calamine's results to texts; counts numbers that are formatted as dates but are out of range."""
 
     far_days: int = 0
 
     def of_sheet(self, path: str, sheet: str) -> list[list[pa.Array]]:
-        """Return the cells of a sheet from row 1 and its first used column on, in chunks of columns."""
+        """Return the cells of a sheet from row 1 and its first used column, in chunks of columns."""
         loaded = fastexcel.read_excel(path).load_sheet(sheet, header_row=None, skip_rows=0, dtypes="string")
         cells, faults = loaded.to_arrow_with_errors()
         errors = self._by_column(faults)
@@ -61,9 +61,9 @@ class Texts:
         return [self._of_column(column, errors[place], 0) for place, column in enumerate(cells.columns)]
 
     def _of_column(self, column: pa.Array, errors: Mapping[int, str], start: int) -> pa.Array:
-        """Return cells as the sheet shows them: "" for none, TRUE and FALSE, `#N/A` and its like for errors.
+        """Return cells as the sheet shows them: "" for empty cells, TRUE and FALSE, errors such as `#N/A`.
 
-        A number that is formatted as a date and is none is that number.
+        A number that is formatted as a date but is out of range is returned as a number.
         """
         rows = [row for row in errors if start <= row < start + len(column)]
         if not rows and column.null_count == len(column):
@@ -88,9 +88,9 @@ class Texts:
         return pc.replace_with_mask(text, mask, pa.array(far, pa.string())) if far else text
 
     def _by_column(self, faults: fastexcel.CellErrors | None) -> Mapping[int, dict[int, str]]:
-        """Return column -> row (from 0) -> text of the cells that are no texts by themselves.
+        """Return column -> row (from 0) -> text of the cells that calamine could not return as texts.
 
-        `Expected string but got 'Error(Div0)'` stands for `#DIV/0!`; a date that no calendar has comes with its number.
+        `Expected string but got 'Error(Div0)'` means `#DIV/0!`; a date that is out of range comes with its number.
         """
         errors: defaultdict[int, dict[int, str]] = defaultdict(dict)
         for fault in faults.errors if faults else ():
@@ -105,13 +105,13 @@ class Texts:
 
 
 def _serial(day: str) -> str:
-    """Return the number that calamine took for this day."""
+    """Return the number that calamine converted to this date."""
     found = FAR_DAY_PARTS.match(day)
     if found is None:
         return day
     year, month, date, hour, minute, second = map(int, found.groups()[:6])
     cycles, near = divmod(year - 2000, CYCLE_YEARS)
-    moment = dt.datetime(2000 + near, month, date, hour, minute, second)  # noqa: DTZ001  spreadsheets know no zones
+    moment = dt.datetime(2000 + near, month, date, hour, minute, second)  # noqa: DTZ001  spreadsheets have no zones
     since = moment - EPOCH
     fraction = (since.seconds + float(f"0.{found[7] or 0}")) / 86400
     return number_text(cycles * CYCLE_DAYS + since.days + fraction)

@@ -1,6 +1,6 @@
-"""Writes the cells of a sheet, as text, to an Arrow file; cells far right of all columns that are read are set apart.
+"""Write the cells of a sheet, as text, to an Arrow file; cells far right of the table are returned separately.
 
-Loaded inside the limited child (`child.py`) too, so it imports nothing of this project but its neighbours.
+Also imported by the child process (`child.py`, started by path): imports only modules of this package.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import pyarrow.compute as pc
 from worker.stages.reading.workbooks.child_protocol import Answer, Order, Verdict
 
 ROWS_PER_CHUNK = 1 << 12
-KEPT_COLUMNS = 1 << 10  # of a row; cells beyond are few or the sheet is no table
+KEPT_COLUMNS = 1 << 10  # per row; if more than a few cells are beyond, the sheet is not a table
 MOST_STRAYS = 1000
 FEW_STRAYS = 10
-STRAY_SHARE = 100  # one of so many rows may have a cell out there
+STRAY_SHARE = 100  # at most one row in this many may have a stray cell
 LONGEST_STRAY = 1000
 
 Columns = Sequence[pa.Array]
@@ -36,7 +36,7 @@ def column_name(column: int) -> str:
 
 
 def column_of(reference: str) -> int:
-    """Return the column, from 0, of a cell's reference such as `KO4`; -1 if it names none."""
+    """Return the column, from 0, of a cell reference such as `KO4`; -1 if it names none."""
     column = 0
     for letter in reference.upper():
         if not "A" <= letter <= "Z":
@@ -48,10 +48,11 @@ def column_of(reference: str) -> int:
 def write(
     order: Order, chunks: Sequence[Columns], first_column: Callable[[], int], strays: Sequence[Stray], far_days: int
 ) -> Answer:
-    """Write chunks of columns below each other, none wider than the order allows; answer with the cells left over.
+    """Write chunks of columns one below the other, at most `order.columns` wide; return the stray cells beyond.
 
-    The first column of each is `first_column()`, which is called only if its number is needed. `Verdict`
-    TOO_MANY_COLUMNS where more than a few cells are left over. `far_days`: numbers that are formatted as dates.
+    `first_column` returns the sheet's column of the first column in the chunks; it is called only if needed.
+    `far_days`: the count of numbers that are formatted as dates. Raises `Verdict` TOO_MANY_COLUMNS if there are more
+    than a few stray cells.
     """
     width = max((len(columns) for columns in chunks), default=0)
     rows = sum(len(columns[0]) for columns in chunks if columns)
@@ -71,7 +72,7 @@ def write(
 
 
 def _beyond(chunks: Sequence[Columns], most: int, first_column: Callable[[], int]) -> list[Stray]:
-    """Return the cells beyond so many columns, or more than there may be."""
+    """Return the cells beyond `most` columns; stops after more than `MOST_STRAYS`."""
     found, first_row = list[Stray](), 1
     for columns in chunks:
         for place, column in enumerate(columns[most:], start=most):
@@ -87,7 +88,7 @@ def _beyond(chunks: Sequence[Columns], most: int, first_column: Callable[[], int
 
 
 def has_text(column: pa.Array) -> bool:
-    """Return whether any text of a column is not empty, at no cost for each row.
+    """Return whether any text of a column is not empty, in constant time.
 
     A sheet may have 16,384 columns, or hundreds of empty ones over a million rows.
     """
@@ -99,12 +100,12 @@ def has_text(column: pa.Array) -> bool:
 
 
 def empty(rows: int) -> pa.Array:
-    """Return so many empty texts."""
+    """Return a column of `rows` empty texts."""
     return pa.repeat(pa.scalar("", pa.string()), rows)
 
 
 def _without_trailing(cells: list[str]) -> list[str]:
-    """Return the cells up to the last that is not empty: one cell far right would widen a million rows."""
+    """Return the cells up to the last one that is not empty: one cell far right would widen a million rows."""
     end = len(cells)
     while end and not cells[end - 1]:
         end -= 1
@@ -113,17 +114,17 @@ def _without_trailing(cells: list[str]) -> list[str]:
 
 @dataclass
 class Rows:
-    """Rows of texts from row 1 on, as a parser comes upon them, collected as chunks of columns."""
+    """Collects rows of texts from a parser, from row 1, as chunks of columns."""
 
     order: Order
     count: int = 0
-    far_days: int = 0  # numbers that are formatted as dates that there are not
+    far_days: int = 0  # numbers that are formatted as dates but are out of range
     _pending: list[list[str]] = field(default_factory=list)
     _chunks: list[list[pa.Array]] = field(default_factory=list)
     _strays: list[Stray] = field(default_factory=list)
 
     def add(self, number: int, cells: list[str]) -> None:
-        """Take in the cells of a row, numbered from 1; rows that are left out are empty."""
+        """Add the cells of a row, numbered from 1; skipped rows are empty."""
         if number <= self.count:
             self._add_again(number, cells)
             return
@@ -138,7 +139,7 @@ class Rows:
         self._push(_without_trailing(cells[:KEPT_COLUMNS]))
 
     def _add_again(self, number: int, cells: list[str]) -> None:
-        """Take in more cells of a row that has gone by, if not for long; the later ones prevail."""
+        """Merge more cells into one of the latest rows; later cells win."""
         place = number - self.count - 1
         if -place > len(self._pending):
             raise Verdict("UNREADABLE_FILE", f"The sheet's rows are out of order: row {number:,} comes too late.")
@@ -146,7 +147,7 @@ class Rows:
         self._pending[place] = [later or earlier for earlier, later in merged]
 
     def write(self) -> Answer:
-        """Write what was collected; columns before the first that is used are left out."""
+        """Write the collected rows, without the unused columns before the first used one."""
         self._flush()
         used = [self._first_used(columns) for columns in self._chunks]
         begin = min(used, default=0)

@@ -1,6 +1,6 @@
-"""How the value of a workbook's cell is written as text, by its number format where that shows more than the value.
+"""Text of a cell's value, as its number format shows it if that shows more than the value.
 
-Loaded inside the limited child (`child.py`) too, so it imports nothing of this project.
+Also imported by the child process (`child.py`, started by path): imports nothing of this project.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from collections.abc import Callable
 from decimal import Decimal
 
 BUILT_IN_DATES = frozenset({*range(14, 23), 45, 46, 47})  # ECMA-376 part 1, 18.8.30
-DAYS_OF_1904 = 1462  # between the two epochs that a workbook may count days from
-DAY_AFTER_LAST = 2_958_466  # 10000-01-01: what is beyond, spreadsheet programs show as hash signs
-EXACT_DIGITS = 15  # that spreadsheet programs keep of a number
+DAYS_OF_1904 = 1462  # between the two epochs from which a workbook may count days
+DAY_AFTER_LAST = 2_958_466  # 10000-01-01; spreadsheet programs show hash signs from here on
+EXACT_DIGITS = 15  # precision of numbers in spreadsheet programs
 MILLISECONDS = 86_400_000
-EPOCH = dt.datetime(1899, 12, 30)  # noqa: DTZ001  spreadsheets know no zones
+EPOCH = dt.datetime(1899, 12, 30)  # noqa: DTZ001  spreadsheets have no time zones
 _NO_DATE_PARTS = re.compile(r'"[^"]*"?|\\.|_.|\*.|\[(?!(?:[hms]+\]))[^\]]*\]', re.IGNORECASE | re.DOTALL)
 _FORMAT_PART = re.compile(
     r'"(?P<quoted>[^"]*)"|\\(?P<escaped>.)|(?P<padding>[_*].)|\[(?P<bracket>[^\]]*)\]'
@@ -27,18 +27,18 @@ _COLOURS = frozenset({"black", "blue", "cyan", "green", "magenta", "red", "white
 
 Shown = Callable[[int], str]
 DATE = "date"
-Look = Shown | str | None  # how a style shows numbers: with digits of its own, as a DATE, or as they are
+Look = Shown | str | None  # how a style shows numbers: with its own digits, as a DATE, or unchanged
 
 
 def number_text(value: float) -> str:
-    """Return a number's digits without an exponent, as few as tell it apart from any other."""
+    """Return a number without an exponent, with as few digits as distinguish it from any other."""
     if not math.isfinite(value):
         return "#NUM!"
     return str(int(value)) if value == int(value) else format(Decimal(repr(value)), "f")
 
 
 def decimal_text(written: str) -> str:
-    """Return the digits of a number that is written in XML, or what is written where that is no number."""
+    """Return the digits of a number in XML, or the text itself if it is not a number."""
     if written.isdecimal() and written.isascii() and len(written) <= EXACT_DIGITS and (written[0] != "0"):
         return written
     try:
@@ -48,43 +48,43 @@ def decimal_text(written: str) -> str:
 
 
 def date_text(serial: float, *, is_1904: bool = False) -> str:
-    """Return date and time of a count of days, or the number itself where no calendar has such a day."""
+    """Return date and time of a day count, or the number itself if it is out of range."""
     days = serial + DAYS_OF_1904 * is_1904
     if not 0 <= days < DAY_AFTER_LAST:
         return number_text(serial)
-    # Lotus 1-2-3 took 1900 for a leap year, and all others follow it.
+    # Lotus 1-2-3 treated 1900 as a leap year, and all others follow it.
     whole = round((days + (days < 60)) * MILLISECONDS)  # noqa: PLR2004  29 February 1900
     moment = EPOCH + dt.timedelta(milliseconds=whole)
     return moment.isoformat(" ", "milliseconds" if moment.microsecond else "seconds")
 
 
 def is_date_format(code: str) -> bool:
-    """Whether a number format shows days or times."""
+    """Return whether a number format shows dates or times."""
     rest = _NO_DATE_PARTS.sub("", code.partition(";")[0])
     return rest.strip().lower() != "general" and re.search(r"[dmyhs]", rest, re.IGNORECASE) is not None
 
 
 def look_of(number: str, code: str | None) -> Look:
-    """Return how a number format shows numbers: one that the workbook defines, or a built-in one."""
+    """Return how a number format shows numbers: `code` if the workbook defines it, else a built-in format."""
     if code is None:
         return DATE if number.isdecimal() and int(number) in BUILT_IN_DATES else None
     return DATE if is_date_format(code) else shown_by(code)
 
 
 def shown_by(code: str) -> Shown | None:
-    """Return how whole numbers look in a format that shows leading zeros, a plus or digits of its own, else None."""
+    """Return a function for whole numbers if the format shows leading zeros, a plus or digits of its own, else None."""
     parts = _parts_of(code)
     if parts is None:
         return None
     digits = "".join(text for is_digit, text in parts if is_digit)
     literals = "".join(text for is_digit, text in parts if not is_digit)
-    fewest = len(digits) - digits.find("0") if "0" in digits else 0  # a zero makes all places behind it be shown
+    fewest = len(digits) - digits.find("0") if "0" in digits else 0  # all digits after a zero are shown
     adds = fewest > 1 or re.search(r"[+\d]", literals) is not None
     return (lambda value: _shown(parts, value, fewest)) if adds else None
 
 
 def _parts_of(code: str) -> list[tuple[bool, str]] | None:
-    """Return the section for positive numbers as (is a placeholder, text), None if it is more than digits and text."""
+    """Return the section for positive numbers as (is a placeholder, text); None if it is more than digits and text."""
     parts = list[tuple[bool, str]]()
     for part in _FORMAT_PART.finditer(code):
         if part["other"] == ";":
@@ -94,18 +94,18 @@ def _parts_of(code: str) -> list[tuple[bool, str]] | None:
             return None
         parts.append((part["digit"] is not None, text))
     first = next((place for place, (is_digit, _) in enumerate(parts) if is_digit), None)
-    # Digits behind the number's own would be taken for its own.
+    # Digits after the number's own would look like part of it.
     if first is None or any(not is_digit and re.search(r"[+\d]", text) for is_digit, text in parts[first:]):
         return None
     return parts
 
 
 def _text_of(part: re.Match[str]) -> str | None:
-    """Return what a part of a format shows; None if it makes something else of the number."""
+    """Return what a part of a format shows; None if it transforms the number."""
     if part["padding"] is not None:
         return ""
     if part["bracket"] is not None:
-        if part["bracket"].startswith("$"):  # a currency sign and a language
+        if part["bracket"].startswith("$"):  # a currency sign and a locale
             return part["bracket"][1:].partition("-")[0]
         return "" if part["bracket"].lower() in _COLOURS else None
     return next((part[name] for name in ("quoted", "escaped", "digit", "plain") if part[name] is not None), None)
@@ -114,7 +114,7 @@ def _text_of(part: re.Match[str]) -> str | None:
 def _shown(parts: list[tuple[bool, str]], value: int, fewest: int) -> str:
     digits = str(value).rjust(fewest, "0")
     places = sum(is_digit for is_digit, _ in parts)
-    # The first place takes all the digits that have none of their own.
+    # The first placeholder takes all digits without a placeholder of their own.
     begin, rest = digits[: max(len(digits) - places + 1, 0)], digits[max(len(digits) - places + 1, 0) :]
     queue = [""] * (places - len(rest) - 1) + [begin, *rest]
     shown = "".join(queue.pop(0) if is_digit else text for is_digit, text in parts)
@@ -122,7 +122,7 @@ def _shown(parts: list[tuple[bool, str]], value: int, fewest: int) -> str:
 
 
 def as_shown(value: str, shown: str) -> str:
-    """Return the text that a cell shows where it adds leading digits or a plus to its value, else the value."""
+    """Return the shown text if it adds leading digits or a plus to the value, else the value."""
     digits = re.sub(r"\D", "", shown)
     adds = digits != value or "+" in shown
     return shown if value.isdigit() and adds and digits.endswith(value) else value

@@ -1,9 +1,9 @@
-"""The limited child process that opens workbooks: reads one sheet and writes its cells, as text, to an Arrow file.
+"""The child process that opens workbooks: reads one sheet and writes its cells, as text, to an Arrow file.
 
-Started by path and alone (`python -I child.py`), so it imports nothing of this project but the modules beside it. It
-limits its own memory and time before it touches the file, dies with its parent, and answers with one JSON object on
-stdout. A workbook may make it crash: only its parent decides what that means. An archive that is no workbook but holds
-one file has that unpacked.
+Started by path and isolated (`python -I child.py`), so it imports nothing of this project except the modules in its
+folder. It limits its memory and CPU time before it opens the file, exits with its parent, and returns one JSON object
+on stdout. A workbook may crash it; the parent decides what that means. If the archive is not a workbook but holds a
+single file, the child unpacks that file.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from types import ModuleType
 
 PR_SET_PDEATHSIG = 1
 DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO})
-TRY_AGAIN = 75  # exit code: the workbook is not to blame (EX_TEMPFAIL of sysexits.h)
+TRY_AGAIN = 75  # exit code: not caused by the workbook (EX_TEMPFAIL of sysexits.h)
 
 
 def _see_only_neighbours() -> None:
-    """Let this folder's modules be imported by their names in the project, and nothing else of it."""
+    """Make this folder's modules importable by their names in the project, and no other module of it."""
     names = ("worker", "worker.stages", "worker.stages.reading", "worker.stages.reading.workbooks")
     packages = [ModuleType(name) for name in names]
     for package in packages:
@@ -35,7 +35,7 @@ def _see_only_neighbours() -> None:
 
 
 class _WithoutPandas(MetaPathFinder):
-    """Arrow imports pandas when it makes an array, which takes longer than reading a small workbook."""
+    """Blocks pandas, which Arrow imports when it makes an array: that takes longer than reading a small workbook."""
 
     def find_spec(self, fullname: str, *_: object) -> None:
         if fullname == "pandas":
@@ -46,13 +46,13 @@ if __name__ == "__main__":
     sys.meta_path.insert(0, _WithoutPandas())
     _see_only_neighbours()
 
-from worker.stages.reading.workbooks import archives, office  # noqa: E402  they are found only now
+from worker.stages.reading.workbooks import archives, office  # noqa: E402  importable only from here on
 from worker.stages.reading.workbooks.child_protocol import Answer, Order, Verdict  # noqa: E402
 from worker.stages.reading.workbooks.package import Package  # noqa: E402
 
 
 def limit_self(order: Order) -> None:
-    """Bind this process to its parent's life and to its limits."""
+    """Tie this process to its parent's lifetime, and set its resource limits."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != order.parent:
         os._exit(1)
@@ -63,11 +63,11 @@ def limit_self(order: Order) -> None:
 
 
 def read_file(order: Order) -> Answer:
-    """Write a sheet's cells, or the file in an archive, to `order.target`; tell what was done."""
+    """Write a sheet's cells, or the file in an archive, to `order.target`; return a description."""
     with open(order.path, "rb") as file:  # noqa: PTH123  nothing but the standard library
         is_archive = file.read(2) == b"PK"
     if not is_archive:
-        from worker.stages.reading.workbooks import xls  # noqa: PLC0415  a reader of its own, rarely needed
+        from worker.stages.reading.workbooks import xls  # noqa: PLC0415  rarely needed
 
         return xls.read(order)
     with zipfile.ZipFile(order.path) as archive:
@@ -86,7 +86,7 @@ def read_file(order: Order) -> Answer:
 
 
 def main() -> None:
-    """Read what the command line orders and answer on stdout; whatever else happens is an exit code for the parent."""
+    """Run the command line's request and return the result on stdout; any other failure is an exit code."""
     path, target, sheet, *numbers = sys.argv[1:]
     order = Order(path, target, sheet, *map(int, numbers))
     limit_self(order)

@@ -1,6 +1,6 @@
-"""What the limited child is ordered to do, the sheets it chooses from, and the ways it answers.
+"""The protocol between parent and child: the request, the sheets to choose from, and the responses.
 
-Loaded inside the limited child (`child.py`) too, so it imports nothing of this project.
+Also imported by the child process (`child.py`, started by path): imports nothing of this project.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
-LONGEST_NAME = 31  # Excel's own limit for the name of a sheet
+LONGEST_NAME = 31  # Excel's limit for the name of a sheet
 MOST_NAMED = 10
 
 Answer = dict[str, object]
 
 
-class Verdict(Exception):  # noqa: N818  it is an answer, not always an error
+class Verdict(Exception):  # noqa: N818  it is a response, not always an error
     """A code of the catalogue and a sentence about the file."""
 
     def __init__(self, code: str, detail: str) -> None:
@@ -25,10 +25,10 @@ class Verdict(Exception):  # noqa: N818  it is an answer, not always an error
 
 
 class Order(NamedTuple):
-    """The command line: what to read, where to write, which sheet, limits, and whose child it is.
+    """The command line: paths, sheet, limits, and the process ID of the parent.
 
-    `sheet` is a name, or "" for the visible sheet at position `position` (from 0). `careful` forbids the parser that
-    may abort the process.
+    `sheet` is a name, or "" for the visible sheet at index `position`. `careful` forbids the parser that may abort the
+    process.
     """
 
     path: str
@@ -46,7 +46,7 @@ class Order(NamedTuple):
 
 
 class State(Enum):
-    """What a sheet of a workbook is to a person who opens it."""
+    """The state of a sheet in the workbook's user interface."""
 
     VISIBLE = "visible"
     HIDDEN = "hidden"
@@ -55,7 +55,7 @@ class State(Enum):
 
 @dataclass(frozen=True)
 class Tab:
-    """A sheet of a workbook; `part` is the archive's entry that holds its cells."""
+    """A sheet of a workbook; `part` is the archive entry with its cells."""
 
     name: str
     state: State = State.VISIBLE
@@ -63,7 +63,7 @@ class Tab:
 
 
 def choose(order: Order, tabs: Sequence[Tab]) -> Tab:
-    """Return the sheet that the uploader names, in whatever case, or the visible one at the ordered position."""
+    """Return the sheet that the uploader names (case-insensitive), or the visible one at the requested position."""
     visible = visible_of(tabs)
     if len(tabs) > order.sheets:
         raise Verdict("UNREADABLE_FILE", f"The workbook has {len(tabs):,} sheets, more than {order.sheets:,}.")
@@ -80,7 +80,7 @@ def choose(order: Order, tabs: Sequence[Tab]) -> Tab:
 
 
 def visible_of(tabs: Sequence[Tab]) -> list[Tab]:
-    """Return the worksheets that a person sees, in tab order."""
+    """Return the visible worksheets, in tab order."""
     return [tab for tab in tabs if tab.state is State.VISIBLE]
 
 
@@ -97,7 +97,7 @@ def _no_such_sheet(name: str, named: Sequence[Tab], visible: Sequence[Tab]) -> s
 
 def describe(order: Order, chosen: Tab, kind: str, tabs: Sequence[Tab]) -> Answer:
     """Return which sheet of which workbook was read."""
-    # A hostile name may be as long as the limits for the whole workbook allow, and it is shown with every job.
+    # A hostile name may be as long as the limits of the workbook allow, and every view of the job shows it.
     visible = visible_of(tabs)
     others = [tab.name[:LONGEST_NAME] for tab in visible if tab is not chosen]
     return {

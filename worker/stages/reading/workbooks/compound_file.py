@@ -1,6 +1,6 @@
-"""The streams in the root of a compound file ([MS-CFB]), as far as they can be found: chains may be cut off or wrong.
+"""The streams in the root of a compound file ([MS-CFB]), as far as they can be read: chains may be truncated or wrong.
 
-Loaded inside the limited child (`child.py`) too, so it imports nothing of this project.
+Also imported by the child process (`child.py`, started by path): imports nothing of this project.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from array import array
 from collections.abc import Iterator
 
 SIGNATURE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-HEADER_SECTORS = 109  # of the allocation table, that the header itself lists
+HEADER_SECTORS = 109  # sectors of the allocation table that the header itself lists
 ENTRY = 128
 ROOT, STREAM, STORAGE = 5, 2, 1
 SECTOR_SHIFTS = range(6, 21)
 
 
 class CompoundFile:
-    """The directory of such a file; names are without case."""
+    """The directory of a compound file; names are case-insensitive."""
 
     def __init__(self, content: bytes) -> None:
         self._content = content
@@ -32,16 +32,16 @@ class CompoundFile:
         root = next((entry for entry in self._entries if entry[66] == ROOT), bytes(ENTRY))
         self._short_sectors = self._chain(struct.unpack_from("<I", root, 116)[0])
         self._in_root = {_name(entry): entry for entry in self._children(struct.unpack_from("<I", root, 76)[0])}
-        if not self._in_root:  # its tree is broken
+        if not self._in_root:  # the directory tree is damaged
             self._in_root = {_name(entry): entry for entry in self._entries if entry[66] == STREAM}
 
     @property
     def names(self) -> frozenset[str]:
-        """The names of streams and storages in the root."""
+        """The names of streams and storages in the root, in lower case."""
         return frozenset(self._in_root)
 
     def stream(self, name: str) -> bytes:
-        """Return the content of a stream, "" if it has none."""
+        """Return the content of a stream, empty if it has none."""
         start, size = struct.unpack_from("<II", self._in_root[name], 116)
         content = self._chain(start) if size >= self._cutoff else self._short_chain(start)
         return content[:size]
@@ -80,7 +80,7 @@ class CompoundFile:
 
 
 def _followed(table: array[int], number: int) -> Iterator[int]:
-    """The numbers of a chain, up to where it ends, leads out of the table or comes back to itself."""
+    """Yield the sector numbers of a chain until it ends, leaves the table or repeats."""
     seen = set[int]()
     while number < len(table) and number not in seen:
         seen.add(number)

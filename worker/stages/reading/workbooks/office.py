@@ -1,6 +1,6 @@
-"""Reads a sheet of an .xlsx, .xlsm or .xlsb, by whichever reader suits the file.
+"""Read a sheet of an .xlsx, .xlsm or .xlsb with the reader that suits the file.
 
-Loaded inside the limited child (`child.py`) too, so it imports nothing of this project but its neighbours.
+Also imported by the child process (`child.py`, started by path): imports only modules of this package.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from worker.stages.reading.workbooks.cell_values import Look
 from worker.stages.reading.workbooks.child_protocol import Answer, Order, Tab, choose, describe
 from worker.stages.reading.workbooks.package import Package
 
-SLICED_FROM_BYTES = 1 << 24  # of a sheet; below, slices gain nothing
-# The names under which the library looks for parts, in whatever case.
+SLICED_FROM_BYTES = 1 << 24  # size of a sheet; slices do not help below it
+# The names under which calamine looks for parts, case-insensitive.
 USUAL_NAMES = {"sharedStrings": "xl/sharedstrings.xml", "styles": "xl/styles.xml"}
 USUAL_WORKBOOKS = frozenset({"xl/workbook.xml", "xl/workbook.bin"})
 USUAL_FOLDER = "xl/worksheets/"
 
 
 def read(order: Order, package: Package) -> Answer:
-    """Write the sheet that is wanted; answer with which it is and what its cells do not tell."""
+    """Write the requested sheet; return which sheet it is, and its hidden rows and merged cells."""
     if package.format == "xlsb":
         return _read_binary(order, package)
     tabs = package.tabs()
@@ -42,7 +42,7 @@ def _read_binary(order: Order, package: Package) -> Answer:
     answer = describe(order, tab, package.format, tabs)
     if not order.careful and not xlsb.is_1904(package):
         with ThreadPoolExecutor(1) as aside, _refusals() as refused:
-            # The library holds the interpreter only for a moment, so both go on at once.
+            # calamine holds the interpreter lock only briefly, so both run in parallel.
             is_for_library = aside.submit(xlsb.is_for_library, package, tab.part, looks)
             columns = texts.of_sheet(order.path, tab.name)
         if not refused and is_for_library.result():
@@ -53,14 +53,14 @@ def _read_binary(order: Order, package: Package) -> Answer:
 
 @contextmanager
 def _refusals() -> Iterator[list[str]]:
-    """Note what the library refuses, in whatever way, instead of raising it."""
+    """Collect calamine's errors, of any kind, instead of raising them."""
     refused = list[str]()
     try:
         yield refused
     except fastexcel.FastExcelError as error:
         refused.append(str(error))
     except BaseException as error:
-        if type(error).__name__ != "PanicException":  # of the library; it is not to be imported
+        if type(error).__name__ != "PanicException":  # of the Rust library; it cannot be imported
             raise
         refused.append(str(error))
 
@@ -75,7 +75,7 @@ def _read_xml(order: Order, package: Package, tab: Tab) -> Answer:
 
 
 def _read_by_library(order: Order, package: Package, tab: Tab) -> Answer | None:
-    """As the library reads the sheet; None if it refuses it."""
+    """Return the sheet as calamine reads it; None if calamine refuses it."""
     with _refusals() as refused:
         columns, marks, far_days = _columns(order, package, tab)
     if refused:
@@ -85,8 +85,8 @@ def _read_by_library(order: Order, package: Package, tab: Tab) -> Answer | None:
 
 
 def _is_for_library(order: Order, package: Package, tab: Tab, looks: Sequence[Look]) -> bool:
-    """Whether the library reads all cells of a sheet as they are shown."""
-    # It drops cells that refer to entities, and takes days since 1904 for days since 1900.
+    """Return whether calamine reads all cells of a sheet as they are shown."""
+    # calamine drops cells that refer to entities, and counts days since 1904 as days since 1900.
     is_plain = not package.is_1904() and not any(map(package.has_document_type, (tab.part, *package.shared_strings)))
     names = _has_usual_names(package, tab)
     return (
@@ -100,13 +100,13 @@ def _has_usual_names(package: Package, tab: Tab) -> bool:
 
 
 def _columns(order: Order, package: Package, tab: Tab) -> tuple[list[list[pa.Array]], Answer, int]:
-    """Return columns, what else there is to say, and how many numbers are formatted as dates that there are not."""
+    """Return columns, sheet marks, and the count of numbers that are formatted as dates but are out of range."""
     if package.archive.getinfo(tab.part).file_size >= SLICED_FROM_BYTES:
         sliced = _in_slices(package, tab)
         if sliced is not None:
             return sliced
     texts = Texts()
-    # Both take seconds of a large sheet, and neither holds the interpreter for long.
+    # Both take seconds for a large sheet, and neither holds the interpreter lock for long.
     with ThreadPoolExecutor(1) as aside:
         marks = aside.submit(sheet_marks.look_at, package.archive, tab.part)
         columns = texts.of_sheet(order.path, tab.name)
@@ -114,9 +114,9 @@ def _columns(order: Order, package: Package, tab: Tab) -> tuple[list[list[pa.Arr
 
 
 def _in_slices(package: Package, tab: Tab) -> tuple[list[list[pa.Array]], Answer, int] | None:
-    """As the library reads a large sheet in slices; None if it has to be read whole.
+    """Read a large sheet in slices by calamine; None if it has to be read as a whole.
 
-    A slice that cannot be read may be what cutting made of it, so the whole sheet decides about that.
+    Cutting may have made a slice unreadable, so only the whole sheet can show whether the file is at fault.
     """
     marks, texts = sheet_marks.Seen(), Texts()
     try:

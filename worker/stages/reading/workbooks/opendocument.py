@@ -1,7 +1,7 @@
-"""Reads a sheet of an OpenDocument spreadsheet (ODF 1.3, part 3, chapter 9) in one pass, whatever its XML looks like.
+"""Read a sheet of an OpenDocument spreadsheet (ODF 1.3, part 3, chapter 9) in one pass, however its XML is laid out.
 
-Loaded inside the limited child (`child.py`) too, so it imports nothing of this project but its neighbours. Every cell
-passes through the handlers here, so they do no more than they must.
+Also imported by the child process (`child.py`, started by path): imports only modules of this package. Every cell
+passes through these handlers, so they do as little as possible.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ NAMESPACE = re.compile(r"urn:oasis:names:tc:opendocument:xmlns:(table|text|offic
 CALC_EXTENSIONS = "urn:org:documentfoundation:names:experimental:calc:xmlns:calcext:1.0"
 INDENTED = re.compile(r"[\t\r\n]")
 SPACES = re.compile(r"[ \t\r\n]+")
-# They hold tables that are no sheets.
+# Elements with tables that are not sheets.
 OTHER_TABLES = ("table:dde-links", "table:tracked-changes", "table:shapes")
 NOTES = frozenset({"text:note", "text:ruby-text"})
 SHOWN_NUMBER = re.compile(r"[-+() \d]*")
@@ -33,12 +33,12 @@ Attributes = dict[str, str]
 
 
 def is_encrypted(archive: zipfile.ZipFile) -> bool:
-    """Whether the manifest says that parts are encrypted (ODF 1.3, part 2, 3.5)."""
+    """Return whether the manifest says that parts are encrypted (ODF 1.3, part 2, 3.5)."""
     return MANIFEST in archive.namelist() and b"encryption-data" in archive.read(MANIFEST)
 
 
 def read(order: Order, archive: zipfile.ZipFile) -> Answer:
-    """Write the sheet that is wanted; answer with which it is."""
+    """Write the requested sheet; return which sheet it is."""
     if is_encrypted(archive):
         raise Verdict("ENCRYPTED_FILE", "The workbook is protected by a password.")
     if "content.xml" not in archive.namelist():
@@ -53,20 +53,20 @@ def read(order: Order, archive: zipfile.ZipFile) -> Answer:
 
 
 class Document:
-    """The parser of `content.xml`: takes in the names of all sheets, and the cells of the one that is wanted."""
+    """The parser of `content.xml`: collects the names of all sheets, and the cells of the requested one."""
 
     def __init__(self, order: Order) -> None:
         self.order, self.tabs, self.rows = order, list[Tab](), Rows(order)
         self._prefixes = dict[str, str]()
         self._hidden, self._style = set[str](), ""
-        self._depth = 0  # tables that are open: what a table within another holds is no row of a sheet
+        self._depth = 0  # depth of open tables: rows of a nested table are not rows of the sheet
         self._wanted = False
         self._row, self._number, self._rows_repeated = list[str](), 1, 1
-        self._gap = 0  # empty cells behind the last of the row; every row ends in hundreds of them
+        self._gap = 0  # empty cells after the last filled one; every row ends with hundreds of them
         self._cell: Attributes | None = None
         self._paragraphs, self._text = list[str](), list[str]()
-        self._inside = 0  # elements that are open within a paragraph, and the paragraph
-        self._skipped = 0  # elements that are open within something else in a cell: a note, a drawing
+        self._inside = 0  # depth of open elements in a paragraph, which counts as well
+        self._skipped = 0  # depth of open elements in other content of a cell, such as a note or drawing
         self._parser = ParserCreate()
         self._parser.buffer_text = True
         self._starts: dict[str, Callable[[Attributes], None]] = {
@@ -88,11 +88,11 @@ class Document:
         """Parse the whole document."""
         self._parser.StartElementHandler = self._start_root
         while block := read_block(BLOCK):
-            self._parser.Parse(block, False)  # noqa: FBT003  pyexpat names no arguments
+            self._parser.Parse(block, False)  # noqa: FBT003  pyexpat takes no keyword arguments
         self._parser.Parse(b"", True)  # noqa: FBT003
 
     def _start_root(self, _: str, attributes: Attributes) -> None:
-        """Learn the prefixes of the names; nearly all programs use the same, which need no translation."""
+        """Read the namespace prefixes. Nearly all programs use the same ones, which need no translation."""
         for name, address in attributes.items():
             meaning = "calcext" if address == CALC_EXTENSIONS else NAMESPACE.sub(r"\1", address)
             self._prefixes[name.removeprefix("xmlns:" if ":" in name else "xmlns")] = meaning
@@ -142,7 +142,7 @@ class Document:
             self.rows, self._wanted = Rows(self.order), True
 
     def _is_wanted(self, name: str) -> bool:
-        """Whether `choose` takes this table; without a name, one further on may be taken instead."""
+        """Return whether `choose` takes this table; without a sheet name, a later table may replace it."""
         if self.order.sheet:
             return name.strip().casefold() == self.order.sheet.strip().casefold() and not self.rows.count
         return sum(tab.state is State.VISIBLE for tab in self.tabs) <= self.order.position + 1
@@ -228,15 +228,15 @@ def _repeated(number: str | None, most: int) -> int:
 
 
 def _paragraph(text: str) -> str:
-    # Spaces that are no elements count once, those at the ends not at all (ODF 1.3, part 3, 6.1.2); LibreOffice takes
-    # them as they are, so only what indents the XML is taken out. No XML holds the characters that are replaced here.
+    # ODF collapses spaces outside elements and strips them at the ends (ODF 1.3, part 3, 6.1.2). LibreOffice keeps
+    # them, so only indentation of the XML is removed. XML cannot contain the control characters that are replaced here.
     if INDENTED.search(text):
         text = SPACES.sub(" ", text).strip(" ")
     return text.translate({0: " ", 1: "\t", 2: "\n"}) if min(text, default="") < "\3" else text
 
 
 def _cell_text(cell: Attributes, shown: str) -> str:
-    """Return a cell's value, or its text as shown where that is the value or adds leading zeros or a plus to it."""
+    """Return a cell's value, or its shown text if that is the value or adds leading zeros or a plus to it."""
     kind = cell.get("office:value-type")
     if kind in NUMERIC and cell.get("calcext:value-type") != "error":
         text = decimal_text(cell.get("office:value", shown))

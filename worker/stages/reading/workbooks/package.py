@@ -1,7 +1,7 @@
-"""The parts of an Office Open XML package: which document it is, its sheets, and where their parts are.
+"""The parts of an Office Open XML package: its document type, its sheets, and the locations of their parts.
 
-Names of parts are free and compared without case; relationships tell what a part is (ECMA-376 part 2, 6.2.2 and 6.5).
-Loaded inside the limited child (`child.py`) too, so it imports nothing of this project but its neighbours.
+Part names are arbitrary and case-insensitive; relationships define the role of a part (ECMA-376 part 2, 6.2.2 and 6.5).
+Also imported by the child process (`child.py`, started by path): imports only modules of this package.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ CONTENT_TYPES = "[content_types].xml"
 WORKBOOK = re.compile(r"(^|/)workbook\d*\.(xml|bin)$")
 HEAD = 1 << 12
 MACROS = "xl/vbaproject.bin"
-# Parts of content types; the first that fits.
+# Substrings of content types; the first match counts.
 DOCUMENTS = (
     ("wordprocessingml", "a Word document"),
     ("ms-word", "a Word document"),
@@ -28,12 +28,15 @@ DOCUMENTS = (
     ("ms-powerpoint", "a PowerPoint presentation"),
     ("visio", "a Visio drawing"),
 )
-HIDDEN = frozenset({"hidden", "veryHidden"})  # every other state is shown, known or not
+HIDDEN = frozenset({"hidden", "veryHidden"})  # every other state is visible, known or not
 
 
 @dataclass(frozen=True)
 class Relationship:
-    """What another part is to a part: `kind` is the last part of its type's address, `part` the archive's entry."""
+    """A reference from one part to another.
+
+    `kind` is the last segment of the relationship type, `part` the archive entry of the target.
+    """
 
     kind: str
     part: str
@@ -41,14 +44,14 @@ class Relationship:
 
 @dataclass
 class Package:
-    """A ZIP archive as a package."""
+    """A ZIP archive, read as a package."""
 
     archive: zipfile.ZipFile
-    _entries: dict[str, str] = field(default_factory=dict)  # name without case -> the archive's own name
+    _entries: dict[str, str] = field(default_factory=dict)  # lower-case name -> name in the archive
     _names: frozenset[str] = frozenset()
     _types: dict[str, str] = field(default_factory=dict)
     _related: dict[str, dict[str, Relationship]] = field(default_factory=dict)
-    main: str = ""  # the part of the workbook, "" if there is none
+    main: str = ""  # the workbook part, "" if there is none
 
     def __post_init__(self) -> None:
         """Find the main part."""
@@ -62,12 +65,12 @@ class Package:
 
     @property
     def is_package(self) -> bool:
-        """Whether the archive says that it is one."""
+        """Whether the archive declares itself a package."""
         return CONTENT_TYPES in self._entries
 
     @property
     def document(self) -> str | None:
-        """What else it is than a workbook, None for a workbook."""
+        """The document type if it is not a workbook, None for a workbook."""
         kind = self._type_of(self.main)
         if "spreadsheetml" in kind or "ms-excel" in kind or WORKBOOK.search(_plain(self.main)):
             return None
@@ -77,23 +80,23 @@ class Package:
 
     @property
     def format(self) -> str:
-        """The workbook's format as its file is usually named."""
+        """The workbook's format, as the usual file extension."""
         kind = self._type_of(self.main)
         if "binary" in kind or _plain(self.main).endswith(".bin"):
             return "xlsb"
         return "xlsm" if "macroenabled" in kind or MACROS in self._entries else "xlsx"
 
     def entry(self, part: str) -> str:
-        """Return the archive's name of a part, however it is written; "" if there is none."""
+        """Return the archive's name of a part in any spelling; "" if there is none."""
         exact = part.lstrip("/")
         return exact if exact in self._names else self._entries.get(_plain(part), "")
 
     def xml(self, part: str) -> ET.Element:
         """Return a small part, parsed."""
-        return ET.fromstring(self.archive.read(part))  # noqa: S314  the child's limits guard it
+        return ET.fromstring(self.archive.read(part))  # noqa: S314  guarded by the child's limits
 
     def relationships(self, part: str) -> dict[str, Relationship]:
-        """Return what a part refers to inside the package, by the ids it uses; "" is the package itself."""
+        """Return the parts inside the package that a part refers to, by relationship id; "" is the package itself."""
         if part in self._related:
             return self._related[part]
         folder, name = posixpath.split(part.replace("\\", "/"))
@@ -108,26 +111,26 @@ class Package:
         return found
 
     def part_of_kind(self, kind: str) -> str:
-        """Return the part that is this to the workbook, "" if there is none."""
+        """Return the part with this relationship to the workbook, "" if there is none."""
         parts = (related.part for related in self.relationships(self.main).values() if related.kind == kind)
         return next(parts, "")
 
     @property
     def shared_strings(self) -> list[str]:
-        """The part of the texts that cells share, if there is one."""
+        """The part with the shared strings, if there is one."""
         return [part for part in (self.part_of_kind("sharedStrings"),) if part]
 
     def has_document_type(self, part: str) -> bool:
-        """Whether the XML of a part begins with declarations of its own, as no spreadsheet program writes them."""
+        """Return whether the XML of a part begins with declarations of its own, which no spreadsheet program writes."""
         with self.archive.open(part) as content:
             return b"<!DOCTYPE" in content.read(HEAD)
 
     def tabs(self) -> list[Tab]:
-        """Return the sheets of a workbook in XML, in their order."""
+        """Return the sheets of a workbook in XML, in order."""
         related = self.relationships(self.main)
         sheets = [each for each in self.xml(self.main).iter() if local(each.tag) == "sheet"]
         ids = [_id_of(sheet) for sheet in sheets]
-        # Where sheets do not say which part they are, the parts that no other sheet is are theirs, in order.
+        # Sheets without a valid relationship get the worksheet parts that no other sheet uses, in order.
         left = iter([each for key, each in related.items() if each.kind == "worksheet" and key not in ids])
         found = [related.get(key) or next(left, None) for key in ids]
         return [
@@ -136,7 +139,7 @@ class Package:
         ]
 
     def is_1904(self) -> bool:
-        """Whether the workbook counts its days from 1904."""
+        """Return whether the workbook counts its days from 1904."""
         properties = (each for each in self.xml(self.main).iter() if local(each.tag) == "workbookPr")
         return any(each.get("date1904", "") in {"1", "true", "on"} for each in properties)
 
@@ -152,8 +155,8 @@ class Package:
         return self._types.get(name, self._types.get(posixpath.splitext(name)[1], ""))
 
 
-def tab_of(name: str, is_visible: bool, related: Relationship | None) -> Tab:  # noqa: FBT001  a sheet's own words
-    """Return a sheet as its workbook lists it; what has no cells is no choice, visible or not."""
+def tab_of(name: str, is_visible: bool, related: Relationship | None) -> Tab:  # noqa: FBT001  an attribute of the sheet
+    """Return a sheet as its workbook lists it; a sheet without cells cannot be chosen, visible or not."""
     if related is None or related.kind != "worksheet" or not related.part:
         return Tab(name, State.NO_CELLS)
     return Tab(name, State.VISIBLE if is_visible else State.HIDDEN, related.part)

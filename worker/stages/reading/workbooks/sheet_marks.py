@@ -1,6 +1,6 @@
-"""What the cells of a sheet in XML do not tell: which rows are hidden, which cells are merged.
+"""Hidden rows and merged cells of a sheet in XML, which the cells themselves do not show.
 
-Loaded inside the limited child (`child.py`) too, so it imports nothing of this project but its neighbours.
+Also imported by the child process (`child.py`, started by path): imports only modules of this package.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ LONGEST_TAG = 1 << 10
 
 
 def look_at(archive: zipfile.ZipFile, part: str) -> Answer:
-    """Return what a sheet's cells do not tell."""
+    """Return the hidden rows and merged cells of a sheet."""
     seen = Seen()
     with archive.open(part) as sheet:
         for text in _overlapping(sheet):
@@ -30,24 +30,25 @@ def look_at(archive: zipfile.ZipFile, part: str) -> Answer:
 
 @dataclass
 class Seen:
-    """How many rows of a sheet are hidden, and which cells are merged."""
+    """The count of hidden rows, and the merged cells of a sheet."""
 
     hidden: int = 0
     merged: list[str] = field(default_factory=list)
 
     def add(self, text: bytes) -> None:
-        """Count what is in a part of the sheet's text that begins and ends between two tags."""
-        # Plain searches first: on every byte of a large sheet the patterns take longer than reading it.
+        """Count the marks in a section of the sheet's text that begins and ends between two tags."""
+        # Plain substring searches first: applying the patterns to every byte of a large sheet takes longer than reading
+        # it.
         self.hidden += len(HIDDEN_ROW.findall(text)) if b"hidden=" in text else 0
         self.merged += [ref.decode() for ref in MERGED.findall(text)] if b"mergeCell" in text else []
 
     def told(self) -> Answer:
-        """As the answer has it."""
+        """Return the fields for the response."""
         return {"hidden_rows": self.hidden, "merged": self.merged[:MOST_NAMED], "merged_count": len(self.merged)}
 
 
 def _overlapping(file: IO[bytes]) -> Iterator[bytes]:
-    """A file block by block; a tag that a block ends within goes to the next."""
+    """Yield a file block by block; a tag that a block ends in goes to the next block."""
     rest = b""
     while block := file.read(BLOCK):
         text = rest + block

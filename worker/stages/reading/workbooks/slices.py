@@ -1,8 +1,8 @@
-"""A large sheet of an .xlsx, parsed in slices by two threads: each slice is made a small workbook of its own.
+"""Parse a large sheet of an .xlsx in slices on two threads, each slice as a small workbook.
 
-Loaded by path, by the limited child (`child.py`), so it imports nothing of this project. The parser holds every cell it
-parses and uses one core; slices use two, if there are two, and keep less in memory. What they come to is what the sheet
-read as a whole comes to; where that is not certain, `NotPlainError` says that it must be read as a whole.
+Also imported by the child process (`child.py`, started by path): imports nothing of this project. The parser holds
+every cell that it parses and uses one core; slices use two cores, if available, and less memory. The result equals that
+of reading the whole sheet; where that is not certain, `NotPlainError` says that the sheet must be read as a whole.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ import pyarrow as pa
 THREADS = 2
 SLICE = 1 << 23  # bytes of the sheet, unpacked
 LARGEST_SLICE = 1 << 25
-BESIDE_SHARE = 4  # a slice is so many times as large as what the parser reads again with each, shared strings above all
-HIGHEST_ROW = 1 << 20  # Excel's own limit
+BESIDE_SHARE = 4  # a slice is this many times as large as the parts parsed again with it, mainly shared strings
+HIGHEST_ROW = 1 << 20  # Excel's limit
 MOST_COLUMNS = 1 << 10
-LARGEST_COLUMN = 1 << 30  # bytes of text in one array, whose places are int32
+LARGEST_COLUMN = 1 << 30  # bytes of text in one array, whose offsets are int32
 LONGEST_TAG = 1 << 10
-# What a workbook needs beside its sheet.
+# The parts that a workbook needs in addition to its sheet.
 BESIDE = re.compile(r"\[content_types\]\.xml|_rels/.*|xl/_rels/.*|xl/(workbook|styles|sharedstrings)\.xml")
 BEGIN, END, END_OF_ROW = b"<sheetData>", b"</sheetData>", b"</row>"
 NUMBERED_ROW = re.compile(rb'\s*<row\b[^>]*?\sr="([1-9]\d{0,6})"')
-# One row more, before the slice's first or behind its last one, fixes where the slice begins or ends. It is written
-# first, and later cells prevail, so it proves, too, that no cell claims a place out there.
+# An extra row, before the slice's first row or after its last one, fixes where the slice begins or ends. It is written
+# first and later cells win, so it also proves that no cell of the slice refers to that row.
 MARK = os.urandom(8).hex()
 MARKED = '<row r="{0}"><c r="A{0}" t="inlineStr"><is><t>' + MARK + "</t></is></c></row>"
 
@@ -42,12 +42,12 @@ Seen = Callable[[bytes], None]
 
 
 class NotPlainError(Exception):
-    """The sheet cannot be cut with certainty that this changes nothing."""
+    """Cutting this sheet might change its cells."""
 
 
 @dataclass(frozen=True)
 class Slice:
-    """The rows of a sheet from number `first` on, all below `end` (None: the last slice), as XML."""
+    """The rows of a sheet from number `first`, all below `end` (None: the last slice), as XML."""
 
     rows: bytes
     first: int
@@ -56,7 +56,7 @@ class Slice:
 
 @dataclass(frozen=True)
 class Parsed:
-    """A slice's cells as texts, from row `first` on; none of the first `unused` columns is used."""
+    """A slice's cells as texts, from row `first`; the first `unused` columns are empty."""
 
     first: int
     columns: list[pa.Array]
@@ -65,17 +65,17 @@ class Parsed:
 
 @dataclass
 class Cutter:
-    """A sheet (`part` of an archive), cut between rows; `seen` is given all of its text, no tag of it torn."""
+    """A sheet (`part` of an archive), cut between rows; `seen` is called with all of its text, split between tags."""
 
     archive: zipfile.ZipFile
     part: str
     seen: Seen
-    before: bytes = b""  # the sheet up to its first row
+    before: bytes = b""  # the text before the first row
     beside: list[tuple[str, bytes]] = field(default_factory=list)
     size: int = SLICE
 
     def __post_init__(self) -> None:
-        """Fetch what goes with every slice. `NotPlainError` if slices are not worth it."""
+        """Load the parts that go with every slice. Raises `NotPlainError` if the sheet is too small for slices."""
         beside = [one for one in self.archive.infolist() if BESIDE.fullmatch(one.filename.replace("\\", "/").lower())]
         self.size = max(SLICE, BESIDE_SHARE * sum(one.file_size for one in beside))
         if self.size > LARGEST_SLICE or self.archive.getinfo(self.part).file_size < 2 * self.size:
@@ -83,7 +83,7 @@ class Cutter:
         self.beside = [(one.filename, self.archive.read(one)) for one in beside]
 
     def slices(self) -> Iterator[Slice]:
-        """The sheet's rows. `NotPlainError` where a slice does not begin with a row that bears its number."""
+        """Yield the sheet's rows. Raises `NotPlainError` if a slice does not begin with a numbered row."""
         with self.archive.open(self.part) as sheet:
             self.before, begin, text = sheet.read(self.size).partition(BEGIN)
             _require(bool(begin) and b"<!" not in self.before)
@@ -93,7 +93,7 @@ class Cutter:
             while (end := text.find(END)) < 0:
                 block = sheet.read(self.size)
                 _require(bool(block) and len(text) < 2 * LARGEST_SLICE)
-                # What follows holds at least the tag that the next slice begins with.
+                # The remainder has at least the tag with which the next slice begins.
                 stop = text.rfind(END_OF_ROW, 0, -LONGEST_TAG) + len(END_OF_ROW)
                 if stop >= len(END_OF_ROW):
                     following = _number(text[stop : stop + LONGEST_TAG])
@@ -106,14 +106,14 @@ class Cutter:
             self.seen(rest)
 
     def _slice(self, rows: bytes, first: int, end: int | None) -> Slice:
-        # In comments, CDATA and instructions there could be what looks like the end of a row.
+        # Comments, CDATA sections and processing instructions may contain text that looks like the end of a row.
         _require(not any(_holds_tag(rows, sign) for sign in (b"!", b"?")))
         _require(first < end if end is not None else first > 1)
         self.seen(rows)
         return Slice(rows, first, end)
 
     def workbook(self, one: Slice, mark: int) -> bytes:
-        """A slice as a workbook, with the mark in a row of this number."""
+        """Return a slice as a workbook, with the mark in row `mark`."""
         made = io.BytesIO()
         with zipfile.ZipFile(made, "w") as book:
             for name, content in self.beside:
@@ -124,9 +124,9 @@ class Cutter:
 
 
 def read(archive: zipfile.ZipFile, part: str, sheet: str, as_texts: AsTexts, seen: Seen) -> list[pa.Array]:
-    """The columns of a sheet as texts, from row 1 and the first column that is used on.
+    """Return the columns of a sheet as texts, from row 1 and the first used column.
 
-    `NotPlainError` as above; whatever else the parser raises.
+    Raises `NotPlainError`, or whatever the parser raises.
     """
     cutter, parsed, waiting = Cutter(archive, part, seen), list[Parsed](), deque[Future[Parsed]]()
     with ThreadPoolExecutor(THREADS) as threads:
@@ -142,13 +142,13 @@ def read(archive: zipfile.ZipFile, part: str, sheet: str, as_texts: AsTexts, see
     return _joined(parsed)
 
 
-def _require(condition: bool) -> None:  # noqa: FBT001  it is all there is to say
+def _require(condition: bool) -> None:  # noqa: FBT001  the only argument
     if not condition:
         raise NotPlainError
 
 
 def _holds_tag(text: bytes, sign: bytes) -> bool:
-    """Whether a tag begins with that sign: a search for the sign alone is many times as fast as one for both."""
+    """Return whether a tag begins with `sign`; searching for the sign alone is many times as fast as for both."""
     place = text.find(sign)
     while place >= 0:
         if text[place - 1 : place] == b"<":
@@ -158,7 +158,7 @@ def _holds_tag(text: bytes, sign: bytes) -> bool:
 
 
 def _number(text: bytes) -> int:
-    """The number of the row that the text begins with."""
+    """Return the number of the row that the text begins with."""
     found = NUMBERED_ROW.match(text)
     if found is None or int(found[1]) > HIGHEST_ROW:
         raise NotPlainError
@@ -166,14 +166,14 @@ def _number(text: bytes) -> int:
 
 
 def _parsed(cutter: Cutter, one: Slice, sheet: str, as_texts: AsTexts) -> Parsed:
-    # The first slice is read from row 1 on and its mark stands behind it; all others begin with their mark.
+    # The first slice is read from row 1 with its mark after it; all others begin with their mark.
     is_first = one.end is not None and one.first == 1
     begins, mark = (1, one.end or 0) if is_first else (one.first - 1, one.first - 1)
     book = fastexcel.read_excel(cutter.workbook(one, mark))
     loaded = book.load_sheet(sheet, header_row=None, skip_rows=0 if is_first else None, dtypes="string")
     cells, faults = loaded.to_arrow_with_errors()
     _require(0 < cells.num_columns <= MOST_COLUMNS and mark - begins < cells.num_rows)
-    ends = begins + cells.num_rows  # the number of the row behind the last one
+    ends = begins + cells.num_rows  # the number of the row after the last one
     _require(one.end is None or ends <= one.end + is_first)
     errors = [fault.position for fault in faults.errors] if faults else []
     marked = [column[mark - begins].as_py() for column in cells.columns]
@@ -188,9 +188,9 @@ def _parsed(cutter: Cutter, one: Slice, sheet: str, as_texts: AsTexts) -> Parsed
 
 
 def _joined(parsed: Sequence[Parsed]) -> list[pa.Array]:
-    """The slices one below the other, with the empty rows that are between them."""
+    """Return the slices one below the other, with the empty rows between them."""
     begin, width = min(one.unused for one in parsed), max(len(one.columns) for one in parsed)
-    # Of the sheet as a whole the last row would be one that is used.
+    # Read as a whole, the sheet would end with its last used row.
     _require(begin < width and len(parsed[-1].columns[0]) > 0)
     columns = []
     for place in range(begin, width):

@@ -1,8 +1,8 @@
-"""Reads a sheet of an .xlsx by itself, cell by cell: slower than the library, and less particular about the file.
+"""Read a sheet of an .xlsx cell by cell: slower than calamine, and more tolerant.
 
-It reads what the library refuses or would not show as the spreadsheet program does: leading zeros of number formats,
-parts that are named unlike others' (ECMA-376 part 1, 18.3 and 18.8).
-Loaded inside the limited child (`child.py`) too, so it imports nothing of this project but its neighbours.
+For files that calamine refuses or would not read as the spreadsheet program shows them: leading zeros of number
+formats, unusual part names (ECMA-376 part 1, 18.3 and 18.8).
+Also imported by the child process (`child.py`, started by path): imports only modules of this package.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MOST_COLUMNS = 1 << 14
 HIGHEST_ROW = 1 << 20
 ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 CELL = re.compile(rb"""<(?:\w+:)?c\b[^>]*?\br=["']([A-Z]+)\d+["']""")
-# Characters that XML does not allow, and ampersands that stand for themselves.
+# Characters that XML does not allow, and unescaped ampersands.
 NO_XML = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|&#(?:x0*(?:[0-8bcef]|1[0-9a-f])|0*(?:[0-8]|1[124-9]|2\d|3[01]));"
                     rb"|&(?!(?:amp|lt|gt|quot|apos|#\d+|#x[0-9a-fA-F]+);)", re.IGNORECASE)  # fmt: skip
 
@@ -45,7 +45,7 @@ def looks_of(package: Package) -> list[Look]:
 
 
 def shows_more_than_values(package: Package, part: str, looks: Sequence[Look]) -> bool:
-    """Whether a cell of the sheet has a style that shows digits which its value has not."""
+    """Return whether a cell of the sheet has a style that shows digits that its value does not have."""
     styles = [str(place) for place, look in enumerate(looks) if callable(look)]
     if not styles:
         return False
@@ -60,7 +60,7 @@ def shows_more_than_values(package: Package, part: str, looks: Sequence[Look]) -
 
 
 def first_column(package: Package, part: str) -> int:
-    """Return the first column, from 0, that the sheet has a cell in."""
+    """Return the first column, from 0, in which the sheet has a cell."""
     first = MOST_COLUMNS
     with package.archive.open(part) as sheet:
         rest = b""
@@ -71,7 +71,7 @@ def first_column(package: Package, part: str) -> int:
 
 
 def read(order: Order, package: Package, part: str, looks: Sequence[Look]) -> Rows:
-    """Return the rows of a sheet's part; where its XML is not quite XML, what can be understood of it."""
+    """Return the rows of a sheet's part; if its XML is not well-formed, read it again after cleaning."""
     try:
         return _read(order, package, part, looks, _parsed_as_it_is)
     except ExpatError:
@@ -96,7 +96,7 @@ def _cleaned(content: bytes) -> bytes:
 
 
 class _Handler(Protocol):
-    """What is done at the starts and ends of elements; an end is given the text since the last start or end."""
+    """Callbacks for the starts and ends of elements; an end gets the text since the last start or end."""
 
     @property
     def starts(self) -> Mapping[str, Callable[[Attributes], None]]: ...
@@ -128,7 +128,7 @@ def _parse(archive: zipfile.ZipFile, part: str, handler: _Handler, clean: Callab
     parser.StartElementHandler, parser.EndElementHandler = start, end
     with archive.open(part) as file:
         while block := file.read(BLOCK):
-            parser.Parse(clean(block), False)  # noqa: FBT003  pyexpat names no arguments
+            parser.Parse(clean(block), False)  # noqa: FBT003  pyexpat takes no keyword arguments
     parser.Parse(b"", True)  # noqa: FBT003
 
 
@@ -138,7 +138,7 @@ def _refuse_entities(*_: object) -> None:
 
 @dataclass
 class _Strings:
-    """The texts that cells share."""
+    """The shared strings of a workbook."""
 
     found: list[str] = field(default_factory=list)
     _item: list[str] = field(default_factory=list)
@@ -170,7 +170,7 @@ class _Strings:
 
 
 def unescaped(text: str) -> str:
-    """Return a text with characters that XML cannot hold put back (ECMA-376 part 1, 22.9.2.19)."""
+    """Return a text with its escaped characters decoded (ECMA-376 part 1, 22.9.2.19): XML cannot contain them."""
     if "_x" not in text:
         return text
     text = ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
@@ -179,7 +179,7 @@ def unescaped(text: str) -> str:
 
 @dataclass
 class _Sheet:
-    """The cells of a sheet as they come."""
+    """The handler that collects the cells of a sheet."""
 
     rows: Rows
     strings: Sequence[str]
@@ -193,7 +193,7 @@ class _Sheet:
     _value: str = ""
     _inline: list[str] = field(default_factory=list)
     _phonetic: bool = False
-    _ended: bool = False  # the cells have: what follows may have elements of the same names
+    _ended: bool = False  # the cells have ended; elements after them may have the same names
 
     @property
     def starts(self) -> Mapping[str, Callable[[Attributes], None]]:

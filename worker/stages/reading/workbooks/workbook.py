@@ -1,6 +1,6 @@
-"""Workbooks as rows: has them read by a limited child process and streams what that wrote.
+"""Workbooks as rows: a limited child process reads them, and this module streams its output.
 
-A workbook is never opened in this process: 1.7 kB of it can abort a parser or make it ask for 50 GB.
+This process never opens a workbook: 1.7 kB of it can abort a parser or make it allocate 50 GB.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from worker.stages.reading.model import Block, Cells, Hints, Limits, fault
 from worker.stages.reading.width import blank_rows, fit
 
 CHILD = Path(__file__).with_name("child.py")
-# All the child gets to know of our environment; no settings, no secrets.
+# The environment variables that the child gets; no settings, no secrets.
 PASSED_ON: tuple[str, ...] = ("PATH", "LD_LIBRARY_PATH")
-# What threads reserve counts against the child's address space; each of the two that parse a large sheet has an arena
-# to itself, as they would wait for each other at every cell.
+# Memory that threads reserve counts against the child's address space. Each of the two threads that parse a large sheet
+# has its own arena; with a shared one they would block each other at every cell.
 CHILD_ENVIRONMENT = {"LC_ALL": "C.UTF-8", "MALLOC_ARENA_MAX": "3", "OMP_NUM_THREADS": "1"}
 NOT_UNDERSTOOD = (
     "The workbook could not be read; it may be damaged or cut off. Open it in a spreadsheet program and save it again "
@@ -38,17 +38,20 @@ NOT_UNDERSTOOD = (
 )
 DAMAGED = "The workbook could not be read: it is damaged, or asks for more memory than a sheet of numbers needs."
 FEWEST_SECONDS = 1.0
-TOP_ROWS = 64  # made into cells at a time, while the header is looked for
-TRY_AGAIN = 75  # the child's exit code when the workbook is not to blame
+TOP_ROWS = 64  # converted to cells at a time, while searching for the header
+TRY_AGAIN = 75  # the child's exit code if the workbook is not the cause
 
 
 class ChildKilledError(Exception):
-    """The child was killed from outside: its own limits end it in other ways, so nothing is known of the workbook."""
+    """The child was killed from outside, so nothing is known about the workbook.
+
+    The child's own limits end it in other ways.
+    """
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Which sheet of a workbook is read, the one of a name or the visible one at a position, and how."""
+    """Which sheet to read, by name or by index among the visible ones, and whether to avoid parsers that may crash."""
 
     sheet: str = ""
     position: int = 0
@@ -57,7 +60,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Origin:
-    """The file that a sheet was read from: how many visible sheets it has, and what was to be said of it before."""
+    """The file that a sheet was read from: its path, its count of visible sheets, and the notes made before."""
 
     path: Path
     sheets: int
@@ -66,14 +69,14 @@ class Origin:
 
 @dataclass(frozen=True)
 class Workbook:
-    """A `Source` of the cells of one worksheet, in an Arrow file the child wrote."""
+    """A `Source` of the cells of one worksheet, in an Arrow file that the child wrote."""
 
     cells: Path
     sheet: str
     notes: tuple[str, ...]
     format: str
     origin: Origin
-    strays: Mapping[int, str] = field(default_factory=dict)  # row -> its cells beyond the last column, as a sentence
+    strays: Mapping[int, str] = field(default_factory=dict)  # row -> its cells beyond the last column, as text
     encoding: str | None = None
     delimiter: str | None = None
 
@@ -115,7 +118,7 @@ class Workbook:
 
 @dataclass(frozen=True)
 class Packed:
-    """A file that came in an archive and stands in `path` now; `name` is what it was called there."""
+    """A file that was uploaded in an archive: unpacked at `path`, named `name` in the archive."""
 
     path: Path
     name: str
@@ -124,14 +127,14 @@ class Packed:
 def open_workbook(
     path: Path, limits: Limits, target: Path, hints: Hints, notes: tuple[str, ...] = ()
 ) -> Workbook | Packed:
-    """Have the worksheet that the hints name read, or the first visible one; an archive of one file is unpacked.
+    """Have the child read the requested worksheet, or the first visible one; unpack an archive of one file.
 
-    Either goes to `target`. `notes` are sentences to begin with.
+    Both are written to `target`. `notes` are sentences that come before the workbook's own.
 
-    `FileFault` UNSUPPORTED_TYPE (another kind of archive), ENCRYPTED_FILE, EMPTY_FILE, TOO_MANY_COLUMNS, or
-    UNREADABLE_FILE: damaged, or the child crashed, or came to the end of its memory or time, or there is no such sheet.
-    `OSError` if there was no room to read it into; `ChildKilledError` if somebody killed the child, the machine short
-    of memory perhaps.
+    Raises `FileFault` UNSUPPORTED_TYPE (another type of archive), ENCRYPTED_FILE, EMPTY_FILE, TOO_MANY_COLUMNS, or
+    UNREADABLE_FILE: damaged, no such sheet, or the child crashed or exceeded its memory or time. Raises `OSError` if
+    the disk is full, and `ChildKilledError` if the child was killed from outside, for example because the machine is
+    short of memory.
     """
     answer = _answer_of_any_reader(path, target, limits, Choice(hints.sheet or ""))
     if "unpacked" in answer:
@@ -140,7 +143,10 @@ def open_workbook(
 
 
 def open_other_sheet(book: Workbook, position: int, limits: Limits, target: Path) -> Workbook:
-    """Have another visible worksheet of the same file, counted from 0, read into `target`; raises as above."""
+    """Have the child read another visible worksheet of the same file into `target`.
+
+    `position` counts from 0. Raises the same exceptions as `open_workbook`.
+    """
     answer = _answer_of_any_reader(book.origin.path, target, limits, Choice(position=position))
     return _workbook(target, answer, book.origin)
 
@@ -152,7 +158,7 @@ def _workbook(target: Path, answer: Mapping[str, object], origin: Origin) -> Wor
 
 
 def _answer_of_any_reader(path: Path, target: Path, limits: Limits, choice: Choice) -> Mapping[str, object]:
-    """Return what the child answers; where it crashes, what a slower reader that does not crash makes of the file."""
+    """Return the child's response; if the child crashes, try again with a slower reader that does not."""
     began = time.monotonic()
     answer = _answer(path, target, limits, choice)
     if answer is None:
@@ -166,7 +172,7 @@ def _answer_of_any_reader(path: Path, target: Path, limits: Limits, choice: Choi
 
 
 def _strays(cells: Sequence[tuple[int, str, str]]) -> Mapping[int, str]:
-    """Return row -> its cells beyond the last column that is read, each with its name."""
+    """Return row -> its cells beyond the last column, each with its reference."""
     rows = defaultdict[int, list[str]](list)
     for row, name, text in cells:
         rows[row].append(f"{name}: {text}")
@@ -195,7 +201,7 @@ def _notes(answer: Mapping[str, object]) -> Iterator[str]:
 
 
 def _answer(path: Path, target: Path, limits: Limits, choice: Choice) -> Mapping[str, object] | None:
-    """Return what the child answers, None if it crashed and need not have been careful."""
+    """Return the child's response, or None if it crashed and may be run again with `careful`."""
     numbers = (
         choice.position,
         int(choice.is_careful),
@@ -234,8 +240,8 @@ def _answer(path: Path, target: Path, limits: Limits, choice: Choice) -> Mapping
 
 
 def _run(command: list[str], environment: dict[str, str], seconds: float) -> tuple[bytes, int]:
-    # A session of its own, so that the child can be ended with all it may have started.
-    with subprocess.Popen(  # noqa: S603  our own interpreter and file; the upload is only named
+    # A session of its own, so that the child is killed with all processes that it started.
+    with subprocess.Popen(  # noqa: S603  our own interpreter and script; the upload is only an argument
         command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -246,7 +252,7 @@ def _run(command: list[str], environment: dict[str, str], seconds: float) -> tup
         try:
             output, _ = child.communicate(timeout=seconds)
         except BaseException:
-            # Whatever ends the wait, a signal to this process or a task's time limit, must end the child too.
+            # Whatever ends the wait (a signal to this process, a time limit of the task) must also end the child.
             os.killpg(child.pid, signal.SIGKILL)
             raise
     return output, child.returncode

@@ -1,6 +1,6 @@
-"""Reads a sheet of an .xls, of Excel 2 to 2003, by xlrd: in the same limited child as all workbooks.
+"""Read a sheet of an .xls of Excel 2 to 2003 by xlrd, in the same child process as all workbooks.
 
-Loaded inside the limited child (`child.py`) too, so it imports nothing of this project but its neighbours.
+Also imported by the child process (`child.py`, started by path): imports only modules of this package.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from worker.stages.reading.workbooks.cell_values import Shown, date_text, number
 from worker.stages.reading.workbooks.child_protocol import Answer, Order, State, Tab, Verdict, choose, describe
 from worker.stages.reading.workbooks.compound_file import SIGNATURE, CompoundFile
 
-WORKBOOKS = ("workbook", "book")  # the stream of Excel 97 and later, and of the versions before
+WORKBOOKS = ("workbook", "book")  # the streams of Excel 97 and later, and of earlier versions
 ENCRYPTED = "encryptedpackage"
 DOCUMENTS = (
     ("worddocument", "a Word document"),
@@ -27,15 +27,15 @@ DOCUMENTS = (
     ("visiodocument", "a Visio drawing"),
     ("__properties_version1.0", "an Outlook message"),
 )
-WIDE_SHARE = 4  # at least so many bytes of UTF-16 are NUL as one in this number, where the text is mostly Western
+WIDE_SHARE = 4  # in mostly Western UTF-16 text, at least one byte in this many is NUL
 
 
 def read(order: Order) -> Answer:
-    """Write the sheet that is wanted; answer with which it is."""
+    """Write the requested sheet; return which sheet it is."""
     content = Path(order.path).read_bytes()
     records = biff.plain(_workbook_of(content) if content.startswith(SIGNATURE) else content)
     book = _opened(records)
-    states = [State.HIDDEN if hidden else State.VISIBLE for hidden in book._sheet_visibility]  # noqa: SLF001  no other way before a sheet is loaded
+    states = [State.HIDDEN if hidden else State.VISIBLE for hidden in book._sheet_visibility]  # noqa: SLF001  no public API before loading
     tabs = [Tab(name, state) for name, state in zip(book.sheet_names(), states, strict=True)]
     tab = choose(order, tabs)
     if looks := _looks(book):
@@ -49,7 +49,7 @@ def read(order: Order) -> Answer:
 
 
 def _workbook_of(content: bytes) -> bytes:
-    """Return the stream of the workbook; refuses compound files that hold none, or an encrypted one."""
+    """Return the workbook stream; refuse compound files without one, and encrypted ones."""
     try:
         file = CompoundFile(content)
     except struct.error as error:
@@ -57,7 +57,7 @@ def _workbook_of(content: bytes) -> bytes:
     name = next((name for name in WORKBOOKS if name in file.names), None)
     if name is not None:
         return file.stream(name)
-    # Where the directory tells nothing, the names that are somewhere tell at least what the file was.
+    # If the directory is unreadable, the names anywhere in the file still show its type.
     known, flat = frozenset({ENCRYPTED, *(name for name, _ in DOCUMENTS)}), content.lower()
     names = file.names & known or {name for name in known if name.encode("utf-16-le") in flat}
     if ENCRYPTED in names:
@@ -70,8 +70,8 @@ def _workbook_of(content: bytes) -> bytes:
 
 
 def _opened(records: bytes, *, formatting: bool = False) -> xlrd.book.Book:
-    xlrd.book.unpack_SST_table = biff.shared_strings  # xlrd's own believes how many texts there are said to be
-    with open(os.devnull, "w", encoding="utf-8") as log:  # noqa: PTH123  xlrd prints to the child's answer otherwise
+    xlrd.book.unpack_SST_table = biff.shared_strings  # xlrd's own trusts the stated count of texts
+    with open(os.devnull, "w", encoding="utf-8") as log:  # noqa: PTH123  else xlrd prints into the child's response
         return xlrd.open_workbook(
             file_contents=records,
             logfile=log,
@@ -82,7 +82,7 @@ def _opened(records: bytes, *, formatting: bool = False) -> xlrd.book.Book:
 
 
 def _looks(book: xlrd.book.Book) -> dict[int, Shown]:
-    """Return how styles (by number) show numbers that show more than their value."""
+    """Return how styles (by number) show numbers, for styles that show more than the value."""
     codes = {style.format_key for style in book.xf_list}
     shown = {key: shown_by(book.format_map[key].format_str or "") for key in codes if key in book.format_map}
     looks = ((number, shown.get(style.format_key)) for number, style in enumerate(book.xf_list))
@@ -119,7 +119,7 @@ def _show(cells: list[str], kinds: Sequence[int], looks: Sequence[Shown | None])
 
 
 def _text(text: str) -> str:
-    """Return a text, also where its program has written UTF-16 and called it Latin-1, or has ended it with NULs."""
+    """Return a text, corrected if its program wrote UTF-16 as Latin-1 or ended it with NULs."""
     if "\0" not in text:
         return text
     ended = text.rstrip("\0")

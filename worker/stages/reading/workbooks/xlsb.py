@@ -1,8 +1,8 @@
-"""Binary workbooks ([MS-XLSB]): their sheets, and a reader of their cells for what the library passes over or refuses.
+"""Binary workbooks ([MS-XLSB]): their sheets, and a reader for cells that calamine ignores or refuses.
 
-Such a part is a sequence of records: a kind, a size, a payload. The library knows neither cells whose record leaves out
-the column, as SheetJS writes them, nor rich text, nor errors of formulas; it refuses workbooks with sheets of macros.
-Loaded inside the limited child (`child.py`) too, so it imports nothing of this project but its neighbours.
+A part is a sequence of records: type, size, payload. calamine supports neither cells whose record omits the column, as
+SheetJS writes them, nor rich text, nor errors of formulas; it refuses workbooks with macro sheets.
+Also imported by the child process (`child.py`, started by path): imports only modules of this package.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from worker.stages.reading.workbooks.package import Package, tab_of
 
 ROW, BLANK, FORMULA_ERROR, RICH_TEXT, END_OF_CELLS = 0, 1, 11, 62, 146
 CELLS = frozenset({*range(1, 12), RICH_TEXT})
-SHORT_CELLS = frozenset(range(12, 19))  # the same without a column: it is the one behind the last cell's
+SHORT_CELLS = frozenset(range(12, 19))  # the same without a column: the cell follows the previous one
 UNKNOWN_TO_LIBRARY = SHORT_CELLS | {FORMULA_ERROR, RICH_TEXT}
-SHORTER_BY = 11  # what the numbers of the two kinds of records differ by
+SHORTER_BY = 11  # the difference between the two sets of record numbers
 STRING_ITEM, FORMAT, STYLE, BEGIN_STYLES, END_STYLES = 19, 44, 47, 617, 618
 WORKBOOK_PROPERTIES, BUNDLE_SHEET = 153, 156
 MORE = 0x80
@@ -39,7 +39,7 @@ ERRORS = {
 
 
 def tabs(package: Package) -> list[Tab]:
-    """Return the sheets of a binary workbook, in their order."""
+    """Return the sheets of a binary workbook, in order."""
     related = package.relationships(package.main)
     found = list[Tab]()
     for kind, payload in _records(package.archive.read(package.main)):
@@ -51,7 +51,7 @@ def tabs(package: Package) -> list[Tab]:
 
 
 def is_1904(package: Package) -> bool:
-    """Whether the workbook counts its days from 1904."""
+    """Return whether the workbook counts its days from 1904."""
     records = _records(package.archive.read(package.main))
     return any(payload[0] & 1 for kind, payload in records if kind == WORKBOOK_PROPERTIES and payload)
 
@@ -71,7 +71,7 @@ def looks_of(package: Package) -> list[Look]:
 
 
 def is_for_library(package: Package, part: str, looks: Sequence[Look]) -> bool:
-    """Whether the library reads all cells of a sheet as they are shown."""
+    """Return whether calamine reads all cells of a sheet as they are shown."""
     sheet = package.archive.read(part)
     if _has_unknown_cells(sheet):
         return False
@@ -112,7 +112,7 @@ def read(order: Order, package: Package, part: str, looks: Sequence[Look]) -> Ro
 
 @dataclass
 class _Sheet:
-    """What texts of cells are made with."""
+    """What is needed to convert the cells of a sheet to texts."""
 
     rows: Rows
     strings: Sequence[str]
@@ -126,7 +126,7 @@ class _Sheet:
             self.rows.add(number, row)
 
     def text(self, kind: int, payload: bytes, begin: int) -> str:
-        """Return the text of a cell whose style begins at a place of its record, and its value behind that."""
+        """Return the text of a cell. `begin`: offset of its style in the record; its value comes after the style."""
         reader = _READERS.get(kind)
         value = reader(payload, begin + 4) if reader else ""
         if isinstance(value, float):
@@ -171,7 +171,7 @@ def _own_text(payload: bytes, place: int) -> str:
     return _wide(payload, place)[0]
 
 
-# A text, a number, or (an int) the place of a text that cells share.
+# A text, a number (float), or the index of a shared string (int).
 _READERS: Mapping[int, Callable[[bytes, int], str | float | int]] = {
     2: _rk,
     3: _error,
@@ -192,7 +192,7 @@ def _style(payload: bytes, place: int) -> int:
 
 
 def _has_unknown_cells(sheet: bytes) -> bool:
-    """Whether there are cells that the library does not know; every record is looked at, so it is done in place."""
+    """Return whether calamine does not know one of the cells. Parses in place, because it visits every record."""
     place, end = 0, len(sheet)
     while place < end:
         kind = sheet[place]
@@ -236,7 +236,7 @@ def _read_varint(content: bytes, place: int, most: int) -> tuple[int, int]:
 
 
 def _wide(payload: bytes, place: int) -> tuple[str, int]:
-    """Return a text that stands at a place, and where it ends ([MS-XLSB] 2.5.168)."""
+    """Return the text at an offset, and the offset after it ([MS-XLSB] 2.5.168)."""
     size = struct.unpack_from("<I", payload, place)[0]
     if size == NO_TEXT:
         return "", place + 4
