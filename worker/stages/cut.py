@@ -31,7 +31,7 @@ _BITS = 64
 
 @dataclass(frozen=True)
 class CheckedFile:
-    """A deduplicated file: the result of every settled row, and the rows to be written, by ascending number."""
+    """A deduplicated file: the final results of rows that end here, and the rows to be written, by ascending number."""
 
     rows: Batches
     code: np.ndarray  # uint8, one per row of the file

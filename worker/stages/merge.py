@@ -23,11 +23,12 @@ class IncompleteError(Exception):
 def merge(
     checked: pa.Table, chunks: Iterable[pa.Table], counted: Tally | None = None, unreached: Code | None = None
 ) -> pa.Table:
-    """Return the result of every row in file order, from the settled rows and the chunks' results.
+    """Return the result of every row (RESULTS), in file order.
 
-    Rows that no chunk reached get the code `unreached` (for a job that was stopped). Raises `IncompleteError` if there
-    are such rows and `unreached` is None, if a row has two results, or if the results do not add up to `counted`, the
-    counts that the database has for the job (R28).
+    `checked`: the results after deduplication (RESULTS); `chunks`: the results of the chunks (CHUNK_RESULTS). Rows that
+    no chunk reached get the code `unreached` (for a job that was stopped). Raises `IncompleteError` if there are such
+    rows and `unreached` is None, if a row has two results, or if the results do not add up to `counted`, the counts
+    that the database has for the job (R28).
     """
     settled = {name: checked.column(name).to_numpy().copy() for name in ("code", "faults", "warnings", "written")}
     code = settled["code"]

@@ -1,7 +1,8 @@
 """Decide how the numbers of a whole file are read (R14b, R14c, R14d): the column decides, never a single row.
 
-Validation keeps every reading of a row, batch by batch. This module sees all rows, so the decision does not depend on
-batches, chunks or workers (R29). Undecided rows fail with AMBIGUOUS_NUMBER.
+A reading is one interpretation of the digits: national or international, with or without a leading zero, in one of
+several countries. Validation keeps every reading of a row, batch by batch. This module sees all rows, so the decision
+does not depend on batches, chunks or workers (R29). Undecided rows fail with AMBIGUOUS_NUMBER.
 """
 
 from __future__ import annotations

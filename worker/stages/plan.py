@@ -1,6 +1,6 @@
 """Plan an undo: from a job's results and before-images, derive the rows that restore its numbers.
 
-Data in, data out. `resolve` decides whether a number may be restored, from its state at that time.
+No database access. `resolve` decides whether a number may be restored, from its state at that time.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def _numbers_of(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the row indices and the numbers of rows, one line per number, ascending.
 
-    Of a block (R12), only numbers with a before-image are included: the job left the others alone.
+    Of a block (R12), only numbers with a before-image are included: the job did not change the others.
     """
     blocks = place[numbers[place] > 1]
     place = place[numbers[place] <= 1]

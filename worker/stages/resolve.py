@@ -1,6 +1,6 @@
 """Decide the result of each row of a chunk, from the rows and the facts about them (`World`).
 
-Data in, data out: lookups happen before, writing happens after. The rules are in `schemas.permissions`.
+No database access: lookups happen before, writing happens after. The rules are in `schemas.permissions`.
 """
 
 from __future__ import annotations

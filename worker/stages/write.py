@@ -59,7 +59,7 @@ def write_singly(connection: Connection, decided: Decisions, most: int) -> isola
 
 
 def note(connection: Connection, decided: Decisions, job_id: int) -> None:
-    """Record which job changed the numbers in their histories, and the kinds that the numbers are of."""
+    """Record the job in the histories of the numbers that it changed, and the numbers' holdings and countries."""
     if decided.images.num_rows:
         # A number's row names the job that created it; its history holds the later jobs.
         made = decided.create.e164[decided.create.state["created_job_id"] == job_id]
@@ -76,7 +76,7 @@ def _holdings(parts: Sequence[Numbers]) -> set[inventory.Holding]:
 
 
 def _holdings_of(numbers: Numbers) -> Iterator[inventory.Holding]:
-    """Yield the kinds that the numbers are of; `is_unassigned` is `schemas.database.tables.UNASSIGNED`."""
+    """Yield the distinct holdings of the numbers; `is_unassigned` is `schemas.database.tables.UNASSIGNED`."""
     state = numbers.state
     is_unassigned = state["holder_id"] == state["uploader_id"]
     for user in ("voice_user_id", "sms_user_id"):

@@ -1,6 +1,6 @@
 """Find the header row and the meaning of its cells (R10, R12), by evidence: titles and remarks may come first.
 
-Without a header row, columns in the order of the sample file are understood as well. Corrects no names.
+Without a header row, columns in the order of the sample file are understood as well. Does not correct names.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Decide the meaning of columns such as “To” or “Quantity” from all of their values in the file (R14e).
 
 Such a column is the end, or the size, of blocks only if each of its values fits a block that begins with the row's
-Phone Number, and no block overlaps another block or a number of its own row. Otherwise the column is ignored, with a
-note that says why: in a block that was not intended, every number would be wrong.
+Phone Number, and no block overlaps another block or a number that has a row of its own. Otherwise the column is
+ignored, with a note that says why: in a block that was not intended, every number would be wrong.
 """
 
 from __future__ import annotations

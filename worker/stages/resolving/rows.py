@@ -81,7 +81,7 @@ class Rows:
     def judge(self, rows: np.ndarray, where: Where, rule: Callable[..., Code | None], *keys: np.ndarray) -> None:
         """Ask a rule about some rows (bool), once per distinct combination of `keys`, and add the faults it returns.
 
-        `where` is the column to blame, or the column for each code.
+        `where` is the column that the fault is reported for, or that column for each code.
         """
         for values, places in groups(rows, keys):
             code = rule(*values)

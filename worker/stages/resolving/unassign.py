@@ -21,7 +21,7 @@ def unassign(rows: Rows) -> Decisions:
     user = np.where(rows.column("user_id") != 0, rows.column("user_id"), options.user_id or 0)
     service = np.where(rows.column("service") != 0, rows.column("service"), int(options.service))
     by_level = (user == 0) & (service == 0)
-    # A number that the admin holds is back already, so it is no fault if another holder was expected.
+    # A number that the admin holds has already been returned, so another expected holder is no fault.
     judge_expected_holder(rows, ~(by_level & (now("holder_id") == actor.id)))
     rows.judge_number(
         by_level & rows.sound, Column.PHONE_NUMBER, lambda number: permissions.check_unassign(actor, number)

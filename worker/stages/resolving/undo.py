@@ -35,7 +35,10 @@ def undo(rows: Rows) -> Decisions:
 
 
 def _judge_still_there(rows: Rows, back: np.ndarray) -> None:
-    """Refuse numbers whose tenant, carrier or user is gone, or whose user has another number now: changed since."""
+    """Refuse numbers that cannot be restored as they were; they count as changed since.
+
+    Their tenant, carrier or user is gone, or their user has another number now.
+    """
     world = rows.world
     keys = ("holder_id", "uploader_id", "voice_carrier_id", "sms_carrier_id", "voice_user_id", "sms_user_id")
     lost = np.zeros(rows.size, dtype=bool)

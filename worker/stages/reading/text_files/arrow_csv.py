@@ -23,7 +23,8 @@ from worker.stages.reading.width import columns_of, fit
 
 BLOCK_ROWS = 50_000
 SMALLEST_BLOCK, LARGEST_BLOCK = 1 << 20, 1 << 24
-# Rows of unusual width pass through Python and wait in memory. With more than this, the tolerant path is as fast.
+# Rows of unusual width pass through Python and wait in memory. With more of them than this, the tolerant path is no
+# worse.
 MOST_WAITING = 100_000
 _LINE_FEED, _RETURN = b"\n\r"
 
@@ -68,7 +69,7 @@ class _OddRows:
     def among(self, first: int, even_rows: int) -> list[_OddRow]:
         """Take the odd rows among or directly after the next `even_rows` usual rows.
 
-        `first`: row number of the first row of all.
+        `first`: row number of the first of all these rows.
         """
         found: list[_OddRow] = []
         while self._waiting and self._waiting[0].row_number <= first + even_rows + len(found):

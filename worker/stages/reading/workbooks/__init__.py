@@ -1,1 +1,5 @@
-"""Workbooks: `workbook` is the caller's side; all other modules run in the child process that opens untrusted files."""
+"""Workbooks: one sheet of a file in any spreadsheet format, as rows of text cells.
+
+`workbook` starts the child process that parses the untrusted file (`child`) and reads its output. The other modules run
+in the child.
+"""

@@ -1,6 +1,6 @@
 """ZIP archives: checks before anything is unpacked, and files that were uploaded packed.
 
-Also imported by the child process (`child.py`, started by path): imports only modules of this package.
+Imported by the child process (`child.py`, started by path), so it imports nothing of the project except this package.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The records of an .xls file ([MS-XLS]): keep those that affect cells, and correct what xlrd is strict about.
 
-Also imported by the child process (`child.py`, started by path): imports only modules of this package.
+Imported by the child process (`child.py`, started by path), so it imports nothing of the project except this package.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Read a sheet of an .xlsx or .xlsb as texts, by calamine (through fastexcel).
 
-Also imported by the child process (`child.py`, started by path): imports only modules of this package.
+Imported by the child process (`child.py`, started by path), so it imports nothing of the project except this package.
 """
 
 from __future__ import annotations

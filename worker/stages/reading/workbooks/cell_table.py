@@ -1,6 +1,6 @@
 """Write the cells of a sheet, as text, to an Arrow file; cells far right of the table are returned separately.
 
-Also imported by the child process (`child.py`, started by path): imports only modules of this package.
+Imported by the child process (`child.py`, started by path), so it imports nothing of the project except this package.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Text of a cell's value, as its number format shows it if that shows more than the value.
 
-Also imported by the child process (`child.py`, started by path): imports nothing of this project.
+Imported by the child process (`child.py`, started by path), so it imports nothing of the project.
 """
 
 from __future__ import annotations

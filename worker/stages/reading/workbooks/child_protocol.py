@@ -1,6 +1,6 @@
 """The protocol between parent and child: the request, the sheets to choose from, and the responses.
 
-Also imported by the child process (`child.py`, started by path): imports nothing of this project.
+Imported by the child process (`child.py`, started by path), so it imports nothing of the project.
 """
 
 from __future__ import annotations

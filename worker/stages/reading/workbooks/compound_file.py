@@ -1,6 +1,6 @@
 """The streams in the root of a compound file ([MS-CFB]), as far as they can be read: chains may be truncated or wrong.
 
-Also imported by the child process (`child.py`, started by path): imports nothing of this project.
+Imported by the child process (`child.py`, started by path), so it imports nothing of the project.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Read a sheet of an .xlsx, .xlsm or .xlsb with the reader that suits the file.
 
-Also imported by the child process (`child.py`, started by path): imports only modules of this package.
+Imported by the child process (`child.py`, started by path), so it imports nothing of the project except this package.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def _has_usual_names(package: Package, tab: Tab) -> bool:
 
 
 def _columns(order: Order, package: Package, tab: Tab) -> tuple[list[list[pa.Array]], Answer, int]:
-    """Return columns, sheet marks, and the count of numbers that are formatted as dates but are out of range."""
+    """Return columns, hidden rows and merged cells, and the count of out-of-range numbers formatted as dates."""
     if package.archive.getinfo(tab.part).file_size >= SLICED_FROM_BYTES:
         sliced = _in_slices(package, tab)
         if sliced is not None:

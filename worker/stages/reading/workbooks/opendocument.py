@@ -1,7 +1,7 @@
 """Read a sheet of an OpenDocument spreadsheet (ODF 1.3, part 3, chapter 9) in one pass, however its XML is laid out.
 
-Also imported by the child process (`child.py`, started by path): imports only modules of this package. Every cell
-passes through these handlers, so they do as little as possible.
+Imported by the child process (`child.py`, started by path), so it imports nothing of the project except this package.
+Every cell passes through these handlers, so they do as little as possible.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Document:
         self._gap = 0  # empty cells after the last filled one; every row ends with hundreds of them
         self._cell: Attributes | None = None
         self._paragraphs, self._text = list[str](), list[str]()
-        self._inside = 0  # depth of open elements in a paragraph, which counts as well
+        self._inside = 0  # depth of open elements in a paragraph, including the paragraph
         self._skipped = 0  # depth of open elements in other content of a cell, such as a note or drawing
         self._parser = ParserCreate()
         self._parser.buffer_text = True
@@ -142,7 +142,7 @@ class Document:
             self.rows, self._wanted = Rows(self.order), True
 
     def _is_wanted(self, name: str) -> bool:
-        """Return whether `choose` takes this table; without a sheet name, a later table may replace it."""
+        """Return whether `choose` selects this table; without a sheet name, a later table may replace it."""
         if self.order.sheet:
             return name.strip().casefold() == self.order.sheet.strip().casefold() and not self.rows.count
         return sum(tab.state is State.VISIBLE for tab in self.tabs) <= self.order.position + 1

@@ -1,7 +1,7 @@
 """The parts of an Office Open XML package: its document type, its sheets, and the locations of their parts.
 
 Part names are arbitrary and case-insensitive; relationships define the role of a part (ECMA-376 part 2, 6.2.2 and 6.5).
-Also imported by the child process (`child.py`, started by path): imports only modules of this package.
+Imported by the child process (`child.py`, started by path), so it imports nothing of the project except this package.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Package:
 
     @property
     def is_package(self) -> bool:
-        """Whether the archive declares itself a package."""
+        """Return whether the archive declares itself a package."""
         return CONTENT_TYPES in self._entries
 
     @property

@@ -1,6 +1,6 @@
 """Hidden rows and merged cells of a sheet in XML, which the cells themselves do not show.
 
-Also imported by the child process (`child.py`, started by path): imports only modules of this package.
+Imported by the child process (`child.py`, started by path), so it imports nothing of the project except this package.
 """
 
 from __future__ import annotations

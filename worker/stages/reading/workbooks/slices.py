@@ -1,6 +1,6 @@
 """Parse a large sheet of an .xlsx in slices on two threads, each slice as a small workbook.
 
-Also imported by the child process (`child.py`, started by path): imports nothing of this project. The parser holds
+Imported by the child process (`child.py`, started by path), so it imports nothing of the project. The parser holds
 every cell that it parses and uses one core; slices use two cores, if available, and less memory. The result equals that
 of reading the whole sheet; where that is not certain, `NotPlainError` says that the sheet must be read as a whole.
 """

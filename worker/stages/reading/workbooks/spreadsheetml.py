@@ -2,7 +2,7 @@
 
 For files that calamine refuses or would not read as the spreadsheet program shows them: leading zeros of number
 formats, unusual part names (ECMA-376 part 1, 18.3 and 18.8).
-Also imported by the child process (`child.py`, started by path): imports only modules of this package.
+Imported by the child process (`child.py`, started by path), so it imports nothing of the project except this package.
 """
 
 from __future__ import annotations

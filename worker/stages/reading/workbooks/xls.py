@@ -1,6 +1,6 @@
 """Read a sheet of an .xls of Excel 2 to 2003 by xlrd, in the same child process as all workbooks.
 
-Also imported by the child process (`child.py`, started by path): imports only modules of this package.
+Imported by the child process (`child.py`, started by path), so it imports nothing of the project except this package.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def _workbook_of(content: bytes) -> bytes:
 
 
 def _opened(records: bytes, *, formatting: bool = False) -> xlrd.book.Book:
-    xlrd.book.unpack_SST_table = biff.shared_strings  # xlrd's own trusts the stated count of texts
+    xlrd.book.unpack_SST_table = biff.shared_strings  # xlrd's own function trusts the stated count
     with open(os.devnull, "w", encoding="utf-8") as log:  # noqa: PTH123  else xlrd prints into the child's response
         return xlrd.open_workbook(
             file_contents=records,

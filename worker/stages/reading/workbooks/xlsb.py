@@ -2,7 +2,7 @@
 
 A part is a sequence of records: type, size, payload. calamine supports neither cells whose record omits the column, as
 SheetJS writes them, nor rich text, nor errors of formulas; it refuses workbooks with macro sheets.
-Also imported by the child process (`child.py`, started by path): imports only modules of this package.
+Imported by the child process (`child.py`, started by path), so it imports nothing of the project except this package.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def read(order: Order, package: Package, part: str, looks: Sequence[Look]) -> Ro
 
 @dataclass
 class _Sheet:
-    """What is needed to convert the cells of a sheet to texts."""
+    """Converts the cells of a sheet to texts and collects its rows."""
 
     rows: Rows
     strings: Sequence[str]
@@ -148,7 +148,7 @@ class _Sheet:
 
 
 def _rk(payload: bytes, place: int) -> float:
-    """Return a number of 30 bits ([MS-XLSB] 2.5.123)."""
+    """Return the number that is encoded in 30 bits ([MS-XLSB] 2.5.123)."""
     bits = struct.unpack_from("<I", payload, place)[0]
     whole = struct.unpack("<i", struct.pack("<I", bits & ~3))[0] >> 2
     value = float(whole) if bits & 2 else struct.unpack("<d", bytes(4) + struct.pack("<I", bits & ~3))[0]
@@ -192,7 +192,7 @@ def _style(payload: bytes, place: int) -> int:
 
 
 def _has_unknown_cells(sheet: bytes) -> bool:
-    """Return whether calamine does not know one of the cells. Parses in place, because it visits every record."""
+    """Return whether a cell has a type that calamine does not support. Parses in place: it visits every record."""
     place, end = 0, len(sheet)
     while place < end:
         kind = sheet[place]
