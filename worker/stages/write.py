@@ -129,7 +129,7 @@ def _distinct(parts: Sequence[Numbers], *columns: str) -> list[int]:
 
 
 def _encoded(numbers: Numbers, columns: Sequence[str]) -> bytes:
-    """Return the rows in binary COPY format: half the time to encode as text, and the same time to load."""
+    """Return the rows in binary COPY format: encoded in half the time of text, and loaded in the same time."""
     return copy_binary.copy_rows([_field(numbers, name) for name in columns])
 
 
