@@ -1,1 +1,4 @@
-"""Whole columns of texts and ids as arrays: bytes of texts, distinct values. Knows nothing of phone numbers."""
+"""Array helpers for whole columns: the bytes of text columns and the distinct values of integer columns.
+
+Contains no phone number rules; those are in `worker.phone`.
+"""

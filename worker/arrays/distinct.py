@@ -1,4 +1,4 @@
-"""Distinct values of columns of ids, which are few and repeat in row after row. Whole columns at a time."""
+"""Distinct values of id columns, which have few values that repeat in many rows. Works on whole columns at a time."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-# Values this close together are counted in a table; others are sorted, or hashed, at ten times the cost.
+# Values within a range this narrow are counted in a table; others are sorted or hashed, at ten times the cost.
 _CLOSE = 1 << 16
 
 
 def distinct_ids(ids: NDArray[np.integer]) -> list[int]:
-    """The distinct ids (0 or more) but 0, ascending."""
+    """Return the distinct ids in ascending order, without 0. No id is negative."""
     if not len(ids):
         return []
     most = int(ids.max())
@@ -21,7 +21,7 @@ def distinct_ids(ids: NDArray[np.integer]) -> list[int]:
 
 
 def numbered(values: NDArray[np.generic]) -> tuple[int, NDArray[np.int64]]:
-    """How many distinct values there are, and for each place which it has: a number from 0, in their order."""
+    """Return the number of distinct values, and each row's rank among them: from 0, in ascending order of value."""
     if not len(values):
         return 0, np.zeros(0, np.int64)
     whole = values.astype(np.int64, copy=False)
@@ -38,11 +38,14 @@ def numbered(values: NDArray[np.generic]) -> tuple[int, NDArray[np.int64]]:
 
 
 def distinct_rows(columns: Sequence[NDArray[np.generic]]) -> NDArray[np.int64]:
-    """Where each distinct row of some columns of one length, at least one, stands for the first time; ascending."""
+    """Return the index of the first occurrence of each distinct row, ascending.
+
+    `columns`: at least one, all of the same length.
+    """
     which = np.zeros(len(columns[0]), np.int64)
     for column in columns:
         many, numbers = numbered(column)
         if many > 1:
-            # Numbered anew each time, so that no product is larger than the square of the rows.
+            # Renumber after each column, so that no product exceeds the square of the row count.
             _, which = numbered(which * many + numbers)
     return np.sort(np.unique(which, return_index=True)[1])

@@ -1,6 +1,6 @@
-"""Columns of text (`pa.string()`) by their bytes, where Arrow would pass over the texts several times.
+"""Operations on the bytes of text columns (`pa.string()`), where Arrow would read the texts several times.
 
-Knows nothing of what the texts mean.
+Does not interpret the texts.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 
 def buffers(column: pa.StringArray) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
-    """The n + 1 places between n texts, and the bytes that they are places in; neither is copied."""
+    """Return the n + 1 offsets of n texts (int32), and the bytes that they index (uint8). Copies neither."""
     _, places, data = column.buffers()
     if places is None or not len(column):
         return np.zeros(len(column) + 1, np.int32), np.zeros(0, np.uint8)
@@ -21,13 +21,13 @@ def buffers(column: pa.StringArray) -> tuple[NDArray[np.int32], NDArray[np.uint8
 
 
 def longest(column: pa.StringArray) -> int:
-    """The bytes of the longest text, 0 if there is none."""
+    """Return the length in bytes of the longest text; 0 for an empty column."""
     offsets, _ = buffers(column)
     return int(np.diff(offsets).max(initial=0))
 
 
 def first_bytes(column: pa.StringArray) -> NDArray[np.uint8]:
-    """The first byte of each text, 0 for an empty one."""
+    """Return the first byte of each text; 0 for an empty text."""
     offsets, data = buffers(column)
     first = np.zeros(len(column), np.uint8)
     filled = offsets[1:] > offsets[:-1]
@@ -36,7 +36,7 @@ def first_bytes(column: pa.StringArray) -> NDArray[np.uint8]:
 
 
 def with_first(column: pa.StringArray, rows: NDArray[np.bool_], byte: int) -> pa.StringArray:
-    """The texts with an ASCII character in front of some of them (bool, n). Nulls stay null."""
+    """Return the texts with an ASCII character inserted before those in `rows` (bool, n). Nulls stay null."""
     offsets, data = buffers(column)
     before = offsets[0]
     made = (offsets - before).astype(np.int32)
@@ -51,7 +51,7 @@ def with_first(column: pa.StringArray, rows: NDArray[np.bool_], byte: int) -> pa
 
 
 def beginnings(column: pa.StringArray, rows: NDArray[np.int64], size: NDArray[np.int64]) -> pa.StringArray:
-    """Return the first bytes (`size` of them, whole characters) of the texts in some rows, in any order and number."""
+    """Return the first `size` bytes (whole characters) of the texts in `rows`, which may repeat and be in any order."""
     offsets, data = buffers(column)
     ends = np.cumsum(size)
     made = np.concatenate([[0], ends]).astype(np.int32)
@@ -60,7 +60,10 @@ def beginnings(column: pa.StringArray, rows: NDArray[np.int64], size: NDArray[np
 
 
 def spread(column: pa.StringArray, rows: NDArray[np.bool_]) -> pa.StringArray:
-    """A column with the texts in some rows (bool; as many as texts), in their order, and nothing in the others."""
+    """Return a column with the texts of `column`, in order, in the rows that `rows` marks; all other rows are empty.
+
+    `rows` is bool, with as many true values as `column` has texts.
+    """
     offsets, data = buffers(column)
     size = np.zeros(len(rows), np.int32)
     size[rows] = np.diff(offsets)
@@ -70,9 +73,9 @@ def spread(column: pa.StringArray, rows: NDArray[np.bool_]) -> pa.StringArray:
 
 
 def replaced(column: pa.StringArray, rows: NDArray[np.bool_], texts: pa.StringArray) -> pa.StringArray:
-    """A column with other texts in some rows (bool; as many as texts), in their order.
+    """Return the column with `texts`, in order, in the rows that `rows` marks (bool; as many true values as texts).
 
-    `replace_with_mask` in half the time: it builds texts one by one.
+    Takes half the time of Arrow's `replace_with_mask`, which builds the texts one by one.
     """
     place = np.arange(len(column))
     place[rows] = len(column) + np.arange(len(texts))

@@ -1,4 +1,4 @@
-"""A job's report: what is said about each row, and its rendering as CSV, JSON lines and workbook. Pure.
+"""A job's report: the messages for each row, and their rendering as CSV, JSON Lines and an Excel workbook.
 
-Files are read and stored by `worker.steps`.
+Does not access storage: `worker.steps` reads and stores the files.
 """

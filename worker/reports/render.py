@@ -1,7 +1,7 @@
-"""A job's report: the file's own columns, untouched and in their order, then what became of each row.
+"""Rendering of a job's report: the file's own columns, unchanged and in order, then the outcome of each row.
 
-Renders whole columns from cells and results; knows neither where they come from nor where they go. The file's own
-values that a spreadsheet program would run are neutralised (`worker.spreadsheet.formula_escape`).
+Renders whole columns from cells and results; does no I/O. Escapes the file's values that a spreadsheet program would
+run as formulas (`worker.spreadsheet.formula_escape`).
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from schemas.columns import REPORT_COLUMNS, distinct, name_of
 from worker.reports.row_messages import Layout, findings
 from worker.spreadsheet.formula_escape import neutralise
 
-_ROWS_AT_A_TIME = 1 << 16  # many: each time costs as much as some hundred rows
-BOM = b"\xef\xbb\xbf"  # without it Excel reads a UTF-8 file as if it were in the local code page
+_ROWS_AT_A_TIME = 1 << 16  # large, because each batch costs as much as some hundred rows
+BOM = b"\xef\xbb\xbf"  # without it, Excel reads a UTF-8 file in the local code page
 
 
 def columns(layout: Layout, cells: pa.RecordBatch, results: pa.Table) -> pa.Table:
-    """The report of some rows as text columns: the file's own, then `REPORT_COLUMNS`.
+    """Return the report of some rows as text columns: the file's own columns, then `REPORT_COLUMNS`.
 
-    `cells` holds the file's columns as text, perhaps with one more for cells without a column; `results` is
+    `cells` has the file's columns as text, and optionally one more for cells beyond the last column; `results` is
     `schemas.arrow_schemas.RESULTS`.
     """
     own = [neutralise(column) for column in cells.columns[: len(layout.names)]]
@@ -33,7 +33,7 @@ def columns(layout: Layout, cells: pa.RecordBatch, results: pa.Table) -> pa.Tabl
 
 
 def records(layout: Layout, cells: pa.RecordBatch, results: pa.Table) -> Iterator[dict[str, Any]]:
-    """The report of some rows as JSON objects: typed, and with every fault of a row apart."""
+    """Yield the report of some rows as JSON objects: typed, with every fault of a row listed separately."""
     names = distinct(layout.names)
     own = [column.to_pylist() for column in cells.columns[: len(names)]]
     table = columns(layout, cells, results).select(list(REPORT_COLUMNS)).to_pylist()
@@ -60,7 +60,7 @@ def records(layout: Layout, cells: pa.RecordBatch, results: pa.Table) -> Iterato
 
 
 def json_lines(layout: Layout, cells: pa.RecordBatch, results: pa.Table) -> bytes:
-    """The report of some rows as JSON lines with the CSV report's names (RFC 8259, one object a line)."""
+    """Return the report of some rows as JSON Lines with the names of the CSV report (RFC 8259, one object per line)."""
     lines = []
     for record in records(layout, cells, results):
         found = {f"_{name}": record[name] for name in (column[1:] for column in REPORT_COLUMNS)}
@@ -69,14 +69,14 @@ def json_lines(layout: Layout, cells: pa.RecordBatch, results: pa.Table) -> byte
 
 
 def csv_header(layout: Layout) -> bytes:
-    """The report's first line, for a file with these columns."""
+    """Return the first line of the report, with the byte order mark, for a file with these columns."""
     titles = neutralise(pa.array([*layout.names, *REPORT_COLUMNS], pa.string())).to_pylist()
     line = pa.table([pa.array([title]) for title in titles], names=[str(place) for place in range(len(titles))])
     return BOM + _csv(line)
 
 
 def csv_rows(layout: Layout, cells: pa.RecordBatch, results: pa.Table) -> bytes:
-    """The report of some rows as CSV lines (RFC 4180, UTF-8)."""
+    """Return the report of some rows as CSV lines (RFC 4180, UTF-8)."""
     return _csv(columns(layout, cells, results))
 
 

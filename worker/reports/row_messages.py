@@ -1,7 +1,7 @@
-"""What is said about each row of a report: its result, its faults in words, its number. Whole columns at a time.
+"""Report columns for each row: its result, the messages for its faults, its number. Works on whole columns at a time.
 
-Every text begins with a word or a quotation mark of ours, never with a cell's value, so none can be run by a
-spreadsheet program.
+Every message begins with a fixed word or a quotation mark, never with a cell's value, so a spreadsheet program runs
+none of them as a formula.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from worker.phone.explain import NO_CONTEXT, Context, Row, explain
 
 
 def _table(text: Callable[[int], str]) -> pa.StringArray:
-    """Texts by the code's number; 0 stands for "not settled"."""
+    """Return a column of texts indexed by the code's number; 0 stands for a row that is not settled."""
     return pa.array(["", *(text(number) for number in range(1, max(BY_NUMBER) + 1))], pa.string())
 
 
@@ -35,9 +35,9 @@ _FIX = _table(lambda number: text_of(BY_NUMBER[number]).fix)
 
 @dataclass(frozen=True)
 class Layout:
-    """A file's columns: their names as given, and the index of each column that is understood.
+    """A file's columns: their names as in the file, and the index of each recognized column.
 
-    `context`: how the numbers of an action were read. `preview`: the job is under review, so messages say what would
+    `context`: how the numbers of an action were parsed. `preview`: the job is under review, so messages say what would
     happen to its rows.
     """
 
@@ -48,7 +48,7 @@ class Layout:
 
     @classmethod
     def from_json(cls, facts: Mapping[str, object]) -> Layout:
-        """From a job's file facts; a job whose file was not read has no columns."""
+        """Return the layout in a job's file facts; without columns if the file was not read."""
         names, mapping = facts.get("columns", ()), facts.get("mapping", {})
         if not isinstance(names, list | tuple) or not isinstance(mapping, dict):
             return cls((), {})
@@ -56,7 +56,7 @@ class Layout:
 
 
 def _context_of(facts: Mapping[str, object]) -> Context:
-    """How numbers were read, from a job's file facts; those of an upload have no calling codes."""
+    """Return how numbers were parsed, from a job's file facts; those of an upload have no calling codes."""
     codes, country = facts.get("calling_codes"), facts.get("country_code")
     if not isinstance(codes, list | tuple):
         return NO_CONTEXT
@@ -64,21 +64,21 @@ def _context_of(facts: Mapping[str, object]) -> Context:
 
 
 def outcome_mask(results: pa.Table, outcomes: frozenset[Outcome]) -> NDArray[np.bool_]:
-    """Which rows ended with one of the outcomes: bool, one per row."""
+    """Return whether each row ended with one of the outcomes (bool, n)."""
     failed = results.column("faults").to_numpy() != 0
     wanted = np.array([name in outcomes for name in _OUTCOME.to_pylist()])
     return np.where(failed, Outcome.FAILED in outcomes, wanted[results.column("code").to_numpy()])
 
 
 def findings(layout: Layout, cells: pa.RecordBatch, results: pa.Table) -> list[pa.Array]:
-    """The columns of `REPORT_COLUMNS`, in their order, for rows with these cells and results."""
+    """Return the columns of `REPORT_COLUMNS`, in their order, for rows with these cells and results."""
     code, faults, warnings, e164, duplicate_of = (
         results.column(name).to_numpy() for name in ("code", "faults", "warnings", "e164", "duplicate_of")
     )
     failed = np.flatnonzero(faults)
     words = _words(layout, cells, faults, failed)
     numbers = pa.array(code)
-    # Behind the texts of the codes stand those of the failed rows: taken together, all are written once.
+    # The texts of failed rows follow the texts of the codes, so that one `take` writes them all.
     place = code.astype(np.int32)
     place[failed] = len(_CODE) + np.arange(len(failed))
     messages = _PREVIEW if layout.preview else _MESSAGE
@@ -99,7 +99,7 @@ def findings(layout: Layout, cells: pa.RecordBatch, results: pa.Table) -> list[p
 
 
 def _with_blocks(message: pa.StringArray, results: pa.Table, *, preview: bool) -> pa.StringArray:
-    """The messages, with what became of each number where a row stands for several (R12)."""
+    """Return the messages; a row that stands for a block of numbers (R12) also states how many of them were written."""
     numbers = results.column("numbers").to_numpy()
     rows = np.flatnonzero(numbers > 1)
     if not rows.size:
@@ -123,7 +123,7 @@ def _block_words(first: int, count: int, done: int, *, preview: bool) -> str:
 
 @dataclass(frozen=True)
 class _Words:
-    """What is said about the failed rows: arrays of `str`, one entry per failed row."""
+    """Report texts for the failed rows: arrays of `str`, one entry per failed row."""
 
     column: NDArray[np.object_]
     message: NDArray[np.object_]
@@ -131,7 +131,10 @@ class _Words:
 
 
 def _words(layout: Layout, cells: pa.RecordBatch, faults: NDArray[np.uint64], failed: NDArray[np.int64]) -> _Words:
-    """Say every fault of every failed row, the most telling first. Rendered per kind of fault, not per row."""
+    """Return the texts for every fault of every failed row, in the order of `FAULTS`: the most telling fault first.
+
+    Renders once per kind of fault, not per row.
+    """
     words = _Words(*(np.full(len(failed), "", object) for _ in range(3)))
     for place, fault in enumerate(FAULTS):
         here = np.flatnonzero(faults[failed].astype(np.uint64) >> np.uint64(place) & 1)
@@ -139,7 +142,7 @@ def _words(layout: Layout, cells: pa.RecordBatch, faults: NDArray[np.uint64], fa
             continue
         text, at = text_of(fault.code, fault.column, preview=layout.preview), layout.mapping.get(fault.column)
         if fault.code is Code.ROW_TOO_WIDE and cells.num_columns > len(layout.names):
-            at = len(layout.names)  # what no column has is kept behind them
+            at = len(layout.names)  # cells beyond the last column are in one more column
         values = [""] * len(here) if at is None else cells.column(at).take(pa.array(failed[here])).to_pylist()
         rows = _number_cells(layout, cells, failed[here]) if fault.column is Column.PHONE_NUMBER else []
         texts = explain(fault, rows, layout.context) if rows else [None] * len(here)
@@ -152,7 +155,7 @@ def _words(layout: Layout, cells: pa.RecordBatch, faults: NDArray[np.uint64], fa
 
 
 def _number_cells(layout: Layout, cells: pa.RecordBatch, rows: NDArray[np.int64]) -> list[Row]:
-    """The Country Code and Phone Number of some rows, as given."""
+    """Return the Country Code and Phone Number of these rows, as in the file."""
     nothing = pa.repeat(pa.scalar("", pa.string()), len(rows))
     indices = (layout.mapping.get(column) for column in (Column.COUNTRY_CODE, Column.PHONE_NUMBER))
     columns = [nothing if index is None else cells.column(index).take(pa.array(rows)) for index in indices]
@@ -164,7 +167,7 @@ def _append(words: NDArray[np.object_], rows: NDArray[np.int64], more: list[str]
 
 
 def _unless_zero(values: NDArray[np.int64], prefix: str = "") -> pa.StringArray:
-    """Numbers as text, perhaps with a character in front of each; 0 as none."""
+    """Return numbers as text, each after `prefix` (one ASCII character or none); 0 becomes an empty text."""
     there = values != 0
     said = pc.cast(pa.array(values[there]), pa.string())
     if prefix:
@@ -173,7 +176,7 @@ def _unless_zero(values: NDArray[np.int64], prefix: str = "") -> pa.StringArray:
 
 
 def _warning_names(bits: NDArray[np.uint32]) -> pa.StringArray:
-    """The names of each row's warnings with a space between; each combination is spelled once."""
+    """Return the names of each row's warnings, separated by spaces. Formats each combination once."""
     which = pa.array(bits).dictionary_encode()
     names = [" ".join(code.value for code in warnings_of(value)) for value in which.dictionary.to_pylist()]
     return pa.array(names, pa.string()).take(which.indices)

@@ -1,7 +1,7 @@
-"""A job's report as a workbook for people: a summary with a chart, and the rows to be mended, each fault at its cell.
+"""A job's report as an Excel workbook: a summary with a chart, and the rows to correct, with faults at their cells.
 
-Written row by row, so it costs no more memory than the comments it holds. Cells are text and neutralised like those of
-the CSV report: mended and uploaded again, the workbook means the same.
+Written row by row, so it needs no more memory than its comments. Cells are text and escaped like those of the CSV
+report: a corrected workbook can be uploaded and means the same.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from worker.reports import render
 from worker.reports.row_messages import Layout
 from worker.spreadsheet.formula_escape import neutralise
 
-MOST_ROWS = 100_000  # beyond, programs become slow; the CSV report has them all
-# Excel draws every comment when it opens a sheet; what they say stands in `_message` and `_fix` as well.
+MOST_ROWS = 100_000  # spreadsheet programs become slow beyond; the CSV report has all rows
+# Excel draws every comment when it opens a sheet. `_message` and `_fix` hold the same texts.
 MOST_COMMENTS = 2_000
 LONGEST_CELL = 32_767  # characters, Excel's limit
 TITLES = {"failed": "Rows to fix", "all": "All rows", "unprocessed": "Unprocessed rows"}
@@ -34,10 +34,10 @@ _TEXT = {"num_format": "@"}
 
 @dataclass(frozen=True)
 class Contents:
-    """What the workbook says beside its rows.
+    """The contents of the workbook besides its rows.
 
-    `counts` has the rows by outcome, `causes` are entries of `schemas.jobs.error_summary`; `count` is the number of
-    rows of the kind `rows` (`TITLES`), before any are cut off.
+    `counts`: rows by outcome. `causes`: entries of `schemas.jobs.error_summary`. `count`: the number of rows of the
+    kind `rows` (`TITLES`), before any are cut off.
     """
 
     title: str
@@ -54,9 +54,9 @@ class Contents:
 
 
 def write(path: Path, contents: Contents, parts: Iterable[tuple[pa.RecordBatch, pa.Table]]) -> None:
-    """Write the workbook; the same contents give the same bytes.
+    """Write the workbook. The same contents give the same bytes.
 
-    `parts` are the rows' cells (text) and results (`schemas.arrow_schemas.RESULTS`), in file order.
+    `parts`: the rows' cells (text) and results (`schemas.arrow_schemas.RESULTS`), in file order.
     """
     options = {
         "constant_memory": True,
@@ -67,14 +67,14 @@ def write(path: Path, contents: Contents, parts: Iterable[tuple[pa.RecordBatch, 
     }
     with xlsxwriter.Workbook(path, options) as book:
         book.set_properties({"created": contents.ended_at or contents.accepted_at})
-        # The rows come first, since the first sheet is what uploads read; the summary is what people see first.
+        # The sheet of rows comes first, because uploads read the first sheet. The workbook opens at the summary.
         rows, summary = _Rows(book, contents), _Summary(book, contents)
         rows.write(parts)
         summary.write()
 
 
 class _Summary:
-    """The sheet on top: what became of the file, and of which causes there are most."""
+    """The summary sheet: rows by outcome, and the most frequent causes."""
 
     def __init__(self, book: xlsxwriter.Workbook, contents: Contents) -> None:
         self._contents = contents
@@ -128,7 +128,7 @@ class _Summary:
         self._page.insert_chart(first - 1, 3, chart)
         self._line([("total", self._bold), (counts["total"], self._number)])
         self._line([("with a warning", None), (counts["warnings"], self._number)])
-        # The chart covers some rows more than the counts have.
+        # The chart is taller than the list of counts.
         self._row = max(self._row + 1, first + 15)
 
     def _causes(self, causes: Sequence[Mapping[str, Any]]) -> None:
@@ -151,7 +151,7 @@ class _Summary:
 
 
 class _Rows:
-    """The rows: the file's own columns and what is said of each row, the offending cells marked."""
+    """The sheet of rows: the file's own columns and the report columns, with the faulty cells marked."""
 
     def __init__(self, book: xlsxwriter.Workbook, contents: Contents) -> None:
         self._layout = contents.layout
@@ -166,7 +166,7 @@ class _Rows:
         titles = [*distinct(self._layout.names), *REPORT_COLUMNS]
         for place, title in enumerate(titles):
             self._page.set_column(place, place, _WIDTHS.get(title, _USUAL_WIDTH), self._text)
-        # A sheet written row by row wants its rows in order: the header is the first.
+        # A sheet written row by row needs its rows in order, so the header comes first.
         own = neutralise(pa.array([*self._layout.names, *REPORT_COLUMNS], pa.string())).to_pylist()
         for place, title in enumerate(own):
             self._page.write_string(0, place, title[:LONGEST_CELL], self._head)
@@ -196,7 +196,7 @@ class _Rows:
                 self._comment(column, faults, own[column][place])
 
     def _faulty(self, faults: Iterable[Fault]) -> dict[int, list[Fault]]:
-        """Place of a column -> what is wrong with its cell."""
+        """Return the faults by the index of their column; a fault of a column that the file lacks is left out."""
         found: dict[int, list[Fault]] = {}
         for fault in faults:
             place = self._layout.mapping.get(fault.column)

@@ -1,1 +1,4 @@
-"""The sample spreadsheet of any size: number plans, cells and faults, the same bytes for the same seed."""
+"""Generator of sample spreadsheets of any size: number plans, cells and faults. The same seed gives the same bytes.
+
+Writes no files: the caller turns the rows into CSV or a workbook.
+"""

@@ -1,4 +1,4 @@
-"""Writes the phone number cells of the sample spreadsheet, whole columns at a time. Draws no number and no fault."""
+"""Phone number cells of the sample spreadsheet, written by whole columns. The numbers and faults are arguments."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MOST_VARIANTS = 32
 
 @dataclass(frozen=True)
 class _Book:
-    """Every layout once, and per plan and kind of fault which of them apply and which plan to use instead."""
+    """All distinct layouts, and for each plan and kind of fault the layouts that apply and the plan to use instead."""
 
     layouts: tuple[Layout, ...]
     ids: Ints
@@ -31,10 +31,10 @@ class _Book:
 
 
 def phone_cells(draws: NDArray[np.float64], kinds: Ints, plans: Ints, value: Ints) -> pa.Array:
-    """The phone number cells as `pa.string()`.
+    """Return the phone number cells as `pa.string()`.
 
-    `draws` (0 <= draw < 1) picks the layout, `value` is the national number. Rows of one layout are written as one
-    block of bytes, then all are put back into order.
+    `draws` (0 <= draw < 1) selects the layout; `value` is the national number. Writes the rows of each layout as one
+    block of bytes, then restores the order of the rows.
     """
     book = _book()
     chosen = book.ids[plans, kinds, (draws * book.variants[plans, kinds]).astype(np.int64)]
@@ -53,13 +53,13 @@ def phone_cells(draws: NDArray[np.float64], kinds: Ints, plans: Ints, value: Int
 
 
 def stand_in(plans: Ints, kinds: Ints) -> Ints:
-    """Each row's plan, or the first plan its kind of fault fits where it does not fit that one."""
+    """Return each row's plan, or the first plan that fits the row's kind of fault where its own plan does not."""
     found: Ints = _book().stand_in[plans, kinds]
     return found
 
 
 def _block(layout: Layout, digits: NDArray[np.uint8]) -> bytes:
-    """The cells of one layout behind one another; `digits` is rows x digits of ASCII."""
+    """Return the cells of one layout, concatenated; `digits` is rows x digits of ASCII."""
     block = np.empty((len(digits), len(layout.text)), dtype=np.uint8)
     block[:] = np.frombuffer(layout.text, dtype=np.uint8)
     source = np.array(layout.digits, dtype=np.int64)
@@ -69,7 +69,7 @@ def _block(layout: Layout, digits: NDArray[np.uint8]) -> bytes:
 
 @cache
 def _book() -> _Book:
-    """The layouts of every plan and kind, numbered; unfit pairs point to the first plan that fits."""
+    """Return the numbered layouts of every plan and kind; a plan that does not fit points to the first that does."""
     numbered: dict[Layout, int] = {}
     variants = np.zeros((len(PLANS), len(Kind)), dtype=np.int64)
     stand_in = np.zeros_like(variants)

@@ -1,6 +1,7 @@
-"""The faults of the sample spreadsheet, as Excel and people make them: how often, on which plans, how the cells look.
+"""Faults of the sample spreadsheet, as Excel and people make them: their share, the plans they fit, the cell texts.
 
-Says what each fault should come to, so that a whole import can be compared with what was put in. Draws nothing itself.
+States the expected result of each fault, so that a test can compare a whole import with its input. Draws no random
+numbers.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from worker.sample.number_plans import (
 
 
 class Kind(IntEnum):
-    """What is wrong with a row; the value is its place in `FAULTS`."""
+    """The fault of a row; the value is its position in `FAULTS`."""
 
     NONE = 0
     NEAR_DUPLICATE = 1
@@ -168,9 +169,9 @@ def _two_numbers(plan: Plan) -> tuple[Layout, ...]:
 
 @dataclass(frozen=True)
 class FaultKind:
-    """One kind of fault: its share of all rows, the result it should come to, the plans it fits, the cell's layouts.
+    """One kind of fault: its share of all rows, the expected result, the plans it fits, and the layouts of the cell.
 
-    `code` is the row's result in an empty inventory with `on_existing=skip`, `warning` the warning it carries.
+    `code`: the row's result in an empty inventory with `on_existing=skip`. `warning`: the row's warning.
     """
 
     share: float
@@ -181,7 +182,7 @@ class FaultKind:
 
     @property
     def keeps_number(self) -> bool:
-        """Whether the row is a number of its own, that a later row can repeat."""
+        """Return whether the row has a number of its own, which a later row can repeat."""
         return self.code is Code.CREATED
 
 

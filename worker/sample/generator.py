@@ -1,7 +1,7 @@
-"""A sample spreadsheet of any size: realistic countries, spellings and faults, the same bytes for the same seed.
+"""Generator of the sample spreadsheet: realistic countries, spellings and faults. The same seed gives the same bytes.
 
-Draws whole columns at a time and keeps one batch in memory. Writes no file: what makes CSV or a workbook of the rows is
-the caller's. Every number is another one, except in rows that are meant to repeat an earlier one (R16).
+Draws whole columns at a time and keeps one batch in memory. Writes no files: the caller turns the rows into CSV or a
+workbook. Every number is different, except in rows that are meant to repeat an earlier row (R16).
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ _BOOLEANS = ("", "TRUE", "FALSE", "True", "False", *NO_BOOLEANS)
 _EMPTY, _TRUE, _FALSE = 0, 1, 2
 _PROGRAM_STYLE_SHARE = 0.03
 
-# Voice, SMS and Fax as people order them, the usual ones several times; Voice or SMS is always on, so that flipping Fax
-# gives a conflicting row that still has a capability.
+# Voice, SMS and Fax as people order them, usual combinations several times. Voice or SMS is always on, so a row with
+# Fax flipped conflicts but still has a capability.
 _CAPABILITIES = np.array(
     [(_TRUE, _TRUE, _FALSE)] * 8
     + [(_TRUE, _FALSE, _FALSE)] * 5
@@ -46,7 +46,7 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows and what they are: `kinds` (uint8, `Kind` values), `e164` (int64; meaningless if the cell has no number)."""
+    """Rows with their `kinds` (uint8, `Kind` values) and `e164` (int64; meaningless if the cell has no number)."""
 
     rows: pa.RecordBatch
     kinds: NDArray[np.uint8]
@@ -54,15 +54,16 @@ class Batch:
 
 
 def rows(count: int, seed: int) -> Iterator[pa.RecordBatch]:
-    """`count` rows of the five sample columns, all `pa.string()`; fewer rows of a seed are the first of more rows.
+    """Return `count` rows of the five sample columns, all `pa.string()`, in batches.
 
-    `ValueError` if `count` is not in 0..MAX_ROWS or `seed` is negative.
+    For one seed, a smaller `count` gives the first rows of a larger one. Raises `ValueError` if `count` is not in
+    0..MAX_ROWS or `seed` is negative.
     """
     return (batch.rows for batch in batches(count, seed))
 
 
 def batches(count: int, seed: int) -> Iterator[Batch]:
-    """The rows of `rows` together with what was put into them; same errors."""
+    """Return the rows of `rows` with their kinds of fault and numbers; raises the same errors."""
     if not 0 <= count <= MAX_ROWS or seed < 0:
         raise ValueError(f"count must be in 0..{MAX_ROWS} and seed not negative")
     return _batches(count, seed)
@@ -78,7 +79,7 @@ def _batches(count: int, seed: int) -> Iterator[Batch]:
 
 
 def _draw(random: np.random.Generator, fresh: Ints, spare: Ints) -> Batch:
-    """One batch; `fresh` and `spare` (numbers used up per plan, from both ends) move on."""
+    """Draw one batch; advances `fresh` and `spare`, the counts of numbers used per plan from either end."""
     kinds, plans = _kinds(random), _plans(random)
     plans = stand_in(plans, kinds)
     plans, index = _numbers(random, kinds, plans, fresh, spare)
@@ -112,12 +113,12 @@ def _weighted(random: np.random.Generator, weights: NDArray[np.float64]) -> Ints
 
 
 def _below(random: np.random.Generator, limits: Ints | int) -> Ints:
-    """A whole number in 0..limit-1 for every row."""
+    """Return a random integer in 0..limit-1 for every row."""
     return (random.random(BATCH_ROWS) * limits).astype(np.int64)
 
 
 def _numbers(random: np.random.Generator, kinds: Ints, plans: Ints, fresh: Ints, spare: Ints) -> tuple[Ints, Ints]:
-    """The plan of every row and the place of its number in the plan; rows that repeat take both from an earlier row."""
+    """Return each row's plan and the index of its number in the plan; repeating rows take both from an earlier row."""
     repeats, far = np.isin(kinds, DUPLICATES), kinds == Kind.FAR_DUPLICATE
     known = fresh.copy()
     index = np.zeros(BATCH_ROWS, dtype=np.int64)
@@ -136,7 +137,7 @@ def _numbers(random: np.random.Generator, kinds: Ints, plans: Ints, fresh: Ints,
 
 
 def _sources(random: np.random.Generator, kinds: Ints) -> Ints:
-    """For every row an earlier row of the batch that has a number of its own; for far duplicates any of them."""
+    """Return for every row an earlier row of the batch with a number of its own; any of them for far duplicates."""
     owners = np.flatnonzero(_KEEPS_NUMBER[kinds])
     earlier = np.searchsorted(owners, np.arange(BATCH_ROWS))
     reach = np.where(kinds == Kind.FAR_DUPLICATE, earlier, np.minimum(earlier, _NEAR))
@@ -145,7 +146,7 @@ def _sources(random: np.random.Generator, kinds: Ints) -> Ints:
 
 
 def _mix(value: Ints, key: int) -> Ints:
-    """A hash of every value, not negative (the finaliser of splitmix64)."""
+    """Return a hash of every value, not negative (the finalizer of splitmix64)."""
     mixed = value.astype(np.uint64) + np.uint64(key)
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
         mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
@@ -153,7 +154,7 @@ def _mix(value: Ints, key: int) -> Ints:
 
 
 def _scatter(plans: Ints, index: Ints) -> Ints:
-    """The national number at a place of its plan: a Feistel network, so that places never meet in one number."""
+    """Return the national number at an index of its plan. A Feistel network keeps the numbers distinct."""
     own = plans * _PLAN_STEP
     low_size = POWERS[(_FREE[plans] + 1) // 2]
     high_size = _SIZES[plans] // low_size
@@ -167,7 +168,7 @@ def _scatter(plans: Ints, index: Ints) -> Ints:
 
 
 def _capabilities(random: np.random.Generator, kinds: Ints, plans: Ints, value: Ints) -> Ints:
-    """Places in `_BOOLEANS`, rows x 3. They hang on the number: a plain repetition agrees with its original."""
+    """Return indices in `_BOOLEANS`, rows x 3. They depend on the number: a plain repeat agrees with its original."""
     flags = _CAPABILITIES[_mix(value * len(PLANS) + plans, _CAPABILITY_KEY) % len(_CAPABILITIES)]
     conflicting = kinds == Kind.CONFLICTING_DUPLICATE
     flags[conflicting, 2] = np.where(flags[conflicting, 2] == _TRUE, _FALSE, _TRUE)

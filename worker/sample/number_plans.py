@@ -1,7 +1,7 @@
-"""The number plans of the sample spreadsheet: prefixes behind which every digit is free, and how people write them.
+"""Number plans of the sample spreadsheet: prefixes after which every digit is free, and how people write the numbers.
 
-A hand-written table, not derived from libphonenumber: a new metadata release must not change the bytes of a sample.
-`tests/unit/test_sample.py` asks the library whether every prefix is still in use.
+The table is written by hand, not derived from libphonenumber: a new metadata release must not change the bytes of a
+sample. `tests/unit/test_sample.py` checks with the library that every prefix is still in use.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ class Layout:
 
 
 def literal(text: str) -> Layout:
-    """Text without any digit of the number."""
+    """Return the layout of a text without digits of the number."""
     raw = text.encode()
     return Layout(raw, (-1,) * len(raw))
 
 
 @cache
 def layout(pattern: str) -> Layout:
-    """`#` takes the next digit of the national number, `_` passes over one; everything else stands for itself."""
+    """Return a pattern's layout: `#` takes the number's next national digit, `_` skips one, other text is literal."""
     text, digits, place = bytearray(), [], 0
     for char in pattern:
         if char != "_":
@@ -44,10 +44,10 @@ def layout(pattern: str) -> Layout:
 class Plan:
     """Numbers of one kind in one region: every prefix followed by any digits up to the sum of `groups`.
 
-    `weight` is the plan's share of the rows (relative). `trunk` is the national prefix people dial. `national` replaces
-    the layouts derived from `groups` and `trunk`. `double_zero`: 00 is how the region dials abroad. `unused` are first
-    digits that make a number of the right length which nobody has. `exact`: all the region's numbers have one length.
-    `iso`: the region is a country. `plus_can_go`: calling code and number without + can only mean that number.
+    `weight`: the plan's share of the rows (relative). `trunk`: the national prefix that people dial. `national`:
+    replaces the layouts derived from `groups` and `trunk`. `double_zero`: the region dials abroad with 00. `unused`:
+    first digits of numbers that have the right length but are not in use. `exact`: all numbers of the region have one
+    length. `iso`: the region is a country. `plus_can_go`: calling code and number without + can only mean that number.
     """
 
     region: str
@@ -65,31 +65,31 @@ class Plan:
 
     @property
     def length(self) -> int:
-        """Digits of the national number, leading zeros of Italy among them."""
+        """Return the number of digits of the national number, including leading zeros (Italy)."""
         return sum(self.groups)
 
     @property
     def free(self) -> int:
-        """Digits behind the prefix, all of them free."""
+        """Return the number of digits after the prefix, all of them free."""
         return self.length - len(self.prefixes[0])
 
     @property
     def size(self) -> int:
-        """How many different numbers the plan holds."""
+        """Return how many different numbers the plan has."""
         return len(self.prefixes) * int(10**self.free)
 
     @property
     def digits(self) -> str:
-        """The pattern of the bare national number."""
+        """Return the pattern of the national number without separators."""
         return "#" * self.length
 
     def grouped(self, separator: str) -> str:
-        """The pattern of the national number in its groups."""
+        """Return the pattern of the national number in its groups."""
         return separator.join("#" * width for width in self.groups)
 
 
 def national_layouts(plan: Plan) -> tuple[str, ...]:
-    """Patterns without calling code, the usual ones several times; () where numbers have no national form."""
+    """Return patterns without calling code, usual ones several times; () if the numbers have no national form."""
     if plan.national or not plan.iso:
         return plan.national
     first, rest = "#" * plan.groups[0], ["#" * width for width in plan.groups[1:]]
@@ -106,7 +106,7 @@ def national_layouts(plan: Plan) -> tuple[str, ...]:
 
 
 def international_layouts(plan: Plan) -> tuple[str, ...]:
-    """Patterns with + and calling code, the usual ones several times."""
+    """Return patterns with + and calling code, usual ones several times."""
     code = plan.calling_code
     first, rest = "#" * plan.groups[0], ["#" * width for width in plan.groups[1:]]
     bracketed = (f"+{code} ({first}) {'-'.join(rest)}",) if plan.iso else ()
@@ -119,26 +119,26 @@ def international_layouts(plan: Plan) -> tuple[str, ...]:
 
 
 def double_zero_layouts(plan: Plan) -> tuple[str, ...]:
-    """Patterns with 00 and calling code."""
+    """Return patterns with 00 and calling code."""
     code = plan.calling_code
     return (f"00{code}{plan.digits}", f"00{code} {plan.grouped(' ')}") if plan.double_zero else ()
 
 
 @cache
 def sound_layouts(plan: Plan) -> tuple[Layout, ...]:
-    """Every way this plan's numbers are written without a fault."""
+    """Return every layout of this plan's numbers that has no fault."""
     patterns = (*national_layouts(plan), *international_layouts(plan), *double_zero_layouts(plan))
     return tuple(layout(pattern) for pattern in patterns)
 
 
 def country_cells(plan: Plan) -> tuple[str, ...]:
-    """Every way the plan's country is written, the usual ones several times (R14)."""
+    """Return every spelling of the plan's country, usual ones several times (R14)."""
     code = plan.calling_code
     return (*(code,) * 5, *(plan.region if plan.iso else code,) * 3, f"+{code}", f"00{code}")
 
 
 def _nanp(areas: str) -> tuple[str, ...]:
-    # The exchange of a North American number begins with 2..9; behind it every digit is free.
+    # The exchange of a North American number begins with 2..9; every digit after that one is free.
     return tuple(area + exchange for area in areas.split() for exchange in "23456789")
 
 

@@ -1,4 +1,4 @@
-"""What spreadsheet programs do to cells: repaired when read, made safe when written. Whole columns at a time.
+"""Handling of spreadsheet cells: repair of damaged cells on reading, escaping of formulas on writing.
 
-Files are opened by `worker.stages.reading`.
+Works on whole columns at a time. `worker.stages.reading` opens the files.
 """

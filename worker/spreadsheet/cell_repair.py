@@ -1,7 +1,7 @@
-"""Repairs what spreadsheets do to the text of cells, and reads TRUE and FALSE, a whole column at a time.
+"""Repair of the damage that spreadsheet programs do to cell texts, and parsing of TRUE and FALSE, by whole columns.
 
-Undoes only damage that left every digit in place, and says so in a warning; where digits are lost it says that
-instead. Knows nothing of countries: `worker.phone` judges the repaired text.
+Repairs only damage that left every digit in place, and sets a warning; lost digits are a fault. Contains no country
+rules: `worker.phone` validates the repaired text.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from worker.arrays.text_columns import buffers, replaced
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# Zero-width, bidirectional, byte order mark and soft hyphen: nobody sees them, nobody typed them.
+# Zero-width and bidirectional characters, byte order mark and soft hyphen: invisible, and not typed by users.
 _INVISIBLE = "\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff"
 _WRAPPED = r'^=\s*"([^"]*)"$'
 _QUOTED = r'^"([^"]*)"$'
@@ -32,14 +32,14 @@ _DIGITS_IN_INT64 = 18
 
 _NUMERIC = warning_bit(Code.FLOAT_SUFFIX_REMOVED) | warning_bit(Code.SCIENTIFIC_RESTORED)
 
-# Bytes of a cell that never needs repair; a blank counts only between others. Words for "nothing" and scientific
-# notation have a letter that is none of them.
+# Bytes that never need repair, except a blank at either end of a cell. Words for "nothing" and scientific notation
+# contain at least one of the missing letters E, N, O and X.
 _HARMLESS = np.zeros(256, np.bool_)
 _HARMLESS[list(b"0123456789+-()[] ABCDFGHIJKLMPQRSTUVWYZabcdfghijklmpqrstuvwyz")] = True
 
 _POINT, _ZERO, _BLANK = b".0 "
 
-# What exports write for "nothing". NA is a country as well, so it stays where a country may stand.
+# Words that exports write for "nothing". NA is also the country Namibia, so Country Code cells keep it.
 _NOTHING = ("n/a", "none", "null", "nan", "nil")
 _NOTHING_BUT_COUNTRY = (*_NOTHING, "na")
 
@@ -50,14 +50,14 @@ _BOOLEANS = {
     **dict.fromkeys(_TRUE.split(), 1),
     **dict.fromkeys(_FALSE.split(), 0),
 }
-_DASHES = "-\u2010\u2011\u2012\u2013\u2014\u2015\u2212"  # people fill empty cells with them
+_DASHES = "-\u2010\u2011\u2012\u2013\u2014\u2015\u2212"  # used to fill empty cells
 _UNREADABLE = -2
 _AROUND_BOOLEAN = " \t\r\n\u00a0'\ufeff\u200b"
 
 
 @dataclass(frozen=True)
 class Repaired:
-    """n repaired cells: `text` (no nulls), `faults` uint64 and `warnings` uint32 as `schemas.codes` bit sets."""
+    """n repaired cells: `text` (no nulls), `faults` uint64 and `warnings` uint32 as bit sets of `schemas.codes`."""
 
     text: pa.StringArray
     faults: NDArray[np.uint64]
@@ -65,14 +65,14 @@ class Repaired:
 
     @property
     def was_numeric(self) -> NDArray[np.bool_]:
-        """Cells the spreadsheet held as numbers (bool, n): they cannot have kept a plus."""
+        """Return which cells the spreadsheet held as numbers (bool, n): they cannot have kept a plus."""
         numeric: NDArray[np.bool_] = self.warnings & np.uint32(_NUMERIC) != 0
         return numeric
 
 
 @dataclass(frozen=True)
 class Booleans:
-    """n cells read: `value` int8, 1 true, 0 false, -1 empty or unreadable; `faults` uint64 for the latter."""
+    """n parsed cells: `value` int8, 1 true, 0 false, -1 empty or unreadable; `faults` uint64 for unreadable cells."""
 
     value: NDArray[np.int8]
     faults: NDArray[np.uint64]
@@ -81,33 +81,33 @@ class Booleans:
 def repair_phone(column: pa.StringArray) -> Repaired:
     """Repair a Phone Number column (`pa.string()`, null: empty).
 
-    White space around, a leading apostrophe, `="..."` and words for "nothing" go silently; invisible characters, `.0`
-    and scientific notation with a warning, unless the latter hides digits: SCIENTIFIC_NOTATION_LOSS, text left as it
-    is.
+    Without a warning: remove surrounding white space, a leading apostrophe, `="..."` and words for "nothing".
+    With a warning: remove invisible characters and `.0`, write out scientific notation.
+    Scientific notation that hides digits is SCIENTIFIC_NOTATION_LOSS; its text is left as it is.
     """
     return _repaired(column, phone=True)
 
 
 def repair_country(column: pa.StringArray) -> Repaired:
-    """Repair a Country Code column: as `repair_phone`, but scientific notation and NA (Namibia) are left alone."""
+    """Repair a Country Code column like `repair_phone`, but leave scientific notation and NA (Namibia) as they are."""
     return _repaired(column, phone=False)
 
 
 def is_nothing(text: str) -> bool:
-    """Whether a cell says "nothing", such as N/A, NULL or a dash (country cells apart)."""
+    """Return whether a cell means "nothing", such as N/A, NULL or a dash. Not for Country Code cells."""
     word = text.strip(_AROUND_BOOLEAN).casefold()
     return word in _NOTHING_BUT_COUNTRY or _is_dash(word)
 
 
 def trim(column: pa.StringArray) -> pa.StringArray:
-    """The cells without white space around them, no-break spaces included; nulls become empty."""
+    """Return the cells without surrounding white space, including no-break spaces; nulls become empty."""
     return pc.utf8_trim_whitespace(pc.fill_null(column, ""))
 
 
 def read_boolean(column: pa.StringArray, which: Column) -> Booleans:
-    """Read TRUE/FALSE and its relatives in any case and several languages (R10).
+    """Parse TRUE, FALSE and their equivalents in any case and several languages (R10).
 
-    Anything else is INVALID_BOOLEAN at `which`. Works once per distinct cell.
+    Any other text is INVALID_BOOLEAN in the column `which`. Parses each distinct cell once.
     """
     cells = pc.dictionary_encode(pc.fill_null(column, ""))
     known = np.array([_boolean(text) for text in cells.dictionary.to_pylist()], np.int8)
@@ -142,12 +142,12 @@ def _repaired(column: pa.StringArray, *, phone: bool) -> Repaired:
 
 
 def _suspects(column: pa.StringArray) -> NDArray[np.bool_]:
-    """Rows that may need repair (bool, n), found in one pass over the bytes."""
+    """Return the rows that may need repair (bool, n), in one pass over the bytes."""
     offsets, text = buffers(column)
     suspects = np.zeros(len(column), np.bool_)
     harmful = np.flatnonzero(~_HARMLESS[text[offsets[0] : offsets[-1]]]) + offsets[0]
     row, is_point = np.searchsorted(offsets, harmful, side="right") - 1, text[harmful] == _POINT
-    # A point alone is punctuation, unless zeros behind it end the cell: by far the most points do not.
+    # A point is punctuation unless the cell ends in zeros after it. Few cells with a point end in a zero.
     suspects[row[~is_point | (text[offsets[row + 1] - 1] == _ZERO)]] = True
     filled = np.flatnonzero(np.diff(offsets))
     suspects[filled] |= (text[offsets[filled]] == _BLANK) | (text[offsets[filled + 1] - 1] == _BLANK)
@@ -155,7 +155,7 @@ def _suspects(column: pa.StringArray) -> NDArray[np.bool_]:
 
 
 class _Repair:
-    """Suspect cells on their way through the repairs, each of which touches only the cells it is for."""
+    """Suspect cells; each method repairs one kind of damage and touches only the cells that have it."""
 
     def __init__(self, text: pa.StringArray) -> None:
         self.text = text
@@ -163,12 +163,12 @@ class _Repair:
         self.warnings = np.zeros(len(text), np.uint32)
 
     def unwrap(self) -> None:
-        """Invisible characters, white space, apostrophe and formula wrapper."""
+        """Remove invisible characters, white space, apostrophes and formula wrappers."""
         self._replace(f"[{_INVISIBLE}]", "", Code.INVISIBLE_REMOVED)
         self.text = pc.utf8_trim_whitespace(self.text)
         self._replace(r"^'([^']*)'$", r"\1")
         self._replace(r"^'", "")
-        self._replace(r"^(\+?[0-9][^']*)'$", r"\1")  # what is left of '+6566200799' in a report
+        self._replace(r"^(\+?[0-9][^']*)'$", r"\1")  # '+6566200799' after `formula_escape.restore`
         self._replace(_WRAPPED, r"\1")
         self._replace(_QUOTED, r"\1")
         self.text = pc.utf8_trim_whitespace(self.text)
@@ -208,7 +208,7 @@ class _Repair:
 
 
 def _written_out(text: pa.StringArray) -> tuple[pa.StringArray, NDArray[np.bool_]]:
-    """The integers behind scientific notation, and which of them show every digit (bool, n)."""
+    """Return the integers that scientific notation stands for, and whether each shows every digit (bool, n)."""
     parts = pc.extract_regex(text, _SCIENTIFIC)
     whole, decimals, sign, power = (parts.field(place) for place in range(4))
     exponent = power.cast(pa.int64()).to_numpy()

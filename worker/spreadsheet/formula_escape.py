@@ -1,6 +1,6 @@
-"""Makes cells safe to open in a spreadsheet program, and takes that back when the file returns (DESIGN section 5).
+"""Escaping of cells that a spreadsheet program would run as formulas, and its reversal on upload (DESIGN section 5).
 
-Whole columns at a time. Knows nothing of files: report writer and reader each use their half of the pair.
+Works on whole columns and does no I/O: the report writer escapes, the reader of uploads restores.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 
 from worker.arrays.text_columns import buffers, first_bytes, replaced, with_first
 
-# A spreadsheet runs a cell that begins with one of these (OWASP, CSV injection). Apostrophes before it are counted in
-# so that a text which already looks neutralised gets one more, and `restore` gives back exactly what was there.
+# A spreadsheet program runs a cell that begins with one of these signs (OWASP, CSV injection). The patterns include
+# apostrophes before the sign, so a text that already looks escaped gets one more, and `restore` returns the original.
 _SIGNS = r"[=+\-@\t\r\n\x{FEFF}\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}]"
 _RUNS = rf"^'*{_SIGNS}"
 _NEUTRALISED = rf"^'+{_SIGNS}"
 _QUOTE, _PLUS = ord("'"), ord("+")
-# What the first byte alone tells: nothing to do, look closer, or a sign. 0xEF begins the full-width signs and the byte
-# order mark.
+# Classes of a cell's first byte: harmless, needs a closer look, or a sign. 0xEF begins the full-width signs and the
+# byte order mark.
 _HARMLESS, _UNCLEAR, _SIGN = range(3)
 _FIRST = np.full(256, _HARMLESS, np.uint8)
 _FIRST[list(b"=+-@\t\r\n")] = _SIGN
@@ -30,7 +30,7 @@ _E164_DIGITS = range(7, 16)
 
 
 def neutralise(cells: pa.Array) -> pa.Array:
-    """Text cells (`pa.string()`) with a leading `'` where a spreadsheet would run them; strict E.164 is left alone."""
+    """Return text cells (`pa.string()`) with `'` before those that a spreadsheet would run; not before strict E.164."""
     first = first_bytes(cells)
     kind = _FIRST[first]
     if not kind.any():
@@ -44,9 +44,9 @@ def neutralise(cells: pa.Array) -> pa.Array:
 
 
 def restore(cells: pa.Array, first: NDArray[np.uint8] | None = None) -> pa.Array:
-    """The inverse of `neutralise`, exact for every text: `restore(neutralise(x)) == x`. Nulls stay null.
+    """Undo `neutralise`, exactly for every text: `restore(neutralise(x)) == x`. Nulls stay null.
 
-    `first` are the first bytes of the cells, if they are known already. Where nothing changes, it is the same array.
+    `first`: the first bytes of the cells, if already known. Returns the same array if nothing changes.
     """
     rows = _where(cells, (first_bytes(cells) if first is None else first) == _QUOTE, _NEUTRALISED)
     if not rows.size:
@@ -57,7 +57,7 @@ def restore(cells: pa.Array, first: NDArray[np.uint8] | None = None) -> pa.Array
 
 
 def _where(cells: pa.StringArray, candidates: NDArray[np.bool_], pattern: str) -> NDArray[np.int64]:
-    """The places among some cells (bool), hardly any, that match."""
+    """Return the indices of the candidates (bool, n; few) that match the pattern."""
     rows = np.flatnonzero(candidates)
     if not rows.size:
         return rows
@@ -67,7 +67,7 @@ def _where(cells: pa.StringArray, candidates: NDArray[np.bool_], pattern: str) -
 
 
 def _are_plain(cells: pa.StringArray) -> NDArray[np.bool_]:
-    """Which of some cells (a plus, then something) hold nothing but digits behind the plus, the first no 0 (bool)."""
+    """Return whether each cell, which begins with a plus, has only digits after it and the first is not 0 (bool, n)."""
     offsets, data = buffers(cells)
     text = data[offsets[0] : offsets[-1]]
     is_digit = text - _ZERO < _TEN
