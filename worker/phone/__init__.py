@@ -1,7 +1,7 @@
-"""Phone numbers by libphonenumber's rules (R14, R15): a whole column at a time, or one by the library itself.
+"""Validation of phone numbers by the rules of libphonenumber (R14, R15), for whole columns or single numbers.
 
 `check_column` and `check_one` give every row the same verdict. `worker.spreadsheet.cell_repair` repairs the text of
-cells beforehand.
+cells beforehand; `worker.numbers` stores and searches numbers.
 """
 
 from worker.phone.digits import plain_punctuation

@@ -1,7 +1,8 @@
-"""Turns programs over digits into tables: one look-up per digit, for any number of rows at once.
+"""Compilation of digit patterns into state tables (finite automata): one lookup per digit, for many rows at once.
 
-Two kinds: `recognise` tells which of several patterns match a whole number; `find_prefix` tells what a pattern takes
-off its front, preferring alternatives in written order as Python's `re.match` does. Neither ever backtracks.
+`recognise` builds a table that finds which of several patterns match a whole number. `find_prefix` builds a table that
+finds the prefix that a pattern matches, preferring alternatives in written order like Python's `re.match`. Neither
+backtracks.
 """
 
 from __future__ import annotations
@@ -11,14 +12,18 @@ from dataclasses import dataclass
 
 from worker.phone.pattern import Kind, Program
 
-PAD = 10  # what stands in a row of digits after its last one
-COLUMNS = 16  # a state's row in the table: ten digits, PAD, and room to make it a power of two
+PAD = 10  # value after the last digit of a row
+COLUMNS = 16  # table columns per state: ten digits, PAD, and filler up to a power of two
 DEAD = 0
 
 
 @dataclass(frozen=True)
 class Recogniser:
-    """`moves[state][digit]` -> state; 1 is the entry, 0 is dead; `labels[state]`: bits of the patterns matched."""
+    """A state table for whole numbers.
+
+    `moves[state][digit]`: the next state, where 1 is the start and 0 is dead. `labels[state]`: bits of the patterns
+    that match.
+    """
 
     moves: list[list[int]]
     labels: list[int]
@@ -26,7 +31,7 @@ class Recogniser:
 
 @dataclass(frozen=True)
 class Taken:
-    """What a prefix pattern took: whether only because the number ends here, and where its group began and ended."""
+    """The match of a prefix pattern: whether it needs the number to end here, and where its group begins and ends."""
 
     at_end: bool
     group_start: int
@@ -35,21 +40,24 @@ class Taken:
 
 @dataclass(frozen=True)
 class PrefixFinder:
-    """As `Recogniser`, but `taken[state]` says that the digits so far are the match unless a later state says so."""
+    """A state table for prefixes.
+
+    `moves`: as in `Recogniser`. `taken[state]`: the digits so far are the match, unless a later state has another.
+    """
 
     moves: list[list[int]]
     taken: list[Taken | None]
 
 
 def recognise(program: Program, starts: list[int]) -> Recogniser:
-    """The table that runs all patterns beginning at `starts` at once."""
+    """Return the table that runs all patterns that begin at `starts` at once."""
     reach = _Reach(program)
     entry: frozenset[int] = frozenset().union(*(reach.of(start) for start in starts))
     numbers: dict[frozenset[int], int] = {frozenset(): DEAD, entry: 1}
     moves, queue = [[DEAD] * COLUMNS], deque([entry])
     while queue:
         state = queue.popleft()
-        row = [numbers[state]] * COLUMNS  # PAD leaves the state alone, so rows of any length end in theirs
+        row = [numbers[state]] * COLUMNS  # PAD keeps the state, so a row of any length ends in its own final state
         for digit, target in enumerate(reach.after(state)):
             if target not in numbers:
                 numbers[target] = len(numbers)
@@ -60,7 +68,7 @@ def recognise(program: Program, starts: list[int]) -> Recogniser:
 
 
 def beginnings(program: Program, start: int, most: int) -> list[str]:
-    """The first digits, `most` or as many as there are, of all numbers that the pattern at `start` matches."""
+    """Return the first `most` digits, or all if there are fewer, of the numbers that the pattern at `start` matches."""
     reach = _Reach(program)
     after: dict[frozenset[int], list[frozenset[int]]] = {}
     found, alive = [], {"": reach.of(start)}
@@ -78,7 +86,7 @@ def beginnings(program: Program, start: int, most: int) -> list[str]:
 
 
 class _Reach:
-    """Which consuming or ending instructions an instruction leads to without consuming anything."""
+    """The consuming or accepting instructions that an instruction leads to without consuming a digit."""
 
     def __init__(self, program: Program) -> None:
         self._steps = program.steps
@@ -94,7 +102,7 @@ class _Reach:
         return self._known[place]
 
     def after(self, state: frozenset[int]) -> list[frozenset[int]]:
-        """The ten states that follow, by digit."""
+        """Return the ten next states, indexed by digit."""
         consuming = [(step.value, self.of(step.then[0])) for place in state if (step := self._steps[place]).then]
         if len(consuming) == 1:
             mask, target = consuming[0]
@@ -112,7 +120,7 @@ class _Reach:
 
 @dataclass(frozen=True)
 class _Thread:
-    """One way the pattern may still match: an instruction and where the captured group began and ended (-1: not)."""
+    """One partial match: its next instruction, and where the captured group begins and ends (-1: not set)."""
 
     place: int
     start: int = -1
@@ -121,7 +129,7 @@ class _Thread:
 
 @dataclass(frozen=True)
 class _State:
-    """Threads in order of preference, after `depth` digits; those below an accepted one are cut."""
+    """Threads in order of preference, after `depth` digits; threads below an accepted one are dropped."""
 
     depth: int
     threads: tuple[_Thread, ...]
@@ -130,7 +138,7 @@ class _State:
 
 
 def find_prefix(program: Program, start: int) -> PrefixFinder:
-    """The table for one pattern anchored at the front of a number."""
+    """Return the table for one pattern anchored at the start of a number."""
     entry = _advance(program, 0, [_Thread(start)])
     numbers: dict[_State | None, int] = {None: DEAD, entry: 1}
     moves: list[list[int]] = [[DEAD] * COLUMNS]
@@ -162,7 +170,7 @@ def _step(program: Program, state: _State, digit: int) -> _State | None:
 
 
 def _advance(program: Program, depth: int, going: list[_Thread]) -> _State:
-    """Follow everything that consumes nothing, best thread first, until one of them is done."""
+    """Follow the instructions that consume nothing, preferred thread first, until one thread accepts."""
     threads: dict[int, _Thread] = {}
     taken_at_end: Taken | None = None
     stack = going[::-1]

@@ -1,7 +1,7 @@
-"""Take one phone number out of the text of a cell, or name what else is in it (R14a).
+"""Extraction of one phone number from the text of a cell, or of the reason why it holds none (R14a).
 
 A cell holds one number and nothing else: digits of any script, one plus, plain punctuation, `tel:` (RFC 3966). The
-library would convert letters to digits and drop extensions and remarks without a word, which makes another number.
+library would convert letters to digits and silently drop extensions and remarks, which gives another number.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from functools import lru_cache
 
 from worker.phone.digits import DATE, FRACTION, PUNCTUATION, ascii_digits
 
-LONGEST = 250  # characters; the library reads no longer text
-LEAST_LETTERS = 3  # different letters of a vanity number; a mask such as 555-XXXX has one
+LONGEST = 250  # characters; the library accepts no longer text
+LEAST_LETTERS = 3  # different letters in a vanity number; a mask such as 555-XXXX has one
 
 
 class Surplus(Enum):
-    """The kinds of text that do not belong beside a phone number; the value is how a report calls it."""
+    """Kinds of text that do not belong in a phone number cell; the value is the phrase that reports use."""
 
     EXTENSION = "an extension"
     SECOND_NUMBER = "a second number"
@@ -33,10 +33,11 @@ class Surplus(Enum):
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell taken apart.
+    """A parsed cell.
 
-    `number`: ASCII digits and plain punctuation, a plus at most in front; "" where `surplus` says why there is none.
-    `fragment`: the text that is too much. `letters`: the letters of a possible vanity number, which end `vanity`.
+    `number`: ASCII digits and plain punctuation, with a plus at most in front; "" where `surplus` gives the reason.
+    `fragment`: the text that does not belong in the cell. `vanity`: a possible vanity number; `letters`: the letters
+    that it ends with.
     """
 
     number: str = ""
@@ -51,7 +52,7 @@ _IN_ASCII = [(re.compile(f"[{others}]"), character) for character, others in PUN
 _NUMBER = re.compile(r"[\s(\[]*\+?[\d\s().\-/\[\]]*", re.ASCII)
 _LINES = re.compile(r"\d[^\d]*[\r\n][^\d]*\d")
 _PLUS_INSIDE = re.compile(r"\d[\d\s().\-/\[\]]*\+", re.ASCII)
-# Digits in brackets behind a number, such as a footnote. Around the whole number, or in front of it, they are usual.
+# Digits in brackets after a number, such as a footnote. Brackets around the whole number or before it are usual.
 _BRACKETS_BEHIND = re.compile(r".*\d[^\d(\[]*(?P<fragment>[(\[][\d\s]*[)\]])[\s.]*", re.ASCII | re.DOTALL)
 _VANITY = re.compile(
     r"(?P<digits>[\s(\[+]*\d[\d\s().\-/\[\]]*)(?P<letters>[A-Za-z](?:[\s.\-]*[A-Za-z])*)[\s.]*", re.ASCII
@@ -71,7 +72,7 @@ _LETTER_AMONG_DIGITS = re.compile(r"(?<=\d)[^\W\d_](?=\d|$)|(?<![^\W\d_])[^\W\d_
 
 @lru_cache(maxsize=4096)
 def read_cell(text: str) -> Cell:
-    """Take a cell apart. Its text is repaired: no invisible characters, no apostrophe."""
+    """Parse a cell. Its text is already repaired: no invisible characters, no apostrophe."""
     plain = ascii_digits(_TEL.sub("", text, count=1) if _TEL.match(text) else text)
     for others, character in _IN_ASCII:
         plain = others.sub(character, plain)
@@ -85,7 +86,7 @@ def read_cell(text: str) -> Cell:
 
 
 def _without_letters(plain: str) -> Cell:
-    """Read a cell that holds digits and plain punctuation only: still no number where its form is another one."""
+    """Parse a cell of digits and plain punctuation; dates, fractions and numbers with a footnote are surplus text."""
     behind = _BRACKETS_BEHIND.fullmatch(plain)
     if behind is not None:
         return Cell(surplus=Surplus.REMARK, fragment=behind["fragment"])
@@ -96,7 +97,7 @@ def _without_letters(plain: str) -> Cell:
 
 
 def _surplus(plain: str) -> tuple[Surplus, str]:
-    """Name what keeps a text from being one number."""
+    """Return the kind and the text of what keeps a cell from being one number."""
     found = _second_number(plain)
     if found:
         return Surplus.SECOND_NUMBER, found
@@ -117,7 +118,7 @@ def _surplus(plain: str) -> tuple[Surplus, str]:
 
 
 def _second_number(plain: str) -> str:
-    """Return the second number of a cell as far as its signs tell, or ""."""
+    """Return the second number of a cell as far as punctuation shows it, or ""."""
     if _PLUS_INSIDE.search(plain):
         return plain[plain.rindex("+") :]
     if _NUMBER.fullmatch(plain):
@@ -128,27 +129,27 @@ def _second_number(plain: str) -> str:
     return rest.strip(" ,;/|&") if is_second else ""
 
 
-_FEWEST = 3  # digits; below there is hardly a number beside the words
+_FEWEST = 3  # digits; with fewer, a text is hardly a number with a remark
 
 
 def _words(plain: str) -> str:
-    """The text without the digits and the punctuation in front of it and behind it."""
+    """Return the text from its first letter on, without the digits and punctuation at its end."""
     found = re.search(r"[^\W\d_].*", plain, re.DOTALL)
     if found is None:
         return ""
     return re.sub(r"[\s()\[\].\-/+\d]*$", "", found.group()) or found.group().strip()
 
 
-# The last slash that has digits behind it.
+# The last slash that is followed by digits.
 _SLASH = re.compile(r"/(?=[^/\d]*\d[^/]*[^\d]*$)", re.ASCII)
-LEAST_PART = 7  # digits of each of two numbers that have only blanks between them
+LEAST_PART = 7  # digits in each of two numbers that only blanks separate
 
 
 def parts_of(number: str) -> Iterator[tuple[str, str, bool]]:
-    """Yield the ways to split a cleaned number in two: the first, the second, and whether the second is whole, too.
+    """Yield the ways to split a cleaned number in two: both parts, and whether the second must be a whole number, too.
 
-    What follows a slash behind a whole number is another number or a part of one (R14e: a slash is no range sign); two
-    numbers with blanks between them are two whole numbers.
+    After a slash that follows a whole number comes another number or a part of one (R14e: a slash is no range sign).
+    Blanks separate two whole numbers.
     """
     slash = _SLASH.search(number)
     if slash is not None:

@@ -1,7 +1,7 @@
-"""The compiled calling codes side by side in flat arrays, so that rows of all countries run through one table.
+"""Compiled calling codes in shared flat arrays, so that rows of all countries run through one table.
 
-Compiles a calling code when a column first needs it and keeps it for the life of the process (all 215: about 0.8 s,
-4 MB). Decides nothing about numbers.
+Compiles a calling code on first use and keeps it for the life of the process (all 215: about 0.8 s, 4 MB). Does not
+judge numbers.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from worker.phone.pattern import UnsupportedPattern
 
 Ints = NDArray[np.int64]
 
-DIALS_ABROAD = 1  # a number beginning so may begin with the region's international prefix
+DIALS_ABROAD = 1  # numbers with these digits may begin with the region's international prefix
 HAS_TRUNK = 2  # ... with its national prefix
 
 
@@ -27,9 +27,10 @@ HAS_TRUNK = 2  # ... with its national prefix
 class Tables:
     """All states of all compiled calling codes, and one row per region of `metadata.REGIONS`.
 
-    States are places in `moves` (multiples of 16): next = moves[state + digit]. Arrays "of a state" are indexed by
-    state // 16. `hints[row, first digit * 16 + second digit]` holds DIALS_ABROAD and HAS_TRUNK. `compiled[row]` is 0
-    before the row's calling code is needed, 1 when it is ready, -1 when the library has to judge it.
+    A state is an offset in `moves` (a multiple of 16): next = moves[state + digit]. Per-state arrays (`valid_lengths`
+    to `group_end`) are indexed by state // 16. `hints[row, first digit * 16 + second digit]` holds DIALS_ABROAD and
+    HAS_TRUNK. `compiled[row]` is 0 before the row's calling code is needed, 1 when it is ready, -1 when the library has
+    to judge its numbers.
     """
 
     moves: Ints
@@ -69,7 +70,7 @@ def _blank() -> Tables:
     )
 
 
-# What of a row never changes: its calling code, the row that stands for it, its place among the code's regions.
+# Constants of each row: its calling code, the code's main row, the row's index among the code's regions.
 CODE: Ints = np.array([code for code, _ in REGIONS], np.int64)
 MAIN: Ints = np.array([MAIN_ROW[code] for code, _ in REGIONS], np.int64)
 PLACE: Ints = np.arange(len(REGIONS)) - MAIN
@@ -79,7 +80,7 @@ CODE_DIGITS: Ints = np.array([len(str(code)) for code, _ in REGIONS], np.int64)
 
 
 def _spelled() -> Ints:
-    """Which calling code three digits begin with, as its main row, -1: none; indexed by 256 a + 16 b + c."""
+    """Return the main row of the calling code that digits a, b, c begin with, -1: none; indexed by 256 a + 16 b + c."""
     found = np.full((COLUMNS,) * 3, -1, np.int64)
     for code, row in MAIN_ROW.items():
         found[tuple(map(int, str(code)))] = row
@@ -90,7 +91,7 @@ SPELLED: Ints = _spelled()
 
 
 class _Builder:
-    """Grows a copy of the tables by some calling codes."""
+    """Builder of a copy of the tables with more calling codes."""
 
     def __init__(self, tables: Tables) -> None:
         self._old = tables
@@ -133,7 +134,7 @@ class _Builder:
         return self._append(prefix.moves, states)
 
     def _append(self, moves: list[list[int]], states: list[tuple[int, int, bool, bool, int, int]]) -> int:
-        """Add states after those there are, all but the dead one; gives the place of their entry."""
+        """Append states, all but the dead one; return the offset of their start state."""
         base = len(self._old.valid_lengths) + len(self._states) - 1
         self._moves += [[(base + to) * COLUMNS if to else DEAD for to in row] for row in moves[1:]]
         self._states += states[1:]
@@ -153,7 +154,7 @@ class _Builder:
 
 
 def _hints(tables: Tables) -> NDArray[np.uint8]:
-    """For each region and first two digits: may they begin with a prefix? Runs both prefix tables over all pairs."""
+    """Return, by region and first two digits, which prefixes are possible. Runs both prefix tables over all pairs."""
     pairs = np.arange(256)
     hints = np.zeros((len(REGIONS), 256), np.uint8)
     for bit, entries in ((DIALS_ABROAD, tables.abroad), (HAS_TRUNK, tables.trunk)):
@@ -169,7 +170,7 @@ _current = NOTHING
 
 
 def tables_for(rows: Ints) -> Tables:
-    """Tables in which the regions of these rows (int64, any number of each) are ready; compiles what is missing."""
+    """Return tables in which the regions of these rows (int64, may repeat) are ready; compile what is missing."""
     global _current  # noqa: PLW0603  (a cache for the process; tables only ever grow)
     if _current.compiled[rows].all():
         return _current

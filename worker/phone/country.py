@@ -1,7 +1,7 @@
-"""Read what a Country Code cell means (R14): calling codes, ISO 3166 letters, names of countries, areas.
+"""Parsing of Country Code cells (R14): calling codes, ISO 3166 letters, names of countries, area codes.
 
 A cell may hold two of these if they agree, such as `+1 (US)`. Nothing is guessed: a name that two countries share, or a
-calling code and a country that do not belong together, mean nothing.
+calling code and a country that do not belong together, gives no country.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Country:
 
     @property
     def region(self) -> str | None:
-        """Return the region to read national numbers in; None for a calling code of no country, such as 800."""
+        """Return the region for parsing national numbers; None for a calling code without a country, such as 800."""
         name = REGIONS[self.row][1]
         return None if name == REGION_CODE_FOR_NON_GEO_ENTITY else name
 
@@ -75,7 +75,7 @@ def _by_name(cell: str) -> Country | None:
 
 
 def _by_area(cell: str) -> Country | None:
-    """Read `1-809` and `44-1481`: an area code that tells which of the countries of a calling code it is."""
+    """Parse `1-809` and `44-1481`: an area code that selects one of the countries of a calling code."""
     match = _WITH_AREA.fullmatch(cell)
     if match is None or int(match["code"]) not in MAIN_ROW:
         return None
@@ -89,7 +89,7 @@ def _regions_of_area(code: int, area: str) -> Iterator[str]:
         if name:
             yield name
         return
-    # The main region's areas tell nothing that the calling code does not.
+    # Area codes of the main region add nothing to the calling code.
     for name in COUNTRY_CODE_TO_REGION_CODE[code][1:]:
         metadata = metadata_of(code, name)
         fixed = metadata.fixed_line.example_number if metadata.fixed_line else None
@@ -99,7 +99,7 @@ def _regions_of_area(code: int, area: str) -> Iterator[str]:
 
 
 def _by_both(cell: str) -> Country | None:
-    """Read `+1 (US)`, `Germany +49`: a calling code and a country that agree."""
+    """Parse `+1 (US)`, `Germany +49`: a calling code and a country that agree."""
     match = _WITH_NAME.fullmatch(cell)
     if match is None:
         return _by_two_names(cell)
@@ -112,7 +112,7 @@ def _by_both(cell: str) -> Country | None:
 
 
 def _by_two_names(cell: str) -> Country | None:
-    """Read `India (IN)`, `ES - Spain`: letters and a name that agree."""
+    """Parse `India (IN)`, `ES - Spain`: letters and a name that agree."""
     match = _TWO_NAMES.fullmatch(cell)
     if match is None:
         return None

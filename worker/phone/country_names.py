@@ -1,6 +1,6 @@
-"""Look up countries by their letters and names (R14), in the languages that CLDR has them in.
+"""Lookup of countries by their ISO 3166 letters and their names (R14), in the languages of CLDR.
 
-The names are in `country_names.txt`, which `tests.contract.country_names` writes; ambiguous ones are not in it.
+`tests.contract.country_names` writes the names to `country_names.txt`, without ambiguous ones.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import unicodedata
 from functools import lru_cache
 from importlib.resources import files
 
-# Usual names that are in no source, or no more.
+# Common names that no source has, or no longer has.
 _ALSO = {
     "burma": "MM",
     "east timor": "TL",
@@ -35,7 +35,7 @@ _BETWEEN = re.compile(r"[\s.,'\u2019\u2018`()\[\]&_/\-\u2010-\u2015]+")
 
 
 def fold_name(name: str) -> str:
-    """Reduce a name to its words: case, accents of Latin, Greek and Cyrillic letters, and punctuation do not count."""
+    """Reduce a name to its words, without case, punctuation, and accents of Latin, Greek and Cyrillic letters."""
     plain = _ACCENTS.sub("", unicodedata.normalize("NFKD", name).casefold())
     return _BETWEEN.sub(" ", unicodedata.normalize("NFC", plain)).strip()
 

@@ -1,7 +1,7 @@
-"""Cuts a column of texts down to its digits, all rows at once.
+"""Extraction of the digits from a column of texts, all rows at once.
 
-Takes only what needs no interpretation: ASCII digits, one leading plus and plain punctuation. Every other row
-(letters, extensions, other scripts, too many digits) is marked as not plain and left alone.
+Handles only rows that need no interpretation: ASCII digits, one leading plus and plain punctuation. Marks every other
+row (letters, extensions, other scripts, too many digits) as not plain and skips it.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from worker.phone.automaton import PAD
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# Bytes per row of digits. Tables read up to 18 digits beyond any prefixes, whatever the row's own length. The first is
-# a zero in front of the row's digits, to read them with one more leading zero (R14d).
+# Bytes per row of digits. Tables read up to 18 digits after any prefixes, whatever the row's own length. The first byte
+# is a zero before the row's digits, for parsing them with one more leading zero (R14d).
 WIDTH = 42
 FIRST = 1
 _MOST_DIGITS = 22
-_FEWEST_DIGITS = 3  # below, the library asks for more than digits alone
-_LONGEST_TEXT = 200  # the library itself stops at 250, and a calling code may still be put in front
+_FEWEST_DIGITS = 3  # with fewer, the library's verdict depends on more than the digits
+_LONGEST_TEXT = 200  # the library's limit is 250, and a calling code may still be put in front
 
-# Non-ASCII punctuation between digits, by the ASCII character it stands for. Soft hyphens and zero-width characters are
-# no separators people see, but what the library takes them for.
+# Non-ASCII punctuation between digits, by the ASCII character it replaces. Soft hyphens and zero-width characters are
+# invisible, but the library treats them as separators.
 PUNCTUATION: dict[str, str] = {
     "/": "\uff0f",
     "(": "\uff08\uff3b",
@@ -48,8 +48,8 @@ DATE = (
     r"(?:19|20)[0-9]{2}[-./](?:0[1-9]|1[0-2])[-./](?:0[1-9]|[12][0-9]|3[01]))"
 )
 FRACTION = r"\+?[0-9]{7,}\.[0-9]{1,2}"
-_OTHER_FORM = rf"^\s*(?:{DATE}|{FRACTION})\s*$|\.\."  # or two points
-# Digits in brackets behind a number; a fraction or a date with blanks behind it.
+_OTHER_FORM = rf"^\s*(?:{DATE}|{FRACTION})\s*$|\.\."  # or two points in a row
+# Digits in brackets after a number; a fraction or a date with blanks after it.
 _OPEN_END = (
     r"[0-9][^0-9(\[]*[(\[][0-9\s]*[)\]][\s.]*$|"
     r"(?:\.[0-9]{1,2}|[-./ ][0-9]{4}|[-/][0-9]{2})\s+$"
@@ -65,10 +65,11 @@ _CLASS[ord("+")] = _PLUS
 
 @dataclass(frozen=True)
 class Digits:
-    """Digits of n rows: `flat` uint8 (n * WIDTH), row r from r * WIDTH + FIRST on, PAD after its last digit.
+    """Digits of n rows.
 
+    `flat` uint8 ((n + 1) * WIDTH): row r from r * WIDTH + FIRST on, PAD after its last digit; the last row is spare.
     `count` int64 (n): digits of the row, 0 where it is not plain; `plus`, `plain`, `empty` bool (n). `alone`: plain,
-    and nothing but digits. `slash`: the row has a slash.
+    and only digits. `slash`: the row has a slash.
     """
 
     flat: NDArray[np.uint8]
@@ -83,7 +84,7 @@ class Digits:
 def plain_punctuation(column: pa.StringArray) -> pa.StringArray:
     """Replace non-ASCII punctuation by ASCII punctuation, in the rows that have any."""
     offsets, data = buffers(column)
-    high = np.flatnonzero(data[offsets[0] : offsets[-1]] > 0x7F) + offsets[0]  # noqa: PLR2004  (the last of ASCII)
+    high = np.flatnonzero(data[offsets[0] : offsets[-1]] > 0x7F) + offsets[0]  # noqa: PLR2004  (the end of ASCII)
     if not high.size:
         return column
     mask = np.zeros(len(column), np.bool_)
@@ -95,7 +96,7 @@ def plain_punctuation(column: pa.StringArray) -> pa.StringArray:
 
 
 def read_digits(column: pa.StringArray) -> Digits:
-    """The digits of each text; the column has no nulls."""
+    """Return the digits of each text; the column has no nulls."""
     offsets, data = buffers(column)
     base = offsets[0]
     text = data[base : offsets[-1]]
@@ -119,7 +120,7 @@ def read_digits(column: pa.StringArray) -> Digits:
 
 
 def _ends_in_bracket(column: pa.StringArray, text: NDArray[np.uint8], offsets: NDArray[np.int32]) -> NDArray[np.int64]:
-    """Rows that end in a bracket, which may hold what is no part of the number, such as a footnote."""
+    """Return the rows that end in digits in brackets, such as a footnote, or in blanks after a date or a fraction."""
     filled = np.flatnonzero(np.diff(offsets))
     rows = filled[text[offsets[filled + 1] - 1] - np.uint8(ord("0")) >= _TEN]
     if not rows.size:
@@ -144,16 +145,17 @@ def _has_other_form(column: pa.StringArray, text: NDArray[np.uint8], offsets: ND
 def _may_have_form(text: NDArray[np.uint8], ends: NDArray[np.int32]) -> NDArray[np.bool_]:
     """Return whether the last bytes of each text allow a date or fraction; `ends`: the ends of texts in `text`.
 
-    Each text has at least _SHORTEST_FORM bytes. A filter: saves matching a pattern against every dashed number.
+    Each text has at least _SHORTEST_FORM bytes. Filters rows so that few dashed numbers are matched against the
+    pattern.
     """
 
     def digit(place: int, among: NDArray[np.int32] = ends) -> NDArray[np.bool_]:
-        """Return whether a byte is a digit; `place` 1 is the last byte of a text, 2 the one before it."""
+        """Return whether a byte is a digit; `place` 1 is the last byte of a text, 2 the byte before it."""
         found: NDArray[np.bool_] = text[among - place] - np.uint8(ord("0")) < _TEN
         return found
 
     may = np.zeros(len(ends), np.bool_)
-    year = np.flatnonzero(~digit(5))  # and a month of one or two digits, or a blank and a sign, before it
+    year = np.flatnonzero(~digit(5))  # after a month of one or two digits, or after a blank and a sign
     there = ends[year]
     blank = text[there - 5] == ord(" ")
     may[year] = np.where(blank, ~digit(6, there), ~digit(7, there) | ~digit(8, there))
@@ -168,7 +170,7 @@ def _may_have_form(text: NDArray[np.uint8], ends: NDArray[np.int32]) -> NDArray[
 def _leading_plus(
     places: NDArray[np.int64], offsets: NDArray[np.int32], before: NDArray[np.int32], plain: NDArray[np.bool_]
 ) -> NDArray[np.bool_]:
-    """Which rows have a plus; a second one, or one behind a digit, makes the row not plain."""
+    """Return which rows have a plus; a second plus, or one after a digit, makes the row not plain."""
     rows = _rows_of(places, offsets)
     plain[rows[1:][rows[1:] == rows[:-1]]] = False
     plain[rows[before[places] != before[offsets[rows]]]] = False
@@ -178,7 +180,7 @@ def _leading_plus(
 
 
 def _lay_out(digits: NDArray[np.uint8], count: NDArray[np.int64], plain: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """The digits, `count` of each row, in rows of WIDTH; of rows that are not plain none."""
+    """Return the digits, `count` of each row, in rows of WIDTH; rows that are not plain have none."""
     rows = len(count)
     flat = np.full((rows + 1) * WIDTH, PAD, np.uint8)
     flat[::WIDTH] = 0
@@ -195,5 +197,5 @@ def _rows_of(places: NDArray[np.int64], offsets: NDArray[np.int32]) -> NDArray[n
 
 
 def ascii_digits(text: str) -> str:
-    """A text with the digits of other scripts, and a full-width plus, as ASCII has them."""
+    """Convert digits of other scripts, and a full-width plus, to ASCII."""
     return re.sub(r"\d", lambda found: str(unicodedata.decimal(found.group())), text.replace(_FULL_WIDTH_PLUS, "+"))

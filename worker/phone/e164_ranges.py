@@ -1,7 +1,7 @@
-"""Where the numbers of a country, or those that begin with what somebody types, stand in the order of all numbers.
+"""Ranges of E.164 numbers: the numbers of a country, or the numbers that begin with what a user typed.
 
-A span is (first, last), both included, of E.164 numbers without the plus; no span goes beyond numbers of one length.
-What is told here is never too little, and may be too much for the smaller regions of a shared calling code.
+A span is (first, last), both included, of E.164 numbers without the plus, all of one length. Spans miss no number, but
+may include too many for the smaller regions of a shared calling code.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ Span = tuple[int, int]
 
 EVERY: Span = (0, 10**16)
 
-_DEPTH = 5  # digits that tell the regions of a calling code apart, as far as digits can
+_DEPTH = 5  # first digits that distinguish the regions of a calling code, as far as digits can
 _NOT_DIGITS = re.compile(r"[^0-9]")
 _IN_BRACKETS = re.compile(r"\(\s*0\s*\)")
-# Before the plus there may be what comes with a number that was copied: marks of direction, "tel:", an apostrophe.
+# Copied numbers may have direction marks, "tel:" or an apostrophe before the plus.
 _ABROAD = re.compile(r"[^0-9+]*(?:\+|00)")
 
 
 def beginning_with(digits: str) -> list[Span]:
-    """Numbers of any length that begin with these digits; none that begins with 0 or is longer than a number."""
+    """Return numbers of any length that begin with these digits; none for a leading 0 or for too many digits."""
     if not digits or digits.startswith("0") or len(digits) > MOST_DIGITS:
         return []
     first, least = int(digits), max(LEAST_DIGITS, len(digits))
@@ -41,7 +41,7 @@ def beginning_with(digits: str) -> list[Span]:
 
 
 def of_country(country: str) -> list[Span]:
-    """Numbers of a region ("US", "us", "001"), or with a calling code ("+44", "44"); none where there is none such."""
+    """Return the numbers of a region ("US", "us", "001"; none if unknown), or with a calling code ("+44", "44")."""
     digits = country.lstrip("+")
     if digits.isdigit() and digits != "001":
         return beginning_with(digits)
@@ -49,26 +49,26 @@ def of_country(country: str) -> list[Span]:
 
 
 def is_region(country: str) -> bool:
-    """Whether a country is named by its region, so that the numbers' own column decides; else by its calling code."""
+    """Return whether a country is given as a region, which the numbers' own column decides, not as a calling code."""
     digits = country.lstrip("+")
     return not digits.isdigit() or digits == "001"
 
 
 def regions_of(code: int) -> Sequence[str]:
-    """The regions that share a calling code, the main one first; "001" for a code of no country."""
+    """Return the regions that share a calling code, the main one first; "001" for a code without a country."""
     return COUNTRY_CODE_TO_REGION_CODE.get(code, ())
 
 
 def is_international(text: str) -> bool:
-    """Whether what somebody typed begins as an international number does, so that no calling code need be guessed."""
+    """Return whether typed text begins like an international number, so that no calling code has to be guessed."""
     return _ABROAD.match(ascii_digits(text)) is not None
 
 
 def typed(text: str, codes: Iterable[int]) -> list[Span]:
-    """Numbers that begin with what somebody typed, whatever stands between the digits.
+    """Return the numbers that begin with the digits that a user typed, ignoring other characters.
 
-    With a plus, or 00, it is the beginning of an international number. Without, it may also be that of a national one
-    with any of these calling codes, written with the national prefix ("0", "1", "8", "06", ...) or without.
+    With a plus or 00, the digits begin an international number. Without, they may also begin a national number of one
+    of these calling codes, written with the national prefix ("0", "1", "8", "06", ...) or without.
     """
     text = ascii_digits(text)
     if is_international(text):
@@ -79,7 +79,7 @@ def typed(text: str, codes: Iterable[int]) -> list[Span]:
 
 
 def joined(spans: Iterable[Span]) -> list[Span]:
-    """The same numbers in spans that are ascending and apart."""
+    """Return the same numbers as ascending spans that do not overlap or touch."""
     found: list[Span] = []
     for first, last in sorted(spans):
         if found and first <= found[-1][1] + 1:
@@ -90,7 +90,7 @@ def joined(spans: Iterable[Span]) -> list[Span]:
 
 
 def by_length(spans: Sequence[Span]) -> list[Span]:
-    """For each length of a number that spans, ascending and apart, have any of: from the first to the last of it."""
+    """Return one span per length of number, from the first to the last number; `spans` are ascending and disjoint."""
     return [
         (found[0][0], found[-1][1])
         for found in (list(group) for _, group in itertools.groupby(spans, lambda span: len(str(span[0]))))
@@ -98,7 +98,7 @@ def by_length(spans: Sequence[Span]) -> list[Span]:
 
 
 def common(some: Sequence[Span], others: Sequence[Span]) -> list[Span]:
-    """What is in both of two lists of spans that are ascending and apart."""
+    """Return the intersection of two lists of ascending, disjoint spans."""
     found, place = [], 0
     for first, last in some:
         while place < len(others) and others[place][1] < first:
@@ -120,13 +120,13 @@ def _national(code: int, digits: str) -> Iterator[str]:
 
 @lru_cache(maxsize=512)
 def _of_region(name: str) -> tuple[Span, ...]:
-    """As `worker.phone.region` gives numbers their region."""
+    """Return the numbers of a region, as `worker.phone.region` assigns them."""
     found: list[Span] = []
     for code, regions in COUNTRY_CODE_TO_REGION_CODE.items():
         if name not in regions:
             continue
         if name == regions[0]:
-            # It has all that no other claims, or claimed when it was imported.
+            # The main region has every number that no other region claims, or claimed when the number was imported.
             found += beginning_with(str(code))
         elif code == region.NANP:
             found += _by_area_code(name)
@@ -136,7 +136,7 @@ def _of_region(name: str) -> tuple[Span, ...]:
 
 
 def _by_area_code(name: str) -> Iterator[Span]:
-    """The area codes of a region; numbers of other lengths may be anybody's."""
+    """Yield a region's area codes, and the numbers of other lengths, which may belong to any region."""
     least, power = region.NANP_LEAST, 10**7
     for area in region.area_codes_of(name):
         yield least + area * power, least + (area + 1) * power - 1
@@ -144,7 +144,7 @@ def _by_area_code(name: str) -> Iterator[Span]:
 
 
 def _of_claim(code: int, name: str) -> Iterator[Span]:
-    """What a smaller region of a calling code claims: by first digits alone, of any length; else of its lengths."""
+    """Yield the numbers that a smaller region claims: by leading digits, of any length; else only of its lengths."""
     metadata = metadata_of(code, name)
     general = None if metadata.leading_digits else metadata.general_desc
     lengths = {len(str(code)) + length for length in general.possible_length} if general else None
@@ -155,7 +155,7 @@ def _of_claim(code: int, name: str) -> Iterator[Span]:
 
 
 def _claimed(name: str) -> list[str]:
-    """The first digits of the national numbers that a smaller region of a calling code claims."""
+    """Return the first digits of the national numbers that a smaller region of a calling code claims."""
     program = Program()
     try:
         return beginnings(program, program.pattern(region.claim_of(name), 0), _DEPTH)

@@ -1,6 +1,6 @@
-"""Flags for what one row says about how the numbers of its column are written (R14b, R14d).
+"""Flags for what one row shows about how the numbers of its column are written (R14b, R14d).
 
-Validation sets them row by row; the decision is the whole column's (`worker.stages.number_readings`).
+Validation sets them for each row; `worker.stages.number_readings` decides for the whole column.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from enum import IntFlag
 
 
 class Evidence(IntFlag):
-    """What a row leaves open, and what it shows; stored as uint8.
+    """Readings that a row leaves open, and readings that it shows; stored as uint8.
 
     ALSO_INTERNATIONAL: the digits are valid as a national number and as an international one that has lost its plus.
     ALSO_WITH_ZERO: digits alone, valid as they are and with one more leading zero.
-    SHOWS_*: digits alone that have one reading only. SHOWS_ZERO_LOST: valid only with one more leading zero.
+    SHOWS_*: digits alone that have only one reading. SHOWS_ZERO_LOST: valid only with one more leading zero.
     WITHOUT_COUNTRY: neither the row nor the request names a country (R14c).
     """
 

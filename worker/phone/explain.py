@@ -1,4 +1,4 @@
-"""Say what is wrong with a phone number and how to fix it, where the cell tells more than its code (R14..R14e).
+"""Specific messages and fixes for faulty phone numbers, where the cell tells more than the code (R14 to R14e).
 
 Works on the failed rows of a report, whole columns at a time; returns texts for the rows that it can explain.
 """
@@ -25,8 +25,8 @@ from worker.phone.reference import Rules, readings_with_trunk_prefix
 from worker.phone.validate_column import check_column
 from worker.spreadsheet import cell_repair
 
-_SHOWN = 4  # readings that a message names
-_LONGEST = 60  # characters of a cell that a message repeats beside the cell itself
+_SHOWN = 4  # readings that a message lists
+_LONGEST = 60  # characters that a message quotes from a cell, besides the cell itself
 _POSSIBLE = Rules(accept_possible=True)
 _MEXICO = 52
 _OLD_MOBILE = re.compile(r"(?:\+?52|0052)?(?P<prefix>1|044|045|01)(?P<number>[1-9]\d{9})", re.ASCII)
@@ -48,7 +48,7 @@ _MORE_THAN_A_NUMBER: Mapping[Surplus, str] = {
 
 @dataclass(frozen=True)
 class Context:
-    """What the job says about its numbers: the calling codes of the actor's tree, and the request's country (R14c).
+    """The job's context for its numbers: the calling codes of the actor's tree, and the request's country (R14c).
 
     `finds`: the rows name existing numbers.
     """
@@ -63,7 +63,7 @@ NO_CONTEXT = Context()
 
 @dataclass(frozen=True)
 class Row:
-    """A failed row: its Country Code and its Phone Number as given."""
+    """A failed row: its Country Code and its Phone Number as in the file."""
 
     country: str
     number: str
@@ -73,7 +73,7 @@ Explained = Sequence[Text | None]
 
 
 def explain(fault: Fault, rows: Sequence[Row], context: Context) -> Explained:
-    """Return a text for each row that has more to say about the fault than its code; None for the others."""
+    """Return a text for each row whose cell tells more about the fault than its code; None for the others."""
     explainer = _EXPLAINERS.get(fault)
     return explainer(rows, context) if explainer else [None] * len(rows)
 
@@ -98,7 +98,7 @@ def _surplus_text(number: str) -> Text | None:
 
 
 def _not_valid(rows: Sequence[Row], _: Context) -> Explained:
-    """A leading zero that is missing (R14d), or the mobile prefix that Mexico gave up in 2019."""
+    """Explain a missing leading zero (R14d), or the mobile prefix that Mexico abolished in 2019."""
     lacks_zero = _lacks_zero(rows)
     return [
         Text(
@@ -193,7 +193,7 @@ def _readings_text(readings: Sequence[int], *, has_zero: bool) -> Text:
 
 
 def _trunk_prefix_text(readings: Sequence[int]) -> Text:
-    """Where the zero is part of a longer trunk prefix, no setting of the file decides (R14d)."""
+    """Return the text for a zero that is part of a longer trunk prefix, which no setting of the file decides (R14d)."""
     return Text(
         _can_be_read_as(readings),
         "A leading zero may be missing, which spreadsheets drop. Write the number with + and its country code.",
@@ -222,7 +222,7 @@ def _block(rows: Sequence[Row], _: Context) -> Explained:
 
 
 def _block_text(row: Row) -> Text | None:
-    """R14e: a first ending that is shorter than the last has two meanings, which the fix spells out."""
+    """Explain a block whose first ending is shorter than its last: the fix spells out both meanings (R14e)."""
     match = _RANGE.fullmatch(row.number.strip())
     if match is None or not len(match["first"]) < len(match["last"]) < _WIDEST_ENDING:
         return None
@@ -236,11 +236,11 @@ def _block_text(row: Row) -> Text | None:
     )
 
 
-_WIDEST_ENDING = 6  # digits; longer ones are numbers rather than endings
+_WIDEST_ENDING = 6  # digits; texts this long are numbers, not endings
 
 
 def _not_found(rows: Sequence[Row], context: Context) -> Explained:
-    """R14c: without a country the number cannot be found, whether or not it is in the inventory."""
+    """Explain a number without a country: it cannot be found, whether or not it is in the inventory (R14c)."""
     text = text_of(Code.NOT_FOUND, Column.PHONE_NUMBER)
     with_country = Text(
         text.message,
@@ -258,7 +258,7 @@ def _not_found(rows: Sequence[Row], context: Context) -> Explained:
 
 
 def _columns(rows: Sequence[Row]) -> tuple[pa.StringArray, pa.StringArray]:
-    """The cells as validation repairs them."""
+    """Return the cells as validation repairs them."""
     country = cell_repair.repair_country(pa.array([row.country for row in rows], pa.string())).text
     return country, cell_repair.repair_phone(pa.array([row.number for row in rows], pa.string())).text
 

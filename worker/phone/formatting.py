@@ -1,4 +1,4 @@
-"""Numbers and countries as people read and say them. Decides nothing: what a number is stands in its digits."""
+"""Display formats for numbers and country names. Does not decide which number is meant: only the digits do."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from functools import lru_cache
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberFormat
 
-INTERNATIONAL = "International"  # numbers of no country, such as +800
-# The regions of libphonenumber's metadata. Its own names stand in a package with all places of all countries.
+INTERNATIONAL = "International"  # numbers without a country, such as +800
+# The regions of libphonenumber's metadata. The library's own names are in a package with all places of all countries.
 _NAMES = """
 AC Ascension Island; AD Andorra; AE United Arab Emirates; AF Afghanistan; AG Antigua and Barbuda; AI Anguilla;
 AL Albania; AM Armenia; AO Angola; AR Argentina; AS American Samoa; AT Austria; AU Australia; AW Aruba;
@@ -52,9 +52,9 @@ COUNTRIES: dict[str, str] = {"001": INTERNATIONAL} | {
 
 @lru_cache(maxsize=16_384)
 def readable(e164: str) -> str:
-    """+12125550142 -> "+1 212-555-0142", as its country writes it for callers from abroad.
+    """Format +12125550142 as "+1 212-555-0142", as its country writes it for callers from abroad.
 
-    Digits that the library would leave out, such as a trunk prefix, are those of another number: then as it is.
+    Returns `e164` unchanged if the format leaves out digits, such as a trunk prefix: it would show another number.
     """
     try:
         shown = phonenumbers.format_number(phonenumbers.parse(e164), PhoneNumberFormat.INTERNATIONAL)
@@ -64,11 +64,11 @@ def readable(e164: str) -> str:
 
 
 def spoken(e164: str) -> str:
-    """+12125550142 -> "+1, 2 1 2, 5 5 5, 0 1 4 2": screen readers would else say a figure of billions."""
+    """Format +12125550142 as "+1, 2 1 2, 5 5 5, 0 1 4 2"; otherwise screen readers say a number of billions."""
     groups = readable(e164).replace("-", " ").split()
     return ", ".join(" ".join(group) if place else group for place, group in enumerate(groups))
 
 
 def country_name(region: str) -> str:
-    """US -> "United States"; what is no region that is known stays as it is."""
+    """Return the name of a region, such as "United States" for US; an unknown region is returned unchanged."""
     return COUNTRIES.get(region.upper(), region)

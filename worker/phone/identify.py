@@ -1,7 +1,7 @@
-"""Find out which number is meant, for actions on numbers that exist already (R14c, R18, R23, R24), by whole columns.
+"""Identification of existing numbers, for actions on them (R14c, R18, R23, R24), by whole columns.
 
-Unlike an upload, an action judges no number that says its country: one that was accepted as possible must still be
-found. A number without a country is read in each country of the actor's tree.
+Unlike an upload, an action does not validate a number that names its country: it must still find one that was accepted
+as possible. A number without a country is parsed in each country of the actor's tree.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
     Bools = NDArray[np.bool_]
 
-# ITU-T E.164: at most 15 digits. The shortest valid numbers have six (+43 1110, +49 1640, +98 9601), one fewer is
-# accepted in case a later numbering plan goes below (R14f).
+# ITU-T E.164: at most 15 digits. The shortest valid numbers have six (+43 1110, +49 1640, +98 9601); one fewer is
+# accepted in case a later numbering plan has shorter numbers (R14f).
 LEAST_DIGITS, MOST_DIGITS = 5, 15
 EXISTING = Rules(accept_possible=True, zero_tolerated=True)
 _PREFIX = r"^[\s(\[]*(?:\+|0[\s(\[]*0)"
@@ -45,9 +45,9 @@ _NO_ROWS: Ints = np.zeros(0, np.int64)
 
 @dataclass(frozen=True)
 class Candidates:
-    """The readings of rows that are valid numbers in several countries (R14c); arrays of one length, by row.
+    """The readings of rows that are valid numbers in several countries (R14c); arrays of one length, sorted by row.
 
-    `row` int64; `e164` int64; `kind` int64: 0 as written, else the `Evidence` bit of the reading that it is.
+    `row` int64; `e164` int64; `kind` int64: 0 as written, else the `Evidence` bit of the reading.
     """
 
     row: Ints
@@ -56,13 +56,13 @@ class Candidates:
 
     @classmethod
     def none(cls) -> Candidates:
-        """No readings."""
+        """Return an empty set of readings."""
         return cls(_NO_ROWS, _NO_ROWS, _NO_ROWS)
 
 
 @dataclass(frozen=True)
 class FoundColumn:
-    """The verdict on n rows; rows with `candidates` have e164 0, no fault, and `Evidence.WITHOUT_COUNTRY`."""
+    """The verdicts on n rows; rows with `candidates` have e164 0, no fault, and `Evidence.WITHOUT_COUNTRY`."""
 
     column: PhoneColumn
     candidates: Candidates
@@ -76,9 +76,9 @@ def find_column(
     *,
     international: bool = False,
 ) -> FoundColumn:
-    """Find n numbers; the first arguments are as for `check_column`.
+    """Identify n numbers; the first arguments are as for `check_column`.
 
-    `calling_codes`: of the countries that occur in the actor's tree, for rows without a country. `international`: the
+    `calling_codes`: those of the countries in the actor's tree, for rows without a country. `international`: the
     uploader says that digits without a plus are international.
     """
     country, number = (pc.fill_null(column.cast(pa.string()), "") for column in (country, number))
@@ -101,16 +101,16 @@ def find_column(
 
 
 def names_country(number: pa.StringArray) -> Bools:
-    """Whether numbers begin with `+` or `00`, and so name their country (bool, n)."""
+    """Return whether each number begins with `+` or `00`, and so names its country (bool, n)."""
     begins: Bools = pc.match_substring_regex(_cleaned(number), _PREFIX).to_numpy(zero_copy_only=False)
     return begins
 
 
 def faults_of_new(e164: Ints) -> NDArray[np.uint64]:
-    """What is wrong with numbers (int64) to be added without a Country Code beside them: 0 where valid (R15)."""
+    """Return the faults (uint64) of numbers (int64) to be added without a Country Code; 0 where valid (R15)."""
     text = pc.binary_join_element_wise("+", pc.cast(pa.array(e164), pa.string()), "")
     read = check_column(region.calling_codes_of(e164), text)
-    # The library passes over a trunk prefix (+44 0 20 ...); with it, the digits are those of no number.
+    # The library skips a trunk prefix (+44 0 20 ...); the digits with the prefix are not a valid number.
     differs = (read.faults == 0) & (read.e164 != e164)
     return np.where(differs, _INVALID, read.faults)
 
@@ -140,7 +140,7 @@ def _find_without_country(
 
 
 def _cleaned(number: pa.StringArray) -> pa.StringArray:
-    """The numbers in ASCII (R14a); "" where a cell holds no number, or something beside it."""
+    """Return the numbers in ASCII (R14a); "" where a cell holds no number, or other text besides it."""
     plain = plain_punctuation(number)
     odd = ~read_digits(plain).plain
     if not odd.any():
@@ -150,7 +150,7 @@ def _cleaned(number: pa.StringArray) -> pa.StringArray:
 
 
 def _read_international(number: pa.StringArray) -> PhoneColumn:
-    """Read `+14155550100` and `0041 44 668 18 00`: such a number is what it says, valid or not."""
+    """Parse `+14155550100` and `0041 44 668 18 00` as written, valid or not."""
     had_prefix = pc.match_substring_regex(number, _PREFIX).to_numpy(zero_copy_only=False)
     digits = pc.replace_substring_regex(pc.replace_substring_regex(number, _PREFIX, ""), r"[^0-9]", "")
     length = pc.utf8_length(digits).to_numpy().astype(np.int64)
@@ -172,7 +172,7 @@ def _read_international(number: pa.StringArray) -> PhoneColumn:
 def _read_in_countries(
     number: pa.StringArray, was_numeric: Bools, calling_codes: Sequence[int]
 ) -> tuple[PhoneColumn, Candidates]:
-    """Read national numbers in each of some countries (R14c): one of them decides, several are candidates."""
+    """Parse national numbers in each of the countries (R14c): one match decides, several are candidates."""
     digits = read_digits(number)
     found, times = PhoneColumn.empty(len(number)), np.zeros(len(number), np.int64)
     parts: list[tuple[Ints, PhoneColumn]] = []
@@ -199,7 +199,7 @@ def _read_in_countries(
 
 
 def _possible_rows(digits: Digits, code: int) -> Ints:
-    """Rows whose length and first digits do not exclude the country: nearly all others cost no more than this look."""
+    """Return the rows whose length and first digits allow the country: a cheap filter for nearly all others."""
     row = MAIN_ROW[code]
     tables, start, count = tables_for(np.array([row])), _starts(digits), digits.count
     first, second, third = (digits.flat[start + place].astype(np.int64) for place in range(3))
@@ -207,7 +207,7 @@ def _possible_rows(digits: Digits, code: int) -> Ints:
     may = lengths[count]
     may |= (SPELLED[first * 256 + second * 16 + third] == row) & lengths[np.maximum(count - size, 0)]
     may |= tables.hints[row, first * 16 + second] & (HAS_TRUNK | DIALS_ABROAD) != 0
-    # What is not plain digits by now is for the library to judge.
+    # The library judges rows that are not plain digits.
     return np.flatnonzero((may & digits.plain) | (~digits.plain & ~digits.empty))
 
 
@@ -216,14 +216,14 @@ def _starts(digits: Digits) -> Ints:
 
 
 def _only_digits_alone(part: PhoneColumn, alone: Bools) -> None:
-    """R14c: read as an international number without its plus only where the cell holds digits alone."""
+    """Drop the reading as an international number without its plus where a cell holds more than digits (R14c)."""
     other = ~alone & (part.evidence & Evidence.ALSO_INTERNATIONAL != 0)
     part.evidence[other] &= ~np.uint8(Evidence.ALSO_INTERNATIONAL)
     part.alternative[other] = 0
 
 
 def _candidates(parts: Sequence[tuple[Ints, PhoneColumn]], several: Bools) -> Candidates:
-    """All readings of the rows that have several, by row and in the order of the countries."""
+    """Return all readings of the rows that have several, by row and in the order of the countries."""
     rows, e164, kinds = [_NO_ROWS], [_NO_ROWS], [_NO_ROWS]
     for row, read in parts:
         mine = np.flatnonzero(several[row])

@@ -1,7 +1,7 @@
-"""Compiles what libphonenumber knows of one calling code into plain tables of states and lengths.
+"""Compilation of libphonenumber's metadata for one calling code into plain tables of states and lengths.
 
-The source is the metadata of the installed `phonenumbers`; nothing about any country is written down here. What its
-expressions mean is decided by `pattern` and `automaton`; how rows run through the tables is `readings`' business.
+The source is the metadata of the installed `phonenumbers`; this module contains no country data. `pattern` and
+`automaton` interpret its expressions; `parse_column` runs rows through the tables.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, REGION_CODE_FOR_NON_GEO_EN
 from worker.phone.automaton import PrefixFinder, Recogniser, find_prefix, recognise
 from worker.phone.pattern import Program, UnsupportedPattern, read_pattern
 
-LENGTHS = 32  # national numbers are looked up by length; the library knows none longer than 17 digits
+LENGTHS = 32  # size of tables indexed by the length of national numbers; the library knows none longer than 17 digits
 _LONGEST = 17
 _TYPES = (
     "fixed_line",
@@ -34,7 +34,7 @@ _TYPES = (
 
 
 class Length(IntEnum):
-    """What a national number's length says of it in one region, as `is_possible_number_with_reason` does."""
+    """What the length of a national number means in one region, as in `is_possible_number_with_reason`."""
 
     POSSIBLE = 0
     LOCAL_ONLY = 1
@@ -43,8 +43,8 @@ class Length(IntEnum):
     INVALID = 4
 
 
-# Every (calling code, region) of the metadata; a region's place in here is its row in all tables. The first region
-# of a calling code is its main one and stands for the calling code.
+# Every (calling code, region) of the metadata; the index in this tuple is the region's row in all tables. The first
+# region of a calling code is its main region and represents the calling code.
 REGIONS: tuple[tuple[int, str], ...] = tuple(
     (code, region) for code in sorted(COUNTRY_CODE_TO_REGION_CODE) for region in COUNTRY_CODE_TO_REGION_CODE[code]
 )
@@ -56,9 +56,9 @@ REGION_ROW: dict[str, int] = {
 
 @dataclass(frozen=True)
 class RegionPlan:
-    """One region: `lengths[n]` for a national number of n digits, the prefixes it dials, and what replaces them.
+    """One region: `lengths[n]` for a national number of n digits, its dialling prefixes, and what replaces them.
 
-    `rule` holds the digits put before the national prefix's captured group; None where a prefix is only removed.
+    `rule`: the digits put before the captured group of the national prefix; None where a prefix is only removed.
     """
 
     row: int
@@ -72,8 +72,8 @@ class RegionPlan:
 class CodePlan:
     """One calling code.
 
-    `valid_lengths[state]`: bit n set if a number of n digits ending in this state is valid; `general[state]`: bit r set
-    if it matches the general description of the calling code's r-th region.
+    `valid_lengths[state]`: bit n is set if a number of n digits that ends in this state is valid. `general[state]`: bit
+    r is set if it matches the general description of the calling code's r-th region.
     """
 
     numbers: Recogniser
@@ -83,7 +83,7 @@ class CodePlan:
 
 
 def metadata_of(code: int, region: str) -> PhoneMetadata:
-    """The library's metadata for a calling code's region ("001" for a calling code of no country)."""
+    """Return the library's metadata for a calling code's region ("001" for a calling code without a country)."""
     metadata = PhoneMetadata.metadata_for_region_or_calling_code(code, region)
     if metadata is None:
         raise KeyError((code, region))
@@ -92,7 +92,7 @@ def metadata_of(code: int, region: str) -> PhoneMetadata:
 
 @dataclass(frozen=True)
 class _Kind:
-    """One description of a region: its label in the recogniser and the lengths it allows, as bits."""
+    """One description of a region: its label in the recogniser, and the lengths that it allows, as bits."""
 
     label: int
     lengths: int
@@ -100,7 +100,7 @@ class _Kind:
 
 @dataclass(frozen=True)
 class _Rules:
-    """How the library decides that a number is of this region and valid in it."""
+    """The library's rules for whether a number belongs to this region and is valid in it."""
 
     general: _Kind
     kinds: list[_Kind]
@@ -114,7 +114,7 @@ class _Rules:
 
 
 class _Compiler:
-    """Collects the patterns of one calling code under running labels."""
+    """Collector of the patterns of one calling code, which numbers their labels."""
 
     def __init__(self) -> None:
         self.program = Program()
@@ -144,7 +144,7 @@ class _Compiler:
 
 
 def compile_code(code: int) -> CodePlan:
-    """Compile one calling code (1 to 70 ms); raises `UnsupportedPattern` where the metadata uses unknown syntax."""
+    """Compile one calling code (1 to 70 ms). Raises `UnsupportedPattern` if the metadata uses unknown syntax."""
     regions = [(row, metadata_of(*pair)) for row, pair in enumerate(REGIONS) if pair[0] == code]
     compiler = _Compiler()
     rules = [compiler.rules(metadata) for _, metadata in regions]
@@ -162,7 +162,7 @@ def _general(rules: list[_Rules], labels: int) -> int:
 
 
 def _valid_lengths(rules: list[_Rules], labels: int) -> int:
-    """The lengths at which a number is valid; the first region that claims it decides (`region_code_for_number`)."""
+    """Return the lengths of valid numbers; the first region that claims a number decides (`region_code_for_number`)."""
     if len(rules) == 1:
         return rules[0].valid_lengths(labels)
     valid, open_lengths = 0, -1
@@ -195,7 +195,7 @@ def _prefix(pattern: str | None, captured: int) -> PrefixFinder | None:
 
 
 def _rule(metadata: PhoneMetadata) -> tuple[tuple[int, ...] | None, int]:
-    """The digits a transform rule puts before the last group, and that group's number."""
+    """Return the digits that a transform rule puts before the last group, and that group's number."""
     rule, pattern = metadata.national_prefix_transform_rule, metadata.national_prefix_for_parsing
     if not rule or not pattern:
         return None, 0

@@ -1,7 +1,7 @@
-"""Reads rows of digits as phone numbers the way `phonenumbers.parse` does, step by step but for all rows at once.
+"""Parsing of rows of digits like `phonenumbers.parse`, step by step but for all rows at once.
 
-Every function mirrors one step of the library, named in its docstring. What cannot be told from digits alone comes
-out as `Verdict.UNDECIDED` and is the library's to judge.
+Every function mirrors one step of the library, named in its docstring. `Verdict.UNDECIDED` marks rows that digits alone
+do not decide; the library judges them.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     Bools = NDArray[np.bool_]
 
 _SHORTEST_ABROAD = 3
-_NATIONAL = range(2, 18)  # lengths the library is ready to parse
+_NATIONAL = range(2, 18)  # lengths that the library parses
 _TEN_TO = 10 ** np.arange(19, dtype=np.int64)
 _ONES = (_TEN_TO - 1) // 9  # 0, 1, 11, 111, ...
 
 
 class Verdict(IntEnum):
-    """What a reading came to. POSSIBLE: the length fits, but the number is not known to be in use."""
+    """The result of a reading. POSSIBLE: the length fits, but the number is not known to be in use."""
 
     VALID = 0
     POSSIBLE = 1
@@ -52,9 +52,9 @@ _BY_LENGTH[Length.INVALID] = Verdict.INVALID
 class Reading:
     """One way to read each of n rows; arrays of length n, which `put` changes in place.
 
-    `code`: main row of the calling code, -1 where the library finds none or gives up before it.
-    `start`, `count`: the national number's digits. `verdict` int8.
-    `repeated`: the calling code stood before a national number. `trunk`: a national prefix was removed.
+    `code`: main row of the calling code, -1 where the library finds none or stops before it.
+    `start`, `count`: the digits of the national number. `verdict` int8.
+    `repeated`: the calling code came before a national number. `trunk`: a national prefix was removed.
     """
 
     code: Ints
@@ -66,18 +66,18 @@ class Reading:
 
     @classmethod
     def of(cls, rows: int, verdict: Verdict) -> Reading:
-        """The same verdict and no number for all rows."""
+        """Return a reading with the same verdict and no number in all rows."""
         start, count = np.zeros((2, rows), np.int64)
         repeated, trunk = np.zeros((2, rows), np.bool_)
         return cls(np.full(rows, -1, np.int64), start, count, np.full(rows, verdict, np.int8), repeated, trunk)
 
     def put(self, rows: Ints | Bools, other: Reading) -> None:
-        """Replace these rows by another reading of just them."""
+        """Replace these rows by the rows of `other`, in place."""
         self.code[rows], self.start[rows], self.count[rows] = other.code, other.start, other.count
         self.verdict[rows], self.repeated[rows], self.trunk[rows] = other.verdict, other.repeated, other.trunk
 
     def take(self, rows: Ints | Bools) -> Reading:
-        """These rows only."""
+        """Return these rows only."""
         return Reading(
             self.code[rows],
             self.start[rows],
@@ -89,10 +89,10 @@ class Reading:
 
 
 class Reader(Walker):
-    """The ways to read the digits of a block of rows."""
+    """Parser for the digits of a block of rows."""
 
     def international(self, start: Ints, count: Ints) -> Reading:
-        """Digits that begin with a calling code (`_extract_country_code` and what follows it)."""
+        """Parse digits that begin with a calling code (`_extract_country_code` and the steps after it)."""
         reading = Reading.of(len(start), Verdict.INVALID)
         reading.verdict[count < _SHORTEST_ABROAD] = Verdict.TOO_SHORT
         code = self.spelled(start)
@@ -105,7 +105,7 @@ class Reader(Walker):
         return reading
 
     def national(self, start: Ints, count: Ints, row: Ints) -> Reading:
-        """Digits as dialled in a region: abroad, or at home with or without the calling code."""
+        """Parse digits as dialled in a region: to abroad, or at home with or without the calling code."""
         self.need(row)
         reading = Reading.of(len(start), Verdict.INVALID)
         size = self.abroad_prefix(start, row)
@@ -116,36 +116,36 @@ class Reader(Walker):
         return reading
 
     def whole(self, row: Ints, start: Ints, count: Ints) -> Reading:
-        """Digits that are a whole national number of a calling code (its main row)."""
+        """Parse digits that are a whole national number of a calling code (its main row)."""
         self.need(row)
         return self._judged(row, row, start, count)
 
     def may_begin_with_zero(self, row: Ints) -> Bools:
-        """Whether national numbers of a calling code (its main row) may begin with a zero, as in Italy (R14d)."""
+        """Return whether national numbers of a calling code (main row) may begin with a zero, as in Italy (R14d)."""
         self.need(row)
         may: Bools = self.tables.moves[self.tables.numbers[row]] != DEAD
         return may
 
     def has_long_trunk_prefix(self, row: Ints) -> Bools:
-        """Whether trunk prefixes of a region begin with a zero but are longer, as Hungary's 06 (R14d)."""
+        """Return whether trunk prefixes of a region begin with a zero but are longer, such as Hungary's 06 (R14d)."""
         self.need(row)
         behind_zero = self.tables.moves[self.tables.trunk[row]]
         found: Bools = (behind_zero != DEAD) & ~self.tables.taken[behind_zero // COLUMNS]
         return found
 
     def values(self, reading: Reading) -> Ints:
-        """E.164 as int64; ask only for judged numbers, which have at most 15 digits."""
+        """Return E.164 numbers as int64. Accepts only judged numbers, which have at most 15 digits."""
         longest = int(reading.count.max(initial=0))
         value = np.zeros(len(reading.count), np.int64)
         for place in range(longest):
             value *= 10
             value += self.flat[reading.start + place]
-        # Shorter numbers were read on into their padding; what that added is known.
+        # Shorter numbers include their padding, whose value is known and subtracted.
         pads = longest - reading.count
         return CODE[reading.code] * _TEN_TO[reading.count] + (value - PAD * _ONES[pads]) // _TEN_TO[pads]
 
     def _at_home(self, start: Ints, count: Ints, row: Ints) -> Reading:
-        """The part of `_maybe_extract_country_code` that looks for the region's own calling code."""
+        """Apply the part of `_maybe_extract_country_code` that looks for the region's own calling code."""
         begun = np.flatnonzero((self.spelled(start) == MAIN[row]) & IS_COUNTRY[row])
         if not begun.size:
             return self._judged(row, MAIN[row], start, count)
@@ -159,12 +159,12 @@ class Reader(Walker):
         reading = self._judged(metadata, MAIN[row], start, count)
         reading.repeated[chosen] = True
         reading.trunk[chosen] |= cut.removed
-        # Cut twice, what is left may end in the digits written by mere chance: one for the library.
+        # After two cuts, the rest may end in the digits written only by chance: leave it to the library.
         reading.verdict[chosen[cut.removed & (reading.start[chosen] != cut.start)]] = Verdict.UNDECIDED
         return reading
 
     def _judged(self, metadata: Ints, code: Ints, start: Ints, count: Ints) -> Reading:
-        """The end of `parse`, then `is_valid_number` and `is_possible_number_with_reason`."""
+        """Apply the end of `parse`, then `is_valid_number` and `is_possible_number_with_reason`."""
         cut = self.without_trunk(start, count, metadata, check_length=True)
         state = self.ends(self.tables.numbers[code], cut.start, cut.count)
         verdict = _BY_LENGTH[self.tables.lengths[code, cut.count]]

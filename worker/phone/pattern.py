@@ -1,7 +1,7 @@
-"""Reads the regular expressions of libphonenumber's metadata into small programs over decimal digits.
+"""Parser for the regular expressions in libphonenumber's metadata; compiles them to programs over decimal digits.
 
-Knows digits, sets of digits, groups, alternatives, `$` and bounded repeats: all the metadata uses. Refuses everything
-else (`UnsupportedPattern`), so that what is not understood is left to the library.
+Supports digits, sets of digits, groups, alternatives, `$` and bounded repeats: all that the metadata uses. Raises
+`UnsupportedPattern` for anything else, which is then left to the library.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ ANY_DIGIT = 0b11_1111_1111
 _TOKEN = re.compile(r"\\d|\(\?:|\{\d+(?:,\d+)?\}|\[[\d-]+\]|[0-9()|?$]")
 
 
-class UnsupportedPattern(ValueError):  # noqa: N818  (says what it is, not that it is an error)
-    """The expression uses something this reader does not know."""
+class UnsupportedPattern(ValueError):  # noqa: N818  (the name says what is wrong with the pattern)
+    """The expression uses syntax that this parser does not support."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Digit:
 
 @dataclass(frozen=True)
 class Sequence:
-    """Parts one after the other."""
+    """Parts in a row."""
 
     parts: tuple[Node, ...]
 
@@ -41,7 +41,7 @@ class Either:
 
 @dataclass(frozen=True)
 class Repeat:
-    """A part `low` to `high` times, as often as possible."""
+    """A part repeated `low` to `high` times, as often as possible."""
 
     part: Node
     low: int
@@ -50,7 +50,7 @@ class Repeat:
 
 @dataclass(frozen=True)
 class Group:
-    """A capturing group; groups count from 1."""
+    """A capturing group; indices start at 1."""
 
     part: Node
     index: int
@@ -58,7 +58,7 @@ class Group:
 
 @dataclass(frozen=True)
 class End:
-    """Nothing may follow (`$`)."""
+    """The end of the number (`$`)."""
 
 
 Node = Digit | Sequence | Either | Repeat | Group | End
@@ -66,7 +66,7 @@ Node = Digit | Sequence | Either | Repeat | Group | End
 
 @dataclass
 class _Reader:
-    """Recursive descent over the tokens of one expression."""
+    """Recursive descent parser for the tokens of one expression."""
 
     tokens: list[str]
     place: int = 0
@@ -127,7 +127,7 @@ def _mask(piece: str) -> int:
 
 
 def read_pattern(text: str) -> tuple[Node, int]:
-    """The expression as a tree, and its number of capturing groups; raises `UnsupportedPattern`."""
+    """Return the expression as a tree, and its number of capturing groups. Raises `UnsupportedPattern`."""
     tokens = _TOKEN.findall(text)
     if "".join(tokens) != text:
         raise UnsupportedPattern(text)
@@ -139,7 +139,7 @@ def read_pattern(text: str) -> tuple[Node, int]:
 
 
 class Kind(IntEnum):
-    """What an instruction does: only DIGIT consumes, only ACCEPT ends."""
+    """The effect of an instruction: only DIGIT consumes, only ACCEPT ends."""
 
     DIGIT = 0
     FORK = 1
@@ -151,7 +151,7 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True)
 class Step:
-    """One instruction; `value` is the mask of a DIGIT or the label of an ACCEPT, `then` the instructions after it."""
+    """One instruction; `value` is the mask of a DIGIT or the label of an ACCEPT, `then` the next instructions."""
 
     kind: Kind
     value: int = 0
@@ -160,18 +160,18 @@ class Step:
 
 @dataclass
 class Program:
-    """Instructions of any number of patterns, built from their ends backwards."""
+    """Instructions of any number of patterns, built backwards from their ends."""
 
     steps: list[Step] = field(default_factory=list)
-    captured: int = 0  # the only group whose place is noted; 0 for none
+    captured: int = 0  # the only group whose position is recorded; 0 for none
 
     def add(self, kind: Kind, value: int = 0, then: tuple[int, ...] = ()) -> int:
-        """Add one instruction; gives its number."""
+        """Add one instruction and return its index."""
         self.steps.append(Step(kind, value, then))
         return len(self.steps) - 1
 
     def pattern(self, text: str, label: int) -> int:
-        """Add an expression that ends in `label`; gives its first instruction."""
+        """Add an expression that ends in `label` and return its first instruction."""
         node, _ = read_pattern(text)
         return self._build(node, self.add(Kind.ACCEPT, label))
 

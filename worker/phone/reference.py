@@ -1,7 +1,7 @@
-"""Check one number at a time, by `phonenumbers` alone: the reference for the column path, and its fallback.
+"""Validation of one number at a time with `phonenumbers`: the reference for the column path, and its fallback.
 
-The verdict is the library's on the cell as cleaned (R14a); what R14 adds is a `00` that means `+`, a calling code
-counted once, agreement with the Country Code, and the readings that a column has to decide about (R14b, R14d).
+The verdict is the library's on the cleaned cell (R14a). R14 adds a `00` that means `+`, a calling code counted once,
+agreement with the Country Code, and the readings that only the column can decide (R14b, R14d).
 """
 
 from __future__ import annotations
@@ -57,13 +57,13 @@ _VANITY_NAMES = {
 }
 _INVALID_CHARACTER = fault_bit(Code.INVALID_CHARACTER, Column.PHONE_NUMBER)
 
-# Without it the library compiles its patterns again and again once a file spans many countries.
+# Without the cache, the library recompiles its patterns again and again once a file spans many countries.
 phonenumbers.enable_pattern_cache()
 
 
 @dataclass(frozen=True)
 class Phone:
-    """One checked number: E.164 as an integer (0: none), faults and warnings as `schemas.codes` bit sets.
+    """One validated number: E.164 as an integer (0: none), faults and warnings as bit sets of `schemas.codes`.
 
     `evidence`: bits of `Evidence`. `alternative`: the number read as international (ALSO_INTERNATIONAL), or with one
     more leading zero (SHOWS_ZERO_LOST); else 0.
@@ -78,11 +78,12 @@ class Phone:
 
 @dataclass(frozen=True)
 class Rules:
-    """How the numbers of a column are judged.
+    """The rules for the numbers of a column.
 
     `accept_possible`: a number of possible length passes, with a warning (R15). `international`: the uploader says that
-    digits without a plus are international; that counts where there is no country (R14b).
-    `zero_tolerated`: a number that only one more leading zero makes valid may pass as possible: it exists already.
+    digits without a plus are international; it applies to rows without a country (R14b).
+    `zero_tolerated`: a number that is valid only with one more leading zero may pass as possible, because it exists
+    already.
     """
 
     accept_possible: bool = False
@@ -95,7 +96,7 @@ STRICT = Rules()
 
 @dataclass(frozen=True)
 class _Reading:
-    """What the library makes of one spelling; `fault` None: valid; `possible`: at least its length fits."""
+    """The library's result for one spelling; `fault` None: valid; `possible`: at least its length fits."""
 
     fault: Code | None
     calling_code: int = 0
@@ -133,7 +134,7 @@ def _country_fault(country: str) -> int:
 
 
 def _without_country(country: str, cell: Cell, rules: Rules, faults: int) -> Phone:
-    """Check a number that has to be international (R14): the Country Code is empty, or cannot be read (`faults`)."""
+    """Check a number that must be international (R14): the Country Code is empty, or has a fault (`faults`)."""
     if not cell.number:
         found = None if country.strip() else _vanity(_country_of(cell.vanity), cell)
         return found or Phone(0, faults | _INVALID_CHARACTER)
@@ -149,7 +150,7 @@ def _without_country(country: str, cell: Cell, rules: Rules, faults: int) -> Pho
 
 
 def _country_of(number: str) -> Country | None:
-    """Return the country whose calling code a number with a plus begins with."""
+    """Return the country of the calling code that a number with a plus begins with."""
     digits = re.sub(r"\D", "", number) if _PLUS.match(number) else ""
     rows = (MAIN_ROW.get(int(digits[:size])) for size in (1, 2, 3) if len(digits) > size)
     row = next((row for row in rows if row is not None), None)
@@ -157,14 +158,14 @@ def _country_of(number: str) -> Country | None:
 
 
 def _international_spelling(number: str) -> str | None:
-    """Return a number that begins with `+` or `00` as one with `+`; None where it begins with neither."""
+    """Return a number that begins with `+` or `00` in the form with `+`; None for any other number."""
     if _PLUS.match(number):
         return number
     return _DOUBLE_ZERO.sub("+", number, count=1) if _DOUBLE_ZERO.match(number) else None
 
 
 def _fault_anywhere(number: str, rules: Rules) -> int:
-    """The number's own fault where the country is unknown: a national number cannot be blamed for that."""
+    """Return the number's own fault where the country is unknown: only if it has a plus, or too many digits."""
     fault = _fault(_read(number, None), rules)
     blamed = fault is not None and (_PLUS.match(number) or fault is Code.TOO_LONG)
     return fault_bit(fault, Column.PHONE_NUMBER) if fault is not None and blamed else 0
@@ -190,7 +191,7 @@ def _checked(where: Country, number: str, rules: Rules, *, was_numeric: bool) ->
 
 
 def _fault_of_parts(where: Country | None, number: str) -> Code | None:
-    """INVALID_CHARACTER where a cell holds a second number, or a part of one behind a slash (R14a)."""
+    """Return INVALID_CHARACTER where a cell holds a second number, or a part of one after a slash (R14a)."""
 
     def is_number(text: str) -> bool:
         if where is None:
@@ -204,14 +205,14 @@ def _fault_of_parts(where: Country | None, number: str) -> Code | None:
 
 
 def _begins_number(where: Country | None, first: str, second: str) -> bool:
-    """Whether the second of two parts is written like a number of its own: from its first digit, or as long."""
+    """Return whether the second of two parts is a number of its own: by a leading 0 or +, or as long as the first."""
     digits = [sum(map(str.isdigit, part)) for part in (first, second)]
     code = len(str(where.calling_code)) if where is not None and _PLUS.match(first) else 0
     return second.lstrip("( ").startswith(("0", "+")) or digits[0] - code == digits[1]
 
 
 def _with_evidence(where: Country, number: str, rules: Rules) -> tuple[_Reading, int, int]:
-    """The reading of a cleaned number, the evidence it gives (`Evidence`), and its other reading."""
+    """Return the reading of a cleaned number, the evidence that it gives (`Evidence`), and its other reading."""
     reading = _best_reading(where, number, rules)
     written, alone = re.sub(r"\D", "", number), number.isdecimal()
     own = not _PLUS.match(number) and reading.calling_code == where.calling_code
@@ -237,7 +238,7 @@ def _with_evidence(where: Country, number: str, rules: Rules) -> tuple[_Reading,
 
 
 def _with_zero(where: Country, reading: _Reading) -> int:
-    """The number with one more leading zero (R14d), if that is another valid number of the country; else 0."""
+    """Return the number with one more leading zero (R14d) if that is another valid number of the country; else 0."""
     if reading.number is None or reading.calling_code != where.calling_code or not _may_have_zero(where.calling_code):
         return 0
     national = phonenumbers.national_significant_number(reading.number)
@@ -250,7 +251,7 @@ def _with_zero(where: Country, reading: _Reading) -> int:
 
 
 def readings_with_trunk_prefix(where: Country, number: str) -> tuple[int, ...]:
-    """Return both readings (E.164) of digits that may be the rest of a trunk prefix whose zero is lost (R14d).
+    """Return both readings (E.164) of digits that may begin with a trunk prefix that lost its zero (R14d); else ().
 
     In Hungary, 680257864 is a valid number. It is also 06 80 257 864 without its leading zero.
     """
@@ -263,21 +264,21 @@ def readings_with_trunk_prefix(where: Country, number: str) -> tuple[int, ...]:
 
 @lru_cache(maxsize=1024)
 def _has_long_trunk_prefix(row: int) -> bool:
-    """Whether the trunk prefix of a region is a zero and more digits."""
+    """Return whether the trunk prefix of a region is a zero and more digits."""
     prefix = metadata_of(*REGIONS[row]).national_prefix or ""
     return len(prefix) > 1 and prefix.startswith("0")
 
 
 @lru_cache(maxsize=1024)
 def _may_have_zero(calling_code: int) -> bool:
-    """Whether national numbers of the calling code may begin with a zero, as in Italy."""
+    """Return whether national numbers of the calling code may begin with a zero, as in Italy."""
     row = MAIN_ROW[calling_code]
     tables = tables_for(np.array([row]))
     return bool(tables.moves[tables.numbers[row]] != DEAD or tables.compiled[row] < 0)
 
 
 def _region_warning(where: Country, reading: _Reading) -> int:
-    """REGION_DIFFERS where the row names one of several countries of a calling code, and the number is another's."""
+    """Return REGION_DIFFERS if the row names one country of a shared calling code and the number is of another."""
     shared = len(COUNTRY_CODE_TO_REGION_CODE[where.calling_code]) > 1
     if not (where.is_region and shared and where.region and reading.number and reading.fault is None):
         return 0
@@ -286,7 +287,7 @@ def _region_warning(where: Country, reading: _Reading) -> int:
 
 
 def _vanity(where: Country | None, cell: Cell) -> Phone | None:
-    """A vanity number such as 1-800-FLOWERS (R14a): a type that has them, and as long as numbers of that type are."""
+    """Return a vanity number such as 1-800-FLOWERS (R14a), if its type allows letters and its length fits."""
     if where is None or not cell.vanity:
         return None
     digits = cell.vanity[: cell.vanity.index(cell.letters)]
@@ -319,13 +320,17 @@ def _warnings(reading: _Reading, *, was_numeric: bool) -> int:
 
 
 def _best_reading(where: Country, number: str, rules: Rules) -> _Reading:
-    """As written if valid; else with 00 as plus; else with the calling code counted once; else the more telling one."""
+    """Return the most plausible reading of a number.
+
+    That is the number as written if valid; else with 00 as plus; else with the calling code counted once; else the more
+    informative reading.
+    """
     written = _as_written(where, number)
     if written.fault is None or _PLUS.match(number):
         return written
     main = COUNTRY_CODE_TO_REGION_CODE[where.calling_code][0]
     if where.region not in {None, main}:
-        # The number may be of another country of the calling code, and is then written as there.
+        # The number may be of another country of the calling code, and written as in that country.
         in_main = _read(number, main)
         if in_main.fault is None and in_main.calling_code == where.calling_code:
             return in_main
@@ -365,14 +370,14 @@ def _read(text: str, region: str | None) -> _Reading:
 
 
 def _lost_prefix(text: str, region: str | None, number: PhoneNumber) -> bool:
-    """Whether the national number lacks digits that were written: a trunk prefix, a mobile 15."""
+    """Return whether the national number lacks digits that were written: a trunk prefix, a mobile 15."""
     digits = phonenumbers.normalize_digits_only(text)
     behind = digits[_code_ends(digits, region, number) :]
     return not phonenumbers.national_significant_number(number).endswith(behind)
 
 
 def _code_ends(digits: str, region: str | None, number: PhoneNumber) -> int:
-    """The index of the first digit of the national number."""
+    """Return the index of the first digit of the national number."""
     source = number.country_code_source
     if source == CountryCodeSource.FROM_DEFAULT_COUNTRY:
         return 0

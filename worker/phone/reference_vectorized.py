@@ -1,4 +1,4 @@
-"""Read a block of rows of digits by the rules of `single`, with array operations (R14, R14b, R14d, R15)."""
+"""Validation of a block of rows of digits by the rules of `reference`, with array operations (R14, R14b, R14d, R15)."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Countries:
     empty: Bools
 
     def part(self, part: slice) -> Countries:
-        """Return some rows that follow each other."""
+        """Return a slice of the rows."""
         return Countries(self.row[part], self.is_region[part], self.empty[part])
 
     def take(self, rows: Ints) -> Countries:
@@ -56,7 +56,7 @@ class Countries:
 
 
 class Block:
-    """Some rows on their way to a verdict, by the rules of `single`."""
+    """A block of rows on its way to a verdict, by the rules of `reference`."""
 
     def __init__(self, digits: Digits, countries: Countries, rules: Rules) -> None:
         self._digits, self._countries, self._rules = digits, countries, rules
@@ -65,32 +65,32 @@ class Block:
         self._reader = Reader(digits.flat)
         self._has_country = self._row != NO_COUNTRY
         self._reading = Reading.of(len(self._row), Verdict.UNDECIDED)
-        self._abroad = self._plus.copy()  # rows read as international numbers whatever the country
+        self._abroad = self._plus.copy()  # rows read as international numbers, regardless of the country
         self._read_as_written(digits.plain)
         self._read_otherwise()
 
     @property
     def accepted(self) -> Bools:
-        """Rows whose reading passes, as far as their own digits are concerned."""
+        """Return which rows pass by their own digits, before the comparison with the Country Code."""
         verdict = self._reading.verdict
         passes: Bools = verdict == Verdict.VALID
         return passes | (verdict == Verdict.POSSIBLE) if self._rules.accept_possible else passes
 
     @property
     def too_long(self) -> Bools:
-        """Rows with too many digits, which may be two numbers."""
+        """Return which rows have too many digits; they may be two numbers."""
         found: Bools = self._reading.verdict == Verdict.TOO_LONG
         return found
 
     @property
     def is_number(self) -> Bools:
-        """Rows that are a valid number, in their country or as an international number."""
+        """Return which rows are a valid number, in their country or as an international number."""
         found: Bools = (self._reading.verdict == Verdict.VALID) & (self._has_country | self._abroad)
         return found
 
     @property
     def undecided(self) -> Bools:
-        """Rows that the library has to judge."""
+        """Return which rows the library has to judge."""
         verdict = self._reading.verdict
         undecided: Bools = (verdict == Verdict.UNDECIDED) & ~self._empty
         if self._rules.accept_possible:
@@ -98,7 +98,7 @@ class Block:
         return undecided
 
     def settle(self, numeric: Bools) -> None:
-        """Turn the readings into E.164, faults, warnings and evidence."""
+        """Turn the readings into E.164 numbers, faults, warnings and evidence."""
         reading, passes = self._reading, self.accepted
         self.evidence = np.zeros(len(passes), np.uint8)
         self.alternative = np.zeros(len(passes), np.int64)
@@ -128,7 +128,7 @@ class Block:
         return faults
 
     def _drop_evidence(self, mismatch: Bools) -> None:
-        """A row with a fault shows nothing, except that its leading zero is lost."""
+        """Clear evidence in rows with a fault or without a country; keep SHOWS_ZERO_LOST only in rows with a fault."""
         lost = (self.evidence & Evidence.SHOWS_ZERO_LOST != 0) & (self.faults != 0) & ~mismatch
         silent = ((self.faults != 0) | ~self._has_country | (self.evidence & Evidence.SHOWS_ZERO_LOST != 0)) & ~lost
         self.evidence[silent], self.alternative[silent] = 0, 0
@@ -145,12 +145,12 @@ class Block:
 
     def _put_international(self, rows: Ints, start: Ints, count: Ints) -> None:
         reading = self._reader.international(start, count)
-        # Behind a plus the library looks again for a national number where it finds no calling code.
+        # After a plus, the library tries a national number where it finds no calling code.
         reading.verdict[reading.code < 0] = Verdict.UNDECIDED
         self._reading.put(rows, reading)
 
     def _read_without_country(self, nowhere: Bools) -> None:
-        """An empty Country Code: 00 is a plus (R14); digits alone are international if the uploader says so."""
+        """Read rows with an empty Country Code: 00 is a plus (R14); digits alone only if the uploader says so."""
         digits, start = self._reader.flat, self._start
         zeros = nowhere & (digits[start] == 0) & (digits[start + 1] == 0)
         rows = np.flatnonzero(zeros)
@@ -164,7 +164,7 @@ class Block:
             self._abroad |= chosen
 
     def _read_otherwise(self) -> None:
-        """Where a national number is not valid as written: 00 as plus, or the calling code counted once (R14)."""
+        """Read national numbers that are not valid as written: 00 as plus, or the calling code counted once (R14)."""
         settled = np.isin(self._reading.verdict, [Verdict.VALID, Verdict.UNDECIDED])
         rows = np.flatnonzero(~self._plus & self._has_country & ~settled)
         rows = self._read_in_main_region(rows)
@@ -174,7 +174,7 @@ class Block:
         self._read_code_once(rows[~zeros])
 
     def _read_in_main_region(self, rows: Ints) -> Ints:
-        """Read numbers of another country of the calling code as they are written there; answer the other rows."""
+        """Read numbers of another country of the calling code as they are written there; return the remaining rows."""
         row = self._row[rows]
         other = rows[row != MAIN[row]]
         if not other.size:
@@ -200,7 +200,7 @@ class Block:
         self._reading.put(rows[valid], reading.take(valid))
 
     def _find_other_readings(self) -> None:
-        """R14b, R14d: what else the digits may be, and what rows of digits alone show of the column."""
+        """Find other readings of the digits, and what rows of digits alone show about the column (R14b, R14d)."""
         reading, evidence = self._reading, self.evidence
         own = ~self._plus & self._has_country & (reading.code == MAIN[self._row])
         valid = reading.verdict == Verdict.VALID
@@ -215,7 +215,7 @@ class Block:
         evidence[shows & kept & ~reading.repeated & leads] = Evidence.SHOWS_ZERO_KEPT
 
     def _read_as_international(self, rows: Ints) -> None:
-        """R14b: national numbers that begin with their own calling code."""
+        """Find the second reading of national numbers that begin with their own calling code (R14b)."""
         rows = rows[self._reader.spelled(self._start[rows]) == MAIN[self._row[rows]]]
         if not rows.size:
             return
@@ -229,7 +229,7 @@ class Block:
         self.evidence[rows] |= np.uint8(Evidence.ALSO_INTERNATIONAL)
 
     def _read_with_zero(self, kept: Bools) -> None:
-        """R14d: digits that are another valid number with one more leading zero, or only so."""
+        """Find digits that are another valid number, or only then a valid one, with one more leading zero (R14d)."""
         reading = self._reading
         leads = self._reader.flat[self._start] == 0
         rows = np.flatnonzero(kept & ~leads & ~reading.repeated)
@@ -250,7 +250,7 @@ class Block:
         self.alternative[lost] = self._reader.values(other.take(~valid))
 
     def _read_with_zero_of_trunk_prefix(self, rows: Ints) -> None:
-        """R14d: another number if they are the rest of a trunk prefix that lost its zero; for the library."""
+        """Leave to the library digits that are another number after a trunk prefix that lost its zero (R14d)."""
         rows = rows[self._reader.has_long_trunk_prefix(self._row[rows])]
         if not rows.size:
             return
@@ -259,7 +259,7 @@ class Block:
         self._reading.verdict[rows[is_other]] = Verdict.UNDECIDED
 
     def _may_lack_zero(self) -> Bools:
-        """Possible numbers behind a calling code, in countries where a zero may be missing there: for the library."""
+        """Return which rows are possible numbers whose zero after the calling code may be missing; for the library."""
         reading = self._reading
         rows = np.flatnonzero((reading.verdict == Verdict.POSSIBLE) & (reading.code >= 0))
         rows = rows[(reading.start[rows] != self._start[rows]) | self._plus[rows]]

@@ -1,6 +1,6 @@
-"""Which country numbers belong to, for whole columns: ISO 3166 regions, or "001" for a code of no country.
+"""Assignment of numbers to countries, by whole columns: ISO 3166 regions, or "001" for a code without a country.
 
-Expects valid (or at least possible) numbers, as `check_column` answers them; it judges nothing.
+Expects valid (or at least possible) numbers, as `check_column` returns them; validates nothing.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneMetadata
 
 REGIONS: tuple[str, ...] = ("", "001", *sorted(phonenumbers.SUPPORTED_REGIONS))
-NANP = 1  # its 25 regions are told apart by the area code alone, the three digits after the 1
+NANP = 1  # its 25 regions differ only in the area code, the three digits after the 1
 NANP_LEAST, NANP_LAST = 10**10, 2 * 10**10 - 1  # a few numbers of its plan are shorter
 _SHORT_IN_CANADA = 1310
 _INDEX = {region: place for place, region in enumerate(REGIONS)}
@@ -35,7 +35,7 @@ _POWERS = 10 ** np.arange(16, dtype=np.int64)
 
 
 def regions_of(e164: NDArray[np.int64]) -> NDArray[np.int16]:
-    """The region of each number (int64, 0: none), as a place in `REGIONS`."""
+    """Return the region of each number (int64, 0: none) as an index in `REGIONS`."""
     calling_code = calling_code_numbers(e164)
     found = np.zeros(len(e164), np.int16)
     for code in np.flatnonzero(np.bincount(calling_code)):
@@ -52,12 +52,12 @@ def regions_of(e164: NDArray[np.int64]) -> NDArray[np.int16]:
 
 
 def calling_codes_of(e164: NDArray[np.int64]) -> pa.StringArray:
-    """The calling code of each number (int64) as text; "0" where no country has it."""
+    """Return the calling code of each number (int64) as text; "0" where no country has it."""
     return pc.cast(pa.array(calling_code_numbers(e164)), pa.string())
 
 
 def is_calling_code(code: int) -> bool:
-    """Whether the numbering plans know the calling code."""
+    """Return whether a calling code is in the numbering plans."""
     return code in COUNTRY_CODE_TO_REGION_CODE
 
 
@@ -69,9 +69,9 @@ def calling_code_numbers(e164: NDArray[np.int64]) -> NDArray[np.int16]:
 
 
 def may_be_cut_short(e164: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Whether numbers (int64) without their last digits may be numbers, too: where these differ in length."""
+    """Return whether numbers (int64) without their last digits may be numbers, too: in plans with several lengths."""
     found: NDArray[np.bool_] = _has_several_lengths()[calling_code_numbers(e164)]
-    # In North America all have ten digits but seven-digit ones of Canada, which begin with 310.
+    # In North America, all numbers have ten digits except seven-digit ones of Canada, which begin with 310.
     in_canada = e164 // 10**7 == _SHORT_IN_CANADA
     found &= (e164 < NANP_LEAST) | (e164 > NANP_LAST) | in_canada
     return found
@@ -91,23 +91,23 @@ def _has_several_lengths() -> NDArray[np.bool_]:
 
 
 def calling_code_digits() -> list[int]:
-    """How many digits the calling code has, by a number's first three digits from 001 on; 3 where there is none."""
+    """Return the calling code's length by a number's first three digits, from 001 on; 3 where there is no code."""
     return [len(str(code)) if code else 3 for code in _calling_codes()[1:].tolist()]
 
 
 def calling_code_of(e164: int) -> int:
-    """The calling code of a number of three digits or more; 0 where no country has it."""
+    """Return the calling code of a number of three digits or more; 0 where no country has it."""
     return int(_calling_codes()[int(str(e164)[:3])])
 
 
 def names(places: NDArray[np.int16]) -> pa.StringArray:
-    """Places in `REGIONS` as text."""
+    """Return the regions at these indices of `REGIONS` as text."""
     return pa.DictionaryArray.from_arrays(pa.array(places), pa.array(REGIONS)).cast(pa.string())
 
 
 @lru_cache(maxsize=1)
 def _calling_codes() -> NDArray[np.int16]:
-    """The calling code by a number's first three digits; no code is the beginning of another. 0: none."""
+    """Return the calling code by a number's first three digits; 0: none. No code is a prefix of another."""
     table = np.zeros(1000, np.int16)
     for code in COUNTRY_CODE_TO_REGION_CODE:
         span = 10 ** (3 - len(str(code)))
@@ -116,7 +116,7 @@ def _calling_codes() -> NDArray[np.int16]:
 
 
 def area_codes_of(region: str) -> list[int]:
-    """The area codes of a region of the North American plan; those of nobody count as the main region's."""
+    """Return the area codes of a region of the North American plan; unassigned ones count as the main region's."""
     return [int(area) for area in np.flatnonzero(_by_area_code() == _INDEX[region])]
 
 
@@ -133,7 +133,7 @@ def _region_of_area(area: int) -> str:
 
 @lru_cache(maxsize=1)
 def _by_area_code() -> NDArray[np.int16]:
-    """Region by NANP area code, asked of the library with one number each."""
+    """Return the region by NANP area code, from one library lookup for each."""
     table = np.full(1000, _INDEX["US"], np.int16)
     for area in range(200, 1000):
         table[area] = _INDEX[_region_of_area(area) or "US"]
@@ -141,7 +141,7 @@ def _by_area_code() -> NDArray[np.int16]:
 
 
 def _by_patterns(e164: NDArray[np.int64], code_length: int, regions: tuple[str, ...]) -> NDArray[np.int16]:
-    """The first region whose patterns take the number, as `region_code_for_number` has it."""
+    """Return the first region whose patterns match each number, as in `region_code_for_number`."""
     found = np.full(len(e164), _INDEX[regions[0]], np.int16)
     text = pc.utf8_slice_codeunits(pc.cast(pa.array(e164), pa.string()), code_length)
     waiting = np.ones(len(e164), np.bool_)
@@ -153,14 +153,14 @@ def _by_patterns(e164: NDArray[np.int64], code_length: int, regions: tuple[str, 
 
 
 def is_valid_in(e164: NDArray[np.int64], name: str) -> NDArray[np.bool_]:
-    """Whether numbers (int64), valid for their calling code, are valid for one region of it.
+    """Return whether numbers (int64), valid for their calling code, are valid for one region of it.
 
-    As `is_valid_number_for_region` answers, which regards neither leading digits nor who else claims a number.
+    As in `is_valid_number_for_region`, which ignores leading digits and the claims of other regions.
     """
     code = phonenumbers.country_code_for_region(name)
     fits = np.zeros(len(e164), np.bool_)
     if code == NANP:
-        # By its area code, nearly every number is of the region that the row names.
+        # Nearly every number has an area code of the region that the row names.
         fits = (e164 >= NANP_LEAST) & (_by_area_code()[e164 // 10**7 % 1000] == _INDEX[name])
     left = np.flatnonzero(~fits)
     if left.size:
@@ -175,7 +175,7 @@ def _pattern(region: str) -> str:
 
 
 def claim_of(region: str) -> str:
-    """Return the expression of the national numbers that a region of a shared calling code claims as a whole."""
+    """Return the expression of the whole national numbers that a region of a shared calling code claims."""
     metadata = PhoneMetadata.metadata_for_region(region)
     if metadata is None:
         raise LookupError(region)

@@ -1,7 +1,6 @@
-"""Runs digits of many rows through the compiled tables at once, one look-up per digit.
+"""Execution of the compiled tables on the digits of many rows at once, one lookup per digit.
 
-Answers questions about slices of digits (which prefix, which pattern, which calling code); what a number means is put
-together in `readings`.
+Finds prefixes, patterns and calling codes in slices of digits; `parse_column` combines them into readings.
 """
 
 from __future__ import annotations
@@ -22,33 +21,34 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
     Bools = NDArray[np.bool_]
 
-_DEEPEST = 18  # digits after which no national number can match any more
+_DEEPEST = 18  # digits after which no national number can match
 _KEEPS_PREFIX = [Length.TOO_SHORT, Length.LOCAL_ONLY, Length.INVALID]
 
 
 @dataclass(frozen=True)
 class Cut:
-    """National numbers as slices of the digits, and whether written digits were removed from them; arrays of n."""
+    """National numbers as slices of the digits, and whether written digits were removed; arrays of length n."""
 
     start: Ints
     count: Ints
     removed: Bools
 
     def take(self, rows: Ints | Bools) -> Cut:
-        """These rows only."""
+        """Return these rows only."""
         return Cut(self.start[rows], self.count[rows], self.removed[rows])
 
     def put(self, rows: Ints, other: Cut) -> Cut:
-        """A copy in which these rows are another cut's."""
+        """Return a copy in which these rows are the rows of `other`."""
         start, count, removed = self.start.copy(), self.count.copy(), self.removed.copy()
         start[rows], count[rows], removed[rows] = other.start, other.count, other.removed
         return Cut(start, count, removed)
 
 
 class Walker:
-    """Holds the digits of a block of rows; rewritten numbers (a mobile 15 become a 9) are added behind them.
+    """The digits of a block of rows, followed by rewritten numbers (a mobile 15 replaced by a 9).
 
-    `start` and `count` say where a row's digits of interest are, `row` is its region's place in `metadata.REGIONS`.
+    `start` and `count` give the position of a row's relevant digits; `row` is the index of its region in
+    `metadata.REGIONS`.
     """
 
     def __init__(self, flat: NDArray[np.uint8]) -> None:
@@ -56,16 +56,16 @@ class Walker:
         self.tables: Tables = tables_for(np.zeros(0, np.int64))
 
     def need(self, row: Ints) -> None:
-        """Have these regions compiled before rows are walked in them."""
+        """Compile these regions, before rows are matched in them."""
         self.tables = tables_for(row)
 
     def spelled(self, start: Ints) -> Ints:
-        """The calling code the digits begin with, as its main row; -1: none."""
+        """Return the calling code that the digits begin with, as its main row; -1: none."""
         first, second, third = self.flat[start], self.flat[start + 1], self.flat[start + 2]
         return SPELLED[first.astype(np.int64) * 256 + second * np.int64(16) + third]
 
     def ends(self, entry: Ints, start: Ints, count: Ints) -> Ints:
-        """The states the numbers end in, for the arrays "of a state"."""
+        """Return the final states of the numbers, as indices of the per-state arrays."""
         state, place = entry, start
         for _ in range(min(int(count.max(initial=0)), _DEEPEST)):
             state = self.tables.moves[state + self.flat[place]]
@@ -73,13 +73,13 @@ class Walker:
         return state // COLUMNS
 
     def is_general(self, start: Ints, count: Ints, row: Ints) -> Bools:
-        """Whether the general description of the region's numbers matches."""
+        """Return whether the general description of the region's numbers matches."""
         state = self.ends(self.tables.numbers[row], start, count)
         matches: Bools = self.tables.general[state] >> PLACE[row] & 1 == 1
         return matches
 
     def abroad_prefix(self, start: Ints, row: Ints) -> Ints:
-        """How many digits the international prefix takes (`_parse_prefix_as_idd`), 0 where there is none."""
+        """Return the length of the international prefix (`_parse_prefix_as_idd`), 0 where there is none."""
         size = np.zeros(len(start), np.int64)
         rows = self._hinted(start, row, DIALS_ABROAD)
         if rows.size:
@@ -88,7 +88,7 @@ class Walker:
         return size
 
     def without_trunk(self, start: Ints, count: Ints, row: Ints, *, check_length: bool) -> Cut:
-        """`_maybe_strip_national_prefix_carrier_code`; `check_length`: and undo it where `parse` would."""
+        """Apply `_maybe_strip_national_prefix_carrier_code`; `check_length`: undo it where `parse` would."""
         whole = Cut(start, count, np.zeros(len(start), np.bool_))
         rows = self._hinted(start, row, HAS_TRUNK)
         if rows.size:
@@ -105,7 +105,7 @@ class Walker:
         return whole.put(rows[applies], after.take(applies))
 
     def _behind_prefix(self, cut: Cut, row: Ints, size: Ints, found: Ints) -> Cut:
-        """What is left behind the prefix, put together anew where the region has a rule for that."""
+        """Return the rest after the prefix, rewritten where the region has a rule for that."""
         begin, end = self.tables.group_start[found], self.tables.group_end[found]
         after = Cut(cut.start + size, cut.count - size, (begin != 0) | (end != size))
         for home in np.unique(row[begin >= 0]).tolist():
@@ -116,7 +116,7 @@ class Walker:
         return after
 
     def _rewritten(self, cut: Cut, rule: tuple[int, ...], group: tuple[Ints, Ints], size: Ints) -> tuple[Ints, Ints]:
-        """The rule's digits, the captured ones and the rest, as new rows behind all others."""
+        """Append the rule's digits, the captured ones and the rest as new rows; return their starts and counts."""
         width, column = len(rule), np.arange(WIDTH)
         begin, captured = group[0][:, None], (group[1] - group[0])[:, None]
         source = np.where(column - width < captured, begin + column, size[:, None] + column - captured) - width
@@ -133,7 +133,7 @@ class Walker:
         return np.flatnonzero(self.tables.hints[row, pair] & hint)
 
     def _prefix(self, entry: Ints, start: Ints) -> tuple[Ints, Ints]:
-        """How many digits a prefix pattern takes, and the state that says so."""
+        """Return the number of digits that a prefix pattern takes, and the state of the match."""
         tables, state = self.tables, entry
         size, found = np.zeros(len(start), np.int64), np.zeros(len(start), np.int64)
         for place in range(WIDTH):

@@ -1,7 +1,7 @@
-"""Check whole columns of Country Codes and Phone Numbers (R14, R15) with array operations.
+"""Validation of whole columns of Country Codes and Phone Numbers (R14, R15) with array operations.
 
-Settles the rows made of digits and plain punctuation by itself and hands all others to `single`, distinct ones once;
-the verdict is the same either way. Touches no file and repairs no text.
+Decides rows of digits and plain punctuation itself and passes all others to `reference`, each distinct one once; the
+verdict is the same either way. Does no I/O and repairs no text.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _TEN = 10
-_BLOCK = 1 << 14  # rows at a time: small enough that the work stays in the processor's cache
+_BLOCK = 1 << 14  # rows at a time: few enough to stay in the processor's cache
 _REGION_DIFFERS = np.uint32(warning_bit(Code.REGION_DIFFERS))
 _BEGINNINGS = np.array([ord("0"), ord("+"), ord("(")], np.uint8)
 _LONGEST_CODE = 3  # digits of a calling code
@@ -37,13 +37,13 @@ _BEHIND_SLASH = r"/[^/0-9]*[0-9][^/]*[^0-9]*$"
 
 @dataclass(frozen=True)
 class PhoneColumn:
-    """The verdict on n rows, arrays of length n.
+    """The verdicts on n rows, arrays of length n.
 
     `e164` int64, without the plus: +442079460958 -> 442079460958; 0 for every row with a fault.
     `faults` uint64, bits of `codes.fault_bit` for the Country Code and Phone Number columns.
     `warnings` uint32, bits of `codes.warning_bit`; 0 for every row with a fault.
-    `evidence` uint8 (bits of `Evidence`) and `alternative` int64: as in `single.Phone`.
-    `by_library` bool, the rows that were handed to `phonenumbers`.
+    `evidence` uint8 (bits of `Evidence`) and `alternative` int64: as in `reference.Phone`.
+    `by_library` bool, the rows that were passed to `phonenumbers`.
     """
 
     e164: NDArray[np.int64]
@@ -55,7 +55,7 @@ class PhoneColumn:
 
     @classmethod
     def empty(cls, rows: int) -> PhoneColumn:
-        """No number, and nothing wrong, in all rows."""
+        """Return a column without a number or a fault in any row."""
         return cls(
             np.zeros(rows, np.int64),
             np.zeros(rows, np.uint64),
@@ -70,7 +70,7 @@ class PhoneColumn:
         return PhoneColumn(*(getattr(self, field.name)[rows] for field in fields(self)))
 
     def put(self, rows: NDArray[np.bool_] | NDArray[np.int64], other: PhoneColumn) -> None:
-        """Replace these rows by another column of just them."""
+        """Replace these rows by the rows of `other`, in place."""
         for field in fields(self):
             getattr(self, field.name)[rows] = getattr(other, field.name)
 
@@ -82,10 +82,10 @@ def check_column(
     *,
     was_numeric: NDArray[np.bool_] | None = None,
 ) -> PhoneColumn:
-    """Check n Country Codes and n Phone Numbers, given as `pa.string()` arrays with null for an empty cell.
+    """Validate n Country Codes and n Phone Numbers: `pa.string()` arrays with null for an empty cell.
 
-    Other string types are cast, at the cost of a copy. `rules` and `was_numeric` (bool, n) are as for `check_one`,
-    whose verdict every row gets.
+    Casts other string types, at the cost of a copy. `rules` and `was_numeric` (bool, n) are as for `check_one`, and
+    every row gets the same verdict.
     """
     country, number = (pc.fill_null(column.cast(pa.string()), "") for column in (country, number))
     numeric = np.zeros(len(number), np.bool_) if was_numeric is None else was_numeric
@@ -103,7 +103,7 @@ def check_column(
 
 
 def read_countries(column: pa.StringArray) -> Countries:
-    """Read n Country Code cells, each distinct one once."""
+    """Parse n Country Code cells, each distinct one once."""
     cells = pc.dictionary_encode(column)
     known = [(text, read_country(text)) for text in cells.dictionary.to_pylist()]
     index = cells.indices.to_numpy()
@@ -114,7 +114,7 @@ def read_countries(column: pa.StringArray) -> Countries:
     )
 
 
-def _settle(  # noqa: PLR0913, PLR0917 - the cells, how to judge them, and where the verdict goes
+def _settle(  # noqa: PLR0913, PLR0917 - the cells, the rules and the output arrays
     number: pa.StringArray,
     countries: Countries,
     found: PhoneColumn,
@@ -122,7 +122,7 @@ def _settle(  # noqa: PLR0913, PLR0917 - the cells, how to judge them, and where
     numeric: NDArray[np.bool_],
     rules: Rules,
 ) -> NDArray[np.bool_]:
-    """Settle some rows as far as digits and plain punctuation tell; mark the others for the library.
+    """Decide the rows that digits and plain punctuation decide; mark the others for the library.
 
     Return which rows may be two numbers: they are one as a whole, or would be if they were not too long.
     """
@@ -137,9 +137,9 @@ def _settle(  # noqa: PLR0913, PLR0917 - the cells, how to judge them, and where
 
 
 def _second_numbers(number: pa.StringArray, countries: Countries, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Those of some rows that may hold a second number, or a part of one behind a slash (R14a).
+    """Return the rows, out of `rows`, that may hold a second number, or a part of one after a slash (R14a).
 
-    As `single` splits cells; what comes before is a number. Whether what comes behind is one is left to the library.
+    Splits cells like `reference`, and requires that the first part is a number. The library judges the second part.
     """
     if not rows.size:
         return rows
@@ -155,7 +155,7 @@ def _second_numbers(number: pa.StringArray, countries: Countries, rows: NDArray[
 
 
 def _before_blanks(number: pa.StringArray) -> tuple[NDArray[np.int64], pa.StringArray]:
-    """The texts before each blank that may be between two whole numbers, and their rows."""
+    """Return the texts before each blank that may separate two whole numbers, and the indices of their rows first."""
     offsets, data = buffers(number)
     text = data[offsets[0] : offsets[-1]]
     offsets = (offsets - offsets[0]).astype(np.int64)
@@ -164,7 +164,7 @@ def _before_blanks(number: pa.StringArray) -> tuple[NDArray[np.int64], pa.String
     blanks = np.flatnonzero(text == ord(" "))
     row = np.repeat(np.arange(len(number)), np.diff(offsets))[blanks]
     first, second = digits[blanks] - digits[offsets[row]], digits[offsets[row + 1]] - digits[blanks]
-    # The second begins like a number, or is as long as the first (`single`), which may have a calling code.
+    # The second part begins like a number, or is as long as the first (`reference`), which may have a calling code.
     behind = text[np.minimum(blanks + 1, len(text) - 1)]
     begins = np.isin(behind, _BEGINNINGS) | ((first >= second) & (first <= second + _LONGEST_CODE))
     splits = (first >= LEAST_PART) & (second >= LEAST_PART) & begins
@@ -194,7 +194,7 @@ def _ask_library(
 
 
 def _compare_regions(countries: Countries, found: PhoneColumn) -> None:
-    """Set REGION_DIFFERS where a row names one of several countries of a calling code, and the number is another's."""
+    """Set REGION_DIFFERS where a row names one country of a shared calling code and the number is of another."""
     possible = np.uint32(warning_bit(Code.POSSIBLE_NOT_VALID))
     rows = np.flatnonzero(countries.is_region & SHARED[countries.row] & (found.e164 != 0) & ~found.by_library)
     rows = rows[found.warnings[rows] & possible == 0]
