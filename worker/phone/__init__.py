@@ -1,7 +1,8 @@
 """Validation of phone numbers by the rules of libphonenumber (R14, R15), for whole columns or single numbers.
 
 `check_column` and `check_one` give every row the same verdict. `worker.spreadsheet.cell_repair` repairs the text of
-cells beforehand; `worker.numbers` stores and searches numbers.
+cells beforehand; `worker.numbers` stores and searches numbers. In this package, "the library" is `phonenumbers`, the
+Python port of libphonenumber.
 """
 
 from worker.phone.digits import plain_punctuation

@@ -97,7 +97,7 @@ def _without_letters(plain: str) -> Cell:
 
 
 def _surplus(plain: str) -> tuple[Surplus, str]:
-    """Return the kind and the text of what keeps a cell from being one number."""
+    """Return why a cell is not one number: the kind and the text that does not belong in it."""
     found = _second_number(plain)
     if found:
         return Surplus.SECOND_NUMBER, found

@@ -70,7 +70,8 @@ def _blank() -> Tables:
     )
 
 
-# Constants of each row: its calling code, the code's main row, the row's index among the code's regions.
+# Constants of each row: its calling code, the row of the code's main region (main row), its index among the code's
+# regions.
 CODE: Ints = np.array([code for code, _ in REGIONS], np.int64)
 MAIN: Ints = np.array([MAIN_ROW[code] for code, _ in REGIONS], np.int64)
 PLACE: Ints = np.arange(len(REGIONS)) - MAIN

@@ -49,7 +49,7 @@ def of_country(country: str) -> list[Span]:
 
 
 def is_region(country: str) -> bool:
-    """Return whether a country is given as a region, which the numbers' own column decides, not as a calling code."""
+    """Return whether a country is given as a region, as in the numbers' `country` column, not as a calling code."""
     digits = country.lstrip("+")
     return not digits.isdigit() or digits == "001"
 

@@ -1,4 +1,4 @@
-"""Specific messages and fixes for faulty phone numbers, where the cell tells more than the code (R14 to R14e).
+"""Specific messages and fixes for faulty phone numbers, where the cell shows more than its code (R14 to R14e).
 
 Works on the failed rows of a report, whole columns at a time; returns texts for the rows that it can explain.
 """
@@ -73,7 +73,7 @@ Explained = Sequence[Text | None]
 
 
 def explain(fault: Fault, rows: Sequence[Row], context: Context) -> Explained:
-    """Return a text for each row whose cell tells more about the fault than its code; None for the others."""
+    """Return a text for each row whose cell shows more about the fault than its code does; None for the others."""
     explainer = _EXPLAINERS.get(fault)
     return explainer(rows, context) if explainer else [None] * len(rows)
 

@@ -1,4 +1,4 @@
-"""Display formats for numbers and country names. Does not decide which number is meant: only the digits do."""
+"""Display formats for numbers and country names. Makes no decisions about numbers: only their digits identify them."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def readable(e164: str) -> str:
 
 
 def spoken(e164: str) -> str:
-    """Format +12125550142 as "+1, 2 1 2, 5 5 5, 0 1 4 2"; otherwise screen readers say a number of billions."""
+    """Format +12125550142 as "+1, 2 1 2, 5 5 5, 0 1 4 2"; otherwise screen readers read a number in the billions."""
     groups = readable(e164).replace("-", " ").split()
     return ", ".join(" ".join(group) if place else group for place, group in enumerate(groups))
 

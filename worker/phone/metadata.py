@@ -73,7 +73,7 @@ class CodePlan:
     """One calling code.
 
     `valid_lengths[state]`: bit n is set if a number of n digits that ends in this state is valid. `general[state]`: bit
-    r is set if it matches the general description of the calling code's r-th region.
+    r is set if it matches the general description (`general_desc`) of the calling code's r-th region.
     """
 
     numbers: Recogniser
@@ -162,7 +162,7 @@ def _general(rules: list[_Rules], labels: int) -> int:
 
 
 def _valid_lengths(rules: list[_Rules], labels: int) -> int:
-    """Return the lengths of valid numbers; the first region that claims a number decides (`region_code_for_number`)."""
+    """Return valid lengths as bits; the first region that claims a number decides (`region_code_for_number`)."""
     if len(rules) == 1:
         return rules[0].valid_lengths(labels)
     valid, open_lengths = 0, -1

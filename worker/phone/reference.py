@@ -370,7 +370,7 @@ def _read(text: str, region: str | None) -> _Reading:
 
 
 def _lost_prefix(text: str, region: str | None, number: PhoneNumber) -> bool:
-    """Return whether the national number lacks digits that were written: a trunk prefix, a mobile 15."""
+    """Return whether the national number lacks digits that were written: a trunk prefix, or Argentina's mobile 15."""
     digits = phonenumbers.normalize_digits_only(text)
     behind = digits[_code_ends(digits, region, number) :]
     return not phonenumbers.national_significant_number(number).endswith(behind)

@@ -56,7 +56,7 @@ class Countries:
 
 
 class Block:
-    """A block of rows on its way to a verdict, by the rules of `reference`."""
+    """A block of rows and their readings, judged by the rules of `reference`."""
 
     def __init__(self, digits: Digits, countries: Countries, rules: Rules) -> None:
         self._digits, self._countries, self._rules = digits, countries, rules
@@ -71,7 +71,7 @@ class Block:
 
     @property
     def accepted(self) -> Bools:
-        """Return which rows pass by their own digits, before the comparison with the Country Code."""
+        """Return which rows pass when judged by their digits alone, before the comparison with the Country Code."""
         verdict = self._reading.verdict
         passes: Bools = verdict == Verdict.VALID
         return passes | (verdict == Verdict.POSSIBLE) if self._rules.accept_possible else passes
@@ -150,7 +150,7 @@ class Block:
         self._reading.put(rows, reading)
 
     def _read_without_country(self, nowhere: Bools) -> None:
-        """Read rows with an empty Country Code: 00 is a plus (R14); digits alone only if the uploader says so."""
+        """Read rows with an empty Country Code: 00 is a plus (R14); `Rules.international` decides on digits alone."""
         digits, start = self._reader.flat, self._start
         zeros = nowhere & (digits[start] == 0) & (digits[start + 1] == 0)
         rows = np.flatnonzero(zeros)
@@ -229,7 +229,7 @@ class Block:
         self.evidence[rows] |= np.uint8(Evidence.ALSO_INTERNATIONAL)
 
     def _read_with_zero(self, kept: Bools) -> None:
-        """Find digits that are another valid number, or only then a valid one, with one more leading zero (R14d)."""
+        """Find digits that one more leading zero makes another valid number, or makes valid at all (R14d)."""
         reading = self._reading
         leads = self._reader.flat[self._start] == 0
         rows = np.flatnonzero(kept & ~leads & ~reading.repeated)

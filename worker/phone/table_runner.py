@@ -45,7 +45,7 @@ class Cut:
 
 
 class Walker:
-    """The digits of a block of rows, followed by rewritten numbers (a mobile 15 replaced by a 9).
+    """The digits of a block of rows, followed by rewritten numbers (Argentina's mobile 15 replaced by a 9).
 
     `start` and `count` give the position of a row's relevant digits; `row` is the index of its region in
     `metadata.REGIONS`.

@@ -155,7 +155,7 @@ def _second_numbers(number: pa.StringArray, countries: Countries, rows: NDArray[
 
 
 def _before_blanks(number: pa.StringArray) -> tuple[NDArray[np.int64], pa.StringArray]:
-    """Return the texts before each blank that may separate two whole numbers, and the indices of their rows first."""
+    """Return row indices, and the texts before each blank that may separate two whole numbers."""
     offsets, data = buffers(number)
     text = data[offsets[0] : offsets[-1]]
     offsets = (offsets - offsets[0]).astype(np.int64)

@@ -18,7 +18,7 @@ from schemas.columns import REPORT_COLUMNS, distinct, name_of
 from worker.reports.row_messages import Layout, findings
 from worker.spreadsheet.formula_escape import neutralise
 
-_ROWS_AT_A_TIME = 1 << 16  # large, because each batch costs as much as some hundred rows
+_ROWS_AT_A_TIME = 1 << 16  # large, because each batch has a fixed cost of some hundred rows
 BOM = b"\xef\xbb\xbf"  # without it, Excel reads a UTF-8 file in the local code page
 
 

@@ -21,7 +21,7 @@ from worker.phone.explain import NO_CONTEXT, Context, Row, explain
 
 
 def _table(text: Callable[[int], str]) -> pa.StringArray:
-    """Return a column of texts indexed by the code's number; 0 stands for a row that is not settled."""
+    """Return a column of texts indexed by the code's number; index 0 is for rows that are not settled yet."""
     return pa.array(["", *(text(number) for number in range(1, max(BY_NUMBER) + 1))], pa.string())
 
 
@@ -131,7 +131,7 @@ class _Words:
 
 
 def _words(layout: Layout, cells: pa.RecordBatch, faults: NDArray[np.uint64], failed: NDArray[np.int64]) -> _Words:
-    """Return the texts for every fault of every failed row, in the order of `FAULTS`: the most telling fault first.
+    """Return the texts for every fault of every failed row, in the order of `FAULTS`: the most informative first.
 
     Renders once per kind of fault, not per row.
     """

@@ -46,7 +46,7 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows with their `kinds` (uint8, `Kind` values) and `e164` (int64; meaningless if the cell has no number)."""
+    """Rows with their `kinds` of fault (uint8, `Kind` values) and `e164` (int64; meaningless if the cell has none)."""
 
     rows: pa.RecordBatch
     kinds: NDArray[np.uint8]
