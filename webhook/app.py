@@ -1,4 +1,4 @@
-"""The web application: puts the doors together. Served by `webhook.asgi`."""
+"""The web application: registers blueprints, error handlers and hooks. Served by `webhook.asgi`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from worker.config import logs
 from worker.config.settings import get_settings
 from worker.storage import files
 
-# The documentation's page needs inline script, so it alone may have it; everything else may load nothing at all.
+# Only the documentation page needs inline scripts and styles; by default, a response may load nothing at all.
 _DOCS_POLICY = (
     "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline'"
 )
@@ -40,7 +40,7 @@ _POLICY = "default-src 'none'; frame-ancestors 'none'"
 
 
 def create_app() -> APIFlask:
-    """A configured application."""
+    """Return a configured application."""
     logs.configure()
     files.limit_calls(get_settings().most_storage_calls)
     app = APIFlask(
@@ -49,7 +49,7 @@ def create_app() -> APIFlask:
         version="1",
         docs_path=None,
         spec_path="/openapi.json",
-        static_folder=None,  # type: ignore[arg-type] # None is none, to Flask; each door has files of its own
+        static_folder=None,  # type: ignore[arg-type] # Flask takes None: the portal and the docs have their own
     )
     app.config.update(
         OPENAPI_VERSION="3.1.0",
@@ -75,10 +75,10 @@ def create_app() -> APIFlask:
         metrics,
     ):
         app.register_blueprint(resource.bp)
-    # Under any name but localhost the page would send the address to a public validator.
+    # Without this, Swagger UI sends the document's address to a public validator on any host but localhost.
     docs = {"app_name": "Numberyard API", "validatorUrl": None}
     app.register_blueprint(get_swaggerui_blueprint("/docs", "/openapi.json", config=docs))
-    # Of itself Flask would lead to the page at whatever host was asked for.
+    # Flask's own redirect would lead to whatever host the request named.
     app.add_url_rule("/docs", "docs", app.doc(hide=True)(_to_docs))
     app.register_blueprint(portal.bp)
     portal.register(app)
@@ -88,12 +88,12 @@ def create_app() -> APIFlask:
     app.before_request(refusals.raise_if_any)
     app.before_request(body_limits.apply)
     app.after_request(_seal)
-    app.after_request(portal.dress)  # before the seal: the last one goes first
+    app.after_request(portal.dress)  # runs before `_seal`: Flask calls these in reverse order
     app.wsgi_app = request_metrics.Measured(app.wsgi_app)  # type: ignore[method-assign]
     return app
 
 
-def _to_docs() -> Any:  # noqa: ANN401 - what Flask makes an answer of
+def _to_docs() -> Any:  # noqa: ANN401 - Flask has no type for what a view returns
     return redirect("/docs/", 308)
 
 
@@ -103,7 +103,7 @@ def _name_request() -> None:
 
 
 def _seal(response: Response) -> Response:
-    """Headers that every answer has; the portal's pages have brought some of their own."""
+    """Add the headers that every response has; those that the portal has set are kept."""
     response.headers["X-Request-Id"] = structlog.contextvars.get_contextvars().get("request_id", "")
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     response.headers.setdefault("Referrer-Policy", "no-referrer")
@@ -115,7 +115,7 @@ def _seal(response: Response) -> Response:
 
 
 def _complete(spec: dict[Any, Any] | str) -> dict[Any, Any] | str:
-    """Add what the decorators cannot say: the forms of files, the token on every path, the shape of refusals."""
+    """Add what the decorators cannot express: multipart bodies, the token of each `/v1/` path, problem bodies."""
     if isinstance(spec, str):
         return spec
     spec["paths"]["/v1/uploads"]["post"]["requestBody"] = {
@@ -126,7 +126,7 @@ def _complete(spec: dict[Any, Any] | str) -> dict[Any, Any] | str:
     callbacks.describe(spec)
     problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     spec["components"]["schemas"]["Problem"] = resources.Problem.model_json_schema()
-    spec["tags"] = list({tag["name"]: tag for tag in spec["tags"]}.values())  # two blueprints may share one
+    spec["tags"] = list({tag["name"]: tag for tag in spec["tags"]}.values())  # two blueprints may share a tag
     for path, operations in spec["paths"].items():
         for operation in operations.values():
             if path.startswith("/v1/"):

@@ -1,4 +1,7 @@
-"""What gunicorn serves: the application behind its gateway. Started as `webhook.asgi:create_app()`."""
+"""The ASGI application that gunicorn serves: the WSGI application behind its gateway.
+
+Started as `webhook.asgi:create_app()`.
+"""
 
 from __future__ import annotations
 

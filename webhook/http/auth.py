@@ -1,4 +1,4 @@
-"""Who is asking: a bearer token (RFC 6750) names the actor, or the request ends here (R4)."""
+"""API authentication: a bearer token (RFC 6750) identifies the actor, or the request is refused (R4)."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from worker.database.engine import transaction
 
 
 def require_actor() -> None:
-    """Before every request of a protected blueprint. An expired, revoked or unknown token: all the same 401.
+    """Authenticate a request of a protected blueprint, before its view runs.
 
-    Bodies that no route takes are refused here as well.
+    An expired, revoked or unknown token gets the same 401. Also refuses invalid bodies on routes that would not read
+    them.
     """
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     actor = None
@@ -25,10 +26,10 @@ def require_actor() -> None:
     if actor is None:
         raise refuse(RequestCode.UNAUTHENTICATED)
     g.actor = actor
-    check_body(request)  # of a known actor only: it costs more than a refusal
+    check_body(request)  # only once the actor is known: it costs more than a refusal
 
 
 def actor() -> Actor:
-    """The actor of this request."""
+    """Return the actor of this request."""
     found: Actor = g.actor
     return found

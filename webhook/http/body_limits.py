@@ -1,7 +1,7 @@
-"""Largest request body of each route, declared at the view: `@body_limit(LIST)`. A view without it takes `SMALL`.
+"""Body size limit of each route, declared at the view: `@body_limit(LIST)`. The default is `SMALL`.
 
-Werkzeug enforces the limit whichever way the body is read (JSON, form, stream): by Content-Length before the first
-byte, and while reading where there is none (chunked).
+Werkzeug enforces the limit however the body is read (JSON, form, stream): by Content-Length before the first byte or,
+where there is none (chunked), while reading.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from schemas.request_problems import RequestCode
 from webhook.http.errors import Refused, refuse
 
 KIB, MIB = 1024, 1024 * 1024
-SMALL = 512 * KIB  # bytes: an object of some fields, or a form with some thousand numbers
-LIST = 64 * MIB  # a list of up to a million numbers
+SMALL = 512 * KIB  # bytes: an object with a few fields, or a form with a few thousand numbers
+LIST = 64 * MIB  # bytes: a list of up to a million numbers
 
 View = TypeVar("View", bound=Callable[..., Any])
 _LIMIT = "_body_limit"
@@ -35,7 +35,7 @@ def body_limit(size: int = SMALL, *, files: bool = False) -> Callable[[View], Vi
 
 
 def apply() -> None:
-    """Before a request: set its limit, and refuse compressed bodies (RFC 9110, section 8.4) with 415."""
+    """Set the limit of a request before its view runs. Refuse compressed bodies (RFC 9110, section 8.4) with 415."""
     size, files = getattr(current_app.view_functions.get(request.endpoint or ""), _LIMIT, (SMALL, False))
     request.max_content_length = None if files and request.mimetype == _MULTIPART else size
     encoding = request.headers.get("Content-Encoding", "").strip().lower()

@@ -1,7 +1,7 @@
-"""Shares of a web process's threads: how many requests of a costly kind may be under way at a time.
+"""Concurrency limits of a web process: how many requests of a costly kind may run at a time.
 
-A request that finds its share used up is refused at once, with 503 and Retry-After. None waits, so that no kind of
-request can use up the threads that all others need.
+A request above its limit is refused at once, with 503 and Retry-After. None waits, so no kind of request can occupy the
+threads that all others need.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ RETRY_SECONDS = 2
 
 
 class Share:
-    """A number of requests, given by a setting, that may be under way at a time in this process."""
+    """A limit on the requests that may run at a time in this process; a setting gives its size."""
 
     def __init__(self, setting: str, detail: str) -> None:
         self._setting = setting
@@ -36,11 +36,11 @@ class Share:
 
     @property
     def size(self) -> int:
-        """The number of slots."""
+        """Return the number of slots."""
         return int(getattr(get_settings(), self._setting))
 
     def try_acquire(self) -> bool:
-        """Take a slot if one is free; never waits for one."""
+        """Take a slot if one is free, without waiting."""
         with self._lock:
             if self._taken >= self.size:
                 return False
@@ -53,18 +53,18 @@ class Share:
             self._taken -= 1
 
     def acquire(self) -> None:
-        """Take a slot. `Refused` with 503 if none is free."""
+        """Take a slot. Raises `Refused` with 503 if none is free."""
         if not self.try_acquire():
             raise self.refusal()
 
     def refusal(self) -> Refused:
-        """The answer to a request for which there is no slot."""
+        """Return the refusal of a request for which no slot is free."""
         body = request_problems.of_request(RequestCode.UNAVAILABLE, self._detail)
         return Refused(body, {"Retry-After": str(RETRY_SECONDS)})
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Hold a slot for the block. `Refused` with 503 if none is free."""
+        """Hold a slot for the block. Raises `Refused` with 503 if none is free."""
         self.acquire()
         try:
             yield
@@ -82,7 +82,7 @@ class Share:
         return limited
 
     def streamed(self, view: Callable[P, Response]) -> Callable[P, Response]:
-        """Hold a slot while the view runs and while its response is streamed, until that ends or is closed."""
+        """Hold a slot while the view runs and while its response is streamed, until the stream ends or is closed."""
 
         @wraps(view)
         def limited(*arguments: P.args, **options: P.kwargs) -> Response:
@@ -92,10 +92,10 @@ class Share:
             except BaseException:
                 self.release()
                 raise
-            if response.is_sequence:  # nothing is left to be made
+            if response.is_sequence:  # complete already, nothing to stream
                 self.release()
             else:
-                # Not by `call_on_close`: Werkzeug does not call it for files that it passes through.
+                # Not with `call_on_close`: Werkzeug does not call it for files that it passes through.
                 response.response = _Held(response.response, self.release)
             return response
 
@@ -103,7 +103,7 @@ class Share:
 
 
 class _Held:
-    """A response's blocks; calls `release` once, when they end or are closed."""
+    """The blocks of a response; calls `release` once, when they end or are closed."""
 
     def __init__(self, blocks: Iterable[Any], release: Callable[[], None]) -> None:
         self._blocks = blocks
@@ -114,7 +114,7 @@ class _Held:
     def __iter__(self) -> Iterator[Any]:
         return self
 
-    def __next__(self) -> Any:  # noqa: ANN401 - a block, as text or bytes
+    def __next__(self) -> Any:  # noqa: ANN401 - a block of text or bytes
         try:
             return next(self._left)
         except BaseException:

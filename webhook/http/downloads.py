@@ -1,4 +1,4 @@
-"""Files that are sent to be saved: what they are, told by operations, and the answer that both doors make of them."""
+"""Downloads: the files that services return, and the responses that the API and the portal send."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ _BLOCK = 256 * 1024  # bytes
 
 @dataclass(frozen=True)
 class Download:
-    """A file under the name it is to be saved as. `content`: all of it, its blocks, or an open file, closed once sent.
+    """A file to send, and the name to save it as.
 
-    `name`: any text, such as the name of an uploaded file; see `webhook.http.file_names`. `length`, in bytes: known of
-    all but blocks, which are made while they are sent.
+    `content`: all bytes, an iterator of blocks, or an open file, which is closed once sent. `name`: any text, such as
+    the name of an uploaded file; see `webhook.http.file_names`. `length`: in bytes; known for all but blocks, which are
+    generated while they are sent.
     """
 
     content: bytes | Iterator[bytes] | BufferedReader
@@ -37,10 +38,10 @@ class Download:
 
 @dataclass(frozen=True)
 class StoredFile:
-    """A file in the storage, under the name it is to be saved as.
+    """A file in the storage, and the name to save it as.
 
-    `open` opens it for reading at any place, and returns its length in bytes too. `etag` is another one whenever the
-    bytes are others.
+    `open` opens it for reading with random access, and returns its length in bytes, too. `etag` changes whenever the
+    bytes do.
     """
 
     open: Callable[[], tuple[BinaryIO, int]]
@@ -51,7 +52,7 @@ class StoredFile:
 
 @DOWNLOADS.streamed
 def sent_stored(stored: StoredFile) -> Response:
-    """Send a stored file, or what the request's conditions and ranges leave of it: 200, 206 or 304 (RFC 9110).
+    """Send a stored file, or as much as the request's conditions and ranges ask for: 200, 206 or 304 (RFC 9110).
 
     Holds a slot from the moment the file is opened, not while a view waits for it to be built.
     """
@@ -68,7 +69,7 @@ def _conditional(stored: StoredFile, file: BinaryIO, length: int) -> Response:
     response.content_length = length
     response.accept_ranges = "bytes"
     response.set_etag(stored.etag)
-    # The conditions come first: of a file that the caller has, no part is sent.
+    # Conditions come first: no range is sent of a file that the client already has.
     response.make_conditional(request)
     if response.status_code == HTTPStatus.PRECONDITION_FAILED:
         raise refuse(RequestCode.PRECONDITION_FAILED)
@@ -78,13 +79,13 @@ def _conditional(stored: StoredFile, file: BinaryIO, length: int) -> Response:
 
 
 def _asks_for_one_range() -> bool:
-    """Return whether the request asks for one range of bytes; other units and several ranges may be ignored."""
+    """Return whether the request asks for one byte range; other units and several ranges may be ignored."""
     asked = request.range
     return request.method == "GET" and asked is not None and asked.units == "bytes" and len(asked.ranges) == 1
 
 
 def _limit(response: Response, length: int) -> None:
-    """Limit a response to the range that the request asks for, unless If-Range names another file."""
+    """Limit a response to the range that the request asks for, unless If-Range names another version."""
     try:
         response.make_conditional(request, accept_ranges=True, complete_length=length)
     except RequestedRangeNotSatisfiable as error:
@@ -93,7 +94,7 @@ def _limit(response: Response, length: int) -> None:
 
 
 def sent(download: Download) -> Response:
-    """200 with the file."""
+    """Return 200 with the file."""
     content = download.content
     if isinstance(content, BufferedReader):
         response = send_file(content, mimetype=download.content_type)

@@ -1,4 +1,4 @@
-"""Every refusal leaves as problem details (RFC 9457), whoever raised it; never a traceback."""
+"""Error responses: every refusal and every error becomes a problem document (RFC 9457), never a traceback."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ _BY_STATUS = {
 }
 
 
-class Refused(Exception):  # noqa: N818 - what it is, not what went wrong
-    """Raised by an operation or a view: the answer is this problem."""
+class Refused(Exception):  # noqa: N818 - names the outcome
+    """Raised by a service or a view to answer with this problem."""
 
     def __init__(self, body: dict[str, Any], headers: dict[str, str] | None = None) -> None:
         super().__init__(body["code"])
@@ -39,7 +39,7 @@ class Refused(Exception):  # noqa: N818 - what it is, not what went wrong
 
 
 def refuse(code: RequestCode, detail: str = "", **more: Any) -> Refused:  # noqa: ANN401 - members of the problem
-    """A refusal of the request."""
+    """Return the exception that refuses a request."""
     return Refused(request_problems.of_request(code, detail, **more))
 
 
@@ -50,18 +50,18 @@ def refuse_file(
     column: Column | None = None,
     **context: Any,  # noqa: ANN401 - members of the problem
 ) -> Refused:
-    """A refusal of the file, or of what was chosen beside it; in the words for `column`."""
+    """Return the exception that refuses a file or the options sent with it; with the texts for `column`."""
     return Refused(request_problems.of_file(code, detail, context, column))
 
 
 def stop_if(code: RequestCode | None, words: Mapping[RequestCode, str], **more: object) -> None:
-    """End the request here if a rule says so; `words` tell what a code means for this resource."""
+    """Refuse the request if a rule returned a code; `words` has the texts of codes for this resource."""
     if code is not None:
         raise refuse(code, words.get(code, ""), **more)
 
 
 def respond(body: dict[str, Any], headers: dict[str, str] | None = None) -> Response:
-    """The problem as an HTTP response."""
+    """Return a problem as an HTTP response."""
     response = Response(json.dumps(body), body["status"], headers, content_type="application/problem+json")
     if body["status"] == request_problems.REQUEST_PROBLEMS[RequestCode.UNAUTHENTICATED].status:
         response.headers["WWW-Authenticate"] = "Bearer"
@@ -69,7 +69,7 @@ def respond(body: dict[str, Any], headers: dict[str, str] | None = None) -> Resp
 
 
 def register(app: APIFlask) -> None:
-    """Have the app answer every error so."""
+    """Register the handlers that turn every error into a problem."""
     app.register_error_handler(Refused, lambda error: respond(error.body, error.headers))
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(GoneError, lambda _: respond(request_problems.of_request(RequestCode.NOT_FOUND)))
@@ -84,7 +84,7 @@ def register(app: APIFlask) -> None:
 
 
 def _validation_error(error: HTTPError) -> Response:
-    """What APIFlask raises: for a body, query or path that does not fit, each field with what is wrong."""
+    """Answer a body, query or path that APIFlask found invalid, with one entry per field."""
     code = _BY_STATUS.get(error.status_code, RequestCode.BAD_REQUEST)
     errors = [
         {"field": field, "message": " ".join(map(str, messages))}
@@ -94,7 +94,7 @@ def _validation_error(error: HTTPError) -> Response:
     ]
     detail = "; ".join(f"{entry['field']}: {entry['message']}" for entry in errors)
     if not detail and code is RequestCode.BAD_REQUEST:
-        detail = "The body is not the JSON that is wanted here."  # nothing else reaches this without naming a field
+        detail = "The body is not the JSON that is wanted here."  # no other error gets here without naming a field
     return respond(
         request_problems.of_request(code, detail or str(error.message), errors=errors), dict(Headers(error.headers))
     )
@@ -102,7 +102,7 @@ def _validation_error(error: HTTPError) -> Response:
 
 def _http_error(error: HTTPException) -> Response:
     status = error.code or 500
-    if status < 400:  # noqa: PLR2004 - a redirect, which is an exception to werkzeug but no refusal
+    if status < 400:  # noqa: PLR2004 - a redirect, which Werkzeug raises as an exception
         return error.get_response()  # type: ignore[return-value]
     code = _BY_STATUS.get(status, RequestCode.BAD_REQUEST if status < 500 else RequestCode.INTERNAL_ERROR)  # noqa: PLR2004
     body = request_problems.of_request(code) | {"status": status}
@@ -113,12 +113,12 @@ def _http_error(error: HTTPException) -> Response:
 
 
 def _unstorable(_error: Exception) -> Response:
-    """A value that no column can hold, such as text with a NUL: what is looked for by it cannot exist."""
+    """Answer a value that no column can hold, such as text with a NUL: nothing stored can match it."""
     return respond(request_problems.of_request(RequestCode.BAD_REQUEST))
 
 
 def _expired(error: Exception) -> Response:
-    """The only files that doors read are reports: this one was removed while it was asked for."""
+    """Answer a missing file: web processes read only reports, so this one was removed during the request."""
     log.warning("report_missing", key=str(error))
     return respond(request_problems.of_request(RequestCode.REPORT_EXPIRED))
 
@@ -129,7 +129,7 @@ def _unavailable(error: Exception) -> Response:
 
 
 def _store_unavailable(error: StoreError) -> Response:
-    """Log the store's own message, on which users cannot act."""
+    """Log the store's own message, which users cannot act on."""
     log.error("store_unavailable", error=str(error), code=error.code, request=error.request_id)
     busy = isinstance(error, StoreBusyError)
     detail = "The file storage is busy." if busy else "The file storage does not answer as it should."

@@ -1,6 +1,6 @@
-"""Names of files: of uploads as they are kept and shown, of downloads as they are sent and saved.
+"""File names: of uploads as stored and shown, of downloads as sent and saved.
 
-A name comes from a stranger and goes into a header, a page, a report and a folder of another computer.
+A name comes from an untrusted client and goes into a header, a page, a report and a folder on another computer.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ from urllib.parse import quote
 
 LONGEST_KEPT = 255  # characters
 LONGEST_SAVED = 255  # bytes in UTF-8, which most file systems allow
-# No name on Windows, where a file that bears one cannot be opened; whatever its ending.
+# Reserved on Windows, whatever the extension: a file with such a name cannot be opened.
 _RESERVED = re.compile(r"^(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])(?=\.|$)", re.IGNORECASE)
-_FORBIDDEN = re.compile(r'[<>:"/\\|?*]')  # in names of files, on one system or another
-# Control characters, ends of lines, halves of surrogate pairs, and what makes a name look other than it is, such as
-# changes of direction (Unicode TR 36). Browsers save none of them either.
+_FORBIDDEN = re.compile(r'[<>:"/\\|?*]')  # in file names, on some system
+# Control characters, line separators, lone surrogates, private-use characters, and format characters that disguise a
+# name, such as changes of direction (Unicode TR 36). Browsers save none of them either.
 _UNPRINTABLE = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
 _JOINERS = frozenset("\u200c\u200d")  # format characters (Cf) too, but scripts and emoji need them
 _NONCHARACTER = re.compile("[\ufdd0-\ufdef\ufffe\uffff]")
 _PLAIN = re.compile(r"[\w !#$&'()+,.;=@\[\]^`{}~%-]*", re.ASCII)  # needs no `filename*`
 _PERCENT = re.compile(r"%(?=[0-9A-Fa-f]{2})")  # which some clients decode
 _NOT_ASCII = re.compile(r"[^ -~]+")
-_ATTR_CHARS = "!#$&+^`|~"  # RFC 8187, beside letters, digits and - . _
+_ATTR_CHARS = "!#$&+^`|~"  # RFC 8187, besides letters, digits and - . _
 
 
 def kept(name: str | None) -> str:
-    """Return an upload's name without folders and characters that cannot be shown; "upload" if nothing is left."""
+    """Return an upload's name without folders and unprintable characters; "upload" if nothing is left."""
     last = (name or "").replace("\\", "/").rpartition("/")[2]
     return printable(last)[:LONGEST_KEPT].strip() or "upload"
 
@@ -42,7 +42,7 @@ def _is_shown(char: str) -> bool:
 
 
 def saved(name: str) -> str:
-    """Return a download's name as every file system can hold it: at most 255 bytes, the ending kept."""
+    """Return a download's name in a form that every file system can hold: at most 255 bytes, the extension kept."""
     text = _FORBIDDEN.sub("_", printable(name)).strip().rstrip(". ")
     text = re.sub(r"^\.+", "_.", text) or "file"  # a leading dot would hide the file
     text = _RESERVED.sub(r"\1_", text)
@@ -52,20 +52,20 @@ def saved(name: str) -> str:
 
 
 def cut(stem: str, ending: str) -> str:
-    """Return a name of a stem and an ending, the stem cut so that `saved` keeps the ending whole."""
+    """Return `stem` + `ending`, with the stem cut so that `saved` keeps the ending whole."""
     return _cut(printable(stem), LONGEST_SAVED - len(ending.encode())) + ending
 
 
 def _cut(text: str, size: int) -> str:
-    """Return as many of the first characters as have at most `size` bytes in UTF-8."""
+    """Return the longest prefix that has at most `size` bytes in UTF-8."""
     return text.encode()[:size].decode(errors="ignore")
 
 
 def disposition(name: str) -> str:
-    """Return the value of Content-Disposition (RFC 6266) for a download, in ASCII.
+    """Return the Content-Disposition value (RFC 6266) of a download, in ASCII.
 
-    `filename*` (RFC 8187) has the name in UTF-8; `filename` has it, or what ASCII can show of it, for clients that do
-    not know the former, such as curl.
+    `filename*` (RFC 8187) has the name in UTF-8. `filename` has its closest ASCII form, for clients that do not know
+    `filename*`, such as curl.
     """
     exact = saved(name)
     plain = _PERCENT.sub("_", _ascii(exact))
@@ -76,7 +76,7 @@ def disposition(name: str) -> str:
 
 
 def _ascii(name: str) -> str:
-    """Return what ASCII can show of a name: accents dropped, other characters as `_`."""
+    """Return the closest ASCII name: accents dropped, other characters replaced by `_`."""
     dashed = re.sub(r"[\u2010-\u2015]", "-", unicodedata.normalize("NFKD", name))
     bare = "".join(char for char in dashed if not unicodedata.combining(char))
     return saved(_NOT_ASCII.sub("_", bare))

@@ -1,8 +1,8 @@
 """gunicorn's configuration (`--config python:webhook.http.gunicorn_conf`) for `numberyard up` and containers.
 
-Each web process counts its own requests and a scrape reaches one of them, so all count in files of one folder, from
-which whoever is asked adds up (prometheus-client's multiprocess mode). The folder lives as long as gunicorn does.
-Nothing here may import prometheus-client before the folder is named: that is when it decides how to count.
+Each web process counts its own requests, and a scrape reaches only one process. So all processes count in files of one
+folder, and the scraped process adds them up (prometheus-client's multiprocess mode). The folder lives as long as
+gunicorn does. Nothing here may import prometheus-client before the folder is set: it decides at import how to count.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from typing import Any
 from worker.storage import scratch
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-# In memory, where there is such a place: the files are mapped, and a process that writes to one dies of a full disk.
-MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of its own is made in there, as in any temporary folder
+# In memory where possible: the files are memory-mapped, and a full disk kills the process that writes to one.
+MEMORY = Path("/dev/shm")  # noqa: S108 - a private folder is created in it, as in any temporary folder
 
 worker_class = "webhook.server.worker.Worker"
 workers = 2
-timeout = 120  # seconds that a process's event loop may stand still
-graceful_timeout = 10  # seconds that requests under way get when it stops
+timeout = 120  # seconds that the event loop of a process may be blocked
+graceful_timeout = 10  # seconds that running requests get when a process stops
 keepalive = 15  # seconds that a connection may wait for its next request
 control_socket_disable = True
 
@@ -31,18 +31,18 @@ _held = ExitStack()
 
 
 def on_starting(_server: Any) -> None:  # noqa: ANN401 - gunicorn has no types
-    """Before the first web process is started."""
+    """Prepare the metrics folder and the limits that web processes inherit, before the first one starts."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # each connection needs a file
     within = MEMORY if os.access(MEMORY, os.W_OK | os.X_OK) else None
     os.environ[FOLDER] = str(_held.enter_context(scratch.folder(within)))
-    gc.disable()  # the web processes inherit it: nearly all that is made while they start stays
+    gc.disable()  # inherited by the web processes: nearly all objects made during start-up stay
 
 
 def post_worker_init(_worker: Any) -> None:  # noqa: ANN401 - gunicorn has no types
-    """A web process has made its application, which stays as long as the process does.
+    """Exempt the application from garbage collection once a web process has created it.
 
-    Looked through for garbage it would halt some request for 70 ms and more, again and again.
+    It lives as long as the process, and scanning it would halt requests for 70 ms and more, again and again.
     """
     gc.collect()
     gc.freeze()
@@ -50,12 +50,12 @@ def post_worker_init(_worker: Any) -> None:  # noqa: ANN401 - gunicorn has no ty
 
 
 def child_exit(_server: Any, worker: Any) -> None:  # noqa: ANN401 - gunicorn has no types
-    """A web process is gone, and with it what it had in hand; what it has counted stays."""
-    from prometheus_client import multiprocess  # noqa: PLC0415 - not before the folder is named
+    """Remove the requests in flight of a web process that has exited; its counters stay."""
+    from prometheus_client import multiprocess  # noqa: PLC0415 - not before the folder is set
 
     multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
 
 
 def on_exit(_server: Any) -> None:  # noqa: ANN401 - gunicorn has no types
-    """Gunicorn ends."""
+    """Remove the metrics folder when gunicorn exits."""
     _held.close()

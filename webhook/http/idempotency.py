@@ -1,8 +1,8 @@
-"""`Idempotency-Key`: a request that makes a job may be sent again, and makes it once.
+"""`Idempotency-Key`: a request that creates a job may be sent again, and creates it only once.
 
-`begin` runs before the view, `end` behind it; where the key is a field of a form, the view says `claim` once it has
-read them. In between it says what the request was (`is_request`) as soon as its body is read, and which job came of it
-(`made`) in the transaction that enters the job. Where no key was claimed, these do nothing.
+`begin` runs before the view and `end` after it. Where the key is a form field, the view calls `claim` once it has read
+the fields. The view calls `is_request` as soon as the body is read, and `made` in the transaction that inserts the job.
+Without a claimed key, these do nothing.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ LONGEST_KEY = 255
 
 
 class ReplayedError(Exception):
-    """Ends a view whose request was answered before: this is the answer."""
+    """Ends a view whose request was answered before; `finished` is the recorded result."""
 
     def __init__(self, finished: Finished) -> None:
         super().__init__(finished.job)
@@ -40,7 +40,7 @@ class ReplayedError(Exception):
 
 
 def begin() -> None:
-    """Before a request: claim its key. 409 while another request bears it."""
+    """Claim the key of a request before its view runs. 409 while another request holds it."""
     g.once = g.fingerprint = None
     key = request.headers.get(HEADER)
     if request.method != "POST" or key is None:
@@ -49,7 +49,7 @@ def begin() -> None:
 
 
 def claim(key: str) -> None:
-    """Claim a key for this request, whose `end` is to follow. 409 while another request bears it."""
+    """Claim a key for this request; `end` must follow. 409 while another request holds it."""
     if not key.isascii() or not key.isprintable() or not 0 < len(key) <= LONGEST_KEY:
         raise refuse(RequestCode.BAD_REQUEST, f"{HEADER} must be 1 to {LONGEST_KEY} printable ASCII characters.")
     g.fingerprint = None
@@ -61,9 +61,9 @@ def claim(key: str) -> None:
 
 
 def is_request(content: Mapping[str, Any]) -> None:
-    """Tell what the request is, apart from how it was written. 422 if its key belongs to another one.
+    """Record the fingerprint of the request, whatever its encoding. 422 if the key was used for a different request.
 
-    `ReplayedError` if it was answered before.
+    Raises `ReplayedError` if the request was answered before.
     """
     known = g.get("once")
     if known is None:
@@ -77,7 +77,7 @@ def is_request(content: Mapping[str, Any]) -> None:
 
 
 def made(connection: sa.Connection, job: str) -> None:
-    """Note the job that the request made, in the transaction that enters it."""
+    """Record the job that the request created, in the transaction that inserts the job."""
     held = g.get("once")
     if not isinstance(held, Claim):
         return
@@ -88,7 +88,7 @@ def made(connection: sa.Connection, job: str) -> None:
 
 
 def stay() -> None:
-    """While a long body arrives: keep the claim."""
+    """Renew the claim while a long body arrives."""
     held = g.get("once")
     if isinstance(held, Claim) and time.monotonic() - g.last_stay > get_settings().lease_seconds / 4:
         g.last_stay = time.monotonic()
@@ -97,10 +97,10 @@ def stay() -> None:
 
 
 def end(response: Response) -> Response:
-    """After a request: keep the answer if a job was made, else give the key back."""
+    """Store the response if a job was created, else release the key. Runs after the request."""
     held = g.get("once")
     if isinstance(held, Claim):
-        # What is lost here costs little: a key without its answer is answered with the job, a claim runs out.
+        # A failure here costs little: a key without a stored response is answered with the job, and a claim expires.
         with suppress(*TRANSIENT), transaction() as connection:
             if response.status_code == HTTPStatus.ACCEPTED:
                 idempotency.keep_answer(connection, held, response.get_data(as_text=True))

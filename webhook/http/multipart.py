@@ -1,6 +1,6 @@
-"""Takes an upload off the wire: the file goes to storage block by block while it is counted and digested.
+"""Multipart uploads: stream the file to the storage block by block while it is counted and hashed.
 
-Never holds a file in memory, and leaves nothing in the storage when the upload is refused or breaks off.
+Never holds a whole file in memory, and leaves nothing in the storage if the upload is refused or interrupted.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from worker.storage.files import Receiver
 FIELD = "file"
 MOST_PARTS = 32
 BLOCK = 256 * 1024
-LONGEST_FIELDS = 4 * BLOCK  # bytes of all form fields together; the parser wants room for a block, too
+LONGEST_FIELDS = 4 * BLOCK  # bytes of all form fields together; the parser needs room for a block, too
 OVERHEAD = 64 * 1024  # bytes that boundaries, part headers and fields may add to the file itself
 _UTF8 = "Encode the names of parts and files as UTF-8."
 OnFields = Callable[[dict[str, str]], None]
@@ -37,7 +37,7 @@ _DIGESTS = {"sha-256": hashlib.sha256, "sha-512": hashlib.sha512}
 
 @dataclass(frozen=True)
 class Received:
-    """What arrived: the form's fields, and the file now standing in the storage."""
+    """A received upload: the form fields, and the file that is now in the storage."""
 
     fields: dict[str, str]
     file_name: str
@@ -46,7 +46,7 @@ class Received:
 
 
 class _Sink:
-    """What the multipart parser writes a file part to."""
+    """The file object that the multipart parser writes the file part to."""
 
     def __init__(self, receiver: Receiver, limit: int) -> None:
         self.receiver = receiver
@@ -59,14 +59,14 @@ class _Sink:
         return self.receiver.write(block)
 
     def seek(self, _offset: int) -> int:
-        return 0  # the parser rewinds every part when it is done; nobody reads this one back
+        return 0  # the parser rewinds every part at the end; nothing reads this one back
 
     def close(self) -> None:
-        """Nothing to close: the receiver is committed or aborted by `receive`."""
+        """Do nothing: `receive` commits or aborts the receiver."""
 
 
 class _Digesting:
-    """The body's stream, digested on the way when the sender gave a digest of it (RFC 9530)."""
+    """The body's stream, hashed while it is read, for the digests that the client sent (RFC 9530)."""
 
     def __init__(self, stream: IO[bytes], names: list[str]) -> None:
         self._stream = stream
@@ -80,10 +80,10 @@ class _Digesting:
 
 
 def receive(request: Request, key: str, limit: int, on_fields: OnFields | None = None) -> Received:
-    """Store the request's file under `key`. `Refused` when it is too large, broken off, altered or not there.
+    """Store the request's file under `key`. Raises `Refused` if it is too large, interrupted, altered or missing.
 
-    `on_fields` is given the form's fields (those that are empty left out) before the file is kept: it may take out what
-    is no business of whoever asked for the file, or raise, and then nothing is stored.
+    `on_fields` is called with the non-empty form fields before the file is kept. It may remove fields that the caller
+    of `receive` must not get, or raise; then nothing is stored.
     """
     if (request.content_length or 0) > limit + OVERHEAD:
         raise refuse_file(Code.FILE_TOO_LARGE, f"The limit is {limit} bytes.", limit=limit)
@@ -122,7 +122,7 @@ def _parse(request: Request, body: IO[bytes], boundary: bytes, sink: _Sink) -> t
     except Refused:
         raise
     except RequestEntityTooLarge as error:
-        # The file's own limit is the sink's: this is the parser's, for the form beside it.
+        # The sink enforces the limit of the file; this is the parser's limit of the form fields.
         raise refuse(RequestCode.INVALID_FIELD, "The form has too many fields, or too long ones.") from error
     except UnicodeDecodeError as error:
         raise refuse(RequestCode.BAD_REQUEST, "A field or the name of the file is not UTF-8.", fix=_UTF8) from error
@@ -131,13 +131,13 @@ def _parse(request: Request, body: IO[bytes], boundary: bytes, sink: _Sink) -> t
     file = files.get(FIELD)
     if file is None:
         raise refuse(RequestCode.INVALID_FIELD, "The field “file” is missing.")
-    if not file.filename and not sink.receiver.size:  # what browsers send where nothing was chosen
+    if not file.filename and not sink.receiver.size:  # what browsers send if no file was chosen
         raise refuse(RequestCode.INVALID_FIELD, "No file was chosen.", fix="Choose one with Browse.", field=FIELD)
     return {name: value for name, value in form.items() if value != ""}, file
 
 
 def _content_digests(headers: Headers) -> dict[str, bytes]:
-    """The digests that we can check, from a `Content-Digest` field (RFC 9530)."""
+    """Return the digests in `Content-Digest` (RFC 9530) whose algorithm is supported."""
     found = {}
     for member in headers.get("Content-Digest", "").split(","):
         name, _, value = member.strip().partition("=")

@@ -1,4 +1,4 @@
-"""Pages of lists: the body, and where the next one is (RFC 8288)."""
+"""Pages of API lists: the body, and the link to the next page (RFC 8288)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from flask import Response, request
 
 
 class Page(Protocol):
-    """A body of `schemas` that is a page of a list."""
+    """A response body that is one page of a list."""
 
     next_cursor: str | None
 
@@ -17,7 +17,7 @@ class Page(Protocol):
 
 
 def next_link(page: Page) -> Response:
-    """A page as an answer. The link to the next one keeps the caller's filters."""
+    """Return a page as a response. The link to the next page keeps the caller's filters."""
     response = Response(page.model_dump_json(), content_type="application/json")
     if page.next_cursor is not None:
         query = urlencode({**request.args.to_dict(), "cursor": page.next_cursor})

@@ -1,6 +1,6 @@
-"""Readiness: whether database, broker and storage answer, each within a deadline and all of them at the same time.
+"""Readiness checks: whether database, broker and storage respond, in parallel and by one deadline.
 
-A check that hangs keeps one thread and not one for each request: requests that come meanwhile wait for the same answer,
+A check that hangs occupies one thread, not one per request: requests that arrive meanwhile wait for the same result,
 until the deadline.
 """
 
@@ -27,10 +27,10 @@ class Readiness:
         self._checks = checks
         self._lock = threading.Lock()
         self._running: dict[str, Future[None]] = {}
-        self.latest: list[str] | None = None  # what `failing` returned last
+        self.latest: list[str] | None = None  # the last result of `failing`
 
     def failing(self) -> list[str]:
-        """Return the names of the checks that fail, or do not end by the deadline."""
+        """Return the names of the checks that fail or do not finish by the deadline."""
         end = time.monotonic() + DEADLINE
         started = {name: self._started(name) for name in self._checks}
         failing = [name for name, check in started.items() if not _passes(name, check, end)]
@@ -42,7 +42,7 @@ class Readiness:
             check = self._running.get(name)
             if check is None or check.done():
                 check = self._running[name] = Future()
-                # A daemon: a check that hangs must not keep the process from ending.
+                # Daemon: a check that hangs must not keep the process from exiting.
                 threading.Thread(
                     target=_run, args=(self._checks[name], check), name=f"ready-{name}", daemon=True
                 ).start()
@@ -52,7 +52,7 @@ class Readiness:
 def _run(check: Callable[[], object], answer: Future[None]) -> None:
     try:
         check()
-    except Exception as error:  # noqa: BLE001 - any error means that the part cannot be used now
+    except Exception as error:  # noqa: BLE001 - any error means that the dependency cannot be used now
         answer.set_exception(error)
     else:
         answer.set_result(None)

@@ -1,4 +1,7 @@
-"""Refusals decided before the application is called, which answers them: as JSON or as a page, counted and logged."""
+"""Refusals that the gateway decides before it calls the application.
+
+The application raises them, so that they are rendered (as JSON or as a page), counted and logged like all others.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ KEY = "numberyard.refusal"  # in the WSGI environment: a `RequestCode`
 
 
 def raise_if_any() -> None:
-    """Before every request: `Refused` if it is refused already."""
+    """Raise `Refused` if the gateway has refused this request. Runs before every request."""
     code = request.environ.get(KEY)
     if code is None:
         return

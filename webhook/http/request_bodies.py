@@ -1,7 +1,7 @@
-"""Bodies of requests that are read here and not by the framework: JSON, for every route, and the fields of forms.
+"""Request bodies parsed here and not by the framework: JSON for every route, and form fields.
 
-A hostile body costs no more than a large honest one: its size (`webhook.http.body_limits`), members, items and nesting
-are limited before it is understood.
+A hostile body costs no more than a large valid one: its size (`webhook.http.body_limits`), members, items and nesting
+are limited before its content is interpreted.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from webhook.http.errors import Refused, refuse, refuse_file
 JSON = "application/json"
 MULTIPART = "multipart/form-data"
 FORM = "application/x-www-form-urlencoded"
-MOST_MEMBERS = 64  # of one object
-DEEPEST = 32  # objects and lists within each other
-# Commas and brackets (of forms: ampersands), a cheap measure of how many things parsing makes; numbers as people write
-# them hold few.
+MOST_MEMBERS = 64  # per object
+DEEPEST = 32  # levels of nested objects and lists
+# Commas and brackets (in forms: ampersands) are a cheap measure of how many objects parsing creates. Phone numbers, as
+# people write them, contain few.
 MOST_MARKS = 3 * MOST_NUMBERS
-FEW_MARKS = 16_384  # where no list of numbers is taken
-_LONGEST_INTEGER = 300  # digits; none that a field takes has more than 20
-_LONGEST_FIELD = 100  # characters of the client's own names that an answer repeats
+FEW_MARKS = 16_384  # on routes that take no list of numbers
+_LONGEST_INTEGER = 300  # digits; no field takes more than 20
+_LONGEST_FIELD = 100  # characters of client-supplied names that a response repeats
 _MOST_FAULTS = 20
 _BLOCK = 64 * 1024  # bytes
 _BOM = b"\xef\xbb\xbf"
@@ -44,9 +44,9 @@ Body = TypeVar("Body", bound=BaseModel)
 
 
 class BoundedStream(LimitedStream):
-    """A stream of unknown length that ends in `RequestEntityTooLarge`, also when it is read in one go.
+    """A stream of unknown length that raises `RequestEntityTooLarge` at its limit, even if read in one call.
 
-    Werkzeug's own then returns the beginning of a longer body as if it were all of it.
+    Werkzeug's own stream would return the beginning of a longer body as if it were complete.
     """
 
     def readall(self) -> bytes:
@@ -55,7 +55,7 @@ class BoundedStream(LimitedStream):
 
 
 class BoundedFormParser(FormDataParser):
-    """A form parser that makes a limited number of fields; werkzeug limits those of multipart forms only."""
+    """A form parser with a limit on the number of fields; Werkzeug limits only those of multipart forms."""
 
     def parse(
         self, stream: IO[bytes], mimetype: str, content_length: int | None, options: dict[str, str] | None = None
@@ -71,22 +71,22 @@ class BoundedFormParser(FormDataParser):
 
 
 class BoundedRequest(Request):
-    """A request whose body is within its limit and whose JSON is read by `read_json`, also by `@bp.input`."""
+    """A request with a limited body, whose JSON is parsed by `read_json`, also for `@bp.input`."""
 
     form_data_parser_class = BoundedFormParser
 
     @cached_property
     def stream(self) -> IO[bytes]:
-        """Return the body's stream; 413 by Content-Length here, or where there is none while it is read."""
+        """Return the body's stream. 413 at once by Content-Length or, where there is none, while reading."""
         found = super().stream
         limit = self.max_content_length
         if limit is None or "wsgi.input_terminated" not in self.environ:
             return found
-        # One byte more than it may have: only what has that byte, too, is too long.
+        # One byte more than allowed: a body is too long only if it has that byte.
         return cast("IO[bytes]", BoundedStream(self.environ["wsgi.input"], limit + 1, is_max=True))
 
     def get_json(self, force: bool = False, silent: bool = False, cache: bool = True) -> Any:  # noqa: ANN401, ARG002, FBT001, FBT002 - as in Flask
-        """Return the JSON object; the content type counts, whatever `force` says."""
+        """Return the JSON object. `force` is ignored: the content type must be JSON."""
         return self._json_object
 
     @cached_property
@@ -95,9 +95,9 @@ class BoundedRequest(Request):
 
 
 def check_body(request: Request) -> None:
-    """Refuse a body that is too large or ambiguous JSON, also on routes that take none and would ignore it.
+    """Refuse a body that is too large or ambiguous JSON, even on routes that take none and would ignore it.
 
-    Long lists and files are left to their views, which read them once they know that they want them.
+    Long lists and files are left to their views, which read them only when they need them.
     """
     limit = request.max_content_length
     if limit is None or limit > SMALL:
@@ -109,7 +109,7 @@ def check_body(request: Request) -> None:
 
 
 def read_json(request: Request) -> Mapping[str, Any]:
-    """Return the request's JSON object. `Refused` when it is too large, broken off, no JSON, or ambiguous."""
+    """Return the request's JSON object. Raises `Refused` if it is too large, incomplete, not JSON, or ambiguous."""
     charset = request.mimetype_params.get("charset", "utf-8").lower()
     if request.mimetype != JSON or charset not in {"utf-8", "utf8"}:
         sent = request.headers.get("Content-Type", "")[:_LONGEST_FIELD]
@@ -136,7 +136,7 @@ def _content(request: Request) -> bytes:
 
 
 def parse_object(content: bytes) -> Mapping[str, Any]:
-    """Return the JSON object in `content`; `Refused` where it is none, or readers could understand it differently."""
+    """Return the JSON object in `content`. Raises `Refused` if it is none, or parsers could read it differently."""
     if content.startswith(_BOM):
         raise _bad("The body begins with a byte order mark.", at=0)
     try:
@@ -161,7 +161,7 @@ def parse_object(content: bytes) -> Mapping[str, Any]:
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object's members. Of two with one name readers take either (RFC 8259, section 4): refused."""
+    """Return an object's members. Refuses duplicate names, of which parsers take either (RFC 8259, section 4)."""
     found = dict(pairs)
     if len(found) < len(pairs):
         raise refuse(RequestCode.DUPLICATE_KEY, key=_duplicate([name for name, _ in pairs])[:_LONGEST_FIELD])
@@ -197,7 +197,7 @@ def _decimal(text: str) -> float:
 
 
 def _is_deeper(found: object, most: int) -> bool:
-    """Return whether lists and objects are nested in more than `most` levels; level by level, without recursion."""
+    """Return whether lists and objects are nested in more than `most` levels, without recursion."""
     level: list[Any] = [found]
     for _ in range(most):
         inner = [value for part in level for value in (part.values() if isinstance(part, dict) else part)]
@@ -216,7 +216,7 @@ def _bad(detail: str, **more: object) -> Refused:
 
 
 def validated(body: type[Body], raw: Mapping[str, Any]) -> Body:
-    """The body that the fields make; `Refused` with each field that is wrong, and why."""
+    """Return the body that the fields make. Raises `Refused` with an entry for each invalid field."""
     try:
         return body.model_validate(raw)
     except ValidationError as error:
@@ -231,7 +231,7 @@ def _name(location: tuple[int | str, ...]) -> str:
 
 
 def form_schema(form: type[BaseModel]) -> dict[str, Any]:
-    """What a multipart body with a file and this form is, for the API's description."""
+    """Return the OpenAPI schema of a multipart body with a file and this form."""
     schema = form.model_json_schema()
     schema["properties"]["file"] = {"type": "string", "contentMediaType": "application/octet-stream"}
     return {MULTIPART: {"schema": schema | {"required": ["file"]}}}

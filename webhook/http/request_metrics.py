@@ -1,6 +1,6 @@
-"""How long requests take, and how many are under way: counted around the whole application, streams included.
+"""Request metrics: durations and requests in flight, measured around the whole application, streams included.
 
-A request is counted under the rule that it met, never under the path that it gave; what meets none is one `none`.
+The route label is the URL rule that matched, never the requested path; requests without a match share the label `none`.
 Counted in this process, or in the folder of all web processes if there is one (`webhook.http.gunicorn_conf`).
 """
 
@@ -36,16 +36,16 @@ _in_flight = Gauge(HTTP_IN_FLIGHT.name, HTTP_IN_FLIGHT.help, registry=_registry,
 
 
 class Measured:
-    """A WSGI application whose requests are counted."""
+    """A WSGI application that measures its requests."""
 
     def __init__(self, app: WSGIApplication) -> None:
         self._app = app
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         began = time.perf_counter()
-        status = "500"  # unless the application gets as far as to say one
+        status = "500"  # if the application fails before it starts a response
 
-        def start(line: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:  # noqa: ANN401 - as WSGI has it
+        def start(line: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:  # noqa: ANN401 - as in WSGI
             nonlocal status
             status = line
             return start_response(line, headers, exc_info) if exc_info else start_response(line, headers)
@@ -70,13 +70,13 @@ class Measured:
 
 
 def note_route() -> None:
-    """Before every request: leave the rule that it met for `Measured`."""
+    """Record the matched URL rule for `Measured`. Runs before every request."""
     if request.url_rule is not None:
         request.environ[ROUTE] = request.url_rule.rule
 
 
 def requests() -> Collector:
-    """What was counted, by all web processes together."""
+    """Return the metrics of all web processes together."""
     if FOLDER not in os.environ:
         return _registry
     all_of_them = CollectorRegistry()

@@ -1,4 +1,4 @@
-"""The plain answers of resources that are made, shown, changed and deleted."""
+"""Responses of resources that are created, read, changed and deleted."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from pydantic import BaseModel
 
 
 def shown(body: BaseModel) -> Response:
-    """200 with the thing."""
+    """Return 200 with the resource."""
     return Response(body.model_dump_json(), content_type="application/json")
 
 
 def created(body: BaseModel, location: str) -> Response:
-    """201 with the thing and where it is from now on."""
+    """Return 201 with the resource and its URL."""
     return Response(body.model_dump_json(), 201, {"Location": location}, content_type="application/json")
 
 
 def done() -> Response:
-    """204: there is nothing left to show."""
+    """Return 204, without a body."""
     response = Response(status=204)
     del response.headers["Content-Type"]
     return response

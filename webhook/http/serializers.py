@@ -1,4 +1,4 @@
-"""Build response bodies (`schemas.http`) from rows of the database. No query, no request."""
+"""Build response bodies (`schemas.http`) from database rows. No queries, no requests."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ _HAS_REPORT = frozenset({JobStatus.COMPLETED, JobStatus.COMPLETED_WITH_ERRORS, J
 
 
 def had_report(row: sa.Row[Any]) -> bool:
-    """Whether it was ever told what became of a job's rows or, under review, what would."""
+    """Return whether the job ever had a report or, under review, a preview of one."""
     return row.status in _HAS_REPORT or (row.status == JobStatus.CANCELLED and row.check_token is not None)
 
 
 def has_report(row: sa.Row[Any]) -> bool:
-    """Whether it is still told: reports expire."""
+    """Return whether the job's report is still available: reports expire."""
     return had_report(row) and not row.report_is_gone
 
 
 def job(view: JobView) -> resources.Job:
-    """A job as it is now."""
+    """Return a job as it is now."""
     row, options = view.row, JobOptions.from_json(view.row.options)
     owner = resources.TenantRef(id=row.tenant_public_id, name=row.tenant_name, kind=row.tenant_kind)
     return resources.Job(
@@ -78,7 +78,8 @@ def _lineage(view: JobView) -> resources.Lineage | None:
         )
     first, last = jobs[0], jobs[-1]
     mended = sum(job.total - job.failed - job.unprocessed for job in jobs[1:])
-    # Who sends only some of the failed rows leaves the others open; who sends all rows again, those that fail again.
+    # A follow-up may hold only some of the failed rows, which leaves the others open; or all rows again, which leaves
+    # open those that fail again.
     still = max(first.failed + first.unprocessed - mended, last.failed + last.unprocessed)
     return resources.Lineage(jobs=jobs, rows_open=still)
 
@@ -94,7 +95,7 @@ def _file(row: sa.Row[Any]) -> resources.JobFile | None:
 
 def _progress(row: sa.Row[Any]) -> resources.Progress:
     rate = eta = None
-    # A job that waited for its confirmation worked for less time than has gone by.
+    # The elapsed time includes the wait for confirmation, so jobs with a review have no rate.
     if row.seconds and row.review is None:
         rate = round(row.rows_done / float(row.seconds), 1) if row.rows_done else None
         if row.status not in TERMINAL:
@@ -113,14 +114,14 @@ def _progress(row: sa.Row[Any]) -> resources.Progress:
 
 
 def _part_done(row: sa.Row[Any]) -> float:
-    """How much is done of what a job's status stands for (0 to 1)."""
+    """Return the completed share (0 to 1) of the phase that a job's status names."""
     if row.status == JobStatus.RUNNING:
         return float(row.rows_done / row.rows_total) if row.rows_total else 0.0
     return 1 - row.pieces_left / row.pieces if row.pieces else 0.0
 
 
 def _links(row: sa.Row[Any]) -> resources.JobLinks:
-    def at(endpoint: str, **query: Any) -> str:  # noqa: ANN401 - as `url_for` takes them
+    def at(endpoint: str, **query: Any) -> str:  # noqa: ANN401 - as in `url_for`
         return url_for(endpoint, job_id=row.public_id, **query)
 
     there = has_report(row)
@@ -135,7 +136,7 @@ def _links(row: sa.Row[Any]) -> resources.JobLinks:
 
 
 def number(actor: Actor, view: NumberView, history: Iterable[sa.Row[Any]] = ()) -> resources.Number:
-    """A number as this actor sees it."""
+    """Return a number as this actor sees it."""
     row = view.row
     facts = NumberFacts(
         holder=view.holder,
@@ -183,7 +184,7 @@ def _number_user(
 
 
 def user(view: UserView, job_id: str | None = None) -> users.User:
-    """A user with its numbers."""
+    """Return a user with its numbers."""
     row = view.row
 
     def numbers(service: Service) -> list[str]:
@@ -208,7 +209,7 @@ def user(view: UserView, job_id: str | None = None) -> users.User:
 
 
 def tenant(view: TenantView) -> tenants.Tenant:
-    """A tenant with its own defaults and those that hold for it."""
+    """Return a tenant with its own default carriers and the effective ones."""
     return tenants.Tenant(
         id=view.tenant.public_id,
         name=view.tenant.name,
@@ -223,7 +224,7 @@ def tenant(view: TenantView) -> tenants.Tenant:
 
 
 def carrier(view: CarrierView) -> tenants.Carrier:
-    """A carrier as the asking tenant sees it."""
+    """Return a carrier as the requesting tenant sees it."""
     return tenants.Carrier(
         id=view.row.public_id,
         name=view.row.name,
@@ -234,7 +235,7 @@ def carrier(view: CarrierView) -> tenants.Carrier:
 
 
 def token(row: sa.Row[Any]) -> tenants.Token:
-    """A token without its secret."""
+    """Return a token without its secret."""
     return tenants.Token(
         id=row.public_id,
         name=row.name,
