@@ -1,7 +1,7 @@
-"""One call of the WSGI application (PEP 3333), made in steps that may each run in another thread.
+"""One call of the WSGI application (PEP 3333), run in steps, each possibly in another thread.
 
-A step ends when a group of blocks is made, and the next one begins when the client has taken them. So a client that
-reads slowly holds no thread.
+A step ends when a group of blocks is ready. The next begins when the client has received them, so a client that reads
+slowly occupies no thread.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from urllib.parse import unquote_to_bytes
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
-GROUP = 128 * 1024  # bytes made in one step, or one block if that is larger
+GROUP = 128 * 1024  # bytes per step, or one block if that is larger
 Scope = dict[str, Any]
 T = TypeVar("T")
 
 
 class Call:
-    """A request on its way through the application. `begin`, then `more` until `is_done`; `close` in any case."""
+    """A request in the application. Call `begin`, then `more` until `is_done`, and `close` in any case."""
 
     def __init__(self, app: WSGIApplication, environ: WSGIEnvironment) -> None:
         self._app = app
         self._environ = environ
-        self._context = Context()  # in which Flask keeps the request: empty, whatever ran on the connection before
+        self._context = Context()  # Flask keeps the request in it; empty, whatever ran on the connection before
         self._body: Iterable[bytes] = ()
         self._blocks: Iterator[bytes] = iter(())
         self._written: list[bytes] = []
@@ -35,11 +35,11 @@ class Call:
         self.is_done = False
 
     def begin(self) -> bytes:
-        """Call the application; return the beginning of the response's body."""
+        """Call the application and return the beginning of the response body."""
         return self._context.run(self._begin)
 
     def more(self) -> bytes:
-        """Return more of the body."""
+        """Return more of the response body."""
         return self._context.run(self._more)
 
     def close(self) -> None:
@@ -74,14 +74,14 @@ class Call:
         self,
         status: str,
         headers: list[tuple[str, str]],
-        exc_info: Any = None,  # noqa: ANN401, ARG002 - as WSGI has it
+        exc_info: Any = None,  # noqa: ANN401, ARG002 - as in WSGI
     ) -> Callable[[bytes], object]:
         self.status = int(status.split(" ", 1)[0])
         self.headers = headers
         return self._written.append
 
 
-def environ_of(scope: Scope, body: Any) -> WSGIEnvironment:  # noqa: ANN401 - a file to read from
+def environ_of(scope: Scope, body: Any) -> WSGIEnvironment:  # noqa: ANN401 - a readable file
     """Return the WSGI environment of an ASGI request."""
     host, port = scope["server"] or ("localhost", 0)
     client = scope["client"] or ("", 0)
@@ -113,7 +113,7 @@ def environ_of(scope: Scope, body: Any) -> WSGIEnvironment:  # noqa: ANN401 - a 
 
 
 def _parts_of(target: bytes) -> tuple[bytes, bytes]:
-    """Return path and authority of a request target; RFC 9112, section 3.2.2, has the latter replace the Host field."""
+    """Return the path and the authority of a request target; RFC 9112, section 3.2.2: the authority replaces Host."""
     scheme, separator, rest = target.partition(b"://")
     if not separator or scheme.lower() not in {b"http", b"https"}:
         return target, b""
@@ -122,7 +122,7 @@ def _parts_of(target: bytes) -> tuple[bytes, bytes]:
 
 
 def _add_header(environ: WSGIEnvironment, name: str, value: str) -> None:
-    """Add a header field. Names with `_` are left out: they would pass for those with `-`."""
+    """Add a header field. Names with `_` are left out: WSGI cannot tell them from names with `-`."""
     if "_" in name:
         return
     key = name.upper().replace("-", "_")

@@ -1,4 +1,4 @@
-"""Requests under way of each client behind a trusted proxy, whose connections tell nothing about the clients."""
+"""Running requests per client behind a trusted proxy, whose connections do not identify the clients."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from webhook.server.connections import is_within
 
 
 class Clients:
-    """Counts requests by the client address that `X-Forwarded-For` names."""
+    """Counts running requests by the client address in `X-Forwarded-For`."""
 
     def __init__(self, most: int, trusted: tuple[Network, ...]) -> None:
         self._most = most
@@ -17,9 +17,10 @@ class Clients:
         self._by_address: Counter[str] = Counter()
 
     def address_of(self, peer: str, forwarded_for: str) -> str | None:
-        """The last address in the list that is no trusted proxy's; None if the peer is none, or names no client.
+        """Return the client's address; None if the peer is not a trusted proxy or names no client.
 
-        What precedes that address was sent by the client and may be anything.
+        The client's address is the last in the list that is not a trusted proxy's. The addresses before it were sent by
+        the client and may be anything.
         """
         if not is_within(peer, self._trusted):
             return None
@@ -27,14 +28,14 @@ class Clients:
         return next((address for address in named if address and not is_within(address, self._trusted)), None)
 
     def enter(self, address: str) -> bool:
-        """Count a request, unless there are too many of its client."""
+        """Count a request and return True; False if the client has too many running."""
         if self._by_address[address] >= self._most:
             return False
         self._by_address[address] += 1
         return True
 
     def leave(self, address: str) -> None:
-        """Uncount a request."""
+        """Stop counting a request."""
         self._by_address[address] -= 1
         if self._by_address[address] <= 0:
             del self._by_address[address]

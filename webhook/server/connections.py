@@ -1,4 +1,4 @@
-"""The open connections of a web process: how many there may be, in total and per client address."""
+"""The open connections of a web process, limited in total and per client address."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Peer = tuple[str, int]
 
 
 class Verdict(Enum):
-    """Whether a new connection is accepted."""
+    """Whether a new connection is accepted, and which limit is reached if not."""
 
     ACCEPTED = auto()
     FULL = auto()
@@ -22,25 +22,25 @@ class Verdict(Enum):
 
 
 class Connection(Protocol):
-    """A connection, as the table of connections and the gateway use it."""
+    """A connection, as `Connections` and the gateway use it."""
 
     def request_began(self) -> None:
-        """A request's head is complete; the application is called."""
+        """Note that a request head is complete and the application is called."""
 
     def request_ended(self) -> None:
-        """The application has returned."""
+        """Note that the application has returned."""
 
     def give_way(self) -> None:
-        """Close, because another connection needs the place."""
+        """Close to make room for another connection."""
 
     def abort(self) -> None:
         """Close without sending the rest."""
 
 
 class Connections:
-    """The open connections by their peers, and which of them are idle: without a complete request head.
+    """The open connections by peer, and which of them are idle, that is, without a complete request head.
 
-    Connections from `trusted` proxies count in total only, because they carry the requests of many clients.
+    Connections from `trusted` proxies count towards the total only, because they carry the requests of many clients.
     """
 
     def __init__(self, most: int, most_per_address: int, trusted: tuple[Network, ...] = ()) -> None:
@@ -52,7 +52,7 @@ class Connections:
         self._idle: OrderedDict[Peer, None] = OrderedDict()
 
     def admit(self, peer: Peer, connection: Connection) -> Verdict:
-        """Add a connection unless there are too many. The longest idle one gives way to it."""
+        """Add a connection unless a limit is reached. At the total limit, it replaces the longest idle connection."""
         address = peer[0]
         if self._by_address[address] >= self._most_per_address and not is_within(address, self._trusted):
             return Verdict.ADDRESS_FULL
@@ -76,13 +76,13 @@ class Connections:
             del self._by_address[peer[0]]
 
     def mark_idle(self, peer: Peer) -> None:
-        """The connection waits for a request head from now on."""
+        """Mark a connection as waiting for a request head."""
         if peer in self._open:
             self._idle[peer] = None
             self._idle.move_to_end(peer)
 
     def mark_busy(self, peer: Peer) -> None:
-        """The connection has a request, or is being closed."""
+        """Mark a connection as having a request, or being closed."""
         self._idle.pop(peer, None)
 
     def find(self, peer: Peer) -> Connection | None:
@@ -92,7 +92,7 @@ class Connections:
 
 @lru_cache(maxsize=4096)
 def is_within(address: str, networks: tuple[Network, ...]) -> bool:
-    """Whether an address, given as text, belongs to one of the networks; false for other texts."""
+    """Return whether an address, given as text, belongs to one of the networks; False for any other text."""
     try:
         parsed = ip_address(address)
     except ValueError:

@@ -1,4 +1,4 @@
-"""What a request head must satisfy beyond what the parser checks: limits, and one reading of where the body ends."""
+"""Checks of request heads beyond those of the parser: limits, and one unambiguous end of the body."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ Fault = tuple[HTTPStatus, str]
 
 
 def fault_of(scope: dict[str, Any]) -> Fault | None:
-    """Return why a request is refused before its body is read; None if it is sound.
+    """Return why a request is refused before its body is read; None if its head is sound.
 
     RFC 9112, section 6.1: both framings in one request, or chunks in HTTP/1.0, may be an attempt to smuggle a request
-    past a proxy that reads them otherwise.
+    past a proxy that frames it differently.
     """
     names = [name for name, _ in scope["headers"]]
     if len(scope["raw_path"]) + len(scope["query_string"]) > LONGEST_TARGET:

@@ -1,6 +1,6 @@
 """The ASGI application, which runs the WSGI application in threads.
 
-A thread gets a request when its body is complete; large bodies are streamed, with a share of threads of their own.
+A thread gets a request once its body is complete. Large bodies are streamed, in a limited number of separate threads.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from worker.config.settings import Settings
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-SMALL = 64 * 1024  # bytes of a body that is read before a thread is given the request
+SMALL = 64 * 1024  # bytes; up to this size, a body is read before a thread gets the request
 PIECE = 64 * 1024  # bytes sent at a time
-STALL_SECONDS = 60.0  # within which a client must take a piece
+STALL_SECONDS = 60.0  # within which a client must receive them
 QUEUED_PER_THREAD = 4  # requests that may wait for a thread
 HEALTH_THREADS, HEALTH_REQUESTS = 2, 64
 LIVE = "/livez"
-LINGER_BYTES, LINGER_SECONDS, IDLE_SECONDS = 64 * 1024 * 1024, 20.0, 5.0  # for which a refused body is read on
+LINGER_BYTES, LINGER_SECONDS, IDLE_SECONDS = 64 * 1024 * 1024, 20.0, 5.0  # limits on reading the rest of a refused body
 CLOSE = (b"connection", b"close")
 T = TypeVar("T")
 Scope = dict[str, Any]
@@ -44,21 +44,21 @@ log = structlog.get_logger(__name__)
 
 
 class Pool:
-    """Threads, and a bound on the requests that run in them or wait for one."""
+    """Threads, with a limit on the requests that run in them or wait for one."""
 
     def __init__(self, name: str, threads: int, most: int) -> None:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix=name)
         self._left = most
 
     def enter(self) -> bool:
-        """Count a request, unless there are too many."""
+        """Count a request and return True; False if there are too many."""
         if self._left <= 0:
             return False
         self._left -= 1
         return True
 
     def leave(self) -> None:
-        """Uncount a request."""
+        """Stop counting a request."""
         self._left += 1
 
     async def run(self, step: Callable[[], T]) -> T:
@@ -68,17 +68,17 @@ class Pool:
 
 @dataclass
 class Exchange:
-    """A request and the way to answer it."""
+    """A request, and the means to answer it."""
 
     scope: Scope
     incoming: Incoming
     receive: Receive
     send: Send
     refusal: RequestCode | None = None
-    is_answered_early: bool = False  # before all of its body was read
+    is_answered_early: bool = False  # before the whole body was read
 
     def header(self, name: bytes) -> bytes:
-        """The value of a header field; b"" if there is none."""
+        """Return the value of a header field; b"" if it is absent."""
         return b", ".join(value for key, value in self.scope["headers"] if key == name)
 
 
@@ -135,7 +135,7 @@ class Gateway:
 
     async def _serve_client(self, exchange: Exchange) -> None:
         await self._read_and_run(exchange)
-        await _read_on(exchange)  # when the request has given back its thread and its slot
+        await _read_on(exchange)  # after the request has released its thread and its slot
 
     async def _read_and_run(self, exchange: Exchange) -> None:
         incoming = exchange.incoming
@@ -182,7 +182,7 @@ class Gateway:
                 await pool.run(call.close)
 
     async def _send_response(self, exchange: Exchange, pool: Pool, call: Call, block: bytes) -> None:
-        """Send all of it. While a part of the request body is unread, the connection is closed afterwards."""
+        """Send the whole response. If a part of the request body is unread, the connection is closed afterwards."""
         is_read = exchange.incoming.is_complete
         await exchange.send(_start(call, () if is_read else (CLOSE,)))
         if call.is_done and is_read:
@@ -202,7 +202,7 @@ class Gateway:
 
 
 def _body_of(exchange: Exchange) -> io.BufferedIOBase:
-    """Return what the application reads the request body from: nothing, if the request is refused."""
+    """Return the file that the application reads the request body from: empty if the request is refused."""
     if exchange.refusal is not None:
         return io.BytesIO()
     if exchange.incoming.is_complete:
@@ -211,10 +211,10 @@ def _body_of(exchange: Exchange) -> io.BufferedIOBase:
 
 
 async def _read_on(exchange: Exchange) -> None:
-    """After an early answer, read and drop the rest of the body within bounds, then end the answer.
+    """After an early response, read and drop the rest of the body within limits, then end the response.
 
-    Most clients read no answer before they have sent all, and a server that closes the connection with unread bytes
-    resets it: the answer would be lost (RFC 9112, section 9.6).
+    Most clients read no response before they have sent the whole body. A server that closes the connection with unread
+    bytes resets it, and the response is lost (RFC 9112, section 9.6).
     """
     if exchange.is_answered_early:
         await exchange.incoming.discard(LINGER_BYTES, LINGER_SECONDS, IDLE_SECONDS)
@@ -222,7 +222,7 @@ async def _read_on(exchange: Exchange) -> None:
 
 
 async def _begun(pool: Pool, call: Call) -> bytes | None:
-    """Return the beginning of the response's body; None if the application raised an error."""
+    """Return the beginning of the response body; None if the application raised an exception."""
     try:
         return await pool.run(call.begin)
     except Exception:
@@ -236,7 +236,7 @@ async def _until_gone(receive: Receive) -> None:
 
 
 async def _send_block(send: Send, block: bytes, *, more: bool) -> None:
-    """Send a block in pieces, each of which the client must take within `STALL_SECONDS`."""
+    """Send a block in parts of `PIECE` bytes, each of which the client must receive within `STALL_SECONDS`."""
     for start in range(0, max(len(block), 1), PIECE):
         is_last = start + PIECE >= len(block)
         message = {"type": "http.response.body", "body": block[start : start + PIECE], "more_body": more or not is_last}

@@ -1,4 +1,4 @@
-"""Request bodies as they arrive: read by the event loop, with a minimum rate, and by threads as `wsgi.input`."""
+"""Request bodies as they arrive: read by the event loop at a minimum rate, and by threads as `wsgi.input`."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ class BodyError(Exception):
 
 
 class TooSlowError(BodyError):
-    """It arrives more slowly than the minimum rate."""
+    """The body arrives more slowly than the minimum rate."""
 
 
 class DisconnectedError(BodyError):
-    """The client closed the connection within it."""
+    """The client closed the connection before the end of the body."""
 
 
 @dataclass(frozen=True)
 class Rate:
-    """The slowest that a body may arrive: this rate on average, from its first second on, once `grace` is over."""
+    """The minimum rate of a body, averaged from its beginning and enforced once `grace` is over."""
 
     bytes_per_second: float
     grace: float  # seconds
@@ -41,7 +41,7 @@ class Rate:
 
 
 class Incoming:
-    """The body of one request, read piece by piece within the event loop."""
+    """The body of one request, read part by part in the event loop."""
 
     def __init__(self, receive: Receive, rate: Rate, *, has_body: bool) -> None:
         self._receive = receive
@@ -53,23 +53,23 @@ class Incoming:
 
     @property
     def has_read_ahead(self) -> bool:
-        """Whether pieces have arrived that are not taken yet."""
+        """Whether parts have arrived that have not been taken yet."""
         return bool(self._read_ahead)
 
     async def fill(self, most: int) -> bool:
-        """Read ahead until the body is complete, or longer than `most` bytes; whether it is complete."""
+        """Read ahead until the body is complete or longer than `most` bytes; return whether it is complete."""
         while not self.is_complete and self.size <= most:
             self._read_ahead.append(await self._next())
         return self.is_complete
 
     def take(self) -> bytes:
-        """Return what has been read ahead."""
+        """Return the parts read ahead, joined."""
         piece = b"".join(self._read_ahead)
         self._read_ahead.clear()
         return piece
 
     async def next(self) -> bytes:
-        """Return the next piece; b"" once there is none."""
+        """Return the next part; b"" at the end."""
         if piece := self.take():
             return piece
         while not self.is_complete:
@@ -105,7 +105,7 @@ class Incoming:
 
 
 class Input(io.RawIOBase):
-    """`wsgi.input`: what a thread reads a body from. Errors are those that the application knows as answers."""
+    """`wsgi.input`: the file that a thread reads a body from. Raises errors that the application can answer."""
 
     def __init__(self, incoming: Incoming, loop: asyncio.AbstractEventLoop) -> None:
         self._incoming = incoming
@@ -113,11 +113,11 @@ class Input(io.RawIOBase):
         self._piece = memoryview(b"")
 
     def readable(self) -> bool:
-        """A stream to read from."""
+        """Return True: the stream is readable."""
         return True
 
     def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - any writable buffer
-        """Fill the buffer from the piece at hand, or wait for the next one."""
+        """Fill the buffer from the current part, or wait for the next one."""
         if not self._piece:
             self._piece = memoryview(self._wait())
         count = min(len(buffer), len(self._piece))
@@ -129,7 +129,7 @@ class Input(io.RawIOBase):
         if self._incoming.is_complete and not self._incoming.has_read_ahead:
             return b""
         try:
-            # In a context of its own: callbacks that it registers with the loop would keep that of the request.
+            # In a separate context: callbacks that this registers with the loop would keep the request's context alive.
             return Context().run(asyncio.run_coroutine_threadsafe, self._incoming.next(), self._loop).result()
         except TooSlowError as error:
             raise RequestTimeout from error

@@ -1,4 +1,4 @@
-"""Problem documents (RFC 9457) for requests that the application never sees."""
+"""Problem documents (RFC 9457) for requests that do not reach the application."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def document(status: int, detail: str = "") -> bytes:
 
 
 def headers(status: int) -> list[tuple[str, str]]:
-    """Return the header fields that go with such a document."""
+    """Return the header fields that belong to such a document."""
     fields = [("Content-Type", CONTENT_TYPE), ("X-Content-Type-Options", "nosniff"), ("Cache-Control", "no-store")]
     if status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
         fields.append(("Retry-After", str(RETRY_SECONDS)))
@@ -38,7 +38,7 @@ def headers(status: int) -> list[tuple[str, str]]:
 
 
 def response(status: int, detail: str = "") -> bytes:
-    """Return a complete HTTP/1.1 response with the document, after which the connection is closed."""
+    """Return a complete HTTP/1.1 response with the document; the connection is closed after it."""
     body = document(status, detail)
     fields = [*headers(status), ("Content-Length", str(len(body))), ("Connection", "close")]
     lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", *(f"{name}: {value}" for name, value in fields)]

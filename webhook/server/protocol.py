@@ -1,8 +1,8 @@
-"""uvicorn's HTTP/1.1 protocol with the bounds that it lacks.
+"""uvicorn's HTTP/1.1 protocol, with the limits that it lacks.
 
-uvicorn limits neither connections per address nor the time for a request head (its issue 157), and answers what it
-cannot parse with plain text. The methods overridden here are those of `asyncio.Protocol`, which are fixed, and two of
-uvicorn: `send_400_response` and `shutdown`. tests/integration/test_slow_clients.py fails if they change.
+uvicorn limits neither connections per address nor the time for a request head (its issue 157), and answers requests
+that it cannot parse with plain text. The methods overridden here are those of `asyncio.Protocol`, which are fixed, and
+two of uvicorn: `send_400_response` and `shutdown`. tests/integration/test_slow_clients.py fails if they change.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from webhook.server.connections import Peer, Verdict
 if TYPE_CHECKING:
     from webhook.server.gateway import Gateway
 
-LINGER_SECONDS = 2.0  # in which a client that is still sending may read the answer
+LINGER_SECONDS = 2.0  # in which a client that is still sending may read the response
 _DETAILS = {
     HTTPStatus.BAD_REQUEST: "The request is not valid HTTP/1.1.",
     HTTPStatus.REQUEST_URI_TOO_LONG: "The address is too long.",
@@ -36,16 +36,16 @@ _REFUSALS = {
 
 
 class BoundedProtocol(H11Protocol):
-    """One connection."""
+    """One connection of a client."""
 
     def __init__(self, config: Config, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - as uvicorn calls it
         super().__init__(config, *arguments, **options)
         gateway = cast("Gateway", config.app)
         self._connections = gateway.connections
         self._head_seconds = gateway.head_seconds
-        self._peer: Peer | None = None  # of a Unix socket, which only a proxy on this machine connects to
-        self._is_open = False  # accepted, and not closed by us
-        self._requests = 0  # that the application works on
+        self._peer: Peer | None = None  # None for a Unix socket, which only a proxy on this machine connects to
+        self._is_open = False  # accepted, and not closed by this process
+        self._requests = 0  # running in the application
         self._has_part_of_head = False
         self._unsent = 0
         self._deadline: asyncio.TimerHandle | None = None
@@ -64,7 +64,7 @@ class BoundedProtocol(H11Protocol):
         self._wait_for_head()
 
     def data_received(self, data: bytes) -> None:
-        """Parse; the first byte of a request head starts its deadline anew."""
+        """Parse data. The first byte of a request head restarts its deadline."""
         if not self._is_open:
             return
         if not self._requests and not self._has_part_of_head:
@@ -73,7 +73,7 @@ class BoundedProtocol(H11Protocol):
         super().data_received(data)
 
     def eof_received(self) -> bool:  # type: ignore[override] # uvicorn closes the connection in any case
-        """Whether a client that sends no more still gets the response to a complete request."""
+        """Return whether a client that sends no more still gets the response to a complete request."""
         cycle = self.cycle
         if not self._is_open or cycle is None or cycle.more_body or cycle.response_complete:
             return False
@@ -84,27 +84,27 @@ class BoundedProtocol(H11Protocol):
         """Remove the connection."""
         self._stop_deadline()
         if self.transport is None:
-            return  # it was refused
+            return  # the connection was refused
         self._is_open = False
         if self._peer is not None:
             self._connections.release(self._peer)
         super().connection_lost(exc)
 
     def request_began(self) -> None:
-        """A request's head is complete; the application is called."""
+        """Note that a request head is complete and the application is called."""
         self._requests += 1
         self._has_part_of_head = False
         self._stop_deadline()
         self._mark_busy()
 
     def request_ended(self) -> None:
-        """The application has returned; what it sent may not have left yet."""
+        """Note that the application has returned; some of its response may still be unsent."""
         self._requests -= 1
         if not self._requests and self._is_open:
             self._wait_for_head()
 
     def give_way(self) -> None:
-        """Close, because another connection needs the place."""
+        """Close to make room for another connection."""
         self._is_open = False
         self.transport.abort()
 
@@ -113,14 +113,14 @@ class BoundedProtocol(H11Protocol):
         self.transport.abort()
 
     def shutdown(self) -> None:
-        """Close when the request under way is finished, or at once if there is none."""
+        """Close when the running request ends, or at once if there is none."""
         if self._is_open:
             super().shutdown()
         else:
             self.transport.abort()
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what cannot be parsed with a problem document, as everything else."""
+        """Answer a request that cannot be parsed with a problem document."""
         error = sys.exc_info()[1]
         status = error.error_status_hint if isinstance(error, h11.RemoteProtocolError) else HTTPStatus.BAD_REQUEST
         if status == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE and b"\n" not in self.conn.trailing_data[0]:
@@ -149,7 +149,7 @@ class BoundedProtocol(H11Protocol):
             self._deadline = None
 
     def _expire(self) -> None:
-        """Close a connection without a request; one whose client still takes the last response gets more time."""
+        """Close a connection without a request; extend the deadline while its client receives the last response."""
         unsent = self.transport.get_write_buffer_size()
         if unsent and unsent != self._unsent:
             self._unsent = unsent
@@ -160,7 +160,7 @@ class BoundedProtocol(H11Protocol):
             self.transport.abort()
 
     def _end(self, status: int, detail: str) -> None:
-        """Answer, and close once the client has read the answer; what it still sends is dropped."""
+        """Send a problem document, and close once the client has read it; anything it still sends is dropped."""
         self._is_open = False
         self._mark_busy()
         if self.cycle is not None and not self.cycle.response_complete:

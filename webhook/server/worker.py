@@ -1,4 +1,4 @@
-"""gunicorn's worker: uvicorn, with our protocol."""
+"""gunicorn's worker class: uvicorn with `BoundedProtocol`."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from uvicorn_worker import UvicornWorker
 
 from webhook.server.protocol import BoundedProtocol
 
-LONGEST_HEAD = 64 * 1024  # bytes of a request line and its header fields together
+LONGEST_HEAD = 64 * 1024  # bytes of a request line and all header fields
 
 
-class Worker(UvicornWorker):  # type: ignore[misc] # it has no types
+class Worker(UvicornWorker):  # type: ignore[misc] # uvicorn_worker has no types
     """A web process."""
 
     CONFIG_KWARGS: ClassVar[dict[str, Any]] = {
@@ -25,18 +25,18 @@ class Worker(UvicornWorker):  # type: ignore[misc] # it has no types
         "loop": "asyncio",
         "ws": "none",
         "lifespan": "off",
-        "access_log": False,  # requests are counted by `webhook.http.request_metrics`
+        "access_log": False,  # `webhook.http.request_metrics` counts requests
         "server_header": False,
         "proxy_headers": False,  # `webhook.server.clients` reads them
     }
 
     def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - as gunicorn calls it
         super().__init__(*arguments, **options)
-        # At WARNING, uvicorn writes a line for each request that it cannot parse: strangers could fill the log.
+        # At WARNING, uvicorn logs a line for each request that it cannot parse: clients could fill the log.
         logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
 
     def init_signals(self) -> None:
-        """Have a process run its exit handlers when it is stopped: uvicorn raises the signal again at the end."""
+        """Run exit handlers when the process is stopped: uvicorn raises the signal again at the end."""
         super().init_signals()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, _exit)
