@@ -1,7 +1,7 @@
-"""What can be done, one module per resource: functions for all doors, the API with JSON and a portal with forms.
+"""The operations of the service, one module per resource: shared by the API (JSON) and the portal (forms).
 
-They take bodies and queries of `schemas`, validated already, act for `auth.actor()`, and answer bodies of `schemas`,
-the id of the job to look at, or a `Download`; or they raise `webhook.http.errors.Refused`. Who may do what is asked of
-`schemas.permissions`. They look at no header and no query string; of a request that brings a file they take the body.
-What a door has begun by a key (`webhook.http.idempotency`) is kept to, and costs nothing where no key is known.
+They take validated bodies and queries of `schemas`, act for `auth.actor()`, and return bodies of `schemas`, the public
+id of a job, or a `Download`; or they raise `webhook.http.errors.Refused`. The rules of who may do what are in
+`schemas.permissions`. No headers and no query strings are read here; of a request with a file, the body is. Created
+jobs are recorded with `webhook.http.idempotency`, which does nothing without a key.
 """

@@ -1,6 +1,6 @@
-"""What is done to numbers that exist: assigning, taking back, changing, deleting; one number or a million, as a job.
+"""Actions on existing numbers: assign, unassign, change, delete; one number or a million, always as a job.
 
-The numbers come as a list, as a filter that is frozen here, or as a file; from here on it is all the same.
+The numbers come as a list, as a filter that is resolved here, once, or as a file; from then on, all are treated alike.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _Choose = Callable[[sa.Connection, Actor, Any], dict[str, Any]]
 
 @dataclass(frozen=True)
 class Action:
-    """A kind of action: the form beside a file, the body in JSON, and how a job's options come of either."""
+    """A kind of action: the form beside a file, the JSON body, and how either is turned into the options of a job."""
 
     kind: JobKind
     form: type[actions.Options]
@@ -49,7 +49,7 @@ class Action:
 
 
 def _assignment(connection: sa.Connection, actor: Actor, form: actions.AssignOptions) -> dict[str, Any]:
-    """R18, R20: a tenant below, or a user that can have the service."""
+    """Return the options of an assignment: to a tenant below, or to a user who can have the service (R18, R20)."""
     user = references.user(connection, actor, form.user_id)
     if user is not None:
         references.service(user, form.services or Service.VOICE)
@@ -89,9 +89,9 @@ DELETE = Action(JobKind.DELETE, actions.DeleteForm, actions.Deletion, _nothing)
 
 
 def enter_selection(action: Action, body: actions.Selection) -> str:
-    """The id of the job that does it to the numbers of the body, which is an `action.body`.
+    """Submit the job that applies the action to the numbers of `body`, an `action.body`; return its public id.
 
-    Returns as soon as it is certain which numbers are meant; what becomes of each is told by the job.
+    Returns as soon as the set of numbers is final. The job reports the outcome of each.
     """
     job = str(uuid.uuid4())
     with entering(job):
@@ -101,9 +101,9 @@ def enter_selection(action: Action, body: actions.Selection) -> str:
 
 
 def enter_file(action: Action, request: Request, on_fields: OnFields | None = None) -> str:
-    """The same for the numbers of the request's file; beside it stands a form, `action.form`.
+    """Submit the job that applies the action to the numbers of the request's file; return its public id.
 
-    `on_fields`: see `receiving.receive`.
+    The form beside the file is an `action.form`. `on_fields`: see `webhook.http.multipart.receive`.
     """
     job = str(uuid.uuid4())
     with entering(job):
@@ -149,7 +149,7 @@ def _enter(job: str, action: Action, form: actions.Options, file: submit.File | 
 
 
 def _numbers(connection: sa.Connection, actor: Actor, body: actions.Selection) -> list[str] | pa.Array:
-    """The numbers listed, or those that match; refused unless these are as many as the caller has seen."""
+    """Return the listed numbers, or those that match. Refuses if their count is not the one that the caller saw."""
     if body.filter is None or body.expected_count is None:
         return body.numbers or []
     expected, most = body.expected_count, get_settings().max_rows

@@ -1,7 +1,7 @@
-"""People who can sign in: admins of the own tenant and of those below are listed, added and removed (R1, R3).
+"""Admin accounts: list, create and remove admins of the actor's tenant and of those below it (R1, R3).
 
-A password made here is a one-time one: it is told by the answer, kept as a hash alone, and to be changed first thing,
-before it expires.
+A password generated here is a one-time password: the response shows it, only its hash is stored, and it must be changed
+at the first sign-in, before it expires.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _NOBODY = "There is no such person."
 
 @dataclass(frozen=True)
 class IssuedPassword:
-    """Who can sign in with what, and for how many seconds; the only time the password is told."""
+    """A one-time password: for which account, and for how many seconds it is valid. It is shown only once."""
 
     email: str
     password: str
@@ -38,32 +38,32 @@ class IssuedPassword:
 
 
 def page(cursor: str | None, limit: int) -> list[sa.Row[Any]]:
-    """Up to `limit` admins with their tenants (`admins.page`), oldest first, made after the one named by `cursor`."""
+    """Return up to `limit` admins with their tenants (`admins.page`), oldest first, created after admin `cursor`."""
     with transaction() as connection:
         return admins.page(connection, auth.actor(), cursor, limit)
 
 
 def one(admin_id: str) -> sa.Row[Any]:
-    """The admin of this public id."""
+    """Return the admin with this public id."""
     with transaction() as connection:
         return _find(connection, admin_id)
 
 
 def create(body: NewAdmin) -> IssuedPassword:
-    """Let somebody sign in."""
+    """Create an admin with a one-time password."""
     email, password = admins.folded(body.email), passwords.made_up()
     hashed = _hash(password)
     with transaction() as connection:
         tenant = _tenant(connection, body.tenant_id)
         tenants.hold(connection, tenant)
         if not admins.add(connection, tenant.id, email, hashed, is_one_time=True):
-            # Whether the account is here or elsewhere is not told (R3).
+            # Whether the account is here or elsewhere is not revealed (R3).
             raise refuse(RequestCode.NAME_TAKEN, _TAKEN, fix="Use another one.", field="email")
     return _issued(email, password, tenant)
 
 
 def new_password(admin_id: str) -> IssuedPassword:
-    """Another password for who has lost it, who is signed out everywhere and no longer locked out."""
+    """Issue a new one-time password for a lost one. Ends the admin's sessions and a lockout."""
     password = passwords.made_up()
     hashed = _hash(password)
     with transaction() as connection:
@@ -77,7 +77,7 @@ def new_password(admin_id: str) -> IssuedPassword:
 
 
 def delete(admin_id: str) -> str:
-    """Remove an admin, who is signed out everywhere; the e-mail address of the one that was removed."""
+    """Remove an admin and end all their sessions; return the e-mail address."""
     with transaction() as connection:
         person = _find(connection, admin_id)
         if _is_oneself(person):
@@ -91,7 +91,7 @@ def _issued(email: str, password: str, tenant: Tenant) -> IssuedPassword:
 
 
 def _is_oneself(person: sa.Row[Any]) -> bool:
-    """Admins act in the name of their e-mail address, of which there is one on the platform."""
+    """Return whether this admin is the actor. Actors bear e-mail addresses, which are unique on the platform."""
     return bool(person.email == auth.actor().name)
 
 
@@ -112,7 +112,7 @@ def _tenant(connection: sa.Connection, public_id: str | None) -> Tenant:
 
 
 def _find(connection: sa.Connection, public_id: str) -> sa.Row[Any]:
-    """An admin that the caller sees; one elsewhere and one that does not exist are the same 404 (R3)."""
+    """Return an admin that the actor sees. Invisible and missing ones give the same 404 (R3)."""
     found = admins.one(connection, auth.actor(), public_id)
     if found is None:
         raise refuse(RequestCode.NOT_FOUND, _NOBODY)

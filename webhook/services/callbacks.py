@@ -1,6 +1,6 @@
-"""What became of callbacks, sending them again, and the secret they are signed with.
+"""Callbacks: their delivery state, sending them again, and the secret that signs them.
 
-Only the tenant that a job acts for sees its callback; those above are answered like strangers (R3).
+Only the tenant that a job acts for sees its callback; tenants above it get the same 404 as strangers (R3).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from worker.queue import broker
 
 
 def page(query: bodies.CallbacksQuery) -> bodies.CallbackList:
-    """The actor's own callbacks, newest first."""
+    """Return the actor's own callbacks, newest first."""
     with transaction() as connection:
         found = callback_queries.page(connection, auth.actor(), query.state, query.cursor, query.limit)
     cursor = callback_signing.message_id(found[-1].public_id) if len(found) == query.limit else None
@@ -31,7 +31,7 @@ def page(query: bodies.CallbacksQuery) -> bodies.CallbackList:
 
 
 def one(callback_id: str) -> bodies.CallbackWithDeliveries:
-    """The callback of this id, and every try to deliver it."""
+    """Return the callback with this id, and all attempts to deliver it."""
     with transaction() as connection:
         row = _find(connection, callback_id)
         tries = callback_queries.deliveries(connection, row.job_id)
@@ -58,16 +58,16 @@ def replay(callback_id: str) -> bodies.Callback:
 
 
 def secret() -> bodies.CallbackSecret:
-    """The secret that the actor's callbacks are signed with."""
+    """Return the secret that signs the actor's callbacks."""
     with transaction() as connection:
         view = callback_secrets.show(connection, auth.actor().tenant.id)
     return _secret(view)
 
 
 def rotate() -> bodies.CallbackSecret:
-    """Replace the secret; the old one goes on signing beside it for a while.
+    """Replace the secret. The old one also signs for a while.
 
-    Of several replaced within that time only the last goes on signing.
+    If several are replaced within that time, only the last of them continues to sign.
     """
     with transaction() as connection:
         view = callback_secrets.rotate(connection, auth.actor().tenant)
@@ -75,7 +75,7 @@ def rotate() -> bodies.CallbackSecret:
 
 
 def _find(connection: sa.Connection, callback_id: str) -> sa.Row[Any]:
-    """The caller's own callback; any other and one that does not exist are the same 404 (R3)."""
+    """Return the actor's own callback. Any other and a missing one give the same 404 (R3)."""
     row = callback_queries.one(connection, auth.actor(), callback_id)
     if row is None:
         raise refuse(RequestCode.NOT_FOUND, "There is no such callback.")

@@ -20,7 +20,7 @@ WORDS = {
 
 
 def page(query: tenant_bodies.PageQuery) -> tenant_bodies.CarrierList:
-    """Those the actor can use, and those defined below it."""
+    """Return the carriers that the actor can use, and those defined below it."""
     with transaction() as connection:
         found = carriers.page(connection, auth.actor(), query.cursor, query.limit)
     cursor = found[-1].row.public_id if len(found) == query.limit else None
@@ -28,14 +28,14 @@ def page(query: tenant_bodies.PageQuery) -> tenant_bodies.CarrierList:
 
 
 def one(carrier_id: str) -> tenant_bodies.Carrier:
-    """The carrier of this id."""
+    """Return the carrier with this id."""
     with transaction() as connection:
         view = _find(connection, carrier_id)
     return serializers.carrier(view)
 
 
 def create(body: tenant_bodies.NewCarrier) -> tenant_bodies.Carrier:
-    """Define a carrier at the actor's own level."""
+    """Define a carrier of the actor's own tenant."""
     actor = auth.actor().tenant
     stop_if(permissions.check_create_carrier(actor), WORDS)
     with transaction() as connection:
@@ -70,7 +70,7 @@ def delete(carrier_id: str) -> None:
 
 
 def _find(connection: sa.Connection, public_id: str) -> CarrierView:
-    """A carrier that the caller sees; one elsewhere and one that does not exist are the same 404 (R3)."""
+    """Return a carrier that the actor sees. Invisible and missing ones give the same 404 (R3)."""
     view = carriers.one(connection, auth.actor(), public_id)
     if view is None:
         raise refuse(RequestCode.NOT_FOUND, WORDS[RequestCode.NOT_FOUND])
@@ -78,7 +78,7 @@ def _find(connection: sa.Connection, public_id: str) -> CarrierView:
 
 
 def _find_own(connection: sa.Connection, public_id: str) -> CarrierView:
-    """A carrier that the caller may rename and delete."""
+    """Return a carrier that the actor may rename and delete."""
     view = _find(connection, public_id)
     stop_if(permissions.check_change_carrier(auth.actor().tenant, view.owner), WORDS)
     return view

@@ -1,4 +1,4 @@
-"""Default carriers of a tenant as they can be chosen: its own, what would hold without one, and what there is (R7)."""
+"""The choice of a tenant's default carriers: its own, the inherited one, and the carriers available (R7)."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ SERVICES = ("voice", "sms")
 
 @dataclass(frozen=True)
 class Choice:
-    """What may be a tenant's default for a service: names it can use, and the one that its parent's level gives it.
+    """The possible defaults of a tenant for a service: carrier names that it can use, and the inherited default.
 
-    A name that two levels bear is not among them: choosing it would be a guess (`schemas.names.unambiguous`).
+    A name that carriers of two levels share is left out: choosing it would be a guess (`schemas.names.unambiguous`).
     """
 
     names: tuple[str, ...]
     inherited: str | None
 
     def pairs(self, own: str | None) -> list[tuple[str, str]]:
-        """The names as a drop-down takes them, with the one that is chosen now, clear or not."""
+        """Return the names as drop-down options, always including the current default."""
         names = self.names if own is None or own in self.names else (own, *self.names)
         return [(name, name) for name in names]
 
 
 def choices(tenant_id: str) -> Mapping[str, Choice]:
-    """By service, "voice" and "sms": what the tenant of this id (or the actor's own, `tenants.ME`) can choose from."""
+    """Return the choices of a tenant (of `tenants.ME`: the actor's own) by service, "voice" and "sms"."""
     with transaction() as connection:
         tenant = find(connection, tenant_id)
         above = _inherited(tenant, tenant_scope.default_carriers(connection, [tenant.id]))

@@ -1,4 +1,4 @@
-"""Who holds the numbers that are about to move, and how many of them each (R3, R19)."""
+"""Current holders of the numbers that an action would move, and how many each holds (R3, R19)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from worker.numbers import filters, holders
 
 @dataclass(frozen=True)
 class Holder:
-    """A tenant of the actor's tree that holds some of the numbers. A user has `in_use` of these."""
+    """A tenant of the actor's tree that holds some of the numbers; `in_use` of these belong to a user."""
 
     id: str
     name: str
@@ -24,19 +24,19 @@ class Holder:
 
     @property
     def free(self) -> int:
-        """How many of them can leave: those that no user has (R19)."""
+        """Return how many of them can be moved: those that no user has (R19)."""
         return self.count - self.in_use
 
 
 def of_numbers(numbers: Sequence[str]) -> list[Holder]:
-    """Return who holds some numbers ("+12125550142") as far as the actor sees them, the most numbers first."""
+    """Return the holders of some numbers ("+12125550142") that the actor sees, the most numbers first."""
     with transaction() as connection:
         found = holders.of_numbers(connection, auth.actor(), [int(number) for number in numbers])
     return _holders(found)
 
 
 def of_filter(wanted: resources.NumbersFilter, expected: int) -> list[Holder] | None:
-    """Return who holds all numbers that match, about `expected`; None if counting them takes too long for a page."""
+    """Return the holders of all matching numbers, about `expected`; None if counting takes too long for a page."""
     try:
         with snapshot() as connection:
             resolved = filters.resolve(connection, auth.actor(), filter_of(wanted))

@@ -1,4 +1,4 @@
-"""What people who look at a job are told beside its body: why rows ended so, its columns, who decides, undos."""
+"""Details for the page of a job: outcomes of its rows by cause, columns, permission to decide, undo relations."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from worker.jobs.undo_queries import Kin, Undone
 from worker.reports.row_messages import Layout
 from worker.storage.report_reader import open_report
 
-LONGEST_LINE = 3  # undos of undos that are named
+LONGEST_LINE = 3  # how many undone undos a job's name lists
 
 
 @dataclass(frozen=True)
 class Cause:
-    """Rows that ended alike: how, why, how many, and the first of them by the spreadsheet's own row number."""
+    """Rows with the same outcome and code: how many, and the first of them by its row number in the spreadsheet."""
 
     outcome: Outcome
     code: Code
@@ -37,10 +37,10 @@ class Cause:
 
 @dataclass(frozen=True)
 class Beside:
-    """What undoing has to do with a job.
+    """The undo relations of a job.
 
-    `undoes`: what it undoes, what that undoes, and so on. `undone`: how it is undone itself. `left`: how many rows of
-    what it undoes could still be put back, by another undo.
+    `undoes`: the job that it undoes, the job that this one undoes, and so on. `undone`: how far it is undone itself.
+    `left`: rows of the job it undoes that another undo could still put back.
     """
 
     undoes: tuple[Kin, ...] = ()
@@ -50,11 +50,11 @@ class Beside:
 
 @dataclass(frozen=True)
 class Look:
-    """A job as it is looked at.
+    """A job with the details of its page.
 
-    `causes`: most frequent first; under review, of what would become of the rows. `layout`: the file's columns, if its
-    rows can be shown, which they no longer can where `is_expired`. `refused`: why the actor may not decide about it
-    (R1), None if it may. `beside`: what undoing has to do with it.
+    `causes`: the most frequent first; under review, of the predicted outcomes. `layout`: the file's columns if its rows
+    can be shown; not if `is_expired`. `refused`: why the actor may not decide about the job (R1); None if it may.
+    `beside`: its undo relations.
     """
 
     job: resources.Job
@@ -66,7 +66,7 @@ class Look:
 
 
 def look(job_id: str) -> Look:
-    """The job of this id, if the actor sees it."""
+    """Return the job with this public id and its details, if the actor sees it."""
     view = find(job_id)
     there = serializers.has_report(view.row)
     layout = Layout.from_json(view.row.file_facts) if there else None
@@ -79,7 +79,7 @@ def look(job_id: str) -> Look:
 
 
 def beside(job_ids: Iterable[str]) -> dict[str, Beside]:
-    """What undoing has to do with jobs that the actor sees, by one query for all: id -> what is told."""
+    """Return the undo relations of jobs that the actor sees, by public id, with one query for all."""
     ids = list(job_ids)
     if not ids:
         return {}
@@ -99,7 +99,7 @@ def _beside(found: undo_queries.Undos, job: Kin) -> Beside:
 
 
 def chosen(job_id: str) -> resources.UploadForm:
-    """What was chosen beside a file, so that another can be sent like it. What is gone since is left out."""
+    """Return the options of an upload, for the form of another one. Options that no longer exist are left out."""
     actor = auth.actor()
     options = JobOptions.from_json(find(job_id).row.options)
     with transaction() as connection:
@@ -126,7 +126,7 @@ def chosen(job_id: str) -> resources.UploadForm:
 
 
 def _tally(job_id: str, view: JobView, layout: Layout | None) -> Tally:
-    """The job's own; under review, of the rows as they would be, which only the files tell by their codes."""
+    """Return the job's tally; under review, that of the predicted outcomes, whose codes only the files have."""
     if layout is None or not is_reviewed(view):
         return view.tally
     with open_report(job_id, tokens_of(view), layout, preview=True) as published:
@@ -139,6 +139,6 @@ def _causes(tally: Tally) -> tuple[Cause, ...]:
 
 
 def _carrier(connection: sa.Connection, service: str, carrier_id: int | None) -> str | None:
-    """The name of a carrier, if the actor may use it (R7)."""
+    """Return the name of a carrier, if the actor may use it (R7)."""
     usable = tenant_scope.carriers_of(connection, auth.actor().tenant, service)
     return next((name for name, found in usable if found == carrier_id), None)

@@ -1,6 +1,6 @@
-"""Enters what has arrived as a job, and tells the workers: the same for uploads, for actions and for new users.
+"""Submission of jobs: shared by uploads, actions and new users.
 
-What a job is made of is told by its door. Nothing stays in the storage of a request that made no job.
+The caller inserts the job; here its files are removed if that fails, and the workers are woken if it succeeds.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from worker.storage import files
 
 @contextmanager
 def entering(job: str) -> Iterator[None]:
-    """The block enters the job of this public id, or raises; then nothing of it is left."""
+    """Run a block that inserts the job with this public id. If it raises, remove the job's files from the storage."""
     pass_by(Point.ACCEPT_STORED)
     try:
         yield
     except TRANSIENT:
-        # The answer to COMMIT may be what was lost: the job may be there, and then needs its file. If it is not, the
-        # file belongs to nobody, and is removed with other orphans.
+        # The response to COMMIT may be what was lost: the job may exist, and then needs its file. If it does not exist,
+        # the file is removed with other orphans.
         if not _is_there(job):
             raise
     except Exception as error:
-        # Another request to a store that has just failed could hold the thread for its time-out. Files that
-        # stay are removed with other orphans.
+        # Another request to a storage that has just failed could occupy the thread until its time-out. Files that stay
+        # are removed with other orphans.
         if files.root() is not None or not isinstance(error, files.StoreError):
             with suppress(*files.FAILURES):
                 files.remove_job(job)
@@ -39,7 +39,7 @@ def entering(job: str) -> Iterator[None]:
 
 
 def announce(job: str) -> None:
-    """Tell the workers of a job that was entered; if the broker cannot be told, the sweep finds it."""
+    """Send the wake-up message for a submitted job. If the broker is unavailable, the rescuer finds the job."""
     broker.wake(Phase.CHECK, job)
     pass_by(Point.ACCEPT_ANNOUNCED)
 

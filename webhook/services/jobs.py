@@ -1,4 +1,4 @@
-"""Jobs: their status and rows (R28), and what their own tenant decides: confirm, cancel, undo (R27)."""
+"""Jobs: their status and rows (R28), and the decisions of their own tenant: confirm, cancel, undo (R27)."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from worker.queue import broker
 from worker.reports.row_messages import Layout
 from worker.storage.report_reader import Tokens, open_report
 
-FIRST_LOOK, LAST_LOOK = 0.01, 0.05  # seconds between two looks at a job that is waited for: small ones end soon
-SLOWER = 1.02  # from one look to the next
-RESTING = TERMINAL | {JobStatus.REVIEW}  # nothing happens by itself any more
+FIRST_LOOK, LAST_LOOK = 0.01, 0.05  # seconds between polls of a job that a request waits for: small jobs end soon
+SLOWER = 1.02  # factor from one pause to the next
+RESTING = TERMINAL | {JobStatus.REVIEW}  # nothing happens without a decision
 WORDS = {
     RequestCode.NOT_FOUND: "There is no such job.",
     RequestCode.FORBIDDEN: "Only the tenant that the job acts for may decide about it.",
@@ -36,7 +36,7 @@ WORDS = {
 
 
 def page(query: resources.JobsQuery) -> resources.JobList:
-    """Jobs of the actor's own tenant and those below it, newest first."""
+    """Return jobs of the actor's own tenant and of those below it, newest first."""
     with transaction() as connection:
         wanted = JobFilter(query.kind, query.status, query.cursor)
         found = queries.page(connection, auth.actor(), wanted, query.limit)
@@ -45,12 +45,12 @@ def page(query: resources.JobsQuery) -> resources.JobList:
 
 
 def one(job_id: str, wait: float = 0.0, *, must_wait: bool = False) -> resources.Job:
-    """The job as it is, or as it is once it rests or `wait` seconds have gone by (`wait_for`)."""
+    """Return the job as it is, or as it is once it rests or `wait` seconds have passed (`wait_for`)."""
     return serializers.job(wait_for(job_id, wait, must_wait=must_wait))
 
 
 def rows(job_id: str, query: resources.RowsQuery) -> resources.RowList:
-    """What became of each row, in file order; under review, what would. None where a job ended before it had any."""
+    """Return row outcomes in file order; under review, predicted ones. Empty if the job ended before it had any."""
     view = find(job_id)
     if view.row.status in TERMINAL and not serializers.had_report(view.row):
         return resources.RowList(data=[], next_cursor=None)
@@ -62,17 +62,17 @@ def rows(job_id: str, query: resources.RowsQuery) -> resources.RowList:
 
 
 def confirm(job_id: str) -> str:
-    """Carry out a job that was reviewed. Answers the id of the job to look at, as do the other decisions."""
+    """Carry out a reviewed job. Like `cancel` and `undo`, returns the public id of the job to show next."""
     return _decided(job_id, control.confirm)
 
 
 def cancel(job_id: str) -> str:
-    """Stop a job: what is written stays, the other rows are not processed."""
+    """Stop a job: rows already written stay, the others are not processed."""
     return _decided(job_id, control.cancel)
 
 
 def undo(job_id: str) -> str:
-    """Put back what a job did, by another job; numbers changed since are left alone (R27)."""
+    """Undo a job by means of another job. Numbers changed since are left alone (R27)."""
     undoing = str(uuid.uuid4())
 
     def enter(connection: sa.Connection, undone_id: int) -> Phase:
@@ -83,10 +83,10 @@ def undo(job_id: str) -> str:
 
 
 def wait_for(job_id: str, patience: float, *, must_wait: bool = False) -> JobView:
-    """The job when it has ended or waits for a decision, or as it is after `patience` seconds.
+    """Return the job once it has ended or waits for a decision, or after `patience` seconds.
 
-    If too many requests wait already, the job as it is, which a preference allows (RFC 7240); `Refused` with 503 if the
-    request does nothing but wait (`must_wait`).
+    If too many requests wait already, returns the job at once, which a preference allows (RFC 7240), or raises
+    `Refused` with 503 if the request does nothing but wait (`must_wait`).
     """
     view = find(job_id)
     deadline = time.monotonic() + patience
@@ -102,7 +102,7 @@ def wait_for(job_id: str, patience: float, *, must_wait: bool = False) -> JobVie
             time.sleep(min(pause, left))
             pause = min(pause * SLOWER, LAST_LOOK)
             with transaction() as connection:
-                # Only this: the whole view takes ten times as long, and the workers need the processors.
+                # Only the status: the whole view takes ten times as long, and the workers need the processors.
                 status = queries.status_of(connection, view.row.id)
             if status in RESTING:
                 break
@@ -112,13 +112,13 @@ def wait_for(job_id: str, patience: float, *, must_wait: bool = False) -> JobVie
 
 
 def find(job_id: str) -> JobView:
-    """A job that the actor sees; one elsewhere and one that does not exist are the same 404 (R3)."""
+    """Return a job that the actor sees. Invisible and missing ones give the same 404 (R3)."""
     with transaction() as connection:
         return _find(connection, job_id)
 
 
 def layout_of(view: JobView) -> Layout:
-    """The report's columns, for a job that has a report."""
+    """Return the report's columns. Raises `Refused` if the job has no report, or not yet, or no longer."""
     if serializers.has_report(view.row):
         return replace(Layout.from_json(view.row.file_facts), preview=is_reviewed(view))
     if serializers.had_report(view.row):
@@ -129,12 +129,12 @@ def layout_of(view: JobView) -> Layout:
 
 
 def is_reviewed(view: JobView) -> bool:
-    """Whether the rows are told as they would be."""
+    """Return whether the job is under review, so that row outcomes are predictions."""
     return bool(view.row.status == JobStatus.REVIEW)
 
 
 def tokens_of(view: JobView) -> Tokens:
-    """Under which leases the job's files were made."""
+    """Return the tokens of the leases under which the job's files were written."""
     return Tokens(view.row.read_token, view.row.check_token)
 
 
@@ -146,7 +146,7 @@ def _find(connection: sa.Connection, job_id: str) -> JobView:
 
 
 def _decided(job_id: str, decide: Callable[[sa.Connection, int], Phase | None], following: str | None = None) -> str:
-    """Have a job's own tenant decide about it; the id of the job, or of the one that follows from it."""
+    """Apply a decision of the job's own tenant; return the public id of the job, or of the job that results."""
     idempotency.is_request({})
     with transaction() as connection:
         row = _find(connection, job_id).row

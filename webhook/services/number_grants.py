@@ -1,6 +1,6 @@
-"""Numbers that a user is to have: refused at the door by the rules that the job asks, all at once (R20, R21).
+"""Numbers that a user is to get: checked all at once, before the job, by the rules that the job applies (R20, R21).
 
-The door only looks; the job decides anew, since all may have changed by then.
+This check is read-only. The job checks again, since anything may have changed by then.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from worker.storage import number_lists
 
 @dataclass(frozen=True)
 class Gift:
-    """Numbers ("+1..") for a user and what for, and where in the request each stands.
+    """Numbers ("+1..") for a user, with the service and the request field of each.
 
-    `freed`: those that the user has for voice now and that are taken from it first.
+    `freed`: voice numbers of the user that are taken from it first.
     """
 
     user: User
@@ -40,7 +40,7 @@ class Gift:
 
 
 def accept(connection: sa.Connection, actor: Actor, gift: Gift, job: str, *, may_create: bool) -> None:
-    """Enter the job (its public id) that gives them: always a job (R18), one for all services."""
+    """Submit the job (with this public id) that assigns them: always a job (R18), one for all services."""
     services = [name_of(service) for service in gift.wanted.values()]
     number_lists.put(job, {Column.PHONE_NUMBER: list(gift.wanted), Column.SERVICE: services})
     options = JobOptions(user_id=gift.user.id, may_create=may_create)
@@ -48,7 +48,7 @@ def accept(connection: sa.Connection, actor: Actor, gift: Gift, job: str, *, may
 
 
 def refuse_bad_numbers(connection: sa.Connection, actor: Tenant, gift: Gift) -> bool:
-    """`Refused` with every number that cannot be given as wanted; else whether some are to be added."""
+    """Raise `Refused` with every number that cannot be assigned; else return whether some must be created."""
     wanted, fields, user = gift.wanted, gift.fields, gift.user
     e164 = np.array(sorted(int(number) for number in wanted), dtype=np.int64)
     known = _facts(connection, e164)
@@ -77,7 +77,10 @@ def refuse_bad_numbers(connection: sa.Connection, actor: Tenant, gift: Gift) -> 
 
 
 def _given(actor: Tenant, facts: NumberFacts, user: User, service: Service) -> tuple[Code, Column] | None:
-    """Why a number that exists cannot be given. R3, R21: one elsewhere is as if absent, unless it could be added."""
+    """Return why an existing number cannot be assigned; None if it can.
+
+    A number outside the actor's tree is treated as absent, unless the actor may add numbers (R3, R21).
+    """
     if permissions.check_seen(actor, facts) is not None:
         code = permissions.check_upload(actor) or permissions.check_existing(actor, facts.holder)
         return None if code is None else (code, Column.PHONE_NUMBER)
@@ -89,7 +92,7 @@ def _given(actor: Tenant, facts: NumberFacts, user: User, service: Service) -> t
 
 
 def _added(actor: Tenant, e164: int) -> tuple[Code, Column] | None:
-    """Why a number cannot be added (R21, R15)."""
+    """Return why a number cannot be created (R21, R15); None if it can."""
     code = permissions.check_upload(actor)
     if code is not None:
         return code, Column.PHONE_NUMBER
@@ -98,7 +101,7 @@ def _added(actor: Tenant, e164: int) -> tuple[Code, Column] | None:
 
 
 def _facts(connection: sa.Connection, e164: np.ndarray) -> dict[int, NumberFacts]:
-    """How the numbers that exist stand, wherever: for the rules to judge, never to be shown."""
+    """Return the facts of the numbers that exist, wherever: input for the rules, never to be shown."""
     found = inventory.look_up(connection, e164, lock=False)
     ids = {int(value) for name in ("holder_id", "uploader_id") for value in found[name]}
     tenants = tenant_scope.tenants_by_id(connection, sorted(ids))

@@ -17,13 +17,13 @@ from worker.numbers.filters import NumberFilter, Wanted
 from worker.numbers.queries import LONGEST, NumberView
 from worker.phone.digits import ascii_digits
 
-# A number with + or 00 and no words in it, or E.164 digits alone. Without either, several countries may be meant.
+# A number with + or 00 and without words, or E.164 digits alone. Any other text may mean several countries.
 _INTERNATIONAL = re.compile(r"[^0-9+]*(?:\+|00)([\W\d]*)|([1-9][0-9]*)")
 _NOT_DIGITS = re.compile(r"[^0-9]")
 
 
 def page(query: resources.NumbersQuery) -> resources.NumberList:
-    """Numbers that match, ascending. `total` is how many do, on all pages, if the query asks for it."""
+    """Return matching numbers, ascending. `total`: the matches on all pages, if the query asks for it."""
     with snapshot() as connection:
         wanted = filters.resolve(connection, auth.actor(), filter_of(query))
         found = queries.page(connection, wanted.beyond(query.cursor), query.limit)
@@ -32,14 +32,14 @@ def page(query: resources.NumbersQuery) -> resources.NumberList:
 
 
 def page_counted_up_to(query: resources.NumbersQuery, most: int) -> resources.NumberList:
-    """As `page`, but `total` is told unasked, and no more than `most + 1`, which stands for all that is more."""
+    """Return a page with `total` always set: at most `most + 1`, which stands for any higher count."""
     with snapshot() as connection:
         wanted = filters.resolve(connection, auth.actor(), filter_of(query))
         few = selections.all_up_to(connection, wanted, most)
         if few is None:
             found = queries.page(connection, wanted.beyond(query.cursor), query.limit)
         else:
-            # Those of the page are among them and need not be looked for once more.
+            # The numbers of the page are among them; no second search.
             beyond = [number for number in few if query.cursor is None or number > query.cursor]
             found = queries.these(connection, beyond[: query.limit])
     return _list(query, found, most + 1 if few is None else len(few))
@@ -55,12 +55,12 @@ def _total(
     connection: sa.Connection, wanted: Wanted, query: resources.NumbersQuery, found: Sequence[NumberView]
 ) -> int:
     if query.cursor is None and len(found) < query.limit:
-        return len(found)  # a first page with room left has all of them
+        return len(found)  # a first page that is not full has all of them
     return selections.count(connection, wanted)
 
 
 def one(e164: str) -> resources.Number:
-    """A number, in any form that is international, with its history."""
+    """Return a number, given in any international form, with its history."""
     digits = _digits(e164)
     if not digits:
         fix = "Enter the number with + and its country code."
@@ -74,11 +74,11 @@ def one(e164: str) -> resources.Number:
 
 
 def _digits(text: str) -> str:
-    """Return the digits of an international number; "" for any other text, which is not guessed at (R14c)."""
+    """Return the digits of an international number; "" for any other text, which is not interpreted (R14c)."""
     found = _INTERNATIONAL.fullmatch(ascii_digits(text))
     return "" if found is None else _NOT_DIGITS.sub("", found[1] or found[2] or "")
 
 
 def filter_of(query: resources.NumbersFilter) -> NumberFilter:
-    """Which numbers, from what a query or a body says."""
+    """Return the number filter of a query or a body."""
     return NumberFilter(**query.model_dump(include=set(resources.NumbersFilter.model_fields)))

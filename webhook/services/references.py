@@ -1,6 +1,6 @@
-"""What requests name: carriers by name, tenants and users by id. Found within the actor's reach, or refused.
+"""References in requests, resolved within the actor's reach or refused: carriers by name, tenants and users by id.
 
-What is elsewhere and what does not exist are refused with the same words (R3).
+Invisible and missing objects are refused with the same text (R3).
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from worker.config.settings import get_settings
 from worker.database import tenant_scope
 from worker.jobs import queries
 
-_LONGEST_SHOWN = 200  # characters of a value that an answer repeats
+_LONGEST_SHOWN = 200  # characters of a value that a response repeats
 
 
 def carrier(connection: sa.Connection, actor: Actor, column: Column, name: str | None) -> int | None:
-    """The carrier of that name that the actor may use (R7, R11)."""
+    """Return the id of the carrier with this name that the actor may use (R7, R11)."""
     if name is None:
         return None
     service = "voice" if column is Column.VOICE_CARRIER else "sms"
@@ -39,17 +39,17 @@ def carrier(connection: sa.Connection, actor: Actor, column: Column, name: str |
 
 
 def uploads_target(connection: sa.Connection, actor: Actor, public_id: str | None) -> int | None:
-    """The tenant that uploaded numbers go to: the actor's own or one below (R11)."""
+    """Return the id of the tenant that uploaded numbers go to: the actor's own or one below (R11)."""
     return _tenant(connection, actor, public_id, "assign_to", permissions.check_target)
 
 
 def assignments_target(connection: sa.Connection, actor: Actor, public_id: str | None) -> int | None:
-    """The tenant that numbers are assigned to: one below the actor's (R19)."""
+    """Return the id of the tenant that numbers are assigned to: one below the actor's (R19)."""
     return _tenant(connection, actor, public_id, "tenant_id", permissions.check_below)
 
 
 def expected_holder(connection: sa.Connection, actor: Actor, public_id: str | None) -> int | None:
-    """The tenant that is expected to hold the numbers: the actor's own or one below (R3, R19)."""
+    """Return the id of the tenant expected to hold the numbers: the actor's own or one below (R3, R19)."""
     return _tenant(connection, actor, public_id, "expected_holder_id", permissions.check_target)
 
 
@@ -71,7 +71,7 @@ def _tenant(
 
 
 def user(connection: sa.Connection, actor: Actor, public_id: str | None) -> User | None:
-    """The user with that id (R20)."""
+    """Return the user with this id (R20)."""
     if public_id is None:
         return None
     found = tenant_scope.user_below(connection, actor.tenant, public_id)
@@ -83,7 +83,7 @@ def user(connection: sa.Connection, actor: Actor, public_id: str | None) -> User
 
 
 def parent(connection: sa.Connection, actor: Actor, kind: JobKind, public_id: str | None) -> int | None:
-    """The job of the same kind, and of the actor's own tenant, whose rows a file mends."""
+    """Return the id of the job whose rows a file corrects: of the same kind and of the actor's own tenant."""
     if public_id is None:
         return None
     view = queries.one(connection, actor, public_id)
@@ -94,7 +94,7 @@ def parent(connection: sa.Connection, actor: Actor, kind: JobKind, public_id: st
 
 
 def callback_url(url: str | None) -> str | None:
-    """Where the job's end is to be told, as far as that can be judged without asking for the host's address."""
+    """Return a callback URL after checking it, as far as possible without looking up its host's address."""
     if url is None:
         return None
     fault = http_client.fault_of(url, get_settings().networks_for_callbacks)

@@ -1,6 +1,6 @@
-"""Reports of jobs, as files to be saved (R28): `which` rows, "all", "failed" or "unprocessed".
+"""Reports of jobs as downloads (R28). `which`: rows "all", "failed" or "unprocessed".
 
-Of a job under review they tell what would become of the rows. Workbooks are in `workbooks`.
+Reports of a job under review have predicted outcomes. Workbooks are in `webhook.services.workbooks`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from worker.storage.report_reader import stream_report
 
 
 def csv(job_id: str, which: str) -> Download:
-    """The file's own columns, then what became of each row."""
+    """Return the report as CSV: the file's own columns, then the outcome of each row."""
     view = find(job_id)
     layout = layout_of(view)
     if which == "all" and not is_reviewed(view):
@@ -38,7 +38,7 @@ def csv(job_id: str, which: str) -> Download:
 
 
 def jsonl(job_id: str, which: str) -> Download:
-    """A JSON object for each row, one a line."""
+    """Return the report as JSON lines: an object per row."""
     view = find(job_id)
     layout = layout_of(view)
     blocks = (render.json_lines(layout, cells, results) for cells, results in _stream(view, layout, which))
@@ -51,7 +51,7 @@ def _stream(view: JobView, layout: Layout, which: str) -> Iterator[tuple[pa.Reco
 
 
 def file_name(view: JobView, which: str, ending: str) -> str:
-    """Name a report after the upload; that of a review says so, since it tells what would become of the rows."""
+    """Return the name of a report, made from the upload's. Reports of a review say so, as outcomes are predicted."""
     name = view.row.file_name or view.row.kind
     stem = name.rpartition(".")[0] or name
     return file_names.cut(stem, f"{'-review' if is_reviewed(view) else ''}-{which}.{ending}")

@@ -1,6 +1,6 @@
-"""What can be chosen from: tenants, users, carriers and countries, as drop-downs and searches show them (R3, R7).
+"""Options of drop-downs and searches: tenants, users, carriers and countries (R3, R7).
 
-All of the actor's reach and nothing else; what is chosen is judged where it is used.
+They have everything within the actor's reach and nothing else. Where a choice is used, it is checked again.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from worker.phone.formatting import country_name
 
 @dataclass(frozen=True)
 class Choice:
-    """One of several: what is sent, what is read, and under which heading it stands ("" for none).
+    """An option: the id that is sent, the name that is shown, and the heading that it is under ("" for none).
 
-    `more` tells those apart that have one name: a tenant's reseller, a user's e-mail address.
+    `more` tells options of the same name apart: a tenant's reseller, a user's e-mail address.
     """
 
     id: str
@@ -34,13 +34,13 @@ class Choice:
 
     @property
     def label(self) -> str:
-        """The name, with what tells it apart."""
+        """Return the name, with `more` if there is any."""
         return f"{self.name} ({self.more})" if self.more else self.name
 
 
 @dataclass(frozen=True)
 class Offered:
-    """What the filters over the inventory offer: as drop-downs take them."""
+    """The options of the inventory's filters."""
 
     tenants: Sequence[Choice]
     users: Sequence[Choice]
@@ -49,9 +49,9 @@ class Offered:
 
 
 def offered(most_users: int) -> Offered:
-    """All of it at once; of the users the first so many.
+    """Return the options of all filters, with at most `most_users` users.
 
-    Carriers are those that numbers which the actor sees may have, countries those that it has numbers of.
+    Carriers are those that numbers visible to the actor may have; countries are those of the numbers visible to it.
     """
     actor = auth.actor()
     with transaction() as connection:
@@ -66,33 +66,33 @@ def offered(most_users: int) -> Offered:
 
 
 def tenants(*, own: bool = True, kind: TenantKind | None = None) -> list[Choice]:
-    """The actor's own tenant, if wanted, and those below it, of one kind if that is told: by reseller, then by name."""
+    """Return the tenants below the actor's, and its own if `own`; of one `kind` if set. By reseller, then by name."""
     with transaction() as connection:
         return _tenants(connection, own=own, kind=kind)
 
 
 def users(q: str = "", most: int = 50) -> list[Choice]:
-    """The first users by name, of those whose name or address begins with `q`."""
+    """Return the first users by name whose name or e-mail address begins with `q`."""
     with transaction() as connection:
         return _users(connection, q, most)
 
 
 def user(public_id: str) -> Choice | None:
-    """The user of this id, if the actor sees one."""
+    """Return the user with this id, if the actor sees it."""
     with transaction() as connection:
         view = users_seen.one(connection, auth.actor(), public_id)
     return None if view is None else Choice(view.row.public_id, view.row.name, more=view.row.email)
 
 
 def carriers(service: str) -> list[str]:
-    """Names of the carriers ("voice" or "sms") that the actor may use (R7)."""
+    """Return the names of the carriers ("voice" or "sms") that the actor may use (R7)."""
     with transaction() as connection:
         found = tenant_scope.carriers_of(connection, auth.actor().tenant, service)
     return _by_name(name for name, _ in found)
 
 
 def matching(choices: Iterable[Choice], text: str) -> list[Choice]:
-    """Those that are meant by what somebody typed: the one of that label or name, else all that contain it."""
+    """Return the choices that typed text means: the one with that label or name, else all that contain it."""
     wanted, every = fold(text), list(choices)
     exact = [one for one in every if fold(one.label) == wanted] or [one for one in every if fold(one.name) == wanted]
     return exact or [one for one in every if wanted in fold(one.label)]

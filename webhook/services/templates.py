@@ -16,7 +16,7 @@ LINES = [tuple(name_of(column) for column in SAMPLE_COLUMNS), *SAMPLE_ROWS]
 
 
 def csv() -> Download:
-    """The sample file as CSV."""
+    """Return the sample file as CSV."""
     text = io.StringIO(newline="")
     writer(text).writerows(LINES)
     content = text.getvalue().encode("utf-8-sig")
@@ -24,14 +24,14 @@ def csv() -> Download:
 
 
 def xlsx() -> Download:
-    """The sample file as a workbook whose cells are text, so that Excel leaves the numbers alone."""
+    """Return the sample file as a workbook with text cells, so that Excel does not change the numbers."""
     content = _workbook()
     return Download(content, "numbers.xlsx", MEDIA_TYPE, len(content))
 
 
 @lru_cache(maxsize=1)
 def _workbook() -> bytes:
-    """Build the workbook once in a process; it has a few rows, and they never change."""
+    """Build the workbook once per process; its few rows never change."""
     file = io.BytesIO()
     with xlsxwriter.Workbook(file, {"in_memory": True}) as book:
         sheet = book.add_worksheet("Numbers")

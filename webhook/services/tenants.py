@@ -1,4 +1,4 @@
-"""The tree below the actor, its default carriers, Allow External Numbers (R1, R7, R9)."""
+"""Tenants below the actor's, their default carriers, Allow External Numbers (R1, R7, R9)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _DEFAULTS = {
 
 
 def page(query: tenant_bodies.TenantsQuery) -> tenant_bodies.TenantList:
-    """The actor's own tenant and those below it, as far as they match."""
+    """Return the actor's own tenant and those below it that match."""
     wanted = TenantFilter(query.kind, query.q)
     with transaction() as connection:
         found = tenants.page(connection, auth.actor(), query.cursor, query.limit, wanted)
@@ -45,14 +45,14 @@ def page(query: tenant_bodies.TenantsQuery) -> tenant_bodies.TenantList:
 
 
 def one(tenant_id: str) -> tenant_bodies.Tenant:
-    """The tenant of this id, or the actor's own (`ME`)."""
+    """Return the tenant with this id, or the actor's own (`ME`)."""
     with transaction() as connection:
         view = tenants.one(connection, find(connection, tenant_id))
     return serializers.tenant(view)
 
 
 def create(body: tenant_bodies.NewTenant) -> tenant_bodies.Tenant:
-    """Make a reseller or an enterprise."""
+    """Create a reseller or an enterprise."""
     actor, kind, external = auth.actor().tenant, TenantKind(body.kind), body.allow_external_numbers
     with transaction() as connection:
         parent = actor if body.parent_id is None else find(connection, body.parent_id)
@@ -64,7 +64,7 @@ def create(body: tenant_bodies.NewTenant) -> tenant_bodies.Tenant:
 
 
 def change(tenant_id: str, body: tenant_bodies.TenantChange) -> tenant_bodies.Tenant:
-    """Change what the body has set; a default of None lets the parent's hold (R7)."""
+    """Change the fields that the body sets. A default of None means the parent's (R7)."""
     changes = body.model_dump(exclude_unset=True)
     with transaction() as connection:
         tenant = find(connection, tenant_id)
@@ -77,7 +77,7 @@ def change(tenant_id: str, body: tenant_bodies.TenantChange) -> tenant_bodies.Te
 
 
 def delete(tenant_id: str) -> None:
-    """Delete a tenant that nothing refers to; its tokens and admins go with it."""
+    """Delete a tenant that nothing refers to, with its tokens and admins."""
     with transaction() as connection:
         tenant = find(connection, tenant_id)
         stop_if(permissions.check_delete_tenant(auth.actor().tenant, tenant), WORDS)
@@ -88,13 +88,13 @@ def delete(tenant_id: str) -> None:
 
 
 def in_use_by(tenant_id: str) -> list[str]:
-    """What keeps a tenant from being deleted, as of now: any of "tenants", "numbers", "users", "carriers", "jobs"."""
+    """Return what prevents a tenant's deletion now: any of "tenants", "numbers", "users", "carriers", "jobs"."""
     with transaction() as connection:
         return tenants.used_by(connection, find(connection, tenant_id))
 
 
 def find(connection: sa.Connection, public_id: str) -> Tenant:
-    """A tenant that the caller reaches; one elsewhere and one that does not exist are the same 404 (R3)."""
+    """Return a tenant within the actor's reach. Others and missing ones give the same 404 (R3)."""
     actor = auth.actor().tenant
     found = actor if public_id == ME else tenant_scope.tenant_below(connection, actor, public_id)
     stop_if(permissions.check_tenant(actor, found), WORDS)
@@ -102,14 +102,14 @@ def find(connection: sa.Connection, public_id: str) -> Tenant:
 
 
 def _hold_name(connection: sa.Connection, parent: Tenant, name: str, but: Tenant | None = None) -> None:
-    """Make sure that the name is free, and stays so until the transaction ends."""
+    """Refuse a name that is taken; keep a free one free until the transaction ends."""
     tenants.hold(connection, parent)
     if tenants.has_child_named(connection, parent.id, name, but):
         stop_if(RequestCode.NAME_TAKEN, WORDS, field="name")
 
 
 def _columns(connection: sa.Connection, tenant: Tenant, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """The columns that a change sets, once what they rest on is held."""
+    """Return the columns that a change sets, after locking the rows that it depends on."""
     columns = {field: value for field, value in changes.items() if field not in _DEFAULTS}
     above = tenant.path[-2:-1]
     if "name" in columns and above:
@@ -122,7 +122,7 @@ def _columns(connection: sa.Connection, tenant: Tenant, changes: Mapping[str, An
 
 
 def _default(connection: sa.Connection, tenant: Tenant, field: str, name: str | None) -> int | None:
-    """The carrier of that name among those the tenant may use, kept from being deleted (R7)."""
+    """Return the id of the carrier with that name that the tenant may use, locked against deletion (R7)."""
     if name is None:
         return None
     service, column = _DEFAULTS[field]

@@ -1,4 +1,4 @@
-"""Tokens: who gets in (R4). A token's secret is told by the answer that makes it, and never again."""
+"""API tokens (R4). Only the response that creates a token contains its secret."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from worker.database.engine import transaction
 
 
 def page(query: tenant_bodies.PageQuery) -> tenant_bodies.TokenList:
-    """The tokens of the actor's own tenant and those below it."""
+    """Return the tokens of the actor's own tenant and of those below it."""
     with transaction() as connection:
         found = tokens.page(connection, auth.actor(), query.cursor, query.limit)
     cursor = found[-1].public_id if len(found) == query.limit else None
@@ -25,14 +25,14 @@ def page(query: tenant_bodies.PageQuery) -> tenant_bodies.TokenList:
 
 
 def one(token_id: str) -> tenant_bodies.Token:
-    """The token of this id, without its secret."""
+    """Return the token with this id, without its secret."""
     with transaction() as connection:
         row = _find(connection, token_id)
     return serializers.token(row)
 
 
 def create(body: tenant_bodies.NewToken) -> tenant_bodies.IssuedToken:
-    """Make a token; its secret is told this once."""
+    """Create a token. Only this response contains its secret."""
     with transaction() as connection:
         owner = find_tenant(connection, body.tenant_id or ME)
         tenants.hold(connection, owner)
@@ -48,7 +48,7 @@ def delete(token_id: str) -> None:
 
 
 def _find(connection: sa.Connection, public_id: str) -> sa.Row[Any]:
-    """A token that the caller sees; one elsewhere and one that does not exist are the same 404 (R3)."""
+    """Return a token that the actor sees. Invisible and missing ones give the same 404 (R3)."""
     row = tokens.one(connection, auth.actor(), public_id)
     if row is None:
         raise refuse(RequestCode.NOT_FOUND, "There is no such token.")

@@ -1,4 +1,4 @@
-"""A file of numbers becomes a job (R8, R9, R11)."""
+"""Uploads: a file of numbers becomes a job (R8, R9, R11)."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ from worker.database.engine import transaction
 from worker.jobs import submit
 from worker.storage import files
 
-MOST_TENANTS = 1000  # in a list to choose from
+MOST_TENANTS = 1000  # in a list of options
 
 
 @dataclass(frozen=True)
 class Offers:
-    """What can be chosen beside a file (R11).
+    """The options that an upload form offers (R11).
 
-    By service, "voice" and "sms": the `carriers` that the actor may use, and the `defaults` that hold for its own
-    numbers. `tenants`: its own first, then those below, at most `MOST_TENANTS`. `largest`: a file, in bytes.
+    By service, "voice" and "sms": the `carriers` that the actor may use, and the effective `defaults` of its own
+    numbers. `tenants`: its own first, then those below, at most `MOST_TENANTS`. `largest`: file size limit, in bytes.
     """
 
     carriers: Mapping[str, tuple[str, ...]]
@@ -48,9 +48,10 @@ class Offers:
 
 
 def enter(request: Request, on_fields: OnFields | None = None) -> str:
-    """The id of the job that the request's file and form (`api.UploadForm`) make. Returns once the file has arrived.
+    """Submit the job of the request's file and form (`resources.UploadForm`); return its public id.
 
-    What becomes of its rows is told by the job. `on_fields`: see `receiving.receive`.
+    Returns once the file has arrived. The job reports the outcomes of its rows. `on_fields`: see
+    `webhook.http.multipart.receive`.
     """
     check()
     actor = auth.actor()
@@ -63,14 +64,14 @@ def enter(request: Request, on_fields: OnFields | None = None) -> str:
 
 
 def check() -> None:
-    """Refuse who may not upload (R8, R9)."""
+    """Refuse an actor that may not upload (R8, R9)."""
     refused = permissions.check_upload(auth.actor().tenant)
     if refused is not None:
         raise refuse_file(refused)
 
 
 def offers() -> Offers:
-    """What the form of an upload has to choose from."""
+    """Return the options that an upload form offers."""
     actor = auth.actor()
     with transaction() as connection:
         own = tenants.one(connection, actor.tenant)
@@ -84,7 +85,7 @@ def offers() -> Offers:
 
 
 def _names(carriers: list[tuple[str, int]]) -> tuple[str, ...]:
-    """Those by which a carrier can be chosen: not the names that two have."""
+    """Return the names that identify one carrier: not those that two share."""
     usable = unambiguous(carriers)
     return tuple(sorted(name for name, _ in carriers if fold(name) in usable))
 

@@ -1,7 +1,7 @@
-"""The numbers that a user has, exchanged (R20): some are taken, then others given, each by a job (R18).
+"""Exchange of a user's numbers (R20): some are taken, then others given, each step by a job (R18).
 
-Given are only numbers that, as far as can be seen, can be had: else all is refused and nothing taken. If one goes to
-somebody else in that moment, its job tells so, and what was taken to make room for it (R2) is put back (R27).
+The numbers to give are checked first: if one cannot be given, all is refused and nothing taken. If one is assigned
+elsewhere after this check, its job reports that, and the numbers taken to make room for it (R2) are put back (R27).
 """
 
 from __future__ import annotations
@@ -32,15 +32,16 @@ from worker.phone.formatting import readable
 
 _NEEDS_SMS = "Numbers are assigned for SMS only while SMS service is enabled."
 _HAS_NUMBERS = "SMS service cannot be disabled while the user has numbers for it."
-WAIT = 5.0  # seconds that each job is waited for: what is given may need what is taken
+WAIT = 5.0  # seconds to wait for each job: giving may depend on taking
 _NOTHING = UserChange()
 
 
 @dataclass(frozen=True)
 class Exchange:
-    """Numbers ("+1..") to be taken from a user, for voice (of whichever role) or for SMS; and to be given, what for.
+    """Numbers ("+1..") to take from a user, and to give to it.
 
-    `fields`: where in the request each of the latter stands.
+    `taken`: from voice (in any role) or, if `is_sms`, from SMS. `given`: with their services. `fields`: the request
+    field of each number given.
     """
 
     taken: Sequence[str] = ()
@@ -51,7 +52,7 @@ class Exchange:
 
 @dataclass(frozen=True)
 class Exchanged:
-    """What came of it: the numbers of each step, and its job as it stands; None where the step was not made."""
+    """The result of an exchange: the numbers and the job of each step. The job is None if its step was not run."""
 
     taken: Sequence[str] = ()
     given: Sequence[str] = ()
@@ -61,7 +62,7 @@ class Exchanged:
 
     @property
     def is_done(self) -> bool:
-        """Whether all is as it was wanted."""
+        """Whether every step that was needed has completed."""
         return all(
             job is not None and _is_done(job)
             for numbers, job in ((self.taken, self.taking), (self.given, self.giving))
@@ -70,16 +71,16 @@ class Exchanged:
 
 
 def exchange(user_id: str, wanted: Exchange, change: UserChange = _NOTHING, wait: float = WAIT) -> Exchanged:
-    """Change the user as `change` has it, take, and give. `Refused`, and nothing is changed, if that cannot be.
+    """Change the user, then take, then give. Raises `Refused`, with nothing changed, if that is impossible.
 
-    What the user has, or has not, as wanted already, is left out: it was so before.
+    Numbers that are already as requested are left out.
     """
     with transaction() as connection:
         view = users.apply(connection, user_id, change)
         user = tenant_scope.users_by_id(connection, [view.row.id])[view.row.id]
         taken, gift = _needed(view, user, wanted)
         may_create = _judge(connection, view, gift)
-        if may_create and wanted.is_sms:  # R21: numbers are added as somebody's Phone Number or Default DID
+        if may_create and wanted.is_sms:  # R21: numbers are created only as a user's Phone Number or Default DID
             raise refuse_file(Code.NOT_FOUND, field="sms_dids")
     given = list(gift.wanted)
     taking = _take(user_id, taken, wait, is_sms=wanted.is_sms) if taken else None
@@ -93,9 +94,9 @@ def exchange(user_id: str, wanted: Exchange, change: UserChange = _NOTHING, wait
 
 
 def manage_sms(user_id: str, wanted: Exchange, *, enabled: bool, wait: float = WAIT) -> Exchanged:
-    """Exchange a user's SMS numbers, with its SMS service enabled before, or disabled once all are taken.
+    """Exchange a user's SMS numbers; enable its SMS service before, or disable it once all are taken.
 
-    `Refused` as `exchange`; and if the service is to end while there are numbers to be given, or others left.
+    Raises `Refused` like `exchange`, and if the service is to be disabled while numbers are given or left.
     """
     if enabled:
         return exchange(user_id, wanted, UserChange(sms_enabled=True), wait)
@@ -111,7 +112,7 @@ def manage_sms(user_id: str, wanted: Exchange, *, enabled: bool, wait: float = W
 
 
 def _needed(view: UserView, user: User, wanted: Exchange) -> tuple[list[str], Gift]:
-    """What is still to be taken, and to be given."""
+    """Return the numbers still to take, and those still to give."""
     has = {
         f"+{e164}": service
         for service, numbers in view.numbers.items()
@@ -119,13 +120,13 @@ def _needed(view: UserView, user: User, wanted: Exchange) -> tuple[list[str], Gi
         if (service is Service.SMS) == wanted.is_sms
     }
     given = {number: service for number, service in wanted.given.items() if has.get(number) != service}
-    # Of what it has in another role, too: a Default DID becomes a Forwarded DID by being taken and given.
+    # Also numbers that it has in another role: a Default DID becomes a Forwarded DID by being taken and given.
     taken = [number for number in has if number in wanted.taken or number in given]
     return taken, Gift(user, given, wanted.fields, freed=() if wanted.is_sms else taken)
 
 
 def _judge(connection: sa.Connection, view: UserView, gift: Gift) -> bool:
-    """Whether some are to be added; `Refused` with those that cannot be given."""
+    """Return whether some numbers must be created. Raises `Refused` with those that cannot be given."""
     if not gift.wanted:
         return False
     claims = [number for number, service in gift.wanted.items() if service & Service.VOICE]

@@ -1,4 +1,4 @@
-"""Users of enterprises, and the numbers they are made with (R2, R20..R22)."""
+"""Users of enterprises, and the numbers they are created with (R2, R20..R22)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from worker.accounts import tenants, users
 from worker.accounts.users import UserFilter, UserView
 from worker.database.engine import transaction
 
-WAIT = 2.0  # seconds that making a user waits for its numbers, unless its maker wants otherwise
+WAIT = 2.0  # seconds that creating a user waits for its numbers by default
 WORDS = {
     RequestCode.NOT_FOUND: "There is no such user.",
     RequestCode.NAME_TAKEN: "A user of this enterprise has this e-mail address.",
@@ -34,7 +34,7 @@ _NO_EXTENSION = "No new extensions: only a user that has one already can have it
 
 
 def page(query: bodies.UsersQuery) -> bodies.UserList:
-    """The users of the actor's own tenant and of those below it."""
+    """Return the users of the actor's own tenant and of those below it."""
     wanted = UserFilter(query.tenant_id, query.kind, query.q)
     with transaction() as connection:
         found = users.page(connection, auth.actor(), wanted, query.cursor, query.limit)
@@ -43,16 +43,16 @@ def page(query: bodies.UsersQuery) -> bodies.UserList:
 
 
 def one(user_id: str) -> bodies.User:
-    """The user of this id, with its numbers."""
+    """Return the user with this id, with its numbers."""
     with transaction() as connection:
         view = find(connection, user_id)
     return serializers.user(view)
 
 
 def create(body: bodies.NewUser, wait: float = WAIT) -> bodies.User:
-    """Make a user, and wait up to `wait` seconds for the job (`job_id`) that gives it its first numbers, if any.
+    """Create a user, and wait up to `wait` seconds for the job (`job_id`) that assigns its first numbers, if any.
 
-    Numbers that cannot be given are refused here, all at once and with nothing made; the job tells the rest.
+    Numbers that cannot be assigned are refused here, all at once and with nothing created. The job reports the rest.
     """
     job = str(uuid.uuid4())
     wanted = body.services()
@@ -67,14 +67,14 @@ def create(body: bodies.NewUser, wait: float = WAIT) -> bodies.User:
 
 
 def change(user_id: str, body: bodies.UserChange) -> bodies.User:
-    """Change what the body has set."""
+    """Change the fields that the body sets."""
     with transaction() as connection:
         view = apply(connection, user_id, body)
     return serializers.user(view)
 
 
 def delete(user_id: str) -> None:
-    """Delete a user that has no number."""
+    """Delete a user without numbers."""
     with transaction() as connection:
         view = find(connection, user_id)
         users.hold(connection, view.row.id)
@@ -83,7 +83,7 @@ def delete(user_id: str) -> None:
 
 
 def apply(connection: sa.Connection, user_id: str, body: bodies.UserChange) -> UserView:
-    """The user, held and changed as the body has it."""
+    """Lock the user, change the fields that the body sets, and return it."""
     changes = body.model_dump(exclude_unset=True)
     view = find(connection, user_id)
     tenants.hold(connection, view.tenant)
@@ -96,7 +96,7 @@ def apply(connection: sa.Connection, user_id: str, body: bodies.UserChange) -> U
 
 
 def find(connection: sa.Connection, public_id: str) -> UserView:
-    """A user that the caller sees; one elsewhere and one that does not exist are the same 404 (R3)."""
+    """Return a user that the actor sees. Invisible and missing ones give the same 404 (R3)."""
     view = users.one(connection, auth.actor(), public_id)
     if view is None:
         raise refuse(RequestCode.NOT_FOUND, WORDS[RequestCode.NOT_FOUND])
@@ -104,7 +104,7 @@ def find(connection: sa.Connection, public_id: str) -> UserView:
 
 
 def _make(connection: sa.Connection, body: bodies.NewUser, wanted: Mapping[str, Service], job: str) -> str:
-    """The user, and the job that gives it its numbers (R18: always a job). Answers the user's public id."""
+    """Create the user, submit the job that assigns its numbers (R18: always a job), and return the user's public id."""
     actor = auth.actor()
     tenant = actor.tenant if body.tenant_id is None else find_tenant(connection, body.tenant_id)
     stop_if(permissions.check_create_user(actor.tenant, tenant), WORDS)
@@ -123,7 +123,7 @@ def _make(connection: sa.Connection, body: bodies.NewUser, wanted: Mapping[str, 
 
 
 def _fields(body: bodies.NewUser) -> dict[str, str]:
-    """Where in the body each number stands."""
+    """Return the request field of each number."""
     found = {number: f"sms_dids.{place}" for place, number in enumerate(body.sms_dids)}
     found |= {number: f"forwarded_dids.{place}" for place, number in enumerate(body.forwarded_dids)}
     for field in ("phone_number", "default_did"):

@@ -1,6 +1,6 @@
-"""Reports of jobs as workbooks, which workers build: ordered by the first request for one, then served as stored.
+"""Workbook reports, which workers build: ordered by the first request for one, then served from the storage.
 
-A request waits for a workbook for a bounded time, and few requests of a process wait at once.
+A request waits for a workbook for a limited time, and few requests of a process wait at once.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from worker.jobs.workbook_items import Ordered
 from worker.queue import broker
 from worker.storage import files
 
-FIRST_LOOK, LAST_LOOK = 0.02, 0.5  # seconds between two looks at a work item that is waited for
-SLOWER = 1.1  # from one look to the next
+FIRST_LOOK, LAST_LOOK = 0.02, 0.5  # seconds between polls of a work item that a request waits for
+SLOWER = 1.1  # factor from one pause to the next
 RETRY_SECONDS = 5  # well below `webhook.http.gunicorn_conf.keepalive`, so that clients ask again on the same connection
 
 
 def report(job_id: str, rows: str, patience: float) -> StoredFile:
-    """Return a job's workbook report; at most 100,000 rows, and its summary says if some were cut off.
+    """Return a job's workbook report: at most 100,000 rows; its summary says if some were cut off.
 
     `rows`: "all", "failed" or "unprocessed". Orders the workbook if that has not been done, and waits up to `patience`
-    seconds for it. Refuses with WORKBOOK_NOT_READY or WORKBOOK_FAILED, or as for any report that is not there.
+    seconds for it. Raises `Refused` with WORKBOOK_NOT_READY or WORKBOOK_FAILED, or as any report that is unavailable.
     """
     view = find(job_id)
-    layout_of(view)  # refuses where there is no report
+    layout_of(view)  # raises `Refused` if there is no report
     kind = WorkbookKind(rows, is_reviewed(view))
     with transaction() as connection:
         ordered = workbook_items.order(connection, view.row.id, kind)
@@ -78,7 +78,7 @@ def _waited_for(view: JobView, kind: WorkbookKind, patience: float) -> str | Non
 
 
 def _key(ordered: Ordered) -> str | None:
-    """Return the key of a workbook that is built. Refuses if building it has failed."""
+    """Return the key of a workbook; None if it is not built yet. Raises `Refused` if building it has failed."""
     if ordered.retry_seconds is not None:
         headers = {"Retry-After": str(int(ordered.retry_seconds) + 1)}
         raise Refused(request_problems.of_request(RequestCode.WORKBOOK_FAILED), headers)
