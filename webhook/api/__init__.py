@@ -1,1 +1,4 @@
-"""The HTTP API, one file per resource. Views read the request, call an operation, and answer; they decide nothing."""
+"""The HTTP API, one module per resource: views read the request, call a service, and respond.
+
+No decision is made here, and nothing is read from the database but for health and metrics.
+"""

@@ -1,4 +1,7 @@
-"""What is done to numbers that exist: assigning, taking back, changing, deleting; one number or a million, as a job."""
+"""`/v1/assignments`, `/v1/unassignments`, `/v1/capability-changes`, `/v1/deletions`: actions on existing numbers.
+
+Each takes one number or a million, as a job.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,7 @@ ACTIONS = {
 @bp.doc(summary="Give numbers to an enterprise, a reseller or a user", responses=REFUSALS)
 @body_limit(LIST, files=True)
 def assign() -> Response:
-    """Numbers by list, filter or file; one of `tenant_id` and `user_id`, which rows of a file may name themselves."""
+    """Numbers by list, filter or file; to one of `tenant_id` and `user_id`, which rows of a file may name instead."""
     return _accept(actions.ASSIGN)
 
 
@@ -45,7 +48,7 @@ def assign() -> Response:
 @bp.doc(summary="Take numbers back, from users or one level up", responses=REFUSALS)
 @body_limit(LIST, files=True)
 def unassign() -> Response:
-    """Numbers by list, filter or file; with `user_id` or `service` only what fits these is taken."""
+    """Numbers by list, filter or file; `user_id` and `service` limit which assignments are removed."""
     return _accept(actions.UNASSIGN)
 
 
@@ -54,7 +57,7 @@ def unassign() -> Response:
 @bp.doc(summary="Switch Voice, SMS and Fax, choose carriers", responses=REFUSALS)
 @body_limit(LIST, files=True)
 def change() -> Response:
-    """Numbers by list, filter or file; what is left out stays as it is (R23)."""
+    """Numbers by list, filter or file. Omitted fields stay unchanged (R23)."""
     return _accept(actions.CHANGE)
 
 
@@ -68,7 +71,7 @@ def delete() -> Response:
 
 
 def _accept(action: Action) -> Response:
-    """202 as soon as it is certain which numbers are meant; what becomes of each is told by the job."""
+    """Return 202 as soon as the set of numbers is final; the job reports the outcome of each."""
     if request.mimetype == MULTIPART:
         return accepted(actions.enter_file(action, request))
     if request.mimetype == JSON:
@@ -79,7 +82,7 @@ def _accept(action: Action) -> Response:
 
 
 def describe(spec: dict[str, Any]) -> None:
-    """Add to the API's description what each action takes: the framework does not read these bodies."""
+    """Add the bodies of the actions to the OpenAPI document: the framework does not read them."""
     schemas = spec["components"]["schemas"]
     for path, action in ACTIONS.items():
         body = action.body.model_json_schema(ref_template="#/components/schemas/{model}")

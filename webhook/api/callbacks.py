@@ -1,4 +1,4 @@
-"""`/v1/callbacks`: what became of callbacks, sending them again, and the secret they are signed with."""
+"""`/v1/callbacks`: the delivery state of callbacks, sending them again, and the secret that signs them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def secret() -> Response:
 @bp.output(bodies.CallbackSecret)
 @bp.doc(summary="Replace the secret; the old one goes on signing beside it for a while")
 def rotate() -> Response:
-    """Of several replaced within that time only the last goes on signing."""
+    """If several are replaced within that time, only the last of them continues to sign."""
     return _told(callbacks.rotate())
 
 
@@ -63,7 +63,7 @@ def _told(secret: bodies.CallbackSecret) -> Response:
 
 
 def describe(spec: dict[str, Any]) -> None:
-    """Add to the API's description what a receiver is sent (OpenAPI 3.1, `webhooks`)."""
+    """Add the callback that a receiver gets to the OpenAPI document (3.1, `webhooks`)."""
     body = bodies.JobEnded.model_json_schema(ref_template="#/components/schemas/{model}")
     spec["components"]["schemas"] |= body.pop("$defs", {})
     spec["components"]["schemas"]["JobEnded"] = body

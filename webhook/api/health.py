@@ -1,4 +1,4 @@
-"""`/livez`, `/readyz`: is the process alive, and can it do its work."""
+"""`/livez`, `/readyz`: whether the process is alive, and whether its dependencies are available."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def livez() -> Response:
 @bp.output(resources.Health)
 @bp.doc(summary="Database, broker and storage can be reached", responses={503: "One of them cannot"})
 def readyz() -> Response:
-    # Beside many other such requests the latest answer: refusals would make the service look unready.
+    # While many such requests run, return the latest result: refusals would make the service look unready.
     if READINESS.try_acquire():
         try:
             return _answer(readiness.failing())
@@ -55,7 +55,7 @@ def _database() -> None:
 
 
 def _broker() -> None:
-    # Without retries: the deadline is shorter than they are.
+    # No retries: they would take longer than the deadline.
     with broker.client(get_settings(), BROKER_SECONDS, retry=Retry(NoBackoff(), 0)) as client:
         client.ping()
 

@@ -1,4 +1,4 @@
-"""`/v1/jobs`: status, rows and reports of jobs (R28); what their tenant decides: confirm, cancel, undo (R27)."""
+"""`/v1/jobs`: status, rows and reports of jobs (R28), and decisions of their tenant: confirm, cancel, undo (R27)."""
 
 from __future__ import annotations
 
@@ -81,8 +81,8 @@ def report_jsonl(job_id: str, query: resources.ReportQuery) -> Response:
 def report_xlsx(job_id: str, query: resources.WorkbookQuery) -> Response:
     """At most 100,000 rows; the summary says how many were left out.
 
-    The first request has the workbook prepared, and waits for it (`Prefer: wait=n`, at most 10 s, which is the
-    default). The file is kept with the report, with an ETag and ranges.
+    The first request starts the preparation of the workbook, and waits for it (`Prefer: wait=n`, at most 10 s, which is
+    the default). The file is kept with the report, and supports ETag and ranges.
     """
     return sent_stored(workbooks.report(job_id, query.rows, patience(LONGEST_WAIT)))
 
@@ -109,12 +109,12 @@ def undo(job_id: str) -> Response:
 
 
 def accepted(job_id: str) -> Response:
-    """202 for a job just made or decided about; with `Prefer: wait` it may have ended already."""
+    """Return 202 for a job just created or decided about. With `Prefer: wait`, it may have ended already."""
     return answer(jobs.one(job_id, patience()), 202)
 
 
 def replay(error: idempotency.ReplayedError) -> Response:
-    """The first answer once more; the job as it is now, if the first answer never got out."""
+    """Return the first response again; the job as it is now, if the first response was never stored."""
     known = error.finished
     response = accepted(known.job)
     if known.answer is not None:
@@ -125,7 +125,7 @@ def replay(error: idempotency.ReplayedError) -> Response:
 
 
 def answer(job: resources.Job, status: int) -> Response:
-    """The job as an answer, with its ETag; 304 when the caller has just this."""
+    """Return the job as a response with its ETag; 304 if the client already has it."""
     body = job.model_dump_json()
     response = Response(body, status, content_type="application/json")
     response.set_etag(hashlib.sha256(body.encode()).hexdigest()[:32])
@@ -134,12 +134,12 @@ def answer(job: resources.Job, status: int) -> Response:
     if status == HTTPStatus.ACCEPTED:
         response.headers["Location"] = url_for("jobs.show", job_id=job.id)
         return response
-    response.make_conditional(request)  # in place
+    response.make_conditional(request)  # changes the response in place
     return response
 
 
 def patience(otherwise: float = 0.0) -> float:
-    """Seconds from `Prefer: wait=n` (RFC 7240), at most `LONGEST_WAIT`; `otherwise` if there is none."""
+    """Return the seconds in `Prefer: wait=n` (RFC 7240), at most `LONGEST_WAIT`; `otherwise` without that header."""
     for preference in request.headers.get("Prefer", "").split(","):
         name, _, value = preference.strip().partition("=")
         if name.lower() == "wait" and value.strip().isdecimal():

@@ -1,4 +1,4 @@
-"""`/metrics`: figures of the whole service for Prometheus, and for nobody else: they tell of all tenants (R3)."""
+"""`/metrics`: figures of the whole service for Prometheus. For operators only, since they cover all tenants (R3)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from worker.jobs.metrics_queries import Samples, read
 log = structlog.get_logger(__name__)
 bp = APIBlueprint("metrics", __name__, tag="Service")
 
-# What a proxy adds: then the peer's address is the proxy's own, and the asker's is anybody's word.
+# Headers that a proxy adds. With one of them, the peer is the proxy, and the client's address is not proven.
 FORWARDING = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip")
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _FAMILIES = {MetricKind.COUNTER: CounterMetricFamily, MetricKind.GAUGE: GaugeMetricFamily}
@@ -53,7 +53,7 @@ def metrics() -> Response:
 
 
 def _admit() -> None:
-    """The bearer of the operators' token; without one set, whoever is on this machine."""
+    """Admit the bearer of the operators' token; without a configured token, only clients on this machine."""
     token = get_settings().metrics_token
     if token is not None:
         scheme, _, given = request.headers.get("Authorization", "").partition(" ")
@@ -65,10 +65,10 @@ def _admit() -> None:
 
 
 def _is_from_here() -> bool:
-    """Whether the peer is on this machine, asks for it by a name of its own, and for nobody else.
+    """Return whether the peer is on this machine, uses one of its local names, and is not a proxy.
 
-    The name as well: a proxy beside us that keeps the asked name says nothing else of itself, and neither does a
-    browser that was told a wrong address.
+    The name is checked because a proxy on this machine that keeps the Host header may add no other header, and because
+    a browser may have been given a wrong address for a name (DNS rebinding).
     """
     host, colon, port = request.host.rpartition(":")
     name = host if colon and port.isdecimal() else request.host
@@ -82,7 +82,7 @@ def _is_from_here() -> bool:
 def _is_loopback(text: str) -> bool:
     try:
         address: IPv4Address | IPv6Address = ip_address(text)
-    except ValueError:  # a socket of another kind
+    except ValueError:  # not a TCP socket
         return False
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
         address = address.ipv4_mapped
@@ -90,7 +90,7 @@ def _is_loopback(text: str) -> bool:
 
 
 class _Service(Collector):
-    """The build, and what the ledger knows; without the database, that it is away."""
+    """The build, and the metrics read from the database; if it is unavailable, `LEDGER_UP` is 0."""
 
     def collect(self) -> Iterable[Metric]:
         yield _family(BUILD, {(version("numberyard"), platform.python_version()): 1})

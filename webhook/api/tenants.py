@@ -1,4 +1,4 @@
-"""`/v1/tenants`: the tree below the caller, its default carriers, Allow External Numbers (R1, R7, R9)."""
+"""`/v1/tenants`: tenants below the caller's, their default carriers, Allow External Numbers (R1, R7, R9)."""
 
 from __future__ import annotations
 

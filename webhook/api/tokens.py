@@ -1,4 +1,4 @@
-"""`/v1/tokens`: who gets in (R4). A token's secret is shown by the answer that makes it, and never again."""
+"""`/v1/tokens`: API tokens (R4). Only the response that creates a token contains its secret."""
 
 from __future__ import annotations
 

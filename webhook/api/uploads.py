@@ -22,5 +22,5 @@ bp.after_request(idempotency.end)
 @bp.doc(summary="Upload a spreadsheet of numbers", responses={401: "No valid token", 413: "File too large"})
 @body_limit(files=True)
 def upload() -> Response:
-    """Answers as soon as the file has arrived; what becomes of its rows is told by the job."""
+    """Responds as soon as the file has arrived; the job reports the outcome of each row."""
     return accepted(uploads.enter(request))

@@ -1,4 +1,4 @@
-"""`/v1/users`: users of enterprises, and the numbers they are made with (R2, R20..R22)."""
+"""`/v1/users`: users of enterprises, and the numbers they are created with (R2, R20..R22)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def index(query: bodies.UsersQuery) -> Response:
 @bp.output(bodies.User, status_code=201)
 @bp.doc(summary="Make a user, and give it its first numbers")
 def create(body: bodies.NewUser) -> Response:
-    """Numbers that cannot be given are refused here, all at once and with nothing made; the job tells the rest."""
+    """Refuses numbers that cannot be assigned, all at once and with nothing created; the job reports the rest."""
     made = users.create(body, patience(users.WAIT))
     return created(made, url_for("users.show", user_id=made.id))
 
