@@ -1,6 +1,7 @@
-"""The portal: HTML forms in, pages out. What can be done, and by whom, is told elsewhere; here it is only shown.
+"""The portal: HTML pages and forms for `webhook.services`, in packages by subject.
 
-Read `frame.blueprint` first: what every request passes. Then `parts.html`, which all pages are put together from.
+No rules and no queries are here. Start with `shared.blueprint`, the checks that every request passes, and with the
+template `parts.html`, the macros that all pages are built from.
 """
 
 from __future__ import annotations
@@ -34,4 +35,4 @@ pages = (
     carriers,
     tokens,
     static_files,
-)  # importing them is what adds their addresses to the blueprint
+)  # importing them registers their routes on the blueprint

@@ -1,1 +1,4 @@
-"""Resellers, Enterprises, Users and their numbers, Carriers, and API tokens."""
+"""Pages of enterprises, resellers, users and their numbers, carriers, and API tokens.
+
+Admin accounts and sign-in are in `webhook.portal.login`.
+"""

@@ -1,4 +1,4 @@
-"""Carriers: those that can be used, those defined here, and the own defaults (R7)."""
+"""Carriers: those available, those defined by the own tenant, and its default carriers (R7)."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ LABELS = {
 
 
 @bp.get("/carriers", endpoint="carriers")
-def list_carriers() -> Any:  # noqa: ANN401 - a page, its status
+def list_carriers() -> Any:  # noqa: ANN401 - a page and its status
     return _page(Form(), Form())
 
 
 @bp.post("/carriers")
-def define_carrier() -> Any:  # noqa: ANN401 - the way to the list, or the form
+def define_carrier() -> Any:  # noqa: ANN401 - a redirect or the form
     form = Form.sent()
     with form.faults():
         made = carriers.create(form.body(tenant_bodies.NewCarrier))
@@ -42,7 +42,7 @@ def define_carrier() -> Any:  # noqa: ANN401 - the way to the list, or the form
 
 
 @bp.post("/carriers/defaults")
-def choose_defaults() -> Any:  # noqa: ANN401 - the way to the list, or the form
+def choose_defaults() -> Any:  # noqa: ANN401 - a redirect or the form
     form = Form.sent()
     with form.faults():
         before = tenants.one(tenants.ME)
@@ -52,12 +52,12 @@ def choose_defaults() -> Any:  # noqa: ANN401 - the way to the list, or the form
 
 
 @bp.get("/carriers/<carrier_id>")
-def edit_carrier(carrier_id: str) -> Any:  # noqa: ANN401 - a page, its status
+def edit_carrier(carrier_id: str) -> Any:  # noqa: ANN401 - a page and its status
     return _edit_page(_own(carrier_id), Form())
 
 
 @bp.post("/carriers/<carrier_id>")
-def rename_carrier(carrier_id: str) -> Any:  # noqa: ANN401 - the way to the list, or the form
+def rename_carrier(carrier_id: str) -> Any:  # noqa: ANN401 - a redirect or the form
     form, carrier = Form.sent(), _own(carrier_id)
     with form.faults():
         changed = carriers.change(carrier.id, form.body(tenant_bodies.CarrierChange))
@@ -66,12 +66,12 @@ def rename_carrier(carrier_id: str) -> Any:  # noqa: ANN401 - the way to the lis
 
 
 @bp.get("/carriers/<carrier_id>/delete")
-def ask_to_delete_carrier(carrier_id: str) -> Any:  # noqa: ANN401 - a page, its status
+def ask_to_delete_carrier(carrier_id: str) -> Any:  # noqa: ANN401 - a page and its status
     return _delete_page(_own(carrier_id), Form())
 
 
 @bp.post("/carriers/<carrier_id>/delete")
-def delete_carrier(carrier_id: str) -> Any:  # noqa: ANN401 - the way to the list, or why not
+def delete_carrier(carrier_id: str) -> Any:  # noqa: ANN401 - a redirect or the form
     form, carrier = Form.sent(), _own(carrier_id)
     with form.faults():
         carriers.delete(carrier.id)
@@ -80,7 +80,7 @@ def delete_carrier(carrier_id: str) -> Any:  # noqa: ANN401 - the way to the lis
 
 
 def _own(carrier_id: str) -> tenant_bodies.Carrier:
-    """A carrier that the admin's own level has defined; for another's there is no form."""
+    """Return a carrier that the admin's own tenant has defined. Others cannot be edited, so they are refused."""
     found = carriers.one(carrier_id)
     if found.tenant_id != auth.actor().tenant.public_id:
         raise refuse(
@@ -89,7 +89,7 @@ def _own(carrier_id: str) -> tenant_bodies.Carrier:
     return found
 
 
-def _page(form: Form, chosen: Form) -> Any:  # noqa: ANN401 - a page, its status
+def _page(form: Form, chosen: Form) -> Any:  # noqa: ANN401 - a page and its status
     actor = auth.actor().tenant
     asked = Form(request.args)
     page = listed(asked, tenant_bodies.PageQuery, carriers.page, "portal.carriers")
@@ -110,9 +110,9 @@ def _page(form: Form, chosen: Form) -> Any:  # noqa: ANN401 - a page, its status
     return shown, page.status if wrong is None else int(wrong.status)
 
 
-def _edit_page(carrier: tenant_bodies.Carrier, form: Form) -> Any:  # noqa: ANN401 - a page, its status
+def _edit_page(carrier: tenant_bodies.Carrier, form: Form) -> Any:  # noqa: ANN401 - a page and its status
     return form.page("portal/carrier.html", carrier=carrier, services=dict(SERVICES), labels=LABELS)
 
 
-def _delete_page(carrier: tenant_bodies.Carrier, form: Form) -> Any:  # noqa: ANN401 - a page, its status
+def _delete_page(carrier: tenant_bodies.Carrier, form: Form) -> Any:  # noqa: ANN401 - a page and its status
     return form.page("portal/carrier_delete.html", carrier=carrier, services=dict(SERVICES))

@@ -17,12 +17,12 @@ LABELS = {"sms_enabled": "Enable SMS Service", "sms_dids": "Unassigned DIDs"}
 
 
 @bp.get("/users/<user_id>/sms", endpoint="sms")
-def manage_sms(user_id: str) -> Any:  # noqa: ANN401 - a page, its status
+def manage_sms(user_id: str) -> Any:  # noqa: ANN401 - a page and its status
     return _page(Form(), users.one(user_id))
 
 
 @bp.post("/users/<user_id>/sms")
-def submit_sms(user_id: str) -> Any:  # noqa: ANN401 - the way to the list, or the form
+def submit_sms(user_id: str) -> Any:  # noqa: ANN401 - a redirect or the form
     form, user = Form.sent(), users.one(user_id)
     if user_numbers.is_search(form):
         return _page(form, user)
@@ -35,6 +35,6 @@ def submit_sms(user_id: str) -> Any:  # noqa: ANN401 - the way to the list, or t
     return _page(form, user)
 
 
-def _page(form: Form, user: User) -> Any:  # noqa: ANN401 - a page, its status
+def _page(form: Form, user: User) -> Any:  # noqa: ANN401 - a page and its status
     free = user_numbers.free(user.tenant.id, "sms", BOX_SEARCH, form.value(BOX_SEARCH))
     return form.page("portal/sms.html", user=user, free=free, back=list_of(user), labels=LABELS)

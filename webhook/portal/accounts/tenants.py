@@ -1,4 +1,4 @@
-"""Enterprises and Resellers: the tenants below, with Allow External Numbers and their default carriers (R1, R7, R9)."""
+"""Enterprises and Resellers: the tenants below, Allow External Numbers, their default carriers (R1, R7, R9)."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ USES = {
 
 @dataclass(frozen=True)
 class Level:
-    """A kind of tenants as its pages speak of it."""
+    """Labels and URL segment of a tenant kind."""
 
     path: str
     kind: TenantKind
@@ -60,7 +60,7 @@ _ANY = "/<any(enterprises, resellers):level>"
 
 
 def _level(path: str) -> Level:
-    """The level, if the admin makes tenants of it at all (R1)."""
+    """Return the tenant kind of a URL segment. Refuses kinds that the admin cannot create at all (R1)."""
     found, actor = _LEVELS[path], auth.actor().tenant
     code = permissions.check_create_tenant(actor, actor, found.kind, allow_external_numbers=False)
     if code is RequestCode.FORBIDDEN:
@@ -77,7 +77,7 @@ def _one(level: Level, tenant_id: str) -> tenant_bodies.Tenant:
 
 @bp.get("/resellers", defaults={"level": "resellers"})
 @bp.get("/enterprises", defaults={"level": "enterprises"})
-def levels(level: str) -> Any:  # noqa: ANN401 - a page, its status
+def levels(level: str) -> Any:  # noqa: ANN401 - a page and its status
     shown, form = _level(level), Form(request.args)
     page = listed(
         form, tenant_bodies.TenantsQuery, tenants.page, "portal.levels", ("q",), {"kind": shown.kind.value}, level=level
@@ -93,19 +93,19 @@ def levels(level: str) -> Any:  # noqa: ANN401 - a page, its status
 
 
 def _names_above(level: Level) -> dict[str, str]:
-    """Names of resellers by id, where enterprises of several are listed."""
+    """Return the names of resellers by id, for a list with enterprises of several resellers."""
     if level.kind is not TenantKind.ENTERPRISE or auth.actor().tenant.kind is not TenantKind.MASTER_RESELLER:
         return {}
     return {choice.id: choice.name for choice in select_options.tenants(kind=TenantKind.RESELLER)}
 
 
 @bp.get(f"{_ANY}/new")
-def new_level(level: str) -> Any:  # noqa: ANN401 - a page, its status
+def new_level(level: str) -> Any:  # noqa: ANN401 - a page and its status
     return _form(_level(level), Form())
 
 
 @bp.post(f"{_ANY}/new")
-def add_level(level: str) -> Any:  # noqa: ANN401 - the way to the list, or the form
+def add_level(level: str) -> Any:  # noqa: ANN401 - a redirect or the form
     shown, form = _level(level), Form.sent()
     parent = _parent(shown, form)
     if parent is not None and not form.value("parent_id") and not form.errors:
@@ -122,13 +122,13 @@ def add_level(level: str) -> Any:  # noqa: ANN401 - the way to the list, or the 
 
 
 @bp.get(f"{_ANY}/<tenant_id>")
-def edit_level(level: str, tenant_id: str) -> Any:  # noqa: ANN401 - a page, its status
+def edit_level(level: str, tenant_id: str) -> Any:  # noqa: ANN401 - a page and its status
     shown = _level(level)
     return _form(shown, Form(), _one(shown, tenant_id))
 
 
 @bp.post(f"{_ANY}/<tenant_id>")
-def change_level(level: str, tenant_id: str) -> Any:  # noqa: ANN401 - the way to the list, or the form
+def change_level(level: str, tenant_id: str) -> Any:  # noqa: ANN401 - a redirect or the form
     shown, form = _level(level), Form.sent()
     tenant = _one(shown, tenant_id)
     form.need("name")
@@ -142,7 +142,7 @@ def change_level(level: str, tenant_id: str) -> Any:  # noqa: ANN401 - the way t
 
 
 def default_fields(form: Form, tenant: tenant_bodies.Tenant) -> dict[str, Any]:
-    """The default carriers that a form has changed: None lets the one above hold."""
+    """Return the default carriers that a form has changed. None means the parent's default."""
     chosen = {name: form.value(name) or None for name in DEFAULTS}
     return {name: text for name, text in chosen.items() if text != getattr(tenant, name)}
 
@@ -152,13 +152,13 @@ def _without_defaults(form: Form) -> Form:
 
 
 def _parent(level: Level, form: Form) -> select_fields.Picker | None:
-    """Whose enterprise a new one is; None where that goes without saying."""
+    """Return the field for the reseller of a new enterprise; None if there is nothing to choose."""
     if level.kind is not TenantKind.ENTERPRISE or auth.actor().tenant.kind is not TenantKind.MASTER_RESELLER:
         return None
     return select_fields.tenant(form, "parent_id", "parent", kind=TenantKind.RESELLER)
 
 
-def _form(level: Level, form: Form, tenant: tenant_bodies.Tenant | None = None) -> Any:  # noqa: ANN401 - a page, its status
+def _form(level: Level, form: Form, tenant: tenant_bodies.Tenant | None = None) -> Any:  # noqa: ANN401 - a page and its status
     return form.page(
         "portal/level.html",
         level=level,
@@ -170,13 +170,13 @@ def _form(level: Level, form: Form, tenant: tenant_bodies.Tenant | None = None) 
 
 
 @bp.get(f"{_ANY}/<tenant_id>/delete")
-def ask_to_delete_level(level: str, tenant_id: str) -> Any:  # noqa: ANN401 - a page, its status
+def ask_to_delete_level(level: str, tenant_id: str) -> Any:  # noqa: ANN401 - a page and its status
     shown = _level(level)
     return _delete_page(shown, _one(shown, tenant_id), Form())
 
 
 @bp.post(f"{_ANY}/<tenant_id>/delete")
-def delete_level(level: str, tenant_id: str) -> Any:  # noqa: ANN401 - the way to the list, or why not
+def delete_level(level: str, tenant_id: str) -> Any:  # noqa: ANN401 - a redirect or the form
     shown, form = _level(level), Form.sent()
     tenant = _one(shown, tenant_id)
     with form.faults():
@@ -185,6 +185,6 @@ def delete_level(level: str, tenant_id: str) -> Any:  # noqa: ANN401 - the way t
     return _delete_page(shown, tenant, form)
 
 
-def _delete_page(level: Level, tenant: tenant_bodies.Tenant, form: Form) -> Any:  # noqa: ANN401 - a page, its status
+def _delete_page(level: Level, tenant: tenant_bodies.Tenant, form: Form) -> Any:  # noqa: ANN401 - a page and its status
     uses = [USES[use] for use in tenants.in_use_by(tenant.id)]
     return form.page("portal/level_delete.html", level=level, tenant=tenant, uses=uses)

@@ -1,4 +1,4 @@
-"""API tokens: made, listed and revoked (R4). The secret is shown by the answer that makes it, and never again."""
+"""API tokens: create, list and revoke (R4). Only the response that creates a token shows its secret."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _LAST_MOMENT = dt.time(23, 59, 59, tzinfo=dt.UTC)
 
 
 @bp.get("/tokens", endpoint="tokens")
-def list_tokens() -> Any:  # noqa: ANN401 - a page, its status
+def list_tokens() -> Any:  # noqa: ANN401 - a page and its status
     return _page(_new())
 
 
 @bp.post("/tokens")
-def make_token() -> Any:  # noqa: ANN401 - a page, its status
-    """Shown by the answer itself, not by a page that follows: so the secret is kept nowhere."""
+def make_token() -> Any:  # noqa: ANN401 - a page and its status
+    """Show the secret in this response, not on a page after a redirect: so it is not stored anywhere."""
     form = Form.sent()
     picker = _picker(form)
     day = form.value("expires_at").strip()
@@ -41,7 +41,7 @@ def make_token() -> Any:  # noqa: ANN401 - a page, its status
 
 
 def _end_of(day: str) -> dt.datetime | None:
-    """The last second of a day (UTC), as a form has it; None if it is none."""
+    """Return the last second (UTC) of a date from a form; None if the text is not a date."""
     try:
         return dt.datetime.combine(dt.date.fromisoformat(day), _LAST_MOMENT)
     except ValueError:
@@ -54,14 +54,14 @@ def ask_to_revoke(token_id: str) -> str:
 
 
 @bp.post("/tokens/<token_id>/revoke")
-def revoke_token(token_id: str) -> Any:  # noqa: ANN401 - the way to the list
+def revoke_token(token_id: str) -> Any:  # noqa: ANN401 - a redirect
     token = tokens.one(token_id)
     tokens.delete(token.id)
     return flash.done(url_for("portal.tokens"), f"{token.name} was revoked. Nobody gets in with it any more.")
 
 
 def _new() -> Form:
-    """An empty form, for the own tenant unless another is chosen."""
+    """Return an empty form, with the own tenant preselected."""
     return Form({"tenant_id": auth.actor().tenant.public_id})
 
 
@@ -69,7 +69,7 @@ def _picker(form: Form) -> select_fields.Picker:
     return select_fields.tenant(form, "tenant_id", "tenant")
 
 
-def _page(form: Form, picker: select_fields.Picker | None = None, made: tenants.IssuedToken | None = None) -> Any:  # noqa: ANN401 - a page, its status
+def _page(form: Form, picker: select_fields.Picker | None = None, made: tenants.IssuedToken | None = None) -> Any:  # noqa: ANN401 - a page and its status
     asked = Form(request.args)
     page = listed(asked, tenants.PageQuery, tokens.page, "portal.tokens")
     shown = render_template(

@@ -1,4 +1,4 @@
-"""The numbers of a user as forms have them: what can be chosen, what was chosen, and what came of it (R20..R22)."""
+"""The numbers of a user in forms: options, choices, and the message about the result (R20..R22)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from webhook.services import numbers
 from webhook.services.user_numbers import Exchange, Exchanged
 from worker.phone.formatting import readable
 
-MOST = 100  # numbers that a list shows; the others are found by searching
+MOST = 100  # numbers that a list shows; others are found by searching
 MAIN_SEARCH, BOX_SEARCH, STEP = "main_q", "box_q", "step"
 _LONGEST = 64  # characters of a search
 _TRUNK_PREFIX = re.compile(r"\(\s*0\s*\)")
@@ -29,7 +29,7 @@ MAIN = {"pbx": ("phone_number", "Phone Number"), "trunk": ("default_did", "Defau
 
 @dataclass(frozen=True)
 class Free:
-    """Numbers of an enterprise that can be given for a service: the first that match, and whether there are more."""
+    """Numbers of an enterprise that are free for a service: the first that match, and whether there are more."""
 
     tenant_id: str
     service: str
@@ -40,12 +40,12 @@ class Free:
 
     @property
     def is_search(self) -> bool:
-        """Whether there is, or was, more than a list shows."""
+        """Return whether the field has a search: there are, or were, more numbers than a list shows."""
         return self.is_more or bool(self.q)
 
 
 def free(tenant_id: str, service: str, field: str, q: str = "") -> Free:
-    """The free numbers that begin as was typed into a field; for "voice" or "sms"."""
+    """Return the free numbers, for "voice" or "sms", that begin with the text typed into a field."""
     typed = q.strip()[:_LONGEST]
     query = resources.NumbersQuery(tenant_id=tenant_id, free_for=service, q=typed or None, limit=MOST + 1)
     found = [number.e164 for number in numbers.page(query).data]
@@ -53,13 +53,13 @@ def free(tenant_id: str, service: str, field: str, q: str = "") -> Free:
 
 
 def is_search(form: Form) -> bool:
-    """Whether a form was sent to search, which without JavaScript is by its button, or by Enter in the search field."""
+    """Return whether a form was sent to search: without JavaScript, by the button or by Enter in the search field."""
     return form.has(STEP) or any(form.value(name) != form.value(f"{name}_was") for name in (MAIN_SEARCH, BOX_SEARCH))
 
 
 @bp.get("/choices/free/<tenant_id>/<any(voice, sms):service>/<any(options, boxes):shape>")
 def suggest_numbers(tenant_id: str, service: str, shape: str) -> str:
-    """What a search finds, as options of a drop-down (with the one chosen) or as boxes to tick."""
+    """Return the matches of a search, as options of a drop-down (with the chosen number) or as checkboxes."""
     field = MAIN_SEARCH if shape == "options" else BOX_SEARCH
     found = free(tenant_id, service, field, request.args.get(field, ""))
     chosen = next((text for name, _ in MAIN.values() if (text := request.args.get(name))), "")
@@ -67,7 +67,7 @@ def suggest_numbers(tenant_id: str, service: str, shape: str) -> str:
 
 
 def asked(form: Form, kind: str) -> ServedNumbers:
-    """The voice numbers that a form asks for: its drop-down, or what was typed in its place, and Forwarded DIDs."""
+    """Return the voice numbers of a form: from its drop-down or typed instead, and Forwarded DIDs."""
     name, label = MAIN[kind]
     typed = _PUNCTUATION.sub("", form.value("new_number"))
     if typed and form.value(name) and form.value(name) != form.value("seen_main"):
@@ -81,17 +81,17 @@ def asked(form: Form, kind: str) -> ServedNumbers:
 
 
 def forwarded_of(form: Form) -> list[str]:
-    """The Forwarded DIDs that are ticked."""
+    """Return the Forwarded DIDs that are ticked."""
     return list(dict.fromkeys(form.values("forwarded_dids")))
 
 
 def blame_typed(form: Form, kind: str) -> None:
-    """Have what is wrong with a number stand beside the field that it came from."""
+    """Show the error of a number beside the field that the number came from."""
     told: dict[str, list[str]] = {}
     for entry in (form.problem or {}).get("errors") or ():
         head = entry["field"].partition(".")[0]
         words = form.errors.pop(entry["field"], "")
-        if entry.get("value"):  # a number that cannot be given: of several it matters which
+        if entry.get("value"):  # a number that cannot be assigned: there may be several, so name it
             words = f"{readable(entry['value'])}: {entry['message']} {entry['fix']}"
         told.setdefault(head, []).append(words)
     form.errors |= {field: " ".join(filter(None, texts)) for field, texts in told.items()}
@@ -101,7 +101,7 @@ def blame_typed(form: Form, kind: str) -> None:
 
 
 def voice_exchange(form: Form, user: User) -> Exchange:
-    """What has changed since the form was shown: only that is taken and given, whatever else happened meanwhile."""
+    """Return the changes since the form was shown, and only these, whatever else has happened meanwhile."""
     wanted, name = asked(form, user.kind), MAIN[user.kind][0]
     main, was = getattr(wanted, name), form.value("seen_main") or None
     seen = form.value("seen_forwarded").split()
@@ -118,7 +118,7 @@ def voice_exchange(form: Form, user: User) -> Exchange:
 
 
 def sms_exchange(form: Form) -> Exchange:
-    """The same of Manage SMS."""
+    """Return the changes in a Manage SMS form, like `voice_exchange`."""
     ticked = form.body(ServedNumbers, lists=("sms_dids",)).sms_dids
     seen = form.value("seen_sms").split()
     given = dict.fromkeys((number for number in ticked if number not in seen), Service.SMS)
@@ -127,7 +127,7 @@ def sms_exchange(form: Form) -> Exchange:
 
 
 def tell(name: str, done: Exchanged, before: str) -> flash.Said:
-    """What is said at the end (R30): `before`, such as "Ada was saved.", then each step that was made."""
+    """Return the flash message about an exchange (R30): `before`, such as "Ada was saved.", then each step that ran."""
     steps = []
     if done.taking is not None:
         words = Words("Taking back", "taken back", f" from {name}")

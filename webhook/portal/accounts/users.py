@@ -1,4 +1,4 @@
-"""Users: listed, added, edited and deleted, with the numbers that they have for voice (R2, R20..R22)."""
+"""Users: list, add, edit and delete, with their voice numbers (R2, R20..R22)."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ LABELS = {
 
 
 @bp.get("/users", endpoint="users")
-def list_users() -> Any:  # noqa: ANN401 - a page, its status
+def list_users() -> Any:  # noqa: ANN401 - a page and its status
     form = Form(request.args)
     picker = _enterprises(form)
     page = listed(form, bodies.UsersQuery, users.page, "portal.users", ("q", "tenant_id", "kind"))
@@ -58,15 +58,15 @@ def list_users() -> Any:  # noqa: ANN401 - a page, its status
 
 
 def _enterprises(form: Form) -> select_fields.Picker | None:
-    """The enterprises whose users the admin sees; None for an enterprise itself."""
+    """Return the field for the enterprises whose users the admin sees; None for an enterprise itself."""
     if auth.actor().tenant.kind is TenantKind.ENTERPRISE:
         return None
     return select_fields.tenant(form, "tenant_id", "tenant", kind=TenantKind.ENTERPRISE)
 
 
 @bp.get("/users/new")
-def new_user() -> Any:  # noqa: ANN401 - a page, its status
-    """First, for levels above, whose user it is; then the form for its kind."""
+def new_user() -> Any:  # noqa: ANN401 - a page and its status
+    """Ask resellers for the enterprise first, then show the form for the user's kind."""
     form = Form(request.args)
     picker = _enterprises(form)
     kind = _kind(form)
@@ -76,7 +76,7 @@ def new_user() -> Any:  # noqa: ANN401 - a page, its status
 
 
 @bp.post("/users/new")
-def add_user() -> Any:  # noqa: ANN401 - the way to the list, or the form
+def add_user() -> Any:  # noqa: ANN401 - a redirect or the form
     form = Form.sent()
     where = Form(request.args)
     tenant, kind = _tenant(where), _kind(where)
@@ -93,7 +93,7 @@ def add_user() -> Any:  # noqa: ANN401 - the way to the list, or the form
     return _add_page(form, tenant, kind)
 
 
-def _added(made: bodies.User, given: list[str]) -> Any:  # noqa: ANN401 - the way to the list
+def _added(made: bodies.User, given: list[str]) -> Any:  # noqa: ANN401 - a redirect
     job = None if made.job_id is None else jobs.one(made.job_id)
     told = user_numbers.tell(made.name, Exchanged(given=given, giving=job), f"{made.name} was added.")
     if made.sms_enabled and told.kind == flash.SUCCESS:
@@ -107,14 +107,14 @@ def _kind(form: Form) -> str:
 
 
 def _tenant(form: Form) -> tenant_bodies.Tenant:
-    """The enterprise that a user is, or is to be, of."""
+    """Return the enterprise that a user belongs to, or is to belong to."""
     found = tenants.one(form.value("tenant_id") or tenants.ME)
     if found.kind != TenantKind.ENTERPRISE.value:
         raise refuse(RequestCode.NOT_FOUND, users.WORDS[RequestCode.INVALID_FIELD], fix="Choose an enterprise.")
     return found
 
 
-def _add_page(form: Form, tenant: tenant_bodies.Tenant, kind: str) -> Any:  # noqa: ANN401 - a page, its status
+def _add_page(form: Form, tenant: tenant_bodies.Tenant, kind: str) -> Any:  # noqa: ANN401 - a page and its status
     where: dict[str, Any] = {"kind": kind} | (
         {} if auth.actor().tenant.public_id == tenant.id else {"tenant_id": tenant.id}
     )
@@ -122,12 +122,12 @@ def _add_page(form: Form, tenant: tenant_bodies.Tenant, kind: str) -> Any:  # no
 
 
 @bp.get("/users/<user_id>")
-def edit_user(user_id: str) -> Any:  # noqa: ANN401 - a page, its status
+def edit_user(user_id: str) -> Any:  # noqa: ANN401 - a page and its status
     return _edit_page(Form(), users.one(user_id))
 
 
 @bp.post("/users/<user_id>")
-def change_user(user_id: str) -> Any:  # noqa: ANN401 - the way to the list, or the form
+def change_user(user_id: str) -> Any:  # noqa: ANN401 - a redirect or the form
     form, user = Form.sent(), users.one(user_id)
     if user_numbers.is_search(form):
         return _edit_page(form, user)
@@ -143,7 +143,7 @@ def change_user(user_id: str) -> Any:  # noqa: ANN401 - the way to the list, or 
     return _edit_page(form, user)
 
 
-def _edit_page(form: Form, user: bodies.User) -> Any:  # noqa: ANN401 - a page, its status
+def _edit_page(form: Form, user: bodies.User) -> Any:  # noqa: ANN401 - a page and its status
     return _form_page(
         form, tenants.one(user.tenant.id), user.kind, url_for("portal.change_user", user_id=user.id), user
     )
@@ -156,7 +156,7 @@ def _form_page(  # noqa: PLR0913, PLR0917 - the two forms differ in these
     action: str,
     user: bodies.User | None,
     where: dict[str, Any] | None = None,
-) -> Any:  # noqa: ANN401 - a page, its status
+) -> Any:  # noqa: ANN401 - a page and its status
     free = {name: user_numbers.free(tenant.id, "voice", name, form.value(name)) for name in (MAIN_SEARCH, BOX_SEARCH)}
     return form.page(
         "portal/user.html",
@@ -177,12 +177,12 @@ def _form_page(  # noqa: PLR0913, PLR0917 - the two forms differ in these
 
 
 @bp.get("/users/<user_id>/delete")
-def ask_to_delete_user(user_id: str) -> Any:  # noqa: ANN401 - a page, its status
+def ask_to_delete_user(user_id: str) -> Any:  # noqa: ANN401 - a page and its status
     return _delete_page(Form(), users.one(user_id))
 
 
 @bp.post("/users/<user_id>/delete")
-def delete_user(user_id: str) -> Any:  # noqa: ANN401 - the way to the list, or why not
+def delete_user(user_id: str) -> Any:  # noqa: ANN401 - a redirect or the form
     form, user = Form.sent(), users.one(user_id)
     with form.faults():
         users.delete(user_id)
@@ -190,12 +190,12 @@ def delete_user(user_id: str) -> Any:  # noqa: ANN401 - the way to the list, or 
     return _delete_page(form, user)
 
 
-def _delete_page(form: Form, user: bodies.User) -> Any:  # noqa: ANN401 - a page, its status
+def _delete_page(form: Form, user: bodies.User) -> Any:  # noqa: ANN401 - a page and its status
     voice = [number for number in (user.phone_number, user.default_did, *user.forwarded_dids) if number]
     return form.page("portal/user_delete.html", user=user, voice=voice, back=list_of(user))
 
 
 def list_of(user: bodies.User) -> str:
-    """The list that a user stands in: for levels above that of its enterprise."""
+    """Return the URL of the list that shows a user: for tenants above, that of its enterprise."""
     is_own = user.tenant.id == auth.actor().tenant.public_id
     return url_for("portal.users") if is_own else url_for("portal.users", tenant_id=user.tenant.id)

@@ -1,6 +1,6 @@
-"""What the tenant of a job decides on its page: import, stop or cancel, undo (R27).
+"""Decisions of a job's tenant on its page: import, stop or cancel, undo (R27).
 
-A decision that comes too late, as from another tab, is told in plain words beside the job as it now is.
+A decision that comes too late, such as from another tab, is explained beside the job as it now is.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def confirm_job(job_id: str) -> Response:
 
 @bp.post("/jobs/<job_id>/cancel")
 def cancel_job(job_id: str) -> Response:
-    # A page may be older than its job: one of which only the report is missing is not made a stopped one.
+    # A page may be older than its job. A job that lacks only its report must not become a stopped one.
     if jobs.one(job_id).status == JobStatus.PUBLISHING:
         return flash.done(url_for("portal.job", job_id=job_id), _NOTHING_LEFT, flash.INFO)
     return _decide(job_id, jobs.cancel, "It is stopped as soon as what is being written is finished, which stays.")
@@ -55,7 +55,7 @@ def undo_job(job_id: str) -> Response:
 
 
 def _decide(job_id: str, decide: Callable[[str], str], text: str) -> Response:
-    """Have it decided, and show the job that is to be looked at then."""
+    """Apply the decision, and redirect to the job to show next."""
     try:
         following = decide(job_id)
     except Refused as refused:

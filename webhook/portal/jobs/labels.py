@@ -1,4 +1,4 @@
-"""What pages say of jobs: their names, what is going on, and sums that add up (R28)."""
+"""Labels of jobs: their names, states and progress, and sums that add up (R28)."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from webhook.portal.shared.durations import duration
 from webhook.services.job_details import Beside
 
 _PERCENT = 100
-SOURCES = 10  # tenants named that would lose numbers
+SOURCES = 10  # tenants that would lose numbers and are listed by name
 
 
 @dataclass(frozen=True)
 class Words:
-    """What a kind of job is called, in the list and on its button; what it is doing; what its numbers then are."""
+    """Labels of a job kind: in the list, on its button, while it runs, and for its numbers afterwards."""
 
     name: str
     act: str
@@ -45,7 +45,7 @@ STATES = {
     JobStatus.CANCELLING: ("Stopping", "busy"),
     JobStatus.CANCELLED: ("Stopped", "calm"),
 }
-# Pages of jobs in states of one group look alike, and differ from those of the others.
+# Jobs in states of one group have the same kind of page, which differs from those of the other groups.
 GROUPS = {
     JobStatus.ACCEPTED: "check",
     JobStatus.CHECKING: "check",
@@ -54,7 +54,7 @@ GROUPS = {
     JobStatus.PUBLISHING: "report",
     JobStatus.CANCELLING: "stopping",
 }
-# What the catalogue says of these codes is meant for who sends rows.
+# The catalogue's texts for these codes address people who send rows.
 OF_UNDO = {
     Code.NO_CHANGE: Text(
         "Nothing to put back: the row changed nothing, or its number is already as it was before.", ""
@@ -82,19 +82,19 @@ LEFT_AS = {
 
 
 def words(job: resources.Job) -> Words:
-    """The words of the job's kind."""
+    """Return the labels of the job's kind."""
     return KINDS[JobKind(job.kind)]
 
 
 def name(job: resources.Job, beside: Beside = NOTHING) -> str:
-    """What a job is called in lists and headings: by its file, by how many rows it has, or by what it undoes."""
+    """Return a job's name in lists and headings: by its file, its number of rows, or the job that it undoes."""
     file_name = None if job.file is None else job.file.name
     own = _name(JobKind(job.kind), file_name, job.counts.total)
     return f"{own} of {undoes(beside)}" if beside.undoes else own
 
 
 def undoes(beside: Beside) -> str:
-    """What that which an undo undoes is called."""
+    """Return the name of what an undo undoes."""
     return " of ".join(_name(each.kind, each.file_name, each.rows) for each in beside.undoes)
 
 
@@ -106,7 +106,7 @@ def _name(kind: JobKind, file_name: str | None, rows: int) -> str:
 
 
 def undone(beside: Beside) -> tuple[str, str] | None:
-    """How far a job is undone, in a word beside its state, and the tone (`parts.badge`)."""
+    """Return how far a job is undone, in a word beside its state, and the tone (`parts.badge`); None if not at all."""
     found = beside.undone
     if found is None:
         return None
@@ -118,7 +118,7 @@ def undone(beside: Beside) -> tuple[str, str] | None:
 
 
 def in_words(job: resources.Job) -> Callable[[Code], Text]:
-    """The words for a code where many rows of a job are meant: an undo has some of its own, as has a review."""
+    """Return the function that gives the text of a code for many rows: undos have some of their own, and reviews."""
     if job.kind == JobKind.UNDO:
         return _of_undo
     return partial(in_general, preview=job.status == JobStatus.REVIEW)
@@ -129,36 +129,36 @@ def _of_undo(code: Code) -> Text:
 
 
 def state(job: resources.Job) -> tuple[str, str]:
-    """A job's state in a word, and its tone (`parts.badge`)."""
+    """Return the label of a job's state, and its tone (`parts.badge`)."""
     if job.status == JobStatus.RUNNING:
         return words(job).doing, "busy"
     return STATES[JobStatus(job.status)]
 
 
 def group(job: resources.Job) -> str:
-    """Which page the job has: check, review, work, report (nothing is left to stop), stopping or ended."""
+    """Return which page the job has: check, review, work, report (nothing is left to stop), stopping or ended."""
     return GROUPS.get(JobStatus(job.status), "ended")
 
 
 def is_open(job: resources.Job) -> bool:
-    """Whether it goes on by itself."""
+    """Return whether the job continues by itself."""
     return job.status not in TERMINAL and job.status != JobStatus.REVIEW
 
 
 def plural(count: int, thing: str) -> str:
-    """Counted things: "1 row", "1,517 rows"."""
+    """Return a count with its noun: "1 row", "1,517 rows"."""
     return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"
 
 
 def total(counts: resources.Counts | resources.ReviewEffect) -> str:
-    """The sum: "97,816 created + 667 skipped + 1,517 failed = 100,000 rows"."""
+    """Return the sum of outcomes: "97,816 created + 667 skipped + 1,517 failed = 100,000 rows"."""
     found = [(name, getattr(counts, name)) for name in OUTCOMES]
     parts = [f"{count:,} {name}" for name, count in found if count]
     return f"{' + '.join(parts) or '0'} = {plural(sum(count for _, count in found), 'row')}"
 
 
 def shares(counts: resources.Counts | resources.ReviewEffect) -> list[tuple[str, int, str, float]]:
-    """Each outcome that is there: its name, how many rows, its tone, and its share of all in percent."""
+    """Return each outcome that occurs: its name, its rows, its tone, and its share of all rows in percent."""
     found = [(name, getattr(counts, name)) for name in OUTCOMES]
     rows = sum(count for _, count in found)
     return [
@@ -169,17 +169,20 @@ def shares(counts: resources.Counts | resources.ReviewEffect) -> list[tuple[str,
 
 
 def written(counts: resources.Counts) -> int:
-    """Rows that changed the inventory."""
+    """Return how many rows changed the inventory."""
     return counts.created + counts.updated + counts.deleted
 
 
 def to_write(review: resources.Review) -> int:
-    """Numbers that confirming would create, change or delete; a row may stand for several (R12)."""
+    """Return how many numbers confirming would create, change or delete; a row may stand for several (R12)."""
     return sum(target.created + target.updated + target.deleted for target in review.targets)
 
 
 def taken_from(review: resources.Review) -> list[str]:
-    """Who would lose how many numbers (R19), the most first: "Ashford Clinics: 5 numbers"; of many, the rest in one."""
+    """Return who would lose how many numbers (R19), the most first: "Ashford Clinics: 5 numbers".
+
+    Beyond `SOURCES` tenants, the rest are one entry.
+    """
     named = [source for source in review.taken_from if source.tenant is not None][:SOURCES]
     words = [f"{source.tenant.name}: {plural(source.count, 'number')}" for source in named if source.tenant is not None]
     others = sum(source.count for source in review.taken_from) - sum(source.count for source in named)
@@ -187,7 +190,7 @@ def taken_from(review: resources.Review) -> list[str]:
 
 
 def progress(job: resources.Job) -> str:
-    """How far it is, in words; "" where there is nothing to say."""
+    """Return the progress in words; "" if there is nothing to show."""
     told = job.progress
     parts = _so_far(job)
     if job.status == JobStatus.RUNNING and told.rows_total and told.rows_per_second:
@@ -198,7 +201,7 @@ def progress(job: resources.Job) -> str:
 
 
 def aloud(job: resources.Job) -> str:
-    """How far it is, for who listens: said now and then, so without the time left, which the page soon has anew."""
+    """Return the progress for screen readers: announced now and then, so without the time left, which changes."""
     return " · ".join(_so_far(job))
 
 

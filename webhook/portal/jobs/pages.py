@@ -1,8 +1,8 @@
-"""Activity: all jobs, and the page of one, which is step 2 (Check) and step 3 (Import) of an upload by its state.
+"""Activity: the list of jobs, and the page of a job, which is step 2 (Check) or 3 (Import) of an upload.
 
-All that a page shows comes from the job, so it is the same after a restart and in another browser. Where scripts run,
-parts of a page ask once a second for themselves (htmx) for as long as the job goes on; a page whose job has come to
-another state loads itself anew.
+The state of the job selects the step. All that a page shows comes from the job, so it is the same after a restart and
+in another browser. With JavaScript, parts of a page reload once a second (htmx) for as long as the job runs; a page
+whose job has reached another state reloads as a whole.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from webhook.services.job_details import Look
 from worker.reports.row_messages import Layout
 
 PAGE = 25  # jobs
-FIRST = 8  # rows of a file shown as they were understood
-WORKBOOK_WAIT = 1.0  # seconds for a workbook that is not prepared yet, before a page says so
-REFRESH_SECONDS = 3  # until that page asks for it again
+FIRST = 8  # rows of a file in the preview
+WORKBOOK_WAIT = 1.0  # seconds to wait for a workbook before showing the page that says it is being prepared
+REFRESH_SECONDS = 3  # after which that page asks again
 _UNCHANGED = 204
 
 
@@ -43,7 +43,7 @@ def activity() -> str:
 
 @bp.get("/jobs/live")
 def jobs_live() -> str:
-    """The list of a page of Activity, as it is now."""
+    """Return the list of Activity, as it is now."""
     return render_template("portal/jobs_list.html", **_list())
 
 
@@ -53,8 +53,8 @@ def job(job_id: str) -> str:
 
 
 @bp.get("/jobs/<job_id>/live")
-def job_live(job_id: str) -> Any:  # noqa: ANN401 - a part of the page, or a header
-    """How far the job is; or that the page is of a state (`seen`) which is over."""
+def job_live(job_id: str) -> Any:  # noqa: ANN401 - a part of the page, or a response
+    """Return the job's progress; or have the page reload, if its state (`seen`) is over."""
     found = jobs.one(job_id)
     group = labels.group(found)
     if group != request.args.get("seen"):
@@ -68,7 +68,7 @@ def job_live(job_id: str) -> Any:  # noqa: ANN401 - a part of the page, or a hea
 
 @bp.get("/jobs/<job_id>/report.<any(csv, xlsx):ending>")
 def report(job_id: str, ending: str) -> Response:
-    """`rows`: all, failed or unprocessed."""
+    """Send a report. `rows`: all, failed or unprocessed."""
     which = validated(resources.ReportQuery, request.args.to_dict()).rows
     return _csv(job_id, which) if ending == "csv" else _workbook(job_id, which)
 
@@ -79,7 +79,7 @@ def _csv(job_id: str, which: str) -> Response:
 
 
 def _workbook(job_id: str, which: str) -> Response:
-    """The workbook, or a page that asks for it again until it is prepared."""
+    """Send the workbook, or a page that asks for it again until it is prepared."""
     try:
         return sent_stored(workbooks.report(job_id, which, WORKBOOK_WAIT))
     except Refused as refused:
@@ -90,7 +90,7 @@ def _workbook(job_id: str, which: str) -> Response:
 
 
 def _tell_the_end(found: resources.Job) -> None:
-    """The page that now loads itself anew says how it ended, top right (R30)."""
+    """Add a flash message about how the job ended, for the page that is about to reload (R30)."""
     name = labels.name(found, job_details.beside([found.id])[found.id])
     if found.status == JobStatus.FAILED:
         flash.say(f"{name} has failed.", flash.ERROR)
@@ -113,7 +113,7 @@ def _page(look: Look) -> str:
 
 
 def _understood(layout: Layout) -> list[tuple[str, str]]:
-    """Columns that are understood, in the file's order: the file's own name, and what it was taken for."""
+    """Return the recognized columns in the file's order: the file's own name, and the column it is mapped to."""
     names = distinct(layout.names)
     pairs = sorted(layout.mapping.items(), key=lambda pair: pair[1])
     return [(names[place], rows.title(column)) for column, place in pairs if place < len(names)]

@@ -1,6 +1,6 @@
-"""The rows of a job as a page shows them: the file's own cells, those at fault marked, page by page.
+"""The rows of a job on its page: the file's own cells, with the faulty ones marked, page by page.
 
-Of a wide file only the columns that are understood are shown; reports have them all.
+Only the recognized columns are shown, as a file may be wide; reports have all.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _QUERY = ("outcome", "code", "cursor")
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell of the file: its column as the file names it, what it holds, and whether it is at fault."""
+    """A cell of the file: its column by the file's own name, its text, and whether it is faulty."""
 
     column: str
     text: str
@@ -37,7 +37,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Line:
-    """A row of the file and what became, or would become, of it. `given`: the cells that tell its number."""
+    """A row of the file, and its outcome or predicted outcome. `given`: the cells that contain its number."""
 
     row: resources.Row
     cells: tuple[Cell, ...]
@@ -47,7 +47,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Rows:
-    """A page of rows. `columns`: the names of its cells. `outcome`, `code`: what it was narrowed to."""
+    """A page of rows. `columns`: the names of its cells. `outcome`, `code`: the filters."""
 
     columns: tuple[str, ...]
     lines: tuple[Line, ...]
@@ -58,14 +58,14 @@ class Rows:
 
 
 def shown(look: Look) -> Rows:
-    """The page of rows that the request asks for: of those at fault, unless it asks for others."""
+    """Return the page of rows that the request asks for; by default the failed rows, if there are any."""
     asked = {name: request.args[name] for name in _QUERY if request.args.get(name)}
     outcome = asked.pop("outcome", Outcome.FAILED.value if _has(look, Outcome.FAILED) else EVERY)
     narrowed: dict[str, Any] = {"code": asked["code"]} if "code" in asked else {}
     wanted = asked | ({} if outcome == EVERY else {"outcome": outcome})
     page = jobs.rows(look.job.id, validated(resources.RowsQuery, wanted | {"limit": PAGE}))
 
-    def at(**more: Any) -> str:  # noqa: ANN401 - as `url_for` takes them
+    def at(**more: Any) -> str:  # noqa: ANN401 - as in `url_for`
         return url_for("portal.job", job_id=look.job.id, outcome=outcome, **narrowed, **more, _anchor="rows")
 
     columns = _columns(look)
@@ -80,13 +80,13 @@ def shown(look: Look) -> Rows:
 
 
 def lines(look: Look, rows: list[resources.Row]) -> list[Line]:
-    """Some rows, as a page shows them."""
+    """Return some rows in the form that pages show."""
     columns = _columns(look)
     return [_line(row, columns, preview=_is_preview(look)) for row in rows]
 
 
 def title(column: Column) -> str:
-    """What a column is called on the sample file."""
+    """Return a column's name in the sample file."""
     return name_of(column)
 
 
@@ -99,7 +99,7 @@ def _has(look: Look, outcome: Outcome) -> bool:
 
 
 def _columns(look: Look) -> dict[str, str]:
-    """The file's columns that are understood, in its order: its own name -> what it was taken for."""
+    """Return the recognized columns in the file's order: the file's own name -> the column it is mapped to."""
     if look.layout is None:
         return {}
     names = distinct(look.layout.names)
@@ -108,7 +108,7 @@ def _columns(look: Look) -> dict[str, str]:
 
 
 def _told(look: Look, row: resources.Row) -> resources.Row:
-    """A row in the words of its job's kind."""
+    """Return a row with the texts for its job's kind."""
     own = labels.OF_UNDO.get(Code(row.code)) if look.job.kind == JobKind.UNDO else None
     return row if own is None else row.model_copy(update={"message": own.message, "fix": own.fix})
 

@@ -1,7 +1,7 @@
-"""Upload Phone Numbers, step 1 of 3: the file and what is chosen beside it (R8 to R11). What follows is its job's page.
+"""Upload Phone Numbers, step 1 of 3: the file and its options (R8 to R11). The next steps are on its job's page.
 
-Every upload is checked and shown before anything is written (`mode=review`). A form has a key of its own, so that one
-sent twice, because the answer to the first was lost, makes one job.
+Every upload is checked and shown before anything is written (`mode=review`). Each form has an idempotency key, so a
+form sent twice because the first response was lost creates one job.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ _NAMES = {character: name for name, character in DELIMITERS.items()}
 
 @bp.get("/uploads/new")
 def new_upload() -> str:
-    """`parent`: the job whose failed rows the file has, mended; `like`: one whose choices are to be made again."""
+    """Show the form. `parent`: the job whose failed rows the file corrects; `like`: a job whose options to copy."""
     uploads.check()
     parent, like = (request.args.get(name) or "" for name in ("parent", "like"))
     fields = {} if not (parent or like) else job_details.chosen(parent or like).model_dump(exclude_none=True)
     form = Form({name: str(value) for name, value in fields.items()})
     if "only_unassigned" in fields:
-        # Of an upload that could move nothing, nobody has decided to take numbers from customers.
+        # An upload that could not move numbers implies no decision to take numbers from customers.
         takes = fields["on_existing"] == OnExisting.UPDATE and not fields["only_unassigned"]
         form.fields["only_unassigned"] = "false" if takes else "true"
     if "delimiter" in form.fields:
@@ -51,7 +51,7 @@ def new_upload() -> str:
 
 @bp.get("/uploads/ready")
 def upload_ready() -> Response:
-    """What a script asks before it sends a file, and after it could not: whether one is signed in; the form's token."""
+    """Return the form's token, for a script before it sends a file and after a failure. Refuses if not signed in."""
     uploads.check()
     return _json({"csrf_token": csrf.token()})
 
@@ -59,7 +59,7 @@ def upload_ready() -> Response:
 @bp.post("/uploads")
 @late
 @body_limit(files=True)
-def upload() -> Any:  # noqa: ANN401 - the way to the job, or the form once more
+def upload() -> Any:  # noqa: ANN401 - a redirect or the form
     by_script = wants_json(request)
     if not by_script:
         uploads.check()
@@ -67,7 +67,7 @@ def upload() -> Any:  # noqa: ANN401 - the way to the job, or the form once more
     form = Form()
     with form.faults():
         if request.mimetype != MULTIPART:
-            csrf.check_form()  # it has no fields that `_enter` would read
+            csrf.check_form()  # no multipart body, so no fields that `_enter` would read
         address = url_for("portal.job", job_id=_enter(fields))
         return _json({"location": address}, 201) if by_script else redirect(address, 303)
     if by_script:
@@ -78,12 +78,12 @@ def upload() -> Any:  # noqa: ANN401 - the way to the job, or the form once more
 
 @bp.get("/uploads/sample.<any(csv, xlsx):ending>")
 def sample(ending: str) -> Response:
-    """The sample file to fill in (R10)."""
+    """Send the sample file to fill in (R10)."""
     return sent(templates.csv() if ending == "csv" else templates.xlsx())
 
 
 def _enter(fields: dict[str, str]) -> str:
-    """Enter the upload; `fields` is given what was filled in. The id of its job."""
+    """Submit the upload, and return its job's public id. The form's fields are added to `fields`."""
 
     def on_fields(found: dict[str, str]) -> None:
         token = found.pop(csrf.FIELD, None)
@@ -91,7 +91,7 @@ def _enter(fields: dict[str, str]) -> str:
         fields.update(found)
         csrf.check_token(request.headers.get(csrf.HEADER) or token)
         found["mode"] = "review"
-        found.setdefault("only_unassigned", "true")  # the safe choice, where a page offered none
+        found.setdefault("only_unassigned", "true")  # the safe choice, if a page offered none
         if key is not None:
             idempotency.claim(f"form {key}")
             after_this_request(idempotency.end)

@@ -1,1 +1,4 @@
-"""Signing in and out, the own account, and the people who can sign in."""
+"""Sign-in and sign-out, the own account, and admin accounts.
+
+The check of each request for a session is `webhook.portal.shared.login_required`.
+"""

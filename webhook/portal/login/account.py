@@ -1,4 +1,4 @@
-"""The account of who is signed in: the password, and where else one is signed in."""
+"""The account of the signed-in admin: the password, and where else the admin is signed in."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def account() -> str:
 
 @bp.post("/account")
 @PASSWORDS
-def change_password() -> Any:  # noqa: ANN401 - a page or the way to one
+def change_password() -> Any:  # noqa: ANN401 - a page or a redirect
     form, mine = Form.sent(), session()
     _judge(form, mine)
     if not form.errors:
@@ -48,7 +48,7 @@ def change_password() -> Any:  # noqa: ANN401 - a page or the way to one
 
 
 def _judge(form: Form, mine: Session) -> None:
-    """Note what keeps the password from being changed. Guessing the old one is limited as at sign-in."""
+    """Note why the password cannot be changed. Guesses of the old one are throttled as at sign-in."""
     old, new, again = (form.value(name) for name in ("password", "new_password", "new_password_again"))
     fault = chosen.fault_of(new, mine.email, mine.tenant.name)
     if fault is None and new == old:

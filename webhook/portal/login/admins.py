@@ -1,4 +1,4 @@
-"""People who can sign in: an admin adds, lists and removes admins of the own tenant and of those below (R1, R3)."""
+"""Admin accounts: add, list and remove admins of the own tenant and of those below (R1, R3)."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def people() -> str:
 
 
 @bp.post("/account/admins")
-def add_person() -> Any:  # noqa: ANN401 - a page, with its status
-    """The password is shown by the answer itself, not by a page that follows: so it is kept nowhere."""
+def add_person() -> Any:  # noqa: ANN401 - a page and its status
+    """Show the password in this response, not on a page after a redirect: so it is not stored anywhere."""
     form = Form.sent()
     picker = _picker(form)
     if not form.errors:
@@ -42,19 +42,19 @@ def ask_to_remove(admin_id: str) -> str:
 
 
 @bp.post("/account/admins/<admin_id>/remove")
-def remove_person(admin_id: str) -> Any:  # noqa: ANN401 - the way to the list
+def remove_person(admin_id: str) -> Any:  # noqa: ANN401 - a redirect
     email = admins.delete(admin_id)
     return flash.done(url_for("portal.people"), f"{email} was removed and can no longer sign in.")
 
 
 @bp.post("/account/admins/<admin_id>/password")
-def new_password(admin_id: str) -> Any:  # noqa: ANN401 - a page, with its status
-    """For who has lost it: another one-time password, shown by the answer itself."""
+def new_password(admin_id: str) -> Any:  # noqa: ANN401 - a page and its status
+    """Issue a new one-time password for a lost one, shown in this response only."""
     return _page(_new(), made=admins.new_password(admin_id), is_new=False)
 
 
 def _new() -> Form:
-    """An empty form, for the own tenant unless another is chosen."""
+    """Return an empty form, with the own tenant preselected."""
     return Form({"tenant_id": auth.actor().tenant.public_id})
 
 

@@ -1,4 +1,4 @@
-"""Signing in and out (R4). What does not fit is answered alike, and after the same time, whether the account exists."""
+"""Sign-in and sign-out (R4). Failures give the same response after the same time, whether or not the account exists."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def start() -> Response:
 
 @bp.get("/sign-in")
 @open_to_all
-def sign_in() -> Any:  # noqa: ANN401 - a page or the way to one
+def sign_in() -> Any:  # noqa: ANN401 - a page or a redirect
     if g.session is not None:
         return lead(local(request.args.get("next")))
     return _page(Form({"next": local(request.args.get("next"))}))
@@ -43,7 +43,7 @@ def sign_in() -> Any:  # noqa: ANN401 - a page or the way to one
 @bp.post("/sign-in")
 @open_to_all
 @PASSWORDS
-def enter() -> Any:  # noqa: ANN401 - a page or the way to one
+def enter() -> Any:  # noqa: ANN401 - a page or a redirect
     form = Form.sent()
     email, password = admins.folded(form.value("email")), form.value("password")
     found = None
@@ -73,7 +73,7 @@ def sign_out_everywhere() -> Response:
 
 
 def checked(form: Form, email: str, password: str, wrong: str) -> Admin | None:
-    """The admin of a folded e-mail address whose password it is; None, with the reason noted, if it is not."""
+    """Return the admin with a folded e-mail address and this password; else note the reason and return None."""
     with transaction() as connection:
         wait = login_throttle.begin(connection, email)
         found = admins.by_email(connection, email)
@@ -108,7 +108,7 @@ def _failed(form: Form, email: str, wrong: str) -> None:
 
 
 def _let_in(form: Form, admin: Admin) -> Response:
-    """A new session, whatever the browser had before (session fixation)."""
+    """Start a new session, whatever the browser had before (session fixation)."""
     old = cookies.get(request, cookies.SESSION)
     with transaction() as connection:
         if old is not None:
@@ -126,7 +126,7 @@ def _out(why: str) -> Response:
     return response
 
 
-def _page(form: Form) -> Any:  # noqa: ANN401 - what Flask makes an answer of
+def _page(form: Form) -> Any:  # noqa: ANN401 - Flask has no type for what a view returns
     page = render_template("portal/sign_in.html", form=form, why=_why(request.args.get("why")))
     if not form.errors:
         return page
@@ -134,7 +134,7 @@ def _page(form: Form) -> Any:  # noqa: ANN401 - what Flask makes an answer of
 
 
 def _why(reason: str | None) -> str:
-    """Why one has to sign in, in words; "" if that goes without saying."""
+    """Return why the admin has to sign in, in words; "" if there is nothing to explain."""
     settings = get_settings()
     return {
         Over.IDLE.value: f"You were signed out after {duration(settings.session_idle_minutes * 60)} without use. "

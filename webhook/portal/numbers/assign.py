@@ -1,6 +1,6 @@
-"""Modify Assignments for Phone Number (R18, R20), and taking back (R19); the same pages for one number and for many.
+"""Modify Assignments for Phone Number (R18, R20), and unassigning (R19); the same pages for one number and for many.
 
-Assign shows what is chosen, Save Settings has it done.
+Assign shows the choice, Save Settings submits it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from webhook.portal.shared.job_messages import Words
 from webhook.portal.shared.select_fields import Picker
 from webhook.services import actions, numbers, select_options, tenants, users
 
-Options = list[tuple[str, str, str]]  # (value, label, hint)
+Options = list[tuple[str, str, str]]  # (value, label, help text)
 SERVICES = [
     ("voice", "Voice", "A PBX user’s Phone Number, or a trunk user’s Default DID"),
     ("forwarded", "Forwarded DID", "Trunk users only"),
@@ -52,10 +52,10 @@ LABELS = {
 
 @dataclass(frozen=True)
 class Pending:
-    """An assignment that is chosen and not saved: the fields to be sent, and where to, in words.
+    """An assignment that is chosen but not saved: the fields to send, and the target in words.
 
-    `holder`: the tenant that holds the numbers now, where that is one; `origin`: who holds how many of them, where they
-    may be several tenants' and were not too many to be counted.
+    `holder`: the tenant that holds the numbers now, if it is one. `origin`: who holds how many of them, if they may be
+    held by several tenants and were not too many to count.
     """
 
     fields: dict[str, str]
@@ -66,18 +66,18 @@ class Pending:
 
 
 @bp.get("/numbers/assign")
-def choose_target() -> Any:  # noqa: ANN401 - a page or the way to one
+def choose_target() -> Any:  # noqa: ANN401 - a page or a redirect
     form, chosen = Form(request.args), selected()
     picker = _picker(form)
     return _page(form, chosen, picker, _target(form, picker))
 
 
 @bp.post("/numbers/assign")
-def save_settings() -> Any:  # noqa: ANN401 - the way back, or the form
+def save_settings() -> Any:  # noqa: ANN401 - a redirect or the form
     form, chosen = Form.sent(), selected()
     picker = _picker(form)
     if chosen.single is None and form.value("tenant_id"):
-        form.fields.setdefault("only_unassigned", "true")  # the safe choice, where a page offered none
+        form.fields.setdefault("only_unassigned", "true")  # the safe choice, if a page offered none
     target = _target(form, picker)
     words = Words("Assigning", "assigned", f" to {target}" if target else "")
     with form.faults():
@@ -86,14 +86,14 @@ def save_settings() -> Any:  # noqa: ANN401 - the way back, or the form
 
 
 def _picker(form: Form) -> Picker:
-    """Who the numbers may go to: below a reseller tenants, in an enterprise its users."""
+    """Return the field for the target: tenants for a reseller, its users for an enterprise."""
     if auth.actor().tenant.kind is TenantKind.ENTERPRISE:
         return select_fields.user(form, "user_id", "user")
     return select_fields.tenant(form, "tenant_id", "tenant", among=select_options.tenants(own=False))
 
 
 def _target(form: Form, picker: Picker) -> str:
-    """The name of who is to get the numbers, once that is known; else ""."""
+    """Return the name of the target once it is known; else ""."""
     user_id, tenant_id = form.value("user_id"), form.value("tenant_id")
     if form.errors or not (user_id or tenant_id):
         return ""
@@ -105,7 +105,7 @@ def _target(form: Form, picker: Picker) -> str:
 
 
 def _pending(form: Form, chosen: Selection, number: resources.Number | None, target: str) -> Pending:
-    """What is chosen. A single number is only moved from the holder that the page shows."""
+    """Return the chosen assignment. A single number is moved only from the holder that the page shows."""
     expected = {} if number is None else {"expected_holder_id": number.tenant.id}
     user_id, tenant_id = form.value("user_id"), form.value("tenant_id")
     own = auth.actor().tenant.name
@@ -121,7 +121,7 @@ def _pending(form: Form, chosen: Selection, number: resources.Number | None, tar
     return Pending(fields, target, origin=origin(chosen, tenant_id))
 
 
-def _page(form: Form, chosen: Selection, picker: Picker, target: str) -> Any:  # noqa: ANN401 - a page, its status
+def _page(form: Form, chosen: Selection, picker: Picker, target: str) -> Any:  # noqa: ANN401 - a page and its status
     number = None if chosen.single is None else numbers.one(chosen.single)
     return form.page(
         "portal/assign.html",
@@ -138,19 +138,19 @@ def _page(form: Form, chosen: Selection, picker: Picker, target: str) -> Any:  #
 
 
 @bp.get("/numbers/take-back")
-def ask_to_take_back() -> Any:  # noqa: ANN401 - a page or the way to one
+def ask_to_take_back() -> Any:  # noqa: ANN401 - a page or a redirect
     return _take_page(Form(), selected())
 
 
 @bp.post("/numbers/take-back")
-def take_back() -> Any:  # noqa: ANN401 - the way back, or the form
+def take_back() -> Any:  # noqa: ANN401 - a redirect or the form
     form, chosen = Form.sent(), selected()
     with form.faults():
         return act(form, actions.UNASSIGN, chosen, Words("Taking back", "taken back"))
     return _take_page(form, as_it_is(form, chosen))
 
 
-def _take_page(form: Form, chosen: Selection) -> Any:  # noqa: ANN401 - a page, its status
+def _take_page(form: Form, chosen: Selection) -> Any:  # noqa: ANN401 - a page and its status
     number = None if chosen.single is None else numbers.one(chosen.single)
     is_enterprise = auth.actor().tenant.kind is TenantKind.ENTERPRISE
     return form.page(
@@ -168,25 +168,25 @@ def _take_page(form: Form, chosen: Selection) -> Any:  # noqa: ANN401 - a page, 
 
 
 def _expected(number: resources.Number) -> dict[str, str]:
-    """From whom a number is taken back: the holder that the page shows and, if one has it, the user (R19, R20)."""
+    """Return whom a number is taken from: the holder that the page shows, and the user if one has it (R19, R20)."""
     user_ids = {user.id for user in (number.voice_user, number.sms_user) if user is not None}
     named = {"user_id": user_ids.pop()} if len(user_ids) == 1 else {}
     return {"expected_holder_id": number.tenant.id} | named
 
 
 def _takeable(number: resources.Number | None, services: Options) -> Options:
-    """From whom numbers may be taken, for the page to ask; of one number only where there is something to choose."""
+    """Return the options of whom numbers are taken from; for one number, only if there is a choice."""
     if number is None:
         return services
     has = {"voice": number.voice_user, "sms": number.sms_user}
     from_users = [option for option in services if has.get(option[0]) is not None]
     if auth.actor().tenant.kind is not TenantKind.ENTERPRISE:
-        return from_users  # while a user has it, it goes up from nobody (R19)
+        return from_users  # while a user has it, it does not go up a level (R19)
     return services if len(from_users) > 1 else []
 
 
 def _above(number: resources.Number) -> str:
-    """Who has the number once it is taken back: the next level up (R19); "" where it stays."""
+    """Return who holds the number after unassigning: the next level up (R19); "" if the holder stays the same."""
     actor, holder = auth.actor().tenant.public_id, number.tenant.id
     if holder in {actor, number.uploaded_by.id}:
         return ""

@@ -1,4 +1,4 @@
-"""What can be done with a number, as menus and pages offer it: a link, or why not in the catalogue's words."""
+"""The actions available for a number, in menus and on pages: a link, or why not in the catalogue's words."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NOTHING_TO_TAKE = "Nobody below you has it."
 
 @dataclass(frozen=True)
 class Deed:
-    """One thing that can be done: where, or if `address` is "" why not."""
+    """An action: its URL, or if `address` is "", why it is not available."""
 
     name: str
     label: str
@@ -25,7 +25,7 @@ class Deed:
 
 
 def deeds(number: resources.Number, back: str) -> list[Deed]:
-    """All deeds, in the order of menus; `back` is where they lead in the end."""
+    """Return all actions in the order of menus; `back` is the URL to return to afterwards."""
     chosen = Selection((number.e164,), back=back)
     return [
         _deed("assign", "Assign", "portal.choose_target", chosen, _why_not(number, "assign")),
@@ -36,7 +36,7 @@ def deeds(number: resources.Number, back: str) -> list[Deed]:
 
 
 def can_take(number: resources.Number) -> bool:
-    """Whether a user, or a level below, has it, so that there is something to take back (R19)."""
+    """Return whether a user, or a tenant below, has the number, so that it can be taken back (R19)."""
     has_user = number.voice_user is not None or number.sms_user is not None
     return has_user or (number.status == "assigned" and number.tenant.id != auth.actor().tenant.public_id)
 

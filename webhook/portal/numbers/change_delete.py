@@ -21,12 +21,12 @@ _NOTHING = "Choose at least one thing to change."
 
 
 @bp.get("/numbers/capabilities")
-def choose_capabilities() -> Any:  # noqa: ANN401 - a page, its status
+def choose_capabilities() -> Any:  # noqa: ANN401 - a page and its status
     return _change_page(Form(), selected())
 
 
 @bp.post("/numbers/capabilities")
-def change_capabilities() -> Any:  # noqa: ANN401 - the way back, or the form
+def change_capabilities() -> Any:  # noqa: ANN401 - a redirect or the form
     form, chosen = Form.sent(), selected()
     if all(form.value(name) in {"", "leave"} for name in LABELS):
         form.wrong("", _NOTHING)
@@ -36,7 +36,7 @@ def change_capabilities() -> Any:  # noqa: ANN401 - the way back, or the form
     return _change_page(form, as_it_is(form, chosen))
 
 
-def _change_page(form: Form, chosen: Selection) -> Any:  # noqa: ANN401 - a page, its status
+def _change_page(form: Form, chosen: Selection) -> Any:  # noqa: ANN401 - a page and its status
     own = tenants.one(tenants.ME)
     defaults = {"voice": own.effective_default_voice_carrier, "sms": own.effective_default_sms_carrier_profile}
     return form.page(
@@ -51,26 +51,26 @@ def _change_page(form: Form, chosen: Selection) -> Any:  # noqa: ANN401 - a page
 
 
 def _options(service: str, default: str | None) -> list[tuple[str, str]]:
-    """The carriers that may be chosen, the default first."""
+    """Return the carriers that may be chosen, the default first."""
     names = select_options.carriers(service)
     first = [(name, f"Default: {name}") for name in names if name == default]
     return first + [(name, name) for name in names if name != default]
 
 
 @bp.get("/numbers/delete")
-def ask_to_delete() -> Any:  # noqa: ANN401 - a page, its status
+def ask_to_delete() -> Any:  # noqa: ANN401 - a page and its status
     return _delete_page(Form(), selected())
 
 
 @bp.post("/numbers/delete")
-def delete() -> Any:  # noqa: ANN401 - the way back, or the question again
+def delete() -> Any:  # noqa: ANN401 - a redirect or the form
     form, chosen = Form.sent(), selected()
     with form.faults():
         return act(form, actions.DELETE, chosen, Words("Deleting", "deleted"))
     return _delete_page(form, as_it_is(form, chosen))
 
 
-def _delete_page(form: Form, chosen: Selection) -> Any:  # noqa: ANN401 - a page, its status
+def _delete_page(form: Form, chosen: Selection) -> Any:  # noqa: ANN401 - a page and its status
     number = None if chosen.single is None else numbers.one(chosen.single)
     offered = [] if number is None else deeds(number, chosen.back)
     return form.page(

@@ -1,4 +1,4 @@
-"""The search and the filters of Phone Numbers: one form, an address that can be passed on, and chips of what is set."""
+"""The search and the filters of Phone Numbers: the form, its shareable URL, and the chips of active filters."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _UNKNOWN = "none of yours"
 
 @dataclass(frozen=True)
 class Chip:
-    """A filter that is set, and the address without it."""
+    """An active filter, and the URL without it."""
 
     label: str
     value: str
@@ -51,7 +51,7 @@ class Chip:
 
 @dataclass(frozen=True)
 class Pickers:
-    """The fields that may be searches."""
+    """The filter fields that may be searches."""
 
     tenant: Picker
     user: Picker
@@ -59,7 +59,7 @@ class Pickers:
 
 
 def pickers(form: Form, offered: Offered) -> Pickers:
-    """Look up what was typed, and list what can be chosen."""
+    """Look up typed text, and return the fields with their options."""
     return Pickers(
         select_fields.tenant(form, "tenant_id", "tenant", among=offered.tenants),
         select_fields.user(form, "user_id", "user", among=offered.users),
@@ -68,12 +68,12 @@ def pickers(form: Form, offered: Offered) -> Pickers:
 
 
 def given(form: Form) -> dict[str, Any]:
-    """The filters that are set, by the API's names."""
+    """Return the active filters, by the API's names."""
     return {name: text for name in FIELDS if (text := form.value(name).strip())}
 
 
 def tidy_address(form: Form) -> str | None:
-    """The address of the same list as it should be passed on; None if that is how it was asked for."""
+    """Return the shareable URL of the same list; None if the request already used it."""
     empty = any(not text.strip() for text in form.fields.values())
     if not empty and not any(form.has(name) for name in TYPED):
         return None
@@ -82,13 +82,13 @@ def tidy_address(form: Form) -> str | None:
 
 
 def query(form: Form) -> dict[str, Any]:
-    """The members of `api.NumbersQuery`."""
+    """Return the members of `resources.NumbersQuery`."""
     known = set(resources.NumbersQuery.model_fields) - {"count"}
     return {name: text for name in known if (text := form.value(name).strip())}
 
 
 def chips(filters: dict[str, Any]) -> list[Chip]:
-    """What is set, in words."""
+    """Return the active filters in words."""
     return [
         Chip(
             LABELS[name],

@@ -1,4 +1,4 @@
-"""From whom an assignment would take numbers, and how many of each, as its page shows it before it is saved (R19)."""
+"""From whom an assignment would take numbers, and how many from each, as its page shows before saving (R19)."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ MOST = 10  # holders that a page names
 
 @dataclass(frozen=True)
 class Origin:
-    """Where the numbers of a selection are now, with those left out that stay in any case.
+    """Where the numbers of a selection are now; numbers that would stay are counted separately.
 
     `own`: the actor's own that no user has. `customers`: the tenants below that would lose numbers, the most first, at
-    most `MOST`; `others` more of them would lose `others_count`. `in_use`: numbers that stay with their users.
-    `there`: numbers that the target holds already.
+    most `MOST`; `others` more of them would lose `others_count`. `in_use`: numbers that stay with their users. `there`:
+    numbers that the target already holds.
     """
 
     own: int
@@ -32,12 +32,12 @@ class Origin:
 
     @property
     def taken(self) -> int:
-        """How many numbers customers would lose."""
+        """Return how many numbers customers would lose."""
         return sum(holder.free for holder in self.customers) + self.others_count
 
 
 def origin(chosen: Selection, target_id: str) -> Origin | None:
-    """Where the numbers are now; None where that takes too long to count."""
+    """Return where the numbers are now; None if that takes too long to count."""
     found = _holders(chosen)
     if found is None:
         return None

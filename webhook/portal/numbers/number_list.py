@@ -1,4 +1,4 @@
-"""Phone Numbers: the inventory with its search, its filters and what is chosen of it; and the page of one number."""
+"""Phone Numbers: the inventory with search, filters and selection; and the page of one number."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from webhook.portal.shared.forms import Form
 from webhook.portal.shared.job_messages import why_no_upload
 from webhook.services import numbers, select_options
 
-COUNTED = 1_000  # numbers; that more match is told without counting on, which would take longer than the page
+COUNTED = 1_000  # numbers; beyond that, the page says only that there are more: an exact count would take too long
 FORMS = {
     "assign": "portal.choose_target",
     "take-back": "portal.ask_to_take_back",
@@ -37,7 +37,7 @@ _NONE_TICKED = "Tick the numbers first."
 
 
 @bp.get("/numbers", endpoint="numbers")
-def list_numbers() -> Any:  # noqa: ANN401 - a page or the way to one
+def list_numbers() -> Any:  # noqa: ANN401 - a page or a redirect
     form = Form(request.args)
     offered = select_options.offered(select_fields.MOST)
     pickers = number_filters.pickers(form, offered)
@@ -48,7 +48,7 @@ def list_numbers() -> Any:  # noqa: ANN401 - a page or the way to one
     filters = number_filters.given(form)
     if not form.errors:
         with form.faults():
-            # For an action on all that match it must be known how many do.
+            # An action on all matching numbers needs their exact count.
             asked = {"limit": number_filters.PAGE, "count": form.has("all")} | number_filters.query(form)
             query = validated(resources.NumbersQuery, asked)
             found = numbers.page(query) if query.count else numbers.page_counted_up_to(query, COUNTED)
@@ -90,8 +90,8 @@ def _list(filters: dict[str, Any]) -> str:
 
 
 @bp.post("/numbers/selection")
-def choose() -> Any:  # noqa: ANN401 - the way to a form
-    """The numbers that were ticked, and what is to be done: the way to the form of that, whose address tells both."""
+def choose() -> Any:  # noqa: ANN401 - a redirect
+    """Redirect to the form of the chosen action; its URL contains the ticked numbers."""
     form = Form.sent()
     back = local(form.value("back"), url_for("portal.numbers"))
     ticked, action = form.values("numbers"), form.value("action")

@@ -1,6 +1,6 @@
-"""Which numbers a form is about: some that were ticked, or all that match a filter. Told by the page's address.
+"""The numbers that a form is about: ticked numbers, or all that match a filter. They are in the page's URL.
 
-So a form can be reloaded, gone back to and opened in another tab, and needs nothing to be kept.
+So a form can be reloaded, returned to and opened in another tab, and nothing has to be stored.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from webhook.portal.shared.content_negotiation import local
 from worker.phone.formatting import readable
 
 FIELDS = tuple(NumbersFilter.model_fields)
-MOST_TICKED = 200  # what an address can hold, and a page lists
-_WHERE = "where_"  # before a filter's name: forms have fields of the same names
-_BETWEEN = "."  # needs no escape in an address
+MOST_TICKED = 200  # what a URL can hold and a page lists
+_WHERE = "where_"  # prefix of filter names: forms have fields of the same names
+_BETWEEN = "."  # needs no escaping in a URL
 _LONGEST = 15  # digits
 
 
 @dataclass(frozen=True)
 class Selection:
-    """`numbers` ("+12125550142", ascending), or `filter` and how many it was seen to let through."""
+    """Either `numbers` ("+12125550142", ascending), or `filter` and how many numbers matched it."""
 
     numbers: tuple[str, ...] = ()
     filter: Mapping[str, str] | None = None
@@ -37,7 +37,7 @@ class Selection:
 
     @classmethod
     def ticked(cls, texts: list[str], back: str) -> Self:
-        """The numbers whose boxes were ticked; `Refused` if any is none or there are too many."""
+        """Return the selection of ticked numbers. Raises `Refused` if one is invalid or there are too many."""
         digits = {text.removeprefix("+") for text in texts}
         if not all(one.isascii() and one.isdigit() and len(one) <= _LONGEST for one in digits) or "" in digits:
             raise _unknown()
@@ -48,7 +48,7 @@ class Selection:
 
     @classmethod
     def of(cls, request: Request) -> Self | None:
-        """The selection that an address tells of; None if of none."""
+        """Return the selection in a request's URL; None if there is none."""
         back = local(request.args.get("back"), url_for("portal.numbers"))
         told, expected = request.args.get("numbers"), request.args.get("expected_count")
         if told:
@@ -63,44 +63,44 @@ class Selection:
 
     @property
     def count(self) -> int:
-        """How many numbers."""
+        """Return how many numbers are selected."""
         return len(self.numbers) if self.filter is None else self.expected
 
     @property
     def single(self) -> str | None:
-        """The number, if it is one that was chosen itself."""
+        """Return the number, if it is the only one and was selected itself."""
         return self.numbers[0] if len(self.numbers) == 1 else None
 
     @property
     def words(self) -> str:
-        """What is chosen: "+1 212-555-0142" or "25 numbers"."""
+        """Return the selection in words: "+1 212-555-0142" or "25 numbers"."""
         return readable(self.single) if self.single else f"{self.count:,} number{'' if self.count == 1 else 's'}"
 
     @property
     def plural(self) -> str:
-        """What makes "Phone Number" fit."""
+        """Return the plural ending for "Phone Number"."""
         return "" if self.count == 1 else "s"
 
     def args(self) -> dict[str, Any]:
-        """The address's parameters; `of` reads them."""
+        """Return the URL parameters, which `of` reads."""
         if self.filter is None:
             return {"numbers": _packed(self.numbers), "back": self.back}
         where = {_WHERE + name: text for name, text in self.filter.items()}
         return {**where, "expected_count": str(self.expected), "back": self.back}
 
     def body(self) -> dict[str, Any]:
-        """The members of `schemas.http.actions.Selection`."""
+        """Return the members of `schemas.http.actions.Selection`."""
         if self.filter is None:
             return {"numbers": list(self.numbers)}
         return {"filter": dict(self.filter), "expected_count": self.expected}
 
     def with_count(self, found: int) -> Self:
-        """All that match now."""
+        """Return a selection of all numbers that match now."""
         return replace(self, expected=found)
 
 
 def _packed(numbers: tuple[str, ...]) -> str:
-    """The first, then how much further each is: "12125550100.1.1"."""
+    """Return the first number, then the difference of each to the one before: "12125550100.1.1"."""
     values = [int(number) for number in numbers]
     return _BETWEEN.join(map(str, [values[0], *(later - first for first, later in pairwise(values))]))
 

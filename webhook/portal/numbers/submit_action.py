@@ -1,4 +1,4 @@
-"""Has a form's action done, and tells how it went (R30): at once if it is small, else where it can be followed."""
+"""Submission of a form's action, and the message about its result (R30): at once if it is small, else with a link."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CHECK_FIRST = "review"
 
 
 def selected() -> Selection:
-    """The numbers that the page's address tells of; `Refused` where it tells of none."""
+    """Return the selection in the page's URL. Raises `Refused` if there is none."""
     chosen = Selection.of(request)
     if chosen is None:
         detail = "No numbers are chosen."
@@ -31,7 +31,7 @@ def selected() -> Selection:
 
 
 def as_it_is(form: Form, chosen: Selection) -> Selection:
-    """The selection for a form that was refused: if other numbers match by now, those, and the form says so."""
+    """Return the selection for a refused form. If other numbers match by now, select those and say so in the form."""
     problem = form.problem or {}
     if problem.get("code") != RequestCode.COUNT_CHANGED:
         return chosen
@@ -44,12 +44,12 @@ def as_it_is(form: Form, chosen: Selection) -> Selection:
 
 
 def act(form: Form, action: Action, chosen: Selection, words: Words) -> Response:
-    """Enter the job, wait a little, and lead back to where the admin came from; or to the job, if it is to be checked.
+    """Submit the job, wait briefly, and redirect to where the admin came from; or to the job, if it has a review.
 
-    `Refused` as `operations.enter_selection`.
+    Raises `Refused` like `webhook.services.actions.enter_selection`.
     """
     body = form.body(action.body, **chosen.body())
-    assert isinstance(body, actions.Selection)  # noqa: S101 - what actions have for a body
+    assert isinstance(body, actions.Selection)  # noqa: S101 - the bodies of actions are selections
     job_id = operations.enter_selection(action, body)
     if body.mode == CHECK_FIRST:
         return lead(address(job_id))
@@ -62,7 +62,7 @@ def act(form: Form, action: Action, chosen: Selection, words: Words) -> Response
 
 
 def _moved_since(chosen: Selection, expected_id: str | None) -> str:
-    """Who has the one number by now, if it is no longer the holder that the page showed (R19); else ""."""
+    """Return who has the single number by now, if it is not the holder that the page showed (R19); else ""."""
     if chosen.single is None or expected_id is None:
         return ""
     try:

@@ -1,7 +1,7 @@
-"""The blueprint that all pages belong to, and what each of its requests passes: who is it, and is the form ours.
+"""The blueprint of all pages, and the checks that every request passes: sign-in and CSRF.
 
-A page for everybody is marked `@open_to_all`. A form whose body is to be read as a stream is marked `@late`: it calls
-`guard.check_token` itself, as soon as it has the fields and before it does anything.
+A page that needs no sign-in is marked `@open_to_all`. A form whose body is read as a stream is marked `@late`: it calls
+`csrf.check_token` itself, as soon as it has the fields and before it does anything.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ def open_to_all(view: View) -> View:
 
 
 def late(view: View) -> View:
-    """Mark a form that calls `guard.check_token` itself."""
+    """Mark a form that calls `csrf.check_token` itself."""
     setattr(view, _LATE, True)
     return view
 
 
 @bp.before_request
-def _admit() -> Any:  # noqa: ANN401 - None, or the answer
+def _admit() -> Any:  # noqa: ANN401 - None or a response
     view = current_app.view_functions[request.endpoint or ""]
     if request.endpoint == "portal.static":
         return None

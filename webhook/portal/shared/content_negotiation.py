@@ -1,4 +1,4 @@
-"""What requests to the portal want: a page, a part of one (htmx), or JSON; and which local address comes next."""
+"""What requests to the portal accept: a page, a part of one (htmx), or JSON; and safe redirect targets."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ _LONGEST = 2000  # characters
 
 
 def is_htmx(request: Request) -> bool:
-    """Whether htmx asks, for a part of a page."""
+    """Return whether htmx requests a part of a page."""
     return request.headers.get("HX-Request") == "true"
 
 
 def wants_json(request: Request) -> bool:
-    """Whether a script asks that can show a problem by itself."""
+    """Return whether the request is from a script that can show a problem itself."""
     accepted = request.accept_mimetypes
     return accepted[JSON] > accepted[HTML] or (JSON in accepted.values() and HTML not in accepted.values())
 
 
 def wants_page(request: Request) -> bool:
-    """Whether a browser is to be answered, with a page that people read."""
+    """Return whether the request is from a browser, and is to be answered with a page for people."""
     if any(request.path == path or request.path.startswith(f"{path}/") for path in _OF_MACHINES):
         return False
     if request.blueprint == "portal":
@@ -33,7 +33,7 @@ def wants_page(request: Request) -> bool:
 
 
 def local(address: str | None, otherwise: str = "/") -> str:
-    """The address, if it is one of this site: a path. Else `otherwise`: no sign-in leads elsewhere (open redirect)."""
+    """Return `address` if it is a path of this site; else `otherwise`, to prevent open redirects after sign-in."""
     if not address or len(address) > _LONGEST or not address.startswith("/") or address[1:2] in {"/", "\\"}:
         return otherwise
     if "\\" in address or not address.isprintable() or any(sign.isspace() for sign in address):
@@ -43,7 +43,7 @@ def local(address: str | None, otherwise: str = "/") -> str:
 
 
 def came_from(request: Request) -> str:
-    """The page of this site that a form was sent from; `/` if it is not told."""
+    """Return the page of this site that a form was sent from; `/` if unknown."""
     parts = urlsplit(request.referrer or "")
     if parts.netloc != request.host:
         return "/"

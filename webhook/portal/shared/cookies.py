@@ -1,4 +1,4 @@
-"""The portal's two cookies: one that is a signed-in browser, and one that only ties the sign-in form to its browser."""
+"""The portal's two cookies: one for the session, and one that ties the sign-in form to its browser."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ SESSION, FORM = "numberyard", "numberyard-form"
 
 
 def is_secure(request: Request) -> bool:
-    """Whether the browser speaks HTTPS, to us or to a proxy that may be believed."""
+    """Return whether the browser uses HTTPS, to this server or to a trusted proxy."""
     if request.is_secure:
         return True
     said = request.headers.get("X-Forwarded-Proto", "") if get_settings().trust_forwarded else ""
@@ -18,18 +18,21 @@ def is_secure(request: Request) -> bool:
 
 
 def get(request: Request, name: str) -> str | None:
-    """The cookie's value, if there is one that we may have set."""
+    """Return the cookie's value, if it may be one that the portal has set."""
     value = request.cookies.get(_full(request, name))
     return value if value and value.isascii() and len(value) <= 100 else None  # noqa: PLR2004 - ours have 43
 
 
 def put(request: Request, response: Response, name: str, value: str) -> None:
-    """Set it until the browser is closed: for this host and no script (RFC 6265bis; `__Host-` where it can be had)."""
+    """Set a cookie until the browser is closed, for this host and not for scripts.
+
+    RFC 6265bis; with the prefix `__Host-` over HTTPS.
+    """
     response.set_cookie(_full(request, name), value, secure=is_secure(request), httponly=True, samesite="Lax", path="/")
 
 
 def drop(request: Request, response: Response, name: str) -> None:
-    """Have the browser forget it."""
+    """Delete a cookie."""
     response.delete_cookie(_full(request, name), secure=is_secure(request), httponly=True, samesite="Lax", path="/")
 
 

@@ -1,7 +1,7 @@
-"""Forms are ours: what is sent comes from this site, and from a page that this browser was shown (CSRF).
+"""CSRF protection: a form must come from this site, and from a page that this browser was shown.
 
-The token of a form is derived from the secret in the browser's cookie, so it needs no key and no place to be kept, and
-ends with the session.
+The token of a form is derived from the secret in the browser's cookie, so it needs no key and no storage, and ends with
+the session.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _LABEL = b"numberyard form 1"
 
 
 def check_origin() -> None:
-    """403 unless the request was made by a page of this site (Fetch Metadata, else the Origin header)."""
+    """Refuse with 403 unless a page of this site made the request (Fetch Metadata, else the Origin header)."""
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None:
         ours = site == "same-origin"
@@ -36,9 +36,9 @@ def check_origin() -> None:
 
 
 def check_form() -> None:
-    """403 unless the form, or the header of a script, has the token. Reads the form; 413 above its `body_limit`.
+    """Refuse with 403 unless the form, or the header of a script, has the token.
 
-    Other bodies are refused with 415: the view would see an empty form.
+    Reads the form; 413 above its `body_limit`. Other bodies are refused with 415: the view would see an empty form.
     """
     if request.mimetype not in {"", FORM, MULTIPART}:
         raise refuse(RequestCode.UNSUPPORTED_MEDIA_TYPE, f"Send {FORM}.", value=request.mimetype[:100])
@@ -49,14 +49,14 @@ def check_form() -> None:
 
 
 def check_token(given: str | None) -> None:
-    """403 unless it is the token of this browser's forms."""
+    """Refuse with 403 unless this is the token of this browser's forms."""
     secret = _secret()
     if secret is None or given is None or not hmac.compare_digest(_of(secret).encode(), given.encode()):
         raise refuse(RequestCode.FORM_OUT_OF_DATE)
 
 
 def token() -> str:
-    """What the forms of this answer carry. A browser without a cookie is given one (`keep`)."""
+    """Return the token for the forms of this response. A browser without a cookie gets one (`keep`)."""
     secret = _secret()
     if secret is None:
         secret = g.new_form_secret = secrets.token_urlsafe(32)
@@ -64,7 +64,7 @@ def token() -> str:
 
 
 def keep(response: Response) -> Response:
-    """After a request: give the browser the cookie that its form's token was derived from."""
+    """Set the cookie that a new form's token was derived from. Runs after the request."""
     made = g.get("new_form_secret")
     if made is not None and g.get("session") is None:
         cookies.put(request, response, cookies.FORM, made)
@@ -72,7 +72,7 @@ def keep(response: Response) -> Response:
 
 
 def _secret() -> str | None:
-    """The session's, once signed in; before that the form's. Never that of a session which is over."""
+    """Return the secret of the session, or of the form before sign-in; never that of a session that has ended."""
     if g.get("session") is not None:
         return cookies.get(request, cookies.SESSION)
     made: str | None = g.get("new_form_secret")

@@ -1,4 +1,4 @@
-"""Figures and times in words, for pages."""
+"""Durations in words, for pages."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ _UNITS = ((24 * 3600, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
 
 def duration(seconds: float) -> str:
-    """So many seconds in the largest unit that tells them to a tenth or so: "8 hours", "2 minutes", "1 day"."""
+    """Return a duration, rounded up, in words: "8 hours", "2 minutes", "1 day".
+
+    The unit is the largest one that divides the duration, or of which it has more than two.
+    """
     whole = max(1, math.ceil(seconds))
     size, unit = next(found for found in _UNITS if _tells(whole, found[0]))
     count = math.ceil(whole / size)
@@ -16,5 +19,5 @@ def duration(seconds: float) -> str:
 
 
 def _tells(seconds: int, size: int) -> bool:
-    """Whether a unit is small enough for so many seconds."""
+    """Return whether a unit is small enough for a duration."""
     return size == 1 or seconds > 2 * size or (seconds >= size and seconds % size == 0)

@@ -1,6 +1,6 @@
-"""Confirmations (R30): said by one request, shown top right by the next page of the same browser, told once.
+"""Flash messages (R30): added by one request, shown top right by the next page of the same browser, once.
 
-They wait in the session's row, so nothing has to be signed and nothing is lost on the way from a form to its page.
+They are stored in the session's row, so nothing has to be signed, and nothing is lost between a form and its page.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ SUCCESS, INFO, ERROR = "success", "info", "error"
 
 @dataclass(frozen=True)
 class Said:
-    """A confirmation, to be said at the end of a form."""
+    """A flash message for the end of a form."""
 
     text: str
     kind: str = SUCCESS
@@ -28,24 +28,24 @@ class Said:
     label: str = ""
 
     def at(self, address: str) -> Response:
-        """Lead there, and say it."""
+        """Redirect to `address` with this flash message."""
         return done(address, self.text, self.kind, link=self.link, label=self.label)
 
 
 def say(text: str, kind: str = SUCCESS, *, link: str = "", label: str = "") -> None:
-    """Have the next page show it. `link` and `label`: where more is told, as "See it in Activity"."""
+    """Add a flash message for the next page. `link` and `label`: where to read more, such as "See it in Activity"."""
     with transaction() as connection:
         sessions.tell(connection, session().id, {"text": text, "kind": kind, "link": link, "label": label})
 
 
 def done(address: str, text: str, kind: str = SUCCESS, *, link: str = "", label: str = "") -> Response:
-    """The end of a form that went well: a confirmation, shown by the page at `address`."""
+    """Redirect to `address` with a flash message, at the end of a successful form."""
     say(text, kind, link=link, label=label)
     return redirect(address, 303)  # type: ignore[return-value]
 
 
 def waiting() -> Sequence[Notice]:
-    """What is to be shown now; asked by the frame of a page, and only once."""
+    """Return the flash messages to show now. Called by the layout of a page; they are returned only once."""
     found = g.get("session")
     if found is None or not found.has_notices or g.get("notices_shown"):
         return ()

@@ -1,10 +1,10 @@
-"""Forms: from fields to bodies of `schemas`, and back to the form with what is wrong beside each field.
+"""Forms: fields become bodies of `schemas`, and errors are shown beside each field.
 
 form = Form.sent()
 with form.faults():
-    tenants.create(form.body(accounts.NewTenant, flags=("allow_external_numbers",)))
-    return said.done(url_for("portal.enterprises"), "Acme was added.")
-return form.page("portal/enterprise.html")
+    tenants.create(form.body(NewTenant, flags=("allow_external_numbers",)))
+    return flash.done(url_for("portal.levels", level="enterprises"), "Acme was added.")
+return form.page("portal/level.html")
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _WORDS = {
 
 
 class Form:
-    """What was filled in, and what is wrong with it. Templates get it as `form`; an empty one for a new form."""
+    """The values of a form and its errors. Templates get it as `form`; an empty one for a new form."""
 
     def __init__(self, fields: Mapping[str, str] | MultiDict[str, str] | None = None) -> None:
         self.fields: MultiDict[str, str] = MultiDict(fields or {})
@@ -44,25 +44,25 @@ class Form:
 
     @classmethod
     def sent(cls) -> Form:
-        """The form of this request."""
+        """Return the form of this request."""
         return cls(request.form)
 
     def value(self, name: str, otherwise: str = "") -> str:
-        """What was filled in for a field."""
+        """Return the value of a field."""
         return self.fields.get(name, otherwise)
 
     def values(self, name: str) -> list[str]:
-        """All that was chosen of a field that takes several."""
+        """Return all values of a field that takes several."""
         return self.fields.getlist(name)
 
     def has(self, name: str) -> bool:
-        """Whether a box was ticked."""
+        """Return whether a checkbox is ticked."""
         return name in self.fields
 
     def body(
         self, kind: type[Body], /, *, flags: Collection[str] = (), lists: Collection[str] = (), **more: object
     ) -> Body:
-        """The body that the fields make. `flags` are boxes, `lists` take several values; empty fields are left out."""
+        """Return the validated body. `flags` are checkboxes, `lists` take several values; empty fields are left out."""
         known = set(kind.model_fields)
         raw: dict[str, object] = {name: text for name in known if (text := self.value(name).strip())}
         raw |= {name: self.has(name) for name in flags}
@@ -70,18 +70,18 @@ class Form:
         return validated(kind, raw | more)
 
     def need(self, *names: str) -> None:
-        """Note the fields that may not be emptied, where a body would leave what is empty as it was."""
+        """Note the fields that must not be emptied, where a body would leave empty fields unchanged."""
         for name in names:
             if not self.value(name).strip():
                 self.wrong(name, "Fill this in.")
 
     def wrong(self, name: str, message: str) -> None:
-        """Note a fault of a field; "" for the form as a whole."""
+        """Note the error of a field; "" stands for the form as a whole."""
         self.errors[name] = message
 
     @contextmanager
     def faults(self) -> Iterator[None]:
-        """What is refused within is noted, if it is for the form to show. What is not there (404) is not."""
+        """Note refusals raised in the block, if the form can show them. Others, such as 404, are raised on."""
         try:
             yield
         except Refused as refused:
@@ -90,7 +90,7 @@ class Form:
             self.refused(refused.body)
 
     def refused(self, problem: Mapping[str, Any]) -> None:
-        """Note a problem (RFC 9457): beside the fields that it names, else above the form, with its own status."""
+        """Note a problem (RFC 9457): beside the fields that it names, else above the form and with its own status."""
         self.problem = problem
         named = {entry["field"]: entry["message"] for entry in problem.get("errors") or () if entry.get("field")}
         if not named and problem.get("field"):
@@ -101,7 +101,7 @@ class Form:
             self.status = problem["status"]
 
     def page(self, template: str, **context: object) -> tuple[str, int]:
-        """The page with the form as it is, and its status: 200, or why it is shown once more."""
+        """Return the page with the form as it is, and its status: 200, or that of its errors."""
         return render_template(template, form=self, **context), int(self.status) if self.errors else HTTPStatus.OK
 
 

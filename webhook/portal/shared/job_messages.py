@@ -1,4 +1,4 @@
-"""What pages say in words: how an action went (R30), whichever page began it; and why there is none to begin."""
+"""Messages about the result of an action (R30), whichever page started it; and why uploads are not allowed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from webhook.services import jobs
 
 @dataclass(frozen=True)
 class Words:
-    """What is done, in words: ("Assigning", "assigned", " to Ashford Clinics")."""
+    """The words for an action: ("Assigning", "assigned", " to Ashford Clinics")."""
 
     doing: str
     done: str
@@ -23,12 +23,12 @@ class Words:
 
 
 def address(job_id: str) -> str:
-    """The page of a job."""
+    """Return the URL of a job's page."""
     return f"/jobs/{job_id}"
 
 
 def told(job: resources.Job, job_id: str, what: str, words: Words) -> tuple[str, str, str]:
-    """What is said of a job about `what`: the text, its kind, and what the link to the job is called."""
+    """Return the message about a job on `what`: the text, its kind, and the label of the link to the job."""
     counts = job.counts
     done, not_done = counts.created + counts.updated + counts.deleted, counts.failed + counts.unprocessed
     if job.status not in TERMINAL:
@@ -49,7 +49,7 @@ def told(job: resources.Job, job_id: str, what: str, words: Words) -> tuple[str,
 
 
 def _first_reason(job: resources.Job, job_id: str) -> str:
-    """Why the first row was refused, in the words of its report."""
+    """Return why the first row was refused, in the words of its report."""
     rows = jobs.rows(job_id, resources.RowsQuery(outcome="failed", limit=1)).data
     if rows:
         return f"{rows[0].message} {rows[0].fix or ''}".strip()
@@ -61,7 +61,7 @@ def _first_reason(job: resources.Job, job_id: str) -> str:
 
 
 def why_no_upload() -> str:
-    """Why the admin may not bring numbers in, and what to do; "" if it may (R8, R9, R21)."""
+    """Return why the admin may not upload numbers, and what to do; "" if it may (R8, R9, R21)."""
     code = permissions.check_upload(auth.actor().tenant)
     if code is None:
         return ""

@@ -1,4 +1,4 @@
-"""The frame around every page: what templates know, where the navigation leads, headers, and errors as pages."""
+"""The layout of every page: globals of templates, navigation, headers, and problems rendered as pages."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _PROBLEM = "application/problem+json"
 
 @dataclass(frozen=True)
 class Place:
-    """An entry of the navigation: shown where the page exists and the level can use it."""
+    """An entry of the navigation: shown if its page exists and the tenant can use it."""
 
     label: str
     path: str
@@ -47,7 +47,7 @@ class Place:
 
 
 def _makes(kind: TenantKind) -> Callable[[Tenant], bool]:
-    """Whether a level makes tenants of a kind (R1), under itself or under those below it."""
+    """Return a check of whether a tenant may create tenants of a kind (R1), below it or below its own tenants."""
 
     def check(actor: Tenant) -> bool:
         code = permissions.check_create_tenant(actor, actor, kind, allow_external_numbers=False)
@@ -68,7 +68,7 @@ PLACES = (
 
 
 def register(app: APIFlask) -> None:
-    """Tell templates what they may use without being given it."""
+    """Register the globals of templates."""
     app.jinja_env.globals.update(
         asset=static_files.address,
         csrf_token=csrf.token,
@@ -85,12 +85,12 @@ def register(app: APIFlask) -> None:
 
 
 def admin() -> Any:  # noqa: ANN401 - a session, for templates
-    """The session of who is signed in, or None."""
+    """Return the session of the signed-in admin, or None."""
     return g.get("session")
 
 
 def places() -> list[Place]:
-    """The navigation of who is signed in."""
+    """Return the navigation of the signed-in admin."""
     found = g.get("session")
     if found is None or found.must_change_password:
         return []
@@ -99,17 +99,17 @@ def places() -> list[Place]:
 
 
 def is_here(path: str) -> bool:
-    """Whether the page belongs to that entry of the navigation."""
+    """Return whether the page belongs to this entry of the navigation."""
     return request.path == path or request.path.startswith(f"{path}/")
 
 
 def kind_name(kind: TenantKind | str) -> str:
-    """What a level is called."""
+    """Return the label of a tenant kind."""
     return KINDS[TenantKind(kind)]
 
 
 def dress(response: Response) -> Response:
-    """After a request: problems become pages where people read them, and pages get their headers."""
+    """Render problems as pages for people, and add the headers of pages. Runs after every request."""
     if response.mimetype == _PROBLEM and wants_page(request):
         _as_page(response)
     if request.endpoint == "portal.static" and response.status_code < HTTPStatus.BAD_REQUEST:
@@ -128,7 +128,7 @@ def dress(response: Response) -> Response:
 def _as_page(response: Response) -> None:
     problem = json.loads(response.get_data())
     if problem["detail"] == HTTPStatus(response.status_code).phrase:
-        problem["detail"] = problem["title"]  # which is more of a sentence
+        problem["detail"] = problem["title"]  # the better sentence
     _who()
     again = local(request.full_path.rstrip("?")) if request.method in READING else came_from(request)
     request_id = structlog.contextvars.get_contextvars().get("request_id", "")
@@ -139,7 +139,7 @@ def _as_page(response: Response) -> None:
 
 
 def _who() -> None:
-    """Whose navigation the page has, as far as that can be found out: the database may be what is missing."""
+    """Load the session for the navigation, if possible: the database may be what has failed."""
     if "session" in g:
         return
     try:

@@ -1,4 +1,4 @@
-"""Who is asking in the portal: the cookie names a session, and that an admin (R4). Sets `g.actor`, as tokens do."""
+"""Portal authentication: the cookie identifies a session and its admin (R4). Sets `g.actor`, as tokens do."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CHANGING = frozenset({"portal.account", "portal.change_password", "portal.sign_o
 
 
 def load() -> None:
-    """Find out who it is: `g.session`, None if nobody is signed in, and then `g.over`, if somebody was."""
+    """Load the session: sets `g.session`, None if not signed in, and `g.over`, why a former session has ended."""
     g.session, g.over = None, None
     secret = cookies.get(request, cookies.SESSION)
     if secret is None:
@@ -34,13 +34,13 @@ def load() -> None:
 
 
 def session() -> Session:
-    """The session of this request, on a page that needs one."""
+    """Return the session of this request, on a page that needs one."""
     found: Session = g.session
     return found
 
 
 def require_admin() -> Response | None:
-    """The way to the sign-in page for those who are not signed in; None for the others."""
+    """Return a redirect if the admin has to sign in or to change a one-time password first; else None."""
     if g.session is None:
         return _sign_in_first()
     if g.session.must_change_password and request.endpoint not in CHANGING:
@@ -51,7 +51,7 @@ def require_admin() -> Response | None:
 
 
 def lead(address: str) -> Response:
-    """To another page, whoever asks: a browser, or htmx for a part of a page."""
+    """Redirect to another page, whether a browser requests a page or htmx a part of one."""
     if is_htmx(request):
         return Response(status=204, headers={"HX-Redirect": address})
     return redirect(address, 303)  # type: ignore[return-value]
@@ -65,4 +65,4 @@ def _sign_in_first() -> Response:
         back = local(request.full_path.rstrip("?"))
     over: Over | None = g.over
     back_to, why = None if back == "/" else back, None if over is None else over.value
-    return lead(url_for("portal.sign_in", next=back_to, why=why))  # what is None is left out
+    return lead(url_for("portal.sign_in", next=back_to, why=why))  # parameters that are None are left out

@@ -1,4 +1,4 @@
-"""Lists with a search and keyset pages: from an address to the page of things it asks for, and to the next address."""
+"""Lists with a search and keyset pages: from a URL to the page of results, and to the URL of the next page."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class _Found(Protocol):
 
 @dataclass(frozen=True)
 class Listed:
-    """A page of a list. `narrowed`: whether a search or a filter is set; either address may be None."""
+    """A page of a list. `narrowed`: whether a search or a filter is set. Either URL may be None."""
 
     data: Sequence[Any]
     narrowed: bool
@@ -34,18 +34,18 @@ class Listed:
 Query = TypeVar("Query", bound=BaseModel)
 
 
-def listed(  # noqa: PLR0913, PLR0917 - a list is all of this
+def listed(  # noqa: PLR0913, PLR0917 - all describe the list
     form: Form,
     query: type[Query],
     find: Callable[[Query], _Found],
     endpoint: str,
     filters: Sequence[str] = (),
     fixed: dict[str, object] | None = None,
-    **route: Any,  # noqa: ANN401 - as `url_for` takes it
+    **route: Any,  # noqa: ANN401 - as in `url_for`
 ) -> Listed:
-    """What `find` answers for the `filters` of an address; what is wrong with them is noted in the form.
+    """Return what `find` returns for the `filters` in the URL; errors in them are noted in the form.
 
-    `fixed` are members of the query that are not for the address, `route` what the endpoint's address takes.
+    `fixed`: members of the query that are not in the URL. `route`: values for the endpoint's URL rule.
     """
     given: dict[str, Any] = {name: text for name in filters if (text := form.value(name).strip())}
     cursor = form.value("cursor")

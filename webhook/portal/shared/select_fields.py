@@ -1,6 +1,6 @@
-"""Fields that name a tenant or a user: a drop-down of all, or, where there are hundreds, a search that suggests.
+"""Fields for a tenant or a user: a drop-down of all or, if there are hundreds, a search with suggestions.
 
-Without JavaScript what was typed is looked up when the form is sent; if several are meant, they become a drop-down.
+Without JavaScript, typed text is looked up when the form is sent; if several options match, they become a drop-down.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from webhook.portal.shared.forms import Form
 from webhook.services import select_options
 from webhook.services.select_options import Choice
 
-MOST = 200  # options of a drop-down; of more a search is made
+MOST = 200  # options of a drop-down; with more, the field is a search
 MOST_FOUND = 50  # suggestions
 
 Option = tuple[str, Any]
@@ -26,7 +26,7 @@ Option = tuple[str, Any]
 
 @dataclass(frozen=True)
 class Picker:
-    """A field: `name` is sent by a drop-down, `typed` by a search; `what` is where suggestions come from."""
+    """A field: a drop-down sends `name`, a search sends `typed`; `what` is the source of suggestions."""
 
     name: str
     typed: str
@@ -37,7 +37,7 @@ class Picker:
 
     @property
     def text(self) -> str:
-        """What a search shows of what is chosen."""
+        """Return the text of the chosen option in a search."""
         return "" if self.chosen is None else self.chosen.label
 
 
@@ -49,7 +49,7 @@ def tenant(
     kind: TenantKind | None = None,
     among: Sequence[Choice] | None = None,
 ) -> Picker:
-    """A tenant of the actor's tree; one below it of a kind, if that is told; or one of `among`."""
+    """Return the field for a tenant: of the actor's tree, of those below it of one `kind`, or of `among`."""
     every = select_options.tenants(own=kind is None, kind=kind) if among is None else among
     found = select_options.matching(every, form.value(typed)) if form.value(typed) else []
     chosen = _chosen(form, name, typed, found, "enterprise or reseller" if kind is None else kind.value)
@@ -58,12 +58,12 @@ def tenant(
 
 
 def field_of(picker: Picker) -> str:
-    """The name of the control that people see: where a fault of the choice is shown."""
+    """Return the name of the visible control, where errors of the choice are shown."""
     return picker.typed if picker.is_search else picker.name
 
 
 def user(form: Form, name: str, typed: str, *, among: Sequence[Choice] | None = None) -> Picker:
-    """A user of the actor's tree. `among`: the first `MOST` of them, where the page has them already."""
+    """Return the field for a user of the actor's tree. `among`: the first `MOST` users, if already loaded."""
     every, text = select_options.users(most=MOST) if among is None else among, form.value(typed)
     found = []
     if text:
@@ -73,17 +73,17 @@ def user(form: Form, name: str, typed: str, *, among: Sequence[Choice] | None = 
     known = next((one for one in every if one.id == form.value(name)), chosen)
     if known is None and form.value(name):
         known = select_options.user(form.value(name))
-    # As many as were asked for: there may be more.
+    # As many as the limit: there may be more.
     return _told(form, _picker((name, typed, "users"), every, known, found, is_many=len(every) == MOST))
 
 
 def _begin(text: str) -> str:
-    """What to look for: a suggestion that was taken ends with the address, and begins with the name."""
+    """Return the text to search for: of an accepted suggestion, "name (address)", the address."""
     return text.rpartition("(")[2].rstrip(") ") if text.endswith(")") else text
 
 
 def _chosen(form: Form, name: str, typed: str, found: Sequence[Choice], noun: str) -> Choice | None:
-    """The only one that is meant by what was typed, noted in the form as if it had come from a drop-down."""
+    """Return the only match of typed text, noted in the form as if a drop-down had sent it; else note an error."""
     if not form.value(typed):
         return None
     if len(found) == 1:
@@ -97,7 +97,7 @@ def _chosen(form: Form, name: str, typed: str, found: Sequence[Choice], noun: st
 
 
 def _told(form: Form, picker: Picker) -> Picker:
-    """The picker; what is wrong with the choice is noted of the control that people see."""
+    """Return the picker, with the error of its choice noted at the visible control."""
     if not picker.is_search and picker.typed in form.errors:
         form.wrong(picker.name, form.errors.pop(picker.typed))
     return picker
@@ -117,7 +117,7 @@ def _picker(
 
 
 def grouped(every: Sequence[Choice]) -> list[Option]:
-    """As `parts.select` takes them: under their headings. Choices of one heading stand together."""
+    """Return options grouped by heading, as `parts.select` takes them. Choices of one heading must be adjacent."""
     options: list[Option] = []
     for heading, some in groupby(every, key=lambda one: one.group):
         pairs = [(one.id, one.name if heading else one.label) for one in some]
@@ -133,7 +133,7 @@ _FINDERS: dict[str, Callable[[str], list[Choice]]] = {
 
 @bp.get("/choices/<any(tenants, users):what>")
 def suggest(what: str) -> str:
-    """Suggestions for a search, as options; the only parameter is what was typed, under the field's own name."""
+    """Return suggestions for a search, as options. The only parameter is the typed text, under the field's own name."""
     text = next(iter(request.args.values()), "").strip()
     found = _FINDERS[what](text)[:MOST_FOUND] if text else []
     return render_template("portal/suggestions.html", choices=found)

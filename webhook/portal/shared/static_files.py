@@ -1,4 +1,4 @@
-"""Styles, scripts and pictures. Their address names a version of all of them, so browsers may keep them for a year."""
+"""Styles, scripts and pictures. Their URL contains a version of all of them, so browsers may cache them for a year."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ def file(version: str, filename: str) -> Response:
     if version == current():
         response.headers["Cache-Control"] = f"public, max-age={_YEAR}, immutable"
     else:
-        response.headers["Cache-Control"] = "no-cache"  # a page from before or after this release asked
+        response.headers["Cache-Control"] = "no-cache"  # requested by a page of an earlier or a later release
     return response
 
 
 def address(filename: str) -> str:
-    """Where a file is: `address("portal.css")`. Modules that it imports by `./name.js` are of the same version."""
+    """Return the URL of a file: `address("portal.css")`. Modules imported by `./name.js` have the same version."""
     return url_for("portal.static", version=current(), filename=filename)
 
 
 @lru_cache(maxsize=1)
 def current() -> str:
-    """The version: a digest of all files."""
+    """Return the version: a digest of all files."""
     digest = hashlib.sha256()
     for path in sorted(FOLDER.rglob("*")):
         if path.is_file():
