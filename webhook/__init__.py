@@ -1,5 +1,6 @@
 """The HTTP service (API and portal) and the command line.
 
 `http` has what all requests share, `services` the operations, `api` and `portal` the views, `server` the web process,
-`cli` the command line. Background processing and all engines are in `worker`.
+`cli` the command line. Rules and shapes of data are in `schemas`; the database, the storage and background work in
+`worker`.
 """

@@ -61,9 +61,10 @@ def claim(key: str) -> None:
 
 
 def is_request(content: Mapping[str, Any]) -> None:
-    """Record the fingerprint of the request, whatever its encoding. 422 if the key was used for a different request.
+    """Record the fingerprint of the request's content. 422 if the key was used for a different request.
 
-    Raises `ReplayedError` if the request was answered before.
+    The fingerprint does not depend on how the content was encoded. Raises `ReplayedError` if the request was answered
+    before.
     """
     known = g.get("once")
     if known is None:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 SMALL = 64 * 1024  # bytes; up to this size, a body is read before a thread gets the request
 PIECE = 64 * 1024  # bytes sent at a time
-STALL_SECONDS = 60.0  # within which a client must receive them
+STALL_SECONDS = 60.0  # within which a client must receive `PIECE` bytes
 QUEUED_PER_THREAD = 4  # requests that may wait for a thread
 HEALTH_THREADS, HEALTH_REQUESTS = 2, 64
 LIVE = "/livez"

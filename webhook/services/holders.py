@@ -14,7 +14,7 @@ from worker.numbers import filters, holders
 
 @dataclass(frozen=True)
 class Holder:
-    """A tenant of the actor's tree that holds some of the numbers; `in_use` of these belong to a user."""
+    """A tenant of the actor's tree that holds some of the numbers. `in_use`: how many of these a user has."""
 
     id: str
     name: str

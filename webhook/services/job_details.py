@@ -22,7 +22,7 @@ from worker.jobs.undo_queries import Kin, Undone
 from worker.reports.row_messages import Layout
 from worker.storage.report_reader import open_report
 
-LONGEST_LINE = 3  # how many undone undos a job's name lists
+LONGEST_LINE = 3  # jobs named in a chain of undos
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ def _stream(view: JobView, layout: Layout, which: str) -> Iterator[tuple[pa.Reco
 
 
 def file_name(view: JobView, which: str, ending: str) -> str:
-    """Return the name of a report, made from the upload's. Reports of a review say so, as outcomes are predicted."""
+    """Return a report's file name, made from the upload's; with "-review" if its outcomes are predicted."""
     name = view.row.file_name or view.row.kind
     stem = name.rpartition(".")[0] or name
     return file_names.cut(stem, f"{'-review' if is_reviewed(view) else ''}-{which}.{ending}")

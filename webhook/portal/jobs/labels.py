@@ -1,4 +1,4 @@
-"""Labels of jobs: their names, states and progress, and sums that add up (R28)."""
+"""Labels of jobs: their names, states and progress, and counts that add up (R28)."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def new_upload() -> str:
     fields = {} if not (parent or like) else job_details.chosen(parent or like).model_dump(exclude_none=True)
     form = Form({name: str(value) for name, value in fields.items()})
     if "only_unassigned" in fields:
-        # An upload that could not move numbers implies no decision to take numbers from customers.
+        # If that upload could not move numbers, its options do not mean that numbers may be taken from customers.
         takes = fields["on_existing"] == OnExisting.UPDATE and not fields["only_unassigned"]
         form.fields["only_unassigned"] = "false" if takes else "true"
     if "delimiter" in form.fields:

@@ -128,7 +128,7 @@ def dress(response: Response) -> Response:
 def _as_page(response: Response) -> None:
     problem = json.loads(response.get_data())
     if problem["detail"] == HTTPStatus(response.status_code).phrase:
-        problem["detail"] = problem["title"]  # the better sentence
+        problem["detail"] = problem["title"]  # a sentence, unlike the phrase of the status
     _who()
     again = local(request.full_path.rstrip("?")) if request.method in READING else came_from(request)
     request_id = structlog.contextvars.get_contextvars().get("request_id", "")

@@ -78,7 +78,7 @@ def user(form: Form, name: str, typed: str, *, among: Sequence[Choice] | None = 
 
 
 def _begin(text: str) -> str:
-    """Return the text to search for: of an accepted suggestion, "name (address)", the address."""
+    """Return the text to search for. Of an accepted suggestion, "name (address)", that is the address."""
     return text.rpartition("(")[2].rstrip(") ") if text.endswith(")") else text
 
 
