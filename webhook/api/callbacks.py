@@ -36,7 +36,7 @@ def secret() -> Response:
 @bp.output(bodies.CallbackSecret)
 @bp.doc(summary="Replace the secret; the old one goes on signing beside it for a while")
 def rotate() -> Response:
-    """If several are replaced within that time, only the last of them continues to sign."""
+    """If several are replaced within that period, only the last of them continues to sign."""
     return _told(callbacks.rotate())
 
 

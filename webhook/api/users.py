@@ -29,7 +29,7 @@ def index(query: bodies.UsersQuery) -> Response:
 @bp.output(bodies.User, status_code=201)
 @bp.doc(summary="Make a user, and give it its first numbers")
 def create(body: bodies.NewUser) -> Response:
-    """Refuses numbers that cannot be assigned, all at once and with nothing created; the job reports the rest."""
+    """Refuses numbers that cannot be assigned, all at once and with nothing created; the job reports later failures."""
     made = users.create(body, patience(users.WAIT))
     return created(made, url_for("users.show", user_id=made.id))
 

@@ -67,7 +67,7 @@ def secret() -> bodies.CallbackSecret:
 def rotate() -> bodies.CallbackSecret:
     """Replace the secret. The old one also signs for a while.
 
-    If several are replaced within that time, only the last of them continues to sign.
+    If several are replaced within that period, only the last of them continues to sign.
     """
     with transaction() as connection:
         view = callback_secrets.rotate(connection, auth.actor().tenant)

@@ -32,7 +32,7 @@ class Choice:
 
 
 def choices(tenant_id: str) -> Mapping[str, Choice]:
-    """Return the choices of a tenant (of `tenants.ME`: the actor's own) by service, "voice" and "sms"."""
+    """Return what a tenant (`tenants.ME`: the actor's own) can choose, by service, "voice" and "sms"."""
     with transaction() as connection:
         tenant = find(connection, tenant_id)
         above = _inherited(tenant, tenant_scope.default_carriers(connection, [tenant.id]))

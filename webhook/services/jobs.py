@@ -45,7 +45,7 @@ def page(query: resources.JobsQuery) -> resources.JobList:
 
 
 def one(job_id: str, wait: float = 0.0, *, must_wait: bool = False) -> resources.Job:
-    """Return the job as it is, or as it is once it rests or `wait` seconds have passed (`wait_for`)."""
+    """Return the job; with `wait`, once it has ended or waits for a decision, at most `wait` seconds later."""
     return serializers.job(wait_for(job_id, wait, must_wait=must_wait))
 
 

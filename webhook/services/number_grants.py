@@ -1,4 +1,4 @@
-"""Numbers that a user is to get: checked all at once, before the job, by the rules that the job applies (R20, R21).
+"""Grants of numbers to a user: checked all at once, before the job, by the rules that the job applies (R20, R21).
 
 This check is read-only. The job checks again, since anything may have changed by then.
 """
@@ -40,7 +40,7 @@ class Gift:
 
 
 def accept(connection: sa.Connection, actor: Actor, gift: Gift, job: str, *, may_create: bool) -> None:
-    """Submit the job (with this public id) that assigns them: always a job (R18), one for all services."""
+    """Submit the job (with this public id) that assigns the numbers: always a job (R18), one for all services."""
     services = [name_of(service) for service in gift.wanted.values()]
     number_lists.put(job, {Column.PHONE_NUMBER: list(gift.wanted), Column.SERVICE: services})
     options = JobOptions(user_id=gift.user.id, may_create=may_create)

@@ -71,9 +71,9 @@ class Exchanged:
 
 
 def exchange(user_id: str, wanted: Exchange, change: UserChange = _NOTHING, wait: float = WAIT) -> Exchanged:
-    """Change the user, then take, then give. Raises `Refused`, with nothing changed, if that is impossible.
+    """Change the user, take numbers, then give numbers. Raises `Refused`, with nothing changed, if impossible.
 
-    Numbers that are already as requested are left out.
+    Numbers that are already as requested are skipped.
     """
     with transaction() as connection:
         view = users.apply(connection, user_id, change)

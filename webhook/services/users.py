@@ -52,7 +52,8 @@ def one(user_id: str) -> bodies.User:
 def create(body: bodies.NewUser, wait: float = WAIT) -> bodies.User:
     """Create a user, and wait up to `wait` seconds for the job (`job_id`) that assigns its first numbers, if any.
 
-    Numbers that cannot be assigned are refused here, all at once and with nothing created. The job reports the rest.
+    Numbers that cannot be assigned are refused here, all at once and with nothing created. The job reports later
+    failures.
     """
     job = str(uuid.uuid4())
     wanted = body.services()

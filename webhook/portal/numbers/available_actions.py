@@ -36,7 +36,7 @@ def deeds(number: resources.Number, back: str) -> list[Deed]:
 
 
 def can_take(number: resources.Number) -> bool:
-    """Return whether a user, or a tenant below, has the number, so that it can be taken back (R19)."""
+    """Return whether a user, or a tenant below, has the number, so that it can be unassigned (R19)."""
     has_user = number.voice_user is not None or number.sms_user is not None
     return has_user or (number.status == "assigned" and number.tenant.id != auth.actor().tenant.public_id)
 

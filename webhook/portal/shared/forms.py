@@ -81,7 +81,7 @@ class Form:
 
     @contextmanager
     def faults(self) -> Iterator[None]:
-        """Note refusals raised in the block, if the form can show them. Others, such as 404, are raised on."""
+        """Note refusals raised in the block, if the form can show them. Others, such as 404, are raised again."""
         try:
             yield
         except Refused as refused:
