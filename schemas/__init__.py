@@ -1,4 +1,4 @@
-"""What data looks like: columns, codes, jobs, permissions, names, and the forms of files and requests.
+"""The data model: columns, codes, jobs, permissions, names, and the schemas of files and requests.
 
-No engine is here: nothing opens a file, a connection or a number; `worker` and `webhook` do.
+No I/O: nothing here opens a file or a connection or parses a phone number; `worker` and `webhook` do.
 """

@@ -1,1 +1,1 @@
-"""The tables, as SQLAlchemy Core. Queries are in the packages of `worker`; migrations in `schemas.migrations`."""
+"""Database tables (SQLAlchemy Core). Queries are in the packages of `worker`; migrations in `schemas.migrations`."""

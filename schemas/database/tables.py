@@ -1,7 +1,7 @@
-"""The tables, as SQLAlchemy Core. Only shapes: no engine, no session, no query lives here.
+"""The database tables, as SQLAlchemy Core. Shapes only: no engine, no session, no queries.
 
-Inner keys are small integers (a number row holds several of them); what leaves the house is a `public_id`, which
-tells nobody how many tenants or jobs there are (R3).
+Internal keys are small integers (a number row holds several of them). Only a `public_id` (UUID) leaves the service; it
+does not reveal how many tenants or jobs there are (R3).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ metadata = sa.MetaData(
     }
 )
 
-# One sequence for every lease of every piece of work: a token issued later is always greater (fencing).
+# One sequence for the leases of all work items: a token issued later is always greater (fencing).
 lease_tokens = sa.Sequence("lease_tokens", metadata=metadata, data_type=sa.BigInteger)
 
 
@@ -47,7 +47,7 @@ tenants = sa.Table(
     _key(),
     _public_id(),
     sa.Column("parent_id", sa.Integer, sa.ForeignKey("tenants.id")),
-    # From the root down to the tenant itself: "is below" is one containment test (R1).
+    # Ids from the root down to the tenant itself: "is below" is one containment test (R1).
     sa.Column("path", ARRAY(sa.Integer), nullable=False),
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("name", sa.Text, nullable=False),
@@ -60,7 +60,7 @@ tenants = sa.Table(
     sa.Index("ix_tenants_path", "path", postgresql_using="gin"),
 )
 sa.Index("uq_tenants_parent_name", tenants.c.parent_id, sa.func.lower(tenants.c.name), unique=True)
-# One tree: two operators who begin at the same moment must not make two roots (R1).
+# One tree: two operators who set up the service at the same moment must not create two roots (R1).
 sa.Index("uq_tenants_root", tenants.c.kind, unique=True, postgresql_where=tenants.c.parent_id.is_(None))
 
 carriers = sa.Table(
@@ -82,34 +82,34 @@ admins = sa.Table(
     _key(),
     _public_id(),
     sa.Column("tenant_id", sa.Integer, sa.ForeignKey("tenants.id"), nullable=False),
-    # Folded (`worker.accounts.admins.folded`): it is what one signs in with.
+    # Folded (`worker.accounts.admins.folded`): the login name.
     sa.Column("email", sa.Text, nullable=False, unique=True),
     sa.Column("password_hash", sa.Text, nullable=False),
-    # Somebody else has seen the password: until then it is good for choosing another one, and for nothing else.
+    # The expiry of a password that was created by somebody else. Until then, it can only be used to choose a new one.
     _time("one_time_until"),
     _now("created_at"),
     _time("signed_in_at"),
     sa.Index("ix_admins_tenant_id", "tenant_id", "id"),
 )
 
-# Browsers that are signed in.
+# Browser sessions.
 sessions = sa.Table(
     "sessions",
     metadata,
     _key(sa.BigInteger),
-    # SHA-256 of the 256-bit random secret in the browser's cookie; as with tokens there is nothing to guess.
+    # SHA-256 of the 256-bit random secret in the session cookie. As for `tokens`, it cannot be guessed.
     sa.Column("hash", sa.LargeBinary, nullable=False, unique=True),
     sa.Column("admin_id", sa.Integer, sa.ForeignKey("admins.id", ondelete="CASCADE"), nullable=False),
     _now("created_at"),
     _now("last_seen_at"),
     sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
-    # Confirmations that the next page shows (R30); null where there are none.
+    # Flash messages for the next page (R30); null if there are none.
     sa.Column("notices", JSONB(none_as_null=True)),
     sa.Index("ix_sessions_admin_id", "admin_id"),
 )
 
-# Who was tried to be signed in as, and failed: by the SHA-256 of the folded e-mail address, whether it has an account
-# or not, so that the answers do not tell (R3).
+# Failed logins, by the SHA-256 of the folded e-mail address. Unknown addresses are counted too, so that responses do
+# not reveal whether an account exists (R3).
 sign_in_failures = sa.Table(
     "sign_in_failures",
     metadata,
@@ -127,7 +127,7 @@ tokens = sa.Table(
     _public_id(),
     sa.Column("tenant_id", sa.Integer, sa.ForeignKey("tenants.id"), nullable=False),
     sa.Column("name", sa.Text, nullable=False),
-    # SHA-256 of a 256-bit random token: nothing to guess, so a slow hash would only slow the door.
+    # SHA-256 of a 256-bit random token. It cannot be guessed, so a slow hash would only make requests slow.
     sa.Column("hash", sa.LargeBinary, nullable=False, unique=True),
     _now("created_at"),
     _time("expires_at"),
@@ -144,15 +144,15 @@ users = sa.Table(
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("email", sa.Text, nullable=False),
     sa.Column("sms_enabled", sa.Boolean, nullable=False, server_default=sa.false()),
-    # Only users from before extensions were given up have one (R22).
+    # Only users created before extensions were abolished have one (R22).
     sa.Column("extension", sa.Text),
     _now("created_at"),
     sa.CheckConstraint("kind IN ('pbx', 'trunk')", name="kind"),
     sa.Index("ix_users_tenant_id", "tenant_id", "id"),
 )
-# Within the enterprise only: "taken" elsewhere would tell of others' users (R3).
+# Unique within the enterprise only: a conflict elsewhere would reveal other tenants' users (R3).
 sa.Index("uq_users_email", users.c.tenant_id, sa.func.lower(users.c.email), unique=True)
-# How a name or an address begins, over all tenants.
+# For searches by the beginning of a name or an address, across all tenants.
 for _column in (users.c.name, users.c.email):
     sa.Index(
         f"ix_users_{_column.name}",
@@ -160,18 +160,19 @@ for _column in (users.c.name, users.c.email):
         postgresql_ops={"folded": "text_pattern_ops"},
     )
 
-# `permissions.is_assigned`, for the database; as text, because an index serves only what is worded as it is.
-# "IS TRUE": of a plain equality the planner makes two others, in which it does not find this one again.
+# `permissions.is_assigned` in SQL. Text, because the planner uses a partial index only if a query repeats its predicate
+# exactly. "IS TRUE": the planner splits a plain equality of columns into two with a constant and then no longer matches
+# the predicate.
 UNASSIGNED = "(holder_id = uploader_id) IS TRUE AND voice_user_id IS NULL AND sms_user_id IS NULL"
 ASSIGNED = "holder_id <> uploader_id OR voice_user_id IS NOT NULL OR sms_user_id IS NOT NULL"
 
 
 def _kind(is_unassigned: str) -> str:
-    """What numbers of one holder and one kind have in common, in one bigint, from columns of these names.
+    """Return the SQL expression, from columns of these names, that maps a number's holder and kind to one bigint.
 
-    Short, because every number of an import pays for each byte and each sign of it. So it is a hash where ids are
-    large: the holder and the flags in the lowest four bits are always right, uploader and carriers are to be compared.
-    The holder is no column of its own in the index, or the planner takes it for what has nothing to do with kinds.
+    It is short because an import computes and stores it for every number. So it is a hash where ids are large: holder
+    and flags (the lowest four bits) are always exact, uploader and carriers must be compared. The holder is not an
+    index column of its own, because the planner would then take the two for statistically independent.
     """
     ids = "((uploader_id << 28) # (coalesce(voice_carrier_id, 0) << 16)) # (coalesce(sms_carrier_id, 0) << 4)"
     kind = f"(((({ids}) # (voice::int << 3)) # (sms::int << 2)) # (fax::int << 1)) # ({is_unassigned})::int"
@@ -185,14 +186,14 @@ _BESIDE = ["voice_carrier_id", "sms_carrier_id", "voice", "sms", "fax"]
 phone_numbers = sa.Table(
     "phone_numbers",
     metadata,
-    # E.164 without the plus: at most 15 digits, so it fits, and it is the identity on the platform (R6).
+    # E.164 without the plus: at most 15 digits, so it fits a bigint. It identifies the number on the platform (R6).
     sa.Column("e164", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("created_job_id", sa.BigInteger, nullable=False),
-    # The number's stamp: which job brought it into the state it is in. A job changes a number once, so number and
-    # stamp name one state; undo puts the old stamp back with the old state (R27).
+    # The number's version: the job that last wrote it. A job changes a number once, so number and version identify one
+    # state. Undo restores the old version with the old state (R27).
     sa.Column("changed_job_id", sa.BigInteger, nullable=False),
-    # No foreign keys here: a check per row and key would double the cost of a large write. The writer locks each
-    # distinct tenant and carrier once per chunk instead (FOR KEY SHARE), which is what the checks would do per row.
+    # No foreign keys: a check per row and key would double the cost of a large write. Instead, the writer locks each
+    # distinct tenant and carrier once per chunk (FOR KEY SHARE), as the checks would do per row.
     sa.Column("holder_id", sa.Integer, nullable=False),
     sa.Column("uploader_id", sa.Integer, nullable=False),
     sa.Column("voice_carrier_id", sa.Integer),
@@ -201,14 +202,14 @@ phone_numbers = sa.Table(
     sa.Column("sms", sa.Boolean, nullable=False),
     sa.Column("fax", sa.Boolean, nullable=False),
     sa.Column("country", sa.Text, nullable=False),
-    # The user who has it for voice (a PBX user's number, a trunk's default or, if forwarded, one of its others) and the
-    # one who has it for SMS (R2, R20).
+    # The user for voice (a PBX user's number, a trunk user's default or, if `voice_forwarded`, forwarded number) and
+    # the user for SMS (R2, R20).
     sa.Column("voice_user_id", sa.Integer),
     sa.Column("sms_user_id", sa.Integer),
     sa.Column("voice_forwarded", sa.Boolean, nullable=False, server_default=sa.false()),
-    # What a holder's numbers are looked for by, ascending, in one half or the other (`worker.numbers.search`): a
-    # number stands in one of the two, so both cost what one index by holder would. With the columns beside them, a
-    # filter that lets few of a tree's numbers through reads no row.
+    # Two partial indexes for searches of a holder's numbers, ascending (`worker.numbers.search`). Each number is in one
+    # of them, so both together cost as much as one index on the holder. Thanks to the included columns, a filter that
+    # matches few of a tree's numbers reads no table rows.
     sa.Index(
         "ix_phone_numbers_unassigned",
         "holder_id",
@@ -224,16 +225,16 @@ phone_numbers = sa.Table(
         postgresql_include=_BESIDE,
         postgresql_where=sa.text(ASSIGNED),
     ),
-    # The numbers of each kind that a holder has, ascending; which kinds it has is told by `holdings`.
+    # The numbers of one holder and kind, ascending; `holdings` lists a holder's kinds.
     sa.Index("ix_phone_numbers_kind", sa.text(f"({KIND})"), "e164"),
     sa.Index("ix_phone_numbers_voice_user_id", "voice_user_id", postgresql_where=sa.text("voice_user_id IS NOT NULL")),
     sa.Index("ix_phone_numbers_sms_user_id", "sms_user_id", postgresql_where=sa.text("sms_user_id IS NOT NULL")),
-    # No shorter limit than the numbering plans have: what is valid can be stored (R14f).
+    # No shorter than the numbering plans allow: every valid number can be stored (R14f).
     sa.CheckConstraint("e164 > 0 AND e164 < 1000000000000000", name="e164"),
 )
 
-# Which kinds of numbers a tenant holds, or held once: a row for each, however many numbers there are. Written with the
-# numbers, in one transaction, and not taken back when the last of them goes: a chunk being written may count on it.
+# The kinds of numbers that a tenant holds or once held: one row for each kind. Written in the same transaction as the
+# numbers and never deleted with them: a chunk that is being written may rely on the row.
 holdings = sa.Table(
     "holdings",
     metadata,
@@ -241,14 +242,14 @@ holdings = sa.Table(
         sa.Column(f"{name}_id", sa.Integer, sa.ForeignKey("tenants.id", ondelete="CASCADE"), primary_key=True)
         for name in ("holder", "uploader")
     ),
-    # 0 for none, so that equal rows are equal.
+    # 0 for none, because NULL is not equal to NULL.
     *(sa.Column(f"{name}_carrier_id", sa.Integer, primary_key=True) for name in ("voice", "sms")),
     *(sa.Column(name, sa.Boolean, primary_key=True) for name in ("voice", "sms", "fax", "is_unassigned")),
 )
 
-# The calling codes of the numbers that a tenant, or one below it, holds or once held: numbers without a country are
-# read in these (R14c). Written with the numbers, in one transaction, and kept when the last of them goes, or the tenant
-# below that had them: a file that is sent twice must not be read differently the second time.
+# The calling codes of the numbers that a tenant, or one below it, holds or once held. Numbers without a country are
+# read in these countries (R14c). Written in the same transaction as the numbers. Kept when the last number, or the
+# tenant below that held it, is removed: a file that is uploaded again must be read in the same way.
 tenant_countries = sa.Table(
     "tenant_countries",
     metadata,
@@ -256,7 +257,7 @@ tenant_countries = sa.Table(
     sa.Column("calling_code", sa.SmallInteger, primary_key=True, autoincrement=False),
 )
 
-# Which jobs changed a number after the one that created it; rows of jobs that are gone mean nothing.
+# The jobs that changed a number after the job that created it; rows of deleted jobs have no meaning.
 number_events = sa.Table(
     "number_events",
     metadata,
@@ -277,27 +278,27 @@ jobs = sa.Table(
     _now("created_at"),
     _time("started_at"),
     _time("finished_at"),
-    # The file as it came; null where the rows are a list, a selection, or those of another job.
+    # The uploaded file; null if the rows are a list, a selection, or the rows of another job.
     sa.Column("file_name", sa.Text),
     sa.Column("file_size", sa.BigInteger),
     sa.Column("file_sha256", sa.LargeBinary),
-    # What the reader decided about the file (format, encoding, delimiter, sheet, columns).
+    # What the reader detected (format, encoding, delimiter, sheet, columns).
     sa.Column("file_facts", JSONB, nullable=False, server_default="{}"),
     sa.Column("rows_total", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("rows_done", sa.BigInteger, nullable=False, server_default="0"),
-    # How many pieces are left of what is being worked on: batches to be validated, chunks, parts of the report.
+    # Open work items of the current phase: batches to validate, chunks to write, or parts of the report to render.
     sa.Column("pieces_left", sa.Integer, nullable=False, server_default="0"),
-    # The leases of the reading and of the check that were committed: their files are the ones that count.
+    # The lease tokens of the committed read and of the committed check: only the files under these tokens count.
     sa.Column("read_token", sa.BigInteger),
     sa.Column("check_token", sa.BigInteger),
-    # What checking settled; from the end of the job on, what all of it came to.
+    # The tally of the rows that the check decided; once the job has ended, of all rows.
     sa.Column("tally", JSONB),
     sa.Column("problem", JSONB),
     sa.Column("duplicate_of_id", sa.BigInteger, sa.ForeignKey("jobs.id")),
     sa.Column("undo_of_id", sa.BigInteger, sa.ForeignKey("jobs.id")),
-    # The job whose failed rows this file has, mended.
+    # The job whose failed rows this file corrects.
     sa.Column("parent_id", sa.BigInteger, sa.ForeignKey("jobs.id")),
-    # What a job under review would do (`schemas.http.resources.Review`), and until when it may be confirmed.
+    # The expected effect of a job under review (`schemas.http.resources.Review`), and until when it can be confirmed.
     sa.Column("review", JSONB),
     _time("review_until"),
     # Which of its files the job still has (`worker.jobs.file_classes.Part`).
@@ -306,16 +307,16 @@ jobs = sa.Table(
     sa.Column("keeps_report", sa.Boolean, nullable=False, server_default=sa.true()),
     sa.Index("ix_jobs_tenant_id", "tenant_id", "id"),
     sa.Index("ix_jobs_parent_id", "parent_id", postgresql_where=sa.text("parent_id IS NOT NULL")),
-    # What every sweep looks for; a few rows at any time.
+    # The rescuer queries these jobs in every run; they are few at any time.
     sa.Index("ix_jobs_unsettled", "status", postgresql_where=sa.text("status IN ('review', 'cancelling')")),
-    # The jobs that have not ended, as each scrape counts them.
+    # Jobs that have not ended: every scrape of the metrics counts them.
     sa.Index("ix_jobs_open", "status", postgresql_where=sa.text("finished_at IS NULL")),
-    # What is to be removed next: jobs leave each of these indexes once its files are gone.
+    # Jobs whose files are removed next: a job leaves an index once the files of that class are gone.
     *(
         sa.Index(f"ix_jobs_{mark}", "finished_at", postgresql_where=sa.text(f"{mark} AND finished_at IS NOT NULL"))
         for mark in ("keeps_chunks", "keeps_upload", "keeps_report")
     ),
-    # What undid a job: told on its page, and under way it keeps the job's files.
+    # The undo of a job: the job's page shows it, and while it runs, it keeps the job's files from being deleted.
     sa.Index("ix_jobs_undo_of_id", "undo_of_id", postgresql_where=sa.text("undo_of_id IS NOT NULL")),
 )
 
@@ -329,20 +330,21 @@ job_chunks = sa.Table(
     sa.Column("lease_token", sa.BigInteger),
     _time("lease_until"),
     sa.Column("attempt", sa.Integer, nullable=False, server_default="0"),
-    # Tries that failed because the database or the storage was away, which do not count, and the first of them.
+    # Attempts that failed because the database or the storage was unavailable (transient failures), which do not count,
+    # and the time of the first one.
     sa.Column("setbacks", sa.Integer, nullable=False, server_default="0"),
     _time("setback_since"),
-    # What the last counted try failed with (exception type and SQLSTATE): the same again is no accident.
+    # The error of the last counted attempt (exception type and SQLSTATE): the same error twice is not an accident.
     sa.Column("last_error", sa.Text),
     _now("next_attempt_at"),
-    # When the sweep sends the next wake-up, should nobody have come by then.
+    # The time when the rescuer sends the next wake-up message if no worker has claimed the work item by then.
     _now("hint_due_at"),
     sa.Column("rows", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("result_key", sa.Text),
-    # The numbers as they were before (`schemas.arrow_schemas.IMAGES`); null where nothing that existed was written.
+    # The before-images (`schemas.arrow_schemas.IMAGES`); null if the chunk wrote no number that existed before.
     sa.Column("image_key", sa.Text),
     sa.Column("tally", JSONB),
-    # When the try that counts was begun and ended, and the seconds of each stage in it (`schemas.jobs.Stage`).
+    # Begin and end of the attempt that counts, and its seconds in each stage (`schemas.jobs.Stage`).
     _time("claimed_at"),
     _time("ended_at"),
     sa.Column("seconds", JSONB),
@@ -354,8 +356,8 @@ job_chunks = sa.Table(
     sa.Index("ix_job_chunks_open", "state", "phase", postgresql_where=sa.text("state IN ('pending', 'leased')")),
 )
 
-# What has been counted since the first day, whatever retention has removed: a total is the sum of its rows. Whoever
-# counts something adds a row, so that nobody waits for anybody else who counts; `worker.database.counters` folds them.
+# Counters since the installation, unaffected by retention: a total is the sum of its rows. Each increment adds a row,
+# so that transactions do not wait for each other; `worker.database.counters` folds the rows.
 totals = sa.Table(
     "totals",
     metadata,
@@ -366,17 +368,17 @@ totals = sa.Table(
     sa.Column("value", sa.Double, nullable=False),
 )
 
-# What a client named its request (`Idempotency-Key`): one row from the moment the request begins.
+# Idempotency keys (`Idempotency-Key`) of clients: one row from the moment the request begins.
 idempotency_keys = sa.Table(
     "idempotency_keys",
     metadata,
     sa.Column("tenant_id", sa.Integer, sa.ForeignKey("tenants.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("key", sa.Text, primary_key=True),
-    # Whose request it is while it is under way; as with leases, only this one may finish it.
+    # The request that holds the key; as with leases, only the holder may finish it.
     sa.Column("claim", sa.BigInteger, nullable=False),
-    # Under way until then, unless it says that it is alive; once it is finished, known until then.
+    # While the request runs, the claim expires then unless it is renewed; after it has finished, the key expires then.
     sa.Column("until", sa.DateTime(timezone=True), nullable=False),
-    # What the finished request was (SHA-256), the job that it made, and what it was answered.
+    # SHA-256 of the finished request, the job that it created, and the response.
     sa.Column("fingerprint", sa.LargeBinary),
     sa.Column("job", UUID(as_uuid=False)),
     sa.Column("answer", sa.Text),
@@ -384,14 +386,14 @@ idempotency_keys = sa.Table(
     sa.Index("ix_idempotency_keys_until", "until"),
 )
 
-# Whom to tell that a job has ended: one row per job that wants it. The sending is a piece of work (`job_chunks`).
+# Callbacks: one row for each job that requested one. The delivery is a work item (`job_chunks`).
 callbacks = sa.Table(
     "callbacks",
     metadata,
     sa.Column("job_id", sa.BigInteger, sa.ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("tenant_id", sa.Integer, sa.ForeignKey("tenants.id"), nullable=False),
     _public_id(),
-    # It may hold secrets of its receiver, so it is never logged, and nobody but the tenant sees it.
+    # The URL may contain secrets of the receiver: it is never logged, and only the tenant can see it.
     sa.Column("url", sa.Text, nullable=False),
     _now("created_at"),
     _time("delivered_at"),
@@ -400,7 +402,7 @@ callbacks = sa.Table(
     sa.Index("ix_callbacks_tenant_id", "tenant_id", "job_id"),
 )
 
-# Every try to send one, whatever came of it; what the receiver said is not kept.
+# All delivery attempts, whatever their result; the receiver's response is not stored.
 callback_deliveries = sa.Table(
     "callback_deliveries",
     metadata,
@@ -408,15 +410,15 @@ callback_deliveries = sa.Table(
     sa.Column("job_id", sa.BigInteger, sa.ForeignKey("callbacks.job_id", ondelete="CASCADE"), nullable=False),
     _now("at"),
     sa.Column("attempt", sa.Integer, nullable=False),
-    # A word of `schemas.http.callbacks.DeliveryResult`, and the HTTP status if there was one.
+    # A `schemas.http.callbacks.DeliveryResult`, and the HTTP status if there was a response.
     sa.Column("result", sa.Text, nullable=False),
     sa.Column("status", sa.Integer),
     sa.Column("duration_ms", sa.Integer, nullable=False),
     sa.Index("ix_callback_deliveries_job_id", "job_id", "id"),
 )
 
-# What a tenant's callbacks are signed with. An HMAC wants the secret itself, so unlike tokens it cannot be kept as a
-# hash: who reads this table can sign as this service, and do nothing else.
+# The secrets that sign a tenant's callbacks. An HMAC needs the secret itself, so unlike tokens it cannot be stored as a
+# hash: anyone who reads this table can forge signatures of this service, and nothing else.
 callback_secrets = sa.Table(
     "callback_secrets",
     metadata,
@@ -424,7 +426,7 @@ callback_secrets = sa.Table(
     sa.Column("tenant_id", sa.Integer, sa.ForeignKey("tenants.id", ondelete="CASCADE"), nullable=False),
     sa.Column("secret", sa.LargeBinary, nullable=False),
     _now("created_at"),
-    # Until when it signs beside its successor; null while it has none.
+    # Until when it still signs beside its successor; null while it is the current one.
     _time("until"),
     sa.CheckConstraint("length(secret) BETWEEN 24 AND 64", name="secret"),
     sa.Index("ix_callback_secrets_tenant_id", "tenant_id"),

@@ -1,4 +1,4 @@
-"""Bodies of requests and responses, as pydantic models: the HTTP contract.
+"""Request and response bodies as pydantic models: the HTTP contract.
 
-No view, no query: `webhook.api` and `webhook.portal` read and send them, `webhook.services` fills them.
+No views and no queries: `webhook.api` and `webhook.portal` receive and send them, `webhook.services` fills them.
 """

@@ -1,6 +1,6 @@
-"""Bodies of the requests that act on numbers, version 1: which numbers, what is to become of them. A contract.
+"""Bodies of the requests that act on numbers, version 1: the selected numbers and the change. A published contract.
 
-Shapes only, as in `schemas.http.resources`; what the names stand for, and who may do what, is found out at the door.
+Shapes only, as in `schemas.http.resources`. The services resolve names and check permissions.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from schemas.user_services import Service, read_services
 from worker.phone.country import read_country
 
 MOST_NUMBERS = 1_000_000
-LONGEST_NUMBER = 256  # characters; what is no number is told row by row, what is no cell of a list is refused
+LONGEST_NUMBER = 256  # characters; invalid numbers are reported per row, but a value longer than this is refused
 LONGEST_ID = 200
 LONGEST_COUNTRY = 60  # characters
 
@@ -29,7 +29,7 @@ _WORDS: dict[str, bool | None] = {
 
 
 def _three_valued(value: object) -> object:
-    """R23: leave, enable or disable. What is no such word is left for pydantic to refuse."""
+    """Parse "leave", "enable" or "disable" (R23). Pydantic refuses values that are not strings."""
     if value is None or isinstance(value, bool):
         return value
     word = value.strip().casefold() if isinstance(value, str) else None
@@ -39,7 +39,7 @@ def _three_valued(value: object) -> object:
 
 
 def _country(text: str) -> str:
-    """Return the text of a country; refuse what a Country Code cell would not name (R14)."""
+    """Return the text of a country; refuse text that a Country Code cell would not accept (R14)."""
     named = text.strip()
     if read_country(named) is None:
         message = "“{value}” isn't a country; use a calling code such as 44, or a two-letter country such as GB"
@@ -51,7 +51,7 @@ Capability = Annotated[bool | None, BeforeValidator(_three_valued)]
 Country = Annotated[str, Field(max_length=LONGEST_COUNTRY), AfterValidator(_country)]
 Id = Annotated[str, Field(max_length=LONGEST_ID)]
 CarrierName = Annotated[str, Field(max_length=names.LONGEST)]
-# Stops at the first fault: a million of them would make an answer of a gigabyte.
+# Fails at the first invalid item: a million errors would make a response of a gigabyte.
 Numbers = Annotated[
     list[Annotated[str, Field(max_length=LONGEST_NUMBER)]],
     Field(
@@ -65,7 +65,7 @@ Numbers = Annotated[
 
 
 class Options(NumberReading):
-    """What every action may be told."""
+    """Options that every action accepts."""
 
     mode: Literal["apply", "review"] = "apply"
     on_error: Literal["skip", "abort"] = "skip"
@@ -78,7 +78,7 @@ class Options(NumberReading):
 
 
 class UnassignOptions(Options):
-    """Which users numbers are taken from, and for which service; without either they go up a level (R19)."""
+    """The users to unassign numbers from, and the service; without either, numbers move up one level (R19)."""
 
     user_id: Id | None = None
     service: Annotated[str, Field(max_length=LONGEST_ID, examples=["voice", "forwarded", "sms"])] | None = None
@@ -86,7 +86,7 @@ class UnassignOptions(Options):
 
     @property
     def services(self) -> Service | None:
-        """The services that were named, if any."""
+        """The parsed `service`, or None if it is not set."""
         return None if self.service is None else read_services(self.service)
 
     @model_validator(mode="after")
@@ -97,7 +97,7 @@ class UnassignOptions(Options):
 
 
 class AssignOptions(UnassignOptions):
-    """Who gets the numbers: a tenant (R18), or a user for a service (R20; voice, if none is named)."""
+    """The new holder: a tenant (R18), or a user for a service (R20; the default service is voice)."""
 
     tenant_id: Id | None = None
     only_unassigned: OnlyUnassigned = False
@@ -110,7 +110,7 @@ class AssignOptions(UnassignOptions):
 
 
 class ChangeOptions(Options):
-    """What becomes of capabilities and carriers (R23). What is left out stays."""
+    """New capabilities and carriers (R23). Omitted fields are not changed."""
 
     voice: Capability = None
     sms: Capability = None
@@ -120,23 +120,23 @@ class ChangeOptions(Options):
 
 
 class AssignForm(FileForm, AssignOptions):
-    """What stands beside a file of numbers to be given, and of whom they go to."""
+    """Form fields sent with a file of numbers to assign, with the new holder."""
 
 
 class UnassignForm(FileForm, UnassignOptions):
-    """What stands beside a file of numbers to be taken back."""
+    """Form fields sent with a file of numbers to unassign."""
 
 
 class ChangeForm(FileForm, ChangeOptions):
-    """What stands beside a file of numbers to be changed."""
+    """Form fields sent with a file of numbers to change."""
 
 
 class DeleteForm(FileForm, Options):
-    """What stands beside a file of numbers to be deleted."""
+    """Form fields sent with a file of numbers to delete."""
 
 
 class Selection(Options):
-    """Which numbers: a list, or all that match a filter, if they are as many as was seen."""
+    """The numbers to act on: a list, or all that match a filter, if their number equals `expected_count`."""
 
     numbers: Numbers | None = None
     filter: NumbersFilter | None = Field(None, description="As the query of GET /v1/numbers; {} is every number.")
@@ -152,7 +152,7 @@ class Selection(Options):
 
 
 class Assignment(AssignOptions, Selection):
-    """Numbers to be given to a tenant or a user."""
+    """Numbers to assign to a tenant or a user."""
 
     @model_validator(mode="after")
     def _has_target(self) -> Self:
@@ -162,11 +162,11 @@ class Assignment(AssignOptions, Selection):
 
 
 class Unassignment(UnassignOptions, Selection):
-    """Numbers to be taken back."""
+    """Numbers to unassign."""
 
 
 class CapabilityChange(ChangeOptions, Selection):
-    """Numbers to be changed."""
+    """Numbers whose capabilities or carriers to change."""
 
     @model_validator(mode="after")
     def _changes_something(self) -> Self:
@@ -177,9 +177,9 @@ class CapabilityChange(ChangeOptions, Selection):
 
 
 class Deletion(Selection):
-    """Numbers to be deleted."""
+    """Numbers to delete."""
 
 
 def _fault(message: str) -> PydanticCustomError:
-    """A fault; of several fields together, its message names them."""
+    """Return a validation error; if it concerns several fields, `message` names them."""
     return PydanticCustomError("fields", message)

@@ -1,4 +1,4 @@
-"""Bodies of forms about the people who sign in (R1)."""
+"""Bodies of forms about admin accounts (R1)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from schemas.http.users import Email
 
 
 class NewAdmin(BaseModel):
-    """Somebody who is to sign in, for the caller's own tenant unless `tenant_id` tells one below."""
+    """An admin account to create, for the caller's own tenant unless `tenant_id` names a tenant below it."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -1,6 +1,6 @@
-"""Callbacks, version 1: what a receiver is sent, how it went, and what the API tells of it. The names are a contract.
+"""Callbacks, version 1: the payload, the deliveries, and the API resources. The names are a published contract.
 
-Shapes only, as in `schemas.http.resources`; signing and the schedule are told in `schemas.callback_signing`.
+Shapes only, as in `schemas.http.resources`; `schemas.callback_signing` defines the signature and the schedule.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from schemas.http.resources import Counts, ErrorCount, Problem
 
 
 class CallbackState(StrEnum):
-    """How far a callback is: its job runs, it is being sent, it got there, it was given up."""
+    """The state of a callback: its job has not ended, it is being sent, it was delivered, it was abandoned."""
 
     WAITING = "waiting"
     PENDING = "pending"
@@ -24,7 +24,7 @@ class CallbackState(StrEnum):
 
 
 class DeliveryResult(StrEnum):
-    """How one try went. Words of ours: what a library or a stranger's server says is never repeated."""
+    """The result of one delivery attempt. Our own words: text of a library or of the receiver is never repeated."""
 
     DELIVERED = "DELIVERED"
     HTTP_ERROR = "HTTP_ERROR"
@@ -55,13 +55,13 @@ class _Body(BaseModel):
 
 
 class EndedLinks(_Body):
-    """Where to go on from an ended job."""
+    """Links from the job that has ended."""
 
     self: str
 
 
 class EndedJob(_Body):
-    """The job that has ended, in short; the fields mean what they do in a job of the API."""
+    """A summary of the job that has ended; the fields mean the same as in `Job`."""
 
     id: str
     kind: str
@@ -77,7 +77,7 @@ class EndedJob(_Body):
 
 
 class JobEnded(_Body):
-    """What a receiver is sent when a job has ended. `timestamp` is when it did."""
+    """The payload sent to a receiver when a job has ended. `timestamp` is the time when it ended."""
 
     type: Literal["job.completed", "job.completed_with_errors", "job.failed", "job.cancelled"]
     timestamp: datetime
@@ -85,7 +85,7 @@ class JobEnded(_Body):
 
 
 class Delivery(_Body):
-    """One try. `status` is the receiver's, null if it answered none."""
+    """One delivery attempt. `status` is the HTTP status of the receiver, null if there was no response."""
 
     at: datetime
     attempt: int
@@ -95,14 +95,14 @@ class Delivery(_Body):
 
 
 class CallbackLinks(_Body):
-    """Where a callback and its job are."""
+    """Links to a callback and its job."""
 
     self: str
     job: str
 
 
 class Callback(_Body):
-    """A callback. `next_attempt_at` is null while its job runs, and when there will be no further try."""
+    """A callback. `next_attempt_at` is null while its job runs, and when there are no further attempts."""
 
     id: str = Field(description="the `webhook-id` of every try")
     job_id: str
@@ -117,7 +117,7 @@ class Callback(_Body):
 
 
 class CallbackWithDeliveries(Callback):
-    """A callback, and the latest of its tries, newest last."""
+    """A callback with its latest delivery attempts, newest last."""
 
     deliveries: list[Delivery] = Field(description="At most 100.")
 
@@ -130,7 +130,7 @@ class CallbackList(_Body):
 
 
 class CallbacksQuery(_Body):
-    """Which callbacks."""
+    """Filter and page of a list of callbacks."""
 
     state: CallbackState | None = None
     limit: int = Field(50, ge=1, le=200)
@@ -138,7 +138,7 @@ class CallbacksQuery(_Body):
 
 
 class CallbackSecret(_Body):
-    """What your callbacks are signed with. Until `previous_until` the secret before it signs them, too."""
+    """The secret that signs your callbacks. Until `previous_until`, the previous secret signs them too."""
 
     secret: str = Field(examples=["whsec_..."])
     created_at: datetime

@@ -1,4 +1,4 @@
-"""What a request may say about a file and its numbers instead of leaving it to be found out."""
+"""Options that override the detection of a file's format and of how its numbers are written."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 LONGEST_SHEET = 255  # characters; Excel allows 31, OpenDocument more
 LAST_HEADER_ROW = 10_000
 
-# Text encodings in which spreadsheets are exported, by the names Python has for them.
+# Text encodings in which spreadsheets are exported, under their Python names.
 _ENCODINGS = (
     "ascii", "utf-8", "utf-16", "utf-16-le", "utf-16-be", "utf-32",
     *(f"cp{number}" for number in (437, 850, 852, 858, 866, 932, 949, 950, *range(1250, 1259))),
@@ -39,7 +39,7 @@ def _encoding(text: str) -> str:
 
 
 class NumberReading(BaseModel):
-    """How numbers are read that do not say it themselves (R14b)."""
+    """How to read numbers without + or 00 (R14b)."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -51,7 +51,7 @@ class NumberReading(BaseModel):
 
 
 class Hints(BaseModel):
-    """How a file is to be read, where the evidence would mislead."""
+    """How to read a file whose format would be detected wrongly."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -70,7 +70,7 @@ class Hints(BaseModel):
 
 
 class FileForm(Hints):
-    """What may stand beside any file."""
+    """Form fields that any file upload accepts."""
 
     parent_job_id: Annotated[str, Field(max_length=40)] | None = Field(
         None, description="The job whose failed rows this file has, mended."

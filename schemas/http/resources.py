@@ -1,6 +1,6 @@
-"""Bodies of requests and responses, version 1. The names here are a contract: programs rely on them.
+"""Request and response bodies, version 1. The names are a published contract: clients rely on them.
 
-Shapes only; what they are filled from is told in `webhook.http.serializers`.
+Shapes only; `webhook.http.serializers` fills them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Problem(BaseModel):
 
 
 class TenantRef(_Body):
-    """A tenant, named."""
+    """A reference to a tenant, with its name."""
 
     id: str
     name: str
@@ -48,7 +48,7 @@ class CreatedBy(_Body):
 
 
 class JobFile(_Body):
-    """The uploaded file and what was decided about it; the latter is null until it has been looked into."""
+    """The uploaded file and its detected format; the format is null until the file has been read."""
 
     name: str
     size: int = Field(description="bytes")
@@ -64,9 +64,10 @@ class JobFile(_Body):
 
 
 class Progress(_Body):
-    """How far a job is. `phase` is its status; the two estimates are null where there is nothing to estimate from.
+    """The progress of a job. `phase` is its status; the two estimates are null where there is no basis for one.
 
-    `held_up_since`: since when its work waits for a database or a storage that is away. It goes on by itself.
+    `held_up_since`: the time since when its work waits for an unavailable database or storage. It resumes
+    automatically.
     """
 
     phase: str
@@ -79,7 +80,7 @@ class Progress(_Body):
 
 
 class Counts(_Body):
-    """Rows by outcome: `total` is the sum of the seven at any moment. `warnings` counts rows with a warning."""
+    """Rows by outcome: `total` is always the sum of the seven outcomes. `warnings` counts rows with a warning."""
 
     total: int
     created: int
@@ -93,7 +94,7 @@ class Counts(_Body):
 
 
 class ErrorCount(_Body):
-    """One code among the rows that failed or were not processed."""
+    """One code among the failed and unprocessed rows."""
 
     code: str
     count: int
@@ -101,7 +102,7 @@ class ErrorCount(_Body):
 
 
 class JobLinks(_Body):
-    """Where to go on from a job; reports are null until there is one. Under review they tell what would happen."""
+    """Links from a job; reports are null until they exist. During review, they describe what would happen."""
 
     self: str
     rows: str
@@ -112,7 +113,7 @@ class JobLinks(_Body):
 
 
 class ReviewEffect(_Body):
-    """What a job under review would make of its rows: they add up to the job's total."""
+    """The outcomes of the rows of a job under review; they add up to the job's total."""
 
     created: int
     updated: int
@@ -124,7 +125,7 @@ class ReviewEffect(_Body):
 
 
 class ReviewTarget(_Body):
-    """How many numbers that `tenant` would then hold (or, deleted, held until then) a job would write."""
+    """How many numbers the job would write that `tenant` holds afterwards (for deleted numbers: held before)."""
 
     tenant: TenantRef | None
     created: int
@@ -133,14 +134,14 @@ class ReviewTarget(_Body):
 
 
 class ReviewSource(_Body):
-    """How many numbers a job would take from `tenant`; null: from all others together."""
+    """How many numbers the job would take from `tenant`; null stands for all other tenants together."""
 
     tenant: TenantRef | None
     count: int
 
 
 class ReviewCarrier(_Body):
-    """How many of the numbers that a job would write would then have this carrier."""
+    """How many of the numbers that the job would write would have this carrier."""
 
     service: Literal["voice", "sms"]
     name: str | None
@@ -148,7 +149,7 @@ class ReviewCarrier(_Body):
 
 
 class NumberState(_Body):
-    """How a number stands; carriers and users by name."""
+    """The state of a number; carriers and users by name."""
 
     tenant: TenantRef | None
     voice: bool
@@ -161,7 +162,7 @@ class NumberState(_Body):
 
 
 class ReviewChange(_Body):
-    """A number that a job would change; `after` is null where it would delete it, `before` where it would make it."""
+    """A number that the job would change; `after` is null if it would delete it, `before` if it would create it."""
 
     number: str
     before: NumberState | None
@@ -169,7 +170,7 @@ class ReviewChange(_Body):
 
 
 class Review(_Body):
-    """What a job would do, as the inventory stood when it was checked, and until when it may be confirmed."""
+    """What a job would do to the inventory as it was when the job was checked, and until when it can be confirmed."""
 
     expires_at: datetime
     effect: ReviewEffect
@@ -182,7 +183,7 @@ class Review(_Body):
 
 
 class LineageJob(_Body):
-    """One file of several that mend each other."""
+    """One of several files that correct each other."""
 
     id: str
     status: str
@@ -193,7 +194,7 @@ class LineageJob(_Body):
 
 
 class Lineage(_Body):
-    """A file and those with its failed rows, mended, oldest first. `rows_open`: how many rows still want mending."""
+    """A file and the files that correct its failed rows, oldest first. `rows_open`: rows not corrected yet."""
 
     jobs: list[LineageJob]
     rows_open: int
@@ -240,14 +241,14 @@ class JobList(_Body):
 
 
 class RowFault(_Body):
-    """One thing wrong with a row."""
+    """One error of a row."""
 
     code: str
     column: str | None
 
 
 class Row(_Body):
-    """One row of a job's report; under review, what would become of it. `cells` are the file's own."""
+    """One row of a job's report; during review, its expected outcome. `cells` are the values in the file."""
 
     row: int
     result: str
@@ -272,7 +273,7 @@ class RowList(_Body):
 
 
 class Can(_Body):
-    """What the caller may do with a number; `codes` tells why not."""
+    """What the caller may do with a number; `codes` gives the reasons for what it may not."""
 
     assign: bool
     change: bool
@@ -281,7 +282,7 @@ class Can(_Body):
 
 
 class HistoryEntry(_Body):
-    """A job that touched a number."""
+    """A job that changed a number."""
 
     job_id: str
     kind: str
@@ -290,7 +291,7 @@ class HistoryEntry(_Body):
 
 
 class NumberUser(_Body):
-    """A user who has a number, and for which service: "voice", "forwarded" or "sms"."""
+    """A user of a number, and the service: "voice", "forwarded" or "sms"."""
 
     id: str
     name: str
@@ -320,14 +321,14 @@ class Number(_Body):
 
 
 class NumberList(_Body):
-    """A page of numbers, ascending. `total`, if it was asked for: how many match, on all pages."""
+    """A page of numbers, ascending. `total`, if requested: how many match, on all pages."""
 
     data: list[Number]
     next_cursor: str | None
     total: int | None = None
 
 
-# Shape and length are judged where the operator's networks are known (`webhook.services.references`), in one voice.
+# `webhook.services.references` checks shape and length, because it knows the networks that the operator allows.
 CallbackUrl = Annotated[
     str,
     Field(
@@ -357,7 +358,7 @@ ExpectedHolder = Annotated[
 
 
 class UploadForm(FileForm, NumberReading):
-    """The fields beside the file (R11). `assign_to` is a tenant's id; carriers are named.
+    """Form fields sent with an upload (R11). `assign_to` is a tenant's id; carriers are given by name.
 
     `only_unassigned` and `expected_holder_id` limit which existing numbers `on_existing=update` moves (R19).
     """
@@ -375,7 +376,7 @@ class UploadForm(FileForm, NumberReading):
 
 
 class JobsQuery(BaseModel):
-    """Which jobs."""
+    """Filter and page of a list of jobs."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -386,7 +387,7 @@ class JobsQuery(BaseModel):
 
 
 class RowsQuery(BaseModel):
-    """Which rows of a job."""
+    """Filter and page of a job's rows."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -397,7 +398,7 @@ class RowsQuery(BaseModel):
 
 
 class ReportQuery(BaseModel):
-    """Which rows of a report."""
+    """The rows in a report."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -405,7 +406,7 @@ class ReportQuery(BaseModel):
 
 
 class WorkbookQuery(BaseModel):
-    """Which rows stand beside the summary."""
+    """The rows in a workbook, next to its summary."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -413,7 +414,7 @@ class WorkbookQuery(BaseModel):
 
 
 class NumbersFilter(BaseModel):
-    """Which numbers. All that is given must hold."""
+    """A filter on numbers. Numbers must match all criteria that are set."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -437,7 +438,7 @@ class NumbersFilter(BaseModel):
 
 
 class NumbersQuery(NumbersFilter):
-    """Which page of which numbers."""
+    """Filter and page of a list of numbers."""
 
     limit: int = Field(50, ge=1, le=500)
     cursor: int | None = Field(None, ge=0, le=10**15)
@@ -445,7 +446,7 @@ class NumbersQuery(NumbersFilter):
 
 
 class Health(_Body):
-    """Whether the service is up, and what it cannot reach."""
+    """The state of the service, and the dependencies that it cannot reach."""
 
     status: Literal["ok", "unavailable"]
     failing: list[str] = []

@@ -1,6 +1,6 @@
-"""Bodies of requests and responses about tenants, carriers and tokens, version 1. The names here are a contract.
+"""Request and response bodies for tenants, carriers and tokens, version 1. The names are a published contract.
 
-Shapes only, as in `schemas.http.resources`; who may send what is told in `schemas.permissions`.
+Shapes only, as in `schemas.http.resources`; `schemas.permissions` has the rules.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from schemas.http.resources import TenantRef
 from schemas.names import LONGEST, tidy
 
-# A day that no driver or spreadsheet stumbles over, whatever the time zone.
+# Every driver and spreadsheet can represent such a date, in any time zone.
 FURTHEST = timedelta(days=100 * 365)
 
 Name = Annotated[str, AfterValidator(tidy), Field(description=f"1 to {LONGEST} printable characters")]
@@ -32,7 +32,7 @@ class _Input(BaseModel):
 
 
 class Tenant(TenantRef):
-    """A tenant. `default_*` are its own setting (null: its parent's holds), `effective_default_*` what holds (R7)."""
+    """A tenant. `default_*`: its own setting (null: inherits the parent's); `effective_default_*`: in effect (R7)."""
 
     parent_id: str | None
     allow_external_numbers: bool
@@ -43,14 +43,14 @@ class Tenant(TenantRef):
 
 
 class TenantList(BaseModel):
-    """A page of tenants, oldest first; the caller's own is the first of all."""
+    """A page of tenants, oldest first; the caller's own tenant is the first of all."""
 
     data: list[Tenant]
     next_cursor: str | None
 
 
 class NewTenant(_Input):
-    """A tenant to be made; under the caller's own unless `parent_id` tells another."""
+    """A tenant to create, below the caller's own unless `parent_id` names another parent."""
 
     name: Name
     kind: Literal["reseller", "enterprise"]
@@ -59,7 +59,7 @@ class NewTenant(_Input):
 
 
 class TenantChange(_Input):
-    """What is to be changed; what is left out stays. A default of null lets the parent's hold (R7)."""
+    """The fields to change; omitted fields are not changed. A default of null inherits the parent's (R7)."""
 
     name: Name | None = None
     allow_external_numbers: StrictBool | None = None
@@ -75,7 +75,7 @@ class TenantChange(_Input):
 
 
 class Carrier(BaseModel):
-    """A voice carrier or an SMS carrier profile. `is_default`: the caller's numbers get it when none is named."""
+    """A voice carrier or an SMS carrier profile. `is_default`: the caller's numbers get it when no carrier is named."""
 
     id: str
     name: str
@@ -92,20 +92,20 @@ class CarrierList(BaseModel):
 
 
 class NewCarrier(_Input):
-    """A carrier to be defined at the caller's own level (R7)."""
+    """A carrier to create at the caller's own level (R7)."""
 
     name: Name
     service: Service
 
 
 class CarrierChange(_Input):
-    """A carrier's new name."""
+    """A new name for a carrier."""
 
     name: Name
 
 
 class Token(BaseModel):
-    """A token without the secret, which nobody can look up."""
+    """A token without its secret, which cannot be retrieved."""
 
     id: str
     name: str
@@ -116,7 +116,7 @@ class Token(BaseModel):
 
 
 class IssuedToken(Token):
-    """A token just made: the only time its secret is shown."""
+    """A new token: the only response that contains its secret."""
 
     token: str
 
@@ -129,7 +129,7 @@ class TokenList(BaseModel):
 
 
 class NewToken(_Input):
-    """A token to be made, for the caller's own tenant unless `tenant_id` tells one below."""
+    """A token to create, for the caller's own tenant unless `tenant_id` names a tenant below it."""
 
     name: Name
     tenant_id: str | None = None
@@ -137,14 +137,14 @@ class NewToken(_Input):
 
 
 class PageQuery(_Input):
-    """Which page."""
+    """Page of a list."""
 
     limit: int = Field(50, ge=1, le=200)
     cursor: str | None = None
 
 
 class TenantsQuery(PageQuery):
-    """Which tenants, and which page. `q` is any part of the name."""
+    """Filter and page of a list of tenants. `q` is any part of the name."""
 
     kind: Literal["master_reseller", "reseller", "enterprise"] | None = None
     q: str | None = Field(None, max_length=LONGEST)

@@ -1,6 +1,6 @@
-"""Bodies of requests and responses about users (R2, R20..R22), version 1. The names here are a contract.
+"""Request and response bodies for users (R2, R20..R22), version 1. The names are a published contract.
 
-Shapes only, as in `schemas.http.resources`; who may make whom is told in `schemas.permissions`.
+Shapes only, as in `schemas.http.resources`; `schemas.permissions` has the rules.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from schemas.http.tenants import Name
 from schemas.user_services import Service
 from worker.phone.country import read_country
 
-MOST_NUMBERS = 1000  # given while a user is made, and shown of one; the rest by /v1/assignments and /v1/numbers
+MOST_NUMBERS = 1000  # limit when a user is created or shown; beyond it use /v1/assignments and /v1/numbers
 _E164 = re.compile(r"\+[1-9]\d{1,14}", re.ASCII)
 _EXTENSION = re.compile(r"\+[1-9]\d{6,14}", re.ASCII)
 _NO_EXTENSION = "New users have the exact phone number; extensions are no longer given, only kept by who has one."
@@ -25,7 +25,7 @@ _NOT_HERE = "Numbers are given and taken by POST /v1/assignments and /v1/unassig
 
 
 def email_of(text: str) -> str:
-    """An e-mail address in its usual form. `ValueError` with what is wrong. Nobody is asked whether it exists."""
+    """Return a normalised e-mail address, without a DNS query; `ValueError` with the reason if it is malformed."""
     try:
         return validate_email(text.strip(), check_deliverability=False, test_environment=True).normalized
     except EmailNotValidError as error:
@@ -33,14 +33,14 @@ def email_of(text: str) -> str:
 
 
 def _exact(text: str) -> str:
-    """R22: the exact phone number, nothing that would have to be read or guessed."""
+    """Return an exact phone number; refuse anything that needs interpretation (R22)."""
     if not _E164.fullmatch(text):
         raise ValueError("must be the exact number: + and up to 15 digits, such as +12125550142")
     return text
 
 
 def _legacy(text: str) -> str:
-    """R22: `+CC<extension>`, such as +14312345678."""
+    """Return a `+CC<extension>`, such as +14312345678 (R22)."""
     if not _EXTENSION.fullmatch(text) or not any(read_country(text[1 : 1 + width]) for width in (1, 2, 3)):
         raise ValueError("must be + and a calling code followed by the extension, such as +14312345678")
     return text
@@ -56,7 +56,7 @@ class _Input(BaseModel):
 
 
 class User(BaseModel):
-    """A user of an enterprise. The lists of numbers hold at most 1,000 each; /v1/numbers?user_id= has all of them."""
+    """A user of an enterprise. Each list of numbers holds at most 1,000; /v1/numbers?user_id= returns all of them."""
 
     id: str
     name: str
@@ -81,7 +81,7 @@ class UserList(BaseModel):
 
 
 class NewUser(_Input):
-    """A user to be made, in the caller's own enterprise unless `tenant_id` tells one below."""
+    """A user to create, in the caller's own enterprise unless `tenant_id` names one below it."""
 
     name: Name
     email: Email
@@ -95,7 +95,7 @@ class NewUser(_Input):
 
     @model_validator(mode="before")
     @classmethod
-    def _no_extension(cls, raw: Any) -> Any:  # noqa: ANN401 - whatever came
+    def _no_extension(cls, raw: Any) -> Any:  # noqa: ANN401 - any JSON value
         if isinstance(raw, dict) and "extension" in raw:
             raise ValueError(_NO_EXTENSION)
         return raw
@@ -114,7 +114,7 @@ class NewUser(_Input):
         return self
 
     def services(self) -> dict[str, Service]:
-        """The numbers to be given and what for: "+1.." -> services, in the order of the body."""
+        """Return the services of each number to assign: "+1.." -> services, in the order of the body."""
         found: dict[str, Service] = {}
         for numbers, service in (
             ([self.phone_number, self.default_did], Service.VOICE),
@@ -128,7 +128,7 @@ class NewUser(_Input):
 
 
 class UserChange(_Input):
-    """What is to be changed; what is left out stays. An extension may be edited by those who have one (R22)."""
+    """The fields to change; omitted fields are not changed. Only users who have an extension can edit it (R22)."""
 
     name: Name | None = None
     email: Email | None = None
@@ -137,7 +137,7 @@ class UserChange(_Input):
 
     @model_validator(mode="before")
     @classmethod
-    def _no_numbers(cls, raw: Any) -> Any:  # noqa: ANN401 - whatever came
+    def _no_numbers(cls, raw: Any) -> Any:  # noqa: ANN401 - any JSON value
         if isinstance(raw, dict) and raw.keys() & {"phone_number", "default_did", "forwarded_dids", "sms_dids"}:
             raise ValueError(_NOT_HERE)
         return raw
@@ -151,7 +151,7 @@ class UserChange(_Input):
 
 
 class ServedNumbers(_Input):
-    """Numbers of a user as a form has them, those of its kind; what is left out it is not to have."""
+    """All numbers that a user of the form's kind is to have; numbers that are left out are unassigned."""
 
     phone_number: Number | None = None
     default_did: Number | None = None
@@ -160,7 +160,7 @@ class ServedNumbers(_Input):
 
 
 class UsersQuery(_Input):
-    """Which users, and which page. `q` is how the name or the e-mail address begins."""
+    """Filter and page of a list of users. `q` is the beginning of the name or of the e-mail address."""
 
     tenant_id: str | None = None
     kind: Literal["pbx", "trunk"] | None = None
