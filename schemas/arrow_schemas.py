@@ -1,6 +1,6 @@
-"""The files between the stages: their columns and types. One definition for writer, merger and reader.
+"""Arrow schemas of the files between the stages. One definition for writer, merger and reader.
 
-`place` is a row's position among the file's data rows (from 0); `row` is the spreadsheet's own row number.
+`place` is a row index: the position among the file's data rows (from 0). `row` is the spreadsheet's own row number.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import pyarrow as pa
 from schemas.codes import BY_NUMBER, FAULTS, Code, Outcome, number_of, result_of
 from schemas.jobs import Seen, Tally
 
-# The result of every row, in file order. After checking, `code` 0 stands for "goes on to be written"; in the end every
-# row has its code. `duplicate_of` is the first row's own number, 0 where there is none; `e164` is 0 where unknown.
-# A row stands for `numbers` numbers, from `e164` on (R12), of which so many were `written` in the end.
+# The result of every row, in file order. After the check, `code` 0 means "will be written"; in the end every row has a
+# code. `duplicate_of` is the row number of the first occurrence, 0 if there is none; `e164` is 0 if unknown. A row
+# contains `numbers` numbers, beginning with `e164` (R12); `written` counts those that were written.
 RESULTS = pa.schema(
     [
         ("row", pa.int64()),
@@ -27,9 +27,9 @@ RESULTS = pa.schema(
     ]
 )
 
-# The rows of one batch, each validated by itself. As in RESULTS; capabilities are 1, 0 or -1 (left empty); ids are 0
-# where the row names none. `evidence`: bits of `worker.phone.Evidence`; `alternative`: the number as read otherwise;
-# `candidates`: the readings in several countries (R14c), each with its kind in the lowest byte.
+# The rows of one batch, each validated by itself. Columns as in RESULTS; capabilities are 1, 0 or -1 (empty cell); ids
+# are 0 if the row names none. `evidence`: bits of `worker.phone.Evidence`; `alternative`: the number in its other
+# reading; `candidates`: the readings in several countries (R14c), each with its kind in the lowest byte.
 CHECKED = pa.schema(
     [
         ("row", pa.int64()),
@@ -52,8 +52,8 @@ CHECKED = pa.schema(
     ]
 )
 
-# What is to be written, a line for each number, sorted by number; a row that stands for a block has several lines, with
-# the same `place`, one after the other in one chunk. Capabilities and ids as in CHECKED.
+# The numbers to write, one line per number, sorted by number. A row with a block of numbers has several consecutive
+# lines with the same `place` in one chunk. Capabilities and ids as in CHECKED.
 CHUNK = pa.schema(
     [
         ("place", pa.int64()),
@@ -71,7 +71,7 @@ CHUNK = pa.schema(
     ]
 )
 
-# How numbers stand in the inventory. Capabilities and `voice_forwarded` are 1 or 0; ids are 0 where there is none.
+# The state of numbers in the inventory. Capabilities and `voice_forwarded` are 1 or 0; ids are 0 for none.
 STATE = pa.schema(
     [
         ("created_job_id", pa.int64()),
@@ -89,15 +89,17 @@ STATE = pa.schema(
     ]
 )
 
-# Numbers as they were before a chunk changed them, by ascending number. `existed` is 0 for one that the chunk brought
-# back; `stamp` is the `changed_job_id` that the chunk left it with, 0 where it removed the number. A number that was
-# merely created has no image: there was none before, and its stamp is the job (R27).
+# Before-images: the state of numbers before a chunk changed them, ascending by number. `existed` is 0 if the chunk
+# restored a deleted number. `stamp` is the version (`changed_job_id`) after the chunk, 0 if the chunk deleted the
+# number. A number that the chunk only created has no before-image: it had no state before, and its version is the job
+# (R27).
 IMAGES = pa.schema([("e164", pa.int64()), ("existed", pa.int8()), ("stamp", pa.int64()), *STATE])
 
-# Rows of an undo, sorted by number: what stands in the image of the number that is to be put back.
+# Rows of an undo, sorted by number: the before-images to restore.
 UNDO_CHUNK = pa.schema([("place", pa.int64()), ("row", pa.int64()), ("warnings", pa.uint32()), *IMAGES])
 
-# What became of a chunk's rows, in the chunk's order, a line for each row. `written`: how many of its numbers were.
+# The results of a chunk's rows, in the chunk's order, one line per row. `written`: how many of the row's numbers were
+# written.
 CHUNK_RESULTS = pa.schema(
     [
         ("place", pa.int64()),
@@ -110,21 +112,21 @@ CHUNK_RESULTS = pa.schema(
 )
 
 
-# The code's number of every fault, in the order of its bit.
+# The number of each fault's code, in the order of the faults' bits.
 _FAULT_CODES = np.array([number_of(fault.code) for fault in FAULTS], dtype=np.uint8)
 
 
 def first_lines(table: pa.Table) -> np.ndarray:
-    """Which lines of a chunk are the first of their row: bool, one per line."""
+    """Return which lines of a chunk are the first of their row: bool, one per line."""
     place = table.column("place").to_numpy()
     first: np.ndarray = np.concatenate([[True], place[1:] != place[:-1]])[: len(place)]
     return first
 
 
 def first_code(faults: np.ndarray) -> np.ndarray:
-    """The number (uint8) of the most telling code of each row's faults (uint64), 0 where there is none."""
+    """Return the number (uint8) of the most specific code of each row's faults (uint64), 0 if there is none."""
     codes = np.zeros(len(faults), dtype=np.uint8)
-    failed = np.flatnonzero(faults)  # few, as a rule
+    failed = np.flatnonzero(faults)  # usually few
     found = faults[failed].astype(np.uint64)
     lowest = found & (~found + np.uint64(1))
     codes[failed] = _FAULT_CODES[np.log2(lowest).astype(np.uint8)]  # exact for powers of two
@@ -135,26 +137,26 @@ _KINDS = 256  # codes are uint8
 
 
 def tally(table: pa.Table) -> Tally:
-    """Count results (any table with `row`, `code`, `faults`, `warnings`). Rows with `code` 0 are not settled yet."""
-    # Most rows are not settled while a file is being checked, so what is looked at is picked batch by batch.
+    """Count results (any table with `row`, `code`, `faults`, `warnings`). Rows with `code` 0 are not decided yet."""
+    # During the check most rows are undecided, so the decided ones are picked batch by batch.
     parts = [_settled(batch) for batch in table.select(["row", "code", "faults", "warnings"]).to_batches()]
     if not parts:
         return Tally()
     row, code, faults, warnings = (np.concatenate(values) for values in zip(*parts, strict=True))
     found: dict[tuple[Outcome, Code], Seen] = {}
-    # Codes are few and rows are many: counted all at once.
+    # There are few codes and many rows, so all codes are counted in one pass.
     kinds = code.astype(np.uint16) + np.where(faults != 0, np.uint16(_KINDS), np.uint16(0))
     counts = np.bincount(kinds, minlength=2 * _KINDS)
     for kind in np.flatnonzero(counts).tolist():
         failed, number = divmod(kind, _KINDS)
         known = BY_NUMBER[number]
-        first = int(row[kinds == kind].min())  # rows of a chunk stand in the order of their numbers
+        first = int(row[kinds == kind].min())  # rows of a chunk are in the order of their numbers
         found[result_of(known, failed), known] = Seen(int(counts[kind]), first)
     return Tally(found, int(np.count_nonzero(warnings)))
 
 
 def _settled(batch: pa.RecordBatch) -> list[np.ndarray]:
-    """The columns of a batch of results, the second of which is `code`, of the rows that have one."""
+    """Return the columns of a batch of results, limited to the rows that have a `code` (the second column)."""
     columns = [column.to_numpy(zero_copy_only=False) for column in batch.columns]
     settled = np.flatnonzero(columns[1])
     return columns if len(settled) == len(columns[1]) else [values[settled] for values in columns]

@@ -1,6 +1,6 @@
-"""How callbacks are signed, and when one that failed is sent again: the Standard Webhooks specification. Pure.
+"""Signature and retry schedule of callbacks, by the Standard Webhooks specification. No I/O.
 
-https://www.standardwebhooks.com: the signature is an HMAC-SHA256 over id, timestamp and body, with full stops between.
+https://www.standardwebhooks.com: the signature is an HMAC-SHA256 over id, timestamp and body, joined by full stops.
 """
 
 from __future__ import annotations
@@ -11,29 +11,29 @@ import hmac
 from collections.abc import Sequence
 
 ID_PREFIX = "msg_"
-SECRET_PREFIX = "whsec_"  # noqa: S105 - what all secrets begin with
-SECRET_BYTES = 32  # the specification wants 24 to 64
+SECRET_PREFIX = "whsec_"  # noqa: S105 - the prefix of all secrets
+SECRET_BYTES = 32  # the specification requires 24 to 64
 
-# Seconds from a failed try to the next: eleven tries in a day. The first two or three meet a restart of the receiver,
-# the last ones a person who has slept.
+# Seconds from a failed attempt to the next: eleven attempts in a day. The first two or three cover a restart of the
+# receiver, the last ones give a person until the next morning to repair it.
 SCHEDULE = (5, 30, 120, 600, 1800, 3600, 7200, 14_400, 28_800, 28_800)
 TRIES = len(SCHEDULE) + 1
-JITTER = 0.1  # of a pause, either way: what failed together need not come back together
-LONGEST_RETRY_AFTER = 3600.0  # seconds that a receiver may ask for
+JITTER = 0.1  # share of a pause, either way: callbacks that failed together are not all retried together
+LONGEST_RETRY_AFTER = 3600.0  # limit in seconds for the receiver's `Retry-After`
 
 
 def message_id(public_id: str) -> str:
-    """What a callback is called outside: the `webhook-id`, the same with every try."""
+    """Return the `webhook-id` of a callback; it is the same for every attempt."""
     return ID_PREFIX + public_id
 
 
 def shown_secret(secret: bytes) -> str:
-    """A secret as it is handed out."""
+    """Return a secret in its published form."""
     return SECRET_PREFIX + base64.b64encode(secret).decode()
 
 
 def signed(secrets: Sequence[bytes], message: str, timestamp: int, body: bytes) -> dict[str, str]:
-    """The three headers; a signature by each secret, so that either one verifies while it is being changed."""
+    """Return the three headers, with a signature by each secret, so that both verify during a rotation."""
     content = b".".join((message.encode(), str(timestamp).encode(), body))
     signatures = (hmac.new(secret, content, hashlib.sha256).digest() for secret in secrets)
     return {
@@ -44,9 +44,9 @@ def signed(secrets: Sequence[bytes], message: str, timestamp: int, body: bytes) 
 
 
 def pause_after(attempt: int, jitter: float, retry_after: float | None = None) -> float | None:
-    """Seconds from the end of this try (1 is the first) to the next; None if it was the last one.
+    """Return the seconds from the end of an attempt (1 is the first) to the next; None after the last attempt.
 
-    `jitter` from -1 to 1. A receiver may ask for more (`Retry-After`), up to an hour.
+    `jitter` is between -1 and 1. A receiver may ask for a longer pause (`Retry-After`), up to an hour.
     """
     if attempt >= TRIES:
         return None

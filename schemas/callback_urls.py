@@ -1,8 +1,8 @@
-"""Which addresses on the network may be called for a tenant, and how such a URL may be written.
+"""Rules for callback URLs: their syntax, and the network addresses that may be called.
 
-Whatever is not global unicast is refused, also where it hides inside an IPv6 address, unless the operator allows it.
-Pure: nothing is resolved or connected to; `worker.callbacks.pinned_network` does that, and checks every address
-found with this module.
+Every address that is not global unicast is refused, also if it is embedded in an IPv6 address, unless the operator
+allows it. No I/O: `worker.callbacks.pinned_network` resolves and connects, and checks every resolved address with this
+module.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ Network = IPv4Network | IPv6Network
 LONGEST_URL = 2048  # characters
 PORTS = {"http": 80, "https": 443}
 LAST_PORT = 65_535
-FIRST_FREE_PORT = 1024  # below it live mail, remote shells and the like, which must not be spoken to in HTTP
+FIRST_FREE_PORT = 1024  # lower ports belong to mail, remote shells and the like, which must not receive HTTP requests
 
-# By IANA's registries of special-purpose addresses, written out: what Python calls global differs between its releases.
+# From IANA's registries of special-purpose addresses. Listed here, because Python releases differ in what they call
+# global.
 _NOT_FOR_US = tuple(
     map(
         ipaddress.ip_network,
@@ -29,7 +30,7 @@ _NOT_FOR_US = tuple(
             *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"),
             *("192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15"),
             *("198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4"),
-            # Global by its number, but on one cloud's machines the host itself answers there.
+            # A global address, but on one cloud's machines the host itself listens on it.
             "168.63.129.16/32",
             # Inside 2000::/3: protocol assignments (Teredo among them), documentation.
             *("2001::/23", "2001:db8::/32", "3fff::/20"),
@@ -51,7 +52,7 @@ _NUMERIC = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")
 
 @dataclass(frozen=True)
 class Url:
-    """A URL taken apart once, so that nobody reads it in another way later. `host` has no brackets."""
+    """A URL, parsed once, so that no other parser can interpret it differently. `host` has no brackets."""
 
     scheme: str
     host: str
@@ -60,7 +61,7 @@ class Url:
 
     @property
     def authority(self) -> str:
-        """What the `Host` header says (RFC 9110, section 7.2)."""
+        """The value of the `Host` header (RFC 9110, section 7.2)."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == PORTS[self.scheme] else f"{host}:{self.port}"
 
@@ -69,19 +70,19 @@ class Url:
 
 
 def literal_of(host: str) -> Address | None:
-    """The address that a host is, unless it is a name; `localhost` is one, whatever a resolver says (RFC 6761)."""
+    """Return the address if a host is one, None for a name; `localhost` is always 127.0.0.1 (RFC 6761)."""
     if host.lower() == "localhost" or host.lower().endswith(".localhost"):
         return IPv4Address("127.0.0.1")
     return _literal(host)
 
 
 def networks_of(text: str | None) -> tuple[Network, ...]:
-    """Networks from a list with commas. `ValueError` for what is none."""
+    """Parse a comma-separated list of networks. `ValueError` if one is malformed."""
     return tuple(ipaddress.ip_network(part.strip()) for part in (text or "").split(",") if part.strip())
 
 
 def parse(text: str) -> Url:
-    """Take a URL apart. `ValueError` says what to do about one that is not taken here (RFC 3986, and stricter)."""
+    """Parse a URL more strictly than RFC 3986. `ValueError` says what to change in a URL that is not accepted."""
     if len(text) > LONGEST_URL:
         raise ValueError(f"give at most {LONGEST_URL} characters")
     if not all("!" <= char <= "~" for char in text) or "\\" in text:
@@ -111,7 +112,10 @@ def _port(text: str | None, scheme: str) -> int:
 
 
 def _is_host(host: str, *, in_brackets: bool) -> bool:
-    """A name, or an address in its one usual form: 2130706433, 0x7f.1 and 127.1 are 127.0.0.1 to some and no name."""
+    """Return whether a host is a name or an address in its usual form.
+
+    2130706433, 0x7f.1 and 127.1 are refused: some programs read them as 127.0.0.1, and none is a host name.
+    """
     if in_brackets:
         return "%" not in host and isinstance(_literal(host), IPv6Address)
     labels = host.split(".")
@@ -128,9 +132,9 @@ def _literal(host: str) -> Address | None:
 
 
 def is_allowed(address: Address, allowed: Sequence[Network] = ()) -> bool:
-    """Whether the address may be called: it is in an `allowed` network, or global unicast all the way down."""
+    """Return whether an address is in an `allowed` network or, with any embedded address, global unicast."""
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped  # the same connection, written in another way
+        address = address.ipv4_mapped  # the same connection in another notation
     if _is_in(address, allowed):
         return True
     inner = _inner(address)
@@ -140,7 +144,7 @@ def is_allowed(address: Address, allowed: Sequence[Network] = ()) -> bool:
 
 
 def _inner(address: Address) -> IPv4Address | None:
-    """The IPv4 address that a translator or relay would call for this one. Teredo's is refused as a whole."""
+    """Return the IPv4 address that a NAT64 or 6to4 gateway would call for this one. Teredo is refused completely."""
     if isinstance(address, IPv6Address):
         if address in _NAT64:
             return IPv4Address(int(address) & 0xFFFF_FFFF)

@@ -1,6 +1,6 @@
-"""Other names for the spreadsheet's columns: those of other languages, and those that need a look at the values (R14e).
+"""Further names for the spreadsheet's columns: translations, and names that depend on the values below them (R14e).
 
-Keyed by the names of `schemas.columns.Column`, which compares them without case, accents, spaces and punctuation.
+Keys are names of `schemas.columns.Column`; it compares names without case, accents, spaces and punctuation.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ TRANSLATIONS: dict[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 
-# Names that mean a column only if every value below them does.
+# Names that mean a column only if every value below them fits.
 TENTATIVE: dict[str, tuple[str, ...]] = {
     "END_NUMBER": (
         "To", "End", "Ending", "Last", "Until", "Through", "Thru", "Up to", "Bis", "Ende", "Letzte", "Jusqu'à", "Fin",

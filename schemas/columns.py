@@ -1,6 +1,6 @@
-"""The spreadsheet's columns: names, aliases, which must be there, and what belongs in a cell (R10, R12).
+"""The spreadsheet's columns: names, aliases, which are required, and what a cell may contain (R10, R12).
 
-Knows nothing of files: the reader asks here what a header cell means.
+Does not read files: the reader calls this module to recognise header cells.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from schemas.column_names import TENTATIVE, TRANSLATIONS
 
 
 class Column(IntEnum):
-    """A column Numberyard understands; the value is its place in result files, so never renumber."""
+    """A column that Numberyard recognises. The values are stored in result files, so never renumber."""
 
     NONE = 0
     COUNTRY_CODE = 1
@@ -33,12 +33,12 @@ class Column(IntEnum):
     BLOCK_SIZE = 12
 
 
-LONGEST_HEADER = 100  # characters that are looked at when a name is compared with others
+LONGEST_HEADER = 100  # characters of a header that are compared with known names
 
 
 @dataclass(frozen=True)
 class Spec:
-    """One column: the name on the sample file, accepted other names, and what a cell may hold."""
+    """One column: its name in the sample file, aliases, and what a cell may contain."""
 
     column: Column
     name: str
@@ -151,7 +151,7 @@ REQUIRED: tuple[Column, ...] = tuple(spec.column for spec in SPECS if spec.requi
 
 @dataclass(frozen=True)
 class Form:
-    """The columns that a file for one kind of job may have; others are carried along into the report and ignored."""
+    """The columns that a file for one kind of job can have; others are copied to the report and otherwise ignored."""
 
     understood: frozenset[Column]
     required: tuple[Column, ...]
@@ -168,8 +168,8 @@ DELETE_FORM = Form(frozenset(_NUMBER), (Column.PHONE_NUMBER,))
 SAMPLE_COLUMNS: tuple[Column, ...] = tuple(spec.column for spec in SPECS[:5])
 CAPABILITIES: tuple[Column, ...] = (Column.VOICE, Column.SMS, Column.FAX)
 
-# What Numberyard appends to the uploader's own columns in every report. A later upload ignores every column
-# that begins with "_", so a mended report of failed rows is itself an upload.
+# The columns that every report appends to the uploaded ones. A later upload ignores every column that begins with "_",
+# so a corrected report of failed rows can be uploaded as it is.
 REPORT_COLUMNS: tuple[str, ...] = (
     "_row",
     "_result",
@@ -190,19 +190,19 @@ SAMPLE_ROWS: tuple[tuple[str, ...], ...] = (
 
 
 def name_of(column: Column) -> str:
-    """The column's name as the sample file spells it; "" for `Column.NONE`."""
+    """Return the column's name as the sample file spells it; "" for `Column.NONE`."""
     return SPEC[column].name if column in SPEC else ""
 
 
 def fold(header: str) -> str:
-    """A header cell reduced to what identifies it: case, accents, spaces, underscores, BOM and punctuation do not."""
+    """Normalise a header cell: ignore case, accents, BOM and punctuation; collapse spaces and underscores."""
     parts = unicodedata.normalize("NFKD", header).casefold()
     text = unicodedata.normalize("NFKC", "".join(char for char in parts if not unicodedata.combining(char)))
     return re.sub(r"[^\w.]+|_+", " ", text).strip(" .")
 
 
 def _key(header: str) -> str:
-    """What two spellings of one name have in common: “EndingNumber” is “Ending Number”."""
+    """Return the key that all spellings of a name share: “EndingNumber” and “Ending Number” are equal."""
     return fold(header).replace(" ", "")
 
 
@@ -217,32 +217,32 @@ _INTERNATIONAL = frozenset({"msisdn", "e164"})
 
 
 def is_international(header: str) -> bool:
-    """Whether a header cell says that the numbers below it are international: `MSISDN`, `E.164` (R14b)."""
+    """Return whether a header says that the numbers below it are international: `MSISDN`, `E.164` (R14b)."""
     return _key(header).replace(".", "") in _INTERNATIONAL
 
 
-_ALIKE = 0.75  # of 1: "Phne Number" is alike, "Number of seats" is not
+_ALIKE = 0.75  # of 1: "Phne Number" is similar enough, "Number of seats" is not
 
 
 def recognise(header: str, form: Form = UPLOAD_FORM) -> Column | None:
-    """The column a header cell names in a file of this form, or None."""
+    """Return the column that a header cell names in a file of this form, or None."""
     column = _BY_KEY.get(_key(header))
     return column if column in form.understood else None
 
 
 def is_exact(header: str, column: Column) -> bool:
-    """Whether a header cell has the column's own name, which wins over other names for it."""
+    """Return whether a header cell has the column's own name, which takes precedence over its aliases."""
     return _key(header) == _key(name_of(column))
 
 
 def tentative(header: str, form: Form = UPLOAD_FORM) -> Column | None:
-    """The column that a header cell may mean if all values below it fit, such as “To” or “Quantity” (R14e), or None."""
+    """Return the column that “To”, “Quantity” and the like mean if all values below them fit (R14e), or None."""
     column = _TENTATIVE_BY_KEY.get(_key(header))
     return column if column in form.understood else None
 
 
 def meant(header: str, form: Form = UPLOAD_FORM, missing: Collection[Column] = ()) -> Column | None:
-    """The column that a header cell, which names none, may have been meant for: one of the `missing` if it may be."""
+    """Guess which column an unrecognised header misspells, preferably one of `missing`; None if none is similar."""
     # “Number of seats” resembles “Number of numbers”, and hardly anyone misspells a size.
     for candidates in (form.understood.intersection(missing), form.understood - {Column.BLOCK_SIZE}):
         names = [name for name, column in _NAMES.items() if column in candidates]
@@ -252,9 +252,9 @@ def meant(header: str, form: Form = UPLOAD_FORM, missing: Collection[Column] = (
 
 
 def distinct(names: Iterable[str]) -> list[str]:
-    """The names of a file's columns, each told from the others: a second “Note” is “Note (2)”, no name is “column”."""
+    """Return unique column names for a file: a second “Note” becomes “Note (2)”, an empty name “column”."""
     found = dict[str, None]()
-    numbers = dict[str, int]()  # of each name, the next to try: a thousand columns may have none
+    numbers = dict[str, int]()  # of each name, the next suffix to try: a file may have a thousand unnamed columns
     for name in names:
         wanted = candidate = name or "column"
         number = numbers.get(wanted, 2)

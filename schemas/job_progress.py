@@ -1,4 +1,4 @@
-"""How far a job is, as a share of the time it will take in all, and so how long it will go on. Pure."""
+"""Progress of a job as a share of its total time, and an estimate of the time left. No I/O."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import Mapping
 
 from schemas.jobs import JobStatus
 
-# What checking, writing and reporting take of a large file's time (`make bench`, the table of stages).
+# Shares of checking, writing and reporting in a large file's time (`make bench`, the table of stages).
 WEIGHTS: Mapping[JobStatus, float] = {
     JobStatus.CHECKING: 0.32,
     JobStatus.RUNNING: 0.50,
     JobStatus.PUBLISHING: 0.18,
 }
-LEAST_SHARE = 0.02  # of what is hardly begun nobody can tell how it goes on
+LEAST_SHARE = 0.02  # an earlier estimate would be meaningless
 
 
 def share_done(status: str, part: float) -> float:
-    """The share of a job's work that is done (0 to 1), of whose present status a `part` (0 to 1) is."""
+    """Return the share of a job's work that is done (0 to 1), given the share `part` (0 to 1) of its present status."""
     share = 0.0
     for passed, weight in WEIGHTS.items():
         if passed == status:
@@ -26,9 +26,9 @@ def share_done(status: str, part: float) -> float:
 
 
 def seconds_left(elapsed: float, share: float) -> float | None:
-    """How long a job will go on that took `elapsed` seconds for a `share` of its work; None if it is too early to say.
+    """Return the seconds left of a job that took `elapsed` seconds for a `share` of its work; None if it is too early.
 
-    At the job's own pace, which tells of everything that goes on beside it.
+    The estimate follows the job's own pace, which reflects the load by other jobs.
     """
     if share < LEAST_SHARE:
         return None

@@ -1,6 +1,6 @@
-"""Jobs: their kinds, states and legal moves, their options, and the arithmetic of their counts (R28).
+"""Jobs: kinds, statuses and their transitions, options, and the arithmetic of row counts (R28).
 
-Pure: where a job is stored and who works on it is told in `worker.queue.completion`.
+No I/O: `worker.queue.completion` stores jobs and completes their phases.
 """
 
 from __future__ import annotations
@@ -36,22 +36,22 @@ FORMS: Mapping[JobKind, Form] = {
 }
 
 
-# Kinds of jobs that act on numbers in the inventory, which they have to find.
+# Kinds of jobs that act on existing numbers, which they have to look up.
 ACTIONS: frozenset[JobKind] = frozenset({JobKind.ASSIGN, JobKind.UNASSIGN, JobKind.CHANGE, JobKind.DELETE})
 
 
 class ListFormat(StrEnum):
-    """Where rows without a file come from: from a request, or from the inventory, where each number is known."""
+    """The source of rows that come without a file: a list in a request, or a selection of existing numbers."""
 
     LIST = "list"
     SELECTION = "selection"
 
 
-LIST_FORMAT_KEY = b"format"  # among the metadata of the stored rows
+LIST_FORMAT_KEY = b"format"  # in the metadata of the stored rows
 
 
 class JobStatus(StrEnum):
-    """Where a job stands; the last four are terminal."""
+    """The status of a job; the last four are terminal."""
 
     ACCEPTED = "accepted"
     CHECKING = "checking"
@@ -81,16 +81,17 @@ MOVES: Mapping[JobStatus, frozenset[JobStatus]] = {
 
 
 def may_move_from(target: JobStatus) -> list[JobStatus]:
-    """The states from which a job may move to `target`."""
+    """Return the statuses from which a job may move to `target`."""
     return [status for status, targets in MOVES.items() if target in targets]
 
 
 class Phase(StrEnum):
-    """The kinds of work in the ledger, in the order of a job's life. One claim and one lease serve them all.
+    """The kinds of work items, in the order of a job's life. All use the same claim and lease.
 
-    A file of one batch is checked and reported by one piece each. Of a larger one CHECK only reads it, the batches are
-    validated and at last rendered one by one, by whoever is free, and CUT looks at all rows together in between.
-    WORKBOOK builds a report as a workbook when it is first requested, after the job's end or while it is reviewed.
+    One CHECK item and one REPORT item process a file of one batch. For a larger file, CHECK only reads it. Any free
+    workers then validate the batches (VALIDATE) and in the end render them (RENDER) one by one; in between, CUT
+    processes all rows together. WORKBOOK builds a report as a workbook when it is first requested, after the job's end
+    or during its review.
     """
 
     CHECK = "check"
@@ -104,7 +105,7 @@ class Phase(StrEnum):
 
 
 class Stage(StrEnum):
-    """What pieces of work spend their time on. LOOK_UP and WRITE wait for the database, the others compute."""
+    """Stages whose time is measured per work item. LOOK_UP and WRITE wait for the database, the others compute."""
 
     READ = "read"
     VALIDATE = "validate"
@@ -116,10 +117,10 @@ class Stage(StrEnum):
     RENDER = "render"
 
 
-# In which states of a job its pieces of work are given out. Chunks of a job under review wait to be confirmed; of one
-# that is being cancelled only the report is still made. Who asked for it is told of the job once it has ended.
-# Workbooks are built from a report that is complete: the one of a review, or that of a job that has ended. A job that
-# has failed has none: the worker drops what was requested during its review.
+# The job statuses in which work items of a phase are handed out. Chunks of a job under review wait for its
+# confirmation; for a job that is being cancelled, only the report is still made. Callbacks are sent after the job has
+# ended. Workbooks need a complete report: that of a review, or that of a job that has ended. A failed job has none: the
+# worker drops workbooks that were requested during its review.
 WORKED_IN: Mapping[Phase, frozenset[JobStatus]] = {
     Phase.CHECK: frozenset({JobStatus.ACCEPTED, JobStatus.CHECKING}),
     Phase.VALIDATE: frozenset({JobStatus.CHECKING}),
@@ -133,7 +134,7 @@ WORKED_IN: Mapping[Phase, frozenset[JobStatus]] = {
 
 
 class ChunkState(StrEnum):
-    """Where a piece of work stands: `pending -> leased -> done | pending | dead`."""
+    """The state of a work item: `pending -> leased -> done | pending | dead`."""
 
     PENDING = "pending"
     LEASED = "leased"
@@ -142,7 +143,7 @@ class ChunkState(StrEnum):
 
 
 class OnExisting(StrEnum):
-    """What to do with a number that is already in the uploader's tree (R17)."""
+    """What to do with a number that already exists in the uploader's tree (R17)."""
 
     SKIP = "skip"
     UPDATE = "update"
@@ -150,14 +151,14 @@ class OnExisting(StrEnum):
 
 
 class Accept(StrEnum):
-    """How sure a number must be (R15)."""
+    """How certain it must be that a number exists (R15)."""
 
     VALID = "valid"
     POSSIBLE = "possible"
 
 
 class NumberFormat(StrEnum):
-    """How digits without a plus are written: as evidence in the column says, or as the uploader says (R14b)."""
+    """How digits without a plus are written: detected from the column, or stated by the uploader (R14b)."""
 
     AUTO = "auto"
     NATIONAL = "national"
@@ -165,14 +166,14 @@ class NumberFormat(StrEnum):
 
 
 class Mode(StrEnum):
-    """Whether a job that has been checked is carried out at once, or shown and confirmed first."""
+    """Whether a checked job is carried out at once, or shown for confirmation first."""
 
     APPLY = "apply"
     REVIEW = "review"
 
 
 class OnError(StrEnum):
-    """What rows that fail mean for the others: nothing, or that none of them is written."""
+    """What failed rows mean for the others: nothing, or that no row is written."""
 
     SKIP = "skip"
     ABORT = "abort"
@@ -180,14 +181,14 @@ class OnError(StrEnum):
 
 @dataclass(frozen=True)
 class JobOptions:
-    """What was chosen beside the rows (R11, R18, R23); a row may say otherwise (R12). Ids were checked at the door.
+    """Settings for all rows of a job (R11, R18, R23); a row may override them (R12). Ids are validated beforehand.
 
-    `voice`, `sms` and `fax` are what a change makes of a capability: None leaves it. `may_create`: numbers that are not
-    on the platform are added while a user is given them (R21). `delimiter` to `header_row` are what the uploader says
-    of the file (`schemas.http.file_options`). `number_format` (R14b) and `country_code` (R14c: the country of numbers
-    that name none, as a Country Code cell would) say how numbers are read. `only_unassigned` and `expected_holder_id`
-    limit which numbers move (R19): those that no tenant below the admin and no user has, those that this tenant (inner
-    id) still holds.
+    `voice`, `sms` and `fax` are the new values of a change: None leaves a capability unchanged. `may_create`: numbers
+    that are not on the platform are added when they are assigned to a user (R21). `delimiter` to `header_row` are what
+    the uploader states about the file (`schemas.http.file_options`). `number_format` (R14b) and `country_code` (R14c:
+    the country of numbers that name none, written as in a Country Code cell) control how numbers are read.
+    `only_unassigned` and `expected_holder_id` limit which numbers move (R19): those that neither a user nor a tenant
+    below the admin has, and those that this tenant (internal id) still holds.
     """
 
     mode: Mode = Mode.APPLY
@@ -229,13 +230,13 @@ class JobOptions:
         return asdict(self)
 
 
-def _same(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
+def _same(value: Any) -> Any:  # noqa: ANN401 - any JSON value
     return value
 
 
 @dataclass(frozen=True)
 class Seen:
-    """How many rows ended a certain way, and the first of them by the spreadsheet's own row number."""
+    """The number of rows with one result, and the spreadsheet's row number of the first one."""
 
     count: int
     first_row: int
@@ -246,9 +247,9 @@ class Seen:
 
 @dataclass(frozen=True)
 class Tally:
-    """Rows counted by outcome and code, and the rows with warnings beside them.
+    """Row counts by outcome and code, and the number of rows with warnings.
 
-    Tallies of parts of a file add up to the tally of the file, in any order (R29).
+    The tallies of a file's parts add up to the tally of the file, in any order (R29).
     """
 
     results: Mapping[tuple[Outcome, Code], Seen] = field(default_factory=dict)
@@ -261,7 +262,7 @@ class Tally:
         return Tally(results, self.rows_with_warnings + other.rows_with_warnings)
 
     def count(self, outcome: Outcome) -> int:
-        """Rows with this outcome."""
+        """Return the number of rows with this outcome."""
         return sum(seen.count for (found, _), seen in self.results.items() if found is outcome)
 
     def to_json(self) -> dict[str, Any]:
@@ -279,12 +280,12 @@ class Tally:
 
 
 def total_of(tallies: Iterable[Tally]) -> Tally:
-    """The tally of all parts together."""
+    """Return the sum of the tallies."""
     return sum(tallies, Tally())
 
 
 def counts_of(tally: Tally, rows_total: int) -> dict[str, int]:
-    """The counts a job shows. They add up to the total at any moment: what is not done yet is unprocessed (R28)."""
+    """Return the counts that a job shows. They always add up to the total: rows not done yet are unprocessed (R28)."""
     counts = {outcome.value: tally.count(outcome) for outcome in Outcome if outcome is not Outcome.UNPROCESSED}
     unprocessed = rows_total - sum(counts.values())
     return {
@@ -296,7 +297,7 @@ def counts_of(tally: Tally, rows_total: int) -> dict[str, int]:
 
 
 def error_summary(tally: Tally) -> list[dict[str, Any]]:
-    """Codes of failed and unprocessed rows, most frequent first, then in catalogue order."""
+    """Return the codes of failed and unprocessed rows, most frequent first, then in catalogue order."""
     faults = [(code, seen) for (outcome, code), seen in tally.results.items() if outcome in NEEDS_ATTENTION]
     faults.sort(key=lambda pair: (-pair[1].count, CATALOGUE[pair[0]].number))
     return [{"code": code.value, "count": seen.count, "first_row": seen.first_row} for code, seen in faults]

@@ -1,7 +1,7 @@
-"""The catalogue of what `/metrics` shows: names, kinds, labels and help. The README's table is rendered from it.
+"""The catalogue of metrics at `/metrics`: names, types, labels and help. The documentation is generated from it.
 
-Names are by Prometheus' conventions: base units, `_total` for what only grows. No label holds what a stranger can
-choose, or tells of one tenant: each takes its values from a closed set of ours.
+Names follow the conventions of Prometheus: base units, `_total` for counters. Label values come from closed sets of our
+own: none can be chosen by a client or identifies a tenant.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from enum import StrEnum
 
 
 class MetricKind(StrEnum):
-    """As the exposition format calls them."""
+    """Metric types, named as in the exposition format."""
 
     COUNTER = "counter"
     GAUGE = "gauge"
@@ -29,7 +29,7 @@ class Metric:
 
 
 class Finding(StrEnum):
-    """What the sweep finds."""
+    """What the rescuer found and handled."""
 
     LEASES_EXPIRED = "leases_expired"
     REVIEWS_EXPIRED = "reviews_expired"

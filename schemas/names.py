@@ -1,4 +1,4 @@
-"""Names of carriers and tenants as people type them: which are good, what makes two the same, which ones are clear."""
+"""Names of carriers and tenants as entered by people: valid ones, equal ones, unambiguous ones."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ LONGEST = 200  # characters
 
 
 def tidy(name: str) -> str:
-    """A name to be kept: spaces trimmed and single. `ValueError` unless it is 1 to 200 printable characters."""
+    """Return a name with spaces trimmed and collapsed. `ValueError` unless it is 1 to 200 printable characters."""
     tidied = " ".join(part for part in name.strip().split(" ") if part)
     if not 0 < len(tidied) <= LONGEST or not tidied.isprintable():
         raise ValueError(f"a name is 1 to {LONGEST} printable characters")
@@ -17,12 +17,12 @@ def tidy(name: str) -> str:
 
 
 def fold(name: str) -> str:
-    """Case and spacing do not tell names apart (R12)."""
+    """Normalise a name for comparison: case and spacing do not distinguish names (R12)."""
     return " ".join(name.casefold().split())
 
 
 def unambiguous(pairs: Iterable[tuple[str, int]]) -> dict[str, int]:
-    """Folded name -> id. A name that two things bear is left out: choosing one of them would be a guess."""
+    """Map folded names to ids. A name with several ids is left out: choosing one of them would be a guess."""
     folded = [(fold(name), found) for name, found in pairs]
     times = Counter(name for name, _ in folded)
     return {name: found for name, found in folded if times[name] == 1}

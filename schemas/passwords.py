@@ -1,6 +1,6 @@
-"""Which passwords may be chosen: long ones that are not what everybody knows of their owner. No other demands.
+"""Rules for passwords: long, and without the owner's e-mail address and company name. No other requirements.
 
-Demands for digits and signs make passwords worse, not better (NIST SP 800-63B, section 3.1.1.2).
+Requirements for digits and signs make passwords worse (NIST SP 800-63B, section 3.1.1.2).
 """
 
 from __future__ import annotations
@@ -8,11 +8,11 @@ from __future__ import annotations
 SHORTEST = 12  # characters
 LONGEST = 256
 FEWEST_DIFFERENT = 5
-_SHORTEST_TOLD = 4  # of a name; what is shorter may stand in a password by chance
+_SHORTEST_TOLD = 4  # of a name; a shorter one may be part of a password by chance
 
 
 def fault_of(password: str, email: str, tenant: str) -> str | None:
-    """What is wrong with a password for the admin of that e-mail address and tenant, in words; None if nothing is."""
+    """Return an error message for a password of the admin with this e-mail address and tenant; None if it is valid."""
     if len(password) < SHORTEST:
         return f"Use at least {SHORTEST} characters. A few words in a row are easy to remember."
     if len(password) > LONGEST:

@@ -1,6 +1,6 @@
-"""Who may do what: pure checks over plain facts, the same ones at the door and for every row of a job.
+"""Permission rules: pure checks over plain facts, the same for requests and for every row of a job.
 
-Each check answers a code (refused, and why) or None (allowed). No check looks anything up.
+Each check returns a code (refused, and why) or None (allowed). No check queries anything.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class TenantKind(StrEnum):
 
 @dataclass(frozen=True)
 class Tenant:
-    """A tenant as the checks see it. `path` holds the ids from the root down to the tenant itself."""
+    """A tenant as the checks need it. `path` holds the ids from the root down to the tenant itself."""
 
     id: int
     public_id: str
@@ -34,13 +34,13 @@ class Tenant:
     allow_external_numbers: bool = False
 
     def is_within(self, other: Tenant) -> bool:
-        """Whether this tenant is `other` itself, or below it."""
+        """Return whether this tenant is `other` or below it."""
         return other.id in self.path
 
 
 @dataclass(frozen=True)
 class Actor:
-    """An admin at work: the tenant it acts for (exactly one, R1) and the name of the token or account."""
+    """The admin who acts: the tenant it acts for (exactly one, R1) and the name of the token or account."""
 
     tenant: Tenant
     name: str
@@ -54,22 +54,22 @@ def check_upload(actor: Tenant) -> Code | None:
 
 
 def check_target(actor: Tenant, target: Tenant | None) -> Code | None:
-    """R11, R19: numbers go to the admin's own tenant or to one below; anything else does not exist for it (R3)."""
+    """R11, R19: numbers go to the admin's own tenant or to one below; any other does not exist for the admin (R3)."""
     if target is None or not target.is_within(actor):
         return Code.TARGET_NOT_FOUND
     return None
 
 
 def check_move(uploader: Tenant, target: Tenant) -> Code | None:
-    """R3, R19: a number stays at or below the level that uploaded it, whoever above moves it.
+    """R3, R19: a number stays at or below the level that uploaded it, even if a level above moves it.
 
-    Elsewhere it would tell strangers of its uploader and carrier, and be lost to the uploader.
+    Elsewhere it would reveal its uploader and carrier to unrelated tenants and be lost to the uploader.
     """
     return None if target.is_within(uploader) else Code.TARGET_NOT_FOUND
 
 
 def check_existing(actor: Tenant, holder: Tenant) -> Code | None:
-    """R17: a number that exists may be met only inside the admin's tree; elsewhere its place is never told."""
+    """R17: an existing number can only be matched inside the admin's tree; its holder elsewhere is never revealed."""
     return None if holder.is_within(actor) else Code.NUMBER_EXISTS_ELSEWHERE
 
 
@@ -82,7 +82,7 @@ class UserKind(StrEnum):
 
 @dataclass(frozen=True)
 class User:
-    """A user as the checks see it."""
+    """A user as the checks need it."""
 
     id: int
     tenant: Tenant
@@ -92,7 +92,7 @@ class User:
 
 @dataclass(frozen=True)
 class NumberFacts:
-    """What the checks need to know of one number: who has it, what it can do, and what users have it for."""
+    """The facts about a number that the checks need: holder, uploader, capabilities, and whether it has users."""
 
     holder: Tenant
     uploader: Tenant
@@ -103,36 +103,36 @@ class NumberFacts:
 
     @property
     def in_use(self) -> bool:
-        """Whether a user has it (R20)."""
+        """Whether a user has the number (R20)."""
         return self.voice_user or self.sms_user
 
 
 def check_seen(actor: Tenant, number: NumberFacts | None) -> Code | None:
-    """R3: a number outside the admin's tree does not exist for it. The first question of every rule on a number."""
+    """R3: a number outside the admin's tree does not exist for the admin. Every rule on a number checks this first."""
     return None if number is not None and number.holder.is_within(actor) else Code.NOT_FOUND
 
 
 def check_below(actor: Tenant, target: Tenant | None) -> Code | None:
-    """R19: numbers are assigned to a tenant below the admin, not to its own."""
+    """R19: numbers are assigned to a tenant below the admin's, not to its own."""
     if target is not None and target.id == actor.id:
         return Code.TARGET_NOT_FOUND
     return check_target(actor, target)
 
 
 def check_assign(actor: Tenant, number: NumberFacts, target: Tenant) -> Code | None:
-    """R19: a number inside the admin's tree that no user has. Whether it may go to `target`: `check_move`."""
+    """R19: the number is inside the admin's tree and no user has it. Whether it may go to `target`: `check_move`."""
     if number.holder.id == target.id:
         return check_seen(actor, number)
     return check_seen(actor, number) or check_free(number)
 
 
 def check_free(number: NumberFacts) -> Code | None:
-    """R19, R24: what a user has stays where it is."""
+    """R19, R24: a number that a user has is not moved."""
     return Code.ASSIGNED_IN_USE if number.in_use else None
 
 
 def check_expected_holder(actor: Tenant, number: NumberFacts, expected_id: int | None) -> Code | None:
-    """R19: a number is left alone where its holder is no longer the expected one; None expects nothing."""
+    """R19: a number is refused if its holder is no longer the expected one; None allows any holder."""
     seen = check_seen(actor, number)
     if seen is not None:
         return seen
@@ -140,7 +140,7 @@ def check_expected_holder(actor: Tenant, number: NumberFacts, expected_id: int |
 
 
 def check_unassigned(actor: Tenant, number: NumberFacts) -> Code | None:
-    """R19: with `only_unassigned`, a number that a tenant below the admin or a user has is left alone."""
+    """R19: with `only_unassigned`, a number that a user or a tenant below the admin has is refused."""
     seen = check_seen(actor, number)
     if seen is not None:
         return seen
@@ -148,7 +148,7 @@ def check_unassigned(actor: Tenant, number: NumberFacts) -> Code | None:
 
 
 def check_user(actor: Tenant, user: User | None) -> Code | None:
-    """R3: users of the admin's own tenant and of those below it; no other exists for it."""
+    """R3: users of the admin's own tenant and of those below it; no other user exists for the admin."""
     return Code.TARGET_NOT_FOUND if user is None or not user.tenant.is_within(actor) else None
 
 
@@ -158,7 +158,7 @@ def check_holds(number: NumberFacts, user: User) -> Code | None:
 
 
 def check_service(user: User, service: Service) -> Code | None:
-    """R2, R20: only trunk users have Forwarded DIDs, and SMS wants the user's SMS service enabled."""
+    """R2, R20: only trunk users have Forwarded DIDs, and SMS requires the user's SMS service."""
     if not service or (service & Service.FORWARDED and user.kind is not UserKind.TRUNK):
         return Code.TARGET_NOT_FOUND
     if service & Service.SMS and not user.sms_enabled:
@@ -167,7 +167,7 @@ def check_service(user: User, service: Service) -> Code | None:
 
 
 def check_give(actor: Tenant, number: NumberFacts, service: Service) -> Code | None:
-    """R20: a service needs the capability, and one number serves one user for voice and one for SMS."""
+    """R20: a service needs the capability, and a number serves one user for voice and one for SMS."""
     seen = check_seen(actor, number)
     if seen is not None:
         return seen
@@ -185,9 +185,9 @@ def check_slot(*, taken: bool) -> Code | None:
 
 
 def check_unassign(actor: Tenant, number: NumberFacts) -> Code | None:
-    """R19: taking back goes level by level and is refused while a user has the number.
+    """R19: unassigning goes up level by level and is refused while a user has the number.
 
-    The admin of the enterprise that holds it takes it from its users: that is its level.
+    The admin of the enterprise that holds it unassigns it from the enterprise's users: that is its level.
     """
     seen = check_seen(actor, number)
     if seen is not None or number.holder.id == actor.id:
@@ -196,16 +196,16 @@ def check_unassign(actor: Tenant, number: NumberFacts) -> Code | None:
 
 
 def takes_back_to(actor: Tenant, number: NumberFacts) -> int:
-    """R19: the tenant that holds the number once it is taken back: the next level up.
+    """Return the id of the tenant that holds the number once it is unassigned: the next level up (R19).
 
-    Where it is already, if the admin holds it itself or it never came from above.
+    The holder does not change if it is the admin's own tenant or the uploader.
     """
     holder = number.holder
     return holder.id if holder.id in {actor.id, number.uploader.id} else holder.path[-2]
 
 
 def check_change(actor: Tenant, number: NumberFacts) -> Code | None:
-    """R23: a number inside the admin's tree may be changed. What a user needs of it: the next two."""
+    """R23: a number inside the admin's tree may be changed. The next two checks protect what a user needs of it."""
     return check_seen(actor, number)
 
 
@@ -221,7 +221,7 @@ def check_other_carrier(number: NumberFacts) -> Code | None:
 
 
 def check_delete(actor: Tenant, number: NumberFacts) -> Code | None:
-    """R25: only the level that uploaded a number may delete it. R24: and only while nobody was given it."""
+    """R25: only the level that uploaded a number may delete it. R24: and only while it is unassigned."""
     seen = check_seen(actor, number)
     if seen is not None:
         return seen
@@ -231,17 +231,17 @@ def check_delete(actor: Tenant, number: NumberFacts) -> Code | None:
 
 
 def check_unchanged(*, unchanged: bool) -> Code | None:
-    """R27: undo leaves alone what has changed since."""
+    """R27: undo does not touch numbers that have changed since."""
     return None if unchanged else Code.CHANGED_SINCE
 
 
 def is_assigned(number: NumberFacts) -> bool:
-    """R24: a user has it, or a level below the one that uploaded it."""
+    """Return whether a user or a level below the uploader has the number (R24)."""
     return number.in_use or number.holder.id != number.uploader.id
 
 
 def check_assignable(actor: Tenant, number: NumberFacts) -> Code | None:
-    """R18: whether there is anybody whom the admin could give the number, as lists and pages show it."""
+    """R18: whether the admin could assign the number to anyone, for lists and pages."""
     if actor.kind is not TenantKind.ENTERPRISE:
         return check_seen(actor, number) or check_free(number)
     codes = [check_give(actor, number, service) for service in (Service.VOICE, Service.SMS)]
@@ -252,14 +252,14 @@ _MOST_TELLING = (Code.NOT_FOUND, Code.ASSIGNED_IN_USE, Code.CAPABILITY_REQUIRED)
 
 
 def check_create_user(actor: Tenant, tenant: Tenant | None) -> RequestCode | None:
-    """R2: users belong to enterprises; an admin makes them in its own tenant and below."""
+    """R2: users belong to enterprises; an admin creates them in its own tenant and below."""
     if tenant is None or check_tenant(actor, tenant) is not None:
         return RequestCode.NOT_FOUND
     return None if tenant.kind is TenantKind.ENTERPRISE else RequestCode.INVALID_FIELD
 
 
 def check_control(actor: Tenant, owner: Tenant) -> RequestCode | None:
-    """R1, R27: a job is confirmed, cancelled and undone by the tenant that it acts for; those above only see it."""
+    """R1, R27: the tenant that a job acts for confirms, cancels and undoes it; tenants above only see it."""
     if check_tenant(actor, owner) is not None:
         return RequestCode.NOT_FOUND
     return None if owner.id == actor.id else RequestCode.FORBIDDEN
@@ -269,14 +269,14 @@ _FROM_ABOVE = frozenset({"name", "allow_external_numbers"})
 
 
 def check_tenant(actor: Tenant, tenant: Tenant | None) -> RequestCode | None:
-    """R3: an admin reaches its own tenant and those below it; anything else does not exist for it."""
+    """R3: an admin reaches its own tenant and those below it; any other does not exist for the admin."""
     return None if tenant is not None and tenant.is_within(actor) else RequestCode.NOT_FOUND
 
 
 def check_create_tenant(
     actor: Tenant, parent: Tenant | None, kind: TenantKind, *, allow_external_numbers: bool
 ) -> RequestCode | None:
-    """R1: the master makes resellers, and enterprises under any of them; a reseller makes enterprises under itself."""
+    """R1: the master creates resellers, and enterprises under any reseller; a reseller creates own enterprises."""
     if _level(kind) <= _level(actor.kind):
         return RequestCode.FORBIDDEN
     if parent is None or check_tenant(actor, parent) is not None:
@@ -289,10 +289,10 @@ def check_create_tenant(
 
 
 def check_change_tenant(actor: Tenant, tenant: Tenant, fields: Collection[str]) -> RequestCode | None:
-    """R7: default carriers are chosen by the tenant itself or above.
+    """R7: default carriers are chosen by the tenant itself or a level above.
 
-    R9, R21: Allow External Numbers, which enterprises have, is given by a level above. R3: so is the name, or "taken"
-    would tell a tenant of its siblings; only the root has none.
+    R9, R21: Allow External Numbers, a setting of enterprises, is set by a level above. R3: so is the name, because a
+    conflict would reveal a tenant's siblings to it; only the root has none.
     """
     if check_tenant(actor, tenant) is not None:
         return RequestCode.NOT_FOUND
@@ -304,32 +304,32 @@ def check_change_tenant(actor: Tenant, tenant: Tenant, fields: Collection[str]) 
 
 
 def check_delete_tenant(actor: Tenant, tenant: Tenant) -> RequestCode | None:
-    """R1: a tenant is deleted by a level above, never by itself. Whether it is in use is for `check_unused`."""
+    """R1: a tenant is deleted by a level above, never by itself. `check_unused` checks whether it is in use."""
     if check_tenant(actor, tenant) is not None:
         return RequestCode.NOT_FOUND
     return RequestCode.FORBIDDEN if tenant.id == actor.id else None
 
 
 def check_create_carrier(actor: Tenant) -> RequestCode | None:
-    """R7: carriers are defined by the master and by resellers."""
+    """R7: carriers are created by the master and by resellers."""
     return RequestCode.FORBIDDEN if actor.kind is TenantKind.ENTERPRISE else None
 
 
 def check_carrier(actor: Tenant, owner: Tenant | None) -> RequestCode | None:
-    """R7: carriers are seen at the level that defined them and below. R3: and above."""
+    """R7: a carrier is visible at the level that created it and below. R3: and above."""
     seen = owner is not None and (actor.is_within(owner) or owner.is_within(actor))
     return None if seen else RequestCode.NOT_FOUND
 
 
 def check_change_carrier(actor: Tenant, owner: Tenant | None) -> RequestCode | None:
-    """R7: a carrier is renamed and deleted by the level that defined it, and by no other."""
+    """R7: a carrier is renamed and deleted only by the level that created it."""
     if owner is None or check_carrier(actor, owner) is not None:
         return RequestCode.NOT_FOUND
     return None if owner.id == actor.id else RequestCode.FORBIDDEN
 
 
 def check_unused(users: Collection[str]) -> RequestCode | None:
-    """R6, R7: what something else refers to stays. `users` names what refers to it."""
+    """R6, R7: a resource that others refer to cannot be deleted. `users` names the kinds of these others."""
     return RequestCode.IN_USE if users else None
 
 

@@ -1,4 +1,4 @@
-"""The ways a user has a number (R2, R20), and how people and programs spell them."""
+"""The services for which a user has a number (R2, R20), and their spellings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 
 class Service(IntFlag):
-    """Bits, because one number may serve a user for voice and for SMS; the values are kept in files."""
+    """Services as bits, because a number may serve a user for voice and for SMS. The values are stored in files."""
 
     VOICE = 1  # the number of a PBX user, or the Default DID of a trunk user
     FORWARDED = 2  # one of a trunk user's Forwarded DIDs
@@ -38,9 +38,9 @@ _BETWEEN = re.compile(r"[+,;/&]|\band\b")
 
 
 def read_services(text: str) -> Service | None:
-    """`voice`, `SMS`, `default_did`, `forwarded + sms`: the services a text names, or None if it names anything else.
+    """Parse services such as `voice`, `SMS`, `default_did`, `forwarded + sms`; None if any part is unknown.
 
-    Nobody has a number as Default DID and as Forwarded DID at once.
+    None also for Default DID together with Forwarded DID: a number is never both.
     """
     found = NO_SERVICE
     for part in _BETWEEN.split(text.casefold()):
@@ -52,12 +52,12 @@ def read_services(text: str) -> Service | None:
 
 
 def name_of(services: Service) -> str:
-    """The services as `read_services` reads them."""
+    """Return services in the spelling that `read_services` parses."""
     return "+".join(service.name.lower() for service in services if service.name)
 
 
 class Chosen(Protocol):
-    """What was chosen for all rows (`schemas.jobs.JobOptions`)."""
+    """Settings for all rows (`schemas.jobs.JobOptions`)."""
 
     @property
     def user_id(self) -> int | None: ...
@@ -66,10 +66,10 @@ class Chosen(Protocol):
 
 
 def given(user: np.ndarray, target: np.ndarray, service: np.ndarray, chosen: Chosen) -> tuple[np.ndarray, np.ndarray]:
-    """The user (0: none) and services of rows that assign, from what they name and what was chosen for all (R12).
+    """Return the user (0: none) and services of each assigning row: its own, or else those chosen for all rows (R12).
 
-    A row's user or tenant wins over what was chosen; a row that names both means the user, whose tenant it tells.
-    Without a service it is voice.
+    A row's user or tenant takes precedence over the settings. If a row names both, the user counts: it determines the
+    tenant. The default service is voice.
     """
     users = np.where((user == 0) & (target == 0), chosen.user_id or 0, user)
     services = np.where(service == 0, int(chosen.service or Service.VOICE), service)

@@ -1,4 +1,4 @@
-"""Workbook reports: which ones a job can have, and how the ledger numbers the work items that build them."""
+"""Workbook reports: the kinds that a job can have, and the numbers of the work items that build them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ROWS = tuple(OUTCOMES)
 class WorkbookKind:
     """One of a job's workbooks: which rows it has (`OUTCOMES`), and whether it belongs to the job's review.
 
-    A review's report says what would happen to the rows, the final one what happened, so they are different files.
+    The report of a review says what would happen to the rows, the final one what happened, so they are different files.
     """
 
     rows: str
@@ -35,11 +35,11 @@ class WorkbookKind:
 
     @property
     def name(self) -> str:
-        """Return its name within the job's folder."""
+        """The file name within the job's folder, without extension."""
         return f"{'review' if self.is_review else 'report'}-{self.rows}"
 
     def is_current(self, status: str) -> bool:
-        """Return whether a job with this status is the one that the workbook describes."""
+        """Return whether the workbook describes a job with this status."""
         return self.is_review == (status == JobStatus.REVIEW)
 
     @classmethod

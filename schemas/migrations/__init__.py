@@ -1,1 +1,1 @@
-"""Alembic migrations, oldest first. Applied by `numberyard migrate` and by `numberyard up`."""
+"""Alembic migrations, oldest first. `numberyard migrate` and `numberyard up` apply them."""

@@ -1,4 +1,4 @@
-"""Run by Alembic: applies the migrations on the connection that `worker.database.migrate` hands over."""
+"""Alembic's entry script: applies the migrations on the connection that `worker.database.migrate` passes."""
 
 from __future__ import annotations
 
