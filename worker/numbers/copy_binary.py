@@ -1,6 +1,6 @@
-"""PostgreSQL's binary forms, made and read with whole arrays: the rows of a COPY, arrays of numbers.
+"""PostgreSQL's binary formats, encoded and decoded with whole arrays: COPY rows, and arrays of bigint.
 
-Knows no table: which column has which type is the caller's. The server takes a value only in its column's own width.
+Knows no tables: the caller maps columns to types. The server accepts a value only in the exact width of its column.
 """
 
 from __future__ import annotations
@@ -15,22 +15,23 @@ from psycopg import Cursor
 from psycopg.adapt import Buffer, Dumper, Loader
 from psycopg.pq import Format
 
-# "COPY", "Binary Format" in PostgreSQL's documentation: signature, flags, length of the extension; -1 for the end.
+# "COPY", section "Binary Format", in PostgreSQL's documentation: signature, flags, length of the header extension; -1
+# ends the data.
 _HEADER = b"PGCOPY\n\xff\r\n\0" + struct.pack("!ii", 0, 0)
 _TRAILER = struct.pack("!h", -1)
 _NULL = -1
-# `array_send` of the server: dimensions, whether there are NULLs, the element's type; then length and lower bound.
+# The server's `array_send`: dimensions, NULL flag, element type (OID); then length and lower bound.
 _ARRAY_HEADER = struct.Struct("!iiIii")
-_INT8, _INT8_ARRAY = 20, 1016  # pg_type.dat
+_INT8, _INT8_ARRAY = 20, 1016  # OIDs from pg_type.dat
 _ELEMENT = np.dtype([("size", ">i4"), ("value", ">i8")])
 _PAIR = np.dtype([("size", ">i4"), ("high", ">i4"), ("low", ">i4")])
 
 
 @dataclass(frozen=True)
 class Field:
-    """A column of n rows: `values` as bytes of one width, and how many of them count in each row, -1 for NULL.
+    """A column of n rows: `values` of one width in bytes, and the size of each value in bytes, -1 for NULL.
 
-    `size` is one number where it is the same in all rows.
+    `size` is a single int if it is the same in all rows.
     """
 
     values: NDArray[np.generic]
@@ -38,24 +39,24 @@ class Field:
 
 
 def bigints(values: NDArray[np.int64]) -> Field:
-    """For a bigint column."""
+    """Return a bigint column."""
     return Field(values.astype(">i8"), 8)
 
 
 def integers(values: NDArray[np.int32], null: NDArray[np.bool_] | None = None) -> Field:
-    """For an integer column, NULL where `null` is."""
+    """Return an integer column, NULL where `null` is true."""
     if null is None or not null.any():
         return Field(values.astype(">i4"), 4)
     return Field(values.astype(">i4"), np.where(null, _NULL, 4).astype(np.int32))
 
 
 def booleans(values: NDArray[np.generic]) -> Field:
-    """For a boolean column: true where `values` is not 0."""
+    """Return a boolean column: true where `values` is not 0."""
     return Field((values != 0).astype("u1"), 1)
 
 
 def texts(known: Sequence[str], which: NDArray[np.integer]) -> Field:
-    """For a text column: for each row the place in `known` of its text, which is ASCII and short."""
+    """Return a text column: for each row the index into `known` of its text, which is short ASCII."""
     encoded = np.array([text.encode("ascii") for text in known])
     sizes = np.array([len(text) for text in known], np.int32)[which]
     same = len(sizes) > 0 and bool((sizes == sizes[0]).all())
@@ -63,7 +64,7 @@ def texts(known: Sequence[str], which: NDArray[np.integer]) -> Field:
 
 
 def copy_rows(fields: Sequence[Field]) -> bytes:
-    """Rows as `COPY .. FROM STDIN (FORMAT binary)` takes them; the fields stand in the order of its columns."""
+    """Return the data of `COPY .. FROM STDIN (FORMAT binary)`; the fields must be in the order of its columns."""
     layout = [("fields", ">i2")]
     for place, field in enumerate(fields):
         layout += [(f"size{place}", ">i4"), (f"value{place}", field.values.dtype.str)]
@@ -76,7 +77,7 @@ def copy_rows(fields: Sequence[Field]) -> bytes:
 
 
 def _without_gaps(rows: NDArray[np.void], fields: Sequence[Field]) -> bytes:
-    """The rows' bytes but those that do not count, because a value is shorter than its column, or NULL."""
+    """Return the rows' bytes without the padding of values that are NULL or shorter than their field."""
     if all(isinstance(field.size, int) for field in fields):
         return rows.tobytes()
     matrix = rows.view(np.uint8).reshape(len(rows), rows.dtype.itemsize)
@@ -90,7 +91,7 @@ def _without_gaps(rows: NDArray[np.void], fields: Sequence[Field]) -> bytes:
 
 
 class _Numbers(Dumper):
-    """int64 arrays as bigint[]: the driver's own way, number by number, takes as long as a search for them."""
+    """Dumps int64 arrays as bigint[]. The driver's own dumper is so slow that it takes as long as the query."""
 
     format = Format.BINARY
     oid = _INT8_ARRAY
@@ -102,7 +103,7 @@ class _Numbers(Dumper):
 
 
 class _AsItCame(Loader):
-    """A bigint[] as the server sent it, for `bigints_of` and `pairs_of`."""
+    """Loads a bigint[] as raw bytes, for `bigints_of` and `pairs_of`."""
 
     format = Format.BINARY
 
@@ -111,20 +112,20 @@ class _AsItCame(Loader):
 
 
 def with_arrays(cursor: Cursor[tuple[object, ...]]) -> Cursor[tuple[object, ...]]:
-    """The cursor, which now takes arrays (int64) for bigint[], and gives those of binary answers as bytes."""
+    """Return the cursor, set to accept int64 arrays for bigint[] and to return bigint[] of binary results as bytes."""
     cursor.adapters.register_dumper(np.ndarray, _Numbers)
     cursor.adapters.register_loader(_INT8_ARRAY, _AsItCame)
     return cursor
 
 
 def bigints_of(array: object) -> NDArray[np.int64]:
-    """The elements of a bigint[] without NULLs, as it comes from a binary cursor; of NULL none."""
+    """Return the elements (int64) of a bigint[] without NULLs from a binary cursor; an empty array for NULL."""
     found: NDArray[np.int64] = _elements(array, _ELEMENT)["value"].astype(np.int64)
     return found
 
 
 def pairs_of(array: object) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """The upper and the lower halves of the elements of a bigint[], as for `bigints_of`."""
+    """Return the upper and lower halves (int32) of the elements of a bigint[], as `bigints_of`."""
     found = _elements(array, _PAIR)
     return found["high"].astype(np.int32), found["low"].astype(np.int32)
 

@@ -1,6 +1,6 @@
-"""What the boxes of the filters over the inventory offer an actor: countries, carriers, tenants, users (R3).
+"""The options of the inventory's filters for an actor: countries, carriers, tenants, users (R3).
 
-Each is answered from indexes in time that does not grow with the inventory; nothing outside of the actor's tree.
+All come from indexes in a time that does not grow with the inventory, and contain nothing outside the actor's tree.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from worker.numbers import occupied_ranges
 from worker.numbers.index_groups import NUMBER, Groups, all_numbers, any_within, lines_of, rows, seen_by
 from worker.phone import e164_ranges, region
 
-MOST = 20  # of what is typed the beginning of
+MOST = 20  # options shown for a typed text
 
 
 def countries(connection: sa.Connection, actor: Actor) -> list[str]:
-    """The regions (`phone_numbers.country`) of the numbers that the actor sees, ascending."""
-    # Left out is what nobody on the platform has: no input decides about that, so it cannot be probed (R3).
+    """Return the regions (`phone_numbers.country`) of the numbers that the actor sees, ascending."""
+    # Skip ranges in which no tenant has numbers. No input affects this, so it cannot be used for probing (R3).
     anybody = [all_numbers()]
     blocks = occupied_ranges.occupied(connection)
     names = {name for low, _ in blocks for name in e164_ranges.regions_of(region.calling_code_of(low))}
@@ -43,13 +43,13 @@ def countries(connection: sa.Connection, actor: Actor) -> list[str]:
 
 
 def carrier_names(connection: sa.Connection, actor: Actor, service: str) -> list[str]:
-    """What the carriers of a service ("voice" or "sms") that the actor sees are called, ascending, each once (R7)."""
+    """Return the distinct names of the carriers of a service ("voice", "sms") that the actor sees, ascending (R7)."""
     query = sa.select(carriers.c.name).where(tenant_scope.carriers_seen(actor.tenant), carriers.c.service == service)
     return list(connection.execute(query.distinct().order_by(carriers.c.name)).scalars())
 
 
 def tenants_named(connection: sa.Connection, actor: Actor, typed: str = "", most: int = MOST) -> list[Tenant]:
-    """Tenants that the actor sees with these letters in their names, by name; itself among them."""
+    """Return tenants that the actor sees, its own included, whose names contain the typed text, by name."""
     query = (
         tenant_scope.select_tenants()
         .where(tenant_scope.below(actor.tenant))
@@ -62,11 +62,11 @@ def tenants_named(connection: sa.Connection, actor: Actor, typed: str = "", most
 
 
 def users_named(connection: sa.Connection, actor: Actor, typed: str = "", most: int = MOST) -> Sequence[sa.Row[Any]]:
-    """Users that the actor sees whose names or e-mail addresses begin so: public_id, name, email; by name."""
+    """Return the actor's users whose name or e-mail address begins with the text: public_id, name, email; by name."""
     shown = (users.c.public_id, users.c.name, users.c.email)
     seen = sa.true() if actor.tenant.kind is TenantKind.MASTER_RESELLER else tenant_scope.users_of(actor.tenant)
     begin = typed.strip().lower()
-    # Either order is an index's, so neither reads more than is answered.
+    # Each order is that of an index, so neither query reads more rows than it returns.
     parts = [
         sa.select(*shown)
         .where(seen, sa.func.lower(column).startswith(begin, autoescape=True))

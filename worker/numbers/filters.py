@@ -1,6 +1,6 @@
-"""Which numbers are wanted: a filter as it is asked for, and what it comes to for who asks (R3).
+"""Number filters: as requested, and resolved for the actor (R3).
 
-What names stand for is looked up here once; how such numbers are found fast is `number_search`'s business.
+Names and public ids are resolved here once; `worker.numbers.search` finds the matching numbers fast.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from worker.numbers.index_groups import Lines, lines_of, seen_by
 from worker.phone import e164_ranges, region
 from worker.phone.e164_ranges import EVERY, Span
 
-NOBODYS = -1  # a carrier that no number has
+NOBODYS = -1  # a carrier id that no number has
 
 
 @dataclass(frozen=True)
 class NumberFilter:
-    """Which numbers; None does not narrow. `q` is what somebody typed.
+    """A filter as requested; a field that is None does not filter. `q` is the typed text.
 
-    `tenant_id` is who holds them, `uploaded_by` who uploaded them, `user_id` who uses them, all as public ids.
+    `tenant_id` is the holder, `uploaded_by` the uploader, `user_id` the user of the numbers, all as public ids.
     """
 
     q: str | None = None
@@ -41,10 +41,10 @@ class NumberFilter:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a filter comes to. Empty `spans`, `users`: no number; None: they do not narrow.
+    """A resolved filter. If `spans` or `users` is empty, no number matches; None does not filter.
 
-    `lines`: whose numbers are asked for, and whose uploads; None is everybody's, for the master alone. `uploaders` are
-    who may have uploaded them. `region`: the numbers' own country.
+    `lines`: the allowed pairs of holder and uploader; None stands for all numbers, for the master only. `uploaders`:
+    the allowed uploaders. `region`: the country of the numbers.
     """
 
     lines: Lines | None
@@ -58,13 +58,13 @@ class Wanted:
     free_for: str | None = None
 
     def beyond(self, e164: int | None) -> Wanted:
-        """The same, but only what comes after this number; all of it for None."""
+        """Return the same filter, limited to numbers above `e164`; None does not limit it."""
         return self if e164 is None else replace(self, spans=e164_ranges.common(self.spans, [(e164 + 1, EVERY[1])]))
 
     def conditions(self, *, by_kind: bool = False) -> list[sa.ColumnElement[bool]]:
-        """What the filter asks of a number but for its holder, its status and its place in the order.
+        """Return the SQL conditions on a number, except for those on its holder, its status and its range.
 
-        `by_kind`: of a number that was found by its kind, so all that its kind does not tell for certain.
+        `by_kind`: for numbers found by their kind; return all conditions that the kind does not guarantee.
         """
         number = phone_numbers.c
         found: list[sa.ColumnElement[bool]] = []
@@ -82,13 +82,13 @@ class Wanted:
 
 
 def _country_of(e164: sa.ColumnElement[int]) -> sa.ColumnElement[str]:
-    """The country, looked up: only for what an index has let through already, which need not read rows for it."""
+    """Return the country by a subquery, for numbers that an index-only scan has already matched by other conditions."""
     same = phone_numbers.alias()
     return sa.select(same.c.country).where(same.c.e164 == e164).correlate(phone_numbers).scalar_subquery()
 
 
 def resolve(connection: sa.Connection, actor: Actor, asked: NumberFilter) -> Wanted:
-    """What a filter comes to for an actor: nothing outside of its tree (R3)."""
+    """Resolve a filter for an actor: the result matches nothing outside the actor's tree (R3)."""
     uploaders = None if asked.uploaded_by is None else _named(connection, asked.uploaded_by)
     lines = _lines(connection, actor, asked, uploaders)
     return Wanted(
@@ -117,7 +117,7 @@ def _lines(
 
 
 def _named(connection: sa.Connection, public_id: str) -> Sequence[int]:
-    """The tenant of this public id, if there is one: whoever's, as what one holds may be the upload of one above."""
+    """Return the id of a tenant, also above the actor's tree: it may have uploaded numbers that are held below it."""
     return (
         connection.execute(sa.select(tenants.c.id).where(tenant_scope.has_public_id(tenants, public_id)))
         .scalars()
@@ -126,7 +126,7 @@ def _named(connection: sa.Connection, public_id: str) -> Sequence[int]:
 
 
 def _spans(connection: sa.Connection, asked: NumberFilter, lines: Lines | None) -> Sequence[Span]:
-    """Where in the order of all numbers they stand: ascending and apart."""
+    """Return the ranges that may contain matching numbers: ascending and disjoint."""
     found: Sequence[Span] = [EVERY]
     if asked.country is not None:
         found = e164_ranges.joined(e164_ranges.of_country(asked.country))
@@ -135,7 +135,7 @@ def _spans(connection: sa.Connection, asked: NumberFilter, lines: Lines | None) 
         return found
     groups = seen_by(lines)
     if typed is not None and not e164_ranges.is_international(typed):
-        # It may begin a number in each country that has any.
+        # The digits may be the beginning of a national number in each country that has numbers.
         blocks = occupied_ranges.occupied(connection)
         if lines is not None:
             blocks = occupied_ranges.inhabited(connection, groups, blocks)
@@ -146,16 +146,19 @@ def _spans(connection: sa.Connection, asked: NumberFilter, lines: Lines | None) 
         found = e164_ranges.common(found, e164_ranges.typed(typed, ()))
     if lines is None:
         return occupied_ranges.inhabited(connection, groups, found)
-    # Not span by span: for each of many holders that would take as long as the search itself.
+    # Not range by range: with many holders, this would take as long as the search itself.
     return e164_ranges.common(found, occupied_ranges.inhabited(connection, groups, e164_ranges.by_length(found)))
 
 
 def _carriers(connection: sa.Connection, name: str) -> list[int]:
-    """Carriers of this name, whoever's: a number that was passed on may have one that its holder could not choose.
+    """Return the ids of all carriers of this name, in any tree.
 
-    A name that nobody has is looked for, too, or time would tell of the carriers of others (R3).
+    An assigned number may have a carrier that its holder cannot choose.
+
+    An unknown name becomes an id that no number has, so that the search still runs: otherwise its time would reveal
+    other tenants' carriers (R3).
     """
-    # Both lowered by the database, whose idea of it is not Python's.
+    # The database folds both sides, because its lower() differs from Python's.
     named = sa.func.lower(carriers.c.name) == sa.func.lower(sa.literal(name, sa.Text))
     return list(connection.execute(sa.select(carriers.c.id).where(named)).scalars()) or [NOBODYS]
 

@@ -1,6 +1,6 @@
-"""Count numbers by their holders, before they are moved: those of a list, or all that a filter lets through (R3, R19).
+"""Counts of numbers by holder, before they are moved: of a list, or of all that match a filter (R3, R19).
 
-One query for all holders, bounded in time: a page that asks shows no counts rather than wait for long.
+One query for all holders with a time limit: a page shows no counts rather than wait for long.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from worker.numbers import search
 from worker.numbers.filters import Wanted
 
 MOST_SECONDS = 8.0
-_MANY = 50_000  # as `selections.count`
+_MANY = 50_000  # as in `selections.count`
 _QUERY_CANCELED = "57014"
 _IN_USE = (phone_numbers.c.voice_user_id.is_not(None) | phone_numbers.c.sms_user_id.is_not(None)).label("in_use")
 _BESIDE = (phone_numbers.c.holder_id, _IN_USE)
@@ -26,7 +26,7 @@ _BESIDE = (phone_numbers.c.holder_id, _IN_USE)
 
 @dataclass(frozen=True)
 class Held:
-    """How many of some numbers a tenant holds, and how many of those a user has."""
+    """How many of the numbers a tenant holds, and how many of these a user has."""
 
     holder: Tenant
     count: int
@@ -34,11 +34,11 @@ class Held:
 
 
 class TooLongError(Exception):
-    """Counting took longer than `MOST_SECONDS`; the transaction is lost."""
+    """Counting took longer than `MOST_SECONDS`; the transaction is aborted."""
 
 
 def of_numbers(connection: sa.Connection, actor: Actor, numbers: Sequence[int]) -> list[Held]:
-    """Count those of some numbers that the actor sees, by holder, the most first."""
+    """Count those of the numbers that the actor sees, by holder, largest count first."""
     seen = sa.select(phone_numbers.c.e164, *_BESIDE).where(
         tenant_scope.numbers_of(actor.tenant), phone_numbers.c.e164.in_(numbers)
     )
@@ -46,9 +46,9 @@ def of_numbers(connection: sa.Connection, actor: Actor, numbers: Sequence[int]) 
 
 
 def matching(connection: sa.Connection, wanted: Wanted, expected: int) -> list[Held]:
-    """Count all numbers that a filter lets through, about `expected`, by holder, the most first.
+    """Count all numbers that match a filter, about `expected`, by holder, largest count first.
 
-    `TooLongError` if that takes too long.
+    `TooLongError` if it takes longer than `MOST_SECONDS`.
     """
     connection.exec_driver_sql(f"SET LOCAL statement_timeout = {int(MOST_SECONDS * 1000)}")
     try:

@@ -1,7 +1,7 @@
-"""The kinds of numbers that tenants hold: by whom uploaded, with which carriers and capabilities, unassigned or not.
+"""Kinds of numbers that tenants hold, by uploader, carriers, capabilities, and unassigned or not.
 
-They are few where numbers are millions. So what hardly any number has is found, or known not to be there, by looking
-here first. Only those of the looker's own tree are looked at: the time tells nothing of what others have (R3).
+There are few kinds and millions of numbers, so looking here first finds rare numbers, or shows that there are none.
+Only kinds in the actor's own tree are read, so the time reveals nothing about other tenants' numbers (R3).
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from worker.numbers.index_groups import Groups, table_of
 
 
 def of(wanted: Wanted) -> sa.Select[int]:
-    """The `kind` (`schemas.database.tables.KIND`) of each holding that a filter may let through."""
+    """Return a query for the `kind` (`schemas.database.tables.KIND`) of each holding that a filter may match."""
     query = sa.select(_worded(KIND_OF_HOLDING).label("kind")).select_from(holdings).where(*_conditions(wanted))
     if wanted.lines is not None:
-        # Holder by holder, and no sooner narrowed: it would take longer for a carrier that others use.
+        # OFFSET 0 stops the planner from pulling up the subquery: holdings are looked up holder by holder, because
+        # starting from a carrier would be slow if many other tenants use it.
         lines = table_of(wanted.lines)
         own = query.where(holdings.c.holder_id == lines.c.holder, holdings.c.uploader_id == lines.c.uploader)
         found = own.correlate_except(holdings).offset(0).lateral()
@@ -37,15 +38,15 @@ def _conditions(wanted: Wanted) -> list[sa.ColumnElement[bool]]:
 
 
 def count_up_to(connection: sa.Connection, kinds: sa.Select[int], most: int) -> int:
-    """How many holdings they are, and one more than `most` for all that is more."""
+    """Count the holdings, up to `most + 1`."""
     some = kinds.limit(most + 1).subquery()
     count: int = connection.execute(sa.select(sa.func.count()).select_from(some)).scalar_one()
     return count
 
 
 def groups(kinds: sa.Select[int], count: int, wanted: Wanted) -> Groups:
-    """The numbers of so many kinds that a filter lets through."""
-    # Distinct, as a kind is a hash.
+    """Return the groups of `count` kinds, with the filter's other conditions."""
+    # Distinct, because a kind is a hash.
     table = kinds.distinct().cte("kinds").prefix_with("MATERIALIZED")
     return Groups(table, [(_worded(KIND), table.c.kind)], wanted.conditions(by_kind=True), count)
 

@@ -1,7 +1,7 @@
-"""Numbers by groups that an index has each ascending: how the first of them all, or all of them, are asked for.
+"""SQL that merges several ascending index ranges ("groups") into one list of numbers (loose index scan).
 
-Groups are few and numbers are millions, so one look into the index for each group is cheap, and no group is read
-beyond what is asked for. Nothing here knows filters or permissions.
+There are few groups and millions of numbers, so one index lookup per group is cheap, and no group is read further than
+needed. Nothing here knows filters or permissions.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ NUMBER = phone_numbers.c
 Beside = Sequence[sa.ColumnElement[Any]]
 Bounds = tuple[sa.ColumnElement[int], sa.ColumnElement[int]]  # the first and the last number, both included
 
-# Who may hold numbers, and who may have uploaded them.
+# Pairs of ids (holder, uploader) whose numbers are searched.
 Lines = Sequence[tuple[int, int]]
 
 
 @dataclass(frozen=True)
 class Groups:
-    """A table with a row for each group, or None where all numbers are one, and which numbers a group has.
+    """A table with a row for each group (None: one group of all numbers), and the conditions on a group's numbers.
 
-    `key`: what an index has before the number, each with the group's value of it.
+    `key`: the index columns before the number, each with the table column that has the group's value.
     """
 
     table: sa.FromClause | None
@@ -37,43 +37,44 @@ class Groups:
     count: int = 1
 
     def only(self, table: sa.FromClause) -> Groups:
-        """Those of the groups that another table with the same columns has."""
+        """Return the groups that are also in another table with the same columns."""
         return replace(self, table=table, key=[(column, table.c[value.name]) for column, value in self.key])
 
     def narrowed(self, conditions: Sequence[sa.ColumnElement[bool]]) -> Groups:
-        """The same groups with those of their numbers that meet the conditions."""
+        """Return the same groups, limited to numbers that meet further conditions."""
         return replace(self, conditions=(*self.conditions, *conditions))
 
     def within(self, span: Bounds | None) -> list[sa.ColumnElement[bool]]:
-        """A group's numbers in a span."""
+        """Return the conditions for a group's numbers in a range."""
         equal = [column == value for column, value in self.key]
         return equal if span is None else [*equal, NUMBER.e164.between(*span)]
 
     def first_within(self, span: Bounds | None, most: int) -> sa.Select[int]:
-        """The first so many of them, ascending.
+        """Return a query for the first `most` numbers of a group in a range, ascending.
 
-        Told by where they begin and end in the index of the key, which nothing else can answer. To equal values and an
-        order the primary key is an answer, too: the planner takes it where it thinks that many numbers are of a group,
-        and then reads all that are not.
+        The conditions are row comparisons with the group's first and last entry in the key's index, which only that
+        index can serve. For equal values and an order, the planner may choose the primary key if it overestimates the
+        group, and then reads all other numbers.
         """
         place = [column for column, _ in self.key] + [NUMBER.e164]
         query = sa.select(NUMBER.e164).order_by(*place).limit(most)
         if span is None:
-            # Compared one by one, which is faster than as rows.
+            # Comparing column by column is faster than comparing rows.
             return query.where(*(side for column, value in self.key for side in (column >= value, column <= value)))
         first, last = (sa.tuple_(*(value for _, value in self.key), number) for number in span)
         return query.where(sa.tuple_(*place) >= first, sa.tuple_(*place) <= last)
 
 
 def all_numbers() -> Groups:
-    """One group of all numbers, by the primary key."""
+    """Return one group of all numbers, ordered by the primary key."""
     return Groups(None)
 
 
 def lines_of(connection: sa.Connection, asked: sa.ColumnElement[bool], uploaders: Sequence[int] | None) -> Lines:
-    """Of each tenant of which this is asked, whose uploads it may hold: those of its line (`permissions.check_move`).
+    """Return pairs of each tenant that meets a condition and the uploaders whose numbers it may hold.
 
-    With `uploaders`, only of these. Also where there are none: a number may be on its way there.
+    By `permissions.check_move`, these uploaders are the tenants on its path from the root; `uploaders` limits them.
+    Pairs without numbers are included, because a number may be about to move there.
     """
     line = sa.func.unnest(tenants.c.path).table_valued("id").render_derived().lateral("line")
     query = sa.select(tenants.c.id, line.c.id.label("uploader")).select_from(tenants.join(line, sa.true())).where(asked)
@@ -83,9 +84,10 @@ def lines_of(connection: sa.Connection, asked: sa.ColumnElement[bool], uploaders
 
 
 def of_lines(lines: Lines, *, is_unassigned: bool | None = None) -> list[Groups]:
-    """The numbers of some lines: those unassigned, those assigned, or both.
+    """Return the groups for pairs of holder and uploader: unassigned numbers, assigned numbers, or both.
 
-    What is unassigned is held by its uploader. What is assigned stands by holder and uploader.
+    Unassigned numbers are held by their uploader; their groups are by holder. Those of assigned ones are by holder and
+    uploader.
     """
     own = [holder for holder, uploader in lines if holder == uploader]
     found = []
@@ -101,33 +103,33 @@ def of_lines(lines: Lines, *, is_unassigned: bool | None = None) -> list[Groups]
 
 
 def table_of(lines: Lines) -> sa.FromClause:
-    """Each `holder` with each `uploader`."""
+    """Return the pairs as a table with the columns `holder` and `uploader`."""
     return rows(sa.Integer, holder=[holder for holder, _ in lines], uploader=[uploader for _, uploader in lines])
 
 
 def seen_by(lines: Lines | None) -> list[Groups]:
-    """All numbers of some lines; None is everybody's."""
+    """Return the groups of all numbers of the pairs; None stands for all numbers."""
     return [all_numbers()] if lines is None else of_lines(lines)
 
 
 def rows(kind: type[Any], **columns: Sequence[Any]) -> sa.FromClause:
-    """Columns of one type, or of text, as a table."""
+    """Return arrays as a table. The columns have the type `kind`, or text if their values are strings."""
     kinds = (sa.Text if values and isinstance(values[0], str) else kind for values in columns.values())
     arrays = (sa.bindparam(None, list(values), ARRAY(one)) for one, values in zip(kinds, columns.values(), strict=True))
     return sa.func.unnest(*arrays).table_valued(*columns).render_derived()
 
 
 def status_is(*, is_unassigned: bool) -> sa.ColumnElement[bool]:
-    """`permissions.is_assigned`, for the database, in the words of its indexes."""
+    """Return `permissions.is_assigned` or its opposite in SQL, with the exact predicate of the partial indexes."""
     return sa.literal_column(f"({UNASSIGNED if is_unassigned else ASSIGNED})", sa.Boolean)
 
 
 def numbers_of(
     groups: Sequence[Groups], spans: Sequence[Span], most: int | None, *, in_order: bool, beside: Beside = ()
 ) -> sa.Select[Any]:
-    """Numbers of some groups within spans that are ascending and apart: all, the first so many, or any so many.
+    """Return a query for numbers of the groups in ascending disjoint ranges: all, the first `most`, or any `most`.
 
-    `beside`: further columns of the numbers, where all are asked for.
+    `beside`: further columns of the numbers, only if all are requested.
     """
     if not groups or not spans:
         return sa.select(NUMBER.e164, *beside).where(sa.false())
@@ -135,7 +137,7 @@ def numbers_of(
         every = sa.select(*within(groups, None, most, in_order=in_order, beside=beside).subquery("found").c)
         return every.order_by("e164") if in_order else every
     given = rows(sa.BigInteger, low=[low for low, _ in spans], high=[high for _, high in spans])
-    # In order, so that no span is looked at once there are enough.
+    # Ordered, so that no further range is read once there are enough numbers.
     span = sa.select(given).order_by(given.c.low).subquery("span")
     found = within(groups, (span.c.low, span.c.high), most, in_order=in_order, beside=beside).lateral("found")
     query = sa.select(*found.c).select_from(span.join(found, sa.true())).limit(most)
@@ -145,9 +147,9 @@ def numbers_of(
 def within(
     groups: Sequence[Groups], span: Bounds | None, most: int | None, *, in_order: bool = True, beside: Beside = ()
 ) -> sa.SelectBase:
-    """Numbers of some groups, at least one, in one span: all, the first so many, or any so many.
+    """Return a query for numbers of at least one group in one range: all, the first `most`, or any `most`.
 
-    `beside`: as `numbers_of`.
+    `beside`: as in `numbers_of`.
     """
     if len(groups) == 1 and groups[0].table is None:
         return _part(groups[0], span, most, beside)
@@ -159,11 +161,11 @@ def within(
 
 
 def _first(groups: Sequence[Groups], span: Bounds | None, most: int) -> sa.Select[int]:
-    """The first so many numbers, ascending.
+    """Return a query for the first `most` numbers of the groups, ascending.
 
-    First the first number of each group. Only so many groups as numbers are wanted can have any of them, those whose
-    own is among the first; and nothing is wanted beyond the last of these. So no more is read of most groups, however
-    far apart in them is what is looked for.
+    It first reads the first number of each group. The `most`-th smallest of these is an upper bound of the result, so
+    only groups that begin at or below it are read further, and only up to it. So most groups cost one lookup, however
+    far apart their numbers are.
     """
     begins = [_begins(one, span).cte(f"begins_{place}").prefix_with("MATERIALIZED") for place, one in enumerate(groups)]
     order = sa.union_all(*(sa.select(one.c.e164) for one in begins)).order_by("e164")
@@ -181,7 +183,7 @@ def _first(groups: Sequence[Groups], span: Bounds | None, most: int) -> sa.Selec
 
 
 def _begins(one: Groups, span: Bounds | None) -> sa.Select[Any]:
-    """Each group that has numbers, with the first of them."""
+    """Return a query for each group that has numbers, with its first number."""
     table = one.table
     if table is None:
         raise ValueError("all numbers begin where they begin")
@@ -190,16 +192,16 @@ def _begins(one: Groups, span: Bounds | None) -> sa.Select[Any]:
 
 
 def any_within(groups: Sequence[Groups], span: Bounds) -> sa.Select[int]:
-    """One number, whichever, of some groups in one span, if they have any there.
+    """Return a query for any one number of the groups in one range, for a lateral join.
 
-    To be joined laterally. By EXISTS the planner takes leave to answer for all spans at once, from every number.
+    With EXISTS instead, the planner may evaluate all ranges at once by reading every number.
     """
     return sa.select(within(groups, span, 1, in_order=False).subquery()).limit(1)
 
 
 def _part(one: Groups, span: Bounds | None, most: int | None, beside: Beside = ()) -> sa.Select[Any]:
-    # Limited also where any will do: the planner then takes each group's span as a place in the index, instead of
-    # reading groups whole and leaving out afterwards.
+    # The limit is also set if any numbers will do: it makes the planner look up each group's range in the index instead
+    # of reading whole groups and filtering them.
     query = (
         one.first_within(span, most) if most is not None else sa.select(NUMBER.e164, *beside).where(*one.within(span))
     )

@@ -1,6 +1,6 @@
-"""The phone numbers' table, written and looked up by the thousand.
+"""Bulk reads and writes of the table of phone numbers.
 
-No rules here; every caller has decided already. Scoping to a tenant's tree is done in `worker.database.tenant_scope`.
+No rules: every caller has checked permissions. `worker.database.tenant_scope` limits queries to a tenant's tree.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from schemas.arrow_schemas import STATE
 from schemas.database.tables import carriers, phone_numbers, tenants, users
 from worker.numbers import copy_binary
 
-PRIMARY_KEY = "pk_phone_numbers"  # its constraint
+PRIMARY_KEY = "pk_phone_numbers"  # name of the constraint
 COLUMNS: tuple[str, ...] = tuple(column.name for column in phone_numbers.columns)
-# What a job may make of a number that exists; the rest stays for good.
+# Columns that a job may change in an existing number; the others never change.
 CHANGEABLE = tuple(name for name in STATE.names if name not in {"created_job_id", "uploader_id"})
-# What a look-up brings of each number, as bigints: one column, two ids, or flags from the lowest bit on. 25,000 numbers
-# packed like this cost the server 22 ms, with an array for each column 38.
+# What a lookup returns of each number, packed into bigints: one column, two ids, or flags from the lowest bit on.
+# 25,000 numbers packed like this take the server 22 ms, with one array per column 38 ms.
 _PACKED: tuple[tuple[str, ...], ...] = (
     ("created_job_id",),
     ("changed_job_id",),
@@ -34,7 +34,7 @@ _PACKED: tuple[tuple[str, ...], ...] = (
     ("voice", "sms", "fax", "voice_forwarded"),
 )
 _DTYPES = {field.name: field.type.to_pandas_dtype() for field in STATE}
-# Says no more than a join by number, but lets the planner see that only a stretch of the index is concerned.
+# Redundant with the join by number, but it shows the planner that only a part of the index is needed.
 _RANGE = b"AND n.e164 BETWEEN %s AND %s"
 
 
@@ -52,29 +52,29 @@ class Holding(NamedTuple):
 
 
 class ConflictError(Exception):
-    """Another transaction was first: it created or changed one of the numbers, or deleted what they refer to.
+    """Another transaction has created or changed one of the numbers, or deleted a row that they refer to.
 
-    The caller rolls back and decides anew; nothing was written.
+    The caller rolls back and decides again; nothing was written.
     """
 
 
 def look_up(
     connection: sa.Connection, numbers: np.ndarray, *, lock: bool, wanted: Collection[str] = STATE.names
 ) -> Mapping[str, np.ndarray]:
-    """Which of some numbers (int64, ascending, at least one) exist: column name -> array, by ascending `e164`.
+    """Look up which numbers (int64, ascending, at least one) exist: column name -> array, ascending by `e164`.
 
     The columns are `e164` and those of `schemas.arrow_schemas.STATE`, with 0 for NULL and false; columns that are not
-    among the `wanted` may be 0 throughout. `lock` holds the rows until the transaction ends; in ascending order, so
-    that two chunks never wait for each other.
+    in `wanted` may be all 0. `lock` locks the rows until the transaction ends, in ascending order to avoid deadlocks
+    between chunks.
     """
     parts = [names for names in _PACKED if not set(wanted).isdisjoint(names)]
     aggregated = ", ".join(f"array_agg(part{place})" for place in range(len(parts)))
     packed = ", ".join(f"{_packed(names)} AS part{place}" for place, names in enumerate(parts))
-    # An array for each part, in binary: row by row the driver takes longer than the search itself.
+    # One binary array per part: fetching row by row takes the driver longer than the query.
     query = f"""SELECT array_agg(e164), {aggregated} FROM (
             SELECT n.e164, {packed} FROM phone_numbers n
             WHERE n.e164 = ANY(%s::bigint[]) {_RANGE.decode()} ORDER BY n.e164 {"FOR UPDATE" if lock else ""}) found
-        """  # noqa: S608 - our names
+        """  # noqa: S608 - constants
     with _cursor(connection) as cursor:
         cursor.execute(query.encode(), _range_of(numbers), binary=True)
         e164, *arrays = cursor.fetchone() or (None,)
@@ -84,7 +84,7 @@ def look_up(
 
 
 def _packed(names: tuple[str, ...]) -> str:
-    """SQL for several columns as one bigint."""
+    """Return the SQL that packs several columns into one bigint."""
     if _is_flag(names[0]):
         return f"({' + '.join(f'(n.{name}::int << {bit})' for bit, name in enumerate(names))})::bigint"
     ids = [f"coalesce(n.{name}, 0)::bigint" for name in names]
@@ -105,10 +105,10 @@ def _is_flag(name: str) -> bool:
 def hold(
     connection: sa.Connection, tenant_ids: Sequence[int], carrier_ids: Sequence[int], user_ids: Sequence[int] = ()
 ) -> None:
-    """Keep tenants, carriers and users from being deleted until the transaction ends.
+    """Lock tenants, carriers and users against deletion until the transaction ends.
 
-    `ConflictError` if one is gone already. This is the foreign key check of `phone_numbers`, made once per chunk
-    instead of once per row.
+    `ConflictError` if one does not exist any more. This replaces the foreign key checks of `phone_numbers`: once per
+    chunk instead of once per row.
     """
     for table, ids in ((tenants, tenant_ids), (carriers, carrier_ids), (users, user_ids)):
         query = sa.select(table.c.id).where(table.c.id.in_(ids)).order_by(table.c.id)
@@ -117,10 +117,10 @@ def hold(
 
 
 def hold_unchanged(connection: sa.Connection, numbers: np.ndarray, stamps: np.ndarray) -> None:
-    """Hold numbers (int64, ascending) until the transaction ends, as `look_up` does.
+    """Lock numbers (int64, ascending) until the transaction ends, as `look_up` does.
 
-    `ConflictError` if one is gone, or has another stamp (`changed_job_id`, int64) than expected: number and stamp name
-    one state (R27). A row that had to be waited for is compared as it is then.
+    `ConflictError` if one is gone or has another version (`changed_job_id`, int64) than expected: number and version
+    identify one state (R27). A row that another transaction held is compared in its state after the wait.
     """
     statement = b"""SELECT count(*) FROM (
             SELECT FROM phone_numbers n JOIN unnest(%s::bigint[], %s::bigint[]) AS w (e164, stamp) USING (e164)
@@ -132,9 +132,9 @@ def hold_unchanged(connection: sa.Connection, numbers: np.ndarray, stamps: np.nd
 
 
 def slots(connection: sa.Connection, user_ids: Sequence[int], *, lock: bool) -> dict[int, int]:
-    """The number that each of some users has as its own, or as Default DID: user -> number (R2).
+    """Return the number that each user has as its own or as Default DID: user id -> number (R2).
 
-    `lock` holds the users until the transaction ends, in ascending order: whoever else would give them one waits.
+    `lock` locks the users until the transaction ends, in ascending order: other assignments of such a number wait.
     """
     ids = sorted(user_ids)
     if lock:
@@ -148,9 +148,9 @@ def slots(connection: sa.Connection, user_ids: Sequence[int], *, lock: bool) -> 
 
 
 def create(connection: sa.Connection, columns: Sequence[str], rows: bytes) -> None:
-    """COPY new numbers (`binary.copy_rows` of these columns, sorted by number) straight into the table.
+    """COPY new numbers (`copy_binary.copy_rows` of these columns, sorted by number) straight into the table.
 
-    `ConflictError` if one of them exists: the transaction is then lost and the caller starts it again.
+    `ConflictError` if one of them exists: the transaction is then aborted and the caller starts it again.
     """
     with conflicts():
         copy_into(connection, "phone_numbers", columns, rows)
@@ -158,7 +158,7 @@ def create(connection: sa.Connection, columns: Sequence[str], rows: bytes) -> No
 
 @contextmanager
 def conflicts() -> Iterator[None]:
-    """Raise `ConflictError` where a number that is created in the block exists already."""
+    """Raise `ConflictError` if the block creates a number that exists."""
     try:
         yield
     except (UniqueViolation, IntegrityError) as error:
@@ -169,44 +169,44 @@ def conflicts() -> Iterator[None]:
 
 
 def update(connection: sa.Connection, columns: Sequence[str], numbers: np.ndarray, rows: bytes) -> None:
-    """Change numbers (int64, ascending) that are held.
+    """Change locked numbers (int64, ascending).
 
-    `rows` are `binary.copy_rows` of these columns, `e164` and all of `CHANGEABLE` among them.
+    `rows` are `copy_binary.copy_rows` of these columns, which must include `e164` and all of `CHANGEABLE`.
     """
     _stage(connection, columns, rows)
     assignments = ", ".join(f"{name} = s.{name}" for name in CHANGEABLE)
     statement = f"""UPDATE phone_numbers n SET {assignments} FROM staging s
-        WHERE n.e164 = s.e164 {_RANGE.decode()}"""  # noqa: S608 - our names
+        WHERE n.e164 = s.e164 {_RANGE.decode()}"""  # noqa: S608 - constants
     with _cursor(connection) as cursor:
         cursor.execute(statement.encode(), _range_of(numbers)[1:])
 
 
 def delete(connection: sa.Connection, numbers: np.ndarray) -> None:
-    """Remove numbers (int64, ascending) that are held."""
+    """Delete locked numbers (int64, ascending)."""
     statement = b"DELETE FROM phone_numbers n USING unnest(%s::bigint[]) AS w (e164) WHERE n.e164 = w.e164 " + _RANGE
     with _cursor(connection) as cursor:
         cursor.execute(statement, _range_of(numbers))
 
 
 def note(connection: sa.Connection, numbers: np.ndarray, job_id: int) -> None:
-    """Write into the numbers' histories that the job changed them. Each number once per job."""
+    """Add the job to the histories of numbers that it changed. Once per number and job."""
     statement = b"INSERT INTO number_events (e164, job_id) SELECT w, %s FROM unnest(%s::bigint[]) AS w"
     with _cursor(connection) as cursor:
         cursor.execute(statement, (job_id, numbers))
 
 
 def note_holdings(connection: sa.Connection, found: Collection[Holding]) -> None:
-    """See to it that the table of holdings knows these, which the transaction's numbers are of.
+    """Add the holdings of the transaction's numbers to the table of holdings, if they are new.
 
-    To be called last: who writes the same for the first time waits until the transaction ends, and must not have
-    anything that the transaction waits for. In ascending order, so that two never wait for each other.
+    Call it last: another transaction that adds the same holding waits until this one ends, and must not hold a lock
+    that this one needs. Rows are written in ascending order to avoid deadlocks.
     """
     if not found:
         return
     columns = ", ".join(Holding._fields)
     arrays = ", ".join(f"%s::{'int' if name.endswith('_id') else 'boolean'}[]" for name in Holding._fields)
     statement = f"""INSERT INTO holdings ({columns}) SELECT * FROM unnest({arrays}) AS w ({columns})
-        ORDER BY {columns} ON CONFLICT DO NOTHING"""  # noqa: S608 - our names
+        ORDER BY {columns} ON CONFLICT DO NOTHING"""  # noqa: S608 - constants
     with _cursor(connection) as cursor:
         cursor.execute(statement.encode(), [list(values) for values in zip(*found, strict=True)])
 
@@ -217,14 +217,14 @@ def _range_of(numbers: np.ndarray) -> tuple[np.ndarray, int, int]:
 
 def _stage(connection: sa.Connection, columns: Sequence[str], rows: bytes) -> None:
     wanted = ", ".join(("e164", *CHANGEABLE))
-    # Shaped like the numbers, but with nothing that has to be filled in.
-    shape = f"SELECT {wanted} FROM phone_numbers WHERE false"  # noqa: S608 - our names
+    # Same columns as the numbers, but without constraints.
+    shape = f"SELECT {wanted} FROM phone_numbers WHERE false"  # noqa: S608 - constants
     connection.execute(sa.text(f"CREATE TEMP TABLE IF NOT EXISTS staging ON COMMIT DELETE ROWS AS {shape}"))
     copy_into(connection, "staging", columns, rows)
 
 
 def copy_into(connection: sa.Connection, table: str, columns: Sequence[str], rows: bytes) -> None:
-    """COPY rows (`binary.copy_rows` of these columns) into a table."""
+    """COPY rows (`copy_binary.copy_rows` of these columns) into a table."""
     statement = f"COPY {table} ({', '.join(columns)}) FROM STDIN (FORMAT binary)"
     with _cursor(connection) as cursor, cursor.copy(statement.encode()) as copy:
         copy.write(rows)

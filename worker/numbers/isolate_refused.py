@@ -1,8 +1,8 @@
-"""Writes numbers of which the database refuses some, and finds which: all others are written.
+"""Writes numbers although the database refuses some: finds and returns the refused ones, and writes all others.
 
-The database says only that it refuses a statement, not always for which row. So the numbers are written in small
-groups, each in a subtransaction, and those of a group that is refused one by one: n numbers with k refused ones cost
-O(n + k) statements, all of them inside the server.
+The database refuses a whole statement and does not always name the row. So numbers are written in small groups, each in
+a subtransaction, and a refused group is repeated number by number: n numbers with k refused ones cost O(n + k)
+statements, all inside the server.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from numpy.typing import NDArray
 from worker.database.engine import REFUSALS
 from worker.numbers import copy_binary, inventory
 
-# A larger group saves subtransactions, a smaller one saves rows that are written again.
+# A larger group saves subtransactions, a smaller one saves repeated rows.
 _GROUP = 32
 _TABLES = (
     "CREATE TEMP TABLE IF NOT EXISTS apart ON COMMIT DELETE ROWS AS SELECT * FROM phone_numbers WHERE false",
-    # Unique, so that the planner expects one row for a number, as in `phone_numbers`.
+    # Unique, so that the planner expects one row per number, as in `phone_numbers`.
     "CREATE UNIQUE INDEX IF NOT EXISTS ix_apart_e164 ON apart (e164)",
     "CREATE TEMP TABLE IF NOT EXISTS refused (e164 bigint, reason text) ON COMMIT DELETE ROWS",
     "TRUNCATE apart, refused",
 )
-# What is no refusal of a row is raised again: a number that exists meanwhile, a lost lock, a full disk.
+# Errors that do not refuse a row are raised again: a number that exists by now, a lost lock, a full disk.
 _IS_REFUSAL = f"sqlstate ~ '^({'|'.join(REFUSALS)})' AND broken <> '{inventory.PRIMARY_KEY}'"
 _SINGLY = """DO $$
 DECLARE
@@ -78,31 +78,31 @@ NONE = Refused(np.zeros(0, np.int64), Counter())
 
 
 def create(connection: sa.Connection, columns: Sequence[str], rows: bytes, most: int) -> Refused:
-    """Create numbers as `inventory.create` does, but for those that the database refuses.
+    """Create numbers like `inventory.create`, except for those that the database refuses.
 
     Stops once `most` or more are refused. `ConflictError` if a number exists.
     """
     names = ", ".join(columns)
-    statement = f"INSERT INTO phone_numbers ({names}) SELECT {names} FROM apart WHERE e164 "  # noqa: S608 - our names
+    statement = f"INSERT INTO phone_numbers ({names}) SELECT {names} FROM apart WHERE e164 "  # noqa: S608 - constants
     with inventory.conflicts():
         return _write(connection, columns, rows, statement, most)
 
 
 def update(connection: sa.Connection, columns: Sequence[str], rows: bytes, most: int) -> Refused:
-    """Change numbers that are held as `inventory.update` does, but for those that the database refuses."""
+    """Change locked numbers like `inventory.update`, except for those that the database refuses."""
     changes = ", ".join(f"{name} = s.{name}" for name in inventory.CHANGEABLE)
     statement = f"UPDATE phone_numbers n SET {changes} FROM apart s WHERE n.e164 = s.e164 AND s.e164 "  # noqa: S608
     return _write(connection, columns, rows, statement, most)
 
 
 def delete(connection: sa.Connection, numbers: NDArray[np.int64], most: int) -> Refused:
-    """Remove numbers that are held as `inventory.delete` does, but for those that the database refuses."""
+    """Delete locked numbers like `inventory.delete`, except for those that the database refuses."""
     rows = copy_binary.copy_rows([copy_binary.bigints(numbers)])
     return _write(connection, ("e164",), rows, "DELETE FROM phone_numbers WHERE e164 ", most)
 
 
 def _write(connection: sa.Connection, columns: Sequence[str], rows: bytes, statement: str, most: int) -> Refused:
-    """Run a statement, which ends before the condition on the number, for all rows that it takes."""
+    """Run a statement for all rows that the database accepts. `statement` ends before the condition on the number."""
     for prepare in _TABLES:
         connection.exec_driver_sql(prepare)
     inventory.copy_into(connection, "apart", columns, rows)

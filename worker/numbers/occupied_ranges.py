@@ -1,8 +1,9 @@
-"""Where in the order of all numbers some groups have any: the calling codes that occur, found by skipping over each.
+"""Ranges that contain numbers: all occupied blocks, found by a loose index scan, and the occupied ones of given ranges.
 
-A block is all numbers of one calling code and one length. Blocks that nobody on the platform has are left out first: no
-input decides about that, so it cannot be probed. What others have must not tell by how long a search takes (R3), so in
-all else the groups are those that the looker sees, and counts are for who sees all.
+A block is the range of all numbers with one calling code and one length. Blocks in which no tenant of the platform has
+numbers are left out first. No input affects this, so it cannot be used for probing. The time of a search must not
+reveal other tenants' numbers (R3), so all other functions use the groups that the actor sees, and `counted_up_to` is
+only for actors who see all numbers.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from worker.phone.e164_ranges import EVERY, Span
 
 
 def occupied(connection: sa.Connection) -> list[Span]:
-    """The blocks in which anybody has numbers; ascending."""
+    """Return the blocks in which any tenant has numbers, ascending."""
     none = sa.literal_column("0::bigint", sa.BigInteger)
     block = sa.select(none.label("low"), none.label("high")).cte("block", recursive=True)
     beyond = (block.c.high + 1, sa.literal(EVERY[1], sa.BigInteger))
@@ -30,7 +31,7 @@ def occupied(connection: sa.Connection) -> list[Span]:
 
 
 def inhabited(connection: sa.Connection, groups: Sequence[Groups], spans: Sequence[Span]) -> list[Span]:
-    """Those of some spans, ascending, in which the groups have numbers."""
+    """Return those of the ascending ranges in which the groups have numbers."""
     if not groups or not spans:
         return []
     given = rows(sa.BigInteger, low=[low for low, _ in spans], high=[high for _, high in spans])
@@ -40,7 +41,7 @@ def inhabited(connection: sa.Connection, groups: Sequence[Groups], spans: Sequen
 
 
 def counted_up_to(connection: sa.Connection, spans: Sequence[Span], most: int) -> list[tuple[Span, int]]:
-    """How many numbers, whoever's, there are in each of some spans: `most` for all that is more."""
+    """Count the numbers of all tenants in each range, up to `most`."""
     given = rows(sa.BigInteger, low=[low for low, _ in spans], high=[high for _, high in spans])
     some = within([all_numbers()], (given.c.low, given.c.high), most, in_order=False).subquery()
     count = sa.select(sa.func.count()).select_from(some).scalar_subquery()
@@ -48,7 +49,7 @@ def counted_up_to(connection: sa.Connection, spans: Sequence[Span], most: int) -
 
 
 def _size(e164: sa.ColumnElement[int]) -> sa.ColumnElement[int]:
-    """How many numbers a number's block has room for."""
+    """Return the size of a number's block."""
     digits = sa.cast(e164, sa.Text)
     known = "".join(map(str, region.calling_code_digits()))
     code_digits = sa.cast(sa.func.substr(known, sa.cast(sa.func.left(digits, 3), sa.Integer), 1), sa.Integer)

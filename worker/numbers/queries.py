@@ -1,4 +1,4 @@
-"""Numbers as they are looked at: pages of what a filter came to (`number_filter`), and one with its history (R3)."""
+"""Queries for showing numbers: pages of a resolved filter (`worker.numbers.filters`), one number, its history (R3)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LONGEST = 15  # digits of an E.164 number
 
 @dataclass(frozen=True)
 class NumberView:
-    """A number, with its holder and uploader as the rules see them and the names of its carriers."""
+    """A number, its holder and uploader for the checks of `schemas.permissions`, and the names of its carriers."""
 
     row: sa.Row[Any]
     holder: Tenant
@@ -27,24 +27,24 @@ class NumberView:
 
 
 def page(connection: sa.Connection, wanted: Wanted, limit: int) -> list[NumberView]:
-    """Up to `limit` numbers, ascending."""
+    """Return up to `limit` numbers, ascending."""
     return these(connection, search.first(connection, wanted, limit))
 
 
 def these(connection: sa.Connection, numbers: Sequence[int]) -> list[NumberView]:
-    """Numbers that a filter let through for who looks at them, ascending."""
+    """Return these numbers, ascending. The caller has checked that the actor sees them."""
     query = _select().where(phone_numbers.c.e164.in_(numbers)).order_by(phone_numbers.c.e164)
     return _with_tenants(connection, connection.execute(query).all() if numbers else [])
 
 
 def one(connection: sa.Connection, actor: Actor, e164: int) -> NumberView | None:
-    """A number, or None if it does not exist or is not the actor's to see."""
+    """Return a number, or None if it does not exist or the actor does not see it."""
     query = _select().where(tenant_scope.numbers_of(actor.tenant), phone_numbers.c.e164 == e164)
     return next(iter(_with_tenants(connection, connection.execute(query).all())), None)
 
 
 def history(connection: sa.Connection, actor: Actor, view: NumberView) -> list[sa.Row[Any]]:
-    """The jobs that created the number and changed it since, as far as the actor sees them; oldest first."""
+    """Return the jobs that created or changed the number and that the actor sees, oldest first."""
     noted = sa.select(number_events.c.job_id).where(number_events.c.e164 == view.row.e164)
     touched = jobs.c.id.in_([view.row.created_job_id, view.row.changed_job_id]) | jobs.c.id.in_(noted)
     query = sa.select(jobs).where(touched, tenant_scope.jobs_of(actor.tenant)).order_by(jobs.c.id)

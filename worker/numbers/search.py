@@ -1,10 +1,10 @@
-"""Finds the numbers that a filter lets through without going through those of others, however few of millions they are.
+"""Search for the numbers that match a filter, without scanning the others, even for a few numbers among millions.
 
-Numbers are listed by number, and one that many do not have is far away in that order. So they are looked for group by
-group, in an index that has each group's numbers ascending: those of each holder, or, where carriers or capabilities are
-asked for, those of each kind that a holder has (`number_kinds`). The groups are few; what is found in them is put in
-order. Where there are hardly any numbers, these are looked at themselves. The planner is left no choice in this: it
-takes what a filter lets through to be spread evenly, and numbers of a country, or of a carrier, are not.
+Results are ordered by number, and a rare number can be far away in that order. So the search looks into an index that
+has the numbers of each group ascending: the groups are holders or, if the filter has carriers or capabilities, the
+kinds that each holder has (`worker.numbers.holding_kinds`). There are few groups; their results are merged. Ranges with
+hardly any numbers are scanned instead. The queries leave the planner no choice: it assumes that matching numbers are
+evenly distributed, but those of a country or a carrier are not.
 """
 
 from __future__ import annotations
@@ -31,20 +31,22 @@ from worker.numbers.index_groups import (
 )
 from worker.phone.e164_ranges import Span
 
-# Places to be looked at, groups times spans, above which a group is one too many: where numbers are wanted in order, so
-# that each has to be looked at, and else.
+# Limits on the number of index lookups (groups times ranges): if a search in order, or in no order, would need more, it
+# uses other groups.
 _MANY_PLACES, _TOO_MANY_PLACES = 5_000, 20_000
-# Numbers that are looked at for each that is wanted, before groups are: at first, and where there are a few among them.
+# Numbers scanned per requested number before the search by groups: in the first try, and in a second one if the first
+# found at least `_A_FEW`.
 _GLANCES = (20, 400)
 _A_FEW = 3
-# Numbers of a span, and of all such spans, that are sooner looked at one by one than groups are there.
+# A range with at most `_THIN` numbers, `_ALL_THIN` for all such ranges together, is scanned rather than searched by
+# groups.
 _THIN, _ALL_THIN = 1_000, 10_000
 
 
 def first(connection: sa.Connection, wanted: Wanted, most: int) -> list[int]:
-    """The first numbers that are let through, ascending, at most so many."""
+    """Return the first matching numbers, ascending, at most `most`."""
     if wanted.lines is None and wanted.users is None and wanted.spans:
-        # Who sees all has the most groups; and what many numbers have, the next ones have, too.
+        # The master has the most groups, and a property that many numbers have is soon found by scanning.
         for numbers in _GLANCES:
             found = connection.execute(_glance(wanted, most, numbers)).scalars().all()
             if len(found) == most:
@@ -55,7 +57,7 @@ def first(connection: sa.Connection, wanted: Wanted, most: int) -> list[int]:
 
 
 def _glance(wanted: Wanted, most: int, numbers: int) -> sa.Select[int]:
-    """As many as are let through of the first numbers there are, so many for each that is wanted."""
+    """Scan the first `most * numbers` numbers of the first range and return those that match, at most `most`."""
     condition = sa.and_(sa.true(), *_conditions(wanted)).label("is_let_through")
     some = sa.select(NUMBER.e164, condition).where(NUMBER.e164.between(*wanted.spans[0])).order_by(NUMBER.e164)
     seen = some.limit(most * numbers).subquery()
@@ -63,16 +65,16 @@ def _glance(wanted: Wanted, most: int, numbers: int) -> sa.Select[int]:
 
 
 def some(connection: sa.Connection, wanted: Wanted, most: int) -> sa.Select[int]:
-    """Numbers that are let through (`e164`), any so many: what a count needs that does not go beyond."""
+    """Return a query for any `most` matching numbers (`e164`), for a count that stops there."""
     return _matching(connection, wanted, most, in_order=False)
 
 
 def matching(
     connection: sa.Connection, wanted: Wanted, *, are_many: bool = False, beside: Beside = ()
 ) -> sa.Select[Any]:
-    """All numbers that are let through (`e164`, and the columns `beside` it), in no order.
+    """Return a query for all matching numbers (`e164`, and the columns `beside`), unordered.
 
-    `are_many`: so many are expected that looking at every number is the shorter way.
+    `are_many`: so many matches are expected that a full scan is faster.
     """
     if are_many and wanted.lines is None and wanted.users is None:
         return numbers_of([_one_by_one(wanted)], wanted.spans, None, in_order=False, beside=beside)
@@ -105,9 +107,9 @@ def _by_group(
 
 
 def _thin_spans(connection: sa.Connection, wanted: Wanted) -> list[Span]:
-    """Those of several spans where there are fewer numbers than it is worth looking for many groups.
+    """Return the ranges, if there are several, with so few numbers that a scan is faster than a search by many groups.
 
-    Only where the looker sees all numbers: how many others have must not tell by the time it takes (R3).
+    Only if the actor sees all numbers: otherwise, the time would reveal how many numbers others have (R3).
     """
     several = len(wanted.spans)
     if several <= 1 or wanted.lines is not None or wanted.users is not None or not _has_groups(wanted):
@@ -118,9 +120,9 @@ def _thin_spans(connection: sa.Connection, wanted: Wanted) -> list[Span]:
 
 
 def _in_one_stretch(wanted: Wanted, groups: Sequence[Groups]) -> list[Groups]:
-    """Each group from the first span to the last, and whatever is between them left out number by number."""
+    """Return the groups for one range from first to last span; a condition excludes numbers between the spans."""
     text = ",".join(f"[{low},{high}]" for low, high in wanted.spans)
-    # Selected, so that it is read once and not for every number.
+    # A scalar subquery is evaluated once, not for every number.
     spans = sa.select(sa.cast(sa.literal(f"{{{text}}}", sa.Text), INT8MULTIRANGE)).scalar_subquery()
     return [one.narrowed([spans.op("@>")(NUMBER.e164)]) for one in groups]
 
@@ -144,7 +146,7 @@ def _groups(connection: sa.Connection, wanted: Wanted, most_places: int) -> list
 
 
 def _has_groups(wanted: Wanted) -> bool:
-    """Whether something is asked for that tells groups apart, whoever looks."""
+    """Return whether the filter has criteria that distinguish groups, independent of the actor."""
     return wanted.is_unassigned is not None or _narrows_kinds(wanted)
 
 
@@ -153,7 +155,7 @@ def _narrows_kinds(wanted: Wanted) -> bool:
 
 
 def _of_kinds(connection: sa.Connection, wanted: Wanted, most: int) -> list[Groups] | None:
-    """By kind, unless there are more than so many."""
+    """Return the groups by kind; None if there are more than `most`."""
     kinds = holding_kinds.of(wanted)
     count = holding_kinds.count_up_to(connection, kinds, most)
     if count > most:
@@ -162,7 +164,7 @@ def _of_kinds(connection: sa.Connection, wanted: Wanted, most: int) -> list[Grou
 
 
 def _of_users(wanted: Wanted) -> Groups:
-    """What some users have is little: each number is a group."""
+    """Return the numbers of some users as groups of one: they are few."""
     columns = (NUMBER.voice_user_id, NUMBER.sms_user_id)
     theirs = sa.union(*(sa.select(NUMBER.e164).where(column.in_(wanted.users or ())) for column in columns))
     table = theirs.subquery("theirs")
@@ -174,7 +176,7 @@ def _of_users(wanted: Wanted) -> Groups:
 
 
 def _one_by_one(wanted: Wanted) -> Groups:
-    """One group of all numbers, each looked at."""
+    """Return one group of all numbers, for a scan."""
     return all_numbers().narrowed(_conditions(wanted))
 
 

@@ -1,7 +1,6 @@
-"""Numbers selected by a filter, frozen at one moment: counted and read in one statement.
+"""Numbers selected by a filter in a consistent snapshot: one statement counts and reads them.
 
-No rules and no pages here; how a filter narrows, and that nothing outside of the actor's tree is let through, is told
-in `worker.numbers.filters`.
+No rules and no paging; `worker.numbers.filters` resolves filters and keeps them inside the actor's tree.
 """
 
 from __future__ import annotations
@@ -16,20 +15,20 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 from worker.numbers import search
 from worker.numbers.filters import Wanted
 
-# Numbers from which on it is shorter to look at all there are than to fetch those of a kind one by one.
+# From this many numbers on, a full scan is faster than fetching them one by one by kind.
 _MANY = 50_000
 
 
 @dataclass(frozen=True)
 class Selected:
-    """How many numbers match; and they ("+<e164>", ascending), unless they are other than as many as expected."""
+    """How many numbers match, and the numbers ("+<e164>", ascending); None if the count is not the expected one."""
 
     found: int
     numbers: pa.Array | None
 
 
 def count(connection: sa.Connection, wanted: Wanted) -> int:
-    """How many numbers are let through."""
+    """Return how many numbers match."""
     found = _counted(connection, search.some(connection, wanted, _MANY))
     if found < _MANY:
         return found
@@ -37,16 +36,16 @@ def count(connection: sa.Connection, wanted: Wanted) -> int:
 
 
 def all_up_to(connection: sa.Connection, wanted: Wanted, most: int) -> list[int] | None:
-    """All numbers that are let through, ascending; None if they are more than so many, as soon as that is known."""
+    """Return all matching numbers, ascending; None if there are more than `most`, without reading them all."""
     found = connection.execute(search.some(connection, wanted, most + 1)).scalars().all()
     return sorted(found) if len(found) <= most else None
 
 
 def select(connection: sa.Connection, wanted: Wanted, expected: int) -> Selected:
-    """The numbers that are let through, if they are as many as expected."""
+    """Return the matching numbers if there are exactly `expected`."""
     matching = search.matching(connection, wanted, are_many=expected >= _MANY).cte("matching")
     counted = sa.select(sa.func.count().label("found")).select_from(matching).subquery()
-    # One text, joined by the server: COPY, which sends a message for each number, takes three times as long.
+    # The server joins them into one text: COPY sends a message for each number and takes three times as long.
     in_order = aggregate_order_by(sa.literal("\n"), matching.c.e164)
     joined = sa.select(sa.func.string_agg(sa.func.concat("+", matching.c.e164), in_order))
     as_expected = counted.c.found == expected

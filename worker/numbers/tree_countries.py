@@ -1,8 +1,8 @@
-"""The calling codes of the numbers in a tenant's tree: a number without a country is read in these countries (R14c).
+"""The calling codes of the numbers in a tenant's tree: numbers without a country are read in these countries (R14c).
 
-A code stays once any number had it, so that the meaning of a file does not change with what the file itself deletes.
-A tenant has a row for its own numbers and for those of every tenant below it: to look them up costs the same whatever
-the size of the tree, and tells nothing of other trees (R3).
+A code is kept once a number had it, so that a file that deletes numbers does not change its own meaning. A tenant has a
+row for its own numbers and for those of every tenant below it: a lookup costs the same for a tree of any size, and
+reveals nothing about other trees (R3).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from schemas.database.tables import tenant_countries
 from schemas.permissions import Tenant
 from worker.phone import region
 
-# Where a holder's row is there, so are those of all levels above: they are committed together and go with the tenant.
+# If the holder has a row, so have all tenants above: the rows are committed together and deleted with their tenants.
 _NOTE = sa.text("""
     INSERT INTO tenant_countries (tenant_id, calling_code)
     SELECT DISTINCT line.tenant_id, pair.calling_code
@@ -31,15 +31,16 @@ def calling_codes_in_tree(connection: sa.Connection, actor: Tenant) -> list[int]
     """Return every calling code that the actor's tenant or a tenant below it holds or once held, ascending (R3)."""
     own = tenant_countries.c
     query = sa.select(own.calling_code).where(own.tenant_id == actor.id).order_by(own.calling_code)
-    # A code that a later version of the numbering plans has dropped reads no number.
+    # A code that a later version of the numbering plans has dropped cannot be used for reading numbers.
     return [code for code in connection.execute(query).scalars() if region.is_calling_code(code)]
 
 
 def note(connection: sa.Connection, found: Collection[tuple[int, int]]) -> None:
-    """Keep pairs of a holder's id and a calling code of its numbers, for the holder and all tenants above it.
+    """Store pairs of a holder's id and a calling code of its numbers, for the holder and all tenants above it.
 
-    Known ones cost one look each. Call it last, as `inventory.note_holdings`: another transaction that adds the same
-    pair waits until this one ends. Rows are written in ascending order, so two transactions never wait for each other.
+    Known pairs cost one lookup each. Call it last in the transaction, like `inventory.note_holdings`: another
+    transaction that adds the same pair waits until this one ends. Rows are written in ascending order to avoid
+    deadlocks.
     """
     if found:
         holders, codes = zip(*found, strict=True)
