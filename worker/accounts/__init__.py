@@ -1,4 +1,4 @@
-"""Tenants, users, carriers, tokens, admins and their sessions in the database, and the first account.
+"""Database access for tenants, users, carriers, tokens, admins and their sessions, and creation of the first account.
 
-Who may do what is decided by `schemas.permissions`; callers ask it first.
+No permission rules: callers check `schemas.permissions` first.
 """

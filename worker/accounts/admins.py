@@ -1,6 +1,6 @@
-"""The people who sign in to the portal, each of them for one tenant (R1). No rules, and no password in the clear.
+"""Admins: the portal's accounts, each for one tenant (R1). No rules, and no plain-text passwords.
 
-An e-mail address is one account on the platform, since it is all that one signs in with.
+An e-mail address has one account on the whole platform, because it is the login name.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from worker.queue.job_state import in_seconds
 
 @dataclass(frozen=True)
 class Admin:
-    """An admin and the hash of the password, to compare with. `is_expired`: it was a one-time one, now too old."""
+    """An admin with the hash of the password. `is_expired`: the password was a one-time password that has expired."""
 
     id: int
     tenant_id: int
@@ -31,22 +31,22 @@ class Admin:
 
 
 def folded(email: str) -> str:
-    """An e-mail address as it is kept and looked for: case and blanks around it do not tell people apart."""
+    """Normalise an e-mail address for storage and lookup: case and surrounding blanks are ignored."""
     return email.strip().casefold()
 
 
 def by_email(connection: sa.Connection, email: str) -> Admin | None:
-    """Who signs in with a folded e-mail address."""
+    """Return the admin with this folded e-mail address, or None."""
     return _one(connection, admins.c.email == email)
 
 
 def by_id(connection: sa.Connection, admin_id: int) -> Admin | None:
-    """An admin by the inner id."""
+    """Return the admin with this internal id, or None."""
     return _one(connection, admins.c.id == admin_id)
 
 
 def page(connection: sa.Connection, actor: Actor, cursor: str | None, limit: int) -> list[sa.Row[Any]]:
-    """Up to `limit` admins with their tenants, oldest first, made after the one whose public id is `cursor` (R3)."""
+    """Return up to `limit` admins with their tenants, oldest first, created after the public id `cursor` (R3)."""
     seen = tenant_scope.admins_of(actor.tenant)
     query = _select().where(seen).order_by(admins.c.id).limit(limit)
     if cursor is not None:
@@ -55,7 +55,7 @@ def page(connection: sa.Connection, actor: Actor, cursor: str | None, limit: int
 
 
 def one(connection: sa.Connection, actor: Actor, public_id: str) -> sa.Row[Any] | None:
-    """An admin that the actor sees, with the tenant, or None."""
+    """Return an admin that the actor sees, with its tenant, or None."""
     query = _select().where(tenant_scope.admins_of(actor.tenant), tenant_scope.has_public_id(admins, public_id))
     return connection.execute(query).one_or_none()
 
@@ -63,9 +63,9 @@ def one(connection: sa.Connection, actor: Actor, public_id: str) -> sa.Row[Any] 
 def add(
     connection: sa.Connection, tenant_id: int, email: str, password_hash: str, *, is_one_time: bool = False
 ) -> bool:
-    """A new admin. False if the folded e-mail address has an account already, anywhere.
+    """Create an admin. Return False if the folded e-mail address has an account already, in any tenant.
 
-    `is_one_time`: somebody else has seen the password, which expires unless another is chosen.
+    `is_one_time`: the password was created by somebody else and expires unless the admin chooses another.
     """
     values = {"tenant_id": tenant_id, "email": email, **_password(password_hash, is_one_time=is_one_time)}
     made = insert(admins).values(values).on_conflict_do_nothing()
@@ -73,20 +73,20 @@ def add(
 
 
 def set_password(connection: sa.Connection, admin_id: int, password_hash: str, *, is_one_time: bool = False) -> None:
-    """Another password, with which all browsers are signed out."""
+    """Change the password and delete all sessions of the admin."""
     changed = _password(password_hash, is_one_time=is_one_time)
     connection.execute(admins.update().where(admins.c.id == admin_id).values(changed))
     sessions.end_all(connection, admin_id)
 
 
 def rehash(connection: sa.Connection, admin: Admin, password_hash: str) -> None:
-    """The same password, hashed anew; nothing, if it was changed meanwhile."""
+    """Replace the hash of the same password; do nothing if the password has been changed meanwhile."""
     same = (admins.c.id == admin.id) & (admins.c.password_hash == admin.password_hash)
     connection.execute(admins.update().where(same).values(password_hash=password_hash))
 
 
 def remove(connection: sa.Connection, admin_id: int) -> None:
-    """Remove an admin; browsers are signed out with it."""
+    """Delete an admin and, with it, its sessions."""
     connection.execute(admins.delete().where(admins.c.id == admin_id))
 
 

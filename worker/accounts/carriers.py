@@ -1,6 +1,6 @@
-"""Voice carriers and SMS carrier profiles as they are looked at, defined, renamed and deleted (R7).
+"""Voice carriers and SMS carrier profiles in the database: list, create, rename, delete (R7).
 
-No rules here; every caller has asked `schemas.permissions` and holds the tenant that defines them (`tenants.hold`).
+No rules: callers check `schemas.permissions` first and lock the tenant that defines the carriers (`tenants.hold`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from worker.database import tenant_scope
 
 @dataclass(frozen=True)
 class CarrierView:
-    """A carrier, the tenant that defined it, and whether it is the default that holds for the actor (R7)."""
+    """A carrier, the tenant that defined it, and whether it is an effective default of the actor (R7)."""
 
     row: sa.Row[Any]
     owner: Tenant
@@ -28,7 +28,7 @@ class CarrierView:
 
 
 def page(connection: sa.Connection, actor: Actor, cursor: str | None, limit: int) -> list[CarrierView]:
-    """Up to `limit` carriers, oldest first, made after the one whose public id is `cursor`."""
+    """Return up to `limit` carriers, oldest first, created after the one whose public id is `cursor`."""
     seen = tenant_scope.carriers_seen(actor.tenant)
     query = sa.select(carriers).where(seen).order_by(carriers.c.id).limit(limit)
     if cursor is not None:
@@ -37,7 +37,7 @@ def page(connection: sa.Connection, actor: Actor, cursor: str | None, limit: int
 
 
 def one(connection: sa.Connection, actor: Actor, public_id: str) -> CarrierView | None:
-    """A carrier, or None if there is none of that id that the actor sees."""
+    """Return a carrier, or None if the actor sees none with this id."""
     query = sa.select(carriers).where(
         tenant_scope.carriers_seen(actor.tenant), tenant_scope.has_public_id(carriers, public_id)
     )
@@ -45,7 +45,7 @@ def one(connection: sa.Connection, actor: Actor, public_id: str) -> CarrierView 
 
 
 def is_defined(connection: sa.Connection, owner: Tenant, service: str, name: str, but: int | None = None) -> bool:
-    """Whether the tenant defines a carrier of this name, or one that reads the same. `but` (an id) does not count."""
+    """Return whether the tenant defines a carrier of this name, compared by `fold`. The id `but` is ignored."""
     query = sa.select(carriers.c.name).where(carriers.c.tenant_id == owner.id, carriers.c.service == service)
     if but is not None:
         query = query.where(carriers.c.id != but)
@@ -53,24 +53,24 @@ def is_defined(connection: sa.Connection, owner: Tenant, service: str, name: str
 
 
 def create(connection: sa.Connection, owner: Tenant, service: str, name: str) -> str:
-    """A new carrier ("voice" or "sms"); answers its public id."""
+    """Create a carrier ("voice" or "sms"); return its public id."""
     values = {"tenant_id": owner.id, "service": service, "name": name}
     made: str = connection.execute(carriers.insert().values(values).returning(carriers.c.public_id)).scalar_one()
     return made
 
 
 def rename(connection: sa.Connection, carrier_id: int, name: str) -> None:
-    """Give a carrier another name. `GoneError` if it is not there any more."""
+    """Rename a carrier. `GoneError` if it does not exist any more."""
     if not connection.execute(carriers.update().where(carriers.c.id == carrier_id).values(name=name)).rowcount:
         raise GoneError
 
 
 def used_by(connection: sa.Connection, carrier_id: int) -> list[str]:
-    """What keeps a carrier from being deleted: any of "numbers", "defaults". It is held until the transaction ends.
+    """Return what prevents a carrier from being deleted: any of "numbers", "defaults". Locks it for the transaction.
 
-    Waits for the chunks that are being written with it (`inventory.hold`), so none of them is missed; later ones find
-    it gone. Numbers have no index by carrier: this scan, made once per deletion, takes 0.15 s per million of them,
-    while two indexes made every bulk insert a quarter slower.
+    Waits for chunks that are being written with the carrier (`inventory.hold`), so it misses none of them; later ones
+    find that the carrier is gone. Numbers have no index on the carrier: this scan, once per deletion, takes 0.15 s per
+    million numbers, while two indexes made every bulk insert 25% slower.
     """
     held = sa.select(carriers.c.id).where(carriers.c.id == carrier_id).with_for_update()
     if connection.execute(held).one_or_none() is None:

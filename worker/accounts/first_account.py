@@ -1,6 +1,6 @@
-"""The first way in: the Master Reseller of an empty database with a token, or a new token where all are lost.
+"""Initial access: create the Master Reseller of an empty database with a token, or its account or a new password.
 
-For operators, who reach the database itself; no door leads here. Never makes a second root (R1).
+Only for operators with access to the database; no API leads here. Never creates a second root (R1).
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ class RootExistsError(Exception):
 
 
 def has_tables(connection: sa.Connection) -> bool:
-    """Whether the database was ever migrated."""
+    """Return whether the database was ever migrated."""
     return sa.inspect(connection).has_table(tenants.name)
 
 
 def begin(connection: sa.Connection, name: str, token_name: str) -> tuple[Tenant, Issued]:
-    """The Master Reseller and its first token. `RootExistsError` if there is one, or another process is first."""
+    """Create the Master Reseller and its first token. `RootExistsError` if there is one, even a concurrent one."""
     if root(connection) is not None:
         raise RootExistsError
     try:
@@ -40,9 +40,10 @@ def begin(connection: sa.Connection, name: str, token_name: str) -> tuple[Tenant
 
 
 def let_in(connection: sa.Connection, email: str, password: str) -> bool:
-    """An account of the Master Reseller for a folded e-mail address, or a new password for the one that it has.
+    """Create an account of the Master Reseller for a folded e-mail address, or set a new password for an existing one.
 
-    It has to be changed at the first sign-in. False if there is no Master Reseller, or the account is another tenant's.
+    The password must be changed at the first sign-in. Return False if there is no Master Reseller, or if the account
+    belongs to another tenant.
     """
     owner = root(connection)
     if owner is None:
@@ -54,11 +55,11 @@ def let_in(connection: sa.Connection, email: str, password: str) -> bool:
     if known is None or known.tenant_id != owner.id:
         return False
     admins.set_password(connection, known.id, hashed, is_one_time=True)
-    login_throttle.succeeded(connection, email)  # whoever was locked out may try again
+    login_throttle.succeeded(connection, email)  # unlock the account
     return True
 
 
 def root(connection: sa.Connection) -> Tenant | None:
-    """The Master Reseller, if there is one."""
+    """Return the Master Reseller, or None if there is none."""
     row = connection.execute(tenant_scope.select_tenants().where(tenants.c.parent_id.is_(None))).one_or_none()
     return None if row is None else tenant_scope.tenant_of(row)

@@ -1,7 +1,7 @@
-"""How often one may try to sign in: five times, then after pauses of one to fifteen minutes.
+"""Throttle of login attempts: five free attempts, then pauses of one to fifteen minutes.
 
-Counted by e-mail address, whether it has an account or not (R3), and before the password is looked at: who tries many
-at once has as many tries as who tries them one after another. Times are the database's.
+Attempts are counted by e-mail address, whether it has an account or not (R3), and before the password is verified:
+parallel attempts get no more tries than sequential ones. All times are those of the database.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from worker.queue.job_state import in_seconds
 
 FREE_TRIES = 5
 FIRST_PAUSE, LONGEST_PAUSE = 60, 15 * 60  # seconds
-FORGOTTEN_AFTER = 24 * 3600  # seconds without a try
+FORGOTTEN_AFTER = 24 * 3600  # seconds without an attempt
 
 
 def begin(connection: sa.Connection, email: str) -> int:
-    """Count a try for the folded e-mail address. 0 if it may be made, else the seconds until the next one may be.
+    """Count an attempt for the folded e-mail address. Return 0 if it is allowed, else the seconds to wait.
 
-    A try counts as failed until `succeeded` says otherwise.
+    An attempt counts as failed until `succeeded` is called.
     """
     key = _hash(email)
     recent = failures.c.last_at > in_seconds(-FORGOTTEN_AFTER)
@@ -48,19 +48,19 @@ def begin(connection: sa.Connection, email: str) -> int:
 
 
 def seconds_left(connection: sa.Connection, email: str) -> int:
-    """How long no try may be made, in whole seconds; 0 if one may."""
+    """Return the whole seconds until the next allowed attempt; 0 if it is allowed now."""
     left = sa.func.extract("epoch", failures.c.locked_until - sa.func.now())
     found: Any = connection.execute(sa.select(left).where(failures.c.email_hash == _hash(email))).scalar_one_or_none()
     return max(0, math.ceil(found or 0))
 
 
 def succeeded(connection: sa.Connection, email: str) -> None:
-    """Forget the tries of who knows the password."""
+    """Reset the throttle after a successful login."""
     connection.execute(failures.delete().where(failures.c.email_hash == _hash(email)))
 
 
 def forget_old(connection: sa.Connection) -> int:
-    """Forget tries of long ago; answers of how many e-mail addresses."""
+    """Delete old counters; return of how many e-mail addresses."""
     return connection.execute(failures.delete().where(failures.c.last_at <= in_seconds(-FORGOTTEN_AFTER))).rowcount
 
 

@@ -1,6 +1,6 @@
-"""Passwords: hashed with argon2id (RFC 9106), compared, and made up. Touches no database.
+"""Passwords: hash and verify with argon2id (RFC 9106), and generate. No database access.
 
-A hash takes 64 MiB and a tenth of a second of a processor, so a process makes two at a time and the others wait.
+A hash takes 64 MiB of memory and 0.1 s of CPU time, so each process computes two at a time and other requests wait.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 AT_A_TIME = 2
-PATIENCE = 10.0  # seconds that one waits for its turn
-_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that looks like another
+PATIENCE = 10.0  # seconds that a request waits for its turn
+_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # no characters that look alike
 _GROUPS, _IN_A_GROUP = 4, 5  # 99 bits
 
 _hasher = PasswordHasher()
@@ -24,17 +24,17 @@ _turns = BoundedSemaphore(AT_A_TIME)
 
 
 class BusyError(Exception):
-    """Too many passwords are being looked at: this one had no turn in time."""
+    """Too many passwords are being hashed: there was no turn within `PATIENCE` seconds."""
 
 
 def hashed(password: str) -> str:
-    """The hash to keep. `BusyError`."""
+    """Return the hash of a password. `BusyError` if too many wait."""
     with _turn():
         return _hasher.hash(password)
 
 
 def matches(password: str, kept: str | None) -> bool:
-    """Whether it is the password of the hash. Without one as much is computed, for nothing. `BusyError`."""
+    """Return whether a password matches the hash; takes the same time for None. `BusyError` if too many wait."""
     nobodys = _nobodys()
     with _turn():
         try:
@@ -44,19 +44,19 @@ def matches(password: str, kept: str | None) -> bool:
 
 
 def is_outdated(kept: str) -> bool:
-    """Whether the hash was made with other parameters than are used now."""
+    """Return whether the hash was made with other parameters than the present ones."""
     return _hasher.check_needs_rehash(kept)
 
 
 def made_up() -> str:
-    """A password that nobody guesses and everybody can type."""
+    """Generate a random password that is easy to type."""
     groups = ("".join(secrets.choice(_LETTERS) for _ in range(_IN_A_GROUP)) for _ in range(_GROUPS))
     return "-".join(groups)
 
 
 @lru_cache(maxsize=1)
 def _nobodys() -> str:
-    """What passwords for unknown e-mail addresses are compared with."""
+    """Return the hash that passwords for unknown e-mail addresses are compared with."""
     return hashed(secrets.token_urlsafe())
 
 

@@ -1,7 +1,7 @@
-"""Browsers that are signed in: known by a random secret in their cookie, of which only a hash is kept.
+"""Browser sessions, identified by a random secret in a cookie; only its hash is stored.
 
-A session ends when it was not used for a while, when it is old, when its admin signs out, changes the password or is
-removed. Times are the database's.
+A session ends when it was idle for too long, when it is too old, or when its admin signs out, changes the password or
+is removed. All times are those of the database.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from worker.config.settings import get_settings
 from worker.database import tenant_scope
 from worker.queue.job_state import in_seconds
 
-_SEEN_EVERY = 60  # seconds: a session in use is written once a minute, not with every page
-_TOLD = 24 * 3600  # seconds for which it is known why a session ended
+_SEEN_EVERY = 60  # seconds: the last use of a session is written once a minute, not with every page
+_TOLD = 24 * 3600  # seconds for which an expired session is kept, so that the reason can be shown
 MOST_NOTICES = 10
 
 Notice = Mapping[str, Any]
 
 
 class Over(StrEnum):
-    """Why a session is no longer one."""
+    """Why a session is not valid any more."""
 
     IDLE = "idle"
     AGE = "age"
@@ -38,7 +38,7 @@ class Over(StrEnum):
 
 @dataclass(frozen=True)
 class Begun:
-    """A session just begun: its inner id, and the secret that nobody can look up later."""
+    """A new session: its internal id, and the secret, which cannot be retrieved later."""
 
     id: int
     secret: str
@@ -46,7 +46,7 @@ class Begun:
 
 @dataclass(frozen=True)
 class Session:
-    """A session that counts, with its admin and the tenant that the admin acts for (R1)."""
+    """A valid session, with its admin and the tenant that the admin acts for (R1)."""
 
     id: int
     admin_id: int
@@ -57,7 +57,7 @@ class Session:
 
 
 def begin(connection: sa.Connection, admin_id: int) -> Begun:
-    """Sign an admin in; the secret is for the browser's cookie."""
+    """Create a session for an admin; the secret is for the browser's cookie."""
     secret = secrets.token_urlsafe(32)
     until = in_seconds(get_settings().session_hours * 3600)
     made = sessions.insert().values(hash=_hash(secret), admin_id=admin_id, expires_at=until)
@@ -67,7 +67,7 @@ def begin(connection: sa.Connection, admin_id: int) -> Begun:
 
 
 def find(connection: sa.Connection, secret: str) -> Session | Over:
-    """The session of a cookie, noted as in use; or why it is none."""
+    """Return the session of a cookie and record its use; if it is not valid, return the reason."""
     is_idle = sessions.c.last_seen_at <= in_seconds(-get_settings().session_idle_minutes * 60)
     must_change = admins.c.one_time_until.is_not(None).label("must_change_password")
     shown = (sessions.c.id.label("session_id"), sessions.c.admin_id, admins.c.email, must_change)
@@ -96,17 +96,17 @@ def find(connection: sa.Connection, secret: str) -> Session | Over:
 
 
 def end(connection: sa.Connection, secret: str) -> None:
-    """Sign one browser out."""
+    """Delete one session."""
     connection.execute(sessions.delete().where(sessions.c.hash == _hash(secret)))
 
 
 def end_all(connection: sa.Connection, admin_id: int) -> int:
-    """Sign an admin out everywhere; answers in how many browsers."""
+    """Delete all sessions of an admin; return how many."""
     return connection.execute(sessions.delete().where(sessions.c.admin_id == admin_id)).rowcount
 
 
 def count(connection: sa.Connection, admin_id: int) -> int:
-    """In how many browsers an admin is signed in."""
+    """Return how many valid sessions an admin has."""
     counted = (
         sa.select(sa.func.count())
         .select_from(sessions)
@@ -120,13 +120,13 @@ def count(connection: sa.Connection, admin_id: int) -> int:
 
 
 def tell(connection: sa.Connection, session_id: int, notice: Notice) -> None:
-    """Have the session's next page show a notice; of many the last ones."""
+    """Store a flash message for the session's next page; only the last `MOST_NOTICES` are kept."""
     told = [*take(connection, session_id), notice][-MOST_NOTICES:]
     connection.execute(sessions.update().where(sessions.c.id == session_id).values(notices=told))
 
 
 def take(connection: sa.Connection, session_id: int) -> Sequence[Notice]:
-    """The notices that wait, which from then on do not."""
+    """Return the stored flash messages and clear them."""
     query = sa.select(sessions.c.notices).where(sessions.c.id == session_id).with_for_update()
     found: Sequence[Notice] | None = connection.execute(query).scalar_one_or_none()
     if found:
@@ -135,7 +135,7 @@ def take(connection: sa.Connection, session_id: int) -> Sequence[Notice]:
 
 
 def forget_ended(connection: sa.Connection) -> int:
-    """Remove the sessions that ended long enough ago for nobody to ask why; answers how many."""
+    """Delete the sessions that expired more than a day ago; return how many."""
     idle = get_settings().session_idle_minutes * 60
     ended = (sessions.c.expires_at <= in_seconds(-_TOLD)) | (sessions.c.last_seen_at <= in_seconds(-_TOLD - idle))
     return connection.execute(sessions.delete().where(ended)).rowcount

@@ -1,7 +1,7 @@
-"""Tenants as they are looked at, made, changed and deleted. No rules: every caller has asked `schemas.permissions`.
+"""Tenants in the database: list, create, change, delete. No rules: callers check `schemas.permissions` first.
 
-Whoever adds something to a tenant holds its row first (`hold`): names are then compared one at a time, and what is
-about to be deleted gets nothing new. Chunks being written are not held up by that, only by a deletion.
+To add something to a tenant, lock its row first (`hold`): then names are compared one transaction at a time, and
+nothing is added to a tenant that is about to be deleted. Only a lock for deletion delays chunks that are being written.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from worker.numbers import index_groups
 
 
 class GoneError(Exception):
-    """Another transaction deleted it meanwhile."""
+    """Another transaction has deleted the row."""
 
 
 class StillUsedError(Exception):
-    """Something refers to it that was not looked for."""
+    """The row is referred to by something that `used_by` does not check."""
 
 
 @dataclass(frozen=True)
 class TenantView:
-    """A tenant, its parent's public id, and names of carriers by service: its own defaults and those that hold (R7)."""
+    """A tenant, its parent's public id, and the names of its own and effective default carriers by service (R7)."""
 
     tenant: Tenant
     parent: str | None
@@ -41,7 +41,7 @@ class TenantView:
 
 @dataclass(frozen=True)
 class TenantFilter:
-    """Which tenants; None does not narrow. `q` is any part of the name."""
+    """A filter on tenants; None does not filter. `q` is any part of the name."""
 
     kind: str | None = None
     q: str | None = None
@@ -53,7 +53,7 @@ EVERY = TenantFilter()
 def page(
     connection: sa.Connection, actor: Actor, cursor: str | None, limit: int, wanted: TenantFilter = EVERY
 ) -> list[TenantView]:
-    """Up to `limit` tenants, oldest first, made after the one whose public id is `cursor`."""
+    """Return up to `limit` tenants, oldest first, created after the one whose public id is `cursor`."""
     seen = tenant_scope.below(actor.tenant)
     query = _select().where(seen, *_conditions(wanted)).order_by(tenants.c.id).limit(limit)
     if cursor is not None:
@@ -62,23 +62,24 @@ def page(
 
 
 def one(connection: sa.Connection, tenant: Tenant) -> TenantView:
-    """A tenant that was found within the actor's tree."""
+    """Return a tenant that the caller has found in the actor's tree."""
     return _views(connection, connection.execute(_select().where(tenants.c.id == tenant.id)).all())[0]
 
 
 def hold(connection: sa.Connection, tenant: Tenant, *, to_delete: bool = False) -> None:
-    """Keep a tenant, and the list of what it has, from being changed by others until the transaction ends.
+    """Lock a tenant, and its lists of resources, against changes by others until the transaction ends.
 
-    To be deleted it is held from chunks being written too (`inventory.hold`). `GoneError` if it is not there any more.
+    With `to_delete`, the lock also waits for, and then blocks, chunks that are being written (`inventory.hold`).
+    `GoneError` if the tenant does not exist any more.
     """
-    # FOR NO KEY UPDATE lets the writers' FOR KEY SHARE pass, FOR UPDATE waits for them.
+    # FOR NO KEY UPDATE is compatible with the writers' FOR KEY SHARE, FOR UPDATE is not.
     query = sa.select(tenants.c.id).where(tenants.c.id == tenant.id).with_for_update(key_share=not to_delete)
     if connection.execute(query).one_or_none() is None:
         raise GoneError
 
 
 def has_child_named(connection: sa.Connection, parent_id: int, name: str, but: Tenant | None = None) -> bool:
-    """Whether a tenant right below has this name, or one that reads the same. `but` does not count."""
+    """Return whether a direct child has this name, compared by `fold`. The tenant `but` is ignored."""
     query = sa.select(tenants.c.name).where(tenants.c.parent_id == parent_id)
     if but is not None:
         query = query.where(tenants.c.id != but.id)
@@ -88,7 +89,7 @@ def has_child_named(connection: sa.Connection, parent_id: int, name: str, but: T
 def create(
     connection: sa.Connection, parent: Tenant | None, kind: TenantKind, name: str, *, allow_external_numbers: bool
 ) -> Tenant:
-    """A new tenant below `parent`; without one the root, of which `IntegrityError` allows no second."""
+    """Create a tenant below `parent`, or the root if it is None; a second root raises `IntegrityError`."""
     values = {"kind": kind, "name": name, "allow_external_numbers": allow_external_numbers, "path": []}
     values |= {} if parent is None else {"parent_id": parent.id}
     made: int = connection.execute(tenants.insert().values(values).returning(tenants.c.id)).scalar_one()
@@ -102,9 +103,9 @@ def change(connection: sa.Connection, tenant_id: int, columns: Mapping[str, Any]
 
 
 def used_by(connection: sa.Connection, tenant: Tenant) -> list[str]:
-    """What keeps a tenant that is held from being deleted: any of "tenants", "numbers", "users", "carriers", "jobs".
+    """Return what prevents a locked tenant from being deleted: "tenants", "numbers", "users", "carriers", "jobs".
 
-    Numbers that it uploaded are held by itself or below it: where nothing is below, its own are all there are.
+    Numbers that it uploaded are held by itself or below it: if nothing is below, the numbers that it holds are all.
     """
     referring = {
         "tenants": tenants.c.parent_id,
@@ -119,7 +120,7 @@ def used_by(connection: sa.Connection, tenant: Tenant) -> list[str]:
 
 
 def _holds_numbers(tenant: Tenant) -> sa.ColumnElement[bool]:
-    """Asked of either half, as each has an index of its own."""
+    """Query unassigned and assigned numbers separately, because each half has an index of its own."""
     halves = (index_groups.status_is(is_unassigned=half) for half in (True, False))
     return sa.or_(*(sa.exists().where(phone_numbers.c.holder_id == tenant.id, half) for half in halves))
 
@@ -157,7 +158,7 @@ def _select() -> sa.Select[Any]:
 
 def _views(connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> list[TenantView]:
     holds = tenant_scope.default_carriers(connection, [row.id for row in rows])
-    # Every default of these tenants is among those that hold for them.
+    # All defaults of these tenants are among the effective ones.
     wanted = {carrier for row in rows for carrier in holds[row.id]}
     query = sa.select(carriers.c.id, carriers.c.name).where(carriers.c.id.in_(wanted))
     names: dict[int | None, str] = {row.id: row.name for row in connection.execute(query)}

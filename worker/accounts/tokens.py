@@ -1,4 +1,4 @@
-"""Bearer tokens: issued once in the clear, kept only as a hash."""
+"""Bearer tokens: shown once in plain text, stored only as a hash."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ PREFIX = "nyk_"
 
 @dataclass(frozen=True)
 class Issued:
-    """A token just made: its public id, and the secret that nobody can look up later."""
+    """A new token: its public id, and the secret, which cannot be retrieved later."""
 
     public_id: str
     secret: str
 
 
 def create(connection: sa.Connection, tenant_id: int, name: str, expires_at: dt.datetime | None = None) -> Issued:
-    """A new token for a tenant. This is the only time it can be seen."""
+    """Create a token for a tenant. Only this call returns the secret."""
     secret = PREFIX + secrets.token_urlsafe(32)
     values = {"tenant_id": tenant_id, "name": name, "hash": _hash(secret), "expires_at": expires_at}
     made: str = connection.execute(tokens.insert().values(values).returning(tokens.c.public_id)).scalar_one()
@@ -34,12 +34,12 @@ def create(connection: sa.Connection, tenant_id: int, name: str, expires_at: dt.
 
 
 def issue(connection: sa.Connection, tenant_id: int, name: str) -> str:
-    """A new token that does not expire: its secret alone."""
+    """Create a token that does not expire; return only its secret."""
     return create(connection, tenant_id, name).secret
 
 
 def actor_of(connection: sa.Connection, token: str) -> Actor | None:
-    """Whom a token speaks for; None if it is unknown, expired or revoked."""
+    """Return the actor of a token; None if it is unknown, expired or revoked."""
     query = (
         tenant_scope.select_tenants()
         .add_columns(tokens.c.name.label("token_name"))
@@ -55,7 +55,7 @@ def actor_of(connection: sa.Connection, token: str) -> Actor | None:
 
 
 def page(connection: sa.Connection, actor: Actor, cursor: str | None, limit: int) -> list[sa.Row[Any]]:
-    """Up to `limit` tokens with their tenants, oldest first, made after the one whose public id is `cursor`."""
+    """Return up to `limit` tokens with their tenants, oldest first, created after the public id `cursor`."""
     seen = tenant_scope.tokens_of(actor.tenant)
     query = _select().where(seen).order_by(tokens.c.id).limit(limit)
     if cursor is not None:
@@ -64,19 +64,19 @@ def page(connection: sa.Connection, actor: Actor, cursor: str | None, limit: int
 
 
 def one(connection: sa.Connection, actor: Actor, public_id: str) -> sa.Row[Any] | None:
-    """A token with its tenant, or None if there is none of that id that the actor sees."""
+    """Return a token with its tenant, or None if the actor sees none with this id."""
     query = _select().where(tenant_scope.tokens_of(actor.tenant), tenant_scope.has_public_id(tokens, public_id))
     return connection.execute(query).one_or_none()
 
 
 def revoke(connection: sa.Connection, token_id: int) -> None:
-    """From now on nobody gets in with it. A token that is revoked already keeps the time when it was."""
+    """Revoke a token; it stops working at once. A token that is revoked already keeps its time of revocation."""
     query = tokens.update().where(tokens.c.id == token_id, tokens.c.revoked_at.is_(None))
     connection.execute(query.values(revoked_at=sa.func.now()))
 
 
 def _select() -> sa.Select[Any]:
-    """Tokens as they are looked at: everything but the hash."""
+    """Return a query for tokens with all columns but the hash."""
     shown = ("id", "public_id", "name", "created_at", "expires_at", "revoked_at")
     tenant = (tenants.c[name].label(f"tenant_{name}") for name in ("public_id", "name", "kind"))
     return sa.select(*(tokens.c[name] for name in shown), *tenant).join(tenants, tenants.c.id == tokens.c.tenant_id)

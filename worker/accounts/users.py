@@ -1,6 +1,6 @@
-"""Users as they are looked at, made, changed and deleted (R2). No rules: every caller has asked `schemas.permissions`.
+"""Users in the database: list, create, change, delete (R2). No rules: callers check `schemas.permissions` first.
 
-Numbers are given to users by jobs alone (`worker.numbers.inventory`); here they are only looked at.
+Only jobs assign numbers to users (`worker.numbers.inventory`); this module only reads them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from worker.database import tenant_scope
 
 @dataclass(frozen=True)
 class UserView:
-    """A user, its enterprise, and up to 1,000 of its numbers by service, ascending."""
+    """A user, its enterprise, and up to 1,000 of its numbers per service, ascending."""
 
     row: sa.Row[Any]
     tenant: Tenant
@@ -30,7 +30,7 @@ class UserView:
 
 @dataclass(frozen=True)
 class UserFilter:
-    """Which users; None does not narrow."""
+    """A filter on users; None does not filter. `q` is the beginning of the name or of the e-mail address."""
 
     tenant_id: str | None = None
     kind: str | None = None
@@ -38,7 +38,7 @@ class UserFilter:
 
 
 def page(connection: sa.Connection, actor: Actor, wanted: UserFilter, cursor: str | None, limit: int) -> list[UserView]:
-    """Up to `limit` users, oldest first, made after the one whose public id is `cursor`."""
+    """Return up to `limit` users, oldest first, created after the one whose public id is `cursor`."""
     seen = tenant_scope.users_of(actor.tenant)
     query = sa.select(users).where(seen, *_conditions(wanted)).order_by(users.c.id).limit(limit)
     if cursor is not None:
@@ -47,13 +47,13 @@ def page(connection: sa.Connection, actor: Actor, wanted: UserFilter, cursor: st
 
 
 def one(connection: sa.Connection, actor: Actor, public_id: str) -> UserView | None:
-    """A user, or None if there is none of that id that the actor sees."""
+    """Return a user, or None if the actor sees none with this id."""
     query = sa.select(users).where(tenant_scope.users_of(actor.tenant), tenant_scope.has_public_id(users, public_id))
     return next(iter(_views(connection, connection.execute(query).all())), None)
 
 
 def has_email(connection: sa.Connection, tenant: Tenant, email: str, but: int | None = None) -> bool:
-    """Whether a user of the tenant has this e-mail address in whatever case. `but` (an id) does not count."""
+    """Return whether a user of the tenant has this e-mail address, ignoring case and the user with the id `but`."""
     query = sa.select(users.c.id).where(users.c.tenant_id == tenant.id, sa.func.lower(users.c.email) == email.lower())
     if but is not None:
         query = query.where(users.c.id != but)
@@ -61,13 +61,13 @@ def has_email(connection: sa.Connection, tenant: Tenant, email: str, but: int | 
 
 
 def create(connection: sa.Connection, tenant: Tenant, columns: Mapping[str, Any]) -> sa.Row[Any]:
-    """A new user of a tenant that is held; answers its id and public id."""
+    """Create a user of a locked tenant; return its id and public id."""
     made = users.insert().values(tenant_id=tenant.id, **columns).returning(users.c.id, users.c.public_id)
     return connection.execute(made).one()
 
 
 def hold(connection: sa.Connection, user_id: int) -> None:
-    """Keep a user from being changed, and from being given numbers, until the transaction ends. `GoneError`."""
+    """Lock a user until the transaction ends: no changes, no new numbers. `GoneError` if it does not exist any more."""
     query = sa.select(users.c.id).where(users.c.id == user_id).with_for_update()
     if connection.execute(query).one_or_none() is None:
         raise GoneError
@@ -79,7 +79,7 @@ def change(connection: sa.Connection, user_id: int, columns: Mapping[str, Any]) 
 
 
 def used_by(connection: sa.Connection, user_id: int, *, sms_only: bool = False) -> list[str]:
-    """What keeps a user that is held from being deleted, or from losing its SMS service: ["numbers"] or nothing."""
+    """Return what prevents a locked user from being deleted, or from losing its SMS service: ["numbers"] or []."""
     number = phone_numbers.c
     has = number.sms_user_id == user_id
     found = sa.exists().where(has if sms_only else sa.or_(has, number.voice_user_id == user_id))
@@ -87,7 +87,7 @@ def used_by(connection: sa.Connection, user_id: int, *, sms_only: bool = False) 
 
 
 def remove(connection: sa.Connection, user_id: int) -> None:
-    """Delete a user that has no number."""
+    """Delete a user without numbers."""
     connection.execute(users.delete().where(users.c.id == user_id))
 
 
@@ -116,7 +116,7 @@ def _views(connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> list[UserV
 
 
 def _numbers(connection: sa.Connection, user_ids: Sequence[int]) -> dict[int, dict[Service, list[int]]]:
-    """The numbers of some users by service, the first `MOST_NUMBERS` of each."""
+    """Return the numbers of users by service, at most the first `MOST_NUMBERS` of each."""
     number = phone_numbers.c
     voice = sa.case((number.voice_forwarded, int(Service.FORWARDED)), else_=int(Service.VOICE))
     had = sa.union_all(
