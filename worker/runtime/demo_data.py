@@ -1,4 +1,4 @@
-"""A small tenant tree to try Numberyard with: made once per data folder, with accounts that nobody else knows."""
+"""A small tenant tree for trying out Numberyard, created once per data folder with accounts with random passwords."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FILE = "demo.json"
 
 @dataclass(frozen=True)
 class _Plan:
-    """A tenant to be made, those below it, and the carriers that it defines."""
+    """A tenant to create, its child tenants, and the carriers that it defines."""
 
     name: str
     kind: TenantKind
@@ -61,7 +61,7 @@ TREE = _Plan(
 )
 
 
-# Name, kind, SMS service, and the extension that a user from before they were given up still has.
+# Name, kind, SMS service, and the extension of a user created before extensions were abolished.
 USERS = (
     ("Ada Lindqvist", "pbx", False, None),
     ("Bela Moreno", "pbx", True, None),
@@ -71,10 +71,10 @@ USERS = (
 
 
 def seed(settings: Settings, folder: Path) -> list[dict[str, Any]]:
-    """The accounts of the demo's tree, as `demo.json` lists them.
+    """Return the accounts of the demo tree, as `demo.json` lists them.
 
-    Made at the first call, read back at later ones. Where the tree is there but the file is not (the first start was
-    broken off), the accounts are given new tokens and passwords: the old ones are known to nobody.
+    The first call creates them, later ones read the file. If the tree exists without the file (the first start was
+    interrupted), the accounts get new tokens and passwords, because the old ones are lost.
     """
     path = folder / FILE
     if path.exists():
@@ -92,7 +92,7 @@ def seed(settings: Settings, folder: Path) -> list[dict[str, Any]]:
 
 
 def write(folder: Path, facts: dict[str, Any]) -> None:
-    """Write `demo.json`: whole or not at all, and for its owner only, because it holds tokens."""
+    """Write `demo.json` atomically and readable by its owner only, because it contains tokens."""
     path = folder / FILE
     draft = path.with_suffix(".part")
     with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:  # noqa: PTH123 - the mode
@@ -101,7 +101,7 @@ def write(folder: Path, facts: dict[str, Any]) -> None:
 
 
 def _check_root(connection: sa.Connection) -> None:
-    """There is one tree (R1): where another one has begun, the demo's would be a second."""
+    """Raise ServerError if the database has another tree: there is only one (R1), and the demo's would be a second."""
     root = first_account.root(connection)
     if root is not None and root.name != TREE.name:
         raise ServerError("the database has a Master Reseller of its own: the demo needs an empty one")
@@ -135,7 +135,7 @@ def _make(connection: sa.Connection, plan: _Plan, parent: Tenant | None) -> Tena
 
 
 def _hire(connection: sa.Connection, plan: _Plan, tenant: Tenant) -> None:
-    """Users of each kind (R2, R22). Those who are there already stay as they are."""
+    """Create users of each kind (R2, R22). Existing ones are not changed."""
     people = [
         {"name": name, "kind": kind, "sms_enabled": sms, "extension": extension, "tenant_id": tenant.id,
          "email": f"{name.split()[0].lower()}@{_domain(plan)}"}
@@ -149,7 +149,7 @@ def _domain(plan: _Plan) -> str:
 
 
 def _account(connection: sa.Connection, plan: _Plan, tenant: Tenant, parent: Tenant | None) -> dict[str, Any]:
-    """An admin who can sign in, and a token, for a tenant."""
+    """Create an admin account and a token for a tenant."""
     email = f"admin@{_domain(plan)}"
     password = passwords.made_up()
     hashed = passwords.hashed(password)

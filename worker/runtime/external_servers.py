@@ -1,6 +1,6 @@
-"""Servers that are not ours: whether the one that a setting names is there, and new enough.
+"""Checks whether the external servers and the storage in the settings are available and recent enough.
 
-Answers with one clear line that names the setting and holds no password. It changes nothing on the server.
+An error is one line that names the setting and contains no password. Nothing on the servers is changed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from worker.storage import files
 DATABASE_SETTING, REDIS_SETTING = "NUMBERYARD_DATABASE_URL", "NUMBERYARD_REDIS_URL"
 STORAGE_SETTING = "NUMBERYARD_STORAGE_URL"
 OLDEST_POSTGRES, OLDEST_REDIS = 15, 7
-# Long enough for a server that is started at the same moment, short enough for a person who mistyped the address.
+# Long enough for a server that is starting at the same time, short enough for a user who mistyped the address.
 PATIENCE = 5.0
 ATTEMPT_TIMEOUT = 3
 
@@ -31,7 +31,7 @@ class _Attempt:
     failure: str = ""
 
     def made(self, ask: Callable[[], None]) -> bool:
-        """Ask the server once; what it fails with is kept for the message."""
+        """Try the server once; keep the error for the message."""
         try:
             ask()
         except (psycopg.OperationalError, redis.RedisError, OSError) as error:
@@ -41,7 +41,7 @@ class _Attempt:
 
 
 def check_postgres(url: str, patience: float = PATIENCE) -> None:
-    """Raise ServerError unless PostgreSQL 15 or later answers at `url` within `patience` seconds and lets us in."""
+    """Raise ServerError unless PostgreSQL 15 or later accepts a login at `url` within `patience` seconds."""
     try:
         address = sa.make_url(url)
     except ArgumentError:
@@ -60,7 +60,7 @@ def check_postgres(url: str, patience: float = PATIENCE) -> None:
 
 
 def check_redis(url: str, patience: float = PATIENCE) -> None:
-    """Raise ServerError unless Redis 7+ or any Valkey answers at `url` within `patience` seconds and lets us in."""
+    """Raise ServerError unless Redis 7+ or any Valkey accepts a login at `url` within `patience` seconds."""
     timeouts = {"socket_connect_timeout": ATTEMPT_TIMEOUT, "socket_timeout": ATTEMPT_TIMEOUT}
     try:
         client = redis.Redis.from_url(url, **timeouts, **redis_tls.options(url, get_settings()))
@@ -78,7 +78,7 @@ def check_redis(url: str, patience: float = PATIENCE) -> None:
 
 
 def check_storage(settings: Settings) -> None:
-    """Raise ServerError, with the store's own words, unless a file can be stored, read and deleted there."""
+    """Raise ServerError, with the error of the storage, unless a file can be stored, read and deleted there."""
     try:
         files.try_out(settings)
     except (files.StoreError, OSError, ValueError) as error:
@@ -96,14 +96,14 @@ def _ask_until(setting: str, server: str, ask: Callable[[], None], patience: flo
 
 
 def judge_postgres(version: int, shown: str) -> None:
-    """Raise ServerError when a version as libpq gives it (150004) is too old; `shown` is the server's own text."""
+    """Raise ServerError if a version in libpq's format (150004) is too old; `shown` is the server's own text."""
     if version < OLDEST_POSTGRES * 10_000:
         message = f"{DATABASE_SETTING}: PostgreSQL {shown} is too old, {OLDEST_POSTGRES} or later is needed"
         raise ServerError(message)
 
 
 def judge_redis(info: Mapping[str, object]) -> None:
-    """Raise ServerError when INFO (section `server`) tells of too old a Redis. Valkey began as 7.2: any will do."""
+    """Raise ServerError if INFO (section `server`) reports too old a Redis. Valkey began with 7.2: any will do."""
     found = str(info.get("redis_version", "0"))
     if "valkey_version" in info or int(found.partition(".")[0]) >= OLDEST_REDIS:
         return

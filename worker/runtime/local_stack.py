@@ -1,7 +1,7 @@
-"""The whole service on one machine: the servers (embedded, or those that the settings name), web, workers and beat.
+"""The whole service on one machine: servers (embedded ones, or those in the settings), web, workers and beat.
 
-What `numberyard up` runs. The processes are kept by `worker.runtime.processes.supervisor`; on other machines the same
-commands run under compose.
+`numberyard up` runs it. `worker.runtime.processes.supervisor` keeps the processes running; on other machines, the same
+commands run under Docker Compose.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from worker.runtime.processes.ports import LOOPBACK, port_is_free
 from worker.runtime.processes.supervisor import Supervisor
 
 BROKER_SECONDS = 3.0
-DRAIN_SECONDS = 30  # what a worker gets to finish the chunk at hand
-UPKEEP_THREADS = 8  # callbacks under way at a time, each waiting for a stranger's server; few build workbooks (tasks)
+DRAIN_SECONDS = 30  # time for a worker to finish its present chunk
+UPKEEP_THREADS = 8  # concurrent callbacks, each waiting for a receiver; few threads build workbooks (`worker.tasks`)
 
 
 class Stack:
-    """The service in a data folder. All of it ends with the `with` block."""
+    """The service in a data folder. The end of the `with` block stops all of it."""
 
     def __init__(self, settings: Settings, port: int, *, durable: bool = True) -> None:
         self._given = settings
@@ -47,7 +47,7 @@ class Stack:
 
     @property
     def url(self) -> str:
-        """Where the service answers."""
+        """Base URL of the service."""
         return f"http://{LOOPBACK}:{self._port}"
 
     @property
@@ -67,10 +67,10 @@ class Stack:
             server.release()
 
     def start(self, *, with_demo: bool) -> None:
-        """Bring everything up, in order, and write `demo.json` if wanted. `ServerError` with one clear line."""
+        """Start everything in order; write `demo.json` with `with_demo`. `ServerError` with a message of one line."""
         if not port_is_free(self._port):
             raise ServerError(f"port {self._port} on {LOOPBACK} is taken; choose another one with --port")
-        for private in ("logs", "files"):  # numbers of every tenant: for nobody else on this machine
+        for private in ("logs", "files"):  # numbers of all tenants: private to this user of the machine
             (self.folder / private).mkdir(mode=0o700, parents=True, exist_ok=True)
         self.settings = self._given.model_copy(
             update={
@@ -89,7 +89,7 @@ class Stack:
             demo_data.write(self.folder, self._facts())
 
     def run_forever(self) -> None:
-        """Watch over it until SIGTERM or Ctrl-C."""
+        """Supervise the processes until SIGTERM or Ctrl-C."""
         self._supervisor.run_forever()
 
     def _database(self) -> str:
@@ -123,7 +123,7 @@ class Stack:
         return self._celery("worker", arguments)
 
     def _upkeep(self) -> Service:
-        """Sends the callbacks and builds workbooks, so that neither keeps an importing worker busy; and sweeps."""
+        """Return the worker for callbacks, workbooks and maintenance, so that these occupy no importing worker."""
         arguments = (
             *("--hostname", "upkeep@%h", "--pool", "threads", "--concurrency", str(UPKEEP_THREADS)),
             *("--queues", ",".join(QUEUES_OF_UPKEEP)),
@@ -131,7 +131,7 @@ class Stack:
         return self._celery("upkeep", arguments)
 
     def _celery(self, name: str, arguments: tuple[str, ...]) -> Service:
-        """A Celery worker; ready once it says so. One that finds a backlog is busy from then on."""
+        """Return a Celery worker; it is ready once it reports so. If there is a backlog, it begins with it at once."""
         common = ("--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "WARNING")
         module = ("celery", "-A", "worker.celery_app", "worker", *arguments, *common)
         return self._service(name, module, lambda: self._listens(name))
@@ -150,7 +150,7 @@ class Stack:
         return Service(name, lambda: command, ready, stop_timeout=DRAIN_SECONDS)
 
     def _environment(self) -> dict[str, str]:
-        """The settings for the processes, as they would be given from outside."""
+        """Return the settings as environment variables for the processes."""
         given = self.settings.model_dump(mode="python", exclude_none=True)
         values = {
             f"NUMBERYARD_{name.upper()}": value.get_secret_value() if isinstance(value, SecretStr) else str(value)

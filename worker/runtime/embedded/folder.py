@@ -1,6 +1,6 @@
-"""The folder of one embedded server: private, held by one process at a time, with a password made once per folder.
+"""The private folder of one embedded server: locked by one process at a time, with a password generated once.
 
-It holds `lock`, `password`, `server.log` and the server's own data. Data that is there already is never removed.
+It contains `lock`, `password`, `server.log` and the server's own data. Existing data is never removed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ DEAD_OWNER_WAIT = 10.0
 
 
 class DataFolder:
-    """A server's folder. Between `acquire` and `release` no other process on this machine can acquire it."""
+    """A server's folder. Between `acquire` and `release`, no other process on this machine can acquire it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
@@ -27,10 +27,10 @@ class DataFolder:
         self._lock: int | None = None
 
     def acquire(self) -> int:
-        """Take the folder, make it if need be, and answer the descriptor that holds it.
+        """Create the folder if necessary, lock it, and return the file descriptor that holds the lock.
 
-        The server inherits that descriptor, so the folder counts as taken until the server's last process has ended:
-        also those that outlive a killed server for a moment, which are waited for. Raises ServerError when the folder
+        The server inherits that descriptor, so the folder stays locked until the server's last process has ended.
+        Processes may outlive a killed server for a moment; `acquire` waits for them. Raises ServerError if the folder
         is in use or can't be used.
         """
         self.release()
@@ -50,7 +50,7 @@ class DataFolder:
 
     def _take(self, lock: int) -> None:
         owner = _read_pid(lock)
-        # Our own pid: the server is being started again, what still holds the folder is left over from the one before.
+        # With our own pid, the server is being restarted: remaining processes of the previous one still hold the lock.
         patience = LIVING_OWNER_WAIT if owner != os.getpid() and _alive(owner) else DEAD_OWNER_WAIT
         deadline = time.monotonic() + patience
         while not _try_lock(lock):
@@ -62,13 +62,13 @@ class DataFolder:
         os.pwrite(lock, str(os.getpid()).encode(), 0)
 
     def release(self) -> None:
-        """Let go of the folder; it stays taken for as long as the server still runs."""
+        """Close our descriptor of the lock; the folder stays locked while the server runs."""
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
 
     def password(self) -> str:
-        """The password of this folder's server, made at the first call. Call between `acquire` and `release`."""
+        """Return the password of this folder's server; the first call generates it. Requires the lock."""
         path = self.path / "password"
         try:
             if not path.exists():
@@ -80,7 +80,7 @@ class DataFolder:
 
 
 def replace_file(path: Path, text: str, owner: tuple[int, int] | None = None) -> None:
-    """Write a file that its owner alone can read; it is there in full or not at all."""
+    """Write a file atomically, readable by its owner only."""
     draft = path.with_name(path.name + ".new")
     draft.unlink(missing_ok=True)
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:

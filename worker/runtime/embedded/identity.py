@@ -1,7 +1,7 @@
-"""The user PostgreSQL runs as. PostgreSQL refuses root, and initdb refuses a user id without a name in /etc/passwd.
+"""The user that PostgreSQL runs as. PostgreSQL refuses root, initdb a user id without a name in /etc/passwd.
 
-A root caller steps down to another user, a nameless one is shown to initdb under a name by a user namespace; all others
-run as they are.
+For root, the servers run as another user. For a user id without a name, initdb runs in a user namespace that maps it to
+one with a name. All others run as themselves.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from worker.runtime.processes.child import RunAs
 
 NOBODY = 65_534
 PASSWD = Path("/etc/passwd")
-# The order of preference. `nobody` exists nearly everywhere; the others are the next best to own nothing of value.
+# In order of preference. `nobody` exists nearly everywhere; the others are most likely to own nothing of value.
 PREFERRED = ("nobody", "daemon", "bin")
 
 logger = logging.getLogger("numberyard.embedded")
 
 
 def server_user(data: Path) -> RunAs:
-    """The user to run the server on `data` as. For root that is the present owner: a folder stays with its user."""
+    """Return the user to run the server on `data` as. For root, the owner of an existing folder: it never changes."""
     if os.geteuid() != 0:
         return RunAs()
     if data.exists() and (owner := data.stat()).st_uid != 0:
@@ -31,7 +31,7 @@ def server_user(data: Path) -> RunAs:
 
 
 def named_user(run_as: RunAs) -> RunAs:
-    """The same user in such a way that initdb finds a name for it."""
+    """Return the same user, mapped so that initdb finds a name for it."""
     uid = os.geteuid() if run_as.uid is None else run_as.uid
     if _has_name(uid):
         return run_as
@@ -50,7 +50,7 @@ def _unprivileged() -> RunAs:
 
 
 def _add_nobody() -> None:
-    # A container with root as its only user. No flag of initdb does without the name, so one line it has to be.
+    # A container with root as its only user. No option of initdb works without a name, so one line must be added.
     logger.warning("no user but root on this machine: adding nobody to %s for PostgreSQL", PASSWD)
     with PASSWD.open("a") as passwd:
         passwd.write(f"nobody:x:{NOBODY}:{NOBODY}:nobody:/nonexistent:/usr/sbin/nologin\n")

@@ -1,6 +1,6 @@
-"""The embedded PostgreSQL's settings, made to the measure of the machine.
+"""Settings of the embedded PostgreSQL, sized for the machine.
 
-Only what differs from PostgreSQL's own defaults, each with its reason.
+Only differences from PostgreSQL's defaults, each with its reason.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ checkpoint_timeout = 15min
 # twenty million took 10.7 s with it and 7.1 s without, for 800 and 1,110 MB of log.
 wal_compression = off
 """
-# Survives a crash of the server, not of the machine. (synchronous_commit = off wouldn't survive even the former.)
+# Survives a crash of the server, but not of the machine. (synchronous_commit = off would not even survive the former.)
 NOT_DURABLE = """
 fsync = off
 full_page_writes = off
@@ -59,7 +59,7 @@ full_page_writes = off
 
 
 def server_settings(port: int, *, durable: bool) -> str:
-    """The text of the settings file for this machine."""
+    """Return the text of the settings file for this machine."""
     memory = memory_bytes() // MIB
     text = SETTINGS.format(
         host=LOOPBACK,
@@ -72,7 +72,7 @@ def server_settings(port: int, *, durable: bool) -> str:
 
 
 def memory_bytes() -> int:
-    """Memory this machine or, if smaller, this container may use."""
+    """Return the memory in bytes of this machine or, if smaller, the limit of this container."""
     sizes = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
     for limit in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
         with suppress(OSError, ValueError):

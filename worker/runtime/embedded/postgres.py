@@ -1,6 +1,6 @@
-"""PostgreSQL 18 as our child: loopback only, password only, one role that isn't a superuser and its database.
+"""PostgreSQL 18 as a child process: loopback and password only, with one role (no superuser) and its database.
 
-Runs as root (it steps down to another user) and as anybody else. It never upgrades the data of another major version.
+Runs as any user; for root, the server runs as another user. Never upgrades the data of another major version.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from worker.runtime.processes.ports import LOOPBACK
 
 ROLE = DATABASE = "numberyard"
 INITDB_TIMEOUT = 120.0
-# The superuser has no password, so nobody logs in as it. The grants are for operating: monitoring, ending a session, a
-# checkpoint.
+# The superuser has no password, so nobody can log in as it. The grants are for operations: monitoring, ending sessions,
+# checkpoints.
 BOOTSTRAP = """\
 CREATE ROLE {role} LOGIN CREATEDB
 GRANT pg_monitor, pg_signal_backend, pg_checkpoint TO {role}
@@ -37,10 +37,10 @@ ALTER ROLE {role} PASSWORD '{password}'
 
 
 class EmbeddedPostgres(EmbeddedServer):
-    """PostgreSQL on a folder of its own. `url` is for SQLAlchemy with psycopg 3; the role may create databases."""
+    """PostgreSQL on its own folder. `url` is for SQLAlchemy with psycopg 3; the role may create databases."""
 
     name = "postgres"
-    stop_signal = signal.SIGINT  # "fast": sessions are ended, the data is written out
+    stop_signal = signal.SIGINT  # "fast" shutdown: ends sessions, writes all data
 
     @property
     def url(self) -> str:
@@ -57,7 +57,7 @@ class EmbeddedPostgres(EmbeddedServer):
         return self.folder.path / "data"
 
     def ready(self) -> bool:
-        """Whether our role can log in to our database; it can't while a crash is being repaired."""
+        """Return whether our role can log in to our database; it can't during crash recovery."""
         try:
             psycopg.connect(
                 host=LOOPBACK, port=self.port, user=ROLE, password=self.password, dbname=DATABASE, connect_timeout=2
@@ -79,8 +79,8 @@ class EmbeddedPostgres(EmbeddedServer):
         return self._command(home, "postgres", self._data, run_as, lock)
 
     def _command(self, home: Path, program: str, data: Path, run_as: RunAs, lock: int, *arguments: str) -> Command:
-        # A user we stepped down to may not pass through the folders above the data (/root, a private temp folder). The
-        # link to its current folder, which it is started in, leads there all the same.
+        # The other user may lack access to the folders above the data (/root, a private temp folder). The link to the
+        # working directory, in which the server is started, works all the same.
         reachable = "/proc/self/cwd" if run_as.uid is not None and sys.platform == "linux" else str(data)
         return Command(
             argv=(str(home / "bin" / program), *arguments, "-D", reachable),
@@ -89,12 +89,12 @@ class EmbeddedPostgres(EmbeddedServer):
             log_path=self.folder.log_path,
             run_as=run_as,
             keep_fds=(lock,),
-            # "Immediate": it ends its processes and gives its shared memory back, which it can't when killed outright.
+            # "Immediate" shutdown: it ends its processes and frees its shared memory; SIGKILL would leave both behind.
             orphan_signal=signal.SIGQUIT,
         )
 
     def _create(self, home: Path, run_as: RunAs, lock: int) -> None:
-        """Make the database cluster under another name first: a `data` that exists is complete."""
+        """Create the database cluster under another name and rename it: an existing `data` is always complete."""
         draft = self._data.with_name("data.new")
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(mode=0o700)
@@ -102,7 +102,7 @@ class EmbeddedPostgres(EmbeddedServer):
             os.chown(draft, run_as.uid, run_as.gid)
         options = (
             *("--username=postgres", "--auth-local=peer", "--auth-host=scram-sha-256", "--encoding=UTF8"),
-            # Sorted by code point, the same on every machine whatever locales it has.
+            # Sorts by code point: the same on every machine, whatever its locales.
             *("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
             "--no-sync",
         )
@@ -114,14 +114,14 @@ class EmbeddedPostgres(EmbeddedServer):
             settings.write(f"include_if_exists '{SETTINGS_FILE}'\n")
         self._bootstrap(self._command(home, "postgres", draft, named, lock, "--single", "postgres"))
         if self.durable:
-            # Everything to the disk in one go: file by file, as initdb does it, can take longer than all the rest.
+            # Flush everything at once: file by file, as initdb does it, may take longer than all the rest.
             method = "--sync-method=syncfs" if sys.platform == "linux" else "--sync-method=fsync"
             sync = self._command(home, "initdb", draft, named, lock, "--sync-only", method)
             run_to_end("initdb", sync, INITDB_TIMEOUT)
         draft.rename(self._data)
 
     def _bootstrap(self, single_user: Command) -> None:
-        # In single-user mode, before the server ever listens: at no time is there a door without a password.
+        # In single-user mode, before the server listens for the first time: there is never access without a password.
         statements = BOOTSTRAP.format(role=ROLE, database=DATABASE, password=self.password)
         with tempfile.TemporaryFile() as script:
             script.write(statements.encode())
@@ -140,9 +140,9 @@ class EmbeddedPostgres(EmbeddedServer):
     def _drop_stale_pid_file(self) -> None:
         """Remove the pid file of a server that was killed.
 
-        We hold the folder, so no server of ours runs on it, yet PostgreSQL would refuse to start if the old process id
-        now belongs to any other program of this user: in a container, where ids are few, that is the rule. A server
-        somebody started by hand is told by its folder.
+        We hold the folder's lock, so no server of ours runs on it. But PostgreSQL refuses to start if the old process
+        id now belongs to any other program of this user, which is common in containers, where process ids are low. A
+        server that was started by hand is recognised by its working directory.
         """
         path = self._data / "postmaster.pid"
         if not path.exists() or sys.platform != "linux":

@@ -1,6 +1,6 @@
-"""What the two embedded servers have in common: start, stop, and the same as a service for the supervisor.
+"""Base class of the two embedded servers: start, stop, and a service description for the supervisor.
 
-Holds no setting of either server.
+Has no settings of either server.
 """
 
 from __future__ import annotations
@@ -15,23 +15,22 @@ from worker.runtime.embedded.folder import DataFolder
 from worker.runtime.processes.child import Child, Command, ServerError, Service, start_service
 from worker.runtime.processes.ports import free_port
 
-# Nothing of the user's environment: a PGDATA, LC_ALL or LD_LIBRARY_PATH meant for other programs must not reach the
-# servers.
+# Nothing of the user's environment: a PGDATA, LC_ALL or LD_LIBRARY_PATH for other programs must not reach the servers.
 ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 
 
 class EmbeddedServer(ABC):
-    """A server on a loopback port and a folder of its own; port and password outlast any number of restarts.
+    """A server on a loopback port with its own folder; port and password survive restarts.
 
-    Either `start` and `stop` it (or use it in a `with` block), or hand `service()` to a supervisor and call `release`
-    when that has stopped it.
+    Either call `start` and `stop` (or use it in a `with` block), or pass `service()` to a supervisor and call `release`
+    after the supervisor has stopped it.
     """
 
     name: str
     stop_signal: int = signal.SIGTERM
 
     def __init__(self, folder: Path, *, durable: bool = True) -> None:
-        """`durable=False` is for tests: faster, but a crash of the machine (not of the server) may damage the data."""
+        """With `durable=False`, for tests: faster, but a crash of the machine (not the server) may damage the data."""
         self.folder = DataFolder(folder)
         self.durable = durable
         self.port = free_port()
@@ -40,7 +39,7 @@ class EmbeddedServer(ABC):
 
     @property
     def password(self) -> str:
-        """The generated password. Raises ServerError before the first start."""
+        """The generated password. ServerError before the first start."""
         if self._password is None:
             message = f"{self.name} has not been started"
             raise ServerError(message)
@@ -49,7 +48,7 @@ class EmbeddedServer(ABC):
     @property
     @abstractmethod
     def url(self) -> str:
-        """The address with the password in it. Raises ServerError before the first start."""
+        """The address, including the password. ServerError before the first start."""
 
     @property
     @abstractmethod
@@ -58,14 +57,14 @@ class EmbeddedServer(ABC):
 
     @abstractmethod
     def ready(self) -> bool:
-        """Whether the server answers to our password now."""
+        """Return whether the server accepts our password now."""
 
     @abstractmethod
     def _prepare(self, lock: int) -> Command:
-        """Make the data folder fit to start on; `lock` is to stay open in every process of the server."""
+        """Prepare the data folder for a start; `lock` must stay open in every process of the server."""
 
     def command(self) -> Command:
-        """Prepare the folder and answer the command that starts the server. Raises ServerError."""
+        """Prepare the folder and return the command that starts the server. ServerError if that fails."""
         lock = self.folder.acquire()
         try:
             self._password = self.folder.password()
@@ -79,11 +78,11 @@ class EmbeddedServer(ABC):
             raise
 
     def service(self) -> Service:
-        """This server for a supervisor, which asks for the command anew before each start."""
+        """Return this server as a service for a supervisor, which calls `command` before each start."""
         return Service(self.name, self.command, self.ready, self.stop_signal, stop_timeout=60.0, start_timeout=120.0)
 
     def start(self) -> None:
-        """Start the server and wait until it answers. Raises ServerError, leaving nothing running, if it can't."""
+        """Start the server and wait until it is ready. ServerError, with nothing left running, if that fails."""
         self.stop()
         try:
             self._child = start_service(self.service())
@@ -92,14 +91,14 @@ class EmbeddedServer(ABC):
             raise
 
     def stop(self) -> None:
-        """Stop the server, if it runs, and let go of the folder."""
+        """Stop the server, if it runs, and release the folder."""
         if self._child is not None:
             self._child.stop(self.stop_signal, timeout=60.0)
             self._child = None
         self.release()
 
     def release(self) -> None:
-        """Let go of the folder, once a supervisor has stopped the server."""
+        """Release the folder, after a supervisor has stopped the server."""
         self.folder.release()
 
     def __enter__(self) -> Self:

@@ -1,7 +1,7 @@
-"""Valkey 9 as our child: loopback only, with a password, keeping what it was told on disk.
+"""Valkey 9 as a child process: loopback and password only, with persistence.
 
-Messages are hints and PostgreSQL holds every fact, so a second of lost messages is affordable; a silently evicted one
-is not.
+Messages are only wake-ups, and PostgreSQL holds all state, so losing a second of messages is acceptable. Silently
+evicting one is not.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ maxmemory-policy noeviction
 
 
 class EmbeddedValkey(EmbeddedServer):
-    """Valkey on a folder of its own. `url` suits redis-py, Celery and kombu."""
+    """Valkey on its own folder. `url` is for redis-py, Celery and kombu."""
 
     name = "valkey"
 
     @property
     def url(self) -> str:
-        """`redis://:password@127.0.0.1:port/0`; raises ServerError before the first start."""
+        """`redis://:password@127.0.0.1:port/0`; ServerError before the first start."""
         return f"redis://:{self.password}@{LOOPBACK}:{self.port}/0"
 
     @property
@@ -49,7 +49,7 @@ class EmbeddedValkey(EmbeddedServer):
         return int((self.folder.path / "data" / "valkey.pid").read_text())
 
     def ready(self) -> bool:
-        """Whether it answers a PING; it doesn't while it still loads its data."""
+        """Return whether it responds to PING; it doesn't while it loads its data."""
         try:
             with redis.Redis.from_url(self.url, socket_connect_timeout=2, socket_timeout=2) as client:
                 return bool(client.ping())
@@ -64,7 +64,7 @@ class EmbeddedValkey(EmbeddedServer):
             data / "valkey.conf", SETTINGS.format(host=LOOPBACK, port=self.port, password=self.password, fsync=fsync)
         )
         return Command(
-            # Started inside its folder, for a path with blanks or quotes can't be written into its configuration.
+            # Started in its folder, because its configuration file can't contain a path with blanks or quotes.
             argv=(str(valkey_server()), "valkey.conf"),
             env=ENVIRONMENT,
             cwd=data,

@@ -1,1 +1,4 @@
-"""Child processes that never outlive their parent: started, supervised, stopped; free ports."""
+"""Child processes that never outlive their parent: start, supervise, stop; and free ports.
+
+Nothing here knows a concrete server.
+"""

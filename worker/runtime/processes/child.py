@@ -1,8 +1,8 @@
-"""Child processes that never outlive us: how one is started, waited for, told to stop.
+"""Child processes that never outlive this one: start, wait, stop.
 
-Each child runs under a guard (subreaper.py) in a session of its own: Ctrl-C in the terminal doesn't reach it, and when
-we are gone, however that came about, the guard ends it and all below it. This module restarts nothing and knows no
-concrete server.
+Each child runs under a subreaper process (subreaper.py, "guard") in a session of its own: Ctrl-C in the terminal
+doesn't reach it, and when this process ends for any reason, the subreaper ends the child and all its descendants. This
+module restarts nothing and knows no concrete server.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 TAIL_BYTES = 8192
-KILL_TIMEOUT = 8.0  # the guard needs at most six seconds
+KILL_TIMEOUT = 8.0  # seconds; the subreaper needs at most six
 
 
 class ServerError(Exception):
-    """A server can't be had: missing, too old, in use, not starting. The text is one line without a password."""
+    """A server is not available: missing, too old, in use, not starting. The text is one line without a password."""
 
 
 @dataclass(frozen=True)
 class RunAs:
-    """The user a child runs as. `shown_uid` is the user id the child sees itself as, in a user namespace of its own."""
+    """The user a child runs as. `shown_uid` is the user id that the child sees, in a user namespace of its own."""
 
     uid: int | None = None
     gid: int | None = None
@@ -37,9 +37,9 @@ class RunAs:
 
 @dataclass(frozen=True)
 class Command:
-    """How to start a child. `env=None` inherits ours, `log_path=None` our output; `keep_fds` stay open in the child.
+    """How to start a child. `env=None` inherits the environment, `log_path=None` the output; `keep_fds` stay open.
 
-    `orphan_signal` is what the child gets when we are gone or `kill` it; what is left a second later is killed.
+    The child gets `orphan_signal` when this process ends or calls `kill`; after a second, all that is left is killed.
     """
 
     argv: tuple[str, ...]
@@ -54,10 +54,10 @@ class Command:
 
 @dataclass(frozen=True)
 class Service:
-    """A child to keep running. `command` is asked anew before each start and may prepare things; times are in seconds.
+    """A child to keep running. `command` is called before each start and may prepare things; times are in seconds.
 
-    `ready` is asked until it answers True or `start_timeout` is over. `stop_signal` asks for a drain of at most
-    `stop_timeout`.
+    `ready` is called until it returns True or `start_timeout` is over. After `stop_signal`, the child has
+    `stop_timeout` to drain.
     """
 
     name: str
@@ -69,7 +69,7 @@ class Service:
 
 
 class Child:
-    """One started child under its guard. `pid` is the guard's, and the id of the process group."""
+    """A started child under its subreaper. `pid` is the subreaper's, and the id of the process group."""
 
     def __init__(self, command: Command) -> None:
         self._command = command
@@ -78,18 +78,18 @@ class Child:
         self.pid = self._process.pid
 
     def ended(self) -> int | None:
-        """Exit code (128 + n after signal n), or None while it runs."""
+        """Return the exit code (128 + n after signal n), or None while it runs."""
         if (
             self._process.returncode is None
             and os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
         ):
-            # Not collected yet, so the group's id can't be anybody else's. Finds something only if the guard itself was
+            # The process is not reaped yet, so the group id can't have been reused. Matters only if the subreaper was
             # killed.
             self._kill_group()
         return self._process.poll()
 
     def stop(self, stop_signal: int, timeout: float, hurry: Callable[[], bool] = lambda: False) -> bool:
-        """Ask the child to end; kill it after `timeout` seconds or as soon as `hurry()`. True if it ended by itself."""
+        """Ask the child to end; kill it after `timeout` seconds or once `hurry()`. True if it ended by itself."""
         deadline = time.monotonic() + timeout
         if self.ended() is None:
             self._process.send_signal(stop_signal)
@@ -101,7 +101,7 @@ class Child:
         return True
 
     def kill(self) -> None:
-        """End the child and everything below it at once."""
+        """End the child and all its descendants at once."""
         if self.ended() is None:
             self._process.send_signal(signal.SIGABRT)
             if not wait_until(lambda: self.ended() is not None, KILL_TIMEOUT):
@@ -113,7 +113,7 @@ class Child:
             os.killpg(self.pid, signal.SIGKILL)
 
     def last_lines(self, count: int = 1) -> str:
-        """The last non-empty lines this child wrote to its log, joined by ` | `; empty when it has no log."""
+        """Return the last non-empty lines that this child logged, joined by ` | `; empty if it has no log."""
         path = self._command.log_path
         if path is None:
             return ""
@@ -136,8 +136,7 @@ def _spawn(command: Command) -> subprocess.Popen[bytes]:
     with ExitStack() as stack:
         log = stack.enter_context(command.log_path.open("ab")) if command.log_path else None
         return subprocess.Popen(  # noqa: S603 - no shell; argv comes from our own code
-            # Isolated and without site: starts in a third of the time, and nothing in the user's environment can break
-            # it.
+            # Isolated and without site: starts in a third of the time and is independent of the user's environment.
             [sys.executable, "-I", "-S", str(guard), json.dumps(spec), *command.argv],
             env=command.env,
             cwd=command.cwd,
@@ -154,7 +153,7 @@ def _size(path: Path | None) -> int:
 
 
 def run_to_end(name: str, command: Command, timeout: float) -> None:
-    """Run a command that ends by itself. ServerError (last log line) when it fails or needs over `timeout` seconds."""
+    """Run a command to its end. ServerError (last log line) if it fails or takes longer than `timeout` seconds."""
     child = Child(command)
     try:
         wait_until(lambda: child.ended() is not None, timeout)
@@ -190,7 +189,7 @@ def start_service(service: Service) -> Child:
 
 
 def wait_until(condition: Callable[[], bool], timeout: float) -> bool:
-    """Ask `condition` ever more slowly (10 ms to 0.25 s apart) until it holds; False after `timeout` seconds."""
+    """Poll `condition` at growing intervals (10 ms to 0.25 s) until it is true; False after `timeout` seconds."""
     deadline, pause = time.monotonic() + timeout, 0.01
     while not condition():
         if time.monotonic() > deadline:

@@ -1,6 +1,6 @@
-"""Free TCP ports on the loopback interface, for servers that are to be started.
+"""Free TCP ports on the loopback interface, for servers that are about to start.
 
-Reserves nothing: between the answer and the server's start somebody else may take the port.
+Reserves nothing: another process may take the port before the server starts.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ PORT_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
 def free_port() -> int:
-    """A loopback TCP port that is free now, below the range the system hands out by itself.
+    """Return a loopback TCP port that is free now, below the system's range of ephemeral ports.
 
-    From inside that range, a client that keeps calling a server which is being restarted can be given the server's own
-    port, and block it.
+    A port in that range could become the source port of a client that keeps connecting to the server while it restarts,
+    which would block the server.
     """
     with suppress(OSError, ValueError):
         highest = int(PORT_RANGE.read_text().split()[0])
@@ -33,9 +33,9 @@ def free_port() -> int:
 
 
 def port_is_free(port: int) -> bool:
-    """Whether a server could listen on this loopback TCP port now."""
+    """Return whether a server could listen on this loopback TCP port now."""
     with socket.socket() as listener:
-        # As servers do it: connections still in TIME_WAIT don't keep a port from being listened on.
+        # Like servers do: connections in TIME_WAIT don't prevent listening on a port.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         with suppress(OSError):
             listener.bind((LOOPBACK, port))

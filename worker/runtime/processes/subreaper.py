@@ -1,8 +1,8 @@
-"""The guard: a tiny process between us and one child, which sees to it that nothing outlives us.
+"""The subreaper ("guard"): a small process between this service and one child; it ends the child with its parent.
 
-It runs as a script of its own (`python -I -S subreaper.py SPEC ARGV...`), forwards signals to the child, adopts what
-the child leaves behind, and ends it all when the parent is gone or sends SIGABRT. It imports the standard library only,
-and refuses to start again what has ended: that is the supervisor's task.
+Runs as a separate script (`python -I -S subreaper.py SPEC ARGV...`). Forwards signals to the child, adopts the child's
+orphaned descendants, and ends them all when the parent is gone or sends SIGABRT. Imports only the standard library.
+Restarting is the supervisor's task.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ CANNOT_START = 127
 
 
 def main(spec: dict[str, Any], argv: list[str]) -> int:
-    """Run `argv` until it ends or the parent does; the exit code is the child's, or 128 + n when signal n ended it."""
+    """Run `argv` until it or the parent ends; return the exit code of the child, or 128 + n if signal n ended it."""
     _prctl(PR_SET_CHILD_SUBREAPER, 1)
     wake = _catch_signals()
     parent = _open_parent(spec["parent"])
-    # Blocked over the fork, so that a signal can't be swallowed by our handler inside the not yet exec'ed child.
+    # Blocked during the fork, so that our handler can't swallow a signal in the child before its exec.
     signal.pthread_sigmask(signal.SIG_BLOCK, FORWARDED)
     guard = os.getpid()
     child = os.fork()
@@ -61,7 +61,7 @@ def _catch_signals() -> int:
 
 
 def _open_parent(parent: int) -> int | None:
-    # A pidfd tells of the death of the process. PR_SET_PDEATHSIG on the guard would tell of the death of the *thread*
+    # A pidfd reports the end of the process. PR_SET_PDEATHSIG on the subreaper would report the end of the *thread*
     # that started it.
     opener = getattr(os, "pidfd_open", None)
     with suppress(OSError):
@@ -75,8 +75,8 @@ def _become(spec: dict[str, Any], argv: list[str], guard: int) -> NoReturn:
         for number in (*FORWARDED, END_ALL, signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ):
             signal.signal(number, signal.SIG_DFL)
         _change_user(spec)
-        # After the change of user, which clears it. Should the guard have died before this line, nobody would tell us:
-        # hence the second look.
+        # After the change of user, which clears it. If the subreaper died before this call, no signal would come:
+        # therefore the check of the parent below.
         _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, FORWARDED)
         if os.getppid() == guard:
@@ -124,7 +124,7 @@ def _caught(wake: int) -> bytes:
 
 
 def _reap(child: int) -> int | None:
-    """Collect what has ended; the exit code once `child` is among it, else None."""
+    """Reap ended processes; return the exit code if `child` is among them, else None."""
     with suppress(ChildProcessError):
         while (ended := os.waitpid(-1, os.WNOHANG)) != (0, 0):
             if ended[0] == child:
@@ -142,7 +142,7 @@ def _end(child: int, last_signal: int) -> int:
 
 
 def _sweep() -> None:
-    """Kill and collect everything below us: what the child left has become ours, what that leaves will."""
+    """Kill and reap all descendants: orphans of the child are our children now, and theirs will be."""
     deadline = time.monotonic() + SWEEP_LIMIT
     while time.monotonic() < deadline:
         for pid in _own_children():
@@ -159,8 +159,7 @@ def _own_children() -> list[int]:
     own = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
-            # The name in parentheses may hold blanks and parentheses itself: what follows the last one is state, then
-            # parent.
+            # The name in parentheses may contain blanks and parentheses: the state and the parent follow the last one.
             if int(stat.read_text().rpartition(")")[2].split()[1]) == os.getpid():
                 own.append(int(stat.parent.name))
     return own

@@ -1,6 +1,6 @@
-"""Keeps a list of services running: starts them in order, starts again what ends, stops them in reverse.
+"""Keeps a list of services running: starts them in order, restarts those that end, stops them in reverse order.
 
-Knows no concrete service. Use it from the main thread: it takes over SIGTERM and SIGINT while it is entered.
+Knows no concrete service. Use it in the main thread: it handles SIGTERM and SIGINT while it is entered.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Self
 from worker.runtime.processes.child import Child, ServerError, Service, start_service
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
-# A service that ran this long was well: its next end counts as the first one.
+# A service that ran this long was healthy: its restart pause begins again with the first one.
 STEADY_AFTER = 10.0
 LOOK_EVERY = 0.1
 
@@ -33,16 +33,16 @@ class _Kept:
 
 
 class Supervisor:
-    """Services under supervision; all of them end with the `with` block, at the latest with this process.
+    """Supervised services; all of them end with the `with` block, at the latest with this process.
 
-    SIGTERM or SIGINT: `run_forever` returns, or, while services are still being started, `SystemExit(0)` is raised; the
-    block's end then drains. A second signal while draining ends everything at once.
+    On SIGTERM or SIGINT, `run_forever` returns; while services are still being started, `SystemExit(0)` is raised
+    instead. Then the end of the block drains the services. A second signal while draining kills everything at once.
     """
 
     def __init__(self) -> None:
         self._kept: list[_Kept] = []
-        # `_deferring`: a signal is only noted. Until the loop runs it interrupts instead, as nobody would look at the
-        # note.
+        # `_deferring`: a signal is only recorded. Before the loop runs, it interrupts instead, because nothing would
+        # read the record.
         self._deferring = self._stopping = self._hurried = False
         self._handlers: dict[int, object] = {}
 
@@ -66,14 +66,14 @@ class Supervisor:
             raise SystemExit(0)
 
     def start(self, service: Service) -> None:
-        """Start a service and wait until it is ready. Raises ServerError with its last log lines if it can't."""
+        """Start a service and wait until it is ready. ServerError with its last log lines if it can't be started."""
         began = time.monotonic()
         child = start_service(service)
         self._kept.append(_Kept(service, child, time.monotonic()))
         logger.info("%s is ready after %.2f s (pid %d)", service.name, time.monotonic() - began, child.pid)
 
     def start_all(self, services: Iterable[Service]) -> None:
-        """Start services in order; when one can't be started, stop those before it and raise its ServerError."""
+        """Start services in order; if one can't be started, stop the previous ones and raise its ServerError."""
         try:
             for service in services:
                 self.start(service)
@@ -82,7 +82,7 @@ class Supervisor:
             raise
 
     def run_forever(self) -> None:
-        """Watch over the services until SIGTERM or SIGINT, then drain and stop them all."""
+        """Supervise the services until SIGTERM or SIGINT, then drain and stop them all."""
         self._deferring = True
         while not self._stopping:
             self.look()
@@ -91,7 +91,7 @@ class Supervisor:
         self.stop_all()
 
     def look(self) -> None:
-        """Notice what has ended and start again what is due. Never waits for a service to be ready."""
+        """Detect services that have ended and restart those that are due. Never waits until a service is ready."""
         for kept in self._kept:
             if kept.child is not None and (code := kept.child.ended()) is not None:
                 self._note_end(kept, code)
@@ -137,7 +137,7 @@ class Supervisor:
 
     def _stop(self, service: Service, child: Child) -> None:
         if self._hurried:
-            # All at once: the next one must not run on while this one is being killed.
+            # All at once: the next service must not run on while this one is being killed.
             self._kill_all()
             return
         began = time.monotonic()
@@ -154,7 +154,7 @@ class Supervisor:
 
 
 def _cause(code: int) -> str:
-    with_signal = code - 128 if code > 128 else -code  # noqa: PLR2004 - the shell's convention, which the guard follows
+    with_signal = code - 128 if code > 128 else -code  # noqa: PLR2004 - the shell's convention, also the subreaper's
     try:
         return signal.Signals(with_signal).name if with_signal > 0 else f"exit code {code}"
     except ValueError:
