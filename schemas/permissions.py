@@ -205,7 +205,7 @@ def takes_back_to(actor: Tenant, number: NumberFacts) -> int:
 
 
 def check_change(actor: Tenant, number: NumberFacts) -> Code | None:
-    """R23: a number inside the admin's tree may be changed. The next two checks protect what a user needs of it."""
+    """R23: a number inside the admin's tree may be changed. The next two checks protect what its users need."""
     return check_seen(actor, number)
 
 
@@ -276,7 +276,7 @@ def check_tenant(actor: Tenant, tenant: Tenant | None) -> RequestCode | None:
 def check_create_tenant(
     actor: Tenant, parent: Tenant | None, kind: TenantKind, *, allow_external_numbers: bool
 ) -> RequestCode | None:
-    """R1: the master creates resellers, and enterprises under any reseller; a reseller creates own enterprises."""
+    """R1: the master creates resellers, and enterprises under any reseller; a reseller, its own enterprises."""
     if _level(kind) <= _level(actor.kind):
         return RequestCode.FORBIDDEN
     if parent is None or check_tenant(actor, parent) is not None:
@@ -329,7 +329,7 @@ def check_change_carrier(actor: Tenant, owner: Tenant | None) -> RequestCode | N
 
 
 def check_unused(users: Collection[str]) -> RequestCode | None:
-    """R6, R7: a resource that others refer to cannot be deleted. `users` names the kinds of these others."""
+    """R6, R7: a resource that others refer to cannot be deleted. `users`: what refers to it, by kind."""
     return RequestCode.IN_USE if users else None
 
 

@@ -85,7 +85,7 @@ admins = sa.Table(
     # Folded (`worker.accounts.admins.folded`): the login name.
     sa.Column("email", sa.Text, nullable=False, unique=True),
     sa.Column("password_hash", sa.Text, nullable=False),
-    # The expiry of a password that was created by somebody else. Until then, it can only be used to choose a new one.
+    # The expiry of a password that was created by another person. Until then, it can only be used to choose a new one.
     _time("one_time_until"),
     _now("created_at"),
     _time("signed_in_at"),
@@ -418,7 +418,7 @@ callback_deliveries = sa.Table(
 )
 
 # The secrets that sign a tenant's callbacks. An HMAC needs the secret itself, so unlike tokens it cannot be stored as a
-# hash: anyone who reads this table can forge signatures of this service, and nothing else.
+# hash: read access to this table allows forging the signatures of this service, and nothing else.
 callback_secrets = sa.Table(
     "callback_secrets",
     metadata,

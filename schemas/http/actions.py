@@ -29,7 +29,7 @@ _WORDS: dict[str, bool | None] = {
 
 
 def _three_valued(value: object) -> object:
-    """Parse "leave", "enable" or "disable" (R23). Pydantic refuses values that are not strings."""
+    """Parse "leave", "enable", "disable" and their synonyms (R23); refuse other values."""
     if value is None or isinstance(value, bool):
         return value
     word = value.strip().casefold() if isinstance(value, str) else None
@@ -136,7 +136,7 @@ class DeleteForm(FileForm, Options):
 
 
 class Selection(Options):
-    """The numbers to act on: a list, or all that match a filter, if their number equals `expected_count`."""
+    """The numbers to act on: a list, or all that match a filter, if their count equals `expected_count`."""
 
     numbers: Numbers | None = None
     filter: NumbersFilter | None = Field(None, description="As the query of GET /v1/numbers; {} is every number.")

@@ -24,7 +24,7 @@ class CallbackState(StrEnum):
 
 
 class DeliveryResult(StrEnum):
-    """The result of one delivery attempt. Our own words: text of a library or of the receiver is never repeated."""
+    """The result of one delivery attempt. Error text of a library or of the receiver is never repeated."""
 
     DELIVERED = "DELIVERED"
     HTTP_ERROR = "HTTP_ERROR"

@@ -66,8 +66,7 @@ class JobFile(_Body):
 class Progress(_Body):
     """The progress of a job. `phase` is its status; the two estimates are null where there is no basis for one.
 
-    `held_up_since`: the time since when its work waits for an unavailable database or storage. It resumes
-    automatically.
+    `held_up_since`: when its work began to wait for an unavailable database or storage. It resumes automatically.
     """
 
     phase: str
@@ -194,7 +193,7 @@ class LineageJob(_Body):
 
 
 class Lineage(_Body):
-    """A file and the files that correct its failed rows, oldest first. `rows_open`: rows not corrected yet."""
+    """A file and the files that correct its failed rows, oldest first. `rows_open`: failed rows left to correct."""
 
     jobs: list[LineageJob]
     rows_open: int

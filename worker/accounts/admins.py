@@ -65,7 +65,7 @@ def add(
 ) -> bool:
     """Create an admin. Return False if the folded e-mail address has an account already, in any tenant.
 
-    `is_one_time`: the password was created by somebody else and expires unless the admin chooses another.
+    `is_one_time`: the password was created by another person and expires unless the admin chooses another.
     """
     values = {"tenant_id": tenant_id, "email": email, **_password(password_hash, is_one_time=is_one_time)}
     made = insert(admins).values(values).on_conflict_do_nothing()

@@ -1,4 +1,4 @@
-"""Initial access: create the Master Reseller of an empty database with a token, or its account or a new password.
+"""First access: create the Master Reseller of an empty database with a token, and accounts or new passwords for it.
 
 Only for operators with access to the database; no API leads here. Never creates a second root (R1).
 """

@@ -60,7 +60,7 @@ def succeeded(connection: sa.Connection, email: str) -> None:
 
 
 def forget_old(connection: sa.Connection) -> int:
-    """Delete old counters; return of how many e-mail addresses."""
+    """Delete old counters; return how many."""
     return connection.execute(failures.delete().where(failures.c.last_at <= in_seconds(-FORGOTTEN_AFTER))).rowcount
 
 

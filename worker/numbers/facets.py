@@ -17,7 +17,7 @@ from worker.numbers import occupied_ranges
 from worker.numbers.index_groups import NUMBER, Groups, all_numbers, any_within, lines_of, rows, seen_by
 from worker.phone import e164_ranges, region
 
-MOST = 20  # options shown for a typed text
+MOST = 20  # options returned for a typed text
 
 
 def countries(connection: sa.Connection, actor: Actor) -> list[str]:

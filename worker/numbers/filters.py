@@ -153,10 +153,8 @@ def _spans(connection: sa.Connection, asked: NumberFilter, lines: Lines | None) 
 def _carriers(connection: sa.Connection, name: str) -> list[int]:
     """Return the ids of all carriers of this name, in any tree.
 
-    An assigned number may have a carrier that its holder cannot choose.
-
-    An unknown name becomes an id that no number has, so that the search still runs: otherwise its time would reveal
-    other tenants' carriers (R3).
+    An assigned number may have a carrier that its holder cannot choose. An unknown name becomes an id that no number
+    has, so that the search still runs: otherwise its time would reveal other tenants' carriers (R3).
     """
     # The database folds both sides, because its lower() differs from Python's.
     named = sa.func.lower(carriers.c.name) == sa.func.lower(sa.literal(name, sa.Text))

@@ -53,8 +53,8 @@ class Groups:
         """Return a query for the first `most` numbers of a group in a range, ascending.
 
         The conditions are row comparisons with the group's first and last entry in the key's index, which only that
-        index can serve. For equal values and an order, the planner may choose the primary key if it overestimates the
-        group, and then reads all other numbers.
+        index can serve. With equality conditions and ORDER BY, the planner may choose the primary key if it
+        overestimates the group, and then reads the numbers of all other groups.
         """
         place = [column for column, _ in self.key] + [NUMBER.e164]
         query = sa.select(NUMBER.e164).order_by(*place).limit(most)
@@ -71,9 +71,9 @@ def all_numbers() -> Groups:
 
 
 def lines_of(connection: sa.Connection, asked: sa.ColumnElement[bool], uploaders: Sequence[int] | None) -> Lines:
-    """Return pairs of each tenant that meets a condition and the uploaders whose numbers it may hold.
+    """Return each tenant that meets the condition `asked`, paired with each uploader whose numbers it may hold.
 
-    By `permissions.check_move`, these uploaders are the tenants on its path from the root; `uploaders` limits them.
+    By `permissions.check_move`, the uploaders are the tenants on its path from the root; `uploaders` limits them.
     Pairs without numbers are included, because a number may be about to move there.
     """
     line = sa.func.unnest(tenants.c.path).table_valued("id").render_derived().lateral("line")

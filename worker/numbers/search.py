@@ -31,8 +31,8 @@ from worker.numbers.index_groups import (
 )
 from worker.phone.e164_ranges import Span
 
-# Limits on the number of index lookups (groups times ranges): if a search in order, or in no order, would need more, it
-# uses other groups.
+# Limits on the number of index lookups (groups times ranges): for a search in order, which makes all of them, and for
+# any other. A search that would need more uses fewer groups or ranges.
 _MANY_PLACES, _TOO_MANY_PLACES = 5_000, 20_000
 # Numbers scanned per requested number before the search by groups: in the first try, and in a second one if the first
 # found at least `_A_FEW`.

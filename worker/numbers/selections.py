@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 from worker.numbers import search
 from worker.numbers.filters import Wanted
 
-# From this many numbers on, a full scan is faster than fetching them one by one by kind.
+# From this many numbers on, a full scan is faster than fetching those of a kind one by one.
 _MANY = 50_000
 
 

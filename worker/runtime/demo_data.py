@@ -1,4 +1,4 @@
-"""A small tenant tree for trying out Numberyard, created once per data folder with accounts with random passwords."""
+"""A small tenant tree for trying out Numberyard, created once per data folder; its passwords are random."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The user that PostgreSQL runs as. PostgreSQL refuses root, initdb a user id without a name in /etc/passwd.
 
-For root, the servers run as another user. For a user id without a name, initdb runs in a user namespace that maps it to
-one with a name. All others run as themselves.
+For root, PostgreSQL runs as another user. For a user id without a name, initdb runs in a user namespace that maps it to
+one with a name. All other users run it as themselves.
 """
 
 from __future__ import annotations

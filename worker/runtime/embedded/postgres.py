@@ -1,4 +1,4 @@
-"""PostgreSQL 18 as a child process: loopback and password only, with one role (no superuser) and its database.
+"""PostgreSQL 18 as a child process: loopback and password only, one role that is not a superuser, one database.
 
 Runs as any user; for root, the server runs as another user. Never upgrades the data of another major version.
 """

@@ -1,6 +1,6 @@
 """Valkey 9 as a child process: loopback and password only, with persistence.
 
-Messages are only wake-ups, and PostgreSQL holds all state, so losing a second of messages is acceptable. Silently
+Messages only wake up workers, and PostgreSQL holds all state, so losing a second of messages is acceptable. Silently
 evicting one is not.
 """
 

@@ -39,7 +39,7 @@ class RunAs:
 class Command:
     """How to start a child. `env=None` inherits the environment, `log_path=None` the output; `keep_fds` stay open.
 
-    The child gets `orphan_signal` when this process ends or calls `kill`; after a second, all that is left is killed.
+    The child gets `orphan_signal` when this process ends or `kill` is called; a second later, the rest is killed.
     """
 
     argv: tuple[str, ...]

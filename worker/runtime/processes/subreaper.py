@@ -1,4 +1,4 @@
-"""The subreaper ("guard"): a small process between this service and one child; it ends the child with its parent.
+"""The subreaper ("guard"): a small process between this service and one child; it ends the child when the parent ends.
 
 Runs as a separate script (`python -I -S subreaper.py SPEC ARGV...`). Forwards signals to the child, adopts the child's
 orphaned descendants, and ends them all when the parent is gone or sends SIGABRT. Imports only the standard library.
