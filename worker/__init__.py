@@ -1,4 +1,4 @@
-"""Everything that is done with numbers, files and jobs, without HTTP. Start with `worker.pipeline`.
+"""The processing of numbers, files and jobs, without HTTP. Start with `worker.pipeline`.
 
-The packages are ordered (pyproject.toml, import-linter); `webhook` uses those below `stages`.
+The packages form layers (import-linter contract in pyproject.toml); `webhook` uses the layers below `stages`.
 """

@@ -1,4 +1,4 @@
-"""Entry of the worker, upkeep and beat processes: `celery -A worker.celery_app worker|beat`."""
+"""Entry point of the worker, upkeep and beat processes: `celery -A worker.celery_app worker|beat`."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from worker.queue.consumer_watchdog import Credit
 
 @setup_logging.connect  # type: ignore[untyped-decorator]
 def _configure_logging(**_options: object) -> None:
-    """Being here keeps Celery from setting up logging of its own."""
+    """Configure logging. That this handler is connected keeps Celery from configuring its own."""
     logs.configure()
 
 
 @worker_process_init.connect  # type: ignore[untyped-decorator]
 def _give_way(**_options: object) -> None:
-    """Who computes for minutes lets those pass who answer in milliseconds: the web, the database, the broker."""
+    """Lower the priority: web, database and broker respond in milliseconds, a worker process computes for minutes."""
     os.nice(NICE)
 
 
 @worker_ready.connect  # type: ignore[untyped-decorator]
 def _look_after(sender: Any, **_options: object) -> None:  # noqa: ANN401 - Celery's own
-    """Beat may be away, or have been, and what was lost meanwhile is found at once."""
+    """Report the worker as ready, and request a rescue and a cleanup: beat may be down, or have been down."""
     broker.say_ready(sender.hostname.partition("@")[0])
     broker.look_after()
 

@@ -1,14 +1,14 @@
-"""READ THIS FIRST: the stages in order. One piece of work = one lease = one transaction.
+"""READ THIS FIRST: the stages in order. One work item = one lease = one transaction.
 
     read -> validate -> cut | resolve -> write | merge -> render
     ------- check --------- | ----- write ---- | --- report ----
 
-Uploads, assignments, changes, deletions and undos all go this way; only where the rows come from differs (a file, a
-list, a selection, the job to be undone). They are checked once, which cuts them into chunks; chunks are written in any
-order, by any worker; the report puts the results back into file order. Where there are many rows they are validated and
-rendered batch by batch, by any worker too. When the job has ended, its callback is sent (`worker.callbacks.deliver`).
+Uploads, assignments, changes, deletions and undos all take this path; only the source of their rows differs (a file, a
+list, a selection, the job to undo). The check runs once and cuts the rows into chunks. Any worker writes the chunks, in
+any order. The report puts the results back into file order. Many rows are also validated and rendered batch by batch,
+by any worker. When the job has ended, its callback is sent (`worker.callbacks.deliver`).
 The report becomes a workbook only when one is requested (`worker.steps.workbook_report`).
-Whatever runs twice has its effect once: only the holder of the lease can commit.
+A work item that runs twice takes effect once: only the lease holder can commit.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ from worker.steps.chunk_facts import Job, job_of, world_for
 from worker.storage import arrow_files, files
 
 log = structlog.get_logger(__name__)
-ROWS_PER_IDLE_SECOND = 5_000  # what the slowest storage takes in
-CONFLICTS = 5  # in a row, before a chunk makes way for others; every time at least one more number exists
+ROWS_PER_IDLE_SECOND = 5_000  # rate at which the slowest storage stores results
+CONFLICTS = 5  # in a row, before a chunk is postponed; after each one at least one more number exists
 
 
 def run(*phases: Phase) -> bool:
-    """Claim the next piece of work of some phases and do it. False if there was none."""
+    """Claim the next work item of some phases and process it. Return False if there is none."""
     settings = get_settings()
-    # Twice: a claim that had to wait for a job which was just being cancelled comes back with nothing.
+    # Twice: a claim that waited for the lock of a job that was being cancelled returns None.
     lease = _claim(phases, settings) or _claim(phases, settings)
     if lease is None:
         return False
@@ -70,7 +70,7 @@ def _claim(phases: tuple[Phase, ...], settings: Settings) -> leases.Lease | None
 
 
 def _attempt(lease: leases.Lease, settings: Settings) -> None:
-    """Do the work, or see to it that somebody will: nothing may end here without a trace in the ledger."""
+    """Process the work item, or have it retried or ended: every attempt leaves a record in the database."""
     try:
         if failures.is_out_of_patience(lease, settings):
             failures.end_job(lease, RequestCode.UNAVAILABLE)
@@ -91,17 +91,17 @@ def _attempt(lease: leases.Lease, settings: Settings) -> None:
 
 
 def check(lease: leases.Lease) -> None:
-    """read -> validate -> cut: the rows become chunks, or the job ends with the file's fault and nothing is kept.
+    """read -> validate -> cut: cut the rows into chunks, or end the job with the file's error and keep nothing.
 
-    Of a file of several batches this is only `read`; `validate` and `cut` are pieces of work of their own.
+    For a file of several batches this is only `read`; `validate` and `cut` are separate work items.
     """
     pass_by(Point.CHECK_CLAIMED)
     job, row = _job_of(lease)
-    # Asked again after the door did: the enterprise may have lost the right since.
+    # The API checks this too, but the enterprise may have lost the permission since.
     refused = permissions.check_upload(job.actor) if job.kind is JobKind.UPLOAD else None
     try:
         if refused is not None:
-            raise FileFault(refused, text_of(refused).message)  # noqa: TRY301 - one way out for all faults of a file
+            raise FileFault(refused, text_of(refused).message)  # noqa: TRY301 - one exit for all file errors
         found = (
             check_step.check_undo(lease, job, row)
             if job.kind is JobKind.UNDO
@@ -118,7 +118,7 @@ def check(lease: leases.Lease) -> None:
 
 
 def validate(lease: leases.Lease) -> None:
-    """validate, of one batch: what was found for its rows is stored, or the job ends with the file's fault."""
+    """validate, for one batch: store the results of its rows, or end the job with the file's error."""
     pass_by(Point.VALIDATE_CLAIMED)
     job, row = _job_of(lease)
     try:
@@ -132,7 +132,7 @@ def validate(lease: leases.Lease) -> None:
 
 
 def cut(lease: leases.Lease) -> None:
-    """cut: all batches are validated; their rows become chunks, or the job ends with the file's fault."""
+    """cut, after all batches are validated: cut the rows into chunks, or end the job with the file's error."""
     pass_by(Point.CUT_CLAIMED)
     job, row = _job_of(lease)
     with transaction() as connection:
@@ -160,7 +160,7 @@ def _end_check(lease: leases.Lease, checked: completion.CheckedJob) -> None:
 def _enter(
     lease: leases.Lease, end: Callable[[Connection], Phase | None], entered: Point, committed: Point, pieces: int = 1
 ) -> None:
-    """Enter what came of a piece of work, and announce the pieces that are to be done now."""
+    """Record the result of a work item, and announce the work items that are now ready."""
     with transaction() as connection:
         following = end(connection)
         pass_by(entered)
@@ -169,10 +169,10 @@ def _enter(
 
 
 def write_chunk(lease: leases.Lease) -> None:
-    """resolve -> write: numbers, ledger and counts commit together, or not at all.
+    """resolve -> write: numbers, job state and counts commit together, or not at all.
 
-    Where another upload got in first, everything is decided anew from what the inventory says then. Where the database
-    refuses rows, these fail and the others are written.
+    If another upload committed first, resolve again from the current inventory; `ConflictError` after `CONFLICTS`
+    conflicts. If the database refuses rows, these fail and the others are written.
     """
     pass_by(Point.WRITE_CLAIMED)
     chunk = arrow_files.get_table(files.chunk_key(lease.job, lease.check, lease.number))
@@ -191,7 +191,7 @@ def write_chunk(lease: leases.Lease) -> None:
 
 
 def _write_once(lease: leases.Lease, chunk: pa.Table, *, met_conflict: bool) -> Phase | None:
-    # All or nothing is one chunk of any size: its results take as long to store as they are large.
+    # An all-or-nothing job has one chunk of any size, and the time to store its results grows with that size.
     idle = lease.rows / ROWS_PER_IDLE_SECOND
     with transaction(idle if idle > get_settings().lease_seconds else None) as connection:
         row = completion.job_row(connection, lease.job_id)
@@ -213,9 +213,9 @@ def _write_once(lease: leases.Lease, chunk: pa.Table, *, met_conflict: bool) -> 
 
 
 def publish(lease: leases.Lease) -> None:
-    """merge -> render: every row's result in file order, then the job's end.
+    """merge -> render: put every row's result into file order, then end the job.
 
-    Of a file of several batches this is only `merge`; `render` is then a piece of work for each of them.
+    For a file of several batches this is only `merge`; `render` is then one work item for each batch.
     """
     pass_by(Point.REPORT_CLAIMED)
     with transaction() as connection:
@@ -237,7 +237,7 @@ def publish(lease: leases.Lease) -> None:
 
 
 def render(lease: leases.Lease) -> None:
-    """render, of one batch; with the last one the job ends."""
+    """render, for one batch; the last one ends the job."""
     pass_by(Point.RENDER_CLAIMED)
     with transaction() as connection:
         row = completion.job_row(connection, lease.job_id)

@@ -1,6 +1,6 @@
-"""The Celery tasks: each wakes the pipeline up and says nothing about what it finds.
+"""The Celery tasks: each wakes up the pipeline and does not name the work item to process.
 
-The argument is only the id of the job that caused the hint; which work is next is decided when it is claimed.
+A task's only argument is the id of the job that caused the wake-up message; the claim decides which work item is next.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from worker import pipeline
 from worker.maintenance import cleaner, rescuer
 from worker.queue import broker
 
-# Built at a time by the threads of one process. Two, so that a small workbook need not wait for a large one.
+# Workbooks that the threads of one process build at a time. Two, so that a small one need not wait for a large one.
 MOST_WORKBOOKS = 2
 _building = threading.BoundedSemaphore(MOST_WORKBOOKS)
 
 
 def register(app: Celery) -> None:
-    """Give the app its tasks."""
+    """Register the tasks with the app."""
     for queue, phases in broker.PHASES.items():
         run = _build if Phase.WORKBOOK in phases else pipeline.run
         app.task(name=broker.TASKS[queue])(_task_of(phases, run))
@@ -31,7 +31,7 @@ def register(app: Celery) -> None:
 
 def _task_of(phases: tuple[Phase, ...], run: Callable[..., bool]) -> Callable[[str], None]:
     def work(job: str) -> None:
-        """Do one piece of work and pass the hint on behind those of other jobs; with no work left it ends here."""
+        """Process one work item and send the wake-up again, behind those of other jobs; stop if none is left."""
         if run(*phases):
             broker.wake(phases[0], job)
 
@@ -39,7 +39,7 @@ def _task_of(phases: tuple[Phase, ...], run: Callable[..., bool]) -> Callable[[s
 
 
 def _build(*phases: Phase) -> bool:
-    """Run the pipeline; False as well while this process builds `MOST_WORKBOOKS`: each of these passes the hint on."""
+    """Run the pipeline. Also return False while this process builds `MOST_WORKBOOKS`: each of them sends a wake-up."""
     if not _building.acquire(blocking=False):
         return False
     try:

@@ -1,4 +1,4 @@
-"""One module for each step of a job: stages put together with storage and database, under a lease.
+"""One module for each step of a job: it connects the stages with storage and database, under a lease.
 
-`worker.pipeline` says which step follows which; the stages themselves touch no storage.
+`worker.pipeline` defines the order of the steps. The stages themselves access no storage.
 """

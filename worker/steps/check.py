@@ -1,7 +1,8 @@
-"""The check of a job: its rows, wherever they come from, are read, validated and cut into chunks.
+"""The check of a job: reads its rows, validates them and cuts them into chunks.
 
-A file, a list, a selection, the rows of a job to be undone. Of one batch, in one go; of more, the batches are validated
-one by one, by whoever is free. Stores what it finds under the lease's token; enters nothing in the ledger.
+The rows come from a file, a list, a selection or the job to undo. A single batch is checked in one work item; of
+several batches each is validated in its own, by any free worker. Stores the results under the lease's token; writes
+nothing to the database.
 """
 
 from __future__ import annotations
@@ -41,35 +42,35 @@ from worker.steps.preview import preview
 from worker.storage import arrow_files, background_writes, scratch
 from worker.storage import files as storage_files
 
-NAMES = b"names"  # among the metadata of the stored rows
-# What the reader tells of each row beside its cells; stored behind them.
+NAMES = b"names"  # metadata key of the stored rows
+# Properties of each row that the reader determines, stored after its cells.
 _BESIDE = pa.schema([("row", pa.int64()), ("too_wide", pa.bool_()), ("blank", pa.bool_())])
 
 
 @dataclass(frozen=True)
 class ReadFile:
-    """A file of several batches that has been read: what was decided about it, and the rows of each batch."""
+    """A file of several batches that has been read: the facts about it, and the number of rows of each batch."""
 
     facts: Mapping[str, Any]
     batch_rows: Sequence[int]
 
 
 def check_rows_of(lease: leases.Lease, job: Job, row: Row[Any]) -> completion.CheckedJob | ReadFile:
-    """Read a file, a list or a selection; one of a single batch is checked as well, at once."""
+    """Read a file, a list or a selection; if it is a single batch, check it as well."""
     with scratch.folder() as workdir, _rows_of(lease, job, row, workdir) as rows:
         with transaction() as connection:
             names = names_for(connection, job, rows.facts)
         sizes, only = _read_all(lease, rows, names)
-        facts = _facts(rows.facts, job, names)  # not before: what some columns mean depends on all their values
+        facts = _facts(rows.facts, job, names)  # after reading: some columns' meaning depends on all values
     if only is None:
         return ReadFile(facts, sizes)
     return _cut_rows(lease, job, facts, Parts([_validated(lease, job, facts, names, only)]))
 
 
 def validate_batch(lease: leases.Lease, job: Job, facts: Mapping[str, Any]) -> str:
-    """Check the rows of one batch, each by itself; answers the key of what was found.
+    """Validate the rows of one batch, each by itself; return the storage key of the results.
 
-    `FileFault` TOO_MANY_ROWS if its blocks have more numbers than a file may have.
+    `FileFault` TOO_MANY_ROWS if its blocks contain more numbers than a file may have.
     """
     with arrow_files.batches(storage_files.rows_key(lease.job, lease.read)) as stored:
         names = Names.from_json(stored.metadata[NAMES])
@@ -80,12 +81,12 @@ def validate_batch(lease: leases.Lease, job: Job, facts: Mapping[str, Any]) -> s
 
 
 def cut(lease: leases.Lease, job: Job, facts: Mapping[str, Any], keys: Sequence[str]) -> completion.CheckedJob:
-    """Look at all rows of a file together, whose batches were validated under these keys."""
+    """Check all rows of a file together and cut them into chunks. `keys`: the files of its validated batches."""
     return _cut_rows(lease, job, facts, _Stored(keys))
 
 
 class _Stored:
-    """The rows of a whole file as they were validated, batch by batch (`worker.stages.number_readings.Batches`)."""
+    """The validated rows of a whole file, read batch by batch (a `worker.stages.number_readings.Batches`)."""
 
     def __init__(self, keys: Sequence[str]) -> None:
         self._keys = keys
@@ -97,7 +98,7 @@ class _Stored:
         for end, part in zip(self._ends.tolist(), self._parts(names), strict=True):
             for name in part.column_names:
                 values = part.column(name).to_numpy()
-                # Most files leave most columns empty: nothing need be kept of them.
+                # In most files most columns are empty: they need no memory.
                 if name not in found and values.any():
                     found[name] = np.zeros(self._ends[-1], values.dtype)
                 if name in found:
@@ -145,7 +146,7 @@ def _rows_of(lease: leases.Lease, job: Job, row: Row[Any], workdir: Path) -> Ite
 
 @contextmanager
 def _as_it_came(lease: leases.Lease, row: Row[Any]) -> Iterator[Path]:
-    """The uploaded file. `FileFault` if it is not what arrived at the door any more."""
+    """Yield the path of the uploaded file. `FileFault` if its digest is no longer the one of the upload."""
     with storage_files.local(storage_files.upload_key(lease.job)) as path:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").digest()
@@ -155,11 +156,11 @@ def _as_it_came(lease: leases.Lease, row: Row[Any]) -> Iterator[Path]:
 
 
 def _read_all(lease: leases.Lease, rows: Rows, names: Names) -> tuple[list[int], RowBatch | None]:
-    """Store the rows' cells for the checks and the report; answers the batches' sizes, and the batch if it is one.
+    """Store the rows' cells for the checks and the report; return the batch sizes, and the batch if it is the only one.
 
-    With them goes what names in them mean at this moment: all batches are to take them alike (R29).
+    The current meaning of names is stored with the cells: all batches must interpret them alike (R29).
     """
-    # Places for names: two columns of a file may bear the same one. Behind them, text that no column has.
+    # Columns are named by their index: two of a file may have the same name. The last holds text beyond all columns.
     cells = [(str(place), pa.string()) for place in range(len(rows.facts.columns) + 1)]
     schema = pa.schema([*cells, *_BESIDE], {NAMES: names.to_json()})
     sizes = list[int]()
@@ -209,19 +210,19 @@ def _cut_rows(lease: leases.Lease, job: Job, facts: Mapping[str, Any], rows: Bat
 
 
 def _check_all_or_nothing(numbers: int, most: int) -> None:
-    """Refuse more numbers than one transaction may have: they are in memory together. `FileFault` TOO_MANY_ROWS."""
+    """Refuse more numbers than one transaction may write: all are in memory at once. `FileFault` TOO_MANY_ROWS."""
     if numbers > most:
         detail = f"With on_error=abort at most {most:,} numbers are written at once; the job has {numbers:,}."
         raise FileFault(Code.TOO_MANY_ROWS, detail, {"limit": most})
 
 
 def check_undo(lease: leases.Lease, job: Job, row: Row[Any]) -> completion.CheckedJob:
-    """The rows of the job to be undone, and how the numbers stood before it (R27)."""
+    """Plan an undo from the results of the job to undo and its before-images (R27)."""
     with transaction() as connection:
         undone = completion.job_row(connection, row.undo_of_id)
         result_keys = completion.result_keys(connection, undone.id)
         image_keys = completion.image_keys(connection, undone.id)
-    if undone.status == JobStatus.FAILED:  # it never came to a report
+    if undone.status == JobStatus.FAILED:  # a failed job has no merged results
         reached = merge(
             arrow_files.get_table(storage_files.checked_key(undone.public_id, undone.check_token)),
             map(arrow_files.get_table, result_keys),
@@ -242,7 +243,7 @@ def _cut(
     table: pa.Table,
     chunks: Callable[[int], Iterator[pa.Table]],
 ) -> completion.CheckedJob:
-    """Store what checking found, and the rows to be written in chunks. All or nothing wants all in one transaction."""
+    """Store the check's results and the chunks to write. An all-or-nothing job has one chunk, for one transaction."""
     all_at_once = job.options.on_error is OnError.ABORT
     size = sys.maxsize if all_at_once else get_settings().rows_per_chunk
     sizes = []
@@ -258,7 +259,7 @@ def _cut(
 
 
 def _facts(facts: FileFacts, job: Job, names: Names) -> dict[str, Any]:
-    """What was decided about the file, as the ledger keeps it; of an action, how its numbers were read, too (R14c)."""
+    """Return the facts about the file, as stored in `jobs`; for an action, also how its numbers were read (R14c)."""
     found = asdict(facts) | {"mapping": {column.name: place for column, place in facts.mapping.items()}}
     if job.kind in ACTIONS:
         found |= {"calling_codes": list(names.calling_codes), "country_code": job.options.country_code}

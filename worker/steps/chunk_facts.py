@@ -1,6 +1,6 @@
-"""Gathers what the stages need to know of the world, as plain data: names for checking, facts for deciding.
+"""Loads the data that the stages need, as plain values: names for the check, facts for resolving a chunk.
 
-Runs inside the caller's transaction; the stages themselves never see a connection.
+Runs inside the caller's transaction; the stages themselves have no database connection.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from worker.stages.validate import Names
 _TENANTS = ("holder_id", "uploader_id")
 _USERS = ("voice_user_id", "sms_user_id")
 _CARRIERS = ("voice_carrier_id", "sms_carrier_id")
-# All that is asked of numbers which stay as they are whatever the row says: whose they are (R17).
+# The only column that is read of existing numbers that the job does not change: their holder (R17).
 _UNCHANGED = ("holder_id",)
 
 
 @dataclass(frozen=True)
 class Job:
-    """A job at work: who it acts for and what was chosen."""
+    """A job being processed: its kind, the tenant it acts for and its options."""
 
     id: int
     kind: JobKind
@@ -43,16 +43,16 @@ class Job:
 
 
 def job_of(connection: sa.Connection, row: sa.Row[Any]) -> Job:
-    """A job's row of the ledger as the work sees it."""
+    """Build a `Job` from a row of `jobs`."""
     actor = tenant_scope.tenant_by_id(connection, row.tenant_id)
     return Job(row.id, JobKind(row.kind), actor, JobOptions.from_json(row.options))
 
 
 def names_for(connection: sa.Connection, job: Job, rows: FileFacts) -> Names:
-    """What names in a row mean to this admin (R12), for the columns that there are.
+    """Return what names in a row mean to this admin (R12), for the columns that the rows have.
 
-    Carriers at its level or above, tenants and users at or below. An action that has to find its numbers is told the
-    calling codes of the admin's tree, too (R14c).
+    Carriers at its level or above, tenants and users at or below. For an action that has to find its numbers, also the
+    calling codes of the admin's tree (R14c).
     """
     actor, columns = job.actor, rows.mapping
     ids = {
@@ -72,11 +72,11 @@ def names_for(connection: sa.Connection, job: Job, rows: FileFacts) -> Names:
 def world_for(
     connection: sa.Connection, job: Job, chunk: pa.Table, *, lock: bool = True, met_conflict: bool = False
 ) -> World:
-    """What a chunk (`schemas.arrow_schemas.CHUNK`, of an undo `UNDO_CHUNK`) meets.
+    """Load the facts to resolve a chunk (`schemas.arrow_schemas.CHUNK`, for an undo `UNDO_CHUNK`).
 
-    `lock` holds the users that are given a number until the transaction ends, and the numbers that exist if the job is
-    to change them. An upload leaves most of those alone that it finds, and a lock costs as much as a change: its
-    numbers are held when they are written (`World.held`), unless the chunk has `met_conflict` with others that way.
+    `lock` locks, until the transaction ends, the users that get a number, and the existing numbers if the job is to
+    change them. An upload leaves most existing numbers unchanged, and a lock costs as much as a change: it locks
+    numbers only when it writes them (`World.held` is False), unless the chunk has `met_conflict` that way.
     """
     is_upload = job.kind is JobKind.UPLOAD
     may_change = not is_upload or job.options.on_existing is OnExisting.UPDATE
@@ -110,13 +110,13 @@ def world_for(
 
 
 def _users(job: Job, chunk: pa.Table) -> set[int]:
-    """The users that rows name or, in an undo, get their numbers back."""
+    """Return the ids of the users that rows name or, in an undo, that get their numbers back."""
     chosen = {job.options.user_id} - {None}
     return {int(user) for user in chosen if user} | _named(chunk, ("user_id", *_USERS))
 
 
 def _slots(connection: sa.Connection, job: Job, chunk: pa.Table, users: Iterable[int], *, lock: bool) -> dict[int, int]:
-    """Which number users have as their own already, where the chunk may give them one."""
+    """Return the number that each user already has as its own, if the chunk may assign it one: user id -> number."""
     if job.kind is JobKind.ASSIGN:
         services = _named(chunk, ("service",)) | {int(job.options.service or Service.VOICE)}
         gives = any(service & Service.VOICE for service in services)

@@ -1,8 +1,8 @@
-"""What happens to work that cannot be done: the file is refused, the try is repeated, or the fault is narrowed down.
+"""Failures of work items: refuse the file, retry, or isolate the row that causes the failure.
 
-A chunk that fails again and again is halved until the one row at fault is alone; that row is reported as our error and
-all others are written (R28). A chunk of which the database only refuses rows does not come here
-(`worker.steps.write_chunk`). Every try ends in the ledger, none in silence.
+A chunk that fails repeatedly is halved until the failing row is alone; that row is reported as an internal error and
+all others are written (R28). Rows that the database refuses are handled in `worker.steps.write_chunk`, not here. Every
+attempt is recorded in the database.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from worker.storage import arrow_files, files
 
 log = structlog.get_logger(__name__)
 
-# Halvings in one job: enough to single out some thousand rows. When more fail it is not the rows: the job ends, and the
-# rows that it did not reach are unprocessed. No row is given up because of others.
+# Halvings in one job: enough to isolate some thousand rows. If more fail, the rows are not the cause: the job ends, and
+# the rows that it did not reach are unprocessed. No row fails because of others.
 MOST_HALVED = 10_000
-FIRST_DELAY = 0.5  # seconds; doubled with every try
+FIRST_DELAY = 0.5  # seconds; doubled with every attempt
 LONGEST_DELAY = 30.0
 PATIENT_SECONDS = 300.0
 SURROUNDINGS = (inventory.ConflictError, files.StoreError)
@@ -42,28 +42,29 @@ DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 
 def refuse(lease: leases.Lease, code: Code, detail: str, context: Mapping[str, object]) -> None:
-    """End the job with the file's fault. Nothing is kept but the problem's text."""
+    """End the job with the file's error. Keep only the problem's text."""
     with transaction() as connection:
         following = completion.fail(connection, lease, request_problems.of_file(code, detail, context))
     pass_by(Point.REFUSE_COMMITTED)
-    with suppress(files.StoreError):  # retention removes its files later
+    with suppress(files.StoreError):  # retention removes the files later
         files.remove_job(lease.job)
     log.info("file_refused", code=code.value)
     broker.wake(following, lease.job)
 
 
 def most_attempts(phase: Phase, settings: Settings) -> int:
-    """How often a piece is begun before it is given up.
+    """Return how many times a work item is started before it is given up.
 
-    A callback has its own schedule, which the step itself ends; what goes beyond are tries that killed their worker.
+    A callback has its own schedule, which the step itself ends; attempts beyond it are those that killed their worker.
     """
     return settings.max_attempts + (callback_signing.TRIES if phase is Phase.CALLBACK else 0)
 
 
 def postpone(lease: leases.Lease, *, counts: bool, error: Exception | None = None) -> None:
-    """Have the work tried again, later with every try. A lease that is lost needs nothing of the kind.
+    """Return the work item for a retry, with a delay that grows with every attempt. Ignore a lost lease.
 
-    Where the database is away this waits for it: a lease that nobody gives back runs out, and its try counts.
+    If the database is unavailable, wait up to `PATIENT_SECONDS` for it: a lease that is not given back expires, and
+    then the attempt counts.
     """
     kind = None if error is None or not counts else _kind_of(error)
     delay = _delay(lease, kind, counts=counts)
@@ -83,12 +84,12 @@ def postpone(lease: leases.Lease, *, counts: bool, error: Exception | None = Non
 
 
 def _delay(lease: leases.Lease, kind: str | None, *, counts: bool) -> float:
-    """Seconds until the next try: none for a chunk that has failed with the same kind of error before.
+    """Return the seconds until the next attempt; 0 for a chunk that failed with the same kind of error before.
 
-    Waiting would change nothing then, and every halving would pay for it.
+    Waiting would not help then, and would delay every halving.
     """
     if lease.phase is Phase.CALLBACK and counts:
-        # A fault of ours must not use a day's tries up in minutes.
+        # An internal error must not use up a day's attempts in minutes.
         pause = callback_signing.SCHEDULE[min(lease.attempt, len(callback_signing.SCHEDULE)) - 1]
         return float(pause * get_settings().callback_backoff_scale)
     if lease.phase is Phase.WRITE and kind is not None and kind == lease.last_error:
@@ -97,23 +98,23 @@ def _delay(lease: leases.Lease, kind: str | None, *, counts: bool) -> float:
 
 
 def _kind_of(error: Exception) -> str:
-    """What tells one kind of error from another, and nothing that the rows say."""
+    """Return a text that identifies the kind of error and contains no data of the rows."""
     return f"{type(error).__module__}.{type(error).__qualname__} {sqlstate_of(error)}".rstrip()
 
 
 def is_of_the_surroundings(error: Exception) -> bool:
-    """Whether it says nothing about the rows: the database or the storage is away, or there is no room."""
+    """Return whether the error is a transient failure: database, storage, disk space or a conflict, not the rows."""
     is_full = isinstance(error, OSError) and error.errno in DISK_FULL
     return is_full or is_transient(error) or isinstance(error, SURROUNDINGS)
 
 
 def is_out_of_patience(lease: leases.Lease, settings: Settings) -> bool:
-    """Whether the surroundings have been in the way for so long that its people should be told."""
+    """Return whether transient failures have exceeded `patience_hours`. A callback has no such limit."""
     return lease.phase is not Phase.CALLBACK and lease.held_up_seconds > settings.patience_hours * 3600
 
 
 def give_up(lease: leases.Lease) -> None:
-    """The tries are used up: halve a chunk, give up a single row, or end the job with our own fault."""
+    """End a work item whose attempts are used up: halve a chunk, fail a single row, or end the job (INTERNAL_ERROR)."""
     if lease.phase is Phase.CALLBACK:
         with transaction() as connection:
             callbacks.give_up(connection, lease)
@@ -135,22 +136,22 @@ def give_up(lease: leases.Lease) -> None:
     except Exception as error:
         if is_of_the_surroundings(error):
             raise
-        # The chunk is gone or torn: nobody can say any more which rows these were.
+        # The chunk's file is missing or damaged, so its rows cannot be determined.
         log.exception("chunk_unreadable")
         end_job(lease)
 
 
 def _all_or_nothing(lease: leases.Lease) -> bool:
-    """Rows of such a job cannot be given up one by one: it ends, and nothing of it is written."""
+    """Return whether the job is all-or-nothing: it ends and writes nothing, as its rows cannot fail one by one."""
     with transaction() as connection:
         options = JobOptions.from_json(completion.job_row(connection, lease.job_id).options)
     return options.on_error is OnError.ABORT
 
 
 def end_job(lease: leases.Lease, code: RequestCode = RequestCode.INTERNAL_ERROR) -> None:
-    """End the job, for no fault of its rows; what was written until then stays.
+    """End the job for a reason other than its rows; rows written so far stay written.
 
-    A workbook is none of the job's own work: only its work item ends.
+    A workbook is not part of the job's own work: only its work item ends.
     """
     if lease.phase is Phase.WORKBOOK:
         with transaction() as connection:
@@ -169,7 +170,7 @@ def _halved(lease: leases.Lease) -> int:
 
 def _halve(lease: leases.Lease) -> None:
     chunk = arrow_files.get_table(files.chunk_key(lease.job, lease.check, lease.number))
-    rows = np.flatnonzero(arrow_schemas.first_lines(chunk))  # a row that stands for many numbers stays whole
+    rows = np.flatnonzero(arrow_schemas.first_lines(chunk))  # a row with many numbers is not split
     middle = len(rows) // 2
     halves = [chunk.slice(0, rows[middle]), chunk.slice(rows[middle])]
     with transaction() as connection:

@@ -1,4 +1,4 @@
-"""What a job under review would do: every chunk is decided as if it were written, and nothing is."""
+"""The preview of a job under review: resolves every chunk as if it were to be written, and writes no number."""
 
 from __future__ import annotations
 
@@ -21,19 +21,18 @@ from worker.stages.resolve import Decisions, Numbers, abort, resolve
 from worker.steps.chunk_facts import Job, world_for
 from worker.storage import arrow_files, files
 
-MOST_CHANGES = 100  # shown with before and after; the rows of the job tell the rest
-MOST_SOURCES = 100  # tenants named that would lose numbers
+MOST_CHANGES = 100  # listed with before and after; the job's rows have the rest
+MOST_SOURCES = 100  # listed tenants that would lose numbers
 _FLAGS = ("voice", "sms", "fax")
 _CARRIERS = {"voice_carrier": "voice_carrier_id", "sms_carrier_profile": "sms_carrier_id"}
 _USERS = {"voice_user": "voice_user_id", "sms_user": "sms_user_id"}
 
 
 def preview(lease: leases.Lease, job: Job, checked: pa.Table, chunks: int, settled: Tally) -> dict[str, Any]:
-    """Decide a checked job (`schemas.arrow_schemas.RESULTS`) without writing.
+    """Resolve a checked job (`schemas.arrow_schemas.RESULTS`) without writing.
 
-    Returns `schemas.http.resources.Review`, but for its end.
-
-    What would become of every row is stored beside the check's other files.
+    Return `schemas.http.resources.Review` without `expires_at`. The result that every row would have is stored beside
+    the check's other files.
     """
     effect = _Effect(job.actor.id)
     decided = []
@@ -53,7 +52,7 @@ def preview(lease: leases.Lease, job: Job, checked: pa.Table, chunks: int, settl
 
 
 class _Effect:
-    """What chunks would do, added up by ids; names are looked up once, at the end."""
+    """The effect of all chunks, counted by ids; names are looked up once, at the end."""
 
     def __init__(self, actor_id: int) -> None:
         self.actor_id = actor_id
@@ -85,12 +84,12 @@ class _Effect:
             self.changes.append((int(gone.e164[place]), _row(gone, place), None))
 
     def _add_sources(self, before: np.ndarray, after: np.ndarray) -> None:
-        """Count the numbers that each tenant below the actor would lose (R19); holders before and after, ids."""
+        """Count the numbers that each tenant below the actor would lose (R19). `before`, `after`: holder ids."""
         for holder, count in _counted(before[(before != after) & (before != self.actor_id)]):
             self.sources[holder] += count
 
     def described(self, connection: sa.Connection, tally: Tally) -> dict[str, Any]:
-        """The whole effect, with names and public ids."""
+        """Return the whole effect, with names and public ids."""
         rows = [row for _, before, after in self.changes for row in (before, after) if row is not None]
         sources = self.sources.most_common(MOST_SOURCES)
         others = self.sources.total() - sum(count for _, count in sources)
@@ -136,7 +135,7 @@ class _Effect:
 
 
 def _those(existing: Numbers, e164: np.ndarray) -> Numbers:
-    """How some numbers that exist stand now."""
+    """Return the current state of some existing numbers."""
     at = np.searchsorted(existing.e164, e164)
     return Numbers(e164, {name: values[at] for name, values in existing.state.items()})
 

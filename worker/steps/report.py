@@ -1,4 +1,4 @@
-"""The report of a job: every row's result put back into file order, and rendered as CSV batch by batch."""
+"""The report of a job: merges every row's result into file order and renders it as CSV, batch by batch."""
 
 from __future__ import annotations
 
@@ -18,26 +18,27 @@ from worker.storage import arrow_files, files
 
 
 def merge_results(lease: leases.Lease, keys: Iterable[str], counted: Tally, unreached: Code | None) -> Tally:
-    """Store the result of every row, from what checking settled and the chunks' results; answers how they stand.
+    """Merge and store the result of every row, from the check's and the chunks' results; return their tally.
 
-    As `merge`: `IncompleteError` unless every row has exactly one and they add up to what the ledger `counted`.
+    `IncompleteError`, as for `merge`, unless every row has exactly one result and they add up to `counted`, the tally
+    in the database.
     """
     with lease.timed(Stage.MERGE):
         checked = arrow_files.get_table(files.checked_key(lease.job, lease.check))
         merged = merge(checked, map(arrow_files.get_table, keys), counted, unreached)
         arrow_files.put_table(files.results_key(lease.job), merged)
-        # Without rows that were not reached `merge` has just made sure that they are the same.
+        # Without unreached rows, `merge` has verified that both tallies are equal.
         return counted if unreached is None else arrow_schemas.tally(merged)
 
 
 def batch_rows(lease: leases.Lease) -> list[int]:
-    """How many rows each batch of the file has; the report has a part for each."""
+    """Return the number of rows of each batch of the file; the report has one part for each batch."""
     with arrow_files.batches(files.rows_key(lease.job, lease.read)) as cells:
         return [batch.num_rows for batch in cells]
 
 
 def render(lease: leases.Lease, layout: Layout, part: int) -> None:
-    """Store a part of the report. Whoever does it again stores the same bytes."""
+    """Store a part of the report. A repeated attempt stores the same bytes."""
     with (
         lease.timed(Stage.RENDER),
         arrow_files.batches(files.rows_key(lease.job, lease.read)) as cells,
@@ -51,7 +52,7 @@ def render(lease: leases.Lease, layout: Layout, part: int) -> None:
 
 
 def _results_of(part: int, cells: arrow_files.Batches, merged: arrow_files.Batches) -> pa.Table:
-    """The results of a batch of rows: in the same batches, but for undos and what an older release checked."""
+    """Return the results of one batch of rows. Only undos and jobs of an older release have other result batches."""
     if len(merged) == len(cells):
         return pa.Table.from_batches([merged[part]])
     start = sum(cells[place].num_rows for place in range(part))

@@ -1,4 +1,4 @@
-"""Builds a job's report as a workbook, once for each kind that is requested, and stores it beside the CSV report."""
+"""Builds a job's report as a workbook, once for each requested kind, and stores it beside the CSV report."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def build(lease: leases.Lease) -> None:
 
 
 def _remove(key: str) -> None:
-    """Delete a file that no work item names; what cannot be deleted now goes with the job's report."""
+    """Delete a file that no work item refers to; if that fails, it is removed with the job's report."""
     with suppress(files.StoreError):
         files.remove(key)
 
@@ -85,7 +85,7 @@ def _selected(
 ) -> Iterator[tuple[pa.RecordBatch, pa.Table]]:
     """Yield cells and results of the rows with one of the outcomes, in file order, in small portions.
 
-    The two files need not have the same batches: undo jobs have theirs in others.
+    The two files may have different batches, as for undo jobs.
     """
     found = _Sliced(results)
     for batch in cells:
@@ -100,7 +100,7 @@ def _selected(
 
 
 class _Sliced:
-    """Batches read in slices of any length; one batch is in memory at a time."""
+    """Reads batches in slices of any length; one batch is in memory at a time."""
 
     def __init__(self, batches: arrow_files.Batches) -> None:
         self._rest = iter(batches)
@@ -120,7 +120,7 @@ class _Sliced:
 
 
 def _contents(job: sa.Row[Any], kind: WorkbookKind, count: int) -> workbook.Contents:
-    """Return what the workbook says of the job; the same whenever it is built, so that the bytes are the same too."""
+    """Return the workbook's contents about the job. Every build has the same contents, and so the same bytes."""
     tally = Tally.from_json(job.tally)
     counts = counts_of(tally, job.rows_total)
     if kind.is_review:

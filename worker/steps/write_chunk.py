@@ -1,6 +1,6 @@
-"""Writes what was decided about a chunk and stores what came of it, in the caller's transaction.
+"""Writes the decisions about a chunk and stores its results, in the caller's transaction.
 
-Where the database refuses some of the numbers their rows fail, and all others are written (R28).
+If the database refuses some of the numbers, their rows fail and all others are written (R28).
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from worker.storage import background_writes, files
 
 log = structlog.get_logger(__name__)
 
-# Refused numbers that an all-or-nothing job names; it writes nothing, so the others are not tried any more.
+# Refused numbers that an all-or-nothing job reports; it writes nothing, so the other numbers are not tried.
 MOST_NAMED = 1_000
 
 
 def write_and_store(
     connection: Connection, lease: leases.Lease, chunk: pa.Table, decided: Decisions, *, all_or_nothing: bool
 ) -> Decisions:
-    """Write a chunk, and store its results and images under `keys`; return the decisions that hold then.
+    """Write a chunk, and store its results and before-images under `keys`; return the final decisions.
 
-    `ConflictError` as for `write`. `all_or_nothing`: with a number refused nothing is written.
+    `ConflictError` as for `write`. `all_or_nothing`: if a number is refused, write nothing.
     """
     try:
-        # Stored while the database is at work.
+        # The files are stored while the database writes.
         with _storing(lease, decided), connection.begin_nested():
             write(connection, decided, lease.job_id)
             pass_by(Point.WRITE_COPIED)
@@ -51,14 +51,14 @@ def write_and_store(
 
 
 def keys(lease: leases.Lease, decided: Decisions) -> tuple[str, str | None]:
-    """Where the results of a chunk are stored, and the images if there are any."""
+    """Return the storage keys of a chunk's results, and of its before-images if there are any."""
     image_key = files.image_key(lease.job, lease.number, lease.token) if decided.images.num_rows else None
     return files.result_key(lease.job, lease.number, lease.token), image_key
 
 
 @contextmanager
 def _storing(lease: leases.Lease, decided: Decisions) -> Iterator[None]:
-    """Store the results and images of a chunk by the block's end. `StoreError`."""
+    """Store the results and before-images of a chunk by the end of the block. `StoreError`."""
     key, image_key = keys(lease, decided)
     with background_writes.storing() as files:
         files.put(key, decided.results)
@@ -70,7 +70,7 @@ def _storing(lease: leases.Lease, decided: Decisions) -> Iterator[None]:
 def _write_sound(
     connection: Connection, chunk: pa.Table, decided: Decisions, job_id: int, *, all_or_nothing: bool
 ) -> Decisions:
-    """Write what the database takes of a chunk; with `all_or_nothing` nothing, and all other rows say ABORTED."""
+    """Write the numbers that the database accepts; with `all_or_nothing` none, and all other rows become ABORTED."""
     with connection.begin_nested() as savepoint:
         refused = write_singly(connection, decided, MOST_NAMED if all_or_nothing else chunk.num_rows)
         log.error("numbers_refused", numbers=len(refused.numbers), reasons=dict(refused.reasons.most_common(10)))
