@@ -1,7 +1,7 @@
-"""Celery on Redis or Valkey: the one configured app, and the wake-up hints that go through it.
+"""Celery on Redis or Valkey: the one configured app, and the wake-up messages that go through it.
 
-A message carries no facts, only "there is work of this kind"; one that is lost or doubled changes nothing but the
-time it takes. Publishing never holds a request up.
+A message carries no facts, only "there are work items of this kind". A lost or duplicate message changes only the time
+that the work takes. Publishing does not delay a request by more than `WAKE_SECONDS`.
 """
 
 from __future__ import annotations
@@ -35,23 +35,23 @@ PHASES = {
 }
 QUEUES = {phase: queue for queue, phases in PHASES.items() for phase in phases}
 ALL_QUEUES = (*PHASES, UPKEEP)
-# Callbacks wait for strangers' servers, so they have a process of their own. Both take the sweep: it waits neither for
-# a long file nor for slow receivers, unless all of both are busy, and then for one time-out at most.
+# Callbacks wait for external servers, so they have their own process. Both kinds of process run the rescue round: it
+# waits neither for a long file nor for slow receivers; if all processes are busy, then for at most one time-out.
 QUEUES_OF_WORKER = (QUEUES[Phase.CHECK], QUEUES[Phase.WRITE], QUEUES[Phase.REPORT], UPKEEP)
-# A large workbook takes a processor for many seconds: an importing worker that built it would keep imports waiting.
+# A large workbook takes many seconds of CPU time: building it in an importing worker would delay imports.
 QUEUES_OF_UPKEEP = (QUEUES[Phase.CALLBACK], QUEUES[Phase.WORKBOOK], UPKEEP)
 TASKS = {queue: f"numberyard.{queue}" for queue in PHASES}
 SWEEP = "numberyard.sweep"
 READY, READY_SECONDS, READY_TRIES = "numberyard.ready.", 10, 5
 TIDY = "numberyard.tidy"
-PUBLISH_SECONDS = 0.3  # for one answer of the broker, and after which no further hint is sent
+PUBLISH_SECONDS = 0.3  # time-out of one broker response; after this time no further message is sent
 WAKE_SECONDS = 0.7
 SOFT_SHUTDOWN_SECONDS = 10.0
-MOST_HINTS = 16  # as many workers as one announcement may set going
+MOST_HINTS = 16  # wake-up messages in a queue; one announcement wakes up no more workers
 
 
 def configuration(settings: Settings) -> dict[str, object]:
-    """Celery's settings; the reason for each stands in ARCHITECTURE.md."""
+    """Return Celery's settings; ARCHITECTURE.md gives the reason for each."""
     if settings.redis_url is None:
         raise LookupError("NUMBERYARD_REDIS_URL is not set")
     url = settings.redis_url.get_secret_value()
@@ -86,7 +86,7 @@ def configuration(settings: Settings) -> dict[str, object]:
             "sweep": {
                 "task": SWEEP,
                 "schedule": settings.sweep_seconds,
-                # No `expires`, here and below: it would be judged by the clock of whoever gets it.
+                # No `expires`, here and below: the clock of the receiving machine would decide on it.
                 "options": {"queue": UPKEEP},
             },
             "tidy": {"task": TIDY, "schedule": settings.tidy_seconds, "options": {"queue": UPKEEP}},
@@ -97,7 +97,7 @@ def configuration(settings: Settings) -> dict[str, object]:
 
 @lru_cache(maxsize=1)
 def app() -> Celery:
-    """This process's Celery app; made at first use."""
+    """Return this process's Celery app, created at first use."""
     made = Celery("numberyard", set_as_current=False)
     made.conf.update(configuration(get_settings()))
     return made
@@ -105,7 +105,7 @@ def app() -> Celery:
 
 @lru_cache(maxsize=1)
 def _publisher() -> Celery:
-    """An app that only sends, and gives up sooner than a person at the door would notice."""
+    """Return an app that only sends, with time-outs short enough for an HTTP request."""
     made = Celery("numberyard-publisher", set_as_current=False)
     made.conf.update(configuration(get_settings()))
     made.conf.broker_transport_options["socket_timeout"] = PUBLISH_SECONDS
@@ -119,7 +119,7 @@ def _client() -> redis.Redis:
 
 
 def client(settings: Settings, timeout: float, **more: Any) -> redis.Redis:  # noqa: ANN401 - redis-py's options
-    """Return a new client of the broker, with a time-out for each step in seconds. `LookupError` without an address."""
+    """Return a new client of the broker; `timeout`: seconds for each operation. `LookupError` without an address."""
     if settings.redis_url is None:
         raise LookupError("NUMBERYARD_REDIS_URL is not set")
     url = settings.redis_url.get_secret_value()
@@ -128,17 +128,17 @@ def client(settings: Settings, timeout: float, **more: Any) -> redis.Redis:  # n
 
 
 def waiting_in(queue: str) -> int:
-    """Messages that nobody has taken yet: with enough of them there, more would only pile up. `RedisError`."""
+    """Return the number of messages waiting in a queue; if there are enough, more are pointless. `RedisError`."""
     return int(_client().llen(queue))
 
 
 def wake(phase: Phase | None, job: str, pieces: int = 1) -> bool:
-    """Announce work, if there is any (None: there is none).
+    """Send wake-up messages for the work items of a phase (None: there are none).
 
-    False if the broker has not taken it yet: the sweep announces it again, so nobody has to care.
+    Return False if the broker has not accepted them yet; callers can ignore this, as the rescue round sends them again.
 
-    Each hint lives on as long as there is work (see `worker.tasks`), so a few start a job of any size. Takes
-    `WAKE_SECONDS` at most.
+    A message is sent on as long as there are work items (see `worker.tasks`), so a few start a job of any size. Takes
+    at most `WAKE_SECONDS`.
     """
     return phase is None or outbox(WAKE_SECONDS).send(partial(_announce, phase, job, pieces))
 
@@ -149,7 +149,7 @@ def _announce(phase: Phase, job: str, pieces: int) -> bool:
     try:
         for sent in range(min(pieces, MOST_HINTS - waiting_in(queue))):
             if sent and time.monotonic() > until:
-                break  # it answers, but slowly
+                break  # the broker responds, but slowly
             _publisher().send_task(TASKS[queue], args=[job], queue=queue, retry=False)
     except (KombuError, RedisError, OSError) as error:
         log.warning("broker_unreachable", phase=phase.value, job=job, error=type(error).__name__)
@@ -158,7 +158,7 @@ def _announce(phase: Phase, job: str, pieces: int) -> bool:
 
 
 def say_ready(name: str) -> None:
-    """Tell whoever started a worker of this name that it takes messages now; `is_ready` knows it for a while."""
+    """Record for `READY_SECONDS` that a worker of this name takes messages; `is_ready` reads it."""
     for _ in range(READY_TRIES):
         with suppress(RedisError):
             _client().set(f"{READY}{name}", 1, ex=READY_SECONDS)
@@ -166,15 +166,15 @@ def say_ready(name: str) -> None:
 
 
 def is_ready(client: redis.Redis, name: str) -> bool:
-    """Whether a worker of this name has just begun to take messages."""
+    """Return whether a worker of this name has begun to take messages within the last `READY_SECONDS`."""
     return bool(client.exists(f"{READY}{name}"))
 
 
 def look_after() -> None:
-    """Have a sweep done, and a round of tidying behind it: for when a worker starts, which beat knows nothing of.
+    """Request a rescue round and then a cleanup round, when a worker starts: beat does not know of the start.
 
-    As messages, not in the process that calls: a worker's parent that used the database would hand its connections
-    down to the children that it forks.
+    By message, not in the calling process: if a worker's parent process used the database, the children that it forks
+    would inherit its connections.
     """
     try:
         for task in (SWEEP, TIDY) if waiting_in(UPKEEP) < MOST_HINTS else ():

@@ -1,7 +1,8 @@
-"""What came of each piece of a job's work, entered in one transaction with it. How a job begins is told in `orders`.
+"""Completion of work items: records each result in the work item's own transaction.
 
-Every fact about a job is in the ledger (`jobs`, `job_chunks`); messages only wake workers up. Times are the
-database's. Whoever enters something holds the piece's lease (`leases`).
+How a job begins: `worker.jobs.submit`. Every fact about a job is in the tables `jobs` and `job_chunks`; messages only
+wake up workers. Times are the database's. Only the holder of the work item's lease (`worker.queue.leases`) can record
+its result.
 """
 
 from __future__ import annotations
@@ -32,9 +33,9 @@ from worker.queue.leases import Lease, LostLeaseError, update_held
 
 @dataclass(frozen=True)
 class CheckedJob:
-    """What checking came to: what the file is, how its rows stand, and the sizes of the chunks to be written.
+    """The result of a check: the facts about the file, the tally of its rows, and the sizes of the chunks to write.
 
-    `review` is what the chunks would do (`schemas.http.resources.Review`), for a job that waits to be confirmed.
+    `review`: what the chunks would do (`schemas.http.resources.Review`), for a job that waits for confirmation.
     """
 
     file_facts: Mapping[str, Any]
@@ -47,9 +48,9 @@ class CheckedJob:
 def end_read(
     connection: sa.Connection, lease: Lease, file_facts: Mapping[str, Any], batch_rows: Sequence[int]
 ) -> Phase | None:
-    """Enter the batches of a large file, each to be validated by itself; answers the phase whose work is now there.
+    """Add a work item to validate each batch of a large file; return the phase that now has work items.
 
-    A job that was cancelled meanwhile ends here: nothing is known of its rows.
+    A job that was cancelled meanwhile ends here: nothing is known about its rows.
     """
     _end_work(connection, lease)
     values = {"file_facts": dict(file_facts), "read_token": lease.token, "pieces_left": len(batch_rows)}
@@ -60,7 +61,7 @@ def end_read(
 
 
 def end_validate(connection: sa.Connection, lease: Lease, key: str) -> Phase | None:
-    """Note a batch as validated, its findings under `key`; after the last one all rows are looked at together."""
+    """Record a batch as validated, with its results under `key`; after the last batch add the CUT work item."""
     _end_work(connection, lease, result_key=key)
     job = _change(connection, lease, pieces_left=jobs.c.pieces_left - 1)
     if job.status == JobStatus.CANCELLING:
@@ -72,10 +73,10 @@ def end_validate(connection: sa.Connection, lease: Lease, key: str) -> Phase | N
 
 
 def end_check(connection: sa.Connection, lease: Lease, checked: CheckedJob) -> Phase | None:
-    """Enter the chunks, or the report if there is nothing to write; answers the phase whose work is now there.
+    """Add the chunks, or the report if there is nothing to write; return the phase that now has work items.
 
-    None for a job that waits to be confirmed: its chunks are entered, and nobody gets them yet. Of a job that was
-    cancelled while it was checked nothing is written, and what was found out is reported.
+    None for a job that waits for confirmation: its chunks are added, but cannot be claimed yet. A job cancelled during
+    the check writes nothing, and its report contains the check's results.
     """
     _end_work(connection, lease)
     status = _change(
@@ -104,9 +105,9 @@ def end_check(connection: sa.Connection, lease: Lease, checked: CheckedJob) -> P
 def end_chunk(
     connection: sa.Connection, lease: Lease, result_key: str, tally: Tally, image_key: str | None = None
 ) -> Phase | None:
-    """Note a chunk as written; with the last one the report becomes work. Call it last in the transaction.
+    """Record a chunk as written; after the last one add the report. Call it last in the transaction.
 
-    `LostLeaseError` if the lease is gone or the job has ended: nothing of the transaction may count then.
+    `LostLeaseError` if the lease is lost or the job has ended: the transaction must then roll back.
     """
     _end_work(connection, lease, result_key=result_key, tally=tally.to_json(), image_key=image_key)
     job = _change(connection, lease, pieces_left=jobs.c.pieces_left - 1, rows_done=jobs.c.rows_done + lease.rows)
@@ -116,20 +117,20 @@ def end_chunk(
 
 
 def halve(connection: sa.Connection, lease: Lease, rows: Sequence[int]) -> list[int]:
-    """Replace a chunk by smaller ones; answers their numbers.
+    """Replace a chunk by smaller ones; return their numbers.
 
-    Numbers as in a heap: whoever halves the same chunk again, having lost or slept through the first time, chooses the
-    same, and no other chunk's. However often the halving was broken off, the halves have two tries, single rows all:
-    one that fails by chance must not cost a sound row its place. They know what kind of error the chunk failed with.
+    The numbers are those of child nodes in a heap: a repeated halving of the same chunk chooses the same numbers, and
+    never those of another chunk. However often the halving was interrupted, the halves have two attempts left, single
+    rows all attempts: a chance failure must not fail a valid row. They inherit the chunk's last error.
     """
     update_held(connection, lease, {"state": ChunkState.DEAD, "lease_until": None})
-    # Locks the job: while two chunks are halved at once each sees what the other has entered, or nothing of it.
+    # Locks the job: of two concurrent halvings each sees all changes of the other or none.
     _change(connection, lease, pieces_left=jobs.c.pieces_left + len(rows) - 1)
     of_job = sa.select(sa.func.count(), sa.func.count().filter(job_chunks.c.state == ChunkState.DEAD)).where(
         job_chunks.c.job_id == lease.job_id, job_chunks.c.phase == lease.phase
     )
     pieces, halved = connection.execute(of_job).one()
-    first = pieces - len(rows) * (halved - 1)  # how many chunks the check has made
+    first = pieces - len(rows) * (halved - 1)  # number of chunks that the check created
     numbers = [first + len(rows) * lease.number + place for place in range(len(rows))]
     for number, count in zip(numbers, rows, strict=True):
         tried = max(get_settings().max_attempts - 2, 0) if count > 1 else 0
@@ -139,7 +140,7 @@ def halve(connection: sa.Connection, lease: Lease, rows: Sequence[int]) -> list[
 
 
 def dead(connection: sa.Connection, job_id: int) -> int:
-    """How many pieces of a job were halved."""
+    """Return how many chunks of a job were halved."""
     query = sa.select(sa.func.count()).where(
         job_chunks.c.job_id == job_id, job_chunks.c.phase == Phase.WRITE, job_chunks.c.state == ChunkState.DEAD
     )
@@ -147,7 +148,7 @@ def dead(connection: sa.Connection, job_id: int) -> int:
 
 
 def end_merge(connection: sa.Connection, lease: Lease, tally: Tally, batch_rows: Sequence[int]) -> Phase:
-    """Every row's result stands, and adds up to `tally`. Enter the parts of the report, to be rendered one by one."""
+    """Record that every row's result is stored, adding up to `tally`; add a work item for each part of the report."""
     _end_work(connection, lease, tally=tally.to_json())
     _change(connection, lease, pieces_left=len(batch_rows))
     job_state.add_work(connection, lease.job_id, Phase.RENDER, dict(enumerate(batch_rows)))
@@ -155,7 +156,7 @@ def end_merge(connection: sa.Connection, lease: Lease, tally: Tally, batch_rows:
 
 
 def end_render(connection: sa.Connection, lease: Lease) -> Phase | None:
-    """Note a part of the report as stored; the last one is the job's end. Answers as `end_report`."""
+    """Record a part of the report as stored; the last part ends the job. Returns the same as `end_report`."""
     _end_work(connection, lease)
     if _change(connection, lease, pieces_left=jobs.c.pieces_left - 1).pieces_left:
         return None
@@ -166,7 +167,7 @@ def end_render(connection: sa.Connection, lease: Lease) -> Phase | None:
 
 
 def end_report(connection: sa.Connection, lease: Lease, tally: Tally) -> Phase | None:
-    """The job's end: its counts are fixed and its report stands. Answers the phase whose work is now there, if any."""
+    """End the job: its counts are final and its report is stored. Return the phase that now has work items, if any."""
     _end_work(connection, lease)
     return _finish(connection, lease, tally)
 
@@ -179,25 +180,25 @@ def _finish(connection: sa.Connection, lease: Lease, tally: Tally) -> Phase | No
 
 
 def end_callback(connection: sa.Connection, lease: Lease, *, delivered: bool) -> None:
-    """The end of a callback's piece: it got there, or is given up. Nothing of the job changes. `LostLeaseError`."""
+    """End a callback's work item: it was delivered or is given up. The job does not change. `LostLeaseError`."""
     update_held(connection, lease, {"state": ChunkState.DONE if delivered else ChunkState.DEAD, "lease_until": None})
     counters.add(connection, {(PIECES, (Phase.CALLBACK.value,)): int(delivered)})
 
 
 def fail(connection: sa.Connection, lease: Lease, problem: Mapping[str, Any]) -> Phase | None:
-    """End a job that cannot be carried through; its problem is kept, and what was written until then stays counted.
+    """End a job that cannot be completed; keep its problem and the counts of what was written so far.
 
-    Answers the phase whose work is now there, if any.
+    Return the phase that now has work items, if any.
     """
     _end_work(connection, lease)
-    # Locked before it is counted: a chunk that is just being committed is either in the tally or finds the job ended.
+    # Locks the job before the count: a chunk that is being committed is either in the tally or finds the job ended.
     _change(connection, lease, problem=dict(problem))
     _change(connection, lease, tally=tally_of(connection, lease.job_id).to_json())
     return job_state.end(connection, lease.job_id, JobStatus.FAILED)
 
 
 def result_keys(connection: sa.Connection, job_id: int, phase: Phase = Phase.WRITE) -> list[str]:
-    """The result files of a job's chunks, or of its batches (VALIDATE), in their order."""
+    """Return the storage keys of the results of a job's chunks, or of its batches (VALIDATE), in order."""
     query = (
         sa.select(job_chunks.c.result_key)
         .where(job_chunks.c.job_id == job_id, job_chunks.c.phase == phase)
@@ -207,7 +208,7 @@ def result_keys(connection: sa.Connection, job_id: int, phase: Phase = Phase.WRI
 
 
 def image_keys(connection: sa.Connection, job_id: int) -> list[str]:
-    """The files that tell how numbers stood before the job changed them, in chunk order."""
+    """Return the storage keys of a job's before-images, in chunk order."""
     query = (
         sa.select(job_chunks.c.image_key)
         .where(job_chunks.c.job_id == job_id, job_chunks.c.image_key.is_not(None))
@@ -217,7 +218,7 @@ def image_keys(connection: sa.Connection, job_id: int) -> list[str]:
 
 
 def tally_of(connection: sa.Connection, job_id: int) -> Tally:
-    """How a job's rows stand now: what checking settled, and every chunk that is written."""
+    """Return the current tally of a job's rows: those settled by the check, and those of every written chunk."""
     checked = connection.execute(sa.select(jobs.c.tally).where(jobs.c.id == job_id)).scalar_one()
     written = connection.execute(
         sa.select(job_chunks.c.tally).where(
@@ -228,12 +229,12 @@ def tally_of(connection: sa.Connection, job_id: int) -> Tally:
 
 
 def job_row(connection: sa.Connection, job_id: int) -> sa.Row[Any]:
-    """A job by its inner id, for the worker that holds its lease."""
+    """Return the row of a job by its database id, for a worker that holds a lease on one of its work items."""
     return connection.execute(sa.select(jobs).where(jobs.c.id == job_id)).one()
 
 
 def _change(connection: sa.Connection, lease: Lease, **values: Any) -> sa.Row[Any]:  # noqa: ANN401 - columns
-    """Change the job, which locks it; answers its `status` and `pieces_left`. `LostLeaseError` if it has ended."""
+    """Update the job, which locks it; return its `status` and `pieces_left`. `LostLeaseError` if it has ended."""
     changed = (
         jobs.update()
         .where(jobs.c.id == lease.job_id, jobs.c.status.not_in(TERMINAL))
@@ -247,7 +248,7 @@ def _change(connection: sa.Connection, lease: Lease, **values: Any) -> sa.Row[An
 
 
 def _end_work(connection: sa.Connection, lease: Lease, **values: Any) -> None:  # noqa: ANN401 - columns
-    """A piece of work is done; `values` is what came of it. `LostLeaseError` if the lease is gone."""
+    """Record a work item as done, with its result in `values`. `LostLeaseError` if the lease is lost."""
     done = {
         "state": ChunkState.DONE,
         "lease_until": None,

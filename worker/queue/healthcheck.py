@@ -1,6 +1,6 @@
 """`python -m worker.queue.healthcheck`: exit code 0 if another process here holds a connection to the broker.
 
-The health check of worker, upkeep and beat containers, which have no door to knock at. Changes nothing, starts nothing.
+The health check of worker, upkeep and beat containers, which have no HTTP endpoint. Changes nothing, starts nothing.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ TIMEOUT = 3  # seconds
 
 
 def connected(url: str) -> bool:
-    """Whether the broker at `url` knows a client at our own address that is not this one. `redis.RedisError`."""
+    """Return whether the broker at `url` has another client with this client's address. `redis.RedisError`."""
     tls = redis_tls.options(url, get_settings())
     with redis.Redis.from_url(url, socket_connect_timeout=TIMEOUT, socket_timeout=TIMEOUT, **tls) as client:
         known = {str(one["id"]): str(one["addr"]).rpartition(":")[0] for one in client.client_list()}
@@ -25,7 +25,7 @@ def connected(url: str) -> bool:
 
 
 def main() -> int:
-    """The exit code; why it is not 0 goes to standard error, where the container engine keeps it."""
+    """Return the exit code; if it is not 0, write the reason to standard error, where the container engine keeps it."""
     url = get_settings().redis_url
     if url is None:
         sys.stderr.write("NUMBERYARD_REDIS_URL is not set\n")

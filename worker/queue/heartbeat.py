@@ -1,7 +1,7 @@
-"""Keeps a lease alive while its holder works: a thread that says so to the database every quarter of the lease.
+"""Extends a lease while its holder works: a thread updates the database every quarter of the lease time.
 
-A lease that was lost is not fought for; the holder learns it when it commits. A holder that hangs is kept alive no
-longer than the longest piece may take.
+A lost lease is not claimed back; the holder learns of the loss when it commits. The lease of a holder that hangs is
+extended for at most `longest_piece_seconds`.
 """
 
 from __future__ import annotations

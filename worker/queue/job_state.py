@@ -1,7 +1,7 @@
-"""The steps that a job's life is made of: pieces of work, legal moves, and the end of a job that is being cancelled.
+"""State changes of a job: adding work items, legal status transitions, and the end of a job that is being cancelled.
 
-`jobs` (for workers), `lifecycle` (for admins) and `upkeep` (for the sweep) are written with them. Whoever changes a
-piece and its job takes the piece first: so nobody waits in a circle.
+Used by `worker.queue.completion` (workers), `worker.jobs.control` (admins) and `worker.maintenance.rescue_queries`. A
+transaction that changes a work item and its job locks the work item first, which prevents deadlocks.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from schemas.database.tables import callbacks, job_chunks, jobs
 from schemas.jobs import TERMINAL, ChunkState, JobStatus, Phase, may_move_from
 from worker.database import counters
 
-# How long the message that follows the commit may take before the sweep sends another.
+# Time for the wake-up message that follows the commit, before the rescue round sends another.
 FIRST_HINT_SECONDS = 2.0
 
 
 def hold(connection: sa.Connection, job_id: int) -> sa.Row[Any]:
-    """A job as it is now, and stays until the transaction ends: nobody claims, commits or moves anything of it.
+    """Lock a job and return its row: until the transaction ends no other one claims, commits or moves anything of it.
 
-    Locks the whole row, which waits for claims (`leases.claim`) too: no piece is being taken while it is held.
+    Locks the whole row, and so waits for claims (`leases.claim`), too: no work item is claimed while it is locked.
     """
     return connection.execute(sa.select(jobs).where(jobs.c.id == job_id).with_for_update()).one()
 
@@ -36,10 +36,10 @@ def add_work(
     rows: Mapping[int, int],
     **columns: Any,  # noqa: ANN401 - columns
 ) -> None:
-    """Enter pieces of work: number -> rows; `columns` are the same for all of them.
+    """Add work items: number -> row count; `columns` are the same for all of them.
 
-    One plain statement: what the driver runs for many sets of values is a pipeline, and behind one PostgreSQL does not
-    end a transaction that stands still. Its locks on piece and job would then be held for as long as its worker stands.
+    One plain statement: the driver runs many sets of values as a pipeline, and after a pipeline PostgreSQL does not end
+    an idle transaction. Its locks on work item and job would then last for as long as its worker is stopped.
     """
     arrays = (sa.cast(list(values), ARRAY(sa.BigInteger)) for values in (rows, rows.values()))
     pieces = sa.func.unnest(*arrays).table_valued("number", "rows").render_derived()
@@ -54,10 +54,10 @@ def add_work(
 
 
 def move(connection: sa.Connection, job_id: int, status: JobStatus) -> bool:
-    """Move a job along, by legal moves only. False if none leads there; where it already is, it stays.
+    """Move a job to a status, by legal transitions only. Return False if there is none; True if it has the status.
 
-    Every end of a job goes this way: a callback that it wants becomes work in the transaction that ends it, and what
-    the job came to is counted there. Its tally is fixed by then.
+    Every job ends through this function: the transaction that ends the job also adds the work item of its callback, if
+    it has one, and counts the job's results. The tally is final by then.
     """
     values: dict[str, Any] = {"status": status}
     if status is JobStatus.CHECKING:
@@ -78,7 +78,7 @@ def move(connection: sa.Connection, job_id: int, status: JobStatus) -> bool:
 
 
 def end(connection: sa.Connection, job_id: int, status: JobStatus) -> Phase | None:
-    """Move a job to its end; answers the phase whose work is there now, if somebody is to be told."""
+    """End a job; return CALLBACK if it has a callback, whose work item is then added."""
     move(connection, job_id, status)
     return Phase.CALLBACK if _wants_callback(connection, job_id) else None
 
@@ -89,26 +89,25 @@ def _wants_callback(connection: sa.Connection, job_id: int) -> bool:
 
 
 def to_report(connection: sa.Connection, job_id: int) -> Phase:
-    """All is written: the report is what is left to do."""
+    """Add the report's work item for a job whose chunks are all written."""
     move(connection, job_id, JobStatus.PUBLISHING)
     add_work(connection, job_id, Phase.REPORT, {0: 0})
     return Phase.REPORT
 
 
 def is_waited_for() -> sa.ColumnElement[bool]:
-    """Return the condition for jobs with a leased work item or a due report: when cancelled, they end with that.
+    """Return the condition for jobs with a leased work item or a due report: when cancelled, they end after that.
 
-    A workbook of the review that is being built changes nothing of the job.
+    Workbooks do not count: building one of a review does not change the job.
     """
     of_job = (job_chunks.c.job_id == jobs.c.id) & (job_chunks.c.phase != Phase.WORKBOOK)
     return sa.exists().where(of_job, (job_chunks.c.state == ChunkState.LEASED) | (job_chunks.c.phase == Phase.REPORT))
 
 
 def settle(connection: sa.Connection, job_id: int) -> Phase | None:
-    """Bring a job that is being cancelled to its end, once nobody is at work on it. The caller has locked it.
+    """End a job that is being cancelled, unless it is still waited for. The caller has locked it.
 
-    What was checked gets its report, which is then the work that is there; of anything else there is nothing to tell
-    but that it has ended.
+    A checked job gets a report first: add its work item and return REPORT. Any other job has no results to report.
     """
     query = sa.select(jobs.c.check_token, is_waited_for().label("is_waited_for")).where(jobs.c.id == job_id)
     job = connection.execute(query).one()
@@ -123,10 +122,10 @@ def settle(connection: sa.Connection, job_id: int) -> Phase | None:
 def same_work(
     one: ReadOnlyColumnCollection[str, Any], other: ReadOnlyColumnCollection[str, Any]
 ) -> sa.ColumnElement[bool]:
-    """Whether two rows are the same piece of work."""
+    """Return the condition that two rows are the same work item."""
     return sa.and_(one.job_id == other.job_id, one.phase == other.phase, one.number == other.number)
 
 
 def in_seconds(seconds: float | sa.ColumnElement[float]) -> sa.ColumnElement[Any]:
-    """A moment from now, by the database's clock."""
+    """Return the SQL expression for a time from now, by the database's clock."""
     return sa.func.now() + sa.func.make_interval(0, 0, 0, 0, 0, 0, seconds)

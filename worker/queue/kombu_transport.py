@@ -1,7 +1,7 @@
-"""Kombu's way to Redis and Valkey, but for a message that is none: it is told and thrown away.
+"""Kombu's transport for Redis and Valkey, which additionally logs and discards malformed messages.
 
-As kombu has it, text that is no JSON, or JSON that is no message, ends the worker that was given it, and each one after
-it the next. Messages that are well formed and unknown are Celery's affair, which passes over them.
+In kombu's own transport, text that is not JSON, or JSON that is not a message, ends the worker that receives it, and
+each further one ends the next worker. Well-formed messages of unknown tasks are left to Celery, which ignores them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ NO_MESSAGE = (ValueError, TypeError, KeyError, AttributeError)
 
 
 class Channel(redis.Channel):
-    """Takes messages off the queues."""
+    """A channel that discards malformed messages."""
 
     def _brpop_read(self, **options: Any) -> Any:  # noqa: ANN401 - kombu's own
         try:
@@ -29,12 +29,12 @@ class Channel(redis.Channel):
 
 
 class Transport(redis.Transport):
-    """The transport with that channel."""
+    """The Redis transport with this module's `Channel`."""
 
     Channel = Channel
 
 
 def install() -> None:
-    """Have this process speak so wherever an address begins with redis:// or rediss://."""
+    """Make this process use the transport for addresses that begin with redis:// or rediss://."""
     name = f"{__name__}:{Transport.__name__}"
     transport.TRANSPORT_ALIASES.update(redis=name, rediss=name)

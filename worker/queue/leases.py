@@ -1,7 +1,7 @@
-"""Leases: a piece of work is claimed, kept and given back; and the fence that every commit has to pass.
+"""Leases: work items are claimed, their leases extended and given back; and the fence that every commit has to pass.
 
-A piece of work is a row of `job_chunks`: the check of a file, a chunk to write, a report to make, a callback to send.
-One claim and one fence serve them all, at the first run and after any crash. What came of it is entered by `jobs`.
+A work item is a row of `job_chunks`: the check of a file, a chunk to write, a report to make, a callback to send. One
+claim and one fence serve them all, at the first run and after any crash. `worker.queue.completion` records results.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ _LEASE = sa.bindparam("lease_seconds", type_=sa.Double)
 
 
 class LostLeaseError(Exception):
-    """Another worker has the work now, or the job has ended: what this worker did must not count."""
+    """Another worker has the work item now, or the job has ended: this worker's results must not be committed."""
 
 
 @dataclass(frozen=True)
 class Lease:
-    """A claimed piece of work: whoever commits must still hold `token`."""
+    """A claimed work item; a commit succeeds only while `token` is the work item's current one."""
 
     job_id: int
     job: str  # the job's public id
@@ -42,16 +42,16 @@ class Lease:
     token: int
     attempt: int
     rows: int
-    check: int  # the token of the committed check, whose files count; 0 while there is none
-    read: int = 0  # the token of the committed reading, as `check`
-    setbacks: int = 0  # tries that did not count
+    check: int  # token of the committed check, whose files are the valid ones; 0 if there is none
+    read: int = 0  # token of the committed read; otherwise as `check`
+    setbacks: int = 0  # attempts that did not count: transient failures
     held_up_seconds: float = 0.0  # since the first of them
-    last_error: str | None = None  # the kind of error of the last try that counted
-    seconds: dict[Stage, float] = field(default_factory=dict, compare=False)  # what its stages took until now
+    last_error: str | None = None  # kind of error of the last attempt that counted
+    seconds: dict[Stage, float] = field(default_factory=dict, compare=False)  # time spent in each stage so far
 
     @contextmanager
     def timed(self, stage: Stage) -> Iterator[None]:
-        """Count what the block takes as time of a stage."""
+        """Add the block's duration to the time of a stage."""
         began = time.perf_counter()
         try:
             yield
@@ -60,14 +60,14 @@ class Lease:
 
 
 def claim(connection: sa.Connection, phases: Phase | tuple[Phase, ...], lease_seconds: float) -> Lease | None:
-    """Take the next piece of work of some phases, or None if there is none.
+    """Claim the next work item of some phases; return None if there is none.
 
-    The tenant with the fewest pieces running comes first, then the one that has waited longest for its turn; the same
-    among its jobs. So a small file waits for pieces of a large one, never for all of it, and none waits for ever.
-    Callbacks and workbooks are each counted apart: they have workers of their own, and a slow receiver or a large
-    workbook must not put back its tenant's imports.
+    The tenant with the fewest running work items comes first, then the tenant whose last claim is longest ago; within a
+    tenant, the job whose last claim is longest ago. So a small file waits for work items of a large one, never for all
+    of it, and nothing waits forever. Callbacks and workbooks are each counted separately: they have their own workers,
+    and a slow receiver or a large workbook must not delay its tenant's imports.
 
-    One statement; rows that another worker is just taking are passed over.
+    One statement; it skips rows that another worker is claiming.
     """
     phases = (phases,) if isinstance(phases, Phase) else phases
     row = connection.execute(_taken(phases), {_LEASE.key: lease_seconds}).one_or_none()
@@ -94,7 +94,7 @@ def claim(connection: sa.Connection, phases: Phase | tuple[Phase, ...], lease_se
 
 @lru_cache(maxsize=len(Phase) + 2)
 def _taken(phases: tuple[Phase, ...]) -> ReturningUpdate[Any]:
-    """The statement of `claim`; kept, as putting it together takes longer than running it."""
+    """Return the statement of `claim`; cached, because building it takes longer than running it."""
     alike = job_chunks.c.phase.in_(phases) if APART.issuperset(phases) else job_chunks.c.phase.not_in(sorted(APART))
     running = (
         sa.select(jobs.c.tenant_id, sa.func.count().label("pieces"))
@@ -113,7 +113,7 @@ def _taken(phases: tuple[Phase, ...]) -> ReturningUpdate[Any]:
         )
         .cte("due")
     )
-    # Tokens only grow, so the last one that a job was given tells how long ago it had its turn.
+    # Tokens only grow, so a job's highest token shows how long ago its last claim was.
     all_pieces = job_chunks.alias()
     turn = (
         sa.select(all_pieces.c.job_id, sa.func.max(all_pieces.c.lease_token).label("token"))
@@ -145,8 +145,8 @@ def _taken(phases: tuple[Phase, ...]) -> ReturningUpdate[Any]:
         .with_for_update(of=job_chunks, skip_locked=True)
         .cte("picked")
     )
-    # A claim and `ledger.hold` wait for each other, and afterwards the status is looked at again: who cancels a job
-    # sees every piece that is taken. Nothing else has to wait for this lock.
+    # A claim and `job_state.hold` wait for each other, and the claim then checks the status again: a transaction that
+    # cancels a job sees every claimed work item. Nothing else has to wait for this lock.
     job = (
         sa.select(jobs.c.id, jobs.c.public_id, jobs.c.tenant_id, jobs.c.check_token, jobs.c.read_token)
         .join(picked, picked.c.job_id == jobs.c.id)
@@ -185,16 +185,16 @@ def _taken(phases: tuple[Phase, ...]) -> ReturningUpdate[Any]:
 
 
 def extend(connection: sa.Connection, lease: Lease, lease_seconds: float) -> None:
-    """The heartbeat. `LostLeaseError` if the lease is gone."""
+    """Extend the lease (heartbeat). `LostLeaseError` if it is lost."""
     update_held(connection, lease, {"lease_until": in_seconds(lease_seconds)})
 
 
 def give_back(
     connection: sa.Connection, lease: Lease, delay_seconds: float, *, counts: bool, error: str | None = None
 ) -> None:
-    """Return work for another try. A try that failed for the surroundings' fault does not count.
+    """Give a work item back for another attempt. `counts` is False after a transient failure.
 
-    `error`: what kind of error a try that counts has failed with.
+    `error`: the kind of error that an attempt that counts has failed with.
     """
     values: dict[str, Any] = {
         "state": ChunkState.PENDING,
@@ -214,7 +214,7 @@ def give_back(
 
 
 def update_held(connection: sa.Connection, lease: Lease, values: Mapping[str, Any]) -> None:
-    """Change a piece of work only while the lease holds: the fence of every commit."""
+    """Update a work item, or raise `LostLeaseError` if the lease is lost: the fence of every commit."""
     held = job_chunks.update().where(
         job_chunks.c.job_id == lease.job_id,
         job_chunks.c.phase == lease.phase,

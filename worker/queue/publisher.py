@@ -1,7 +1,7 @@
-"""Sends messages aside, so that nobody waits for the broker longer than a moment, whatever is wrong with it.
+"""Sends messages in a background thread, so that a caller waits only briefly, whatever is wrong with the broker.
 
-Limits of time on each operation are not enough: a first message takes a dozen of them, and looking up the broker's name
-knows no limit at all. What is late is sent all the same; what there is no room for is not.
+A time-out for each operation is not enough: a first message takes a dozen operations, and resolving the broker's name
+has no time-out at all. A late message is still sent; a message for which there is no room in the queue is not.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ MOST_WAITING = 32
 
 
 class Outbox:
-    """One thread that sends, and those who wait for it for `seconds` at most."""
+    """A thread that sends messages; callers wait at most `seconds` for it."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._sender = ThreadPoolExecutor(1, thread_name_prefix="outbox")
 
     def send(self, send: Callable[[], bool]) -> bool:
-        """What `send` answers; False if it takes too long, or too many are waiting before it."""
-        if self._sender._work_queue.qsize() >= MOST_WAITING:  # noqa: SLF001 - an executor has no other measure
+        """Call `send` in the thread and return its result; False if it takes too long or too many messages wait."""
+        if self._sender._work_queue.qsize() >= MOST_WAITING:  # noqa: SLF001 - an executor has no public queue size
             return False
         try:
             return self._sender.submit(contextvars.copy_context().run, send).result(self._seconds)
@@ -34,7 +34,7 @@ class Outbox:
 
 @lru_cache(maxsize=1)
 def outbox(seconds: float) -> Outbox:
-    """This process's outbox."""
+    """Return this process's outbox."""
     return Outbox(seconds)
 
 

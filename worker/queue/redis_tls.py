@@ -1,6 +1,6 @@
-"""TLS to the broker: what redis-py and kombu are given so that both verify the server's certificate and name.
+"""TLS to the broker: the options with which redis-py and kombu verify the server's certificate and name.
 
-Left alone, kombu connects to `rediss://` without verifying anything.
+By default kombu connects to `rediss://` without any verification.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from worker.config.settings import Settings
 
 
 def is_tls(url: str) -> bool:
-    """Whether connections to this address use TLS."""
+    """Return whether connections to this address use TLS."""
     return url.startswith("rediss:")
 
 

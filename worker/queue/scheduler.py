@@ -1,4 +1,4 @@
-"""Beat's scheduler: sends what is due, unless enough of it waits already because no worker comes for it; and ends."""
+"""Beat's scheduler: sends due messages, unless enough of them already wait for a worker, and ends reliably."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from worker.queue import broker
 
 
 class Scheduler(beat.Scheduler):  # type: ignore[misc]
-    """Keeps its clock in memory: a schedule this small needs no file, and a second beat only has things done twice."""
+    """A scheduler with its state in memory: the small schedule needs no file, and a second beat only repeats rounds."""
 
     _is_closed = False
 
     def close(self) -> None:
-        """Told by beat's handler of SIGTERM, which then raises SystemExit wherever the process is at that moment.
+        """Stop. Called by beat's SIGTERM handler, which then raises SystemExit wherever the process is at that moment.
 
-        In the middle of a reply from the broker that is lost: the client turns it into an error of its own, and Celery
-        logs errors of sending and goes on. So the next round ends what the signal did not.
+        During a reply from the broker this exception is lost: the client replaces it with an error of its own, and
+        Celery logs send errors and continues. So the next `tick` raises it again.
         """
         self._is_closed = True
         super().close()
 
-    def tick(self, *args: Any, **options: Any) -> float:  # noqa: ANN401 - as it is given
-        """One round: seconds until the next. `SystemExit` once closed."""
+    def tick(self, *args: Any, **options: Any) -> float:  # noqa: ANN401 - Celery's own
+        """Run one round; return the seconds until the next. `SystemExit` once closed."""
         if self._is_closed:
             raise SystemExit
         return float(super().tick(*args, **options))
 
-    def apply_async(self, entry: beat.ScheduleEntry, *args: Any, **options: Any) -> object:  # noqa: ANN401 - as it is given
-        """Send one entry. A message has no `expires`, which the clock of another machine would judge."""
+    def apply_async(self, entry: beat.ScheduleEntry, *args: Any, **options: Any) -> object:  # noqa: ANN401 - Celery's own
+        """Send one entry. A message has no `expires`: the clock of another machine would decide on it."""
         with suppress(RedisError):
             if broker.waiting_in(entry.options["queue"]) >= broker.MOST_HINTS:
                 return None
