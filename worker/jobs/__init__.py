@@ -1,4 +1,4 @@
-"""Jobs in the database: submitted, decided about, shown, undone, kept for a time; their callbacks and workbooks.
+"""Jobs in the database: submission, decisions, display, undo relations, retention; their callbacks and workbooks.
 
-How work items are claimed and completed: `worker.queue`.
+Not here: claiming and completing work items (`worker.queue`).
 """

@@ -1,6 +1,6 @@
-"""Callbacks as their tenant looks at them, and has them sent again. Nobody else sees any, not even those above.
+"""Callbacks that a tenant lists and sends again. Only its own tenant sees a callback, not the tenants above.
 
-A URL may hold secrets of its receiver: what a job's own tenant told us is not for its reseller.
+A URL may contain secrets of its receiver, which the job's tenant does not share with its reseller.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from worker.database import tenant_scope
 from worker.jobs.control import WrongStateError
 from worker.queue import job_state
 
-MOST_DELIVERIES = 100  # that are shown
+MOST_DELIVERIES = 100  # listed for one callback
 
 _STATE: sa.ColumnElement[str] = sa.case(
     (jobs.c.status.not_in(TERMINAL), CallbackState.WAITING.value),
@@ -32,7 +32,7 @@ _STATE: sa.ColumnElement[str] = sa.case(
 def page(
     connection: sa.Connection, actor: Actor, state: CallbackState | None, cursor: str | None, limit: int
 ) -> list[sa.Row[Any]]:
-    """Up to `limit` callbacks, newest first, from before the one whose id is `cursor`."""
+    """Return up to `limit` callbacks, newest first, older than the one whose id is `cursor`."""
     query = _select(actor).order_by(callbacks.c.job_id.desc()).limit(limit)
     if state is not None:
         query = query.where(_STATE.in_([state.value]))
@@ -43,12 +43,12 @@ def page(
 
 
 def one(connection: sa.Connection, actor: Actor, public_id: str) -> sa.Row[Any] | None:
-    """A callback (`msg_...`), or None if there is none of that id that the actor sees."""
+    """Return a callback (`msg_...`), or None if the actor sees none with that id."""
     return connection.execute(_select(actor).where(_is(public_id))).one_or_none()
 
 
 def deliveries(connection: sa.Connection, job_id: int) -> list[sa.Row[Any]]:
-    """The latest tries of a callback that the actor sees, newest last."""
+    """Return the latest delivery attempts of a callback that the actor sees, newest last."""
     query = (
         sa.select(callback_deliveries)
         .where(callback_deliveries.c.job_id == job_id)
@@ -59,9 +59,9 @@ def deliveries(connection: sa.Connection, job_id: int) -> list[sa.Row[Any]]:
 
 
 def replay(connection: sa.Connection, row: sa.Row[Any]) -> None:
-    """Have a callback sent from the beginning of its schedule, under its id. `WrongStateError` before the job's end.
+    """Send a callback again, from the beginning of its schedule, with the same id.
 
-    A try that is under way may get there all the same, and is not noted any more.
+    `WrongStateError` before the job's end. An attempt in progress may still be delivered, but is not recorded.
     """
     if row.state == CallbackState.WAITING:
         raise WrongStateError(RequestCode.JOB_NOT_ENDED, row.job_status)
@@ -74,7 +74,7 @@ def replay(connection: sa.Connection, row: sa.Row[Any]) -> None:
     }
     piece = (job_chunks.c.job_id == row.job_id, job_chunks.c.phase == Phase.CALLBACK)
     if not connection.execute(job_chunks.update().where(*piece).values(again)).rowcount:
-        job_state.add_work(connection, row.job_id, Phase.CALLBACK, {0: 0})  # it went with the report that has expired
+        job_state.add_work(connection, row.job_id, Phase.CALLBACK, {0: 0})  # it was deleted with the expired report
     whole = callbacks.update().where(callbacks.c.job_id == row.job_id)
     connection.execute(whole.values(delivered_at=None, given_up_at=None))
 
@@ -101,7 +101,7 @@ def _seen(actor: Actor) -> sa.ColumnElement[bool]:
 
 
 def _is(public_id: str) -> sa.ColumnElement[bool]:
-    """What does not begin as our ids do is merely not found."""
+    """Return the condition for the id; an id without our prefix is not found."""
     if not public_id.startswith(ID_PREFIX):
         return sa.false()
     return tenant_scope.has_public_id(callbacks, public_id.removeprefix(ID_PREFIX))

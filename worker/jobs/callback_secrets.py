@@ -1,6 +1,6 @@
-"""What a tenant's callbacks are signed with: made when first needed, replaced on demand, shown to nobody else.
+"""The secrets that sign a tenant's callbacks: created when first needed, replaced on demand, shown only to the tenant.
 
-At most two sign at a time. The secrets stand in the database as they are: an HMAC cannot be made with a hash.
+At most two sign at a time. The database stores the secrets in plain text: a hash cannot compute an HMAC.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _SIGNS = _CURRENT | (callback_secrets.c.until > sa.func.now())
 
 @dataclass(frozen=True)
 class SecretView:
-    """A tenant's current secret, and until when the one before it signs, too."""
+    """A tenant's current secret, and until when the previous one also signs."""
 
     secret: bytes
     created_at: datetime
@@ -33,24 +33,24 @@ class SecretView:
 
 
 def ensure(connection: sa.Connection, tenant_id: int) -> None:
-    """See to it that the tenant has a secret; of two who do at once, one makes it."""
+    """Create a secret if the tenant has none; of two concurrent calls, one creates it."""
     made = insert(callback_secrets).values(tenant_id=tenant_id, secret=randomness.token_bytes(SECRET_BYTES))
     connection.execute(made.on_conflict_do_nothing(index_elements=["tenant_id"], index_where=_CURRENT))
 
 
 def show(connection: sa.Connection, tenant_id: int) -> SecretView:
-    """The tenant's secret; made if it has none."""
+    """Return the tenant's secret; create it if there is none."""
     ensure(connection, tenant_id)
     rows = connection.execute(_signing(tenant_id)).all()
     return SecretView(rows[0].secret, rows[0].created_at, rows[1].until if len(rows) > 1 else None)
 
 
 def rotate(connection: sa.Connection, tenant: Tenant) -> SecretView:
-    """Replace the secret; the old one signs beside the new for `callback_secret_hours`, any older one no more.
+    """Replace the secret; the previous one also signs for `callback_secret_hours`, any older one no longer.
 
     `GoneError` if the tenant was deleted meanwhile.
     """
-    tenants.hold(connection, tenant)  # two who rotate at once do it one after the other
+    tenants.hold(connection, tenant)  # concurrent rotations run one after the other
     of_tenant = callback_secrets.c.tenant_id == tenant.id
     connection.execute(callback_secrets.delete().where(of_tenant, ~_CURRENT))
     until = in_seconds(get_settings().callback_secret_hours * 3600)
@@ -59,7 +59,7 @@ def rotate(connection: sa.Connection, tenant: Tenant) -> SecretView:
 
 
 def signing(connection: sa.Connection, tenant_id: int) -> list[bytes]:
-    """The secrets that sign now, the current one first."""
+    """Return the secrets that sign now, the current one first."""
     return [row.secret for row in connection.execute(_signing(tenant_id))]
 
 

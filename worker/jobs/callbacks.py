@@ -1,6 +1,6 @@
-"""Callbacks in the ledger, as the worker that sends them needs them: what to send, and how a try went.
+"""Callbacks in the database, for the worker that sends them: the message to send, and the result of each attempt.
 
-Nothing is sent from here (`worker.callbacks.deliver`), and no URL is logged: it may hold a secret of its receiver.
+Nothing is sent from here (`worker.callbacks.deliver`), and no URL is logged: it may contain a secret of its receiver.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from worker.queue.leases import Lease, LostLeaseError, give_back
 
 @dataclass(frozen=True)
 class Message:
-    """A callback ready to be sent: where to, what, and with which headers."""
+    """A callback ready to be sent: URL, body and headers."""
 
     url: str
     body: bytes
@@ -29,7 +29,7 @@ class Message:
 
 @dataclass(frozen=True)
 class Try:
-    """How one try went. `retry_after`: seconds that the receiver asked to be left alone."""
+    """The result of one delivery attempt. `retry_after`: seconds that the receiver asked to wait."""
 
     result: DeliveryResult
     status: int | None = None
@@ -38,7 +38,7 @@ class Try:
 
 
 def message(connection: sa.Connection, lease: Lease) -> Message:
-    """Render a callback from what the database says, signed for this moment by its clock.
+    """Build a callback from the database, signed with the current time of the database's clock.
 
     `LostLeaseError` if the job was removed meanwhile.
     """
@@ -67,7 +67,7 @@ def message(connection: sa.Connection, lease: Lease) -> Message:
 
 
 def _event(row: sa.Row[tuple[object, ...]]) -> JobEnded:
-    tally = Tally.from_json(row.tally)  # of an ended job: all of it
+    tally = Tally.from_json(row.tally)  # complete, because the job has ended
     job = EndedJob.model_validate(
         {
             **{name: getattr(row, name) for name in ("kind", "status", "created_at", "started_at", "finished_at")},
@@ -83,7 +83,7 @@ def _event(row: sa.Row[tuple[object, ...]]) -> JobEnded:
 
 
 def note(connection: sa.Connection, lease: Lease, tried: Try, pause: float | None) -> None:
-    """Enter how a try went: the callback's end, or another try in `pause` seconds. `LostLeaseError`."""
+    """Record an attempt: end the callback, or schedule the next attempt in `pause` seconds. `LostLeaseError`."""
     if tried.result is DeliveryResult.DELIVERED:
         end_callback(connection, lease, delivered=True)
         connection.execute(_of(lease).values(delivered_at=sa.func.now()))
@@ -102,7 +102,7 @@ def note(connection: sa.Connection, lease: Lease, tried: Try, pause: float | Non
 
 
 def give_up(connection: sa.Connection, lease: Lease) -> None:
-    """No further try; the log stays, and a person may have it sent again. `LostLeaseError`."""
+    """End a callback without further attempts; its log stays, and a user can send it again. `LostLeaseError`."""
     end_callback(connection, lease, delivered=False)
     connection.execute(_of(lease).values(given_up_at=sa.func.now()))
 

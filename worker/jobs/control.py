@@ -1,6 +1,6 @@
-"""What admins decide about a job: confirmed after its review, cancelled, undone (R27). Who may is asked by the door.
+"""Decisions of admins about a job: confirm after the review, cancel, undo (R27). Callers check permissions first.
 
-Each decision is made under the job's lock, so that of two at once exactly one wins.
+Each decision is made under the job's lock, so that exactly one of two concurrent decisions succeeds.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from worker.queue import job_state
 
 
 class WrongStateError(Exception):
-    """The job is not in a state for this; `code` tells why, `status` where it is."""
+    """The job's status does not allow this operation; `code` is the reason, `status` the job's status."""
 
     def __init__(self, code: RequestCode, status: str) -> None:
         super().__init__(code, status)
@@ -26,25 +26,25 @@ class WrongStateError(Exception):
 
 
 def confirm(connection: sa.Connection, job_id: int) -> Phase:
-    """Carry out what was reviewed; answers the phase whose work is there now. `WrongStateError`."""
+    """Start a job that was reviewed; return the phase that now has work items. `WrongStateError`."""
     job = job_state.hold(connection, job_id)
     if job.status != JobStatus.REVIEW:
         raise WrongStateError(RequestCode.NOT_IN_REVIEW, job.status)
-    # The time counts, not the sweep: whether it has been by already must make no difference.
+    # The deadline decides: whether a rescue round has run since must make no difference.
     in_time = sa.select(jobs.c.review_until > sa.func.clock_timestamp()).where(jobs.c.id == job_id)
     if not connection.execute(in_time).scalar_one():
         raise WrongStateError(RequestCode.REVIEW_EXPIRED, job.status)
     job_state.move(connection, job_id, JobStatus.RUNNING)
-    # Nobody could take them while the job was shown, and nobody has them locked: that time they did not wait.
+    # The chunks could not be claimed during the review, so none is locked, and that time does not count as waiting.
     shown = (job_chunks.c.job_id == job_id) & (job_chunks.c.state == ChunkState.PENDING)
     connection.execute(job_chunks.update().where(shown).values(next_attempt_at=sa.func.now()))
     return Phase.WRITE if job.pieces_left else job_state.to_report(connection, job_id)
 
 
 def cancel(connection: sa.Connection, job_id: int) -> Phase | None:
-    """Stop a job: what is being done may end, nothing else is begun, what is written stays. `WrongStateError`.
+    """Cancel a job: leased work items may end, no others start, written rows stay written. `WrongStateError`.
 
-    Answers the phase whose work is there now, if any: the report, once nobody is at work on the job.
+    Return the phase that now has work items, if any, as `job_state.settle`: none while a work item is leased.
     """
     job = job_state.hold(connection, job_id)
     if job.status in TERMINAL:
@@ -54,11 +54,11 @@ def cancel(connection: sa.Connection, job_id: int) -> Phase | None:
 
 
 def undo(connection: sa.Connection, undone_id: int, job: str, created_by: str) -> None:
-    """Enter a job (of this public id) that puts back what an ended one wrote (R27). `WrongStateError`.
+    """Create a job (with this public id) that restores what an ended one changed (R27). `WrongStateError`.
 
-    Also if all that it wrote has been put back, and still is: another undo could do nothing.
+    The error is raised, too, if everything has been restored already and still is: another undo would have no effect.
     """
-    # Held, so that its files are not removed before the undo is there to protect them.
+    # Locked, so that its files are not removed before the undo job exists and protects them.
     undone = job_state.hold(connection, undone_id)
     if undone.status not in TERMINAL:
         raise WrongStateError(RequestCode.JOB_NOT_ENDED, undone.status)

@@ -1,4 +1,4 @@
-"""The parts of a job's files that are kept for a time of their own, told by the files' names. Touches no file."""
+"""Classes of a job's files that have the same retention time, determined by file name. Accesses no file."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ _CHUNK = re.compile(r"(batches/)?\d+(-\d+)?\.arrow")
 
 
 class Part(StrEnum):
-    """Files of a job that are kept for the same time."""
+    """A class of a job's files that are kept for the same time."""
 
-    CHUNKS = "chunks"  # what it worked with: of no use to anybody once it has ended
-    UPLOAD = "upload"  # what was sent
-    REPORT = "report"  # what became of the rows, and how to undo it: all the rest
+    CHUNKS = "chunks"  # intermediate files, useless once the job has ended
+    UPLOAD = "upload"  # the uploaded file or the listed rows
+    REPORT = "report"  # results of the rows and data to undo them: all other files
 
 
 def part_of(name: str, checks: Collection[int | None], *, failed: bool) -> Part:
-    """Which part a file belongs to, written whole or not, by its name below the job's folder.
+    """Return the class of a file, completely written or not, by its name below the job's folder.
 
-    `checks` are the leases of the reading and of the check whose files count. Of a `failed` job nobody has put the
-    chunks' results together, so undoing what it wrote needs them one by one.
+    `checks`: lease tokens of the committed read and check, whose files are the valid ones. The chunks' results of a
+    `failed` job have not been merged, so an undo needs the results of each chunk.
     """
     folder, _, file = _STAGED.sub("", name).partition("/")
     if folder in {"upload", "listed.arrow"}:
@@ -36,5 +36,5 @@ def part_of(name: str, checks: Collection[int | None], *, failed: bool) -> Part:
 
 
 def is_staged(name: str) -> bool:
-    """Whether it is a file that is being written, as the local store names them: `upload#1`."""
+    """Return whether the name is that of a file being written, as the local store names them: `upload#1`."""
     return _STAGED.search(name) is not None

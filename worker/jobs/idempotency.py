@@ -1,8 +1,8 @@
-"""Requests that bear a name (`Idempotency-Key`): made once, answered as often as they are sent.
+"""Requests with an `Idempotency-Key`: executed once, with the same response however often they are sent.
 
-A key belongs to its tenant. It is claimed when a request begins and finished in the transaction that enters the job, so
-there is never a job without its key or a key without its job. A claim is a lease, as everywhere: who says nothing for
-two leases may be overtaken, and then cannot finish. Times are the database's.
+A key belongs to its tenant. It is claimed when a request begins and finished in the transaction that creates the job,
+so there is never a job without its key or a key without its job. A claim is a lease: a request that does not extend it
+for two lease times may be overtaken, and then cannot finish. Times are the database's.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from worker.queue.job_state import in_seconds
 
 
 class OvertakenError(Exception):
-    """Another request has taken the key over: what this one did must not count."""
+    """Another request has taken over the key: this request's changes must not be committed."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Finished:
-    """A key whose request made a job; `answer` is what it was answered, None if it died before it could say."""
+    """A key whose request created a job; `answer`: the response, None if the process died before it stored one."""
 
     fingerprint: bytes
     job: str
@@ -41,7 +41,7 @@ class Finished:
 
 
 def begin(connection: sa.Connection, tenant_id: int, key: str) -> Claim | Finished | None:
-    """Claim a key, or tell what came of it; None while another request bears it."""
+    """Claim a key, or return it as `Finished`; None while another request has claimed it."""
     claim: int = connection.execute(sa.select(lease_tokens.next_value())).scalar_one()
     values = {"claim": claim, "until": _while_under_way(), "fingerprint": None, "job": None, "answer": None}
     taken = (
@@ -62,36 +62,36 @@ def begin(connection: sa.Connection, tenant_id: int, key: str) -> Claim | Finish
 
 
 def stay(connection: sa.Connection, claim: Claim) -> None:
-    """Say that the request is still under way."""
+    """Extend the claim of a request that is still in progress."""
     connection.execute(_of(claim).values(until=_while_under_way()))
 
 
 def finish(connection: sa.Connection, claim: Claim, fingerprint: bytes, job: str) -> None:
-    """Note the job that came of it, in the transaction that enters the job. `OvertakenError`."""
+    """Record the job that the request created, in the transaction that creates it. `OvertakenError`."""
     until = in_seconds(get_settings().idempotency_hours * 3600)
     if not connection.execute(_of(claim).values(fingerprint=fingerprint, job=job, until=until)).rowcount:
         raise OvertakenError(claim.key)
 
 
 def keep_answer(connection: sa.Connection, claim: Claim, answer: str) -> None:
-    """Keep what was answered, for those who ask again."""
+    """Store the response for repeated requests."""
     connection.execute(
         idempotency_keys.update().where(_is(claim), idempotency_keys.c.job.is_not(None)).values(answer=answer)
     )
 
 
 def drop(connection: sa.Connection, claim: Claim) -> None:
-    """Forget a request that made no job: it may be sent again, mended."""
+    """Delete the key of a request that created no job: it may be corrected and sent again."""
     connection.execute(idempotency_keys.delete().where(_is(claim), idempotency_keys.c.job.is_(None)))
 
 
 def forget_expired(connection: sa.Connection) -> int:
-    """Forget the keys whose time is over; answers how many."""
+    """Delete expired keys; return how many."""
     return connection.execute(idempotency_keys.delete().where(idempotency_keys.c.until <= sa.func.now())).rowcount
 
 
 def _while_under_way() -> sa.ColumnElement[Any]:
-    """Twice as long as a piece of work: a request may be busy for a while with freezing a large selection."""
+    """Return the end of a claim. It is twice as long as a lease: storing a large selection may take a request long."""
     return in_seconds(2 * get_settings().lease_seconds)
 
 

@@ -1,8 +1,8 @@
-"""What the ledger tells about the service at this moment: open jobs, waiting work, and the totals beside them.
+"""Metrics that are read from the database: open jobs, waiting work items, and totals.
 
-Three queries that look at open work and at totals only: what they take does not grow with the jobs that have ended, nor
-with the inventory, even where the planner's statistics are of the time when those jobs were open. Whatever is known to
-take a value stands at 0 until it does, so that its first rise is seen.
+Three queries that read only open work and totals: their cost grows neither with ended jobs nor with the inventory, even
+if the planner's statistics date from the time when those jobs were open. Known label values are reported as 0 until
+they occur, so that their first increase is visible.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from worker.database import counters
 Samples = dict[tuple[str, ...], float]
 """A metric's samples: its labels' values -> the figure."""
 
-MOST_SECONDS = 5  # for each query: a scrape that comes too late is of no use
+MOST_SECONDS = 5  # for each query: a late response to a scrape is useless
 
 _PHASES = tuple((phase.value,) for phase in Phase)
 _KNOWN: dict[Metric, tuple[tuple[str, ...], ...]] = {
@@ -49,14 +49,14 @@ _KNOWN: dict[Metric, tuple[tuple[str, ...], ...]] = {
 
 
 def read(connection: sa.Connection) -> dict[Metric, Samples]:
-    """Every metric of `OF_LEDGER`. Ages in seconds by the database's clock."""
+    """Return every metric of `OF_LEDGER`. Ages in seconds by the database's clock."""
     connection.exec_driver_sql(f"SET LOCAL statement_timeout = {MOST_SECONDS * 1000}")
-    # Statistics of while a great job ran say that all is open: whole tables would be gone through instead of an index.
+    # Statistics from the run of a large job show all rows as open: the planner would scan tables instead of indexes.
     connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
     found: dict[Metric, Samples] = {metric: dict.fromkeys(_KNOWN.get(metric, ()), 0.0) for metric in OF_LEDGER}
     by_name = {metric.name: samples for metric, samples in found.items()}
     for (name, labels), value in counters.read(connection).items():
-        if name in by_name:  # not that of a later version, before it was taken back
+        if name in by_name:  # skips metrics of a later version that was rolled back
             by_name[name][labels] = value
     for status, count in connection.execute(_open_jobs()):
         found[OPEN_JOBS][status,] = count
@@ -74,8 +74,8 @@ def _open_jobs() -> sa.Select[Any]:
 
 
 def _pieces() -> sa.Select[Any]:
-    """By phase. Pieces that are not given out, of a job that has ended or is under review, wait for nobody."""
-    # Each step apart: in a join with `jobs`, all jobs are read where many pieces are expected.
+    """Count work items by phase. Those that cannot be claimed, of ended jobs or jobs under review, are not waiting."""
+    # Separate steps: in a join with `jobs` the planner reads all jobs if it expects many work items.
     columns = list(job_chunks.c["job_id", "phase", "state", "next_attempt_at", "setback_since"])
     is_open = job_chunks.c.state.in_([ChunkState.PENDING, ChunkState.LEASED])
     chunks = _apart(sa.select(*columns).where(is_open), "chunks")
@@ -103,5 +103,5 @@ def _pieces() -> sa.Select[Any]:
 
 
 def _apart(query: sa.Select[Any], name: str) -> sa.CTE:
-    """A step that is planned and run by itself."""
+    """Return a CTE that PostgreSQL plans and runs separately."""
     return query.cte(name).prefix_with("MATERIALIZED", dialect="postgresql")

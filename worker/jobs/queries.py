@@ -1,4 +1,4 @@
-"""Jobs as they are looked at: one query per page, limited to the looker's tree (R3)."""
+"""Queries that list and show jobs: one query per page, limited to the actor's tree (R3)."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from worker.jobs import retention
 from worker.jobs.file_classes import Part
 
 LARGEST_FAMILY = 100
-LATEST = 20  # jobs that tell how fast it goes at present
+LATEST = 20  # jobs that determine the current pace
 
 
 @dataclass(frozen=True)
 class JobView:
-    """A job, whose tenant started it, and how its rows stand.
+    """A job with its tenant, and the tally of its rows.
 
-    `family`: where a single job mends another, or is mended, all files of that lineage, oldest first.
+    `family`: only for a single job that corrects another or is corrected: all jobs of that lineage, oldest first.
     """
 
     row: sa.Row[Any]
@@ -38,17 +38,17 @@ def _select(actor: Actor) -> sa.Select[Any]:
 
 @lru_cache(maxsize=256)
 def _seen_by(looker: Tenant, _settings: Settings) -> sa.Select[Any]:
-    """The jobs that a tenant sees. Kept: putting it together takes longer than running it, and jobs are polled."""
+    """Return the query for jobs that a tenant sees; cached: building it takes longer than running it, at every poll."""
     earlier, undone, parent, ahead, jobs_ended = (jobs.alias() for _ in range(5))
     below = tenant_scope.ids_below(looker)
-    # Only jobs that the looker may see are counted: a number of strangers' jobs would tell of them (R3).
+    # Counts only jobs that the tenant sees: a number of other tenants' jobs would reveal them (R3).
     queue = (
         sa.select(sa.func.count())
         .where(ahead.c.status == JobStatus.ACCEPTED, ahead.c.id < jobs.c.id)
         .where(ahead.c.tenant_id.in_(below))
         .scalar_subquery()
     )
-    # At the pace of the latest jobs that the looker may see, for the same reason.
+    # The pace of the latest jobs that the tenant sees, for the same reason.
     ended = (
         sa.select((jobs_ended.c.finished_at - jobs_ended.c.started_at).label("took"), jobs_ended.c.file_size)
         .where(jobs_ended.c.tenant_id.in_(below), jobs_ended.c.file_size.is_not(None))
@@ -75,7 +75,7 @@ def _seen_by(looker: Tenant, _settings: Settings) -> sa.Select[Any]:
     held_up = (
         sa.select(sa.func.min(job_chunks.c.setback_since))
         .where(job_chunks.c.job_id == jobs.c.id, job_chunks.c.state == ChunkState.PENDING)
-        .where(job_chunks.c.phase != Phase.WORKBOOK)  # the job itself does not wait for it
+        .where(job_chunks.c.phase != Phase.WORKBOOK)  # the job itself does not wait for workbooks
         .scalar_subquery()
     )
     return (
@@ -99,8 +99,8 @@ def _seen_by(looker: Tenant, _settings: Settings) -> sa.Select[Any]:
         )
         .join(tenants, tenants.c.id == jobs.c.tenant_id)
         .outerjoin(earlier, earlier.c.id == jobs.c.duplicate_of_id)
-        .outerjoin(parent, parent.c.id == jobs.c.parent_id)  # of the same tenant, always
-        # The job's own tenant alone is told of it: not those above.
+        .outerjoin(parent, parent.c.id == jobs.c.parent_id)  # always of the same tenant
+        # Only the job's own tenant sees its callback, not the tenants above.
         .outerjoin(callbacks, (callbacks.c.job_id == jobs.c.id) & (callbacks.c.tenant_id == looker.id))
         .outerjoin(undone, (undone.c.id == jobs.c.undo_of_id) & undone.c.tenant_id.in_(below))
         .where(tenant_scope.jobs_of(looker))
@@ -108,7 +108,7 @@ def _seen_by(looker: Tenant, _settings: Settings) -> sa.Select[Any]:
 
 
 def one(connection: sa.Connection, actor: Actor, public_id: str) -> JobView | None:
-    """A job, or None if there is none of that id that the actor sees."""
+    """Return a job, or None if the actor sees none with that id."""
     row = connection.execute(_select(actor).where(_is(jobs, public_id))).one_or_none()
     if row is None:
         return None
@@ -121,18 +121,18 @@ def one(connection: sa.Connection, actor: Actor, public_id: str) -> JobView | No
 
 
 def status_of(connection: sa.Connection, job_id: int) -> str:
-    """Where a job stands, by its inner id, which only those know who have seen it."""
+    """Return a job's status by its database id, which callers know only from a job that they have loaded."""
     return str(connection.execute(sa.select(jobs.c.status).where(jobs.c.id == job_id)).scalar_one())
 
 
 def report_parts(connection: sa.Connection, job_id: int) -> int:
-    """In how many parts the CSV report of a job (by its inner id) is stored, if it is there."""
+    """Return in how many parts the CSV report of a job (by its database id) is stored, if there is one."""
     query = sa.select(sa.func.count()).where(job_chunks.c.job_id == job_id, job_chunks.c.phase == Phase.RENDER)
     return max(int(connection.execute(query).scalar_one()), 1)
 
 
 def _family(connection: sa.Connection, job_id: int) -> list[int]:
-    """A job, those whose rows it mends, and all that mend theirs; at most `LARGEST_FAMILY`."""
+    """Return the ids of a job's lineage, the jobs it corrects and all that correct them; at most `LARGEST_FAMILY`."""
     return list(connection.execute(_family_of(), {"job_id": job_id}).scalars())
 
 
@@ -149,7 +149,7 @@ def _family_of() -> sa.Select[Any]:
 
 @dataclass(frozen=True)
 class JobFilter:
-    """Which jobs; None does not narrow. `cursor` is the public id of the last one already seen."""
+    """A filter for jobs; None does not restrict. `cursor`: public id of the last job of the previous page."""
 
     kind: str | None = None
     status: str | None = None
@@ -157,7 +157,7 @@ class JobFilter:
 
 
 def page(connection: sa.Connection, actor: Actor, wanted: JobFilter, limit: int) -> list[JobView]:
-    """Up to `limit` jobs, newest first."""
+    """Return up to `limit` jobs, newest first."""
     query = _select(actor).order_by(jobs.c.id.desc()).limit(limit)
     if wanted.kind is not None:
         query = query.where(jobs.c.kind == wanted.kind)
@@ -165,15 +165,15 @@ def page(connection: sa.Connection, actor: Actor, wanted: JobFilter, limit: int)
         query = query.where(jobs.c.status == wanted.status)
     if wanted.cursor is not None:
         last = jobs.alias()
-        seen = last.c.tenant_id.in_(tenant_scope.ids_below(actor.tenant))  # a stranger's job is no place to go on from
+        seen = last.c.tenant_id.in_(tenant_scope.ids_below(actor.tenant))  # no other job is a valid cursor
         query = query.where(jobs.c.id < sa.select(last.c.id).where(_is(last, wanted.cursor), seen).scalar_subquery())
     return _with_tallies(connection, list(connection.execute(query)))
 
 
 def _with_tallies(connection: sa.Connection, rows: list[sa.Row[Any]]) -> list[JobView]:
-    """A job that has ended carries its whole tally; for the others the written chunks are added up.
+    """Return the jobs with their tallies: that of an ended job is complete, to others the written chunks are added.
 
-    Not for one that was not checked yet when its row was read: its total of rows is not known there (R28).
+    Not to a job that was not checked yet when its row was read: that row has no total number of rows (R28).
     """
     open_ids = [row.id for row in rows if row.finished_at is None and row.check_token is not None]
     written: dict[int, list[Tally]] = {}
@@ -187,5 +187,5 @@ def _with_tallies(connection: sa.Connection, rows: list[sa.Row[Any]]) -> list[Jo
 
 
 def _is(table: sa.FromClause, public_id: str) -> sa.ColumnElement[bool]:
-    """Compared as text: what is no UUID is merely not found."""
+    """Return the condition for the id; compared as text, so that a malformed id is not found."""
     return sa.cast(table.c.public_id, sa.Text) == public_id

@@ -1,4 +1,4 @@
-"""How a job begins: what a door orders, entered with its first piece of work. Who may order what is asked before."""
+"""Job submission: creates a job with its first work item. Callers check permissions first."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from worker.queue import job_state
 
 @dataclass(frozen=True)
 class File:
-    """A file that has arrived, not yet looked into: `size` in bytes."""
+    """An uploaded file that has not been read yet: `size` in bytes."""
 
     name: str
     size: int
@@ -27,10 +27,10 @@ class File:
 
 @dataclass(frozen=True)
 class Order:
-    """What is to become a job.
+    """A job to create.
 
-    Its rows stand in the storage: as `file` under `storage.upload_key`, as a list or selection under
-    `storage.listed_key`, or they are those of the job `undo_of_id`. `callback_url` was checked at the door.
+    Its rows are in the storage: as `file` under `worker.storage.files.upload_key`, as a list or selection under
+    `listed_key`, or they are those of the job `undo_of_id`. The caller has checked `callback_url`.
     """
 
     job: str  # its public id
@@ -45,9 +45,9 @@ class Order:
 
 
 def accept(connection: sa.Connection, order: Order) -> int:
-    """Enter a job and its first piece of work. The same bytes by the same tenant before are noted, not refused.
+    """Create a job and its first work item; return its database id. `GoneError` if its tenant was deleted meanwhile.
 
-    `GoneError` if its tenant was deleted meanwhile.
+    A file that the tenant has uploaded before is recorded as a duplicate, not refused.
     """
     values: dict[str, Any] = {
         "public_id": order.job,

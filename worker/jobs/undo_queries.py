@@ -1,6 +1,6 @@
-"""What undid a job, what an undo undid, and how much of it is put back at present (R27).
+"""Undo relations between jobs: the undos of a job, the job of an undo, and how many rows are restored now (R27).
 
-Read from the ledger and reckoned; nothing is decided or changed here (`lifecycle`).
+Read from the database and computed; nothing is decided or changed here (`worker.jobs.control`).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ WRITTEN = (Outcome.CREATED, Outcome.UPDATED, Outcome.DELETED)
 
 @dataclass(frozen=True)
 class Kin:
-    """A job among those that undo one another. `rows`: of its file; `wrote`: how many of them changed something."""
+    """A job of an undo graph. `rows`: row count of its file; `wrote`: how many of them changed something."""
 
     id: int
     public_id: str
@@ -41,18 +41,18 @@ class Kin:
 
 
 class State(StrEnum):
-    """What became of what a job wrote, since it was undone."""
+    """How far the changes of a job have been undone."""
 
-    UNDER_WAY = "under way"  # an undo of it has not ended
-    WHOLE = "whole"  # all of it is put back
-    STOPPED = "stopped"  # an undo ended before its time, and not all is put back
-    PART = "part"  # an undo left rows alone
-    AGAIN = "again"  # it was undone, and the undo was undone: all of it stands again
+    UNDER_WAY = "under way"  # an undo has not ended
+    WHOLE = "whole"  # all rows are restored
+    STOPPED = "stopped"  # an undo was cancelled or failed, and not all rows are restored
+    PART = "part"  # an undo skipped rows
+    AGAIN = "again"  # the undo was undone: all changes of the job are in effect again
 
 
 @dataclass(frozen=True)
 class Undone:
-    """How a job is undone. `by`: the undo that tells of it; `put_back`: rows, of those that the job `wrote`."""
+    """How far a job is undone. `by`: the undo to show; `put_back`: restored rows, of those that the job `wrote`."""
 
     state: State
     by: Kin
@@ -61,13 +61,13 @@ class Undone:
 
 
 class Undos:
-    """Jobs with all that they undo and all that undoes them, however often there and back."""
+    """The undo graph around some jobs: all jobs that they undo and all that undo them, at any depth."""
 
     def __init__(self, kin: Iterable[Kin]) -> None:
         self._jobs = {each.id: each for each in kin}
         self._undos: dict[int, list[Kin]] = {}
         self._left: dict[int, int] = {}
-        # An undo comes after what it undoes: from the latest on, its own undos are known by then.
+        # An undo has a higher id than its job: in descending order, a job comes after all its undos.
         for job_id in sorted(self._jobs, reverse=True):
             each = self._jobs[job_id]
             put_back = sum(self._put_back(undo) for undo in self.of(each))
@@ -79,26 +79,26 @@ class Undos:
         return iter(self._jobs.values())
 
     def of(self, job: Kin) -> list[Kin]:
-        """The undos of a job, oldest first."""
+        """Return the undos of a job, oldest first."""
         return self._undos.get(job.id, [])
 
     def undone_by(self, job: Kin) -> Kin | None:
-        """What a job undoes, if it is an undo."""
+        """Return the job that an undo undoes; None if the job is no undo."""
         return None if job.undo_of_id is None else self._jobs.get(job.undo_of_id)
 
     def left(self, job_id: int) -> int:
-        """Of how many rows that a job wrote the effect still stands: what undos put back may itself be undone."""
+        """Return how many rows that a job changed are not restored now; an undo may itself have been undone."""
         return self._left[job_id]
 
     def undone(self, job: Kin) -> Undone | None:
-        """How a job is undone; None if nobody has tried."""
+        """Return how far a job is undone; None if it has no undos."""
         undos = self.of(job)
         if not undos:
             return None
         put_back, last = job.wrote - self.left(job.id), undos[-1]
         if under_way := [each for each in undos if each.finished_at is None]:
             return Undone(State.UNDER_WAY, under_way[-1], put_back, job.wrote)
-        # One that found nothing left to do tells nothing.
+        # An undo that found nothing to restore is not worth showing.
         telling = next((each for each in reversed(undos) if self._put_back(each)), last)
         if put_back == job.wrote:
             return Undone(State.WHOLE, telling, put_back, job.wrote)
@@ -108,22 +108,22 @@ class Undos:
         return Undone(state, telling, put_back, job.wrote)
 
     def _put_back(self, undo: Kin) -> int:
-        """How many rows are put back by an undo and still are; of one that is being undone none is counted on."""
+        """Return how many rows an undo has restored that still are; 0 while the undo itself is being undone."""
         return 0 if any(each.finished_at is None for each in self.of(undo)) else self.left(undo.id)
 
 
 def known(connection: sa.Connection, actor: Actor, public_ids: Iterable[str]) -> Undos:
-    """The jobs of these ids with their kin, in one query: of those that the actor sees (R3)."""
+    """Return the undo graph around the jobs with these ids, in one query; only jobs that the actor sees (R3)."""
     return _around(connection, jobs.c.public_id.in_(list(public_ids)), tenant_scope.jobs_of(actor.tenant))
 
 
 def of_held(connection: sa.Connection, job_id: int) -> Undos:
-    """A job (by its inner id), which the caller holds, so that no undo of it comes to be, with its kin."""
+    """Return the undo graph around a job (by its database id). The caller has locked it, so no new undo can begin."""
     return _around(connection, jobs.c.id == job_id, sa.true())
 
 
 def _around(connection: sa.Connection, wanted: sa.ColumnElement[bool], seen: sa.ColumnElement[bool]) -> Undos:
-    """An undo is of the same tenant as what it undoes, so of kin either all are seen or none."""
+    """Load the graph. An undo has the tenant of the job that it undoes, so the actor sees all of a graph or nothing."""
     up = sa.select(jobs.c.id, jobs.c.undo_of_id).where(wanted).cte("up", recursive=True)
     up = up.union(sa.select(jobs.c.id, jobs.c.undo_of_id).where(jobs.c.id == up.c.undo_of_id))
     down = sa.select(up.c.id).cte("down", recursive=True)
@@ -145,7 +145,7 @@ def _around(connection: sa.Connection, wanted: sa.ColumnElement[bool], seen: sa.
 
 
 def _kin(row: sa.Row[Any]) -> Kin:
-    # Until a job ends its tally is only what checking settled.
+    # Until a job ends, its tally contains only the rows that the check settled.
     tally = Tally.from_json(row.tally if row.finished_at is not None and row.check_token is not None else None)
     return Kin(
         id=row.id,

@@ -1,8 +1,9 @@
-"""Workbook reports in the ledger: one work item for each workbook of a job, entered by the first request for it.
+"""Work items of workbook reports: one for each workbook of a job, created by the first request for it.
 
-The file is stored under the lease that built it (`storage.workbook_key`), and served for as long as the job's report is
-kept. A build that has failed for good may be ordered again after `PAUSE_SECONDS`, so requests cannot keep workers busy
-with a workbook that cannot be built; and a tenant has at most `MOST_OPEN` of them waiting or being built.
+The file's key contains the token of the lease that built it (`worker.storage.files.workbook_key`). It is served as long
+as the job's report is kept. A build that has failed for good can be ordered again after `PAUSE_SECONDS`, so requests
+cannot keep workers busy with a workbook that cannot be built. A tenant has at most `MOST_OPEN` workbooks waiting or
+being built.
 """
 
 from __future__ import annotations
@@ -32,11 +33,11 @@ _HELD = ("job_id", "phase", "number")
 
 @dataclass(frozen=True)
 class Ordered:
-    """The work item of a workbook as it is now.
+    """The current state of a workbook's work item.
 
-    `key` names the stored file once it is built. `retry_seconds`: how long until a failed build may be ordered again;
-    None unless it has failed. `is_new`: this order has entered it, or entered it again, so workers are to be woken.
-    `is_refused`: it is not entered, because the tenant has too many others open.
+    `key`: the stored file, once it is built. `retry_seconds`: time until a failed build can be ordered again; None
+    unless it has failed. `is_new`: this order has created or restarted it, so a wake-up message is to be sent.
+    `is_refused`: it was not created, because the tenant has too many others open.
     """
 
     key: str | None
@@ -46,9 +47,9 @@ class Ordered:
 
 
 def order(connection: sa.Connection, job_id: int, kind: WorkbookKind) -> Ordered:
-    """Enter the work item that builds a workbook, unless there is one; return it as it is then.
+    """Create the work item that builds a workbook, unless there is one; return its state.
 
-    The job is one that has a report (of this kind) now. However many order at once, one item is entered.
+    The job must have a report (of this kind) now. Any number of concurrent orders create one work item.
     """
     row = _row(connection, job_id, kind)
     if row is not None and not row.may_be_retried:
@@ -60,7 +61,7 @@ def order(connection: sa.Connection, job_id: int, kind: WorkbookKind) -> Ordered
 
 
 def look(connection: sa.Connection, job_id: int, kind: WorkbookKind) -> Ordered:
-    """Return the work item of a workbook that was ordered; one without a file if it has been dropped."""
+    """Return the state of a workbook that was ordered; without a `key` if its work item has been dropped."""
     row = _row(connection, job_id, kind)
     return Ordered(None) if row is None else _ordered(row)
 
@@ -81,7 +82,7 @@ def _ordered(row: sa.Row[Any]) -> Ordered:
 
 
 def _open_of_tenant(connection: sa.Connection, job_id: int) -> int:
-    """Return how many workbooks of the job's tenant wait or are being built."""
+    """Return how many workbooks of the job's tenant are waiting or being built."""
     tenant = sa.select(jobs.c.tenant_id).where(jobs.c.id == job_id).scalar_subquery()
     is_open = job_chunks.c.state.in_([ChunkState.PENDING, ChunkState.LEASED])
     query = (
@@ -138,13 +139,13 @@ def described(connection: sa.Connection, lease: Lease) -> sa.Row[Any]:
 
 
 def end(connection: sa.Connection, lease: Lease, key: str) -> bool:
-    """Enter a workbook as built and stored under `key`. `LostLeaseError`.
+    """Record a workbook as built and stored under `key`. `LostLeaseError`.
 
-    False if the report has expired meanwhile, or the review is over.
+    Return False if the report has expired meanwhile, or the review is over.
     """
     built = {"state": ChunkState.DONE, "lease_until": None, "ended_at": sa.func.clock_timestamp(), "result_key": key}
     update_held(connection, lease, built)
-    # Held until the commit: a round that removes the report finds this file, or has marked the report as gone before.
+    # Locked until the commit: a cleaner that removes the report finds this file, or has marked the report as gone.
     held = sa.select(jobs.c.status, retention.is_gone(Part.REPORT).label("is_gone")).where(jobs.c.id == lease.job_id)
     job = connection.execute(held.with_for_update(key_share=True)).one()
     if job.is_gone or not WorkbookKind.of_number(lease.number).is_current(job.status):
@@ -155,13 +156,13 @@ def end(connection: sa.Connection, lease: Lease, key: str) -> bool:
 
 
 def drop(connection: sa.Connection, lease: Lease) -> None:
-    """Remove a work item that has become pointless: the review is over, or the report has expired. `LostLeaseError`."""
+    """Remove a work item that is no longer needed: the review is over or the report has expired. `LostLeaseError`."""
     update_held(connection, lease, {"state": ChunkState.DONE, "lease_until": None})
     _delete(connection, lease)
 
 
 def give_up(connection: sa.Connection, lease: Lease) -> None:
-    """Enter that a workbook could not be built; the job itself stays as it is. `LostLeaseError`."""
+    """Record that a workbook could not be built; the job itself does not change. `LostLeaseError`."""
     failed = {"state": ChunkState.DEAD, "lease_until": None, "ended_at": sa.func.clock_timestamp()}
     update_held(connection, lease, failed)
 
