@@ -1,7 +1,7 @@
-"""The named points at which recovery is proven: a process that passes one dies, stops or fails there if a test says so.
+"""Failpoints: named points at which a test can kill or stop a process, to prove that the work is recovered.
 
-Unless `NUMBERYARD_FAULTS_DIR` is set, passing a point does nothing. What may happen between two points without leaving
-a trace outside the process needs no point of its own.
+Unless `NUMBERYARD_FAULTS_DIR` is set, passing a point does nothing. Code between two points that leaves no trace
+outside the process needs no point of its own.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from worker.config.settings import get_settings
 
 
 class Point(StrEnum):
-    """Every point, in the order in which a file passes them."""
+    """Every failpoint, in the order in which a file passes them."""
 
     ACCEPT_STORED = "accept.stored"
     ACCEPT_ENTERED = "accept.entered"
@@ -76,14 +76,14 @@ class Point(StrEnum):
 
 
 class Fault(StrEnum):
-    """What may befall a process at a point."""
+    """What happens to a process at a failpoint."""
 
-    KILL = "kill"  # SIGKILL: as when memory runs out, or somebody pulls the plug
-    STOP = "stop"  # SIGSTOP: as when a machine is suspended; whoever waits may let it go on
+    KILL = "kill"  # SIGKILL: as when memory runs out or the power fails
+    STOP = "stop"  # SIGSTOP: as when a machine is suspended; the test can let it continue
 
 
 def arm(folder: Path, point: Point, fault: Fault, times: int = 1, number: int | None = None) -> None:
-    """Have the next `times` processes that pass a point meet a fault; with `number`, those that have it in hand."""
+    """Arm a failpoint for the next `times` processes that pass it; with `number`, while processing that number."""
     for _ in range(times):
         armed = {"fault": fault, "number": number}
         part = folder / f".{point}-{os.urandom(8).hex()}"
@@ -92,7 +92,7 @@ def arm(folder: Path, point: Point, fault: Fault, times: int = 1, number: int | 
 
 
 def pass_by(point: Point, numbers: Collection[int] = ()) -> None:
-    """Pass a point, with these numbers in hand (E.164 without the plus)."""
+    """Pass a failpoint while processing these numbers (E.164 without the plus)."""
     folder = get_settings().faults_dir
     if folder is None:
         return
@@ -100,7 +100,7 @@ def pass_by(point: Point, numbers: Collection[int] = ()) -> None:
         with suppress(FileNotFoundError):
             armed = json.loads(path.read_text())
             if armed["number"] is None or armed["number"] in numbers:
-                # Of several processes that are here at once, one meets it: a name is taken away only once.
+                # Of several processes at the same point one is affected: only one rename of the file succeeds.
                 path.rename(folder / f"met-{path.name}@{os.getpid()}")
                 os.kill(os.getpid(), signal.SIGKILL if armed["fault"] == Fault.KILL else signal.SIGSTOP)
                 return

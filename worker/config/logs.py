@@ -1,4 +1,4 @@
-"""Log lines as JSON on standard error, with the job they are about."""
+"""Logging: JSON lines on standard error, with the job that they are about."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from worker.config.settings import get_settings
 
 
 def configure() -> None:
-    """Set the process's logging up, for structlog and for the libraries that use the standard one."""
+    """Configure the process's logging, for structlog and for libraries that use the standard module."""
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -31,9 +31,9 @@ def configure() -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(get_settings().log_level)
-    for chatty in ("celery.app.trace", "celery.worker.strategy", "celery.beat"):  # two lines for every sweep
+    for chatty in ("celery.app.trace", "celery.worker.strategy", "celery.beat"):  # two lines for every rescue round
         logging.getLogger(chatty).setLevel(logging.WARNING)
-    logging.getLogger("httpcore").setLevel(logging.WARNING)  # it would repeat what strangers' servers say
+    logging.getLogger("httpcore").setLevel(logging.WARNING)  # it would log responses of external servers
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

@@ -1,6 +1,6 @@
-"""Settings: the environment `NUMBERYARD_*`, read once per process into one frozen object.
+"""Settings: the environment variables `NUMBERYARD_*`, read once per process into one frozen object.
 
-Nothing else in the house reads the environment.
+No other module reads settings from the environment.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from schemas import callback_urls
 
 MIB = 1024 * 1024
 SHORTEST_TOKEN = 16  # characters
-OTHER_CALLS = 4  # of the object store at a time, beside those of uploads and downloads
-LONGEST_KEPT = 36_500.0  # days; a date before the year -4712 is none to PostgreSQL
+OTHER_CALLS = 4  # concurrent calls of the object store besides those of uploads and downloads
+LONGEST_KEPT = 36_500.0  # days; PostgreSQL has no dates before the year -4712
 
 
 class Settings(BaseSettings):
@@ -222,7 +222,7 @@ class Settings(BaseSettings):
     @field_validator("redis_url")
     @classmethod
     def _has_no_tls_options(cls, value: SecretStr | None) -> SecretStr | None:
-        """Celery and redis-py read such options differently, and each could switch the verification off."""
+        """Refuse `ssl_` options: Celery and redis-py read them differently, and each could disable verification."""
         query = "" if value is None else urlsplit(value.get_secret_value()).query
         if any(name.startswith("ssl_") for name, _ in parse_qsl(query, keep_blank_values=True)):
             raise ValueError("no ssl_ options: certificates are always verified; see NUMBERYARD_REDIS_CA_FILE")
@@ -231,7 +231,7 @@ class Settings(BaseSettings):
     @field_validator("metrics_token")
     @classmethod
     def _is_no_guess(cls, value: SecretStr | None) -> SecretStr | None:
-        """Empty is unset, as compose files cannot say it in another way."""
+        """Refuse a weak token. An empty one means unset, because compose files cannot express that in another way."""
         if value is None or not value.get_secret_value():
             return None
         if len(value) < SHORTEST_TOKEN or not value.get_secret_value().isascii():
@@ -240,26 +240,26 @@ class Settings(BaseSettings):
 
     @property
     def networks_for_callbacks(self) -> tuple[callback_urls.Network, ...]:
-        """`callback_networks`, taken apart."""
+        """`callback_networks`, parsed."""
         return callback_urls.networks_of(self.callback_networks)
 
     @property
     def networks_of_proxies(self) -> tuple[callback_urls.Network, ...]:
-        """`trusted_proxies`, taken apart."""
+        """`trusted_proxies`, parsed."""
         return callback_urls.networks_of(self.trusted_proxies)
 
     @property
     def most_storage_calls(self) -> int:
-        """`storage_calls`, the default filled in: a slot for each upload and download, and some for short reads."""
+        """`storage_calls` or its default: a slot for each upload and download, and some for short reads."""
         return self.storage_calls or self.share_uploads + self.share_downloads + OTHER_CALLS
 
     @property
     def files_url(self) -> str:
-        """Where files are kept, the default filled in."""
+        """`storage_url` or its default."""
         return self.storage_url or (self.data_dir.absolute() / "files").as_uri()
 
 
 @lru_cache(maxsize=1)
 def get_settings() -> Settings:
-    """The settings of this process."""
+    """Return the settings of this process."""
     return Settings()

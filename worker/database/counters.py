@@ -1,8 +1,8 @@
-"""Counters that survive retention: what an ended job came to, and what the sweep found, added up for ever.
+"""Counters that survive retention: totals of ended jobs, and of what the rescue round found.
 
-Who counts something adds rows in the transaction that makes it so: it counts exactly once, or not at all. A row that
-all add to in place would be simpler to read, and every end of a job would wait for every other, also for one whose
-worker stands still before its commit. So a total is the sum of its rows, and the sweep folds them.
+A change is counted by adding rows in its own transaction: it counts exactly once, or not at all. A single row that is
+updated in place would be simpler to read, but every end of a job would wait for every other, even for one whose worker
+is stopped before its commit. So a total is the sum of its rows, and the rescue round folds them.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from schemas.metrics import JOBS, PIECES, ROWS, STAGE_SECONDS, Metric
 Figures = Mapping[tuple[Metric, tuple[str, ...]], float]
 """A metric and its labels' values -> the figure."""
 
-_ENDED = sa.bindparam("ended", type_=sa.BigInteger)  # the job's inner id
+_ENDED = sa.bindparam("ended", type_=sa.BigInteger)  # the job's database id
 
-MOST_ROWS = 20  # of one total, before they are folded
-MOST_FOLDED = 20_000  # in one sweep
+MOST_ROWS = 20  # rows of one total, before they are folded
+MOST_FOLDED = 20_000  # rows folded in one rescue round
 
 
 def add(connection: sa.Connection, figures: Figures) -> None:
-    """Add to totals; what is zero leaves no row."""
+    """Add to totals; a figure of zero adds no row."""
     rows = [
         {"name": metric.name, "labels": list(labels), "value": float(value)}
         for (metric, labels), value in figures.items()
@@ -40,17 +40,17 @@ def add(connection: sa.Connection, figures: Figures) -> None:
 
 
 def add_job(connection: sa.Connection, job_id: int) -> None:
-    """Add what a job came to, in the transaction that ends it and after its tally is fixed.
+    """Add an ended job to the totals, in the transaction that ends it and after its tally is final.
 
-    Its rows by outcome and code, where the rows that nobody reached bear the code of what ended the job; the job; its
-    pieces and what their stages took.
+    Its rows by outcome and code, where unreached rows get the code of what ended the job; the job itself; its work
+    items and the time spent in their stages.
     """
     connection.execute(_counted(), {"ended": job_id})
 
 
 @lru_cache(maxsize=1)
 def _counted() -> sa.Insert:
-    """The statement of `add_job`; kept, as putting it together takes longer than running it."""
+    """Return the statement of `add_job`; cached, because building it takes longer than running it."""
     counted = sa.union_all(_job(), _rows(), _unreached(), _pieces(), _stages())
     return totals.insert().from_select(["name", "labels", "value"], counted)
 
@@ -68,7 +68,7 @@ def _job() -> sa.Select[Any]:
 
 
 def _results() -> sa.TableValuedAlias:
-    """Outcome, code, count and first row of each kind of result (`Tally.to_json`); none where there is no tally."""
+    """Return outcome, code, count and first row of each kind of result (`Tally.to_json`); nothing without a tally."""
     found = jobs.c.tally["results"]
     is_list = sa.func.jsonb_typeof(found) == "array"
     return sa.func.jsonb_array_elements(sa.case((is_list, found), else_=sa.cast([], JSONB))).table_valued(
@@ -103,7 +103,7 @@ def _pieces() -> sa.Select[Any]:
 
 
 def _stages() -> sa.Select[Any]:
-    """Nothing where a piece has noted no times. What is no number is passed over: no job may fail to end of it."""
+    """Sum up the times of each stage. Skip missing times and values that are no numbers: they must not break a job."""
     noted = job_chunks.c.seconds
     is_noted = sa.func.jsonb_typeof(noted) == "object"
     stage = sa.func.jsonb_each(sa.case((is_noted, noted), else_=sa.cast({}, JSONB))).table_valued(
@@ -120,9 +120,9 @@ def _stages() -> sa.Select[Any]:
 
 
 def fold(connection: sa.Connection) -> int:
-    """Replace the rows of totals that have many by one each; answers how many rows went.
+    """Replace the rows of totals that have many by one each; return by how many rows that reduces the table.
 
-    One statement, so no reader ever sees a row twice or misses it; rows that another is just folding are passed over.
+    One statement, so no reader ever sees a row twice or misses it; it skips rows that another transaction is folding.
     """
     key = sa.tuple_(totals.c.name, totals.c.labels)
     long = sa.select(totals.c.name, totals.c.labels).group_by(*key.clauses).having(sa.func.count() > MOST_ROWS)
@@ -143,7 +143,7 @@ def fold(connection: sa.Connection) -> int:
 
 
 def read(connection: sa.Connection) -> dict[tuple[str, tuple[str, ...]], float]:
-    """All totals: a metric's name and its labels' values -> the sum."""
+    """Return all totals: a metric's name and its labels' values -> the sum."""
     query = sa.select(totals.c.name, totals.c.labels, sa.func.sum(totals.c.value)).group_by(
         totals.c.name, totals.c.labels
     )

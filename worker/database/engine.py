@@ -1,6 +1,6 @@
-"""The way to PostgreSQL: one engine per process, transactions, and which of its errors are worth a retry.
+"""Access to PostgreSQL: one engine per process, transactions, and which errors are worth a retry.
 
-No query lives here.
+Contains no queries.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from sqlalchemy.pool import QueuePool
 
 from worker.config.settings import Settings, get_settings
 
-# What a restart of the database, a lost connection, a deadlock or a lock time-out looks like; nothing else is retried.
-# The driver's own errors come out of COPY, which SQLAlchemy does not see.
+# Errors of a database restart, a lost connection, a deadlock or a lock time-out; nothing else is retried. The driver's
+# own errors come from COPY, which SQLAlchemy does not see.
 TRANSIENT: tuple[type[Exception], ...] = (
     OperationalError,
     InterfaceError,
@@ -26,36 +26,36 @@ TRANSIENT: tuple[type[Exception], ...] = (
     psycopg.InterfaceError,
 )
 
-# SQLSTATEs with which the database refuses a row for what the row says: data exceptions, violated constraints, and what
-# triggers raise. https://www.postgresql.org/docs/current/errcodes-appendix.html
+# SQLSTATEs with which the database refuses a row because of its values: data exceptions, violated constraints, and
+# errors raised by triggers. https://www.postgresql.org/docs/current/errcodes-appendix.html
 REFUSALS = ("22", "23", "44", "P0001")
-_LASTING = ("54", "57014")  # SQLSTATEs that come with such errors and come again with every try
+_LASTING = ("54", "57014")  # SQLSTATEs of `TRANSIENT` errors that recur with every attempt
 
 
 def is_transient(error: Exception) -> bool:
-    """Whether it is one of `TRANSIENT`, but neither too large for the database nor broken off by a limit of time."""
+    """Return whether the error is in `TRANSIENT`, and neither a size limit of the database nor a statement time-out."""
     return isinstance(error, TRANSIENT) and not sqlstate_of(error).startswith(_LASTING)
 
 
 def is_refusal(error: Exception) -> bool:
-    """Whether the database refuses a row: it would say the same again, and takes the other rows."""
+    """Return whether the database refuses a row: a retry has the same result, and other rows are accepted."""
     return sqlstate_of(error).startswith(REFUSALS)
 
 
 def sqlstate_of(error: Exception) -> str:
-    """The SQLSTATE of an error of the database, from the driver itself or by way of SQLAlchemy; empty for others."""
+    """Return the SQLSTATE of a database error, from the driver itself or through SQLAlchemy; empty for other errors."""
     return getattr(getattr(error, "orig", error), "sqlstate", None) or ""
 
 
 def sqlalchemy_url(settings: Settings) -> sa.URL:
-    """The database's address with the one driver we use; `LookupError` when none is set."""
+    """Return the database's address with the one driver that we use; `LookupError` if none is set."""
     if settings.database_url is None:
         raise LookupError("NUMBERYARD_DATABASE_URL is not set")
     return sa.make_url(settings.database_url.get_secret_value()).set(drivername="postgresql+psycopg")
 
 
 def make_engine(settings: Settings) -> sa.Engine:
-    """A new engine. Connections that sat idle are tried before use, so a restarted database is noticed in time."""
+    """Create an engine. Idle connections are tested before use, so a restarted database is noticed in time."""
     return sa.create_engine(
         sqlalchemy_url(settings),
         poolclass=QueuePool,
@@ -67,10 +67,10 @@ def make_engine(settings: Settings) -> sa.Engine:
 
 
 def _connection(settings: Settings) -> dict[str, object]:
-    """How each connection is opened.
+    """Return the options of each connection.
 
-    A worker that stands still within a transaction (stopped, or its machine is) holds locks that whoever gets its work
-    would wait for without end. So the server ends such a transaction when the lease is over, too; and either side
+    A worker that is stopped within a transaction (or whose machine is) holds locks, for which the next holder of its
+    work item would wait without end. So the server ends such a transaction when the lease is over, too. Either side
     notices within half a minute that the other has vanished from the network.
     """
     idle = max(int(settings.lease_seconds * 1000), 1000)
@@ -87,15 +87,15 @@ def _connection(settings: Settings) -> dict[str, object]:
 
 @lru_cache(maxsize=1)
 def engine() -> sa.Engine:
-    """This process's engine; made at first use, so that a forked worker never shares its parent's connections."""
+    """Return this process's engine; created at first use, so a forked worker never shares its parent's connections."""
     return make_engine(get_settings())
 
 
 @contextmanager
 def transaction(idle_seconds: float | None = None) -> Iterator[sa.Connection]:
-    """A transaction: committed when the block ends, rolled back when it raises.
+    """Open a transaction: committed when the block ends, rolled back when it raises.
 
-    `idle_seconds`: how long it may stand still between two statements, if longer than `_connection` allows.
+    `idle_seconds`: how long it may be idle between two statements, if longer than `_connection` allows.
     """
     with engine().begin() as connection:
         if idle_seconds is not None:
@@ -107,7 +107,7 @@ def transaction(idle_seconds: float | None = None) -> Iterator[sa.Connection]:
 
 @contextmanager
 def snapshot() -> Iterator[sa.Connection]:
-    """A transaction for reading: all its statements see the database as it was at the first of them."""
+    """Open a read-only transaction: all its statements see the database as it was at the first of them."""
     with engine().begin() as connection:
         connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         yield connection

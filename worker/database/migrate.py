@@ -1,4 +1,4 @@
-"""Brings the database's tables to this version. One process at a time; the others wait and find nothing to do."""
+"""Migrates the database to this version. One process at a time; the others wait and then find nothing to do."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from worker.config.settings import Settings
 from worker.database.engine import make_engine
 
 _CHECK = "ck_phone_numbers_e164"
-_LOCK = 0x6E79_6D69  # "nymi": any number will do, as long as every process takes the same
+_LOCK = 0x6E79_6D69  # "nymi"; any number works if all processes use the same
 
 
 def config() -> Config:
-    """Alembic's configuration; made here, so that no ini file has to be found."""
+    """Return Alembic's configuration; built in code, so that no ini file has to be found."""
     made = Config()
     made.set_main_option("script_location", next(iter(schemas.migrations.__path__)))
     return made
 
 
 def upgrade(settings: Settings) -> None:
-    """Apply every migration that is missing."""
+    """Apply all missing migrations."""
     logging.getLogger("alembic").setLevel(logging.WARNING)
     engine = make_engine(settings)
     try:
@@ -40,9 +40,9 @@ def upgrade(settings: Settings) -> None:
 
 
 def _validate(connection: sa.Connection) -> None:
-    """Validate the check of `phone_numbers` where a migration has left that out because the table is large.
+    """Validate the check constraint of `phone_numbers` if a migration has skipped that because the table is large.
 
-    A scan of the table, which keeps neither readers nor writers out.
+    Scans the table, and blocks neither readers nor writers.
     """
     of_table = "SELECT convalidated FROM pg_constraint WHERE conrelid = 'phone_numbers'::regclass AND conname = :name"
     if not connection.execute(sa.text(of_table), {"name": _CHECK}).scalar_one():

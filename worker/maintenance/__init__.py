@@ -1,1 +1,4 @@
-"""What runs in the background: expired leases are released, lost wake-ups repeated, and old files removed."""
+"""Background maintenance: releases expired leases, repeats lost wake-up messages, and removes expired files.
+
+Which files have expired: `worker.jobs.retention`.
+"""

@@ -1,7 +1,7 @@
-"""A round of tidying: removes files whose time is over, keys and sessions to forget, and what killed processes left.
+"""The cleanup round: removes expired files, keys and sessions, and files that killed processes left behind.
 
-Does a bounded part of what there is; the next round goes on. Any number may run at once. Whatever ends a round at any
-point has done no harm: the next one finds what is left.
+A round does a bounded part of the work; the next one continues. Any number may run at once. An interrupted round does
+no harm: the next one finds what is left.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 
 MOST_JOBS = 200
 MOST_FOLDERS = 2000
-MOST_SECONDS = 10.0  # for each of the steps: a worker has other things to do, the sweep above all
+MOST_SECONDS = 10.0  # for each step: the worker has other work, above all the rescue round
 
 FAILURES: tuple[type[Exception], ...] = (DBAPIError, *files.FAILURES)
 
@@ -32,7 +32,7 @@ _T = TypeVar("_T")
 
 
 def tidy() -> None:
-    """One round. What fails is told and left to the next one."""
+    """Run one round. A step that fails is logged and left to the next round."""
     for step in (forget_keys, forget_sessions, expire, remove_orphans, remove_scratch):
         try:
             count = step()
@@ -45,29 +45,29 @@ def tidy() -> None:
 
 
 def forget_keys() -> int:
-    """Forget expired idempotency keys; answers how many."""
+    """Delete expired idempotency keys; return how many."""
     with transaction() as connection:
         return idempotency.forget_expired(connection)
 
 
 def forget_sessions() -> int:
-    """Forget sessions that ended and failures to sign in of long ago; answers how many."""
+    """Delete ended sessions and old sign-in failures; return how many."""
     with transaction() as connection:
         return sessions.forget_ended(connection) + login_throttle.forget_old(connection)
 
 
 def expire(most: int = MOST_JOBS) -> int:
-    """Remove files whose time is over, of up to `most` jobs; answers of how many."""
+    """Remove the expired files of up to `most` jobs; return the number of jobs."""
     with transaction() as connection:
         due = retention.due(connection, most)
     return sum(_expire(job_id) for job_id in _in_time(due))
 
 
 def _expire(job_id: int) -> bool:
-    """First the files, then the mark: what a crash leaves between them is found again.
+    """Remove the files first, then mark the job: after a crash in between, the next round finds the job again.
 
-    The other way round nobody would look for the files any more. Nobody reads them meanwhile: that the time is over is
-    told by the clock, not by the mark.
+    In the other order, no round would find the files. Nothing reads them meanwhile: for readers, files expire by the
+    clock, not by the mark.
     """
     with transaction() as connection:
         ended = retention.hold(connection, job_id)
@@ -79,7 +79,7 @@ def _expire(job_id: int) -> bool:
 
 
 def remove_files(ended: retention.Ended) -> None:
-    """Remove what is over of a job's files; its folder, if nothing of it is to stay."""
+    """Remove a job's expired files, or its folder if no files are kept."""
     if ended.kept:
         orphan_folders.remove(ended.job, ended.over, ended.checks, failed=ended.failed)
     else:
@@ -87,9 +87,9 @@ def remove_files(ended: retention.Ended) -> None:
 
 
 def remove_orphans(most: int = MOST_FOLDERS) -> int:
-    """Remove old folders without a job, and old half-written files of jobs; answers how many folders.
+    """Remove old folders without a job, and old partial files of jobs; return the number of folders.
 
-    An upload that is being received has no job yet, but its file is young.
+    An upload that is being received has no job yet, but its file is recent.
     """
     found = orphan_folders.some(most)
     with transaction() as connection:
@@ -107,12 +107,12 @@ def remove_orphans(most: int = MOST_FOLDERS) -> int:
 
 
 def remove_scratch() -> int:
-    """Remove the scratch folders of killed processes on this machine; answers how many."""
+    """Remove the scratch folders of killed processes on this machine; return how many."""
     return scratch.remove_abandoned(min(scratch.YOUNG_SECONDS, get_settings().orphan_hours * retention.HOUR))
 
 
 def _in_time(items: Iterable[_T]) -> Iterator[_T]:
-    """The items, until the step's time is over."""
+    """Yield the items until the step's time is over."""
     end = time.monotonic() + MOST_SECONDS
     for item in items:
         if time.monotonic() > end:

@@ -1,7 +1,7 @@
-"""The folders of jobs in the storage as those see them who remove files: looked through, measured, emptied.
+"""The folders of jobs in the storage, for the cleaner: lists them, determines their age, and empties them.
 
-On a local storage this goes past the store, which shows no half-written files and stumbles over odd names. Decides
-nothing: whose time is over is told in `worker.jobs.retention`. Touches only folders that a job's id names.
+On a local storage this bypasses the store client, which lists no partial files and fails on unusual names. What has
+expired is decided in `worker.jobs.retention`. Accesses only folders whose name is a job's id.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ FILES_OF_A_JOB = 10
 
 
 def some(most: int) -> list[str]:
-    """Up to `most` of the jobs that have a folder, wherever a throw of dice begins; all of them if there are no more.
+    """Return up to `most` of the jobs that have a folder, from a random start; all of them if there are no more.
 
-    So nobody needs to remember where the last round ended, and every folder has its turn. On an object store `most`
-    times `FILES_OF_A_JOB` files are looked at.
+    So rounds need no stored position, and every folder has its turn. On an object store at most
+    `most * FILES_OF_A_JOB` files are listed.
     """
     start, top = str(uuid.uuid4()), files.root()
     if top is not None:
-        # Memory for `most` names, however many there are.
+        # Takes memory for `most` names only, however many there are.
         return heapq.nsmallest(most, _in_folder(top / JOBS), key=lambda job: (job < start, job))
     around = chain(_listed(start), takewhile(lambda job: job < start, _listed("")))
     return list(dict.fromkeys(filter(_is_id, islice(around, most * FILES_OF_A_JOB))))
@@ -45,7 +45,7 @@ def _in_folder(folder: Path) -> Iterator[str]:
 
 
 def _listed(start: str) -> Iterator[str]:
-    """The job of every file in an object store, in the order of their ids, from `start` on."""
+    """Yield the job of every file in an object store, in the order of job ids, from `start` on."""
     offset = f"{JOBS}/{start}" if start else None
     for page in files.pages(JOBS, offset):
         yield from (entry["path"].split("/")[1] for entry in page)
@@ -58,9 +58,9 @@ def _is_id(name: str) -> bool:
 
 
 def newest(job: str) -> datetime | None:
-    """When a file of the job was last written, half-written ones included; of an empty folder, when it changed.
+    """Return when a file of the job was last written, including partial files; of an empty folder, when it changed.
 
-    None if there is nothing.
+    None if there is no folder or file.
     """
     folder = files.local_folder(job)
     if folder is None:
@@ -70,7 +70,7 @@ def newest(job: str) -> datetime | None:
 
 
 def remove(job: str, parts: Collection[Part], checks: Collection[int | None], *, failed: bool) -> None:
-    """Delete a job's files of these parts; `checks` and `failed` as in `part_of`."""
+    """Delete a job's files of these classes; `checks` and `failed` as in `part_of`."""
     folder = files.local_folder(job)
     below = len(files.folder_of(job)) + 1
     if folder is None:
@@ -86,14 +86,14 @@ def remove(job: str, parts: Collection[Part], checks: Collection[int | None], *,
 
 
 def remove_left(job: str, before: datetime) -> None:
-    """Delete what killed processes left in the folder of a job that goes on: half-written files, empty folders.
+    """Delete what killed processes left in the folder of a job that is kept: partial files, empty folders.
 
-    An object store has no such thing: unfinished uploads are its own affair, and not to be seen.
+    Does nothing on an object store, which manages unfinished uploads itself and does not list them.
     """
     folder = files.local_folder(job)
     if folder is None:
         return
-    # Looked at first: removing a file makes its folder young.
+    # Determined first: removing a file updates its folder's modification time.
     old = [path for path in _folders(folder) if _is_before(path, before)]
     for path in _files(folder):
         if is_staged(path.name) and _is_before(path, before):
@@ -109,7 +109,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _folders(folder: Path) -> list[Path]:
-    """The folder and those below it, the lowest first."""
+    """Return the folder and those below it, the deepest first."""
     return [Path(inner) for inner, _, _ in os.walk(folder, topdown=False)]
 
 

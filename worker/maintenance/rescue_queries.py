@@ -1,6 +1,6 @@
-"""What the sweep finds, by state and deadline: expired leases and reviews, jobs left half-cancelled, unmet hints.
+"""Queries of the rescue round, by state and deadline: expired leases and reviews, stuck cancellations, unclaimed work.
 
-Any number of sweeps may run at once: what another one has in hand is passed over.
+Any number of rounds may run at once: each skips rows that another one has locked.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ _KEY = (job_chunks.c.job_id, job_chunks.c.phase, job_chunks.c.number)
 
 
 def free_expired(connection: sa.Connection) -> int:
-    """Work whose worker has been silent for a whole lease goes back; answers how many pieces."""
+    """Release work items whose worker has not extended the lease in time; return how many."""
     expired = (
         sa.select(*_KEY)
         .where(job_chunks.c.state == ChunkState.LEASED, job_chunks.c.lease_until < sa.func.now())
         .with_for_update(skip_locked=True)
     )
-    now = sa.func.now()  # also for when it may be taken: until now it was in hand, and did not wait
+    now = sa.func.now()  # also for `next_attempt_at`: a leased work item did not wait
     values = {"state": ChunkState.PENDING, "lease_until": None, "hint_due_at": now, "next_attempt_at": now}
     return connection.execute(job_chunks.update().where(sa.tuple_(*_KEY).in_(expired)).values(values)).rowcount
 
 
 def expire_reviews(connection: sa.Connection) -> int:
-    """Jobs that nobody confirmed in time are cancelled, and say why; answers how many. `settle` ends them."""
+    """Cancel jobs that were not confirmed in time, with REVIEW_EXPIRED; return how many. `settle` ends them."""
     expired = (
         sa.select(jobs.c.id)
         .where(jobs.c.status == JobStatus.REVIEW, jobs.c.review_until <= sa.func.now())
@@ -42,9 +42,9 @@ def expire_reviews(connection: sa.Connection) -> int:
 
 
 def settle(connection: sa.Connection) -> list[tuple[Phase | None, str]]:
-    """Jobs being cancelled that nobody is at work on, a worker having died or given up, go on to their end.
+    """End or report jobs that are being cancelled and have no leased work item: a worker has died or given up.
 
-    Answers each with the phase whose work is now there, if any.
+    Return for each the phase that now has work items, if any, and its public id.
     """
     stuck = (
         sa.select(jobs.c.id, jobs.c.public_id)
@@ -55,7 +55,7 @@ def settle(connection: sa.Connection) -> list[tuple[Phase | None, str]]:
 
 
 def overdue(connection: sa.Connection, hint_seconds: float) -> list[Due]:
-    """Pending work that nobody has come for. It is overdue again only after `hint_seconds`."""
+    """Return pending work items that no worker has claimed in time. They are overdue again after `hint_seconds`."""
     given_out = (sa.and_(job_chunks.c.phase == phase, jobs.c.status.in_(found)) for phase, found in WORKED_IN.items())
     due = (
         sa.select(*_KEY)

@@ -1,6 +1,6 @@
-"""The sweep: finds work whose worker or whose message is gone, and jobs that nobody decides about any more.
+"""The rescue round: recovers work items whose worker or wake-up message is lost, and ends reviews that have expired.
 
-Selects by state and deadline, never by a time window, so what happened while nobody swept is found as well.
+Selects by state and deadline, never by a time window, so it also finds what happened while no round was running.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ log = structlog.get_logger(__name__)
 
 
 def sweep() -> None:
-    """Free what dead workers held, end what was left, announce what nobody has come for. Any number may run at once."""
+    """Release expired leases, finish stuck cancellations, announce unclaimed work. Any number may run at once."""
     settings = get_settings()
     try:
         with transaction() as connection:
