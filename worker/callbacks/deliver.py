@@ -1,7 +1,7 @@
-"""Tells a tenant's own server that a job has ended: at least once, signed, with an id that stays the same.
+"""Delivery of callbacks: notifies a tenant's server that a job has ended, at least once, signed, with a constant id.
 
-A try is sent outside any transaction and noted in one, by whoever still holds the lease. What cannot be delivered is
-tried again for a day, then given up; what the receiver says beyond a status is not read. URLs are never logged.
+An attempt is sent outside any transaction and recorded in one, which only the lease holder can commit. A callback that
+cannot be delivered is retried for a day, then given up. The response's body is not read. URLs are never logged.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from worker.queue import leases
 
 log = structlog.get_logger(__name__)
 
-# Answers whose Retry-After is listened to (RFC 9110, section 10.2.3, in seconds).
+# Responses whose Retry-After is respected (RFC 9110, section 10.2.3, in seconds).
 BUSY = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 
 
 def deliver(lease: leases.Lease) -> None:
-    """Send a callback once, and note how it went. `LostLeaseError` if somebody else has it now.
+    """Send a callback once and record the result. `LostLeaseError` if another worker has the work item now.
 
-    Whoever dies between the two has sent it and not said so: it is sent again, under the same id.
+    If the process dies between the two, the callback was sent but not recorded: it is sent again, with the same id.
     """
     settings = get_settings()
     pass_by(Point.CALLBACK_CLAIMED)
@@ -77,7 +77,7 @@ def _result_of(status: int) -> DeliveryResult:
 
 
 def _retry_after(answer: http_client.Answer) -> float | None:
-    """The seconds that a busy receiver asks for; a date is not understood here, and then the schedule holds."""
+    """Return the seconds that a busy receiver asks to wait; None for a date, as dates are not supported."""
     text = (answer.retry_after or "").strip()
     if answer.status not in BUSY or not (text.isascii() and text.isdecimal()):
         return None
@@ -85,9 +85,9 @@ def _retry_after(answer: http_client.Answer) -> float | None:
 
 
 def _pause(attempt: int, tried: Try, settings: Settings) -> float | None:
-    """Seconds to the next try; None if there is none."""
+    """Return the seconds until the next attempt; None if there is none."""
     if tried.result in {DeliveryResult.DELIVERED, DeliveryResult.GONE}:
         return None
-    jitter = random.uniform(-1.0, 1.0)  # noqa: S311 - spreads load, keeps no secret
+    jitter = random.uniform(-1.0, 1.0)  # noqa: S311 - spreads load, protects no secret
     pause = callback_signing.pause_after(attempt, jitter, tried.retry_after)
     return None if pause is None else pause * settings.callback_backoff_scale

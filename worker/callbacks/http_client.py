@@ -1,7 +1,7 @@
-"""Requests to addresses that strangers chose: one POST, of whose answer only the head is read.
+"""HTTP client for untrusted addresses: sends one POST and reads only the head of the response.
 
-The connection is that of `worker.callbacks.pinned_network`, which judges where it goes. One deadline covers all of it,
-redirects included, and every hop is judged anew. No proxy, no cookie, nothing of the environment.
+The connection is made by `worker.callbacks.pinned_network`, which checks its address. One deadline covers everything,
+including redirects, and every hop is checked again. No proxy, no cookies, nothing from the environment.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ REDIRECTS = range(300, 400)
 
 @dataclass(frozen=True)
 class Answer:
-    """The head of an answer, as far as anybody looks at it."""
+    """The used parts of a response's head."""
 
     status: int
     location: str | None
@@ -36,7 +36,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Rules:
-    """What is allowed: private `networks`, `seconds` for everything together, `redirects`, further authorities."""
+    """Limits of a request: allowed private `networks`, `seconds` in total, `redirects`; and additional authorities."""
 
     networks: Sequence[Network] = ()
     seconds: float = 10.0
@@ -46,7 +46,7 @@ class Rules:
 
 
 def fault_of(text: str, networks: Sequence[Network]) -> str | None:
-    """What to do about a URL that would never be called; None if it may be. Nothing is resolved."""
+    """Return how to correct a URL that would never be called; None if it is acceptable. Resolves nothing."""
     try:
         literal = callback_urls.literal_of(callback_urls.parse(text).host)
     except ValueError as error:
@@ -57,7 +57,7 @@ def fault_of(text: str, networks: Sequence[Network]) -> str | None:
 
 
 def post(text: str, body: bytes, headers: Mapping[str, str], rules: Rules) -> Answer:
-    """POST a body and answer the head of what came back. `UndeliveredError` for everything but an answer."""
+    """POST a body and return the head of the response. `UndeliveredError` if there is none, or only a redirect."""
     deadline = Deadline(rules.seconds)
     url, left = _checked(text, DeliveryResult.NOT_REACHED), rules.redirects
     while True:
@@ -78,7 +78,7 @@ def _checked(text: str, otherwise: DeliveryResult, status: int | None = None) ->
 
 
 def _next(url: Url, answer: Answer) -> Url:
-    """Where a redirect leads; never from TLS to plain text."""
+    """Return the target of a redirect; never from TLS to plain text."""
     try:
         joined = urljoin(str(url), answer.location or "")
     except ValueError as error:
@@ -118,7 +118,7 @@ def _post_once(url: Url, body: bytes, headers: Mapping[str, str], rules: Rules, 
 
 @lru_cache(maxsize=2)
 def _tls(ca_file: Path | None) -> ssl.SSLContext:
-    """Certificates are verified, always, against the public authorities and those of the operator."""
+    """Return the TLS context: always verifies certificates, against the public authorities and the operator's."""
     context = ssl.create_default_context(cafile=certifi.where())
     if ca_file is not None:
         context.load_verify_locations(cafile=ca_file)

@@ -1,7 +1,7 @@
-"""Connections to addresses that were judged: the network beneath `worker.callbacks.http_client`.
+"""Connections only to addresses that were checked: the network backend of `worker.callbacks.http_client`.
 
-The host is resolved once, every address found must be allowed, and the connection goes to the very address that was
-judged: a name that changes its mind in between (DNS rebinding) gains nothing. Every step ends with one deadline.
+The host is resolved once, every resolved address must be allowed, and the connection goes to the address that was
+checked: a name that resolves differently the next time (DNS rebinding) has no effect. One deadline limits every step.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from schemas.http.callbacks import DeliveryResult
 Resolver = Callable[[str, int], Sequence[str]]
 """Host and port -> addresses, in the order in which they are to be tried. `OSError` if the name is not known."""
 
-MOST_ADDRESSES = 4  # that are tried
-MOST_HEAD = 128 * 1024  # bytes of an answer, informational ones (1xx) included
+MOST_ADDRESSES = 4  # addresses of a host that are tried
+MOST_HEAD = 128 * 1024  # bytes read of a response, including informational ones (1xx)
 
 
 class UndeliveredError(Exception):
-    """There is no answer; `result` tells why in our own word, `status` is a redirect's, if it was one."""
+    """There is no usable response; `result` is the reason, `status` that of a redirect, if it was one."""
 
     def __init__(self, result: DeliveryResult, status: int | None = None) -> None:
         super().__init__(result)
@@ -37,18 +37,18 @@ class UndeliveredError(Exception):
 
 
 def system_resolver(host: str, port: int) -> list[str]:
-    """The addresses that the machine's own resolver finds."""
+    """Return the addresses that the machine's own resolver finds."""
     return [str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
 
 
 class Deadline:
-    """The moment at which all of it ends."""
+    """The time at which a request, with all its steps, has to end."""
 
     def __init__(self, seconds: float) -> None:
         self._at = time.monotonic() + seconds
 
     def left(self, otherwise: type[Exception]) -> float:
-        """Seconds left; raises `otherwise` when there are none."""
+        """Return the seconds left; raise `otherwise` if there are none."""
         left = self._at - time.monotonic()
         if left <= 0:
             raise otherwise
@@ -56,7 +56,7 @@ class Deadline:
 
 
 class Backend(httpcore.NetworkBackend):
-    """Connects to addresses that were judged, and to no others."""
+    """A network backend that connects only to addresses that were checked."""
 
     def __init__(self, networks: Sequence[Network], resolve: Resolver, deadline: Deadline) -> None:
         self._networks = networks
@@ -73,10 +73,10 @@ class Backend(httpcore.NetworkBackend):
     ) -> httpcore.NetworkStream:
         judged = self._judged(host, port)[:MOST_ADDRESSES]
         for place, address in enumerate(judged):
-            # An address that swallows packets leaves time for the next one.
+            # An address that drops packets must leave time for the next one.
             share = self._deadline.left(httpcore.ConnectTimeout) / (len(judged) - place)
             connection = socket.socket(
-                socket.AF_INET if address.version == 4 else socket.AF_INET6,  # noqa: PLR2004 - of the protocol
+                socket.AF_INET if address.version == 4 else socket.AF_INET6,  # noqa: PLR2004 - IP version
                 socket.SOCK_STREAM,
             )
             try:
@@ -90,7 +90,7 @@ class Backend(httpcore.NetworkBackend):
         raise httpcore.ConnectError
 
     def _judged(self, host: str, port: int) -> list[Address]:
-        """The host's addresses, if all of them are allowed: one that is not tells what kind of name it is."""
+        """Return the host's addresses, if all are allowed: a single forbidden one makes the whole host suspect."""
         literal = callback_urls.literal_of(host)
         found = [literal] if literal is not None else self._resolved(host, port)
         if not all(callback_urls.is_allowed(address, self._networks) for address in found):
@@ -98,13 +98,13 @@ class Backend(httpcore.NetworkBackend):
         return found
 
     def _resolved(self, host: str, port: int) -> list[Address]:
-        """What the resolver says. It knows no deadline, so it works aside and may be left behind."""
+        """Resolve the host. The resolver has no time-out, so it runs in a thread, which may be left running."""
         answers: queue.SimpleQueue[Sequence[str] | Exception] = queue.SimpleQueue()
 
         def ask() -> None:
             try:
                 answers.put(self._resolve(host, port))
-            except (OSError, ValueError) as error:  # ValueError: labels that IDNA does not take
+            except (OSError, ValueError) as error:  # ValueError: labels that IDNA does not allow
                 answers.put(error)
 
         threading.Thread(target=ask, name="resolver", daemon=True).start()
@@ -118,7 +118,7 @@ class Backend(httpcore.NetworkBackend):
 
 
 class _Stream(httpcore.NetworkStream):
-    """A connection on which every step ends with the deadline, and of which only so much is read."""
+    """A connection on which the deadline limits every step, and `MOST_HEAD` the bytes that are read."""
 
     def __init__(self, connection: socket.socket, deadline: Deadline) -> None:
         self._socket = connection
@@ -162,7 +162,7 @@ class _Stream(httpcore.NetworkStream):
         except TimeoutError as error:
             self.close()
             raise httpcore.ConnectTimeout from error
-        except (ssl.SSLError, ValueError) as error:  # ValueError: a name that no certificate can be for
+        except (ssl.SSLError, ValueError) as error:  # ValueError: a name that no certificate can have
             self.close()
             raise UndeliveredError(DeliveryResult.TLS_FAILED) from error
         except OSError as error:

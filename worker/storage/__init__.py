@@ -1,4 +1,4 @@
-"""Files of jobs on a local folder or an object store: put, read in ranges, as Arrow tables; temporary folders.
+"""Files of jobs in a local folder or an object store: written, read in ranges, as Arrow tables; temporary folders.
 
-Which keys there are, and what each holds: `worker.storage.files`.
+Keys and the contents of each file: `worker.storage.files`. Retention is not here: `worker.jobs.retention`.
 """

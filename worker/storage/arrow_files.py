@@ -1,7 +1,7 @@
 """Arrow files in the storage: written batch by batch, read whole, in part or one batch at a time.
 
-Nothing is read that is not looked at: on a local store files are mapped, on an object store their ranges are fetched.
-No file is ever changed, only replaced.
+Only the needed data is read: files of a local store are memory-mapped, of an object store only ranges are fetched.
+Files are never changed, only replaced.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import pyarrow as pa
 
 from worker.storage import files
 
-LARGE = 8 * 1024 * 1024  # bytes of a table that is not put together in memory before it is stored
+LARGE = 8 * 1024 * 1024  # bytes; a larger table is stored without building the whole file in memory
 
 
 @contextmanager
 def writer(key: str, schema: pa.Schema) -> Iterator[pa.ipc.RecordBatchFileWriter]:
-    """An Arrow file to be stored batch by batch; there is none under the key before the block has ended well."""
+    """Open an Arrow file to store batch by batch. The key does not exist before the block has ended without error."""
     with (
         files.Receiver(key, digest=False) as receiver,
         pa.PythonFile(_Sink(receiver), "w") as sink,
@@ -28,7 +28,7 @@ def writer(key: str, schema: pa.Schema) -> Iterator[pa.ipc.RecordBatchFileWriter
 
 
 def put_table(key: str, table: pa.Table, *, with_name: bool = True) -> None:
-    """Store a table; its chunks become the file's batches. `with_name` as in `storage.put`."""
+    """Store a table; its chunks become the file's batches. `with_name` as in `files.put`."""
     if table.nbytes > LARGE:
         with writer(key, table.schema) as made:
             made.write_table(table)
@@ -40,9 +40,9 @@ def put_table(key: str, table: pa.Table, *, with_name: bool = True) -> None:
 
 
 def get_table(key: str, columns: Sequence[str] | None = None) -> pa.Table:
-    """Return a stored table, or some of its columns. `storage.MissingFileError` if it is not there.
+    """Return a stored table, or some of its columns. `files.MissingFileError` if it does not exist.
 
-    Columns that the file does not have are left out: an earlier version may have stored it.
+    Columns that the file does not have are left out: an earlier release may have stored it.
     """
     source = _opened(key)
     reader = pa.ipc.open_file(source)
@@ -54,7 +54,7 @@ def get_table(key: str, columns: Sequence[str] | None = None) -> pa.Table:
 
 
 class _Sink:
-    """A receiver as Arrow wants it: a file to be written to, whose end is not Arrow's affair."""
+    """A receiver as a file object for Arrow, which Arrow cannot close."""
 
     closed = False
 
@@ -62,13 +62,13 @@ class _Sink:
         self._receiver = receiver
 
     def write(self, block: bytes | pa.Buffer) -> int:
-        return self._receiver.write(memoryview(block).cast("B"))  # Arrow's own blocks say that they hold signed bytes
+        return self._receiver.write(memoryview(block).cast("B"))  # Arrow's own blocks have the format of signed bytes
 
     def flush(self) -> None:
-        """Nothing waits here."""
+        """Do nothing: there is no buffer."""
 
     def close(self) -> None:
-        """What is written counts only once the receiver is committed."""
+        """Do nothing: the file becomes visible only when the receiver is committed."""
 
 
 class Batches:
@@ -79,7 +79,7 @@ class Batches:
 
     @property
     def metadata(self) -> Mapping[bytes, bytes]:
-        """What was noted of all of them together."""
+        """The metadata of the file's schema."""
         return self._reader.schema.metadata or {}
 
     def __len__(self) -> int:
@@ -94,13 +94,13 @@ class Batches:
         return (self[place] for place in range(len(self)))
 
     def table(self) -> pa.Table:
-        """All of it at once; on a local store still mapped from the file, not read."""
+        """Return all batches as one table; on a local store it is memory-mapped, not read."""
         return self._reader.read_all()
 
 
 @contextmanager
 def batches(key: str) -> Iterator[Batches]:
-    """Open a stored file for reading. `storage.MissingFileError` if it is not there."""
+    """Open a stored file for reading. `files.MissingFileError` if it does not exist."""
     with _opened(key) as source:
         yield Batches(pa.ipc.open_file(source))
 

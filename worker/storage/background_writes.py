@@ -1,6 +1,6 @@
-"""Stores files aside: threads write them and wait for the disk while their maker goes on; at the block's end all stand.
+"""Stores files in background threads while the caller continues; all are stored when the `with` block has ended.
 
-A file that outlasts a power cut costs some milliseconds of waiting. Many at once share them, and so does other work.
+A file that survives a power failure costs some milliseconds of waiting, in which other files and other work proceed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pyarrow as pa
 from worker.storage import arrow_files, files
 
 THREADS = 4
-MOST_WAITING = 16  # files, which are in memory until they are stored
+MOST_WAITING = 16  # files; each is in memory until it is stored
 
 
 class Files:
@@ -25,30 +25,30 @@ class Files:
 
     def __init__(self) -> None:
         self._under_way: deque[Future[None]] = deque()
-        self._folders: dict[str, str] = {}  # each folder, by one of its files
+        self._folders: dict[str, str] = {}  # folder -> key of one of its files
 
     def put(self, key: str, table: pa.Table) -> None:
-        """Have a table stored, which must not change. `StoreError` here or at the block's end, for this or another."""
+        """Start to store a table, which must not change. `StoreError`, for any file, here or at the block's end."""
         while len(self._under_way) >= MOST_WAITING:
             self._under_way.popleft().result()
         self._under_way.append(_threads().submit(arrow_files.put_table, key, table, with_name=False))
         self._folders[key.rpartition("/")[0]] = key
 
     def finish(self) -> None:
-        """Wait until all of them stand, and their names with them. `StoreError`."""
+        """Wait until all files and their directory entries are durable. `StoreError`."""
         for one in self._under_way:
             one.result()
         for one in [_threads().submit(files.keep_name, key) for key in self._folders.values()]:
             one.result()
 
     def give_up(self) -> None:
-        """Nobody wants them any more; nothing goes on behind the block's end."""
+        """Cancel pending writes; no write outlives the `with` block."""
         wait([one for one in self._under_way if not one.cancel()])
 
 
 @contextmanager
 def storing() -> Iterator[Files]:
-    """Files that all stand when the block has ended. `StoreError`."""
+    """Yield a `Files` whose files are all stored when the block has ended. `StoreError`."""
     files = Files()
     try:
         yield files

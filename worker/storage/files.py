@@ -1,7 +1,7 @@
-"""Where files live: uploads, the checked rows, the chunks and the reports, on a local folder or an object store.
+"""Storage of files: uploads, checked rows, chunks and reports, in a local folder or an object store.
 
-Keys, never paths: a job's files stand under `jobs/<public id>/`, so that a job's files can be removed in one go.
-Knows nothing of what is in the files.
+Keys, never paths: a job's files are under `jobs/<public id>/`, so that they can be removed together. Independent of the
+contents of the files.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ if TYPE_CHECKING:
 
 BLOCK = 4 * 1024 * 1024  # bytes; large enough that a system call is cheap, small enough for a hundred uploads at once
 PAGE = 1000  # objects that are listed, or deleted, by one request
-PROBE = "probe"  # below it nothing is kept
-READ_AHEAD = 1024 * 1024  # bytes that a reader fetches at least, so that small reads side by side need few requests
-StoreError = object_store.StoreError  # what users of the storage catch
-FAILURES: tuple[type[Exception], ...] = (BaseError, OSError, StoreError)  # what a storage out of reach looks like
+PROBE = "probe"  # prefix below which no files are kept
+READ_AHEAD = 1024 * 1024  # least bytes of a reader's fetch, so that adjacent small reads need few requests
+StoreError = object_store.StoreError  # the error that callers of the storage catch
+FAILURES: tuple[type[Exception], ...] = (BaseError, OSError, StoreError)  # errors of an unavailable storage
 # Seconds to wait for a slot in a web process: for a request's first call, and once it has begun to send or receive.
 FIRST_WAIT, LATER_WAIT = 0.0, 2.0
 
 
 class MissingFileError(LookupError):
-    """The file is not there (any more), whatever the backend."""
+    """The file does not exist (any more), whatever the backend."""
 
 
 @contextmanager
 def _call(key: str, wait: float = FIRST_WAIT) -> Iterator[None]:
-    """Call the store in the block; raise `MissingFileError` or `StoreError`, whatever the backend raises.
+    """Call the store in the block; map the backend's exceptions to `MissingFileError` or `StoreError`.
 
     `wait`: seconds to wait for a slot in a process whose calls are limited. `StoreBusyError` after that.
     """
@@ -66,7 +66,7 @@ def _call(key: str, wait: float = FIRST_WAIT) -> Iterator[None]:
 
 
 def limit_calls(most: int | None) -> None:
-    """Limit the calls of an object store that this process has under way at a time (None: no limit)."""
+    """Limit the concurrent object store calls of this process (None: no limit)."""
     global _calls  # noqa: PLW0603 - one bound for all threads of the process
     _calls = None if most is None else Calls(most)
 
@@ -75,91 +75,91 @@ _calls: Calls | None = None
 
 
 def folder_of(job: str) -> str:
-    """Where all files of a job stand."""
+    """Return the prefix of all files of a job."""
     return f"jobs/{job}"
 
 
 def upload_key(job: str) -> str:
-    """The file as it was uploaded."""
+    """Return the key of the file as it was uploaded."""
     return f"{folder_of(job)}/upload"
 
 
 def listed_key(job: str) -> str:
-    """The rows of a job that came as a list or a selection: text columns under the names of `schemas.columns`."""
+    """Return the key of the rows of a list or a selection: text columns with the names of `schemas.columns`."""
     return f"{folder_of(job)}/listed.arrow"
 
 
 def rows_key(job: str, check: int) -> str:
-    """The file's own cells, as text, in file order (Arrow): a record batch for each batch that was read.
+    """Return the key of the file's cells, as text, in file order (Arrow): a record batch for each batch that was read.
 
-    `check` is the lease under which they were read: one that comes too late must not overwrite what counts.
+    `check`: token of the lease under which they were read; a worker that lost it must not overwrite the valid file.
     """
     return f"{folder_of(job)}/check-{check}/rows.arrow"
 
 
 def batch_key(job: str, check: int, number: int, lease_token: int) -> str:
-    """What was found for one batch of rows (Arrow), named by the finder's lease; `check` as in `rows_key`."""
+    """Return the key of one batch's validated rows (Arrow), named by their lease; `check` as in `rows_key`."""
     return f"{folder_of(job)}/check-{check}/batches/{number:06}-{lease_token}.arrow"
 
 
 def checked_key(job: str, check: int) -> str:
-    """What checking found for every row, in file order (Arrow); `check` as in `rows_key`."""
+    """Return the key of the check's result for every row, in file order (Arrow); `check` as in `rows_key`."""
     return f"{folder_of(job)}/check-{check}/checked.arrow"
 
 
 def chunk_key(job: str, check: int, number: int) -> str:
-    """Rows that one transaction writes, sorted by number (Arrow); `check` as in `rows_key`."""
+    """Return the key of the rows that one transaction writes, sorted by number (Arrow); `check` as in `rows_key`."""
     return f"{folder_of(job)}/check-{check}/{number:06}.arrow"
 
 
 def result_key(job: str, number: int, lease_token: int) -> str:
-    """What became of a chunk's rows. Named by the lease, so that a late loser never overwrites the winner's."""
+    """Return the key of a chunk's results. Named by the lease: a worker that lost it overwrites no valid file."""
     return f"{folder_of(job)}/results/{number:06}-{lease_token}.arrow"
 
 
 def image_key(job: str, number: int, lease_token: int) -> str:
-    """How a chunk's numbers stood before (Arrow, `schemas.arrow_schemas.IMAGES`); named as in `result_key`."""
+    """Return the key of a chunk's before-images (Arrow, `schemas.arrow_schemas.IMAGES`); named as in `result_key`."""
     return f"{folder_of(job)}/images/{number:06}-{lease_token}.arrow"
 
 
 def preview_key(job: str, check: int) -> str:
-    """What would become of every row of a job under review (Arrow, as `results_key`); `check` as in `rows_key`."""
+    """Return the key of the previewed results of a job under review (as `results_key`); `check` as in `rows_key`."""
     return f"{folder_of(job)}/check-{check}/preview.arrow"
 
 
 def results_key(job: str) -> str:
-    """The result of every row, in file order (Arrow)."""
+    """Return the key of every row's result, in file order (Arrow)."""
     return f"{folder_of(job)}/results.arrow"
 
 
 def report_key(job: str, part: int = 0) -> str:
-    """A part of the report as CSV, the first with the header; most have no more than one."""
+    """Return the key of a part of the CSV report; the first has the header, and most reports have only one."""
     return f"{folder_of(job)}/report.csv" if part == 0 else f"{folder_of(job)}/report-{part:06}.csv"
 
 
 def workbook_key(job: str, name: str, lease_token: int) -> str:
-    """A workbook report, named by the lease under which it was built as in `result_key`."""
+    """Return the key of a workbook report, named by the lease that built it, as in `result_key`."""
     return f"{folder_of(job)}/{name}-{lease_token}.xlsx"
 
 
 @lru_cache(maxsize=1)
 def store() -> ObjectStore:
-    """This process's way to the files."""
+    """Return this process's client of the store."""
     return object_store.connect(get_settings())
 
 
 @lru_cache(maxsize=1)
 def _probing_store() -> ObjectStore:
-    """The same for the readiness check, which gives up sooner."""
+    """Return the client for the readiness check, which gives up sooner."""
     return object_store.connect(get_settings(), probing=True)
 
 
 class Receiver:
-    """A file being written block by block, counted and, with `digest`, digested on the way. Use it in a `with` block.
+    """A file that is written block by block; counts bytes and, with `digest`, hashes them. Use it in a `with` block.
 
     Nothing is visible under the key before `commit`. A block that ends with an error leaves nothing: a local store
-    removes what was written, and on an object store the multipart upload is aborted, unless it is the store that failed
-    or the process is killed. Raises `StoreError`.
+    removes what was written, and on an object store the multipart upload is aborted, unless the store itself failed or
+    the process is killed. Raises `StoreError`.
     """
 
     def __init__(self, key: str, *, digest: bool = True) -> None:
@@ -203,14 +203,14 @@ def _open_writer(key: str) -> Any:  # noqa: ANN401 - obstore's types are not pub
 
 
 def _keep(key: str) -> None:
-    """Have a file of a local store outlast a power cut, as the commit that will tell of it does."""
+    """Make a file of a local store survive a power failure, as the commit that refers to it does."""
     top = root()
     if top is not None:
         _sync(top / key)
 
 
 def keep_name(key: str) -> None:
-    """Have the names of files in a folder of a local store outlast a power cut, too. `StoreError`."""
+    """Make the file names in a folder of a local store survive a power failure, too. `StoreError`."""
     top = root()
     if top is not None:
         with _call(key):
@@ -226,9 +226,9 @@ def _sync(path: Path) -> None:
 
 
 def put(key: str, content: bytes | Path, *, with_name: bool = True) -> None:
-    """Store a small file, or a file that stands in a local folder. `StoreError`.
+    """Store a small file, or a file from a local folder. `StoreError`.
 
-    Who stores many in one folder calls `keep_name` once, at the end.
+    `with_name=False` leaves out `keep_name`: to store many files in one folder, call it once, at the end.
     """
     with _call(key):
         if root() is None:
@@ -241,15 +241,15 @@ def put(key: str, content: bytes | Path, *, with_name: bool = True) -> None:
 
 
 def get(key: str) -> memoryview:
-    """A small file's content. `MissingFileError` if it is not there, `StoreError`."""
+    """Return a small file's content. `MissingFileError` if it does not exist, `StoreError`."""
     with _call(key):
         return memoryview(obstore.get(store(), key).bytes())
 
 
 def stream(key: str, *following: str) -> Iterator[bytes]:
-    """A file's content, block by block, and then that of others.
+    """Return the blocks of a file, followed by those of others.
 
-    `MissingFileError` if the first is not there, raised before its first block.
+    `MissingFileError` if the first file does not exist, raised by this call.
     """
     return chain(_blocks(key, FIRST_WAIT), *map(_later_blocks, following))
 
@@ -270,7 +270,7 @@ def _blocks(key: str, wait: float) -> Iterator[bytes]:
 def _beginning(key: str, length: int) -> tuple[int, bytes]:
     """Return the size of an object, and its first `length` bytes.
 
-    By a GET: the answer to a HEAD would not say whether the object or the bucket is missing.
+    By a GET: the response to a HEAD would not show whether the object or the bucket is missing.
     """
     try:
         answer = obstore.get(store(), key, options={"range": (0, length)})
@@ -282,7 +282,7 @@ def _beginning(key: str, length: int) -> tuple[int, bytes]:
 
 
 def _ranges(key: str, size: int, first: bytes) -> Iterator[bytes]:
-    """The blocks of an object, a request for each: a slow reader holds no connection and meets no time-out."""
+    """Yield the blocks of an object, one request each: a slow reader holds no connection and meets no time-out."""
     if first:
         yield first
     for start in range(len(first), size, PART_SIZE):
@@ -295,10 +295,10 @@ def _range(key: str, start: int, end: int) -> bytes:
 
 
 class Reader:
-    """An object as Arrow reads a file: a small one is fetched at once, of a larger one the ranges that are read.
+    """An object as a file object for Arrow: fetches a small one at once, of a larger one only the ranges that are read.
 
-    A request fetches `READ_AHEAD` bytes at least and `PART_SIZE` at most. The first `READ_AHEAD` bytes are kept in
-    memory, and the range that was fetched last. `MissingFileError`, `StoreError`.
+    A request fetches at least `READ_AHEAD` and at most `PART_SIZE` bytes. The first `READ_AHEAD` bytes and the range
+    that was fetched last are kept in memory. `MissingFileError`, `StoreError`.
     """
 
     closed = False
@@ -347,7 +347,7 @@ class Reader:
 
 
 def opened(key: str) -> tuple[BinaryIO, int]:
-    """Open a file for reading at any place; with its size in bytes. `MissingFileError`, `StoreError`."""
+    """Open a file for random access; return it and its size in bytes. `MissingFileError`, `StoreError`."""
     top = root()
     if top is None:
         reader = Reader(key)
@@ -359,7 +359,7 @@ def opened(key: str) -> tuple[BinaryIO, int]:
 
 @contextmanager
 def local(key: str) -> Iterator[Path]:
-    """The file as a path to read: itself on a local store, else a temporary copy. `MissingFileError`."""
+    """Yield the path of a local file to read: the file itself on a local store, else a copy. `MissingFileError`."""
     top = root()
     if top is not None:
         if not (top / key).exists():
@@ -368,27 +368,27 @@ def local(key: str) -> Iterator[Path]:
         return
     with scratch.folder() as folder:
         path = folder / "file"
-        with path.open("wb") as copy:  # its own errors are the scratch folder's, not the store's
+        with path.open("wb") as copy:  # errors here are the scratch folder's, not the store's
             copy.writelines(stream(key))
         yield path
 
 
 def remove(key: str) -> None:
-    """Delete one file, which need not be there. `StoreError`."""
+    """Delete one file; it need not exist. `StoreError`."""
     with suppress(MissingFileError), _call(key):
         obstore.delete(store(), key)
 
 
 def root() -> Path | None:
-    """The folder that holds everything; None on an object store."""
+    """Return the folder that contains all files; None on an object store."""
     backend = store()
     return Path(backend.prefix) if isinstance(backend, LocalStore) and backend.prefix is not None else None
 
 
 def local_folder(job: str) -> Path | None:
-    """A job's folder, which need not be there; None on an object store.
+    """Return a job's folder, which need not exist; None on an object store.
 
-    Nothing else may be removed: `ValueError` for what is no job's id, `NotADirectoryError` for a link to elsewhere.
+    Callers may remove the folder, so: `ValueError` for an invalid job id, `NotADirectoryError` for a symbolic link.
     """
     if str(UUID(job)) != job:
         raise ValueError(job)
@@ -400,7 +400,7 @@ def local_folder(job: str) -> Path | None:
 
 
 def remove_job(job: str) -> None:
-    """Delete every file of a job, and half-written ones, which the local store itself does not show."""
+    """Delete every file of a job, including partial files, which the local store itself does not list."""
     folder = local_folder(job)
     if folder is not None:
         with suppress(FileNotFoundError):
@@ -415,7 +415,7 @@ def entries(prefix: str) -> list[ObjectMeta]:
 
 
 def pages(prefix: str, after: str | None = None) -> Iterator[Sequence[ObjectMeta]]:
-    """List what is below a prefix of an object store in key order, a request for each page. `StoreError`."""
+    """Yield pages of what is below a prefix of an object store, in key order, one request each. `StoreError`."""
     listing = obstore.list(store(), prefix, offset=after, chunk_size=PAGE)
     while True:
         with _call(prefix, LATER_WAIT):
@@ -426,14 +426,14 @@ def pages(prefix: str, after: str | None = None) -> Iterator[Sequence[ObjectMeta
 
 
 def delete(keys: list[str]) -> None:
-    """Delete objects, up to 1,000 a request; those that are not there are no error. `StoreError`."""
+    """Delete objects, up to 1,000 per request; a missing object is no error. `StoreError`."""
     for start in range(0, len(keys), PAGE):
         with _call(keys[start]):
             obstore.delete(store(), keys[start : start + PAGE])
 
 
 def check() -> None:
-    """Raise if the store cannot be reached (readiness). On an object store within about `PROBE_SECONDS`."""
+    """Raise `StoreError` if the store is unreachable (readiness). On an object store within about `PROBE_SECONDS`."""
     try:
         obstore.list_with_delimiter(_probing_store(), PROBE)
     except (BaseError, OSError) as error:
@@ -441,7 +441,7 @@ def check() -> None:
 
 
 def try_out(settings: Settings) -> None:
-    """Store a file, list, read and delete it, as the service will. `StoreError`."""
+    """Store, list, read and delete a test file, as the service will. `StoreError`."""
     key = f"{PROBE}/{uuid4()}"
     try:
         new_store = object_store.connect(settings)

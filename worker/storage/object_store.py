@@ -1,7 +1,7 @@
-"""The client of the object store: part size, time-outs, retries, a bound on concurrent calls, and its error messages.
+"""The client of the object store: part size, time-outs, retries, a limit of concurrent calls, and its error messages.
 
 Every call ends: obstore retries server errors (503 SlowDown included), connection errors and time-outs with back-off,
-for `RETRY_SECONDS` and the request under way at most. What fails after that is tried again by the work-item mechanism.
+for at most `RETRY_SECONDS` plus the request in progress. After that, the work item is given back and retried.
 """
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ from worker.config.settings import Settings
 log = structlog.get_logger(__name__)
 
 PART_SIZE = 8 * 1024 * 1024  # bytes; S3 refuses parts below 5 MiB, and takes 10,000 of them
-PARTS_AT_ONCE = 2  # of one upload: with the one being filled 24 MiB of memory
+PARTS_AT_ONCE = 2  # of one upload; with the part being filled, 24 MiB of memory
 CONNECT_SECONDS = 3.0
-MAX_RETRIES = 8  # where 30 % of all requests are refused, 1 of 50,000 fails
+MAX_RETRIES = 8  # if 30 % of all requests are refused, 1 of 50,000 calls fails
 RETRY_SECONDS = 15.0
-PROBE_SECONDS = 1.5  # for a request of the readiness check; what is refused is tried again, what is silent is not
+PROBE_SECONDS = 1.5  # per request of the readiness check; a refused request is retried, an unanswered one is not
 PROBE_RETRIES = 3
 LONGEST_MESSAGE = 300  # characters
 _LOCAL = ("file:", "memory:")
 _XML = {name: re.compile(rf"<{name}>\s*([^<]*?)\s*</{name}>") for name in ("Code", "Message", "RequestId")}
 _STATUS = re.compile(r"status code: (\d{3})")
-# What the library's errors contain where the store sent no error document.
+# Texts in the library's errors if the store sent no error document -> our code.
 _KINDS = {
     "kind: Timeout": "TIME_OUT",
     "kind: Connect": "CONNECTION_REFUSED",
     "kind: Interrupted": "CONNECTION_LOST",
-    "error sending request": "NO_ANSWER",  # writers say no more than that
+    "error sending request": "NO_ANSWER",  # all that writers report
 }
 MISSING_OBJECT = ("NoSuchKey", "BlobNotFound")  # any other 404 (no bucket, wrong address) says nothing about the file
-EMPTY_OBJECT = "InvalidRange"  # how S3 refuses the first bytes of an object that has none
+EMPTY_OBJECT = "InvalidRange"  # S3's error for the first bytes of an empty object
 
 
 class StoreError(Exception):
-    """The store cannot do it now: it is full, or does not answer. The file is not at fault, so it may be tried again.
+    """The store fails at the moment: it is full, or does not respond. The file is not the cause; a retry may succeed.
 
     `code` and `request_id` are the store's own, empty if it sent none.
     """
@@ -56,12 +56,12 @@ class StoreError(Exception):
 
 
 class StoreBusyError(StoreError):
-    """This process has as many calls of the store under way as it may."""
+    """This process has reached its limit of concurrent store calls."""
 
 
 @dataclass(frozen=True)
 class Failure:
-    """The parts of the store's answer to a call that failed."""
+    """The parts of the store's response to a call that failed."""
 
     code: str
     message: str
@@ -73,7 +73,7 @@ class Failure:
 
 
 def failure_of(error: Exception) -> Failure:
-    """Return the store's own code, message and request id, as far as the error has them."""
+    """Return the store's own code, message and request id, as far as the error contains them."""
     text = str(error).partition("Debug source:")[0]
     code, message, request_id = (
         match[1] if (match := pattern.search(text)) is not None else "" for pattern in _XML.values()
@@ -84,14 +84,14 @@ def failure_of(error: Exception) -> Failure:
 
 
 def as_store_error(key: str, error: Exception) -> StoreError:
-    """Return the error that users of the storage get, and log the store's answer."""
+    """Return the error for callers of the storage, and log the store's response."""
     failure = failure_of(error)
     log.warning("store_call_failed", key=key, code=failure.code, request=failure.request_id, reason=failure.message)
     return StoreError(f"{key}: {failure}", failure.code, failure.request_id)
 
 
 def connect(settings: Settings, *, probing: bool = False) -> ObjectStore:
-    """Return a client of the store that the settings name; `probing`: one that gives up within `PROBE_SECONDS`."""
+    """Return a client of the configured store; with `probing`, one that gives up within `PROBE_SECONDS`."""
     url = settings.files_url
     if url.startswith("file:"):
         return from_url(url, mkdir=True, automatic_cleanup=True)
@@ -103,12 +103,12 @@ def connect(settings: Settings, *, probing: bool = False) -> ObjectStore:
 
 
 def is_local(url: str) -> bool:
-    """Whether the files are on this machine."""
+    """Return whether the files are on this machine."""
     return url.startswith(_LOCAL)
 
 
 def _client(settings: Settings, probing: bool) -> Any:  # noqa: ANN401, FBT001 - obstore has no names for these types at run time
-    """The options of the HTTP client. `timeout` covers a whole request: sending a part as well as the answer."""
+    """Return the options of the HTTP client. `timeout` covers a whole request: sending a part and the response."""
     seconds = PROBE_SECONDS if probing else settings.storage_timeout_seconds
     options: dict[str, Any] = {
         "connect_timeout": timedelta(seconds=min(CONNECT_SECONDS, seconds)),
@@ -133,15 +133,15 @@ def _retries(probing: bool) -> Any:  # noqa: ANN401, FBT001 - obstore has no nam
 
 
 def _place(settings: Settings) -> Any:  # noqa: ANN401 - each provider has a type of its own
-    """Where the store is, if it is not the provider's own; credentials come from the provider's own variables."""
+    """Return endpoint and region, if set; credentials come from the provider's own environment variables."""
     given = {"endpoint": settings.storage_endpoint, "region": settings.storage_region}
     return {name: value for name, value in given.items() if value is not None}
 
 
 class Calls:
-    """A bound on the calls of the store that are under way in this process at a time.
+    """A limit of the concurrent store calls of this process.
 
-    So a store that does not answer uses up a share of a web process's threads and not all of them.
+    With it, a store that does not respond uses up only a share of a web process's threads.
     """
 
     def __init__(self, most: int) -> None:
@@ -149,7 +149,7 @@ class Calls:
 
     @contextmanager
     def slot(self, wait: float) -> Iterator[None]:
-        """Hold a slot for the length of the block. `StoreBusyError` if none is free within `wait` seconds."""
+        """Occupy a slot during the block. `StoreBusyError` if none is free within `wait` seconds."""
         if not self._free.acquire(timeout=wait):
             raise StoreBusyError("too many calls of the storage are under way")
         try:

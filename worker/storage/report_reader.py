@@ -1,4 +1,4 @@
-"""Rows and results of a job that has ended or is under review, read from the storage: pages, streams for reports."""
+"""Reads rows and results of a job that has ended or is under review: in pages, and as streams for reports."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Outcomes = frozenset[Outcome] | None
 
 @dataclass(frozen=True)
 class Tokens:
-    """The leases of a job's reading and check that were committed: their files are the ones that count."""
+    """Tokens of the leases under which a job's read and check were committed: only their files are valid."""
 
     read: int
     check: int
@@ -38,11 +38,11 @@ class Published:
         self._results = found
 
     def tally(self) -> Tally:
-        """The rows counted by outcome and code."""
+        """Return the rows counted by outcome and code."""
         return arrow_schemas.tally(self._results)
 
     def batches(self, outcomes: Outcomes) -> Iterator[tuple[pa.RecordBatch, pa.Table]]:
-        """Cells and results, batch by batch, of the rows with one of the outcomes (None: of all)."""
+        """Yield cells and results, batch by batch, of the rows with one of the outcomes (None: of all)."""
         start = 0
         for batch in self._slices():
             here = self._results.slice(start, batch.num_rows)
@@ -56,7 +56,7 @@ class Published:
                 yield kept, here.filter(mask)
 
     def _slices(self) -> Iterator[pa.RecordBatch]:
-        """The rows in portions that are small even as Python objects, which JSON makes of them."""
+        """Yield the rows in portions that are small even as Python objects, to which JSON responses convert them."""
         for batch in self._cells:
             for start in range(0, batch.num_rows, PORTION):
                 yield batch.slice(start, PORTION)
@@ -64,7 +64,7 @@ class Published:
     def page(
         self, outcomes: Outcomes, code: str | None, first: int, limit: int
     ) -> tuple[list[dict[str, Any]], int | None]:
-        """Up to `limit` records from place `first` on, and the place where the next page begins."""
+        """Return up to `limit` records from row index `first` on, and the row index of the next page, if any."""
         wanted = np.ones(self._results.num_rows, dtype=bool)
         if outcomes is not None:
             wanted &= outcome_mask(self._results, outcomes)
@@ -87,9 +87,9 @@ class Published:
 
 @contextmanager
 def open_report(job: str, tokens: Tokens, layout: Layout, *, preview: bool = False) -> Iterator[Published]:
-    """Open a job's report; or, as a `preview`, what a job under review would have in it.
+    """Open a job's report or, with `preview`, the report that a job under review would have.
 
-    `storage.MissingFileError` if it is not there (any more).
+    `files.MissingFileError` if it does not exist (any more).
     """
     key = files.preview_key(job, tokens.check) if preview else files.results_key(job)
     with arrow_files.batches(files.rows_key(job, tokens.read)) as cells, arrow_files.batches(key) as found:
@@ -99,9 +99,9 @@ def open_report(job: str, tokens: Tokens, layout: Layout, *, preview: bool = Fal
 def stream_report(
     job: str, tokens: Tokens, layout: Layout, outcomes: Outcomes, *, preview: bool = False
 ) -> Iterator[tuple[pa.RecordBatch, pa.Table]]:
-    """A report's rows from the first to the last; open for as long as it is read.
+    """Return a report's rows from the first to the last; the report stays open while they are read.
 
-    `storage.MissingFileError` at once if it is not there (any more): in the middle of an answer it would be too late.
+    `files.MissingFileError` at once if it does not exist (any more): in the middle of a response it would be too late.
     """
     rows = _opened(open_report(job, tokens, layout, preview=preview), outcomes)
     next(rows)
@@ -109,7 +109,7 @@ def stream_report(
 
 
 def _opened(opening: AbstractContextManager[Published], outcomes: Outcomes) -> Iterator[Any]:
-    """Nothing, once the report is open; then its rows. A generator that has begun closes what it has opened."""
+    """Yield None once the report is open, then its rows. Only a started generator closes what it has opened."""
     with opening as published:
         yield None
         yield from published.batches(outcomes)

@@ -1,7 +1,7 @@
-"""Folders for files that nobody needs once a piece of work is done; those that killed processes left are removed.
+"""Scratch folders: temporary folders of a work item; those that killed processes left behind are removed.
 
-Whoever uses such a folder holds a lock on it, which ends with the process however that ends. A process id would be no
-evidence: containers that share a folder count their processes separately. Touches nothing that is not ours.
+A process locks the scratch folder that it uses; the lock ends with the process, however that ends. A process id would
+be no proof: containers that share a folder number their processes separately. Touches only folders of this user.
 """
 
 from __future__ import annotations
@@ -16,30 +16,30 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 PREFIX = "numberyard-scratch-"
-# Between its making and its locking a folder looks abandoned.
+# Between its creation and its lock a folder looks abandoned.
 YOUNG_SECONDS = 60.0
 
 
 @contextmanager
 def folder(within: Path | None = None) -> Iterator[Path]:
-    """A new folder in the temporary folder, or `within` another; it and all that is in it is gone after the block."""
+    """Create a folder in the temporary folder, or `within` another; remove it and its contents after the block."""
     with suppress(OSError):
-        remove_abandoned(within=within)  # here too: not every process shares its temporary folder with a worker
+        remove_abandoned(within=within)  # here, too: not every process shares its temporary folder with a worker
     made = Path(tempfile.mkdtemp(prefix=PREFIX, dir=within))
     held = os.open(made, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
-        with suppress(OSError):  # where a file system knows no locks, nobody can take this for abandoned either
+        with suppress(OSError):  # on a file system without locks, `remove_abandoned` skips the folder, too
             fcntl.flock(held, fcntl.LOCK_EX)
         yield made
     finally:
-        # Removed while it is held: two who remove it would stumble over each other.
+        # Removed while it is locked: two concurrent removals would fail over each other.
         shutil.rmtree(made, ignore_errors=True)
         os.close(held)
 
 
 def remove_abandoned(older_than: float = YOUNG_SECONDS, within: Path | None = None) -> int:
-    """Remove the folders that nobody holds and nothing was put into for so many seconds; answers how many."""
-    # By this machine's clock: the folder is in no other's hands.
+    """Remove scratch folders that are unlocked and have not changed for `older_than` seconds; return how many."""
+    # By this machine's clock: the folder is local.
     before = time.time() - older_than
     with os.scandir(within or tempfile.gettempdir()) as entries:
         return sum(_removed(entry, before) for entry in entries if entry.name.startswith(PREFIX))
@@ -48,7 +48,7 @@ def remove_abandoned(older_than: float = YOUNG_SECONDS, within: Path | None = No
 def _removed(entry: os.DirEntry[str], before: float) -> bool:
     try:
         held = os.open(entry.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    except OSError:  # a file, a link, somebody else's, or gone
+    except OSError:  # a file, a link, another user's folder, or removed meanwhile
         return False
     try:
         found = os.fstat(held)
@@ -56,7 +56,7 @@ def _removed(entry: os.DirEntry[str], before: float) -> bool:
             return False
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         shutil.rmtree(entry.path)
-    except OSError:  # in use, or another one is just removing it
+    except OSError:  # in use, or another process is removing it
         return False
     finally:
         os.close(held)
