@@ -36,7 +36,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Rules:
-    """Limits of a request: allowed private `networks`, `seconds` in total, `redirects`; and additional authorities."""
+    """Limits of a request: allowed private `networks`, `seconds` in total, `redirects`; and an additional CA file."""
 
     networks: Sequence[Network] = ()
     seconds: float = 10.0

@@ -103,7 +103,7 @@ def _pieces() -> sa.Select[Any]:
 
 
 def _stages() -> sa.Select[Any]:
-    """Sum up the times of each stage. Skip missing times and values that are no numbers: they must not break a job."""
+    """Sum up the times of each stage. Skip missing and non-numeric values, which must not prevent the job's end."""
     noted = job_chunks.c.seconds
     is_noted = sa.func.jsonb_typeof(noted) == "object"
     stage = sa.func.jsonb_each(sa.case((is_noted, noted), else_=sa.cast({}, JSONB))).table_valued(

@@ -33,7 +33,7 @@ _LASTING = ("54", "57014")  # SQLSTATEs of `TRANSIENT` errors that recur with ev
 
 
 def is_transient(error: Exception) -> bool:
-    """Return whether the error is in `TRANSIENT`, and neither a size limit of the database nor a statement time-out."""
+    """Return whether the error is in `TRANSIENT`, but not an exceeded limit (54) or a cancelled statement (57014)."""
     return isinstance(error, TRANSIENT) and not sqlstate_of(error).startswith(_LASTING)
 
 
@@ -69,9 +69,9 @@ def make_engine(settings: Settings) -> sa.Engine:
 def _connection(settings: Settings) -> dict[str, object]:
     """Return the options of each connection.
 
-    A worker that is stopped within a transaction (or whose machine is) holds locks, for which the next holder of its
-    work item would wait without end. So the server ends such a transaction when the lease is over, too. Either side
-    notices within half a minute that the other has vanished from the network.
+    A worker that is stopped within a transaction (or whose machine is) holds locks, for which the next lease holder
+    would wait without end. So the server ends such a transaction when the lease is over, too. Either side notices
+    within half a minute that the other has vanished from the network.
     """
     idle = max(int(settings.lease_seconds * 1000), 1000)
     alive = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 4, "tcp_user_timeout": 30_000}

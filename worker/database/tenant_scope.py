@@ -46,7 +46,7 @@ def ids_below(actor: Tenant) -> sa.Select[tuple[int]]:
 
 
 def numbers_of(actor: Tenant) -> sa.ColumnElement[bool]:
-    """Return the condition for numbers that the actor sees. The holder decides: it is at or below the uploader."""
+    """Return the condition for numbers that the actor sees, by holder: it is always at or below the uploader."""
     return sa.true() if actor.kind is TenantKind.MASTER_RESELLER else phone_numbers.c.holder_id.in_(ids_below(actor))
 
 

@@ -171,9 +171,9 @@ def page(connection: sa.Connection, actor: Actor, wanted: JobFilter, limit: int)
 
 
 def _with_tallies(connection: sa.Connection, rows: list[sa.Row[Any]]) -> list[JobView]:
-    """Return the jobs with their tallies: that of an ended job is complete, to others the written chunks are added.
+    """Return the jobs with their tallies: an ended job stores it, for others the written chunks are added up.
 
-    Not to a job that was not checked yet when its row was read: that row has no total number of rows (R28).
+    Not for a job that was not checked yet when its row was read: that row has no total number of rows (R28).
     """
     open_ids = [row.id for row in rows if row.finished_at is None and row.check_token is not None]
     written: dict[int, list[Tally]] = {}

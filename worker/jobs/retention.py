@@ -1,4 +1,4 @@
-"""Retention of a job's files: one rule of what has expired, for readers and the cleaner, and what is due for removal.
+"""Retention of a job's files: one rule for what has expired, for readers and the cleaner, and what is to be removed.
 
 Files have expired if the current setting says so, by the database's clock, or if they have been removed already, even
 if the setting has been raised since. Removes no file itself.
@@ -122,7 +122,7 @@ def keeping(connection: sa.Connection, public_ids: Iterable[str]) -> set[str]:
 
 
 def orphans_before(connection: sa.Connection) -> datetime:
-    """Return the time before which a file without a job must have been written to be removed."""
+    """Return the time limit for files without a job: files written before it are removed."""
     query = sa.select(job_state.in_seconds(-get_settings().orphan_hours * HOUR))
     found: datetime = connection.execute(query).scalar_one()
     return found

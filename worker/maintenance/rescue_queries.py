@@ -42,9 +42,9 @@ def expire_reviews(connection: sa.Connection) -> int:
 
 
 def settle(connection: sa.Connection) -> list[tuple[Phase | None, str]]:
-    """End or report jobs that are being cancelled and have no leased work item: a worker has died or given up.
+    """Settle jobs that are being cancelled and have no leased work item, because a worker has died or given up.
 
-    Return for each the phase that now has work items, if any, and its public id.
+    Return for each job the phase that now has work items, if any, and its public id.
     """
     stuck = (
         sa.select(jobs.c.id, jobs.c.public_id)

@@ -20,7 +20,10 @@ log = structlog.get_logger(__name__)
 
 
 def sweep() -> None:
-    """Release expired leases, finish stuck cancellations, announce unclaimed work. Any number may run at once."""
+    """Release expired leases, end expired reviews and stuck cancellations, announce unclaimed work items again.
+
+    Any number may run at once.
+    """
     settings = get_settings()
     try:
         with transaction() as connection:

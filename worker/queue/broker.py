@@ -47,7 +47,7 @@ TIDY = "numberyard.tidy"
 PUBLISH_SECONDS = 0.3  # time-out of one broker response; after this time no further message is sent
 WAKE_SECONDS = 0.7
 SOFT_SHUTDOWN_SECONDS = 10.0
-MOST_HINTS = 16  # wake-up messages in a queue; one announcement wakes up no more workers
+MOST_HINTS = 16  # most wake-up messages in a queue, and so most workers that one announcement starts
 
 
 def configuration(settings: Settings) -> dict[str, object]:
@@ -137,8 +137,8 @@ def wake(phase: Phase | None, job: str, pieces: int = 1) -> bool:
 
     Return False if the broker has not accepted them yet; callers can ignore this, as the rescue round sends them again.
 
-    A message is sent on as long as there are work items (see `worker.tasks`), so a few start a job of any size. Takes
-    at most `WAKE_SECONDS`.
+    Tasks send their message again as long as there are work items (see `worker.tasks`), so a few messages start a job
+    of any size. Takes at most `WAKE_SECONDS`.
     """
     return phase is None or outbox(WAKE_SECONDS).send(partial(_announce, phase, job, pieces))
 

@@ -13,7 +13,7 @@ from celery import bootsteps
 from celery.worker import state
 
 LOOK_SECONDS = 2.0
-SUSPICIOUS = 2  # checks in a row: between receiving a message and reserving it the counts may differ
+SUSPICIOUS = 2  # checks in a row: a message that was just received is counted before Celery processes it
 
 
 class Credit(bootsteps.StartStopStep):  # type: ignore[misc]
@@ -39,7 +39,7 @@ class Credit(bootsteps.StartStopStep):  # type: ignore[misc]
             self._timer = None
 
     def _look(self, consumer: Any) -> None:  # noqa: ANN401 - Celery's own
-        """Raise `ConnectionResetError`, after which Celery reconnects, if more messages are counted than reserved."""
+        """Raise `ConnectionResetError`, so that Celery reconnects, if messages are counted that it does not process."""
         account = consumer.task_consumer.channel.qos
         charged = len(account._delivered) - len(account._dirty)  # noqa: SLF001 - there is no public access
         self._uneven = self._uneven + 1 if charged > len(state.reserved_requests) else 0

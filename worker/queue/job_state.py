@@ -22,7 +22,7 @@ FIRST_HINT_SECONDS = 2.0
 
 
 def hold(connection: sa.Connection, job_id: int) -> sa.Row[Any]:
-    """Lock a job and return its row: until the transaction ends no other one claims, commits or moves anything of it.
+    """Lock a job until the transaction ends, and return its row. Meanwhile no other transaction can change the job.
 
     Locks the whole row, and so waits for claims (`leases.claim`), too: no work item is claimed while it is locked.
     """
@@ -96,7 +96,7 @@ def to_report(connection: sa.Connection, job_id: int) -> Phase:
 
 
 def is_waited_for() -> sa.ColumnElement[bool]:
-    """Return the condition for jobs with a leased work item or a due report: when cancelled, they end after that.
+    """Return the condition for jobs with a leased work item or a due report: if cancelled, they end after these.
 
     Workbooks do not count: building one of a review does not change the job.
     """
@@ -105,7 +105,7 @@ def is_waited_for() -> sa.ColumnElement[bool]:
 
 
 def settle(connection: sa.Connection, job_id: int) -> Phase | None:
-    """End a job that is being cancelled, unless it is still waited for. The caller has locked it.
+    """End a job that is being cancelled, unless it `is_waited_for`. The caller has locked it.
 
     A checked job gets a report first: add its work item and return REPORT. Any other job has no results to report.
     """

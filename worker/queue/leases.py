@@ -43,7 +43,7 @@ class Lease:
     attempt: int
     rows: int
     check: int  # token of the committed check, whose files are the valid ones; 0 if there is none
-    read: int = 0  # token of the committed read; otherwise as `check`
+    read: int = 0  # token of the committed read; the rest as for `check`
     setbacks: int = 0  # attempts that did not count: transient failures
     held_up_seconds: float = 0.0  # since the first of them
     last_error: str | None = None  # kind of error of the last attempt that counted

@@ -61,7 +61,7 @@ def most_attempts(phase: Phase, settings: Settings) -> int:
 
 
 def postpone(lease: leases.Lease, *, counts: bool, error: Exception | None = None) -> None:
-    """Return the work item for a retry, with a delay that grows with every attempt. Ignore a lost lease.
+    """Give the work item back for a retry, with a delay that grows with every attempt. Ignore a lost lease.
 
     If the database is unavailable, wait up to `PATIENT_SECONDS` for it: a lease that is not given back expires, and
     then the attempt counts.

@@ -1,4 +1,4 @@
-"""The client of the object store: part size, time-outs, retries, a limit of concurrent calls, and its error messages.
+"""The client of the object store: part size, time-outs, retries, a limit on concurrent calls, and its error messages.
 
 Every call ends: obstore retries server errors (503 SlowDown included), connection errors and time-outs with back-off,
 for at most `RETRY_SECONDS` plus the request in progress. After that, the work item is given back and retried.
@@ -139,7 +139,7 @@ def _place(settings: Settings) -> Any:  # noqa: ANN401 - each provider has a typ
 
 
 class Calls:
-    """A limit of the concurrent store calls of this process.
+    """A limit on the concurrent store calls of this process.
 
     With it, a store that does not respond uses up only a share of a web process's threads.
     """

@@ -1,4 +1,4 @@
-"""Scratch folders: temporary folders of a work item; those that killed processes left behind are removed.
+"""Scratch folders: temporary folders for the length of a block; those that killed processes left are removed, too.
 
 A process locks the scratch folder that it uses; the lock ends with the process, however that ends. A process id would
 be no proof: containers that share a folder number their processes separately. Touches only folders of this user.
