@@ -1,6 +1,6 @@
 """Settings: the environment variables `NUMBERYARD_*`, read once per process into one frozen object.
 
-No other module reads settings from the environment.
+No other module of the service reads settings from the environment.
 """
 
 from __future__ import annotations
