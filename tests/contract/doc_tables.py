@@ -1,14 +1,15 @@
-"""Renders the documentation's tables from the code: settings, columns, result codes, metrics, commands, exit codes.
+"""Write docs/reference from the code: codes, settings, metrics, commands, columns, permissions.
 
-`python -m tests.contract.doc_tables` names documents that are not up to date (exit code 1); `--write` writes them.
-Touches nothing but the text between the markers `<!-- begin: NAME -->` and `<!-- end: NAME -->`.
+`python -m tests.contract.doc_tables` names pages that are not current (exit code 1); `--write` writes them whole.
+The text around the tables is in `tests.contract.reference_pages`.
 """
 
 from __future__ import annotations
 
+import inspect
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 
 import click
@@ -19,45 +20,45 @@ from schemas.columns import REPORT_COLUMNS, SPECS
 from schemas.http.callbacks import RESULTS
 from schemas.metrics import METRICS
 from schemas.request_problems import REQUEST_PROBLEMS
+from tests.contract.reference_pages import GENERATED, PAGES
 from tests.permission_matrix import ACTORS, CODES, MATRIX, STATES, Action
 from webhook.cli import main as command_line
 from webhook.cli.exit_codes import MEANINGS
 from worker.config.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = ("README.md", "PERMISSIONS.md")
-MARKED = re.compile(r"<!-- begin: (?P<name>[a-z-]+) -->\n(?P<table>.*?)<!-- end: (?P=name) -->\n", re.DOTALL)
+PLACEHOLDER = re.compile(r"^\{\{ (?P<name>[a-z-]+) \}\}\n", re.MULTILINE)
 FAMILIES = {
-    Family.OK: "The row did what it was sent for",
-    Family.SKIPPED: "The row was passed over",
-    Family.CELL: "The cell is to blame: mend it",
-    Family.WORLD: "The inventory or your rights are to blame",
-    Family.OURS: "We are to blame, or the job was stopped",
-    Family.WARNING: "Warnings: the row succeeds all the same",
-    Family.FILE: "The whole file is refused",
+    Family.OK: "Successful rows",
+    Family.SKIPPED: "Skipped rows",
+    Family.CELL: "Rows that fail because of a cell: correct it",
+    Family.WORLD: "Rows that fail because of the inventory or your permissions",
+    Family.OURS: "Rows that fail because of an internal error, or because the job was stopped",
+    Family.WARNING: "Warnings: the row succeeds",
+    Family.FILE: "Refused files",
 }
 REPORT_CELLS = {
     "_row": "the row's number as your spreadsheet program shows it (blank rows count)",
     "_result": "`created`, `updated`, `deleted`, `unchanged`, `skipped`, `failed` or `unprocessed`",
-    "_code": "the result code (see Result codes); programs should compare this",
-    "_column": "the column that is to blame",
-    "_message": "what happened, in words; of a job under review, what would happen",
-    "_fix": "what to do about it",
+    "_code": "the [result code](codes.md); programs compare this",
+    "_column": "the column that caused the failure",
+    "_message": "what happened, in words; for a job under review, what would happen",
+    "_fix": "how to fix the row",
     "_number": "the number as it is stored (E.164)",
-    "_warnings": "codes of repairs and notes, the row succeeds all the same",
-    "_duplicate_of_row": "the row that counts, when this one repeats it",
+    "_warnings": "codes of repairs and notes; the row succeeds",
+    "_duplicate_of_row": "the earlier row that counts, when this row repeats it",
 }
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
-    """A Markdown table; a `|` in a cell is escaped."""
+    """Return a Markdown table; a `|` in a cell is escaped."""
     titles = tuple(head)
     lines = [titles, tuple("---" for _ in titles), *(tuple(str(cell) for cell in row) for row in rows)]
     return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
 
 
 def settings() -> str:
-    """Every setting of the service, then those of the command line."""
+    """Return the settings of the service, then those of the command line."""
     own = [
         (f"`NUMBERYARD_{name.upper()}`", _default(field.get_default()), field.description)
         for name, field in Settings.model_fields.items()
@@ -75,9 +76,9 @@ def _default(value: object) -> str:
 
 
 def columns() -> str:
-    """The spreadsheet's columns."""
+    """Return the columns of a spreadsheet."""
     return table(
-        ("Column", "Column needed", "A cell holds", "Also understood as"),
+        ("Column", "Required", "A cell holds", "Other accepted names"),
         (
             (
                 f"`{spec.name}`",
@@ -91,13 +92,13 @@ def columns() -> str:
 
 
 def report_columns() -> str:
-    """What a report appends to the file's own columns."""
+    """Return the columns that a report appends to those of the file."""
     return table(("Column", "Holds"), ((f"`{name}`", REPORT_CELLS[name]) for name in REPORT_COLUMNS))
 
 
 def codes() -> str:
-    """The catalogue of row and file codes, family by family."""
-    return "\n".join(f"**{title}**\n\n{_family(family)}" for family, title in FAMILIES.items())
+    """Return the catalogue of row and file codes, family by family."""
+    return "\n".join(f"### {title}\n\n{_family(family)}" for family, title in FAMILIES.items())
 
 
 def _family(family: Family) -> str:
@@ -106,19 +107,19 @@ def _family(family: Family) -> str:
     if family is Family.WARNING:
         return table(("Code", "Meaning"), ((f"`{code}`", entry.message) for code, entry in entries))
     if family is Family.FILE:
-        rows = ((f"`{code}`", entry.status, _blanks(entry.message), _blanks(entry.fix)) for code, entry in entries)
+        rows = ((f"`{code}`", entry.status, _with_names(entry.message), _with_names(entry.fix)) for code, entry in entries)
         return table(("Code", "HTTP status", "Meaning", "What to do"), rows)
-    outcomes = ((f"`{code}`", entry.outcome, _blanks(entry.message), _blanks(entry.fix)) for code, entry in entries)
+    outcomes = ((f"`{code}`", entry.outcome, _with_names(entry.message), _with_names(entry.fix)) for code, entry in entries)
     return table(("Code", "Result", "Meaning", "What to do"), outcomes)
 
 
-def _blanks(text: str) -> str:
-    """The text with its blanks in words."""
+def _with_names(text: str) -> str:
+    """Return the text with names for its placeholders."""
     return text.format(column="*column*", value="*value*", accepts="what the column takes")
 
 
 def problems() -> str:
-    """The codes of refused requests."""
+    """Return the codes of refused requests."""
     return table(
         ("Code", "HTTP status", "Meaning", "What to do"),
         ((f"`{code}`", problem.status, problem.title, problem.fix) for code, problem in REQUEST_PROBLEMS.items()),
@@ -126,36 +127,72 @@ def problems() -> str:
 
 
 def callback_results() -> str:
-    """How a try to deliver a callback can go."""
+    """Return the results of an attempt to deliver a callback."""
     return table(("Result", "Meaning"), ((f"`{result}`", meaning) for result, meaning in RESULTS.items()))
 
 
 def commands() -> str:
-    """The command line's commands with their first line of help."""
-    context = click.Context(command_line, info_name="numberyard")
-    rows = []
-    for name in command_line.list_commands(context):
-        command = command_line.get_command(context, name)
+    """Return the commands with the first line of their help."""
+    rows = [
+        (f"[`{usage}`](#{path.replace(' ', '-')})", command.get_short_help_str(200))
+        for path, usage, command in _commands()
+    ]
+    return table(("Command", "Purpose"), rows)
+
+
+def shared_options() -> str:
+    """Return the options of the program that its client commands share."""
+    return table(("Option", "Meaning"), _options(command_line, {"version"}))
+
+
+def command_options() -> str:
+    """Return one section per command: its help and options."""
+    shared = {option.name for option in command_line.params} | {"as_json"}
+    sections = []
+    for path, usage, command in _commands():
+        text = inspect.cleandoc(command.help or "").replace("\b\n", "").replace("\f", "")
+        rows = list(_options(command, shared))
+        options = "\n" + table(("Option", "Meaning"), rows) if rows else ""
+        sections.append(f"### {path}\n\n```text\n{usage}\n\n{text.strip()}\n```\n{options}")
+    return "\n".join(sections)
+
+
+def _commands(group: click.Group = command_line, path: str = "numberyard") -> Iterator[tuple[str, str, click.Command]]:
+    """Yield the path, usage and command of each command, subcommands after their group."""
+    context = click.Context(group, info_name=path)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
         if command is None:
             raise LookupError(name)
-        usage = " ".join(command.collect_usage_pieces(click.Context(command, info_name=name)))
-        rows.append((f"`numberyard {name} {usage}`", command.get_short_help_str(200)))
-    return table(("Command", "Does"), rows)
+        full = f"{path} {name}"
+        pieces = command.collect_usage_pieces(click.Context(command, info_name=name))
+        yield full, f"{full} {' '.join(pieces)}", command
+        if isinstance(command, click.Group):
+            yield from _commands(command, full)
+
+
+def _options(command: click.Command, without: Collection[str | None] = ()) -> Iterator[tuple[str, str]]:
+    """Yield the name and help of the options of a command."""
+    context = click.Context(command)
+    for option in command.params:
+        record = option.get_help_record(context)
+        if isinstance(option, click.Option) and record and option.name not in without:
+            yield f"`{record[0]}`", record[1]
 
 
 def exit_codes() -> str:
-    """How commands end."""
+    """Return the exit codes."""
     return table(("Exit code", "Meaning"), ((code.value, meaning) for code, meaning in MEANINGS.items()))
 
 
 def metrics() -> str:
-    """What `/metrics` shows."""
+    """Return the metrics of `/metrics`."""
     rows = ((f"`{one.name}`", one.kind, ", ".join(map("`{}`".format, one.labels)), one.help) for one in METRICS)
-    return table(("Metric", "Type", "Labels", "Tells"), rows)
+    return table(("Metric", "Type", "Labels", "Meaning"), rows)
 
 
 def permissions() -> str:
-    """Who may do what with a number in which state: one table per action."""
+    """Return one table per action: the code for each account and state of a number."""
     return "\n".join(_action(action) for action in MATRIX.values())
 
 
@@ -169,8 +206,8 @@ def _action(action: Action) -> str:
 
 
 def number_states() -> str:
-    """The states of the matrix."""
-    return table(("State", "Means"), STATES.items())
+    """Return the states of the permission matrix."""
+    return table(("State", "Meaning"), STATES.items())
 
 
 TABLES: dict[str, Callable[[], str]] = {
@@ -183,32 +220,39 @@ TABLES: dict[str, Callable[[], str]] = {
     "problems": problems,
     "callback-results": callback_results,
     "commands": commands,
+    "shared-options": shared_options,
+    "command-options": command_options,
     "exit-codes": exit_codes,
     "metrics": metrics,
 }
 
 
-def up_to_date(text: str) -> str:
-    """The document with every marked table as the code has it now. `KeyError` for a name that is no table."""
-    return MARKED.sub(
-        lambda found: f"<!-- begin: {found['name']} -->\n{TABLES[found['name']]()}<!-- end: {found['name']} -->\n", text
-    )
+def page(name: str) -> str:
+    """Return the page with its tables. `KeyError` for a placeholder that is no table."""
+    return GENERATED + PLACEHOLDER.sub(lambda found: TABLES[found["name"]](), PAGES[name])
+
+
+def stale(root: Path = ROOT) -> dict[str, str]:
+    """Return the pages below `root` that are missing or differ from the code, with the text they must have."""
+    pages = {name: page(name) for name in PAGES}
+    return {
+        name: text
+        for name, text in pages.items()
+        if not (root / name).is_file() or (root / name).read_text(encoding="utf-8") != text
+    }
 
 
 def main(arguments: list[str]) -> int:
-    """Check or write all documents; the exit code."""
-    stale = []
-    for name in DOCUMENTS:
-        path = ROOT / name
-        text = path.read_text(encoding="utf-8")
-        wanted = up_to_date(text)
-        if wanted != text and "--write" in arguments:
-            path.write_text(wanted, encoding="utf-8")
-        elif wanted != text:
-            stale.append(name)
-    if stale:
-        sys.stderr.write(f"Not up to date: {', '.join(stale)}. `make docs` writes the tables.\n")
-    return 1 if stale else 0
+    """Check or write all pages; return the exit code."""
+    pages = stale()
+    if "--write" in arguments:
+        for name, text in pages.items():
+            (ROOT / name).parent.mkdir(parents=True, exist_ok=True)
+            (ROOT / name).write_text(text, encoding="utf-8")
+        return 0
+    if pages:
+        sys.stderr.write(f"Not current: {', '.join(pages)}. `make docs` writes them.\n")
+    return 1 if pages else 0
 
 
 if __name__ == "__main__":
