@@ -66,7 +66,7 @@ chaosstore: $(VENV)/.dev ## the same on an object store that refuses, is away or
 bench: $(VENV)/.dev ## measure imports, waits, memory and peers against their limits: ONLY=import,small SCALE=0.01 for less
 	@$(BIN)/python -m tests.benchmarks.run $(if $(ONLY),--only "$(ONLY)") $(if $(SCALE),--scale $(SCALE)) $(if $(ROUNDS),--rounds $(ROUNDS))
 
-docs: $(VENV)/.dev ## write the generated tables into README.md
+docs: $(VENV)/.dev ## write the generated pages of docs/reference
 	@$(BIN)/python -m tests.contract.doc_tables --write
 
 lock: $(VENV)/.dev ## resolve the dependencies anew and write the lock files (use the oldest Python supported)

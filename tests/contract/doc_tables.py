@@ -107,9 +107,13 @@ def _family(family: Family) -> str:
     if family is Family.WARNING:
         return table(("Code", "Meaning"), ((f"`{code}`", entry.message) for code, entry in entries))
     if family is Family.FILE:
-        rows = ((f"`{code}`", entry.status, _with_names(entry.message), _with_names(entry.fix)) for code, entry in entries)
+        rows = (
+            (f"`{code}`", entry.status, _with_names(entry.message), _with_names(entry.fix)) for code, entry in entries
+        )
         return table(("Code", "HTTP status", "Meaning", "What to do"), rows)
-    outcomes = ((f"`{code}`", entry.outcome, _with_names(entry.message), _with_names(entry.fix)) for code, entry in entries)
+    outcomes = (
+        (f"`{code}`", entry.outcome, _with_names(entry.message), _with_names(entry.fix)) for code, entry in entries
+    )
     return table(("Code", "Result", "Meaning", "What to do"), outcomes)
 
 

@@ -47,9 +47,9 @@ them, [Object storage](../guides/object-storage.md) those of the store.
 
 {{ metrics }}
 
-Counters of jobs count each job once, in the transaction that ends it. They survive restarts and the removal of the jobs'
-files. Request metrics count from the start of the web process; their time includes the time that the client asked to
-wait (`Prefer: wait`) and the transfer of files and reports.
+Counters of jobs count each job once, in the transaction that ends it. They survive restarts and the removal of the
+jobs' files. Request metrics count from the start of the web process; their time includes the time that the client asked
+to wait (`Prefer: wait`) and the transfer of files and reports.
 """,
     "docs/reference/commands.md": """\
 # Commands
@@ -65,8 +65,8 @@ URL, the token, profiles and completion.
 
 ## Shared options
 
-All client commands take these options, after `numberyard` or after the command. Every command that shows something takes
-`--json`: stdout is then JSON only.
+Client commands take these options after `numberyard` or after the command (`--config` only after `numberyard`). Every
+command that shows something takes `--json`: stdout is then JSON only.
 
 {{ shared-options }}
 
@@ -93,9 +93,9 @@ A report is the uploaded file with these columns appended. Columns whose names b
 # Permissions
 
 Every action on a number, by every kind of account, for a number in every state. A cell is the [code](codes.md) of the
-row; `make test` sends each of them through the HTTP API. The reseller and the enterprise are those that the states name.
-The sibling reseller has the same parent as that reseller; the sibling enterprise has the same parent as that enterprise;
-the enterprise elsewhere is below the sibling reseller.
+row; `make test` sends each of them through the HTTP API. The reseller and the enterprise are those that the states
+name. The sibling reseller has the same parent as that reseller, the sibling enterprise the same parent as that
+enterprise. The enterprise elsewhere is below the sibling reseller.
 
 Every request without a valid token gets 401, with the same text for every cause (R4). A job is confirmed, cancelled and
 undone by the tenant that it acts for. Levels above see it and get 403; for all others it does not exist (R1, R3, R27).

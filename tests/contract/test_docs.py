@@ -1,8 +1,9 @@
-"""README says what the code says: tables, commands, targets and addresses."""
+"""Documents say what the code says: generated pages, commands, targets, settings and addresses."""
 
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import click
 import pytest
@@ -11,27 +12,40 @@ from schemas.codes import Code
 from tests.contract import doc_tables
 from tests.door import application
 from webhook.cli import main as command_line
+from worker.config.settings import Settings
 
 README = (doc_tables.ROOT / "README.md").read_text(encoding="utf-8")
 MAKEFILE = (doc_tables.ROOT / "Makefile").read_text(encoding="utf-8")
+GUIDES = "".join(path.read_text(encoding="utf-8") for path in sorted((doc_tables.ROOT / "docs").rglob("*.md")))
+DOCUMENTS = README + GUIDES + (doc_tables.ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+REFERENCE = "".join((doc_tables.ROOT / name).read_text(encoding="utf-8") for name in doc_tables.PAGES)
 
 
-@pytest.mark.parametrize("name", doc_tables.DOCUMENTS)
-def test_tables_are_up_to_date(name: str) -> None:
+@pytest.mark.parametrize("name", doc_tables.PAGES)
+def test_pages_are_current(name: str) -> None:
     text = (doc_tables.ROOT / name).read_text(encoding="utf-8")
-    assert doc_tables.up_to_date(text) == text, "run `make docs`"
+    assert doc_tables.page(name) == text, "run `make docs`"
 
 
 def test_every_table_is_there_once() -> None:
-    texts = [(doc_tables.ROOT / name).read_text(encoding="utf-8") for name in doc_tables.DOCUMENTS]
-    found = [match["name"] for text in texts for match in doc_tables.MARKED.finditer(text)]
-    assert sorted(found) == sorted(doc_tables.TABLES)
-    assert sum(text.count("<!-- begin:") for text in texts) == len(found)
+    named = [match["name"] for text in doc_tables.PAGES.values() for match in doc_tables.PLACEHOLDER.finditer(text)]
+    assert sorted(named) == sorted(doc_tables.TABLES)
+    assert sum(text.count("{{ ") for text in doc_tables.PAGES.values()) == len(named)
+    assert "{{ " not in REFERENCE
 
 
-def test_a_stale_table_is_noticed() -> None:
-    stale = README.replace("`NUMBERYARD_DATABASE_URL`", "`NUMBERYARD_DATABASE`", 1)
-    assert doc_tables.up_to_date(stale) == README
+def test_a_stale_page_is_noticed(tmp_path: Path) -> None:
+    for name in doc_tables.PAGES:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(doc_tables.page(name), encoding="utf-8")
+    assert doc_tables.stale(tmp_path) == {}
+    settings = tmp_path / "docs/reference/settings.md"
+    current = settings.read_text(encoding="utf-8")
+    settings.write_text(current.replace("`NUMBERYARD_DATABASE_URL`", "`NUMBERYARD_DATABASE`", 1), encoding="utf-8")
+    (tmp_path / "docs/reference/codes.md").unlink()
+    assert doc_tables.stale(tmp_path) == {
+        name: doc_tables.page(name) for name in ("docs/reference/codes.md", "docs/reference/settings.md")
+    }
 
 
 def test_every_code_is_explained() -> None:
@@ -41,20 +55,44 @@ def test_every_code_is_explained() -> None:
 
 def test_every_target_named_exists() -> None:
     targets = set(re.findall(r"^([a-z]+):", MAKEFILE, re.MULTILINE))
-    named = set(re.findall(r"(?:`|\$ )make ([a-z]+)", README))
-    assert {"demo", "test"} <= named <= targets
+    assert {"demo", "up", "test"} <= set(re.findall(r"^\$ make ([a-z]+)$", README, re.MULTILINE))
+    assert set(re.findall(r"(?:`|\$ )make ([a-z]+)", DOCUMENTS)) <= targets
     assert {"help", "install", "demo", "test", "check", "up", "bench", "lock", "docs"} <= targets
 
 
 def test_every_command_named_exists() -> None:
     known = set(command_line.list_commands(click.Context(command_line)))
-    assert set(re.findall(r"`numberyard ([a-z]+)", README)) == known
+    commands = (doc_tables.ROOT / "docs/reference/commands.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"`numberyard ([a-z]+)", commands)) == known
+    assert set(re.findall(r"(?:`|^\$ |/)numberyard ([a-z]+)", DOCUMENTS, re.MULTILINE)) == known
+
+
+def test_every_option_is_listed() -> None:
+    """Also those of subcommands, which a walk of its own finds."""
+    commands = (doc_tables.ROOT / "docs/reference/commands.md").read_text(encoding="utf-8")
+    waiting: list[click.Command] = [command_line]
+    options: set[str] = set()
+    while waiting:
+        command = waiting.pop()
+        if isinstance(command, click.Group):
+            names = command.list_commands(click.Context(command))
+            waiting += [found for name in names if (found := command.get_command(click.Context(command), name))]
+        options |= {name for one in command.params if isinstance(one, click.Option) for name in one.opts}
+    assert {name for name in options if name not in commands} <= {"--version"}
+
+
+def test_every_setting_named_exists() -> None:
+    """Settings are `NUMBERYARD_` and a field; those of the command line and of the tools are listed here."""
+    others = {"URL", "TOKEN", "PROFILE", "CONFIG", "BROWSER", "REQUIRE_BROWSER", "SHOTS", "PORT"}
+    known = {name.upper() for name in Settings.model_fields} | others
+    named = set(re.findall(r"NUMBERYARD_([A-Z_]+[A-Z])(?![A-Z_*])", DOCUMENTS))
+    assert named - known == set()
 
 
 def test_every_address_named_exists() -> None:
     addresses = application().url_map.bind("localhost")
-    named = re.findall(r'"\$URL(/[^"]*)"', README)
-    assert len(named) == 7
-    for path in named:
+    named = {text: re.findall(r'"\$URL(/[^"]*)"', text) for text in (README, GUIDES)}
+    assert [len(found) for found in named.values()] == [4, 7]
+    for path in {path for found in named.values() for path in found}:
         method = "POST" if path in {"/v1/uploads", "/v1/assignments"} else "GET"
         assert addresses.match(path.replace("$JOB", "0198-job"), method)

@@ -1,4 +1,4 @@
-"""The metrics' catalogue keeps to Prometheus' conventions, and what the README tells of them is there."""
+"""The metrics' catalogue keeps to Prometheus' conventions, and the alerts of the operations guide use existing ones."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from schemas.metrics import METRICS, Metric, MetricKind
 from schemas.request_problems import RequestCode
 from tests.contract.doc_tables import ROOT
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-RULES = yaml.safe_load(re.search(r"```yaml\n(groups:.*?)```", README, re.DOTALL)[1])["groups"][0]["rules"]
+OPERATIONS = (ROOT / "docs" / "guides" / "operations.md").read_text(encoding="utf-8")
+RULES = yaml.safe_load(re.search(r"```yaml\n(groups:.*?)```", OPERATIONS, re.DOTALL)[1])["groups"][0]["rules"]
 CLOSED = {"outcome", "code", "kind", "status", "phase", "stage", "finding", "method", "route", "version", "python"}
 OF_HISTOGRAM = ("", "_count", "_sum", "_bucket")
 

@@ -24,11 +24,11 @@ def test_a_signature_is_that_of_the_specification() -> None:
     }
 
 
-def test_the_readmes_receiver_believes_us_and_nobody_else() -> None:
+def test_the_guides_receiver_accepts_only_genuine_callbacks() -> None:
     """The lines that integrators copy."""
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    guide = (Path(__file__).parents[2] / "docs" / "guides" / "callbacks.md").read_text(encoding="utf-8")
     found: dict[str, Any] = {}
-    exec(re.findall(r"```python\n(.*?)```", readme, re.DOTALL)[0], found)  # noqa: S102 - our own
+    exec(re.findall(r"```python\n(.*?)```", guide, re.DOTALL)[0], found)  # noqa: S102 - our own
     is_genuine, secret, now = found["is_genuine"], callback_signing.shown_secret(SECRET), int(time.time())
     headers = callback_signing.signed([b"x" * 32, SECRET], "msg_1", now, b"{}")
     assert is_genuine(secret, headers, b"{}")
