@@ -1,4 +1,4 @@
-"""The catalogue of metrics at `/metrics`: names, types, labels and help. The documentation is generated from it.
+"""The catalogue of metrics at `/metrics`: names, types, labels and help, from which docs/reference/metrics.md is made.
 
 Names follow the conventions of Prometheus: base units, `_total` for counters. Label values come from closed sets of our
 own: none can be chosen by a client or identifies a tenant.

@@ -1,5 +1,5 @@
 """Who may do what with a number in which state: the table that `tests/integration/test_permission_matrix.py` holds the
-service against and PERMISSIONS.md shows.
+service against and docs/reference/permissions.md shows.
 
 Written by hand from the rules, cell by cell; nothing here is computed from the code, so that it can disagree with it.
 """

@@ -157,7 +157,7 @@ def audit() -> Callable[[Page], None]:
 
 @pytest.fixture
 def shoot() -> Callable[[Page, str], None]:
-    """`shoot(page, "numbers")`: a picture for the README, if NUMBERYARD_SHOTS names a folder; else nothing."""
+    """`shoot(page, "numbers")`: a picture for the documentation, if NUMBERYARD_SHOTS names a folder; else nothing."""
 
     def take(page: Page, name: str) -> None:
         if folder := os.environ.get(SHOTS):

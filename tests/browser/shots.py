@@ -1,4 +1,4 @@
-"""Pictures of pages for the README: PNG with a palette, a quarter of what the browser would write."""
+"""Pictures of pages for the documentation: PNG with a palette, a quarter of what the browser would write."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async (png) => {
 
 
 def shoot(page: Page, path: Path) -> None:
-    """Write what the page shows now; fails if the picture is larger than a README should load."""
+    """Write what the page shows now; fails if the picture is larger than a page of the documentation should load."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(_with_palette(_pixels(page)))
     assert path.stat().st_size <= MAX_BYTES, f"{path.name} has {path.stat().st_size:,} bytes: show less of the page"

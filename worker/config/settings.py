@@ -21,7 +21,7 @@ LONGEST_KEPT = 36_500.0  # days; PostgreSQL has no dates before the year -4712
 
 
 class Settings(BaseSettings):
-    """Every setting; the table in the README is generated from these fields."""
+    """Every setting; `docs/reference/settings.md` is generated from these fields."""
 
     model_config = SettingsConfigDict(env_prefix="NUMBERYARD_", frozen=True, extra="ignore")
 

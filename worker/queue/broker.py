@@ -51,7 +51,7 @@ MOST_HINTS = 16  # most wake-up messages in a queue, and so most workers that on
 
 
 def configuration(settings: Settings) -> dict[str, object]:
-    """Return Celery's settings; ARCHITECTURE.md gives the reason for each."""
+    """Return Celery's settings; docs/decisions/0008-celery.md gives the reason for each."""
     if settings.redis_url is None:
         raise LookupError("NUMBERYARD_REDIS_URL is not set")
     url = settings.redis_url.get_secret_value()
