@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import tomllib
 from functools import cache
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 
 from tests.contract import doc_tables
 from tests.contract.doc_tables import ROOT
+from tests.contract.reference_pages import PAGES
 
 KIB = 1024
 MAX_BYTES = {"README.md": 10 * KIB, "ARCHITECTURE.md": 12 * KIB}
@@ -23,16 +23,11 @@ LINK = re.compile(r"!?\[(?:[^\[\]]|!\[[^\]]*\]\([^)]*\))*\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#{1,6} +(.+?) *$", re.MULTILINE)
 
 
-def documents(root: Path = ROOT) -> list[str]:
-    """Return the Markdown files of the project, tracked or new."""
-    names = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"],
-        cwd=root,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.split()
-    return [name for name in names if (root / name).is_file()]
+def documents() -> list[str]:
+    """Return the Markdown files of the project, not those of virtual environments and data folders."""
+    folders = ("docs", "schemas", "tests", "webhook", "worker")
+    paths = [*ROOT.glob("*.md"), *(path for folder in folders for path in (ROOT / folder).rglob("*.md"))]
+    return sorted(str(path.relative_to(ROOT)) for path in paths)
 
 
 @cache
@@ -131,7 +126,7 @@ def test_generated_pages_are_current() -> None:
 
 
 def test_reference_pages_are_generated() -> None:
-    assert {str(page.relative_to(ROOT)) for page in (ROOT / "docs" / "reference").iterdir()} == set(doc_tables.PAGES)
+    assert {str(page.relative_to(ROOT)) for page in (ROOT / "docs" / "reference").iterdir()} == set(PAGES)
 
 
 @pytest.mark.parametrize("package", ["worker", "webhook"])
