@@ -27,6 +27,7 @@ from worker.runtime.processes.ports import LOOPBACK, free_port
 
 BUCKET = "numbers"
 START_SECONDS = 60.0
+LIST_ATTEMPTS = 10  # moto answers 500 when objects are removed while it lists them
 SLOW_BYTES = 10 * 1024  # a second
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "us-east-1"}
 NAMESPACE = "{http://s3.amazonaws.com/doc/2006-03-01/}"
@@ -65,7 +66,12 @@ class S3:
     def _ask(self, method: str, query: str) -> httpx.Response:
         credential = "Credential=key/20260101/us-east-1/s3/aws4_request"
         headers = {"Authorization": f"AWS4-HMAC-SHA256 {credential}, SignedHeaders=host, Signature=0"}
-        return httpx.request(method, f"{self.url}/{BUCKET}{query}", headers=headers, trust_env=False, timeout=60)
+        for _ in range(LIST_ATTEMPTS):
+            answer = httpx.request(method, f"{self.url}/{BUCKET}{query}", headers=headers, trust_env=False, timeout=60)
+            if not answer.is_server_error:
+                break
+            time.sleep(1)
+        return answer.raise_for_status()
 
     def keys(self) -> list[str]:
         """The keys of all objects, in order."""
