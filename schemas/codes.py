@@ -1,7 +1,7 @@
-"""THE catalogue: every code a row, a file or a request can get, its outcome, its text and how to mend it.
+"""The catalogue of result codes: each code of a row, a file or a request, with its outcome, its text and the fix.
 
-A code is the identity (it is what programs compare); text is looked up here only when a report, a page or the docs
-are written. Codes are stored by `Entry.number` in result files: add at the end, never renumber.
+The code is the identity: programs compare it. The text is looked up only to render a report, a page or the docs.
+Result files store codes by `Entry.number`: add at the end, never renumber.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from schemas.columns import SPEC, Column, name_of
 
 
 class Outcome(StrEnum):
-    """What became of a row; closed set, in the order reports and totals show it (R28)."""
+    """The outcome of a row: a closed set, in the order of reports and totals (R28)."""
 
     CREATED = "created"
     UPDATED = "updated"
@@ -25,7 +25,7 @@ class Outcome(StrEnum):
 
 
 class Family(StrEnum):
-    """Who has to act on a code: nobody, the uploader (cell, world, file), or us."""
+    """Who must act on a code: no one (ok, skipped, warning), the uploader (cell, world, file) or us (ours)."""
 
     OK = "ok"
     SKIPPED = "skipped"
@@ -37,7 +37,7 @@ class Family(StrEnum):
 
 
 class Code(StrEnum):
-    """Every code of DESIGN section 5."""
+    """Every result code (DESIGN section 5)."""
 
     CREATED = "CREATED"
     UPDATED = "UPDATED"
@@ -104,9 +104,9 @@ class Code(StrEnum):
 
 @dataclass(frozen=True)
 class Entry:
-    """One code's meaning.
+    """The meaning of one code.
 
-    `message` and `fix` may hold `{column}`, `{accepts}` (what the column takes) and `{value}` (the cell as given);
+    `message` and `fix` may contain `{column}`, `{accepts}` (what the column accepts) and `{value}` (the cell's text).
     `status` is the HTTP status when the code refuses a request before a job exists.
     """
 
@@ -146,27 +146,29 @@ CATALOGUE: dict[Code, Entry] = {
     Code.CREATED: _ok(1, Outcome.CREATED, "The number was added."),
     Code.UPDATED: _ok(2, Outcome.UPDATED, "The number was changed."),
     Code.ASSIGNED: _ok(3, Outcome.UPDATED, "The number was assigned."),
-    Code.UNASSIGNED: _ok(4, Outcome.UPDATED, "The number was taken back."),
+    Code.UNASSIGNED: _ok(4, Outcome.UPDATED, "The number was unassigned."),
     Code.DELETED: _ok(5, Outcome.DELETED, "The number was deleted."),
-    Code.RESTORED: _ok(6, Outcome.UPDATED, "The number was put back as it was."),
-    Code.NO_CHANGE: _ok(7, Outcome.UNCHANGED, "The number is already as you want it."),
+    Code.RESTORED: _ok(6, Outcome.UPDATED, "The number was restored to its earlier state."),
+    Code.NO_CHANGE: _ok(7, Outcome.UNCHANGED, "The number is already as requested."),
     Code.DUPLICATE_IN_FILE: _skipped(
-        8, "The same number is in an earlier row of this file.", "Nothing to do; the earlier row counts."
+        8, "The same number is in an earlier row of this file.", "Nothing to do; the earlier row is used."
     ),
     Code.ALREADY_EXISTS: _skipped(
-        9, "The number is already in your inventory.", "Nothing to do, or upload again with existing numbers updated."
+        9,
+        "The number is already in your inventory.",
+        "Nothing to do, or upload again and choose to update existing numbers.",
     ),
     Code.BLANK_ROW: _skipped(10, "The row is empty.", "Nothing to do."),
     Code.ROW_TOO_WIDE: _cell(
         11,
-        "“{value}” stands beyond the last column.",
-        "Put cells that hold the separator in quotes, or remove the surplus cells.",
+        "“{value}” is beyond the last column.",
+        "Put cells that contain the separator in quotes, or remove the extra cells.",
     ),
     Code.MISSING_VALUE: _cell(12, "{column} is empty.", "Fill in {column}: {accepts}."),
     Code.INVALID_COUNTRY_CODE: _cell(
         13,
         "“{value}” isn't a country code.",
-        "Use a calling code such as 1 or 44, two letters such as US, or the name of the country.",
+        "Use a calling code such as 1 or 44, a two-letter code such as US, or the name of the country.",
     ),
     Code.SCIENTIFIC_NOTATION_LOSS: _cell(
         14,
@@ -175,51 +177,51 @@ CATALOGUE: dict[Code, Entry] = {
     ),
     Code.INVALID_CHARACTER: _cell(
         15,
-        "“{value}” is not a phone number.",
+        "“{value}” isn't a phone number.",
         "Leave only one phone number in the cell: digits, spaces, + - ( ) and dots.",
     ),
-    Code.TOO_SHORT: _cell(16, "“{value}” has too few digits for its country.", "Enter the whole number."),
-    Code.TOO_LONG: _cell(17, "“{value}” has too many digits for its country.", "Remove the surplus digits."),
+    Code.TOO_SHORT: _cell(16, "“{value}” has too few digits for its country.", "Enter the full phone number."),
+    Code.TOO_LONG: _cell(17, "“{value}” has too many digits for its country.", "Remove the extra digits."),
     Code.COUNTRY_MISMATCH: _cell(
         18,
-        "“{value}” belongs to another country than the Country Code says.",
-        "Correct the Country Code or the Phone Number so that they agree.",
+        "“{value}” belongs to a different country than the Country Code.",
+        "Correct the Country Code or the Phone Number so that they match.",
     ),
     Code.INVALID_NUMBER: _cell(
         19,
-        "“{value}” is not a number in use in its country.",
+        "“{value}” isn't in a number range that is known to be in use in its country.",
         "Check the digits. If the range is new, upload again and accept possible numbers.",
     ),
     Code.INVALID_RANGE: _cell(
         20,
-        "“{value}” does not end a block of numbers in use.",
-        "Give the first number of a block, then the last, which comes after it, all of them in use; "
-        "cut a long block into several rows.",
+        "“{value}” doesn't end a block of valid numbers.",
+        "Enter the first number of the block, then the last, which must come after it. All numbers of the block must "
+        "be valid. Split a long block into several rows.",
     ),
     Code.INVALID_BOOLEAN: _cell(
         21, "“{value}” in {column} is neither TRUE nor FALSE.", "Enter TRUE or FALSE in {column}."
     ),
     Code.CONFLICTING_DUPLICATE: _cell(
         22,
-        "The same number is in an earlier row of this file, with other values.",
-        "Keep the row that is right and remove the other.",
+        "The same number is in an earlier row of this file, with different values.",
+        "Keep the correct row and remove the other.",
     ),
     Code.NO_CAPABILITY: _cell(
         23, "None of Voice, SMS and Fax is TRUE.", "Set at least one of Voice, SMS and Fax to TRUE."
     ),
     Code.NUMBER_EXISTS_ELSEWHERE: _world(
-        24, "The number is already taken on this platform.", "Check the number, or ask your provider about it."
+        24, "The number is already taken on this platform.", "Check the number, or ask your provider."
     ),
     Code.NOT_FOUND: _world(25, "The number is not in your inventory.", "Check the number, or upload it first."),
     Code.ASSIGNED_IN_USE: _world(26, "The number is assigned to a customer or a user.", "Unassign it first."),
     Code.NOT_UPLOADER: _world(
-        27, "Only the level that uploaded the number may do this.", "Ask the level that uploaded it."
+        27, "Only the company that uploaded this number can delete it.", "Ask that company to delete it."
     ),
     Code.CAPABILITY_REQUIRED: _world(
-        28, "The number lacks the capability the service needs.", "Enable the capability first."
+        28, "The number doesn't have the capability that the service needs.", "Enable the capability first."
     ),
     Code.CARRIER_NOT_FOUND: _world(
-        29, "“{value}” is no {column} you can use.", "Choose a carrier from your list, spelled as it is there."
+        29, "“{value}” isn't a {column} available to you.", "Choose a carrier from your list, with the same spelling."
     ),
     Code.CARRIER_MISSING: _world(
         30,
@@ -228,96 +230,106 @@ CATALOGUE: dict[Code, Entry] = {
     ),
     Code.TARGET_NOT_FOUND: _world(
         31,
-        "“{value}” is no enterprise or reseller you can use.",
-        "Choose your own account or one below it, spelled as it is there; a number stays below who uploaded it.",
+        "“{value}” isn't an enterprise or reseller you can use.",
+        "Choose your own company or one below it, with the same spelling. A number stays within the company that "
+        "uploaded it and those below.",
     ),
     Code.EXTERNAL_NOT_ALLOWED: _world(
         32,
-        "This enterprise may not add numbers of its own.",
-        "Ask your reseller to switch on Allow External Numbers.",
+        "Your enterprise can't add its own numbers.",
+        "Ask your reseller to turn on Allow External Numbers.",
         403,
     ),
     Code.CHANGED_SINCE: _world(
-        33, "The number has changed since, so it was left alone.", "Look at its history and change it by hand."
+        33, "The number has changed since, so it was left unchanged.", "Check its history and change it manually."
     ),
     Code.INTERNAL_ERROR: Entry(
         34,
         Family.OURS,
         Outcome.FAILED,
         "Something went wrong on our side with this row.",
-        "Send the row again; if it fails again, tell support the job's id.",
+        "Upload the row again. If it fails again, send the job's ID to support.",
         500,
     ),
     Code.ABORTED: Entry(
         35,
         Family.OURS,
         Outcome.UNPROCESSED,
-        "The row is fine, but nothing was written because other rows failed.",
-        "Mend the failed rows and send the whole file again.",
+        "The row is fine, but nothing was changed because other rows failed.",
+        "Correct the failed rows and upload the whole file again.",
     ),
     Code.CANCELLED: Entry(
-        36, Family.OURS, Outcome.UNPROCESSED, "The job was stopped before this row.", "Send the row again."
+        36, Family.OURS, Outcome.UNPROCESSED, "The job was stopped before this row.", "Upload the row again."
     ),
-    Code.PLUS_RESTORED: _warning(37, "The spreadsheet had dropped the + of an international number."),
-    Code.SCIENTIFIC_RESTORED: _warning(38, "A number in scientific notation was written out; no digit was missing."),
+    Code.PLUS_RESTORED: _warning(37, "The spreadsheet had removed the + of an international number."),
+    Code.SCIENTIFIC_RESTORED: _warning(38, "A number in scientific notation was written out; no digits were lost."),
     Code.FLOAT_SUFFIX_REMOVED: _warning(39, "A decimal ending such as .0 was removed."),
     Code.INVISIBLE_REMOVED: _warning(40, "Invisible characters were removed."),
-    Code.TRUNK_PREFIX_REMOVED: _warning(41, "The national trunk prefix was removed."),
-    Code.COUNTRY_CODE_REPEATED: _warning(42, "The number repeated the country code; it was counted once."),
-    Code.DEFAULT_CARRIER_USED: _warning(43, "The default carrier was set."),
-    Code.POSSIBLE_NOT_VALID: _warning(44, "The number has a possible length but is not known to be in use."),
-    Code.FILE_TOO_LARGE: _file(45, "The file is larger than the limit.", "Split the file.", 413),
-    Code.TOO_MANY_ROWS: _file(46, "The file has more rows than the limit.", "Split the file."),
-    Code.TOO_MANY_COLUMNS: _file(47, "The file has more columns than the limit.", "Keep only the needed columns."),
+    Code.TRUNK_PREFIX_REMOVED: _warning(41, "The national trunk prefix, such as a leading 0, was removed."),
+    Code.COUNTRY_CODE_REPEATED: _warning(42, "The number repeated the country code; the repetition was removed."),
+    Code.DEFAULT_CARRIER_USED: _warning(43, "The default carrier was used."),
+    Code.POSSIBLE_NOT_VALID: _warning(
+        44, "The number has a possible length but isn't in a number range that is known to be in use."
+    ),
+    Code.FILE_TOO_LARGE: _file(45, "The file is larger than the limit.", "Split the file and upload the parts.", 413),
+    Code.TOO_MANY_ROWS: _file(46, "The file has more rows than the limit.", "Split the file and upload the parts."),
+    Code.TOO_MANY_COLUMNS: _file(47, "The file has more columns than the limit.", "Keep only the columns you need."),
     Code.UNSUPPORTED_TYPE: _file(
-        48, "This is not a spreadsheet we can read.", "Save it as .xlsx or .csv and upload that.", 415
+        48, "This isn't a spreadsheet that we can read.", "Save it as .xlsx or .csv and upload that.", 415
     ),
     Code.UNREADABLE_FILE: _file(
-        49, "The file could not be read.", "Open it in a spreadsheet program, save it anew, upload that."
+        49,
+        "The file could not be read.",
+        "Open it in a spreadsheet program, save it again and upload the new copy.",
     ),
-    Code.ENCRYPTED_FILE: _file(50, "The workbook is protected by a password.", "Save it without a password."),
-    Code.BAD_ENCODING: _file(
-        51, "The text of the file could not be decoded.", "Save it as “CSV UTF-8” and upload that."
+    Code.ENCRYPTED_FILE: _file(
+        50, "The workbook is password-protected.", "Save it without a password and upload that."
     ),
-    Code.EMPTY_FILE: _file(52, "The file holds no rows.", "Upload a file with a header row and at least one number."),
+    Code.BAD_ENCODING: _file(51, "The file's text could not be decoded.", "Save it as “CSV UTF-8” and upload that."),
+    Code.EMPTY_FILE: _file(52, "The file has no rows.", "Upload a file with a header row and at least one number."),
     Code.NO_HEADER: _file(
-        53, "No header row was found.", "Put the column names in the first row, as the sample file does."
+        53, "No header row was found.", "Put the column names in the first row, as in the sample file."
     ),
-    Code.MISSING_COLUMN: _file(54, "A needed column is missing.", "Add the column, spelled as in the sample file."),
-    Code.DUPLICATE_COLUMN: _file(55, "A column is there twice.", "Keep only one of them."),
+    Code.MISSING_COLUMN: _file(
+        54, "A required column is missing.", "Add or rename the column, spelled as in the sample file."
+    ),
+    Code.DUPLICATE_COLUMN: _file(55, "Two columns have the same name or meaning.", "Keep only one of them."),
     Code.TRUNCATED_UPLOAD: _file(
-        56, "The upload broke off before the whole file had arrived.", "Upload the file again.", 400
+        56, "The upload was interrupted before the whole file arrived.", "Upload the file again.", 400
     ),
     Code.DIGEST_MISMATCH: _file(
-        57, "What arrived is not what was sent: the digest differs.", "Upload the file again.", 400
+        57,
+        "The file that arrived differs from the file that was sent: its digest is different.",
+        "Upload the file again.",
+        400,
     ),
     Code.AMBIGUOUS_NUMBER: _cell(
         58,
         "“{value}” can be read as more than one phone number.",
-        "Write the number with + and its country code, or choose how the numbers of the file are written.",
+        "Write the number with + and its country code, or choose how the file's numbers are written.",
     ),
     Code.LETTERS_CONVERTED: _warning(59, "The letters of a vanity number were converted to digits."),
     Code.REGION_DIFFERS: _warning(
         60, "The number belongs to another country that shares the calling code of the Country Code."
     ),
     Code.READ_AS_NATIONAL: _warning(
-        61, "The number was read as a national number, as written; the column's other numbers are written that way."
+        61, "The number was read as a national number, as the other numbers in the column are written."
     ),
 }
 
 BY_NUMBER: dict[int, Code] = {entry.number: code for code, entry in CATALOGUE.items()}
-# The codes that refuse a row may also refuse a whole file, when the fault lies in the form beside it (R9, R11).
+# Row codes that can also refuse a whole file, when the error is in the form sent with it (R9, R11).
 ALSO_FILE_CODES: frozenset[Code] = frozenset({Code.EXTERNAL_NOT_ALLOWED, Code.TARGET_NOT_FOUND, Code.CARRIER_NOT_FOUND})
 WARNINGS: tuple[Code, ...] = tuple(code for code, entry in CATALOGUE.items() if entry.family is Family.WARNING)
 
 
 def number_of(code: Code) -> int:
-    """The code as result files store it (uint8; 0 stands for "no verdict yet")."""
+    """Return the code's number in result files (uint8; 0 means "no result yet")."""
     return CATALOGUE[code].number
 
 
 def outcome_of(code: Code) -> Outcome:
-    """The outcome a row code stands for; `ValueError` for a warning or a file code."""
+    """Return the outcome of a row code. `ValueError` for a warning or a file code."""
     outcome = CATALOGUE[code].outcome
     if outcome is None:
         raise ValueError(f"{code} is not a row result")
@@ -325,25 +337,25 @@ def outcome_of(code: Code) -> Outcome:
 
 
 def warning_bit(code: Code) -> int:
-    """The code's bit in a row's warnings (uint32)."""
+    """Return the code's bit in a row's warnings (uint32)."""
     return 1 << WARNINGS.index(code)
 
 
 def warnings_of(bits: int) -> list[Code]:
-    """The warnings in a row's bit set, in catalogue order."""
+    """Return the warnings in a row's bit set, in catalogue order."""
     return [code for place, code in enumerate(WARNINGS) if bits >> place & 1]
 
 
 @dataclass(frozen=True)
 class Fault:
-    """Something wrong with one cell of a row: a code and the column it is found in."""
+    """An error in one cell of a row: a code and the cell's column."""
 
     code: Code
     column: Column
 
 
-# Everything a row can fail for, most telling first: the first one found is the row's code, all of them are reported.
-# The place in this tuple is the fault's bit in a row's faults (uint64 in result files): add at the end, never reorder.
+# Every fault that can fail a row, most informative first: the first fault is the row's code, all are reported.
+# The index in this tuple is the fault's bit in a row's faults (uint64 in result files): add at the end, never reorder.
 # ALREADY_EXISTS is here for `on_existing=error` (R17); otherwise it is a result without a fault: the row is skipped.
 FAULTS: tuple[Fault, ...] = (
     Fault(Code.ROW_TOO_WIDE, Column.NONE),
@@ -393,111 +405,111 @@ FAULTS: tuple[Fault, ...] = (
     Fault(Code.CHANGED_SINCE, Column.TARGET),
 )
 
-# Words for a code in one column, where the code's own would point the wrong way: (message, fix).
+# Texts for a code in one column where the code's own text would mislead: (message, fix).
 WORDS: dict[Fault, tuple[str, str]] = {
     Fault(Code.MISSING_VALUE, Column.COUNTRY_CODE): (
         "{column} is empty.",
         "Fill in {column}: {accepts}; or write the Phone Number with + and its country code.",
     ),
     Fault(Code.INVALID_RANGE, Column.BLOCK_SIZE): (
-        "“{value}” isn't the size of a block of numbers in use.",
-        "Enter how many numbers the row stands for; an End Number in the same row must agree with it.",
+        "“{value}” isn't the size of a block of valid numbers.",
+        "Enter how many numbers the row stands for. An End Number in the same row must match.",
     ),
     Fault(Code.TARGET_NOT_FOUND, Column.USER): (
-        "There is no such user in the enterprise that holds the number.",
+        "The enterprise that has the number has no such user.",
         "Choose a user of that enterprise, or assign the number to the user's enterprise first.",
     ),
     Fault(Code.TARGET_NOT_FOUND, Column.SERVICE): (
-        "The user cannot have the number in this way.",
+        "The user can't have the number for this service.",
         "Use voice (a PBX user's number, a trunk user's Default DID), forwarded (trunk users only) or sms.",
     ),
     Fault(Code.CAPABILITY_REQUIRED, Column.USER): (
-        "The user's SMS service is not enabled.",
+        "The user's SMS service isn't enabled.",
         "Enable SMS Service for the user first.",
     ),
     Fault(Code.ASSIGNED_IN_USE, Column.USER): (
-        "The user has another number already: a PBX user has one, a trunk user one Default DID.",
-        "Take that number from the user first.",
+        "The user already has another number. A PBX user has one number, a trunk user one Default DID.",
+        "Unassign that number from the user first.",
     ),
     Fault(Code.ASSIGNED_IN_USE, Column.VOICE): (
-        "A user has this number for voice, so Voice cannot be switched off.",
-        "Take the number from the user first.",
+        "A user has this number for voice, so Voice can't be turned off.",
+        "Unassign the number from the user first.",
     ),
     Fault(Code.ASSIGNED_IN_USE, Column.SMS): (
-        "A user has this number for SMS, so SMS cannot be switched off.",
-        "Take the number from the user first.",
+        "A user has this number for SMS, so SMS can't be turned off.",
+        "Unassign the number from the user first.",
     ),
     Fault(Code.ASSIGNED_IN_USE, Column.VOICE_CARRIER): (
-        "A user has this number, so its carrier cannot be changed.",
-        "Take the number from the user first.",
+        "A user has this number, so its carrier can't be changed.",
+        "Unassign the number from the user first.",
     ),
     Fault(Code.ASSIGNED_IN_USE, Column.SMS_CARRIER_PROFILE): (
-        "A user has this number, so its carrier profile cannot be changed.",
-        "Take the number from the user first.",
+        "A user has this number, so its carrier profile can't be changed.",
+        "Unassign the number from the user first.",
     ),
     Fault(Code.ASSIGNED_IN_USE, Column.TARGET): (
-        "A user has this number, so it cannot go to another tenant.",
-        "Take the number from the user first.",
+        "A user has this number, so it can't go to another company.",
+        "Unassign the number from the user first.",
     ),
     Fault(Code.CHANGED_SINCE, Column.TARGET): (
-        "The number is no longer held by the enterprise or reseller that was expected, so it was left alone.",
+        "The expected enterprise or reseller no longer has the number, so it was left unchanged.",
         "Check who has the number now before you move it.",
     ),
     Fault(Code.CONFLICTING_DUPLICATE, Column.END_NUMBER): (
         "Some of these numbers are in an earlier row of this file.",
-        "Cut the block so that no number is in two rows.",
+        "Split the block so that no number is in two rows.",
     ),
 }
 
 
-# Messages of a job under review, where the code's own would say that it happened.
+# Messages for a job under review, where the code's own text would say that it has happened.
 PREVIEW: dict[Code | Fault, str] = {
     Code.CREATED: "The number would be added.",
     Code.UPDATED: "The number would be changed.",
     Code.ASSIGNED: "The number would be assigned.",
-    Code.UNASSIGNED: "The number would be taken back.",
+    Code.UNASSIGNED: "The number would be unassigned.",
     Code.DELETED: "The number would be deleted.",
-    Code.RESTORED: "The number would be put back as it was.",
-    Code.CHANGED_SINCE: "The number has changed since, so it would be left alone.",
-    Fault(Code.CHANGED_SINCE, Column.TARGET): "The number is no longer held by the enterprise or reseller that was "
-    "expected, so it would be left alone.",
-    Code.ABORTED: "The row is fine, but nothing would be written because other rows have errors.",
-    Code.DEFAULT_CARRIER_USED: "The default carrier would be set.",
+    Code.RESTORED: "The number would be restored to its earlier state.",
+    Code.CHANGED_SINCE: "The number has changed since, so it would be left unchanged.",
+    Fault(Code.CHANGED_SINCE, Column.TARGET): "The expected enterprise or reseller no longer has the number, so it "
+    "would be left unchanged.",
+    Code.ABORTED: "The row is fine, but nothing would be changed because other rows have errors.",
+    Code.DEFAULT_CARRIER_USED: "The default carrier would be used.",
 }
 
 
 def fault_bit(code: Code, column: Column) -> int:
-    """The bit of a fault in a row's faults (uint64); `ValueError` if the checks cannot find it."""
+    """Return the bit of a fault in a row's faults (uint64). `ValueError` if it is not in `FAULTS`."""
     return 1 << FAULTS.index(Fault(code, column))
 
 
 def result_of(code: Code, faults: int) -> Outcome:
-    """What became of a row: failed if anything is wrong with it, else what its code stands for."""
+    """Return the outcome of a row: failed if it has any fault, otherwise the outcome of its code."""
     return Outcome.FAILED if faults else outcome_of(code)
 
 
 def faults_of(bits: int) -> list[Fault]:
-    """The faults in a row's bit set, most telling first."""
+    """Return the faults in a row's bit set, most informative first."""
     return [fault for place, fault in enumerate(FAULTS) if bits >> place & 1]
 
 
 @dataclass(frozen=True)
 class Text:
-    """A code's words for one column, with the cell's value still to be put in."""
+    """The text of a code for one column, in which `{value}` is still to be filled in."""
 
     message: str
     fix: str
 
     def with_value(self, value: str) -> Text:
-        """The words about a value; where no cell has one, it was chosen for the whole job (R12)."""
-        message = self.message if value else self.message.replace("“{value}”", "What was chosen")
+        """Return the text with the value filled in. "": the value was chosen for the whole job, not in a cell (R12)."""
+        message = self.message if value else self.message.replace("“{value}”", "Your choice")
         return Text(message.replace("{value}", value), self.fix.replace("{value}", value))
 
 
 def text_of(code: Code, column: Column = Column.NONE, *, preview: bool = False) -> Text:
-    """The words for a code found in a column; `{value}` is left in for the writer of the report.
+    """Return the text for a code in a column, with `{value}` left in for the report writer to fill.
 
-    `preview`: of a job under review, what would become of the row.
+    `preview`: the job is under review; the text says what would happen to the row.
     """
     entry, fault = CATALOGUE[code], Fault(code, column)
     name, accepts = name_of(column), SPEC[column].accepts if column in SPEC else ""
@@ -508,7 +520,7 @@ def text_of(code: Code, column: Column = Column.NONE, *, preview: bool = False) 
 
 
 def in_general(code: Code, *, preview: bool = False) -> Text:
-    """The words for a code where many rows are meant, of whatever column and value. `preview`: see `text_of`."""
+    """Return the text for a code that many rows share, whatever their column and value. `preview`: see `text_of`."""
     entry, thing = CATALOGUE[code], "carrier" if "CARRIER" in code else "cell"
     message = PREVIEW.get(code, entry.message) if preview else entry.message
     message = message.replace("“{value}” in {column}", "The cell").replace("“{value}”", "The cell")

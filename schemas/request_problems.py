@@ -1,4 +1,4 @@
-"""Problem details (RFC 9457): the body of every refusal, and what a failed job keeps as its reason.
+"""Problem details (RFC 9457): the body of every error response, and the stored reason of a failed job.
 
 File codes come from `schemas.codes`; the codes of requests that never became a job are here.
 """
@@ -15,7 +15,7 @@ from schemas.columns import Column
 
 
 class RequestCode(StrEnum):
-    """Why a request was refused, where no spreadsheet is to blame."""
+    """Why a request was refused, when the reason is not a spreadsheet."""
 
     BAD_REQUEST = "BAD_REQUEST"
     UNAUTHENTICATED = "UNAUTHENTICATED"
@@ -53,7 +53,7 @@ class RequestCode(StrEnum):
 
 @dataclass(frozen=True)
 class RequestProblem:
-    """A request code's HTTP status, its words, and what to do."""
+    """The HTTP status, title and fix of a request code."""
 
     status: int
     title: str
@@ -67,74 +67,74 @@ REQUEST_PROBLEMS: dict[RequestCode, RequestProblem] = {
         "No valid sign-in or token.",
         "Send `Authorization: Bearer` with a token that is neither expired nor revoked.",
     ),
-    RequestCode.FORBIDDEN: RequestProblem(403, "This is not allowed for you.", "Ask the level above."),
-    RequestCode.NOT_FOUND: RequestProblem(404, "There is nothing here.", "Check the address or the id."),
+    RequestCode.FORBIDDEN: RequestProblem(403, "You aren't allowed to do this.", "Ask your provider."),
+    RequestCode.NOT_FOUND: RequestProblem(404, "Not found.", "Check the address or the ID."),
     RequestCode.METHOD_NOT_ALLOWED: RequestProblem(
-        405, "This address does not take that method.", "See the Allow header."
+        405, "This address doesn't support the request's method.", "See the Allow header."
     ),
     RequestCode.REPORT_NOT_READY: RequestProblem(
-        409, "The report is not written yet.", "Wait until the job has ended, then ask again."
+        409, "The report isn't ready yet.", "Wait until the job has ended, then try again."
     ),
     RequestCode.NO_REPORT: RequestProblem(
         409, "The job has no report, because no row was read.", "See the job's problem."
     ),
-    RequestCode.NAME_TAKEN: RequestProblem(409, "This name is taken.", "Choose another name."),
+    RequestCode.NAME_TAKEN: RequestProblem(409, "This name is already in use.", "Choose another name."),
     RequestCode.IN_USE: RequestProblem(
-        409, "It cannot be deleted: something still refers to it.", "Move or delete what refers to it first."
+        409, "It can't be deleted because it is still in use.", "First move or delete everything that uses it."
     ),
     RequestCode.UNSUPPORTED_MEDIA_TYPE: RequestProblem(
-        415, "The body is of a type that is not taken here.", "Send the type that the documentation names."
+        415, "This content type isn't supported here.", "Send a content type that the documentation lists."
     ),
-    RequestCode.INVALID_FIELD: RequestProblem(422, "A field of the request is not valid.", "Correct the field."),
+    RequestCode.INVALID_FIELD: RequestProblem(422, "A field of the request isn't valid.", "Correct the field."),
     RequestCode.REQUEST_TOO_SLOW: RequestProblem(
         408, "The request arrived too slowly.", "Send it again over a faster connection, or send a smaller file."
     ),
     RequestCode.RATE_LIMITED: RequestProblem(429, "Too many requests.", "Wait, then try again."),
     RequestCode.INTERNAL_ERROR: RequestProblem(
-        500, "Something went wrong on our side.", "Try again; if it stays, tell support the request id."
+        500, "Something went wrong on our side.", "Try again. If it keeps happening, send the request ID to support."
     ),
-    RequestCode.UNAVAILABLE: RequestProblem(
-        503, "The service cannot do this right now.", "Try again in a few seconds."
-    ),
+    RequestCode.UNAVAILABLE: RequestProblem(503, "The service can't do this right now.", "Try again in a few seconds."),
     RequestCode.NOT_IN_REVIEW: RequestProblem(
-        409, "The job is not waiting to be confirmed.", "Look at the job: it may be confirmed or cancelled already."
+        409, "The job isn't waiting to be confirmed.", "Check the job: it may already be confirmed or cancelled."
     ),
     RequestCode.REVIEW_EXPIRED: RequestProblem(
-        409, "The job was not confirmed in time, so nothing of it was written.", "Send it again."
+        409, "The job wasn't confirmed in time, so nothing was changed.", "Send it again."
     ),
-    RequestCode.JOB_HAS_ENDED: RequestProblem(409, "The job has ended already.", "To put back what it did, undo it."),
+    RequestCode.JOB_HAS_ENDED: RequestProblem(
+        409, "The job has already ended.", "To reverse its changes, undo the job."
+    ),
     RequestCode.JOB_NOT_ENDED: RequestProblem(
-        409, "The job has not ended yet.", "Wait until it has, or cancel it, then ask again."
+        409, "The job hasn't ended yet.", "Wait until it has ended, or cancel it, then try again."
     ),
     RequestCode.NOTHING_TO_UNDO: RequestProblem(
         409,
-        "The job has changed nothing, or all of it is put back already.",
-        "See the job's report for what became of its rows.",
+        "The job changed nothing, or all its changes are already undone.",
+        "See the job's report for the result of each row.",
     ),
     RequestCode.COUNT_CHANGED: RequestProblem(
         409,
-        "The numbers that match are not as many as expected.",
-        "Look at them again, then send the count that you find.",
+        "The number of matches differs from the expected count.",
+        "Check the matching numbers again, then send the new count.",
     ),
     RequestCode.REQUEST_UNDER_WAY: RequestProblem(
-        409, "A request with this Idempotency-Key is under way.", "Wait a second, then send it again."
+        409, "A request with this Idempotency-Key is still in progress.", "Wait a second, then send it again."
     ),
     RequestCode.IDEMPOTENCY_KEY_REUSED: RequestProblem(
-        422, "This Idempotency-Key belongs to another request.", "Use a new key for a new request."
+        422, "This Idempotency-Key was used for a different request.", "Use a new key for a new request."
     ),
     RequestCode.REPORT_EXPIRED: RequestProblem(
         410,
-        "The job's report is no longer kept.",
-        "The job itself still tells its counts; fetch reports before they expire.",
+        "The report has expired.",
+        "The job still shows its counts. Download reports before they expire.",
     ),
     RequestCode.UNDO_EXPIRED: RequestProblem(
         409,
-        "The job ended too long ago to be undone: how its numbers stood before is no longer kept.",
-        "Change the numbers by hand.",
+        "The job ended too long ago to be undone: the earlier state of its numbers is no longer kept.",
+        "Change the numbers manually.",
     ),
     RequestCode.FORM_OUT_OF_DATE: RequestProblem(
         403,
-        "This form is out of date: you signed in or out since it was opened, or another site sent it.",
+        "This form is out of date: you signed in or out since you opened it, or another site sent it.",
         "Nothing was changed. Open the page again, then try again.",
     ),
     RequestCode.WORKBOOK_NOT_READY: RequestProblem(
@@ -144,7 +144,7 @@ REQUEST_PROBLEMS: dict[RequestCode, RequestProblem] = {
     ),
     RequestCode.WORKBOOK_FAILED: RequestProblem(
         500,
-        "The workbook could not be prepared.",
+        "The workbook couldn't be prepared.",
         "Download the report as CSV, or try again after the seconds in Retry-After.",
     ),
     RequestCode.RANGE_NOT_SATISFIABLE: RequestProblem(
@@ -153,17 +153,17 @@ REQUEST_PROBLEMS: dict[RequestCode, RequestProblem] = {
         "Request a range below the size in Content-Range, or the whole file without a Range header.",
     ),
     RequestCode.PRECONDITION_FAILED: RequestProblem(
-        412, "The file is not the one that If-Match names.", "Request the file again, without If-Match."
+        412, "The file doesn't match the If-Match header.", "Request the file again, without If-Match."
     ),
     RequestCode.BODY_TOO_LARGE: RequestProblem(
-        413, "The body of the request is larger than the limit.", "Send less; send long lists of numbers as a file."
+        413, "The request body is larger than the limit.", "Send less, or send a long list of numbers as a file."
     ),
-    RequestCode.DUPLICATE_KEY: RequestProblem(400, "A JSON object has the same key twice.", "Send each key once."),
+    RequestCode.DUPLICATE_KEY: RequestProblem(400, "Duplicate key in a JSON object.", "Send each key once."),
 }
 
 
 def of_request(code: RequestCode, detail: str = "", **more: Any) -> dict[str, Any]:  # noqa: ANN401 - members of the problem
-    """A problem body for a request code."""
+    """Return the problem body for a request code."""
     found = REQUEST_PROBLEMS[code]
     return _problem(code.value, found.status, found.title, detail or found.title, found.fix, more)
 
@@ -171,9 +171,9 @@ def of_request(code: RequestCode, detail: str = "", **more: Any) -> dict[str, An
 def of_file(
     code: Code, detail: str = "", context: Mapping[str, Any] | None = None, column: Column | None = None
 ) -> dict[str, Any]:
-    """A problem body for a file code, or for a row code that refuses all rows (R9, R11).
+    """Return the problem body for a file code, or for a row code that refuses all rows (R9, R11).
 
-    The words are those for `column`; without one, for the column of the same name as the `field` at fault.
+    The text is the one for `column`; without it, for the column with the same name as the invalid `field`.
     """
     more = context or {}
     if column is None:

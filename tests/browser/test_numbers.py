@@ -157,7 +157,7 @@ def test_an_enterprise_gives_numbers_to_users_and_changes_what_is_free(
     shown_user.select_option(value=shown_user.locator("option", has_text="Ada").get_attribute("value"))
     page.get_by_role("button", name="Assign").click()
     page.get_by_role("button", name="Save Settings").click()
-    expect(shown.summary).to_contain_text("SMS service is not enabled")
+    expect(shown.summary).to_contain_text("SMS service isn't enabled")
     expect(shown.summary).to_be_focused()
     audit(page)
     # Three at once: two are blocked.
@@ -168,7 +168,7 @@ def test_an_enterprise_gives_numbers_to_users_and_changes_what_is_free(
     audit(page)
     page.get_by_role("button", name="Save Settings for 3 numbers").click()
     told = shown.confirmation("1 of 3 numbers changed. 2 could not be:")
-    expect(told).to_contain_text("so SMS cannot be switched off")
+    expect(told).to_contain_text("so SMS can't be turned off")
     audit(page)
     page.get_by_role("link", name="See all 2").click()
     expect(page).to_have_url(re.compile("/jobs/"))
@@ -206,7 +206,7 @@ def test_without_javascript(site: Service, sign_in: SignedIn) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "words"), [("Copperfield", "No phone numbers yet"), ("Dunmore", "Ask your reseller to switch on Allow")]
+    ("name", "words"), [("Copperfield", "No phone numbers yet"), ("Dunmore", "Ask your reseller to turn on Allow")]
 )
 def test_an_empty_inventory_says_what_to_do(
     name: str, words: str, sign_in: SignedIn, site: Service, audit: Audit

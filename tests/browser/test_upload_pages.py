@@ -347,5 +347,5 @@ def test_an_enterprise_uploads_only_if_it_may(sign_in: SignedIn, audit: Audit) -
     expect(refused.get_by_role("link", name="Upload Phone Numbers")).to_have_count(0)
     audit(refused)
     refused.goto("/uploads/new")
-    expect(refused.get_by_text("Ask your reseller to switch on Allow External Numbers.")).to_be_visible()
+    expect(refused.get_by_text("Ask your reseller to turn on Allow External Numbers.")).to_be_visible()
     audit(refused)

@@ -97,7 +97,7 @@ def test_r19_numbers_move_only_from_the_expected_holder(api: Door, world: World,
     assert holders() == before | {CLINICS: world.hotel.id}
     row = next(row for row in api.rows(job["id"]) if row["code"] == "CHANGED_SINCE")
     assert row["column"] == "Enterprises and Resellers"
-    assert "no longer held by the enterprise or reseller that was expected" in row["message"]
+    assert "expected enterprise or reseller no longer has the number" in row["message"]
 
 
 def test_v1_without_a_word_numbers_are_taken_as_before(api: Door, world: World, holders: Holders) -> None:

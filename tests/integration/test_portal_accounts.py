@@ -203,7 +203,7 @@ def test_r7_carriers_of_other_levels_are_only_used(portal: Portal, clinic: Porta
     page = clinic.get("/carriers")
     assert "South voice" not in text_of(page)
     assert [form.action for form in forms_of(page)] == ["/carriers/defaults"]
-    assert "not allowed for you" in text_of(clinic.post("/carriers", {"name": "Mine", "service": "voice"}))
+    assert "You aren't allowed to do this." in text_of(clinic.post("/carriers", {"name": "Mine", "service": "voice"}))
     assert one(database, tables.carriers, name="Mine") is None
     form = form_of(page, "/carriers/defaults")
     assert set(form.options("default_voice_carrier")) == {"", "Master Voice", "North voice"}

@@ -165,7 +165,10 @@ def test_r2_a_service_that_the_user_cannot_have_is_told_on_the_form(
     clinic: Portal, users: dict[str, str], database: sa.Engine
 ) -> None:
     """R2, R20: refused at the door, what was chosen is kept."""
-    for service, words in (("sms", "SMS service is not enabled"), ("forwarded", "cannot have the number in this way")):
+    for service, words in (
+        ("sms", "SMS service isn't enabled"),
+        ("forwarded", "can't have the number for this service"),
+    ):
         _, answer = assign(clinic, ticked(10), user_id=users["ada"], service=service)
         assert answer.status_code == 422
         assert words in text_of(answer)
@@ -239,7 +242,7 @@ def test_r23_what_a_user_needs_stays_and_is_explained(north: Portal, row: Callab
     assert "A user has this number." in text_of(page)
     done = send(north, form_of(page, "/numbers/capabilities"), "Save Settings", voice="disable")
     said = toasts_of(follow(north, done))
-    assert "A user has this number for voice, so Voice cannot be switched off. Take the number from the user" in said
+    assert "A user has this number for voice, so Voice can't be turned off. Unassign the number from the user" in said
     assert row(14).voice
 
 

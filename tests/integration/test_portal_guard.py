@@ -255,7 +255,7 @@ def test_a_hostile_address_is_only_text(portal: Portal) -> None:
 def test_errors_are_pages_for_people_and_problems_for_programs(portal: Portal) -> None:
     page = portal.get("/nothing-here")
     assert page.status_code == 404
-    assert "There is nothing here." in text_of(page)
+    assert "Not found." in text_of(page)
     assert "NOT_FOUND" in text_of(page)
     assert page.headers["X-Request-Id"] in text_of(page)
     assert "Northern Reseller" in text_of(page)

@@ -181,7 +181,7 @@ def test_r25_only_the_uploader_is_offered_delete(
     del stock
     browser = signed_in(database, getattr(world, actor).tenant)
     page = browser.get(f"/numbers/+{FIRST + 60}")
-    assert "Only the level that uploaded the number may do this." in text_of(page)
+    assert "Only the company that uploaded this number can delete it." in text_of(page)
     assert "/numbers/delete" not in page.get_data(as_text=True)
     question = browser.get(f"/numbers/delete?numbers={FIRST + 60}")
     assert "This number cannot be deleted." in text_of(question)
@@ -306,7 +306,7 @@ def test_r8_r9_an_empty_inventory_says_what_to_do(
     assert words in text_of(page)
     assert ('href="/uploads/new"' in page.get_data(as_text=True)) is upload
     assert ("/uploads/sample" in page.get_data(as_text=True)) is upload
-    assert ("Ask your reseller to switch on Allow External Numbers." in text_of(page)) is not upload
+    assert ("Ask your reseller to turn on Allow External Numbers." in text_of(page)) is not upload
 
 
 def test_no_match_offers_all_numbers(north: Portal) -> None:

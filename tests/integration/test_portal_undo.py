@@ -59,7 +59,7 @@ def test_an_upload_that_was_undone_says_so_and_is_not_undone_twice(api: Door, po
     assert "Undo 3 rows" not in asked
     assert refusal(api, job) == "NOTHING_TO_UNDO"
     answer = portal.post(f"/jobs/{job['id']}/undo", follow_redirects=True)
-    assert "The job has changed nothing, or all of it is put back already." in text_of(answer)
+    assert "The job changed nothing, or all its changes are already undone." in text_of(answer)
 
 
 def test_an_undo_says_what_it_undid_and_has_words_of_its_own(api: Door, portal: Portal) -> None:
@@ -69,8 +69,8 @@ def test_an_undo_says_what_it_undid_and_has_words_of_its_own(api: Door, portal: 
     assert "Undo of Upload: ugly.csv" in said
     assert "It puts back what Upload: ugly.csv did." in said
     assert "Nothing to put back: the row changed nothing" in said
-    assert "as you want it" not in said
-    assert "as you want it" in str(api.rows(undoing["id"]))  # the API's words are the catalogue's
+    assert "already as requested" not in said
+    assert "already as requested" in str(api.rows(undoing["id"]))  # the API's words are the catalogue's
     again = undo(api, undoing)
     assert "Undo of Undo of Upload: ugly.csv" in page(portal, again)
     assert "that undo was undone: what it did stands again" in page(portal, job)
@@ -151,7 +151,7 @@ def test_an_undo_that_was_stopped_leads_on(api: Door, portal: Portal, configure:
     assert "The undo was stopped before this row." in said
     markup = portal.get(f"/jobs/{undoing['id']}").get_data(as_text=True)
     assert f'href="/jobs/{job["id"]}/undo"' in markup
-    for wrong in ("Send the row again", "Rows not processed", "Upload corrected file", "how to correct it"):
+    for wrong in ("Upload the row again", "Rows not processed", "Upload corrected file", "how to correct it"):
         assert wrong not in said
     undo(api, job)
     assert "4 of 4 rows were put back" in page(portal, job)

@@ -242,7 +242,7 @@ def test_an_enterprise_uploads_only_if_it_may(other: Callable[[str], Site], data
     hotel, clinic = other("hotel"), other("clinic")
     for answer in (hotel.get("/uploads/new"), hotel.send(SOUND)):
         assert answer.status_code == 403
-        assert "Ask your reseller to switch on Allow External Numbers" in words(answer)
+        assert "Ask your reseller to turn on Allow External Numbers" in words(answer)
     assert count(database) == 0
     assert "Upload Phone Numbers" not in hotel.page("/jobs")
     assert "3 numbers can be imported" in clinic.page(clinic.upload(SOUND))

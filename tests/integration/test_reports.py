@@ -224,7 +224,7 @@ def test_what_stands_beyond_the_last_column_is_told(api: Door) -> None:
     rows = sheets.rows(2)
     job = api.upload(sheets.csv_bytes([*rows, ["1", "2125559999", "TRUE", "", "", "", "=surplus", "2nd"]]))
     wide = api.rows(job["id"], outcome="failed")[0]
-    assert (wide["code"], wide["message"]) == ("ROW_TOO_WIDE", "“=surplus | 2nd” stands beyond the last column.")
+    assert (wide["code"], wide["message"]) == ("ROW_TOO_WIDE", "“=surplus | 2nd” is beyond the last column.")
     assert list(wide["cells"]) == rows[0]
     report = api.get(f"/v1/jobs/{job['id']}/report.csv?rows=failed").get_data().decode("utf-8-sig")
     assert "“=surplus | 2nd” stands beyond" in report

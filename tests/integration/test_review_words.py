@@ -20,7 +20,8 @@ from tests.portal import text_of as words_of
 
 FIRST = 12_125_550_100
 HAPPENED = re.compile(
-    r"\b(was|were) (added|changed|assigned|taken|deleted|put|written|left|set|stopped)\b|Would be: \d+ \w+ was"
+    r"\b(was|were) (added|changed|assigned|unassigned|taken|deleted|put|restored|written|left|set|used|stopped)\b"
+    r"|Would be: \d+ \w+ was"
 )
 WRITES = frozenset({Outcome.CREATED, Outcome.UPDATED, Outcome.DELETED})
 
@@ -98,7 +99,7 @@ def test_a_review_says_what_would_happen(
     assert "Would be: " in page
     assert not HAPPENED.search(page)
     if any("DEFAULT_CARRIER_USED" in row["warnings"] for row in rows):
-        assert "The default carrier would be set." in page
+        assert "The default carrier would be used." in page
 
 
 def test_the_workbook_of_a_review_says_what_would_happen(api: Door, world: World) -> None:
@@ -127,7 +128,7 @@ def test_after_the_decision_it_says_what_happened(api: Door, portal: Portal, wor
     assert "would" not in report.get_data(as_text=True)
     assert "-review-" not in report.headers["Content-Disposition"]
     page = words_of(portal.get(f"/jobs/{job['id']}?outcome=all"))
-    for text in ("The number was added.", "The default carrier was set."):
+    for text in ("The number was added.", "The default carrier was used."):
         assert (text in page) is confirmed
     assert "would be" not in page.lower()
 

@@ -176,7 +176,7 @@ def test_the_problem_of_a_request_tells_what_to_do() -> None:
     [
         ({"value": "Acme", "field": "target"}, None, "Acme"),
         ({"value": "Acme"}, Column.USER, "user"),
-        (None, None, "What was chosen is no"),
+        (None, None, "Your choice isn't an"),
     ],
 )
 def test_the_problem_of_a_file_speaks_of_what_was_named(

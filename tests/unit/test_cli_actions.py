@@ -467,7 +467,7 @@ def test_on_a_terminal_a_review_asks(service: Service, typed: str, decided: bool
     assert ("completed_with_errors" in terminal.shown) == decided
 
 
-@pytest.mark.parametrize(("status", "said"), [("review", "would be written"), ("completed_with_errors", "was written")])
+@pytest.mark.parametrize(("status", "said"), [("review", "would be changed"), ("completed_with_errors", "was changed")])
 def test_causes_of_a_review_say_what_would_happen(status: str, said: str) -> None:
     causes = [{"code": "ABORTED", "count": 2, "first_row": 2}]
     assert f"nothing {said}" in "\n".join(lines(job(status, review=REVIEW, error_summary=causes)))
