@@ -20,7 +20,7 @@ class MetricKind(StrEnum):
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric: its label names in order, and one sentence of help."""
+    """A metric: its name, kind, label names in order, and one sentence of help."""
 
     name: str
     kind: MetricKind
@@ -41,59 +41,57 @@ ROWS = Metric(
     "numberyard_rows_total",
     MetricKind.COUNTER,
     ("outcome", "code"),
-    "Rows of jobs that have ended, by what became of them.",
+    "Rows of ended jobs, by outcome and result code.",
 )
-JOBS = Metric(
-    "numberyard_jobs_total", MetricKind.COUNTER, ("kind", "status"), "Jobs that have ended, by kind and how they ended."
-)
-PIECES = Metric(
-    "numberyard_pieces_total", MetricKind.COUNTER, ("phase",), "Pieces of work done, counted when their job has ended."
-)
+JOBS = Metric("numberyard_jobs_total", MetricKind.COUNTER, ("kind", "status"), "Ended jobs, by kind and final status.")
+PIECES = Metric("numberyard_pieces_total", MetricKind.COUNTER, ("phase",), "Completed work items of ended jobs.")
 STAGE_SECONDS = Metric(
     "numberyard_stage_seconds_total",
     MetricKind.COUNTER,
     ("stage",),
-    "Seconds that the stages took, counted when the job has ended; tries that were lost do not count.",
+    "Time spent in each stage by ended jobs, in seconds; lost attempts do not count.",
 )
 SWEEP = Metric(
     "numberyard_sweep_findings_total",
     MetricKind.COUNTER,
     ("finding",),
-    "What the sweep found: leases and reviews that ran out, cancelled jobs that it ended, pieces announced again.",
+    "Findings of the rescuer: expired leases and reviews, cancelled jobs that it ended, work items announced again.",
 )
-OPEN_JOBS = Metric("numberyard_jobs_open", MetricKind.GAUGE, ("status",), "Jobs that have not ended.")
+OPEN_JOBS = Metric("numberyard_jobs_open", MetricKind.GAUGE, ("status",), "Jobs that have not ended, by status.")
 PENDING = Metric(
-    "numberyard_pieces_pending", MetricKind.GAUGE, ("phase",), "Pieces of work that wait to be taken, now or later."
+    "numberyard_pieces_pending", MetricKind.GAUGE, ("phase",), "Work items that wait for a worker, now or later."
 )
-LEASED = Metric("numberyard_pieces_leased", MetricKind.GAUGE, ("phase",), "Pieces of work that a worker has in hand.")
+LEASED = Metric("numberyard_pieces_leased", MetricKind.GAUGE, ("phase",), "Work items that a worker is processing.")
 QUEUE_AGE = Metric(
     "numberyard_queue_age_seconds",
     MetricKind.GAUGE,
     ("phase",),
-    "How long the oldest piece of work has been free to be taken; 0 if there is none.",
+    "How long the oldest work item has been ready for a worker, in seconds; 0 if there is none.",
 )
 HELD_UP = Metric(
     "numberyard_held_up_seconds",
     MetricKind.GAUGE,
     ("phase",),
-    "How long the oldest piece of work has been held up by a database or storage that is away; 0 if none is.",
+    "How long the oldest delayed work item has waited for an unavailable database or storage, in seconds; 0 if none.",
 )
 LEDGER_UP = Metric(
     "numberyard_ledger_up",
     MetricKind.GAUGE,
     (),
-    "1 if the figures of jobs, rows and pieces could be read from the database; at 0 they are left out.",
+    "1 if the metrics of jobs, rows and work items could be read from the database; if 0 they are missing.",
 )
 HTTP_SECONDS = Metric(
     "numberyard_http_request_duration_seconds",
     MetricKind.HISTOGRAM,
     ("method", "route", "status"),
-    "Time from a request to the last byte of its answer, by method, route and class of status.",
+    "Time from the start of a request to the last byte of its response, by method, route and status class.",
 )
 HTTP_IN_FLIGHT = Metric(
-    "numberyard_http_requests_in_flight", MetricKind.GAUGE, (), "Requests that are being answered, this one included."
+    "numberyard_http_requests_in_flight", MetricKind.GAUGE, (), "Requests in progress, including this one."
 )
-BUILD = Metric("numberyard_build_info", MetricKind.GAUGE, ("version", "python"), "1; the labels tell what is running.")
+BUILD = Metric(
+    "numberyard_build_info", MetricKind.GAUGE, ("version", "python"), "Always 1; the labels show the running versions."
+)
 
 OF_LEDGER = (ROWS, JOBS, PIECES, STAGE_SECONDS, SWEEP, OPEN_JOBS, PENDING, LEASED, QUEUE_AGE, HELD_UP)
 METRICS = (*OF_LEDGER, LEDGER_UP, HTTP_SECONDS, HTTP_IN_FLIGHT, BUILD)

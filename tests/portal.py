@@ -68,7 +68,8 @@ def text_of(answer: TestResponse) -> str:
 def toasts_of(answer: TestResponse) -> str:
     """The confirmations of a page (R30)."""
     found = re.search(r'id="toasts".*?<main', answer.get_data(as_text=True), re.DOTALL)
-    return " ".join(re.sub(r"<[^>]*>", " ", found[0].partition(">")[2]).removesuffix("<main").split()) if found else ""
+    text = re.sub(r"<[^>]*>", " ", found[0].partition(">")[2]).removesuffix("<main") if found else ""
+    return " ".join(unescape(text).split())
 
 
 def signed_in(

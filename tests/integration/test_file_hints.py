@@ -74,4 +74,4 @@ def test_the_commands_take_the_same(cli: Cli, tmp_path: Path) -> None:
     assert (job["counts"]["created"], job["file"]["encoding"], job["file"]["header_row"]) == (1, "cp1250", 3)
     assert told(cli("delete", "--file", str(file), *words, "--yes", "--json"))["counts"]["deleted"] == 1
     misplaced = cli("delete", "+12125550142", "--sheet", "a", "--yes")
-    assert (misplaced.exit_code, "go with --file" in misplaced.stderr) == (Exit.USAGE, True)
+    assert (misplaced.exit_code, "need --file" in misplaced.stderr) == (Exit.USAGE, True)

@@ -317,7 +317,7 @@ def test_r30_a_confirmation_is_shown_once_by_the_next_page(portal: Portal, datab
             sessions.tell(connection, session_id, notice)
     shown = portal.get("/numbers")
     assert 'role="status"' in shown.get_data(as_text=True)
-    assert toasts_of(shown).startswith("2 &lt;b&gt; See it")
+    assert toasts_of(shown).startswith("2 <b> See it")
     assert toasts_of(shown).count("See it") == sessions.MOST_NOTICES
     assert toasts_of(portal.get("/numbers")) == ""
 

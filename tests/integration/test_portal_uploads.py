@@ -256,7 +256,7 @@ def test_errors_are_grouped_by_cause_and_marked_in_their_row(site: Site) -> None
     said, markup = site.page(path), site.get(path).get_data(as_text=True)
     assert "1 row, first in row 5" in said
     assert Code.INVALID_CHARACTER in said
-    assert "“ask <b>Bob</b>” is not a phone number" in said
+    assert "“ask <b>Bob</b>” isn't a phone number" in said
     assert "<b>Bob</b>" not in markup
     heads = re.findall(r'<th scope="row" rowspan="2" id="(row-\d+)">', markup)
     assert re.findall(r'<td colspan="6" headers="(row-\d+)"', markup) == heads == ["row-5", "row-6"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from html import unescape
 from typing import Any
 
 import pytest
@@ -92,7 +93,7 @@ def wrong(answer: TestResponse, field: str) -> str:
     """What is said beside a field."""
     found = re.search(rf'id="e-{field}">.*?<span>([^<]*)</span>', answer.get_data(as_text=True), re.DOTALL)
     assert found, text_of(answer)
-    return found[1]
+    return unescape(found[1])
 
 
 def add_form(browser: Portal, kind: str = "pbx", where: str = "") -> Found:

@@ -227,4 +227,4 @@ def test_what_stands_beyond_the_last_column_is_told(api: Door) -> None:
     assert (wide["code"], wide["message"]) == ("ROW_TOO_WIDE", "“=surplus | 2nd” is beyond the last column.")
     assert list(wide["cells"]) == rows[0]
     report = api.get(f"/v1/jobs/{job['id']}/report.csv?rows=failed").get_data().decode("utf-8-sig")
-    assert "“=surplus | 2nd” stands beyond" in report
+    assert "“=surplus | 2nd” is beyond" in report

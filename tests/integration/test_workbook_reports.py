@@ -192,5 +192,5 @@ def test_the_commands(cli: Cli, tmp_path: Path) -> None:
         mended(report.read_bytes(), {"B2": "2125550145", "C2": "x", "A3": "1", "B3": "2125550146", "C4": "x"})
     )
     done = cli("upload", str(report), "--watch", "--parent", first["id"])
-    assert (done.exit_code, "Of the first file nothing is left to mend." in done.stdout) == (Exit.OK, True), done.output
+    assert (done.exit_code, "No rows of the first file left to correct." in done.stdout) == (Exit.OK, True), done.output
     assert cli("report", first["id"], "--format", "xlsx").exit_code == Exit.USAGE

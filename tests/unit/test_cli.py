@@ -125,7 +125,7 @@ def test_a_problem_is_told_with_code_detail_and_fix(
     assert result.exit_code == expected
     assert result.stdout == ""
     # The service's advice for 401 speaks of headers; ours of commands.
-    fix = "It did not accept this token. `numberyard login` keeps" if status == 401 else "Do it so.\n"
+    fix = "The service did not accept this token. Save one with `numberyard login`" if status == 401 else "Do it so.\n"
     assert f"SOME_CODE: No: {MILD}\n  {fix}" in result.stderr
 
 
@@ -283,7 +283,7 @@ def test_the_summary_adds_up_and_names_the_top_three_causes(cli: Cli, service: S
     assert result.exit_code == Exit.PARTLY_FAILED
     assert "1,100  = 1,071 + 5 + 24" in result.stdout
     for code, count in causes[:3]:
-        assert f"{code}: {count} rows, the first is row {count + 1}" in result.stdout
+        assert f"{code}: {count} rows, first in row {count + 1}" in result.stdout
     assert "TOO_LONG" not in result.stdout
     assert "{" not in result.stdout
     assert f"numberyard report {JOB_ID}" in result.stdout
@@ -325,8 +325,8 @@ def test_watching_survives_a_service_that_breaks_off_and_says_so_once(cli: Cli, 
     service.jobs = [job("running"), None, None, None, job("running"), job()]
     result = cli("jobs", JOB_ID, "--watch")
     assert result.exit_code == Exit.OK
-    assert result.stderr.count("does not answer") == 1
-    assert result.stderr.count("answers again") == 1
+    assert result.stderr.count("does not respond") == 1
+    assert result.stderr.count("responds again") == 1
 
 
 def test_a_service_that_stays_away_is_given_up_with_a_way_to_resume(

@@ -273,11 +273,11 @@ def test_an_upload_takes_a_name_too(cli: Cli, service: Service, sheet: Path) -> 
         (("delete", "--file", "{sheet}"), "Delete the numbers in numbers.csv? "),
         (("delete", "--all"), "Delete 5 numbers? "),
         (("delete", "--all", "--expected-count", "9"), "Delete 9 numbers? "),
-        (("unassign", "--all"), "Take back 5 numbers? "),
+        (("unassign", "--all"), "Unassign 5 numbers? "),
     ],
 )
 def test_r26_a_program_must_say_yes(cli: Cli, service: Service, sheet: Path, words: tuple[str, ...], hint: str) -> None:
-    """Nobody is there to be asked, so nothing is done."""
+    """Without a terminal there is no one to ask, so nothing is done."""
     filled = [word.format(sheet=sheet) for word in words]
     for extra in ((), ("--json",)):
         result = cli(*filled, *extra)
@@ -331,13 +331,13 @@ def test_r26_deleting_asks(service: Service, typed: str, code: Exit, requests: i
     terminal.type(typed)
     assert terminal.end() == code
     assert len(service.posts) == requests
-    assert ("Nothing was done." in terminal.shown) == (requests == 0)
+    assert ("Nothing was changed." in terminal.shown) == (requests == 0)
 
 
 def test_what_meets_all_numbers_asks_with_their_count(service: Service) -> None:
     service.total = 4321
     terminal = Terminal(service, "unassign", "--all", "--country", "US")
-    terminal.until("Take back 4,321 numbers? [y/N]")
+    terminal.until("Unassign 4,321 numbers? [y/N]")
     terminal.type("y\n")
     assert terminal.end() == Exit.OK
     assert sent(service) == ("/v1/unassignments", {"filter": {"country": "US"}, "expected_count": 4321})
@@ -431,7 +431,7 @@ def test_a_review_is_shown_and_left_to_be_confirmed(
     assert result.exit_code == Exit.OK
     for text in (
         f"Job {JOB_ID}: review",
-        "until 2026-01-02 10:00:00Z",
+        "confirm by 2026-01-02 10:00:00Z",
         "     updated        1,200",
         "      failed            3",
         "Hotel red: 1 created, 1,200 updated",
@@ -458,7 +458,7 @@ def test_a_review_with_json_is_the_job(cli: Cli, service: Service) -> None:
 def test_on_a_terminal_a_review_asks(service: Service, typed: str, decided: bool) -> None:
     service.jobs = [job("checking"), reviewed(), job("running"), job("completed_with_errors")]
     terminal = Terminal(service, "delete", "--review", *NUMBERS)
-    terminal.until("Do it? [y/N]")
+    terminal.until("Confirm this job? [y/N]")
     assert [path for path, _ in service.posts] == ["/v1/deletions"]
     assert "deleted" in terminal.shown
     terminal.type(typed)

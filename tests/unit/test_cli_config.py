@@ -61,7 +61,7 @@ def written(path: Path, text: str, mode: int = 0o600) -> None:
 def test_login_tries_the_token_and_keeps_it_for_nobody_else_to_read(cli: Cli, service: Service, path: Path) -> None:
     result = cli("login", "--url", f"{service.url}/", given=f"{TOKEN}\n")
     assert result.exit_code == Exit.OK
-    assert f"You are Harbour Telecom at {service.url}." in result.stderr
+    assert f"Signed in as Harbour Telecom at {service.url}." in result.stderr
     assert result.stdout == ""
     assert TOKEN not in result.output
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -111,7 +111,7 @@ def test_login_on_a_terminal_asks_and_does_not_show_the_token(service: Service, 
     shown = _answered(ours, {b"URL of the service": service.url, b"(not shown)": TOKEN})
     assert process.wait(timeout=30) == Exit.OK
     assert TOKEN.encode() not in shown
-    assert b"Kept in" in shown
+    assert b"Saved in" in shown
     assert read_profile(path, "default", is_named=True) == Profile(service.url, TOKEN)
 
 

@@ -75,7 +75,7 @@ def on_terminal(service: Service, *words: str, width: int = 80, **env: str) -> s
 
 def test_help_has_each_command_once_by_task_and_examples_that_exist() -> None:
     told = CliRunner().invoke(main, ["--help"]).output
-    for heading in ("Bring numbers in:", "Examples:", "URL and token:", "Exit codes:"):
+    for heading in ("Import numbers:", "Examples:", "URL and token:", "Exit codes:"):
         assert heading in told
     for name, lazy in COMMANDS.items():
         assert len(re.findall(rf"(?m)^  {name} +{re.escape(lazy.help)}$", told)) == 1
@@ -143,7 +143,7 @@ def test_what_is_copied_is_never_cut(service: Service) -> None:
         shown = _CONTROL.sub("", on_terminal(service, "jobs", width=width))
         for place in range(3):
             assert f"{LONG}{place}" in shown, width
-        assert ("Not shown" in shown) == (width == 80), width
+        assert ("Hidden" in shown) == (width == 80), width
     assert "completed_with_errors" in on_terminal(service, "jobs", width=20)
 
 
@@ -165,7 +165,7 @@ def test_bars_show_speed_time_left_and_no_queue_that_is_over(service: Service, s
     queued = job("accepted", progress={"queue_position": 3})
     service.jobs = [queued, job("checking"), job("running"), job("publishing"), job()]
     shown = on_terminal(service, "upload", str(sheet), "--watch", width=100)
-    assert "place 3 in the queue" in shown
+    assert "position 3" in shown
     assert "50 of 100 rows, 25 rows/s, 2 s left" in shown
     last = _CONTROL.sub("", shown[shown.rindex("Upload") :])
     assert "Queue" not in last

@@ -1,4 +1,4 @@
-"""The command line. Client commands speak the public HTTP API and nothing private; each is loaded only when it runs."""
+"""The command line. Client commands use only the public HTTP API. Each command is imported only when it runs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DEFAULT_URL = "http://127.0.0.1:8080"
 
 
 class _Main(click.Group):
-    """The commands of `COMMANDS`, imported on use, and one place where every ending gets its exit code."""
+    """The commands of `COMMANDS`, imported on use. Gives every way to end a command its exit code."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(COMMANDS)
@@ -36,11 +36,11 @@ class _Main(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         near = difflib.get_close_matches(args[0], COMMANDS, n=1)
         if near and args[0] not in COMMANDS and not ctx.resilient_parsing:
-            ctx.fail(f"There is no command “{args[0]}”. Did you mean “{near[0]}”?")
+            ctx.fail(f"No such command “{args[0]}”. Did you mean “{near[0]}”?")
         return super().resolve_command(ctx, args)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """As click's, but without loading every command for its line of help."""
+        """Complete as click does, but without importing every command for its line of help."""
         found = [CompletionItem(name, help=lazy.help) for name, lazy in COMMANDS.items() if name.startswith(incomplete)]
         return found + click.Command.shell_complete(self, ctx, incomplete)
 
@@ -54,7 +54,7 @@ class _Main(click.Group):
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
-            # click would call it a success.
+            # click would report success.
             raise CutOffError from None
 
     def main(
@@ -74,7 +74,7 @@ class _Main(click.Group):
 
 
 class CutOffError(Ending):
-    """Whoever read stdout has gone."""
+    """The reader of stdout closed it (EPIPE)."""
 
     def __init__(self) -> None:
         super().__init__(Exit.CUT_OFF)
@@ -84,7 +84,7 @@ class CutOffError(Ending):
 
 
 @click.group(cls=_Main, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--url", envvar="NUMBERYARD_URL", metavar="URL", help="The service.")
+@click.option("--url", envvar="NUMBERYARD_URL", metavar="URL", help="URL of the service.")
 @click.option("--token", envvar="NUMBERYARD_TOKEN", metavar="TOKEN", help="Your API token (nyk_...).")
 @click.option(
     "--profile",
@@ -98,15 +98,15 @@ class CutOffError(Ending):
     type=click.Path(),
     envvar="NUMBERYARD_CONFIG",
     metavar="FILE",
-    help="The configuration file.  [default: ~/.config/numberyard/config.toml, or as the system has it]",
+    help="Configuration file.  [default: ~/.config/numberyard/config.toml, or your system's usual folder]",
 )
 @click.version_option(package_name="numberyard")
 def main(**_places: str | None) -> None:
-    """Numberyard: spreadsheets of phone numbers in, a result for every row out."""
+    """Numberyard: import spreadsheets of phone numbers and get a result for every row."""
 
 
 def _code_of(run: Callable[[], int]) -> int:
-    """Run a command; whatever ends it is said in a line or two and becomes an exit code."""
+    """Run a command. Print a line or two about any exception and return the exit code."""
     try:
         return run()
     except Ending as ending:
@@ -118,6 +118,6 @@ def _code_of(run: Callable[[], int]) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("Stopped.", err=True)
         return Exit.INTERRUPTED
-    except Exception as error:  # noqa: BLE001 - the last door: users get one line, never a traceback
+    except Exception as error:  # noqa: BLE001 - the last handler: users get one line, never a traceback
         click.echo(f"INTERNAL_ERROR: {type(error).__name__}: {error}", err=True)
         return Exit.UNEXPECTED

@@ -1,4 +1,4 @@
-"""A client of the public HTTP API (v1): requests out, plain data or one of two errors back. Prints nothing."""
+"""A client of the public HTTP API (v1). Returns plain data or raises one of two errors. Prints nothing."""
 
 from __future__ import annotations
 
@@ -18,19 +18,18 @@ Json = dict[str, Any]
 
 _CONNECT_SECONDS = 10.0
 _TIMEOUT = httpx.Timeout(30.0, connect=_CONNECT_SECONDS)
-# The door answers an upload only when the whole file is stored and checked.
+# The service responds to an upload only when the whole file is stored and checked.
 _UPLOAD_TIMEOUT = httpx.Timeout(30.0, connect=_CONNECT_SECONDS, read=600.0)
-# How long a workbook is asked for while the service prepares it, and the longest pause in between.
-_WORKBOOK_SECONDS = 600.0  # for which a workbook that is being built is asked for again
-_BUSY_SECONDS = 60.0  # for which a service is asked again that sends too many reports already, or is away for a moment
-_LONGEST_PAUSE = 30
-# The longest page every list gives.
+_WORKBOOK_SECONDS = 600.0  # how long to retry while the service builds a workbook
+_BUSY_SECONDS = 60.0  # how long to retry while the service sends too many reports or is briefly unavailable
+_LONGEST_PAUSE = 30  # seconds between retries
+# The largest page size that every list allows.
 _PAGE = 200
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class ProblemError(Exception):
-    """The service refused: RFC 9457 problem details with a `code` and the HTTP status."""
+    """The service refused the request: RFC 9457 problem details with a `code`, and the HTTP status."""
 
     def __init__(self, status: int, document: Json) -> None:
         super().__init__(document.get("code", status))
@@ -39,7 +38,7 @@ class ProblemError(Exception):
 
 
 class _Counted:
-    """An open file that tells how much of it was read; `fileno` lets httpx find its length without reading it."""
+    """An open file that reports how much of it was read. With `fileno` httpx gets its length without reading it."""
 
     def __init__(self, file: BinaryIO, on_read: Callable[[int], None]) -> None:
         self._file = file
@@ -55,12 +54,12 @@ class _Counted:
 
 
 class Api:
-    """One connection to the service. Every method raises `ProblemError` or `UnreachableError`."""
+    """A connection to the service. Every method raises `ProblemError` or `UnreachableError`."""
 
     def __init__(self, url: str, token: str | None, patience: float | None = None) -> None:
-        """`patience` is how long to wait for any answer, in seconds; otherwise as long as each request deserves."""
+        """Connect to `url`. `patience`: timeout of every request, in seconds. None: the default of each request."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        # A proxy of the environment must not be asked for a service on this machine.
+        # Do not reach a service on this machine through a proxy from the environment.
         through_proxy = urlsplit(url).hostname not in LOOPBACK
         self.url = url
         self._http = httpx.Client(
@@ -80,16 +79,16 @@ class Api:
         self._http.close()
 
     def job(self, job_id: str, wait: int = 0) -> Json:
-        """The job; with `wait` (seconds, at most 10) the service may answer later, when there is news."""
+        """Return the job. With `wait` (seconds, at most 10) the service may respond later, once the job has changed."""
         headers = {"Prefer": f"wait={wait}"} if wait else {}
         return self._get(f"/v1/jobs/{_part(job_id)}", headers=headers)
 
     def number(self, e164: str) -> Json:
-        """One number with its history."""
+        """Return one number with its history."""
         return self._get(f"/v1/numbers/{_part(e164)}")
 
     def pages(self, path: str, filters: Mapping[str, str | None], limit: int) -> Json:
-        """The first `limit` entries of a list, as many pages as that takes: `{"data": [..], "next_cursor": ..}`."""
+        """Return the first `limit` entries of a list, over several pages: `{"data": [..], "next_cursor": ..}`."""
         given = {name: value for name, value in filters.items() if value is not None}
         data: list[Json] = []
         cursor: str | None = None
@@ -104,38 +103,38 @@ class Api:
                 return {"data": data, "next_cursor": cursor}
 
     def get(self, kind: str, thing_id: str) -> Json:
-        """One thing of a kind ("tenants", "carriers", "tokens")."""
+        """Return one resource of a kind ("tenants", "carriers", "tokens")."""
         return self._get(f"/v1/{kind}/{_part(thing_id)}")
 
     def create(self, kind: str, body: Json) -> Json:
-        """Make a thing; answers it as it is now."""
+        """Create a resource and return it."""
         with reaching(self.url):
             answer = self._http.post(f"/v1/{kind}", json=body)
         return self._document(answer)
 
     def change(self, kind: str, thing_id: str, body: Json) -> Json:
-        """Change what `body` names; answers the thing as it is now."""
+        """Change the fields in `body` and return the resource."""
         with reaching(self.url):
             answer = self._http.patch(f"/v1/{kind}/{_part(thing_id)}", json=body)
         return self._document(answer)
 
     def delete(self, kind: str, thing_id: str) -> None:
-        """Delete a thing, or revoke a token."""
+        """Delete a resource, or revoke a token."""
         with reaching(self.url):
             answer = self._http.delete(f"/v1/{kind}/{_part(thing_id)}")
         if not answer.is_success:
             raise _problem_of(answer, self.url)
 
     def decide(self, job_id: str, what: str) -> Json:
-        """Confirm, cancel or undo a job; the job as it is then or, of an undo, the one that undoes."""
+        """Confirm, cancel or undo a job. Returns that job; for an undo, the new job that undoes it."""
         return self.create(f"jobs/{_part(job_id)}/{what}", {})
 
     def replay(self, callback_id: str) -> Json:
-        """Have a callback sent again; the callback as it is then."""
+        """Send a callback again and return it."""
         return self.create(f"callbacks/{_part(callback_id)}/replay", {})
 
     def count(self, filters: Mapping[str, str]) -> int:
-        """How many numbers match."""
+        """Return how many numbers match."""
         page = self._get("/v1/numbers", params={**filters, "count": "true", "limit": "1"})
         if not isinstance(page.get("total"), int):
             raise stranger(self.url)
@@ -144,7 +143,7 @@ class Api:
     def upload(
         self, path: Path, fields: Mapping[str, str | int | None], on_read: Callable[[int], None], to: str = "uploads"
     ) -> Json:
-        """Send a file from disk, never held in memory; `on_read` is told the bytes as they go. Returns the job."""
+        """Stream a file from disk. `on_read` gets the byte count of each block. Returns the job."""
         given = {name: str(value) for name, value in fields.items() if value is not None}
         with path.open("rb") as file, reaching(self.url):
             part = (_utf8(path.name), cast("BinaryIO", _Counted(file, on_read)), "application/octet-stream")
@@ -155,7 +154,7 @@ class Api:
 
     @contextmanager
     def report(self, job_id: str, rows: str, file_format: str) -> Iterator[Iterator[bytes]]:
-        """The report's bytes as they come; asked for again while its workbook is built, or the service is busy."""
+        """Stream the report's bytes. Retries while its workbook is being built or the service is busy."""
         path = f"/v1/jobs/{_part(job_id)}/report.{file_format}"
         began = time.monotonic()
         while True:
@@ -185,24 +184,24 @@ class Api:
 
 
 def _seconds_to_retry(problem: Exception) -> float:
-    """Return for how long a report is asked for again that was refused so."""
+    """Return how long to retry a report after this refusal, in seconds."""
     code = problem.document["code"] if isinstance(problem, ProblemError) else ""
     return {"WORKBOOK_NOT_READY": _WORKBOOK_SECONDS, "UNAVAILABLE": _BUSY_SECONDS}.get(code, 0.0)
 
 
 def _pause_of(answer: httpx.Response) -> float:
-    """Seconds from Retry-After, at least one."""
+    """Return the seconds of Retry-After, at least one."""
     said = answer.headers.get("Retry-After", "")
     return float(min(max(int(said), 1), _LONGEST_PAUSE)) if said.isascii() and said.isdecimal() else 1.0
 
 
 def _utf8(name: str) -> str:
-    """Return a file's name for a request: bytes of the file system that are no UTF-8 are replaced (PEP 383)."""
+    """Return a file name for a request, with bytes that are not UTF-8 replaced (PEP 383)."""
     return name.encode(errors="surrogateescape").decode(errors="replace")
 
 
 def _part(text: str) -> str:
-    """Text as one part of a path, whatever is in it."""
+    """Quote any text as one segment of a path."""
     return quote(text, safe="+")
 
 

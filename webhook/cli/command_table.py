@@ -1,4 +1,4 @@
-"""The table of commands, by task, and what `numberyard --help` says of them. Loads none of them."""
+"""The table of commands, by task, and the text of `numberyard --help`. Imports none of the commands."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from webhook.cli.exit_codes import MEANINGS
 
 
 class Lazy(NamedTuple):
-    """Where a command is, and its line in the help."""
+    """The module and name of a command, and its line in the help."""
 
     module: str
     name: str
@@ -18,69 +18,68 @@ class Lazy(NamedTuple):
 
 
 _TASKS: dict[str, dict[str, Lazy]] = {
-    "Bring numbers in": {
-        "upload": Lazy("webhook.cli.commands.upload", "upload", "Send a spreadsheet of numbers."),
-        "jobs": Lazy("webhook.cli.commands.jobs", "jobs", "List jobs, or show one and watch it to its end."),
-        "report": Lazy("webhook.cli.commands.report", "report", "Fetch what became of every row."),
+    "Import numbers": {
+        "upload": Lazy("webhook.cli.commands.upload", "upload", "Upload a spreadsheet of numbers."),
+        "jobs": Lazy("webhook.cli.commands.jobs", "jobs", "List jobs, or show one and wait until it ends."),
+        "report": Lazy("webhook.cli.commands.report", "report", "Download the result of every row."),
         "sample": Lazy("webhook.cli.commands.sample", "sample", "Write a realistic spreadsheet to try."),
     },
-    "Decide about a job": {
-        "confirm": Lazy("webhook.cli.commands.job_control", "confirm", "Carry out a job that was reviewed."),
+    "Control a job": {
+        "confirm": Lazy("webhook.cli.commands.job_control", "confirm", "Run a job after its review."),
         "cancel": Lazy("webhook.cli.commands.job_control", "cancel", "Stop a job."),
-        "undo": Lazy("webhook.cli.commands.job_control", "undo", "Put back what a job did."),
+        "undo": Lazy("webhook.cli.commands.job_control", "undo", "Reverse the changes of a job."),
     },
     "Work with numbers": {
         "numbers": Lazy("webhook.cli.commands.numbers", "numbers", "Search the inventory, or show one number."),
         "assign": Lazy(
-            "webhook.cli.commands.actions", "assign", "Give numbers to an enterprise, a reseller or a user."
+            "webhook.cli.commands.actions", "assign", "Assign numbers to an enterprise, a reseller or a user."
         ),
-        "unassign": Lazy("webhook.cli.commands.actions", "unassign", "Take numbers back."),
-        "change": Lazy("webhook.cli.commands.actions", "change", "Switch Voice, SMS and Fax, choose carriers."),
-        "delete": Lazy("webhook.cli.commands.actions", "delete", "Delete numbers that nobody was given."),
+        "unassign": Lazy("webhook.cli.commands.actions", "unassign", "Unassign numbers."),
+        "change": Lazy("webhook.cli.commands.actions", "change", "Turn Voice, SMS and Fax on or off, set carriers."),
+        "delete": Lazy("webhook.cli.commands.actions", "delete", "Delete unassigned numbers."),
     },
     "Accounts": {
-        "tenants": Lazy("webhook.cli.commands.tenants", "tenants", "Resellers and enterprises."),
-        "users": Lazy("webhook.cli.commands.users", "users", "Users and their numbers."),
-        "carriers": Lazy("webhook.cli.commands.carriers", "carriers", "Carriers, and which are the defaults."),
-        "tokens": Lazy("webhook.cli.commands.tokens", "tokens", "API tokens: make, list, revoke."),
+        "tenants": Lazy("webhook.cli.commands.tenants", "tenants", "Manage resellers and enterprises."),
+        "users": Lazy("webhook.cli.commands.users", "users", "Manage users and their numbers."),
+        "carriers": Lazy("webhook.cli.commands.carriers", "carriers", "Manage carriers and default carriers."),
+        "tokens": Lazy("webhook.cli.commands.tokens", "tokens", "Create, list and revoke API tokens."),
         "callbacks": Lazy(
-            "webhook.cli.commands.callbacks", "callbacks", "Callbacks: how they went, again, their secret."
+            "webhook.cli.commands.callbacks",
+            "callbacks",
+            "List, inspect and resend callbacks; manage the secret.",
         ),
     },
     "This program": {
-        "login": Lazy("webhook.cli.commands.login", "login", "Keep the service's URL and your token."),
-        "completion": Lazy(
-            "webhook.cli.commands.completion", "completion", "Have the shell complete commands and options."
-        ),
+        "login": Lazy("webhook.cli.commands.login", "login", "Save the service's URL and your token."),
+        "completion": Lazy("webhook.cli.commands.completion", "completion", "Set up shell completion."),
     },
     "Run the service": {
-        "up": Lazy("webhook.cli.commands.up", "up", "Run everything: servers, web, workers."),
-        "demo": Lazy("webhook.cli.commands.demo", "demo", "Show the main job once, from nothing to a report."),
-        "init": Lazy("webhook.cli.commands.init", "init", "Make the Master Reseller and its first token."),
-        "migrate": Lazy("webhook.cli.commands.migrate", "migrate", "Bring the database's tables to this version."),
+        "up": Lazy("webhook.cli.commands.up", "up", "Run the whole service: servers, web, workers."),
+        "demo": Lazy("webhook.cli.commands.demo", "demo", "Try one import, from start to report."),
+        "init": Lazy("webhook.cli.commands.init", "init", "Create the Master Reseller and its first token."),
+        "migrate": Lazy("webhook.cli.commands.migrate", "migrate", "Update the database tables to this version."),
     },
 }
 
 COMMANDS: dict[str, Lazy] = {name: lazy for task in _TASKS.values() for name, lazy in task.items()}
 
 _EXAMPLES = (
-    ("numberyard login", "keep URL and token"),
-    ("numberyard upload numbers.xlsx --review", "check, look, decide"),
+    ("numberyard login", "save URL and token"),
+    ("numberyard upload numbers.xlsx --review", "check, review, confirm"),
     ("numberyard upload numbers.xlsx --report r.xlsx", "import, save the report"),
-    ("numberyard jobs JOB_ID --watch", "watch a job again"),
-    ("numberyard numbers 1212 --status unassigned", "what is free in +1 212"),
-    ("numberyard assign +12125550142 --to Acme", "give a number away"),
-    ("numberyard jobs --json", "for programs"),
+    ("numberyard jobs JOB_ID --watch", "follow a job"),
+    ("numberyard numbers 1212 --status unassigned", "free numbers in +1 212"),
+    ("numberyard assign +12125550142 --to Acme", "assign a number"),
+    ("numberyard jobs --json", "output for programs"),
 )
 _WHENCE = """\
-Commands that call the service look for its URL and for your token in this order: --url and --token; --demo or
---profile; NUMBERYARD_URL and NUMBERYARD_TOKEN; the profile "default" of the configuration file, which
-`numberyard login` writes. The URL is http://127.0.0.1:8080 if nothing names another. The token of a profile is sent to
-that profile's URL only."""
+Commands look for the service's URL and your token in this order: --url and --token; --demo or --profile;
+NUMBERYARD_URL and NUMBERYARD_TOKEN; the profile "default" of the configuration file, which `numberyard login` writes.
+The default URL is http://127.0.0.1:8080. The token of a profile is sent only to that profile's URL."""
 
 
 def write_commands(formatter: click.HelpFormatter) -> None:
-    """The commands by task, in columns that line up over all of them."""
+    """Write the commands by task, in aligned columns."""
     width = max(map(len, COMMANDS))
     for task, commands in _TASKS.items():
         with formatter.section(task):
@@ -88,7 +87,7 @@ def write_commands(formatter: click.HelpFormatter) -> None:
 
 
 def write_ending(formatter: click.HelpFormatter) -> None:
-    """Examples, where URL and token come from, the exit codes."""
+    """Write the examples, the sources of URL and token, and the exit codes."""
     with formatter.section("Examples"):
         formatter.write_dl(_EXAMPLES, col_max=48)
     with formatter.section("URL and token"):

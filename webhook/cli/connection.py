@@ -1,6 +1,6 @@
-"""Where the service is and who asks: options, `--demo`, a profile of the configuration file, the environment.
+"""Finds the service URL and the token: options, `--demo`, a profile of the configuration file, the environment.
 
-What was typed comes first, then the environment, then the profile used when none is named.
+Options on the command line come first, then the environment, then the default profile.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ _NAMES = ("url", "token", "demo", "profile")
 
 @dataclass(frozen=True)
 class Place:
-    """`spoken` is how the user named the service, to be repeated in hints; a token is never repeated.
+    """The service's URL and the token to send.
 
-    `withheld` says why a token that was found is not sent; empty if none was held back.
+    `spoken`: the options with which the user named the service, to repeat in suggested commands; never the token.
+    `withheld`: why a token that was found is not sent; "" if none was withheld.
     """
 
     url: str
@@ -43,10 +44,10 @@ class _Source:
 
 
 def find_place(root: click.Context, own: Mapping[str, str | None]) -> Place:
-    """The place that a command is to ask; `own` are its own options, which win over those before the command."""
+    """Return the service that a command uses. Its own options (`own`) win over those before the command."""
     typed = {name: own.get(name) or typed_before(root, name) for name in _NAMES}
     if typed["demo"] and typed["profile"]:
-        raise click.UsageError("--demo and --profile both name the service: give one of them.")
+        raise click.UsageError("--demo and --profile both name the service: use only one of them.")
     url = token = None
     withheld = ""
     for look in _sources(root, typed):
@@ -55,7 +56,7 @@ def find_place(root: click.Context, own: Mapping[str, str | None]) -> Place:
         source = look()
         url = url or source.url
         if source.token and not token:
-            # A profile's token is for the profile's service: another one must not see it.
+            # A profile's token must not be sent to any other service.
             if source.profile and source.url and _bare(source.url) != _bare(url or ""):
                 withheld = f"The token of profile {safe(source.profile)} was not sent: it is for {safe(source.url)}."
             else:
@@ -64,32 +65,32 @@ def find_place(root: click.Context, own: Mapping[str, str | None]) -> Place:
 
 
 def typed_before(root: click.Context, name: str) -> str | None:
-    """An option typed before the command; None for one that only the environment gives."""
+    """Return an option typed before the command; None if it comes only from the environment."""
     typed = root.get_parameter_source(name) is ParameterSource.COMMANDLINE
     return root.params.get(name) if typed else None
 
 
 def check_url(url: str) -> str:
-    """The URL without a slash at its end; a usage error if it can be none."""
+    """Return the URL without a trailing slash. `click.UsageError` if it is not a valid URL."""
     try:
         parts = urlsplit(url)
         is_whole = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0 and url.isprintable()
-    except ValueError:  # no number is the port, or a bracket is open
+    except ValueError:  # the port is not a number, or a bracket is not closed
         is_whole = False
     if not is_whole:
-        raise click.UsageError(f"The URL must begin with http:// or https:// and name a host: {safe(url)}")
+        raise click.UsageError(f"The URL must begin with http:// or https:// and a host name: {safe(url)}")
     return url.rstrip("/")
 
 
 def check_token(token: str | None) -> str | None:
-    """The token, if it can be sent in a header; else a usage error."""
+    """Return the token. `click.UsageError` if it cannot be sent in a header."""
     if token and not (token.isascii() and token.isprintable() and " " not in token):
-        raise click.UsageError("The token holds characters that no token has.")
+        raise click.UsageError("The token contains invalid characters. Check that you copied it correctly.")
     return token or None
 
 
 def _sources(root: click.Context, typed: Mapping[str, str | None]) -> list[Callable[[], _Source]]:
-    """What may name the service, the first to be heard first; files are read only when it is their turn."""
+    """Return the sources of URL and token, highest priority first. Files are read only when needed."""
     path, usual = config_path(root.params.get("config")), root.params.get("profile")
     looks = [lambda: _Source(typed["url"], typed["token"])]
     if demo := typed["demo"]:
@@ -117,13 +118,13 @@ def _spoken(typed: Mapping[str, str | None]) -> str:
 
 
 def _from_demo(folder: Path) -> _Source:
-    """URL and the first reseller's token, as `numberyard up --demo` wrote them."""
+    """Return the URL and the first reseller's token, as written by `numberyard up --demo`."""
     path = folder / "demo.json"
     try:
         demo = json.loads(path.read_text(encoding="utf-8"))
         reseller = next(account for account in demo["accounts"] if account["kind"] == "reseller")
         return _Source(str(demo["url"]), str(reseller["token"]))
     except FileNotFoundError:
-        raise click.UsageError(f"{path} is not there; `numberyard up --demo` writes it.") from None
+        raise click.UsageError(f"{path} does not exist. `numberyard up --demo` creates it.") from None
     except (OSError, ValueError, KeyError, TypeError, StopIteration) as error:
-        raise click.UsageError(f"{path} is not what `numberyard up --demo` writes.") from error
+        raise click.UsageError(f"{path} is not a file written by `numberyard up --demo`.") from error

@@ -1,4 +1,4 @@
-"""Why no answer came, or none of Numberyard's, in words that tell what to do. Knows httpx, prints nothing."""
+"""Explains why the service sent no valid response and what to do about it. Uses httpx, prints nothing."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from urllib.parse import urlsplit
 import httpx
 
 _BEHIND = frozenset({502, 503, 504})
-_RUNS = "Is it running there, on this port? `numberyard up` starts one of your own."
-_ADDRESS = "Give the service's address alone, such as https://numbers.example.com; see --url and `numberyard login`."
+_RUNS = "Check that the service runs on this host and port. `numberyard up` starts one of your own."
+_ADDRESS = "Use the service's address only, such as https://numbers.example.com; see --url and `numberyard login`."
 
 
 class UnreachableError(Exception):
-    """No answer came, or one that is not Numberyard's; `fix` is what to do about it."""
+    """No response came, or none from Numberyard; `fix` says what to do."""
 
     def __init__(self, detail: str, fix: str = "") -> None:
         super().__init__(detail)
@@ -25,31 +25,31 @@ class UnreachableError(Exception):
 
 @contextmanager
 def reaching(url: str) -> Iterator[None]:
-    """Turn what httpx says about the connection or the address into `UnreachableError`."""
+    """Turn httpx errors about the connection or the address into `UnreachableError`."""
     try:
         yield
     except httpx.InvalidURL as error:
-        raise UnreachableError(f"{_shown(url)} is no address: {error}", _ADDRESS) from error
+        raise UnreachableError(f"{_shown(url)} is not a valid address: {error}", _ADDRESS) from error
     except httpx.RequestError as error:
         raise _told(error, url) from error
 
 
 def stranger(url: str, answer: httpx.Response | None = None) -> UnreachableError:
-    """Something answers that is not Numberyard's API."""
+    """Return the error for a response that is not from Numberyard's API."""
     kind = "" if answer is None else answer.headers.get("content-type", "")
     what = "A web page answers" if kind.startswith("text/html") else "Something else answers"
     return UnreachableError(f"{what} at {_shown(url)}, not Numberyard's API.", _ADDRESS)
 
 
 def no_problem(answer: httpx.Response, url: str) -> UnreachableError:
-    """A refusal that is no problem document: whoever wrote it stands before the service, or in its place."""
+    """Return the error for an error response without a problem document, as from a proxy or another server."""
     if answer.status_code in _BEHIND:
-        detail = f"{_shown(url)} answers {answer.status_code}: the service behind it is not there."
-        return UnreachableError(detail, "It may be starting: try again in a minute, then tell its operator.")
+        detail = f"{_shown(url)} responds with {answer.status_code}: the service behind it is not available."
+        return UnreachableError(detail, "It may be starting. Try again in a minute; if it stays so, tell its operator.")
     if answer.is_redirect:
         to = urlsplit(answer.headers.get("location", ""))
-        detail = f"{_shown(url)} sends us on to {to.scheme}://{to.hostname}, and a file is not sent twice."
-        return UnreachableError(detail, "Give that address as the URL.")
+        detail = f"{_shown(url)} redirects to {to.scheme}://{to.hostname}. Uploads do not follow redirects."
+        return UnreachableError(detail, "Use that address as the URL.")
     return stranger(url, answer)
 
 
@@ -58,47 +58,47 @@ def _told(error: httpx.RequestError, url: str) -> UnreachableError:
 
 
 def _by_cause(error: httpx.RequestError, url: str) -> UnreachableError | None:
-    """What the system or TLS said, if it was they who failed."""
+    """Explain an error of the operating system or of TLS; None for other errors."""
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLError):
             return _insecure(cause, url)
         if isinstance(cause, socket.gaierror):
-            return UnreachableError(f"No host called {_host(url)} was found.", "Check its spelling, and your network.")
+            return UnreachableError(f"Host {_host(url)} not found.", "Check the spelling and your network.")
         if isinstance(cause, ConnectionRefusedError):
-            return UnreachableError(f"Nothing answers at {_shown(url)}: the connection was refused.", _RUNS)
+            return UnreachableError(f"Connection refused by {_shown(url)}.", _RUNS)
     return None
 
 
 def _by_kind(error: httpx.RequestError, url: str) -> UnreachableError:
-    """What the HTTP client says of its own."""
+    """Explain an error of the HTTP client itself."""
     if isinstance(error, httpx.ProxyError):
-        detail = f"The proxy does not let us through to {_host(url)}: {error}."
-        return UnreachableError(detail, "See HTTPS_PROXY and NO_PROXY in the environment.")
+        detail = f"The proxy refused the connection to {_host(url)}: {error}."
+        return UnreachableError(detail, "Check HTTPS_PROXY and NO_PROXY in the environment.")
     if isinstance(error, httpx.ConnectTimeout):
-        detail = f"{_host(url)} does not answer."
-        return UnreachableError(detail, "Check host and port; a firewall or VPN may be in between.")
+        detail = f"{_host(url)} does not respond."
+        return UnreachableError(detail, "Check host and port. A firewall or VPN may block the connection.")
     if isinstance(error, httpx.TimeoutException):
-        detail = f"{_shown(url)} took the request and gave no answer in time."
-        return UnreachableError(detail, "It may be busy: try again. `numberyard jobs` tells whether a job was queued.")
+        detail = f"{_shown(url)} did not respond in time."
+        return UnreachableError(detail, "It may be busy: try again. `numberyard jobs` shows whether a job was queued.")
     if isinstance(error, httpx.RemoteProtocolError):
-        detail = f"The connection to {_shown(url)} was closed without a proper answer."
+        detail = f"{_shown(url)} closed the connection without a valid response."
         other = "https" if url.startswith("http:") else "http"
-        return UnreachableError(detail, f"Try again. If it always happens, the service may want {other}://.")
+        return UnreachableError(detail, f"Try again. If it keeps happening, the service may need {other}://.")
     return UnreachableError(f"No connection to {_shown(url)}: {error or type(error).__name__}", _RUNS)
 
 
 def _insecure(error: ssl.SSLError, url: str) -> UnreachableError:
     if isinstance(error, ssl.SSLCertVerificationError):
         return UnreachableError(
-            f"The certificate of {_host(url)} cannot be trusted: {error.verify_message.rstrip('.')}.",
-            "Check the host's name. For an authority of your own set SSL_CERT_FILE to its certificate.",
+            f"The certificate of {_host(url)} is not trusted: {error.verify_message.rstrip('.')}.",
+            "Check the host name. If you have your own certificate authority, set SSL_CERT_FILE to its certificate.",
         )
-    detail = f"{_shown(url)} does not speak TLS as it should ({error.reason or error})."
-    return UnreachableError(detail, "If the service has none, its URL begins with http://.")
+    detail = f"The TLS connection to {_shown(url)} failed ({error.reason or error})."
+    return UnreachableError(detail, "If the service does not use TLS, its URL begins with http://.")
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and what it came from: httpx wraps httpcore's, which wraps the system's."""
+    """Yield the error and its causes: httpx wraps the error of httpcore, which wraps the system's."""
     cause: BaseException | None = error
     while cause is not None:
         yield cause
@@ -110,6 +110,6 @@ def _host(url: str) -> str:
 
 
 def _shown(url: str) -> str:
-    """The URL without a user and a password in it."""
+    """Return the URL without user name and password."""
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()

@@ -1,4 +1,4 @@
-"""What the commands write: text made safe for a terminal, JSON, figures. Cells, names and file names are hostile."""
+"""Output of the commands: safe text, JSON and formatted figures. Cells, names and file names are untrusted input."""
 
 from __future__ import annotations
 
@@ -18,34 +18,37 @@ _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
 def safe(value: object) -> str:
-    """One line without escape sequences, control characters or characters that turn or hide others; "" for None."""
+    """Return one line without escape sequences, control characters and invisible or reordering characters.
+
+    Returns "" for None.
+    """
     text = _ESCAPES.sub("", "" if value is None else str(value))
     spaced = re.sub(r"[\t\r\n]+", " ", text)
     return "".join(char for char in spaced if unicodedata.category(char) not in _UNSEEN)
 
 
 def say(text: str = "") -> None:
-    """A line of the result, on stdout."""
+    """Write a line of the result to stdout."""
     click.echo(text)
 
 
 def note(text: str) -> None:
-    """A line beside the result, on stderr."""
+    """Write a line that is not part of the result to stderr."""
     click.echo(text, err=True)
 
 
 def emit(document: Json) -> None:
-    """The result for programs: one line of JSON on stdout, ASCII only, so that it is safe on a terminal too."""
+    """Write the result for programs: one line of JSON to stdout. ASCII only, so it is safe on a terminal too."""
     click.echo(json.dumps(document))
 
 
 def is_asked(as_json: bool) -> bool:  # noqa: FBT001 - the session's own flag
-    """Whether somebody is there to answer a question: not a program, which takes JSON or is no terminal."""
+    """Return whether a person can answer a question: no JSON output, and stdin and stderr are terminals."""
     return not as_json and sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def when(value: object) -> str:
-    """A time of the API for people: to the second, in UTC; other text as it is."""
+    """Format a time from the API for people: to the second, in UTC. Returns other text unchanged."""
     try:
         moment = datetime.fromisoformat(str(value)).astimezone(UTC)
     except ValueError:
@@ -54,7 +57,7 @@ def when(value: object) -> str:
 
 
 def span(seconds: float) -> str:
-    """How long something takes, for people: "8 s", "2 min 5 s", "3 h 10 min"."""
+    """Format a duration for people: "8 s", "2 min 5 s", "3 h 10 min"."""
     whole = max(0, round(seconds))
     minutes, rest = divmod(whole, 60)
     if not minutes:
@@ -64,22 +67,22 @@ def span(seconds: float) -> str:
 
 
 def at_home(path: Path) -> str:
-    """A path for people, safe to show: what is below the home folder begins with ~."""
+    """Format a path for people, safe to show. A path in the home folder begins with ~."""
     try:
         return safe(Path("~") / path.relative_to(Path.home()))
-    except (ValueError, RuntimeError):  # elsewhere, or there is no home
+    except (ValueError, RuntimeError):  # outside the home folder, or no home folder
         return safe(path)
 
 
 def number(value: object) -> str:
-    """A whole number with thousands marked; "" for anything else."""
+    """Format a whole number with thousands separators; "" for anything else."""
     return f"{value:,}" if isinstance(value, int) else ""
 
 
 def size(count: float) -> str:
-    """Bytes for people (decimal units)."""
+    """Format a byte count for people (decimal units)."""
     for unit in ("B", "kB", "MB"):
-        if count < 1000:  # noqa: PLR2004 - as the prefixes go
+        if count < 1000:  # noqa: PLR2004 - step of the unit prefixes
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
         count /= 1000
     return f"{count:.1f} GB"

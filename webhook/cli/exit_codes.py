@@ -1,4 +1,4 @@
-"""The exit codes of every command, and the words for them in `--help`."""
+"""The exit codes of all commands, and their descriptions in `--help`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from http import HTTPStatus
 
 
 class Exit(IntEnum):
-    """How a command ended; programs may rely on the values."""
+    """The exit code of a command; programs may rely on the values."""
 
     OK = 0
     UNEXPECTED = 1
@@ -26,28 +26,28 @@ class Exit(IntEnum):
 MEANINGS: dict[Exit, str] = {
     Exit.OK: "done",
     Exit.UNEXPECTED: "something went wrong on our side",
-    Exit.USAGE: "the command was given wrongly",
-    Exit.PARTLY_FAILED: "the job is done, some rows failed",
+    Exit.USAGE: "wrong usage of the command",
+    Exit.PARTLY_FAILED: "the job is done, but some rows failed",
     Exit.JOB_FAILED: "the job failed",
-    Exit.CANCELLED: "the job was cancelled, or the question answered with no",
+    Exit.CANCELLED: "the job was cancelled, or you answered no",
     Exit.NOT_ALLOWED: "not signed in, or not allowed",
-    Exit.NOT_FOUND: "there is no such thing",
+    Exit.NOT_FOUND: "not found",
     Exit.UNREACHABLE: "the service cannot be reached",
     Exit.REFUSED: "the service refused the request; the reason is printed",
-    Exit.INTERRUPTED: "stopped by Ctrl-C; a job that was queued goes on",
-    Exit.CUT_OFF: "whoever read the output stopped reading, such as `| head`",
+    Exit.INTERRUPTED: "stopped by Ctrl-C; a queued job continues",
+    Exit.CUT_OFF: "the reader of the output closed it, such as `| head`",
 }
 
 
 class Ending(Exception):  # noqa: N818 - a command's end, not always an error
-    """Ends a command with `code`, after it has said why."""
+    """Ends a command with the exit code `code`, after the reason is printed."""
 
     def __init__(self, code: Exit) -> None:
         super().__init__(code.name)
         self.code = code
 
     def show(self) -> None:
-        """Say why; nothing by default, when it was said already."""
+        """Print the reason. By default nothing: it is already printed."""
 
 
 _OF_STATUS = {
@@ -58,12 +58,12 @@ _OF_STATUS = {
 
 
 def of_job(status: str) -> Exit:
-    """The exit code for a job that ended with `status`."""
+    """Return the exit code for a job that ended with `status`."""
     return _OF_STATUS.get(status, Exit.OK)
 
 
 def of_response(status: int) -> Exit:
-    """The exit code for a refusal with this HTTP status."""
+    """Return the exit code for an error response with this HTTP status."""
     if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
         return Exit.NOT_ALLOWED
     if status == HTTPStatus.NOT_FOUND:

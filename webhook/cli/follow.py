@@ -1,4 +1,4 @@
-"""Waits for a job to end, through restarts of the service. Who stops waiting leaves the job running."""
+"""Waits for a job to end, through restarts of the service. Ctrl-C stops only the waiting, not the job."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from webhook.cli.progress_views import View
 from webhook.cli.session import Session
 from webhook.cli.summary import exit_of, is_over, is_reviewed, lines
 
-# How long a silent service is waited for, in seconds.
+# How long to retry while the service does not respond, in seconds.
 PATIENCE = 60.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
-# Pause when the service answers at once instead of waiting for news (`Prefer: wait` not honoured), in seconds.
+# Pause between requests when the service responds at once (`Prefer: wait` not honoured), in seconds.
 _SHORT = 0.5
 _BUSY = frozenset({429, 502, 503, 504})
 
 
 def follow(session: Session, job: Json, view: View) -> Json:
-    """Ask until the job has ended, or waits to be confirmed, and return it.
+    """Poll until the job has ended or waits to be confirmed, and return it.
 
-    A silent service is asked again for `PATIENCE` seconds, then `UnreachableError` or `ProblemError` is raised.
-    Ctrl-C prints how to resume and how to stop the job, and ends the command with `Exit.INTERRUPTED`.
+    Retries for `PATIENCE` seconds while the service does not respond, then raises `UnreachableError` or
+    `ProblemError`. Ctrl-C prints how to follow and how to stop the job, and ends the command with `Exit.INTERRUPTED`.
     """
     job_id = str(job["id"])
     resume = session.command("jobs", safe(job_id), "--watch")
@@ -36,7 +36,7 @@ def follow(session: Session, job: Json, view: View) -> Json:
             if not _rests(job):
                 time.sleep(max(0.0, _SHORT - (time.monotonic() - asked)))
     except KeyboardInterrupt:
-        view.note("The job goes on without you.")
+        view.note("The job continues in the background.")
         view.note(f"Follow it: {resume}")
         view.note(f"Stop it:   {session.command('cancel', safe(job_id))}")
         raise Ending(Exit.INTERRUPTED) from None
@@ -61,26 +61,26 @@ def _asked_patiently(api: Api, job_id: str, view: View) -> Json:
                 raise
             if not give_up:
                 give_up = now + PATIENCE
-                view.note(f"The service does not answer. Trying for {PATIENCE:.0f} s; the job is safe.")
+                view.note(f"The service does not respond. Retrying for {PATIENCE:.0f} s; the job is safe.")
             if now >= give_up:
                 raise
             time.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
         else:
             if give_up:
-                view.note("The service answers again.")
+                view.note("The service responds again.")
             return job
 
 
 def has_report(job: Json) -> bool:
-    """Whether the service has a report to give: not for a file that was refused."""
+    """Return whether the job has a report. A refused file has none."""
     return bool((job.get("links") or {}).get("report_csv"))
 
 
 def conclude(session: Session, job: Json, *, saves_report: bool = False) -> Exit:
-    """Write the ended or reviewed job, and how to go on; the exit code that says how it went.
+    """Print the ended or reviewed job and the next steps. Returns the exit code for the job.
 
-    `saves_report`: the caller fetches the report itself and says where it is.
+    `saves_report`: the caller downloads the report itself and prints its path.
     """
     if session.as_json:
         emit(job)
@@ -91,7 +91,8 @@ def conclude(session: Session, job: Json, *, saves_report: bool = False) -> Exit
     if len(lineage.get("jobs") or []) > 1:
         open_rows = lineage.get("rows_open")
         say()
-        say(f"Of the first file {'nothing is' if not open_rows else f'{number(open_rows)} rows are'} left to mend.")
+        rows = "No rows" if not open_rows else f"{number(open_rows)} row{'' if open_rows == 1 else 's'}"
+        say(f"{rows} of the first file left to correct.")
     if is_reviewed(job):
         _say_how_to_decide(session, job)
     if not has_report(job):
@@ -100,7 +101,7 @@ def conclude(session: Session, job: Json, *, saves_report: bool = False) -> Exit
     if not saves_report:
         say(f"Report: {session.command('report', safe(job.get('id')), '--out', 'report.csv')}")
     if (job.get("counts") or {}).get("failed"):
-        note(f"Mend:   {session.command('report', safe(job.get('id')), '--rows', 'failed', '--out', 'failed.xlsx')}")
+        note(f"Fix:    {session.command('report', safe(job.get('id')), '--rows', 'failed', '--out', 'failed.xlsx')}")
         if job.get("kind") == "upload":
             note(f"Then:   {session.command('upload', 'failed.xlsx', '--parent', safe(job.get('id')))}")
     return exit_of(job)
@@ -109,4 +110,4 @@ def conclude(session: Session, job: Json, *, saves_report: bool = False) -> Exit
 def _say_how_to_decide(session: Session, job: Json) -> None:
     say()
     say(f"Confirm: {session.command('confirm', safe(job.get('id')))}")
-    say(f"Or not:  {session.command('cancel', safe(job.get('id')))}")
+    say(f"Cancel:  {session.command('cancel', safe(job.get('id')))}")

@@ -1,4 +1,4 @@
-"""Finds what a person calls tenants and users: by id, by name, by e-mail address, through the public lists."""
+"""Finds tenants and users by ID, name or e-mail address, through the API's lists."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from webhook.cli.console import safe
 from webhook.cli.exit_codes import Exit
 from webhook.cli.session import Failed, Session
 
-# Who has more is better served by ids: every lookup by name reads the list.
+# Longer lists need IDs: every lookup by name reads the list.
 _MOST = 20_000
 _SHOWN = 5
-OWN = "me"  # what the API takes in place of one's own id
+OWN = "me"  # stands for the caller's own ID in the API
 
 
 def tenant_id(session: Session, given: str | None) -> str | None:
-    """The id of the one tenant of that name. `Failed` if there is none, or more than one."""
+    """Return the ID of the tenant with that name. `Failed` if there is none, or more than one."""
     return _id(session, "tenants", given, ("name",), {})
 
 
 def tenant_or_own(session: Session, given: str) -> str:
-    """As `tenant_id`, and `OWN` for one's own tenant."""
+    """Return the ID as `tenant_id` does; `OWN` for the caller's own tenant."""
     return given if given == OWN else str(tenant_id(session, given))
 
 
 def user_id(session: Session, given: str | None) -> str | None:
-    """The id of the one user of that e-mail address or name. `Failed` if there is none, or more than one."""
+    """Return the ID of the user with that e-mail address or name. `Failed` if there is none, or more than one."""
     return _id(session, "users", given, ("email", "name"), {"q": given and " ".join(given.split())})
 
 
@@ -43,7 +43,7 @@ def _id(
         if found:
             return _only(session, kind, given, found)
     detail = f"None of your {kind} is called “{safe(given)}”."
-    document = {"code": "NOT_FOUND", "detail": detail, "fix": f"See: {session.command(kind, 'list')}"}
+    document = {"code": "NOT_FOUND", "detail": detail, "fix": f"List them: {session.command(kind, 'list')}"}
     raise Failed(document, Exit.NOT_FOUND, as_json=session.as_json)
 
 
@@ -52,7 +52,7 @@ def _only(session: Session, kind: str, given: str, found: Sequence[Json]) -> str
         return str(found[0].get("id"))
     ids = ", ".join(safe(entry.get("id")) for entry in found[:_SHOWN])
     detail = f"{len(found)} of your {kind} are called “{safe(given)}”: {ids}"
-    document = {"code": "AMBIGUOUS_NAME", "detail": detail, "fix": "Give the id of the one you mean."}
+    document = {"code": "AMBIGUOUS_NAME", "detail": detail, "fix": "Use the ID of the one you mean."}
     raise Failed(document, Exit.USAGE, as_json=session.as_json)
 
 

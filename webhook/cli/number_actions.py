@@ -1,4 +1,4 @@
-"""What the actions have in common: which numbers are meant, whether it is meant so, and the job to its end."""
+"""The shared part of the actions: selecting numbers, asking for confirmation, and following the job to its end."""
 
 from __future__ import annotations
 
@@ -34,41 +34,39 @@ _FILTERS = ("q", "status", "capability", "country", "carrier", "tenant")
 _FIELDS = ("on_error", "callback_url", "country_code", "number_format")  # sent as they are
 _OPTIONS = (
     click.argument("numbers", nargs=-1, metavar="[NUMBERS]..."),
-    click.option("--file", type=Spreadsheet(), help="The numbers of a spreadsheet with the column Phone Number."),
+    click.option("--file", type=Spreadsheet(), help="Use the numbers in a spreadsheet with the column Phone Number."),
     click.option(
         "--country-code",
         metavar="US",
-        help="The country of numbers that name none and begin with neither + nor 00: a calling code or a country.",
+        help="Country of numbers without + or 00 and without a country of their own: a calling code or a country.",
     ),
     number_format_option,
-    click.option(
-        "--all", "is_all", is_flag=True, help="All your numbers, or those that the next options narrow them to."
-    ),
+    click.option("--all", "is_all", is_flag=True, help="All your numbers, or those that match the filters below."),
     click.option(
         "--q",
         metavar="DIGITS",
-        help="With --all: how the number begins: with + or 00 the international number, else also the national one in "
-        "any country.",
+        help="With --all: start of the number. With + or 00 the international number; otherwise also the national "
+        "number in any country.",
     ),
     click.option(
-        "--status", type=click.Choice(["unassigned", "assigned"]), help="With --all: given to somebody or not."
+        "--status", type=click.Choice(["unassigned", "assigned"]), help="With --all: assigned to anyone or not."
     ),
-    click.option("--capability", type=click.Choice(["voice", "sms", "fax"]), help="With --all: what they can do."),
+    click.option("--capability", type=click.Choice(["voice", "sms", "fax"]), help="With --all: an enabled capability."),
     click.option("--country", metavar="US", help="With --all: a country or a calling code."),
-    click.option("--carrier", metavar="NAME", help="With --all: their voice carrier or SMS carrier profile."),
-    click.option("--tenant", metavar="NAME|ID", help="With --all: the enterprise or reseller that holds them."),
-    click.option("--expected-count", type=click.IntRange(min=0), help="With --all: only if just so many match."),
+    click.option("--carrier", metavar="NAME", help="With --all: a voice carrier or SMS carrier profile."),
+    click.option("--tenant", metavar="NAME|ID", help="With --all: the enterprise or reseller that has the numbers."),
+    click.option("--expected-count", type=click.IntRange(min=0), help="With --all: only if exactly N numbers match."),
     review_option,
     on_error_option,
     callback_option,
-    click.option("--yes", is_flag=True, help="Do not ask."),
-    click.option("--no-wait", is_flag=True, help="Leave when the job is queued; do not wait for its end."),
+    click.option("--yes", is_flag=True, help="Do not ask for confirmation."),
+    click.option("--no-wait", is_flag=True, help="Queue the job; do not wait for its end."),
     report_option,
 )
 
 
 def acts(command: Callable[..., Exit]) -> Callable[..., Exit]:
-    """Give a command the numbers and the options that every action has; it gets them as keywords for `act`."""
+    """Add the options of every action to a command. The command gets them as keywords for `act`."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return hints(command)
@@ -76,9 +74,9 @@ def acts(command: Callable[..., Exit]) -> Callable[..., Exit]:
 
 @dataclass(frozen=True)
 class Action:
-    """`path` in the API, and the verb for questions; `asks`: before anything is done, however few numbers (R26).
+    """An action: its `path` in the API and the verb for questions. `asks`: always ask for confirmation (R26).
 
-    `of_user`: the user that is named has the numbers already, which narrows them.
+    `of_user`: the user is the one who has the numbers, so it is part of the filter.
     """
 
     path: str
@@ -88,7 +86,7 @@ class Action:
 
 
 def act(session: Session, action: Action, chosen: Fields, given: dict[str, Any]) -> Exit:
-    """Do it to the numbers meant; `chosen` is what the action is told, `given` the options of `acts`."""
+    """Run the action on the selected numbers. `chosen`: fields of this action; `given`: the options of `acts`."""
     _check(given)
     mode = "review" if given["review"] else None
     fields = {**chosen, "mode": mode, **{name: given[name] for name in _FIELDS}}
@@ -107,19 +105,19 @@ def act(session: Session, action: Action, chosen: Fields, given: dict[str, Any])
 
 def _check(given: Mapping[str, Any]) -> None:
     if sum(map(bool, (given["numbers"], given["file"], given["is_all"]))) != 1:
-        raise click.UsageError("Say which numbers: NUMBERS, or --file FILE, or --all.")
+        raise click.UsageError("Choose the numbers: NUMBERS, or --file FILE, or --all.")
     if not given["is_all"] and any(given[name] is not None for name in (*_FILTERS, "expected_count")):
-        hint = " The country that numbers are written in is --country-code." if given["country"] is not None else ""
-        raise click.UsageError(f"What narrows the numbers, and --expected-count, go with --all.{hint}")
+        hint = " For the country of the numbers you list, use --country-code." if given["country"] is not None else ""
+        raise click.UsageError(f"Filters and --expected-count need --all.{hint}")
     if not given["file"] and any(given[name] is not None for name in FileForm.model_fields):
-        raise click.UsageError("--delimiter, --encoding, --sheet, --header-row and --parent go with --file.")
+        raise click.UsageError("--delimiter, --encoding, --sheet, --header-row and --parent need --file.")
     if given["report_path"] and given["no_wait"]:
-        raise click.UsageError("--report waits, --no-wait does not.")
+        raise click.UsageError("--report cannot be used with --no-wait.")
     check_report(given["report_path"])
 
 
 def _selected(session: Session, action: Action, chosen: Fields, given: Mapping[str, Any]) -> Json:
-    """The filter, and how many numbers match it now: the service acts only if it is still as many."""
+    """Return the filter and how many numbers match it now. The service refuses the action if the count has changed."""
     wanted = {name: given[name] for name in _FILTERS if name != "tenant"}
     wanted["tenant_id"] = tenant_id(session, given["tenant"])
     wanted["user_id"] = chosen["user_id"] if action.of_user else None
@@ -129,16 +127,16 @@ def _selected(session: Session, action: Action, chosen: Fields, given: Mapping[s
 
 
 def _ask(action: Action, given: Mapping[str, Any], what: str, *, as_json: bool) -> None:
-    """R26: deleting asks, and so does what meets all numbers; a review asks later, when there is more to see."""
+    """R26: ask before deleting, and before acting on --all without a count. A review asks later, with more detail."""
     surprising = given["is_all"] and given["expected_count"] is None
     if given["yes"] or given["review"] or not (action.asks or surprising):
         return
     question = f"{action.verb} {what}?"
     if not is_asked(as_json):
         either = " or --expected-count" if surprising and not action.asks else ""
-        raise click.UsageError(f"{question} Nobody is there to be asked: add --yes{either}.")
+        raise click.UsageError(f"{question} Cannot ask (no terminal): add --yes{either}.")
     if not click.confirm(question, err=True):
-        note("Nothing was done.")
+        note("Nothing was changed.")
         raise Ending(Exit.CANCELLED)
 
 

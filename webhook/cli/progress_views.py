@@ -1,4 +1,4 @@
-"""How a job's progress is shown: bars on a terminal, one plain line every few seconds elsewhere."""
+"""Displays of a job's progress: bars on a terminal, otherwise a plain line every few seconds."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NAMES = {"checking": "Check", "running": "Import", "publishing": "Report", "can
 
 
 class View(Protocol):
-    """Is told what happens; entering and leaving it starts and ends the display. All of it goes to stderr."""
+    """A progress display on stderr. Entering and leaving the context starts and ends it."""
 
     poll_seconds: int
 
@@ -38,13 +38,13 @@ class View(Protocol):
 
 
 def open_view() -> View:
-    """The view for where stderr goes; a terminal that cannot go back over a line gets lines."""
+    """Return the view that suits stderr: bars, or lines if it is not a terminal or cannot move the cursor."""
     is_dumb = os.environ.get("TERM", "").lower() in {"dumb", "unknown"}
     return Bars() if sys.stderr.isatty() and not is_dumb else Lines()
 
 
 class Lines:
-    """Plain lines, at most one in `LINE_SECONDS` for each phase."""
+    """Plain lines, at most one every `LINE_SECONDS` for each phase."""
 
     poll_seconds = 5
 
@@ -52,7 +52,7 @@ class Lines:
         self._clock = clock
         self._began = clock()
         self._is_sent = False
-        # An upload that takes no longer needs no line before its last.
+        # An upload shorter than `LINE_SECONDS` prints only its last line.
         self._last: tuple[str, float] = ("upload", self._began)
 
     def __enter__(self) -> Self:
@@ -61,7 +61,7 @@ class Lines:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Nothing is open."""
+        """Do nothing: there is nothing to close."""
 
     def uploading(self, sent: int, total: int) -> None:
         is_last = sent >= total and not self._is_sent
@@ -86,9 +86,9 @@ class Lines:
 
 
 class Bars:
-    """A bar each for upload, check, import and report."""
+    """One bar each for upload, check, import and report."""
 
-    # The bars would stand still for as long as the service may keep us waiting.
+    # Short, because the bars do not move while a request waits.
     poll_seconds = 1
 
     def __init__(self) -> None:
@@ -116,18 +116,18 @@ class Bars:
             return
         progress = job.get("progress") or {}
         if (place := progress.get("queue_position")) or str(job.get("status")) not in _NAMES:
-            self._waits(f"place {place:,} in the queue" if isinstance(place, int) else "queued")
+            self._waits(f"position {place:,}" if isinstance(place, int) else "queued")
             return
         name = _NAMES[str(job.get("status"))]
         name = "Write" if name == "Import" and job.get("kind") != "upload" else name
         task = self._task(name)
         self._finish(but=name)
         done, total = progress.get("rows_done") or 0, progress.get("rows_total")
-        # A total of 0 is one that is not known yet; a bar without total moves to and fro.
+        # A total of 0 is not known yet; a bar without a total pulses.
         self._progress.update(task, completed=done, total=total or None, detail=progress_line(job).partition(": ")[2])
 
     def note(self, text: str) -> None:
-        # Not wrapped: a hint is there to be copied whole.
+        # Not wrapped, so that a suggested command can be copied as one line.
         self._progress.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def _waits(self, detail: str) -> None:
@@ -139,7 +139,7 @@ class Bars:
         return self._tasks[name]
 
     def _finish(self, but: str) -> None:
-        """Fill the bars of the phases that are over; what was left to do then is no longer true."""
+        """Fill the bars of the finished phases and replace their details, which are out of date."""
         named = {task: name for name, task in self._tasks.items()}
         for task in self._progress.tasks:
             name = named[task.id]
@@ -152,7 +152,7 @@ class Bars:
 
 def _progress() -> Progress:
     console = Console(stderr=True)
-    # In a narrow terminal the figures are worth more than the bar.
+    # A narrow terminal has room for the figures only.
     bar = [BarColumn(min(40, console.width // 3))] if console.width >= _NARROW else []
     return Progress(
         TextColumn("{task.description}", table_column=Column(no_wrap=True, min_width=6)),
@@ -164,7 +164,7 @@ def _progress() -> Progress:
 
 
 def _sent(sent: int, total: int, seconds: float) -> str:
-    """How much of a file is sent, how fast, and how long the rest will take at that speed."""
+    """Format how much of a file is sent, at what speed, and the time left at that speed."""
     if seconds <= 0 or not sent:
         return f"{size(sent)} of {size(total)}"
     speed = sent / seconds

@@ -1,4 +1,4 @@
-"""What the commands for tenants, carriers, tokens and callbacks have in common: a list, and one thing fact by fact."""
+"""The shared part of the commands for tenants, carriers, tokens and callbacks: list, show and remove a resource."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from webhook.cli.tables import table
 Row = Callable[[Json], tuple[object, ...]]
 
 
-def list_things(  # noqa: PLR0913, PLR0917 - what is listed, and how
+def list_things(  # noqa: PLR0913, PLR0917 - resource, filters and layout
     session: Session,
     kind: str,
     limit: int,
@@ -22,21 +22,21 @@ def list_things(  # noqa: PLR0913, PLR0917 - what is listed, and how
     filters: Mapping[str, str | None] | None = None,
     spare: Sequence[str] = (),
 ) -> Exit:
-    """The first `limit` things of a kind, as a table (`spare`: see there) or as JSON."""
+    """Print the first `limit` resources of a kind, as a table (`spare`: see `table`) or as JSON."""
     found = session.api.pages(f"/v1/{kind}", filters or {}, limit)
     if session.as_json:
         emit(found)
     elif found["data"]:
         table(headings, map(row, found["data"]), spare)
         if found["next_cursor"]:
-            note(f"There are more; these are the first {limit:,} (--limit).")
+            note(f"Showing the first {limit:,}. To see more, use --limit.")
     else:
         say(f"No {kind} yet.")
     return Exit.OK
 
 
 def show_thing(session: Session, found: Json, headings: Sequence[str], row: Row) -> Exit:
-    """One thing, a fact in each line, or as JSON."""
+    """Print one resource, one field per line, or as JSON."""
     if session.as_json:
         emit(found)
         return Exit.OK
@@ -47,7 +47,7 @@ def show_thing(session: Session, found: Json, headings: Sequence[str], row: Row)
 
 
 def end_thing(session: Session, kind: str, thing_id: str, word: str) -> Exit:
-    """Delete a thing or revoke a token, and say so (R30)."""
+    """Delete a resource or revoke a token, and print that it is done (R30)."""
     session.api.delete(kind, thing_id)
     if session.as_json:
         emit({"id": thing_id, word: True})

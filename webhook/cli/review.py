@@ -1,4 +1,4 @@
-"""The review of a job in words: what would become of its rows, by tenant and carrier, and the first changes."""
+"""The review of a job as text: the expected outcome of its rows, by tenant and carrier, and the first changes."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _WRITTEN = (Outcome.CREATED, Outcome.UPDATED, Outcome.DELETED)
 
 
 def review_lines(job: Json) -> Iterator[str]:
-    """A job's review; nothing if it has none."""
+    """Yield the lines of a job's review; none if it has no review."""
     review = job.get("review")
     if not isinstance(review, dict):
         return
     yield ""
-    yield f"Nothing is written yet. If you confirm (until {when(review.get('expires_at'))}):"
+    yield f"Nothing is changed until you confirm. Expected result (confirm by {when(review.get('expires_at'))}):"
     effect = review.get("effect") or {}
     yield from (f"{outcome.value:>12}  {effect[outcome]:>11,}" for outcome in Outcome if effect.get(outcome))
     yield from _targets(review.get("targets") or [])
@@ -30,14 +30,14 @@ def review_lines(job: Json) -> Iterator[str]:
 
 def _targets(targets: list[Json]) -> Iterator[str]:
     if targets:
-        yield from ("", "Held by")
+        yield from ("", "Tenants")
     for entry in targets:
         counts = ", ".join(f"{number(entry[kind])} {kind.value}" for kind in _WRITTEN if entry.get(kind))
         yield f"  {safe((entry.get('tenant') or {}).get('name'))}: {counts}"
 
 
 def _sources(sources: list[Json]) -> Iterator[str]:
-    """Who would lose numbers to others (R19), the most first."""
+    """Yield the tenants that would lose numbers to others (R19), most numbers first."""
     if sources:
         yield from ("", "Taken from")
     named, others = sources[:_SOURCES], sources[_SOURCES:]
@@ -55,7 +55,7 @@ def _carriers(carriers: list[Json]) -> Iterator[str]:
 
 
 def _changes(changes: list[Json]) -> Iterator[str]:
-    """What becomes of numbers that exist; of new ones the counts tell enough."""
+    """Yield the changes to existing numbers. New numbers are only counted."""
     known = [entry for entry in changes if isinstance(entry.get("before"), dict)]
     if known:
         yield from ("", "Changes" if len(known) <= _CHANGES else f"Changes, the first {_CHANGES}")

@@ -1,4 +1,4 @@
-"""A command's connection to the service, and what a command says and which code it ends with when it is refused."""
+"""A command's connection to the service, and the message and exit code of a refused request."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from webhook.cli.exit_codes import Ending, Exit, of_response
 
 @dataclass(frozen=True)
 class Session:
-    """One command's connection. `spoken` is how the user named the service, to be repeated in hints."""
+    """The connection of one command. `spoken`: the options that name the service, for suggested commands."""
 
     api: Api
     as_json: bool
     spoken: str = ""
 
     def command(self, *words: str) -> str:
-        """A command line the user can copy, for the same service."""
+        """Return a command line for the same service that the user can copy."""
         return " ".join(("numberyard" + self.spoken, *words))
 
 
 class Failed(Ending):
-    """A refusal on its way out: `code: detail` and the fix on stderr, with --json also the document on stdout."""
+    """Ends a command with a problem: `code: detail` and the fix on stderr, with --json also the document on stdout."""
 
     def __init__(self, document: Json, code: Exit, *, as_json: bool) -> None:
         super().__init__(code)
@@ -47,7 +47,7 @@ class Failed(Ending):
 
 
 def show_problem(document: Json) -> None:
-    """A problem document (RFC 9457) in two lines at most, on stderr."""
+    """Print a problem document (RFC 9457) to stderr, in at most two lines."""
     detail = document.get("detail") or document.get("title") or ""
     note(f"{safe(document.get('code'))}: {safe(detail)}")
     if document.get("fix"):
@@ -55,16 +55,16 @@ def show_problem(document: Json) -> None:
 
 
 _OPTIONS = (
-    click.option("--url", metavar="URL", help="The service; see `numberyard --help`."),
+    click.option("--url", metavar="URL", help="URL of the service; see `numberyard --help`."),
     click.option("--token", metavar="TOKEN", help="Your API token."),
     click.option("--profile", metavar="NAME", help="Take URL and token from this profile of the configuration file."),
     click.option("--demo", type=click.Path(), metavar="DIR", help="Take URL and token from DIR/demo.json."),
-    click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout; notes and bars stay on stderr."),
+    click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout; notes and progress go to stderr."),
 )
 
 
 def talks(command: Callable[..., Exit]) -> Callable[..., Exit]:
-    """Give a command the options that name the service, and --json, and a `Session` as its first argument."""
+    """Add the options for the service and --json to a command, and pass it a `Session` as first argument."""
 
     def run(ctx: click.Context, *, as_json: bool, **options: Any) -> Exit:  # noqa: ANN401 - the command's own, checked by click
         own = {name: options.pop(name) for name in ("url", "token", "profile", "demo")}
@@ -81,7 +81,7 @@ def talks(command: Callable[..., Exit]) -> Callable[..., Exit]:
 
 @contextmanager
 def refusals_told(place: Place, *, as_json: bool) -> Iterator[None]:
-    """Turn what the service, or the way to it, refuses into `Failed`."""
+    """Turn errors of the service or of the connection into `Failed`."""
     try:
         yield
     except ProblemError as problem:
@@ -89,7 +89,7 @@ def refusals_told(place: Place, *, as_json: bool) -> Iterator[None]:
         if problem.status == HTTPStatus.UNAUTHORIZED:
             document = {**document, "fix": _not_signed_in(place)}
         elif problem.status == HTTPStatus.NOT_FOUND and (path := urlsplit(place.url).path):
-            doubt = f"The URL ends in {safe(path)}: is the service there, or at the root of its host?"
+            doubt = f"The URL ends in {safe(path)}: check whether the service is there or at the root of the host."
             document = {**document, "fix": f"{document.get('fix') or ''} {doubt}".strip()}
         raise Failed(document, of_response(problem.status), as_json=as_json) from problem
     except UnreachableError as error:
@@ -98,6 +98,6 @@ def refusals_told(place: Place, *, as_json: bool) -> Iterator[None]:
 
 
 def _not_signed_in(place: Place) -> str:
-    """What to do about a missing or wrong token; the service's own advice speaks of headers."""
-    why = "It did not accept this token." if place.token else place.withheld or "No token was given."
-    return f"{why} `numberyard login` keeps one; NUMBERYARD_TOKEN, --token and --profile give one too."
+    """Return the fix for a missing or wrong token. The service's own fix is about headers."""
+    why = "The service did not accept this token." if place.token else place.withheld or "There is no token."
+    return f"{why} Save one with `numberyard login`, or use NUMBERYARD_TOKEN, --token or --profile."

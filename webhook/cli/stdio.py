@@ -1,4 +1,4 @@
-"""The standard streams, whatever they are connected to: a narrow encoding, or a reader that has gone."""
+"""The standard streams: limited encodings, and a reader that closes stdout."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PLAIN = str.maketrans({"“": '"', "”": '"', "’": "'", "–": "-", "…": "
 
 
 def speak_plainly() -> None:
-    """Have stdout and stderr write what their encoding can, instead of failing on a quotation mark it lacks."""
+    """Let stdout and stderr replace characters that their encoding lacks, instead of failing."""
     codecs.register_error("numberyard.plain", _plain)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
@@ -20,7 +20,7 @@ def speak_plainly() -> None:
 
 
 def _plain(error: UnicodeError) -> tuple[str, int]:
-    """Nearest characters of ASCII, "?" for those that have none."""
+    """Return the nearest ASCII characters, "?" where there is none."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     given = error.object[error.start : error.end].translate(_PLAIN)
@@ -28,6 +28,6 @@ def _plain(error: UnicodeError) -> tuple[str, int]:
 
 
 def hush() -> None:
-    """Nobody reads stdout any more: let nothing fail that is still to be written when the program ends."""
+    """Redirect stdout to /dev/null after its reader has closed it, so that the final flush does not fail."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

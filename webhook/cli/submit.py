@@ -1,4 +1,4 @@
-"""What `upload` and the actions have in common: sending a file, waiting for the job's end, the report, a review."""
+"""The shared part of `upload` and the actions: sending a file, following the job, the report and the review."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from webhook.cli.session import Session
 from webhook.cli.summary import is_reviewed, notes
 
 Fields = Mapping[str, str | int | None]
-"""What stands beside a file; None is left out."""
+"""Form fields sent with a file; None is omitted."""
 
 
 class Spreadsheet(click.Path):
-    """A file with a length: a pipe has none, and the service wants to know how much will come."""
+    """A regular file. A pipe has no length, which the service must know in advance."""
 
     def __init__(self) -> None:
         super().__init__(exists=True, dir_okay=False, path_type=Path)
@@ -37,52 +37,54 @@ class Spreadsheet(click.Path):
 
 
 review_option = click.option(
-    "--review", is_flag=True, help="Check and show what would be done; it is done once you confirm."
+    "--review", is_flag=True, help="Check first and show the expected result; nothing changes until you confirm."
 )
 on_error_option = click.option(
-    "--on-error", type=click.Choice(["skip", "abort"]), help="abort: if any row fails, nothing is written."
+    "--on-error", type=click.Choice(["skip", "abort"]), help="abort: if any row has an error, nothing is changed."
 )
-callback_option = click.option(
-    "--callback-url", metavar="URL", help="Where the service is to tell that the job has ended, by a signed POST."
-)
+callback_option = click.option("--callback-url", metavar="URL", help="URL that gets a signed POST when the job ends.")
 number_format_option = click.option(
     "--number-format",
     type=click.Choice([choice.value for choice in NumberFormat]),
-    help="How numbers without + or 00 are written: national (as dialled in the country) or international (with the "
-    "calling code).  [default: auto]",
+    help="Format of numbers without + or 00: national (as dialled in the country) or international (with the calling "
+    "code).  [default: auto]",
 )
 report_option = click.option(
-    "--report", "report_path", type=click.Path(path_type=Path), metavar="PATH", help="Wait, then save the report."
+    "--report",
+    "report_path",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Wait for the job to end, then save its report.",
 )
 
 
 _HINTS = (
-    click.option("--delimiter", type=click.Choice(list(DELIMITERS)), help="What stands between the cells of a text."),
-    click.option("--encoding", metavar="NAME", help="How the text is encoded, such as windows-1252."),
-    click.option("--sheet", metavar="NAME", help="The worksheet to be read.  [default: the first visible one]"),
-    click.option("--header-row", metavar="N", type=click.IntRange(min=1), help="The row that names the columns."),
-    click.option("--parent", "parent_job_id", metavar="JOB_ID", help="The job whose failed rows these are, mended."),
+    click.option("--delimiter", type=click.Choice(list(DELIMITERS)), help="Separator in a text file."),
+    click.option("--encoding", metavar="NAME", help="Encoding of a text file, such as windows-1252."),
+    click.option("--sheet", metavar="NAME", help="Worksheet to read.  [default: the first visible one]"),
+    click.option("--header-row", metavar="N", type=click.IntRange(min=1), help="Row with the column names."),
+    click.option("--parent", "parent_job_id", metavar="JOB_ID", help="Job whose failed rows this file corrects."),
 )
 
 
 def hints(command: Callable[..., Exit]) -> Callable[..., Exit]:
-    """Give a command the options that tell how a file is to be read; they go as they are into the form."""
+    """Add the options on reading a file to a command. Their values go into the form unchanged."""
     for option in reversed(_HINTS):
         command = option(command)
     return command
 
 
 def check_report(path: Path | None) -> None:
-    """Refuse a report that could not be saved, before anything is sent."""
+    """Raise `click.UsageError` before anything is sent if the report cannot be saved at `path`."""
     if path is None:
         return
     format_of(path)
     if not path.absolute().parent.is_dir():
-        raise click.UsageError(f"There is no folder {safe(path.absolute().parent)} for the report.")
+        raise click.UsageError(f"Folder for the report does not exist: {safe(path.absolute().parent)}")
 
 
 def send_file(session: Session, view: View, file: Path, fields: Fields, to: str = "uploads") -> Json:
-    """Send a file under a progress bar; answers its job."""
+    """Upload a file with a progress bar. Returns its job."""
     total, sent = file.stat().st_size, 0
 
     def on_read(count: int) -> None:
@@ -93,13 +95,13 @@ def send_file(session: Session, view: View, file: Path, fields: Fields, to: str 
     try:
         return session.api.upload(file, fields, on_read, to)
     except KeyboardInterrupt:
-        whole = "The file was sent whole; `numberyard jobs` tells whether it was queued."
-        view.note(whole if sent >= total else "The upload was broken off; nothing was queued.")
+        whole = "The whole file was sent. `numberyard jobs` shows whether it was queued."
+        view.note(whole if sent >= total else "The upload was interrupted. Nothing was queued.")
         raise Ending(Exit.INTERRUPTED) from None
 
 
 def carry(session: Session, send: Callable[[View], Json], report_path: Path | None = None, *, wait: bool) -> Exit:
-    """Send what makes a job and, if wanted, see it to its end; on a terminal a review is asked about."""
+    """Send the request that creates a job and, with `wait`, follow it to its end. On a terminal, ask after a review."""
     with open_view() as view:
         job = send(view)
         if wait:
@@ -107,7 +109,7 @@ def carry(session: Session, send: Callable[[View], Json], report_path: Path | No
     if not wait:
         return _queued(session, job)
     code = conclude(session, job, saves_report=report_path is not None)
-    if is_reviewed(job) and is_asked(session.as_json) and click.confirm("Do it?", err=True):
+    if is_reviewed(job) and is_asked(session.as_json) and click.confirm("Confirm this job?", err=True):
         job = session.api.decide(str(job["id"]), "confirm")
         with open_view() as view:
             job = follow(session, job, view)

@@ -1,4 +1,4 @@
-"""A job in words: where it stands, its counts that add up, its most frequent causes. Hostile text is made safe here."""
+"""A job as text: its state, its counts with their sum, its most frequent errors. Makes untrusted text safe."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ _ENDINGS = frozenset(status.value for status in TERMINAL)
 
 
 def is_over(job: Json) -> bool:
-    """Whether the job has ended, one way or another."""
+    """Return whether the job has ended, with any status."""
     return job.get("status") in _ENDINGS
 
 
 def is_reviewed(job: Json) -> bool:
-    """Whether the job is checked and waits to be confirmed."""
+    """Return whether the job is checked and waits to be confirmed."""
     return job.get("status") == JobStatus.REVIEW
 
 
 def adds_up(job: Json) -> bool:
-    """R28: an ended job's outcomes add up to its total."""
+    """R28: return whether an ended job's outcomes add up to its total."""
     counts = job.get("counts") or {}
     return not is_over(job) or sum(_outcomes(counts).values()) == counts.get("total", 0)
 
 
 def exit_of(job: Json) -> Exit:
-    """The code a command ends with when it waited for this job; counts that do not add up are our fault."""
+    """Return the exit code of a command that followed this job. Counts that do not add up are a bug of ours."""
     return of_job(str(job.get("status"))) if adds_up(job) else Exit.UNEXPECTED
 
 
 def progress_line(job: Json) -> str:
-    """One line for a job under way: phase, rows, speed, time left or place in the queue."""
+    """Return one line for a running job: phase, rows, speed and time left, or its position in the queue."""
     progress, status = job.get("progress") or {}, safe(job.get("status"))
     if progress.get("queue_position"):
-        return f"{status}: place {number(progress['queue_position'])} in the queue"
+        return f"Queued, position {number(progress['queue_position'])}"
     parts = [part for part in (_rows_part(progress), _speed_part(progress), _left_part(progress)) if part]
     return f"{status}: {', '.join(parts)}" if parts else status
 
@@ -62,7 +62,7 @@ def _left_part(progress: Json) -> str:
 
 
 def lines(job: Json) -> Iterator[str]:
-    """The whole job for people; an ended one with the sum that proves R28."""
+    """Yield the whole job as text for people; for an ended job with the sum that shows R28."""
     yield f"Job {safe(job.get('id'))}: {safe(job.get('status'))}"
     yield from _what_and_when(job)
     problem = job.get("problem")
@@ -91,12 +91,12 @@ def _what_and_when(job: Json) -> Iterator[str]:
 
 
 def notes(job: Json) -> Iterator[str]:
-    """What is to be said of the job's file."""
+    """Yield the notes about the job's file."""
     yield from (f"Note: {safe(said)}" for said in (job.get("file") or {}).get("notes") or ())
 
 
 def _seconds(job: Json) -> float | None:
-    """Time from acceptance to the end, as the service measured it."""
+    """Return the seconds from acceptance to the end, as measured by the service; None if unknown."""
     try:
         return (datetime.fromisoformat(job["finished_at"]) - datetime.fromisoformat(job["created_at"])).total_seconds()
     except (KeyError, TypeError, ValueError):
@@ -116,29 +116,29 @@ def _counts(job: Json) -> Iterator[str]:
     yield from (f"{name:>12}  {count:>11,}" for name, count in outcomes.items())
     total = counts["total"]
     if not adds_up(job):
-        yield f"{'total':>12}  {total:>11,}  but the lines above add up to {sum(outcomes.values()):,}: tell support"
+        yield f"{'total':>12}  {total:>11,}  but the lines above add up to {sum(outcomes.values()):,}: contact support"
     elif is_over(job):
         yield f"{'total':>12}  {total:>11,}  = {' + '.join(f'{count:,}' for count in outcomes.values())}"
     if counts.get("warnings"):
-        yield f"{'warnings':>12}  {counts['warnings']:>11,}  rows that carry a warning, counted above too"
+        yield f"{'warnings':>12}  {counts['warnings']:>11,}  rows with a warning, also counted above"
 
 
 def _causes(job: Json) -> Iterator[str]:
     causes = (job.get("error_summary") or [])[:_TOP]
     if causes:
         yield ""
-        yield "Most frequent causes"
+        yield "Most frequent errors"
     for cause in causes:
         code = safe(cause.get("code"))
         rows = "row" if cause.get("count") == 1 else "rows"
-        yield f"  {code}: {number(cause.get('count'))} {rows}, the first is row {number(cause.get('first_row'))}"
+        yield f"  {code}: {number(cause.get('count'))} {rows}, first in row {number(cause.get('first_row'))}"
         text = _words(code, preview=is_reviewed(job))
         if text:
             yield f"      {text}"
 
 
 def _words(code: str, *, preview: bool) -> str:
-    """Return what a code means and how to correct it, for cells in general; "" for a code newer than this program."""
+    """Return the general text and fix of a code; "" for a code that is newer than this program."""
     if code not in frozenset(Code):
         return ""
     words = in_general(Code(code), preview=preview)

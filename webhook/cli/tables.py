@@ -1,4 +1,4 @@
-"""Rows of hostile cells as a table on stdout. What a row is known by is never cut: it is there to be copied."""
+"""Rows of untrusted cells as a table on stdout. The first column is never cut, so that it can be copied."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from rich.text import Text
 from webhook.cli.console import note, safe, say
 
 _GAP = 2
-# A cell cut shorter than this tells nothing, in characters.
+# Minimum width of a cut cell, in characters.
 _LEAST = 8
-# Off a terminal nothing may be cut: a program may read it.
+# Width without a terminal: nothing is cut, because a program may read it.
 _UNCUT = 10_000
 
 Rows = Sequence[Sequence[str]]
@@ -24,8 +24,8 @@ Rows = Sequence[Sequence[str]]
 def table(headings: Sequence[str], rows: Iterable[Sequence[object]], spare: Sequence[str] = ()) -> None:
     """Print the rows under their headings.
 
-    On a terminal too narrow for all, the columns named in `spare` are left out, the first first; then long cells are
-    cut, but not those of the first column; and where even that is too wide, each row is written down a fact in a line.
+    On a terminal too narrow for all columns, hide the columns in `spare`, in that order. If that is not enough, cut
+    long cells, except in the first column. If that is not enough either, print each row with one field per line.
     """
     cells = [[safe(cell) for cell in row] for row in rows]
     console = Console(width=None if sys.stdout.isatty() else _UNCUT)
@@ -38,7 +38,7 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[object]], spare: Sequ
     _as_table(console, names, shown, widths[0])
     if len(kept) < len(headings):
         cut = ", ".join(heading for heading in headings if heading not in names)
-        note(f"Not shown in so narrow a terminal: {cut}.")
+        note(f"Hidden (terminal too narrow): {cut}.")
 
 
 def _widths(headings: Sequence[str], cells: Rows) -> list[int]:
@@ -46,7 +46,7 @@ def _widths(headings: Sequence[str], cells: Rows) -> list[int]:
 
 
 def _kept(headings: Sequence[str], cells: Rows, spare: Sequence[str], width: int) -> list[int]:
-    """The places of the columns that are shown."""
+    """Return the indices of the columns to show."""
     widths, kept = _widths(headings, cells), list(range(len(headings)))
     for name in spare:
         if sum(widths[place] + _GAP for place in kept) - _GAP <= width:

@@ -25,7 +25,9 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="NUMBERYARD_", frozen=True, extra="ignore")
 
-    data_dir: Path = Field(Path("var"), description="Where `numberyard up` keeps its databases, files and logs.")
+    data_dir: Path = Field(
+        Path("var"), description="Folder in which `numberyard up` stores its databases, files and logs."
+    )
     database_url: SecretStr | None = Field(
         None, description="PostgreSQL 15 or later, as `postgresql://user:password@host:port/name`. Unset: embedded."
     )
@@ -34,12 +36,12 @@ class Settings(BaseSettings):
     )
     redis_ca_file: Path | None = Field(
         None,
-        description="Authorities (PEM) that the broker's certificate must come from, for `rediss://`. Unset: the "
-        "public ones.",
+        description="File with the certificate authorities (PEM) to trust for the broker's certificate, for "
+        "`rediss://`. Unset: the public authorities.",
     )
     storage_url: str | None = Field(
         None,
-        description="Where uploads and reports are kept: `file:///folder`, `s3://bucket/prefix`, `gs://` or `az://`. "
+        description="Location of uploads and reports: `file:///folder`, `s3://bucket/prefix`, `gs://` or `az://`. "
         "Unset: `files` in the data folder.",
     )
     storage_endpoint: str | None = Field(
@@ -51,167 +53,187 @@ class Settings(BaseSettings):
         None, description="Region of the bucket. Unset: `AWS_REGION`, else the provider's default."
     )
     storage_ca_file: Path | None = Field(
-        None, description="Authorities (PEM) that the object store's certificate may come from beside the public ones."
+        None,
+        description="File with certificate authorities (PEM) to trust for the object store, in addition to the public "
+        "authorities.",
     )
     storage_timeout_seconds: float = Field(
         30.0,
         ge=1,
         le=240,
-        description="Time for one request to the object store, in seconds; a part of 8 MiB must be sent within it.",
+        description="Timeout of one request to the object store, in seconds. A part of 8 MiB must be sent within it.",
     )
     storage_calls: int | None = Field(
         None,
         ge=1,
-        description="Most calls of the object store that one web process has under way; further requests that need it "
-        f"are answered with 503. Unset: `NUMBERYARD_SHARE_UPLOADS` + `NUMBERYARD_SHARE_DOWNLOADS` + {OTHER_CALLS}.",
+        description="Maximum concurrent calls of the object store in one web process. Further requests that need the "
+        "store get a 503 response. Unset: `NUMBERYARD_SHARE_UPLOADS` + `NUMBERYARD_SHARE_DOWNLOADS` + "
+        f"{OTHER_CALLS}.",
     )
-    max_upload_bytes: int = Field(1024 * MIB, ge=1, description="Largest upload accepted, in bytes.")
-    max_rows: int = Field(10_000_000, ge=1, description="Most rows in one file.")
-    max_columns: int = Field(256, ge=5, description="Most columns in one file.")
-    max_cell_chars: int = Field(32_767, ge=64, description="Longest cell, in characters.")
+    max_upload_bytes: int = Field(1024 * MIB, ge=1, description="Maximum size of an upload, in bytes.")
+    max_rows: int = Field(10_000_000, ge=1, description="Maximum rows in one file.")
+    max_columns: int = Field(256, ge=5, description="Maximum columns in one file.")
+    max_cell_chars: int = Field(32_767, ge=64, description="Maximum length of a cell, in characters.")
     max_inflated_bytes: int = Field(
-        4096 * MIB, ge=1, description="Largest a workbook or archive may become when unpacked, in bytes."
+        4096 * MIB, ge=1, description="Maximum unpacked size of a workbook or archive, in bytes."
     )
     max_inflated_ratio: int = Field(
-        400, ge=1, description="How many times its size a workbook or archive may become; up to 64 MiB it may anyway."
+        400,
+        ge=1,
+        description="Maximum ratio of unpacked to packed size of a workbook or archive. 64 MiB are always allowed.",
     )
-    max_sheets: int = Field(1000, ge=1, description="Most sheets in one workbook.")
+    max_sheets: int = Field(1000, ge=1, description="Maximum sheets in one workbook.")
     workbook_memory_bytes: int = Field(
-        2048 * MIB, ge=64 * MIB, description="Memory for reading one workbook, in bytes."
+        2048 * MIB, ge=64 * MIB, description="Maximum memory for reading one workbook, in bytes."
     )
-    workbook_seconds: float = Field(300.0, gt=0, description="Time for reading one workbook, in seconds.")
-    max_block: int = Field(10_000, ge=1, description="Most numbers that one row may stand for (End Number).")
+    workbook_seconds: float = Field(300.0, gt=0, description="Maximum time for reading one workbook, in seconds.")
+    max_block: int = Field(10_000, ge=1, description="Maximum numbers in the block of one row (End Number).")
     rows_per_batch: int = Field(
-        65_536, ge=1, description="Most rows validated, or rendered into the report, as one piece of work."
+        65_536, ge=1, description="Maximum rows of a work item that validates rows or renders the report."
     )
     max_rows_all_or_nothing: int = Field(
         1_000_000,
         ge=1,
-        description="Most numbers of a job with on_error=abort: all are written in one transaction.",
+        description="Maximum numbers in a job with on_error=abort, which writes all of them in one transaction.",
     )
     rows_per_chunk: int = Field(25_000, ge=1, description="Numbers written in one transaction.")
     lease_seconds: float = Field(
-        30.0, gt=0, description="How long a worker may be silent before its work is given away."
+        30.0,
+        gt=0,
+        description="Time without a heartbeat after which another worker takes over a work item, in seconds.",
     )
     longest_piece_seconds: float = Field(
-        3600.0, gt=0, description="Longest that one piece of work may take, in seconds; what hangs is given away then."
+        3600.0,
+        gt=0,
+        description="Maximum time for one work item, in seconds. After that another worker takes it over.",
     )
     patience_hours: float = Field(
         24.0,
         gt=0,
-        description="How long work waits for a database or storage that is away, in hours, before its job fails.",
+        description="How long a job retries while the database or storage is unavailable before it fails, in hours.",
     )
-    max_attempts: int = Field(5, ge=1, description="Tries of one piece of work before it is given up.")
-    hint_seconds: float = Field(5.0, gt=0, description="Waiting work is announced again after this time, in seconds.")
+    max_attempts: int = Field(5, ge=1, description="Maximum attempts of one work item before it is given up.")
+    hint_seconds: float = Field(
+        5.0, gt=0, description="Time after which the wake-up message of a waiting work item is sent again, in seconds."
+    )
     review_seconds: float = Field(86_400.0, gt=0, description="Time to confirm a job under review, in seconds.")
-    idempotency_hours: float = Field(24.0, gt=0, description="How long an `Idempotency-Key` is known, in hours.")
+    idempotency_hours: float = Field(24.0, gt=0, description="How long an `Idempotency-Key` is kept, in hours.")
     keep_uploads_days: float = Field(
-        30.0, gt=0, le=LONGEST_KEPT, description="How long uploaded files are kept after their job's end, in days."
+        30.0, gt=0, le=LONGEST_KEPT, description="How long uploaded files are kept after their job ends, in days."
     )
     keep_chunks_days: float = Field(
         1.0,
         gt=0,
         le=LONGEST_KEPT,
-        description="How long the files that a job worked with are kept after its end, in days.",
+        description="How long the intermediate files of a job are kept after it ends, in days.",
     )
     keep_reports_days: float = Field(
         90.0,
         gt=0,
         le=LONGEST_KEPT,
-        description="How long a job's report is kept and the job can be undone after its end, in days.",
+        description="How long a job's report is kept, and the job can be undone, after it ends, in days.",
     )
     orphan_hours: float = Field(
         24.0,
         gt=0,
         le=24 * LONGEST_KEPT,
-        description="Half-written files and files without a job are removed after this time, in hours.",
+        description="Age at which incomplete files and files without a job are deleted, in hours.",
     )
     callback_timeout_seconds: float = Field(
-        10.0, gt=0, description="Time for one try to deliver a callback, in seconds, from the name to the answer."
+        10.0,
+        gt=0,
+        description="Timeout of one attempt to deliver a callback, from the DNS lookup to the response, in seconds.",
     )
     callback_networks: str | None = Field(
         None,
-        description="Networks that callbacks may go to although they are private, as `10.0.0.0/8,fd00::/8`. "
-        "Unset: global addresses only.",
+        description="Private networks that callbacks may use, as `10.0.0.0/8,fd00::/8`. Unset: global addresses only.",
     )
-    callback_redirects: int = Field(0, ge=0, le=10, description="Redirects that a callback follows; each is checked.")
+    callback_redirects: int = Field(
+        0, ge=0, le=10, description="Maximum redirects that a callback follows; each address is checked."
+    )
     callback_ca_file: Path | None = Field(
-        None, description="Authorities (PEM) that receivers' certificates may come from beside the public ones."
+        None,
+        description="File with certificate authorities (PEM) to trust for receivers of callbacks, in addition to the "
+        "public authorities.",
     )
     callback_secret_hours: float = Field(
-        24.0, gt=0, description="How long a secret that was replaced signs beside the new one, in hours."
+        24.0, gt=0, description="How long a replaced secret still signs callbacks beside the new one, in hours."
     )
     callback_backoff_scale: float = Field(
-        1.0, ge=0, description="Factor on the pauses between the tries of a callback; for tests."
+        1.0, ge=0, description="Factor for the pauses between the attempts of a callback; for tests."
     )
-    sweep_seconds: float = Field(1.0, gt=0, description="Pause between two sweeps for lost work, in seconds.")
+    sweep_seconds: float = Field(
+        1.0, gt=0, description="Pause between two runs of the rescuer, which recovers lost work, in seconds."
+    )
     tidy_seconds: float = Field(
-        300.0, gt=0, description="Pause between two rounds that remove what is no longer kept, in seconds."
+        300.0, gt=0, description="Pause between two runs of the cleaner, which deletes expired data, in seconds."
     )
     session_idle_minutes: float = Field(
-        480.0, gt=0, description="Time without use after which a browser is signed out of the portal, in minutes."
+        480.0, gt=0, description="Time without activity after which a browser is signed out of the portal, in minutes."
     )
     session_hours: float = Field(
-        168.0, gt=0, description="Time after which a browser is signed out of the portal, used or not, in hours."
+        168.0, gt=0, description="Time after which a browser is signed out of the portal even if active, in hours."
     )
-    one_time_password_hours: float = Field(
-        72.0, gt=0, description="How long a password that was made for somebody is good to choose another, in hours."
-    )
+    one_time_password_hours: float = Field(72.0, gt=0, description="How long a temporary password is valid, in hours.")
     trust_forwarded: bool = Field(
         False,  # noqa: FBT003 - the default
-        description="Whether `X-Forwarded-Proto` is believed: right where a proxy that sets it is the only way in.",
+        description="Whether to trust `X-Forwarded-Proto`. Use only if all requests come through a proxy that sets it.",
     )
     trusted_proxies: str | None = Field(
         "127.0.0.0/8,::1",
-        description="Networks of reverse proxies, as `10.0.0.0/8,fd00::/8`. Connections from them are not limited per "
-        "address, and `X-Forwarded-For` names the client that they carry requests for.",
+        description="Networks of reverse proxies, as `10.0.0.0/8,fd00::/8`. Their connections have no limit per "
+        "address, and their `X-Forwarded-For` names the client.",
     )
-    max_connections: int = Field(512, ge=1, description="Most connections of one web process.")
+    max_connections: int = Field(512, ge=1, description="Maximum connections of one web process.")
     max_connections_per_address: int = Field(
         100,
         ge=1,
-        description="Most connections of one web process from one client address, and most requests under way of one "
-        "client behind a trusted proxy.",
+        description="Maximum connections of one client address to one web process, and maximum concurrent requests of "
+        "one client behind a trusted proxy.",
     )
     request_head_seconds: float = Field(
-        15.0, gt=0, description="Time for a request's head to arrive on a new connection, in seconds."
+        15.0, gt=0, description="Maximum time for the request headers to arrive on a new connection, in seconds."
     )
     body_grace_seconds: float = Field(
-        30.0, gt=0, description="Time from which on a request body must have arrived at the least rate, in seconds."
+        30.0, gt=0, description="Time before the minimum rate of a request body is enforced, in seconds."
     )
     min_body_bytes_per_second: float = Field(
-        1024.0, gt=0, description="Least average rate at which a request body may arrive, in bytes per second."
+        1024.0, gt=0, description="Minimum average rate of a request body, in bytes per second."
     )
     web_threads: int = Field(
         40,
         ge=8,
-        description="Threads of one web process for requests; uploads have threads of their own. Keep it above "
-        "`NUMBERYARD_STORAGE_CALLS` + `NUMBERYARD_SHARE_WAITS`, so that neither can use up all of them.",
+        description="Request threads of one web process; uploads have separate threads. Use more than "
+        "`NUMBERYARD_STORAGE_CALLS` + `NUMBERYARD_SHARE_WAITS`, so that neither can occupy all threads.",
     )
-    share_uploads: int = Field(8, ge=1, description="Most uploads and other large bodies of one web process at a time.")
-    share_downloads: int = Field(8, ge=1, description="Most reports and exports that one web process sends at a time.")
+    share_uploads: int = Field(
+        8, ge=1, description="Maximum concurrent uploads and other large request bodies in one web process."
+    )
+    share_downloads: int = Field(
+        8, ge=1, description="Maximum concurrent downloads of reports and exports in one web process."
+    )
     share_waits: int = Field(
-        12, ge=1, description="Most requests of one web process that wait for a job or a workbook at a time."
+        12, ge=1, description="Maximum concurrent requests in one web process that wait for a job or a workbook."
     )
     share_passwords: int = Field(
-        8, ge=1, description="Most requests of one web process at a time that hash a password, such as signing in."
+        8, ge=1, description="Maximum concurrent requests in one web process that hash a password, such as sign-ins."
     )
     share_readiness: int = Field(
         2,
         ge=1,
-        description="Most requests for `/readyz` of one web process at a time that wait for the checks; others get the "
-        "latest answer.",
+        description="Maximum concurrent requests for `/readyz` in one web process that wait for the checks; others get "
+        "the latest result.",
     )
-    workers: int = Field(2, ge=1, description="Worker processes that `numberyard up` starts.")
+    workers: int = Field(2, ge=1, description="Number of worker processes that `numberyard up` starts.")
     metrics_token: SecretStr | None = Field(
         None,
-        description="What `/metrics` is read with, as a bearer token, 16 characters or more. Unset: only on the same "
-        "machine.",
+        description="Bearer token for `/metrics`, at least 16 characters. Unset: only requests from the same machine "
+        "are allowed.",
     )
     faults_dir: Path | None = Field(
-        None, description="For `make chaos` alone: the folder where it says which process is to die at which point."
+        None, description="Only for `make chaos`: folder with the failpoints at which processes crash."
     )
-    log_level: str = Field("INFO", description="Least level that is logged.")
+    log_level: str = Field("INFO", description="Minimum level of log messages.")
 
     @field_validator("callback_networks", "trusted_proxies")
     @classmethod

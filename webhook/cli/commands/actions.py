@@ -1,4 +1,4 @@
-"""`numberyard assign`, `unassign`, `change` and `delete`: what is done to numbers that are there already."""
+"""`numberyard assign`, `unassign`, `change` and `delete`: actions on existing numbers."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from webhook.cli.number_actions import Action, act, acts
 from webhook.cli.session import Session, talks
 
 ASSIGN = Action("assignments", "Assign")
-UNASSIGN = Action("unassignments", "Take back", of_user=True)
+UNASSIGN = Action("unassignments", "Unassign", of_user=True)
 CHANGE = Action("capability-changes", "Change")
 DELETE = Action("deletions", "Delete", asks=True)
 _SERVICE = "voice (a PBX user's number, a trunk user's Default DID), forwarded or sms"
 _WORDS = {"on": "enable", "off": "disable"}
 _expected_holder = click.option(
-    "--expected-holder", metavar="NAME|ID", help="Leave alone numbers that this tenant does not hold any more."
+    "--expected-holder", metavar="NAME|ID", help="Leave numbers unchanged that this tenant no longer has."
 )
 _switch = click.Choice(list(_WORDS))
 
 
 @click.command()
-@click.option("--to", metavar="NAME|ID", help="The enterprise or reseller that gets them.")
-@click.option("--user", metavar="EMAIL|NAME|ID", help="The user who gets them.")
-@click.option("--service", help=f"What the user gets them for: {_SERVICE}.  [default: voice]")
+@click.option("--to", metavar="NAME|ID", help="Enterprise or reseller to assign the numbers to.")
+@click.option("--user", metavar="EMAIL|NAME|ID", help="User to assign the numbers to.")
+@click.option("--service", help=f"Service the user gets the numbers for: {_SERVICE}.  [default: voice]")
 @click.option(
-    "--only-unassigned", is_flag=True, help="Leave alone numbers that a customer or another user has already."
+    "--only-unassigned", is_flag=True, help="Leave numbers unchanged that a customer or another user already has."
 )
 @_expected_holder
 @acts
@@ -43,14 +43,14 @@ def assign(  # noqa: PLR0913 - options of the command
     expected_holder: str | None,
     **given: Any,  # noqa: ANN401 - for `act`
 ) -> Exit:
-    """Give numbers to an enterprise, a reseller or a user.
+    """Assign numbers to an enterprise, a reseller or a user.
 
-    A spreadsheet may say who gets each number: columns Enterprises and Resellers, User, Service.
+    A spreadsheet can name the target of each number in the columns Enterprises and Resellers, User and Service.
     """
     if to is not None and (user is not None or service is not None):
-        raise click.UsageError("--to goes with neither --user nor --service.")
+        raise click.UsageError("--to cannot be used with --user or --service.")
     if to is None and user is None and given["file"] is None:
-        raise click.UsageError("Say who gets the numbers: --to or --user.")
+        raise click.UsageError("Choose who gets the numbers: --to or --user.")
     chosen = {
         "tenant_id": tenant_id(session, to),
         "user_id": user_id(session, user),
@@ -63,7 +63,7 @@ def assign(  # noqa: PLR0913 - options of the command
 
 @click.command()
 @click.option("--user", metavar="EMAIL|NAME|ID", help="Only from this user.")
-@click.option("--service", help=f"Only what it is used for: {_SERVICE}.")
+@click.option("--service", help=f"Only for this service: {_SERVICE}.")
 @_expected_holder
 @acts
 @talks
@@ -75,7 +75,7 @@ def unassign(
     expected_holder: str | None,
     **given: Any,  # noqa: ANN401 - for `act`
 ) -> Exit:
-    """Take numbers back: your own users' from them, others from below you one level up."""
+    """Unassign numbers from your users, or from a tenant below you to the level above it."""
     chosen = {
         "user_id": user_id(session, user),
         "service": service,
@@ -102,12 +102,12 @@ def change(  # noqa: PLR0913 - options of the command
     sms_carrier_profile: str | None,
     **given: Any,  # noqa: ANN401 - for `act`
 ) -> Exit:
-    """Switch Voice, SMS and Fax of numbers, and choose their carriers. What is not named stays."""
+    """Turn Voice, SMS and Fax of numbers on or off, and set their carriers. Other values stay the same."""
     switches = {"voice": voice, "sms": sms, "fax": fax}
     chosen = {name: None if value is None else _WORDS[value] for name, value in switches.items()}
     chosen |= {"voice_carrier": voice_carrier, "sms_carrier_profile": sms_carrier_profile}
     if given["file"] is None and all(value is None for value in chosen.values()):
-        raise click.UsageError("Say what is to be changed.")
+        raise click.UsageError("Choose what to change: --voice, --sms, --fax, --voice-carrier, --sms-carrier-profile.")
     return act(session, CHANGE, chosen, given)
 
 
@@ -115,5 +115,5 @@ def change(  # noqa: PLR0913 - options of the command
 @acts
 @talks
 def delete(session: Session, **given: Any) -> Exit:  # noqa: ANN401 - for `act`
-    """Delete numbers that you uploaded and that nobody was given. `numberyard undo` brings them back."""
+    """Delete unassigned numbers that you uploaded. `numberyard undo` restores them."""
     return act(session, DELETE, {}, given)

@@ -1,4 +1,4 @@
-"""`numberyard callbacks`: what became of callbacks, sending them again, and the secret that signs them."""
+"""`numberyard callbacks`: list, inspect and resend callbacks, and manage the secret that signs them."""
 
 from __future__ import annotations
 
@@ -18,11 +18,13 @@ _TRY_HEADINGS = ("Tried at", "Try", "Result", "Status", "ms")
 
 @click.group()
 def callbacks() -> None:
-    """Callbacks of your own account's jobs: how they went, again, their secret."""
+    """List, inspect and resend callbacks of your own company's jobs; manage the secret."""
 
 
 @callbacks.command("list")
-@click.option("--state", type=click.Choice([state.value for state in CallbackState]), help="Only these.")
+@click.option(
+    "--state", type=click.Choice([state.value for state in CallbackState]), help="Only callbacks in this state."
+)
 @click.option("--limit", type=click.IntRange(min=1), default=200, show_default=True, help="Most callbacks to list.")
 @talks
 def list_command(session: Session, *, state: str | None, limit: int) -> Exit:
@@ -34,7 +36,7 @@ def list_command(session: Session, *, state: str | None, limit: int) -> Exit:
 @click.argument("callback_id", metavar="ID")
 @talks
 def show(session: Session, *, callback_id: str) -> Exit:
-    """Show a callback and every try to deliver it, newest last."""
+    """Show a callback and its delivery attempts, newest last."""
     found = session.api.get("callbacks", callback_id)
     show_thing(session, found, _HEADINGS, _row)
     if not session.as_json and found.get("deliveries"):
@@ -47,36 +49,36 @@ def show(session: Session, *, callback_id: str) -> Exit:
 @click.argument("callback_id", metavar="ID")
 @talks
 def replay(session: Session, *, callback_id: str) -> Exit:
-    """Send a callback again, under the same id; its job must have ended."""
+    """Send a callback again, with the same ID. Its job must have ended."""
     found = session.api.replay(callback_id)
     if session.as_json:
         emit(found)
     else:
-        note(f"Sent again: {safe(found.get('id'))}")
+        note(f"Queued to be sent again: {safe(found.get('id'))}")
     return Exit.OK
 
 
 @callbacks.command()
 @talks
 def secret(session: Session) -> Exit:
-    """Write the secret that signs your callbacks to stdout."""
+    """Print the secret that signs your callbacks."""
     return _show_secret(session, session.api.get("callbacks", "secret"))
 
 
 @callbacks.command()
 @talks
 def rotate(session: Session) -> Exit:
-    """Replace the secret, and write the new one to stdout; the old one goes on signing for a while."""
+    """Replace the secret and print the new one. The old secret also signs for a limited time."""
     return _show_secret(session, session.api.create("callbacks/secret", {}))
 
 
 def _show_secret(session: Session, found: Json) -> Exit:
-    """The secret alone on stdout, so that a script can take it; the rest on stderr."""
+    """Print only the secret to stdout, for scripts; everything else to stderr."""
     if session.as_json:
         emit(found)
         return Exit.OK
     if found.get("previous_until"):
-        note(f"The one before signs, too, until {when(found['previous_until'])}.")
+        note(f"The previous secret also signs until {when(found['previous_until'])}.")
     say(safe(found.get("secret")))
     return Exit.OK
 

@@ -1,4 +1,4 @@
-"""`numberyard carriers`: voice carriers and SMS carrier profiles, and which one is the default."""
+"""`numberyard carriers`: voice carriers, SMS carrier profiles and default carriers."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _FIELDS = {"voice": "default_voice_carrier", "sms": "default_sms_carrier_profile
 
 @click.group()
 def carriers() -> None:
-    """Voice carriers and SMS carrier profiles."""
+    """Manage voice carriers and SMS carrier profiles."""
 
 
 @carriers.command("list")
 @click.option("--limit", type=click.IntRange(min=1), default=200, show_default=True, help="Most carriers to list.")
 @talks
 def list_command(session: Session, *, limit: int) -> Exit:
-    """List the carriers that you can use, and those defined below you."""
+    """List the carriers available to you, and those that tenants below you have added."""
     return list_things(session, "carriers", limit, _HEADINGS, _row, spare=("Defined by",))
 
 
@@ -34,20 +34,20 @@ def list_command(session: Session, *, limit: int) -> Exit:
 @_service
 @talks
 def add(session: Session, **fields: str) -> Exit:
-    """Define a carrier."""
+    """Add a carrier."""
     return show_thing(session, session.api.create("carriers", fields), _HEADINGS, _row)
 
 
 @carriers.command()
 @click.argument("name", required=False)
 @_service
-@click.option("--tenant", default=OWN, metavar="NAME|ID", help="Whose.  [default: your own]")
-@click.option("--none", is_flag=True, help="No default of its own: the level above's holds.")
+@click.option("--tenant", default=OWN, metavar="NAME|ID", help="Tenant to set the default for.  [default: your own]")
+@click.option("--none", is_flag=True, help="Remove the tenant's own default; it then inherits its parent's.")
 @talks
 def set_default(session: Session, *, name: str | None, service: str, tenant: str, none: bool) -> Exit:
     """Make NAME the default carrier of a tenant."""
     if (name is None) != none:
-        raise click.UsageError("Give either NAME or --none.")
+        raise click.UsageError("Use either NAME or --none.")
     changed = session.api.change("tenants", tenant_or_own(session, tenant), {_FIELDS[service]: name})
     if session.as_json:
         emit(changed)
@@ -61,7 +61,7 @@ def set_default(session: Session, *, name: str | None, service: str, tenant: str
 @click.argument("carrier_id", metavar="ID")
 @talks
 def remove(session: Session, *, carrier_id: str) -> Exit:
-    """Delete a carrier that no number and no default refers to."""
+    """Delete a carrier. No number and no default may use it."""
     return end_thing(session, "carriers", carrier_id, "deleted")
 
 

@@ -1,4 +1,4 @@
-"""`numberyard completion`: what a shell runs to complete commands, options and the ids of recent jobs."""
+"""`numberyard completion`: the script with which a shell completes commands, options and IDs of recent jobs."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ _INSTALL = {
     "fish": "numberyard completion fish > ~/.config/fish/completions/numberyard.fish",
 }
 _JOBS = 20
-# A shell that waits longer for a list seems to hang, in seconds.
+# Seconds to wait for the list of jobs; with a longer wait the shell seems to hang.
 _PATIENCE = 1.5
 
 
 @click.command(
-    help="Write what SHELL needs to complete commands, options and job ids.\n\n\b\nTo have it in every new shell:\n"
+    help="Print the completion script of SHELL: commands, options and job IDs.\n\n\b\nTo install it for new shells:\n"
     + "\n".join(f"  {shell:<5} {line}" for shell, line in _INSTALL.items())
     + "\n\nbash must be 4.4 or later."
 )
 @click.argument("shell", type=click.Choice(list(_INSTALL)))
 def completion(shell: str) -> Exit:
-    """Write the script of a shell; on a terminal say how it is installed, too."""
+    """Print the script of a shell; on a terminal also how to install it."""
     maker = get_completion_class(shell)
     if maker is None:
-        raise click.UsageError(f"There is nothing for {shell}.")
+        raise click.UsageError(f"Completion is not available for {shell}.")
     say(maker(click.Command("numberyard"), {}, "numberyard", _VARIABLE).source())
     if sys.stdout.isatty():
-        note(f"To have it in every new shell: {_INSTALL[shell]}")
+        note(f"To install it for new shells: {_INSTALL[shell]}")
     return Exit.OK
 
 
 def recent_jobs(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Ids of the latest jobs; nothing when they cannot be had at once. Never a word: the shell would show it."""
+    """Return the IDs of the latest jobs; nothing if they are not available at once. Prints no error: shells show it."""
     with contextlib.suppress(click.ClickException, Ending, UnreachableError, ProblemError, OSError, ValueError):
         own = {name: ctx.params.get(name) for name in ("url", "token", "profile", "demo")}
         place = find_place(ctx.find_root(), own)

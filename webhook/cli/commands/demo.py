@@ -1,4 +1,4 @@
-"""`numberyard demo`: the main job once, from nothing to a report, on servers of its own that end with it."""
+"""`numberyard demo`: one import from start to report, on servers of its own that stop with the command."""
 
 from __future__ import annotations
 
@@ -26,10 +26,12 @@ from worker.storage import scratch
 
 
 @click.command()
-@click.option("--rows", type=click.IntRange(1, 10_000_000), default=100_000, show_default=True, help="How many rows.")
-@click.option("--json", "as_json", is_flag=True, help="Write the job as JSON to stdout; the rest is said on stderr.")
+@click.option("--rows", type=click.IntRange(1, 10_000_000), default=100_000, show_default=True, help="Number of rows.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Write the job as JSON to stdout; everything else goes to stderr."
+)
 def demo(*, rows: int, as_json: bool) -> Exit:
-    """Import a generated spreadsheet with realistic faults, and show how it went."""
+    """Import a generated spreadsheet with realistic errors, and show the result."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     kept = Path(tempfile.mkdtemp(prefix="numberyard-demo-"))
     file, report = kept / "numbers.csv", kept / "report.csv"
@@ -44,15 +46,15 @@ def demo(*, rows: int, as_json: bool) -> Exit:
         for line in lines(job):
             say(line)
         say()
-    tell(f"Report, a line for every row: {report}")
-    # Rows that fail are what the demo shows, so they are no failure of the demo.
+    tell(f"Report with a line for every row: {report}")
+    # The demo shows failed rows on purpose, so they do not fail the demo.
     ended_well = job["status"] in {"completed", "completed_with_errors"}
     return Exit.OK if ended_well else Exit.UNEXPECTED
 
 
 def _import(folder: Path, file: Path, report: Path, tell: Callable[[str], None]) -> Json:
-    """Start everything, send the file, follow its job, fetch the report, stop everything."""
-    # Whatever servers the environment names: a demo has no business in a database that somebody uses.
+    """Start everything, upload the file, follow its job, download the report, stop everything."""
+    # Ignore the servers in the environment: a demo must not write to a database in use.
     apart = {"data_dir": folder, "database_url": None, "redis_url": None, "storage_url": None}
     settings = get_settings().model_copy(update=apart)
     tell("Starting PostgreSQL, Valkey, the web process and the workers ...")

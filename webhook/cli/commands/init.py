@@ -1,4 +1,4 @@
-"""`numberyard init`: the first way into a new database. Talks to the database itself, as only its operator can."""
+"""`numberyard init`: the first account of a new database. Connects to the database itself, as only its operator can."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ from worker.runtime.processes.child import ServerError
 
 _REFUSALS = {
     "NOT_MIGRATED": ("The database has no tables yet.", "Run `numberyard migrate` first."),
-    "ALREADY_INITIALIZED": ("There is a Master Reseller already.", "A lost token is replaced with --new-token."),
-    "NOT_INITIALIZED": ("There is no Master Reseller yet.", "Make it with --name."),
-    "EMAIL_TAKEN": ("The e-mail address has an account of another tenant.", "Use another address."),
+    "ALREADY_INITIALIZED": ("There is already a Master Reseller.", "To replace a lost token, use --new-token."),
+    "NOT_INITIALIZED": ("There is no Master Reseller yet.", "Create it with --name."),
+    "EMAIL_TAKEN": ("The e-mail address belongs to an account of another tenant.", "Use another address."),
 }
 
 
@@ -50,30 +50,30 @@ def _email(_context: click.Context, _parameter: click.Parameter, value: str | No
 
 
 @click.command()
-@click.option("--name", callback=_name, help="The Master Reseller's name.")
-@click.option("--token-name", callback=_name, default="admin", show_default=True, help="What the token is called.")
-@click.option("--new-token", is_flag=True, help="Another token for the Master Reseller that is there.")
+@click.option("--name", callback=_name, help="Name of the Master Reseller.")
+@click.option("--token-name", callback=_name, default="admin", show_default=True, help="Name of the token.")
+@click.option("--new-token", is_flag=True, help="Create another token for the existing Master Reseller.")
 @click.option(
     "--email",
     callback=_email,
-    help="Who signs in to the portal for it. Without --name: another one, or a new password.",
+    help="E-mail address of its portal account. Without --name: add an account or reset its password.",
 )
 @click.option(
     "--data",
     type=click.Path(file_okay=False, path_type=Path),
-    help="The database of `numberyard up --data` in this folder, while that does not run.",
+    help="Use the database of `numberyard up --data` in this folder, while it is not running.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
 def init(  # noqa: PLR0913 - the options
     *, name: str | None, token_name: str, new_token: bool, email: str | None, data: Path | None, as_json: bool
 ) -> Exit:
-    """Make the Master Reseller in NUMBERYARD_DATABASE_URL, its first token and, with --email, its first account.
+    """Create the Master Reseller in NUMBERYARD_DATABASE_URL, its first token and, with --email, its first account.
 
-    The token is written to stdout, this once, and the account's password to stderr; it has to be changed at the first
-    sign-in. There is one Master Reseller: a second is refused.
+    Prints the token to stdout and the account's password to stderr, only this once. The password must be changed at
+    the first sign-in. There can be only one Master Reseller.
     """
     if (name is not None and new_token) or (name is None and not new_token and email is None):
-        raise click.UsageError("Give --name, or --new-token, or --email alone.")
+        raise click.UsageError("Use --name, or --new-token, or --email alone.")
     account = None if email is None else {"email": email, "password": passwords.made_up()}
     document: dict[str, object] = {}
     with _database(data, as_json=as_json) as settings:
@@ -91,7 +91,7 @@ def init(  # noqa: PLR0913 - the options
 
 
 def _let_in(connection: sa.Connection, account: dict[str, str], *, as_json: bool) -> None:
-    """An account of the Master Reseller, or a new password for one that it has."""
+    """Create an account of the Master Reseller, or set a new password for an existing one."""
     if not first_account.has_tables(connection):
         raise _refused("NOT_MIGRATED", as_json=as_json)
     if not first_account.let_in(connection, account["email"], account["password"]):
@@ -104,8 +104,8 @@ def _show(document: dict[str, object], account: dict[str, str] | None, *, as_jso
         return Exit.OK
     if account is not None:
         hours = f"{get_settings().one_time_password_hours:g}"
-        note(f"Sign in to the portal as {safe(account['email'])} within {hours} hours; the password has to be changed")
-        note("then, and is shown now:")
+        note(f"Sign in to the portal as {safe(account['email'])} within {hours} hours and choose a new password.")
+        note("The temporary password, shown only now:")
         note(f"  {account['password']}")
     return show_secret(document, as_json=False) if document else Exit.OK
 
@@ -126,7 +126,7 @@ def _token(connection: sa.Connection, name: str | None, token_name: str, *, as_j
 
 @contextmanager
 def _database(data: Path | None, *, as_json: bool) -> Iterator[Settings]:
-    """Settings that lead to the database: the one in the environment, or the embedded one of a data folder."""
+    """Yield settings for the database: the one in the environment, or the embedded one of a data folder."""
     settings = get_settings()
     try:
         if data is None:
@@ -138,7 +138,7 @@ def _database(data: Path | None, *, as_json: bool) -> Iterator[Settings]:
             migrate.upgrade(settings)
             yield settings
     except LookupError as error:
-        raise click.UsageError(f"{error}; or name the folder of `numberyard up` with --data") from error
+        raise click.UsageError(f"{error}; or use --data with the folder of `numberyard up`") from error
     except ServerError as error:
         raise Failed({"code": "UNREACHABLE", "detail": str(error)}, Exit.UNREACHABLE, as_json=as_json) from error
 
@@ -149,6 +149,6 @@ def _refused(code: str, *, as_json: bool) -> Failed:
 
 
 def _document(owner: Tenant, token_name: str, issued: Issued) -> dict[str, object]:
-    """The token in the shape of `POST /v1/tokens`."""
+    """Return the token in the format of `POST /v1/tokens`."""
     tenant = {"id": owner.public_id, "name": owner.name, "kind": owner.kind.value}
     return {"id": issued.public_id, "name": token_name, "tenant": tenant, "token": issued.secret}

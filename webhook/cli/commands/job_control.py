@@ -1,4 +1,4 @@
-"""`numberyard confirm`, `cancel` and `undo`: what is decided about a job, and the job to its end."""
+"""`numberyard confirm`, `cancel` and `undo`: control a job and follow it to its end."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from webhook.cli.session import Session, talks
 from webhook.cli.submit import carry, check_report, report_option
 
 _job = click.argument("job_id", metavar="JOB_ID", shell_complete=recent_jobs)
-_no_wait = click.option("--no-wait", is_flag=True, help="Do not wait for the job's end.")
+_no_wait = click.option("--no-wait", is_flag=True, help="Do not wait for the job to end.")
 
 
 @click.command()
@@ -21,7 +21,7 @@ _no_wait = click.option("--no-wait", is_flag=True, help="Do not wait for the job
 @report_option
 @talks
 def confirm(session: Session, *, job_id: str, no_wait: bool, report_path: Path | None) -> Exit:
-    """Carry out JOB_ID, which was sent with --review and has been looked at."""
+    """Run JOB_ID, which was sent with --review."""
     return _decide(session, job_id, "confirm", report_path, no_wait=no_wait)
 
 
@@ -30,7 +30,7 @@ def confirm(session: Session, *, job_id: str, no_wait: bool, report_path: Path |
 @_no_wait
 @talks
 def cancel(session: Session, *, job_id: str, no_wait: bool) -> Exit:
-    """Stop JOB_ID. What it has written stays (see undo); its other rows are not processed."""
+    """Stop JOB_ID. Changes already made stay (see undo); the remaining rows are not processed."""
     code = _decide(session, job_id, "cancel", None, no_wait=no_wait)
     return Exit.OK if code is Exit.CANCELLED else code
 
@@ -41,12 +41,12 @@ def cancel(session: Session, *, job_id: str, no_wait: bool) -> Exit:
 @report_option
 @talks
 def undo(session: Session, *, job_id: str, no_wait: bool, report_path: Path | None) -> Exit:
-    """Put back what JOB_ID did. Numbers that have changed since are left alone and reported."""
+    """Reverse the changes of JOB_ID. Numbers changed since are left unchanged and listed in the report."""
     return _decide(session, job_id, "undo", report_path, no_wait=no_wait)
 
 
 def _decide(session: Session, job_id: str, what: str, report_path: Path | None, *, no_wait: bool) -> Exit:
     if report_path and no_wait:
-        raise click.UsageError("--report waits, --no-wait does not.")
+        raise click.UsageError("--report cannot be used with --no-wait.")
     check_report(report_path)
     return carry(session, lambda _: session.api.decide(job_id, what), report_path, wait=not no_wait)

@@ -1,4 +1,4 @@
-"""`numberyard jobs`: the list of jobs, or one of them, now or to its end."""
+"""`numberyard jobs`: list jobs, or show one, now or when it has ended."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _HEADINGS = ("Job", "Created", "Kind", "Status", "File", "Rows", "Failed")
 
 @click.command()
 @click.argument("job_id", required=False, shell_complete=recent_jobs)
-@click.option("--watch", is_flag=True, help="Wait for the job to end; the exit code says how it went.")
+@click.option("--watch", is_flag=True, help="Wait for the job to end; the exit code shows the result.")
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="Most jobs to list.")
 @talks
 def jobs(session: Session, job_id: str | None, *, watch: bool, limit: int) -> Exit:
-    """List jobs, latest first, or show JOB_ID.
+    """List jobs, newest first, or show JOB_ID.
 
     Ctrl-C while waiting leaves the job running.
     """
@@ -55,7 +55,7 @@ def _list(session: Session, limit: int) -> Exit:
     elif found["data"]:
         table(_HEADINGS, map(_row, found["data"]), spare=("Kind", "Rows", "Created"))
         if found["next_cursor"]:
-            note(f"There are more; these are the latest {limit:,} (--limit).")
+            note(f"Showing the newest {limit:,}. To see more, use --limit.")
     else:
         say("No jobs yet.")
     return Exit.OK

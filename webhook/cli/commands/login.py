@@ -1,4 +1,4 @@
-"""`numberyard login`: asks for URL and token, tries them, and keeps them in the configuration file."""
+"""`numberyard login`: asks for URL and token, tests them, and saves them in the configuration file."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ from webhook.cli.session import refusals_told
 
 
 @click.command()
-@click.option("--url", metavar="URL", help="The service; asked for if it is not given.")
-@click.option("--profile", metavar="NAME", help=f"The profile to be written.  [default: {DEFAULT_PROFILE}]")
+@click.option("--url", metavar="URL", help="URL of the service. If missing, you are asked for it.")
+@click.option("--profile", metavar="NAME", help=f"Profile to write.  [default: {DEFAULT_PROFILE}]")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
 @click.pass_context
 def login(ctx: click.Context, *, url: str | None, profile: str | None, as_json: bool) -> Exit:
-    """Ask for the service's URL and your token, try them, and keep them in the configuration file.
+    """Ask for the service's URL and your token, test them, and save them in the configuration file.
 
-    The token is not shown while you type. Without a terminal it is read from stdin: give --url then.
-    The file can be read by you alone; a token that the service refuses is not kept.
+    The token is not shown while you type. Without a terminal it is read from stdin, and --url is required.
+    Only you can read the file. A token that the service refuses is not saved.
     """
     root = ctx.find_root()
     if typed_before(root, "demo"):
         raise click.UsageError("--demo needs no login: use it with any command.")
     path = config_path(root.params.get("config"))
-    profile_names(path)  # a file that cannot be read is told before anything is typed
+    profile_names(path)  # report an unreadable file before the user types anything
     name = profile or root.params.get("profile") or DEFAULT_PROFILE
     url = check_url(_asked_url(url or root.params.get("url")))
     if url.startswith("http://") and urlsplit(url).hostname not in LOOPBACK:
-        note("Mind: over http:// the token travels unprotected. Use https:// if the service has it.")
+        note("Warning: http:// sends the token unencrypted. Use https:// if the service supports it.")
     token = check_token(typed_before(root, "token") or _asked_token())
     if not token:
-        raise click.UsageError("No token was given. `numberyard tokens add` makes one, and so does `numberyard init`.")
+        raise click.UsageError("A token is required. Create one with `numberyard tokens add` or `numberyard init`.")
     with refusals_told(Place(url, token), as_json=as_json), Api(url, token) as api:
         tenant = api.get("tenants", "me")
     path = write_profile(path, name, Profile(url, token))
@@ -55,7 +55,7 @@ def _asked_url(given: str | None) -> str:
     if given:
         return given
     if not _is_person():
-        raise click.UsageError("Nobody is there to be asked: give --url.")
+        raise click.UsageError("Cannot ask for the URL (no terminal): add --url.")
     answer: str = click.prompt("URL of the service", default=DEFAULT_URL, err=True)
     return answer.strip()
 
@@ -68,12 +68,12 @@ def _asked_token() -> str:
 
 
 def _show(name: str, url: str, tenant: Json, path: Path, *, as_json: bool) -> None:
-    """Who is signed in and where that is kept; never the token."""
+    """Print who is signed in and where it is saved; never the token."""
     if as_json:
         who = {field: tenant.get(field) for field in ("id", "name", "kind")}
         emit({"profile": name, "url": url, "tenant": who, "path": str(path)})
         return
-    note(f"You are {safe(tenant.get('name'))} at {safe(url)}.")
-    note(f"Kept in {at_home(path)} as profile {safe(name)}.")
+    note(f"Signed in as {safe(tenant.get('name'))} at {safe(url)}.")
+    note(f"Saved in {at_home(path)} as profile {safe(name)}.")
     if name != DEFAULT_PROFILE:
         note(f"Use it with --profile {safe(name)}, or NUMBERYARD_PROFILE={safe(name)}.")

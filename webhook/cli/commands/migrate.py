@@ -1,4 +1,4 @@
-"""`numberyard migrate`: brings the tables up to date. Like `init` it talks to the database instead of the API."""
+"""`numberyard migrate`: updates the database tables. Like `init`, it uses the database instead of the API."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from worker.runtime.processes.child import ServerError
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
 def migrate(*, as_json: bool) -> Exit:
-    """Bring the tables of NUMBERYARD_DATABASE_URL to this version."""
+    """Update the tables of NUMBERYARD_DATABASE_URL to this version."""
     settings = get_settings()
     try:
         check_postgres(sqlalchemy_url(settings).render_as_string(hide_password=False))
@@ -29,5 +29,5 @@ def migrate(*, as_json: bool) -> Exit:
     if as_json:
         emit({"migrated": True})
     else:
-        note("The database is at this version.")
+        note("The database is up to date.")
     return Exit.OK

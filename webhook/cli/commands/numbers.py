@@ -1,4 +1,4 @@
-"""`numberyard numbers`: search the inventory, or one number with its history."""
+"""`numberyard numbers`: search the inventory, or show one number with its history."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from webhook.cli.session import Session, talks
 from webhook.cli.tables import table
 
 _E164 = re.compile(r"\+[1-9]\d{4,14}", re.ASCII)
-_HEADINGS = ("Number", "Country", "Capabilities", "Voice carrier", "SMS profile", "Status", "Held by")
+_HEADINGS = ("Number", "Country", "Capabilities", "Voice carrier", "SMS profile", "Status", "Tenant")
 
 
 @click.command()
 @click.argument("query", required=False, metavar="[QUERY|E164]")
-@click.option("--status", type=click.Choice(["unassigned", "assigned"]), help="Given to somebody or not.")
-@click.option("--capability", type=click.Choice(["voice", "sms", "fax"]), help="What they can do.")
+@click.option("--status", type=click.Choice(["unassigned", "assigned"]), help="Assigned to anyone or not.")
+@click.option("--capability", type=click.Choice(["voice", "sms", "fax"]), help="An enabled capability.")
 @click.option("--country", metavar="US", help="A country or a calling code.")
-@click.option("--carrier", metavar="NAME", help="Their voice carrier or SMS carrier profile.")
-@click.option("--tenant", "--tenant-id", metavar="NAME|ID", help="Numbers this enterprise or reseller holds.")
+@click.option("--carrier", metavar="NAME", help="A voice carrier or SMS carrier profile.")
+@click.option("--tenant", "--tenant-id", metavar="NAME|ID", help="Enterprise or reseller that has the numbers.")
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="Most numbers to list.")
 @talks
 def numbers(session: Session, query: str | None, limit: int, *, tenant: str | None, **filters: str | None) -> Exit:
-    """Search the inventory by how a number begins, or show one (+12125550142) with its history."""
+    """Search the inventory by the start of the number, or show one number (+12125550142) with its history."""
     filters["tenant_id"] = tenant_id(session, tenant)
     if query and _E164.fullmatch(query) and not any(filters.values()):
         return _show(session, session.api.number(query))
@@ -38,9 +38,9 @@ def numbers(session: Session, query: str | None, limit: int, *, tenant: str | No
     elif found["data"]:
         table(_HEADINGS, map(_row, found["data"]), spare=("SMS profile", "Voice carrier", "Country"))
         if found["next_cursor"]:
-            note(f"There are more; these are the first {limit:,} (--limit).")
+            note(f"Showing the first {limit:,}. To see more, use --limit.")
     else:
-        say("No number matches.")
+        say("No numbers match.")
     return Exit.OK
 
 
@@ -85,5 +85,5 @@ def _row(found: Json) -> tuple[object, ...]:
 
 
 def _name(thing: object) -> object:
-    """The name of a nested tenant or user, whichever way it is given."""
+    """Return the name of a nested tenant or user, which is an object or already a name."""
     return thing.get("name") if isinstance(thing, dict) else thing

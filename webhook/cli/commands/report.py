@@ -1,4 +1,4 @@
-"""`numberyard report`: what became of every row, as a file or on stdout. A file appears whole or not at all."""
+"""`numberyard report`: the result of every row, to a file or stdout. A file is written completely or not at all."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ FORMATS = ("csv", "jsonl", "xlsx")
 
 
 def format_of(path: Path) -> str:
-    """The report format a file name asks for; a usage error for any other ending."""
+    """Return the report format for a file name. `click.UsageError` for an unknown extension."""
     ending = path.suffix.lower().removeprefix(".")
     if ending not in FORMATS:
-        raise click.UsageError(f"A report is .csv, .jsonl or .xlsx, not {safe(path.name)}.")
+        raise click.UsageError(f"A report file must end in .csv, .jsonl or .xlsx: {safe(path.name)}")
     return ending
 
 
 def save(session: Session, job_id: str, rows: str, file_format: str, path: Path) -> int:
-    """Fetch a report into a file, replacing what is there only when all of it has come; the size in bytes."""
+    """Download a report to a file. Replaces an existing file only when complete. Returns the size in bytes."""
     part = path.with_name(path.name + ".part")
     try:
         with session.api.report(job_id, rows, file_format) as pieces, part.open("wb") as file:
             count = sum(file.write(piece) for piece in pieces)
         part.replace(path)
     except OSError as error:
-        raise click.UsageError(f"{safe(path)} cannot be written: {error.strerror}") from error
+        raise click.UsageError(f"Cannot write {safe(path)}: {error.strerror}") from error
     finally:
         part.unlink(missing_ok=True)
     return count
@@ -41,11 +41,11 @@ def save(session: Session, job_id: str, rows: str, file_format: str, path: Path)
 @click.command()
 @click.argument("job_id", shell_complete=recent_jobs)
 @click.option("--rows", type=click.Choice(["all", "failed", "unprocessed"]), default="all", show_default=True)
-@click.option("--format", "file_format", type=click.Choice(FORMATS), help="[default: the ending of --out, else csv]")
+@click.option("--format", "file_format", type=click.Choice(FORMATS), help="[default: the extension of --out, else csv]")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), metavar="F", help="[default: stdout]")
 @talks
 def report(session: Session, job_id: str, rows: str, file_format: str | None, out: Path | None) -> Exit:
-    """Fetch the report of JOB_ID: every row of the file with its result, or only those that need mending."""
+    """Download the report of JOB_ID: every row of the file with its result, or only the rows to correct."""
     if out is None:
         return _to_stdout(session, job_id, rows, file_format or "csv")
     count = save(session, job_id, rows, file_format or format_of(out), out)
@@ -58,7 +58,7 @@ def report(session: Session, job_id: str, rows: str, file_format: str | None, ou
 
 def _to_stdout(session: Session, job_id: str, rows: str, file_format: str) -> Exit:
     if file_format == "xlsx":
-        raise click.UsageError("A workbook needs --out.")
+        raise click.UsageError("An .xlsx report needs --out.")
     if session.as_json:
         raise click.UsageError("--json needs --out; for rows as JSON use --format jsonl.")
     shown = sys.stdout.isatty()

@@ -1,4 +1,4 @@
-"""`numberyard sample`: write a sample spreadsheet (`worker.sample.generator`) as CSV or .xlsx, a batch at a time."""
+"""`numberyard sample`: writes a sample spreadsheet (`worker.sample.generator`) as CSV or .xlsx, in batches."""
 
 from __future__ import annotations
 
@@ -21,18 +21,20 @@ MOST_XLSX_ROWS = 1_048_575
 
 @click.command()
 @click.option("--rows", "count", type=click.IntRange(0, MAX_ROWS), default=1000, show_default=True)
-@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Same seed, same file.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=1, show_default=True, help="The same seed gives the same file."
+)
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, metavar="F")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
 def sample(count: int, seed: int, out: Path, *, as_json: bool) -> Exit:
-    """Write a realistic spreadsheet with faults; F's ending chooses CSV or, for .xlsx, a workbook."""
+    """Write a realistic spreadsheet with errors: a workbook if F ends in .xlsx, otherwise CSV."""
     workbook = out.suffix.lower() == ".xlsx"
     if workbook and count > MOST_XLSX_ROWS:
-        raise click.UsageError(f"A worksheet holds {MOST_XLSX_ROWS:,} rows; write a .csv.")
+        raise click.UsageError(f"An .xlsx file has at most {MOST_XLSX_ROWS:,} rows: use .csv.")
     try:
         write_sample(out, count, seed)
     except OSError as error:
-        raise click.UsageError(f"{safe(out)} cannot be written: {error.strerror}") from error
+        raise click.UsageError(f"Cannot write {safe(out)}: {error.strerror}") from error
     if as_json:
         emit({"path": str(out), "rows": count, "seed": seed, "bytes": out.stat().st_size})
     else:
@@ -41,12 +43,12 @@ def sample(count: int, seed: int, out: Path, *, as_json: bool) -> Exit:
 
 
 def write_sample(path: Path, count: int, seed: int) -> None:
-    """Write `count` rows as the ending of `path` has it: CSV, or a workbook for .xlsx."""
+    """Write `count` rows to `path`: a workbook if it ends in .xlsx, otherwise CSV."""
     (_write_xlsx if path.suffix.lower() == ".xlsx" else _write_csv)(path, rows(count, seed))
 
 
 def _write_csv(path: Path, batches: Iterator[pa.RecordBatch]) -> None:
-    # No cell of the sample holds a comma or a quote, so nothing needs quoting; the header is written in the same way.
+    # No sample cell contains a comma or a quote, so nothing needs quoting; the header is written the same way.
     style = csv.WriteOptions(include_header=False, quoting_style="none")
     with path.open("wb") as file:
         file.write((",".join(SCHEMA.names) + "\n").encode())
@@ -57,7 +59,7 @@ def _write_csv(path: Path, batches: Iterator[pa.RecordBatch]) -> None:
 
 def _write_xlsx(path: Path, batches: Iterator[pa.RecordBatch]) -> None:
     with path.open("wb") as file, Workbook(file, {"constant_memory": True}) as workbook:
-        # A workbook holds the time it was made; the same seed shall give the same bytes.
+        # A workbook contains its creation time; the same seed must give the same bytes.
         workbook.set_properties({"created": datetime(2000, 1, 1, tzinfo=UTC)})
         sheet = workbook.add_worksheet("Numbers")
         sheet.write_row(0, 0, SCHEMA.names)

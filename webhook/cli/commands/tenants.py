@@ -1,4 +1,4 @@
-"""`numberyard tenants`: the tree below you."""
+"""`numberyard tenants`: your own tenant and those below it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from webhook.cli.lookup import OWN, tenant_id, tenant_or_own
 from webhook.cli.resources import end_thing, list_things, show_thing
 from webhook.cli.session import Session, talks
 
-_HEADINGS = ("Tenant", "Name", "Kind", "Below", "External", "Voice carrier", "SMS profile")
+_HEADINGS = ("Tenant", "Name", "Kind", "Parent", "External", "Voice carrier", "SMS profile")
 _external = click.option(
     "--external/--no-external", "allow_external_numbers", default=None, help="Allow External Numbers (enterprises)."
 )
@@ -18,25 +18,25 @@ _external = click.option(
 
 @click.group()
 def tenants() -> None:
-    """Resellers and enterprises: your own account and those below it."""
+    """Manage resellers and enterprises: your own company and those below it."""
 
 
 @tenants.command("list")
 @click.option("--limit", type=click.IntRange(min=1), default=200, show_default=True, help="Most tenants to list.")
 @talks
 def list_command(session: Session, *, limit: int) -> Exit:
-    """List your own account and those below it."""
-    return list_things(session, "tenants", limit, _HEADINGS, _row, spare=("Below", "SMS profile", "Voice carrier"))
+    """List your own company and those below it."""
+    return list_things(session, "tenants", limit, _HEADINGS, _row, spare=("Parent", "SMS profile", "Voice carrier"))
 
 
 @tenants.command()
 @click.argument("name")
 @click.option("--kind", type=click.Choice(["reseller", "enterprise"]), required=True)
-@click.option("--parent", metavar="NAME|ID", help="The level right above it.  [default: your own]")
+@click.option("--parent", metavar="NAME|ID", help="Tenant directly above it.  [default: your own]")
 @_external
 @talks
 def add(session: Session, *, parent: str | None, **fields: str | bool | None) -> Exit:
-    """Make a reseller or an enterprise."""
+    """Add a reseller or an enterprise."""
     fields["parent_id"] = tenant_id(session, parent)
     given = {field: value for field, value in fields.items() if value is not None}
     return show_thing(session, session.api.create("tenants", given), _HEADINGS, _row)
@@ -46,7 +46,7 @@ def add(session: Session, *, parent: str | None, **fields: str | bool | None) ->
 @click.argument("tenant", default=OWN, metavar="[NAME|ID]")
 @talks
 def show(session: Session, *, tenant: str) -> Exit:
-    """Show a tenant; without NAME or ID your own."""
+    """Show a tenant; without NAME or ID, your own."""
     return show_thing(session, session.api.get("tenants", tenant_or_own(session, tenant)), _HEADINGS, _row)
 
 
@@ -60,10 +60,10 @@ def show(session: Session, *, tenant: str) -> Exit:
 )
 @talks
 def set_command(session: Session, *, tenant: str, **fields: str | bool | None) -> Exit:
-    """Change a tenant. Where it has no default of its own, its parent's holds."""
+    """Change a tenant. Without a default carrier of its own, it inherits its parent's."""
     given = {field: value for field, value in fields.items() if value is not None}
     if not given:
-        raise click.UsageError("Nothing to change was given.")
+        raise click.UsageError("Choose what to change: use at least one option.")
     body = {field: None if field.startswith("default_") and value == "" else value for field, value in given.items()}
     return show_thing(session, session.api.change("tenants", tenant_or_own(session, tenant), body), _HEADINGS, _row)
 
@@ -72,7 +72,7 @@ def set_command(session: Session, *, tenant: str, **fields: str | bool | None) -
 @click.argument("tenant", metavar="NAME|ID")
 @talks
 def remove(session: Session, *, tenant: str) -> Exit:
-    """Delete a tenant that has nothing; its tokens and admins go with it."""
+    """Delete an empty tenant, with its tokens and admins."""
     return end_thing(session, "tenants", tenant_or_own(session, tenant), "deleted")
 
 
@@ -89,6 +89,6 @@ def _row(tenant: Json) -> tuple[object, ...]:
 
 
 def _default(tenant: Json, field: str) -> object:
-    """The default that holds, told apart where it is a level above's (R7)."""
+    """Return the effective default, marked "(inherited)" if it is an ancestor's (R7)."""
     own, holds = tenant.get(field), tenant.get(f"effective_{field}")
     return own or (f"{holds} (inherited)" if holds else None)

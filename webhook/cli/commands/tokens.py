@@ -1,4 +1,4 @@
-"""`numberyard tokens`: who gets in. The secret of a new token is written to stdout once, and is nowhere else."""
+"""`numberyard tokens`: API tokens. The secret of a new token is printed once and stored nowhere."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _HEADINGS = ("Token", "Name", "Tenant", "Created", "Expires", "Revoked")
 
 @click.group()
 def tokens() -> None:
-    """API tokens of your own account and those below it."""
+    """Manage API tokens of your own company and those below it."""
 
 
 @tokens.command("list")
@@ -31,11 +31,11 @@ def list_command(session: Session, *, limit: int) -> Exit:
 
 @tokens.command()
 @click.argument("name")
-@click.option("--tenant", metavar="NAME|ID", help="Whose.  [default: your own]")
-@click.option("--expires", type=click.DateTime(), metavar="2030-12-31[T23:59:59]", help="Until when it is valid (UTC).")
+@click.option("--tenant", metavar="NAME|ID", help="Tenant the token belongs to.  [default: your own]")
+@click.option("--expires", type=click.DateTime(), metavar="2030-12-31[T23:59:59]", help="Expiry of the token (UTC).")
 @talks
 def add(session: Session, *, name: str, tenant: str | None, expires: datetime | None) -> Exit:
-    """Make a token and write its secret to stdout, this once."""
+    """Create a token and print its secret, only this once."""
     expires_at = None if expires is None else expires.replace(tzinfo=UTC).isoformat()
     fields = {"name": name, "tenant_id": tenant_id(session, tenant), "expires_at": expires_at}
     return show_secret(session.api.create("tokens", fields), as_json=session.as_json)
@@ -45,17 +45,17 @@ def add(session: Session, *, name: str, tenant: str | None, expires: datetime | 
 @click.argument("token_id", metavar="ID")
 @talks
 def revoke(session: Session, *, token_id: str) -> Exit:
-    """End a token: from now on nobody gets in with it."""
+    """Revoke a token; it stops working at once."""
     return end_thing(session, "tokens", token_id, "revoked")
 
 
 def show_secret(token: Json, *, as_json: bool) -> Exit:
-    """A token just made: the secret alone on stdout, so that a script can take it; the rest on stderr."""
+    """Print a new token: only the secret to stdout, for scripts; everything else to stderr."""
     if as_json:
         emit(token)
         return Exit.OK
     tenant = token.get("tenant") or {}
-    note(f"Token “{safe(token.get('name'))}” of {safe(tenant.get('name'))}; keep it, it is shown only now:")
+    note(f"Token “{safe(token.get('name'))}” of {safe(tenant.get('name'))}. Save it now; it is not shown again:")
     say(safe(token.get("token")))
     return Exit.OK
 

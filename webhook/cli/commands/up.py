@@ -1,4 +1,4 @@
-"""`numberyard up`: the whole service in one command, until Ctrl-C."""
+"""`numberyard up`: runs the whole service in one command, until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -15,18 +15,16 @@ from worker.runtime.processes.child import ServerError
 
 
 @click.command()
-@click.option(
-    "--data", type=click.Path(file_okay=False, path_type=Path), help="Where everything is kept.  [default: var]"
-)
+@click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="Folder for all data.  [default: var]")
 @click.option("--port", type=click.IntRange(1, 65535), default=8080, show_default=True, help="Port of the service.")
 @click.option("--workers", type=click.IntRange(1), help="Worker processes.  [default: 2]")
-@click.option("--json", "as_json", is_flag=True, help="Write one line of JSON to stdout once it is ready.")
-@click.option("--demo", is_flag=True, help="Make a small tenant tree to try, and write DATA/demo.json.")
+@click.option("--json", "as_json", is_flag=True, help="Write one line of JSON to stdout when it is ready.")
+@click.option("--demo", is_flag=True, help="Create a few sample accounts to try, and write DATA/demo.json.")
 def up(*, data: Path | None, port: int, workers: int | None, demo: bool, as_json: bool) -> Exit:
     """Run the whole service: servers, web, workers.
 
-    Without NUMBERYARD_DATABASE_URL and NUMBERYARD_REDIS_URL it starts a PostgreSQL and a Valkey of its own in the data
-    folder. What is killed is started again; Ctrl-C finishes the work at hand and stops everything.
+    Without NUMBERYARD_DATABASE_URL and NUMBERYARD_REDIS_URL it starts its own PostgreSQL and Valkey in the data folder.
+    Crashed processes are restarted. Ctrl-C finishes the current work and stops everything.
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     given = {"data_dir": data, "workers": workers}
@@ -47,22 +45,22 @@ def _greet(stack: Stack, *, demo: bool, as_json: bool) -> None:
         accounts = str(stack.folder / "demo.json") if demo else None
         emit({"url": stack.url, "data": str(stack.folder), "demo": accounts})
         return
-    say(f"Numberyard answers at {stack.url} (API description: {stack.url}/docs)")
+    say(f"Numberyard is running at {stack.url} (API reference: {stack.url}/docs)")
     if demo:
         _show_accounts(stack)
     else:
-        say(f"First account and token, while this does not run: numberyard init --data {stack.folder} \\")
+        say(f"To create the first account and token, stop this and run: numberyard init --data {stack.folder} \\")
         say("    --name COMPANY --email YOU@EXAMPLE.COM")
-    say("Ctrl-C stops it.")
+    say("Press Ctrl-C to stop.")
 
 
 def _show_accounts(stack: Stack) -> None:
-    """Who can sign in. Terminals scroll, so it is told where they can be read again."""
+    """Print the accounts and the file that keeps them, because terminals scroll."""
     say()
     say("Sign in with one of these accounts:")
     wide = max((len(safe(account["email"])) for account in stack.accounts), default=0)
     for account in stack.accounts:
         kind = account["kind"].replace("_", " ")
         say(f"  {safe(account['email']):<{wide}}  {safe(account['password'])}  {safe(account['name'])}, {kind}")
-    say(f"They, and their API tokens, are kept in {stack.folder / 'demo.json'}")
+    say(f"These accounts and their API tokens are saved in {stack.folder / 'demo.json'}")
     say()

@@ -1,4 +1,4 @@
-"""`numberyard upload`: a file from disk to the service, and if wanted its job to the end."""
+"""`numberyard upload`: uploads a file from disk and optionally follows its job to the end."""
 
 from __future__ import annotations
 
@@ -26,21 +26,25 @@ from webhook.cli.submit import (
 
 @click.command()
 @click.argument("file", type=Spreadsheet())
-@click.option("--watch", is_flag=True, help="Wait for the job to end and show how it went.")
+@click.option("--watch", is_flag=True, help="Wait for the job to end and show the result.")
 @click.option("--voice-carrier", metavar="NAME", help="Voice carrier for rows that name none.")
 @click.option("--sms-carrier-profile", metavar="NAME", help="SMS carrier profile for rows that name none.")
-@click.option("--assign-to", metavar="NAME|ID", help="Enterprise or reseller the numbers go to.")
+@click.option("--assign-to", metavar="NAME|ID", help="Enterprise or reseller to assign the numbers to.")
 @click.option(
     "--on-existing",
     type=click.Choice([choice.value for choice in OnExisting]),
-    help="What to do with numbers you have already.",
+    help="What to do with numbers you already have.",
 )
 @click.option(
     "--only-unassigned",
     is_flag=True,
-    help="With --on-existing update: leave alone numbers that another customer has already.",
+    help="With --on-existing update: leave numbers unchanged that another customer already has.",
 )
-@click.option("--accept", type=click.Choice([choice.value for choice in Accept]), help="How sure a number must be.")
+@click.option(
+    "--accept",
+    type=click.Choice([choice.value for choice in Accept]),
+    help="valid: number in a known range; possible: right length only.",
+)
 @number_format_option
 @hints
 @review_option
@@ -59,10 +63,10 @@ def upload(  # noqa: PLR0913 - options of the command
     only_unassigned: bool,
     **fields: str | int | None,
 ) -> Exit:
-    """Send a spreadsheet of numbers: CSV, Excel or OpenDocument, packed or not.
+    """Upload a spreadsheet of numbers: CSV, Excel or OpenDocument, compressed or not.
 
-    Ctrl-C while waiting leaves the job running. The report's format follows PATH's ending: .csv, .jsonl or .xlsx.
-    --review waits until the file is checked, shows what would be done and, on a terminal, asks.
+    Ctrl-C while waiting leaves the job running. The extension of PATH sets the report's format: .csv, .jsonl or .xlsx.
+    --review waits until the file is checked, shows the expected result and, on a terminal, asks you to confirm.
     """
     check_report(report_path)
     given = fields | {"assign_to": tenant_id(session, assign_to), "mode": "review" if review else None}

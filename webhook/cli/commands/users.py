@@ -1,4 +1,4 @@
-"""`numberyard users`: the people and trunks of enterprises, and their numbers (R2)."""
+"""`numberyard users`: the PBX and trunk users of enterprises, and their numbers (R2)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _HEADINGS = ("User", "Name", "E-mail", "Kind", "Enterprise", "Number", "Forwarde
 
 @click.group()
 def users() -> None:
-    """Users of your own enterprise, or of those below you."""
+    """Manage users of your own enterprise, or of those below you."""
 
 
 @users.command("list")
@@ -33,17 +33,21 @@ def list_command(session: Session, *, limit: int) -> Exit:
 @click.argument("name")
 @click.option("--email", required=True)
 @click.option("--kind", type=click.Choice(["pbx", "trunk"]), required=True)
-@click.option("--enterprise", metavar="NAME|ID", help="The user's enterprise.  [default: your own]")
-@click.option("--phone-number", metavar="NUMBER", help="The number of a PBX user, such as +12125550142.")
-@click.option("--default-did", metavar="NUMBER", help="The Default DID of a trunk user.")
+@click.option("--enterprise", metavar="NAME|ID", help="Enterprise of the user.  [default: your own]")
+@click.option("--phone-number", metavar="NUMBER", help="Number of a PBX user, such as +12125550142.")
+@click.option("--default-did", metavar="NUMBER", help="Default DID of a trunk user.")
 @click.option(
-    "--forwarded-did", "forwarded_dids", metavar="NUMBER", multiple=True, help="A trunk user's; may be repeated."
+    "--forwarded-did",
+    "forwarded_dids",
+    metavar="NUMBER",
+    multiple=True,
+    help="Forwarded DID of a trunk user; can be repeated.",
 )
 @click.option("--sms", "sms_enabled", is_flag=True, help="Enable SMS Service.")
-@click.option("--sms-did", "sms_dids", metavar="NUMBER", multiple=True, help="With --sms; may be repeated.")
+@click.option("--sms-did", "sms_dids", metavar="NUMBER", multiple=True, help="SMS DID; needs --sms; can be repeated.")
 @talks
 def add(session: Session, *, enterprise: str | None, **fields: str | bool | tuple[str, ...] | None) -> Exit:
-    """Make a user, and give it its first numbers."""
+    """Add a user and assign its first numbers."""
     fields["tenant_id"] = tenant_id(session, enterprise)
     given = {field: list(value) if isinstance(value, tuple) else value for field, value in fields.items() if value}
     return show_thing(session, session.api.create("users", given), _HEADINGS, _row)
@@ -62,13 +66,15 @@ def show(session: Session, *, user: str) -> Exit:
 @click.option("--name", help="A new name.")
 @click.option("--email", help="A new e-mail address.")
 @click.option("--sms/--no-sms", "sms_enabled", default=None, help="Enable or disable SMS Service.")
-@click.option("--extension", metavar="+CC<extension>", help='For users that have one; "" removes it for good.')
+@click.option(
+    "--extension", metavar="+CC<extension>", help='Only for users that have an extension; "" removes it permanently.'
+)
 @talks
 def set_command(session: Session, *, user: str, **fields: str | bool | None) -> Exit:
-    """Change a user. Numbers are given and taken by `assign` and `unassign`."""
+    """Change a user. To change its numbers, use `assign` and `unassign`."""
     given = {field: value for field, value in fields.items() if value is not None}
     if not given:
-        raise click.UsageError("Nothing to change was given.")
+        raise click.UsageError("Choose what to change: use at least one option.")
     body = {field: None if field == "extension" and value == "" else value for field, value in given.items()}
     return show_thing(session, session.api.change("users", _id(session, user), body), _HEADINGS, _row)
 
@@ -77,7 +83,7 @@ def set_command(session: Session, *, user: str, **fields: str | bool | None) -> 
 @_whom
 @talks
 def remove(session: Session, *, user: str) -> Exit:
-    """Delete a user that has no number."""
+    """Delete a user that has no numbers."""
     return end_thing(session, "users", _id(session, user), "deleted")
 
 
@@ -100,6 +106,6 @@ def _row(user: Json) -> tuple[object, ...]:
 
 
 def _listed(numbers: list[str] | None) -> str:
-    """A few numbers, and how many more there are."""
+    """Return the first few numbers, and how many more there are."""
     shown = numbers or []
     return ", ".join(shown[:3]) + (f" and {len(shown) - 3} more" if len(shown) > 3 else "")  # noqa: PLR2004
