@@ -58,8 +58,8 @@ Numbers = Annotated[
         fail_fast=True,
         min_length=1,
         max_length=MOST_NUMBERS,
-        description="With + or 00 and the calling code (+1 212 555 0142). Any other number is read in the country of "
-        "`country_code`; without one, in the countries of your numbers, and it is refused if it fits several.",
+        description="Numbers with + or 00 and the calling code (+1 212 555 0142). Others are read in the country of "
+        "`country_code`; without it, in the countries of your numbers, and refused if several countries match.",
     ),
 ]
 
@@ -71,8 +71,8 @@ class Options(NumberReading):
     on_error: Literal["skip", "abort"] = "skip"
     country_code: Country | None = Field(
         None,
-        description="The country of numbers that name none and begin with neither + nor 00, as in a Country Code cell: "
-        "a calling code (44) or a two-letter country (GB). Without effect where numbers are chosen by `filter`.",
+        description="Country of numbers without + or 00 and without a country of their own, as in a Country Code cell: "
+        "a calling code (44) or a two-letter country (GB). Has no effect with `filter`.",
     )
     callback_url: CallbackUrl | None = None
 
@@ -92,7 +92,7 @@ class UnassignOptions(Options):
     @model_validator(mode="after")
     def _service_is_known(self) -> Self:
         if self.service is not None and self.services is None:
-            raise _fault("service: must be voice, forwarded or sms, or two of them with a + between")
+            raise _fault("service: must be voice, forwarded or sms, or two of them joined by +")
         return self
 
 
@@ -105,7 +105,7 @@ class AssignOptions(UnassignOptions):
     @model_validator(mode="after")
     def _one_target(self) -> Self:
         if self.tenant_id is not None and (self.user_id is not None or self.service is not None):
-            raise _fault("tenant_id: goes with neither user_id nor service")
+            raise _fault("tenant_id: cannot be used with user_id or service")
         return self
 
 
@@ -139,15 +139,17 @@ class Selection(Options):
     """The numbers to act on: a list, or all that match a filter, if their count equals `expected_count`."""
 
     numbers: Numbers | None = None
-    filter: NumbersFilter | None = Field(None, description="As the query of GET /v1/numbers; {} is every number.")
+    filter: NumbersFilter | None = Field(
+        None, description="Filters as in the query of GET /v1/numbers; {} matches every number."
+    )
     expected_count: Annotated[StrictInt, Field(ge=0)] | None = None
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:
         if (self.numbers is None) == (self.filter is None):
-            raise _fault("numbers, filter: give one of the two, or send a file")
+            raise _fault("numbers, filter: send exactly one of them, or a file")
         if (self.filter is None) != (self.expected_count is None):
-            raise _fault("expected_count: goes with filter, and filter with it")
+            raise _fault("expected_count: required with filter, and only allowed with it")
         return self
 
 
@@ -157,7 +159,7 @@ class Assignment(AssignOptions, Selection):
     @model_validator(mode="after")
     def _has_target(self) -> Self:
         if self.tenant_id is None and self.user_id is None:
-            raise _fault("tenant_id, user_id: give one of the two")
+            raise _fault("tenant_id, user_id: send one of them")
         return self
 
 
@@ -172,7 +174,7 @@ class CapabilityChange(ChangeOptions, Selection):
     def _changes_something(self) -> Self:
         given = (self.voice, self.sms, self.fax, self.voice_carrier, self.sms_carrier_profile)
         if all(value is None for value in given):
-            raise _fault("voice, sms, fax, voice_carrier, sms_carrier_profile: give at least one")
+            raise _fault("voice, sms, fax, voice_carrier, sms_carrier_profile: send at least one of them")
         return self
 
 

@@ -38,15 +38,15 @@ class DeliveryResult(StrEnum):
 
 
 RESULTS = {
-    DeliveryResult.DELIVERED: "The receiver answered 2xx.",
-    DeliveryResult.HTTP_ERROR: "It answered something else; see the status.",
-    DeliveryResult.GONE: "It answered 410: nothing more is sent.",
-    DeliveryResult.REDIRECTED: "It answered with a redirect that is not followed. Give the final address.",
-    DeliveryResult.REFUSED_ADDRESS: "The host is, or stands for, an address that is not called: private, loopback, ...",
-    DeliveryResult.NOT_REACHED: "The name is not known, nobody listens, or the connection broke.",
-    DeliveryResult.TIMED_OUT: "It did not answer in time.",
-    DeliveryResult.TLS_FAILED: "No secure connection: its certificate is not valid for the host, or it speaks no TLS.",
-    DeliveryResult.NOT_HTTP: "What it answered is no HTTP.",
+    DeliveryResult.DELIVERED: "The receiver responded with a 2xx status.",
+    DeliveryResult.HTTP_ERROR: "The receiver responded with another status; see `status`.",
+    DeliveryResult.GONE: "The receiver responded with 410. Nothing more is sent.",
+    DeliveryResult.REDIRECTED: "The receiver responded with a redirect that is not followed. Use the final address.",
+    DeliveryResult.REFUSED_ADDRESS: "The host is or resolves to an address that is not allowed: private, loopback, ...",
+    DeliveryResult.NOT_REACHED: "The host name was not found, the connection was refused, or it was lost.",
+    DeliveryResult.TIMED_OUT: "The receiver did not respond in time.",
+    DeliveryResult.TLS_FAILED: "No secure connection: the certificate is not valid for the host, or there is no TLS.",
+    DeliveryResult.NOT_HTTP: "The response is not HTTP.",
 }
 
 
@@ -104,7 +104,7 @@ class CallbackLinks(_Body):
 class Callback(_Body):
     """A callback. `next_attempt_at` is null while its job runs, and when there are no further attempts."""
 
-    id: str = Field(description="the `webhook-id` of every try")
+    id: str = Field(description="The `webhook-id` of every attempt.")
     job_id: str
     url: str
     state: CallbackState

@@ -45,7 +45,7 @@ class NumberReading(BaseModel):
 
     number_format: Literal["auto", "national", "international"] = Field(
         "auto",
-        description="How numbers that begin with neither + nor 00 are written. auto: detected from the column. "
+        description="Format of numbers without + or 00. auto: detected from the column. "
         "national: as dialled in the country. international: with the calling code, without +.",
     )
 
@@ -56,16 +56,16 @@ class Hints(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     delimiter: Annotated[str, BeforeValidator(_delimiter)] | None = Field(
-        None, description="What stands between the cells of a text: comma, semicolon, tab or pipe."
+        None, description="Separator in a text file: comma, semicolon, tab or pipe."
     )
     encoding: Annotated[str, Field(max_length=40), AfterValidator(_encoding)] | None = Field(
-        None, description="How the text is encoded, such as windows-1252."
+        None, description="Encoding of a text file, such as windows-1252."
     )
     sheet: Annotated[str, Field(max_length=LONGEST_SHEET, pattern=r"^[^\x00-\x1f]+$")] | None = Field(
-        None, description="The worksheet to be read, by its name."
+        None, description="Name of the worksheet to read."
     )
     header_row: Annotated[int, Field(ge=1, le=LAST_HEADER_ROW)] | None = Field(
-        None, description="The row that names the columns, as the spreadsheet program counts."
+        None, description="Row with the column names, counted as in a spreadsheet program."
     )
 
 
@@ -73,5 +73,5 @@ class FileForm(Hints):
     """Form fields that any file upload accepts."""
 
     parent_job_id: Annotated[str, Field(max_length=40)] | None = Field(
-        None, description="The job whose failed rows this file has, mended."
+        None, description="Job whose failed rows this file corrects."
     )

@@ -51,13 +51,13 @@ class JobFile(_Body):
     """The uploaded file and its detected format; the format is null until the file has been read."""
 
     name: str
-    size: int = Field(description="bytes")
-    sha256: str = Field(description="hexadecimal")
+    size: int = Field(description="Size in bytes.")
+    sha256: str = Field(description="SHA-256 digest, hexadecimal.")
     format: str | None = None
     encoding: str | None = None
     delimiter: str | None = None
     sheet: str | None = None
-    header_row: int | None = Field(None, description="the row that names the columns, 0 where there is none")
+    header_row: int | None = Field(None, description="Row with the column names; 0 if there is none.")
     columns: list[str] = []
     ignored_columns: list[str] = []
     notes: list[str] = []
@@ -108,7 +108,7 @@ class JobLinks(_Body):
     report_csv: str | None
     report_failed_csv: str | None
     report_xlsx: str | None
-    callback: str | None = Field(None, description="the callback that was asked for, for the job's own tenant")
+    callback: str | None = Field(None, description="The requested callback; only for the job's own tenant.")
 
 
 class ReviewEffect(_Body):
@@ -175,10 +175,10 @@ class Review(_Body):
     effect: ReviewEffect
     targets: list[ReviewTarget]
     taken_from: list[ReviewSource] = Field(
-        [], description="Tenants below you that would lose numbers, most numbers first; at most 100, then the others."
+        [], description="Tenants below you that would lose numbers, most numbers first: at most 100, then the others."
     )
     carriers: list[ReviewCarrier]
-    changes: list[ReviewChange] = Field(description="At most 100; the job's rows tell the rest.")
+    changes: list[ReviewChange] = Field(description="At most 100; see the job's rows for the rest.")
 
 
 class LineageJob(_Body):
@@ -210,10 +210,10 @@ class Job(_Body):
     on_existing: Literal["skip", "update", "error"]
     accept: Literal["valid", "possible"]
     number_format: Literal["auto", "national", "international"] = Field(
-        description="how numbers that begin with neither + nor 00 are read"
+        description="Format of numbers without + or 00."
     )
     country_code: str | None = Field(
-        description="the country of numbers in an action that name none and begin with neither + nor 00"
+        description="Country of an action's numbers without + or 00 and without a country of their own."
     )
     created_at: datetime
     started_at: datetime | None
@@ -226,7 +226,9 @@ class Job(_Body):
     problem: Problem | None
     duplicate_of: str | None
     parent_job_id: str | None
-    lineage: Lineage | None = Field(None, description="told of a single job that mends another, or is mended")
+    lineage: Lineage | None = Field(
+        None, description="Only in a single job that corrects another job, or is corrected by one."
+    )
     undo_of: str | None
     review: Review | None
     links: JobLinks
@@ -258,8 +260,8 @@ class Row(_Body):
     number: str | None
     warnings: list[str]
     duplicate_of_row: int | None
-    numbers: int = Field(description="how many numbers the row stands for, from `number` on")
-    written: int = Field(description="how many of them were created, updated or deleted; under review, would be")
+    numbers: int = Field(description="Count of numbers in the row's block, starting at `number`.")
+    written: int = Field(description="How many of them were created, updated or deleted; under review, would be.")
     faults: list[RowFault]
     cells: dict[str, str]
 
@@ -331,8 +333,8 @@ class NumberList(_Body):
 CallbackUrl = Annotated[
     str,
     Field(
-        description="Where to tell, by a signed POST, that the job has ended: http or https, without user, password "
-        "and fragment.",
+        description="URL that gets a signed POST when the job ends: http or https, without user, password and "
+        "fragment.",
         json_schema_extra={"format": "uri", "maxLength": LONGEST_URL},
     ),
 ]
@@ -342,16 +344,16 @@ CallbackUrl = Annotated[
 OnlyUnassigned = Annotated[
     bool,
     Field(
-        description="Leave alone numbers that a tenant below you or a user has already: their rows fail with "
-        "ASSIGNED_IN_USE. Without it, numbers are taken from the tenants that hold them."
+        description="Leave numbers unchanged that a tenant below you or a user already has: their rows fail with "
+        "ASSIGNED_IN_USE. Without it, numbers are taken from the tenants that have them."
     ),
 ]
 ExpectedHolder = Annotated[
     str,
     Field(
         max_length=LONGEST,
-        description="The id of the tenant that held the numbers when you last saw them: numbers that another tenant "
-        "holds by now are left alone, and their rows fail with CHANGED_SINCE.",
+        description="ID of the tenant that had the numbers when you last saw them. Numbers that another tenant has now "
+        "are left unchanged, and their rows fail with CHANGED_SINCE.",
     ),
 ]
 
@@ -420,19 +422,19 @@ class NumbersFilter(BaseModel):
     q: str | None = Field(
         None,
         max_length=64,
-        description="How the number begins, as it stands on paper; spaces, dashes, dots and brackets do not matter. "
-        "With + or 00 in front: the international number (+1 212, 0049 30). Without: that (1212), or the national "
-        "number in any country, with its 0 (or 1, 8, ...) or without (0212 555, 212-555). Blank: every number.",
+        description="Start of the number; spaces, dashes, dots and brackets are ignored. With + or 00: the "
+        "international number (+1 212, 0049 30). Otherwise the international number (1212), or the national number in "
+        "any country, with or without its 0 (or 1, 8, ...) (0212 555, 212-555). Blank: every number.",
     )
     status: Literal["unassigned", "assigned"] | None = None
     capability: Literal["voice", "sms", "fax"] | None = None
     country: str | None = Field(None, pattern=r"^([A-Za-z]{2}|001|\+?[0-9]{1,3})$")
     carrier: str | None = Field(None, max_length=LONGEST)
-    tenant_id: str | None = Field(None, max_length=LONGEST, description="The id of the tenant that holds it")
-    user_id: str | None = Field(None, max_length=LONGEST, description="The id of the user who has it")
-    uploaded_by: str | None = Field(None, max_length=LONGEST, description="The id of the tenant that uploaded it")
+    tenant_id: str | None = Field(None, max_length=LONGEST, description="ID of the tenant that has the number.")
+    user_id: str | None = Field(None, max_length=LONGEST, description="ID of the user who has the number.")
+    uploaded_by: str | None = Field(None, max_length=LONGEST, description="ID of the tenant that uploaded it.")
     free_for: Literal["voice", "sms"] | None = Field(
-        None, description="Numbers that can be given to a user: with this capability, and nobody has them for it"
+        None, description="Numbers that can be assigned to a user: with this capability, and not used by anyone for it."
     )
 
 
@@ -441,7 +443,7 @@ class NumbersQuery(NumbersFilter):
 
     limit: int = Field(50, ge=1, le=500)
     cursor: int | None = Field(None, ge=0, le=10**15)
-    count: Annotated[bool, Field(description="Answer `total`, too: what an action on the filter expects.")] = False
+    count: Annotated[bool, Field(description="Return `total` too, which an action with this filter expects.")] = False
 
 
 class Health(_Body):

@@ -16,7 +16,7 @@ from schemas.names import LONGEST, tidy
 # Every driver and spreadsheet can represent such a date, in any time zone.
 FURTHEST = timedelta(days=100 * 365)
 
-Name = Annotated[str, AfterValidator(tidy), Field(description=f"1 to {LONGEST} printable characters")]
+Name = Annotated[str, AfterValidator(tidy), Field(description=f"1 to {LONGEST} printable characters.")]
 Service = Literal["voice", "sms"]
 
 

@@ -20,8 +20,8 @@ from worker.phone.country import read_country
 MOST_NUMBERS = 1000  # limit when a user is created or shown; beyond it use /v1/assignments and /v1/numbers
 _E164 = re.compile(r"\+[1-9]\d{1,14}", re.ASCII)
 _EXTENSION = re.compile(r"\+[1-9]\d{6,14}", re.ASCII)
-_NO_EXTENSION = "New users have the exact phone number; extensions are no longer given, only kept by who has one."
-_NOT_HERE = "Numbers are given and taken by POST /v1/assignments and /v1/unassignments."
+_NO_EXTENSION = "New users cannot get an extension, only an exact phone number. Existing extensions are kept."
+_NOT_HERE = "To change a user's numbers, use POST /v1/assignments and /v1/unassignments."
 
 
 def email_of(text: str) -> str:
@@ -70,7 +70,7 @@ class User(BaseModel):
     forwarded_dids: list[str]
     sms_dids: list[str]
     created_at: datetime
-    job_id: str | None = Field(None, description="The job that gives it the numbers it was made with")
+    job_id: str | None = Field(None, description="The job that assigns the user's first numbers.")
 
 
 class UserList(BaseModel):
@@ -110,7 +110,7 @@ class NewUser(_Input):
             raise ValueError("sms_dids need sms_enabled")
         voice = [number for number in (self.phone_number, self.default_did, *self.forwarded_dids) if number]
         if len(set(voice)) < len(voice) or len(set(self.sms_dids)) < len(self.sms_dids):
-            raise ValueError("a number is there twice")
+            raise ValueError("the same number is listed twice")
         return self
 
     def services(self) -> dict[str, Service]:

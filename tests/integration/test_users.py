@@ -108,7 +108,7 @@ def test_r3_an_email_address_is_taken_only_within_its_enterprise(clinic: Door, w
         ({"kind": "fax"}, "kind"),
         ({"name": " "}, "name"),
         ({"email": "nobody"}, "email"),
-        ({"extension": "+14312345678"}, "extensions are no longer given"),
+        ({"extension": "+14312345678"}, "New users cannot get an extension"),
         ({"phone_number": "2125550142"}, "exact number"),
         ({"phone_number": "+1 212 555 0142"}, "exact number"),
         ({"phone_number": "(361) 555-0100"}, "exact number"),

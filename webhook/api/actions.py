@@ -25,7 +25,12 @@ bp.before_request(auth.require_actor)
 bp.before_request(idempotency.begin)
 bp.after_request(idempotency.end)
 
-REFUSALS = {401: "No valid token", 409: "Other than as many numbers match", 413: "Too large", 422: "Not valid"}
+REFUSALS = {
+    401: "No valid token",
+    409: "The number of matches differs from `expected_count`",
+    413: "The request body is too large",
+    422: "The request is not valid",
+}
 ACTIONS = {
     "assignments": actions.ASSIGN,
     "unassignments": actions.UNASSIGN,
@@ -36,7 +41,7 @@ ACTIONS = {
 
 @bp.post("/assignments")
 @bp.output(resources.Job, status_code=202)
-@bp.doc(summary="Give numbers to an enterprise, a reseller or a user", responses=REFUSALS)
+@bp.doc(summary="Assign numbers to an enterprise, a reseller or a user", responses=REFUSALS)
 @body_limit(LIST, files=True)
 def assign() -> Response:
     """Numbers by list, filter or file; to one of `tenant_id` and `user_id`, which rows of a file may name instead."""
@@ -45,7 +50,7 @@ def assign() -> Response:
 
 @bp.post("/unassignments")
 @bp.output(resources.Job, status_code=202)
-@bp.doc(summary="Take numbers back, from users or one level up", responses=REFUSALS)
+@bp.doc(summary="Unassign numbers from users, or from a tenant to the level above it", responses=REFUSALS)
 @body_limit(LIST, files=True)
 def unassign() -> Response:
     """Numbers by list, filter or file; `user_id` and `service` limit which assignments are removed."""
@@ -54,7 +59,7 @@ def unassign() -> Response:
 
 @bp.post("/capability-changes")
 @bp.output(resources.Job, status_code=202)
-@bp.doc(summary="Switch Voice, SMS and Fax, choose carriers", responses=REFUSALS)
+@bp.doc(summary="Turn Voice, SMS and Fax on or off, set carriers", responses=REFUSALS)
 @body_limit(LIST, files=True)
 def change() -> Response:
     """Numbers by list, filter or file. Omitted fields stay unchanged (R23)."""
@@ -63,7 +68,7 @@ def change() -> Response:
 
 @bp.post("/deletions")
 @bp.output(resources.Job, status_code=202)
-@bp.doc(summary="Delete numbers that you uploaded and that nobody was given", responses=REFUSALS)
+@bp.doc(summary="Delete unassigned numbers that you uploaded", responses=REFUSALS)
 @body_limit(LIST, files=True)
 def delete() -> Response:
     """Numbers by list, filter or file (R24, R25)."""

@@ -27,14 +27,14 @@ def index(query: bodies.CallbacksQuery) -> Response:
 
 @bp.get("/secret")
 @bp.output(bodies.CallbackSecret)
-@bp.doc(summary="The secret that your callbacks are signed with")
+@bp.doc(summary="Get the secret that signs your callbacks")
 def secret() -> Response:
     return _told(callbacks.secret())
 
 
 @bp.post("/secret")
 @bp.output(bodies.CallbackSecret)
-@bp.doc(summary="Replace the secret; the old one goes on signing beside it for a while")
+@bp.doc(summary="Replace the secret; the old secret also signs for a limited time")
 def rotate() -> Response:
     """If several are replaced within that period, only the last of them continues to sign."""
     return _told(callbacks.rotate())
@@ -42,14 +42,14 @@ def rotate() -> Response:
 
 @bp.get("/<callback_id>")
 @bp.output(bodies.CallbackWithDeliveries)
-@bp.doc(summary="One callback, and every try to deliver it")
+@bp.doc(summary="Get a callback and its delivery attempts")
 def show(callback_id: str) -> Response:
     return shown(callbacks.one(callback_id))
 
 
 @bp.post("/<callback_id>/replay")
 @bp.output(bodies.Callback, status_code=202)
-@bp.doc(summary="Send a callback again, from the beginning of its schedule and under the same id")
+@bp.doc(summary="Send a callback again with the same ID, from the start of its schedule")
 def replay(callback_id: str) -> Response:
     response = shown(callbacks.replay(callback_id))
     response.status_code = 202
@@ -67,12 +67,16 @@ def describe(spec: dict[str, Any]) -> None:
     body = bodies.JobEnded.model_json_schema(ref_template="#/components/schemas/{model}")
     spec["components"]["schemas"] |= body.pop("$defs", {})
     spec["components"]["schemas"]["JobEnded"] = body
-    told = {"webhook-id": "the same with every try", "webhook-timestamp": "Unix seconds", "webhook-signature": "v1,..."}
+    told = {
+        "webhook-id": "The same for every attempt",
+        "webhook-timestamp": "Unix seconds",
+        "webhook-signature": "v1,...",
+    }
     spec["webhooks"] = {
         "jobEnded": {
             "post": {
                 "summary": "A job that was sent with `callback_url` has ended",
-                "description": "Signed by the Standard Webhooks specification; at least once.",
+                "description": "Signed as in the Standard Webhooks specification. Delivered at least once.",
                 "parameters": [
                     {"name": name, "in": "header", "required": True, "description": text, "schema": {"type": "string"}}
                     for name, text in told.items()
@@ -81,7 +85,7 @@ def describe(spec: dict[str, Any]) -> None:
                     "required": True,
                     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/JobEnded"}}},
                 },
-                "responses": {"2XX": {"description": "Taken. With 410 nothing more is sent."}},
+                "responses": {"2XX": {"description": "Accepted. After a 410 response nothing more is sent."}},
             }
         }
     }

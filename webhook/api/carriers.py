@@ -18,7 +18,7 @@ bp.before_request(auth.require_actor)
 @bp.get("")
 @bp.input(tenants.PageQuery, location="query", arg_name="query")
 @bp.output(tenants.CarrierList)
-@bp.doc(summary="List the carriers that you can use, and those defined below you")
+@bp.doc(summary="List the carriers available to you, and those that tenants below you have added")
 def index(query: tenants.PageQuery) -> Response:
     return next_link(carriers.page(query))
 
@@ -26,7 +26,7 @@ def index(query: tenants.PageQuery) -> Response:
 @bp.post("")
 @bp.input(tenants.NewCarrier, arg_name="body")
 @bp.output(tenants.Carrier, status_code=201)
-@bp.doc(summary="Define a carrier")
+@bp.doc(summary="Add a carrier")
 def create(body: tenants.NewCarrier) -> Response:
     made = carriers.create(body)
     return created(made, url_for("carriers.show", carrier_id=made.id))
@@ -34,7 +34,7 @@ def create(body: tenants.NewCarrier) -> Response:
 
 @bp.get("/<carrier_id>")
 @bp.output(tenants.Carrier)
-@bp.doc(summary="One carrier")
+@bp.doc(summary="Get a carrier")
 def show(carrier_id: str) -> Response:
     return shown(carriers.one(carrier_id))
 
@@ -49,7 +49,7 @@ def change(carrier_id: str, body: tenants.CarrierChange) -> Response:
 
 @bp.delete("/<carrier_id>")
 @bp.output({}, status_code=204)
-@bp.doc(summary="Delete a carrier that no number and no default refers to")
+@bp.doc(summary="Delete a carrier that no number and no default uses")
 def delete(carrier_id: str) -> Response:
     carriers.delete(carrier_id)
     return done()

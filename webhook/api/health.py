@@ -24,14 +24,16 @@ bp = APIBlueprint("health", __name__, tag="Service")
 
 @bp.get("/livez")
 @bp.output(resources.Health)
-@bp.doc(summary="The process answers")
+@bp.doc(summary="Check that the process responds")
 def livez() -> Response:
     return _answer([])
 
 
 @bp.get("/readyz")
 @bp.output(resources.Health)
-@bp.doc(summary="Database, broker and storage can be reached", responses={503: "One of them cannot"})
+@bp.doc(
+    summary="Check that database, broker and storage can be reached", responses={503: "At least one is unreachable"}
+)
 def readyz() -> Response:
     # While many such requests run, return the latest result: refusals would make the service look unready.
     if READINESS.try_acquire():

@@ -22,7 +22,7 @@ bp.before_request(idempotency.begin)
 bp.after_request(idempotency.end)
 
 LONGEST_WAIT = 10.0  # seconds that `Prefer: wait` may hold a request
-EXPIRED = {410: "The report is no longer kept"}
+EXPIRED = {410: "The report has expired"}
 
 
 @bp.get("")
@@ -35,9 +35,7 @@ def index(query: resources.JobsQuery) -> Response:
 
 @bp.get("/<job_id>")
 @bp.output(resources.Job)
-@bp.doc(
-    summary="One job; `Prefer: wait=n` answers when it has ended or is to be confirmed, after n seconds at the latest"
-)
+@bp.doc(summary="Get a job; `Prefer: wait=n` waits up to n seconds for it to end or to need confirmation")
 def show(job_id: str) -> Response:
     return answer(jobs.one(job_id, patience(), must_wait=True), 200)
 
@@ -45,14 +43,14 @@ def show(job_id: str) -> Response:
 @bp.get("/<job_id>/rows")
 @bp.input(resources.RowsQuery, location="query", arg_name="query")
 @bp.output(resources.RowList)
-@bp.doc(summary="What became of each row", responses=EXPIRED)
+@bp.doc(summary="List the result of each row", responses=EXPIRED)
 def rows(job_id: str, query: resources.RowsQuery) -> Response:
     return next_link(jobs.rows(job_id, query))
 
 
 @bp.get("/<job_id>/report.csv")
 @bp.input(resources.ReportQuery, location="query", arg_name="query")
-@bp.doc(summary="The report as CSV: the file's own columns, then what became of each row", responses=EXPIRED)
+@bp.doc(summary="Download the report as CSV: the file's own columns, then the result of each row", responses=EXPIRED)
 @DOWNLOADS.streamed
 def report_csv(job_id: str, query: resources.ReportQuery) -> Response:
     return sent(reports.csv(job_id, query.rows))
@@ -60,7 +58,7 @@ def report_csv(job_id: str, query: resources.ReportQuery) -> Response:
 
 @bp.get("/<job_id>/report.jsonl")
 @bp.input(resources.ReportQuery, location="query", arg_name="query")
-@bp.doc(summary="The report as JSON lines", responses=EXPIRED)
+@bp.doc(summary="Download the report as JSON lines", responses=EXPIRED)
 @DOWNLOADS.streamed
 def report_jsonl(job_id: str, query: resources.ReportQuery) -> Response:
     return sent(reports.jsonl(job_id, query.rows))
@@ -69,13 +67,13 @@ def report_jsonl(job_id: str, query: resources.ReportQuery) -> Response:
 @bp.get("/<job_id>/report.xlsx")
 @bp.input(resources.WorkbookQuery, location="query", arg_name="query")
 @bp.doc(
-    summary="The report as a workbook for people: a summary, and the rows that need mending",
+    summary="Download the report as a workbook: a summary and the rows to correct",
     responses={
-        206: "The part that Range asks for",
-        304: "The caller has this file (If-None-Match)",
+        206: "The requested range",
+        304: "The client already has this file (If-None-Match)",
         **EXPIRED,
         416: "The range is outside the file",
-        503: "The workbook is still being prepared: ask again after the seconds in Retry-After",
+        503: "The workbook is still being prepared: retry after the seconds in Retry-After",
     },
 )
 def report_xlsx(job_id: str, query: resources.WorkbookQuery) -> Response:
@@ -89,21 +87,21 @@ def report_xlsx(job_id: str, query: resources.WorkbookQuery) -> Response:
 
 @bp.post("/<job_id>/confirm")
 @bp.output(resources.Job, status_code=202)
-@bp.doc(summary="Carry out a job that was reviewed")
+@bp.doc(summary="Confirm a job after its review")
 def confirm(job_id: str) -> Response:
     return accepted(jobs.confirm(job_id))
 
 
 @bp.post("/<job_id>/cancel")
 @bp.output(resources.Job, status_code=202)
-@bp.doc(summary="Stop a job: what is written stays, the other rows are not processed")
+@bp.doc(summary="Stop a job: changes already made stay, the remaining rows are not processed")
 def cancel(job_id: str) -> Response:
     return accepted(jobs.cancel(job_id))
 
 
 @bp.post("/<job_id>/undo")
 @bp.output(resources.Job, status_code=202)
-@bp.doc(summary="Put back what a job did, by another job; numbers changed since are left alone")
+@bp.doc(summary="Undo a job with a new job; numbers changed since are left unchanged")
 def undo(job_id: str) -> Response:
     return accepted(jobs.undo(job_id))
 

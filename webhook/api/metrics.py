@@ -34,13 +34,13 @@ FORWARDING = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forw
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _FAMILIES = {MetricKind.COUNTER: CounterMetricFamily, MetricKind.GAUGE: GaugeMetricFamily}
 _ANSWERS: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The figures", "content": {"text/plain": {"schema": {"type": "string"}}}}
+    200: {"description": "The metrics", "content": {"text/plain": {"schema": {"type": "string"}}}}
 }
 
 
 @bp.get("/metrics")
 @bp.doc(
-    summary="Figures of the service in Prometheus' text format or OpenMetrics, for its operators",
+    summary="Get the service's metrics in Prometheus text format or OpenMetrics, for operators",
     responses=_ANSWERS,
 )
 def metrics() -> Response:
@@ -61,7 +61,9 @@ def _admit() -> None:
         if scheme.lower() != "bearer" or not right:
             raise refuse(RequestCode.UNAUTHENTICATED)
     elif not _is_from_here():
-        raise refuse(RequestCode.FORBIDDEN, "Without NUMBERYARD_METRICS_TOKEN this is told on the same machine only.")
+        raise refuse(
+            RequestCode.FORBIDDEN, "Without NUMBERYARD_METRICS_TOKEN, metrics are available only on the same machine."
+        )
 
 
 def _is_from_here() -> bool:

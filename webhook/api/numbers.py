@@ -25,6 +25,6 @@ def index(query: resources.NumbersQuery) -> Response:
 
 @bp.get("/<e164>")
 @bp.output(resources.Number)
-@bp.doc(summary="One number, with its history")
+@bp.doc(summary="Get a number with its history")
 def show(e164: str) -> Response:
     return shown(numbers.one(e164))

@@ -14,12 +14,12 @@ bp.before_request(auth.require_actor)
 
 
 @bp.get("/numbers.csv")
-@bp.doc(summary="The sample file as CSV")
+@bp.doc(summary="Download the sample file as CSV")
 def numbers_csv() -> Response:
     return sent(templates.csv())
 
 
 @bp.get("/numbers.xlsx")
-@bp.doc(summary="The sample file as a workbook whose cells are text, so that Excel leaves the numbers alone")
+@bp.doc(summary="Download the sample file as a workbook with text cells, so that Excel does not change the numbers")
 def numbers_xlsx() -> Response:
     return sent(templates.xlsx())

@@ -26,7 +26,7 @@ def index(query: tenant_bodies.TenantsQuery) -> Response:
 @bp.post("")
 @bp.input(tenant_bodies.NewTenant, arg_name="body")
 @bp.output(tenant_bodies.Tenant, status_code=201)
-@bp.doc(summary="Make a reseller or an enterprise")
+@bp.doc(summary="Add a reseller or an enterprise")
 def create(body: tenant_bodies.NewTenant) -> Response:
     made = tenants.create(body)
     return created(made, url_for("tenants.show", tenant_id=made.id))
@@ -34,7 +34,7 @@ def create(body: tenant_bodies.NewTenant) -> Response:
 
 @bp.get("/<tenant_id>")
 @bp.output(tenant_bodies.Tenant)
-@bp.doc(summary="One tenant; `me` is your own")
+@bp.doc(summary="Get a tenant; `me` is your own")
 def show(tenant_id: str) -> Response:
     return shown(tenants.one(tenant_id))
 
@@ -42,14 +42,14 @@ def show(tenant_id: str) -> Response:
 @bp.patch("/<tenant_id>")
 @bp.input(tenant_bodies.TenantChange, arg_name="body")
 @bp.output(tenant_bodies.Tenant)
-@bp.doc(summary="Rename a tenant, choose its default carriers, allow external numbers")
+@bp.doc(summary="Rename a tenant, set its default carriers, allow external numbers")
 def change(tenant_id: str, body: tenant_bodies.TenantChange) -> Response:
     return shown(tenants.change(tenant_id, body))
 
 
 @bp.delete("/<tenant_id>")
 @bp.output({}, status_code=204)
-@bp.doc(summary="Delete a tenant that nothing refers to; its tokens and admins go with it")
+@bp.doc(summary="Delete a tenant that is not in use, with its tokens and admins")
 def delete(tenant_id: str) -> Response:
     tenants.delete(tenant_id)
     return done()

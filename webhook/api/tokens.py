@@ -26,7 +26,7 @@ def index(query: tenants.PageQuery) -> Response:
 @bp.post("")
 @bp.input(tenants.NewToken, arg_name="body")
 @bp.output(tenants.IssuedToken, status_code=201)
-@bp.doc(summary="Make a token; its secret is shown this once")
+@bp.doc(summary="Create a token; its secret is shown only once")
 def create(body: tenants.NewToken) -> Response:
     issued = tokens.create(body)
     response = created(issued, url_for("tokens.show", token_id=issued.id))
@@ -36,7 +36,7 @@ def create(body: tenants.NewToken) -> Response:
 
 @bp.get("/<token_id>")
 @bp.output(tenants.Token)
-@bp.doc(summary="One token, without its secret")
+@bp.doc(summary="Get a token, without its secret")
 def show(token_id: str) -> Response:
     return shown(tokens.one(token_id))
 

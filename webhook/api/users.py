@@ -27,7 +27,7 @@ def index(query: bodies.UsersQuery) -> Response:
 @bp.post("")
 @bp.input(bodies.NewUser, arg_name="body")
 @bp.output(bodies.User, status_code=201)
-@bp.doc(summary="Make a user, and give it its first numbers")
+@bp.doc(summary="Add a user and assign its first numbers")
 def create(body: bodies.NewUser) -> Response:
     """Refuses numbers that cannot be assigned, all at once and with nothing created; the job reports later failures."""
     made = users.create(body, patience(users.WAIT))
@@ -36,7 +36,7 @@ def create(body: bodies.NewUser) -> Response:
 
 @bp.get("/<user_id>")
 @bp.output(bodies.User)
-@bp.doc(summary="One user, with its numbers")
+@bp.doc(summary="Get a user with its numbers")
 def show(user_id: str) -> Response:
     return shown(users.one(user_id))
 
@@ -44,14 +44,14 @@ def show(user_id: str) -> Response:
 @bp.patch("/<user_id>")
 @bp.input(bodies.UserChange, arg_name="body")
 @bp.output(bodies.User)
-@bp.doc(summary="Change a user's name, e-mail address, SMS service or (if it has one) extension")
+@bp.doc(summary="Change a user's name, e-mail address, SMS service or existing extension")
 def change(user_id: str, body: bodies.UserChange) -> Response:
     return shown(users.change(user_id, body))
 
 
 @bp.delete("/<user_id>")
 @bp.output({}, status_code=204)
-@bp.doc(summary="Delete a user that has no number")
+@bp.doc(summary="Delete a user that has no numbers")
 def delete(user_id: str) -> Response:
     users.delete(user_id)
     return done()
