@@ -45,7 +45,7 @@ def no_problem(answer: httpx.Response, url: str) -> UnreachableError:
     """Return the error for an error response without a problem document, as from a proxy or another server."""
     if answer.status_code in _BEHIND:
         detail = f"{_shown(url)} responds with {answer.status_code}: the service behind it is not available."
-        return UnreachableError(detail, "It may be starting. Try again in a minute; if it stays so, tell its operator.")
+        return UnreachableError(detail, "It may be starting: try again in a minute. Otherwise contact its operator.")
     if answer.is_redirect:
         to = urlsplit(answer.headers.get("location", ""))
         detail = f"{_shown(url)} redirects to {to.scheme}://{to.hostname}. Uploads do not follow redirects."

@@ -38,7 +38,7 @@ _OPTIONS = (
     click.option(
         "--country-code",
         metavar="US",
-        help="Country of numbers without + or 00 and without a country of their own: a calling code or a country.",
+        help="Country of numbers that have no + or 00 and no Country Code: a calling code or a country.",
     ),
     number_format_option,
     click.option("--all", "is_all", is_flag=True, help="All your numbers, or those that match the filters below."),
@@ -55,7 +55,12 @@ _OPTIONS = (
     click.option("--country", metavar="US", help="With --all: a country or a calling code."),
     click.option("--carrier", metavar="NAME", help="With --all: a voice carrier or SMS carrier profile."),
     click.option("--tenant", metavar="NAME|ID", help="With --all: the enterprise or reseller that has the numbers."),
-    click.option("--expected-count", type=click.IntRange(min=0), help="With --all: only if exactly N numbers match."),
+    click.option(
+        "--expected-count",
+        type=click.IntRange(min=0),
+        metavar="N",
+        help="With --all: only if exactly N numbers match.",
+    ),
     review_option,
     on_error_option,
     callback_option,

@@ -18,7 +18,7 @@ DELETE = Action("deletions", "Delete", asks=True)
 _SERVICE = "voice (a PBX user's number, a trunk user's Default DID), forwarded or sms"
 _WORDS = {"on": "enable", "off": "disable"}
 _expected_holder = click.option(
-    "--expected-holder", metavar="NAME|ID", help="Leave numbers unchanged that this tenant no longer has."
+    "--expected-holder", metavar="NAME|ID", help="Do not change numbers that this tenant no longer has."
 )
 _switch = click.Choice(list(_WORDS))
 
@@ -28,7 +28,7 @@ _switch = click.Choice(list(_WORDS))
 @click.option("--user", metavar="EMAIL|NAME|ID", help="User to assign the numbers to.")
 @click.option("--service", help=f"Service the user gets the numbers for: {_SERVICE}.  [default: voice]")
 @click.option(
-    "--only-unassigned", is_flag=True, help="Leave numbers unchanged that a customer or another user already has."
+    "--only-unassigned", is_flag=True, help="Do not change numbers that a customer or another user already has."
 )
 @_expected_holder
 @acts
@@ -85,11 +85,11 @@ def unassign(
 
 
 @click.command()
-@click.option("--voice", type=_switch)
-@click.option("--sms", type=_switch)
-@click.option("--fax", type=_switch)
-@click.option("--voice-carrier", metavar="NAME")
-@click.option("--sms-carrier-profile", metavar="NAME")
+@click.option("--voice", type=_switch, help="Turn Voice on or off.")
+@click.option("--sms", type=_switch, help="Turn SMS on or off.")
+@click.option("--fax", type=_switch, help="Turn Fax on or off.")
+@click.option("--voice-carrier", metavar="NAME", help="New voice carrier.")
+@click.option("--sms-carrier-profile", metavar="NAME", help="New SMS carrier profile.")
 @acts
 @talks
 def change(  # noqa: PLR0913 - options of the command

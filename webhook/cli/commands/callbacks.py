@@ -25,7 +25,9 @@ def callbacks() -> None:
 @click.option(
     "--state", type=click.Choice([state.value for state in CallbackState]), help="Only callbacks in this state."
 )
-@click.option("--limit", type=click.IntRange(min=1), default=200, show_default=True, help="Most callbacks to list.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=200, show_default=True, help="Maximum number of callbacks to list."
+)
 @talks
 def list_command(session: Session, *, state: str | None, limit: int) -> Exit:
     """List callbacks, newest first."""

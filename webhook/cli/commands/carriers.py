@@ -12,7 +12,7 @@ from webhook.cli.resources import end_thing, list_things, show_thing
 from webhook.cli.session import Session, talks
 
 _HEADINGS = ("Carrier", "Name", "Service", "Defined by", "Default")
-_service = click.option("--service", type=click.Choice(["voice", "sms"]), required=True)
+_service = click.option("--service", type=click.Choice(["voice", "sms"]), required=True, help="Service of the carrier.")
 _FIELDS = {"voice": "default_voice_carrier", "sms": "default_sms_carrier_profile"}
 
 
@@ -22,7 +22,9 @@ def carriers() -> None:
 
 
 @carriers.command("list")
-@click.option("--limit", type=click.IntRange(min=1), default=200, show_default=True, help="Most carriers to list.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=200, show_default=True, help="Maximum number of carriers to list."
+)
 @talks
 def list_command(session: Session, *, limit: int) -> Exit:
     """List the carriers available to you, and those that tenants below you have added."""
@@ -45,7 +47,7 @@ def add(session: Session, **fields: str) -> Exit:
 @click.option("--none", is_flag=True, help="Remove the tenant's own default; it then inherits its parent's.")
 @talks
 def set_default(session: Session, *, name: str | None, service: str, tenant: str, none: bool) -> Exit:
-    """Make NAME the default carrier of a tenant."""
+    """Set NAME as the default carrier of a tenant."""
     if (name is None) != none:
         raise click.UsageError("Use either NAME or --none.")
     changed = session.api.change("tenants", tenant_or_own(session, tenant), {_FIELDS[service]: name})

@@ -20,7 +20,9 @@ _HEADINGS = ("Job", "Created", "Kind", "Status", "File", "Rows", "Failed")
 @click.command()
 @click.argument("job_id", required=False, shell_complete=recent_jobs)
 @click.option("--watch", is_flag=True, help="Wait for the job to end; the exit code shows the result.")
-@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="Most jobs to list.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="Maximum number of jobs to list."
+)
 @talks
 def jobs(session: Session, job_id: str | None, *, watch: bool, limit: int) -> Exit:
     """List jobs, newest first, or show JOB_ID.

@@ -25,7 +25,9 @@ _HEADINGS = ("Number", "Country", "Capabilities", "Voice carrier", "SMS profile"
 @click.option("--country", metavar="US", help="A country or a calling code.")
 @click.option("--carrier", metavar="NAME", help="A voice carrier or SMS carrier profile.")
 @click.option("--tenant", "--tenant-id", metavar="NAME|ID", help="Enterprise or reseller that has the numbers.")
-@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="Most numbers to list.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=50, show_default=True, help="Maximum count of numbers to list."
+)
 @talks
 def numbers(session: Session, query: str | None, limit: int, *, tenant: str | None, **filters: str | None) -> Exit:
     """Search the inventory by the start of the number, or show one number (+12125550142) with its history."""

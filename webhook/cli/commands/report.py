@@ -40,9 +40,22 @@ def save(session: Session, job_id: str, rows: str, file_format: str, path: Path)
 
 @click.command()
 @click.argument("job_id", shell_complete=recent_jobs)
-@click.option("--rows", type=click.Choice(["all", "failed", "unprocessed"]), default="all", show_default=True)
-@click.option("--format", "file_format", type=click.Choice(FORMATS), help="[default: the extension of --out, else csv]")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), metavar="F", help="[default: stdout]")
+@click.option(
+    "--rows",
+    type=click.Choice(["all", "failed", "unprocessed"]),
+    default="all",
+    show_default=True,
+    help="Rows to include.",
+)
+@click.option(
+    "--format",
+    "file_format",
+    type=click.Choice(FORMATS),
+    help="Format of the report.  [default: the extension of --out, else csv]",
+)
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), metavar="F", help="File to write.  [default: stdout]"
+)
 @talks
 def report(session: Session, job_id: str, rows: str, file_format: str | None, out: Path | None) -> Exit:
     """Download the report of JOB_ID: every row of the file with its result, or only the rows to correct."""

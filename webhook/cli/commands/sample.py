@@ -20,11 +20,15 @@ MOST_XLSX_ROWS = 1_048_575
 
 
 @click.command()
-@click.option("--rows", "count", type=click.IntRange(0, MAX_ROWS), default=1000, show_default=True)
+@click.option(
+    "--rows", "count", type=click.IntRange(0, MAX_ROWS), default=1000, show_default=True, help="Number of rows."
+)
 @click.option(
     "--seed", type=click.IntRange(min=0), default=1, show_default=True, help="The same seed gives the same file."
 )
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, metavar="F")
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), required=True, metavar="F", help="File to write."
+)
 @click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
 def sample(count: int, seed: int, out: Path, *, as_json: bool) -> Exit:
     """Write a realistic spreadsheet with errors: a workbook if F ends in .xlsx, otherwise CSV."""

@@ -22,7 +22,9 @@ def tenants() -> None:
 
 
 @tenants.command("list")
-@click.option("--limit", type=click.IntRange(min=1), default=200, show_default=True, help="Most tenants to list.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=200, show_default=True, help="Maximum number of tenants to list."
+)
 @talks
 def list_command(session: Session, *, limit: int) -> Exit:
     """List your own company and those below it."""
@@ -31,7 +33,7 @@ def list_command(session: Session, *, limit: int) -> Exit:
 
 @tenants.command()
 @click.argument("name")
-@click.option("--kind", type=click.Choice(["reseller", "enterprise"]), required=True)
+@click.option("--kind", type=click.Choice(["reseller", "enterprise"]), required=True, help="Kind of tenant.")
 @click.option("--parent", metavar="NAME|ID", help="Tenant directly above it.  [default: your own]")
 @_external
 @talks

@@ -22,7 +22,9 @@ def tokens() -> None:
 
 
 @tokens.command("list")
-@click.option("--limit", type=click.IntRange(min=1), default=200, show_default=True, help="Most tokens to list.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=200, show_default=True, help="Maximum number of tokens to list."
+)
 @talks
 def list_command(session: Session, *, limit: int) -> Exit:
     """List tokens, without their secrets."""

@@ -38,7 +38,7 @@ from webhook.cli.submit import (
 @click.option(
     "--only-unassigned",
     is_flag=True,
-    help="With --on-existing update: leave numbers unchanged that another customer already has.",
+    help="With --on-existing update: do not change numbers that another customer already has.",
 )
 @click.option(
     "--accept",

@@ -16,11 +16,13 @@ _HEADINGS = ("User", "Name", "E-mail", "Kind", "Enterprise", "Number", "Forwarde
 
 @click.group()
 def users() -> None:
-    """Manage users of your own enterprise, or of those below you."""
+    """Manage users of your own enterprise, or of enterprises below you."""
 
 
 @users.command("list")
-@click.option("--limit", type=click.IntRange(min=1), default=200, show_default=True, help="Most users to list.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=200, show_default=True, help="Maximum number of users to list."
+)
 @talks
 def list_command(session: Session, *, limit: int) -> Exit:
     """List users."""
@@ -31,8 +33,8 @@ def list_command(session: Session, *, limit: int) -> Exit:
 
 @users.command()
 @click.argument("name")
-@click.option("--email", required=True)
-@click.option("--kind", type=click.Choice(["pbx", "trunk"]), required=True)
+@click.option("--email", required=True, help="E-mail address of the user.")
+@click.option("--kind", type=click.Choice(["pbx", "trunk"]), required=True, help="Kind of user.")
 @click.option("--enterprise", metavar="NAME|ID", help="Enterprise of the user.  [default: your own]")
 @click.option("--phone-number", metavar="NUMBER", help="Number of a PBX user, such as +12125550142.")
 @click.option("--default-did", metavar="NUMBER", help="Default DID of a trunk user.")
