@@ -132,9 +132,9 @@ class Account(PortalPage):
 
     def change_password(self, now: str, new: str, again: str | None = None) -> None:
         """Fill the form and send it."""
-        self.page.get_by_label("Password now").fill(now)
+        self.page.get_by_label("Current password").fill(now)
         self.page.get_by_label("New password", exact=True).fill(new)
-        self.page.get_by_label("New password again").fill(new if again is None else again)
+        self.page.get_by_label("Confirm new password").fill(new if again is None else again)
         self.page.get_by_role("button", name="Change password").click()
 
     def browsers(self) -> int:
@@ -154,7 +154,7 @@ class People(PortalPage):
     def add(self, email: str, tenant: str) -> str:
         """Add a person; answers the password, which is shown once."""
         self.page.get_by_label("E-mail").fill(email)
-        self.page.get_by_label("Enterprises and Resellers").select_option(label=tenant)
+        self.page.get_by_label("Company").select_option(label=tenant)
         self.page.get_by_role("button", name="Add", exact=True).click()
         expect(self.page.get_by_role("heading", name=f"{email} can sign in now")).to_be_visible()
         return self.main.get_by_role("code").inner_text()
@@ -366,6 +366,6 @@ class Tokens(PortalPage):
     def make(self, name: str) -> str:
         """Make a token; answers its secret, which is shown once."""
         self.page.get_by_label("Name").fill(name)
-        self.page.get_by_role("button", name="Make token").click()
+        self.page.get_by_role("button", name="Create token").click()
         expect(self.page.get_by_role("heading", name=f"{name} is ready")).to_be_visible()
         return self.main.get_by_role("code").first.inner_text()

@@ -59,7 +59,7 @@ def test_allow_external_numbers_on_and_off(sign_in: SignedIn, new_page: NewPage,
     users.new_number.fill(readable(number))
     audit(theirs)
     users.send()
-    expect(users.confirmation(f"Ada Quay was added. {readable(number)} assigned to Ada Quay.")).to_be_visible()
+    expect(users.confirmation(f"Ada Quay was added. {readable(number)} was assigned to Ada Quay.")).to_be_visible()
 
     reseller.goto("/enterprises")
     enterprises.row(name).get_by_role("link", name=name).click()
@@ -72,12 +72,12 @@ def test_allow_external_numbers_on_and_off(sign_in: SignedIn, new_page: NewPage,
     expect(upload).to_have_count(0)
     theirs.goto("/users/new?kind=pbx")
     expect(users.new_number).to_have_count(0)
-    expect(users.main).to_contain_text("New numbers cannot be typed here.")
+    expect(users.main).to_contain_text("You can't enter new numbers here.")
 
     reseller.goto("/enterprises")
     enterprises.row(name).locator("summary").click()
     enterprises.row(name).get_by_role("link", name="Delete").click()
-    expect(enterprises.main).to_contain_text("It cannot be deleted, because it has")
+    expect(enterprises.main).to_contain_text("It can't be deleted because it has")
     audit(reseller)
 
 
@@ -89,13 +89,13 @@ def test_users_are_set_up_with_numbers(site: Service, sign_in: SignedIn, audit: 
     users = Users(page).open()
     page.get_by_role("link", name="Add PBX user").click()
     users.send()
-    users.expect_fault("Name", "Fill this in.")
+    users.expect_fault("Name", "This is required.")
     expect(users.summary).to_be_focused()
     audit(page)
     users.fill(pbx)
     page.get_by_label("Phone Number").select_option(label=readable(first))
     page.get_by_label("Name").press("Enter")
-    expect(users.confirmation(f"{readable(first)} assigned to {pbx}.")).to_be_visible()
+    expect(users.confirmation(f"{readable(first)} was assigned to {pbx}.")).to_be_visible()
     expect(users.row(pbx)).to_contain_text(readable(first))
     audit(page)
     shoot(page, "users")
@@ -103,20 +103,20 @@ def test_users_are_set_up_with_numbers(site: Service, sign_in: SignedIn, audit: 
     page.get_by_role("link", name="Add Trunk user").click()
     users.fill(trunk)
     page.get_by_label("Default DID").select_option(label=readable(others[0]))
-    mover = Mover(page, "Free numbers", "Forwarded DIDs")
+    mover = Mover(page, "Available numbers", "Forwarded DIDs")
     mover.left.select_option([readable(one) for one in others[1:]])
     mover.to_right.click()
     expect(mover.right.get_by_role("option")).to_have_text([readable(one) for one in others[1:]])
     audit(page)
     users.send()
-    expect(users.confirmation(f"3 numbers assigned to {trunk}.")).to_be_visible()
+    expect(users.confirmation(f"3 numbers were assigned to {trunk}.")).to_be_visible()
     users.act(trunk, "Edit")
     mover.right.select_option(readable(others[2]))
     mover.to_left.click()
     users.send("Save")
-    expect(users.confirmation(f"{readable(others[2])} taken back from {trunk}.")).to_be_visible()
+    expect(users.confirmation(f"{readable(others[2])} was unassigned from {trunk}.")).to_be_visible()
     users.act(trunk, "Delete")
-    expect(users.main).to_contain_text("cannot be deleted while it has numbers")
+    expect(users.main).to_contain_text("can't be deleted while they have numbers")
     audit(page)
 
 
@@ -143,7 +143,9 @@ def test_manage_sms_by_keyboard_there_and_back(site: Service, sign_in: SignedIn,
     shoot(page, "sms")
     users.tab_to(page.get_by_role("button", name="Submit"))
     press("Enter")
-    expect(users.confirmation("SMS of Ada Lindqvist is on. 2 numbers assigned to Ada Lindqvist.")).to_be_visible()
+    expect(
+        users.confirmation("SMS is now on for Ada Lindqvist. 2 numbers were assigned to Ada Lindqvist.")
+    ).to_be_visible()
 
     users.act("Bela Moreno", "Manage SMS")
     late = sign_in("Brightwater", width=NARROW)
@@ -152,16 +154,16 @@ def test_manage_sms_by_keyboard_there_and_back(site: Service, sign_in: SignedIn,
         Mover(tab).left.select_option(readable(numbers[2]))
         Mover(tab).left.press("Enter")
     page.get_by_role("button", name="Submit").click()
-    expect(users.confirmation(f"{readable(numbers[2])} assigned to Bela Moreno.")).to_be_visible()
+    expect(users.confirmation(f"{readable(numbers[2])} was assigned to Bela Moreno.")).to_be_visible()
     late.get_by_role("button", name="Submit").click()  # it has it already: nothing is left to be done
-    expect(Users(late).confirmation("SMS of Bela Moreno is on.")).to_be_visible()
+    expect(Users(late).confirmation("SMS is now on for Bela Moreno.")).to_be_visible()
 
     users.act("Ada Lindqvist", "Manage SMS")
     late.goto(page.url)
     Mover(page).right.select_option(readable(numbers[0]))
     mover.to_left.click()
     page.get_by_role("button", name="Submit").click()
-    expect(users.confirmation(f"{readable(numbers[0])} taken back from Ada Lindqvist.")).to_be_visible()
+    expect(users.confirmation(f"{readable(numbers[0])} was unassigned from Ada Lindqvist.")).to_be_visible()
     users.act("Bela Moreno", "Manage SMS")
     late.goto("/users")
     Users(late).act("Dora Gateway", "Manage SMS")
@@ -169,7 +171,7 @@ def test_manage_sms_by_keyboard_there_and_back(site: Service, sign_in: SignedIn,
         Mover(tab).left.select_option(readable(numbers[0]))
         Mover(tab).to_right.click()
     page.get_by_role("button", name="Submit").click()
-    expect(users.confirmation(f"{readable(numbers[0])} assigned to Bela Moreno.")).to_be_visible()
+    expect(users.confirmation(f"{readable(numbers[0])} was assigned to Bela Moreno.")).to_be_visible()
     late.get_by_role("button", name="Submit").click()
     expect(Users(late).summary).to_contain_text(readable(numbers[0]))
     expect(Users(late).summary).to_be_focused()
@@ -182,7 +184,7 @@ def test_more_numbers_than_a_list_shows_are_found_by_typing(site: Service, sign_
     page = sign_in("Copperfield")
     users = Users(page).open()
     users.act("Dora Gateway", "Manage SMS")
-    mover, search = Mover(page), page.get_by_label("Search free numbers")
+    mover, search = Mover(page), page.get_by_label("Search available numbers")
     expect(mover.left.get_by_role("option")).to_have_count(100)
     mover.left.select_option(readable(numbers[0]))
     mover.to_right.click()
@@ -196,7 +198,7 @@ def test_more_numbers_than_a_list_shows_are_found_by_typing(site: Service, sign_
     expect(mover.left.get_by_role("option")).to_have_count(9)  # the tenth was moved
     expect(mover.right.get_by_role("option")).to_have_text([readable(numbers[0]), readable(numbers[125])])
     page.get_by_role("button", name="Submit").click()
-    expect(users.confirmation("2 numbers assigned to Dora Gateway.")).to_be_visible()
+    expect(users.confirmation("2 numbers were assigned to Dora Gateway.")).to_be_visible()
 
     users.act("Ada Lindqvist", "Edit")
     page.get_by_label("Phone Number").select_option(label=readable(numbers[1]))
@@ -205,7 +207,7 @@ def test_more_numbers_than_a_list_shows_are_found_by_typing(site: Service, sign_
     expect(options).to_have_text(["None", readable(numbers[1]), readable(numbers[129])])
     expect(page.get_by_label("Phone Number")).to_have_value(numbers[1])
     users.send("Save")
-    expect(users.confirmation(f"{readable(numbers[1])} assigned to Ada Lindqvist.")).to_be_visible()
+    expect(users.confirmation(f"{readable(numbers[1])} was assigned to Ada Lindqvist.")).to_be_visible()
 
 
 def test_without_javascript_users_and_sms_are_set_up_too(site: Service, sign_in: SignedIn) -> None:
@@ -218,17 +220,17 @@ def test_without_javascript_users_and_sms_are_set_up_too(site: Service, sign_in:
     page.get_by_label("Phone Number").select_option(label=readable(first))
     page.get_by_label("Enable SMS Service").check()
     users.send()
-    expect(users.confirmation(f"{readable(first)} assigned to {name}.")).to_be_visible()
+    expect(users.confirmation(f"{readable(first)} was assigned to {name}.")).to_be_visible()
     users.act(name, "Manage SMS")
     expect(page.get_by_role("button", name="Move to")).to_have_count(0)
     page.get_by_label(readable(second)).check()
     users.send("Submit")
-    expect(users.confirmation(f"{readable(second)} assigned to {name}.")).to_be_visible()
+    expect(users.confirmation(f"{readable(second)} was assigned to {name}.")).to_be_visible()
     users.act(name, "Manage SMS")
     page.get_by_label(readable(second)).uncheck()
     page.get_by_label("Enable SMS Service").uncheck()
     users.send("Submit")
-    expect(users.confirmation(f"SMS of {name} is off.")).to_be_visible()
+    expect(users.confirmation(f"SMS is now off for {name}.")).to_be_visible()
 
 
 def test_carriers_and_tokens(site: Service, sign_in: SignedIn, audit: Audit, shoot: Shoot) -> None:
@@ -268,7 +270,7 @@ def test_carriers_and_tokens(site: Service, sign_in: SignedIn, audit: Audit, sho
         expect(tokens.heading).to_have_text("Revoke token")
         audit(page)
         page.get_by_role("button", name="Revoke").click()
-        expect(tokens.confirmation(f"{name} was revoked.")).to_be_visible()
+        expect(tokens.confirmation(f"{name} was revoked and no longer works.")).to_be_visible()
         assert http.get("/v1/tenants/me", headers=headers).status_code == 401
 
 
@@ -280,7 +282,7 @@ def test_a_reseller_and_its_enterprise_come_and_go(sign_in: SignedIn, audit: Aud
     page.goto("/resellers")
     page.get_by_role("link", name="Add Reseller").click()
     page.get_by_role("button", name="Add Reseller").click()
-    levels.expect_fault("Name", "Fill this in.")
+    levels.expect_fault("Name", "This is required.")
     audit(page)
     page.get_by_label("Name").fill(reseller)
     page.get_by_role("button", name="Add Reseller").click()
@@ -301,11 +303,11 @@ def test_a_reseller_and_its_enterprise_come_and_go(sign_in: SignedIn, audit: Aud
         levels.row(name).get_by_role("link", name="Delete").click()
 
     ask_to_delete("/resellers", reseller)
-    expect(levels.main).to_contain_text("It cannot be deleted, because it has enterprises.")
+    expect(levels.main).to_contain_text("It can't be deleted because it has enterprises.")
     audit(page)
     for path, name in (("/enterprises", enterprise), ("/resellers", reseller)):
         ask_to_delete(path, name)
-        expect(levels.main).to_contain_text("Its admins can no longer sign in")
+        expect(levels.main).to_contain_text("Its admins will no longer be able to sign in")
         audit(page)
         page.get_by_role("button", name="Delete").click()
         expect(levels.confirmation(f"{name} was deleted.")).to_be_visible()
@@ -319,7 +321,7 @@ def test_a_carrier_and_a_user_come_and_go(sign_in: SignedIn, audit: Audit) -> No
     shown = Users(page)
     page.goto("/carriers")
     page.get_by_role("button", name="Add carrier").click()
-    shown.expect_fault("Name", "Fill this in.")
+    shown.expect_fault("Name", "This is required.")
     audit(page)
     page.get_by_label("Name").fill(first)
     page.get_by_role("button", name="Add carrier").click()

@@ -56,7 +56,7 @@ def test_the_first_tab_leads_past_the_navigation(sign_in: SignedIn) -> None:
     page = sign_in("Harbour")
     page.goto("/account")
     page.keyboard.press("Tab")
-    skip = page.get_by_role("link", name="Skip to the content")
+    skip = page.get_by_role("link", name="Skip to main content")
     expect(skip).to_be_focused()
     expect(skip).to_be_in_viewport()
     page.keyboard.press("Enter")
@@ -120,7 +120,7 @@ def test_what_the_pointer_is_over_can_still_be_read(sign_in: SignedIn, new_page:
 def test_what_is_not_there_is_told_in_words(sign_in: SignedIn, javascript: bool) -> None:
     page = sign_in("Harbour", javascript=javascript)
     page.goto("/numbers/no/such/page")
-    expect(PortalPage(page).heading).to_have_text("Not found")
+    expect(PortalPage(page).heading).to_have_text("Page not found")
     page.get_by_role("link", name="Go to Phone Numbers").click()
     expect(PortalPage(page).heading).to_have_text("Phone Numbers")
 

@@ -15,7 +15,7 @@ from tests.browser.pages import Account, PhoneNumbers, PortalPage, SignIn
 from tests.browser.watch import Watch
 from tests.service import Service
 
-WRONG = "The e-mail address or the password is wrong."
+WRONG = "The e-mail address or password is incorrect."
 
 
 def made_idle(site: Service, name: str) -> None:
@@ -78,7 +78,7 @@ def test_after_five_failures_one_has_to_wait_and_is_told_how_long(page: Page) ->
 def test_what_is_left_out_is_told_at_the_field(page: Page) -> None:
     entry = SignIn(page).open()
     page.get_by_role("button", name="Sign in").click()
-    entry.expect_fault("E-mail", "Fill this in.")
+    entry.expect_fault("E-mail", "This is required.")
     entry.summary.get_by_role("link", name="E-mail").click()
     expect(entry.email).to_be_focused()
 
@@ -104,7 +104,7 @@ def test_signing_out_everywhere_signs_out_the_other_browser(sign_in: SignedIn) -
     mine = Account(here).open()
     assert mine.browsers() == before + 1
     mine.sign_out_everywhere()
-    expect(here.get_by_text("You are signed out in all browsers.")).to_be_visible()
+    expect(here.get_by_text("You are signed out of all browsers.")).to_be_visible()
     there.reload()
     expect(PortalPage(there).heading).to_have_text("Sign in")
     assert parse_qs(urlsplit(there.url).query)["next"] == ["/numbers"]
@@ -152,5 +152,5 @@ def test_the_sign_in_page_is_for_everybody(
     audit(page)
     entry.open()
     page.get_by_role("button", name="Sign in").click()
-    entry.expect_fault("E-mail", "Fill this in.")
+    entry.expect_fault("E-mail", "This is required.")
     audit(page)

@@ -32,7 +32,7 @@ def test_two_tabs_assign_one_number(site: Service, sign_in: SignedIn, audit: Aud
         PhoneNumbers(tab).choose(number, "Assign")
         choose(tab, name)
     first.get_by_role("button", name="Save Settings").click()
-    expect(PhoneNumbers(first).confirmation(f"{readable(number)} assigned to Ashford Clinics.")).to_be_visible()
+    expect(PhoneNumbers(first).confirmation(f"{readable(number)} was assigned to Ashford Clinics.")).to_be_visible()
     second.get_by_role("button", name="Save Settings").click()
     words = f"{readable(number)} could not be assigned to Brightwater Hotels: it was assigned to Ashford Clinics since"
     refused = PhoneNumbers(second).confirmation(words)
@@ -55,13 +55,15 @@ def test_a_selection_says_who_would_lose_numbers(site: Service, sign_in: SignedI
     expect(page.get_by_label("Only unassigned numbers")).to_be_checked()
     audit(page)
     page.get_by_role("button", name="Save Settings for 5 numbers").click()
-    expect(shown.confirmation("3 of 5 numbers assigned to Brightwater Hotels. 2 could not be:")).to_be_visible()
+    expect(
+        shown.confirmation("3 of 5 numbers were assigned to Brightwater Hotels. 2 could not be assigned:")
+    ).to_be_visible()
 
 
 def test_the_form_of_an_upload_asks_only_where_numbers_are_updated(sign_in: SignedIn, audit: Audit) -> None:
     page = sign_in("Harbour")
     Upload(page).open()
-    question = page.get_by_role("group", name="Existing numbers that another customer has")
+    question = page.get_by_role("group", name="Existing numbers assigned to another customer")
     expect(question).to_be_hidden()
     page.get_by_label("Update them").check()
     expect(question).to_be_visible()

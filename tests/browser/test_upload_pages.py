@@ -67,7 +67,7 @@ def test_a_damaged_workbook_is_checked_imported_and_mended(
     expect(job.confirm).to_be_visible()
     expect(job.verdict).to_contain_text(re.compile(r"[\d,]+ numbers can be imported, \d+ rows have errors"))
     expect(page.get_by_role("heading", name="What is wrong, and how to correct it")).to_be_visible()
-    expect(page.get_by_role("cell", name="To be corrected:").first).to_be_visible()
+    expect(page.get_by_role("cell", name="Needs correction:").first).to_be_visible()
     expect(job.heading).to_have_text("Upload: order <b>42.xlsx")
     audit(page)
     shoot(page, "check")
@@ -77,8 +77,8 @@ def test_a_damaged_workbook_is_checked_imported_and_mended(
     done = client.job(job.id)
     assert adds_up(done)
     failed = done["counts"]["failed"]
-    expect(job.main).to_contain_text(f"{failed:,} failed = 5,000 rows")
-    expect(page.get_by_role("status").filter(has_text="has ended")).to_be_visible()
+    expect(job.main).to_contain_text(f"{failed:,} failed (5,000 rows)")
+    expect(page.get_by_role("status").filter(has_text="finished")).to_be_visible()
     audit(page)
     shoot(page, "result")
 
@@ -93,7 +93,7 @@ def test_a_damaged_workbook_is_checked_imported_and_mended(
     expect(page.get_by_role("heading", name="Upload corrected file")).to_be_visible()
     again = Upload(page).upload(sheets.csv_bytes(mended), "corrected.csv")
     again.is_imported()
-    told = f"Of {failed:,} failed rows, {failed - 1:,} are mended, 1 open."
+    told = f"{failed - 1:,} of {failed:,} failed rows corrected, 1 left."
     expect(again.main).to_contain_text(told)
     page.get_by_role("link", name="First file").click()
     expect(job.main).to_contain_text(told)
@@ -149,13 +149,13 @@ def test_what_may_go_wrong_while_sending(site: Service, sign_in: SignedIn, watch
 
     page.context.set_offline(True)
     form.send.click()
-    expect(form.state).to_contain_text("The connection broke.")
+    expect(form.state).to_contain_text("Connection lost.")
     expect(page.get_by_role("button", name="Try again")).to_be_focused()
     audit(page)
     page.context.set_offline(False)
     page.route("**/uploads", lambda route: route.abort("connectionreset"), times=1)
     page.get_by_role("button", name="Try again").click()
-    expect(form.state).to_contain_text("The connection broke.")
+    expect(form.state).to_contain_text("Connection lost.")
 
     page.context.clear_cookies()
     page.get_by_role("button", name="Try again").click()
@@ -178,7 +178,7 @@ def test_a_file_is_dropped(sign_in: SignedIn, tmp_path: Path) -> None:
     dropped.write_bytes(numbers(2))
     page = sign_in("Harbour")
     form = Upload(page).open()
-    box = page.get_by_text("Drop the file here, or choose it with Browse.").bounding_box()
+    box = page.get_by_text("Drop your file here, or click Browse.").bounding_box()
     assert box is not None
     place = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
     files = {"items": [], "files": [str(dropped)], "dragOperationsMask": 1}
@@ -213,7 +213,7 @@ def test_how_a_file_can_end_that_is_not_imported(site: Service, sign_in: SignedI
         job=job.id,
     )
     page.reload()
-    expect(job.main).to_contain_text("The report is no longer kept")
+    expect(job.main).to_contain_text("The report has expired")
     audit(page)
 
 
@@ -227,7 +227,7 @@ def test_a_slow_upload_tells_how_far_it_is_and_can_be_cancelled(sign_in: SignedI
     form.choose(b"Country Code,Phone Number,Voice,SMS\n" + b"1,2125550142,TRUE,FALSE\n" * 100_000, "large.csv")
     form.send.click()
     expect(form.state.get_by_role("progressbar")).to_be_visible()
-    expect(form.state).to_contain_text(re.compile(r"of 2\.3 MiB · \d+ % · about \d+ s left"))
+    expect(form.state).to_contain_text(re.compile(r"of 2\.3 MB · \d+ % · about \d+ s left"))
     form.state.get_by_role("button", name="Cancel").click()
     expect(form.state).to_be_hidden()
     expect(form.send).to_be_focused()
@@ -260,14 +260,14 @@ def test_by_keyboard_only_with_two_tabs_and_the_way_back(sign_in: SignedIn, audi
     expect(other.page.get_by_role("heading", name="Downloads")).to_be_visible()
     late.confirm.click()
     expect(late.confirmation("Nothing was done just now. It was confirmed already")).to_be_visible()
-    expect(late.main).to_contain_text("3 created + 1 failed = 4 rows")
+    expect(late.main).to_contain_text("3 created · 1 failed (4 rows)")
 
     page.go_back()
     expect(form.send.or_(page.get_by_role("heading", name="Downloads"))).to_be_visible()
     if form.send.count():
         expect(form.state).to_be_hidden()
         page.go_forward()
-    expect(job.main).to_contain_text("3 created + 1 failed = 4 rows")
+    expect(job.main).to_contain_text("3 created · 1 failed (4 rows)")
     expect(job.confirm).to_have_count(0)
     Activity(page).open()
     audit(page)
@@ -294,7 +294,7 @@ def test_without_scripts(sign_in: SignedIn, tmp_path: Path) -> None:
     form.expect_fault("Header row", re.compile("a whole number"))
     expect(page.get_by_label("Import nothing")).to_be_checked()
     page.get_by_label("Header row").fill("1")
-    page.get_by_label("Leave them out").check()
+    page.get_by_label("Skip them").check()
     form.choose(numbers(2, ["1", "ask Bob", "TRUE", "", ""]), "plain.csv").send.click()
     page.wait_for_url("**/jobs/*")
     job = JobPage(page)
@@ -309,7 +309,7 @@ def test_without_scripts(sign_in: SignedIn, tmp_path: Path) -> None:
 
     until("2 numbers can be imported, 1 row has errors")
     job.confirm.click()
-    until("2 created + 1 failed = 3 rows")
+    until("2 created · 1 failed (3 rows)")
     page.get_by_label("Result").select_option("created")
     page.get_by_role("button", name="Show", exact=True).click()
     expect(job.rows).to_have_count(2)
@@ -321,12 +321,12 @@ def test_without_scripts(sign_in: SignedIn, tmp_path: Path) -> None:
     until("Of 1 failed row, 1 is mended, 0 open.")
     page.get_by_role("link", name="Undo ...").click()
     page.get_by_role("button", name="Undo 1 row").click()
-    expect(job.confirmation("The undo has begun.")).to_be_visible()
-    until("1 row put back")
+    expect(job.confirmation("The undo has started.")).to_be_visible()
+    until("1 row undone")
     Activity(page).open()
     page.get_by_label("Action").select_option("undo")
     page.get_by_role("button", name="Show", exact=True).click()
-    expect(page.get_by_role("link", name="Undo of Upload: mended.csv")).to_be_visible()
+    expect(page.get_by_role("link", name="Undo: upload of mended.csv")).to_be_visible()
     expect(job.main).not_to_contain_text("plain.csv")
 
 

@@ -106,7 +106,7 @@ def test_a_one_time_password_lets_in_to_choose_another(browsers: dict[str, Porta
     assert new.get("/numbers").headers["Location"] == "/account"
     assert new.get("/account/admins", headers={"Accept": "application/json"}).status_code == 403
     page = new.get("/account")
-    assert "Choose a password of your own." in text_of(page)
+    assert "Choose your own password." in text_of(page)
     assert "Phone Numbers" not in text_of(page)
     fields = {"password": password, "new_password": "one of my own words"}
     answer = new.post("/account", fields | {"new_password_again": fields["new_password"]})
@@ -125,7 +125,7 @@ def test_a_one_time_password_expires(
     """Who has it, or guesses it, after that can do nothing with it; only who has it learns that it is too old."""
     configure(one_time_password_hours=hours)
     made = browsers["north"].post("/account/admins", {"email": "new@person.example"})
-    assert f"it is good for {'3 days' if hours == 72 else '1 hour'} and has" in text_of(made)
+    assert f"valid for {'3 days' if hours == 72 else '1 hour'}. It must be changed" in text_of(made)
     password, new = password_of(made.get_data(as_text=True)), Portal(application().test_client())
     tried = sa.text("UPDATE admins SET one_time_until = one_time_until - :passed WHERE email = 'new@person.example'")
     with database.begin() as connection:
@@ -136,14 +136,14 @@ def test_a_one_time_password_expires(
     answer = new.post(
         "/account", {"password": password, "new_password": "one of my own", "new_password_again": "one of my own"}
     )
-    assert "This one-time password has expired." in text_of(answer)
+    assert "This temporary password has expired." in text_of(answer)
     late = Portal(application().test_client()).sign_in("new@person.example", password)
     assert late.status_code == 422
-    assert "This one-time password has expired. Ask who gave it to you for a new one." in text_of(late)
+    assert "This temporary password has expired. Ask the person who gave it to you for a new one." in text_of(late)
     wrong = Portal(application().test_client()).sign_in("new@person.example", f"{password}x")
     assert "expired" not in text_of(wrong)
     page = browsers["north"].get("/account/admins")
-    assert text_of(page).count("One-time password expired") == 1
+    assert text_of(page).count("Temporary password expired") == 1
     again = browsers["north"].post(f"/account/admins/{ids(database)['new']}/password")
     assert "expired" not in text_of(browsers["north"].get("/account/admins"))
     assert new.sign_in("new@person.example", password_of(again.get_data(as_text=True))).status_code == 303
@@ -170,7 +170,7 @@ def test_who_is_removed_is_out_at_once(browsers: dict[str, Portal], database: sa
 def test_r3_a_taken_address_does_not_tell_where(browsers: dict[str, Portal], name: str) -> None:
     answer = browsers["north"].post("/account/admins", {"email": f"{name}@people.example"})
     assert answer.status_code == 422
-    assert "This e-mail address cannot be used. Use another one." in text_of(answer)
+    assert "This e-mail address can't be used. Use another address." in text_of(answer)
 
 
 @pytest.mark.parametrize("email", ["", "x", "a@b@c", "x" * 300 + "@a.example", "a b@c.example"])
@@ -208,7 +208,7 @@ def test_init_makes_the_first_account() -> None:
     assert account["email"] == "boss@acme.example"
     browser = Portal(application().test_client())
     assert browser.sign_in(account["email"], account["password"]).status_code == 303
-    assert "Choose a password of your own." in text_of(browser.get("/account"))
+    assert "Choose your own password." in text_of(browser.get("/account"))
     again = run("init", "--email", "boss@acme.example")
     assert again.exit_code == Exit.OK
     assert again.stdout == ""

@@ -80,17 +80,17 @@ def test_a_name_that_is_taken_or_empty_is_told_beside_the_field_and_kept(portal:
     form = form_of(portal.get("/enterprises/new"), "/enterprises/new")
     answer = send(portal, form, name="clinic  ENTERPRISE", allow_external_numbers="1")
     assert (answer.status_code, wrong(answer, "name")) == (
-        422, "A tenant beside it has this name. Choose another name.",
+        422, "A tenant beside it with this name already exists. Choose another name.",
     )  # fmt: skip
     again = form_of(answer, "/enterprises/new")
     assert next(control.value for control in again.controls if control.name == "name") == "clinic  ENTERPRISE"
     assert next(control.is_on for control in again.controls if control.name == "allow_external_numbers")
-    assert wrong(send(portal, form, name=" "), "name") == "Fill this in."
+    assert wrong(send(portal, form, name=" "), "name") == "This is required."
     assert "200 printable" in wrong(send(portal, form, name="x" * 201), "name")
     edit = f"/enterprises/{world.clinic.tenant.public_id}"
     form = form_of(portal.get(edit), edit)
-    assert wrong(send(portal, form, name=""), "name") == "Fill this in."
-    assert "has this name" in wrong(send(portal, form, name="Hotel Enterprise"), "name")
+    assert wrong(send(portal, form, name=""), "name") == "This is required."
+    assert "with this name already exists" in wrong(send(portal, form, name="Hotel Enterprise"), "name")
 
 
 def test_r1_the_master_says_whose_enterprise_it_is(master: Portal, database: sa.Engine, world: World) -> None:
@@ -155,7 +155,7 @@ def test_four_hundred_enterprises_are_paged_and_searched(portal: Portal, databas
     found = text_of(portal.get("/enterprises?q=aNCH+37"))
     assert found.count("Actions for") == 0  # that is an attribute
     assert found.count("Branch 37") == 10
-    assert "No enterprise matches" in text_of(portal.get("/enterprises?q=100%25"))
+    assert "No matching enterprises" in text_of(portal.get("/enterprises?q=100%25"))
     assert "Choose ..." not in text_of(portal.get("/users/new?kind=pbx"))  # too many for a drop-down
 
 
@@ -178,8 +178,10 @@ def test_r7_a_carrier_is_added_renamed_made_default_and_deleted(
     assert one(database, tables.tenants, id=world.north.id).default_voice_carrier_id == made.id
     edit = f"/carriers/{made.public_id}"
     form = form_of(portal.get(edit), edit)
-    assert "You have a carrier of this service and name." in wrong(send(portal, form, name="NORTH voice"), "name")
-    assert wrong(send(portal, form, name=" "), "name") == "Fill this in."
+    assert "You already have a carrier with this name for this service." in wrong(
+        send(portal, form, name="NORTH voice"), "name"
+    )
+    assert wrong(send(portal, form, name=" "), "name") == "This is required."
     follow(portal, send(portal, form, "Save", name="Pier SIP"))
     delete = form_of(portal.get(f"{edit}/delete"), f"{edit}/delete")
     answer = send(portal, delete, "Delete")
@@ -225,7 +227,7 @@ def secret_of(answer: TestResponse) -> str:
 def test_r4_a_token_is_shown_once_works_and_is_revoked(portal: Portal, world: World) -> None:
     day = (datetime.now(UTC) + timedelta(days=30)).date().isoformat()
     form = form_of(portal.get("/tokens"), "/tokens")
-    answer = send(portal, form, "Make token", name=HOSTILE, tenant_id=world.clinic.tenant.public_id, expires_at=day)
+    answer = send(portal, form, "Create token", name=HOSTILE, tenant_id=world.clinic.tenant.public_id, expires_at=day)
     assert (answer.status_code, answer.headers["Cache-Control"]) == (201, "no-store")
     secret = secret_of(answer)
     api, headers = application().test_client(), {"Authorization": f"Bearer {secret}"}
@@ -253,8 +255,8 @@ def test_a_token_that_does_not_fit_is_refused_with_the_form_kept(
     assert chosen == world.north.tenant.public_id
     with database.connect() as connection:
         before = connection.execute(sa.select(sa.func.count()).select_from(tables.tokens)).scalar_one()
-    assert wrong(send(portal, form, name=""), "name") == "Fill this in."
-    assert "no date" in wrong(send(portal, form, name="a", expires_at="tomorrow"), "expires_at")
+    assert wrong(send(portal, form, name=""), "name") == "This is required."
+    assert "isn't a date" in wrong(send(portal, form, name="a", expires_at="tomorrow"), "expires_at")
     assert "future" in wrong(send(portal, form, name="a", expires_at="2020-01-01"), "expires_at")
     for other in (world.south, world.master):
         assert send(portal, form, name="a", tenant_id=other.tenant.public_id).status_code == 404

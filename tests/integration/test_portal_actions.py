@@ -107,7 +107,7 @@ def test_r18_one_number_is_assigned_in_two_steps(
     done = send(north, form_of(pending, "/numbers/assign"), "Save Settings")
     assert done.location == "/numbers?q=1212"
     shown = follow(north, done)
-    assert "+1 212-555-0100 assigned to Clinic Enterprise." in toasts_of(shown)
+    assert "+1 212-555-0100 was assigned to Clinic Enterprise." in toasts_of(shown)
     assert "/jobs/" in shown.get_data(as_text=True)
     assert row(0).holder_id == world.clinic.id
 
@@ -118,7 +118,7 @@ def test_r30_what_was_not_done_is_told_with_the_first_reason(north: Portal, worl
     taking = {"only_unassigned": "false"}
     _, done = assign(north, ticked(0, 10, 14), taking, tenant_id=world.hotel.tenant.public_id)
     said = toasts_of(shown := follow(north, done))
-    assert "2 of 3 numbers assigned to Hotel Enterprise. 1 could not be: The number is assigned" in said
+    assert "2 of 3 numbers were assigned to Hotel Enterprise. 1 could not be assigned: The number is assigned" in said
     assert 'data-toast="error"' in shown.get_data(as_text=True)
     assert "See all 1" in said
 
@@ -126,7 +126,7 @@ def test_r30_what_was_not_done_is_told_with_the_first_reason(north: Portal, worl
 @pytest.mark.usefixtures("at_once")
 def test_r30_one_that_could_not_be_and_one_that_is_so_already(north: Portal, world: World) -> None:
     _, done = assign(north, ticked(10), tenant_id=world.clinic.tenant.public_id)
-    assert "Nothing to do: +1 212-555-0110 stays as before." in toasts_of(follow(north, done))
+    assert "Nothing to do: +1 212-555-0110 was left unchanged." in toasts_of(follow(north, done))
     save = form_of(
         north.get(f"/numbers/assign?{ticked(14)}&tenant_id={world.hotel.tenant.public_id}"), "/numbers/assign"
     )
@@ -140,7 +140,7 @@ def test_r28_what_takes_longer_is_told_as_under_way(
     monkeypatch.setattr(submit_action, "WAIT", 0.0)
     _, done = assign(north, ticked(0, 1), tenant_id=world.clinic.tenant.public_id)
     shown = follow(north, done)
-    assert "Assigning 2 numbers to Clinic Enterprise is under way. Follow it" in toasts_of(shown)
+    assert "Assigning 2 numbers to Clinic Enterprise is in progress. Follow progress" in toasts_of(shown)
     assert 'data-toast="info"' in shown.get_data(as_text=True)
     work_off()
 
@@ -155,10 +155,10 @@ def test_r20_an_enterprise_assigns_to_its_users(
     assert form.options("service") == ["voice", "forwarded", "sms"]
     pending, done = assign(clinic, ticked(10, 11), user_id=users["carl"], service="forwarded")
     assert "To Carl Trunk for Forwarded DID" in text_of(pending)
-    assert "2 numbers assigned to Carl Trunk." in toasts_of(follow(clinic, done))
+    assert "2 numbers were assigned to Carl Trunk." in toasts_of(follow(clinic, done))
     assert row(11).voice_forwarded
     _, done = assign(clinic, ticked(10), user_id=users["carl"], service="sms")
-    assert "+1 212-555-0110 assigned to Carl Trunk." in toasts_of(follow(clinic, done))
+    assert "+1 212-555-0110 was assigned to Carl Trunk." in toasts_of(follow(clinic, done))
 
 
 def test_r2_a_service_that_the_user_cannot_have_is_told_on_the_form(
@@ -172,7 +172,7 @@ def test_r2_a_service_that_the_user_cannot_have_is_told_on_the_form(
         _, answer = assign(clinic, ticked(10), user_id=users["ada"], service=service)
         assert answer.status_code == 422
         assert words in text_of(answer)
-        assert 'aria-invalid="true"' in answer.get_data(as_text=True) or "Please look at this again" in text_of(answer)
+        assert 'aria-invalid="true"' in answer.get_data(as_text=True) or "There is a problem" in text_of(answer)
         kept = form_of(answer, "/numbers/assign", "get")
         assert ("user_id", users["ada"]) in kept.pairs("", {})
         assert ("service", service) in kept.pairs("", {})
@@ -184,7 +184,7 @@ def test_r19_one_cannot_assign_to_oneself_or_to_strangers(north: Portal, world: 
     address = f"/numbers/assign?{ticked(0)}"
     said = []
     for tenant in (world.school.tenant.public_id, "00000000-0000-4000-8000-000000000000"):
-        assert "There is no such tenant." in text_of(north.get(f"{address}&tenant_id={tenant}"))
+        assert "Enterprise or reseller not found." in text_of(north.get(f"{address}&tenant_id={tenant}"))
         answer = north.post(address, {"tenant_id": tenant})
         assert answer.status_code == 422
         said.append(text_of(answer).replace(tenant, ""))
@@ -200,27 +200,27 @@ def test_r19_taking_back_goes_up_a_level(
 ) -> None:
     page = north.get(f"/numbers/take-back?{ticked(10)}")
     assert "From Clinic Enterprise Back to Northern Reseller" in text_of(page)
-    done = send(north, form_of(page, "/numbers/take-back"), "Take back")
-    assert "+1 212-555-0110 taken back." in toasts_of(follow(north, done))
+    done = send(north, form_of(page, "/numbers/take-back"), "Unassign")
+    assert "+1 212-555-0110 was unassigned." in toasts_of(follow(north, done))
     assert row(10).holder_id == world.north.id
     # While a user has it, it is taken from the user first.
     page = north.get(f"/numbers/take-back?{ticked(14)}")
     assert form_of(page, "/numbers/take-back").options("service") == ["voice"]
     page = clinic.get(f"/numbers/take-back?{ticked(14)}")
-    assert "It is taken from its user" in text_of(page)
-    done = send(clinic, form_of(page, "/numbers/take-back"), "Take back")
-    assert "+1 212-555-0114 taken back." in toasts_of(follow(clinic, done))
+    assert "It is unassigned and becomes available to others" in text_of(page)
+    done = send(clinic, form_of(page, "/numbers/take-back"), "Unassign")
+    assert "+1 212-555-0114 was unassigned." in toasts_of(follow(clinic, done))
     assert row(14).voice_user_id is None
-    assert "There is nothing to take back." in text_of(clinic.get(f"/numbers/take-back?{ticked(14)}"))
+    assert "This number can't be unassigned. Not assigned." in text_of(clinic.get(f"/numbers/take-back?{ticked(14)}"))
 
 
 @pytest.mark.usefixtures("at_once")
 def test_r19_many_are_taken_back(north: Portal) -> None:
     page = north.get(f"/numbers/take-back?{ticked(0, 10, 14)}")
     form = form_of(page, "/numbers/take-back")
-    assert form.buttons == ["Take back 3 numbers", "Check first"]
-    said = toasts_of(follow(north, send(north, form, "Take back 3 numbers")))
-    assert "1 of 3 numbers taken back. 1 could not be: " in said
+    assert form.buttons == ["Unassign 3 numbers", "Check first"]
+    said = toasts_of(follow(north, send(north, form, "Unassign 3 numbers")))
+    assert "1 of 3 numbers was unassigned. 1 could not be unassigned: " in said
 
 
 @pytest.mark.usefixtures("at_once")
@@ -231,7 +231,7 @@ def test_r23_capabilities_and_carriers(north: Portal, row: Callable[[int], Any])
     assert form.options("voice") == ["leave", "enable", "disable"]
     assert form.options("voice_carrier") == ["", "Master Voice", "North voice", "Spare Voice"]  # the default first
     done = send(north, form, "Save Settings", sms="disable", fax="enable", voice_carrier="Spare Voice")
-    assert "+1 212-555-0100 changed." in toasts_of(follow(north, done))
+    assert "+1 212-555-0100 was changed." in toasts_of(follow(north, done))
     found = row(0)
     assert (found.voice, found.sms, found.fax) == (True, False, True)
 
@@ -276,7 +276,7 @@ def test_r26_delete_asks_then_confirms(north: Portal, row: Callable[[int], Any])
     page = north.get(f"/numbers/delete?{ticked(0)}")
     assert "Delete +1 212-555-0100?" in text_of(page)
     done = send(north, form_of(page, "/numbers/delete"), "Delete")
-    assert "+1 212-555-0100 deleted." in toasts_of(follow(north, done))
+    assert "+1 212-555-0100 was deleted." in toasts_of(follow(north, done))
     assert row(0) is None
     gone = north.get(f"/numbers/delete?{ticked(0)}")  # the page before, opened again
     assert gone.status_code == 404
@@ -286,7 +286,7 @@ def test_r26_delete_asks_then_confirms(north: Portal, row: Callable[[int], Any])
 def test_r24_of_many_those_that_may_not_be_deleted_stay(north: Portal, row: Callable[[int], Any]) -> None:
     form = form_of(north.get(f"/numbers/delete?{ticked(1, 2, 10)}"), "/numbers/delete")
     said = toasts_of(follow(north, send(north, form, "Delete 3 numbers")))
-    assert "2 of 3 numbers deleted. 1 could not be: The number is assigned" in said
+    assert "2 of 3 numbers were deleted. 1 could not be deleted: The number is assigned" in said
     assert row(1) is None
     assert row(10) is not None
 
@@ -301,7 +301,7 @@ def test_all_that_match_and_the_filter_of_a_tenant_is_not_the_target(
     assert "expected_count=10" in address
     pending, done = assign(north, address, tenant_id=world.hotel.tenant.public_id)
     assert "Save Settings for 10 numbers" in text_of(pending)
-    assert "10 numbers assigned to Hotel Enterprise." in toasts_of(follow(north, done))
+    assert "10 numbers were assigned to Hotel Enterprise." in toasts_of(follow(north, done))
     assert {row(step).holder_id for step in range(10)} == {world.hotel.id}
 
 
@@ -317,7 +317,7 @@ def test_that_other_numbers_match_by_now_is_told_and_can_be_gone_on_with(
     answer = north.post(address, fields)
     assert answer.status_code == 409
     text = text_of(answer)
-    assert "15 numbers matched when you chose them; 16 do now. Nothing was changed." in text
+    assert "15 numbers matched when you selected them; 16 match now. Nothing was changed." in text
     assert jobs(database) == 0
     form = form_of(answer, f"/numbers/{path}")
     assert "16 numbers" in form.buttons[0]

@@ -94,7 +94,7 @@ def save(browser: Portal, page: TestResponse, **chosen: str) -> str:
 def test_r19_the_second_of_two_tabs_takes_nothing(north: Portal, world: World, row: Row) -> None:
     first = pending(north, ticked(0), world.clinic.tenant)
     second = pending(north, ticked(0), world.hotel.tenant)
-    assert "+1 212-555-0100 assigned to Clinic Enterprise." in save(north, first)
+    assert "+1 212-555-0100 was assigned to Clinic Enterprise." in save(north, first)
     answer = follow(north, send(north, saving(second), SAVE))
     said = toasts_of(answer)
     assert (
@@ -106,7 +106,7 @@ def test_r19_the_second_of_two_tabs_takes_nothing(north: Portal, world: World, r
     # Opened again, the page shows whose it is, and then it can be moved.
     again = pending(north, ticked(0), world.hotel.tenant)
     assert "From Clinic Enterprise To Hotel Enterprise" in text_of(again)
-    assert "+1 212-555-0100 assigned to Hotel Enterprise." in save(north, again)
+    assert "+1 212-555-0100 was assigned to Hotel Enterprise." in save(north, again)
     assert row(0).holder_id == world.hotel.id
 
 
@@ -139,8 +139,8 @@ def test_r19_taking_back_from_another_than_was_shown(
     with database.begin() as connection:
         moved = phone_numbers.update().where(phone_numbers.c.e164 == FIRST + CLINICS[0])
         connection.execute(moved.values(holder_id=world.hotel.id))
-    said = toasts_of(follow(north, send(north, form_of(page, "/numbers/take-back"), "Take back")))
-    assert "could not be taken back: it was assigned to Hotel Enterprise since this page was shown." in said
+    said = toasts_of(follow(north, send(north, form_of(page, "/numbers/take-back"), "Unassign")))
+    assert "could not be unassigned: it was assigned to Hotel Enterprise since this page was shown." in said
     assert row(CLINICS[0]).holder_id == world.hotel.id
 
 
@@ -154,7 +154,7 @@ def test_r20_taking_back_from_another_user_than_was_shown(
         bela = factories.user(connection, world.clinic.tenant, name="Bela Ortiz")
         moved = phone_numbers.update().where(phone_numbers.c.e164 == FIRST + USED)
         connection.execute(moved.values(voice_user_id=bela))
-    said = toasts_of(follow(clinic, send(clinic, form_of(page, "/numbers/take-back"), "Take back")))
+    said = toasts_of(follow(clinic, send(clinic, form_of(page, "/numbers/take-back"), "Unassign")))
     assert "Nothing to do" in said
     assert row(USED).voice_user_id == bela != ada
 
@@ -167,11 +167,14 @@ def test_r19_a_selection_says_from_whom_and_takes_nothing_unless_told(north: Por
     page = pending(north, ticked(*FREE, *CLINICS, USED, HOTELS), world.hotel.tenant)
     text = text_of(page)
     assert "From Northern Reseller (yours) 4 numbers Clinic Enterprise 3 numbers" in text
-    assert "1 number in use by users stays where it is. Hotel Enterprise has 1 number already." in text
-    assert "4 numbers. The 3 numbers of customers stay with them." in text
+    assert "1 number in use won't be moved. Hotel Enterprise already has 1 number." in text
+    assert "4 numbers. The 3 numbers assigned to customers won't be moved." in text
     assert "7 numbers, 3 of them taken from the customers above." in text
     said = save(north, page)
-    assert "4 of 9 numbers assigned to Hotel Enterprise. 4 could not be: The number is assigned to a customer" in said
+    assert (
+        "4 of 9 numbers were assigned to Hotel Enterprise. "
+        "4 could not be assigned: The number is assigned to a customer" in said
+    )
     assert [row(step).holder_id == world.hotel.id for step in range(9)] == [True] * 4 + [False] * 4 + [True]
 
 
@@ -180,7 +183,7 @@ def test_r19_those_of_customers_are_taken_where_that_is_chosen(north: Portal, wo
     page = pending(north, ticked(*FREE, *CLINICS, USED), world.hotel.tenant)
     assert saving(page).options("only_unassigned") == ["true", "false"]
     said = save(north, page, only_unassigned="false")
-    assert "7 of 8 numbers assigned to Hotel Enterprise. 1 could not be: " in said
+    assert "7 of 8 numbers were assigned to Hotel Enterprise. 1 could not be assigned: " in said
     assert {row(step).holder_id for step in (*FREE, *CLINICS)} == {world.hotel.id}
 
 
@@ -193,7 +196,7 @@ def test_r19_where_nobody_would_lose_any_there_is_no_question_and_the_race_is_lo
     assert saving(second).options("only_unassigned") == ["true"]
     assert "Which numbers to assign" not in text_of(second)
     save(north, first)
-    assert "1 of 3 numbers assigned to Hotel Enterprise. 2 could not be: " in save(north, second)
+    assert "1 of 3 numbers was assigned to Hotel Enterprise. 2 could not be assigned: " in save(north, second)
     assert [row(step).holder_id for step in range(3)] == [world.clinic.id, world.clinic.id, world.hotel.id]
 
 
@@ -251,7 +254,7 @@ def test_a_page_does_not_wait_for_long_counting(north: Portal, world: World, mon
     began = time.monotonic()
     page = pending(north, "where_q=1212&expected_count=9&back=/numbers", world.hotel.tenant)
     assert time.monotonic() - began < 30
-    assert "Too many numbers to count here. Check first to see how many each customer would lose." in text_of(page)
+    assert "Too many numbers to count here. Use Check first to see how many each customer would lose." in text_of(page)
     assert ("only_unassigned", "true") in saving(page).pairs("", {})
 
 

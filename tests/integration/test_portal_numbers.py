@@ -116,9 +116,9 @@ MEANINGLESS = (
     ("status=lost", "Status"),
     ("country=Narnia", "Country"),
     ("limit=9999", "limit"),
-    ("tenant=Nowhere", "You have no enterprise or reseller called “Nowhere”"),
-    ("user=Nobody", "You have no user called “Nobody”"),
-    ("tenant=enterprise", "2 are meant by “enterprise”"),
+    ("tenant=Nowhere", "No enterprise or reseller “Nowhere”. Pick one from the list."),
+    ("user=Nobody", "No user “Nobody”. Pick one from the list."),
+    ("tenant=enterprise", "2 matches for “enterprise”. Pick one."),
 )
 
 
@@ -170,7 +170,7 @@ def test_what_cannot_be_done_with_a_number_says_why(north: Portal) -> None:
     assert "/numbers/delete" not in page.get_data(as_text=True)
     assert "/numbers/take-back" in page.get_data(as_text=True)
     free = north.get(f"/numbers/+{FIRST}")
-    assert "Take back Nobody below you has it." in text_of(free)
+    assert "Unassign Not assigned." in text_of(free)
     assert "/numbers/delete" in free.get_data(as_text=True)
 
 
@@ -184,7 +184,7 @@ def test_r25_only_the_uploader_is_offered_delete(
     assert "Only the company that uploaded this number can delete it." in text_of(page)
     assert "/numbers/delete" not in page.get_data(as_text=True)
     question = browser.get(f"/numbers/delete?numbers={FIRST + 60}")
-    assert "This number cannot be deleted." in text_of(question)
+    assert "This number can't be deleted." in text_of(question)
     assert not forms_of(question)
 
 
@@ -218,12 +218,12 @@ def test_r3_a_number_elsewhere_is_as_if_absent(north: Portal, path: str) -> None
     addresses = [f"/numbers/{path.format(number) or f'+{number}'}" for number in (FIRST + 99, FIRST + 98)]
     elsewhere, absent = (north.get(address) for address in addresses)
     assert elsewhere.status_code == absent.status_code == 404
-    assert "There is no such number in your inventory." in text_of(elsewhere)
+    assert "This number isn't in your inventory." in text_of(elsewhere)
 
 
 def test_what_is_ticked_leads_to_the_form_of_what_is_pressed(north: Portal) -> None:
     form = form_of(north.get("/numbers?q=1212"), "/numbers/selection")
-    assert form.buttons == ["Assign", "Take back", "Change capabilities", "Delete"]
+    assert form.buttons == ["Assign", "Unassign", "Change capabilities", "Delete"]
     ticked = [f"+{FIRST + step}" for step in (2, 0, 1)]
     page = follow(north, send(north, form, "Change capabilities", numbers=ticked))
     text = text_of(page)
@@ -242,24 +242,24 @@ def test_the_most_that_can_be_ticked_fits_an_address(north: Portal) -> None:
     assert "Delete 200 numbers?" in text_of(follow(north, answer))
     refused = send(north, form, "Delete", numbers=[*far, "+12"])
     assert refused.status_code == 400
-    assert "201 numbers are ticked; 200 can be." in text_of(refused)
+    assert "You selected 201 numbers; the limit is 200." in text_of(refused)
 
 
 def test_nothing_ticked_is_told(north: Portal) -> None:
     answer = send(north, form_of(north.get("/numbers?q=1212"), "/numbers/selection"), "Assign")
     assert answer.location == "/numbers?q=1212"
-    assert "Tick the numbers first." in toasts_of(follow(north, answer))
+    assert "Select the numbers first." in toasts_of(follow(north, answer))
 
 
 def test_all_that_match_are_chosen_by_their_exact_count(north: Portal, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(number_list, "COUNTED", 5)
     page = text_of(north.get("/numbers?q=1212"))
     assert "5+ numbers match" in page
-    assert "Select all that match" in page
+    assert "Select all matching numbers" in page
     chosen = north.get("/numbers?q=1212&all=1")
     text = text_of(chosen)
-    assert "All 62 numbers that match are chosen." in text
-    assert all(words in text for words in ("Assign 62 numbers", "Take back 62 numbers", "Delete 62 numbers"))
+    assert "All 62 matching numbers are selected." in text
+    assert all(words in text for words in ("Assign 62 numbers", "Unassign 62 numbers", "Delete 62 numbers"))
     assert "Change capabilities of 62 numbers" in text
     assert "62 numbers match, 50 on this page" in text
     assert "5+" not in text
@@ -295,7 +295,7 @@ def test_names_are_only_text(north: Portal, world: World, database: sa.Engine) -
     ("actor", "upload", "words"),
     [
         ("south", True, "No phone numbers yet"),
-        ("school", True, "those that your reseller assigns to you"),
+        ("school", True, "those your reseller assigns to you"),
         ("hotel", False, "Ask your reseller to assign numbers to Hotel Enterprise"),
     ],
 )
@@ -311,7 +311,7 @@ def test_r8_r9_an_empty_inventory_says_what_to_do(
 
 def test_no_match_offers_all_numbers(north: Portal) -> None:
     page = north.get("/numbers?q=999")
-    assert "No number matches" in text_of(page)
+    assert "No matching numbers" in text_of(page)
     assert "Clear filters" in text_of(page)
 
 

@@ -49,7 +49,7 @@ def test_an_upload_that_was_undone_says_so_and_is_not_undone_twice(api: Door, po
     undoing = undo(api, job)
     said = page(portal, job)
     assert "Undone on" in said
-    assert "3 of 3 rows were put back." in said
+    assert "3 of 3 rows." in said
     assert f'/jobs/{undoing["id"]}">See the undo' in portal.get(f"/jobs/{job['id']}").get_data(as_text=True)
     assert "Undo ..." not in said
     assert "Upload corrected file" not in said
@@ -66,14 +66,14 @@ def test_an_undo_says_what_it_undid_and_has_words_of_its_own(api: Door, portal: 
     job = api.upload(DAMAGED, "ugly.csv")
     undoing = undo(api, job)
     said = page(portal, undoing, "?outcome=all")
-    assert "Undo of Upload: ugly.csv" in said
-    assert "It puts back what Upload: ugly.csv did." in said
-    assert "Nothing to put back: the row changed nothing" in said
+    assert "Undo: upload of ugly.csv" in said
+    assert "This undoes the upload of ugly.csv" in said
+    assert "Nothing to undo: the row changed nothing" in said
     assert "already as requested" not in said
     assert "already as requested" in str(api.rows(undoing["id"]))  # the API's words are the catalogue's
     again = undo(api, undoing)
-    assert "Undo of Undo of Upload: ugly.csv" in page(portal, again)
-    assert "that undo was undone: what it did stands again" in page(portal, job)
+    assert "Redo: upload of ugly.csv" in page(portal, again)
+    assert "it was then redone" in page(portal, job)
     assert "Undo ..." in page(portal, job)
 
 
@@ -83,14 +83,14 @@ def test_activity_tells_in_a_word_what_is_undone(api: Door, portal: Portal, worl
     api.post(f"/v1/jobs/{job['id']}/undo")
     said = text_of(portal.get("/jobs"))
     assert "Being undone" in said
-    assert "An undo of it is under way." in page(portal, job)
+    assert "An undo is in progress." in page(portal, job)
     assert "Undo ..." not in page(portal, job)
-    assert "Wait until that undo has ended" in page(portal, job, "/undo")
+    assert "Wait until that undo has finished" in page(portal, job, "/undo")
     api.work_off()
     said = text_of(portal.get("/jobs"))
-    assert "Undo of Upload: ugly.csv" in said
+    assert "Undo: upload of ugly.csv" in said
     assert "Completed with errors Undone" in said
-    assert "Undo of Upload: ugly.csv" in text_of(portal.get("/jobs/live"))
+    assert "Undo: upload of ugly.csv" in text_of(portal.get("/jobs/live"))
     assert "ugly.csv" not in text_of(signed_in(database, world.south.tenant).get("/jobs"))
 
 
@@ -123,17 +123,17 @@ def test_rows_left_alone_may_be_undone_later(api: Door, portal: Portal) -> None:
     first = undo(api, job)
     said = page(portal, job)
     assert "Partly undone on" in said
-    assert "3 of 4 rows were put back, the others were left as they are." in said
+    assert "3 of 4 rows; the others were left unchanged." in said
     assert "Undo ..." in said
     assert "Partly undone" in text_of(portal.get("/jobs"))
-    assert "What was not put back" in page(portal, first)
-    assert "Undo what is left ..." in page(portal, first)
+    assert "What was not undone" in page(portal, first)
+    assert "Undo the rest ..." in page(portal, first)
     undo(api, change)
     asked = page(portal, job, "/undo")
     assert "Undo 1 row" in asked
     undo(api, job)
-    assert "4 of 4 rows were put back." in page(portal, job)
-    assert "Undo what is left ..." not in page(portal, first)
+    assert "4 of 4 rows." in page(portal, job)
+    assert "Undo the rest ..." not in page(portal, first)
     assert refusal(api, job) == "NOTHING_TO_UNDO"
     assert api.get("/v1/numbers").json["data"] == []
 
@@ -143,27 +143,27 @@ def test_an_undo_that_was_stopped_leads_on(api: Door, portal: Portal, configure:
     job = api.upload(SOUND)
     undoing = stopped_undo(api, job)
     said = page(portal, job)
-    assert "An undo of it was stopped part-way on" in said
-    assert "2 of 4 rows were put back" in said
+    assert "An undo was stopped partway on" in said
+    assert "2 of 4 rows undone" in said
     assert "Undo ..." in said
     said = page(portal, undoing)
-    assert "2 rows are not put back yet. Undo again what is left." in said
+    assert "2 rows have not been undone yet. Undo the rest to finish." in said
     assert "The undo was stopped before this row." in said
     markup = portal.get(f"/jobs/{undoing['id']}").get_data(as_text=True)
     assert f'href="/jobs/{job["id"]}/undo"' in markup
     for wrong in ("Upload the row again", "Rows not processed", "Upload corrected file", "how to correct it"):
         assert wrong not in said
     undo(api, job)
-    assert "4 of 4 rows were put back" in page(portal, job)
+    assert "4 of 4 rows" in page(portal, job)
 
 
 def test_an_undo_stopped_before_it_began(api: Door, portal: Portal) -> None:
     job = api.upload(SOUND)
     undoing = api.post(f"/v1/jobs/{job['id']}/undo").json
     api.done(api.post(f"/v1/jobs/{undoing['id']}/cancel"))
-    assert "Stopped before anything was put back" in page(portal, undoing)
-    assert "Undo what is left ..." in page(portal, undoing)
-    assert "0 of 4 rows were put back" in page(portal, job)
+    assert "Cancelled before anything was undone" in page(portal, undoing)
+    assert "Undo the rest ..." in page(portal, undoing)
+    assert "0 of 4 rows undone" in page(portal, job)
 
 
 def test_r27_what_is_undone_can_be_undone_again_once_it_stands_again(api: Door) -> None:

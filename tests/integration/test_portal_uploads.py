@@ -113,7 +113,7 @@ def test_an_upload_is_shown_before_anything_is_written(site: Site, api: Door) ->
     path = site.upload(DAMAGED)
     said = site.page(path)
     assert "3 numbers can be imported, 2 rows have errors" in said
-    assert "3 created + 2 failed = 5 rows" in said
+    assert "3 created · 2 failed (5 rows)" in said
     assert "Import 3 numbers" in said
     assert api.get("/v1/numbers").json["data"] == []
 
@@ -132,7 +132,7 @@ def test_what_is_chosen_holds(site: Site, api: Door, world: World) -> None:
     path = site.upload(SOUND, **fields)
     said = site.page(path)
     assert "Voice Carrier North voice: 3 numbers" in said
-    assert "Clinic Enterprise: 3 would be created" in said
+    assert "Clinic Enterprise: 3 will be created" in said
     job = api.job(path.rpartition("/")[2])
     assert [job[name] for name in ("mode", "on_error", "on_existing", "accept", "number_format")] == [
         "review",
@@ -145,13 +145,13 @@ def test_what_is_chosen_holds(site: Site, api: Door, world: World) -> None:
 
 
 REFUSED = {
-    "assign_to": ("nobody", "is no enterprise or reseller you can use"),
-    "voice_carrier": ("South voice", "is no Voice Carrier Name you can use"),
+    "assign_to": ("nobody", "isn't an enterprise or reseller available to you"),
+    "voice_carrier": ("South voice", "isn't a Voice Carrier Name available to you"),
     "header_row": ("first", "This should be a whole number."),
     "encoding": ("klingon", "a text encoding such as utf-8"),
     "on_error": ("perhaps", "This should be"),
     "number_format": ("perhaps", "This should be"),
-    "parent_job_id": ("00000000-0000-4000-8000-000000000000", "no such upload job"),
+    "parent_job_id": ("00000000-0000-4000-8000-000000000000", "upload job not found"),
 }
 
 
@@ -270,8 +270,8 @@ def test_what_was_understood_is_told(site: Site) -> None:
         delimiter=";",
     )
     said = site.page(site.upload(content))
-    assert "“CC” is Country Code" in said
-    assert "“Phone” is Phone Number" in said
+    assert "CC → Country Code" in said
+    assert "Phone → Phone Number" in said
     assert "semicolon" in said
     assert "“Note”" in said
     assert "US · (212) 555-0142 → +12125550142" in said
@@ -291,7 +291,7 @@ def test_causes_found_only_against_the_inventory_are_told_too(site: Site, world:
 def test_nothing_to_import_has_no_button(site: Site) -> None:
     said = site.page(site.upload(DAMAGED, on_error="abort"))
     assert "Nothing can be imported" in said
-    assert "3 rows would be fine" in said
+    assert "3 rows are fine" in said
     assert "Import 3" not in said
 
 
@@ -318,10 +318,10 @@ def test_confirmed_once(site: Site) -> None:
     path = site.upload(SOUND)
     assert after(site.post(f"{path}/confirm")) == path
     assert after(site.post(f"{path}/confirm")) == path
-    assert "Nothing was done just now. It was confirmed already and is running." in site.page(path)
+    assert "Already confirmed (in another tab); it is running now." in site.page(path)
     site.work_off()
     assert after(site.post(f"{path}/cancel")) == path
-    assert "Nothing was done just now. It was confirmed already and has ended." in site.page(path)
+    assert "Already confirmed (in another tab) and finished." in site.page(path)
 
 
 def test_cancelled_before_the_import(site: Site, api: Door) -> None:
@@ -329,7 +329,7 @@ def test_cancelled_before_the_import(site: Site, api: Door) -> None:
     site.post(f"{path}/cancel")
     site.work_off()
     said = site.page(path)
-    assert "Stopped before anything was written" in said
+    assert "Cancelled before anything was imported" in said
     assert "Upload again" in said
     assert api.get("/v1/numbers").json["data"] == []
 
@@ -337,12 +337,12 @@ def test_cancelled_before_the_import(site: Site, api: Door) -> None:
 def test_undone(site: Site, api: Door) -> None:
     path = site.imported(SOUND)
     asked = site.page(f"{path}/undo")
-    assert "What 3 rows created is removed" in asked
+    assert "The numbers that 3 rows added will be removed" in asked
     undoing = after(site.post(f"{path}/undo"))
     site.work_off()
     said = site.page(undoing)
-    assert "3 rows put back" in said
-    assert "It puts back what Upload: numbers.csv did" in said
+    assert "3 rows undone" in said
+    assert "This undoes the upload of numbers.csv" in said
     assert api.get("/v1/numbers").json["data"] == []
 
 
@@ -368,7 +368,7 @@ def test_those_above_see_why_they_may_not_decide(other: Callable[[str], Site]) -
 def test_a_job_under_way_tells_how_far_it_is(site: Site, api: Door) -> None:
     path = after(site.send(SOUND))
     assert "Waiting" in site.page(path)
-    assert "Place 1 in the queue" in site.page(path)
+    assert "Position 1 in the queue" in site.page(path)
     assert "Refresh" in site.page(path)
     site.work_off()
     part = site.get(f"{path}/live?seen=check")
@@ -380,7 +380,7 @@ def test_a_job_under_way_tells_how_far_it_is(site: Site, api: Door) -> None:
     assert "<html" not in part.get_data(as_text=True)
     site.work_off()
     assert site.get(f"{path}/live?seen=work").headers["HX-Refresh"] == "true"
-    assert "numbers.csv has ended: 3 created = 3 rows." in site.page(path)
+    assert "numbers.csv finished: 3 created." in site.page(path)
     assert api.job(path.rpartition("/")[2])["status"] == "completed"
 
 
@@ -391,10 +391,10 @@ def test_what_is_written_cannot_be_stopped(site: Site, api: Door) -> None:
     assert "Stop now" in site.page(path)
     assert pipeline.run(Phase.WRITE)
     assert site.get(f"{path}/live?seen=work").headers["HX-Refresh"] == "true"
-    assert "Everything is written; the report is being made." in site.page(path)
+    assert "All rows are done. Preparing the report." in site.page(path)
     assert "Stop now" not in site.page(path)
     assert after(site.post(f"{path}/cancel")) == path
-    assert "Nothing was stopped: everything is written already" in site.page(path)
+    assert "Too late to stop: all rows are done" in site.page(path)
     site.work_off()
     assert api.job(path.rpartition("/")[2])["status"] == "completed"
 
@@ -414,7 +414,7 @@ def test_who_listens_is_told_no_time_left(site: Site, api: Door) -> None:
 def test_the_result_adds_up_and_can_be_saved(site: Site) -> None:
     path = site.imported(DAMAGED)
     said = site.page(path)
-    assert "3 created + 2 failed = 5 rows" in said
+    assert "3 created · 2 failed (5 rows)" in said
     failed = site.get(f"{path}/report.csv?rows=failed")
     assert failed.headers["Content-Disposition"] == 'attachment; filename="numbers-failed.csv"'
     assert [line["_row"] for line in table(failed.data)] == ["5", "6"]
@@ -450,7 +450,7 @@ def test_a_corrected_file_mends_the_first(site: Site) -> None:
     mended = sheets.csv_bytes([sheets.HEADER, ["1", "2125550009", "TRUE", "", ""], ["1", "later", "TRUE", "", ""]])
     again = site.imported(mended, parent_job_id=parent)
     for shown in (path, again):
-        assert "Of 2 failed rows, 1 is mended, 1 open." in site.page(shown)
+        assert "1 of 2 failed rows corrected, 1 left." in site.page(shown)
 
 
 def test_rows_by_result_and_reason_page_by_page(site: Site) -> None:
@@ -483,8 +483,8 @@ def test_a_report_that_is_gone_is_told(site: Site, database: sa.Engine) -> None:
     with database.begin() as connection:
         connection.execute(jobs.update().values(finished_at=sa.func.now() - sa.text("interval '10 years'")))
     said = site.page(path)
-    assert "The report is no longer kept" in said
-    assert "3 created + 2 failed = 5 rows" in said
+    assert "The report has expired" in said
+    assert "3 created · 2 failed (5 rows)" in said
     assert "Undo" not in said
     assert site.get(f"{path}/report.csv").status_code == 410
 
@@ -505,13 +505,13 @@ def test_other_actions_have_fitting_words(site: Site, api: Door, world: World, d
 
 
 def test_activity(site: Site) -> None:
-    assert "Nothing has happened yet" in site.page("/jobs")
+    assert "No activity yet" in site.page("/jobs")
     site.imported(DAMAGED, "first.csv")
     waiting = after(site.send(SOUND, "second.csv"))
     said = site.page("/jobs")
     assert said.index("second.csv") < said.index("first.csv")
-    assert "3 created + 2 failed = 5 rows" in said
-    assert "Place 1 in the queue" in said
+    assert "3 created · 2 failed (5 rows)" in said
+    assert "Position 1 in the queue" in said
     assert 'hx-trigger="every 2s"' in site.get("/jobs").get_data(as_text=True)
     part = site.get("/jobs/live")
     assert "second.csv" in words(part)
@@ -532,7 +532,7 @@ def test_activity_is_filtered_and_paged(site: Site, world: World, database: sa.E
     assert "file-29.csv" in words(first)
     assert "file-0.csv" in second
     assert "First page" in second
-    assert "Nothing matches" in site.page("/jobs?kind=delete")
+    assert "No matching activity" in site.page("/jobs?kind=delete")
 
 
 def test_every_page_has_the_policy_and_no_inline_code(site: Site) -> None:

@@ -21,7 +21,7 @@ from tests.portal import text_of as words_of
 FIRST = 12_125_550_100
 HAPPENED = re.compile(
     r"\b(was|were) (added|changed|assigned|unassigned|taken|deleted|put|restored|written|left|set|used|stopped)\b"
-    r"|Would be: \d+ \w+ was"
+    r"|Expected: \d+ \w+ was"
 )
 WRITES = frozenset({Outcome.CREATED, Outcome.UPDATED, Outcome.DELETED})
 
@@ -96,7 +96,7 @@ def test_a_review_says_what_would_happen(
         assert not HAPPENED.search(text)
         assert all(row["message"] in text for row in rows)
     page = words_of(portal.get(f"/jobs/{job['id']}?outcome=all"))
-    assert "Would be: " in page
+    assert "Expected: " in page
     assert not HAPPENED.search(page)
     if any("DEFAULT_CARRIER_USED" in row["warnings"] for row in rows):
         assert "The default carrier would be used." in page

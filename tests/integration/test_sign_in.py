@@ -168,7 +168,7 @@ def test_r3_after_five_failures_one_has_to_wait(anyone: Portal, database: sa.Eng
     locked = anyone.sign_in(email)  # with the right password, of the one that has an account
     assert locked.status_code == 429
     assert 0 < int(locked.headers["Retry-After"]) <= 60
-    assert "Too many failed tries" in text_of(locked)
+    assert "Too many failed attempts" in text_of(locked)
     assert not is_in(anyone)
     waited = []
     for _ in range(6):
@@ -263,7 +263,7 @@ def test_a_session_ends(anyone: Portal, database: sa.Engine, change: str, why: s
     answer = anyone.get("/account/admins?cursor=x")
     assert answer.headers["Location"] == f"/sign-in?next=/account/admins?cursor%3Dx&why={why}"
     page = anyone.get(answer.headers["Location"])
-    assert f"{words} Sign in to go on." in text_of(page)
+    assert f"{words} Sign in to continue." in text_of(page)
     again = anyone.sign_in(KNOWN, next="/account/admins?cursor=x")
     assert again.headers["Location"] == "/account/admins?cursor=x"
 

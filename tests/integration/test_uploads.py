@@ -332,7 +332,7 @@ def test_the_answer_says_where_to_look(api: Door) -> None:
 def test_the_same_bytes_again_are_noted(api: Door, world: World) -> None:
     first = api.upload(SOUND)
     again = api.upload(SOUND)
-    said = f"This very file was sent before: job {first['id']}."
+    said = f"The same file was uploaded before (job {first['id']})."
     assert (first["file"]["notes"], again["duplicate_of"], again["file"]["notes"]) == ([], first["id"], [said])
     assert said in text_of(api.get(f"/v1/jobs/{again['id']}/report.xlsx"))
     elsewhere = api.as_(world.south.token).upload(SOUND)
@@ -343,7 +343,7 @@ def test_the_same_bytes_again_are_noted(api: Door, world: World) -> None:
 def test_the_command_says_that_the_same_bytes_were_sent(cli: Cli, tmp_path: Path, watch: list[str]) -> None:
     file = tmp_path / "numbers.csv"
     file.write_bytes(SOUND)
-    said = "Note: This very file was sent before: job "
+    said = "Note: The same file was uploaded before (job "
     assert said not in cli("upload", str(file), *watch).output
     assert cli("upload", str(file), *watch).output.count(said) == 1
 

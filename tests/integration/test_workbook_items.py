@@ -156,7 +156,7 @@ def test_the_portal_says_that_it_is_being_prepared(portal: Portal, ledger: Ledge
     page = portal.client.get(address, headers={"Accept": "text/html"})
     assert (page.status_code, page.headers["Refresh"]) == (202, "3")
     assert page.content_type == "text/html; charset=utf-8"
-    assert "The Excel file is being prepared." in text_of(page)
+    assert "We're preparing the Excel file." in text_of(page)
     assert ledger.chunks("workbook") == [("pending", 0)]
     api.work_off()
     assert portal.get(address).data == api.get(path(job, "failed")).data

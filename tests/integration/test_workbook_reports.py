@@ -168,7 +168,7 @@ def test_r3_a_stranger_s_job_is_no_parent(api: Door, world: World, who: str) -> 
         parent = api.as_(getattr(world, who).token).upload(sheets.csv_bytes(sheets.rows(1)))["id"]
     answer = api.send(FILE, parent_job_id=parent)
     assert (answer.status_code, answer.json["code"]) == (422, "INVALID_FIELD")
-    assert answer.json["detail"] == "parent_job_id: you have no such upload job."
+    assert answer.json["detail"] == "parent_job_id: upload job not found."
 
 
 def test_an_action_s_file_is_mended_too(api: Door, job: Json) -> None:
@@ -180,7 +180,7 @@ def test_an_action_s_file_is_mended_too(api: Door, job: Json) -> None:
     )
     assert (mended_one["counts"]["deleted"], mended_one["lineage"]["rows_open"]) == (1, 0)
     refused = api.send(content, to="deletions", parent_job_id=job["id"])
-    assert refused.json["detail"] == "parent_job_id: you have no such delete job."
+    assert refused.json["detail"] == "parent_job_id: delete job not found."
 
 
 def test_the_commands(cli: Cli, tmp_path: Path) -> None:

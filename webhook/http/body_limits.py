@@ -45,15 +45,15 @@ def apply() -> None:
 
 def too_large(limit: int | None) -> Refused:
     """Return the refusal of a body above `limit` bytes."""
-    detail = f"The body of this request may have {limit:,} bytes." if limit is not None else ""
+    detail = f"The limit for this request is {limit:,} bytes." if limit is not None else ""
     return refuse(RequestCode.BODY_TOO_LARGE, detail, limit=limit)
 
 
 def _compressed(encoding: str) -> Refused:
     body = refuse(
         RequestCode.UNSUPPORTED_MEDIA_TYPE,
-        "Compressed bodies (Content-Encoding) are not supported.",
-        fix="Send the body without Content-Encoding. A spreadsheet may be a .gz or .zip file.",
+        "Compressed request bodies (Content-Encoding) are not supported.",
+        fix="Send the body without Content-Encoding. A spreadsheet can be a .gz or .zip file.",
         header="Content-Encoding",
         value=encoding[:100],
     ).body

@@ -131,8 +131,8 @@ class _Held:
             self._finalizer()
 
 
-WAITS = Share("share_waits", "Too many requests wait for jobs.")
+WAITS = Share("share_waits", "Too many requests are waiting for jobs.")
 DOWNLOADS = Share("share_downloads", "Too many files are being downloaded.")
 UPLOADS = Share("share_uploads", "Too many files are being uploaded.")
 PASSWORDS = Share("share_passwords", "Too many people are signing in right now.")
-READINESS = Share("share_readiness", "Too many requests ask whether the service is ready.")
+READINESS = Share("share_readiness", "Too many readiness requests at once.")

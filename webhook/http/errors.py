@@ -94,7 +94,7 @@ def _validation_error(error: HTTPError) -> Response:
     ]
     detail = "; ".join(f"{entry['field']}: {entry['message']}" for entry in errors)
     if not detail and code is RequestCode.BAD_REQUEST:
-        detail = "The body is not the JSON that is wanted here."  # no other error gets here without naming a field
+        detail = "The body isn't the JSON expected here."  # no other error gets here without naming a field
     return respond(
         request_problems.of_request(code, detail or str(error.message), errors=errors), dict(Headers(error.headers))
     )
@@ -132,7 +132,7 @@ def _store_unavailable(error: StoreError) -> Response:
     """Log the store's own message, which users cannot act on."""
     log.error("store_unavailable", error=str(error), code=error.code, request=error.request_id)
     busy = isinstance(error, StoreBusyError)
-    detail = "The file storage is busy." if busy else "The file storage does not answer as it should."
+    detail = "The file storage is busy." if busy else "The file storage is not responding correctly."
     return respond(request_problems.of_request(RequestCode.UNAVAILABLE, detail), {"Retry-After": "5" if busy else "30"})
 
 

@@ -54,7 +54,7 @@ class _Sink:
 
     def write(self, block: bytes) -> int:
         if self.receiver.size + len(block) > self._limit:
-            raise refuse_file(Code.FILE_TOO_LARGE, f"The limit is {self._limit} bytes.", limit=self._limit)
+            raise refuse_file(Code.FILE_TOO_LARGE, f"The limit is {self._limit:,} bytes.", limit=self._limit)
         idempotency.stay()
         return self.receiver.write(block)
 
@@ -86,7 +86,7 @@ def receive(request: Request, key: str, limit: int, on_fields: OnFields | None =
     of `receive` must not get, or raise; then nothing is stored.
     """
     if (request.content_length or 0) > limit + OVERHEAD:
-        raise refuse_file(Code.FILE_TOO_LARGE, f"The limit is {limit} bytes.", limit=limit)
+        raise refuse_file(Code.FILE_TOO_LARGE, f"The limit is {limit:,} bytes.", limit=limit)
     mimetype, options = parse_options_header(request.headers.get("Content-Type"))
     if mimetype != MULTIPART or not options.get("boundary"):
         raise refuse(RequestCode.UNSUPPORTED_MEDIA_TYPE, f"Send {MULTIPART} with the file in the field “{FIELD}”.")
@@ -123,9 +123,9 @@ def _parse(request: Request, body: IO[bytes], boundary: bytes, sink: _Sink) -> t
         raise
     except RequestEntityTooLarge as error:
         # The sink enforces the limit of the file; this is the parser's limit of the form fields.
-        raise refuse(RequestCode.INVALID_FIELD, "The form has too many fields, or too long ones.") from error
+        raise refuse(RequestCode.INVALID_FIELD, "The form has too many fields, or a field is too long.") from error
     except UnicodeDecodeError as error:
-        raise refuse(RequestCode.BAD_REQUEST, "A field or the name of the file is not UTF-8.", fix=_UTF8) from error
+        raise refuse(RequestCode.BAD_REQUEST, "A field or the file name isn't UTF-8.", fix=_UTF8) from error
     except (ClientDisconnected, ValueError, OSError) as error:
         raise refuse_file(Code.TRUNCATED_UPLOAD) from error
     file = files.get(FIELD)
@@ -145,7 +145,7 @@ def _content_digests(headers: Headers) -> dict[str, bytes]:
             try:
                 found[name.lower()] = base64.b64decode(value.strip(":"), validate=True)
             except ValueError as error:
-                raise refuse(RequestCode.BAD_REQUEST, "Content-Digest is not as RFC 9530 has it.") from error
+                raise refuse(RequestCode.BAD_REQUEST, "Content-Digest is malformed (RFC 9530).") from error
     return found
 
 

@@ -117,7 +117,9 @@ def read_json(request: Request) -> Mapping[str, Any]:
     content = _content(request)
     marks, limit = sum(map(content.count, (b",", b"[", b"{"))), request.max_content_length
     if marks > MOST_MARKS:
-        raise refuse(RequestCode.INVALID_FIELD, f"A list may have {MOST_NUMBERS} numbers; send a file instead.")
+        raise refuse(
+            RequestCode.INVALID_FIELD, f"A list can have at most {MOST_NUMBERS:,} numbers; send a file instead."
+        )
     if marks > FEW_MARKS and limit is not None and limit <= SMALL:
         raise _bad(f"The body has more than {FEW_MARKS:,} commas and brackets.")
     return parse_object(content)
@@ -138,7 +140,7 @@ def _content(request: Request) -> bytes:
 def parse_object(content: bytes) -> Mapping[str, Any]:
     """Return the JSON object in `content`. Raises `Refused` if it is none, or parsers could read it differently."""
     if content.startswith(_BOM):
-        raise _bad("The body begins with a byte order mark.", at=0)
+        raise _bad("The body starts with a byte order mark.", at=0)
     try:
         found = json.loads(
             content.decode(),
@@ -208,7 +210,7 @@ def _is_deeper(found: object, most: int) -> bool:
 
 
 def _too_deep() -> Refused:
-    return _bad(f"Lists and objects may be nested in {DEEPEST} levels.")
+    return _bad(f"Lists and objects can be nested at most {DEEPEST} levels deep.")
 
 
 def _bad(detail: str, **more: object) -> Refused:

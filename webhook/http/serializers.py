@@ -89,7 +89,7 @@ def _file(row: sa.Row[Any]) -> resources.JobFile | None:
         return None
     facts = {name: value for name, value in row.file_facts.items() if name in resources.JobFile.model_fields}
     if row.duplicate_of is not None:
-        facts["notes"] = [f"This very file was sent before: job {row.duplicate_of}.", *facts.get("notes", ())]
+        facts["notes"] = [f"The same file was uploaded before (job {row.duplicate_of}).", *facts.get("notes", ())]
     return resources.JobFile(name=row.file_name, size=row.file_size, sha256=row.file_sha256.hex(), **facts)
 
 

@@ -158,7 +158,7 @@ def _numbers(connection: sa.Connection, actor: Actor, body: actions.Selection) -
     wanted = filters.resolve(connection, actor, filter_of(body.filter))
     selected = selections.select(connection, wanted, expected)
     if selected.numbers is None:
-        detail = f"{selected.found} numbers match, not {expected}."
+        detail = f"{selected.found:,} numbers match now, not {expected:,}."
         raise refuse(RequestCode.COUNT_CHANGED, detail, expected=expected, found=selected.found)
     if not selected.found:
         raise refuse(RequestCode.INVALID_FIELD, "filter: no number matches.")

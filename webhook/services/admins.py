@@ -23,8 +23,8 @@ from worker.config.settings import get_settings
 from worker.database import tenant_scope
 from worker.database.engine import transaction
 
-_TAKEN = "This e-mail address cannot be used."
-_NOBODY = "There is no such person."
+_TAKEN = "This e-mail address can't be used."
+_NOBODY = "Person not found."
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def create(body: NewAdmin) -> IssuedPassword:
         tenants.hold(connection, tenant)
         if not admins.add(connection, tenant.id, email, hashed, is_one_time=True):
             # Whether the account is here or elsewhere is not revealed (R3).
-            raise refuse(RequestCode.NAME_TAKEN, _TAKEN, fix="Use another one.", field="email")
+            raise refuse(RequestCode.NAME_TAKEN, _TAKEN, fix="Use another address.", field="email")
     return _issued(email, password, tenant)
 
 
@@ -69,7 +69,11 @@ def new_password(admin_id: str) -> IssuedPassword:
     with transaction() as connection:
         person = _find(connection, admin_id)
         if _is_oneself(person):
-            raise refuse(RequestCode.FORBIDDEN, "Your own password is changed under Account.", fix="Go there.")
+            raise refuse(
+                RequestCode.FORBIDDEN,
+                "You can't reset your own password here.",
+                fix="Change it under Account and password.",
+            )
         tenant = tenant_scope.tenant_by_id(connection, person.tenant_id)
         admins.set_password(connection, person.id, hashed, is_one_time=True)
         login_throttle.succeeded(connection, person.email)
@@ -81,7 +85,7 @@ def delete(admin_id: str) -> str:
     with transaction() as connection:
         person = _find(connection, admin_id)
         if _is_oneself(person):
-            raise refuse(RequestCode.FORBIDDEN, "You cannot remove yourself.", fix="Have another admin do it.")
+            raise refuse(RequestCode.FORBIDDEN, "You can't remove yourself.", fix="Ask another admin to do it.")
         admins.remove(connection, person.id)
     return str(person.email)
 
@@ -107,7 +111,7 @@ def _tenant(connection: sa.Connection, public_id: str | None) -> Tenant:
     actor = auth.actor().tenant
     found = actor if public_id is None else tenant_scope.tenant_below(connection, actor, public_id)
     if found is None or permissions.check_tenant(actor, found) is not None:
-        raise refuse(RequestCode.INVALID_FIELD, "Choose one of the list.", fix="", field="tenant_id")
+        raise refuse(RequestCode.INVALID_FIELD, "Choose one from the list.", fix="", field="tenant_id")
     return found
 
 

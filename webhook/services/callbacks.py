@@ -78,7 +78,7 @@ def _find(connection: sa.Connection, callback_id: str) -> sa.Row[Any]:
     """Return the actor's own callback. Any other and a missing one give the same 404 (R3)."""
     row = callback_queries.one(connection, auth.actor(), callback_id)
     if row is None:
-        raise refuse(RequestCode.NOT_FOUND, "There is no such callback.")
+        raise refuse(RequestCode.NOT_FOUND, "Callback not found.")
     return row
 
 

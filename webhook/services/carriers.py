@@ -14,8 +14,8 @@ from worker.accounts.carriers import CarrierView
 from worker.database.engine import transaction
 
 WORDS = {
-    RequestCode.NOT_FOUND: "There is no such carrier.",
-    RequestCode.NAME_TAKEN: "You have a carrier of this service and name.",
+    RequestCode.NOT_FOUND: "Carrier not found.",
+    RequestCode.NAME_TAKEN: "You already have a carrier with this name for this service.",
 }
 
 

@@ -30,8 +30,8 @@ FIRST_LOOK, LAST_LOOK = 0.01, 0.05  # seconds between polls of a job that a requ
 SLOWER = 1.02  # factor from one pause to the next
 RESTING = TERMINAL | {JobStatus.REVIEW}  # nothing happens without a decision
 WORDS = {
-    RequestCode.NOT_FOUND: "There is no such job.",
-    RequestCode.FORBIDDEN: "Only the tenant that the job acts for may decide about it.",
+    RequestCode.NOT_FOUND: "Job not found.",
+    RequestCode.FORBIDDEN: "Only the company that started this job can do this.",
 }
 
 

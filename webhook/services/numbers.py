@@ -64,11 +64,11 @@ def one(e164: str) -> resources.Number:
     digits = _digits(e164)
     if not digits:
         fix = "Enter the number with + and its country code."
-        raise refuse(RequestCode.NOT_FOUND, "There is no such number in your inventory.", fix=fix)
+        raise refuse(RequestCode.NOT_FOUND, "This number isn't in your inventory.", fix=fix)
     with snapshot() as connection:
         view = queries.one(connection, auth.actor(), int(digits)) if len(digits) <= LONGEST else None
         if view is None:
-            raise refuse(RequestCode.NOT_FOUND, "There is no such number in your inventory.")
+            raise refuse(RequestCode.NOT_FOUND, "This number isn't in your inventory.")
         history = queries.history(connection, auth.actor(), view)
     return serializers.number(auth.actor(), view, history)
 

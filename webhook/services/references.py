@@ -33,7 +33,7 @@ def carrier(connection: sa.Connection, actor: Actor, column: Column, name: str |
     service = "voice" if column is Column.VOICE_CARRIER else "sms"
     found = unambiguous(tenant_scope.carriers_of(connection, actor.tenant, service)).get(fold(name))
     if found is None:
-        detail = f"“{name}” is no {name_of(column)} you can use."
+        detail = f"“{name}” isn't a {name_of(column)} available to you."
         raise refuse_file(Code.CARRIER_NOT_FOUND, detail, field=column.name.lower(), value=name)
     return found
 
@@ -65,7 +65,7 @@ def _tenant(
     target = tenant_scope.tenant_below(connection, actor.tenant, public_id)
     refused = rule(actor.tenant, target)
     if refused is not None or target is None:
-        detail = f"“{public_id}” is no enterprise or reseller you can use."
+        detail = f"“{public_id}” isn't an enterprise or reseller available to you."
         raise refuse_file(refused or Code.TARGET_NOT_FOUND, detail, field=field, value=public_id)
     return target.id
 
@@ -77,7 +77,7 @@ def user(connection: sa.Connection, actor: Actor, public_id: str | None) -> User
     found = tenant_scope.user_below(connection, actor.tenant, public_id)
     refused = permissions.check_user(actor.tenant, found)
     if refused is not None:
-        detail = f"“{public_id}” is no user you can use."
+        detail = f"“{public_id}” isn't a user available to you."
         raise refuse_file(refused, detail, column=Column.USER, field="user_id", value=public_id)
     return found
 
@@ -88,7 +88,7 @@ def parent(connection: sa.Connection, actor: Actor, kind: JobKind, public_id: st
         return None
     view = queries.one(connection, actor, public_id)
     if view is None or view.row.tenant_id != actor.tenant.id or view.row.kind != kind:
-        raise refuse(RequestCode.INVALID_FIELD, f"parent_job_id: you have no such {kind.value} job.")
+        raise refuse(RequestCode.INVALID_FIELD, f"parent_job_id: {kind.value} job not found.")
     found: int = view.row.id
     return found
 
@@ -100,7 +100,7 @@ def callback_url(url: str | None) -> str | None:
     fault = http_client.fault_of(url, get_settings().networks_for_callbacks)
     if fault is not None:
         value = url[:_LONGEST_SHOWN]
-        detail = f"callback_url: “{value}” is not called: {fault}."
+        detail = f"callback_url: “{value}” can't be used: {fault}."
         errors = [{"field": "callback_url", "message": fault}]
         raise refuse(RequestCode.INVALID_FIELD, detail, field="callback_url", value=value, errors=errors)
     return url

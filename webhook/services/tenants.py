@@ -24,10 +24,10 @@ from worker.numbers import inventory
 
 ME = "me"  # in place of an id: the caller's own tenant
 WORDS = {
-    RequestCode.NOT_FOUND: "There is no such tenant.",
-    RequestCode.NAME_TAKEN: "A tenant beside it has this name.",
-    RequestCode.INVALID_FIELD: "A reseller stands below the Master Reseller and an enterprise below a reseller; "
-    "only enterprises have Allow External Numbers.",
+    RequestCode.NOT_FOUND: "Enterprise or reseller not found.",
+    RequestCode.NAME_TAKEN: "An enterprise or reseller with this name already exists.",
+    RequestCode.INVALID_FIELD: "A reseller belongs to the Master Reseller, and an enterprise to a reseller; "
+    "only enterprises can have Allow External Numbers.",
 }
 _DEFAULTS = {
     "default_voice_carrier": ("voice", Column.VOICE_CARRIER),
@@ -130,6 +130,6 @@ def _default(connection: sa.Connection, tenant: Tenant, field: str, name: str | 
     try:
         inventory.hold(connection, [], [0 if found is None else found])
     except inventory.ConflictError as error:
-        detail = f"“{name}” is no {name_of(column)} that “{tenant.name}” can use."
+        detail = f"“{name}” isn't a {name_of(column)} available to “{tenant.name}”."
         raise refuse_file(Code.CARRIER_NOT_FOUND, detail, field=field, value=name) from error
     return found

@@ -51,5 +51,5 @@ def _find(connection: sa.Connection, public_id: str) -> sa.Row[Any]:
     """Return a token that the actor sees. Invisible and missing ones give the same 404 (R3)."""
     row = tokens.one(connection, auth.actor(), public_id)
     if row is None:
-        raise refuse(RequestCode.NOT_FOUND, "There is no such token.")
+        raise refuse(RequestCode.NOT_FOUND, "Token not found.")
     return row

@@ -30,8 +30,8 @@ from worker.database import tenant_scope
 from worker.database.engine import transaction
 from worker.phone.formatting import readable
 
-_NEEDS_SMS = "Numbers are assigned for SMS only while SMS service is enabled."
-_HAS_NUMBERS = "SMS service cannot be disabled while the user has numbers for it."
+_NEEDS_SMS = "Numbers can only be assigned for SMS while SMS service is enabled."
+_HAS_NUMBERS = "SMS service can't be disabled while the user has SMS numbers."
 WAIT = 5.0  # seconds to wait for each job: giving may depend on taking
 _NOTHING = UserChange()
 
@@ -101,10 +101,10 @@ def manage_sms(user_id: str, wanted: Exchange, *, enabled: bool, wait: float = W
     if enabled:
         return exchange(user_id, wanted, UserChange(sms_enabled=True), wait)
     if wanted.given:
-        raise refuse(RequestCode.INVALID_FIELD, _NEEDS_SMS, fix="Enable it, too.", field="sms_enabled")
+        raise refuse(RequestCode.INVALID_FIELD, _NEEDS_SMS, fix="Enable it too.", field="sms_enabled")
     left = set(users.one(user_id).sms_dids) - set(wanted.taken)
     if left:
-        raise refuse(RequestCode.IN_USE, _HAS_NUMBERS, fix="Take them all back, or leave it on.", field="sms_enabled")
+        raise refuse(RequestCode.IN_USE, _HAS_NUMBERS, fix="Unassign them all, or leave it on.", field="sms_enabled")
     done = exchange(user_id, wanted, wait=wait)
     if done.is_done:
         users.change(user_id, UserChange(sms_enabled=False))
@@ -132,7 +132,7 @@ def _judge(connection: sa.Connection, view: UserView, gift: Gift) -> bool:
     claims = [number for number, service in gift.wanted.items() if service & Service.VOICE]
     kept = [e164 for e164 in view.numbers.get(Service.VOICE, ()) if f"+{e164}" not in gift.freed]
     if claims and check_slot(taken=bool(kept)) is not None:
-        detail = f"The user has {readable(f'+{kept[0]}')} by now. Open the user again to change that."
+        detail = f"The user now has {readable(f'+{kept[0]}')}. Open the user again to change that."
         raise refuse(RequestCode.IN_USE, detail, fix="", field=gift.fields[claims[0]])
     return refuse_bad_numbers(connection, auth.actor().tenant, gift)
 

@@ -25,12 +25,12 @@ from worker.database.engine import transaction
 
 WAIT = 2.0  # seconds that creating a user waits for its numbers by default
 WORDS = {
-    RequestCode.NOT_FOUND: "There is no such user.",
-    RequestCode.NAME_TAKEN: "A user of this enterprise has this e-mail address.",
-    RequestCode.INVALID_FIELD: "Users belong to enterprises: name one in tenant_id.",
+    RequestCode.NOT_FOUND: "User not found.",
+    RequestCode.NAME_TAKEN: "Another user of this enterprise already has this e-mail address.",
+    RequestCode.INVALID_FIELD: "Users belong to enterprises: give an enterprise in tenant_id.",
 }
 _ANOTHER_EMAIL = "Use another address."
-_NO_EXTENSION = "No new extensions: only a user that has one already can have it edited."
+_NO_EXTENSION = "New extensions can't be added; only an existing one can be edited."
 
 
 def page(query: bodies.UsersQuery) -> bodies.UserList:

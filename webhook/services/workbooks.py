@@ -42,7 +42,7 @@ def report(job_id: str, rows: str, patience: float) -> StoredFile:
     with transaction() as connection:
         ordered = workbook_items.order(connection, view.row.id, kind)
     if ordered.is_refused:
-        detail = f"{workbook_items.MOST_OPEN} other workbooks of this tenant are being prepared first."
+        detail = f"{workbook_items.MOST_OPEN} other workbooks for your company are being prepared first."
         raise _not_ready(detail)
     if ordered.is_new:
         broker.wake(Phase.WORKBOOK, job_id)

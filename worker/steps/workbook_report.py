@@ -127,7 +127,7 @@ def _contents(job: sa.Row[Any], kind: WorkbookKind, count: int) -> workbook.Cont
         counts |= {outcome.value: job.review["effect"][outcome.value] for outcome in Outcome}
     notes = list(job.file_facts.get("notes", ())) if job.file_name is not None else []
     if job.duplicate_of is not None:
-        notes.insert(0, f"This very file was sent before: job {job.duplicate_of}.")
+        notes.insert(0, f"The same file was uploaded before (job {job.duplicate_of}).")
     return workbook.Contents(
         title=job.file_name or job.kind,
         job=job.public_id,

@@ -84,7 +84,7 @@ def _own(carrier_id: str) -> tenant_bodies.Carrier:
     found = carriers.one(carrier_id)
     if found.tenant_id != auth.actor().tenant.public_id:
         raise refuse(
-            RequestCode.FORBIDDEN, "Another level has defined this carrier.", fix="Only that one can change it."
+            RequestCode.FORBIDDEN, "This carrier was added by another company.", fix="Only that company can change it."
         )
     return found
 

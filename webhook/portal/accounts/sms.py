@@ -29,7 +29,7 @@ def submit_sms(user_id: str) -> Any:  # noqa: ANN401 - a redirect or the form
     with form.faults():
         enabled = form.has("sms_enabled")
         done = user_number_service.manage_sms(user_id, user_numbers.sms_exchange(form), enabled=enabled)
-        state = f"SMS of {user.name} is {'on' if enabled else 'off' if done.is_done else 'still on'}."
+        state = f"SMS is {'now on' if enabled else 'now off' if done.is_done else 'still on'} for {user.name}."
         return user_numbers.tell(user.name, done, state).at(list_of(user))
     user_numbers.blame_typed(form, user.kind)
     return _page(form, user)

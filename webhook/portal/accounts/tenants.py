@@ -16,6 +16,7 @@ from webhook.http.errors import refuse
 from webhook.portal.shared import flash, select_fields
 from webhook.portal.shared.blueprint import bp
 from webhook.portal.shared.forms import Form
+from webhook.portal.shared.layout import kind_name
 from webhook.portal.shared.pagination import listed
 from webhook.services import defaults, select_options, tenants
 
@@ -33,7 +34,7 @@ USES = {
     "tenants": "enterprises",
     "numbers": "phone numbers",
     "users": "users",
-    "carriers": "carriers of its own",
+    "carriers": "its own carriers",
     "jobs": "jobs in Activity",
 }
 
@@ -64,14 +65,14 @@ def _level(path: str) -> Level:
     found, actor = _LEVELS[path], auth.actor().tenant
     code = permissions.check_create_tenant(actor, actor, found.kind, allow_external_numbers=False)
     if code is RequestCode.FORBIDDEN:
-        raise refuse(RequestCode.FORBIDDEN, f"Your level has no {found.many.lower()}.", fix="")
+        raise refuse(RequestCode.FORBIDDEN, f"{kind_name(actor.kind)}s don't have {found.many.lower()}.", fix="")
     return found
 
 
 def _one(level: Level, tenant_id: str) -> tenant_bodies.Tenant:
     found = tenants.one(tenant_id)
     if found.kind != level.kind or found.id == auth.actor().tenant.public_id:
-        raise refuse(RequestCode.NOT_FOUND, f"There is no such {level.one.lower()}.")
+        raise refuse(RequestCode.NOT_FOUND, f"{level.one} not found.")
     return found
 
 
@@ -109,7 +110,7 @@ def add_level(level: str) -> Any:  # noqa: ANN401 - a redirect or the form
     shown, form = _level(level), Form.sent()
     parent = _parent(shown, form)
     if parent is not None and not form.value("parent_id") and not form.errors:
-        form.wrong(select_fields.field_of(parent), "Choose the reseller that it belongs to.")
+        form.wrong(select_fields.field_of(parent), "Choose the reseller it belongs to.")
     if not form.errors:
         with form.faults():
             flags = ("allow_external_numbers",) if shown.kind is TenantKind.ENTERPRISE else ()

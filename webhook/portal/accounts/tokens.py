@@ -15,7 +15,7 @@ from webhook.portal.shared.forms import Form
 from webhook.portal.shared.pagination import listed
 from webhook.services import tokens
 
-LABELS = {"name": "Name", "tenant_id": "Acts for", "tenant": "Acts for", "expires_at": "Last day"}
+LABELS = {"name": "Name", "tenant_id": "Company", "tenant": "Company", "expires_at": "Expires"}
 _LAST_MOMENT = dt.time(23, 59, 59, tzinfo=dt.UTC)
 
 
@@ -32,7 +32,7 @@ def make_token() -> Any:  # noqa: ANN401 - a page and its status
     day = form.value("expires_at").strip()
     ends = _end_of(day) if day else None
     if day and ends is None:
-        form.wrong("expires_at", "This is no date. Write it as 2027-12-31.")
+        form.wrong("expires_at", "This isn't a date. Write it as 2027-12-31.")
     if not form.errors:
         with form.faults():
             made = tokens.create(form.body(tenants.NewToken, expires_at=ends))
@@ -57,7 +57,7 @@ def ask_to_revoke(token_id: str) -> str:
 def revoke_token(token_id: str) -> Any:  # noqa: ANN401 - a redirect
     token = tokens.one(token_id)
     tokens.delete(token.id)
-    return flash.done(url_for("portal.tokens"), f"{token.name} was revoked. Nobody gets in with it any more.")
+    return flash.done(url_for("portal.tokens"), f"{token.name} was revoked and no longer works.")
 
 
 def _new() -> Form:

@@ -71,7 +71,7 @@ def asked(form: Form, kind: str) -> ServedNumbers:
     name, label = MAIN[kind]
     typed = _PUNCTUATION.sub("", form.value("new_number"))
     if typed and form.value(name) and form.value(name) != form.value("seen_main"):
-        form.wrong("new_number", f"Choose a {label} of the list, or type a new one; not both.")
+        form.wrong("new_number", f"Choose a {label} from the list or enter a new one, not both.")
     if _TRUNK_PREFIX.search(form.value("new_number")):
         form.wrong("new_number", f"Enter the {label} without “(0)”, as it is dialled from abroad.")
     if typed and form.errors.get("new_number") is None:
@@ -130,17 +130,19 @@ def tell(name: str, done: Exchanged, before: str) -> flash.Said:
     """Return the flash message about an exchange (R30): `before`, such as "Ada was saved.", then each step that ran."""
     steps = []
     if done.taking is not None:
-        words = Words("Taking back", "taken back", f" from {name}")
+        words = Words("Unassigning", "unassigned", f" from {name}")
         steps.append((*told(done.taking, done.taking.id, _words(done.taken), words), done.taking.id))
     if done.giving is not None:
         words = Words("Assigning", "assigned", f" to {name}")
         steps.append((*told(done.giving, done.giving.id, _words(done.given), words), done.giving.id))
     texts = [before, *(step[0] for step in steps)]
     if done.given and done.giving is None:
-        texts.append(f"{_words(done.given)} will not be assigned by itself: look at the user once that has ended.")
+        texts.append(
+            f"{_words(done.given)} won't be assigned automatically. Check the user again once this has finished."
+        )
     if done.putting_back is not None:
         kept = done.putting_back.status == "completed"
-        texts.append(f"{name} keeps {_words(done.taken)}." if kept else "Taking back is being undone.")
+        texts.append(f"{name} keeps {_words(done.taken)}." if kept else "Unassigning is being undone.")
     worst = max(steps, key=lambda step: _BADNESS.index(step[1]), default=None)
     if worst is None:
         return flash.Said(before)

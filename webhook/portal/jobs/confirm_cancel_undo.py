@@ -19,15 +19,15 @@ from webhook.portal.shared.blueprint import bp
 from webhook.services import job_details, jobs
 
 _TOO_LATE = {
-    JobStatus.RUNNING: "It was confirmed already and is running.",
-    JobStatus.PUBLISHING: "It was confirmed already, and the report is being written.",
-    JobStatus.COMPLETED: "It was confirmed already and has ended.",
-    JobStatus.COMPLETED_WITH_ERRORS: "It was confirmed already and has ended.",
-    JobStatus.CANCELLING: "It is being stopped.",
-    JobStatus.CANCELLED: "It was stopped before.",
-    JobStatus.FAILED: "It has failed.",
+    JobStatus.RUNNING: "Already confirmed (in another tab); it is running now.",
+    JobStatus.PUBLISHING: "Already confirmed (in another tab); the report is being prepared.",
+    JobStatus.COMPLETED: "Already confirmed (in another tab) and finished.",
+    JobStatus.COMPLETED_WITH_ERRORS: "Already confirmed (in another tab) and finished.",
+    JobStatus.CANCELLING: "It expired or was cancelled. Nothing more will be changed.",
+    JobStatus.CANCELLED: "It expired or was cancelled.",
+    JobStatus.FAILED: "It failed.",
 }
-_NOTHING_LEFT = "Nothing was stopped: everything is written already, and the report is being made."
+_NOTHING_LEFT = "Too late to stop: all rows are done, and the report is being prepared."
 
 
 @bp.post("/jobs/<job_id>/confirm")
@@ -40,7 +40,7 @@ def cancel_job(job_id: str) -> Response:
     # A page may be older than its job. A job that lacks only its report must not become a stopped one.
     if jobs.one(job_id).status == JobStatus.PUBLISHING:
         return flash.done(url_for("portal.job", job_id=job_id), _NOTHING_LEFT, flash.INFO)
-    return _decide(job_id, jobs.cancel, "It is stopped as soon as what is being written is finished, which stays.")
+    return _decide(job_id, jobs.cancel, "Stopping after the current batch.")
 
 
 @bp.get("/jobs/<job_id>/undo")
@@ -51,7 +51,7 @@ def ask_to_undo(job_id: str) -> str:
 
 @bp.post("/jobs/<job_id>/undo")
 def undo_job(job_id: str) -> Response:
-    return _decide(job_id, jobs.undo, "The undo has begun. This page shows what becomes of it.")
+    return _decide(job_id, jobs.undo, "The undo has started. Follow it on this page.")
 
 
 def _decide(job_id: str, decide: Callable[[str], str], text: str) -> Response:
@@ -70,5 +70,5 @@ def _decide(job_id: str, decide: Callable[[str], str], text: str) -> Response:
 def _why(refused: Refused) -> str:
     body = refused.body
     if body["code"] in {RequestCode.NOT_IN_REVIEW, RequestCode.JOB_HAS_ENDED}:
-        return f"Nothing was done just now. {_TOO_LATE.get(body['job_status'], body['detail'])}"
+        return _TOO_LATE.get(body["job_status"], body["detail"])
     return f"{body['detail']} {body['fix']}".strip()

@@ -10,7 +10,7 @@ from schemas.codes import Code, Outcome, Text, in_general
 from schemas.http import resources
 from schemas.jobs import TERMINAL, JobKind, JobStatus
 from webhook.portal.shared.durations import duration
-from webhook.services.job_details import Beside
+from webhook.services.job_details import Beside, Look
 
 _PERCENT = 100
 SOURCES = 10  # tenants that would lose numbers and are listed by name
@@ -18,21 +18,22 @@ SOURCES = 10  # tenants that would lose numbers and are listed by name
 
 @dataclass(frozen=True)
 class Words:
-    """Labels of a job kind: in the list, on its button, while it runs, and for its numbers afterwards."""
+    """The words for a kind of job: in lists, on its button, while it runs, once it is done, and in a sentence."""
 
     name: str
     act: str
     doing: str
     done: str
+    noun: str
 
 
 KINDS = {
-    JobKind.UPLOAD: Words("Upload", "Import", "Importing", "imported"),
-    JobKind.ASSIGN: Words("Assign", "Assign", "Assigning", "assigned"),
-    JobKind.UNASSIGN: Words("Take back", "Take back", "Taking back", "taken back"),
-    JobKind.CHANGE: Words("Change capabilities", "Change", "Changing", "changed"),
-    JobKind.DELETE: Words("Delete", "Delete", "Deleting", "deleted"),
-    JobKind.UNDO: Words("Undo", "Put back", "Putting back", "put back"),
+    JobKind.UPLOAD: Words("Upload", "Import", "Importing", "imported", "upload"),
+    JobKind.ASSIGN: Words("Assign", "Assign", "Assigning", "assigned", "assignment"),
+    JobKind.UNASSIGN: Words("Unassign", "Unassign", "Unassigning", "unassigned", "unassignment"),
+    JobKind.CHANGE: Words("Change capabilities", "Change", "Changing", "changed", "change"),
+    JobKind.DELETE: Words("Delete", "Delete", "Deleting", "deleted", "deletion"),
+    JobKind.UNDO: Words("Undo", "Undo", "Undoing", "undone", "earlier undo"),
 }
 STATES = {
     JobStatus.ACCEPTED: ("Waiting", "calm"),
@@ -43,7 +44,7 @@ STATES = {
     JobStatus.COMPLETED_WITH_ERRORS: ("Completed with errors", "warn"),
     JobStatus.FAILED: ("Failed", "bad"),
     JobStatus.CANCELLING: ("Stopping", "busy"),
-    JobStatus.CANCELLED: ("Stopped", "calm"),
+    JobStatus.CANCELLED: ("Cancelled or stopped", "calm"),
 }
 # Jobs in states of one group have the same kind of page, which differs from those of the other groups.
 GROUPS = {
@@ -56,13 +57,11 @@ GROUPS = {
 }
 # The catalogue's texts for these codes address people who send rows.
 OF_UNDO = {
-    Code.NO_CHANGE: Text(
-        "Nothing to put back: the row changed nothing, or its number is already as it was before.", ""
-    ),
-    Code.CANCELLED: Text("The undo was stopped before this row.", "Undo again what is left."),
+    Code.NO_CHANGE: Text("Nothing to undo: the row changed nothing, or its number is already as it was before.", ""),
+    Code.CANCELLED: Text("The undo was stopped before this row.", "Undo the rest."),
     Code.INTERNAL_ERROR: Text(
         "Something went wrong on our side with this row.",
-        "Undo again what is left; if it fails again, tell support the job's id.",
+        "Undo the rest; if it fails again, contact support with the job ID.",
     ),
 }
 NOTHING = Beside()
@@ -75,9 +74,9 @@ TONES = {
     Outcome.UNPROCESSED: "warn",
 }
 LEFT_AS = {
-    "skip": "Numbers that you have already are left as they are.",
-    "update": "Numbers that you have already are changed to what the file says.",
-    "error": "Numbers that you have already count as errors.",
+    "skip": "Numbers you already have are left as they are.",
+    "update": "Numbers you already have are updated with the values in the file.",
+    "error": "Numbers you already have are treated as errors.",
 }
 
 
@@ -89,13 +88,44 @@ def words(job: resources.Job) -> Words:
 def name(job: resources.Job, beside: Beside = NOTHING) -> str:
     """Return a job's name in lists and headings: by its file, its number of rows, or the job that it undoes."""
     file_name = None if job.file is None else job.file.name
-    own = _name(JobKind(job.kind), file_name, job.counts.total)
-    return f"{own} of {undoes(beside)}" if beside.undoes else own
+    if beside.undoes:
+        return f"{_verb(len(beside.undoes))}: {described(job, beside)}"
+    return _name(JobKind(job.kind), file_name, job.counts.total)
+
+
+def described(job: resources.Job, beside: Beside = NOTHING) -> str:
+    """Return what a job is called within a sentence; an undo, which is only undone or redone, by what it undoes."""
+    if beside.undoes:
+        return _undone_noun(beside)
+    return _noun(JobKind(job.kind), None if job.file is None else job.file.name, job.counts.total)
 
 
 def undoes(beside: Beside) -> str:
-    """Return the name of what an undo undoes."""
-    return " of ".join(_name(each.kind, each.file_name, each.rows) for each in beside.undoes)
+    """Return what the job that an undo undoes is called within a sentence: "undo of the upload of numbers.csv"."""
+    undos = len(beside.undoes) - 1
+    return (f"{_verb(undos).lower()} of the " if undos else "") + _undone_noun(beside)
+
+
+def undo_verb(look: Look) -> str:
+    """Return what undoing a job does: "Undo", or "Redo" for what an undo undid."""
+    return _verb(len(look.beside.undoes) + 1)
+
+
+def _verb(undos: int) -> str:
+    """Return what undos of each other come to: two of them redo."""
+    return "Undo" if undos % 2 else "Redo"
+
+
+def _undone_noun(beside: Beside) -> str:
+    first = beside.undoes[-1]
+    return _noun(first.kind, first.file_name, first.rows)
+
+
+def _noun(kind: JobKind, file_name: str | None, rows: int) -> str:
+    noun = KINDS[kind].noun
+    if file_name is not None:
+        return f"{noun} of {file_name}"
+    return noun if not rows or kind is JobKind.UNDO else f"{noun} of {plural(rows, 'number')}"
 
 
 def _name(kind: JobKind, file_name: str | None, rows: int) -> str:
@@ -132,6 +162,8 @@ def state(job: resources.Job) -> tuple[str, str]:
     """Return the label of a job's state, and its tone (`parts.badge`)."""
     if job.status == JobStatus.RUNNING:
         return words(job).doing, "busy"
+    if job.status == JobStatus.CANCELLED:
+        return ("Stopped" if written(job.counts) else "Cancelled"), "calm"
     return STATES[JobStatus(job.status)]
 
 
@@ -151,10 +183,13 @@ def plural(count: int, thing: str) -> str:
 
 
 def total(counts: resources.Counts | resources.ReviewEffect) -> str:
-    """Return the sum of outcomes: "97,816 created + 667 skipped + 1,517 failed = 100,000 rows"."""
+    """Return the outcomes and, where there are several, their sum: "1,600 created · 400 failed (2,000 rows)"."""
     found = [(name, getattr(counts, name)) for name in OUTCOMES]
     parts = [f"{count:,} {name}" for name, count in found if count]
-    return f"{' + '.join(parts) or '0'} = {plural(sum(count for _, count in found), 'row')}"
+    if not parts:
+        return plural(0, "row")
+    rows = plural(sum(count for _, count in found), "row")
+    return parts[0] if len(parts) == 1 else f"{' · '.join(parts)} ({rows})"
 
 
 def shares(counts: resources.Counts | resources.ReviewEffect) -> list[tuple[str, int, str, float]]:
@@ -208,7 +243,7 @@ def aloud(job: resources.Job) -> str:
 def _so_far(job: resources.Job) -> list[str]:
     told, parts = job.progress, []
     if told.queue_position is not None:
-        parts.append(f"Place {told.queue_position:,} in the queue")
+        parts.append(f"Position {told.queue_position:,} in the queue")
     if job.status == JobStatus.RUNNING and told.rows_total:
         share = int(_PERCENT * told.rows_done / told.rows_total)
         parts.append(f"{share} % · {told.rows_done:,} of {plural(told.rows_total, 'row')}")

@@ -93,11 +93,11 @@ def _tell_the_end(found: resources.Job) -> None:
     """Add a flash message about how the job ended, for the page that is about to reload (R30)."""
     name = labels.name(found, job_details.beside([found.id])[found.id])
     if found.status == JobStatus.FAILED:
-        flash.say(f"{name} has failed.", flash.ERROR)
+        flash.say(f"{name} failed.", flash.ERROR)
     elif found.status == JobStatus.CANCELLED:
-        flash.say(f"{name} was stopped.", flash.INFO)
+        flash.say(f"{name} was {'stopped' if labels.written(found.counts) else 'cancelled'}.", flash.INFO)
     else:
-        flash.say(f"{name} has ended: {labels.total(found.counts)}.")
+        flash.say(f"{name} finished: {labels.total(found.counts)}.")
 
 
 def _page(look: Look) -> str:

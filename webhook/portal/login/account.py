@@ -17,8 +17,8 @@ from worker.accounts import admins, passwords, sessions
 from worker.accounts.sessions import Session
 from worker.database.engine import transaction
 
-_CHANGED = "Your password was changed. All other browsers are signed out."
-_WRONG = "This is not your password."
+_CHANGED = "Your password was changed. You were signed out of all other browsers."
+_WRONG = "This isn't your current password."
 
 
 @bp.get("/account")
@@ -52,13 +52,13 @@ def _judge(form: Form, mine: Session) -> None:
     old, new, again = (form.value(name) for name in ("password", "new_password", "new_password_again"))
     fault = chosen.fault_of(new, mine.email, mine.tenant.name)
     if fault is None and new == old:
-        fault = "Choose another password than the one you have."
+        fault = "Choose a password that is different from your current one."
     if fault is not None:
         form.wrong("new_password", fault)
     elif again != new:
-        form.wrong("new_password_again", "The two are not the same. Enter the new password again.")
+        form.wrong("new_password_again", "The passwords don't match. Enter the new password again.")
     if not old or len(old) > chosen.LONGEST:
-        form.wrong("password", "Enter the password that you have now." if not old else _WRONG)
+        form.wrong("password", "Enter your current password." if not old else _WRONG)
     elif not form.errors and checked(form, mine.email, old, _WRONG) is None and form.status == 422:  # noqa: PLR2004
         form.errors["password"] = form.errors.pop("")
 

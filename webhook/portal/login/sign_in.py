@@ -21,10 +21,10 @@ from worker.config.settings import get_settings
 from worker.database.engine import transaction
 
 LONGEST_EMAIL = 254
-WRONG = "The e-mail address or the password is wrong. Check both, then try again."
+WRONG = "The e-mail address or password is incorrect. Check both, then try again."
 BUSY = "Many people are signing in right now. Try again in a few seconds."
-EXPIRED = "This one-time password has expired. Ask who gave it to you for a new one."
-TOO_MANY = "Too many failed tries for this e-mail address. Wait {time}, then try again."
+EXPIRED = "This temporary password has expired. Ask the person who gave it to you for a new one."
+TOO_MANY = "Too many failed attempts for this e-mail address. Wait {time}, then try again."
 
 
 @bp.get("/")
@@ -137,10 +137,10 @@ def _why(reason: str | None) -> str:
     """Return why the admin has to sign in, in words; "" if there is nothing to explain."""
     settings = get_settings()
     return {
-        Over.IDLE.value: f"You were signed out after {duration(settings.session_idle_minutes * 60)} without use. "
-        "Sign in to go on.",
-        Over.AGE.value: f"You were signed out after {duration(settings.session_hours * 3600)}. Sign in to go on.",
-        Over.ENDED.value: "You were signed out. Sign in to go on.",
+        Over.IDLE.value: f"You were signed out after {duration(settings.session_idle_minutes * 60)} of inactivity. "
+        "Sign in to continue.",
+        Over.AGE.value: f"You were signed out after {duration(settings.session_hours * 3600)}. Sign in to continue.",
+        Over.ENDED.value: "You were signed out. Sign in to continue.",
         "out": "You are signed out.",
-        "everywhere": "You are signed out in all browsers.",
+        "everywhere": "You are signed out of all browsers.",
     }.get(reason or "", "")

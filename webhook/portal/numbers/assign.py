@@ -29,17 +29,21 @@ Options = list[tuple[str, str, str]]  # (value, label, help text)
 SERVICES = [
     ("voice", "Voice", "A PBX user’s Phone Number, or a trunk user’s Default DID"),
     ("forwarded", "Forwarded DID", "Trunk users only"),
-    ("sms", "SMS", "The user’s SMS service has to be enabled"),
+    ("sms", "SMS", "The user’s SMS service must be enabled"),
 ]
 FROM_USERS = [
-    ("", "Whatever they have it for", ""),
+    ("", "All services", ""),
     ("voice", "Voice only", ""),
     ("sms", "SMS only", ""),
 ]
 FROM_ABOVE = [
-    ("", "The enterprise or reseller that has it", "It goes back one level up. A number that a user has stays."),
-    ("voice", "Its user, for voice", "The enterprise keeps it."),
-    ("sms", "Its user, for SMS", "The enterprise keeps it."),
+    (
+        "",
+        "The enterprise or reseller that has it",
+        "It goes back to the company above. Numbers in use are left unchanged.",
+    ),
+    ("voice", "Its user, for voice", "The enterprise keeps the number."),
+    ("sms", "Its user, for SMS", "The enterprise keeps the number."),
 ]
 LABELS = {
     "tenant_id": "Reseller / Enterprise",
@@ -100,7 +104,7 @@ def _target(form: Form, picker: Picker) -> str:
     try:
         return users.one(user_id).name if user_id else tenants.one(tenant_id).name
     except Refused as refused:
-        form.wrong(picker.name, f"{refused.body['detail']} Choose one of the list.")
+        form.wrong(picker.name, f"{refused.body['detail']} Pick one from the list.")
         return ""
 
 
@@ -146,7 +150,7 @@ def ask_to_take_back() -> Any:  # noqa: ANN401 - a page or a redirect
 def take_back() -> Any:  # noqa: ANN401 - a redirect or the form
     form, chosen = Form.sent(), selected()
     with form.faults():
-        return act(form, actions.UNASSIGN, chosen, Words("Taking back", "taken back"))
+        return act(form, actions.UNASSIGN, chosen, Words("Unassigning", "unassigned"))
     return _take_page(form, as_it_is(form, chosen))
 
 

@@ -11,7 +11,7 @@ from schemas.http import resources
 from webhook.http import auth
 from webhook.portal.numbers.selection import Selection
 
-NOTHING_TO_TAKE = "Nobody below you has it."
+NOTHING_TO_TAKE = "Not assigned."
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ def deeds(number: resources.Number, back: str) -> list[Deed]:
     chosen = Selection((number.e164,), back=back)
     return [
         _deed("assign", "Assign", "portal.choose_target", chosen, _why_not(number, "assign")),
-        _deed("take-back", "Take back", "portal.ask_to_take_back", chosen, "" if can_take(number) else NOTHING_TO_TAKE),
+        _deed("take-back", "Unassign", "portal.ask_to_take_back", chosen, "" if can_take(number) else NOTHING_TO_TAKE),
         _deed("change", "Change capabilities", "portal.choose_capabilities", chosen, _why_not(number, "change")),
         _deed("delete", "Delete", "portal.ask_to_delete", chosen, _why_not(number, "delete")),
     ]

@@ -30,14 +30,14 @@ LABELS = {
     "tenant_id": "Assigned to",
     "user_id": "User",
     "uploaded_by": "Uploaded by",
-    "free_for": "Free for",
+    "free_for": "Available for",
     "tenant": "Assigned to",
     "user": "User",
     "uploader": "Uploaded by",
 }
 STATUSES = [("unassigned", "Unassigned"), ("assigned", "Assigned")]
 CAPABILITIES = [("voice", "Voice"), ("sms", "SMS"), ("fax", "Fax")]
-_UNKNOWN = "none of yours"
+_UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)

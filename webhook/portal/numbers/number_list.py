@@ -28,12 +28,12 @@ FORMS = {
 KINDS = {
     "upload": "Uploaded",
     "assign": "Assigned",
-    "unassign": "Taken back",
+    "unassign": "Unassigned",
     "change": "Changed",
     "delete": "Deleted",
-    "undo": "Put back by undo",
+    "undo": "Restored by undo",
 }
-_NONE_TICKED = "Tick the numbers first."
+_NONE_TICKED = "Select the numbers first."
 
 
 @bp.get("/numbers", endpoint="numbers")

@@ -42,8 +42,8 @@ class Selection:
         if not all(one.isascii() and one.isdigit() and len(one) <= _LONGEST for one in digits) or "" in digits:
             raise _unknown()
         if len(digits) > MOST_TICKED:
-            detail = f"{len(digits)} numbers are ticked; {MOST_TICKED} can be."
-            raise refuse(RequestCode.BAD_REQUEST, detail, fix="Use a filter and select all that match.")
+            detail = f"You selected {len(digits)} numbers; the limit is {MOST_TICKED}."
+            raise refuse(RequestCode.BAD_REQUEST, detail, fix="Use a filter, then select all matching numbers.")
         return cls(tuple(f"+{one}" for one in sorted(map(int, digits))), back=back)
 
     @classmethod
@@ -115,5 +115,5 @@ def _unpacked(text: str) -> list[str]:
 
 
 def _unknown() -> Exception:
-    detail = "This address does not tell which numbers are meant."
-    return refuse(RequestCode.BAD_REQUEST, detail, fix="Choose them in the list.")
+    detail = "This link doesn't say which numbers to use."
+    return refuse(RequestCode.BAD_REQUEST, detail, fix="Select them in the list.")

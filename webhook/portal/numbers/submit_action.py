@@ -25,8 +25,8 @@ def selected() -> Selection:
     """Return the selection in the page's URL. Raises `Refused` if there is none."""
     chosen = Selection.of(request)
     if chosen is None:
-        detail = "No numbers are chosen."
-        raise refuse(RequestCode.BAD_REQUEST, detail, fix="Choose them in the list of Phone Numbers.")
+        detail = "No numbers are selected."
+        raise refuse(RequestCode.BAD_REQUEST, detail, fix="Select them in Phone Numbers.")
     return chosen
 
 
@@ -37,8 +37,8 @@ def as_it_is(form: Form, chosen: Selection) -> Selection:
         return chosen
     now = chosen.with_count(problem["found"])
     form.errors = {
-        "": f"{chosen.count:,} numbers matched when you chose them; {now.count:,} do now. Nothing was changed. "
-        "Send the form again to go on with these, or go back and look at them."
+        "": f"{chosen.count:,} numbers matched when you selected them; {now.count:,} match now. Nothing was changed. "
+        "Submit the form again to continue with these, or go back and check them."
     }
     return now
 

@@ -5,6 +5,14 @@ from __future__ import annotations
 import math
 
 _UNITS = ((24 * 3600, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
+_SIZES = ("bytes", "KB", "MB", "GB")
+
+
+def file_size(size: int) -> str:
+    """Return a number of bytes in words, in units of 1,024: "812 bytes", "2.3 MB", "1 GB"."""
+    step = min((max(size, 1).bit_length() - 1) // 10, len(_SIZES) - 1)
+    figure = f"{size / 1024**step:,.1f}".removesuffix(".0")
+    return f"{figure} {_SIZES[step]}"
 
 
 def duration(seconds: float) -> str:

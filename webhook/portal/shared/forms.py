@@ -24,7 +24,7 @@ from webhook.http.request_bodies import validated
 Body = TypeVar("Body", bound=BaseModel)
 _ON_THE_FORM = frozenset({400, 403, 409, 413, 415, 422, 429})
 _WORDS = {
-    "Field required": "Fill this in.",
+    "Field required": "This is required.",
     "Value error, ": "",
     "Input should be ": "This should be ",
     "a valid integer, unable to parse string as an integer": "a whole number",
@@ -73,7 +73,7 @@ class Form:
         """Note the fields that must not be emptied, where a body would leave empty fields unchanged."""
         for name in names:
             if not self.value(name).strip():
-                self.wrong(name, "Fill this in.")
+                self.wrong(name, "This is required.")
 
     def wrong(self, name: str, message: str) -> None:
         """Note the error of a field; "" stands for the form as a whole."""

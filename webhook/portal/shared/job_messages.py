@@ -31,21 +31,27 @@ def told(job: resources.Job, job_id: str, what: str, words: Words) -> tuple[str,
     """Return the message about a job on `what`: the text, its kind, and the label of the link to the job."""
     counts = job.counts
     done, not_done = counts.created + counts.updated + counts.deleted, counts.failed + counts.unprocessed
+    was = "was" if done == 1 else "were"
     if job.status not in TERMINAL:
-        return f"{words.doing} {what}{words.whither} is under way.", flash.INFO, "Follow it"
+        return f"{words.doing} {what}{words.whither} is in progress.", flash.INFO, "Follow progress"
     if job.problem is not None:
         return f"{what} could not be {words.done}: {job.problem.detail} {job.problem.fix}", flash.ERROR, "See the job"
     if not_done:
         why = _first_reason(job, job_id)
         if counts.total == 1:
             return f"{what} could not be {words.done}{words.whither}. {why}", flash.ERROR, "See the job"
-        some = f"{done:,} of {counts.total:,} numbers {words.done}{words.whither}. "
-        return f"{some}{not_done:,} could not be: {why}", flash.ERROR, f"See all {not_done:,}"
+        some = f"{done:,} of {counts.total:,} numbers {was} {words.done}{words.whither}. "
+        return f"{some}{not_done:,} could not be {words.done}: {why}", flash.ERROR, f"See all {not_done:,}"
     if not done:
-        return f"Nothing to do: {what} stay{'s' if counts.total == 1 else ''} as before.", flash.INFO, "See the job"
-    text = f"{what if done == counts.total else f'{done:,} numbers'} {words.done}{words.whither}."
+        return (
+            f"Nothing to do: {what} {'was' if counts.total == 1 else 'were'} left unchanged.",
+            flash.INFO,
+            "See the job",
+        )
+    what = what if done == counts.total else f"{done:,} number{'' if done == 1 else 's'}"
+    text = f"{what} {was} {words.done}{words.whither}."
     same = counts.unchanged + counts.skipped
-    return f"{text} {same:,} were so already." if same else text, flash.SUCCESS, "See the job"
+    return f"{text} {same:,} already {'was' if same == 1 else 'were'}." if same else text, flash.SUCCESS, "See the job"
 
 
 def _first_reason(job: resources.Job, job_id: str) -> str:

@@ -17,6 +17,7 @@ from schemas.permissions import Tenant, TenantKind
 from schemas.request_problems import RequestCode
 from webhook.portal.shared import csrf, flash, static_files
 from webhook.portal.shared.content_negotiation import READING, came_from, local, wants_page
+from webhook.portal.shared.durations import file_size
 from webhook.portal.shared.login_required import load
 from worker.phone.formatting import country_name, readable, spoken
 
@@ -79,6 +80,7 @@ def register(app: APIFlask) -> None:
         readable=readable,
         spoken=spoken,
         country_name=country_name,
+        file_size=file_size,
         admin=admin,
     )
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True

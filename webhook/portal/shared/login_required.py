@@ -14,7 +14,7 @@ from worker.accounts.sessions import Over, Session
 from worker.database.engine import transaction
 
 _SIGNED_OUT = "You are signed out. Sign in, then try again."
-_MUST_CHANGE = "Choose a password of your own first."
+_MUST_CHANGE = "Choose your own password first."
 CHANGING = frozenset({"portal.account", "portal.change_password", "portal.sign_out", "portal.sign_out_everywhere"})
 
 

@@ -90,9 +90,9 @@ def _chosen(form: Form, name: str, typed: str, found: Sequence[Choice], noun: st
         form.fields[name] = found[0].id
         return found[0]
     if found:
-        form.wrong(name, f"{len(found)} are meant by “{form.value(typed)}”. Choose one of them.")
+        form.wrong(name, f"{len(found)} matches for “{form.value(typed)}”. Pick one.")
     else:
-        form.wrong(typed, f"You have no {noun} called “{form.value(typed)}”. Choose one of those there are.")
+        form.wrong(typed, f"No {noun} “{form.value(typed)}”. Pick one from the list.")
     return None
 
 

@@ -8,7 +8,7 @@ for (const button of document.querySelectorAll("[data-copy]")) {
       await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
       said.textContent = "Copied.";
     } catch {
-      said.textContent = "The browser did not allow it. Select the text and copy it.";
+      said.textContent = "Your browser blocked copying. Select the text and copy it.";
     }
   });
 }

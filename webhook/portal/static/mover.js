@@ -21,7 +21,7 @@ function makeMover(mover) {
     tidy();
     boxes[to].choose(chosen.map(valueOf));
     const count = `${chosen.length.toLocaleString("en-US")} number${chosen.length === 1 ? "" : "s"}`;
-    said.textContent = chosen.length ? `${count} moved to ${boxes[to].name}.` : `Choose numbers in ${from.name} first.`;
+    said.textContent = chosen.length ? `${count} moved to ${boxes[to].name}.` : `Select numbers in ${from.name} first.`;
   };
 
   for (const button of mover.querySelectorAll("[data-move]")) button.addEventListener("click", () => move(button.dataset.move));

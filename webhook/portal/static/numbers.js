@@ -9,7 +9,7 @@ function show(chosen) {
     button.disabled = chosen === 0;
     button.querySelector("span").textContent = chosen ? `${button.dataset.bulkCounted} ${some}` : button.dataset.bulk;
   }
-  if (count) count.textContent = chosen ? `${some} ticked` : "Tick numbers to do something with them.";
+  if (count) count.textContent = chosen ? `${some} selected` : "Select numbers to act on.";
 }
 
 document.addEventListener("selection", (event) => show(event.detail.chosen));

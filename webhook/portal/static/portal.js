@@ -103,6 +103,6 @@ document.addEventListener("keydown", onKey);
 document.addEventListener("change", onTick);
 document.addEventListener("htmx:configRequest", (event) => (event.detail.headers["X-CSRF-Token"] = csrf()));
 // What asks for itself again and again says nothing when it gets no answer once.
-document.addEventListener("htmx:responseError", (event) => event.target.matches("[data-live]") || toast("This did not work. Load the page again.", "error"));
+document.addEventListener("htmx:responseError", (event) => event.target.matches("[data-live]") || toast("Something went wrong. Reload the page.", "error"));
 for (const box of document.querySelectorAll("[data-toast]")) hideLater(box);
 for (const zone of document.querySelectorAll("[data-drop]")) onDrop(zone);

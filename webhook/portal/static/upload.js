@@ -8,7 +8,7 @@ const problem = document.getElementById("upload-problem");
 const key = form.elements.namedItem("upload_key");
 const input = form.elements.namedItem("file");
 const submit = form.querySelector('button[type="submit"]');
-const UNITS = ["bytes", "KiB", "MiB", "GiB"];
+const UNITS = ["bytes", "KB", "MB", "GB"];
 let request = null;
 
 function size(bytes) {
@@ -77,10 +77,10 @@ function fault(file) {
   if (!file) return "Choose a file first.";
   if (!file.size) return `“${file.name}” is empty. Choose another file.`;
   const largest = Number(form.dataset.largest);
-  if (file.size > largest) return `“${file.name}” has ${size(file.size)}; up to ${size(largest)} are taken. Split the file.`;
+  if (file.size > largest) return `“${file.name}” is ${size(file.size)}; the limit is ${size(largest)}. Split the file.`;
   const name = file.name.toLowerCase();
   const known = form.dataset.endings.split(" ").some((ending) => name.endsWith(ending));
-  if (!known && name.includes(".")) return `“${file.name}” is not a spreadsheet. Save it as .xlsx or .csv and choose that.`;
+  if (!known && name.includes(".")) return `“${file.name}” isn't a spreadsheet. Save it as .xlsx or .csv and choose that file.`;
   return "";
 }
 
@@ -120,13 +120,13 @@ async function ready() {
 
 function tell(state) {
   if (state.signedOut) {
-    show("signed-out", "You are signed out.", "Sign in in a new tab, come back here and press Try again. Your file and your choices are still here.");
+    show("signed-out", "You are signed out.", "Sign in in a new tab, then come back and press Try again. Your file and settings are still here.");
     signIn.focus();
   } else if (state.refused) {
     hide();
-    refuse([["", [state.refused?.detail, state.refused?.fix].filter(Boolean).join(" ") || "This did not work. Try again."]]);
+    refuse([["", [state.refused?.detail, state.refused?.fix].filter(Boolean).join(" ") || "Something went wrong. Try again."]]);
   } else {
-    show("broken", "The connection broke.", "Nothing was imported. Check your network, then press Try again. Your file and your choices are still here.");
+    show("broken", "Connection lost.", "Nothing was imported. Check your network, then press Try again. Your file and settings are still here.");
     again.focus();
   }
 }
@@ -162,7 +162,7 @@ function transfer(token) {
     bar.value = 100 * share;
     text.textContent = `${size(loaded)} of ${size(total)} · ${Math.floor(100 * share)} %${left}`;
   });
-  request.upload.addEventListener("load", () => show("arrived", "The file has arrived.", "One moment ..."));
+  request.upload.addEventListener("load", () => show("arrived", "Uploaded.", "One moment ..."));
   request.addEventListener("load", answered);
   request.addEventListener("error", lost);
   request.send(new FormData(form));
@@ -178,7 +178,7 @@ function answered() {
   else if (status >= 500 || status === 0) lost();
   else {
     hide();
-    const whole = [response?.detail, response?.fix].filter(Boolean).join(" ") || "This did not work. Try again.";
+    const whole = [response?.detail, response?.fix].filter(Boolean).join(" ") || "Something went wrong. Try again.";
     refuse((response?.errors ?? [{ field: "", message: whole }]).map((one) => [one.field, one.message]));
   }
 }
