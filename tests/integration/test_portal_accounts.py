@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from html import unescape
 
 import pytest
 import sqlalchemy as sa
@@ -36,7 +37,7 @@ def wrong(answer: TestResponse, field: str) -> str:
     """What is said beside a field."""
     found = re.search(rf'id="e-{field}">.*?<span>([^<]*)</span>', answer.get_data(as_text=True), re.DOTALL)
     assert found, text_of(answer)
-    return found[1]
+    return unescape(found[1])
 
 
 def one(database: sa.Engine, table: sa.Table, **columns: object) -> sa.Row[tuple[object, ...]] | None:
@@ -80,7 +81,7 @@ def test_a_name_that_is_taken_or_empty_is_told_beside_the_field_and_kept(portal:
     form = form_of(portal.get("/enterprises/new"), "/enterprises/new")
     answer = send(portal, form, name="clinic  ENTERPRISE", allow_external_numbers="1")
     assert (answer.status_code, wrong(answer, "name")) == (
-        422, "A tenant beside it with this name already exists. Choose another name.",
+        422, "An enterprise or reseller with this name already exists. Choose another name.",
     )  # fmt: skip
     again = form_of(answer, "/enterprises/new")
     assert next(control.value for control in again.controls if control.name == "name") == "clinic  ENTERPRISE"
@@ -221,7 +222,7 @@ def test_r7_carriers_of_other_levels_are_only_used(portal: Portal, clinic: Porta
 def secret_of(answer: TestResponse) -> str:
     found = re.search(r'<code id="secret">(nyk_[\w-]+)</code>', answer.get_data(as_text=True))
     assert found, text_of(answer)
-    return found[1]
+    return unescape(found[1])
 
 
 def test_r4_a_token_is_shown_once_works_and_is_revoked(portal: Portal, world: World) -> None:

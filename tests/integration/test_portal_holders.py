@@ -126,7 +126,7 @@ def test_r19_a_number_that_came_back_meanwhile_is_left_alone_too(
 def test_r19_the_same_settings_saved_twice_are_no_fault(north: Portal, world: World, row: Row) -> None:
     page = pending(north, ticked(0), world.clinic.tenant)
     save(north, page)
-    assert "Nothing to do: +1 212-555-0100 stays as before." in save(north, page)
+    assert "Nothing to do: +1 212-555-0100 was left unchanged." in save(north, page)
     assert row(0).holder_id == world.clinic.id
 
 

@@ -273,7 +273,7 @@ def test_what_was_understood_is_told(site: Site) -> None:
     assert "CC → Country Code" in said
     assert "Phone → Phone Number" in said
     assert "semicolon" in said
-    assert "“Note”" in said
+    assert "Ignored columns Tel. number, Note" in said
     assert "US · (212) 555-0142 → +12125550142" in said
 
 

@@ -187,7 +187,7 @@ def test_an_email_that_somebody_has_is_told_in_words(clinic: Portal, hire: Calla
     hire(name="Ada", email="ada@clinic.example")
     answer = send(clinic, add_form(clinic), name="Other Ada", email="ADA@clinic.example")
     assert answer.status_code == 422
-    told = "A user of this enterprise has this e-mail address. Use another address."
+    told = "Another user of this enterprise already has this e-mail address. Use another address."
     assert wrong(answer, "email") == told
     assert f"E-mail : {told}" in text_of(answer)
     assert "NAME_TAKEN" not in text_of(answer)

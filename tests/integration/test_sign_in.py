@@ -252,7 +252,7 @@ def test_when_too_many_sign_in_at_once(anyone: Portal, monkeypatch: pytest.Monke
         (
             "UPDATE sessions SET last_seen_at = now() - interval '481 minutes'",
             "idle",
-            "You were signed out after 8 hours without use.",
+            "You were signed out after 8 hours of inactivity.",
         ),
         ("UPDATE sessions SET expires_at = now()", "age", "You were signed out after 7 days."),
     ],
