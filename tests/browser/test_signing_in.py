@@ -71,7 +71,7 @@ def test_after_five_failures_one_has_to_wait_and_is_told_how_long(page: Page) ->
     for _ in range(6):
         entry.enter("guesser@summit-networks.example", "not the password")
     expect(entry.summary).to_contain_text(
-        re.compile(r"Too many failed tries for this e-mail address\. Wait (1 minute|\d+ seconds), then try again\.")
+        re.compile(r"Too many failed attempts for this e-mail address\. Wait (1 minute|\d+ seconds), then try again\.")
     )
 
 
