@@ -17,12 +17,12 @@ from argon2 import PasswordHasher
 from hypothesis import settings
 
 from schemas.jobs import Phase
-from tests.commands import Cli, served
-from tests.databases import Databases
-from tests.door import Door, application
-from tests.factories import World, grow
-from tests.kept import forget
-from tests.portal import Portal, signed_in
+from tests.support.api_client import Door, application
+from tests.support.cli_runner import Cli, served
+from tests.support.factories import World, grow
+from tests.support.portal_client import Portal, signed_in
+from tests.support.process_caches import forget
+from tests.support.servers.databases import Databases
 from worker import pipeline
 from worker.accounts import passwords
 from worker.queue import broker
@@ -101,7 +101,7 @@ def database(
 
 @pytest.fixture
 def world(database: sa.Engine) -> World:
-    """A tree of tenants with carriers, defaults and tokens (see `tests.factories.grow`)."""
+    """A tree of tenants with carriers, defaults and tokens (see `tests.support.factories.grow`)."""
     with database.begin() as connection:
         return grow(connection)
 

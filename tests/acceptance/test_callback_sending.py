@@ -8,9 +8,9 @@ from pathlib import Path
 
 import psutil
 
-from tests import service
-from tests.receiver import NETWORK, receiving
-from tests.service import Service, wait_for
+from tests.support.servers import service
+from tests.support.servers.callback_receiver import NETWORK, receiving
+from tests.support.servers.service import Service, wait_for
 
 DEADLINE = 60.0
 

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from schemas.codes import CATALOGUE, Code
-from tests import service, sheets
-from tests.door import table
-from tests.service import Json
+from tests.support.api_client import table
+from tests.support.files import sheets
+from tests.support.servers import service
+from tests.support.servers.service import Json
 from webhook.cli.commands.sample import write_sample
 from worker.sample import generator
 from worker.sample.faults import FAULTS, Kind

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests import corpus, sheets
-from tests.door import Door
+from tests.support.api_client import Door
+from tests.support.files import corpus, sheets
 from worker.stages.read import Limits, read
 
 SOFFICE = shutil.which("soffice") or ""

@@ -19,9 +19,10 @@ import httpx
 import psutil
 import pytest
 
-from tests import service, sheets
-from tests.door import table
-from tests.service import NUMBERYARD, Client, Json, Service, wait_for
+from tests.support.api_client import table
+from tests.support.files import sheets
+from tests.support.servers import service
+from tests.support.servers.service import NUMBERYARD, Client, Json, Service, wait_for
 
 pytestmark = pytest.mark.xdist_group("service")
 DEADLINE = 30.0

@@ -19,9 +19,9 @@ import httpx
 import openpyxl
 import pytest
 
-from tests import service
-from tests.door import REPORT_BOM
-from tests.service import NO_TLS, Client, Service, block, wait_for
+from tests.support.api_client import REPORT_BOM
+from tests.support.servers import service
+from tests.support.servers.service import NO_TLS, Client, Service, block, wait_for
 from worker.config import failpoints
 from worker.config.failpoints import Fault, Point
 

@@ -14,7 +14,7 @@ import numpy as np
 import psycopg
 from numpy.typing import NDArray
 
-from tests import databases
+from tests.support.servers import databases
 from worker.numbers import copy_binary
 from worker.phone import region
 

@@ -23,8 +23,8 @@ from tests.benchmarks import figures, inventories
 from tests.benchmarks.figures import Figure, Findings, at_most, guarded
 from tests.benchmarks.inventories import Stocked
 from tests.benchmarks.lab import Lab
-from tests.kept import forget
-from tests.portal import Portal, signed_in
+from tests.support.portal_client import Portal, signed_in
+from tests.support.process_caches import forget
 from webhook.http import gunicorn_conf
 from worker.config.settings import Settings
 from worker.database import migrate, tenant_scope

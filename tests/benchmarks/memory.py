@@ -17,7 +17,7 @@ from typing import Self
 
 import psutil
 
-from tests.service import role_of
+from tests.support.servers.service import role_of
 
 LOOK_EVERY = 0.05  # seconds
 LOOKS_PER_ROLL_CALL = 10  # to find new processes is ten times as dear as to look at known ones

@@ -10,7 +10,7 @@ from tests.benchmarks.figures import Figure, Findings, Json, at_most, guarded
 from tests.benchmarks.imports import begin, ended, warmed
 from tests.benchmarks.lab import Lab, Service
 from tests.benchmarks.small import Client
-from tests.service import block
+from tests.support.servers.service import block
 
 TENANTS, ROWS = 20, 1000
 FIRST = 4_152_000_000  # numbers of San Francisco

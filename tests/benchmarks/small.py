@@ -13,7 +13,7 @@ from tests.benchmarks import figures
 from tests.benchmarks.figures import Figure, Findings, Json, Limit, at_most, guarded
 from tests.benchmarks.imports import SUCCESSES, WAIT, begin, ended, warmed
 from tests.benchmarks.lab import Lab, Service
-from tests.service import block
+from tests.support.servers.service import block
 
 ROWS = 100
 LEAST_SAMPLES, MOST_FILES = 50, 10

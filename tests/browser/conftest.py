@@ -15,12 +15,12 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, Page
 
-from tests import service
 from tests.browser import audits, launch, shots
 from tests.browser.audits import HEIGHT, WIDE, Scheme
 from tests.browser.pages import SignIn
 from tests.browser.watch import Watch
-from tests.service import Service
+from tests.support.servers import service
+from tests.support.servers.service import Service
 
 _FAILED = pytest.StashKey[bool]()
 HERE = Path(__file__).parent

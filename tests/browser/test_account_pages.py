@@ -8,11 +8,11 @@ from collections.abc import Callable
 import httpx
 from playwright.sync_api import Page, expect
 
-from tests import sheets
 from tests.browser.audits import NARROW
 from tests.browser.conftest import NewPage, SignedIn
 from tests.browser.pages import Account, Enterprises, Mover, People, SignIn, Tokens, Users, fresh_numbers
-from tests.service import NO_TLS, Service
+from tests.support.files import sheets
+from tests.support.servers.service import NO_TLS, Service
 from worker.phone.formatting import readable
 
 Audit = Callable[[Page], None]

@@ -11,10 +11,10 @@ import sqlalchemy as sa
 from playwright.sync_api import Browser
 from werkzeug.http import parse_options_header
 
-from tests import hostile_names, named_files
-from tests.factories import World
-from tests.portal import signed_in
-from tests.web_server import serving
+from tests.support.factories import World
+from tests.support.files import hostile_names, named_files
+from tests.support.portal_client import signed_in
+from tests.support.servers.web_server import serving
 from webhook.http import file_names
 
 REPLACED = re.compile("[\u200c\u200d~]")  # joiners and tildes, which Chromium does not have in names of files

@@ -12,7 +12,7 @@ from tests.browser import audits
 from tests.browser.audits import NARROW, Scheme
 from tests.browser.conftest import NewPage, SignedIn
 from tests.browser.pages import Account, People, PortalPage, SignIn
-from tests.service import Service
+from tests.support.servers.service import Service
 
 LEVELS = ("Meridian", "Harbour", "Ashford")  # Master Reseller, Reseller, Enterprise
 NOT_FOR = {"Meridian": set(), "Harbour": {"Resellers"}, "Ashford": {"Resellers", "Enterprises"}}

@@ -8,11 +8,11 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests import sheets
 from tests.browser.audits import NARROW
 from tests.browser.conftest import SignedIn
 from tests.browser.pages import PhoneNumbers, fresh_numbers
-from tests.service import Service
+from tests.support.files import sheets
+from tests.support.servers.service import Service
 from worker.phone.formatting import readable
 
 Audit = Callable[[Page], None]

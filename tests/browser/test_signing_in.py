@@ -13,7 +13,7 @@ from tests.browser.conftest import NewPage, SignedIn
 from tests.browser.launch import NAMED_HOST
 from tests.browser.pages import Account, PhoneNumbers, PortalPage, SignIn
 from tests.browser.watch import Watch
-from tests.service import Service
+from tests.support.servers.service import Service
 
 WRONG = "The e-mail address or password is incorrect."
 

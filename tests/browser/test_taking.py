@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import SignedIn
 from tests.browser.pages import PhoneNumbers, Upload
 from tests.browser.test_numbers import stocked
-from tests.service import Service
+from tests.support.servers.service import Service
 from worker.phone.formatting import readable
 
 Audit = Callable[[Page], None]

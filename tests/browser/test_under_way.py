@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 
 from playwright.sync_api import Page, expect
 
-from tests import sheets
 from tests.browser.conftest import SignedIn
 from tests.browser.pages import Activity, JobPage, Upload
-from tests.service import Client, Json, Service, adds_up, wait_for
+from tests.support.files import sheets
+from tests.support.servers.service import Client, Json, Service, adds_up, wait_for
 
 Audit = Callable[[Page], None]
 ROWS = 300_000  # so many that the worker can be held in the middle of them

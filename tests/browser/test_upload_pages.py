@@ -10,13 +10,13 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from tests import sheets
 from tests.browser.audits import NARROW
 from tests.browser.conftest import SignedIn
 from tests.browser.pages import Activity, JobPage, SignIn, Upload, fresh_numbers
 from tests.browser.watch import Watch
-from tests.door import REPORT_BOM
-from tests.service import Service, adds_up
+from tests.support.api_client import REPORT_BOM
+from tests.support.files import sheets
+from tests.support.servers.service import Service, adds_up
 from worker.sample import generator
 
 Audit = Callable[[Page], None]

@@ -7,8 +7,8 @@ from collections import Counter
 from tests.chaos import files
 from tests.chaos.attacks import Done, Size, attack
 from tests.chaos.stand import END_SECONDS, Sent, Stand
-from tests.receiver import Receiver, receiving
-from tests.service import Json, wait_for
+from tests.support.servers.callback_receiver import Receiver, receiving
+from tests.support.servers.service import Json, wait_for
 from worker.config.failpoints import Point
 
 POINTS = (Point.CALLBACK_CLAIMED, Point.CALLBACK_ANSWERED, Point.CALLBACK_COMMITTED)

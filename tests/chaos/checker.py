@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 import psutil
 import sqlalchemy as sa
 
-from tests import databases
 from tests.chaos.history import Event
 from tests.chaos.stand import Sent, Stand
 from tests.chaos.twin import digest
-from tests.door import table
-from tests.service import ENDED, Json, wait_for
+from tests.support.api_client import table
+from tests.support.servers import databases
+from tests.support.servers.service import ENDED, Json, wait_for
 
 SETTLE_SECONDS = 30.0
 # Callbacks have a schedule of their own; and what was not begun when its job was cancelled or failed stays as it was.

@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 from tests.chaos import files
 from tests.chaos.attacks import FEW, Done, Size, attack
 from tests.chaos.stand import CHILDREN, END_SECONDS, MADE, Sent, Stand
-from tests.door import table
-from tests.service import wait_for
+from tests.support.api_client import table
+from tests.support.servers.service import wait_for
 from worker.config.failpoints import Fault, Point
 
 CONFLICT = 409

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import psutil
 
 from schemas.jobs import Phase
-from tests import sheets
 from tests.chaos import files
 from tests.chaos.attacks import FEW, Done, Size, attack
 from tests.chaos.stand import END_SECONDS, LEASE, MAX_ATTEMPTS, Sent, Stand
-from tests.service import Json, wait_for
+from tests.support.files import sheets
+from tests.support.servers.service import Json, wait_for
 from worker.config.failpoints import Fault, Point
 
 # Points that uploads pass, those of one batch or those of several; of each row of the table one is met at a time, by

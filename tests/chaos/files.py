@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from tests import sheets
+from tests.support.files import sheets
 
 # Numbers of this plan are valid from the first to the last: +1 212 2xx xxxx and so on.
 AREAS = (212, 312, 415, 617, 713, 818)

@@ -15,7 +15,7 @@ from tests.chaos import files
 from tests.chaos.attacks import FEW, Done, Size, attack
 from tests.chaos.proxy import Mode
 from tests.chaos.stand import END_SECONDS, LEASE, Sent, Stand
-from tests.service import wait_for
+from tests.support.servers.service import wait_for
 from worker.queue.broker import ALL_QUEUES, QUEUES, TASKS
 
 NO_LONGER_THAN = 1.0  # seconds that publishing may hold a request up

@@ -25,12 +25,12 @@ from unittest.mock import patch
 import httpx
 
 from schemas.database.tables import jobs
-from tests import sheets
 from tests.chaos import files
 from tests.chaos.checker import check
 from tests.chaos.stand import Sent, Stand
-from tests.s3 import BUCKET, CREDENTIALS, S3, Fault, FaultyStore
-from tests.service import NO_TLS, Json, wait_for
+from tests.support.files import sheets
+from tests.support.servers.s3_server import BUCKET, CREDENTIALS, S3, Fault, FaultyStore
+from tests.support.servers.service import NO_TLS, Json, wait_for
 
 MIB = 1024 * 1024
 STEP_SECONDS = 1800.0

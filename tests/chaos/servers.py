@@ -13,7 +13,7 @@ import psutil
 from tests.chaos import files
 from tests.chaos.attacks import FEW, Done, Size, attack
 from tests.chaos.stand import END_SECONDS, Sent, Stand
-from tests.service import ENDED, wait_for
+from tests.support.servers.service import ENDED, wait_for
 from worker.config.failpoints import Fault, Point
 
 ROOM = 4_000  # bytes that a file may have on a full disk: none of those that are stored here is as small

@@ -25,12 +25,12 @@ import psutil
 import redis
 import sqlalchemy as sa
 
-from tests import receiver, service
 from tests.chaos.files import Numbers
 from tests.chaos.history import Event, History
 from tests.chaos.proxy import Proxy
 from tests.chaos.twin import Twin
-from tests.service import Json, wait_for
+from tests.support.servers import callback_receiver, service
+from tests.support.servers.service import Json, wait_for
 from worker.config import failpoints
 from worker.config.failpoints import Fault, Point
 from worker.queue.broker import ALL_QUEUES
@@ -48,7 +48,7 @@ SETTINGS: Mapping[str, object] = {
     "rows_per_chunk": 100,
     "rows_per_batch": 400,
     "max_attempts": MAX_ATTEMPTS,
-    "callback_networks": receiver.NETWORK,
+    "callback_networks": callback_receiver.NETWORK,
     "callback_backoff_scale": 0.05,
     "callback_timeout_seconds": 1.0,
     "tidy_seconds": 2.0,

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from flask.testing import FlaskClient
 
 from schemas.jobs import Phase
-from tests.kept import forget
+from tests.support.process_caches import forget
 from webhook.app import create_app
 from worker import pipeline
 from worker.config.settings import get_settings

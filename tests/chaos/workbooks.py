@@ -13,7 +13,7 @@ from schemas.workbooks import OUTCOMES
 from tests.chaos import files
 from tests.chaos.attacks import Done, Size, attack
 from tests.chaos.stand import Sent, Stand
-from tests.door import REPORT_BOM
+from tests.support.api_client import REPORT_BOM
 from worker.config.failpoints import Point
 
 POINTS = (Point.WORKBOOK_CLAIMED, Point.WORKBOOK_STORED, Point.WORKBOOK_ENTERED, Point.WORKBOOK_COMMITTED)

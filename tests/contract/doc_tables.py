@@ -21,7 +21,7 @@ from schemas.http.callbacks import RESULTS
 from schemas.metrics import METRICS
 from schemas.request_problems import REQUEST_PROBLEMS
 from tests.contract.reference_pages import GENERATED, PAGES
-from tests.permission_matrix import ACTORS, CODES, MATRIX, STATES, Action
+from tests.support.permission_matrix import ACTORS, CODES, MATRIX, STATES, Action
 from webhook.cli import main as command_line
 from webhook.cli.exit_codes import MEANINGS
 from worker.config.settings import Settings

@@ -11,7 +11,7 @@ import pytest
 from schemas.codes import Code
 from tests.contract import doc_tables
 from tests.contract.reference_pages import PAGES
-from tests.door import application
+from tests.support.api_client import application
 from webhook.cli import main as command_line
 from worker.config.settings import Settings
 

@@ -13,7 +13,7 @@ from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
 from pydantic import SecretStr
 
 from schemas.database.tables import metadata
-from tests import databases
+from tests.support.servers import databases
 from worker.config.settings import Settings
 from worker.database import migrate
 

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 from werkzeug.routing import Rule
 
-from tests.door import Door, application
+from tests.support.api_client import Door, application
 
 APP = application()
 PROMISED = [

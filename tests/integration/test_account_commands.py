@@ -11,10 +11,10 @@ import pytest
 import sqlalchemy as sa
 
 from schemas.database import tables
-from tests.commands import Cli, run, told
-from tests.door import Door, application
-from tests.factories import World
-from tests.service import NUMBERYARD, wait_for
+from tests.support.api_client import Door, application
+from tests.support.cli_runner import Cli, run, told
+from tests.support.factories import World
+from tests.support.servers.service import NUMBERYARD, wait_for
 from webhook.cli.exit_codes import Exit
 from worker.config.settings import get_settings
 from worker.runtime import demo_data

@@ -16,10 +16,11 @@ from werkzeug.test import TestResponse
 
 from schemas.database import tables
 from schemas.permissions import TenantKind
-from tests import factories, sheets
-from tests.door import Door, Json, application
-from tests.factories import World
-from tests.service import wait_for
+from tests.support import factories
+from tests.support.api_client import Door, Json, application
+from tests.support.factories import World
+from tests.support.files import sheets
+from tests.support.servers.service import wait_for
 from webhook.http import body_limits
 from worker.accounts import carriers
 from worker.numbers import inventory

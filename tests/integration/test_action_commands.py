@@ -10,9 +10,9 @@ import sqlalchemy as sa
 
 from schemas.database import tables
 from schemas.database.tables import phone_numbers
-from tests import factories
-from tests.commands import Cli, told
-from tests.factories import World
+from tests.support import factories
+from tests.support.cli_runner import Cli, told
+from tests.support.factories import World
 from webhook.cli.exit_codes import Exit
 
 NUMBERS = [12125550100 + place for place in range(5)]

@@ -21,9 +21,9 @@ from schemas.http.file_options import FileForm
 from schemas.jobs import JobOptions, Mode, OnError
 from schemas.permissions import Actor
 from schemas.user_services import Service
-from tests import factories
-from tests.door import Door, Json
-from tests.factories import World
+from tests.support import factories
+from tests.support.api_client import Door, Json
+from tests.support.factories import World
 from webhook.http import body_limits
 from worker.numbers import filters, selections
 from worker.numbers.filters import NumberFilter

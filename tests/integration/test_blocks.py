@@ -11,9 +11,10 @@ import pytest
 import sqlalchemy as sa
 
 from schemas.database.tables import phone_numbers
-from tests import factories, sheets
-from tests.door import Door, Json
-from tests.factories import World
+from tests.support import factories
+from tests.support.api_client import Door, Json
+from tests.support.factories import World
+from tests.support.files import sheets
 from worker.stages.resolve import resolve
 
 HEADER = ["Country Code", "Phone Number", "End Number", "Voice", "SMS"]

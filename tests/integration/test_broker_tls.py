@@ -12,8 +12,8 @@ from kombu.exceptions import OperationalError
 from pydantic import SecretStr, ValidationError
 
 from schemas.jobs import Phase
-from tests.door import Door
-from tests.tls_proxy import TlsProxy
+from tests.support.api_client import Door
+from tests.support.servers.tls_proxy import TlsProxy
 from webhook.api import health
 from webhook.http import readiness
 from worker.config.settings import Settings, get_settings

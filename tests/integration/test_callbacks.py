@@ -15,13 +15,13 @@ from schemas import callback_signing
 from schemas.http.callbacks import JobEnded
 from schemas.jobs import Phase
 from schemas.metrics import PENDING
-from tests import sheets
-from tests.door import Door, Json
-from tests.factories import World
-from tests.ledger import Ledger
-from tests.receiver import NETWORK, Receiver, receiving
-from tests.scrape import scrape
-from tests.service import wait_for
+from tests.support.api_client import Door, Json
+from tests.support.factories import World
+from tests.support.files import sheets
+from tests.support.job_rows import Ledger
+from tests.support.metrics_scrape import scrape
+from tests.support.servers.callback_receiver import NETWORK, Receiver, receiving
+from tests.support.servers.service import wait_for
 from worker import pipeline
 from worker.config.settings import get_settings
 from worker.jobs import callback_secrets

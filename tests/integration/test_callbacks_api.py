@@ -10,12 +10,12 @@ import sqlalchemy as sa
 from werkzeug.test import TestResponse
 
 from schemas.jobs import Phase
-from tests import sheets
-from tests.commands import Cli, run, told
-from tests.door import Door, Json
-from tests.factories import World
-from tests.receiver import NETWORK, Receiver, receiving
-from tests.service import wait_for
+from tests.support.api_client import Door, Json
+from tests.support.cli_runner import Cli, run, told
+from tests.support.factories import World
+from tests.support.files import sheets
+from tests.support.servers.callback_receiver import NETWORK, Receiver, receiving
+from tests.support.servers.service import wait_for
 from webhook.cli.exit_codes import Exit
 from worker import pipeline
 

@@ -17,10 +17,10 @@ import sqlalchemy as sa
 
 from schemas.database.tables import phone_numbers
 from schemas.permissions import Tenant
-from tests import databases, factories, sheets
-from tests.door import Door, Json
-from tests.factories import World
-from tests.nightly import NIGHTLY
+from tests.support import factories
+from tests.support.api_client import Door, Json
+from tests.support.factories import World
+from tests.support.files import sheets
 from tests.support.number_cells.numbers import (
     Number,
     calling_code,
@@ -29,6 +29,8 @@ from tests.support.number_cells.numbers import (
     national_readings,
     parsed,
 )
+from tests.support.property_tests import NIGHTLY
+from tests.support.servers import databases
 
 SEED = int(os.environ.get("NUMBERYARD_CELLS_SEED", random.randrange(1 << 31) if NIGHTLY else 14))
 ROUNDS = 60 if NIGHTLY else 3

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 
 from schemas.arrow_schemas import CHUNK
 from schemas.jobs import JobKind, JobOptions, OnExisting
-from tests import factories
-from tests.factories import World
+from tests.support import factories
+from tests.support.factories import World
 from tests.unit.small_world import rows_of
 from worker.database.engine import transaction
 from worker.numbers import inventory

@@ -19,12 +19,13 @@ import sqlalchemy as sa
 from werkzeug.http import parse_options_header
 
 from schemas.database import tables
-from tests import commands, hostile_names, named_files
-from tests.commands import told
-from tests.factories import World
-from tests.portal import signed_in
-from tests.service import NO_TLS
-from tests.web_server import SECONDS, serving
+from tests.support import cli_runner
+from tests.support.cli_runner import told
+from tests.support.factories import World
+from tests.support.files import hostile_names, named_files
+from tests.support.portal_client import signed_in
+from tests.support.servers.service import NO_TLS
+from tests.support.servers.web_server import SECONDS, serving
 from webhook.cli.exit_codes import Exit
 from webhook.http import file_names
 
@@ -116,7 +117,7 @@ def test_reports_of_every_name_can_be_saved(site: Site, database: sa.Engine, tmp
             answer = site.portal.get(f"/jobs/{job}/report.csv")
             assert (answer.status_code, answer.headers["Content-Disposition"]) == (200, header), name
             report = tmp_path / f"{start} {job}.csv"
-            done = commands.run("report", job, "--out", str(report), **site.environment)
+            done = cli_runner.run("report", job, "--out", str(report), **site.environment)
             assert done.exit_code == Exit.OK, done.output
             assert report.stat().st_size > len(named_files.CONTENT)
 
@@ -175,12 +176,12 @@ def test_the_command_line_writes_only_where_it_is_told(site: Site, tmp_path: Pat
     for place, name in enumerate((b"../../evil.csv", b"\xff\xfe.csv", "電話 \x1b[31m.csv".encode(), b"..\\x.csv")):
         upload = folder / os.fsdecode(name.replace(b"/", b"_"))
         upload.write_bytes(named_files.CONTENT)
-        told(commands.run("upload", str(upload), "--json", **site.environment))
+        told(cli_runner.run("upload", str(upload), "--json", **site.environment))
         upload.unlink()
         job = site.upload(name) if b"\xff" not in name else site.upload("\ufffd.csv".encode())
         site.work()
         out = folder / f"report {place}.csv"
-        done = commands.run("report", job, "--out", str(out), **site.environment)
+        done = cli_runner.run("report", job, "--out", str(out), **site.environment)
         assert done.exit_code == Exit.OK, done.output
         assert "\x1b" not in done.output
     assert {path.name for path in folder.rglob("*")} == {f"report {place}.csv" for place in range(4)}

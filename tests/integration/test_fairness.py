@@ -9,9 +9,9 @@ import pytest
 import sqlalchemy as sa
 
 from schemas.jobs import Phase
-from tests.door import Door
-from tests.factories import World
-from tests.ledger import FIRST, Ledger, sheet
+from tests.support.api_client import Door
+from tests.support.factories import World
+from tests.support.job_rows import FIRST, Ledger, sheet
 from worker import pipeline
 from worker.queue import broker, leases
 

@@ -8,9 +8,9 @@ import pytest
 import sqlalchemy as sa
 
 from schemas.database.tables import job_chunks, phone_numbers, tenants
-from tests import sheets
-from tests.door import Door
-from tests.factories import World
+from tests.support.api_client import Door
+from tests.support.factories import World
+from tests.support.files import sheets
 
 SOUND = sheets.csv_bytes(sheets.rows(2))
 HEADER = sheets.csv_bytes([sheets.HEADER])

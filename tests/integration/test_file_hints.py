@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests import sheets, workbooks
-from tests.commands import Cli, told
-from tests.door import Door
+from tests.support.api_client import Door
+from tests.support.cli_runner import Cli, told
+from tests.support.files import other_workbooks, sheets
 from webhook.cli.exit_codes import Exit
 
 ROWS = [["Country Code", "Phone Number", "Voice", "SMS"], ["1", "2125550142", "x", ""], ["1", "2125550143", "x", ""]]
@@ -25,11 +25,11 @@ def test_what_was_decided_is_shown(api: Door) -> None:
 
 
 def test_a_sheet_of_an_old_workbook(api: Door) -> None:
-    book = workbooks.xls_bytes([["Remarks"]], sheet="Cover", after=["Empty"])
+    book = other_workbooks.xls_bytes([["Remarks"]], sheet="Cover", after=["Empty"])
     refused = api.upload(book, sheet="No such")
     assert (refused["status"], refused["problem"]["code"]) == ("failed", "UNREADABLE_FILE")
     assert "it has “Cover”, “Empty”" in refused["problem"]["detail"]
-    job = api.upload(workbooks.xls_bytes(ROWS, hidden=["Old"], after=["More"]), sheet="numbers", header_row="1")
+    job = api.upload(other_workbooks.xls_bytes(ROWS, hidden=["Old"], after=["More"]), sheet="numbers", header_row="1")
     assert (job["file"]["format"], job["file"]["sheet"], job["counts"]["created"]) == ("xls", "Numbers", 2)
 
 

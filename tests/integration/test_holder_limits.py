@@ -12,10 +12,11 @@ import sqlalchemy as sa
 from schemas.arrow_schemas import CHUNK
 from schemas.database.tables import phone_numbers, users
 from schemas.jobs import JobKind, JobOptions, OnExisting, Phase
-from tests import factories, sheets
-from tests.commands import Cli, told
-from tests.door import Door, Json
-from tests.factories import World
+from tests.support import factories
+from tests.support.api_client import Door, Json
+from tests.support.cli_runner import Cli, told
+from tests.support.factories import World
+from tests.support.files import sheets
 from tests.unit.small_world import rows_of
 from webhook.cli.exit_codes import Exit
 from worker import pipeline

@@ -1,6 +1,6 @@
 """Lists find numbers by the kinds that tenants hold: none may be missing, whoever writes, and whatever becomes of it.
 
-That no test leaves a number of a kind that is not known is checked after each of them (`tests.databases`).
+After each test, `tests.support.servers.databases` checks that no number of an unknown kind is left.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ import sqlalchemy as sa
 
 from schemas.database.tables import holdings
 from schemas.permissions import TenantKind
-from tests import databases, factories, sheets
-from tests.door import Door
-from tests.factories import World
+from tests.support import factories
+from tests.support.api_client import Door
+from tests.support.factories import World
+from tests.support.files import sheets
+from tests.support.servers import databases
 from worker.database.engine import transaction
 from worker.numbers import inventory
 from worker.numbers.inventory import Holding

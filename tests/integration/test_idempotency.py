@@ -12,9 +12,9 @@ import sqlalchemy as sa
 from werkzeug.test import TestResponse
 
 from schemas.database.tables import idempotency_keys, jobs
-from tests import sheets
-from tests.door import Door
-from tests.factories import World
+from tests.support.api_client import Door
+from tests.support.factories import World
+from tests.support.files import sheets
 from worker.jobs import idempotency
 
 FILE = sheets.csv_bytes(sheets.rows(3))

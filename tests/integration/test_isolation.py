@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 
 from schemas.database import tables
 from schemas.permissions import Tenant, TenantKind
-from tests import factories, sheets
-from tests.door import Door, text_of
-from tests.nightly import NIGHTLY
+from tests.support import factories
+from tests.support.api_client import Door, text_of
+from tests.support.files import sheets
+from tests.support.property_tests import NIGHTLY
 from worker.accounts import tokens
 
 NOBODY = "00000000-0000-4000-8000-000000000000"

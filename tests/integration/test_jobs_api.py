@@ -11,9 +11,10 @@ import sqlalchemy as sa
 from werkzeug.test import TestResponse
 
 from schemas.database.tables import jobs
-from tests import factories, sheets
-from tests.door import Door, Json, text_of
-from tests.factories import World
+from tests.support import factories
+from tests.support.api_client import Door, Json, text_of
+from tests.support.factories import World
+from tests.support.files import sheets
 
 SOUND = sheets.csv_bytes(sheets.rows(2))
 MIXED = sheets.csv_bytes([*sheets.rows(2), ["1", "ask Bob", "TRUE", "", ""]])

@@ -11,10 +11,10 @@ import redis
 import sqlalchemy as sa
 
 from schemas.jobs import Phase
-from tests.door import Door, table
-from tests.factories import World
-from tests.ledger import DEADLINE, FIRST, LEASE, Ledger, checked, finish, held_up, sheet
-from tests.service import wait_for
+from tests.support.api_client import Door, table
+from tests.support.factories import World
+from tests.support.job_rows import DEADLINE, FIRST, LEASE, Ledger, checked, finish, held_up, sheet
+from tests.support.servers.service import wait_for
 from worker import pipeline
 from worker.config.settings import get_settings
 from worker.maintenance import rescue_queries, rescuer

@@ -30,10 +30,11 @@ from schemas.jobs import (
     counts_of,
 )
 from schemas.permissions import Actor, Tenant
-from tests import factories, sheets
-from tests.door import Door, Json, table
-from tests.factories import World
-from tests.service import wait_for
+from tests.support import factories
+from tests.support.api_client import Door, Json, table
+from tests.support.factories import World
+from tests.support.files import sheets
+from tests.support.servers.service import wait_for
 from worker import pipeline
 from worker.accounts import tenants
 from worker.jobs import control, queries, submit

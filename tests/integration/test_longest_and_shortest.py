@@ -8,8 +8,8 @@ import random
 import phonenumbers
 import pytest
 
-from tests import sheets
-from tests.door import Door
+from tests.support.api_client import Door
+from tests.support.files import sheets
 from tests.support.number_cells.numbers import (
     COMMON_TYPES,
     LONGEST_E164,

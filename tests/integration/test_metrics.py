@@ -30,11 +30,11 @@ from schemas.metrics import (
     Finding,
 )
 from schemas.request_problems import RequestCode
-from tests import databases
-from tests.door import Door, Json
-from tests.factories import World
-from tests.ledger import DEADLINE, FIRST, Ledger, checked, finish, sheet
-from tests.scrape import Scrape, scrape
+from tests.support.api_client import Door, Json
+from tests.support.factories import World
+from tests.support.job_rows import DEADLINE, FIRST, Ledger, checked, finish, sheet
+from tests.support.metrics_scrape import Scrape, scrape
+from tests.support.servers import databases
 from worker import pipeline
 from worker.config.settings import get_settings
 from worker.database import counters

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from tests import factories
-from tests.door import Door
-from tests.factories import World
+from tests.support import factories
+from tests.support.api_client import Door
+from tests.support.factories import World
 
 FIRST = 12125550100
 

@@ -19,9 +19,10 @@ from flask import g
 from schemas.database import tables
 from schemas.http.resources import NumbersQuery
 from schemas.permissions import Actor, Tenant, TenantKind
-from tests import databases, factories
-from tests.door import Door
-from tests.factories import World
+from tests.support import factories
+from tests.support.api_client import Door
+from tests.support.factories import World
+from tests.support.servers import databases
 from webhook.services import numbers
 from worker.numbers import facets, occupied_ranges, queries, search, selections
 from worker.numbers import filters as number_filters

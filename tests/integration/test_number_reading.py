@@ -9,9 +9,9 @@ import sqlalchemy as sa
 
 from schemas.database.tables import jobs
 from schemas.jobs import JobOptions, NumberFormat
-from tests import factories
-from tests.door import Door, Json
-from tests.factories import World
+from tests.support import factories
+from tests.support.api_client import Door, Json
+from tests.support.factories import World
 
 LIST: Json = {"numbers": ["+12125550100", "(212) 555-0101"]}
 FILE = b"Phone Number\r\n+12125550100\r\n(212) 555-0101\r\n"

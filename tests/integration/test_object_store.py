@@ -17,9 +17,9 @@ import structlog
 from werkzeug.test import TestResponse
 
 from schemas.database.tables import jobs
-from tests import sheets
-from tests.door import Door, table
-from tests.s3 import BUCKET, CREDENTIALS, S3, Fault, FaultyStore
+from tests.support.api_client import Door, table
+from tests.support.files import sheets
+from tests.support.servers.s3_server import BUCKET, CREDENTIALS, S3, Fault, FaultyStore
 from webhook.api import health
 from webhook.http import readiness
 from webhook.http.concurrency_limits import READINESS

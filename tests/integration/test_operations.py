@@ -22,9 +22,9 @@ from schemas.http import tenants as tenant_bodies
 from schemas.http import users as user_bodies
 from schemas.permissions import Actor
 from schemas.request_problems import RequestCode
-from tests import sheets
-from tests.door import application
-from tests.factories import Account, World
+from tests.support.api_client import application
+from tests.support.factories import Account, World
+from tests.support.files import sheets
 from webhook.http.downloads import sent, sent_stored
 from webhook.http.errors import Refused, refuse
 from webhook.services import actions as to_numbers

@@ -11,7 +11,7 @@ import pytest
 
 from schemas.callback_urls import networks_of
 from schemas.http.callbacks import DeliveryResult
-from tests.receiver import NETWORK, TLS_NAME, Receiver, receiving, silent_port
+from tests.support.servers.callback_receiver import NETWORK, TLS_NAME, Receiver, receiving, silent_port
 from worker.callbacks import http_client
 from worker.callbacks.http_client import Answer, Rules
 from worker.callbacks.pinned_network import UndeliveredError

@@ -11,10 +11,10 @@ import pytest
 import sqlalchemy as sa
 
 from schemas.database import tables
-from tests.commands import run, told
-from tests.door import application
-from tests.factories import Account, World
-from tests.portal import Portal, signed_in, text_of, toasts_of
+from tests.support.api_client import application
+from tests.support.cli_runner import run, told
+from tests.support.factories import Account, World
+from tests.support.portal_client import Portal, signed_in, text_of, toasts_of
 from webhook.cli.exit_codes import Exit
 
 NAMES = ("master", "north", "south", "clinic", "hotel", "school")

@@ -1,4 +1,4 @@
-"""Every action by every actor on a number in every state, through the HTTP API (`tests/permission_matrix.py`)."""
+"""Every action by every actor on a number in every state, over HTTP (`tests/support/permission_matrix.py`)."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import pytest
 import sqlalchemy as sa
 from werkzeug.test import TestResponse
 
-from tests import factories, sheets
-from tests.door import Door
-from tests.factories import World
-from tests.matrix_world import ACTIONS, LISTED, NUMBERS, stand, stock_of
-from tests.permission_matrix import ACTORS, CODES, JOB_OF_NORTH, MATRIX, STATES, WRITTEN, cells_of
+from tests.support import factories
+from tests.support.api_client import Door
+from tests.support.factories import World
+from tests.support.files import sheets
+from tests.support.matrix_numbers import ACTIONS, LISTED, NUMBERS, stand, stock_of
+from tests.support.permission_matrix import ACTORS, CODES, JOB_OF_NORTH, MATRIX, STATES, WRITTEN, cells_of
 
 UPLOADS: dict[str, tuple[str, dict[str, str]]] = {
     "upload, existing is an error": ("FALSE", {"on_existing": "error"}),

@@ -15,11 +15,11 @@ from alembic import command
 
 from schemas.jobs import Phase
 from schemas.request_problems import RequestCode
-from tests import sheets
-from tests.door import Door, Json, table
-from tests.kept import forget
-from tests.ledger import DEADLINE, FIRST, Ledger, finish, sheet
-from tests.service import ENDED, wait_for
+from tests.support.api_client import Door, Json, table
+from tests.support.files import sheets
+from tests.support.job_rows import DEADLINE, FIRST, Ledger, finish, sheet
+from tests.support.process_caches import forget
+from tests.support.servers.service import ENDED, wait_for
 from worker import pipeline
 from worker.config.settings import get_settings
 from worker.database import migrate

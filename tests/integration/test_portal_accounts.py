@@ -12,11 +12,11 @@ from werkzeug.test import TestResponse
 
 from schemas.database import tables
 from schemas.permissions import TenantKind
-from tests import factories
-from tests.door import application
-from tests.factories import World
-from tests.forms import follow, form_of, forms_of, send
-from tests.portal import Portal, signed_in, text_of, toasts_of
+from tests.support import factories
+from tests.support.api_client import application
+from tests.support.factories import World
+from tests.support.html_forms import follow, form_of, forms_of, send
+from tests.support.portal_client import Portal, signed_in, text_of, toasts_of
 
 HOSTILE = "<script>alert('x')</script>"
 LONG = "Gemeinschaftspraxis " * 9 + "Süd"

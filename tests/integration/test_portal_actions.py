@@ -11,10 +11,10 @@ import sqlalchemy as sa
 from werkzeug.test import TestResponse
 
 from schemas.database import tables
-from tests import factories
-from tests.factories import World
-from tests.forms import follow, form_of, forms_of, send
-from tests.portal import Portal, signed_in, text_of, toasts_of
+from tests.support import factories
+from tests.support.factories import World
+from tests.support.html_forms import follow, form_of, forms_of, send
+from tests.support.portal_client import Portal, signed_in, text_of, toasts_of
 from webhook.portal.numbers import submit_action
 
 FIRST = 12125550100

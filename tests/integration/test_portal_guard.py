@@ -11,10 +11,10 @@ from werkzeug.routing import Rule
 
 from schemas.database import tables
 from schemas.permissions import Tenant, TenantKind
-from tests import factories
-from tests.door import application
-from tests.factories import World
-from tests.portal import SITE, Portal, signed_in, text_of, toasts_of
+from tests.support import factories
+from tests.support.api_client import application
+from tests.support.factories import World
+from tests.support.portal_client import SITE, Portal, signed_in, text_of, toasts_of
 from webhook.portal.shared import flash, layout
 from webhook.portal.shared.content_negotiation import READING
 from worker.accounts import sessions

@@ -17,10 +17,11 @@ from schemas.database import tables
 from schemas.database.tables import phone_numbers
 from schemas.jobs import JobOptions
 from schemas.permissions import Actor, Tenant, TenantKind
-from tests import factories, sheets
-from tests.factories import World
-from tests.forms import Found, follow, form_of, send
-from tests.portal import Portal, signed_in, text_of, toasts_of
+from tests.support import factories
+from tests.support.factories import World
+from tests.support.files import sheets
+from tests.support.html_forms import Found, follow, form_of, send
+from tests.support.portal_client import Portal, signed_in, text_of, toasts_of
 from webhook.portal.numbers import holders as holder_counts
 from worker.numbers import filters, search
 from worker.numbers import holders as number_holders

@@ -13,12 +13,12 @@ import pytest
 import sqlalchemy as sa
 
 from schemas.database import tables
-from tests import sheets
-from tests.door import Door
-from tests.factories import World
-from tests.matrix_world import ACTIONS, LISTED, NUMBERS, stand, stock_of
-from tests.permission_matrix import ACTORS, CODES, JOB_OF_NORTH, MATRIX, STATES, WRITTEN, cells_of
-from tests.portal import Portal, signed_in, text_of
+from tests.support.api_client import Door
+from tests.support.factories import World
+from tests.support.files import sheets
+from tests.support.matrix_numbers import ACTIONS, LISTED, NUMBERS, stand, stock_of
+from tests.support.permission_matrix import ACTORS, CODES, JOB_OF_NORTH, MATRIX, STATES, WRITTEN, cells_of
+from tests.support.portal_client import Portal, signed_in, text_of
 from webhook.portal.numbers import submit_action
 from webhook.services import user_numbers
 

@@ -9,10 +9,10 @@ import pytest
 import sqlalchemy as sa
 
 from schemas.database import tables
-from tests import factories
-from tests.factories import World
-from tests.forms import follow, form_of, forms_of, send
-from tests.portal import Portal, signed_in, text_of, toasts_of
+from tests.support import factories
+from tests.support.factories import World
+from tests.support.html_forms import follow, form_of, forms_of, send
+from tests.support.portal_client import Portal, signed_in, text_of, toasts_of
 from webhook.portal.numbers import number_list
 from webhook.portal.shared import select_fields
 

@@ -7,10 +7,10 @@ from collections.abc import Callable
 import sqlalchemy as sa
 
 from schemas.jobs import Phase
-from tests import sheets
-from tests.door import Door, Json
-from tests.factories import World
-from tests.portal import Portal, signed_in, text_of
+from tests.support.api_client import Door, Json
+from tests.support.factories import World
+from tests.support.files import sheets
+from tests.support.portal_client import Portal, signed_in, text_of
 from worker import pipeline
 
 SOUND = sheets.csv_bytes(sheets.rows(4))

@@ -15,11 +15,12 @@ from schemas.codes import Code
 from schemas.database.tables import jobs
 from schemas.http import resources as bodies
 from schemas.jobs import Phase
-from tests import factories, sheets
-from tests.door import Door, table
-from tests.factories import World
-from tests.portal import Portal, signed_in
-from tests.portal import text_of as words
+from tests.support import factories
+from tests.support.api_client import Door, table
+from tests.support.factories import World
+from tests.support.files import sheets
+from tests.support.portal_client import Portal, signed_in
+from tests.support.portal_client import text_of as words
 from webhook.portal.jobs import labels
 from worker import pipeline
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests import sheets
-from tests.door import Door
+from tests.support.api_client import Door
+from tests.support.files import sheets
 
 HEADER = [*sheets.HEADER, "To"]
 

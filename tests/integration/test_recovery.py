@@ -16,9 +16,9 @@ from celery.beat import ScheduleEntry
 
 from schemas.jobs import Phase
 from tests.chaos.proxy import Mode, Proxy
-from tests.door import Door
-from tests.ledger import DEADLINE, Ledger, checked, finish, held_up, sheet
-from tests.service import wait_for
+from tests.support.api_client import Door
+from tests.support.job_rows import DEADLINE, Ledger, checked, finish, held_up, sheet
+from tests.support.servers.service import wait_for
 from worker import pipeline
 from worker.config.settings import get_settings
 from worker.database import engine

@@ -9,10 +9,11 @@ import pytest
 import sqlalchemy as sa
 
 from schemas.jobs import Phase
-from tests import factories, sheets
-from tests.door import Door, Json, table
-from tests.factories import World
-from tests.ledger import FIRST, Ledger, checked, finish, held_up, sheet
+from tests.support import factories
+from tests.support.api_client import Door, Json, table
+from tests.support.factories import World
+from tests.support.files import sheets
+from tests.support.job_rows import FIRST, Ledger, checked, finish, held_up, sheet
 from worker import pipeline
 from worker.steps import failures
 

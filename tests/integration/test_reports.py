@@ -10,8 +10,8 @@ import pytest
 
 from schemas.columns import REPORT_COLUMNS
 from schemas.jobs import Phase
-from tests import sheets
-from tests.door import REPORT_BOM, Door, Json, table
+from tests.support.api_client import REPORT_BOM, Door, Json, table
+from tests.support.files import sheets
 from worker import pipeline
 
 CHUNK = 4

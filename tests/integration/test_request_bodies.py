@@ -18,10 +18,10 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from tests.databases import Databases
-from tests.factories import grow
-from tests.service import NO_TLS
-from tests.web_server import SECONDS, WebServer, serving
+from tests.support.factories import grow
+from tests.support.servers.databases import Databases
+from tests.support.servers.service import NO_TLS
+from tests.support.servers.web_server import SECONDS, WebServer, serving
 from webhook.http import body_limits
 
 MIB = 1024 * 1024

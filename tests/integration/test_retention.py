@@ -28,10 +28,10 @@ import redis
 import sqlalchemy as sa
 
 from schemas.jobs import Phase
-from tests import sheets
-from tests.door import Door, Json
-from tests.factories import World
-from tests.service import wait_for
+from tests.support.api_client import Door, Json
+from tests.support.factories import World
+from tests.support.files import sheets
+from tests.support.servers.service import wait_for
 from worker import pipeline
 from worker.config.settings import get_settings
 from worker.jobs import retention

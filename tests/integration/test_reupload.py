@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
-from tests.door import Door
-from tests.ledger import FIRST, Ledger, sheet
+from tests.support.api_client import Door
+from tests.support.job_rows import FIRST, Ledger, sheet
 
 # Where a row stands and which transactions wrote, locked or deleted it: whatever touches it changes one of them, and
 # leaves a dead row or a page to be written behind.

@@ -12,11 +12,11 @@ from openpyxl import load_workbook
 
 from schemas.codes import CATALOGUE, PREVIEW, WORDS, Code, Family, Fault, Outcome, in_general, text_of
 from schemas.columns import Column
-from tests import sheets
-from tests.door import Door, Json
-from tests.factories import World
-from tests.portal import Portal
-from tests.portal import text_of as words_of
+from tests.support.api_client import Door, Json
+from tests.support.factories import World
+from tests.support.files import sheets
+from tests.support.portal_client import Portal
+from tests.support.portal_client import text_of as words_of
 
 FIRST = 12_125_550_100
 HAPPENED = re.compile(

@@ -10,9 +10,10 @@ import pytest
 import sqlalchemy as sa
 
 from schemas.permissions import TenantKind
-from tests import factories, sheets
-from tests.door import Door, Json
-from tests.factories import World
+from tests.support import factories
+from tests.support.api_client import Door, Json
+from tests.support.factories import World
+from tests.support.files import sheets
 
 MORE = ("Voice Carrier Name", "SMS Carrier Profile", "Enterprises and Resellers")
 SOUND = ("1", "2125550142", "TRUE", "FALSE", "FALSE")

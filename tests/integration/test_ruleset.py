@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from schemas.database import tables
-from tests import factories, sheets
-from tests.door import Door, Json
-from tests.factories import World
-from tests.nightly import NIGHTLY
-from tests.ruleset import Decide, Done, Number, Rules, Tenant, User
+from tests.support import factories
+from tests.support.api_client import Door, Json
+from tests.support.factories import World
+from tests.support.files import sheets
+from tests.support.property_tests import NIGHTLY
+from tests.support.ruleset import Decide, Done, Number, Rules, Tenant, User
 
 POOL = [12125550100 + place for place in range(9)]
 ENDED = {"completed", "completed_with_errors"}

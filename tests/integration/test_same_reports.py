@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests import sheets
-from tests.door import Door
+from tests.support.api_client import Door
+from tests.support.files import sheets
 from webhook.cli.commands.sample import write_sample
 
 PIECE = 700  # rows

@@ -16,9 +16,9 @@ import pytest
 import sqlalchemy as sa
 
 from schemas.metrics import HTTP_IN_FLIGHT, HTTP_SECONDS, LEDGER_UP
-from tests.scrape import Scrape, parsed
-from tests.service import wait_for
-from tests.web_server import serving
+from tests.support.metrics_scrape import Scrape, parsed
+from tests.support.servers.service import wait_for
+from tests.support.servers.web_server import serving
 from webhook.http.gunicorn_conf import MEMORY
 from worker.storage import scratch
 

@@ -6,11 +6,12 @@ import pytest
 import sqlalchemy as sa
 
 from schemas.database import tables
-from tests import drawn_numbers, factories, sheets
-from tests.commands import Cli
-from tests.door import Door, table
-from tests.factories import World
-from tests.portal import Portal, text_of
+from tests.support import drawn_numbers, factories
+from tests.support.api_client import Door, table
+from tests.support.cli_runner import Cli
+from tests.support.factories import World
+from tests.support.files import sheets
+from tests.support.portal_client import Portal, text_of
 from tests.unit.phone_corpus import regions
 from worker.phone.identify import LEAST_DIGITS
 

@@ -12,9 +12,9 @@ import sqlalchemy as sa
 from werkzeug.test import TestResponse
 
 from schemas.database import tables
-from tests.door import application
-from tests.factories import World
-from tests.portal import PASSWORD, SITE, Portal, text_of, toasts_of
+from tests.support.api_client import application
+from tests.support.factories import World
+from tests.support.portal_client import PASSWORD, SITE, Portal, text_of, toasts_of
 from webhook.portal.login.sign_in import WRONG
 from worker.accounts import admins, login_throttle, passwords
 from worker.config.settings import get_settings

@@ -17,9 +17,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.factories import World
-from tests.service import wait_for
-from tests.web_server import WebServer, head, received, serving
+from tests.support.factories import World
+from tests.support.servers.service import wait_for
+from tests.support.servers.web_server import WebServer, head, received, serving
 
 BOUNDARY = "boundary"
 FORM = f"multipart/form-data; boundary={BOUNDARY}"

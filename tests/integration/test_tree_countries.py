@@ -15,9 +15,11 @@ from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
 from schemas.arrow_schemas import STATE
 from schemas.database.tables import tenant_countries
 from schemas.permissions import TenantKind
-from tests import databases, factories, sheets
-from tests.door import Door
-from tests.factories import Account, World
+from tests.support import factories
+from tests.support.api_client import Door
+from tests.support.factories import Account, World
+from tests.support.files import sheets
+from tests.support.servers import databases
 from worker.database.engine import transaction
 from worker.numbers import inventory, tree_countries
 from worker.stages import write

@@ -8,9 +8,10 @@ import pytest
 import sqlalchemy as sa
 
 from schemas.database import tables
-from tests import factories, sheets
-from tests.door import Door, Json, table
-from tests.factories import World
+from tests.support import factories
+from tests.support.api_client import Door, Json, table
+from tests.support.factories import World
+from tests.support.files import sheets
 
 NUMBERS = [f"+1212555010{place}" for place in range(4)]
 

@@ -17,10 +17,11 @@ from werkzeug.http import parse_options_header
 from werkzeug.test import TestResponse
 
 from schemas.database.tables import job_chunks, jobs, phone_numbers
-from tests import factories, sheets
-from tests.commands import Cli
-from tests.door import Door, text_of
-from tests.factories import World
+from tests.support import factories
+from tests.support.api_client import Door, text_of
+from tests.support.cli_runner import Cli
+from tests.support.factories import World
+from tests.support.files import sheets
 
 SOUND = sheets.csv_bytes(sheets.rows(2))
 BOUNDARY = "limit-of-parts"

@@ -8,9 +8,9 @@ import pytest
 import sqlalchemy as sa
 
 from schemas.database import tables
-from tests import factories
-from tests.commands import Cli, told
-from tests.factories import World
+from tests.support import factories
+from tests.support.cli_runner import Cli, told
+from tests.support.factories import World
 from webhook.cli.exit_codes import Exit
 from worker.config.settings import get_settings
 from worker.runtime import demo_data

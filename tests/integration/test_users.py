@@ -11,9 +11,9 @@ import sqlalchemy as sa
 from werkzeug.test import TestResponse
 
 from schemas.database import tables
-from tests import factories
-from tests.door import Door, Json
-from tests.factories import World
+from tests.support import factories
+from tests.support.api_client import Door, Json
+from tests.support.factories import World
 
 FREE = 12125550142
 NEW = "+12125550199"

@@ -15,11 +15,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.service import wait_for
-from tests.support.plain_app import MIB, block
-from tests.web_server import WebServer, head, received, serving
+from tests.support.servers.plain_app import MIB, block
+from tests.support.servers.service import wait_for
+from tests.support.servers.web_server import WebServer, head, received, serving
 
-APP = "tests.support.plain_app:create_app()"
+APP = "tests.support.servers.plain_app:create_app()"
 SECONDS = 30.0
 LARGE = 24  # MiB
 THREADS = 8

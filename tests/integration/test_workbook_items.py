@@ -14,10 +14,10 @@ import sqlalchemy as sa
 from schemas.jobs import Phase
 from schemas.metrics import PIECES
 from schemas.workbooks import WorkbookKind
-from tests.door import Door, Json
-from tests.factories import World
-from tests.ledger import Ledger, sheet
-from tests.portal import Portal, text_of
+from tests.support.api_client import Door, Json
+from tests.support.factories import World
+from tests.support.job_rows import Ledger, sheet
+from tests.support.portal_client import Portal, text_of
 from worker import pipeline
 from worker.database import counters
 from worker.jobs import control, workbook_items

@@ -12,10 +12,10 @@ from openpyxl.worksheet.worksheet import Worksheet
 
 from schemas.columns import REPORT_COLUMNS
 from schemas.workbooks import MEDIA_TYPE
-from tests import sheets
-from tests.commands import Cli, told
-from tests.door import Door, Json
-from tests.factories import World
+from tests.support.api_client import Door, Json
+from tests.support.cli_runner import Cli, told
+from tests.support.factories import World
+from tests.support.files import sheets
 from webhook.cli.exit_codes import Exit
 from worker.reports import workbook
 

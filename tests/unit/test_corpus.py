@@ -8,8 +8,8 @@ import pytest
 
 from schemas.codes import BY_NUMBER, warnings_of
 from schemas.jobs import JobKind, JobOptions
-from tests import corpus
-from tests.corpus import Case
+from tests.support.files import corpus
+from tests.support.files.corpus import Case
 from worker.stages.cut import check_file
 from worker.stages.read import FileFault, Limits, read
 from worker.stages.validate import CheckedRows, Names, Parts, check_rows

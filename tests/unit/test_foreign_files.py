@@ -16,8 +16,8 @@ import pytest
 import xlrd
 
 from schemas.codes import Code
-from tests import foreign_ods, foreign_packages, foreign_xls
-from tests.foreign import HEADER, ROWS, Kind
+from tests.support.files import foreign_ods, foreign_packages, foreign_xls
+from tests.support.files.foreign_kinds import HEADER, ROWS, Kind
 from worker.stages.read import FileFault, Limits, read
 
 LIMITS = Limits(1 << 24, 1000, 20, 2000, 1 << 26, 1 << 30, 30)

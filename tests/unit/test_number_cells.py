@@ -15,12 +15,12 @@ import phonenumbers
 import pytest
 
 from schemas.codes import Code
-from tests.nightly import NIGHTLY
 from tests.support.number_cells import build, judge, places
 from tests.support.number_cells.columns import INTERNATIONAL, NATIONAL, digits_in
 from tests.support.number_cells.judge import Finding, Judgement, Outcome
 from tests.support.number_cells.model import NOTHING, Cell, Sheet, Verdict, one
 from tests.support.number_cells.numbers import LONGEST_E164, draw, is_valid, parsed, readings
+from tests.support.property_tests import NIGHTLY
 
 pytestmark = pytest.mark.xdist_group("number cells")
 

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from schemas.codes import Code
-from tests import sheets
+from tests.support.files import sheets
 from worker.stages.read import FileFault, Limits, read
 
 LIMITS = Limits(1 << 24, 1000, 20, 2000, 1 << 26, 1 << 30, 30)

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from schemas.columns import Column
-from tests import sheets
+from tests.support.files import sheets
 from worker.spreadsheet.formula_escape import neutralise, restore
 from worker.stages.read import FileFacts, Limits, read
 from worker.stages.reading.text_files import arrow_csv

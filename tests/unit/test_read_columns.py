@@ -10,7 +10,7 @@ import pytest
 
 from schemas.codes import Code
 from schemas.columns import CHANGE_FORM, DELETE_FORM, UPLOAD_FORM, Column, Form, recognise, tentative
-from tests.sheets import csv_bytes, xlsx_bytes
+from tests.support.files.sheets import csv_bytes, xlsx_bytes
 from worker.stages.read import FileFacts, FileFault, Limits, RowBatch, read
 
 LIMITS = Limits(1 << 24, 200_000, 20, 2000, 1 << 26, 1 << 30, 30)

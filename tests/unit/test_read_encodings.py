@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from schemas.codes import Code
-from tests import sheets
+from tests.support.files import sheets
 from worker.stages.read import FileFacts, FileFault, Limits, read
 from worker.stages.reading.text_files import mixed_encodings
 

@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from schemas.codes import CATALOGUE, Code, Family
-from tests import sheets, workbooks
+from tests.support.files import other_workbooks, sheets
 from worker.stages.read import FileFault, Hints, Limits, Sheet, read
 from worker.stages.reading.workbooks import workbook
 
@@ -114,8 +114,8 @@ FAULTS: list[tuple[str, bytes, Code]] = [
     ("word in zip", sheets.zip_bytes([("word/document.xml", b"a")]), Code.UNSUPPORTED_TYPE),
     ("ods, damaged", sheets.open_document_bytes(), Code.UNREADABLE_FILE),
     ("xls, damaged", sheets.ole2_bytes("Workbook"), Code.UNREADABLE_FILE),
-    ("xls cut off", sheets.truncated(workbooks.xls_bytes(sheets.rows(300))), Code.UNREADABLE_FILE),
-    ("xlsb cut off", sheets.truncated(workbooks.xlsb_bytes(sheets.rows(300))), Code.UNREADABLE_FILE),
+    ("xls cut off", sheets.truncated(other_workbooks.xls_bytes(sheets.rows(300))), Code.UNREADABLE_FILE),
+    ("xlsb cut off", sheets.truncated(other_workbooks.xlsb_bytes(sheets.rows(300))), Code.UNREADABLE_FILE),
     ("doc", sheets.ole2_bytes("WordDocument"), Code.UNSUPPORTED_TYPE),
     ("encrypted", sheets.ole2_bytes("EncryptedPackage"), Code.ENCRYPTED_FILE),
     (
@@ -190,7 +190,7 @@ def test_faults_name_what_was_found(tmp_path: Path) -> None:
     assert refusal(long_cell, tmp_path).context["row"] == 9
 
 
-@pytest.mark.parametrize("build", [sheets.xlsx_bytes, workbooks.xls_bytes], ids=["xlsx", "xls"])
+@pytest.mark.parametrize("build", [sheets.xlsx_bytes, other_workbooks.xls_bytes], ids=["xlsx", "xls"])
 def test_sheets_beyond_the_limit(tmp_path: Path, build: Callable[..., bytes]) -> None:
     book = build(sheets.rows(1), after=[f"More {number}" for number in range(5)])
     assert "has 6 sheets, more than 5" in refusal(book, tmp_path, replace(LIMITS, sheets=5)).detail

@@ -9,8 +9,8 @@ import pytest
 
 from schemas.codes import Code
 from schemas.columns import UPLOAD_FORM, Column
-from tests import sheets, workbooks
-from tests.sheets import Cell
+from tests.support.files import other_workbooks, sheets
+from tests.support.files.sheets import Cell
 from worker.stages.read import FileFacts, FileFault, Hints, Limits, read
 
 LIMITS = Limits(1 << 24, 1000, 10, 2000, 1 << 26, 1 << 30, 30)
@@ -50,9 +50,9 @@ BUILDERS: Mapping[str, tuple[bytes, str]] = {
     "tsv": (sheets.csv_bytes([list(TABLE[0]), *map(list, ROWS)], delimiter="\t"), "csv"),
     "xlsx": (sheets.xlsx_bytes(TABLE), "xlsx"),
     "xlsm": (macros(), "xlsm"),
-    "xls": (workbooks.xls_bytes(TABLE), "xls"),
-    "xlsb": (workbooks.xlsb_bytes(TABLE), "xlsb"),
-    "ods": (workbooks.ods_bytes(TABLE), "ods"),
+    "xls": (other_workbooks.xls_bytes(TABLE), "xls"),
+    "xlsb": (other_workbooks.xlsb_bytes(TABLE), "xlsb"),
+    "ods": (other_workbooks.ods_bytes(TABLE), "ods"),
 }
 
 
@@ -76,7 +76,7 @@ def test_gzip_of_several_members(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "build",
-    [sheets.xlsx_bytes, workbooks.xls_bytes, workbooks.xlsb_bytes, workbooks.ods_bytes],
+    [sheets.xlsx_bytes, other_workbooks.xls_bytes, other_workbooks.xlsb_bytes, other_workbooks.ods_bytes],
     ids=lambda it: it.__name__,
 )
 def test_hidden_sheets_are_not_read(tmp_path: Path, build: Callable[..., bytes]) -> None:
@@ -85,7 +85,7 @@ def test_hidden_sheets_are_not_read(tmp_path: Path, build: Callable[..., bytes])
     assert (facts.sheet, rows, facts.notes) == ("Numbers", ROWS, ())
 
 
-@pytest.mark.parametrize("build", [sheets.xlsx_bytes, workbooks.xls_bytes])
+@pytest.mark.parametrize("build", [sheets.xlsx_bytes, other_workbooks.xls_bytes])
 def test_a_sheet_may_be_named(tmp_path: Path, build: Callable[..., bytes]) -> None:
     """By default the first, and the others are named; case does not matter. One that is not there is refused."""
     book = build([["Remarks"], ["only"]], sheet="Cover", after=["Phone Number"])

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from schemas.codes import Code
-from tests import sheets, workbooks
-from tests.read_files import HEADER, LIMITS, ROWS, TABLE, changed, got, refused
-from tests.sheets import Cell, ErrorCell
+from tests.support.files import other_workbooks, sheets
+from tests.support.files.read_files import HEADER, LIMITS, ROWS, TABLE, changed, got, refused
+from tests.support.files.sheets import Cell, ErrorCell
 from worker.stages.read import FileFault
 
 # .xlsb and .ods as other programs write them
@@ -19,19 +19,19 @@ from worker.stages.read import FileFault
 
 def test_cells_without_a_column_get_one(tmp_path: Path) -> None:
     """As SheetJS writes them; the library passes over them."""
-    assert got(workbooks.xlsb_bytes(TABLE, short=True), tmp_path)[1].cells == ROWS
+    assert got(other_workbooks.xlsb_bytes(TABLE, short=True), tmp_path)[1].cells == ROWS
 
 
 def test_binary_workbooks_whose_parts_are_named_otherwise(tmp_path: Path) -> None:
     """The library finds parts by their usual names only; here they are written in capitals."""
-    parts = sheets.parts_of(workbooks.xlsb_bytes(TABLE))
+    parts = sheets.parts_of(other_workbooks.xlsb_bytes(TABLE))
     assert got(sheets.zip_bytes((name.upper(), text) for name, text in parts), tmp_path)[1].cells == ROWS
 
 
 def test_errors_of_formulas_in_binary_workbooks(tmp_path: Path) -> None:
     """The library leaves them out."""
     table: list[list[Cell]] = [HEADER, [1, 2125550140, ErrorCell("#N/A"), True, None]]
-    assert got(workbooks.xlsb_bytes(table), tmp_path)[1].cells == [["1", "2125550140", "#N/A", "TRUE", ""]]
+    assert got(other_workbooks.xlsb_bytes(table), tmp_path)[1].cells == [["1", "2125550140", "#N/A", "TRUE", ""]]
 
 
 def test_rows_that_end_in_thousands_of_empty_cells(tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def _content(body: str) -> bytes:
 
 
 def _ods(body: str) -> bytes:
-    return changed("content.xml", lambda _: _content(body), workbooks.ods_bytes(TABLE))
+    return changed("content.xml", lambda _: _content(body), other_workbooks.ods_bytes(TABLE))
 
 
 def _row(*cells: str) -> str:
@@ -140,13 +140,13 @@ def test_openoffice_prefixes_are_free(tmp_path: Path, prefix: str) -> None:
         return re.sub(rb"<(/?)table:", rb"<\1" + (b"t:" if prefix else b""), xml).replace(b" table:", b" t:")
 
     if prefix:
-        assert got(changed("content.xml", change, workbooks.ods_bytes(TABLE)), tmp_path)[1].cells == ROWS
+        assert got(changed("content.xml", change, other_workbooks.ods_bytes(TABLE)), tmp_path)[1].cells == ROWS
 
 
 def test_openoffice_without_the_entry_that_names_its_type(tmp_path: Path) -> None:
     parts = [
         part
-        for part in sheets.parts_of(workbooks.ods_bytes(TABLE))
+        for part in sheets.parts_of(other_workbooks.ods_bytes(TABLE))
         if part[0] not in {"mimetype", "META-INF/manifest.xml"}
     ]
     kind = b'<m:file-entry m:full-path="/" m:media-type="application/vnd.oasis.opendocument.spreadsheet"/>'
@@ -159,7 +159,7 @@ def test_openoffice_without_the_entry_that_names_its_type(tmp_path: Path) -> Non
 
 
 def test_openoffice_without_sheets(tmp_path: Path) -> None:
-    parts = [part for part in sheets.parts_of(workbooks.ods_bytes(TABLE)) if part[0] != "content.xml"]
+    parts = [part for part in sheets.parts_of(other_workbooks.ods_bytes(TABLE)) if part[0] != "content.xml"]
     fault = refused(sheets.zip_bytes(parts), tmp_path)
     assert (fault.code, "content.xml, is missing" in fault.detail) == (Code.EMPTY_FILE, True)
 

@@ -11,7 +11,7 @@ from random import Random
 import pandas as pd
 import pytest
 
-from tests import sheets
+from tests.support.files import sheets
 from worker.stages.read import FileFacts, Limits, read
 from worker.stages.reading.text_files.csv_records import Records
 from worker.stages.reading.text_files.stray_quotes import Enclosed, Rows, rows_like

@@ -14,9 +14,9 @@ import xlrd
 import xlsxwriter
 
 from schemas.codes import Code
-from tests import corpus, sheets, workbooks
-from tests.read_files import HEADER, ROWS, SHEET, TABLE, changed, got, refused
-from tests.sheets import Cell
+from tests.support.files import corpus, other_workbooks, sheets
+from tests.support.files.read_files import HEADER, ROWS, SHEET, TABLE, changed, got, refused
+from tests.support.files.sheets import Cell
 from worker.stages.reading.workbooks import spreadsheetml
 from worker.stages.reading.workbooks.calamine import Texts
 from worker.stages.reading.workbooks.cell_values import date_text, number_text, shown_by
@@ -65,7 +65,7 @@ def test_numbers_are_read_as_their_format_shows_them(
     tmp_path: Path, kind: str, code: str, value: float, shown: str
 ) -> None:
     table: list[list[Cell]] = [HEADER, [39, value, True, False]]
-    content = _formatted(code, value) if kind == "xlsx" else workbooks.xls_bytes(table, number_format=code)
+    content = _formatted(code, value) if kind == "xlsx" else other_workbooks.xls_bytes(table, number_format=code)
     facts, rows = got(content, tmp_path)
     assert rows.cells[0][1] == shown
     is_far = "y" in code or "h" in code
@@ -78,7 +78,7 @@ def test_openoffice_shows_numbers_in_their_text(tmp_path: Path) -> None:
         lambda xml: xml.replace(
             b'office:value="2125550140"/>', b'office:value="669812345"><text:p>0669812345</text:p></table:table-cell>'
         ),
-        workbooks.ods_bytes(TABLE),
+        other_workbooks.ods_bytes(TABLE),
     )
     assert [row[1] for row in got(content, tmp_path)[1].cells] == ["0669812345", "2125550141", "2125550142"]
 
@@ -128,7 +128,7 @@ def test_a_stray_cell_costs_its_row_alone(tmp_path: Path, cell: str, first_colum
     assert rows.surplus == {4: f"{cell}: 7"}
 
 
-@pytest.mark.parametrize("build", [workbooks.xls_bytes, workbooks.ods_bytes, workbooks.xlsb_bytes])
+@pytest.mark.parametrize("build", [other_workbooks.xls_bytes, other_workbooks.ods_bytes, other_workbooks.xlsb_bytes])
 def test_stray_cells_of_other_formats(tmp_path: Path, build: Callable[..., bytes]) -> None:
     table = [*TABLE[:3], [*TABLE[3], *[None] * 195, "far"]]
     _, rows = got(build(table), tmp_path)
@@ -142,7 +142,9 @@ def test_a_stray_cell_beside_the_header_is_said(tmp_path: Path) -> None:
     assert facts.notes == ("Cells far right of the table were passed over (AT1: note).",)
 
 
-@pytest.mark.parametrize("build", [sheets.xlsx_bytes, workbooks.xls_bytes, workbooks.ods_bytes, workbooks.xlsb_bytes])
+@pytest.mark.parametrize(
+    "build", [sheets.xlsx_bytes, other_workbooks.xls_bytes, other_workbooks.ods_bytes, other_workbooks.xlsb_bytes]
+)
 def test_a_table_of_too_many_columns(tmp_path: Path, build: Callable[..., bytes]) -> None:
     table = [[*row, *["x"] * 30] for row in TABLE]
     fault = refused(build(table), tmp_path)

@@ -15,9 +15,9 @@ import xlrd
 import xlsxwriter
 
 from schemas.codes import Code
-from tests import biff, corpus, foreign_xls, sheets, workbooks
-from tests.read_files import HEADER, ROWS, TABLE, changed, got, refused
-from tests.sheets import Cell, ErrorCell
+from tests.support.files import corpus, foreign_xls, other_workbooks, sheets, xls_records
+from tests.support.files.read_files import HEADER, ROWS, TABLE, changed, got, refused
+from tests.support.files.sheets import Cell, ErrorCell
 from worker.stages.read import Hints
 
 # Files of other programs, kept as they are
@@ -69,12 +69,12 @@ MIXED: list[list[Cell]] = [
     [-1, 0.1, False, None, "last"],
 ]
 XLS = {
-    "cells of all kinds": workbooks.xls_bytes(MIXED),
-    "a chart in the sheet": workbooks.xls_with_chart(TABLE, [9.0] * 40),
-    "macros before it": workbooks.xls_with_macro_sheet(TABLE),
-    "a stream in capitals": workbooks.xls_of(workbooks.xls_stream(TABLE), "WORKBOOK"),
-    "the stream of old versions": workbooks.xls_of(workbooks.xls_stream(TABLE), "BOOK"),
-    "a stream in small letters": workbooks.xls_of(workbooks.xls_stream(TABLE), "workbook"),
+    "cells of all kinds": other_workbooks.xls_bytes(MIXED),
+    "a chart in the sheet": other_workbooks.xls_with_chart(TABLE, [9.0] * 40),
+    "macros before it": other_workbooks.xls_with_macro_sheet(TABLE),
+    "a stream in capitals": other_workbooks.xls_of(other_workbooks.xls_stream(TABLE), "WORKBOOK"),
+    "the stream of old versions": other_workbooks.xls_of(other_workbooks.xls_stream(TABLE), "BOOK"),
+    "a stream in small letters": other_workbooks.xls_of(other_workbooks.xls_stream(TABLE), "workbook"),
     **{name: (corpus.FILES / name).read_bytes() for name in corpus.KEPT if name.endswith(".xls")},
 }
 
@@ -88,9 +88,9 @@ def test_every_cell_of_an_xls_is_what_xlrd_reads(tmp_path: Path, name: str) -> N
 
 
 def _patched(pattern: bytes, by: bytes) -> bytes:
-    stream = workbooks.xls_stream(TABLE, after=["More"])
+    stream = other_workbooks.xls_stream(TABLE, after=["More"])
     assert re.search(pattern, stream, re.DOTALL)
-    return workbooks.xls_of(re.sub(pattern, lambda _: by, stream, count=1, flags=re.DOTALL))
+    return other_workbooks.xls_of(re.sub(pattern, lambda _: by, stream, count=1, flags=re.DOTALL))
 
 
 SHARED_TEXTS, SHEET_PLACE = rb"(?<=\xfc\0..).{8}", rb"(?<=\x85\0..).{4}"
@@ -98,8 +98,10 @@ WRONG = {
     "too few texts said to be shared": _patched(SHARED_TEXTS, b"\0\0\0\0\1\0\0\0"),
     "too many texts said to be shared": _patched(SHARED_TEXTS, b"\xff\0\0\0\xff\0\0\0"),
     "wrong places of sheets": _patched(SHEET_PLACE, b"\7\0\0\0"),
-    "a byte order that is none": workbooks.xls_bytes(TABLE).replace(b"\xfe\xff", b"\xff\xfe", 1),
-    "a link that breaks off": workbooks.xls_of(workbooks.xls_stream(TABLE)[:-4] + b"\xb8\1\2\0ab\x0a\0\0\0"),
+    "a byte order that is none": other_workbooks.xls_bytes(TABLE).replace(b"\xfe\xff", b"\xff\xfe", 1),
+    "a link that breaks off": other_workbooks.xls_of(
+        other_workbooks.xls_stream(TABLE)[:-4] + b"\xb8\1\2\0ab\x0a\0\0\0"
+    ),
 }
 
 
@@ -113,7 +115,7 @@ def test_texts_that_go_on_in_another_record(tmp_path: Path) -> None:
     """The shared texts of a workbook fill many records; which bytes of them are texts is said anew in each (xlrd)."""
     notes = [f"{row} {'ü' * (row % 700)}{'電' * (row % 3)}" for row in range(300)]
     table: list[list[Cell]] = [[1, 2125550140, True, False, note] for note in notes]
-    content = workbooks.xls_bytes([HEADER, *table])
+    content = other_workbooks.xls_bytes([HEADER, *table])
     assert [row[4] for row in got(content, tmp_path)[1].cells] == notes
     assert [row[4] for row in _by_xlrd(content, "Numbers")] == notes
 
@@ -122,12 +124,12 @@ def test_texts_that_go_on_in_another_record(tmp_path: Path) -> None:
 def test_text_of_two_bytes_that_is_called_text_of_one(tmp_path: Path, text: str) -> None:
     """As some programs write it: every character brings a NUL."""
     twice = text.encode("utf-16-le").decode("latin-1")
-    _, rows = got(workbooks.xls_bytes([HEADER, [1, twice, True, False, twice]]), tmp_path)
+    _, rows = got(other_workbooks.xls_bytes([HEADER, [1, twice, True, False, twice]]), tmp_path)
     assert rows.cells == [["1", text, "TRUE", "FALSE", text]]
 
 
 def test_text_that_ends_in_a_nul(tmp_path: Path) -> None:
-    _, rows = got(workbooks.xls_bytes([HEADER, [1, "2125550140\0", True, False, "ab\0"]]), tmp_path)
+    _, rows = got(other_workbooks.xls_bytes([HEADER, [1, "2125550140\0", True, False, "ab\0"]]), tmp_path)
     assert rows.cells == [["1", "2125550140", "TRUE", "FALSE", "ab"]]
 
 
@@ -142,13 +144,13 @@ ENCRYPTED_MANIFEST = (
 @pytest.mark.parametrize(
     "content",
     [
-        workbooks.xls_with_password(TABLE),
+        other_workbooks.xls_with_password(TABLE),
         changed(
             "META-INF/manifest.xml",
             lambda xml: xml.replace(b"/>", b">" + ENCRYPTED_MANIFEST),
-            workbooks.ods_bytes(TABLE),
+            other_workbooks.ods_bytes(TABLE),
         ),
-        workbooks.xls_of(b"\0" * 5000, "EncryptedPackage"),
+        other_workbooks.xls_of(b"\0" * 5000, "EncryptedPackage"),
         sheets.ole2_bytes("EncryptedPackage"),
     ],
     ids=["xls", "ods", "xlsx", "xlsx, cut off"],
@@ -161,8 +163,8 @@ def test_passwords(tmp_path: Path, content: bytes) -> None:
 @pytest.mark.parametrize(
     ("content", "code", "words"),
     [
-        (workbooks.xls_of(b"\0" * 5000, "WordDocument"), Code.UNSUPPORTED_TYPE, "a Word document"),
-        (workbooks.xls_of(b"\0" * 5000, "Contents"), Code.UNREADABLE_FILE, "without a workbook"),
+        (other_workbooks.xls_of(b"\0" * 5000, "WordDocument"), Code.UNSUPPORTED_TYPE, "a Word document"),
+        (other_workbooks.xls_of(b"\0" * 5000, "Contents"), Code.UNREADABLE_FILE, "without a workbook"),
         (sheets.zip_bytes((f"n{number}.csv", b"a") for number in range(12)), Code.UNSUPPORTED_TYPE, "12 files"),
         (sheets.zip_bytes((f"n{number}", b"") for number in range(10_001)), Code.UNSUPPORTED_TYPE, "10,001 files"),
         (sheets.zip_bytes([("a.csv", b"a"), ("a.csv", b"b")]), Code.UNREADABLE_FILE, "two files of the same name"),
@@ -184,7 +186,7 @@ def test_a_minor_version_of_excel_5(tmp_path: Path) -> None:
     """LibreOffice reads such workbooks; xlrd alone does not."""
     version = struct.pack("<HHH", 0x0809, 8, foreign_xls.BIFF5)
     minor = foreign_xls.old().replace(version, version[:-2] + b"\x80\x05")
-    found = [got(biff.compound({"Book": stream}), tmp_path)[1].cells for stream in (minor, foreign_xls.old())]
+    found = [got(xls_records.compound({"Book": stream}), tmp_path)[1].cells for stream in (minor, foreign_xls.old())]
     assert found[0] == found[1]
 
 
@@ -217,7 +219,7 @@ def _with_macro_sheet() -> bytes:
 NO_TABLES = {
     "chart sheet, xlsx": _with_chart_sheet(),
     "macro sheet, xlsm": _with_macro_sheet(),
-    "chart sheet, xlsb": workbooks.xlsb_bytes(TABLE, charts=["Chart1"]),
+    "chart sheet, xlsb": other_workbooks.xlsb_bytes(TABLE, charts=["Chart1"]),
 }
 
 
@@ -232,7 +234,9 @@ def test_sheets_without_cells_are_no_choice(tmp_path: Path, name: str) -> None:
     assert "has no sheet “Other”; it has “Numbers”." in refused(NO_TABLES[name], tmp_path, Hints(sheet="Other")).detail
 
 
-@pytest.mark.parametrize("build", [sheets.xlsx_bytes, workbooks.xls_bytes, workbooks.xlsb_bytes, workbooks.ods_bytes])
+@pytest.mark.parametrize(
+    "build", [sheets.xlsx_bytes, other_workbooks.xls_bytes, other_workbooks.xlsb_bytes, other_workbooks.ods_bytes]
+)
 def test_a_hidden_sheet_that_is_named(tmp_path: Path, build: Callable[..., bytes]) -> None:
     fault = refused(build(TABLE, hidden=["Old"]), tmp_path, Hints(sheet="old"))
     assert fault.detail == "The sheet “old” is hidden; unhide it, or choose one of “Numbers”."
@@ -244,7 +248,7 @@ Pages = Sequence[tuple[str, list[list[Cell]]]]
 def _book(kind: str, pages: Pages) -> bytes:
     """A workbook of several sheets with cells."""
     if kind == "ods":
-        one, *others = [workbooks.ods_bytes(table, sheet=name) for name, table in pages]
+        one, *others = [other_workbooks.ods_bytes(table, sheet=name) for name, table in pages]
         tables = b"".join(
             re.search(rb"<table:table .*</table:table>", dict(sheets.parts_of(each))["content.xml"])[0]
             for each in others

@@ -1,6 +1,6 @@
 """What is decided about each row of an action (R2, R3, R13, R18..R25, R27), as tables; all or nothing; what is written.
 
-The database is not asked here: `tests/permission_matrix.py` has the same rules through the API.
+The database is not asked here: `tests/support/permission_matrix.py` has the same rules through the API.
 """
 
 from __future__ import annotations

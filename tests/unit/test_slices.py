@@ -12,7 +12,7 @@ import fastexcel
 import pyarrow as pa
 import pytest
 
-from tests import sheets
+from tests.support.files import sheets
 from worker.stages.reading.workbooks import slices
 from worker.stages.reading.workbooks.calamine import Texts
 from worker.stages.reading.workbooks.sheet_marks import Seen, look_at

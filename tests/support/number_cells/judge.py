@@ -10,7 +10,7 @@ from pathlib import Path
 from schemas.codes import BY_NUMBER, Code, warnings_of
 from schemas.columns import Column, is_international
 from schemas.jobs import JobKind, JobOptions
-from tests.sheets import csv_bytes
+from tests.support.files.sheets import csv_bytes
 from tests.support.number_cells.model import Cell, Sheet, Verdict
 from worker.stages.cut import check_file
 from worker.stages.read import FileFault, Limits, read

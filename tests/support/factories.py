@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from schemas.database import tables
 from schemas.jobs import JobKind, JobOptions
 from schemas.permissions import Tenant, TenantKind
-from tests import databases
+from tests.support.servers import databases
 from worker.accounts import tokens
 from worker.database import tenant_scope
 from worker.jobs import submit

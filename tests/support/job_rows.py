@@ -11,9 +11,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from schemas.jobs import Phase
-from tests import factories, sheets
-from tests.door import Door, Json
-from tests.service import wait_for
+from tests.support import factories
+from tests.support.api_client import Door, Json
+from tests.support.files import sheets
+from tests.support.servers.service import wait_for
 from worker import pipeline
 from worker.database import tenant_scope
 from worker.maintenance import rescue_queries

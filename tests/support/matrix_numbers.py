@@ -1,4 +1,4 @@
-"""A number in every state of the matrix (`tests.permission_matrix`), and what the actions of the API are sent as."""
+"""A number in every state of `tests.support.permission_matrix`, and what the actions of the API are sent as."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from schemas.database import tables
-from tests import factories
-from tests.factories import World
-from tests.permission_matrix import STATES
+from tests.support import factories
+from tests.support.factories import World
+from tests.support.permission_matrix import STATES
 
 NUMBERS = {state: 12125550100 + place for place, state in enumerate(STATES)}
 # Who uploaded, who holds, and for what a user of the clinic has it.

@@ -22,7 +22,7 @@ import httpx
 import psutil
 import sqlalchemy as sa
 
-from tests import sheets
+from tests.support.files import sheets
 from worker.runtime.processes.ports import free_port
 
 Json = dict[str, Any]

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from werkzeug.test import TestResponse
 
-from tests.portal import SITE, Portal
+from tests.support.portal_client import SITE, Portal
 
 Pair = tuple[str, str]
 

@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 
 from schemas.database import tables
 from schemas.permissions import Tenant
-from tests.door import application
+from tests.support.api_client import application
 from worker.accounts import sessions
 
 SITE = "http://localhost"

@@ -1,8 +1,8 @@
-"""Runs the reader over a folder of other programs' test files, and asks LibreOffice about those it calls unreadable.
+"""Run the reader over a folder of other programs' test files, and open those it calls unreadable with LibreOffice.
 
-Not part of `make test`, as the files belong to others: `python -m tests.foreign_files FOLDER`. Prints how many files of
-each ending got which verdict, then every file that ended in an error of ours, took too long, or is called unreadable
-although LibreOffice opens it without a password. Exits with 1 if there is any of these.
+Not part of `make test`, as the files belong to others: `python -m tests.support.files.run_foreign_files FOLDER`. Prints
+how many files of each ending got which verdict, then every file that ended in an error of ours, took too long, or is
+called unreadable although LibreOffice opens it without a password. Exits with 1 if there is any of these.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Iterable, Sequence
 from xml.sax.saxutils import quoteattr
 
-from tests.sheets import Cell, ErrorCell, zip_bytes
+from tests.support.files.sheets import Cell, ErrorCell, zip_bytes
 
 Table = Iterable[Sequence[Cell]]
 

@@ -1,4 +1,4 @@
-"""Workbooks in packages (.xlsx, .xlsm, .xlsb) as other programs write them (`tests.foreign`)."""
+"""Workbooks in packages (.xlsx, .xlsm, .xlsb) as other programs write them (`tests.support.files.foreign_kinds`)."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import zipfile
 from collections.abc import Callable, Iterator
 
 from schemas.codes import Code
-from tests import workbooks
-from tests.foreign import TABLE, Kind, Parts
-from tests.sheets import parts_of, xlsx_bytes, zip_bytes
+from tests.support.files import other_workbooks
+from tests.support.files.foreign_kinds import TABLE, Kind, Parts
+from tests.support.files.sheets import parts_of, xlsx_bytes, zip_bytes
 
 PLAIN: Parts = parts_of(xlsx_bytes(TABLE))
 TYPES, RELATIONS, BOOK = "[Content_Types].xml", "xl/_rels/workbook.xml.rels", "xl/workbook.xml"
@@ -190,7 +190,7 @@ def binary() -> Iterator[Kind]:
     )
     relation = f'<Relationship Id="rId1" Type="{OFFICE}/officeDocument" Target="xl/workbook.bin"/>'
     root = f'<Relationships xmlns="{package}/relationships">{relation}</Relationships>'
-    plain = parts_of(workbooks.xlsb_bytes(TABLE))
+    plain = parts_of(other_workbooks.xlsb_bytes(TABLE))
     parts = [(TYPES, types.encode()), ("_rels/.rels", root.encode()), *without(TYPES, parts=plain)]
     yield Kind("binary workbook", "xlsb", zip_bytes(parts))
     upper = renamed(lambda name: name if name == TYPES else name.upper(), parts)

@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import psutil
 
-from tests.service import NO_TLS, wait_for
+from tests.support.servers.service import NO_TLS, wait_for
 from worker.runtime.processes.ports import free_port
 
 SECONDS = 120.0  # generous: the machine may be busy

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests import sheets
-from tests.sheets import Cell
+from tests.support.files import sheets
+from tests.support.files.sheets import Cell
 from worker.stages.read import FileFacts, FileFault, Hints, Limits, RowBatch, read
 
 LIMITS = Limits(1 << 24, 100_000, 20, 2000, 1 << 26, 1 << 30, 30)

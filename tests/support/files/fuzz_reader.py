@@ -1,7 +1,8 @@
-"""Feeds the reader and the row check what a coverage-guided fuzzer finds, for as long as it is let.
+"""Run the reader and the row check on inputs that a coverage-guided fuzzer finds.
 
-Not part of `make test`: `pip install atheris`, then `python -m tests.fuzz_reader CORPUS -max_total_time=1800`. The
-folder CORPUS is filled with sound files first. Nothing but a `FileFault`, or rows that add up, may come of any bytes.
+Not part of `make test`: `pip install atheris`, then
+`python -m tests.support.files.fuzz_reader CORPUS -max_total_time=1800`. Fill the folder CORPUS with valid files first.
+Any bytes must give a `FileFault`, or rows that add up.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ with atheris.instrument_imports(include=["schemas", "worker"]):
     from worker.stages.read import FileFault, Limits, read
     from worker.stages.validate import Names, Parts, check_rows
 
-from tests import sheets, workbooks
+from tests.support.files import other_workbooks, sheets
 
 LIMITS = Limits(1 << 20, 2000, 50, 500, 1 << 22, 1 << 29, 5)
 # A child process per input would be all that is measured; workbooks have tests of their own.
@@ -54,7 +55,7 @@ def seed(corpus: Path) -> None:
     seeds = [sheets.csv_bytes(table, delimiter=mark) for mark in ",;\t|"]
     seeds += [sheets.csv_bytes(table, encoding=name) for name in ("utf-16", "cp1252")]
     seeds += [sheets.csv_bytes([["Title"], [], *table, [], ["a", 'b "c"', "d\ne"]], quoting=1)]
-    seeds += [sheets.csv_bytes(table[1:]), sheets.gzip_bytes(seeds[0]), workbooks.ods_bytes(table)]
+    seeds += [sheets.csv_bytes(table[1:]), sheets.gzip_bytes(seeds[0]), other_workbooks.ods_bytes(table)]
     for place, content in enumerate(seeds):
         (corpus / f"seed-{place}").write_bytes(content)
 

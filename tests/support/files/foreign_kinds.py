@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from schemas.codes import Code
-from tests.sheets import Cell
+from tests.support.files.sheets import Cell
 
 HEADER = ["Country Code", "Phone Number", "Voice", "SMS"]
 ROWS = [

@@ -1,4 +1,4 @@
-"""OpenDocument spreadsheets as other programs write them (`tests.foreign`)."""
+"""OpenDocument spreadsheets as other programs write them (`tests.support.files.foreign_kinds`)."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 
 from schemas.codes import Code
-from tests import workbooks
-from tests.foreign import TABLE, Kind, Parts
-from tests.foreign_packages import edited, replaced
-from tests.sheets import parts_of, zip_bytes
+from tests.support.files import other_workbooks
+from tests.support.files.foreign_kinds import TABLE, Kind, Parts
+from tests.support.files.foreign_packages import edited, replaced
+from tests.support.files.sheets import parts_of, zip_bytes
 
 TYPE, CONTENT, MANIFEST = "mimetype", "content.xml", "META-INF/manifest.xml"
 MEDIA = "application/vnd.oasis.opendocument.spreadsheet"
@@ -25,7 +25,7 @@ def manifest(inside: str = "") -> bytes:
 
 
 PLAIN: Parts = [
-    (name, manifest() if name == MANIFEST else content) for name, content in parts_of(workbooks.ods_bytes(TABLE))
+    (name, manifest() if name == MANIFEST else content) for name, content in parts_of(other_workbooks.ods_bytes(TABLE))
 ]
 SHOWN = "<text:p>020 7946 0958</text:p>"
 

@@ -9,7 +9,7 @@ import struct
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
-from tests.sheets import Cell, ErrorCell
+from tests.support.files.sheets import Cell, ErrorCell
 
 Table = Sequence[Sequence[Cell]]
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from schemas.codes import Code
-from tests import sheets, workbooks
-from tests.sheets import Cell, ErrorCell, csv_bytes, gzip_bytes, xlsx_bytes, zip_bytes
+from tests.support.files import other_workbooks, sheets
+from tests.support.files.sheets import Cell, ErrorCell, csv_bytes, gzip_bytes, xlsx_bytes, zip_bytes
 
 HEADER = ["Country Code", "Phone Number", "Voice", "SMS", "Fax"]
 FILES = Path(__file__).with_name("corpus_files")
@@ -99,9 +99,9 @@ def formats() -> Iterator[Case]:
         "csv": csv_bytes(TABLE),
         "tsv": csv_bytes(TABLE, delimiter="\t"),
         "xlsx": xlsx_bytes(TABLE),
-        "xls": workbooks.xls_bytes(TABLE),
-        "xlsb": workbooks.xlsb_bytes(TABLE),
-        "ods": workbooks.ods_bytes(TABLE),
+        "xls": other_workbooks.xls_bytes(TABLE),
+        "xlsb": other_workbooks.xlsb_bytes(TABLE),
+        "ods": other_workbooks.ods_bytes(TABLE),
         "xlsm": zip_bytes([*sheets.parts_of(xlsx_bytes(TABLE)), ("xl/vbaProject.bin", b"x")]),
     }
     for name, content in built.items():
@@ -109,7 +109,7 @@ def formats() -> Iterator[Case]:
         yield sound(f"format, {name} in gzip", gzip_bytes(content))
         yield sound(f"format, {name} in zip", zip_bytes([("n", content)]))
     for name in ("xlsx", "xls", "xlsb", "ods"):
-        build = getattr(workbooks, f"{name}_bytes", xlsx_bytes)
+        build = getattr(other_workbooks, f"{name}_bytes", xlsx_bytes)
         yield sound(f"format, {name} with a hidden sheet before", build(TABLE, hidden=["Old"]))
 
 
@@ -306,7 +306,7 @@ def typed_cells() -> Iterator[Case]:
     yield Case("typed, empty", row(None), None, ["MISSING_VALUE"])
     table: list[list[Cell]] = [[*HEADER], [1, 2125550140, True, False, None]]
     for name in ("xls", "xlsb", "ods"):
-        yield Case(f"typed, {name}", getattr(workbooks, f"{name}_bytes")(table), None, [""], [12125550140])
+        yield Case(f"typed, {name}", getattr(other_workbooks, f"{name}_bytes")(table), None, [""], [12125550140])
 
 
 def broken() -> Iterator[Case]:
@@ -325,9 +325,9 @@ def broken() -> Iterator[Case]:
         ("zip in a zip", zip_bytes([("a", zip_bytes([("b", b"b")]))]), Code.UNSUPPORTED_TYPE),
         ("gzip cut off", gzip_bytes(csv_bytes(TABLE * 99))[:-20], Code.UNREADABLE_FILE),
         ("workbook cut off", sheets.truncated(xlsx_bytes(TABLE)), Code.UNREADABLE_FILE),
-        ("xls cut off", sheets.truncated(workbooks.xls_bytes(TABLE * 99)), Code.UNREADABLE_FILE),
-        ("xlsb cut off", sheets.truncated(workbooks.xlsb_bytes(TABLE)), Code.UNREADABLE_FILE),
-        ("ods cut off", sheets.truncated(workbooks.ods_bytes(TABLE)), Code.UNREADABLE_FILE),
+        ("xls cut off", sheets.truncated(other_workbooks.xls_bytes(TABLE * 99)), Code.UNREADABLE_FILE),
+        ("xlsb cut off", sheets.truncated(other_workbooks.xlsb_bytes(TABLE)), Code.UNREADABLE_FILE),
+        ("ods cut off", sheets.truncated(other_workbooks.ods_bytes(TABLE)), Code.UNREADABLE_FILE),
         ("workbook with broken XML", sheets.broken_xml(), Code.UNREADABLE_FILE),
         ("workbook that lists a part twice", sheets.doubled_part(), Code.UNREADABLE_FILE),
         ("workbook without rows", xlsx_bytes([HEADER]), Code.EMPTY_FILE),

@@ -8,7 +8,7 @@ import httpx
 import sqlalchemy as sa
 
 from schemas.database import tables
-from tests import sheets
+from tests.support.files import sheets
 
 CONTENT = sheets.csv_bytes([sheets.HEADER, ["1", "2125550142", "TRUE", "FALSE", "FALSE"], ["1", "212", "", "", ""]])
 

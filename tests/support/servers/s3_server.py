@@ -22,7 +22,7 @@ from xml.etree import ElementTree as ET
 
 import httpx
 
-from tests.service import wait_for
+from tests.support.servers.service import wait_for
 from worker.runtime.processes.ports import LOOPBACK, free_port
 
 BUCKET = "numbers"

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from click.testing import CliRunner, Result
 from werkzeug.serving import make_server
 
-from tests.door import Json, application
+from tests.support.api_client import Json, application
 from webhook.cli import main
 from webhook.cli.exit_codes import Exit
 
