@@ -70,5 +70,5 @@ def _decide(job_id: str, decide: Callable[[str], str], text: str) -> Response:
 def _why(refused: Refused) -> str:
     body = refused.body
     if body["code"] in {RequestCode.NOT_IN_REVIEW, RequestCode.JOB_HAS_ENDED}:
-        return _TOO_LATE.get(body["job_status"], body["detail"])
+        return str(_TOO_LATE.get(body["job_status"], body["detail"]))
     return f"{body['detail']} {body['fix']}".strip()
