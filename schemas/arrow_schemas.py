@@ -30,7 +30,7 @@ RESULTS = pa.schema(
 # The rows of one batch, each validated by itself. Columns as in RESULTS; capabilities are 1, 0 or -1 (empty cell); ids
 # are 0 if the row names none. `evidence`: bits of `worker.phone.Evidence`; `alternative`: the number in its other
 # reading; `candidates`: the readings in several countries (R14c), each with its kind in the lowest byte.
-CHECKED = pa.schema(
+VALIDATED = pa.schema(
     [
         ("row", pa.int64()),
         ("code", pa.uint8()),

@@ -28,8 +28,8 @@ def _give_way(**_options: object) -> None:
 @worker_ready.connect  # type: ignore[untyped-decorator]
 def _look_after(sender: Any, **_options: object) -> None:  # noqa: ANN401 - Celery's own
     """Report the worker as ready, and request a rescue and a cleanup round: beat may be down, or have been down."""
-    broker.say_ready(sender.hostname.partition("@")[0])
-    broker.look_after()
+    broker.mark_ready(sender.hostname.partition("@")[0])
+    broker.request_maintenance()
 
 
 NICE = 5

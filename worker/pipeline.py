@@ -27,7 +27,7 @@ from schemas.codes import Code, Outcome, text_of
 from schemas.jobs import JobKind, JobStatus, OnError, Phase, Stage, Tally
 from schemas.request_problems import RequestCode
 from worker.callbacks import deliver
-from worker.config.failpoints import Point, pass_by
+from worker.config.failpoints import Failpoint, hit
 from worker.config.settings import Settings, get_settings
 from worker.database.engine import transaction
 from worker.numbers import inventory
@@ -39,7 +39,7 @@ from worker.stages.resolve import abort, resolve
 from worker.steps import check as check_step
 from worker.steps import failures, report, workbook_report
 from worker.steps import write_chunk as write_step
-from worker.steps.chunk_facts import Job, job_of, world_for
+from worker.steps.chunk_facts import Job, facts_for_chunk, job_of
 from worker.storage import arrow_files, files
 
 log = structlog.get_logger(__name__)
@@ -55,7 +55,9 @@ def run(*phases: Phase) -> bool:
     if lease is None:
         return False
     with (
-        structlog.contextvars.bound_contextvars(job_id=lease.job, phase=lease.phase.value, piece=lease.number),
+        structlog.contextvars.bound_contextvars(
+            job_id=lease.job_public_id, phase=lease.phase.value, piece=lease.number
+        ),
         heartbeat(lease, settings.lease_seconds),
     ):
         began = time.perf_counter()
@@ -72,7 +74,7 @@ def _claim(phases: tuple[Phase, ...], settings: Settings) -> leases.Lease | None
 def _attempt(lease: leases.Lease, settings: Settings) -> None:
     """Process the work item, or have it retried or ended: every attempt leaves a record in the database."""
     try:
-        if failures.is_out_of_patience(lease, settings):
+        if failures.is_past_transient_deadline(lease, settings):
             failures.end_job(lease, RequestCode.UNAVAILABLE)
         elif lease.attempt > failures.most_attempts(lease.phase, settings):
             failures.give_up(lease)
@@ -81,7 +83,7 @@ def _attempt(lease: leases.Lease, settings: Settings) -> None:
     except leases.LostLeaseError:
         log.warning("lease_lost")
     except Exception as error:
-        theirs = failures.is_of_the_surroundings(error)
+        theirs = failures.is_transient_failure(error)
         if theirs:
             reason = str(error) if isinstance(error, files.StoreError) else None
             log.warning("try_again", error=type(error).__name__, reason=reason)
@@ -95,7 +97,7 @@ def check(lease: leases.Lease) -> None:
 
     For a file of several batches this is only `read`; `validate` and `cut` are separate work items.
     """
-    pass_by(Point.CHECK_CLAIMED)
+    hit(Failpoint.CHECK_CLAIMED)
     job, row = _job_of(lease)
     # The API checks this too, but the enterprise may have lost the permission since.
     refused = permissions.check_upload(job.actor) if job.kind is JobKind.UPLOAD else None
@@ -113,27 +115,27 @@ def check(lease: leases.Lease) -> None:
     if isinstance(found, completion.CheckedJob):
         _end_check(lease, found)
         return
-    end = partial(completion.end_read, lease=lease, file_facts=found.facts, batch_rows=found.batch_rows)
-    _enter(lease, end, Point.READ_ENTERED, Point.READ_COMMITTED, len(found.batch_rows))
+    end = partial(completion.complete_read, lease=lease, file_facts=found.facts, batch_rows=found.batch_rows)
+    _enter(lease, end, Failpoint.READ_ENTERED, Failpoint.READ_COMMITTED, len(found.batch_rows))
 
 
 def validate(lease: leases.Lease) -> None:
     """validate, for one batch: store the results of its rows, or end the job with the file's error."""
-    pass_by(Point.VALIDATE_CLAIMED)
+    hit(Failpoint.VALIDATE_CLAIMED)
     job, row = _job_of(lease)
     try:
         key = check_step.validate_batch(lease, job, row.file_facts)
     except FileFault as fault:
         failures.refuse(lease, fault.code, fault.detail, fault.context)
         return
-    pass_by(Point.VALIDATE_STORED)
-    end = partial(completion.end_validate, lease=lease, key=key)
-    _enter(lease, end, Point.VALIDATE_ENTERED, Point.VALIDATE_COMMITTED)
+    hit(Failpoint.VALIDATE_STORED)
+    end = partial(completion.complete_validate, lease=lease, key=key)
+    _enter(lease, end, Failpoint.VALIDATE_ENTERED, Failpoint.VALIDATE_COMMITTED)
 
 
 def cut(lease: leases.Lease) -> None:
     """cut, after all batches are validated: cut the rows into chunks, or end the job with the file's error."""
-    pass_by(Point.CUT_CLAIMED)
+    hit(Failpoint.CUT_CLAIMED)
     job, row = _job_of(lease)
     with transaction() as connection:
         keys = completion.result_keys(connection, lease.job_id, Phase.VALIDATE)
@@ -152,20 +154,24 @@ def _job_of(lease: leases.Lease) -> tuple[Job, Row[Any]]:
 
 
 def _end_check(lease: leases.Lease, checked: completion.CheckedJob) -> None:
-    end = partial(completion.end_check, lease=lease, checked=checked)
-    _enter(lease, end, Point.CHECK_ENTERED, Point.CHECK_COMMITTED, max(len(checked.chunk_rows), 1))
-    pass_by(Point.CHECK_ANNOUNCED)
+    end = partial(completion.complete_check, lease=lease, checked=checked)
+    _enter(lease, end, Failpoint.CHECK_ENTERED, Failpoint.CHECK_COMMITTED, max(len(checked.chunk_rows), 1))
+    hit(Failpoint.CHECK_ANNOUNCED)
 
 
 def _enter(
-    lease: leases.Lease, end: Callable[[Connection], Phase | None], entered: Point, committed: Point, pieces: int = 1
+    lease: leases.Lease,
+    end: Callable[[Connection], Phase | None],
+    entered: Failpoint,
+    committed: Failpoint,
+    pieces: int = 1,
 ) -> None:
     """Record the result of a work item, and announce the work items that are now ready."""
     with transaction() as connection:
         following = end(connection)
-        pass_by(entered)
-    pass_by(committed)
-    broker.wake(following, lease.job, pieces)
+        hit(entered)
+    hit(committed)
+    broker.wake(following, lease.job_public_id, pieces)
 
 
 def write_chunk(lease: leases.Lease) -> None:
@@ -174,8 +180,8 @@ def write_chunk(lease: leases.Lease) -> None:
     If another upload committed first, resolve again from the current inventory; `ConflictError` after `CONFLICTS`
     conflicts. If the database refuses rows, these fail and the others are written.
     """
-    pass_by(Point.WRITE_CLAIMED)
-    chunk = arrow_files.get_table(files.chunk_key(lease.job, lease.check, lease.number))
+    hit(Failpoint.WRITE_CLAIMED)
+    chunk = arrow_files.get_table(files.chunk_key(lease.job_public_id, lease.check, lease.number))
     for conflicts in range(CONFLICTS):
         try:
             following = _write_once(lease, chunk, met_conflict=conflicts > 0)
@@ -185,9 +191,9 @@ def write_chunk(lease: leases.Lease) -> None:
             break
     else:
         raise inventory.ConflictError
-    pass_by(Point.WRITE_COMMITTED)
-    broker.wake(following, lease.job)
-    pass_by(Point.WRITE_ANNOUNCED)
+    hit(Failpoint.WRITE_COMMITTED)
+    broker.wake(following, lease.job_public_id)
+    hit(Failpoint.WRITE_ANNOUNCED)
 
 
 def _write_once(lease: leases.Lease, chunk: pa.Table, *, met_conflict: bool) -> Phase | None:
@@ -197,18 +203,18 @@ def _write_once(lease: leases.Lease, chunk: pa.Table, *, met_conflict: bool) -> 
         row = completion.job_row(connection, lease.job_id)
         job = job_of(connection, row)
         with lease.timed(Stage.LOOK_UP):
-            world = world_for(connection, job, chunk, met_conflict=met_conflict)
+            world = facts_for_chunk(connection, job, chunk, met_conflict=met_conflict)
         with lease.timed(Stage.RESOLVE):
             decided = resolve(chunk, world)
             all_or_nothing = job.options.on_error is OnError.ABORT
             if all_or_nothing:
                 decided = abort(decided, other_rows_failed=Tally.from_json(row.tally).count(Outcome.FAILED) > 0)
-        pass_by(Point.WRITE_RESOLVED, chunk.column("e164").to_numpy())
+        hit(Failpoint.WRITE_RESOLVED, chunk.column("e164").to_numpy())
         with lease.timed(Stage.WRITE):
             decided = write_step.write_and_store(connection, lease, chunk, decided, all_or_nothing=all_or_nothing)
         key, image_key = write_step.keys(lease, decided)
-        following = completion.end_chunk(connection, lease, key, arrow_schemas.tally(decided.results), image_key)
-        pass_by(Point.WRITE_ENTERED)
+        following = completion.complete_chunk(connection, lease, key, arrow_schemas.tally(decided.results), image_key)
+        hit(Failpoint.WRITE_ENTERED)
         return following
 
 
@@ -217,33 +223,35 @@ def publish(lease: leases.Lease) -> None:
 
     For a file of several batches this is only `merge`; `render` is then one work item for each batch.
     """
-    pass_by(Point.REPORT_CLAIMED)
+    hit(Failpoint.REPORT_CLAIMED)
     with transaction() as connection:
         keys = completion.result_keys(connection, lease.job_id)
         counted = completion.tally_of(connection, lease.job_id)
         row = completion.job_row(connection, lease.job_id)
     unreached = Code.CANCELLED if row.status == JobStatus.CANCELLING else None
     tally = report.merge_results(lease, keys, counted, unreached)
-    pass_by(Point.REPORT_MERGED)
+    hit(Failpoint.REPORT_MERGED)
     batch_rows = report.batch_rows(lease)
     if len(batch_rows) > 1:
-        merged = partial(completion.end_merge, lease=lease, tally=tally, batch_rows=batch_rows)
-        _enter(lease, merged, Point.MERGE_ENTERED, Point.MERGE_COMMITTED, len(batch_rows))
+        merged = partial(completion.complete_merge, lease=lease, tally=tally, batch_rows=batch_rows)
+        _enter(lease, merged, Failpoint.MERGE_ENTERED, Failpoint.MERGE_COMMITTED, len(batch_rows))
         return
     report.render(lease, Layout.from_json(row.file_facts), 0)
-    pass_by(Point.REPORT_STORED)
-    end = partial(completion.end_report, lease=lease, tally=tally)
-    _enter(lease, end, Point.REPORT_ENTERED, Point.REPORT_COMMITTED)
+    hit(Failpoint.REPORT_STORED)
+    end = partial(completion.complete_report, lease=lease, tally=tally)
+    _enter(lease, end, Failpoint.REPORT_ENTERED, Failpoint.REPORT_COMMITTED)
 
 
 def render(lease: leases.Lease) -> None:
     """render, for one batch; the last one ends the job."""
-    pass_by(Point.RENDER_CLAIMED)
+    hit(Failpoint.RENDER_CLAIMED)
     with transaction() as connection:
         row = completion.job_row(connection, lease.job_id)
     report.render(lease, Layout.from_json(row.file_facts), lease.number)
-    pass_by(Point.RENDER_STORED)
-    _enter(lease, partial(completion.end_render, lease=lease), Point.RENDER_ENTERED, Point.RENDER_COMMITTED)
+    hit(Failpoint.RENDER_STORED)
+    _enter(
+        lease, partial(completion.complete_render, lease=lease), Failpoint.RENDER_ENTERED, Failpoint.RENDER_COMMITTED
+    )
 
 
 STEPS: Mapping[Phase, Callable[[leases.Lease], None]] = {

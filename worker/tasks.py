@@ -25,8 +25,8 @@ def register(app: Celery) -> None:
     for queue, phases in broker.PHASES.items():
         run = _build if Phase.WORKBOOK in phases else pipeline.run
         app.task(name=broker.TASKS[queue])(_task_of(phases, run))
-    app.task(name=broker.SWEEP)(rescuer.sweep)
-    app.task(name=broker.TIDY)(cleaner.tidy)
+    app.task(name=broker.SWEEP)(rescuer.rescue)
+    app.task(name=broker.TIDY)(cleaner.clean)
 
 
 def _task_of(phases: tuple[Phase, ...], run: Callable[..., bool]) -> Callable[[str], None]:

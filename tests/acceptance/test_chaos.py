@@ -13,7 +13,7 @@ from tests.chaos import run
 from tests.chaos.attacks import ATTACKS, SMALL
 from tests.chaos.checker import check_leftovers
 from tests.chaos.crashes import PASSED_BY_UPLOADS
-from worker.config.failpoints import Point
+from worker.config.failpoints import Failpoint
 
 SEED = 20_261_125
 LEFTOVER_SECONDS = 60.0
@@ -46,5 +46,5 @@ def test_every_point_is_attacked() -> None:
     """Each named point has an attack of its own, or is one of those that every upload passes."""
     named = " ".join(ATTACKS)
     passed = {point for points in PASSED_BY_UPLOADS.values() for point in points}
-    assert [point for point in Point if point not in passed and point not in named] == []
+    assert [point for point in Failpoint if point not in passed and point not in named] == []
     assert all(point in named for point in passed)

@@ -23,7 +23,7 @@ from tests.support.api_client import REPORT_BOM
 from tests.support.servers import service
 from tests.support.servers.service import NO_TLS, Client, Service, block, wait_for
 from worker.config import failpoints
-from worker.config.failpoints import Fault, Point
+from worker.config.failpoints import Failpoint, Fault
 
 pytestmark = pytest.mark.xdist_group("workbooks")
 ROWS = 4_000
@@ -111,7 +111,7 @@ def test_eighty_requests_at_once_are_one_build(up: Service, client: Client) -> N
 
 def test_a_worker_killed_while_it_builds_is_followed_by_another(up: Service, client: Client, faults_dir: Path) -> None:
     job_id = uploaded(client, 50)
-    failpoints.arm(faults_dir, Point.WORKBOOK_STORED, Fault.KILL)
+    failpoints.arm(faults_dir, Failpoint.WORKBOOK_STORED, Fault.KILL)
     book = client.report(job_id, "xlsx")
     assert len(lines_of(book)) == 51
     assert [tuple(row) for row in up.ask(BUILDS, job=job_id)] == [("done", 2)]

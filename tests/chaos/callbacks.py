@@ -9,9 +9,9 @@ from tests.chaos.attacks import Done, Size, attack
 from tests.chaos.stand import END_SECONDS, Sent, Stand
 from tests.support.servers.callback_receiver import Receiver, receiving
 from tests.support.servers.service import Json, wait_for
-from worker.config.failpoints import Point
+from worker.config.failpoints import Failpoint
 
-POINTS = (Point.CALLBACK_CLAIMED, Point.CALLBACK_ANSWERED, Point.CALLBACK_COMMITTED)
+POINTS = (Failpoint.CALLBACK_CLAIMED, Failpoint.CALLBACK_ANSWERED, Failpoint.CALLBACK_COMMITTED)
 
 
 def _send(stand: Stand, size: Size, receiver: Receiver) -> Sent:

@@ -16,7 +16,7 @@ from tests.chaos.attacks import FEW, Done, Size, attack
 from tests.chaos.stand import CHILDREN, END_SECONDS, MADE, Sent, Stand
 from tests.support.api_client import table
 from tests.support.servers.service import wait_for
-from worker.config.failpoints import Fault, Point
+from worker.config.failpoints import Failpoint, Fault
 
 CONFLICT = 409
 
@@ -36,7 +36,7 @@ def cancelled(stand: Stand, size: Size) -> Done:
 @attack("cancel while chunks are being written")
 def cancelled_while_writing(stand: Stand, size: Size) -> Done:
     """What is at hand is finished: two chunks are created, and nothing else is begun."""
-    sent = _cancelled_at(stand, size.rows, Point.WRITE_CLAIMED, CHILDREN)
+    sent = _cancelled_at(stand, size.rows, Failpoint.WRITE_CLAIMED, CHILDREN)
     created = _told(stand, sent, size.rows)
     assert stand.ended(sent)["status"] == "cancelled"
     assert 0 < created == CHILDREN * stand.rows_per_chunk < size.rows, created
@@ -51,10 +51,10 @@ def cancelled_while_checking(stand: Stand, size: Size) -> Done:
     """
     sent = []
     for point, rows, known in (
-        (Point.CHECK_CLAIMED, stand.rows_per_batch, True),
-        (Point.CUT_CLAIMED, size.rows, True),
-        (Point.CHECK_ROWS_STORED, size.rows, False),
-        (Point.VALIDATE_CLAIMED, size.rows, False),
+        (Failpoint.CHECK_CLAIMED, stand.rows_per_batch, True),
+        (Failpoint.CUT_CLAIMED, size.rows, True),
+        (Failpoint.CHECK_ROWS_STORED, size.rows, False),
+        (Failpoint.VALIDATE_CLAIMED, size.rows, False),
     ):
         sent.append(_cancelled_at(stand, rows, point))
         job = stand.ended(sent[-1])
@@ -69,9 +69,9 @@ def cancelled_while_reporting(stand: Stand, size: Size) -> Done:
     """The job ends as cancelled, and every row of it is created."""
     sent, created = [], []
     for point, rows in (
-        (Point.REPORT_STORED, stand.rows_per_batch),
-        (Point.REPORT_MERGED, size.rows),
-        (Point.RENDER_CLAIMED, size.rows),
+        (Failpoint.REPORT_STORED, stand.rows_per_batch),
+        (Failpoint.REPORT_MERGED, size.rows),
+        (Failpoint.RENDER_CLAIMED, size.rows),
     ):
         sent.append(_cancelled_at(stand, rows, point))
         created.append(_told(stand, sent[-1], rows))
@@ -80,7 +80,7 @@ def cancelled_while_reporting(stand: Stand, size: Size) -> Done:
     return Done([*sent, *_undone(stand, sent, created)], len(sent))
 
 
-def _cancelled_at(stand: Stand, rows: int, point: Point, times: int = 1) -> Sent:
+def _cancelled_at(stand: Stand, rows: int, point: Failpoint, times: int = 1) -> Sent:
     """A job of so many sound rows that is cancelled while so many workers are at a point of it."""
     stand.arm(point, Fault.STOP, times)
     sent = stand.send(files.sound(stand.numbers, rows), judged=False)

@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.chaos import files
 from tests.chaos.attacks import FEW, Done, Size, attack
 from tests.chaos.stand import END_SECONDS, LEASE, Stand
-from worker.config.failpoints import Point
+from worker.config.failpoints import Failpoint
 from worker.queue.broker import ALL_QUEUES
 
 HOUR = 3600
@@ -25,9 +25,9 @@ SKEWED = Path(__file__).with_name("skewed")
 def beat_away(stand: Stand, size: Size) -> Done:
     """Nobody sweeps: what goes on by itself goes on, and the rest does when somebody sweeps again."""
     with stand.standing_still("beat"):
-        stand.arm(Point.WRITE_RESOLVED)
+        stand.arm(Failpoint.WRITE_RESOLVED)
         sent = stand.send(files.mixed(stand.numbers, size.rows, stand.dice))
-        stand.wait_met(Point.WRITE_RESOLVED)
+        stand.wait_met(Failpoint.WRITE_RESOLVED)
         time.sleep(LEASE * (1.25 if size.times < FEW else 10))
         after = stand.send(files.mixed(stand.numbers, 300, stand.dice))
         stand.ended(after)
@@ -38,11 +38,11 @@ def beat_away(stand: Stand, size: Size) -> Done:
 def two_beats(stand: Stand, size: Size) -> Done:
     """Everything due is due twice."""
     with _another(stand, "beat", "--scheduler", "worker.queue.scheduler:Scheduler", "--pidfile="):
-        stand.arm(Point.WRITE_RESOLVED)
+        stand.arm(Failpoint.WRITE_RESOLVED)
         sent = [stand.send(files.mixed(stand.numbers, size.rows, stand.dice)) for _ in range(2)]
         for one in sent:
             stand.ended(one)
-        stand.wait_met(Point.WRITE_RESOLVED)
+        stand.wait_met(Failpoint.WRITE_RESOLVED)
     return Done(sent, 1)
 
 
@@ -57,11 +57,11 @@ def _off(name: str, seconds: int) -> None:
             stand.standing_still("upkeep"),
             _another(stand, *words, *quiet, PYTHONPATH=str(SKEWED), CHAOS_CLOCK_OFF=str(seconds)),
         ):
-            stand.arm(Point.WRITE_RESOLVED)  # freed by a sweep, which this worker must do
+            stand.arm(Failpoint.WRITE_RESOLVED)  # freed by a sweep, which this worker must do
             sent = [stand.send(files.mixed(stand.numbers, size.rows, stand.dice)) for _ in range(2)]
             for one in sent:
                 stand.ended(one)
-            assert stand.met(Point.WRITE_RESOLVED)
+            assert stand.met(Failpoint.WRITE_RESOLVED)
         return Done(sent, 1)
 
 

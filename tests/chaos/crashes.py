@@ -17,23 +17,23 @@ from tests.chaos.attacks import FEW, Done, Size, attack
 from tests.chaos.stand import END_SECONDS, LEASE, MAX_ATTEMPTS, Sent, Stand
 from tests.support.files import sheets
 from tests.support.servers.service import Json, wait_for
-from worker.config.failpoints import Fault, Point
+from worker.config.failpoints import Failpoint, Fault
 
 # Points that uploads pass, those of one batch or those of several; of each row of the table one is met at a time, by
 # three files at once.
 PASSED_BY_UPLOADS = {
     phases: [
         point
-        for point in Point
+        for point in Failpoint
         if point.value.partition(".")[0] in phases.split()
-        and point not in {Point.WRITE_IMAGE_STORED, Point.WRITE_REFUSED}
+        and point not in {Failpoint.WRITE_IMAGE_STORED, Failpoint.WRITE_REFUSED}
     ]
     for phases in ("accept", "check", "read validate cut", "write", "report", "merge render")
 }
 ROUNDS = max(map(len, PASSED_BY_UPLOADS.values()))
 
 
-def of_round(number: int) -> list[Point]:
+def of_round(number: int) -> list[Failpoint]:
     """The points that are met together."""
     return [points[number] for points in PASSED_BY_UPLOADS.values() if number < len(points)]
 
@@ -63,9 +63,9 @@ def killed_with_images(stand: Stand, size: Size) -> Done:
     first = stand.numbers.take(size.rows)
     made = stand.send(files.sound_from(first, size.rows))
     stand.ended(made)
-    stand.arm(Point.WRITE_IMAGE_STORED)
+    stand.arm(Failpoint.WRITE_IMAGE_STORED)
     changed = stand.send(files.sound_from(first, size.rows, sms=True), on_existing="update")
-    stand.wait_met(Point.WRITE_IMAGE_STORED)
+    stand.wait_met(Failpoint.WRITE_IMAGE_STORED)
     return Done([made, changed], 1)
 
 
@@ -74,11 +74,11 @@ def killed_with_refused_rows(stand: Stand, size: Size) -> Done:
     """They are found and the others written, and the worker dies before its commit: all of it is done again."""
     first = stand.numbers.take(size.rows)
     refused = [files.e164(first + place) for place in range(7, size.rows, 100)]
-    stand.arm(Point.WRITE_REFUSED, times=size.times)
+    stand.arm(Failpoint.WRITE_REFUSED, times=size.times)
     with _refusing(stand, refused):
         sent = stand.send(files.sound_from(first, size.rows), judged=False)
         counts = stand.ended(sent)["counts"]
-    killed = len(stand.met(Point.WRITE_REFUSED))
+    killed = len(stand.met(Failpoint.WRITE_REFUSED))
     stand.disarm()
     assert (counts["failed"], counts["created"]) == (len(refused), size.rows - len(refused))
     # The twin knows of no constraint: what was written is put back, and that is checked.
@@ -103,19 +103,19 @@ def _refusing(stand: Stand, numbers: Sequence[int]) -> Iterator[None]:
 @attack("killed at refuse.committed")
 def killed_while_refusing(stand: Stand, size: Size) -> Done:  # noqa: ARG001 - a refused file has one size
     """The file is refused, and its worker dies before it can clear up."""
-    stand.arm(Point.REFUSE_COMMITTED)
+    stand.arm(Failpoint.REFUSE_COMMITTED)
     sent = stand.send(sheets.PDF, judged=False)
     assert stand.ended(sent)["problem"]["code"] == "UNSUPPORTED_TYPE"
-    stand.wait_met(Point.REFUSE_COMMITTED)
+    stand.wait_met(Failpoint.REFUSE_COMMITTED)
     return Done([sent], 1)
 
 
 @attack("killed at sweep.entered, sweep.committed")
 def killed_while_sweeping(stand: Stand, size: Size) -> Done:
     """Whoever frees what others left dies of it, before and after its commit."""
-    stand.arm(Point.WRITE_CLAIMED)
+    stand.arm(Failpoint.WRITE_CLAIMED)
     sent = stand.send(files.mixed(stand.numbers, size.rows, stand.dice))
-    for point in (Point.SWEEP_ENTERED, Point.SWEEP_COMMITTED):
+    for point in (Failpoint.SWEEP_ENTERED, Failpoint.SWEEP_COMMITTED):
         stand.arm(point)
         stand.wait_met(point)
     return Done([sent], 2)
@@ -126,9 +126,9 @@ def killed_while_deciding(stand: Stand, size: Size) -> Done:
     """The confirmation of a review is committed, and nobody hears of it."""
     sent = stand.send(files.mixed(stand.numbers, size.rows, stand.dice), mode="review")
     wait_for(lambda: stand.job(sent)["status"] == "review", END_SECONDS, "the review")
-    stand.arm(Point.DECISION_COMMITTED)
+    stand.arm(Failpoint.DECISION_COMMITTED)
     confirmed = stand.send(None, f"/v1/jobs/{sent.job_id}/confirm", judged=False)
-    assert (confirmed.job_id, len(stand.met(Point.DECISION_COMMITTED))) == (sent.job_id, 1)
+    assert (confirmed.job_id, len(stand.met(Failpoint.DECISION_COMMITTED))) == (sent.job_id, 1)
     del sent.fields["mode"]  # what comes of it is what comes of a file that is applied at once
     return Done([sent], 1)
 
@@ -138,14 +138,14 @@ def poison_row(stand: Stand, size: Size) -> Done:  # noqa: ARG001 - every halvin
     """It is found by halving and fails as our error; the rows beside it are written."""
     count = 2
     first = stand.numbers.take(count)
-    points = (Point.HALVE_ENTERED, Point.HALVE_COMMITTED, Point.GIVE_UP_COMMITTED)
+    points = (Failpoint.HALVE_ENTERED, Failpoint.HALVE_COMMITTED, Failpoint.GIVE_UP_COMMITTED)
     for point in points:
         stand.arm(point)
-    stand.arm(Point.WRITE_RESOLVED, times=100, number=files.e164(first + 1))
+    stand.arm(Failpoint.WRITE_RESOLVED, times=100, number=files.e164(first + 1))
     sent = stand.send(files.sound_from(first, count), judged=False)
     stand.ended(sent)
     rows = stand.get(f"/v1/jobs/{sent.job_id}/rows").json()["data"]
-    killed = len(stand.met(Point.WRITE_RESOLVED))
+    killed = len(stand.met(Failpoint.WRITE_RESOLVED))
     stand.disarm()
     assert [row["code"] for row in rows] == ["CREATED", "INTERNAL_ERROR"]
     # The one row that was written would be one too many in the inventory: put it back, and have that checked.
@@ -158,9 +158,9 @@ def poison_row(stand: Stand, size: Size) -> Done:  # noqa: ARG001 - every halvin
 def poison_workbook(stand: Stand, size: Size) -> Done:  # noqa: ARG001 - it is never read
     """As when memory runs out: after its tries the job ends as our failure, and no other job has noticed."""
     tries = MAX_ATTEMPTS
-    stand.arm(Point.CHECK_READ, times=tries)
+    stand.arm(Failpoint.CHECK_READ, times=tries)
     poison = stand.send(sheets.xlsx_bytes(sheets.rows(5)), judged=False)
-    wait_for(lambda: len(stand.met(Point.CHECK_READ)) == tries, END_SECONDS, "all tries to be used up")
+    wait_for(lambda: len(stand.met(Failpoint.CHECK_READ)) == tries, END_SECONDS, "all tries to be used up")
     other = stand.send(files.mixed(stand.numbers, 200, stand.dice))
     assert stand.ended(poison)["problem"]["code"] == "INTERNAL_ERROR"
     return Done([poison, other], tries)
@@ -196,21 +196,21 @@ class Late:
     """
 
     phase: Phase
-    point: Point
-    kept_at: Point
+    point: Failpoint
+    kept_at: Failpoint
     one_batch: bool = False  # the file
 
 
 # Within a transaction: phases, points, and whether the file is of one batch.
 STOPPED = (
-    (Phase.VALIDATE, Point.VALIDATE_ENTERED, False),
-    (Phase.CHECK, Point.CHECK_ENTERED, True),
-    (Phase.WRITE, Point.WRITE_ENTERED, False),
-    (Phase.CUT, Point.CHECK_ENTERED, False),
-    (Phase.RENDER, Point.RENDER_ENTERED, False),
-    (Phase.REPORT, Point.REPORT_ENTERED, True),
-    (Phase.CHECK, Point.READ_ENTERED, False),
-    (Phase.REPORT, Point.MERGE_ENTERED, False),
+    (Phase.VALIDATE, Failpoint.VALIDATE_ENTERED, False),
+    (Phase.CHECK, Failpoint.CHECK_ENTERED, True),
+    (Phase.WRITE, Failpoint.WRITE_ENTERED, False),
+    (Phase.CUT, Failpoint.CHECK_ENTERED, False),
+    (Phase.RENDER, Failpoint.RENDER_ENTERED, False),
+    (Phase.REPORT, Failpoint.REPORT_ENTERED, True),
+    (Phase.CHECK, Failpoint.READ_ENTERED, False),
+    (Phase.REPORT, Failpoint.MERGE_ENTERED, False),
 )
 
 
@@ -240,14 +240,14 @@ def _send(stand: Stand, size: Size, *, one_batch: bool) -> Sent:
 
 # Outside a transaction.
 LATE = (
-    Late(Phase.VALIDATE, Point.VALIDATE_STORED, Point.CUT_CLAIMED),
-    Late(Phase.CHECK, Point.CHECK_READ, Point.WRITE_CLAIMED, one_batch=True),
-    Late(Phase.CUT, Point.CUT_CLAIMED, Point.WRITE_CLAIMED),
-    Late(Phase.WRITE, Point.WRITE_CLAIMED, Point.REPORT_CLAIMED),
-    Late(Phase.RENDER, Point.RENDER_STORED, Point.RENDER_STORED),
-    Late(Phase.REPORT, Point.REPORT_STORED, Point.REPORT_STORED, one_batch=True),
-    Late(Phase.CHECK, Point.CHECK_ROWS_STORED, Point.VALIDATE_CLAIMED),
-    Late(Phase.REPORT, Point.REPORT_MERGED, Point.RENDER_CLAIMED),
+    Late(Phase.VALIDATE, Failpoint.VALIDATE_STORED, Failpoint.CUT_CLAIMED),
+    Late(Phase.CHECK, Failpoint.CHECK_READ, Failpoint.WRITE_CLAIMED, one_batch=True),
+    Late(Phase.CUT, Failpoint.CUT_CLAIMED, Failpoint.WRITE_CLAIMED),
+    Late(Phase.WRITE, Failpoint.WRITE_CLAIMED, Failpoint.REPORT_CLAIMED),
+    Late(Phase.RENDER, Failpoint.RENDER_STORED, Failpoint.RENDER_STORED),
+    Late(Phase.REPORT, Failpoint.REPORT_STORED, Failpoint.REPORT_STORED, one_batch=True),
+    Late(Phase.CHECK, Failpoint.CHECK_ROWS_STORED, Failpoint.VALIDATE_CLAIMED),
+    Late(Phase.REPORT, Failpoint.REPORT_MERGED, Failpoint.RENDER_CLAIMED),
 )
 
 
@@ -337,7 +337,7 @@ def running_again(stand: Stand, size: Size) -> Done:
     sent = []
     for _ in range(size.times):
         since = stand.history.now()
-        stand.arm(Point.WRITE_RESOLVED)
+        stand.arm(Failpoint.WRITE_RESOLVED)
         sent.append(stand.send(files.sound(stand.numbers, size.rows)))
         stand.ended(sent[-1])
         took = stand.history.slowest_return(since, LEASE)

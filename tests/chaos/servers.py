@@ -14,7 +14,7 @@ from tests.chaos import files
 from tests.chaos.attacks import FEW, Done, Size, attack
 from tests.chaos.stand import END_SECONDS, Sent, Stand
 from tests.support.servers.service import ENDED, wait_for
-from worker.config.failpoints import Fault, Point
+from worker.config.failpoints import Failpoint, Fault
 
 ROOM = 4_000  # bytes that a file may have on a full disk: none of those that are stored here is as small
 
@@ -137,7 +137,7 @@ def _stored(stand: Stand) -> list[str]:
     return sorted(str(path) for path in (stand.folder / "data" / "files").rglob("*") if path.is_file())
 
 
-def _full_at(point: Point, name: str) -> None:
+def _full_at(point: Failpoint, name: str) -> None:
     @attack(f"disk full while {name} stored")
     def full(stand: Stand, size: Size) -> Done:
         """The work waits until there is room; not a row is blamed for it."""
@@ -158,12 +158,12 @@ def _attempts(stand: Stand, sent: Sent) -> int:
 
 
 for _point, _name in (
-    (Point.CHECK_CLAIMED, "the rows are"),
-    (Point.VALIDATE_CLAIMED, "what was found for a batch is"),
-    (Point.CUT_CLAIMED, "the chunks are"),
-    (Point.WRITE_COPIED, "the chunk's results are"),
-    (Point.REPORT_CLAIMED, "the merged results are"),
-    (Point.RENDER_CLAIMED, "a part of the report is"),
+    (Failpoint.CHECK_CLAIMED, "the rows are"),
+    (Failpoint.VALIDATE_CLAIMED, "what was found for a batch is"),
+    (Failpoint.CUT_CLAIMED, "the chunks are"),
+    (Failpoint.WRITE_COPIED, "the chunk's results are"),
+    (Failpoint.REPORT_CLAIMED, "the merged results are"),
+    (Failpoint.RENDER_CLAIMED, "a part of the report is"),
 ):
     _full_at(_point, _name)
 
@@ -206,9 +206,9 @@ def touched_later(stand: Stand, size: Size) -> Done:
     """Once it is checked nobody needs it."""
     sent = []
     for remove in (True, False):
-        stand.arm(Point.WRITE_CLAIMED, Fault.STOP)
+        stand.arm(Failpoint.WRITE_CLAIMED, Fault.STOP)
         sent.append(stand.send(files.mixed(stand.numbers, size.rows, stand.dice)))
-        standing = stand.wait_met(Point.WRITE_CLAIMED)
+        standing = stand.wait_met(Failpoint.WRITE_CLAIMED)
         _touch(stand, sent[-1], remove=remove)
         os.kill(standing, signal.SIGCONT)
         stand.ended(sent[-1])
@@ -217,9 +217,9 @@ def touched_later(stand: Stand, size: Size) -> Done:
 
 
 def _touched(stand: Stand, size: Size, *, remove: bool) -> Sent:
-    stand.arm(Point.CHECK_CLAIMED, Fault.STOP)
+    stand.arm(Failpoint.CHECK_CLAIMED, Fault.STOP)
     sent = stand.send(files.sound(stand.numbers, size.rows), judged=False)
-    standing = stand.wait_met(Point.CHECK_CLAIMED)
+    standing = stand.wait_met(Failpoint.CHECK_CLAIMED)
     _touch(stand, sent, remove=remove)
     os.kill(standing, signal.SIGCONT)
     return sent

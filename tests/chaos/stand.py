@@ -32,7 +32,7 @@ from tests.chaos.twin import Twin
 from tests.support.servers import callback_receiver, service
 from tests.support.servers.service import Json, wait_for
 from worker.config import failpoints
-from worker.config.failpoints import Fault, Point
+from worker.config.failpoints import Failpoint, Fault
 from worker.queue.broker import ALL_QUEUES
 from worker.runtime.embedded import EmbeddedPostgres, EmbeddedValkey
 
@@ -217,19 +217,19 @@ class Stand:
 
     # Hands to hurt it
 
-    def arm(self, point: Point, fault: Fault = Fault.KILL, times: int = 1, number: int | None = None) -> None:
+    def arm(self, point: Failpoint, fault: Fault = Fault.KILL, times: int = 1, number: int | None = None) -> None:
         """Have processes meet a fault at a point."""
         failpoints.arm(self.faults, point, fault, times, number)
 
-    def met(self, point: Point) -> list[int]:
+    def met(self, point: Failpoint) -> list[int]:
         """The processes that met a fault at a point."""
         return [int(path.name.rpartition("@")[2]) for path in self.faults.glob(f"met-{point}@*")]
 
-    def wait_met(self, point: Point, *besides: int) -> int:
+    def wait_met(self, point: Failpoint, *besides: int) -> int:
         """Wait until a process, none of these, has met the fault at a point; answers which one."""
         return self.wait_all_met(point, 1, *besides)[0]
 
-    def wait_all_met(self, point: Point, count: int, *besides: int) -> list[int]:
+    def wait_all_met(self, point: Failpoint, count: int, *besides: int) -> list[int]:
         """Wait until so many processes have met the fault at a point; answers which."""
 
         def met() -> list[int]:

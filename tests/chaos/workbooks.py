@@ -14,9 +14,14 @@ from tests.chaos import files
 from tests.chaos.attacks import Done, Size, attack
 from tests.chaos.stand import Sent, Stand
 from tests.support.api_client import REPORT_BOM
-from worker.config.failpoints import Point
+from worker.config.failpoints import Failpoint
 
-POINTS = (Point.WORKBOOK_CLAIMED, Point.WORKBOOK_STORED, Point.WORKBOOK_ENTERED, Point.WORKBOOK_COMMITTED)
+POINTS = (
+    Failpoint.WORKBOOK_CLAIMED,
+    Failpoint.WORKBOOK_STORED,
+    Failpoint.WORKBOOK_ENTERED,
+    Failpoint.WORKBOOK_COMMITTED,
+)
 BUILT = "SELECT count(*) FROM job_chunks WHERE job_id = :job AND phase = 'workbook' AND state = 'done'"
 
 

@@ -662,7 +662,7 @@ def test_a_fault_of_ours_leaves_no_file(
     def broken(*_args: object) -> int:
         raise RuntimeError
 
-    monkeypatch.setattr("worker.jobs.submit.accept", broken)
+    monkeypatch.setattr("worker.jobs.submit.submit", broken)
     answer = (
         api.send(csv("Phone Number", *numbers), to="deletions") if which is None else api.post("/v1/deletions", which)
     )

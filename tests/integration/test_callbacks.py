@@ -194,7 +194,7 @@ def _cancelled_while_checked(api: Door, receiver: Receiver, ledger: Callbacks) -
     ledger.claim(Phase.CHECK)
     cancel(api, job_id)
     ledger.expire()
-    rescuer.sweep()
+    rescuer.rescue()
     return job_id
 
 
@@ -202,7 +202,7 @@ def _review_expired(api: Door, receiver: Receiver, ledger: Callbacks) -> str:
     job_id: str = api.send(sheet(), callback_url=receiver.url, mode="review").json["id"]
     assert pipeline.run(Phase.CHECK)
     ledger.run("UPDATE jobs SET review_until = now()")
-    rescuer.sweep()
+    rescuer.rescue()
     return job_id
 
 
@@ -507,10 +507,10 @@ def test_the_sweep_announces_a_callback_that_is_due(api: Door, receiver: Receive
     receiver.mode = 500
     assert pipeline.run(Phase.CALLBACK)
     valkey.delete(queue)
-    rescuer.sweep()
+    rescuer.rescue()
     assert valkey.llen(queue) == 0
     ledger.run("UPDATE job_chunks SET hint_due_at = now(), next_attempt_at = now() WHERE state = 'pending'")
-    rescuer.sweep()
+    rescuer.rescue()
     assert valkey.llen(queue) == 1
     valkey.delete(queue)
 

@@ -18,7 +18,7 @@ from worker.database.engine import transaction
 from worker.numbers import inventory
 from worker.stages.resolve import Decisions, resolve
 from worker.stages.write import write
-from worker.steps.chunk_facts import Job, world_for
+from worker.steps.chunk_facts import Job, facts_for_chunk
 
 FIRST = 12_125_550_140
 NUMBERS = range(FIRST, FIRST + 5)
@@ -44,7 +44,7 @@ def decide(world: World, there: None) -> Decide:  # noqa: ARG001 - what is decid
             for place, number in enumerate(NUMBERS)
         ]
         chunk = rows_of(CHUNK, *({"fax": -1} | row for row in given))
-        return resolve(chunk, world_for(connection, job, chunk, **how))
+        return resolve(chunk, facts_for_chunk(connection, job, chunk, **how))
 
     return made
 

@@ -79,7 +79,7 @@ def test_a_tenant_that_has_a_worker_already_waits_for_one_that_has_none(
     with ledger.engine.begin() as connection:
         lease = leases.claim(connection, WORKER, 30)
     assert lease is not None
-    assert (held.job == small, lease.job == small) == (False, True)
+    assert (held.job_public_id == small, lease.job_public_id == small) == (False, True)
 
 
 def test_one_hint_serves_every_phase_of_its_queue(api: Door, ledger: Ledger) -> None:

@@ -24,7 +24,7 @@ from worker.database.engine import transaction
 from worker.numbers import inventory
 from worker.stages.resolve import Decisions, resolve
 from worker.stages.write import write
-from worker.steps.chunk_facts import Job, world_for
+from worker.steps.chunk_facts import Job, facts_for_chunk
 
 FIRST = 12_125_550_100
 FREE, CLINICS, USED, SOUTHS = (FIRST + place for place in range(4))
@@ -272,7 +272,7 @@ def test_r19_of_two_jobs_at_once_exactly_one_gets_the_number(
 def decided(connection: sa.Connection, kind: JobKind, world: World, options: JobOptions, job_id: int) -> Decisions:
     job = Job(job_id, kind, world.north.tenant, options)
     chunk = rows_of(CHUNK, {"row": 2, "e164": FREE, "voice": -1, "sms": -1, "fax": -1})
-    return resolve(chunk, world_for(connection, job, chunk))
+    return resolve(chunk, facts_for_chunk(connection, job, chunk))
 
 
 def test_r19_an_assignment_is_decided_while_it_holds_the_number(world: World, holders: Holders) -> None:

@@ -99,9 +99,9 @@ def test_a_lost_lease_is_neither_extended_nor_given_back(api: Door, ledger: Ledg
     before = ledger.everything()
     acts: list[Callable[[sa.Connection], object]] = [
         lambda connection: leases.extend(connection, first, LEASE),
-        lambda connection: leases.give_back(connection, first, 0, counts=True),
+        lambda connection: leases.release(connection, first, 0, counts=True),
         lambda connection: completion.halve(connection, first, [1, 2]),
-        lambda connection: completion.fail(connection, first, {}),
+        lambda connection: completion.fail_job(connection, first, {}),
     ]
     for act in acts:
         with pytest.raises(leases.LostLeaseError), ledger.engine.begin() as connection:
@@ -113,7 +113,7 @@ def test_a_live_lease_is_left_alone(api: Door, ledger: Ledger) -> None:
     checked(api, 3)
     ledger.claim()
     with ledger.engine.begin() as connection:
-        assert rescue_queries.free_expired(connection) == 0
+        assert rescue_queries.release_expired_leases(connection) == 0
         assert leases.claim(connection, Phase.WRITE, LEASE) is None
 
 
@@ -323,7 +323,7 @@ def test_r28_a_chunk_of_a_job_that_has_failed_meanwhile_is_not_written(
     first, second, third = (ledger.claim() for _ in range(3))
     pipeline.STEPS[Phase.WRITE](first)
     with ledger.engine.begin() as connection:
-        completion.fail(connection, second, {"code": "INTERNAL_ERROR"})
+        completion.fail_job(connection, second, {"code": "INTERNAL_ERROR"})
     with pytest.raises(leases.LostLeaseError):
         pipeline.STEPS[Phase.WRITE](third)
     counts = ledger.ask("SELECT status, tally FROM jobs")[0]
@@ -346,9 +346,9 @@ def test_the_sweep_announces_what_nobody_came_for(api: Door, ledger: Ledger, con
     ledger.run("UPDATE job_chunks SET hint_due_at = now() - interval '1 day'")
     queue = broker.QUEUES[Phase.WRITE]
     valkey.delete(queue)
-    rescuer.sweep()
+    rescuer.rescue()
     assert valkey.llen(queue) == 3
-    rescuer.sweep()
+    rescuer.rescue()
     assert valkey.llen(queue) == 3
     assert [state for state, _ in ledger.chunks()] == ["pending"] * 3
 
@@ -356,7 +356,7 @@ def test_the_sweep_announces_what_nobody_came_for(api: Door, ledger: Ledger, con
 def test_the_sweep_leaves_ended_jobs_alone(api: Door, ledger: Ledger) -> None:
     api.upload(sheet(3))
     before = ledger.everything()
-    rescuer.sweep()
+    rescuer.rescue()
     assert ledger.everything() == before
 
 
@@ -370,5 +370,5 @@ def test_hints_do_not_pile_up() -> None:
     valkey.delete(queue)
     for _ in range(3):
         assert broker.wake(Phase.WRITE, "job", 100)
-    assert valkey.llen(queue) == broker.MOST_HINTS
+    assert valkey.llen(queue) == broker.MAX_WAKEUPS
     valkey.delete(queue)

@@ -107,17 +107,17 @@ class Worker:
         """One row more than in the chunks, which checking has refused."""
         refused = Tally({(Outcome.FAILED, Code.TOO_LONG): Seen(1, 9)})
         with self.engine.begin() as connection:
-            return completion.end_check(
+            return completion.complete_check(
                 connection, lease, completion.CheckedJob({}, sum(chunks) + 1, refused, chunks, review)
             )
 
     def end_chunk(self, lease: leases.Lease) -> Phase | None:
         with self.engine.begin() as connection:
-            return completion.end_chunk(connection, lease, f"results/{lease.number}", created(lease.rows))
+            return completion.complete_chunk(connection, lease, f"results/{lease.number}", created(lease.rows))
 
     def end_report(self, lease: leases.Lease) -> None:
         with self.engine.begin() as connection:
-            completion.end_report(connection, lease, completion.tally_of(connection, lease.job_id))
+            completion.complete_report(connection, lease, completion.tally_of(connection, lease.job_id))
 
     def checked(self, *chunks: int, review: Json | None = None) -> None:
         self.end_check(self.claim(Phase.CHECK), *chunks, review=review)
@@ -238,7 +238,7 @@ def _completed(worker: Worker) -> None:
 def _failed(worker: Worker) -> None:
     lease = worker.claim(Phase.CHECK)
     with worker.engine.begin() as connection:
-        completion.fail(connection, lease, request_problems.of_request(request_problems.RequestCode.INTERNAL_ERROR))
+        completion.fail_job(connection, lease, request_problems.of_request(request_problems.RequestCode.INTERNAL_ERROR))
 
 
 STATES: dict[str, Callable[[Worker], None]] = {
@@ -332,7 +332,7 @@ def test_a_job_under_review_gives_out_no_work(api: Door, worker: Worker, accepte
     assert worker.end_check(worker.claim(Phase.CHECK), 2, 2, review=EFFECT) is None
     assert [worker.try_claim(phase) for phase in Phase] == [None] * len(Phase)
     assert worker.overdue() == []
-    rescuer.sweep()
+    rescuer.rescue()
     job = api.job(accepted)
     assert job["status"] == "review"
     assert {name: value for name, value in job["review"].items() if name != "expires_at"} == EFFECT
@@ -388,7 +388,7 @@ def test_an_unconfirmed_review_expires(
     time.sleep(0.1)
     assert refusal(decide(api, accepted, "confirm")) == (409, "REVIEW_EXPIRED")
     assert api.job(accepted)["status"] == "review"
-    rescuer.sweep()
+    rescuer.rescue()
     job = api.job(accepted)
     assert (job["status"], job["problem"]["code"], job["problem"]["status"]) == ("cancelling", "REVIEW_EXPIRED", 409)
     assert worker.try_claim(Phase.WRITE) is None
@@ -407,11 +407,11 @@ def test_a_confirmation_under_way_wins_against_expiry(
     with worker.engine.begin() as connection:
         control.confirm(connection, worker.ask("SELECT max(id) FROM jobs")[0])
         time.sleep(0.6)
-        rescuer.sweep()
-    rescuer.sweep()
+        rescuer.rescue()
+    rescuer.rescue()
     assert worker.ask("SELECT status FROM jobs") == ["running"]
     assert worker.ask("SELECT problem FROM jobs") == [None]
-    assert worker.claim(Phase.WRITE).job == accepted
+    assert worker.claim(Phase.WRITE).job_public_id == accepted
 
 
 def test_a_confirmation_that_comes_during_expiry_loses(worker: Worker, accepted: str) -> None:
@@ -461,7 +461,7 @@ def test_a_check_under_way_ends_a_cancelled_job(api: Door, worker: Worker, world
     lease = worker.claim(Phase.CHECK)
     assert decide(api, job_id, "cancel").json["status"] == "cancelling"
     assert decide(api, job_id, "cancel").status_code == 202
-    rescuer.sweep()
+    rescuer.rescue()
     assert api.job(job_id)["status"] == "cancelling"
     pipeline.check(lease)
     api.work_off()
@@ -501,10 +501,10 @@ def test_a_worker_that_dies_does_not_leave_a_job_half_cancelled(
     late = worker.claim(Phase.REPORT) if state == "publishing" else None
     cancel(worker)
     assert api.job(accepted)["status"] == "cancelling"
-    rescuer.sweep()
+    rescuer.rescue()
     assert api.job(accepted)["status"] == "cancelling"
     worker.die()
-    rescuer.sweep()
+    rescuer.rescue()
     report = worker.try_claim(Phase.REPORT)
     assert (report is None) == (state == "checking")
     if report is not None:
@@ -515,7 +515,7 @@ def test_a_worker_that_dies_does_not_leave_a_job_half_cancelled(
     if late is not None:
         with pytest.raises(leases.LostLeaseError):
             worker.end_report(late)
-    rescuer.sweep()
+    rescuer.rescue()
     assert api.job(accepted) == job
 
 
@@ -526,7 +526,7 @@ def test_a_late_commit_of_a_cancelled_job_is_refused(worker: Worker, accepted: s
     late = worker.claim(Phase.WRITE)
     cancel(worker)
     worker.die()
-    rescuer.sweep()
+    rescuer.rescue()
     with pytest.raises(leases.LostLeaseError):
         worker.end_chunk(late)
     late = worker.claim(Phase.REPORT)
@@ -540,9 +540,9 @@ def test_a_try_that_fails_ends_a_cancelled_job(worker: Worker, accepted: str, co
     lease = worker.claim(Phase.WRITE)
     cancel(worker)
     with worker.engine.begin() as connection:
-        leases.give_back(connection, lease, 0, counts=counts)
+        leases.release(connection, lease, 0, counts=counts)
     assert worker.try_claim(Phase.WRITE) is None
-    rescuer.sweep()
+    rescuer.rescue()
     assert worker.claim(Phase.REPORT)
     assert worker.try_claim(Phase.REPORT) is None
 
@@ -580,7 +580,7 @@ def test_a_report_is_made_though_the_job_is_cancelled(api: Door, worker: Worker,
     _publishing(worker)
     lease = worker.claim(Phase.REPORT) if begun else None
     assert decide(api, accepted, "cancel").json["status"] == "cancelling"
-    rescuer.sweep()
+    rescuer.rescue()
     worker.end_report(lease or worker.claim(Phase.REPORT))
     job = api.job(accepted)
     assert (job["status"], job["counts"]["created"], job["counts"]["unprocessed"]) == ("cancelled", 2, 0)
@@ -592,9 +592,9 @@ def test_the_report_of_a_cancelled_job_is_announced_once(worker: Worker, accepte
     lease = worker.claim(Phase.WRITE)
     cancel(worker)
     with worker.engine.begin() as connection:
-        leases.give_back(connection, lease, 0, counts=True)
-        assert rescue_queries.settle(connection) == [(Phase.REPORT, accepted)]
-        assert rescue_queries.settle(connection) == []
+        leases.release(connection, lease, 0, counts=True)
+        assert rescue_queries.finish_cancellations(connection) == [(Phase.REPORT, accepted)]
+        assert rescue_queries.finish_cancellations(connection) == []
         assert rescue_queries.overdue(connection, 5) == []
     assert worker.overdue() == [(Phase.REPORT, accepted, 1)]
 
@@ -632,7 +632,7 @@ def test_workers_do_not_wait_for_each_other_while_they_claim(worker: Worker, acc
     worker.checked(2, 2, 2)
     first = worker.claim(Phase.WRITE)
     with worker.engine.begin() as connection:
-        completion.end_chunk(connection, first, "results", created(2))
+        completion.complete_chunk(connection, first, "results", created(2))
         assert leases.claim(connection, Phase.WRITE, LEASE) is not None
         connection.execute(sa.text("SET LOCAL lock_timeout = '5s'"))
         with worker.engine.begin() as other:
@@ -779,7 +779,7 @@ def test_a_review_that_is_not_confirmed_has_a_report_of_its_end(
     time.sleep(0.1)
     if how == "cancelled":
         decide(api, job_id, "cancel")
-    rescuer.sweep()
+    rescuer.rescue()
     api.work_off()
     job = api.job(job_id)
     assert (job["status"], job["problem"] and job["problem"]["code"]) == (
@@ -857,7 +857,7 @@ def order(database: sa.Engine, owner: Tenant, kind: JobKind, options: JobOptions
     job_id = str(uuid.uuid4())
     number_lists.put(job_id, {Column.PHONE_NUMBER: [f"+{number}" for number in numbers]})
     with database.begin() as connection:
-        submit.accept(connection, submit.Order(job_id, owner.id, "test", kind, options))
+        submit.submit(connection, submit.NewJob(job_id, owner.id, "test", kind, options))
     return job_id
 
 

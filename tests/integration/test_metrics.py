@@ -95,7 +95,7 @@ def test_a_job_that_failed_or_was_cancelled_is_counted_as_it_ended(api: Door, le
     assert refused["status"] == "failed"
     failing = checked(api, 3)
     with ledger.engine.begin() as connection:
-        completion.fail(connection, ledger.claim(), UNAVAILABLE)
+        completion.fail_job(connection, ledger.claim(), UNAVAILABLE)
     early = api.send(sheet(2, FIRST + 10)).json["id"]
     assert api.post(f"/v1/jobs/{early}/cancel").status_code == 202
     late = checked(api, 4, FIRST + 20)
@@ -111,7 +111,7 @@ def test_an_end_that_is_not_committed_counts_nothing(api: Door, ledger: Ledger) 
     checked(api, 3)
     lease = ledger.claim()
     with ledger.engine.connect() as connection:
-        completion.fail(connection, lease, UNAVAILABLE)
+        completion.fail_job(connection, lease, UNAVAILABLE)
         connection.rollback()
     assert not scrape(api.client).nonzero(JOBS)
 
@@ -146,10 +146,10 @@ def test_ends_do_not_wait_for_each_other(api: Door, ledger: Ledger) -> None:
     with ledger.engine.connect() as still:
         row = ledger.ask("SELECT id FROM jobs WHERE public_id = :job", job=first)[0]
         still.execute(sa.text("UPDATE jobs SET status = 'cancelling' WHERE id = :id"), {"id": row.id})
-        steps.end(still, row.id, JobStatus.CANCELLED)
+        steps.end_job(still, row.id, JobStatus.CANCELLED)
         ending = threading.Thread(target=finish, args=(api, ledger, second, 20))
         ending.start()
-        rescuer.sweep()
+        rescuer.rescue()
         ending.join(DEADLINE)
         assert not ending.is_alive()
         assert scrape(api.client).nonzero(JOBS) == {("upload", "completed"): 1}
@@ -202,7 +202,7 @@ def test_work_of_ended_jobs_waits_for_nobody(api: Door, ledger: Ledger, configur
     configure(rows_per_chunk=2)
     checked(api, 6)
     with ledger.engine.begin() as connection:
-        completion.fail(connection, ledger.claim(), UNAVAILABLE)
+        completion.fail_job(connection, ledger.claim(), UNAVAILABLE)
     assert ledger.chunks().count(("pending", 0)) == 2
     found = scrape(api.client)
     assert not any(found.nonzero(metric) for metric in (PENDING, LEASED, QUEUE_AGE, OPEN_JOBS))
@@ -229,7 +229,7 @@ def test_what_the_sweep_finds(api: Door, ledger: Ledger) -> None:
     assert pipeline.run(Phase.CHECK)
     ledger.run("UPDATE jobs SET review_until = now() WHERE public_id = :job", job=reviewed)
     ledger.run("UPDATE job_chunks SET hint_due_at = now() WHERE state <> 'done'")
-    rescuer.sweep()
+    rescuer.rescue()
     found = scrape(api.client)
     assert found.nonzero(SWEEP) == {
         (Finding.LEASES_EXPIRED,): 1,
@@ -239,7 +239,7 @@ def test_what_the_sweep_finds(api: Door, ledger: Ledger) -> None:
     }
     assert found[QUEUE_AGE, "write"] < 60  # its worker had it in hand until now
     rows = ledger.ask("SELECT count(*) AS rows FROM totals")
-    rescuer.sweep()
+    rescuer.rescue()
     assert ledger.ask("SELECT count(*) AS rows FROM totals") == rows, "what finds nothing leaves nothing"
 
 

@@ -26,7 +26,7 @@ from tests.support.servers import databases
 from webhook.services import numbers
 from worker.numbers import facets, occupied_ranges, queries, search, selections
 from worker.numbers import filters as number_filters
-from worker.numbers.filters import NumberFilter, Wanted
+from worker.numbers.filters import NumberFilter, ResolvedFilter
 
 # Country, and where its numbers begin; two of a shared calling code, one of a region that is not the main one of its.
 PLACES = (
@@ -190,7 +190,7 @@ def filters(stock: Stock) -> dict[str, list[str]]:
     }
 
 
-def resolved(connection: sa.Connection, looker: Tenant, asked: NumberFilter) -> Wanted:
+def resolved(connection: sa.Connection, looker: Tenant, asked: NumberFilter) -> ResolvedFilter:
     return number_filters.resolve(connection, Actor(looker, "test"), asked)
 
 

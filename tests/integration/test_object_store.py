@@ -216,14 +216,14 @@ def test_review_cancel_and_retention(api: Door, database: sa.Engine, configure: 
     assert (done["status"], done["counts"]["created"]) == ("completed", _numbers(database))
     with database.begin() as connection:
         connection.execute(jobs.update().values(finished_at=jobs.c.finished_at - timedelta(days=2)))
-    cleaner.tidy()
+    cleaner.clean()
     names = {entry["path"].split("/")[2] for entry in files.entries(f"jobs/{done['id']}")}
     assert {"upload", "report.csv"} <= names
     assert "results" not in names
     assert len(api.rows(done["id"])) == done["counts"]["total"]
     with database.begin() as connection:
         connection.execute(jobs.update().values(finished_at=jobs.c.finished_at - timedelta(days=200)))
-    cleaner.tidy()
+    cleaner.clean()
     assert files.entries("jobs") == []
 
 

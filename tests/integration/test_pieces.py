@@ -95,7 +95,7 @@ def test_a_job_of_whose_rows_nothing_is_known_yet_ends_at_once(api: Door, ledger
     assert cancel(api, job_id) == "cancelled"
     before = ledger.everything()
     assert not any(pipeline.run(each) for each in OF_A_JOB)
-    rescuer.sweep()
+    rescuer.rescue()
     assert ledger.everything() == before
     job = api.job(job_id)
     assert (job["counts"]["total"], job["links"]["report_csv"], api.rows(job_id)) == (0, None, [])
@@ -112,7 +112,7 @@ def test_whoever_reads_or_validates_last_ends_a_cancelled_job(
     job_id = brought_to(phase, api)
     held = [ledger.claim(phase) for _ in range(1 if phase is Phase.CHECK else 2)]
     assert cancel(api, job_id) == "cancelling"
-    rescuer.sweep()
+    rescuer.rescue()
     assert api.job(job_id)["status"] == "cancelling"
     if ending == "done":
         for lease in held:
@@ -120,7 +120,7 @@ def test_whoever_reads_or_validates_last_ends_a_cancelled_job(
             attempt(lease)
     else:
         ledger.expire()
-        rescuer.sweep()
+        rescuer.rescue()
     job = api.job(job_id)
     assert (job["status"], job["counts"]["total"], ledger.numbers()) == ("cancelled", 0, [])
     before = ledger.everything()
@@ -149,7 +149,7 @@ def test_r28_a_job_cancelled_while_its_report_is_made_has_all_of_it(
     job_id = brought_to(phase, api)
     lease = ledger.claim(phase) if is_held else None
     assert cancel(api, job_id) == "cancelling"
-    rescuer.sweep()
+    rescuer.rescue()
     if lease is not None:
         attempt(lease)
     job = finish(api, ledger, job_id)
@@ -163,7 +163,7 @@ def test_a_part_of_the_report_whose_worker_dies_is_made_though_the_job_is_cancel
     late = ledger.claim(Phase.RENDER)
     cancel(api, job_id)
     ledger.expire()
-    rescuer.sweep()
+    rescuer.rescue()
     job = finish(api, ledger, job_id)
     assert (job["status"], assert_whole(api, job)) == ("cancelled", ["CREATED"] * ROWS)
     report, before = api.report(job_id), ledger.everything()
@@ -184,7 +184,7 @@ def test_a_job_that_ends_with_one_piece_ends_for_all(api: Door, ledger: Ledger, 
         pipeline.STEPS[phase](second)
     assert not any(pipeline.run(each) for each in OF_A_JOB)
     ledger.expire()
-    rescuer.sweep()
+    rescuer.rescue()
     assert not any(pipeline.run(each) for each in OF_A_JOB)
     job = api.job(job_id)
     written = ROWS if phase is Phase.RENDER else 0
@@ -409,7 +409,7 @@ def test_r28_r29_whatever_happens_in_whatever_order(
         elif act == "expire":
             ledger.expire()
         elif act == "sweep":
-            rescuer.sweep()
+            rescuer.rescue()
         elif act == "cancel":
             is_cancelled = cancel(api, job_id) in {"cancelling", "cancelled"} or is_cancelled
     for lease in (*held, *late):
@@ -437,7 +437,7 @@ def test_whoever_stands_still_after_entering_work_loses_its_locks(
 
     def stand_still() -> None:
         with transaction() as connection:
-            steps.add_work(connection, job_id, Phase.RENDER, dict.fromkeys(range(pieces), 5))
+            steps.add_work_items(connection, job_id, Phase.RENDER, dict.fromkeys(range(pieces), 5))
             assert ledger.ask(still)
             wait_for(lambda: not ledger.ask(still), DEADLINE, "the transaction to be ended")
 

@@ -25,7 +25,7 @@ from worker.database import engine
 from worker.maintenance import rescue_queries
 from worker.queue import broker, completion
 from worker.queue import scheduler as beat_scheduler
-from worker.queue.publisher import Outbox
+from worker.queue.publisher import Publisher
 from worker.steps import failures
 from worker.storage import files
 
@@ -179,7 +179,7 @@ def test_a_worker_that_hangs_loses_its_work(api: Door, ledger: Ledger, configure
 
         def freed() -> int:
             with ledger.engine.begin() as connection:
-                return rescue_queries.free_expired(connection)
+                return rescue_queries.release_expired_leases(connection)
 
         wait_for(freed, DEADLINE, "its lease to run out")
 
@@ -214,7 +214,7 @@ def test_a_broker_that_swallows_everything_delays_nobody(
 def test_a_resolver_that_hangs_delays_nobody() -> None:
     """Whatever takes its time; and those who come while it does are not made to wait one after the other."""
     free = threading.Event()
-    slow = Outbox(0.3)
+    slow = Publisher(0.3)
     began = time.monotonic()
     try:
         assert not any(slow.send(lambda: free.wait(DEADLINE)) for _ in range(2))
@@ -222,7 +222,7 @@ def test_a_resolver_that_hangs_delays_nobody() -> None:
             assert time.monotonic() - began < AT_MOST
     finally:
         free.set()
-    assert Outbox(DEADLINE).send(lambda: True)
+    assert Publisher(DEADLINE).send(lambda: True)
 
 
 @pytest.mark.usefixtures("api")
@@ -235,7 +235,7 @@ def test_beat_sends_nothing_while_enough_waits() -> None:
     app = broker.app()
     entry = ScheduleEntry("sweep", broker.SWEEP, schedule=1.0, options={"queue": broker.UPKEEP}, app=app)
     scheduler = beat_scheduler.Scheduler(app, lazy=True)
-    for _ in range(broker.MOST_HINTS + 5):
+    for _ in range(broker.MAX_WAKEUPS + 5):
         scheduler.apply_async(entry, advance=False)
-    assert valkey.llen(broker.UPKEEP) == broker.MOST_HINTS
+    assert valkey.llen(broker.UPKEEP) == broker.MAX_WAKEUPS
     valkey.delete(broker.UPKEEP)

@@ -201,11 +201,11 @@ ENDINGS: dict[str, Ending] = {**WROTE, "failed, refused": refused, "cancelled, u
 def test_the_upload_goes_before_its_report(api: Door, house: House) -> None:
     job_id = completed(api, house)
     house.age(job_id, 29)
-    cleaner.tidy()
+    cleaner.clean()
     assert "upload" in house.files(job_id)
     house.age(job_id, 31)
     before = told(api, job_id)
-    cleaner.tidy()
+    cleaner.clean()
     assert "upload" not in house.files(job_id)
     assert told(api, job_id) == before
 
@@ -214,7 +214,7 @@ def test_a_list_goes_as_an_upload_does(api: Door, house: House) -> None:
     api.upload(sheet())
     job_id = api.act("capability-changes", {"numbers": NUMBERS[:3], "fax": True})["id"]
     house.age(job_id, 31)
-    cleaner.tidy()
+    cleaner.clean()
     assert "listed.arrow" not in house.files(job_id)
     assert [row["code"] for row in api.rows(job_id)] == ["UPDATED"] * 3
 
@@ -223,11 +223,11 @@ def test_an_upload_may_outlive_its_report(api: Door, house: House, configure: Ca
     configure(keep_uploads_days=365)
     job_id = completed(api, house)
     house.age(job_id, 91)
-    cleaner.tidy()
+    cleaner.clean()
     assert house.files(job_id) == ["upload"]
     assert refusals(api, job_id) == GONE
     house.age(job_id, 366)
-    cleaner.tidy()
+    cleaner.clean()
     assert not (house.folder / "jobs" / job_id).exists()
 
 
@@ -241,7 +241,7 @@ def test_without_its_chunk_files_a_job_reads_and_is_undone_as_before(
     house.age(job_id, 2)
     before = told(api, job_id) if has_report else {}
     late = house.put(f"jobs/{job_id}/check-0/rows.arrow", hours=0)  # of a check that came too late
-    cleaner.tidy()
+    cleaner.clean()
     left = house.files(job_id)
     assert not late.exists()
     assert not [name for name in left if name.startswith("check-") and Path(name).stem.isdecimal()]
@@ -264,7 +264,7 @@ def test_when_all_files_are_gone_the_counts_stay(api: Door, house: House, end: E
     had_report = api.job(job_id)["links"]["report_csv"] is not None
     house.age(job_id, 91)
     jobs[job_id]["finished_at"] = api.job(job_id)["finished_at"]
-    cleaner.tidy()
+    cleaner.clean()
     assert not (house.folder / "jobs" / job_id).exists()
     assert house.ask("SELECT count(*) FROM job_chunks WHERE job_id = :id", id=house.id_of(job_id)) == [0]
     found = {each: without_links(api.job(each)) for each in jobs}
@@ -287,7 +287,7 @@ def test_what_has_expired_cannot_be_undone(api: Door, house: House, status: str,
     job_id = end(api, house)
     house.age(job_id, 91)
     if is_tidied:
-        cleaner.tidy()
+        cleaner.clean()
     answer = api.post(f"/v1/jobs/{job_id}/undo")
     assert (answer.status_code, answer.json["code"], answer.json["job_status"]) == (409, "UNDO_EXPIRED", status)
 
@@ -317,7 +317,7 @@ def test_removed_is_removed_even_if_the_setting_says_longer_later(
 ) -> None:
     job_id = completed(api, house)
     house.age(job_id, 91)
-    cleaner.tidy()
+    cleaner.clean()
     configure(keep_reports_days=365)
     assert refusals(api, job_id) == GONE
     assert api.post(f"/v1/jobs/{job_id}/undo").json["code"] == "UNDO_EXPIRED"
@@ -346,7 +346,7 @@ def test_what_is_being_read_is_read_to_its_end(api: Door, house: House) -> None:
     blocks = files.stream(files.report_key(job_id))
     rows = stream_report(job_id, Tokens(read, check), Layout.from_json(facts), None)
     house.age(job_id, 91)
-    cleaner.tidy()
+    cleaner.clean()
     assert not house.files(job_id)
     assert b"".join(blocks) == whole
     assert sum(cells.num_rows for cells, _ in rows) == 7
@@ -368,7 +368,7 @@ def test_jobs_that_have_not_ended_keep_everything(
     house.run("UPDATE jobs SET created_at = now() - interval '1000 days', started_at = now() - interval '1000 days'")
     make_old(house.folder, hours=24_000)
     files, pieces = stored(), house.ask("SELECT count(*) FROM job_chunks")
-    cleaner.tidy()
+    cleaner.clean()
     assert (stored(), house.ask("SELECT count(*) FROM job_chunks")) == (files, pieces)
     found = [api.job(each)["status"] for each in (running, review, cancelling, accepted)]
     assert found == ["running", "review", "cancelling", "accepted"]
@@ -380,11 +380,11 @@ def test_the_undo_of_a_job_keeps_its_files(api: Door, house: House) -> None:
     files = house.files(job_id)
     undoing = api.post(f"/v1/jobs/{job_id}/undo").json["id"]
     house.age(job_id, 91)
-    cleaner.tidy()
+    cleaner.clean()
     assert house.files(job_id) == files
     api.work_off()
     assert api.job(undoing)["counts"]["updated"] == 6
-    cleaner.tidy()
+    cleaner.clean()
     assert not house.files(job_id)
     assert house.files(undoing)
 
@@ -429,7 +429,7 @@ def test_a_job_that_somebody_decides_about_is_passed_over(api: Door, house: Hous
     job_id = completed(api, house)
     house.age(job_id, 91)
     with house.engine.begin() as connection:
-        job_state.hold(connection, house.id_of(job_id))
+        job_state.lock_job(connection, house.id_of(job_id))
         assert cleaner.expire() == 0
     assert house.files(job_id)
     assert cleaner.expire() == 1
@@ -451,7 +451,7 @@ def test_work_that_somebody_is_at_stays_in_the_ledger(api: Door, house: House) -
         id=house.id_of(job_id),
     )
     house.age(job_id, 91)
-    cleaner.tidy()
+    cleaner.clean()
     left = house.ask("SELECT phase || ' ' || state FROM job_chunks WHERE job_id = :id", id=house.id_of(job_id))
     assert left == ["check leased"]
 
@@ -460,10 +460,10 @@ def test_keys_are_forgotten(api: Door, house: House) -> None:
     headers = {"Idempotency-Key": "order 7"}
     for _ in range(2):
         api.post("/v1/deletions", {"numbers": NUMBERS}, headers=headers)
-        cleaner.tidy()
+        cleaner.clean()
     assert house.ask("SELECT count(*) FROM idempotency_keys") == [1]
     house.run("UPDATE idempotency_keys SET until = now() - interval '1 second'")
-    cleaner.tidy()
+    cleaner.clean()
     assert house.ask("SELECT count(*) FROM idempotency_keys") == [0]
 
 
@@ -499,7 +499,7 @@ def test_rounds_at_once_do_everything_once(api: Door, house: House) -> None:
     def run() -> None:
         start.wait()
         counts.append(cleaner.expire())
-        cleaner.tidy()
+        cleaner.clean()
 
     rounds = [threading.Thread(target=run) for _ in range(4)]
     for each in rounds:
@@ -542,10 +542,10 @@ def test_files_of_a_job_that_is_marked_as_having_none(api: Door, house: House) -
     house.age(job_id, 91)
     with house.engine.begin() as connection:
         retention.mark(connection, retention.hold(connection, house.id_of(job_id)))
-    cleaner.tidy()
+    cleaner.clean()
     assert house.files(job_id)
     make_old(house.folder / "jobs" / job_id, hours=25)
-    cleaner.tidy()
+    cleaner.clean()
     assert not (house.folder / "jobs" / job_id).exists()
 
 
@@ -559,7 +559,7 @@ def test_one_job_that_cannot_be_tidied_does_not_stop_the_others(api: Door, house
     folder.symlink_to(house.folder / "elsewhere")
 
     def is_tidied() -> bool:
-        cleaner.tidy()
+        cleaner.clean()
         return len(house.files(good)) < whole
 
     wait_for(is_tidied, DEADLINE, "the other job is tidied")
@@ -576,7 +576,7 @@ def test_files_without_a_job_go_when_they_are_old(api: Door, house: House, name:
     files = house.files(kept)
     old = house.put(f"jobs/{uuid.uuid4()}/{name}", hours=25)
     young = house.put(f"jobs/{uuid.uuid4()}/{name}", hours=23)
-    cleaner.tidy()
+    cleaner.clean()
     assert not (house.folder / "jobs" / old.relative_to(house.folder).parts[1]).exists()
     assert young.exists()
     assert house.files(kept) == files
@@ -586,7 +586,7 @@ def test_an_upload_that_takes_hours_is_as_young_as_its_last_block(api: Door, hou
     job = uuid.uuid4()
     house.put(f"jobs/{job}/listed.arrow", hours=100)
     receiving = house.put(f"jobs/{job}/upload#1", hours=1)
-    cleaner.tidy()
+    cleaner.clean()
     assert receiving.exists()
 
 
@@ -595,7 +595,7 @@ def test_half_written_files_of_a_job_go_when_they_are_old(api: Door, house: Hous
     old = house.put(f"jobs/{job_id}/check-3/000000.arrow#1", hours=25)
     make_old(old.parent, hours=25)
     young = house.put(f"jobs/{job_id}/results/000000-1.arrow#2", hours=23)
-    cleaner.tidy()
+    cleaner.clean()
     assert not old.parent.exists()
     assert young.exists()
     api.work_off()
@@ -607,10 +607,10 @@ def test_half_written_files_go_with_their_part(api: Door, house: House) -> None:
     for name in ("upload#1", "results/000000-1.arrow#1", "report.csv#3"):
         house.put(f"jobs/{job_id}/{name}", hours=1)
     house.age(job_id, 31)
-    cleaner.tidy()
+    cleaner.clean()
     assert [name for name in house.files(job_id) if "#" in name] == ["report.csv#3"]
     house.age(job_id, 91)
-    cleaner.tidy()
+    cleaner.clean()
     assert not (house.folder / "jobs" / job_id).exists()
 
 
@@ -619,7 +619,7 @@ def test_empty_folders_go_when_they_are_old(house: House) -> None:
     for folder, hours in ((old, 25), (young, 23)):
         (folder / "check-1").mkdir(parents=True)
         make_old(folder, hours)
-    cleaner.tidy()
+    cleaner.clean()
     assert not old.exists()
     assert young.exists()
 
@@ -637,7 +637,7 @@ def test_what_is_not_ours_stays(api: Door, house: House, tmp_path: Path) -> None
     link.symlink_to(elsewhere)
     for path in (elsewhere, link):
         make_old(path, hours=1000)
-    cleaner.tidy()
+    cleaner.clean()
     assert all(path.exists() for path in (*foreign, link, elsewhere / "precious"))
     for name in ("..", "", "readme", str(uuid.uuid4()).upper()):
         with pytest.raises(ValueError):  # noqa: PT011 - whatever is wrong with it
@@ -656,10 +656,10 @@ def test_odd_names_and_links_in_a_job_s_folder_are_no_hindrance(api: Door, house
     for name in (b"a\nb", b"\xff\xfe#1", b"b%20c", "ü n#2".encode()):
         Path(os.fsdecode(os.fsencode(top) + b"/" + name)).write_bytes(b"x")
     (top / "results" / "link").symlink_to(precious)
-    cleaner.tidy()
+    cleaner.clean()
     assert told(api, job_id) == before
     house.age(job_id, 91)
-    cleaner.tidy()
+    cleaner.clean()
     assert not top.exists()
     assert (precious / "file#1").exists()
 
@@ -693,10 +693,10 @@ def test_what_a_killed_door_has_received_is_removed(api: Door, house: House) -> 
         process.kill()
         process.wait(DEADLINE)
     assert house.files(job_id) == ["upload#1"]
-    cleaner.tidy()
+    cleaner.clean()
     assert house.files(job_id) == ["upload#1"]
     make_old(house.folder / "jobs" / job_id, hours=25)
-    cleaner.tidy()
+    cleaner.clean()
     assert not (house.folder / "jobs" / job_id).exists()
 
 
@@ -726,12 +726,12 @@ def test_the_folder_of_a_living_process_stays_and_that_of_a_killed_one_goes(scra
     with program(HOLD, TMPDIR=str(scratch_place)) as process:
         (folder,) = scratch_folders(scratch_place)
         make_old(folder, hours=1000)
-        cleaner.tidy()
+        cleaner.clean()
         assert (folder / "half").exists()
         process.send_signal(signal.SIGKILL)
         process.wait(DEADLINE)
         assert folder.exists()
-        cleaner.tidy()
+        cleaner.clean()
         assert not folder.exists()
 
 
@@ -807,7 +807,7 @@ def test_files_expire_on_an_object_store_too(api: Door, house: House, objects: C
     job_id = completed(api, house)
     house.age(job_id, 31)
     before, count = told(api, job_id), len(objects())
-    cleaner.tidy()
+    cleaner.clean()
     left = objects()
     assert len(left) < count
     assert f"jobs/{job_id}/upload" not in left
@@ -815,7 +815,7 @@ def test_files_expire_on_an_object_store_too(api: Door, house: House, objects: C
     assert told(api, job_id) == before
     assert api.done(api.post(f"/v1/jobs/{job_id}/undo"))["counts"]["updated"] == 6
     house.run("UPDATE jobs SET finished_at = now() - interval '91 days'")
-    cleaner.tidy()
+    cleaner.clean()
     assert objects() == []
     assert refusals(api, job_id) == GONE
 
@@ -828,7 +828,7 @@ def test_orphans_on_an_object_store(
     names = [f"jobs/{uuid.uuid4()}/check-1/{number:06}.arrow" for number in range(5)]
     for name in (*names, "jobs/readme"):
         files.put(name, b"x")
-    cleaner.tidy()
+    cleaner.clean()
     assert set(objects()) == {*kept, *names, "jobs/readme"}
     # The store's clock cannot be turned, so the setting is.
     store = files.store()
@@ -837,7 +837,7 @@ def test_orphans_on_an_object_store(
         patch.setattr(files, "store", lambda: store)
         # Bounded: two folders' worth of files at a time, wherever the round begins.
         wait_for(lambda: cleaner.remove_orphans(2) or len(objects()) == len(kept) + 1, DEADLINE, "orphans are removed")
-        cleaner.tidy()
+        cleaner.clean()
         assert set(objects()) == {*kept, "jobs/readme"}
     assert house.ask("SELECT count(*) FROM jobs") == [1]
 
@@ -874,9 +874,9 @@ def test_a_worker_sweeps_and_tidies_when_it_starts(api: Door, house: House, tmp_
 @pytest.mark.usefixtures("database")
 def test_a_round_without_a_database_is_told_and_left_to_the_next(configure: Callable[..., None]) -> None:
     configure(database_url="postgresql://nobody@127.0.0.1:1/none")
-    cleaner.tidy()
+    cleaner.clean()
 
 
 def test_a_worker_starts_without_a_broker(configure: Callable[..., None]) -> None:
     configure(redis_url="redis://127.0.0.1:1/0")
-    broker.look_after()
+    broker.request_maintenance()

@@ -124,7 +124,7 @@ def job(connection: sa.Connection, owner: Tenant, options: JobOptions | None = N
     public_id = str(uuid.uuid4())
     sha256 = uuid.uuid4().bytes * 2
     file = submit.File(name, 10, sha256)
-    submit.accept(connection, submit.Order(public_id, owner.id, "test", JobKind.UPLOAD, options or JobOptions(), file))
+    submit.submit(connection, submit.NewJob(public_id, owner.id, "test", JobKind.UPLOAD, options or JobOptions(), file))
     return public_id
 
 

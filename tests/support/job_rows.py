@@ -49,7 +49,7 @@ class Ledger:
         """Let every lease run out and have the sweep's part done; answers how many were freed."""
         self.run("UPDATE job_chunks SET lease_until = now() - interval '1 second' WHERE state = 'leased'")
         with self.engine.begin() as connection:
-            return rescue_queries.free_expired(connection)
+            return rescue_queries.release_expired_leases(connection)
 
     def due(self) -> None:
         """Nobody waits for the next try."""

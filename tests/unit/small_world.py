@@ -12,7 +12,7 @@ from schemas.arrow_schemas import CHUNK, STATE, UNDO_CHUNK
 from schemas.codes import BY_NUMBER, Code
 from schemas.jobs import JobKind, JobOptions
 from schemas.permissions import Tenant, TenantKind, User, UserKind
-from worker.stages.resolve import Decisions, Defaults, Numbers, World, resolve
+from worker.stages.resolve import ChunkFacts, Decisions, Defaults, Numbers, resolve
 
 MASTER = Tenant(1, "m", TenantKind.MASTER_RESELLER, "Master", (1,))
 RESELLER = Tenant(2, "r", TenantKind.RESELLER, "Reseller", (1, 2))
@@ -39,7 +39,7 @@ USERS = {
     NURSE: User(NURSE, CLINIC, UserKind.PBX, sms_enabled=True),
 }
 
-WORLD = World(
+WORLD = ChunkFacts(
     actor=RESELLER,
     options=JobOptions(),
     tenants=TENANTS,
@@ -56,7 +56,7 @@ def rows_of(schema: pa.Schema, *rows: dict[str, int]) -> pa.Table:
     return pa.table([pa.array([row.get(field.name, 0) for row in rows], field.type) for field in schema], schema=schema)
 
 
-def decide(world: World, **row: int) -> Decisions:
+def decide(world: ChunkFacts, **row: int) -> Decisions:
     """One row decided: of an upload with voice on, of an action with every capability left empty."""
     given = {"voice": 1} if world.kind is JobKind.UPLOAD else dict.fromkeys(("voice", "sms", "fax"), -1)
     schema = UNDO_CHUNK if world.kind is JobKind.UNDO else CHUNK
@@ -68,6 +68,6 @@ def code_of(decisions: Decisions) -> Code:
     return BY_NUMBER[decisions.results.column("code")[0].as_py()]
 
 
-def with_options(world: World = WORLD, **options: Any) -> World:  # noqa: ANN401 - any field of the options
+def with_options(world: ChunkFacts = WORLD, **options: Any) -> ChunkFacts:  # noqa: ANN401 - any field of the options
     """The world, with other options chosen for the job."""
     return replace(world, options=replace(world.options, **options))

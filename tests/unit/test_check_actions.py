@@ -13,10 +13,10 @@ from schemas.codes import BY_NUMBER, Code, faults_of
 from schemas.columns import Column
 from schemas.jobs import FORMS, JobKind, JobOptions
 from schemas.user_services import Service
-from worker.stages.cut import CheckedFile, check_file
+from worker.stages.cut import DeduplicatedFile, deduplicate
 from worker.stages.read import FileFault, RowBatch
 from worker.stages.reading.listed_rows import ListedRows
-from worker.stages.validate import Names, Parts, check_rows
+from worker.stages.validate import Names, Parts, validate_rows
 
 NAMES = Names(
     {Column.TARGET: {"ashford clinics": 7}, Column.USER: {"ann@example.com": 31, "bea@example.com": 32}}, (1,)
@@ -26,7 +26,7 @@ FIRST, SECOND, THIRD = "+12125550142", "+12125550143", "+12125550144"
 Line = tuple[str, ...]
 
 
-def check(kind: JobKind, lines: Sequence[Line], **options: Any) -> CheckedFile:  # noqa: ANN401 - any option
+def check(kind: JobKind, lines: Sequence[Line], **options: Any) -> DeduplicatedFile:  # noqa: ANN401 - any option
     padded = [(*line, *[""] * (len(MAPPING) - len(line))) for line in lines]
     cells = pa.record_batch(
         [pa.array([line[place] for line in padded], pa.string()) for place in range(len(MAPPING))],
@@ -35,15 +35,15 @@ def check(kind: JobKind, lines: Sequence[Line], **options: Any) -> CheckedFile: 
     nothing = np.zeros(len(lines), dtype=bool)
     batch = RowBatch(np.arange(2, 2 + len(lines)), cells, nothing, nothing)
     chosen = JobOptions(**options)
-    return check_file(Parts([check_rows(batch, MAPPING, NAMES, kind, chosen)]), kind, chosen)
+    return deduplicate(Parts([validate_rows(batch, MAPPING, NAMES, kind, chosen)]), kind, chosen)
 
 
-def found(file: CheckedFile) -> list[list[tuple[Code, Column]]]:
+def found(file: DeduplicatedFile) -> list[list[tuple[Code, Column]]]:
     """The faults of every row."""
     return [[(fault.code, fault.column) for fault in faults_of(int(faults))] for faults in file.faults]
 
 
-def codes(file: CheckedFile) -> list[Code | None]:
+def codes(file: DeduplicatedFile) -> list[Code | None]:
     return [BY_NUMBER[int(code)] if code else None for code in file.code]
 
 

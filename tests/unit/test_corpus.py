@@ -10,9 +10,9 @@ from schemas.codes import BY_NUMBER, warnings_of
 from schemas.jobs import JobKind, JobOptions
 from tests.support.files import corpus
 from tests.support.files.corpus import Case
-from worker.stages.cut import check_file
+from worker.stages.cut import deduplicate
 from worker.stages.read import FileFault, Limits, read
-from worker.stages.validate import CheckedRows, Names, Parts, check_rows
+from worker.stages.validate import Names, Parts, ValidatedRows, validate_rows
 
 LIMITS = Limits(1 << 24, 1000, 20, 2000, 1 << 26, 1 << 30, 30)
 CASES = list(corpus.cases())
@@ -27,19 +27,19 @@ def test_there_are_enough_of_them() -> None:
 def test_verdict(case: Case, tmp_path: Path) -> None:
     path = tmp_path / "upload"
     path.write_bytes(case.content)
-    fault, options, parts = None, JobOptions(), list[CheckedRows]()
+    fault, options, parts = None, JobOptions(), list[ValidatedRows]()
     try:
         with read(path, LIMITS, workdir=tmp_path) as sheet:
             batches = list(sheet.batches())
             mapping = sheet.facts.mapping  # not before: what some columns mean depends on all their values
-            parts += [check_rows(batch, mapping, Names({}), JobKind.UPLOAD, options) for batch in batches]
+            parts += [validate_rows(batch, mapping, Names({}), JobKind.UPLOAD, options) for batch in batches]
     except FileFault as caught:
         fault = caught.code
     assert fault is case.fault
     assert [entry.name for entry in tmp_path.iterdir()] == ["upload"]
     if fault is not None:
         return
-    results = check_file(Parts(parts), JobKind.UPLOAD, options).results()
+    results = deduplicate(Parts(parts), JobKind.UPLOAD, options).results()
     codes = [BY_NUMBER[code].value if code else "" for code in results.column("code").to_pylist()]
     assert codes == list(case.codes)
     if case.numbers:

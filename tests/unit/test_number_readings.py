@@ -13,9 +13,9 @@ from schemas.columns import Column
 from schemas.jobs import Accept, JobKind, JobOptions, NumberFormat
 from worker.phone.explain import NO_CONTEXT, explain
 from worker.phone.explain import Row as ExplainedRow
-from worker.stages.cut import CheckedFile, check_file
+from worker.stages.cut import DeduplicatedFile, deduplicate
 from worker.stages.read import RowBatch
-from worker.stages.validate import Names, Parts, check_rows
+from worker.stages.validate import Names, Parts, validate_rows
 
 COLUMNS = (Column.COUNTRY_CODE, Column.PHONE_NUMBER, Column.VOICE)
 MAPPING = {column: index for index, column in enumerate(COLUMNS)}
@@ -31,7 +31,7 @@ def check(
     batch: int = 1000,
     codes: tuple[int, ...] = (),
     header: bool = False,
-) -> CheckedFile:
+) -> DeduplicatedFile:
     parts = []
     for begin in range(0, len(rows), batch):
         some = rows[begin : begin + batch]
@@ -39,17 +39,17 @@ def check(
         nothing = np.zeros(len(some), dtype=bool)
         numbers = np.arange(begin + 2, begin + 2 + len(some))
         table = RowBatch(numbers, pa.record_batch(cells, names=list("abc")), nothing, nothing)
-        parts.append(check_rows(table, MAPPING, Names({}, codes), kind, options))
-    return check_file(Parts(parts), kind, options, international_header=header)
+        parts.append(validate_rows(table, MAPPING, Names({}, codes), kind, options))
+    return deduplicate(Parts(parts), kind, options, international_header=header)
 
 
-def results(file: CheckedFile) -> list[int | str]:
+def results(file: DeduplicatedFile) -> list[int | str]:
     """The number of each row, or its code."""
     e164 = file.results().column("e164").to_pylist()
     return [BY_NUMBER[code].value if code else number for code, number in zip(file.code.tolist(), e164, strict=True)]
 
 
-def warnings(file: CheckedFile, row: int) -> list[Code]:
+def warnings(file: DeduplicatedFile, row: int) -> list[Code]:
     return warnings_of(file.results().column("warnings")[row].as_py())
 
 

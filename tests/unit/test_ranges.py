@@ -12,10 +12,10 @@ from schemas.codes import BY_NUMBER, Code, faults_of
 from schemas.columns import Column
 from schemas.jobs import Accept, JobKind, JobOptions
 from worker.stages.block_rows import BlockLimits
-from worker.stages.cut import CheckedFile, check_file
+from worker.stages.cut import DeduplicatedFile, deduplicate
 from worker.stages.number_ranges import Spans, cuts, expanded, overlapping
 from worker.stages.read import FileFault, RowBatch
-from worker.stages.validate import Names, Parts, check_rows
+from worker.stages.validate import Names, Parts, validate_rows
 
 COLUMNS = (Column.COUNTRY_CODE, Column.PHONE_NUMBER, Column.END_NUMBER, Column.VOICE)
 MAPPING = {column: place for place, column in enumerate(COLUMNS)}
@@ -23,22 +23,22 @@ FIRST = 12125550100
 LIMITS = BlockLimits(1000)
 
 
-def check(*lines: tuple[str, ...], accept: Accept = Accept.VALID, limits: BlockLimits = LIMITS) -> CheckedFile:
+def check(*lines: tuple[str, ...], accept: Accept = Accept.VALID, limits: BlockLimits = LIMITS) -> DeduplicatedFile:
     padded = [(*line, *["", "TRUE"][len(line) - 2 :]) for line in lines]
     cells = pa.record_batch([pa.array(column, pa.string()) for column in zip(*padded, strict=True)], names=list("abcd"))
     nothing = np.zeros(len(lines), dtype=bool)
     batch = RowBatch(np.arange(2, 2 + len(lines)), cells, nothing, nothing)
     options = JobOptions(accept=accept)
-    rows = check_rows(batch, MAPPING, Names({}), JobKind.UPLOAD, options, limits)
-    return check_file(Parts([rows]), JobKind.UPLOAD, options)
+    rows = validate_rows(batch, MAPPING, Names({}), JobKind.UPLOAD, options, limits)
+    return deduplicate(Parts([rows]), JobKind.UPLOAD, options)
 
 
-def found(file: CheckedFile) -> list[tuple[int, int]]:
+def found(file: DeduplicatedFile) -> list[tuple[int, int]]:
     columns = file.rows.columns(("e164", "numbers"))
     return list(zip(columns["e164"].tolist(), columns["numbers"].tolist(), strict=True))
 
 
-def codes(file: CheckedFile) -> list[str]:
+def codes(file: DeduplicatedFile) -> list[str]:
     return [BY_NUMBER[int(code)].value if code else "" for code in file.code]
 
 

@@ -12,7 +12,7 @@ from schemas.arrow_schemas import CHUNK
 from schemas.codes import BY_NUMBER, Code, faults_of, warnings_of
 from schemas.jobs import JobKind, OnExisting
 from tests.unit.small_world import NUMBER, SIBLING, WORLD, existing, rows_of, with_options
-from worker.stages.resolve import Decisions, World, resolve, without
+from worker.stages.resolve import ChunkFacts, Decisions, resolve, without
 
 # A block of three numbers, a single number, and a block of two.
 PLACES = (0, 0, 0, 1, 2, 2)
@@ -29,7 +29,7 @@ def codes(decided: Decisions) -> list[Code]:
     return [BY_NUMBER[number] for number in decided.results.column("code").to_pylist()]
 
 
-def refused(world: World, chunk: pa.Table, *lines: int) -> Decisions:
+def refused(world: ChunkFacts, chunk: pa.Table, *lines: int) -> Decisions:
     return without(resolve(chunk, world), chunk, np.array([NUMBER + line for line in lines], np.int64))
 
 

@@ -10,7 +10,7 @@ import pytest
 from schemas.codes import Code, faults_of, warnings_of
 from schemas.jobs import OnExisting
 from tests.unit.small_world import MASTER, WORLD, code_of, decide, existing, with_options
-from worker.stages.resolve import World
+from worker.stages.resolve import ChunkFacts
 
 UPDATE = with_options(on_existing=OnExisting.UPDATE)
 
@@ -49,7 +49,7 @@ UPDATE = with_options(on_existing=OnExisting.UPDATE)
         (replace(with_options(on_existing=OnExisting.ERROR), existing=existing(holder_id=2)), {}, Code.ALREADY_EXISTS),
     ],
 )  # fmt: skip
-def test_result(world: World, row: dict[str, int], code: Code) -> None:
+def test_result(world: ChunkFacts, row: dict[str, int], code: Code) -> None:
     assert code_of(decide(world, **row)) is code
 
 
@@ -72,7 +72,7 @@ def test_on_existing_error_fails_the_row() -> None:
         (WORLD, {"voice": 0, "fax": 1, "voice_carrier_id": 11}, 0, False),
     ],
 )
-def test_carrier_of_a_new_number(world: World, row: dict[str, int], carrier: int, default_used: bool) -> None:
+def test_carrier_of_a_new_number(world: ChunkFacts, row: dict[str, int], carrier: int, default_used: bool) -> None:
     """R13: row, then form, then the holder's default; none where the capability is off (R11, R12, R7)."""
     decisions = decide(world, **row)
     assert decisions.create.state["voice_carrier_id"].tolist() == [carrier]

@@ -36,19 +36,19 @@ from tests.unit.small_world import (
     rows_of,
     with_options,
 )
-from worker.stages.resolve import World, abort, resolve
+from worker.stages.resolve import ChunkFacts, abort, resolve
 from worker.stages.resolving.model import Decisions
 
 VOICE, FORWARDED, SMS = int(Service.VOICE), int(Service.FORWARDED), int(Service.SMS)
 JOB, EARLIER = 9, 5
 
 
-def world(kind: JobKind, number: Mapping[str, int] | None = None, **more: Any) -> World:  # noqa: ANN401 - any field
+def world(kind: JobKind, number: Mapping[str, int] | None = None, **more: Any) -> ChunkFacts:  # noqa: ANN401 - any field
     """The small world on its way through a job of a kind, with one number in it, or none."""
     return replace(WORLD, kind=kind, job_id=JOB, users=USERS, existing=existing(**number or {}), **more)
 
 
-def assigning(number: Mapping[str, int] | None, **more: Any) -> World:  # noqa: ANN401 - any field
+def assigning(number: Mapping[str, int] | None, **more: Any) -> ChunkFacts:  # noqa: ANN401 - any field
     return world(JobKind.ASSIGN, number, **more)
 
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from schemas.codes import BY_NUMBER, Code, faults_of, warnings_of
 from schemas.columns import Column
 from schemas.jobs import Accept, JobKind, JobOptions, OnExisting
-from worker.stages.cut import CheckedFile, check_file
+from worker.stages.cut import DeduplicatedFile, deduplicate
 from worker.stages.read import RowBatch
-from worker.stages.validate import CheckedRows, Names, Parts, check_rows
+from worker.stages.validate import Names, Parts, ValidatedRows, validate_rows
 
 COLUMNS = (
     Column.COUNTRY_CODE,
@@ -52,21 +52,21 @@ def batch(lines: list[Line], first_row: int = 2, *, too_wide: bool = False) -> R
     )
 
 
-def check(lines: list[Line], accept: Accept = Accept.VALID, *, too_wide: bool = False) -> CheckedRows:
-    return check_rows(batch(lines, too_wide=too_wide), MAPPING, NAMES, JobKind.UPLOAD, JobOptions(accept=accept))
+def check(lines: list[Line], accept: Accept = Accept.VALID, *, too_wide: bool = False) -> ValidatedRows:
+    return validate_rows(batch(lines, too_wide=too_wide), MAPPING, NAMES, JobKind.UPLOAD, JobOptions(accept=accept))
 
 
-def whole(lines: Sequence[Line], on_existing: OnExisting = OnExisting.SKIP, pieces: int = 1) -> CheckedFile:
+def whole(lines: Sequence[Line], on_existing: OnExisting = OnExisting.SKIP, pieces: int = 1) -> DeduplicatedFile:
     cuts = np.array_split(np.arange(len(lines)), pieces)
     parts = [
-        check_rows(batch([lines[at] for at in cut], int(cut[0]) + 2), MAPPING, NAMES, JobKind.UPLOAD, JobOptions())
+        validate_rows(batch([lines[at] for at in cut], int(cut[0]) + 2), MAPPING, NAMES, JobKind.UPLOAD, JobOptions())
         for cut in cuts
         if len(cut)
     ]
-    return check_file(Parts(parts), JobKind.UPLOAD, JobOptions(on_existing=on_existing))
+    return deduplicate(Parts(parts), JobKind.UPLOAD, JobOptions(on_existing=on_existing))
 
 
-def codes(file: CheckedFile) -> list[str]:
+def codes(file: DeduplicatedFile) -> list[str]:
     return [BY_NUMBER[code].value if code else "" for code in file.results().column("code").to_pylist()]
 
 
@@ -216,7 +216,7 @@ def test_a_name_that_says_nothing_names_nobody(nothing: str) -> None:
     rows = check([(*GOOD, nothing, nothing, nothing)])
     assert (rows.faults[0], rows.voice_carrier_id[0], rows.target_id[0]) == (0, 0, 0)
     names = Names({**NAMES.ids, Column.VOICE_CARRIER: {nothing.casefold(): 9}})
-    called = check_rows(batch([(*GOOD, nothing)]), MAPPING, names, JobKind.UPLOAD, JobOptions())
+    called = validate_rows(batch([(*GOOD, nothing)]), MAPPING, names, JobKind.UPLOAD, JobOptions())
     assert called.voice_carrier_id[0] == 9
 
 

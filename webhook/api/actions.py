@@ -22,8 +22,8 @@ from webhook.services.actions import Action
 
 bp = APIBlueprint("actions", __name__, url_prefix="/v1", tag="Actions")
 bp.before_request(auth.require_actor)
-bp.before_request(idempotency.begin)
-bp.after_request(idempotency.end)
+bp.before_request(idempotency.begin_request)
+bp.after_request(idempotency.end_request)
 
 REFUSALS = {
     401: "No valid token",
@@ -81,7 +81,7 @@ def _accept(action: Action) -> Response:
         return accepted(actions.enter_file(action, request))
     if request.mimetype == JSON:
         content = read_json(request)
-        idempotency.is_request(content)
+        idempotency.check_fingerprint(content)
         return accepted(actions.enter_selection(action, validated(action.body, content)))
     raise refuse(RequestCode.UNSUPPORTED_MEDIA_TYPE, f"Send {JSON}, or {MULTIPART} with a file.")
 

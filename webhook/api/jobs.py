@@ -18,8 +18,8 @@ from webhook.services import jobs, reports, workbooks
 
 bp = APIBlueprint("jobs", __name__, url_prefix="/v1/jobs", tag="Jobs")
 bp.before_request(auth.require_actor)
-bp.before_request(idempotency.begin)
-bp.after_request(idempotency.end)
+bp.before_request(idempotency.begin_request)
+bp.after_request(idempotency.end_request)
 
 LONGEST_WAIT = 10.0  # seconds that `Prefer: wait` may hold a request
 EXPIRED = {410: "The report has expired"}

@@ -13,8 +13,8 @@ from webhook.services import uploads
 
 bp = APIBlueprint("uploads", __name__, url_prefix="/v1", tag="Uploads")
 bp.before_request(auth.require_actor)
-bp.before_request(idempotency.begin)
-bp.after_request(idempotency.end)
+bp.before_request(idempotency.begin_request)
+bp.after_request(idempotency.end_request)
 
 
 @bp.post("/uploads")

@@ -13,7 +13,7 @@ from click.shell_completion import CompletionItem
 
 from webhook.cli.command_table import COMMANDS, write_commands, write_ending
 from webhook.cli.exit_codes import Ending, Exit
-from webhook.cli.stdio import hush, speak_plainly
+from webhook.cli.stdio import silence_broken_pipe, tolerate_narrow_encodings
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 
@@ -66,7 +66,7 @@ class _Main(click.Group):
         **extra: Any,  # noqa: ANN401 - click's signature
     ) -> Any:  # noqa: ANN401 - click's signature
         def run() -> int:
-            speak_plainly()
+            tolerate_narrow_encodings()
             result = super(_Main, self).main(args, prog_name, complete_var, standalone_mode=False, **extra)
             return int(result or Exit.OK)
 
@@ -80,7 +80,7 @@ class CutOffError(Ending):
         super().__init__(Exit.CUT_OFF)
 
     def show(self) -> None:
-        hush()
+        silence_broken_pipe()
 
 
 @click.group(cls=_Main, context_settings={"help_option_names": ["-h", "--help"]})

@@ -23,7 +23,7 @@ _NAMES = ("url", "token", "demo", "profile")
 
 
 @dataclass(frozen=True)
-class Place:
+class Connection:
     """The service's URL and the token to send.
 
     `spoken`: the options with which the user named the service, to repeat in suggested commands; never the token.
@@ -43,7 +43,7 @@ class _Source:
     profile: str = ""
 
 
-def find_place(root: click.Context, own: Mapping[str, str | None]) -> Place:
+def find_connection(root: click.Context, own: Mapping[str, str | None]) -> Connection:
     """Return the service that a command uses. Its own options (`own`) win over those before the command."""
     typed = {name: own.get(name) or typed_before(root, name) for name in _NAMES}
     if typed["demo"] and typed["profile"]:
@@ -61,7 +61,7 @@ def find_place(root: click.Context, own: Mapping[str, str | None]) -> Place:
                 withheld = f"The token of profile {safe(source.profile)} was not sent: it is for {safe(source.url)}."
             else:
                 token = source.token
-    return Place(check_url(url or DEFAULT_URL), check_token(token), _spoken(typed), "" if token else withheld)
+    return Connection(check_url(url or DEFAULT_URL), check_token(token), _spoken(typed), "" if token else withheld)
 
 
 def typed_before(root: click.Context, name: str) -> str | None:

@@ -20,13 +20,13 @@ from webhook.cli.submit import (
     Fields,
     Spreadsheet,
     callback_option,
-    carry,
     check_report,
-    hints,
+    file_options,
     number_format_option,
     on_error_option,
     report_option,
     review_option,
+    run_job,
     send_file,
 )
 
@@ -74,7 +74,7 @@ def acts(command: Callable[..., Exit]) -> Callable[..., Exit]:
     """Add the options of every action to a command. The command gets them as keywords for `act`."""
     for option in reversed(_OPTIONS):
         command = option(command)
-    return hints(command)
+    return file_options(command)
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def act(session: Session, action: Action, chosen: Fields, given: dict[str, Any])
         _ask(action, given, f"{number(count)} number{'' if count == 1 else 's'}", as_json=session.as_json)
         body = which | {name: value for name, value in fields.items() if value is not None}
         send = _sends_body(session, action, body)
-    return carry(session, send, given["report_path"], wait=not given["no_wait"])
+    return run_job(session, send, given["report_path"], wait=not given["no_wait"])
 
 
 def _check(given: Mapping[str, Any]) -> None:

@@ -13,7 +13,7 @@ from webhook.cli.tables import table
 Row = Callable[[Json], tuple[object, ...]]
 
 
-def list_things(  # noqa: PLR0913, PLR0917 - resource, filters and layout
+def list_resources(  # noqa: PLR0913, PLR0917 - resource, filters and layout
     session: Session,
     kind: str,
     limit: int,
@@ -35,7 +35,7 @@ def list_things(  # noqa: PLR0913, PLR0917 - resource, filters and layout
     return Exit.OK
 
 
-def show_thing(session: Session, found: Json, headings: Sequence[str], row: Row) -> Exit:
+def show_resource(session: Session, found: Json, headings: Sequence[str], row: Row) -> Exit:
     """Print one resource, one field per line, or as JSON."""
     if session.as_json:
         emit(found)
@@ -46,7 +46,7 @@ def show_thing(session: Session, found: Json, headings: Sequence[str], row: Row)
     return Exit.OK
 
 
-def end_thing(session: Session, kind: str, thing_id: str, word: str) -> Exit:
+def delete_resource(session: Session, kind: str, thing_id: str, word: str) -> Exit:
     """Delete a resource or revoke a token, and print that it is done (R30)."""
     session.api.delete(kind, thing_id)
     if session.as_json:

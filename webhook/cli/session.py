@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import click
 
 from webhook.cli.client import Api, Json, ProblemError
-from webhook.cli.connection import Place, find_place
+from webhook.cli.connection import Connection, find_connection
 from webhook.cli.connection_errors import UnreachableError
 from webhook.cli.console import emit, note, safe
 from webhook.cli.exit_codes import Ending, Exit, of_response
@@ -68,7 +68,7 @@ def talks(command: Callable[..., Exit]) -> Callable[..., Exit]:
 
     def run(ctx: click.Context, *, as_json: bool, **options: Any) -> Exit:  # noqa: ANN401 - the command's own, checked by click
         own = {name: options.pop(name) for name in ("url", "token", "profile", "demo")}
-        place = find_place(ctx.find_root(), own)
+        place = find_connection(ctx.find_root(), own)
         with refusals_told(place, as_json=as_json), Api(place.url, place.token) as api:
             return command(Session(api, as_json, place.spoken), **options)
 
@@ -80,7 +80,7 @@ def talks(command: Callable[..., Exit]) -> Callable[..., Exit]:
 
 
 @contextmanager
-def refusals_told(place: Place, *, as_json: bool) -> Iterator[None]:
+def refusals_told(place: Connection, *, as_json: bool) -> Iterator[None]:
     """Turn errors of the service or of the connection into `Failed`."""
     try:
         yield
@@ -97,7 +97,7 @@ def refusals_told(place: Place, *, as_json: bool) -> Iterator[None]:
         raise Failed(document, Exit.UNREACHABLE, as_json=as_json) from error
 
 
-def _not_signed_in(place: Place) -> str:
+def _not_signed_in(place: Connection) -> str:
     """Return the fix for a missing or wrong token. The service's own fix is about headers."""
     why = "The service did not accept this token." if place.token else place.withheld or "There is no token."
     return f"{why} Save one with `numberyard login`, or use NUMBERYARD_TOKEN, --token or --profile."

@@ -11,7 +11,7 @@ from io import TextIOWrapper
 _PLAIN = str.maketrans({"“": '"', "”": '"', "’": "'", "–": "-", "…": "..."})
 
 
-def speak_plainly() -> None:
+def tolerate_narrow_encodings() -> None:
     """Let stdout and stderr replace characters that their encoding lacks, instead of failing."""
     codecs.register_error("numberyard.plain", _plain)
     for stream in (sys.stdout, sys.stderr):
@@ -27,7 +27,7 @@ def _plain(error: UnicodeError) -> tuple[str, int]:
     return given.encode("ascii", "replace").decode("ascii"), error.end
 
 
-def hush() -> None:
+def silence_broken_pipe() -> None:
     """Redirect stdout to /dev/null after its reader has closed it, so that the final flush does not fail."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -67,7 +67,7 @@ _HINTS = (
 )
 
 
-def hints(command: Callable[..., Exit]) -> Callable[..., Exit]:
+def file_options(command: Callable[..., Exit]) -> Callable[..., Exit]:
     """Add the options on reading a file to a command. Their values go into the form unchanged."""
     for option in reversed(_HINTS):
         command = option(command)
@@ -100,7 +100,7 @@ def send_file(session: Session, view: View, file: Path, fields: Fields, to: str 
         raise Ending(Exit.INTERRUPTED) from None
 
 
-def carry(session: Session, send: Callable[[View], Json], report_path: Path | None = None, *, wait: bool) -> Exit:
+def run_job(session: Session, send: Callable[[View], Json], report_path: Path | None = None, *, wait: bool) -> Exit:
     """Send the request that creates a job and, with `wait`, follow it to its end. On a terminal, ask after a review."""
     with open_view() as view:
         job = send(view)

@@ -1,8 +1,8 @@
 """`Idempotency-Key`: a request that creates a job may be sent again, and creates it only once.
 
-`begin` runs before the view and `end` after it. Where the key is a form field, the view calls `claim` once it has read
-the fields. The view calls `is_request` as soon as the body is read, and `made` in the transaction that inserts the job.
-Without a claimed key, these do nothing.
+`begin_request` runs before the view and `end_request` after it. Where the key is a form field, the view calls `claim`
+once it has read the fields. The view calls `check_fingerprint` as soon as the body is read, and `record_job` in the
+transaction that inserts the job. Without a claimed key, these do nothing.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class ReplayedError(Exception):
         self.finished = finished
 
 
-def begin() -> None:
+def begin_request() -> None:
     """Claim the key of a request before its view runs. 409 while another request holds it."""
     g.once = g.fingerprint = None
     key = request.headers.get(HEADER)
@@ -49,7 +49,7 @@ def begin() -> None:
 
 
 def claim(key: str) -> None:
-    """Claim a key for this request; `end` must follow. 409 while another request holds it."""
+    """Claim a key for this request; `end_request` must follow. 409 while another request holds it."""
     if not key.isascii() or not key.isprintable() or not 0 < len(key) <= LONGEST_KEY:
         raise refuse(RequestCode.BAD_REQUEST, f"{HEADER} must be 1 to {LONGEST_KEY} printable ASCII characters.")
     g.fingerprint = None
@@ -60,7 +60,7 @@ def claim(key: str) -> None:
     g.last_stay = time.monotonic()
 
 
-def is_request(content: Mapping[str, Any]) -> None:
+def check_fingerprint(content: Mapping[str, Any]) -> None:
     """Record the fingerprint of the request's content. 422 if the key was used for a different request.
 
     The fingerprint does not depend on how the content was encoded. Raises `ReplayedError` if the request was answered
@@ -77,7 +77,7 @@ def is_request(content: Mapping[str, Any]) -> None:
         raise ReplayedError(known)
 
 
-def made(connection: sa.Connection, job: str) -> None:
+def record_job(connection: sa.Connection, job: str) -> None:
     """Record the job that the request created, in the transaction that inserts the job."""
     held = g.get("once")
     if not isinstance(held, Claim):
@@ -88,7 +88,7 @@ def made(connection: sa.Connection, job: str) -> None:
         raise _under_way() from error
 
 
-def stay() -> None:
+def keep_key() -> None:
     """Renew the claim while a long body arrives."""
     held = g.get("once")
     if isinstance(held, Claim) and time.monotonic() - g.last_stay > get_settings().lease_seconds / 4:
@@ -97,7 +97,7 @@ def stay() -> None:
             idempotency.stay(connection, held)
 
 
-def end(response: Response) -> Response:
+def end_request(response: Response) -> Response:
     """Store the response if a job was created, else release the key. Runs after the request."""
     held = g.get("once")
     if isinstance(held, Claim):

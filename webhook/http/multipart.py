@@ -55,7 +55,7 @@ class _Sink:
     def write(self, block: bytes) -> int:
         if self.receiver.size + len(block) > self._limit:
             raise refuse_file(Code.FILE_TOO_LARGE, f"The limit is {self._limit:,} bytes.", limit=self._limit)
-        idempotency.stay()
+        idempotency.keep_key()
         return self.receiver.write(block)
 
     def seek(self, _offset: int) -> int:

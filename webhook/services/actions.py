@@ -26,9 +26,9 @@ from webhook.http.errors import refuse
 from webhook.http.multipart import OnFields, receive
 from webhook.http.request_bodies import validated
 from webhook.services import references
-from webhook.services.job_submission import announce, entering
+from webhook.services.job_submission import announce, submitting
 from webhook.services.numbers import filter_of
-from worker.config.failpoints import Point, pass_by
+from worker.config.failpoints import Failpoint, hit
 from worker.config.settings import get_settings
 from worker.database.engine import transaction
 from worker.jobs import submit
@@ -50,31 +50,33 @@ class Action:
 
 def _assignment(connection: sa.Connection, actor: Actor, form: actions.AssignOptions) -> dict[str, Any]:
     """Return the options of an assignment: to a tenant below, or to a user who can have the service (R18, R20)."""
-    user = references.user(connection, actor, form.user_id)
+    user = references.find_user(connection, actor, form.user_id)
     if user is not None:
-        references.service(user, form.services or Service.VOICE)
+        references.check_service(user, form.services or Service.VOICE)
     return {
-        "target_id": references.assignments_target(connection, actor, form.tenant_id),
+        "target_id": references.find_assignment_target(connection, actor, form.tenant_id),
         "user_id": None if user is None else user.id,
         "service": form.services or NO_SERVICE,
         "only_unassigned": form.only_unassigned,
-        "expected_holder_id": references.expected_holder(connection, actor, form.expected_holder_id),
+        "expected_holder_id": references.find_expected_holder(connection, actor, form.expected_holder_id),
     }
 
 
 def _unassignment(connection: sa.Connection, actor: Actor, form: actions.UnassignOptions) -> dict[str, Any]:
-    user = references.user(connection, actor, form.user_id)
+    user = references.find_user(connection, actor, form.user_id)
     return {
         "user_id": None if user is None else user.id,
         "service": form.services or NO_SERVICE,
-        "expected_holder_id": references.expected_holder(connection, actor, form.expected_holder_id),
+        "expected_holder_id": references.find_expected_holder(connection, actor, form.expected_holder_id),
     }
 
 
 def _change(connection: sa.Connection, actor: Actor, form: actions.ChangeOptions) -> dict[str, Any]:
     return form.model_dump(include={"voice", "sms", "fax"}) | {
-        "voice_carrier_id": references.carrier(connection, actor, Column.VOICE_CARRIER, form.voice_carrier),
-        "sms_carrier_id": references.carrier(connection, actor, Column.SMS_CARRIER_PROFILE, form.sms_carrier_profile),
+        "voice_carrier_id": references.find_carrier(connection, actor, Column.VOICE_CARRIER, form.voice_carrier),
+        "sms_carrier_id": references.find_carrier(
+            connection, actor, Column.SMS_CARRIER_PROFILE, form.sms_carrier_profile
+        ),
     }
 
 
@@ -94,7 +96,7 @@ def enter_selection(action: Action, body: actions.Selection) -> str:
     Returns as soon as the set of numbers is final. The job reports the outcome of each.
     """
     job = str(uuid.uuid4())
-    with entering(job):
+    with submitting(job):
         _enter(job, action, body)
     announce(job)
     return job
@@ -106,9 +108,9 @@ def enter_file(action: Action, request: Request, on_fields: OnFields | None = No
     The form beside the file is an `action.form`. `on_fields`: see `webhook.http.multipart.receive`.
     """
     job = str(uuid.uuid4())
-    with entering(job):
+    with submitting(job):
         received = receive(request, files.upload_key(job), get_settings().max_upload_bytes, on_fields)
-        idempotency.is_request(asdict(received))
+        idempotency.check_fingerprint(asdict(received))
         file = submit.File(received.file_name, received.size, received.sha256)
         _enter(job, action, validated(action.form, received.fields), file)
     announce(job)
@@ -132,8 +134,8 @@ def _enter(job: str, action: Action, form: actions.Options, file: submit.File | 
         if isinstance(form, actions.Selection):
             list_format = ListFormat.LIST if form.filter is None else ListFormat.SELECTION
             number_lists.put(job, {Column.PHONE_NUMBER: _numbers(connection, actor, form)}, list_format)
-        parent = references.parent(connection, actor, action.kind, getattr(form, "parent_job_id", None))
-        order = submit.Order(
+        parent = references.find_parent(connection, actor, action.kind, getattr(form, "parent_job_id", None))
+        order = submit.NewJob(
             job,
             actor.tenant.id,
             actor.name,
@@ -143,9 +145,9 @@ def _enter(job: str, action: Action, form: actions.Options, file: submit.File | 
             parent_id=parent,
             callback_url=callback_url,
         )
-        submit.accept(connection, order)
-        idempotency.made(connection, job)
-        pass_by(Point.ACCEPT_ENTERED)
+        submit.submit(connection, order)
+        idempotency.record_job(connection, job)
+        hit(Failpoint.ACCEPT_ENTERED)
 
 
 def _numbers(connection: sa.Connection, actor: Actor, body: actions.Selection) -> list[str] | pa.Array:

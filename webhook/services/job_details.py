@@ -18,7 +18,7 @@ from worker.database import tenant_scope
 from worker.database.engine import transaction
 from worker.jobs import undo_queries
 from worker.jobs.queries import JobView
-from worker.jobs.undo_queries import Kin, Undone
+from worker.jobs.undo_queries import RelatedJob, Undone
 from worker.reports.row_messages import Layout
 from worker.storage.report_reader import open_report
 
@@ -36,25 +36,25 @@ class Cause:
 
 
 @dataclass(frozen=True)
-class Beside:
+class UndoRelations:
     """The undo relations of a job.
 
     `undoes`: the job that it undoes, the job that this one undoes, and so on. `undone`: how far it is undone itself.
     `left`: rows of the job it undoes that another undo could still put back.
     """
 
-    undoes: tuple[Kin, ...] = ()
+    undoes: tuple[RelatedJob, ...] = ()
     undone: Undone | None = None
     left: int = 0
 
 
 @dataclass(frozen=True)
-class Look:
+class JobDetails:
     """A job with the details of its page.
 
     `causes`: the most frequent first; under review, of the predicted outcomes. `layout`: the file's columns if its rows
     can be shown; not if `is_expired`. `refused`: why the actor may not decide about the job (R1); None if it may.
-    `beside`: its undo relations.
+    `undo_relations_of`: its undo relations.
     """
 
     job: resources.Job
@@ -62,10 +62,10 @@ class Look:
     layout: Layout | None
     is_expired: bool
     refused: RequestCode | None
-    beside: Beside
+    beside: UndoRelations
 
 
-def look(job_id: str) -> Look:
+def details_of(job_id: str) -> JobDetails:
     """Return the job with this public id and its details, if the actor sees it."""
     view = find(job_id)
     there = serializers.has_report(view.row)
@@ -75,30 +75,30 @@ def look(job_id: str) -> Look:
     refused = permissions.check_control(auth.actor().tenant, owner)
     causes = _causes(_tally(job_id, view, layout))
     is_expired = serializers.had_report(view.row) and not there
-    return Look(serializers.job(view), causes, layout, is_expired, refused, beside([job_id])[job_id])
+    return JobDetails(serializers.job(view), causes, layout, is_expired, refused, undo_relations_of([job_id])[job_id])
 
 
-def beside(job_ids: Iterable[str]) -> dict[str, Beside]:
+def undo_relations_of(job_ids: Iterable[str]) -> dict[str, UndoRelations]:
     """Return the undo relations of jobs that the actor sees, by public id, with one query for all."""
     ids = list(job_ids)
     if not ids:
         return {}
     with transaction() as connection:
-        found = undo_queries.known(connection, auth.actor(), ids)
+        found = undo_queries.undo_graph_of(connection, auth.actor(), ids)
     told = {each.public_id: _beside(found, each) for each in found}
-    return {job_id: told.get(job_id, Beside()) for job_id in ids}
+    return {job_id: told.get(job_id, UndoRelations()) for job_id in ids}
 
 
-def _beside(found: undo_queries.Undos, job: Kin) -> Beside:
-    line: list[Kin] = []
+def _beside(found: undo_queries.UndoGraph, job: RelatedJob) -> UndoRelations:
+    line: list[RelatedJob] = []
     while (undoes := found.undone_by(line[-1] if line else job)) is not None and len(line) < LONGEST_LINE:
         line.append(undoes)
     again = line[0] if line else None
     is_open = again is None or again.is_expired or any(each.finished_at is None for each in found.of(again))
-    return Beside(tuple(line), found.undone(job), 0 if again is None or is_open else found.left(again.id))
+    return UndoRelations(tuple(line), found.undone(job), 0 if again is None or is_open else found.left(again.id))
 
 
-def chosen(job_id: str) -> resources.UploadForm:
+def upload_settings_of(job_id: str) -> resources.UploadForm:
     """Return the options of an upload, for the form of another one. Options that no longer exist are left out."""
     actor = auth.actor()
     options = JobOptions.from_json(find(job_id).row.options)

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 
 from schemas.jobs import Phase
 from webhook.http import auth
-from worker.config.failpoints import Point, pass_by
+from worker.config.failpoints import Failpoint, hit
 from worker.database.engine import TRANSIENT, transaction
 from worker.jobs import queries
 from worker.queue import broker
@@ -18,9 +18,9 @@ from worker.storage import files
 
 
 @contextmanager
-def entering(job: str) -> Iterator[None]:
+def submitting(job: str) -> Iterator[None]:
     """Run a block that inserts the job with this public id. If it raises, remove the job's files from the storage."""
-    pass_by(Point.ACCEPT_STORED)
+    hit(Failpoint.ACCEPT_STORED)
     try:
         yield
     except TRANSIENT:
@@ -35,13 +35,13 @@ def entering(job: str) -> Iterator[None]:
             with suppress(*files.FAILURES):
                 files.remove_job(job)
         raise
-    pass_by(Point.ACCEPT_COMMITTED)
+    hit(Failpoint.ACCEPT_COMMITTED)
 
 
 def announce(job: str) -> None:
     """Send the wake-up message for a submitted job. If the broker is unavailable, the rescuer finds the job."""
     broker.wake(Phase.CHECK, job)
-    pass_by(Point.ACCEPT_ANNOUNCED)
+    hit(Failpoint.ACCEPT_ANNOUNCED)
 
 
 def _is_there(job: str) -> bool:

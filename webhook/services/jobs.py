@@ -17,7 +17,7 @@ from schemas.request_problems import RequestCode
 from webhook.http import auth, idempotency, serializers
 from webhook.http.concurrency_limits import WAITS
 from webhook.http.errors import Refused, refuse, stop_if
-from worker.config.failpoints import Point, pass_by
+from worker.config.failpoints import Failpoint, hit
 from worker.database import tenant_scope
 from worker.database.engine import transaction
 from worker.jobs import control, queries
@@ -147,7 +147,7 @@ def _find(connection: sa.Connection, job_id: str) -> JobView:
 
 def _decided(job_id: str, decide: Callable[[sa.Connection, int], Phase | None], following: str | None = None) -> str:
     """Apply a decision of the job's own tenant; return the public id of the job, or of the job that results."""
-    idempotency.is_request({})
+    idempotency.check_fingerprint({})
     with transaction() as connection:
         row = _find(connection, job_id).row
         owner = tenant_scope.tenant_by_id(connection, row.tenant_id)
@@ -156,7 +156,7 @@ def _decided(job_id: str, decide: Callable[[sa.Connection, int], Phase | None], 
             phase = decide(connection, row.id)
         except control.WrongStateError as error:
             raise refuse(error.code, job_status=error.status) from error
-        idempotency.made(connection, following or job_id)
-    pass_by(Point.DECISION_COMMITTED)
+        idempotency.record_job(connection, following or job_id)
+    hit(Failpoint.DECISION_COMMITTED)
     broker.wake(phase, following or job_id)
     return following or job_id

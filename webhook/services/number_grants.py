@@ -27,7 +27,7 @@ from worker.storage import number_lists
 
 
 @dataclass(frozen=True)
-class Gift:
+class NumberGrant:
     """Numbers ("+1..") for a user, with the service and the request field of each.
 
     `freed`: voice numbers of the user that are taken from it first.
@@ -39,15 +39,15 @@ class Gift:
     freed: Collection[str] = ()
 
 
-def accept(connection: sa.Connection, actor: Actor, gift: Gift, job: str, *, may_create: bool) -> None:
+def submit_grant(connection: sa.Connection, actor: Actor, gift: NumberGrant, job: str, *, may_create: bool) -> None:
     """Submit the job (with this public id) that assigns the numbers: always a job (R18), one for all services."""
     services = [name_of(service) for service in gift.wanted.values()]
     number_lists.put(job, {Column.PHONE_NUMBER: list(gift.wanted), Column.SERVICE: services})
     options = JobOptions(user_id=gift.user.id, may_create=may_create)
-    submit.accept(connection, submit.Order(job, actor.tenant.id, actor.name, JobKind.ASSIGN, options))
+    submit.submit(connection, submit.NewJob(job, actor.tenant.id, actor.name, JobKind.ASSIGN, options))
 
 
-def refuse_bad_numbers(connection: sa.Connection, actor: Tenant, gift: Gift) -> bool:
+def refuse_bad_numbers(connection: sa.Connection, actor: Tenant, gift: NumberGrant) -> bool:
     """Raise `Refused` with every number that cannot be assigned; else return whether some must be created."""
     wanted, fields, user = gift.wanted, gift.fields, gift.user
     e164 = np.array(sorted(int(number) for number in wanted), dtype=np.int64)

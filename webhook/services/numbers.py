@@ -13,7 +13,7 @@ from webhook.http import auth, serializers
 from webhook.http.errors import refuse
 from worker.database.engine import snapshot
 from worker.numbers import filters, queries, selections
-from worker.numbers.filters import NumberFilter, Wanted
+from worker.numbers.filters import NumberFilter, ResolvedFilter
 from worker.numbers.queries import LONGEST, NumberView
 from worker.phone.digits import ascii_digits
 
@@ -52,7 +52,7 @@ def _list(query: resources.NumbersQuery, found: Sequence[NumberView], total: int
 
 
 def _total(
-    connection: sa.Connection, wanted: Wanted, query: resources.NumbersQuery, found: Sequence[NumberView]
+    connection: sa.Connection, wanted: ResolvedFilter, query: resources.NumbersQuery, found: Sequence[NumberView]
 ) -> int:
     if query.cursor is None and len(found) < query.limit:
         return len(found)  # a first page that is not full has all of them

@@ -26,7 +26,7 @@ from worker.jobs import queries
 _LONGEST_SHOWN = 200  # characters of a value that a response repeats
 
 
-def carrier(connection: sa.Connection, actor: Actor, column: Column, name: str | None) -> int | None:
+def find_carrier(connection: sa.Connection, actor: Actor, column: Column, name: str | None) -> int | None:
     """Return the id of the carrier with this name that the actor may use (R7, R11)."""
     if name is None:
         return None
@@ -38,17 +38,17 @@ def carrier(connection: sa.Connection, actor: Actor, column: Column, name: str |
     return found
 
 
-def uploads_target(connection: sa.Connection, actor: Actor, public_id: str | None) -> int | None:
+def find_upload_target(connection: sa.Connection, actor: Actor, public_id: str | None) -> int | None:
     """Return the id of the tenant that uploaded numbers go to: the actor's own or one below (R11)."""
     return _tenant(connection, actor, public_id, "assign_to", permissions.check_target)
 
 
-def assignments_target(connection: sa.Connection, actor: Actor, public_id: str | None) -> int | None:
+def find_assignment_target(connection: sa.Connection, actor: Actor, public_id: str | None) -> int | None:
     """Return the id of the tenant that numbers are assigned to: one below the actor's (R19)."""
     return _tenant(connection, actor, public_id, "tenant_id", permissions.check_below)
 
 
-def expected_holder(connection: sa.Connection, actor: Actor, public_id: str | None) -> int | None:
+def find_expected_holder(connection: sa.Connection, actor: Actor, public_id: str | None) -> int | None:
     """Return the id of the tenant expected to hold the numbers: the actor's own or one below (R3, R19)."""
     return _tenant(connection, actor, public_id, "expected_holder_id", permissions.check_target)
 
@@ -70,7 +70,7 @@ def _tenant(
     return target.id
 
 
-def user(connection: sa.Connection, actor: Actor, public_id: str | None) -> User | None:
+def find_user(connection: sa.Connection, actor: Actor, public_id: str | None) -> User | None:
     """Return the user with this id (R20)."""
     if public_id is None:
         return None
@@ -82,7 +82,7 @@ def user(connection: sa.Connection, actor: Actor, public_id: str | None) -> User
     return found
 
 
-def parent(connection: sa.Connection, actor: Actor, kind: JobKind, public_id: str | None) -> int | None:
+def find_parent(connection: sa.Connection, actor: Actor, kind: JobKind, public_id: str | None) -> int | None:
     """Return the id of the job whose rows a file corrects: of the same kind and of the actor's own tenant."""
     if public_id is None:
         return None
@@ -106,7 +106,7 @@ def callback_url(url: str | None) -> str | None:
     return url
 
 
-def service(given: User, wanted: Service) -> None:
+def check_service(given: User, wanted: Service) -> None:
     """Refuse a service that the user cannot have (R2, R20)."""
     refused = permissions.check_service(given, wanted)
     if refused is not None:

@@ -21,9 +21,9 @@ from webhook.http.errors import refuse_file
 from webhook.http.multipart import OnFields, Received, receive
 from webhook.http.request_bodies import validated
 from webhook.services import references
-from webhook.services.job_submission import announce, entering
+from webhook.services.job_submission import announce, submitting
 from worker.accounts import tenants
-from worker.config.failpoints import Point, pass_by
+from worker.config.failpoints import Failpoint, hit
 from worker.config.settings import get_settings
 from worker.database import tenant_scope
 from worker.database.engine import transaction
@@ -57,7 +57,7 @@ def enter(request: Request, on_fields: OnFields | None = None) -> str:
     actor = auth.actor()
     job = str(uuid.uuid4())
     received = receive(request, files.upload_key(job), get_settings().max_upload_bytes, on_fields)
-    with entering(job):
+    with submitting(job):
         _enter(job, actor, received)
     announce(job)
     return job
@@ -91,25 +91,27 @@ def _names(carriers: list[tuple[str, int]]) -> tuple[str, ...]:
 
 
 def _enter(job: str, actor: Actor, received: Received) -> None:
-    idempotency.is_request(asdict(received))
+    idempotency.check_fingerprint(asdict(received))
     form = validated(resources.UploadForm, received.fields)
     with transaction() as connection:
         options = JobOptions(
             mode=Mode(form.mode),
             on_error=OnError(form.on_error),
-            voice_carrier_id=references.carrier(connection, actor, Column.VOICE_CARRIER, form.voice_carrier),
-            sms_carrier_id=references.carrier(connection, actor, Column.SMS_CARRIER_PROFILE, form.sms_carrier_profile),
-            target_id=references.uploads_target(connection, actor, form.assign_to),
+            voice_carrier_id=references.find_carrier(connection, actor, Column.VOICE_CARRIER, form.voice_carrier),
+            sms_carrier_id=references.find_carrier(
+                connection, actor, Column.SMS_CARRIER_PROFILE, form.sms_carrier_profile
+            ),
+            target_id=references.find_upload_target(connection, actor, form.assign_to),
             on_existing=OnExisting(form.on_existing),
             accept=Accept(form.accept),
             number_format=NumberFormat(form.number_format),
             only_unassigned=form.only_unassigned,
-            expected_holder_id=references.expected_holder(connection, actor, form.expected_holder_id),
+            expected_holder_id=references.find_expected_holder(connection, actor, form.expected_holder_id),
             **form.model_dump(include=set(Hints.model_fields)),
         )
         file = submit.File(received.file_name, received.size, received.sha256)
-        parent = references.parent(connection, actor, JobKind.UPLOAD, form.parent_job_id)
-        order = submit.Order(
+        parent = references.find_parent(connection, actor, JobKind.UPLOAD, form.parent_job_id)
+        order = submit.NewJob(
             job,
             actor.tenant.id,
             actor.name,
@@ -119,6 +121,6 @@ def _enter(job: str, actor: Actor, received: Received) -> None:
             parent_id=parent,
             callback_url=references.callback_url(form.callback_url),
         )
-        submit.accept(connection, order)
-        idempotency.made(connection, job)
-        pass_by(Point.ACCEPT_ENTERED)
+        submit.submit(connection, order)
+        idempotency.record_job(connection, job)
+        hit(Failpoint.ACCEPT_ENTERED)

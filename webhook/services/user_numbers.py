@@ -23,8 +23,8 @@ from webhook.http import auth
 from webhook.http.errors import refuse, refuse_file
 from webhook.services import jobs, users
 from webhook.services.actions import UNASSIGN, enter_selection
-from webhook.services.job_submission import announce, entering
-from webhook.services.number_grants import Gift, accept, refuse_bad_numbers
+from webhook.services.job_submission import announce, submitting
+from webhook.services.number_grants import NumberGrant, refuse_bad_numbers, submit_grant
 from worker.accounts.users import UserView
 from worker.database import tenant_scope
 from worker.database.engine import transaction
@@ -111,7 +111,7 @@ def manage_sms(user_id: str, wanted: Exchange, *, enabled: bool, wait: float = W
     return done
 
 
-def _needed(view: UserView, user: User, wanted: Exchange) -> tuple[list[str], Gift]:
+def _needed(view: UserView, user: User, wanted: Exchange) -> tuple[list[str], NumberGrant]:
     """Return the numbers still to take, and those still to give."""
     has = {
         f"+{e164}": service
@@ -122,10 +122,10 @@ def _needed(view: UserView, user: User, wanted: Exchange) -> tuple[list[str], Gi
     given = {number: service for number, service in wanted.given.items() if has.get(number) != service}
     # Also numbers that it has in another role: a Default DID becomes a Forwarded DID by being taken and given.
     taken = [number for number in has if number in wanted.taken or number in given]
-    return taken, Gift(user, given, wanted.fields, freed=() if wanted.is_sms else taken)
+    return taken, NumberGrant(user, given, wanted.fields, freed=() if wanted.is_sms else taken)
 
 
-def _judge(connection: sa.Connection, view: UserView, gift: Gift) -> bool:
+def _judge(connection: sa.Connection, view: UserView, gift: NumberGrant) -> bool:
     """Return whether some numbers must be created. Raises `Refused` with those that cannot be given."""
     if not gift.wanted:
         return False
@@ -143,10 +143,10 @@ def _take(user_id: str, numbers: list[str], wait: float, *, is_sms: bool) -> res
     return jobs.one(enter_selection(UNASSIGN, body), wait)
 
 
-def _give(gift: Gift, wait: float, *, may_create: bool) -> resources.Job:
+def _give(gift: NumberGrant, wait: float, *, may_create: bool) -> resources.Job:
     job = str(uuid.uuid4())
-    with entering(job), transaction() as connection:
-        accept(connection, auth.actor(), gift, job, may_create=may_create)
+    with submitting(job), transaction() as connection:
+        submit_grant(connection, auth.actor(), gift, job, may_create=may_create)
     announce(job)
     return jobs.one(job, wait)
 

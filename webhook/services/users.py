@@ -15,9 +15,9 @@ from schemas.request_problems import RequestCode
 from schemas.user_services import Service
 from webhook.http import auth, serializers
 from webhook.http.errors import refuse, stop_if
-from webhook.services.job_submission import announce, entering
+from webhook.services.job_submission import announce, submitting
 from webhook.services.jobs import wait_for
-from webhook.services.number_grants import Gift, accept, refuse_bad_numbers
+from webhook.services.number_grants import NumberGrant, refuse_bad_numbers, submit_grant
 from webhook.services.tenants import find as find_tenant
 from worker.accounts import tenants, users
 from worker.accounts.users import UserFilter, UserView
@@ -57,7 +57,7 @@ def create(body: bodies.NewUser, wait: float = WAIT) -> bodies.User:
     """
     job = str(uuid.uuid4())
     wanted = body.services()
-    with entering(job), transaction() as connection:
+    with submitting(job), transaction() as connection:
         public_id = _make(connection, body, wanted, job)
     if wanted:
         announce(job)
@@ -116,9 +116,9 @@ def _make(connection: sa.Connection, body: bodies.NewUser, wanted: Mapping[str, 
     made = users.create(connection, tenant, columns)
     if wanted:
         user = permissions.User(made.id, tenant, UserKind(body.kind), body.sms_enabled)
-        gift = Gift(user, wanted, _fields(body))
+        gift = NumberGrant(user, wanted, _fields(body))
         may_create = refuse_bad_numbers(connection, actor.tenant, gift)
-        accept(connection, actor, gift, job, may_create=may_create)
+        submit_grant(connection, actor, gift, job, may_create=may_create)
     public_id: str = made.public_id
     return public_id
 

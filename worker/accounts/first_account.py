@@ -26,7 +26,7 @@ def has_tables(connection: sa.Connection) -> bool:
     return sa.inspect(connection).has_table(tenants.name)
 
 
-def begin(connection: sa.Connection, name: str, token_name: str) -> tuple[Tenant, Issued]:
+def create_master_reseller(connection: sa.Connection, name: str, token_name: str) -> tuple[Tenant, Issued]:
     """Create the Master Reseller and its first token. `RootExistsError` if there is one, even a concurrent one."""
     if root(connection) is not None:
         raise RootExistsError
@@ -39,7 +39,7 @@ def begin(connection: sa.Connection, name: str, token_name: str) -> tuple[Tenant
     return made, tokens.create(connection, made.id, token_name)
 
 
-def let_in(connection: sa.Connection, email: str, password: str) -> bool:
+def create_admin(connection: sa.Connection, email: str, password: str) -> bool:
     """Create an account of the Master Reseller for a folded e-mail address, or set a new password for an existing one.
 
     The password must be changed at the first sign-in. Return False if there is no Master Reseller, or if the account

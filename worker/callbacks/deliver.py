@@ -18,7 +18,7 @@ from schemas import callback_signing
 from schemas.http.callbacks import DeliveryResult
 from worker.callbacks import http_client
 from worker.callbacks.pinned_network import UndeliveredError
-from worker.config.failpoints import Point, pass_by
+from worker.config.failpoints import Failpoint, hit
 from worker.config.settings import Settings, get_settings
 from worker.database.engine import transaction
 from worker.jobs import callbacks
@@ -37,17 +37,17 @@ def deliver(lease: leases.Lease) -> None:
     If the process dies between the two, the callback was sent but not recorded: it is sent again, with the same id.
     """
     settings = get_settings()
-    pass_by(Point.CALLBACK_CLAIMED)
+    hit(Failpoint.CALLBACK_CLAIMED)
     with transaction() as connection:
         message = callbacks.message(connection, lease)
     began = time.perf_counter()
     tried = _try(message, settings)
     tried = replace(tried, duration_ms=round((time.perf_counter() - began) * 1000))
     pause = _pause(lease.attempt, tried, settings)
-    pass_by(Point.CALLBACK_ANSWERED)
+    hit(Failpoint.CALLBACK_ANSWERED)
     with transaction() as connection:
         callbacks.note(connection, lease, tried, pause)
-    pass_by(Point.CALLBACK_COMMITTED)
+    hit(Failpoint.CALLBACK_COMMITTED)
     log.info("callback_tried", result=tried.result.value, status=tried.status, again_in=pause)
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from worker.config.settings import get_settings
 
 
-class Point(StrEnum):
+class Failpoint(StrEnum):
     """Every failpoint, in the order in which a file passes them."""
 
     ACCEPT_STORED = "accept.stored"
@@ -82,7 +82,7 @@ class Fault(StrEnum):
     STOP = "stop"  # SIGSTOP: as when a machine is suspended; the test can let it continue
 
 
-def arm(folder: Path, point: Point, fault: Fault, times: int = 1, number: int | None = None) -> None:
+def arm(folder: Path, point: Failpoint, fault: Fault, times: int = 1, number: int | None = None) -> None:
     """Arm a failpoint for the next `times` processes that pass it; with `number`, while processing that number."""
     for _ in range(times):
         armed = {"fault": fault, "number": number}
@@ -91,7 +91,7 @@ def arm(folder: Path, point: Point, fault: Fault, times: int = 1, number: int | 
         part.rename(folder / f"{point}@{part.name[-16:]}")
 
 
-def pass_by(point: Point, numbers: Collection[int] = ()) -> None:
+def hit(point: Failpoint, numbers: Collection[int] = ()) -> None:
     """Pass a failpoint while processing these numbers (E.164 without the plus)."""
     folder = get_settings().faults_dir
     if folder is None:

@@ -70,11 +70,13 @@ def replay(connection: sa.Connection, row: sa.Row[Any]) -> None:
         "lease_until": None,
         "attempt": 0,
         "next_attempt_at": sa.func.now(),
-        "hint_due_at": job_state.in_seconds(job_state.FIRST_HINT_SECONDS),
+        "hint_due_at": job_state.in_seconds(job_state.FIRST_WAKEUP_SECONDS),
     }
     piece = (job_chunks.c.job_id == row.job_id, job_chunks.c.phase == Phase.CALLBACK)
     if not connection.execute(job_chunks.update().where(*piece).values(again)).rowcount:
-        job_state.add_work(connection, row.job_id, Phase.CALLBACK, {0: 0})  # it was deleted with the expired report
+        job_state.add_work_items(
+            connection, row.job_id, Phase.CALLBACK, {0: 0}
+        )  # it was deleted with the expired report
     whole = callbacks.update().where(callbacks.c.job_id == row.job_id)
     connection.execute(whole.values(delivered_at=None, given_up_at=None))
 

@@ -14,8 +14,8 @@ from schemas.database.tables import callback_deliveries, callbacks, jobs
 from schemas.http.callbacks import DeliveryResult, EndedJob, EndedLinks, JobEnded
 from schemas.jobs import Tally, counts_of, error_summary
 from worker.jobs import callback_secrets
-from worker.queue.completion import end_callback
-from worker.queue.leases import Lease, LostLeaseError, give_back
+from worker.queue.completion import complete_callback
+from worker.queue.leases import Lease, LostLeaseError, release
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def message(connection: sa.Connection, lease: Lease) -> Message:
     )
     row = connection.execute(query).one_or_none()
     if row is None:
-        raise LostLeaseError(f"job {lease.job} is gone")
+        raise LostLeaseError(f"job {lease.job_public_id} is gone")
     body = _event(row).model_dump_json().encode()
     secrets = callback_secrets.signing(connection, row.tenant_id)
     return Message(
@@ -85,12 +85,12 @@ def _event(row: sa.Row[tuple[object, ...]]) -> JobEnded:
 def note(connection: sa.Connection, lease: Lease, tried: Try, pause: float | None) -> None:
     """Record an attempt: end the callback, or schedule the next attempt in `pause` seconds. `LostLeaseError`."""
     if tried.result is DeliveryResult.DELIVERED:
-        end_callback(connection, lease, delivered=True)
+        complete_callback(connection, lease, delivered=True)
         connection.execute(_of(lease).values(delivered_at=sa.func.now()))
     elif pause is None:
         give_up(connection, lease)
     else:
-        give_back(connection, lease, pause, counts=True)
+        release(connection, lease, pause, counts=True)
     entry = {
         "job_id": lease.job_id,
         "attempt": lease.attempt,
@@ -103,7 +103,7 @@ def note(connection: sa.Connection, lease: Lease, tried: Try, pause: float | Non
 
 def give_up(connection: sa.Connection, lease: Lease) -> None:
     """End a callback without further attempts; its log stays, and a user can send it again. `LostLeaseError`."""
-    end_callback(connection, lease, delivered=False)
+    complete_callback(connection, lease, delivered=False)
     connection.execute(_of(lease).values(given_up_at=sa.func.now()))
 
 

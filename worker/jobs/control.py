@@ -11,8 +11,8 @@ from schemas.database.tables import job_chunks, jobs
 from schemas.jobs import TERMINAL, ChunkState, JobKind, JobOptions, JobStatus, Phase
 from schemas.request_problems import RequestCode
 from worker.jobs import retention, undo_queries
-from worker.jobs.file_classes import Part
-from worker.jobs.submit import Order, accept
+from worker.jobs.file_classes import FileClass
+from worker.jobs.submit import NewJob, submit
 from worker.queue import job_state
 
 
@@ -27,30 +27,30 @@ class WrongStateError(Exception):
 
 def confirm(connection: sa.Connection, job_id: int) -> Phase:
     """Start a job that was reviewed; return the phase that now has work items. `WrongStateError`."""
-    job = job_state.hold(connection, job_id)
+    job = job_state.lock_job(connection, job_id)
     if job.status != JobStatus.REVIEW:
         raise WrongStateError(RequestCode.NOT_IN_REVIEW, job.status)
     # The deadline decides: whether a rescue round has run since must make no difference.
     in_time = sa.select(jobs.c.review_until > sa.func.clock_timestamp()).where(jobs.c.id == job_id)
     if not connection.execute(in_time).scalar_one():
         raise WrongStateError(RequestCode.REVIEW_EXPIRED, job.status)
-    job_state.move(connection, job_id, JobStatus.RUNNING)
+    job_state.change_status(connection, job_id, JobStatus.RUNNING)
     # The chunks could not be claimed during the review, so none is locked, and that time does not count as waiting.
     shown = (job_chunks.c.job_id == job_id) & (job_chunks.c.state == ChunkState.PENDING)
     connection.execute(job_chunks.update().where(shown).values(next_attempt_at=sa.func.now()))
-    return Phase.WRITE if job.pieces_left else job_state.to_report(connection, job_id)
+    return Phase.WRITE if job.pieces_left else job_state.start_report(connection, job_id)
 
 
 def cancel(connection: sa.Connection, job_id: int) -> Phase | None:
     """Cancel a job: leased work items may end, no others start, written rows stay written. `WrongStateError`.
 
-    Return the phase that now has work items, if any, as `job_state.settle`: none while a work item is leased.
+    Return the phase that now has work items, if any (`job_state.finish_cancellation`); none while one is leased.
     """
-    job = job_state.hold(connection, job_id)
+    job = job_state.lock_job(connection, job_id)
     if job.status in TERMINAL:
         raise WrongStateError(RequestCode.JOB_HAS_ENDED, job.status)
-    job_state.move(connection, job_id, JobStatus.CANCELLING)
-    return job_state.settle(connection, job_id)
+    job_state.change_status(connection, job_id, JobStatus.CANCELLING)
+    return job_state.finish_cancellation(connection, job_id)
 
 
 def undo(connection: sa.Connection, undone_id: int, job: str, created_by: str) -> None:
@@ -59,12 +59,12 @@ def undo(connection: sa.Connection, undone_id: int, job: str, created_by: str) -
     The error is raised, too, if everything has been restored already and still is: another undo would have no effect.
     """
     # Locked, so that its files are not removed before the undo job exists and protects them.
-    undone = job_state.hold(connection, undone_id)
+    undone = job_state.lock_job(connection, undone_id)
     if undone.status not in TERMINAL:
         raise WrongStateError(RequestCode.JOB_NOT_ENDED, undone.status)
-    if not undo_queries.of_held(connection, undone_id).left(undone_id):
+    if not undo_queries.undo_graph_of_locked(connection, undone_id).left(undone_id):
         raise WrongStateError(RequestCode.NOTHING_TO_UNDO, undone.status)
-    is_gone = sa.select(retention.is_gone(Part.REPORT)).where(jobs.c.id == undone_id)
+    is_gone = sa.select(retention.is_gone(FileClass.REPORT)).where(jobs.c.id == undone_id)
     if connection.execute(is_gone).scalar_one():
         raise WrongStateError(RequestCode.UNDO_EXPIRED, undone.status)
-    accept(connection, Order(job, undone.tenant_id, created_by, JobKind.UNDO, JobOptions(), undo_of_id=undone_id))
+    submit(connection, NewJob(job, undone.tenant_id, created_by, JobKind.UNDO, JobOptions(), undo_of_id=undone_id))

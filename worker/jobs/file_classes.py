@@ -10,7 +10,7 @@ _STAGED = re.compile(r"#\d+$")
 _CHUNK = re.compile(r"(batches/)?\d+(-\d+)?\.arrow")
 
 
-class Part(StrEnum):
+class FileClass(StrEnum):
     """A class of a job's files that are kept for the same time."""
 
     CHUNKS = "chunks"  # intermediate files, useless once the job has ended
@@ -18,7 +18,7 @@ class Part(StrEnum):
     REPORT = "report"  # results of the rows and data to undo them: all other files
 
 
-def part_of(name: str, checks: Collection[int | None], *, failed: bool) -> Part:
+def file_class_of(name: str, checks: Collection[int | None], *, failed: bool) -> FileClass:
     """Return the class of a file, completely written or not, by its name below the job's folder.
 
     `checks`: lease tokens of the committed read and check, whose files are the valid ones. The chunks' results of a
@@ -26,13 +26,13 @@ def part_of(name: str, checks: Collection[int | None], *, failed: bool) -> Part:
     """
     folder, _, file = _STAGED.sub("", name).partition("/")
     if folder in {"upload", "listed.arrow"}:
-        return Part.UPLOAD
+        return FileClass.UPLOAD
     if folder == "results":
-        return Part.REPORT if failed else Part.CHUNKS
+        return FileClass.REPORT if failed else FileClass.CHUNKS
     counts = folder in {f"check-{check}" for check in checks}
     if folder.startswith("check-") and (not counts or _CHUNK.fullmatch(file)):
-        return Part.CHUNKS
-    return Part.REPORT
+        return FileClass.CHUNKS
+    return FileClass.REPORT
 
 
 def is_staged(name: str) -> bool:

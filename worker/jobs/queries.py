@@ -14,7 +14,7 @@ from schemas.permissions import Actor, Tenant
 from worker.config.settings import Settings, get_settings
 from worker.database import tenant_scope
 from worker.jobs import retention
-from worker.jobs.file_classes import Part
+from worker.jobs.file_classes import FileClass
 
 LARGEST_FAMILY = 100
 LATEST = 20  # jobs that determine the current pace
@@ -95,7 +95,7 @@ def _seen_by(looker: Tenant, _settings: Settings) -> sa.Select[Any]:
             sa.extract("epoch", sa.func.coalesce(jobs.c.finished_at, sa.func.now()) - jobs.c.started_at).label(
                 "seconds"
             ),
-            retention.is_gone(Part.REPORT).label("report_is_gone"),
+            retention.is_gone(FileClass.REPORT).label("report_is_gone"),
         )
         .join(tenants, tenants.c.id == jobs.c.tenant_id)
         .outerjoin(earlier, earlier.c.id == jobs.c.duplicate_of_id)

@@ -15,25 +15,29 @@ import sqlalchemy as sa
 from schemas.database.tables import job_chunks, jobs
 from schemas.jobs import TERMINAL, WORKED_IN, ChunkState, JobStatus, Phase
 from worker.config.settings import get_settings
-from worker.jobs.file_classes import Part
+from worker.jobs.file_classes import FileClass
 from worker.queue import job_state
 
 DAY, HOUR = 86_400.0, 3600.0  # seconds
-_MARKS = {Part.CHUNKS: jobs.c.keeps_chunks, Part.UPLOAD: jobs.c.keeps_upload, Part.REPORT: jobs.c.keeps_report}
+_MARKS = {
+    FileClass.CHUNKS: jobs.c.keeps_chunks,
+    FileClass.UPLOAD: jobs.c.keeps_upload,
+    FileClass.REPORT: jobs.c.keeps_report,
+}
 
 
-def is_gone(part: Part) -> sa.ColumnElement[bool]:
+def is_gone(part: FileClass) -> sa.ColumnElement[bool]:
     """Return the condition that a class of a job's files is no longer available; the files may still exist briefly."""
     return sa.func.coalesce(~_MARKS[part] | _is_over(part), sa.false())
 
 
-def _is_over(part: Part) -> sa.ColumnElement[bool]:
+def _is_over(part: FileClass) -> sa.ColumnElement[bool]:
     """Return the condition that a class of files has expired; null as long as the job has not ended."""
     settings = get_settings()
     days = {
-        Part.CHUNKS: settings.keep_chunks_days,
-        Part.UPLOAD: settings.keep_uploads_days,
-        Part.REPORT: settings.keep_reports_days,
+        FileClass.CHUNKS: settings.keep_chunks_days,
+        FileClass.UPLOAD: settings.keep_uploads_days,
+        FileClass.REPORT: settings.keep_reports_days,
     }
     # `now`, not `clock_timestamp`: an index is used only for a value that is constant while the statement runs.
     return jobs.c.finished_at <= job_state.in_seconds(-days[part] * DAY)
@@ -63,10 +67,10 @@ class Ended:
 
     job_id: int
     job: str  # its public id
-    checks: tuple[int | None, ...]  # as in `file_classes.part_of`
+    checks: tuple[int | None, ...]  # as in `file_classes.file_class_of`
     failed: bool
-    over: frozenset[Part]
-    kept: frozenset[Part]
+    over: frozenset[FileClass]
+    kept: frozenset[FileClass]
 
 
 def hold(connection: sa.Connection, job_id: int) -> Ended | None:
@@ -81,7 +85,7 @@ def hold(connection: sa.Connection, job_id: int) -> Ended | None:
             jobs.c.check_token,
             jobs.c.status,
             *(mark.label(f"keeps_{part}") for part, mark in _MARKS.items()),
-            *(is_gone(part).label(f"gone_{part}") for part in Part),
+            *(is_gone(part).label(f"gone_{part}") for part in FileClass),
         )
         .where(jobs.c.id == job_id, jobs.c.finished_at.is_not(None))
         # Jobs that refer to it (the same file again, a file that corrects it) need not wait.
@@ -92,10 +96,10 @@ def hold(connection: sa.Connection, job_id: int) -> Ended | None:
     if row is None or connection.execute(sa.select(is_being_undone(job_id))).scalar_one():
         return None
     found = row._mapping  # noqa: SLF001 - the documented way to read a column by its name
-    kept = frozenset(part for part in Part if found[f"keeps_{part}"])
+    kept = frozenset(part for part in FileClass if found[f"keeps_{part}"])
     over = frozenset(part for part in kept if found[f"gone_{part}"])
-    if Part.REPORT in over:
-        over |= kept & {Part.CHUNKS}  # useless without the report
+    if FileClass.REPORT in over:
+        over |= kept & {FileClass.CHUNKS}  # useless without the report
     failed, checks = row.status == JobStatus.FAILED, (row.read_token, row.check_token)
     return Ended(job_id, row.public_id, checks, failed, over, kept - over) if over else None
 
@@ -104,7 +108,7 @@ def mark(connection: sa.Connection, ended: Ended) -> None:
     """Record that expired files are removed. With the report, delete the work items: the job itself has the counts."""
     values = {_MARKS[part].name: False for part in ended.over}
     connection.execute(jobs.update().where(jobs.c.id == ended.job_id).values(values))
-    if Part.REPORT in ended.over:
+    if FileClass.REPORT in ended.over:
         # Open callbacks, which are sent after a job's end, stay, and so do leased work items.
         never = [phase for phase, found in WORKED_IN.items() if not found & TERMINAL or phase is Phase.WORKBOOK]
         state = job_chunks.c.state

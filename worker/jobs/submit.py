@@ -26,7 +26,7 @@ class File:
 
 
 @dataclass(frozen=True)
-class Order:
+class NewJob:
     """A job to create.
 
     Its rows are in the storage: as `file` under `worker.storage.files.upload_key`, as a list or selection under
@@ -44,7 +44,7 @@ class Order:
     callback_url: str | None = None
 
 
-def accept(connection: sa.Connection, order: Order) -> int:
+def submit(connection: sa.Connection, order: NewJob) -> int:
     """Create a job and its first work item; return its database id. `GoneError` if its tenant was deleted meanwhile.
 
     A file that the tenant has uploaded before is recorded as a duplicate, not refused.
@@ -81,5 +81,5 @@ def accept(connection: sa.Connection, order: Order) -> int:
         told = {"job_id": job_id, "tenant_id": order.tenant_id, "url": order.callback_url}
         connection.execute(callbacks.insert().values(told))
         callback_secrets.ensure(connection, order.tenant_id)
-    job_state.add_work(connection, job_id, Phase.CHECK, {0: 0})
+    job_state.add_work_items(connection, job_id, Phase.CHECK, {0: 0})
     return job_id

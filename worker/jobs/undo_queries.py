@@ -19,13 +19,13 @@ from schemas.jobs import JobKind, JobStatus, Tally
 from schemas.permissions import Actor
 from worker.database import tenant_scope
 from worker.jobs import retention
-from worker.jobs.file_classes import Part
+from worker.jobs.file_classes import FileClass
 
 WRITTEN = (Outcome.CREATED, Outcome.UPDATED, Outcome.DELETED)
 
 
 @dataclass(frozen=True)
-class Kin:
+class RelatedJob:
     """A job of an undo graph. `rows`: row count of its file; `wrote`: how many of them changed something."""
 
     id: int
@@ -55,17 +55,17 @@ class Undone:
     """How far a job is undone. `by`: the undo to show; `put_back`: restored rows, of those that the job `wrote`."""
 
     state: State
-    by: Kin
+    by: RelatedJob
     put_back: int
     wrote: int
 
 
-class Undos:
+class UndoGraph:
     """The undo graph around some jobs: all jobs that they undo and all that undo them, at any depth."""
 
-    def __init__(self, kin: Iterable[Kin]) -> None:
+    def __init__(self, kin: Iterable[RelatedJob]) -> None:
         self._jobs = {each.id: each for each in kin}
-        self._undos: dict[int, list[Kin]] = {}
+        self._undos: dict[int, list[RelatedJob]] = {}
         self._left: dict[int, int] = {}
         # An undo has a higher id than its job: in descending order, a job comes after all its undos.
         for job_id in sorted(self._jobs, reverse=True):
@@ -75,14 +75,14 @@ class Undos:
             if each.undo_of_id is not None:
                 self._undos.setdefault(each.undo_of_id, []).insert(0, each)
 
-    def __iter__(self) -> Iterator[Kin]:
+    def __iter__(self) -> Iterator[RelatedJob]:
         return iter(self._jobs.values())
 
-    def of(self, job: Kin) -> list[Kin]:
+    def of(self, job: RelatedJob) -> list[RelatedJob]:
         """Return the undos of a job, oldest first."""
         return self._undos.get(job.id, [])
 
-    def undone_by(self, job: Kin) -> Kin | None:
+    def undone_by(self, job: RelatedJob) -> RelatedJob | None:
         """Return the job that an undo undoes; None if the job is no undo."""
         return None if job.undo_of_id is None else self._jobs.get(job.undo_of_id)
 
@@ -90,7 +90,7 @@ class Undos:
         """Return how many rows that a job changed are not restored now; an undo may itself have been undone."""
         return self._left[job_id]
 
-    def undone(self, job: Kin) -> Undone | None:
+    def undone(self, job: RelatedJob) -> Undone | None:
         """Return how far a job is undone; None if it has no undos."""
         undos = self.of(job)
         if not undos:
@@ -107,22 +107,22 @@ class Undos:
         state = State.AGAIN if not put_back and any(each.wrote for each in undos) else State.PART
         return Undone(state, telling, put_back, job.wrote)
 
-    def _put_back(self, undo: Kin) -> int:
+    def _put_back(self, undo: RelatedJob) -> int:
         """Return how many rows an undo has restored that still are; 0 while the undo itself is being undone."""
         return 0 if any(each.finished_at is None for each in self.of(undo)) else self.left(undo.id)
 
 
-def known(connection: sa.Connection, actor: Actor, public_ids: Iterable[str]) -> Undos:
+def undo_graph_of(connection: sa.Connection, actor: Actor, public_ids: Iterable[str]) -> UndoGraph:
     """Return the undo graph around the jobs with these ids, in one query; only jobs that the actor sees (R3)."""
     return _around(connection, jobs.c.public_id.in_(list(public_ids)), tenant_scope.jobs_of(actor.tenant))
 
 
-def of_held(connection: sa.Connection, job_id: int) -> Undos:
+def undo_graph_of_locked(connection: sa.Connection, job_id: int) -> UndoGraph:
     """Return the undo graph around a job (by its database id). The caller has locked it, so no new undo can begin."""
     return _around(connection, jobs.c.id == job_id, sa.true())
 
 
-def _around(connection: sa.Connection, wanted: sa.ColumnElement[bool], seen: sa.ColumnElement[bool]) -> Undos:
+def _around(connection: sa.Connection, wanted: sa.ColumnElement[bool], seen: sa.ColumnElement[bool]) -> UndoGraph:
     """Load the graph. An undo has the tenant of the job that it undoes, so the actor sees all of a graph or nothing."""
     up = sa.select(jobs.c.id, jobs.c.undo_of_id).where(wanted).cte("up", recursive=True)
     up = up.union(sa.select(jobs.c.id, jobs.c.undo_of_id).where(jobs.c.id == up.c.undo_of_id))
@@ -139,15 +139,15 @@ def _around(connection: sa.Connection, wanted: sa.ColumnElement[bool], seen: sa.
         jobs.c.check_token,
         jobs.c.tally,
         jobs.c.finished_at,
-        retention.is_gone(Part.REPORT).label("is_expired"),
+        retention.is_gone(FileClass.REPORT).label("is_expired"),
     ).where(jobs.c.id.in_(sa.select(down.c.id)), seen)
-    return Undos([_kin(row) for row in connection.execute(query)])
+    return UndoGraph([_kin(row) for row in connection.execute(query)])
 
 
-def _kin(row: sa.Row[Any]) -> Kin:
+def _kin(row: sa.Row[Any]) -> RelatedJob:
     # Until a job ends, its tally contains only the rows that the check settled.
     tally = Tally.from_json(row.tally if row.finished_at is not None and row.check_token is not None else None)
-    return Kin(
+    return RelatedJob(
         id=row.id,
         public_id=row.public_id,
         undo_of_id=row.undo_of_id,

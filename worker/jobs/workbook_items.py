@@ -21,10 +21,10 @@ from schemas.metrics import PIECES
 from schemas.workbooks import WorkbookKind
 from worker.database import counters
 from worker.jobs import retention
-from worker.jobs.file_classes import Part
+from worker.jobs.file_classes import FileClass
 from worker.queue import job_state
 from worker.queue.job_state import in_seconds
-from worker.queue.leases import Lease, LostLeaseError, update_held
+from worker.queue.leases import Lease, LostLeaseError, update_leased
 
 PAUSE_SECONDS = 300.0
 MOST_OPEN = 50
@@ -101,7 +101,7 @@ def _is(job_id: int, kind: WorkbookKind) -> tuple[sa.ColumnElement[bool], ...]:
 
 def _entered(connection: sa.Connection, job_id: int, kind: WorkbookKind) -> bool:
     values = {"job_id": job_id, "phase": Phase.WORKBOOK.value, "number": kind.number}
-    hint_due_at = in_seconds(job_state.FIRST_HINT_SECONDS)
+    hint_due_at = in_seconds(job_state.FIRST_WAKEUP_SECONDS)
     entered = postgresql.insert(job_chunks).values(**values, hint_due_at=hint_due_at)
     entered = entered.on_conflict_do_nothing(index_elements=_HELD)
     return connection.execute(entered.returning(job_chunks.c.number)).one_or_none() is not None
@@ -115,7 +115,7 @@ def _entered_again(connection: sa.Connection, job_id: int, kind: WorkbookKind) -
         "setback_since": None,
         "last_error": None,
         "next_attempt_at": sa.func.now(),
-        "hint_due_at": in_seconds(job_state.FIRST_HINT_SECONDS),
+        "hint_due_at": in_seconds(job_state.FIRST_WAKEUP_SECONDS),
     }
     may = (job_chunks.c.state == ChunkState.DEAD) & (job_chunks.c.ended_at <= in_seconds(-PAUSE_SECONDS))
     return connection.execute(job_chunks.update().where(*_is(job_id, kind), may).values(values)).rowcount > 0
@@ -128,13 +128,13 @@ def described(connection: sa.Connection, lease: Lease) -> sa.Row[Any]:
     """
     earlier = jobs.alias()
     query = (
-        sa.select(jobs, earlier.c.public_id.label("duplicate_of"), retention.is_gone(Part.REPORT).label("is_gone"))
+        sa.select(jobs, earlier.c.public_id.label("duplicate_of"), retention.is_gone(FileClass.REPORT).label("is_gone"))
         .outerjoin(earlier, earlier.c.id == jobs.c.duplicate_of_id)
         .where(jobs.c.id == lease.job_id)
     )
     row = connection.execute(query).one_or_none()
     if row is None:
-        raise LostLeaseError(f"job {lease.job} is gone")
+        raise LostLeaseError(f"job {lease.job_public_id} is gone")
     return row
 
 
@@ -144,9 +144,11 @@ def end(connection: sa.Connection, lease: Lease, key: str) -> bool:
     Return False if the report has expired meanwhile, or the review is over.
     """
     built = {"state": ChunkState.DONE, "lease_until": None, "ended_at": sa.func.clock_timestamp(), "result_key": key}
-    update_held(connection, lease, built)
+    update_leased(connection, lease, built)
     # Locked until the commit: a cleaner that removes the report finds this file, or has marked the report as gone.
-    held = sa.select(jobs.c.status, retention.is_gone(Part.REPORT).label("is_gone")).where(jobs.c.id == lease.job_id)
+    held = sa.select(jobs.c.status, retention.is_gone(FileClass.REPORT).label("is_gone")).where(
+        jobs.c.id == lease.job_id
+    )
     job = connection.execute(held.with_for_update(key_share=True)).one()
     if job.is_gone or not WorkbookKind.of_number(lease.number).is_current(job.status):
         _delete(connection, lease)
@@ -157,14 +159,14 @@ def end(connection: sa.Connection, lease: Lease, key: str) -> bool:
 
 def drop(connection: sa.Connection, lease: Lease) -> None:
     """Remove a work item that is no longer needed: the review is over or the report has expired. `LostLeaseError`."""
-    update_held(connection, lease, {"state": ChunkState.DONE, "lease_until": None})
+    update_leased(connection, lease, {"state": ChunkState.DONE, "lease_until": None})
     _delete(connection, lease)
 
 
 def give_up(connection: sa.Connection, lease: Lease) -> None:
     """Record that a workbook could not be built; the job itself does not change. `LostLeaseError`."""
     failed = {"state": ChunkState.DEAD, "lease_until": None, "ended_at": sa.func.clock_timestamp()}
-    update_held(connection, lease, failed)
+    update_leased(connection, lease, failed)
 
 
 def _delete(connection: sa.Connection, lease: Lease) -> None:

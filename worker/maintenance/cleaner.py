@@ -31,7 +31,7 @@ FAILURES: tuple[type[Exception], ...] = (DBAPIError, *files.FAILURES)
 _T = TypeVar("_T")
 
 
-def tidy() -> None:
+def clean() -> None:
     """Run one round. A step that fails is logged and left to the next round."""
     for step in (forget_keys, forget_sessions, expire, remove_orphans, remove_scratch):
         try:

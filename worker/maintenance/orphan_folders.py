@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from itertools import chain, islice, takewhile
 from pathlib import Path
 
-from worker.jobs.file_classes import Part, is_staged, part_of
+from worker.jobs.file_classes import FileClass, file_class_of, is_staged
 from worker.storage import files
 
 JOBS = "jobs"
@@ -69,16 +69,16 @@ def newest(job: str) -> datetime | None:
     return max(times) if times else _changed(folder)
 
 
-def remove(job: str, parts: Collection[Part], checks: Collection[int | None], *, failed: bool) -> None:
-    """Delete a job's files of these classes; `checks` and `failed` as in `part_of`."""
+def remove(job: str, parts: Collection[FileClass], checks: Collection[int | None], *, failed: bool) -> None:
+    """Delete a job's files of these classes; `checks` and `failed` as in `file_class_of`."""
     folder = files.local_folder(job)
     below = len(files.folder_of(job)) + 1
     if folder is None:
         found = [entry["path"] for entry in files.entries(files.folder_of(job))]
-        files.delete([key for key in found if part_of(key[below:], checks, failed=failed) in parts])
+        files.delete([key for key in found if file_class_of(key[below:], checks, failed=failed) in parts])
         return
     for path in _files(folder):
-        if part_of(path.relative_to(folder).as_posix(), checks, failed=failed) in parts:
+        if file_class_of(path.relative_to(folder).as_posix(), checks, failed=failed) in parts:
             path.unlink(missing_ok=True)
     for inner in _folders(folder):
         with suppress(OSError):  # not empty

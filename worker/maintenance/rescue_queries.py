@@ -18,7 +18,7 @@ Due = tuple[Phase, str, int]
 _KEY = (job_chunks.c.job_id, job_chunks.c.phase, job_chunks.c.number)
 
 
-def free_expired(connection: sa.Connection) -> int:
+def release_expired_leases(connection: sa.Connection) -> int:
     """Release work items whose worker has not extended the lease in time; return how many."""
     expired = (
         sa.select(*_KEY)
@@ -31,7 +31,7 @@ def free_expired(connection: sa.Connection) -> int:
 
 
 def expire_reviews(connection: sa.Connection) -> int:
-    """Cancel jobs that were not confirmed in time, with REVIEW_EXPIRED; return how many. `settle` ends them."""
+    """Cancel jobs not confirmed in time, with REVIEW_EXPIRED; return how many. `finish_cancellations` ends them."""
     expired = (
         sa.select(jobs.c.id)
         .where(jobs.c.status == JobStatus.REVIEW, jobs.c.review_until <= sa.func.now())
@@ -41,7 +41,7 @@ def expire_reviews(connection: sa.Connection) -> int:
     return connection.execute(jobs.update().where(jobs.c.id.in_(expired)).values(values)).rowcount
 
 
-def settle(connection: sa.Connection) -> list[tuple[Phase | None, str]]:
+def finish_cancellations(connection: sa.Connection) -> list[tuple[Phase | None, str]]:
     """Settle jobs that are being cancelled and have no leased work item, because a worker has died or given up.
 
     Return for each job the phase that now has work items, if any, and its public id.
@@ -51,7 +51,9 @@ def settle(connection: sa.Connection) -> list[tuple[Phase | None, str]]:
         .where(jobs.c.status == JobStatus.CANCELLING, ~job_state.is_waited_for())
         .with_for_update(skip_locked=True)
     )
-    return [(job_state.settle(connection, row.id), row.public_id) for row in connection.execute(stuck).all()]
+    return [
+        (job_state.finish_cancellation(connection, row.id), row.public_id) for row in connection.execute(stuck).all()
+    ]
 
 
 def overdue(connection: sa.Connection, hint_seconds: float) -> list[Due]:
@@ -70,7 +72,7 @@ def overdue(connection: sa.Connection, hint_seconds: float) -> list[Due]:
     )
     marked = (
         job_chunks.update()
-        .where(job_state.same_work(job_chunks.c, due.c), jobs.c.id == job_chunks.c.job_id)
+        .where(job_state.is_same_work_item(job_chunks.c, due.c), jobs.c.id == job_chunks.c.job_id)
         .values(hint_due_at=job_state.in_seconds(hint_seconds))
         .returning(job_chunks.c.phase, jobs.c.public_id)
         .cte("marked")

@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 
 from schemas.metrics import SWEEP, Finding
-from worker.config.failpoints import Point, pass_by
+from worker.config.failpoints import Failpoint, hit
 from worker.config.settings import get_settings
 from worker.database import counters
 from worker.database.engine import transaction
@@ -19,7 +19,7 @@ from worker.queue import broker
 log = structlog.get_logger(__name__)
 
 
-def sweep() -> None:
+def rescue() -> None:
     """Release expired leases, end expired reviews and stuck cancellations, announce unclaimed work items again.
 
     Any number may run at once.
@@ -27,9 +27,9 @@ def sweep() -> None:
     settings = get_settings()
     try:
         with transaction() as connection:
-            freed = rescue_queries.free_expired(connection)
+            freed = rescue_queries.release_expired_leases(connection)
             expired = rescue_queries.expire_reviews(connection)
-            settled = rescue_queries.settle(connection)
+            settled = rescue_queries.finish_cancellations(connection)
             overdue = rescue_queries.overdue(connection, settings.hint_seconds)
             found = {
                 Finding.LEASES_EXPIRED: freed,
@@ -39,11 +39,11 @@ def sweep() -> None:
             }
             counters.add(connection, {(SWEEP, (finding.value,)): count for finding, count in found.items()})
             counters.fold(connection)
-            pass_by(Point.SWEEP_ENTERED)
+            hit(Failpoint.SWEEP_ENTERED)
     except DBAPIError as error:
         log.warning("sweep_failed", error=type(error).__name__)
         return
-    pass_by(Point.SWEEP_COMMITTED)
+    hit(Failpoint.SWEEP_COMMITTED)
     if freed:
         log.warning("leases_expired", count=freed)
     if expired:

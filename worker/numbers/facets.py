@@ -24,11 +24,13 @@ def countries(connection: sa.Connection, actor: Actor) -> list[str]:
     """Return the regions (`phone_numbers.country`) of the numbers that the actor sees, ascending."""
     # Skip ranges in which no tenant has numbers. No input affects this, so it cannot be used for probing (R3).
     anybody = [all_numbers()]
-    blocks = occupied_ranges.occupied(connection)
+    blocks = occupied_ranges.occupied_spans(connection)
     names = {name for low, _ in blocks for name in e164_ranges.regions_of(region.calling_code_of(low))}
     places = {name: e164_ranges.common(e164_ranges.joined(e164_ranges.of_country(name)), blocks) for name in names}
     inhabited = set(
-        occupied_ranges.inhabited(connection, anybody, sorted({span for found in places.values() for span in found}))
+        occupied_ranges.spans_with_numbers(
+            connection, anybody, sorted({span for found in places.values() for span in found})
+        )
     )
     asked = [(name, *span) for name, found in places.items() for span in found if span in inhabited]
     if not asked:

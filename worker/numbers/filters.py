@@ -40,7 +40,7 @@ class NumberFilter:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ResolvedFilter:
     """A resolved filter. If `spans` or `users` is empty, no number matches; None does not filter.
 
     `lines`: the allowed pairs of holder and uploader; None stands for all numbers, for the master only. `uploaders`:
@@ -57,7 +57,7 @@ class Wanted:
     uploaders: Sequence[int] | None = None
     free_for: str | None = None
 
-    def beyond(self, e164: int | None) -> Wanted:
+    def beyond(self, e164: int | None) -> ResolvedFilter:
         """Return the same filter, limited to numbers above `e164`; None does not limit it."""
         return self if e164 is None else replace(self, spans=e164_ranges.common(self.spans, [(e164 + 1, EVERY[1])]))
 
@@ -87,11 +87,11 @@ def _country_of(e164: sa.ColumnElement[int]) -> sa.ColumnElement[str]:
     return sa.select(same.c.country).where(same.c.e164 == e164).correlate(phone_numbers).scalar_subquery()
 
 
-def resolve(connection: sa.Connection, actor: Actor, asked: NumberFilter) -> Wanted:
+def resolve(connection: sa.Connection, actor: Actor, asked: NumberFilter) -> ResolvedFilter:
     """Resolve a filter for an actor: the result matches nothing outside the actor's tree (R3)."""
     uploaders = None if asked.uploaded_by is None else _named(connection, asked.uploaded_by)
     lines = _lines(connection, actor, asked, uploaders)
-    return Wanted(
+    return ResolvedFilter(
         lines=lines,
         spans=_spans(connection, asked, lines),
         is_unassigned=None if asked.status is None else asked.status == "unassigned",
@@ -136,18 +136,20 @@ def _spans(connection: sa.Connection, asked: NumberFilter, lines: Lines | None) 
     groups = seen_by(lines)
     if typed is not None and not e164_ranges.is_international(typed):
         # The digits may be the beginning of a national number in each country that has numbers.
-        blocks = occupied_ranges.occupied(connection)
+        blocks = occupied_ranges.occupied_spans(connection)
         if lines is not None:
-            blocks = occupied_ranges.inhabited(connection, groups, blocks)
+            blocks = occupied_ranges.spans_with_numbers(connection, groups, blocks)
         codes = {region.calling_code_of(low) for low, _ in blocks} - {0}
         found = e164_ranges.common(e164_ranges.common(found, e164_ranges.typed(typed, codes)), blocks)
-        return found if lines is not None else occupied_ranges.inhabited(connection, groups, found)
+        return found if lines is not None else occupied_ranges.spans_with_numbers(connection, groups, found)
     if typed is not None:
         found = e164_ranges.common(found, e164_ranges.typed(typed, ()))
     if lines is None:
-        return occupied_ranges.inhabited(connection, groups, found)
+        return occupied_ranges.spans_with_numbers(connection, groups, found)
     # Not range by range: with many holders, this would take as long as the search itself.
-    return e164_ranges.common(found, occupied_ranges.inhabited(connection, groups, e164_ranges.by_length(found)))
+    return e164_ranges.common(
+        found, occupied_ranges.spans_with_numbers(connection, groups, e164_ranges.by_length(found))
+    )
 
 
 def _carriers(connection: sa.Connection, name: str) -> list[int]:

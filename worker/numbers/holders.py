@@ -15,7 +15,7 @@ from schemas.database.tables import phone_numbers
 from schemas.permissions import Actor, Tenant
 from worker.database import tenant_scope
 from worker.numbers import search
-from worker.numbers.filters import Wanted
+from worker.numbers.filters import ResolvedFilter
 
 MOST_SECONDS = 8.0
 _MANY = 50_000  # as in `selections.count`
@@ -45,7 +45,7 @@ def of_numbers(connection: sa.Connection, actor: Actor, numbers: Sequence[int]) 
     return _counted(connection, seen)
 
 
-def matching(connection: sa.Connection, wanted: Wanted, expected: int) -> list[Held]:
+def matching(connection: sa.Connection, wanted: ResolvedFilter, expected: int) -> list[Held]:
     """Count all numbers that match a filter, about `expected`, by holder, largest count first.
 
     `TooLongError` if it takes longer than `MOST_SECONDS`.

@@ -9,11 +9,11 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from schemas.database.tables import KIND, KIND_OF_HOLDING, holdings
-from worker.numbers.filters import Wanted
+from worker.numbers.filters import ResolvedFilter
 from worker.numbers.index_groups import Groups, table_of
 
 
-def of(wanted: Wanted) -> sa.Select[int]:
+def of(wanted: ResolvedFilter) -> sa.Select[int]:
     """Return a query for the `kind` (`schemas.database.tables.KIND`) of each holding that a filter may match."""
     query = sa.select(_worded(KIND_OF_HOLDING).label("kind")).select_from(holdings).where(*_conditions(wanted))
     if wanted.lines is not None:
@@ -26,7 +26,7 @@ def of(wanted: Wanted) -> sa.Select[int]:
     return query
 
 
-def _conditions(wanted: Wanted) -> list[sa.ColumnElement[bool]]:
+def _conditions(wanted: ResolvedFilter) -> list[sa.ColumnElement[bool]]:
     own, found = holdings.c, []
     if wanted.is_unassigned is not None:
         found.append(own.is_unassigned == wanted.is_unassigned)
@@ -44,7 +44,7 @@ def count_up_to(connection: sa.Connection, kinds: sa.Select[int], most: int) -> 
     return count
 
 
-def groups(kinds: sa.Select[int], count: int, wanted: Wanted) -> Groups:
+def groups(kinds: sa.Select[int], count: int, wanted: ResolvedFilter) -> Groups:
     """Return the groups of `count` kinds, with the filter's other conditions."""
     # Distinct, because a kind is a hash.
     table = kinds.distinct().cte("kinds").prefix_with("MATERIALIZED")

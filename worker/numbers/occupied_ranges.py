@@ -17,7 +17,7 @@ from worker.phone import region
 from worker.phone.e164_ranges import EVERY, Span
 
 
-def occupied(connection: sa.Connection) -> list[Span]:
+def occupied_spans(connection: sa.Connection) -> list[Span]:
     """Return the blocks in which any tenant has numbers, ascending."""
     none = sa.literal_column("0::bigint", sa.BigInteger)
     block = sa.select(none.label("low"), none.label("high")).cte("block", recursive=True)
@@ -30,7 +30,7 @@ def occupied(connection: sa.Connection) -> list[Span]:
     return [(row.low, row.high) for row in connection.execute(query)]
 
 
-def inhabited(connection: sa.Connection, groups: Sequence[Groups], spans: Sequence[Span]) -> list[Span]:
+def spans_with_numbers(connection: sa.Connection, groups: Sequence[Groups], spans: Sequence[Span]) -> list[Span]:
     """Return those of the ascending ranges in which the groups have numbers."""
     if not groups or not spans:
         return []

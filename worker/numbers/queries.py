@@ -12,7 +12,7 @@ from schemas.database.tables import carriers, jobs, number_events, phone_numbers
 from schemas.permissions import Actor, Tenant
 from worker.database import tenant_scope
 from worker.numbers import search
-from worker.numbers.filters import Wanted
+from worker.numbers.filters import ResolvedFilter
 
 LONGEST = 15  # digits of an E.164 number
 
@@ -26,7 +26,7 @@ class NumberView:
     uploader: Tenant
 
 
-def page(connection: sa.Connection, wanted: Wanted, limit: int) -> list[NumberView]:
+def page(connection: sa.Connection, wanted: ResolvedFilter, limit: int) -> list[NumberView]:
     """Return up to `limit` numbers, ascending."""
     return these(connection, search.first(connection, wanted, limit))
 

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import INT8MULTIRANGE
 
 from worker.numbers import holding_kinds, occupied_ranges
-from worker.numbers.filters import Wanted
+from worker.numbers.filters import ResolvedFilter
 from worker.numbers.index_groups import (
     NUMBER,
     Beside,
@@ -43,7 +43,7 @@ _A_FEW = 3
 _THIN, _ALL_THIN = 1_000, 10_000
 
 
-def first(connection: sa.Connection, wanted: Wanted, most: int) -> list[int]:
+def first(connection: sa.Connection, wanted: ResolvedFilter, most: int) -> list[int]:
     """Return the first matching numbers, ascending, at most `most`."""
     if wanted.lines is None and wanted.users is None and wanted.spans:
         # The master has the most groups, and a property that many numbers have is soon found by scanning.
@@ -56,7 +56,7 @@ def first(connection: sa.Connection, wanted: Wanted, most: int) -> list[int]:
     return list(connection.execute(_matching(connection, wanted, most, in_order=True)).scalars())
 
 
-def _glance(wanted: Wanted, most: int, numbers: int) -> sa.Select[int]:
+def _glance(wanted: ResolvedFilter, most: int, numbers: int) -> sa.Select[int]:
     """Scan the first `most * numbers` numbers of the first range and return those that match, at most `most`."""
     condition = sa.and_(sa.true(), *_conditions(wanted)).label("is_let_through")
     some = sa.select(NUMBER.e164, condition).where(NUMBER.e164.between(*wanted.spans[0])).order_by(NUMBER.e164)
@@ -64,13 +64,13 @@ def _glance(wanted: Wanted, most: int, numbers: int) -> sa.Select[int]:
     return sa.select(seen.c.e164).where(seen.c.is_let_through).order_by(seen.c.e164).limit(most)
 
 
-def some(connection: sa.Connection, wanted: Wanted, most: int) -> sa.Select[int]:
+def some(connection: sa.Connection, wanted: ResolvedFilter, most: int) -> sa.Select[int]:
     """Return a query for any `most` matching numbers (`e164`), for a count that stops there."""
     return _matching(connection, wanted, most, in_order=False)
 
 
 def matching(
-    connection: sa.Connection, wanted: Wanted, *, are_many: bool = False, beside: Beside = ()
+    connection: sa.Connection, wanted: ResolvedFilter, *, are_many: bool = False, beside: Beside = ()
 ) -> sa.Select[Any]:
     """Return a query for all matching numbers (`e164`, and the columns `beside`), unordered.
 
@@ -82,7 +82,7 @@ def matching(
 
 
 def _matching(
-    connection: sa.Connection, wanted: Wanted, most: int | None, *, in_order: bool, beside: Beside = ()
+    connection: sa.Connection, wanted: ResolvedFilter, most: int | None, *, in_order: bool, beside: Beside = ()
 ) -> sa.Select[Any]:
     thin = _thin_spans(connection, wanted)
     if not thin:
@@ -97,7 +97,7 @@ def _matching(
 
 
 def _by_group(
-    connection: sa.Connection, wanted: Wanted, most: int | None, *, in_order: bool, beside: Beside = ()
+    connection: sa.Connection, wanted: ResolvedFilter, most: int | None, *, in_order: bool, beside: Beside = ()
 ) -> sa.Select[Any]:
     spans = wanted.spans
     groups = _groups(connection, wanted, _MANY_PLACES if in_order else _TOO_MANY_PLACES)
@@ -106,7 +106,7 @@ def _by_group(
     return numbers_of(groups, spans, most, in_order=in_order, beside=beside)
 
 
-def _thin_spans(connection: sa.Connection, wanted: Wanted) -> list[Span]:
+def _thin_spans(connection: sa.Connection, wanted: ResolvedFilter) -> list[Span]:
     """Return the ranges, if there are several, with so few numbers that a scan is faster than a search by many groups.
 
     Only if the actor sees all numbers: otherwise, the time would reveal how many numbers others have (R3).
@@ -119,7 +119,7 @@ def _thin_spans(connection: sa.Connection, wanted: Wanted) -> list[Span]:
     return [span for span, count in counted if count <= few]
 
 
-def _in_one_stretch(wanted: Wanted, groups: Sequence[Groups]) -> list[Groups]:
+def _in_one_stretch(wanted: ResolvedFilter, groups: Sequence[Groups]) -> list[Groups]:
     """Return the groups for one range from first to last span; a condition excludes numbers between the spans."""
     text = ",".join(f"[{low},{high}]" for low, high in wanted.spans)
     # A scalar subquery is evaluated once, not for every number.
@@ -127,7 +127,7 @@ def _in_one_stretch(wanted: Wanted, groups: Sequence[Groups]) -> list[Groups]:
     return [one.narrowed([spans.op("@>")(NUMBER.e164)]) for one in groups]
 
 
-def _groups(connection: sa.Connection, wanted: Wanted, most_places: int) -> list[Groups]:
+def _groups(connection: sa.Connection, wanted: ResolvedFilter, most_places: int) -> list[Groups]:
     if wanted.users is not None:
         return [_of_users(wanted)] if wanted.users else []
     if wanted.lines is None and not _has_groups(wanted):
@@ -145,16 +145,16 @@ def _groups(connection: sa.Connection, wanted: Wanted, most_places: int) -> list
     return [one.narrowed(wanted.conditions()) for one in found] if kinds is None else kinds
 
 
-def _has_groups(wanted: Wanted) -> bool:
+def _has_groups(wanted: ResolvedFilter) -> bool:
     """Return whether the filter has criteria that distinguish groups, independent of the actor."""
     return wanted.is_unassigned is not None or _narrows_kinds(wanted)
 
 
-def _narrows_kinds(wanted: Wanted) -> bool:
+def _narrows_kinds(wanted: ResolvedFilter) -> bool:
     return wanted.capability is not None or wanted.carriers is not None
 
 
-def _of_kinds(connection: sa.Connection, wanted: Wanted, most: int) -> list[Groups] | None:
+def _of_kinds(connection: sa.Connection, wanted: ResolvedFilter, most: int) -> list[Groups] | None:
     """Return the groups by kind; None if there are more than `most`."""
     kinds = holding_kinds.of(wanted)
     count = holding_kinds.count_up_to(connection, kinds, most)
@@ -163,7 +163,7 @@ def _of_kinds(connection: sa.Connection, wanted: Wanted, most: int) -> list[Grou
     return [holding_kinds.groups(kinds, count, wanted)] if count else []
 
 
-def _of_users(wanted: Wanted) -> Groups:
+def _of_users(wanted: ResolvedFilter) -> Groups:
     """Return the numbers of some users as groups of one: they are few."""
     columns = (NUMBER.voice_user_id, NUMBER.sms_user_id)
     theirs = sa.union(*(sa.select(NUMBER.e164).where(column.in_(wanted.users or ())) for column in columns))
@@ -175,11 +175,11 @@ def _of_users(wanted: Wanted) -> Groups:
     return Groups(table, conditions=conditions)
 
 
-def _one_by_one(wanted: Wanted) -> Groups:
+def _one_by_one(wanted: ResolvedFilter) -> Groups:
     """Return one group of all numbers, for a scan."""
     return all_numbers().narrowed(_conditions(wanted))
 
 
-def _conditions(wanted: Wanted) -> list[sa.ColumnElement[bool]]:
+def _conditions(wanted: ResolvedFilter) -> list[sa.ColumnElement[bool]]:
     status = [] if wanted.is_unassigned is None else [status_is(is_unassigned=wanted.is_unassigned)]
     return [*wanted.conditions(), *status]

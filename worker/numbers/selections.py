@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from worker.numbers import search
-from worker.numbers.filters import Wanted
+from worker.numbers.filters import ResolvedFilter
 
 # From this many numbers on, a full scan is faster than fetching those of a kind one by one.
 _MANY = 50_000
@@ -27,7 +27,7 @@ class Selected:
     numbers: pa.Array | None
 
 
-def count(connection: sa.Connection, wanted: Wanted) -> int:
+def count(connection: sa.Connection, wanted: ResolvedFilter) -> int:
     """Return how many numbers match."""
     found = _counted(connection, search.some(connection, wanted, _MANY))
     if found < _MANY:
@@ -35,13 +35,13 @@ def count(connection: sa.Connection, wanted: Wanted) -> int:
     return _counted(connection, search.matching(connection, wanted, are_many=True))
 
 
-def all_up_to(connection: sa.Connection, wanted: Wanted, most: int) -> list[int] | None:
+def all_up_to(connection: sa.Connection, wanted: ResolvedFilter, most: int) -> list[int] | None:
     """Return all matching numbers, ascending; None if there are more than `most`, without reading them all."""
     found = connection.execute(search.some(connection, wanted, most + 1)).scalars().all()
     return sorted(found) if len(found) <= most else None
 
 
-def select(connection: sa.Connection, wanted: Wanted, expected: int) -> Selected:
+def select(connection: sa.Connection, wanted: ResolvedFilter, expected: int) -> Selected:
     """Return the matching numbers if there are exactly `expected`."""
     matching = search.matching(connection, wanted, are_many=expected >= _MANY).cte("matching")
     counted = sa.select(sa.func.count().label("found")).select_from(matching).subquery()

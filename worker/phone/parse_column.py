@@ -16,7 +16,7 @@ from worker.phone.automaton import COLUMNS, DEAD, PAD
 from worker.phone.compiled_tables import CODE, CODE_DIGITS, IS_COUNTRY, MAIN
 from worker.phone.metadata import Length
 from worker.phone.reference import E164_DIGITS
-from worker.phone.table_runner import Walker
+from worker.phone.table_runner import TableRunner
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -88,7 +88,7 @@ class Reading:
         )
 
 
-class Reader(Walker):
+class ColumnParser(TableRunner):
     """Parser for the digits of a block of rows."""
 
     def international(self, start: Ints, count: Ints) -> Reading:

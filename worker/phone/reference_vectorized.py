@@ -12,7 +12,7 @@ from schemas.columns import Column
 from worker.phone.compiled_tables import MAIN
 from worker.phone.digits import FIRST, WIDTH, Digits
 from worker.phone.evidence import Evidence
-from worker.phone.parse_column import Reader, Reading, Verdict
+from worker.phone.parse_column import ColumnParser, Reading, Verdict
 from worker.phone.reference import Rules
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Block:
         self._digits, self._countries, self._rules = digits, countries, rules
         self._plus, self._row, self._empty = digits.plus, countries.row, digits.empty
         self._start, self._count = np.arange(len(self._row)) * WIDTH + FIRST, digits.count
-        self._reader = Reader(digits.flat)
+        self._reader = ColumnParser(digits.flat)
         self._has_country = self._row != NO_COUNTRY
         self._reading = Reading.of(len(self._row), Verdict.UNDECIDED)
         self._abroad = self._plus.copy()  # rows read as international numbers, regardless of the country

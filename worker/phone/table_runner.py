@@ -44,7 +44,7 @@ class Cut:
         return Cut(start, count, removed)
 
 
-class Walker:
+class TableRunner:
     """The digits of a block of rows, followed by rewritten numbers (Argentina's mobile 15 replaced by a 9).
 
     `start` and `count` give the position of a row's relevant digits; `row` is the index of its region in

@@ -21,7 +21,7 @@ from redis.exceptions import RedisError
 from schemas.jobs import Phase
 from worker.config.settings import Settings, get_settings
 from worker.queue import redis_tls
-from worker.queue.publisher import outbox
+from worker.queue.publisher import shared_publisher
 
 log = structlog.get_logger(__name__)
 
@@ -47,7 +47,7 @@ TIDY = "numberyard.tidy"
 PUBLISH_SECONDS = 0.3  # time-out of one broker response; after this time no further message is sent
 WAKE_SECONDS = 0.7
 SOFT_SHUTDOWN_SECONDS = 10.0
-MOST_HINTS = 16  # most wake-up messages in a queue, and so most workers that one announcement starts
+MAX_WAKEUPS = 16  # most wake-up messages in a queue, and so most workers that one announcement starts
 
 
 def configuration(settings: Settings) -> dict[str, object]:
@@ -140,14 +140,14 @@ def wake(phase: Phase | None, job: str, pieces: int = 1) -> bool:
     Tasks send their message again as long as there are work items (see `worker.tasks`), so a few messages start a job
     of any size. Takes at most `WAKE_SECONDS`.
     """
-    return phase is None or outbox(WAKE_SECONDS).send(partial(_announce, phase, job, pieces))
+    return phase is None or shared_publisher(WAKE_SECONDS).send(partial(_announce, phase, job, pieces))
 
 
 def _announce(phase: Phase, job: str, pieces: int) -> bool:
     until = time.monotonic() + PUBLISH_SECONDS
     queue = QUEUES[phase]
     try:
-        for sent in range(min(pieces, MOST_HINTS - waiting_in(queue))):
+        for sent in range(min(pieces, MAX_WAKEUPS - waiting_in(queue))):
             if sent and time.monotonic() > until:
                 break  # the broker responds, but slowly
             _publisher().send_task(TASKS[queue], args=[job], queue=queue, retry=False)
@@ -157,7 +157,7 @@ def _announce(phase: Phase, job: str, pieces: int) -> bool:
     return True
 
 
-def say_ready(name: str) -> None:
+def mark_ready(name: str) -> None:
     """Record for `READY_SECONDS` that a worker of this name takes messages; `is_ready` reads it."""
     for _ in range(READY_TRIES):
         with suppress(RedisError):
@@ -170,14 +170,14 @@ def is_ready(client: redis.Redis, name: str) -> bool:
     return bool(client.exists(f"{READY}{name}"))
 
 
-def look_after() -> None:
+def request_maintenance() -> None:
     """Request a rescue round and then a cleanup round, when a worker starts: beat does not know of the start.
 
     By message, not in the calling process: if a worker's parent process used the database, the children that it forks
     would inherit its connections.
     """
     try:
-        for task in (SWEEP, TIDY) if waiting_in(UPKEEP) < MOST_HINTS else ():
+        for task in (SWEEP, TIDY) if waiting_in(UPKEEP) < MAX_WAKEUPS else ():
             _publisher().send_task(task, queue=UPKEEP, retry=False)
     except (KombuError, RedisError, OSError) as error:
         log.warning("broker_unreachable", error=type(error).__name__)

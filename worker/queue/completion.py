@@ -28,7 +28,7 @@ from worker.config.settings import get_settings
 from worker.database import counters
 from worker.queue import job_state
 from worker.queue.job_state import in_seconds
-from worker.queue.leases import Lease, LostLeaseError, update_held
+from worker.queue.leases import Lease, LostLeaseError, update_leased
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class CheckedJob:
     review: Mapping[str, Any] | None = None
 
 
-def end_read(
+def complete_read(
     connection: sa.Connection, lease: Lease, file_facts: Mapping[str, Any], batch_rows: Sequence[int]
 ) -> Phase | None:
     """Add a work item to validate each batch of a large file; return the phase that now has work items.
@@ -55,24 +55,24 @@ def end_read(
     _end_work(connection, lease)
     values = {"file_facts": dict(file_facts), "read_token": lease.token, "pieces_left": len(batch_rows)}
     if _change(connection, lease, **values).status == JobStatus.CANCELLING:
-        return job_state.settle(connection, lease.job_id)
-    job_state.add_work(connection, lease.job_id, Phase.VALIDATE, dict(enumerate(batch_rows)))
+        return job_state.finish_cancellation(connection, lease.job_id)
+    job_state.add_work_items(connection, lease.job_id, Phase.VALIDATE, dict(enumerate(batch_rows)))
     return Phase.VALIDATE
 
 
-def end_validate(connection: sa.Connection, lease: Lease, key: str) -> Phase | None:
+def complete_validate(connection: sa.Connection, lease: Lease, key: str) -> Phase | None:
     """Record a batch as validated, with its results under `key`; after the last batch add the CUT work item."""
     _end_work(connection, lease, result_key=key)
     job = _change(connection, lease, pieces_left=jobs.c.pieces_left - 1)
     if job.status == JobStatus.CANCELLING:
-        return job_state.settle(connection, lease.job_id)
+        return job_state.finish_cancellation(connection, lease.job_id)
     if job.pieces_left:
         return None
-    job_state.add_work(connection, lease.job_id, Phase.CUT, {0: 0})
+    job_state.add_work_items(connection, lease.job_id, Phase.CUT, {0: 0})
     return Phase.CUT
 
 
-def end_check(connection: sa.Connection, lease: Lease, checked: CheckedJob) -> Phase | None:
+def complete_check(connection: sa.Connection, lease: Lease, checked: CheckedJob) -> Phase | None:
     """Add the chunks, or the report if there is nothing to write; return the phase that now has work items.
 
     None for a job that waits for confirmation: its chunks are added, but cannot be claimed yet. A job cancelled during
@@ -91,18 +91,18 @@ def end_check(connection: sa.Connection, lease: Lease, checked: CheckedJob) -> P
         pieces_left=len(checked.chunk_rows),
     ).status
     if status == JobStatus.CANCELLING:
-        return job_state.settle(connection, lease.job_id)
+        return job_state.finish_cancellation(connection, lease.job_id)
     if checked.chunk_rows:
-        job_state.add_work(connection, lease.job_id, Phase.WRITE, dict(enumerate(checked.chunk_rows)))
+        job_state.add_work_items(connection, lease.job_id, Phase.WRITE, dict(enumerate(checked.chunk_rows)))
     if checked.review is not None:
         _change(connection, lease, review=dict(checked.review), review_until=in_seconds(get_settings().review_seconds))
-        job_state.move(connection, lease.job_id, JobStatus.REVIEW)
+        job_state.change_status(connection, lease.job_id, JobStatus.REVIEW)
         return None
-    job_state.move(connection, lease.job_id, JobStatus.RUNNING)
-    return Phase.WRITE if checked.chunk_rows else job_state.to_report(connection, lease.job_id)
+    job_state.change_status(connection, lease.job_id, JobStatus.RUNNING)
+    return Phase.WRITE if checked.chunk_rows else job_state.start_report(connection, lease.job_id)
 
 
-def end_chunk(
+def complete_chunk(
     connection: sa.Connection, lease: Lease, result_key: str, tally: Tally, image_key: str | None = None
 ) -> Phase | None:
     """Record a chunk as written; after the last one add the report. Call it last in the transaction.
@@ -112,8 +112,8 @@ def end_chunk(
     _end_work(connection, lease, result_key=result_key, tally=tally.to_json(), image_key=image_key)
     job = _change(connection, lease, pieces_left=jobs.c.pieces_left - 1, rows_done=jobs.c.rows_done + lease.rows)
     if job.status == JobStatus.CANCELLING:
-        return job_state.settle(connection, lease.job_id)
-    return None if job.pieces_left else job_state.to_report(connection, lease.job_id)
+        return job_state.finish_cancellation(connection, lease.job_id)
+    return None if job.pieces_left else job_state.start_report(connection, lease.job_id)
 
 
 def halve(connection: sa.Connection, lease: Lease, rows: Sequence[int]) -> list[int]:
@@ -123,7 +123,7 @@ def halve(connection: sa.Connection, lease: Lease, rows: Sequence[int]) -> list[
     never those of another chunk. However often the halving was interrupted, the halves have two attempts left, single
     rows all attempts: a chance failure must not fail a valid row. They inherit the chunk's last error.
     """
-    update_held(connection, lease, {"state": ChunkState.DEAD, "lease_until": None})
+    update_leased(connection, lease, {"state": ChunkState.DEAD, "lease_until": None})
     # Locks the job: of two concurrent halvings each sees all changes of the other or none.
     _change(connection, lease, pieces_left=jobs.c.pieces_left + len(rows) - 1)
     of_job = sa.select(sa.func.count(), sa.func.count().filter(job_chunks.c.state == ChunkState.DEAD)).where(
@@ -135,11 +135,11 @@ def halve(connection: sa.Connection, lease: Lease, rows: Sequence[int]) -> list[
     for number, count in zip(numbers, rows, strict=True):
         tried = max(get_settings().max_attempts - 2, 0) if count > 1 else 0
         beside = {"attempt": tried, "last_error": lease.last_error}
-        job_state.add_work(connection, lease.job_id, lease.phase, {number: count}, **beside)
+        job_state.add_work_items(connection, lease.job_id, lease.phase, {number: count}, **beside)
     return numbers
 
 
-def dead(connection: sa.Connection, job_id: int) -> int:
+def count_halved_items(connection: sa.Connection, job_id: int) -> int:
     """Return how many chunks of a job were halved."""
     query = sa.select(sa.func.count()).where(
         job_chunks.c.job_id == job_id, job_chunks.c.phase == Phase.WRITE, job_chunks.c.state == ChunkState.DEAD
@@ -147,16 +147,16 @@ def dead(connection: sa.Connection, job_id: int) -> int:
     return connection.execute(query).scalar_one()
 
 
-def end_merge(connection: sa.Connection, lease: Lease, tally: Tally, batch_rows: Sequence[int]) -> Phase:
+def complete_merge(connection: sa.Connection, lease: Lease, tally: Tally, batch_rows: Sequence[int]) -> Phase:
     """Record that every row's result is stored, adding up to `tally`; add a work item for each part of the report."""
     _end_work(connection, lease, tally=tally.to_json())
     _change(connection, lease, pieces_left=len(batch_rows))
-    job_state.add_work(connection, lease.job_id, Phase.RENDER, dict(enumerate(batch_rows)))
+    job_state.add_work_items(connection, lease.job_id, Phase.RENDER, dict(enumerate(batch_rows)))
     return Phase.RENDER
 
 
-def end_render(connection: sa.Connection, lease: Lease) -> Phase | None:
-    """Record a part of the report as stored; the last part ends the job. Returns the same as `end_report`."""
+def complete_render(connection: sa.Connection, lease: Lease) -> Phase | None:
+    """Record a part of the report as stored; the last part ends the job. Returns the same as `complete_report`."""
     _end_work(connection, lease)
     if _change(connection, lease, pieces_left=jobs.c.pieces_left - 1).pieces_left:
         return None
@@ -166,7 +166,7 @@ def end_render(connection: sa.Connection, lease: Lease) -> Phase | None:
     return _finish(connection, lease, Tally.from_json(connection.execute(merged).scalar_one()))
 
 
-def end_report(connection: sa.Connection, lease: Lease, tally: Tally) -> Phase | None:
+def complete_report(connection: sa.Connection, lease: Lease, tally: Tally) -> Phase | None:
     """End the job: its counts are final and its report is stored. Return the phase that now has work items, if any."""
     _end_work(connection, lease)
     return _finish(connection, lease, tally)
@@ -176,16 +176,16 @@ def _finish(connection: sa.Connection, lease: Lease, tally: Tally) -> Phase | No
     job = _change(connection, lease, tally=tally.to_json())
     ending = JobStatus.COMPLETED_WITH_ERRORS if tally.count(Outcome.FAILED) else JobStatus.COMPLETED
     cancelled = job.status == JobStatus.CANCELLING
-    return job_state.end(connection, lease.job_id, JobStatus.CANCELLED if cancelled else ending)
+    return job_state.end_job(connection, lease.job_id, JobStatus.CANCELLED if cancelled else ending)
 
 
-def end_callback(connection: sa.Connection, lease: Lease, *, delivered: bool) -> None:
+def complete_callback(connection: sa.Connection, lease: Lease, *, delivered: bool) -> None:
     """End a callback's work item: it was delivered or is given up. The job does not change. `LostLeaseError`."""
-    update_held(connection, lease, {"state": ChunkState.DONE if delivered else ChunkState.DEAD, "lease_until": None})
+    update_leased(connection, lease, {"state": ChunkState.DONE if delivered else ChunkState.DEAD, "lease_until": None})
     counters.add(connection, {(PIECES, (Phase.CALLBACK.value,)): int(delivered)})
 
 
-def fail(connection: sa.Connection, lease: Lease, problem: Mapping[str, Any]) -> Phase | None:
+def fail_job(connection: sa.Connection, lease: Lease, problem: Mapping[str, Any]) -> Phase | None:
     """End a job that cannot be completed; keep its problem and the counts of what was written so far.
 
     Return the phase that now has work items, if any.
@@ -194,7 +194,7 @@ def fail(connection: sa.Connection, lease: Lease, problem: Mapping[str, Any]) ->
     # Locks the job before the count: a chunk that is being committed is either in the tally or finds the job ended.
     _change(connection, lease, problem=dict(problem))
     _change(connection, lease, tally=tally_of(connection, lease.job_id).to_json())
-    return job_state.end(connection, lease.job_id, JobStatus.FAILED)
+    return job_state.end_job(connection, lease.job_id, JobStatus.FAILED)
 
 
 def result_keys(connection: sa.Connection, job_id: int, phase: Phase = Phase.WRITE) -> list[str]:
@@ -243,7 +243,7 @@ def _change(connection: sa.Connection, lease: Lease, **values: Any) -> sa.Row[An
     )
     row = connection.execute(changed).one_or_none()
     if row is None:
-        raise LostLeaseError(f"job {lease.job} has ended")
+        raise LostLeaseError(f"job {lease.job_public_id} has ended")
     return row
 
 
@@ -255,4 +255,4 @@ def _end_work(connection: sa.Connection, lease: Lease, **values: Any) -> None:  
         "ended_at": sa.func.clock_timestamp(),
         "seconds": {stage: round(spent, 6) for stage, spent in lease.seconds.items()},
     }
-    update_held(connection, lease, done | values)
+    update_leased(connection, lease, done | values)

@@ -38,7 +38,7 @@ def _beat(lease: leases.Lease, lease_seconds: float, done: threading.Event) -> N
     until = time.monotonic() + get_settings().longest_piece_seconds
     while not done.wait(lease_seconds / 4):
         if time.monotonic() > until:
-            log.error("piece_hangs", job=lease.job)
+            log.error("piece_hangs", job=lease.job_public_id)
             return
         try:
             with transaction() as connection:
@@ -46,4 +46,4 @@ def _beat(lease: leases.Lease, lease_seconds: float, done: threading.Event) -> N
         except leases.LostLeaseError:
             return
         except SQLAlchemyError as error:
-            log.warning("heartbeat_failed", job=lease.job, error=type(error).__name__)
+            log.warning("heartbeat_failed", job=lease.job_public_id, error=type(error).__name__)

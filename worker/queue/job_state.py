@@ -18,10 +18,10 @@ from schemas.jobs import TERMINAL, ChunkState, JobStatus, Phase, may_move_from
 from worker.database import counters
 
 # Time for the wake-up message that follows the commit, before the rescue round sends another.
-FIRST_HINT_SECONDS = 2.0
+FIRST_WAKEUP_SECONDS = 2.0
 
 
-def hold(connection: sa.Connection, job_id: int) -> sa.Row[Any]:
+def lock_job(connection: sa.Connection, job_id: int) -> sa.Row[Any]:
     """Lock a job until the transaction ends, and return its row. Meanwhile no other transaction can change the job.
 
     Locks the whole row, and so waits for claims (`leases.claim`), too: no work item is claimed while it is locked.
@@ -29,7 +29,7 @@ def hold(connection: sa.Connection, job_id: int) -> sa.Row[Any]:
     return connection.execute(sa.select(jobs).where(jobs.c.id == job_id).with_for_update()).one()
 
 
-def add_work(
+def add_work_items(
     connection: sa.Connection,
     job_id: int,
     phase: Phase,
@@ -47,13 +47,13 @@ def add_work(
     found = sa.select(
         pieces.c.number,
         pieces.c.rows,
-        in_seconds(FIRST_HINT_SECONDS),
+        in_seconds(FIRST_WAKEUP_SECONDS),
         *(sa.literal(value, job_chunks.c[name].type) for name, value in fixed.items()),
     )
     connection.execute(job_chunks.insert().from_select(["number", "rows", "hint_due_at", *fixed], found))
 
 
-def move(connection: sa.Connection, job_id: int, status: JobStatus) -> bool:
+def change_status(connection: sa.Connection, job_id: int, status: JobStatus) -> bool:
     """Move a job to a status, by legal transitions only. Return False if there is none; True if it has the status.
 
     Every job ends through this function: the transaction that ends the job also adds the work item of its callback, if
@@ -70,16 +70,16 @@ def move(connection: sa.Connection, job_id: int, status: JobStatus) -> bool:
     if moved.rowcount:
         if status in TERMINAL:
             if _wants_callback(connection, job_id):
-                add_work(connection, job_id, Phase.CALLBACK, {0: 0})
+                add_work_items(connection, job_id, Phase.CALLBACK, {0: 0})
             counters.add_job(connection, job_id)
         return True
     now: str = connection.execute(sa.select(jobs.c.status).where(jobs.c.id == job_id)).scalar_one()
     return now == status
 
 
-def end(connection: sa.Connection, job_id: int, status: JobStatus) -> Phase | None:
+def end_job(connection: sa.Connection, job_id: int, status: JobStatus) -> Phase | None:
     """End a job; return CALLBACK if it has a callback, whose work item is then added."""
-    move(connection, job_id, status)
+    change_status(connection, job_id, status)
     return Phase.CALLBACK if _wants_callback(connection, job_id) else None
 
 
@@ -88,10 +88,10 @@ def _wants_callback(connection: sa.Connection, job_id: int) -> bool:
     return found
 
 
-def to_report(connection: sa.Connection, job_id: int) -> Phase:
+def start_report(connection: sa.Connection, job_id: int) -> Phase:
     """Add the report's work item for a job whose chunks are all written."""
-    move(connection, job_id, JobStatus.PUBLISHING)
-    add_work(connection, job_id, Phase.REPORT, {0: 0})
+    change_status(connection, job_id, JobStatus.PUBLISHING)
+    add_work_items(connection, job_id, Phase.REPORT, {0: 0})
     return Phase.REPORT
 
 
@@ -104,7 +104,7 @@ def is_waited_for() -> sa.ColumnElement[bool]:
     return sa.exists().where(of_job, (job_chunks.c.state == ChunkState.LEASED) | (job_chunks.c.phase == Phase.REPORT))
 
 
-def settle(connection: sa.Connection, job_id: int) -> Phase | None:
+def finish_cancellation(connection: sa.Connection, job_id: int) -> Phase | None:
     """End a job that is being cancelled, unless it `is_waited_for`. The caller has locked it.
 
     A checked job gets a report first: add its work item and return REPORT. Any other job has no results to report.
@@ -114,12 +114,12 @@ def settle(connection: sa.Connection, job_id: int) -> Phase | None:
     if job.is_waited_for:
         return None
     if job.check_token is None:
-        return end(connection, job_id, JobStatus.CANCELLED)
-    add_work(connection, job_id, Phase.REPORT, {0: 0})
+        return end_job(connection, job_id, JobStatus.CANCELLED)
+    add_work_items(connection, job_id, Phase.REPORT, {0: 0})
     return Phase.REPORT
 
 
-def same_work(
+def is_same_work_item(
     one: ReadOnlyColumnCollection[str, Any], other: ReadOnlyColumnCollection[str, Any]
 ) -> sa.ColumnElement[bool]:
     """Return the condition that two rows are the same work item."""

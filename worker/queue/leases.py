@@ -35,7 +35,7 @@ class Lease:
     """A claimed work item; a commit succeeds only while `token` is the work item's current one."""
 
     job_id: int
-    job: str  # the job's public id
+    job_public_id: str
     tenant_id: int
     phase: Phase
     number: int
@@ -44,7 +44,7 @@ class Lease:
     rows: int
     check: int  # token of the committed check, whose files are the valid ones; 0 if there is none
     read: int = 0  # token of the committed read; the rest as for `check`
-    setbacks: int = 0  # attempts that did not count: transient failures
+    transient_failures: int = 0  # attempts that did not count
     held_up_seconds: float = 0.0  # since the first of them
     last_error: str | None = None  # kind of error of the last attempt that counted
     seconds: dict[Stage, float] = field(default_factory=dict, compare=False)  # time spent in each stage so far
@@ -74,10 +74,10 @@ def claim(connection: sa.Connection, phases: Phase | tuple[Phase, ...], lease_se
     if row is None:
         return None
     if row.phase == Phase.CHECK:
-        job_state.move(connection, row.job_id, JobStatus.CHECKING)
+        job_state.change_status(connection, row.job_id, JobStatus.CHECKING)
     return Lease(
         job_id=row.job_id,
-        job=row.public_id,
+        job_public_id=row.public_id,
         tenant_id=row.tenant_id,
         phase=Phase(row.phase),
         number=row.number,
@@ -86,7 +86,7 @@ def claim(connection: sa.Connection, phases: Phase | tuple[Phase, ...], lease_se
         rows=row.rows,
         check=row.check_token,
         read=row.read_token,
-        setbacks=row.setbacks,
+        transient_failures=row.setbacks,
         held_up_seconds=float(row.held_up_seconds),
         last_error=row.last_error,
     )
@@ -129,7 +129,7 @@ def _taken(phases: tuple[Phase, ...]) -> ReturningUpdate[Any]:
     )
     picked = (
         sa.select(job_chunks.c.job_id, job_chunks.c.phase, job_chunks.c.number)
-        .join(due, job_state.same_work(job_chunks.c, due.c))
+        .join(due, job_state.is_same_work_item(job_chunks.c, due.c))
         .join(turn, turn.c.job_id == due.c.job_id)
         .join(of_tenant, of_tenant.c.tenant_id == due.c.tenant_id)
         .outerjoin(running, running.c.tenant_id == due.c.tenant_id)
@@ -145,8 +145,8 @@ def _taken(phases: tuple[Phase, ...]) -> ReturningUpdate[Any]:
         .with_for_update(of=job_chunks, skip_locked=True)
         .cte("picked")
     )
-    # A claim and `job_state.hold` wait for each other, and the claim then checks the status again: a transaction that
-    # cancels a job sees every claimed work item. Nothing else has to wait for this lock.
+    # A claim and `job_state.lock_job` wait for each other, and the claim then checks the status again: a transaction
+    # that cancels a job sees every claimed work item. Nothing else has to wait for this lock.
     job = (
         sa.select(jobs.c.id, jobs.c.public_id, jobs.c.tenant_id, jobs.c.check_token, jobs.c.read_token)
         .join(picked, picked.c.job_id == jobs.c.id)
@@ -156,7 +156,7 @@ def _taken(phases: tuple[Phase, ...]) -> ReturningUpdate[Any]:
     )
     return (
         job_chunks.update()
-        .where(job_state.same_work(job_chunks.c, picked.c), job.c.id == picked.c.job_id)
+        .where(job_state.is_same_work_item(job_chunks.c, picked.c), job.c.id == picked.c.job_id)
         .values(
             state=ChunkState.LEASED,
             lease_token=lease_tokens.next_value(),
@@ -186,10 +186,10 @@ def _taken(phases: tuple[Phase, ...]) -> ReturningUpdate[Any]:
 
 def extend(connection: sa.Connection, lease: Lease, lease_seconds: float) -> None:
     """Extend the lease (heartbeat). `LostLeaseError` if it is lost."""
-    update_held(connection, lease, {"lease_until": in_seconds(lease_seconds)})
+    update_leased(connection, lease, {"lease_until": in_seconds(lease_seconds)})
 
 
-def give_back(
+def release(
     connection: sa.Connection, lease: Lease, delay_seconds: float, *, counts: bool, error: str | None = None
 ) -> None:
     """Give a work item back for another attempt. `counts` is False after a transient failure.
@@ -210,10 +210,10 @@ def give_back(
             "setbacks": job_chunks.c.setbacks + 1,
             "setback_since": sa.func.coalesce(job_chunks.c.setback_since, sa.func.now()),
         }
-    update_held(connection, lease, values)
+    update_leased(connection, lease, values)
 
 
-def update_held(connection: sa.Connection, lease: Lease, values: Mapping[str, Any]) -> None:
+def update_leased(connection: sa.Connection, lease: Lease, values: Mapping[str, Any]) -> None:
     """Update a work item, or raise `LostLeaseError` if the lease is lost: the fence of every commit."""
     held = job_chunks.update().where(
         job_chunks.c.job_id == lease.job_id,
@@ -223,4 +223,4 @@ def update_held(connection: sa.Connection, lease: Lease, values: Mapping[str, An
         job_chunks.c.lease_token == lease.token,
     )
     if connection.execute(held.values(values)).rowcount == 0:
-        raise LostLeaseError(f"job {lease.job}, {lease.phase} {lease.number}")
+        raise LostLeaseError(f"job {lease.job_public_id}, {lease.phase} {lease.number}")

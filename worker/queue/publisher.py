@@ -15,7 +15,7 @@ from functools import lru_cache
 MOST_WAITING = 32
 
 
-class Outbox:
+class Publisher:
     """A thread that sends messages; callers wait at most `seconds` for it."""
 
     def __init__(self, seconds: float) -> None:
@@ -33,10 +33,10 @@ class Outbox:
 
 
 @lru_cache(maxsize=1)
-def outbox(seconds: float) -> Outbox:
+def shared_publisher(seconds: float) -> Publisher:
     """Return this process's outbox."""
-    return Outbox(seconds)
+    return Publisher(seconds)
 
 
 # A forked child has none of its parent's threads.
-os.register_at_fork(after_in_child=outbox.cache_clear)
+os.register_at_fork(after_in_child=shared_publisher.cache_clear)

@@ -34,6 +34,6 @@ class Scheduler(beat.Scheduler):  # type: ignore[misc]
     def apply_async(self, entry: beat.ScheduleEntry, *args: Any, **options: Any) -> object:  # noqa: ANN401 - Celery's own
         """Send one entry. A message has no `expires`: the clock of another machine would decide on it."""
         with suppress(RedisError):
-            if broker.waiting_in(entry.options["queue"]) >= broker.MOST_HINTS:
+            if broker.waiting_in(entry.options["queue"]) >= broker.MAX_WAKEUPS:
                 return None
         return super().apply_async(entry, *args, **options)

@@ -30,7 +30,7 @@ _BITS = 64
 
 
 @dataclass(frozen=True)
-class CheckedFile:
+class DeduplicatedFile:
     """A deduplicated file: the final results of rows that end here, and the rows to be written, by ascending number."""
 
     rows: Batches
@@ -79,7 +79,9 @@ class CheckedFile:
             yield pa.table([pa.array(found[name]) for name in CHUNK.names], schema=CHUNK)
 
 
-def check_file(rows: Batches, kind: JobKind, options: JobOptions, *, international_header: bool = False) -> CheckedFile:
+def deduplicate(
+    rows: Batches, kind: JobKind, options: JobOptions, *, international_header: bool = False
+) -> DeduplicatedFile:
     """Deduplicate a file: of rows with the same number, the first valid row in file order wins (R16).
 
     Decides first how ambiguous numbers are read; `international_header` as in `number_readings.decide_readings`.
@@ -116,7 +118,7 @@ def check_file(rows: Batches, kind: JobKind, options: JobOptions, *, internation
         _refuse_taken_slots(rows, code, faults, np.sort(order), options)
         goes_on = code[order] == 0
         order, first = order[goes_on], first[goes_on]
-    return CheckedFile(rows, code, faults, duplicate_of, order, first, numbers[order].astype(np.int64))
+    return DeduplicatedFile(rows, code, faults, duplicate_of, order, first, numbers[order].astype(np.int64))
 
 
 def _by_number(e164: np.ndarray, place: np.ndarray) -> np.ndarray:

@@ -27,7 +27,7 @@ _CHANGED = ("code", "faults", "warnings", "e164", "numbers")
 
 
 class Batches(Protocol):
-    """The rows of a whole file, validated one by one, in batches (`schemas.arrow_schemas.CHECKED`).
+    """The rows of a whole file, validated one by one, in batches (`schemas.arrow_schemas.VALIDATED`).
 
     Columns are fetched on demand and released after use, because ten million rows take a gigabyte. Each call opens
     every batch, so fetch all the columns that are needed together in one call.
@@ -92,7 +92,7 @@ def decide_readings(rows: Batches, options: JobOptions, *, international_header:
 
 @dataclass
 class _Decision:
-    """All rows of a file while their readings are decided. Arrays as in `schemas.arrow_schemas.CHECKED`."""
+    """All rows of a file while their readings are decided. Arrays as in `schemas.arrow_schemas.VALIDATED`."""
 
     options: JobOptions
     international_header: bool

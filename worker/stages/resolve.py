@@ -1,4 +1,4 @@
-"""Decide the result of each row of a chunk, from the rows and the facts about them (`World`).
+"""Decide the result of each row of a chunk, from the rows and the facts about them (`ChunkFacts`).
 
 No database access: lookups happen before, writing happens after. The rules are in `schemas.permissions`.
 """
@@ -16,14 +16,14 @@ from schemas.jobs import JobKind
 from worker.stages.resolving.assign import assign
 from worker.stages.resolving.change import change
 from worker.stages.resolving.delete import delete
-from worker.stages.resolving.model import Decisions, Defaults, Numbers, World
+from worker.stages.resolving.model import ChunkFacts, Decisions, Defaults, Numbers
 from worker.stages.resolving.refused import without
 from worker.stages.resolving.rows import Rows
 from worker.stages.resolving.unassign import unassign
 from worker.stages.resolving.undo import undo
 from worker.stages.resolving.upload import upload
 
-__all__ = ["Decisions", "Defaults", "Numbers", "World", "abort", "resolve", "without"]
+__all__ = ["ChunkFacts", "Decisions", "Defaults", "Numbers", "abort", "resolve", "without"]
 
 DECIDE: Mapping[JobKind, Callable[[Rows], Decisions]] = {
     JobKind.UPLOAD: upload,
@@ -36,7 +36,7 @@ DECIDE: Mapping[JobKind, Callable[[Rows], Decisions]] = {
 _WRITTEN = (Outcome.CREATED, Outcome.UPDATED, Outcome.DELETED)
 
 
-def resolve(chunk: pa.Table, world: World) -> Decisions:
+def resolve(chunk: pa.Table, world: ChunkFacts) -> Decisions:
     """Decide a chunk (`schemas.arrow_schemas.CHUNK`, or `UNDO_CHUNK` for an undo)."""
     return DECIDE[world.kind](Rows(chunk, world))
 

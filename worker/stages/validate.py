@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.arrow_schemas import CHECKED, first_code
+from schemas.arrow_schemas import VALIDATED, first_code
 from schemas.codes import FAULTS, Code, fault_bit, number_of
 from schemas.columns import Column
 from schemas.jobs import Accept, JobKind, JobOptions, NumberFormat
@@ -63,8 +63,8 @@ class Names:
 
 
 @dataclass(frozen=True)
-class CheckedRows:
-    """Validated rows: arrays of one length, in file order. Dtypes as in `schemas.arrow_schemas.CHECKED`."""
+class ValidatedRows:
+    """Validated rows: arrays of one length, in file order. Dtypes as in `schemas.arrow_schemas.VALIDATED`."""
 
     row: np.ndarray
     code: np.ndarray
@@ -85,23 +85,23 @@ class CheckedRows:
     candidates: Candidates
 
     def table(self) -> pa.Table:
-        """Return the rows as a table (`schemas.arrow_schemas.CHECKED`)."""
-        columns = {name: pa.array(getattr(self, name), CHECKED.field(name).type) for name in CHECKED.names[:-1]}
+        """Return the rows as a table (`schemas.arrow_schemas.VALIDATED`)."""
+        columns = {name: pa.array(getattr(self, name), VALIDATED.field(name).type) for name in VALIDATED.names[:-1]}
         columns["candidates"] = _as_lists(self.candidates, len(self.row))
-        return pa.table(columns, schema=CHECKED)
+        return pa.table(columns, schema=VALIDATED)
 
 
 _KIND_BITS = 8  # the lowest bits of a stored candidate hold its kind, the others its number
 
 
 def _as_lists(candidates: Candidates, rows: int) -> pa.ListArray:
-    """Return the readings of each row, as `schemas.arrow_schemas.CHECKED` stores them."""
+    """Return the readings of each row, as `schemas.arrow_schemas.VALIDATED` stores them."""
     offsets = np.searchsorted(candidates.row, np.arange(rows + 1)).astype(np.int32)
     return pa.ListArray.from_arrays(offsets, pa.array(candidates.e164 << _KIND_BITS | candidates.kind))
 
 
 def candidates_of(stored: pa.Table) -> Candidates:
-    """Return the readings of the rows of a stored batch (`schemas.arrow_schemas.CHECKED`)."""
+    """Return the readings of the rows of a stored batch (`schemas.arrow_schemas.VALIDATED`)."""
     if "candidates" not in stored.column_names:  # stored by an earlier version
         return Candidates.none()
     column = stored.column("candidates").combine_chunks()
@@ -114,7 +114,7 @@ def candidates_of(stored: pa.Table) -> Candidates:
 class Parts:
     """The rows of a whole file as batches in memory (`worker.stages.number_readings.Batches`)."""
 
-    parts: Sequence[CheckedRows]
+    parts: Sequence[ValidatedRows]
 
     @property
     def sizes(self) -> Sequence[int]:
@@ -127,10 +127,10 @@ class Parts:
         return {name: values[place] for name, values in self.columns(names).items()}
 
     def candidates(self) -> Candidates:
-        return joined(zip(self.sizes, (part.candidates for part in self.parts), strict=True))
+        return join_candidates(zip(self.sizes, (part.candidates for part in self.parts), strict=True))
 
 
-def joined(parts: Iterable[tuple[int, Candidates]]) -> Candidates:
+def join_candidates(parts: Iterable[tuple[int, Candidates]]) -> Candidates:
     """Return the readings of consecutive batches, each with its row count, as the readings of one file."""
     found, begin = [Candidates.none()], 0
     for size, part in parts:
@@ -139,14 +139,14 @@ def joined(parts: Iterable[tuple[int, Candidates]]) -> Candidates:
     return Candidates(*(np.concatenate([getattr(part, name) for part in found]) for name in ("row", "e164", "kind")))
 
 
-def check_rows(  # noqa: PLR0913, PLR0917 - the rows, and everything that validates them
+def validate_rows(  # noqa: PLR0913, PLR0917 - the rows, and everything that validates them
     batch: RowBatch,
     mapping: Mapping[Column, int],
     names: Names,
     kind: JobKind,
     options: JobOptions,
     limits: BlockLimits = USUAL_LIMITS,
-) -> CheckedRows:
+) -> ValidatedRows:
     """Validate rows one by one: repair and read their cells, and collect every fault.
 
     `limits`: limits on the numbers of blocks (R12). Raises `FileFault` TOO_MANY_ROWS if the blocks exceed the file's
@@ -180,7 +180,7 @@ def check_rows(  # noqa: PLR0913, PLR0917 - the rows, and everything that valida
         faults[nowhere & (named[Column.TARGET].faults == 0) & (named[Column.USER].faults == 0)] |= NO_TARGET_BIT
     faults[batch.too_wide] |= TOO_WIDE_BIT
     faults[batch.blank] = 0
-    return CheckedRows(
+    return ValidatedRows(
         row=batch.row_number,
         code=np.where(batch.blank, BLANK, first_code(faults)).astype(np.uint8),
         faults=faults,

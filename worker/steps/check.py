@@ -24,19 +24,19 @@ from schemas import arrow_schemas
 from schemas.codes import Code
 from schemas.columns import Column, is_international
 from schemas.jobs import ACTIONS, FORMS, JobStatus, Mode, OnError, Stage
-from worker.config.failpoints import Point, pass_by
+from worker.config.failpoints import Failpoint, hit
 from worker.config.settings import Settings, get_settings
 from worker.database.engine import transaction
 from worker.phone import Candidates
 from worker.queue import completion, leases
 from worker.reports.row_messages import Layout
 from worker.stages.block_rows import BlockLimits
-from worker.stages.cut import check_file
+from worker.stages.cut import deduplicate
 from worker.stages.merge import merge
 from worker.stages.number_readings import Batches
 from worker.stages.plan import plan_undo
 from worker.stages.read import FileFacts, FileFault, Hints, Limits, RowBatch, Rows, read, read_list
-from worker.stages.validate import CheckedRows, Names, Parts, candidates_of, check_rows, joined
+from worker.stages.validate import Names, Parts, ValidatedRows, candidates_of, join_candidates, validate_rows
 from worker.steps.chunk_facts import Job, names_for
 from worker.steps.preview import preview
 from worker.storage import arrow_files, background_writes, scratch
@@ -72,10 +72,10 @@ def validate_batch(lease: leases.Lease, job: Job, facts: Mapping[str, Any]) -> s
 
     `FileFault` TOO_MANY_ROWS if its blocks contain more numbers than a file may have.
     """
-    with arrow_files.batches(storage_files.rows_key(lease.job, lease.read)) as stored:
+    with arrow_files.batches(storage_files.rows_key(lease.job_public_id, lease.read)) as stored:
         names = Names.from_json(stored.metadata[NAMES])
         found = _validated(lease, job, facts, names, _from_stored(stored[lease.number]))
-    key = storage_files.batch_key(lease.job, lease.read, lease.number, lease.token)
+    key = storage_files.batch_key(lease.job_public_id, lease.read, lease.number, lease.token)
     arrow_files.put_table(key, found.table())
     return key
 
@@ -118,11 +118,13 @@ class _Stored:
         return found
 
     def candidates(self) -> Candidates:
-        return joined(zip(self.sizes, (candidates_of(part) for part in self._parts(("candidates",))), strict=True))
+        return join_candidates(
+            zip(self.sizes, (candidates_of(part) for part in self._parts(("candidates",))), strict=True)
+        )
 
     def _zeros(self, name: str) -> np.ndarray:
         return np.broadcast_to(
-            np.zeros(1, arrow_schemas.CHECKED.field(name).type.to_pandas_dtype()), int(self._ends[-1])
+            np.zeros(1, arrow_schemas.VALIDATED.field(name).type.to_pandas_dtype()), int(self._ends[-1])
         )
 
     def _parts(self, names: Sequence[str]) -> Iterator[pa.Table]:
@@ -133,7 +135,9 @@ class _Stored:
 def _rows_of(lease: leases.Lease, job: Job, row: Row[Any], workdir: Path) -> Iterator[Rows]:
     form = FORMS[job.kind]
     if row.file_name is None:
-        yield read_list(arrow_files.get_table(storage_files.listed_key(lease.job)), _limits(get_settings()), form)
+        yield read_list(
+            arrow_files.get_table(storage_files.listed_key(lease.job_public_id)), _limits(get_settings()), form
+        )
         return
     told = job.options
     hints = Hints(told.delimiter, told.encoding, told.sheet, told.header_row)
@@ -147,7 +151,7 @@ def _rows_of(lease: leases.Lease, job: Job, row: Row[Any], workdir: Path) -> Ite
 @contextmanager
 def _as_it_came(lease: leases.Lease, row: Row[Any]) -> Iterator[Path]:
     """Yield the path of the uploaded file. `FileFault` if its digest is no longer the one of the upload."""
-    with storage_files.local(storage_files.upload_key(lease.job)) as path:
+    with storage_files.local(storage_files.upload_key(lease.job_public_id)) as path:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").digest()
         if not hmac.compare_digest(digest, row.file_sha256):
@@ -165,13 +169,16 @@ def _read_all(lease: leases.Lease, rows: Rows, names: Names) -> tuple[list[int],
     schema = pa.schema([*cells, *_BESIDE], {NAMES: names.to_json()})
     sizes = list[int]()
     only = None
-    with lease.timed(Stage.READ), arrow_files.writer(storage_files.rows_key(lease.job, lease.token), schema) as writer:
+    with (
+        lease.timed(Stage.READ),
+        arrow_files.writer(storage_files.rows_key(lease.job_public_id, lease.token), schema) as writer,
+    ):
         for batch in rows.batches():
             only = None if sizes else batch
             sizes.append(len(batch.row_number))
             writer.write_batch(_to_store(batch, schema))
-        pass_by(Point.CHECK_READ)
-    pass_by(Point.CHECK_ROWS_STORED)
+        hit(Failpoint.CHECK_READ)
+    hit(Failpoint.CHECK_ROWS_STORED)
     return sizes, only
 
 
@@ -191,10 +198,10 @@ def _from_stored(stored: pa.RecordBatch) -> RowBatch:
     return RowBatch(row_number, stored.select(list(range(width))), too_wide, blank)
 
 
-def _validated(lease: leases.Lease, job: Job, facts: Mapping[str, Any], names: Names, batch: RowBatch) -> CheckedRows:
+def _validated(lease: leases.Lease, job: Job, facts: Mapping[str, Any], names: Names, batch: RowBatch) -> ValidatedRows:
     mapping = Layout.from_json(facts).mapping
     with lease.timed(Stage.VALIDATE):
-        return check_rows(batch, mapping, names, job.kind, job.options, _block_limits(get_settings()))
+        return validate_rows(batch, mapping, names, job.kind, job.options, _block_limits(get_settings()))
 
 
 def _cut_rows(lease: leases.Lease, job: Job, facts: Mapping[str, Any], rows: Batches) -> completion.CheckedJob:
@@ -202,7 +209,7 @@ def _cut_rows(lease: leases.Lease, job: Job, facts: Mapping[str, Any], rows: Bat
         layout = Layout.from_json(facts)
         index = layout.mapping.get(Column.PHONE_NUMBER)
         international = index is not None and is_international(layout.names[index])
-        checked = check_file(rows, job.kind, job.options, international_header=international)
+        checked = deduplicate(rows, job.kind, job.options, international_header=international)
         _block_limits(get_settings()).check(checked.numbers)
         if job.options.on_error is OnError.ABORT:
             _check_all_or_nothing(checked.numbers, get_settings().max_rows_all_or_nothing)
@@ -232,7 +239,7 @@ def check_undo(lease: leases.Lease, job: Job, row: Row[Any]) -> completion.Check
         reached = arrow_files.get_table(storage_files.results_key(undone.public_id))
     plan = plan_undo(reached, [arrow_files.get_table(key) for key in image_keys], undone.id)
     with storage_files.local(storage_files.rows_key(undone.public_id, undone.read_token)) as path:
-        storage_files.put(storage_files.rows_key(lease.job, lease.token), path)
+        storage_files.put(storage_files.rows_key(lease.job_public_id, lease.token), path)
     return _cut(lease, job, undone.file_facts, plan.results, plan.chunks)
 
 
@@ -247,12 +254,12 @@ def _cut(
     all_at_once = job.options.on_error is OnError.ABORT
     size = sys.maxsize if all_at_once else get_settings().rows_per_chunk
     sizes = []
-    tally, key = arrow_schemas.tally(table), storage_files.checked_key(lease.job, lease.token)
+    tally, key = arrow_schemas.tally(table), storage_files.checked_key(lease.job_public_id, lease.token)
     with background_writes.storing() as files:
         files.put(key, table)
         for number, chunk in enumerate(chunks(size)):
-            files.put(storage_files.chunk_key(lease.job, lease.token, number), chunk)
-            pass_by(Point.CHECK_CHUNK_STORED)
+            files.put(storage_files.chunk_key(lease.job_public_id, lease.token, number), chunk)
+            hit(Failpoint.CHECK_CHUNK_STORED)
             sizes.append(int(arrow_schemas.first_lines(chunk).sum()))
     review = None if job.options.mode is Mode.APPLY else preview(lease, job, table, len(sizes), tally)
     return completion.CheckedJob(facts, table.num_rows, tally, sizes, review)

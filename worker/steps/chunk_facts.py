@@ -22,7 +22,7 @@ from worker.arrays.distinct import distinct_ids
 from worker.database import tenant_scope
 from worker.numbers import inventory, tree_countries
 from worker.stages.read import FileFacts
-from worker.stages.resolving.model import Defaults, Numbers, World
+from worker.stages.resolving.model import ChunkFacts, Defaults, Numbers
 from worker.stages.validate import Names
 
 _TENANTS = ("holder_id", "uploader_id")
@@ -69,9 +69,9 @@ def names_for(connection: sa.Connection, job: Job, rows: FileFacts) -> Names:
     return Names(ids, tuple(tree_countries.calling_codes_in_tree(connection, actor)) if finds else ())
 
 
-def world_for(
+def facts_for_chunk(
     connection: sa.Connection, job: Job, chunk: pa.Table, *, lock: bool = True, met_conflict: bool = False
-) -> World:
+) -> ChunkFacts:
     """Load the facts to resolve a chunk (`schemas.arrow_schemas.CHUNK`, for an undo `UNDO_CHUNK`).
 
     `lock` locks, until the transaction ends, the users that get a number, and the existing numbers if the job is to
@@ -88,7 +88,7 @@ def world_for(
     tenant_ids = _ids(existing, _TENANTS) | {job.actor.id, job.options.target_id or job.actor.id}
     tenant_ids |= {user.tenant.id for user in users.values()} | _named(chunk, ("target_id", *_TENANTS))
     defaults = tenant_scope.default_carriers(connection, sorted(tenant_ids))
-    return World(
+    return ChunkFacts(
         kind=job.kind,
         job_id=job.id,
         actor=job.actor,

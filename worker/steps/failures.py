@@ -21,7 +21,7 @@ from schemas.codes import Code, fault_bit, number_of
 from schemas.columns import Column
 from schemas.jobs import JobOptions, OnError, Phase
 from schemas.request_problems import RequestCode
-from worker.config.failpoints import Point, pass_by
+from worker.config.failpoints import Failpoint, hit
 from worker.config.settings import Settings, get_settings
 from worker.database.engine import TRANSIENT, is_transient, sqlstate_of, transaction
 from worker.jobs import callbacks, workbook_items
@@ -37,19 +37,19 @@ MOST_HALVED = 10_000
 FIRST_DELAY = 0.5  # seconds; doubled with every attempt
 LONGEST_DELAY = 30.0
 PATIENT_SECONDS = 300.0
-SURROUNDINGS = (inventory.ConflictError, files.StoreError)
+TRANSIENT_ERRORS = (inventory.ConflictError, files.StoreError)
 DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 
 def refuse(lease: leases.Lease, code: Code, detail: str, context: Mapping[str, object]) -> None:
     """End the job with the file's error. Keep only the problem's text."""
     with transaction() as connection:
-        following = completion.fail(connection, lease, request_problems.of_file(code, detail, context))
-    pass_by(Point.REFUSE_COMMITTED)
+        following = completion.fail_job(connection, lease, request_problems.of_file(code, detail, context))
+    hit(Failpoint.REFUSE_COMMITTED)
     with suppress(files.StoreError):  # retention removes the files later
-        files.remove_job(lease.job)
+        files.remove_job(lease.job_public_id)
     log.info("file_refused", code=code.value)
-    broker.wake(following, lease.job)
+    broker.wake(following, lease.job_public_id)
 
 
 def most_attempts(phase: Phase, settings: Settings) -> int:
@@ -72,7 +72,7 @@ def postpone(lease: leases.Lease, *, counts: bool, error: Exception | None = Non
     while True:
         try:
             with transaction() as connection:
-                leases.give_back(connection, lease, delay, counts=counts, error=kind)
+                leases.release(connection, lease, delay, counts=counts, error=kind)
         except leases.LostLeaseError:
             log.warning("lease_lost")
         except TRANSIENT:
@@ -94,7 +94,7 @@ def _delay(lease: leases.Lease, kind: str | None, *, counts: bool) -> float:
         return float(pause * get_settings().callback_backoff_scale)
     if lease.phase is Phase.WRITE and kind is not None and kind == lease.last_error:
         return 0.0
-    return float(min(FIRST_DELAY * 2 ** min(lease.attempt + lease.setbacks, 10), LONGEST_DELAY))
+    return float(min(FIRST_DELAY * 2 ** min(lease.attempt + lease.transient_failures, 10), LONGEST_DELAY))
 
 
 def _kind_of(error: Exception) -> str:
@@ -102,13 +102,13 @@ def _kind_of(error: Exception) -> str:
     return f"{type(error).__module__}.{type(error).__qualname__} {sqlstate_of(error)}".rstrip()
 
 
-def is_of_the_surroundings(error: Exception) -> bool:
+def is_transient_failure(error: Exception) -> bool:
     """Return whether the error is a transient failure: database, storage, disk space or a conflict, not the rows."""
     is_full = isinstance(error, OSError) and error.errno in DISK_FULL
-    return is_full or is_transient(error) or isinstance(error, SURROUNDINGS)
+    return is_full or is_transient(error) or isinstance(error, TRANSIENT_ERRORS)
 
 
-def is_out_of_patience(lease: leases.Lease, settings: Settings) -> bool:
+def is_past_transient_deadline(lease: leases.Lease, settings: Settings) -> bool:
     """Return whether transient failures have exceeded `patience_hours`. A callback has no such limit."""
     return lease.phase is not Phase.CALLBACK and lease.held_up_seconds > settings.patience_hours * 3600
 
@@ -134,7 +134,7 @@ def give_up(lease: leases.Lease) -> None:
     except leases.LostLeaseError:
         raise
     except Exception as error:
-        if is_of_the_surroundings(error):
+        if is_transient_failure(error):
             raise
         # The chunk's file is missing or damaged, so its rows cannot be determined.
         log.exception("chunk_unreadable")
@@ -159,32 +159,32 @@ def end_job(lease: leases.Lease, code: RequestCode = RequestCode.INTERNAL_ERROR)
         log.error("workbook_given_up", attempt=lease.attempt, error=lease.last_error)
         return
     with transaction() as connection:
-        following = completion.fail(connection, lease, request_problems.of_request(code))
-    broker.wake(following, lease.job)
+        following = completion.fail_job(connection, lease, request_problems.of_request(code))
+    broker.wake(following, lease.job_public_id)
 
 
 def _halved(lease: leases.Lease) -> int:
     with transaction() as connection:
-        return completion.dead(connection, lease.job_id)
+        return completion.count_halved_items(connection, lease.job_id)
 
 
 def _halve(lease: leases.Lease) -> None:
-    chunk = arrow_files.get_table(files.chunk_key(lease.job, lease.check, lease.number))
+    chunk = arrow_files.get_table(files.chunk_key(lease.job_public_id, lease.check, lease.number))
     rows = np.flatnonzero(arrow_schemas.first_lines(chunk))  # a row with many numbers is not split
     middle = len(rows) // 2
     halves = [chunk.slice(0, rows[middle]), chunk.slice(rows[middle])]
     with transaction() as connection:
         numbers = completion.halve(connection, lease, [middle, len(rows) - middle])
         for number, half in zip(numbers, halves, strict=True):
-            arrow_files.put_table(files.chunk_key(lease.job, lease.check, number), half)
-        pass_by(Point.HALVE_ENTERED)
-    pass_by(Point.HALVE_COMMITTED)
+            arrow_files.put_table(files.chunk_key(lease.job_public_id, lease.check, number), half)
+        hit(Failpoint.HALVE_ENTERED)
+    hit(Failpoint.HALVE_COMMITTED)
     log.warning("chunk_halved", rows=lease.rows)
-    broker.wake(Phase.WRITE, lease.job, len(numbers))
+    broker.wake(Phase.WRITE, lease.job_public_id, len(numbers))
 
 
 def _give_up_row(lease: leases.Lease) -> None:
-    chunk = arrow_files.get_table(files.chunk_key(lease.job, lease.check, lease.number))
+    chunk = arrow_files.get_table(files.chunk_key(lease.job_public_id, lease.check, lease.number))
     chunk = chunk.filter(pa.array(arrow_schemas.first_lines(chunk)))
     columns = (
         chunk.column("place").to_numpy(),
@@ -195,11 +195,11 @@ def _give_up_row(lease: leases.Lease) -> None:
         np.zeros(chunk.num_rows, dtype=np.int32),
     )
     failed = pa.table([pa.array(column) for column in columns], schema=arrow_schemas.CHUNK_RESULTS)
-    key = files.result_key(lease.job, lease.number, lease.token)
+    key = files.result_key(lease.job_public_id, lease.number, lease.token)
     arrow_files.put_table(key, failed)
     with transaction() as connection:
         tally = arrow_schemas.tally(failed)
-        following = completion.end_chunk(connection, lease, key, tally)
-    pass_by(Point.GIVE_UP_COMMITTED)
+        following = completion.complete_chunk(connection, lease, key, tally)
+    hit(Failpoint.GIVE_UP_COMMITTED)
     log.error("row_given_up", row=chunk.column("row")[0].as_py(), error=lease.last_error)
-    broker.wake(following, lease.job)
+    broker.wake(following, lease.job_public_id)

@@ -18,7 +18,7 @@ from worker.database.engine import transaction
 from worker.queue import leases
 from worker.stages.merge import merge
 from worker.stages.resolve import Decisions, Numbers, abort, resolve
-from worker.steps.chunk_facts import Job, world_for
+from worker.steps.chunk_facts import Job, facts_for_chunk
 from worker.storage import arrow_files, files
 
 MOST_CHANGES = 100  # listed with before and after; the job's rows have the rest
@@ -37,16 +37,16 @@ def preview(lease: leases.Lease, job: Job, checked: pa.Table, chunks: int, settl
     effect = _Effect(job.actor.id)
     decided = []
     for number in range(chunks):
-        chunk = arrow_files.get_table(files.chunk_key(lease.job, lease.token, number))
+        chunk = arrow_files.get_table(files.chunk_key(lease.job_public_id, lease.token, number))
         with transaction() as connection:
-            world = world_for(connection, job, chunk, lock=False)
+            world = facts_for_chunk(connection, job, chunk, lock=False)
             found = resolve(chunk, world)
             if job.options.on_error is OnError.ABORT:
                 found = abort(found, other_rows_failed=settled.count(Outcome.FAILED) > 0)
             effect.add(found, world.existing)
         decided.append(found.results)
     merged = merge(checked, decided)
-    arrow_files.put_table(files.preview_key(lease.job, lease.token), merged)
+    arrow_files.put_table(files.preview_key(lease.job_public_id, lease.token), merged)
     with transaction() as connection:
         return effect.described(connection, arrow_schemas.tally(merged))
 

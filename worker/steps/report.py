@@ -9,7 +9,7 @@ import pyarrow as pa
 from schemas import arrow_schemas
 from schemas.codes import Code
 from schemas.jobs import Stage, Tally
-from worker.config.failpoints import Point, pass_by
+from worker.config.failpoints import Failpoint, hit
 from worker.queue import leases
 from worker.reports import render as report
 from worker.reports.row_messages import Layout
@@ -24,16 +24,16 @@ def merge_results(lease: leases.Lease, keys: Iterable[str], counted: Tally, unre
     in the database.
     """
     with lease.timed(Stage.MERGE):
-        checked = arrow_files.get_table(files.checked_key(lease.job, lease.check))
+        checked = arrow_files.get_table(files.checked_key(lease.job_public_id, lease.check))
         merged = merge(checked, map(arrow_files.get_table, keys), counted, unreached)
-        arrow_files.put_table(files.results_key(lease.job), merged)
+        arrow_files.put_table(files.results_key(lease.job_public_id), merged)
         # Without unreached rows, `merge` has verified that both tallies are equal.
         return counted if unreached is None else arrow_schemas.tally(merged)
 
 
 def batch_rows(lease: leases.Lease) -> list[int]:
     """Return the number of rows of each batch of the file; the report has one part for each batch."""
-    with arrow_files.batches(files.rows_key(lease.job, lease.read)) as cells:
+    with arrow_files.batches(files.rows_key(lease.job_public_id, lease.read)) as cells:
         return [batch.num_rows for batch in cells]
 
 
@@ -41,13 +41,13 @@ def render(lease: leases.Lease, layout: Layout, part: int) -> None:
     """Store a part of the report. A repeated attempt stores the same bytes."""
     with (
         lease.timed(Stage.RENDER),
-        arrow_files.batches(files.rows_key(lease.job, lease.read)) as cells,
-        arrow_files.batches(files.results_key(lease.job)) as merged,
-        files.Receiver(files.report_key(lease.job, part), digest=False) as file,
+        arrow_files.batches(files.rows_key(lease.job_public_id, lease.read)) as cells,
+        arrow_files.batches(files.results_key(lease.job_public_id)) as merged,
+        files.Receiver(files.report_key(lease.job_public_id, part), digest=False) as file,
     ):
         if part == 0:
             file.write(report.csv_header(layout))
-        pass_by(Point.REPORT_HALF_STORED)
+        hit(Failpoint.REPORT_HALF_STORED)
         file.write(report.csv_rows(layout, cells[part], _results_of(part, cells, merged)))
 
 

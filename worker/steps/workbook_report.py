@@ -15,7 +15,7 @@ import structlog
 from schemas.codes import Outcome
 from schemas.jobs import Tally, counts_of, error_summary
 from schemas.workbooks import OUTCOMES, WorkbookKind
-from worker.config.failpoints import Point, pass_by
+from worker.config.failpoints import Failpoint, hit
 from worker.database.engine import transaction
 from worker.jobs import workbook_items
 from worker.queue import leases
@@ -29,25 +29,25 @@ log = structlog.get_logger(__name__)
 
 def build(lease: leases.Lease) -> None:
     """Build and store the workbook of a work item; drop the item if the workbook can no longer be requested."""
-    pass_by(Point.WORKBOOK_CLAIMED)
+    hit(Failpoint.WORKBOOK_CLAIMED)
     kind = WorkbookKind.of_number(lease.number)
     with transaction() as connection:
         job = workbook_items.described(connection, lease)
         if job.is_gone or not kind.is_current(job.status):
             workbook_items.drop(connection, lease)
             return
-    key = files.workbook_key(lease.job, kind.name, lease.token)
+    key = files.workbook_key(lease.job_public_id, kind.name, lease.token)
     _store(lease, job, kind, key)
-    pass_by(Point.WORKBOOK_STORED)
+    hit(Failpoint.WORKBOOK_STORED)
     is_kept = False
     try:
         with transaction() as connection:
             is_kept = workbook_items.end(connection, lease, key)
-            pass_by(Point.WORKBOOK_ENTERED)
+            hit(Failpoint.WORKBOOK_ENTERED)
     except leases.LostLeaseError:
         _remove(key)
         raise
-    pass_by(Point.WORKBOOK_COMMITTED)
+    hit(Failpoint.WORKBOOK_COMMITTED)
     if not is_kept:
         _remove(key)
 
@@ -59,10 +59,14 @@ def _remove(key: str) -> None:
 
 
 def _store(lease: leases.Lease, job: sa.Row[Any], kind: WorkbookKind, key: str) -> None:
-    results_key = files.preview_key(lease.job, lease.check) if kind.is_review else files.results_key(lease.job)
+    results_key = (
+        files.preview_key(lease.job_public_id, lease.check)
+        if kind.is_review
+        else files.results_key(lease.job_public_id)
+    )
     with (
         scratch.folder() as folder,
-        arrow_files.batches(files.rows_key(lease.job, lease.read)) as cells,
+        arrow_files.batches(files.rows_key(lease.job_public_id, lease.read)) as cells,
         arrow_files.batches(results_key) as results,
     ):
         path = folder / "report.xlsx"

@@ -12,7 +12,7 @@ import pyarrow as pa
 import structlog
 from sqlalchemy import Connection
 
-from worker.config.failpoints import Point, pass_by
+from worker.config.failpoints import Failpoint, hit
 from worker.database.engine import is_refusal
 from worker.queue import leases
 from worker.stages.resolve import Decisions, abort, without
@@ -36,24 +36,24 @@ def write_and_store(
         # The files are stored while the database writes.
         with _storing(lease, decided), connection.begin_nested():
             write(connection, decided, lease.job_id)
-            pass_by(Point.WRITE_COPIED)
+            hit(Failpoint.WRITE_COPIED)
     except Exception as error:
         if not is_refusal(error):
             raise
         decided = _write_sound(connection, chunk, decided, lease.job_id, all_or_nothing=all_or_nothing)
-        pass_by(Point.WRITE_REFUSED)
+        hit(Failpoint.WRITE_REFUSED)
         with _storing(lease, decided):
             pass
-    pass_by(Point.WRITE_RESULT_STORED)
+    hit(Failpoint.WRITE_RESULT_STORED)
     if decided.images.num_rows:
-        pass_by(Point.WRITE_IMAGE_STORED)
+        hit(Failpoint.WRITE_IMAGE_STORED)
     return decided
 
 
 def keys(lease: leases.Lease, decided: Decisions) -> tuple[str, str | None]:
     """Return the storage keys of a chunk's results, and of its before-images if there are any."""
-    image_key = files.image_key(lease.job, lease.number, lease.token) if decided.images.num_rows else None
-    return files.result_key(lease.job, lease.number, lease.token), image_key
+    image_key = files.image_key(lease.job_public_id, lease.number, lease.token) if decided.images.num_rows else None
+    return files.result_key(lease.job_public_id, lease.number, lease.token), image_key
 
 
 @contextmanager

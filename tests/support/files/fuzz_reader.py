@@ -15,9 +15,9 @@ import atheris
 
 with atheris.instrument_imports(include=["schemas", "worker"]):
     from schemas.jobs import JobKind, JobOptions
-    from worker.stages.cut import check_file
+    from worker.stages.cut import deduplicate
     from worker.stages.read import FileFault, Limits, read
-    from worker.stages.validate import Names, Parts, check_rows
+    from worker.stages.validate import Names, Parts, validate_rows
 
 from tests.support.files import other_workbooks, sheets
 
@@ -38,11 +38,12 @@ def once(content: bytes) -> None:
     try:
         with read(path, LIMITS, workdir=folder) as sheet:
             parts = [
-                check_rows(batch, sheet.facts.mapping, Names({}), JobKind.UPLOAD, options) for batch in sheet.batches()
+                validate_rows(batch, sheet.facts.mapping, Names({}), JobKind.UPLOAD, options)
+                for batch in sheet.batches()
             ]
     except FileFault:
         return
-    results = check_file(Parts(parts), JobKind.UPLOAD, options).results()
+    results = deduplicate(Parts(parts), JobKind.UPLOAD, options).results()
     rows = results.column("row").to_pylist()
     if rows != sorted(set(rows)):
         raise AssertionError("a row is there twice, or out of order")

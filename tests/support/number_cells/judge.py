@@ -12,9 +12,9 @@ from schemas.columns import Column, is_international
 from schemas.jobs import JobKind, JobOptions
 from tests.support.files.sheets import csv_bytes
 from tests.support.number_cells.model import Cell, Sheet, Verdict
-from worker.stages.cut import check_file
+from worker.stages.cut import deduplicate
 from worker.stages.read import FileFault, Limits, read
-from worker.stages.validate import CheckedRows, Names, Parts, check_rows
+from worker.stages.validate import Names, Parts, ValidatedRows, validate_rows
 
 LIMITS = Limits(1 << 26, 1 << 20, 20, 2000, 1 << 28, 1 << 30, 30)
 
@@ -136,12 +136,12 @@ def _checked(sheet: Sheet, folder: Path, batch_rows: int) -> list[Outcome]:
     """What the stages before writing make of each row: reading, validation, and the look at the whole file."""
     path = folder / "upload"
     path.write_bytes(as_csv(sheet))
-    options, parts = JobOptions(number_format=sheet.number_format), list[CheckedRows]()
+    options, parts = JobOptions(number_format=sheet.number_format), list[ValidatedRows]()
     with read(path, replace(LIMITS, batch_rows=batch_rows), workdir=folder) as table:
         for batch in table.batches():
-            parts.append(check_rows(batch, table.facts.mapping, Names({}), JobKind.UPLOAD, options))
+            parts.append(validate_rows(batch, table.facts.mapping, Names({}), JobKind.UPLOAD, options))
     header = table.facts.columns[table.facts.mapping[Column.PHONE_NUMBER]]
-    file = check_file(Parts(parts), JobKind.UPLOAD, options, international_header=is_international(header))
+    file = deduplicate(Parts(parts), JobKind.UPLOAD, options, international_header=is_international(header))
     results = file.results()
     columns = file.rows.columns(("e164", "numbers"))
     return [

@@ -8,7 +8,7 @@ from schemas.http.callbacks import CallbackState
 from webhook.cli.client import Json
 from webhook.cli.console import emit, note, safe, say, when
 from webhook.cli.exit_codes import Exit
-from webhook.cli.resources import list_things, show_thing
+from webhook.cli.resources import list_resources, show_resource
 from webhook.cli.session import Session, talks
 from webhook.cli.tables import table
 
@@ -31,7 +31,7 @@ def callbacks() -> None:
 @talks
 def list_command(session: Session, *, state: str | None, limit: int) -> Exit:
     """List callbacks, newest first."""
-    return list_things(session, "callbacks", limit, _HEADINGS, _row, {"state": state}, ("Created", "URL", "Job"))
+    return list_resources(session, "callbacks", limit, _HEADINGS, _row, {"state": state}, ("Created", "URL", "Job"))
 
 
 @callbacks.command()
@@ -40,7 +40,7 @@ def list_command(session: Session, *, state: str | None, limit: int) -> Exit:
 def show(session: Session, *, callback_id: str) -> Exit:
     """Show a callback and its delivery attempts, newest last."""
     found = session.api.get("callbacks", callback_id)
-    show_thing(session, found, _HEADINGS, _row)
+    show_resource(session, found, _HEADINGS, _row)
     if not session.as_json and found.get("deliveries"):
         say("")
         table(_TRY_HEADINGS, map(_try, found["deliveries"]))

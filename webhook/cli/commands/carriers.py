@@ -8,7 +8,7 @@ from webhook.cli.client import Json
 from webhook.cli.console import emit, note, safe
 from webhook.cli.exit_codes import Exit
 from webhook.cli.lookup import OWN, tenant_or_own
-from webhook.cli.resources import end_thing, list_things, show_thing
+from webhook.cli.resources import delete_resource, list_resources, show_resource
 from webhook.cli.session import Session, talks
 
 _HEADINGS = ("Carrier", "Name", "Service", "Defined by", "Default")
@@ -28,7 +28,7 @@ def carriers() -> None:
 @talks
 def list_command(session: Session, *, limit: int) -> Exit:
     """List the carriers available to you, and those that tenants below you have added."""
-    return list_things(session, "carriers", limit, _HEADINGS, _row, spare=("Defined by",))
+    return list_resources(session, "carriers", limit, _HEADINGS, _row, spare=("Defined by",))
 
 
 @carriers.command()
@@ -37,7 +37,7 @@ def list_command(session: Session, *, limit: int) -> Exit:
 @talks
 def add(session: Session, **fields: str) -> Exit:
     """Add a carrier."""
-    return show_thing(session, session.api.create("carriers", fields), _HEADINGS, _row)
+    return show_resource(session, session.api.create("carriers", fields), _HEADINGS, _row)
 
 
 @carriers.command()
@@ -64,7 +64,7 @@ def set_default(session: Session, *, name: str | None, service: str, tenant: str
 @talks
 def remove(session: Session, *, carrier_id: str) -> Exit:
     """Delete a carrier. No number and no default may use it."""
-    return end_thing(session, "carriers", carrier_id, "deleted")
+    return delete_resource(session, "carriers", carrier_id, "deleted")
 
 
 def _row(carrier: Json) -> tuple[object, ...]:

@@ -9,7 +9,7 @@ import click
 from click.shell_completion import CompletionItem, get_completion_class
 
 from webhook.cli.client import Api, ProblemError
-from webhook.cli.connection import find_place
+from webhook.cli.connection import find_connection
 from webhook.cli.connection_errors import UnreachableError
 from webhook.cli.console import note, safe, say
 from webhook.cli.exit_codes import Ending, Exit
@@ -46,7 +46,7 @@ def recent_jobs(ctx: click.Context, _parameter: click.Parameter, incomplete: str
     """Return the IDs of the latest jobs; nothing if they are not available at once. Prints no error: shells show it."""
     with contextlib.suppress(click.ClickException, Ending, UnreachableError, ProblemError, OSError, ValueError):
         own = {name: ctx.params.get(name) for name in ("url", "token", "profile", "demo")}
-        place = find_place(ctx.find_root(), own)
+        place = find_connection(ctx.find_root(), own)
         with Api(place.url, place.token, patience=_PATIENCE) as api:
             jobs = api.pages("/v1/jobs", {}, _JOBS)["data"]
         return [

@@ -94,7 +94,7 @@ def _let_in(connection: sa.Connection, account: dict[str, str], *, as_json: bool
     """Create an account of the Master Reseller, or set a new password for an existing one."""
     if not first_account.has_tables(connection):
         raise _refused("NOT_MIGRATED", as_json=as_json)
-    if not first_account.let_in(connection, account["email"], account["password"]):
+    if not first_account.create_admin(connection, account["email"], account["password"]):
         raise _refused("NOT_INITIALIZED" if first_account.root(connection) is None else "EMAIL_TAKEN", as_json=as_json)
 
 
@@ -115,7 +115,7 @@ def _token(connection: sa.Connection, name: str | None, token_name: str, *, as_j
         raise _refused("NOT_MIGRATED", as_json=as_json)
     if name is not None:
         try:
-            return first_account.begin(connection, name, token_name)
+            return first_account.create_master_reseller(connection, name, token_name)
         except RootExistsError as error:
             raise _refused("ALREADY_INITIALIZED", as_json=as_json) from error
     owner = first_account.root(connection)

@@ -9,7 +9,7 @@ import click
 from webhook.cli.commands.completion import recent_jobs
 from webhook.cli.exit_codes import Exit
 from webhook.cli.session import Session, talks
-from webhook.cli.submit import carry, check_report, report_option
+from webhook.cli.submit import check_report, report_option, run_job
 
 _job = click.argument("job_id", metavar="JOB_ID", shell_complete=recent_jobs)
 _no_wait = click.option("--no-wait", is_flag=True, help="Do not wait for the job to end.")
@@ -49,4 +49,4 @@ def _decide(session: Session, job_id: str, what: str, report_path: Path | None, 
     if report_path and no_wait:
         raise click.UsageError("--report cannot be used with --no-wait.")
     check_report(report_path)
-    return carry(session, lambda _: session.api.decide(job_id, what), report_path, wait=not no_wait)
+    return run_job(session, lambda _: session.api.decide(job_id, what), report_path, wait=not no_wait)

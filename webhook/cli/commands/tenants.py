@@ -7,7 +7,7 @@ import click
 from webhook.cli.client import Json
 from webhook.cli.exit_codes import Exit
 from webhook.cli.lookup import OWN, tenant_id, tenant_or_own
-from webhook.cli.resources import end_thing, list_things, show_thing
+from webhook.cli.resources import delete_resource, list_resources, show_resource
 from webhook.cli.session import Session, talks
 
 _HEADINGS = ("Tenant", "Name", "Kind", "Parent", "External", "Voice carrier", "SMS profile")
@@ -28,7 +28,7 @@ def tenants() -> None:
 @talks
 def list_command(session: Session, *, limit: int) -> Exit:
     """List your own company and those below it."""
-    return list_things(session, "tenants", limit, _HEADINGS, _row, spare=("Parent", "SMS profile", "Voice carrier"))
+    return list_resources(session, "tenants", limit, _HEADINGS, _row, spare=("Parent", "SMS profile", "Voice carrier"))
 
 
 @tenants.command()
@@ -41,7 +41,7 @@ def add(session: Session, *, parent: str | None, **fields: str | bool | None) ->
     """Add a reseller or an enterprise."""
     fields["parent_id"] = tenant_id(session, parent)
     given = {field: value for field, value in fields.items() if value is not None}
-    return show_thing(session, session.api.create("tenants", given), _HEADINGS, _row)
+    return show_resource(session, session.api.create("tenants", given), _HEADINGS, _row)
 
 
 @tenants.command()
@@ -49,7 +49,7 @@ def add(session: Session, *, parent: str | None, **fields: str | bool | None) ->
 @talks
 def show(session: Session, *, tenant: str) -> Exit:
     """Show a tenant; without NAME or ID, your own."""
-    return show_thing(session, session.api.get("tenants", tenant_or_own(session, tenant)), _HEADINGS, _row)
+    return show_resource(session, session.api.get("tenants", tenant_or_own(session, tenant)), _HEADINGS, _row)
 
 
 @tenants.command("set")
@@ -67,7 +67,7 @@ def set_command(session: Session, *, tenant: str, **fields: str | bool | None) -
     if not given:
         raise click.UsageError("Choose what to change: use at least one option.")
     body = {field: None if field.startswith("default_") and value == "" else value for field, value in given.items()}
-    return show_thing(session, session.api.change("tenants", tenant_or_own(session, tenant), body), _HEADINGS, _row)
+    return show_resource(session, session.api.change("tenants", tenant_or_own(session, tenant), body), _HEADINGS, _row)
 
 
 @tenants.command()
@@ -75,7 +75,7 @@ def set_command(session: Session, *, tenant: str, **fields: str | bool | None) -
 @talks
 def remove(session: Session, *, tenant: str) -> Exit:
     """Delete an empty tenant, with its tokens and admins."""
-    return end_thing(session, "tenants", tenant_or_own(session, tenant), "deleted")
+    return delete_resource(session, "tenants", tenant_or_own(session, tenant), "deleted")
 
 
 def _row(tenant: Json) -> tuple[object, ...]:

@@ -10,7 +10,7 @@ from webhook.cli.client import Json
 from webhook.cli.console import emit, note, safe, say, when
 from webhook.cli.exit_codes import Exit
 from webhook.cli.lookup import tenant_id
-from webhook.cli.resources import end_thing, list_things
+from webhook.cli.resources import delete_resource, list_resources
 from webhook.cli.session import Session, talks
 
 _HEADINGS = ("Token", "Name", "Tenant", "Created", "Expires", "Revoked")
@@ -28,7 +28,7 @@ def tokens() -> None:
 @talks
 def list_command(session: Session, *, limit: int) -> Exit:
     """List tokens, without their secrets."""
-    return list_things(session, "tokens", limit, _HEADINGS, _row, spare=("Created", "Tenant"))
+    return list_resources(session, "tokens", limit, _HEADINGS, _row, spare=("Created", "Tenant"))
 
 
 @tokens.command()
@@ -48,7 +48,7 @@ def add(session: Session, *, name: str, tenant: str | None, expires: datetime | 
 @talks
 def revoke(session: Session, *, token_id: str) -> Exit:
     """Revoke a token; it stops working at once."""
-    return end_thing(session, "tokens", token_id, "revoked")
+    return delete_resource(session, "tokens", token_id, "revoked")
 
 
 def show_secret(token: Json, *, as_json: bool) -> Exit:

@@ -13,13 +13,13 @@ from webhook.cli.session import Session, talks
 from webhook.cli.submit import (
     Spreadsheet,
     callback_option,
-    carry,
     check_report,
-    hints,
+    file_options,
     number_format_option,
     on_error_option,
     report_option,
     review_option,
+    run_job,
     send_file,
 )
 
@@ -46,7 +46,7 @@ from webhook.cli.submit import (
     help="valid: number in a known range; possible: right length only.",
 )
 @number_format_option
-@hints
+@file_options
 @review_option
 @on_error_option
 @callback_option
@@ -72,4 +72,4 @@ def upload(  # noqa: PLR0913 - options of the command
     given = fields | {"assign_to": tenant_id(session, assign_to), "mode": "review" if review else None}
     given |= {"only_unassigned": only_unassigned or None}
     wait = watch or review or report_path is not None
-    return carry(session, lambda view: send_file(session, view, file, given), report_path, wait=wait)
+    return run_job(session, lambda view: send_file(session, view, file, given), report_path, wait=wait)

@@ -7,7 +7,7 @@ import click
 from webhook.cli.client import Json
 from webhook.cli.exit_codes import Exit
 from webhook.cli.lookup import tenant_id, user_id
-from webhook.cli.resources import end_thing, list_things, show_thing
+from webhook.cli.resources import delete_resource, list_resources, show_resource
 from webhook.cli.session import Session, talks
 
 _whom = click.argument("user", metavar="EMAIL|NAME|ID")
@@ -26,7 +26,7 @@ def users() -> None:
 @talks
 def list_command(session: Session, *, limit: int) -> Exit:
     """List users."""
-    return list_things(
+    return list_resources(
         session, "users", limit, _HEADINGS, _row, spare=("Extension", "SMS", "Forwarded", "Kind", "E-mail")
     )
 
@@ -52,7 +52,7 @@ def add(session: Session, *, enterprise: str | None, **fields: str | bool | tupl
     """Add a user and assign its first numbers."""
     fields["tenant_id"] = tenant_id(session, enterprise)
     given = {field: list(value) if isinstance(value, tuple) else value for field, value in fields.items() if value}
-    return show_thing(session, session.api.create("users", given), _HEADINGS, _row)
+    return show_resource(session, session.api.create("users", given), _HEADINGS, _row)
 
 
 @users.command()
@@ -60,7 +60,7 @@ def add(session: Session, *, enterprise: str | None, **fields: str | bool | tupl
 @talks
 def show(session: Session, *, user: str) -> Exit:
     """Show a user and its numbers."""
-    return show_thing(session, session.api.get("users", _id(session, user)), _HEADINGS, _row)
+    return show_resource(session, session.api.get("users", _id(session, user)), _HEADINGS, _row)
 
 
 @users.command("set")
@@ -78,7 +78,7 @@ def set_command(session: Session, *, user: str, **fields: str | bool | None) -> 
     if not given:
         raise click.UsageError("Choose what to change: use at least one option.")
     body = {field: None if field == "extension" and value == "" else value for field, value in given.items()}
-    return show_thing(session, session.api.change("users", _id(session, user), body), _HEADINGS, _row)
+    return show_resource(session, session.api.change("users", _id(session, user), body), _HEADINGS, _row)
 
 
 @users.command()
@@ -86,7 +86,7 @@ def set_command(session: Session, *, user: str, **fields: str | bool | None) -> 
 @talks
 def remove(session: Session, *, user: str) -> Exit:
     """Delete a user that has no numbers."""
-    return end_thing(session, "users", _id(session, user), "deleted")
+    return delete_resource(session, "users", _id(session, user), "deleted")
 
 
 def _id(session: Session, user: str) -> str:

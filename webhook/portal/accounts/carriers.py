@@ -37,7 +37,7 @@ def define_carrier() -> Any:  # noqa: ANN401 - a redirect or the form
     form = Form.sent()
     with form.faults():
         made = carriers.create(form.body(tenant_bodies.NewCarrier))
-        return flash.done(url_for("portal.carriers"), f"{made.name} was added.")
+        return flash.redirect_with_flash(url_for("portal.carriers"), f"{made.name} was added.")
     return _page(form, Form())
 
 
@@ -47,7 +47,7 @@ def choose_defaults() -> Any:  # noqa: ANN401 - a redirect or the form
     with form.faults():
         before = tenants.one(tenants.ME)
         tenants.change(tenants.ME, tenant_bodies.TenantChange(**default_fields(form, before)))
-        return flash.done(url_for("portal.carriers"), "The default carriers were saved.")
+        return flash.redirect_with_flash(url_for("portal.carriers"), "The default carriers were saved.")
     return _page(Form(), form)
 
 
@@ -61,7 +61,7 @@ def rename_carrier(carrier_id: str) -> Any:  # noqa: ANN401 - a redirect or the 
     form, carrier = Form.sent(), _own(carrier_id)
     with form.faults():
         changed = carriers.change(carrier.id, form.body(tenant_bodies.CarrierChange))
-        return flash.done(url_for("portal.carriers"), f"{carrier.name} is now called {changed.name}.")
+        return flash.redirect_with_flash(url_for("portal.carriers"), f"{carrier.name} is now called {changed.name}.")
     return _edit_page(carrier, form)
 
 
@@ -75,7 +75,7 @@ def delete_carrier(carrier_id: str) -> Any:  # noqa: ANN401 - a redirect or the 
     form, carrier = Form.sent(), _own(carrier_id)
     with form.faults():
         carriers.delete(carrier.id)
-        return flash.done(url_for("portal.carriers"), f"{carrier.name} was deleted.")
+        return flash.redirect_with_flash(url_for("portal.carriers"), f"{carrier.name} was deleted.")
     return _delete_page(carrier, form)
 
 

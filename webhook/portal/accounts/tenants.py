@@ -40,7 +40,7 @@ USES = {
 
 
 @dataclass(frozen=True)
-class Level:
+class TenantPages:
     """Labels and URL segment of a tenant kind."""
 
     path: str
@@ -54,13 +54,13 @@ class Level:
 
 
 _LEVELS = {
-    "enterprises": Level("enterprises", TenantKind.ENTERPRISE, "Enterprise", "an"),
-    "resellers": Level("resellers", TenantKind.RESELLER, "Reseller", "a"),
+    "enterprises": TenantPages("enterprises", TenantKind.ENTERPRISE, "Enterprise", "an"),
+    "resellers": TenantPages("resellers", TenantKind.RESELLER, "Reseller", "a"),
 }
 _ANY = "/<any(enterprises, resellers):level>"
 
 
-def _level(path: str) -> Level:
+def _level(path: str) -> TenantPages:
     """Return the tenant kind of a URL segment. Refuses kinds that the admin cannot create at all (R1)."""
     found, actor = _LEVELS[path], auth.actor().tenant
     code = permissions.check_create_tenant(actor, actor, found.kind, allow_external_numbers=False)
@@ -69,7 +69,7 @@ def _level(path: str) -> Level:
     return found
 
 
-def _one(level: Level, tenant_id: str) -> tenant_bodies.Tenant:
+def _one(level: TenantPages, tenant_id: str) -> tenant_bodies.Tenant:
     found = tenants.one(tenant_id)
     if found.kind != level.kind or found.id == auth.actor().tenant.public_id:
         raise refuse(RequestCode.NOT_FOUND, f"{level.one} not found.")
@@ -93,7 +93,7 @@ def levels(level: str) -> Any:  # noqa: ANN401 - a page and its status
     ), page.status
 
 
-def _names_above(level: Level) -> dict[str, str]:
+def _names_above(level: TenantPages) -> dict[str, str]:
     """Return the names of resellers by id, for a list with enterprises of several resellers."""
     if level.kind is not TenantKind.ENTERPRISE or auth.actor().tenant.kind is not TenantKind.MASTER_RESELLER:
         return {}
@@ -116,7 +116,7 @@ def add_level(level: str) -> Any:  # noqa: ANN401 - a redirect or the form
             flags = ("allow_external_numbers",) if shown.kind is TenantKind.ENTERPRISE else ()
             made = tenants.create(form.body(tenant_bodies.NewTenant, flags=flags, kind=shown.kind.value))
             edit = url_for("portal.edit_level", level=level, tenant_id=made.id)
-            return flash.done(
+            return flash.redirect_with_flash(
                 url_for("portal.levels", level=level), f"{made.name} was added.", link=edit, label="Choose its carriers"
             )
     return _form(shown, form)
@@ -138,7 +138,7 @@ def change_level(level: str, tenant_id: str) -> Any:  # noqa: ANN401 - a redirec
             flags = ("allow_external_numbers",) if shown.kind is TenantKind.ENTERPRISE else ()
             body = _without_defaults(form).body(tenant_bodies.TenantChange, flags=flags, **default_fields(form, tenant))
             changed = tenants.change(tenant.id, body)
-            return flash.done(url_for("portal.levels", level=level), f"{changed.name} was saved.")
+            return flash.redirect_with_flash(url_for("portal.levels", level=level), f"{changed.name} was saved.")
     return _form(shown, form, tenant)
 
 
@@ -152,14 +152,14 @@ def _without_defaults(form: Form) -> Form:
     return Form({name: text for name, text in form.fields.items() if name not in DEFAULTS})
 
 
-def _parent(level: Level, form: Form) -> select_fields.Picker | None:
+def _parent(level: TenantPages, form: Form) -> select_fields.SelectField | None:
     """Return the field for the reseller of a new enterprise; None if there is nothing to choose."""
     if level.kind is not TenantKind.ENTERPRISE or auth.actor().tenant.kind is not TenantKind.MASTER_RESELLER:
         return None
-    return select_fields.tenant(form, "parent_id", "parent", kind=TenantKind.RESELLER)
+    return select_fields.tenant_field(form, "parent_id", "parent", kind=TenantKind.RESELLER)
 
 
-def _form(level: Level, form: Form, tenant: tenant_bodies.Tenant | None = None) -> Any:  # noqa: ANN401 - a page and its status
+def _form(level: TenantPages, form: Form, tenant: tenant_bodies.Tenant | None = None) -> Any:  # noqa: ANN401 - a page and its status
     return form.page(
         "portal/level.html",
         level=level,
@@ -182,10 +182,10 @@ def delete_level(level: str, tenant_id: str) -> Any:  # noqa: ANN401 - a redirec
     tenant = _one(shown, tenant_id)
     with form.faults():
         tenants.delete(tenant.id)
-        return flash.done(url_for("portal.levels", level=level), f"{tenant.name} was deleted.")
+        return flash.redirect_with_flash(url_for("portal.levels", level=level), f"{tenant.name} was deleted.")
     return _delete_page(shown, tenant, form)
 
 
-def _delete_page(level: Level, tenant: tenant_bodies.Tenant, form: Form) -> Any:  # noqa: ANN401 - a page and its status
+def _delete_page(level: TenantPages, tenant: tenant_bodies.Tenant, form: Form) -> Any:  # noqa: ANN401 - a page and its status
     uses = [USES[use] for use in tenants.in_use_by(tenant.id)]
     return form.page("portal/level_delete.html", level=level, tenant=tenant, uses=uses)

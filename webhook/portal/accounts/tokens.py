@@ -57,7 +57,7 @@ def ask_to_revoke(token_id: str) -> str:
 def revoke_token(token_id: str) -> Any:  # noqa: ANN401 - a redirect
     token = tokens.one(token_id)
     tokens.delete(token.id)
-    return flash.done(url_for("portal.tokens"), f"{token.name} was revoked and no longer works.")
+    return flash.redirect_with_flash(url_for("portal.tokens"), f"{token.name} was revoked and no longer works.")
 
 
 def _new() -> Form:
@@ -65,11 +65,11 @@ def _new() -> Form:
     return Form({"tenant_id": auth.actor().tenant.public_id})
 
 
-def _picker(form: Form) -> select_fields.Picker:
-    return select_fields.tenant(form, "tenant_id", "tenant")
+def _picker(form: Form) -> select_fields.SelectField:
+    return select_fields.tenant_field(form, "tenant_id", "tenant")
 
 
-def _page(form: Form, picker: select_fields.Picker | None = None, made: tenants.IssuedToken | None = None) -> Any:  # noqa: ANN401 - a page and its status
+def _page(form: Form, picker: select_fields.SelectField | None = None, made: tenants.IssuedToken | None = None) -> Any:  # noqa: ANN401 - a page and its status
     asked = Form(request.args)
     page = listed(asked, tenants.PageQuery, tokens.page, "portal.tokens")
     shown = render_template(

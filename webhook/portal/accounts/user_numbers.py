@@ -14,7 +14,7 @@ from schemas.user_services import Service
 from webhook.portal.shared import flash
 from webhook.portal.shared.blueprint import bp
 from webhook.portal.shared.forms import Form
-from webhook.portal.shared.job_messages import Words, address, told
+from webhook.portal.shared.job_messages import Words, address, message_for
 from webhook.services import numbers
 from webhook.services.user_numbers import Exchange, Exchanged
 from worker.phone.formatting import readable
@@ -126,15 +126,15 @@ def sms_exchange(form: Form) -> Exchange:
     return Exchange(taken, given, dict.fromkeys(given, "sms_dids"), is_sms=True)
 
 
-def tell(name: str, done: Exchanged, before: str) -> flash.Said:
+def tell(name: str, done: Exchanged, before: str) -> flash.FlashMessage:
     """Return the flash message about an exchange (R30): `before`, such as "Ada was saved.", then each step that ran."""
     steps = []
     if done.taking is not None:
         words = Words("Unassigning", "unassigned", f" from {name}")
-        steps.append((*told(done.taking, done.taking.id, _words(done.taken), words), done.taking.id))
+        steps.append((*message_for(done.taking, done.taking.id, _words(done.taken), words), done.taking.id))
     if done.giving is not None:
         words = Words("Assigning", "assigned", f" to {name}")
-        steps.append((*told(done.giving, done.giving.id, _words(done.given), words), done.giving.id))
+        steps.append((*message_for(done.giving, done.giving.id, _words(done.given), words), done.giving.id))
     texts = [before, *(step[0] for step in steps)]
     if done.given and done.giving is None:
         texts.append(
@@ -145,8 +145,8 @@ def tell(name: str, done: Exchanged, before: str) -> flash.Said:
         texts.append(f"{name} keeps {_words(done.taken)}." if kept else "Unassigning is being undone.")
     worst = max(steps, key=lambda step: _BADNESS.index(step[1]), default=None)
     if worst is None:
-        return flash.Said(before)
-    return flash.Said(" ".join(texts), worst[1], address(worst[3]), worst[2])
+        return flash.FlashMessage(before)
+    return flash.FlashMessage(" ".join(texts), worst[1], address(worst[3]), worst[2])
 
 
 _BADNESS = (flash.SUCCESS, flash.INFO, flash.ERROR)

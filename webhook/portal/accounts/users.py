@@ -57,11 +57,11 @@ def list_users() -> Any:  # noqa: ANN401 - a page and its status
     return shown, page.status
 
 
-def _enterprises(form: Form) -> select_fields.Picker | None:
+def _enterprises(form: Form) -> select_fields.SelectField | None:
     """Return the field for the enterprises whose users the admin sees; None for an enterprise itself."""
     if auth.actor().tenant.kind is TenantKind.ENTERPRISE:
         return None
-    return select_fields.tenant(form, "tenant_id", "tenant", kind=TenantKind.ENTERPRISE)
+    return select_fields.tenant_field(form, "tenant_id", "tenant", kind=TenantKind.ENTERPRISE)
 
 
 @bp.get("/users/new")
@@ -98,7 +98,7 @@ def _added(made: bodies.User, given: list[str]) -> Any:  # noqa: ANN401 - a redi
     told = user_numbers.tell(made.name, Exchanged(given=given, giving=job), f"{made.name} was added.")
     if made.sms_enabled and told.kind == flash.SUCCESS:
         sms = url_for("portal.sms", user_id=made.id)
-        return flash.done(list_of(made), told.text, link=sms, label="Choose the numbers for SMS")
+        return flash.redirect_with_flash(list_of(made), told.text, link=sms, label="Choose the numbers for SMS")
     return told.at(list_of(made))
 
 
@@ -186,7 +186,7 @@ def delete_user(user_id: str) -> Any:  # noqa: ANN401 - a redirect or the form
     form, user = Form.sent(), users.one(user_id)
     with form.faults():
         users.delete(user_id)
-        return flash.done(list_of(user), f"{user.name} was deleted.")
+        return flash.redirect_with_flash(list_of(user), f"{user.name} was deleted.")
     return _delete_page(form, user)
 
 

@@ -39,13 +39,13 @@ def confirm_job(job_id: str) -> Response:
 def cancel_job(job_id: str) -> Response:
     # A page may be older than its job. A job that lacks only its report must not become a stopped one.
     if jobs.one(job_id).status == JobStatus.PUBLISHING:
-        return flash.done(url_for("portal.job", job_id=job_id), _NOTHING_LEFT, flash.INFO)
+        return flash.redirect_with_flash(url_for("portal.job", job_id=job_id), _NOTHING_LEFT, flash.INFO)
     return _decide(job_id, jobs.cancel, "Stopping after the current batch.")
 
 
 @bp.get("/jobs/<job_id>/undo")
 def ask_to_undo(job_id: str) -> str:
-    look = job_details.look(job_id)
+    look = job_details.details_of(job_id)
     return render_template("portal/job_undo.html", look=look, job=look.job, say=labels)
 
 
@@ -61,9 +61,9 @@ def _decide(job_id: str, decide: Callable[[str], str], text: str) -> Response:
     except Refused as refused:
         if refused.body["status"] != HTTPStatus.CONFLICT:
             raise
-        return flash.done(url_for("portal.job", job_id=job_id), _why(refused), flash.ERROR)
+        return flash.redirect_with_flash(url_for("portal.job", job_id=job_id), _why(refused), flash.ERROR)
     if text:
-        flash.say(text)
+        flash.flash(text)
     return Response(status=303, headers={"Location": url_for("portal.job", job_id=following)})
 
 

@@ -10,7 +10,7 @@ from schemas.codes import Code, Outcome, Text, in_general
 from schemas.http import resources
 from schemas.jobs import TERMINAL, JobKind, JobStatus
 from webhook.portal.shared.durations import duration
-from webhook.services.job_details import Beside, Look
+from webhook.services.job_details import JobDetails, UndoRelations
 
 _PERCENT = 100
 SOURCES = 10  # tenants that would lose numbers and are listed by name
@@ -64,7 +64,7 @@ OF_UNDO = {
         "Undo the rest; if it fails again, contact support with the job ID.",
     ),
 }
-NOTHING = Beside()
+NOTHING = UndoRelations()
 OUTCOMES = tuple(outcome.value for outcome in Outcome)
 TONES = {
     Outcome.CREATED: "good",
@@ -85,7 +85,7 @@ def words(job: resources.Job) -> Words:
     return KINDS[JobKind(job.kind)]
 
 
-def name(job: resources.Job, beside: Beside = NOTHING) -> str:
+def name(job: resources.Job, beside: UndoRelations = NOTHING) -> str:
     """Return a job's name in lists and headings: by its file, its number of rows, or the job that it undoes."""
     file_name = None if job.file is None else job.file.name
     if beside.undoes:
@@ -93,20 +93,20 @@ def name(job: resources.Job, beside: Beside = NOTHING) -> str:
     return _name(JobKind(job.kind), file_name, job.counts.total)
 
 
-def described(job: resources.Job, beside: Beside = NOTHING) -> str:
+def described(job: resources.Job, beside: UndoRelations = NOTHING) -> str:
     """Return what a job is called within a sentence; an undo, which is only undone or redone, by what it undoes."""
     if beside.undoes:
         return _undone_noun(beside)
     return _noun(JobKind(job.kind), None if job.file is None else job.file.name, job.counts.total)
 
 
-def undoes(beside: Beside) -> str:
+def undoes(beside: UndoRelations) -> str:
     """Return what the job that an undo undoes is called within a sentence: "undo of the upload of numbers.csv"."""
     undos = len(beside.undoes) - 1
     return (f"{_verb(undos).lower()} of the " if undos else "") + _undone_noun(beside)
 
 
-def undo_verb(look: Look) -> str:
+def undo_verb(look: JobDetails) -> str:
     """Return what undoing a job does: "Undo", or "Redo" for what an undo undid."""
     return _verb(len(look.beside.undoes) + 1)
 
@@ -116,7 +116,7 @@ def _verb(undos: int) -> str:
     return "Undo" if undos % 2 else "Redo"
 
 
-def _undone_noun(beside: Beside) -> str:
+def _undone_noun(beside: UndoRelations) -> str:
     first = beside.undoes[-1]
     return _noun(first.kind, first.file_name, first.rows)
 
@@ -135,7 +135,7 @@ def _name(kind: JobKind, file_name: str | None, rows: int) -> str:
     return title if not rows or kind is JobKind.UNDO else f"{title}: {plural(rows, 'number')}"
 
 
-def undone(beside: Beside) -> tuple[str, str] | None:
+def undone(beside: UndoRelations) -> tuple[str, str] | None:
     """Return how far a job is undone, in a word beside its state, and the tone (`parts.badge`); None if not at all."""
     found = beside.undone
     if found is None:

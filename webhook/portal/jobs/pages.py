@@ -26,7 +26,7 @@ from webhook.portal.shared import flash
 from webhook.portal.shared.blueprint import bp
 from webhook.portal.shared.login_required import session
 from webhook.services import job_details, jobs, reports, workbooks
-from webhook.services.job_details import Look
+from webhook.services.job_details import JobDetails
 from worker.reports.row_messages import Layout
 
 PAGE = 25  # jobs
@@ -49,7 +49,7 @@ def jobs_live() -> str:
 
 @bp.get("/jobs/<job_id>")
 def job(job_id: str) -> str:
-    return _page(job_details.look(job_id))
+    return _page(job_details.details_of(job_id))
 
 
 @bp.get("/jobs/<job_id>/live")
@@ -91,16 +91,16 @@ def _workbook(job_id: str, which: str) -> Response:
 
 def _tell_the_end(found: resources.Job) -> None:
     """Add a flash message about how the job ended, for the page that is about to reload (R30)."""
-    name = labels.name(found, job_details.beside([found.id])[found.id])
+    name = labels.name(found, job_details.undo_relations_of([found.id])[found.id])
     if found.status == JobStatus.FAILED:
-        flash.say(f"{name} failed.", flash.ERROR)
+        flash.flash(f"{name} failed.", flash.ERROR)
     elif found.status == JobStatus.CANCELLED:
-        flash.say(f"{name} was {'stopped' if labels.written(found.counts) else 'cancelled'}.", flash.INFO)
+        flash.flash(f"{name} was {'stopped' if labels.written(found.counts) else 'cancelled'}.", flash.INFO)
     else:
-        flash.say(f"{name} finished: {labels.total(found.counts)}.")
+        flash.flash(f"{name} finished: {labels.total(found.counts)}.")
 
 
-def _page(look: Look) -> str:
+def _page(look: JobDetails) -> str:
     found, group = look.job, labels.group(look.job)
     context: dict[str, Any] = {"look": look, "job": found, "group": group, "say": labels}
     context["in_general"] = labels.in_words(found)
@@ -126,7 +126,7 @@ def _list() -> dict[str, Any]:
     onward = None if page.next_cursor is None else url_for("portal.jobs", **narrowed, cursor=page.next_cursor)
     return {
         "page": page.data,
-        "beside": job_details.beside(found.id for found in page.data),
+        "beside": job_details.undo_relations_of(found.id for found in page.data),
         "say": labels,
         "may_upload": permissions.check_upload(session().tenant) is None,
         "wanted": wanted,

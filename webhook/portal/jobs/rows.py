@@ -17,7 +17,7 @@ from schemas.jobs import JobKind, JobStatus
 from webhook.http.request_bodies import validated
 from webhook.portal.jobs import labels
 from webhook.services import jobs
-from webhook.services.job_details import Look
+from webhook.services.job_details import JobDetails
 
 PAGE = 25  # rows
 EVERY = "all"
@@ -57,7 +57,7 @@ class Rows:
     first_url: str | None
 
 
-def shown(look: Look) -> Rows:
+def shown(look: JobDetails) -> Rows:
     """Return the page of rows that the request asks for; by default the failed rows, if there are any."""
     asked = {name: request.args[name] for name in _QUERY if request.args.get(name)}
     outcome = asked.pop("outcome", Outcome.FAILED.value if _has(look, Outcome.FAILED) else EVERY)
@@ -79,7 +79,7 @@ def shown(look: Look) -> Rows:
     )
 
 
-def lines(look: Look, rows: list[resources.Row]) -> list[Line]:
+def lines(look: JobDetails, rows: list[resources.Row]) -> list[Line]:
     """Return some rows in the form that pages show."""
     columns = _columns(look)
     return [_line(row, columns, preview=_is_preview(look)) for row in rows]
@@ -90,15 +90,15 @@ def title(column: Column) -> str:
     return name_of(column)
 
 
-def _is_preview(look: Look) -> bool:
+def _is_preview(look: JobDetails) -> bool:
     return look.job.status == JobStatus.REVIEW
 
 
-def _has(look: Look, outcome: Outcome) -> bool:
+def _has(look: JobDetails, outcome: Outcome) -> bool:
     return any(cause.outcome is outcome for cause in look.causes)
 
 
-def _columns(look: Look) -> dict[str, str]:
+def _columns(look: JobDetails) -> dict[str, str]:
     """Return the recognized columns in the file's order: the file's own name -> the column it is mapped to."""
     if look.layout is None:
         return {}
@@ -107,7 +107,7 @@ def _columns(look: Look) -> dict[str, str]:
     return {names[place]: name_of(column) for column, place in pairs if place < len(names)}
 
 
-def _told(look: Look, row: resources.Row) -> resources.Row:
+def _told(look: JobDetails, row: resources.Row) -> resources.Row:
     """Return a row with the texts for its job's kind."""
     own = labels.OF_UNDO.get(Code(row.code)) if look.job.kind == JobKind.UNDO else None
     return row if own is None else row.model_copy(update={"message": own.message, "fix": own.fix})

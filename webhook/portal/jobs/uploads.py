@@ -36,7 +36,9 @@ def new_upload() -> str:
     """Show the form. `parent`: the job whose failed rows the file corrects; `like`: a job whose options to copy."""
     uploads.check()
     parent, like = (request.args.get(name) or "" for name in ("parent", "like"))
-    fields = {} if not (parent or like) else job_details.chosen(parent or like).model_dump(exclude_none=True)
+    fields = (
+        {} if not (parent or like) else job_details.upload_settings_of(parent or like).model_dump(exclude_none=True)
+    )
     form = Form({name: str(value) for name, value in fields.items()})
     if "only_unassigned" in fields:
         # If that upload could not move numbers, its options do not mean that numbers may be taken from customers.
@@ -94,7 +96,7 @@ def _enter(fields: dict[str, str]) -> str:
         found.setdefault("only_unassigned", "true")  # the safe choice, if a page offered none
         if key is not None:
             idempotency.claim(f"form {key}")
-            after_this_request(idempotency.end)
+            after_this_request(idempotency.end_request)
 
     try:
         return uploads.enter(request, on_fields)

@@ -12,7 +12,7 @@ from webhook.portal.shared import flash, select_fields
 from webhook.portal.shared.blueprint import bp
 from webhook.portal.shared.durations import duration
 from webhook.portal.shared.forms import Form
-from webhook.portal.shared.select_fields import Picker
+from webhook.portal.shared.select_fields import SelectField
 from webhook.services import admins
 from webhook.services.admins import IssuedPassword
 
@@ -44,7 +44,7 @@ def ask_to_remove(admin_id: str) -> str:
 @bp.post("/account/admins/<admin_id>/remove")
 def remove_person(admin_id: str) -> Any:  # noqa: ANN401 - a redirect
     email = admins.delete(admin_id)
-    return flash.done(url_for("portal.people"), f"{email} was removed and can no longer sign in.")
+    return flash.redirect_with_flash(url_for("portal.people"), f"{email} was removed and can no longer sign in.")
 
 
 @bp.post("/account/admins/<admin_id>/password")
@@ -58,11 +58,13 @@ def _new() -> Form:
     return Form({"tenant_id": auth.actor().tenant.public_id})
 
 
-def _picker(form: Form) -> Picker:
-    return select_fields.tenant(form, "tenant_id", "tenant")
+def _picker(form: Form) -> SelectField:
+    return select_fields.tenant_field(form, "tenant_id", "tenant")
 
 
-def _page(form: Form, picker: Picker | None = None, *, made: IssuedPassword | None = None, is_new: bool = False) -> str:
+def _page(
+    form: Form, picker: SelectField | None = None, *, made: IssuedPassword | None = None, is_new: bool = False
+) -> str:
     cursor = request.args.get("cursor") or None
     found = admins.page(cursor, _PAGE + 1)
     next_url = url_for("portal.people", cursor=found[_PAGE - 1].public_id) if len(found) > _PAGE else None

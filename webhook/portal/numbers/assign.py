@@ -14,15 +14,15 @@ from schemas.http import resources
 from schemas.permissions import TenantKind
 from webhook.http import auth
 from webhook.http.errors import Refused
-from webhook.portal.numbers.available_actions import can_take, deeds
+from webhook.portal.numbers.available_actions import available_actions, can_unassign
 from webhook.portal.numbers.holders import Origin, origin
 from webhook.portal.numbers.selection import Selection
-from webhook.portal.numbers.submit_action import act, as_it_is, selected
+from webhook.portal.numbers.submit_action import as_it_is, selected, submit_action
 from webhook.portal.shared import select_fields
 from webhook.portal.shared.blueprint import bp
 from webhook.portal.shared.forms import Form
 from webhook.portal.shared.job_messages import Words
-from webhook.portal.shared.select_fields import Picker
+from webhook.portal.shared.select_fields import SelectField
 from webhook.services import actions, numbers, select_options, tenants, users
 
 Options = list[tuple[str, str, str]]  # (value, label, help text)
@@ -85,18 +85,18 @@ def save_settings() -> Any:  # noqa: ANN401 - a redirect or the form
     target = _target(form, picker)
     words = Words("Assigning", "assigned", f" to {target}" if target else "")
     with form.faults():
-        return act(form, actions.ASSIGN, chosen, words)
+        return submit_action(form, actions.ASSIGN, chosen, words)
     return _page(form, as_it_is(form, chosen), picker, target)
 
 
-def _picker(form: Form) -> Picker:
+def _picker(form: Form) -> SelectField:
     """Return the field for the target: tenants for a reseller, its users for an enterprise."""
     if auth.actor().tenant.kind is TenantKind.ENTERPRISE:
-        return select_fields.user(form, "user_id", "user")
-    return select_fields.tenant(form, "tenant_id", "tenant", among=select_options.tenants(own=False))
+        return select_fields.user_field(form, "user_id", "user")
+    return select_fields.tenant_field(form, "tenant_id", "tenant", among=select_options.tenants(own=False))
 
 
-def _target(form: Form, picker: Picker) -> str:
+def _target(form: Form, picker: SelectField) -> str:
     """Return the name of the target once it is known; else ""."""
     user_id, tenant_id = form.value("user_id"), form.value("tenant_id")
     if form.errors or not (user_id or tenant_id):
@@ -125,7 +125,7 @@ def _pending(form: Form, chosen: Selection, number: resources.Number | None, tar
     return Pending(fields, target, origin=origin(chosen, tenant_id))
 
 
-def _page(form: Form, chosen: Selection, picker: Picker, target: str) -> Any:  # noqa: ANN401 - a page and its status
+def _page(form: Form, chosen: Selection, picker: SelectField, target: str) -> Any:  # noqa: ANN401 - a page and its status
     number = None if chosen.single is None else numbers.one(chosen.single)
     return form.page(
         "portal/assign.html",
@@ -150,7 +150,7 @@ def ask_to_take_back() -> Any:  # noqa: ANN401 - a page or a redirect
 def take_back() -> Any:  # noqa: ANN401 - a redirect or the form
     form, chosen = Form.sent(), selected()
     with form.faults():
-        return act(form, actions.UNASSIGN, chosen, Words("Unassigning", "unassigned"))
+        return submit_action(form, actions.UNASSIGN, chosen, Words("Unassigning", "unassigned"))
     return _take_page(form, as_it_is(form, chosen))
 
 
@@ -161,7 +161,7 @@ def _take_page(form: Form, chosen: Selection) -> Any:  # noqa: ANN401 - a page a
         "portal/take_back.html",
         chosen=chosen,
         number=number,
-        why_not="" if number is None or can_take(number) else _why_not(number, "take-back"),
+        why_not="" if number is None or can_unassign(number) else _why_not(number, "take-back"),
         goes_to="" if number is None else _above(number),
         expected={} if number is None else _expected(number),
         services=_takeable(number, FROM_USERS if is_enterprise else FROM_ABOVE),
@@ -199,4 +199,4 @@ def _above(number: resources.Number) -> str:
 
 
 def _why_not(number: resources.Number, name: str) -> str:
-    return next(deed.why_not for deed in deeds(number, "/numbers") if deed.name == name)
+    return next(deed.why_not for deed in available_actions(number, "/numbers") if deed.name == name)

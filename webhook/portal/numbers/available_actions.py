@@ -15,7 +15,7 @@ NOTHING_TO_TAKE = "Not assigned."
 
 
 @dataclass(frozen=True)
-class Deed:
+class NumberAction:
     """An action: its URL, or if `address` is "", why it is not available."""
 
     name: str
@@ -24,18 +24,20 @@ class Deed:
     why_not: str = ""
 
 
-def deeds(number: resources.Number, back: str) -> list[Deed]:
+def available_actions(number: resources.Number, back: str) -> list[NumberAction]:
     """Return all actions in the order of menus; `back` is the URL to return to afterwards."""
     chosen = Selection((number.e164,), back=back)
     return [
         _deed("assign", "Assign", "portal.choose_target", chosen, _why_not(number, "assign")),
-        _deed("take-back", "Unassign", "portal.ask_to_take_back", chosen, "" if can_take(number) else NOTHING_TO_TAKE),
+        _deed(
+            "take-back", "Unassign", "portal.ask_to_take_back", chosen, "" if can_unassign(number) else NOTHING_TO_TAKE
+        ),
         _deed("change", "Change capabilities", "portal.choose_capabilities", chosen, _why_not(number, "change")),
         _deed("delete", "Delete", "portal.ask_to_delete", chosen, _why_not(number, "delete")),
     ]
 
 
-def can_take(number: resources.Number) -> bool:
+def can_unassign(number: resources.Number) -> bool:
     """Return whether a user, or a tenant below, has the number, so that it can be unassigned (R19)."""
     has_user = number.voice_user is not None or number.sms_user is not None
     return has_user or (number.status == "assigned" and number.tenant.id != auth.actor().tenant.public_id)
@@ -49,5 +51,5 @@ def _why_not(number: resources.Number, action: str) -> str:
     return f"{text.message} {text.fix}"
 
 
-def _deed(name: str, label: str, endpoint: str, chosen: Selection, why_not: str) -> Deed:
-    return Deed(name, label, "" if why_not else url_for(endpoint, **chosen.args()), why_not)
+def _deed(name: str, label: str, endpoint: str, chosen: Selection, why_not: str) -> NumberAction:
+    return NumberAction(name, label, "" if why_not else url_for(endpoint, **chosen.args()), why_not)

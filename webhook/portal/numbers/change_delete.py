@@ -6,9 +6,9 @@ from typing import Any
 
 from flask import url_for
 
-from webhook.portal.numbers.available_actions import deeds
+from webhook.portal.numbers.available_actions import available_actions
 from webhook.portal.numbers.selection import Selection
-from webhook.portal.numbers.submit_action import act, as_it_is, selected
+from webhook.portal.numbers.submit_action import as_it_is, selected, submit_action
 from webhook.portal.shared.blueprint import bp
 from webhook.portal.shared.forms import Form
 from webhook.portal.shared.job_messages import Words
@@ -32,7 +32,7 @@ def change_capabilities() -> Any:  # noqa: ANN401 - a redirect or the form
         form.wrong("", _NOTHING)
     else:
         with form.faults():
-            return act(form, actions.CHANGE, chosen, Words("Changing", "changed"))
+            return submit_action(form, actions.CHANGE, chosen, Words("Changing", "changed"))
     return _change_page(form, as_it_is(form, chosen))
 
 
@@ -66,13 +66,13 @@ def ask_to_delete() -> Any:  # noqa: ANN401 - a page and its status
 def delete() -> Any:  # noqa: ANN401 - a redirect or the form
     form, chosen = Form.sent(), selected()
     with form.faults():
-        return act(form, actions.DELETE, chosen, Words("Deleting", "deleted"))
+        return submit_action(form, actions.DELETE, chosen, Words("Deleting", "deleted"))
     return _delete_page(form, as_it_is(form, chosen))
 
 
 def _delete_page(form: Form, chosen: Selection) -> Any:  # noqa: ANN401 - a page and its status
     number = None if chosen.single is None else numbers.one(chosen.single)
-    offered = [] if number is None else deeds(number, chosen.back)
+    offered = [] if number is None else available_actions(number, chosen.back)
     return form.page(
         "portal/delete.html",
         chosen=chosen,

@@ -13,7 +13,7 @@ from webhook.http.errors import Refused
 from webhook.portal.numbers.selection import FIELDS
 from webhook.portal.shared import select_fields
 from webhook.portal.shared.forms import Form
-from webhook.portal.shared.select_fields import Picker
+from webhook.portal.shared.select_fields import SelectField
 from webhook.services import tenants, users
 from webhook.services.select_options import Offered
 from worker.phone.formatting import country_name
@@ -53,17 +53,17 @@ class Chip:
 class Pickers:
     """The filter fields that may be searches."""
 
-    tenant: Picker
-    user: Picker
-    uploader: Picker
+    tenant: SelectField
+    user: SelectField
+    uploader: SelectField
 
 
 def pickers(form: Form, offered: Offered) -> Pickers:
     """Look up typed text, and return the fields with their options."""
     return Pickers(
-        select_fields.tenant(form, "tenant_id", "tenant", among=offered.tenants),
-        select_fields.user(form, "user_id", "user", among=offered.users),
-        select_fields.tenant(form, "uploaded_by", "uploader", among=offered.tenants),
+        select_fields.tenant_field(form, "tenant_id", "tenant", among=offered.tenants),
+        select_fields.user_field(form, "user_id", "user", among=offered.users),
+        select_fields.tenant_field(form, "uploaded_by", "uploader", among=offered.tenants),
     )
 
 

@@ -9,7 +9,7 @@ from flask import redirect, render_template, request, url_for
 from schemas.http import resources
 from webhook.http.request_bodies import validated
 from webhook.portal.numbers import filters as number_filters
-from webhook.portal.numbers.available_actions import deeds
+from webhook.portal.numbers.available_actions import available_actions
 from webhook.portal.numbers.selection import Selection
 from webhook.portal.shared import flash, select_fields
 from webhook.portal.shared.blueprint import bp
@@ -69,7 +69,7 @@ def _list_context(
     everything = None if exact is None else Selection(filter=filters, expected=exact, back=_list(filters))
     return {
         "numbers": [] if found is None else found.data,
-        "offers": {} if found is None else {number.e164: deeds(number, here) for number in found.data},
+        "offers": {} if found is None else {number.e164: available_actions(number, here) for number in found.data},
         "filters": filters,
         "chips": number_filters.chips(filters),
         "narrowing": number_filters,
@@ -96,7 +96,7 @@ def choose() -> Any:  # noqa: ANN401 - a redirect
     back = local(form.value("back"), url_for("portal.numbers"))
     ticked, action = form.values("numbers"), form.value("action")
     if not ticked or action not in FORMS:
-        return flash.done(back, _NONE_TICKED, flash.INFO)
+        return flash.redirect_with_flash(back, _NONE_TICKED, flash.INFO)
     return redirect(url_for(FORMS[action], **Selection.ticked(ticked, back).args()), 303)
 
 
@@ -104,5 +104,5 @@ def choose() -> Any:  # noqa: ANN401 - a redirect
 def number(e164: str) -> str:
     found = numbers.one(e164)
     here = url_for("portal.number", e164=found.e164)
-    offered = deeds(found, here)
+    offered = available_actions(found, here)
     return render_template("portal/number.html", number=found, deeds=offered, kinds=KINDS)

@@ -11,7 +11,7 @@ from webhook.http.errors import Refused, refuse
 from webhook.portal.numbers.selection import Selection
 from webhook.portal.shared import flash
 from webhook.portal.shared.forms import Form
-from webhook.portal.shared.job_messages import Words, address, told
+from webhook.portal.shared.job_messages import Words, address, message_for
 from webhook.portal.shared.login_required import lead
 from webhook.services import actions as operations
 from webhook.services import jobs, numbers
@@ -43,7 +43,7 @@ def as_it_is(form: Form, chosen: Selection) -> Selection:
     return now
 
 
-def act(form: Form, action: Action, chosen: Selection, words: Words) -> Response:
+def submit_action(form: Form, action: Action, chosen: Selection, words: Words) -> Response:
     """Submit the job, wait briefly, and redirect to where the admin came from; or to the job, if it has a review.
 
     Raises `Refused` like `webhook.services.actions.enter_selection`.
@@ -54,11 +54,11 @@ def act(form: Form, action: Action, chosen: Selection, words: Words) -> Response
     if body.mode == CHECK_FIRST:
         return lead(address(job_id))
     job = jobs.one(job_id, WAIT)
-    text, kind, label = told(job, job_id, chosen.words, words)
+    text, kind, label = message_for(job, job_id, chosen.words, words)
     since = _moved_since(chosen, getattr(body, "expected_holder_id", None)) if job.counts.failed else ""
     if since:
         text = f"{chosen.words} could not be {words.done}{words.whither}: {since} Nothing was changed."
-    return flash.done(chosen.back, text, kind, link=address(job_id), label=label)
+    return flash.redirect_with_flash(chosen.back, text, kind, link=address(job_id), label=label)
 
 
 def _moved_since(chosen: Selection, expected_id: str | None) -> str:

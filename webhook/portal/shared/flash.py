@@ -19,7 +19,7 @@ SUCCESS, INFO, ERROR = "success", "info", "error"
 
 
 @dataclass(frozen=True)
-class Said:
+class FlashMessage:
     """A flash message for the end of a form."""
 
     text: str
@@ -29,22 +29,22 @@ class Said:
 
     def at(self, address: str) -> Response:
         """Redirect to `address` with this flash message."""
-        return done(address, self.text, self.kind, link=self.link, label=self.label)
+        return redirect_with_flash(address, self.text, self.kind, link=self.link, label=self.label)
 
 
-def say(text: str, kind: str = SUCCESS, *, link: str = "", label: str = "") -> None:
+def flash(text: str, kind: str = SUCCESS, *, link: str = "", label: str = "") -> None:
     """Add a flash message for the next page. `link` and `label`: where to read more, such as "See it in Activity"."""
     with transaction() as connection:
         sessions.tell(connection, session().id, {"text": text, "kind": kind, "link": link, "label": label})
 
 
-def done(address: str, text: str, kind: str = SUCCESS, *, link: str = "", label: str = "") -> Response:
+def redirect_with_flash(address: str, text: str, kind: str = SUCCESS, *, link: str = "", label: str = "") -> Response:
     """Redirect to `address` with a flash message, at the end of a successful form."""
-    say(text, kind, link=link, label=label)
+    flash(text, kind, link=link, label=label)
     return redirect(address, 303)  # type: ignore[return-value]
 
 
-def waiting() -> Sequence[Notice]:
+def pending_messages() -> Sequence[Notice]:
     """Return the flash messages to show now. Called by the layout of a page; they are returned only once."""
     found = g.get("session")
     if found is None or not found.has_notices or g.get("notices_shown"):

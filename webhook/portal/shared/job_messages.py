@@ -27,7 +27,7 @@ def address(job_id: str) -> str:
     return f"/jobs/{job_id}"
 
 
-def told(job: resources.Job, job_id: str, what: str, words: Words) -> tuple[str, str, str]:
+def message_for(job: resources.Job, job_id: str, what: str, words: Words) -> tuple[str, str, str]:
     """Return the message about a job on `what`: the text, its kind, and the label of the link to the job."""
     counts = job.counts
     done, not_done = counts.created + counts.updated + counts.deleted, counts.failed + counts.unprocessed

@@ -73,7 +73,7 @@ def register(app: APIFlask) -> None:
     app.jinja_env.globals.update(
         asset=static_files.address,
         csrf_token=csrf.token,
-        notices=flash.waiting,
+        notices=flash.pending_messages,
         places=places,
         is_here=is_here,
         kind_name=kind_name,

@@ -25,7 +25,7 @@ Option = tuple[str, Any]
 
 
 @dataclass(frozen=True)
-class Picker:
+class SelectField:
     """A field: a drop-down sends `name`, a search sends `typed`; `what` is the source of suggestions."""
 
     name: str
@@ -41,14 +41,14 @@ class Picker:
         return "" if self.chosen is None else self.chosen.label
 
 
-def tenant(
+def tenant_field(
     form: Form,
     name: str,
     typed: str,
     *,
     kind: TenantKind | None = None,
     among: Sequence[Choice] | None = None,
-) -> Picker:
+) -> SelectField:
     """Return the field for a tenant: of the actor's tree, of those below it of one `kind`, or of `among`."""
     every = select_options.tenants(own=kind is None, kind=kind) if among is None else among
     found = select_options.matching(every, form.value(typed)) if form.value(typed) else []
@@ -57,12 +57,12 @@ def tenant(
     return _told(form, _picker((name, typed, "tenants"), every, known, found))
 
 
-def field_of(picker: Picker) -> str:
+def field_of(picker: SelectField) -> str:
     """Return the name of the visible control, where errors of the choice are shown."""
     return picker.typed if picker.is_search else picker.name
 
 
-def user(form: Form, name: str, typed: str, *, among: Sequence[Choice] | None = None) -> Picker:
+def user_field(form: Form, name: str, typed: str, *, among: Sequence[Choice] | None = None) -> SelectField:
     """Return the field for a user of the actor's tree. `among`: the first `MOST` users, if already loaded."""
     every, text = select_options.users(most=MOST) if among is None else among, form.value(typed)
     found = []
@@ -96,7 +96,7 @@ def _chosen(form: Form, name: str, typed: str, found: Sequence[Choice], noun: st
     return None
 
 
-def _told(form: Form, picker: Picker) -> Picker:
+def _told(form: Form, picker: SelectField) -> SelectField:
     """Return the picker, with the error of its choice noted at the visible control."""
     if not picker.is_search and picker.typed in form.errors:
         form.wrong(picker.name, form.errors.pop(picker.typed))
@@ -110,10 +110,10 @@ def _picker(
     found: Sequence[Choice],
     *,
     is_many: bool = False,
-) -> Picker:
+) -> SelectField:
     is_search = (is_many or len(every) > MOST) and len(found) < 2  # noqa: PLR2004 - several become a drop-down
     options = () if is_search else grouped(found[:MOST_FOUND] if len(found) > 1 else every)
-    return Picker(*names, options, is_search, chosen)
+    return SelectField(*names, options, is_search, chosen)
 
 
 def grouped(every: Sequence[Choice]) -> list[Option]:

@@ -43,7 +43,7 @@ class Defaults:
 
 
 @dataclass(frozen=True)
-class World:
+class ChunkFacts:
     """The facts that the rows of a chunk are decided on.
 
     `tenants`: every tenant that the rows name or that holds one of their numbers; `defaults`: the default carriers of

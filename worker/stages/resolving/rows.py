@@ -16,7 +16,7 @@ from schemas.codes import Code, fault_bit, number_of, warning_bit
 from schemas.columns import Column
 from schemas.permissions import NumberFacts
 from worker.arrays.distinct import numbered
-from worker.stages.resolving.model import Decisions, Numbers, World
+from worker.stages.resolving.model import ChunkFacts, Decisions, Numbers
 
 DEFAULT_USED = np.uint32(warning_bit(Code.DEFAULT_CARRIER_USED))
 _FACTS = ("holder_id", "uploader_id", "voice", "sms", "voice_user_id", "sms_user_id")
@@ -45,7 +45,7 @@ class Codes:
 class Rows:
     """One chunk being decided: every array is as long as the chunk."""
 
-    def __init__(self, chunk: pa.Table, world: World) -> None:
+    def __init__(self, chunk: pa.Table, world: ChunkFacts) -> None:
         self.world = world
         self.chunk = chunk
         self.size = chunk.num_rows
