@@ -8,7 +8,7 @@ from collections.abc import Iterable
 LONGEST = 200  # characters
 
 
-def tidy(name: str) -> str:
+def collapse_spaces(name: str) -> str:
     """Return a name with spaces trimmed and collapsed. `ValueError` unless it is 1 to 200 printable characters."""
     tidied = " ".join(part for part in name.strip().split(" ") if part)
     if not 0 < len(tidied) <= LONGEST or not tidied.isprintable():

@@ -56,7 +56,7 @@ def name_of(services: Service) -> str:
     return "+".join(service.name.lower() for service in services if service.name)
 
 
-class Chosen(Protocol):
+class ServiceSettings(Protocol):
     """Settings for all rows (`schemas.jobs.JobOptions`)."""
 
     @property
@@ -65,7 +65,9 @@ class Chosen(Protocol):
     def service(self) -> Service: ...
 
 
-def given(user: np.ndarray, target: np.ndarray, service: np.ndarray, chosen: Chosen) -> tuple[np.ndarray, np.ndarray]:
+def assigned_services(
+    user: np.ndarray, target: np.ndarray, service: np.ndarray, chosen: ServiceSettings
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the user (0: none) and services of each assigning row: its own, or else those chosen for all rows (R12).
 
     A row's user or tenant takes precedence over the settings. If a row names both, the user counts: it determines the

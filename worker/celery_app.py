@@ -10,7 +10,7 @@ from celery.signals import setup_logging, worker_process_init, worker_ready
 from worker import tasks
 from worker.config import logs
 from worker.queue import broker, kombu_transport
-from worker.queue.consumer_watchdog import Credit
+from worker.queue.consumer_watchdog import ConsumerWatchdog
 
 
 @setup_logging.connect  # type: ignore[untyped-decorator]
@@ -39,4 +39,4 @@ try:
 except LookupError as error:
     raise SystemExit(f"CANNOT_START: {error}") from error
 tasks.register(app)
-app.steps["consumer"].add(Credit)
+app.steps["consumer"].add(ConsumerWatchdog)

@@ -50,7 +50,7 @@ class NumberReading(BaseModel):
     )
 
 
-class Hints(BaseModel):
+class FileOptions(BaseModel):
     """How to read a file whose format would be detected wrongly."""
 
     model_config = ConfigDict(extra="forbid")
@@ -69,7 +69,7 @@ class Hints(BaseModel):
     )
 
 
-class FileForm(Hints):
+class FileForm(FileOptions):
     """Form fields that any file upload accepts."""
 
     parent_job_id: Annotated[str, Field(max_length=40)] | None = Field(

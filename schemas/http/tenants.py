@@ -11,12 +11,12 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StrictBool, field_validator
 
 from schemas.http.resources import TenantRef
-from schemas.names import LONGEST, tidy
+from schemas.names import LONGEST, collapse_spaces
 
 # Every driver and spreadsheet can represent such a date, in any time zone.
 FURTHEST = timedelta(days=100 * 365)
 
-Name = Annotated[str, AfterValidator(tidy), Field(description=f"1 to {LONGEST} printable characters.")]
+Name = Annotated[str, AfterValidator(collapse_spaces), Field(description=f"1 to {LONGEST} printable characters.")]
 Service = Literal["voice", "sms"]
 
 

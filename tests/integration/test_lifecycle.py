@@ -725,7 +725,7 @@ def test_r28_counts_add_up_whatever_happens_while_they_are_read(
 
     with database.connect() as connection:
         sa.event.listen(connection, "after_cursor_execute", meanwhile)
-        view = queries.one(connection, Actor(world.north.tenant, "test"), accepted)
+        view = queries.get(connection, Actor(world.north.tenant, "test"), accepted)
     assert happens == []
     counts = counts_of(view.tally, view.row.rows_total)
     assert counts["unprocessed"] >= 0

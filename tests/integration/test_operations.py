@@ -76,10 +76,10 @@ def job_count(database: sa.Engine) -> int:
 def test_a_form_with_a_file_is_a_job_without_any_key(acting: Enter, work_off: Callable[[], None]) -> None:
     with acting(mode="apply"):
         job_id = uploads.enter(request)
-        assert jobs.one(job_id).status == "accepted"
+        assert jobs.get(job_id).status == "accepted"
     work_off()
     with acting():
-        job = jobs.one(job_id)
+        job = jobs.get(job_id)
         assert (job.status, job.counts.created, job.created_by.name) == ("completed", 2, "ada@north.example")
         assert job.links.self == f"/v1/jobs/{job_id}"
 
@@ -93,7 +93,7 @@ def test_fields_of_the_door_are_taken_out_before_the_form_is_judged(acting: Ente
 
     with acting(form_mark="t", mode="review"):
         entered = uploads.enter(request, take) if to == "upload" else to_numbers.enter_file(DELETE, request, take)
-        assert jobs.one(entered).mode == "review"
+        assert jobs.get(entered).mode == "review"
     assert seen == {"mark": "t"}
     with acting(form_mark="t"), pytest.raises(Refused) as refused:
         uploads.enter(request)
@@ -134,7 +134,7 @@ def test_r24_a_selection_is_reviewed_confirmed_and_undone(
         job_id = to_numbers.enter_selection(DELETE, body)
     work_off()
     with acting():
-        assert jobs.one(job_id).status == "review"
+        assert jobs.get(job_id).status == "review"
         assert jobs.confirm(job_id) == job_id
     work_off()
     with acting():
@@ -143,7 +143,7 @@ def test_r24_a_selection_is_reviewed_confirmed_and_undone(
         assert undoing != job_id
     work_off()
     with acting():
-        assert jobs.one(undoing, wait=5.0).undo_of == job_id
+        assert jobs.get(undoing, wait=5.0).undo_of == job_id
         assert [number.e164 for number in numbers.page(bodies.NumbersQuery()).data] == held
 
 
@@ -162,15 +162,15 @@ def test_r3_a_stranger_finds_neither_job_nor_number(acting: Enter, held: list[st
         job_id = jobs.page(bodies.JobsQuery()).data[0].id
     with acting(world.south):
         asked: list[Callable[[], object]] = [
-            lambda: jobs.one(job_id),
+            lambda: jobs.get(job_id),
             lambda: jobs.rows(job_id, bodies.RowsQuery()),
             lambda: jobs.cancel(job_id),
             lambda: jobs.undo(job_id),
             lambda: reports.csv(job_id, "all"),
             lambda: reports.jsonl(job_id, "all"),
             lambda: workbooks.report(job_id, "failed", 0.0),
-            lambda: numbers.one(held[0]),
-            lambda: tenants.one(world.north.tenant.public_id),
+            lambda: numbers.get(held[0]),
+            lambda: tenants.get(world.north.tenant.public_id),
         ]
         for ask in asked:
             with pytest.raises(Refused) as refused:
@@ -189,7 +189,7 @@ def test_r2_a_user_is_made_with_its_number(acting: Enter, world: World, work_off
         assert made.job_id is not None
     work_off()
     with acting(world.clinic):
-        assert users.one(made.id).phone_number == "+12125550199"
+        assert users.get(made.id).phone_number == "+12125550199"
         assert [user.id for user in users.page(user_bodies.UsersQuery()).data] == [made.id]
         with pytest.raises(Refused) as refused:
             users.delete(made.id)
@@ -206,10 +206,10 @@ def test_r7_carriers_tenants_and_tokens_by_their_bodies(acting: Enter, world: Wo
         issued = tokens.create(tenant_bodies.NewToken(name="import", tenant_id=tenant.id))
         assert issued.token
         tokens.delete(issued.id)
-        assert tokens.one(issued.id).revoked_at is not None
+        assert tokens.get(issued.id).revoked_at is not None
         tenants.delete(tenant.id)
         carriers.delete(carrier.id)
-        assert tenants.one(tenants.ME).id == world.north.tenant.public_id
+        assert tenants.get(tenants.ME).id == world.north.tenant.public_id
 
 
 # Downloads

@@ -314,7 +314,7 @@ def test_r30_a_confirmation_is_shown_once_by_the_next_page(portal: Portal, datab
         session_id = connection.execute(sa.select(tables.sessions.c.id)).scalar_one()
         for number in range(12):
             notice = {"text": f"{number} <b>", "kind": flash.SUCCESS, "link": "/jobs", "label": "See it"}
-            sessions.tell(connection, session_id, notice)
+            sessions.add_notice(connection, session_id, notice)
     shown = portal.get("/numbers")
     assert 'role="status"' in shown.get_data(as_text=True)
     assert toasts_of(shown).startswith("2 <b> See it")

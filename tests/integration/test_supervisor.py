@@ -226,7 +226,7 @@ def test_what_keeps_ending_is_started_ever_more_slowly(tmp_path: Path) -> None:
         supervisor.start(service)
 
         def looked() -> bool:
-            supervisor.look()
+            supervisor.check()
             return starts.exists() and len(starts.read_text().splitlines()) >= 4
 
         assert wait_until(looked, DEADLINE)

@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from schemas import permissions
-from schemas.names import LONGEST, tidy
+from schemas.names import LONGEST, collapse_spaces
 from schemas.permissions import Tenant, TenantKind
 from schemas.request_problems import RequestCode
 
@@ -125,10 +125,10 @@ def test_what_is_used_stays() -> None:
     ("given", "kept"), [("Acme", "Acme"), ("  Acme \n", "Acme"), ("Acme   Ltd", "Acme Ltd"), ("n" * LONGEST,) * 2]
 )
 def test_names_are_tidied(given: str, kept: str) -> None:
-    assert tidy(given) == kept
+    assert collapse_spaces(given) == kept
 
 
 @pytest.mark.parametrize("given", ["", "  ", "a\nb", "a\x00b", "a\u202eb", "a\ud800", "n" * (LONGEST + 1)])
 def test_names_that_are_none(given: str) -> None:
     with pytest.raises(ValueError, match="printable"):
-        tidy(given)
+        collapse_spaces(given)

@@ -191,7 +191,7 @@ def test_blocks_with_too_many_numbers_together_refuse_the_file() -> None:
 def test_spans_as_a_set_of_numbers_tells_them(blocks: list[tuple[int, int]], most: int) -> None:
     expected = sorted({number for first, count in blocks for number in range(first, first + count)})
     spans = Spans.of(*(np.array([block[place] for block in blocks], np.int64) for place in (0, 1)))
-    pieces = [piece.tolist() for piece in spans.pieces(most)]
+    pieces = [piece.tolist() for piece in spans.batches(most)]
     assert ([number for piece in pieces for number in piece], spans.numbers) == (expected, len(expected))
     assert all(len(piece) <= most for piece in pieces)
     assert ((spans.begin + spans.size)[:-1] < spans.begin[1:]).all()

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from schemas.codes import CATALOGUE, Code, Family
 from tests.support.files import other_workbooks, sheets
-from worker.stages.read import FileFault, Hints, Limits, Sheet, read
+from worker.stages.read import FileFault, Limits, ReadOptions, Sheet, read
 from worker.stages.reading.workbooks import workbook
 
 LIMITS = Limits(
@@ -158,7 +158,7 @@ def test_a_cell_far_right_widens_no_other_row(tmp_path: Path) -> None:
     """5 KB had 1 GB of empty cells written to disk, a worker busy for 36 s."""
     path, target = tmp_path / "upload.xlsx", tmp_path / "cells"
     path.write_bytes(sheets.huge_range(last_row=50_000))
-    book = workbook.open_workbook(path, replace(LIMITS, columns=256), target, Hints())
+    book = workbook.open_workbook(path, replace(LIMITS, columns=256), target, ReadOptions())
     assert isinstance(book, workbook.Workbook)
     assert list(book.strays.values()) == ["XFD50000: 1"]
     assert sum(len(block.row_number) for block in book.blocks(5)) == 50_000

@@ -11,7 +11,7 @@ from schemas.codes import Code
 from schemas.columns import UPLOAD_FORM, Column
 from tests.support.files import other_workbooks, sheets
 from tests.support.files.sheets import Cell
-from worker.stages.read import FileFacts, FileFault, Hints, Limits, read
+from worker.stages.read import FileFacts, FileFault, Limits, ReadOptions, read
 
 LIMITS = Limits(1 << 24, 1000, 10, 2000, 1 << 26, 1 << 30, 30)
 TABLE: list[list[Cell]] = [
@@ -28,12 +28,12 @@ ROWS = [
 CSV = sheets.csv_bytes([list(TABLE[0]), *map(list, ROWS)])
 
 
-def got(content: bytes, folder: Path, hints: Hints | None = None) -> tuple[FileFacts, list[list[str]], list[int]]:
+def got(content: bytes, folder: Path, hints: ReadOptions | None = None) -> tuple[FileFacts, list[list[str]], list[int]]:
     """What was decided about a file, its rows, and their numbers."""
     path = folder / "upload"
     path.write_bytes(content)
     cells, numbers = [], []
-    with read(path, LIMITS, workdir=folder, form=UPLOAD_FORM, hints=hints or Hints()) as sheet:
+    with read(path, LIMITS, workdir=folder, form=UPLOAD_FORM, hints=hints or ReadOptions()) as sheet:
         for batch in sheet.batches():
             cells += [list(row) for row in zip(*(column.to_pylist() for column in batch.cells.columns), strict=True)]
             numbers += batch.row_number.tolist()
@@ -92,10 +92,10 @@ def test_a_sheet_may_be_named(tmp_path: Path, build: Callable[..., bytes]) -> No
     facts, _, _ = got(build(TABLE, after=["More"]), tmp_path)
     assert facts.notes == ("Only the sheet “Numbers” was read; the others: More.",)
     with pytest.raises(FileFault) as caught:
-        got(book, tmp_path, Hints(sheet="phone number"))
+        got(book, tmp_path, ReadOptions(sheet="phone number"))
     assert caught.value.code in {Code.MISSING_COLUMN, Code.NO_HEADER}, "the sheet was found"
     with pytest.raises(FileFault) as caught:
-        got(book, tmp_path, Hints(sheet="Numbers"))
+        got(book, tmp_path, ReadOptions(sheet="Numbers"))
     assert caught.value.code is Code.UNREADABLE_FILE
     assert "no sheet “Numbers”; it has “Cover”, “Phone Number”" in caught.value.detail
 
@@ -177,11 +177,11 @@ def test_the_header_may_be_told(tmp_path: Path) -> None:
     """Where two rows could be it, or the names are those of another table."""
     content = sheets.csv_bytes([list(TABLE[0]), ["1", "2125550009", "x", "x", "x"], list(TABLE[0]), *ROWS])
     assert got(content, tmp_path)[0].header_row == 1
-    facts, rows, _ = got(content, tmp_path, Hints(header_row=3))
+    facts, rows, _ = got(content, tmp_path, ReadOptions(header_row=3))
     assert (facts.header_row, rows) == (3, ROWS)
     for row in (2, 99):
         with pytest.raises(FileFault) as caught:
-            got(content, tmp_path, Hints(header_row=row))
+            got(content, tmp_path, ReadOptions(header_row=row))
         assert caught.value.code in {Code.MISSING_COLUMN, Code.NO_HEADER}
 
 
@@ -189,7 +189,7 @@ def test_the_delimiter_may_be_told(tmp_path: Path) -> None:
     content = b"Country Code|Phone Number|Voice|SMS\n1|2125550001|x|a,b,c,d\n"
     assert got(content, tmp_path)[0].delimiter == "|"
     with pytest.raises(FileFault):
-        got(content, tmp_path, Hints(delimiter=","))
+        got(content, tmp_path, ReadOptions(delimiter=","))
 
 
 @pytest.mark.parametrize(
@@ -197,16 +197,16 @@ def test_the_delimiter_may_be_told(tmp_path: Path) -> None:
 )
 def test_the_encoding_may_be_told(tmp_path: Path, encoding: str, text: str) -> None:
     content = f"Country Code,Phone Number,Voice,SMS,Note\n1,2125550001,x,,{text}\n".encode(encoding)
-    facts, rows, _ = got(content, tmp_path, Hints(encoding=encoding))
+    facts, rows, _ = got(content, tmp_path, ReadOptions(encoding=encoding))
     assert (facts.encoding, rows[0][4]) == (encoding, text)
 
 
 def test_an_encoding_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FileFault) as caught:
-        got("Country Code,Phone Number,Voice,SMS\n1,2,é,x\n".encode("latin-1"), tmp_path, Hints(encoding="utf-8"))
+        got("Country Code,Phone Number,Voice,SMS\n1,2,é,x\n".encode("latin-1"), tmp_path, ReadOptions(encoding="utf-8"))
     assert (caught.value.code, caught.value.context["line"]) == (Code.BAD_ENCODING, 2)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_an_encoding_that_is_told_and_right(tmp_path: Path, encoding: str) -> None:
-    assert got(CSV.decode().encode(encoding), tmp_path, Hints(encoding=encoding.removesuffix("-sig")))[1] == ROWS
+    assert got(CSV.decode().encode(encoding), tmp_path, ReadOptions(encoding=encoding.removesuffix("-sig")))[1] == ROWS

@@ -18,7 +18,7 @@ from schemas.codes import Code
 from tests.support.files import corpus, foreign_xls, other_workbooks, sheets, xls_records
 from tests.support.files.read_files import HEADER, ROWS, TABLE, changed, got, refused
 from tests.support.files.sheets import Cell, ErrorCell
-from worker.stages.read import Hints
+from worker.stages.read import ReadOptions
 
 # Files of other programs, kept as they are
 
@@ -227,18 +227,21 @@ NO_TABLES = {
 def test_sheets_without_cells_are_no_choice(tmp_path: Path, name: str) -> None:
     facts, rows = got(NO_TABLES[name], tmp_path)
     assert (facts.sheet, facts.notes, rows.cells) == ("Numbers", (), ROWS)
-    fault = refused(NO_TABLES[name], tmp_path, Hints(sheet="chart1"))
+    fault = refused(NO_TABLES[name], tmp_path, ReadOptions(sheet="chart1"))
     assert fault.detail.startswith(
         "The sheet “chart1” holds a chart, a dialog or macros, no table; choose one of “Numbers”"
     )
-    assert "has no sheet “Other”; it has “Numbers”." in refused(NO_TABLES[name], tmp_path, Hints(sheet="Other")).detail
+    assert (
+        "has no sheet “Other”; it has “Numbers”."
+        in refused(NO_TABLES[name], tmp_path, ReadOptions(sheet="Other")).detail
+    )
 
 
 @pytest.mark.parametrize(
     "build", [sheets.xlsx_bytes, other_workbooks.xls_bytes, other_workbooks.xlsb_bytes, other_workbooks.ods_bytes]
 )
 def test_a_hidden_sheet_that_is_named(tmp_path: Path, build: Callable[..., bytes]) -> None:
-    fault = refused(build(TABLE, hidden=["Old"]), tmp_path, Hints(sheet="old"))
+    fault = refused(build(TABLE, hidden=["Old"]), tmp_path, ReadOptions(sheet="old"))
     assert fault.detail == "The sheet “old” is hidden; unhide it, or choose one of “Numbers”."
 
 
@@ -289,8 +292,10 @@ def test_the_sheet_that_has_the_columns_is_read(tmp_path: Path, kind: str) -> No
     assert facts.notes == (
         "Only the sheet “Data” was read, the first that has the columns; the others: Read me, Empty, Prices, More.",
     )
-    assert refused(_book(kind, pages), tmp_path, Hints(sheet="Prices")).code is Code.MISSING_COLUMN, "named is named"
-    assert got(_book(kind, pages), tmp_path, Hints(sheet="more"))[0].sheet == "More"
+    assert refused(_book(kind, pages), tmp_path, ReadOptions(sheet="Prices")).code is Code.MISSING_COLUMN, (
+        "named is named"
+    )
+    assert got(_book(kind, pages), tmp_path, ReadOptions(sheet="more"))[0].sheet == "More"
 
 
 def test_no_sheet_has_the_columns(tmp_path: Path) -> None:

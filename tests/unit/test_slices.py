@@ -15,7 +15,7 @@ import pytest
 from tests.support.files import sheets
 from worker.stages.reading.workbooks import slices
 from worker.stages.reading.workbooks.calamine import Texts
-from worker.stages.reading.workbooks.sheet_marks import Seen, look_at
+from worker.stages.reading.workbooks.sheet_marks import Seen, marks_of
 
 PART = "xl/worksheets/sheet1.xml"
 Change = Callable[[bytes], bytes]
@@ -172,6 +172,6 @@ def test_what_the_cells_do_not_tell_is_seen() -> None:
     content = changed(hide, changed(merge))
     columns, seen = in_slices(content)
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        assert seen.told() == look_at(archive, PART)
-    assert seen.told() == {"hidden_rows": 3, "merged": ["A1:B2"], "merged_count": 1}
+        assert seen.answer() == marks_of(archive, PART)
+    assert seen.answer() == {"hidden_rows": 3, "merged": ["A1:B2"], "merged_count": 1}
     assert as_lists(columns) == whole(content)

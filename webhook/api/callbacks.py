@@ -44,7 +44,7 @@ def rotate() -> Response:
 @bp.output(bodies.CallbackWithDeliveries)
 @bp.doc(summary="Get a callback and its delivery attempts")
 def show(callback_id: str) -> Response:
-    return shown(callbacks.one(callback_id))
+    return shown(callbacks.get(callback_id))
 
 
 @bp.post("/<callback_id>/replay")

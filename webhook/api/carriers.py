@@ -36,7 +36,7 @@ def create(body: tenants.NewCarrier) -> Response:
 @bp.output(tenants.Carrier)
 @bp.doc(summary="Get a carrier")
 def show(carrier_id: str) -> Response:
-    return shown(carriers.one(carrier_id))
+    return shown(carriers.get(carrier_id))
 
 
 @bp.patch("/<carrier_id>")

@@ -37,7 +37,7 @@ def index(query: resources.JobsQuery) -> Response:
 @bp.output(resources.Job)
 @bp.doc(summary="Get a job; `Prefer: wait=n` waits up to n seconds for it to end or to need confirmation")
 def show(job_id: str) -> Response:
-    return answer(jobs.one(job_id, patience(), must_wait=True), 200)
+    return answer(jobs.get(job_id, wait_seconds(), must_wait=True), 200)
 
 
 @bp.get("/<job_id>/rows")
@@ -82,7 +82,7 @@ def report_xlsx(job_id: str, query: resources.WorkbookQuery) -> Response:
     The first request starts the preparation of the workbook, and waits for it (`Prefer: wait=n`, at most 10 s, which is
     the default). The file is kept with the report, and supports ETag and ranges.
     """
-    return sent_stored(workbooks.report(job_id, query.rows, patience(LONGEST_WAIT)))
+    return sent_stored(workbooks.report(job_id, query.rows, wait_seconds(LONGEST_WAIT)))
 
 
 @bp.post("/<job_id>/confirm")
@@ -108,7 +108,7 @@ def undo(job_id: str) -> Response:
 
 def accepted(job_id: str) -> Response:
     """Return 202 for a job just created or decided about. With `Prefer: wait`, it may have ended already."""
-    return answer(jobs.one(job_id, patience()), 202)
+    return answer(jobs.get(job_id, wait_seconds()), 202)
 
 
 def replay(error: idempotency.ReplayedError) -> Response:
@@ -136,7 +136,7 @@ def answer(job: resources.Job, status: int) -> Response:
     return response
 
 
-def patience(otherwise: float = 0.0) -> float:
+def wait_seconds(otherwise: float = 0.0) -> float:
     """Return the seconds in `Prefer: wait=n` (RFC 7240), at most `LONGEST_WAIT`; `otherwise` without that header."""
     for preference in request.headers.get("Prefer", "").split(","):
         name, _, value = preference.strip().partition("=")

@@ -27,4 +27,4 @@ def index(query: resources.NumbersQuery) -> Response:
 @bp.output(resources.Number)
 @bp.doc(summary="Get a number with its history")
 def show(e164: str) -> Response:
-    return shown(numbers.one(e164))
+    return shown(numbers.get(e164))

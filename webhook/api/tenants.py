@@ -36,7 +36,7 @@ def create(body: tenant_bodies.NewTenant) -> Response:
 @bp.output(tenant_bodies.Tenant)
 @bp.doc(summary="Get a tenant; `me` is your own")
 def show(tenant_id: str) -> Response:
-    return shown(tenants.one(tenant_id))
+    return shown(tenants.get(tenant_id))
 
 
 @bp.patch("/<tenant_id>")

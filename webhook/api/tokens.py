@@ -38,7 +38,7 @@ def create(body: tenants.NewToken) -> Response:
 @bp.output(tenants.Token)
 @bp.doc(summary="Get a token, without its secret")
 def show(token_id: str) -> Response:
-    return shown(tokens.one(token_id))
+    return shown(tokens.get(token_id))
 
 
 @bp.delete("/<token_id>")

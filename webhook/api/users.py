@@ -6,7 +6,7 @@ from apiflask import APIBlueprint
 from flask import Response, url_for
 
 from schemas.http import users as bodies
-from webhook.api.jobs import patience
+from webhook.api.jobs import wait_seconds
 from webhook.http import auth
 from webhook.http.pagination import next_link
 from webhook.http.responses import created, done, shown
@@ -30,7 +30,7 @@ def index(query: bodies.UsersQuery) -> Response:
 @bp.doc(summary="Add a user and assign its first numbers")
 def create(body: bodies.NewUser) -> Response:
     """Refuses numbers that cannot be assigned, all at once and with nothing created; the job reports later failures."""
-    made = users.create(body, patience(users.WAIT))
+    made = users.create(body, wait_seconds(users.WAIT))
     return created(made, url_for("users.show", user_id=made.id))
 
 
@@ -38,7 +38,7 @@ def create(body: bodies.NewUser) -> Response:
 @bp.output(bodies.User)
 @bp.doc(summary="Get a user with its numbers")
 def show(user_id: str) -> Response:
-    return shown(users.one(user_id))
+    return shown(users.get(user_id))
 
 
 @bp.patch("/<user_id>")

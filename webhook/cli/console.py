@@ -27,7 +27,7 @@ def safe(value: object) -> str:
     return "".join(char for char in spaced if unicodedata.category(char) not in _UNSEEN)
 
 
-def say(text: str = "") -> None:
+def print_line(text: str = "") -> None:
     """Write a line of the result to stdout."""
     click.echo(text)
 

@@ -6,7 +6,7 @@ import time
 
 from webhook.cli.client import Api, Json, ProblemError
 from webhook.cli.connection_errors import UnreachableError
-from webhook.cli.console import emit, note, number, safe, say
+from webhook.cli.console import emit, note, number, print_line, safe
 from webhook.cli.exit_codes import Ending, Exit
 from webhook.cli.progress_views import View
 from webhook.cli.session import Session
@@ -86,20 +86,20 @@ def conclude(session: Session, job: Json, *, saves_report: bool = False) -> Exit
         emit(job)
         return exit_of(job)
     for line in lines(job):
-        say(line)
+        print_line(line)
     lineage = job.get("lineage") or {}
     if len(lineage.get("jobs") or []) > 1:
         open_rows = lineage.get("rows_open")
-        say()
+        print_line()
         rows = "No rows" if not open_rows else f"{number(open_rows)} row{'' if open_rows == 1 else 's'}"
-        say(f"{rows} of the first file left to correct.")
+        print_line(f"{rows} of the first file left to correct.")
     if is_reviewed(job):
         _say_how_to_decide(session, job)
     if not has_report(job):
         return exit_of(job)
-    say()
+    print_line()
     if not saves_report:
-        say(f"Report: {session.command('report', safe(job.get('id')), '--out', 'report.csv')}")
+        print_line(f"Report: {session.command('report', safe(job.get('id')), '--out', 'report.csv')}")
     if (job.get("counts") or {}).get("failed"):
         note(f"Fix:    {session.command('report', safe(job.get('id')), '--rows', 'failed', '--out', 'failed.xlsx')}")
         if job.get("kind") == "upload":
@@ -108,6 +108,6 @@ def conclude(session: Session, job: Json, *, saves_report: bool = False) -> Exit
 
 
 def _say_how_to_decide(session: Session, job: Json) -> None:
-    say()
-    say(f"Confirm: {session.command('confirm', safe(job.get('id')))}")
-    say(f"Cancel:  {session.command('cancel', safe(job.get('id')))}")
+    print_line()
+    print_line(f"Confirm: {session.command('confirm', safe(job.get('id')))}")
+    print_line(f"Cancel:  {session.command('cancel', safe(job.get('id')))}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from webhook.cli.client import Json
-from webhook.cli.console import emit, note, safe, say
+from webhook.cli.console import emit, note, print_line, safe
 from webhook.cli.exit_codes import Exit
 from webhook.cli.session import Session
 from webhook.cli.tables import table
@@ -31,7 +31,7 @@ def list_resources(  # noqa: PLR0913, PLR0917 - resource, filters and layout
         if found["next_cursor"]:
             note(f"Showing the first {limit:,}. To see more, use --limit.")
     else:
-        say(f"No {kind} yet.")
+        print_line(f"No {kind} yet.")
     return Exit.OK
 
 
@@ -42,7 +42,7 @@ def show_resource(session: Session, found: Json, headings: Sequence[str], row: R
         return Exit.OK
     width = max(map(len, headings)) + 2
     for heading, value in zip(headings, row(found), strict=True):
-        say(f"{heading:<{width}}{safe(value)}".rstrip())
+        print_line(f"{heading:<{width}}{safe(value)}".rstrip())
     return Exit.OK
 
 

@@ -69,7 +69,7 @@ def talks(command: Callable[..., Exit]) -> Callable[..., Exit]:
     def run(ctx: click.Context, *, as_json: bool, **options: Any) -> Exit:  # noqa: ANN401 - the command's own, checked by click
         own = {name: options.pop(name) for name in ("url", "token", "profile", "demo")}
         place = find_connection(ctx.find_root(), own)
-        with refusals_told(place, as_json=as_json), Api(place.url, place.token) as api:
+        with reporting_refusals(place, as_json=as_json), Api(place.url, place.token) as api:
             return command(Session(api, as_json, place.spoken), **options)
 
     made: Callable[..., Exit] = click.pass_context(run)
@@ -80,7 +80,7 @@ def talks(command: Callable[..., Exit]) -> Callable[..., Exit]:
 
 
 @contextmanager
-def refusals_told(place: Connection, *, as_json: bool) -> Iterator[None]:
+def reporting_refusals(place: Connection, *, as_json: bool) -> Iterator[None]:
     """Turn errors of the service or of the connection into `Failed`."""
     try:
         yield

@@ -12,7 +12,7 @@ from schemas.http.file_options import DELIMITERS
 from schemas.jobs import NumberFormat
 from webhook.cli.client import Json
 from webhook.cli.commands.report import format_of, save
-from webhook.cli.console import emit, is_asked, note, safe, say
+from webhook.cli.console import emit, is_asked, note, print_line, safe
 from webhook.cli.exit_codes import Ending, Exit
 from webhook.cli.follow import conclude, follow, has_report
 from webhook.cli.progress_views import View, open_view
@@ -116,7 +116,7 @@ def run_job(session: Session, send: Callable[[View], Json], report_path: Path | 
         code = conclude(session, job, saves_report=report_path is not None)
     if report_path and has_report(job):
         size = save(session, str(job["id"]), "all", format_of(report_path), report_path)
-        (note if session.as_json else say)(f"Report: {safe(report_path.absolute())} ({size:,} bytes)")
+        (note if session.as_json else print_line)(f"Report: {safe(report_path.absolute())} ({size:,} bytes)")
     return code
 
 
@@ -124,8 +124,8 @@ def _queued(session: Session, job: Json) -> Exit:
     if session.as_json:
         emit(job)
         return Exit.OK
-    say(f"Job {safe(job.get('id'))}: {safe(job.get('status'))}")
+    print_line(f"Job {safe(job.get('id'))}: {safe(job.get('status'))}")
     for line in notes(job):
-        say(line)
-    say(f"Follow it: {session.command('jobs', safe(job.get('id')), '--watch')}")
+        print_line(line)
+    print_line(f"Follow it: {session.command('jobs', safe(job.get('id')), '--watch')}")
     return Exit.OK

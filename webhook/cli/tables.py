@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from webhook.cli.console import note, safe, say
+from webhook.cli.console import note, print_line, safe
 
 _GAP = 2
 # Minimum width of a cut cell, in characters.
@@ -64,14 +64,14 @@ def _as_table(console: Console, headings: Sequence[str], cells: Rows, first: int
     with console.capture() as capture:
         console.print(made)
     for line in capture.get().splitlines():
-        say(line.rstrip())
+        print_line(line.rstrip())
 
 
 def _as_records(headings: Sequence[str], cells: Rows) -> None:
     width = max(map(len, headings)) + _GAP
     for place, row in enumerate(cells):
         if place:
-            say()
+            print_line()
         for heading, cell in zip(headings, row, strict=True):
             if cell:
-                say(f"{heading:<{width}}{cell}")
+                print_line(f"{heading:<{width}}{cell}")

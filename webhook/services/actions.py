@@ -16,7 +16,7 @@ from flask import Request
 
 from schemas.columns import Column
 from schemas.http import actions
-from schemas.http.file_options import Hints
+from schemas.http.file_options import FileOptions
 from schemas.jobs import JobKind, JobOptions, ListFormat, Mode, NumberFormat, OnError
 from schemas.permissions import Actor
 from schemas.request_problems import RequestCode
@@ -122,7 +122,7 @@ def _enter(job: str, action: Action, form: actions.Options, file: submit.File | 
     callback_url = references.callback_url(form.callback_url)
     with transaction() as connection:
         chosen = action.choose(connection, actor, form)
-        hints = form.model_dump(include=set(Hints.model_fields)) if file is not None else {}
+        hints = form.model_dump(include=set(FileOptions.model_fields)) if file is not None else {}
         options = JobOptions(
             mode=Mode(form.mode),
             on_error=OnError(form.on_error),

@@ -43,7 +43,7 @@ def page(cursor: str | None, limit: int) -> list[sa.Row[Any]]:
         return admins.page(connection, auth.actor(), cursor, limit)
 
 
-def one(admin_id: str) -> sa.Row[Any]:
+def get(admin_id: str) -> sa.Row[Any]:
     """Return the admin with this public id."""
     with transaction() as connection:
         return _find(connection, admin_id)
@@ -117,7 +117,7 @@ def _tenant(connection: sa.Connection, public_id: str | None) -> Tenant:
 
 def _find(connection: sa.Connection, public_id: str) -> sa.Row[Any]:
     """Return an admin that the actor sees. Invisible and missing ones give the same 404 (R3)."""
-    found = admins.one(connection, auth.actor(), public_id)
+    found = admins.get(connection, auth.actor(), public_id)
     if found is None:
         raise refuse(RequestCode.NOT_FOUND, _NOBODY)
     return found

@@ -30,7 +30,7 @@ def page(query: bodies.CallbacksQuery) -> bodies.CallbackList:
     return bodies.CallbackList(data=[_callback(row) for row in found], next_cursor=cursor)
 
 
-def one(callback_id: str) -> bodies.CallbackWithDeliveries:
+def get(callback_id: str) -> bodies.CallbackWithDeliveries:
     """Return the callback with this id, and all attempts to deliver it."""
     with transaction() as connection:
         row = _find(connection, callback_id)
@@ -76,7 +76,7 @@ def rotate() -> bodies.CallbackSecret:
 
 def _find(connection: sa.Connection, callback_id: str) -> sa.Row[Any]:
     """Return the actor's own callback. Any other and a missing one give the same 404 (R3)."""
-    row = callback_queries.one(connection, auth.actor(), callback_id)
+    row = callback_queries.get(connection, auth.actor(), callback_id)
     if row is None:
         raise refuse(RequestCode.NOT_FOUND, "Callback not found.")
     return row

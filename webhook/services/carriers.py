@@ -27,7 +27,7 @@ def page(query: tenant_bodies.PageQuery) -> tenant_bodies.CarrierList:
     return tenant_bodies.CarrierList(data=[serializers.carrier(view) for view in found], next_cursor=cursor)
 
 
-def one(carrier_id: str) -> tenant_bodies.Carrier:
+def get(carrier_id: str) -> tenant_bodies.Carrier:
     """Return the carrier with this id."""
     with transaction() as connection:
         view = _find(connection, carrier_id)
@@ -71,7 +71,7 @@ def delete(carrier_id: str) -> None:
 
 def _find(connection: sa.Connection, public_id: str) -> CarrierView:
     """Return a carrier that the actor sees. Invisible and missing ones give the same 404 (R3)."""
-    view = carriers.one(connection, auth.actor(), public_id)
+    view = carriers.get(connection, auth.actor(), public_id)
     if view is None:
         raise refuse(RequestCode.NOT_FOUND, WORDS[RequestCode.NOT_FOUND])
     return view

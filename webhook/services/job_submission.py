@@ -46,4 +46,4 @@ def announce(job: str) -> None:
 
 def _is_there(job: str) -> bool:
     with transaction() as connection:
-        return queries.one(connection, auth.actor(), job) is not None
+        return queries.get(connection, auth.actor(), job) is not None

@@ -44,7 +44,7 @@ def page(query: resources.JobsQuery) -> resources.JobList:
     return resources.JobList(data=[serializers.job(view) for view in found], next_cursor=cursor)
 
 
-def one(job_id: str, wait: float = 0.0, *, must_wait: bool = False) -> resources.Job:
+def get(job_id: str, wait: float = 0.0, *, must_wait: bool = False) -> resources.Job:
     """Return the job; with `wait`, once it has ended or waits for a decision, at most `wait` seconds later."""
     return serializers.job(wait_for(job_id, wait, must_wait=must_wait))
 
@@ -139,7 +139,7 @@ def tokens_of(view: JobView) -> Tokens:
 
 
 def _find(connection: sa.Connection, job_id: str) -> JobView:
-    view = queries.one(connection, auth.actor(), job_id)
+    view = queries.get(connection, auth.actor(), job_id)
     if view is None:
         raise refuse(RequestCode.NOT_FOUND, WORDS[RequestCode.NOT_FOUND])
     return view

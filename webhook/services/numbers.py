@@ -59,14 +59,14 @@ def _total(
     return selections.count(connection, wanted)
 
 
-def one(e164: str) -> resources.Number:
+def get(e164: str) -> resources.Number:
     """Return a number, given in any international form, with its history."""
     digits = _digits(e164)
     if not digits:
         fix = "Enter the number with + and its country code."
         raise refuse(RequestCode.NOT_FOUND, "This number isn't in your inventory.", fix=fix)
     with snapshot() as connection:
-        view = queries.one(connection, auth.actor(), int(digits)) if len(digits) <= LONGEST else None
+        view = queries.get(connection, auth.actor(), int(digits)) if len(digits) <= LONGEST else None
         if view is None:
             raise refuse(RequestCode.NOT_FOUND, "This number isn't in your inventory.")
         history = queries.history(connection, auth.actor(), view)

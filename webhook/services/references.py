@@ -86,7 +86,7 @@ def find_parent(connection: sa.Connection, actor: Actor, kind: JobKind, public_i
     """Return the id of the job whose rows a file corrects: of the same kind and of the actor's own tenant."""
     if public_id is None:
         return None
-    view = queries.one(connection, actor, public_id)
+    view = queries.get(connection, actor, public_id)
     if view is None or view.row.tenant_id != actor.tenant.id or view.row.kind != kind:
         raise refuse(RequestCode.INVALID_FIELD, f"parent_job_id: {kind.value} job not found.")
     found: int = view.row.id

@@ -80,7 +80,7 @@ def users(q: str = "", most: int = 50) -> list[Choice]:
 def user(public_id: str) -> Choice | None:
     """Return the user with this id, if the actor sees it."""
     with transaction() as connection:
-        view = users_seen.one(connection, auth.actor(), public_id)
+        view = users_seen.get(connection, auth.actor(), public_id)
     return None if view is None else Choice(view.row.public_id, view.row.name, more=view.row.email)
 
 

@@ -44,10 +44,10 @@ def page(query: tenant_bodies.TenantsQuery) -> tenant_bodies.TenantList:
     return tenant_bodies.TenantList(data=[serializers.tenant(view) for view in found], next_cursor=cursor)
 
 
-def one(tenant_id: str) -> tenant_bodies.Tenant:
+def get(tenant_id: str) -> tenant_bodies.Tenant:
     """Return the tenant with this id, or the actor's own (`ME`)."""
     with transaction() as connection:
-        view = tenants.one(connection, find(connection, tenant_id))
+        view = tenants.get(connection, find(connection, tenant_id))
     return serializers.tenant(view)
 
 
@@ -59,7 +59,7 @@ def create(body: tenant_bodies.NewTenant) -> tenant_bodies.Tenant:
         stop_if(permissions.check_create_tenant(actor, parent, kind, allow_external_numbers=external), WORDS)
         _hold_name(connection, parent, body.name)
         made = tenants.create(connection, parent, kind, body.name, allow_external_numbers=external)
-        view = tenants.one(connection, made)
+        view = tenants.get(connection, made)
     return serializers.tenant(view)
 
 
@@ -72,7 +72,7 @@ def change(tenant_id: str, body: tenant_bodies.TenantChange) -> tenant_bodies.Te
         columns = _columns(connection, tenant, changes)
         if columns:
             tenants.change(connection, tenant.id, columns)
-        view = tenants.one(connection, tenant)
+        view = tenants.get(connection, tenant)
     return serializers.tenant(view)
 
 

@@ -24,7 +24,7 @@ def page(query: tenant_bodies.PageQuery) -> tenant_bodies.TokenList:
     return tenant_bodies.TokenList(data=[serializers.token(row) for row in found], next_cursor=cursor)
 
 
-def one(token_id: str) -> tenant_bodies.Token:
+def get(token_id: str) -> tenant_bodies.Token:
     """Return the token with this id, without its secret."""
     with transaction() as connection:
         row = _find(connection, token_id)
@@ -49,7 +49,7 @@ def delete(token_id: str) -> None:
 
 def _find(connection: sa.Connection, public_id: str) -> sa.Row[Any]:
     """Return a token that the actor sees. Invisible and missing ones give the same 404 (R3)."""
-    row = tokens.one(connection, auth.actor(), public_id)
+    row = tokens.get(connection, auth.actor(), public_id)
     if row is None:
         raise refuse(RequestCode.NOT_FOUND, "Token not found.")
     return row

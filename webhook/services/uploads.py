@@ -12,7 +12,7 @@ from schemas import permissions
 from schemas.columns import Column
 from schemas.http import resources
 from schemas.http import tenants as tenant_bodies
-from schemas.http.file_options import Hints
+from schemas.http.file_options import FileOptions
 from schemas.jobs import Accept, JobKind, JobOptions, Mode, NumberFormat, OnError, OnExisting
 from schemas.names import fold, unambiguous
 from schemas.permissions import Actor
@@ -74,7 +74,7 @@ def offers() -> Offers:
     """Return the options that an upload form offers."""
     actor = auth.actor()
     with transaction() as connection:
-        own = tenants.one(connection, actor.tenant)
+        own = tenants.get(connection, actor.tenant)
         below = tenants.page(connection, actor, None, MOST_TENANTS)
         carriers = {
             service: _names(tenant_scope.carriers_of(connection, actor.tenant, service)) for service in own.effective
@@ -107,7 +107,7 @@ def _enter(job: str, actor: Actor, received: Received) -> None:
             number_format=NumberFormat(form.number_format),
             only_unassigned=form.only_unassigned,
             expected_holder_id=references.find_expected_holder(connection, actor, form.expected_holder_id),
-            **form.model_dump(include=set(Hints.model_fields)),
+            **form.model_dump(include=set(FileOptions.model_fields)),
         )
         file = submit.File(received.file_name, received.size, received.sha256)
         parent = references.find_parent(connection, actor, JobKind.UPLOAD, form.parent_job_id)

@@ -89,7 +89,7 @@ def exchange(user_id: str, wanted: Exchange, change: UserChange = _NOTHING, wait
     giving = _give(gift, wait, may_create=may_create) if given else None
     back = None
     if taking is not None and giving is not None and _failed(giving) and Service.VOICE in gift.wanted.values():
-        back = jobs.one(jobs.undo(taking.id), wait)
+        back = jobs.get(jobs.undo(taking.id), wait)
     return Exchanged(taken, given, taking, giving, back)
 
 
@@ -102,7 +102,7 @@ def manage_sms(user_id: str, wanted: Exchange, *, enabled: bool, wait: float = W
         return exchange(user_id, wanted, UserChange(sms_enabled=True), wait)
     if wanted.given:
         raise refuse(RequestCode.INVALID_FIELD, _NEEDS_SMS, fix="Enable it too.", field="sms_enabled")
-    left = set(users.one(user_id).sms_dids) - set(wanted.taken)
+    left = set(users.get(user_id).sms_dids) - set(wanted.taken)
     if left:
         raise refuse(RequestCode.IN_USE, _HAS_NUMBERS, fix="Unassign them all, or leave it on.", field="sms_enabled")
     done = exchange(user_id, wanted, wait=wait)
@@ -140,7 +140,7 @@ def _judge(connection: sa.Connection, view: UserView, gift: NumberGrant) -> bool
 def _take(user_id: str, numbers: list[str], wait: float, *, is_sms: bool) -> resources.Job:
     service = "sms" if is_sms else "voice"
     body = actions.Unassignment(numbers=numbers, user_id=user_id, service=service)
-    return jobs.one(enter_selection(UNASSIGN, body), wait)
+    return jobs.get(enter_selection(UNASSIGN, body), wait)
 
 
 def _give(gift: NumberGrant, wait: float, *, may_create: bool) -> resources.Job:
@@ -148,7 +148,7 @@ def _give(gift: NumberGrant, wait: float, *, may_create: bool) -> resources.Job:
     with submitting(job), transaction() as connection:
         submit_grant(connection, auth.actor(), gift, job, may_create=may_create)
     announce(job)
-    return jobs.one(job, wait)
+    return jobs.get(job, wait)
 
 
 def _is_done(job: resources.Job) -> bool:

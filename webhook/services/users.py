@@ -42,7 +42,7 @@ def page(query: bodies.UsersQuery) -> bodies.UserList:
     return bodies.UserList(data=[serializers.user(view) for view in found], next_cursor=cursor)
 
 
-def one(user_id: str) -> bodies.User:
+def get(user_id: str) -> bodies.User:
     """Return the user with this id, with its numbers."""
     with transaction() as connection:
         view = find(connection, user_id)
@@ -98,7 +98,7 @@ def apply(connection: sa.Connection, user_id: str, body: bodies.UserChange) -> U
 
 def find(connection: sa.Connection, public_id: str) -> UserView:
     """Return a user that the actor sees. Invisible and missing ones give the same 404 (R3)."""
-    view = users.one(connection, auth.actor(), public_id)
+    view = users.get(connection, auth.actor(), public_id)
     if view is None:
         raise refuse(RequestCode.NOT_FOUND, WORDS[RequestCode.NOT_FOUND])
     return view

@@ -69,7 +69,7 @@ def _waited_for(view: JobView, kind: WorkbookKind, patience: float) -> str | Non
             time.sleep(min(pause, left))
             pause = min(pause * SLOWER, LAST_LOOK)
             with transaction() as connection:
-                ordered = workbook_items.look(connection, view.row.id, kind)
+                ordered = workbook_items.state_of(connection, view.row.id, kind)
             if (key := _key(ordered)) is not None:
                 return key
         return None

@@ -54,7 +54,7 @@ def page(connection: sa.Connection, actor: Actor, cursor: str | None, limit: int
     return list(connection.execute(query))
 
 
-def one(connection: sa.Connection, actor: Actor, public_id: str) -> sa.Row[Any] | None:
+def get(connection: sa.Connection, actor: Actor, public_id: str) -> sa.Row[Any] | None:
     """Return an admin that the actor sees, with its tenant, or None."""
     query = _select().where(tenant_scope.admins_of(actor.tenant), tenant_scope.has_public_id(admins, public_id))
     return connection.execute(query).one_or_none()

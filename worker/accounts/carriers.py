@@ -36,7 +36,7 @@ def page(connection: sa.Connection, actor: Actor, cursor: str | None, limit: int
     return _views(connection, actor, connection.execute(query).all())
 
 
-def one(connection: sa.Connection, actor: Actor, public_id: str) -> CarrierView | None:
+def get(connection: sa.Connection, actor: Actor, public_id: str) -> CarrierView | None:
     """Return a carrier, or None if the actor sees none with this id."""
     query = sa.select(carriers).where(
         tenant_scope.carriers_seen(actor.tenant), tenant_scope.has_public_id(carriers, public_id)

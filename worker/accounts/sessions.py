@@ -119,7 +119,7 @@ def count(connection: sa.Connection, admin_id: int) -> int:
     return int(connection.execute(counted).scalar_one())
 
 
-def tell(connection: sa.Connection, session_id: int, notice: Notice) -> None:
+def add_notice(connection: sa.Connection, session_id: int, notice: Notice) -> None:
     """Store a flash message for the session's next page; only the last `MOST_NOTICES` are kept."""
     told = [*take(connection, session_id), notice][-MOST_NOTICES:]
     connection.execute(sessions.update().where(sessions.c.id == session_id).values(notices=told))

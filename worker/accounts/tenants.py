@@ -61,7 +61,7 @@ def page(
     return _views(connection, connection.execute(query).all())
 
 
-def one(connection: sa.Connection, tenant: Tenant) -> TenantView:
+def get(connection: sa.Connection, tenant: Tenant) -> TenantView:
     """Return a tenant that the caller has found in the actor's tree."""
     return _views(connection, connection.execute(_select().where(tenants.c.id == tenant.id)).all())[0]
 

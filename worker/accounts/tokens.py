@@ -63,7 +63,7 @@ def page(connection: sa.Connection, actor: Actor, cursor: str | None, limit: int
     return list(connection.execute(query))
 
 
-def one(connection: sa.Connection, actor: Actor, public_id: str) -> sa.Row[Any] | None:
+def get(connection: sa.Connection, actor: Actor, public_id: str) -> sa.Row[Any] | None:
     """Return a token with its tenant, or None if the actor sees none with this id."""
     query = _select().where(tenant_scope.tokens_of(actor.tenant), tenant_scope.has_public_id(tokens, public_id))
     return connection.execute(query).one_or_none()

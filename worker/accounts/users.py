@@ -46,7 +46,7 @@ def page(connection: sa.Connection, actor: Actor, wanted: UserFilter, cursor: st
     return _views(connection, connection.execute(query).all())
 
 
-def one(connection: sa.Connection, actor: Actor, public_id: str) -> UserView | None:
+def get(connection: sa.Connection, actor: Actor, public_id: str) -> UserView | None:
     """Return a user, or None if the actor sees none with this id."""
     query = sa.select(users).where(tenant_scope.users_of(actor.tenant), tenant_scope.has_public_id(users, public_id))
     return next(iter(_views(connection, connection.execute(query).all())), None)

@@ -42,7 +42,7 @@ def page(
     return list(connection.execute(query))
 
 
-def one(connection: sa.Connection, actor: Actor, public_id: str) -> sa.Row[Any] | None:
+def get(connection: sa.Connection, actor: Actor, public_id: str) -> sa.Row[Any] | None:
     """Return a callback (`msg_...`), or None if the actor sees none with that id."""
     return connection.execute(_select(actor).where(_is(public_id))).one_or_none()
 

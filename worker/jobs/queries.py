@@ -107,7 +107,7 @@ def _seen_by(looker: Tenant, _settings: Settings) -> sa.Select[Any]:
     )
 
 
-def one(connection: sa.Connection, actor: Actor, public_id: str) -> JobView | None:
+def get(connection: sa.Connection, actor: Actor, public_id: str) -> JobView | None:
     """Return a job, or None if the actor sees none with that id."""
     row = connection.execute(_select(actor).where(_is(jobs, public_id))).one_or_none()
     if row is None:

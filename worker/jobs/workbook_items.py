@@ -60,7 +60,7 @@ def order(connection: sa.Connection, job_id: int, kind: WorkbookKind) -> Ordered
     return Ordered(None, is_new=enter(connection, job_id, kind))
 
 
-def look(connection: sa.Connection, job_id: int, kind: WorkbookKind) -> Ordered:
+def state_of(connection: sa.Connection, job_id: int, kind: WorkbookKind) -> Ordered:
     """Return the state of a workbook that was ordered; without a `key` if its work item has been dropped."""
     row = _row(connection, job_id, kind)
     return Ordered(None) if row is None else _ordered(row)

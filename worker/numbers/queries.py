@@ -37,7 +37,7 @@ def these(connection: sa.Connection, numbers: Sequence[int]) -> list[NumberView]
     return _with_tenants(connection, connection.execute(query).all() if numbers else [])
 
 
-def one(connection: sa.Connection, actor: Actor, e164: int) -> NumberView | None:
+def get(connection: sa.Connection, actor: Actor, e164: int) -> NumberView | None:
     """Return a number, or None if it does not exist or the actor does not see it."""
     query = _select().where(tenant_scope.numbers_of(actor.tenant), phone_numbers.c.e164 == e164)
     return next(iter(_with_tenants(connection, connection.execute(query).all())), None)

@@ -7,7 +7,7 @@ Python port of libphonenumber.
 
 from worker.phone.digits import plain_punctuation
 from worker.phone.evidence import AMBIGUOUS, Evidence
-from worker.phone.identify import Candidates, FoundColumn, faults_of_new, find_column, names_country
+from worker.phone.identify import Candidates, IdentifiedColumn, faults_of_new, find_column, names_country
 from worker.phone.reference import STRICT, Phone, Rules, check_one
 from worker.phone.validate_column import PhoneColumn, check_column
 
@@ -16,7 +16,7 @@ __all__ = [
     "STRICT",
     "Candidates",
     "Evidence",
-    "FoundColumn",
+    "IdentifiedColumn",
     "Phone",
     "PhoneColumn",
     "Rules",

@@ -30,7 +30,7 @@ class Recogniser:
 
 
 @dataclass(frozen=True)
-class Taken:
+class PrefixMatch:
     """The match of a prefix pattern: whether it needs the number to end here, and where its group begins and ends."""
 
     at_end: bool
@@ -46,7 +46,7 @@ class PrefixFinder:
     """
 
     moves: list[list[int]]
-    taken: list[Taken | None]
+    taken: list[PrefixMatch | None]
 
 
 def recognise(program: Program, starts: list[int]) -> Recogniser:
@@ -133,8 +133,8 @@ class _State:
 
     depth: int
     threads: tuple[_Thread, ...]
-    taken: Taken | None = None
-    taken_at_end: Taken | None = None
+    taken: PrefixMatch | None = None
+    taken_at_end: PrefixMatch | None = None
 
 
 def find_prefix(program: Program, start: int) -> PrefixFinder:
@@ -172,7 +172,7 @@ def _step(program: Program, state: _State, digit: int) -> _State | None:
 def _advance(program: Program, depth: int, going: list[_Thread]) -> _State:
     """Follow the instructions that consume nothing, preferred thread first, until one thread accepts."""
     threads: dict[int, _Thread] = {}
-    taken_at_end: Taken | None = None
+    taken_at_end: PrefixMatch | None = None
     stack = going[::-1]
     while stack:
         thread = stack.pop()
@@ -181,10 +181,10 @@ def _advance(program: Program, depth: int, going: list[_Thread]) -> _State:
             case Kind.DIGIT:
                 threads.setdefault(thread.place, thread)
             case Kind.ACCEPT:
-                taken = Taken(at_end=False, group_start=thread.start, group_end=thread.end)
+                taken = PrefixMatch(at_end=False, group_start=thread.start, group_end=thread.end)
                 return _State(depth, tuple(threads.values()), taken, taken_at_end)
             case Kind.END:
-                taken_at_end = taken_at_end or Taken(at_end=True, group_start=thread.start, group_end=thread.end)
+                taken_at_end = taken_at_end or PrefixMatch(at_end=True, group_start=thread.start, group_end=thread.end)
             case Kind.OPEN:
                 stack.append(_Thread(step.then[0], depth, -1))
             case Kind.CLOSE:

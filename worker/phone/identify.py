@@ -61,7 +61,7 @@ class Candidates:
 
 
 @dataclass(frozen=True)
-class FoundColumn:
+class IdentifiedColumn:
     """The verdicts on n rows; rows with `candidates` have e164 0, no fault, and `Evidence.WITHOUT_COUNTRY`."""
 
     column: PhoneColumn
@@ -75,7 +75,7 @@ def find_column(
     calling_codes: Sequence[int] = (),
     *,
     international: bool = False,
-) -> FoundColumn:
+) -> IdentifiedColumn:
     """Identify n numbers; the first arguments are as for `check_column`.
 
     `calling_codes`: those of the countries in the actor's tree, for rows without a country. `international`: the
@@ -91,13 +91,13 @@ def find_column(
         found.put(rows, read)
     rows = np.flatnonzero(without)
     if not rows.size:
-        return FoundColumn(found, Candidates.none())
+        return IdentifiedColumn(found, Candidates.none())
     part = _find_without_country(
         number.take(pa.array(rows)), was_numeric[rows], calling_codes, international=international
     )
     found.put(rows, part.column)
     candidates = part.candidates
-    return FoundColumn(found, Candidates(rows[candidates.row], candidates.e164, candidates.kind))
+    return IdentifiedColumn(found, Candidates(rows[candidates.row], candidates.e164, candidates.kind))
 
 
 def names_country(number: pa.StringArray) -> Bools:
@@ -117,7 +117,7 @@ def faults_of_new(e164: Ints) -> NDArray[np.uint64]:
 
 def _find_without_country(
     number: pa.StringArray, was_numeric: Bools, calling_codes: Sequence[int], *, international: bool
-) -> FoundColumn:
+) -> IdentifiedColumn:
     cleaned = _cleaned(number)
     digits = read_digits(cleaned)
     begins = pc.match_substring_regex(cleaned, _PREFIX).to_numpy(zero_copy_only=False)
@@ -136,7 +136,7 @@ def _find_without_country(
     unreadable = pc.equal(cleaned, "").to_numpy(zero_copy_only=False)
     found.faults[unreadable] = fault_bit(Code.INVALID_CHARACTER, Column.PHONE_NUMBER)
     found.faults[empty] = fault_bit(Code.MISSING_VALUE, Column.PHONE_NUMBER)
-    return FoundColumn(found, candidates)
+    return IdentifiedColumn(found, candidates)
 
 
 def _cleaned(number: pa.StringArray) -> pa.StringArray:

@@ -16,7 +16,7 @@ LOOK_SECONDS = 2.0
 SUSPICIOUS = 2  # checks in a row: a message that was just received is counted before Celery processes it
 
 
-class Credit(bootsteps.StartStopStep):  # type: ignore[misc]
+class ConsumerWatchdog(bootsteps.StartStopStep):  # type: ignore[misc]
     """A bootstep of Celery's consumer that compares the counts periodically in the consumer's event loop."""
 
     requires = ("celery.worker.consumer.tasks:Tasks",)

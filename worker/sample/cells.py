@@ -52,7 +52,7 @@ def phone_cells(draws: NDArray[np.float64], kinds: Ints, plans: Ints, value: Int
     return cells.take(pa.array(np.argsort(order, kind="stable")))
 
 
-def stand_in(plans: Ints, kinds: Ints) -> Ints:
+def placeholder(plans: Ints, kinds: Ints) -> Ints:
     """Return each row's plan, or the first plan that fits the row's kind of fault where its own plan does not."""
     found: Ints = _book().stand_in[plans, kinds]
     return found

@@ -14,7 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from schemas.columns import SAMPLE_COLUMNS, name_of
-from worker.sample.cells import LENGTHS, POWERS, Ints, phone_cells, stand_in
+from worker.sample.cells import LENGTHS, POWERS, Ints, phone_cells, placeholder
 from worker.sample.faults import DUPLICATES, FAULTS, NO_BOOLEANS, UNKNOWN_COUNTRIES, Kind
 from worker.sample.number_plans import PLANS, country_cells
 
@@ -81,7 +81,7 @@ def _batches(count: int, seed: int) -> Iterator[Batch]:
 def _draw(random: np.random.Generator, fresh: Ints, spare: Ints) -> Batch:
     """Draw one batch; advances `fresh` and `spare`, the counts of numbers used per plan from either end."""
     kinds, plans = _kinds(random), _plans(random)
-    plans = stand_in(plans, kinds)
+    plans = placeholder(plans, kinds)
     plans, index = _numbers(random, kinds, plans, fresh, spare)
     value = _scatter(plans, index)
     flags = _capabilities(random, kinds, plans, value)

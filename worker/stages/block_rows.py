@@ -299,7 +299,7 @@ def _all_valid(first: np.ndarray, numbers: np.ndarray, rules: Rules) -> np.ndarr
     Numbers that several blocks share are validated once, `_JUDGED_AT_ONCE` at a time.
     """
     spans, invalid = Spans.of(first, numbers), list[np.ndarray]()
-    for e164 in spans.pieces(_JUDGED_AT_ONCE):
+    for e164 in spans.batches(_JUDGED_AT_ONCE):
         text = pc.binary_join_element_wise("+", pc.cast(pa.array(e164), pa.string()), "")
         judged = phone.check_column(region.calling_codes_of(e164), text, rules)
         invalid.append(e164[judged.faults != 0])

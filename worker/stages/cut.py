@@ -17,7 +17,7 @@ from schemas.arrow_schemas import CHUNK, RESULTS
 from schemas.codes import Code, fault_bit, number_of
 from schemas.columns import Column
 from schemas.jobs import JobKind, JobOptions, OnExisting
-from schemas.user_services import Service, given
+from schemas.user_services import Service, assigned_services
 from worker.stages import number_ranges
 from worker.stages.number_readings import Batches, decide_readings
 
@@ -164,7 +164,7 @@ def _refuse_taken_slots(
     """
     found = rows.columns_at(("user_id", "target_id", "service"), place)
     user, target, chosen = found["user_id"], found["target_id"], found["service"]
-    user, service = given(user, target, chosen, options)
+    user, service = assigned_services(user, target, chosen, options)
     claimed = (user != 0) & (service & int(Service.VOICE) != 0)
     claims, user = place[claimed], user[claimed]
     later = np.ones(len(claims), dtype=bool)

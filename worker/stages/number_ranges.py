@@ -36,7 +36,7 @@ class Spans:
         """Return the total count of numbers."""
         return int(self.size.sum())
 
-    def pieces(self, most: int) -> Iterator[np.ndarray]:
+    def batches(self, most: int) -> Iterator[np.ndarray]:
         """Yield all numbers (int64), ascending, in arrays of at most `most`."""
         ends = np.cumsum(self.size)
         for start in range(0, self.numbers, most):

@@ -26,12 +26,12 @@ from worker.stages.reading.header import Header
 from worker.stages.reading.listed_rows import ListedRows
 from worker.stages.reading.model import (
     HEADER_WITHIN,
-    NO_HINTS,
+    NO_OPTIONS,
     Block,
     FileFacts,
     FileFault,
-    Hints,
     Limits,
+    ReadOptions,
     RowBatch,
     Source,
     fault,
@@ -40,7 +40,7 @@ from worker.stages.reading.tentative_columns import Tentative
 from worker.stages.reading.text_files.formula_wrapped import as_shown
 from worker.stages.reading.width import empty_rows, without_nuls
 
-__all__ = ["FileFacts", "FileFault", "Hints", "Limits", "RowBatch", "Rows", "Sheet", "read", "read_list"]
+__all__ = ["FileFacts", "FileFault", "Limits", "ReadOptions", "RowBatch", "Rows", "Sheet", "read", "read_list"]
 
 
 class Rows(Protocol):
@@ -109,7 +109,7 @@ class Sheet:
 
 @contextmanager
 def read(
-    path: Path, limits: Limits, *, workdir: Path, form: Form = UPLOAD_FORM, hints: Hints = NO_HINTS
+    path: Path, limits: Limits, *, workdir: Path, form: Form = UPLOAD_FORM, hints: ReadOptions = NO_OPTIONS
 ) -> Iterator[Sheet]:
     """Open a local copy of a file with the columns of `form`; `hints` are the uploader's options for reading it.
 

@@ -35,7 +35,7 @@ from worker.stages.cut import deduplicate
 from worker.stages.merge import merge
 from worker.stages.number_readings import Batches
 from worker.stages.plan import plan_undo
-from worker.stages.read import FileFacts, FileFault, Hints, Limits, RowBatch, Rows, read, read_list
+from worker.stages.read import FileFacts, FileFault, Limits, ReadOptions, RowBatch, Rows, read, read_list
 from worker.stages.validate import Names, Parts, ValidatedRows, candidates_of, join_candidates, validate_rows
 from worker.steps.chunk_facts import Job, names_for
 from worker.steps.preview import preview
@@ -140,7 +140,7 @@ def _rows_of(lease: leases.Lease, job: Job, row: Row[Any], workdir: Path) -> Ite
         )
         return
     told = job.options
-    hints = Hints(told.delimiter, told.encoding, told.sheet, told.header_row)
+    hints = ReadOptions(told.delimiter, told.encoding, told.sheet, told.header_row)
     with (
         _as_it_came(lease, row) as path,
         read(path, _limits(get_settings()), workdir=workdir, form=form, hints=hints) as sheet,

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.files import sheets
 from tests.support.files.sheets import Cell
-from worker.stages.read import FileFacts, FileFault, Hints, Limits, RowBatch, read
+from worker.stages.read import FileFacts, FileFault, Limits, ReadOptions, RowBatch, read
 
 LIMITS = Limits(1 << 24, 100_000, 20, 2000, 1 << 26, 1 << 30, 30)
 HEADER: list[Cell] = ["Country Code", "Phone Number", "Voice", "SMS", "Fax"]
@@ -19,11 +19,13 @@ ROWS = [["1", str(2125550140 + row), "TRUE", "FALSE", ""] for row in range(3)]
 SHEET = "xl/worksheets/sheet1.xml"
 
 
-def got(content: bytes, folder: Path, hints: Hints | None = None, limits: Limits = LIMITS) -> tuple[FileFacts, Rows]:
+def got(
+    content: bytes, folder: Path, hints: ReadOptions | None = None, limits: Limits = LIMITS
+) -> tuple[FileFacts, Rows]:
     """What was decided about a file, and its rows."""
     path = folder / "upload"
     path.write_bytes(content)
-    with read(path, limits, workdir=folder, hints=hints or Hints()) as sheet:
+    with read(path, limits, workdir=folder, hints=hints or ReadOptions()) as sheet:
         batches = list(sheet.batches())
     assert [entry.name for entry in folder.iterdir()] == ["upload"], "work files are left"
     return sheet.facts, Rows(batches)
@@ -41,7 +43,7 @@ class Rows:
             self.surplus |= {int(batch.row_number[place]): text for place, text in batch.surplus.items()}
 
 
-def refused(content: bytes, folder: Path, hints: Hints | None = None) -> FileFault:
+def refused(content: bytes, folder: Path, hints: ReadOptions | None = None) -> FileFault:
     with pytest.raises(FileFault) as caught:
         got(content, folder, hints)
     assert [entry.name for entry in folder.iterdir()] == ["upload"], "work files are left"

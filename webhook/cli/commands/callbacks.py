@@ -6,7 +6,7 @@ import click
 
 from schemas.http.callbacks import CallbackState
 from webhook.cli.client import Json
-from webhook.cli.console import emit, note, safe, say, when
+from webhook.cli.console import emit, note, print_line, safe, when
 from webhook.cli.exit_codes import Exit
 from webhook.cli.resources import list_resources, show_resource
 from webhook.cli.session import Session, talks
@@ -42,7 +42,7 @@ def show(session: Session, *, callback_id: str) -> Exit:
     found = session.api.get("callbacks", callback_id)
     show_resource(session, found, _HEADINGS, _row)
     if not session.as_json and found.get("deliveries"):
-        say("")
+        print_line("")
         table(_TRY_HEADINGS, map(_try, found["deliveries"]))
     return Exit.OK
 
@@ -81,7 +81,7 @@ def _show_secret(session: Session, found: Json) -> Exit:
         return Exit.OK
     if found.get("previous_until"):
         note(f"The previous secret also signs until {when(found['previous_until'])}.")
-    say(safe(found.get("secret")))
+    print_line(safe(found.get("secret")))
     return Exit.OK
 
 

@@ -11,7 +11,7 @@ from click.shell_completion import CompletionItem, get_completion_class
 from webhook.cli.client import Api, ProblemError
 from webhook.cli.connection import find_connection
 from webhook.cli.connection_errors import UnreachableError
-from webhook.cli.console import note, safe, say
+from webhook.cli.console import note, print_line, safe
 from webhook.cli.exit_codes import Ending, Exit
 
 _VARIABLE = "_NUMBERYARD_COMPLETE"
@@ -36,7 +36,7 @@ def completion(shell: str) -> Exit:
     maker = get_completion_class(shell)
     if maker is None:
         raise click.UsageError(f"Completion is not available for {shell}.")
-    say(maker(click.Command("numberyard"), {}, "numberyard", _VARIABLE).source())
+    print_line(maker(click.Command("numberyard"), {}, "numberyard", _VARIABLE).source())
     if sys.stdout.isatty():
         note(f"To install it for new shells: {_INSTALL[shell]}")
     return Exit.OK

@@ -12,7 +12,7 @@ import click
 from webhook.cli.client import Api, Json
 from webhook.cli.commands.report import save
 from webhook.cli.commands.sample import write_sample
-from webhook.cli.console import emit, note, safe, say
+from webhook.cli.console import emit, note, print_line, safe
 from webhook.cli.exit_codes import Ending, Exit
 from webhook.cli.follow import follow
 from webhook.cli.progress_views import open_view
@@ -35,7 +35,7 @@ def demo(*, rows: int, as_json: bool) -> Exit:
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     kept = Path(tempfile.mkdtemp(prefix="numberyard-demo-"))
     file, report = kept / "numbers.csv", kept / "report.csv"
-    tell = note if as_json else say
+    tell = note if as_json else print_line
     tell(f"Writing a spreadsheet of {rows:,} rows: {file}")
     write_sample(file, rows, seed=1)
     with scratch.folder() as folder:
@@ -44,8 +44,8 @@ def demo(*, rows: int, as_json: bool) -> Exit:
         emit(job)
     else:
         for line in lines(job):
-            say(line)
-        say()
+            print_line(line)
+        print_line()
     tell(f"Report with a line for every row: {report}")
     # The demo shows failed rows on purpose, so they do not fail the demo.
     ended_well = job["status"] in {"completed", "completed_with_errors"}

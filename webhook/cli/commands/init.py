@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 
 from schemas.http.users import email_of
-from schemas.names import tidy
+from schemas.names import collapse_spaces
 from schemas.permissions import Tenant
 from webhook.cli.commands.tokens import show_secret
 from webhook.cli.console import emit, note, safe
@@ -37,7 +37,7 @@ _REFUSALS = {
 
 def _name(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
     try:
-        return None if value is None else tidy(value)
+        return None if value is None else collapse_spaces(value)
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
 

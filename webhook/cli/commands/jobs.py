@@ -6,7 +6,7 @@ import click
 
 from webhook.cli.client import Json
 from webhook.cli.commands.completion import recent_jobs
-from webhook.cli.console import emit, note, number, say, when
+from webhook.cli.console import emit, note, number, print_line, when
 from webhook.cli.exit_codes import Exit
 from webhook.cli.follow import conclude, follow
 from webhook.cli.progress_views import open_view
@@ -46,7 +46,7 @@ def _show(session: Session, job: Json) -> Exit:
         emit(job)
     else:
         for line in lines(job):
-            say(line)
+            print_line(line)
     return Exit.OK
 
 
@@ -59,7 +59,7 @@ def _list(session: Session, limit: int) -> Exit:
         if found["next_cursor"]:
             note(f"Showing the newest {limit:,}. To see more, use --limit.")
     else:
-        say("No jobs yet.")
+        print_line("No jobs yet.")
     return Exit.OK
 
 

@@ -14,7 +14,7 @@ from webhook.cli.config import DEFAULT_PROFILE, Profile, config_path, profile_na
 from webhook.cli.connection import Connection, check_token, check_url, typed_before
 from webhook.cli.console import at_home, emit, note, safe
 from webhook.cli.exit_codes import Exit
-from webhook.cli.session import refusals_told
+from webhook.cli.session import reporting_refusals
 
 
 @click.command()
@@ -40,7 +40,7 @@ def login(ctx: click.Context, *, url: str | None, profile: str | None, as_json: 
     token = check_token(typed_before(root, "token") or _asked_token())
     if not token:
         raise click.UsageError("A token is required. Create one with `numberyard tokens add` or `numberyard init`.")
-    with refusals_told(Connection(url, token), as_json=as_json), Api(url, token) as api:
+    with reporting_refusals(Connection(url, token), as_json=as_json), Api(url, token) as api:
         tenant = api.get("tenants", "me")
     path = write_profile(path, name, Profile(url, token))
     _show(name, url, tenant, path, as_json=as_json)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import click
 
 from webhook.cli.client import Json
-from webhook.cli.console import emit, note, safe, say, when
+from webhook.cli.console import emit, note, print_line, safe, when
 from webhook.cli.exit_codes import Exit
 from webhook.cli.lookup import tenant_id
 from webhook.cli.session import Session, talks
@@ -42,7 +42,7 @@ def numbers(session: Session, query: str | None, limit: int, *, tenant: str | No
         if found["next_cursor"]:
             note(f"Showing the first {limit:,}. To see more, use --limit.")
     else:
-        say("No numbers match.")
+        print_line("No numbers match.")
     return Exit.OK
 
 
@@ -51,7 +51,7 @@ def _show(session: Session, found: Json) -> Exit:
         emit(found)
         return Exit.OK
     for line in _lines(found):
-        say(line)
+        print_line(line)
     return Exit.OK
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import click
 
 from webhook.cli.client import Json
-from webhook.cli.console import emit, note, safe, say, when
+from webhook.cli.console import emit, note, print_line, safe, when
 from webhook.cli.exit_codes import Exit
 from webhook.cli.lookup import tenant_id
 from webhook.cli.resources import delete_resource, list_resources
@@ -58,7 +58,7 @@ def show_secret(token: Json, *, as_json: bool) -> Exit:
         return Exit.OK
     tenant = token.get("tenant") or {}
     note(f"Token “{safe(token.get('name'))}” of {safe(tenant.get('name'))}. Save it now; it is not shown again:")
-    say(safe(token.get("token")))
+    print_line(safe(token.get("token")))
     return Exit.OK
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from webhook.cli.console import emit, note, safe, say
+from webhook.cli.console import emit, note, print_line, safe
 from webhook.cli.exit_codes import Ending, Exit
 from worker.config.settings import get_settings
 from worker.runtime.local_stack import Stack
@@ -45,22 +45,24 @@ def _greet(stack: Stack, *, demo: bool, as_json: bool) -> None:
         accounts = str(stack.folder / "demo.json") if demo else None
         emit({"url": stack.url, "data": str(stack.folder), "demo": accounts})
         return
-    say(f"Numberyard is running at {stack.url} (API reference: {stack.url}/docs)")
+    print_line(f"Numberyard is running at {stack.url} (API reference: {stack.url}/docs)")
     if demo:
         _show_accounts(stack)
     else:
-        say(f"To create the first account and token, stop this and run: numberyard init --data {stack.folder} \\")
-        say("    --name COMPANY --email YOU@EXAMPLE.COM")
-    say("Press Ctrl-C to stop.")
+        print_line(
+            f"To create the first account and token, stop this and run: numberyard init --data {stack.folder} \\"
+        )
+        print_line("    --name COMPANY --email YOU@EXAMPLE.COM")
+    print_line("Press Ctrl-C to stop.")
 
 
 def _show_accounts(stack: Stack) -> None:
     """Print the accounts and the file that keeps them, because terminals scroll."""
-    say()
-    say("Sign in with one of these accounts:")
+    print_line()
+    print_line("Sign in with one of these accounts:")
     wide = max((len(safe(account["email"])) for account in stack.accounts), default=0)
     for account in stack.accounts:
         kind = account["kind"].replace("_", " ")
-        say(f"  {safe(account['email']):<{wide}}  {safe(account['password'])}  {safe(account['name'])}, {kind}")
-    say(f"These accounts and their API tokens are saved in {stack.folder / 'demo.json'}")
-    say()
+        print_line(f"  {safe(account['email']):<{wide}}  {safe(account['password'])}  {safe(account['name'])}, {kind}")
+    print_line(f"These accounts and their API tokens are saved in {stack.folder / 'demo.json'}")
+    print_line()

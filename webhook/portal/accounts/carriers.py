@@ -45,7 +45,7 @@ def define_carrier() -> Any:  # noqa: ANN401 - a redirect or the form
 def choose_defaults() -> Any:  # noqa: ANN401 - a redirect or the form
     form = Form.sent()
     with form.faults():
-        before = tenants.one(tenants.ME)
+        before = tenants.get(tenants.ME)
         tenants.change(tenants.ME, tenant_bodies.TenantChange(**default_fields(form, before)))
         return flash.redirect_with_flash(url_for("portal.carriers"), "The default carriers were saved.")
     return _page(Form(), form)
@@ -81,7 +81,7 @@ def delete_carrier(carrier_id: str) -> Any:  # noqa: ANN401 - a redirect or the 
 
 def _own(carrier_id: str) -> tenant_bodies.Carrier:
     """Return a carrier that the admin's own tenant has defined. Others cannot be edited, so they are refused."""
-    found = carriers.one(carrier_id)
+    found = carriers.get(carrier_id)
     if found.tenant_id != auth.actor().tenant.public_id:
         raise refuse(
             RequestCode.FORBIDDEN, "This carrier was added by another company.", fix="Only that company can change it."
@@ -99,7 +99,7 @@ def _page(form: Form, chosen: Form) -> Any:  # noqa: ANN401 - a page and its sta
         form=form,
         chosen=chosen,
         page=page,
-        own=tenants.one(tenants.ME),
+        own=tenants.get(tenants.ME),
         owners=names | {actor.public_id: "You"},
         carriers=defaults.choices(tenants.ME),
         may_define=permissions.check_create_carrier(actor) is None,

@@ -18,19 +18,19 @@ LABELS = {"sms_enabled": "Enable SMS Service", "sms_dids": "Unassigned DIDs"}
 
 @bp.get("/users/<user_id>/sms", endpoint="sms")
 def manage_sms(user_id: str) -> Any:  # noqa: ANN401 - a page and its status
-    return _page(Form(), users.one(user_id))
+    return _page(Form(), users.get(user_id))
 
 
 @bp.post("/users/<user_id>/sms")
 def submit_sms(user_id: str) -> Any:  # noqa: ANN401 - a redirect or the form
-    form, user = Form.sent(), users.one(user_id)
+    form, user = Form.sent(), users.get(user_id)
     if user_numbers.is_search(form):
         return _page(form, user)
     with form.faults():
         enabled = form.has("sms_enabled")
         done = user_number_service.manage_sms(user_id, user_numbers.sms_exchange(form), enabled=enabled)
         state = f"SMS is {'now on' if enabled else 'now off' if done.is_done else 'still on'} for {user.name}."
-        return user_numbers.tell(user.name, done, state).at(list_of(user))
+        return user_numbers.exchange_message(user.name, done, state).at(list_of(user))
     user_numbers.blame_typed(form, user.kind)
     return _page(form, user)
 

@@ -70,7 +70,7 @@ def _level(path: str) -> TenantPages:
 
 
 def _one(level: TenantPages, tenant_id: str) -> tenant_bodies.Tenant:
-    found = tenants.one(tenant_id)
+    found = tenants.get(tenant_id)
     if found.kind != level.kind or found.id == auth.actor().tenant.public_id:
         raise refuse(RequestCode.NOT_FOUND, f"{level.one} not found.")
     return found

@@ -50,12 +50,12 @@ def _end_of(day: str) -> dt.datetime | None:
 
 @bp.get("/tokens/<token_id>/revoke")
 def ask_to_revoke(token_id: str) -> str:
-    return render_template("portal/token_revoke.html", token=tokens.one(token_id))
+    return render_template("portal/token_revoke.html", token=tokens.get(token_id))
 
 
 @bp.post("/tokens/<token_id>/revoke")
 def revoke_token(token_id: str) -> Any:  # noqa: ANN401 - a redirect
-    token = tokens.one(token_id)
+    token = tokens.get(token_id)
     tokens.delete(token.id)
     return flash.redirect_with_flash(url_for("portal.tokens"), f"{token.name} was revoked and no longer works.")
 

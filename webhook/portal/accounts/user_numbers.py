@@ -126,7 +126,7 @@ def sms_exchange(form: Form) -> Exchange:
     return Exchange(taken, given, dict.fromkeys(given, "sms_dids"), is_sms=True)
 
 
-def tell(name: str, done: Exchanged, before: str) -> flash.FlashMessage:
+def exchange_message(name: str, done: Exchanged, before: str) -> flash.FlashMessage:
     """Return the flash message about an exchange (R30): `before`, such as "Ada was saved.", then each step that ran."""
     steps = []
     if done.taking is not None:

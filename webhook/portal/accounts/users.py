@@ -94,8 +94,8 @@ def add_user() -> Any:  # noqa: ANN401 - a redirect or the form
 
 
 def _added(made: bodies.User, given: list[str]) -> Any:  # noqa: ANN401 - a redirect
-    job = None if made.job_id is None else jobs.one(made.job_id)
-    told = user_numbers.tell(made.name, Exchanged(given=given, giving=job), f"{made.name} was added.")
+    job = None if made.job_id is None else jobs.get(made.job_id)
+    told = user_numbers.exchange_message(made.name, Exchanged(given=given, giving=job), f"{made.name} was added.")
     if made.sms_enabled and told.kind == flash.SUCCESS:
         sms = url_for("portal.sms", user_id=made.id)
         return flash.redirect_with_flash(list_of(made), told.text, link=sms, label="Choose the numbers for SMS")
@@ -108,7 +108,7 @@ def _kind(form: Form) -> str:
 
 def _tenant(form: Form) -> tenant_bodies.Tenant:
     """Return the enterprise that a user belongs to, or is to belong to."""
-    found = tenants.one(form.value("tenant_id") or tenants.ME)
+    found = tenants.get(form.value("tenant_id") or tenants.ME)
     if found.kind != TenantKind.ENTERPRISE.value:
         raise refuse(RequestCode.NOT_FOUND, users.WORDS[RequestCode.INVALID_FIELD], fix="Choose an enterprise.")
     return found
@@ -123,12 +123,12 @@ def _add_page(form: Form, tenant: tenant_bodies.Tenant, kind: str) -> Any:  # no
 
 @bp.get("/users/<user_id>")
 def edit_user(user_id: str) -> Any:  # noqa: ANN401 - a page and its status
-    return _edit_page(Form(), users.one(user_id))
+    return _edit_page(Form(), users.get(user_id))
 
 
 @bp.post("/users/<user_id>")
 def change_user(user_id: str) -> Any:  # noqa: ANN401 - a redirect or the form
-    form, user = Form.sent(), users.one(user_id)
+    form, user = Form.sent(), users.get(user_id)
     if user_numbers.is_search(form):
         return _edit_page(form, user)
     form.need("name", "email", *(("extension",) if user.extension else ()))
@@ -138,14 +138,14 @@ def change_user(user_id: str) -> Any:  # noqa: ANN401 - a redirect or the form
         if not form.errors:
             done = user_number_service.exchange(user_id, wanted, change)
             name = change.name or user.name
-            return user_numbers.tell(name, done, f"{name} was saved.").at(list_of(user))
+            return user_numbers.exchange_message(name, done, f"{name} was saved.").at(list_of(user))
     user_numbers.blame_typed(form, user.kind)
     return _edit_page(form, user)
 
 
 def _edit_page(form: Form, user: bodies.User) -> Any:  # noqa: ANN401 - a page and its status
     return _form_page(
-        form, tenants.one(user.tenant.id), user.kind, url_for("portal.change_user", user_id=user.id), user
+        form, tenants.get(user.tenant.id), user.kind, url_for("portal.change_user", user_id=user.id), user
     )
 
 
@@ -178,12 +178,12 @@ def _form_page(  # noqa: PLR0913, PLR0917 - the two forms differ in these
 
 @bp.get("/users/<user_id>/delete")
 def ask_to_delete_user(user_id: str) -> Any:  # noqa: ANN401 - a page and its status
-    return _delete_page(Form(), users.one(user_id))
+    return _delete_page(Form(), users.get(user_id))
 
 
 @bp.post("/users/<user_id>/delete")
 def delete_user(user_id: str) -> Any:  # noqa: ANN401 - a redirect or the form
-    form, user = Form.sent(), users.one(user_id)
+    form, user = Form.sent(), users.get(user_id)
     with form.faults():
         users.delete(user_id)
         return flash.redirect_with_flash(list_of(user), f"{user.name} was deleted.")

@@ -38,7 +38,7 @@ def confirm_job(job_id: str) -> Response:
 @bp.post("/jobs/<job_id>/cancel")
 def cancel_job(job_id: str) -> Response:
     # A page may be older than its job. A job that lacks only its report must not become a stopped one.
-    if jobs.one(job_id).status == JobStatus.PUBLISHING:
+    if jobs.get(job_id).status == JobStatus.PUBLISHING:
         return flash.redirect_with_flash(url_for("portal.job", job_id=job_id), _NOTHING_LEFT, flash.INFO)
     return _decide(job_id, jobs.cancel, "Stopping after the current batch.")
 

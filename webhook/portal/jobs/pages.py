@@ -55,7 +55,7 @@ def job(job_id: str) -> str:
 @bp.get("/jobs/<job_id>/live")
 def job_live(job_id: str) -> Any:  # noqa: ANN401 - a part of the page, or a response
     """Return the job's progress; or have the page reload, if its state (`seen`) is over."""
-    found = jobs.one(job_id)
+    found = jobs.get(job_id)
     group = labels.group(found)
     if group != request.args.get("seen"):
         if group == "ended":

@@ -120,7 +120,7 @@ def _page(form: Form) -> str:
 
 def _seen(job_id: str) -> resources.Job | None:
     try:
-        return jobs.one(job_id)
+        return jobs.get(job_id)
     except Refused:
         return None
 

@@ -12,7 +12,7 @@ from webhook.portal.login.sign_in import BUSY, checked
 from webhook.portal.shared import cookies, flash
 from webhook.portal.shared.blueprint import bp
 from webhook.portal.shared.forms import Form
-from webhook.portal.shared.login_required import lead, session
+from webhook.portal.shared.login_required import redirect_page, session
 from worker.accounts import admins, passwords, sessions
 from worker.accounts.sessions import Session
 from worker.database.engine import transaction
@@ -41,8 +41,8 @@ def change_password() -> Any:  # noqa: ANN401 - a page or a redirect
     with transaction() as connection:
         admins.set_password(connection, mine.admin_id, hashed)
         begun = sessions.begin(connection, mine.admin_id)
-        sessions.tell(connection, begun.id, {"text": _CHANGED, "kind": flash.SUCCESS})
-    response = lead(url_for("portal.start" if mine.must_change_password else "portal.account"))
+        sessions.add_notice(connection, begun.id, {"text": _CHANGED, "kind": flash.SUCCESS})
+    response = redirect_page(url_for("portal.start" if mine.must_change_password else "portal.account"))
     cookies.put(request, response, cookies.SESSION, begun.secret)
     return response
 

@@ -38,7 +38,7 @@ def add_person() -> Any:  # noqa: ANN401 - a page and its status
 
 @bp.get("/account/admins/<admin_id>/remove")
 def ask_to_remove(admin_id: str) -> str:
-    return render_template("portal/person_remove.html", person=admins.one(admin_id))
+    return render_template("portal/person_remove.html", person=admins.get(admin_id))
 
 
 @bp.post("/account/admins/<admin_id>/remove")

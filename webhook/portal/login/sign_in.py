@@ -13,7 +13,7 @@ from webhook.portal.shared.blueprint import bp, open_to_all
 from webhook.portal.shared.content_negotiation import local
 from webhook.portal.shared.durations import duration
 from webhook.portal.shared.forms import Form
-from webhook.portal.shared.login_required import lead, session
+from webhook.portal.shared.login_required import redirect_page, session
 from worker.accounts import admins, login_throttle, passwords, sessions
 from worker.accounts.admins import Admin
 from worker.accounts.sessions import Over
@@ -29,14 +29,14 @@ TOO_MANY = "Too many failed attempts for this e-mail address. Wait {time}, then 
 
 @bp.get("/")
 def start() -> Response:
-    return lead("/numbers")
+    return redirect_page("/numbers")
 
 
 @bp.get("/sign-in")
 @open_to_all
 def sign_in() -> Any:  # noqa: ANN401 - a page or a redirect
     if g.session is not None:
-        return lead(local(request.args.get("next")))
+        return redirect_page(local(request.args.get("next")))
     return _page(Form({"next": local(request.args.get("next"))}))
 
 
@@ -114,14 +114,14 @@ def _let_in(form: Form, admin: Admin) -> Response:
         if old is not None:
             sessions.end(connection, old)
         begun = sessions.begin(connection, admin.id)
-    response = lead(local(form.value("next")))
+    response = redirect_page(local(form.value("next")))
     cookies.put(request, response, cookies.SESSION, begun.secret)
     cookies.drop(request, response, cookies.FORM)
     return response
 
 
 def _out(why: str) -> Response:
-    response = lead(url_for("portal.sign_in", why=why))
+    response = redirect_page(url_for("portal.sign_in", why=why))
     cookies.drop(request, response, cookies.SESSION)
     return response
 

@@ -102,7 +102,7 @@ def _target(form: Form, picker: SelectField) -> str:
     if form.errors or not (user_id or tenant_id):
         return ""
     try:
-        return users.one(user_id).name if user_id else tenants.one(tenant_id).name
+        return users.get(user_id).name if user_id else tenants.get(tenant_id).name
     except Refused as refused:
         form.wrong(picker.name, f"{refused.body['detail']} Pick one from the list.")
         return ""
@@ -126,7 +126,7 @@ def _pending(form: Form, chosen: Selection, number: resources.Number | None, tar
 
 
 def _page(form: Form, chosen: Selection, picker: SelectField, target: str) -> Any:  # noqa: ANN401 - a page and its status
-    number = None if chosen.single is None else numbers.one(chosen.single)
+    number = None if chosen.single is None else numbers.get(chosen.single)
     return form.page(
         "portal/assign.html",
         chosen=chosen,
@@ -155,7 +155,7 @@ def take_back() -> Any:  # noqa: ANN401 - a redirect or the form
 
 
 def _take_page(form: Form, chosen: Selection) -> Any:  # noqa: ANN401 - a page and its status
-    number = None if chosen.single is None else numbers.one(chosen.single)
+    number = None if chosen.single is None else numbers.get(chosen.single)
     is_enterprise = auth.actor().tenant.kind is TenantKind.ENTERPRISE
     return form.page(
         "portal/take_back.html",
@@ -194,8 +194,8 @@ def _above(number: resources.Number) -> str:
     actor, holder = auth.actor().tenant.public_id, number.tenant.id
     if holder in {actor, number.uploaded_by.id}:
         return ""
-    parent = tenants.one(holder).parent_id
-    return "" if parent is None else tenants.one(parent).name
+    parent = tenants.get(holder).parent_id
+    return "" if parent is None else tenants.get(parent).name
 
 
 def _why_not(number: resources.Number, name: str) -> str:

@@ -37,12 +37,12 @@ def change_capabilities() -> Any:  # noqa: ANN401 - a redirect or the form
 
 
 def _change_page(form: Form, chosen: Selection) -> Any:  # noqa: ANN401 - a page and its status
-    own = tenants.one(tenants.ME)
+    own = tenants.get(tenants.ME)
     defaults = {"voice": own.effective_default_voice_carrier, "sms": own.effective_default_sms_carrier_profile}
     return form.page(
         "portal/capabilities.html",
         chosen=chosen,
-        number=None if chosen.single is None else numbers.one(chosen.single),
+        number=None if chosen.single is None else numbers.get(chosen.single),
         capabilities=CAPABILITIES,
         carriers=[(name, label, _options(service, defaults[service])) for name, label, service in CARRIERS],
         labels=LABELS,
@@ -71,7 +71,7 @@ def delete() -> Any:  # noqa: ANN401 - a redirect or the form
 
 
 def _delete_page(form: Form, chosen: Selection) -> Any:  # noqa: ANN401 - a page and its status
-    number = None if chosen.single is None else numbers.one(chosen.single)
+    number = None if chosen.single is None else numbers.get(chosen.single)
     offered = [] if number is None else available_actions(number, chosen.back)
     return form.page(
         "portal/delete.html",

@@ -67,18 +67,18 @@ def pickers(form: Form, offered: Offered) -> Pickers:
     )
 
 
-def given(form: Form) -> dict[str, Any]:
+def active_filters(form: Form) -> dict[str, Any]:
     """Return the active filters, by the API's names."""
     return {name: text for name in FIELDS if (text := form.value(name).strip())}
 
 
-def tidy_address(form: Form) -> str | None:
+def canonical_address(form: Form) -> str | None:
     """Return the shareable URL of the same list; None if the request already used it."""
     empty = any(not text.strip() for text in form.fields.values())
     if not empty and not any(form.has(name) for name in TYPED):
         return None
     size: dict[str, Any] = {"limit": form.value("limit")} if form.value("limit") else {}
-    return url_for("portal.numbers", **given(form), **size)
+    return url_for("portal.numbers", **active_filters(form), **size)
 
 
 def query(form: Form) -> dict[str, Any]:
@@ -106,8 +106,8 @@ def _words(name: str, text: str) -> str:
         return dict(STATUSES + CAPABILITIES).get(text, text)
     try:
         if name in {"tenant_id", "uploaded_by"}:
-            return tenants.one(text).name
-        return users.one(text).name if name == "user_id" else text
+            return tenants.get(text).name
+        return users.get(text).name if name == "user_id" else text
     except Refused as refused:
         if refused.body["code"] != RequestCode.NOT_FOUND:
             raise

@@ -41,11 +41,11 @@ def list_numbers() -> Any:  # noqa: ANN401 - a page or a redirect
     form = Form(request.args)
     offered = select_options.offered(select_fields.MOST)
     pickers = number_filters.pickers(form, offered)
-    tidy = number_filters.tidy_address(form)
+    tidy = number_filters.canonical_address(form)
     if tidy is not None and not form.errors:
         return redirect(tidy, 303)
     found = None
-    filters = number_filters.given(form)
+    filters = number_filters.active_filters(form)
     if not form.errors:
         with form.faults():
             # An action on all matching numbers needs their exact count.
@@ -102,7 +102,7 @@ def choose() -> Any:  # noqa: ANN401 - a redirect
 
 @bp.get("/numbers/<e164>")
 def number(e164: str) -> str:
-    found = numbers.one(e164)
+    found = numbers.get(e164)
     here = url_for("portal.number", e164=found.e164)
     offered = available_actions(found, here)
     return render_template("portal/number.html", number=found, deeds=offered, kinds=KINDS)

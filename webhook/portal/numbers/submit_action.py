@@ -12,7 +12,7 @@ from webhook.portal.numbers.selection import Selection
 from webhook.portal.shared import flash
 from webhook.portal.shared.forms import Form
 from webhook.portal.shared.job_messages import Words, address, message_for
-from webhook.portal.shared.login_required import lead
+from webhook.portal.shared.login_required import redirect_page
 from webhook.services import actions as operations
 from webhook.services import jobs, numbers
 from webhook.services.actions import Action
@@ -52,8 +52,8 @@ def submit_action(form: Form, action: Action, chosen: Selection, words: Words) -
     assert isinstance(body, actions.Selection)  # noqa: S101 - the bodies of actions are selections
     job_id = operations.enter_selection(action, body)
     if body.mode == CHECK_FIRST:
-        return lead(address(job_id))
-    job = jobs.one(job_id, WAIT)
+        return redirect_page(address(job_id))
+    job = jobs.get(job_id, WAIT)
     text, kind, label = message_for(job, job_id, chosen.words, words)
     since = _moved_since(chosen, getattr(body, "expected_holder_id", None)) if job.counts.failed else ""
     if since:
@@ -66,7 +66,7 @@ def _moved_since(chosen: Selection, expected_id: str | None) -> str:
     if chosen.single is None or expected_id is None:
         return ""
     try:
-        holder = numbers.one(chosen.single).tenant
+        holder = numbers.get(chosen.single).tenant
     except Refused:
         return ""
     if holder.id == expected_id:

@@ -35,7 +35,7 @@ class FlashMessage:
 def flash(text: str, kind: str = SUCCESS, *, link: str = "", label: str = "") -> None:
     """Add a flash message for the next page. `link` and `label`: where to read more, such as "See it in Activity"."""
     with transaction() as connection:
-        sessions.tell(connection, session().id, {"text": text, "kind": kind, "link": link, "label": label})
+        sessions.add_notice(connection, session().id, {"text": text, "kind": kind, "link": link, "label": label})
 
 
 def redirect_with_flash(address: str, text: str, kind: str = SUCCESS, *, link: str = "", label: str = "") -> Response:

@@ -39,7 +39,7 @@ _PROBLEM = "application/problem+json"
 
 
 @dataclass(frozen=True)
-class Place:
+class NavigationEntry:
     """An entry of the navigation: shown if its page exists and the tenant can use it."""
 
     label: str
@@ -58,13 +58,13 @@ def _makes(kind: TenantKind) -> Callable[[Tenant], bool]:
 
 
 PLACES = (
-    Place("Phone Numbers", "/numbers"),
-    Place("Activity", "/jobs"),
-    Place("Users", "/users"),
-    Place("Enterprises", "/enterprises", _makes(TenantKind.ENTERPRISE)),
-    Place("Resellers", "/resellers", _makes(TenantKind.RESELLER)),
-    Place("Carriers", "/carriers"),
-    Place("API tokens", "/tokens"),
+    NavigationEntry("Phone Numbers", "/numbers"),
+    NavigationEntry("Activity", "/jobs"),
+    NavigationEntry("Users", "/users"),
+    NavigationEntry("Enterprises", "/enterprises", _makes(TenantKind.ENTERPRISE)),
+    NavigationEntry("Resellers", "/resellers", _makes(TenantKind.RESELLER)),
+    NavigationEntry("Carriers", "/carriers"),
+    NavigationEntry("API tokens", "/tokens"),
 )
 
 
@@ -74,7 +74,7 @@ def register(app: APIFlask) -> None:
         asset=static_files.address,
         csrf_token=csrf.token,
         notices=flash.pending_messages,
-        places=places,
+        navigation=navigation,
         is_here=is_here,
         kind_name=kind_name,
         readable=readable,
@@ -91,7 +91,7 @@ def admin() -> Any:  # noqa: ANN401 - a session, for templates
     return g.get("session")
 
 
-def places() -> list[Place]:
+def navigation() -> list[NavigationEntry]:
     """Return the navigation of the signed-in admin."""
     found = g.get("session")
     if found is None or found.must_change_password:

@@ -46,11 +46,11 @@ def require_admin() -> Response | None:
     if g.session.must_change_password and request.endpoint not in CHANGING:
         if wants_json(request):
             raise refuse(RequestCode.FORBIDDEN, _MUST_CHANGE)
-        return lead(url_for("portal.account"))
+        return redirect_page(url_for("portal.account"))
     return None
 
 
-def lead(address: str) -> Response:
+def redirect_page(address: str) -> Response:
     """Redirect to another page, whether a browser requests a page or htmx a part of one."""
     if is_htmx(request):
         return Response(status=204, headers={"HX-Redirect": address})
@@ -65,4 +65,4 @@ def _sign_in_first() -> Response:
         back = local(request.full_path.rstrip("?"))
     over: Over | None = g.over
     back_to, why = None if back == "/" else back, None if over is None else over.value
-    return lead(url_for("portal.sign_in", next=back_to, why=why))  # parameters that are None are left out
+    return redirect_page(url_for("portal.sign_in", next=back_to, why=why))  # parameters that are None are left out

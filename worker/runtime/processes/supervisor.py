@@ -85,12 +85,12 @@ class Supervisor:
         """Supervise the services until SIGTERM or SIGINT, then drain and stop them all."""
         self._deferring = True
         while not self._stopping:
-            self.look()
+            self.check()
             time.sleep(LOOK_EVERY)
         logger.info("stopping")
         self.stop_all()
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Detect services that have ended and restart those that are due. Never waits until a service is ready."""
         for kept in self._kept:
             if kept.child is not None and (code := kept.child.ended()) is not None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from schemas.codes import Code
 from schemas.columns import Column, Form, recognise
 from worker.stages.reading.header import Header, find_header
-from worker.stages.reading.model import HEADER_WITHIN, FileFault, Hints, Limits, Source, fault
+from worker.stages.reading.model import HEADER_WITHIN, FileFault, Limits, ReadOptions, Source, fault
 from worker.stages.reading.open_file import open_source
 from worker.stages.reading.width import LONGEST_SURPLUS
 from worker.stages.reading.workbooks.workbook import FEWEST_SECONDS, Workbook, open_other_sheet
@@ -21,7 +21,7 @@ MOST_TRIED = 10  # sheets besides the first
 NO_TABLE = frozenset({Code.EMPTY_FILE, Code.NO_HEADER, Code.MISSING_COLUMN})
 
 
-def open_table(path: Path, limits: Limits, folder: Path, form: Form, hints: Hints) -> tuple[Source, Header]:
+def open_table(path: Path, limits: Limits, folder: Path, form: Form, hints: ReadOptions) -> tuple[Source, Header]:
     """Return the file's table and its header row; of a workbook, the first sheet that has the columns.
 
     Raises the `FileFault` of the first sheet if no sheet has them. A sheet that names the phone number among other
@@ -42,7 +42,7 @@ def open_table(path: Path, limits: Limits, folder: Path, form: Form, hints: Hint
 
 
 def _other_tables(
-    source: Source, limits: Limits, folder: Path, form: Form, hints: Hints
+    source: Source, limits: Limits, folder: Path, form: Form, hints: ReadOptions
 ) -> Iterator[tuple[Source, Header]]:
     """Yield the other sheets that have the columns, in order, within the time limit of one sheet."""
     if not isinstance(source, Workbook) or hints.sheet is not None:

@@ -62,7 +62,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Hints:
+class ReadOptions:
     """The uploader's options for reading the file; None is detected from the file.
 
     `delimiter` is one character, `encoding` a codec name, `sheet` a worksheet name; `header_row` counts from 1.
@@ -74,7 +74,7 @@ class Hints:
     header_row: int | None = None
 
 
-NO_HINTS = Hints()
+NO_OPTIONS = ReadOptions()
 
 
 @dataclass(frozen=True)

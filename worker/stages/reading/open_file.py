@@ -7,13 +7,13 @@ from pathlib import Path
 
 from schemas.codes import Code
 from worker.stages.reading.gzip_file import gunzip
-from worker.stages.reading.model import Hints, Limits, Source, fault
+from worker.stages.reading.model import Limits, ReadOptions, Source, fault
 from worker.stages.reading.sniff import Kind, kind_of
 from worker.stages.reading.text_files.delimited import open_delimited
 from worker.stages.reading.workbooks.workbook import Packed, open_workbook
 
 
-def open_source(path: Path, limits: Limits, folder: Path, hints: Hints) -> Source:
+def open_source(path: Path, limits: Limits, folder: Path, hints: ReadOptions) -> Source:
     """Return the file as its format reads it, unpacked once into `folder` if it is packed. Raises `FileFault`."""
     kind = kind_of(path, limits)
     if kind is Kind.TEXT:
@@ -28,7 +28,7 @@ def open_source(path: Path, limits: Limits, folder: Path, hints: Hints) -> Sourc
     return opened
 
 
-def _open_unpacked(path: Path, limits: Limits, folder: Path, hints: Hints, note: str) -> Source:
+def _open_unpacked(path: Path, limits: Limits, folder: Path, hints: ReadOptions, note: str) -> Source:
     kind = kind_of(path, replace(limits, bytes=limits.inflated_bytes))
     if kind is Kind.TEXT:
         return open_delimited(path, limits, folder, hints, (note,))

@@ -7,7 +7,7 @@ import numpy as np
 from schemas import permissions
 from schemas.codes import Code
 from schemas.columns import Column
-from schemas.user_services import ANY_VOICE, Service, given
+from schemas.user_services import ANY_VOICE, Service, assigned_services
 from worker import phone
 from worker.stages.resolving.carriers import Case, carriers
 from worker.stages.resolving.holders import judge_expected_holder, judge_holder, judge_other_users
@@ -21,7 +21,7 @@ def assign(rows: Rows) -> Decisions:
     """Assign each row's number to the tenant or user that the row, or the job, names. A chunk may contain both."""
     options, now = rows.world.options, rows.now
     target = rows.column("target_id")
-    user, service = given(rows.column("user_id"), target, rows.column("service"), options)
+    user, service = assigned_services(rows.column("user_id"), target, rows.column("service"), options)
     target = np.where(user != 0, 0, np.where(target != 0, target, options.target_id or 0))
     added = np.zeros(rows.size, dtype=bool)
     if options.may_create:

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from schemas.columns import ANY_FORM, recognise
-from worker.stages.reading.model import HEADER_WITHIN, Block, Cells, Hints, Limits
+from worker.stages.reading.model import HEADER_WITHIN, Block, Cells, Limits, ReadOptions
 from worker.stages.reading.text_files import arrow_csv
 from worker.stages.reading.text_files.csv_records import Records, lines_of
 from worker.stages.reading.text_files.encoding import Text, open_text
@@ -105,7 +105,9 @@ class Delimited:
         strays.clear()
 
 
-def open_delimited(path: Path, limits: Limits, folder: Path, hints: Hints, notes: tuple[str, ...] = ()) -> Delimited:
+def open_delimited(
+    path: Path, limits: Limits, folder: Path, hints: ReadOptions, notes: tuple[str, ...] = ()
+) -> Delimited:
     """Decode the file and examine its head. Raises `FileFault` BAD_ENCODING or UNREADABLE_FILE."""
     text = open_text(path, folder, hints.encoding)
     text = replace(text, notes=(*notes, *text.notes))

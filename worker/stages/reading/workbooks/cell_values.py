@@ -64,7 +64,7 @@ def is_date_format(code: str) -> bool:
     return rest.strip().lower() != "general" and re.search(r"[dmyhs]", rest, re.IGNORECASE) is not None
 
 
-def look_of(number: str, code: str | None) -> Look:
+def format_of(number: str, code: str | None) -> Look:
     """Return how a number format shows numbers: `code` if the workbook defines it, else a built-in format."""
     if code is None:
         return DATE if number.isdecimal() and int(number) in BUILT_IN_DATES else None

@@ -71,7 +71,7 @@ def _read_xml(order: Order, package: Package, tab: Tab) -> Answer:
     if answer is not None:
         return answer
     rows = spreadsheetml.read(order, package, tab.part, looks)
-    return rows.write() | sheet_marks.look_at(package.archive, tab.part)
+    return rows.write() | sheet_marks.marks_of(package.archive, tab.part)
 
 
 def _read_by_library(order: Order, package: Package, tab: Tab) -> Answer | None:
@@ -108,7 +108,7 @@ def _columns(order: Order, package: Package, tab: Tab) -> tuple[list[list[pa.Arr
     texts = Texts()
     # Both take seconds for a large sheet, and neither holds the interpreter lock for long.
     with ThreadPoolExecutor(1) as aside:
-        marks = aside.submit(sheet_marks.look_at, package.archive, tab.part)
+        marks = aside.submit(sheet_marks.marks_of, package.archive, tab.part)
         columns = texts.of_sheet(order.path, tab.name)
         return columns, marks.result(), texts.far_days
 
@@ -123,4 +123,4 @@ def _in_slices(package: Package, tab: Tab) -> tuple[list[list[pa.Array]], Answer
         columns = slices.read(package.archive, tab.part, tab.name, texts.of, marks.add)
     except (slices.NotPlainError, fastexcel.FastExcelError):
         return None
-    return [columns], marks.told(), texts.far_days
+    return [columns], marks.answer(), texts.far_days

@@ -19,13 +19,13 @@ BLOCK = 1 << 20
 LONGEST_TAG = 1 << 10
 
 
-def look_at(archive: zipfile.ZipFile, part: str) -> Answer:
+def marks_of(archive: zipfile.ZipFile, part: str) -> Answer:
     """Return the hidden rows and merged cells of a sheet."""
     seen = Seen()
     with archive.open(part) as sheet:
         for text in _overlapping(sheet):
             seen.add(text)
-    return seen.told()
+    return seen.answer()
 
 
 @dataclass
@@ -42,7 +42,7 @@ class Seen:
         self.hidden += len(HIDDEN_ROW.findall(text)) if b"hidden=" in text else 0
         self.merged += [ref.decode() for ref in MERGED.findall(text)] if b"mergeCell" in text else []
 
-    def told(self) -> Answer:
+    def answer(self) -> Answer:
         """Return the fields for the response."""
         return {"hidden_rows": self.hidden, "merged": self.merged[:MOST_NAMED], "merged_count": len(self.merged)}
 

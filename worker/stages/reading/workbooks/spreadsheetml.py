@@ -15,7 +15,7 @@ from pyexpat import ExpatError, ParserCreate
 from typing import Protocol
 
 from worker.stages.reading.workbooks.cell_table import Rows, column_of
-from worker.stages.reading.workbooks.cell_values import Look, date_text, decimal_text, look_of
+from worker.stages.reading.workbooks.cell_values import Look, date_text, decimal_text, format_of
 from worker.stages.reading.workbooks.child_protocol import Order, Verdict
 from worker.stages.reading.workbooks.package import Package, local
 
@@ -41,7 +41,7 @@ def looks_of(package: Package) -> list[Look]:
         each.get("numFmtId", ""): each.get("formatCode", "") for each in styles.iter() if local(each.tag) == "numFmt"
     }
     used = (xf.get("numFmtId", "") for each in styles if local(each.tag) == "cellXfs" for xf in each)
-    return [look_of(number, codes.get(number)) for number in used]
+    return [format_of(number, codes.get(number)) for number in used]
 
 
 def shows_more_than_values(package: Package, part: str, looks: Sequence[Look]) -> bool:

@@ -23,7 +23,7 @@ import numpy as np
 import pyarrow as pa
 
 from schemas.codes import Code
-from worker.stages.reading.model import Block, Cells, Hints, Limits, fault
+from worker.stages.reading.model import Block, Cells, Limits, ReadOptions, fault
 from worker.stages.reading.width import blank_rows, fit
 
 CHILD = Path(__file__).with_name("child.py")
@@ -125,7 +125,7 @@ class Packed:
 
 
 def open_workbook(
-    path: Path, limits: Limits, target: Path, hints: Hints, notes: tuple[str, ...] = ()
+    path: Path, limits: Limits, target: Path, hints: ReadOptions, notes: tuple[str, ...] = ()
 ) -> Workbook | Packed:
     """Have the child read the requested worksheet, or the first visible one; unpack an archive of one file.
 

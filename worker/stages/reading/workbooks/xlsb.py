@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from worker.stages.reading.workbooks.cell_table import Rows
-from worker.stages.reading.workbooks.cell_values import Look, date_text, look_of, number_text
+from worker.stages.reading.workbooks.cell_values import Look, date_text, format_of, number_text
 from worker.stages.reading.workbooks.child_protocol import Order, Tab, Verdict
 from worker.stages.reading.workbooks.package import Package, tab_of
 
@@ -67,7 +67,7 @@ def looks_of(package: Package) -> list[Look]:
             is_inside = kind == BEGIN_STYLES
         elif kind == STYLE and is_inside:
             styles.append(struct.unpack_from("<H", payload, 2)[0])
-    return [look_of(str(number), codes.get(number)) for number in styles]
+    return [format_of(str(number), codes.get(number)) for number in styles]
 
 
 def is_for_library(package: Package, part: str, looks: Sequence[Look]) -> bool:
