@@ -230,7 +230,7 @@ CATALOGUE: dict[Code, Entry] = {
     ),
     Code.TARGET_NOT_FOUND: _world(
         31,
-        "“{value}” isn't an enterprise or reseller you can use.",
+        "“{value}” isn't an enterprise or reseller available to you.",
         "Choose your own company or one below it, with the same spelling. A number stays within the company that "
         "uploaded it and those below.",
     ),
