@@ -251,7 +251,7 @@ def _both(content: bytes, folder: Path) -> tuple[list[list[str]], list[list[str]
     order = Order(str(path), str(target), "", 0, 1, 1 << 30, 30, 1 << 30, 400, 10, 100, 0)
     with zipfile.ZipFile(path) as archive:
         package = Package(archive)
-        spreadsheetml.read(order, package, SHEET, spreadsheetml.looks_of(package)).write()
+        spreadsheetml.read(order, package, SHEET, spreadsheetml.formats_of(package)).write()
     with pa.memory_map(str(target)) as file:
         table = pa.ipc.open_file(file).read_all()
         return by_library, [column.to_pylist() for column in table.columns]
@@ -297,5 +297,5 @@ def test_a_sheet_is_read_as_shown_only_where_it_shows_more(tmp_path: Path) -> No
         (tmp_path / "book").write_bytes(content)
         with zipfile.ZipFile(tmp_path / "book") as archive:
             package = Package(archive)
-            looks = spreadsheetml.looks_of(package)
+            looks = spreadsheetml.formats_of(package)
             assert spreadsheetml.shows_more_than_values(package, SHEET, looks) is expected

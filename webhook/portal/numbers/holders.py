@@ -31,7 +31,7 @@ class Origin:
     there: int
 
     @property
-    def taken(self) -> int:
+    def lost(self) -> int:
         """Return how many numbers customers would lose."""
         return sum(holder.free for holder in self.customers) + self.others_count
 

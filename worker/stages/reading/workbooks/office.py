@@ -38,7 +38,7 @@ def read(order: Order, package: Package) -> Answer:
 def _read_binary(order: Order, package: Package) -> Answer:
     tabs = xlsb.tabs(package)
     tab = choose(order, tabs)
-    looks, texts = xlsb.looks_of(package), Texts()
+    looks, texts = xlsb.formats_of(package), Texts()
     answer = describe(order, tab, package.format, tabs)
     if not order.careful and not xlsb.is_1904(package):
         with ThreadPoolExecutor(1) as aside, _refusals() as refused:
@@ -66,7 +66,7 @@ def _refusals() -> Iterator[list[str]]:
 
 
 def _read_xml(order: Order, package: Package, tab: Tab) -> Answer:
-    looks = spreadsheetml.looks_of(package)
+    looks = spreadsheetml.formats_of(package)
     answer = _read_by_library(order, package, tab) if _is_for_library(order, package, tab, looks) else None
     if answer is not None:
         return answer

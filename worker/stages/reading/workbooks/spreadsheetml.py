@@ -31,7 +31,7 @@ NO_XML = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|&#(?:x0*(?:[0-8bcef]|1[0-9a-
 Attributes = dict[str, str]
 
 
-def looks_of(package: Package) -> list[Look]:
+def formats_of(package: Package) -> list[Look]:
     """Return how each style of the workbook shows numbers."""
     part = package.part_of_kind("styles")
     if not part:

@@ -56,7 +56,7 @@ def is_1904(package: Package) -> bool:
     return any(payload[0] & 1 for kind, payload in records if kind == WORKBOOK_PROPERTIES and payload)
 
 
-def looks_of(package: Package) -> list[Look]:
+def formats_of(package: Package) -> list[Look]:
     """Return how each style of the workbook shows numbers."""
     part = package.part_of_kind("styles")
     codes, styles, is_inside = dict[int, str](), list[int](), False
