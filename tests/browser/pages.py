@@ -202,7 +202,7 @@ class PhoneNumbers(PortalPage):
     def choose(self, e164: str, action: str) -> None:
         """Choose something of a number's menu."""
         self.actions_of(e164).click()
-        self.row(e164).get_by_role("link", name=action).click()
+        self.row(e164).get_by_role("link", name=action, exact=True).click()
 
     def assign_to(self, name: str, *, label: str = "Reseller / Enterprise") -> None:
         """On Modify Assignments: choose, Assign, Save Settings."""

@@ -49,7 +49,7 @@ def test_a_selection_says_who_would_lose_numbers(site: Service, sign_in: SignedI
     shown = PhoneNumbers(page)
     page.goto(f"/numbers?q={numbers[0][:-2]}")
     shown.tick(*numbers)
-    page.get_by_role("button", name="Assign 5 numbers").click()
+    page.get_by_role("button", name="Assign 5 numbers", exact=True).click()
     choose(page, "Brightwater Hotels")
     expect(shown.main).to_contain_text("Ashford Clinics 2 numbers")
     expect(page.get_by_label("Only unassigned numbers")).to_be_checked()

@@ -99,7 +99,7 @@ def test_a_damaged_workbook_is_checked_imported_and_mended(
     expect(job.main).to_contain_text(told)
 
     page.get_by_role("link", name="Undo ...").click()
-    expect(job.heading).to_contain_text("Undo Upload")
+    expect(job.heading).to_contain_text("Undo the upload of")
     audit(page)
     Activity(page).open()
     expect(page.get_by_role("link", name="Upload: corrected.csv")).to_be_visible()
@@ -318,7 +318,7 @@ def test_without_scripts(sign_in: SignedIn, tmp_path: Path) -> None:
     mended.send.click()
     until("1 number can be imported")
     job.confirm.click()
-    until("Of 1 failed row, 1 is mended, 0 open.")
+    until("1 of 1 failed row corrected, 0 left.")
     page.get_by_role("link", name="Undo ...").click()
     page.get_by_role("button", name="Undo 1 row").click()
     expect(job.confirmation("The undo has started.")).to_be_visible()
