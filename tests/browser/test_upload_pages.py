@@ -337,7 +337,7 @@ def test_an_enterprise_uploads_only_if_it_may(sign_in: SignedIn, audit: Audit) -
     expect(job.confirm).to_have_text("Import 2 numbers")
     above = sign_in("Harbour")
     above.goto(f"/jobs/{job.id}")
-    expect(above.get_by_text("This belongs to Ashford Clinics.")).to_be_visible()
+    expect(above.get_by_text("This belongs to Ashford Clinics, one of your customers.")).to_be_visible()
     expect(JobPage(above).confirm).to_have_count(0)
     page.get_by_role("button", name="Cancel").click()
     expect(job.verdict).to_have_text("Cancelled before anything was imported")
