@@ -33,8 +33,7 @@ PASSED_ON: tuple[str, ...] = ("PATH", "LD_LIBRARY_PATH")
 # has its own arena; with a shared one they would block each other at every cell.
 CHILD_ENVIRONMENT = {"LC_ALL": "C.UTF-8", "MALLOC_ARENA_MAX": "3", "OMP_NUM_THREADS": "1"}
 NOT_UNDERSTOOD = (
-    "The workbook could not be read; it may be damaged or cut off. Open it in a spreadsheet program and save it again "
-    "as .xlsx."
+    "The workbook could not be read. Open it in a spreadsheet program, check its cells, and save it again as .xlsx."
 )
 DAMAGED = "The workbook could not be read: it is damaged, or asks for more memory than a sheet of numbers needs."
 FEWEST_SECONDS = 1.0
