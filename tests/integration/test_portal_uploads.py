@@ -407,8 +407,8 @@ def test_who_listens_is_told_no_time_left(site: Site, api: Door) -> None:
     found = bodies.Job.model_validate(api.job(path.rpartition("/")[2]))
     told = found.progress.model_copy(update={"rows_per_second": 2.0, "eta_seconds": 14.0, "queue_position": None})
     found = found.model_copy(update={"progress": told})
-    assert labels.progress(found) == "0 % · 0 of 3 rows · 2 rows a second · about 14 seconds left"
-    assert labels.aloud(found) == "0 % · 0 of 3 rows"
+    assert labels.progress(found) == "0% · 0 of 3 rows · 2 rows a second · about 14 seconds left"
+    assert labels.aloud(found) == "0% · 0 of 3 rows"
     assert "left" not in re.findall(r'data-words="([^"]*)"', site.get(path).get_data(as_text=True))[0]
 
 

@@ -246,5 +246,5 @@ def _so_far(job: resources.Job) -> list[str]:
         parts.append(f"Position {told.queue_position:,} in the queue")
     if job.status == JobStatus.RUNNING and told.rows_total:
         share = int(_PERCENT * told.rows_done / told.rows_total)
-        parts.append(f"{share} % · {told.rows_done:,} of {plural(told.rows_total, 'row')}")
+        parts.append(f"{share}% · {told.rows_done:,} of {plural(told.rows_total, 'row')}")
     return parts

@@ -160,7 +160,7 @@ function transfer(token) {
     const seconds = (performance.now() - began) / 1000;
     const left = share > 0.02 && seconds > 1 ? ` · about ${time((seconds / share) * (1 - share))} left` : "";
     bar.value = 100 * share;
-    text.textContent = `${size(loaded)} of ${size(total)} · ${Math.floor(100 * share)} %${left}`;
+    text.textContent = `${size(loaded)} of ${size(total)} · ${Math.floor(100 * share)}%${left}`;
   });
   request.upload.addEventListener("load", () => show("arrived", "Uploaded.", "One moment ..."));
   request.addEventListener("load", answered);
