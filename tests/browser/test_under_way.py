@@ -61,7 +61,7 @@ def test_a_job_is_seen_in_every_state_and_stopped_on_the_way(site: Service, sign
     with held(site):
         job = Upload(page).open().upload(many_numbers(), "long.csv")
         expect(job.main).to_contain_text("Uploaded. Waiting in the queue.")
-        expect(job.main).to_contain_text("Place 1 in the queue")
+        expect(job.main).to_contain_text("Position 1 in the queue")
         page.locator("summary", has_text="Cancel").click()
         expect(job.main).to_contain_text("Nothing has been imported yet, and nothing will be.")
         audit(page)
@@ -82,7 +82,7 @@ def test_a_job_is_seen_in_every_state_and_stopped_on_the_way(site: Service, sign
         assert client.job(job.id)["status"] == "running"
         expect(job.main).to_contain_text("You can leave this page; follow progress in Activity.")
         expect(job.main).to_contain_text(f"of {ROWS:,} rows")
-        expect(job.main).to_contain_text("to do")
+        expect(job.main).to_contain_text("to go")
         page.locator("summary", has_text="Stop").click()
         expect(job.main).to_contain_text("Rows already imported stay")
         audit(page)
@@ -105,6 +105,6 @@ def test_a_job_is_seen_in_every_state_and_stopped_on_the_way(site: Service, sign
     audit(page)
     assert client.get("/v1/numbers", q="+1213200", limit=1)["data"] == []
 
-    page.get_by_role("link", name="Upload: long.csv").click()
+    page.get_by_role("link", name="upload of long.csv").click()
     expect(job.main).to_contain_text(f"{written:,} of {written:,} rows.")
     audit(page)
