@@ -65,11 +65,11 @@ def test_numbers_are_found_chosen_and_assigned(site: Service, sign_in: SignedIn,
     page.go_back()
     expect(page.get_by_role("heading", name="New assignment, not saved yet")).to_be_visible()
     page.get_by_role("button", name="Save Settings for 3 numbers").click()
-    expect(shown.confirmation("Nothing to do: 3 numbers stay as before.")).to_be_visible()
+    expect(shown.confirmation("Nothing to do: 3 numbers were left unchanged.")).to_be_visible()
     # The rest, by the filter.
     page.get_by_label("Select all 10 on this page").check()
     expect(page.get_by_role("button", name="Delete 10 numbers")).to_be_enabled()
-    page.get_by_role("link", name="Select all 11 that match").click()
+    page.get_by_role("link", name="Select all 11 matching numbers").click()
     expect(shown.main).to_contain_text("All 11 matching numbers are selected.")
     audit(page)
     page.get_by_role("link", name="Assign 11 numbers", exact=True).click()
