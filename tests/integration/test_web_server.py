@@ -118,6 +118,17 @@ def test_what_a_client_leaves_is_ended(web: WebServer) -> None:
     wait_for(lambda: counts(web) == {"closed": THREADS + 1, "broken": THREADS + 1}, SECONDS, "all to be ended")
 
 
+@pytest.mark.parametrize(("length", "sent"), [(1000, 0), (1000, 100), (10 * MIB, 100), (10 * MIB, 3 * MIB)])
+def test_a_client_that_ends_its_side_within_a_body_gets_an_answer(web: WebServer, length: int, sent: int) -> None:
+    """It may still read (RFC 9112, section 9.6): the application reads what has arrived, and answers."""
+    with web.connect() as connection:
+        connection.sendall(head("POST", "/body", Content_Length=length) + bytes(sent))
+        connection.shutdown(socket.SHUT_WR)
+        answer = received(connection)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.endswith(b"truncated")
+
+
 def test_a_large_body_takes_little_memory(web: WebServer) -> None:
     counts(web)
     before, size = web.memory(), 100

@@ -24,6 +24,8 @@ class Verdict(Enum):
 class Connection(Protocol):
     """A connection, as `Connections` and the gateway use it."""
 
+    has_input_ended: bool  # the client ended its side within a request body, and may still read a response
+
     def request_began(self) -> None:
         """Note that a request head is complete and the application is called."""
 

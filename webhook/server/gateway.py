@@ -21,8 +21,8 @@ from webhook.http.concurrency_limits import UPLOADS
 from webhook.server import framing, problems
 from webhook.server.call import Call, environ_of
 from webhook.server.clients import Clients
-from webhook.server.connections import Connections, Peer
-from webhook.server.incoming import DisconnectedError, Incoming, Input, Rate, TooSlowError
+from webhook.server.connections import Connection, Connections, Peer
+from webhook.server.incoming import DisconnectedError, Incoming, Input, Rate, TooSlowError, TruncatedError
 from worker.config.settings import Settings
 
 if TYPE_CHECKING:
@@ -102,7 +102,8 @@ class Gateway:
         connection = self.connections.find(peer) if peer else None
         if connection is not None:
             connection.request_began()
-        exchange = Exchange(scope, _incoming(scope, receive, self._rate), receive, send)
+        body = receive if connection is None else _until_input_ends(receive, connection)
+        exchange = Exchange(scope, _incoming(scope, body, self._rate), receive, send)
         try:
             await self._serve(exchange, peer[0] if peer else "")
         except DisconnectedError:
@@ -144,6 +145,8 @@ class Gateway:
             is_small = int(exchange.header(b"content-length") or 0) <= SMALL and await incoming.fill(SMALL)
         except TooSlowError:
             exchange.refusal = RequestCode.REQUEST_TOO_SLOW
+        except TruncatedError:
+            pass  # the application finds that out by reading, and answers
         if is_small or exchange.refusal is not None:
             await self._run(exchange, self._health if exchange.scope["path"] == LIVE else self._requests)
         elif UPLOADS.try_acquire():
@@ -242,6 +245,21 @@ async def _send_block(send: Send, block: bytes, *, more: bool) -> None:
         message = {"type": "http.response.body", "body": block[start : start + PIECE], "more_body": more or not is_last}
         async with asyncio.timeout(STALL_SECONDS):
             await send(message)
+
+
+def _until_input_ends(receive: Receive, connection: Connection) -> Receive:
+    """Wrap `receive`: after the last part of a truncated body it returns a disconnect with `can_respond`."""
+    has_ended = False
+
+    async def receive_part() -> dict[str, Any]:
+        nonlocal has_ended
+        message = {"type": "http.request", "body": b"", "more_body": True} if has_ended else await receive()
+        has_ended = connection.has_input_ended
+        if has_ended and message.get("more_body") and not message.get("body"):
+            return {"type": "http.disconnect", "can_respond": True}
+        return message
+
+    return receive_part
 
 
 def _incoming(scope: Scope, receive: Receive, rate: Rate) -> Incoming:

@@ -28,6 +28,10 @@ class DisconnectedError(BodyError):
     """The client closed the connection before the end of the body."""
 
 
+class TruncatedError(DisconnectedError):
+    """The client ended its side of the connection within the body, and may still read a response."""
+
+
 @dataclass(frozen=True)
 class Rate:
     """The minimum rate of a body, averaged from its beginning and enforced once `grace` is over."""
@@ -97,7 +101,7 @@ class Incoming:
         except TimeoutError as error:
             raise TooSlowError from error
         if message["type"] == "http.disconnect":
-            raise DisconnectedError
+            raise TruncatedError if message.get("can_respond") else DisconnectedError
         piece: bytes = message.get("body", b"")
         self.size += len(piece)
         self.is_complete = not message.get("more_body", False)

@@ -47,6 +47,7 @@ class BoundedProtocol(H11Protocol):
         self._is_open = False  # accepted, and not closed by this process
         self._requests = 0  # running in the application
         self._has_part_of_head = False
+        self.has_input_ended = False  # within a request body
         self._unsent = 0
         self._deadline: asyncio.TimerHandle | None = None
 
@@ -73,11 +74,14 @@ class BoundedProtocol(H11Protocol):
         super().data_received(data)
 
     def eof_received(self) -> bool:  # type: ignore[override] # uvicorn closes the connection in any case
-        """Return whether a client that sends no more still gets the response to a complete request."""
+        """Return whether a client that sends no more still gets a response: to a truncated request, too."""
         cycle = self.cycle
-        if not self._is_open or cycle is None or cycle.more_body or cycle.response_complete:
+        if not self._is_open or cycle is None or cycle.response_complete:
             return False
         cycle.keep_alive = False
+        if cycle.more_body:
+            self.has_input_ended = True
+            cycle.message_event.set()
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -53,7 +53,7 @@ def _body(request: Request, _size: int) -> Response:
             size += len(piece)
     except ClientDisconnected:
         _count("broken")
-        raise
+        return Response("truncated", 400)
     return Response(json.dumps([digest.hexdigest(), size]))
 
 
