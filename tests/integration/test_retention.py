@@ -666,7 +666,7 @@ def test_odd_names_and_links_in_a_job_s_folder_are_no_hindrance(api: Door, house
 
 RECEIVE = """
 import sys
-from worker.infra import storage
+from worker.storage import files as storage
 receiver = storage.Receiver(storage.upload_key(sys.argv[1]))
 receiver.write(b"x" * storage.BLOCK * 2)
 print("ready", flush=True)
@@ -709,7 +709,7 @@ def test_a_refused_request_leaves_not_even_a_folder(api: Door, house: House) -> 
 
 HOLD = """
 import sys
-from worker.infra import scratch
+from worker.storage import scratch
 with scratch.folder() as folder:
     (folder / "half").write_bytes(b"x")
     print("ready", flush=True)
