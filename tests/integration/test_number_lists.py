@@ -87,7 +87,7 @@ def stock(database: sa.Engine, world: World) -> Stock:
             "school": ["master", "south", "school"],
         }.items()
     }
-    numbers, people = [], {}
+    numbers, rows, people = [], [], {}
     with database.begin() as connection:
         for name in ("clinic", "hotel", "school"):
             ids = [factories.user(connection, getattr(world, name).tenant) for _ in range(2)]
@@ -111,8 +111,7 @@ def stock(database: sa.Engine, world: World) -> Stock:
                 frozenset(name for name, one in zip(("voice", "sms"), users, strict=True) if one is None),
             )
             ids_of_users = [None if one is None else one[0] for one in users]
-            factories.number(
-                connection,
+            row = factories.number_row(
                 known.e164,
                 known.holder,
                 country=country,
@@ -125,7 +124,9 @@ def stock(database: sa.Engine, world: World) -> Stock:
                 voice_user_id=ids_of_users[0],
                 sms_user_id=ids_of_users[1],
             )
+            rows.append(row)
             numbers.append(known)
+        factories.numbers(connection, rows)
     lookers = {name: getattr(world, name).tenant for name in line}
     return Stock(numbers, lookers, [one[1] for found in people.values() for one in found])
 

@@ -102,7 +102,13 @@ def token(connection: sa.Connection, owner: Tenant, **columns: Any) -> str:  # n
 
 def number(connection: sa.Connection, e164: int, holder: Tenant, **columns: Any) -> int:  # noqa: ANN401 - columns
     """A phone number with Voice on, uploaded by its holder unless told otherwise."""
-    values = {
+    numbers(connection, [number_row(e164, holder, **columns)])
+    return e164
+
+
+def number_row(e164: int, holder: Tenant, **columns: Any) -> dict[str, Any]:  # noqa: ANN401 - columns
+    """The columns of such a number."""
+    return {
         "e164": e164,
         "created_job_id": 0,
         "changed_job_id": 0,
@@ -114,9 +120,12 @@ def number(connection: sa.Connection, e164: int, holder: Tenant, **columns: Any)
         "country": "US",
         **columns,
     }
-    connection.execute(tables.phone_numbers.insert().values(values))
+
+
+def numbers(connection: sa.Connection, rows: list[dict[str, Any]]) -> None:
+    """Insert phone numbers, all with the same columns. Their holdings are derived once, from the whole table."""
+    connection.execute(tables.phone_numbers.insert(), rows)
     connection.execute(sa.text(databases.NOTE_HOLDINGS))
-    return e164
 
 
 def job(connection: sa.Connection, owner: Tenant, options: JobOptions | None = None, name: str = "a.csv") -> str:
