@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -87,6 +89,15 @@ def test_an_audit_finds_what_is_wrong_in_the_dark_only(page: Page) -> None:
     with pytest.raises(AssertionError, match=r"390 px, dark\] color-contrast") as failure:
         audits.audit(page)
     assert "light" not in str(failure.value)
+
+
+def test_the_scheme_changes_colors_only() -> None:
+    """Audits rest on it: whatever is no color is the same in both schemes."""
+    css = (resources.files("webhook.portal") / "static" / "portal.css").read_text(encoding="utf-8")
+    dark = re.findall(r"@media \(prefers-color-scheme: dark\) \{\s*:root \{(.*?)\}\s*\}", css, re.DOTALL)
+    assert css.count("prefers-color-scheme") == len(dark) == 1
+    for declaration in filter(None, map(str.strip, dark[0].split(";"))):
+        assert re.fullmatch(r"--[a-z-]+: .*(#[0-9a-f]{3,8}|rgb).*", declaration), declaration
 
 
 def test_a_sound_page_passes(page: Page) -> None:
