@@ -17,7 +17,8 @@ from flask import Request
 from schemas.columns import Column
 from schemas.http import actions
 from schemas.http.file_options import FileOptions
-from schemas.jobs import JobKind, JobOptions, ListFormat, Mode, NumberFormat, OnError
+from schemas.job_kinds import JobKind
+from schemas.jobs import JobOptions, ListFormat, Mode, NumberFormat, OnError
 from schemas.permissions import Actor
 from schemas.request_problems import RequestCode
 from schemas.user_services import NO_SERVICE, Service

@@ -8,7 +8,8 @@ from functools import partial
 
 from schemas.codes import Code, Outcome, Text, in_general
 from schemas.http import resources
-from schemas.jobs import TERMINAL, JobKind, JobStatus
+from schemas.job_kinds import JobKind
+from schemas.jobs import TERMINAL, JobStatus
 from webhook.portal.shared.durations import duration
 from webhook.services.job_details import JobDetails, UndoRelations
 

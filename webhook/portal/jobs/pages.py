@@ -15,7 +15,8 @@ from flask import Response, render_template, request, url_for
 from schemas import permissions
 from schemas.columns import distinct
 from schemas.http import resources
-from schemas.jobs import JobKind, JobStatus
+from schemas.job_kinds import JobKind
+from schemas.jobs import JobStatus
 from schemas.request_problems import RequestCode
 from webhook.http.concurrency_limits import DOWNLOADS
 from webhook.http.downloads import sent, sent_stored
