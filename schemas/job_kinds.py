@@ -46,8 +46,8 @@ class ActionSpec(JobKindSpec):
     """A kind of job that acts on existing numbers, which it has to look up.
 
     `path`: its resource in the API. `help`: what its command, which has the name of the kind, does. `name_with_count`:
-    the name before a count of numbers. `is_destructive`: its command always asks for confirmation (R26), and the portal marks
-    its buttons.
+    the name before a count of numbers. `is_destructive`: its command always asks for confirmation (R26), and the portal
+    marks it as dangerous.
     """
 
     path: str
