@@ -157,14 +157,8 @@ class Form:
     required: tuple[Column, ...]
 
 
-_CARRIERS = (Column.VOICE_CARRIER, Column.SMS_CARRIER_PROFILE)
-_NUMBER = (Column.COUNTRY_CODE, Column.PHONE_NUMBER)
 UPLOAD_FORM = Form(frozenset(Column) - {Column.NONE, Column.USER, Column.SERVICE}, REQUIRED)
-ASSIGN_FORM = Form(frozenset({*_NUMBER, Column.TARGET, Column.USER, Column.SERVICE}), (Column.PHONE_NUMBER,))
-UNASSIGN_FORM = Form(frozenset({*_NUMBER, Column.USER, Column.SERVICE}), (Column.PHONE_NUMBER,))
-CHANGE_FORM = Form(frozenset({*_NUMBER, Column.VOICE, Column.SMS, Column.FAX, *_CARRIERS}), (Column.PHONE_NUMBER,))
 ANY_FORM = Form(frozenset(SPEC), ())
-DELETE_FORM = Form(frozenset(_NUMBER), (Column.PHONE_NUMBER,))
 SAMPLE_COLUMNS: tuple[Column, ...] = tuple(spec.column for spec in SPECS[:5])
 CAPABILITIES: tuple[Column, ...] = (Column.VOICE, Column.SMS, Column.FAX)
 

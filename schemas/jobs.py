@@ -1,4 +1,4 @@
-"""Jobs: kinds, statuses and their transitions, options, and the arithmetic of row counts (R28).
+"""Jobs: statuses and their transitions, options, and the arithmetic of row counts (R28).
 
 No I/O: `worker.queue.completion` stores jobs and completes their phases.
 """
@@ -10,34 +10,8 @@ from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from typing import Any
 
-from schemas import columns
 from schemas.codes import CATALOGUE, Code, Outcome
-from schemas.columns import Form
 from schemas.user_services import NO_SERVICE, Service
-
-
-class JobKind(StrEnum):
-    """What a job does to its numbers."""
-
-    UPLOAD = "upload"
-    ASSIGN = "assign"
-    UNASSIGN = "unassign"
-    CHANGE = "change"
-    DELETE = "delete"
-    UNDO = "undo"
-
-
-FORMS: Mapping[JobKind, Form] = {
-    JobKind.UPLOAD: columns.UPLOAD_FORM,
-    JobKind.ASSIGN: columns.ASSIGN_FORM,
-    JobKind.UNASSIGN: columns.UNASSIGN_FORM,
-    JobKind.CHANGE: columns.CHANGE_FORM,
-    JobKind.DELETE: columns.DELETE_FORM,
-}
-
-
-# Kinds of jobs that act on existing numbers, which they have to look up.
-ACTIONS: frozenset[JobKind] = frozenset({JobKind.ASSIGN, JobKind.UNASSIGN, JobKind.CHANGE, JobKind.DELETE})
 
 
 class ListFormat(StrEnum):

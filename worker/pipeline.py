@@ -24,7 +24,8 @@ from sqlalchemy import Connection, Row
 
 from schemas import arrow_schemas, permissions
 from schemas.codes import Code, Outcome, text_of
-from schemas.jobs import JobKind, JobStatus, OnError, Phase, Stage, Tally
+from schemas.job_kinds import JobKind
+from schemas.jobs import JobStatus, OnError, Phase, Stage, Tally
 from schemas.request_problems import RequestCode
 from worker.callbacks import deliver
 from worker.config.failpoints import Failpoint, hit

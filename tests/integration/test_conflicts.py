@@ -10,7 +10,8 @@ import pytest
 import sqlalchemy as sa
 
 from schemas.arrow_schemas import CHUNK
-from schemas.jobs import JobKind, JobOptions, OnExisting
+from schemas.job_kinds import JobKind
+from schemas.jobs import JobOptions, OnExisting
 from tests.support import factories
 from tests.support.factories import World
 from tests.unit.small_world import rows_of

@@ -11,7 +11,8 @@ import sqlalchemy as sa
 
 from schemas.arrow_schemas import CHUNK
 from schemas.database.tables import phone_numbers, users
-from schemas.jobs import JobKind, JobOptions, OnExisting, Phase
+from schemas.job_kinds import JobKind
+from schemas.jobs import JobOptions, OnExisting, Phase
 from tests.support import factories
 from tests.support.api_client import Door, Json
 from tests.support.cli_runner import Cli, told

@@ -17,9 +17,9 @@ from werkzeug.test import TestResponse
 from schemas import request_problems
 from schemas.codes import Code, Outcome
 from schemas.columns import Column
+from schemas.job_kinds import JobKind
 from schemas.jobs import (
     Accept,
-    JobKind,
     JobOptions,
     Mode,
     OnError,

@@ -20,6 +20,7 @@ from schemas.http import actions
 from schemas.http import resources as bodies
 from schemas.http import tenants as tenant_bodies
 from schemas.http import users as user_bodies
+from schemas.job_kinds import JobKind
 from schemas.permissions import Actor
 from schemas.request_problems import RequestCode
 from tests.support.api_client import application
@@ -31,7 +32,7 @@ from webhook.services import actions as to_numbers
 from webhook.services import carriers, jobs, numbers, reports, templates, tenants, tokens, uploads, users, workbooks
 
 SOUND = sheets.csv_bytes(sheets.rows(2))
-DELETE = to_numbers.DELETE
+DELETE = JobKind.DELETE
 Enter = Callable[..., AbstractContextManager[None]]
 
 

@@ -24,7 +24,7 @@ from webhook.services import user_numbers
 
 FORMS = {
     "assignments": ("assign", "assign"),
-    "unassignments": ("take-back", "take-back"),
+    "unassignments": ("unassign", "take-back"),
     "capability-changes": ("change", "capabilities"),
     "deletions": ("delete", "delete"),
 }

@@ -10,7 +10,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from schemas.database import tables
-from schemas.jobs import JobKind, JobOptions
+from schemas.job_kinds import JobKind
+from schemas.jobs import JobOptions
 from schemas.permissions import Tenant, TenantKind
 from tests.support.servers import databases
 from worker.accounts import tokens

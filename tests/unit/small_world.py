@@ -10,7 +10,8 @@ import pyarrow as pa
 
 from schemas.arrow_schemas import CHUNK, STATE, UNDO_CHUNK
 from schemas.codes import BY_NUMBER, Code
-from schemas.jobs import JobKind, JobOptions
+from schemas.job_kinds import JobKind
+from schemas.jobs import JobOptions
 from schemas.permissions import Tenant, TenantKind, User, UserKind
 from worker.stages.resolve import ChunkFacts, Decisions, Defaults, Numbers, resolve
 

@@ -11,7 +11,8 @@ import pytest
 
 from schemas.codes import BY_NUMBER, Code, faults_of
 from schemas.columns import Column
-from schemas.jobs import FORMS, JobKind, JobOptions
+from schemas.job_kinds import JOB_KINDS, JobKind
+from schemas.jobs import JobOptions
 from schemas.user_services import Service
 from worker.stages.cut import DeduplicatedFile, deduplicate
 from worker.stages.read import FileFault, RowBatch
@@ -108,7 +109,7 @@ def test_empty_leaves_and_false_switches_off(kind: JobKind, code: Code) -> None:
 def listed(columns: Mapping[str, Sequence[str]]) -> tuple[list[RowBatch], Mapping[Column, int]]:
     """A list of rows, read two at a time."""
     table = pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()})
-    rows = ListedRows(table, FORMS[JobKind.ASSIGN], 2)
+    rows = ListedRows(table, JOB_KINDS[JobKind.ASSIGN].form, 2)
     return list(rows.batches()), rows.facts.mapping
 
 

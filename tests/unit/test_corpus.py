@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from schemas.codes import BY_NUMBER, warnings_of
-from schemas.jobs import JobKind, JobOptions
+from schemas.job_kinds import JobKind
+from schemas.jobs import JobOptions
 from tests.support.files import corpus
 from tests.support.files.corpus import Case
 from worker.stages.cut import deduplicate

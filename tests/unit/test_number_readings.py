@@ -10,7 +10,8 @@ import pytest
 
 from schemas.codes import BY_NUMBER, Code, Fault, faults_of, warnings_of
 from schemas.columns import Column
-from schemas.jobs import Accept, JobKind, JobOptions, NumberFormat
+from schemas.job_kinds import JobKind
+from schemas.jobs import Accept, JobOptions, NumberFormat
 from worker.phone.explain import NO_CONTEXT, explain
 from worker.phone.explain import Row as ExplainedRow
 from worker.stages.cut import DeduplicatedFile, deduplicate

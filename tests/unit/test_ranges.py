@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from schemas.codes import BY_NUMBER, Code, faults_of
 from schemas.columns import Column
-from schemas.jobs import Accept, JobKind, JobOptions
+from schemas.job_kinds import JobKind
+from schemas.jobs import Accept, JobOptions
 from worker.stages.block_rows import BlockLimits
 from worker.stages.cut import DeduplicatedFile, deduplicate
 from worker.stages.number_ranges import Spans, cuts, expanded, overlapping

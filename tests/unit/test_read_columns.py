@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from schemas.codes import Code
-from schemas.columns import CHANGE_FORM, DELETE_FORM, UPLOAD_FORM, Column, Form, recognise, tentative
+from schemas.columns import UPLOAD_FORM, Column, Form, recognise, tentative
+from schemas.job_kinds import JOB_KINDS, JobKind
 from tests.support.files.sheets import csv_bytes, xlsx_bytes
 from worker.stages.read import FileFacts, FileFault, Limits, RowBatch, read
 
@@ -89,7 +90,7 @@ def test_names(name: str, column: Column | None) -> None:
 
 def test_what_is_tentative_is_so_in_uploads_only() -> None:
     assert (tentative("Bis"), tentative("qty"), tentative("Country")) == (Column.END_NUMBER, Column.BLOCK_SIZE, None)
-    assert tentative("Bis", CHANGE_FORM) is None
+    assert tentative("Bis", JOB_KINDS[JobKind.CHANGE].form) is None
 
 
 # Several columns that mean the same
@@ -273,7 +274,7 @@ def test_reading_twice_decides_the_same(tmp_path: Path) -> None:
 
 
 def test_other_forms_have_no_blocks(tmp_path: Path) -> None:
-    facts, _ = got(blocks([("2125550100", "09")]), tmp_path, form=DELETE_FORM)
+    facts, _ = got(blocks([("2125550100", "09")]), tmp_path, form=JOB_KINDS[JobKind.DELETE].form)
     assert facts.mapping.keys() == {Column.COUNTRY_CODE, Column.PHONE_NUMBER}
 
 

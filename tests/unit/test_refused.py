@@ -10,7 +10,8 @@ import pytest
 
 from schemas.arrow_schemas import CHUNK
 from schemas.codes import BY_NUMBER, Code, faults_of, warnings_of
-from schemas.jobs import JobKind, OnExisting
+from schemas.job_kinds import JobKind
+from schemas.jobs import OnExisting
 from tests.unit.small_world import NUMBER, SIBLING, WORLD, existing, rows_of, with_options
 from worker.stages.resolve import ChunkFacts, Decisions, resolve, without
 

@@ -16,7 +16,7 @@ from schemas import permissions
 from schemas.arrow_schemas import CHUNK, STATE
 from schemas.codes import BY_NUMBER, Code, faults_of, warnings_of
 from schemas.columns import Column
-from schemas.jobs import JobKind
+from schemas.job_kinds import JobKind
 from schemas.user_services import Service
 from tests.unit.small_world import (
     CLINIC,

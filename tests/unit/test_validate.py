@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from schemas.codes import BY_NUMBER, Code, faults_of, warnings_of
 from schemas.columns import Column
-from schemas.jobs import Accept, JobKind, JobOptions, OnExisting
+from schemas.job_kinds import JobKind
+from schemas.jobs import Accept, JobOptions, OnExisting
 from worker.stages.cut import DeduplicatedFile, deduplicate
 from worker.stages.read import RowBatch
 from worker.stages.validate import Names, Parts, ValidatedRows, validate_rows

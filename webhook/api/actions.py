@@ -11,6 +11,7 @@ from apiflask import APIBlueprint
 from flask import Response, request
 
 from schemas.http import resources
+from schemas.job_kinds import ACTIONS, JobKind
 from schemas.request_problems import RequestCode
 from webhook.api.jobs import accepted
 from webhook.http import auth, idempotency
@@ -18,7 +19,6 @@ from webhook.http.body_limits import LIST, body_limit
 from webhook.http.errors import refuse
 from webhook.http.request_bodies import JSON, MULTIPART, form_schema, read_json, validated
 from webhook.services import actions
-from webhook.services.actions import Action
 
 bp = APIBlueprint("actions", __name__, url_prefix="/v1", tag="Actions")
 bp.before_request(auth.require_actor)
@@ -31,12 +31,6 @@ REFUSALS = {
     413: "The request body is too large",
     422: "The request is not valid",
 }
-ACTIONS = {
-    "assignments": actions.ASSIGN,
-    "unassignments": actions.UNASSIGN,
-    "capability-changes": actions.CHANGE,
-    "deletions": actions.DELETE,
-}
 
 
 @bp.post("/assignments")
@@ -45,7 +39,7 @@ ACTIONS = {
 @body_limit(LIST, files=True)
 def assign() -> Response:
     """Numbers by list, filter or file; to one of `tenant_id` and `user_id`, which rows of a file may name instead."""
-    return _accept(actions.ASSIGN)
+    return _accept(JobKind.ASSIGN)
 
 
 @bp.post("/unassignments")
@@ -54,7 +48,7 @@ def assign() -> Response:
 @body_limit(LIST, files=True)
 def unassign() -> Response:
     """Numbers by list, filter or file; `user_id` and `service` limit which assignments are removed."""
-    return _accept(actions.UNASSIGN)
+    return _accept(JobKind.UNASSIGN)
 
 
 @bp.post("/capability-changes")
@@ -63,7 +57,7 @@ def unassign() -> Response:
 @body_limit(LIST, files=True)
 def change() -> Response:
     """Numbers by list, filter or file. Omitted fields stay unchanged (R23)."""
-    return _accept(actions.CHANGE)
+    return _accept(JobKind.CHANGE)
 
 
 @bp.post("/deletions")
@@ -72,25 +66,26 @@ def change() -> Response:
 @body_limit(LIST, files=True)
 def delete() -> Response:
     """Numbers by list, filter or file (R24, R25)."""
-    return _accept(actions.DELETE)
+    return _accept(JobKind.DELETE)
 
 
-def _accept(action: Action) -> Response:
+def _accept(kind: JobKind) -> Response:
     """Return 202 as soon as the set of numbers is final; the job reports the outcome of each."""
     if request.mimetype == MULTIPART:
-        return accepted(actions.enter_file(action, request))
+        return accepted(actions.enter_file(kind, request))
     if request.mimetype == JSON:
         content = read_json(request)
         idempotency.check_fingerprint(content)
-        return accepted(actions.enter_selection(action, validated(action.body, content)))
+        return accepted(actions.enter_selection(kind, validated(actions.REQUESTS[kind].body, content)))
     raise refuse(RequestCode.UNSUPPORTED_MEDIA_TYPE, f"Send {JSON}, or {MULTIPART} with a file.")
 
 
 def describe(spec: dict[str, Any]) -> None:
     """Add the bodies of the actions to the OpenAPI document: the framework does not read them."""
     schemas = spec["components"]["schemas"]
-    for path, action in ACTIONS.items():
-        body = action.body.model_json_schema(ref_template="#/components/schemas/{model}")
+    for kind, action in ACTIONS.items():
+        accepts = actions.REQUESTS[kind]
+        body = accepts.body.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas |= body.pop("$defs", {})
-        content = {JSON: {"schema": body}} | form_schema(action.form)
-        spec["paths"][f"/v1/{path}"]["post"]["requestBody"] = {"content": content, "required": True}
+        content = {JSON: {"schema": body}} | form_schema(accepts.form)
+        spec["paths"][f"/v1/{action.path}"]["post"]["requestBody"] = {"content": content, "required": True}

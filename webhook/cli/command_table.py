@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import click
 
+from schemas.job_kinds import ACTIONS
 from webhook.cli.exit_codes import MEANINGS
 
 
@@ -31,12 +32,7 @@ _TASKS: dict[str, dict[str, Lazy]] = {
     },
     "Work with numbers": {
         "numbers": Lazy("webhook.cli.commands.numbers", "numbers", "Search the inventory, or show one number."),
-        "assign": Lazy(
-            "webhook.cli.commands.actions", "assign", "Assign numbers to an enterprise, a reseller or a user."
-        ),
-        "unassign": Lazy("webhook.cli.commands.actions", "unassign", "Unassign numbers."),
-        "change": Lazy("webhook.cli.commands.actions", "change", "Turn Voice, SMS and Fax on or off, set carriers."),
-        "delete": Lazy("webhook.cli.commands.actions", "delete", "Delete unassigned numbers."),
+        **{kind.value: Lazy("webhook.cli.commands.actions", kind.value, spec.help) for kind, spec in ACTIONS.items()},
     },
     "Accounts": {
         "tenants": Lazy("webhook.cli.commands.tenants", "tenants", "Manage resellers and enterprises."),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
 from schemas.http.file_options import FileForm
+from schemas.job_kinds import ACTIONS, ActionSpec, JobKind
 from webhook.cli.client import Json
 from webhook.cli.console import is_asked, note, number, safe
 from webhook.cli.exit_codes import Ending, Exit
@@ -77,22 +77,10 @@ def acts(command: Callable[..., Exit]) -> Callable[..., Exit]:
     return file_options(command)
 
 
-@dataclass(frozen=True)
-class Action:
-    """An action: its `path` in the API and the verb for questions. `asks`: always ask for confirmation (R26).
-
-    `of_user`: the user is the one who has the numbers, so it is part of the filter.
-    """
-
-    path: str
-    verb: str
-    asks: bool = False
-    of_user: bool = False
-
-
-def act(session: Session, action: Action, chosen: Fields, given: dict[str, Any]) -> Exit:
-    """Run the action on the selected numbers. `chosen`: fields of this action; `given`: the options of `acts`."""
+def act(session: Session, kind: JobKind, chosen: Fields, given: dict[str, Any]) -> Exit:
+    """Run an action on the selected numbers. `chosen`: fields of this action; `given`: the options of `acts`."""
     _check(given)
+    action = ACTIONS[kind]
     mode = "review" if given["review"] else None
     fields = {**chosen, "mode": mode, **{name: given[name] for name in _FIELDS}}
     if given["file"]:
@@ -100,7 +88,7 @@ def act(session: Session, action: Action, chosen: Fields, given: dict[str, Any])
         told = {name: given[name] for name in FileForm.model_fields}
         send = _sends_file(session, action, given["file"], fields | told)
     else:
-        which = _selected(session, action, chosen, given) if given["is_all"] else {"numbers": list(given["numbers"])}
+        which = _selected(session, kind, chosen, given) if given["is_all"] else {"numbers": list(given["numbers"])}
         count = which.get("expected_count", len(given["numbers"]))
         _ask(action, given, f"{number(count)} number{'' if count == 1 else 's'}", as_json=session.as_json)
         body = which | {name: value for name, value in fields.items() if value is not None}
@@ -121,33 +109,34 @@ def _check(given: Mapping[str, Any]) -> None:
     check_report(given["report_path"])
 
 
-def _selected(session: Session, action: Action, chosen: Fields, given: Mapping[str, Any]) -> Json:
+def _selected(session: Session, kind: JobKind, chosen: Fields, given: Mapping[str, Any]) -> Json:
     """Return the filter and how many numbers match it now. The service refuses the action if the count has changed."""
     wanted = {name: given[name] for name in _FILTERS if name != "tenant"}
     wanted["tenant_id"] = tenant_id(session, given["tenant"])
-    wanted["user_id"] = chosen["user_id"] if action.of_user else None
+    # Here the user is the one who has the numbers; in an assignment, the one who gets them.
+    wanted["user_id"] = chosen["user_id"] if kind is JobKind.UNASSIGN else None
     narrowed = {name: value for name, value in wanted.items() if value is not None}
     expected = given["expected_count"]
     return {"filter": narrowed, "expected_count": session.api.count(narrowed) if expected is None else expected}
 
 
-def _ask(action: Action, given: Mapping[str, Any], what: str, *, as_json: bool) -> None:
+def _ask(action: ActionSpec, given: Mapping[str, Any], what: str, *, as_json: bool) -> None:
     """R26: ask before deleting, and before acting on --all without a count. A review asks later, with more detail."""
     surprising = given["is_all"] and given["expected_count"] is None
-    if given["yes"] or given["review"] or not (action.asks or surprising):
+    if given["yes"] or given["review"] or not (action.is_destructive or surprising):
         return
-    question = f"{action.verb} {what}?"
+    question = f"{action.act} {what}?"
     if not is_asked(as_json):
-        either = " or --expected-count" if surprising and not action.asks else ""
+        either = " or --expected-count" if surprising and not action.is_destructive else ""
         raise click.UsageError(f"{question} Cannot ask (no terminal): add --yes{either}.")
     if not click.confirm(question, err=True):
         note("Nothing was changed.")
         raise Ending(Exit.CANCELLED)
 
 
-def _sends_file(session: Session, action: Action, file: Path, fields: Fields) -> Callable[[View], Json]:
+def _sends_file(session: Session, action: ActionSpec, file: Path, fields: Fields) -> Callable[[View], Json]:
     return lambda view: send_file(session, view, file, fields, action.path)
 
 
-def _sends_body(session: Session, action: Action, body: Json) -> Callable[[View], Json]:
+def _sends_body(session: Session, action: ActionSpec, body: Json) -> Callable[[View], Json]:
     return lambda _: session.api.create(action.path, body)

@@ -6,7 +6,7 @@ The numbers come as a list, as a filter that is resolved here, once, or as a fil
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,7 +17,8 @@ from flask import Request
 from schemas.columns import Column
 from schemas.http import actions
 from schemas.http.file_options import FileOptions
-from schemas.jobs import JobKind, JobOptions, ListFormat, Mode, NumberFormat, OnError
+from schemas.job_kinds import JobKind
+from schemas.jobs import JobOptions, ListFormat, Mode, NumberFormat, OnError
 from schemas.permissions import Actor
 from schemas.request_problems import RequestCode
 from schemas.user_services import NO_SERVICE, Service
@@ -39,10 +40,9 @@ _Choose = Callable[[sa.Connection, Actor, Any], dict[str, Any]]
 
 
 @dataclass(frozen=True)
-class Action:
-    """A kind of action: the form beside a file, the JSON body, and how either is turned into the options of a job."""
+class ActionRequest:
+    """The requests for an action: the form beside a file, the JSON body, and how either becomes options of a job."""
 
-    kind: JobKind
     form: type[actions.Options]
     body: type[actions.Selection]
     choose: _Choose
@@ -84,44 +84,46 @@ def _nothing(_connection: sa.Connection, _actor: Actor, _form: actions.Options) 
     return {}
 
 
-ASSIGN = Action(JobKind.ASSIGN, actions.AssignForm, actions.Assignment, _assignment)
-UNASSIGN = Action(JobKind.UNASSIGN, actions.UnassignForm, actions.Unassignment, _unassignment)
-CHANGE = Action(JobKind.CHANGE, actions.ChangeForm, actions.CapabilityChange, _change)
-DELETE = Action(JobKind.DELETE, actions.DeleteForm, actions.Deletion, _nothing)
+REQUESTS: Mapping[JobKind, ActionRequest] = {
+    JobKind.ASSIGN: ActionRequest(actions.AssignForm, actions.Assignment, _assignment),
+    JobKind.UNASSIGN: ActionRequest(actions.UnassignForm, actions.Unassignment, _unassignment),
+    JobKind.CHANGE: ActionRequest(actions.ChangeForm, actions.CapabilityChange, _change),
+    JobKind.DELETE: ActionRequest(actions.DeleteForm, actions.Deletion, _nothing),
+}
 
 
-def enter_selection(action: Action, body: actions.Selection) -> str:
-    """Submit the job that applies the action to the numbers of `body`, an `action.body`; return its public id.
+def enter_selection(kind: JobKind, body: actions.Selection) -> str:
+    """Submit the job that applies an action to the numbers of its `ActionRequest.body`; return its public id.
 
     Returns as soon as the set of numbers is final. The job reports the outcome of each.
     """
     job = str(uuid.uuid4())
     with submitting(job):
-        _enter(job, action, body)
+        _enter(job, kind, body)
     announce(job)
     return job
 
 
-def enter_file(action: Action, request: Request, on_fields: OnFields | None = None) -> str:
-    """Submit the job that applies the action to the numbers of the request's file; return its public id.
+def enter_file(kind: JobKind, request: Request, on_fields: OnFields | None = None) -> str:
+    """Submit the job that applies an action to the numbers of the request's file; return its public id.
 
-    The form beside the file is an `action.form`. `on_fields`: see `webhook.http.multipart.receive`.
+    The form beside the file is an `ActionRequest.form`. `on_fields`: see `webhook.http.multipart.receive`.
     """
     job = str(uuid.uuid4())
     with submitting(job):
         received = receive(request, files.upload_key(job), get_settings().max_upload_bytes, on_fields)
         idempotency.check_fingerprint(asdict(received))
         file = submit.File(received.file_name, received.size, received.sha256)
-        _enter(job, action, validated(action.form, received.fields), file)
+        _enter(job, kind, validated(REQUESTS[kind].form, received.fields), file)
     announce(job)
     return job
 
 
-def _enter(job: str, action: Action, form: actions.Options, file: submit.File | None = None) -> None:
+def _enter(job: str, kind: JobKind, form: actions.Options, file: submit.File | None = None) -> None:
     actor = auth.actor()
     callback_url = references.callback_url(form.callback_url)
     with transaction() as connection:
-        chosen = action.choose(connection, actor, form)
+        chosen = REQUESTS[kind].choose(connection, actor, form)
         hints = form.model_dump(include=set(FileOptions.model_fields)) if file is not None else {}
         options = JobOptions(
             mode=Mode(form.mode),
@@ -134,12 +136,12 @@ def _enter(job: str, action: Action, form: actions.Options, file: submit.File | 
         if isinstance(form, actions.Selection):
             list_format = ListFormat.LIST if form.filter is None else ListFormat.SELECTION
             number_lists.put(job, {Column.PHONE_NUMBER: _numbers(connection, actor, form)}, list_format)
-        parent = references.find_parent(connection, actor, action.kind, getattr(form, "parent_job_id", None))
+        parent = references.find_parent(connection, actor, kind, getattr(form, "parent_job_id", None))
         order = submit.NewJob(
             job,
             actor.tenant.id,
             actor.name,
-            action.kind,
+            kind,
             options,
             file,
             parent_id=parent,

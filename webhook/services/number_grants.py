@@ -15,7 +15,8 @@ import sqlalchemy as sa
 from schemas import permissions
 from schemas.codes import Code, faults_of, text_of
 from schemas.columns import Column
-from schemas.jobs import JobKind, JobOptions
+from schemas.job_kinds import JobKind
+from schemas.jobs import JobOptions
 from schemas.permissions import Actor, NumberFacts, Tenant, User
 from schemas.user_services import Service, name_of
 from webhook.http.errors import refuse_file

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from schemas import permissions
 from schemas.codes import Code
 from schemas.columns import Column, name_of
-from schemas.jobs import JobKind
+from schemas.job_kinds import JobKind
 from schemas.names import fold, unambiguous
 from schemas.permissions import Actor, Tenant, User
 from schemas.request_problems import RequestCode

@@ -13,7 +13,8 @@ from schemas.columns import Column
 from schemas.http import resources
 from schemas.http import tenants as tenant_bodies
 from schemas.http.file_options import FileOptions
-from schemas.jobs import Accept, JobKind, JobOptions, Mode, NumberFormat, OnError, OnExisting
+from schemas.job_kinds import JobKind
+from schemas.jobs import Accept, JobOptions, Mode, NumberFormat, OnError, OnExisting
 from schemas.names import fold, unambiguous
 from schemas.permissions import Actor
 from webhook.http import auth, idempotency, serializers

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from schemas.codes import Code
 from schemas.http import actions, resources
 from schemas.http.users import UserChange
+from schemas.job_kinds import JobKind
 from schemas.jobs import TERMINAL
 from schemas.permissions import User, check_slot
 from schemas.request_problems import RequestCode
@@ -22,7 +23,7 @@ from schemas.user_services import Service
 from webhook.http import auth
 from webhook.http.errors import refuse, refuse_file
 from webhook.services import jobs, users
-from webhook.services.actions import UNASSIGN, enter_selection
+from webhook.services.actions import enter_selection
 from webhook.services.job_submission import announce, submitting
 from webhook.services.number_grants import NumberGrant, refuse_bad_numbers, submit_grant
 from worker.accounts.users import UserView
@@ -140,7 +141,7 @@ def _judge(connection: sa.Connection, view: UserView, gift: NumberGrant) -> bool
 def _take(user_id: str, numbers: list[str], wait: float, *, is_sms: bool) -> resources.Job:
     service = "sms" if is_sms else "voice"
     body = actions.Unassignment(numbers=numbers, user_id=user_id, service=service)
-    return jobs.get(enter_selection(UNASSIGN, body), wait)
+    return jobs.get(enter_selection(JobKind.UNASSIGN, body), wait)
 
 
 def _give(gift: NumberGrant, wait: float, *, may_create: bool) -> resources.Job:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from schemas.database.tables import job_chunks, jobs
-from schemas.jobs import TERMINAL, ChunkState, JobKind, JobOptions, JobStatus, Phase
+from schemas.job_kinds import JobKind
+from schemas.jobs import TERMINAL, ChunkState, JobOptions, JobStatus, Phase
 from schemas.request_problems import RequestCode
 from worker.jobs import retention, undo_queries
 from worker.jobs.file_classes import FileClass

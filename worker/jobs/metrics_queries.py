@@ -14,7 +14,8 @@ import sqlalchemy as sa
 
 from schemas.codes import CATALOGUE
 from schemas.database.tables import job_chunks, jobs
-from schemas.jobs import TERMINAL, WORKED_IN, ChunkState, JobKind, JobStatus, Phase, Stage
+from schemas.job_kinds import JobKind
+from schemas.jobs import TERMINAL, WORKED_IN, ChunkState, JobStatus, Phase, Stage
 from schemas.metrics import (
     HELD_UP,
     JOBS,

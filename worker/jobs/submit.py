@@ -10,7 +10,8 @@ from psycopg.errors import ForeignKeyViolation
 from sqlalchemy.exc import IntegrityError
 
 from schemas.database.tables import callbacks, jobs
-from schemas.jobs import JobKind, JobOptions, JobStatus, Phase
+from schemas.job_kinds import JobKind
+from schemas.jobs import JobOptions, JobStatus, Phase
 from worker.accounts.tenants import GoneError
 from worker.jobs import callback_secrets
 from worker.queue import job_state

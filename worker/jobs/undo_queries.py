@@ -15,7 +15,8 @@ import sqlalchemy as sa
 
 from schemas.codes import Outcome
 from schemas.database.tables import jobs
-from schemas.jobs import JobKind, JobStatus, Tally
+from schemas.job_kinds import JobKind
+from schemas.jobs import JobStatus, Tally
 from schemas.permissions import Actor
 from worker.database import tenant_scope
 from worker.jobs import retention

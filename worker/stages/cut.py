@@ -16,7 +16,8 @@ from schemas import permissions
 from schemas.arrow_schemas import CHUNK, RESULTS
 from schemas.codes import Code, fault_bit, number_of
 from schemas.columns import Column
-from schemas.jobs import JobKind, JobOptions, OnExisting
+from schemas.job_kinds import JobKind
+from schemas.jobs import JobOptions, OnExisting
 from schemas.user_services import Service, assigned_services
 from worker.stages import number_ranges
 from worker.stages.number_readings import Batches, decide_readings

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from schemas.arrow_schemas import CHUNK_RESULTS, IMAGES
 from schemas.codes import Code, Outcome, number_of, outcome_of
-from schemas.jobs import JobKind
+from schemas.job_kinds import JobKind
 from worker.stages.resolving.assign import assign
 from worker.stages.resolving.change import change
 from worker.stages.resolving.delete import delete

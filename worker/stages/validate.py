@@ -18,7 +18,8 @@ import pyarrow.compute as pc
 from schemas.arrow_schemas import VALIDATED, first_code
 from schemas.codes import FAULTS, Code, fault_bit, number_of
 from schemas.columns import Column
-from schemas.jobs import Accept, JobKind, JobOptions, NumberFormat
+from schemas.job_kinds import JobKind
+from schemas.jobs import Accept, JobOptions, NumberFormat
 from schemas.names import fold
 from schemas.user_services import NO_SERVICE, read_services
 from worker import phone

@@ -23,7 +23,8 @@ from sqlalchemy import Row
 from schemas import arrow_schemas
 from schemas.codes import Code
 from schemas.columns import Column, is_international
-from schemas.jobs import ACTIONS, FORMS, JobStatus, Mode, OnError, Stage
+from schemas.job_kinds import ACTIONS, JOB_KINDS
+from schemas.jobs import JobStatus, Mode, OnError, Stage
 from worker.config.failpoints import Failpoint, hit
 from worker.config.settings import Settings, get_settings
 from worker.database.engine import transaction
@@ -133,7 +134,7 @@ class _Stored:
 
 @contextmanager
 def _rows_of(lease: leases.Lease, job: Job, row: Row[Any], workdir: Path) -> Iterator[Rows]:
-    form = FORMS[job.kind]
+    form = JOB_KINDS[job.kind].form
     if row.file_name is None:
         yield read_list(
             arrow_files.get_table(storage_files.listed_key(lease.job_public_id)), _limits(get_settings()), form

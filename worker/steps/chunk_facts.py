@@ -14,7 +14,8 @@ import sqlalchemy as sa
 
 from schemas.arrow_schemas import STATE
 from schemas.columns import Column
-from schemas.jobs import ACTIONS, JobKind, JobOptions, ListFormat, OnExisting
+from schemas.job_kinds import ACTIONS, JobKind
+from schemas.jobs import JobOptions, ListFormat, OnExisting
 from schemas.names import unambiguous
 from schemas.permissions import Tenant
 from schemas.user_services import Service

@@ -14,7 +14,8 @@ from tempfile import TemporaryDirectory
 import atheris
 
 with atheris.instrument_imports(include=["schemas", "worker"]):
-    from schemas.jobs import JobKind, JobOptions
+    from schemas.job_kinds import JobKind
+    from schemas.jobs import JobOptions
     from worker.stages.cut import deduplicate
     from worker.stages.read import FileFault, Limits, read
     from worker.stages.validate import Names, Parts, validate_rows

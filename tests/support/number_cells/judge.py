@@ -9,7 +9,8 @@ from pathlib import Path
 
 from schemas.codes import BY_NUMBER, Code, warnings_of
 from schemas.columns import Column, is_international
-from schemas.jobs import JobKind, JobOptions
+from schemas.job_kinds import JobKind
+from schemas.jobs import JobOptions
 from tests.support.files.sheets import csv_bytes
 from tests.support.number_cells.model import Cell, Sheet, Verdict
 from worker.stages.cut import deduplicate

@@ -6,15 +6,12 @@ from typing import Any
 
 import click
 
+from schemas.job_kinds import JobKind
 from webhook.cli.exit_codes import Exit
 from webhook.cli.lookup import tenant_id, user_id
-from webhook.cli.number_actions import Action, act, acts
+from webhook.cli.number_actions import act, acts
 from webhook.cli.session import Session, talks
 
-ASSIGN = Action("assignments", "Assign")
-UNASSIGN = Action("unassignments", "Unassign", of_user=True)
-CHANGE = Action("capability-changes", "Change")
-DELETE = Action("deletions", "Delete", asks=True)
 _SERVICE = "voice (a PBX user's number, a trunk user's Default DID), forwarded or sms"
 _WORDS = {"on": "enable", "off": "disable"}
 _expected_holder = click.option(
@@ -58,7 +55,7 @@ def assign(  # noqa: PLR0913 - options of the command
         "only_unassigned": only_unassigned or None,
         "expected_holder_id": tenant_id(session, expected_holder),
     }
-    return act(session, ASSIGN, chosen, given)
+    return act(session, JobKind.ASSIGN, chosen, given)
 
 
 @click.command()
@@ -81,7 +78,7 @@ def unassign(
         "service": service,
         "expected_holder_id": tenant_id(session, expected_holder),
     }
-    return act(session, UNASSIGN, chosen, given)
+    return act(session, JobKind.UNASSIGN, chosen, given)
 
 
 @click.command()
@@ -108,7 +105,7 @@ def change(  # noqa: PLR0913 - options of the command
     chosen |= {"voice_carrier": voice_carrier, "sms_carrier_profile": sms_carrier_profile}
     if given["file"] is None and all(value is None for value in chosen.values()):
         raise click.UsageError("Choose what to change: --voice, --sms, --fax, --voice-carrier, --sms-carrier-profile.")
-    return act(session, CHANGE, chosen, given)
+    return act(session, JobKind.CHANGE, chosen, given)
 
 
 @click.command()
@@ -116,4 +113,4 @@ def change(  # noqa: PLR0913 - options of the command
 @talks
 def delete(session: Session, **given: Any) -> Exit:  # noqa: ANN401 - for `act`
     """Delete unassigned numbers that you uploaded. `numberyard undo` restores them."""
-    return act(session, DELETE, {}, given)
+    return act(session, JobKind.DELETE, {}, given)

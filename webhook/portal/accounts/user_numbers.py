@@ -14,7 +14,7 @@ from schemas.user_services import Service
 from webhook.portal.shared import flash
 from webhook.portal.shared.blueprint import bp
 from webhook.portal.shared.forms import Form
-from webhook.portal.shared.job_messages import Words, address, message_for
+from webhook.portal.shared.job_messages import address, message_for
 from webhook.services import numbers
 from webhook.services.user_numbers import Exchange, Exchanged
 from worker.phone.formatting import readable
@@ -130,11 +130,11 @@ def exchange_message(name: str, done: Exchanged, before: str) -> flash.FlashMess
     """Return the flash message about an exchange (R30): `before`, such as "Ada was saved.", then each step that ran."""
     steps = []
     if done.taking is not None:
-        words = Words("Unassigning", "unassigned", f" from {name}")
-        steps.append((*message_for(done.taking, done.taking.id, _words(done.taken), words), done.taking.id))
+        text = message_for(done.taking, done.taking.id, _words(done.taken), f" from {name}")
+        steps.append((*text, done.taking.id))
     if done.giving is not None:
-        words = Words("Assigning", "assigned", f" to {name}")
-        steps.append((*message_for(done.giving, done.giving.id, _words(done.given), words), done.giving.id))
+        text = message_for(done.giving, done.giving.id, _words(done.given), f" to {name}")
+        steps.append((*text, done.giving.id))
     texts = [before, *(step[0] for step in steps)]
     if done.given and done.giving is None:
         texts.append(

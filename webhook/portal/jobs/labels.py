@@ -3,38 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
 from schemas.codes import Code, Outcome, Text, in_general
 from schemas.http import resources
-from schemas.jobs import TERMINAL, JobKind, JobStatus
+from schemas.job_kinds import JOB_KINDS, JobKind, JobKindSpec
+from schemas.jobs import TERMINAL, JobStatus
 from webhook.portal.shared.durations import duration
 from webhook.services.job_details import JobDetails, UndoRelations
 
 _PERCENT = 100
 SOURCES = 10  # tenants that would lose numbers and are listed by name
-
-
-@dataclass(frozen=True)
-class Words:
-    """The words for a kind of job: in lists, on its button, while it runs, once it is done, and in a sentence."""
-
-    name: str
-    act: str
-    doing: str
-    done: str
-    noun: str
-
-
-KINDS = {
-    JobKind.UPLOAD: Words("Upload", "Import", "Importing", "imported", "upload"),
-    JobKind.ASSIGN: Words("Assign", "Assign", "Assigning", "assigned", "assignment"),
-    JobKind.UNASSIGN: Words("Unassign", "Unassign", "Unassigning", "unassigned", "unassignment"),
-    JobKind.CHANGE: Words("Change capabilities", "Change", "Changing", "changed", "change"),
-    JobKind.DELETE: Words("Delete", "Delete", "Deleting", "deleted", "deletion"),
-    JobKind.UNDO: Words("Undo", "Undo", "Undoing", "undone", "earlier undo"),
-}
 STATES = {
     JobStatus.ACCEPTED: ("Waiting", "calm"),
     JobStatus.CHECKING: ("Checking", "busy"),
@@ -80,9 +59,9 @@ LEFT_AS = {
 }
 
 
-def words(job: resources.Job) -> Words:
-    """Return the labels of the job's kind."""
-    return KINDS[JobKind(job.kind)]
+def words(job: resources.Job) -> JobKindSpec:
+    """Return the words of the job's kind."""
+    return JOB_KINDS[JobKind(job.kind)]
 
 
 def name(job: resources.Job, beside: UndoRelations = NOTHING) -> str:
@@ -122,14 +101,14 @@ def _undone_noun(beside: UndoRelations) -> str:
 
 
 def _noun(kind: JobKind, file_name: str | None, rows: int) -> str:
-    noun = KINDS[kind].noun
+    noun = JOB_KINDS[kind].noun
     if file_name is not None:
         return f"{noun} of {file_name}"
     return noun if not rows or kind is JobKind.UNDO else f"{noun} of {plural(rows, 'number')}"
 
 
 def _name(kind: JobKind, file_name: str | None, rows: int) -> str:
-    title = KINDS[kind].name
+    title = JOB_KINDS[kind].name
     if file_name is not None:
         return f"{title}: {file_name}"
     return title if not rows or kind is JobKind.UNDO else f"{title}: {plural(rows, 'number')}"

@@ -15,7 +15,8 @@ from flask import Response, render_template, request, url_for
 from schemas import permissions
 from schemas.columns import distinct
 from schemas.http import resources
-from schemas.jobs import JobKind, JobStatus
+from schemas.job_kinds import JOB_KINDS
+from schemas.jobs import JobStatus
 from schemas.request_problems import RequestCode
 from webhook.http.concurrency_limits import DOWNLOADS
 from webhook.http.downloads import sent, sent_stored
@@ -133,6 +134,6 @@ def _list() -> dict[str, Any]:
         "is_live": any(labels.is_open(found) for found in page.data),
         "next_url": onward,
         "first_url": url_for("portal.jobs", **narrowed) if "cursor" in wanted else None,
-        "kinds": [(kind.value, labels.KINDS[kind].name) for kind in JobKind],
+        "kinds": [(kind.value, spec.name) for kind, spec in JOB_KINDS.items()],
         "states": [(status.value, labels.STATES.get(status, ("Running",))[0]) for status in JobStatus],
     }

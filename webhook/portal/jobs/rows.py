@@ -13,7 +13,8 @@ from flask import request, url_for
 from schemas.codes import Code, Outcome, in_general
 from schemas.columns import Column, distinct, name_of
 from schemas.http import resources
-from schemas.jobs import JobKind, JobStatus
+from schemas.job_kinds import JobKind
+from schemas.jobs import JobStatus
 from webhook.http.request_bodies import validated
 from webhook.portal.jobs import labels
 from webhook.services import jobs

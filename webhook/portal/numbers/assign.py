@@ -11,19 +11,19 @@ from typing import Any
 from flask import request, url_for
 
 from schemas.http import resources
+from schemas.job_kinds import JobKind
 from schemas.permissions import TenantKind
 from webhook.http import auth
 from webhook.http.errors import Refused
-from webhook.portal.numbers.available_actions import available_actions, can_unassign
+from webhook.portal.numbers.available_actions import why_not
 from webhook.portal.numbers.holders import Origin, origin
 from webhook.portal.numbers.selection import Selection
 from webhook.portal.numbers.submit_action import as_it_is, selected, submit_action
 from webhook.portal.shared import select_fields
 from webhook.portal.shared.blueprint import bp
 from webhook.portal.shared.forms import Form
-from webhook.portal.shared.job_messages import Words
 from webhook.portal.shared.select_fields import SelectField
-from webhook.services import actions, numbers, select_options, tenants, users
+from webhook.services import numbers, select_options, tenants, users
 
 Options = list[tuple[str, str, str]]  # (value, label, help text)
 SERVICES = [
@@ -83,9 +83,8 @@ def save_settings() -> Any:  # noqa: ANN401 - a redirect or the form
     if chosen.single is None and form.value("tenant_id"):
         form.fields.setdefault("only_unassigned", "true")  # the safe choice, if a page offered none
     target = _target(form, picker)
-    words = Words("Assigning", "assigned", f" to {target}" if target else "")
     with form.faults():
-        return submit_action(form, actions.ASSIGN, chosen, words)
+        return submit_action(form, JobKind.ASSIGN, chosen, f" to {target}" if target else "")
     return _page(form, as_it_is(form, chosen), picker, target)
 
 
@@ -131,7 +130,7 @@ def _page(form: Form, chosen: Selection, picker: SelectField, target: str) -> An
         "portal/assign.html",
         chosen=chosen,
         number=number,
-        why_not="" if number is None else _why_not(number, "assign"),
+        why_not="" if number is None else why_not(number, JobKind.ASSIGN),
         picker=picker,
         pending=_pending(form, chosen, number, target) if target else None,
         services=SERVICES,
@@ -150,7 +149,7 @@ def ask_to_take_back() -> Any:  # noqa: ANN401 - a page or a redirect
 def take_back() -> Any:  # noqa: ANN401 - a redirect or the form
     form, chosen = Form.sent(), selected()
     with form.faults():
-        return submit_action(form, actions.UNASSIGN, chosen, Words("Unassigning", "unassigned"))
+        return submit_action(form, JobKind.UNASSIGN, chosen)
     return _take_page(form, as_it_is(form, chosen))
 
 
@@ -161,7 +160,7 @@ def _take_page(form: Form, chosen: Selection) -> Any:  # noqa: ANN401 - a page a
         "portal/take_back.html",
         chosen=chosen,
         number=number,
-        why_not="" if number is None or can_unassign(number) else _why_not(number, "take-back"),
+        why_not="" if number is None else why_not(number, JobKind.UNASSIGN),
         goes_to="" if number is None else _above(number),
         expected={} if number is None else _expected(number),
         services=_takeable(number, FROM_USERS if is_enterprise else FROM_ABOVE),
@@ -196,7 +195,3 @@ def _above(number: resources.Number) -> str:
         return ""
     parent = tenants.get(holder).parent_id
     return "" if parent is None else tenants.get(parent).name
-
-
-def _why_not(number: resources.Number, name: str) -> str:
-    return next(deed.why_not for deed in available_actions(number, "/numbers") if deed.name == name)

@@ -6,13 +6,13 @@ from typing import Any
 
 from flask import url_for
 
-from webhook.portal.numbers.available_actions import available_actions
+from schemas.job_kinds import JobKind
+from webhook.portal.numbers.available_actions import why_not
 from webhook.portal.numbers.selection import Selection
 from webhook.portal.numbers.submit_action import as_it_is, selected, submit_action
 from webhook.portal.shared.blueprint import bp
 from webhook.portal.shared.forms import Form
-from webhook.portal.shared.job_messages import Words
-from webhook.services import actions, numbers, select_options, tenants
+from webhook.services import numbers, select_options, tenants
 
 CAPABILITIES = [("voice", "Voice"), ("sms", "SMS"), ("fax", "Fax")]
 CARRIERS = [("voice_carrier", "Voice Carrier Name", "voice"), ("sms_carrier_profile", "SMS Carrier Profile", "sms")]
@@ -32,7 +32,7 @@ def change_capabilities() -> Any:  # noqa: ANN401 - a redirect or the form
         form.wrong("", _NOTHING)
     else:
         with form.faults():
-            return submit_action(form, actions.CHANGE, chosen, Words("Changing", "changed"))
+            return submit_action(form, JobKind.CHANGE, chosen)
     return _change_page(form, as_it_is(form, chosen))
 
 
@@ -66,17 +66,16 @@ def ask_to_delete() -> Any:  # noqa: ANN401 - a page and its status
 def delete() -> Any:  # noqa: ANN401 - a redirect or the form
     form, chosen = Form.sent(), selected()
     with form.faults():
-        return submit_action(form, actions.DELETE, chosen, Words("Deleting", "deleted"))
+        return submit_action(form, JobKind.DELETE, chosen)
     return _delete_page(form, as_it_is(form, chosen))
 
 
 def _delete_page(form: Form, chosen: Selection) -> Any:  # noqa: ANN401 - a page and its status
     number = None if chosen.single is None else numbers.get(chosen.single)
-    offered = [] if number is None else available_actions(number, chosen.back)
     return form.page(
         "portal/delete.html",
         chosen=chosen,
         number=number,
-        why_not=next((deed.why_not for deed in offered if deed.name == "delete"), ""),
+        why_not="" if number is None else why_not(number, JobKind.DELETE),
         action=url_for("portal.delete", **chosen.args()),
     )

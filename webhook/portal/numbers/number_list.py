@@ -7,9 +7,10 @@ from typing import Any
 from flask import redirect, render_template, request, url_for
 
 from schemas.http import resources
+from schemas.job_kinds import ACTIONS, JOB_KINDS, JobKind
 from webhook.http.request_bodies import validated
 from webhook.portal.numbers import filters as number_filters
-from webhook.portal.numbers.available_actions import available_actions
+from webhook.portal.numbers.available_actions import available_actions, form_url
 from webhook.portal.numbers.selection import Selection
 from webhook.portal.shared import flash, select_fields
 from webhook.portal.shared.blueprint import bp
@@ -19,20 +20,6 @@ from webhook.portal.shared.job_messages import why_no_upload
 from webhook.services import numbers, select_options
 
 COUNTED = 1_000  # numbers; beyond that, the page says only that there are more: an exact count would take too long
-FORMS = {
-    "assign": "portal.choose_target",
-    "take-back": "portal.ask_to_take_back",
-    "change": "portal.choose_capabilities",
-    "delete": "portal.ask_to_delete",
-}
-KINDS = {
-    "upload": "Uploaded",
-    "assign": "Assigned",
-    "unassign": "Unassigned",
-    "change": "Changed",
-    "delete": "Deleted",
-    "undo": "Restored by undo",
-}
 _NONE_TICKED = "Select the numbers first."
 
 
@@ -80,7 +67,8 @@ def _list_context(
         "sizes": [(count, url_for("portal.numbers", **filters, limit=count)) for count in number_filters.SIZES],
         "limit": form.value("limit") or str(number_filters.PAGE),
         "counted": COUNTED,
-        "forms": {} if everything is None else {name: url_for(it, **everything.args()) for name, it in FORMS.items()},
+        "actions": ACTIONS,
+        "forms": {} if everything is None else {kind: form_url(kind, everything) for kind in ACTIONS},
         "upload_hint": why_no_upload(),
     }
 
@@ -95,9 +83,9 @@ def choose() -> Any:  # noqa: ANN401 - a redirect
     form = Form.sent()
     back = local(form.value("back"), url_for("portal.numbers"))
     ticked, action = form.values("numbers"), form.value("action")
-    if not ticked or action not in FORMS:
+    if not ticked or action not in ACTIONS:
         return flash.redirect_with_flash(back, _NONE_TICKED, flash.INFO)
-    return redirect(url_for(FORMS[action], **Selection.ticked(ticked, back).args()), 303)
+    return redirect(form_url(JobKind(action), Selection.ticked(ticked, back)), 303)
 
 
 @bp.get("/numbers/<e164>")
@@ -105,4 +93,4 @@ def number(e164: str) -> str:
     found = numbers.get(e164)
     here = url_for("portal.number", e164=found.e164)
     offered = available_actions(found, here)
-    return render_template("portal/number.html", number=found, deeds=offered, kinds=KINDS)
+    return render_template("portal/number.html", number=found, deeds=offered, kinds=JOB_KINDS)

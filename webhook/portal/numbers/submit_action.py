@@ -5,17 +5,17 @@ from __future__ import annotations
 from flask import Response, request
 
 from schemas.http import actions
+from schemas.job_kinds import JOB_KINDS, JobKind
 from schemas.request_problems import RequestCode
 from webhook.http import auth
 from webhook.http.errors import Refused, refuse
 from webhook.portal.numbers.selection import Selection
 from webhook.portal.shared import flash
 from webhook.portal.shared.forms import Form
-from webhook.portal.shared.job_messages import Words, address, message_for
+from webhook.portal.shared.job_messages import address, message_for
 from webhook.portal.shared.login_required import redirect_page
 from webhook.services import actions as operations
 from webhook.services import jobs, numbers
-from webhook.services.actions import Action
 
 WAIT = 2.0  # seconds that a form waits for its job
 CHECK_FIRST = "review"
@@ -43,22 +43,22 @@ def as_it_is(form: Form, chosen: Selection) -> Selection:
     return now
 
 
-def submit_action(form: Form, action: Action, chosen: Selection, words: Words) -> Response:
+def submit_action(form: Form, kind: JobKind, chosen: Selection, suffix: str = "") -> Response:
     """Submit the job, wait briefly, and redirect to where the admin came from; or to the job, if it has a review.
 
-    Raises `Refused` like `webhook.services.actions.enter_selection`.
+    `suffix`: see `message_for`. Raises `Refused` like `webhook.services.actions.enter_selection`.
     """
-    body = form.body(action.body, **chosen.body())
+    body = form.body(operations.REQUESTS[kind].body, **chosen.body())
     assert isinstance(body, actions.Selection)  # noqa: S101 - the bodies of actions are selections
-    job_id = operations.enter_selection(action, body)
+    job_id = operations.enter_selection(kind, body)
     if body.mode == CHECK_FIRST:
         return redirect_page(address(job_id))
     job = jobs.get(job_id, WAIT)
-    text, kind, label = message_for(job, job_id, chosen.words, words)
+    text, tone, label = message_for(job, job_id, chosen.words, suffix)
     since = _moved_since(chosen, getattr(body, "expected_holder_id", None)) if job.counts.failed else ""
     if since:
-        text = f"{chosen.words} could not be {words.done}{words.whither}: {since} Nothing was changed."
-    return flash.redirect_with_flash(chosen.back, text, kind, link=address(job_id), label=label)
+        text = f"{chosen.words} could not be {JOB_KINDS[kind].done}{suffix}: {since} Nothing was changed."
+    return flash.redirect_with_flash(chosen.back, text, tone, link=address(job_id), label=label)
 
 
 def _moved_since(chosen: Selection, expected_id: str | None) -> str:

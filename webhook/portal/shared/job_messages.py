@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from schemas import permissions
 from schemas.codes import Code, in_general, text_of
 from schemas.http import resources
+from schemas.job_kinds import JOB_KINDS, JobKind
 from schemas.jobs import TERMINAL
 from webhook.http import auth
 from webhook.portal.shared import flash
 from webhook.services import jobs
-
-
-@dataclass(frozen=True)
-class Words:
-    """The words for an action: ("Assigning", "assigned", " to Ashford Clinics")."""
-
-    doing: str
-    done: str
-    whither: str = ""
 
 
 def address(job_id: str) -> str:
@@ -27,20 +17,23 @@ def address(job_id: str) -> str:
     return f"/jobs/{job_id}"
 
 
-def message_for(job: resources.Job, job_id: str, what: str, words: Words) -> tuple[str, str, str]:
-    """Return the message about a job on `what`: the text, its kind, and the label of the link to the job."""
-    counts = job.counts
+def message_for(job: resources.Job, job_id: str, what: str, suffix: str = "") -> tuple[str, str, str]:
+    """Return the message about a job on `what`: the text, its kind, and the label of the link to the job.
+
+    `suffix` follows the verb: " to Ashford Clinics".
+    """
+    words, counts = JOB_KINDS[JobKind(job.kind)], job.counts
     done, not_done = counts.created + counts.updated + counts.deleted, counts.failed + counts.unprocessed
     was = "was" if done == 1 else "were"
     if job.status not in TERMINAL:
-        return f"{words.doing} {what}{words.whither} is in progress.", flash.INFO, "Follow progress"
+        return f"{words.doing} {what}{suffix} is in progress.", flash.INFO, "Follow progress"
     if job.problem is not None:
         return f"{what} could not be {words.done}: {job.problem.detail} {job.problem.fix}", flash.ERROR, "See the job"
     if not_done:
         why = _first_reason(job, job_id)
         if counts.total == 1:
-            return f"{what} could not be {words.done}{words.whither}. {why}", flash.ERROR, "See the job"
-        some = f"{done:,} of {counts.total:,} numbers {was} {words.done}{words.whither}. "
+            return f"{what} could not be {words.done}{suffix}. {why}", flash.ERROR, "See the job"
+        some = f"{done:,} of {counts.total:,} numbers {was} {words.done}{suffix}. "
         return f"{some}{not_done:,} could not be {words.done}: {why}", flash.ERROR, f"See all {not_done:,}"
     if not done:
         return (
@@ -49,7 +42,7 @@ def message_for(job: resources.Job, job_id: str, what: str, words: Words) -> tup
             "See the job",
         )
     what = what if done == counts.total else f"{done:,} number{'' if done == 1 else 's'}"
-    text = f"{what} {was} {words.done}{words.whither}."
+    text = f"{what} {was} {words.done}{suffix}."
     same = counts.unchanged + counts.skipped
     return f"{text} {same:,} already {'was' if same == 1 else 'were'}." if same else text, flash.SUCCESS, "See the job"
 

@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from schemas.arrow_schemas import STATE
-from schemas.jobs import JobKind, JobOptions
+from schemas.job_kinds import JobKind
+from schemas.jobs import JobOptions
 from schemas.permissions import Tenant, User
 
 
