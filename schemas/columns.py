@@ -166,7 +166,6 @@ CHANGE_FORM = Form(frozenset({*_NUMBER, Column.VOICE, Column.SMS, Column.FAX, *_
 ANY_FORM = Form(frozenset(SPEC), ())
 DELETE_FORM = Form(frozenset(_NUMBER), (Column.PHONE_NUMBER,))
 SAMPLE_COLUMNS: tuple[Column, ...] = tuple(spec.column for spec in SPECS[:5])
-CAPABILITIES: tuple[Column, ...] = (Column.VOICE, Column.SMS, Column.FAX)
 
 # The columns that every report appends to the uploaded ones. A later upload ignores every column that begins with "_",
 # so a corrected report of failed rows can be uploaded as it is.
