@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import click
 
+from schemas.capabilities import ALL_LABELS
 from webhook.cli.exit_codes import MEANINGS
 
 
@@ -35,7 +36,7 @@ _TASKS: dict[str, dict[str, Lazy]] = {
             "webhook.cli.commands.actions", "assign", "Assign numbers to an enterprise, a reseller or a user."
         ),
         "unassign": Lazy("webhook.cli.commands.actions", "unassign", "Unassign numbers."),
-        "change": Lazy("webhook.cli.commands.actions", "change", "Turn Voice, SMS and Fax on or off, set carriers."),
+        "change": Lazy("webhook.cli.commands.actions", "change", f"Turn {ALL_LABELS} on or off, set carriers."),
         "delete": Lazy("webhook.cli.commands.actions", "delete", "Delete unassigned numbers."),
     },
     "Accounts": {
