@@ -8,8 +8,12 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
+from schemas.capabilities import CAPABILITY_NAMES, CARRIER_FIELDS
 from schemas.codes import BY_NUMBER, FAULTS, Code, Outcome, number_of, result_of
 from schemas.jobs import Seen, Tally
+
+_CAPABILITIES = [(name, pa.int8()) for name in CAPABILITY_NAMES]
+_CARRIER_IDS = [(carrier.id_name, pa.int32()) for carrier in CARRIER_FIELDS]
 
 # The result of every row, in file order. After the check, `code` 0 means "will be written"; in the end every row has a
 # code. `duplicate_of` is the row number of the first occurrence, 0 if there is none; `e164` is 0 if unknown. A row
@@ -37,11 +41,8 @@ VALIDATED = pa.schema(
         ("faults", pa.uint64()),
         ("warnings", pa.uint32()),
         ("e164", pa.int64()),
-        ("voice", pa.int8()),
-        ("sms", pa.int8()),
-        ("fax", pa.int8()),
-        ("voice_carrier_id", pa.int32()),
-        ("sms_carrier_id", pa.int32()),
+        *_CAPABILITIES,
+        *_CARRIER_IDS,
         ("target_id", pa.int32()),
         ("user_id", pa.int32()),
         ("service", pa.int8()),
@@ -59,12 +60,9 @@ CHUNK = pa.schema(
         ("place", pa.int64()),
         ("row", pa.int64()),
         ("e164", pa.int64()),
-        ("voice", pa.int8()),
-        ("sms", pa.int8()),
-        ("fax", pa.int8()),
+        *_CAPABILITIES,
         ("warnings", pa.uint32()),
-        ("voice_carrier_id", pa.int32()),
-        ("sms_carrier_id", pa.int32()),
+        *_CARRIER_IDS,
         ("target_id", pa.int32()),
         ("user_id", pa.int32()),
         ("service", pa.int8()),
@@ -78,11 +76,8 @@ STATE = pa.schema(
         ("changed_job_id", pa.int64()),
         ("holder_id", pa.int32()),
         ("uploader_id", pa.int32()),
-        ("voice", pa.int8()),
-        ("sms", pa.int8()),
-        ("fax", pa.int8()),
-        ("voice_carrier_id", pa.int32()),
-        ("sms_carrier_id", pa.int32()),
+        *_CAPABILITIES,
+        *_CARRIER_IDS,
         ("voice_user_id", pa.int32()),
         ("sms_user_id", pa.int32()),
         ("voice_forwarded", pa.int8()),

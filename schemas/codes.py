@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from schemas.capabilities import ALL_LABELS
 from schemas.columns import SPEC, Column, name_of
 
 
@@ -206,9 +207,7 @@ CATALOGUE: dict[Code, Entry] = {
         "The same number is in an earlier row of this file, with different values.",
         "Keep the correct row and remove the other.",
     ),
-    Code.NO_CAPABILITY: _cell(
-        23, "None of Voice, SMS and Fax is TRUE.", "Set at least one of Voice, SMS and Fax to TRUE."
-    ),
+    Code.NO_CAPABILITY: _cell(23, f"None of {ALL_LABELS} is TRUE.", f"Set at least one of {ALL_LABELS} to TRUE."),
     Code.NUMBER_EXISTS_ELSEWHERE: _world(
         24, "The number is already taken on this platform.", "Check the number, or ask your provider."
     ),

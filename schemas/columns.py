@@ -160,7 +160,6 @@ class Form:
 UPLOAD_FORM = Form(frozenset(Column) - {Column.NONE, Column.USER, Column.SERVICE}, REQUIRED)
 ANY_FORM = Form(frozenset(SPEC), ())
 SAMPLE_COLUMNS: tuple[Column, ...] = tuple(spec.column for spec in SPECS[:5])
-CAPABILITIES: tuple[Column, ...] = (Column.VOICE, Column.SMS, Column.FAX)
 
 # The columns that every report appends to the uploaded ones. A later upload ignores every column that begins with "_",
 # so a corrected report of failed rows can be uploaded as it is.

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from schemas.columns import CAPABILITIES, UPLOAD_FORM, Column, Form
+from schemas.capabilities import ALL_LABELS, CAPABILITIES, CARRIER_FIELDS
+from schemas.columns import UPLOAD_FORM, Column, Form
 
 
 class JobKind(StrEnum):
@@ -88,7 +89,7 @@ ACTIONS: Mapping[JobKind, ActionSpec] = {
         name_with_count="Unassign",
     ),
     JobKind.CHANGE: ActionSpec(
-        form=_form(*CAPABILITIES, Column.VOICE_CARRIER, Column.SMS_CARRIER_PROFILE),
+        form=_form(*(each.column for each in CAPABILITIES), *(each.column for each in CARRIER_FIELDS)),
         name="Change capabilities",
         act="Change",
         doing="Changing",
@@ -96,7 +97,7 @@ ACTIONS: Mapping[JobKind, ActionSpec] = {
         noun="change",
         history="Changed",
         path="capability-changes",
-        help="Turn Voice, SMS and Fax on or off, set carriers.",
+        help=f"Turn {ALL_LABELS} on or off, set carriers.",
         name_with_count="Change capabilities of",
     ),
     JobKind.DELETE: ActionSpec(

@@ -157,7 +157,7 @@ class OnError(StrEnum):
 class JobOptions:
     """Settings for all rows of a job (R11, R18, R23); a row may override them (R12). Ids are validated beforehand.
 
-    `voice`, `sms` and `fax` are the new values of a change: None leaves a capability unchanged. `may_create`: numbers
+    The fields named like capabilities are the new values of a change: None leaves one unchanged. `may_create`: numbers
     that are not on the platform are added when they are assigned to a user (R21). `delimiter` to `header_row` are what
     the uploader states about the file (`schemas.http.file_options`). `number_format` (R14b) and `country_code` (R14c:
     the country of numbers that name none, written as in a Country Code cell) control how numbers are read.

@@ -9,6 +9,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 
+from schemas.capabilities import CAPABILITY_NAMES, CARRIER_FIELDS
+
 metadata = sa.MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -171,17 +173,21 @@ def _kind(is_unassigned: str) -> str:
     """Return the SQL expression, from columns of these names, that maps a number's holder and kind to one bigint.
 
     It is short because an import computes and stores it for every number. So it is a hash where ids are large: holder
-    and flags (the lowest four bits) are always exact, uploader and carriers must be compared. The holder is not an
-    index column of its own, because the planner would then take the two for statistically independent.
+    and flags (the lowest bits) are always exact, uploader and carriers must be compared. The holder is not an index
+    column of its own, because the planner would then take the two for statistically independent.
     """
-    ids = "((uploader_id << 28) # (coalesce(voice_carrier_id, 0) << 16)) # (coalesce(sms_carrier_id, 0) << 4)"
-    kind = f"(((({ids}) # (voice::int << 3)) # (sms::int << 2)) # (fax::int << 1)) # ({is_unassigned})::int"
+    count = len(CAPABILITY_NAMES)
+    flags = [f"({name}::int << {count - place})" for place, name in enumerate(CAPABILITY_NAMES)]
+    carrier_ids = ["(coalesce(voice_carrier_id, 0) << 16)", f"(coalesce(sms_carrier_id, 0) << {count + 1})"]
+    kind = "uploader_id << 28"
+    for part in (*carrier_ids, *flags, f"({is_unassigned})::int"):
+        kind = f"({kind}) # {part}"  # with the parentheses that PostgreSQL reports, so that Alembic finds it unchanged
     return f"(holder_id::bigint << 32) # ({kind})"
 
 
 KIND = _kind(UNASSIGNED)
 KIND_OF_HOLDING = _kind("is_unassigned")
-_BESIDE = ["voice_carrier_id", "sms_carrier_id", "voice", "sms", "fax"]
+_BESIDE = [*(carrier.id_name for carrier in CARRIER_FIELDS), *CAPABILITY_NAMES]
 
 phone_numbers = sa.Table(
     "phone_numbers",
@@ -196,11 +202,8 @@ phone_numbers = sa.Table(
     # distinct tenant and carrier once per chunk (FOR KEY SHARE), as the checks would do per row.
     sa.Column("holder_id", sa.Integer, nullable=False),
     sa.Column("uploader_id", sa.Integer, nullable=False),
-    sa.Column("voice_carrier_id", sa.Integer),
-    sa.Column("sms_carrier_id", sa.Integer),
-    sa.Column("voice", sa.Boolean, nullable=False),
-    sa.Column("sms", sa.Boolean, nullable=False),
-    sa.Column("fax", sa.Boolean, nullable=False),
+    *(sa.Column(carrier.id_name, sa.Integer) for carrier in CARRIER_FIELDS),
+    *(sa.Column(name, sa.Boolean, nullable=False) for name in CAPABILITY_NAMES),
     sa.Column("country", sa.Text, nullable=False),
     # The user for voice (a PBX user's number, a trunk user's default or, if `voice_forwarded`, forwarded number) and
     # the user for SMS (R2, R20).
@@ -243,8 +246,8 @@ holdings = sa.Table(
         for name in ("holder", "uploader")
     ),
     # 0 for none, because NULL is not equal to NULL.
-    *(sa.Column(f"{name}_carrier_id", sa.Integer, primary_key=True) for name in ("voice", "sms")),
-    *(sa.Column(name, sa.Boolean, primary_key=True) for name in ("voice", "sms", "fax", "is_unassigned")),
+    *(sa.Column(carrier.id_name, sa.Integer, primary_key=True) for carrier in CARRIER_FIELDS),
+    *(sa.Column(name, sa.Boolean, primary_key=True) for name in (*CAPABILITY_NAMES, "is_unassigned")),
 )
 
 # The calling codes of the numbers that a tenant, or one below it, holds or once held. Numbers without a country are

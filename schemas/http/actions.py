@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StrictInt, model_va
 from pydantic_core import PydanticCustomError
 
 from schemas import names
+from schemas.capabilities import CAPABILITY_NAMES, CARRIER_FIELDS
 from schemas.http.file_options import FileForm, NumberReading
 from schemas.http.resources import CallbackUrl, ExpectedHolder, NumbersFilter, OnlyUnassigned
 from schemas.user_services import Service, read_services
@@ -172,9 +173,9 @@ class CapabilityChange(ChangeOptions, Selection):
 
     @model_validator(mode="after")
     def _changes_something(self) -> Self:
-        given = (self.voice, self.sms, self.fax, self.voice_carrier, self.sms_carrier_profile)
-        if all(value is None for value in given):
-            raise _fault("voice, sms, fax, voice_carrier, sms_carrier_profile: send at least one of them")
+        names = (*CAPABILITY_NAMES, *(carrier.name for carrier in CARRIER_FIELDS))
+        if all(getattr(self, name) is None for name in names):
+            raise _fault(f"{', '.join(names)}: send at least one of them")
         return self
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.callback_urls import LONGEST_URL
+from schemas.capabilities import CapabilityName
 from schemas.http.file_options import FileForm, NumberReading
 from schemas.names import LONGEST
 
@@ -427,7 +428,7 @@ class NumbersFilter(BaseModel):
         "any country, with or without its 0 (or 1, 8, ...) (0212 555, 212-555). Blank: every number.",
     )
     status: Literal["unassigned", "assigned"] | None = None
-    capability: Literal["voice", "sms", "fax"] | None = None
+    capability: CapabilityName | None = None
     country: str | None = Field(None, pattern=r"^([A-Za-z]{2}|001|\+?[0-9]{1,3})$")
     carrier: str | None = Field(None, max_length=LONGEST)
     tenant_id: str | None = Field(None, max_length=LONGEST, description="ID of the tenant that has the number.")

@@ -6,6 +6,7 @@ After each test, `tests.support.servers.databases` checks that no number of an u
 from __future__ import annotations
 
 import threading
+from typing import NamedTuple
 
 import numpy as np
 import psycopg
@@ -21,9 +22,21 @@ from tests.support.files import sheets
 from tests.support.servers import databases
 from worker.database.engine import transaction
 from worker.numbers import inventory
-from worker.numbers.inventory import Holding
 
 FIRST = 12125550000
+
+
+class Holding(NamedTuple):
+    """A row of `holdings`."""
+
+    holder_id: int
+    uploader_id: int
+    voice_carrier_id: int
+    sms_carrier_id: int
+    voice: bool
+    sms: bool
+    fax: bool
+    is_unassigned: bool
 
 
 def held(engine: sa.Engine) -> set[Holding]:

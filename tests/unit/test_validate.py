@@ -120,7 +120,7 @@ def test_a_sound_row_is_not_settled_yet() -> None:
     rows = check([(*GOOD, " HARBOUR  sip ", "Harbour Messaging", "ashford clinics")])
     assert (rows.code[0], rows.faults[0], rows.e164[0]) == (0, 0, 12125550142)
     assert (rows.voice_carrier_id[0], rows.sms_carrier_id[0], rows.target_id[0]) == (5, 6, 7)
-    assert (rows.voice[0], rows.sms[0], rows.fax[0]) == (1, 0, 0)
+    assert [rows.column(name)[0] for name in ("voice", "sms", "fax")] == [1, 0, 0]
 
 
 def test_too_wide_and_blank_rows() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from apiflask import APIBlueprint
 from flask import Response, request
 
+from schemas.capabilities import ALL_LABELS
 from schemas.http import resources
 from schemas.job_kinds import ACTIONS, JobKind
 from schemas.request_problems import RequestCode
@@ -53,7 +54,7 @@ def unassign() -> Response:
 
 @bp.post("/capability-changes")
 @bp.output(resources.Job, status_code=202)
-@bp.doc(summary="Turn Voice, SMS and Fax on or off, set carriers", responses=REFUSALS)
+@bp.doc(summary=f"Turn {ALL_LABELS} on or off, set carriers", responses=REFUSALS)
 @body_limit(LIST, files=True)
 def change() -> Response:
     """Numbers by list, filter or file. Omitted fields stay unchanged (R23)."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from schemas.capabilities import CAPABILITY_NAMES
 from schemas.http.file_options import FileForm
 from schemas.job_kinds import ACTIONS, ActionSpec, JobKind
 from webhook.cli.client import Json
@@ -51,7 +52,7 @@ _OPTIONS = (
     click.option(
         "--status", type=click.Choice(["unassigned", "assigned"]), help="With --all: assigned to anyone or not."
     ),
-    click.option("--capability", type=click.Choice(["voice", "sms", "fax"]), help="With --all: an enabled capability."),
+    click.option("--capability", type=click.Choice(CAPABILITY_NAMES), help="With --all: an enabled capability."),
     click.option("--country", metavar="US", help="With --all: a country or a calling code."),
     click.option("--carrier", metavar="NAME", help="With --all: a voice carrier or SMS carrier profile."),
     click.option("--tenant", metavar="NAME|ID", help="With --all: the enterprise or reseller that has the numbers."),

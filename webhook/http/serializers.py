@@ -10,6 +10,7 @@ from flask import url_for
 
 from schemas import permissions
 from schemas.callback_signing import message_id
+from schemas.capabilities import CAPABILITY_NAMES
 from schemas.http import resources, tenants, users
 from schemas.job_progress import seconds_left, share_done
 from schemas.jobs import TERMINAL, JobOptions, JobStatus, counts_of, error_summary
@@ -149,9 +150,7 @@ def number(actor: Actor, view: NumberView, history: Iterable[sa.Row[Any]] = ()) 
     return resources.Number(
         e164=f"+{row.e164}",
         country=row.country,
-        voice=row.voice,
-        sms=row.sms,
-        fax=row.fax,
+        **{name: getattr(row, name) for name in CAPABILITY_NAMES},
         voice_carrier=row.voice_carrier,
         sms_carrier_profile=row.sms_carrier_profile,
         status="assigned" if permissions.is_assigned(facts) else "unassigned",

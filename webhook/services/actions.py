@@ -14,6 +14,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 from flask import Request
 
+from schemas.capabilities import CAPABILITY_NAMES
 from schemas.columns import Column
 from schemas.http import actions
 from schemas.http.file_options import FileOptions
@@ -72,7 +73,7 @@ def _unassignment(connection: sa.Connection, actor: Actor, form: actions.Unassig
 
 
 def _change(connection: sa.Connection, actor: Actor, form: actions.ChangeOptions) -> dict[str, Any]:
-    return form.model_dump(include={"voice", "sms", "fax"}) | {
+    return form.model_dump(include=set(CAPABILITY_NAMES)) | {
         "voice_carrier_id": references.find_carrier(connection, actor, Column.VOICE_CARRIER, form.voice_carrier),
         "sms_carrier_id": references.find_carrier(
             connection, actor, Column.SMS_CARRIER_PROFILE, form.sms_carrier_profile

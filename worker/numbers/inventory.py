@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
 
 import numpy as np
 import sqlalchemy as sa
@@ -16,7 +15,8 @@ from psycopg.errors import UniqueViolation
 from sqlalchemy.exc import IntegrityError
 
 from schemas.arrow_schemas import STATE
-from schemas.database.tables import carriers, phone_numbers, tenants, users
+from schemas.capabilities import CAPABILITY_NAMES
+from schemas.database.tables import carriers, holdings, phone_numbers, tenants, users
 from worker.numbers import copy_binary
 
 PRIMARY_KEY = "pk_phone_numbers"  # name of the constraint
@@ -31,24 +31,13 @@ _PACKED: tuple[tuple[str, ...], ...] = (
     ("holder_id", "uploader_id"),
     ("voice_carrier_id", "sms_carrier_id"),
     ("voice_user_id", "sms_user_id"),
-    ("voice", "sms", "fax", "voice_forwarded"),
+    (*CAPABILITY_NAMES, "voice_forwarded"),
 )
+# A kind of numbers that a tenant holds is a tuple of these columns' values; carriers are 0 for none.
+HOLDING_COLUMNS: tuple[str, ...] = tuple(column.name for column in holdings.columns)
 _DTYPES = {field.name: field.type.to_pandas_dtype() for field in STATE}
 # Redundant with the join by number, but it shows the planner that only a part of the index is needed.
 _RANGE = b"AND n.e164 BETWEEN %s AND %s"
-
-
-class Holding(NamedTuple):
-    """A kind of numbers that a tenant holds: a row of `schemas.database.tables.holdings`; carriers are 0 for none."""
-
-    holder_id: int
-    uploader_id: int
-    voice_carrier_id: int
-    sms_carrier_id: int
-    voice: bool
-    sms: bool
-    fax: bool
-    is_unassigned: bool
 
 
 class ConflictError(Exception):
@@ -195,16 +184,16 @@ def note(connection: sa.Connection, numbers: np.ndarray, job_id: int) -> None:
         cursor.execute(statement, (job_id, numbers))
 
 
-def note_holdings(connection: sa.Connection, found: Collection[Holding]) -> None:
-    """Add the holdings of the transaction's numbers to the table of holdings, if they are new.
+def note_holdings(connection: sa.Connection, found: Collection[tuple[int, ...]]) -> None:
+    """Add the holdings (values of `HOLDING_COLUMNS`) of the transaction's numbers to their table, if they are new.
 
     Call it last: another transaction that adds the same holding waits until this one ends, and must not hold a lock
     that this one needs. Rows are written in ascending order to avoid deadlocks.
     """
     if not found:
         return
-    columns = ", ".join(Holding._fields)
-    arrays = ", ".join(f"%s::{'int' if name.endswith('_id') else 'boolean'}[]" for name in Holding._fields)
+    columns = ", ".join(HOLDING_COLUMNS)
+    arrays = ", ".join(f"%s::{'int' if name.endswith('_id') else 'boolean'}[]" for name in HOLDING_COLUMNS)
     statement = f"""INSERT INTO holdings ({columns}) SELECT * FROM unnest({arrays}) AS w ({columns})
         ORDER BY {columns} ON CONFLICT DO NOTHING"""  # noqa: S608 - constants
     with _cursor(connection) as cursor:

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from schemas import permissions
 from schemas.arrow_schemas import CHUNK, RESULTS
+from schemas.capabilities import CAPABILITY_NAMES
 from schemas.codes import Code, fault_bit, number_of
 from schemas.columns import Column
 from schemas.job_kinds import JobKind
@@ -25,7 +26,6 @@ from worker.stages.number_readings import Batches, decide_readings
 DUPLICATE, CONFLICT = map(number_of, (Code.DUPLICATE_IN_FILE, Code.CONFLICTING_DUPLICATE))
 CONFLICT_BIT = np.uint64(fault_bit(Code.CONFLICTING_DUPLICATE, Column.PHONE_NUMBER))
 OVERLAP_BIT = np.uint64(fault_bit(Code.CONFLICTING_DUPLICATE, Column.END_NUMBER))
-_CAPABILITIES = ("voice", "sms", "fax")
 _COMPARED = ("voice_carrier_id", "sms_carrier_id", "target_id", "user_id", "service", "numbers")
 _BITS = 64
 
@@ -148,9 +148,9 @@ def _differ(rows: Batches, later: np.ndarray, original: np.ndarray, *, leaves: b
     """
     lowest = -1 if leaves else 0
     differs = np.zeros(len(later), dtype=bool)
-    pairs = rows.columns_at((*_CAPABILITIES, *_COMPARED), np.concatenate([later, original]))
+    pairs = rows.columns_at((*CAPABILITY_NAMES, *_COMPARED), np.concatenate([later, original]))
     for name, values in pairs.items():
-        both = np.maximum(values, lowest) if name in _CAPABILITIES else values
+        both = np.maximum(values, lowest) if name in CAPABILITY_NAMES else values
         differs |= both[: len(later)] != both[len(later) :]
     return differs
 

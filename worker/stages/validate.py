@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.arrow_schemas import VALIDATED, first_code
+from schemas.capabilities import CAPABILITIES
 from schemas.codes import FAULTS, Code, fault_bit, number_of
 from schemas.columns import Column
 from schemas.job_kinds import JobKind
@@ -72,9 +73,7 @@ class ValidatedRows:
     faults: np.ndarray
     warnings: np.ndarray
     e164: np.ndarray
-    voice: np.ndarray
-    sms: np.ndarray
-    fax: np.ndarray
+    capabilities: Mapping[str, np.ndarray]  # by name
     voice_carrier_id: np.ndarray
     sms_carrier_id: np.ndarray
     target_id: np.ndarray
@@ -87,9 +86,14 @@ class ValidatedRows:
 
     def table(self) -> pa.Table:
         """Return the rows as a table (`schemas.arrow_schemas.VALIDATED`)."""
-        columns = {name: pa.array(getattr(self, name), VALIDATED.field(name).type) for name in VALIDATED.names[:-1]}
+        columns = {name: pa.array(self.column(name), VALIDATED.field(name).type) for name in VALIDATED.names[:-1]}
         columns["candidates"] = _as_lists(self.candidates, len(self.row))
         return pa.table(columns, schema=VALIDATED)
+
+    def column(self, name: str) -> np.ndarray:
+        """Return the array of a column of the table, except `candidates`."""
+        found: np.ndarray = self.capabilities[name] if name in self.capabilities else getattr(self, name)
+        return found
 
 
 _KIND_BITS = 8  # the lowest bits of a stored candidate hold its kind, the others its number
@@ -122,7 +126,7 @@ class Parts:
         return [len(part.row) for part in self.parts]
 
     def columns(self, names: Sequence[str]) -> dict[str, np.ndarray]:
-        return {name: np.concatenate([getattr(part, name) for part in self.parts]) for name in names}
+        return {name: np.concatenate([part.column(name) for part in self.parts]) for name in names}
 
     def columns_at(self, names: Sequence[str], place: np.ndarray) -> dict[str, np.ndarray]:
         return {name: values[place] for name, values in self.columns(names).items()}
@@ -165,9 +169,7 @@ def validate_rows(  # noqa: PLR0913, PLR0917 - the rows, and everything that val
         number = _new_numbers(in_cells, options, limits)
     else:
         number = _existing_numbers(in_cells, options, names.calling_codes)
-    booleans = {
-        column: cell_repair.read_boolean(cell(column), column) for column in (Column.VOICE, Column.SMS, Column.FAX)
-    }
+    booleans = {each.name: cell_repair.read_boolean(cell(each.column), each.column) for each in CAPABILITIES}
     named = {
         column: _ids_of(cell(column), names, column) if column in mapping else _Named.nothing(size)
         for column in NOT_FOUND_CODE
@@ -187,9 +189,7 @@ def validate_rows(  # noqa: PLR0913, PLR0917 - the rows, and everything that val
         faults=faults,
         warnings=np.where(batch.blank, 0, number.warnings).astype(np.uint32),
         e164=np.where(batch.blank, 0, number.e164),
-        voice=booleans[Column.VOICE].value,
-        sms=booleans[Column.SMS].value,
-        fax=booleans[Column.FAX].value,
+        capabilities={name: found.value for name, found in booleans.items()},
         voice_carrier_id=named[Column.VOICE_CARRIER].value,
         sms_carrier_id=named[Column.SMS_CARRIER_PROFILE].value,
         target_id=named[Column.TARGET].value,

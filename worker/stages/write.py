@@ -11,6 +11,7 @@ import numpy as np
 from sqlalchemy import Connection
 
 from schemas.arrow_schemas import STATE
+from schemas.capabilities import CAPABILITY_NAMES, CARRIER_FIELDS
 from worker.arrays.distinct import distinct_ids, distinct_rows
 from worker.numbers import copy_binary, inventory, isolate_refused, tree_countries
 from worker.phone import region
@@ -71,20 +72,24 @@ def note(connection: Connection, decided: Decisions, job_id: int) -> None:
     tree_countries.note(connection, {pair for part in both if len(part) for pair in _countries_of(part)})
 
 
-def _holdings(parts: Sequence[Numbers]) -> set[inventory.Holding]:
+def _holdings(parts: Sequence[Numbers]) -> set[tuple[int, ...]]:
     return {holding for part in parts if len(part) for holding in _holdings_of(part)}
 
 
-def _holdings_of(numbers: Numbers) -> Iterator[inventory.Holding]:
-    """Yield the distinct holdings of the numbers; `is_unassigned` is `schemas.database.tables.UNASSIGNED`."""
+def _holdings_of(numbers: Numbers) -> Iterator[tuple[int, ...]]:
+    """Yield the distinct holdings of the numbers, as values of `inventory.HOLDING_COLUMNS`.
+
+    `is_unassigned` is `schemas.database.tables.UNASSIGNED`.
+    """
     state = numbers.state
     is_unassigned = state["holder_id"] == state["uploader_id"]
     for user in ("voice_user_id", "sms_user_id"):
         is_unassigned &= state[user] == 0
-    ids = [state[name] for name in ("holder_id", "uploader_id", "voice_carrier_id", "sms_carrier_id")]
-    columns = [*ids, *(state[name] != 0 for name in ("voice", "sms", "fax")), is_unassigned]
+    flags = {name: state[name] != 0 for name in CAPABILITY_NAMES} | {"is_unassigned": is_unassigned}
+    values = {**state, **flags}
+    columns = [values[name] for name in inventory.HOLDING_COLUMNS]
     places = distinct_rows(columns)
-    return (inventory.Holding(*row) for row in zip(*(column[places].tolist() for column in columns), strict=True))
+    return zip(*(column[places].tolist() for column in columns), strict=True)
 
 
 def _countries_of(numbers: Numbers) -> Iterator[tuple[int, int]]:
@@ -105,7 +110,7 @@ def _hold(connection: Connection, decided: Decisions) -> None:
     inventory.hold(
         connection,
         _distinct(both, "holder_id"),
-        _distinct(both, "voice_carrier_id", "sms_carrier_id"),
+        _distinct(both, *(carrier.id_name for carrier in CARRIER_FIELDS)),
         _distinct(both, "voice_user_id", "sms_user_id"),
     )
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from schemas.arrow_schemas import STATE
+from schemas.capabilities import CARRIER_FIELDS
 from schemas.columns import Column
 from schemas.job_kinds import ACTIONS, JobKind
 from schemas.jobs import JobOptions, ListFormat, OnExisting
@@ -28,7 +29,7 @@ from worker.stages.validate import Names
 
 _TENANTS = ("holder_id", "uploader_id")
 _USERS = ("voice_user_id", "sms_user_id")
-_CARRIERS = ("voice_carrier_id", "sms_carrier_id")
+_CARRIERS = tuple(field.id_name for field in CARRIER_FIELDS)
 # The only column that is read of existing numbers that the job does not change: their holder (R17).
 _UNCHANGED = ("holder_id",)
 
@@ -57,8 +58,8 @@ def names_for(connection: sa.Connection, job: Job, rows: FileFacts) -> Names:
     """
     actor, columns = job.actor, rows.mapping
     ids = {
-        Column.VOICE_CARRIER: unambiguous(tenant_scope.carriers_of(connection, actor, "voice")),
-        Column.SMS_CARRIER_PROFILE: unambiguous(tenant_scope.carriers_of(connection, actor, "sms")),
+        field.column: unambiguous(tenant_scope.carriers_of(connection, actor, field.capability))
+        for field in CARRIER_FIELDS
     }
     if Column.TARGET in columns:
         below = tenant_scope.tenants_below(connection, actor).values()

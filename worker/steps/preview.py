@@ -11,6 +11,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from schemas import arrow_schemas
+from schemas.capabilities import CAPABILITY_NAMES, CARRIER_FIELDS
 from schemas.codes import Outcome
 from schemas.jobs import OnError, Tally
 from worker.database import tenant_scope
@@ -23,8 +24,7 @@ from worker.storage import arrow_files, files
 
 MOST_CHANGES = 100  # listed with before and after; the job's rows have the rest
 MOST_SOURCES = 100  # listed tenants that would lose numbers
-_FLAGS = ("voice", "sms", "fax")
-_CARRIERS = {"voice_carrier": "voice_carrier_id", "sms_carrier_profile": "sms_carrier_id"}
+_CARRIERS = {carrier.name: carrier.id_name for carrier in CARRIER_FIELDS}
 _USERS = {"voice_user": "voice_user_id", "sms_user": "sms_user_id"}
 
 
@@ -72,9 +72,9 @@ class _Effect:
             for holder, count in _counted(numbers.state["holder_id"]):
                 self.targets[holder, outcome] += count
         for numbers in (decided.create, decided.update):
-            for service in ("voice", "sms"):
-                for carrier, count in _counted(numbers.state[f"{service}_carrier_id"]):
-                    self.carriers[service, carrier] += count
+            for field in CARRIER_FIELDS:
+                for carrier, count in _counted(numbers.state[field.id_name]):
+                    self.carriers[field.capability, carrier] += count
         before = _those(existing, decided.update.e164)
         self._add_sources(before.state["holder_id"], decided.update.state["holder_id"])
         room = MOST_CHANGES - len(self.changes)
@@ -107,7 +107,7 @@ class _Effect:
         def shown(row: Mapping[str, int] | None) -> dict[str, Any] | None:
             if row is None:
                 return None
-            flags = {name: bool(row[name]) for name in _FLAGS}
+            flags = {name: bool(row[name]) for name in CAPABILITY_NAMES}
             named = {name: carriers.get(row[column]) for name, column in _CARRIERS.items()}
             having = {name: users.get(row[column]) for name, column in _USERS.items()}
             return {"tenant": tenant(row["holder_id"])} | flags | named | having

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import click
 
+from schemas.capabilities import ALL_LABELS, CAPABILITIES, CAPABILITY_NAMES
 from schemas.job_kinds import JobKind
 from webhook.cli.exit_codes import Exit
 from webhook.cli.lookup import tenant_id, user_id
@@ -17,7 +19,6 @@ _WORDS = {"on": "enable", "off": "disable"}
 _expected_holder = click.option(
     "--expected-holder", metavar="NAME|ID", help="Do not change numbers that this tenant no longer has."
 )
-_switch = click.Choice(list(_WORDS))
 
 
 @click.command()
@@ -81,30 +82,34 @@ def unassign(
     return act(session, JobKind.UNASSIGN, chosen, given)
 
 
-@click.command()
-@click.option("--voice", type=_switch, help="Turn Voice on or off.")
-@click.option("--sms", type=_switch, help="Turn SMS on or off.")
-@click.option("--fax", type=_switch, help="Turn Fax on or off.")
+def _switches(command: Callable[..., Exit]) -> Callable[..., Exit]:
+    """Add an option for each capability to a command."""
+    switch = click.Choice(list(_WORDS))
+    for each in reversed(CAPABILITIES):
+        command = click.option(f"--{each.name}", type=switch, help=f"Turn {each.label} on or off.")(command)
+    return command
+
+
+@click.command(
+    help=f"Turn {ALL_LABELS} of numbers on or off, and set their carriers. Other values stay the same.",
+)
+@_switches
 @click.option("--voice-carrier", metavar="NAME", help="New voice carrier.")
 @click.option("--sms-carrier-profile", metavar="NAME", help="New SMS carrier profile.")
 @acts
 @talks
-def change(  # noqa: PLR0913 - options of the command
+def change(
     session: Session,
     *,
-    voice: str | None,
-    sms: str | None,
-    fax: str | None,
     voice_carrier: str | None,
     sms_carrier_profile: str | None,
-    **given: Any,  # noqa: ANN401 - for `act`
+    **given: Any,  # noqa: ANN401 - the capabilities, and the options for `act`
 ) -> Exit:
-    """Turn Voice, SMS and Fax of numbers on or off, and set their carriers. Other values stay the same."""
-    switches = {"voice": voice, "sms": sms, "fax": fax}
-    chosen = {name: None if value is None else _WORDS[value] for name, value in switches.items()}
+    chosen: dict[str, str | None] = {name: _WORDS.get(given.pop(name)) for name in CAPABILITY_NAMES}
     chosen |= {"voice_carrier": voice_carrier, "sms_carrier_profile": sms_carrier_profile}
     if given["file"] is None and all(value is None for value in chosen.values()):
-        raise click.UsageError("Choose what to change: --voice, --sms, --fax, --voice-carrier, --sms-carrier-profile.")
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in chosen)
+        raise click.UsageError(f"Choose what to change: {options}.")
     return act(session, JobKind.CHANGE, chosen, given)
 
 

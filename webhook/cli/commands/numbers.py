@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import click
 
+from schemas.capabilities import CAPABILITY_NAMES
 from webhook.cli.client import Json
 from webhook.cli.console import emit, note, print_line, safe, when
 from webhook.cli.exit_codes import Exit
@@ -21,7 +22,7 @@ _HEADINGS = ("Number", "Country", "Capabilities", "Voice carrier", "SMS profile"
 @click.command()
 @click.argument("query", required=False, metavar="[QUERY|E164]")
 @click.option("--status", type=click.Choice(["unassigned", "assigned"]), help="Assigned to anyone or not.")
-@click.option("--capability", type=click.Choice(["voice", "sms", "fax"]), help="An enabled capability.")
+@click.option("--capability", type=click.Choice(CAPABILITY_NAMES), help="An enabled capability.")
 @click.option("--country", metavar="US", help="A country or a calling code.")
 @click.option("--carrier", metavar="NAME", help="A voice carrier or SMS carrier profile.")
 @click.option("--tenant", "--tenant-id", metavar="NAME|ID", help="Enterprise or reseller that has the numbers.")
@@ -74,7 +75,7 @@ def _event(event: Json) -> Iterator[object]:
 
 
 def _row(found: Json) -> tuple[object, ...]:
-    capabilities = " ".join(name for name in ("voice", "sms", "fax") if found.get(name))
+    capabilities = " ".join(name for name in CAPABILITY_NAMES if found.get(name))
     return (
         found.get("e164"),
         found.get("country"),

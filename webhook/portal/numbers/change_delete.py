@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import url_for
 
+from schemas.capabilities import CAPABILITIES, CARRIER_FIELDS
 from schemas.job_kinds import JobKind
 from webhook.portal.numbers.available_actions import why_not
 from webhook.portal.numbers.selection import Selection
@@ -14,9 +15,7 @@ from webhook.portal.shared.blueprint import bp
 from webhook.portal.shared.forms import Form
 from webhook.services import numbers, select_options, tenants
 
-CAPABILITIES = [("voice", "Voice"), ("sms", "SMS"), ("fax", "Fax")]
-CARRIERS = [("voice_carrier", "Voice Carrier Name", "voice"), ("sms_carrier_profile", "SMS Carrier Profile", "sms")]
-LABELS = {name: label for name, label, *_ in (*CAPABILITIES, *CARRIERS)}
+LABELS = {each.name: each.label for each in CAPABILITIES} | {each.name: each.label for each in CARRIER_FIELDS}
 _NOTHING = "Choose at least one thing to change."
 
 
@@ -43,8 +42,9 @@ def _change_page(form: Form, chosen: Selection) -> Any:  # noqa: ANN401 - a page
         "portal/capabilities.html",
         chosen=chosen,
         number=None if chosen.single is None else numbers.get(chosen.single),
-        capabilities=CAPABILITIES,
-        carriers=[(name, label, _options(service, defaults[service])) for name, label, service in CARRIERS],
+        carriers=[
+            (each.name, each.label, _options(each.capability, defaults[each.capability])) for each in CARRIER_FIELDS
+        ],
         labels=LABELS,
         action=url_for("portal.change_capabilities", **chosen.args()),
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import url_for
 
+from schemas.capabilities import CAPABILITIES
 from schemas.http import resources
 from schemas.request_problems import RequestCode
 from webhook.http.errors import Refused
@@ -36,7 +37,7 @@ LABELS = {
     "uploader": "Uploaded by",
 }
 STATUSES = [("unassigned", "Unassigned"), ("assigned", "Assigned")]
-CAPABILITIES = [("voice", "Voice"), ("sms", "SMS"), ("fax", "Fax")]
+CAPABILITY_OPTIONS = [(each.name, each.label) for each in CAPABILITIES]
 _UNKNOWN = "unknown"
 
 
@@ -103,7 +104,7 @@ def _words(name: str, text: str) -> str:
     if name == "country":
         return country_name(text)
     if name in {"status", "capability", "free_for"}:
-        return dict(STATUSES + CAPABILITIES).get(text, text)
+        return dict([*STATUSES, *CAPABILITY_OPTIONS]).get(text, text)
     try:
         if name in {"tenant_id", "uploaded_by"}:
             return tenants.get(text).name

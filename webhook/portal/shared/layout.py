@@ -13,6 +13,7 @@ from flask import Response, current_app, g, json, render_template, request
 from sqlalchemy.exc import SQLAlchemyError
 
 from schemas import permissions
+from schemas.capabilities import CAPABILITIES
 from schemas.permissions import Tenant, TenantKind
 from schemas.request_problems import RequestCode
 from webhook.portal.shared import csrf, flash, static_files
@@ -81,6 +82,7 @@ def register(app: APIFlask) -> None:
         spoken=spoken,
         country_name=country_name,
         file_size=file_size,
+        capabilities=CAPABILITIES,
         admin=admin,
     )
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pyarrow as pa
 
+from schemas.capabilities import CAPABILITIES
 from schemas.columns import SAMPLE_COLUMNS, Column, Form
 from worker.phone.country import read_country
 from worker.spreadsheet import cell_repair
@@ -32,7 +33,7 @@ def columns_without_header(rows: Sequence[Cells], form: Form) -> Mapping[Column,
 def _orders(form: Form) -> list[tuple[Column, ...]]:
     """Return the column orders to try, most specific first."""
     if Column.VOICE in form.required:
-        return [SAMPLE_COLUMNS, SAMPLE_COLUMNS[:-1]]  # Fax may be missing
+        return [SAMPLE_COLUMNS, SAMPLE_COLUMNS[:-1]]  # the last one is not required
     return [(Column.COUNTRY_CODE, Column.PHONE_NUMBER), (Column.PHONE_NUMBER,)]
 
 
@@ -57,7 +58,5 @@ def _is_boolean(text: str) -> bool:
 _TESTS: Mapping[Column, Callable[[str], bool]] = {
     Column.COUNTRY_CODE: _is_country,
     Column.PHONE_NUMBER: is_number,
-    Column.VOICE: _is_boolean,
-    Column.SMS: _is_boolean,
-    Column.FAX: _is_boolean,
+    **{capability.column: _is_boolean for capability in CAPABILITIES},
 }

@@ -10,7 +10,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.columns import CAPABILITIES, Column
+from schemas.capabilities import CAPABILITIES
+from schemas.columns import Column
 from worker.arrays.text_columns import buffers
 from worker.spreadsheet.cell_repair import read_boolean
 from worker.stages.reading.model import Cells
@@ -71,7 +72,8 @@ def empty_rows(columns: list[pa.Array], mapping: Mapping[Column, int], rows: int
 
     Sheets with checkboxes have FALSE in every prepared row, far below the last number.
     """
-    told = {place for column, place in mapping.items() if column not in CAPABILITIES}
+    flags = {capability.column for capability in CAPABILITIES}
+    told = {place for column, place in mapping.items() if column not in flags}
     empty = blank_rows([columns[place] for place in told], rows)
     for place, column in enumerate(columns):
         candidates = np.flatnonzero(empty)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from schemas import permissions
+from schemas.capabilities import CARRIER_FIELDS
 from schemas.codes import Code
 from schemas.columns import Column
 from schemas.user_services import ANY_VOICE, Service, assigned_services
@@ -42,11 +43,10 @@ def assign(rows: Rows) -> Decisions:
         "voice_forwarded": np.where(voice, lacking & int(Service.FORWARDED) != 0, now("voice_forwarded")).astype(bool),
     }
     writes = rows.sound & (added | (holder != now("holder_id")))
-    for name in ("voice", "sms"):
-        carrier = f"{name}_carrier_id"
+    for field in CARRIER_FIELDS:
         none = np.zeros(rows.size, dtype=np.int32)
-        found = carriers(rows, name, Case(wanted[name], holder, none, writes))
-        wanted[carrier] = np.where(writes, found, now(carrier))
+        found = carriers(rows, field, Case(wanted[field.capability], holder, none, writes))
+        wanted[field.id_name] = np.where(writes, found, now(field.id_name))
     update = rows.sound & rows.exists & rows.changed(wanted)
     wanted["uploader_id"] = np.where(added, rows.world.actor.id, now("uploader_id"))
     return rows.decide(wanted, Written(rows.sound & added, update), Codes(Code.ASSIGNED))

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from schemas import permissions
+from schemas.capabilities import CARRIER_FIELDS, CarrierField
 from schemas.codes import Code
-from schemas.columns import Column
 from worker.arrays.distinct import distinct_ids
 from worker.stages.resolving.rows import DEFAULT_USED, Rows, groups
-
-_COLUMN = {"voice": Column.VOICE_CARRIER, "sms": Column.SMS_CARRIER_PROFILE}
 
 
 @dataclass(frozen=True)
 class Case:
-    """What the carriers of a service depend on: arrays as long as the chunk.
+    """What the carriers of a capability depend on: arrays as long as the chunk.
 
     `is_on` (bool): the capability is on. `holder`: id of the future holder. `chosen`: id of the chosen carrier, 0 if
     none. `writes` (bool): rows to be written; no other rows are judged.
@@ -29,15 +28,15 @@ class Case:
     writes: np.ndarray
 
 
-def carriers(rows: Rows, service: str, case: Case) -> np.ndarray:
-    """Return the carrier of a service ("voice" or "sms") for every row, 0 if the capability is off.
+def carriers(rows: Rows, field: CarrierField, case: Case) -> np.ndarray:
+    """Return the carrier's id for every row, 0 if the capability is off.
 
     R13: the chosen carrier, else the number's own, else the default of the future holder (R7). A number whose new
     holder does not see its carrier also gets that default.
     """
     is_on, holder, chosen, writes = case.is_on, case.holder, case.chosen, case.writes
-    name, column = f"{service}_carrier_id", _COLUMN[service]
-    usable = rows.world.voice_carriers if service == "voice" else rows.world.sms_carriers
+    name, column = field.id_name, field.column
+    usable = rows.world.voice_carriers if field.capability == "voice" else rows.world.sms_carriers
     gone = (chosen != 0) & ~np.isin(chosen, list(usable))
     rows.fail(writes & is_on & gone, Code.CARRIER_NOT_FOUND, column)
     own = rows.now(name)
@@ -50,6 +49,21 @@ def carriers(rows: Rows, service: str, case: Case) -> np.ndarray:
     other = writes & (own != 0) & (carrier != 0) & (carrier != own)
     rows.judge_number(other, column, permissions.check_other_carrier)
     return carrier
+
+
+def selected_carriers(
+    rows: Rows, capability: Mapping[str, np.ndarray], holder: np.ndarray, writes: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Return the carriers of rows that choose them, or else the job does: name of the STATE column -> ids.
+
+    `capability`: the future values (bool), by name. `holder` and `writes` as in `Case`.
+    """
+    found = {}
+    for field in CARRIER_FIELDS:
+        in_row = rows.column(field.id_name)
+        chosen = np.where(in_row != 0, in_row, getattr(rows.world.options, field.id_name) or 0)
+        found[field.id_name] = carriers(rows, field, Case(capability[field.capability], holder, chosen, writes))
+    return found
 
 
 def _left_behind(rows: Rows, own: np.ndarray, holder: np.ndarray) -> np.ndarray:

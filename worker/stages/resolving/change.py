@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from schemas import permissions
+from schemas.capabilities import CAPABILITY_NAMES
 from schemas.codes import Code
 from schemas.columns import Column
-from worker.stages.resolving.carriers import Case, carriers
+from worker.stages.resolving.carriers import selected_carriers
 from worker.stages.resolving.model import Decisions
 from worker.stages.resolving.rows import Codes, Rows, Written
 from worker.stages.resolving.upload import judge_switched_off
@@ -15,18 +16,13 @@ from worker.stages.resolving.upload import judge_switched_off
 
 def change(rows: Rows) -> Decisions:
     """Change each row's number as the row, or else the job, specifies. Values that neither names stay as they are."""
-    options, actor, now = rows.world.options, rows.world.actor, rows.now
+    actor = rows.world.actor
     rows.judge(~rows.exists, Column.PHONE_NUMBER, lambda: permissions.check_seen(actor, None))
     rows.judge_number(rows.exists, Column.PHONE_NUMBER, lambda number: permissions.check_change(actor, number))
     writes = rows.sound
-    capability = {name: _capability(rows, name) for name in ("voice", "sms", "fax")}
+    capability = {name: _capability(rows, name) for name in CAPABILITY_NAMES}
     judge_switched_off(rows, writes, capability)
-    wanted = dict(capability)
-    for service in ("voice", "sms"):
-        in_row = rows.column(f"{service}_carrier_id")
-        chosen = np.where(in_row != 0, in_row, getattr(options, f"{service}_carrier_id") or 0)
-        case = Case(capability[service], now("holder_id"), chosen, writes)
-        wanted[f"{service}_carrier_id"] = carriers(rows, service, case)
+    wanted = capability | selected_carriers(rows, capability, rows.now("holder_id"), writes)
     update = rows.sound & rows.exists & rows.changed(wanted)
     return rows.decide(wanted, Written(update=update), Codes(Code.UPDATED))
 

@@ -2,38 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from schemas import permissions
+from schemas.capabilities import CAPABILITY_NAMES
 from schemas.codes import Code
 from schemas.columns import Column
 from schemas.jobs import OnExisting
 from schemas.user_services import Service
-from worker.stages.resolving.carriers import Case, carriers
+from worker.stages.resolving.carriers import selected_carriers
 from worker.stages.resolving.holders import judge_holder
 from worker.stages.resolving.model import Decisions
 from worker.stages.resolving.rows import Codes, Rows, Written
 
-_CAPABILITIES = {"voice": Column.VOICE, "sms": Column.SMS, "fax": Column.FAX}
-
 
 def upload(rows: Rows) -> Decisions:
     """Create numbers, and update existing ones if `on_existing` is UPDATE."""
-    options, may_update = rows.world.options, rows.world.options.on_existing is OnExisting.UPDATE
+    may_update = rows.world.options.on_existing is OnExisting.UPDATE
     _meet_existing(rows)
     # A refused number is not judged further: more faults would disclose its state (R17).
     writes = rows.sound & (~rows.exists | may_update)
     holder = _holder(rows, writes)
-    capability = {name: _capability(rows, name) for name in _CAPABILITIES}
-    nothing_on = ~(capability["voice"] | capability["sms"] | capability["fax"])
+    capability = {name: _capability(rows, name) for name in CAPABILITY_NAMES}
+    nothing_on = ~np.logical_or.reduce(list(capability.values()))
     rows.fail(~rows.exists & nothing_on, Code.NO_CAPABILITY, Column.VOICE)
     judge_switched_off(rows, writes, capability)
-    wanted = {"holder_id": holder, **capability}
-    for service in ("voice", "sms"):
-        in_row = rows.column(f"{service}_carrier_id")
-        chosen = np.where(in_row != 0, in_row, getattr(options, f"{service}_carrier_id") or 0)
-        case = Case(capability[service], holder, chosen, writes)
-        wanted[f"{service}_carrier_id"] = carriers(rows, service, case)
+    wanted = {"holder_id": holder, **capability, **selected_carriers(rows, capability, holder, writes)}
     create = rows.sound & ~rows.exists
     update = rows.sound & rows.exists & writes & rows.changed(wanted)
     wanted["uploader_id"] = np.where(rows.exists, rows.now("uploader_id"), rows.world.actor.id)
@@ -41,7 +37,7 @@ def upload(rows: Rows) -> Decisions:
     return rows.decide(wanted, Written(create, update), Codes(Code.UPDATED, untouched=untouched))
 
 
-def judge_switched_off(rows: Rows, writes: np.ndarray, capability: dict[str, np.ndarray]) -> None:
+def judge_switched_off(rows: Rows, writes: np.ndarray, capability: Mapping[str, np.ndarray]) -> None:
     """Refuse to switch off a capability that a user needs (R23)."""
     for service, column in ((Service.VOICE, Column.VOICE), (Service.SMS, Column.SMS)):
         name = column.name.lower()
