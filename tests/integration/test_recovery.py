@@ -25,7 +25,7 @@ from worker.database import engine
 from worker.maintenance import rescue_queries
 from worker.queue import broker, completion
 from worker.queue import scheduler as beat_scheduler
-from worker.queue.publisher import Publisher
+from worker.queue.broker import Publisher
 from worker.steps import failures
 from worker.storage import files
 
