@@ -11,7 +11,7 @@ from schemas.database.tables import job_chunks, jobs
 from schemas.jobs import TERMINAL, ChunkState, JobKind, JobOptions, JobStatus, Phase
 from schemas.request_problems import RequestCode
 from worker.jobs import retention, undo_queries
-from worker.jobs.file_classes import FileClass
+from worker.jobs.retention import FileClass
 from worker.jobs.submit import NewJob, submit
 from worker.queue import job_state
 
