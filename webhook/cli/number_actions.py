@@ -11,7 +11,6 @@ import click
 
 from schemas.http.file_options import FileForm
 from webhook.cli.client import Json
-from webhook.cli.console import is_asked, note, number, safe
 from webhook.cli.exit_codes import Ending, Exit
 from webhook.cli.lookup import tenant_id
 from webhook.cli.progress_views import View
@@ -29,6 +28,7 @@ from webhook.cli.submit import (
     run_job,
     send_file,
 )
+from webhook.cli.terminal import is_asked, note, number, safe
 
 _FILTERS = ("q", "status", "capability", "country", "carrier", "tenant")
 _FIELDS = ("on_error", "callback_url", "country_code", "number_format")  # sent as they are

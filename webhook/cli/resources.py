@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from webhook.cli.client import Json
-from webhook.cli.console import emit, note, print_line, safe
 from webhook.cli.exit_codes import Exit
 from webhook.cli.session import Session
 from webhook.cli.tables import table
+from webhook.cli.terminal import emit, note, print_line, safe
 
 Row = Callable[[Json], tuple[object, ...]]
 

@@ -6,13 +6,13 @@ import click
 
 from webhook.cli.client import Json
 from webhook.cli.commands.completion import recent_jobs
-from webhook.cli.console import emit, note, number, print_line, when
 from webhook.cli.exit_codes import Exit
 from webhook.cli.follow import conclude, follow
 from webhook.cli.progress_views import open_view
 from webhook.cli.session import Session, talks
 from webhook.cli.summary import lines
 from webhook.cli.tables import table
+from webhook.cli.terminal import emit, note, number, print_line, when
 
 _HEADINGS = ("Job", "Created", "Kind", "Status", "File", "Rows", "Failed")
 

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 import click
 
 from webhook.cli.client import Json
-from webhook.cli.console import emit, note, print_line, safe, when
 from webhook.cli.exit_codes import Exit
 from webhook.cli.lookup import tenant_id
 from webhook.cli.session import Session, talks
 from webhook.cli.tables import table
+from webhook.cli.terminal import emit, note, print_line, safe, when
 
 _E164 = re.compile(r"\+[1-9]\d{4,14}", re.ASCII)
 _HEADINGS = ("Number", "Country", "Capabilities", "Voice carrier", "SMS profile", "Status", "Tenant")
