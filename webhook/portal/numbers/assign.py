@@ -14,16 +14,16 @@ from schemas.http import resources
 from schemas.permissions import TenantKind
 from webhook.http import auth
 from webhook.http.errors import Refused
-from webhook.portal.numbers.available_actions import available_actions, can_unassign
+from webhook.portal.numbers.available_actions import why_not
 from webhook.portal.numbers.holders import Origin, origin
 from webhook.portal.numbers.selection import Selection
-from webhook.portal.numbers.submit_action import as_it_is, selected, submit_action
+from webhook.portal.numbers.submit_action import as_it_is, number_of, selected, submit_action
 from webhook.portal.shared import select_fields
 from webhook.portal.shared.blueprint import bp
 from webhook.portal.shared.forms import Form
 from webhook.portal.shared.job_messages import Words
 from webhook.portal.shared.select_fields import SelectField
-from webhook.services import actions, numbers, select_options, tenants, users
+from webhook.services import actions, select_options, tenants, users
 
 Options = list[tuple[str, str, str]]  # (value, label, help text)
 SERVICES = [
@@ -126,12 +126,12 @@ def _pending(form: Form, chosen: Selection, number: resources.Number | None, tar
 
 
 def _page(form: Form, chosen: Selection, picker: SelectField, target: str) -> Any:  # noqa: ANN401 - a page and its status
-    number = None if chosen.single is None else numbers.get(chosen.single)
+    number = number_of(chosen)
     return form.page(
         "portal/assign.html",
         chosen=chosen,
         number=number,
-        why_not="" if number is None else _why_not(number, "assign"),
+        why_not="" if number is None else why_not(number, "assign"),
         picker=picker,
         pending=_pending(form, chosen, number, target) if target else None,
         services=SERVICES,
@@ -155,13 +155,13 @@ def take_back() -> Any:  # noqa: ANN401 - a redirect or the form
 
 
 def _take_page(form: Form, chosen: Selection) -> Any:  # noqa: ANN401 - a page and its status
-    number = None if chosen.single is None else numbers.get(chosen.single)
+    number = number_of(chosen)
     is_enterprise = auth.actor().tenant.kind is TenantKind.ENTERPRISE
     return form.page(
         "portal/take_back.html",
         chosen=chosen,
         number=number,
-        why_not="" if number is None or can_unassign(number) else _why_not(number, "take-back"),
+        why_not="" if number is None else why_not(number, "take-back"),
         goes_to="" if number is None else _above(number),
         expected={} if number is None else _expected(number),
         services=_takeable(number, FROM_USERS if is_enterprise else FROM_ABOVE),
@@ -196,7 +196,3 @@ def _above(number: resources.Number) -> str:
         return ""
     parent = tenants.get(holder).parent_id
     return "" if parent is None else tenants.get(parent).name
-
-
-def _why_not(number: resources.Number, name: str) -> str:
-    return next(deed.why_not for deed in available_actions(number, "/numbers") if deed.name == name)

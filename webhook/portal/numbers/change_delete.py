@@ -6,13 +6,13 @@ from typing import Any
 
 from flask import url_for
 
-from webhook.portal.numbers.available_actions import available_actions
+from webhook.portal.numbers.available_actions import why_not
 from webhook.portal.numbers.selection import Selection
-from webhook.portal.numbers.submit_action import as_it_is, selected, submit_action
+from webhook.portal.numbers.submit_action import as_it_is, number_of, selected, submit_action
 from webhook.portal.shared.blueprint import bp
 from webhook.portal.shared.forms import Form
 from webhook.portal.shared.job_messages import Words
-from webhook.services import actions, numbers, select_options, tenants
+from webhook.services import actions, select_options, tenants
 
 CAPABILITIES = [("voice", "Voice"), ("sms", "SMS"), ("fax", "Fax")]
 CARRIERS = [("voice_carrier", "Voice Carrier Name", "voice"), ("sms_carrier_profile", "SMS Carrier Profile", "sms")]
@@ -42,7 +42,7 @@ def _change_page(form: Form, chosen: Selection) -> Any:  # noqa: ANN401 - a page
     return form.page(
         "portal/capabilities.html",
         chosen=chosen,
-        number=None if chosen.single is None else numbers.get(chosen.single),
+        number=number_of(chosen),
         capabilities=CAPABILITIES,
         carriers=[(name, label, _options(service, defaults[service])) for name, label, service in CARRIERS],
         labels=LABELS,
@@ -71,12 +71,11 @@ def delete() -> Any:  # noqa: ANN401 - a redirect or the form
 
 
 def _delete_page(form: Form, chosen: Selection) -> Any:  # noqa: ANN401 - a page and its status
-    number = None if chosen.single is None else numbers.get(chosen.single)
-    offered = [] if number is None else available_actions(number, chosen.back)
+    number = number_of(chosen)
     return form.page(
         "portal/delete.html",
         chosen=chosen,
         number=number,
-        why_not=next((deed.why_not for deed in offered if deed.name == "delete"), ""),
+        why_not="" if number is None else why_not(number, "delete"),
         action=url_for("portal.delete", **chosen.args()),
     )
