@@ -9,8 +9,8 @@ from celery.signals import setup_logging, worker_process_init, worker_ready
 
 from worker import tasks
 from worker.config import logs
-from worker.queue import broker, kombu_transport
-from worker.queue.consumer_watchdog import ConsumerWatchdog
+from worker.queue import broker, celery_workarounds
+from worker.queue.celery_workarounds import ConsumerWatchdog
 
 
 @setup_logging.connect  # type: ignore[untyped-decorator]
@@ -33,7 +33,7 @@ def _look_after(sender: Any, **_options: object) -> None:  # noqa: ANN401 - Cele
 
 
 NICE = 5
-kombu_transport.install()
+celery_workarounds.install()
 try:
     app = broker.app()
 except LookupError as error:

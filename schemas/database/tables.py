@@ -304,7 +304,7 @@ jobs = sa.Table(
     # The expected effect of a job under review (`schemas.http.resources.Review`), and until when it can be confirmed.
     sa.Column("review", JSONB),
     _time("review_until"),
-    # Which of its files the job still has (`worker.jobs.file_classes.FileClass`).
+    # Which of its files the job still has (`worker.jobs.retention.FileClass`).
     sa.Column("keeps_chunks", sa.Boolean, nullable=False, server_default=sa.true()),
     sa.Column("keeps_upload", sa.Boolean, nullable=False, server_default=sa.true()),
     sa.Column("keeps_report", sa.Boolean, nullable=False, server_default=sa.true()),

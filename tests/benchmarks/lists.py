@@ -190,7 +190,6 @@ def filters_of(connection: sa.Connection, tree: Stocked) -> Mapping[str, Mapping
 def _offers() -> Iterator[tuple[str, Ask]]:
     yield "countries", facets.countries
     yield "carriers", lambda connection, actor: facets.carrier_names(connection, actor, "voice")
-    yield "tenants", lambda connection, actor: facets.tenants_named(connection, actor, "enterprise 0")
     yield "users", lambda connection, actor: facets.users_named(connection, actor, "ann")
     yield "count", _counted(NumberFilter())
     yield "count of many", _counted(NumberFilter(capability="voice"))

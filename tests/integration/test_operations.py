@@ -85,31 +85,28 @@ def test_a_form_with_a_file_is_a_job_without_any_key(acting: Enter, work_off: Ca
         assert job.links.self == f"/v1/jobs/{job_id}"
 
 
-@pytest.mark.parametrize("to", ["upload", "action"])
-def test_fields_of_the_door_are_taken_out_before_the_form_is_judged(acting: Enter, to: str) -> None:
+def test_fields_of_the_door_are_taken_out_before_the_form_is_judged(acting: Enter) -> None:
     seen: dict[str, str] = {}
 
     def take(fields: dict[str, str]) -> None:
         seen["mark"] = fields.pop("form_mark")
 
     with acting(form_mark="t", mode="review"):
-        entered = uploads.enter(request, take) if to == "upload" else to_numbers.enter_file(DELETE, request, take)
-        assert jobs.get(entered).mode == "review"
+        assert jobs.get(uploads.enter(request, take)).mode == "review"
     assert seen == {"mark": "t"}
     with acting(form_mark="t"), pytest.raises(Refused) as refused:
         uploads.enter(request)
     assert refused.value.body["errors"][0]["field"] == "form_mark"
 
 
-@pytest.mark.parametrize("to", ["upload", "action"])
 def test_a_door_may_refuse_for_the_fields_and_nothing_is_left(
-    acting: Enter, to: str, database: sa.Engine, stored: Callable[[], list[str]]
+    acting: Enter, database: sa.Engine, stored: Callable[[], list[str]]
 ) -> None:
     def deny(_fields: dict[str, str]) -> None:
         raise refuse(RequestCode.FORBIDDEN)
 
     with acting(form_mark="forged"), pytest.raises(Refused) as refused:
-        uploads.enter(request, deny) if to == "upload" else to_numbers.enter_file(DELETE, request, deny)
+        uploads.enter(request, deny)
     assert refused.value.body["code"] == RequestCode.FORBIDDEN
     assert (stored(), job_count(database)) == ([], 0)
 

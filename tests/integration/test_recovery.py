@@ -25,7 +25,7 @@ from worker.database import engine
 from worker.maintenance import rescue_queries
 from worker.queue import broker, completion
 from worker.queue import scheduler as beat_scheduler
-from worker.queue.publisher import Publisher
+from worker.queue.broker import BackgroundSender
 from worker.steps import failures
 from worker.storage import files
 
@@ -214,7 +214,7 @@ def test_a_broker_that_swallows_everything_delays_nobody(
 def test_a_resolver_that_hangs_delays_nobody() -> None:
     """Whatever takes its time; and those who come while it does are not made to wait one after the other."""
     free = threading.Event()
-    slow = Publisher(0.3)
+    slow = BackgroundSender(0.3)
     began = time.monotonic()
     try:
         assert not any(slow.send(lambda: free.wait(DEADLINE)) for _ in range(2))
@@ -222,7 +222,7 @@ def test_a_resolver_that_hangs_delays_nobody() -> None:
             assert time.monotonic() - began < AT_MOST
     finally:
         free.set()
-    assert Publisher(DEADLINE).send(lambda: True)
+    assert BackgroundSender(DEADLINE).send(lambda: True)
 
 
 @pytest.mark.usefixtures("api")

@@ -18,9 +18,9 @@ from click.testing import CliRunner, Result
 
 from tests.unit.fake_service import JOB_ID, REPORT, TOKEN, Service, job, running
 from webhook.cli import follow, main
-from webhook.cli.console import safe, size
 from webhook.cli.exit_codes import MEANINGS, Exit
 from webhook.cli.progress_views import LINE_SECONDS, Lines
+from webhook.cli.terminal import safe, size
 from worker.sample.generator import BATCH_ROWS, rows
 
 HOSTILE = "\x1b[31mred\x1b[0m\x1b]0;title\x07 [bold]x[/bold]\x07\u202e\n.csv"

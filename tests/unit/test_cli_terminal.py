@@ -20,8 +20,8 @@ from click.testing import CliRunner
 from tests.unit.fake_service import JOB_ID, TOKEN, Service, job, running
 from webhook.cli import main
 from webhook.cli.command_table import COMMANDS
-from webhook.cli.console import at_home, span, when
 from webhook.cli.exit_codes import Exit
+from webhook.cli.terminal import at_home, span, when
 
 _COMMAND = (sys.executable, "-c", "from webhook.cli import main; main()")
 _COLOUR = re.compile(r"\x1b\[(?:[0-9]+;)*(?:3[0-8]|4[0-8]|9[0-7]|10[0-7])[;m]")

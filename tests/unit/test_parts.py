@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from worker.jobs.file_classes import FileClass, file_class_of, is_staged
+from worker.jobs.retention import FileClass, file_class_of, is_staged
 from worker.maintenance.orphan_folders import _is_id
 from worker.storage import files
 

@@ -9,8 +9,7 @@ from flask import Response
 
 from schemas.http import callbacks as bodies
 from webhook.http import auth
-from webhook.http.pagination import next_link
-from webhook.http.responses import shown
+from webhook.http.responses import next_link, shown
 from webhook.services import callbacks
 
 bp = APIBlueprint("callbacks", __name__, url_prefix="/v1/callbacks", tag="Callbacks")

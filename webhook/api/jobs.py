@@ -13,7 +13,7 @@ from schemas.jobs import TERMINAL
 from webhook.http import auth, idempotency
 from webhook.http.concurrency_limits import DOWNLOADS
 from webhook.http.downloads import sent, sent_stored
-from webhook.http.pagination import next_link
+from webhook.http.responses import next_link
 from webhook.services import jobs, reports, workbooks
 
 bp = APIBlueprint("jobs", __name__, url_prefix="/v1/jobs", tag="Jobs")

@@ -7,8 +7,7 @@ from flask import Response
 
 from schemas.http import resources
 from webhook.http import auth
-from webhook.http.pagination import next_link
-from webhook.http.responses import shown
+from webhook.http.responses import next_link, shown
 from webhook.services import numbers
 
 bp = APIBlueprint("numbers", __name__, url_prefix="/v1/numbers", tag="Numbers")

@@ -7,8 +7,7 @@ from flask import Response, url_for
 
 from schemas.http import tenants as tenant_bodies
 from webhook.http import auth
-from webhook.http.pagination import next_link
-from webhook.http.responses import created, done, shown
+from webhook.http.responses import created, done, next_link, shown
 from webhook.services import tenants
 
 bp = APIBlueprint("tenants", __name__, url_prefix="/v1/tenants", tag="Accounts")

@@ -7,8 +7,7 @@ from flask import Response, url_for
 
 from schemas.http import tenants
 from webhook.http import auth
-from webhook.http.pagination import next_link
-from webhook.http.responses import created, done, shown
+from webhook.http.responses import created, done, next_link, shown
 from webhook.services import tokens
 
 bp = APIBlueprint("tokens", __name__, url_prefix="/v1/tokens", tag="Accounts")

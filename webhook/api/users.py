@@ -8,8 +8,7 @@ from flask import Response, url_for
 from schemas.http import users as bodies
 from webhook.api.jobs import wait_seconds
 from webhook.http import auth
-from webhook.http.pagination import next_link
-from webhook.http.responses import created, done, shown
+from webhook.http.responses import created, done, next_link, shown
 from webhook.services import users
 
 bp = APIBlueprint("users", __name__, url_prefix="/v1/users", tag="Accounts")

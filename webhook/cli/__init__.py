@@ -13,7 +13,7 @@ from click.shell_completion import CompletionItem
 
 from webhook.cli.command_table import COMMANDS, write_commands, write_ending
 from webhook.cli.exit_codes import Ending, Exit
-from webhook.cli.stdio import silence_broken_pipe, tolerate_narrow_encodings
+from webhook.cli.terminal import silence_broken_pipe, tolerate_narrow_encodings
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 

@@ -18,8 +18,8 @@ from typing import Any
 
 import click
 
-from webhook.cli.console import safe
 from webhook.cli.exit_codes import Ending, Exit
+from webhook.cli.terminal import safe
 
 DEFAULT_PROFILE = "default"
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO

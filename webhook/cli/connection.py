@@ -17,7 +17,7 @@ from click.core import ParameterSource
 
 from webhook.cli import DEFAULT_URL
 from webhook.cli.config import DEFAULT_PROFILE, config_path, read_profile
-from webhook.cli.console import safe
+from webhook.cli.terminal import safe
 
 _NAMES = ("url", "token", "demo", "profile")
 

@@ -6,11 +6,11 @@ import time
 
 from webhook.cli.client import Api, Json, ProblemError
 from webhook.cli.connection_errors import UnreachableError
-from webhook.cli.console import emit, note, number, print_line, safe
 from webhook.cli.exit_codes import Ending, Exit
 from webhook.cli.progress_views import View
 from webhook.cli.session import Session
 from webhook.cli.summary import exit_of, is_over, is_reviewed, lines
+from webhook.cli.terminal import emit, note, number, print_line, safe
 
 # How long to retry while the service does not respond, in seconds.
 PATIENCE = 60.0

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 
 from schemas.names import fold
 from webhook.cli.client import Json
-from webhook.cli.console import safe
 from webhook.cli.exit_codes import Exit
 from webhook.cli.session import Failed, Session
+from webhook.cli.terminal import safe
 
 # Longer lists need IDs: every lookup by name reads the list.
 _MOST = 20_000

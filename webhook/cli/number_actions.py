@@ -12,7 +12,6 @@ from schemas.capabilities import CAPABILITY_NAMES
 from schemas.http.file_options import FileForm
 from schemas.job_kinds import ACTIONS, ActionSpec, JobKind
 from webhook.cli.client import Json
-from webhook.cli.console import is_asked, note, number, safe
 from webhook.cli.exit_codes import Ending, Exit
 from webhook.cli.lookup import tenant_id
 from webhook.cli.progress_views import View
@@ -30,6 +29,7 @@ from webhook.cli.submit import (
     run_job,
     send_file,
 )
+from webhook.cli.terminal import is_asked, note, number, safe
 
 _FILTERS = ("q", "status", "capability", "country", "carrier", "tenant")
 _FIELDS = ("on_error", "callback_url", "country_code", "number_format")  # sent as they are

@@ -14,8 +14,8 @@ from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextC
 from rich.table import Column
 
 from webhook.cli.client import Json
-from webhook.cli.console import note, size, span
 from webhook.cli.summary import is_over, is_reviewed, progress_line
+from webhook.cli.terminal import note, size, span
 
 LINE_SECONDS = 3.0
 _NARROW = 60

@@ -1,14 +1,14 @@
-"""The shared part of the commands for tenants, carriers, tokens and callbacks: list, show and remove a resource."""
+"""The shared part of the commands for resources: list, show and delete."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
 from webhook.cli.client import Json
-from webhook.cli.console import emit, note, print_line, safe
 from webhook.cli.exit_codes import Exit
 from webhook.cli.session import Session
 from webhook.cli.tables import table
+from webhook.cli.terminal import emit, note, print_line, safe
 
 Row = Callable[[Json], tuple[object, ...]]
 
@@ -24,14 +24,27 @@ def list_resources(  # noqa: PLR0913, PLR0917 - resource, filters and layout
 ) -> Exit:
     """Print the first `limit` resources of a kind, as a table (`spare`: see `table`) or as JSON."""
     found = session.api.pages(f"/v1/{kind}", filters or {}, limit)
+    return print_list(session, found, lambda data: table(headings, map(row, data), spare), empty=f"No {kind} yet.")
+
+
+def print_list(
+    session: Session,
+    found: Json,
+    print_table: Callable[[list[Json]], None],
+    *,
+    empty: str,
+    order: str = "first",
+) -> Exit:
+    """Print the entries that `Api.pages` returned, as a table or as JSON. `empty`: the text if there are none."""
+    data = found["data"]
     if session.as_json:
         emit(found)
-    elif found["data"]:
-        table(headings, map(row, found["data"]), spare)
+    elif data:
+        print_table(data)
         if found["next_cursor"]:
-            note(f"Showing the first {limit:,}. To see more, use --limit.")
+            note(f"Showing the {order} {len(data):,}. To see more, use --limit.")
     else:
-        print_line(f"No {kind} yet.")
+        print_line(empty)
     return Exit.OK
 
 

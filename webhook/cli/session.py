@@ -15,8 +15,8 @@ import click
 from webhook.cli.client import Api, Json, ProblemError
 from webhook.cli.connection import Connection, find_connection
 from webhook.cli.connection_errors import UnreachableError
-from webhook.cli.console import emit, note, safe
 from webhook.cli.exit_codes import Ending, Exit, of_response
+from webhook.cli.terminal import emit, note, safe
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,12 @@ from schemas.http.file_options import DELIMITERS
 from schemas.jobs import NumberFormat
 from webhook.cli.client import Json
 from webhook.cli.commands.report import format_of, save
-from webhook.cli.console import emit, is_asked, note, print_line, safe
 from webhook.cli.exit_codes import Ending, Exit
 from webhook.cli.follow import conclude, follow, has_report
 from webhook.cli.progress_views import View, open_view
 from webhook.cli.session import Session
 from webhook.cli.summary import is_reviewed, notes
+from webhook.cli.terminal import emit, is_asked, note, print_line, safe
 
 Fields = Mapping[str, str | int | None]
 """Form fields sent with a file; None is omitted."""

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from webhook.cli.console import note, print_line, safe
+from webhook.cli.terminal import note, print_line, safe
 
 _GAP = 2
 # Minimum width of a cut cell, in characters.

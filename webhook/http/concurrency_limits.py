@@ -17,12 +17,11 @@ from flask import Response
 
 from schemas import request_problems
 from schemas.request_problems import RequestCode
-from webhook.http.errors import Refused
+from webhook.http.errors import RETRY_SECONDS, Refused
 from worker.config.settings import get_settings
 
 P = ParamSpec("P")
 R = TypeVar("R")
-RETRY_SECONDS = 2
 
 
 class Share:

@@ -22,6 +22,8 @@ from worker.storage.object_store import StoreBusyError, StoreError
 
 log = structlog.get_logger(__name__)
 
+RETRY_SECONDS = 2  # after which a client may try again what is briefly unavailable
+
 _BY_STATUS = {
     request_problems.REQUEST_PROBLEMS[code].status: code
     for code in reversed(RequestCode)
@@ -125,7 +127,7 @@ def _expired(error: Exception) -> Response:
 
 def _unavailable(error: Exception) -> Response:
     log.error("database_unreachable", error=type(error).__name__)
-    return respond(request_problems.of_request(RequestCode.UNAVAILABLE), {"Retry-After": "2"})
+    return respond(request_problems.of_request(RequestCode.UNAVAILABLE), {"Retry-After": str(RETRY_SECONDS)})
 
 
 def _store_unavailable(error: StoreError) -> Response:

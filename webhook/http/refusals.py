@@ -9,8 +9,8 @@ from flask import request
 
 from schemas import request_problems
 from schemas.request_problems import RequestCode
-from webhook.http.concurrency_limits import RETRY_SECONDS, UPLOADS
-from webhook.http.errors import Refused
+from webhook.http.concurrency_limits import UPLOADS
+from webhook.http.errors import RETRY_SECONDS, Refused
 
 KEY = "numberyard.refusal"  # in the WSGI environment: a `RequestCode`
 

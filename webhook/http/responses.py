@@ -1,8 +1,11 @@
-"""Responses of resources that are created, read, changed and deleted."""
+"""Responses of the API: a resource that is shown, created or deleted, and a page of a list."""
 
 from __future__ import annotations
 
-from flask import Response
+from typing import Protocol
+from urllib.parse import quote, urlencode
+
+from flask import Response, request
 from pydantic import BaseModel
 
 
@@ -20,4 +23,21 @@ def done() -> Response:
     """Return 204, without a body."""
     response = Response(status=204)
     del response.headers["Content-Type"]
+    return response
+
+
+class Page(Protocol):
+    """A response body that is one page of a list."""
+
+    next_cursor: str | None
+
+    def model_dump_json(self) -> str: ...
+
+
+def next_link(page: Page) -> Response:
+    """Return a page as a response. The link to the next page keeps the caller's filters."""
+    response = Response(page.model_dump_json(), content_type="application/json")
+    if page.next_cursor is not None:
+        query = urlencode({**request.args.to_dict(), "cursor": page.next_cursor})
+        response.headers["Link"] = f'<{quote(request.path)}?{query}>; rel="next"'
     return response

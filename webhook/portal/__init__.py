@@ -6,7 +6,7 @@ template `parts.html`, the macros that all pages are built from.
 
 from __future__ import annotations
 
-from webhook.portal.accounts import carriers, sms, tenants, tokens, user_numbers, users
+from webhook.portal.accounts import carriers, tenants, tokens, user_numbers, users
 from webhook.portal.jobs import confirm_cancel_undo, uploads
 from webhook.portal.jobs import pages as job_pages
 from webhook.portal.login import account, admins, sign_in
@@ -31,7 +31,6 @@ pages = (
     tenants,
     users,
     user_numbers,
-    sms,
     carriers,
     tokens,
     static_files,

@@ -25,7 +25,7 @@ from schemas.request_problems import RequestCode
 from schemas.user_services import NO_SERVICE, Service
 from webhook.http import auth, idempotency
 from webhook.http.errors import refuse
-from webhook.http.multipart import OnFields, receive
+from webhook.http.multipart import receive
 from webhook.http.request_bodies import validated
 from webhook.services import references
 from webhook.services.job_submission import announce, submitting
@@ -105,14 +105,14 @@ def enter_selection(kind: JobKind, body: actions.Selection) -> str:
     return job
 
 
-def enter_file(kind: JobKind, request: Request, on_fields: OnFields | None = None) -> str:
+def enter_file(kind: JobKind, request: Request) -> str:
     """Submit the job that applies an action to the numbers of the request's file; return its public id.
 
-    The form beside the file is an `ActionRequest.form`. `on_fields`: see `webhook.http.multipart.receive`.
+    The form beside the file is an `ActionRequest.form`.
     """
     job = str(uuid.uuid4())
     with submitting(job):
-        received = receive(request, files.upload_key(job), get_settings().max_upload_bytes, on_fields)
+        received = receive(request, files.upload_key(job), get_settings().max_upload_bytes)
         idempotency.check_fingerprint(asdict(received))
         file = submit.File(received.file_name, received.size, received.sha256)
         _enter(job, kind, validated(REQUESTS[kind].form, received.fields), file)

@@ -37,12 +37,9 @@ def folded(email: str) -> str:
 
 def by_email(connection: sa.Connection, email: str) -> Admin | None:
     """Return the admin with this folded e-mail address, or None."""
-    return _one(connection, admins.c.email == email)
-
-
-def by_id(connection: sa.Connection, admin_id: int) -> Admin | None:
-    """Return the admin with this internal id, or None."""
-    return _one(connection, admins.c.id == admin_id)
+    query = sa.select(admins, _is_expired()).where(admins.c.email == email)
+    row = connection.execute(query).one_or_none()
+    return None if row is None else Admin(row.id, row.tenant_id, row.email, row.password_hash, row.is_expired)
 
 
 def page(connection: sa.Connection, actor: Actor, cursor: str | None, limit: int) -> list[sa.Row[Any]]:
@@ -88,11 +85,6 @@ def rehash(connection: sa.Connection, admin: Admin, password_hash: str) -> None:
 def remove(connection: sa.Connection, admin_id: int) -> None:
     """Delete an admin and, with it, its sessions."""
     connection.execute(admins.delete().where(admins.c.id == admin_id))
-
-
-def _one(connection: sa.Connection, which: sa.ColumnElement[bool]) -> Admin | None:
-    row = connection.execute(sa.select(admins, _is_expired()).where(which)).one_or_none()
-    return None if row is None else Admin(row.id, row.tenant_id, row.email, row.password_hash, row.is_expired)
 
 
 def _password(password_hash: str, *, is_one_time: bool) -> dict[str, Any]:

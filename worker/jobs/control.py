@@ -12,7 +12,7 @@ from schemas.job_kinds import JobKind
 from schemas.jobs import TERMINAL, ChunkState, JobOptions, JobStatus, Phase
 from schemas.request_problems import RequestCode
 from worker.jobs import retention, undo_queries
-from worker.jobs.file_classes import FileClass
+from worker.jobs.retention import FileClass
 from worker.jobs.submit import NewJob, submit
 from worker.queue import job_state
 

@@ -14,7 +14,7 @@ from schemas.permissions import Actor, Tenant
 from worker.config.settings import Settings, get_settings
 from worker.database import tenant_scope
 from worker.jobs import retention
-from worker.jobs.file_classes import FileClass
+from worker.jobs.retention import FileClass
 
 LARGEST_FAMILY = 100
 LATEST = 20  # jobs that determine the current pace

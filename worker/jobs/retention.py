@@ -1,24 +1,59 @@
-"""Retention of a job's files: one rule for what has expired, for readers and the cleaner, and what is to be removed.
+"""Retention of a job's files: their classes by name, when each class has expired, and what is to be removed.
 
 Files have expired if the current setting says so, by the database's clock, or if they have been removed already, even
-if the setting has been raised since. Removes no file itself.
+if the setting has been raised since. Reads and removes no file itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 import sqlalchemy as sa
 
 from schemas.database.tables import job_chunks, jobs
 from schemas.jobs import TERMINAL, WORKED_IN, ChunkState, JobStatus, Phase
 from worker.config.settings import get_settings
-from worker.jobs.file_classes import FileClass
 from worker.queue import job_state
 
 DAY, HOUR = 86_400.0, 3600.0  # seconds
+_STAGED = re.compile(r"#\d+$")
+_CHUNK = re.compile(r"(batches/)?\d+(-\d+)?\.arrow")
+
+
+class FileClass(StrEnum):
+    """A class of a job's files that are kept for the same time."""
+
+    CHUNKS = "chunks"  # intermediate files, useless once the job has ended
+    UPLOAD = "upload"  # the uploaded file or the listed rows
+    REPORT = "report"  # results of the rows and data to undo them: all other files
+
+
+def file_class_of(name: str, checks: Collection[int | None], *, failed: bool) -> FileClass:
+    """Return the class of a file, completely written or not, by its name below the job's folder.
+
+    `checks`: lease tokens of the committed read and check, whose files are the valid ones. The chunks' results of a
+    `failed` job have not been merged, so an undo needs the results of each chunk.
+    """
+    folder, _, file = _STAGED.sub("", name).partition("/")
+    if folder in {"upload", "listed.arrow"}:
+        return FileClass.UPLOAD
+    if folder == "results":
+        return FileClass.REPORT if failed else FileClass.CHUNKS
+    counts = folder in {f"check-{check}" for check in checks}
+    if folder.startswith("check-") and (not counts or _CHUNK.fullmatch(file)):
+        return FileClass.CHUNKS
+    return FileClass.REPORT
+
+
+def is_staged(name: str) -> bool:
+    """Return whether the name is that of a file being written, as the local store names them: `upload#1`."""
+    return _STAGED.search(name) is not None
+
+
 _MARKS = {
     FileClass.CHUNKS: jobs.c.keeps_chunks,
     FileClass.UPLOAD: jobs.c.keeps_upload,
@@ -67,7 +102,7 @@ class Ended:
 
     job_id: int
     job: str  # its public id
-    checks: tuple[int | None, ...]  # as in `file_classes.file_class_of`
+    checks: tuple[int | None, ...]  # as in `file_class_of`
     failed: bool
     over: frozenset[FileClass]
     kept: frozenset[FileClass]

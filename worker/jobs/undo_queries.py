@@ -20,7 +20,7 @@ from schemas.jobs import JobStatus, Tally
 from schemas.permissions import Actor
 from worker.database import tenant_scope
 from worker.jobs import retention
-from worker.jobs.file_classes import FileClass
+from worker.jobs.retention import FileClass
 
 WRITTEN = (Outcome.CREATED, Outcome.UPDATED, Outcome.DELETED)
 

@@ -21,7 +21,7 @@ from schemas.metrics import PIECES
 from schemas.workbooks import WorkbookKind
 from worker.database import counters
 from worker.jobs import retention
-from worker.jobs.file_classes import FileClass
+from worker.jobs.retention import FileClass
 from worker.queue import job_state
 from worker.queue.job_state import in_seconds
 from worker.queue.leases import Lease, LostLeaseError, update_leased

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from itertools import chain, islice, takewhile
 from pathlib import Path
 
-from worker.jobs.file_classes import FileClass, file_class_of, is_staged
+from worker.jobs.retention import FileClass, file_class_of, is_staged
 from worker.storage import files
 
 JOBS = "jobs"

@@ -1,4 +1,4 @@
-"""The options of the inventory's filters for an actor: countries, carriers, tenants, users (R3).
+"""The options of the inventory's filters for an actor: countries, carriers, users (R3).
 
 All come from indexes in a time that does not grow with the inventory, and contain nothing outside the actor's tree.
 """
@@ -10,8 +10,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from schemas.database.tables import carriers, tenants, users
-from schemas.permissions import Actor, Tenant, TenantKind
+from schemas.database.tables import carriers, users
+from schemas.permissions import Actor, TenantKind
 from worker.database import tenant_scope
 from worker.numbers import occupied_ranges
 from worker.numbers.index_groups import NUMBER, Groups, all_numbers, any_within, lines_of, rows, seen_by
@@ -48,19 +48,6 @@ def carrier_names(connection: sa.Connection, actor: Actor, service: str) -> list
     """Return the distinct names of the carriers of a service ("voice", "sms") that the actor sees, ascending (R7)."""
     query = sa.select(carriers.c.name).where(tenant_scope.carriers_seen(actor.tenant), carriers.c.service == service)
     return list(connection.execute(query.distinct().order_by(carriers.c.name)).scalars())
-
-
-def tenants_named(connection: sa.Connection, actor: Actor, typed: str = "", most: int = MOST) -> list[Tenant]:
-    """Return tenants that the actor sees, its own included, whose names contain the typed text, by name."""
-    query = (
-        tenant_scope.select_tenants()
-        .where(tenant_scope.below(actor.tenant))
-        .order_by(tenants.c.name, tenants.c.id)
-        .limit(most)
-    )
-    if typed.strip():
-        query = query.where(sa.func.lower(tenants.c.name).contains(typed.strip().lower(), autoescape=True))
-    return [tenant_scope.tenant_of(row) for row in connection.execute(query)]
 
 
 def users_named(connection: sa.Connection, actor: Actor, typed: str = "", most: int = MOST) -> Sequence[sa.Row[Any]]:

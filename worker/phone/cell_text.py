@@ -14,7 +14,6 @@ from functools import lru_cache
 
 from worker.phone.digits import DATE, FRACTION, PUNCTUATION, ascii_digits
 
-LONGEST = 250  # characters; the library accepts no longer text
 LEAST_LETTERS = 3  # different letters in a vanity number; a mask such as 555-XXXX has one
 
 

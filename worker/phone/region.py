@@ -100,11 +100,6 @@ def calling_code_of(e164: int) -> int:
     return int(_calling_codes()[int(str(e164)[:3])])
 
 
-def names(places: NDArray[np.int16]) -> pa.StringArray:
-    """Return the regions at these indices of `REGIONS` as text."""
-    return pa.DictionaryArray.from_arrays(pa.array(places), pa.array(REGIONS)).cast(pa.string())
-
-
 @lru_cache(maxsize=1)
 def _calling_codes() -> NDArray[np.int16]:
     """Return the calling code by a number's first three digits; 0: none. No code is a prefix of another."""

@@ -6,7 +6,11 @@ that the work takes. Publishing does not delay a request by more than `WAKE_SECO
 
 from __future__ import annotations
 
+import contextvars
+import os
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import lru_cache, partial
 from typing import Any
@@ -21,7 +25,6 @@ from redis.exceptions import RedisError
 from schemas.jobs import Phase
 from worker.config.settings import Settings, get_settings
 from worker.queue import redis_tls
-from worker.queue.publisher import shared_publisher
 
 log = structlog.get_logger(__name__)
 
@@ -47,6 +50,7 @@ TIDY = "numberyard.tidy"
 PUBLISH_SECONDS = 0.3  # time-out of one broker response; after this time no further message is sent
 WAKE_SECONDS = 0.7
 SOFT_SHUTDOWN_SECONDS = 10.0
+MOST_WAITING = 32  # messages that this process keeps to send
 MAX_WAKEUPS = 16  # most wake-up messages in a queue, and so most workers that one announcement starts
 
 
@@ -127,6 +131,36 @@ def client(settings: Settings, timeout: float, **more: Any) -> redis.Redis:  # n
     return redis.Redis.from_url(url, **given)
 
 
+class BackgroundSender:
+    """A thread that sends messages, so that a caller waits at most `seconds`, whatever is wrong with the broker.
+
+    A time-out for each operation is not enough: a first message takes a dozen operations, and resolving the broker's
+    name has no time-out at all. A late message is still sent; a message for which there is no room in the queue is not.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="wake-up")
+
+    def send(self, send: Callable[[], bool]) -> bool:
+        """Call `send` in the thread and return its result; False if it takes too long or too many messages wait."""
+        if self._executor._work_queue.qsize() >= MOST_WAITING:  # noqa: SLF001 - an executor has no public queue size
+            return False
+        try:
+            return self._executor.submit(contextvars.copy_context().run, send).result(self._seconds)
+        except TimeoutError:
+            return False
+
+
+@lru_cache(maxsize=1)
+def _background_sender() -> BackgroundSender:
+    return BackgroundSender(WAKE_SECONDS)
+
+
+# A forked child has none of its parent's threads.
+os.register_at_fork(after_in_child=_background_sender.cache_clear)
+
+
 def waiting_in(queue: str) -> int:
     """Return the number of messages waiting in a queue; if there are enough, more are pointless. `RedisError`."""
     return int(_client().llen(queue))
@@ -140,7 +174,7 @@ def wake(phase: Phase | None, job: str, pieces: int = 1) -> bool:
     Tasks send their message again as long as there are work items (see `worker.tasks`), so a few messages start a job
     of any size. Takes at most `WAKE_SECONDS`.
     """
-    return phase is None or shared_publisher(WAKE_SECONDS).send(partial(_announce, phase, job, pieces))
+    return phase is None or _background_sender().send(partial(_announce, phase, job, pieces))
 
 
 def _announce(phase: Phase, job: str, pieces: int) -> bool:

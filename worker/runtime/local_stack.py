@@ -35,10 +35,9 @@ UPKEEP_THREADS = 8  # concurrent callbacks, each waiting for a receiver; few thr
 class Stack:
     """The service in a data folder. The end of the `with` block stops all of it."""
 
-    def __init__(self, settings: Settings, port: int, *, durable: bool = True) -> None:
+    def __init__(self, settings: Settings, port: int) -> None:
         self._given = settings
         self._port = port
-        self._durable = durable
         self._supervisor = Supervisor()
         self._servers: list[EmbeddedPostgres | EmbeddedValkey] = []
         self._held = ExitStack()
@@ -97,14 +96,14 @@ class Stack:
             url = self._given.database_url.get_secret_value()
             external_servers.check_postgres(url)
             return url
-        return self._embedded(EmbeddedPostgres(self.folder / "postgres", durable=self._durable))
+        return self._embedded(EmbeddedPostgres(self.folder / "postgres"))
 
     def _broker(self) -> str:
         if self._given.redis_url is not None:
             url = self._given.redis_url.get_secret_value()
             external_servers.check_redis(url)
             return url
-        return self._embedded(EmbeddedValkey(self.folder / "valkey", durable=self._durable))
+        return self._embedded(EmbeddedValkey(self.folder / "valkey"))
 
     def _embedded(self, server: EmbeddedPostgres | EmbeddedValkey) -> str:
         self._servers.append(server)

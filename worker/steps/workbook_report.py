@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import sqlalchemy as sa
-import structlog
 
 from schemas.codes import Outcome
 from schemas.jobs import Tally, counts_of, error_summary
@@ -23,8 +22,6 @@ from worker.reports import workbook
 from worker.reports.row_messages import Layout, outcome_mask
 from worker.storage import arrow_files, files, scratch
 from worker.storage.report_reader import PORTION
-
-log = structlog.get_logger(__name__)
 
 
 def build(lease: leases.Lease) -> None:

@@ -240,12 +240,6 @@ def put(key: str, content: bytes | Path, *, with_name: bool = True) -> None:
         keep_name(key)
 
 
-def get(key: str) -> memoryview:
-    """Return a small file's content. `MissingFileError` if it does not exist, `StoreError`."""
-    with _call(key):
-        return memoryview(obstore.get(store(), key).bytes())
-
-
 def stream(key: str, *following: str) -> Iterator[bytes]:
     """Return the blocks of a file, followed by those of others.
 

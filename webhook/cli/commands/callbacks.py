@@ -6,11 +6,11 @@ import click
 
 from schemas.http.callbacks import CallbackState
 from webhook.cli.client import Json
-from webhook.cli.console import emit, note, print_line, safe, when
 from webhook.cli.exit_codes import Exit
 from webhook.cli.resources import list_resources, show_resource
 from webhook.cli.session import Session, talks
 from webhook.cli.tables import table
+from webhook.cli.terminal import emit, note, print_line, safe, when
 
 _HEADINGS = ("Callback", "Job", "State", "Tries", "Created", "Next try", "URL")
 _TRY_HEADINGS = ("Tried at", "Try", "Result", "Status", "ms")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import click
 
 from webhook.cli.client import Json
-from webhook.cli.console import emit, note, safe
 from webhook.cli.exit_codes import Exit
 from webhook.cli.lookup import OWN, tenant_or_own
 from webhook.cli.resources import delete_resource, list_resources, show_resource
 from webhook.cli.session import Session, talks
+from webhook.cli.terminal import emit, note, safe
 
 _HEADINGS = ("Carrier", "Name", "Service", "Defined by", "Default")
 _service = click.option("--service", type=click.Choice(["voice", "sms"]), required=True, help="Service of the carrier.")

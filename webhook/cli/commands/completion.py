@@ -11,8 +11,8 @@ from click.shell_completion import CompletionItem, get_completion_class
 from webhook.cli.client import Api, ProblemError
 from webhook.cli.connection import find_connection
 from webhook.cli.connection_errors import UnreachableError
-from webhook.cli.console import note, print_line, safe
 from webhook.cli.exit_codes import Ending, Exit
+from webhook.cli.terminal import note, print_line, safe
 
 _VARIABLE = "_NUMBERYARD_COMPLETE"
 _INSTALL = {

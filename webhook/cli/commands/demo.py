@@ -12,12 +12,12 @@ import click
 from webhook.cli.client import Api, Json
 from webhook.cli.commands.report import save
 from webhook.cli.commands.sample import write_sample
-from webhook.cli.console import emit, note, print_line, safe
 from webhook.cli.exit_codes import Ending, Exit
 from webhook.cli.follow import follow
 from webhook.cli.progress_views import open_view
 from webhook.cli.session import Session
 from webhook.cli.summary import lines
+from webhook.cli.terminal import emit, note, print_line, safe
 from worker.config.settings import get_settings
 from worker.runtime.local_stack import Stack
 from worker.runtime.processes.child import ServerError

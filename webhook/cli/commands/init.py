@@ -14,9 +14,9 @@ from schemas.http.users import email_of
 from schemas.names import collapse_spaces
 from schemas.permissions import Tenant
 from webhook.cli.commands.tokens import show_secret
-from webhook.cli.console import emit, note, safe
 from webhook.cli.exit_codes import Exit
 from webhook.cli.session import Failed
+from webhook.cli.terminal import emit, note, safe
 from worker.accounts import admins, first_account, passwords, tokens
 from worker.accounts.first_account import RootExistsError
 from worker.accounts.tokens import Issued

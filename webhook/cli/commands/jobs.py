@@ -6,13 +6,14 @@ import click
 
 from webhook.cli.client import Json
 from webhook.cli.commands.completion import recent_jobs
-from webhook.cli.console import emit, note, number, print_line, when
 from webhook.cli.exit_codes import Exit
 from webhook.cli.follow import conclude, follow
 from webhook.cli.progress_views import open_view
+from webhook.cli.resources import print_list
 from webhook.cli.session import Session, talks
 from webhook.cli.summary import lines
 from webhook.cli.tables import table
+from webhook.cli.terminal import emit, number, print_line, when
 
 _HEADINGS = ("Job", "Created", "Kind", "Status", "File", "Rows", "Failed")
 
@@ -52,15 +53,11 @@ def _show(session: Session, job: Json) -> Exit:
 
 def _list(session: Session, limit: int) -> Exit:
     found = session.api.pages("/v1/jobs", {}, limit)
-    if session.as_json:
-        emit(found)
-    elif found["data"]:
-        table(_HEADINGS, map(_row, found["data"]), spare=("Kind", "Rows", "Created"))
-        if found["next_cursor"]:
-            note(f"Showing the newest {limit:,}. To see more, use --limit.")
-    else:
-        print_line("No jobs yet.")
-    return Exit.OK
+    return print_list(session, found, _table, empty="No jobs yet.", order="newest")
+
+
+def _table(found: list[Json]) -> None:
+    table(_HEADINGS, map(_row, found), spare=("Kind", "Rows", "Created"))
 
 
 def _row(job: Json) -> tuple[object, ...]:

@@ -12,9 +12,9 @@ from webhook.cli import DEFAULT_URL
 from webhook.cli.client import LOOPBACK, Api, Json
 from webhook.cli.config import DEFAULT_PROFILE, Profile, config_path, profile_names, write_profile
 from webhook.cli.connection import Connection, check_token, check_url, typed_before
-from webhook.cli.console import at_home, emit, note, safe
 from webhook.cli.exit_codes import Exit
 from webhook.cli.session import reporting_refusals
+from webhook.cli.terminal import at_home, emit, note, safe
 
 
 @click.command()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from webhook.cli.console import emit, note
 from webhook.cli.exit_codes import Exit
 from webhook.cli.session import Failed
+from webhook.cli.terminal import emit, note
 from worker.config.settings import get_settings
 from worker.database.engine import sqlalchemy_url
 from worker.database.migrate import upgrade

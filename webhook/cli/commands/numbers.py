@@ -9,11 +9,12 @@ import click
 
 from schemas.capabilities import CAPABILITY_NAMES
 from webhook.cli.client import Json
-from webhook.cli.console import emit, note, print_line, safe, when
 from webhook.cli.exit_codes import Exit
 from webhook.cli.lookup import tenant_id
+from webhook.cli.resources import print_list
 from webhook.cli.session import Session, talks
 from webhook.cli.tables import table
+from webhook.cli.terminal import emit, print_line, safe, when
 
 _E164 = re.compile(r"\+[1-9]\d{4,14}", re.ASCII)
 _HEADINGS = ("Number", "Country", "Capabilities", "Voice carrier", "SMS profile", "Status", "Tenant")
@@ -36,15 +37,11 @@ def numbers(session: Session, query: str | None, limit: int, *, tenant: str | No
     if query and _E164.fullmatch(query) and not any(filters.values()):
         return _show(session, session.api.number(query))
     found = session.api.pages("/v1/numbers", {"q": query, **filters}, limit)
-    if session.as_json:
-        emit(found)
-    elif found["data"]:
-        table(_HEADINGS, map(_row, found["data"]), spare=("SMS profile", "Voice carrier", "Country"))
-        if found["next_cursor"]:
-            note(f"Showing the first {limit:,}. To see more, use --limit.")
-    else:
-        print_line("No numbers match.")
-    return Exit.OK
+    return print_list(session, found, _table, empty="No numbers match.")
+
+
+def _table(found: list[Json]) -> None:
+    table(_HEADINGS, map(_row, found), spare=("SMS profile", "Voice carrier", "Country"))
 
 
 def _show(session: Session, found: Json) -> Exit:

@@ -9,9 +9,9 @@ from pathlib import Path
 import click
 
 from webhook.cli.commands.completion import recent_jobs
-from webhook.cli.console import emit, note, safe
 from webhook.cli.exit_codes import Exit
 from webhook.cli.session import Session, talks
+from webhook.cli.terminal import emit, note, safe
 
 FORMATS = ("csv", "jsonl", "xlsx")
 

@@ -11,8 +11,8 @@ import pyarrow as pa
 from pyarrow import csv
 from xlsxwriter import Workbook
 
-from webhook.cli.console import emit, note, safe
 from webhook.cli.exit_codes import Exit
+from webhook.cli.terminal import emit, note, safe
 from worker.sample.generator import MAX_ROWS, SCHEMA, rows
 
 # A worksheet has 1,048,576 rows; the header takes one.

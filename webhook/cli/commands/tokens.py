@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 import click
 
 from webhook.cli.client import Json
-from webhook.cli.console import emit, note, print_line, safe, when
 from webhook.cli.exit_codes import Exit
 from webhook.cli.lookup import tenant_id
 from webhook.cli.resources import delete_resource, list_resources
 from webhook.cli.session import Session, talks
+from webhook.cli.terminal import emit, note, print_line, safe, when
 
 _HEADINGS = ("Token", "Name", "Tenant", "Created", "Expires", "Revoked")
 

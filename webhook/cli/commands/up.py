@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from webhook.cli.console import emit, note, print_line, safe
 from webhook.cli.exit_codes import Ending, Exit
+from webhook.cli.terminal import emit, note, print_line, safe
 from worker.config.settings import get_settings
 from worker.runtime.local_stack import Stack
 from worker.runtime.processes.child import ServerError

@@ -46,7 +46,6 @@ class TenantPages:
     path: str
     kind: TenantKind
     one: str
-    article: str
 
     @property
     def many(self) -> str:
@@ -54,8 +53,8 @@ class TenantPages:
 
 
 _LEVELS = {
-    "enterprises": TenantPages("enterprises", TenantKind.ENTERPRISE, "Enterprise", "an"),
-    "resellers": TenantPages("resellers", TenantKind.RESELLER, "Reseller", "a"),
+    "enterprises": TenantPages("enterprises", TenantKind.ENTERPRISE, "Enterprise"),
+    "resellers": TenantPages("resellers", TenantKind.RESELLER, "Reseller"),
 }
 _ANY = "/<any(enterprises, resellers):level>"
 

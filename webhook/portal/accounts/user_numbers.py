@@ -1,21 +1,24 @@
-"""The numbers of a user in forms: options, choices, and the message about the result (R20..R22)."""
+"""The numbers of a user in forms: options, choices, the message about the result (R20..R22); the page Manage SMS."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from flask import render_template, request
+from flask import render_template, request, url_for
 
 from schemas.http import resources
 from schemas.http.users import ServedNumbers, User
 from schemas.user_services import Service
+from webhook.http import auth
 from webhook.portal.shared import flash
 from webhook.portal.shared.blueprint import bp
 from webhook.portal.shared.forms import Form
 from webhook.portal.shared.job_messages import address, message_for
-from webhook.services import numbers
+from webhook.services import numbers, users
+from webhook.services import user_numbers as user_number_service
 from webhook.services.user_numbers import Exchange, Exchanged
 from worker.phone.formatting import readable
 
@@ -24,6 +27,7 @@ MAIN_SEARCH, BOX_SEARCH, STEP = "main_q", "box_q", "step"
 _LONGEST = 64  # characters of a search
 _TRUNK_PREFIX = re.compile(r"\(\s*0\s*\)")
 _PUNCTUATION = re.compile(r"[\s().\-/\u2010-\u2015]")
+SMS_LABELS = {"sms_enabled": "Enable SMS Service", "sms_dids": "Unassigned DIDs"}
 MAIN = {"pbx": ("phone_number", "Phone Number"), "trunk": ("default_did", "Default DID")}
 
 
@@ -154,3 +158,33 @@ _BADNESS = (flash.SUCCESS, flash.INFO, flash.ERROR)
 
 def _words(some: Sequence[str]) -> str:
     return readable(some[0]) if len(some) == 1 else f"{len(some):,} numbers"
+
+
+@bp.get("/users/<user_id>/sms", endpoint="sms")
+def manage_sms(user_id: str) -> Any:  # noqa: ANN401 - a page and its status
+    return _sms_page(Form(), users.get(user_id))
+
+
+@bp.post("/users/<user_id>/sms")
+def submit_sms(user_id: str) -> Any:  # noqa: ANN401 - a redirect or the form
+    form, user = Form.sent(), users.get(user_id)
+    if is_search(form):
+        return _sms_page(form, user)
+    with form.faults():
+        enabled = form.has("sms_enabled")
+        done = user_number_service.manage_sms(user_id, sms_exchange(form), enabled=enabled)
+        state = f"SMS is {'now on' if enabled else 'now off' if done.is_done else 'still on'} for {user.name}."
+        return exchange_message(user.name, done, state).at(list_of(user))
+    blame_typed(form, user.kind)
+    return _sms_page(form, user)
+
+
+def _sms_page(form: Form, user: User) -> Any:  # noqa: ANN401 - a page and its status
+    found = free(user.tenant.id, "sms", BOX_SEARCH, form.value(BOX_SEARCH))
+    return form.page("portal/sms.html", user=user, free=found, back=list_of(user), labels=SMS_LABELS)
+
+
+def list_of(user: User) -> str:
+    """Return the URL of the list that shows a user: for tenants above, that of its enterprise."""
+    is_own = user.tenant.id == auth.actor().tenant.public_id
+    return url_for("portal.users") if is_own else url_for("portal.users", tenant_id=user.tenant.id)

@@ -13,7 +13,7 @@ from schemas.request_problems import RequestCode
 from webhook.http import auth
 from webhook.http.errors import refuse
 from webhook.portal.accounts import user_numbers
-from webhook.portal.accounts.user_numbers import BOX_SEARCH, MAIN, MAIN_SEARCH
+from webhook.portal.accounts.user_numbers import BOX_SEARCH, MAIN, MAIN_SEARCH, list_of
 from webhook.portal.shared import flash, select_fields
 from webhook.portal.shared.blueprint import bp
 from webhook.portal.shared.forms import Form
@@ -193,9 +193,3 @@ def delete_user(user_id: str) -> Any:  # noqa: ANN401 - a redirect or the form
 def _delete_page(form: Form, user: bodies.User) -> Any:  # noqa: ANN401 - a page and its status
     voice = [number for number in (user.phone_number, user.default_did, *user.forwarded_dids) if number]
     return form.page("portal/user_delete.html", user=user, voice=voice, back=list_of(user))
-
-
-def list_of(user: bodies.User) -> str:
-    """Return the URL of the list that shows a user: for tenants above, that of its enterprise."""
-    is_own = user.tenant.id == auth.actor().tenant.public_id
-    return url_for("portal.users") if is_own else url_for("portal.users", tenant_id=user.tenant.id)

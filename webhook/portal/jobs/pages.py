@@ -13,7 +13,6 @@ from typing import Any
 from flask import Response, render_template, request, url_for
 
 from schemas import permissions
-from schemas.columns import distinct
 from schemas.http import resources
 from schemas.job_kinds import JOB_KINDS
 from schemas.jobs import JobStatus
@@ -28,7 +27,6 @@ from webhook.portal.shared.blueprint import bp
 from webhook.portal.shared.login_required import session
 from webhook.services import job_details, jobs, reports, workbooks
 from webhook.services.job_details import JobDetails
-from worker.reports.row_messages import Layout
 
 PAGE = 25  # jobs
 FIRST = 8  # rows of a file in the preview
@@ -109,15 +107,8 @@ def _page(look: JobDetails) -> str:
         context["rows"] = rows.shown(look)
     if look.layout is not None and group == "review":
         context["first"] = rows.lines(look, jobs.rows(found.id, resources.RowsQuery(limit=FIRST)).data)
-        context["understood"] = _understood(look.layout)
+        context["understood"] = rows.columns_of(look.layout)
     return render_template("portal/job.html", **context)
-
-
-def _understood(layout: Layout) -> list[tuple[str, str]]:
-    """Return the recognized columns in the file's order: the file's own name, and the column it is mapped to."""
-    names = distinct(layout.names)
-    pairs = sorted(layout.mapping.items(), key=lambda pair: pair[1])
-    return [(names[place], rows.title(column)) for column, place in pairs if place < len(names)]
 
 
 def _list() -> dict[str, Any]:

@@ -19,6 +19,7 @@ from webhook.http.request_bodies import validated
 from webhook.portal.jobs import labels
 from webhook.services import jobs
 from webhook.services.job_details import JobDetails
+from worker.reports.row_messages import Layout
 
 PAGE = 25  # rows
 EVERY = "all"
@@ -69,7 +70,7 @@ def shown(look: JobDetails) -> Rows:
     def at(**more: Any) -> str:  # noqa: ANN401 - as in `url_for`
         return url_for("portal.job", job_id=look.job.id, outcome=outcome, **narrowed, **more, _anchor="rows")
 
-    columns = _columns(look)
+    columns = columns_of(look.layout)
     return Rows(
         tuple(columns),
         tuple(_line(_told(look, row), columns, preview=_is_preview(look)) for row in page.data),
@@ -82,13 +83,17 @@ def shown(look: JobDetails) -> Rows:
 
 def lines(look: JobDetails, rows: list[resources.Row]) -> list[Line]:
     """Return some rows in the form that pages show."""
-    columns = _columns(look)
+    columns = columns_of(look.layout)
     return [_line(row, columns, preview=_is_preview(look)) for row in rows]
 
 
-def title(column: Column) -> str:
-    """Return a column's name in the sample file."""
-    return name_of(column)
+def columns_of(layout: Layout | None) -> dict[str, str]:
+    """Return the recognized columns in the file's order: the file's own name -> the column it is mapped to."""
+    if layout is None:
+        return {}
+    names = distinct(layout.names)
+    pairs = sorted(layout.mapping.items(), key=lambda pair: pair[1])
+    return {names[place]: name_of(column) for column, place in pairs if place < len(names)}
 
 
 def _is_preview(look: JobDetails) -> bool:
@@ -97,15 +102,6 @@ def _is_preview(look: JobDetails) -> bool:
 
 def _has(look: JobDetails, outcome: Outcome) -> bool:
     return any(cause.outcome is outcome for cause in look.causes)
-
-
-def _columns(look: JobDetails) -> dict[str, str]:
-    """Return the recognized columns in the file's order: the file's own name -> the column it is mapped to."""
-    if look.layout is None:
-        return {}
-    names = distinct(look.layout.names)
-    pairs = sorted(look.layout.mapping.items(), key=lambda pair: pair[1])
-    return {names[place]: name_of(column) for column, place in pairs if place < len(names)}
 
 
 def _told(look: JobDetails, row: resources.Row) -> resources.Row:

@@ -18,12 +18,12 @@ from webhook.http.errors import Refused
 from webhook.portal.numbers.available_actions import why_not
 from webhook.portal.numbers.holders import Origin, origin
 from webhook.portal.numbers.selection import Selection
-from webhook.portal.numbers.submit_action import as_it_is, selected, submit_action
+from webhook.portal.numbers.submit_action import as_it_is, number_of, selected, submit_action
 from webhook.portal.shared import select_fields
 from webhook.portal.shared.blueprint import bp
 from webhook.portal.shared.forms import Form
 from webhook.portal.shared.select_fields import SelectField
-from webhook.services import numbers, select_options, tenants, users
+from webhook.services import select_options, tenants, users
 
 Options = list[tuple[str, str, str]]  # (value, label, help text)
 SERVICES = [
@@ -125,7 +125,7 @@ def _pending(form: Form, chosen: Selection, number: resources.Number | None, tar
 
 
 def _page(form: Form, chosen: Selection, picker: SelectField, target: str) -> Any:  # noqa: ANN401 - a page and its status
-    number = None if chosen.single is None else numbers.get(chosen.single)
+    number = number_of(chosen)
     return form.page(
         "portal/assign.html",
         chosen=chosen,
@@ -154,7 +154,7 @@ def take_back() -> Any:  # noqa: ANN401 - a redirect or the form
 
 
 def _take_page(form: Form, chosen: Selection) -> Any:  # noqa: ANN401 - a page and its status
-    number = None if chosen.single is None else numbers.get(chosen.single)
+    number = number_of(chosen)
     is_enterprise = auth.actor().tenant.kind is TenantKind.ENTERPRISE
     return form.page(
         "portal/take_back.html",

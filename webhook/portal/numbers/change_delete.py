@@ -10,10 +10,10 @@ from schemas.capabilities import CAPABILITIES, CARRIER_FIELDS
 from schemas.job_kinds import JobKind
 from webhook.portal.numbers.available_actions import why_not
 from webhook.portal.numbers.selection import Selection
-from webhook.portal.numbers.submit_action import as_it_is, selected, submit_action
+from webhook.portal.numbers.submit_action import as_it_is, number_of, selected, submit_action
 from webhook.portal.shared.blueprint import bp
 from webhook.portal.shared.forms import Form
-from webhook.services import numbers, select_options, tenants
+from webhook.services import select_options, tenants
 
 LABELS = {each.name: each.label for each in CAPABILITIES} | {each.name: each.label for each in CARRIER_FIELDS}
 _NOTHING = "Choose at least one thing to change."
@@ -41,7 +41,7 @@ def _change_page(form: Form, chosen: Selection) -> Any:  # noqa: ANN401 - a page
     return form.page(
         "portal/capabilities.html",
         chosen=chosen,
-        number=None if chosen.single is None else numbers.get(chosen.single),
+        number=number_of(chosen),
         carriers=[
             (each.name, each.label, _options(each.capability, defaults[each.capability])) for each in CARRIER_FIELDS
         ],
@@ -71,7 +71,7 @@ def delete() -> Any:  # noqa: ANN401 - a redirect or the form
 
 
 def _delete_page(form: Form, chosen: Selection) -> Any:  # noqa: ANN401 - a page and its status
-    number = None if chosen.single is None else numbers.get(chosen.single)
+    number = number_of(chosen)
     return form.page(
         "portal/delete.html",
         chosen=chosen,

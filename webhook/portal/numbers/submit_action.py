@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Response, request
 
-from schemas.http import actions
+from schemas.http import actions, resources
 from schemas.job_kinds import JOB_KINDS, JobKind
 from schemas.request_problems import RequestCode
 from webhook.http import auth
@@ -28,6 +28,11 @@ def selected() -> Selection:
         detail = "No numbers are selected."
         raise refuse(RequestCode.BAD_REQUEST, detail, fix="Select them in Phone Numbers.")
     return chosen
+
+
+def number_of(chosen: Selection) -> resources.Number | None:
+    """Return the number, if the selection is a single one."""
+    return None if chosen.single is None else numbers.get(chosen.single)
 
 
 def as_it_is(form: Form, chosen: Selection) -> Selection:

@@ -1,19 +1,53 @@
-"""Makes a worker reconnect after lost acknowledgements, which would otherwise stop it silently.
+"""Workarounds for faults of Celery and of Kombu, its transport, that would stop a worker.
 
-A worker may hold as many unacknowledged messages as it has child processes. A message whose acknowledgement meets a
-broken connection is counted forever: Celery logs the error and continues. After a few of them the worker takes no more
-messages, and as it reads nothing, it never notices that its connection is gone. A new connection starts a new count.
+Malformed messages: in Kombu's transport for Redis and Valkey, text that is not JSON, or JSON that is not a message,
+ends the worker that receives it, and each further one ends the next worker. `Transport` logs and discards them.
+Well-formed messages of unknown tasks are left to Celery, which ignores them.
+
+Lost acknowledgements: a worker may hold as many unacknowledged messages as it has child processes. A message whose
+acknowledgement meets a broken connection is counted forever: Celery logs the error and continues. After a few of them
+the worker takes no more messages, and as it reads nothing, it never notices that its connection is gone.
+`ConsumerWatchdog` makes it connect again: a new connection starts a new count.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+import structlog
 from celery import bootsteps
 from celery.worker import state
+from kombu import transport
+from kombu.transport import redis
 
+log = structlog.get_logger(__name__)
+
+NO_MESSAGE = (ValueError, TypeError, KeyError, AttributeError)
 LOOK_SECONDS = 2.0
 SUSPICIOUS = 2  # checks in a row: a message that was just received is counted before Celery processes it
+
+
+class Channel(redis.Channel):
+    """A channel that discards malformed messages."""
+
+    def _brpop_read(self, **options: Any) -> Any:  # noqa: ANN401 - kombu's own
+        try:
+            return super()._brpop_read(**options)  # type: ignore[no-untyped-call]
+        except NO_MESSAGE:
+            log.exception("no_message")
+            return True
+
+
+class Transport(redis.Transport):
+    """The Redis transport with this module's `Channel`."""
+
+    Channel = Channel
+
+
+def install() -> None:
+    """Make this process use the transport for addresses that begin with redis:// or rediss://."""
+    name = f"{__name__}:{Transport.__name__}"
+    transport.TRANSPORT_ALIASES.update(redis=name, rediss=name)
 
 
 class ConsumerWatchdog(bootsteps.StartStopStep):  # type: ignore[misc]

@@ -1,20 +1,27 @@
-"""Output of the commands: safe text, JSON and formatted figures. Cells, names and file names are untrusted input."""
+"""Input and output on the terminal: safe text, JSON, formatted figures, limited encodings and closed streams.
+
+Cells, names and file names are untrusted input.
+"""
 
 from __future__ import annotations
 
+import codecs
+import contextlib
 import json
+import os
 import re
 import sys
 import unicodedata
 from datetime import UTC, datetime
+from io import TextIOWrapper
 from pathlib import Path
+from typing import Any
 
 import click
 
-from webhook.cli.client import Json
-
 _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|(?:\x1b[\]PX^_]|[\x90\x9d]).*?(?:\x07|\x1b\\|\x9c|$)", re.DOTALL)
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_PLAIN = str.maketrans({"“": '"', "”": '"', "’": "'", "–": "-", "…": "..."})
 
 
 def safe(value: object) -> str:
@@ -37,7 +44,7 @@ def note(text: str) -> None:
     click.echo(text, err=True)
 
 
-def emit(document: Json) -> None:
+def emit(document: dict[str, Any]) -> None:
     """Write the result for programs: one line of JSON to stdout. ASCII only, so it is safe on a terminal too."""
     click.echo(json.dumps(document))
 
@@ -86,3 +93,25 @@ def size(count: float) -> str:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
         count /= 1000
     return f"{count:.1f} GB"
+
+
+def tolerate_narrow_encodings() -> None:
+    """Let stdout and stderr replace characters that their encoding lacks, instead of failing."""
+    codecs.register_error("numberyard.plain", _plain)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="numberyard.plain")
+
+
+def _plain(error: UnicodeError) -> tuple[str, int]:
+    """Return the nearest ASCII characters, "?" where there is none."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    given = error.object[error.start : error.end].translate(_PLAIN)
+    return given.encode("ascii", "replace").decode("ascii"), error.end
+
+
+def silence_broken_pipe() -> None:
+    """Redirect stdout to /dev/null after its reader has closed it, so that the final flush does not fail."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
