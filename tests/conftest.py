@@ -19,10 +19,10 @@ from hypothesis import settings
 from schemas.jobs import Phase
 from tests.support.api_client import Door, application
 from tests.support.cli_runner import Cli, served
-from tests.support.factories import World, grow
+from tests.support.factories import Snapshot, World, snapshot
 from tests.support.portal_client import Portal, signed_in
 from tests.support.process_caches import forget
-from tests.support.servers.databases import Databases
+from tests.support.servers.databases import Databases, engine_of
 from worker import pipeline
 from worker.accounts import passwords
 from worker.queue import broker
@@ -92,18 +92,30 @@ def database(
     address = databases.take()
     url = address.render_as_string(hide_password=False)
     configure(data_dir=tmp_path / "data", database_url=url, redis_url=broker_url)
-    engine = sa.create_engine(url, pool_size=4)
+    engine = engine_of(url)
     yield engine
     engine.dispose()
     forget()
     databases.give_back(address)
 
 
+@pytest.fixture(scope="session")
+def grown(databases: Databases) -> Snapshot:
+    """The rows of `world`."""
+    address = databases.take()
+    engine = sa.create_engine(address, poolclass=sa.NullPool)
+    with engine.begin() as connection:
+        found = snapshot(connection)
+    databases.give_back(address)
+    return found
+
+
 @pytest.fixture
-def world(database: sa.Engine) -> World:
+def world(database: sa.Engine, grown: Snapshot) -> World:
     """A tree of tenants with carriers, defaults and tokens (see `tests.support.factories.grow`)."""
     with database.begin() as connection:
-        return grow(connection)
+        connection.exec_driver_sql(grown.statements)
+    return grown.world
 
 
 @pytest.fixture

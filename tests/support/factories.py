@@ -158,6 +158,42 @@ def grow(connection: sa.Connection) -> World:
     return World(**{name: Account(one, token(connection, one)) for name, one in tree.items()}, carriers=carriers)
 
 
+@dataclass(frozen=True)
+class Snapshot:
+    """A world, and the statements that insert its rows into an empty database."""
+
+    world: World
+    statements: str
+
+
+def snapshot(connection: sa.Connection) -> Snapshot:
+    """Grow a world in an empty database and read its rows: to insert them takes a tenth of the time."""
+    world = grow(connection)
+    grown = (tables.tenants, tables.carriers, tables.tokens)
+    inserts = [_insertion(connection, table) for table in grown]
+    defaults = [column.name for column in tables.tenants.c if column.name.startswith("default_")]
+    columns = ", ".join(f"{name} = grown.{name}" for name in defaults)
+    inserts.append(
+        f"UPDATE tenants SET {columns} FROM {_recordset(connection, tables.tenants)} grown WHERE grown.id = tenants.id"  # noqa: S608
+    )
+    ids = [f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), max(id)) FROM {table}" for table in grown]  # noqa: S608
+    return Snapshot(world, ";\n".join([*inserts, *ids]))
+
+
+def _insertion(connection: sa.Connection, table: sa.Table) -> str:
+    """Times are of the insertion; tenants and their default carriers refer to each other, so these come later."""
+    names = [column.name for column in table.c if column.server_default is None or column.identity is not None]
+    names += [name for name in ("public_id", "allow_external_numbers") if name in table.c]
+    columns = ", ".join(name for name in names if not name.startswith("default_"))
+    rows = _recordset(connection, table)
+    return f"INSERT INTO {table} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM {rows}"  # noqa: S608
+
+
+def _recordset(connection: sa.Connection, table: sa.Table) -> str:
+    rows = connection.execute(sa.text(f"SELECT json_agg({table})::text FROM {table}")).scalar_one()  # noqa: S608
+    return f"json_populate_recordset(NULL::{table}, $rows${rows}$rows$)"
+
+
 def user(connection: sa.Connection, owner: Tenant, kind: str = "pbx", **columns: Any) -> int:  # noqa: ANN401 - columns
     """A user of an enterprise. Answers its inner id."""
     number = next(_names)
