@@ -19,17 +19,14 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --no-input
 # The locks are complete, so nothing is resolved: older pips, asked for `pydantic[email]` by a dependency, take the newest
 # release instead of the locked one and then refuse it for want of a hash.
 LOCKED := install --require-hashes --no-deps --requirement
-# What `make test` runs and tracing need not: comparisons over hundreds of thousands of numbers, which would take minutes,
-# and the command line, which shows neither schemas nor stages.
-LONG := (every_number or every_field or times_faster)
 COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --upgrade --allow-unsafe --generate-hashes \
   --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 OURS := pyproject.toml --build-deps-for editable
 
-.PHONY: help install demo test check nightly chaos chaosstore up bench lock docs clean
+.PHONY: help install demo test test-long check nightly chaos chaosstore up bench lock docs clean
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
 
 install: $(VENV)/.runtime ## make .venv with what the service needs
 
@@ -39,8 +36,11 @@ demo: $(VENV)/.runtime ## import 100,000 generated rows on servers of its own, s
 up: $(VENV)/.runtime ## run the service on port 8080 with a small tenant tree; data in ./var; Ctrl-C stops it
 	@$(BIN)/numberyard up --demo
 
-test: $(VENV)/.dev ## run every test
-	@$(BIN)/python -m pytest
+test: $(VENV)/.dev ## run the tests, in less than ten minutes
+	@$(BIN)/python -m pytest -m "not long"
+
+test-long: $(VENV)/.dev ## run the long tests: attacks on the whole service, the portal in a browser, LibreOffice, large comparisons
+	@$(BIN)/python -m pytest -m long
 
 check: $(VENV)/.dev ## lint, types, imports, generated tables, coverage of schemas and stages
 	$(BIN)/ruff check .
@@ -49,7 +49,7 @@ check: $(VENV)/.dev ## lint, types, imports, generated tables, coverage of schem
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m tests.contract.doc_tables
 	rm -f .coverage .coverage.*
-	$(BIN)/coverage run -m pytest -q tests/unit --ignore-glob='*/test_cli*' -k 'not $(LONG)'
+	$(BIN)/coverage run -m pytest -q -m 'not long' tests/unit --ignore-glob='*/test_cli*'
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 

@@ -35,6 +35,7 @@ settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
 # The child that reads workbooks gets a clean environment; with this it is measured, too. Unset without coverage.
 workbook.PASSED_ON = (*workbook.PASSED_ON, "COVERAGE_PROCESS_CONFIG")
+LONG_FOLDERS = {"acceptance", "browser"}
 MARKS = {"benchmarks": "benchmark"}  # the others bear their folder's name
 
 
@@ -45,10 +46,12 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test by its folder: `pytest -m unit`."""
+    """Mark every test by its folder: `pytest -m unit`. Tests of the whole service are long, but for the essential."""
     for item in items:
         folder = item.path.relative_to(FOLDERS).parts[0]
         item.add_marker(MARKS.get(folder, folder))
+        if folder in LONG_FOLDERS and item.get_closest_marker("essential") is None:
+            item.add_marker("long")
 
 
 @pytest.fixture(scope="session")

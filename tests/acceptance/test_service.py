@@ -94,6 +94,7 @@ def _deadlocks(up: Service) -> int:
 # Workers that are killed (DESIGN 4)
 
 
+@pytest.mark.essential
 def test_r29_killed_worker_children_cost_nothing_but_time(up: Service) -> None:
     count, first = 40_000, 13_122_100_000
     client = up.client("Harbour")
@@ -157,6 +158,7 @@ def test_a_restart_on_the_same_folder_carries_on(tmp_path: Path) -> None:
 # The command line
 
 
+@pytest.mark.essential
 def test_upload_and_watch(up: Service, tmp_path: Path) -> None:
     """Exit code 3 when rows failed, and the report is saved as the API gives it."""
     rows = [*sheets.rows(50), ["1", "ask Bob", "TRUE", "", ""]]
@@ -230,6 +232,7 @@ def unchanged(up: Service) -> Iterator[None]:
     assert client.ended(client.upload(sheets.csv_bytes(sheets.rows(1))))["counts"]["total"] == 1
 
 
+@pytest.mark.essential
 @pytest.mark.usefixtures("unchanged")
 def test_two_gigabytes_claimed_are_refused_at_once(up: Service) -> None:
     answer = _spoken(up, _head(up.client("Summit"), 2 << 30) + FILE, hang_up=False)
@@ -237,6 +240,7 @@ def test_two_gigabytes_claimed_are_refused_at_once(up: Service) -> None:
     assert b'"FILE_TOO_LARGE"' in answer
 
 
+@pytest.mark.essential
 @pytest.mark.usefixtures("unchanged")
 def test_a_connection_that_breaks_off(up: Service) -> None:
     answer = _spoken(up, _head(up.client("Summit"), 1_000_000) + FILE + b"1,2\r\n" * 10_000, hang_up=True)

@@ -2,7 +2,7 @@
 
 Files are imported while the store refuses requests, is away or silent, and while workers are killed; then the checker
 of `make chaos` checks that nothing was lost or doubled. Prints a line for each step. `--padding`: size of a large
-upload in MiB. `make test` runs it small.
+upload in MiB. `make test-long` runs it small.
 """
 
 from __future__ import annotations

@@ -180,6 +180,7 @@ def test_a_lost_token_is_replaced(database: sa.Engine) -> None:
     assert roots(database) == 1
 
 
+@pytest.mark.long
 def test_r1_two_inits_at_once_make_one_root(database: sa.Engine) -> None:
     """Both begin while the table is locked, so neither has seen the other."""
     command = (NUMBERYARD, "init", "--name", "Acme", "--json")
@@ -213,11 +214,13 @@ def test_a_database_without_tables_is_refused(database_server: sa.URL, configure
     assert json.loads(result.stdout)["code"] == "NOT_MIGRATED"
 
 
+@pytest.mark.long
 def test_a_database_that_is_not_there(configure: Callable[..., None], tmp_path: Path) -> None:
     configure(database_url=f"postgresql://nobody@/none?host={tmp_path}")
     assert run("init", "--name", "Acme").exit_code == Exit.UNREACHABLE
 
 
+@pytest.mark.long
 def test_init_in_the_folder_of_up(tmp_path: Path) -> None:
     """The embedded database, while `up` does not run."""
     first = told(run("init", "--name", "Acme", "--data", str(tmp_path), "--json"))

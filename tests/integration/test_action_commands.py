@@ -40,6 +40,7 @@ def numbers(world: World, database: sa.Engine) -> Callable[[], dict[int, int]]:
 Holders = Callable[[], dict[int, int]]
 
 
+@pytest.mark.long
 def test_r18_r19_r27_given_by_name_and_taken_back_and_undone(cli: Cli, world: World, numbers: Holders) -> None:
     given = told(cli("assign", *WRITTEN[:3], "--to", "hotel ENTERPRISE", "--json"))
     assert (given["status"], given["counts"]["updated"]) == ("completed", 3)
@@ -51,6 +52,7 @@ def test_r18_r19_r27_given_by_name_and_taken_back_and_undone(cli: Cli, world: Wo
     assert set(numbers().values()) == {world.north.id}
 
 
+@pytest.mark.long
 def test_all_that_match_and_no_more(cli: Cli, world: World, numbers: Holders) -> None:
     """R3: the count that the command asks for is the count that the action finds."""
     job = told(cli("assign", "--all", "--q", "+1 212", "--to", "Clinic Enterprise", "--yes", "--json"))
@@ -64,6 +66,7 @@ def test_all_that_match_and_no_more(cli: Cli, world: World, numbers: Holders) ->
     assert set(numbers().values()) == {world.north.id}
 
 
+@pytest.mark.long
 def test_r23_switches_and_carriers(cli: Cli, world: World, database: sa.Engine, numbers: Holders) -> None:
     told(cli("change", *WRITTEN, "--sms", "on", "--fax", "on", "--voice-carrier", "Master Voice", "--json"))
     told(cli("change", WRITTEN[0], "--voice", "off", "--json"))
@@ -74,6 +77,7 @@ def test_r23_switches_and_carriers(cli: Cli, world: World, database: sa.Engine, 
     assert len(numbers()) == len(NUMBERS)
 
 
+@pytest.mark.long
 def test_r20_to_a_user_by_address(cli: Cli, world: World, database: sa.Engine, numbers: Holders) -> None:
     with database.begin() as connection:
         person = {"tenant_id": world.clinic.id, "kind": "trunk", "name": "Ann", "email": "ann@example.org"}
@@ -88,6 +92,7 @@ def test_r20_to_a_user_by_address(cli: Cli, world: World, database: sa.Engine, n
     assert len(numbers()) == len(NUMBERS)
 
 
+@pytest.mark.long
 def test_r24_r26_r27_deleted_by_file_and_brought_back(cli: Cli, numbers: Holders, tmp_path: Path) -> None:
     sheet, report = tmp_path / "old.csv", tmp_path / "report.csv"
     sheet.write_text("\n".join(("Phone Number", *WRITTEN, "+12125550190")))
@@ -100,6 +105,7 @@ def test_r24_r26_r27_deleted_by_file_and_brought_back(cli: Cli, numbers: Holders
     assert len(numbers()) == len(NUMBERS)
 
 
+@pytest.mark.long
 def test_a_review_is_confirmed_or_cancelled(cli: Cli, world: World, numbers: Holders) -> None:
     reviews = []
     for name in ("Clinic Enterprise", "Hotel Enterprise"):
@@ -115,6 +121,7 @@ def test_a_review_is_confirmed_or_cancelled(cli: Cli, world: World, numbers: Hol
     assert set(numbers().values()) == {world.hotel.id}
 
 
+@pytest.mark.long
 def test_an_upload_is_reviewed_and_confirmed(cli: Cli, numbers: Holders, tmp_path: Path) -> None:
     sheet = tmp_path / "new.csv"
     sheet.write_text("Country Code,Phone Number,Voice,SMS\n1,2125550180,TRUE,FALSE\n1,abc,TRUE,FALSE\n")

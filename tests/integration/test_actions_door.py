@@ -337,6 +337,7 @@ def test_a_filter_selects_what_the_list_shows(api: Door, world: World, numbers: 
     assert [row["cells"] for row in api.rows(job["id"])] == [{"Phone Number": number} for number in shown]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("who", "seen"),
     [
@@ -408,6 +409,7 @@ def test_nothing_found_is_refused(api: Door) -> None:
     assert "filter" in answer.json["detail"]
 
 
+@pytest.mark.long
 def test_a_selection_is_counted_and_read_at_one_moment(world: World, database: sa.Engine, numbers: list[str]) -> None:
     """However fast numbers come and go, a set is as large as its count."""
     stop = threading.Event()

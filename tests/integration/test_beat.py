@@ -19,6 +19,7 @@ class Interrupted(Scheduler):
         raise SchedulingError(f"Couldn't apply scheduled task {entry.name}: I/O operation on closed file.")
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("database")
 def test_a_signal_that_is_lost_in_the_client_ends_beat_all_the_same() -> None:
     service = Service(broker.app(), scheduler_cls=Interrupted)

@@ -74,6 +74,7 @@ def test_some_of_a_block(api: Door, world: World, database: sa.Engine, held: Cal
     assert held() == [*range(FIRST, FIRST + 10), *range(FIRST + 20, FIRST + 23)]
 
 
+@pytest.mark.long
 def test_a_block_is_undone(api: Door, world: World, database: sa.Engine, held: Callable[[], list[int]]) -> None:
     """R27: exactly the numbers that the job created; one that has changed since stays and is told; and again."""
     with database.begin() as connection:
@@ -93,6 +94,7 @@ def test_a_block_is_undone(api: Door, world: World, database: sa.Engine, held: C
     assert [entry["kind"] for entry in history] == ["upload", "undo", "undo"]
 
 
+@pytest.mark.long
 def test_a_block_is_updated_and_that_undone(api: Door, database: sa.Engine) -> None:
     api.upload(content(("2125550100", "104")))
     changed = sheets.csv_bytes([[*HEADER, "Fax"], ["1", "2125550100", "106", "TRUE", "", "TRUE"]])
@@ -104,6 +106,7 @@ def test_a_block_is_updated_and_that_undone(api: Door, database: sa.Engine) -> N
         assert [tuple(row) for row in rows] == [(FIRST + place, False) for place in range(5)]
 
 
+@pytest.mark.long
 def test_a_block_under_review_and_all_or_nothing(api: Door, held: Callable[[], list[int]]) -> None:
     job = api.upload(content(("2125550100", "109")), mode="review")
     assert (job["review"]["effect"]["created"], job["review"]["targets"][0]["created"]) == (1, 10)
@@ -127,6 +130,7 @@ def test_more_numbers_than_a_file_may_have(
     assert held() == []
 
 
+@pytest.mark.long
 def test_all_or_nothing_has_a_limit_of_its_own(
     api: Door, held: Callable[[], list[int]], configure: Callable[..., None]
 ) -> None:
@@ -139,6 +143,7 @@ def test_all_or_nothing_has_a_limit_of_its_own(
     assert api.upload(content(("2125550100", "199"), ("212", "")))["counts"]["created"] == 1
 
 
+@pytest.mark.long
 def test_a_row_of_many_numbers_is_singled_out_whole(
     api: Door, held: Callable[[], list[int]], configure: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:

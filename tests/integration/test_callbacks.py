@@ -150,6 +150,7 @@ def test_the_same_file_again_says_so(api: Door, receiver: Receiver) -> None:
     assert len(set(receiver.ids)) == 2
 
 
+@pytest.mark.long
 def test_actions_have_callbacks_too(api: Door, receiver: Receiver, world: World) -> None:
     """As JSON, and as a form beside a file."""
     api.upload(sheet())
@@ -420,6 +421,7 @@ def test_a_second_delivery_of_the_piece_does_nothing(api: Door, receiver: Receiv
     assert len(receiver.got) == 1
 
 
+@pytest.mark.long
 def test_two_workers_at_once_deliver_once(api: Door, receiver: Receiver, ledger: Callbacks) -> None:
     for number in range(5):
         ended(api, receiver, sheet(1 + number))
@@ -539,6 +541,7 @@ def test_slow_receivers_do_not_put_back_their_tenants_imports(
     assert ledger.claim(Phase.CHECK).tenant_id == world.north.id
 
 
+@pytest.mark.long
 def test_callbacks_go_round_among_the_tenants(api: Door, receiver: Receiver, ledger: Callbacks, world: World) -> None:
     """A tenant with many slow receivers takes turns with the others; its imports do not count."""
     for number in range(3):
@@ -550,6 +553,7 @@ def test_callbacks_go_round_among_the_tenants(api: Door, receiver: Receiver, led
 # Secrets
 
 
+@pytest.mark.long
 def test_two_secrets_sign_while_one_is_replaced(api: Door, receiver: Receiver, ledger: Callbacks, world: World) -> None:
     north = world.north
     secrets = [secret_of(ledger, north.id)]
@@ -589,6 +593,7 @@ def test_two_who_replace_a_secret_at_once(ledger: Callbacks, world: World) -> No
     assert sorted(row.current for row in rows) == [False, True]
 
 
+@pytest.mark.long
 def test_a_secret_is_made_once_and_is_random(api: Door, receiver: Receiver, ledger: Callbacks, world: World) -> None:
     api.upload(sheet(), callback_url=receiver.url)
     api.upload(sheet(3), callback_url=receiver.url)

@@ -46,6 +46,7 @@ def refusal(answer: TestResponse) -> tuple[int, str]:
     return answer.status_code, answer.json["code"]
 
 
+@pytest.mark.long
 def test_a_job_leads_to_its_callback_and_back(api: Door, receiver: Receiver) -> None:
     job = api.upload(sheet(), callback_url=receiver.url)
     found = callback_of(api, job)
@@ -64,6 +65,7 @@ def test_a_job_leads_to_its_callback_and_back(api: Door, receiver: Receiver) -> 
     assert api.upload(sheet(1))["links"]["callback"] is None
 
 
+@pytest.mark.long
 def test_states_and_tries(api: Door, receiver: Receiver) -> None:
     job = api.send(sheet(), callback_url=receiver.url).json
     waiting = callback_of(api, job)
@@ -80,6 +82,7 @@ def test_states_and_tries(api: Door, receiver: Receiver) -> None:
     assert failed["failed_at"] >= failed["deliveries"][-1]["at"] >= failed["deliveries"][0]["at"]
 
 
+@pytest.mark.long
 def test_a_list_page_by_page(api: Door, receiver: Receiver) -> None:
     jobs = [api.upload(sheet(number), callback_url=receiver.url)["id"] for number in range(3)]
     api.upload(sheet(9))
@@ -91,6 +94,7 @@ def test_a_list_page_by_page(api: Door, receiver: Receiver) -> None:
     assert "deliveries" not in first.json["data"][0]
 
 
+@pytest.mark.long
 def test_a_list_of_one_state(api: Door, receiver: Receiver) -> None:
     delivered = api.upload(sheet(), callback_url=receiver.url)
     receiver.mode = 410
@@ -146,6 +150,7 @@ def test_sent_again_while_it_is_being_sent(api: Door, receiver: Receiver) -> Non
 # Who sees it (R3)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("who", ["master", "south", "school", "clinic"])
 def test_r3_nobody_but_its_tenant_sees_a_callback(api: Door, world: World, receiver: Receiver, who: str) -> None:
     """Above, beside and below: all answered as if there were none."""
@@ -217,6 +222,7 @@ def test_the_description_tells_what_a_receiver_is_sent(api: Door) -> None:
 # The commands
 
 
+@pytest.mark.long
 def test_commands_tell_of_callbacks_and_send_them_again(
     cli: Cli, receiver: Receiver, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

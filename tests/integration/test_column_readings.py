@@ -167,6 +167,7 @@ def as_file(api: Door, action: str, request: Request, more: Json) -> Json:
     return api.upload(content, to=action, **more, **country)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("send", [as_list, as_file])
 @pytest.mark.parametrize("action", ["deletions", "assignments"])
 @pytest.mark.parametrize("kind", ["one country", "one country, named", "several countries"])

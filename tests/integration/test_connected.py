@@ -43,6 +43,7 @@ def test_only_another_connection_counts(url: str) -> None:
     assert not connected(url)
 
 
+@pytest.mark.long
 def test_says_why_not_in_one_line(url: str) -> None:
     for given in (url, None, f"redis://:secret@127.0.0.1:{free_port()}/0"):
         done = check(given)

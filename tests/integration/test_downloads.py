@@ -93,6 +93,7 @@ def assert_can_be_saved(name: str) -> None:
     assert name == file_names.printable(name)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(900)  # a thousand requests, on a machine that may be busy
 @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl here")
 def test_reports_of_every_name_can_be_saved(site: Site, database: sa.Engine, tmp_path: Path) -> None:
@@ -169,6 +170,7 @@ def test_clients_that_know_ascii_only_get_what_it_can_show(name: str, saved: str
     assert header.startswith(f'attachment; filename="{saved}"')
 
 
+@pytest.mark.long
 def test_the_command_line_writes_only_where_it_is_told(site: Site, tmp_path: Path) -> None:
     """It takes no name from the server; files of its own may have any name, also one that is not UTF-8."""
     folder = tmp_path / "reports"

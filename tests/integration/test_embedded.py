@@ -119,6 +119,7 @@ def finish(host: subprocess.Popen[str]) -> int:
     return host.returncode
 
 
+@pytest.mark.long
 def test_data_password_and_owner_survive_a_restart(tmp_path: Path) -> None:
     # Below a private folder of pytest's, longer than a Unix socket's path may be, with all in it that wants quoting.
     folder = tmp_path / "/".join(["deep" * 10] * 5) / "with blank, 'quote' and \"another\""
@@ -197,6 +198,7 @@ def test_valkey_refuses_strangers_and_forgets_nothing(valkey: EmbeddedValkey) ->
         connection.ensure_connection(max_retries=1)
 
 
+@pytest.mark.long
 def test_many_servers_start_at_once(tmp_path: Path) -> None:
     servers: list[EmbeddedServer] = [EmbeddedPostgres(tmp_path / f"pg{n}", durable=False) for n in range(3)]
     servers += [EmbeddedValkey(tmp_path / f"vk{n}", durable=False) for n in range(3)]
@@ -210,6 +212,7 @@ def test_many_servers_start_at_once(tmp_path: Path) -> None:
         assert len({server.port for server in servers}) == len(servers)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("then", "number"),
     [("end", None), ("raise", None), ("wait", signal.SIGINT), ("wait", signal.SIGTERM), ("wait", signal.SIGKILL)],
@@ -230,6 +233,7 @@ def test_nothing_is_left_running_and_the_folder_is_free_again(
     assert wait_until(lambda: all(gone(pid) for pid in pids), DEADLINE)
 
 
+@pytest.mark.long
 @as_root
 @pytest.mark.parametrize("uid", [NAMED, NAMELESS])
 def test_works_for_a_normal_user(uid: int) -> None:
@@ -259,12 +263,14 @@ def become(uid: int) -> tuple[str, ...]:
     return plain
 
 
+@pytest.mark.long
 @as_root
 def test_root_steps_down_to_a_user(postgres: EmbeddedPostgres) -> None:
     server = psutil.Process(postgres.pid)
     assert 0 not in (*server.uids(), *server.gids())
 
 
+@pytest.mark.long
 @as_root
 def test_binaries_only_root_can_read_are_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     user = RunAs(uid=NAMED, gid=NAMED)
@@ -286,6 +292,7 @@ def test_binaries_only_root_can_read_are_copied(tmp_path: Path, monkeypatch: pyt
             assert Path(f"/proc/{postgres.pid}/exe").readlink() == home / "bin" / "postgres"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("victim", ["server", "guard"])
 def test_a_killed_postgres_comes_back_on_the_same_address(postgres: EmbeddedPostgres, victim: str) -> None:
     before, url = postgres.pid, postgres.url
@@ -310,6 +317,7 @@ def test_a_killed_valkey_comes_back_on_the_same_address(tmp_path: Path) -> None:
         assert redis.Redis.from_url(url).ping()
 
 
+@pytest.mark.long
 def test_a_stale_pid_file_that_names_another_program_is_ignored(tmp_path: Path) -> None:
     with EmbeddedPostgres(tmp_path, durable=False) as postgres:
         lines = (tmp_path / "data" / "postmaster.pid").read_text().splitlines()
@@ -326,6 +334,7 @@ def test_a_stale_pid_file_that_names_another_program_is_ignored(tmp_path: Path) 
         bystander.wait()
 
 
+@pytest.mark.long
 def test_a_folder_in_use_is_one_clear_line(tmp_path: Path) -> None:
     host, _ = start_host(tmp_path, "wait")
     servers = [EmbeddedPostgres(tmp_path / "pg", durable=False), EmbeddedValkey(tmp_path / "vk", durable=False)]
@@ -340,6 +349,7 @@ def test_a_folder_in_use_is_one_clear_line(tmp_path: Path) -> None:
         finish(host)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", [EmbeddedPostgres, EmbeddedValkey])
 def test_a_damaged_folder_is_one_clear_line_with_the_servers_own_reason(
     tmp_path: Path, kind: type[EmbeddedServer]
@@ -368,6 +378,7 @@ def test_a_missing_wheel_is_one_clear_line(
     assert_one_line(error, naming=module.replace("_", "-"))
 
 
+@pytest.mark.long
 def test_data_of_another_major_version_is_left_alone(tmp_path: Path) -> None:
     with EmbeddedPostgres(tmp_path, durable=False):
         pass
@@ -412,6 +423,7 @@ def test_an_unreachable_external_server_is_one_line(
     assert_one_line(error, naming=setting)
 
 
+@pytest.mark.long
 def test_a_wrong_password_is_one_line_without_it(shared_postgres: EmbeddedPostgres, valkey: EmbeddedValkey) -> None:
     with pytest.raises(ServerError) as error:
         check_postgres(shared_postgres.url.replace(shared_postgres.password, "secret"), 0.2)

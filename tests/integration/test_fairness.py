@@ -38,6 +38,7 @@ def turns(ledger: Ledger, jobs: dict[str, str], phases: tuple[Phase, ...] = WORK
     return found
 
 
+@pytest.mark.long
 def test_tenants_take_turns(api: Door, world: World, ledger: Ledger) -> None:
     """With one worker, too, where nobody is running anything when the next piece is chosen."""
     large = api.send(sheet(40)).json["id"]
@@ -47,6 +48,7 @@ def test_tenants_take_turns(api: Door, world: World, ledger: Ledger) -> None:
     assert found[:6] == ["large", "small", "large", "small", "large", "small"]
 
 
+@pytest.mark.long
 def test_a_tenant_s_own_small_file_does_not_wait_for_its_large_one(api: Door, ledger: Ledger) -> None:
     large = api.send(sheet(40)).json["id"]
     assert pipeline.run(*WORKER)
@@ -55,6 +57,7 @@ def test_a_tenant_s_own_small_file_does_not_wait_for_its_large_one(api: Door, le
     assert found[:5] == ["small", "large", "small", "large", "small"]
 
 
+@pytest.mark.long
 def test_small_files_without_end_do_not_keep_a_large_one_waiting(api: Door, ledger: Ledger) -> None:
     """Every new file has its turn at once, and then waits like all others."""
     large = api.send(sheet(40)).json["id"]
@@ -92,6 +95,7 @@ def test_one_hint_serves_every_phase_of_its_queue(api: Door, ledger: Ledger) -> 
     assert ledger.chunks("cut") == [("done", 1)]
 
 
+@pytest.mark.long
 def test_a_job_says_how_long_it_will_go_on(api: Door, ledger: Ledger) -> None:
     """In the queue by the pace of earlier jobs, at work by its own."""
 

@@ -41,6 +41,7 @@ FAULTS: dict[str, tuple[bytes, str]] = {
 }  # fmt: skip
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("content", "code"), FAULTS.values(), ids=FAULTS)
 def test_a_file_that_cannot_be_read(
     api: Door,
@@ -85,6 +86,7 @@ def test_a_fault_found_at_the_last_row(
     assert stored() == []
 
 
+@pytest.mark.long
 def test_a_bad_byte_in_the_last_row(api: Door, stored: Callable[[], list[str]]) -> None:
     """Text that is UTF-8 for its first megabyte and then is not: read to the end or refused, never half read."""
     table = sheets.csv_bytes(sheets.rows(60_000))

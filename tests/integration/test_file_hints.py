@@ -24,6 +24,7 @@ def test_what_was_decided_is_shown(api: Door) -> None:
     assert [row["row"] for row in api.rows(job["id"])] == [4, 5]
 
 
+@pytest.mark.long
 def test_a_sheet_of_an_old_workbook(api: Door) -> None:
     book = other_workbooks.xls_bytes([["Remarks"]], sheet="Cover", after=["Empty"])
     refused = api.upload(book, sheet="No such")
@@ -55,6 +56,7 @@ def test_what_cannot_be_meant_is_refused_at_the_door(api: Door, to: str, field: 
     assert answer.json["errors"][0]["field"] == field
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("delimiter", ["semicolon", ";"])
 def test_an_action_s_file_may_be_told_too(api: Door, delimiter: str) -> None:
     """Lists in JSON may not: there is nothing to be told about them."""
@@ -66,6 +68,7 @@ def test_an_action_s_file_may_be_told_too(api: Door, delimiter: str) -> None:
     assert (refused.status_code, refused.json["code"]) == (422, "INVALID_FIELD")
 
 
+@pytest.mark.long
 def test_the_commands_take_the_same(cli: Cli, tmp_path: Path) -> None:
     file = tmp_path / "numbers.txt"
     file.write_bytes("Unsere Nummern\n\nLändercode|Rufnummer|Sprache|SMS\n1|2125550142|ja|nein\n".encode("cp1250"))

@@ -219,6 +219,7 @@ def test_r19_a_review_without_numbers_of_others_names_no_one(api: Door, world: W
     assert job["review"]["effect"]["updated"] == 1
 
 
+@pytest.mark.long
 def test_r19_what_was_taken_between_a_review_and_its_confirmation_stays(
     api: Door, world: World, holders: Holders
 ) -> None:
@@ -235,6 +236,7 @@ def test_r19_what_was_taken_between_a_review_and_its_confirmation_stays(
 # Races
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("limit", ["only_unassigned", "expected_holder_id"])
 def test_r19_of_two_jobs_at_once_exactly_one_gets_the_number(
     api: Door, world: World, holders: Holders, database: sa.Engine, limit: str
@@ -314,6 +316,7 @@ def test_r19_an_upload_decides_anew_where_the_number_was_taken_meanwhile(world: 
     assert holders()[FREE] == world.clinic.id
 
 
+@pytest.mark.long
 def test_r20_of_two_users_who_are_given_a_number_the_first_keeps_it(
     api: Door, world: World, holders: Holders, database: sa.Engine
 ) -> None:
@@ -336,6 +339,7 @@ def test_r20_of_two_users_who_are_given_a_number_the_first_keeps_it(
 # The command line
 
 
+@pytest.mark.long
 def test_r19_the_command_line_says_the_same(cli: Cli, world: World, holders: Holders) -> None:
     before = holders()
     numbers = listed(FREE, CLINICS)

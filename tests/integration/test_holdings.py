@@ -60,6 +60,7 @@ def test_what_lists_would_lack_is_noticed(database: sa.Engine, world: World) -> 
         assert databases.forgotten(connection) == 0
 
 
+@pytest.mark.long
 def test_every_kind_that_a_number_was_of_is_known(api: Door, world: World, database: sa.Engine) -> None:
     """Also the one from before, which a number may come back to; each once."""
     api.upload(sheets.csv_bytes(sheets.rows(2)))

@@ -74,6 +74,7 @@ def test_another_address_is_another_request(api: Door) -> None:
     assert api.post("/v1/unassignments", body, headers=KEY).json["code"] == "IDEMPOTENCY_KEY_REUSED"
 
 
+@pytest.mark.long
 def test_actions_and_undo(api: Door, database: sa.Engine) -> None:
     """What a selection finds the second time is none of its business; nor that the job has been undone already."""
     job = api.upload(FILE)
@@ -201,6 +202,7 @@ def test_at_once(api: Door, database: sa.Engine, slow: Begin) -> None:
     assert made(database) == 1
 
 
+@pytest.mark.long
 def test_who_is_silent_is_overtaken_and_makes_nothing(
     api: Door,
     database: sa.Engine,
@@ -217,6 +219,7 @@ def test_who_is_silent_is_overtaken_and_makes_nothing(
     assert made(database) == 1
 
 
+@pytest.mark.long
 def test_a_long_request_keeps_its_key(slow: Begin, configure: Callable[..., None], database: sa.Engine) -> None:
     """While its body arrives it says again and again that it is alive: the row is not as it was entered."""
     configure(lease_seconds=1e-6)

@@ -182,6 +182,7 @@ def _check_by_id(door: Door, secret: Secret, tail: str, *, own: bool, words: lis
             assert answers[0].data == answers[1].data
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("part", range(2))
 def test_r3_nothing_from_outside_ever_appears(part: int, api: Door, database: sa.Engine) -> None:
     """Lists with every filter and cursor, things by id, rows, reports: as every tenant of the tree."""

@@ -223,6 +223,7 @@ def test_r3_the_queue_counts_only_what_one_may_see(api: Door, world: World, data
     assert places == {"clinic": 2, "north": 3, "master": 6}
 
 
+@pytest.mark.long
 def test_r3_nothing_shown_to_a_reseller_names_its_sibling(api: Door, world: World) -> None:
     api.as_(world.south.token).upload(MIXED)
     api.as_(world.school.token).upload(sheets.csv_bytes(sheets.rows(9)))
@@ -341,6 +342,7 @@ def test_the_description_and_its_page_are_served_locally(api: Door) -> None:
     assert json.dumps(spec).count("problem+json") >= len(spec["paths"])
 
 
+@pytest.mark.long
 def test_no_door_holds_a_connection_after_an_answer(api: Door, database: sa.Engine) -> None:
     """A report that is not read to its end, and refusals, give everything back."""
     job = api.upload(MIXED)

@@ -60,6 +60,7 @@ def brought_to(phase: Phase, api: Door) -> str:
     return job_id
 
 
+@pytest.mark.long
 def test_a_straggler_changes_nothing(api: Door, ledger: Ledger, phase: Phase) -> None:
     """Its lease ran out, another did the work and the job went on to its end; then the first one wakes up."""
     job_id = brought_to(phase, api)
@@ -73,6 +74,7 @@ def test_a_straggler_changes_nothing(api: Door, ledger: Ledger, phase: Phase) ->
     assert (api.report(job_id), table(report)[0]["_code"]) == (report, "CREATED")
 
 
+@pytest.mark.long
 def test_a_lost_lease_cannot_commit(api: Door, ledger: Ledger, phase: Phase) -> None:
     """The first holder was silent too long; whether it ends before or after the second, only the second counts."""
     job_id = brought_to(phase, api)
@@ -210,6 +212,7 @@ def test_a_connection_cut_within_copy_does_not_count_as_a_try(api: Door, world: 
     assert finish(api, ledger, job_id)["counts"]["created"] == 3
 
 
+@pytest.mark.long
 def test_the_heartbeat_keeps_a_lease_while_its_holder_works(
     api: Door, world: World, ledger: Ledger, configure: Callable[..., None]
 ) -> None:
@@ -223,6 +226,7 @@ def test_the_heartbeat_keeps_a_lease_while_its_holder_works(
     assert (job["status"], job["counts"]["created"]) == ("completed", 3)
 
 
+@pytest.mark.long
 def test_many_workers_at_once_do_each_piece_once(api: Door, ledger: Ledger, configure: Callable[..., None]) -> None:
     configure(rows_per_chunk=3)
     job_id = checked(api, 60)
@@ -244,6 +248,7 @@ def test_many_workers_at_once_do_each_piece_once(api: Door, ledger: Ledger, conf
 # Rows that cannot be written
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("poison", [[0], [7], [19], [3, 4, 16]])
 def test_r28_a_row_that_cannot_be_written_is_singled_out(
     api: Door, ledger: Ledger, configure: Callable[..., None], poison: list[int]

@@ -640,6 +640,7 @@ def test_workers_do_not_wait_for_each_other_while_they_claim(worker: Worker, acc
             assert leases.claim(other, Phase.WRITE, LEASE) is not None
 
 
+@pytest.mark.long
 def test_cancelling_against_the_last_chunk(
     api: Door, worker: Worker, configure: Callable[..., None], world: World
 ) -> None:
@@ -676,6 +677,7 @@ def rows_done(api: Door, job_id: str) -> int:
     return done
 
 
+@pytest.mark.long
 def test_many_workers_while_jobs_are_cancelled(
     api: Door, worker: Worker, configure: Callable[..., None], world: World
 ) -> None:
@@ -799,6 +801,7 @@ def test_nobody_waits_for_a_job_that_waits_itself(api: Door) -> None:
     assert (answer.json["status"], time.monotonic() - began < 5) == ("review", True)
 
 
+@pytest.mark.long
 def test_prefer_wait_holds_for_decisions(api: Door) -> None:
     """The answer is the job's end, if that comes in time."""
     job_id = reviewed(api, sheet(1))
@@ -812,6 +815,7 @@ def test_prefer_wait_holds_for_decisions(api: Door) -> None:
     assert (decided[0].status_code, decided[0].json["status"]) == (202, "completed")
 
 
+@pytest.mark.long
 def test_r27_undo(api: Door, worker: Worker) -> None:
     """An undo is a job of its own that names the undone one, and can be undone in turn."""
     first = api.upload(sheet(3))
@@ -844,6 +848,7 @@ def test_r27_a_job_cancelled_halfway_can_be_undone(api: Door, worker: Worker, co
     assert (api.job(undoing)["counts"]["deleted"], worker.numbers()) == (2, [])
 
 
+@pytest.mark.long
 def test_r3_an_undo_seen_from_above_names_the_undone_job(api: Door, world: World) -> None:
     door = api.as_(world.clinic.token)
     first = door.upload(sheet(1))

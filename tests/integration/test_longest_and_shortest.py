@@ -43,6 +43,7 @@ def every_length() -> list[Number]:
     return list({number.e164: number for number in found.values()}.values())
 
 
+@pytest.mark.long
 def test_lengths_reach_from_the_shortest_to_15_digits() -> None:
     lengths = {len(str(number.e164)) for number in every_length()}
     assert min(lengths) <= 6
@@ -50,6 +51,7 @@ def test_lengths_reach_from_the_shortest_to_15_digits() -> None:
     assert {number.code for number in every_length()} == set(phonenumbers.COUNTRY_CODE_TO_REGION_CODE)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("spelling", ["+", "country"])
 def test_what_is_valid_is_stored(api: Door, spelling: str) -> None:
     numbers = every_length()
@@ -72,6 +74,7 @@ def test_what_is_valid_is_stored(api: Door, spelling: str) -> None:
         assert answer.json["e164"] == f"+{number.e164}"
 
 
+@pytest.mark.long
 def test_the_shortest_and_the_longest_are_acted_on(api: Door) -> None:
     """R14f: not only created; a list finds them, and a deletion takes them away."""
     numbers = sorted(every_length(), key=lambda number: len(str(number.e164)))

@@ -70,6 +70,7 @@ def counted(*all_jobs: Json) -> dict[str, float]:
 # What jobs came to
 
 
+@pytest.mark.long
 def test_rows_and_jobs_add_up(api: Door, ledger: Ledger, configure: Callable[..., None]) -> None:
     """An upload with faults, and what undoes it; by code as the error summary has it."""
     configure(rows_per_chunk=2)
@@ -89,6 +90,7 @@ def test_rows_and_jobs_add_up(api: Door, ledger: Ledger, configure: Callable[...
     assert by_outcome(scrape(api.client)) == counted(first, undone)
 
 
+@pytest.mark.long
 def test_a_job_that_failed_or_was_cancelled_is_counted_as_it_ended(api: Door, ledger: Ledger) -> None:
     """Rows that nobody reached bear the code of what ended their job; a refused file has none."""
     refused = api.upload(b"nothing,of\r\nuse,here\r\n")
@@ -319,6 +321,7 @@ def test_without_the_database_the_requests_are_still_told(api: Door, configure: 
     assert scrape(api.client)[LEDGER_UP] == 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("believed", ["nothing", "what is", "that all are open"])
 def test_a_scrape_reads_no_jobs_that_have_ended(world: World, ledger: Ledger, believed: str) -> None:
     """Nor the inventory, whatever the planner believes to know. In rows: seconds are the machine's."""

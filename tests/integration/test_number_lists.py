@@ -216,6 +216,7 @@ def asked_for(stock: Stock, pairs: int) -> list[NumberFilter]:
     return [NumberFilter(**one) for one in ({}, *single, *apart, *random.Random(3).sample(both, pairs))]
 
 
+@pytest.mark.long
 def test_each_filter_and_pairs_of_them_for_each_looker(database: sa.Engine, stock: Stock) -> None:
     with database.connect() as connection:
         for wanted, (name, looker) in itertools.product(asked_for(stock, 60), stock.lookers.items()):
@@ -224,6 +225,7 @@ def test_each_filter_and_pairs_of_them_for_each_looker(database: sa.Engine, stoc
             assert selections.count(connection, resolved(connection, looker, wanted)) == len(numbers), (name, wanted)
 
 
+@pytest.mark.long
 def test_pages_follow_one_another_without_gap_or_repeat(database: sa.Engine, stock: Stock) -> None:
     wanted = [NumberFilter(), NumberFilter(status="assigned"), NumberFilter(q="2"), NumberFilter(carrier="master sms")]
     with database.connect() as connection:
@@ -234,6 +236,7 @@ def test_pages_follow_one_another_without_gap_or_repeat(database: sa.Engine, sto
             assert found == expected(stock, looker, one)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("many", "too_many", "thin"),
     [(0, 10**9, 0), (10**9, 0, 0), (0, 0, 0), (10**9, 10**9, 0), (0, 10**9, 45), (10**9, 0, 10**9)],
@@ -254,6 +257,7 @@ def test_many_places_are_looked_at_by_fewer_groups_in_one_stretch_or_one_by_one(
             assert selections.all_up_to(connection, resolved(connection, looker, wanted), COUNT) == numbers, wanted
 
 
+@pytest.mark.long
 def test_selected_and_counted_alike_however_many(
     database: sa.Engine, stock: Stock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -386,6 +390,7 @@ def assert_alike(connection: sa.Connection) -> None:
     assert len({*connection.execute(kinds).scalars()}) == 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("zero", [0x0660, 0xFF10], ids=["Arabic-Indic", "full-width"])
 def test_digits_of_other_scripts_are_the_same_digits(database: sa.Engine, stock: Stock, zero: int) -> None:
     """And a plus may be a full-width one, or stand behind what was copied with the number."""

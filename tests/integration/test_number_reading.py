@@ -131,6 +131,7 @@ def test_another_country_or_format_is_another_request(api: Door, other: Json) ->
     assert api.post("/v1/deletions", LIST | other, headers=key).json["code"] == "IDEMPOTENCY_KEY_REUSED"
 
 
+@pytest.mark.long
 def test_what_was_read_in_is_kept_and_not_shown(api: Door, world: World, database: sa.Engine) -> None:
     """The codes are those of the whole tree: of an action alone, and never part of `file`."""
     with database.begin() as connection:

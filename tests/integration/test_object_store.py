@@ -66,6 +66,7 @@ def digits(size: int) -> bytes:
     return b"".join(b"%015d\n" % place for place in range(size // 16 + 1))[:size]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("size", [0, 1, 8 * MIB, 8 * MIB + 1, 17 * MIB])
 def test_a_file_of_any_size_is_stored_and_read(s3: S3, size: int) -> None:
     content = digits(size)
@@ -83,6 +84,7 @@ def content_of(key: str) -> bytes:
     return b"".join(files.stream(key))
 
 
+@pytest.mark.long
 def test_a_file_from_the_disk_and_one_of_bytes(tmp_path: Path) -> None:
     path = tmp_path / "rows"
     path.write_bytes(digits(9 * MIB))
@@ -117,6 +119,7 @@ def test_only_the_ranges_that_are_asked_for_are_fetched(faulty_store: FaultyStor
     assert faulty_store.requests == before  # the beginning is there already
 
 
+@pytest.mark.long
 def test_small_reads_in_a_row_and_large_ones_need_few_requests(faulty_store: FaultyStore) -> None:
     content = digits(26 * MIB)
     files.put(KEY, content)
@@ -168,6 +171,7 @@ def test_an_upload_that_is_refused_at_its_end_leaves_nothing(s3: S3, api: Door) 
     assert (s3.unfinished(), s3.keys()) == ([], [])
 
 
+@pytest.mark.long
 def test_listings_of_many_pages_and_deletion_in_bulk(
     faulty_store: FaultyStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -189,6 +193,7 @@ def test_listings_of_many_pages_and_deletion_in_bulk(
 # Whole jobs
 
 
+@pytest.mark.long
 def test_a_large_upload_through_the_api(s3: S3, api: Door) -> None:
     """Write more than 8 MiB; most of it is a column that the file keeps but no stage reads."""
     rows = [[*row, "x" * 25_000] for row in sheets.rows(400)]
@@ -209,6 +214,7 @@ def _numbers(database: sa.Engine) -> int:
         return int(connection.execute(sa.text("SELECT count(*) FROM phone_numbers")).scalar_one())
 
 
+@pytest.mark.long
 def test_review_cancel_and_retention(api: Door, database: sa.Engine, configure: Callable[..., None]) -> None:
     configure(rows_per_batch=40, rows_per_chunk=25)
     content = sheets.csv_bytes(sheets.rows(101))
@@ -241,6 +247,7 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "BROKER_SECONDS", 30.0)
 
 
+@pytest.mark.long
 def test_nothing_is_lost_where_a_third_of_all_requests_is_refused(
     faulty_store: FaultyStore, api: Door, database: sa.Engine, configure: Callable[..., None]
 ) -> None:
@@ -253,6 +260,7 @@ def test_nothing_is_lost_where_a_third_of_all_requests_is_refused(
     assert faulty_store.faults > 5
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("fault", [Fault.REFUSED, Fault.SILENT, Fault.SLOW_DOWN])
 def test_a_store_that_is_away(
     faulty_store: FaultyStore,
@@ -297,6 +305,7 @@ def _is_503(answer: TestResponse) -> None:
     assert "127.0.0.1" not in answer.get_data(as_text=True)
 
 
+@pytest.mark.long
 def test_a_slow_store(faulty_store: FaultyStore, api: Door) -> None:
     faulty_store.set_fault(Fault.SLOW)
     job = api.upload(sheets.csv_bytes(sheets.rows(5)))
@@ -317,6 +326,7 @@ def test_the_message_of_the_store_is_logged_and_raised(
     assert [(line["code"], line["request"]) for line in logged] == [("SlowDown", "REQUEST1")]
 
 
+@pytest.mark.long
 def test_calls_beyond_the_limit_are_refused_at_once(faulty_store: FaultyStore, api: Door) -> None:
     """Two calls wait for a silent store; the third is answered without waiting for it, until one of them ends."""
     job = api.upload(sheets.csv_bytes(sheets.rows(5)))
@@ -359,6 +369,7 @@ def test_a_free_slot_is_taken_within_the_time_to_wait() -> None:
     later.result()
 
 
+@pytest.mark.long
 def test_readiness_says_what_does_not_answer(faulty_store: FaultyStore, api: Door, patient: None) -> None:  # noqa: ARG001
     assert api.get("/readyz").json == {"status": "ok", "failing": []}
     for fault in (Fault.SILENT, Fault.REFUSED):
@@ -369,6 +380,7 @@ def test_readiness_says_what_does_not_answer(faulty_store: FaultyStore, api: Doo
     assert api.get("/readyz").status_code == 200
 
 
+@pytest.mark.long
 def test_readiness_does_not_wait_for_a_silent_store(
     faulty_store: FaultyStore, api: Door, configure: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -123,6 +123,7 @@ def test_r9_who_may_not_upload_is_refused_before_the_body_is_read(acting: Enter,
 # Selections and decisions
 
 
+@pytest.mark.long
 def test_r24_a_selection_is_reviewed_confirmed_and_undone(
     acting: Enter, held: list[str], work_off: Callable[[], None]
 ) -> None:

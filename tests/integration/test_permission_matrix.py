@@ -105,6 +105,7 @@ def test_reading(actor: str, api: Door, world: World) -> None:
     assert len(unseen) <= 1  # absent and elsewhere are one answer
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("actor", ACTORS)
 @pytest.mark.usefixtures("other")
 def test_making_a_user(actor: str, api: Door, world: World, stock: Callable[[], dict[int, Any]]) -> None:

@@ -103,6 +103,7 @@ def test_a_job_of_whose_rows_nothing_is_known_yet_ends_at_once(api: Door, ledger
     assert api.post(f"/v1/jobs/{job_id}/undo").json["code"] == "NOTHING_TO_UNDO"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("ending", ["done", "dead"])
 @pytest.mark.parametrize("phase", [Phase.CHECK, Phase.VALIDATE])
 def test_whoever_reads_or_validates_last_ends_a_cancelled_job(
@@ -130,6 +131,7 @@ def test_whoever_reads_or_validates_last_ends_a_cancelled_job(
     assert ledger.everything() == before
 
 
+@pytest.mark.long
 def test_r28_a_cut_under_way_reports_every_row_of_a_cancelled_job(api: Door, ledger: Ledger) -> None:
     job_id = brought_to(Phase.CUT, api, MIXED)
     lease = ledger.claim(Phase.CUT)
@@ -141,6 +143,7 @@ def test_r28_a_cut_under_way_reports_every_row_of_a_cancelled_job(api: Door, led
     assert assert_whole(api, job) == expected
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("is_held", [True, False])
 @pytest.mark.parametrize("phase", [Phase.REPORT, Phase.RENDER])
 def test_r28_a_job_cancelled_while_its_report_is_made_has_all_of_it(
@@ -158,6 +161,7 @@ def test_r28_a_job_cancelled_while_its_report_is_made_has_all_of_it(
     assert (undo["counts"]["deleted"], ledger.numbers()) == (ROWS, [])
 
 
+@pytest.mark.long
 def test_a_part_of_the_report_whose_worker_dies_is_made_though_the_job_is_cancelled(api: Door, ledger: Ledger) -> None:
     job_id = brought_to(Phase.RENDER, api)
     late = ledger.claim(Phase.RENDER)
@@ -193,6 +197,7 @@ def test_a_job_that_ends_with_one_piece_ends_for_all(api: Door, ledger: Ledger, 
     assert len(ledger.numbers()) == written
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("expired", [False, True])
 @pytest.mark.parametrize("is_cancelled", [False, True])
 def test_r27_a_job_whose_report_could_not_be_rendered_is_undone(
@@ -221,6 +226,7 @@ def test_r27_a_job_whose_report_could_not_be_rendered_is_undone(
 # Reviewed; all or nothing; kept
 
 
+@pytest.mark.long
 def test_r30_a_review_shows_of_a_file_what_it_shows_of_it_in_one_piece(
     api: Door, ledger: Ledger, configure: Callable[..., None]
 ) -> None:
@@ -243,6 +249,7 @@ def test_r30_a_review_shows_of_a_file_what_it_shows_of_it_in_one_piece(
     assert (job["counts"]["created"], assert_whole(api, job)) == (6, [row["code"] for row in shown[0][3]])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("content", "written"), [(MIXED, 0), (sheet(ROWS), ROWS)], ids=["a fault", "sound"])
 def test_all_or_nothing_of_a_file_in_batches(
     api: Door, ledger: Ledger, configure: Callable[..., None], content: bytes, written: int
@@ -259,6 +266,7 @@ def test_all_or_nothing_of_a_file_in_batches(
     assert (assert_whole(api, whole), api.report(whole["id"])) == told
 
 
+@pytest.mark.long
 def test_what_batches_were_found_to_be_goes_with_the_chunks(
     api: Door, ledger: Ledger, configure: Callable[..., None], stored: Callable[[], list[str]]
 ) -> None:
@@ -290,6 +298,7 @@ def migrated(ledger: Ledger, *revisions: str) -> None:
     forget()  # statements that were prepared for other tables
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("phase", [Phase.VALIDATE, Phase.CUT])
 @pytest.mark.parametrize("is_held", [True, False])
 def test_what_is_being_checked_in_pieces_begins_anew_in_one(
@@ -311,6 +320,7 @@ def test_what_is_being_checked_in_pieces_begins_anew_in_one(
     assert (job["status"], assert_whole(api, job).count("CREATED")) == ("completed_with_errors", 6)
 
 
+@pytest.mark.long
 def test_a_report_that_is_rendered_in_parts_begins_anew_in_one(api: Door, ledger: Ledger) -> None:
     """The older release adds up what all pieces counted."""
     first = api.upload(sheet(ROWS))
@@ -329,6 +339,7 @@ def test_a_report_that_is_rendered_in_parts_begins_anew_in_one(api: Door, ledger
     assert (job["status"], assert_whole(api, job)) == ("completed", ["DELETED"] * ROWS)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("phase", [Phase.WRITE, Phase.REPORT])
 def test_what_an_older_release_has_checked_is_written_and_reported(
     api: Door, ledger: Ledger, configure: Callable[..., None], tmp_path: Path, phase: Phase
@@ -350,6 +361,7 @@ def test_what_an_older_release_has_checked_is_written_and_reported(
     assert (undo["counts"]["deleted"], ledger.numbers()) == (6, [])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("phase", [Phase.WRITE, Phase.REPORT, Phase.RENDER])
 def test_nobody_goes_back_while_files_that_were_checked_in_pieces_are_under_way(
     api: Door, ledger: Ledger, phase: Phase
@@ -365,6 +377,7 @@ def test_nobody_goes_back_while_files_that_were_checked_in_pieces_are_under_way(
 # At once, and in any order
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("phase", [Phase.VALIDATE, Phase.RENDER])
 def test_of_the_last_pieces_at_once_one_goes_on(api: Door, ledger: Ledger, phase: Phase) -> None:
     """What follows is entered once, and the job ends once."""
@@ -383,6 +396,7 @@ def test_of_the_last_pieces_at_once_one_goes_on(api: Door, ledger: Ledger, phase
     assert len(ledger.chunks("cut")) == 2
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(6))
 def test_r28_r29_whatever_happens_in_whatever_order(
     api: Door, ledger: Ledger, configure: Callable[..., None], seed: int
@@ -425,6 +439,7 @@ def test_r28_r29_whatever_happens_in_whatever_order(
     assert {*codes[:5], codes[8]} <= {"CREATED", "CANCELLED"} if is_cancelled else {"CREATED"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("pieces", [1, 8])
 def test_whoever_stands_still_after_entering_work_loses_its_locks(
     api: Door, ledger: Ledger, configure: Callable[..., None], pieces: int

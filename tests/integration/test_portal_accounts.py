@@ -138,6 +138,7 @@ def test_r6_a_tenant_that_is_in_use_stays_and_says_why(portal: Portal, database:
     assert "because it has phone numbers and users." in text_of(answer)
 
 
+@pytest.mark.long
 def test_four_hundred_enterprises_are_paged_and_searched(portal: Portal, database: sa.Engine, world: World) -> None:
     with database.begin() as connection:
         for name in (*NAMES, *(f"Branch {number:03}" for number in range(400))):

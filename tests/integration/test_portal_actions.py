@@ -123,6 +123,7 @@ def test_r30_what_was_not_done_is_told_with_the_first_reason(north: Portal, worl
     assert "See all 1" in said
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("at_once")
 def test_r30_one_that_could_not_be_and_one_that_is_so_already(north: Portal, world: World) -> None:
     _, done = assign(north, ticked(10), tenant_id=world.clinic.tenant.public_id)
@@ -145,6 +146,7 @@ def test_r28_what_takes_longer_is_told_as_under_way(
     work_off()
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("at_once")
 def test_r20_an_enterprise_assigns_to_its_users(
     clinic: Portal, users: dict[str, str], row: Callable[[int], Any]
@@ -194,6 +196,7 @@ def test_r19_one_cannot_assign_to_oneself_or_to_strangers(north: Portal, world: 
     assert jobs(database) == 0
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("at_once")
 def test_r19_taking_back_goes_up_a_level(
     north: Portal, clinic: Portal, world: World, row: Callable[[int], Any]

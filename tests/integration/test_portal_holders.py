@@ -91,6 +91,7 @@ def save(browser: Portal, page: TestResponse, **chosen: str) -> str:
 # One number in two tabs
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("at_once")
 def test_r19_the_second_of_two_tabs_takes_nothing(north: Portal, world: World, row: Row) -> None:
     first = pending(north, ticked(0), world.clinic.tenant)
@@ -188,6 +189,7 @@ def test_r19_those_of_customers_are_taken_where_that_is_chosen(north: Portal, wo
     assert {row(step).holder_id for step in (*FREE, *CLINICS)} == {world.hotel.id}
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("at_once")
 def test_r19_where_nobody_would_lose_any_there_is_no_question_and_the_race_is_lost_safely(
     north: Portal, world: World, row: Row
@@ -312,6 +314,7 @@ def upload(browser: Portal, content: bytes, **fields: str) -> str:
     return answer.location
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("at_once")
 @pytest.mark.parametrize("choice", ["", "true", "false"])
 def test_r19_an_upload_takes_numbers_of_customers_only_if_that_is_chosen(

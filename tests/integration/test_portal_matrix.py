@@ -168,6 +168,7 @@ def test_uploads(
     assert found == {state: CODES[cell] for state, cell in expected.items()}
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("other")
 @pytest.mark.parametrize("actor", ["master", "clinic", "hotel", "south"])
 def test_making_a_user(

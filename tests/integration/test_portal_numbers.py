@@ -86,6 +86,7 @@ FILTERS = (
 )
 
 
+@pytest.mark.long
 def test_filters(north: Portal) -> None:
     found = {query: len(listed(north, f"/numbers?limit=200&{query}")) for query, _ in FILTERS}
     assert found == dict(FILTERS)

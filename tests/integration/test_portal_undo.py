@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 import sqlalchemy as sa
 
 from schemas.jobs import Phase
@@ -42,6 +43,7 @@ def refusal(api: Door, job: Json) -> str:
     return str(answer.json["code"])
 
 
+@pytest.mark.long
 def test_an_upload_that_was_undone_says_so_and_is_not_undone_twice(api: Door, portal: Portal) -> None:
     job = api.upload(DAMAGED, "ugly.xlsx.csv")
     assert "Undo ..." in page(portal, job)
@@ -62,6 +64,7 @@ def test_an_upload_that_was_undone_says_so_and_is_not_undone_twice(api: Door, po
     assert "The job changed nothing, or all its changes are already undone." in text_of(answer)
 
 
+@pytest.mark.long
 def test_an_undo_says_what_it_undid_and_has_words_of_its_own(api: Door, portal: Portal) -> None:
     job = api.upload(DAMAGED, "ugly.csv")
     undoing = undo(api, job)
@@ -94,6 +97,7 @@ def test_activity_tells_in_a_word_what_is_undone(api: Door, portal: Portal, worl
     assert "ugly.csv" not in text_of(signed_in(database, world.south.tenant).get("/jobs"))
 
 
+@pytest.mark.long
 def test_the_list_asks_once_for_all_its_jobs(api: Door, portal: Portal) -> None:
     """However many of them are undone."""
     asked: list[str] = []
@@ -117,6 +121,7 @@ def test_the_list_asks_once_for_all_its_jobs(api: Door, portal: Portal) -> None:
         sa.event.remove(sa.Engine, "before_cursor_execute", note)
 
 
+@pytest.mark.long
 def test_rows_left_alone_may_be_undone_later(api: Door, portal: Portal) -> None:
     job = api.upload(SOUND)
     change = api.act("capability-changes", {"numbers": [FIRST], "fax": True})
@@ -138,6 +143,7 @@ def test_rows_left_alone_may_be_undone_later(api: Door, portal: Portal) -> None:
     assert api.get("/v1/numbers").json["data"] == []
 
 
+@pytest.mark.long
 def test_an_undo_that_was_stopped_leads_on(api: Door, portal: Portal, configure: Callable[..., None]) -> None:
     configure(rows_per_chunk=2)
     job = api.upload(SOUND)
@@ -166,6 +172,7 @@ def test_an_undo_stopped_before_it_began(api: Door, portal: Portal) -> None:
     assert "0 of 4 rows undone" in page(portal, job)
 
 
+@pytest.mark.long
 def test_r27_what_is_undone_can_be_undone_again_once_it_stands_again(api: Door) -> None:
     """Undone, and the undo undone, however often."""
     job = api.upload(SOUND)

@@ -306,6 +306,7 @@ def test_a_file_that_cannot_be_used(site: Site) -> None:
     assert 'value="abort" checked' in again
 
 
+@pytest.mark.long
 def test_names_of_files_are_only_text(site: Site) -> None:
     path = site.imported(DAMAGED, SCRIPT)
     for shown in (path, "/jobs", f"{path}/undo", f"/uploads/new?parent={path.rpartition('/')[2]}"):
@@ -315,6 +316,7 @@ def test_names_of_files_are_only_text(site: Site) -> None:
 # Decisions
 
 
+@pytest.mark.long
 def test_confirmed_once(site: Site) -> None:
     path = site.upload(SOUND)
     assert after(site.post(f"{path}/confirm")) == path
@@ -335,6 +337,7 @@ def test_cancelled_before_the_import(site: Site, api: Door) -> None:
     assert api.get("/v1/numbers").json["data"] == []
 
 
+@pytest.mark.long
 def test_undone(site: Site, api: Door) -> None:
     path = site.imported(SOUND)
     asked = site.page(f"{path}/undo")
@@ -347,6 +350,7 @@ def test_undone(site: Site, api: Door) -> None:
     assert api.get("/v1/numbers").json["data"] == []
 
 
+@pytest.mark.long
 def test_those_above_see_why_they_may_not_decide(other: Callable[[str], Site]) -> None:
     """R1, R27: as `permissions.check_control` says."""
     clinic, north, south = other("clinic"), other("north"), other("south")
@@ -412,6 +416,7 @@ def test_who_listens_is_told_no_time_left(site: Site, api: Door) -> None:
     assert "left" not in re.findall(r'data-words="([^"]*)"', site.get(path).get_data(as_text=True))[0]
 
 
+@pytest.mark.long
 def test_the_result_adds_up_and_can_be_saved(site: Site) -> None:
     path = site.imported(DAMAGED)
     said = site.page(path)
@@ -442,6 +447,7 @@ def test_r14b_the_form_asks_how_numbers_are_written(site: Site) -> None:
         assert '<details class="more" open>' in again
 
 
+@pytest.mark.long
 def test_a_corrected_file_mends_the_first(site: Site) -> None:
     path = site.imported(DAMAGED, assign_to="", on_existing="update")
     parent = path.rpartition("/")[2]
@@ -454,6 +460,7 @@ def test_a_corrected_file_mends_the_first(site: Site) -> None:
         assert "1 of 2 failed rows corrected, 1 left." in site.page(shown)
 
 
+@pytest.mark.long
 def test_rows_by_result_and_reason_page_by_page(site: Site) -> None:
     lines = [*sheets.rows(60), *(["1", "ask Bob", "TRUE", "", ""] for _ in range(70))]
     path = site.imported(sheets.csv_bytes(lines))
@@ -490,6 +497,7 @@ def test_a_report_that_is_gone_is_told(site: Site, database: sa.Engine) -> None:
     assert site.get(f"{path}/report.csv").status_code == 410
 
 
+@pytest.mark.long
 def test_other_actions_have_fitting_words(site: Site, api: Door, world: World, database: sa.Engine) -> None:
     with database.begin() as connection:
         factories.number(connection, 12125550000, world.north.tenant)
@@ -505,6 +513,7 @@ def test_other_actions_have_fitting_words(site: Site, api: Door, world: World, d
 # Activity
 
 
+@pytest.mark.long
 def test_activity(site: Site) -> None:
     assert "No activity yet" in site.page("/jobs")
     site.imported(DAMAGED, "first.csv")

@@ -245,6 +245,7 @@ def test_thousands_of_free_numbers_are_searched_without_losing_the_form(
 # Editing
 
 
+@pytest.mark.long
 def test_r20_a_phone_number_is_changed_and_taken_away(
     clinic: Portal, hire: Callable[..., str], has: Callable[[str], Any]
 ) -> None:
@@ -262,6 +263,7 @@ def test_r20_a_phone_number_is_changed_and_taken_away(
     assert has("Ada Lovelace")["voice"] == [NEW]
 
 
+@pytest.mark.long
 def test_r20_dids_of_a_trunk_change_their_roles(
     clinic: Portal, hire: Callable[..., str], has: Callable[[str], Any]
 ) -> None:
@@ -307,6 +309,7 @@ def test_a_form_that_is_refused_changes_nothing(
     assert has("Ada Lind")["voice"] == [FREE[0]]
 
 
+@pytest.mark.long
 def test_two_tabs_that_change_one_number(clinic: Portal, hire: Callable[..., str], has: Callable[[str], Any]) -> None:
     ada = hire(numbers={0: {"voice_user_id": "user"}})
     first, second, third = (edit_form(clinic, ada) for _ in range(3))
@@ -317,6 +320,7 @@ def test_two_tabs_that_change_one_number(clinic: Portal, hire: Callable[..., str
     assert has("Ada Byron")["voice"] == [FREE[1]]
 
 
+@pytest.mark.long
 def test_r27_a_number_that_goes_to_somebody_else_meanwhile_leaves_the_user_its_own(
     clinic: Portal, hire: Callable[..., str], has: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -339,6 +343,7 @@ def test_r27_a_number_that_goes_to_somebody_else_meanwhile_leaves_the_user_its_o
 # Manage SMS
 
 
+@pytest.mark.long
 def test_r20_sms_there_and_back(
     clinic: Portal, hire: Callable[..., str], has: Callable[[str], Any], database: sa.Engine
 ) -> None:
@@ -381,6 +386,7 @@ def test_sms_numbers_taken_by_somebody_else_are_told_and_nothing_changes(
     assert has("Ada Lind")["sms"] == []
 
 
+@pytest.mark.long
 def test_two_tabs_of_manage_sms_add_up(clinic: Portal, hire: Callable[..., str], has: Callable[[str], Any]) -> None:
     ada = hire(sms_enabled=True, numbers={0: {"sms_user_id": "user"}})
     first, second = sms_form(clinic, ada), sms_form(clinic, ada)
@@ -402,6 +408,7 @@ def test_what_is_no_number_of_the_list_is_refused(clinic: Portal, hire: Callable
 # The list, and deleting
 
 
+@pytest.mark.long
 def test_users_are_listed_found_and_deleted(
     clinic: Portal, hire: Callable[..., str], world: World, database: sa.Engine
 ) -> None:

@@ -138,6 +138,7 @@ def test_what_comes_again_with_every_try_counts(api: Door, ledger: Ledger, sqlst
     assert ledger.chunks() == [("pending", 1)]
 
 
+@pytest.mark.long
 def test_an_outage_of_the_database_costs_no_try(
     api: Door, ledger: Ledger, configure: Callable[..., None], database: sa.Engine
 ) -> None:
@@ -170,6 +171,7 @@ def test_a_transaction_may_stand_still_for_as_long_as_it_was_given(ledger: Ledge
         assert connection.execute(shown).scalar_one() == usual
 
 
+@pytest.mark.long
 def test_a_worker_that_hangs_loses_its_work(api: Door, ledger: Ledger, configure: Callable[..., None]) -> None:
     """Its heart beats on, but no longer than the longest piece may take."""
     checked(api, 3)
@@ -196,6 +198,7 @@ def test_an_upload_that_was_altered_is_not_read(api: Door, tmp_path: Path) -> No
 # The broker
 
 
+@pytest.mark.long
 def test_a_broker_that_swallows_everything_delays_nobody(
     api: Door, configure: Callable[..., None], broker_url: str
 ) -> None:

@@ -56,6 +56,7 @@ def expected(code: str, refused: list[int], rows: int = ROWS) -> list[str]:
 # At once, and alone
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 def test_r28_refused_rows_fail_at_once(
     api: Door, ledger: Ledger, configure: Callable[..., None], way: tuple[str, str] | None
@@ -76,6 +77,7 @@ def test_r28_refused_rows_fail_at_once(
     assert_whole(api, undo)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("refused", [[], [0], [19], list(range(20))], ids=["none", "first", "last", "all"])
 def test_r28_whichever_rows_are_refused(api: Door, ledger: Ledger, refused: list[int]) -> None:
     ledger.refuse(one_of(refused) if refused else "false")
@@ -84,6 +86,7 @@ def test_r28_whichever_rows_are_refused(api: Door, ledger: Ledger, refused: list
     assert len(ledger.numbers()) == ROWS - len(refused)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("when", ["BEFORE", "AFTER"])
 def test_r28_every_kind_of_job_writes_its_sound_rows(api: Door, world: World, ledger: Ledger, when: str) -> None:
     """Updated, assigned, taken back, changed, deleted; and each is undone as far as it was done."""
@@ -112,6 +115,7 @@ def test_r28_every_kind_of_job_writes_its_sound_rows(api: Door, world: World, le
     assert ledger.ask("SELECT * FROM phone_numbers ORDER BY e164") == before
 
 
+@pytest.mark.long
 def test_r28_an_undo_that_is_refused_leaves_those_rows(api: Door, ledger: Ledger) -> None:
     job = api.upload(sheet(ROWS))
     ledger.refuse(one_of(REFUSED))
@@ -216,6 +220,7 @@ def run_without_waiting(ledger: Ledger) -> tuple[int, int]:
     return waits - 1, tries
 
 
+@pytest.mark.long
 def test_r28_what_fails_in_the_same_way_again_is_halved_without_pauses(
     api: Door, ledger: Ledger, configure: Callable[..., None]
 ) -> None:
@@ -247,6 +252,7 @@ def test_what_fails_in_another_way_is_waited_for(api: Door, ledger: Ledger, conf
     assert finish(api, ledger, job_id)["counts"]["created"] == 3
 
 
+@pytest.mark.long
 def test_r28_no_sound_row_is_given_up_where_too_many_fail(
     api: Door, ledger: Ledger, configure: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -261,6 +267,7 @@ def test_r28_no_sound_row_is_given_up_where_too_many_fail(
     assert [state for state, _ in ledger.chunks()].count("dead") == 10
 
 
+@pytest.mark.long
 def test_r28_every_failing_row_is_found_however_many_there_are(
     api: Door, ledger: Ledger, configure: Callable[..., None]
 ) -> None:

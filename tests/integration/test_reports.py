@@ -85,6 +85,7 @@ def test_r28_counts_add_up_after_every_piece_of_work(api: Door, configure: Calla
     assert len(seen) > 5
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("rows_per_chunk", [1, 7, 10_000])
 def test_r29_the_report_does_not_depend_on_the_chunks(
     api: Door, configure: Callable[..., None], rows_per_chunk: int
@@ -193,6 +194,7 @@ def test_a_report_of_failed_rows_comes_back_mended(api: Door) -> None:
     assert [line["_row"] for line in report] == [str(row) for row in range(2, len(lines) + 2)]
 
 
+@pytest.mark.long
 def test_reports_by_outcome(api: Door) -> None:
     job = api.upload(sheets.csv_bytes([sheets.HEADER, *mixed(20)]))
     assert table(api.report(job["id"], "unprocessed")) == []

@@ -198,6 +198,7 @@ ENDINGS: dict[str, Ending] = {**WROTE, "failed, refused": refused, "cancelled, u
 # What expires
 
 
+@pytest.mark.long
 def test_the_upload_goes_before_its_report(api: Door, house: House) -> None:
     job_id = completed(api, house)
     house.age(job_id, 29)
@@ -210,6 +211,7 @@ def test_the_upload_goes_before_its_report(api: Door, house: House) -> None:
     assert told(api, job_id) == before
 
 
+@pytest.mark.long
 def test_a_list_goes_as_an_upload_does(api: Door, house: House) -> None:
     api.upload(sheet())
     job_id = api.act("capability-changes", {"numbers": NUMBERS[:3], "fax": True})["id"]
@@ -219,6 +221,7 @@ def test_a_list_goes_as_an_upload_does(api: Door, house: House) -> None:
     assert [row["code"] for row in api.rows(job_id)] == ["UPDATED"] * 3
 
 
+@pytest.mark.long
 def test_an_upload_may_outlive_its_report(api: Door, house: House, configure: Callable[..., None]) -> None:
     configure(keep_uploads_days=365)
     job_id = completed(api, house)
@@ -231,6 +234,7 @@ def test_an_upload_may_outlive_its_report(api: Door, house: House, configure: Ca
     assert not (house.folder / "jobs" / job_id).exists()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("status", "end"), WROTE.items(), ids=WROTE)
 def test_without_its_chunk_files_a_job_reads_and_is_undone_as_before(
     api: Door, house: House, status: str, end: Ending
@@ -254,6 +258,7 @@ def test_without_its_chunk_files_a_job_reads_and_is_undone_as_before(
     assert not any(api.get(f"/v1/numbers/{number}").json["fax"] for number in NUMBERS)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("end", ENDINGS.values(), ids=ENDINGS)
 def test_when_all_files_are_gone_the_counts_stay(api: Door, house: House, end: Ending) -> None:
     job_id = end(api, house)
@@ -281,6 +286,7 @@ def test_when_all_files_are_gone_the_counts_stay(api: Door, house: House, end: E
     assert house.ask("SELECT count(*) FROM phone_numbers") == numbers
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("status", "end"), WROTE.items(), ids=WROTE)
 @pytest.mark.parametrize("is_tidied", [False, True])
 def test_what_has_expired_cannot_be_undone(api: Door, house: House, status: str, end: Ending, is_tidied: bool) -> None:
@@ -292,6 +298,7 @@ def test_what_has_expired_cannot_be_undone(api: Door, house: House, status: str,
     assert (answer.status_code, answer.json["code"], answer.json["job_status"]) == (409, "UNDO_EXPIRED", status)
 
 
+@pytest.mark.long
 def test_a_report_has_expired_before_it_is_removed(api: Door, house: House) -> None:
     job_id = completed(api, house)
     house.age(job_id, 91)
@@ -301,6 +308,7 @@ def test_a_report_has_expired_before_it_is_removed(api: Door, house: House) -> N
     assert api.get("/v1/jobs").json["data"][0]["links"]["report_xlsx"] is None
 
 
+@pytest.mark.long
 def test_strangers_learn_of_no_expiry(api: Door, house: House, world: World) -> None:
     job_id = completed(api, house)
     house.age(job_id, 91)
@@ -312,6 +320,7 @@ def test_strangers_learn_of_no_expiry(api: Door, house: House, world: World) -> 
     assert (answer.status_code, answer.data) == (404, unknown[0].data)
 
 
+@pytest.mark.long
 def test_removed_is_removed_even_if_the_setting_says_longer_later(
     api: Door, house: House, configure: Callable[..., None]
 ) -> None:
@@ -323,6 +332,7 @@ def test_removed_is_removed_even_if_the_setting_says_longer_later(
     assert api.post(f"/v1/jobs/{job_id}/undo").json["code"] == "UNDO_EXPIRED"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["results.arrow", "check-*/rows.arrow", "report.csv"])
 def test_a_report_removed_while_it_is_asked_for_is_no_fault(api: Door, house: House, name: str) -> None:
     job_id = completed(api, house)
@@ -337,6 +347,7 @@ def test_a_report_removed_while_it_is_asked_for_is_no_fault(api: Door, house: Ho
         assert found[3].json["code"] == "WORKBOOK_NOT_READY", "a worker is asked for it, and finds out"
 
 
+@pytest.mark.long
 def test_what_is_being_read_is_read_to_its_end(api: Door, house: House) -> None:
     job_id = completed(api, house)
     whole = api.report(job_id)
@@ -374,6 +385,7 @@ def test_jobs_that_have_not_ended_keep_everything(
     assert found == ["running", "review", "cancelling", "accepted"]
 
 
+@pytest.mark.long
 def test_the_undo_of_a_job_keeps_its_files(api: Door, house: House) -> None:
     """Asked for in time, worked off after the time is over."""
     job_id = completed(api, house)
@@ -389,6 +401,7 @@ def test_the_undo_of_a_job_keeps_its_files(api: Door, house: House) -> None:
     assert house.files(undoing)
 
 
+@pytest.mark.long
 def test_an_undo_begun_while_a_round_is_under_way_keeps_the_files(api: Door, house: House) -> None:
     """The round has found the job already, and asks again when it holds it."""
     job_id = completed(api, house)
@@ -406,6 +419,7 @@ def test_an_undo_begun_while_a_round_is_under_way_keeps_the_files(api: Door, hou
     assert cleaner.expire() == 1
 
 
+@pytest.mark.long
 def test_an_undo_that_waits_for_the_removal_is_refused(api: Door, house: House) -> None:
     job_id = completed(api, house)
     house.age(job_id, 91)
@@ -425,6 +439,7 @@ def test_an_undo_that_waits_for_the_removal_is_refused(api: Door, house: House) 
     assert house.ask("SELECT count(*) FROM jobs WHERE kind = 'undo'") == [0]
 
 
+@pytest.mark.long
 def test_a_job_that_somebody_decides_about_is_passed_over(api: Door, house: House) -> None:
     job_id = completed(api, house)
     house.age(job_id, 91)
@@ -435,6 +450,7 @@ def test_a_job_that_somebody_decides_about_is_passed_over(api: Door, house: Hous
     assert cleaner.expire() == 1
 
 
+@pytest.mark.long
 def test_the_same_file_and_a_mended_one_need_not_wait_for_a_removal(api: Door, house: House) -> None:
     job_id = completed(api, house)
     house.age(job_id, 91)
@@ -470,6 +486,7 @@ def test_keys_are_forgotten(api: Door, house: House) -> None:
 # Rounds
 
 
+@pytest.mark.long
 def test_a_round_is_bounded_and_the_next_goes_on(api: Door, house: House) -> None:
     for _ in range(5):
         api.upload(sheet())
@@ -487,6 +504,7 @@ def test_a_step_ends_when_its_time_is_over(api: Door, house: House, monkeypatch:
     assert cleaner.expire() == 0
 
 
+@pytest.mark.long
 def test_rounds_at_once_do_everything_once(api: Door, house: House) -> None:
     for _ in range(6):
         api.upload(sheet())
@@ -511,6 +529,7 @@ def test_rounds_at_once_do_everything_once(api: Door, house: House) -> None:
     assert house.ask("SELECT count(*) FROM jobs WHERE keeps_report OR keeps_upload OR keeps_chunks") == [0]
 
 
+@pytest.mark.long
 def test_a_crash_after_some_files_are_removed(api: Door, house: House) -> None:
     """The round dies between the files and the mark: the next one removes the rest and marks."""
     job_id = completed(api, house)
@@ -526,6 +545,7 @@ def test_a_crash_after_some_files_are_removed(api: Door, house: House) -> None:
     assert cleaner.expire() == 0
 
 
+@pytest.mark.long
 def test_a_crash_after_all_files_are_removed(api: Door, house: House) -> None:
     job_id = completed(api, house)
     house.age(job_id, 91)
@@ -536,6 +556,7 @@ def test_a_crash_after_all_files_are_removed(api: Door, house: House) -> None:
     assert [cleaner.expire(), cleaner.expire()] == [1, 0]
 
 
+@pytest.mark.long
 def test_files_of_a_job_that_is_marked_as_having_none(api: Door, house: House) -> None:
     """What a worker that woke up too late writes is removed like what belongs to no job."""
     job_id = completed(api, house)
@@ -549,6 +570,7 @@ def test_files_of_a_job_that_is_marked_as_having_none(api: Door, house: House) -
     assert not (house.folder / "jobs" / job_id).exists()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("days", [2, 31, 91])
 def test_one_job_that_cannot_be_tidied_does_not_stop_the_others(api: Door, house: House, days: int) -> None:
     bad, good = completed(api, house), completed(api, house)
@@ -570,6 +592,7 @@ def test_one_job_that_cannot_be_tidied_does_not_stop_the_others(api: Door, house
 # What belongs to no job
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["upload", "upload#1", "check-7/rows.arrow"])
 def test_files_without_a_job_go_when_they_are_old(api: Door, house: House, name: str) -> None:
     kept = completed(api, house)
@@ -602,6 +625,7 @@ def test_half_written_files_of_a_job_go_when_they_are_old(api: Door, house: Hous
     assert api.job(job_id)["counts"]["created"] == 6
 
 
+@pytest.mark.long
 def test_half_written_files_go_with_their_part(api: Door, house: House) -> None:
     job_id = completed(api, house)
     for name in ("upload#1", "results/000000-1.arrow#1", "report.csv#3"):
@@ -644,6 +668,7 @@ def test_what_is_not_ours_stays(api: Door, house: House, tmp_path: Path) -> None
             files.remove_job(name)
 
 
+@pytest.mark.long
 def test_odd_names_and_links_in_a_job_s_folder_are_no_hindrance(api: Door, house: House, tmp_path: Path) -> None:
     job_id = completed(api, house)
     house.age(job_id, 2)
@@ -803,6 +828,7 @@ def objects(house: House, configure: Callable[..., None]) -> Iterator[Callable[[
     assert not (house.folder / "jobs").exists()
 
 
+@pytest.mark.long
 def test_files_expire_on_an_object_store_too(api: Door, house: House, objects: Callable[[], list[str]]) -> None:
     job_id = completed(api, house)
     house.age(job_id, 31)
@@ -851,6 +877,7 @@ def test_beat_asks_for_rounds(configure: Callable[..., None]) -> None:
     assert (schedule["tidy"]["task"], schedule["tidy"]["schedule"]) == (broker.TIDY, 77)
 
 
+@pytest.mark.long
 def test_a_worker_sweeps_and_tidies_when_it_starts(api: Door, house: House, tmp_path: Path) -> None:
     """Without beat, without a hint: work that was lost is done, and what has expired goes."""
     expired = completed(api, house)

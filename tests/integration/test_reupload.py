@@ -18,6 +18,7 @@ def ledger(database: sa.Engine) -> Ledger:
     return Ledger(database)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("on_existing", "outcome"), [("skip", "skipped"), ("update", "unchanged"), ("error", "failed")]
 )
@@ -29,6 +30,7 @@ def test_r17_the_same_file_again_touches_no_row(api: Door, ledger: Ledger, on_ex
     assert ledger.ask(ROWS) == before
 
 
+@pytest.mark.long
 def test_r17_an_update_touches_the_rows_that_change_and_no_others(api: Door, ledger: Ledger) -> None:
     api.upload(sheet(50))
     before = ledger.ask(ROWS)

@@ -104,6 +104,7 @@ def test_r10_fax_may_be_missing(api: Door) -> None:
     assert shown(api)["fax"] is False
 
 
+@pytest.mark.long
 def test_r10_the_sample_file_is_an_upload(api: Door) -> None:
     for ending in ("csv", "xlsx"):
         answer = api.get(f"/v1/templates/numbers.{ending}")
@@ -256,6 +257,7 @@ def test_r17_a_number_inside_the_tree(
     assert shown(api)["sms_carrier_profile"] == ("Master SMS" if flags[1] else None)
 
 
+@pytest.mark.long
 def test_r17_update_keeps_a_chosen_carrier_and_the_holder(api: Door, world: World) -> None:
     api.outcome(sheet(SOUND), voice_carrier="North voice", assign_to=world.clinic.tenant.public_id)
     (row,) = api.outcome(sheet(BOTH), on_existing="update")
@@ -347,6 +349,7 @@ SPELLED = (
 )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("rows_per_chunk", [1, 3, 1000])
 @pytest.mark.parametrize("first", range(len(SPELLED)))
 def test_r16_duplicates_whatever_the_spelling(

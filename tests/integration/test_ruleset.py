@@ -1,6 +1,6 @@
 """Random jobs against the service and against a model of the rules: both must agree, row by row and number by number.
 
-30 sequences in `make test`, 200 in `make nightly`.
+30 sequences in `make test-long`, 200 in `make nightly`.
 """
 
 from __future__ import annotations
@@ -327,6 +327,7 @@ def users(world: World, database: sa.Engine) -> dict[str, str]:
     return found
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("part", range(2))
 def test_service_and_model_agree(
     part: int,
@@ -342,7 +343,7 @@ def test_service_and_model_agree(
         max_examples=(200 if NIGHTLY else 30) // 2,
         stateful_step_count=20 if NIGHTLY else 12,
         deadline=None,
-        # The same sequences every time in `make test`, so that a red run can be run again; new ones every night.
+        # The same sequences every time in `make test-long`, so that a red run can be run again; new ones every night.
         derandomize=not NIGHTLY,
         database=None,
         suppress_health_check=list(HealthCheck),

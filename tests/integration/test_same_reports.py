@@ -53,6 +53,7 @@ def digest(api: Door, job_id: str) -> str:
     return hashlib.sha256(b"".join([*said, api.report(undo["id"])])).hexdigest()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "settings",
     [{}, {"rows_per_batch": PIECE}, {"rows_per_batch": PIECE, "storage_url": "memory:///"}],

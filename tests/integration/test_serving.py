@@ -62,6 +62,7 @@ def mapped(process: psutil.Process) -> list[Any]:
     return [file for file in process.memory_maps() if scratch.PREFIX in file.path and file.path.endswith(".db")]
 
 
+@pytest.mark.long
 def test_web_processes_count_together(gunicorn: tuple[psutil.Popen, httpx.Client]) -> None:
     process, client = gunicorn
     wait_for(lambda: len(process.children()) == 2, SECONDS, "both web processes")
@@ -79,6 +80,7 @@ def test_web_processes_count_together(gunicorn: tuple[psutil.Popen, httpx.Client
         assert lives(scrape(client)) == before + REQUESTS
 
 
+@pytest.mark.long
 def test_the_folder_goes_with_gunicorn(gunicorn: tuple[psutil.Popen, httpx.Client]) -> None:
     process, client = gunicorn
     scrape(client)
@@ -89,6 +91,7 @@ def test_the_folder_goes_with_gunicorn(gunicorn: tuple[psutil.Popen, httpx.Clien
     assert not folder.exists()
 
 
+@pytest.mark.long
 def test_what_stays_is_not_looked_through_for_garbage() -> None:
     done = subprocess.run([sys.executable, "-c", FROZEN], capture_output=True, text=True, check=True)
     while_starting, afterwards, frozen = done.stdout.split()

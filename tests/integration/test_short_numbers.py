@@ -34,6 +34,7 @@ def short(api: Door) -> Door:
     return api
 
 
+@pytest.mark.long
 def test_r14f_valid_numbers_of_every_length_are_created(api: Door, database: sa.Engine) -> None:
     """Judged by libphonenumber, and stored: from the shortest of each type in each region to 15 digits."""
     drawn = drawn_numbers.valid_numbers(seed=14)
@@ -86,6 +87,7 @@ def test_r14f_short_numbers_are_found(short: Door, world: World, query: dict[str
         assert [number["e164"] for number in answer.json["data"]] == sorted(found, key=lambda number: int(number[1:]))
 
 
+@pytest.mark.long
 def test_r14f_a_short_number_goes_through_every_action(short: Door, world: World) -> None:
     """Assigned to a customer and a user, changed, undone, taken back and deleted; by list, file and selection."""
     clinic = short.as_(world.clinic.token)
@@ -105,6 +107,7 @@ def test_r14f_a_short_number_goes_through_every_action(short: Door, world: World
     assert short.get("/v1/numbers").json["data"] == []
 
 
+@pytest.mark.long
 def test_r21_a_short_number_is_added_while_a_user_is_made(api: Door, world: World) -> None:
     clinic = api.as_(world.clinic.token)
     body = {"name": "Ada Ashford", "email": "ada@clinic.example", "kind": "pbx", "phone_number": "+431110"}
@@ -119,6 +122,7 @@ def test_r22_what_can_be_no_number_is_refused(api: Door, world: World, number: s
     assert api.as_(world.clinic.token).post("/v1/users", body).status_code == 422
 
 
+@pytest.mark.long
 def test_r14f_a_report_of_short_numbers_is_an_upload(short: Door) -> None:
     """The number stands in it as text that no spreadsheet runs, and comes back as it was."""
     job = short.upload(sheet(SHORT), on_existing="error")

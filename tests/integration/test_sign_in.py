@@ -142,6 +142,7 @@ def test_r3_an_unknown_address_and_a_wrong_password_are_told_alike(anyone: Porta
     assert "something else" not in known.get_data(as_text=True)
 
 
+@pytest.mark.long
 def test_r3_they_take_the_same_time(world: World, database: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the real parameters: one hash each. The shortest of seven: what else the machine does only makes longer."""
     passwords._nobodys.cache_clear()  # noqa: SLF001

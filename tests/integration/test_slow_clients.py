@@ -79,6 +79,7 @@ def bearer(world: World) -> dict[str, str]:
     return {"Authorization": f"Bearer {world.north.token}"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("is_limited", [False, True])
 def test_half_sent_requests_hold_no_threads(world: World, tmp_path: Path, is_limited: bool) -> None:
     """With twice as many half-sent requests as threads, others are served as before."""
@@ -100,6 +101,7 @@ def test_half_sent_requests_hold_no_threads(world: World, tmp_path: Path, is_lim
                 problem(web.exchange(head("GET", "/livez", Connection="close")), 429, "RATE_LIMITED")
 
 
+@pytest.mark.long
 def test_deadlines(world: World, tmp_path: Path, stored: Callable[[], list[str]]) -> None:
     """Heads have a deadline, bodies a minimum rate; what is faster is served, however small its pieces."""
     quick: dict[str, Any] = {"request_head_seconds": 0.5, "body_grace_seconds": 1, "min_body_bytes_per_second": 20_000}
@@ -138,6 +140,7 @@ def _drip(connection: socket.socket, over: threading.Event) -> None:
             connection.sendall(bytes(10))
 
 
+@pytest.mark.long
 def test_bounds(world: World, tmp_path: Path) -> None:
     """One server for all that needs no settings of its own."""
     with serving(tmp_path, max_connections=12, share_uploads=1, max_upload_bytes=1_000_000) as web:

@@ -128,6 +128,7 @@ def broker_answers(url: str) -> bool:
 
 
 # "grouped": with its guard dead, only what is in the group of the guard can still be found.
+@pytest.mark.long
 @pytest.mark.parametrize("up", ["grouped"], indirect=True)
 def test_killed_children_are_started_again_on_the_same_address(up: Up) -> None:
     for count, victim in enumerate(("postgres", "valkey", "guard"), start=1):
@@ -141,6 +142,7 @@ def test_killed_children_are_started_again_on_the_same_address(up: Up) -> None:
     assert up.process.poll() is None
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_drains_in_reverse_order_and_exits_with_0(up: Up, number: signal.Signals) -> None:
     up.process.send_signal(number)
@@ -149,6 +151,7 @@ def test_a_signal_drains_in_reverse_order_and_exits_with_0(up: Up, number: signa
     assert re.findall(r"^(\w+) stopped after", up.log(), re.MULTILINE) == ["tree", "valkey", "postgres"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("up", ["stubborn"], indirect=True)
 def test_a_second_signal_ends_everything_at_once(up: Up) -> None:
     up.process.send_signal(signal.SIGINT)
@@ -159,6 +162,7 @@ def test_a_second_signal_ends_everything_at_once(up: Up) -> None:
     assert up.all_gone()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("up", ["stubborn"], indirect=True)
 def test_nothing_outlives_a_killed_supervisor(up: Up) -> None:
     up.process.kill()
@@ -219,6 +223,7 @@ def test_what_cannot_be_started_ends_the_others_with_its_last_words(
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.long
 def test_what_keeps_ending_is_started_ever_more_slowly(tmp_path: Path) -> None:
     starts = tmp_path / "starts"
     service = Service("flaky", lambda: Command((sys.executable, "-c", TREE, str(starts), "flaky")), lambda: True)

@@ -69,6 +69,7 @@ def upload(api: Door, *rows: tuple[str, str]) -> None:
     assert api.upload(sheets.csv_bytes(lines))["status"] == "completed"
 
 
+@pytest.mark.long
 def test_r14c_a_code_stays_when_its_numbers_move_and_go(
     api: Door, world: World, database: sa.Engine, tree: Callable[[Account], list[int]]
 ) -> None:
@@ -111,6 +112,7 @@ def test_r3_a_tree_has_no_country_of_another(
     }
 
 
+@pytest.mark.long
 def test_a_number_that_is_added_with_a_user_counts(
     api: Door, world: World, tree: Callable[[Account], list[int]]
 ) -> None:
@@ -121,6 +123,7 @@ def test_a_number_that_is_added_with_a_user_counts(
     assert (tree(world.clinic), tree(world.north), tree(world.south)) == ([44], [44], [])
 
 
+@pytest.mark.long
 def test_undo_brings_no_country_that_is_not_known(
     api: Door, world: World, database: sa.Engine, tree: Callable[[Account], list[int]]
 ) -> None:

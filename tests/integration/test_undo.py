@@ -41,6 +41,7 @@ def stock(database: sa.Engine) -> list[sa.Row[Any]]:
         return list(connection.execute(sa.select(tables.phone_numbers).order_by("e164")))
 
 
+@pytest.mark.long
 def test_r27_an_upload_is_undone_row_by_row(api: Door, database: sa.Engine) -> None:
     """What it created goes, what it updated is as before; one row per row, in order; the file's own columns."""
     api.upload(sheet("FALSE", "FALSE"))
@@ -60,6 +61,7 @@ def test_r27_an_upload_is_undone_row_by_row(api: Door, database: sa.Engine) -> N
     assert [line["_row"] for line in lines] == ["2", "3", "4", "5", "6", "7"]
 
 
+@pytest.mark.long
 def test_r27_numbers_changed_or_assigned_since_are_left_alone(api: Door, world: World) -> None:
     job = api.upload(sheet("FALSE", "FALSE", "FALSE"))
     api.act("capability-changes", {"numbers": NUMBERS[:1], "fax": True})
@@ -70,6 +72,7 @@ def test_r27_numbers_changed_or_assigned_since_are_left_alone(api: Door, world: 
     assert api.get(f"/v1/numbers/{NUMBERS[1]}").json["tenant"]["id"] == world.clinic.tenant.public_id
 
 
+@pytest.mark.long
 def test_r27_a_chain_is_undone_backwards_and_an_undo_is_undone(api: Door, world: World, database: sa.Engine) -> None:
     upload = api.upload(sheet("FALSE"))
     states, jobs = [stock(database)], []
@@ -93,6 +96,7 @@ def test_r27_a_chain_is_undone_backwards_and_an_undo_is_undone(api: Door, world:
     assert stock(database) == []
 
 
+@pytest.mark.long
 def test_r27_a_number_that_another_has_now_is_left_alone_and_nobody_is_named(api: Door, world: World) -> None:
     """R3: it was deleted, and uploaded by a stranger since."""
     api.upload(sheet("FALSE"))
@@ -104,6 +108,7 @@ def test_r27_a_number_that_another_has_now_is_left_alone_and_nobody_is_named(api
     assert not any(secret in said for secret in world.secrets_of_south)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("gone", ["user", "SMS service", "slot"])
 def test_r27_what_the_number_went_back_to_may_be_gone(gone: str, api: Door, world: World, database: sa.Engine) -> None:
     """A user who left, lost its SMS service, or has another number by now."""
@@ -128,6 +133,7 @@ def test_r27_what_the_number_went_back_to_may_be_gone(gone: str, api: Door, worl
     assert codes(clinic, undo(clinic, job["id"])) == ["CHANGED_SINCE"]
 
 
+@pytest.mark.long
 def test_r28_a_history_tells_every_job_that_touched_a_number(api: Door, world: World) -> None:
     """R3: and to each reader only the jobs it may see."""
     upload = api.upload(sheet("FALSE"))
@@ -141,6 +147,7 @@ def test_r28_a_history_tells_every_job_that_touched_a_number(api: Door, world: W
     assert api.as_(world.clinic.token).get(f"/v1/numbers/{NUMBERS[0]}").json["history"] == []
 
 
+@pytest.mark.long
 def test_all_or_nothing_meets_what_only_the_inventory_knows(api: Door, world: World, database: sa.Engine) -> None:
     """R28: one number taken elsewhere, and nothing is written; skipped rows are no failures."""
     api.as_(world.south.token).upload(sheet("FALSE"))
@@ -155,6 +162,7 @@ def test_all_or_nothing_meets_what_only_the_inventory_knows(api: Door, world: Wo
     assert codes(api, api.upload(content, on_error="abort")) == ["CREATED"] * 3 + ["DUPLICATE_IN_FILE"]
 
 
+@pytest.mark.long
 def test_a_review_tells_the_effect_and_writes_nothing(api: Door, world: World, database: sa.Engine) -> None:
     """Counts by outcome, target and carrier, and changes with before and after; then it is confirmed."""
     api.upload(sheet("FALSE"))

@@ -103,6 +103,7 @@ def post_unread(api: Door, headers: dict[str, str], claimed: int = 1000) -> Test
 # The token (R4)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "header",
     [
@@ -330,6 +331,7 @@ def test_the_answer_says_where_to_look(api: Door) -> None:
     assert answer.json["progress"]["queue_position"] == 1
 
 
+@pytest.mark.long
 def test_the_same_bytes_again_are_noted(api: Door, world: World) -> None:
     first = api.upload(SOUND)
     again = api.upload(SOUND)
@@ -340,6 +342,7 @@ def test_the_same_bytes_again_are_noted(api: Door, world: World) -> None:
     assert (elsewhere["duplicate_of"], elsewhere["file"]["notes"]) == (None, [])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("watch", [[], ["--watch"]])
 def test_the_command_says_that_the_same_bytes_were_sent(cli: Cli, tmp_path: Path, watch: list[str]) -> None:
     file = tmp_path / "numbers.csv"

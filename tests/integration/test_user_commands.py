@@ -31,6 +31,7 @@ def cli(cli: Cli, world: World, database: sa.Engine) -> Cli:
     return cli
 
 
+@pytest.mark.long
 def test_r2_r20_each_kind_with_its_numbers(cli: Cli, world: World) -> None:
     """Named by the reseller for an enterprise below it; what they have is shown, and found by name or address."""
     ada = told(cli(*ADA, "--enterprise", "clinic enterprise", "--phone-number", f"+{FIRST}", "--json"))
@@ -48,6 +49,7 @@ def test_r2_r20_each_kind_with_its_numbers(cli: Cli, world: World) -> None:
     assert {user["name"] for user in told(cli("users", "list", "--json"))["data"]} == {"Ada", "Carl"}
 
 
+@pytest.mark.long
 def test_a_user_is_changed_and_removed(cli: Cli, world: World) -> None:
     told(cli(*ADA, "--json", token=world.clinic.token))
     changed = told(cli("users", "set", "Ada", "--name", "Ada B", "--email", "b@clinic.example", "--sms", "--json"))
@@ -57,6 +59,7 @@ def test_a_user_is_changed_and_removed(cli: Cli, world: World) -> None:
     assert told(cli("users", "list", "--json"))["data"] == []
 
 
+@pytest.mark.long
 def test_a_user_that_has_a_number_stays(cli: Cli, world: World) -> None:
     """What is in use is not deleted, and the reason is told; nor is its SMS Service switched off."""
     told(cli(*ADA, "--sms", "--sms-did", f"+{FIRST}", "--json", token=world.clinic.token))
@@ -89,6 +92,7 @@ def test_what_is_refused_leaves_nobody(cli: Cli, words: tuple[str, ...], code: E
     assert told(cli("users", "list", "--json"))["data"] == []
 
 
+@pytest.mark.long
 def test_r21_numbers_are_added_where_that_is_allowed(cli: Cli, world: World) -> None:
     """By an enterprise with Allow External Numbers, and by who may always upload; by no other enterprise."""
     words = ("--phone-number", "+12125550199")
@@ -104,6 +108,7 @@ def test_an_empty_name_is_none(cli: Cli, world: World) -> None:
     assert (refused.exit_code, "name" in refused.stderr) == (Exit.REFUSED, True), refused.output
 
 
+@pytest.mark.long
 def test_r22_an_extension_can_be_edited_and_not_be_given(cli: Cli, world: World, database: sa.Engine) -> None:
     told(cli(*ADA, "--json", token=world.clinic.token))
     refused = cli("users", "set", "Ada", "--extension", "+14312345678")
@@ -116,6 +121,7 @@ def test_r22_an_extension_can_be_edited_and_not_be_given(cli: Cli, world: World,
     assert told(cli("users", "set", "Ada", "--extension", "", "--json"))["extension"] is None
 
 
+@pytest.mark.long
 def test_r3_a_stranger_s_user_does_not_exist(cli: Cli, world: World) -> None:
     """The same words as for nobody at all."""
     ada = told(cli(*ADA, "--json", token=world.clinic.token))
@@ -134,6 +140,7 @@ def test_nothing_to_change_is_a_mistake(cli: Cli) -> None:
 # The demo's
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("starts", [1, 2])
 def test_r2_r22_the_demo_has_users_of_each_kind_in_every_enterprise(
     database: sa.Engine, tmp_path: Path, starts: int

@@ -200,6 +200,7 @@ def test_r20_every_number_that_cannot_be_given_is_told_at_once(clinic: Door, wor
     assert clinic.get("/v1/jobs").json["data"] == []
 
 
+@pytest.mark.long
 def test_a_user_with_numbers_is_neither_deleted_nor_cut_off(clinic: Door, world: World, database: sa.Engine) -> None:
     free = number(database, world)
     user = made(clinic, sms_enabled=True, sms_dids=[free])
@@ -232,6 +233,7 @@ def test_numbers_are_not_changed_with_the_user(clinic: Door) -> None:
     assert "/v1/assignments" in answer.get_data(as_text=True)
 
 
+@pytest.mark.long
 def test_r2_two_users_made_at_once_with_one_number(
     clinic: Door, world: World, database: sa.Engine, work_off: Callable[[], None]
 ) -> None:

@@ -41,6 +41,7 @@ def blocks(size: int) -> bytes:
     return b"".join(map(block, range(size)))
 
 
+@pytest.mark.long
 def test_bodies_arrive_whole(web: WebServer, tmp_path: Path) -> None:
     """Small and large ones, with a length or in chunks, announced or not; the judge is curl."""
     for size in (0, 1, 65_535, 65_536, 65_537, 3 * MIB):
@@ -57,6 +58,7 @@ def curl(web: WebServer, path: str, *options: str) -> bytes:
     return subprocess.run([*command, f"http://127.0.0.1:{web.port}{path}"], capture_output=True, check=True).stdout
 
 
+@pytest.mark.long
 def test_responses_are_sent_whole(web: WebServer) -> None:
     """With a length or in chunks, in HTTP/1.0, and none of it to HEAD; the connection is used again."""
     whole = blocks(LARGE)
@@ -72,6 +74,7 @@ def test_responses_are_sent_whole(web: WebServer) -> None:
     assert len(ports) == 1
 
 
+@pytest.mark.long
 def test_a_request_knows_nothing_of_the_one_before(web: WebServer) -> None:
     """On one connection, after a large body: whose it was, for example, which Flask keeps in the context."""
     with web.client(limits=httpx.Limits(max_connections=1)) as client:
@@ -86,6 +89,7 @@ def _port(response: httpx.Response) -> int:
     return port
 
 
+@pytest.mark.long
 def test_slow_readers_hold_neither_threads_nor_memory(web: WebServer) -> None:
     """Three times as many as threads read nothing of large responses; then they get them whole."""
     counts(web)
@@ -108,6 +112,7 @@ def _reader(web: WebServer) -> Iterator[socket.socket]:
         yield connection
 
 
+@pytest.mark.long
 def test_what_a_client_leaves_is_ended(web: WebServer) -> None:
     """A client goes within a request body, or within a response: the application is told, and closes what it has."""
     for _ in range(THREADS + 1):
@@ -129,6 +134,7 @@ def test_a_client_that_ends_its_side_within_a_body_gets_an_answer(web: WebServer
     assert answer.endswith(b"truncated")
 
 
+@pytest.mark.long
 def test_a_large_body_takes_little_memory(web: WebServer) -> None:
     counts(web)
     before, size = web.memory(), 100
@@ -143,6 +149,7 @@ def test_a_large_body_takes_little_memory(web: WebServer) -> None:
     assert json.loads(answer.result().partition(b"\r\n\r\n")[2])[1] == size * MIB
 
 
+@pytest.mark.long
 def test_the_end_finishes_requests(web: WebServer) -> None:
     """SIGTERM: what has begun is answered and sent whole, even to a client that reads later."""
     with web.connect() as slow, _reader(web) as reader:
@@ -154,6 +161,7 @@ def test_the_end_finishes_requests(web: WebServer) -> None:
         assert web.process.wait(SECONDS) == 0
 
 
+@pytest.mark.long
 def test_processes_are_replaced(tmp_path: Path) -> None:
     """With `--max-requests`, no request fails while processes end and others take over."""
     with serving(tmp_path, 2, APP, ("--max-requests", "20"), web_threads=THREADS) as web:

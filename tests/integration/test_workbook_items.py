@@ -57,6 +57,7 @@ def files(stored: Callable[[], list[str]]) -> list[str]:
     return [Path(name).name.rpartition("-")[0] for name in stored() if name.endswith(".xlsx")]
 
 
+@pytest.mark.long
 def test_a_workbook_is_built_by_a_worker_once(api: Door, ledger: Ledger, job: str) -> None:
     """Each kind by an item of its own; whatever is asked for again is the same file."""
     for _ in range(3):
@@ -150,6 +151,7 @@ def test_head_is_get_without_the_body(api: Door, job: str) -> None:
     }
 
 
+@pytest.mark.long
 def test_the_portal_says_that_it_is_being_prepared(portal: Portal, ledger: Ledger, api: Door, job: str) -> None:
     """A page that asks again by itself; then the file."""
     address = f"/jobs/{job}/report.xlsx?rows=failed"
@@ -162,6 +164,7 @@ def test_the_portal_says_that_it_is_being_prepared(portal: Portal, ledger: Ledge
     assert portal.get(address).data == api.get(path(job, "failed")).data
 
 
+@pytest.mark.long
 def test_r3_a_stranger_orders_nothing(api: Door, world: World, ledger: Ledger, job: str) -> None:
     stranger = api.as_(world.south.token)
     assert stranger.get(path(job)).status_code == 404
@@ -170,6 +173,7 @@ def test_r3_a_stranger_orders_nothing(api: Door, world: World, ledger: Ledger, j
     assert stranger.get(path(job)).status_code == 404
 
 
+@pytest.mark.long
 def test_a_tenant_has_a_bounded_number_of_them_waiting(
     api: Door, world: World, ledger: Ledger, job: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -190,6 +194,7 @@ def test_a_tenant_has_a_bounded_number_of_them_waiting(
 # Failures
 
 
+@pytest.mark.long
 def test_a_worker_that_dies_is_followed_by_another(api: Door, ledger: Ledger, job: str) -> None:
     ordered(api, job)
     late = ledger.claim(Phase.WORKBOOK)
@@ -213,6 +218,7 @@ def test_the_file_of_a_worker_that_comes_too_late_is_removed(
     assert api.get(path(job)).data == whole
 
 
+@pytest.mark.long
 def test_what_cannot_be_built_is_said_and_may_be_tried_again(
     api: Door, ledger: Ledger, job: str, monkeypatch: pytest.MonkeyPatch, configure: Callable[..., None]
 ) -> None:
@@ -274,6 +280,7 @@ def decided(api: Door, job_id: str, decision: str) -> None:
     api.work_off()
 
 
+@pytest.mark.long
 def test_a_review_s_workbook_is_another_than_the_final_one(
     api: Door, ledger: Ledger, stored: Callable[[], list[str]]
 ) -> None:

@@ -133,6 +133,7 @@ def mended(content: bytes, changes: dict[str, str]) -> bytes:
     return target.getvalue()
 
 
+@pytest.mark.long
 def test_a_file_is_mended_until_it_is_whole(api: Door, job: Json, database: sa.Engine) -> None:
     """Each report is an upload; the job tells where it comes from and how many rows of the first file are left."""
     first = api.get(f"/v1/jobs/{job['id']}/report.xlsx").data
@@ -152,6 +153,7 @@ def test_a_file_is_mended_until_it_is_whole(api: Door, job: Json, database: sa.E
         assert connection.execute(sa.text("SELECT count(*) FROM phone_numbers")).scalar_one() == 5
 
 
+@pytest.mark.long
 def test_rows_that_were_not_sent_again_are_open(api: Door, job: Json) -> None:
     """One of three mended; and a whole file sent again counts what failed again."""
     some = api.upload(sheets.csv_bytes([HEADER, ["1", "2125550145", "x", "", ""]]), parent_job_id=job["id"])
@@ -171,6 +173,7 @@ def test_r3_a_stranger_s_job_is_no_parent(api: Door, world: World, who: str) -> 
     assert answer.json["detail"] == "parent_job_id: upload job not found."
 
 
+@pytest.mark.long
 def test_an_action_s_file_is_mended_too(api: Door, job: Json) -> None:
     content = sheets.csv_bytes([["Phone Number"], ["+12125550142"], ["+1999"]])
     deleted = api.upload(content, to="deletions")
@@ -183,6 +186,7 @@ def test_an_action_s_file_is_mended_too(api: Door, job: Json) -> None:
     assert refused.json["detail"] == "parent_job_id: delete job not found."
 
 
+@pytest.mark.long
 def test_the_commands(cli: Cli, tmp_path: Path) -> None:
     source, report = tmp_path / "numbers.csv", tmp_path / "failed.xlsx"
     source.write_bytes(FILE)

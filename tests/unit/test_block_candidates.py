@@ -25,6 +25,7 @@ def is_candidate(cell: str) -> bool:
     return text is not None and (text.is_mixed or text.may_be_block)
 
 
+@pytest.mark.long
 @given(cells=st.lists(dashed, min_size=1, max_size=20), before=st.integers(0, 3))
 def test_every_cell_that_may_be_a_block_is_found(cells: list[str], before: int) -> None:
     column = pa.array(["+1-2"] * before + cells, pa.string()).slice(before)

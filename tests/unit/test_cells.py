@@ -67,6 +67,7 @@ def test_scientific_notation_with_all_digits_comes_back_whole(number: int) -> No
     assert repaired.text.to_pylist() == [str(number)]
 
 
+@pytest.mark.long
 @given(st.lists(st.text(alphabet="0123456789+-() ./'\"=.,eE\u00a0\u200b\ufeff", max_size=20), max_size=30))
 def test_a_repair_depends_on_the_cell_alone_and_is_final(cells: list[str]) -> None:
     """R29: the neighbours of a cell never matter, and a repaired cell has no faults the first pass did not see."""

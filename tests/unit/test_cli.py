@@ -363,6 +363,7 @@ def test_ctrl_c_leaves_the_job_running_and_prints_how_to_resume(service: Service
     assert [method for method, _ in service.asked].count("POST") == 1
 
 
+@pytest.mark.long
 def test_a_large_upload_streams_from_disk(service: Service, tmp_path: Path) -> None:
     """Peak memory of the program does not grow with the file."""
     peaks = []
@@ -390,6 +391,7 @@ def test_a_large_upload_that_is_refused_early_tells_why(cli: Cli, service: Servi
     assert "FILE_TOO_LARGE" in result.stderr
 
 
+@pytest.mark.long
 def test_on_a_terminal_there_are_bars(service: Service, sheet: Path) -> None:
     service.jobs = [job("checking"), job("running"), job("publishing"), job()]
     ours, theirs = pty.openpty()
@@ -546,6 +548,7 @@ def test_size(count: float, text: str) -> None:
 # --- migrate ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("url", "expected"), [(None, Exit.USAGE), ("postgresql://nobody@127.0.0.1:1/none", Exit.UNREACHABLE)]
 )

@@ -323,6 +323,7 @@ class Terminal:
         return bool(piece)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("typed", "code", "requests"), [("y\n", Exit.OK, 1), ("n\n", Exit.CANCELLED, 0)])
 def test_r26_deleting_asks(service: Service, typed: str, code: Exit, requests: int) -> None:
     terminal = Terminal(service, "delete", *NUMBERS)
@@ -454,6 +455,7 @@ def test_a_review_with_json_is_the_job(cli: Cli, service: Service) -> None:
     assert cli("jobs", JOB_ID, "--watch").exit_code == Exit.OK
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("typed", "decided"), [("y\n", True), ("n\n", False)])
 def test_on_a_terminal_a_review_asks(service: Service, typed: str, decided: bool) -> None:
     service.jobs = [job("checking"), reviewed(), job("running"), job("completed_with_errors")]

@@ -117,6 +117,7 @@ def completed(service: Service, words: str) -> str:
     return subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False).stdout
 
 
+@pytest.mark.long
 def test_commands_options_and_job_ids_are_completed(service: Service) -> None:
     service.lists["/v1/jobs"] = [job(id=f"{LONG}{place}") for place in range(3)]
     assert completed(service, "numberyard call") == "plain,callbacks\n"
@@ -136,6 +137,7 @@ def test_completing_where_nobody_answers_says_nothing(service: Service) -> None:
 # Tables
 
 
+@pytest.mark.long
 def test_what_is_copied_is_never_cut(service: Service) -> None:
     service.page_size = 10
     service.lists["/v1/jobs"] = [job(id=f"{LONG}{place}", status="completed_with_errors") for place in range(3)]
@@ -161,6 +163,7 @@ def test_off_a_terminal_a_table_is_whole(service: Service) -> None:
 # Bars
 
 
+@pytest.mark.long
 def test_bars_show_speed_time_left_and_no_queue_that_is_over(service: Service, sheet: Path) -> None:
     queued = job("accepted", progress={"queue_position": 3})
     service.jobs = [queued, job("checking"), job("running"), job("publishing"), job()]
@@ -173,6 +176,7 @@ def test_bars_show_speed_time_left_and_no_queue_that_is_over(service: Service, s
     assert "1 rows" not in last
 
 
+@pytest.mark.long
 def test_a_narrow_terminal_keeps_the_figures(service: Service, sheet: Path) -> None:
     # Twice: what is shown right before the end may be gone before the bars are drawn again.
     service.jobs = [job("running"), job("running"), job()]
@@ -181,12 +185,14 @@ def test_a_narrow_terminal_keeps_the_figures(service: Service, sheet: Path) -> N
     assert "━" not in shown
 
 
+@pytest.mark.long
 def test_no_color_means_none(service: Service, sheet: Path) -> None:
     """https://no-color.org."""
     assert _COLOUR.search(on_terminal(service, "upload", str(sheet), "--watch"))
     assert not _COLOUR.search(on_terminal(service, "upload", str(sheet), "--watch", NO_COLOR="1"))
 
 
+@pytest.mark.long
 def test_a_terminal_that_cannot_go_back_gets_plain_lines(service: Service, sheet: Path) -> None:
     service.jobs = [job("running"), job()]
     shown = on_terminal(service, "upload", str(sheet), "--watch", TERM="dumb")
@@ -194,6 +200,7 @@ def test_a_terminal_that_cannot_go_back_gets_plain_lines(service: Service, sheet
     assert "running: 50 of 100 rows, 25 rows/s, 2 s left" in shown
 
 
+@pytest.mark.long
 def test_off_a_terminal_there_are_no_control_characters(service: Service, sheet: Path) -> None:
     service.jobs = [job("checking"), job("running"), job("completed_with_errors")]
     words = ("upload", str(sheet), "--watch")

@@ -21,6 +21,7 @@ others = st.text("0123456789 .-/()[]", min_size=1, max_size=16)
 blanks = st.sampled_from([""] * 6 + [" ", "  ", ")", ") ", "."])
 
 
+@pytest.mark.long
 @given(cells=st.lists(st.builds("{}{}{}".format, blanks, dates | fractions | others, blanks), min_size=1, max_size=30))
 @example(
     cells=[

@@ -69,6 +69,7 @@ def test_xlrd_finds_the_same_rows(kind: Kind) -> None:
     assert found == [HEADER, *ROWS]
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not SOFFICE, reason="LibreOffice is not installed")
 def test_libreoffice_finds_the_same_rows(tmp_path: Path) -> None:
     """Where it does not, the kind says so; it opens none that is refused as protected."""

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import webhook.serving
 from webhook.http import gunicorn_conf
 from worker.infra import beat
@@ -24,6 +26,7 @@ def test_gunicorn_finds_settings_and_hooks_by_their_former_name() -> None:
     assert {name: vars(webhook.serving)[name] for name in names} == {name: vars(gunicorn_conf)[name] for name in names}
 
 
+@pytest.mark.long
 def test_the_health_check_runs_under_its_former_name() -> None:
     """Without a broker both say the same, and exit with 1."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("NUMBERYARD_")}

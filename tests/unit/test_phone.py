@@ -135,6 +135,7 @@ def expected_e164(case: Case) -> int:
     return 0 if "+" in case.number or "\uff0b" in case.number else reread(case)
 
 
+@pytest.mark.long
 def test_r15_column_gives_the_librarys_verdict_on_every_number(corpus: list[Case], verdicts: PhoneColumn) -> None:
     """At least 200,000 numbers of all regions: no difference in validity or E.164."""
     assert CASES < 200_000 or len(corpus) >= 200_000
@@ -147,6 +148,7 @@ def test_r15_column_gives_the_librarys_verdict_on_every_number(corpus: list[Case
     assert np.array_equal(verdicts.e164 == 0, verdicts.faults != 0)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("accept_possible", [False, True])
 def test_r14_column_and_single_agree_on_every_field(corpus: list[Case], *, accept_possible: bool) -> None:
     some = corpus[:: 5 if accept_possible else 2]
@@ -160,6 +162,7 @@ def test_r14_column_and_single_agree_on_every_field(corpus: list[Case], *, accep
     assert different[:10] == []
 
 
+@pytest.mark.long
 def test_corpus_covers_every_region_and_both_verdicts(corpus: list[Case], verdicts: PhoneColumn) -> None:
     """The differential test means something only if most well-formed numbers are valid and many others are not."""
     codes = {case.country.strip(" ()+").removeprefix("00").upper() for case in corpus}
@@ -178,6 +181,7 @@ def test_fast_path_settles_well_formed_numbers(corpus: list[Case], verdicts: Pho
     assert 1 - verdicts.by_library[formed].mean() >= 0.95
 
 
+@pytest.mark.long
 def test_fast_path_is_at_least_20_times_faster() -> None:
     figures = [measure(rows=100_000, sample=2_000) for _ in range(2)]
     assert figures[0].by_library < 0.05
@@ -414,6 +418,7 @@ SOME = [
 ]
 
 
+@pytest.mark.long
 @settings(max_examples=150, deadline=None)
 @given(st.sampled_from(SOME), st.randoms(use_true_random=False))
 def test_punctuation_changes_nothing(case: Case, chance: random.Random) -> None:
@@ -425,6 +430,7 @@ def test_punctuation_changes_nothing(case: Case, chance: random.Random) -> None:
     assert replace(row_of(column, 0), evidence=0) == replace(row_of(column, 1), evidence=0)
 
 
+@pytest.mark.long
 @settings(max_examples=25, deadline=None)
 @given(st.permutations(range(200)), st.integers(1, 200), st.integers(0, len(SOME) - 200))
 def test_order_and_batch_size_change_nothing(order: list[int], batch: int, begin: int) -> None:

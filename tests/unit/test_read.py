@@ -207,6 +207,7 @@ def test_odd_rows_keep_their_place(
     assert (result.rows, result.too_wide, result.blank) == (rows, too_wide, blank)
 
 
+@pytest.mark.long
 def test_lone_quote_costs_one_row_only_however_long_the_file(tmp_path: Path) -> None:
     lines = [ROW] * 120_000
     lines[5] = '1,"2125550001,TRUE,TRUE,FALSE'
@@ -257,6 +258,7 @@ def test_quote_never_closed_at_the_very_end(tmp_path: Path) -> None:
     assert result.rows == {2: CELLS, 3: ("1", "2", "TRUE", "TRUE", '"FALSE')}
 
 
+@pytest.mark.long
 def test_half_characters_in_different_blocks_are_no_utf8(tmp_path: Path) -> None:
     """The first byte of a character at the end of one block, its second byte at the start of the next but one."""
     start = f"{QUOTED_HEADER},Note\n1,2,TRUE,TRUE,FALSE,".encode()
@@ -276,6 +278,7 @@ def test_more_odd_rows_than_may_wait(tmp_path: Path, monkeypatch: pytest.MonkeyP
 CELL = st.text(st.sampled_from('ab1 ,;"\n\r\té€\u00a0+='), max_size=6)
 
 
+@pytest.mark.long
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     table=st.lists(st.lists(CELL, max_size=8), min_size=1, max_size=40),
@@ -300,6 +303,7 @@ def test_same_rows_as_the_csv_module(
     ]
 
 
+@pytest.mark.long
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=st.text(st.sampled_from('a1,"\n'), max_size=120), block_bytes=st.sampled_from([150, 400, 1 << 20]))
 def test_fast_and_tolerant_path_agree(tmp_path: Path, body: str, block_bytes: int) -> None:
@@ -431,6 +435,7 @@ def test_huge_claimed_dimension_costs_nothing(tmp_path: Path) -> None:
     assert len(got(sheets.huge_dimension(), tmp_path).rows) == 2
 
 
+@pytest.mark.long
 def test_batches_are_bounded_and_can_be_read_again(tmp_path: Path) -> None:
     (tmp_path / "upload").write_bytes(sheets.csv_bytes(sheets.rows(150_000)))
     with read(tmp_path / "upload", LIMITS, workdir=tmp_path) as sheet:

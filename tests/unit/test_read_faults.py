@@ -255,6 +255,7 @@ def test_child_that_burns_its_time_is_ended_by_the_system(tmp_path: Path) -> Non
     assert done.returncode == -signal.SIGXCPU
 
 
+@pytest.mark.long
 def test_child_dies_with_its_parent(tmp_path: Path) -> None:
     """A killed worker leaves no reader behind."""
     numbers: list[Sequence[sheets.Cell]] = [sheets.HEADER, *([1, row, True, True, False] for row in range(60_000))]
@@ -341,6 +342,7 @@ def test_child_of_a_process_that_is_gone_reads_nothing(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (1, b"")
 
 
+@pytest.mark.long
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=400) | st.text(st.sampled_from('aé1,;"\r\n\t|\0'), max_size=300).map(str.encode))
 def test_any_bytes_give_a_verdict(tmp_path: Path, body: bytes) -> None:
@@ -350,6 +352,7 @@ def test_any_bytes_give_a_verdict(tmp_path: Path, body: bytes) -> None:
         assert _has_verdict(tmp_path)
 
 
+@pytest.mark.long
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_any_damage_to_a_workbook_gives_a_verdict(tmp_path: Path, data: st.DataObject) -> None:

@@ -85,6 +85,7 @@ def test_hidden_sheets_are_not_read(tmp_path: Path, build: Callable[..., bytes])
     assert (facts.sheet, rows, facts.notes) == ("Numbers", ROWS, ())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("build", [sheets.xlsx_bytes, other_workbooks.xls_bytes])
 def test_a_sheet_may_be_named(tmp_path: Path, build: Callable[..., bytes]) -> None:
     """By default the first, and the others are named; case does not matter. One that is not there is refused."""
@@ -117,6 +118,7 @@ def test_hidden_rows_and_merged_cells_are_said(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.long
 def test_tags_are_found_wherever_a_block_ends(tmp_path: Path) -> None:
     """A sheet of several megabytes, in which every row is hidden."""
     table = [*TABLE]

@@ -277,6 +277,7 @@ INSTRUCTIONS: list[list[Cell]] = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["xlsx", "ods"])
 def test_the_sheet_that_has_the_columns_is_read(tmp_path: Path, kind: str) -> None:
     """Instructions, empty sheets and other tables before it are passed over, and that is said."""

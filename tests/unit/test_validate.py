@@ -193,6 +193,7 @@ def test_nothing_to_write() -> None:
     assert codes(file) == ["MISSING_VALUE", "BLANK_ROW"]
 
 
+@pytest.mark.long
 @settings(deadline=None)
 @given(
     st.lists(
