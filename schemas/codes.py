@@ -25,7 +25,11 @@ class Outcome(StrEnum):
 
 
 class Family(StrEnum):
-    """Who must act on a code: no one (ok, skipped, warning), the uploader (cell, world, file) or us (ours)."""
+    """Who must act on a code.
+
+    No one: `OK`, `SKIPPED`, `WARNING`. The uploader: `CELL` (the row's cells), `WORLD` (the inventory or the tenants),
+    `FILE`. The service's operator: `OURS`.
+    """
 
     OK = "ok"
     SKIPPED = "skipped"
@@ -37,7 +41,7 @@ class Family(StrEnum):
 
 
 class Code(StrEnum):
-    """Every result code (DESIGN section 5)."""
+    """Every result code of rows and files (docs/reference/codes.md). Positions are stored: append only."""
 
     CREATED = "CREATED"
     UPDATED = "UPDATED"

@@ -35,7 +35,7 @@ def livez() -> Response:
     summary="Check that database, broker and storage can be reached", responses={503: "At least one is unreachable"}
 )
 def readyz() -> Response:
-    # While many such requests run, return the latest result: refusals would make the service look unready.
+    # While many such requests run, return the latest result: refusals would make the service appear unready.
     if READINESS.try_acquire():
         try:
             return _answer(readiness.failing())

@@ -24,7 +24,7 @@ from worker.phone.formatting import country_name
 class Choice:
     """An option: the id that is sent, the name that is shown, and the heading that it is under ("" for none).
 
-    `more` tells options of the same name apart: a tenant's reseller, a user's e-mail address.
+    `more` distinguishes options of the same name: a tenant's reseller, a user's e-mail address.
     """
 
     id: str

@@ -13,7 +13,7 @@ from schemas.request_problems import RequestCode, of_request
 from worker.queue import job_state
 
 Due = tuple[Phase, str, int]
-"""Work to be announced: its phase, its job's public id, how many pieces."""
+"""Work to be announced: its phase, its job's public id, the count of work items."""
 
 _KEY = (job_chunks.c.job_id, job_chunks.c.phase, job_chunks.c.number)
 

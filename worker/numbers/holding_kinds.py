@@ -1,6 +1,6 @@
 """Kinds of numbers that tenants hold, by uploader, carriers, capabilities, and unassigned or not.
 
-There are few kinds and millions of numbers, so looking here first finds rare numbers, or shows that there are none.
+There are few kinds and millions of numbers, so searching here first finds rare numbers, or shows that there are none.
 Only kinds in the actor's own tree are read, so the time reveals nothing about other tenants' numbers (R3).
 """
 

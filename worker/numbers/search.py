@@ -1,6 +1,6 @@
 """Search for the numbers that match a filter, without scanning the others, even for a few numbers among millions.
 
-Results are ordered by number, and a rare number can be far away in that order. So the search looks into an index that
+Results are ordered by number, and a rare number can be far away in that order. So the search reads an index that
 has the numbers of each group ascending: the groups are holders or, if the filter has carriers or capabilities, the
 kinds that each holder has (`worker.numbers.holding_kinds`). There are few groups; their results are merged. Ranges with
 hardly any numbers are scanned instead. The queries leave the planner no choice: it assumes that matching numbers are

@@ -8,7 +8,7 @@ import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberFormat
 
 INTERNATIONAL = "International"  # numbers without a country, such as +800
-# The regions of libphonenumber's metadata. The library's own names are in a package with all places of all countries.
+# The regions of libphonenumber's metadata. The library's own names are in a package with the cities of all countries.
 _NAMES = """
 AC Ascension Island; AD Andorra; AE United Arab Emirates; AF Afghanistan; AG Antigua and Barbuda; AI Anguilla;
 AL Albania; AM Armenia; AO Angola; AR Argentina; AS American Samoa; AT Austria; AU Australia; AW Aruba;

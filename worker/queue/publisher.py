@@ -34,7 +34,7 @@ class Publisher:
 
 @lru_cache(maxsize=1)
 def shared_publisher(seconds: float) -> Publisher:
-    """Return this process's outbox."""
+    """Return this process's publisher."""
     return Publisher(seconds)
 
 

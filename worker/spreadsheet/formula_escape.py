@@ -1,4 +1,4 @@
-"""Escaping of cells that a spreadsheet program would run as formulas, and its reversal on upload (DESIGN section 5).
+"""Escaping of cells that a spreadsheet program would run as formulas, and its reversal on upload.
 
 Works on whole columns and does no I/O: the report writer escapes, the reader of uploads restores.
 """
@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from worker.arrays.text_columns import buffers, first_bytes, replaced, with_first
 
 # A spreadsheet program runs a cell that begins with one of these signs (OWASP, CSV injection). The patterns include
-# apostrophes before the sign, so a text that already looks escaped gets one more, and `restore` returns the original.
+# apostrophes before the sign, so a text that already begins with one gets one more, and `restore` returns the original.
 _SIGNS = r"[=+\-@\t\r\n\x{FEFF}\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}]"
 _RUNS = rf"^'*{_SIGNS}"
 _NEUTRALISED = rf"^'+{_SIGNS}"
 _QUOTE, _PLUS = ord("'"), ord("+")
-# Classes of a cell's first byte: harmless, needs a closer look, or a sign. 0xEF begins the full-width signs and the
+# Classes of a cell's first byte: harmless, to be checked by the pattern, or a sign. 0xEF begins the full-width signs and the
 # byte order mark.
 _HARMLESS, _UNCLEAR, _SIGN = range(3)
 _FIRST = np.full(256, _HARMLESS, np.uint8)

@@ -47,7 +47,7 @@ def merge(
     columns = [pa.array(settled[name]) if name in settled else checked.column(name) for name in RESULTS.names]
     merged = pa.table(columns, schema=RESULTS)
     if counted is not None and tally(merged) != counted:
-        raise IncompleteError("the report and the ledger count differently")
+        raise IncompleteError("the counts of the report and of the database differ")
     if unreached is None or not left.any():
         return merged
     filled = pa.array(np.where(left, number_of(unreached), code).astype(np.uint8))

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 PREFIX = "numberyard-scratch-"
-# Between its creation and its lock a folder looks abandoned.
+# Between its creation and its lock a folder appears abandoned.
 YOUNG_SECONDS = 60.0
 
 

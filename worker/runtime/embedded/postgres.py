@@ -26,7 +26,7 @@ from worker.runtime.processes.ports import LOOPBACK
 
 ROLE = DATABASE = "numberyard"
 INITDB_TIMEOUT = 120.0
-# The superuser has no password, so nobody can log in as it. The grants are for operations: monitoring, ending sessions,
+# The superuser has no password, so no one can log in as it. The grants are for operations: monitoring, ending sessions,
 # checkpoints.
 BOOTSTRAP = """\
 CREATE ROLE {role} LOGIN CREATEDB

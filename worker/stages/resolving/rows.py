@@ -132,7 +132,7 @@ class Rows:
         lines = pa.table(
             [pa.array(c, f.type) for c, f in zip(columns, CHUNK_RESULTS, strict=True)], schema=CHUNK_RESULTS
         )
-        # Without before-images, an undo could not tell which numbers of a block were new.
+        # Without before-images, an undo could not determine which numbers of a block were new.
         again = create & (self._in_block() if codes.created is Code.CREATED else True)
         return Decisions(
             self._numbers(create, after),
