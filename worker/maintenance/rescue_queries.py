@@ -58,7 +58,9 @@ def finish_cancellations(connection: sa.Connection) -> list[tuple[Phase | None, 
 
 def overdue(connection: sa.Connection, hint_seconds: float) -> list[Due]:
     """Return pending work items that no worker has claimed in time. They are overdue again after `hint_seconds`."""
-    given_out = (sa.and_(job_chunks.c.phase == phase, jobs.c.status.in_(found)) for phase, found in WORKED_IN.items())
+    given_out = (
+        sa.and_(job_chunks.c.phase == phase, jobs.c.status.in_(statuses)) for phase, statuses in WORKED_IN.items()
+    )
     due = (
         sa.select(*_KEY)
         .join(jobs, jobs.c.id == job_chunks.c.job_id)

@@ -114,8 +114,8 @@ def _not_valid(rows: Sequence[Row], _: Context) -> Explained:
 
 def _lacks_zero(rows: Sequence[Row]) -> Sequence[bool]:
     country, number = _columns(rows)
-    found = check_column(country, number, _POSSIBLE)
-    lost: list[bool] = (found.evidence & Evidence.SHOWS_ZERO_LOST != 0).tolist()
+    column = check_column(country, number, _POSSIBLE)
+    lost: list[bool] = (column.evidence & Evidence.SHOWS_ZERO_LOST != 0).tolist()
     return lost
 
 
@@ -159,8 +159,8 @@ def _ambiguous(rows: Sequence[Row], context: Context) -> Explained:
     if context.finds and context.country_code:
         country = pa.array([row.country.strip() or context.country_code for row in rows])
     if context.finds:
-        found = find_column(country, number, np.zeros(len(rows), np.bool_), context.calling_codes)
-        column, candidates = found.column, found.candidates
+        lookup = find_column(country, number, np.zeros(len(rows), np.bool_), context.calling_codes)
+        column, candidates = lookup.column, lookup.candidates
     else:
         column, candidates = check_column(country, number, _POSSIBLE), None
     texts = list[Text | None]()
@@ -171,8 +171,12 @@ def _ambiguous(rows: Sequence[Row], context: Context) -> Explained:
         if column.evidence[index] & Evidence.ALSO_WITH_ZERO:
             readings.append(_with_zero(readings[0]))
         where = read_country(country[index].as_py())
-        if where is not None and not readings and (both := readings_with_trunk_prefix(where, number[index].as_py())):
-            texts.append(_trunk_prefix_text(both))
+        if (
+            where is not None
+            and not readings
+            and (trunk_readings := readings_with_trunk_prefix(where, number[index].as_py()))
+        ):
+            texts.append(_trunk_prefix_text(trunk_readings))
             continue
         if candidates is not None and not readings:
             readings = candidates.e164[candidates.row == index].tolist()

@@ -73,10 +73,10 @@ class DeduplicatedFile:
         columns = self._both | self.rows.columns(other)
         for part in number_ranges.cuts(self.counts, size):
             rows, numbers = self.order[part], self.counts[part]
-            place = number_ranges.repeated(rows, numbers)
-            found = {name: values[place] for name, values in columns.items()}
-            found |= {"place": place, "e164": number_ranges.expanded(self.first[part], numbers)}
-            yield pa.table([pa.array(found[name]) for name in CHUNK.names], schema=CHUNK)
+            row_index = number_ranges.repeated(rows, numbers)
+            chunk = {name: values[row_index] for name, values in columns.items()}
+            chunk |= {"place": row_index, "e164": number_ranges.expanded(self.first[part], numbers)}
+            yield pa.table([pa.array(chunk[name]) for name in CHUNK.names], schema=CHUNK)
 
 
 def deduplicate(
@@ -121,10 +121,10 @@ def deduplicate(
     return DeduplicatedFile(rows, code, faults, duplicate_of, order, first, numbers[order].astype(np.int64))
 
 
-def _by_number(e164: np.ndarray, place: np.ndarray) -> np.ndarray:
+def _by_number(e164: np.ndarray, row_index: np.ndarray) -> np.ndarray:
     """Sort row indices (int64, ascending) by their number; rows with the same number stay in file order."""
-    number = e164[place]
-    bits = max(len(place) - 1, 0).bit_length()
+    number = e164[row_index]
+    bits = max(len(row_index) - 1, 0).bit_length()
     lowest = int(number.min(initial=np.iinfo(np.int64).max))
     span = int(number.max(initial=lowest)) - lowest
     if span.bit_length() + bits > _BITS:
@@ -132,12 +132,12 @@ def _by_number(e164: np.ndarray, place: np.ndarray) -> np.ndarray:
     else:
         # Number and row index packed into one integer: sorting these takes half the time of an indirect sort.
         key = (number - lowest).astype(np.uint64) << np.uint64(bits)
-        key |= np.arange(len(place), dtype=np.uint64)
+        key |= np.arange(len(row_index), dtype=np.uint64)
         key.sort()
         key &= np.uint64((1 << bits) - 1)
         turn = key.view(np.int64)
-    found: np.ndarray = place[turn]
-    return found
+    sorted_rows: np.ndarray = row_index[turn]
+    return sorted_rows
 
 
 def _differ(rows: Batches, later: np.ndarray, original: np.ndarray, *, leaves: bool) -> np.ndarray:
@@ -155,18 +155,18 @@ def _differ(rows: Batches, later: np.ndarray, original: np.ndarray, *, leaves: b
 
 
 def _refuse_taken_slots(
-    rows: Batches, code: np.ndarray, faults: np.ndarray, place: np.ndarray, options: JobOptions
+    rows: Batches, code: np.ndarray, faults: np.ndarray, row_index: np.ndarray, options: JobOptions
 ) -> None:
     """Let only the first row assign a user its number, or its Default DID (R2); later rows get a fault.
 
-    `place`: row indices in file order. Decided here, where all rows are known, because chunks are written in any order
-    (R29).
+    `row_index`: row indices in file order. Decided here, where all rows are known, because chunks are written in any
+    order (R29).
     """
-    found = rows.columns_at(("user_id", "target_id", "service"), place)
-    user, target, chosen = found["user_id"], found["target_id"], found["service"]
-    user, service = assigned_services(user, target, chosen, options)
+    columns = rows.columns_at(("user_id", "target_id", "service"), row_index)
+    user, target, services = columns["user_id"], columns["target_id"], columns["service"]
+    user, service = assigned_services(user, target, services, options)
     claimed = (user != 0) & (service & int(Service.VOICE) != 0)
-    claims, user = place[claimed], user[claimed]
+    claims, user = row_index[claimed], user[claimed]
     later = np.ones(len(claims), dtype=bool)
     later[np.unique(user, return_index=True)[1]] = False
     refused = permissions.check_slot(taken=True)

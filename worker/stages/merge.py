@@ -33,14 +33,14 @@ def merge(
     settled = {name: checked.column(name).to_numpy().copy() for name in ("code", "faults", "warnings", "written")}
     code = settled["code"]
     for chunk in chunks:
-        place = chunk.column("place").to_numpy()
-        if code[place].any():
+        row_index = chunk.column("place").to_numpy()
+        if code[row_index].any():
             raise IncompleteError("a row was written twice")
         for name, values in settled.items():
-            given = chunk.column(name).to_numpy()
+            values_of_chunk = chunk.column(name).to_numpy()
             # Rows in chunks have no fault and nothing written in `checked`, so columns of zeros need no copy.
-            if name in {"code", "warnings"} or given.any():
-                values[place] = given
+            if name in {"code", "warnings"} or values_of_chunk.any():
+                values[row_index] = values_of_chunk
     left = code == 0
     if left.any() and unreached is None:
         raise IncompleteError(f"{np.count_nonzero(left)} rows have no result")

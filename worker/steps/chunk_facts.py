@@ -80,10 +80,10 @@ def facts_for_chunk(
     """
     is_upload = job.kind is JobKind.UPLOAD
     may_change = not is_upload or job.options.on_existing is OnExisting.UPDATE
-    held = lock and may_change and (met_conflict or not is_upload)
-    wanted = STATE.names if may_change else _UNCHANGED
-    found = inventory.look_up(connection, chunk.column("e164").to_numpy(), lock=held, wanted=wanted)
-    existing = Numbers(found["e164"], {name: values for name, values in found.items() if name != "e164"})
+    is_locked = lock and may_change and (met_conflict or not is_upload)
+    columns = STATE.names if may_change else _UNCHANGED
+    state = inventory.look_up(connection, chunk.column("e164").to_numpy(), lock=is_locked, columns=columns)
+    existing = Numbers(state["e164"], {name: values for name, values in state.items() if name != "e164"})
     users = tenant_scope.users_by_id(connection, sorted(_users(job, chunk)))
     tenant_ids = _ids(existing, _TENANTS) | {job.actor.id, job.options.target_id or job.actor.id}
     tenant_ids |= {user.tenant.id for user in users.values()} | _named(chunk, ("target_id", *_TENANTS))
@@ -105,14 +105,14 @@ def facts_for_chunk(
         ),
         users=users,
         slots=_slots(connection, job, chunk, users, lock=lock),
-        held=held,
+        held=is_locked,
     )
 
 
 def _users(job: Job, chunk: pa.Table) -> set[int]:
     """Return the ids of the users that rows name or, in an undo, that get their numbers back."""
-    chosen = {job.options.user_id} - {None}
-    return {int(user) for user in chosen if user} | _named(chunk, ("user_id", *_USERS))
+    user_ids = {job.options.user_id} - {None}
+    return {int(user) for user in user_ids if user} | _named(chunk, ("user_id", *_USERS))
 
 
 def _slots(connection: sa.Connection, job: Job, chunk: pa.Table, users: Iterable[int], *, lock: bool) -> dict[int, int]:
@@ -126,9 +126,9 @@ def _slots(connection: sa.Connection, job: Job, chunk: pa.Table, users: Iterable
 
 
 def _named(chunk: pa.Table, columns: Iterable[str]) -> set[int]:
-    there = [name for name in columns if name in chunk.schema.names]
-    return {found for name in there for found in distinct_ids(chunk.column(name).to_numpy())}
+    present = [name for name in columns if name in chunk.schema.names]
+    return {id_ for name in present for id_ in distinct_ids(chunk.column(name).to_numpy())}
 
 
 def _ids(numbers: Numbers, columns: Iterable[str]) -> set[int]:
-    return {found for name in columns for found in distinct_ids(numbers.state[name])}
+    return {id_ for name in columns for id_ in distinct_ids(numbers.state[name])}

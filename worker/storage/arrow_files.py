@@ -22,20 +22,20 @@ def writer(key: str, schema: pa.Schema) -> Iterator[pa.ipc.RecordBatchFileWriter
     with (
         files.Receiver(key, digest=False) as receiver,
         pa.PythonFile(_Sink(receiver), "w") as sink,
-        pa.ipc.new_file(sink, schema) as made,
+        pa.ipc.new_file(sink, schema) as file_writer,
     ):
-        yield made
+        yield file_writer
 
 
 def put_table(key: str, table: pa.Table, *, with_name: bool = True) -> None:
     """Store a table; its chunks become the file's batches. `with_name` as in `files.put`."""
     if table.nbytes > LARGE:
-        with writer(key, table.schema) as made:
-            made.write_table(table)
+        with writer(key, table.schema) as file_writer:
+            file_writer.write_table(table)
         return
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_file(sink, table.schema) as made:
-        made.write_table(table)
+    with pa.ipc.new_file(sink, table.schema) as file_writer:
+        file_writer.write_table(table)
     files.put(key, sink.getvalue().to_pybytes(), with_name=with_name)
 
 

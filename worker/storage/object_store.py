@@ -134,8 +134,8 @@ def _retries(probing: bool) -> Any:  # noqa: ANN401, FBT001 - obstore has no nam
 
 def _place(settings: Settings) -> Any:  # noqa: ANN401 - each provider has a type of its own
     """Return endpoint and region, if set; credentials come from the provider's own environment variables."""
-    given = {"endpoint": settings.storage_endpoint, "region": settings.storage_region}
-    return {name: value for name, value in given.items() if value is not None}
+    options = {"endpoint": settings.storage_endpoint, "region": settings.storage_region}
+    return {name: value for name, value in options.items() if value is not None}
 
 
 class Calls:

@@ -76,4 +76,4 @@ def _with_notes(source: Source, header: Header) -> tuple[Source, Header]:
 def _is_faulty_table(source: Source, form: Form) -> bool:
     rows = islice((cells for _, cells in source.top()), HEADER_WITHIN)
     meanings = ({recognise(cell, form) for cell in cells} - {None} for cells in rows)
-    return any(Column.PHONE_NUMBER in known and len(known) > 1 for known in meanings)
+    return any(Column.PHONE_NUMBER in meaning_set and len(meaning_set) > 1 for meaning_set in meanings)

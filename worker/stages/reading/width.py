@@ -71,11 +71,11 @@ def empty_rows(columns: list[pa.Array], mapping: Mapping[Column, int], rows: int
 
     Sheets with checkboxes have FALSE in every prepared row, far below the last number.
     """
-    told = {place for column, place in mapping.items() if column not in CAPABILITIES}
-    empty = blank_rows([columns[place] for place in told], rows)
-    for place, column in enumerate(columns):
+    checked_columns = {index for column, index in mapping.items() if column not in CAPABILITIES}
+    empty = blank_rows([columns[index] for index in checked_columns], rows)
+    for index, column in enumerate(columns):
         candidates = np.flatnonzero(empty)
-        if candidates.size and place not in told and has_text(column):
+        if candidates.size and index not in checked_columns and has_text(column):
             read = read_boolean(column.take(pa.array(candidates)), Column.VOICE)
             empty[candidates] = (read.value <= 0) & (read.faults == 0)
     return empty
@@ -86,7 +86,7 @@ def without_nuls(columns: list[pa.Array]) -> tuple[list[pa.Array], int | None]:
 
     No text contains NULs and no database accepts them. Columns without NULs are not copied.
     """
-    places = [place for column in columns if (place := _first_nul(column)) is not None]
+    places = [row for column in columns if (row := _first_nul(column)) is not None]
     if not places:
         return columns, None
     return [pc.replace_substring(column, "\0", "\ufffd") for column in columns], min(places)
@@ -94,10 +94,10 @@ def without_nuls(columns: list[pa.Array]) -> tuple[list[pa.Array], int | None]:
 
 def _first_nul(column: pa.StringArray) -> int | None:
     offsets, text = buffers(column)
-    mine = text[offsets[0] : offsets[-1]]
-    if mine.all():
+    text_of_column = text[offsets[0] : offsets[-1]]
+    if text_of_column.all():
         return None
-    return int(np.searchsorted(offsets, int(np.argmin(mine)) + offsets[0], side="right")) - 1
+    return int(np.searchsorted(offsets, int(np.argmin(text_of_column)) + offsets[0], side="right")) - 1
 
 
 def _still_blank(blank: Mask, column: pa.Array) -> Mask:

@@ -71,10 +71,10 @@ class _OddRows:
 
         `first`: row number of the first of all these rows.
         """
-        found: list[_OddRow] = []
-        while self._waiting and self._waiting[0].row_number <= first + even_rows + len(found):
-            found.append(self._waiting.popleft())
-        return found
+        odd_rows: list[_OddRow] = []
+        while self._waiting and self._waiting[0].row_number <= first + even_rows + len(odd_rows):
+            odd_rows.append(self._waiting.popleft())
+        return odd_rows
 
 
 def stream(text: Text) -> pa.NativeFile:
@@ -102,7 +102,7 @@ def blocks(layout: Layout, width: int) -> Generator[Block, None, int | None]:
 
 
 def _batches(layout: Layout, odd_rows: _OddRows) -> Iterator[pa.RecordBatch]:
-    names = [str(place) for place in range(layout.columns)]
+    names = [str(index) for index in range(layout.columns)]
     schema = pa.schema([(name, pa.string()) for name in names])
     # Only the single-threaded reader knows the row numbers of odd rows.
     read = csv.ReadOptions(use_threads=False, block_size=layout.block_bytes, column_names=names)

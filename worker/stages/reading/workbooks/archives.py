@@ -30,9 +30,9 @@ OTHER_DOCUMENTS = (
 IWORK = re.compile(r"(^|/)Index/[^/]+\.iwa$")
 
 
-def not_a_spreadsheet(what: str) -> str:
+def not_a_spreadsheet(description: str) -> str:
     """Return the sentence that names a document of another type."""
-    return f"The file is {what}, not a spreadsheet or delimited text (.csv)."
+    return f"The file is {description}, not a spreadsheet or delimited text (.csv)."
 
 
 def check(archive: zipfile.ZipFile, order: Order) -> None:
@@ -76,9 +76,9 @@ def refuse_other_documents(archive: zipfile.ZipFile) -> None:
         raise Verdict("UNSUPPORTED_TYPE", detail)
     if any(IWORK.search(name) for name in names):
         raise Verdict("UNSUPPORTED_TYPE", not_a_spreadsheet("an Apple iWork document"))
-    what = next((what for name, what in OTHER_DOCUMENTS if name in names), None)
-    if what is not None:
-        raise Verdict("UNSUPPORTED_TYPE", not_a_spreadsheet(what))
+    description = next((description for name, description in OTHER_DOCUMENTS if name in names), None)
+    if description is not None:
+        raise Verdict("UNSUPPORTED_TYPE", not_a_spreadsheet(description))
 
 
 def unpack(archive: zipfile.ZipFile, order: Order) -> Answer:

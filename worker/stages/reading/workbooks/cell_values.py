@@ -93,7 +93,7 @@ def _parts_of(code: str) -> list[tuple[bool, str]] | None:
         if text is None:
             return None
         parts.append((part["digit"] is not None, text))
-    first = next((place for place, (is_digit, _) in enumerate(parts) if is_digit), None)
+    first = next((index for index, (is_digit, _) in enumerate(parts) if is_digit), None)
     # Digits after the number's own would look like part of it.
     if first is None or any(not is_digit and re.search(r"[+\d]", text) for is_digit, text in parts[first:]):
         return None

@@ -46,7 +46,7 @@ def formats_of(package: Package) -> list[Look]:
 
 def shows_more_than_values(package: Package, part: str, looks: Sequence[Look]) -> bool:
     """Return whether a cell of the sheet has a style that shows digits that its value does not have."""
-    styles = [str(place) for place, look in enumerate(looks) if callable(look)]
+    styles = [str(index) for index, format_ in enumerate(looks) if callable(format_)]
     if not styles:
         return False
     used = re.compile(rf"""<(?:\w+:)?c\b[^>]*\bs=["'](?:{"|".join(styles)})["']""".encode())
@@ -92,7 +92,7 @@ def _parsed_as_it_is(content: bytes) -> bytes:
 
 
 def _cleaned(content: bytes) -> bytes:
-    return NO_XML.sub(lambda found: b"&amp;" if found[0] == b"&" else b"", content)
+    return NO_XML.sub(lambda match: b"&amp;" if match[0] == b"&" else b"", content)
 
 
 class _Handler(Protocol):
@@ -110,18 +110,18 @@ def _parse(archive: zipfile.ZipFile, part: str, handler: _Handler, clean: Callab
     parser.CharacterDataHandler = text.append
     parser.EntityDeclHandler = _refuse_entities
     starts, ends = handler.starts, handler.ends
-    named: dict[str, tuple[Callable[[Attributes], None] | None, Callable[[str], None] | None]] = {}
+    handlers: dict[str, tuple[Callable[[Attributes], None] | None, Callable[[str], None] | None]] = {}
 
     def start(name: str, attributes: Attributes) -> None:
-        if name not in named:
+        if name not in handlers:
             key = name.rpartition(":")[2]
-            named[name] = (starts.get(key), ends.get(key))
+            handlers[name] = (starts.get(key), ends.get(key))
         text.clear()
-        if begin := named[name][0]:
+        if begin := handlers[name][0]:
             begin(attributes)
 
     def end(name: str) -> None:
-        if finish := named[name][1]:
+        if finish := handlers[name][1]:
             finish("".join(text))
         text.clear()
 
@@ -173,7 +173,7 @@ def unescaped(text: str) -> str:
     """Return a text with its escaped characters decoded (ECMA-376 part 1, 22.9.2.19): XML cannot contain them."""
     if "_x" not in text:
         return text
-    text = ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
+    text = ESCAPED.sub(lambda match: chr(int(match[1], 16)), text)
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
@@ -258,8 +258,8 @@ class _Sheet:
         if self._kind == "n":
             return self._number_text(value.strip())
         if self._kind == "s":
-            place = int(value) if value.strip().isdecimal() else -1
-            return self.strings[place] if 0 <= place < len(self.strings) else ""
+            index = int(value) if value.strip().isdecimal() else -1
+            return self.strings[index] if 0 <= index < len(self.strings) else ""
         if self._kind == "b":
             return "TRUE" if value.strip() in {"1", "true"} else "FALSE" if value.strip() else ""
         return unescaped("".join(self._inline) if self._inline else value)

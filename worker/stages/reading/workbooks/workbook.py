@@ -86,13 +86,13 @@ class Workbook:
             for start in range(0, batch.num_rows, TOP_ROWS):
                 part = batch.slice(start, TOP_ROWS)
                 rows = zip(*(column.to_pylist() for column in part.columns), strict=True)
-                yield from ((first + start + place, list(cells)) for place, cells in enumerate(rows))
+                yield from ((first + start + index, list(cells)) for index, cells in enumerate(rows))
 
     def reach(self, header_row: int) -> int:
         reach = 0
         for first, batch in self._batches():
             below = batch.slice(max(0, header_row + 1 - first))
-            filled = [place for place, column in enumerate(below.columns, start=1) if not _all_blank(column)]
+            filled = [index for index, column in enumerate(below.columns, start=1) if not _all_blank(column)]
             reach = max(reach, *filled, 0)
         return reach
 
@@ -109,8 +109,8 @@ class Workbook:
         first = 1
         with pa.memory_map(str(self.cells)) as file:
             reader = pa.ipc.open_file(file)
-            for place in range(reader.num_record_batches):
-                batch = reader.get_batch(place)
+            for index in range(reader.num_record_batches):
+                batch = reader.get_batch(index)
                 yield first, batch
                 first += batch.num_rows
 
@@ -187,12 +187,12 @@ def _notes(answer: Mapping[str, object]) -> Iterator[str]:
         cells = "1 cell that holds a number is" if far == 1 else f"{far:,} cells that hold numbers are"
         yield f"{cells} formatted as a date; the number was read. Format such cells as text."
     if hidden := cast("int", answer.get("hidden_rows")):
-        said = (
+        note = (
             "1 row is hidden in the sheet; it was"
             if hidden == 1
             else f"{hidden:,} rows are hidden in the sheet; they were"
         )
-        yield f"{said} read like the others."
+        yield f"{note} read like the others."
     if merged := cast("list[str]", answer.get("merged")):
         count = cast("int", answer["merged_count"])
         more = f" and {count - len(merged):,} more" if count > len(merged) else ""
