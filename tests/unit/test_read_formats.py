@@ -149,8 +149,8 @@ def test_the_header_is_found_below_titles_and_remarks(
     facts, rows, numbers = got(content, tmp_path)
     assert (facts.header_row, rows, facts.delimiter) == (header_row, ROWS, delimiter)
     assert numbers == [header_row + 1, header_row + 2, header_row + 3]
-    assert [note for note in facts.notes if "passed over" in note] == (
-        [f"The columns are named in row {header_row}; what stands above was passed over."] if any(above) else []
+    assert [note for note in facts.notes if "rows above" in note] == (
+        [f"The column names are in row {header_row}; the rows above were ignored."] if any(above) else []
     )
 
 

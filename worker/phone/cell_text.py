@@ -25,10 +25,10 @@ class Surplus(Enum):
     SECOND_NUMBER = "a second number"
     MASK = "a placeholder for digits"
     LETTER = "a letter among the digits"
-    REMARK = "a remark"
+    REMARK = "other text"
     DATE = "a date"
     FRACTION = "a decimal fraction"
-    SYMBOL = "a character that no phone number has"
+    SYMBOL = "a character not used in phone numbers"
 
 
 @dataclass(frozen=True)

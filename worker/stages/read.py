@@ -103,7 +103,7 @@ class Sheet:
         too_long = np.flatnonzero(pc.greater(pc.utf8_length(column), most))
         if too_long.size:
             row = int(block.row_number[too_long[0]])
-            detail = f"Row {row:,} holds a cell of more than {most:,} characters; is a closing quotation mark missing?"
+            detail = f"Row {row:,} has a cell of more than {most:,} characters; is a closing quotation mark missing?"
             fault(Code.UNREADABLE_FILE, detail, row=row, limit=most)
 
 
@@ -151,7 +151,7 @@ def _final(facts: FileFacts, tentative_columns: Tentative, nul_row: int) -> File
         ignored.remove(facts.columns[column_index])
     notes = [*facts.notes, *tentative_columns.notes(meanings)]
     if nul_row:
-        notes.append(f"Row {nul_row:,} holds NUL characters, which no text has; they were read as “\ufffd”.")
+        notes.append(f"Row {nul_row:,} contains NUL characters; they were read as “\ufffd”.")
     mapping = {**facts.mapping, **meanings}
     return replace(facts, mapping=mapping, ignored_columns=tuple(ignored), notes=tuple(notes))
 

@@ -155,7 +155,7 @@ def _as_it_came(lease: leases.Lease, row: Row[Any]) -> Iterator[Path]:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").digest()
         if not hmac.compare_digest(digest, row.file_sha256):
-            raise FileFault(Code.DIGEST_MISMATCH, "The stored file is not what was uploaded any more.")
+            raise FileFault(Code.DIGEST_MISMATCH, "The stored file no longer matches the upload.")
         yield path
 
 
@@ -219,7 +219,7 @@ def _cut_rows(lease: leases.Lease, job: Job, facts: Mapping[str, Any], rows: Bat
 def _check_all_or_nothing(numbers: int, most: int) -> None:
     """Refuse more numbers than one transaction may write: all are in memory at once. `FileFault` TOO_MANY_ROWS."""
     if numbers > most:
-        detail = f"With on_error=abort at most {most:,} numbers are written at once; the job has {numbers:,}."
+        detail = f"With on_error=abort, a job can write at most {most:,} numbers; this one has {numbers:,}."
         raise FileFault(Code.TOO_MANY_ROWS, detail, {"limit": most})
 
 

@@ -36,7 +36,7 @@ def open_table(path: Path, limits: Limits, folder: Path, form: Form, hints: Read
         if other is None:
             raise
         if _is_faulty_table(source, form):
-            hint = f"The sheet “{other[0].sheet}” has all that are needed; choose it if it is meant."
+            hint = f"The sheet “{other[0].sheet}” has all required columns; select it if you meant that one."
             fault(first.code, f"{first.detail} {hint}", **first.context)
         return other
 
@@ -69,7 +69,7 @@ def _with_notes(source: Source, header: Header) -> tuple[Source, Header]:
     )
     if not strays:
         return source, header
-    note = f"Cells far right of the table were passed over ({' | '.join(strays)[:LONGEST_SURPLUS]})."
+    note = f"Cells far to the right of the table were ignored ({' | '.join(strays)[:LONGEST_SURPLUS]})."
     return source, replace(header, notes=(*header.notes, note))
 
 

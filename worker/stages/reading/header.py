@@ -65,7 +65,7 @@ def find_header(source: Source, limits: Limits, form: Form, row_number: int | No
     if not _known(best[1], form) and (bare := columns_without_header([cells for _, cells in filled], form)):
         return _without_header(filled, bare, limits)
     above = filled.index(best)
-    note = f"The columns are named in row {best[0]:,}; what stands above was passed over."
+    note = f"The column names are in row {best[0]:,}; the rows above were ignored."
     return _header_at(source, best, limits, form, (note,) if above else ())
 
 
@@ -76,7 +76,7 @@ def _top(source: Source) -> Iterator[Row]:
 def _row_at(source: Source, row_number: int) -> Row:
     row = next((row for row in _top(source) if row[0] == row_number), None)
     if row is None or is_blank(row[1]):
-        fault(Code.NO_HEADER, f"Row {row_number:,} is empty, so it names no columns.", row=row_number)
+        fault(Code.NO_HEADER, f"Row {row_number:,} is empty, so it has no column names.", row=row_number)
     return row
 
 
@@ -93,7 +93,7 @@ def _evidence(cells: Cells, form: Form) -> tuple[bool, int]:
 def _header_at(source: Source, row: Row, limits: Limits, form: Form, notes: tuple[str, ...]) -> Header:
     row_number, cells = row
     if any("\0" in cell for cell in cells):
-        fault(Code.BAD_ENCODING, "The header row holds NUL characters, which no text has.")
+        fault(Code.BAD_ENCODING, "The header row contains NUL characters.")
     last_named = max(index for index, cell in enumerate(cells, start=1) if cell.strip())
     # Trailing cells without a name count only if a row below has text there.
     width = last_named if last_named == len(cells) else max(last_named, min(len(cells), source.reach(row_number)))
@@ -115,7 +115,7 @@ def _without_header(filled: Sequence[Row], bare: Mapping[Column, int], limits: L
     _check_width(width, limits)
     names = {index: name_of(column) for column, index in bare.items()}
     columns = tuple(names.get(index, "") for index in range(width))
-    note = f"The file has no row of column names; its columns were taken to be {_listed(list(names.values()))}."
+    note = f"The file has no header row; its columns were read as {_listed(list(names.values()))}."
     return Header(0, width, tuple(range(width)), columns, bare, (), (note,))
 
 
@@ -131,7 +131,7 @@ def _suggestions(
     """Suggest columns for unknown names: preferably a missing column, never one that the file already has."""
     suggestions = ((name, meant(name, form, missing)) for name in ignored)
     return [
-        f"The column {_listed([name])} is not known here; did you mean “{name_of(column)}”?"
+        f"The column {_listed([name])} is not recognized; did you mean “{name_of(column)}”?"
         for name, column in suggestions
         if column is not None and column not in mapping
     ]
@@ -165,7 +165,7 @@ def _exact(columns: tuple[str, ...], places: list[int], column: Column) -> int:
 
 def _refuse_several(column: Column, names: list[str], exact: int) -> NoReturn:
     name = name_of(column)
-    detail = f"The column “{name}” is there {exact} times: {_listed(names)}."
+    detail = f"The column “{name}” occurs {exact} times: {_listed(names)}."
     if not exact:
         detail = f"These columns all mean “{name}”: {_listed(names)}. Rename the right one to “{name}”."
     fault(Code.DUPLICATE_COLUMN, detail, column=name, found=names)
@@ -184,7 +184,7 @@ def _refuse(
     found = [name for name in columns if name.strip()]
     looks_like_data = len(found) <= 1 or any(_DATA_CELL.fullmatch(name) for name in found)
     if not columns_present and looks_like_data:
-        detail = f"The first row holds no column names: {_listed(found)}."
+        detail = f"The first row has no column names: {_listed(found)}."
         fault(Code.NO_HEADER, detail, found=found)
     noun = "column is" if len(missing) == 1 else "columns are"
     unknown = [name for name in found if recognise(name, form) is None]

@@ -96,4 +96,4 @@ def _refuse_known(head: bytes) -> None:
         _refuse(*sentences)
     controls = len(text) - len(text.translate(None, CONTROLS))
     if controls > max(FEW_CONTROLS, len(text) / 100):
-        _refuse("a binary file of unknown kind")
+        _refuse("a binary file of an unknown type")

@@ -25,8 +25,8 @@ LONGEST_SHOWN = 60
 _PUNCTUATION = r"[\s+().\-/]"
 _DIGITS = r"^[0-9]{1,18}$"  # that int64 can hold
 _WHY = {
-    Column.END_NUMBER: "ends no block that begins with the Phone Number",
-    Column.BLOCK_SIZE: "is no size of a block",
+    Column.END_NUMBER: "can't be the end of a block that starts at the Phone Number",
+    Column.BLOCK_SIZE: "can't be the size of a block",
 }
 
 

@@ -86,7 +86,7 @@ class Records:
             rest = text[at:] if end < 0 else text[at:end]
             cells.append(rest if cell is None else cell + rest)
             if len(cells) == MOST_CELLS:
-                self._refuse("is without end; is a closing quotation mark missing?")
+                self._refuse("does not end; is a closing quotation mark missing?")
             if end < 0:
                 return cells
             at = end + 1

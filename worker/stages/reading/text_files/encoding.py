@@ -132,7 +132,7 @@ def _recode(path: Path, folder: Path, encoding: str, *, skip: int, notes: tuple[
 
 
 def _undecodable(line: int, encoding: str) -> None:
-    detail = f"Line {line:,} holds bytes that are no {encoding} text."
+    detail = f"Line {line:,} contains bytes that are not valid {encoding}."
     fault(Code.BAD_ENCODING, detail, line=line, encoding=encoding)
 
 

@@ -53,7 +53,7 @@ def plain(stream: bytes) -> bytes:
             depth -= depth > 0
         position += 4 + (records[position + 2] | records[position + 3] << 8)
     if depth:
-        raise Verdict("UNREADABLE_FILE", "The workbook is cut off.")
+        raise Verdict("UNREADABLE_FILE", "The workbook is incomplete.")
     _point_to_sheets(records, listed, begins[1:])
     return bytes(records)
 

@@ -142,7 +142,7 @@ class Rows:
         """Merge more cells into one of the latest rows; later cells win."""
         index = number - self.count - 1
         if -index > len(self._pending):
-            raise Verdict("UNREADABLE_FILE", f"The sheet's rows are out of order: row {number:,} comes too late.")
+            raise Verdict("UNREADABLE_FILE", f"The sheet's rows are out of order: row {number:,} follows a later row.")
         merged = zip_longest(self._pending[index], cells[:KEPT_COLUMNS], fillvalue="")
         self._pending[index] = [later or earlier for earlier, later in merged]
 

@@ -133,7 +133,7 @@ def _parse(archive: zipfile.ZipFile, part: str, handler: _Handler, clean: Callab
 
 
 def _refuse_entities(*_: object) -> None:
-    raise Verdict("UNREADABLE_FILE", "The workbook defines entities of XML, as no spreadsheet program does.")
+    raise Verdict("UNREADABLE_FILE", "The workbook defines XML entities, which no spreadsheet program uses.")
 
 
 @dataclass
@@ -214,7 +214,7 @@ class _Sheet:
         number = attributes.get("r", "")
         self._number = int(number) if number.isdecimal() else self._number + 1
         if self._number > HIGHEST_ROW:
-            raise Verdict("UNREADABLE_FILE", f"The workbook is damaged: it has a row {self._number:,}.")
+            raise Verdict("UNREADABLE_FILE", f"The workbook is damaged: row {self._number:,} is out of range.")
         self._row, self._column = [], -1
 
     def _begin_cell(self, attributes: Attributes) -> None:

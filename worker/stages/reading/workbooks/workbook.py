@@ -35,7 +35,7 @@ CHILD_ENVIRONMENT = {"LC_ALL": "C.UTF-8", "MALLOC_ARENA_MAX": "3", "OMP_NUM_THRE
 NOT_UNDERSTOOD = (
     "The workbook could not be read. Open it in a spreadsheet program, check its cells, and save it again as .xlsx."
 )
-DAMAGED = "The workbook could not be read: it is damaged, or asks for more memory than a sheet of numbers needs."
+DAMAGED = "The workbook could not be read: it is damaged, or needs more memory than is allowed."
 FEWEST_SECONDS = 1.0
 TOP_ROWS = 64  # converted to cells at a time, while searching for the header
 TRY_AGAIN = 75  # the child's exit code if the workbook is not the cause

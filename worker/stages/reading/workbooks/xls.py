@@ -53,7 +53,7 @@ def _workbook_of(content: bytes) -> bytes:
     try:
         file = CompoundFile(content)
     except struct.error as error:
-        raise Verdict("UNREADABLE_FILE", "The workbook is cut off.") from error
+        raise Verdict("UNREADABLE_FILE", "The workbook is incomplete.") from error
     name = next((name for name in WORKBOOKS if name in file.names), None)
     if name is not None:
         return file.stream(name)
@@ -65,7 +65,7 @@ def _workbook_of(content: bytes) -> bytes:
     description = next((description for name, description in DOCUMENTS if name in names), None)
     if description is not None:
         raise Verdict("UNSUPPORTED_TYPE", not_a_spreadsheet(description))
-    detail = "The file is an old Office document without a workbook in it, or a workbook that is cut off."
+    detail = "The file is an old Office document without a workbook in it, or an incomplete workbook."
     raise Verdict("UNREADABLE_FILE", detail)
 
 
