@@ -99,8 +99,8 @@ def main() -> None:
             raise
         answer = {
             "code": "UNREADABLE_FILE",
-            "detail": "A part of the workbook does not match its checksum: the file was changed in transfer. Open it in a "
-            "spreadsheet program, check the numbers, and save it again.",
+            "detail": "A part of the workbook does not match its checksum: the file was changed in transfer. Open it "
+            "in a spreadsheet program, check the numbers, and save it again.",
         }
     except MemoryError:
         answer = {
