@@ -67,7 +67,7 @@ def describe(spec: dict[str, Any]) -> None:
     body = bodies.JobEnded.model_json_schema(ref_template="#/components/schemas/{model}")
     spec["components"]["schemas"] |= body.pop("$defs", {})
     spec["components"]["schemas"]["JobEnded"] = body
-    told = {
+    properties = {
         "webhook-id": "The same for every attempt",
         "webhook-timestamp": "Unix seconds",
         "webhook-signature": "v1,...",
@@ -79,7 +79,7 @@ def describe(spec: dict[str, Any]) -> None:
                 "description": "Signed as in the Standard Webhooks specification. Delivered at least once.",
                 "parameters": [
                     {"name": name, "in": "header", "required": True, "description": text, "schema": {"type": "string"}}
-                    for name, text in told.items()
+                    for name, text in properties.items()
                 ],
                 "requestBody": {
                     "required": True,

@@ -121,14 +121,14 @@ def _enter(job: str, action: Action, form: actions.Options, file: submit.File | 
     actor = auth.actor()
     callback_url = references.callback_url(form.callback_url)
     with transaction() as connection:
-        chosen = action.choose(connection, actor, form)
+        selected = action.choose(connection, actor, form)
         hints = form.model_dump(include=set(FileOptions.model_fields)) if file is not None else {}
         options = JobOptions(
             mode=Mode(form.mode),
             on_error=OnError(form.on_error),
             number_format=NumberFormat(form.number_format),
             country_code=form.country_code,
-            **chosen,
+            **selected,
             **hints,
         )
         if isinstance(form, actions.Selection):
@@ -157,8 +157,8 @@ def _numbers(connection: sa.Connection, actor: Actor, body: actions.Selection) -
     expected, most = body.expected_count, get_settings().max_rows
     if expected > most:
         raise refuse(RequestCode.INVALID_FIELD, f"expected_count: one job takes {most} numbers at most.")
-    wanted = filters.resolve(connection, actor, filter_of(body.filter))
-    selected = selections.select(connection, wanted, expected)
+    resolved_filter = filters.resolve(connection, actor, filter_of(body.filter))
+    selected = selections.select(connection, resolved_filter, expected)
     if selected.numbers is None:
         detail = f"{selected.found:,} numbers match now, not {expected:,}."
         raise refuse(RequestCode.COUNT_CHANGED, detail, expected=expected, found=selected.found)

@@ -37,9 +37,9 @@ def choices(tenant_id: str) -> Mapping[str, Choice]:
         tenant = find(connection, tenant_id)
         above = _inherited(tenant, tenant_scope.default_carriers(connection, [tenant.id]))
         inherited = tenant_scope.carrier_names(connection, above)
-        found = {service: tenant_scope.carriers_of(connection, tenant, service) for service in SERVICES}
+        carriers_by_service = {service: tenant_scope.carriers_of(connection, tenant, service) for service in SERVICES}
     return {
-        service: Choice(_clear([name for name, _ in found[service]]), inherited.get(carrier))
+        service: Choice(_clear([name for name, _ in carriers_by_service[service]]), inherited.get(carrier))
         for service, carrier in zip(SERVICES, above, strict=True)
     }
 

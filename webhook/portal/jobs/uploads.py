@@ -87,13 +87,13 @@ def sample(ending: str) -> Response:
 def _enter(fields: dict[str, str]) -> str:
     """Submit the upload, and return its job's public id. The form's fields are added to `fields`."""
 
-    def on_fields(found: dict[str, str]) -> None:
-        token = found.pop(csrf.FIELD, None)
-        key = found.pop(KEY, None)
-        fields.update(found)
+    def on_fields(field_texts: dict[str, str]) -> None:
+        token = field_texts.pop(csrf.FIELD, None)
+        key = field_texts.pop(KEY, None)
+        fields.update(field_texts)
         csrf.check_token(request.headers.get(csrf.HEADER) or token)
-        found["mode"] = "review"
-        found.setdefault("only_unassigned", "true")  # the safe choice, if a page offered none
+        field_texts["mode"] = "review"
+        field_texts.setdefault("only_unassigned", "true")  # the safe choice, if a page offered none
         if key is not None:
             idempotency.claim(f"form {key}")
             after_this_request(idempotency.end_request)

@@ -26,14 +26,18 @@ class NumberAction:
 
 def available_actions(number: resources.Number, back: str) -> list[NumberAction]:
     """Return all actions in the order of menus; `back` is the URL to return to afterwards."""
-    chosen = Selection((number.e164,), back=back)
+    selection = Selection((number.e164,), back=back)
     return [
-        _deed("assign", "Assign", "portal.choose_target", chosen, _why_not(number, "assign")),
-        _deed(
-            "take-back", "Unassign", "portal.ask_to_take_back", chosen, "" if can_unassign(number) else NOTHING_TO_TAKE
+        _action("assign", "Assign", "portal.choose_target", selection, _why_not(number, "assign")),
+        _action(
+            "take-back",
+            "Unassign",
+            "portal.ask_to_take_back",
+            selection,
+            "" if can_unassign(number) else NOTHING_TO_TAKE,
         ),
-        _deed("change", "Change capabilities", "portal.choose_capabilities", chosen, _why_not(number, "change")),
-        _deed("delete", "Delete", "portal.ask_to_delete", chosen, _why_not(number, "delete")),
+        _action("change", "Change capabilities", "portal.choose_capabilities", selection, _why_not(number, "change")),
+        _action("delete", "Delete", "portal.ask_to_delete", selection, _why_not(number, "delete")),
     ]
 
 
@@ -51,5 +55,5 @@ def _why_not(number: resources.Number, action: str) -> str:
     return f"{text.message} {text.fix}"
 
 
-def _deed(name: str, label: str, endpoint: str, chosen: Selection, why_not: str) -> NumberAction:
-    return NumberAction(name, label, "" if why_not else url_for(endpoint, **chosen.args()), why_not)
+def _action(name: str, label: str, endpoint: str, selection: Selection, why_not: str) -> NumberAction:
+    return NumberAction(name, label, "" if why_not else url_for(endpoint, **selection.args()), why_not)

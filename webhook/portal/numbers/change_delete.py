@@ -27,26 +27,26 @@ def choose_capabilities() -> Any:  # noqa: ANN401 - a page and its status
 
 @bp.post("/numbers/capabilities")
 def change_capabilities() -> Any:  # noqa: ANN401 - a redirect or the form
-    form, chosen = Form.sent(), selected()
+    form, selection = Form.sent(), selected()
     if all(form.value(name) in {"", "leave"} for name in LABELS):
         form.wrong("", _NOTHING)
     else:
         with form.faults():
-            return submit_action(form, actions.CHANGE, chosen, Words("Changing", "changed"))
-    return _change_page(form, as_it_is(form, chosen))
+            return submit_action(form, actions.CHANGE, selection, Words("Changing", "changed"))
+    return _change_page(form, as_it_is(form, selection))
 
 
-def _change_page(form: Form, chosen: Selection) -> Any:  # noqa: ANN401 - a page and its status
+def _change_page(form: Form, selection: Selection) -> Any:  # noqa: ANN401 - a page and its status
     own = tenants.get(tenants.ME)
     defaults = {"voice": own.effective_default_voice_carrier, "sms": own.effective_default_sms_carrier_profile}
     return form.page(
         "portal/capabilities.html",
-        chosen=chosen,
-        number=None if chosen.single is None else numbers.get(chosen.single),
+        chosen=selection,
+        number=None if selection.single is None else numbers.get(selection.single),
         capabilities=CAPABILITIES,
         carriers=[(name, label, _options(service, defaults[service])) for name, label, service in CARRIERS],
         labels=LABELS,
-        action=url_for("portal.change_capabilities", **chosen.args()),
+        action=url_for("portal.change_capabilities", **selection.args()),
     )
 
 
@@ -64,19 +64,19 @@ def ask_to_delete() -> Any:  # noqa: ANN401 - a page and its status
 
 @bp.post("/numbers/delete")
 def delete() -> Any:  # noqa: ANN401 - a redirect or the form
-    form, chosen = Form.sent(), selected()
+    form, selection = Form.sent(), selected()
     with form.faults():
-        return submit_action(form, actions.DELETE, chosen, Words("Deleting", "deleted"))
-    return _delete_page(form, as_it_is(form, chosen))
+        return submit_action(form, actions.DELETE, selection, Words("Deleting", "deleted"))
+    return _delete_page(form, as_it_is(form, selection))
 
 
-def _delete_page(form: Form, chosen: Selection) -> Any:  # noqa: ANN401 - a page and its status
-    number = None if chosen.single is None else numbers.get(chosen.single)
-    offered = [] if number is None else available_actions(number, chosen.back)
+def _delete_page(form: Form, selection: Selection) -> Any:  # noqa: ANN401 - a page and its status
+    number = None if selection.single is None else numbers.get(selection.single)
+    offered = [] if number is None else available_actions(number, selection.back)
     return form.page(
         "portal/delete.html",
-        chosen=chosen,
+        chosen=selection,
         number=number,
-        why_not=next((deed.why_not for deed in offered if deed.name == "delete"), ""),
-        action=url_for("portal.delete", **chosen.args()),
+        why_not=next((action.why_not for action in offered if action.name == "delete"), ""),
+        action=url_for("portal.delete", **selection.args()),
     )

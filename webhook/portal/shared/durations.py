@@ -21,7 +21,7 @@ def duration(seconds: float) -> str:
     The unit is the largest one that divides the duration, or of which it has more than two.
     """
     whole = max(1, math.ceil(seconds))
-    size, unit = next(found for found in _UNITS if _tells(whole, found[0]))
+    size, unit = next(entry for entry in _UNITS if _tells(whole, entry[0]))
     count = math.ceil(whole / size)
     return f"{count:,} {unit}" if count == 1 else f"{count:,} {unit}s"
 
