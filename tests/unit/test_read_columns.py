@@ -261,8 +261,10 @@ def test_the_decision_is_the_whole_file_s(tmp_path: Path) -> None:
     wrong = [*rows[:-1], (rows[-1][0], "Boston")]
     facts, _ = got(blocks(wrong), tmp_path, limits=small)
     assert facts.notes == (
-        "“To” was not read as End Number: "
-        "“Boston” in row 10,001 can't be the end of a block that starts at the Phone Number.",
+        (
+            "“To” was not read as End Number: "
+            "“Boston” in row 10,001 can't be the end of a block that starts at the Phone Number."
+        ),
     )
     overlapping = [*rows[:-1], (rows[0][0], "")]
     facts, _ = got(blocks(overlapping), tmp_path, limits=small)
