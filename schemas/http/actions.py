@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, StrictInt, model_validator
 from pydantic_core import PydanticCustomError
 
-from schemas import names
+from schemas import name_matching
 from schemas.http.file_options import FileForm, NumberReading
 from schemas.http.resources import CallbackUrl, ExpectedHolder, NumbersFilter, OnlyUnassigned
 from schemas.user_services import Service, read_services
@@ -50,7 +50,7 @@ def _country(text: str) -> str:
 Capability = Annotated[bool | None, BeforeValidator(_three_valued)]
 Country = Annotated[str, Field(max_length=LONGEST_COUNTRY), AfterValidator(_country)]
 Id = Annotated[str, Field(max_length=LONGEST_ID)]
-CarrierName = Annotated[str, Field(max_length=names.LONGEST)]
+CarrierName = Annotated[str, Field(max_length=name_matching.LONGEST)]
 # Fails at the first invalid item: a million errors would make a response of a gigabyte.
 Numbers = Annotated[
     list[Annotated[str, Field(max_length=LONGEST_NUMBER)]],

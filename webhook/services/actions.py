@@ -25,7 +25,7 @@ from webhook.http import auth, idempotency
 from webhook.http.errors import refuse
 from webhook.http.multipart import OnFields, receive
 from webhook.http.request_bodies import validated
-from webhook.services import references
+from webhook.services import lookup
 from webhook.services.job_submission import announce, submitting
 from webhook.services.numbers import filter_of
 from worker.config.failpoints import Failpoint, hit
@@ -50,33 +50,31 @@ class Action:
 
 def _assignment(connection: sa.Connection, actor: Actor, form: actions.AssignOptions) -> dict[str, Any]:
     """Return the options of an assignment: to a tenant below, or to a user who can have the service (R18, R20)."""
-    user = references.find_user(connection, actor, form.user_id)
+    user = lookup.find_user(connection, actor, form.user_id)
     if user is not None:
-        references.check_service(user, form.services or Service.VOICE)
+        lookup.check_service(user, form.services or Service.VOICE)
     return {
-        "target_id": references.find_assignment_target(connection, actor, form.tenant_id),
+        "target_id": lookup.find_assignment_target(connection, actor, form.tenant_id),
         "user_id": None if user is None else user.id,
         "service": form.services or NO_SERVICE,
         "only_unassigned": form.only_unassigned,
-        "expected_holder_id": references.find_expected_holder(connection, actor, form.expected_holder_id),
+        "expected_holder_id": lookup.find_expected_holder(connection, actor, form.expected_holder_id),
     }
 
 
 def _unassignment(connection: sa.Connection, actor: Actor, form: actions.UnassignOptions) -> dict[str, Any]:
-    user = references.find_user(connection, actor, form.user_id)
+    user = lookup.find_user(connection, actor, form.user_id)
     return {
         "user_id": None if user is None else user.id,
         "service": form.services or NO_SERVICE,
-        "expected_holder_id": references.find_expected_holder(connection, actor, form.expected_holder_id),
+        "expected_holder_id": lookup.find_expected_holder(connection, actor, form.expected_holder_id),
     }
 
 
 def _change(connection: sa.Connection, actor: Actor, form: actions.ChangeOptions) -> dict[str, Any]:
     return form.model_dump(include={"voice", "sms", "fax"}) | {
-        "voice_carrier_id": references.find_carrier(connection, actor, Column.VOICE_CARRIER, form.voice_carrier),
-        "sms_carrier_id": references.find_carrier(
-            connection, actor, Column.SMS_CARRIER_PROFILE, form.sms_carrier_profile
-        ),
+        "voice_carrier_id": lookup.find_carrier(connection, actor, Column.VOICE_CARRIER, form.voice_carrier),
+        "sms_carrier_id": lookup.find_carrier(connection, actor, Column.SMS_CARRIER_PROFILE, form.sms_carrier_profile),
     }
 
 
@@ -119,7 +117,7 @@ def enter_file(action: Action, request: Request, on_fields: OnFields | None = No
 
 def _enter(job: str, action: Action, form: actions.Options, file: submit.File | None = None) -> None:
     actor = auth.actor()
-    callback_url = references.callback_url(form.callback_url)
+    callback_url = lookup.callback_url(form.callback_url)
     with transaction() as connection:
         selected = action.choose(connection, actor, form)
         hints = form.model_dump(include=set(FileOptions.model_fields)) if file is not None else {}
@@ -134,7 +132,7 @@ def _enter(job: str, action: Action, form: actions.Options, file: submit.File | 
         if isinstance(form, actions.Selection):
             list_format = ListFormat.LIST if form.filter is None else ListFormat.SELECTION
             number_lists.put(job, {Column.PHONE_NUMBER: _numbers(connection, actor, form)}, list_format)
-        parent = references.find_parent(connection, actor, action.kind, getattr(form, "parent_job_id", None))
+        parent = lookup.find_parent(connection, actor, action.kind, getattr(form, "parent_job_id", None))
         order = submit.NewJob(
             job,
             actor.tenant.id,

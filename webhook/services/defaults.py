@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from schemas.names import fold
+from schemas.name_matching import fold
 from schemas.permissions import Tenant
 from webhook.services.tenants import find
 from worker.database import tenant_scope
@@ -19,7 +19,7 @@ SERVICES = ("voice", "sms")
 class Choice:
     """The possible defaults of a tenant for a service: carrier names that it can use, and the inherited default.
 
-    A name that carriers of two levels share is left out: choosing it would be a guess (`schemas.names.unambiguous`).
+    A name that carriers of two levels share is left out: choosing it would be a guess (see `schemas.name_matching`).
     """
 
     names: tuple[str, ...]

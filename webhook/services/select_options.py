@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from schemas.names import fold
+from schemas.name_matching import fold
 from schemas.permissions import TenantKind
 from webhook.http import auth
 from worker.accounts import users as users_seen

@@ -11,7 +11,7 @@ from schemas import permissions
 from schemas.codes import Code
 from schemas.columns import Column, name_of
 from schemas.http import tenants as tenant_bodies
-from schemas.names import fold, unambiguous
+from schemas.name_matching import fold, unambiguous
 from schemas.permissions import Tenant, TenantKind
 from schemas.request_problems import RequestCode
 from webhook.http import auth, serializers

@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from schemas.database.tables import carriers, phone_numbers, tenants
-from schemas.names import fold
+from schemas.name_matching import fold
 from schemas.permissions import Actor, Tenant
 from worker.accounts.tenants import GoneError
 from worker.database import tenant_scope

@@ -15,7 +15,7 @@ from psycopg.errors import ForeignKeyViolation
 from sqlalchemy.exc import IntegrityError
 
 from schemas.database.tables import admins, carriers, jobs, phone_numbers, tenants, tokens, users
-from schemas.names import fold
+from schemas.name_matching import fold
 from schemas.permissions import Actor, Tenant, TenantKind
 from worker.database import tenant_scope
 from worker.numbers import index_groups

@@ -19,7 +19,7 @@ from schemas.arrow_schemas import VALIDATED, first_code
 from schemas.codes import FAULTS, Code, fault_bit, number_of
 from schemas.columns import Column
 from schemas.jobs import Accept, JobKind, JobOptions, NumberFormat
-from schemas.names import fold
+from schemas.name_matching import fold
 from schemas.user_services import NO_SERVICE, read_services
 from worker import phone
 from worker.phone import Candidates

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from schemas.arrow_schemas import STATE
 from schemas.columns import Column
 from schemas.jobs import ACTIONS, JobKind, JobOptions, ListFormat, OnExisting
-from schemas.names import unambiguous
+from schemas.name_matching import unambiguous
 from schemas.permissions import Tenant
 from schemas.user_services import Service
 from worker.arrays.distinct import distinct_ids

@@ -13,7 +13,7 @@ from schemas import permissions
 from schemas.codes import Code
 from schemas.columns import Column, name_of
 from schemas.jobs import JobKind
-from schemas.names import fold, unambiguous
+from schemas.name_matching import fold, unambiguous
 from schemas.permissions import Actor, Tenant, User
 from schemas.request_problems import RequestCode
 from schemas.user_services import Service
