@@ -118,8 +118,8 @@ _FAULT_CODES = np.array([number_of(fault.code) for fault in FAULTS], dtype=np.ui
 
 def first_lines(table: pa.Table) -> np.ndarray:
     """Return which lines of a chunk are the first of their row: bool, one per line."""
-    place = table.column("place").to_numpy()
-    first: np.ndarray = np.concatenate([[True], place[1:] != place[:-1]])[: len(place)]
+    row_index = table.column("place").to_numpy()
+    first: np.ndarray = np.concatenate([[True], row_index[1:] != row_index[:-1]])[: len(row_index)]
     return first
 
 

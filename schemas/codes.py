@@ -347,7 +347,7 @@ def warning_bit(code: Code) -> int:
 
 def warnings_of(bits: int) -> list[Code]:
     """Return the warnings in a row's bit set, in catalogue order."""
-    return [code for place, code in enumerate(WARNINGS) if bits >> place & 1]
+    return [code for bit, code in enumerate(WARNINGS) if bits >> bit & 1]
 
 
 @dataclass(frozen=True)
@@ -494,7 +494,7 @@ def result_of(code: Code, faults: int) -> Outcome:
 
 def faults_of(bits: int) -> list[Fault]:
     """Return the faults in a row's bit set, most informative first."""
-    return [fault for place, fault in enumerate(FAULTS) if bits >> place & 1]
+    return [fault for bit, fault in enumerate(FAULTS) if bits >> bit & 1]
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ def index(query: bodies.CallbacksQuery) -> Response:
 @bp.output(bodies.CallbackSecret)
 @bp.doc(summary="Get the secret that signs your callbacks")
 def secret() -> Response:
-    return _told(callbacks.secret())
+    return _secret_response(callbacks.secret())
 
 
 @bp.post("/secret")
@@ -37,7 +37,7 @@ def secret() -> Response:
 @bp.doc(summary="Replace the secret; the old secret also signs for a limited time")
 def rotate() -> Response:
     """If several are replaced within that period, only the last of them continues to sign."""
-    return _told(callbacks.rotate())
+    return _secret_response(callbacks.rotate())
 
 
 @bp.get("/<callback_id>")
@@ -56,7 +56,7 @@ def replay(callback_id: str) -> Response:
     return response
 
 
-def _told(secret: bodies.CallbackSecret) -> Response:
+def _secret_response(secret: bodies.CallbackSecret) -> Response:
     response = shown(secret)
     response.headers["Cache-Control"] = "no-store"
     return response

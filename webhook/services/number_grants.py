@@ -58,7 +58,7 @@ def refuse_bad_numbers(connection: sa.Connection, actor: Tenant, gift: NumberGra
     errors = []
     for number, service in services.items():
         facts = facts_by_number.get(int(number))
-        code = _added(actor, int(number)) if facts is None else _given(actor, facts, user, service)
+        code = _check_new(actor, int(number)) if facts is None else _check_existing(actor, facts, user, service)
         if code is not None:
             text = text_of(*code).with_value(number)
             errors.append(
@@ -76,7 +76,7 @@ def refuse_bad_numbers(connection: sa.Connection, actor: Tenant, gift: NumberGra
     return len(facts_by_number) < len(services)
 
 
-def _given(actor: Tenant, facts: NumberFacts, user: User, service: Service) -> tuple[Code, Column] | None:
+def _check_existing(actor: Tenant, facts: NumberFacts, user: User, service: Service) -> tuple[Code, Column] | None:
     """Return why an existing number cannot be assigned; None if it can.
 
     A number outside the actor's tree is treated as absent, unless the actor may add numbers (R3, R21).
@@ -91,7 +91,7 @@ def _given(actor: Tenant, facts: NumberFacts, user: User, service: Service) -> t
     return None if code is None else (code, Column.PHONE_NUMBER)
 
 
-def _added(actor: Tenant, e164: int) -> tuple[Code, Column] | None:
+def _check_new(actor: Tenant, e164: int) -> tuple[Code, Column] | None:
     """Return why a number cannot be created (R21, R15); None if it can."""
     code = permissions.check_upload(actor)
     if code is not None:

@@ -37,12 +37,12 @@ def folded(email: str) -> str:
 
 def by_email(connection: sa.Connection, email: str) -> Admin | None:
     """Return the admin with this folded e-mail address, or None."""
-    return _one(connection, admins.c.email == email)
+    return _find_one(connection, admins.c.email == email)
 
 
 def by_id(connection: sa.Connection, admin_id: int) -> Admin | None:
     """Return the admin with this internal id, or None."""
-    return _one(connection, admins.c.id == admin_id)
+    return _find_one(connection, admins.c.id == admin_id)
 
 
 def page(connection: sa.Connection, actor: Actor, cursor: str | None, limit: int) -> list[sa.Row[Any]]:
@@ -90,7 +90,7 @@ def remove(connection: sa.Connection, admin_id: int) -> None:
     connection.execute(admins.delete().where(admins.c.id == admin_id))
 
 
-def _one(connection: sa.Connection, which: sa.ColumnElement[bool]) -> Admin | None:
+def _find_one(connection: sa.Connection, which: sa.ColumnElement[bool]) -> Admin | None:
     row = connection.execute(sa.select(admins, _is_expired()).where(which)).one_or_none()
     return None if row is None else Admin(row.id, row.tenant_id, row.email, row.password_hash, row.is_expired)
 

@@ -129,9 +129,9 @@ def _numbers(connection: sa.Connection, user_ids: Sequence[int]) -> dict[int, di
             number.sms_user_id.in_(user_ids)
         ),
     ).subquery()
-    place = sa.func.row_number().over(partition_by=(had.c.user_id, had.c.service), order_by=had.c.e164).label("place")
-    ranked = sa.select(had, place).subquery()
-    query = sa.select(ranked).where(ranked.c.place <= MOST_NUMBERS).order_by(ranked.c.e164)
+    rank = sa.func.row_number().over(partition_by=(had.c.user_id, had.c.service), order_by=had.c.e164).label("rank")
+    ranked = sa.select(had, rank).subquery()
+    query = sa.select(ranked).where(ranked.c.rank <= MOST_NUMBERS).order_by(ranked.c.e164)
     numbers_of: dict[int, dict[Service, list[int]]] = {}
     for row in connection.execute(query) if user_ids else ():
         numbers_of.setdefault(row.user_id, {}).setdefault(Service(row.service), []).append(row.e164)

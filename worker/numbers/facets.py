@@ -38,7 +38,9 @@ def countries(connection: sa.Connection, actor: Actor) -> list[str]:
     countries_table = rows(
         sa.BigInteger, **dict(zip(("name", "low", "high"), zip(*spans_of_countries, strict=True), strict=True))
     )
-    groups = [group.narrowed([NUMBER.country == countries_table.c.name]) for group in _seen(connection, actor)]
+    groups = [
+        group.narrowed([NUMBER.country == countries_table.c.name]) for group in _visible_groups(connection, actor)
+    ]
     if not groups:
         return []
     some = any_within(groups, (countries_table.c.low, countries_table.c.high)).lateral()
@@ -89,7 +91,7 @@ def users_named(connection: sa.Connection, actor: Actor, typed: str = "", most: 
     ).all()
 
 
-def _seen(connection: sa.Connection, actor: Actor) -> list[Groups]:
+def _visible_groups(connection: sa.Connection, actor: Actor) -> list[Groups]:
     if actor.tenant.kind is TenantKind.MASTER_RESELLER:
         return seen_by(None)
     return seen_by(lines_of(connection, tenant_scope.below(actor.tenant), None))

@@ -91,7 +91,7 @@ def _country_of(e164: sa.ColumnElement[int]) -> sa.ColumnElement[str]:
 
 def resolve(connection: sa.Connection, actor: Actor, number_filter: NumberFilter) -> ResolvedFilter:
     """Resolve a filter for an actor: the result matches nothing outside the actor's tree (R3)."""
-    uploaders = None if number_filter.uploaded_by is None else _named(connection, number_filter.uploaded_by)
+    uploaders = None if number_filter.uploaded_by is None else _tenant_ids(connection, number_filter.uploaded_by)
     lines = _lines(connection, actor, number_filter, uploaders)
     return ResolvedFilter(
         lines=lines,
@@ -120,7 +120,7 @@ def _lines(
     return lines_of(connection, below, uploaders)
 
 
-def _named(connection: sa.Connection, public_id: str) -> Sequence[int]:
+def _tenant_ids(connection: sa.Connection, public_id: str) -> Sequence[int]:
     """Return the id of a tenant, also above the actor's tree: it may have uploaded numbers that are held below it."""
     return (
         connection.execute(sa.select(tenants.c.id).where(tenant_scope.has_public_id(tenants, public_id)))

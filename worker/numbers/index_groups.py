@@ -56,13 +56,13 @@ class Groups:
         index can serve. With equality conditions and ORDER BY, the planner may choose the primary key if it
         overestimates the group, and then reads the numbers of all other groups.
         """
-        place = [column for column, _ in self.key] + [NUMBER.e164]
-        query = sa.select(NUMBER.e164).order_by(*place).limit(most)
+        sort_key = [column for column, _ in self.key] + [NUMBER.e164]
+        query = sa.select(NUMBER.e164).order_by(*sort_key).limit(most)
         if span is None:
             # Comparing column by column is faster than comparing rows.
             return query.where(*(side for column, value in self.key for side in (column >= value, column <= value)))
         first, last = (sa.tuple_(*(value for _, value in self.key), number) for number in span)
-        return query.where(sa.tuple_(*place) >= first, sa.tuple_(*place) <= last)
+        return query.where(sa.tuple_(*sort_key) >= first, sa.tuple_(*sort_key) <= last)
 
 
 def all_numbers() -> Groups:

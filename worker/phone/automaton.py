@@ -147,7 +147,7 @@ def find_prefix(program: Program, start: int) -> PrefixFinder:
         state = queue.popleft()
         row = [DEAD] * COLUMNS
         for digit in range(PAD + 1):
-            target = _ended(state) if digit == PAD else _step(program, state, digit)
+            target = _state_at_end(state) if digit == PAD else _step(program, state, digit)
             if target is not None and target not in numbers:
                 numbers[target] = len(numbers)
                 queue.append(target)
@@ -156,7 +156,7 @@ def find_prefix(program: Program, start: int) -> PrefixFinder:
     return PrefixFinder(moves, [state.taken if state else None for state in numbers])
 
 
-def _ended(state: _State) -> _State | None:
+def _state_at_end(state: _State) -> _State | None:
     return _State(state.depth + 1, (), state.taken_at_end) if state.taken_at_end else None
 
 

@@ -142,7 +142,7 @@ def _without_country(country: str, cell: Cell, rules: Rules, faults: int) -> Pho
     restored = written is None and rules.international and cell.number.isdecimal() and cell.number[0] != "0"
     if country.strip() or not (written or restored):
         return Phone(0, faults | _fault_anywhere(cell.number, rules))
-    reading = _read(written or f"+{cell.number}", None)
+    reading = _parse_number(written or f"+{cell.number}", None)
     fault = _fault(reading, rules) or _fault_of_parts(None, cell.number)
     if fault is not None:
         return Phone(0, fault_bit(fault, Column.PHONE_NUMBER))
@@ -166,7 +166,7 @@ def _international_spelling(number: str) -> str | None:
 
 def _fault_anywhere(number: str, rules: Rules) -> int:
     """Return the number's own fault where the country is unknown: only if it has a plus, or too many digits."""
-    fault = _fault(_read(number, None), rules)
+    fault = _fault(_parse_number(number, None), rules)
     blamed = fault is not None and (_PLUS.match(number) or fault is Code.TOO_LONG)
     return fault_bit(fault, Column.PHONE_NUMBER) if fault is not None and blamed else 0
 
@@ -195,7 +195,7 @@ def _fault_of_parts(where: Country | None, number: str) -> Code | None:
 
     def is_number(text: str) -> bool:
         if where is None:
-            return _read(_international_spelling(text) or text, None).fault is None
+            return _parse_number(_international_spelling(text) or text, None).fault is None
         return _best_reading(where, text, STRICT).fault is None
 
     for first, second, is_whole in parts_of(number):
@@ -221,7 +221,7 @@ def _with_evidence(where: Country, number: str, rules: Rules) -> tuple[_Reading,
     )  # nothing was removed or added
     evidence = alternative = 0
     if is_unchanged and reading.accepted(rules) and written.startswith(str(where.calling_code)):
-        other = _read(f"+{written}", None)
+        other = _parse_number(f"+{written}", None)
         as_good = other.fault is None or (reading.fault is not None and other.accepted(rules))
         if other.calling_code == where.calling_code and as_good:
             evidence, alternative = int(Evidence.ALSO_INTERNATIONAL), other.e164
@@ -246,7 +246,7 @@ def _with_zero(where: Country, reading: _Reading) -> int:
     national = phonenumbers.national_significant_number(reading.number)
     if national.startswith("0"):
         return 0
-    other = _read(f"+{where.calling_code}0{national}", None)
+    other = _parse_number(f"+{where.calling_code}0{national}", None)
     # Where a leading zero is a trunk prefix, it makes no other number.
     is_kept = str(other.e164) == f"{where.calling_code}0{national}"
     return other.e164 if other.fault is None and is_kept else 0
@@ -259,7 +259,7 @@ def readings_with_trunk_prefix(where: Country, number: str) -> tuple[int, ...]:
     """
     if where.region is None or not number.isdecimal() or not _has_long_trunk_prefix(where.row):
         return ()
-    readings = [_read(text, where.region) for text in (number, f"0{number}")]
+    readings = [_parse_number(text, where.region) for text in (number, f"0{number}")]
     numbers = tuple(reading.e164 for reading in readings if reading.fault is None)
     return numbers if len(set(numbers)) == len(readings) else ()
 
@@ -333,15 +333,15 @@ def _best_reading(where: Country, number: str, rules: Rules) -> _Reading:
     main = COUNTRY_CODE_TO_REGION_CODE[where.calling_code][0]
     if where.region not in {None, main}:
         # The number may be of another country of the calling code, and written as in that country.
-        in_main = _read(number, main)
+        in_main = _parse_number(number, main)
         if in_main.fault is None and in_main.calling_code == where.calling_code:
             return in_main
     if _DOUBLE_ZERO.match(number):
-        abroad = _read(_DOUBLE_ZERO.sub("+", number, count=1), None)
+        abroad = _parse_number(_DOUBLE_ZERO.sub("+", number, count=1), None)
         agrees = abroad.calling_code == where.calling_code
         accepts_written = rules.accept_possible and written.possible
         return abroad if abroad.fault is None or (agrees and not accepts_written) else written
-    once = _read(_FIRST_DIGIT.sub("+", number, count=1), None)
+    once = _parse_number(_FIRST_DIGIT.sub("+", number, count=1), None)
     if once.fault is None and once.calling_code == where.calling_code:
         return replace(once, repeated=True)
     return written
@@ -349,11 +349,11 @@ def _best_reading(where: Country, number: str, rules: Rules) -> _Reading:
 
 def _as_written(where: Country, number: str) -> _Reading:
     if where.region is None and not _PLUS.match(number):
-        return _read(f"+{where.calling_code}{number}", None)
-    return _read(number, where.region)
+        return _parse_number(f"+{where.calling_code}{number}", None)
+    return _parse_number(number, where.region)
 
 
-def _read(text: str, region: str | None) -> _Reading:
+def _parse_number(text: str, region: str | None) -> _Reading:
     try:
         number = phonenumbers.parse(text, region, keep_raw_input=True)
     except NumberParseException as error:

@@ -18,7 +18,7 @@ REGIONS: tuple[str, ...] = ("", "001", *sorted(phonenumbers.SUPPORTED_REGIONS))
 NANP = 1  # its 25 regions differ only in the area code, the three digits after the 1
 NANP_LEAST, NANP_LAST = 10**10, 2 * 10**10 - 1  # a few numbers of its plan are shorter
 _SHORT_IN_CANADA = 1310
-_INDEX = {region: place for place, region in enumerate(REGIONS)}
+_INDEX = {region: index for index, region in enumerate(REGIONS)}
 _KINDS = (
     "fixed_line",
     "mobile",

@@ -43,19 +43,19 @@ class DeduplicatedFile:
 
     def results(self) -> pa.Table:
         """Return the result of every row so far (`schemas.arrow_schemas.RESULTS`), in the batches of the file."""
-        found = {"code": self.code, "faults": self.faults, "duplicate_of": self.duplicate_of}
-        found["written"] = np.zeros(len(self.code), dtype=np.int32)
-        found |= self._both | self.rows.columns(("e164", "numbers"))
+        values_by_name = {"code": self.code, "faults": self.faults, "duplicate_of": self.duplicate_of}
+        values_by_name["written"] = np.zeros(len(self.code), dtype=np.int32)
+        values_by_name |= self._shared_columns | self.rows.columns(("e164", "numbers"))
         ends = np.cumsum(self.rows.sizes).tolist()
         columns = []
         for field in RESULTS:
-            values = found[field.name]
+            values = values_by_name[field.name]
             parts = [values[end - size : end] for size, end in zip(self.rows.sizes, ends, strict=True)]
             columns.append(pa.chunked_array([pa.array(part, field.type) for part in parts], field.type))
         return pa.table(columns, schema=RESULTS)
 
     @cached_property
-    def _both(self) -> dict[str, np.ndarray]:
+    def _shared_columns(self) -> dict[str, np.ndarray]:
         """The columns of all rows that both the results and the chunks need."""
         return self.rows.columns(("row", "warnings"))
 
@@ -69,8 +69,8 @@ class DeduplicatedFile:
 
         Each chunk has the schema `schemas.arrow_schemas.CHUNK`.
         """
-        other = [name for name in CHUNK.names if name not in {"place", "e164", *self._both}]
-        columns = self._both | self.rows.columns(other)
+        other = [name for name in CHUNK.names if name not in {"place", "e164", *self._shared_columns}]
+        columns = self._shared_columns | self.rows.columns(other)
         for part in number_ranges.cuts(self.counts, size):
             rows, numbers = self.order[part], self.counts[part]
             row_index = number_ranges.repeated(rows, numbers)

@@ -142,7 +142,7 @@ class _Decision:
         """Choose national, or international with a lost plus, by the evidence for each calling code (R14b)."""
         rows = np.flatnonzero(self.evidence & Evidence.ALSO_INTERNATIONAL)
         code = region.calling_code_numbers(self.e164[rows])
-        shown = self._shown()
+        shown = self._evidence_by_code()
         for each in np.unique(code).tolist():
             rows_of_code = rows[code == each]
             reading = self._reading_of(shown.get(each, 0))
@@ -155,7 +155,7 @@ class _Decision:
             else:
                 self._fail(rows_of_code)
 
-    def _shown(self) -> dict[int, int]:
+    def _evidence_by_code(self) -> dict[int, int]:
         """Return the evidence of all rows as bits, by calling code."""
         shows = np.flatnonzero(self.evidence & ~np.uint8(_OPEN))
         lost = self.evidence[shows] & Evidence.SHOWS_ZERO_LOST != 0
@@ -184,7 +184,7 @@ class _Decision:
         """
         rows = np.flatnonzero((self.evidence & Evidence.ALSO_WITH_ZERO != 0) & (self.faults & _AMBIGUOUS == 0))
         as_written = np.full(len(rows), self.options.number_format is NumberFormat.NATIONAL)
-        code, shown = region.calling_code_numbers(self.e164[rows]), self._shown()
+        code, shown = region.calling_code_numbers(self.e164[rows]), self._evidence_by_code()
         for each in np.unique(code).tolist():
             kept, lost = (shown.get(each, 0) & flag for flag in (Evidence.SHOWS_ZERO_KEPT, Evidence.SHOWS_ZERO_LOST))
             as_written[code == each] |= bool(kept) and not lost

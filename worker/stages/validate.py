@@ -155,8 +155,8 @@ def validate_rows(  # noqa: PLR0913, PLR0917 - the rows, and everything that val
     size = len(batch.row_number)
 
     def cell(column: Column) -> pa.Array:
-        place = mapping.get(column)
-        return pa.repeat(pa.scalar("", pa.string()), size) if place is None else batch.cells.column(place)
+        index = mapping.get(column)
+        return pa.repeat(pa.scalar("", pa.string()), size) if index is None else batch.cells.column(index)
 
     columns = (Column.COUNTRY_CODE, Column.PHONE_NUMBER, Column.END_NUMBER, Column.BLOCK_SIZE)
     in_cells = _NumberCells(*map(cell, columns))
@@ -302,6 +302,6 @@ def _services_of(column: pa.Array) -> _Named:
 
 def _first_repair_then_number(repair: np.ndarray, number: np.ndarray) -> np.ndarray:
     """Return the faults of both. If digits were lost, drop the other faults of the number: they would mislead."""
-    country_bits = sum(1 << place for place, fault in enumerate(FAULTS) if fault.column is Column.COUNTRY_CODE)
+    country_bits = sum(1 << bit for bit, fault in enumerate(FAULTS) if fault.column is Column.COUNTRY_CODE)
     kept: np.ndarray = np.where(repair != 0, number & np.uint64(country_bits), number) | repair
     return kept.astype(np.uint64)

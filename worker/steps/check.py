@@ -165,7 +165,7 @@ def _read_all(lease: leases.Lease, rows: Rows, names: Names) -> tuple[list[int],
     The current meaning of names is stored with the cells: all batches must interpret them alike (R29).
     """
     # Columns are named by their index: two of a file may have the same name. The last holds text beyond all columns.
-    cells = [(str(place), pa.string()) for place in range(len(rows.facts.columns) + 1)]
+    cells = [(str(index), pa.string()) for index in range(len(rows.facts.columns) + 1)]
     schema = pa.schema([*cells, *_BESIDE], {NAMES: names.to_json()})
     sizes = list[int]()
     only = None
@@ -186,7 +186,7 @@ def _to_store(batch: RowBatch, schema: pa.Schema) -> pa.RecordBatch:
     rows = len(batch.row_number)
     surplus = pa.repeat(pa.scalar("", pa.string()), rows)
     if batch.surplus:
-        surplus = pa.array([batch.surplus.get(place, "") for place in range(rows)], pa.string())
+        surplus = pa.array([batch.surplus.get(row_index, "") for row_index in range(rows)], pa.string())
     beside = [pa.array(values) for values in (batch.row_number, batch.too_wide, batch.blank)]
     return pa.record_batch([*batch.cells.columns, surplus, *beside], schema=schema)
 

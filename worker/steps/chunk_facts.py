@@ -85,8 +85,8 @@ def facts_for_chunk(
     state = inventory.look_up(connection, chunk.column("e164").to_numpy(), lock=is_locked, columns=columns)
     existing = Numbers(state["e164"], {name: values for name, values in state.items() if name != "e164"})
     users = tenant_scope.users_by_id(connection, sorted(_users(job, chunk)))
-    tenant_ids = _ids(existing, _TENANTS) | {job.actor.id, job.options.target_id or job.actor.id}
-    tenant_ids |= {user.tenant.id for user in users.values()} | _named(chunk, ("target_id", *_TENANTS))
+    tenant_ids = _ids_in_state(existing, _TENANTS) | {job.actor.id, job.options.target_id or job.actor.id}
+    tenant_ids |= {user.tenant.id for user in users.values()} | _ids_in_chunk(chunk, ("target_id", *_TENANTS))
     defaults = tenant_scope.default_carriers(connection, sorted(tenant_ids))
     return ChunkFacts(
         kind=job.kind,
@@ -101,7 +101,7 @@ def facts_for_chunk(
         defaults={tenant_id: Defaults(*pair) for tenant_id, pair in defaults.items()},
         existing=existing,
         carrier_owners=tenant_scope.carrier_owners(
-            connection, sorted(_ids(existing, _CARRIERS) | _named(chunk, _CARRIERS))
+            connection, sorted(_ids_in_state(existing, _CARRIERS) | _ids_in_chunk(chunk, _CARRIERS))
         ),
         users=users,
         slots=_slots(connection, job, chunk, users, lock=lock),
@@ -112,23 +112,23 @@ def facts_for_chunk(
 def _users(job: Job, chunk: pa.Table) -> set[int]:
     """Return the ids of the users that rows name or, in an undo, that get their numbers back."""
     user_ids = {job.options.user_id} - {None}
-    return {int(user) for user in user_ids if user} | _named(chunk, ("user_id", *_USERS))
+    return {int(user) for user in user_ids if user} | _ids_in_chunk(chunk, ("user_id", *_USERS))
 
 
 def _slots(connection: sa.Connection, job: Job, chunk: pa.Table, users: Iterable[int], *, lock: bool) -> dict[int, int]:
     """Return the number that each user already has as its own, if the chunk may assign it one: user id -> number."""
     if job.kind is JobKind.ASSIGN:
-        services = _named(chunk, ("service",)) | {int(job.options.service or Service.VOICE)}
+        services = _ids_in_chunk(chunk, ("service",)) | {int(job.options.service or Service.VOICE)}
         gives = any(service & Service.VOICE for service in services)
     else:
         gives = job.kind is JobKind.UNDO
     return inventory.slots(connection, sorted(users), lock=lock) if gives and users else {}
 
 
-def _named(chunk: pa.Table, columns: Iterable[str]) -> set[int]:
+def _ids_in_chunk(chunk: pa.Table, columns: Iterable[str]) -> set[int]:
     present = [name for name in columns if name in chunk.schema.names]
     return {id_ for name in present for id_ in distinct_ids(chunk.column(name).to_numpy())}
 
 
-def _ids(numbers: Numbers, columns: Iterable[str]) -> set[int]:
+def _ids_in_state(numbers: Numbers, columns: Iterable[str]) -> set[int]:
     return {id_ for name in columns for id_ in distinct_ids(numbers.state[name])}

@@ -63,7 +63,7 @@ class _Effect:
 
     def add(self, decided: Decisions, existing: Numbers) -> None:
         """Count a chunk's decisions."""
-        deleted = _those(existing, decided.delete)
+        deleted = _states_of(existing, decided.delete)
         for outcome, numbers in (
             (Outcome.CREATED, decided.create),
             (Outcome.UPDATED, decided.update),
@@ -75,13 +75,13 @@ class _Effect:
             for service in ("voice", "sms"):
                 for carrier, count in _counted(numbers.state[f"{service}_carrier_id"]):
                     self.carriers[service, carrier] += count
-        before = _those(existing, decided.update.e164)
+        before = _states_of(existing, decided.update.e164)
         self._add_sources(before.state["holder_id"], decided.update.state["holder_id"])
         room = MOST_CHANGES - len(self.changes)
-        for place in range(min(room, len(decided.update))):
-            self.changes.append((int(before.e164[place]), _row(before, place), _row(decided.update, place)))
-        for place in range(min(MOST_CHANGES - len(self.changes), len(deleted))):
-            self.changes.append((int(deleted.e164[place]), _row(deleted, place), None))
+        for index in range(min(room, len(decided.update))):
+            self.changes.append((int(before.e164[index]), _row(before, index), _row(decided.update, index)))
+        for index in range(min(MOST_CHANGES - len(self.changes), len(deleted))):
+            self.changes.append((int(deleted.e164[index]), _row(deleted, index), None))
 
     def _add_sources(self, before: np.ndarray, after: np.ndarray) -> None:
         """Count the numbers that each tenant below the actor would lose (R19). `before`, `after`: holder ids."""
@@ -138,7 +138,7 @@ class _Effect:
         }
 
 
-def _those(existing: Numbers, e164: np.ndarray) -> Numbers:
+def _states_of(existing: Numbers, e164: np.ndarray) -> Numbers:
     """Return the current state of some existing numbers."""
     at = np.searchsorted(existing.e164, e164)
     return Numbers(e164, {name: values[at] for name, values in existing.state.items()})

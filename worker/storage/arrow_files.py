@@ -85,13 +85,13 @@ class Batches:
     def __len__(self) -> int:
         return int(self._reader.num_record_batches)
 
-    def __getitem__(self, place: int) -> pa.RecordBatch:
-        if not 0 <= place < len(self):
-            raise IndexError(place)
-        return self._reader.get_batch(place)
+    def __getitem__(self, index: int) -> pa.RecordBatch:
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        return self._reader.get_batch(index)
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
-        return (self[place] for place in range(len(self)))
+        return (self[index] for index in range(len(self)))
 
     def table(self) -> pa.Table:
         """Return all batches as one table; on a local store it is memory-mapped, not read."""

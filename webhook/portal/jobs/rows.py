@@ -60,7 +60,7 @@ class Rows:
 def shown(details: JobDetails) -> Rows:
     """Return the page of rows that the request asks for; by default the failed rows, if there are any."""
     query = {name: request.args[name] for name in _QUERY if request.args.get(name)}
-    outcome = query.pop("outcome", Outcome.FAILED.value if _has(details, Outcome.FAILED) else EVERY)
+    outcome = query.pop("outcome", Outcome.FAILED.value if _has_rows_with(details, Outcome.FAILED) else EVERY)
     narrowed: dict[str, Any] = {"code": query["code"]} if "code" in query else {}
     filters = query | ({} if outcome == EVERY else {"outcome": outcome})
     page = jobs.rows(details.job.id, validated(resources.RowsQuery, filters | {"limit": PAGE}))
@@ -94,7 +94,7 @@ def _is_preview(details: JobDetails) -> bool:
     return details.job.status == JobStatus.REVIEW
 
 
-def _has(details: JobDetails, outcome: Outcome) -> bool:
+def _has_rows_with(details: JobDetails, outcome: Outcome) -> bool:
     return any(cause.outcome is outcome for cause in details.causes)
 
 

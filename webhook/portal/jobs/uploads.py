@@ -111,14 +111,14 @@ def _page(form: Form) -> str:
         form=form,
         offers=offers,
         carriers={service: [(name, name) for name in names] for service, names in offers.carriers.items()},
-        parent=_seen(parent) if parent else None,
+        parent=_visible_job(parent) if parent else None,
         key=secrets.token_urlsafe(16),
         field=KEY,
         endings=ENDINGS,
     )
 
 
-def _seen(job_id: str) -> resources.Job | None:
+def _visible_job(job_id: str) -> resources.Job | None:
     try:
         return jobs.get(job_id)
     except Refused:

@@ -52,9 +52,9 @@ def tenant_field(
     """Return the field for a tenant: of the actor's tree, of those below it of one `kind`, or of `among`."""
     every = select_options.tenants(own=kind is None, kind=kind) if among is None else among
     matches = select_options.matching(every, form.value(typed)) if form.value(typed) else []
-    selected = _chosen(form, name, typed, matches, "enterprise or reseller" if kind is None else kind.value)
+    selected = _selected_choice(form, name, typed, matches, "enterprise or reseller" if kind is None else kind.value)
     current = next((choice for choice in every if choice.id == form.value(name)), selected)
-    return _told(form, _picker((name, typed, "tenants"), every, current, matches))
+    return _with_errors(form, _picker((name, typed, "tenants"), every, current, matches))
 
 
 def field_of(picker: SelectField) -> str:
@@ -69,12 +69,12 @@ def user_field(form: Form, name: str, typed: str, *, among: Sequence[Choice] | N
     if text:
         begun = select_options.users(_begin(text), MOST_FOUND)
         matches = select_options.matching(begun, text) or begun or select_options.matching(every, text)
-    selected = _chosen(form, name, typed, matches, "user")
+    selected = _selected_choice(form, name, typed, matches, "user")
     current = next((choice for choice in every if choice.id == form.value(name)), selected)
     if current is None and form.value(name):
         current = select_options.user(form.value(name))
     # As many as the limit: there may be more.
-    return _told(form, _picker((name, typed, "users"), every, current, matches, is_many=len(every) == MOST))
+    return _with_errors(form, _picker((name, typed, "users"), every, current, matches, is_many=len(every) == MOST))
 
 
 def _begin(text: str) -> str:
@@ -82,7 +82,7 @@ def _begin(text: str) -> str:
     return text.rpartition("(")[2].rstrip(") ") if text.endswith(")") else text
 
 
-def _chosen(form: Form, name: str, typed: str, matches: Sequence[Choice], noun: str) -> Choice | None:
+def _selected_choice(form: Form, name: str, typed: str, matches: Sequence[Choice], noun: str) -> Choice | None:
     """Return the only match of typed text, noted in the form as if a drop-down had sent it; else note an error."""
     if not form.value(typed):
         return None
@@ -96,7 +96,7 @@ def _chosen(form: Form, name: str, typed: str, matches: Sequence[Choice], noun: 
     return None
 
 
-def _told(form: Form, picker: SelectField) -> SelectField:
+def _with_errors(form: Form, picker: SelectField) -> SelectField:
     """Return the picker, with the error of its choice noted at the visible control."""
     if not picker.is_search and picker.typed in form.errors:
         form.wrong(picker.name, form.errors.pop(picker.typed))

@@ -62,7 +62,7 @@ def find_header(source: Source, limits: Limits, form: Form, row_number: int | No
         where = f"sheet “{source.sheet}”" if source.sheet else "file"
         fault(Code.EMPTY_FILE, f"The {where} is empty.", notes=list(source.notes))
     best = max(filled, key=lambda row: _evidence(row[1], form))  # the first, if several are equal
-    if not _known(best[1], form) and (bare := columns_without_header([cells for _, cells in filled], form)):
+    if not _recognized(best[1], form) and (bare := columns_without_header([cells for _, cells in filled], form)):
         return _without_header(filled, bare, limits)
     above = filled.index(best)
     note = f"The column names are in row {best[0]:,}; the rows above were ignored."
@@ -80,13 +80,13 @@ def _row_at(source: Source, row_number: int) -> Row:
     return row
 
 
-def _known(cells: Cells, form: Form) -> set[Column]:
+def _recognized(cells: Cells, form: Form) -> set[Column]:
     return {meaning for cell in cells if (meaning := recognise(cell, form)) is not None}
 
 
 def _evidence(cells: Cells, form: Form) -> tuple[bool, int]:
     """Return whether a row names all required columns, and how many known columns it names."""
-    known_columns = _known(cells, form)
+    known_columns = _recognized(cells, form)
     return known_columns.issuperset(form.required), len(known_columns)
 
 
@@ -181,17 +181,17 @@ def _tentative(columns: tuple[str, ...], form: Form, mapping: Mapping[Column, in
 def _refuse(
     columns: tuple[str, ...], missing: list[Column], columns_present: Collection[Column], form: Form
 ) -> NoReturn:
-    found = [name for name in columns if name.strip()]
-    looks_like_data = len(found) <= 1 or any(_DATA_CELL.fullmatch(name) for name in found)
+    present = [name for name in columns if name.strip()]
+    looks_like_data = len(present) <= 1 or any(_DATA_CELL.fullmatch(name) for name in present)
     if not columns_present and looks_like_data:
-        detail = f"The first row has no column names: {_listed(found)}."
-        fault(Code.NO_HEADER, detail, found=found)
+        detail = f"The first row has no column names: {_listed(present)}."
+        fault(Code.NO_HEADER, detail, found=present)
     noun = "column is" if len(missing) == 1 else "columns are"
-    unknown = [name for name in found if recognise(name, form) is None]
+    unknown = [name for name in present if recognise(name, form) is None]
     names = [name_of(column) for column in missing]
-    detail = f"The {noun} missing: {_listed(names)}. Found: {_listed(found)}."
+    detail = f"The {noun} missing: {_listed(names)}. Found: {_listed(present)}."
     detail = " ".join((detail, *_suggestions(unknown, form, columns_present, missing), *_on_country(columns_present)))
-    fault(Code.MISSING_COLUMN, detail, missing=names, found=found)
+    fault(Code.MISSING_COLUMN, detail, missing=names, found=present)
 
 
 def _on_country(columns_present: Collection[Column]) -> list[str]:

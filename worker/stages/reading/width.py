@@ -38,7 +38,7 @@ def columns_of(rows: Sequence[Cells], width: int) -> tuple[list[pa.Array], Mask,
     )
     padding = [""] * width
     even = (row[:width] if len(row) >= width else row + padding[len(row) :] for row in rows)
-    surplus = {place: _joined(rows[place][width:]) for place in np.flatnonzero(too_wide).tolist()}
+    surplus = {row_index: _joined(rows[row_index][width:]) for row_index in np.flatnonzero(too_wide).tolist()}
     return [pa.array(column, pa.string()) for column in zip(*even, strict=True)], too_wide, surplus
 
 
@@ -52,7 +52,7 @@ def fit(columns: list[pa.Array], width: int) -> tuple[list[pa.Array], Mask, Surp
     too_wide = ~blank_rows(columns[width:], rows)
     places = np.flatnonzero(too_wide)
     cells = zip(*(column.take(pa.array(places)).to_pylist() for column in columns[width:]), strict=True)
-    surplus = {int(place): _joined(row) for place, row in zip(places, cells, strict=False)}
+    surplus = {int(row_index): _joined(row) for row_index, row in zip(places, cells, strict=False)}
     return columns[:width] + missing, too_wide, surplus
 
 

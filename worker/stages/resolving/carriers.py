@@ -19,13 +19,13 @@ _COLUMN = {"voice": Column.VOICE_CARRIER, "sms": Column.SMS_CARRIER_PROFILE}
 class Case:
     """What the carriers of a service depend on: arrays as long as the chunk.
 
-    `is_on` (bool): the capability is on. `holder`: id of the future holder. `chosen`: id of the chosen carrier, 0 if
+    `is_on` (bool): the capability is on. `holder`: id of the future holder. `selected`: id of the chosen carrier, 0 if
     none. `writes` (bool): rows to be written; no other rows are judged.
     """
 
     is_on: np.ndarray
     holder: np.ndarray
-    chosen: np.ndarray
+    selected: np.ndarray
     writes: np.ndarray
 
 
@@ -35,7 +35,7 @@ def carriers(rows: Rows, service: str, case: Case) -> np.ndarray:
     R13: the chosen carrier, else the number's own, else the default of the future holder (R7). A number whose new
     holder does not see its carrier also gets that default.
     """
-    is_on, holder, selected, writes = case.is_on, case.holder, case.chosen, case.writes
+    is_on, holder, selected, writes = case.is_on, case.holder, case.selected, case.writes
     name, column = f"{service}_carrier_id", _COLUMN[service]
     usable = rows.world.voice_carriers if service == "voice" else rows.world.sms_carriers
     is_missing = (selected != 0) & ~np.isin(selected, list(usable))

@@ -29,8 +29,8 @@ def unassign(rows: Rows) -> Decisions:
     # For the holder's own admin, unassigning means from its users.
     from_users = ~by_level | (now("holder_id") == actor.id)
     service = np.where(service == 0, int(ANY_VOICE | Service.SMS), service)
-    voice = _taken(from_users & (service & int(ANY_VOICE) != 0), now("voice_user_id"), user)
-    sms = _taken(from_users & (service & int(Service.SMS) != 0), now("sms_user_id"), user)
+    voice = _is_to_unassign(from_users & (service & int(ANY_VOICE) != 0), now("voice_user_id"), user)
+    sms = _is_to_unassign(from_users & (service & int(Service.SMS) != 0), now("sms_user_id"), user)
     state = {
         "holder_id": _holder(rows, by_level & rows.sound),
         "voice_user_id": np.where(voice, 0, now("voice_user_id")),
@@ -41,7 +41,7 @@ def unassign(rows: Rows) -> Decisions:
     return rows.decide(state, Written(update=update), Codes(Code.UNASSIGNED))
 
 
-def _taken(rows: np.ndarray, current_user: np.ndarray, user: np.ndarray) -> np.ndarray:
+def _is_to_unassign(rows: np.ndarray, current_user: np.ndarray, user: np.ndarray) -> np.ndarray:
     """Return rows whose number is in use by a user: by the named user if there is one."""
     is_taken: np.ndarray = rows & (current_user != 0) & ((user == 0) | (current_user == user))
     return is_taken

@@ -45,9 +45,9 @@ class Layout:
 
         Each block is a work item: a small last one would keep one worker busy while the others wait for it.
         """
-        wanted = min(max(self.row_bytes * BLOCK_ROWS, SMALLEST_BLOCK), LARGEST_BLOCK)
+        bytes_wanted = min(max(self.row_bytes * BLOCK_ROWS, SMALLEST_BLOCK), LARGEST_BLOCK)
         size = self.text.end - self.text.start
-        return max(math.ceil(size / max(round(size / wanted), 1)), 1)
+        return max(math.ceil(size / max(round(size / bytes_wanted), 1)), 1)
 
 
 @dataclass(frozen=True)
@@ -132,9 +132,9 @@ def _block(layout: Layout, batch: pa.RecordBatch, odd: list[_OddRow], first: int
     order = _order(batch.num_rows, [row.row_number - first for row in odd])
     places = pa.array(order)
     merged = [pa.concat_arrays(pair).take(places) for pair in zip(columns, odd_columns, strict=True)]
-    surplus |= {batch.num_rows + place: text for place, text in odd_surplus.items()}
+    surplus |= {batch.num_rows + row_index: text for row_index, text in odd_surplus.items()}
     moved_to = np.argsort(order)
-    moved = {int(moved_to[place]): text for place, text in surplus.items()}
+    moved = {int(moved_to[row_index]): text for row_index, text in surplus.items()}
     return Block(row_number, merged, np.concatenate([too_wide, odd_too_wide])[order], moved)
 
 

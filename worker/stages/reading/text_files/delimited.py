@@ -137,8 +137,10 @@ def _best(head: str, candidates: Iterable[str], cell_chars: int) -> tuple[str, l
 
 def _tells_more(unquoted: list[Cells], quoted: list[Cells]) -> bool:
     """Return whether lines become rows once the quotation marks around them are removed."""
-    (known, even), (known_before, _) = _evidence(unquoted), _evidence(quoted)
-    return known > known_before or (known == 0 and even >= MOST_EVEN and rows_like(unquoted).width >= LEAST_COLUMNS)
+    (known_columns, even), (known_before, _) = _evidence(unquoted), _evidence(quoted)
+    return known_columns > known_before or (
+        known_columns == 0 and even >= MOST_EVEN and rows_like(unquoted).width >= LEAST_COLUMNS
+    )
 
 
 def _head(text: Text) -> str:

@@ -46,7 +46,7 @@ def plain(stream: bytes) -> bytes:
         elif kind == SHEET:
             listed.append(position + 4)
         elif kind in BEGINS:
-            _say_version(records, position)
+            _clear_minor_version(records, position)
             begins += [] if depth else [position]
             depth += 1
         elif kind == END:
@@ -58,7 +58,7 @@ def plain(stream: bytes) -> bytes:
     return bytes(records)
 
 
-def _say_version(records: bytearray, position: int) -> None:
+def _clear_minor_version(records: bytearray, position: int) -> None:
     """Clear the minor version, which xlrd refuses, in a record that begins a workbook or sheet."""
     begin = struct.Struct("<HHH")  # record type, size, version
     if position + begin.size > len(records):

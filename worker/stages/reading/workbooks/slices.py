@@ -133,11 +133,11 @@ def read(archive: zipfile.ZipFile, part: str, sheet: str, as_texts: AsTexts, see
     cutter, parsed, waiting = Cutter(archive, part, seen), list[Parsed](), deque[Future[Parsed]]()
     with ThreadPoolExecutor(THREADS) as threads:
         try:
-            for one in cutter.slices():
-                waiting.append(threads.submit(_parsed, cutter, one, sheet, as_texts))
+            for part_read in cutter.slices():
+                waiting.append(threads.submit(_parsed, cutter, part_read, sheet, as_texts))
                 if len(waiting) > THREADS:
                     parsed.append(waiting.popleft().result())
-            parsed += [one.result() for one in waiting]
+            parsed += [part_read.result() for part_read in waiting]
         except BaseException:
             threads.shutdown(cancel_futures=True)
             raise

@@ -73,16 +73,18 @@ def first_column(package: Package, part: str) -> int:
 def read(order: Order, package: Package, part: str, looks: Sequence[Look]) -> Rows:
     """Return the rows of a sheet's part; if its XML is not well-formed, read it again after cleaning."""
     try:
-        return _read(order, package, part, looks, _parsed_as_it_is)
+        return _rows_with(order, package, part, looks, _parsed_as_it_is)
     except ExpatError:
-        return _read(order, package, part, looks, _cleaned)
+        return _rows_with(order, package, part, looks, _cleaned)
 
 
-def _read(order: Order, package: Package, part: str, looks: Sequence[Look], clean: Callable[[bytes], bytes]) -> Rows:
+def _rows_with(
+    order: Order, package: Package, part: str, looks: Sequence[Look], clean: Callable[[bytes], bytes]
+) -> Rows:
     strings = _Strings()
     for shared in package.shared_strings:
         _parse(package.archive, shared, strings, clean)
-    sheet = _Sheet(Rows(order), strings.found, looks, package.is_1904())
+    sheet = _Sheet(Rows(order), strings.texts, looks, package.is_1904())
     _parse(package.archive, part, sheet, clean)
     return sheet.rows
 
@@ -140,7 +142,7 @@ def _refuse_entities(*_: object) -> None:
 class _Strings:
     """The shared strings of a workbook."""
 
-    found: list[str] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
     _item: list[str] = field(default_factory=list)
     _phonetic: bool = False
 
@@ -166,7 +168,7 @@ class _Strings:
             self._item.append(unescaped(text))
 
     def _end_item(self, _: str) -> None:
-        self.found.append("".join(self._item))
+        self.texts.append("".join(self._item))
 
 
 def unescaped(text: str) -> str:

@@ -159,10 +159,10 @@ def _workbook(target: Path, answer: Mapping[str, object], origin: Origin) -> Wor
 def _answer_of_any_reader(path: Path, target: Path, limits: Limits, choice: Choice) -> Mapping[str, object]:
     """Return the child's response; if the child crashes, try again with a slower reader that does not."""
     began = time.monotonic()
-    answer = _answer(path, target, limits, choice)
+    answer = _child_response(path, target, limits, choice)
     if answer is None:
         left = max(limits.child_seconds - (time.monotonic() - began), FEWEST_SECONDS)
-        answer = _answer(path, target, replace(limits, child_seconds=left), replace(choice, is_careful=True))
+        answer = _child_response(path, target, replace(limits, child_seconds=left), replace(choice, is_careful=True))
     if answer is None:
         fault(Code.UNREADABLE_FILE, DAMAGED)
     if "code" in answer:
@@ -199,7 +199,7 @@ def _notes(answer: Mapping[str, object]) -> Iterator[str]:
         yield f"Merged cells ({', '.join(merged)}{more}) hold their text in the first cell; the others are empty."
 
 
-def _answer(path: Path, target: Path, limits: Limits, choice: Choice) -> Mapping[str, object] | None:
+def _child_response(path: Path, target: Path, limits: Limits, choice: Choice) -> Mapping[str, object] | None:
     """Return the child's response, or None if it crashed and may be run again with `careful`."""
     numbers = (
         choice.position,
