@@ -31,7 +31,7 @@ function newKey() {
 }
 
 function fields() {
-  return [...form.elements].filter((field) => field.name);
+  return [...form.elements].filter((element) => element.name);
 }
 
 /** Show errors above the form, each with a link to its field. `faults`: [name, message] pairs. */
@@ -42,7 +42,7 @@ function refuse(faults) {
   faults.forEach(([name, message], number) => {
     const item = document.createElement("li");
     item.id = `fault-${number}`;
-    const field = fields().find((field) => field.name === name);
+    const field = fields().find((element) => element.name === name);
     const label = field?.id && document.querySelector(`label[for="${field.id}"]`);
     if (label) {
       const link = document.createElement("a");
