@@ -66,7 +66,7 @@ def test_every_format_gives_the_same_rows(tmp_path: Path, content: bytes, kind: 
         content = sheets.zip_bytes([("folder/", b""), ("folder/numbers.dat", content), ("__MACOSX/._n", b"litter")])
     facts, rows, numbers = got(content, tmp_path)
     assert (facts.format, facts.header_row, rows, numbers) == (kind, 1, ROWS, [2, 3, 4])
-    assert any("packed" in note for note in facts.notes) is (packed != "as it is")
+    assert any("compressed" in note for note in facts.notes) is (packed != "as it is")
     assert any("numbers.dat" in note for note in facts.notes) is (packed == "zip")
 
 
