@@ -310,4 +310,4 @@ def test_a_table_with_a_fault_is_not_passed_over(tmp_path: Path) -> None:
     faulty: list[list[Cell]] = [row[:3] for row in TABLE]
     fault = refused(_book("xlsx", [("New", faulty), ("Old", TABLE)]), tmp_path)
     assert (fault.code, fault.context["missing"]) == (Code.MISSING_COLUMN, ["SMS"])
-    assert fault.detail.endswith("The sheet “Old” has all that are needed; choose it if it is meant.")
+    assert fault.detail.endswith("The sheet “Old” has all required columns; select it if you meant that one.")

@@ -85,7 +85,7 @@ def asked(form: Form, kind: str) -> ServedNumbers:
 
 
 def forwarded_of(form: Form) -> list[str]:
-    """Return the Forwarded DIDs that are ticked."""
+    """Return the checked Forwarded DIDs."""
     return list(dict.fromkeys(form.values("forwarded_dids")))
 
 

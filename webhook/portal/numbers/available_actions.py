@@ -34,10 +34,10 @@ class NumberAction:
 
 def available_actions(number: resources.Number, back: str) -> list[NumberAction]:
     """Return all actions in the order of menus; `back` is the URL to return to afterwards."""
-    chosen = Selection((number.e164,), back=back)
+    selection = Selection((number.e164,), back=back)
     refusals = {kind: why_not(number, kind) for kind in ACTIONS}
     return [
-        NumberAction(ACTIONS[kind], "" if refusal else form_url(kind, chosen), refusal)
+        NumberAction(ACTIONS[kind], "" if refusal else form_url(kind, selection), refusal)
         for kind, refusal in refusals.items()
     ]
 
