@@ -92,8 +92,8 @@ class ValidatedRows:
 
     def column(self, name: str) -> np.ndarray:
         """Return the array of a column of the table, except `candidates`."""
-        found: np.ndarray = self.capabilities[name] if name in self.capabilities else getattr(self, name)
-        return found
+        values: np.ndarray = self.capabilities[name] if name in self.capabilities else getattr(self, name)
+        return values
 
 
 _KIND_BITS = 8  # the lowest bits of a stored candidate hold its kind, the others its number

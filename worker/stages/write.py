@@ -88,8 +88,8 @@ def _holdings_of(numbers: Numbers) -> Iterator[tuple[int, ...]]:
     flags = {name: state[name] != 0 for name in CAPABILITY_NAMES} | {"is_unassigned": is_unassigned}
     values = {**state, **flags}
     columns = [values[name] for name in inventory.HOLDING_COLUMNS]
-    places = distinct_rows(columns)
-    return zip(*(column[places].tolist() for column in columns), strict=True)
+    indices = distinct_rows(columns)
+    return zip(*(column[indices].tolist() for column in columns), strict=True)
 
 
 def _countries_of(numbers: Numbers) -> Iterator[tuple[int, int]]:

@@ -180,8 +180,8 @@ def submit_sms(user_id: str) -> Any:  # noqa: ANN401 - a redirect or the form
 
 
 def _sms_page(form: Form, user: User) -> Any:  # noqa: ANN401 - a page and its status
-    found = free(user.tenant.id, "sms", BOX_SEARCH, form.value(BOX_SEARCH))
-    return form.page("portal/sms.html", user=user, free=found, back=list_of(user), labels=SMS_LABELS)
+    free_numbers = free(user.tenant.id, "sms", BOX_SEARCH, form.value(BOX_SEARCH))
+    return form.page("portal/sms.html", user=user, free=free_numbers, back=list_of(user), labels=SMS_LABELS)
 
 
 def list_of(user: User) -> str:

@@ -93,7 +93,7 @@ def columns_of(layout: Layout | None) -> dict[str, str]:
         return {}
     names = distinct(layout.names)
     pairs = sorted(layout.mapping.items(), key=lambda pair: pair[1])
-    return {names[place]: name_of(column) for column, place in pairs if place < len(names)}
+    return {names[index]: name_of(column) for column, index in pairs if index < len(names)}
 
 
 def _is_preview(details: JobDetails) -> bool:

@@ -42,9 +42,9 @@ def available_actions(number: resources.Number, back: str) -> list[NumberAction]
     ]
 
 
-def form_url(kind: JobKind, chosen: Selection) -> str:
+def form_url(kind: JobKind, selection: Selection) -> str:
     """Return the URL of an action's form for the selected numbers."""
-    return url_for(PAGES[kind], **chosen.args())
+    return url_for(PAGES[kind], **selection.args())
 
 
 def why_not(number: resources.Number, kind: JobKind) -> str:

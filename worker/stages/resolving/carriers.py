@@ -58,12 +58,13 @@ def selected_carriers(
 
     `capability`: the future values (bool), by name. `holder` and `writes` as in `Case`.
     """
-    found = {}
+    carrier_ids = {}
     for field in CARRIER_FIELDS:
         in_row = rows.column(field.id_name)
-        chosen = np.where(in_row != 0, in_row, getattr(rows.world.options, field.id_name) or 0)
-        found[field.id_name] = carriers(rows, field, Case(capability[field.capability], holder, chosen, writes))
-    return found
+        selected = np.where(in_row != 0, in_row, getattr(rows.world.options, field.id_name) or 0)
+        case = Case(capability[field.capability], holder, selected, writes)
+        carrier_ids[field.id_name] = carriers(rows, field, case)
+    return carrier_ids
 
 
 def _left_behind(rows: Rows, own: np.ndarray, holder: np.ndarray) -> np.ndarray:
