@@ -170,7 +170,7 @@ def test_no_header_but_the_columns_of_the_sample(tmp_path: Path, width: int) -> 
     assert (facts.header_row, rows, numbers) == (0, data, [1, 2, 3])
     assert facts.columns == tuple(map(str, TABLE[0]))[:width]
     assert facts.mapping[Column.PHONE_NUMBER] == 1
-    assert "no row of column names" in facts.notes[0]
+    assert "has no header row" in facts.notes[0]
 
 
 def test_the_header_may_be_told(tmp_path: Path) -> None:
