@@ -113,8 +113,8 @@ _FAULT_CODES = np.array([number_of(fault.code) for fault in FAULTS], dtype=np.ui
 
 def first_lines(table: pa.Table) -> np.ndarray:
     """Return which lines of a chunk are the first of their row: bool, one per line."""
-    place = table.column("place").to_numpy()
-    first: np.ndarray = np.concatenate([[True], place[1:] != place[:-1]])[: len(place)]
+    row_index = table.column("place").to_numpy()
+    first: np.ndarray = np.concatenate([[True], row_index[1:] != row_index[:-1]])[: len(row_index)]
     return first
 
 
@@ -122,8 +122,8 @@ def first_code(faults: np.ndarray) -> np.ndarray:
     """Return the number (uint8) of the most specific code of each row's faults (uint64), 0 if there is none."""
     codes = np.zeros(len(faults), dtype=np.uint8)
     failed = np.flatnonzero(faults)  # usually few
-    found = faults[failed].astype(np.uint64)
-    lowest = found & (~found + np.uint64(1))
+    fault_bits = faults[failed].astype(np.uint64)
+    lowest = fault_bits & (~fault_bits + np.uint64(1))
     codes[failed] = _FAULT_CODES[np.log2(lowest).astype(np.uint8)]  # exact for powers of two
     return codes
 
@@ -138,16 +138,16 @@ def tally(table: pa.Table) -> Tally:
     if not parts:
         return Tally()
     row, code, faults, warnings = (np.concatenate(values) for values in zip(*parts, strict=True))
-    found: dict[tuple[Outcome, Code], Seen] = {}
+    results: dict[tuple[Outcome, Code], Seen] = {}
     # There are few codes and many rows, so all codes are counted in one pass.
     kinds = code.astype(np.uint16) + np.where(faults != 0, np.uint16(_KINDS), np.uint16(0))
     counts = np.bincount(kinds, minlength=2 * _KINDS)
     for kind in np.flatnonzero(counts).tolist():
         failed, number = divmod(kind, _KINDS)
-        known = BY_NUMBER[number]
+        code_of_row = BY_NUMBER[number]
         first = int(row[kinds == kind].min())  # rows of a chunk are in the order of their numbers
-        found[result_of(known, failed), known] = Seen(int(counts[kind]), first)
-    return Tally(found, int(np.count_nonzero(warnings)))
+        results[result_of(code_of_row, failed), code_of_row] = Seen(int(counts[kind]), first)
+    return Tally(results, int(np.count_nonzero(warnings)))
 
 
 def _settled(batch: pa.RecordBatch) -> list[np.ndarray]:

@@ -92,14 +92,14 @@ def parse(text: str) -> Url:
     authority = text.partition("://")[2].partition("/")[0].partition("?")[0]
     if "@" in authority:
         raise ValueError("leave out user and password")
-    found = _URL.fullmatch(text)
-    if found is None:
+    match = _URL.fullmatch(text)
+    if match is None:
         raise ValueError("begin with http:// or https:// and a host")
-    scheme, target = found["scheme"].lower(), found["target"] or "/"
-    host = found["host"].removeprefix("[").removesuffix("]")
-    if not _is_host(host, in_brackets=found["host"].startswith("[")):
+    scheme, target = match["scheme"].lower(), match["target"] or "/"
+    host = match["host"].removeprefix("[").removesuffix("]")
+    if not _is_host(host, in_brackets=match["host"].startswith("[")):
         raise ValueError("name a host, or an address as four numbers or in brackets")
-    return Url(scheme, host, _port(found["port"], scheme), target if target.startswith("/") else f"/{target}")
+    return Url(scheme, host, _port(match["port"], scheme), target if target.startswith("/") else f"/{target}")
 
 
 def _port(text: str | None, scheme: str) -> int:

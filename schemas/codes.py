@@ -26,7 +26,11 @@ class Outcome(StrEnum):
 
 
 class Family(StrEnum):
-    """Who must act on a code: no one (ok, skipped, warning), the uploader (cell, world, file) or us (ours)."""
+    """Who must act on a code.
+
+    No one: `OK`, `SKIPPED`, `WARNING`. The uploader: `CELL` (the row's cells), `WORLD` (the inventory or the tenants),
+    `FILE`. The service's operator: `OURS`.
+    """
 
     OK = "ok"
     SKIPPED = "skipped"
@@ -38,7 +42,7 @@ class Family(StrEnum):
 
 
 class Code(StrEnum):
-    """Every result code (DESIGN section 5)."""
+    """Every result code of rows and files (docs/reference/codes.md). Positions are stored: append only."""
 
     CREATED = "CREATED"
     UPDATED = "UPDATED"
@@ -342,7 +346,7 @@ def warning_bit(code: Code) -> int:
 
 def warnings_of(bits: int) -> list[Code]:
     """Return the warnings in a row's bit set, in catalogue order."""
-    return [code for place, code in enumerate(WARNINGS) if bits >> place & 1]
+    return [code for bit, code in enumerate(WARNINGS) if bits >> bit & 1]
 
 
 @dataclass(frozen=True)
@@ -489,7 +493,7 @@ def result_of(code: Code, faults: int) -> Outcome:
 
 def faults_of(bits: int) -> list[Fault]:
     """Return the faults in a row's bit set, most informative first."""
-    return [fault for place, fault in enumerate(FAULTS) if bits >> place & 1]
+    return [fault for bit, fault in enumerate(FAULTS) if bits >> bit & 1]
 
 
 @dataclass(frozen=True)

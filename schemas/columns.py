@@ -246,13 +246,13 @@ def meant(header: str, form: Form = UPLOAD_FORM, missing: Collection[Column] = (
 
 def distinct(names: Iterable[str]) -> list[str]:
     """Return unique column names for a file: a second “Note” becomes “Note (2)”, an empty name “column”."""
-    found = dict[str, None]()
+    names_seen = dict[str, None]()
     numbers = dict[str, int]()  # of each name, the next suffix to try: a file may have a thousand unnamed columns
     for name in names:
-        wanted = candidate = name or "column"
-        number = numbers.get(wanted, 2)
-        while candidate in found:
-            candidate, number = f"{wanted} ({number})", number + 1
-        numbers[wanted] = number
-        found[candidate] = None
-    return list(found)
+        base = candidate = name or "column"
+        number = numbers.get(base, 2)
+        while candidate in names_seen:
+            candidate, number = f"{base} ({number})", number + 1
+        numbers[base] = number
+        names_seen[candidate] = None
+    return list(names_seen)

@@ -197,8 +197,8 @@ class JobOptions:
             "service": Service,
             "number_format": NumberFormat,
         }
-        known = {field.name for field in fields(cls)}
-        return cls(**{name: kinds.get(name, _same)(value) for name, value in raw.items() if name in known})
+        field_names = {field.name for field in fields(cls)}
+        return cls(**{name: kinds.get(name, _same)(value) for name, value in raw.items() if name in field_names})
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -237,7 +237,7 @@ class Tally:
 
     def count(self, outcome: Outcome) -> int:
         """Return the number of rows with this outcome."""
-        return sum(seen.count for (found, _), seen in self.results.items() if found is outcome)
+        return sum(seen.count for (result_outcome, _), seen in self.results.items() if result_outcome is outcome)
 
     def to_json(self) -> dict[str, Any]:
         return {

@@ -19,12 +19,12 @@ def fault_of(password: str, email: str, tenant: str) -> str | None:
         return f"Use at most {LONGEST} characters."
     if len(set(password)) < FEWEST_DIFFERENT:
         return f"Use at least {FEWEST_DIFFERENT} different characters."
-    typed = _bare(password)
-    known = (_bare(name) for name in (email, email.partition("@")[0], tenant))
-    if any(len(name) >= _SHORTEST_TOLD and name in typed for name in known):
+    typed = _without_spaces(password)
+    guessable = (_without_spaces(name) for name in (email, email.partition("@")[0], tenant))
+    if any(len(name) >= _SHORTEST_TOLD and name in typed for name in guessable):
         return "Leave your e-mail address and your company's name out of it."
     return None
 
 
-def _bare(text: str) -> str:
+def _without_spaces(text: str) -> str:
     return "".join(text.casefold().split())

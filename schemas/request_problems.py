@@ -164,8 +164,8 @@ REQUEST_PROBLEMS: dict[RequestCode, RequestProblem] = {
 
 def of_request(code: RequestCode, detail: str = "", **more: Any) -> dict[str, Any]:  # noqa: ANN401 - members of the problem
     """Return the problem body for a request code."""
-    found = REQUEST_PROBLEMS[code]
-    return _problem(code.value, found.status, found.title, detail or found.title, found.fix, more)
+    problem = REQUEST_PROBLEMS[code]
+    return _problem(code.value, problem.status, problem.title, detail or problem.title, problem.fix, more)
 
 
 def of_file(

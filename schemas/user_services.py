@@ -42,13 +42,13 @@ def read_services(text: str) -> Service | None:
 
     None also for Default DID together with Forwarded DID: a number is never both.
     """
-    found = NO_SERVICE
+    services = NO_SERVICE
     for part in _BETWEEN.split(text.casefold()):
         service = _NAMES.get(" ".join(part.replace("_", " ").replace("-", " ").split()))
         if service is None:
             return None
-        found |= service
-    return None if found & ANY_VOICE == ANY_VOICE else found
+        services |= service
+    return None if services & ANY_VOICE == ANY_VOICE else services
 
 
 def name_of(services: Service) -> str:

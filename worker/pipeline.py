@@ -105,7 +105,7 @@ def check(lease: leases.Lease) -> None:
     try:
         if refused is not None:
             raise FileFault(refused, text_of(refused).message)  # noqa: TRY301 - one exit for all file errors
-        found = (
+        checked = (
             check_step.check_undo(lease, job, row)
             if job.kind is JobKind.UNDO
             else check_step.check_rows_of(lease, job, row)
@@ -113,11 +113,11 @@ def check(lease: leases.Lease) -> None:
     except FileFault as fault:
         failures.refuse(lease, fault.code, fault.detail, fault.context)
         return
-    if isinstance(found, completion.CheckedJob):
-        _end_check(lease, found)
+    if isinstance(checked, completion.CheckedJob):
+        _end_check(lease, checked)
         return
-    end = partial(completion.complete_read, lease=lease, file_facts=found.facts, batch_rows=found.batch_rows)
-    _enter(lease, end, Failpoint.READ_ENTERED, Failpoint.READ_COMMITTED, len(found.batch_rows))
+    end = partial(completion.complete_read, lease=lease, file_facts=checked.facts, batch_rows=checked.batch_rows)
+    _enter(lease, end, Failpoint.READ_ENTERED, Failpoint.READ_COMMITTED, len(checked.batch_rows))
 
 
 def validate(lease: leases.Lease) -> None:

@@ -177,7 +177,7 @@ def _kind(is_unassigned: str) -> str:
     column of its own, because the planner would then take the two for statistically independent.
     """
     count = len(CAPABILITY_NAMES)
-    flags = [f"({name}::int << {count - place})" for place, name in enumerate(CAPABILITY_NAMES)]
+    flags = [f"({name}::int << {count - index})" for index, name in enumerate(CAPABILITY_NAMES)]
     carrier_ids = ["(coalesce(voice_carrier_id, 0) << 16)", f"(coalesce(sms_carrier_id, 0) << {count + 1})"]
     kind = "uploader_id << 28"
     for part in (*carrier_ids, *flags, f"({is_unassigned})::int"):

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, StrictInt, model_validator
 from pydantic_core import PydanticCustomError
 
-from schemas import names
+from schemas import name_matching
 from schemas.capabilities import CAPABILITY_NAMES, CARRIER_FIELDS
 from schemas.http.file_options import FileForm, NumberReading
 from schemas.http.resources import CallbackUrl, ExpectedHolder, NumbersFilter, OnlyUnassigned
@@ -41,17 +41,17 @@ def _three_valued(value: object) -> object:
 
 def _country(text: str) -> str:
     """Return the text of a country; refuse text that a Country Code cell would not accept (R14)."""
-    named = text.strip()
-    if read_country(named) is None:
+    text_given = text.strip()
+    if read_country(text_given) is None:
         message = "“{value}” isn't a country; use a calling code such as 44, or a two-letter country such as GB"
-        raise PydanticCustomError("country", message, {"value": named})
-    return named
+        raise PydanticCustomError("country", message, {"value": text_given})
+    return text_given
 
 
 Capability = Annotated[bool | None, BeforeValidator(_three_valued)]
 Country = Annotated[str, Field(max_length=LONGEST_COUNTRY), AfterValidator(_country)]
 Id = Annotated[str, Field(max_length=LONGEST_ID)]
-CarrierName = Annotated[str, Field(max_length=names.LONGEST)]
+CarrierName = Annotated[str, Field(max_length=name_matching.LONGEST)]
 # Fails at the first invalid item: a million errors would make a response of a gigabyte.
 Numbers = Annotated[
     list[Annotated[str, Field(max_length=LONGEST_NUMBER)]],

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from schemas.callback_urls import LONGEST_URL
 from schemas.capabilities import CapabilityName
 from schemas.http.file_options import FileForm, NumberReading
-from schemas.names import LONGEST
+from schemas.name_matching import LONGEST
 
 
 class _Body(BaseModel):
@@ -330,7 +330,7 @@ class NumberList(_Body):
     total: int | None = None
 
 
-# `webhook.services.references` checks shape and length, because it knows the networks that the operator allows.
+# `webhook.services.lookup` checks shape and length, because it knows the networks that the operator allows.
 CallbackUrl = Annotated[
     str,
     Field(

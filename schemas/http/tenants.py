@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StrictBool, field_validator
 
 from schemas.http.resources import TenantRef
-from schemas.names import LONGEST, collapse_spaces
+from schemas.name_matching import LONGEST, collapse_spaces
 
 # Every driver and spreadsheet can represent such a date, in any time zone.
 FURTHEST = timedelta(days=100 * 365)

@@ -115,7 +115,7 @@ class NewUser(_Input):
 
     def services(self) -> dict[str, Service]:
         """Return the services of each number to assign: "+1.." -> services, in the order of the body."""
-        found: dict[str, Service] = {}
+        services_by_number: dict[str, Service] = {}
         for numbers, service in (
             ([self.phone_number, self.default_did], Service.VOICE),
             (self.forwarded_dids, Service.FORWARDED),
@@ -123,8 +123,8 @@ class NewUser(_Input):
         ):
             for number in numbers:
                 if number is not None:
-                    found[number] = found.get(number, Service(0)) | service
-        return found
+                    services_by_number[number] = services_by_number.get(number, Service(0)) | service
+        return services_by_number
 
 
 class UserChange(_Input):

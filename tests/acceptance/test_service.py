@@ -91,7 +91,7 @@ def _deadlocks(up: Service) -> int:
     return int(up.ask("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")[0].deadlocks)
 
 
-# Workers that are killed (DESIGN 4)
+# Workers that are killed (docs/decisions/0005-work-queue.md)
 
 
 @pytest.mark.essential

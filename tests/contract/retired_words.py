@@ -1,12 +1,15 @@
 """Words that this project used in senses of its own, each with the term to use instead.
 
-None may be part of the name of a module, a public function or a public class (`tests/contract/test_words.py`).
+None may be part of the name of a module, a public function or a public class, nor stand in comments, docstrings, texts
+or documents (`tests/contract/test_words.py`).
 """
 
 from __future__ import annotations
 
 # word: (the sense that is retired, the term to use)
 RETIRED: dict[str, tuple[str, str]] = {
+    "anew": ("again", "again"),
+    "anybody": ("any user", "anyone"),
     "aside": ("stored aside", "background_writes"),
     "beside": ("what is shown beside a job", "the noun, such as undo_relations"),
     "chosen": ("what a user selected", "selected, or the noun"),
@@ -22,6 +25,7 @@ RETIRED: dict[str, tuple[str, str]] = {
     "kin": ("jobs that undo each other", "related jobs"),
     "known": ("what was looked up", "the noun"),
     "ledger": ("tables of jobs and work items", "job_state, database"),
+    "lest": ("so that nothing happens", "so that ... does not"),
     "look": ("to read, to check", "get, check, format"),
     "mend": ("to correct", "correct, fix"),
     "nobody": ("no user", "the noun"),
@@ -49,4 +53,44 @@ KEPT = {
     "webhook/portal/jobs/labels.py:taken_from": "labels of the field `taken_from` of the API",
     "worker/storage/files.py:tell": "the method of files in Python",
     "worker/numbers/inventory.py:look_up": "standard for finding by key",
+}
+
+# Retired words whose usual senses prose cannot do without; only names are checked for them.
+ONLY_IN_NAMES = {
+    "beside": "next to",
+    "chosen": "participle of choose",
+    "found": "participle of find",
+    "given": "participle of give",
+    "known": "participle of know",
+    "once": "one time; as soon as",
+    "taken": "participle of take",
+}
+
+# Other forms of retired words.
+FORMS = {
+    "look": ("looked", "looking"),
+    "mend": ("mended", "mending"),
+    "stamp": ("stamped", "stamping"),
+    "sweep": ("sweeping", "swept"),
+    "tell": ("telling",),
+    "tidy": ("tidied", "tidies", "tidying"),
+}
+
+# Phrases in which such a word has its usual sense, as regular expressions.
+ORDINARY_PHRASES = [
+    r"in (its )?place( of)?",
+    r"data frames?",
+    r"looks? (\w+ ){1,3}up",
+    r"look(s|ed|ing)?[- ](up|ups|like|for|ahead)",
+    r"looks? the same",
+]
+
+# Uses in prose that stay, as "path:word", with the reason.
+KEPT_IN_PROSE = {
+    "ARCHITECTURE.md:patience": "entry of the glossary: the name of a setting",
+    "ARCHITECTURE.md:piece": "entry of the glossary: published names contain it",
+    "ARCHITECTURE.md:sweep": "entry of the glossary: published names contain it",
+    "worker/runtime/embedded/identity.py:nobody": "the account `nobody` of Unix",
+    "worker/runtime/processes/child.py:guard": "the name of the process in lists of processes",
+    "worker/runtime/processes/subreaper.py:guard": "the name of the process in lists of processes",
 }

@@ -20,7 +20,7 @@ def test_what_was_decided_is_shown(api: Door) -> None:
     job = api.upload(TITLED)
     assert (job["status"], job["counts"]["created"]) == ("completed", 2)
     assert (job["file"]["format"], job["file"]["header_row"], job["file"]["delimiter"]) == ("csv", 3, ",")
-    assert job["file"]["notes"] == ["The columns are named in row 3; what stands above was passed over."]
+    assert job["file"]["notes"] == ["The column names are in row 3; the rows above were ignored."]
     assert [row["row"] for row in api.rows(job["id"])] == [4, 5]
 
 

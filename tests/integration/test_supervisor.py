@@ -1,4 +1,4 @@
-"""The supervisor on real process trees: what is killed comes back, what is stopped is gone (DESIGN 7)."""
+"""The supervisor on real process trees: killed processes are restarted, stopped ones are gone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A stand-in for the HTTP API on a real socket, for tests of the command line alone. It follows DESIGN section 6.
+"""A stand-in for the HTTP API on a real socket, for tests of the command line alone. It follows the OpenAPI document.
 
 It knows no rules: it answers what a test has laid out and remembers what it was asked.
 """

@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from schemas import permissions
-from schemas.names import LONGEST, collapse_spaces
+from schemas.name_matching import LONGEST, collapse_spaces
 from schemas.permissions import Tenant, TenantKind
 from schemas.request_problems import RequestCode
 

@@ -25,7 +25,7 @@ from schemas.jobs import (
     may_move_from,
     total_of,
 )
-from schemas.names import fold, unambiguous
+from schemas.name_matching import fold, unambiguous
 from schemas.permissions import NumberFacts, Tenant, TenantKind
 
 ROW_CODES = [code for code, entry in CATALOGUE.items() if entry.outcome is not None]

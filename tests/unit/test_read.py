@@ -364,7 +364,7 @@ def test_names_of_cells_are_unique(tmp_path: Path) -> None:
 
 
 def test_neutralised_cells_come_back(tmp_path: Path) -> None:
-    """A report of ours, sent again, means the same (DESIGN section 5)."""
+    """A report of ours, sent again, means the same: formula escapes are reversed."""
     given_cells = ["=1+1", "+1 212", "@x", "-1", "'=1", "'quoted'", "+12125550142", "\ttab", "''@"]
     written = neutralise(pa.array(given_cells)).to_pylist()
     assert [cell for cell in written if cell[0] in "=+-@\t\r"] == ["+12125550142"]

@@ -122,7 +122,7 @@ def test_two_exact_names_are_refused(tmp_path: Path, others: list[str]) -> None:
     with pytest.raises(FileFault) as caught:
         got(csv_bytes([[*HEADER, *others], ["1", "2125550142", *CAPABILITIES, *others]]), tmp_path)
     assert caught.value.code is Code.DUPLICATE_COLUMN
-    assert "“Phone Number” is there 2 times" in caught.value.detail
+    assert "“Phone Number” occurs 2 times" in caught.value.detail
     assert caught.value.context["found"] == ["Phone Number", *others]
 
 
@@ -138,7 +138,7 @@ def test_a_suggestion_names_a_missing_column_first(tmp_path: Path) -> None:
     """Case 11."""
     with pytest.raises(FileFault) as caught:
         got(csv_bytes([["Country Code", "DID Number", "Voice", "SMS"], ["1", "2125550142", "x", ""]]), tmp_path)
-    assert "“DID Number” is not known here; did you mean “Phone Number”?" in caught.value.detail
+    assert "“DID Number” is not recognized; did you mean “Phone Number”?" in caught.value.detail
 
 
 # Columns whose values decide (R14e)
@@ -170,14 +170,20 @@ def test_a_column_of_ends_is_taken_as_such(
 @pytest.mark.parametrize(
     ("rows", "why"),
     [
-        ([("2125550100", "Boston")], "“Boston” in row 2 ends no block that begins with the Phone Number."),
-        ([("2125550100", "09"), ("2125550200", "2125550199")], "“2125550199” in row 3 ends no block"),
-        ([("2125550150", "49")], "“49” in row 2 ends no block"),
-        ([("2125550100", "9175550123")], "“9175550123” in row 2 ends no block"),  # where calls are forwarded to
-        ([("2125550100", "12125550109")], "“12125550109” in row 2 ends no block"),
-        ([("2125550100", "2125560199")], "“2125560199” in row 2 ends no block"),  # larger than a block may be
-        ([("2125550100", "01-31")], "“01-31” in row 2 ends no block"),
-        ([("2125550100", "2024-01-31")], "“2024-01-31” in row 2 ends no block"),
+        ([("2125550100", "Boston")], "“Boston” in row 2 can't be the end of a block that starts at the Phone Number."),
+        ([("2125550100", "09"), ("2125550200", "2125550199")], "“2125550199” in row 3 can't be the end of a block"),
+        ([("2125550150", "49")], "“49” in row 2 can't be the end of a block"),
+        (
+            [("2125550100", "9175550123")],
+            "“9175550123” in row 2 can't be the end of a block",
+        ),  # where calls are forwarded to
+        ([("2125550100", "12125550109")], "“12125550109” in row 2 can't be the end of a block"),
+        (
+            [("2125550100", "2125560199")],
+            "“2125560199” in row 2 can't be the end of a block",
+        ),  # larger than a block may be
+        ([("2125550100", "01-31")], "“01-31” in row 2 can't be the end of a block"),
+        ([("2125550100", "2024-01-31")], "“2024-01-31” in row 2 can't be the end of a block"),
         ([("2125550100", "2125550109"), ("2125550105", "")], "the blocks of rows 2 and 3 would overlap."),
         ([("2125550105", "2125550109"), ("2125550100", "2125550105")], "the blocks of rows 2 and 3 would overlap."),
     ],
@@ -200,11 +206,11 @@ def test_a_column_of_sizes_is_taken_as_such(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("sizes", "why"),
     [
-        (["10", "0"], "“0” in row 3 is no size of a block."),
-        (["10", "10001"], "“10001” in row 3 is no size of a block."),
-        (["10", "1.5"], "“1.5” in row 3 is no size of a block."),
-        (["10", "-2"], "“-2” in row 3 is no size of a block."),
-        (["10", "large"], "“large” in row 3 is no size of a block."),
+        (["10", "0"], "“0” in row 3 can't be the size of a block."),
+        (["10", "10001"], "“10001” in row 3 can't be the size of a block."),
+        (["10", "1.5"], "“1.5” in row 3 can't be the size of a block."),
+        (["10", "-2"], "“-2” in row 3 can't be the size of a block."),
+        (["10", "large"], "“large” in row 3 can't be the size of a block."),
         (["10", "1"], "the blocks of rows 2 and 3 would overlap."),
         (["1", "1"], ""),
         (["", ""], ""),
@@ -256,7 +262,10 @@ def test_the_decision_is_the_whole_file_s(tmp_path: Path) -> None:
     wrong = [*rows[:-1], (rows[-1][0], "Boston")]
     facts, _ = got(blocks(wrong), tmp_path, limits=small)
     assert facts.notes == (
-        "“To” was not read as End Number: “Boston” in row 10,001 ends no block that begins with the Phone Number.",
+        (
+            "“To” was not read as End Number: "
+            "“Boston” in row 10,001 can't be the end of a block that starts at the Phone Number."
+        ),
     )
     overlapping = [*rows[:-1], (rows[0][0], "")]
     facts, _ = got(blocks(overlapping), tmp_path, limits=small)

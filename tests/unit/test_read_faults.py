@@ -183,7 +183,7 @@ def test_faults_name_what_was_found(tmp_path: Path) -> None:
     two = refusal(sheets.zip_bytes([("a.csv", b"a"), ("folder/b.csv", b"b")]), tmp_path)
     assert "a.csv, folder/b.csv" in two.detail
     alike = refusal(table("Country Code,Phne Number,Voice,SMS", ROW), tmp_path)
-    assert "“Phne Number” is not known here; did you mean “Phone Number”?" in alike.detail
+    assert "“Phne Number” is not recognized; did you mean “Phone Number”?" in alike.detail
     bad = sheets.csv_bytes(sheets.rows(9)).replace(b"2125550007", b"\x81")
     assert refusal(bad, tmp_path).context["line"] == 9
     long_cell = sheets.csv_bytes(sheets.rows(9)).replace(b"2125550007", b"2" * 3000)

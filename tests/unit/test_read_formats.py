@@ -66,7 +66,7 @@ def test_every_format_gives_the_same_rows(tmp_path: Path, content: bytes, kind: 
         content = sheets.zip_bytes([("folder/", b""), ("folder/numbers.dat", content), ("__MACOSX/._n", b"litter")])
     facts, rows, numbers = got(content, tmp_path)
     assert (facts.format, facts.header_row, rows, numbers) == (kind, 1, ROWS, [2, 3, 4])
-    assert any("packed" in note for note in facts.notes) is (packed != "as it is")
+    assert any("compressed" in note for note in facts.notes) is (packed != "as it is")
     assert any("numbers.dat" in note for note in facts.notes) is (packed == "zip")
 
 
@@ -151,8 +151,8 @@ def test_the_header_is_found_below_titles_and_remarks(
     facts, rows, numbers = got(content, tmp_path)
     assert (facts.header_row, rows, facts.delimiter) == (header_row, ROWS, delimiter)
     assert numbers == [header_row + 1, header_row + 2, header_row + 3]
-    assert [note for note in facts.notes if "passed over" in note] == (
-        [f"The columns are named in row {header_row}; what stands above was passed over."] if any(above) else []
+    assert [note for note in facts.notes if "rows above" in note] == (
+        [f"The column names are in row {header_row}; the rows above were ignored."] if any(above) else []
     )
 
 
@@ -172,7 +172,7 @@ def test_no_header_but_the_columns_of_the_sample(tmp_path: Path, width: int) -> 
     assert (facts.header_row, rows, numbers) == (0, data, [1, 2, 3])
     assert facts.columns == tuple(map(str, TABLE[0]))[:width]
     assert facts.mapping[Column.PHONE_NUMBER] == 1
-    assert "no row of column names" in facts.notes[0]
+    assert "has no header row" in facts.notes[0]
 
 
 def test_the_header_may_be_told(tmp_path: Path) -> None:

@@ -161,7 +161,7 @@ def test_openoffice_without_the_entry_that_names_its_type(tmp_path: Path) -> Non
 def test_openoffice_without_sheets(tmp_path: Path) -> None:
     parts = [part for part in sheets.parts_of(other_workbooks.ods_bytes(TABLE)) if part[0] != "content.xml"]
     fault = refused(sheets.zip_bytes(parts), tmp_path)
-    assert (fault.code, "content.xml, is missing" in fault.detail) == (Code.EMPTY_FILE, True)
+    assert (fault.code, "content.xml is missing" in fault.detail) == (Code.EMPTY_FILE, True)
 
 
 def test_a_row_of_openoffice_a_million_times(tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def test_lines_that_are_quoted_as_a_whole(tmp_path: Path, end: str, delimiter: s
     outer = [row[0] for row in csv.reader(io.StringIO(content, newline=""), delimiter=delimiter)]
     facts, cells, _ = got(content, tmp_path)
     assert cells == list(csv.reader(outer, delimiter=delimiter))[1:]
-    assert facts.notes == ("Every line was enclosed in quotation marks; they were taken off.",)
+    assert facts.notes == ("Every line was enclosed in quotation marks; they were removed.",)
     assert facts.delimiter == delimiter
 
 
@@ -177,7 +177,7 @@ def test_nul_characters_are_shown(tmp_path: Path, place: str) -> None:
     facts, cells, _ = got(text(rows), tmp_path)
     assert cells[-2][-1] == "xa\ufffdb"
     assert cells[-1][2].startswith("212\ufffd5")
-    assert facts.notes == (f"Row {len(rows):,} holds NUL characters, which no text has; they were read as “\ufffd”.",)
+    assert facts.notes == (f"Row {len(rows):,} contains NUL characters; they were read as “\ufffd”.",)
 
 
 @pytest.mark.parametrize("seed", range(40))

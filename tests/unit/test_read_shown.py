@@ -139,7 +139,7 @@ def test_a_stray_cell_beside_the_header_is_said(tmp_path: Path) -> None:
     table: list[list[Cell]] = [[*HEADER, *[None] * 40, "note"], *TABLE[1:]]
     facts, rows = got(sheets.xlsx_bytes(table), tmp_path)
     assert rows.cells == ROWS
-    assert facts.notes == ("Cells far right of the table were passed over (AT1: note).",)
+    assert facts.notes == ("Cells far to the right of the table were ignored (AT1: note).",)
 
 
 @pytest.mark.parametrize(

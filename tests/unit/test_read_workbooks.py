@@ -167,7 +167,7 @@ def test_passwords(tmp_path: Path, content: bytes) -> None:
         (other_workbooks.xls_of(b"\0" * 5000, "Contents"), Code.UNREADABLE_FILE, "without a workbook"),
         (sheets.zip_bytes((f"n{number}.csv", b"a") for number in range(12)), Code.UNSUPPORTED_TYPE, "12 files"),
         (sheets.zip_bytes((f"n{number}", b"") for number in range(10_001)), Code.UNSUPPORTED_TYPE, "10,001 files"),
-        (sheets.zip_bytes([("a.csv", b"a"), ("a.csv", b"b")]), Code.UNREADABLE_FILE, "two files of the same name"),
+        (sheets.zip_bytes([("a.csv", b"a"), ("a.csv", b"b")]), Code.UNREADABLE_FILE, "two files with the same name"),
         (
             sheets.zip_bytes([("Index/Document.iwa", b"a"), ("Index/Tables/Tile.iwa", b"b")]),
             Code.UNSUPPORTED_TYPE,
@@ -311,4 +311,4 @@ def test_a_table_with_a_fault_is_not_passed_over(tmp_path: Path) -> None:
     faulty: list[list[Cell]] = [row[:3] for row in TABLE]
     fault = refused(_book("xlsx", [("New", faulty), ("Old", TABLE)]), tmp_path)
     assert (fault.code, fault.context["missing"]) == (Code.MISSING_COLUMN, ["SMS"])
-    assert fault.detail.endswith("The sheet “Old” has all that are needed; choose it if it is meant.")
+    assert fault.detail.endswith("The sheet “Old” has all required columns; select it if you meant that one.")

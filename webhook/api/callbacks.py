@@ -28,7 +28,7 @@ def index(query: bodies.CallbacksQuery) -> Response:
 @bp.output(bodies.CallbackSecret)
 @bp.doc(summary="Get the secret that signs your callbacks")
 def secret() -> Response:
-    return _told(callbacks.secret())
+    return _secret_response(callbacks.secret())
 
 
 @bp.post("/secret")
@@ -36,7 +36,7 @@ def secret() -> Response:
 @bp.doc(summary="Replace the secret; the old secret also signs for a limited time")
 def rotate() -> Response:
     """If several are replaced within that period, only the last of them continues to sign."""
-    return _told(callbacks.rotate())
+    return _secret_response(callbacks.rotate())
 
 
 @bp.get("/<callback_id>")
@@ -55,7 +55,7 @@ def replay(callback_id: str) -> Response:
     return response
 
 
-def _told(secret: bodies.CallbackSecret) -> Response:
+def _secret_response(secret: bodies.CallbackSecret) -> Response:
     response = shown(secret)
     response.headers["Cache-Control"] = "no-store"
     return response
@@ -66,7 +66,7 @@ def describe(spec: dict[str, Any]) -> None:
     body = bodies.JobEnded.model_json_schema(ref_template="#/components/schemas/{model}")
     spec["components"]["schemas"] |= body.pop("$defs", {})
     spec["components"]["schemas"]["JobEnded"] = body
-    told = {
+    properties = {
         "webhook-id": "The same for every attempt",
         "webhook-timestamp": "Unix seconds",
         "webhook-signature": "v1,...",
@@ -78,7 +78,7 @@ def describe(spec: dict[str, Any]) -> None:
                 "description": "Signed as in the Standard Webhooks specification. Delivered at least once.",
                 "parameters": [
                     {"name": name, "in": "header", "required": True, "description": text, "schema": {"type": "string"}}
-                    for name, text in told.items()
+                    for name, text in properties.items()
                 ],
                 "requestBody": {
                     "required": True,

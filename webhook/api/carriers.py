@@ -27,8 +27,8 @@ def index(query: tenants.PageQuery) -> Response:
 @bp.output(tenants.Carrier, status_code=201)
 @bp.doc(summary="Add a carrier")
 def create(body: tenants.NewCarrier) -> Response:
-    made = carriers.create(body)
-    return created(made, url_for("carriers.show", carrier_id=made.id))
+    carrier = carriers.create(body)
+    return created(carrier, url_for("carriers.show", carrier_id=carrier.id))
 
 
 @bp.get("/<carrier_id>")

@@ -26,7 +26,7 @@ bp = APIBlueprint("health", __name__, tag="Service")
 @bp.output(resources.Health)
 @bp.doc(summary="Check that the process responds")
 def livez() -> Response:
-    return _answer([])
+    return _health_response([])
 
 
 @bp.get("/readyz")
@@ -35,18 +35,18 @@ def livez() -> Response:
     summary="Check that database, broker and storage can be reached", responses={503: "At least one is unreachable"}
 )
 def readyz() -> Response:
-    # While many such requests run, return the latest result: refusals would make the service look unready.
+    # While many such requests run, return the latest result: refusals would make the service appear unready.
     if READINESS.try_acquire():
         try:
-            return _answer(readiness.failing())
+            return _health_response(readiness.failing())
         finally:
             READINESS.release()
     if readiness.latest is None:
         raise READINESS.refusal()
-    return _answer(readiness.latest)
+    return _health_response(readiness.latest)
 
 
-def _answer(failing: list[str]) -> Response:
+def _health_response(failing: list[str]) -> Response:
     body = resources.Health(status="unavailable" if failing else "ok", failing=failing)
     return Response(body.model_dump_json(), 503 if failing else 200, content_type="application/json")
 

@@ -113,10 +113,10 @@ def accepted(job_id: str) -> Response:
 
 def replay(error: idempotency.ReplayedError) -> Response:
     """Return the first response again; the job as it is now, if the first response was never stored."""
-    known = error.finished
-    response = accepted(known.job)
-    if known.answer is not None:
-        response.set_data(known.answer)
+    finished_job = error.finished
+    response = accepted(finished_job.job)
+    if finished_job.answer is not None:
+        response.set_data(finished_job.answer)
         del response.headers["ETag"]
     response.headers[idempotency.REPLAYED] = "true"
     return response

@@ -56,8 +56,8 @@ def _admit() -> None:
     """Admit the bearer of the operators' token; without a configured token, only clients on this machine."""
     token = get_settings().metrics_token
     if token is not None:
-        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-        right = hmac.compare_digest(given.strip().encode(), token.get_secret_value().encode())
+        scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
+        right = hmac.compare_digest(secret.strip().encode(), token.get_secret_value().encode())
         if scheme.lower() != "bearer" or not right:
             raise refuse(RequestCode.UNAUTHENTICATED)
     elif not _is_from_here():
@@ -98,13 +98,13 @@ class _Service(Collector):
         yield _family(BUILD, {(version("numberyard"), platform.python_version()): 1})
         try:
             with transaction() as connection:
-                found = read(connection)
+                values = read(connection)
         except SQLAlchemyError as error:
             log.warning("ledger_unread", error=type(error).__name__)
             yield _family(LEDGER_UP, {(): 0})
             return
         yield _family(LEDGER_UP, {(): 1})
-        for metric, samples in found.items():
+        for metric, samples in values.items():
             yield _family(metric, samples)
 
 

@@ -27,8 +27,8 @@ def index(query: tenant_bodies.TenantsQuery) -> Response:
 @bp.output(tenant_bodies.Tenant, status_code=201)
 @bp.doc(summary="Add a reseller or an enterprise")
 def create(body: tenant_bodies.NewTenant) -> Response:
-    made = tenants.create(body)
-    return created(made, url_for("tenants.show", tenant_id=made.id))
+    tenant = tenants.create(body)
+    return created(tenant, url_for("tenants.show", tenant_id=tenant.id))
 
 
 @bp.get("/<tenant_id>")

@@ -29,8 +29,8 @@ def index(query: bodies.UsersQuery) -> Response:
 @bp.doc(summary="Add a user and assign its first numbers")
 def create(body: bodies.NewUser) -> Response:
     """Refuses numbers that cannot be assigned, all at once and with nothing created; the job reports later failures."""
-    made = users.create(body, wait_seconds(users.WAIT))
-    return created(made, url_for("users.show", user_id=made.id))
+    user = users.create(body, wait_seconds(users.WAIT))
+    return created(user, url_for("users.show", user_id=user.id))
 
 
 @bp.get("/<user_id>")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 
-from schemas.names import fold
+from schemas.name_matching import fold
 from webhook.cli.client import Json
 from webhook.cli.exit_codes import Exit
 from webhook.cli.session import Failed, Session

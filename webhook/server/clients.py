@@ -24,8 +24,8 @@ class Clients:
         """
         if not is_within(peer, self._trusted):
             return None
-        named = (address.strip() for address in reversed(forwarded_for.split(",")))
-        return next((address for address in named if address and not is_within(address, self._trusted)), None)
+        addresses = (address.strip() for address in reversed(forwarded_for.split(",")))
+        return next((address for address in addresses if address and not is_within(address, self._trusted)), None)
 
     def enter(self, address: str) -> bool:
         """Count a request and return True; False if the client has too many running."""

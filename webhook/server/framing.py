@@ -14,7 +14,7 @@ def fault_of(scope: dict[str, Any]) -> Fault | None:
     """Return why a request is refused before its body is read; None if its head is sound.
 
     RFC 9112, section 6.1: both framings in one request, or chunks in HTTP/1.0, may be an attempt to smuggle a request
-    past a proxy that frames it differently.
+    past a proxy that finds its end elsewhere.
     """
     names = [name for name, _ in scope["headers"]]
     if len(scope["raw_path"]) + len(scope["query_string"]) > LONGEST_TARGET:

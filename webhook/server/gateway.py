@@ -19,10 +19,10 @@ from schemas.request_problems import RequestCode
 from webhook.http import refusals
 from webhook.http.concurrency_limits import UPLOADS
 from webhook.server import framing, problems
-from webhook.server.call import Call, environ_of
 from webhook.server.clients import Clients
 from webhook.server.connections import Connection, Connections, Peer
 from webhook.server.incoming import DisconnectedError, Incoming, Input, Rate, TooSlowError, TruncatedError
+from webhook.server.wsgi_call import Call, environ_of
 from worker.config.settings import Settings
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ from webhook.http import auth, idempotency
 from webhook.http.errors import refuse
 from webhook.http.multipart import receive
 from webhook.http.request_bodies import validated
-from webhook.services import references
+from webhook.services import lookup
 from webhook.services.job_submission import announce, submitting
 from webhook.services.numbers import filter_of
 from worker.config.failpoints import Failpoint, hit
@@ -51,33 +51,31 @@ class ActionRequest:
 
 def _assignment(connection: sa.Connection, actor: Actor, form: actions.AssignOptions) -> dict[str, Any]:
     """Return the options of an assignment: to a tenant below, or to a user who can have the service (R18, R20)."""
-    user = references.find_user(connection, actor, form.user_id)
+    user = lookup.find_user(connection, actor, form.user_id)
     if user is not None:
-        references.check_service(user, form.services or Service.VOICE)
+        lookup.check_service(user, form.services or Service.VOICE)
     return {
-        "target_id": references.find_assignment_target(connection, actor, form.tenant_id),
+        "target_id": lookup.find_assignment_target(connection, actor, form.tenant_id),
         "user_id": None if user is None else user.id,
         "service": form.services or NO_SERVICE,
         "only_unassigned": form.only_unassigned,
-        "expected_holder_id": references.find_expected_holder(connection, actor, form.expected_holder_id),
+        "expected_holder_id": lookup.find_expected_holder(connection, actor, form.expected_holder_id),
     }
 
 
 def _unassignment(connection: sa.Connection, actor: Actor, form: actions.UnassignOptions) -> dict[str, Any]:
-    user = references.find_user(connection, actor, form.user_id)
+    user = lookup.find_user(connection, actor, form.user_id)
     return {
         "user_id": None if user is None else user.id,
         "service": form.services or NO_SERVICE,
-        "expected_holder_id": references.find_expected_holder(connection, actor, form.expected_holder_id),
+        "expected_holder_id": lookup.find_expected_holder(connection, actor, form.expected_holder_id),
     }
 
 
 def _change(connection: sa.Connection, actor: Actor, form: actions.ChangeOptions) -> dict[str, Any]:
     return form.model_dump(include=set(CAPABILITY_NAMES)) | {
-        "voice_carrier_id": references.find_carrier(connection, actor, Column.VOICE_CARRIER, form.voice_carrier),
-        "sms_carrier_id": references.find_carrier(
-            connection, actor, Column.SMS_CARRIER_PROFILE, form.sms_carrier_profile
-        ),
+        "voice_carrier_id": lookup.find_carrier(connection, actor, Column.VOICE_CARRIER, form.voice_carrier),
+        "sms_carrier_id": lookup.find_carrier(connection, actor, Column.SMS_CARRIER_PROFILE, form.sms_carrier_profile),
     }
 
 
@@ -122,22 +120,22 @@ def enter_file(kind: JobKind, request: Request) -> str:
 
 def _enter(job: str, kind: JobKind, form: actions.Options, file: submit.File | None = None) -> None:
     actor = auth.actor()
-    callback_url = references.callback_url(form.callback_url)
+    callback_url = lookup.callback_url(form.callback_url)
     with transaction() as connection:
-        chosen = REQUESTS[kind].choose(connection, actor, form)
+        selected = REQUESTS[kind].choose(connection, actor, form)
         hints = form.model_dump(include=set(FileOptions.model_fields)) if file is not None else {}
         options = JobOptions(
             mode=Mode(form.mode),
             on_error=OnError(form.on_error),
             number_format=NumberFormat(form.number_format),
             country_code=form.country_code,
-            **chosen,
+            **selected,
             **hints,
         )
         if isinstance(form, actions.Selection):
             list_format = ListFormat.LIST if form.filter is None else ListFormat.SELECTION
             number_lists.put(job, {Column.PHONE_NUMBER: _numbers(connection, actor, form)}, list_format)
-        parent = references.find_parent(connection, actor, kind, getattr(form, "parent_job_id", None))
+        parent = lookup.find_parent(connection, actor, kind, getattr(form, "parent_job_id", None))
         order = submit.NewJob(
             job,
             actor.tenant.id,
@@ -160,8 +158,8 @@ def _numbers(connection: sa.Connection, actor: Actor, body: actions.Selection) -
     expected, most = body.expected_count, get_settings().max_rows
     if expected > most:
         raise refuse(RequestCode.INVALID_FIELD, f"expected_count: one job takes {most} numbers at most.")
-    wanted = filters.resolve(connection, actor, filter_of(body.filter))
-    selected = selections.select(connection, wanted, expected)
+    resolved_filter = filters.resolve(connection, actor, filter_of(body.filter))
+    selected = selections.select(connection, resolved_filter, expected)
     if selected.numbers is None:
         detail = f"{selected.found:,} numbers match now, not {expected:,}."
         raise refuse(RequestCode.COUNT_CHANGED, detail, expected=expected, found=selected.found)

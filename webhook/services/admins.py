@@ -109,15 +109,15 @@ def _hash(password: str) -> str:
 
 def _tenant(connection: sa.Connection, public_id: str | None) -> Tenant:
     actor = auth.actor().tenant
-    found = actor if public_id is None else tenant_scope.tenant_below(connection, actor, public_id)
-    if found is None or permissions.check_tenant(actor, found) is not None:
+    tenant = actor if public_id is None else tenant_scope.tenant_below(connection, actor, public_id)
+    if tenant is None or permissions.check_tenant(actor, tenant) is not None:
         raise refuse(RequestCode.INVALID_FIELD, "Choose one from the list.", fix="", field="tenant_id")
-    return found
+    return tenant
 
 
 def _find(connection: sa.Connection, public_id: str) -> sa.Row[Any]:
     """Return an admin that the actor sees. Invisible and missing ones give the same 404 (R3)."""
-    found = admins.get(connection, auth.actor(), public_id)
-    if found is None:
+    admin = admins.get(connection, auth.actor(), public_id)
+    if admin is None:
         raise refuse(RequestCode.NOT_FOUND, _NOBODY)
-    return found
+    return admin

@@ -25,9 +25,9 @@ from worker.queue import broker
 def page(query: bodies.CallbacksQuery) -> bodies.CallbackList:
     """Return the actor's own callbacks, newest first."""
     with transaction() as connection:
-        found = callback_queries.page(connection, auth.actor(), query.state, query.cursor, query.limit)
-    cursor = callback_signing.message_id(found[-1].public_id) if len(found) == query.limit else None
-    return bodies.CallbackList(data=[_callback(row) for row in found], next_cursor=cursor)
+        callbacks = callback_queries.page(connection, auth.actor(), query.state, query.cursor, query.limit)
+    cursor = callback_signing.message_id(callbacks[-1].public_id) if len(callbacks) == query.limit else None
+    return bodies.CallbackList(data=[_callback(row) for row in callbacks], next_cursor=cursor)
 
 
 def get(callback_id: str) -> bodies.CallbackWithDeliveries:
@@ -35,13 +35,17 @@ def get(callback_id: str) -> bodies.CallbackWithDeliveries:
     with transaction() as connection:
         row = _find(connection, callback_id)
         tries = callback_queries.deliveries(connection, row.job_id)
-    told = [
+    attempts = [
         bodies.Delivery(
-            at=one.at, attempt=one.attempt, result=one.result, status=one.status, duration_ms=one.duration_ms
+            at=attempt.at,
+            attempt=attempt.attempt,
+            result=attempt.result,
+            status=attempt.status,
+            duration_ms=attempt.duration_ms,
         )
-        for one in tries
+        for attempt in tries
     ]
-    return bodies.CallbackWithDeliveries(**_callback(row).model_dump(), deliveries=told)
+    return bodies.CallbackWithDeliveries(**_callback(row).model_dump(), deliveries=attempts)
 
 
 def replay(callback_id: str) -> bodies.Callback:

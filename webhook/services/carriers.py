@@ -22,9 +22,9 @@ WORDS = {
 def page(query: tenant_bodies.PageQuery) -> tenant_bodies.CarrierList:
     """Return the carriers that the actor can use, and those defined below it."""
     with transaction() as connection:
-        found = carriers.page(connection, auth.actor(), query.cursor, query.limit)
-    cursor = found[-1].row.public_id if len(found) == query.limit else None
-    return tenant_bodies.CarrierList(data=[serializers.carrier(view) for view in found], next_cursor=cursor)
+        rows = carriers.page(connection, auth.actor(), query.cursor, query.limit)
+    cursor = rows[-1].row.public_id if len(rows) == query.limit else None
+    return tenant_bodies.CarrierList(data=[serializers.carrier(view) for view in rows], next_cursor=cursor)
 
 
 def get(carrier_id: str) -> tenant_bodies.Carrier:
@@ -42,8 +42,8 @@ def create(body: tenant_bodies.NewCarrier) -> tenant_bodies.Carrier:
         tenants.hold(connection, actor)
         if carriers.is_defined(connection, actor, body.service, body.name):
             stop_if(RequestCode.NAME_TAKEN, WORDS, field="name")
-        made = carriers.create(connection, actor, body.service, body.name)
-        view = _find(connection, made)
+        public_id = carriers.create(connection, actor, body.service, body.name)
+        view = _find(connection, public_id)
     return serializers.carrier(view)
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from schemas.names import fold
+from schemas.name_matching import fold
 from schemas.permissions import Tenant
 from webhook.services.tenants import find
 from worker.database import tenant_scope
@@ -19,7 +19,7 @@ SERVICES = ("voice", "sms")
 class Choice:
     """The possible defaults of a tenant for a service: carrier names that it can use, and the inherited default.
 
-    A name that carriers of two levels share is left out: choosing it would be a guess (`schemas.names.unambiguous`).
+    A name that carriers of two levels share is left out: choosing it would be a guess (see `schemas.name_matching`).
     """
 
     names: tuple[str, ...]
@@ -37,9 +37,9 @@ def choices(tenant_id: str) -> Mapping[str, Choice]:
         tenant = find(connection, tenant_id)
         above = _inherited(tenant, tenant_scope.default_carriers(connection, [tenant.id]))
         inherited = tenant_scope.carrier_names(connection, above)
-        found = {service: tenant_scope.carriers_of(connection, tenant, service) for service in SERVICES}
+        carriers_by_service = {service: tenant_scope.carriers_of(connection, tenant, service) for service in SERVICES}
     return {
-        service: Choice(_clear([name for name, _ in found[service]]), inherited.get(carrier))
+        service: Choice(_clear([name for name, _ in carriers_by_service[service]]), inherited.get(carrier))
         for service, carrier in zip(SERVICES, above, strict=True)
     }
 

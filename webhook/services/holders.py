@@ -31,24 +31,24 @@ class Holder:
 def of_numbers(numbers: Sequence[str]) -> list[Holder]:
     """Return the holders of some numbers ("+12125550142") that the actor sees, the most numbers first."""
     with transaction() as connection:
-        found = holders.of_numbers(connection, auth.actor(), [int(number) for number in numbers])
-    return _holders(found)
+        holdings = holders.of_numbers(connection, auth.actor(), [int(number) for number in numbers])
+    return _holders(holdings)
 
 
-def of_filter(wanted: resources.NumbersFilter, expected: int) -> list[Holder] | None:
+def of_filter(number_filter: resources.NumbersFilter, expected: int) -> list[Holder] | None:
     """Return the holders of all matching numbers, about `expected`; None if counting takes too long for a page."""
     try:
         with snapshot() as connection:
-            resolved = filters.resolve(connection, auth.actor(), filter_of(wanted))
-            found = holders.matching(connection, resolved, expected)
+            resolved = filters.resolve(connection, auth.actor(), filter_of(number_filter))
+            holdings = holders.matching(connection, resolved, expected)
     except holders.TooLongError:
         return None
-    return _holders(found)
+    return _holders(holdings)
 
 
-def _holders(found: Sequence[holders.Held]) -> list[Holder]:
+def _holders(holdings: Sequence[holders.Held]) -> list[Holder]:
     own = auth.actor().tenant.id
     return [
-        Holder(held.holder.public_id, held.holder.name, held.holder.id == own, held.count, held.in_use)
-        for held in found
+        Holder(holding.holder.public_id, holding.holder.name, holding.holder.id == own, holding.count, holding.in_use)
+        for holding in holdings
     ]

@@ -54,7 +54,6 @@ class JobDetails:
 
     `causes`: the most frequent first; under review, of the predicted outcomes. `layout`: the file's columns if its rows
     can be shown; not if `is_expired`. `refused`: why the actor may not decide about the job (R1); None if it may.
-    `undo_relations_of`: its undo relations.
     """
 
     job: resources.Job
@@ -62,19 +61,19 @@ class JobDetails:
     layout: Layout | None
     is_expired: bool
     refused: RequestCode | None
-    beside: UndoRelations
+    undo_relations: UndoRelations
 
 
 def details_of(job_id: str) -> JobDetails:
     """Return the job with this public id and its details, if the actor sees it."""
     view = find(job_id)
-    there = serializers.has_report(view.row)
-    layout = Layout.from_json(view.row.file_facts) if there else None
+    has_report = serializers.has_report(view.row)
+    layout = Layout.from_json(view.row.file_facts) if has_report else None
     with transaction() as connection:
         owner = tenant_scope.tenant_by_id(connection, view.row.tenant_id)
     refused = permissions.check_control(auth.actor().tenant, owner)
     causes = _causes(_tally(job_id, view, layout))
-    is_expired = serializers.had_report(view.row) and not there
+    is_expired = serializers.had_report(view.row) and not has_report
     return JobDetails(serializers.job(view), causes, layout, is_expired, refused, undo_relations_of([job_id])[job_id])
 
 
@@ -84,18 +83,18 @@ def undo_relations_of(job_ids: Iterable[str]) -> dict[str, UndoRelations]:
     if not ids:
         return {}
     with transaction() as connection:
-        found = undo_queries.undo_graph_of(connection, auth.actor(), ids)
-    told = {each.public_id: _beside(found, each) for each in found}
-    return {job_id: told.get(job_id, UndoRelations()) for job_id in ids}
+        graph = undo_queries.undo_graph_of(connection, auth.actor(), ids)
+    relations = {job.public_id: _undo_relations(graph, job) for job in graph}
+    return {job_id: relations.get(job_id, UndoRelations()) for job_id in ids}
 
 
-def _beside(found: undo_queries.UndoGraph, job: RelatedJob) -> UndoRelations:
+def _undo_relations(graph: undo_queries.UndoGraph, job: RelatedJob) -> UndoRelations:
     line: list[RelatedJob] = []
-    while (undoes := found.undone_by(line[-1] if line else job)) is not None and len(line) < LONGEST_LINE:
+    while (undoes := graph.undone_by(line[-1] if line else job)) is not None and len(line) < LONGEST_LINE:
         line.append(undoes)
     again = line[0] if line else None
-    is_open = again is None or again.is_expired or any(each.finished_at is None for each in found.of(again))
-    return UndoRelations(tuple(line), found.undone(job), 0 if again is None or is_open else found.left(again.id))
+    is_open = again is None or again.is_expired or any(undo.finished_at is None for undo in graph.of(again))
+    return UndoRelations(tuple(line), graph.undone(job), 0 if again is None or is_open else graph.left(again.id))
 
 
 def upload_settings_of(job_id: str) -> resources.UploadForm:
@@ -134,11 +133,11 @@ def _tally(job_id: str, view: JobView, layout: Layout | None) -> Tally:
 
 
 def _causes(tally: Tally) -> tuple[Cause, ...]:
-    found = [Cause(outcome, code, seen.count, seen.first_row) for (outcome, code), seen in tally.results.items()]
-    return tuple(sorted(found, key=lambda cause: (-cause.count, CATALOGUE[cause.code].number)))
+    causes = [Cause(outcome, code, seen.count, seen.first_row) for (outcome, code), seen in tally.results.items()]
+    return tuple(sorted(causes, key=lambda cause: (-cause.count, CATALOGUE[cause.code].number)))
 
 
 def _carrier(connection: sa.Connection, service: str, carrier_id: int | None) -> str | None:
     """Return the name of a carrier, if the actor may use it (R7)."""
     usable = tenant_scope.carriers_of(connection, auth.actor().tenant, service)
-    return next((name for name, found in usable if found == carrier_id), None)
+    return next((name for name, id_ in usable if id_ == carrier_id), None)

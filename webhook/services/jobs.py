@@ -38,10 +38,10 @@ WORDS = {
 def page(query: resources.JobsQuery) -> resources.JobList:
     """Return jobs of the actor's own tenant and of those below it, newest first."""
     with transaction() as connection:
-        wanted = JobFilter(query.kind, query.status, query.cursor)
-        found = queries.page(connection, auth.actor(), wanted, query.limit)
-    cursor = found[-1].row.public_id if len(found) == query.limit else None
-    return resources.JobList(data=[serializers.job(view) for view in found], next_cursor=cursor)
+        filters = JobFilter(query.kind, query.status, query.cursor)
+        views = queries.page(connection, auth.actor(), filters, query.limit)
+    cursor = views[-1].row.public_id if len(views) == query.limit else None
+    return resources.JobList(data=[serializers.job(view) for view in views], next_cursor=cursor)
 
 
 def get(job_id: str, wait: float = 0.0, *, must_wait: bool = False) -> resources.Job:
@@ -56,9 +56,9 @@ def rows(job_id: str, query: resources.RowsQuery) -> resources.RowList:
         return resources.RowList(data=[], next_cursor=None)
     outcomes = None if query.outcome is None else frozenset({Outcome(query.outcome)})
     with open_report(job_id, tokens_of(view), layout_of(view), preview=is_reviewed(view)) as published:
-        found, following = published.page(outcomes, query.code, query.cursor, query.limit)
+        records, following = published.page(outcomes, query.code, query.cursor, query.limit)
     cursor = None if following is None else str(following)
-    return resources.RowList(data=[resources.Row(**row) for row in found], next_cursor=cursor)
+    return resources.RowList(data=[resources.Row(**row) for row in records], next_cursor=cursor)
 
 
 def confirm(job_id: str) -> str:

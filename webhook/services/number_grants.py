@@ -50,23 +50,23 @@ def submit_grant(connection: sa.Connection, actor: Actor, gift: NumberGrant, job
 
 def refuse_bad_numbers(connection: sa.Connection, actor: Tenant, gift: NumberGrant) -> bool:
     """Raise `Refused` with every number that cannot be assigned; else return whether some must be created."""
-    wanted, fields, user = gift.wanted, gift.fields, gift.user
-    e164 = np.array(sorted(int(number) for number in wanted), dtype=np.int64)
-    known = _facts(connection, e164)
+    services, fields, user = gift.wanted, gift.fields, gift.user
+    e164 = np.array(sorted(int(number) for number in services), dtype=np.int64)
+    facts_by_number = _facts(connection, e164)
     for number in gift.freed:
-        if int(number) in known:
-            known[int(number)] = replace(known[int(number)], voice_user=False)
+        if int(number) in facts_by_number:
+            facts_by_number[int(number)] = replace(facts_by_number[int(number)], voice_user=False)
     errors = []
-    for number, service in wanted.items():
-        facts = known.get(int(number))
-        found = _added(actor, int(number)) if facts is None else _given(actor, facts, user, service)
-        if found is not None:
-            text = text_of(*found).with_value(number)
+    for number, service in services.items():
+        facts = facts_by_number.get(int(number))
+        code = _check_new(actor, int(number)) if facts is None else _check_existing(actor, facts, user, service)
+        if code is not None:
+            text = text_of(*code).with_value(number)
             errors.append(
                 {
                     "field": fields[number],
                     "value": number,
-                    "code": found[0].value,
+                    "code": code[0].value,
                     "message": text.message,
                     "fix": text.fix,
                 }
@@ -74,10 +74,10 @@ def refuse_bad_numbers(connection: sa.Connection, actor: Tenant, gift: NumberGra
     if errors:
         first: dict[str, Any] = errors[0]
         raise refuse_file(Code(first["code"]), f"{first['value']}: {first['message']}", errors=errors)
-    return len(known) < len(wanted)
+    return len(facts_by_number) < len(services)
 
 
-def _given(actor: Tenant, facts: NumberFacts, user: User, service: Service) -> tuple[Code, Column] | None:
+def _check_existing(actor: Tenant, facts: NumberFacts, user: User, service: Service) -> tuple[Code, Column] | None:
     """Return why an existing number cannot be assigned; None if it can.
 
     A number outside the actor's tree is treated as absent, unless the actor may add numbers (R3, R21).
@@ -92,7 +92,7 @@ def _given(actor: Tenant, facts: NumberFacts, user: User, service: Service) -> t
     return None if code is None else (code, Column.PHONE_NUMBER)
 
 
-def _added(actor: Tenant, e164: int) -> tuple[Code, Column] | None:
+def _check_new(actor: Tenant, e164: int) -> tuple[Code, Column] | None:
     """Return why a number cannot be created (R21, R15); None if it can."""
     code = permissions.check_upload(actor)
     if code is not None:
@@ -103,13 +103,13 @@ def _added(actor: Tenant, e164: int) -> tuple[Code, Column] | None:
 
 def _facts(connection: sa.Connection, e164: np.ndarray) -> dict[int, NumberFacts]:
     """Return the facts of the numbers that exist, wherever: input for the rules, never to be shown."""
-    found = inventory.look_up(connection, e164, lock=False)
-    ids = {int(value) for name in ("holder_id", "uploader_id") for value in found[name]}
+    state = inventory.look_up(connection, e164, lock=False)
+    ids = {int(value) for name in ("holder_id", "uploader_id") for value in state[name]}
     tenants = tenant_scope.tenants_by_id(connection, sorted(ids))
     columns = ("e164", "holder_id", "uploader_id", "voice", "sms", "voice_user_id", "sms_user_id")
     facts = {}
     for number, holder, uploader, voice, sms, voice_user, sms_user in zip(
-        *(found[name].tolist() for name in columns), strict=True
+        *(state[name].tolist() for name in columns), strict=True
     ):
         facts[number] = NumberFacts(
             tenants[holder], tenants[uploader], bool(voice), bool(sms), bool(voice_user), bool(sms_user)

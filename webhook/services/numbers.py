@@ -25,38 +25,41 @@ _NOT_DIGITS = re.compile(r"[^0-9]")
 def page(query: resources.NumbersQuery) -> resources.NumberList:
     """Return matching numbers, ascending. `total`: the matches on all pages, if the query asks for it."""
     with snapshot() as connection:
-        wanted = filters.resolve(connection, auth.actor(), filter_of(query))
-        found = queries.page(connection, wanted.beyond(query.cursor), query.limit)
-        total = _total(connection, wanted, query, found) if query.count else None
-    return _list(query, found, total)
+        resolved_filter = filters.resolve(connection, auth.actor(), filter_of(query))
+        views = queries.page(connection, resolved_filter.beyond(query.cursor), query.limit)
+        total = _total(connection, resolved_filter, query, views) if query.count else None
+    return _list(query, views, total)
 
 
 def page_counted_up_to(query: resources.NumbersQuery, most: int) -> resources.NumberList:
     """Return a page with `total` always set: at most `most + 1`, which stands for any higher count."""
     with snapshot() as connection:
-        wanted = filters.resolve(connection, auth.actor(), filter_of(query))
-        few = selections.all_up_to(connection, wanted, most)
+        resolved_filter = filters.resolve(connection, auth.actor(), filter_of(query))
+        few = selections.all_up_to(connection, resolved_filter, most)
         if few is None:
-            found = queries.page(connection, wanted.beyond(query.cursor), query.limit)
+            views = queries.page(connection, resolved_filter.beyond(query.cursor), query.limit)
         else:
             # The numbers of the page are among them; no second search.
             beyond = [number for number in few if query.cursor is None or number > query.cursor]
-            found = queries.these(connection, beyond[: query.limit])
-    return _list(query, found, most + 1 if few is None else len(few))
+            views = queries.these(connection, beyond[: query.limit])
+    return _list(query, views, most + 1 if few is None else len(few))
 
 
-def _list(query: resources.NumbersQuery, found: Sequence[NumberView], total: int | None) -> resources.NumberList:
-    cursor = str(found[-1].row.e164) if len(found) == query.limit else None
-    data = [serializers.number(auth.actor(), view) for view in found]
+def _list(query: resources.NumbersQuery, views: Sequence[NumberView], total: int | None) -> resources.NumberList:
+    cursor = str(views[-1].row.e164) if len(views) == query.limit else None
+    data = [serializers.number(auth.actor(), view) for view in views]
     return resources.NumberList(data=data, next_cursor=cursor, total=total)
 
 
 def _total(
-    connection: sa.Connection, wanted: ResolvedFilter, query: resources.NumbersQuery, found: Sequence[NumberView]
+    connection: sa.Connection,
+    resolved_filter: ResolvedFilter,
+    query: resources.NumbersQuery,
+    views: Sequence[NumberView],
 ) -> int:
-    if query.cursor is None and len(found) < query.limit:
-        return len(found)  # a first page that is not full has all of them
-    return selections.count(connection, wanted)
+    if query.cursor is None and len(views) < query.limit:
+        return len(views)  # a first page that is not full has all of them
+    return selections.count(connection, resolved_filter)
 
 
 def get(e164: str) -> resources.Number:
@@ -75,8 +78,8 @@ def get(e164: str) -> resources.Number:
 
 def _digits(text: str) -> str:
     """Return the digits of an international number; "" for any other text, which is not interpreted (R14c)."""
-    found = _INTERNATIONAL.fullmatch(ascii_digits(text))
-    return "" if found is None else _NOT_DIGITS.sub("", found[1] or found[2] or "")
+    match = _INTERNATIONAL.fullmatch(ascii_digits(text))
+    return "" if match is None else _NOT_DIGITS.sub("", match[1] or match[2] or "")
 
 
 def filter_of(query: resources.NumbersFilter) -> NumberFilter:

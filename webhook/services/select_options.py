@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from schemas.names import fold
+from schemas.name_matching import fold
 from schemas.permissions import TenantKind
 from webhook.http import auth
 from worker.accounts import users as users_seen
@@ -24,7 +24,7 @@ from worker.phone.formatting import country_name
 class Choice:
     """An option: the id that is sent, the name that is shown, and the heading that it is under ("" for none).
 
-    `more` tells options of the same name apart: a tenant's reseller, a user's e-mail address.
+    `more` distinguishes options of the same name: a tenant's reseller, a user's e-mail address.
     """
 
     id: str
@@ -55,12 +55,12 @@ def offered(most_users: int) -> Offered:
     """
     actor = auth.actor()
     with transaction() as connection:
-        named = [facets.carrier_names(connection, actor, service) for service in ("voice", "sms")]
+        names_of_service = [facets.carrier_names(connection, actor, service) for service in ("voice", "sms")]
         regions = facets.countries(connection, actor)
         return Offered(
             _tenants(connection, own=True, kind=None),
             _users(connection, "", most_users),
-            [(name, name) for name in _by_name(name for names in named for name in names)],
+            [(name, name) for name in _by_name(name for names in names_of_service for name in names)],
             sorted(((region, country_name(region)) for region in regions), key=lambda pair: fold(pair[1])),
         )
 
@@ -87,15 +87,17 @@ def user(public_id: str) -> Choice | None:
 def carriers(service: str) -> list[str]:
     """Return the names of the carriers ("voice" or "sms") that the actor may use (R7)."""
     with transaction() as connection:
-        found = tenant_scope.carriers_of(connection, auth.actor().tenant, service)
-    return _by_name(name for name, _ in found)
+        rows = tenant_scope.carriers_of(connection, auth.actor().tenant, service)
+    return _by_name(name for name, _ in rows)
 
 
 def matching(choices: Iterable[Choice], text: str) -> list[Choice]:
     """Return the choices that typed text means: the one with that label or name, else all that contain it."""
-    wanted, every = fold(text), list(choices)
-    exact = [one for one in every if fold(one.label) == wanted] or [one for one in every if fold(one.name) == wanted]
-    return exact or [one for one in every if wanted in fold(one.label)]
+    folded, every = fold(text), list(choices)
+    exact = [choice for choice in every if fold(choice.label) == folded] or [
+        choice for choice in every if fold(choice.name) == folded
+    ]
+    return exact or [choice for choice in every if folded in fold(choice.label)]
 
 
 def _by_name(names: Iterable[str]) -> list[str]:
@@ -104,23 +106,26 @@ def _by_name(names: Iterable[str]) -> list[str]:
 
 def _tenants(connection: sa.Connection, *, own: bool, kind: TenantKind | None) -> list[Choice]:
     actor = auth.actor().tenant
-    known = tenant_scope.tenants_below(connection, actor)
-    found = []
-    for tenant in known.values():
+    tenants_by_id = tenant_scope.tenants_below(connection, actor)
+    choices = []
+    for tenant in tenants_by_id.values():
         if kind is not None and tenant.kind is not kind:
             continue
-        above = known.get(tenant.path[-2]) if len(tenant.path) > 1 else None
+        above = tenants_by_id.get(tenant.path[-2]) if len(tenant.path) > 1 else None
         if tenant.id == actor.id:
-            found += [Choice(tenant.public_id, tenant.name)] if own else []
+            choices += [Choice(tenant.public_id, tenant.name)] if own else []
         elif tenant.kind is TenantKind.RESELLER:
-            found.append(Choice(tenant.public_id, tenant.name, "Resellers"))
+            choices.append(Choice(tenant.public_id, tenant.name, "Resellers"))
         elif above is None or above.id == actor.id:
-            found.append(Choice(tenant.public_id, tenant.name))
+            choices.append(Choice(tenant.public_id, tenant.name))
         else:
-            found.append(Choice(tenant.public_id, tenant.name, f"Enterprises of {above.name}", above.name))
-    return sorted(found, key=lambda one: (one.group != "", one.group != "Resellers", fold(one.group), fold(one.name)))
+            choices.append(Choice(tenant.public_id, tenant.name, f"Enterprises of {above.name}", above.name))
+    return sorted(
+        choices,
+        key=lambda choice: (choice.group != "", choice.group != "Resellers", fold(choice.group), fold(choice.name)),
+    )
 
 
 def _users(connection: sa.Connection, q: str, most: int) -> list[Choice]:
-    found = facets.users_named(connection, auth.actor(), q, most)
-    return [Choice(row.public_id, row.name, more=row.email) for row in found]
+    rows = facets.users_named(connection, auth.actor(), q, most)
+    return [Choice(row.public_id, row.name, more=row.email) for row in rows]

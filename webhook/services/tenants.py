@@ -11,7 +11,7 @@ from schemas import permissions
 from schemas.codes import Code
 from schemas.columns import Column, name_of
 from schemas.http import tenants as tenant_bodies
-from schemas.names import fold, unambiguous
+from schemas.name_matching import fold, unambiguous
 from schemas.permissions import Tenant, TenantKind
 from schemas.request_problems import RequestCode
 from webhook.http import auth, serializers
@@ -37,11 +37,11 @@ _DEFAULTS = {
 
 def page(query: tenant_bodies.TenantsQuery) -> tenant_bodies.TenantList:
     """Return the actor's own tenant and those below it that match."""
-    wanted = TenantFilter(query.kind, query.q)
+    filters = TenantFilter(query.kind, query.q)
     with transaction() as connection:
-        found = tenants.page(connection, auth.actor(), query.cursor, query.limit, wanted)
-    cursor = found[-1].tenant.public_id if len(found) == query.limit else None
-    return tenant_bodies.TenantList(data=[serializers.tenant(view) for view in found], next_cursor=cursor)
+        rows = tenants.page(connection, auth.actor(), query.cursor, query.limit, filters)
+    cursor = rows[-1].tenant.public_id if len(rows) == query.limit else None
+    return tenant_bodies.TenantList(data=[serializers.tenant(view) for view in rows], next_cursor=cursor)
 
 
 def get(tenant_id: str) -> tenant_bodies.Tenant:
@@ -58,8 +58,8 @@ def create(body: tenant_bodies.NewTenant) -> tenant_bodies.Tenant:
         parent = actor if body.parent_id is None else find(connection, body.parent_id)
         stop_if(permissions.check_create_tenant(actor, parent, kind, allow_external_numbers=external), WORDS)
         _hold_name(connection, parent, body.name)
-        made = tenants.create(connection, parent, kind, body.name, allow_external_numbers=external)
-        view = tenants.get(connection, made)
+        tenant = tenants.create(connection, parent, kind, body.name, allow_external_numbers=external)
+        view = tenants.get(connection, tenant)
     return serializers.tenant(view)
 
 
@@ -96,9 +96,9 @@ def in_use_by(tenant_id: str) -> list[str]:
 def find(connection: sa.Connection, public_id: str) -> Tenant:
     """Return a tenant within the actor's reach. Others and missing ones give the same 404 (R3)."""
     actor = auth.actor().tenant
-    found = actor if public_id == ME else tenant_scope.tenant_below(connection, actor, public_id)
-    stop_if(permissions.check_tenant(actor, found), WORDS)
-    return found or actor
+    tenant = actor if public_id == ME else tenant_scope.tenant_below(connection, actor, public_id)
+    stop_if(permissions.check_tenant(actor, tenant), WORDS)
+    return tenant or actor
 
 
 def _hold_name(connection: sa.Connection, parent: Tenant, name: str, but: Tenant | None = None) -> None:
@@ -126,10 +126,10 @@ def _default(connection: sa.Connection, tenant: Tenant, field: str, name: str | 
     if name is None:
         return None
     service, column = _DEFAULTS[field]
-    found = unambiguous(tenant_scope.carriers_of(connection, tenant, service)).get(fold(name))
+    carrier_id = unambiguous(tenant_scope.carriers_of(connection, tenant, service)).get(fold(name))
     try:
-        inventory.hold(connection, [], [0 if found is None else found])
+        inventory.hold(connection, [], [0 if carrier_id is None else carrier_id])
     except inventory.ConflictError as error:
         detail = f"“{name}” isn't a {name_of(column)} available to “{tenant.name}”."
         raise refuse_file(Code.CARRIER_NOT_FOUND, detail, field=field, value=name) from error
-    return found
+    return carrier_id

@@ -19,9 +19,9 @@ from worker.database.engine import transaction
 def page(query: tenant_bodies.PageQuery) -> tenant_bodies.TokenList:
     """Return the tokens of the actor's own tenant and of those below it."""
     with transaction() as connection:
-        found = tokens.page(connection, auth.actor(), query.cursor, query.limit)
-    cursor = found[-1].public_id if len(found) == query.limit else None
-    return tenant_bodies.TokenList(data=[serializers.token(row) for row in found], next_cursor=cursor)
+        rows = tokens.page(connection, auth.actor(), query.cursor, query.limit)
+    cursor = rows[-1].public_id if len(rows) == query.limit else None
+    return tenant_bodies.TokenList(data=[serializers.token(row) for row in rows], next_cursor=cursor)
 
 
 def get(token_id: str) -> tenant_bodies.Token:

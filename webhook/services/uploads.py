@@ -15,13 +15,13 @@ from schemas.http import tenants as tenant_bodies
 from schemas.http.file_options import FileOptions
 from schemas.job_kinds import JobKind
 from schemas.jobs import Accept, JobOptions, Mode, NumberFormat, OnError, OnExisting
-from schemas.names import fold, unambiguous
+from schemas.name_matching import fold, unambiguous
 from schemas.permissions import Actor
 from webhook.http import auth, idempotency, serializers
 from webhook.http.errors import refuse_file
 from webhook.http.multipart import OnFields, Received, receive
 from webhook.http.request_bodies import validated
-from webhook.services import references
+from webhook.services import lookup
 from webhook.services.job_submission import announce, submitting
 from worker.accounts import tenants
 from worker.config.failpoints import Failpoint, hit
@@ -98,20 +98,18 @@ def _enter(job: str, actor: Actor, received: Received) -> None:
         options = JobOptions(
             mode=Mode(form.mode),
             on_error=OnError(form.on_error),
-            voice_carrier_id=references.find_carrier(connection, actor, Column.VOICE_CARRIER, form.voice_carrier),
-            sms_carrier_id=references.find_carrier(
-                connection, actor, Column.SMS_CARRIER_PROFILE, form.sms_carrier_profile
-            ),
-            target_id=references.find_upload_target(connection, actor, form.assign_to),
+            voice_carrier_id=lookup.find_carrier(connection, actor, Column.VOICE_CARRIER, form.voice_carrier),
+            sms_carrier_id=lookup.find_carrier(connection, actor, Column.SMS_CARRIER_PROFILE, form.sms_carrier_profile),
+            target_id=lookup.find_upload_target(connection, actor, form.assign_to),
             on_existing=OnExisting(form.on_existing),
             accept=Accept(form.accept),
             number_format=NumberFormat(form.number_format),
             only_unassigned=form.only_unassigned,
-            expected_holder_id=references.find_expected_holder(connection, actor, form.expected_holder_id),
+            expected_holder_id=lookup.find_expected_holder(connection, actor, form.expected_holder_id),
             **form.model_dump(include=set(FileOptions.model_fields)),
         )
         file = submit.File(received.file_name, received.size, received.sha256)
-        parent = references.find_parent(connection, actor, JobKind.UPLOAD, form.parent_job_id)
+        parent = lookup.find_parent(connection, actor, JobKind.UPLOAD, form.parent_job_id)
         order = submit.NewJob(
             job,
             actor.tenant.id,
@@ -120,7 +118,7 @@ def _enter(job: str, actor: Actor, received: Received) -> None:
             options,
             file,
             parent_id=parent,
-            callback_url=references.callback_url(form.callback_url),
+            callback_url=lookup.callback_url(form.callback_url),
         )
         submit.submit(connection, order)
         idempotency.record_job(connection, job)

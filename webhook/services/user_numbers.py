@@ -71,7 +71,7 @@ class Exchanged:
         )
 
 
-def exchange(user_id: str, wanted: Exchange, change: UserChange = _NOTHING, wait: float = WAIT) -> Exchanged:
+def exchange(user_id: str, requested: Exchange, change: UserChange = _NOTHING, wait: float = WAIT) -> Exchanged:
     """Change the user, take numbers, then give numbers. Raises `Refused`, with nothing changed, if impossible.
 
     Numbers that are already as requested are skipped.
@@ -79,51 +79,51 @@ def exchange(user_id: str, wanted: Exchange, change: UserChange = _NOTHING, wait
     with transaction() as connection:
         view = users.apply(connection, user_id, change)
         user = tenant_scope.users_by_id(connection, [view.row.id])[view.row.id]
-        taken, gift = _needed(view, user, wanted)
+        to_unassign, gift = _needed(view, user, requested)
         may_create = _judge(connection, view, gift)
-        if may_create and wanted.is_sms:  # R21: numbers are created only as a user's Phone Number or Default DID
+        if may_create and requested.is_sms:  # R21: numbers are created only as a user's Phone Number or Default DID
             raise refuse_file(Code.NOT_FOUND, field="sms_dids")
-    given = list(gift.wanted)
-    taking = _take(user_id, taken, wait, is_sms=wanted.is_sms) if taken else None
+    to_assign = list(gift.wanted)
+    taking = _take(user_id, to_unassign, wait, is_sms=requested.is_sms) if to_unassign else None
     if taking is not None and not _is_done(taking):
-        return Exchanged(taken, given, taking)
-    giving = _give(gift, wait, may_create=may_create) if given else None
+        return Exchanged(to_unassign, to_assign, taking)
+    giving = _give(gift, wait, may_create=may_create) if to_assign else None
     back = None
     if taking is not None and giving is not None and _failed(giving) and Service.VOICE in gift.wanted.values():
         back = jobs.get(jobs.undo(taking.id), wait)
-    return Exchanged(taken, given, taking, giving, back)
+    return Exchanged(to_unassign, to_assign, taking, giving, back)
 
 
-def manage_sms(user_id: str, wanted: Exchange, *, enabled: bool, wait: float = WAIT) -> Exchanged:
+def manage_sms(user_id: str, requested: Exchange, *, enabled: bool, wait: float = WAIT) -> Exchanged:
     """Exchange a user's SMS numbers; enable its SMS service before, or disable it once all are taken.
 
     Raises `Refused` like `exchange`, and if the service is to be disabled while numbers are given or left.
     """
     if enabled:
-        return exchange(user_id, wanted, UserChange(sms_enabled=True), wait)
-    if wanted.given:
+        return exchange(user_id, requested, UserChange(sms_enabled=True), wait)
+    if requested.given:
         raise refuse(RequestCode.INVALID_FIELD, _NEEDS_SMS, fix="Enable it too.", field="sms_enabled")
-    left = set(users.get(user_id).sms_dids) - set(wanted.taken)
+    left = set(users.get(user_id).sms_dids) - set(requested.taken)
     if left:
         raise refuse(RequestCode.IN_USE, _HAS_NUMBERS, fix="Unassign them all, or leave it on.", field="sms_enabled")
-    done = exchange(user_id, wanted, wait=wait)
+    done = exchange(user_id, requested, wait=wait)
     if done.is_done:
         users.change(user_id, UserChange(sms_enabled=False))
     return done
 
 
-def _needed(view: UserView, user: User, wanted: Exchange) -> tuple[list[str], NumberGrant]:
+def _needed(view: UserView, user: User, requested: Exchange) -> tuple[list[str], NumberGrant]:
     """Return the numbers still to take, and those still to give."""
-    has = {
+    services = {
         f"+{e164}": service
         for service, numbers in view.numbers.items()
         for e164 in numbers
-        if (service is Service.SMS) == wanted.is_sms
+        if (service is Service.SMS) == requested.is_sms
     }
-    given = {number: service for number, service in wanted.given.items() if has.get(number) != service}
+    to_assign = {number: service for number, service in requested.given.items() if services.get(number) != service}
     # Also numbers that it has in another role: a Default DID becomes a Forwarded DID by being taken and given.
-    taken = [number for number in has if number in wanted.taken or number in given]
-    return taken, NumberGrant(user, given, wanted.fields, freed=() if wanted.is_sms else taken)
+    to_unassign = [number for number in services if number in requested.taken or number in to_assign]
+    return to_unassign, NumberGrant(user, to_assign, requested.fields, freed=() if requested.is_sms else to_unassign)
 
 
 def _judge(connection: sa.Connection, view: UserView, gift: NumberGrant) -> bool:

@@ -35,11 +35,11 @@ _NO_EXTENSION = "New extensions can't be added; only an existing one can be edit
 
 def page(query: bodies.UsersQuery) -> bodies.UserList:
     """Return the users of the actor's own tenant and of those below it."""
-    wanted = UserFilter(query.tenant_id, query.kind, query.q)
+    filters = UserFilter(query.tenant_id, query.kind, query.q)
     with transaction() as connection:
-        found = users.page(connection, auth.actor(), wanted, query.cursor, query.limit)
-    cursor = found[-1].row.public_id if len(found) == query.limit else None
-    return bodies.UserList(data=[serializers.user(view) for view in found], next_cursor=cursor)
+        rows = users.page(connection, auth.actor(), filters, query.cursor, query.limit)
+    cursor = rows[-1].row.public_id if len(rows) == query.limit else None
+    return bodies.UserList(data=[serializers.user(view) for view in rows], next_cursor=cursor)
 
 
 def get(user_id: str) -> bodies.User:
@@ -56,15 +56,15 @@ def create(body: bodies.NewUser, wait: float = WAIT) -> bodies.User:
     failures.
     """
     job = str(uuid.uuid4())
-    wanted = body.services()
+    services = body.services()
     with submitting(job), transaction() as connection:
-        public_id = _make(connection, body, wanted, job)
-    if wanted:
+        public_id = _make(connection, body, services, job)
+    if services:
         announce(job)
         wait_for(job, wait)
     with transaction() as connection:
         view = find(connection, public_id)
-    return serializers.user(view, job if wanted else None)
+    return serializers.user(view, job if services else None)
 
 
 def change(user_id: str, body: bodies.UserChange) -> bodies.User:
@@ -104,7 +104,7 @@ def find(connection: sa.Connection, public_id: str) -> UserView:
     return view
 
 
-def _make(connection: sa.Connection, body: bodies.NewUser, wanted: Mapping[str, Service], job: str) -> str:
+def _make(connection: sa.Connection, body: bodies.NewUser, services: Mapping[str, Service], job: str) -> str:
     """Create the user, submit the job that assigns its numbers (R18: always a job), and return the user's public id."""
     actor = auth.actor()
     tenant = actor.tenant if body.tenant_id is None else find_tenant(connection, body.tenant_id)
@@ -113,24 +113,24 @@ def _make(connection: sa.Connection, body: bodies.NewUser, wanted: Mapping[str, 
     if users.has_email(connection, tenant, body.email):
         stop_if(RequestCode.NAME_TAKEN, WORDS, fix=_ANOTHER_EMAIL, field="email")
     columns = body.model_dump(include={"name", "email", "kind", "sms_enabled"})
-    made = users.create(connection, tenant, columns)
-    if wanted:
-        user = permissions.User(made.id, tenant, UserKind(body.kind), body.sms_enabled)
-        gift = NumberGrant(user, wanted, _fields(body))
+    row = users.create(connection, tenant, columns)
+    if services:
+        user = permissions.User(row.id, tenant, UserKind(body.kind), body.sms_enabled)
+        gift = NumberGrant(user, services, _fields(body))
         may_create = refuse_bad_numbers(connection, actor.tenant, gift)
         submit_grant(connection, actor, gift, job, may_create=may_create)
-    public_id: str = made.public_id
+    public_id: str = row.public_id
     return public_id
 
 
 def _fields(body: bodies.NewUser) -> dict[str, str]:
     """Return the request field of each number."""
-    found = {number: f"sms_dids.{place}" for place, number in enumerate(body.sms_dids)}
-    found |= {number: f"forwarded_dids.{place}" for place, number in enumerate(body.forwarded_dids)}
+    fields = {number: f"sms_dids.{index}" for index, number in enumerate(body.sms_dids)}
+    fields |= {number: f"forwarded_dids.{index}" for index, number in enumerate(body.forwarded_dids)}
     for field in ("phone_number", "default_did"):
         number = getattr(body, field)
-        found |= {} if number is None else {number: field}
-    return found
+        fields |= {} if number is None else {number: field}
+    return fields
 
 
 def _check_changes(connection: sa.Connection, view: UserView, changes: Mapping[str, Any]) -> None:
@@ -142,5 +142,5 @@ def _check_changes(connection: sa.Connection, view: UserView, changes: Mapping[s
         _stop_if_used(users.used_by(connection, view.row.id, sms_only=True))
 
 
-def _stop_if_used(found: list[str]) -> None:
-    stop_if(permissions.check_unused(found), {RequestCode.IN_USE: "The user has numbers."}, in_use_by=found)
+def _stop_if_used(uses: list[str]) -> None:
+    stop_if(permissions.check_unused(uses), {RequestCode.IN_USE: "The user has numbers."}, in_use_by=uses)

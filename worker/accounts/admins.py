@@ -44,10 +44,10 @@ def by_email(connection: sa.Connection, email: str) -> Admin | None:
 
 def page(connection: sa.Connection, actor: Actor, cursor: str | None, limit: int) -> list[sa.Row[Any]]:
     """Return up to `limit` admins with their tenants, oldest first, created after the public id `cursor` (R3)."""
-    seen = tenant_scope.admins_of(actor.tenant)
-    query = _select().where(seen).order_by(admins.c.id).limit(limit)
+    visible = tenant_scope.admins_of(actor.tenant)
+    query = _select().where(visible).order_by(admins.c.id).limit(limit)
     if cursor is not None:
-        query = query.where(tenant_scope.after(admins, seen, cursor))
+        query = query.where(tenant_scope.after(admins, visible, cursor))
     return list(connection.execute(query))
 
 
@@ -65,8 +65,8 @@ def add(
     `is_one_time`: the password was created by another person and expires unless the admin chooses another.
     """
     values = {"tenant_id": tenant_id, "email": email, **_password(password_hash, is_one_time=is_one_time)}
-    made = insert(admins).values(values).on_conflict_do_nothing()
-    return connection.execute(made.returning(admins.c.id)).one_or_none() is not None
+    insertion = insert(admins).values(values).on_conflict_do_nothing()
+    return connection.execute(insertion.returning(admins.c.id)).one_or_none() is not None
 
 
 def set_password(connection: sa.Connection, admin_id: int, password_hash: str, *, is_one_time: bool = False) -> None:

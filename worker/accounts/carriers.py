@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from schemas.database.tables import carriers, phone_numbers, tenants
-from schemas.names import fold
+from schemas.name_matching import fold
 from schemas.permissions import Actor, Tenant
 from worker.accounts.tenants import GoneError
 from worker.database import tenant_scope
@@ -29,10 +29,10 @@ class CarrierView:
 
 def page(connection: sa.Connection, actor: Actor, cursor: str | None, limit: int) -> list[CarrierView]:
     """Return up to `limit` carriers, oldest first, created after the one whose public id is `cursor`."""
-    seen = tenant_scope.carriers_seen(actor.tenant)
-    query = sa.select(carriers).where(seen).order_by(carriers.c.id).limit(limit)
+    visible = tenant_scope.carriers_seen(actor.tenant)
+    query = sa.select(carriers).where(visible).order_by(carriers.c.id).limit(limit)
     if cursor is not None:
-        query = query.where(tenant_scope.after(carriers, seen, cursor))
+        query = query.where(tenant_scope.after(carriers, visible, cursor))
     return _views(connection, actor, connection.execute(query).all())
 
 
@@ -55,8 +55,8 @@ def is_defined(connection: sa.Connection, owner: Tenant, service: str, name: str
 def create(connection: sa.Connection, owner: Tenant, service: str, name: str) -> str:
     """Create a carrier ("voice" or "sms"); return its public id."""
     values = {"tenant_id": owner.id, "service": service, "name": name}
-    made: str = connection.execute(carriers.insert().values(values).returning(carriers.c.public_id)).scalar_one()
-    return made
+    public_id: str = connection.execute(carriers.insert().values(values).returning(carriers.c.public_id)).scalar_one()
+    return public_id
 
 
 def rename(connection: sa.Connection, carrier_id: int, name: str) -> None:
@@ -72,8 +72,8 @@ def used_by(connection: sa.Connection, carrier_id: int) -> list[str]:
     find that the carrier is gone. Numbers have no index on the carrier: this scan, once per deletion, takes 0.15 s per
     million numbers, while two indexes made every bulk insert 25% slower.
     """
-    held = sa.select(carriers.c.id).where(carriers.c.id == carrier_id).with_for_update()
-    if connection.execute(held).one_or_none() is None:
+    locked_carrier = sa.select(carriers.c.id).where(carriers.c.id == carrier_id).with_for_update()
+    if connection.execute(locked_carrier).one_or_none() is None:
         raise GoneError
     number, tenant = phone_numbers.c, tenants.c
     users = {
@@ -89,8 +89,8 @@ def remove(connection: sa.Connection, carrier_id: int) -> None:
 
 
 def _exists(connection: sa.Connection, carrier_id: int, *columns: sa.Column[Any]) -> bool:
-    found = sa.exists().where(sa.or_(*(column == carrier_id for column in columns)))
-    return bool(connection.execute(sa.select(found)).scalar_one())
+    references = sa.exists().where(sa.or_(*(column == carrier_id for column in columns)))
+    return bool(connection.execute(sa.select(references)).scalar_one())
 
 
 def _views(connection: sa.Connection, actor: Actor, rows: Sequence[sa.Row[Any]]) -> list[CarrierView]:

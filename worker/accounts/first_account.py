@@ -31,12 +31,12 @@ def create_master_reseller(connection: sa.Connection, name: str, token_name: str
     if root(connection) is not None:
         raise RootExistsError
     try:
-        made = tenant_rows.create(connection, None, TenantKind.MASTER_RESELLER, name, allow_external_numbers=False)
+        owner = tenant_rows.create(connection, None, TenantKind.MASTER_RESELLER, name, allow_external_numbers=False)
     except IntegrityError as error:
         if isinstance(error.orig, UniqueViolation):
             raise RootExistsError from error
         raise
-    return made, tokens.create(connection, made.id, token_name)
+    return owner, tokens.create(connection, owner.id, token_name)
 
 
 def create_admin(connection: sa.Connection, email: str, password: str) -> bool:
@@ -51,10 +51,10 @@ def create_admin(connection: sa.Connection, email: str, password: str) -> bool:
     hashed = passwords.hashed(password)
     if admins.add(connection, owner.id, email, hashed, is_one_time=True):
         return True
-    known = admins.by_email(connection, email)
-    if known is None or known.tenant_id != owner.id:
+    existing_admin = admins.by_email(connection, email)
+    if existing_admin is None or existing_admin.tenant_id != owner.id:
         return False
-    admins.set_password(connection, known.id, hashed, is_one_time=True)
+    admins.set_password(connection, existing_admin.id, hashed, is_one_time=True)
     login_throttle.succeeded(connection, email)  # unlock the account
     return True
 

@@ -50,8 +50,8 @@ def begin(connection: sa.Connection, email: str) -> int:
 def seconds_left(connection: sa.Connection, email: str) -> int:
     """Return the whole seconds until the next allowed attempt; 0 if it is allowed now."""
     left = sa.func.extract("epoch", failures.c.locked_until - sa.func.now())
-    found: Any = connection.execute(sa.select(left).where(failures.c.email_hash == _hash(email))).scalar_one_or_none()
-    return max(0, math.ceil(found or 0))
+    seconds: Any = connection.execute(sa.select(left).where(failures.c.email_hash == _hash(email))).scalar_one_or_none()
+    return max(0, math.ceil(seconds or 0))
 
 
 def succeeded(connection: sa.Connection, email: str) -> None:

@@ -16,7 +16,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 AT_A_TIME = 2
 PATIENCE = 10.0  # seconds that a request waits for its turn
-_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # no characters that look alike
+_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # no characters that can be confused
 _GROUPS, _IN_A_GROUP = 4, 5  # 99 bits
 
 _hasher = PasswordHasher()

@@ -60,8 +60,8 @@ def begin(connection: sa.Connection, admin_id: int) -> Begun:
     """Create a session for an admin; the secret is for the browser's cookie."""
     secret = secrets.token_urlsafe(32)
     until = in_seconds(get_settings().session_hours * 3600)
-    made = sessions.insert().values(hash=_hash(secret), admin_id=admin_id, expires_at=until)
-    session_id: int = connection.execute(made.returning(sessions.c.id)).scalar_one()
+    insertion = sessions.insert().values(hash=_hash(secret), admin_id=admin_id, expires_at=until)
+    session_id: int = connection.execute(insertion.returning(sessions.c.id)).scalar_one()
     connection.execute(admins.update().where(admins.c.id == admin_id).values(signed_in_at=sa.func.now()))
     return Begun(session_id, secret)
 
@@ -121,17 +121,17 @@ def count(connection: sa.Connection, admin_id: int) -> int:
 
 def add_notice(connection: sa.Connection, session_id: int, notice: Notice) -> None:
     """Store a flash message for the session's next page; only the last `MOST_NOTICES` are kept."""
-    told = [*take(connection, session_id), notice][-MOST_NOTICES:]
-    connection.execute(sessions.update().where(sessions.c.id == session_id).values(notices=told))
+    notices = [*take(connection, session_id), notice][-MOST_NOTICES:]
+    connection.execute(sessions.update().where(sessions.c.id == session_id).values(notices=notices))
 
 
 def take(connection: sa.Connection, session_id: int) -> Sequence[Notice]:
     """Return the stored flash messages and clear them."""
     query = sa.select(sessions.c.notices).where(sessions.c.id == session_id).with_for_update()
-    found: Sequence[Notice] | None = connection.execute(query).scalar_one_or_none()
-    if found:
+    notices: Sequence[Notice] | None = connection.execute(query).scalar_one_or_none()
+    if notices:
         connection.execute(sessions.update().where(sessions.c.id == session_id).values(notices=None))
-    return found or []
+    return notices or []
 
 
 def forget_ended(connection: sa.Connection) -> int:

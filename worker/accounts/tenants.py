@@ -15,7 +15,7 @@ from psycopg.errors import ForeignKeyViolation
 from sqlalchemy.exc import IntegrityError
 
 from schemas.database.tables import admins, carriers, jobs, phone_numbers, tenants, tokens, users
-from schemas.names import fold
+from schemas.name_matching import fold
 from schemas.permissions import Actor, Tenant, TenantKind
 from worker.database import tenant_scope
 from worker.numbers import index_groups
@@ -51,13 +51,13 @@ EVERY = TenantFilter()
 
 
 def page(
-    connection: sa.Connection, actor: Actor, cursor: str | None, limit: int, wanted: TenantFilter = EVERY
+    connection: sa.Connection, actor: Actor, cursor: str | None, limit: int, filters: TenantFilter = EVERY
 ) -> list[TenantView]:
     """Return up to `limit` tenants, oldest first, created after the one whose public id is `cursor`."""
-    seen = tenant_scope.below(actor.tenant)
-    query = _select().where(seen, *_conditions(wanted)).order_by(tenants.c.id).limit(limit)
+    visible = tenant_scope.below(actor.tenant)
+    query = _select().where(visible, *_conditions(filters)).order_by(tenants.c.id).limit(limit)
     if cursor is not None:
-        query = query.where(tenant_scope.after(tenants, seen, cursor))
+        query = query.where(tenant_scope.after(tenants, visible, cursor))
     return _views(connection, connection.execute(query).all())
 
 
@@ -92,9 +92,9 @@ def create(
     """Create a tenant below `parent`, or the root if it is None; a second root raises `IntegrityError`."""
     values = {"kind": kind, "name": name, "allow_external_numbers": allow_external_numbers, "path": []}
     values |= {} if parent is None else {"parent_id": parent.id}
-    made: int = connection.execute(tenants.insert().values(values).returning(tenants.c.id)).scalar_one()
-    change(connection, made, {"path": [*(() if parent is None else parent.path), made]})
-    return tenant_scope.tenant_by_id(connection, made)
+    tenant_id: int = connection.execute(tenants.insert().values(values).returning(tenants.c.id)).scalar_one()
+    change(connection, tenant_id, {"path": [*(() if parent is None else parent.path), tenant_id]})
+    return tenant_scope.tenant_by_id(connection, tenant_id)
 
 
 def change(connection: sa.Connection, tenant_id: int, columns: Mapping[str, Any]) -> None:
@@ -113,8 +113,8 @@ def used_by(connection: sa.Connection, tenant: Tenant) -> list[str]:
         "carriers": carriers.c.tenant_id,
         "jobs": jobs.c.tenant_id,
     }
-    found = {name: sa.exists().where(column == tenant.id) for name, column in referring.items()}
-    query = sa.select(*(one.label(name) for name, one in {**found, "numbers": _holds_numbers(tenant)}.items()))
+    uses = {name: sa.exists().where(column == tenant.id) for name, column in referring.items()}
+    query = sa.select(*(use.label(name) for name, use in {**uses, "numbers": _holds_numbers(tenant)}.items()))
     row = connection.execute(query).mappings().one()
     return [name for name in ("tenants", "numbers", "users", "carriers", "jobs") if row[name]]
 
@@ -137,13 +137,13 @@ def remove(connection: sa.Connection, tenant: Tenant) -> None:
         raise
 
 
-def _conditions(wanted: TenantFilter) -> list[sa.ColumnElement[bool]]:
-    found: list[sa.ColumnElement[bool]] = []
-    if wanted.kind is not None:
-        found.append(tenants.c.kind == wanted.kind)
-    if wanted.q is not None:
-        found.append(sa.func.lower(tenants.c.name).contains(wanted.q.strip().lower(), autoescape=True))
-    return found
+def _conditions(filters: TenantFilter) -> list[sa.ColumnElement[bool]]:
+    conditions: list[sa.ColumnElement[bool]] = []
+    if filters.kind is not None:
+        conditions.append(tenants.c.kind == filters.kind)
+    if filters.q is not None:
+        conditions.append(sa.func.lower(tenants.c.name).contains(filters.q.strip().lower(), autoescape=True))
+    return conditions
 
 
 def _select() -> sa.Select[Any]:
@@ -159,8 +159,8 @@ def _select() -> sa.Select[Any]:
 def _views(connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> list[TenantView]:
     holds = tenant_scope.default_carriers(connection, [row.id for row in rows])
     # All defaults of these tenants are among the effective ones.
-    wanted = {carrier for row in rows for carrier in holds[row.id]}
-    query = sa.select(carriers.c.id, carriers.c.name).where(carriers.c.id.in_(wanted))
+    carriers_in_use = {carrier for row in rows for carrier in holds[row.id]}
+    query = sa.select(carriers.c.id, carriers.c.name).where(carriers.c.id.in_(carriers_in_use))
     names: dict[int | None, str] = {row.id: row.name for row in connection.execute(query)}
 
     def named(voice: int | None, sms: int | None) -> dict[str, str | None]:

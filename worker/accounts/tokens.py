@@ -29,8 +29,8 @@ def create(connection: sa.Connection, tenant_id: int, name: str, expires_at: dt.
     """Create a token for a tenant. Only this call returns the secret."""
     secret = PREFIX + secrets.token_urlsafe(32)
     values = {"tenant_id": tenant_id, "name": name, "hash": _hash(secret), "expires_at": expires_at}
-    made: str = connection.execute(tokens.insert().values(values).returning(tokens.c.public_id)).scalar_one()
-    return Issued(made, secret)
+    public_id: str = connection.execute(tokens.insert().values(values).returning(tokens.c.public_id)).scalar_one()
+    return Issued(public_id, secret)
 
 
 def issue(connection: sa.Connection, tenant_id: int, name: str) -> str:
@@ -56,10 +56,10 @@ def actor_of(connection: sa.Connection, token: str) -> Actor | None:
 
 def page(connection: sa.Connection, actor: Actor, cursor: str | None, limit: int) -> list[sa.Row[Any]]:
     """Return up to `limit` tokens with their tenants, oldest first, created after the public id `cursor`."""
-    seen = tenant_scope.tokens_of(actor.tenant)
-    query = _select().where(seen).order_by(tokens.c.id).limit(limit)
+    visible = tenant_scope.tokens_of(actor.tenant)
+    query = _select().where(visible).order_by(tokens.c.id).limit(limit)
     if cursor is not None:
-        query = query.where(tenant_scope.after(tokens, seen, cursor))
+        query = query.where(tenant_scope.after(tokens, visible, cursor))
     return list(connection.execute(query))
 
 

@@ -37,12 +37,14 @@ class UserFilter:
     q: str | None = None
 
 
-def page(connection: sa.Connection, actor: Actor, wanted: UserFilter, cursor: str | None, limit: int) -> list[UserView]:
+def page(
+    connection: sa.Connection, actor: Actor, filters: UserFilter, cursor: str | None, limit: int
+) -> list[UserView]:
     """Return up to `limit` users, oldest first, created after the one whose public id is `cursor`."""
-    seen = tenant_scope.users_of(actor.tenant)
-    query = sa.select(users).where(seen, *_conditions(wanted)).order_by(users.c.id).limit(limit)
+    visible = tenant_scope.users_of(actor.tenant)
+    query = sa.select(users).where(visible, *_conditions(filters)).order_by(users.c.id).limit(limit)
     if cursor is not None:
-        query = query.where(tenant_scope.after(users, seen, cursor))
+        query = query.where(tenant_scope.after(users, visible, cursor))
     return _views(connection, connection.execute(query).all())
 
 
@@ -62,8 +64,8 @@ def has_email(connection: sa.Connection, tenant: Tenant, email: str, but: int | 
 
 def create(connection: sa.Connection, tenant: Tenant, columns: Mapping[str, Any]) -> sa.Row[Any]:
     """Create a user of a locked tenant; return its id and public id."""
-    made = users.insert().values(tenant_id=tenant.id, **columns).returning(users.c.id, users.c.public_id)
-    return connection.execute(made).one()
+    insertion = users.insert().values(tenant_id=tenant.id, **columns).returning(users.c.id, users.c.public_id)
+    return connection.execute(insertion).one()
 
 
 def hold(connection: sa.Connection, user_id: int) -> None:
@@ -81,9 +83,9 @@ def change(connection: sa.Connection, user_id: int, columns: Mapping[str, Any]) 
 def used_by(connection: sa.Connection, user_id: int, *, sms_only: bool = False) -> list[str]:
     """Return what prevents a locked user from being deleted, or from losing its SMS service: ["numbers"] or []."""
     number = phone_numbers.c
-    has = number.sms_user_id == user_id
-    found = sa.exists().where(has if sms_only else sa.or_(has, number.voice_user_id == user_id))
-    return ["numbers"] if connection.execute(sa.select(found)).scalar_one() else []
+    is_user = number.sms_user_id == user_id
+    uses = sa.exists().where(is_user if sms_only else sa.or_(is_user, number.voice_user_id == user_id))
+    return ["numbers"] if connection.execute(sa.select(uses)).scalar_one() else []
 
 
 def remove(connection: sa.Connection, user_id: int) -> None:
@@ -91,22 +93,22 @@ def remove(connection: sa.Connection, user_id: int) -> None:
     connection.execute(users.delete().where(users.c.id == user_id))
 
 
-def _conditions(wanted: UserFilter) -> list[sa.ColumnElement[bool]]:
-    found: list[sa.ColumnElement[bool]] = []
-    if wanted.tenant_id is not None:
-        named = sa.select(tenants.c.id).where(tenant_scope.has_public_id(tenants, wanted.tenant_id))
-        found.append(users.c.tenant_id.in_(named))
-    if wanted.kind is not None:
-        found.append(users.c.kind == wanted.kind)
-    if wanted.q is not None:
-        beginning = wanted.q.lower()
-        found.append(
+def _conditions(filters: UserFilter) -> list[sa.ColumnElement[bool]]:
+    conditions: list[sa.ColumnElement[bool]] = []
+    if filters.tenant_id is not None:
+        tenant_ids = sa.select(tenants.c.id).where(tenant_scope.has_public_id(tenants, filters.tenant_id))
+        conditions.append(users.c.tenant_id.in_(tenant_ids))
+    if filters.kind is not None:
+        conditions.append(users.c.kind == filters.kind)
+    if filters.q is not None:
+        beginning = filters.q.lower()
+        conditions.append(
             sa.or_(
                 sa.func.lower(users.c.name).startswith(beginning, autoescape=True),
                 sa.func.lower(users.c.email).startswith(beginning, autoescape=True),
             )
         )
-    return found
+    return conditions
 
 
 def _views(connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> list[UserView]:
@@ -127,10 +129,10 @@ def _numbers(connection: sa.Connection, user_ids: Sequence[int]) -> dict[int, di
             number.sms_user_id.in_(user_ids)
         ),
     ).subquery()
-    place = sa.func.row_number().over(partition_by=(had.c.user_id, had.c.service), order_by=had.c.e164).label("place")
-    ranked = sa.select(had, place).subquery()
-    query = sa.select(ranked).where(ranked.c.place <= MOST_NUMBERS).order_by(ranked.c.e164)
-    found: dict[int, dict[Service, list[int]]] = {}
+    rank = sa.func.row_number().over(partition_by=(had.c.user_id, had.c.service), order_by=had.c.e164).label("rank")
+    ranked = sa.select(had, rank).subquery()
+    query = sa.select(ranked).where(ranked.c.rank <= MOST_NUMBERS).order_by(ranked.c.e164)
+    numbers_of: dict[int, dict[Service, list[int]]] = {}
     for row in connection.execute(query) if user_ids else ():
-        found.setdefault(row.user_id, {}).setdefault(Service(row.service), []).append(row.e164)
-    return found
+        numbers_of.setdefault(row.user_id, {}).setdefault(Service(row.service), []).append(row.e164)
+    return numbers_of

@@ -16,8 +16,8 @@ def distinct_ids(ids: NDArray[np.integer]) -> list[int]:
     if not len(ids):
         return []
     most = int(ids.max())
-    found = np.flatnonzero(np.bincount(ids)) if most < _CLOSE else np.unique(ids)
-    return [int(one) for one in found if one]
+    present = np.flatnonzero(np.bincount(ids)) if most < _CLOSE else np.unique(ids)
+    return [int(id_) for id_ in present if id_]
 
 
 def numbered(values: NDArray[np.generic]) -> tuple[int, NDArray[np.int64]]:

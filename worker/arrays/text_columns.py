@@ -39,24 +39,24 @@ def with_first(column: pa.StringArray, rows: NDArray[np.bool_], byte: int) -> pa
     """Return the texts with an ASCII character inserted before those in `rows` (bool, n). Nulls stay null."""
     offsets, data = buffers(column)
     before = offsets[0]
-    made = (offsets - before).astype(np.int32)
-    made[1:] += np.cumsum(rows, dtype=np.int32)
-    text = np.empty(made[-1], np.uint8)
+    new_offsets = (offsets - before).astype(np.int32)
+    new_offsets[1:] += np.cumsum(rows, dtype=np.int32)
+    text = np.empty(new_offsets[-1], np.uint8)
     is_new = np.zeros(len(text), np.bool_)
-    is_new[made[:-1][rows]] = True
+    is_new[new_offsets[:-1][rows]] = True
     text[is_new] = byte
     text[~is_new] = data[before : offsets[-1]]
-    found = pa.StringArray.from_buffers(len(column), pa.py_buffer(made), pa.py_buffer(text))
-    return pc.if_else(column.is_valid(), found, None) if column.null_count else found
+    prefixed = pa.StringArray.from_buffers(len(column), pa.py_buffer(new_offsets), pa.py_buffer(text))
+    return pc.if_else(column.is_valid(), prefixed, None) if column.null_count else prefixed
 
 
 def beginnings(column: pa.StringArray, rows: NDArray[np.int64], size: NDArray[np.int64]) -> pa.StringArray:
     """Return the first `size` bytes (whole characters) of the texts in `rows`, which may repeat and be in any order."""
     offsets, data = buffers(column)
     ends = np.cumsum(size)
-    made = np.concatenate([[0], ends]).astype(np.int32)
-    place = np.arange(int(made[-1])) - np.repeat(made[:-1], size) + np.repeat(offsets[rows], size)
-    return pa.StringArray.from_buffers(len(rows), pa.py_buffer(made), pa.py_buffer(data[place]))
+    new_offsets = np.concatenate([[0], ends]).astype(np.int32)
+    source = np.arange(int(new_offsets[-1])) - np.repeat(new_offsets[:-1], size) + np.repeat(offsets[rows], size)
+    return pa.StringArray.from_buffers(len(rows), pa.py_buffer(new_offsets), pa.py_buffer(data[source]))
 
 
 def spread(column: pa.StringArray, rows: NDArray[np.bool_]) -> pa.StringArray:
@@ -67,9 +67,11 @@ def spread(column: pa.StringArray, rows: NDArray[np.bool_]) -> pa.StringArray:
     offsets, data = buffers(column)
     size = np.zeros(len(rows), np.int32)
     size[rows] = np.diff(offsets)
-    made = np.zeros(len(rows) + 1, np.int32)
-    np.cumsum(size, out=made[1:])
-    return pa.StringArray.from_buffers(len(rows), pa.py_buffer(made), pa.py_buffer(data[offsets[0] : offsets[-1]]))
+    new_offsets = np.zeros(len(rows) + 1, np.int32)
+    np.cumsum(size, out=new_offsets[1:])
+    return pa.StringArray.from_buffers(
+        len(rows), pa.py_buffer(new_offsets), pa.py_buffer(data[offsets[0] : offsets[-1]])
+    )
 
 
 def replaced(column: pa.StringArray, rows: NDArray[np.bool_], texts: pa.StringArray) -> pa.StringArray:
@@ -77,6 +79,6 @@ def replaced(column: pa.StringArray, rows: NDArray[np.bool_], texts: pa.StringAr
 
     Takes half the time of Arrow's `replace_with_mask`, which builds the texts one by one.
     """
-    place = np.arange(len(column))
-    place[rows] = len(column) + np.arange(len(texts))
-    return pa.concat_arrays([column, texts]).take(pa.array(place))
+    source_rows = np.arange(len(column))
+    source_rows[rows] = len(column) + np.arange(len(texts))
+    return pa.concat_arrays([column, texts]).take(pa.array(source_rows))

@@ -69,9 +69,9 @@ def _job() -> sa.Select[Any]:
 
 def _results() -> sa.TableValuedAlias:
     """Return outcome, code, count and first row of each kind of result (`Tally.to_json`); nothing without a tally."""
-    found = jobs.c.tally["results"]
-    is_list = sa.func.jsonb_typeof(found) == "array"
-    return sa.func.jsonb_array_elements(sa.case((is_list, found), else_=sa.cast([], JSONB))).table_valued(
+    results = jobs.c.tally["results"]
+    is_list = sa.func.jsonb_typeof(results) == "array"
+    return sa.func.jsonb_array_elements(sa.case((is_list, results), else_=sa.cast([], JSONB))).table_valued(
         sa.column("value", JSONB), name="result"
     )
 
@@ -133,11 +133,13 @@ def fold(connection: sa.Connection) -> int:
         .limit(MOST_FOLDED)
         .with_for_update(skip_locked=True)
     )
-    taken = totals.delete().where(totals.c.id.in_(picked)).returning(totals.c.name, totals.c.labels, totals.c.value)
-    gone = taken.cte("taken")
-    summed = sa.select(gone.c.name, gone.c.labels, sa.func.sum(gone.c.value)).group_by(gone.c.name, gone.c.labels)
+    deletion = totals.delete().where(totals.c.id.in_(picked)).returning(totals.c.name, totals.c.labels, totals.c.value)
+    deleted = deletion.cte("taken")
+    summed = sa.select(deleted.c.name, deleted.c.labels, sa.func.sum(deleted.c.value)).group_by(
+        deleted.c.name, deleted.c.labels
+    )
     folded = totals.insert().from_select(["name", "labels", "value"], summed).returning(totals.c.id).cte("folded")
-    counts = [sa.select(sa.func.count()).select_from(part).scalar_subquery() for part in (gone, folded)]
+    counts = [sa.select(sa.func.count()).select_from(part).scalar_subquery() for part in (deleted, folded)]
     went, came = connection.execute(sa.select(*counts)).one()
     return int(went - came)
 

@@ -18,9 +18,9 @@ _LOCK = 0x6E79_6D69  # "nymi"; any number works if all processes use the same
 
 def config() -> Config:
     """Return Alembic's configuration; built in code, so that no ini file has to be found."""
-    made = Config()
-    made.set_main_option("script_location", next(iter(schemas.migrations.__path__)))
-    return made
+    settings = Config()
+    settings.set_main_option("script_location", next(iter(schemas.migrations.__path__)))
+    return settings
 
 
 def upgrade(settings: Settings) -> None:
@@ -30,9 +30,9 @@ def upgrade(settings: Settings) -> None:
     try:
         with engine.begin() as connection:
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
-            made = config()
-            made.attributes["connection"] = connection
-            command.upgrade(made, "head")
+            alembic_config = config()
+            alembic_config.attributes["connection"] = connection
+            command.upgrade(alembic_config, "head")
         with engine.begin() as connection:
             _validate(connection)
     finally:

@@ -83,9 +83,9 @@ def has_public_id(table: sa.FromClause, public_id: str) -> sa.ColumnElement[bool
     return sa.literal(public_id, sa.Text).is_(None)
 
 
-def after(table: sa.FromClause, seen: sa.ColumnElement[bool], cursor: str) -> sa.ColumnElement[bool]:
-    """Return the condition for rows created after the one with public id `cursor`; none if `seen` excludes it (R3)."""
-    last = sa.select(table.c.id).where(seen, has_public_id(table, cursor)).correlate(None)
+def after(table: sa.FromClause, visible: sa.ColumnElement[bool], cursor: str) -> sa.ColumnElement[bool]:
+    """Return the condition for rows after the visible one with public id `cursor`; no row, if there is none (R3)."""
+    last = sa.select(table.c.id).where(visible, has_public_id(table, cursor)).correlate(None)
     after_it: sa.ColumnElement[bool] = table.c.id > last.scalar_subquery()
     return after_it
 
@@ -126,8 +126,8 @@ def default_carriers(connection: sa.Connection, ids: Sequence[int]) -> Mapping[i
 
     A tenant without its own default inherits its parent's (R7); the result also contains all ancestors.
     """
-    chosen = tenants.alias()
-    line = sa.select(sa.func.unnest(chosen.c.path)).where(chosen.c.id.in_(ids))
+    chosen_tenants = tenants.alias()
+    line = sa.select(sa.func.unnest(chosen_tenants.c.path)).where(chosen_tenants.c.id.in_(ids))
     query = sa.select(
         tenants.c.id, tenants.c.path, tenants.c.default_voice_carrier_id, tenants.c.default_sms_carrier_id
     ).where(tenants.c.id.in_(line))
@@ -157,24 +157,24 @@ def users_of(actor: Tenant) -> sa.ColumnElement[bool]:
 
 def user_names(connection: sa.Connection, actor: Tenant) -> list[tuple[str, int]]:
     """Return the spreadsheet names of the users that the actor sees: (e-mail address or public id, id)."""
-    found = connection.execute(sa.select(users.c.id, users.c.email, users.c.public_id).where(users_of(actor))).all()
-    return [(row.email, row.id) for row in found] + [(row.public_id, row.id) for row in found]
+    rows = connection.execute(sa.select(users.c.id, users.c.email, users.c.public_id).where(users_of(actor))).all()
+    return [(row.email, row.id) for row in rows] + [(row.public_id, row.id) for row in rows]
 
 
 def user_below(connection: sa.Connection, actor: Tenant, public_id: str) -> User | None:
     """Return a user that the actor sees; None for one elsewhere as for one that does not exist (R3)."""
     query = sa.select(users.c.id).where(users_of(actor), has_public_id(users, public_id))
-    found = connection.execute(query).scalar_one_or_none()
-    return None if found is None else users_by_id(connection, [found])[found]
+    user_id = connection.execute(query).scalar_one_or_none()
+    return None if user_id is None else users_by_id(connection, [user_id])[user_id]
 
 
 def users_by_id(connection: sa.Connection, ids: Sequence[int]) -> dict[int, User]:
     """Return users by database id, outside the actor's tree, too: for permission rules, not for display."""
     if not ids:
         return {}
-    found = connection.execute(sa.select(users).where(users.c.id.in_(ids))).all()
-    homes = tenants_by_id(connection, sorted({row.tenant_id for row in found}))
-    return {row.id: User(row.id, homes[row.tenant_id], UserKind(row.kind), row.sms_enabled) for row in found}
+    rows = connection.execute(sa.select(users).where(users.c.id.in_(ids))).all()
+    homes = tenants_by_id(connection, sorted({row.tenant_id for row in rows}))
+    return {row.id: User(row.id, homes[row.tenant_id], UserKind(row.kind), row.sms_enabled) for row in rows}
 
 
 def names_of_users(connection: sa.Connection, ids: Sequence[int]) -> dict[int, str]:

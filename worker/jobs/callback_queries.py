@@ -37,7 +37,7 @@ def page(
     if state is not None:
         query = query.where(_STATE.in_([state.value]))
     if cursor is not None:
-        last = sa.select(callbacks.c.job_id).where(_seen(actor), _is(cursor)).correlate(None)
+        last = sa.select(callbacks.c.job_id).where(_is_visible(actor), _is(cursor)).correlate(None)
         query = query.where(callbacks.c.job_id < last.scalar_subquery())
     return list(connection.execute(query))
 
@@ -94,11 +94,11 @@ def _select(actor: Actor) -> sa.Select[Any]:
         )
         .join(jobs, jobs.c.id == callbacks.c.job_id)
         .outerjoin(job_chunks, (job_chunks.c.job_id == jobs.c.id) & (job_chunks.c.phase == Phase.CALLBACK))
-        .where(_seen(actor))
+        .where(_is_visible(actor))
     )
 
 
-def _seen(actor: Actor) -> sa.ColumnElement[bool]:
+def _is_visible(actor: Actor) -> sa.ColumnElement[bool]:
     return callbacks.c.tenant_id == actor.tenant.id
 
 

@@ -34,8 +34,8 @@ class SecretView:
 
 def ensure(connection: sa.Connection, tenant_id: int) -> None:
     """Create a secret if the tenant has none; of two concurrent calls, one creates it."""
-    made = insert(callback_secrets).values(tenant_id=tenant_id, secret=randomness.token_bytes(SECRET_BYTES))
-    connection.execute(made.on_conflict_do_nothing(index_elements=["tenant_id"], index_where=_CURRENT))
+    insertion = insert(callback_secrets).values(tenant_id=tenant_id, secret=randomness.token_bytes(SECRET_BYTES))
+    connection.execute(insertion.on_conflict_do_nothing(index_elements=["tenant_id"], index_where=_CURRENT))
 
 
 def show(connection: sa.Connection, tenant_id: int) -> SecretView:

@@ -44,7 +44,7 @@ def begin(connection: sa.Connection, tenant_id: int, key: str) -> Claim | Finish
     """Claim a key, or return it as `Finished`; None while another request has claimed it."""
     claim: int = connection.execute(sa.select(lease_tokens.next_value())).scalar_one()
     values = {"claim": claim, "until": _while_under_way(), "fingerprint": None, "job": None, "answer": None}
-    taken = (
+    insertion = (
         insert(idempotency_keys)
         .values(tenant_id=tenant_id, key=key, **values)
         .on_conflict_do_update(
@@ -52,12 +52,12 @@ def begin(connection: sa.Connection, tenant_id: int, key: str) -> Claim | Finish
         )
         .returning(idempotency_keys.c.claim)
     )
-    if connection.execute(taken).one_or_none() is not None:
+    if connection.execute(insertion).one_or_none() is not None:
         return Claim(tenant_id, key, claim)
-    known = sa.select(idempotency_keys).where(
+    existing = sa.select(idempotency_keys).where(
         idempotency_keys.c.tenant_id == tenant_id, idempotency_keys.c.key == key, idempotency_keys.c.job.is_not(None)
     )
-    row = connection.execute(known).one_or_none()
+    row = connection.execute(existing).one_or_none()
     return None if row is None else Finished(row.fingerprint, row.job, row.answer)
 
 

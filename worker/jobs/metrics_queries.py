@@ -54,20 +54,20 @@ def read(connection: sa.Connection) -> dict[Metric, Samples]:
     connection.exec_driver_sql(f"SET LOCAL statement_timeout = {MOST_SECONDS * 1000}")
     # Statistics from the run of a large job show all rows as open: the planner would scan tables instead of indexes.
     connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
-    found: dict[Metric, Samples] = {metric: dict.fromkeys(_KNOWN.get(metric, ()), 0.0) for metric in OF_LEDGER}
-    by_name = {metric.name: samples for metric, samples in found.items()}
+    values: dict[Metric, Samples] = {metric: dict.fromkeys(_KNOWN.get(metric, ()), 0.0) for metric in OF_LEDGER}
+    by_name = {metric.name: samples for metric, samples in values.items()}
     for (name, labels), value in counters.read(connection).items():
         if name in by_name:  # skips metrics of a later version that was rolled back
             by_name[name][labels] = value
     for status, count in connection.execute(_open_jobs()):
-        found[OPEN_JOBS][status,] = count
+        values[OPEN_JOBS][status,] = count
     for row in connection.execute(_pieces()):
         phase = (row.phase,)
-        found[PENDING][phase] = row.pending
-        found[LEASED][phase] = row.leased
-        found[QUEUE_AGE][phase] = max(float(row.queue_age or 0), 0.0)
-        found[HELD_UP][phase] = max(float(row.held_up or 0), 0.0)
-    return found
+        values[PENDING][phase] = row.pending
+        values[LEASED][phase] = row.leased
+        values[QUEUE_AGE][phase] = max(float(row.queue_age or 0), 0.0)
+        values[HELD_UP][phase] = max(float(row.held_up or 0), 0.0)
+    return values
 
 
 def _open_jobs() -> sa.Select[Any]:
@@ -84,7 +84,7 @@ def _pieces() -> sa.Select[Any]:
     status = sa.select(jobs.c.status).where(jobs.c.id == job_ids.c.job_id).scalar_subquery()
     job = _apart(sa.select(job_ids.c.job_id, status.label("status")), "job")
     given_out = sa.or_(
-        *(sa.and_(chunks.c.phase == phase, job.c.status.in_(found)) for phase, found in WORKED_IN.items())
+        *(sa.and_(chunks.c.phase == phase, job.c.status.in_(statuses)) for phase, statuses in WORKED_IN.items())
     )
     is_leased = chunks.c.state == ChunkState.LEASED
     waits = (chunks.c.state == ChunkState.PENDING) & given_out

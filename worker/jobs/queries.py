@@ -138,8 +138,8 @@ def _family(connection: sa.Connection, job_id: int) -> list[int]:
 
 @lru_cache(maxsize=1)
 def _family_of() -> sa.Select[Any]:
-    wanted = sa.bindparam("job_id", type_=sa.BigInteger)
-    up = sa.select(jobs.c.id, jobs.c.parent_id).where(jobs.c.id == wanted).cte("up", recursive=True)
+    job_id = sa.bindparam("job_id", type_=sa.BigInteger)
+    up = sa.select(jobs.c.id, jobs.c.parent_id).where(jobs.c.id == job_id).cte("up", recursive=True)
     up = up.union(sa.select(jobs.c.id, jobs.c.parent_id).where(jobs.c.id == up.c.parent_id))
     root = sa.select(up.c.id).where(up.c.parent_id.is_(None)).scalar_subquery()
     down = sa.select(jobs.c.id).where(jobs.c.id == root).cte("down", recursive=True)
@@ -156,17 +156,19 @@ class JobFilter:
     cursor: str | None = None
 
 
-def page(connection: sa.Connection, actor: Actor, wanted: JobFilter, limit: int) -> list[JobView]:
+def page(connection: sa.Connection, actor: Actor, filters: JobFilter, limit: int) -> list[JobView]:
     """Return up to `limit` jobs, newest first."""
     query = _select(actor).order_by(jobs.c.id.desc()).limit(limit)
-    if wanted.kind is not None:
-        query = query.where(jobs.c.kind == wanted.kind)
-    if wanted.status is not None:
-        query = query.where(jobs.c.status == wanted.status)
-    if wanted.cursor is not None:
+    if filters.kind is not None:
+        query = query.where(jobs.c.kind == filters.kind)
+    if filters.status is not None:
+        query = query.where(jobs.c.status == filters.status)
+    if filters.cursor is not None:
         last = jobs.alias()
-        seen = last.c.tenant_id.in_(tenant_scope.ids_below(actor.tenant))  # no other job is a valid cursor
-        query = query.where(jobs.c.id < sa.select(last.c.id).where(_is(last, wanted.cursor), seen).scalar_subquery())
+        visible = last.c.tenant_id.in_(tenant_scope.ids_below(actor.tenant))  # no other job is a valid cursor
+        query = query.where(
+            jobs.c.id < sa.select(last.c.id).where(_is(last, filters.cursor), visible).scalar_subquery()
+        )
     return _with_tallies(connection, list(connection.execute(query)))
 
 

@@ -130,9 +130,9 @@ def hold(connection: sa.Connection, job_id: int) -> Ended | None:
     # Queried after the lock: an undo that began before it is visible.
     if row is None or connection.execute(sa.select(is_being_undone(job_id))).scalar_one():
         return None
-    found = row._mapping  # noqa: SLF001 - the documented way to read a column by its name
-    kept = frozenset(part for part in FileClass if found[f"keeps_{part}"])
-    over = frozenset(part for part in kept if found[f"gone_{part}"])
+    values = row._mapping  # noqa: SLF001 - the documented way to read a column by its name
+    kept = frozenset(part for part in FileClass if values[f"keeps_{part}"])
+    over = frozenset(part for part in kept if values[f"gone_{part}"])
     if FileClass.REPORT in over:
         over |= kept & {FileClass.CHUNKS}  # useless without the report
     failed, checks = row.status == JobStatus.FAILED, (row.read_token, row.check_token)
@@ -145,7 +145,7 @@ def mark(connection: sa.Connection, ended: Ended) -> None:
     connection.execute(jobs.update().where(jobs.c.id == ended.job_id).values(values))
     if FileClass.REPORT in ended.over:
         # Open callbacks, which are sent after a job's end, stay, and so do leased work items.
-        never = [phase for phase, found in WORKED_IN.items() if not found & TERMINAL or phase is Phase.WORKBOOK]
+        never = [phase for phase, statuses in WORKED_IN.items() if not statuses & TERMINAL or phase is Phase.WORKBOOK]
         state = job_chunks.c.state
         over = sa.or_(
             state.in_([ChunkState.DONE, ChunkState.DEAD]),
@@ -163,5 +163,5 @@ def keeping(connection: sa.Connection, public_ids: Iterable[str]) -> set[str]:
 def orphans_before(connection: sa.Connection) -> datetime:
     """Return the time limit for files without a job: files written before it are removed."""
     query = sa.select(job_state.in_seconds(-get_settings().orphan_hours * HOUR))
-    found: datetime = connection.execute(query).scalar_one()
-    return found
+    time: datetime = connection.execute(query).scalar_one()
+    return time

@@ -79,8 +79,8 @@ def submit(connection: sa.Connection, order: NewJob) -> int:
             raise GoneError from error
         raise
     if order.callback_url is not None:
-        told = {"job_id": job_id, "tenant_id": order.tenant_id, "url": order.callback_url}
-        connection.execute(callbacks.insert().values(told))
+        callback = {"job_id": job_id, "tenant_id": order.tenant_id, "url": order.callback_url}
+        connection.execute(callbacks.insert().values(callback))
         callback_secrets.ensure(connection, order.tenant_id)
     job_state.add_work_items(connection, job_id, Phase.CHECK, {0: 0})
     return job_id

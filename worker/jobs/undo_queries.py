@@ -123,9 +123,9 @@ def undo_graph_of_locked(connection: sa.Connection, job_id: int) -> UndoGraph:
     return _around(connection, jobs.c.id == job_id, sa.true())
 
 
-def _around(connection: sa.Connection, wanted: sa.ColumnElement[bool], seen: sa.ColumnElement[bool]) -> UndoGraph:
+def _around(connection: sa.Connection, selected: sa.ColumnElement[bool], visible: sa.ColumnElement[bool]) -> UndoGraph:
     """Load the graph. An undo has the tenant of the job that it undoes, so the actor sees all of a graph or nothing."""
-    up = sa.select(jobs.c.id, jobs.c.undo_of_id).where(wanted).cte("up", recursive=True)
+    up = sa.select(jobs.c.id, jobs.c.undo_of_id).where(selected).cte("up", recursive=True)
     up = up.union(sa.select(jobs.c.id, jobs.c.undo_of_id).where(jobs.c.id == up.c.undo_of_id))
     down = sa.select(up.c.id).cte("down", recursive=True)
     down = down.union(sa.select(jobs.c.id).where(jobs.c.undo_of_id == down.c.id))
@@ -141,7 +141,7 @@ def _around(connection: sa.Connection, wanted: sa.ColumnElement[bool], seen: sa.
         jobs.c.tally,
         jobs.c.finished_at,
         retention.is_gone(FileClass.REPORT).label("is_expired"),
-    ).where(jobs.c.id.in_(sa.select(down.c.id)), seen)
+    ).where(jobs.c.id.in_(sa.select(down.c.id)), visible)
     return UndoGraph([_kin(row) for row in connection.execute(query)])
 
 

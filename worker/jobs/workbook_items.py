@@ -146,10 +146,10 @@ def end(connection: sa.Connection, lease: Lease, key: str) -> bool:
     built = {"state": ChunkState.DONE, "lease_until": None, "ended_at": sa.func.clock_timestamp(), "result_key": key}
     update_leased(connection, lease, built)
     # Locked until the commit: a cleaner that removes the report finds this file, or has marked the report as gone.
-    held = sa.select(jobs.c.status, retention.is_gone(FileClass.REPORT).label("is_gone")).where(
+    locked_job = sa.select(jobs.c.status, retention.is_gone(FileClass.REPORT).label("is_gone")).where(
         jobs.c.id == lease.job_id
     )
-    job = connection.execute(held.with_for_update(key_share=True)).one()
+    job = connection.execute(locked_job.with_for_update(key_share=True)).one()
     if job.is_gone or not WorkbookKind.of_number(lease.number).is_current(job.status):
         _delete(connection, lease)
         return False

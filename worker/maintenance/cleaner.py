@@ -91,11 +91,11 @@ def remove_orphans(most: int = MOST_FOLDERS) -> int:
 
     An upload that is being received has no job yet, but its file is recent.
     """
-    found = orphan_folders.some(most)
+    folders = orphan_folders.some(most)
     with transaction() as connection:
-        before, kept = retention.orphans_before(connection), retention.keeping(connection, found)
+        before, kept = retention.orphans_before(connection), retention.keeping(connection, folders)
     count = 0
-    for job in _in_time(found):
+    for job in _in_time(folders):
         if job in kept:
             orphan_folders.remove_left(job, before)
             continue

@@ -74,8 +74,8 @@ def remove(job: str, parts: Collection[FileClass], checks: Collection[int | None
     folder = files.local_folder(job)
     below = len(files.folder_of(job)) + 1
     if folder is None:
-        found = [entry["path"] for entry in files.entries(files.folder_of(job))]
-        files.delete([key for key in found if file_class_of(key[below:], checks, failed=failed) in parts])
+        paths = [entry["path"] for entry in files.entries(files.folder_of(job))]
+        files.delete([key for key in paths if file_class_of(key[below:], checks, failed=failed) in parts])
         return
     for path in _files(folder):
         if file_class_of(path.relative_to(folder).as_posix(), checks, failed=failed) in parts:

@@ -13,7 +13,7 @@ from schemas.request_problems import RequestCode, of_request
 from worker.queue import job_state
 
 Due = tuple[Phase, str, int]
-"""Work to be announced: its phase, its job's public id, how many pieces."""
+"""Work to be announced: its phase, its job's public id, the count of work items."""
 
 _KEY = (job_chunks.c.job_id, job_chunks.c.phase, job_chunks.c.number)
 
@@ -58,7 +58,9 @@ def finish_cancellations(connection: sa.Connection) -> list[tuple[Phase | None, 
 
 def overdue(connection: sa.Connection, hint_seconds: float) -> list[Due]:
     """Return pending work items that no worker has claimed in time. They are overdue again after `hint_seconds`."""
-    given_out = (sa.and_(job_chunks.c.phase == phase, jobs.c.status.in_(found)) for phase, found in WORKED_IN.items())
+    given_out = (
+        sa.and_(job_chunks.c.phase == phase, jobs.c.status.in_(statuses)) for phase, statuses in WORKED_IN.items()
+    )
     due = (
         sa.select(*_KEY)
         .join(jobs, jobs.c.id == job_chunks.c.job_id)

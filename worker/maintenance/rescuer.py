@@ -31,13 +31,13 @@ def rescue() -> None:
             expired = rescue_queries.expire_reviews(connection)
             settled = rescue_queries.finish_cancellations(connection)
             overdue = rescue_queries.overdue(connection, settings.hint_seconds)
-            found = {
+            counts = {
                 Finding.LEASES_EXPIRED: freed,
                 Finding.REVIEWS_EXPIRED: expired,
                 Finding.SETTLED: len(settled),
                 Finding.ANNOUNCED: sum(count for _, _, count in overdue),
             }
-            counters.add(connection, {(SWEEP, (finding.value,)): count for finding, count in found.items()})
+            counters.add(connection, {(SWEEP, (finding.value,)): count for finding, count in counts.items()})
             counters.fold(connection)
             hit(Failpoint.SWEEP_ENTERED)
     except DBAPIError as error:

@@ -55,10 +55,10 @@ def booleans(values: NDArray[np.generic]) -> Field:
     return Field((values != 0).astype("u1"), 1)
 
 
-def texts(known: Sequence[str], which: NDArray[np.integer]) -> Field:
-    """Return a text column: for each row the index into `known` of its text, which is short ASCII."""
-    encoded = np.array([text.encode("ascii") for text in known])
-    sizes = np.array([len(text) for text in known], np.int32)[which]
+def texts(vocabulary: Sequence[str], which: NDArray[np.integer]) -> Field:
+    """Return a text column: for each row the index into `vocabulary` of its text, which is short ASCII."""
+    encoded = np.array([text.encode("ascii") for text in vocabulary])
+    sizes = np.array([len(text) for text in vocabulary], np.int32)[which]
     same = len(sizes) > 0 and bool((sizes == sizes[0]).all())
     return Field(encoded[which].astype(f"S{sizes.max(initial=1)}"), int(sizes[0]) if same else sizes)
 
@@ -66,13 +66,13 @@ def texts(known: Sequence[str], which: NDArray[np.integer]) -> Field:
 def copy_rows(fields: Sequence[Field]) -> bytes:
     """Return the data of `COPY .. FROM STDIN (FORMAT binary)`; the fields must be in the order of its columns."""
     layout = [("fields", ">i2")]
-    for place, field in enumerate(fields):
-        layout += [(f"size{place}", ">i4"), (f"value{place}", field.values.dtype.str)]
+    for index, field in enumerate(fields):
+        layout += [(f"size{index}", ">i4"), (f"value{index}", field.values.dtype.str)]
     rows = np.empty(len(fields[0].values), np.dtype(layout))
     rows["fields"] = len(fields)
-    for place, field in enumerate(fields):
-        rows[f"size{place}"] = field.size
-        rows[f"value{place}"] = field.values
+    for index, field in enumerate(fields):
+        rows[f"size{index}"] = field.size
+        rows[f"value{index}"] = field.values
     return b"".join((_HEADER, _without_gaps(rows, fields), _TRAILER))
 
 
@@ -120,14 +120,14 @@ def with_arrays(cursor: Cursor[tuple[object, ...]]) -> Cursor[tuple[object, ...]
 
 def bigints_of(array: object) -> NDArray[np.int64]:
     """Return the elements (int64) of a bigint[] without NULLs from a binary cursor; an empty array for NULL."""
-    found: NDArray[np.int64] = _elements(array, _ELEMENT)["value"].astype(np.int64)
-    return found
+    values: NDArray[np.int64] = _elements(array, _ELEMENT)["value"].astype(np.int64)
+    return values
 
 
 def pairs_of(array: object) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Return the upper and lower halves (int32) of the elements of a bigint[], as `bigints_of`."""
-    found = _elements(array, _PAIR)
-    return found["high"].astype(np.int32), found["low"].astype(np.int32)
+    elements = _elements(array, _PAIR)
+    return elements["high"].astype(np.int32), elements["low"].astype(np.int32)
 
 
 def _elements(array: object, layout: np.dtype[np.void]) -> NDArray[np.void]:

@@ -23,24 +23,33 @@ MOST = 20  # options returned for a typed text
 def countries(connection: sa.Connection, actor: Actor) -> list[str]:
     """Return the regions (`phone_numbers.country`) of the numbers that the actor sees, ascending."""
     # Skip ranges in which no tenant has numbers. No input affects this, so it cannot be used for probing (R3).
-    anybody = [all_numbers()]
+    all_groups = [all_numbers()]
     blocks = occupied_ranges.occupied_spans(connection)
     names = {name for low, _ in blocks for name in e164_ranges.regions_of(region.calling_code_of(low))}
     places = {name: e164_ranges.common(e164_ranges.joined(e164_ranges.of_country(name)), blocks) for name in names}
     inhabited = set(
         occupied_ranges.spans_with_numbers(
-            connection, anybody, sorted({span for found in places.values() for span in found})
+            connection, all_groups, sorted({span for spans in places.values() for span in spans})
         )
     )
-    asked = [(name, *span) for name, found in places.items() for span in found if span in inhabited]
-    if not asked:
+    spans_of_countries = [(name, *span) for name, spans in places.items() for span in spans if span in inhabited]
+    if not spans_of_countries:
         return []
-    given = rows(sa.BigInteger, **dict(zip(("name", "low", "high"), zip(*asked, strict=True), strict=True)))
-    groups = [one.narrowed([NUMBER.country == given.c.name]) for one in _seen(connection, actor)]
+    countries_table = rows(
+        sa.BigInteger, **dict(zip(("name", "low", "high"), zip(*spans_of_countries, strict=True), strict=True))
+    )
+    groups = [
+        group.narrowed([NUMBER.country == countries_table.c.name]) for group in _visible_groups(connection, actor)
+    ]
     if not groups:
         return []
-    some = any_within(groups, (given.c.low, given.c.high)).lateral()
-    query = sa.select(given.c.name).select_from(given.join(some, sa.true())).distinct().order_by(given.c.name)
+    some = any_within(groups, (countries_table.c.low, countries_table.c.high)).lateral()
+    query = (
+        sa.select(countries_table.c.name)
+        .select_from(countries_table.join(some, sa.true()))
+        .distinct()
+        .order_by(countries_table.c.name)
+    )
     return list(connection.execute(query).scalars())
 
 
@@ -53,21 +62,23 @@ def carrier_names(connection: sa.Connection, actor: Actor, service: str) -> list
 def users_named(connection: sa.Connection, actor: Actor, typed: str = "", most: int = MOST) -> Sequence[sa.Row[Any]]:
     """Return the actor's users whose name or e-mail address begins with the text: public_id, name, email; by name."""
     shown = (users.c.public_id, users.c.name, users.c.email)
-    seen = sa.true() if actor.tenant.kind is TenantKind.MASTER_RESELLER else tenant_scope.users_of(actor.tenant)
+    visible = sa.true() if actor.tenant.kind is TenantKind.MASTER_RESELLER else tenant_scope.users_of(actor.tenant)
     begin = typed.strip().lower()
     # Each order is that of an index, so neither query reads more rows than it returns.
     parts = [
         sa.select(*shown)
-        .where(seen, sa.func.lower(column).startswith(begin, autoescape=True))
+        .where(visible, sa.func.lower(column).startswith(begin, autoescape=True))
         .order_by(sa.text(f"lower(users.{column.name}) USING ~<~"))
         .limit(most)
         for column in (users.c.name, users.c.email)
     ]
-    found = sa.union(*(sa.select(part.subquery()) for part in parts)).subquery()
-    return connection.execute(sa.select(found).order_by(sa.func.lower(found.c.name), found.c.email).limit(most)).all()
+    matches = sa.union(*(sa.select(part.subquery()) for part in parts)).subquery()
+    return connection.execute(
+        sa.select(matches).order_by(sa.func.lower(matches.c.name), matches.c.email).limit(most)
+    ).all()
 
 
-def _seen(connection: sa.Connection, actor: Actor) -> list[Groups]:
+def _visible_groups(connection: sa.Connection, actor: Actor) -> list[Groups]:
     if actor.tenant.kind is TenantKind.MASTER_RESELLER:
         return seen_by(None)
     return seen_by(lines_of(connection, tenant_scope.below(actor.tenant), None))

@@ -67,18 +67,20 @@ class ResolvedFilter:
         `by_kind`: for numbers found by their kind; return all conditions that the kind does not guarantee.
         """
         number = phone_numbers.c
-        found: list[sa.ColumnElement[bool]] = []
+        conditions: list[sa.ColumnElement[bool]] = []
         if self.capability is not None and not by_kind:
-            found.append(number[self.capability])
+            conditions.append(number[self.capability])
         if self.uploaders is not None and by_kind:
-            found.append(number.uploader_id.in_(self.uploaders))
+            conditions.append(number.uploader_id.in_(self.uploaders))
         if self.carriers is not None:
-            found.append(number.voice_carrier_id.in_(self.carriers) | number.sms_carrier_id.in_(self.carriers))
+            conditions.append(number.voice_carrier_id.in_(self.carriers) | number.sms_carrier_id.in_(self.carriers))
         if self.free_for is not None:  # R20: a service needs the capability, and a number serves one user for it
-            found += [number[self.free_for], number[f"{self.free_for}_user_id"].is_(None)]
+            conditions += [number[self.free_for], number[f"{self.free_for}_user_id"].is_(None)]
         if self.region is not None:
-            found.append((_country_of(number.e164) if found and not by_kind else number.country) == self.region)
-        return found
+            conditions.append(
+                (_country_of(number.e164) if conditions and not by_kind else number.country) == self.region
+            )
+        return conditions
 
 
 def _country_of(e164: sa.ColumnElement[int]) -> sa.ColumnElement[str]:
@@ -87,36 +89,38 @@ def _country_of(e164: sa.ColumnElement[int]) -> sa.ColumnElement[str]:
     return sa.select(same.c.country).where(same.c.e164 == e164).correlate(phone_numbers).scalar_subquery()
 
 
-def resolve(connection: sa.Connection, actor: Actor, asked: NumberFilter) -> ResolvedFilter:
+def resolve(connection: sa.Connection, actor: Actor, number_filter: NumberFilter) -> ResolvedFilter:
     """Resolve a filter for an actor: the result matches nothing outside the actor's tree (R3)."""
-    uploaders = None if asked.uploaded_by is None else _named(connection, asked.uploaded_by)
-    lines = _lines(connection, actor, asked, uploaders)
+    uploaders = None if number_filter.uploaded_by is None else _tenant_ids(connection, number_filter.uploaded_by)
+    lines = _lines(connection, actor, number_filter, uploaders)
     return ResolvedFilter(
         lines=lines,
-        spans=_spans(connection, asked, lines),
-        is_unassigned=None if asked.status is None else asked.status == "unassigned",
-        capability=asked.capability,
-        region=None if asked.country is None or not e164_ranges.is_region(asked.country) else asked.country.upper(),
-        carriers=None if asked.carrier is None else _carriers(connection, asked.carrier),
-        users=None if asked.user_id is None else _users(connection, actor, asked.user_id),
+        spans=_spans(connection, number_filter, lines),
+        is_unassigned=None if number_filter.status is None else number_filter.status == "unassigned",
+        capability=number_filter.capability,
+        region=None
+        if number_filter.country is None or not e164_ranges.is_region(number_filter.country)
+        else number_filter.country.upper(),
+        carriers=None if number_filter.carrier is None else _carriers(connection, number_filter.carrier),
+        users=None if number_filter.user_id is None else _users(connection, actor, number_filter.user_id),
         uploaders=uploaders,
-        free_for=asked.free_for,
+        free_for=number_filter.free_for,
     )
 
 
 def _lines(
-    connection: sa.Connection, actor: Actor, asked: NumberFilter, uploaders: Sequence[int] | None
+    connection: sa.Connection, actor: Actor, number_filter: NumberFilter, uploaders: Sequence[int] | None
 ) -> Lines | None:
     everybody = actor.tenant.kind is TenantKind.MASTER_RESELLER
-    if everybody and asked.tenant_id is None and uploaders is None:
+    if everybody and number_filter.tenant_id is None and uploaders is None:
         return None
     below = tenant_scope.below(actor.tenant)
-    if asked.tenant_id is not None:
-        below &= tenant_scope.has_public_id(tenants, asked.tenant_id)
+    if number_filter.tenant_id is not None:
+        below &= tenant_scope.has_public_id(tenants, number_filter.tenant_id)
     return lines_of(connection, below, uploaders)
 
 
-def _named(connection: sa.Connection, public_id: str) -> Sequence[int]:
+def _tenant_ids(connection: sa.Connection, public_id: str) -> Sequence[int]:
     """Return the id of a tenant, also above the actor's tree: it may have uploaded numbers that are held below it."""
     return (
         connection.execute(sa.select(tenants.c.id).where(tenant_scope.has_public_id(tenants, public_id)))
@@ -125,14 +129,14 @@ def _named(connection: sa.Connection, public_id: str) -> Sequence[int]:
     )
 
 
-def _spans(connection: sa.Connection, asked: NumberFilter, lines: Lines | None) -> Sequence[Span]:
+def _spans(connection: sa.Connection, number_filter: NumberFilter, lines: Lines | None) -> Sequence[Span]:
     """Return the ranges that may contain matching numbers: ascending and disjoint."""
-    found: Sequence[Span] = [EVERY]
-    if asked.country is not None:
-        found = e164_ranges.joined(e164_ranges.of_country(asked.country))
-    typed = asked.q if asked.q is not None and asked.q.strip() else None
-    if typed is None and asked.country is None:
-        return found
+    spans: Sequence[Span] = [EVERY]
+    if number_filter.country is not None:
+        spans = e164_ranges.joined(e164_ranges.of_country(number_filter.country))
+    typed = number_filter.q if number_filter.q is not None and number_filter.q.strip() else None
+    if typed is None and number_filter.country is None:
+        return spans
     groups = seen_by(lines)
     if typed is not None and not e164_ranges.is_international(typed):
         # The digits may be the beginning of a national number in each country that has numbers.
@@ -140,15 +144,15 @@ def _spans(connection: sa.Connection, asked: NumberFilter, lines: Lines | None) 
         if lines is not None:
             blocks = occupied_ranges.spans_with_numbers(connection, groups, blocks)
         codes = {region.calling_code_of(low) for low, _ in blocks} - {0}
-        found = e164_ranges.common(e164_ranges.common(found, e164_ranges.typed(typed, codes)), blocks)
-        return found if lines is not None else occupied_ranges.spans_with_numbers(connection, groups, found)
+        spans = e164_ranges.common(e164_ranges.common(spans, e164_ranges.typed(typed, codes)), blocks)
+        return spans if lines is not None else occupied_ranges.spans_with_numbers(connection, groups, spans)
     if typed is not None:
-        found = e164_ranges.common(found, e164_ranges.typed(typed, ()))
+        spans = e164_ranges.common(spans, e164_ranges.typed(typed, ()))
     if lines is None:
-        return occupied_ranges.spans_with_numbers(connection, groups, found)
+        return occupied_ranges.spans_with_numbers(connection, groups, spans)
     # Not range by range: with many holders, this would take as long as the search itself.
     return e164_ranges.common(
-        found, occupied_ranges.spans_with_numbers(connection, groups, e164_ranges.by_length(found))
+        spans, occupied_ranges.spans_with_numbers(connection, groups, e164_ranges.by_length(spans))
     )
 
 
@@ -159,12 +163,12 @@ def _carriers(connection: sa.Connection, name: str) -> list[int]:
     has, so that the search still runs: otherwise its time would reveal other tenants' carriers (R3).
     """
     # The database folds both sides, because its lower() differs from Python's.
-    named = sa.func.lower(carriers.c.name) == sa.func.lower(sa.literal(name, sa.Text))
-    return list(connection.execute(sa.select(carriers.c.id).where(named)).scalars()) or [NOBODYS]
+    has_name = sa.func.lower(carriers.c.name) == sa.func.lower(sa.literal(name, sa.Text))
+    return list(connection.execute(sa.select(carriers.c.id).where(has_name)).scalars()) or [NOBODYS]
 
 
 def _users(connection: sa.Connection, actor: Actor, public_id: str) -> list[int]:
-    seen = sa.select(users.c.id).where(
+    visible = sa.select(users.c.id).where(
         tenant_scope.users_of(actor.tenant), tenant_scope.has_public_id(users, public_id)
     )
-    return list(connection.execute(seen).scalars())
+    return list(connection.execute(visible).scalars())

@@ -39,21 +39,21 @@ class TooLongError(Exception):
 
 def of_numbers(connection: sa.Connection, actor: Actor, numbers: Sequence[int]) -> list[Held]:
     """Count those of the numbers that the actor sees, by holder, largest count first."""
-    seen = sa.select(phone_numbers.c.e164, *_BESIDE).where(
+    visible = sa.select(phone_numbers.c.e164, *_BESIDE).where(
         tenant_scope.numbers_of(actor.tenant), phone_numbers.c.e164.in_(numbers)
     )
-    return _counted(connection, seen)
+    return _counted(connection, visible)
 
 
-def matching(connection: sa.Connection, wanted: ResolvedFilter, expected: int) -> list[Held]:
+def matching(connection: sa.Connection, resolved_filter: ResolvedFilter, expected: int) -> list[Held]:
     """Count all numbers that match a filter, about `expected`, by holder, largest count first.
 
     `TooLongError` if it takes longer than `MOST_SECONDS`.
     """
     connection.exec_driver_sql(f"SET LOCAL statement_timeout = {int(MOST_SECONDS * 1000)}")
     try:
-        found = search.matching(connection, wanted, are_many=expected >= _MANY, beside=_BESIDE)
-        return _counted(connection, found)
+        matches = search.matching(connection, resolved_filter, are_many=expected >= _MANY, beside=_BESIDE)
+        return _counted(connection, matches)
     except OperationalError as error:
         if getattr(error.orig, "sqlstate", None) == _QUERY_CANCELED:
             raise TooLongError from error
@@ -61,10 +61,12 @@ def matching(connection: sa.Connection, wanted: ResolvedFilter, expected: int) -
 
 
 def _counted(connection: sa.Connection, numbers: sa.Select[tuple[int, int, bool]]) -> list[Held]:
-    found = numbers.subquery("found")
-    count, in_use = sa.func.count(), sa.func.count().filter(found.c.in_use)
-    query = sa.select(found.c.holder_id, count.label("count_"), in_use.label("in_use")).group_by(found.c.holder_id)
+    numbers_table = numbers.subquery("found")
+    count, in_use = sa.func.count(), sa.func.count().filter(numbers_table.c.in_use)
+    query = sa.select(numbers_table.c.holder_id, count.label("count_"), in_use.label("in_use")).group_by(
+        numbers_table.c.holder_id
+    )
     rows = connection.execute(query).all()
     holders = tenant_scope.tenants_by_id(connection, [row.holder_id for row in rows])
     counted = [Held(holders[row.holder_id], row.count_, row.in_use) for row in rows]
-    return sorted(counted, key=lambda held: (-held.count, held.holder.name))
+    return sorted(counted, key=lambda holding: (-holding.count, holding.holder.name))

@@ -1,6 +1,6 @@
 """Kinds of numbers that tenants hold, by uploader, carriers, capabilities, and unassigned or not.
 
-There are few kinds and millions of numbers, so looking here first finds rare numbers, or shows that there are none.
+There are few kinds and millions of numbers, so searching here first finds rare numbers, or shows that there are none.
 Only kinds in the actor's own tree are read, so the time reveals nothing about other tenants' numbers (R3).
 """
 
@@ -13,28 +13,31 @@ from worker.numbers.filters import ResolvedFilter
 from worker.numbers.index_groups import Groups, table_of
 
 
-def of(wanted: ResolvedFilter) -> sa.Select[int]:
+def of(resolved_filter: ResolvedFilter) -> sa.Select[int]:
     """Return a query for the `kind` (`schemas.database.tables.KIND`) of each holding that a filter may match."""
-    query = sa.select(_worded(KIND_OF_HOLDING).label("kind")).select_from(holdings).where(*_conditions(wanted))
-    if wanted.lines is not None:
+    query = sa.select(_worded(KIND_OF_HOLDING).label("kind")).select_from(holdings).where(*_conditions(resolved_filter))
+    if resolved_filter.lines is not None:
         # OFFSET 0 stops the planner from pulling up the subquery: holdings are looked up holder by holder, because
         # starting from a carrier would be slow if many other tenants use it.
-        lines = table_of(wanted.lines)
-        own = query.where(holdings.c.holder_id == lines.c.holder, holdings.c.uploader_id == lines.c.uploader)
-        found = own.correlate_except(holdings).offset(0).lateral()
-        query = sa.select(found.c.kind).select_from(lines.join(found, sa.true()))
+        lines = table_of(resolved_filter.lines)
+        kinds_of_line = query.where(holdings.c.holder_id == lines.c.holder, holdings.c.uploader_id == lines.c.uploader)
+        kinds = kinds_of_line.correlate_except(holdings).offset(0).lateral()
+        query = sa.select(kinds.c.kind).select_from(lines.join(kinds, sa.true()))
     return query
 
 
-def _conditions(wanted: ResolvedFilter) -> list[sa.ColumnElement[bool]]:
-    own, found = holdings.c, []
-    if wanted.is_unassigned is not None:
-        found.append(own.is_unassigned == wanted.is_unassigned)
-    if wanted.capability is not None:
-        found.append(own[wanted.capability])
-    if wanted.carriers is not None:
-        found.append(own.voice_carrier_id.in_(wanted.carriers) | own.sms_carrier_id.in_(wanted.carriers))
-    return found
+def _conditions(resolved_filter: ResolvedFilter) -> list[sa.ColumnElement[bool]]:
+    holding, conditions = holdings.c, []
+    if resolved_filter.is_unassigned is not None:
+        conditions.append(holding.is_unassigned == resolved_filter.is_unassigned)
+    if resolved_filter.capability is not None:
+        conditions.append(holding[resolved_filter.capability])
+    if resolved_filter.carriers is not None:
+        conditions.append(
+            holding.voice_carrier_id.in_(resolved_filter.carriers)
+            | holding.sms_carrier_id.in_(resolved_filter.carriers)
+        )
+    return conditions
 
 
 def count_up_to(connection: sa.Connection, kinds: sa.Select[int], most: int) -> int:
@@ -44,11 +47,11 @@ def count_up_to(connection: sa.Connection, kinds: sa.Select[int], most: int) -> 
     return count
 
 
-def groups(kinds: sa.Select[int], count: int, wanted: ResolvedFilter) -> Groups:
+def groups(kinds: sa.Select[int], count: int, resolved_filter: ResolvedFilter) -> Groups:
     """Return the groups of `count` kinds, with the filter's other conditions."""
     # Distinct, because a kind is a hash.
     table = kinds.distinct().cte("kinds").prefix_with("MATERIALIZED")
-    return Groups(table, [(_worded(KIND), table.c.kind)], wanted.conditions(by_kind=True), count)
+    return Groups(table, [(_worded(KIND), table.c.kind)], resolved_filter.conditions(by_kind=True), count)
 
 
 def _worded(kind: str) -> sa.ColumnElement[int]:

@@ -56,13 +56,13 @@ class Groups:
         index can serve. With equality conditions and ORDER BY, the planner may choose the primary key if it
         overestimates the group, and then reads the numbers of all other groups.
         """
-        place = [column for column, _ in self.key] + [NUMBER.e164]
-        query = sa.select(NUMBER.e164).order_by(*place).limit(most)
+        sort_key = [column for column, _ in self.key] + [NUMBER.e164]
+        query = sa.select(NUMBER.e164).order_by(*sort_key).limit(most)
         if span is None:
             # Comparing column by column is faster than comparing rows.
             return query.where(*(side for column, value in self.key for side in (column >= value, column <= value)))
         first, last = (sa.tuple_(*(value for _, value in self.key), number) for number in span)
-        return query.where(sa.tuple_(*place) >= first, sa.tuple_(*place) <= last)
+        return query.where(sa.tuple_(*sort_key) >= first, sa.tuple_(*sort_key) <= last)
 
 
 def all_numbers() -> Groups:
@@ -70,14 +70,16 @@ def all_numbers() -> Groups:
     return Groups(None)
 
 
-def lines_of(connection: sa.Connection, asked: sa.ColumnElement[bool], uploaders: Sequence[int] | None) -> Lines:
-    """Return each tenant that meets the condition `asked`, paired with each uploader whose numbers it may hold.
+def lines_of(connection: sa.Connection, holders: sa.ColumnElement[bool], uploaders: Sequence[int] | None) -> Lines:
+    """Return each tenant that meets the condition `holders`, paired with each uploader whose numbers it may hold.
 
     By `permissions.check_move`, the uploaders are the tenants on its path from the root; `uploaders` limits them.
     Pairs without numbers are included, because a number may be about to move there.
     """
     line = sa.func.unnest(tenants.c.path).table_valued("id").render_derived().lateral("line")
-    query = sa.select(tenants.c.id, line.c.id.label("uploader")).select_from(tenants.join(line, sa.true())).where(asked)
+    query = (
+        sa.select(tenants.c.id, line.c.id.label("uploader")).select_from(tenants.join(line, sa.true())).where(holders)
+    )
     if uploaders is not None:
         query = query.where(line.c.id.in_(uploaders))
     return [(row.id, row.uploader) for row in connection.execute(query)]
@@ -90,16 +92,16 @@ def of_lines(lines: Lines, *, is_unassigned: bool | None = None) -> list[Groups]
     uploader.
     """
     own = [holder for holder, uploader in lines if holder == uploader]
-    found = []
+    groups = []
     if own and is_unassigned is not False:
         table = rows(sa.Integer, holder=own)
         key = [(NUMBER.holder_id, table.c.holder)]
-        found.append(Groups(table, key, [status_is(is_unassigned=True)], len(own)))
+        groups.append(Groups(table, key, [status_is(is_unassigned=True)], len(own)))
     if lines and is_unassigned is not True:
         table = table_of(lines)
         key = [(NUMBER.holder_id, table.c.holder), (NUMBER.uploader_id, table.c.uploader)]
-        found.append(Groups(table, key, [status_is(is_unassigned=False)], len(lines)))
-    return found
+        groups.append(Groups(table, key, [status_is(is_unassigned=False)], len(lines)))
+    return groups
 
 
 def table_of(lines: Lines) -> sa.FromClause:
@@ -115,7 +117,10 @@ def seen_by(lines: Lines | None) -> list[Groups]:
 def rows(kind: type[Any], **columns: Sequence[Any]) -> sa.FromClause:
     """Return arrays as a table. The columns have the type `kind`, or text if their values are strings."""
     kinds = (sa.Text if values and isinstance(values[0], str) else kind for values in columns.values())
-    arrays = (sa.bindparam(None, list(values), ARRAY(one)) for one, values in zip(kinds, columns.values(), strict=True))
+    arrays = (
+        sa.bindparam(None, list(values), ARRAY(element_type))
+        for element_type, values in zip(kinds, columns.values(), strict=True)
+    )
     return sa.func.unnest(*arrays).table_valued(*columns).render_derived()
 
 
@@ -136,12 +141,12 @@ def numbers_of(
     if list(spans) == [EVERY]:
         every = sa.select(*within(groups, None, most, in_order=in_order, beside=beside).subquery("found").c)
         return every.order_by("e164") if in_order else every
-    given = rows(sa.BigInteger, low=[low for low, _ in spans], high=[high for _, high in spans])
+    ranges = rows(sa.BigInteger, low=[low for low, _ in spans], high=[high for _, high in spans])
     # Ordered, so that no further range is read once there are enough numbers.
-    span = sa.select(given).order_by(given.c.low).subquery("span")
-    found = within(groups, (span.c.low, span.c.high), most, in_order=in_order, beside=beside).lateral("found")
-    query = sa.select(*found.c).select_from(span.join(found, sa.true())).limit(most)
-    return query.order_by(span.c.low, found.c.e164) if in_order else query
+    span = sa.select(ranges).order_by(ranges.c.low).subquery("span")
+    matches = within(groups, (span.c.low, span.c.high), most, in_order=in_order, beside=beside).lateral("found")
+    query = sa.select(*matches.c).select_from(span.join(matches, sa.true())).limit(most)
+    return query.order_by(span.c.low, matches.c.e164) if in_order else query
 
 
 def within(
@@ -153,9 +158,9 @@ def within(
     """
     if len(groups) == 1 and groups[0].table is None:
         return _part(groups[0], span, most, beside)
-    if in_order and most is not None and all(one.key for one in groups):
+    if in_order and most is not None and all(group.key for group in groups):
         return _first(groups, span, most)
-    together = sa.union_all(*(_part(one, span, most, beside) for one in groups)).subquery("together")
+    together = sa.union_all(*(_part(group, span, most, beside) for group in groups)).subquery("together")
     query = sa.select(*together.c).limit(most)
     return query.order_by(together.c.e164) if in_order and most is not None else query
 
@@ -167,28 +172,30 @@ def _first(groups: Sequence[Groups], span: Bounds | None, most: int) -> sa.Selec
     only groups that begin at or below it are read further, and only up to it. So most groups cost one lookup, however
     far apart their numbers are.
     """
-    begins = [_begins(one, span).cte(f"begins_{place}").prefix_with("MATERIALIZED") for place, one in enumerate(groups)]
-    order = sa.union_all(*(sa.select(one.c.e164) for one in begins)).order_by("e164")
+    begins = [
+        _begins(group, span).cte(f"begins_{index}").prefix_with("MATERIALIZED") for index, group in enumerate(groups)
+    ]
+    order = sa.union_all(*(sa.select(begin.c.e164) for begin in begins)).order_by("e164")
     last = sa.func.coalesce(order.offset(most - 1).limit(1).scalar_subquery(), EVERY[1] if span is None else span[1])
     bound = sa.select(last.label("e164")).correlate_except().cte("bound").prefix_with("MATERIALIZED")
     parts = []
-    for one, found in zip(groups, begins, strict=True):
-        rest = one.only(found).first_within((found.c.e164, bound.c.e164), most).where(*one.conditions)
+    for group, begin in zip(groups, begins, strict=True):
+        rest = group.only(begin).first_within((begin.c.e164, bound.c.e164), most).where(*group.conditions)
         numbers = rest.correlate_except(phone_numbers).lateral()
-        wanted = found.join(bound, found.c.e164 <= bound.c.e164).join(numbers, sa.true())
-        parts.append(sa.select(numbers.c.e164).select_from(wanted))
+        matches = begin.join(bound, begin.c.e164 <= bound.c.e164).join(numbers, sa.true())
+        parts.append(sa.select(numbers.c.e164).select_from(matches))
     together = sa.union_all(*parts).subquery("together")
     query = sa.select(together.c.e164).order_by(together.c.e164).limit(most)
     return query.add_cte(*begins, bound, nest_here=True)
 
 
-def _begins(one: Groups, span: Bounds | None) -> sa.Select[Any]:
+def _begins(group: Groups, span: Bounds | None) -> sa.Select[Any]:
     """Return a query for each group that has numbers, with its first number."""
-    table = one.table
+    table = group.table
     if table is None:
-        raise ValueError("all numbers begin where they begin")
-    begin = one.first_within(span, 1).where(*one.conditions).correlate_except(phone_numbers).lateral()
-    return sa.select(*(value for _, value in one.key), begin.c.e164).select_from(table.join(begin, sa.true()))
+        raise ValueError("the group of all numbers has no table to list first numbers by")
+    begin = group.first_within(span, 1).where(*group.conditions).correlate_except(phone_numbers).lateral()
+    return sa.select(*(value for _, value in group.key), begin.c.e164).select_from(table.join(begin, sa.true()))
 
 
 def any_within(groups: Sequence[Groups], span: Bounds) -> sa.Select[int]:
@@ -199,14 +206,16 @@ def any_within(groups: Sequence[Groups], span: Bounds) -> sa.Select[int]:
     return sa.select(within(groups, span, 1, in_order=False).subquery()).limit(1)
 
 
-def _part(one: Groups, span: Bounds | None, most: int | None, beside: Beside = ()) -> sa.Select[Any]:
+def _part(group: Groups, span: Bounds | None, most: int | None, beside: Beside = ()) -> sa.Select[Any]:
     # The limit is also set if any numbers will do: it makes the planner look up each group's range in the index instead
     # of reading whole groups and filtering them.
     query = (
-        one.first_within(span, most) if most is not None else sa.select(NUMBER.e164, *beside).where(*one.within(span))
+        group.first_within(span, most)
+        if most is not None
+        else sa.select(NUMBER.e164, *beside).where(*group.within(span))
     )
-    query = query.where(*one.conditions).correlate_except(phone_numbers)
-    if one.table is None:
+    query = query.where(*group.conditions).correlate_except(phone_numbers)
+    if group.table is None:
         return query
     numbers = query.lateral()
-    return sa.select(*numbers.c).select_from(one.table.join(numbers, sa.true()))
+    return sa.select(*numbers.c).select_from(group.table.join(numbers, sa.true()))

@@ -48,17 +48,17 @@ class ConflictError(Exception):
 
 
 def look_up(
-    connection: sa.Connection, numbers: np.ndarray, *, lock: bool, wanted: Collection[str] = STATE.names
+    connection: sa.Connection, numbers: np.ndarray, *, lock: bool, columns: Collection[str] = STATE.names
 ) -> Mapping[str, np.ndarray]:
     """Look up which numbers (int64, ascending, at least one) exist: column name -> array, ascending by `e164`.
 
     The columns are `e164` and those of `schemas.arrow_schemas.STATE`, with 0 for NULL and false; columns that are not
-    in `wanted` may be all 0. `lock` locks the rows until the transaction ends, in ascending order to avoid deadlocks
+    in `columns` may be all 0. `lock` locks the rows until the transaction ends, in ascending order to avoid deadlocks
     between chunks.
     """
-    parts = [names for names in _PACKED if not set(wanted).isdisjoint(names)]
-    aggregated = ", ".join(f"array_agg(part{place})" for place in range(len(parts)))
-    packed = ", ".join(f"{_packed(names)} AS part{place}" for place, names in enumerate(parts))
+    parts = [names for names in _PACKED if not set(columns).isdisjoint(names)]
+    aggregated = ", ".join(f"array_agg(part{index})" for index in range(len(parts)))
+    packed = ", ".join(f"{_packed(names)} AS part{index}" for index, names in enumerate(parts))
     # One binary array per part: fetching row by row takes the driver longer than the query.
     query = f"""SELECT array_agg(e164), {aggregated} FROM (
             SELECT n.e164, {packed} FROM phone_numbers n
@@ -67,9 +67,11 @@ def look_up(
     with _cursor(connection) as cursor:
         cursor.execute(query.encode(), _range_of(numbers), binary=True)
         e164, *arrays = cursor.fetchone() or (None,)
-    found = {"e164": copy_binary.bigints_of(e164)}
+    looked_up = {"e164": copy_binary.bigints_of(e164)}
     values = {name: array for names, part in zip(parts, arrays, strict=True) for name, array in _unpacked(names, part)}
-    return found | {name: values.get(name, np.zeros(len(found["e164"]), dtype)) for name, dtype in _DTYPES.items()}
+    return looked_up | {
+        name: values.get(name, np.zeros(len(looked_up["e164"]), dtype)) for name, dtype in _DTYPES.items()
+    }
 
 
 def _packed(names: tuple[str, ...]) -> str:
@@ -127,13 +129,13 @@ def slots(connection: sa.Connection, user_ids: Sequence[int], *, lock: bool) -> 
     """
     ids = sorted(user_ids)
     if lock:
-        held = sa.select(users.c.id).where(users.c.id.in_(ids)).order_by(users.c.id)
-        connection.execute(held.with_for_update(key_share=True))
+        locked_users = sa.select(users.c.id).where(users.c.id.in_(ids)).order_by(users.c.id)
+        connection.execute(locked_users.with_for_update(key_share=True))
     number = phone_numbers.c
-    taken = sa.select(number.voice_user_id, number.e164).where(
+    slots_in_use = sa.select(number.voice_user_id, number.e164).where(
         number.voice_user_id.in_(ids), sa.not_(number.voice_forwarded)
     )
-    return {row.voice_user_id: row.e164 for row in connection.execute(taken)}
+    return {row.voice_user_id: row.e164 for row in connection.execute(slots_in_use)}
 
 
 def create(connection: sa.Connection, columns: Sequence[str], rows: bytes) -> None:
@@ -184,20 +186,20 @@ def note(connection: sa.Connection, numbers: np.ndarray, job_id: int) -> None:
         cursor.execute(statement, (job_id, numbers))
 
 
-def note_holdings(connection: sa.Connection, found: Collection[tuple[int, ...]]) -> None:
+def note_holdings(connection: sa.Connection, holdings: Collection[tuple[int, ...]]) -> None:
     """Add the holdings (values of `HOLDING_COLUMNS`) of the transaction's numbers to their table, if they are new.
 
     Call it last: another transaction that adds the same holding waits until this one ends, and must not hold a lock
     that this one needs. Rows are written in ascending order to avoid deadlocks.
     """
-    if not found:
+    if not holdings:
         return
     columns = ", ".join(HOLDING_COLUMNS)
     arrays = ", ".join(f"%s::{'int' if name.endswith('_id') else 'boolean'}[]" for name in HOLDING_COLUMNS)
     statement = f"""INSERT INTO holdings ({columns}) SELECT * FROM unnest({arrays}) AS w ({columns})
         ORDER BY {columns} ON CONFLICT DO NOTHING"""  # noqa: S608 - constants
     with _cursor(connection) as cursor:
-        cursor.execute(statement.encode(), [list(values) for values in zip(*found, strict=True)])
+        cursor.execute(statement.encode(), [list(values) for values in zip(*holdings, strict=True)])
 
 
 def _range_of(numbers: np.ndarray) -> tuple[np.ndarray, int, int]:
@@ -205,9 +207,9 @@ def _range_of(numbers: np.ndarray) -> tuple[np.ndarray, int, int]:
 
 
 def _stage(connection: sa.Connection, columns: Sequence[str], rows: bytes) -> None:
-    wanted = ", ".join(("e164", *CHANGEABLE))
+    staged_columns = ", ".join(("e164", *CHANGEABLE))
     # Same columns as the numbers, but without constraints.
-    shape = f"SELECT {wanted} FROM phone_numbers WHERE false"  # noqa: S608 - constants
+    shape = f"SELECT {staged_columns} FROM phone_numbers WHERE false"  # noqa: S608 - constants
     connection.execute(sa.text(f"CREATE TEMP TABLE IF NOT EXISTS staging ON COMMIT DELETE ROWS AS {shape}"))
     copy_into(connection, "staging", columns, rows)
 

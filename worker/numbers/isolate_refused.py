@@ -114,5 +114,5 @@ def _write(connection: sa.Connection, columns: Sequence[str], rows: bytes, state
         write_single=f"{statement} = single",
     )
     connection.exec_driver_sql(block)
-    found = connection.exec_driver_sql("SELECT e164, reason FROM refused ORDER BY e164").all()
-    return Refused(np.array([row.e164 for row in found], np.int64), Counter(str(row.reason) for row in found))
+    refused = connection.exec_driver_sql("SELECT e164, reason FROM refused ORDER BY e164").all()
+    return Refused(np.array([row.e164 for row in refused], np.int64), Counter(str(row.reason) for row in refused))

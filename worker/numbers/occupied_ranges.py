@@ -22,10 +22,10 @@ def occupied_spans(connection: sa.Connection) -> list[Span]:
     none = sa.literal_column("0::bigint", sa.BigInteger)
     block = sa.select(none.label("low"), none.label("high")).cte("block", recursive=True)
     beyond = (block.c.high + 1, sa.literal(EVERY[1], sa.BigInteger))
-    found = within([all_numbers()], beyond, 1).lateral("found")
-    size = _size(found.c.e164)
-    low = found.c.e164 - found.c.e164 % size
-    every = block.union_all(sa.select(low, low + size - 1).select_from(block.join(found, sa.true())))
+    first_beyond = within([all_numbers()], beyond, 1).lateral("found")
+    size = _size(first_beyond.c.e164)
+    low = first_beyond.c.e164 - first_beyond.c.e164 % size
+    every = block.union_all(sa.select(low, low + size - 1).select_from(block.join(first_beyond, sa.true())))
     query = sa.select(every).where(every.c.high > 0).order_by(every.c.low)
     return [(row.low, row.high) for row in connection.execute(query)]
 
@@ -34,24 +34,24 @@ def spans_with_numbers(connection: sa.Connection, groups: Sequence[Groups], span
     """Return those of the ascending ranges in which the groups have numbers."""
     if not groups or not spans:
         return []
-    given = rows(sa.BigInteger, low=[low for low, _ in spans], high=[high for _, high in spans])
-    some = any_within(groups, (given.c.low, given.c.high))
-    query = sa.select(given).select_from(given.join(some.lateral(), sa.true())).order_by(given.c.low)
+    ranges = rows(sa.BigInteger, low=[low for low, _ in spans], high=[high for _, high in spans])
+    some = any_within(groups, (ranges.c.low, ranges.c.high))
+    query = sa.select(ranges).select_from(ranges.join(some.lateral(), sa.true())).order_by(ranges.c.low)
     return [(row.low, row.high) for row in connection.execute(query)]
 
 
 def counted_up_to(connection: sa.Connection, spans: Sequence[Span], most: int) -> list[tuple[Span, int]]:
     """Count the numbers of all tenants in each range, up to `most`."""
-    given = rows(sa.BigInteger, low=[low for low, _ in spans], high=[high for _, high in spans])
-    some = within([all_numbers()], (given.c.low, given.c.high), most, in_order=False).subquery()
+    ranges = rows(sa.BigInteger, low=[low for low, _ in spans], high=[high for _, high in spans])
+    some = within([all_numbers()], (ranges.c.low, ranges.c.high), most, in_order=False).subquery()
     count = sa.select(sa.func.count()).select_from(some).scalar_subquery()
-    return [((row.low, row.high), row.found) for row in connection.execute(sa.select(given, count.label("found")))]
+    return [((row.low, row.high), row.found) for row in connection.execute(sa.select(ranges, count.label("found")))]
 
 
 def _size(e164: sa.ColumnElement[int]) -> sa.ColumnElement[int]:
     """Return the size of a number's block."""
     digits = sa.cast(e164, sa.Text)
-    known = "".join(map(str, region.calling_code_digits()))
-    code_digits = sa.cast(sa.func.substr(known, sa.cast(sa.func.left(digits, 3), sa.Integer), 1), sa.Integer)
+    calling_code = "".join(map(str, region.calling_code_digits()))
+    code_digits = sa.cast(sa.func.substr(calling_code, sa.cast(sa.func.left(digits, 3), sa.Integer), 1), sa.Integer)
     national_digits = sa.func.greatest(sa.func.length(digits) - code_digits, 0)
     return sa.cast(sa.func.power(10, national_digits), sa.BigInteger)

@@ -26,9 +26,9 @@ class NumberView:
     uploader: Tenant
 
 
-def page(connection: sa.Connection, wanted: ResolvedFilter, limit: int) -> list[NumberView]:
+def page(connection: sa.Connection, resolved_filter: ResolvedFilter, limit: int) -> list[NumberView]:
     """Return up to `limit` numbers, ascending."""
-    return these(connection, search.first(connection, wanted, limit))
+    return these(connection, search.first(connection, resolved_filter, limit))
 
 
 def these(connection: sa.Connection, numbers: Sequence[int]) -> list[NumberView]:
@@ -75,5 +75,5 @@ def _of_user(table: sa.FromClause, prefix: str) -> list[sa.ColumnElement[Any]]:
 
 def _with_tenants(connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> list[NumberView]:
     ids = {row.holder_id for row in rows} | {row.uploader_id for row in rows}
-    known = tenant_scope.tenants_by_id(connection, sorted(ids)) if ids else {}
-    return [NumberView(row, known[row.holder_id], known[row.uploader_id]) for row in rows]
+    tenants = tenant_scope.tenants_by_id(connection, sorted(ids)) if ids else {}
+    return [NumberView(row, tenants[row.holder_id], tenants[row.uploader_id]) for row in rows]

@@ -27,23 +27,23 @@ class Selected:
     numbers: pa.Array | None
 
 
-def count(connection: sa.Connection, wanted: ResolvedFilter) -> int:
+def count(connection: sa.Connection, resolved_filter: ResolvedFilter) -> int:
     """Return how many numbers match."""
-    found = _counted(connection, search.some(connection, wanted, _MANY))
-    if found < _MANY:
-        return found
-    return _counted(connection, search.matching(connection, wanted, are_many=True))
+    counted = _counted(connection, search.some(connection, resolved_filter, _MANY))
+    if counted < _MANY:
+        return counted
+    return _counted(connection, search.matching(connection, resolved_filter, are_many=True))
 
 
-def all_up_to(connection: sa.Connection, wanted: ResolvedFilter, most: int) -> list[int] | None:
+def all_up_to(connection: sa.Connection, resolved_filter: ResolvedFilter, most: int) -> list[int] | None:
     """Return all matching numbers, ascending; None if there are more than `most`, without reading them all."""
-    found = connection.execute(search.some(connection, wanted, most + 1)).scalars().all()
-    return sorted(found) if len(found) <= most else None
+    numbers = connection.execute(search.some(connection, resolved_filter, most + 1)).scalars().all()
+    return sorted(numbers) if len(numbers) <= most else None
 
 
-def select(connection: sa.Connection, wanted: ResolvedFilter, expected: int) -> Selected:
+def select(connection: sa.Connection, resolved_filter: ResolvedFilter, expected: int) -> Selected:
     """Return the matching numbers if there are exactly `expected`."""
-    matching = search.matching(connection, wanted, are_many=expected >= _MANY).cte("matching")
+    matching = search.matching(connection, resolved_filter, are_many=expected >= _MANY).cte("matching")
     counted = sa.select(sa.func.count().label("found")).select_from(matching).subquery()
     # The server joins them into one text: COPY sends a message for each number and takes three times as long.
     in_order = aggregate_order_by(sa.literal("\n"), matching.c.e164)
@@ -55,8 +55,8 @@ def select(connection: sa.Connection, wanted: ResolvedFilter, expected: int) -> 
 
 
 def _counted(connection: sa.Connection, matching: sa.Select[int]) -> int:
-    found: int = connection.execute(sa.select(sa.func.count()).select_from(matching.subquery())).scalar_one()
-    return found
+    counted: int = connection.execute(sa.select(sa.func.count()).select_from(matching.subquery())).scalar_one()
+    return counted
 
 
 def _lines(text: str) -> pa.Array:

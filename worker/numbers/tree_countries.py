@@ -35,13 +35,13 @@ def calling_codes_in_tree(connection: sa.Connection, actor: Tenant) -> list[int]
     return [code for code in connection.execute(query).scalars() if region.is_calling_code(code)]
 
 
-def note(connection: sa.Connection, found: Collection[tuple[int, int]]) -> None:
+def note(connection: sa.Connection, pairs: Collection[tuple[int, int]]) -> None:
     """Store pairs of a holder's id and a calling code of its numbers, for the holder and all tenants above it.
 
     Known pairs cost one lookup each. Call it last in the transaction, like `inventory.note_holdings`: another
     transaction that adds the same pair waits until this one ends. Rows are written in ascending order to avoid
     deadlocks.
     """
-    if found:
-        holders, codes = zip(*found, strict=True)
+    if pairs:
+        holders, codes = zip(*pairs, strict=True)
         connection.execute(_NOTE, {"holders": list(holders), "codes": list(codes)})

@@ -71,18 +71,18 @@ def beginnings(program: Program, start: int, most: int) -> list[str]:
     """Return the first `most` digits, or all if there are fewer, of the numbers that the pattern at `start` matches."""
     reach = _Reach(program)
     after: dict[frozenset[int], list[frozenset[int]]] = {}
-    found, alive = [], {"": reach.of(start)}
+    starts, alive = [], {"": reach.of(start)}
     for _ in range(most):
         ahead: dict[str, frozenset[int]] = {}
         for begin, state in alive.items():
             if reach.labels(state):
-                found.append(begin)
+                starts.append(begin)
                 continue
             if state not in after:
                 after[state] = reach.after(state)
             ahead |= {f"{begin}{digit}": then for digit, then in enumerate(after[state]) if then}
         alive = ahead
-    return [*found, *alive]
+    return [*starts, *alive]
 
 
 class _Reach:
@@ -92,18 +92,18 @@ class _Reach:
         self._steps = program.steps
         self._known: dict[int, frozenset[int]] = {}
 
-    def of(self, place: int) -> frozenset[int]:
-        if place not in self._known:
-            step = self._steps[place]
+    def of(self, index: int) -> frozenset[int]:
+        if index not in self._known:
+            step = self._steps[index]
             if step.kind in {Kind.DIGIT, Kind.ACCEPT}:
-                self._known[place] = frozenset((place,))
+                self._known[index] = frozenset((index,))
             else:
-                self._known[place] = frozenset().union(*(self.of(then) for then in step.then))
-        return self._known[place]
+                self._known[index] = frozenset().union(*(self.of(then) for then in step.then))
+        return self._known[index]
 
     def after(self, state: frozenset[int]) -> list[frozenset[int]]:
         """Return the ten next states, indexed by digit."""
-        consuming = [(step.value, self.of(step.then[0])) for place in state if (step := self._steps[place]).then]
+        consuming = [(step.value, self.of(step.then[0])) for index in state if (step := self._steps[index]).then]
         if len(consuming) == 1:
             mask, target = consuming[0]
             return [target if mask >> digit & 1 else frozenset() for digit in range(PAD)]
@@ -111,8 +111,8 @@ class _Reach:
 
     def labels(self, state: frozenset[int]) -> int:
         bits = 0
-        for place in state:
-            step = self._steps[place]
+        for index in state:
+            step = self._steps[index]
             if step.kind is Kind.ACCEPT:
                 bits |= 1 << step.value
         return bits
@@ -147,7 +147,7 @@ def find_prefix(program: Program, start: int) -> PrefixFinder:
         state = queue.popleft()
         row = [DEAD] * COLUMNS
         for digit in range(PAD + 1):
-            target = _ended(state) if digit == PAD else _step(program, state, digit)
+            target = _state_at_end(state) if digit == PAD else _step(program, state, digit)
             if target is not None and target not in numbers:
                 numbers[target] = len(numbers)
                 queue.append(target)
@@ -156,7 +156,7 @@ def find_prefix(program: Program, start: int) -> PrefixFinder:
     return PrefixFinder(moves, [state.taken if state else None for state in numbers])
 
 
-def _ended(state: _State) -> _State | None:
+def _state_at_end(state: _State) -> _State | None:
     return _State(state.depth + 1, (), state.taken_at_end) if state.taken_at_end else None
 
 
@@ -181,8 +181,8 @@ def _advance(program: Program, depth: int, going: list[_Thread]) -> _State:
             case Kind.DIGIT:
                 threads.setdefault(thread.place, thread)
             case Kind.ACCEPT:
-                taken = PrefixMatch(at_end=False, group_start=thread.start, group_end=thread.end)
-                return _State(depth, tuple(threads.values()), taken, taken_at_end)
+                match = PrefixMatch(at_end=False, group_start=thread.start, group_end=thread.end)
+                return _State(depth, tuple(threads.values()), match, taken_at_end)
             case Kind.END:
                 taken_at_end = taken_at_end or PrefixMatch(at_end=True, group_start=thread.start, group_end=thread.end)
             case Kind.OPEN:

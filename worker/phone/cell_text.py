@@ -24,10 +24,10 @@ class Surplus(Enum):
     SECOND_NUMBER = "a second number"
     MASK = "a placeholder for digits"
     LETTER = "a letter among the digits"
-    REMARK = "a remark"
+    REMARK = "other text"
     DATE = "a date"
     FRACTION = "a decimal fraction"
-    SYMBOL = "a character that no phone number has"
+    SYMBOL = "a character not used in phone numbers"
 
 
 @dataclass(frozen=True)
@@ -97,9 +97,9 @@ def _without_letters(plain: str) -> Cell:
 
 def _surplus(plain: str) -> tuple[Surplus, str]:
     """Return why a cell is not one number: the kind and the text that does not belong in it."""
-    found = _second_number(plain)
-    if found:
-        return Surplus.SECOND_NUMBER, found
+    second = _second_number(plain)
+    if second:
+        return Surplus.SECOND_NUMBER, second
     mask = _MASK.search(plain)
     if mask is not None and any(map(str.isdigit, plain)):
         return Surplus.MASK, mask.group()
@@ -133,10 +133,10 @@ _FEWEST = 3  # digits; with fewer, a text is hardly a number with a remark
 
 def _words(plain: str) -> str:
     """Return the text from its first letter on, without the digits and punctuation at its end."""
-    found = re.search(r"[^\W\d_].*", plain, re.DOTALL)
-    if found is None:
+    letters = re.search(r"[^\W\d_].*", plain, re.DOTALL)
+    if letters is None:
         return ""
-    return re.sub(r"[\s()\[\].\-/+\d]*$", "", found.group()) or found.group().strip()
+    return re.sub(r"[\s()\[\].\-/+\d]*$", "", letters.group()) or letters.group().strip()
 
 
 # The last slash that is followed by digits.

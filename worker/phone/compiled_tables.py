@@ -51,15 +51,15 @@ class Tables:
 
 def _blank() -> Tables:
     rows = len(REGIONS)
-    one, entries = np.zeros(1, np.int64), np.zeros(rows, np.int64)
+    zero, entries = np.zeros(1, np.int64), np.zeros(rows, np.int64)
     return Tables(
         moves=np.zeros(COLUMNS, np.int64),
-        valid_lengths=one,
-        general=one,
+        valid_lengths=zero,
+        general=zero,
         taken=np.zeros(1, np.bool_),
-        taken_at_end=one,
-        group_start=one,
-        group_end=one,
+        taken_at_end=zero,
+        group_start=zero,
+        group_end=zero,
         compiled=np.zeros(rows, np.int8),
         numbers=entries,
         abroad=entries,
@@ -82,10 +82,10 @@ CODE_DIGITS: Ints = np.array([len(str(code)) for code, _ in REGIONS], np.int64)
 
 def _spelled() -> Ints:
     """Return the main row of the calling code that digits a, b, c begin with, -1: none; indexed by 256 a + 16 b + c."""
-    found = np.full((COLUMNS,) * 3, -1, np.int64)
+    region_rows = np.full((COLUMNS,) * 3, -1, np.int64)
     for code, row in MAIN_ROW.items():
-        found[tuple(map(int, str(code)))] = row
-    return found.reshape(-1)
+        region_rows[tuple(map(int, str(code)))] = row
+    return region_rows.reshape(-1)
 
 
 SPELLED: Ints = _spelled()
@@ -129,8 +129,8 @@ class _Builder:
         if prefix is None:
             return DEAD
         states = [
-            (0, 0, True, taken.at_end, taken.group_start, taken.group_end) if taken else (0, 0, False, False, -1, -1)
-            for taken in prefix.taken
+            (0, 0, True, match.at_end, match.group_start, match.group_end) if match else (0, 0, False, False, -1, -1)
+            for match in prefix.taken
         ]
         return self._append(prefix.moves, states)
 

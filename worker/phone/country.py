@@ -69,8 +69,8 @@ def _by_code(cell: str) -> Country | None:
 
 
 def _by_name(cell: str) -> Country | None:
-    found = regions_by_name().get(fold_name(cell))
-    row = REGION_ROW.get(found) if found else None
+    region_name = regions_by_name().get(fold_name(cell))
+    row = REGION_ROW.get(region_name) if region_name else None
     return None if row is None else Country(row, is_region=True)
 
 
@@ -116,5 +116,5 @@ def _by_two_names(cell: str) -> Country | None:
     match = _TWO_NAMES.fullmatch(cell)
     if match is None:
         return None
-    one, other = _by_name(match["one"].strip(_AROUND)), _by_name(match["other"].strip(_AROUND))
-    return one if one == other else None
+    first, second = _by_name(match["one"].strip(_AROUND)), _by_name(match["other"].strip(_AROUND))
+    return first if first == second else None

@@ -44,8 +44,8 @@ def fold_name(name: str) -> str:
 def regions_by_name() -> dict[str, str]:
     """Return the regions (ISO 3166, two letters) by their folded letters and names."""
     lines = files("worker.phone").joinpath("country_names.txt").read_text(encoding="utf-8").splitlines()
-    found = dict(_ALSO)
+    regions = dict(_ALSO)
     for line in lines:
         region, names = line.split("\t")
-        found |= dict.fromkeys(names.split("|"), region)
-    return found
+        regions |= dict.fromkeys(names.split("|"), region)
+    return regions

@@ -126,8 +126,8 @@ def _ends_in_bracket(column: pa.StringArray, text: NDArray[np.uint8], offsets: N
     if not rows.size:
         return rows
     brackets = pc.match_substring_regex(column.take(pa.array(rows)), _OPEN_END)
-    found: NDArray[np.int64] = rows[brackets.to_numpy(zero_copy_only=False)]
-    return found
+    bracketed: NDArray[np.int64] = rows[brackets.to_numpy(zero_copy_only=False)]
+    return bracketed
 
 
 def _has_other_form(column: pa.StringArray, text: NDArray[np.uint8], offsets: NDArray[np.int32]) -> NDArray[np.int64]:
@@ -138,8 +138,8 @@ def _has_other_form(column: pa.StringArray, text: NDArray[np.uint8], offsets: ND
     if not rows.size:
         return rows
     form = pc.match_substring_regex(column.take(pa.array(rows)), _OTHER_FORM)
-    found: NDArray[np.int64] = rows[form.to_numpy(zero_copy_only=False)]
-    return found
+    rows_of_form: NDArray[np.int64] = rows[form.to_numpy(zero_copy_only=False)]
+    return rows_of_form
 
 
 def _may_have_form(text: NDArray[np.uint8], ends: NDArray[np.int32]) -> NDArray[np.bool_]:
@@ -149,20 +149,20 @@ def _may_have_form(text: NDArray[np.uint8], ends: NDArray[np.int32]) -> NDArray[
     pattern.
     """
 
-    def digit(place: int, among: NDArray[np.int32] = ends) -> NDArray[np.bool_]:
-        """Return whether a byte is a digit; `place` 1 is the last byte of a text, 2 the byte before it."""
-        found: NDArray[np.bool_] = text[among - place] - np.uint8(ord("0")) < _TEN
-        return found
+    def digit(position: int, among: NDArray[np.int32] = ends) -> NDArray[np.bool_]:
+        """Return whether a byte is a digit; `position` 1 is the last byte of a text, 2 the byte before it."""
+        is_digit: NDArray[np.bool_] = text[among - position] - np.uint8(ord("0")) < _TEN
+        return is_digit
 
     may = np.zeros(len(ends), np.bool_)
     year = np.flatnonzero(~digit(5))  # after a month of one or two digits, or after a blank and a sign
-    there = ends[year]
-    blank = text[there - 5] == ord(" ")
-    may[year] = np.where(blank, ~digit(6, there), ~digit(7, there) | ~digit(8, there))
+    candidates = ends[year]
+    blank = text[candidates - 5] == ord(" ")
+    may[year] = np.where(blank, ~digit(6, candidates), ~digit(7, candidates) | ~digit(8, candidates))
     day = np.flatnonzero(~digit(3))
-    there = ends[day]
-    may[day] |= ~digit(6, there) & digit(7, there) & digit(9, there)
-    may[day] |= (text[there - 3] == _POINT) & digit(6, there)
+    candidates = ends[day]
+    may[day] |= ~digit(6, candidates) & digit(7, candidates) & digit(9, candidates)
+    may[day] |= (text[candidates - 3] == _POINT) & digit(6, candidates)
     may |= (text[ends - 2] == _POINT) & digit(6)
     return may
 

@@ -80,34 +80,34 @@ def typed(text: str, codes: Iterable[int]) -> list[Span]:
 
 def joined(spans: Iterable[Span]) -> list[Span]:
     """Return the same numbers as ascending spans that do not overlap or touch."""
-    found: list[Span] = []
+    joined_spans: list[Span] = []
     for first, last in sorted(spans):
-        if found and first <= found[-1][1] + 1:
-            found[-1] = (found[-1][0], max(found[-1][1], last))
+        if joined_spans and first <= joined_spans[-1][1] + 1:
+            joined_spans[-1] = (joined_spans[-1][0], max(joined_spans[-1][1], last))
         else:
-            found.append((first, last))
-    return found
+            joined_spans.append((first, last))
+    return joined_spans
 
 
 def by_length(spans: Sequence[Span]) -> list[Span]:
     """Return one span per length of number, from the first to the last number; `spans` are ascending and disjoint."""
     return [
-        (found[0][0], found[-1][1])
-        for found in (list(group) for _, group in itertools.groupby(spans, lambda span: len(str(span[0]))))
+        (same_length[0][0], same_length[-1][1])
+        for same_length in (list(group) for _, group in itertools.groupby(spans, lambda span: len(str(span[0]))))
     ]
 
 
 def common(some: Sequence[Span], others: Sequence[Span]) -> list[Span]:
     """Return the intersection of two lists of ascending, disjoint spans."""
-    found, place = [], 0
+    shared, index = [], 0
     for first, last in some:
-        while place < len(others) and others[place][1] < first:
-            place += 1
-        for low, high in others[place:]:
+        while index < len(others) and others[index][1] < first:
+            index += 1
+        for low, high in others[index:]:
             if low > last:
                 break
-            found.append((max(first, low), min(last, high)))
-    return found
+            shared.append((max(first, low), min(last, high)))
+    return shared
 
 
 def _national(code: int, digits: str) -> Iterator[str]:
@@ -121,18 +121,18 @@ def _national(code: int, digits: str) -> Iterator[str]:
 @lru_cache(maxsize=512)
 def _of_region(name: str) -> tuple[Span, ...]:
     """Return the numbers of a region, as `worker.phone.region` assigns them."""
-    found: list[Span] = []
+    spans: list[Span] = []
     for code, regions in COUNTRY_CODE_TO_REGION_CODE.items():
         if name not in regions:
             continue
         if name == regions[0]:
             # The main region has every number that no other region claims, or claimed when the number was imported.
-            found += beginning_with(str(code))
+            spans += beginning_with(str(code))
         elif code == region.NANP:
-            found += _by_area_code(name)
+            spans += _by_area_code(name)
         else:
-            found += _of_claim(code, name)
-    return tuple(joined(found))
+            spans += _of_claim(code, name)
+    return tuple(joined(spans))
 
 
 def _by_area_code(name: str) -> Iterator[Span]:

@@ -36,10 +36,10 @@ _RANGE = re.compile(
 _INTERNATIONAL = re.compile(r"[\s(\[]*(?:\+|0[\s(\[]*0)(?P<digits>.*)", re.DOTALL)
 _MORE_THAN_A_NUMBER: Mapping[Surplus, str] = {
     Surplus.EXTENSION: "Remove the extension; only the number itself can be imported.",
-    Surplus.SECOND_NUMBER: "Put each number in a row of its own.",
+    Surplus.SECOND_NUMBER: "Put each number in its own row.",
     Surplus.MASK: "Enter the missing digits.",
     Surplus.LETTER: "Replace the letter by the digit that it stands for.",
-    Surplus.REMARK: "Leave only the phone number in the cell, and move the rest to a column of its own.",
+    Surplus.REMARK: "Leave only the phone number in the cell, and move the rest to another column.",
     Surplus.DATE: "Format the column as text, and enter the phone number again.",
     Surplus.FRACTION: "Format the column as text, and enter the phone number again.",
     Surplus.SYMBOL: "Leave only the phone number in the cell: digits, spaces, + - ( ) / and dots.",
@@ -93,7 +93,7 @@ def _surplus_text(number: str) -> Text | None:
     if kind is None or not fragment or (kind is Surplus.REMARK and fragment == number.strip()):
         return None
     shown = "" if fragment == number.strip() else f": “{fragment[:_LONGEST]}”"
-    message = f"“{{value}}” is not only a phone number, but holds {kind.value}{shown}."
+    message = f"“{{value}}” isn't just a phone number: it contains {kind.value}{shown}."
     return Text(message, _MORE_THAN_A_NUMBER[kind])
 
 
@@ -103,7 +103,7 @@ def _not_valid(rows: Sequence[Row], _: Context) -> Explained:
     return [
         Text(
             "“{value}” is not a valid number; its leading zero seems to be missing.",
-            "A leading zero seems to be missing, which spreadsheets drop: format the column as text and enter the "
+            "A leading zero seems to be missing; spreadsheets drop them. Format the column as text and enter the "
             "number with its zero.",
         )
         if lost
@@ -114,8 +114,8 @@ def _not_valid(rows: Sequence[Row], _: Context) -> Explained:
 
 def _lacks_zero(rows: Sequence[Row]) -> Sequence[bool]:
     country, number = _columns(rows)
-    found = check_column(country, number, _POSSIBLE)
-    lost: list[bool] = (found.evidence & Evidence.SHOWS_ZERO_LOST != 0).tolist()
+    column = check_column(country, number, _POSSIBLE)
+    lost: list[bool] = (column.evidence & Evidence.SHOWS_ZERO_LOST != 0).tolist()
     return lost
 
 
@@ -145,7 +145,7 @@ def _mismatch_text(row: Row) -> Text | None:
     if code is None:
         return None
     return Text(
-        f"“{{value}}” is a number of {_country(code)}, but the Country Code says {_country(country.calling_code)}.",
+        f"“{{value}}” is a number of {_country(code)}, but the Country Code is {_country(country.calling_code)}.",
         "Correct the Country Code or the Phone Number so that they agree.",
     )
 
@@ -159,8 +159,8 @@ def _ambiguous(rows: Sequence[Row], context: Context) -> Explained:
     if context.finds and context.country_code:
         country = pa.array([row.country.strip() or context.country_code for row in rows])
     if context.finds:
-        found = find_column(country, number, np.zeros(len(rows), np.bool_), context.calling_codes)
-        column, candidates = found.column, found.candidates
+        lookup = find_column(country, number, np.zeros(len(rows), np.bool_), context.calling_codes)
+        column, candidates = lookup.column, lookup.candidates
     else:
         column, candidates = check_column(country, number, _POSSIBLE), None
     texts = list[Text | None]()
@@ -171,8 +171,12 @@ def _ambiguous(rows: Sequence[Row], context: Context) -> Explained:
         if column.evidence[index] & Evidence.ALSO_WITH_ZERO:
             readings.append(_with_zero(readings[0]))
         where = read_country(country[index].as_py())
-        if where is not None and not readings and (both := readings_with_trunk_prefix(where, number[index].as_py())):
-            texts.append(_trunk_prefix_text(both))
+        if (
+            where is not None
+            and not readings
+            and (trunk_readings := readings_with_trunk_prefix(where, number[index].as_py()))
+        ):
+            texts.append(_trunk_prefix_text(trunk_readings))
             continue
         if candidates is not None and not readings:
             readings = candidates.e164[candidates.row == index].tolist()
@@ -187,7 +191,7 @@ def _with_zero(e164: int) -> int:
 
 
 def _readings_text(readings: Sequence[int], *, has_zero: bool) -> Text:
-    zero = "A leading zero may be missing, which spreadsheets drop. " if has_zero else ""
+    zero = "A leading zero may be missing; spreadsheets drop them. " if has_zero else ""
     fix = text_of(Code.AMBIGUOUS_NUMBER, Column.PHONE_NUMBER).fix
     return Text(_can_be_read_as(readings), zero + fix)
 
@@ -196,7 +200,7 @@ def _trunk_prefix_text(readings: Sequence[int]) -> Text:
     """Return the text for a zero that is part of a longer trunk prefix, which no setting of the file decides (R14d)."""
     return Text(
         _can_be_read_as(readings),
-        "A leading zero may be missing, which spreadsheets drop. Write the number with + and its country code.",
+        "A leading zero may be missing; spreadsheets drop them. Write the number with + and its country code.",
     )
 
 
@@ -213,7 +217,7 @@ def _one_or_block(row: Row) -> Text | None:
     stem, first, last = match["stem"], match["first"], match["last"]
     return Text(
         f"“{{value}}” can be read as one number, or as a block from {first} to {last}.",
-        f"Write one number without the dash, and a block with “to”: {stem}{first} to {last}.",
+        f"Write a single number without the dash, or a block with “to”: {stem}{first} to {last}.",
     )
 
 
@@ -232,7 +236,7 @@ def _block_text(row: Row) -> Text | None:
     return Text(
         "“{value}” can mean two blocks: its first number ends in fewer digits than its last.",
         f"If all endings have {width} digits, write {stem}{first.zfill(width)} to {last}. "
-        f"If they do not, use rows of their own: {stem}{first} to {nines}, and {stem}{ones} to {last}.",
+        f"If not, use two rows: {stem}{first} to {nines}, and {stem}{ones} to {last}.",
     )
 
 
@@ -244,7 +248,7 @@ def _not_found(rows: Sequence[Row], context: Context) -> Explained:
     text = text_of(Code.NOT_FOUND, Column.PHONE_NUMBER)
     with_country = Text(
         text.message,
-        "Check the number. It names no country: write it with + and its country code, or say the country of the list.",
+        "Check the number. It has no country code: add + and the country code, or set the country for the whole list.",
     )
     return [
         with_country

@@ -8,7 +8,7 @@ import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberFormat
 
 INTERNATIONAL = "International"  # numbers without a country, such as +800
-# The regions of libphonenumber's metadata. The library's own names are in a package with all places of all countries.
+# The regions of libphonenumber's metadata. The library's own names are in a package with the cities of all countries.
 _NAMES = """
 AC Ascension Island; AD Andorra; AE United Arab Emirates; AF Afghanistan; AG Antigua and Barbuda; AI Anguilla;
 AL Albania; AM Armenia; AO Angola; AR Argentina; AS American Samoa; AT Austria; AU Australia; AW Aruba;
@@ -66,7 +66,7 @@ def readable(e164: str) -> str:
 def spoken(e164: str) -> str:
     """Format +12125550142 as "+1, 2 1 2, 5 5 5, 0 1 4 2"; otherwise screen readers read a number in the billions."""
     groups = readable(e164).replace("-", " ").split()
-    return ", ".join(" ".join(group) if place else group for place, group in enumerate(groups))
+    return ", ".join(" ".join(group) if index else group for index, group in enumerate(groups))
 
 
 def country_name(region: str) -> str:

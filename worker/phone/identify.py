@@ -83,21 +83,23 @@ def find_column(
     """
     country, number = (pc.fill_null(column.cast(pa.string()), "") for column in (country, number))
     without = pc.equal(pc.utf8_trim_whitespace(country), "").to_numpy(zero_copy_only=False)
-    found, rows = PhoneColumn.empty(len(number)), np.flatnonzero(~without)
+    identified, rows = PhoneColumn.empty(len(number)), np.flatnonzero(~without)
     if rows.size:
-        taken = pa.array(rows)
-        read = check_column(country.take(taken), number.take(taken), EXISTING, was_numeric=was_numeric[rows])
+        with_country = pa.array(rows)
+        read = check_column(
+            country.take(with_country), number.take(with_country), EXISTING, was_numeric=was_numeric[rows]
+        )
         read.warnings[:] &= ~_POSSIBLE
-        found.put(rows, read)
+        identified.put(rows, read)
     rows = np.flatnonzero(without)
     if not rows.size:
-        return IdentifiedColumn(found, Candidates.none())
+        return IdentifiedColumn(identified, Candidates.none())
     part = _find_without_country(
         number.take(pa.array(rows)), was_numeric[rows], calling_codes, international=international
     )
-    found.put(rows, part.column)
+    identified.put(rows, part.column)
     candidates = part.candidates
-    return IdentifiedColumn(found, Candidates(rows[candidates.row], candidates.e164, candidates.kind))
+    return IdentifiedColumn(identified, Candidates(rows[candidates.row], candidates.e164, candidates.kind))
 
 
 def names_country(number: pa.StringArray) -> Bools:
@@ -123,20 +125,20 @@ def _find_without_country(
     begins = pc.match_substring_regex(cleaned, _PREFIX).to_numpy(zero_copy_only=False)
     if international:
         begins |= digits.alone & (digits.flat[_starts(digits)] != 0)
-    found, candidates = PhoneColumn.empty(len(number)), Candidates.none()
+    column, candidates = PhoneColumn.empty(len(number)), Candidates.none()
     rows = np.flatnonzero(~begins)
     if rows.size:
-        taken = cleaned.take(pa.array(rows))
-        part, candidates = _read_in_countries(taken, was_numeric[rows], calling_codes)
-        found.put(rows, part)
+        texts = cleaned.take(pa.array(rows))
+        part, candidates = _read_in_countries(texts, was_numeric[rows], calling_codes)
+        column.put(rows, part)
         candidates = Candidates(rows[candidates.row], candidates.e164, candidates.kind)
     rows = np.flatnonzero(begins)
-    found.put(rows, _read_international(cleaned.take(pa.array(rows))))
+    column.put(rows, _read_international(cleaned.take(pa.array(rows))))
     empty = pc.equal(pc.utf8_trim_whitespace(number), "").to_numpy(zero_copy_only=False)
     unreadable = pc.equal(cleaned, "").to_numpy(zero_copy_only=False)
-    found.faults[unreadable] = fault_bit(Code.INVALID_CHARACTER, Column.PHONE_NUMBER)
-    found.faults[empty] = fault_bit(Code.MISSING_VALUE, Column.PHONE_NUMBER)
-    return IdentifiedColumn(found, candidates)
+    column.faults[unreadable] = fault_bit(Code.INVALID_CHARACTER, Column.PHONE_NUMBER)
+    column.faults[empty] = fault_bit(Code.MISSING_VALUE, Column.PHONE_NUMBER)
+    return IdentifiedColumn(column, candidates)
 
 
 def _cleaned(number: pa.StringArray) -> pa.StringArray:
@@ -155,18 +157,18 @@ def _read_international(number: pa.StringArray) -> PhoneColumn:
     digits = pc.replace_substring_regex(pc.replace_substring_regex(number, _PREFIX, ""), r"[^0-9]", "")
     length = pc.utf8_length(digits).to_numpy().astype(np.int64)
     begins_well = pc.match_substring_regex(digits, "^[1-9]").to_numpy(zero_copy_only=False)
-    found = PhoneColumn.empty(len(number))
+    column = PhoneColumn.empty(len(number))
     for rows, code in (
         (length == 0, Code.MISSING_VALUE),
         ((length > 0) & ~begins_well, Code.INVALID_CHARACTER),
         (begins_well & (length < LEAST_DIGITS), Code.TOO_SHORT),
         (begins_well & (length > MOST_DIGITS), Code.TOO_LONG),
     ):
-        found.faults[rows] |= np.uint64(fault_bit(code, Column.PHONE_NUMBER))
-    sound = found.faults == 0
-    found.e164[:] = pc.cast(pc.if_else(pa.array(sound), digits, "0"), pa.int64()).to_numpy()
-    found.warnings[sound & ~had_prefix] = _PLUS
-    return found
+        column.faults[rows] |= np.uint64(fault_bit(code, Column.PHONE_NUMBER))
+    sound = column.faults == 0
+    column.e164[:] = pc.cast(pc.if_else(pa.array(sound), digits, "0"), pa.int64()).to_numpy()
+    column.warnings[sound & ~had_prefix] = _PLUS
+    return column
 
 
 def _read_in_countries(
@@ -174,7 +176,7 @@ def _read_in_countries(
 ) -> tuple[PhoneColumn, Candidates]:
     """Parse national numbers in each of the countries (R14c): one match decides, several are candidates."""
     digits = read_digits(number)
-    found, times = PhoneColumn.empty(len(number)), np.zeros(len(number), np.int64)
+    column, times = PhoneColumn.empty(len(number)), np.zeros(len(number), np.int64)
     parts: list[tuple[Ints, PhoneColumn]] = []
     for code in calling_codes:
         rows = _possible_rows(digits, code)
@@ -186,23 +188,23 @@ def _read_in_countries(
         part = read.part(valid)
         _only_digits_alone(part, digits.alone[rows])
         times[rows] += 1
-        found.put(rows, part)
+        column.put(rows, part)
         parts.append((rows, part))
-    found.evidence[times > 0] |= np.uint8(Evidence.WITHOUT_COUNTRY)
-    found.faults[times == 0] = _NOT_FOUND
+    column.evidence[times > 0] |= np.uint8(Evidence.WITHOUT_COUNTRY)
+    column.faults[times == 0] = _NOT_FOUND
     candidates = _candidates(parts, times > 1)
     several = times > 1
-    for values in (found.e164, found.warnings, found.alternative):
+    for values in (column.e164, column.warnings, column.alternative):
         values[several] = 0
-    found.evidence[several] = np.uint8(Evidence.WITHOUT_COUNTRY)
-    return found, candidates
+    column.evidence[several] = np.uint8(Evidence.WITHOUT_COUNTRY)
+    return column, candidates
 
 
 def _possible_rows(digits: Digits, code: int) -> Ints:
     """Return the rows whose length and first digits allow the country: a cheap filter for nearly all others."""
     row = MAIN_ROW[code]
     tables, start, count = tables_for(np.array([row])), _starts(digits), digits.count
-    first, second, third = (digits.flat[start + place].astype(np.int64) for place in range(3))
+    first, second, third = (digits.flat[start + index].astype(np.int64) for index in range(3))
     lengths, size = tables.lengths[row] == Length.POSSIBLE, len(str(code))
     may = lengths[count]
     may |= (SPELLED[first * 256 + second * 16 + third] == row) & lengths[np.maximum(count - size, 0)]
@@ -226,11 +228,11 @@ def _candidates(parts: Sequence[tuple[Ints, PhoneColumn]], several: Bools) -> Ca
     """Return all readings of the rows that have several, by row and in the order of the countries."""
     rows, e164, kinds = [_NO_ROWS], [_NO_ROWS], [_NO_ROWS]
     for row, read in parts:
-        mine = np.flatnonzero(several[row])
-        also = mine[read.evidence[mine] & Evidence.ALSO_INTERNATIONAL != 0]
-        zero = read.evidence[mine] & np.uint8(Evidence.ALSO_WITH_ZERO)
-        rows += [row[mine], row[also]]
-        e164 += [read.e164[mine], read.alternative[also]]
+        ambiguous = np.flatnonzero(several[row])
+        also = ambiguous[read.evidence[ambiguous] & Evidence.ALSO_INTERNATIONAL != 0]
+        zero = read.evidence[ambiguous] & np.uint8(Evidence.ALSO_WITH_ZERO)
+        rows += [row[ambiguous], row[also]]
+        e164 += [read.e164[ambiguous], read.alternative[also]]
         kinds += [zero.astype(np.int64), np.full(len(also), int(Evidence.ALSO_INTERNATIONAL), np.int64)]
     row = np.concatenate(rows)
     order = np.argsort(row, kind="stable")

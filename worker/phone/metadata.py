@@ -158,7 +158,7 @@ def compile_code(code: int) -> CodePlan:
 
 
 def _general(rules: list[_Rules], labels: int) -> int:
-    return sum((labels >> rule.general.label & 1) << place for place, rule in enumerate(rules))
+    return sum((labels >> rule.general.label & 1) << bit for bit, rule in enumerate(rules))
 
 
 def _valid_lengths(rules: list[_Rules], labels: int) -> int:
@@ -167,12 +167,12 @@ def _valid_lengths(rules: list[_Rules], labels: int) -> int:
         return rules[0].valid_lengths(labels)
     valid, open_lengths = 0, -1
     for rule in rules:
-        found = rule.valid_lengths(labels) & open_lengths
+        lengths = rule.valid_lengths(labels) & open_lengths
         if rule.leading_digits is None:
-            valid |= found
-            open_lengths &= ~found
+            valid |= lengths
+            open_lengths &= ~lengths
         elif labels >> rule.leading_digits.label & 1:
-            return valid | found
+            return valid | lengths
     return valid
 
 

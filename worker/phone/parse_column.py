@@ -96,11 +96,11 @@ class ColumnParser(TableRunner):
         reading = Reading.of(len(start), Verdict.INVALID)
         reading.verdict[count < _SHORTEST_ABROAD] = Verdict.TOO_SHORT
         code = self.spelled(start)
-        known = np.flatnonzero((code >= 0) & (count >= _SHORTEST_ABROAD))
-        row = code[known]
+        rows_with_code = np.flatnonzero((code >= 0) & (count >= _SHORTEST_ABROAD))
+        row = code[rows_with_code]
         self.need(row)
         size = CODE_DIGITS[row]
-        reading.put(known, self._judged(row, row, start[known] + size, count[known] - size))
+        reading.put(rows_with_code, self._judged(row, row, start[rows_with_code] + size, count[rows_with_code] - size))
         reading.code[(reading.count < _NATIONAL.start) | (reading.count >= _NATIONAL.stop)] = -1
         return reading
 
@@ -130,16 +130,16 @@ class ColumnParser(TableRunner):
         """Return whether trunk prefixes of a region begin with a zero but are longer, such as Hungary's 06 (R14d)."""
         self.need(row)
         behind_zero = self.tables.moves[self.tables.trunk[row]]
-        found: Bools = (behind_zero != DEAD) & ~self.tables.taken[behind_zero // COLUMNS]
-        return found
+        has_prefix: Bools = (behind_zero != DEAD) & ~self.tables.taken[behind_zero // COLUMNS]
+        return has_prefix
 
     def values(self, reading: Reading) -> Ints:
         """Return E.164 numbers as int64. Accepts only judged numbers, which have at most 15 digits."""
         longest = int(reading.count.max(initial=0))
         value = np.zeros(len(reading.count), np.int64)
-        for place in range(longest):
+        for index in range(longest):
             value *= 10
-            value += self.flat[reading.start + place]
+            value += self.flat[reading.start + index]
         # Shorter numbers include their padding, whose value is known and subtracted.
         pads = longest - reading.count
         return CODE[reading.code] * _TEN_TO[reading.count] + (value - PAD * _ONES[pads]) // _TEN_TO[pads]
@@ -153,14 +153,14 @@ class ColumnParser(TableRunner):
         cut = self.without_trunk(start[begun] + size, count[begun] - size, home, check_length=False)
         better = ~self.is_general(start[begun], count[begun], home) & self.is_general(cut.start, cut.count, home)
         better |= self.tables.lengths[home, count[begun]] == Length.TOO_LONG
-        chosen, cut = begun[better], cut.take(better)
+        better_begun, cut = begun[better], cut.take(better)
         start, count, metadata = start.copy(), count.copy(), row.copy()
-        start[chosen], count[chosen], metadata[chosen] = cut.start, cut.count, MAIN[row[chosen]]
+        start[better_begun], count[better_begun], metadata[better_begun] = cut.start, cut.count, MAIN[row[better_begun]]
         reading = self._judged(metadata, MAIN[row], start, count)
-        reading.repeated[chosen] = True
-        reading.trunk[chosen] |= cut.removed
+        reading.repeated[better_begun] = True
+        reading.trunk[better_begun] |= cut.removed
         # After two cuts, the rest may end in the digits written only by chance: leave it to the library.
-        reading.verdict[chosen[cut.removed & (reading.start[chosen] != cut.start)]] = Verdict.UNDECIDED
+        reading.verdict[better_begun[cut.removed & (reading.start[better_begun] != cut.start)]] = Verdict.UNDECIDED
         return reading
 
     def _judged(self, metadata: Ints, code: Ints, start: Ints, count: Ints) -> Reading:

@@ -136,13 +136,13 @@ def _country_fault(country: str) -> int:
 def _without_country(country: str, cell: Cell, rules: Rules, faults: int) -> Phone:
     """Check a number that must be international (R14): the Country Code is empty, or has a fault (`faults`)."""
     if not cell.number:
-        found = None if country.strip() else _vanity(_country_of(cell.vanity), cell)
-        return found or Phone(0, faults | _INVALID_CHARACTER)
+        vanity = None if country.strip() else _vanity(_country_of(cell.vanity), cell)
+        return vanity or Phone(0, faults | _INVALID_CHARACTER)
     written = _international_spelling(cell.number)
     restored = written is None and rules.international and cell.number.isdecimal() and cell.number[0] != "0"
     if country.strip() or not (written or restored):
         return Phone(0, faults | _fault_anywhere(cell.number, rules))
-    reading = _read(written or f"+{cell.number}", None)
+    reading = _parse_number(written or f"+{cell.number}", None)
     fault = _fault(reading, rules) or _fault_of_parts(None, cell.number)
     if fault is not None:
         return Phone(0, fault_bit(fault, Column.PHONE_NUMBER))
@@ -166,7 +166,7 @@ def _international_spelling(number: str) -> str | None:
 
 def _fault_anywhere(number: str, rules: Rules) -> int:
     """Return the number's own fault where the country is unknown: only if it has a plus, or too many digits."""
-    fault = _fault(_read(number, None), rules)
+    fault = _fault(_parse_number(number, None), rules)
     blamed = fault is not None and (_PLUS.match(number) or fault is Code.TOO_LONG)
     return fault_bit(fault, Column.PHONE_NUMBER) if fault is not None and blamed else 0
 
@@ -182,8 +182,8 @@ def _checked(where: Country, number: str, rules: Rules, *, was_numeric: bool) ->
         fault = Code.AMBIGUOUS_NUMBER
     fault = (_fault_of_parts(where, number) if fault in {None, Code.TOO_LONG} else None) or fault
     if fault is not None:
-        kept = evidence & Evidence.SHOWS_ZERO_LOST if fault is not Code.INVALID_CHARACTER else 0
-        return Phone(0, fault_bit(fault, Column.PHONE_NUMBER), 0, kept, alternative if kept else 0)
+        zero_evidence = evidence & Evidence.SHOWS_ZERO_LOST if fault is not Code.INVALID_CHARACTER else 0
+        return Phone(0, fault_bit(fault, Column.PHONE_NUMBER), 0, zero_evidence, alternative if zero_evidence else 0)
     if evidence & Evidence.SHOWS_ZERO_LOST:
         evidence = alternative = 0
     warnings = _warnings(reading, was_numeric=was_numeric) | _region_warning(where, reading)
@@ -195,7 +195,7 @@ def _fault_of_parts(where: Country | None, number: str) -> Code | None:
 
     def is_number(text: str) -> bool:
         if where is None:
-            return _read(_international_spelling(text) or text, None).fault is None
+            return _parse_number(_international_spelling(text) or text, None).fault is None
         return _best_reading(where, text, STRICT).fault is None
 
     for first, second, is_whole in parts_of(number):
@@ -215,24 +215,26 @@ def _with_evidence(where: Country, number: str, rules: Rules) -> tuple[_Reading,
     """Return the reading of a cleaned number, the evidence that it gives (`Evidence`), and its other reading."""
     reading = _best_reading(where, number, rules)
     written, alone = re.sub(r"\D", "", number), number.isdecimal()
-    own = not _PLUS.match(number) and reading.calling_code == where.calling_code
-    kept = own and str(reading.e164) == f"{where.calling_code}{written}"  # nothing was removed or added
+    in_own_country = not _PLUS.match(number) and reading.calling_code == where.calling_code
+    is_unchanged = (
+        in_own_country and str(reading.e164) == f"{where.calling_code}{written}"
+    )  # nothing was removed or added
     evidence = alternative = 0
-    if kept and reading.accepted(rules) and written.startswith(str(where.calling_code)):
-        other = _read(f"+{written}", None)
+    if is_unchanged and reading.accepted(rules) and written.startswith(str(where.calling_code)):
+        other = _parse_number(f"+{written}", None)
         as_good = other.fault is None or (reading.fault is not None and other.accepted(rules))
         if other.calling_code == where.calling_code and as_good:
             evidence, alternative = int(Evidence.ALSO_INTERNATIONAL), other.e164
-    if kept or reading.accepted(rules):
+    if is_unchanged or reading.accepted(rules):
         with_zero = _with_zero(where, reading)
         if with_zero and reading.fault:
             return reading, int(Evidence.SHOWS_ZERO_LOST), with_zero
-        if with_zero and kept and alone:
+        if with_zero and is_unchanged and alone:
             evidence |= int(Evidence.ALSO_WITH_ZERO)
-    if alone and own and not reading.fault and not evidence:
+    if alone and in_own_country and not reading.fault and not evidence:
         if reading.repeated:
             evidence = Evidence.SHOWS_INTERNATIONAL
-        elif kept:
+        elif is_unchanged:
             evidence = Evidence.SHOWS_ZERO_KEPT if written[0] == "0" else Evidence.SHOWS_NATIONAL
     return reading, int(evidence), alternative
 
@@ -244,7 +246,7 @@ def _with_zero(where: Country, reading: _Reading) -> int:
     national = phonenumbers.national_significant_number(reading.number)
     if national.startswith("0"):
         return 0
-    other = _read(f"+{where.calling_code}0{national}", None)
+    other = _parse_number(f"+{where.calling_code}0{national}", None)
     # Where a leading zero is a trunk prefix, it makes no other number.
     is_kept = str(other.e164) == f"{where.calling_code}0{national}"
     return other.e164 if other.fault is None and is_kept else 0
@@ -257,9 +259,9 @@ def readings_with_trunk_prefix(where: Country, number: str) -> tuple[int, ...]:
     """
     if where.region is None or not number.isdecimal() or not _has_long_trunk_prefix(where.row):
         return ()
-    readings = [_read(text, where.region) for text in (number, f"0{number}")]
-    found = tuple(reading.e164 for reading in readings if reading.fault is None)
-    return found if len(set(found)) == len(readings) else ()
+    readings = [_parse_number(text, where.region) for text in (number, f"0{number}")]
+    numbers = tuple(reading.e164 for reading in readings if reading.fault is None)
+    return numbers if len(set(numbers)) == len(readings) else ()
 
 
 @lru_cache(maxsize=1024)
@@ -311,12 +313,12 @@ def _fault(reading: _Reading, rules: Rules) -> Code | None:
 
 def _warnings(reading: _Reading, *, was_numeric: bool) -> int:
     repeated = Code.PLUS_RESTORED if was_numeric else Code.COUNTRY_CODE_REPEATED
-    found = (
+    warnings = (
         (reading.repeated, repeated),
         (reading.trunk, Code.TRUNK_PREFIX_REMOVED),
         (reading.fault is not None, Code.POSSIBLE_NOT_VALID),
     )
-    return sum(warning_bit(code) for holds, code in found if holds)
+    return sum(warning_bit(code) for holds, code in warnings if holds)
 
 
 def _best_reading(where: Country, number: str, rules: Rules) -> _Reading:
@@ -331,15 +333,15 @@ def _best_reading(where: Country, number: str, rules: Rules) -> _Reading:
     main = COUNTRY_CODE_TO_REGION_CODE[where.calling_code][0]
     if where.region not in {None, main}:
         # The number may be of another country of the calling code, and written as in that country.
-        in_main = _read(number, main)
+        in_main = _parse_number(number, main)
         if in_main.fault is None and in_main.calling_code == where.calling_code:
             return in_main
     if _DOUBLE_ZERO.match(number):
-        abroad = _read(_DOUBLE_ZERO.sub("+", number, count=1), None)
+        abroad = _parse_number(_DOUBLE_ZERO.sub("+", number, count=1), None)
         agrees = abroad.calling_code == where.calling_code
-        kept = rules.accept_possible and written.possible
-        return abroad if abroad.fault is None or (agrees and not kept) else written
-    once = _read(_FIRST_DIGIT.sub("+", number, count=1), None)
+        accepts_written = rules.accept_possible and written.possible
+        return abroad if abroad.fault is None or (agrees and not accepts_written) else written
+    once = _parse_number(_FIRST_DIGIT.sub("+", number, count=1), None)
     if once.fault is None and once.calling_code == where.calling_code:
         return replace(once, repeated=True)
     return written
@@ -347,11 +349,11 @@ def _best_reading(where: Country, number: str, rules: Rules) -> _Reading:
 
 def _as_written(where: Country, number: str) -> _Reading:
     if where.region is None and not _PLUS.match(number):
-        return _read(f"+{where.calling_code}{number}", None)
-    return _read(number, where.region)
+        return _parse_number(f"+{where.calling_code}{number}", None)
+    return _parse_number(number, where.region)
 
 
-def _read(text: str, region: str | None) -> _Reading:
+def _parse_number(text: str, region: str | None) -> _Reading:
     try:
         number = phonenumbers.parse(text, region, keep_raw_input=True)
     except NumberParseException as error:
@@ -385,5 +387,5 @@ def _code_ends(digits: str, region: str | None, number: PhoneNumber) -> int:
     if source != CountryCodeSource.FROM_NUMBER_WITH_IDD or region is None:
         return size
     prefix = metadata_of(phonenumbers.country_code_for_region(region), region).international_prefix or ""
-    taken = re.match(prefix, digits)
-    return size + (taken.end() if taken else 0)
+    match = re.match(prefix, digits)
+    return size + (match.end() if match else 0)

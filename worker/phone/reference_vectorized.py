@@ -79,14 +79,14 @@ class Block:
     @property
     def too_long(self) -> Bools:
         """Return which rows have too many digits; they may be two numbers."""
-        found: Bools = self._reading.verdict == Verdict.TOO_LONG
-        return found
+        is_too_long: Bools = self._reading.verdict == Verdict.TOO_LONG
+        return is_too_long
 
     @property
     def is_number(self) -> Bools:
         """Return which rows are a valid number, in their country or as an international number."""
-        found: Bools = (self._reading.verdict == Verdict.VALID) & (self._has_country | self._abroad)
-        return found
+        is_valid: Bools = (self._reading.verdict == Verdict.VALID) & (self._has_country | self._abroad)
+        return is_valid
 
     @property
     def undecided(self) -> Bools:
@@ -157,11 +157,11 @@ class Block:
         self._put_international(rows, start[rows] + 2, self._count[rows] - 2)
         self._abroad |= zeros
         if self._rules.international:
-            chosen = nowhere & self._digits.alone & (digits[start] != 0)
-            rows = np.flatnonzero(chosen)
+            without_country = nowhere & self._digits.alone & (digits[start] != 0)
+            rows = np.flatnonzero(without_country)
             self._put_international(rows, start[rows], self._count[rows])
             self._reading.repeated[rows] = True
-            self._abroad |= chosen
+            self._abroad |= without_country
 
     def _read_otherwise(self) -> None:
         """Read national numbers that are not valid as written: 00 as plus, or the calling code counted once (R14)."""
@@ -187,9 +187,9 @@ class Block:
 
     def _read_zeros_as_plus(self, rows: Ints) -> None:
         reading = self._reader.international(self._start[rows] + 2, self._count[rows] - 2)
-        kept = (self._reading.verdict[rows] == Verdict.POSSIBLE) & self._rules.accept_possible
+        accepts_written = (self._reading.verdict[rows] == Verdict.POSSIBLE) & self._rules.accept_possible
         agrees = reading.code == MAIN[self._row[rows]]
-        better = np.isin(reading.verdict, [Verdict.VALID, Verdict.UNDECIDED]) | (agrees & ~kept)
+        better = np.isin(reading.verdict, [Verdict.VALID, Verdict.UNDECIDED]) | (agrees & ~accepts_written)
         self._reading.put(rows[better], reading.take(better))
 
     def _read_code_once(self, rows: Ints) -> None:
@@ -202,17 +202,17 @@ class Block:
     def _find_other_readings(self) -> None:
         """Find other readings of the digits, and what rows of digits alone show about the column (R14b, R14d)."""
         reading, evidence = self._reading, self.evidence
-        own = ~self._plus & self._has_country & (reading.code == MAIN[self._row])
+        in_own_country = ~self._plus & self._has_country & (reading.code == MAIN[self._row])
         valid = reading.verdict == Verdict.VALID
-        kept = own & (reading.start == self._start) & (reading.count == self._count)
-        self._read_as_international(np.flatnonzero(kept & self.accepted & ~reading.repeated))
-        self._read_with_zero(kept)
-        self._read_with_zero_of_trunk_prefix(np.flatnonzero(kept & valid & self._digits.alone))
-        shows = own & valid & self._digits.alone & (evidence == 0)
+        is_unchanged = in_own_country & (reading.start == self._start) & (reading.count == self._count)
+        self._read_as_international(np.flatnonzero(is_unchanged & self.accepted & ~reading.repeated))
+        self._read_with_zero(is_unchanged)
+        self._read_with_zero_of_trunk_prefix(np.flatnonzero(is_unchanged & valid & self._digits.alone))
+        shows = in_own_country & valid & self._digits.alone & (evidence == 0)
         leads = self._reader.flat[self._start] == 0
         evidence[shows & reading.repeated] = Evidence.SHOWS_INTERNATIONAL
-        evidence[shows & kept & ~reading.repeated] = Evidence.SHOWS_NATIONAL
-        evidence[shows & kept & ~reading.repeated & leads] = Evidence.SHOWS_ZERO_KEPT
+        evidence[shows & is_unchanged & ~reading.repeated] = Evidence.SHOWS_NATIONAL
+        evidence[shows & is_unchanged & ~reading.repeated & leads] = Evidence.SHOWS_ZERO_KEPT
 
     def _read_as_international(self, rows: Ints) -> None:
         """Find the second reading of national numbers that begin with their own calling code (R14b)."""
@@ -228,11 +228,11 @@ class Block:
         self.alternative[rows] = self._reader.values(other)
         self.evidence[rows] |= np.uint8(Evidence.ALSO_INTERNATIONAL)
 
-    def _read_with_zero(self, kept: Bools) -> None:
+    def _read_with_zero(self, is_unchanged: Bools) -> None:
         """Find digits that one more leading zero makes another valid number, or makes valid at all (R14d)."""
         reading = self._reading
         leads = self._reader.flat[self._start] == 0
-        rows = np.flatnonzero(kept & ~leads & ~reading.repeated)
+        rows = np.flatnonzero(is_unchanged & ~leads & ~reading.repeated)
         rows = rows[self._reader.may_begin_with_zero(MAIN[self._row[rows]])]
         valid = reading.verdict[rows] == Verdict.VALID
         rows = rows[~valid | self._digits.alone[rows]]
@@ -263,14 +263,14 @@ class Block:
         reading = self._reading
         rows = np.flatnonzero((reading.verdict == Verdict.POSSIBLE) & (reading.code >= 0))
         rows = rows[(reading.start[rows] != self._start[rows]) | self._plus[rows]]
-        found = np.zeros(len(reading.code), np.bool_)
-        found[rows[self._reader.may_begin_with_zero(MAIN[reading.code[rows]])]] = True
-        return found
+        may_lack_zero = np.zeros(len(reading.code), np.bool_)
+        may_lack_zero[rows[self._reader.may_begin_with_zero(MAIN[reading.code[rows]])]] = True
+        return may_lack_zero
 
 
 def _warnings(reading: Reading, restored: Bools) -> NDArray[np.uint32]:
     repeated = np.where(restored, warning_bit(Code.PLUS_RESTORED), warning_bit(Code.COUNTRY_CODE_REPEATED))
-    found = np.where(reading.repeated, repeated, 0)
-    found |= np.where(reading.trunk, warning_bit(Code.TRUNK_PREFIX_REMOVED), 0)
-    found |= np.where(reading.verdict == Verdict.POSSIBLE, warning_bit(Code.POSSIBLE_NOT_VALID), 0)
-    return found.astype(np.uint32)
+    warnings = np.where(reading.repeated, repeated, 0)
+    warnings |= np.where(reading.trunk, warning_bit(Code.TRUNK_PREFIX_REMOVED), 0)
+    warnings |= np.where(reading.verdict == Verdict.POSSIBLE, warning_bit(Code.POSSIBLE_NOT_VALID), 0)
+    return warnings.astype(np.uint32)

@@ -18,7 +18,7 @@ REGIONS: tuple[str, ...] = ("", "001", *sorted(phonenumbers.SUPPORTED_REGIONS))
 NANP = 1  # its 25 regions differ only in the area code, the three digits after the 1
 NANP_LEAST, NANP_LAST = 10**10, 2 * 10**10 - 1  # a few numbers of its plan are shorter
 _SHORT_IN_CANADA = 1310
-_INDEX = {region: place for place, region in enumerate(REGIONS)}
+_INDEX = {region: index for index, region in enumerate(REGIONS)}
 _KINDS = (
     "fixed_line",
     "mobile",
@@ -37,18 +37,18 @@ _POWERS = 10 ** np.arange(16, dtype=np.int64)
 def regions_of(e164: NDArray[np.int64]) -> NDArray[np.int16]:
     """Return the region of each number (int64, 0: none) as an index in `REGIONS`."""
     calling_code = calling_code_numbers(e164)
-    found = np.zeros(len(e164), np.int16)
+    region_rows = np.zeros(len(e164), np.int16)
     for code in np.flatnonzero(np.bincount(calling_code)):
         rows = calling_code == code
         regions = COUNTRY_CODE_TO_REGION_CODE.get(int(code), ("",))
-        found[rows] = _INDEX[regions[0]]
+        region_rows[rows] = _INDEX[regions[0]]
         if code == NANP:
             full = rows & (e164 >= NANP_LEAST)
-            found[full] = _by_area_code()[e164[full] // 10**7 % 1000]
+            region_rows[full] = _by_area_code()[e164[full] // 10**7 % 1000]
             rows &= ~full
         if len(regions) > 1:
-            found[rows] = _by_patterns(e164[rows], len(str(code)), regions)
-    return found
+            region_rows[rows] = _by_patterns(e164[rows], len(str(code)), regions)
+    return region_rows
 
 
 def calling_codes_of(e164: NDArray[np.int64]) -> pa.StringArray:
@@ -64,17 +64,17 @@ def is_calling_code(code: int) -> bool:
 def calling_code_numbers(e164: NDArray[np.int64]) -> NDArray[np.int16]:
     """Return the calling code of each number (int64); 0 where no country has it."""
     first_digits = e164 // _POWERS[np.maximum(np.searchsorted(_POWERS, e164, side="right") - 3, 0)]
-    found: NDArray[np.int16] = _calling_codes()[np.minimum(first_digits, 999)]
-    return found
+    codes: NDArray[np.int16] = _calling_codes()[np.minimum(first_digits, 999)]
+    return codes
 
 
 def may_be_cut_short(e164: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Return whether numbers (int64) without their last digits may be numbers, too: in plans with several lengths."""
-    found: NDArray[np.bool_] = _has_several_lengths()[calling_code_numbers(e164)]
+    is_short: NDArray[np.bool_] = _has_several_lengths()[calling_code_numbers(e164)]
     # In North America, all numbers have ten digits except seven-digit ones of Canada, which begin with 310.
     in_canada = e164 // 10**7 == _SHORT_IN_CANADA
-    found &= (e164 < NANP_LEAST) | (e164 > NANP_LAST) | in_canada
-    return found
+    is_short &= (e164 < NANP_LEAST) | (e164 > NANP_LAST) | in_canada
+    return is_short
 
 
 @lru_cache(maxsize=1)
@@ -137,14 +137,14 @@ def _by_area_code() -> NDArray[np.int16]:
 
 def _by_patterns(e164: NDArray[np.int64], code_length: int, regions: tuple[str, ...]) -> NDArray[np.int16]:
     """Return the first region whose patterns match each number, as in `region_code_for_number`."""
-    found = np.full(len(e164), _INDEX[regions[0]], np.int16)
+    regions_found = np.full(len(e164), _INDEX[regions[0]], np.int16)
     text = pc.utf8_slice_codeunits(pc.cast(pa.array(e164), pa.string()), code_length)
     waiting = np.ones(len(e164), np.bool_)
     for region in regions:
-        taken = waiting & pc.match_substring_regex(text, _pattern(region)).to_numpy(zero_copy_only=False)
-        found[taken] = _INDEX[region]
-        waiting &= ~taken
-    return found
+        matched = waiting & pc.match_substring_regex(text, _pattern(region)).to_numpy(zero_copy_only=False)
+        regions_found[matched] = _INDEX[region]
+        waiting &= ~matched
+    return regions_found
 
 
 def is_valid_in(e164: NDArray[np.int64], name: str) -> NDArray[np.bool_]:

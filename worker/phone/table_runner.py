@@ -66,10 +66,10 @@ class TableRunner:
 
     def ends(self, entry: Ints, start: Ints, count: Ints) -> Ints:
         """Return the final states of the numbers, as indices of the per-state arrays."""
-        state, place = entry, start
+        state, position = entry, start
         for _ in range(min(int(count.max(initial=0)), _DEEPEST)):
-            state = self.tables.moves[state + self.flat[place]]
-            place = place + 1
+            state = self.tables.moves[state + self.flat[position]]
+            position = position + 1
         return state // COLUMNS
 
     def is_general(self, start: Ints, count: Ints, row: Ints) -> Bools:
@@ -83,8 +83,8 @@ class TableRunner:
         size = np.zeros(len(start), np.int64)
         rows = self._hinted(start, row, DIALS_ABROAD)
         if rows.size:
-            found, _ = self._prefix(self.tables.abroad[row[rows]], start[rows])
-            size[rows] = np.where(self.flat[start[rows] + found] == 0, 0, found)
+            size_of_prefix, _ = self._prefix(self.tables.abroad[row[rows]], start[rows])
+            size[rows] = np.where(self.flat[start[rows] + size_of_prefix] == 0, 0, size_of_prefix)
         return size
 
     def without_trunk(self, start: Ints, count: Ints, row: Ints, *, check_length: bool) -> Cut:
@@ -92,27 +92,29 @@ class TableRunner:
         whole = Cut(start, count, np.zeros(len(start), np.bool_))
         rows = self._hinted(start, row, HAS_TRUNK)
         if rows.size:
-            size, found = self._prefix(self.tables.trunk[row[rows]], start[rows])
-            rows, size, found = rows[size > 0], size[size > 0], found[size > 0]
+            size, state = self._prefix(self.tables.trunk[row[rows]], start[rows])
+            rows, size, state = rows[size > 0], size[size > 0], state[size > 0]
         if not rows.size:
             return whole
         home, before = row[rows], whole.take(rows)
-        after = self._behind_prefix(before, home, size, found // COLUMNS)
+        after = self._behind_prefix(before, home, size, state // COLUMNS)
         was, is_now = (self.is_general(cut.start, cut.count, home) for cut in (before, after))
         applies = ~was | is_now
         if check_length:
             applies &= ~np.isin(self.tables.lengths[home, after.count], _KEEPS_PREFIX)
         return whole.put(rows[applies], after.take(applies))
 
-    def _behind_prefix(self, cut: Cut, row: Ints, size: Ints, found: Ints) -> Cut:
+    def _behind_prefix(self, cut: Cut, row: Ints, size: Ints, state: Ints) -> Cut:
         """Return the rest after the prefix, rewritten where the region has a rule for that."""
-        begin, end = self.tables.group_start[found], self.tables.group_end[found]
+        begin, end = self.tables.group_start[state], self.tables.group_end[state]
         after = Cut(cut.start + size, cut.count - size, (begin != 0) | (end != size))
         for home in np.unique(row[begin >= 0]).tolist():
-            mine = np.flatnonzero((row == home) & (begin >= 0))
-            group = begin[mine], end[mine]
-            start, count = self._rewritten(cut.take(mine), self.tables.rules[home] or (), group, size[mine])
-            after = after.put(mine, Cut(start, count, after.removed[mine]))
+            rows_of_home = np.flatnonzero((row == home) & (begin >= 0))
+            group = begin[rows_of_home], end[rows_of_home]
+            start, count = self._rewritten(
+                cut.take(rows_of_home), self.tables.rules[home] or (), group, size[rows_of_home]
+            )
+            after = after.put(rows_of_home, Cut(start, count, after.removed[rows_of_home]))
         return after
 
     def _rewritten(self, cut: Cut, rule: tuple[int, ...], group: tuple[Ints, Ints], size: Ints) -> tuple[Ints, Ints]:
@@ -135,12 +137,12 @@ class TableRunner:
     def _prefix(self, entry: Ints, start: Ints) -> tuple[Ints, Ints]:
         """Return the number of digits that a prefix pattern takes, and the state of the match."""
         tables, state = self.tables, entry
-        size, found = np.zeros(len(start), np.int64), np.zeros(len(start), np.int64)
-        for place in range(WIDTH):
-            state = tables.moves[state + self.flat[start + place]]
+        size, matched_state = np.zeros(len(start), np.int64), np.zeros(len(start), np.int64)
+        for index in range(WIDTH):
+            state = tables.moves[state + self.flat[start + index]]
             if not state.any():
                 break
-            taken = tables.taken[state // COLUMNS]
-            size[taken] = place + 1 - tables.taken_at_end[state[taken] // COLUMNS]
-            found[taken] = state[taken]
-        return size, found
+            is_match = tables.taken[state // COLUMNS]
+            size[is_match] = index + 1 - tables.taken_at_end[state[is_match] // COLUMNS]
+            matched_state[is_match] = state[is_match]
+        return size, matched_state

@@ -89,35 +89,35 @@ def check_column(
     """
     country, number = (pc.fill_null(column.cast(pa.string()), "") for column in (country, number))
     numeric = np.zeros(len(number), np.bool_) if was_numeric is None else was_numeric
-    found = PhoneColumn.empty(len(number))
+    checked = PhoneColumn.empty(len(number))
     countries = read_countries(country)
     plain = plain_punctuation(number)
     may_be_two = np.zeros(len(number), np.bool_)
     for begin in range(0, len(number), _BLOCK):
         part = slice(begin, begin + _BLOCK)
-        may_be_two[part] = _settle(plain[part], countries.part(part), found, part, numeric[part], rules)
-    found.by_library[_second_numbers(plain, countries, np.flatnonzero(may_be_two))] = True
-    _ask_library(country, number, found, numeric, rules)
-    _compare_regions(countries, found)
-    return found
+        may_be_two[part] = _settle(plain[part], countries.part(part), checked, part, numeric[part], rules)
+    checked.by_library[_second_numbers(plain, countries, np.flatnonzero(may_be_two))] = True
+    _ask_library(country, number, checked, numeric, rules)
+    _compare_regions(countries, checked)
+    return checked
 
 
 def read_countries(column: pa.StringArray) -> Countries:
     """Parse n Country Code cells, each distinct one once."""
     cells = pc.dictionary_encode(column)
-    known = [(text, read_country(text)) for text in cells.dictionary.to_pylist()]
+    distinct_countries = [(text, read_country(text)) for text in cells.dictionary.to_pylist()]
     index = cells.indices.to_numpy()
     return Countries(
-        np.array([found.row if found else NO_COUNTRY for _, found in known], np.int64)[index],
-        np.array([found is not None and found.is_region for _, found in known], np.bool_)[index],
-        np.array([not text.strip() for text, _ in known], np.bool_)[index],
+        np.array([country.row if country else NO_COUNTRY for _, country in distinct_countries], np.int64)[index],
+        np.array([country is not None and country.is_region for _, country in distinct_countries], np.bool_)[index],
+        np.array([not text.strip() for text, _ in distinct_countries], np.bool_)[index],
     )
 
 
 def _settle(  # noqa: PLR0913, PLR0917 - the cells, the rules and the output arrays
     number: pa.StringArray,
     countries: Countries,
-    found: PhoneColumn,
+    column: PhoneColumn,
     part: slice,
     numeric: NDArray[np.bool_],
     rules: Rules,
@@ -129,9 +129,9 @@ def _settle(  # noqa: PLR0913, PLR0917 - the cells, the rules and the output arr
     digits = read_digits(number)
     block = Block(digits, countries, rules)
     block.settle(numeric)
-    found.e164[part], found.faults[part], found.warnings[part] = block.e164, block.faults, block.warnings
-    found.evidence[part], found.alternative[part] = block.evidence, block.alternative
-    found.by_library[part] = block.undecided
+    column.e164[part], column.faults[part], column.warnings[part] = block.e164, block.faults, block.warnings
+    column.evidence[part], column.alternative[part] = block.evidence, block.alternative
+    column.by_library[part] = block.undecided
     divided = digits.slash | (~digits.alone & (digits.count >= 2 * LEAST_PART))
     return divided & (block.accepted | block.too_long)
 
@@ -143,10 +143,10 @@ def _second_numbers(number: pa.StringArray, countries: Countries, rows: NDArray[
     """
     if not rows.size:
         return rows
-    taken = number.take(pa.array(rows))
-    index = np.flatnonzero(pc.match_substring_regex(taken, _BEHIND_SLASH).to_numpy(zero_copy_only=False))
-    before = pc.replace_substring_regex(taken.take(pa.array(index)), _BEHIND_SLASH, "")
-    other, before_blank = _before_blanks(taken)
+    texts = number.take(pa.array(rows))
+    index = np.flatnonzero(pc.match_substring_regex(texts, _BEHIND_SLASH).to_numpy(zero_copy_only=False))
+    before = pc.replace_substring_regex(texts.take(pa.array(index)), _BEHIND_SLASH, "")
+    other, before_blank = _before_blanks(texts)
     index, before = np.concatenate((index, other)), pa.concat_arrays([before, before_blank])
     if not index.size:
         return index
@@ -175,30 +175,30 @@ def _before_blanks(number: pa.StringArray) -> tuple[NDArray[np.int64], pa.String
 def _are_numbers(number: pa.StringArray, countries: Countries) -> NDArray[np.bool_]:
     block = Block(read_digits(number), countries, STRICT)
     enough = pc.greater_equal(pc.binary_length(number), LEAST_PART).to_numpy(zero_copy_only=False)
-    found: NDArray[np.bool_] = block.is_number | (block.undecided & enough)
-    return found
+    is_number: NDArray[np.bool_] = block.is_number | (block.undecided & enough)
+    return is_number
 
 
 def _ask_library(
-    country: pa.StringArray, number: pa.StringArray, found: PhoneColumn, numeric: NDArray[np.bool_], rules: Rules
+    country: pa.StringArray, number: pa.StringArray, column: PhoneColumn, numeric: NDArray[np.bool_], rules: Rules
 ) -> None:
-    rows = np.flatnonzero(found.by_library)
+    rows = np.flatnonzero(column.by_library)
     cells = zip(country.take(rows).to_pylist(), number.take(rows).to_pylist(), numeric[rows].tolist(), strict=True)
-    known = {}
+    verdicts = {}
     for row, cell in zip(rows.tolist(), cells, strict=True):
-        if cell not in known:
-            known[cell] = check_one(cell[0], cell[1], rules, was_numeric=cell[2])
-        phone = known[cell]
-        found.e164[row], found.faults[row], found.warnings[row] = phone.e164, phone.faults, phone.warnings
-        found.evidence[row], found.alternative[row] = phone.evidence, phone.alternative
+        if cell not in verdicts:
+            verdicts[cell] = check_one(cell[0], cell[1], rules, was_numeric=cell[2])
+        phone = verdicts[cell]
+        column.e164[row], column.faults[row], column.warnings[row] = phone.e164, phone.faults, phone.warnings
+        column.evidence[row], column.alternative[row] = phone.evidence, phone.alternative
 
 
-def _compare_regions(countries: Countries, found: PhoneColumn) -> None:
+def _compare_regions(countries: Countries, column: PhoneColumn) -> None:
     """Set REGION_DIFFERS where a row names one country of a shared calling code and the number is of another."""
     possible = np.uint32(warning_bit(Code.POSSIBLE_NOT_VALID))
-    rows = np.flatnonzero(countries.is_region & SHARED[countries.row] & (found.e164 != 0) & ~found.by_library)
-    rows = rows[found.warnings[rows] & possible == 0]
+    rows = np.flatnonzero(countries.is_region & SHARED[countries.row] & (column.e164 != 0) & ~column.by_library)
+    rows = rows[column.warnings[rows] & possible == 0]
     for row in np.unique(countries.row[rows]).tolist():
-        mine = rows[countries.row[rows] == row]
-        fits = region.is_valid_in(found.e164[mine], REGIONS[row][1])
-        found.warnings[mine[~fits]] |= _REGION_DIFFERS
+        rows_of_code = rows[countries.row[rows] == row]
+        fits = region.is_valid_in(column.e164[rows_of_code], REGIONS[row][1])
+        column.warnings[rows_of_code[~fits]] |= _REGION_DIFFERS

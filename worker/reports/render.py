@@ -41,7 +41,7 @@ def records(layout: Layout, cells: pa.RecordBatch, results: pa.Table) -> Iterato
     duplicate_of, numbers, written = (
         results.column(name).to_pylist() for name in ("duplicate_of", "numbers", "written")
     )
-    for place, row in enumerate(table):
+    for index, row in enumerate(table):
         yield {
             "row": row["_row"],
             "result": row["_result"],
@@ -50,12 +50,12 @@ def records(layout: Layout, cells: pa.RecordBatch, results: pa.Table) -> Iterato
             "message": row["_message"],
             "fix": row["_fix"] or None,
             "number": row["_number"] or None,
-            "warnings": [code.value for code in warnings_of(warnings[place])],
-            "duplicate_of_row": duplicate_of[place] or None,
-            "numbers": numbers[place],
-            "written": written[place],
-            "faults": [_fault(fault) for fault in faults_of(faults[place])],
-            "cells": dict(zip(names, (values[place] for values in own), strict=True)),
+            "warnings": [code.value for code in warnings_of(warnings[index])],
+            "duplicate_of_row": duplicate_of[index] or None,
+            "numbers": numbers[index],
+            "written": written[index],
+            "faults": [_fault(fault) for fault in faults_of(faults[index])],
+            "cells": dict(zip(names, (values[index] for values in own), strict=True)),
         }
 
 
@@ -63,15 +63,15 @@ def json_lines(layout: Layout, cells: pa.RecordBatch, results: pa.Table) -> byte
     """Return the report of some rows as JSON Lines with the names of the CSV report (RFC 8259, one object per line)."""
     lines = []
     for record in records(layout, cells, results):
-        found = {f"_{name}": record[name] for name in (column[1:] for column in REPORT_COLUMNS)}
-        lines.append(json.dumps(record["cells"] | found, ensure_ascii=False))
+        outcome_fields = {f"_{name}": record[name] for name in (column[1:] for column in REPORT_COLUMNS)}
+        lines.append(json.dumps(record["cells"] | outcome_fields, ensure_ascii=False))
     return "".join(f"{line}\n" for line in lines).encode()
 
 
 def csv_header(layout: Layout) -> bytes:
     """Return the first line of the report, with the byte order mark, for a file with these columns."""
     titles = neutralise(pa.array([*layout.names, *REPORT_COLUMNS], pa.string())).to_pylist()
-    line = pa.table([pa.array([title]) for title in titles], names=[str(place) for place in range(len(titles))])
+    line = pa.table([pa.array([title]) for title in titles], names=[str(index) for index in range(len(titles))])
     return BOM + _csv(line)
 
 

@@ -52,7 +52,7 @@ class Layout:
         names, mapping = facts.get("columns", ()), facts.get("mapping", {})
         if not isinstance(names, list | tuple) or not isinstance(mapping, dict):
             return cls((), {})
-        return cls(tuple(names), {Column[name]: place for name, place in mapping.items()}, _context_of(facts))
+        return cls(tuple(names), {Column[name]: index for name, index in mapping.items()}, _context_of(facts))
 
 
 def _context_of(facts: Mapping[str, object]) -> Context:
@@ -66,8 +66,8 @@ def _context_of(facts: Mapping[str, object]) -> Context:
 def outcome_mask(results: pa.Table, outcomes: frozenset[Outcome]) -> NDArray[np.bool_]:
     """Return whether each row ended with one of the outcomes (bool, n)."""
     failed = results.column("faults").to_numpy() != 0
-    wanted = np.array([name in outcomes for name in _OUTCOME.to_pylist()])
-    return np.where(failed, Outcome.FAILED in outcomes, wanted[results.column("code").to_numpy()])
+    is_selected = np.array([name in outcomes for name in _OUTCOME.to_pylist()])
+    return np.where(failed, Outcome.FAILED in outcomes, is_selected[results.column("code").to_numpy()])
 
 
 def findings(layout: Layout, cells: pa.RecordBatch, results: pa.Table) -> list[pa.Array]:
@@ -79,19 +79,19 @@ def findings(layout: Layout, cells: pa.RecordBatch, results: pa.Table) -> list[p
     words = _words(layout, cells, faults, failed)
     numbers = pa.array(code)
     # The texts of failed rows follow the texts of the codes, so that one `take` writes them all.
-    place = code.astype(np.int32)
-    place[failed] = len(_CODE) + np.arange(len(failed))
-    messages = _PREVIEW if layout.preview else _MESSAGE
-    said = [
-        pa.concat_arrays([base, pa.array(text, pa.string())]).take(pa.array(place))
-        for base, text in ((_NO_COLUMN, words.column), (messages, words.message), (_FIX, words.fix))
+    code_index = code.astype(np.int32)
+    code_index[failed] = len(_CODE) + np.arange(len(failed))
+    templates = _PREVIEW if layout.preview else _MESSAGE
+    messages = [
+        pa.concat_arrays([base, pa.array(text, pa.string())]).take(pa.array(code_index))
+        for base, text in ((_NO_COLUMN, words.column), (templates, words.message), (_FIX, words.fix))
     ]
-    said[1] = _with_blocks(said[1], results, preview=layout.preview)
+    messages[1] = _with_blocks(messages[1], results, preview=layout.preview)
     return [
         results.column("row").combine_chunks(),
         pc.if_else(pa.array(faults != 0), Outcome.FAILED.value, _OUTCOME.take(numbers)),
         _CODE.take(numbers),
-        *said,
+        *messages,
         _unless_zero(e164, "+"),
         _warning_names(warnings),
         _unless_zero(duplicate_of),
@@ -105,13 +105,13 @@ def _with_blocks(message: pa.StringArray, results: pa.Table, *, preview: bool) -
     if not rows.size:
         return message
     first, written = (results.column(name).to_numpy()[rows].tolist() for name in ("e164", "written"))
-    said = [
+    messages = [
         f"{text} {_block_words(begin, count, done, preview=preview)}".strip()
         for text, begin, count, done in zip(
             message.take(pa.array(rows)).to_pylist(), first, numbers[rows].tolist(), written, strict=True
         )
     ]
-    return pc.replace_with_mask(message, pa.array(numbers > 1), pa.array(said, pa.string()))
+    return pc.replace_with_mask(message, pa.array(numbers > 1), pa.array(messages, pa.string()))
 
 
 def _block_words(first: int, count: int, done: int, *, preview: bool) -> str:
@@ -136,21 +136,25 @@ def _words(layout: Layout, cells: pa.RecordBatch, faults: NDArray[np.uint64], fa
     Renders once per kind of fault, not per row.
     """
     words = _Words(*(np.full(len(failed), "", object) for _ in range(3)))
-    for place, fault in enumerate(FAULTS):
-        here = np.flatnonzero(faults[failed].astype(np.uint64) >> np.uint64(place) & 1)
-        if not len(here):
+    for bit, fault in enumerate(FAULTS):
+        rows_at_fault = np.flatnonzero(faults[failed].astype(np.uint64) >> np.uint64(bit) & 1)
+        if not len(rows_at_fault):
             continue
         text, at = text_of(fault.code, fault.column, preview=layout.preview), layout.mapping.get(fault.column)
         if fault.code is Code.ROW_TOO_WIDE and cells.num_columns > len(layout.names):
             at = len(layout.names)  # cells beyond the last column are in one more column
-        values = [""] * len(here) if at is None else cells.column(at).take(pa.array(failed[here])).to_pylist()
-        rows = _number_cells(layout, cells, failed[here]) if fault.column is Column.PHONE_NUMBER else []
-        texts = explain(fault, rows, layout.context) if rows else [None] * len(here)
+        values = (
+            [""] * len(rows_at_fault)
+            if at is None
+            else cells.column(at).take(pa.array(failed[rows_at_fault])).to_pylist()
+        )
+        rows = _number_cells(layout, cells, failed[rows_at_fault]) if fault.column is Column.PHONE_NUMBER else []
+        texts = explain(fault, rows, layout.context) if rows else [None] * len(rows_at_fault)
         filled = [(own or text).with_value(value) for own, value in zip(texts, values, strict=True)]
-        first = words.message[here] == ""
-        words.column[here[first]] = name_of(fault.column)
-        _append(words.message, here, [each.message for each in filled])
-        _append(words.fix, here, [each.fix for each in filled])
+        first = words.message[rows_at_fault] == ""
+        words.column[rows_at_fault[first]] = name_of(fault.column)
+        _append(words.message, rows_at_fault, [each.message for each in filled])
+        _append(words.fix, rows_at_fault, [each.fix for each in filled])
     return words
 
 
@@ -163,16 +167,16 @@ def _number_cells(layout: Layout, cells: pa.RecordBatch, rows: NDArray[np.int64]
 
 
 def _append(words: NDArray[np.object_], rows: NDArray[np.int64], more: list[str]) -> None:
-    words[rows] = [f"{said} {text}".strip() for said, text in zip(words[rows], more, strict=True)]
+    words[rows] = [f"{message} {text}".strip() for message, text in zip(words[rows], more, strict=True)]
 
 
 def _unless_zero(values: NDArray[np.int64], prefix: str = "") -> pa.StringArray:
     """Return numbers as text, each after `prefix` (one ASCII character or none); 0 becomes an empty text."""
-    there = values != 0
-    said = pc.cast(pa.array(values[there]), pa.string())
+    is_set = values != 0
+    texts = pc.cast(pa.array(values[is_set]), pa.string())
     if prefix:
-        said = with_first(said, np.ones(len(said), np.bool_), ord(prefix))
-    return spread(said, there)
+        texts = with_first(texts, np.ones(len(texts), np.bool_), ord(prefix))
+    return spread(texts, is_set)
 
 
 def _warning_names(bits: NDArray[np.uint32]) -> pa.StringArray:

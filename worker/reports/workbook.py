@@ -134,8 +134,8 @@ class _Summary:
     def _causes(self, causes: Sequence[Mapping[str, Any]]) -> None:
         if not causes:
             return
-        what = "What would happen" if self._contents.layout.preview else "What happened"
-        self._line([(title, self._bold) for title in ("Code", "Rows", "First row", what, "How to fix it")])
+        heading = "What would happen" if self._contents.layout.preview else "What happened"
+        self._line([(title, self._bold) for title in ("Code", "Rows", "First row", heading, "How to fix it")])
         for cause in causes:
             words = in_general(Code(cause["code"]), preview=self._contents.layout.preview)
             numbers = [(cause["count"], self._number), (cause["first_row"], self._number)]
@@ -164,12 +164,12 @@ class _Rows:
 
     def write(self, parts: Iterable[tuple[pa.RecordBatch, pa.Table]]) -> None:
         titles = [*distinct(self._layout.names), *REPORT_COLUMNS]
-        for place, title in enumerate(titles):
-            self._page.set_column(place, place, _WIDTHS.get(title, _USUAL_WIDTH), self._text)
+        for index, title in enumerate(titles):
+            self._page.set_column(index, index, _WIDTHS.get(title, _USUAL_WIDTH), self._text)
         # A sheet written row by row needs its rows in order, so the header comes first.
         own = neutralise(pa.array([*self._layout.names, *REPORT_COLUMNS], pa.string())).to_pylist()
-        for place, title in enumerate(own):
-            self._page.write_string(0, place, title[:LONGEST_CELL], self._head)
+        for index, title in enumerate(own):
+            self._page.write_string(0, index, title[:LONGEST_CELL], self._head)
         self._page.freeze_panes(1, 0)
         for cells, results in parts:
             if self._written >= MOST_ROWS:
@@ -182,27 +182,27 @@ class _Rows:
         columns = [column.to_pylist() for column in render.columns(self._layout, cells, results).columns]
         own = [column.to_pylist() for column in cells.columns]
         width, of_row = len(self._layout.names), REPORT_COLUMNS.index("_row")
-        for place, bits in enumerate(results.column("faults").to_pylist()):
+        for row_index, bits in enumerate(results.column("faults").to_pylist()):
             self._written += 1
             faulty = self._faulty(faults_of(bits))
             for column, values in enumerate(columns):
-                value = values[place]
+                value = values[row_index]
                 if column == width + of_row:
                     self._page.write_number(self._written, column, value)
                 elif value or column in faulty:
                     style = self._marked if column in faulty else self._text
                     self._page.write_string(self._written, column, value[:LONGEST_CELL], style)
             for column, faults in faulty.items():
-                self._comment(column, faults, own[column][place])
+                self._comment(column, faults, own[column][row_index])
 
     def _faulty(self, faults: Iterable[Fault]) -> dict[int, list[Fault]]:
         """Return the faults by the index of their column; a fault of a column that the file lacks is left out."""
-        found: dict[int, list[Fault]] = {}
+        faults_by_column: dict[int, list[Fault]] = {}
         for fault in faults:
-            place = self._layout.mapping.get(fault.column)
-            if place is not None:
-                found.setdefault(place, []).append(fault)
-        return found
+            index = self._layout.mapping.get(fault.column)
+            if index is not None:
+                faults_by_column.setdefault(index, []).append(fault)
+        return faults_by_column
 
     def _comment(self, column: int, faults: Sequence[Fault], value: str) -> None:
         if self._comments >= MOST_COMMENTS:
@@ -210,8 +210,8 @@ class _Rows:
         self._comments += 1
         texts = (text_of(fault.code, fault.column, preview=self._layout.preview) for fault in faults)
         words = (text.with_value(value[:200]) for text in texts)
-        said = "\n".join(f"{each.message} {each.fix}" for each in words)
-        self._page.write_comment(self._written, column, said, {"author": "Numberyard", "x_scale": 2.5})
+        comment = "\n".join(f"{words_of_fault.message} {words_of_fault.fix}" for words_of_fault in words)
+        self._page.write_comment(self._written, column, comment, {"author": "Numberyard", "x_scale": 2.5})
 
 
 def _safe(text: str) -> str:

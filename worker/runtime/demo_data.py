@@ -125,13 +125,15 @@ def _find(connection: sa.Connection, plan: _Plan, parent: Tenant | None) -> Tena
 
 
 def _make(connection: sa.Connection, plan: _Plan, parent: Tenant | None) -> Tenant:
-    made = tenants.create(connection, parent, plan.kind, plan.name, allow_external_numbers=plan.allow_external_numbers)
+    tenant = tenants.create(
+        connection, parent, plan.kind, plan.name, allow_external_numbers=plan.allow_external_numbers
+    )
     for service, name in plan.carriers:
-        carrier = tables.carriers.insert().values(tenant_id=made.id, service=service, name=name)
+        carrier = tables.carriers.insert().values(tenant_id=tenant.id, service=service, name=name)
         carrier_id = connection.execute(carrier.returning(tables.carriers.c.id)).scalar_one()
         if plan.kind is TenantKind.MASTER_RESELLER:
-            tenants.change(connection, made.id, {f"default_{service}_carrier_id": carrier_id})
-    return made
+            tenants.change(connection, tenant.id, {f"default_{service}_carrier_id": carrier_id})
+    return tenant
 
 
 def _hire(connection: sa.Connection, plan: _Plan, tenant: Tenant) -> None:

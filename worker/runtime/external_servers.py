@@ -55,8 +55,8 @@ def check_postgres(url: str, patience: float = PATIENCE) -> None:
         with psycopg.connect(plain, connect_timeout=ATTEMPT_TIMEOUT) as connection:
             judge_postgres(connection.info.server_version, connection.info.parameter_status("server_version") or "")
 
-    place = f"{address.host or 'the local socket'}:{address.port or 5432}"
-    _ask_until(DATABASE_SETTING, f"PostgreSQL at {place}", ask, patience, address.password)
+    server = f"{address.host or 'the local socket'}:{address.port or 5432}"
+    _ask_until(DATABASE_SETTING, f"PostgreSQL at {server}", ask, patience, address.password)
 
 
 def check_redis(url: str, patience: float = PATIENCE) -> None:
@@ -68,13 +68,13 @@ def check_redis(url: str, patience: float = PATIENCE) -> None:
         message = f"{REDIS_SETTING}: not a Redis address, expected redis://:password@host:port/0"
         raise ServerError(message) from error
     options = client.connection_pool.connection_kwargs
-    place = options.get("path") or f"{options.get('host', 'localhost')}:{options.get('port', 6379)}"
+    server = options.get("path") or f"{options.get('host', 'localhost')}:{options.get('port', 6379)}"
 
     def ask() -> None:
         with client:
             judge_redis(client.info("server"))
 
-    _ask_until(REDIS_SETTING, f"Redis at {place}", ask, patience, options.get("password"))
+    _ask_until(REDIS_SETTING, f"Redis at {server}", ask, patience, options.get("password"))
 
 
 def check_storage(settings: Settings) -> None:
@@ -104,8 +104,8 @@ def judge_postgres(version: int, shown: str) -> None:
 
 def judge_redis(info: Mapping[str, object]) -> None:
     """Raise ServerError if INFO (section `server`) reports too old a Redis. Valkey began with 7.2: any will do."""
-    found = str(info.get("redis_version", "0"))
-    if "valkey_version" in info or int(found.partition(".")[0]) >= OLDEST_REDIS:
+    version_text = str(info.get("redis_version", "0"))
+    if "valkey_version" in info or int(version_text.partition(".")[0]) >= OLDEST_REDIS:
         return
-    message = f"{REDIS_SETTING}: Redis {found} is too old, {OLDEST_REDIS} or later, or Valkey, is needed"
+    message = f"{REDIS_SETTING}: Redis {version_text} is too old, {OLDEST_REDIS} or later, or Valkey, is needed"
     raise ServerError(message)

@@ -150,10 +150,10 @@ class Stack:
 
     def _environment(self) -> dict[str, str]:
         """Return the settings as environment variables for the processes."""
-        given = self.settings.model_dump(mode="python", exclude_none=True)
+        settings = self.settings.model_dump(mode="python", exclude_none=True)
         values = {
             f"NUMBERYARD_{name.upper()}": value.get_secret_value() if isinstance(value, SecretStr) else str(value)
-            for name, value in given.items()
+            for name, value in settings.items()
         }
         return {**os.environ, **values}
 

@@ -37,16 +37,16 @@ def phone_cells(draws: NDArray[np.float64], kinds: Ints, plans: Ints, value: Int
     block of bytes, then restores the order of the rows.
     """
     book = _book()
-    chosen = book.ids[plans, kinds, (draws * book.variants[plans, kinds]).astype(np.int64)]
-    order = np.argsort(chosen, kind="stable")
-    bounds = np.searchsorted(chosen[order], np.arange(len(book.layouts) + 1))
+    layout_ids = book.ids[plans, kinds, (draws * book.variants[plans, kinds]).astype(np.int64)]
+    order = np.argsort(layout_ids, kind="stable")
+    bounds = np.searchsorted(layout_ids[order], np.arange(len(book.layouts) + 1))
     left_aligned = value * POWERS[_WIDTH - LENGTHS[plans]]
     digits = (left_aligned[order, None] // POWERS[_WIDTH - 1 :: -1][:_WIDTH] % 10).astype(np.uint8) + ord("0")
     blocks = [
         _block(layout, digits[start:end])
         for layout, start, end in zip(book.layouts, bounds[:-1], bounds[1:], strict=True)
     ]
-    lengths = np.array([len(layout.text) for layout in book.layouts])[chosen[order]]
+    lengths = np.array([len(layout.text) for layout in book.layouts])[layout_ids[order]]
     offsets = np.concatenate(([0], np.cumsum(lengths))).astype(np.int32)
     cells = pa.StringArray.from_buffers(len(kinds), pa.py_buffer(offsets), pa.py_buffer(b"".join(blocks)))
     return cells.take(pa.array(np.argsort(order, kind="stable")))
@@ -54,8 +54,8 @@ def phone_cells(draws: NDArray[np.float64], kinds: Ints, plans: Ints, value: Int
 
 def placeholder(plans: Ints, kinds: Ints) -> Ints:
     """Return each row's plan, or the first plan that fits the row's kind of fault where its own plan does not."""
-    found: Ints = _book().stand_in[plans, kinds]
-    return found
+    stand_ins: Ints = _book().stand_in[plans, kinds]
+    return stand_ins
 
 
 def _block(layout: Layout, digits: NDArray[np.uint8]) -> bytes:
@@ -76,9 +76,9 @@ def _book() -> _Book:
     ids = np.zeros((*variants.shape, _MOST_VARIANTS), dtype=np.int64)
     for kind, fault in FAULTS.items():
         fitting = [fault.fits(plan) for plan in PLANS]
-        for place, plan in enumerate(PLANS):
-            stand_in[place, kind] = place if fitting[place] else fitting.index(True)
-            made = fault.layouts(plan) if fitting[place] else ()
-            variants[place, kind] = len(made)
-            ids[place, kind, : len(made)] = [numbered.setdefault(layout, len(numbered)) for layout in made]
+        for index, plan in enumerate(PLANS):
+            stand_in[index, kind] = index if fitting[index] else fitting.index(True)
+            layouts = fault.layouts(plan) if fitting[index] else ()
+            variants[index, kind] = len(layouts)
+            ids[index, kind, : len(layouts)] = [numbered.setdefault(layout, len(numbered)) for layout in layouts]
     return _Book(tuple(numbered), ids, variants, stand_in)

@@ -92,66 +92,68 @@ def _has_plain_trunk(plan: Plan) -> bool:
     return plan.trunk == "0"
 
 
-def _made(*patterns: str) -> tuple[Layout, ...]:
+def _layouts_of(*patterns: str) -> tuple[Layout, ...]:
     return tuple(layout(pattern) for pattern in patterns)
 
 
 def _float_suffix(plan: Plan) -> tuple[Layout, ...]:
-    return _made(f"{plan.digits}.0")
+    return _layouts_of(f"{plan.digits}.0")
 
 
 def _lost_plus(plan: Plan) -> tuple[Layout, ...]:
-    return _made(plan.calling_code + plan.digits)
+    return _layouts_of(plan.calling_code + plan.digits)
 
 
 def _scientific_whole(plan: Plan) -> tuple[Layout, ...]:
     power = f"{plan.length - 1:02d}"
     digits = "#" * (plan.length - 1)
-    return _made(f"#.{digits}E+{power}", f"#.{digits}e+{power}")
+    return _layouts_of(f"#.{digits}E+{power}", f"#.{digits}e+{power}")
 
 
 def _scientific_loss(plan: Plan) -> tuple[Layout, ...]:
     shown = plan.calling_code + plan.digits
-    return _made(f"{shown[0]}.{shown[1:3]}E+{len(shown) - 1:02d}")
+    return _layouts_of(f"{shown[0]}.{shown[1:3]}E+{len(shown) - 1:02d}")
 
 
 def _hard_space(plan: Plan) -> tuple[Layout, ...]:
     grouped = plan.grouped(_HARD_SPACE)
-    return _made(f"+{plan.calling_code}{_HARD_SPACE}{grouped}", plan.digits + _HARD_SPACE, _HARD_SPACE + plan.digits)
+    return _layouts_of(
+        f"+{plan.calling_code}{_HARD_SPACE}{grouped}", plan.digits + _HARD_SPACE, _HARD_SPACE + plan.digits
+    )
 
 
 def _zero_width(plan: Plan) -> tuple[Layout, ...]:
     number = f"+{plan.calling_code}{plan.digits}"
-    return _made(_ZERO_WIDTH + number, number + _ZERO_WIDTH, _EMBEDDED + number + _EMBEDDED_END)
+    return _layouts_of(_ZERO_WIDTH + number, number + _ZERO_WIDTH, _EMBEDDED + number + _EMBEDDED_END)
 
 
 def _trunk_in_brackets(plan: Plan) -> tuple[Layout, ...]:
-    return _made(f"+{plan.calling_code} ({plan.trunk}){plan.grouped(' ')}")
+    return _layouts_of(f"+{plan.calling_code} ({plan.trunk}){plan.grouped(' ')}")
 
 
 def _too_short(plan: Plan) -> tuple[Layout, ...]:
-    return _made("#####", f"+{plan.calling_code} #####")
+    return _layouts_of("#####", f"+{plan.calling_code} #####")
 
 
 def _too_long(plan: Plan) -> tuple[Layout, ...]:
-    return _made(f"{plan.digits}173", f"+{plan.calling_code}{plan.digits}173")
+    return _layouts_of(f"{plan.digits}173", f"+{plan.calling_code}{plan.digits}173")
 
 
 def _unused_range(plan: Plan) -> tuple[Layout, ...]:
     rest = "_" * len(plan.unused) + "#" * (plan.length - len(plan.unused))
-    return _made(plan.unused + rest, f"+{plan.calling_code} {plan.unused}{rest}")
+    return _layouts_of(plan.unused + rest, f"+{plan.calling_code} {plan.unused}{rest}")
 
 
 def _lost_zero(plan: Plan) -> tuple[Layout, ...]:
-    return _made("_" + "#" * (plan.length - 1))
+    return _layouts_of("_" + "#" * (plan.length - 1))
 
 
 def _international(plan: Plan) -> tuple[Layout, ...]:
-    return _made(*international_layouts(plan))
+    return _layouts_of(*international_layouts(plan))
 
 
 def _national(plan: Plan) -> tuple[Layout, ...]:
-    return _made(*national_layouts(plan))
+    return _layouts_of(*national_layouts(plan))
 
 
 def _nothing(_: Plan) -> tuple[Layout, ...]:

@@ -71,11 +71,11 @@ def batches(count: int, seed: int) -> Iterator[Batch]:
 
 def _batches(count: int, seed: int) -> Iterator[Batch]:
     fresh, spare = np.zeros(len(PLANS), dtype=np.int64), np.zeros(len(PLANS), dtype=np.int64)
-    for place, start in enumerate(range(0, count, BATCH_ROWS)):
-        random = np.random.Generator(np.random.PCG64([seed, place]))
+    for index, start in enumerate(range(0, count, BATCH_ROWS)):
+        random = np.random.Generator(np.random.PCG64([seed, index]))
         batch = _draw(random, fresh, spare)
-        wanted = min(BATCH_ROWS, count - start)
-        yield Batch(batch.rows.slice(0, wanted), batch.kinds[:wanted], batch.e164[:wanted])
+        size = min(BATCH_ROWS, count - start)
+        yield Batch(batch.rows.slice(0, size), batch.kinds[:size], batch.e164[:size])
 
 
 def _draw(random: np.random.Generator, fresh: Ints, spare: Ints) -> Batch:
@@ -88,7 +88,7 @@ def _draw(random: np.random.Generator, fresh: Ints, spare: Ints) -> Batch:
     columns = [
         _countries(random, kinds, plans),
         phone_cells(random.random(BATCH_ROWS), kinds, plans, value),
-        *(_pick(_BOOLEANS, flags[:, place]) for place in range(3)),
+        *(_pick(_BOOLEANS, flags[:, column]) for column in range(3)),
     ]
     e164 = _CALLING_CODES[plans] * POWERS[LENGTHS[plans]] + value
     return Batch(pa.record_batch(columns, schema=SCHEMA), kinds.astype(np.uint8), e164)
@@ -120,20 +120,20 @@ def _below(random: np.random.Generator, limits: Ints | int) -> Ints:
 def _numbers(random: np.random.Generator, kinds: Ints, plans: Ints, fresh: Ints, spare: Ints) -> tuple[Ints, Ints]:
     """Return each row's plan and the index of its number in the plan; repeating rows take both from an earlier row."""
     repeats, far = np.isin(kinds, DUPLICATES), kinds == Kind.FAR_DUPLICATE
-    known = fresh.copy()
+    counts = fresh.copy()
     index = np.zeros(BATCH_ROWS, dtype=np.int64)
     for plan, size in enumerate(_SIZES):
-        own = np.flatnonzero((plans == plan) & _KEEPS_NUMBER[kinds])
+        kept_rows = np.flatnonzero((plans == plan) & _KEEPS_NUMBER[kinds])
         refused = np.flatnonzero((plans == plan) & ~_KEEPS_NUMBER[kinds] & ~repeats)
-        index[own] = fresh[plan] + np.arange(own.size)
+        index[kept_rows] = fresh[plan] + np.arange(kept_rows.size)
         index[refused] = size - 1 - spare[plan] - np.arange(refused.size)
-        fresh[plan] += own.size
+        fresh[plan] += kept_rows.size
         spare[plan] += refused.size
-    from_before = far & (known[plans] > 0)
+    from_before = far & (counts[plans] > 0)
     source = _sources(random, kinds)
     plans = np.where(repeats & ~from_before, plans[source], plans)
     index = np.where(repeats, index[source], index)
-    return plans, np.where(from_before, _below(random, known[plans]), index)
+    return plans, np.where(from_before, _below(random, counts[plans]), index)
 
 
 def _sources(random: np.random.Generator, kinds: Ints) -> Ints:
@@ -141,8 +141,8 @@ def _sources(random: np.random.Generator, kinds: Ints) -> Ints:
     owners = np.flatnonzero(_KEEPS_NUMBER[kinds])
     earlier = np.searchsorted(owners, np.arange(BATCH_ROWS))
     reach = np.where(kinds == Kind.FAR_DUPLICATE, earlier, np.minimum(earlier, _NEAR))
-    found: Ints = owners[np.maximum(earlier - 1 - _below(random, reach), 0)]
-    return found
+    sources: Ints = owners[np.maximum(earlier - 1 - _below(random, reach), 0)]
+    return sources
 
 
 def _mix(value: Ints, key: int) -> Ints:
@@ -184,7 +184,7 @@ def _capabilities(random: np.random.Generator, kinds: Ints, plans: Ints, value: 
 
 def _countries(random: np.random.Generator, kinds: Ints, plans: Ints) -> pa.Array:
     cells = tuple(cell for plan in PLANS for cell in country_cells(plan))
-    others = {cell: len(cells) + place for place, cell in enumerate(_OTHER_COUNTRIES)}
+    others = {cell: len(cells) + index for index, cell in enumerate(_OTHER_COUNTRIES)}
     picked = plans * _COUNTRY_STYLES + _below(random, _COUNTRY_STYLES)
     wrong = np.where(_CALLING_CODES[plans] == 1, others["44"], others["1"])
     picked = np.where(kinds == Kind.WRONG_COUNTRY, wrong, picked)
@@ -200,8 +200,8 @@ def _pick(texts: tuple[str, ...], places: Ints) -> pa.Array:
 
 def _prefix_table() -> Ints:
     table = np.zeros((len(PLANS), max(len(plan.prefixes) for plan in PLANS)), dtype=np.int64)
-    for place, plan in enumerate(PLANS):
-        table[place, : len(plan.prefixes)] = [int(prefix) for prefix in plan.prefixes]
+    for index, plan in enumerate(PLANS):
+        table[index, : len(plan.prefixes)] = [int(prefix) for prefix in plan.prefixes]
     return table
 
 

@@ -30,13 +30,13 @@ def literal(text: str) -> Layout:
 @cache
 def layout(pattern: str) -> Layout:
     """Return a pattern's layout: `#` takes the number's next national digit, `_` skips one, other text is literal."""
-    text, digits, place = bytearray(), [], 0
+    text, digits, position = bytearray(), [], 0
     for char in pattern:
         if char != "_":
             raw = char.encode()
             text += raw
-            digits += [place] if char == "#" else [-1] * len(raw)
-        place += char in "#_"
+            digits += [position] if char == "#" else [-1] * len(raw)
+        position += char in "#_"
     return Layout(bytes(text), tuple(digits))
 
 

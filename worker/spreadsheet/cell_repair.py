@@ -110,8 +110,8 @@ def read_boolean(column: pa.StringArray, which: Column) -> Booleans:
     Any other text is INVALID_BOOLEAN in the column `which`. Parses each distinct cell once.
     """
     cells = pc.dictionary_encode(pc.fill_null(column, ""))
-    known = np.array([_boolean(text) for text in cells.dictionary.to_pylist()], np.int8)
-    value = known[cells.indices.to_numpy()]
+    values = np.array([_boolean(text) for text in cells.dictionary.to_pylist()], np.int8)
+    value = values[cells.indices.to_numpy()]
     faults = np.where(value == _UNREADABLE, np.uint64(fault_bit(Code.INVALID_BOOLEAN, which)), np.uint64(0))
     return Booleans(np.maximum(value, np.int8(-1)), faults)
 
@@ -174,8 +174,8 @@ class _Repair:
         self.text = pc.utf8_trim_whitespace(self.text)
 
     def drop_nothing(self, words: Sequence[str]) -> None:
-        known = pc.is_in(pc.utf8_lower(self.text), value_set=pa.array(words))
-        self.text = pc.if_else(known, "", self.text)
+        is_word_for_nothing = pc.is_in(pc.utf8_lower(self.text), value_set=pa.array(words))
+        self.text = pc.if_else(is_word_for_nothing, "", self.text)
 
     def drop_zero_decimals(self) -> None:
         self._replace(_FLOAT, r"\1", Code.FLOAT_SUFFIX_REMOVED)
@@ -210,14 +210,14 @@ class _Repair:
 def _written_out(text: pa.StringArray) -> tuple[pa.StringArray, NDArray[np.bool_]]:
     """Return the integers that scientific notation stands for, and whether each shows every digit (bool, n)."""
     parts = pc.extract_regex(text, _SCIENTIFIC)
-    whole, decimals, sign, power = (parts.field(place) for place in range(4))
+    whole, decimals, sign, power = (parts.field(index) for index in range(4))
     exponent = power.cast(pa.int64()).to_numpy()
     shown = pc.utf8_length(decimals).to_numpy()
     exact = (exponent <= shown) & (exponent < _DIGITS_IN_INT64) & pc.not_equal(sign, "-").to_numpy(zero_copy_only=False)
     written = whole
     for size in np.unique(exponent[exact]).tolist():
-        mine = exact & (exponent == size)
-        taken, rest = pc.utf8_slice_codeunits(decimals, 0, size), pc.utf8_slice_codeunits(decimals, size)
-        exact &= ~mine | pc.match_substring_regex(rest, "^0*$").to_numpy(zero_copy_only=False)
-        written = pc.if_else(pa.array(mine), pc.binary_join_element_wise(whole, taken, ""), written)
+        rows_of_size = exact & (exponent == size)
+        kept_decimals, rest = pc.utf8_slice_codeunits(decimals, 0, size), pc.utf8_slice_codeunits(decimals, size)
+        exact &= ~rows_of_size | pc.match_substring_regex(rest, "^0*$").to_numpy(zero_copy_only=False)
+        written = pc.if_else(pa.array(rows_of_size), pc.binary_join_element_wise(whole, kept_decimals, ""), written)
     return written, exact

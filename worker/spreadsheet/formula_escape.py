@@ -1,4 +1,4 @@
-"""Escaping of cells that a spreadsheet program would run as formulas, and its reversal on upload (DESIGN section 5).
+"""Escaping of cells that a spreadsheet program would run as formulas, and its reversal on upload.
 
 Works on whole columns and does no I/O: the report writer escapes, the reader of uploads restores.
 """
@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from worker.arrays.text_columns import buffers, first_bytes, replaced, with_first
 
 # A spreadsheet program runs a cell that begins with one of these signs (OWASP, CSV injection). The patterns include
-# apostrophes before the sign, so a text that already looks escaped gets one more, and `restore` returns the original.
+# apostrophes before the sign, so a text that already begins with one gets one more, and `restore` returns the original.
 _SIGNS = r"[=+\-@\t\r\n\x{FEFF}\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}]"
 _RUNS = rf"^'*{_SIGNS}"
 _NEUTRALISED = rf"^'+{_SIGNS}"
 _QUOTE, _PLUS = ord("'"), ord("+")
-# Classes of a cell's first byte: harmless, needs a closer look, or a sign. 0xEF begins the full-width signs and the
-# byte order mark.
+# Classes of a cell's first byte: harmless, to be checked by the pattern, or a sign. 0xEF begins the full-width signs
+# and the byte order mark.
 _HARMLESS, _UNCLEAR, _SIGN = range(3)
 _FIRST = np.full(256, _HARMLESS, np.uint8)
 _FIRST[list(b"=+-@\t\r\n")] = _SIGN
@@ -62,8 +62,8 @@ def _where(cells: pa.StringArray, candidates: NDArray[np.bool_], pattern: str) -
     if not rows.size:
         return rows
     matches = pc.fill_null(pc.match_substring_regex(cells.take(pa.array(rows)), pattern), False)  # noqa: FBT003 - Arrow's
-    found: NDArray[np.int64] = rows[matches.to_numpy(zero_copy_only=False)]
-    return found
+    matching_rows: NDArray[np.int64] = rows[matches.to_numpy(zero_copy_only=False)]
+    return matching_rows
 
 
 def _are_plain(cells: pa.StringArray) -> NDArray[np.bool_]:
@@ -74,5 +74,5 @@ def _are_plain(cells: pa.StringArray) -> NDArray[np.bool_]:
     before = np.zeros(len(text) + 1, np.int32)  # digits before each byte
     np.cumsum(is_digit, out=before[1:], dtype=np.int32)
     begins, size = offsets[:-1] - offsets[0], np.diff(offsets)
-    found: NDArray[np.bool_] = (before[begins + size] - before[begins] == size - 1) & (text[begins + 1] != _ZERO)
-    return found
+    is_plain: NDArray[np.bool_] = (before[begins + size] - before[begins] == size - 1) & (text[begins + 1] != _ZERO)
+    return is_plain

@@ -68,8 +68,8 @@ class _Digits:
         starts = is_digit & np.r_[True, ~is_digit[:-1]][: len(text)]
         begins = offsets[:-1][offsets[:-1] < offsets[1:]]
         starts[begins] = is_digit[begins]  # the previous text may end in a digit
-        place = np.arange(count[-1])
-        group = np.maximum.accumulate(np.where(starts[is_digit], place, 0))
+        position = np.arange(count[-1])
+        group = np.maximum.accumulate(np.where(starts[is_digit], position, 0))
         return cls(text, offsets, count, text[is_digit], group)
 
 
@@ -90,8 +90,8 @@ def _may_end_block(cells: _Digits, begin: np.ndarray, at: np.ndarray, end: np.nd
     before = cells.group[np.maximum(group - 1, 0)]
     fits &= (behind != width) | (group == begin) | (group - before != width)  # equal widths are punctuation
     fits &= _runs(cells.digit, at, at + behind, np.minimum(np.minimum(width, behind), _MOST_COMPARED))
-    found: np.ndarray = kept[fits]
-    return found
+    rows: np.ndarray = kept[fits]
+    return rows
 
 
 def _runs(digit: np.ndarray, first: np.ndarray, last: np.ndarray, size: np.ndarray) -> np.ndarray:
@@ -101,11 +101,11 @@ def _runs(digit: np.ndarray, first: np.ndarray, last: np.ndarray, size: np.ndarr
     """
     alike, runs = np.ones(len(size), np.bool_), np.ones(len(size), np.bool_)
     differing = np.zeros(len(size), np.int64)
-    for place in range(int(size.max(initial=0)), 0, -1):
-        inside = place <= size
-        one, other = (digit[np.maximum(end - place, 0)] for end in (first, last))
-        alike &= (one == other) | ~inside
+    for position in range(int(size.max(initial=0)), 0, -1):
+        inside = position <= size
+        first_digit, last_digit = (digit[np.maximum(end - position, 0)] for end in (first, last))
+        alike &= (first_digit == last_digit) | ~inside
         differing += inside & ~alike
-        runs &= alike | ~inside | ((one == ord("0")) & (other == ord("9")))
-    found: np.ndarray = (differing <= _LAST_DIGITS) | runs
-    return found
+        runs &= alike | ~inside | ((first_digit == ord("0")) & (last_digit == ord("9")))
+    is_run: np.ndarray = (differing <= _LAST_DIGITS) | runs
+    return is_run

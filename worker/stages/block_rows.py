@@ -82,20 +82,20 @@ def read_blocks(cells: Cells, rules: Rules, limits: BlockLimits) -> Blocks:
     A row above the limit of one row gets a fault. Raises `FileFault` TOO_MANY_ROWS, before any number is validated, if
     the blocks exceed the limit of a file.
     """
-    found = Blocks(cells.column, np.ones(len(cells.number), np.int64))
-    reader = _BlockReader(cells, found, rules, limits.largest)
+    blocks = Blocks(cells.column, np.ones(len(cells.number), np.int64))
+    reader = _BlockReader(cells, blocks, rules, limits.largest)
     reader.read_cells()
     reader.read_ends()
     reader.read_sizes()
-    sound = np.flatnonzero((found.numbers > 1) & (found.column.faults == 0))
-    limits.check(Spans.of(found.column.e164[sound], found.numbers[sound]).numbers)
-    _judge_all(found, rules, with_end=_filled(cells.end))
-    failed = found.column.faults != 0
-    for values in (found.column.e164, found.column.warnings):
+    sound = np.flatnonzero((blocks.numbers > 1) & (blocks.column.faults == 0))
+    limits.check(Spans.of(blocks.column.e164[sound], blocks.numbers[sound]).numbers)
+    _judge_all(blocks, rules, with_end=_filled(cells.end))
+    failed = blocks.column.faults != 0
+    for values in (blocks.column.e164, blocks.column.warnings):
         values[failed] = 0
-    found.column.evidence[failed & (found.column.evidence & AMBIGUOUS != 0)] = 0
-    found.numbers[failed] = 1
-    return found
+    blocks.column.evidence[failed & (blocks.column.evidence & AMBIGUOUS != 0)] = 0
+    blocks.numbers[failed] = 1
+    return blocks
 
 
 def _filled(column: pa.StringArray) -> np.ndarray:
@@ -176,9 +176,9 @@ class _BlockReader:
         places = pa.array([row for row, _ in blocks])
         firsts = pa.array([text.first for _, text in blocks], pa.string())
         judged = phone.check_column(self.cells.country.take(places), firsts, self.rules)
-        for place, (row, text) in enumerate(blocks):
-            if judged.faults[place] == 0:
-                yield row, text, judged.part(slice(place, place + 1))
+        for index, (row, text) in enumerate(blocks):
+            if judged.faults[index] == 0:
+                yield row, text, judged.part(slice(index, index + 1))
 
     def _texts(self, rows: np.ndarray) -> Iterator[tuple[int, BlockText]]:
         """Yield the rows whose text has the form of a block."""
@@ -272,19 +272,19 @@ class _BlockReader:
             yield end, last if _END.fullmatch(end.text) else 0
 
 
-def _judge_all(found: Blocks, rules: Rules, *, with_end: np.ndarray) -> None:
+def _judge_all(blocks: Blocks, rules: Rules, *, with_end: np.ndarray) -> None:
     """Validate every number of each block (R15); a block with an invalid number gets a fault.
 
     The other reading (`alternative`) counts only if all of its numbers are valid.
     """
-    column = found.column
-    rows = np.flatnonzero((found.numbers > 1) & (column.faults == 0))
+    column = blocks.column
+    rows = np.flatnonzero((blocks.numbers > 1) & (column.faults == 0))
     if not rows.size:
         return
-    holds = _all_valid(column.e164[rows], found.numbers[rows], rules)
+    holds = _all_valid(column.e164[rows], blocks.numbers[rows], rules)
     also = np.flatnonzero(column.evidence[rows] & _ALSO_INTERNATIONAL)
     other = np.zeros(len(rows), np.bool_)
-    other[also] = _all_valid(column.alternative[rows[also]], found.numbers[rows[also]], rules)
+    other[also] = _all_valid(column.alternative[rows[also]], blocks.numbers[rows[also]], rules)
     column.evidence[rows[~(holds & other)]] &= ~_ALSO_INTERNATIONAL
     only_other = rows[other & ~holds]
     column.e164[only_other] = column.alternative[only_other]
@@ -304,5 +304,5 @@ def _all_valid(first: np.ndarray, numbers: np.ndarray, rules: Rules) -> np.ndarr
         judged = phone.check_column(region.calling_codes_of(e164), text, rules)
         invalid.append(e164[judged.faults != 0])
     refused = np.concatenate(invalid) if invalid else first[:0]
-    found: np.ndarray = np.searchsorted(refused, first) == np.searchsorted(refused, first + numbers)
-    return found
+    is_valid: np.ndarray = np.searchsorted(refused, first) == np.searchsorted(refused, first + numbers)
+    return is_valid

@@ -122,7 +122,7 @@ def _is_mixed(cell: str, between: str, first_ending: str, last: str) -> bool:
 def _runs(first: str, last: str) -> bool:
     """Return whether two endings of equal width run from zeros to nines in the digits that they do not share."""
     pairs = enumerate(zip(first, last, strict=True))
-    shared = next((place for place, (one, other) in pairs if one != other), len(last))
+    shared = next((index for index, (first_digit, last_digit) in pairs if first_digit != last_digit), len(last))
     return not first[shared:].strip("0") and not last[shared:].strip("9")
 
 

@@ -44,19 +44,19 @@ class DeduplicatedFile:
 
     def results(self) -> pa.Table:
         """Return the result of every row so far (`schemas.arrow_schemas.RESULTS`), in the batches of the file."""
-        found = {"code": self.code, "faults": self.faults, "duplicate_of": self.duplicate_of}
-        found["written"] = np.zeros(len(self.code), dtype=np.int32)
-        found |= self._both | self.rows.columns(("e164", "numbers"))
+        values_by_name = {"code": self.code, "faults": self.faults, "duplicate_of": self.duplicate_of}
+        values_by_name["written"] = np.zeros(len(self.code), dtype=np.int32)
+        values_by_name |= self._shared_columns | self.rows.columns(("e164", "numbers"))
         ends = np.cumsum(self.rows.sizes).tolist()
         columns = []
         for field in RESULTS:
-            values = found[field.name]
+            values = values_by_name[field.name]
             parts = [values[end - size : end] for size, end in zip(self.rows.sizes, ends, strict=True)]
             columns.append(pa.chunked_array([pa.array(part, field.type) for part in parts], field.type))
         return pa.table(columns, schema=RESULTS)
 
     @cached_property
-    def _both(self) -> dict[str, np.ndarray]:
+    def _shared_columns(self) -> dict[str, np.ndarray]:
         """The columns of all rows that both the results and the chunks need."""
         return self.rows.columns(("row", "warnings"))
 
@@ -70,14 +70,14 @@ class DeduplicatedFile:
 
         Each chunk has the schema `schemas.arrow_schemas.CHUNK`.
         """
-        other = [name for name in CHUNK.names if name not in {"place", "e164", *self._both}]
-        columns = self._both | self.rows.columns(other)
+        other = [name for name in CHUNK.names if name not in {"place", "e164", *self._shared_columns}]
+        columns = self._shared_columns | self.rows.columns(other)
         for part in number_ranges.cuts(self.counts, size):
             rows, numbers = self.order[part], self.counts[part]
-            place = number_ranges.repeated(rows, numbers)
-            found = {name: values[place] for name, values in columns.items()}
-            found |= {"place": place, "e164": number_ranges.expanded(self.first[part], numbers)}
-            yield pa.table([pa.array(found[name]) for name in CHUNK.names], schema=CHUNK)
+            row_index = number_ranges.repeated(rows, numbers)
+            chunk = {name: values[row_index] for name, values in columns.items()}
+            chunk |= {"place": row_index, "e164": number_ranges.expanded(self.first[part], numbers)}
+            yield pa.table([pa.array(chunk[name]) for name in CHUNK.names], schema=CHUNK)
 
 
 def deduplicate(
@@ -122,10 +122,10 @@ def deduplicate(
     return DeduplicatedFile(rows, code, faults, duplicate_of, order, first, numbers[order].astype(np.int64))
 
 
-def _by_number(e164: np.ndarray, place: np.ndarray) -> np.ndarray:
+def _by_number(e164: np.ndarray, row_index: np.ndarray) -> np.ndarray:
     """Sort row indices (int64, ascending) by their number; rows with the same number stay in file order."""
-    number = e164[place]
-    bits = max(len(place) - 1, 0).bit_length()
+    number = e164[row_index]
+    bits = max(len(row_index) - 1, 0).bit_length()
     lowest = int(number.min(initial=np.iinfo(np.int64).max))
     span = int(number.max(initial=lowest)) - lowest
     if span.bit_length() + bits > _BITS:
@@ -133,12 +133,12 @@ def _by_number(e164: np.ndarray, place: np.ndarray) -> np.ndarray:
     else:
         # Number and row index packed into one integer: sorting these takes half the time of an indirect sort.
         key = (number - lowest).astype(np.uint64) << np.uint64(bits)
-        key |= np.arange(len(place), dtype=np.uint64)
+        key |= np.arange(len(row_index), dtype=np.uint64)
         key.sort()
         key &= np.uint64((1 << bits) - 1)
         turn = key.view(np.int64)
-    found: np.ndarray = place[turn]
-    return found
+    sorted_rows: np.ndarray = row_index[turn]
+    return sorted_rows
 
 
 def _differ(rows: Batches, later: np.ndarray, original: np.ndarray, *, leaves: bool) -> np.ndarray:
@@ -156,18 +156,18 @@ def _differ(rows: Batches, later: np.ndarray, original: np.ndarray, *, leaves: b
 
 
 def _refuse_taken_slots(
-    rows: Batches, code: np.ndarray, faults: np.ndarray, place: np.ndarray, options: JobOptions
+    rows: Batches, code: np.ndarray, faults: np.ndarray, row_index: np.ndarray, options: JobOptions
 ) -> None:
     """Let only the first row assign a user its number, or its Default DID (R2); later rows get a fault.
 
-    `place`: row indices in file order. Decided here, where all rows are known, because chunks are written in any order
-    (R29).
+    `row_index`: row indices in file order. Decided here, where all rows are known, because chunks are written in any
+    order (R29).
     """
-    found = rows.columns_at(("user_id", "target_id", "service"), place)
-    user, target, chosen = found["user_id"], found["target_id"], found["service"]
-    user, service = assigned_services(user, target, chosen, options)
+    columns = rows.columns_at(("user_id", "target_id", "service"), row_index)
+    user, target, services = columns["user_id"], columns["target_id"], columns["service"]
+    user, service = assigned_services(user, target, services, options)
     claimed = (user != 0) & (service & int(Service.VOICE) != 0)
-    claims, user = place[claimed], user[claimed]
+    claims, user = row_index[claimed], user[claimed]
     later = np.ones(len(claims), dtype=bool)
     later[np.unique(user, return_index=True)[1]] = False
     refused = permissions.check_slot(taken=True)

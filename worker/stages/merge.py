@@ -33,21 +33,21 @@ def merge(
     settled = {name: checked.column(name).to_numpy().copy() for name in ("code", "faults", "warnings", "written")}
     code = settled["code"]
     for chunk in chunks:
-        place = chunk.column("place").to_numpy()
-        if code[place].any():
+        row_index = chunk.column("place").to_numpy()
+        if code[row_index].any():
             raise IncompleteError("a row was written twice")
         for name, values in settled.items():
-            given = chunk.column(name).to_numpy()
+            values_of_chunk = chunk.column(name).to_numpy()
             # Rows in chunks have no fault and nothing written in `checked`, so columns of zeros need no copy.
-            if name in {"code", "warnings"} or given.any():
-                values[place] = given
+            if name in {"code", "warnings"} or values_of_chunk.any():
+                values[row_index] = values_of_chunk
     left = code == 0
     if left.any() and unreached is None:
         raise IncompleteError(f"{np.count_nonzero(left)} rows have no result")
     columns = [pa.array(settled[name]) if name in settled else checked.column(name) for name in RESULTS.names]
     merged = pa.table(columns, schema=RESULTS)
     if counted is not None and tally(merged) != counted:
-        raise IncompleteError("the report and the ledger count differently")
+        raise IncompleteError("the counts of the report and of the database differ")
     if unreached is None or not left.any():
         return merged
     filled = pa.array(np.where(left, number_of(unreached), code).astype(np.uint8))

@@ -40,9 +40,9 @@ class Spans:
         """Yield all numbers (int64), ascending, in arrays of at most `most`."""
         ends = np.cumsum(self.size)
         for start in range(0, self.numbers, most):
-            place = np.arange(start, min(start + most, self.numbers))
-            span = np.searchsorted(ends, place, side="right")
-            yield self.begin[span] + place - (ends - self.size)[span]
+            index = np.arange(start, min(start + most, self.numbers))
+            span = np.searchsorted(ends, index, side="right")
+            yield self.begin[span] + index - (ends - self.size)[span]
 
 
 def repeated(rows: np.ndarray, numbers: np.ndarray) -> np.ndarray:
@@ -90,15 +90,15 @@ def overlapping(e164: np.ndarray, numbers: np.ndarray, sound: np.ndarray) -> Ove
         return Overlaps(np.array(later, np.int64), np.array(earlier, np.int64))
     # Rows that keep their numbers, which do not overlap: where they begin, ascending, and where they end.
     begins, ends = list[int](), dict[int, tuple[int, int]]()
-    for place in _near_blocks(e164, numbers, sound).tolist():
-        first, last = int(e164[place]), int(e164[place] + numbers[place] - 1)
+    for row_index in _near_blocks(e164, numbers, sound).tolist():
+        first, last = int(e164[row_index]), int(e164[row_index] + numbers[row_index] - 1)
         at = bisect_right(begins, last) - 1
         end, owner = ends[begins[at]] if at >= 0 else (-1, 0)
         if end < first:
             insort(begins, first)
-            ends[first] = (last, place)
+            ends[first] = (last, row_index)
         elif (begins[at], end) != (first, last):
-            later.append(place)
+            later.append(row_index)
             earlier.append(owner)
     return Overlaps(np.array(later, np.int64), np.array(earlier, np.int64))
 
@@ -110,5 +110,5 @@ def _near_blocks(e164: np.ndarray, numbers: np.ndarray, sound: np.ndarray) -> np
     reach = np.maximum.accumulate(e164[order] + numbers[order])
     at = np.searchsorted(e164[order], e164, side="right") - 1
     inside = sound & (at >= 0) & (e164 < reach[np.maximum(at, 0)])
-    found: np.ndarray = np.flatnonzero(inside)
-    return found
+    near_rows: np.ndarray = np.flatnonzero(inside)
+    return near_rows

@@ -40,8 +40,8 @@ class Batches(Protocol):
     def columns(self, names: Sequence[str]) -> dict[str, np.ndarray]:
         """Return some columns of all rows, in file order. Read-only."""
 
-    def columns_at(self, names: Sequence[str], place: np.ndarray) -> dict[str, np.ndarray]:
-        """Return some columns of the rows at `place`: row indices (int64) in any order, one value for each."""
+    def columns_at(self, names: Sequence[str], row_index: np.ndarray) -> dict[str, np.ndarray]:
+        """Return some columns of the rows at `row_index`: row indices (int64) in any order, one value for each."""
 
     def candidates(self) -> Candidates:
         """Return the readings of rows that are numbers of several countries; `row` is the row index in the file."""
@@ -59,12 +59,12 @@ class DecidedRows:
         return self.rows.sizes
 
     def columns(self, names: Sequence[str]) -> dict[str, np.ndarray]:
-        found = self.rows.columns([name for name in names if name not in self.decided])
-        return {name: found[name] if name in found else self.decided[name] for name in names}
+        columns = self.rows.columns([name for name in names if name not in self.decided])
+        return {name: columns[name] if name in columns else self.decided[name] for name in names}
 
-    def columns_at(self, names: Sequence[str], place: np.ndarray) -> dict[str, np.ndarray]:
-        found = self.rows.columns_at([name for name in names if name not in self.decided], place)
-        return {name: found[name] if name in found else self.decided[name][place] for name in names}
+    def columns_at(self, names: Sequence[str], row_index: np.ndarray) -> dict[str, np.ndarray]:
+        columns = self.rows.columns_at([name for name in names if name not in self.decided], row_index)
+        return {name: columns[name] if name in columns else self.decided[name][row_index] for name in names}
 
     def candidates(self) -> Candidates:
         return Candidates.none()
@@ -78,9 +78,9 @@ def decide_readings(rows: Batches, options: JobOptions, *, international_header:
     evidence = rows.columns(("evidence",))["evidence"]
     if not (evidence & np.uint8(_OPEN)).any():
         return rows
-    found = rows.columns((*_CHANGED, "alternative"))
+    columns = rows.columns((*_CHANGED, "alternative"))
     decision = _Decision(
-        options, international_header, evidence.copy(), *(found[name].copy() for name in (*_CHANGED, "alternative"))
+        options, international_header, evidence.copy(), *(columns[name].copy() for name in (*_CHANGED, "alternative"))
     )
     if (evidence & Evidence.WITHOUT_COUNTRY).any():
         decision.choose_country(rows.candidates())
@@ -115,9 +115,9 @@ class _Decision:
             return
         code = region.calling_code_numbers(e164)
         country = self._common_country(row, code, len(undecided))
-        chosen = code == country
+        in_country = code == country
         if country:
-            row, e164, kind = row[chosen], e164[chosen], kind[chosen]
+            row, e164, kind = row[in_country], e164[in_country], kind[in_country]
             first = np.r_[True, row[1:] != row[:-1]]
             self.e164[row[first]] = e164[first]
             self.evidence[row[first]] |= kind[first].astype(np.uint8)
@@ -142,29 +142,29 @@ class _Decision:
         """Choose national, or international with a lost plus, by the evidence for each calling code (R14b)."""
         rows = np.flatnonzero(self.evidence & Evidence.ALSO_INTERNATIONAL)
         code = region.calling_code_numbers(self.e164[rows])
-        shown = self._shown()
+        shown = self._evidence_by_code()
         for each in np.unique(code).tolist():
-            mine = rows[code == each]
+            rows_of_code = rows[code == each]
             reading = self._reading_of(shown.get(each, 0))
             if reading is Evidence.SHOWS_NATIONAL:
-                self.warnings[mine] |= _NATIONAL
+                self.warnings[rows_of_code] |= _NATIONAL
             elif reading is Evidence.SHOWS_INTERNATIONAL:
-                self.e164[mine] = self.alternative[mine]
-                self.warnings[mine] |= _PLUS_RESTORED
-                self.evidence[mine] &= ~np.uint8(Evidence.ALSO_WITH_ZERO)
+                self.e164[rows_of_code] = self.alternative[rows_of_code]
+                self.warnings[rows_of_code] |= _PLUS_RESTORED
+                self.evidence[rows_of_code] &= ~np.uint8(Evidence.ALSO_WITH_ZERO)
             else:
-                self._fail(mine)
+                self._fail(rows_of_code)
 
-    def _shown(self) -> dict[int, int]:
+    def _evidence_by_code(self) -> dict[int, int]:
         """Return the evidence of all rows as bits, by calling code."""
         shows = np.flatnonzero(self.evidence & ~np.uint8(_OPEN))
         lost = self.evidence[shows] & Evidence.SHOWS_ZERO_LOST != 0
         code = region.calling_code_numbers(np.where(lost, self.alternative[shows], self.e164[shows]))
         pairs = np.unique(code.astype(np.int64) << 8 | self.evidence[shows])
-        found = dict[int, int]()
+        evidence_of_codes = dict[int, int]()
         for pair in pairs.tolist():
-            found[pair >> 8] = found.get(pair >> 8, 0) | pair & 0xFF
-        return found
+            evidence_of_codes[pair >> 8] = evidence_of_codes.get(pair >> 8, 0) | pair & 0xFF
+        return evidence_of_codes
 
     def _reading_of(self, shown: int) -> Evidence | None:
         if self.options.number_format is not NumberFormat.AUTO:
@@ -184,7 +184,7 @@ class _Decision:
         """
         rows = np.flatnonzero((self.evidence & Evidence.ALSO_WITH_ZERO != 0) & (self.faults & _AMBIGUOUS == 0))
         as_written = np.full(len(rows), self.options.number_format is NumberFormat.NATIONAL)
-        code, shown = region.calling_code_numbers(self.e164[rows]), self._shown()
+        code, shown = region.calling_code_numbers(self.e164[rows]), self._evidence_by_code()
         for each in np.unique(code).tolist():
             kept, lost = (shown.get(each, 0) & flag for flag in (Evidence.SHOWS_ZERO_KEPT, Evidence.SHOWS_ZERO_LOST))
             as_written[code == each] |= bool(kept) and not lost

@@ -48,9 +48,9 @@ def plan_undo(results: pa.Table, images: Sequence[pa.Table], job_id: int) -> Und
         "duplicate_of": zeros,
     }
     image = pa.concat_tables(images).sort_by("e164") if images else IMAGES.empty_table()
-    place, number = _numbers_of(np.flatnonzero(written), e164, numbers, image)
+    row_index, number = _numbers_of(np.flatnonzero(written), e164, numbers, image)
     settled |= {"numbers": numbers, "written": zeros}
-    columns = {"place": place, "row": row[place], "warnings": zeros[place]} | _before(number, image, job_id)
+    columns = {"place": row_index, "row": row[row_index], "warnings": zeros[row_index]} | _before(number, image, job_id)
     return UndoPlan(
         pa.table([pa.array(settled[field.name], field.type) for field in RESULTS], schema=RESULTS),
         pa.table([pa.array(columns[field.name], field.type) for field in UNDO_CHUNK], schema=UNDO_CHUNK),
@@ -58,21 +58,21 @@ def plan_undo(results: pa.Table, images: Sequence[pa.Table], job_id: int) -> Und
 
 
 def _numbers_of(
-    place: np.ndarray, e164: np.ndarray, numbers: np.ndarray, image: pa.Table
+    row_index: np.ndarray, e164: np.ndarray, numbers: np.ndarray, image: pa.Table
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the row indices and the numbers of rows, one line per number, ascending.
 
     Of a block (R12), only numbers with a before-image are included: the job did not change the others.
     """
-    blocks = place[numbers[place] > 1]
-    place = place[numbers[place] <= 1]
+    blocks = row_index[numbers[row_index] > 1]
+    row_index = row_index[numbers[row_index] <= 1]
     changed = image.column("e164").to_numpy()
     begin, end = (np.searchsorted(changed, e164[blocks] + offset) for offset in (0, numbers[blocks]))
-    places = np.concatenate([place, np.repeat(blocks, end - begin)])
+    places = np.concatenate([row_index, np.repeat(blocks, end - begin)])
     inside = [changed[first:last] for first, last in zip(begin, end, strict=True)]
-    found = np.concatenate([e164[place], *inside])
-    order = np.argsort(found, kind="stable")
-    return places[order], found[order]
+    numbers_found = np.concatenate([e164[row_index], *inside])
+    order = np.argsort(numbers_found, kind="stable")
+    return places[order], numbers_found[order]
 
 
 def _before(e164: np.ndarray, image: pa.Table, job_id: int) -> dict[str, np.ndarray]:

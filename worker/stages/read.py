@@ -69,7 +69,7 @@ class Sheet:
         Raises `FileFault` TOO_MANY_ROWS, EMPTY_FILE (only blank rows) or UNREADABLE_FILE, after the rows before it.
         """
         header, limits = self._header, self._limits
-        seen = Tentative(header.columns, header.mapping, header.tentative, limits.block)
+        tentative_columns = Tentative(header.columns, header.mapping, header.tentative, limits.block)
         rows, only_blank = 0, True
         for block in self._source.blocks(header.width):
             for part in _parts(block, header.row_number, limits.batch_rows):
@@ -78,14 +78,14 @@ class Sheet:
                     fault(Code.TOO_MANY_ROWS, f"The file has more than {limits.rows:,} rows.", limit=limits.rows)
                 batch = self._batch(part)
                 only_blank = only_blank and bool(batch.blank.all())
-                seen.add(batch)
+                tentative_columns.add(batch)
                 yield batch
         if only_blank:
             fault(Code.EMPTY_FILE, "The file has a header row and only empty rows below it.")
-        self.facts = _final(_facts(self._source, header), seen, self._nul_row)
+        self.facts = _final(_facts(self._source, header), tentative_columns, self._nul_row)
 
     def _batch(self, block: Block) -> RowBatch:
-        columns, nul = without_nuls([block.columns[place] for place in self._header.kept])
+        columns, nul = without_nuls([block.columns[column_index] for column_index in self._header.kept])
         if nul is not None and not self._nul_row:
             self._nul_row = int(block.row_number[nul])
         columns = [as_shown(column) for column in columns]
@@ -103,7 +103,7 @@ class Sheet:
         too_long = np.flatnonzero(pc.greater(pc.utf8_length(column), most))
         if too_long.size:
             row = int(block.row_number[too_long[0]])
-            detail = f"Row {row:,} holds a cell of more than {most:,} characters; is a closing quotation mark missing?"
+            detail = f"Row {row:,} has a cell of more than {most:,} characters; is a closing quotation mark missing?"
             fault(Code.UNREADABLE_FILE, detail, row=row, limit=most)
 
 
@@ -143,15 +143,15 @@ def _facts(source: Source, header: Header) -> FileFacts:
     )
 
 
-def _final(facts: FileFacts, seen: Tentative, nul_row: int) -> FileFacts:
+def _final(facts: FileFacts, tentative_columns: Tentative, nul_row: int) -> FileFacts:
     """Return the facts, completed with what only the whole file shows."""
-    meanings = seen.meanings()
+    meanings = tentative_columns.meanings()
     ignored = list(facts.ignored_columns)
-    for place in meanings.values():
-        ignored.remove(facts.columns[place])
-    notes = [*facts.notes, *seen.notes(meanings)]
+    for column_index in meanings.values():
+        ignored.remove(facts.columns[column_index])
+    notes = [*facts.notes, *tentative_columns.notes(meanings)]
     if nul_row:
-        notes.append(f"Row {nul_row:,} holds NUL characters, which no text has; they were read as “\ufffd”.")
+        notes.append(f"Row {nul_row:,} contains NUL characters; they were read as “\ufffd”.")
     mapping = {**facts.mapping, **meanings}
     return replace(facts, mapping=mapping, ignored_columns=tuple(ignored), notes=tuple(notes))
 
@@ -173,5 +173,7 @@ def _parts(block: Block, header_row: int, size: int) -> Iterator[Block]:
     first = int(np.searchsorted(block.row_number, header_row, side="right"))
     for start in range(first, len(block.row_number), size):
         part = slice(start, start + size)
-        surplus = {place - start: text for place, text in block.surplus.items() if start <= place < part.stop}
+        surplus = {
+            row_index - start: text for row_index, text in block.surplus.items() if start <= row_index < part.stop
+        }
         yield Block(block.row_number[part], [column[part] for column in block.columns], block.too_wide[part], surplus)

@@ -49,7 +49,7 @@ def abort(decided: Decisions, *, other_rows_failed: bool) -> Decisions:
     code, faults = (decided.results.column(name).to_numpy() for name in ("code", "faults"))
     if not other_rows_failed and not faults.any():
         return decided
-    written = [number_of(found) for found in Code if _is_row_code(found) and outcome_of(found) in _WRITTEN]
+    written = [number_of(row_code) for row_code in Code if _is_row_code(row_code) and outcome_of(row_code) in _WRITTEN]
     stopped = np.where((faults == 0) & np.isin(code, written), number_of(Code.ABORTED), code).astype(np.uint8)
     nothing = pa.array(np.zeros(len(code), np.int32))
     columns = {"code": pa.array(stopped), "written": nothing}

@@ -21,7 +21,7 @@ from schemas.codes import FAULTS, Code, fault_bit, number_of
 from schemas.columns import Column
 from schemas.job_kinds import JobKind
 from schemas.jobs import Accept, JobOptions, NumberFormat
-from schemas.names import fold
+from schemas.name_matching import fold
 from schemas.user_services import NO_SERVICE, read_services
 from worker import phone
 from worker.phone import Candidates
@@ -92,8 +92,8 @@ class ValidatedRows:
 
     def column(self, name: str) -> np.ndarray:
         """Return the array of a column of the table, except `candidates`."""
-        found: np.ndarray = self.capabilities[name] if name in self.capabilities else getattr(self, name)
-        return found
+        values: np.ndarray = self.capabilities[name] if name in self.capabilities else getattr(self, name)
+        return values
 
 
 _KIND_BITS = 8  # the lowest bits of a stored candidate hold its kind, the others its number
@@ -137,11 +137,11 @@ class Parts:
 
 def join_candidates(parts: Iterable[tuple[int, Candidates]]) -> Candidates:
     """Return the readings of consecutive batches, each with its row count, as the readings of one file."""
-    found, begin = [Candidates.none()], 0
+    batches, begin = [Candidates.none()], 0
     for size, part in parts:
-        found.append(Candidates(part.row + begin, part.e164, part.kind))
+        batches.append(Candidates(part.row + begin, part.e164, part.kind))
         begin += size
-    return Candidates(*(np.concatenate([getattr(part, name) for part in found]) for name in ("row", "e164", "kind")))
+    return Candidates(*(np.concatenate([getattr(part, name) for part in batches]) for name in ("row", "e164", "kind")))
 
 
 def validate_rows(  # noqa: PLR0913, PLR0917 - the rows, and everything that validates them
@@ -160,8 +160,8 @@ def validate_rows(  # noqa: PLR0913, PLR0917 - the rows, and everything that val
     size = len(batch.row_number)
 
     def cell(column: Column) -> pa.Array:
-        place = mapping.get(column)
-        return pa.repeat(pa.scalar("", pa.string()), size) if place is None else batch.cells.column(place)
+        index = mapping.get(column)
+        return pa.repeat(pa.scalar("", pa.string()), size) if index is None else batch.cells.column(index)
 
     columns = (Column.COUNTRY_CODE, Column.PHONE_NUMBER, Column.END_NUMBER, Column.BLOCK_SIZE)
     in_cells = _NumberCells(*map(cell, columns))
@@ -170,17 +170,22 @@ def validate_rows(  # noqa: PLR0913, PLR0917 - the rows, and everything that val
     else:
         number = _existing_numbers(in_cells, options, names.calling_codes)
     booleans = {each.name: cell_repair.read_boolean(cell(each.column), each.column) for each in CAPABILITIES}
-    named = {
+    references = {
         column: _ids_of(cell(column), names, column) if column in mapping else _Named.nothing(size)
         for column in NOT_FOUND_CODE
     }
     service = _services_of(cell(Column.SERVICE)) if Column.SERVICE in mapping else _Named.nothing(size)
     faults = number.faults.copy()
-    for found in (*(each.faults for each in booleans.values()), *(each.faults for each in (*named.values(), service))):
-        faults |= found
+    for faults_of_column in (
+        *(each.faults for each in booleans.values()),
+        *(each.faults for each in (*references.values(), service)),
+    ):
+        faults |= faults_of_column
     if kind is JobKind.ASSIGN and options.target_id is None and options.user_id is None:
-        nowhere = (named[Column.TARGET].value == 0) & (named[Column.USER].value == 0)
-        faults[nowhere & (named[Column.TARGET].faults == 0) & (named[Column.USER].faults == 0)] |= NO_TARGET_BIT
+        nowhere = (references[Column.TARGET].value == 0) & (references[Column.USER].value == 0)
+        faults[nowhere & (references[Column.TARGET].faults == 0) & (references[Column.USER].faults == 0)] |= (
+            NO_TARGET_BIT
+        )
     faults[batch.too_wide] |= TOO_WIDE_BIT
     faults[batch.blank] = 0
     return ValidatedRows(
@@ -189,11 +194,11 @@ def validate_rows(  # noqa: PLR0913, PLR0917 - the rows, and everything that val
         faults=faults,
         warnings=np.where(batch.blank, 0, number.warnings).astype(np.uint32),
         e164=np.where(batch.blank, 0, number.e164),
-        capabilities={name: found.value for name, found in booleans.items()},
-        voice_carrier_id=named[Column.VOICE_CARRIER].value,
-        sms_carrier_id=named[Column.SMS_CARRIER_PROFILE].value,
-        target_id=named[Column.TARGET].value,
-        user_id=named[Column.USER].value,
+        capabilities={name: boolean.value for name, boolean in booleans.items()},
+        voice_carrier_id=references[Column.VOICE_CARRIER].value,
+        sms_carrier_id=references[Column.SMS_CARRIER_PROFILE].value,
+        target_id=references[Column.TARGET].value,
+        user_id=references[Column.USER].value,
         service=service.value.astype(np.int8),
         numbers=np.where(batch.blank, 1, number.numbers),
         evidence=np.where(batch.blank, 0, number.evidence).astype(np.uint8),
@@ -223,29 +228,29 @@ class _Numbers:
     candidates: Candidates
 
 
-def _new_numbers(given: _NumberCells, options: JobOptions, limits: BlockLimits) -> _Numbers:
+def _new_numbers(number_cells: _NumberCells, options: JobOptions, limits: BlockLimits) -> _Numbers:
     """Read the numbers of rows to be added: validate them (R15) and expand blocks (R14e)."""
-    country, number = cell_repair.repair_country(given.country), cell_repair.repair_phone(given.number)
+    country, number = cell_repair.repair_country(number_cells.country), cell_repair.repair_phone(number_cells.number)
     international = options.number_format is NumberFormat.INTERNATIONAL
     rules = phone.Rules(accept_possible=options.accept is Accept.POSSIBLE, international=international)
     column = phone.check_column(country.text, number.text, rules, was_numeric=number.was_numeric)
     _put_repairs(column, country, number)
-    ends = cell_repair.repair_phone(given.end).text, cell_repair.repair_phone(given.size).text
+    ends = cell_repair.repair_phone(number_cells.end).text, cell_repair.repair_phone(number_cells.size).text
     blocks = block_rows.read_blocks(block_rows.Cells(country.text, number.text, *ends, column), rules, limits)
     return _as_numbers(blocks.column, blocks.numbers, Candidates.none())
 
 
-def _existing_numbers(given: _NumberCells, options: JobOptions, calling_codes: Sequence[int]) -> _Numbers:
+def _existing_numbers(number_cells: _NumberCells, options: JobOptions, calling_codes: Sequence[int]) -> _Numbers:
     """Identify the existing numbers that rows name, without validating them (R14c)."""
-    country, number = cell_repair.repair_country(given.country), cell_repair.repair_phone(given.number)
+    country, number = cell_repair.repair_country(number_cells.country), cell_repair.repair_phone(number_cells.number)
     texts = country.text
     if options.country_code:
         open_rows = pc.and_(pc.equal(texts, ""), pc.invert(pa.array(phone.names_country(number.text))))
         texts = pc.if_else(open_rows, options.country_code, texts)
     international = options.number_format is NumberFormat.INTERNATIONAL
-    found = phone.find_column(texts, number.text, number.was_numeric, calling_codes, international=international)
-    _put_repairs(found.column, country, number)
-    return _as_numbers(found.column, np.ones(len(number.text), np.int64), found.candidates)
+    identified = phone.find_column(texts, number.text, number.was_numeric, calling_codes, international=international)
+    _put_repairs(identified.column, country, number)
+    return _as_numbers(identified.column, np.ones(len(number.text), np.int64), identified.candidates)
 
 
 def _put_repairs(column: phone.PhoneColumn, country: cell_repair.Repaired, number: cell_repair.Repaired) -> None:
@@ -257,8 +262,8 @@ def _put_repairs(column: phone.PhoneColumn, country: cell_repair.Repaired, numbe
 
 
 def _as_numbers(column: phone.PhoneColumn, numbers: np.ndarray, candidates: Candidates) -> _Numbers:
-    found = (column.e164, column.faults, column.warnings)
-    return _Numbers(*found, numbers, column.evidence, column.alternative, candidates)
+    columns = (column.e164, column.faults, column.warnings)
+    return _Numbers(*columns, numbers, column.evidence, column.alternative, candidates)
 
 
 @dataclass(frozen=True)
@@ -274,17 +279,17 @@ class _Named:
 def _ids_of(column: pa.Array, names: Names, which: Column) -> _Named:
     """Map names to ids, looking up each distinct name once."""
     codes, distinct = pd.factorize(pd.array(cell_repair.trim(column), dtype="string[pyarrow]"), use_na_sentinel=False)
-    known = names.ids.get(which, {})
-    folded = [_unless_nothing(fold(str(name)), known) for name in distinct]
-    ids = np.array([known.get(name, 0) for name in folded] or [0], dtype=np.int32)
+    ids_by_name = names.ids.get(which, {})
+    folded = [_unless_nothing(fold(str(name)), ids_by_name) for name in distinct]
+    ids = np.array([ids_by_name.get(name, 0) for name in folded] or [0], dtype=np.int32)
     bit = fault_bit(NOT_FOUND_CODE[which], which)
-    faults = np.array([bit if name and name not in known else 0 for name in folded] or [0], dtype=np.uint64)
+    faults = np.array([bit if name and name not in ids_by_name else 0 for name in folded] or [0], dtype=np.uint64)
     return _Named(ids[codes], faults[codes])
 
 
-def _unless_nothing(name: str, known: Mapping[str, int]) -> str:
+def _unless_nothing(name: str, ids: Mapping[str, int]) -> str:
     """Return the name, or "" if it is a word for "nothing" and not a known name."""
-    return name if name in known or not cell_repair.is_nothing(name) else ""
+    return name if name in ids or not cell_repair.is_nothing(name) else ""
 
 
 def _services_of(column: pa.Array) -> _Named:
@@ -298,6 +303,6 @@ def _services_of(column: pa.Array) -> _Named:
 
 def _first_repair_then_number(repair: np.ndarray, number: np.ndarray) -> np.ndarray:
     """Return the faults of both. If digits were lost, drop the other faults of the number: they would mislead."""
-    country_bits = sum(1 << place for place, fault in enumerate(FAULTS) if fault.column is Column.COUNTRY_CODE)
+    country_bits = sum(1 << bit for bit, fault in enumerate(FAULTS) if fault.column is Column.COUNTRY_CODE)
     kept: np.ndarray = np.where(repair != 0, number & np.uint64(country_bits), number) | repair
     return kept.astype(np.uint64)

@@ -63,8 +63,8 @@ def note(connection: Connection, decided: Decisions, job_id: int) -> None:
     """Record the job in the histories of the numbers that it changed, and the numbers' holdings and countries."""
     if decided.images.num_rows:
         # A number's row names the job that created it; its history holds the later jobs.
-        made = decided.create.e164[decided.create.state["created_job_id"] == job_id]
-        changed = np.setdiff1d(decided.images.column("e164").to_numpy(), made, assume_unique=True)
+        created = decided.create.e164[decided.create.state["created_job_id"] == job_id]
+        changed = np.setdiff1d(decided.images.column("e164").to_numpy(), created, assume_unique=True)
         if len(changed):
             inventory.note(connection, changed, job_id)
     both = (decided.create, decided.update)
@@ -88,8 +88,8 @@ def _holdings_of(numbers: Numbers) -> Iterator[tuple[int, ...]]:
     flags = {name: state[name] != 0 for name in CAPABILITY_NAMES} | {"is_unassigned": is_unassigned}
     values = {**state, **flags}
     columns = [values[name] for name in inventory.HOLDING_COLUMNS]
-    places = distinct_rows(columns)
-    return zip(*(column[places].tolist() for column in columns), strict=True)
+    indices = distinct_rows(columns)
+    return zip(*(column[indices].tolist() for column in columns), strict=True)
 
 
 def _countries_of(numbers: Numbers) -> Iterator[tuple[int, int]]:
@@ -130,7 +130,7 @@ def _columns(numbers: Numbers) -> Sequence[str]:
 
 
 def _distinct(parts: Sequence[Numbers], *columns: str) -> list[int]:
-    return sorted({found for part in parts for column in columns for found in distinct_ids(part.state[column])})
+    return sorted({id_ for part in parts for column in columns for id_ in distinct_ids(part.state[column])})
 
 
 def _encoded(numbers: Numbers, columns: Sequence[str]) -> bytes:

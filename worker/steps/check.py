@@ -75,9 +75,9 @@ def validate_batch(lease: leases.Lease, job: Job, facts: Mapping[str, Any]) -> s
     """
     with arrow_files.batches(storage_files.rows_key(lease.job_public_id, lease.read)) as stored:
         names = Names.from_json(stored.metadata[NAMES])
-        found = _validated(lease, job, facts, names, _from_stored(stored[lease.number]))
+        validated = _validated(lease, job, facts, names, _from_stored(stored[lease.number]))
     key = storage_files.batch_key(lease.job_public_id, lease.read, lease.number, lease.token)
-    arrow_files.put_table(key, found.table())
+    arrow_files.put_table(key, validated.table())
     return key
 
 
@@ -95,28 +95,28 @@ class _Stored:
         self._ends = np.cumsum(self.sizes)
 
     def columns(self, names: Sequence[str]) -> dict[str, np.ndarray]:
-        found = dict[str, np.ndarray]()
+        columns = dict[str, np.ndarray]()
         for end, part in zip(self._ends.tolist(), self._parts(names), strict=True):
             for name in part.column_names:
                 values = part.column(name).to_numpy()
                 # In most files most columns are empty: they need no memory.
-                if name not in found and values.any():
-                    found[name] = np.zeros(self._ends[-1], values.dtype)
-                if name in found:
-                    found[name][end - len(values) : end] = values
-        return {name: found[name] if name in found else self._zeros(name) for name in names}
+                if name not in columns and values.any():
+                    columns[name] = np.zeros(self._ends[-1], values.dtype)
+                if name in columns:
+                    columns[name][end - len(values) : end] = values
+        return {name: columns[name] if name in columns else self._zeros(name) for name in names}
 
-    def columns_at(self, names: Sequence[str], place: np.ndarray) -> dict[str, np.ndarray]:
-        found = {name: np.zeros(len(place), self._zeros(name).dtype) for name in names}
-        order = np.argsort(place)
-        stops = np.searchsorted(place[order], self._ends)
+    def columns_at(self, names: Sequence[str], row_index: np.ndarray) -> dict[str, np.ndarray]:
+        columns = {name: np.zeros(len(row_index), self._zeros(name).dtype) for name in names}
+        order = np.argsort(row_index)
+        stops = np.searchsorted(row_index[order], self._ends)
         for begin, stop, start, key in zip([0, *stops[:-1]], stops, self._ends - self.sizes, self._keys, strict=True):
             if begin < stop:
-                wanted = order[begin:stop]
+                positions = order[begin:stop]
                 part = arrow_files.get_table(key, names)
                 for name in part.column_names:
-                    found[name][wanted] = part.column(name).to_numpy()[place[wanted] - start]
-        return found
+                    columns[name][positions] = part.column(name).to_numpy()[row_index[positions] - start]
+        return columns
 
     def candidates(self) -> Candidates:
         return join_candidates(
@@ -140,8 +140,8 @@ def _rows_of(lease: leases.Lease, job: Job, row: Row[Any], workdir: Path) -> Ite
             arrow_files.get_table(storage_files.listed_key(lease.job_public_id)), _limits(get_settings()), form
         )
         return
-    told = job.options
-    hints = ReadOptions(told.delimiter, told.encoding, told.sheet, told.header_row)
+    options = job.options
+    hints = ReadOptions(options.delimiter, options.encoding, options.sheet, options.header_row)
     with (
         _as_it_came(lease, row) as path,
         read(path, _limits(get_settings()), workdir=workdir, form=form, hints=hints) as sheet,
@@ -156,7 +156,7 @@ def _as_it_came(lease: leases.Lease, row: Row[Any]) -> Iterator[Path]:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").digest()
         if not hmac.compare_digest(digest, row.file_sha256):
-            raise FileFault(Code.DIGEST_MISMATCH, "The stored file is not what was uploaded any more.")
+            raise FileFault(Code.DIGEST_MISMATCH, "The stored file no longer matches the upload.")
         yield path
 
 
@@ -166,7 +166,7 @@ def _read_all(lease: leases.Lease, rows: Rows, names: Names) -> tuple[list[int],
     The current meaning of names is stored with the cells: all batches must interpret them alike (R29).
     """
     # Columns are named by their index: two of a file may have the same name. The last holds text beyond all columns.
-    cells = [(str(place), pa.string()) for place in range(len(rows.facts.columns) + 1)]
+    cells = [(str(index), pa.string()) for index in range(len(rows.facts.columns) + 1)]
     schema = pa.schema([*cells, *_BESIDE], {NAMES: names.to_json()})
     sizes = list[int]()
     only = None
@@ -187,7 +187,7 @@ def _to_store(batch: RowBatch, schema: pa.Schema) -> pa.RecordBatch:
     rows = len(batch.row_number)
     surplus = pa.repeat(pa.scalar("", pa.string()), rows)
     if batch.surplus:
-        surplus = pa.array([batch.surplus.get(place, "") for place in range(rows)], pa.string())
+        surplus = pa.array([batch.surplus.get(row_index, "") for row_index in range(rows)], pa.string())
     beside = [pa.array(values) for values in (batch.row_number, batch.too_wide, batch.blank)]
     return pa.record_batch([*batch.cells.columns, surplus, *beside], schema=schema)
 
@@ -220,7 +220,7 @@ def _cut_rows(lease: leases.Lease, job: Job, facts: Mapping[str, Any], rows: Bat
 def _check_all_or_nothing(numbers: int, most: int) -> None:
     """Refuse more numbers than one transaction may write: all are in memory at once. `FileFault` TOO_MANY_ROWS."""
     if numbers > most:
-        detail = f"With on_error=abort at most {most:,} numbers are written at once; the job has {numbers:,}."
+        detail = f"With on_error=abort, a job can write at most {most:,} numbers; this one has {numbers:,}."
         raise FileFault(Code.TOO_MANY_ROWS, detail, {"limit": most})
 
 
@@ -268,10 +268,10 @@ def _cut(
 
 def _facts(facts: FileFacts, job: Job, names: Names) -> dict[str, Any]:
     """Return the facts about the file, as stored in `jobs`; for an action, also how its numbers were read (R14c)."""
-    found = asdict(facts) | {"mapping": {column.name: place for column, place in facts.mapping.items()}}
+    file_facts = asdict(facts) | {"mapping": {column.name: index for column, index in facts.mapping.items()}}
     if job.kind in ACTIONS:
-        found |= {"calling_codes": list(names.calling_codes), "country_code": job.options.country_code}
-    return found
+        file_facts |= {"calling_codes": list(names.calling_codes), "country_code": job.options.country_code}
+    return file_facts
 
 
 def _block_limits(settings: Settings) -> BlockLimits:

@@ -17,7 +17,7 @@ from schemas.capabilities import CARRIER_FIELDS
 from schemas.columns import Column
 from schemas.job_kinds import ACTIONS, JobKind
 from schemas.jobs import JobOptions, ListFormat, OnExisting
-from schemas.names import unambiguous
+from schemas.name_matching import unambiguous
 from schemas.permissions import Tenant
 from schemas.user_services import Service
 from worker.arrays.distinct import distinct_ids
@@ -82,13 +82,13 @@ def facts_for_chunk(
     """
     is_upload = job.kind is JobKind.UPLOAD
     may_change = not is_upload or job.options.on_existing is OnExisting.UPDATE
-    held = lock and may_change and (met_conflict or not is_upload)
-    wanted = STATE.names if may_change else _UNCHANGED
-    found = inventory.look_up(connection, chunk.column("e164").to_numpy(), lock=held, wanted=wanted)
-    existing = Numbers(found["e164"], {name: values for name, values in found.items() if name != "e164"})
+    is_locked = lock and may_change and (met_conflict or not is_upload)
+    columns = STATE.names if may_change else _UNCHANGED
+    state = inventory.look_up(connection, chunk.column("e164").to_numpy(), lock=is_locked, columns=columns)
+    existing = Numbers(state["e164"], {name: values for name, values in state.items() if name != "e164"})
     users = tenant_scope.users_by_id(connection, sorted(_users(job, chunk)))
-    tenant_ids = _ids(existing, _TENANTS) | {job.actor.id, job.options.target_id or job.actor.id}
-    tenant_ids |= {user.tenant.id for user in users.values()} | _named(chunk, ("target_id", *_TENANTS))
+    tenant_ids = _ids_in_state(existing, _TENANTS) | {job.actor.id, job.options.target_id or job.actor.id}
+    tenant_ids |= {user.tenant.id for user in users.values()} | _ids_in_chunk(chunk, ("target_id", *_TENANTS))
     defaults = tenant_scope.default_carriers(connection, sorted(tenant_ids))
     return ChunkFacts(
         kind=job.kind,
@@ -103,34 +103,34 @@ def facts_for_chunk(
         defaults={tenant_id: Defaults(*pair) for tenant_id, pair in defaults.items()},
         existing=existing,
         carrier_owners=tenant_scope.carrier_owners(
-            connection, sorted(_ids(existing, _CARRIERS) | _named(chunk, _CARRIERS))
+            connection, sorted(_ids_in_state(existing, _CARRIERS) | _ids_in_chunk(chunk, _CARRIERS))
         ),
         users=users,
         slots=_slots(connection, job, chunk, users, lock=lock),
-        held=held,
+        held=is_locked,
     )
 
 
 def _users(job: Job, chunk: pa.Table) -> set[int]:
     """Return the ids of the users that rows name or, in an undo, that get their numbers back."""
-    chosen = {job.options.user_id} - {None}
-    return {int(user) for user in chosen if user} | _named(chunk, ("user_id", *_USERS))
+    user_ids = {job.options.user_id} - {None}
+    return {int(user) for user in user_ids if user} | _ids_in_chunk(chunk, ("user_id", *_USERS))
 
 
 def _slots(connection: sa.Connection, job: Job, chunk: pa.Table, users: Iterable[int], *, lock: bool) -> dict[int, int]:
     """Return the number that each user already has as its own, if the chunk may assign it one: user id -> number."""
     if job.kind is JobKind.ASSIGN:
-        services = _named(chunk, ("service",)) | {int(job.options.service or Service.VOICE)}
+        services = _ids_in_chunk(chunk, ("service",)) | {int(job.options.service or Service.VOICE)}
         gives = any(service & Service.VOICE for service in services)
     else:
         gives = job.kind is JobKind.UNDO
     return inventory.slots(connection, sorted(users), lock=lock) if gives and users else {}
 
 
-def _named(chunk: pa.Table, columns: Iterable[str]) -> set[int]:
-    there = [name for name in columns if name in chunk.schema.names]
-    return {found for name in there for found in distinct_ids(chunk.column(name).to_numpy())}
+def _ids_in_chunk(chunk: pa.Table, columns: Iterable[str]) -> set[int]:
+    present = [name for name in columns if name in chunk.schema.names]
+    return {id_ for name in present for id_ in distinct_ids(chunk.column(name).to_numpy())}
 
 
-def _ids(numbers: Numbers, columns: Iterable[str]) -> set[int]:
-    return {found for name in columns for found in distinct_ids(numbers.state[name])}
+def _ids_in_state(numbers: Numbers, columns: Iterable[str]) -> set[int]:
+    return {id_ for name in columns for id_ in distinct_ids(numbers.state[name])}

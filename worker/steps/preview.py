@@ -40,11 +40,11 @@ def preview(lease: leases.Lease, job: Job, checked: pa.Table, chunks: int, settl
         chunk = arrow_files.get_table(files.chunk_key(lease.job_public_id, lease.token, number))
         with transaction() as connection:
             world = facts_for_chunk(connection, job, chunk, lock=False)
-            found = resolve(chunk, world)
+            decisions = resolve(chunk, world)
             if job.options.on_error is OnError.ABORT:
-                found = abort(found, other_rows_failed=settled.count(Outcome.FAILED) > 0)
-            effect.add(found, world.existing)
-        decided.append(found.results)
+                decisions = abort(decisions, other_rows_failed=settled.count(Outcome.FAILED) > 0)
+            effect.add(decisions, world.existing)
+        decided.append(decisions.results)
     merged = merge(checked, decided)
     arrow_files.put_table(files.preview_key(lease.job_public_id, lease.token), merged)
     with transaction() as connection:
@@ -63,11 +63,11 @@ class _Effect:
 
     def add(self, decided: Decisions, existing: Numbers) -> None:
         """Count a chunk's decisions."""
-        gone = _those(existing, decided.delete)
+        deleted = _states_of(existing, decided.delete)
         for outcome, numbers in (
             (Outcome.CREATED, decided.create),
             (Outcome.UPDATED, decided.update),
-            (Outcome.DELETED, gone),
+            (Outcome.DELETED, deleted),
         ):
             for holder, count in _counted(numbers.state["holder_id"]):
                 self.targets[holder, outcome] += count
@@ -75,13 +75,13 @@ class _Effect:
             for field in CARRIER_FIELDS:
                 for carrier, count in _counted(numbers.state[field.id_name]):
                     self.carriers[field.capability, carrier] += count
-        before = _those(existing, decided.update.e164)
+        before = _states_of(existing, decided.update.e164)
         self._add_sources(before.state["holder_id"], decided.update.state["holder_id"])
         room = MOST_CHANGES - len(self.changes)
-        for place in range(min(room, len(decided.update))):
-            self.changes.append((int(before.e164[place]), _row(before, place), _row(decided.update, place)))
-        for place in range(min(MOST_CHANGES - len(self.changes), len(gone))):
-            self.changes.append((int(gone.e164[place]), _row(gone, place), None))
+        for index in range(min(room, len(decided.update))):
+            self.changes.append((int(before.e164[index]), _row(before, index), _row(decided.update, index)))
+        for index in range(min(MOST_CHANGES - len(self.changes), len(deleted))):
+            self.changes.append((int(deleted.e164[index]), _row(deleted, index), None))
 
     def _add_sources(self, before: np.ndarray, after: np.ndarray) -> None:
         """Count the numbers that each tenant below the actor would lose (R19). `before`, `after`: holder ids."""
@@ -101,8 +101,12 @@ class _Effect:
         users = tenant_scope.names_of_users(connection, _ids(rows, _USERS))
 
         def tenant(tenant_id: int) -> dict[str, str] | None:
-            found = tenants.get(tenant_id)
-            return None if found is None else {"id": found.public_id, "name": found.name, "kind": found.kind.value}
+            tenant_row = tenants.get(tenant_id)
+            return (
+                None
+                if tenant_row is None
+                else {"id": tenant_row.public_id, "name": tenant_row.name, "kind": tenant_row.kind.value}
+            )
 
         def shown(row: Mapping[str, int] | None) -> dict[str, Any] | None:
             if row is None:
@@ -134,7 +138,7 @@ class _Effect:
         }
 
 
-def _those(existing: Numbers, e164: np.ndarray) -> Numbers:
+def _states_of(existing: Numbers, e164: np.ndarray) -> Numbers:
     """Return the current state of some existing numbers."""
     at = np.searchsorted(existing.e164, e164)
     return Numbers(e164, {name: values[at] for name, values in existing.state.items()})

@@ -55,5 +55,5 @@ def _results_of(part: int, cells: arrow_files.Batches, merged: arrow_files.Batch
     """Return the results of one batch of rows. Only undos and jobs of an older release have other result batches."""
     if len(merged) == len(cells):
         return pa.Table.from_batches([merged[part]])
-    start = sum(cells[place].num_rows for place in range(part))
+    start = sum(cells[index].num_rows for index in range(part))
     return merged.table().slice(start, cells[part].num_rows)

@@ -88,16 +88,16 @@ def _selected(
 
     The two files may have different batches, as for undo jobs.
     """
-    found = _Sliced(results)
+    sliced = _Sliced(results)
     for batch in cells:
         for start in range(0, batch.num_rows, PORTION):
             portion = batch.slice(start, PORTION)
-            here = found.take(portion.num_rows)
+            part = sliced.take(portion.num_rows)
             if outcomes is not None:
-                mask = pa.array(outcome_mask(here, outcomes))
-                portion, here = portion.filter(mask), here.filter(mask)
+                mask = pa.array(outcome_mask(part, outcomes))
+                portion, part = portion.filter(mask), part.filter(mask)
             if portion.num_rows:
-                yield portion, here
+                yield portion, part
 
 
 class _Sliced:

@@ -22,20 +22,20 @@ def writer(key: str, schema: pa.Schema) -> Iterator[pa.ipc.RecordBatchFileWriter
     with (
         files.Receiver(key, digest=False) as receiver,
         pa.PythonFile(_Sink(receiver), "w") as sink,
-        pa.ipc.new_file(sink, schema) as made,
+        pa.ipc.new_file(sink, schema) as file_writer,
     ):
-        yield made
+        yield file_writer
 
 
 def put_table(key: str, table: pa.Table, *, with_name: bool = True) -> None:
     """Store a table; its chunks become the file's batches. `with_name` as in `files.put`."""
     if table.nbytes > LARGE:
-        with writer(key, table.schema) as made:
-            made.write_table(table)
+        with writer(key, table.schema) as file_writer:
+            file_writer.write_table(table)
         return
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_file(sink, table.schema) as made:
-        made.write_table(table)
+    with pa.ipc.new_file(sink, table.schema) as file_writer:
+        file_writer.write_table(table)
     files.put(key, sink.getvalue().to_pybytes(), with_name=with_name)
 
 
@@ -85,13 +85,13 @@ class Batches:
     def __len__(self) -> int:
         return int(self._reader.num_record_batches)
 
-    def __getitem__(self, place: int) -> pa.RecordBatch:
-        if not 0 <= place < len(self):
-            raise IndexError(place)
-        return self._reader.get_batch(place)
+    def __getitem__(self, index: int) -> pa.RecordBatch:
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        return self._reader.get_batch(index)
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
-        return (self[place] for place in range(len(self)))
+        return (self[index] for index in range(len(self)))
 
     def table(self) -> pa.Table:
         """Return all batches as one table; on a local store it is memory-mapped, not read."""

@@ -36,14 +36,14 @@ class Files:
 
     def finish(self) -> None:
         """Wait until all files and their directory entries are durable. `StoreError`."""
-        for one in self._under_way:
-            one.result()
-        for one in [_threads().submit(files.keep_name, key) for key in self._folders.values()]:
-            one.result()
+        for write in self._under_way:
+            write.result()
+        for write in [_threads().submit(files.keep_name, key) for key in self._folders.values()]:
+            write.result()
 
     def give_up(self) -> None:
         """Cancel pending writes; no write outlives the `with` block."""
-        wait([one for one in self._under_way if not one.cancel()])
+        wait([write for write in self._under_way if not write.cancel()])
 
 
 @contextmanager

@@ -218,11 +218,11 @@ def keep_name(key: str) -> None:
 
 
 def _sync(path: Path) -> None:
-    held = os.open(path, os.O_RDONLY)
+    descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(held)
+        os.fsync(descriptor)
     finally:
-        os.close(held)
+        os.close(descriptor)
 
 
 def put(key: str, content: bytes | Path, *, with_name: bool = True) -> None:

@@ -98,7 +98,10 @@ def connect(settings: Settings, *, probing: bool = False) -> ObjectStore:
     if is_local(url):
         return from_url(url)
     return from_url(
-        url, client_options=_client(settings, probing), retry_config=_retries(probing), config=_place(settings)
+        url,
+        client_options=_client(settings, probing),
+        retry_config=_retries(probing),
+        config=_location_options(settings),
     )
 
 
@@ -132,10 +135,10 @@ def _retries(probing: bool) -> Any:  # noqa: ANN401, FBT001 - obstore has no nam
     }
 
 
-def _place(settings: Settings) -> Any:  # noqa: ANN401 - each provider has a type of its own
+def _location_options(settings: Settings) -> Any:  # noqa: ANN401 - each provider has a type of its own
     """Return endpoint and region, if set; credentials come from the provider's own environment variables."""
-    given = {"endpoint": settings.storage_endpoint, "region": settings.storage_region}
-    return {name: value for name, value in given.items() if value is not None}
+    options = {"endpoint": settings.storage_endpoint, "region": settings.storage_region}
+    return {name: value for name, value in options.items() if value is not None}
 
 
 class Calls:

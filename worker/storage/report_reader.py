@@ -32,10 +32,10 @@ class Tokens:
 class Published:
     """A report that is open for reading."""
 
-    def __init__(self, layout: Layout, cells: arrow_files.Batches, found: pa.Table) -> None:
+    def __init__(self, layout: Layout, cells: arrow_files.Batches, results: pa.Table) -> None:
         self._layout = layout
         self._cells = cells
-        self._results = found
+        self._results = results
 
     def tally(self) -> Tally:
         """Return the rows counted by outcome and code."""
@@ -45,15 +45,15 @@ class Published:
         """Yield cells and results, batch by batch, of the rows with one of the outcomes (None: of all)."""
         start = 0
         for batch in self._slices():
-            here = self._results.slice(start, batch.num_rows)
+            results = self._results.slice(start, batch.num_rows)
             start += batch.num_rows
             if outcomes is None:
-                yield batch, here
+                yield batch, results
                 continue
-            mask = pa.array(outcome_mask(here, outcomes))
+            mask = pa.array(outcome_mask(results, outcomes))
             kept = batch.filter(mask)
             if kept.num_rows:
-                yield kept, here.filter(mask)
+                yield kept, results.filter(mask)
 
     def _slices(self) -> Iterator[pa.RecordBatch]:
         """Yield the rows in portions that are small even as Python objects, to which JSON responses convert them."""
@@ -65,23 +65,23 @@ class Published:
         self, outcomes: Outcomes, code: str | None, first: int, limit: int
     ) -> tuple[list[dict[str, Any]], int | None]:
         """Return up to `limit` records from row index `first` on, and the row index of the next page, if any."""
-        wanted = np.ones(self._results.num_rows, dtype=bool)
+        mask = np.ones(self._results.num_rows, dtype=bool)
         if outcomes is not None:
-            wanted &= outcome_mask(self._results, outcomes)
+            mask &= outcome_mask(self._results, outcomes)
         if code is not None:
             number = CATALOGUE[Code(code)].number if code in Code.__members__ else 0
-            wanted &= self._results.column("code").to_numpy() == number
-        places = np.flatnonzero(wanted[first:]) + first
+            mask &= self._results.column("code").to_numpy() == number
+        places = np.flatnonzero(mask[first:]) + first
         following = int(places[limit]) if len(places) > limit else None
         return list(self._records(places[:limit])), following
 
     def _records(self, places: np.ndarray) -> Iterator[dict[str, Any]]:
         start = 0
         for batch in self._cells:
-            here = places[(places >= start) & (places < start + batch.num_rows)]
-            if len(here):
-                cells = batch.take(pa.array(here - start))
-                yield from render.records(self._layout, cells, self._results.take(pa.array(here)))
+            row_indices = places[(places >= start) & (places < start + batch.num_rows)]
+            if len(row_indices):
+                cells = batch.take(pa.array(row_indices - start))
+                yield from render.records(self._layout, cells, self._results.take(pa.array(row_indices)))
             start += batch.num_rows
 
 
@@ -92,8 +92,8 @@ def open_report(job: str, tokens: Tokens, layout: Layout, *, preview: bool = Fal
     `files.MissingFileError` if it does not exist (any more).
     """
     key = files.preview_key(job, tokens.check) if preview else files.results_key(job)
-    with arrow_files.batches(files.rows_key(job, tokens.read)) as cells, arrow_files.batches(key) as found:
-        yield Published(layout, cells, found.table())
+    with arrow_files.batches(files.rows_key(job, tokens.read)) as cells, arrow_files.batches(key) as results:
+        yield Published(layout, cells, results.table())
 
 
 def stream_report(

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 PREFIX = "numberyard-scratch-"
-# Between its creation and its lock a folder looks abandoned.
+# Between its creation and its lock a folder appears abandoned.
 YOUNG_SECONDS = 60.0
 
 
@@ -25,16 +25,16 @@ def folder(within: Path | None = None) -> Iterator[Path]:
     """Create a folder in the temporary folder, or `within` another; remove it and its contents after the block."""
     with suppress(OSError):
         remove_abandoned(within=within)  # here, too: not every process shares its temporary folder with a worker
-    made = Path(tempfile.mkdtemp(prefix=PREFIX, dir=within))
-    held = os.open(made, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=within))
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         with suppress(OSError):  # on a file system without locks, `remove_abandoned` skips the folder, too
-            fcntl.flock(held, fcntl.LOCK_EX)
-        yield made
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield path
     finally:
         # Removed while it is locked: two concurrent removals would fail over each other.
-        shutil.rmtree(made, ignore_errors=True)
-        os.close(held)
+        shutil.rmtree(path, ignore_errors=True)
+        os.close(descriptor)
 
 
 def remove_abandoned(older_than: float = YOUNG_SECONDS, within: Path | None = None) -> int:
@@ -47,17 +47,17 @@ def remove_abandoned(older_than: float = YOUNG_SECONDS, within: Path | None = No
 
 def _removed(entry: os.DirEntry[str], before: float) -> bool:
     try:
-        held = os.open(entry.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        descriptor = os.open(entry.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     except OSError:  # a file, a link, another user's folder, or removed meanwhile
         return False
     try:
-        found = os.fstat(held)
-        if found.st_uid != os.geteuid() or found.st_mtime > before:
+        status = os.fstat(descriptor)
+        if status.st_uid != os.geteuid() or status.st_mtime > before:
             return False
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         shutil.rmtree(entry.path)
     except OSError:  # in use, or another process is removing it
         return False
     finally:
-        os.close(held)
+        os.close(descriptor)
     return True

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 
 from schemas.http.users import email_of
-from schemas.names import collapse_spaces
+from schemas.name_matching import collapse_spaces
 from schemas.permissions import Tenant
 from webhook.cli.commands.tokens import show_secret
 from webhook.cli.exit_codes import Exit

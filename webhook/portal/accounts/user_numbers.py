@@ -85,7 +85,7 @@ def asked(form: Form, kind: str) -> ServedNumbers:
 
 
 def forwarded_of(form: Form) -> list[str]:
-    """Return the Forwarded DIDs that are ticked."""
+    """Return the checked Forwarded DIDs."""
     return list(dict.fromkeys(form.values("forwarded_dids")))
 
 
@@ -180,8 +180,8 @@ def submit_sms(user_id: str) -> Any:  # noqa: ANN401 - a redirect or the form
 
 
 def _sms_page(form: Form, user: User) -> Any:  # noqa: ANN401 - a page and its status
-    found = free(user.tenant.id, "sms", BOX_SEARCH, form.value(BOX_SEARCH))
-    return form.page("portal/sms.html", user=user, free=found, back=list_of(user), labels=SMS_LABELS)
+    free_numbers = free(user.tenant.id, "sms", BOX_SEARCH, form.value(BOX_SEARCH))
+    return form.page("portal/sms.html", user=user, free=free_numbers, back=list_of(user), labels=SMS_LABELS)
 
 
 def list_of(user: User) -> str:

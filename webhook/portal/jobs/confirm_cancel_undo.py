@@ -1,6 +1,6 @@
 """Decisions of a job's tenant on its page: import, stop or cancel, undo (R27).
 
-A decision that comes too late, such as from another tab, is explained beside the job as it now is.
+A decision that comes too late, such as from another tab, is explained above the current state of the job.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ def cancel_job(job_id: str) -> Response:
 
 @bp.get("/jobs/<job_id>/undo")
 def ask_to_undo(job_id: str) -> str:
-    look = job_details.details_of(job_id)
-    return render_template("portal/job_undo.html", look=look, job=look.job, say=labels)
+    details = job_details.details_of(job_id)
+    return render_template("portal/job_undo.html", details=details, job=details.job, say=labels)
 
 
 @bp.post("/jobs/<job_id>/undo")

@@ -64,30 +64,30 @@ def words(job: resources.Job) -> JobKindSpec:
     return JOB_KINDS[JobKind(job.kind)]
 
 
-def name(job: resources.Job, beside: UndoRelations = NOTHING) -> str:
+def name(job: resources.Job, relations: UndoRelations = NOTHING) -> str:
     """Return a job's name in lists and headings: by its file, its number of rows, or the job that it undoes."""
     file_name = None if job.file is None else job.file.name
-    if beside.undoes:
-        return f"{_verb(len(beside.undoes))}: {described(job, beside)}"
+    if relations.undoes:
+        return f"{_verb(len(relations.undoes))}: {described(job, relations)}"
     return _name(JobKind(job.kind), file_name, job.counts.total)
 
 
-def described(job: resources.Job, beside: UndoRelations = NOTHING) -> str:
+def described(job: resources.Job, relations: UndoRelations = NOTHING) -> str:
     """Return what a job is called within a sentence; an undo, which is only undone or redone, by what it undoes."""
-    if beside.undoes:
-        return _undone_noun(beside)
+    if relations.undoes:
+        return _undone_noun(relations)
     return _noun(JobKind(job.kind), None if job.file is None else job.file.name, job.counts.total)
 
 
-def undoes(beside: UndoRelations) -> str:
+def undoes(relations: UndoRelations) -> str:
     """Return what the job that an undo undoes is called within a sentence: "undo of the upload of numbers.csv"."""
-    undos = len(beside.undoes) - 1
-    return (f"{_verb(undos).lower()} of the " if undos else "") + _undone_noun(beside)
+    undos = len(relations.undoes) - 1
+    return (f"{_verb(undos).lower()} of the " if undos else "") + _undone_noun(relations)
 
 
-def undo_verb(look: JobDetails) -> str:
+def undo_verb(details: JobDetails) -> str:
     """Return what undoing a job does: "Undo", or "Redo" for what an undo undid."""
-    return _verb(len(look.beside.undoes) + 1)
+    return _verb(len(details.undo_relations.undoes) + 1)
 
 
 def _verb(undos: int) -> str:
@@ -95,8 +95,8 @@ def _verb(undos: int) -> str:
     return "Undo" if undos % 2 else "Redo"
 
 
-def _undone_noun(beside: UndoRelations) -> str:
-    first = beside.undoes[-1]
+def _undone_noun(relations: UndoRelations) -> str:
+    first = relations.undoes[-1]
     return _noun(first.kind, first.file_name, first.rows)
 
 
@@ -114,16 +114,16 @@ def _name(kind: JobKind, file_name: str | None, rows: int) -> str:
     return title if not rows or kind is JobKind.UNDO else f"{title}: {plural(rows, 'number')}"
 
 
-def undone(beside: UndoRelations) -> tuple[str, str] | None:
-    """Return how far a job is undone, in a word beside its state, and the tone (`parts.badge`); None if not at all."""
-    found = beside.undone
-    if found is None:
+def undone(relations: UndoRelations) -> tuple[str, str] | None:
+    """Return how far a job is undone, as a label and its tone (`parts.badge`); None if not at all."""
+    undone_state = relations.undone
+    if undone_state is None:
         return None
-    if found.state == "under way":
+    if undone_state.state == "under way":
         return "Being undone", "busy"
-    if found.state == "whole":
+    if undone_state.state == "whole":
         return "Undone", "calm"
-    return ("Partly undone", "warn") if found.put_back else None
+    return ("Partly undone", "warn") if undone_state.put_back else None
 
 
 def in_words(job: resources.Job) -> Callable[[Code], Text]:
@@ -163,21 +163,21 @@ def plural(count: int, thing: str) -> str:
 
 def total(counts: resources.Counts | resources.ReviewEffect) -> str:
     """Return the outcomes and, where there are several, their sum: "1,600 created · 400 failed (2,000 rows)"."""
-    found = [(name, getattr(counts, name)) for name in OUTCOMES]
-    parts = [f"{count:,} {name}" for name, count in found if count]
+    counted = [(name, getattr(counts, name)) for name in OUTCOMES]
+    parts = [f"{count:,} {name}" for name, count in counted if count]
     if not parts:
         return plural(0, "row")
-    rows = plural(sum(count for _, count in found), "row")
+    rows = plural(sum(count for _, count in counted), "row")
     return parts[0] if len(parts) == 1 else f"{' · '.join(parts)} ({rows})"
 
 
 def shares(counts: resources.Counts | resources.ReviewEffect) -> list[tuple[str, int, str, float]]:
     """Return each outcome that occurs: its name, its rows, its tone, and its share of all rows in percent."""
-    found = [(name, getattr(counts, name)) for name in OUTCOMES]
-    rows = sum(count for _, count in found)
+    counted = [(name, getattr(counts, name)) for name in OUTCOMES]
+    rows = sum(count for _, count in counted)
     return [
         (name.capitalize(), count, TONES.get(Outcome(name), "calm"), round(_PERCENT * count / rows, 1))
-        for name, count in found
+        for name, count in counted
         if count
     ]
 
@@ -197,20 +197,22 @@ def taken_from(review: resources.Review) -> list[str]:
 
     Beyond `SOURCES` tenants, the rest are one entry.
     """
-    named = [source for source in review.taken_from if source.tenant is not None][:SOURCES]
-    words = [f"{source.tenant.name}: {plural(source.count, 'number')}" for source in named if source.tenant is not None]
-    others = sum(source.count for source in review.taken_from) - sum(source.count for source in named)
+    sources = [source for source in review.taken_from if source.tenant is not None][:SOURCES]
+    words = [
+        f"{source.tenant.name}: {plural(source.count, 'number')}" for source in sources if source.tenant is not None
+    ]
+    others = sum(source.count for source in review.taken_from) - sum(source.count for source in sources)
     return [*words, f"Others: {plural(others, 'number')}"] if others else words
 
 
 def progress(job: resources.Job) -> str:
     """Return the progress in words; "" if there is nothing to show."""
-    told = job.progress
+    progress_facts = job.progress
     parts = _so_far(job)
-    if job.status == JobStatus.RUNNING and told.rows_total and told.rows_per_second:
-        parts.append(f"{told.rows_per_second:,.0f} rows a second")
-    if told.eta_seconds is not None:
-        parts.append(f"about {duration(told.eta_seconds)} left")
+    if job.status == JobStatus.RUNNING and progress_facts.rows_total and progress_facts.rows_per_second:
+        parts.append(f"{progress_facts.rows_per_second:,.0f} rows a second")
+    if progress_facts.eta_seconds is not None:
+        parts.append(f"about {duration(progress_facts.eta_seconds)} left")
     return " · ".join(parts)
 
 
@@ -220,10 +222,10 @@ def aloud(job: resources.Job) -> str:
 
 
 def _so_far(job: resources.Job) -> list[str]:
-    told, parts = job.progress, []
-    if told.queue_position is not None:
-        parts.append(f"Position {told.queue_position:,} in the queue")
-    if job.status == JobStatus.RUNNING and told.rows_total:
-        share = int(_PERCENT * told.rows_done / told.rows_total)
-        parts.append(f"{share}% · {told.rows_done:,} of {plural(told.rows_total, 'row')}")
+    progress_facts, parts = job.progress, []
+    if progress_facts.queue_position is not None:
+        parts.append(f"Position {progress_facts.queue_position:,} in the queue")
+    if job.status == JobStatus.RUNNING and progress_facts.rows_total:
+        share = int(_PERCENT * progress_facts.rows_done / progress_facts.rows_total)
+        parts.append(f"{share}% · {progress_facts.rows_done:,} of {plural(progress_facts.rows_total, 'row')}")
     return parts

@@ -54,15 +54,15 @@ def job(job_id: str) -> str:
 @bp.get("/jobs/<job_id>/live")
 def job_live(job_id: str) -> Any:  # noqa: ANN401 - a part of the page, or a response
     """Return the job's progress; or have the page reload, if its state (`seen`) is over."""
-    found = jobs.get(job_id)
-    group = labels.group(found)
+    live_job = jobs.get(job_id)
+    group = labels.group(live_job)
     if group != request.args.get("seen"):
         if group == "ended":
-            _tell_the_end(found)
+            _flash_result(live_job)
         return Response(status=200, headers={"HX-Refresh": "true"})
     if group == "review":
         return Response(status=_UNCHANGED)
-    return render_template("portal/job_live.html", job=found, say=labels)
+    return render_template("portal/job_live.html", job=live_job, say=labels)
 
 
 @bp.get("/jobs/<job_id>/report.<any(csv, xlsx):ending>")
@@ -88,26 +88,26 @@ def _workbook(job_id: str, which: str) -> Response:
     return Response(page, HTTPStatus.ACCEPTED, {"Refresh": str(REFRESH_SECONDS)}, mimetype="text/html")
 
 
-def _tell_the_end(found: resources.Job) -> None:
+def _flash_result(ended_job: resources.Job) -> None:
     """Add a flash message about how the job ended, for the page that is about to reload (R30)."""
-    name = labels.name(found, job_details.undo_relations_of([found.id])[found.id])
-    if found.status == JobStatus.FAILED:
+    name = labels.name(ended_job, job_details.undo_relations_of([ended_job.id])[ended_job.id])
+    if ended_job.status == JobStatus.FAILED:
         flash.flash(f"{name} failed.", flash.ERROR)
-    elif found.status == JobStatus.CANCELLED:
-        flash.flash(f"{name} was {'stopped' if labels.written(found.counts) else 'cancelled'}.", flash.INFO)
+    elif ended_job.status == JobStatus.CANCELLED:
+        flash.flash(f"{name} was {'stopped' if labels.written(ended_job.counts) else 'cancelled'}.", flash.INFO)
     else:
-        flash.flash(f"{name} finished: {labels.total(found.counts)}.")
+        flash.flash(f"{name} finished: {labels.total(ended_job.counts)}.")
 
 
-def _page(look: JobDetails) -> str:
-    found, group = look.job, labels.group(look.job)
-    context: dict[str, Any] = {"look": look, "job": found, "group": group, "say": labels}
-    context["in_general"] = labels.in_words(found)
-    if look.layout is not None and group in {"review", "ended"}:
-        context["rows"] = rows.shown(look)
-    if look.layout is not None and group == "review":
-        context["first"] = rows.lines(look, jobs.rows(found.id, resources.RowsQuery(limit=FIRST)).data)
-        context["understood"] = rows.columns_of(look.layout)
+def _page(details: JobDetails) -> str:
+    shown_job, group = details.job, labels.group(details.job)
+    context: dict[str, Any] = {"details": details, "job": shown_job, "group": group, "say": labels}
+    context["in_general"] = labels.in_words(shown_job)
+    if details.layout is not None and group in {"review", "ended"}:
+        context["rows"] = rows.shown(details)
+    if details.layout is not None and group == "review":
+        context["first"] = rows.lines(details, jobs.rows(shown_job.id, resources.RowsQuery(limit=FIRST)).data)
+        context["understood"] = rows.columns_of(details.layout)
     return render_template("portal/job.html", **context)
 
 
@@ -118,11 +118,11 @@ def _list() -> dict[str, Any]:
     onward = None if page.next_cursor is None else url_for("portal.jobs", **narrowed, cursor=page.next_cursor)
     return {
         "page": page.data,
-        "beside": job_details.undo_relations_of(found.id for found in page.data),
+        "undo_relations": job_details.undo_relations_of(listed_job.id for listed_job in page.data),
         "say": labels,
         "may_upload": permissions.check_upload(session().tenant) is None,
         "wanted": wanted,
-        "is_live": any(labels.is_open(found) for found in page.data),
+        "is_live": any(labels.is_open(listed_job) for listed_job in page.data),
         "next_url": onward,
         "first_url": url_for("portal.jobs", **narrowed) if "cursor" in wanted else None,
         "kinds": [(kind.value, spec.name) for kind, spec in JOB_KINDS.items()],

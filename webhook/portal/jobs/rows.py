@@ -59,32 +59,32 @@ class Rows:
     first_url: str | None
 
 
-def shown(look: JobDetails) -> Rows:
+def shown(details: JobDetails) -> Rows:
     """Return the page of rows that the request asks for; by default the failed rows, if there are any."""
-    asked = {name: request.args[name] for name in _QUERY if request.args.get(name)}
-    outcome = asked.pop("outcome", Outcome.FAILED.value if _has(look, Outcome.FAILED) else EVERY)
-    narrowed: dict[str, Any] = {"code": asked["code"]} if "code" in asked else {}
-    wanted = asked | ({} if outcome == EVERY else {"outcome": outcome})
-    page = jobs.rows(look.job.id, validated(resources.RowsQuery, wanted | {"limit": PAGE}))
+    query = {name: request.args[name] for name in _QUERY if request.args.get(name)}
+    outcome = query.pop("outcome", Outcome.FAILED.value if _has_rows_with(details, Outcome.FAILED) else EVERY)
+    narrowed: dict[str, Any] = {"code": query["code"]} if "code" in query else {}
+    filters = query | ({} if outcome == EVERY else {"outcome": outcome})
+    page = jobs.rows(details.job.id, validated(resources.RowsQuery, filters | {"limit": PAGE}))
 
     def at(**more: Any) -> str:  # noqa: ANN401 - as in `url_for`
-        return url_for("portal.job", job_id=look.job.id, outcome=outcome, **narrowed, **more, _anchor="rows")
+        return url_for("portal.job", job_id=details.job.id, outcome=outcome, **narrowed, **more, _anchor="rows")
 
-    columns = columns_of(look.layout)
+    columns = columns_of(details.layout)
     return Rows(
         tuple(columns),
-        tuple(_line(_told(look, row), columns, preview=_is_preview(look)) for row in page.data),
+        tuple(_line(_with_texts_of_kind(details, row), columns, preview=_is_preview(details)) for row in page.data),
         outcome,
-        asked.get("code", ""),
+        query.get("code", ""),
         None if page.next_cursor is None else at(cursor=page.next_cursor),
-        at() if "cursor" in asked else None,
+        at() if "cursor" in query else None,
     )
 
 
-def lines(look: JobDetails, rows: list[resources.Row]) -> list[Line]:
+def lines(details: JobDetails, rows: list[resources.Row]) -> list[Line]:
     """Return some rows in the form that pages show."""
-    columns = columns_of(look.layout)
-    return [_line(row, columns, preview=_is_preview(look)) for row in rows]
+    columns = columns_of(details.layout)
+    return [_line(row, columns, preview=_is_preview(details)) for row in rows]
 
 
 def columns_of(layout: Layout | None) -> dict[str, str]:
@@ -93,30 +93,30 @@ def columns_of(layout: Layout | None) -> dict[str, str]:
         return {}
     names = distinct(layout.names)
     pairs = sorted(layout.mapping.items(), key=lambda pair: pair[1])
-    return {names[place]: name_of(column) for column, place in pairs if place < len(names)}
+    return {names[index]: name_of(column) for column, index in pairs if index < len(names)}
 
 
-def _is_preview(look: JobDetails) -> bool:
-    return look.job.status == JobStatus.REVIEW
+def _is_preview(details: JobDetails) -> bool:
+    return details.job.status == JobStatus.REVIEW
 
 
-def _has(look: JobDetails, outcome: Outcome) -> bool:
-    return any(cause.outcome is outcome for cause in look.causes)
+def _has_rows_with(details: JobDetails, outcome: Outcome) -> bool:
+    return any(cause.outcome is outcome for cause in details.causes)
 
 
-def _told(look: JobDetails, row: resources.Row) -> resources.Row:
+def _with_texts_of_kind(details: JobDetails, row: resources.Row) -> resources.Row:
     """Return a row with the texts for its job's kind."""
-    own = labels.OF_UNDO.get(Code(row.code)) if look.job.kind == JobKind.UNDO else None
-    return row if own is None else row.model_copy(update={"message": own.message, "fix": own.fix})
+    text = labels.OF_UNDO.get(Code(row.code)) if details.job.kind == JobKind.UNDO else None
+    return row if text is None else row.model_copy(update={"message": text.message, "fix": text.fix})
 
 
 def _line(row: resources.Row, columns: dict[str, str], *, preview: bool) -> Line:
     wrong = {fault.column for fault in row.faults}
-    texts = {own: _short(row.cells.get(own) or "") for own in columns}
-    cells = tuple(Cell(own, texts[own], meaning in wrong) for own, meaning in columns.items())
-    given = tuple(texts[own] for own, meaning in columns.items() if meaning in _NUMBER and texts[own])
-    known = [Code(code) for code in row.warnings]
-    return Line(row, cells, given, tuple(in_general(code, preview=preview).message for code in known))
+    texts = {name: _short(row.cells.get(name) or "") for name in columns}
+    cells = tuple(Cell(name, texts[name], meaning in wrong) for name, meaning in columns.items())
+    number_cells = tuple(texts[name] for name, meaning in columns.items() if meaning in _NUMBER and texts[name])
+    warning_codes = [Code(code) for code in row.warnings]
+    return Line(row, cells, number_cells, tuple(in_general(code, preview=preview).message for code in warning_codes))
 
 
 def _short(text: str) -> str:

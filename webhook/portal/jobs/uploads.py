@@ -87,13 +87,13 @@ def sample(ending: str) -> Response:
 def _enter(fields: dict[str, str]) -> str:
     """Submit the upload, and return its job's public id. The form's fields are added to `fields`."""
 
-    def on_fields(found: dict[str, str]) -> None:
-        token = found.pop(csrf.FIELD, None)
-        key = found.pop(KEY, None)
-        fields.update(found)
+    def on_fields(field_texts: dict[str, str]) -> None:
+        token = field_texts.pop(csrf.FIELD, None)
+        key = field_texts.pop(KEY, None)
+        fields.update(field_texts)
         csrf.check_token(request.headers.get(csrf.HEADER) or token)
-        found["mode"] = "review"
-        found.setdefault("only_unassigned", "true")  # the safe choice, if a page offered none
+        field_texts["mode"] = "review"
+        field_texts.setdefault("only_unassigned", "true")  # the safe choice, if a page offered none
         if key is not None:
             idempotency.claim(f"form {key}")
             after_this_request(idempotency.end_request)
@@ -111,14 +111,14 @@ def _page(form: Form) -> str:
         form=form,
         offers=offers,
         carriers={service: [(name, name) for name in names] for service, names in offers.carriers.items()},
-        parent=_seen(parent) if parent else None,
+        parent=_visible_job(parent) if parent else None,
         key=secrets.token_urlsafe(16),
         field=KEY,
         endings=ENDINGS,
     )
 
 
-def _seen(job_id: str) -> resources.Job | None:
+def _visible_job(job_id: str) -> resources.Job | None:
     try:
         return jobs.get(job_id)
     except Refused:

@@ -29,28 +29,28 @@ def account() -> str:
 @bp.post("/account")
 @PASSWORDS
 def change_password() -> Any:  # noqa: ANN401 - a page or a redirect
-    form, mine = Form.sent(), session()
-    _judge(form, mine)
+    form, current = Form.sent(), session()
+    _judge(form, current)
     if not form.errors:
         try:
             hashed = passwords.hashed(form.value("new_password"))
         except passwords.BusyError:
             form.wrong("", BUSY)
     if form.errors:
-        return form.page("portal/account.html", **_facts(mine))
+        return form.page("portal/account.html", **_facts(current))
     with transaction() as connection:
-        admins.set_password(connection, mine.admin_id, hashed)
-        begun = sessions.begin(connection, mine.admin_id)
+        admins.set_password(connection, current.admin_id, hashed)
+        begun = sessions.begin(connection, current.admin_id)
         sessions.add_notice(connection, begun.id, {"text": _CHANGED, "kind": flash.SUCCESS})
-    response = redirect_page(url_for("portal.start" if mine.must_change_password else "portal.account"))
+    response = redirect_page(url_for("portal.start" if current.must_change_password else "portal.account"))
     cookies.put(request, response, cookies.SESSION, begun.secret)
     return response
 
 
-def _judge(form: Form, mine: Session) -> None:
+def _judge(form: Form, current: Session) -> None:
     """Note why the password cannot be changed. Guesses of the old one are throttled as at sign-in."""
     old, new, again = (form.value(name) for name in ("password", "new_password", "new_password_again"))
-    fault = chosen.fault_of(new, mine.email, mine.tenant.name)
+    fault = chosen.fault_of(new, current.email, current.tenant.name)
     if fault is None and new == old:
         fault = "Choose a password that is different from your current one."
     if fault is not None:
@@ -59,10 +59,10 @@ def _judge(form: Form, mine: Session) -> None:
         form.wrong("new_password_again", "The passwords don't match. Enter the new password again.")
     if not old or len(old) > chosen.LONGEST:
         form.wrong("password", "Enter your current password." if not old else _WRONG)
-    elif not form.errors and checked(form, mine.email, old, _WRONG) is None and form.status == 422:  # noqa: PLR2004
+    elif not form.errors and checked(form, current.email, old, _WRONG) is None and form.status == 422:  # noqa: PLR2004
         form.errors["password"] = form.errors.pop("")
 
 
-def _facts(mine: Session) -> dict[str, object]:
+def _facts(current: Session) -> dict[str, object]:
     with transaction() as connection:
-        return {"browsers": sessions.count(connection, mine.admin_id), "shortest": chosen.SHORTEST}
+        return {"browsers": sessions.count(connection, current.admin_id), "shortest": chosen.SHORTEST}

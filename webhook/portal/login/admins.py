@@ -31,8 +31,8 @@ def add_person() -> Any:  # noqa: ANN401 - a page and its status
     picker = _picker(form)
     if not form.errors:
         with form.faults():
-            made = admins.create(form.body(NewAdmin))
-            return _page(_new(), made=made, is_new=True), 201
+            issued = admins.create(form.body(NewAdmin))
+            return _page(_new(), made=issued, is_new=True), 201
     return _page(form, picker), form.status
 
 
@@ -66,8 +66,15 @@ def _page(
     form: Form, picker: SelectField | None = None, *, made: IssuedPassword | None = None, is_new: bool = False
 ) -> str:
     cursor = request.args.get("cursor") or None
-    found = admins.page(cursor, _PAGE + 1)
-    next_url = url_for("portal.people", cursor=found[_PAGE - 1].public_id) if len(found) > _PAGE else None
-    listed = {"people": found[:_PAGE], "picker": picker or _picker(form), "next_url": next_url, "cursor": cursor}
+    listed_admins = admins.page(cursor, _PAGE + 1)
+    next_url = (
+        url_for("portal.people", cursor=listed_admins[_PAGE - 1].public_id) if len(listed_admins) > _PAGE else None
+    )
+    listed = {
+        "people": listed_admins[:_PAGE],
+        "picker": picker or _picker(form),
+        "next_url": next_url,
+        "cursor": cursor,
+    }
     issued = {} if made is None else {"made": made, "good_for": duration(made.seconds), "is_new": is_new}
     return render_template("portal/people.html", form=form, **listed, **issued)

@@ -46,15 +46,15 @@ def sign_in() -> Any:  # noqa: ANN401 - a page or a redirect
 def enter() -> Any:  # noqa: ANN401 - a page or a redirect
     form = Form.sent()
     email, password = admins.folded(form.value("email")), form.value("password")
-    found = None
+    admin = None
     form.need("email", "password")
     if form.errors:
         pass
     elif len(email) > LONGEST_EMAIL or not email.isprintable() or len(password) > chosen.LONGEST:
         form.wrong("", WRONG)
     else:
-        found = checked(form, email, password, WRONG)
-    return _page(form) if found is None else _let_in(form, found)
+        admin = checked(form, email, password, WRONG)
+    return _page(form) if admin is None else _let_in(form, admin)
 
 
 @bp.post("/sign-out")
@@ -76,20 +76,20 @@ def checked(form: Form, email: str, password: str, wrong: str) -> Admin | None:
     """Return the admin with a folded e-mail address and this password; else note the reason and return None."""
     with transaction() as connection:
         wait = login_throttle.begin(connection, email)
-        found = admins.by_email(connection, email)
+        admin = admins.by_email(connection, email)
     if wait:
         form.wrong("", TOO_MANY.format(time=duration(wait)))
         form.status = 429
         form.retry_after = wait
         return None
     try:
-        if not passwords.matches(password, None if found is None else found.password_hash) or found is None:
+        if not passwords.matches(password, None if admin is None else admin.password_hash) or admin is None:
             _failed(form, email, wrong)
             return None
-        if found.is_expired:
+        if admin.is_expired:
             _failed(form, email, EXPIRED)
             return None
-        fresh = passwords.hashed(password) if passwords.is_outdated(found.password_hash) else None
+        fresh = passwords.hashed(password) if passwords.is_outdated(admin.password_hash) else None
     except passwords.BusyError:
         form.wrong("", BUSY)
         form.status = 503
@@ -97,8 +97,8 @@ def checked(form: Form, email: str, password: str, wrong: str) -> Admin | None:
     with transaction() as connection:
         login_throttle.succeeded(connection, email)
         if fresh is not None:
-            admins.rehash(connection, found, fresh)
-    return found
+            admins.rehash(connection, admin, fresh)
+    return admin
 
 
 def _failed(form: Form, email: str, wrong: str) -> None:

@@ -71,21 +71,21 @@ class Pending:
 
 @bp.get("/numbers/assign")
 def choose_target() -> Any:  # noqa: ANN401 - a page or a redirect
-    form, chosen = Form(request.args), selected()
+    form, selection = Form(request.args), selected()
     picker = _picker(form)
-    return _page(form, chosen, picker, _target(form, picker))
+    return _page(form, selection, picker, _target(form, picker))
 
 
 @bp.post("/numbers/assign")
 def save_settings() -> Any:  # noqa: ANN401 - a redirect or the form
-    form, chosen = Form.sent(), selected()
+    form, selection = Form.sent(), selected()
     picker = _picker(form)
-    if chosen.single is None and form.value("tenant_id"):
+    if selection.single is None and form.value("tenant_id"):
         form.fields.setdefault("only_unassigned", "true")  # the safe choice, if a page offered none
     target = _target(form, picker)
     with form.faults():
-        return submit_action(form, JobKind.ASSIGN, chosen, f" to {target}" if target else "")
-    return _page(form, as_it_is(form, chosen), picker, target)
+        return submit_action(form, JobKind.ASSIGN, selection, f" to {target}" if target else "")
+    return _page(form, as_it_is(form, selection), picker, target)
 
 
 def _picker(form: Form) -> SelectField:
@@ -107,7 +107,7 @@ def _target(form: Form, picker: SelectField) -> str:
         return ""
 
 
-def _pending(form: Form, chosen: Selection, number: resources.Number | None, target: str) -> Pending:
+def _pending(form: Form, selection: Selection, number: resources.Number | None, target: str) -> Pending:
     """Return the chosen assignment. A single number is moved only from the holder that the page shows."""
     expected = {} if number is None else {"expected_holder_id": number.tenant.id}
     user_id, tenant_id = form.value("user_id"), form.value("tenant_id")
@@ -121,22 +121,22 @@ def _pending(form: Form, chosen: Selection, number: resources.Number | None, tar
     fields = {"tenant_id": tenant_id} | expected
     if number is not None:
         return Pending(fields, target, holder=number.tenant.name)
-    return Pending(fields, target, origin=origin(chosen, tenant_id))
+    return Pending(fields, target, origin=origin(selection, tenant_id))
 
 
-def _page(form: Form, chosen: Selection, picker: SelectField, target: str) -> Any:  # noqa: ANN401 - a page and its status
-    number = number_of(chosen)
+def _page(form: Form, selection: Selection, picker: SelectField, target: str) -> Any:  # noqa: ANN401 - a page and its status
+    number = number_of(selection)
     return form.page(
         "portal/assign.html",
-        chosen=chosen,
+        chosen=selection,
         number=number,
         why_not="" if number is None else why_not(number, JobKind.ASSIGN),
         picker=picker,
-        pending=_pending(form, chosen, number, target) if target else None,
+        pending=_pending(form, selection, number, target) if target else None,
         services=SERVICES,
         labels=LABELS,
-        action=url_for("portal.save_settings", **chosen.args()),
-        again=url_for("portal.choose_target", **chosen.args()),
+        action=url_for("portal.save_settings", **selection.args()),
+        again=url_for("portal.choose_target", **selection.args()),
     )
 
 
@@ -147,18 +147,18 @@ def ask_to_take_back() -> Any:  # noqa: ANN401 - a page or a redirect
 
 @bp.post("/numbers/take-back")
 def take_back() -> Any:  # noqa: ANN401 - a redirect or the form
-    form, chosen = Form.sent(), selected()
+    form, selection = Form.sent(), selected()
     with form.faults():
-        return submit_action(form, JobKind.UNASSIGN, chosen)
-    return _take_page(form, as_it_is(form, chosen))
+        return submit_action(form, JobKind.UNASSIGN, selection)
+    return _take_page(form, as_it_is(form, selection))
 
 
-def _take_page(form: Form, chosen: Selection) -> Any:  # noqa: ANN401 - a page and its status
-    number = number_of(chosen)
+def _take_page(form: Form, selection: Selection) -> Any:  # noqa: ANN401 - a page and its status
+    number = number_of(selection)
     is_enterprise = auth.actor().tenant.kind is TenantKind.ENTERPRISE
     return form.page(
         "portal/take_back.html",
-        chosen=chosen,
+        chosen=selection,
         number=number,
         why_not="" if number is None else why_not(number, JobKind.UNASSIGN),
         goes_to="" if number is None else _above(number),
@@ -166,23 +166,23 @@ def _take_page(form: Form, chosen: Selection) -> Any:  # noqa: ANN401 - a page a
         services=_takeable(number, FROM_USERS if is_enterprise else FROM_ABOVE),
         is_enterprise=is_enterprise,
         labels=LABELS,
-        action=url_for("portal.take_back", **chosen.args()),
+        action=url_for("portal.take_back", **selection.args()),
     )
 
 
 def _expected(number: resources.Number) -> dict[str, str]:
     """Return whom a number is taken from: the holder that the page shows, and the user if one has it (R19, R20)."""
     user_ids = {user.id for user in (number.voice_user, number.sms_user) if user is not None}
-    named = {"user_id": user_ids.pop()} if len(user_ids) == 1 else {}
-    return {"expected_holder_id": number.tenant.id} | named
+    expected_user = {"user_id": user_ids.pop()} if len(user_ids) == 1 else {}
+    return {"expected_holder_id": number.tenant.id} | expected_user
 
 
 def _takeable(number: resources.Number | None, services: Options) -> Options:
     """Return the options of whom numbers are taken from; for one number, only if there is a choice."""
     if number is None:
         return services
-    has = {"voice": number.voice_user, "sms": number.sms_user}
-    from_users = [option for option in services if has.get(option[0]) is not None]
+    user_of = {"voice": number.voice_user, "sms": number.sms_user}
+    from_users = [option for option in services if user_of.get(option[0]) is not None]
     if auth.actor().tenant.kind is not TenantKind.ENTERPRISE:
         return from_users  # while a user has it, it does not go up a level (R19)
     return services if len(from_users) > 1 else []

@@ -34,17 +34,17 @@ class NumberAction:
 
 def available_actions(number: resources.Number, back: str) -> list[NumberAction]:
     """Return all actions in the order of menus; `back` is the URL to return to afterwards."""
-    chosen = Selection((number.e164,), back=back)
+    selection = Selection((number.e164,), back=back)
     refusals = {kind: why_not(number, kind) for kind in ACTIONS}
     return [
-        NumberAction(ACTIONS[kind], "" if refusal else form_url(kind, chosen), refusal)
+        NumberAction(ACTIONS[kind], "" if refusal else form_url(kind, selection), refusal)
         for kind, refusal in refusals.items()
     ]
 
 
-def form_url(kind: JobKind, chosen: Selection) -> str:
+def form_url(kind: JobKind, selection: Selection) -> str:
     """Return the URL of an action's form for the selected numbers."""
-    return url_for(PAGES[kind], **chosen.args())
+    return url_for(PAGES[kind], **selection.args())
 
 
 def why_not(number: resources.Number, kind: JobKind) -> str:

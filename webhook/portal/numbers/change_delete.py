@@ -26,27 +26,27 @@ def choose_capabilities() -> Any:  # noqa: ANN401 - a page and its status
 
 @bp.post("/numbers/capabilities")
 def change_capabilities() -> Any:  # noqa: ANN401 - a redirect or the form
-    form, chosen = Form.sent(), selected()
+    form, selection = Form.sent(), selected()
     if all(form.value(name) in {"", "leave"} for name in LABELS):
         form.wrong("", _NOTHING)
     else:
         with form.faults():
-            return submit_action(form, JobKind.CHANGE, chosen)
-    return _change_page(form, as_it_is(form, chosen))
+            return submit_action(form, JobKind.CHANGE, selection)
+    return _change_page(form, as_it_is(form, selection))
 
 
-def _change_page(form: Form, chosen: Selection) -> Any:  # noqa: ANN401 - a page and its status
+def _change_page(form: Form, selection: Selection) -> Any:  # noqa: ANN401 - a page and its status
     own = tenants.get(tenants.ME)
     defaults = {"voice": own.effective_default_voice_carrier, "sms": own.effective_default_sms_carrier_profile}
     return form.page(
         "portal/capabilities.html",
-        chosen=chosen,
-        number=number_of(chosen),
+        chosen=selection,
+        number=number_of(selection),
         carriers=[
             (each.name, each.label, _options(each.capability, defaults[each.capability])) for each in CARRIER_FIELDS
         ],
         labels=LABELS,
-        action=url_for("portal.change_capabilities", **chosen.args()),
+        action=url_for("portal.change_capabilities", **selection.args()),
     )
 
 
@@ -64,18 +64,18 @@ def ask_to_delete() -> Any:  # noqa: ANN401 - a page and its status
 
 @bp.post("/numbers/delete")
 def delete() -> Any:  # noqa: ANN401 - a redirect or the form
-    form, chosen = Form.sent(), selected()
+    form, selection = Form.sent(), selected()
     with form.faults():
-        return submit_action(form, JobKind.DELETE, chosen)
-    return _delete_page(form, as_it_is(form, chosen))
+        return submit_action(form, JobKind.DELETE, selection)
+    return _delete_page(form, as_it_is(form, selection))
 
 
-def _delete_page(form: Form, chosen: Selection) -> Any:  # noqa: ANN401 - a page and its status
-    number = number_of(chosen)
+def _delete_page(form: Form, selection: Selection) -> Any:  # noqa: ANN401 - a page and its status
+    number = number_of(selection)
     return form.page(
         "portal/delete.html",
-        chosen=chosen,
+        chosen=selection,
         number=number,
         why_not="" if number is None else why_not(number, JobKind.DELETE),
-        action=url_for("portal.delete", **chosen.args()),
+        action=url_for("portal.delete", **selection.args()),
     )

@@ -84,8 +84,8 @@ def canonical_address(form: Form) -> str | None:
 
 def query(form: Form) -> dict[str, Any]:
     """Return the members of `resources.NumbersQuery`."""
-    known = set(resources.NumbersQuery.model_fields) - {"count"}
-    return {name: text for name in known if (text := form.value(name).strip())}
+    names = set(resources.NumbersQuery.model_fields) - {"count"}
+    return {name: text for name in names if (text := form.value(name).strip())}
 
 
 def chips(filters: dict[str, Any]) -> list[Chip]:

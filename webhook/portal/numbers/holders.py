@@ -36,25 +36,25 @@ class Origin:
         return sum(holder.free for holder in self.customers) + self.others_count
 
 
-def origin(chosen: Selection, target_id: str) -> Origin | None:
+def origin(selection: Selection, target_id: str) -> Origin | None:
     """Return where the numbers are now; None if that takes too long to count."""
-    found = _holders(chosen)
-    if found is None:
+    holdings = _holders(selection)
+    if holdings is None:
         return None
-    elsewhere = [holder for holder in found if holder.id != target_id]
+    elsewhere = [holder for holder in holdings if holder.id != target_id]
     customers = [holder for holder in elsewhere if not holder.is_own and holder.free]
-    named, others = customers[:MOST], customers[MOST:]
+    shown, others = customers[:MOST], customers[MOST:]
     return Origin(
         own=sum(holder.free for holder in elsewhere if holder.is_own),
-        customers=named,
+        customers=shown,
         others=len(others),
         others_count=sum(holder.free for holder in others),
         in_use=sum(holder.in_use for holder in elsewhere),
-        there=sum(holder.count for holder in found if holder.id == target_id),
+        there=sum(holder.count for holder in holdings if holder.id == target_id),
     )
 
 
-def _holders(chosen: Selection) -> Sequence[Holder] | None:
-    if chosen.filter is None:
-        return holders.of_numbers(chosen.numbers)
-    return holders.of_filter(validated(resources.NumbersFilter, dict(chosen.filter)), chosen.expected)
+def _holders(selection: Selection) -> Sequence[Holder] | None:
+    if selection.filter is None:
+        return holders.of_numbers(selection.numbers)
+    return holders.of_filter(validated(resources.NumbersFilter, dict(selection.filter)), selection.expected)

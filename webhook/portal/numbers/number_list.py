@@ -31,36 +31,36 @@ def list_numbers() -> Any:  # noqa: ANN401 - a page or a redirect
     tidy = number_filters.canonical_address(form)
     if tidy is not None and not form.errors:
         return redirect(tidy, 303)
-    found = None
+    page = None
     filters = number_filters.active_filters(form)
     if not form.errors:
         with form.faults():
             # An action on all matching numbers needs their exact count.
-            asked = {"limit": number_filters.PAGE, "count": form.has("all")} | number_filters.query(form)
-            query = validated(resources.NumbersQuery, asked)
-            found = numbers.page(query) if query.count else numbers.page_counted_up_to(query, COUNTED)
-    total = None if found is None else found.total
+            parameters = {"limit": number_filters.PAGE, "count": form.has("all")} | number_filters.query(form)
+            query = validated(resources.NumbersQuery, parameters)
+            page = numbers.page(query) if query.count else numbers.page_counted_up_to(query, COUNTED)
+    total = None if page is None else page.total
     exact = total if form.has("all") else None
-    context = _list_context(form, filters, found, exact)
+    context = _list_context(form, filters, page, exact)
     return form.page("portal/numbers.html", pickers=pickers, offered=offered, total=total, exact=exact, **context)
 
 
 def _list_context(
-    form: Form, filters: dict[str, Any], found: resources.NumberList | None, exact: int | None
+    form: Form, filters: dict[str, Any], page: resources.NumberList | None, exact: int | None
 ) -> dict[str, object]:
     size: dict[str, Any] = {"limit": form.value("limit")} if form.value("limit") else {}
-    here = local(request.full_path.rstrip("?"))
+    current_url = local(request.full_path.rstrip("?"))
     next_url = None
-    if found is not None and found.next_cursor is not None:
-        next_url = url_for("portal.numbers", **filters, **size, cursor=found.next_cursor)
+    if page is not None and page.next_cursor is not None:
+        next_url = url_for("portal.numbers", **filters, **size, cursor=page.next_cursor)
     everything = None if exact is None else Selection(filter=filters, expected=exact, back=_list(filters))
     return {
-        "numbers": [] if found is None else found.data,
-        "offers": {} if found is None else {number.e164: available_actions(number, here) for number in found.data},
+        "numbers": [] if page is None else page.data,
+        "offers": {} if page is None else {number.e164: available_actions(number, current_url) for number in page.data},
         "filters": filters,
         "chips": number_filters.chips(filters),
         "narrowing": number_filters,
-        "here": here,
+        "here": current_url,
         "next_url": next_url,
         "first_url": url_for("portal.numbers", **filters, **size) if form.value("cursor") else None,
         "all_url": url_for("portal.numbers", **filters, **size, all="1"),
@@ -79,7 +79,7 @@ def _list(filters: dict[str, Any]) -> str:
 
 @bp.post("/numbers/selection")
 def choose() -> Any:  # noqa: ANN401 - a redirect
-    """Redirect to the form of the chosen action; its URL contains the ticked numbers."""
+    """Redirect to the form of the chosen action; its URL contains the selected numbers."""
     form = Form.sent()
     back = local(form.value("back"), url_for("portal.numbers"))
     ticked, action = form.values("numbers"), form.value("action")
@@ -90,7 +90,7 @@ def choose() -> Any:  # noqa: ANN401 - a redirect
 
 @bp.get("/numbers/<e164>")
 def number(e164: str) -> str:
-    found = numbers.get(e164)
-    here = url_for("portal.number", e164=found.e164)
-    offered = available_actions(found, here)
-    return render_template("portal/number.html", number=found, deeds=offered, kinds=JOB_KINDS)
+    view = numbers.get(e164)
+    current_url = url_for("portal.number", e164=view.e164)
+    offered = available_actions(view, current_url)
+    return render_template("portal/number.html", number=view, actions=offered, kinds=JOB_KINDS)

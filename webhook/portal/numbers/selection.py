@@ -1,4 +1,4 @@
-"""The numbers that a form is about: ticked numbers, or all that match a filter. They are in the page's URL.
+"""The numbers that a form is about: selected numbers, or all that match a filter. They are in the page's URL.
 
 So a form can be reloaded, returned to and opened in another tab, and nothing has to be stored.
 """
@@ -37,29 +37,32 @@ class Selection:
 
     @classmethod
     def ticked(cls, texts: list[str], back: str) -> Self:
-        """Return the selection of ticked numbers. Raises `Refused` if one is invalid or there are too many."""
+        """Return a selection of numbers. Raises `Refused` if one is invalid or there are too many."""
         digits = {text.removeprefix("+") for text in texts}
-        if not all(one.isascii() and one.isdigit() and len(one) <= _LONGEST for one in digits) or "" in digits:
+        if (
+            not all(number.isascii() and number.isdigit() and len(number) <= _LONGEST for number in digits)
+            or "" in digits
+        ):
             raise _unknown()
         if len(digits) > MOST_TICKED:
             detail = f"You selected {len(digits)} numbers; the limit is {MOST_TICKED}."
             raise refuse(RequestCode.BAD_REQUEST, detail, fix="Use a filter, then select all matching numbers.")
-        return cls(tuple(f"+{one}" for one in sorted(map(int, digits))), back=back)
+        return cls(tuple(f"+{number}" for number in sorted(map(int, digits))), back=back)
 
     @classmethod
     def of(cls, request: Request) -> Self | None:
         """Return the selection in a request's URL; None if there is none."""
         back = local(request.args.get("back"), url_for("portal.numbers"))
-        told, expected = request.args.get("numbers"), request.args.get("expected_count")
-        if told:
-            return cls.ticked(_unpacked(told), back)
+        packed, expected = request.args.get("numbers"), request.args.get("expected_count")
+        if packed:
+            return cls.ticked(_unpacked(packed), back)
         if expected is None:
             return None
         if not (expected.isascii() and expected.isdigit()) or len(expected) > _LONGEST:
             raise _unknown()
-        given = {name: text for name in FIELDS if (text := request.args.get(_WHERE + name, "").strip())}
-        validated(NumbersFilter, given)
-        return cls(filter=given, expected=int(expected), back=back)
+        filters = {name: text for name in FIELDS if (text := request.args.get(_WHERE + name, "").strip())}
+        validated(NumbersFilter, filters)
+        return cls(filter=filters, expected=int(expected), back=back)
 
     @property
     def count(self) -> int:
@@ -94,9 +97,9 @@ class Selection:
             return {"numbers": list(self.numbers)}
         return {"filter": dict(self.filter), "expected_count": self.expected}
 
-    def with_count(self, found: int) -> Self:
+    def with_count(self, count: int) -> Self:
         """Return a selection of all numbers that match now."""
-        return replace(self, expected=found)
+        return replace(self, expected=count)
 
 
 def _packed(numbers: tuple[str, ...]) -> str:

@@ -13,8 +13,8 @@ def is_secure(request: Request) -> bool:
     """Return whether the browser uses HTTPS, to this server or to a trusted proxy."""
     if request.is_secure:
         return True
-    said = request.headers.get("X-Forwarded-Proto", "") if get_settings().trust_forwarded else ""
-    return said.partition(",")[0].strip().lower() == "https"
+    forwarded_scheme = request.headers.get("X-Forwarded-Proto", "") if get_settings().trust_forwarded else ""
+    return forwarded_scheme.partition(",")[0].strip().lower() == "https"
 
 
 def get(request: Request, name: str) -> str | None:

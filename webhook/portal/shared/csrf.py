@@ -48,10 +48,10 @@ def check_form() -> None:
         raise too_large(request.max_content_length) from error
 
 
-def check_token(given: str | None) -> None:
+def check_token(sent_token: str | None) -> None:
     """Refuse with 403 unless this is the token of this browser's forms."""
     secret = _secret()
-    if secret is None or given is None or not hmac.compare_digest(_of(secret).encode(), given.encode()):
+    if secret is None or sent_token is None or not hmac.compare_digest(_of(secret).encode(), sent_token.encode()):
         raise refuse(RequestCode.FORM_OUT_OF_DATE)
 
 
@@ -65,9 +65,9 @@ def token() -> str:
 
 def keep(response: Response) -> Response:
     """Set the cookie that a new form's token was derived from. Runs after the request."""
-    made = g.get("new_form_secret")
-    if made is not None and g.get("session") is None:
-        cookies.put(request, response, cookies.FORM, made)
+    new_secret = g.get("new_form_secret")
+    if new_secret is not None and g.get("session") is None:
+        cookies.put(request, response, cookies.FORM, new_secret)
     return response
 
 
@@ -75,8 +75,8 @@ def _secret() -> str | None:
     """Return the secret of the session, or of the form before sign-in; never that of a session that has ended."""
     if g.get("session") is not None:
         return cookies.get(request, cookies.SESSION)
-    made: str | None = g.get("new_form_secret")
-    return made or cookies.get(request, cookies.FORM)
+    new_secret: str | None = g.get("new_form_secret")
+    return new_secret or cookies.get(request, cookies.FORM)
 
 
 def _of(secret: str) -> str:

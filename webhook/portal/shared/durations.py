@@ -21,11 +21,11 @@ def duration(seconds: float) -> str:
     The unit is the largest one that divides the duration, or of which it has more than two.
     """
     whole = max(1, math.ceil(seconds))
-    size, unit = next(found for found in _UNITS if _tells(whole, found[0]))
+    size, unit = next(entry for entry in _UNITS if _fits(whole, entry[0]))
     count = math.ceil(whole / size)
     return f"{count:,} {unit}" if count == 1 else f"{count:,} {unit}s"
 
 
-def _tells(seconds: int, size: int) -> bool:
+def _fits(seconds: int, size: int) -> bool:
     """Return whether a unit is small enough for a duration."""
     return size == 1 or seconds > 2 * size or (seconds >= size and seconds % size == 0)

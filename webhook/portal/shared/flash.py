@@ -46,9 +46,9 @@ def redirect_with_flash(address: str, text: str, kind: str = SUCCESS, *, link: s
 
 def pending_messages() -> Sequence[Notice]:
     """Return the flash messages to show now. Called by the layout of a page; they are returned only once."""
-    found = g.get("session")
-    if found is None or not found.has_notices or g.get("notices_shown"):
+    current_session = g.get("session")
+    if current_session is None or not current_session.has_notices or g.get("notices_shown"):
         return ()
     g.notices_shown = True
     with transaction() as connection:
-        return sessions.take(connection, found.id)
+        return sessions.take(connection, current_session.id)

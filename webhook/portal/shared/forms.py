@@ -56,15 +56,15 @@ class Form:
         return self.fields.getlist(name)
 
     def has(self, name: str) -> bool:
-        """Return whether a checkbox is ticked."""
+        """Return whether a checkbox is checked."""
         return name in self.fields
 
     def body(
         self, kind: type[Body], /, *, flags: Collection[str] = (), lists: Collection[str] = (), **more: object
     ) -> Body:
         """Return the validated body. `flags` are checkboxes, `lists` take several values; empty fields are left out."""
-        known = set(kind.model_fields)
-        raw: dict[str, object] = {name: text for name in known if (text := self.value(name).strip())}
+        field_names = set(kind.model_fields)
+        raw: dict[str, object] = {name: text for name in field_names if (text := self.value(name).strip())}
         raw |= {name: self.has(name) for name in flags}
         raw |= {name: [text for text in self.values(name) if text] for name in lists}
         return validated(kind, raw | more)
@@ -92,11 +92,11 @@ class Form:
     def refused(self, problem: Mapping[str, Any]) -> None:
         """Note a problem (RFC 9457): beside the fields that it names, else above the form and with its own status."""
         self.problem = problem
-        named = {entry["field"]: entry["message"] for entry in problem.get("errors") or () if entry.get("field")}
-        if not named and problem.get("field"):
-            named = {problem["field"]: f"{problem['detail']} {problem['fix']}".strip()}
-        self.errors |= {name: _plain(message) for name, message in named.items()}
-        if not named:
+        messages = {entry["field"]: entry["message"] for entry in problem.get("errors") or () if entry.get("field")}
+        if not messages and problem.get("field"):
+            messages = {problem["field"]: f"{problem['detail']} {problem['fix']}".strip()}
+        self.errors |= {name: _plain(message) for name, message in messages.items()}
+        if not messages:
             self.errors[""] = f"{problem['detail']} {problem['fix']}".strip()
             self.status = problem["status"]
 

@@ -17,8 +17,8 @@ def address(job_id: str) -> str:
     return f"/jobs/{job_id}"
 
 
-def message_for(job: resources.Job, job_id: str, what: str, suffix: str = "") -> tuple[str, str, str]:
-    """Return the message about a job on `what`: the text, its kind, and the label of the link to the job.
+def message_for(job: resources.Job, job_id: str, subject: str, suffix: str = "") -> tuple[str, str, str]:
+    """Return the message about a job on `subject`: the text, its kind, and the label of the link to the job.
 
     `suffix` follows the verb: " to Ashford Clinics".
     """
@@ -26,23 +26,27 @@ def message_for(job: resources.Job, job_id: str, what: str, suffix: str = "") ->
     done, not_done = counts.created + counts.updated + counts.deleted, counts.failed + counts.unprocessed
     was = "was" if done == 1 else "were"
     if job.status not in TERMINAL:
-        return f"{words.doing} {what}{suffix} is in progress.", flash.INFO, "Follow progress"
+        return f"{words.doing} {subject}{suffix} is in progress.", flash.INFO, "Follow progress"
     if job.problem is not None:
-        return f"{what} could not be {words.done}: {job.problem.detail} {job.problem.fix}", flash.ERROR, "See the job"
+        return (
+            f"{subject} could not be {words.done}: {job.problem.detail} {job.problem.fix}",
+            flash.ERROR,
+            "See the job",
+        )
     if not_done:
         why = _first_reason(job, job_id)
         if counts.total == 1:
-            return f"{what} could not be {words.done}{suffix}. {why}", flash.ERROR, "See the job"
+            return f"{subject} could not be {words.done}{suffix}. {why}", flash.ERROR, "See the job"
         some = f"{done:,} of {counts.total:,} numbers {was} {words.done}{suffix}. "
         return f"{some}{not_done:,} could not be {words.done}: {why}", flash.ERROR, f"See all {not_done:,}"
     if not done:
         return (
-            f"Nothing to do: {what} {'was' if counts.total == 1 else 'were'} left unchanged.",
+            f"Nothing to do: {subject} {'was' if counts.total == 1 else 'were'} left unchanged.",
             flash.INFO,
             "See the job",
         )
-    what = what if done == counts.total else f"{done:,} number{'' if done == 1 else 's'}"
-    text = f"{what} {was} {words.done}{suffix}."
+    subject = subject if done == counts.total else f"{done:,} number{'' if done == 1 else 's'}"
+    text = f"{subject} {was} {words.done}{suffix}."
     same = counts.unchanged + counts.skipped
     return f"{text} {same:,} already {'was' if same == 1 else 'were'}." if same else text, flash.SUCCESS, "See the job"
 

@@ -95,11 +95,11 @@ def admin() -> Any:  # noqa: ANN401 - a session, for templates
 
 def navigation() -> list[NavigationEntry]:
     """Return the navigation of the signed-in admin."""
-    found = g.get("session")
-    if found is None or found.must_change_password:
+    current_session = g.get("session")
+    if current_session is None or current_session.must_change_password:
         return []
-    known = {rule.rule for rule in current_app.url_map.iter_rules() if "GET" in (rule.methods or ())}
-    return [place for place in PLACES if place.path in known and place.is_for(found.tenant)]
+    paths = {rule.rule for rule in current_app.url_map.iter_rules() if "GET" in (rule.methods or ())}
+    return [place for place in PLACES if place.path in paths and place.is_for(current_session.tenant)]
 
 
 def is_here(path: str) -> bool:

@@ -25,18 +25,18 @@ def load() -> None:
     if secret is None:
         return
     with transaction() as connection:
-        found = sessions.find(connection, secret)
-    if isinstance(found, Session):
-        g.session = found
-        g.actor = Actor(found.tenant, found.email)
+        current_session = sessions.find(connection, secret)
+    if isinstance(current_session, Session):
+        g.session = current_session
+        g.actor = Actor(current_session.tenant, current_session.email)
     else:
-        g.over = found
+        g.over = current_session
 
 
 def session() -> Session:
     """Return the session of this request, on a page that needs one."""
-    found: Session = g.session
-    return found
+    current_session: Session = g.session
+    return current_session
 
 
 def require_admin() -> Response | None:

@@ -47,14 +47,14 @@ def listed(  # noqa: PLR0913, PLR0917 - all describe the list
 
     `fixed`: members of the query that are not in the URL. `route`: values for the endpoint's URL rule.
     """
-    given: dict[str, Any] = {name: text for name in filters if (text := form.value(name).strip())}
+    filters_sent: dict[str, Any] = {name: text for name in filters if (text := form.value(name).strip())}
     cursor = form.value("cursor")
-    first = url_for(endpoint, **route, **given) if cursor else None
+    first = url_for(endpoint, **route, **filters_sent) if cursor else None
     if not form.errors:
         with form.faults():
-            asked = given | ({"cursor": cursor} if cursor else {}) | (fixed or {})
-            found = find(validated(query, asked))
-            following = found.next_cursor
-            address = None if following is None else url_for(endpoint, **route, **given, cursor=following)
-            return Listed(found.data, bool(given), address, first, 200)
-    return Listed((), bool(given), None, first, int(form.status))
+            parameters = filters_sent | ({"cursor": cursor} if cursor else {}) | (fixed or {})
+            page = find(validated(query, parameters))
+            following = page.next_cursor
+            address = None if following is None else url_for(endpoint, **route, **filters_sent, cursor=following)
+            return Listed(page.data, bool(filters_sent), address, first, 200)
+    return Listed((), bool(filters_sent), None, first, int(form.status))

@@ -51,10 +51,10 @@ def tenant_field(
 ) -> SelectField:
     """Return the field for a tenant: of the actor's tree, of those below it of one `kind`, or of `among`."""
     every = select_options.tenants(own=kind is None, kind=kind) if among is None else among
-    found = select_options.matching(every, form.value(typed)) if form.value(typed) else []
-    chosen = _chosen(form, name, typed, found, "enterprise or reseller" if kind is None else kind.value)
-    known = next((one for one in every if one.id == form.value(name)), chosen)
-    return _told(form, _picker((name, typed, "tenants"), every, known, found))
+    matches = select_options.matching(every, form.value(typed)) if form.value(typed) else []
+    selected = _selected_choice(form, name, typed, matches, "enterprise or reseller" if kind is None else kind.value)
+    current = next((choice for choice in every if choice.id == form.value(name)), selected)
+    return _with_errors(form, _picker((name, typed, "tenants"), every, current, matches))
 
 
 def field_of(picker: SelectField) -> str:
@@ -65,16 +65,16 @@ def field_of(picker: SelectField) -> str:
 def user_field(form: Form, name: str, typed: str, *, among: Sequence[Choice] | None = None) -> SelectField:
     """Return the field for a user of the actor's tree. `among`: the first `MOST` users, if already loaded."""
     every, text = select_options.users(most=MOST) if among is None else among, form.value(typed)
-    found = []
+    matches = []
     if text:
         begun = select_options.users(_begin(text), MOST_FOUND)
-        found = select_options.matching(begun, text) or begun or select_options.matching(every, text)
-    chosen = _chosen(form, name, typed, found, "user")
-    known = next((one for one in every if one.id == form.value(name)), chosen)
-    if known is None and form.value(name):
-        known = select_options.user(form.value(name))
+        matches = select_options.matching(begun, text) or begun or select_options.matching(every, text)
+    selected = _selected_choice(form, name, typed, matches, "user")
+    current = next((choice for choice in every if choice.id == form.value(name)), selected)
+    if current is None and form.value(name):
+        current = select_options.user(form.value(name))
     # As many as the limit: there may be more.
-    return _told(form, _picker((name, typed, "users"), every, known, found, is_many=len(every) == MOST))
+    return _with_errors(form, _picker((name, typed, "users"), every, current, matches, is_many=len(every) == MOST))
 
 
 def _begin(text: str) -> str:
@@ -82,21 +82,21 @@ def _begin(text: str) -> str:
     return text.rpartition("(")[2].rstrip(") ") if text.endswith(")") else text
 
 
-def _chosen(form: Form, name: str, typed: str, found: Sequence[Choice], noun: str) -> Choice | None:
+def _selected_choice(form: Form, name: str, typed: str, matches: Sequence[Choice], noun: str) -> Choice | None:
     """Return the only match of typed text, noted in the form as if a drop-down had sent it; else note an error."""
     if not form.value(typed):
         return None
-    if len(found) == 1:
-        form.fields[name] = found[0].id
-        return found[0]
-    if found:
-        form.wrong(name, f"{len(found)} matches for “{form.value(typed)}”. Pick one.")
+    if len(matches) == 1:
+        form.fields[name] = matches[0].id
+        return matches[0]
+    if matches:
+        form.wrong(name, f"{len(matches)} matches for “{form.value(typed)}”. Pick one.")
     else:
         form.wrong(typed, f"No {noun} “{form.value(typed)}”. Pick one from the list.")
     return None
 
 
-def _told(form: Form, picker: SelectField) -> SelectField:
+def _with_errors(form: Form, picker: SelectField) -> SelectField:
     """Return the picker, with the error of its choice noted at the visible control."""
     if not picker.is_search and picker.typed in form.errors:
         form.wrong(picker.name, form.errors.pop(picker.typed))
@@ -106,21 +106,21 @@ def _told(form: Form, picker: SelectField) -> SelectField:
 def _picker(
     names: tuple[str, str, str],
     every: Sequence[Choice],
-    chosen: Choice | None,
-    found: Sequence[Choice],
+    selected: Choice | None,
+    matches: Sequence[Choice],
     *,
     is_many: bool = False,
 ) -> SelectField:
-    is_search = (is_many or len(every) > MOST) and len(found) < 2  # noqa: PLR2004 - several become a drop-down
-    options = () if is_search else grouped(found[:MOST_FOUND] if len(found) > 1 else every)
-    return SelectField(*names, options, is_search, chosen)
+    is_search = (is_many or len(every) > MOST) and len(matches) < 2  # noqa: PLR2004 - several become a drop-down
+    options = () if is_search else grouped(matches[:MOST_FOUND] if len(matches) > 1 else every)
+    return SelectField(*names, options, is_search, selected)
 
 
 def grouped(every: Sequence[Choice]) -> list[Option]:
     """Return options grouped by heading, as `parts.select` takes them. Choices of one heading must be adjacent."""
     options: list[Option] = []
-    for heading, some in groupby(every, key=lambda one: one.group):
-        pairs = [(one.id, one.name if heading else one.label) for one in some]
+    for heading, some in groupby(every, key=lambda choice: choice.group):
+        pairs = [(choice.id, choice.name if heading else choice.label) for choice in some]
         options += [(heading, pairs)] if heading else pairs
     return options
 
@@ -135,5 +135,5 @@ _FINDERS: dict[str, Callable[[str], list[Choice]]] = {
 def suggest(what: str) -> str:
     """Return suggestions for a search, as options. The only parameter is the typed text, under the field's own name."""
     text = next(iter(request.args.values()), "").strip()
-    found = _FINDERS[what](text)[:MOST_FOUND] if text else []
-    return render_template("portal/suggestions.html", choices=found)
+    matches = _FINDERS[what](text)[:MOST_FOUND] if text else []
+    return render_template("portal/suggestions.html", choices=matches)

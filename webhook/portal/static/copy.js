@@ -1,14 +1,14 @@
-// Copies what is shown once. Without this it is selected by a click, as a whole.
+// Buttons that copy a secret to the clipboard. Without JavaScript, a click selects the whole secret.
 
 for (const button of document.querySelectorAll("[data-copy]")) {
-  const said = button.parentElement.querySelector("[data-copied]");
-  button.hidden = !navigator.clipboard; // which only pages of a safe origin have
+  const status = button.parentElement.querySelector("[data-copied]");
+  button.hidden = !navigator.clipboard; // available only in secure contexts
   button.addEventListener("click", async () => {
     try {
       await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
-      said.textContent = "Copied.";
+      status.textContent = "Copied.";
     } catch {
-      said.textContent = "Your browser blocked copying. Select the text and copy it.";
+      status.textContent = "Your browser blocked copying. Select the text and copy it.";
     }
   });
 }

@@ -1,21 +1,21 @@
-// What a job's page says aloud while the job goes on: another state at once, how far it is at most every 15 seconds.
-// Asking itself is htmx's, by the attributes in the page; here it stops while nobody sees the page.
+// Announces the progress of a job to screen readers: a new state immediately, progress at most every 15 seconds.
+// htmx polls, by attributes of the page; polling pauses while the page is hidden.
 
-const EVERY = 15_000; // milliseconds
+const INTERVAL = 15_000; // milliseconds
 const spoken = document.getElementById("spoken");
-let said = document.getElementById("live")?.dataset.state;
-let last = Date.now();
+let announcedState = document.getElementById("live")?.dataset.state;
+let announcedAt = Date.now();
 
 document.addEventListener("htmx:afterSwap", () => {
   const live = document.getElementById("live");
   if (!spoken || !live) return;
   const { state, words } = live.dataset;
-  if (state === said && Date.now() - last < EVERY) return;
-  [said, last] = [state, Date.now()];
+  if (state === announcedState && Date.now() - announcedAt < INTERVAL) return;
+  [announcedState, announcedAt] = [state, Date.now()];
   spoken.textContent = `${state}. ${words}`;
 });
 document.addEventListener("htmx:beforeRequest", (event) => {
   if (document.hidden && event.target.matches("[data-live]")) event.preventDefault();
 });
-// A page that the browser kept may tell of a job that has gone on since.
+// A page from the back/forward cache may show an outdated state.
 addEventListener("pageshow", (event) => event.persisted && location.reload());

@@ -1,27 +1,27 @@
-// Two boxes and arrows (parts of user_parts.html): what is chosen moves, by pointer or keyboard. The ticks of the form,
-// which people without JavaScript see, are hidden and kept in step: ticked is what stands in the right box.
+// Two lists with arrows between them (`mover` in user_parts.html): selected items move, by pointer or keyboard. The
+// checkboxes of the form, shown without JavaScript, are hidden; those of the items in the right list are checked.
 
 const boxNames = ["left", "right"];
 
 function makeMover(mover) {
   const boxes = Object.fromEntries(boxNames.map((name) => [name, makeBox(mover.querySelector(`[data-box="${name}"]`))]));
   const other = { left: boxes.right, right: boxes.left };
-  const said = mover.querySelector("[data-said]");
+  const status = mover.querySelector("[data-moved]");
 
-  const tidy = () => {
+  const update = () => {
     const kept = new Set(boxes.right.items().map(valueOf));
     for (const item of boxes.left.items()) if (kept.has(valueOf(item))) item.remove();
     for (const name of boxNames) boxes[name].show(name === "right");
   };
   const move = (to) => {
     const from = other[to];
-    const chosen = from.chosen();
-    for (const item of chosen) boxes[to].list.append(item);
+    const selected = from.selected();
+    for (const item of selected) boxes[to].list.append(item);
     boxes[to].sort();
-    tidy();
-    boxes[to].choose(chosen.map(valueOf));
-    const count = `${chosen.length.toLocaleString("en-US")} number${chosen.length === 1 ? "" : "s"}`;
-    said.textContent = chosen.length ? `${count} moved to ${boxes[to].name}.` : `Select numbers in ${from.name} first.`;
+    update();
+    boxes[to].selectValues(selected.map(valueOf));
+    const count = `${selected.length.toLocaleString("en-US")} number${selected.length === 1 ? "" : "s"}`;
+    status.textContent = selected.length ? `${count} moved to ${boxes[to].name}.` : `Select numbers in ${from.name} first.`;
   };
 
   for (const button of mover.querySelectorAll("[data-move]")) button.addEventListener("click", () => move(button.dataset.move));
@@ -29,18 +29,18 @@ function makeMover(mover) {
     boxes[name].select.addEventListener("dblclick", () => move(to));
     boxes[name].select.addEventListener("keydown", (event) => {
       if (event.key !== "Enter") return;
-      event.preventDefault(); // it would send the form
+      event.preventDefault(); // Enter would submit the form
       move(to);
     });
   }
-  boxes.left.list.addEventListener("htmx:afterSwap", tidy);
-  // What was ticked and unticked before, without JavaScript or before going back, stands where it belongs.
+  boxes.left.list.addEventListener("htmx:afterSwap", update);
+  // Move items whose checkbox was changed without JavaScript, or before navigating back, to their list.
   for (const name of boxNames)
     for (const item of boxes[name].items())
       if (inputOf(item).checked !== (name === "right")) other[name].list.append(item);
   for (const name of boxNames) boxes[name].sort();
   mover.querySelector("[data-arrows]").hidden = false;
-  tidy();
+  update();
 }
 
 const inputOf = (item) => item.querySelector("input");
@@ -54,7 +54,7 @@ function makeBox(field) {
   select.multiple = true;
   select.size = 10;
   select.setAttribute("aria-label", name);
-  for (const hint of field.querySelectorAll("[data-plain]")) hint.remove();
+  for (const help of field.querySelectorAll("[data-plain]")) help.remove();
   list.hidden = true;
   list.before(select);
   const items = () => [...list.children];
@@ -63,11 +63,11 @@ function makeBox(field) {
     list,
     select,
     items,
-    chosen: () => {
+    selected: () => {
       const values = new Set([...select.selectedOptions].map((option) => option.value));
       return items().filter((item) => values.has(valueOf(item)));
     },
-    choose: (values) => {
+    selectValues: (values) => {
       for (const option of select.options) option.selected = values.includes(option.value);
     },
     sort: () => list.append(...items().sort((a, b) => valueOf(a).localeCompare(valueOf(b)))),
@@ -81,7 +81,7 @@ function makeBox(field) {
   };
 }
 
-// A search shows what it finds while one types: Enter is not to send the form, nor is the text part of it.
+// A search shows its results while the user types. Enter does not submit the form, and the text is not part of it.
 for (const field of document.querySelectorAll("[data-search]")) {
   const input = field.querySelector('input[type="search"]');
   input.addEventListener("keydown", (event) => event.key === "Enter" && event.preventDefault());

@@ -1,17 +1,18 @@
-// Phone Numbers: buttons count what is ticked. Without this they say what they do, and the server asks for ticks.
+// Phone Numbers: buttons show the count of selected rows. Without JavaScript they have a fixed label, and the server
+// reports a missing selection.
 
 const buttons = [...document.querySelectorAll("[data-bulk]")];
 const count = document.querySelector("[data-bulk-count]");
 
-function show(chosen) {
-  const some = `${chosen.toLocaleString("en-US")} number${chosen === 1 ? "" : "s"}`;
+function show(selected) {
+  const counted = `${selected.toLocaleString("en-US")} number${selected === 1 ? "" : "s"}`;
   for (const button of buttons) {
-    button.disabled = chosen === 0;
-    button.querySelector("span").textContent = chosen ? `${button.dataset.bulkCounted} ${some}` : button.dataset.bulk;
+    button.disabled = selected === 0;
+    button.querySelector("span").textContent = selected ? `${button.dataset.bulkCounted} ${counted}` : button.dataset.bulk;
   }
-  if (count) count.textContent = chosen ? `${some} selected` : "Select numbers to act on.";
+  if (count) count.textContent = selected ? `${counted} selected` : "Select numbers to act on.";
 }
 
-document.addEventListener("selection", (event) => show(event.detail.chosen));
-// Going back, the browser ticks again what was ticked.
+document.addEventListener("selection", (event) => show(event.detail.selected));
+// Navigating back, the browser restores the checkboxes.
 window.addEventListener("pageshow", () => show(document.querySelectorAll("input[data-row]:checked").length));

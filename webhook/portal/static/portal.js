@@ -1,8 +1,8 @@
 // Makes pages more convenient; everything works without it. Other modules import `toast` and `csrf` from here.
 
-const SUCCESS_STAYS = 10_000; // milliseconds; a message that the pointer or the focus is on stays
+const SUCCESS_STAYS = 10_000; // milliseconds; not while the message is hovered or focused
 
-/** The token that requests of scripts carry as X-CSRF-Token. */
+/** The token that requests of scripts send as X-CSRF-Token. */
 export const csrf = () => document.querySelector('meta[name="csrf-token"]')?.content ?? "";
 
 /** Show a message top right. kind: success, info, error. */
@@ -26,7 +26,7 @@ export function toast(text, kind = "success") {
 function hideLater(box) {
   if (box.dataset.toast === "error") return;
   let timer;
-  // It leaves its room behind: nothing moves under a pointer that is about to click.
+  // Its space is kept, so that nothing moves under a pointer that is about to click.
   const start = () => (timer = setTimeout(() => box.classList.add("gone"), SUCCESS_STAYS));
   const stop = () => clearTimeout(timer);
   for (const name of ["mouseenter", "focusin"]) box.addEventListener(name, stop);
@@ -43,7 +43,7 @@ function dismiss(event) {
   (document.querySelector("#toasts [data-dismiss]") ?? (next && document.getElementById("main")))?.focus();
 }
 
-// Menus: one at a time, closed by Esc and by a click elsewhere; a table's edge does not cut them off.
+// Menus: one at a time, closed by Esc and by a click elsewhere; the edge of a table does not clip them.
 const openMenus = () => document.querySelectorAll("details.menu[open]");
 
 function closeMenus(but = null) {
@@ -57,7 +57,7 @@ function onKey(event) {
   menu?.querySelector("summary").focus();
 }
 
-// The box in a table's head ticks all of its rows. Pages that count what is chosen listen for "selection".
+// The checkbox in a table's head selects all rows. Pages that count selected rows listen for "selection".
 function onTick(event) {
   const box = event.target;
   const table = box.closest?.("table");
@@ -65,19 +65,19 @@ function onTick(event) {
   const rows = [...table.querySelectorAll("input[data-row]:not(:disabled)")];
   const all = table.querySelector("[data-select-all]");
   if (box === all) for (const row of rows) row.checked = all.checked;
-  const chosen = rows.filter((row) => row.checked).length;
+  const selected = rows.filter((row) => row.checked).length;
   if (all) {
-    all.checked = chosen > 0 && chosen === rows.length;
-    all.indeterminate = chosen > 0 && chosen < rows.length;
+    all.checked = selected > 0 && selected === rows.length;
+    all.indeterminate = selected > 0 && selected < rows.length;
   }
-  table.dispatchEvent(new CustomEvent("selection", { bubbles: true, detail: { chosen, of: rows.length } }));
+  table.dispatchEvent(new CustomEvent("selection", { bubbles: true, detail: { selected, of: rows.length } }));
 }
 
 function onDrop(zone) {
   const input = zone.querySelector('input[type="file"]');
   const words = zone.querySelector("[data-drop-words]");
-  const named = words.textContent;
-  const show = () => (words.textContent = input.files.length ? input.files[0].name : named);
+  const initialText = words.textContent;
+  const show = () => (words.textContent = input.files.length ? input.files[0].name : initialText);
   zone.addEventListener("dragover", (event) => {
     event.preventDefault();
     zone.classList.add("over");
@@ -102,7 +102,7 @@ document.addEventListener("click", (event) => {
 document.addEventListener("keydown", onKey);
 document.addEventListener("change", onTick);
 document.addEventListener("htmx:configRequest", (event) => (event.detail.headers["X-CSRF-Token"] = csrf()));
-// What asks for itself again and again says nothing when it gets no answer once.
+// Parts that poll show no message for a single failed request.
 document.addEventListener("htmx:responseError", (event) => event.target.matches("[data-live]") || toast("Something went wrong. Reload the page.", "error"));
 for (const box of document.querySelectorAll("[data-toast]")) hideLater(box);
 for (const zone of document.querySelectorAll("[data-drop]")) onDrop(zone);

@@ -1,5 +1,5 @@
-// Sends an upload with progress, and says plainly what happened when it could not: the connection broke, the session
-// ended, the file is too large or of another kind. File and choices stay on the page, so it can be sent again.
+// Sends an upload with progress, and explains failures: connection lost, session expired, file too large or of another
+// type. The file and the settings stay on the page, so that the upload can be repeated.
 
 const form = document.querySelector("form[data-upload]");
 const part = (name) => document.getElementById(`sending${name}`);
@@ -25,24 +25,24 @@ function time(seconds) {
   return seconds < 3600 ? `${Math.ceil(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`;
 }
 
-/** Another request, another key: what was sent before must not be taken for it. */
+/** Replace the idempotency key, so that a changed form is a new request. */
 function newKey() {
   key.value = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 function fields() {
-  return [...form.elements].filter((one) => one.name);
+  return [...form.elements].filter((element) => element.name);
 }
 
-/** What is wrong with the form, above it, each fault with a link to its field. `faults`: [name, message] pairs. */
+/** Show errors above the form, each with a link to its field. `faults`: [name, message] pairs. */
 function refuse(faults) {
-  forgive();
+  clearErrors();
   const list = problem.querySelector("ul");
   list.replaceChildren();
   faults.forEach(([name, message], number) => {
     const item = document.createElement("li");
     item.id = `fault-${number}`;
-    const field = fields().find((one) => one.name === name);
+    const field = fields().find((element) => element.name === name);
     const label = field?.id && document.querySelector(`label[for="${field.id}"]`);
     if (label) {
       const link = document.createElement("a");
@@ -61,7 +61,7 @@ function refuse(faults) {
   problem.focus();
 }
 
-function forgive() {
+function clearErrors() {
   problem.hidden = true;
   for (const field of fields()) {
     if (field.dataset.described === undefined) continue;
@@ -72,19 +72,19 @@ function forgive() {
   }
 }
 
-/** Before a byte is sent: what need not be tried. */
+/** Return an error that can be detected before sending, or "". */
 function fault(file) {
   if (!file) return "Choose a file first.";
   if (!file.size) return `“${file.name}” is empty. Choose another file.`;
   const largest = Number(form.dataset.largest);
   if (file.size > largest) return `“${file.name}” is ${size(file.size)}; the limit is ${size(largest)}. Split the file.`;
   const name = file.name.toLowerCase();
-  const known = form.dataset.endings.split(" ").some((ending) => name.endsWith(ending));
-  if (!known && name.includes(".")) return `“${file.name}” isn't a spreadsheet. Save it as .xlsx or .csv and choose that file.`;
+  const isSupported = form.dataset.endings.split(" ").some((ending) => name.endsWith(ending));
+  if (!isSupported && name.includes(".")) return `“${file.name}” isn't a spreadsheet. Save it as .xlsx or .csv and choose that file.`;
   return "";
 }
 
-/** Show where it stands. state: sending, arrived, broken, signed-out. */
+/** Show the state of the upload: sending, arrived, broken, signed-out. */
 function show(state, words, more = "") {
   box.hidden = false;
   box.dataset.state = state;
@@ -104,21 +104,21 @@ function hide() {
   submit.disabled = false;
 }
 
-/** Whether the service can be reached and knows us: the form's token as it is now, or what to tell instead. */
+/** Check the connection and the session. Returns the current CSRF token, or the reason for a failure. */
 async function ready() {
-  let answer;
+  let response;
   try {
-    answer = await fetch(form.dataset.upload, { headers: { Accept: "application/json" }, cache: "no-store" });
+    response = await fetch(form.dataset.upload, { headers: { Accept: "application/json" }, cache: "no-store" });
   } catch {
     return { broken: true };
   }
-  if (answer.status === 401) return { signedOut: true };
-  const body = await answer.json().catch(() => null);
-  if (!answer.ok) return { refused: body };
+  if (response.status === 401) return { signedOut: true };
+  const body = await response.json().catch(() => null);
+  if (!response.ok) return { refused: body };
   return { token: body.csrf_token };
 }
 
-function tell(state) {
+function explain(state) {
   if (state.signedOut) {
     show("signed-out", "You are signed out.", "Sign in in a new tab, then come back and press Try again. Your file and settings are still here.");
     signIn.focus();
@@ -132,7 +132,7 @@ function tell(state) {
 }
 
 async function send() {
-  forgive();
+  clearErrors();
   const wrong = fault(input.files[0]);
   if (wrong) {
     refuse([["file", wrong]]);
@@ -144,12 +144,12 @@ async function send() {
   cancel.focus();
   const state = await ready();
   if (box.hidden) return; // cancelled meanwhile
-  if (state.token === undefined) tell(state);
+  if (state.token === undefined) explain(state);
   else transfer(state.token);
 }
 
 function transfer(token) {
-  const began = performance.now();
+  const startedAt = performance.now();
   request = new XMLHttpRequest();
   request.open("POST", form.action);
   request.setRequestHeader("Accept", "application/json");
@@ -157,7 +157,7 @@ function transfer(token) {
   request.responseType = "json";
   request.upload.addEventListener("progress", ({ loaded, total }) => {
     const share = total ? loaded / total : 0;
-    const seconds = (performance.now() - began) / 1000;
+    const seconds = (performance.now() - startedAt) / 1000;
     const left = share > 0.02 && seconds > 1 ? ` · about ${time((seconds / share) * (1 - share))} left` : "";
     bar.value = 100 * share;
     text.textContent = `${size(loaded)} of ${size(total)} · ${Math.floor(100 * share)}%${left}`;
@@ -174,19 +174,19 @@ function answered() {
     location.assign(response.location);
     return;
   }
-  if (status === 401) tell({ signedOut: true });
+  if (status === 401) explain({ signedOut: true });
   else if (status >= 500 || status === 0) lost();
   else {
     hide();
     const whole = [response?.detail, response?.fix].filter(Boolean).join(" ") || "Something went wrong. Try again.";
-    refuse((response?.errors ?? [{ field: "", message: whole }]).map((one) => [one.field, one.message]));
+    refuse((response?.errors ?? [{ field: "", message: whole }]).map((error) => [error.field, error.message]));
   }
 }
 
-/** No answer came. What is the matter is asked: the service may have refused before it had taken in the whole file. */
+/** Find out why there was no response: the service may have refused before it had received the whole file. */
 async function lost() {
   const state = await ready();
-  if (!box.hidden) tell(state);
+  if (!box.hidden) explain(state);
 }
 
 form.addEventListener("submit", (event) => {
@@ -205,7 +205,7 @@ cancel.addEventListener("click", () => {
   hide();
   submit.focus();
 });
-// A page that the browser kept, with its old key and its box, begins anew.
+// A page from the back/forward cache has an outdated key and state.
 addEventListener("pageshow", (event) => event.persisted && location.reload());
 addEventListener("beforeunload", (event) => {
   if (!box.hidden && box.dataset.state === "sending") event.preventDefault();

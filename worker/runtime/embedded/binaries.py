@@ -76,10 +76,10 @@ def _runs(home: Path, run_as: RunAs) -> bool:
 
 def _copy_for(home: Path, run_as: RunAs) -> Path:
     """Return a world-readable copy in a folder owned by root: one per wheel version, shared by all servers."""
-    places = dict.fromkeys(Path(place) for place in (tempfile.gettempdir(), "/var/tmp", "/tmp", "/run", "/dev/shm"))  # noqa: S108
-    for place in places:
+    folders = dict.fromkeys(Path(folder) for folder in (tempfile.gettempdir(), "/var/tmp", "/tmp", "/run", "/dev/shm"))  # noqa: S108
+    for folder in folders:
         with suppress(OSError):
-            copy = _copy(home, place / f"numberyard-{os.geteuid()}")
+            copy = _copy(home, folder / f"numberyard-{os.geteuid()}")
             if _runs(copy, run_as):
                 return copy
     message = (

@@ -14,7 +14,7 @@ from worker.runtime.processes.ports import LOOPBACK
 MIB = 1024 * 1024
 SETTINGS_FILE = "numberyard.conf"
 ACCESS = f"""\
-# Written by numberyard: the loopback door with a password, and no other.
+# Written by numberyard: only connections over loopback, with a password.
 host all all {LOOPBACK}/32 scram-sha-256
 """
 SETTINGS = """\

@@ -26,7 +26,7 @@ from worker.runtime.processes.ports import LOOPBACK
 
 ROLE = DATABASE = "numberyard"
 INITDB_TIMEOUT = 120.0
-# The superuser has no password, so nobody can log in as it. The grants are for operations: monitoring, ending sessions,
+# The superuser has no password, so no one can log in as it. The grants are for operations: monitoring, ending sessions,
 # checkpoints.
 BOOTSTRAP = """\
 CREATE ROLE {role} LOGIN CREATEDB
@@ -106,17 +106,17 @@ class EmbeddedPostgres(EmbeddedServer):
             *("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
             "--no-sync",
         )
-        named = named_user(run_as)
-        run_to_end("initdb", self._command(home, "initdb", draft, named, lock, *options), INITDB_TIMEOUT)
+        user_options = named_user(run_as)
+        run_to_end("initdb", self._command(home, "initdb", draft, user_options, lock, *options), INITDB_TIMEOUT)
         owner = draft.stat()
         replace_file(draft / "pg_hba.conf", ACCESS, (owner.st_uid, owner.st_gid))
         with (draft / "postgresql.conf").open("a") as settings:
             settings.write(f"include_if_exists '{SETTINGS_FILE}'\n")
-        self._bootstrap(self._command(home, "postgres", draft, named, lock, "--single", "postgres"))
+        self._bootstrap(self._command(home, "postgres", draft, user_options, lock, "--single", "postgres"))
         if self.durable:
             # Flush everything at once: file by file, as initdb does it, may take longer than all the rest.
             method = "--sync-method=syncfs" if sys.platform == "linux" else "--sync-method=fsync"
-            sync = self._command(home, "initdb", draft, named, lock, "--sync-only", method)
+            sync = self._command(home, "initdb", draft, user_options, lock, "--sync-only", method)
             run_to_end("initdb", sync, INITDB_TIMEOUT)
         draft.rename(self._data)
 
@@ -131,10 +131,10 @@ class EmbeddedPostgres(EmbeddedServer):
             run_to_end("postgres", replace(single_user, argv=argv, stdin=script.fileno()), INITDB_TIMEOUT)
 
     def _check_version(self) -> None:
-        found = (self._data / "PG_VERSION").read_text().strip()
-        if found != str(POSTGRES_MAJOR):
-            place = f"the data folder {self.folder.path}"
-            message = f"{place} was made by PostgreSQL {found}, this is {POSTGRES_MAJOR}: dump and restore it"
+        data_version = (self._data / "PG_VERSION").read_text().strip()
+        if data_version != str(POSTGRES_MAJOR):
+            location = f"the data folder {self.folder.path}"
+            message = f"{location} was made by PostgreSQL {data_version}, this is {POSTGRES_MAJOR}: dump and restore it"
             raise ServerError(message)
 
     def _drop_stale_pid_file(self) -> None:

@@ -24,7 +24,7 @@ logger = logging.getLogger("numberyard.supervisor")
 
 
 @dataclass
-class _Kept:
+class _Supervised:
     service: Service
     child: Child | None
     started_at: float
@@ -40,7 +40,7 @@ class Supervisor:
     """
 
     def __init__(self) -> None:
-        self._kept: list[_Kept] = []
+        self._processes: list[_Supervised] = []
         # `_deferring`: a signal is only recorded. Before the loop runs, it interrupts instead, because nothing would
         # read the record.
         self._deferring = self._stopping = self._hurried = False
@@ -69,7 +69,7 @@ class Supervisor:
         """Start a service and wait until it is ready. ServerError with its last log lines if it can't be started."""
         began = time.monotonic()
         child = start_service(service)
-        self._kept.append(_Kept(service, child, time.monotonic()))
+        self._processes.append(_Supervised(service, child, time.monotonic()))
         logger.info("%s is ready after %.2f s (pid %d)", service.name, time.monotonic() - began, child.pid)
 
     def start_all(self, services: Iterable[Service]) -> None:
@@ -92,48 +92,48 @@ class Supervisor:
 
     def check(self) -> None:
         """Detect services that have ended and restart those that are due. Never waits until a service is ready."""
-        for kept in self._kept:
-            if kept.child is not None and (code := kept.child.ended()) is not None:
-                self._note_end(kept, code)
-            if kept.child is None and time.monotonic() >= kept.start_again_at:
-                self._start_again(kept)
+        for process in self._processes:
+            if process.child is not None and (code := process.child.ended()) is not None:
+                self._note_end(process, code)
+            if process.child is None and time.monotonic() >= process.start_again_at:
+                self._start_again(process)
 
-    def _note_end(self, kept: _Kept, code: int) -> None:
-        kept.child = None
-        lived = time.monotonic() - kept.started_at
+    def _note_end(self, process: _Supervised, code: int) -> None:
+        process.child = None
+        lived = time.monotonic() - process.started_at
         if lived >= STEADY_AFTER:
-            kept.pause = FIRST_PAUSE
+            process.pause = FIRST_PAUSE
         logger.warning(
             "%s ended (%s) after %.1f s, starting it again in %.1f s",
-            kept.service.name,
+            process.service.name,
             _cause(code),
             lived,
-            kept.pause,
+            process.pause,
         )
-        self._postpone(kept)
+        self._postpone(process)
 
-    def _start_again(self, kept: _Kept) -> None:
-        kept.started_at = time.monotonic()
+    def _start_again(self, process: _Supervised) -> None:
+        process.started_at = time.monotonic()
         try:
-            kept.child = Child(kept.service.command())
+            process.child = Child(process.service.command())
         except (ServerError, OSError) as error:
-            logger.warning("%s can't be started, next try in %.1f s: %s", kept.service.name, kept.pause, error)
-            self._postpone(kept)
+            logger.warning("%s can't be started, next try in %.1f s: %s", process.service.name, process.pause, error)
+            self._postpone(process)
         else:
-            logger.info("%s started again (pid %d)", kept.service.name, kept.child.pid)
+            logger.info("%s started again (pid %d)", process.service.name, process.child.pid)
 
-    def _postpone(self, kept: _Kept) -> None:
-        kept.start_again_at = time.monotonic() + kept.pause
-        kept.pause = min(kept.pause * 2, LONGEST_PAUSE)
+    def _postpone(self, process: _Supervised) -> None:
+        process.start_again_at = time.monotonic() + process.pause
+        process.pause = min(process.pause * 2, LONGEST_PAUSE)
 
     def stop_all(self) -> None:
         """Stop every service in reverse order: its stop signal, its time to drain, the end of all its processes."""
         self._deferring = self._stopping = True
-        while self._kept:
-            kept = self._kept[-1]
-            if kept.child is not None and kept.child.ended() is None:
-                self._stop(kept.service, kept.child)
-            self._kept.pop()
+        while self._processes:
+            process = self._processes[-1]
+            if process.child is not None and process.child.ended() is None:
+                self._stop(process.service, process.child)
+            self._processes.pop()
 
     def _stop(self, service: Service, child: Child) -> None:
         if self._hurried:
@@ -148,9 +148,9 @@ class Supervisor:
 
     def _kill_all(self) -> None:
         logger.warning("second signal: killing what still runs")
-        for kept in reversed(self._kept):
-            if kept.child is not None:
-                kept.child.kill()
+        for process in reversed(self._processes):
+            if process.child is not None:
+                process.child.kill()
 
 
 def _cause(code: int) -> str:

@@ -36,7 +36,7 @@ def open_table(path: Path, limits: Limits, folder: Path, form: Form, hints: Read
         if other is None:
             raise
         if _is_faulty_table(source, form):
-            hint = f"The sheet “{other[0].sheet}” has all that are needed; choose it if it is meant."
+            hint = f"The sheet “{other[0].sheet}” has all required columns; select it if you meant that one."
             fault(first.code, f"{first.detail} {hint}", **first.context)
         return other
 
@@ -69,11 +69,11 @@ def _with_notes(source: Source, header: Header) -> tuple[Source, Header]:
     )
     if not strays:
         return source, header
-    note = f"Cells far right of the table were passed over ({' | '.join(strays)[:LONGEST_SURPLUS]})."
+    note = f"Cells far to the right of the table were ignored ({' | '.join(strays)[:LONGEST_SURPLUS]})."
     return source, replace(header, notes=(*header.notes, note))
 
 
 def _is_faulty_table(source: Source, form: Form) -> bool:
     rows = islice((cells for _, cells in source.top()), HEADER_WITHIN)
     meanings = ({recognise(cell, form) for cell in cells} - {None} for cells in rows)
-    return any(Column.PHONE_NUMBER in known and len(known) > 1 for known in meanings)
+    return any(Column.PHONE_NUMBER in meaning_set and len(meaning_set) > 1 for meaning_set in meanings)

@@ -24,6 +24,6 @@ def gunzip(path: Path, target: Path, limits: Limits) -> None:
                 if written > most:
                     fault(Code.UNREADABLE_FILE, f"The archive unpacks to more than {most:,} bytes.", limit=most)
     except EOFError:
-        fault(Code.UNREADABLE_FILE, "The archive is cut off.")
+        fault(Code.UNREADABLE_FILE, "The archive is incomplete.")
     except (gzip.BadGzipFile, zlib.error) as error:
         fault(Code.UNREADABLE_FILE, "The archive is damaged.", reason=str(error))

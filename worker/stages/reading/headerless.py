@@ -25,8 +25,8 @@ _NUMBER = re.compile(r"""[\s'"=]*\+?(?:[\s().\-/]*\d){6,15}[\s"]*(?:[.,]0+)?|\s*
 def columns_without_header(rows: Sequence[Cells], form: Form) -> Mapping[Column, int] | None:
     """Return column -> index for rows that are not blank, or None if their columns fit no order."""
     for order in _orders(form):
-        if len(rows) >= LEAST_ROWS and all(_fits(rows, place, column) for place, column in enumerate(order)):
-            return {column: place for place, column in enumerate(order)}
+        if len(rows) >= LEAST_ROWS and all(_fits(rows, index, column) for index, column in enumerate(order)):
+            return {column: index for index, column in enumerate(order)}
     return None
 
 
@@ -37,8 +37,8 @@ def _orders(form: Form) -> list[tuple[Column, ...]]:
     return [(Column.COUNTRY_CODE, Column.PHONE_NUMBER), (Column.PHONE_NUMBER,)]
 
 
-def _fits(rows: Sequence[Cells], place: int, column: Column) -> bool:
-    texts = [row[place] if place < len(row) else "" for row in rows]
+def _fits(rows: Sequence[Cells], index: int, column: Column) -> bool:
+    texts = [row[index] if index < len(row) else "" for row in rows]
     return sum(map(_TESTS[column], texts)) >= len(texts) * MOST
 
 

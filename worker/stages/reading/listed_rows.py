@@ -19,7 +19,7 @@ class ListedRows:
     def __init__(self, table: pa.Table, form: Form, batch_rows: int) -> None:
         self._table = table.combine_chunks()
         self._batch_rows = batch_rows
-        meanings = {column: place for place, name in enumerate(table.column_names) if (column := recognise(name, form))}
+        meanings = {column: index for index, name in enumerate(table.column_names) if (column := recognise(name, form))}
         self.facts = FileFacts(
             format=ListFormat((table.schema.metadata or {}).get(LIST_FORMAT_KEY, b"list").decode()).value,
             encoding=None,

@@ -21,10 +21,10 @@ def open_source(path: Path, limits: Limits, folder: Path, hints: ReadOptions) ->
     if kind is Kind.GZIP:
         target = folder / "gunzipped"
         gunzip(path, target, limits)
-        return _open_unpacked(target, limits, folder, hints, "The file was packed (gzip).")
+        return _open_unpacked(target, limits, folder, hints, "The file was compressed (gzip).")
     opened = open_workbook(path, limits, folder / "opened", hints)
     if isinstance(opened, Packed):
-        return _open_unpacked(opened.path, limits, folder, hints, f"The file was packed; “{opened.name}” was read.")
+        return _open_unpacked(opened.path, limits, folder, hints, f"The file was compressed; “{opened.name}” was read.")
     return opened
 
 
@@ -34,5 +34,5 @@ def _open_unpacked(path: Path, limits: Limits, folder: Path, hints: ReadOptions,
         return open_delimited(path, limits, folder, hints, (note,))
     opened = open_workbook(path, limits, folder / "opened-inner", hints, (note,)) if kind is not Kind.GZIP else None
     if opened is None or isinstance(opened, Packed):
-        fault(Code.UNSUPPORTED_TYPE, "The archive holds another archive; unpack it before you send it.")
+        fault(Code.UNSUPPORTED_TYPE, "The archive contains another archive; unpack it before you upload it.")
     return opened

@@ -68,11 +68,11 @@ _NEAR = 1 << 13  # bytes that are searched
 def sentences_on(head: bytes) -> tuple[str, str] | None:
     """Return what a file that begins with `head` is, and what to do; None if it may be a table."""
     start = head.removeprefix(b"\xef\xbb\xbf")[:_NEAR].lower().replace(b"\r\n", b"\n")
-    for pattern, what, fix in _BEGINNINGS:
+    for pattern, description, fix in _BEGINNINGS:
         if re.match(pattern, start, re.DOTALL):
-            return what, fix
+            return description, fix
     if re.match(_XML, start):
-        for pattern, what, fix in _INSIDE:
+        for pattern, description, fix in _INSIDE:
             if re.search(pattern, start):
-                return what, fix
+                return description, fix
     return None

@@ -84,16 +84,16 @@ def _unmarked_utf16(head: bytes) -> str | None:
     return "utf-16-be" if even > half * 0.2 and odd < even * 0.2 else None
 
 
-def _refuse(what: str, fix: str = SAVE_TABLE) -> NoReturn:
-    fault(Code.UNSUPPORTED_TYPE, f"The file is {what}. {fix}", found=what)
+def _refuse(description: str, fix: str = SAVE_TABLE) -> NoReturn:
+    fault(Code.UNSUPPORTED_TYPE, f"The file is {description}. {fix}", found=description)
 
 
 def _refuse_known(head: bytes) -> None:
     """Refuse binary files, and texts that are not tables."""
     wide = wide_encoding_of(head)
     text = head[wide[1] :].decode(wide[0], "ignore").encode() if wide else head
-    if known := sentences_on(head) or sentences_on(text):
-        _refuse(*known)
+    if sentences := sentences_on(head) or sentences_on(text):
+        _refuse(*sentences)
     controls = len(text) - len(text.translate(None, CONTROLS))
     if controls > max(FEW_CONTROLS, len(text) / 100):
-        _refuse("a binary file of unknown kind")
+        _refuse("a binary file of an unknown type")

@@ -25,8 +25,8 @@ LONGEST_SHOWN = 60
 _PUNCTUATION = r"[\s+().\-/]"
 _DIGITS = r"^[0-9]{1,18}$"  # that int64 can hold
 _WHY = {
-    Column.END_NUMBER: "ends no block that begins with the Phone Number",
-    Column.BLOCK_SIZE: "is no size of a block",
+    Column.END_NUMBER: "can't be the end of a block that starts at the Phone Number",
+    Column.BLOCK_SIZE: "can't be the size of a block",
 }
 
 
@@ -45,7 +45,7 @@ class _Digits:
 
 @dataclass
 class _Candidate:
-    place: int
+    index: int
     name: str
     column: Column
     numbers: list[NDArray[np.int32]] = field(default_factory=list)  # per batch, the count of numbers from Phone Number
@@ -78,7 +78,7 @@ class Tentative:
         largest: int,
     ) -> None:
         few = islice(candidates.items(), MOST_CANDIDATES)
-        self._candidates = [_Candidate(place, names[place][:LONGEST_SHOWN], column) for place, column in few]
+        self._candidates = [_Candidate(index, names[index][:LONGEST_SHOWN], column) for index, column in few]
         self._mapping = mapping
         self._largest = largest
         # Per batch: row number, country (a hash) and first number of each row, -1 if the cell has no number.
@@ -112,22 +112,22 @@ class Tentative:
                 for candidate in able:
                     candidate.refuse(f"“{able[0].name}” and “{other.name}” do not agree in row {row:,}.")
                 return {}
-        return {able[0].column: able[0].place} if able else {}
+        return {able[0].column: able[0].index} if able else {}
 
     def notes(self, meanings: Mapping[Column, int]) -> Iterator[str]:
         """Yield the decisions as sentences for the uploader."""
         for candidate in self._candidates:
             if candidate.misfit:
                 yield candidate.misfit
-            elif candidate.place in meanings.values():
+            elif candidate.index in meanings.values():
                 numbers = candidate.all_numbers()
                 blocks = numbers > 1
                 rows, total = int(blocks.sum()), int(numbers[blocks].sum())
-                said = "1 row stands" if rows == 1 else f"{rows:,} rows stand"
-                yield f"“{candidate.name}” was read as {name_of(candidate.column)}: {said} for {total:,} numbers."
+                subject = "1 row stands" if rows == 1 else f"{rows:,} rows stand"
+                yield f"“{candidate.name}” was read as {name_of(candidate.column)}: {subject} for {total:,} numbers."
 
     def _judge(self, candidate: _Candidate, batch: RowBatch, first: _Digits) -> None:
-        column = batch.cells.column(candidate.place)
+        column = batch.cells.column(candidate.index)
         value = _digits(column)
         numbers = value.value if candidate.column is Column.BLOCK_SIZE else _numbers_until(first, value)
         fits = (value.size > 0) & (numbers >= 1) & (numbers <= self._largest)
@@ -147,7 +147,7 @@ class Tentative:
 
     def _refuse_overlaps(self, candidate: _Candidate) -> None:
         row_number = self._row_numbers()
-        countries, start = (np.concatenate([part[place] for part in self._rows]) for place in (1, 2))
+        countries, start = (np.concatenate([part[field_index] for part in self._rows]) for field_index in (1, 2))
         last = start + candidate.all_numbers() - 1
         order = np.lexsort((last, start, countries))
         order = order[start[order] >= 0]
@@ -157,8 +157,8 @@ class Tentative:
         twice = (begin[1:] == begin[:-1]) & (end[1:] == end[:-1])
         overlapping = np.flatnonzero(same & ~twice & (begin[1:] <= end[:-1]))
         if overlapping.size:
-            one, other = sorted(row_number[order[overlapping[0] + np.arange(2)]].tolist())
-            candidate.refuse(f"the blocks of rows {one:,} and {other:,} would overlap.")
+            first_row, second_row = sorted(row_number[order[overlapping[0] + np.arange(2)]].tolist())
+            candidate.refuse(f"the blocks of rows {first_row:,} and {second_row:,} would overlap.")
 
     def _row_numbers(self) -> NDArray[np.uint32]:
         return np.concatenate([part[0] for part in self._rows])
@@ -175,16 +175,18 @@ def _digits(column: pa.StringArray) -> _Digits:
     text = cell_repair.repair_phone(column).text
     digits = pc.replace_substring_regex(text, _PUNCTUATION, "")
     valid = pc.match_substring_regex(digits, _DIGITS)
-    found = pc.if_else(valid, digits, "0")
+    number_text = pc.if_else(valid, digits, "0")
     plain = pc.equal(digits, text).to_numpy(zero_copy_only=False)
-    size = np.where(valid.to_numpy(zero_copy_only=False), pc.binary_length(found).to_numpy(), 0).astype(np.int64)
+    size = np.where(valid.to_numpy(zero_copy_only=False), pc.binary_length(number_text).to_numpy(), 0).astype(np.int64)
     empty = pc.equal(text, "").to_numpy(zero_copy_only=False)
-    return _Digits(pc.cast(found, pa.int64()).to_numpy(), size, plain, empty)
+    return _Digits(pc.cast(number_text, pa.int64()).to_numpy(), size, plain, empty)
 
 
 def _hashes(column: pa.StringArray) -> NDArray[np.int64]:
     """Return an integer for each distinct country cell; the values are equal only within this process."""
     encoded = pc.dictionary_encode(column)
-    known = np.array([hash(text.strip().casefold()) for text in encoded.dictionary.to_pylist()] or [0], np.int64)
-    hashes: NDArray[np.int64] = known[encoded.indices.to_numpy()]
+    distinct_hashes = np.array(
+        [hash(text.strip().casefold()) for text in encoded.dictionary.to_pylist()] or [0], np.int64
+    )
+    hashes: NDArray[np.int64] = distinct_hashes[encoded.indices.to_numpy()]
     return hashes

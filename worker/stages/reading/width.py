@@ -39,7 +39,7 @@ def columns_of(rows: Sequence[Cells], width: int) -> tuple[list[pa.Array], Mask,
     )
     padding = [""] * width
     even = (row[:width] if len(row) >= width else row + padding[len(row) :] for row in rows)
-    surplus = {place: _joined(rows[place][width:]) for place in np.flatnonzero(too_wide).tolist()}
+    surplus = {row_index: _joined(rows[row_index][width:]) for row_index in np.flatnonzero(too_wide).tolist()}
     return [pa.array(column, pa.string()) for column in zip(*even, strict=True)], too_wide, surplus
 
 
@@ -53,7 +53,7 @@ def fit(columns: list[pa.Array], width: int) -> tuple[list[pa.Array], Mask, Surp
     too_wide = ~blank_rows(columns[width:], rows)
     places = np.flatnonzero(too_wide)
     cells = zip(*(column.take(pa.array(places)).to_pylist() for column in columns[width:]), strict=True)
-    surplus = {int(place): _joined(row) for place, row in zip(places, cells, strict=False)}
+    surplus = {int(row_index): _joined(row) for row_index, row in zip(places, cells, strict=False)}
     return columns[:width] + missing, too_wide, surplus
 
 
@@ -73,11 +73,11 @@ def empty_rows(columns: list[pa.Array], mapping: Mapping[Column, int], rows: int
     Sheets with checkboxes have FALSE in every prepared row, far below the last number.
     """
     flags = {capability.column for capability in CAPABILITIES}
-    told = {place for column, place in mapping.items() if column not in flags}
-    empty = blank_rows([columns[place] for place in told], rows)
-    for place, column in enumerate(columns):
+    checked_columns = {index for column, index in mapping.items() if column not in flags}
+    empty = blank_rows([columns[index] for index in checked_columns], rows)
+    for index, column in enumerate(columns):
         candidates = np.flatnonzero(empty)
-        if candidates.size and place not in told and has_text(column):
+        if candidates.size and index not in checked_columns and has_text(column):
             read = read_boolean(column.take(pa.array(candidates)), Column.VOICE)
             empty[candidates] = (read.value <= 0) & (read.faults == 0)
     return empty
@@ -88,7 +88,7 @@ def without_nuls(columns: list[pa.Array]) -> tuple[list[pa.Array], int | None]:
 
     No text contains NULs and no database accepts them. Columns without NULs are not copied.
     """
-    places = [place for column in columns if (place := _first_nul(column)) is not None]
+    places = [row for column in columns if (row := _first_nul(column)) is not None]
     if not places:
         return columns, None
     return [pc.replace_substring(column, "\0", "\ufffd") for column in columns], min(places)
@@ -96,10 +96,10 @@ def without_nuls(columns: list[pa.Array]) -> tuple[list[pa.Array], int | None]:
 
 def _first_nul(column: pa.StringArray) -> int | None:
     offsets, text = buffers(column)
-    mine = text[offsets[0] : offsets[-1]]
-    if mine.all():
+    text_of_column = text[offsets[0] : offsets[-1]]
+    if text_of_column.all():
         return None
-    return int(np.searchsorted(offsets, int(np.argmin(mine)) + offsets[0], side="right")) - 1
+    return int(np.searchsorted(offsets, int(np.argmin(text_of_column)) + offsets[0], side="right")) - 1
 
 
 def _still_blank(blank: Mask, column: pa.Array) -> Mask:

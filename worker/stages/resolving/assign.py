@@ -34,7 +34,7 @@ def assign(rows: Rows) -> Decisions:
     lacking = _to_users(rows, user, service, added)
     holder = np.where(added, _tenant_of(rows, user), holder)
     voice, sms = lacking & int(ANY_VOICE) != 0, lacking & int(Service.SMS) != 0
-    wanted = {
+    state = {
         "holder_id": holder,
         "voice": np.where(added, voice, now("voice")).astype(bool),
         "sms": np.where(added, sms, now("sms")).astype(bool),
@@ -45,11 +45,11 @@ def assign(rows: Rows) -> Decisions:
     writes = rows.sound & (added | (holder != now("holder_id")))
     for field in CARRIER_FIELDS:
         none = np.zeros(rows.size, dtype=np.int32)
-        found = carriers(rows, field, Case(wanted[field.capability], holder, none, writes))
-        wanted[field.id_name] = np.where(writes, found, now(field.id_name))
-    update = rows.sound & rows.exists & rows.changed(wanted)
-    wanted["uploader_id"] = np.where(added, rows.world.actor.id, now("uploader_id"))
-    return rows.decide(wanted, Written(rows.sound & added, update), Codes(Code.ASSIGNED))
+        carrier_ids = carriers(rows, field, Case(state[field.capability], holder, none, writes))
+        state[field.id_name] = np.where(writes, carrier_ids, now(field.id_name))
+    update = rows.sound & rows.exists & rows.changed(state)
+    state["uploader_id"] = np.where(added, rows.world.actor.id, now("uploader_id"))
+    return rows.decide(state, Written(rows.sound & added, update), Codes(Code.ASSIGNED))
 
 
 def _judge_seen(rows: Rows, expected: np.ndarray) -> None:
@@ -82,12 +82,12 @@ def _to_tenants(rows: Rows, target: np.ndarray) -> None:
     The target is below the admin, the number is not in use, and it stays at or below the tenant that uploaded it.
     """
     actor, tenants = rows.world.actor, rows.world.tenants
-    named = target != 0
-    rows.judge(named, Column.TARGET, lambda to: permissions.check_below(actor, tenants.get(to)), target)
-    moves = named & (target != rows.now("holder_id"))
+    has_target = target != 0
+    rows.judge(has_target, Column.TARGET, lambda to: permissions.check_below(actor, tenants.get(to)), target)
+    moves = has_target & (target != rows.now("holder_id"))
     judge_holder(rows, moves)
     rows.judge_number(
-        named & rows.sound,
+        has_target & rows.sound,
         Column.PHONE_NUMBER,
         lambda number, to: permissions.check_assign(actor, number, tenants[to]),
         target,
@@ -104,15 +104,17 @@ def _to_tenants(rows: Rows, target: np.ndarray) -> None:
 def _to_users(rows: Rows, user: np.ndarray, service: np.ndarray, added: np.ndarray) -> np.ndarray:
     """Judge assignments to users (R20), and return the services (bits) that each row's user does not have yet."""
     actor, users, now = rows.world.actor, rows.world.users, rows.now
-    named = user != 0
-    rows.judge(named, Column.USER, lambda who: permissions.check_user(actor, users.get(who)), user)
-    known = named & np.isin(user, list(users))
-    rows.judge(known, _UNFIT, lambda who, what: permissions.check_service(users[who], Service(what)), user, service)
+    has_user = user != 0
+    rows.judge(has_user, Column.USER, lambda who: permissions.check_user(actor, users.get(who)), user)
+    is_visible = has_user & np.isin(user, list(users))
+    rows.judge(
+        is_visible, _UNFIT, lambda who, what: permissions.check_service(users[who], Service(what)), user, service
+    )
     same_role = (now("voice_forwarded") != 0) == (service & int(Service.FORWARDED) != 0)
-    has = np.where((now("voice_user_id") == user) & same_role, int(ANY_VOICE), 0)
-    has |= np.where(now("sms_user_id") == user, int(Service.SMS), 0)
-    lacking = np.where(named, service & ~has, 0)
-    judged = known & rows.sound & (lacking != 0)
+    services_held = np.where((now("voice_user_id") == user) & same_role, int(ANY_VOICE), 0)
+    services_held |= np.where(now("sms_user_id") == user, int(Service.SMS), 0)
+    lacking = np.where(has_user, service & ~services_held, 0)
+    judged = is_visible & rows.sound & (lacking != 0)
     judge_expected_holder(rows, judged)
     judge_other_users(rows, user, judged)
     judged &= rows.sound
@@ -132,12 +134,12 @@ def _judge_slots(rows: Rows, user: np.ndarray, claims: np.ndarray) -> None:
     slots = rows.world.slots
     other = np.array([slots.get(int(who), int(number)) != number for who, number in zip(
         user[claims], rows.e164[claims], strict=True)], dtype=bool)  # fmt: skip
-    taken = np.zeros(rows.size, dtype=bool)
-    taken[np.flatnonzero(claims)[other]] = True
-    rows.judge(taken, Column.USER, lambda: permissions.check_slot(taken=True))
+    is_taken = np.zeros(rows.size, dtype=bool)
+    is_taken[np.flatnonzero(claims)[other]] = True
+    rows.judge(is_taken, Column.USER, lambda: permissions.check_slot(taken=True))
 
 
 def _tenant_of(rows: Rows, user: np.ndarray) -> np.ndarray:
     """Return the enterprise (id) of each row's user, 0 if there is none."""
-    known = {who: found.tenant.id for who, found in rows.world.users.items()}
-    return np.array([known.get(int(who), 0) for who in user], dtype=np.int32)
+    tenant_ids = {who: visible_user.tenant.id for who, visible_user in rows.world.users.items()}
+    return np.array([tenant_ids.get(int(who), 0) for who in user], dtype=np.int32)

@@ -18,13 +18,13 @@ from worker.stages.resolving.rows import DEFAULT_USED, Rows, groups
 class Case:
     """What the carriers of a capability depend on: arrays as long as the chunk.
 
-    `is_on` (bool): the capability is on. `holder`: id of the future holder. `chosen`: id of the chosen carrier, 0 if
+    `is_on` (bool): the capability is on. `holder`: id of the future holder. `selected`: id of the chosen carrier, 0 if
     none. `writes` (bool): rows to be written; no other rows are judged.
     """
 
     is_on: np.ndarray
     holder: np.ndarray
-    chosen: np.ndarray
+    selected: np.ndarray
     writes: np.ndarray
 
 
@@ -34,13 +34,13 @@ def carriers(rows: Rows, field: CarrierField, case: Case) -> np.ndarray:
     R13: the chosen carrier, else the number's own, else the default of the future holder (R7). A number whose new
     holder does not see its carrier also gets that default.
     """
-    is_on, holder, chosen, writes = case.is_on, case.holder, case.chosen, case.writes
+    is_on, holder, selected, writes = case.is_on, case.holder, case.selected, case.writes
     name, column = field.id_name, field.column
     usable = rows.world.voice_carriers if field.capability == "voice" else rows.world.sms_carriers
-    gone = (chosen != 0) & ~np.isin(chosen, list(usable))
-    rows.fail(writes & is_on & gone, Code.CARRIER_NOT_FOUND, column)
+    is_missing = (selected != 0) & ~np.isin(selected, list(usable))
+    rows.fail(writes & is_on & is_missing, Code.CARRIER_NOT_FOUND, column)
     own = rows.now(name)
-    carrier = np.where(chosen != 0, chosen, np.where(_left_behind(rows, own, holder), 0, own))
+    carrier = np.where(selected != 0, selected, np.where(_left_behind(rows, own, holder), 0, own))
     wanting = is_on & (carrier == 0)
     default = _default(rows, name, holder)
     rows.fail(writes & wanting & (default == 0), Code.CARRIER_MISSING, column)
@@ -58,28 +58,29 @@ def selected_carriers(
 
     `capability`: the future values (bool), by name. `holder` and `writes` as in `Case`.
     """
-    found = {}
+    carrier_ids = {}
     for field in CARRIER_FIELDS:
         in_row = rows.column(field.id_name)
-        chosen = np.where(in_row != 0, in_row, getattr(rows.world.options, field.id_name) or 0)
-        found[field.id_name] = carriers(rows, field, Case(capability[field.capability], holder, chosen, writes))
-    return found
+        selected = np.where(in_row != 0, in_row, getattr(rows.world.options, field.id_name) or 0)
+        case = Case(capability[field.capability], holder, selected, writes)
+        carrier_ids[field.id_name] = carriers(rows, field, case)
+    return carrier_ids
 
 
 def _left_behind(rows: Rows, own: np.ndarray, holder: np.ndarray) -> np.ndarray:
     """Return rows whose number moves to a tenant that does not see its carrier (R7): another branch defined it."""
-    found = np.zeros(rows.size, dtype=bool)
+    is_left = np.zeros(rows.size, dtype=bool)
     moves = rows.exists & (holder != rows.now("holder_id")) & (own != 0)
     for (carrier, tenant), places in groups(moves, (own, holder)):
-        known = rows.world.tenants.get(tenant)
-        found[places] = known is not None and rows.world.carrier_owners.get(carrier) not in known.path
-    return found
+        holder_tenant = rows.world.tenants.get(tenant)
+        is_left[places] = holder_tenant is not None and rows.world.carrier_owners.get(carrier) not in holder_tenant.path
+    return is_left
 
 
 def _default(rows: Rows, name: str, holder: np.ndarray) -> np.ndarray:
     default = np.zeros(rows.size, dtype=np.int32)
     for tenant_id in distinct_ids(holder):
-        known = rows.world.defaults.get(tenant_id)
-        if known is not None:
-            default[holder == tenant_id] = getattr(known, name)
+        defaults = rows.world.defaults.get(tenant_id)
+        if defaults is not None:
+            default[holder == tenant_id] = getattr(defaults, name)
     return default

@@ -22,13 +22,13 @@ def change(rows: Rows) -> Decisions:
     writes = rows.sound
     capability = {name: _capability(rows, name) for name in CAPABILITY_NAMES}
     judge_switched_off(rows, writes, capability)
-    wanted = capability | selected_carriers(rows, capability, rows.now("holder_id"), writes)
-    update = rows.sound & rows.exists & rows.changed(wanted)
-    return rows.decide(wanted, Written(update=update), Codes(Code.UPDATED))
+    state = capability | selected_carriers(rows, capability, rows.now("holder_id"), writes)
+    update = rows.sound & rows.exists & rows.changed(state)
+    return rows.decide(state, Written(update=update), Codes(Code.UPDATED))
 
 
 def _capability(rows: Rows, name: str) -> np.ndarray:
     """Return the row's value, else the job's, else the current one (R23: three-valued)."""
-    in_row, chosen = rows.column(name), getattr(rows.world.options, name)
-    otherwise = rows.now(name) if chosen is None else np.full(rows.size, chosen)
+    in_row, for_all_rows = rows.column(name), getattr(rows.world.options, name)
+    otherwise = rows.now(name) if for_all_rows is None else np.full(rows.size, for_all_rows)
     return np.where(in_row >= 0, in_row, otherwise).astype(bool)

@@ -61,13 +61,13 @@ class Rows:
     @property
     def sound(self) -> np.ndarray:
         """The rows (bool) without a fault so far."""
-        found: np.ndarray = self.faults == 0
-        return found
+        is_sound: np.ndarray = self.faults == 0
+        return is_sound
 
     def column(self, name: str) -> np.ndarray:
         """Return a column of the chunk."""
-        found: np.ndarray = self.chunk.column(name).to_numpy()
-        return found
+        values: np.ndarray = self.chunk.column(name).to_numpy()
+        return values
 
     def now(self, name: str) -> np.ndarray:
         """Return a column of `schemas.arrow_schemas.STATE` for the rows' numbers: the current state, 0 for new ones."""
@@ -106,15 +106,15 @@ class Rows:
         tenants = self.world.tenants
         return NumberFacts(tenants[holder], tenants[uploader], bool(voice), bool(sms), bool(voice_user), bool(sms_user))
 
-    def changed(self, wanted: Mapping[str, np.ndarray]) -> np.ndarray:
+    def changed(self, state: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return rows whose new state differs from the current one."""
         differs = np.zeros(self.size, dtype=bool)
-        for name, values in wanted.items():
+        for name, values in state.items():
             differs |= values != self.now(name)
         return differs
 
-    def decide(self, wanted: Mapping[str, np.ndarray], written: Written, codes: Codes) -> Decisions:
-        """Return the decisions: `wanted` holds the new values of STATE columns, for the rows in `written`."""
+    def decide(self, state: Mapping[str, np.ndarray], written: Written, codes: Codes) -> Decisions:
+        """Return the decisions: `state` holds the new values of STATE columns, for the rows in `written`."""
         nothing = np.zeros(self.size, dtype=bool)
         create, update, delete = (
             nothing if rows is None else rows for rows in (written.create, written.update, written.delete)
@@ -122,17 +122,17 @@ class Rows:
         self.warnings = np.where(create | update, self.warnings, self.warnings & ~DEFAULT_USED)
         job = np.full(self.size, self.world.job_id, dtype=np.int64)
         after = {"created_job_id": np.where(self.exists, self.now("created_job_id"), job), "changed_job_id": job}
-        after |= {name: self.now(name) for name in STATE.names if name not in after} | dict(wanted)
+        after |= {name: self.now(name) for name in STATE.names if name not in after} | dict(state)
         code = np.full(self.size, number_of(codes.untouched), dtype=np.uint8)
-        for rows, found in ((create, codes.created), (update, codes.done), (delete, Code.DELETED)):
-            code[rows] = number_of(found)
+        for rows, result_code in ((create, codes.created), (update, codes.done), (delete, Code.DELETED)):
+            code[rows] = number_of(result_code)
         code = np.where(self.sound, code, first_code(self.faults))
         in_chunk = (self.column("place"), self.column("row"))
         columns = (*in_chunk, code, self.faults, self.warnings, create | update | delete)
         lines = pa.table(
             [pa.array(c, f.type) for c, f in zip(columns, CHUNK_RESULTS, strict=True)], schema=CHUNK_RESULTS
         )
-        # Without before-images, an undo could not tell which numbers of a block were new.
+        # Without before-images, an undo could not determine which numbers of a block were new.
         again = create & (self._in_block() if codes.created is Code.CREATED else True)
         return Decisions(
             self._numbers(create, after),
@@ -146,8 +146,8 @@ class Rows:
     def _in_block(self) -> np.ndarray:
         """Return lines of rows that stand for several numbers."""
         first = first_lines(self.chunk)
-        found: np.ndarray = ~first | ~np.concatenate([first[1:], [True]])[: self.size]
-        return found
+        is_in_block: np.ndarray = ~first | ~np.concatenate([first[1:], [True]])[: self.size]
+        return is_in_block
 
     def _numbers(self, rows: np.ndarray, state: Mapping[str, np.ndarray]) -> Numbers:
         if not rows.any():

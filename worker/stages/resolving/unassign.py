@@ -29,22 +29,22 @@ def unassign(rows: Rows) -> Decisions:
     # For the holder's own admin, unassigning means from its users.
     from_users = ~by_level | (now("holder_id") == actor.id)
     service = np.where(service == 0, int(ANY_VOICE | Service.SMS), service)
-    voice = _taken(from_users & (service & int(ANY_VOICE) != 0), now("voice_user_id"), user)
-    sms = _taken(from_users & (service & int(Service.SMS) != 0), now("sms_user_id"), user)
-    wanted = {
+    voice = _is_to_unassign(from_users & (service & int(ANY_VOICE) != 0), now("voice_user_id"), user)
+    sms = _is_to_unassign(from_users & (service & int(Service.SMS) != 0), now("sms_user_id"), user)
+    state = {
         "holder_id": _holder(rows, by_level & rows.sound),
         "voice_user_id": np.where(voice, 0, now("voice_user_id")),
         "sms_user_id": np.where(sms, 0, now("sms_user_id")),
         "voice_forwarded": np.where(voice, 0, now("voice_forwarded")).astype(bool),
     }
-    update = rows.sound & rows.exists & rows.changed(wanted)
-    return rows.decide(wanted, Written(update=update), Codes(Code.UNASSIGNED))
+    update = rows.sound & rows.exists & rows.changed(state)
+    return rows.decide(state, Written(update=update), Codes(Code.UNASSIGNED))
 
 
-def _taken(rows: np.ndarray, has: np.ndarray, user: np.ndarray) -> np.ndarray:
+def _is_to_unassign(rows: np.ndarray, current_user: np.ndarray, user: np.ndarray) -> np.ndarray:
     """Return rows whose number is in use by a user: by the named user if there is one."""
-    found: np.ndarray = rows & (has != 0) & ((user == 0) | (has == user))
-    return found
+    is_taken: np.ndarray = rows & (current_user != 0) & ((user == 0) | (current_user == user))
+    return is_taken
 
 
 def _holder(rows: Rows, moved: np.ndarray) -> np.ndarray:

@@ -27,11 +27,11 @@ def undo(rows: Rows) -> Decisions:
     rows.judge(~as_before & ~as_left, Column.PHONE_NUMBER, lambda: permissions.check_unchanged(unchanged=False))
     _judge_still_there(rows, as_left & existed)
     back = rows.sound & as_left
-    wanted = {name: rows.column(name) for name in STATE.names}
+    state = {name: rows.column(name) for name in STATE.names}
     written = Written(
         create=back & existed & ~rows.exists, update=back & existed & rows.exists, delete=back & ~existed & rows.exists
     )
-    return rows.decide(wanted, written, Codes(Code.RESTORED, created=Code.RESTORED))
+    return rows.decide(state, written, Codes(Code.RESTORED, created=Code.RESTORED))
 
 
 def _judge_still_there(rows: Rows, back: np.ndarray) -> None:

@@ -29,12 +29,12 @@ def upload(rows: Rows) -> Decisions:
     nothing_on = ~np.logical_or.reduce(list(capability.values()))
     rows.fail(~rows.exists & nothing_on, Code.NO_CAPABILITY, Column.VOICE)
     judge_switched_off(rows, writes, capability)
-    wanted = {"holder_id": holder, **capability, **selected_carriers(rows, capability, holder, writes)}
+    state = {"holder_id": holder, **capability, **selected_carriers(rows, capability, holder, writes)}
     create = rows.sound & ~rows.exists
-    update = rows.sound & rows.exists & writes & rows.changed(wanted)
-    wanted["uploader_id"] = np.where(rows.exists, rows.now("uploader_id"), rows.world.actor.id)
+    update = rows.sound & rows.exists & writes & rows.changed(state)
+    state["uploader_id"] = np.where(rows.exists, rows.now("uploader_id"), rows.world.actor.id)
     untouched = Code.NO_CHANGE if may_update else Code.ALREADY_EXISTS
-    return rows.decide(wanted, Written(create, update), Codes(Code.UPDATED, untouched=untouched))
+    return rows.decide(state, Written(create, update), Codes(Code.UPDATED, untouched=untouched))
 
 
 def judge_switched_off(rows: Rows, writes: np.ndarray, capability: Mapping[str, np.ndarray]) -> None:
@@ -62,23 +62,23 @@ def _holder(rows: Rows, writes: np.ndarray) -> np.ndarray:
     """Return the row's target, else the job's, else the current holder, else the uploader (R11, R12)."""
     actor, tenants = rows.world.actor, rows.world.tenants
     target, now = rows.column("target_id"), rows.now("holder_id")
-    chosen = np.where(target != 0, target, rows.world.options.target_id or 0)
-    named = writes & (chosen != 0)
-    rows.judge(named, Column.TARGET, lambda to: permissions.check_target(actor, tenants.get(to)), chosen)
-    moves = named & rows.exists & (chosen != now) & rows.sound
+    target_ids = np.where(target != 0, target, rows.world.options.target_id or 0)
+    has_target = writes & (target_ids != 0)
+    rows.judge(has_target, Column.TARGET, lambda to: permissions.check_target(actor, tenants.get(to)), target_ids)
+    moves = has_target & rows.exists & (target_ids != now) & rows.sound
     rows.judge(
         moves,
         Column.TARGET,
         lambda uploader, to: permissions.check_move(tenants[uploader], tenants[to]),
         rows.now("uploader_id"),
-        chosen,
+        target_ids,
     )
     rows.judge_number(moves, Column.TARGET, permissions.check_free)
     judge_holder(rows, moves)
-    return np.where(chosen != 0, chosen, np.where(rows.exists, now, actor.id))
+    return np.where(target_ids != 0, target_ids, np.where(rows.exists, now, actor.id))
 
 
 def _capability(rows: Rows, name: str) -> np.ndarray:
     """Return the capability: an empty cell is FALSE for a new number, and keeps the value of an existing one (R10)."""
-    given = rows.column(name)
-    return np.where(given < 0, rows.now(name), given).astype(bool)
+    values = rows.column(name)
+    return np.where(values < 0, rows.now(name), values).astype(bool)

@@ -45,9 +45,9 @@ class Layout:
 
         Each block is a work item: a small last one would keep one worker busy while the others wait for it.
         """
-        wanted = min(max(self.row_bytes * BLOCK_ROWS, SMALLEST_BLOCK), LARGEST_BLOCK)
+        bytes_wanted = min(max(self.row_bytes * BLOCK_ROWS, SMALLEST_BLOCK), LARGEST_BLOCK)
         size = self.text.end - self.text.start
-        return max(math.ceil(size / max(round(size / wanted), 1)), 1)
+        return max(math.ceil(size / max(round(size / bytes_wanted), 1)), 1)
 
 
 @dataclass(frozen=True)
@@ -71,10 +71,10 @@ class _OddRows:
 
         `first`: row number of the first of all these rows.
         """
-        found: list[_OddRow] = []
-        while self._waiting and self._waiting[0].row_number <= first + even_rows + len(found):
-            found.append(self._waiting.popleft())
-        return found
+        odd_rows: list[_OddRow] = []
+        while self._waiting and self._waiting[0].row_number <= first + even_rows + len(odd_rows):
+            odd_rows.append(self._waiting.popleft())
+        return odd_rows
 
 
 def stream(text: Text) -> pa.NativeFile:
@@ -102,7 +102,7 @@ def blocks(layout: Layout, width: int) -> Generator[Block, None, int | None]:
 
 
 def _batches(layout: Layout, odd_rows: _OddRows) -> Iterator[pa.RecordBatch]:
-    names = [str(place) for place in range(layout.columns)]
+    names = [str(index) for index in range(layout.columns)]
     schema = pa.schema([(name, pa.string()) for name in names])
     # Only the single-threaded reader knows the row numbers of odd rows.
     read = csv.ReadOptions(use_threads=False, block_size=layout.block_bytes, column_names=names)
@@ -132,9 +132,9 @@ def _block(layout: Layout, batch: pa.RecordBatch, odd: list[_OddRow], first: int
     order = _order(batch.num_rows, [row.row_number - first for row in odd])
     places = pa.array(order)
     merged = [pa.concat_arrays(pair).take(places) for pair in zip(columns, odd_columns, strict=True)]
-    surplus |= {batch.num_rows + place: text for place, text in odd_surplus.items()}
+    surplus |= {batch.num_rows + row_index: text for row_index, text in odd_surplus.items()}
     moved_to = np.argsort(order)
-    moved = {int(moved_to[place]): text for place, text in surplus.items()}
+    moved = {int(moved_to[row_index]): text for row_index, text in surplus.items()}
     return Block(row_number, merged, np.concatenate([too_wide, odd_too_wide])[order], moved)
 
 

@@ -86,7 +86,7 @@ class Records:
             rest = text[at:] if end < 0 else text[at:end]
             cells.append(rest if cell is None else cell + rest)
             if len(cells) == MOST_CELLS:
-                self._refuse("is without end; is a closing quotation mark missing?")
+                self._refuse("does not end; is a closing quotation mark missing?")
             if end < 0:
                 return cells
             at = end + 1
@@ -97,20 +97,20 @@ class Records:
         `start` is the beginning of the cell, `whole` the line in which it begins.
         """
         parts, size = [start], len(start)
-        taken: list[str] = []
+        lines: list[str] = []
         while size <= self._cell_chars and (line := self._next_line()) is not None:
-            taken.append(line)
+            lines.append(line)
             if closed := _CLOSED.match(line):
                 rest = line[closed.end() :]
                 proper = rest.startswith(self._delimiter) or not rest.rstrip(_LINE_ENDS)
-                if proper and not self._encloses_rows([whole, *taken]):
+                if proper and not self._encloses_rows([whole, *lines]):
                     parts.append(closed[1])
                     return "".join(parts).replace('""', '"'), rest, line.rstrip(_LINE_ENDS)
                 break
             parts.append(line)
             size += len(line)
         # A line put back here cannot start another vain search itself, so the total time stays linear.
-        self._ahead.extendleft(reversed(taken))
+        self._ahead.extendleft(reversed(lines))
         return None
 
     def _encloses_rows(self, lines: list[str]) -> bool:
@@ -119,12 +119,12 @@ class Records:
         If only some are, the row becomes too wide, so that it is reported: no text may be lost.
         """
         lines = [line.rstrip(_LINE_ENDS) for line in lines]
-        found = self._rows.enclosed(lines, lambda line: split(line, self._delimiter))
-        if found is Enclosed.ROWS:
+        enclosed_rows = self._rows.enclosed(lines, lambda line: split(line, self._delimiter))
+        if enclosed_rows is Enclosed.ROWS:
             self.strays.append(self._row_number)
-        elif found is Enclosed.PARTLY_ROWS:
+        elif enclosed_rows is Enclosed.PARTLY_ROWS:
             self._surplus = " | ".join(lines[1:])
-        return found is Enclosed.ROWS
+        return enclosed_rows is Enclosed.ROWS
 
     def _refuse(self, why: str) -> NoReturn:
         fault(Code.UNREADABLE_FILE, f"Row {self._row_number:,} {why}", row=self._row_number)

@@ -112,11 +112,11 @@ def open_delimited(
     text = open_text(path, folder, hints.encoding)
     text = replace(text, notes=(*notes, *text.notes))
     head = _head(text)
-    named = _SEP_LINE.match(head)
-    if named:
-        text = replace(text, start=text.start + named.end())
-        head = head[named.end() :]
-    candidates = hints.delimiter or (named[1] if named else DELIMITERS)
+    separator_line = _SEP_LINE.match(head)
+    if separator_line:
+        text = replace(text, start=text.start + separator_line.end())
+        head = head[separator_line.end() :]
+    candidates = hints.delimiter or (separator_line[1] if separator_line else DELIMITERS)
     best, sample = _best(head, candidates, limits.cell_chars)
     plain = unquoted_head(head)
     if plain is not None:
@@ -137,8 +137,10 @@ def _best(head: str, candidates: Iterable[str], cell_chars: int) -> tuple[str, l
 
 def _tells_more(unquoted: list[Cells], quoted: list[Cells]) -> bool:
     """Return whether lines become rows once the quotation marks around them are removed."""
-    (known, even), (known_before, _) = _evidence(unquoted), _evidence(quoted)
-    return known > known_before or (known == 0 and even >= MOST_EVEN and rows_like(unquoted).width >= LEAST_COLUMNS)
+    (known_columns, even), (known_before, _) = _evidence(unquoted), _evidence(quoted)
+    return known_columns > known_before or (
+        known_columns == 0 and even >= MOST_EVEN and rows_like(unquoted).width >= LEAST_COLUMNS
+    )
 
 
 def _head(text: Text) -> str:
@@ -173,4 +175,4 @@ def _evidence(rows: list[Cells]) -> tuple[int, float]:
 
 
 def _last_filled(cells: Cells) -> int:
-    return max((place for place, cell in enumerate(cells, start=1) if cell.strip()), default=0)
+    return max((index for index, cell in enumerate(cells, start=1) if cell.strip()), default=0)

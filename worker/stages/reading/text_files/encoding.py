@@ -70,8 +70,8 @@ def _partly_utf8(path: Path, folder: Path) -> Text:
     if not lines.are_mixed:
         note = f"The text is not UTF-8 (line {first:,}); it was read as Windows-1252."
         return _recode(path, folder, mixed_encodings.FALLBACK, skip=0, notes=(note,))
-    said = "Line {first:,} is" if lines.other == 1 else "{others:,} lines, the first of them line {first:,}, are"
-    note = f"{said.format(first=first, others=lines.other)} not UTF-8 like the rest of the text but Windows-1252."
+    subject = "Line {first:,} is" if lines.other == 1 else "{others:,} lines, the first of them line {first:,}, are"
+    note = f"{subject.format(first=first, others=lines.other)} not UTF-8 like the rest of the text but Windows-1252."
     target = folder / "text.utf8"
     quotes = done = 0
     with path.open("rb") as source, target.open("wb") as sink:
@@ -132,7 +132,7 @@ def _recode(path: Path, folder: Path, encoding: str, *, skip: int, notes: tuple[
 
 
 def _undecodable(line: int, encoding: str) -> None:
-    detail = f"Line {line:,} holds bytes that are no {encoding} text."
+    detail = f"Line {line:,} contains bytes that are not valid {encoding}."
     fault(Code.BAD_ENCODING, detail, line=line, encoding=encoding)
 
 

@@ -30,17 +30,17 @@ class Lines:
 
 def count(file: IO[bytes]) -> Lines:
     """Count the lines from the file's position on."""
-    found = Lines()
+    lines = Lines()
     for number, line in enumerate(_lines(file), start=1):
         if line.isascii():
             continue
         text = _utf8(line)
         if text is None:
-            found.other += 1
-            found.first_other = found.first_other or number
+            lines.other += 1
+            lines.first_other = lines.first_other or number
         elif any(ord(char) > 0x7F and ord(char) not in _IMPLAUSIBLE for char in text):  # noqa: PLR2004  beyond ASCII
-            found.utf8 += 1
-    return found
+            lines.utf8 += 1
+    return lines
 
 
 def decoded(file: IO[bytes]) -> Iterator[str]:

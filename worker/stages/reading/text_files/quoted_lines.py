@@ -11,7 +11,7 @@ from pathlib import Path
 from worker.stages.reading.text_files.csv_records import lines_of
 from worker.stages.reading.text_files.encoding import Text, end_of
 
-NOTE = "Every line was enclosed in quotation marks; they were taken off."
+NOTE = "Every line was enclosed in quotation marks; they were removed."
 _LINE = re.compile(r'"((?:[^"\r\n]|"")*+)"[ \t]*(\r\n|\r|\n|)')
 
 

@@ -39,8 +39,8 @@ class Rows:
         """Return whether cells look like a row: the usual width, and only numbers in the number columns."""
         if len(cells) != self.width:
             return False
-        there = [cells[place] for place in self.numbers if cells[place].strip()]
-        return bool(there) and all(map(is_number, there))
+        filled = [cells[index] for index in self.numbers if cells[index].strip()]
+        return bool(filled) and all(map(is_number, filled))
 
     def enclosed(self, lines: Sequence[str], split: Callable[[str], Cells]) -> Enclosed:
         """Classify a cell that begins in the first line and ends in the last one; the lines have no line ends."""
@@ -65,8 +65,10 @@ def rows_like(sample: Sequence[Cells]) -> Rows:
     if not widths:
         return NO_ROWS
     width = widths.most_common(1)[0][0]
-    found = [{place for place, cell in enumerate(cells) if is_number(cell)} for cells in sample if len(cells) == width]
-    numbered = [places for places in found if places]
-    times = Counter(place for places in numbered for place in places)
-    common = frozenset(place for place, count in times.items() if count >= _MOST * len(numbered))
+    number_columns = [
+        {index for index, cell in enumerate(cells) if is_number(cell)} for cells in sample if len(cells) == width
+    ]
+    numbered = [places for places in number_columns if places]
+    times = Counter(index for places in numbered for index in places)
+    common = frozenset(index for index, count in times.items() if count >= _MOST * len(numbered))
     return Rows(width, max(widths), common)

@@ -30,9 +30,9 @@ OTHER_DOCUMENTS = (
 IWORK = re.compile(r"(^|/)Index/[^/]+\.iwa$")
 
 
-def not_a_spreadsheet(what: str) -> str:
+def not_a_spreadsheet(description: str) -> str:
     """Return the sentence that names a document of another type."""
-    return f"The file is {what}, not a spreadsheet or delimited text (.csv)."
+    return f"The file is {description}, not a spreadsheet or delimited text (.csv)."
 
 
 def check(archive: zipfile.ZipFile, order: Order) -> None:
@@ -41,16 +41,18 @@ def check(archive: zipfile.ZipFile, order: Order) -> None:
     if any(entry.flag_bits & 1 for entry in entries):
         raise Verdict("ENCRYPTED_FILE", "The file is an archive protected by a password.")
     if len(entries) > MOST_ENTRIES:
-        detail = f"The file is an archive of {len(entries):,} files, no spreadsheet; send one spreadsheet at a time."
+        detail = (
+            f"The file is an archive of {len(entries):,} files, not a spreadsheet; upload one spreadsheet at a time."
+        )
         raise Verdict("UNSUPPORTED_TYPE", detail)
     if len({entry.filename for entry in entries}) < len(entries):
         # Two programs might read different ones of them.
-        raise Verdict("UNREADABLE_FILE", "The archive holds two files of the same name: one of them would be lost.")
+        raise Verdict("UNREADABLE_FILE", "The archive contains two files with the same name.")
     inflated = sum(entry.file_size for entry in entries)
     packed = sum(entry.compress_size for entry in entries)
     most = min(order.inflated_bytes, max(RATIO_FROM_BYTES, packed * order.inflated_ratio))
     if inflated > most:
-        detail = f"The file unpacks to {inflated:,} bytes, more than a sheet of numbers needs."
+        detail = f"The file unpacks to {inflated:,} bytes, more than is allowed."
         raise Verdict("UNREADABLE_FILE", detail)
 
 
@@ -72,24 +74,24 @@ def refuse_other_documents(archive: zipfile.ZipFile) -> None:
     """Refuse documents that are archives but neither OpenDocument nor Office Open XML."""
     names = archive.namelist()
     if any(NUMBERS.search(name) for name in names) and any(IWORK.search(name) for name in names):
-        detail = "The file is an Apple Numbers document; in Numbers, choose File > Export To > Excel and send that."
+        detail = "The file is an Apple Numbers document; in Numbers, choose File > Export To > Excel and upload that."
         raise Verdict("UNSUPPORTED_TYPE", detail)
     if any(IWORK.search(name) for name in names):
         raise Verdict("UNSUPPORTED_TYPE", not_a_spreadsheet("an Apple iWork document"))
-    what = next((what for name, what in OTHER_DOCUMENTS if name in names), None)
-    if what is not None:
-        raise Verdict("UNSUPPORTED_TYPE", not_a_spreadsheet(what))
+    description = next((description for name, description in OTHER_DOCUMENTS if name in names), None)
+    if description is not None:
+        raise Verdict("UNSUPPORTED_TYPE", not_a_spreadsheet(description))
 
 
 def unpack(archive: zipfile.ZipFile, order: Order) -> Answer:
     """Unpack the only file in the archive to `order.target`, and return its name."""
     files = [entry for entry in archive.infolist() if not entry.is_dir() and not LITTER.search(entry.filename)]
     if not files:
-        raise Verdict("EMPTY_FILE", "The archive holds no file.")
+        raise Verdict("EMPTY_FILE", "The archive is empty.")
     if len(files) > 1:
         names = ", ".join(entry.filename[-LONGEST_NAME:] for entry in files[:MOST_NAMED])
         more = f" and {len(files) - MOST_NAMED:,} more" if len(files) > MOST_NAMED else ""
-        detail = f"The file is an archive of {len(files):,} files ({names}{more}); send one at a time."
+        detail = f"The file is an archive of {len(files):,} files ({names}{more}); upload one at a time."
         raise Verdict("UNSUPPORTED_TYPE", detail)
     with archive.open(files[0]) as packed, Path(order.target).open("wb") as file:
         shutil.copyfileobj(packed, file, BLOCK)

@@ -33,85 +33,87 @@ def plain(stream: bytes) -> bytes:
 
     Raises `Verdict` ENCRYPTED_FILE, or UNREADABLE_FILE for a truncated workbook, of which xlrd would read a part.
     """
-    records, place, last, depth = bytearray(stream), 0, len(stream) - 4, 0
+    records, position, last, depth = bytearray(stream), 0, len(stream) - 4, 0
     listed, begins = list[int](), list[int]()
-    while place <= last:
-        kind = records[place] | records[place + 1] << 8
+    while position <= last:
+        kind = records[position] | records[position + 1] << 8
         if kind == FILE_PASSWORD:
             raise Verdict("ENCRYPTED_FILE", "The workbook is protected by a password.")
         if kind in NOT_OF_CELLS:
-            struct.pack_into("<H", records, place, NO_RECORD)
+            struct.pack_into("<H", records, position, NO_RECORD)
         elif kind == RICH_LABEL:
-            struct.pack_into("<H", records, place, LABEL)
+            struct.pack_into("<H", records, position, LABEL)
         elif kind == SHEET:
-            listed.append(place + 4)
+            listed.append(position + 4)
         elif kind in BEGINS:
-            _say_version(records, place)
-            begins += [] if depth else [place]
+            _clear_minor_version(records, position)
+            begins += [] if depth else [position]
             depth += 1
         elif kind == END:
             depth -= depth > 0
-        place += 4 + (records[place + 2] | records[place + 3] << 8)
+        position += 4 + (records[position + 2] | records[position + 3] << 8)
     if depth:
-        raise Verdict("UNREADABLE_FILE", "The workbook is cut off.")
+        raise Verdict("UNREADABLE_FILE", "The workbook is incomplete.")
     _point_to_sheets(records, listed, begins[1:])
     return bytes(records)
 
 
-def _say_version(records: bytearray, place: int) -> None:
+def _clear_minor_version(records: bytearray, position: int) -> None:
     """Clear the minor version, which xlrd refuses, in a record that begins a workbook or sheet."""
     begin = struct.Struct("<HHH")  # record type, size, version
-    if place + begin.size > len(records):
+    if position + begin.size > len(records):
         return
-    kind, _, version = begin.unpack_from(records, place)
+    kind, _, version = begin.unpack_from(records, position)
     if kind == max(BEGINS) and version & 0xFF00 in VERSIONS:
-        struct.pack_into("<H", records, place + 4, version & 0xFF00)
+        struct.pack_into("<H", records, position + 4, version & 0xFF00)
 
 
 def _point_to_sheets(records: bytearray, listed: Sequence[int], begins: Sequence[int]) -> None:
     """Correct the offsets in the list of sheets if one is wrong: the sheets follow in the order of the list."""
-    if len(listed) != len(begins) or all(struct.unpack_from("<I", records, place)[0] in begins for place in listed):
+    if len(listed) != len(begins) or all(
+        struct.unpack_from("<I", records, position)[0] in begins for position in listed
+    ):
         return
-    for place, begin in zip(listed, begins, strict=True):
-        struct.pack_into("<I", records, place, begin)
+    for position, begin in zip(listed, begins, strict=True):
+        struct.pack_into("<I", records, position, begin)
 
 
 def shared_strings(parts: list[bytes], _: int) -> tuple[list[str], dict[int, object]]:
     """Return the texts of the SST record and its continuations; ignores the stated count, which is often wrong."""
-    strings, part, place = list[str](), 0, 8
+    strings, part, position = list[str](), 0, 8
     parts = [each for each in parts if each]
     with suppress(IndexError, struct.error):  # the end of the parts is reached
         while True:
-            while place >= len(parts[part]):
-                place -= len(parts[part])
+            while position >= len(parts[part]):
+                position -= len(parts[part])
                 part += 1
-            size, options = struct.unpack_from("<HB", parts[part], place)
-            place += 3
+            size, options = struct.unpack_from("<HB", parts[part], position)
+            position += 3
             runs, further = 0, 0
             if options & 8:
-                runs = struct.unpack_from("<H", parts[part], place)[0]
-                place += 2
+                runs = struct.unpack_from("<H", parts[part], position)[0]
+                position += 2
             if options & 4:
-                further = struct.unpack_from("<I", parts[part], place)[0]
-                place += 4
-            text, part, place = _text(parts, part, place, size, options & 1)
-            place += 4 * runs + further
+                further = struct.unpack_from("<I", parts[part], position)[0]
+                position += 4
+            text, part, position = _text(parts, part, position, size, options & 1)
+            position += 4 * runs + further
             strings.append(text)
     return strings, {}
 
 
-def _text(parts: list[bytes], part: int, place: int, size: int, wide: int) -> tuple[str, int, int]:
+def _text(parts: list[bytes], part: int, position: int, size: int, wide: int) -> tuple[str, int, int]:
     """Return a text, and the part and offset after it.
 
     A continuation in another part begins with its own width flag.
     """
     text = ""
     while True:
-        taken = min((len(parts[part]) - place) >> wide, size)
-        raw = parts[part][place : place + (taken << wide)]
+        characters = min((len(parts[part]) - position) >> wide, size)
+        raw = parts[part][position : position + (characters << wide)]
         text += raw.decode("utf-16-le" if wide else "latin-1", "replace")
-        size -= taken
+        size -= characters
         if size <= 0:
-            return text, part, place + (taken << wide)
-        part, place = part + 1, 1
+            return text, part, position + (characters << wide)
+        part, position = part + 1, 1
         wide = parts[part][0] & 1

@@ -50,7 +50,7 @@ class Texts:
         cells, faults = loaded.to_arrow_with_errors()
         errors = self._by_column(faults)
         return [
-            [self._of_column(column, errors[place], start) for place, column in enumerate(part.columns)]
+            [self._of_column(column, errors[index], start) for index, column in enumerate(part.columns)]
             for start in range(0, cells.num_rows, ROWS_PER_BATCH)
             if (part := cells.slice(start, ROWS_PER_BATCH)).num_columns
         ]
@@ -58,7 +58,7 @@ class Texts:
     def of(self, cells: pa.RecordBatch, faults: fastexcel.CellErrors | None) -> list[pa.Array]:
         """Return the columns of a sheet, or of a slice of it, as texts."""
         errors = self._by_column(faults)
-        return [self._of_column(column, errors[place], 0) for place, column in enumerate(cells.columns)]
+        return [self._of_column(column, errors[index], 0) for index, column in enumerate(cells.columns)]
 
     def _of_column(self, column: pa.Array, errors: Mapping[int, str], start: int) -> pa.Array:
         """Return cells as the sheet shows them: "" for empty cells, TRUE and FALSE, errors such as `#N/A`.
@@ -95,23 +95,23 @@ class Texts:
         errors: defaultdict[int, dict[int, str]] = defaultdict(dict)
         for fault in faults.errors if faults else ():
             row, column = fault.position
-            found = FAULT.search(fault.detail)
-            if found is not None and found[2] is not None:
-                errors[column][row] = number_text(float(found[2]))
+            cell_at_fault = FAULT.search(fault.detail)
+            if cell_at_fault is not None and cell_at_fault[2] is not None:
+                errors[column][row] = number_text(float(cell_at_fault[2]))
                 self.far_days += 1
             else:
-                errors[column][row] = ERROR_TEXT.get(found[1] if found else "", "#ERROR!")
+                errors[column][row] = ERROR_TEXT.get(cell_at_fault[1] if cell_at_fault else "", "#ERROR!")
         return errors
 
 
 def _serial(day: str) -> str:
     """Return the number that calamine converted to this date."""
-    found = FAR_DAY_PARTS.match(day)
-    if found is None:
+    parts = FAR_DAY_PARTS.match(day)
+    if parts is None:
         return day
-    year, month, date, hour, minute, second = map(int, found.groups()[:6])
+    year, month, date, hour, minute, second = map(int, parts.groups()[:6])
     cycles, near = divmod(year - 2000, CYCLE_YEARS)
     moment = dt.datetime(2000 + near, month, date, hour, minute, second)  # noqa: DTZ001  spreadsheets have no zones
     since = moment - EPOCH
-    fraction = (since.seconds + float(f"0.{found[7] or 0}")) / 86400
+    fraction = (since.seconds + float(f"0.{parts[7] or 0}")) / 86400
     return number_text(cycles * CYCLE_DAYS + since.days + fraction)

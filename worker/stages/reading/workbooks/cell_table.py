@@ -73,18 +73,18 @@ def write(
 
 def _beyond(chunks: Sequence[Columns], most: int, first_column: Callable[[], int]) -> list[Stray]:
     """Return the cells beyond `most` columns; stops after more than `MOST_STRAYS`."""
-    found, first_row = list[Stray](), 1
+    strays, first_row = list[Stray](), 1
     for columns in chunks:
-        for place, column in enumerate(columns[most:], start=most):
+        for index, column in enumerate(columns[most:], start=most):
             if not has_text(column):
                 continue
             filled = np.flatnonzero(pc.greater(pc.utf8_length(pc.utf8_trim_whitespace(column)), 0))
-            found += [(first_row + row, place, column[row].as_py()) for row in filled[: MOST_STRAYS + 1].tolist()]
-            if len(found) > MOST_STRAYS:
-                return found
+            strays += [(first_row + row, index, column[row].as_py()) for row in filled[: MOST_STRAYS + 1].tolist()]
+            if len(strays) > MOST_STRAYS:
+                return strays
         first_row += len(columns[0]) if columns else 0
-    begin = first_column() if found else 0
-    return [(row, begin + place, text) for row, place, text in found]
+    begin = first_column() if strays else 0
+    return [(row, begin + index, text) for row, index, text in strays]
 
 
 def has_text(column: pa.Array) -> bool:
@@ -140,11 +140,11 @@ class Rows:
 
     def _add_again(self, number: int, cells: list[str]) -> None:
         """Merge more cells into one of the latest rows; later cells win."""
-        place = number - self.count - 1
-        if -place > len(self._pending):
-            raise Verdict("UNREADABLE_FILE", f"The sheet's rows are out of order: row {number:,} comes too late.")
-        merged = zip_longest(self._pending[place], cells[:KEPT_COLUMNS], fillvalue="")
-        self._pending[place] = [later or earlier for earlier, later in merged]
+        index = number - self.count - 1
+        if -index > len(self._pending):
+            raise Verdict("UNREADABLE_FILE", f"The sheet's rows are out of order: row {number:,} follows a later row.")
+        merged = zip_longest(self._pending[index], cells[:KEPT_COLUMNS], fillvalue="")
+        self._pending[index] = [later or earlier for earlier, later in merged]
 
     def write(self) -> Answer:
         """Write the collected rows, without the unused columns before the first used one."""
@@ -169,5 +169,5 @@ class Rows:
 
     @staticmethod
     def _first_used(columns: Columns) -> int:
-        used = (place for place, column in enumerate(columns) if pc.any(pc.not_equal(column, "")).as_py())
+        used = (index for index, column in enumerate(columns) if pc.any(pc.not_equal(column, "")).as_py())
         return next(used, len(columns))

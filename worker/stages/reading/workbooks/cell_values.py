@@ -80,7 +80,7 @@ def shown_by(code: str) -> Shown | None:
     literals = "".join(text for is_digit, text in parts if not is_digit)
     fewest = len(digits) - digits.find("0") if "0" in digits else 0  # all digits after a zero are shown
     adds = fewest > 1 or re.search(r"[+\d]", literals) is not None
-    return (lambda value: _shown(parts, value, fewest)) if adds else None
+    return (lambda value: _formatted(parts, value, fewest)) if adds else None
 
 
 def _parts_of(code: str) -> list[tuple[bool, str]] | None:
@@ -93,7 +93,7 @@ def _parts_of(code: str) -> list[tuple[bool, str]] | None:
         if text is None:
             return None
         parts.append((part["digit"] is not None, text))
-    first = next((place for place, (is_digit, _) in enumerate(parts) if is_digit), None)
+    first = next((index for index, (is_digit, _) in enumerate(parts) if is_digit), None)
     # Digits after the number's own would look like part of it.
     if first is None or any(not is_digit and re.search(r"[+\d]", text) for is_digit, text in parts[first:]):
         return None
@@ -111,7 +111,7 @@ def _text_of(part: re.Match[str]) -> str | None:
     return next((part[name] for name in ("quoted", "escaped", "digit", "plain") if part[name] is not None), None)
 
 
-def _shown(parts: list[tuple[bool, str]], value: int, fewest: int) -> str:
+def _formatted(parts: list[tuple[bool, str]], value: int, fewest: int) -> str:
     digits = str(value).rjust(fewest, "0")
     places = sum(is_digit for is_digit, _ in parts)
     # The first placeholder takes all digits without a placeholder of their own.

@@ -99,13 +99,13 @@ def main() -> None:
             raise
         answer = {
             "code": "UNREADABLE_FILE",
-            "detail": "A part of the workbook does not match its checksum, so it was changed on its way. Open it in a "
-            "spreadsheet program, check the numbers, and save it again.",
+            "detail": "A part of the workbook does not match its checksum: the file was changed in transfer. Open it "
+            "in a spreadsheet program, check the numbers, and save it again.",
         }
     except MemoryError:
         answer = {
             "code": "UNREADABLE_FILE",
-            "detail": "The workbook asks for more memory than a sheet of numbers needs.",
+            "detail": "The workbook needs more memory than is allowed.",
         }
     except OSError as error:
         if error.errno in DISK_FULL:

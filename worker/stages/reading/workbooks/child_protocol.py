@@ -71,11 +71,11 @@ def choose(order: Order, tabs: Sequence[Tab]) -> Tab:
         raise Verdict("EMPTY_FILE", "The workbook has no visible worksheet.")
     if not order.sheet:
         return visible[min(order.position, len(visible) - 1)]
-    wanted = order.sheet.strip().casefold()
-    named = [tab for tab in tabs if tab.name.strip().casefold() == wanted]
-    match = next((tab for tab in named if tab.state is State.VISIBLE), None)
+    folded_name = order.sheet.strip().casefold()
+    matching_tabs = [tab for tab in tabs if tab.name.strip().casefold() == folded_name]
+    match = next((tab for tab in matching_tabs if tab.state is State.VISIBLE), None)
     if match is None:
-        raise Verdict("UNREADABLE_FILE", _no_such_sheet(order.sheet, named, visible))
+        raise Verdict("UNREADABLE_FILE", _no_such_sheet(order.sheet, matching_tabs, visible))
     return match
 
 
@@ -84,25 +84,25 @@ def visible_of(tabs: Sequence[Tab]) -> list[Tab]:
     return [tab for tab in tabs if tab.state is State.VISIBLE]
 
 
-def _no_such_sheet(name: str, named: Sequence[Tab], visible: Sequence[Tab]) -> str:
+def _no_such_sheet(name: str, matching_tabs: Sequence[Tab], visible: Sequence[Tab]) -> str:
     names = ", ".join(f"“{tab.name[:LONGEST_NAME]}”" for tab in visible[:MOST_NAMED])
     more = f" and {len(visible) - MOST_NAMED:,} more" if len(visible) > MOST_NAMED else ""
     shown = f"“{name[:LONGEST_NAME]}”"
-    if not named:
+    if not matching_tabs:
         return f"The workbook has no sheet {shown}; it has {names}{more}."
-    if named[0].state is State.HIDDEN:
+    if matching_tabs[0].state is State.HIDDEN:
         return f"The sheet {shown} is hidden; unhide it, or choose one of {names}{more}."
-    return f"The sheet {shown} holds {named[0].state.value}, no table; choose one of {names}{more}."
+    return f"The sheet {shown} holds {matching_tabs[0].state.value}, no table; choose one of {names}{more}."
 
 
-def describe(order: Order, chosen: Tab, kind: str, tabs: Sequence[Tab]) -> Answer:
+def describe(order: Order, selected_tab: Tab, kind: str, tabs: Sequence[Tab]) -> Answer:
     """Return which sheet of which workbook was read."""
     # A hostile name may be as long as the limits of the workbook allow, and every view of the job shows it.
     visible = visible_of(tabs)
-    others = [tab.name[:LONGEST_NAME] for tab in visible if tab is not chosen]
+    others = [tab.name[:LONGEST_NAME] for tab in visible if tab is not selected_tab]
     return {
         "kind": kind,
-        "sheet": chosen.name[:LONGEST_NAME],
+        "sheet": selected_tab.name[:LONGEST_NAME],
         "visible": len(visible),
         "position": order.position,
         "others": others[:MOST_NAMED],

@@ -28,7 +28,7 @@ class CompoundFile:
         self._table = self._allocation_table()
         self._short_table = _numbers(self._chain(short_table))
         entries = self._chain(directory)
-        self._entries = [entries[place : place + ENTRY] for place in range(0, len(entries) - ENTRY + 1, ENTRY)]
+        self._entries = [entries[position : position + ENTRY] for position in range(0, len(entries) - ENTRY + 1, ENTRY)]
         root = next((entry for entry in self._entries if entry[66] == ROOT), bytes(ENTRY))
         self._short_sectors = self._chain(struct.unpack_from("<I", root, 116)[0])
         self._in_root = {_name(entry): entry for entry in self._children(struct.unpack_from("<I", root, 76)[0])}
@@ -47,11 +47,11 @@ class CompoundFile:
         return content[:size]
 
     def _children(self, first: int) -> Iterator[bytes]:
-        waiting, seen = [first], set[int]()
+        waiting, visited = [first], set[int]()
         while waiting:
             number = waiting.pop()
-            if number < len(self._entries) and number not in seen:
-                seen.add(number)
+            if number < len(self._entries) and number not in visited:
+                visited.add(number)
                 yield self._entries[number]
                 waiting += struct.unpack_from("<II", self._entries[number], 68)
 
@@ -81,9 +81,9 @@ class CompoundFile:
 
 def _followed(table: array[int], number: int) -> Iterator[int]:
     """Yield the sector numbers of a chain until it ends, leaves the table or repeats."""
-    seen = set[int]()
-    while number < len(table) and number not in seen:
-        seen.add(number)
+    visited = set[int]()
+    while number < len(table) and number not in visited:
+        visited.add(number)
         yield number
         number = table[number]
 

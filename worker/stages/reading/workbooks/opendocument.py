@@ -42,12 +42,12 @@ def read(order: Order, archive: zipfile.ZipFile) -> Answer:
     if is_encrypted(archive):
         raise Verdict("ENCRYPTED_FILE", "The workbook is protected by a password.")
     if "content.xml" not in archive.namelist():
-        raise Verdict("EMPTY_FILE", "The workbook has no sheets: the part that holds them, content.xml, is missing.")
+        raise Verdict("EMPTY_FILE", "The workbook has no sheets: its part content.xml is missing.")
     document = Document(order)
     with archive.open("content.xml") as content:
         document.parse(content.read)
     if not document.tabs:
-        raise Verdict("UNREADABLE_FILE", "The workbook is damaged: there are no sheets in it.")
+        raise Verdict("UNREADABLE_FILE", "The workbook is damaged: it has no sheets.")
     tab = choose(order, document.tabs)
     return describe(order, tab, "ods", document.tabs) | document.rows.write()
 

@@ -60,8 +60,8 @@ class Package:
             self._entries.setdefault(_plain(name), name)
         self._types = dict(self._content_types())
         roots = (related.part for related in self.relationships("").values() if related.kind == "officeDocument")
-        named = (name for name in self._entries.values() if WORKBOOK.search(_plain(name)))
-        self.main = next(roots, "") or next(named, "")
+        workbook_parts = (name for name in self._entries.values() if WORKBOOK.search(_plain(name)))
+        self.main = next(roots, "") or next(workbook_parts, "")
 
     @property
     def is_package(self) -> bool:
@@ -74,7 +74,7 @@ class Package:
         kind = self._type_of(self.main)
         if "spreadsheetml" in kind or "ms-excel" in kind or WORKBOOK.search(_plain(self.main)):
             return None
-        other = next((what for sign, what in DOCUMENTS if sign in kind), None)
+        other = next((description for sign, description in DOCUMENTS if sign in kind), None)
         by_name = {"word/document.xml": "a Word document", "ppt/presentation.xml": "a PowerPoint presentation"}
         return other or by_name.get(_plain(self.main), "an Office document")
 
@@ -101,14 +101,14 @@ class Package:
             return self._related[part]
         folder, name = posixpath.split(part.replace("\\", "/"))
         source = self.entry(posixpath.join(folder, "_rels", f"{name}.rels"))
-        found = dict[str, Relationship]()
+        relationships_by_id = dict[str, Relationship]()
         for related in self.xml(source) if source else ():
             if related.get("TargetMode") != "External":
                 target = posixpath.normpath(posixpath.join("/", folder, unquote(related.get("Target", ""))))
                 kind = related.get("Type", "").rpartition("/")[2]
-                found[related.get("Id", "")] = Relationship(kind, self.entry(target))
-        self._related[part] = found
-        return found
+                relationships_by_id[related.get("Id", "")] = Relationship(kind, self.entry(target))
+        self._related[part] = relationships_by_id
+        return relationships_by_id
 
     def part_of_kind(self, kind: str) -> str:
         """Return the part with this relationship to the workbook, "" if there is none."""
@@ -132,10 +132,10 @@ class Package:
         ids = [_id_of(sheet) for sheet in sheets]
         # Sheets without a valid relationship get the worksheet parts that no other sheet uses, in order.
         left = iter([each for key, each in related.items() if each.kind == "worksheet" and key not in ids])
-        found = [related.get(key) or next(left, None) for key in ids]
+        parts = [related.get(key) or next(left, None) for key in ids]
         return [
             tab_of(sheet.get("name", ""), sheet.get("state") not in HIDDEN, each)
-            for sheet, each in zip(sheets, found, strict=True)
+            for sheet, each in zip(sheets, parts, strict=True)
         ]
 
     def is_1904(self) -> bool:

@@ -76,11 +76,13 @@ class Cutter:
 
     def __post_init__(self) -> None:
         """Load the parts that go with every slice. Raises `NotPlainError` if the sheet is too small for slices."""
-        beside = [one for one in self.archive.infolist() if BESIDE.fullmatch(one.filename.replace("\\", "/").lower())]
-        self.size = max(SLICE, BESIDE_SHARE * sum(one.file_size for one in beside))
+        beside = [
+            entry for entry in self.archive.infolist() if BESIDE.fullmatch(entry.filename.replace("\\", "/").lower())
+        ]
+        self.size = max(SLICE, BESIDE_SHARE * sum(entry.file_size for entry in beside))
         if self.size > LARGEST_SLICE or self.archive.getinfo(self.part).file_size < 2 * self.size:
             raise NotPlainError
-        self.beside = [(one.filename, self.archive.read(one)) for one in beside]
+        self.beside = [(entry.filename, self.archive.read(entry)) for entry in beside]
 
     def slices(self) -> Iterator[Slice]:
         """Yield the sheet's rows. Raises `NotPlainError` if a slice does not begin with a numbered row."""
@@ -112,15 +114,15 @@ class Cutter:
         self.seen(rows)
         return Slice(rows, first, end)
 
-    def workbook(self, one: Slice, mark: int) -> bytes:
+    def workbook(self, part: Slice, mark: int) -> bytes:
         """Return a slice as a workbook, with the mark in row `mark`."""
-        made = io.BytesIO()
-        with zipfile.ZipFile(made, "w") as book:
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w") as book:
             for name, content in self.beside:
                 book.writestr(name, content)
-            sheet = (self.before, MARKED.format(mark).encode(), one.rows, END, b"</worksheet>")
+            sheet = (self.before, MARKED.format(mark).encode(), part.rows, END, b"</worksheet>")
             book.writestr(self.part, b"".join(sheet))
-        return made.getvalue()
+        return buffer.getvalue()
 
 
 def read(archive: zipfile.ZipFile, part: str, sheet: str, as_texts: AsTexts, seen: Seen) -> list[pa.Array]:
@@ -131,11 +133,11 @@ def read(archive: zipfile.ZipFile, part: str, sheet: str, as_texts: AsTexts, see
     cutter, parsed, waiting = Cutter(archive, part, seen), list[Parsed](), deque[Future[Parsed]]()
     with ThreadPoolExecutor(THREADS) as threads:
         try:
-            for one in cutter.slices():
-                waiting.append(threads.submit(_parsed, cutter, one, sheet, as_texts))
+            for part_read in cutter.slices():
+                waiting.append(threads.submit(_parsed, cutter, part_read, sheet, as_texts))
                 if len(waiting) > THREADS:
                     parsed.append(waiting.popleft().result())
-            parsed += [one.result() for one in waiting]
+            parsed += [part_read.result() for part_read in waiting]
         except BaseException:
             threads.shutdown(cancel_futures=True)
             raise
@@ -149,32 +151,32 @@ def _require(condition: bool) -> None:  # noqa: FBT001  the only argument
 
 def _holds_tag(text: bytes, sign: bytes) -> bool:
     """Return whether a tag begins with `sign`; searching for the sign alone is many times as fast as for both."""
-    place = text.find(sign)
-    while place >= 0:
-        if text[place - 1 : place] == b"<":
+    position = text.find(sign)
+    while position >= 0:
+        if text[position - 1 : position] == b"<":
             return True
-        place = text.find(sign, place + 1)
+        position = text.find(sign, position + 1)
     return False
 
 
 def _number(text: bytes) -> int:
     """Return the number of the row that the text begins with."""
-    found = NUMBERED_ROW.match(text)
-    if found is None or int(found[1]) > HIGHEST_ROW:
+    match = NUMBERED_ROW.match(text)
+    if match is None or int(match[1]) > HIGHEST_ROW:
         raise NotPlainError
-    return int(found[1])
+    return int(match[1])
 
 
-def _parsed(cutter: Cutter, one: Slice, sheet: str, as_texts: AsTexts) -> Parsed:
+def _parsed(cutter: Cutter, part: Slice, sheet: str, as_texts: AsTexts) -> Parsed:
     # The first slice is read from row 1 with its mark after it; all others begin with their mark.
-    is_first = one.end is not None and one.first == 1
-    begins, mark = (1, one.end or 0) if is_first else (one.first - 1, one.first - 1)
-    book = fastexcel.read_excel(cutter.workbook(one, mark))
+    is_first = part.end is not None and part.first == 1
+    begins, mark = (1, part.end or 0) if is_first else (part.first - 1, part.first - 1)
+    book = fastexcel.read_excel(cutter.workbook(part, mark))
     loaded = book.load_sheet(sheet, header_row=None, skip_rows=0 if is_first else None, dtypes="string")
     cells, faults = loaded.to_arrow_with_errors()
     _require(0 < cells.num_columns <= MOST_COLUMNS and mark - begins < cells.num_rows)
     ends = begins + cells.num_rows  # the number of the row after the last one
-    _require(one.end is None or ends <= one.end + is_first)
+    _require(part.end is None or ends <= part.end + is_first)
     errors = [fault.position for fault in faults.errors] if faults else []
     marked = [column[mark - begins].as_py() for column in cells.columns]
     _require(marked == [MARK] + [None] * (cells.num_columns - 1))
@@ -182,26 +184,26 @@ def _parsed(cutter: Cutter, one: Slice, sheet: str, as_texts: AsTexts) -> Parsed
     begin, rows = (0, cells.num_rows - 1) if is_first else (1, cells.num_rows - 1)
     faulty = {column for _, column in errors}
     own = [column.slice(begin, rows) for column in cells.columns]
-    used = (place for place, column in enumerate(own) if place in faulty or column.null_count < rows)
+    used = (index for index, column in enumerate(own) if index in faulty or column.null_count < rows)
     unused = next(used, MOST_COLUMNS)
-    return Parsed(one.first, [text.slice(begin, rows) for text in as_texts(cells, faults)], unused)
+    return Parsed(part.first, [text.slice(begin, rows) for text in as_texts(cells, faults)], unused)
 
 
 def _joined(parsed: Sequence[Parsed]) -> list[pa.Array]:
     """Return the slices one below the other, with the empty rows between them."""
-    begin, width = min(one.unused for one in parsed), max(len(one.columns) for one in parsed)
+    begin, width = min(part.unused for part in parsed), max(len(part.columns) for part in parsed)
     # Read as a whole, the sheet would end with its last used row.
     _require(begin < width and len(parsed[-1].columns[0]) > 0)
     columns = []
-    for place in range(begin, width):
+    for index in range(begin, width):
         below, row = list[pa.Array](), 1
-        for one in parsed:
-            rows = len(one.columns[0])
+        for part in parsed:
+            rows = len(part.columns[0])
             if not rows:
                 continue
-            column = one.columns[place] if place < len(one.columns) else _empty(rows)
-            below += [_empty(one.first - row), column]
-            row = one.first + rows
+            column = part.columns[index] if index < len(part.columns) else _empty(rows)
+            below += [_empty(part.first - row), column]
+            row = part.first + rows
         _require(sum(column.nbytes for column in below) < LARGEST_COLUMN)
         columns.append(pa.concat_arrays(below))
     return columns

@@ -46,7 +46,7 @@ def formats_of(package: Package) -> list[Look]:
 
 def shows_more_than_values(package: Package, part: str, looks: Sequence[Look]) -> bool:
     """Return whether a cell of the sheet has a style that shows digits that its value does not have."""
-    styles = [str(place) for place, look in enumerate(looks) if callable(look)]
+    styles = [str(index) for index, format_ in enumerate(looks) if callable(format_)]
     if not styles:
         return False
     used = re.compile(rf"""<(?:\w+:)?c\b[^>]*\bs=["'](?:{"|".join(styles)})["']""".encode())
@@ -73,16 +73,18 @@ def first_column(package: Package, part: str) -> int:
 def read(order: Order, package: Package, part: str, looks: Sequence[Look]) -> Rows:
     """Return the rows of a sheet's part; if its XML is not well-formed, read it again after cleaning."""
     try:
-        return _read(order, package, part, looks, _parsed_as_it_is)
+        return _rows_with(order, package, part, looks, _parsed_as_it_is)
     except ExpatError:
-        return _read(order, package, part, looks, _cleaned)
+        return _rows_with(order, package, part, looks, _cleaned)
 
 
-def _read(order: Order, package: Package, part: str, looks: Sequence[Look], clean: Callable[[bytes], bytes]) -> Rows:
+def _rows_with(
+    order: Order, package: Package, part: str, looks: Sequence[Look], clean: Callable[[bytes], bytes]
+) -> Rows:
     strings = _Strings()
     for shared in package.shared_strings:
         _parse(package.archive, shared, strings, clean)
-    sheet = _Sheet(Rows(order), strings.found, looks, package.is_1904())
+    sheet = _Sheet(Rows(order), strings.texts, looks, package.is_1904())
     _parse(package.archive, part, sheet, clean)
     return sheet.rows
 
@@ -92,7 +94,7 @@ def _parsed_as_it_is(content: bytes) -> bytes:
 
 
 def _cleaned(content: bytes) -> bytes:
-    return NO_XML.sub(lambda found: b"&amp;" if found[0] == b"&" else b"", content)
+    return NO_XML.sub(lambda match: b"&amp;" if match[0] == b"&" else b"", content)
 
 
 class _Handler(Protocol):
@@ -110,18 +112,18 @@ def _parse(archive: zipfile.ZipFile, part: str, handler: _Handler, clean: Callab
     parser.CharacterDataHandler = text.append
     parser.EntityDeclHandler = _refuse_entities
     starts, ends = handler.starts, handler.ends
-    named: dict[str, tuple[Callable[[Attributes], None] | None, Callable[[str], None] | None]] = {}
+    handlers: dict[str, tuple[Callable[[Attributes], None] | None, Callable[[str], None] | None]] = {}
 
     def start(name: str, attributes: Attributes) -> None:
-        if name not in named:
+        if name not in handlers:
             key = name.rpartition(":")[2]
-            named[name] = (starts.get(key), ends.get(key))
+            handlers[name] = (starts.get(key), ends.get(key))
         text.clear()
-        if begin := named[name][0]:
+        if begin := handlers[name][0]:
             begin(attributes)
 
     def end(name: str) -> None:
-        if finish := named[name][1]:
+        if finish := handlers[name][1]:
             finish("".join(text))
         text.clear()
 
@@ -133,14 +135,14 @@ def _parse(archive: zipfile.ZipFile, part: str, handler: _Handler, clean: Callab
 
 
 def _refuse_entities(*_: object) -> None:
-    raise Verdict("UNREADABLE_FILE", "The workbook defines entities of XML, as no spreadsheet program does.")
+    raise Verdict("UNREADABLE_FILE", "The workbook defines XML entities, which no spreadsheet program uses.")
 
 
 @dataclass
 class _Strings:
     """The shared strings of a workbook."""
 
-    found: list[str] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
     _item: list[str] = field(default_factory=list)
     _phonetic: bool = False
 
@@ -166,14 +168,14 @@ class _Strings:
             self._item.append(unescaped(text))
 
     def _end_item(self, _: str) -> None:
-        self.found.append("".join(self._item))
+        self.texts.append("".join(self._item))
 
 
 def unescaped(text: str) -> str:
     """Return a text with its escaped characters decoded (ECMA-376 part 1, 22.9.2.19): XML cannot contain them."""
     if "_x" not in text:
         return text
-    text = ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
+    text = ESCAPED.sub(lambda match: chr(int(match[1], 16)), text)
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
@@ -214,7 +216,7 @@ class _Sheet:
         number = attributes.get("r", "")
         self._number = int(number) if number.isdecimal() else self._number + 1
         if self._number > HIGHEST_ROW:
-            raise Verdict("UNREADABLE_FILE", f"The workbook is damaged: it has a row {self._number:,}.")
+            raise Verdict("UNREADABLE_FILE", f"The workbook is damaged: row {self._number:,} is out of range.")
         self._row, self._column = [], -1
 
     def _begin_cell(self, attributes: Attributes) -> None:
@@ -258,8 +260,8 @@ class _Sheet:
         if self._kind == "n":
             return self._number_text(value.strip())
         if self._kind == "s":
-            place = int(value) if value.strip().isdecimal() else -1
-            return self.strings[place] if 0 <= place < len(self.strings) else ""
+            index = int(value) if value.strip().isdecimal() else -1
+            return self.strings[index] if 0 <= index < len(self.strings) else ""
         if self._kind == "b":
             return "TRUE" if value.strip() in {"1", "true"} else "FALSE" if value.strip() else ""
         return unescaped("".join(self._inline) if self._inline else value)

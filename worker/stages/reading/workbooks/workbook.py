@@ -35,7 +35,7 @@ CHILD_ENVIRONMENT = {"LC_ALL": "C.UTF-8", "MALLOC_ARENA_MAX": "3", "OMP_NUM_THRE
 NOT_UNDERSTOOD = (
     "The workbook could not be read. Open it in a spreadsheet program, check its cells, and save it again as .xlsx."
 )
-DAMAGED = "The workbook could not be read: it is damaged, or asks for more memory than a sheet of numbers needs."
+DAMAGED = "The workbook could not be read: it is damaged, or needs more memory than is allowed."
 FEWEST_SECONDS = 1.0
 TOP_ROWS = 64  # converted to cells at a time, while searching for the header
 TRY_AGAIN = 75  # the child's exit code if the workbook is not the cause
@@ -86,13 +86,13 @@ class Workbook:
             for start in range(0, batch.num_rows, TOP_ROWS):
                 part = batch.slice(start, TOP_ROWS)
                 rows = zip(*(column.to_pylist() for column in part.columns), strict=True)
-                yield from ((first + start + place, list(cells)) for place, cells in enumerate(rows))
+                yield from ((first + start + index, list(cells)) for index, cells in enumerate(rows))
 
     def reach(self, header_row: int) -> int:
         reach = 0
         for first, batch in self._batches():
             below = batch.slice(max(0, header_row + 1 - first))
-            filled = [place for place, column in enumerate(below.columns, start=1) if not _all_blank(column)]
+            filled = [index for index, column in enumerate(below.columns, start=1) if not _all_blank(column)]
             reach = max(reach, *filled, 0)
         return reach
 
@@ -109,8 +109,8 @@ class Workbook:
         first = 1
         with pa.memory_map(str(self.cells)) as file:
             reader = pa.ipc.open_file(file)
-            for place in range(reader.num_record_batches):
-                batch = reader.get_batch(place)
+            for index in range(reader.num_record_batches):
+                batch = reader.get_batch(index)
                 yield first, batch
                 first += batch.num_rows
 
@@ -159,10 +159,10 @@ def _workbook(target: Path, answer: Mapping[str, object], origin: Origin) -> Wor
 def _answer_of_any_reader(path: Path, target: Path, limits: Limits, choice: Choice) -> Mapping[str, object]:
     """Return the child's response; if the child crashes, try again with a slower reader that does not."""
     began = time.monotonic()
-    answer = _answer(path, target, limits, choice)
+    answer = _child_response(path, target, limits, choice)
     if answer is None:
         left = max(limits.child_seconds - (time.monotonic() - began), FEWEST_SECONDS)
-        answer = _answer(path, target, replace(limits, child_seconds=left), replace(choice, is_careful=True))
+        answer = _child_response(path, target, replace(limits, child_seconds=left), replace(choice, is_careful=True))
     if answer is None:
         fault(Code.UNREADABLE_FILE, DAMAGED)
     if "code" in answer:
@@ -187,19 +187,19 @@ def _notes(answer: Mapping[str, object]) -> Iterator[str]:
         cells = "1 cell that holds a number is" if far == 1 else f"{far:,} cells that hold numbers are"
         yield f"{cells} formatted as a date; the number was read. Format such cells as text."
     if hidden := cast("int", answer.get("hidden_rows")):
-        said = (
+        note = (
             "1 row is hidden in the sheet; it was"
             if hidden == 1
             else f"{hidden:,} rows are hidden in the sheet; they were"
         )
-        yield f"{said} read like the others."
+        yield f"{note} read like the others."
     if merged := cast("list[str]", answer.get("merged")):
         count = cast("int", answer["merged_count"])
         more = f" and {count - len(merged):,} more" if count > len(merged) else ""
         yield f"Merged cells ({', '.join(merged)}{more}) hold their text in the first cell; the others are empty."
 
 
-def _answer(path: Path, target: Path, limits: Limits, choice: Choice) -> Mapping[str, object] | None:
+def _child_response(path: Path, target: Path, limits: Limits, choice: Choice) -> Mapping[str, object] | None:
     """Return the child's response, or None if it crashed and may be run again with `careful`."""
     numbers = (
         choice.position,

@@ -53,19 +53,19 @@ def _workbook_of(content: bytes) -> bytes:
     try:
         file = CompoundFile(content)
     except struct.error as error:
-        raise Verdict("UNREADABLE_FILE", "The workbook is cut off.") from error
+        raise Verdict("UNREADABLE_FILE", "The workbook is incomplete.") from error
     name = next((name for name in WORKBOOKS if name in file.names), None)
     if name is not None:
         return file.stream(name)
     # If the directory is unreadable, the names anywhere in the file still show its type.
-    known, flat = frozenset({ENCRYPTED, *(name for name, _ in DOCUMENTS)}), content.lower()
-    names = file.names & known or {name for name in known if name.encode("utf-16-le") in flat}
+    document_names, flat = frozenset({ENCRYPTED, *(name for name, _ in DOCUMENTS)}), content.lower()
+    names = file.names & document_names or {name for name in document_names if name.encode("utf-16-le") in flat}
     if ENCRYPTED in names:
         raise Verdict("ENCRYPTED_FILE", "The workbook is protected by a password.")
-    what = next((what for name, what in DOCUMENTS if name in names), None)
-    if what is not None:
-        raise Verdict("UNSUPPORTED_TYPE", not_a_spreadsheet(what))
-    detail = "The file is an old Office document without a workbook in it, or a workbook that is cut off."
+    description = next((description for name, description in DOCUMENTS if name in names), None)
+    if description is not None:
+        raise Verdict("UNSUPPORTED_TYPE", not_a_spreadsheet(description))
+    detail = "The file is an old Office document without a workbook in it, or an incomplete workbook."
     raise Verdict("UNREADABLE_FILE", detail)
 
 
@@ -108,7 +108,7 @@ def _rows_of(book: xlrd.book.Book, sheet: xlrd.sheet.Sheet, looks: dict[int, Sho
         kinds, values = sheet.row_types(number), sheet.row_values(number)
         cells = [texts[kind](value) for kind, value in zip(kinds, values, strict=True)]
         if looks:
-            _show(cells, kinds, [looks.get(sheet.cell_xf_index(number, place)) for place in range(len(cells))])
+            _show(cells, kinds, [looks.get(sheet.cell_xf_index(number, index)) for index in range(len(cells))])
         yield cells
 
 

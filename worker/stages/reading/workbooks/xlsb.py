@@ -41,13 +41,13 @@ ERRORS = {
 def tabs(package: Package) -> list[Tab]:
     """Return the sheets of a binary workbook, in order."""
     related = package.relationships(package.main)
-    found = list[Tab]()
+    tabs_in_order = list[Tab]()
     for kind, payload in _records(package.archive.read(package.main)):
         if kind == BUNDLE_SHEET:
             part, begin = _wide(payload, 8)
             name, _ = _wide(payload, begin)
-            found.append(tab_of(name, not payload[0] & 3, related.get(part)))
-    return found
+            tabs_in_order.append(tab_of(name, not payload[0] & 3, related.get(part)))
+    return tabs_in_order
 
 
 def is_1904(package: Package) -> bool:
@@ -147,28 +147,28 @@ class _Sheet:
         return day
 
 
-def _rk(payload: bytes, place: int) -> float:
+def _rk(payload: bytes, offset: int) -> float:
     """Return the number that is encoded in 30 bits ([MS-XLSB] 2.5.123)."""
-    bits = struct.unpack_from("<I", payload, place)[0]
+    bits = struct.unpack_from("<I", payload, offset)[0]
     whole = struct.unpack("<i", struct.pack("<I", bits & ~3))[0] >> 2
     value = float(whole) if bits & 2 else struct.unpack("<d", bytes(4) + struct.pack("<I", bits & ~3))[0]
     return value / 100 if bits & 1 else value
 
 
-def _real(payload: bytes, place: int) -> float:
-    return float(struct.unpack_from("<d", payload, place)[0])
+def _real(payload: bytes, offset: int) -> float:
+    return float(struct.unpack_from("<d", payload, offset)[0])
 
 
-def _boolean(payload: bytes, place: int) -> str:
-    return "TRUE" if payload[place] else "FALSE"
+def _boolean(payload: bytes, offset: int) -> str:
+    return "TRUE" if payload[offset] else "FALSE"
 
 
-def _error(payload: bytes, place: int) -> str:
-    return ERRORS.get(payload[place], "#ERROR!")
+def _error(payload: bytes, offset: int) -> str:
+    return ERRORS.get(payload[offset], "#ERROR!")
 
 
-def _own_text(payload: bytes, place: int) -> str:
-    return _wide(payload, place)[0]
+def _own_text(payload: bytes, offset: int) -> str:
+    return _wide(payload, offset)[0]
 
 
 # A text, a number (float), or the index of a shared string (int).
@@ -178,67 +178,67 @@ _READERS: Mapping[int, Callable[[bytes, int], str | float | int]] = {
     4: _boolean,
     5: _real,
     6: _own_text,
-    7: lambda payload, place: int(struct.unpack_from("<I", payload, place)[0]),
+    7: lambda payload, offset: int(struct.unpack_from("<I", payload, offset)[0]),
     8: _own_text,
     9: _real,
     10: _boolean,
     11: _error,
-    RICH_TEXT: lambda payload, place: _own_text(payload, place + 1),
+    RICH_TEXT: lambda payload, offset: _own_text(payload, offset + 1),
 }
 
 
-def _style(payload: bytes, place: int) -> int:
-    return int.from_bytes(payload[place : place + 3], "little")
+def _style(payload: bytes, offset: int) -> int:
+    return int.from_bytes(payload[offset : offset + 3], "little")
 
 
 def _has_unknown_cells(sheet: bytes) -> bool:
     """Return whether a cell has a type that calamine does not support. Parses in place: it visits every record."""
-    place, end = 0, len(sheet)
-    while place < end:
-        kind = sheet[place]
-        place += 1
+    offset, end = 0, len(sheet)
+    while offset < end:
+        kind = sheet[offset]
+        offset += 1
         if kind & MORE:
-            place += 1
+            offset += 1
         elif kind in UNKNOWN_TO_LIBRARY:
             return True
         size = shift = 0
-        while place < end:
-            byte = sheet[place]
-            place += 1
+        while offset < end:
+            byte = sheet[offset]
+            offset += 1
             size |= (byte & 0x7F) << shift
             if byte < MORE:
                 break
             shift += 7
-        place += size
+        offset += size
     return False
 
 
 def _records(content: bytes) -> Iterator[tuple[int, bytes]]:
-    place = 0
-    while place < len(content):
-        kind, place = _read_varint(content, place, 2)
-        size, place = _read_varint(content, place, 4)
-        yield kind, content[place : place + size]
-        place += size
+    offset = 0
+    while offset < len(content):
+        kind, offset = _read_varint(content, offset, 2)
+        size, offset = _read_varint(content, offset, 4)
+        yield kind, content[offset : offset + size]
+        offset += size
 
 
-def _read_varint(content: bytes, place: int, most: int) -> tuple[int, int]:
+def _read_varint(content: bytes, offset: int, most: int) -> tuple[int, int]:
     value = 0
     for count in range(most):
-        if place >= len(content):
+        if offset >= len(content):
             break
-        byte = content[place]
-        place += 1
+        byte = content[offset]
+        offset += 1
         value |= (byte & 0x7F) << 7 * count
         if byte < MORE:
             break
-    return value, place
+    return value, offset
 
 
-def _wide(payload: bytes, place: int) -> tuple[str, int]:
+def _wide(payload: bytes, offset: int) -> tuple[str, int]:
     """Return the text at an offset, and the offset after it ([MS-XLSB] 2.5.168)."""
-    size = struct.unpack_from("<I", payload, place)[0]
+    size = struct.unpack_from("<I", payload, offset)[0]
     if size == NO_TEXT:
-        return "", place + 4
-    end = place + 4 + 2 * size
-    return payload[place + 4 : end].decode("utf-16-le", "replace"), end
+        return "", offset + 4
+    end = offset + 4 + 2 * size
+    return payload[offset + 4 : end].decode("utf-16-le", "replace"), end

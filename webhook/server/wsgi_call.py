@@ -121,7 +121,7 @@ def _parts_of(target: bytes) -> tuple[bytes, bytes]:
 
 
 def _add_header(environ: WSGIEnvironment, name: str, value: str) -> None:
-    """Add a header field. Names with `_` are left out: WSGI cannot tell them from names with `-`."""
+    """Add a header field. Names with `_` are left out: WSGI cannot distinguish them from names with `-`."""
     if "_" in name:
         return
     key = name.upper().replace("-", "_")

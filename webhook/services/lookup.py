@@ -13,7 +13,7 @@ from schemas import permissions
 from schemas.codes import Code
 from schemas.columns import Column, name_of
 from schemas.job_kinds import JobKind
-from schemas.names import fold, unambiguous
+from schemas.name_matching import fold, unambiguous
 from schemas.permissions import Actor, Tenant, User
 from schemas.request_problems import RequestCode
 from schemas.user_services import Service
@@ -31,11 +31,11 @@ def find_carrier(connection: sa.Connection, actor: Actor, column: Column, name: 
     if name is None:
         return None
     service = "voice" if column is Column.VOICE_CARRIER else "sms"
-    found = unambiguous(tenant_scope.carriers_of(connection, actor.tenant, service)).get(fold(name))
-    if found is None:
+    carrier_id = unambiguous(tenant_scope.carriers_of(connection, actor.tenant, service)).get(fold(name))
+    if carrier_id is None:
         detail = f"“{name}” isn't a {name_of(column)} available to you."
         raise refuse_file(Code.CARRIER_NOT_FOUND, detail, field=column.name.lower(), value=name)
-    return found
+    return carrier_id
 
 
 def find_upload_target(connection: sa.Connection, actor: Actor, public_id: str | None) -> int | None:
@@ -74,12 +74,12 @@ def find_user(connection: sa.Connection, actor: Actor, public_id: str | None) ->
     """Return the user with this id (R20)."""
     if public_id is None:
         return None
-    found = tenant_scope.user_below(connection, actor.tenant, public_id)
-    refused = permissions.check_user(actor.tenant, found)
+    user = tenant_scope.user_below(connection, actor.tenant, public_id)
+    refused = permissions.check_user(actor.tenant, user)
     if refused is not None:
         detail = f"“{public_id}” isn't a user available to you."
         raise refuse_file(refused, detail, column=Column.USER, field="user_id", value=public_id)
-    return found
+    return user
 
 
 def find_parent(connection: sa.Connection, actor: Actor, kind: JobKind, public_id: str | None) -> int | None:
@@ -89,8 +89,8 @@ def find_parent(connection: sa.Connection, actor: Actor, kind: JobKind, public_i
     view = queries.get(connection, actor, public_id)
     if view is None or view.row.tenant_id != actor.tenant.id or view.row.kind != kind:
         raise refuse(RequestCode.INVALID_FIELD, f"parent_job_id: {kind.value} job not found.")
-    found: int = view.row.id
-    return found
+    job_id: int = view.row.id
+    return job_id
 
 
 def callback_url(url: str | None) -> str | None:
@@ -106,9 +106,9 @@ def callback_url(url: str | None) -> str | None:
     return url
 
 
-def check_service(given: User, wanted: Service) -> None:
+def check_service(user: User, service: Service) -> None:
     """Refuse a service that the user cannot have (R2, R20)."""
-    refused = permissions.check_service(given, wanted)
+    refused = permissions.check_service(user, service)
     if refused is not None:
         column = Column.SERVICE if refused is Code.TARGET_NOT_FOUND else Column.USER
         raise refuse_file(refused, column=column, field="service")

@@ -10,10 +10,10 @@ LONGEST = 200  # characters
 
 def collapse_spaces(name: str) -> str:
     """Return a name with spaces trimmed and collapsed. `ValueError` unless it is 1 to 200 printable characters."""
-    tidied = " ".join(part for part in name.strip().split(" ") if part)
-    if not 0 < len(tidied) <= LONGEST or not tidied.isprintable():
+    collapsed = " ".join(part for part in name.strip().split(" ") if part)
+    if not 0 < len(collapsed) <= LONGEST or not collapsed.isprintable():
         raise ValueError(f"a name is 1 to {LONGEST} printable characters")
-    return tidied
+    return collapsed
 
 
 def fold(name: str) -> str:
@@ -23,6 +23,6 @@ def fold(name: str) -> str:
 
 def unambiguous(pairs: Iterable[tuple[str, int]]) -> dict[str, int]:
     """Map folded names to ids. A name with several ids is left out: choosing one of them would be a guess."""
-    folded = [(fold(name), found) for name, found in pairs]
+    folded = [(fold(name), id_) for name, id_ in pairs]
     times = Counter(name for name, _ in folded)
-    return {name: found for name, found in folded if times[name] == 1}
+    return {name: id_ for name, id_ in folded if times[name] == 1}
