@@ -93,7 +93,7 @@ A report is the uploaded file with these columns appended. Columns whose names b
 # Permissions
 
 Every action on a number, by every kind of account, for a number in every state. A cell is the [code](codes.md) of the
-row; `make test-long` sends each of them through the HTTP API. The reseller and the enterprise are those that the states
+row; `make test` sends each of them through the HTTP API. The reseller and the enterprise are those that the states
 name. The sibling reseller has the same parent as that reseller, the sibling enterprise the same parent as that
 enterprise. The enterprise elsewhere is below the sibling reseller.
 

@@ -66,7 +66,6 @@ def summary(findings: Sequence[Finding], each: int = 3) -> str:
     return "\n".join(lines)
 
 
-@pytest.mark.long
 def test_only_what_is_meant_is_written(judgement: Judgement) -> None:
     assert not judgement.harm, summary(judgement.harm)
 
