@@ -1,4 +1,4 @@
-"""How far property tests look: a little in `make test-long`, the same every time; far in `make nightly`, anew each time."""
+"""How far property tests look: a little in `make test-long`, always the same; far in `make nightly`, always new."""
 
 from __future__ import annotations
 
