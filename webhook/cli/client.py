@@ -89,12 +89,12 @@ class Api:
 
     def pages(self, path: str, filters: Mapping[str, str | None], limit: int) -> Json:
         """Return the first `limit` entries of a list, over several pages: `{"data": [..], "next_cursor": ..}`."""
-        given = {name: value for name, value in filters.items() if value is not None}
+        active_filters = {name: value for name, value in filters.items() if value is not None}
         data: list[Json] = []
         cursor: str | None = None
         while True:
-            wanted = {"limit": str(min(limit - len(data), _PAGE))} | ({"cursor": cursor} if cursor else {})
-            page = self._get(path, params=given | wanted)
+            page_parameters = {"limit": str(min(limit - len(data), _PAGE))} | ({"cursor": cursor} if cursor else {})
+            page = self._get(path, params=active_filters | page_parameters)
             if "data" not in page:
                 raise stranger(self.url)
             data += page["data"]
@@ -144,11 +144,11 @@ class Api:
         self, path: Path, fields: Mapping[str, str | int | None], on_read: Callable[[int], None], to: str = "uploads"
     ) -> Json:
         """Stream a file from disk. `on_read` gets the byte count of each block. Returns the job."""
-        given = {name: str(value) for name, value in fields.items() if value is not None}
+        form = {name: str(value) for name, value in fields.items() if value is not None}
         with path.open("rb") as file, reaching(self.url):
             part = (_utf8(path.name), cast("BinaryIO", _Counted(file, on_read)), "application/octet-stream")
             answer = self._http.post(
-                f"/v1/{to}", data=given, files={"file": part}, timeout=_UPLOAD_TIMEOUT, follow_redirects=False
+                f"/v1/{to}", data=form, files={"file": part}, timeout=_UPLOAD_TIMEOUT, follow_redirects=False
             )
         return self._document(answer)
 
@@ -191,8 +191,8 @@ def _seconds_to_retry(problem: Exception) -> float:
 
 def _pause_of(answer: httpx.Response) -> float:
     """Return the seconds of Retry-After, at least one."""
-    said = answer.headers.get("Retry-After", "")
-    return float(min(max(int(said), 1), _LONGEST_PAUSE)) if said.isascii() and said.isdecimal() else 1.0
+    seconds = answer.headers.get("Retry-After", "")
+    return float(min(max(int(seconds), 1), _LONGEST_PAUSE)) if seconds.isascii() and seconds.isdecimal() else 1.0
 
 
 def _utf8(name: str) -> str:

@@ -48,10 +48,10 @@ class OpenToOthersError(Ending):
         click.echo(f"  Make it private: chmod 600 {path}", err=True)
 
 
-def config_path(given: str | None, environ: Mapping[str, str] = os.environ, system: str = os.name) -> Path:
-    """Return `given` (`--config`, NUMBERYARD_CONFIG), else the system's usual path."""
-    if given:
-        return Path(given).expanduser()
+def config_path(option: str | None, environ: Mapping[str, str] = os.environ, system: str = os.name) -> Path:
+    """Return `option` (`--config`, NUMBERYARD_CONFIG), else the system's usual path."""
+    if option:
+        return Path(option).expanduser()
     if system == "nt" and environ.get("APPDATA"):
         return Path(environ["APPDATA"]) / "numberyard" / "config.toml"
     home = environ.get("XDG_CONFIG_HOME", "")
@@ -66,16 +66,16 @@ def read_profile(path: Path, name: str, *, is_named: bool) -> Profile:
     Raises `click.UsageError` for an invalid configuration file, `OpenToOthersError` for one that others can read.
     """
     profiles = _profiles(path)
-    found = profiles.get(name)
-    if found is None:
+    section = profiles.get(name)
+    if section is None:
         if not is_named:
             return Profile()
-        known = ", ".join(safe(one) for one in profiles) or "none"
+        names = ", ".join(safe(profile_name) for profile_name in profiles) or "none"
         raise click.UsageError(
-            f"No profile “{safe(name)}” in {safe(path)} (profiles: {known})."
+            f"No profile “{safe(name)}” in {safe(path)} (profiles: {names})."
             f" Create it with `numberyard login --profile {safe(name)}`."
         )
-    profile = Profile(_text(path, name, found, "url"), _text(path, name, found, "token"))
+    profile = Profile(_text(path, name, section, "url"), _text(path, name, section, "token"))
     if profile.token:
         check_private(path)
     return profile
@@ -145,15 +145,15 @@ def _parsed(text: str) -> dict[str, Any]:
     return profiles
 
 
-def _holds(text: str, wanted: Mapping[str, Any]) -> bool:
+def _holds(text: str, document: Mapping[str, Any]) -> bool:
     try:
-        return _parsed(text) == wanted
+        return _parsed(text) == document
     except ValueError:  # the profile already exists in another TOML form
         return False
 
 
-def _text(path: Path, name: str, found: Mapping[str, object], field: str) -> str | None:
-    value = found.get(field)
+def _text(path: Path, name: str, section: Mapping[str, object], field: str) -> str | None:
+    value = section.get(field)
     if value is not None and not isinstance(value, str):
         raise click.UsageError(
             f"{safe(path)} is not a valid configuration file: {field} of profile {safe(name)} must be text."
@@ -170,10 +170,10 @@ def _replaced(text: str, name: str, profile: Profile) -> str:
     header = f"[profiles.{name}]"
     section = [header, *(f"{field} = {_quoted(value)}" for field, value in _entries(profile).items())]
     lines = text.splitlines()
-    at = next((place for place, line in enumerate(lines) if line.strip() == header), None)
+    at = next((index for index, line in enumerate(lines) if line.strip() == header), None)
     if at is None:
         return "\n".join([*lines, *([""] if lines else []), *section]) + "\n"
-    end = next((place for place in range(at + 1, len(lines)) if lines[place].lstrip().startswith("[")), len(lines))
+    end = next((index for index in range(at + 1, len(lines)) if lines[index].lstrip().startswith("[")), len(lines))
     # Blank lines and comments above the next section belong to that section.
     while end > at + 1 and (not lines[end - 1].strip() or lines[end - 1].lstrip().startswith("#")):
         end -= 1

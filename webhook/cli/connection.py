@@ -50,10 +50,10 @@ def find_connection(root: click.Context, own: Mapping[str, str | None]) -> Conne
         raise click.UsageError("--demo and --profile both name the service: use only one of them.")
     url = token = None
     withheld = ""
-    for look in _sources(root, typed):
+    for read_source in _sources(root, typed):
         if url and token:
             break
-        source = look()
+        source = read_source()
         url = url or source.url
         if source.token and not token:
             # A profile's token must not be sent to any other service.
@@ -92,15 +92,15 @@ def check_token(token: str | None) -> str | None:
 def _sources(root: click.Context, typed: Mapping[str, str | None]) -> list[Callable[[], _Source]]:
     """Return the sources of URL and token, highest priority first. Files are read only when needed."""
     path, usual = config_path(root.params.get("config")), root.params.get("profile")
-    looks = [lambda: _Source(typed["url"], typed["token"])]
+    readers = [lambda: _Source(typed["url"], typed["token"])]
     if demo := typed["demo"]:
-        looks.append(lambda: _from_demo(Path(demo)))
-    if named := typed["profile"]:
-        looks.append(lambda: _from_profile(path, named, is_named=True))
-    looks.append(lambda: _Source(root.params.get("url"), root.params.get("token")))
-    if not (demo or named):
-        looks.append(lambda: _from_profile(path, usual or DEFAULT_PROFILE, is_named=bool(usual)))
-    return looks
+        readers.append(lambda: _from_demo(Path(demo)))
+    if profile := typed["profile"]:
+        readers.append(lambda: _from_profile(path, profile, is_named=True))
+    readers.append(lambda: _Source(root.params.get("url"), root.params.get("token")))
+    if not (demo or profile):
+        readers.append(lambda: _from_profile(path, usual or DEFAULT_PROFILE, is_named=bool(usual)))
+    return readers
 
 
 def _from_profile(path: Path, name: str, *, is_named: bool) -> _Source:
@@ -113,8 +113,8 @@ def _bare(url: str) -> str:
 
 
 def _spoken(typed: Mapping[str, str | None]) -> str:
-    named = "".join(f" --{name} {shlex.quote(typed[name] or '')}" for name in ("url", "demo", "profile") if typed[name])
-    return named + (" --token TOKEN" if typed["token"] else "")
+    words = "".join(f" --{name} {shlex.quote(typed[name] or '')}" for name in ("url", "demo", "profile") if typed[name])
+    return words + (" --token TOKEN" if typed["token"] else "")
 
 
 def _from_demo(folder: Path) -> _Source:

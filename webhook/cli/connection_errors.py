@@ -31,7 +31,7 @@ def reaching(url: str) -> Iterator[None]:
     except httpx.InvalidURL as error:
         raise UnreachableError(f"{_shown(url)} is not a valid address: {error}", _ADDRESS) from error
     except httpx.RequestError as error:
-        raise _told(error, url) from error
+        raise _unreachable(error, url) from error
 
 
 def stranger(url: str, answer: httpx.Response | None = None) -> UnreachableError:
@@ -53,7 +53,7 @@ def no_problem(answer: httpx.Response, url: str) -> UnreachableError:
     return stranger(url, answer)
 
 
-def _told(error: httpx.RequestError, url: str) -> UnreachableError:
+def _unreachable(error: httpx.RequestError, url: str) -> UnreachableError:
     return _by_cause(error, url) or _by_kind(error, url)
 
 

@@ -31,10 +31,10 @@ def follow(session: Session, job: Json, view: View) -> Json:
     try:
         while not _rests(job):
             view.show(job)
-            asked = time.monotonic()
-            job = _asked_patiently(session.api, job_id, view)
+            asked_at = time.monotonic()
+            job = _poll_job(session.api, job_id, view)
             if not _rests(job):
-                time.sleep(max(0.0, _SHORT - (time.monotonic() - asked)))
+                time.sleep(max(0.0, _SHORT - (time.monotonic() - asked_at)))
     except KeyboardInterrupt:
         view.note("The job continues in the background.")
         view.note(f"Follow it: {resume}")
@@ -50,7 +50,7 @@ def _rests(job: Json) -> bool:
     return is_over(job) or is_reviewed(job)
 
 
-def _asked_patiently(api: Api, job_id: str, view: View) -> Json:
+def _poll_job(api: Api, job_id: str, view: View) -> Json:
     give_up, pause = 0.0, _FIRST_PAUSE
     while True:
         try:

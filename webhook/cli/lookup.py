@@ -17,41 +17,41 @@ _SHOWN = 5
 OWN = "me"  # stands for the caller's own ID in the API
 
 
-def tenant_id(session: Session, given: str | None) -> str | None:
+def tenant_id(session: Session, reference: str | None) -> str | None:
     """Return the ID of the tenant with that name. `Failed` if there is none, or more than one."""
-    return _id(session, "tenants", given, ("name",), {})
+    return _id(session, "tenants", reference, ("name",), {})
 
 
-def tenant_or_own(session: Session, given: str) -> str:
+def tenant_or_own(session: Session, reference: str) -> str:
     """Return the ID as `tenant_id` does; `OWN` for the caller's own tenant."""
-    return given if given == OWN else str(tenant_id(session, given))
+    return reference if reference == OWN else str(tenant_id(session, reference))
 
 
-def user_id(session: Session, given: str | None) -> str | None:
+def user_id(session: Session, reference: str | None) -> str | None:
     """Return the ID of the user with that e-mail address or name. `Failed` if there is none, or more than one."""
-    return _id(session, "users", given, ("email", "name"), {"q": given and " ".join(given.split())})
+    return _id(session, "users", reference, ("email", "name"), {"q": reference and " ".join(reference.split())})
 
 
 def _id(
-    session: Session, kind: str, given: str | None, fields: Sequence[str], narrowed: Mapping[str, str | None]
+    session: Session, kind: str, reference: str | None, fields: Sequence[str], narrowed: Mapping[str, str | None]
 ) -> str | None:
-    if given is None or _is_id(given):
-        return given
+    if reference is None or _is_id(reference):
+        return reference
     listed = session.api.pages(f"/v1/{kind}", narrowed, _MOST)["data"]
     for field in fields:
-        found = [entry for entry in listed if fold(str(entry.get(field) or "")) == fold(given)]
-        if found:
-            return _only(session, kind, given, found)
-    detail = f"None of your {kind} is called “{safe(given)}”."
+        matches = [entry for entry in listed if fold(str(entry.get(field) or "")) == fold(reference)]
+        if matches:
+            return _only(session, kind, reference, matches)
+    detail = f"None of your {kind} is called “{safe(reference)}”."
     document = {"code": "NOT_FOUND", "detail": detail, "fix": f"List them: {session.command(kind, 'list')}"}
     raise Failed(document, Exit.NOT_FOUND, as_json=session.as_json)
 
 
-def _only(session: Session, kind: str, given: str, found: Sequence[Json]) -> str:
-    if len(found) == 1:
-        return str(found[0].get("id"))
-    ids = ", ".join(safe(entry.get("id")) for entry in found[:_SHOWN])
-    detail = f"{len(found)} of your {kind} are called “{safe(given)}”: {ids}"
+def _only(session: Session, kind: str, reference: str, matches: Sequence[Json]) -> str:
+    if len(matches) == 1:
+        return str(matches[0].get("id"))
+    ids = ", ".join(safe(entry.get("id")) for entry in matches[:_SHOWN])
+    detail = f"{len(matches)} of your {kind} are called “{safe(reference)}”: {ids}"
     document = {"code": "AMBIGUOUS_NAME", "detail": detail, "fix": "Use the ID of the one you mean."}
     raise Failed(document, Exit.USAGE, as_json=session.as_json)
 

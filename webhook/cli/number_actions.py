@@ -78,53 +78,60 @@ def acts(command: Callable[..., Exit]) -> Callable[..., Exit]:
     return file_options(command)
 
 
-def act(session: Session, kind: JobKind, chosen: Fields, given: dict[str, Any]) -> Exit:
-    """Run an action on the selected numbers. `chosen`: fields of this action; `given`: the options of `acts`."""
-    _check(given)
+def act(session: Session, kind: JobKind, action_fields: Fields, options: dict[str, Any]) -> Exit:
+    """Run an action on the selected numbers. `action_fields`: those of this action; `options`: those of `acts`."""
+    _check(options)
     action = ACTIONS[kind]
-    mode = "review" if given["review"] else None
-    fields = {**chosen, "mode": mode, **{name: given[name] for name in _FIELDS}}
-    if given["file"]:
-        _ask(action, given, f"the numbers in {safe(given['file'].name)}", as_json=session.as_json)
-        told = {name: given[name] for name in FileForm.model_fields}
-        send = _sends_file(session, action, given["file"], fields | told)
+    mode = "review" if options["review"] else None
+    fields = {**action_fields, "mode": mode, **{name: options[name] for name in _FIELDS}}
+    if options["file"]:
+        _ask(action, options, f"the numbers in {safe(options['file'].name)}", as_json=session.as_json)
+        file_options = {name: options[name] for name in FileForm.model_fields}
+        send = _sends_file(session, action, options["file"], fields | file_options)
     else:
-        which = _selected(session, kind, chosen, given) if given["is_all"] else {"numbers": list(given["numbers"])}
-        count = which.get("expected_count", len(given["numbers"]))
-        _ask(action, given, f"{number(count)} number{'' if count == 1 else 's'}", as_json=session.as_json)
-        body = which | {name: value for name, value in fields.items() if value is not None}
+        selection = (
+            _selected(session, kind, action_fields, options)
+            if options["is_all"]
+            else {"numbers": list(options["numbers"])}
+        )
+        count = selection.get("expected_count", len(options["numbers"]))
+        _ask(action, options, f"{number(count)} number{'' if count == 1 else 's'}", as_json=session.as_json)
+        body = selection | {name: value for name, value in fields.items() if value is not None}
         send = _sends_body(session, action, body)
-    return run_job(session, send, given["report_path"], wait=not given["no_wait"])
+    return run_job(session, send, options["report_path"], wait=not options["no_wait"])
 
 
-def _check(given: Mapping[str, Any]) -> None:
-    if sum(map(bool, (given["numbers"], given["file"], given["is_all"]))) != 1:
+def _check(options: Mapping[str, Any]) -> None:
+    if sum(map(bool, (options["numbers"], options["file"], options["is_all"]))) != 1:
         raise click.UsageError("Choose the numbers: NUMBERS, or --file FILE, or --all.")
-    if not given["is_all"] and any(given[name] is not None for name in (*_FILTERS, "expected_count")):
-        hint = " For the country of the numbers you list, use --country-code." if given["country"] is not None else ""
+    if not options["is_all"] and any(options[name] is not None for name in (*_FILTERS, "expected_count")):
+        hint = " For the country of the numbers you list, use --country-code." if options["country"] is not None else ""
         raise click.UsageError(f"Filters and --expected-count need --all.{hint}")
-    if not given["file"] and any(given[name] is not None for name in FileForm.model_fields):
+    if not options["file"] and any(options[name] is not None for name in FileForm.model_fields):
         raise click.UsageError("--delimiter, --encoding, --sheet, --header-row and --parent need --file.")
-    if given["report_path"] and given["no_wait"]:
+    if options["report_path"] and options["no_wait"]:
         raise click.UsageError("--report cannot be used with --no-wait.")
-    check_report(given["report_path"])
+    check_report(options["report_path"])
 
 
-def _selected(session: Session, kind: JobKind, chosen: Fields, given: Mapping[str, Any]) -> Json:
+def _selected(session: Session, kind: JobKind, action_fields: Fields, options: Mapping[str, Any]) -> Json:
     """Return the filter and how many numbers match it now. The service refuses the action if the count has changed."""
-    wanted = {name: given[name] for name in _FILTERS if name != "tenant"}
-    wanted["tenant_id"] = tenant_id(session, given["tenant"])
+    filters = {name: options[name] for name in _FILTERS if name != "tenant"}
+    filters["tenant_id"] = tenant_id(session, options["tenant"])
     # Here the user is the one who has the numbers; in an assignment, the one who gets them.
-    wanted["user_id"] = chosen["user_id"] if kind is JobKind.UNASSIGN else None
-    narrowed = {name: value for name, value in wanted.items() if value is not None}
-    expected = given["expected_count"]
-    return {"filter": narrowed, "expected_count": session.api.count(narrowed) if expected is None else expected}
+    filters["user_id"] = action_fields["user_id"] if kind is JobKind.UNASSIGN else None
+    active_filters = {name: value for name, value in filters.items() if value is not None}
+    expected = options["expected_count"]
+    return {
+        "filter": active_filters,
+        "expected_count": session.api.count(active_filters) if expected is None else expected,
+    }
 
 
-def _ask(action: ActionSpec, given: Mapping[str, Any], what: str, *, as_json: bool) -> None:
+def _ask(action: ActionSpec, options: Mapping[str, Any], what: str, *, as_json: bool) -> None:
     """R26: ask before deleting, and before acting on --all without a count. A review asks later, with more detail."""
-    surprising = given["is_all"] and given["expected_count"] is None
-    if given["yes"] or given["review"] or not (action.is_destructive or surprising):
+    surprising = options["is_all"] and options["expected_count"] is None
+    if options["yes"] or options["review"] or not (action.is_destructive or surprising):
         return
     question = f"{action.act} {what}?"
     if not is_asked(as_json):

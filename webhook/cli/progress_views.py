@@ -115,8 +115,8 @@ class Bars:
                 self._finish(but="")
             return
         progress = job.get("progress") or {}
-        if (place := progress.get("queue_position")) or str(job.get("status")) not in _NAMES:
-            self._waits(f"position {place:,}" if isinstance(place, int) else "queued")
+        if (position := progress.get("queue_position")) or str(job.get("status")) not in _NAMES:
+            self._waits(f"position {position:,}" if isinstance(position, int) else "queued")
             return
         name = _NAMES[str(job.get("status"))]
         name = "Write" if name == "Import" and job.get("kind") != "upload" else name
@@ -140,9 +140,9 @@ class Bars:
 
     def _finish(self, but: str) -> None:
         """Fill the bars of the finished phases and replace their details, which are out of date."""
-        named = {task: name for name, task in self._tasks.items()}
+        names = {task: name for name, task in self._tasks.items()}
         for task in self._progress.tasks:
-            name = named[task.id]
+            name = names[task.id]
             if name == _QUEUE:
                 self._progress.update(task.id, visible=False)
             elif name not in {but, "Upload"} and not task.fields.get("is_over"):

@@ -23,38 +23,38 @@ def list_resources(  # noqa: PLR0913, PLR0917 - resource, filters and layout
     spare: Sequence[str] = (),
 ) -> Exit:
     """Print the first `limit` resources of a kind, as a table (`spare`: see `table`) or as JSON."""
-    found = session.api.pages(f"/v1/{kind}", filters or {}, limit)
-    return print_list(session, found, lambda data: table(headings, map(row, data), spare), empty=f"No {kind} yet.")
+    listing = session.api.pages(f"/v1/{kind}", filters or {}, limit)
+    return print_list(session, listing, lambda data: table(headings, map(row, data), spare), empty=f"No {kind} yet.")
 
 
 def print_list(
     session: Session,
-    found: Json,
+    listing: Json,
     print_table: Callable[[list[Json]], None],
     *,
     empty: str,
     order: str = "first",
 ) -> Exit:
     """Print the entries that `Api.pages` returned, as a table or as JSON. `empty`: the text if there are none."""
-    data = found["data"]
+    data = listing["data"]
     if session.as_json:
-        emit(found)
+        emit(listing)
     elif data:
         print_table(data)
-        if found["next_cursor"]:
+        if listing["next_cursor"]:
             note(f"Showing the {order} {len(data):,}. To see more, use --limit.")
     else:
         print_line(empty)
     return Exit.OK
 
 
-def show_resource(session: Session, found: Json, headings: Sequence[str], row: Row) -> Exit:
+def show_resource(session: Session, resource: Json, headings: Sequence[str], row: Row) -> Exit:
     """Print one resource, one field per line, or as JSON."""
     if session.as_json:
-        emit(found)
+        emit(resource)
         return Exit.OK
     width = max(map(len, headings)) + 2
-    for heading, value in zip(headings, row(found), strict=True):
+    for heading, value in zip(headings, row(resource), strict=True):
         print_line(f"{heading:<{width}}{safe(value)}".rstrip())
     return Exit.OK
 

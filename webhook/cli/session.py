@@ -68,27 +68,27 @@ def talks(command: Callable[..., Exit]) -> Callable[..., Exit]:
 
     def run(ctx: click.Context, *, as_json: bool, **options: Any) -> Exit:  # noqa: ANN401 - the command's own, checked by click
         own = {name: options.pop(name) for name in ("url", "token", "profile", "demo")}
-        place = find_connection(ctx.find_root(), own)
-        with reporting_refusals(place, as_json=as_json), Api(place.url, place.token) as api:
-            return command(Session(api, as_json, place.spoken), **options)
+        connection = find_connection(ctx.find_root(), own)
+        with reporting_refusals(connection, as_json=as_json), Api(connection.url, connection.token) as api:
+            return command(Session(api, as_json, connection.spoken), **options)
 
-    made: Callable[..., Exit] = click.pass_context(run)
+    wrapper: Callable[..., Exit] = click.pass_context(run)
     for option in reversed(_OPTIONS):
-        made = option(made)
-    update_wrapper(made, command)
-    return made
+        wrapper = option(wrapper)
+    update_wrapper(wrapper, command)
+    return wrapper
 
 
 @contextmanager
-def reporting_refusals(place: Connection, *, as_json: bool) -> Iterator[None]:
+def reporting_refusals(connection: Connection, *, as_json: bool) -> Iterator[None]:
     """Turn errors of the service or of the connection into `Failed`."""
     try:
         yield
     except ProblemError as problem:
         document = problem.document
         if problem.status == HTTPStatus.UNAUTHORIZED:
-            document = {**document, "fix": _not_signed_in(place)}
-        elif problem.status == HTTPStatus.NOT_FOUND and (path := urlsplit(place.url).path):
+            document = {**document, "fix": _not_signed_in(connection)}
+        elif problem.status == HTTPStatus.NOT_FOUND and (path := urlsplit(connection.url).path):
             doubt = f"The URL ends in {safe(path)}: check whether the service is there or at the root of the host."
             document = {**document, "fix": f"{document.get('fix') or ''} {doubt}".strip()}
         raise Failed(document, of_response(problem.status), as_json=as_json) from problem
@@ -97,7 +97,7 @@ def reporting_refusals(place: Connection, *, as_json: bool) -> Iterator[None]:
         raise Failed(document, Exit.UNREACHABLE, as_json=as_json) from error
 
 
-def _not_signed_in(place: Connection) -> str:
+def _not_signed_in(connection: Connection) -> str:
     """Return the fix for a missing or wrong token. The service's own fix is about headers."""
-    why = "The service did not accept this token." if place.token else place.withheld or "There is no token."
+    why = "The service did not accept this token." if connection.token else connection.withheld or "There is no token."
     return f"{why} Save one with `numberyard login`, or use NUMBERYARD_TOKEN, --token or --profile."

@@ -97,7 +97,7 @@ def _what_and_when(job: Json) -> Iterator[str]:
 
 def notes(job: Json) -> Iterator[str]:
     """Yield the notes about the job's file."""
-    yield from (f"Note: {safe(said)}" for said in (job.get("file") or {}).get("notes") or ())
+    yield from (f"Note: {safe(text)}" for text in (job.get("file") or {}).get("notes") or ())
 
 
 def _seconds(job: Json) -> float | None:
@@ -177,8 +177,8 @@ def _sources(sources: list[Json]) -> Iterator[str]:
     """Yield the tenants that would lose numbers to others (R19), most numbers first."""
     if sources:
         yield from ("", "Taken from")
-    named, others = sources[:_SOURCES], sources[_SOURCES:]
-    for entry in named:
+    largest, others = sources[:_SOURCES], sources[_SOURCES:]
+    for entry in largest:
         yield f"  {safe((entry.get('tenant') or {}).get('name') or 'others')}: {number(entry.get('count'))}"
     if others:
         yield f"  others: {number(sum(int(entry.get('count') or 0) for entry in others))}"
@@ -193,10 +193,10 @@ def _carriers(carriers: list[Json]) -> Iterator[str]:
 
 def _changes(changes: list[Json]) -> Iterator[str]:
     """Yield the changes to existing numbers. New numbers are only counted."""
-    known = [entry for entry in changes if isinstance(entry.get("before"), dict)]
-    if known:
-        yield from ("", "Changes" if len(known) <= _CHANGES else f"Changes, the first {_CHANGES}")
-    for entry in known[:_CHANGES]:
+    updates = [entry for entry in changes if isinstance(entry.get("before"), dict)]
+    if updates:
+        yield from ("", "Changes" if len(updates) <= _CHANGES else f"Changes, the first {_CHANGES}")
+    for entry in updates[:_CHANGES]:
         before, after = entry["before"], entry.get("after")
         parts = ["deleted"] if after is None else [_change(name, before[name], after.get(name)) for name in before]
         yield f"  {safe(entry.get('number'))}  {', '.join(filter(None, parts))}"

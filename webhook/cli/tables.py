@@ -29,14 +29,14 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[object]], spare: Sequ
     """
     cells = [[safe(cell) for cell in row] for row in rows]
     console = Console(width=None if sys.stdout.isatty() else _UNCUT)
-    kept = _kept(headings, cells, spare, console.width)
-    names, shown = [headings[place] for place in kept], [[row[place] for place in kept] for row in cells]
+    columns = _columns_to_show(headings, cells, spare, console.width)
+    names, shown = [headings[column] for column in columns], [[row[column] for column in columns] for row in cells]
     widths = _widths(names, shown)
     if widths[0] + (_GAP + _LEAST) * (len(names) - 1) > console.width:
         _as_records(headings, cells)
         return
     _as_table(console, names, shown, widths[0])
-    if len(kept) < len(headings):
+    if len(columns) < len(headings):
         cut = ", ".join(heading for heading in headings if heading not in names)
         note(f"Hidden (terminal too narrow): {cut}.")
 
@@ -45,32 +45,32 @@ def _widths(headings: Sequence[str], cells: Rows) -> list[int]:
     return [max(map(cell_len, column)) for column in zip(headings, *cells, strict=True)]
 
 
-def _kept(headings: Sequence[str], cells: Rows, spare: Sequence[str], width: int) -> list[int]:
+def _columns_to_show(headings: Sequence[str], cells: Rows, spare: Sequence[str], width: int) -> list[int]:
     """Return the indices of the columns to show."""
-    widths, kept = _widths(headings, cells), list(range(len(headings)))
+    widths, columns = _widths(headings, cells), list(range(len(headings)))
     for name in spare:
-        if sum(widths[place] + _GAP for place in kept) - _GAP <= width:
+        if sum(widths[column] + _GAP for column in columns) - _GAP <= width:
             break
-        kept.remove(headings.index(name))
-    return kept
+        columns.remove(headings.index(name))
+    return columns
 
 
 def _as_table(console: Console, headings: Sequence[str], cells: Rows, first: int) -> None:
-    made = Table(box=None, pad_edge=False, header_style="bold")
-    for place, heading in enumerate(headings):
-        made.add_column(heading, no_wrap=True, overflow="ellipsis", min_width=None if place else first)
+    grid = Table(box=None, pad_edge=False, header_style="bold")
+    for index, heading in enumerate(headings):
+        grid.add_column(heading, no_wrap=True, overflow="ellipsis", min_width=None if index else first)
     for row in cells:
-        made.add_row(*map(Text, row))
+        grid.add_row(*map(Text, row))
     with console.capture() as capture:
-        console.print(made)
+        console.print(grid)
     for line in capture.get().splitlines():
         print_line(line.rstrip())
 
 
 def _as_records(headings: Sequence[str], cells: Rows) -> None:
     width = max(map(len, headings)) + _GAP
-    for place, row in enumerate(cells):
-        if place:
+    for index, row in enumerate(cells):
+        if index:
             print_line()
         for heading, cell in zip(headings, row, strict=True):
             if cell:

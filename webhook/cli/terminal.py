@@ -107,8 +107,8 @@ def _plain(error: UnicodeError) -> tuple[str, int]:
     """Return the nearest ASCII characters, "?" where there is none."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
-    given = error.object[error.start : error.end].translate(_PLAIN)
-    return given.encode("ascii", "replace").decode("ascii"), error.end
+    text = error.object[error.start : error.end].translate(_PLAIN)
+    return text.encode("ascii", "replace").decode("ascii"), error.end
 
 
 def silence_broken_pipe() -> None:

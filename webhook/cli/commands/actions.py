@@ -39,7 +39,7 @@ def assign(  # noqa: PLR0913 - options of the command
     service: str | None,
     only_unassigned: bool,
     expected_holder: str | None,
-    **given: Any,  # noqa: ANN401 - for `act`
+    **options: Any,  # noqa: ANN401 - for `act`
 ) -> Exit:
     """Assign numbers to an enterprise, a reseller or a user.
 
@@ -47,16 +47,16 @@ def assign(  # noqa: PLR0913 - options of the command
     """
     if to is not None and (user is not None or service is not None):
         raise click.UsageError("--to cannot be used with --user or --service.")
-    if to is None and user is None and given["file"] is None:
+    if to is None and user is None and options["file"] is None:
         raise click.UsageError("Choose who gets the numbers: --to or --user.")
-    chosen = {
+    action_fields = {
         "tenant_id": tenant_id(session, to),
         "user_id": user_id(session, user),
         "service": service,
         "only_unassigned": only_unassigned or None,
         "expected_holder_id": tenant_id(session, expected_holder),
     }
-    return act(session, JobKind.ASSIGN, chosen, given)
+    return act(session, JobKind.ASSIGN, action_fields, options)
 
 
 @click.command()
@@ -71,15 +71,15 @@ def unassign(
     user: str | None,
     service: str | None,
     expected_holder: str | None,
-    **given: Any,  # noqa: ANN401 - for `act`
+    **options: Any,  # noqa: ANN401 - for `act`
 ) -> Exit:
     """Unassign numbers from your users, or from a tenant below you to the level above it."""
-    chosen = {
+    action_fields = {
         "user_id": user_id(session, user),
         "service": service,
         "expected_holder_id": tenant_id(session, expected_holder),
     }
-    return act(session, JobKind.UNASSIGN, chosen, given)
+    return act(session, JobKind.UNASSIGN, action_fields, options)
 
 
 def _switches(command: Callable[..., Exit]) -> Callable[..., Exit]:
@@ -103,19 +103,19 @@ def change(
     *,
     voice_carrier: str | None,
     sms_carrier_profile: str | None,
-    **given: Any,  # noqa: ANN401 - the capabilities, and the options for `act`
+    **options: Any,  # noqa: ANN401 - the capabilities, and the options for `act`
 ) -> Exit:
-    chosen: dict[str, str | None] = {name: _WORDS.get(given.pop(name)) for name in CAPABILITY_NAMES}
-    chosen |= {"voice_carrier": voice_carrier, "sms_carrier_profile": sms_carrier_profile}
-    if given["file"] is None and all(value is None for value in chosen.values()):
-        options = ", ".join(f"--{name.replace('_', '-')}" for name in chosen)
-        raise click.UsageError(f"Choose what to change: {options}.")
-    return act(session, JobKind.CHANGE, chosen, given)
+    action_fields: dict[str, str | None] = {name: _WORDS.get(options.pop(name)) for name in CAPABILITY_NAMES}
+    action_fields |= {"voice_carrier": voice_carrier, "sms_carrier_profile": sms_carrier_profile}
+    if options["file"] is None and all(value is None for value in action_fields.values()):
+        option_names = ", ".join(f"--{name.replace('_', '-')}" for name in action_fields)
+        raise click.UsageError(f"Choose what to change: {option_names}.")
+    return act(session, JobKind.CHANGE, action_fields, options)
 
 
 @click.command()
 @acts
 @talks
-def delete(session: Session, **given: Any) -> Exit:  # noqa: ANN401 - for `act`
+def delete(session: Session, **options: Any) -> Exit:  # noqa: ANN401 - for `act`
     """Delete unassigned numbers that you uploaded. `numberyard undo` restores them."""
-    return act(session, JobKind.DELETE, {}, given)
+    return act(session, JobKind.DELETE, {}, options)

@@ -39,11 +39,11 @@ def list_command(session: Session, *, state: str | None, limit: int) -> Exit:
 @talks
 def show(session: Session, *, callback_id: str) -> Exit:
     """Show a callback and its delivery attempts, newest last."""
-    found = session.api.get("callbacks", callback_id)
-    show_resource(session, found, _HEADINGS, _row)
-    if not session.as_json and found.get("deliveries"):
+    callback = session.api.get("callbacks", callback_id)
+    show_resource(session, callback, _HEADINGS, _row)
+    if not session.as_json and callback.get("deliveries"):
         print_line("")
-        table(_TRY_HEADINGS, map(_try, found["deliveries"]))
+        table(_TRY_HEADINGS, map(_try, callback["deliveries"]))
     return Exit.OK
 
 
@@ -52,11 +52,11 @@ def show(session: Session, *, callback_id: str) -> Exit:
 @talks
 def replay(session: Session, *, callback_id: str) -> Exit:
     """Send a callback again, with the same ID. Its job must have ended."""
-    found = session.api.replay(callback_id)
+    callback = session.api.replay(callback_id)
     if session.as_json:
-        emit(found)
+        emit(callback)
     else:
-        note(f"Queued to be sent again: {safe(found.get('id'))}")
+        note(f"Queued to be sent again: {safe(callback.get('id'))}")
     return Exit.OK
 
 
@@ -74,14 +74,14 @@ def rotate(session: Session) -> Exit:
     return _show_secret(session, session.api.create("callbacks/secret", {}))
 
 
-def _show_secret(session: Session, found: Json) -> Exit:
+def _show_secret(session: Session, document: Json) -> Exit:
     """Print only the secret to stdout, for scripts; everything else to stderr."""
     if session.as_json:
-        emit(found)
+        emit(document)
         return Exit.OK
-    if found.get("previous_until"):
-        note(f"The previous secret also signs until {when(found['previous_until'])}.")
-    print_line(safe(found.get("secret")))
+    if document.get("previous_until"):
+        note(f"The previous secret also signs until {when(document['previous_until'])}.")
+    print_line(safe(document.get("secret")))
     return Exit.OK
 
 

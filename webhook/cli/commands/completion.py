@@ -46,8 +46,8 @@ def recent_jobs(ctx: click.Context, _parameter: click.Parameter, incomplete: str
     """Return the IDs of the latest jobs; nothing if they are not available at once. Prints no error: shells show it."""
     with contextlib.suppress(click.ClickException, Ending, UnreachableError, ProblemError, OSError, ValueError):
         own = {name: ctx.params.get(name) for name in ("url", "token", "profile", "demo")}
-        place = find_connection(ctx.find_root(), own)
-        with Api(place.url, place.token, patience=_PATIENCE) as api:
+        connection = find_connection(ctx.find_root(), own)
+        with Api(connection.url, connection.token, patience=_PATIENCE) as api:
             jobs = api.pages("/v1/jobs", {}, _JOBS)["data"]
         return [
             CompletionItem(safe(job["id"]), help=f"{safe(job.get('kind'))} {safe(job.get('status'))}")

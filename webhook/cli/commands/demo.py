@@ -33,8 +33,8 @@ from worker.storage import scratch
 def demo(*, rows: int, as_json: bool) -> Exit:
     """Import a generated spreadsheet with realistic errors, and show the result."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    kept = Path(tempfile.mkdtemp(prefix="numberyard-demo-"))
-    file, report = kept / "numbers.csv", kept / "report.csv"
+    output_folder = Path(tempfile.mkdtemp(prefix="numberyard-demo-"))
+    file, report = output_folder / "numbers.csv", output_folder / "report.csv"
     tell = note if as_json else print_line
     tell(f"Writing a spreadsheet of {rows:,} rows: {file}")
     write_sample(file, rows, seed=1)

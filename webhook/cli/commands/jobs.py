@@ -52,12 +52,12 @@ def _show(session: Session, job: Json) -> Exit:
 
 
 def _list(session: Session, limit: int) -> Exit:
-    found = session.api.pages("/v1/jobs", {}, limit)
-    return print_list(session, found, _table, empty="No jobs yet.", order="newest")
+    listing = session.api.pages("/v1/jobs", {}, limit)
+    return print_list(session, listing, _table, empty="No jobs yet.", order="newest")
 
 
-def _table(found: list[Json]) -> None:
-    table(_HEADINGS, map(_row, found), spare=("Kind", "Rows", "Created"))
+def _table(entries: list[Json]) -> None:
+    table(_HEADINGS, map(_row, entries), spare=("Kind", "Rows", "Created"))
 
 
 def _row(job: Json) -> tuple[object, ...]:

@@ -34,10 +34,10 @@ def login(ctx: click.Context, *, url: str | None, profile: str | None, as_json: 
     path = config_path(root.params.get("config"))
     profile_names(path)  # report an unreadable file before the user types anything
     name = profile or root.params.get("profile") or DEFAULT_PROFILE
-    url = check_url(_asked_url(url or root.params.get("url")))
+    url = check_url(_ask_for_url(url or root.params.get("url")))
     if url.startswith("http://") and urlsplit(url).hostname not in LOOPBACK:
         note("Warning: http:// sends the token unencrypted. Use https:// if the service supports it.")
-    token = check_token(typed_before(root, "token") or _asked_token())
+    token = check_token(typed_before(root, "token") or _ask_for_token())
     if not token:
         raise click.UsageError("A token is required. Create one with `numberyard tokens add` or `numberyard init`.")
     with reporting_refusals(Connection(url, token), as_json=as_json), Api(url, token) as api:
@@ -51,16 +51,16 @@ def _is_person() -> bool:
     return sys.stdin.isatty()
 
 
-def _asked_url(given: str | None) -> str:
-    if given:
-        return given
+def _ask_for_url(option: str | None) -> str:
+    if option:
+        return option
     if not _is_person():
         raise click.UsageError("Cannot ask for the URL (no terminal): add --url.")
     answer: str = click.prompt("URL of the service", default=DEFAULT_URL, err=True)
     return answer.strip()
 
 
-def _asked_token() -> str:
+def _ask_for_token() -> str:
     if not _is_person():
         return sys.stdin.readline().strip()
     answer: str = click.prompt("Your API token (not shown)", hide_input=True, err=True)

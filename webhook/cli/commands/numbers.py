@@ -36,32 +36,32 @@ def numbers(session: Session, query: str | None, limit: int, *, tenant: str | No
     filters["tenant_id"] = tenant_id(session, tenant)
     if query and _E164.fullmatch(query) and not any(filters.values()):
         return _show(session, session.api.number(query))
-    found = session.api.pages("/v1/numbers", {"q": query, **filters}, limit)
-    return print_list(session, found, _table, empty="No numbers match.")
+    listing = session.api.pages("/v1/numbers", {"q": query, **filters}, limit)
+    return print_list(session, listing, _table, empty="No numbers match.")
 
 
-def _table(found: list[Json]) -> None:
-    table(_HEADINGS, map(_row, found), spare=("SMS profile", "Voice carrier", "Country"))
+def _table(entries: list[Json]) -> None:
+    table(_HEADINGS, map(_row, entries), spare=("SMS profile", "Voice carrier", "Country"))
 
 
-def _show(session: Session, found: Json) -> Exit:
+def _show(session: Session, entry: Json) -> Exit:
     if session.as_json:
-        emit(found)
+        emit(entry)
         return Exit.OK
-    for line in _lines(found):
+    for line in _lines(entry):
         print_line(line)
     return Exit.OK
 
 
-def _lines(found: Json) -> Iterator[str]:
+def _lines(entry: Json) -> Iterator[str]:
     facts = (
-        *zip(_HEADINGS, _row(found), strict=True),
-        ("Uploaded by", _name(found.get("uploaded_by"))),
-        ("Voice user", _name(found.get("voice_user"))),
-        ("SMS user", _name(found.get("sms_user"))),
+        *zip(_HEADINGS, _row(entry), strict=True),
+        ("Uploaded by", _name(entry.get("uploaded_by"))),
+        ("Voice user", _name(entry.get("voice_user"))),
+        ("SMS user", _name(entry.get("sms_user"))),
     )
     yield from (f"{heading:<14}{safe(value)}" for heading, value in facts if value)
-    history = found.get("history") or []
+    history = entry.get("history") or []
     if history:
         yield "History"
     yield from ("  " + "  ".join(safe(value) for value in _event(event)) for event in history)
@@ -71,16 +71,16 @@ def _event(event: Json) -> Iterator[object]:
     yield from (when(value) if name == "at" else value for name, value in event.items() if value)
 
 
-def _row(found: Json) -> tuple[object, ...]:
-    capabilities = " ".join(name for name in CAPABILITY_NAMES if found.get(name))
+def _row(entry: Json) -> tuple[object, ...]:
+    capabilities = " ".join(name for name in CAPABILITY_NAMES if entry.get(name))
     return (
-        found.get("e164"),
-        found.get("country"),
+        entry.get("e164"),
+        entry.get("country"),
         capabilities,
-        found.get("voice_carrier"),
-        found.get("sms_carrier_profile"),
-        found.get("status"),
-        _name(found.get("tenant")),
+        entry.get("voice_carrier"),
+        entry.get("sms_carrier_profile"),
+        entry.get("status"),
+        _name(entry.get("tenant")),
     )
 
 

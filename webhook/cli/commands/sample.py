@@ -67,10 +67,10 @@ def _write_xlsx(path: Path, batches: Iterator[pa.RecordBatch]) -> None:
         workbook.set_properties({"created": datetime(2000, 1, 1, tzinfo=UTC)})
         sheet = workbook.add_worksheet("Numbers")
         sheet.write_row(0, 0, SCHEMA.names)
-        place = 1
+        row_index = 1
         for batch in batches:
             for cells in zip(*(column.to_pylist() for column in batch.columns), strict=True):
                 for column, cell in enumerate(cells):
                     if cell:
-                        sheet.write_string(place, column, cell)
-                place += 1
+                        sheet.write_string(row_index, column, cell)
+                row_index += 1

@@ -40,8 +40,8 @@ def list_command(session: Session, *, limit: int) -> Exit:
 def add(session: Session, *, parent: str | None, **fields: str | bool | None) -> Exit:
     """Add a reseller or an enterprise."""
     fields["parent_id"] = tenant_id(session, parent)
-    given = {field: value for field, value in fields.items() if value is not None}
-    return show_resource(session, session.api.create("tenants", given), _HEADINGS, _row)
+    body = {field: value for field, value in fields.items() if value is not None}
+    return show_resource(session, session.api.create("tenants", body), _HEADINGS, _row)
 
 
 @tenants.command()
@@ -63,10 +63,10 @@ def show(session: Session, *, tenant: str) -> Exit:
 @talks
 def set_command(session: Session, *, tenant: str, **fields: str | bool | None) -> Exit:
     """Change a tenant. Without a default carrier of its own, it inherits its parent's."""
-    given = {field: value for field, value in fields.items() if value is not None}
-    if not given:
+    changes = {field: value for field, value in fields.items() if value is not None}
+    if not changes:
         raise click.UsageError("Choose what to change: use at least one option.")
-    body = {field: None if field.startswith("default_") and value == "" else value for field, value in given.items()}
+    body = {field: None if field.startswith("default_") and value == "" else value for field, value in changes.items()}
     return show_resource(session, session.api.change("tenants", tenant_or_own(session, tenant), body), _HEADINGS, _row)
 
 

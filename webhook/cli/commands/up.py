@@ -27,8 +27,8 @@ def up(*, data: Path | None, port: int, workers: int | None, demo: bool, as_json
     Crashed processes are restarted. Ctrl-C finishes the current work and stops everything.
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    given = {"data_dir": data, "workers": workers}
-    settings = get_settings().model_copy(update={name: value for name, value in given.items() if value is not None})
+    overrides = {"data_dir": data, "workers": workers}
+    settings = get_settings().model_copy(update={name: value for name, value in overrides.items() if value is not None})
     try:
         with Stack(settings, port) as stack:
             stack.start(with_demo=demo)

@@ -69,7 +69,7 @@ def upload(  # noqa: PLR0913 - options of the command
     --review waits until the file is checked, shows the expected result and, on a terminal, asks you to confirm.
     """
     check_report(report_path)
-    given = fields | {"assign_to": tenant_id(session, assign_to), "mode": "review" if review else None}
-    given |= {"only_unassigned": only_unassigned or None}
+    form = fields | {"assign_to": tenant_id(session, assign_to), "mode": "review" if review else None}
+    form |= {"only_unassigned": only_unassigned or None}
     wait = watch or review or report_path is not None
-    return run_job(session, lambda view: send_file(session, view, file, given), report_path, wait=wait)
+    return run_job(session, lambda view: send_file(session, view, file, form), report_path, wait=wait)

@@ -51,8 +51,8 @@ def list_command(session: Session, *, limit: int) -> Exit:
 def add(session: Session, *, enterprise: str | None, **fields: str | bool | tuple[str, ...] | None) -> Exit:
     """Add a user and assign its first numbers."""
     fields["tenant_id"] = tenant_id(session, enterprise)
-    given = {field: list(value) if isinstance(value, tuple) else value for field, value in fields.items() if value}
-    return show_resource(session, session.api.create("users", given), _HEADINGS, _row)
+    body = {field: list(value) if isinstance(value, tuple) else value for field, value in fields.items() if value}
+    return show_resource(session, session.api.create("users", body), _HEADINGS, _row)
 
 
 @users.command()
@@ -74,10 +74,10 @@ def show(session: Session, *, user: str) -> Exit:
 @talks
 def set_command(session: Session, *, user: str, **fields: str | bool | None) -> Exit:
     """Change a user. To change its numbers, use `assign` and `unassign`."""
-    given = {field: value for field, value in fields.items() if value is not None}
-    if not given:
+    changes = {field: value for field, value in fields.items() if value is not None}
+    if not changes:
         raise click.UsageError("Choose what to change: use at least one option.")
-    body = {field: None if field == "extension" and value == "" else value for field, value in given.items()}
+    body = {field: None if field == "extension" and value == "" else value for field, value in changes.items()}
     return show_resource(session, session.api.change("users", _id(session, user), body), _HEADINGS, _row)
 
 
