@@ -31,5 +31,5 @@ def require_actor() -> None:
 
 def actor() -> Actor:
     """Return the actor of this request."""
-    found: Actor = g.actor
-    return found
+    current_actor: Actor = g.actor
+    return current_actor

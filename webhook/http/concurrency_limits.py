@@ -31,7 +31,7 @@ class Share:
         self._setting = setting
         self._detail = detail
         self._lock = Lock()
-        self._taken = 0
+        self._in_use = 0
 
     @property
     def size(self) -> int:
@@ -41,15 +41,15 @@ class Share:
     def try_acquire(self) -> bool:
         """Take a slot if one is free, without waiting."""
         with self._lock:
-            if self._taken >= self.size:
+            if self._in_use >= self.size:
                 return False
-            self._taken += 1
+            self._in_use += 1
             return True
 
     def release(self) -> None:
         """Give a slot back."""
         with self._lock:
-            self._taken -= 1
+            self._in_use -= 1
 
     def acquire(self) -> None:
         """Take a slot. Raises `Refused` with 503 if none is free."""

@@ -75,13 +75,13 @@ def _conditional(stored: StoredFile, file: BinaryIO, length: int) -> Response:
         raise refuse(RequestCode.PRECONDITION_FAILED)
     if response.status_code == HTTPStatus.OK and _asks_for_one_range():
         _limit(response, length)
-    return _named(response, stored.name)
+    return _with_name(response, stored.name)
 
 
 def _asks_for_one_range() -> bool:
     """Return whether the request asks for one byte range; other units and several ranges may be ignored."""
-    asked = request.range
-    return request.method == "GET" and asked is not None and asked.units == "bytes" and len(asked.ranges) == 1
+    ranges = request.range
+    return request.method == "GET" and ranges is not None and ranges.units == "bytes" and len(ranges.ranges) == 1
 
 
 def _limit(response: Response, length: int) -> None:
@@ -104,10 +104,10 @@ def sent(download: Download) -> Response:
         response = Response(stream_with_context(content), content_type=download.content_type)
     if download.length is not None:
         response.content_length = download.length
-    return _named(response, download.name)
+    return _with_name(response, download.name)
 
 
-def _named(response: Response, name: str) -> Response:
+def _with_name(response: Response, name: str) -> Response:
     response.headers["Content-Disposition"] = disposition(name)
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response

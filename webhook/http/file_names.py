@@ -69,10 +69,10 @@ def disposition(name: str) -> str:
     """
     exact = saved(name)
     plain = _PERCENT.sub("_", _ascii(exact))
-    found = f'attachment; filename="{plain}"'
+    value = f'attachment; filename="{plain}"'
     if plain == exact and _PLAIN.fullmatch(exact):
-        return found
-    return f"{found}; filename*=UTF-8''{quote(exact, safe=_ATTR_CHARS)}"
+        return value
+    return f"{value}; filename*=UTF-8''{quote(exact, safe=_ATTR_CHARS)}"
 
 
 def _ascii(name: str) -> str:

@@ -27,7 +27,7 @@ graceful_timeout = 10  # seconds that running requests get when a process stops
 keepalive = 15  # seconds that a connection may wait for its next request
 control_socket_disable = True
 
-_held = ExitStack()
+_exit_stack = ExitStack()
 
 
 def on_starting(_server: Any) -> None:  # noqa: ANN401 - gunicorn has no types
@@ -35,7 +35,7 @@ def on_starting(_server: Any) -> None:  # noqa: ANN401 - gunicorn has no types
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # each connection needs a file
     within = MEMORY if os.access(MEMORY, os.W_OK | os.X_OK) else None
-    os.environ[FOLDER] = str(_held.enter_context(scratch.folder(within)))
+    os.environ[FOLDER] = str(_exit_stack.enter_context(scratch.folder(within)))
     gc.disable()  # inherited by the web processes: nearly all objects made during start-up stay
 
 
@@ -58,4 +58,4 @@ def child_exit(_server: Any, worker: Any) -> None:  # noqa: ANN401 - gunicorn ha
 
 def on_exit(_server: Any) -> None:  # noqa: ANN401 - gunicorn has no types
     """Remove the metrics folder when gunicorn exits."""
-    _held.close()
+    _exit_stack.close()

@@ -66,47 +66,47 @@ def check_fingerprint(content: Mapping[str, Any]) -> None:
     The fingerprint does not depend on how the content was encoded. Raises `ReplayedError` if the request was answered
     before.
     """
-    known = g.get("once")
-    if known is None:
+    key_state = g.get("once")
+    if key_state is None:
         return
-    said = json.dumps([request.path, content], sort_keys=True, default=str)
-    g.fingerprint = hashlib.sha256(said.encode()).digest()
-    if isinstance(known, Finished):
-        if known.fingerprint != g.fingerprint:
+    request_text = json.dumps([request.path, content], sort_keys=True, default=str)
+    g.fingerprint = hashlib.sha256(request_text.encode()).digest()
+    if isinstance(key_state, Finished):
+        if key_state.fingerprint != g.fingerprint:
             raise refuse(RequestCode.IDEMPOTENCY_KEY_REUSED)
-        raise ReplayedError(known)
+        raise ReplayedError(key_state)
 
 
 def record_job(connection: sa.Connection, job: str) -> None:
     """Record the job that the request created, in the transaction that inserts the job."""
-    held = g.get("once")
-    if not isinstance(held, Claim):
+    key_state = g.get("once")
+    if not isinstance(key_state, Claim):
         return
     try:
-        idempotency.finish(connection, held, g.fingerprint, job)
+        idempotency.finish(connection, key_state, g.fingerprint, job)
     except idempotency.OvertakenError as error:
         raise _under_way() from error
 
 
 def keep_key() -> None:
     """Renew the claim while a long body arrives."""
-    held = g.get("once")
-    if isinstance(held, Claim) and time.monotonic() - g.last_stay > get_settings().lease_seconds / 4:
+    key_state = g.get("once")
+    if isinstance(key_state, Claim) and time.monotonic() - g.last_stay > get_settings().lease_seconds / 4:
         g.last_stay = time.monotonic()
         with transaction() as connection:
-            idempotency.stay(connection, held)
+            idempotency.stay(connection, key_state)
 
 
 def end_request(response: Response) -> Response:
     """Store the response if a job was created, else release the key. Runs after the request."""
-    held = g.get("once")
-    if isinstance(held, Claim):
+    key_state = g.get("once")
+    if isinstance(key_state, Claim):
         # A failure here costs little: a key without a stored response is answered with the job, and a claim expires.
         with suppress(*TRANSIENT), transaction() as connection:
             if response.status_code == HTTPStatus.ACCEPTED:
-                idempotency.keep_answer(connection, held, response.get_data(as_text=True))
+                idempotency.keep_answer(connection, key_state, response.get_data(as_text=True))
             else:
-                idempotency.drop(connection, held)
+                idempotency.drop(connection, key_state)
     return response
 
 

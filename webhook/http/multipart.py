@@ -103,12 +103,12 @@ def receive(request: Request, key: str, limit: int, on_fields: OnFields | None =
 
 
 def _parse(request: Request, body: IO[bytes], boundary: bytes, sink: _Sink) -> tuple[dict[str, str], FileStorage]:
-    taken: list[Any] = []
+    sinks: list[Any] = []
 
     def open_part(*_args: object, **_more: object) -> IO[bytes]:
-        if taken:
+        if sinks:
             raise refuse(RequestCode.INVALID_FIELD, "Send one file at a time, in the field “file”.")
-        taken.append(sink)
+        sinks.append(sink)
         return cast("IO[bytes]", sink)
 
     parser = MultiPartParser(
@@ -138,18 +138,18 @@ def _parse(request: Request, body: IO[bytes], boundary: bytes, sink: _Sink) -> t
 
 def _content_digests(headers: Headers) -> dict[str, bytes]:
     """Return the digests in `Content-Digest` (RFC 9530) whose algorithm is supported."""
-    found = {}
+    digests = {}
     for member in headers.get("Content-Digest", "").split(","):
         name, _, value = member.strip().partition("=")
         if name.lower() in _DIGESTS:
             try:
-                found[name.lower()] = base64.b64decode(value.strip(":"), validate=True)
+                digests[name.lower()] = base64.b64decode(value.strip(":"), validate=True)
             except ValueError as error:
                 raise refuse(RequestCode.BAD_REQUEST, "Content-Digest is malformed (RFC 9530).") from error
-    return found
+    return digests
 
 
-def _compare(expected: dict[str, bytes], found: dict[str, bytes]) -> None:
-    for name, digest in found.items():
+def _compare(expected: dict[str, bytes], actual: dict[str, bytes]) -> None:
+    for name, digest in actual.items():
         if name in expected and not hmac.compare_digest(expected[name], digest):
             raise refuse_file(Code.DIGEST_MISMATCH)

@@ -78,10 +78,10 @@ class BoundedRequest(Request):
     @cached_property
     def stream(self) -> IO[bytes]:
         """Return the body's stream. 413 at once by Content-Length or, where there is none, while reading."""
-        found = super().stream
+        stream = super().stream
         limit = self.max_content_length
         if limit is None or "wsgi.input_terminated" not in self.environ:
-            return found
+            return stream
         # One byte more than allowed: a body is too long only if it has that byte.
         return cast("IO[bytes]", BoundedStream(self.environ["wsgi.input"], limit + 1, is_max=True))
 
@@ -142,7 +142,7 @@ def parse_object(content: bytes) -> Mapping[str, Any]:
     if content.startswith(_BOM):
         raise _bad("The body starts with a byte order mark.", at=0)
     try:
-        found = json.loads(
+        document = json.loads(
             content.decode(),
             object_pairs_hook=_members,
             parse_constant=_not_json,
@@ -155,21 +155,21 @@ def parse_object(content: bytes) -> Mapping[str, Any]:
         raise _bad(f"The body is not JSON: {error.msg}.", line=error.lineno, column=error.colno) from error
     except RecursionError as error:
         raise _too_deep() from error
-    if not isinstance(found, dict):
+    if not isinstance(document, dict):
         raise _bad("The body must be a JSON object.")
-    if content.count(b"[") + content.count(b"{") > DEEPEST and _is_deeper(found, DEEPEST):
+    if content.count(b"[") + content.count(b"{") > DEEPEST and _is_deeper(document, DEEPEST):
         raise _too_deep()
-    return found
+    return document
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Return an object's members. Refuses duplicate names, of which parsers take either (RFC 8259, section 4)."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    members = dict(pairs)
+    if len(members) < len(pairs):
         raise refuse(RequestCode.DUPLICATE_KEY, key=_duplicate([name for name, _ in pairs])[:_LONGEST_FIELD])
     if len(pairs) > MOST_MEMBERS:
         raise _bad(f"An object has more than {MOST_MEMBERS} members.")
-    return found
+    return members
 
 
 def _duplicate(names: list[str]) -> str:
@@ -198,9 +198,9 @@ def _decimal(text: str) -> float:
     return number
 
 
-def _is_deeper(found: object, most: int) -> bool:
+def _is_deeper(document: object, most: int) -> bool:
     """Return whether lists and objects are nested in more than `most` levels, without recursion."""
-    level: list[Any] = [found]
+    level: list[Any] = [document]
     for _ in range(most):
         inner = [value for part in level for value in (part.values() if isinstance(part, dict) else part)]
         level = [value for value in inner if isinstance(value, dict | list)]
@@ -222,8 +222,8 @@ def validated(body: type[Body], raw: Mapping[str, Any]) -> Body:
     try:
         return body.model_validate(raw)
     except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False, include_context=False)[:_MOST_FAULTS]
-        errors = [{"field": _name(entry["loc"]), "message": entry["msg"]} for entry in found]
+        faults = error.errors(include_url=False, include_input=False, include_context=False)[:_MOST_FAULTS]
+        errors = [{"field": _name(entry["loc"]), "message": entry["msg"]} for entry in faults]
         detail = "; ".join(": ".join(filter(None, (entry["field"], entry["message"]))) for entry in errors)
         raise refuse(RequestCode.INVALID_FIELD, detail, errors=errors) from error
 

@@ -172,12 +172,12 @@ def _number_user(
 ) -> resources.NumberUser | None:
     if getattr(row, f"{prefix}_id") is None:
         return None
-    found = row._mapping  # noqa: SLF001 - the documented way to read a column by its name
+    columns = row._mapping  # noqa: SLF001 - the documented way to read a column by its name
     return resources.NumberUser(
-        id=found[f"{prefix}_public_id"],
-        name=found[f"{prefix}_name"],
-        email=found[f"{prefix}_email"],
-        kind=found[f"{prefix}_kind"],
+        id=columns[f"{prefix}_public_id"],
+        name=columns[f"{prefix}_name"],
+        email=columns[f"{prefix}_email"],
+        kind=columns[f"{prefix}_kind"],
         service=service,
     )
 
@@ -250,10 +250,10 @@ def _ref(tenant: Tenant) -> resources.TenantRef:
 
 
 def _can(actor: Tenant, facts: NumberFacts) -> resources.Can:
-    found = {
+    refusals = {
         "assign": permissions.check_assignable(actor, facts),
         "change": permissions.check_change(actor, facts),
         "delete": permissions.check_delete(actor, facts),
     }
-    codes = {action: code.value for action, code in found.items() if code is not None}
-    return resources.Can(codes=codes, **{action: code is None for action, code in found.items()})
+    codes = {action: code.value for action, code in refusals.items() if code is not None}
+    return resources.Can(codes=codes, **{action: code is None for action, code in refusals.items()})
