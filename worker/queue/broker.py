@@ -102,19 +102,19 @@ def configuration(settings: Settings) -> dict[str, object]:
 @lru_cache(maxsize=1)
 def app() -> Celery:
     """Return this process's Celery app, created at first use."""
-    made = Celery("numberyard", set_as_current=False)
-    made.conf.update(configuration(get_settings()))
-    return made
+    celery_app = Celery("numberyard", set_as_current=False)
+    celery_app.conf.update(configuration(get_settings()))
+    return celery_app
 
 
 @lru_cache(maxsize=1)
 def _publisher() -> Celery:
     """Return an app that only sends, with time-outs short enough for an HTTP request."""
-    made = Celery("numberyard-publisher", set_as_current=False)
-    made.conf.update(configuration(get_settings()))
-    made.conf.broker_transport_options["socket_timeout"] = PUBLISH_SECONDS
-    made.conf.broker_transport_options["socket_connect_timeout"] = PUBLISH_SECONDS
-    return made
+    celery_app = Celery("numberyard-publisher", set_as_current=False)
+    celery_app.conf.update(configuration(get_settings()))
+    celery_app.conf.broker_transport_options["socket_timeout"] = PUBLISH_SECONDS
+    celery_app.conf.broker_transport_options["socket_connect_timeout"] = PUBLISH_SECONDS
+    return celery_app
 
 
 @lru_cache(maxsize=1)
@@ -127,8 +127,8 @@ def client(settings: Settings, timeout: float, **more: Any) -> redis.Redis:  # n
     if settings.redis_url is None:
         raise LookupError("NUMBERYARD_REDIS_URL is not set")
     url = settings.redis_url.get_secret_value()
-    given = {"socket_timeout": timeout, "socket_connect_timeout": timeout, **redis_tls.options(url, settings), **more}
-    return redis.Redis.from_url(url, **given)
+    options = {"socket_timeout": timeout, "socket_connect_timeout": timeout, **redis_tls.options(url, settings), **more}
+    return redis.Redis.from_url(url, **options)
 
 
 class BackgroundSender:

@@ -23,7 +23,7 @@ from kombu.transport import redis
 log = structlog.get_logger(__name__)
 
 NO_MESSAGE = (ValueError, TypeError, KeyError, AttributeError)
-LOOK_SECONDS = 2.0
+CHECK_SECONDS = 2.0
 SUSPICIOUS = 2  # checks in a row: a message that was just received is counted before Celery processes it
 
 
@@ -64,7 +64,7 @@ class ConsumerWatchdog(bootsteps.StartStopStep):  # type: ignore[misc]
         """Start the periodic check; it requires an event loop."""
         self._uneven = 0
         if consumer.hub is not None:
-            self._timer = consumer.hub.call_repeatedly(LOOK_SECONDS, self._look, consumer)
+            self._timer = consumer.hub.call_repeatedly(CHECK_SECONDS, self._check, consumer)
 
     def stop(self, consumer: Any) -> None:  # noqa: ANN401, ARG002 - Celery's own
         """Stop the periodic check."""
@@ -72,7 +72,7 @@ class ConsumerWatchdog(bootsteps.StartStopStep):  # type: ignore[misc]
             self._timer.cancel()
             self._timer = None
 
-    def _look(self, consumer: Any) -> None:  # noqa: ANN401 - Celery's own
+    def _check(self, consumer: Any) -> None:  # noqa: ANN401 - Celery's own
         """Raise `ConnectionResetError`, so that Celery reconnects, if messages are counted that it does not process."""
         account = consumer.task_consumer.channel.qos
         charged = len(account._delivered) - len(account._dirty)  # noqa: SLF001 - there is no public access

@@ -131,7 +131,7 @@ def halve(connection: sa.Connection, lease: Lease, rows: Sequence[int]) -> list[
     )
     pieces, halved = connection.execute(of_job).one()
     first = pieces - len(rows) * (halved - 1)  # number of chunks that the check created
-    numbers = [first + len(rows) * lease.number + place for place in range(len(rows))]
+    numbers = [first + len(rows) * lease.number + index for index in range(len(rows))]
     for number, count in zip(numbers, rows, strict=True):
         tried = max(get_settings().max_attempts - 2, 0) if count > 1 else 0
         beside = {"attempt": tried, "last_error": lease.last_error}

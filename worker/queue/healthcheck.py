@@ -19,9 +19,9 @@ def connected(url: str) -> bool:
     """Return whether the broker at `url` has another client with this client's address. `redis.RedisError`."""
     tls = redis_tls.options(url, get_settings())
     with redis.Redis.from_url(url, socket_connect_timeout=TIMEOUT, socket_timeout=TIMEOUT, **tls) as client:
-        known = {str(one["id"]): str(one["addr"]).rpartition(":")[0] for one in client.client_list()}
+        addresses = {str(entry["id"]): str(entry["addr"]).rpartition(":")[0] for entry in client.client_list()}
         ours = str(client.client_id())
-    return any(address == known.get(ours) for number, address in known.items() if number != ours)
+    return any(address == addresses.get(ours) for number, address in addresses.items() if number != ours)
 
 
 def main() -> int:
@@ -31,13 +31,13 @@ def main() -> int:
         sys.stderr.write("NUMBERYARD_REDIS_URL is not set\n")
         return 1
     try:
-        found = connected(url.get_secret_value())
+        is_connected = connected(url.get_secret_value())
     except (redis.RedisError, OSError) as error:
         sys.stderr.write(f"broker_unreachable: {type(error).__name__}\n")
         return 1
-    if not found:
+    if not is_connected:
         sys.stderr.write("not connected to the broker\n")
-    return 0 if found else 1
+    return 0 if is_connected else 1
 
 
 if __name__ == "__main__":

@@ -44,13 +44,13 @@ def add_work_items(
     arrays = (sa.cast(list(values), ARRAY(sa.BigInteger)) for values in (rows, rows.values()))
     pieces = sa.func.unnest(*arrays).table_valued("number", "rows").render_derived()
     fixed = {"job_id": job_id, "phase": phase.value, **columns}
-    found = sa.select(
+    work_items = sa.select(
         pieces.c.number,
         pieces.c.rows,
         in_seconds(FIRST_WAKEUP_SECONDS),
         *(sa.literal(value, job_chunks.c[name].type) for name, value in fixed.items()),
     )
-    connection.execute(job_chunks.insert().from_select(["number", "rows", "hint_due_at", *fixed], found))
+    connection.execute(job_chunks.insert().from_select(["number", "rows", "hint_due_at", *fixed], work_items))
 
 
 def change_status(connection: sa.Connection, job_id: int, status: JobStatus) -> bool:
@@ -84,8 +84,8 @@ def end_job(connection: sa.Connection, job_id: int, status: JobStatus) -> Phase 
 
 
 def _wants_callback(connection: sa.Connection, job_id: int) -> bool:
-    found: bool = connection.execute(sa.select(sa.exists().where(callbacks.c.job_id == job_id))).scalar_one()
-    return found
+    is_wanted: bool = connection.execute(sa.select(sa.exists().where(callbacks.c.job_id == job_id))).scalar_one()
+    return is_wanted
 
 
 def start_report(connection: sa.Connection, job_id: int) -> Phase:
@@ -120,10 +120,10 @@ def finish_cancellation(connection: sa.Connection, job_id: int) -> Phase | None:
 
 
 def is_same_work_item(
-    one: ReadOnlyColumnCollection[str, Any], other: ReadOnlyColumnCollection[str, Any]
+    first: ReadOnlyColumnCollection[str, Any], second: ReadOnlyColumnCollection[str, Any]
 ) -> sa.ColumnElement[bool]:
     """Return the condition that two rows are the same work item."""
-    return sa.and_(one.job_id == other.job_id, one.phase == other.phase, one.number == other.number)
+    return sa.and_(first.job_id == second.job_id, first.phase == second.phase, first.number == second.number)
 
 
 def in_seconds(seconds: float | sa.ColumnElement[float]) -> sa.ColumnElement[Any]:

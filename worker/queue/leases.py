@@ -70,7 +70,7 @@ def claim(connection: sa.Connection, phases: Phase | tuple[Phase, ...], lease_se
     One statement; it skips rows that another worker is claiming.
     """
     phases = (phases,) if isinstance(phases, Phase) else phases
-    row = connection.execute(_taken(phases), {_LEASE.key: lease_seconds}).one_or_none()
+    row = connection.execute(_claim_statement(phases), {_LEASE.key: lease_seconds}).one_or_none()
     if row is None:
         return None
     if row.phase == Phase.CHECK:
@@ -93,7 +93,7 @@ def claim(connection: sa.Connection, phases: Phase | tuple[Phase, ...], lease_se
 
 
 @lru_cache(maxsize=len(Phase) + 2)
-def _taken(phases: tuple[Phase, ...]) -> ReturningUpdate[Any]:
+def _claim_statement(phases: tuple[Phase, ...]) -> ReturningUpdate[Any]:
     """Return the statement of `claim`; cached, because building it takes longer than running it."""
     alike = job_chunks.c.phase.in_(phases) if APART.issuperset(phases) else job_chunks.c.phase.not_in(sorted(APART))
     running = (
@@ -215,12 +215,12 @@ def release(
 
 def update_leased(connection: sa.Connection, lease: Lease, values: Mapping[str, Any]) -> None:
     """Update a work item, or raise `LostLeaseError` if the lease is lost: the fence of every commit."""
-    held = job_chunks.update().where(
+    update = job_chunks.update().where(
         job_chunks.c.job_id == lease.job_id,
         job_chunks.c.phase == lease.phase,
         job_chunks.c.number == lease.number,
         job_chunks.c.state == ChunkState.LEASED,
         job_chunks.c.lease_token == lease.token,
     )
-    if connection.execute(held.values(values)).rowcount == 0:
+    if connection.execute(update.values(values)).rowcount == 0:
         raise LostLeaseError(f"job {lease.job_public_id}, {lease.phase} {lease.number}")

@@ -19,7 +19,7 @@ def options(url: str, settings: Settings) -> dict[str, object]:
     """Return the keyword arguments of a connection to `url`; none without TLS."""
     if not is_tls(url):
         return {}
-    given: dict[str, object] = {"ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_check_hostname": True}
+    arguments: dict[str, object] = {"ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_check_hostname": True}
     if settings.redis_ca_file is not None:
-        given["ssl_ca_certs"] = str(settings.redis_ca_file)
-    return given
+        arguments["ssl_ca_certs"] = str(settings.redis_ca_file)
+    return arguments
