@@ -90,11 +90,11 @@ def _next(url: Url, answer: Answer) -> Url:
 
 
 def _post_once(url: Url, body: bytes, headers: Mapping[str, str], rules: Rules, deadline: Deadline) -> Answer:
-    given = {"Host": url.authority, **headers, "Content-Length": str(len(body)), "Connection": "close"}
+    sent_headers = {"Host": url.authority, **headers, "Content-Length": str(len(body)), "Connection": "close"}
     request = httpcore.Request(
         b"POST",
         httpcore.URL(scheme=url.scheme, host=url.host, port=url.port, target=url.target),
-        headers=[(name.encode(), value.encode()) for name, value in given.items()],
+        headers=[(name.encode(), value.encode()) for name, value in sent_headers.items()],
         content=body,
     )
     connection = httpcore.HTTPConnection(
@@ -104,8 +104,8 @@ def _post_once(url: Url, body: bytes, headers: Mapping[str, str], rules: Rules, 
     )
     try:
         response = connection.handle_request(request)
-        found = {name.lower(): value.decode("latin-1") for name, value in reversed(response.headers)}
-        return Answer(response.status, found.get(b"location"), found.get(b"retry-after"))
+        response_headers = {name.lower(): value.decode("latin-1") for name, value in reversed(response.headers)}
+        return Answer(response.status, response_headers.get(b"location"), response_headers.get(b"retry-after"))
     except httpcore.TimeoutException as error:
         raise UndeliveredError(DeliveryResult.TIMED_OUT) from error
     except httpcore.NetworkError as error:

@@ -38,7 +38,7 @@ class UndeliveredError(Exception):
 
 def system_resolver(host: str, port: int) -> list[str]:
     """Return the addresses that the machine's own resolver finds."""
-    return [str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+    return [str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
 
 
 class Deadline:
@@ -71,10 +71,10 @@ class Backend(httpcore.NetworkBackend):
         local_address: str | None = None,  # noqa: ARG002 - httpcore's signature
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,  # noqa: ARG002 - httpcore's signature
     ) -> httpcore.NetworkStream:
-        judged = self._judged(host, port)[:MOST_ADDRESSES]
-        for place, address in enumerate(judged):
+        addresses = self._allowed_addresses(host, port)[:MOST_ADDRESSES]
+        for index, address in enumerate(addresses):
             # An address that drops packets must leave time for the next one.
-            share = self._deadline.left(httpcore.ConnectTimeout) / (len(judged) - place)
+            share = self._deadline.left(httpcore.ConnectTimeout) / (len(addresses) - index)
             connection = socket.socket(
                 socket.AF_INET if address.version == 4 else socket.AF_INET6,  # noqa: PLR2004 - IP version
                 socket.SOCK_STREAM,
@@ -89,13 +89,13 @@ class Backend(httpcore.NetworkBackend):
         self._deadline.left(httpcore.ConnectTimeout)
         raise httpcore.ConnectError
 
-    def _judged(self, host: str, port: int) -> list[Address]:
+    def _allowed_addresses(self, host: str, port: int) -> list[Address]:
         """Return the host's addresses, if all are allowed: a single forbidden one makes the whole host suspect."""
         literal = callback_urls.literal_of(host)
-        found = [literal] if literal is not None else self._resolved(host, port)
-        if not all(callback_urls.is_allowed(address, self._networks) for address in found):
+        addresses = [literal] if literal is not None else self._resolved(host, port)
+        if not all(callback_urls.is_allowed(address, self._networks) for address in addresses):
             raise UndeliveredError(DeliveryResult.REFUSED_ADDRESS)
-        return found
+        return addresses
 
     def _resolved(self, host: str, port: int) -> list[Address]:
         """Resolve the host. The resolver has no time-out, so it runs in a thread, which may be left running."""
