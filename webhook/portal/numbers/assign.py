@@ -128,7 +128,7 @@ def _page(form: Form, selection: Selection, picker: SelectField, target: str) ->
     number = number_of(selection)
     return form.page(
         "portal/assign.html",
-        chosen=selection,
+        selection=selection,
         number=number,
         why_not="" if number is None else why_not(number, JobKind.ASSIGN),
         picker=picker,
@@ -158,7 +158,7 @@ def _take_page(form: Form, selection: Selection) -> Any:  # noqa: ANN401 - a pag
     is_enterprise = auth.actor().tenant.kind is TenantKind.ENTERPRISE
     return form.page(
         "portal/take_back.html",
-        chosen=selection,
+        selection=selection,
         number=number,
         why_not="" if number is None else why_not(number, JobKind.UNASSIGN),
         goes_to="" if number is None else _above(number),

@@ -40,7 +40,7 @@ def _change_page(form: Form, selection: Selection) -> Any:  # noqa: ANN401 - a p
     defaults = {"voice": own.effective_default_voice_carrier, "sms": own.effective_default_sms_carrier_profile}
     return form.page(
         "portal/capabilities.html",
-        chosen=selection,
+        selection=selection,
         number=number_of(selection),
         carriers=[
             (each.name, each.label, _options(each.capability, defaults[each.capability])) for each in CARRIER_FIELDS
@@ -74,7 +74,7 @@ def _delete_page(form: Form, selection: Selection) -> Any:  # noqa: ANN401 - a p
     number = number_of(selection)
     return form.page(
         "portal/delete.html",
-        chosen=selection,
+        selection=selection,
         number=number,
         why_not="" if number is None else why_not(number, JobKind.DELETE),
         action=url_for("portal.delete", **selection.args()),
