@@ -41,12 +41,12 @@ _NOTHING = UserChange()
 class Exchange:
     """Numbers ("+1..") to take from a user, and to give to it.
 
-    `taken`: from voice (in any role) or, if `is_sms`, from SMS. `given`: with their services. `fields`: the request
-    field of each number given.
+    `to_unassign`: from voice (in any role) or, if `is_sms`, from SMS. `to_assign`: with their services. `fields`: the
+    request field of each number given.
     """
 
-    taken: Sequence[str] = ()
-    given: Mapping[str, Service] = field(default_factory=dict)
+    to_unassign: Sequence[str] = ()
+    to_assign: Mapping[str, Service] = field(default_factory=dict)
     fields: Mapping[str, str] = field(default_factory=dict)
     is_sms: bool = False
 
@@ -55,18 +55,18 @@ class Exchange:
 class Exchanged:
     """The result of an exchange: the numbers and the job of each step. The job is None if its step was not run."""
 
-    taken: Sequence[str] = ()
-    given: Sequence[str] = ()
-    taking: resources.Job | None = None
-    giving: resources.Job | None = None
-    putting_back: resources.Job | None = None
+    to_unassign: Sequence[str] = ()
+    to_assign: Sequence[str] = ()
+    unassign_job: resources.Job | None = None
+    assign_job: resources.Job | None = None
+    undo_job: resources.Job | None = None
 
     @property
     def is_done(self) -> bool:
         """Whether every step that was needed has completed."""
         return all(
             job is not None and _is_done(job)
-            for numbers, job in ((self.taken, self.taking), (self.given, self.giving))
+            for numbers, job in ((self.to_unassign, self.unassign_job), (self.to_assign, self.assign_job))
             if numbers
         )
 
@@ -84,14 +84,19 @@ def exchange(user_id: str, requested: Exchange, change: UserChange = _NOTHING, w
         if may_create and requested.is_sms:  # R21: numbers are created only as a user's Phone Number or Default DID
             raise refuse_file(Code.NOT_FOUND, field="sms_dids")
     to_assign = list(gift.wanted)
-    taking = _take(user_id, to_unassign, wait, is_sms=requested.is_sms) if to_unassign else None
-    if taking is not None and not _is_done(taking):
-        return Exchanged(to_unassign, to_assign, taking)
-    giving = _give(gift, wait, may_create=may_create) if to_assign else None
-    back = None
-    if taking is not None and giving is not None and _failed(giving) and Service.VOICE in gift.wanted.values():
-        back = jobs.get(jobs.undo(taking.id), wait)
-    return Exchanged(to_unassign, to_assign, taking, giving, back)
+    unassign_job = _take(user_id, to_unassign, wait, is_sms=requested.is_sms) if to_unassign else None
+    if unassign_job is not None and not _is_done(unassign_job):
+        return Exchanged(to_unassign, to_assign, unassign_job)
+    assign_job = _give(gift, wait, may_create=may_create) if to_assign else None
+    undo_job = None
+    if (
+        unassign_job is not None
+        and assign_job is not None
+        and _failed(assign_job)
+        and Service.VOICE in gift.wanted.values()
+    ):
+        undo_job = jobs.get(jobs.undo(unassign_job.id), wait)
+    return Exchanged(to_unassign, to_assign, unassign_job, assign_job, undo_job)
 
 
 def manage_sms(user_id: str, requested: Exchange, *, enabled: bool, wait: float = WAIT) -> Exchanged:
@@ -101,9 +106,9 @@ def manage_sms(user_id: str, requested: Exchange, *, enabled: bool, wait: float 
     """
     if enabled:
         return exchange(user_id, requested, UserChange(sms_enabled=True), wait)
-    if requested.given:
+    if requested.to_assign:
         raise refuse(RequestCode.INVALID_FIELD, _NEEDS_SMS, fix="Enable it too.", field="sms_enabled")
-    left = set(users.get(user_id).sms_dids) - set(requested.taken)
+    left = set(users.get(user_id).sms_dids) - set(requested.to_unassign)
     if left:
         raise refuse(RequestCode.IN_USE, _HAS_NUMBERS, fix="Unassign them all, or leave it on.", field="sms_enabled")
     done = exchange(user_id, requested, wait=wait)
@@ -120,9 +125,9 @@ def _needed(view: UserView, user: User, requested: Exchange) -> tuple[list[str],
         for e164 in numbers
         if (service is Service.SMS) == requested.is_sms
     }
-    to_assign = {number: service for number, service in requested.given.items() if services.get(number) != service}
+    to_assign = {number: service for number, service in requested.to_assign.items() if services.get(number) != service}
     # Also numbers that it has in another role: a Default DID becomes a Forwarded DID by being taken and given.
-    to_unassign = [number for number in services if number in requested.taken or number in to_assign]
+    to_unassign = [number for number in services if number in requested.to_unassign or number in to_assign]
     return to_unassign, NumberGrant(user, to_assign, requested.fields, freed=() if requested.is_sms else to_unassign)
 
 
@@ -131,9 +136,9 @@ def _judge(connection: sa.Connection, view: UserView, gift: NumberGrant) -> bool
     if not gift.wanted:
         return False
     claims = [number for number, service in gift.wanted.items() if service & Service.VOICE]
-    kept = [e164 for e164 in view.numbers.get(Service.VOICE, ()) if f"+{e164}" not in gift.freed]
-    if claims and check_slot(taken=bool(kept)) is not None:
-        detail = f"The user now has {readable(f'+{kept[0]}')}. Open the user again to change that."
+    own_numbers = [e164 for e164 in view.numbers.get(Service.VOICE, ()) if f"+{e164}" not in gift.freed]
+    if claims and check_slot(taken=bool(own_numbers)) is not None:
+        detail = f"The user now has {readable(f'+{own_numbers[0]}')}. Open the user again to change that."
         raise refuse(RequestCode.IN_USE, detail, fix="", field=gift.fields[claims[0]])
     return refuse_bad_numbers(connection, auth.actor().tenant, gift)
 

@@ -36,8 +36,8 @@ def list_carriers() -> Any:  # noqa: ANN401 - a page and its status
 def define_carrier() -> Any:  # noqa: ANN401 - a redirect or the form
     form = Form.sent()
     with form.faults():
-        made = carriers.create(form.body(tenant_bodies.NewCarrier))
-        return flash.redirect_with_flash(url_for("portal.carriers"), f"{made.name} was added.")
+        carrier = carriers.create(form.body(tenant_bodies.NewCarrier))
+        return flash.redirect_with_flash(url_for("portal.carriers"), f"{carrier.name} was added.")
     return _page(form, Form())
 
 
@@ -81,23 +81,23 @@ def delete_carrier(carrier_id: str) -> Any:  # noqa: ANN401 - a redirect or the 
 
 def _own(carrier_id: str) -> tenant_bodies.Carrier:
     """Return a carrier that the admin's own tenant has defined. Others cannot be edited, so they are refused."""
-    found = carriers.get(carrier_id)
-    if found.tenant_id != auth.actor().tenant.public_id:
+    carrier = carriers.get(carrier_id)
+    if carrier.tenant_id != auth.actor().tenant.public_id:
         raise refuse(
             RequestCode.FORBIDDEN, "This carrier was added by another company.", fix="Only that company can change it."
         )
-    return found
+    return carrier
 
 
-def _page(form: Form, chosen: Form) -> Any:  # noqa: ANN401 - a page and its status
+def _page(form: Form, defaults_form: Form) -> Any:  # noqa: ANN401 - a page and its status
     actor = auth.actor().tenant
-    asked = Form(request.args)
-    page = listed(asked, tenant_bodies.PageQuery, carriers.page, "portal.carriers")
+    query = Form(request.args)
+    page = listed(query, tenant_bodies.PageQuery, carriers.page, "portal.carriers")
     names = {choice.id: choice.name for choice in select_options.tenants(own=False)}
     shown = render_template(
         "portal/carriers.html",
         form=form,
-        chosen=chosen,
+        defaults_form=defaults_form,
         page=page,
         own=tenants.get(tenants.ME),
         owners=names | {actor.public_id: "You"},
@@ -106,7 +106,7 @@ def _page(form: Form, chosen: Form) -> Any:  # noqa: ANN401 - a page and its sta
         services=SERVICES,
         labels=LABELS,
     )
-    wrong = next((one for one in (form, chosen) if one.errors), None)
+    wrong = next((each for each in (form, defaults_form) if each.errors), None)
     return shown, page.status if wrong is None else int(wrong.status)
 
 

@@ -45,11 +45,11 @@ class TenantPages:
 
     path: str
     kind: TenantKind
-    one: str
+    singular: str
 
     @property
-    def many(self) -> str:
-        return f"{self.one}s"
+    def plural(self) -> str:
+        return f"{self.singular}s"
 
 
 _LEVELS = {
@@ -61,18 +61,18 @@ _ANY = "/<any(enterprises, resellers):level>"
 
 def _level(path: str) -> TenantPages:
     """Return the tenant kind of a URL segment. Refuses kinds that the admin cannot create at all (R1)."""
-    found, actor = _LEVELS[path], auth.actor().tenant
-    code = permissions.check_create_tenant(actor, actor, found.kind, allow_external_numbers=False)
+    level, actor = _LEVELS[path], auth.actor().tenant
+    code = permissions.check_create_tenant(actor, actor, level.kind, allow_external_numbers=False)
     if code is RequestCode.FORBIDDEN:
-        raise refuse(RequestCode.FORBIDDEN, f"{kind_name(actor.kind)}s don't have {found.many.lower()}.", fix="")
-    return found
+        raise refuse(RequestCode.FORBIDDEN, f"{kind_name(actor.kind)}s don't have {level.plural.lower()}.", fix="")
+    return level
 
 
-def _one(level: TenantPages, tenant_id: str) -> tenant_bodies.Tenant:
-    found = tenants.get(tenant_id)
-    if found.kind != level.kind or found.id == auth.actor().tenant.public_id:
-        raise refuse(RequestCode.NOT_FOUND, f"{level.one} not found.")
-    return found
+def _tenant(level: TenantPages, tenant_id: str) -> tenant_bodies.Tenant:
+    tenant = tenants.get(tenant_id)
+    if tenant.kind != level.kind or tenant.id == auth.actor().tenant.public_id:
+        raise refuse(RequestCode.NOT_FOUND, f"{level.singular} not found.")
+    return tenant
 
 
 @bp.get("/resellers", defaults={"level": "resellers"})
@@ -113,10 +113,13 @@ def add_level(level: str) -> Any:  # noqa: ANN401 - a redirect or the form
     if not form.errors:
         with form.faults():
             flags = ("allow_external_numbers",) if shown.kind is TenantKind.ENTERPRISE else ()
-            made = tenants.create(form.body(tenant_bodies.NewTenant, flags=flags, kind=shown.kind.value))
-            edit = url_for("portal.edit_level", level=level, tenant_id=made.id)
+            tenant = tenants.create(form.body(tenant_bodies.NewTenant, flags=flags, kind=shown.kind.value))
+            edit = url_for("portal.edit_level", level=level, tenant_id=tenant.id)
             return flash.redirect_with_flash(
-                url_for("portal.levels", level=level), f"{made.name} was added.", link=edit, label="Choose its carriers"
+                url_for("portal.levels", level=level),
+                f"{tenant.name} was added.",
+                link=edit,
+                label="Choose its carriers",
             )
     return _form(shown, form)
 
@@ -124,13 +127,13 @@ def add_level(level: str) -> Any:  # noqa: ANN401 - a redirect or the form
 @bp.get(f"{_ANY}/<tenant_id>")
 def edit_level(level: str, tenant_id: str) -> Any:  # noqa: ANN401 - a page and its status
     shown = _level(level)
-    return _form(shown, Form(), _one(shown, tenant_id))
+    return _form(shown, Form(), _tenant(shown, tenant_id))
 
 
 @bp.post(f"{_ANY}/<tenant_id>")
 def change_level(level: str, tenant_id: str) -> Any:  # noqa: ANN401 - a redirect or the form
     shown, form = _level(level), Form.sent()
-    tenant = _one(shown, tenant_id)
+    tenant = _tenant(shown, tenant_id)
     form.need("name")
     if not form.errors:
         with form.faults():
@@ -143,8 +146,8 @@ def change_level(level: str, tenant_id: str) -> Any:  # noqa: ANN401 - a redirec
 
 def default_fields(form: Form, tenant: tenant_bodies.Tenant) -> dict[str, Any]:
     """Return the default carriers that a form has changed. None means the parent's default."""
-    chosen = {name: form.value(name) or None for name in DEFAULTS}
-    return {name: text for name, text in chosen.items() if text != getattr(tenant, name)}
+    carriers = {name: form.value(name) or None for name in DEFAULTS}
+    return {name: text for name, text in carriers.items() if text != getattr(tenant, name)}
 
 
 def _without_defaults(form: Form) -> Form:
@@ -172,13 +175,13 @@ def _form(level: TenantPages, form: Form, tenant: tenant_bodies.Tenant | None = 
 @bp.get(f"{_ANY}/<tenant_id>/delete")
 def ask_to_delete_level(level: str, tenant_id: str) -> Any:  # noqa: ANN401 - a page and its status
     shown = _level(level)
-    return _delete_page(shown, _one(shown, tenant_id), Form())
+    return _delete_page(shown, _tenant(shown, tenant_id), Form())
 
 
 @bp.post(f"{_ANY}/<tenant_id>/delete")
 def delete_level(level: str, tenant_id: str) -> Any:  # noqa: ANN401 - a redirect or the form
     shown, form = _level(level), Form.sent()
-    tenant = _one(shown, tenant_id)
+    tenant = _tenant(shown, tenant_id)
     with form.faults():
         tenants.delete(tenant.id)
         return flash.redirect_with_flash(url_for("portal.levels", level=level), f"{tenant.name} was deleted.")

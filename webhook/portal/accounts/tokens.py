@@ -35,8 +35,8 @@ def make_token() -> Any:  # noqa: ANN401 - a page and its status
         form.wrong("expires_at", "This isn't a date. Write it as 2027-12-31.")
     if not form.errors:
         with form.faults():
-            made = tokens.create(form.body(tenants.NewToken, expires_at=ends))
-            return _page(_new(), made=made)[0], 201
+            issued_token = tokens.create(form.body(tenants.NewToken, expires_at=ends))
+            return _page(_new(), issued_token=issued_token)[0], 201
     return _page(form, picker)
 
 
@@ -69,14 +69,16 @@ def _picker(form: Form) -> select_fields.SelectField:
     return select_fields.tenant_field(form, "tenant_id", "tenant")
 
 
-def _page(form: Form, picker: select_fields.SelectField | None = None, made: tenants.IssuedToken | None = None) -> Any:  # noqa: ANN401 - a page and its status
-    asked = Form(request.args)
-    page = listed(asked, tenants.PageQuery, tokens.page, "portal.tokens")
+def _page(
+    form: Form, picker: select_fields.SelectField | None = None, issued_token: tenants.IssuedToken | None = None
+) -> Any:  # noqa: ANN401 - a page and its status
+    query = Form(request.args)
+    page = listed(query, tenants.PageQuery, tokens.page, "portal.tokens")
     shown = render_template(
         "portal/tokens.html",
         form=form,
         page=page,
-        made=made,
+        issued_token=issued_token,
         picker=picker or _picker(form),
         own=auth.actor().tenant.public_id,
         now=dt.datetime.now(dt.UTC),

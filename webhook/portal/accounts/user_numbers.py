@@ -52,8 +52,8 @@ def free(tenant_id: str, service: str, field: str, q: str = "") -> Free:
     """Return the free numbers, for "voice" or "sms", that begin with the text typed into a field."""
     typed = q.strip()[:_LONGEST]
     query = resources.NumbersQuery(tenant_id=tenant_id, free_for=service, q=typed or None, limit=MOST + 1)
-    found = [number.e164 for number in numbers.page(query).data]
-    return Free(tenant_id, service, field, typed, found[:MOST], len(found) > MOST)
+    matches = [number.e164 for number in numbers.page(query).data]
+    return Free(tenant_id, service, field, typed, matches[:MOST], len(matches) > MOST)
 
 
 def is_search(form: Form) -> bool:
@@ -65,12 +65,12 @@ def is_search(form: Form) -> bool:
 def suggest_numbers(tenant_id: str, service: str, shape: str) -> str:
     """Return the matches of a search, as options of a drop-down (with the chosen number) or as checkboxes."""
     field = MAIN_SEARCH if shape == "options" else BOX_SEARCH
-    found = free(tenant_id, service, field, request.args.get(field, ""))
-    chosen = next((text for name, _ in MAIN.values() if (text := request.args.get(name))), "")
-    return render_template("portal/free_numbers.html", free=found, chosen=chosen, shape=shape)
+    matches = free(tenant_id, service, field, request.args.get(field, ""))
+    selected = next((text for name, _ in MAIN.values() if (text := request.args.get(name))), "")
+    return render_template("portal/free_numbers.html", free=matches, selected=selected, shape=shape)
 
 
-def asked(form: Form, kind: str) -> ServedNumbers:
+def requested_numbers(form: Form, kind: str) -> ServedNumbers:
     """Return the voice numbers of a form: from its drop-down or typed instead, and Forwarded DIDs."""
     name, label = MAIN[kind]
     typed = _PUNCTUATION.sub("", form.value("new_number"))
@@ -91,14 +91,14 @@ def forwarded_of(form: Form) -> list[str]:
 
 def blame_typed(form: Form, kind: str) -> None:
     """Show the error of a number beside the field that the number came from."""
-    told: dict[str, list[str]] = {}
+    messages: dict[str, list[str]] = {}
     for entry in (form.problem or {}).get("errors") or ():
         head = entry["field"].partition(".")[0]
         words = form.errors.pop(entry["field"], "")
         if entry.get("value"):  # a number that cannot be assigned: there may be several, so name it
             words = f"{readable(entry['value'])}: {entry['message']} {entry['fix']}"
-        told.setdefault(head, []).append(words)
-    form.errors |= {field: " ".join(filter(None, texts)) for field, texts in told.items()}
+        messages.setdefault(head, []).append(words)
+    form.errors |= {field: " ".join(filter(None, texts)) for field, texts in messages.items()}
     name = MAIN[kind][0]
     if name in form.errors and form.value("new_number"):
         form.errors["new_number"] = form.errors.pop(name)
@@ -106,47 +106,47 @@ def blame_typed(form: Form, kind: str) -> None:
 
 def voice_exchange(form: Form, user: User) -> Exchange:
     """Return the changes since the form was shown, and only these, whatever else has happened meanwhile."""
-    wanted, name = asked(form, user.kind), MAIN[user.kind][0]
-    main, was = getattr(wanted, name), form.value("seen_main") or None
+    requested, name = requested_numbers(form, user.kind), MAIN[user.kind][0]
+    main, was = getattr(requested, name), form.value("seen_main") or None
     seen = form.value("seen_forwarded").split()
-    taken = [was] if was and was != main else []
-    given = {main: Service.VOICE} if main and main != was else {}
-    fields = dict.fromkeys(given, name)
+    to_unassign = [was] if was and was != main else []
+    to_assign = {main: Service.VOICE} if main and main != was else {}
+    fields = dict.fromkeys(to_assign, name)
     if user.kind == "trunk":
-        ticked = [number for number in wanted.forwarded_dids if number != main]
-        taken += [number for number in seen if number not in ticked]
+        ticked = [number for number in requested.forwarded_dids if number != main]
+        to_unassign += [number for number in seen if number not in ticked]
         added = dict.fromkeys((number for number in ticked if number not in seen), Service.FORWARDED)
-        given |= added
+        to_assign |= added
         fields |= dict.fromkeys(added, "forwarded_dids")
-    return Exchange(taken, given, fields)
+    return Exchange(to_unassign, to_assign, fields)
 
 
 def sms_exchange(form: Form) -> Exchange:
     """Return the changes in a Manage SMS form, like `voice_exchange`."""
     ticked = form.body(ServedNumbers, lists=("sms_dids",)).sms_dids
     seen = form.value("seen_sms").split()
-    given = dict.fromkeys((number for number in ticked if number not in seen), Service.SMS)
-    taken = [number for number in seen if number not in ticked]
-    return Exchange(taken, given, dict.fromkeys(given, "sms_dids"), is_sms=True)
+    to_assign = dict.fromkeys((number for number in ticked if number not in seen), Service.SMS)
+    to_unassign = [number for number in seen if number not in ticked]
+    return Exchange(to_unassign, to_assign, dict.fromkeys(to_assign, "sms_dids"), is_sms=True)
 
 
 def exchange_message(name: str, done: Exchanged, before: str) -> flash.FlashMessage:
     """Return the flash message about an exchange (R30): `before`, such as "Ada was saved.", then each step that ran."""
     steps = []
-    if done.taking is not None:
-        text = message_for(done.taking, done.taking.id, _words(done.taken), f" from {name}")
-        steps.append((*text, done.taking.id))
-    if done.giving is not None:
-        text = message_for(done.giving, done.giving.id, _words(done.given), f" to {name}")
-        steps.append((*text, done.giving.id))
+    if done.unassign_job is not None:
+        text = message_for(done.unassign_job, done.unassign_job.id, _words(done.to_unassign), f" from {name}")
+        steps.append((*text, done.unassign_job.id))
+    if done.assign_job is not None:
+        text = message_for(done.assign_job, done.assign_job.id, _words(done.to_assign), f" to {name}")
+        steps.append((*text, done.assign_job.id))
     texts = [before, *(step[0] for step in steps)]
-    if done.given and done.giving is None:
+    if done.to_assign and done.assign_job is None:
         texts.append(
-            f"{_words(done.given)} won't be assigned automatically. Check the user again once this has finished."
+            f"{_words(done.to_assign)} won't be assigned automatically. Check the user again once this has finished."
         )
-    if done.putting_back is not None:
-        kept = done.putting_back.status == "completed"
-        texts.append(f"{name} keeps {_words(done.taken)}." if kept else "Unassigning is being undone.")
+    if done.undo_job is not None:
+        is_undone = done.undo_job.status == "completed"
+        texts.append(f"{name} keeps {_words(done.to_unassign)}." if is_undone else "Unassigning is being undone.")
     worst = max(steps, key=lambda step: _BADNESS.index(step[1]), default=None)
     if worst is None:
         return flash.FlashMessage(before)

@@ -83,23 +83,25 @@ def add_user() -> Any:  # noqa: ANN401 - a redirect or the form
     if user_numbers.is_search(form):
         return _add_page(form, tenant, kind)
     with form.faults():
-        wanted = user_numbers.asked(form, kind)
+        requested = user_numbers.requested_numbers(form, kind)
         if not form.errors:
-            given = wanted.model_dump() | {"tenant_id": tenant.id, "kind": kind}
-            body = form.body(bodies.NewUser, flags=("sms_enabled",), **given)
-            made = users.create(body, user_number_service.WAIT)
-            return _added(made, list(body.services()))
+            number_fields = requested.model_dump() | {"tenant_id": tenant.id, "kind": kind}
+            body = form.body(bodies.NewUser, flags=("sms_enabled",), **number_fields)
+            user = users.create(body, user_number_service.WAIT)
+            return _added(user, list(body.services()))
     user_numbers.blame_typed(form, kind)
     return _add_page(form, tenant, kind)
 
 
-def _added(made: bodies.User, given: list[str]) -> Any:  # noqa: ANN401 - a redirect
-    job = None if made.job_id is None else jobs.get(made.job_id)
-    told = user_numbers.exchange_message(made.name, Exchanged(given=given, giving=job), f"{made.name} was added.")
-    if made.sms_enabled and told.kind == flash.SUCCESS:
-        sms = url_for("portal.sms", user_id=made.id)
-        return flash.redirect_with_flash(list_of(made), told.text, link=sms, label="Choose the numbers for SMS")
-    return told.at(list_of(made))
+def _added(user: bodies.User, to_assign: list[str]) -> Any:  # noqa: ANN401 - a redirect
+    job = None if user.job_id is None else jobs.get(user.job_id)
+    message = user_numbers.exchange_message(
+        user.name, Exchanged(to_assign=to_assign, assign_job=job), f"{user.name} was added."
+    )
+    if user.sms_enabled and message.kind == flash.SUCCESS:
+        sms = url_for("portal.sms", user_id=user.id)
+        return flash.redirect_with_flash(list_of(user), message.text, link=sms, label="Choose the numbers for SMS")
+    return message.at(list_of(user))
 
 
 def _kind(form: Form) -> str:
@@ -108,10 +110,10 @@ def _kind(form: Form) -> str:
 
 def _tenant(form: Form) -> tenant_bodies.Tenant:
     """Return the enterprise that a user belongs to, or is to belong to."""
-    found = tenants.get(form.value("tenant_id") or tenants.ME)
-    if found.kind != TenantKind.ENTERPRISE.value:
+    tenant = tenants.get(form.value("tenant_id") or tenants.ME)
+    if tenant.kind != TenantKind.ENTERPRISE.value:
         raise refuse(RequestCode.NOT_FOUND, users.WORDS[RequestCode.INVALID_FIELD], fix="Choose an enterprise.")
-    return found
+    return tenant
 
 
 def _add_page(form: Form, tenant: tenant_bodies.Tenant, kind: str) -> Any:  # noqa: ANN401 - a page and its status
@@ -134,9 +136,9 @@ def change_user(user_id: str) -> Any:  # noqa: ANN401 - a redirect or the form
     form.need("name", "email", *(("extension",) if user.extension else ()))
     with form.faults():
         change = form.body(bodies.UserChange)
-        wanted = user_numbers.voice_exchange(form, user)
+        exchange = user_numbers.voice_exchange(form, user)
         if not form.errors:
-            done = user_number_service.exchange(user_id, wanted, change)
+            done = user_number_service.exchange(user_id, exchange, change)
             name = change.name or user.name
             return user_numbers.exchange_message(name, done, f"{name} was saved.").at(list_of(user))
     user_numbers.blame_typed(form, user.kind)
