@@ -70,8 +70,8 @@ def stand(world: World, database: sa.Engine) -> str:
 def stock_of(database: sa.Engine) -> Callable[[], dict[int, Any]]:
     """Looks at the whole inventory, number by number."""
 
-    def look() -> dict[int, Any]:
+    def read_numbers() -> dict[int, Any]:
         with database.begin() as connection:
             return {row.e164: row for row in connection.execute(sa.select(tables.phone_numbers))}
 
-    return look
+    return read_numbers

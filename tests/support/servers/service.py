@@ -74,27 +74,27 @@ class Client:
         return self.get(f"/v1/jobs/{job_id}")
 
     def ended(self, job_id: str, seconds: float = JOB_SECONDS) -> Json:
-        """The job once it has ended; at every look on the way its counts add up (R28)."""
+        """The job once it has ended; at every poll on the way its counts add up (R28)."""
 
-        def look() -> Json | None:
+        def job_if_ended() -> Json | None:
             with contextlib.suppress(httpx.TransportError):
                 job = self.job(job_id)
                 assert adds_up(job), job["counts"]
                 return job if job["status"] in ENDED else None
             return None
 
-        found: Json = wait_for(look, seconds, f"end of job {job_id}")
+        found: Json = wait_for(job_if_ended, seconds, f"end of job {job_id}")
         return found
 
     def report(self, job_id: str, ending: str = "csv", rows: str = "all") -> bytes:
         """A report; a workbook is asked for again as long as it is being built."""
 
-        def look() -> httpx.Response | None:
+        def report_if_ready() -> httpx.Response | None:
             answer = self.http.get(f"/v1/jobs/{job_id}/report.{ending}", params={"rows": rows})
             is_ready = answer.status_code != 503 or answer.json()["code"] != "WORKBOOK_NOT_READY"
             return answer if is_ready else None
 
-        answer: httpx.Response = wait_for(look, JOB_SECONDS, "the report")
+        answer: httpx.Response = wait_for(report_if_ready, JOB_SECONDS, "the report")
         assert answer.status_code == 200, answer.text
         return answer.content
 
