@@ -17,6 +17,7 @@ from worker.config.failpoints import Failpoint
 
 SEED = 20_261_125
 LEFTOVER_SECONDS = 60.0
+MARKS = {name: pytest.mark.essential for name in ATTACKS if name.startswith("killed at check.committed")}
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,7 @@ def stands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[run.Stands]:
         found.drop()
 
 
-@pytest.mark.parametrize("name", ATTACKS)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=MARKS.get(name, ())) for name in ATTACKS])
 def test_r28_r29_nothing_lost_nothing_twice(stands: run.Stands, name: str) -> None:
     stand = stands.get()
     result = run.attacked(stand, name, SMALL, SEED)

@@ -94,7 +94,6 @@ def _deadlocks(up: Service) -> int:
 # Workers that are killed (docs/decisions/0005-work-queue.md)
 
 
-@pytest.mark.essential
 def test_r29_killed_worker_children_cost_nothing_but_time(up: Service) -> None:
     count, first = 40_000, 13_122_100_000
     client = up.client("Harbour")

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.audits import NARROW
@@ -57,6 +58,7 @@ def test_a_report_is_saved_under_the_name_of_its_file(site: Service, sign_in: Si
     assert Path(download.value.path()).stat().st_size
 
 
+@pytest.mark.essential
 def test_a_damaged_workbook_is_checked_imported_and_mended(
     site: Service, sign_in: SignedIn, audit: Audit, shoot: Shoot
 ) -> None:

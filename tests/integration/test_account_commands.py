@@ -26,6 +26,7 @@ NOBODY = "00000000-0000-0000-0000-000000000007"
 # Tenants
 
 
+@pytest.mark.long
 def test_a_tenant_is_made_shown_changed_and_removed(cli: Cli) -> None:
     made = told(cli("tenants", "add", "Acme", "--kind", "enterprise", "--external", "--json"))
     assert (made["name"], made["allow_external_numbers"]) == ("Acme", True)
@@ -115,6 +116,7 @@ def test_given_wrongly(words: tuple[str, ...]) -> None:
 # Carriers
 
 
+@pytest.mark.long
 def test_a_carrier_is_defined_made_default_and_removed(cli: Cli) -> None:
     made = told(cli("carriers", "add", "Fresh", "--service", "sms", "--json"))
     assert told(cli("carriers", "set-default", "fresh", "--service", "sms", "--json"))["name"] == "Northern Reseller"

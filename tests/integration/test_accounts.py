@@ -388,6 +388,7 @@ def test_r7_a_name_that_two_carriers_bear_is_no_default(api: Door) -> None:
     assert_refused(ask(api, "PATCH", "/v1/tenants/me", voice("Master Voice")), 422, "CARRIER_NOT_FOUND")
 
 
+@pytest.mark.long
 def test_r7_an_upload_takes_the_default_and_the_name_that_were_chosen(api: Door, ids: dict[str, str]) -> None:
     change(api, "me", default_voice_carrier="North voice")
     ask(api, "PATCH", f"/v1/carriers/{ids['North voice']}", {"name": "Renamed"})
@@ -396,6 +397,7 @@ def test_r7_an_upload_takes_the_default_and_the_name_that_were_chosen(api: Door,
     assert next(number["voice_carrier"] for number in numbers if number["voice"]) == "Renamed"
 
 
+@pytest.mark.long
 def test_r9_allowing_external_numbers_opens_the_upload(api: Door, world: World, ids: dict[str, str]) -> None:
     hotel = as_(api, world, "hotel")
     assert hotel.send(sheets.csv_bytes(sheets.rows(2))).json["code"] == "EXTERNAL_NOT_ALLOWED"

@@ -150,6 +150,7 @@ def act(api: Door, action: str, which: tuple[Json, bytes | None], **options: str
     return api.act(action, body | options) if file is None else api.upload(file, to=action, **options)
 
 
+@pytest.mark.long
 @WAYS
 def test_r18_numbers_go_to_an_enterprise(
     api: Door, world: World, database: sa.Engine, numbers: list[str], way: Way
@@ -162,6 +163,7 @@ def test_r18_numbers_go_to_an_enterprise(
     assert held[HOTELS] == (world.hotel.id,)
 
 
+@pytest.mark.long
 @WAYS
 def test_r19_numbers_are_taken_back(api: Door, world: World, database: sa.Engine, numbers: list[str], way: Way) -> None:
     with database.begin() as connection:
@@ -175,6 +177,7 @@ def test_r19_numbers_are_taken_back(api: Door, world: World, database: sa.Engine
     assert {held[e164] for e164 in FREE} == {(world.north.id,)}
 
 
+@pytest.mark.long
 @WAYS
 def test_r23_capabilities_and_carriers_are_changed(
     api: Door, world: World, database: sa.Engine, numbers: list[str], way: Way
@@ -187,6 +190,7 @@ def test_r23_capabilities_and_carriers_are_changed(
     assert {found[e164] for e164 in FREE} == {(False, True, False, None, world.carriers["North sms"])}
 
 
+@pytest.mark.long
 @WAYS
 def test_r24_numbers_are_deleted(api: Door, database: sa.Engine, numbers: list[str], way: Way) -> None:
     job = act(api, "deletions", way(numbers))
@@ -276,6 +280,7 @@ CHOSEN: list[tuple[str, Json, Json]] = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("as_form", [False, True])
 def test_what_is_chosen_reaches_the_job(
     api: Door, world: World, database: sa.Engine, users: dict[str, str], as_form: bool

@@ -345,6 +345,7 @@ def test_nobody_listens_or_speaks_tls(api: Door, receiver: Receiver, ledger: Cal
     assert [result for _, result, _ in ledger.tries()] == ["NOT_REACHED", "TLS_FAILED"]
 
 
+@pytest.mark.long
 def test_pauses_grow_until_it_is_given_up(
     api: Door, receiver: Receiver, ledger: Callbacks, configure: Callable[..., None]
 ) -> None:
@@ -398,6 +399,7 @@ def test_redirects_are_followed_by_setting(
     assert receiver.ids == first.ids
 
 
+@pytest.mark.long
 def test_no_word_of_the_receiver_is_kept(
     api: Door, receiver: Receiver, ledger: Callbacks, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -529,6 +531,7 @@ def test_a_removed_jobs_callback_is_no_fault(api: Door, receiver: Receiver, ledg
 # Fairness
 
 
+@pytest.mark.long
 def test_slow_receivers_do_not_put_back_their_tenants_imports(
     api: Door, receiver: Receiver, ledger: Callbacks, world: World
 ) -> None:

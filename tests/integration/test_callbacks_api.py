@@ -250,6 +250,7 @@ def test_commands_tell_of_callbacks_and_send_them_again(
     assert cli("callbacks", "replay", NOBODY).exit_code == Exit.NOT_FOUND
 
 
+@pytest.mark.long
 def test_an_action_is_told_where_to_tell(cli: Cli, receiver: Receiver) -> None:
     done = cli("delete", "+12125550000", "--yes", "--callback-url", receiver.url, "--json")
     assert done.exit_code == Exit.PARTLY_FAILED
@@ -260,6 +261,7 @@ def test_an_action_is_told_where_to_tell(cli: Cli, receiver: Receiver) -> None:
     assert "callback_url" in refused.stderr
 
 
+@pytest.mark.long
 def test_the_secret_alone_is_on_stdout(cli: Cli) -> None:
     old = cli("callbacks", "secret")
     assert (old.stdout, old.stderr) == (told(cli("callbacks", "secret", "--json"))["secret"] + "\n", "")

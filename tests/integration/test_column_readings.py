@@ -198,6 +198,7 @@ def test_only_what_is_meant_is_changed(
                 assert codes[entry.text] == "AMBIGUOUS_NUMBER", f"{entry}; {story}"
 
 
+@pytest.mark.long
 def test_the_same_file_twice_changes_nothing_more(api: Door, world: World, database: sa.Engine) -> None:
     """R14c: also where the first time took the last number of a country away, and with it one of the readings."""
     with database.begin() as connection:

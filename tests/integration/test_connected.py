@@ -34,6 +34,7 @@ def check(url: str | None) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.long
 def test_only_another_connection_counts(url: str) -> None:
     assert not connected(url)
     with redis.Redis.from_url(url) as other:

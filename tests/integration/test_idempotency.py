@@ -116,6 +116,7 @@ def test_no_key(api: Door, database: sa.Engine, key: str) -> None:
     assert made(database) == 0
 
 
+@pytest.mark.long
 def test_a_key_is_known_for_its_time(api: Door, database: sa.Engine, configure: Callable[..., None]) -> None:
     configure(idempotency_hours=1e-9)
     assert send(api).json["id"] != send(api).json["id"]

@@ -93,6 +93,7 @@ def test_the_links_of_a_job_lead_somewhere(api: Door) -> None:
 # Lists
 
 
+@pytest.mark.long
 def test_jobs_page_by_page_newest_first(api: Door, world: World, database: sa.Engine) -> None:
     with database.begin() as connection:
         ids = [factories.job(connection, world.north.tenant) for _ in range(7)]

@@ -399,6 +399,7 @@ def test_an_unconfirmed_review_expires(
     assert refusal(decide(api, accepted, "confirm")) == (409, "NOT_IN_REVIEW")
 
 
+@pytest.mark.long
 def test_a_confirmation_under_way_wins_against_expiry(
     worker: Worker, configure: Callable[..., None], accepted: str
 ) -> None:
@@ -744,6 +745,7 @@ def reviewed(api: Door, content: bytes, **fields: str) -> str:
     return job_id
 
 
+@pytest.mark.long
 def test_r30_what_a_review_shows(api: Door, worker: Worker) -> None:
     """What would become of every row, as list and as reports, and nothing is written; then it comes true."""
     content = sheets.csv_bytes([*sheets.rows(2), ["1", "ask Bob", "TRUE", "", ""]])
@@ -888,6 +890,7 @@ def test_r30_a_review_shows_numbers_before_and_after(api: Door, world: World, da
     assert (change["number"], bool(change["before"]), change["after"]) == (f"+{FIRST + 1}", True, None)
 
 
+@pytest.mark.long
 def test_a_job_without_a_file(api: Door, world: World, database: sa.Engine) -> None:
     """What is listed is no file: it has no name, and the report is called after what was done."""
     api.upload(sheet(2))

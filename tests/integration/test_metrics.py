@@ -140,6 +140,7 @@ def test_stage_seconds_are_the_sums_over_a_job_s_pieces(
     assert set(spent) == {(stage,) for stage in Stage if stage is not Stage.CUT}
 
 
+@pytest.mark.long
 def test_ends_do_not_wait_for_each_other(api: Door, ledger: Ledger) -> None:
     """A worker stands still between a job's end and its commit; another job ends, and the sweep goes by."""
     first = checked(api, 2)

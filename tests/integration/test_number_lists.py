@@ -311,6 +311,7 @@ SKEWED = """
 SCANNED = "SELECT seq_scan + idx_scan FROM pg_stat_xact_user_tables WHERE relname = 'phone_numbers'"
 
 
+@pytest.mark.long
 def test_what_others_have_is_not_read_on_the_way(database: sa.Engine, world: World) -> None:
     """R3. Where nearly all numbers are one tenant's, which is when the planner would go through all of them."""
     holders = {"most": world.north.id, "some": world.clinic.id}
@@ -334,6 +335,7 @@ def test_what_others_have_is_not_read_on_the_way(database: sa.Engine, world: Wor
             assert databases.rows_read(connection) - before < most, (name, filters)
 
 
+@pytest.mark.long
 def test_where_there_are_few_numbers_is_asked_only_for_who_sees_all(
     database: sa.Engine, stock: Stock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

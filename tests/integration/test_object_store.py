@@ -94,6 +94,7 @@ def test_a_file_from_the_disk_and_one_of_bytes(tmp_path: Path) -> None:
     assert content_of(KEY) == b"replaced"
 
 
+@pytest.mark.long
 def test_keys_of_any_script() -> None:
     key = f"jobs/{JOB}/Bestellung – März 電話 +%2B#1?&.csv"
     files.put(key, b"1")
@@ -103,6 +104,7 @@ def test_keys_of_any_script() -> None:
     assert files.entries("jobs") == []
 
 
+@pytest.mark.long
 def test_only_the_ranges_that_are_asked_for_are_fetched(faulty_store: FaultyStore) -> None:
     content = digits(10 * MIB)
     files.put(KEY, content)
@@ -155,6 +157,7 @@ def test_a_file_that_is_not_there_and_a_bucket_that_is_not_there(
         assert raised.value.request_id
 
 
+@pytest.mark.long
 def test_what_breaks_off_leaves_no_object_and_no_parts(s3: S3) -> None:
     with suppress(ZeroDivisionError), files.Receiver(KEY) as receiver:
         receiver.write(digits(9 * MIB))
@@ -163,6 +166,7 @@ def test_what_breaks_off_leaves_no_object_and_no_parts(s3: S3) -> None:
     assert (s3.unfinished(), s3.keys()) == ([], [])
 
 
+@pytest.mark.long
 def test_an_upload_that_is_refused_at_its_end_leaves_nothing(s3: S3, api: Door) -> None:
     digest = {"Authorization": f"Bearer {api.token}", "Content-Digest": "sha-256=:AAAA:"}
     data = {"file": (io.BytesIO(digits(9 * MIB)), "numbers.csv")}
@@ -350,6 +354,7 @@ def test_calls_beyond_the_limit_are_refused_at_once(faulty_store: FaultyStore, a
     assert api.get(f"/v1/jobs/{job['id']}/rows").status_code == 200
 
 
+@pytest.mark.long
 def test_an_upload_that_finds_no_slot_is_aborted(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "LATER_WAIT", 0.0)
     files.limit_calls(1)

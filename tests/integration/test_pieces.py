@@ -178,6 +178,7 @@ def test_a_part_of_the_report_whose_worker_dies_is_made_though_the_job_is_cancel
 # Given up
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("phase", [Phase.VALIDATE, Phase.RENDER])
 def test_a_job_that_ends_with_one_piece_ends_for_all(api: Door, ledger: Ledger, phase: Phase) -> None:
     """Others that are under way are told when they come to their commit, and nothing is begun any more."""

@@ -164,6 +164,7 @@ def test_four_hundred_enterprises_are_paged_and_searched(portal: Portal, databas
 # Carriers
 
 
+@pytest.mark.long
 def test_r7_a_carrier_is_added_renamed_made_default_and_deleted(
     portal: Portal, database: sa.Engine, world: World
 ) -> None:

@@ -92,6 +92,7 @@ def jobs(database: sa.Engine) -> int:
         return connection.execute(sa.select(sa.func.count()).select_from(tables.jobs)).scalar_one()
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("at_once")
 def test_r18_one_number_is_assigned_in_two_steps(
     north: Portal, world: World, database: sa.Engine, row: Callable[[int], Any]
@@ -112,6 +113,7 @@ def test_r18_one_number_is_assigned_in_two_steps(
     assert row(0).holder_id == world.clinic.id
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("at_once")
 def test_r30_what_was_not_done_is_told_with_the_first_reason(north: Portal, world: World) -> None:
     """R19: two of three go, a user has the third."""

@@ -124,6 +124,7 @@ def test_r19_a_number_that_came_back_meanwhile_is_left_alone_too(
     assert row(CLINICS[0]).holder_id == world.north.id
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("at_once")
 def test_r19_the_same_settings_saved_twice_are_no_fault(north: Portal, world: World, row: Row) -> None:
     page = pending(north, ticked(0), world.clinic.tenant)
@@ -180,6 +181,7 @@ def test_r19_a_selection_says_from_whom_and_takes_nothing_unless_told(north: Por
     assert [row(step).holder_id == world.hotel.id for step in range(9)] == [True] * 4 + [False] * 4 + [True]
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("at_once")
 def test_r19_those_of_customers_are_taken_where_that_is_chosen(north: Portal, world: World, row: Row) -> None:
     page = pending(north, ticked(*FREE, *CLINICS, USED), world.hotel.tenant)

@@ -22,6 +22,8 @@ from tests.support.portal_client import Portal, signed_in, text_of
 from webhook.portal.numbers import submit_action
 from webhook.services import user_numbers
 
+pytestmark = pytest.mark.long
+
 FORMS = {
     "assignments": ("assign", "assign"),
     "unassignments": ("unassign", "take-back"),
@@ -168,7 +170,6 @@ def test_uploads(
     assert found == {state: CODES[cell] for state, cell in expected.items()}
 
 
-@pytest.mark.long
 @pytest.mark.usefixtures("other")
 @pytest.mark.parametrize("actor", ["master", "clinic", "hotel", "south"])
 def test_making_a_user(

@@ -80,6 +80,7 @@ def test_an_undo_says_what_it_undid_and_has_words_of_its_own(api: Door, portal: 
     assert "Undo ..." in page(portal, job)
 
 
+@pytest.mark.long
 def test_activity_tells_in_a_word_what_is_undone(api: Door, portal: Portal, world: World, database: sa.Engine) -> None:
     """R3: who sees neither job is told of neither."""
     job = api.upload(DAMAGED, "ugly.csv")
@@ -163,6 +164,7 @@ def test_an_undo_that_was_stopped_leads_on(api: Door, portal: Portal, configure:
     assert "4 of 4 rows" in page(portal, job)
 
 
+@pytest.mark.long
 def test_an_undo_stopped_before_it_began(api: Door, portal: Portal) -> None:
     job = api.upload(SOUND)
     undoing = api.post(f"/v1/jobs/{job['id']}/undo").json
@@ -186,6 +188,7 @@ def test_r27_what_is_undone_can_be_undone_again_once_it_stands_again(api: Door) 
     assert refusal(api, job) == "NOTHING_TO_UNDO"
 
 
+@pytest.mark.long
 def test_r27_while_an_undo_is_itself_being_undone_nothing_is_refused(api: Door) -> None:
     job = api.upload(SOUND)
     first = undo(api, job)

@@ -370,6 +370,7 @@ def test_those_above_see_why_they_may_not_decide(other: Callable[[str], Site]) -
 # Step 3 and the result
 
 
+@pytest.mark.long
 def test_a_job_under_way_tells_how_far_it_is(site: Site, api: Door) -> None:
     path = after(site.send(SOUND))
     assert "Waiting" in site.page(path)
@@ -389,6 +390,7 @@ def test_a_job_under_way_tells_how_far_it_is(site: Site, api: Door) -> None:
     assert api.job(path.rpartition("/")[2])["status"] == "completed"
 
 
+@pytest.mark.long
 def test_what_is_written_cannot_be_stopped(site: Site, api: Door) -> None:
     """While only the report is missing no page offers Stop, nor does an older one make it a stopped job."""
     path = site.upload(SOUND)

@@ -135,6 +135,7 @@ def test_r20_a_trunk_user_is_added_with_default_and_forwarded_dids(clinic: Porta
     assert re.search(r"/users/[\w-]+/sms\">Choose the numbers for SMS", page.get_data(as_text=True))
 
 
+@pytest.mark.long
 def test_r21_a_new_number_may_be_typed_where_external_numbers_are_allowed(
     clinic: Portal, hotel: Portal, has: Callable[[str], Any]
 ) -> None:

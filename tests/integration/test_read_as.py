@@ -35,6 +35,7 @@ def test_a_column_of_something_else(api: Door, configure: Callable[..., None], r
     assert {number["e164"] for number in api.get("/v1/numbers").json["data"]} == {"+12125550110", "+12125550120"}
 
 
+@pytest.mark.long
 def test_nul_characters(api: Door) -> None:
     """They reach neither database nor reports: rows that need the cell fail, the others do not."""
     rows = [["1", "2125550110", "TRUE", "", "", "a\0b"], ["1", "2125550\x00111", "TRUE", "", "", ""]]

@@ -126,6 +126,7 @@ def test_r28_an_undo_that_is_refused_leaves_those_rows(api: Door, ledger: Ledger
     assert (again["counts"]["deleted"], ledger.numbers()) == (3, [])
 
 
+@pytest.mark.long
 def test_r12_of_a_block_the_other_numbers_are_written_and_undone(api: Door, ledger: Ledger) -> None:
     """R28: the row fails and says how many of its numbers were written."""
     ledger.refuse(one_of([3, 15]))
@@ -140,6 +141,7 @@ def test_r12_of_a_block_the_other_numbers_are_written_and_undone(api: Door, ledg
     assert (ledger.numbers(), undo["counts"]["failed"]) == ([], 0)
 
 
+@pytest.mark.long
 def test_all_or_nothing_with_a_refused_row_writes_nothing(api: Door, ledger: Ledger) -> None:
     """The row is named, the others say that they are fine; undo has nothing to do."""
     ledger.refuse(one_of(REFUSED))
@@ -166,6 +168,7 @@ def test_all_or_nothing_does_not_try_what_cannot_matter(
 # Together with what others do
 
 
+@pytest.mark.long
 def test_r6_a_number_that_exists_meanwhile_is_no_refusal(api: Door, world: World, ledger: Ledger) -> None:
     """Another upload creates one while a chunk with refused rows is written: decided anew, nothing is lost."""
     ledger.refuse(one_of([0]))
@@ -177,6 +180,7 @@ def test_r6_a_number_that_exists_meanwhile_is_no_refusal(api: Door, world: World
     assert ledger.chunks() == [("done", 1)]
 
 
+@pytest.mark.long
 def test_r6_another_unique_index_refuses_rows_like_any_constraint(api: Door, world: World, ledger: Ledger) -> None:
     """It is no conflict over a number, after which everything would be decided anew without end."""
     with ledger.engine.begin() as connection:
@@ -190,6 +194,7 @@ def test_r6_another_unique_index_refuses_rows_like_any_constraint(api: Door, wor
 # What it costs
 
 
+@pytest.mark.long
 def test_refused_rows_cost_hardly_more_than_sound_ones(
     api: Door, ledger: Ledger, configure: Callable[..., None]
 ) -> None:
@@ -239,6 +244,7 @@ def test_r28_what_fails_in_the_same_way_again_is_halved_without_pauses(
     assert assert_whole(api, job) == expected("CREATED", [5, 40], 64)
 
 
+@pytest.mark.long
 def test_what_fails_in_another_way_is_waited_for(api: Door, ledger: Ledger, configure: Callable[..., None]) -> None:
     """Only the same again is no accident."""
     configure(max_attempts=5)

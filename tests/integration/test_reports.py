@@ -173,6 +173,7 @@ def _as_read(text: str) -> str:
     return text[1:] if text.startswith("'") and bare[:1] in set("=+-@\t\r") else text
 
 
+@pytest.mark.long
 def test_a_report_of_failed_rows_comes_back_mended(api: Door) -> None:
     """Twice wrong, mended in the report itself, sent as it is: own columns, no report columns of the first."""
     rows = [[*sheets.HEADER, "Note"], *([*row, "=keep me"] for row in mixed(20))]

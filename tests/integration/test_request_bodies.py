@@ -24,6 +24,8 @@ from tests.support.servers.service import NO_TLS
 from tests.support.servers.web_server import SECONDS, WebServer, serving
 from webhook.http import body_limits
 
+pytestmark = pytest.mark.long
+
 MIB = 1024 * 1024
 ROUTES = ("tokens", "carriers", "users", "tenants")
 AT_ONCE = 20
@@ -91,7 +93,6 @@ def small_growth(site: Site) -> Iterator[None]:
     assert max(growth.values()) <= 64, growth
 
 
-@pytest.mark.long
 def test_large_json_is_refused_before_it_is_read(site: Site) -> None:
     """20 bodies of 48 MiB at once, half of them without a length: the web processes hardly grow."""
     headers = {**site.http.headers, "Content-Type": "application/json"}
@@ -106,7 +107,6 @@ def test_large_json_is_refused_before_it_is_read(site: Site) -> None:
     assert site.http.get("/v1/tokens").json()["data"]
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("path", ["/v1/tokens", "/sign-in"])
 def test_many_small_things_are_refused_before_they_are_made(site: Site, path: str) -> None:
     """20 bodies as large as the route takes, all of them fields or items: each would cost 20 to 80 times its size."""

@@ -460,6 +460,7 @@ def test_the_same_file_and_a_mended_one_need_not_wait_for_a_removal(api: Door, h
         assert (answer.status_code, answer.json["duplicate_of"]) == (202, job_id)
 
 
+@pytest.mark.long
 def test_work_that_somebody_is_at_stays_in_the_ledger(api: Door, house: House) -> None:
     job_id = partly_failed(api, house)
     house.run(
@@ -809,6 +810,7 @@ def test_folders_of_others_stay(scratch_place: Path) -> None:
     assert made.exists()
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("house")
 def test_work_leaves_no_scratch(api: Door, scratch_place: Path) -> None:
     job_id = api.upload(sheet())["id"]

@@ -77,6 +77,7 @@ JOBS: dict[str, tuple[Callable[[Door, World], Json], set[str]]] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("make", "codes"), JOBS.values(), ids=JOBS)
 def test_a_review_says_what_would_happen(
     api: Door, portal: Portal, world: World, make: Callable[[Door, World], Json], codes: set[str]

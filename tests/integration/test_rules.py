@@ -122,6 +122,7 @@ def test_r15_possible_numbers(api: Door, accept: str, code: str) -> None:
 # Carriers (R7, R11, R12, R13)
 
 
+@pytest.mark.long
 def test_r7_r13_the_nearest_default_is_inherited(api: Door, world: World, database: sa.Engine) -> None:
     """The master's default holds for an enterprise two levels below, until the reseller names one."""
     clinic = api.as_(world.clinic.token)
@@ -245,6 +246,7 @@ EXISTING = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("choice", "row", "code", "result", "flags"), EXISTING.values(), ids=EXISTING)
 def test_r17_a_number_inside_the_tree(
     api: Door, choice: str, row: tuple[str, ...], code: str, result: str, flags: tuple[bool, ...]

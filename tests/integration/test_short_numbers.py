@@ -143,6 +143,7 @@ def test_r14f_the_portal_finds_and_shows_a_short_number(portal: Portal, world: W
     assert "+98 9601" in text_of(page)
 
 
+@pytest.mark.long
 def test_r14f_the_command_line_shows_a_short_number(cli: Cli, short: Door) -> None:
     assert short.get(f"/v1/numbers/{IRANIAN}").status_code == 200
     shown = cli("numbers", IRANIAN)

@@ -123,6 +123,7 @@ def test_what_a_client_leaves_is_ended(web: WebServer) -> None:
     wait_for(lambda: counts(web) == {"closed": THREADS + 1, "broken": THREADS + 1}, SECONDS, "all to be ended")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("length", "sent"), [(1000, 0), (1000, 100), (10 * MIB, 100), (10 * MIB, 3 * MIB)])
 def test_a_client_that_ends_its_side_within_a_body_gets_an_answer(web: WebServer, length: int, sent: int) -> None:
     """It may still read (RFC 9112, section 9.6): the application reads what has arrived, and answers."""

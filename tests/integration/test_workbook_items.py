@@ -74,6 +74,7 @@ def test_a_workbook_is_built_by_a_worker_once(api: Door, ledger: Ledger, job: st
         assert counters.read(connection)[PIECES.name, ("workbook",)] == 2
 
 
+@pytest.mark.long
 def test_many_at_once_order_one_item(ledger: Ledger, api: Door, job: str) -> None:
     """Each in a transaction of its own, begun at the same moment: exactly one of them enters the item."""
     job_id = ledger.ask("SELECT id FROM jobs")[0].id
@@ -92,6 +93,7 @@ def test_many_at_once_order_one_item(ledger: Ledger, api: Door, job: str) -> Non
     assert api.get(path(job)).status_code == 200
 
 
+@pytest.mark.long
 def test_the_same_job_gives_the_same_bytes(api: Door, ledger: Ledger, job: str) -> None:
     """However often it is built: a part that is fetched later belongs to the same file."""
     first = api.get(path(job)).data
@@ -205,6 +207,7 @@ def test_a_worker_that_dies_is_followed_by_another(api: Door, ledger: Ledger, jo
     assert ledger.chunks("workbook") == [("done", 2)]
 
 
+@pytest.mark.long
 def test_the_file_of_a_worker_that_comes_too_late_is_removed(
     api: Door, ledger: Ledger, job: str, stored: Callable[[], list[str]]
 ) -> None:
@@ -248,6 +251,7 @@ def test_what_cannot_be_built_is_said_and_may_be_tried_again(
     assert ledger.chunks("workbook") == [("done", 1)]
 
 
+@pytest.mark.long
 def test_a_storage_that_is_away_costs_no_try(
     api: Door, ledger: Ledger, job: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -295,6 +299,7 @@ def test_a_review_s_workbook_is_another_than_the_final_one(
     assert ledger.chunks("workbook") == [("done", 1)] * 2
 
 
+@pytest.mark.long
 def test_a_review_s_workbook_is_pointless_once_it_is_over(
     api: Door, ledger: Ledger, stored: Callable[[], list[str]]
 ) -> None:
@@ -336,6 +341,7 @@ def test_what_was_ordered_of_a_job_that_failed_is_dropped(api: Door, ledger: Led
     assert ledger.chunks("workbook") == []
 
 
+@pytest.mark.long
 def test_a_review_s_workbook_is_counted_once(api: Door, ledger: Ledger) -> None:
     """And not again with the work of the job when that ends."""
     job_id = reviewed(api)

@@ -84,6 +84,7 @@ def test_every_command_has_json(cli: Cli, command: str) -> None:
 # --- exit codes ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("status", "expected"),
     [
@@ -250,6 +251,7 @@ def test_what_was_not_chosen_is_not_sent(cli: Cli, service: Service, sheet: Path
     assert service.uploads[0]["fields"] == {}
 
 
+@pytest.mark.long
 def test_watching_asks_the_service_to_wait_and_writes_a_line_per_phase(cli: Cli, service: Service, sheet: Path) -> None:
     service.jobs = [job("checking"), job("running"), job("publishing"), job()]
     result = cli("upload", str(sheet), "--watch")
@@ -321,6 +323,7 @@ def test_the_report_is_saved_at_the_end(cli: Cli, service: Service, sheet: Path,
     assert told.endswith(f"Report: {tmp_path / 'out.csv'} ({len(REPORT)} bytes)\n")
 
 
+@pytest.mark.long
 def test_watching_survives_a_service_that_breaks_off_and_says_so_once(cli: Cli, service: Service) -> None:
     service.jobs = [job("running"), None, None, None, job("running"), job()]
     result = cli("jobs", JOB_ID, "--watch")
@@ -339,6 +342,7 @@ def test_a_service_that_stays_away_is_given_up_with_a_way_to_resume(
     assert f"numberyard jobs {JOB_ID} --watch" in result.stderr
 
 
+@pytest.mark.long
 def test_a_token_revoked_while_waiting_is_told_at_once(service: Service) -> None:
     service.jobs = [job("running"), job("running")]
     process = spawned(service, "jobs", JOB_ID, "--watch")
@@ -349,6 +353,7 @@ def test_a_token_revoked_while_waiting_is_told_at_once(service: Service) -> None
     assert b"UNAUTHENTICATED" in stderr
 
 
+@pytest.mark.long
 def test_ctrl_c_leaves_the_job_running_and_prints_how_to_resume(service: Service, sheet: Path) -> None:
     service.jobs = [job("running")]
     process = spawned(service, "--url", service.url, "upload", str(sheet), "--watch")
@@ -477,6 +482,7 @@ def test_a_refused_report_leaves_the_old_file_and_no_part(cli: Cli, service: Ser
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"r.csv": "old"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("code", ["WORKBOOK_NOT_READY", "UNAVAILABLE"])
 def test_a_report_is_asked_for_again_while_it_is_prepared_or_the_service_is_busy(
     cli: Cli, service: Service, tmp_path: Path, code: str
@@ -487,6 +493,7 @@ def test_a_report_is_asked_for_again_while_it_is_prepared_or_the_service_is_busy
     assert (out.read_bytes(), len(service.asked)) == (REPORT, 2)
 
 
+@pytest.mark.long
 def test_a_report_is_not_asked_for_again_for_ever(
     cli: Cli, service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

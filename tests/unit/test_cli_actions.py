@@ -335,6 +335,7 @@ def test_r26_deleting_asks(service: Service, typed: str, code: Exit, requests: i
     assert ("Nothing was changed." in terminal.shown) == (requests == 0)
 
 
+@pytest.mark.long
 def test_what_meets_all_numbers_asks_with_their_count(service: Service) -> None:
     service.total = 4321
     terminal = Terminal(service, "unassign", "--all", "--country", "US")
@@ -347,6 +348,7 @@ def test_what_meets_all_numbers_asks_with_their_count(service: Service) -> None:
 # The end of the job
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("words", [("unassign", *NUMBERS), ("undo", JOB_ID), ("confirm", JOB_ID)])
 @pytest.mark.parametrize(
     ("status", "expected"),

@@ -224,6 +224,7 @@ def test_a_reader_that_goes_away_ends_the_command_quietly(service: Service, word
     assert done.returncode == Exit.CUT_OFF
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "cp437", "ascii"])
 def test_an_encoding_without_our_quotation_marks(service: Service, encoding: str) -> None:
     service.lists["/v1/tenants"] = [{"id": "t-1", "name": "Müller 東京"}]

@@ -15,6 +15,8 @@ from worker.stages.cut import deduplicate
 from worker.stages.read import FileFault, Limits, read
 from worker.stages.validate import Names, Parts, ValidatedRows, validate_rows
 
+pytestmark = pytest.mark.long
+
 LIMITS = Limits(1 << 24, 1000, 20, 2000, 1 << 26, 1 << 30, 30)
 CASES = list(corpus.cases())
 

@@ -20,6 +20,8 @@ from tests.support.files import foreign_ods, foreign_packages, foreign_xls
 from tests.support.files.foreign_kinds import HEADER, ROWS, Kind
 from worker.stages.read import FileFault, Limits, read
 
+pytestmark = pytest.mark.long
+
 LIMITS = Limits(1 << 24, 1000, 20, 2000, 1 << 26, 1 << 30, 30)
 KINDS = [*foreign_xls.kinds(), *foreign_packages.kinds(), *foreign_ods.kinds()]
 READABLE = [kind for kind in KINDS if kind.code is None]
@@ -69,7 +71,6 @@ def test_xlrd_finds_the_same_rows(kind: Kind) -> None:
     assert found == [HEADER, *ROWS]
 
 
-@pytest.mark.long
 @pytest.mark.skipif(not SOFFICE, reason="LibreOffice is not installed")
 def test_libreoffice_finds_the_same_rows(tmp_path: Path) -> None:
     """Where it does not, the kind says so; it opens none that is refused as protected."""

@@ -40,6 +40,7 @@ tallies = st.builds(
 )
 
 
+@pytest.mark.long
 @given(st.lists(tallies, max_size=6), st.randoms())
 def test_tallies_add_up_in_any_order(parts: list[Tally], chance: object) -> None:
     """R29."""

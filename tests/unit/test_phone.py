@@ -174,6 +174,7 @@ def test_corpus_covers_every_region_and_both_verdicts(corpus: list[Case], verdic
     assert found >= {Code.TOO_SHORT, Code.TOO_LONG, Code.INVALID_NUMBER, Code.COUNTRY_MISMATCH, Code.INVALID_CHARACTER}
 
 
+@pytest.mark.long
 def test_fast_path_settles_well_formed_numbers(corpus: list[Case], verdicts: PhoneColumn) -> None:
     """At least 95 % of the well-formed valid numbers never reach the library."""
     formed = np.array([case.way in WELL_FORMED for case in corpus]) & (verdicts.e164 != 0)

@@ -124,6 +124,7 @@ def test_characters_across_blocks(tmp_path: Path, offset: int) -> None:
         assert [row[-1][-1] for row in result.rows.values()] == ["€", "€"]
 
 
+@pytest.mark.long
 def test_bad_byte_late_in_a_large_file_makes_it_windows_1252(tmp_path: Path) -> None:
     table = sheets.rows(60_000, (*sheets.HEADER, "Name"))
     table[-1].append("Café")

@@ -154,6 +154,7 @@ def test_whole_file_faults(tmp_path: Path, content: bytes, code: Code) -> None:
     assert time.monotonic() - started < 25
 
 
+@pytest.mark.long
 def test_a_cell_far_right_widens_no_other_row(tmp_path: Path) -> None:
     """5 KB had 1 GB of empty cells written to disk, a worker busy for 36 s."""
     path, target = tmp_path / "upload.xlsx", tmp_path / "cells"
@@ -190,6 +191,7 @@ def test_faults_name_what_was_found(tmp_path: Path) -> None:
     assert refusal(long_cell, tmp_path).context["row"] == 9
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("build", [sheets.xlsx_bytes, other_workbooks.xls_bytes], ids=["xlsx", "xls"])
 def test_sheets_beyond_the_limit(tmp_path: Path, build: Callable[..., bytes]) -> None:
     book = build(sheets.rows(1), after=[f"More {number}" for number in range(5)])
@@ -198,6 +200,7 @@ def test_sheets_beyond_the_limit(tmp_path: Path, build: Callable[..., bytes]) ->
         assert sheet.facts.sheet == "Numbers"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("pack", [sheets.gzip_bytes, lambda content: sheets.zip_bytes([("a", content)])])
 def test_a_ratio_beyond_the_limit(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
     """Only what becomes large is suspected: blanks pack a thousand to one."""
@@ -208,6 +211,7 @@ def test_a_ratio_beyond_the_limit(tmp_path: Path, pack: Callable[[bytes], bytes]
     )
 
 
+@pytest.mark.long
 def test_memory_beyond_the_limit_ends_the_child_only(tmp_path: Path) -> None:
     """What the archive's directory tells is harmless here, what the parser makes of it is not."""
     small = replace(LIMITS, inflated_bytes=1 << 30, child_memory_bytes=1 << 28)
@@ -243,6 +247,7 @@ def test_child_does_not_outlive_its_time(tmp_path: Path, monkeypatch: pytest.Mon
     assert time.monotonic() - started < 60
 
 
+@pytest.mark.long
 def test_child_that_burns_its_time_is_ended_by_the_system(tmp_path: Path) -> None:
     """The limit on CPU time holds even if nobody is there to end the child."""
     (tmp_path / "upload").write_bytes(SOUND_XLSX)

@@ -83,6 +83,7 @@ def test_openoffice_shows_numbers_in_their_text(tmp_path: Path) -> None:
     assert [row[1] for row in got(content, tmp_path)[1].cells] == ["0669812345", "2125550141", "2125550142"]
 
 
+@pytest.mark.long
 def test_date_formatted_numbers_are_said(tmp_path: Path) -> None:
     facts, _ = got(_formatted("dd.mm.yyyy", 2125550140), tmp_path)
     assert facts.notes == (
@@ -115,6 +116,7 @@ def test_any_format_is_understood_or_left_alone(code: str) -> None:
 # Cells far away from the table
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("cell", ["KO4", "XFD4"])
 @pytest.mark.parametrize("first_column", [1, 3])
 def test_a_stray_cell_costs_its_row_alone(tmp_path: Path, cell: str, first_column: int) -> None:
@@ -151,6 +153,7 @@ def test_a_table_of_too_many_columns(tmp_path: Path, build: Callable[..., bytes]
     assert (fault.code, fault.detail) == (Code.TOO_MANY_COLUMNS, "The file has 35 columns, more than 20.")
 
 
+@pytest.mark.long
 def test_a_stray_cell_far_below_and_right_is_read_without_the_library(tmp_path: Path) -> None:
     """The library asks for memory for all cells between; then the slower reader has its turn."""
     last = b'<row r="90000"><c r="XFD90000"><v>1</v></c></row></sheetData>'
@@ -272,6 +275,7 @@ def test_both_readers_say_the_same(tmp_path: Path, inline: bool) -> None:
     assert by_ourselves == by_library
 
 
+@pytest.mark.long
 def test_both_readers_say_the_same_of_workbooks_that_count_from_1904(tmp_path: Path) -> None:
     content = changed(
         "xl/workbook.xml",

@@ -182,6 +182,7 @@ def test_other_files_are_named(tmp_path: Path, content: bytes, code: Code, words
     assert words in fault.detail
 
 
+@pytest.mark.long
 def test_a_minor_version_of_excel_5(tmp_path: Path) -> None:
     """LibreOffice reads such workbooks; xlrd alone does not."""
     version = struct.pack("<HHH", 0x0809, 8, foreign_xls.BIFF5)
@@ -223,6 +224,7 @@ NO_TABLES = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", NO_TABLES)
 def test_sheets_without_cells_are_no_choice(tmp_path: Path, name: str) -> None:
     facts, rows = got(NO_TABLES[name], tmp_path)
@@ -299,6 +301,7 @@ def test_the_sheet_that_has_the_columns_is_read(tmp_path: Path, kind: str) -> No
     assert got(_book(kind, pages), tmp_path, ReadOptions(sheet="more"))[0].sheet == "More"
 
 
+@pytest.mark.long
 def test_no_sheet_has_the_columns(tmp_path: Path) -> None:
     """What is wrong with the first is said."""
     fault = refused(_book("xlsx", [("Read me", INSTRUCTIONS), ("Prices", [["Item", "Price"], ["x", 1]])]), tmp_path)
@@ -306,6 +309,7 @@ def test_no_sheet_has_the_columns(tmp_path: Path) -> None:
     assert "Item" not in fault.detail
 
 
+@pytest.mark.long
 def test_a_table_with_a_fault_is_not_passed_over(tmp_path: Path) -> None:
     """Numbers of another sheet would be imported that nobody meant."""
     faulty: list[list[Cell]] = [row[:3] for row in TABLE]

@@ -217,6 +217,7 @@ def test_cells_of_a_fault_look_like_it(kind: Kind, pattern: str) -> None:
     assert all(re.fullmatch(pattern, cell) for cell in found)
 
 
+@pytest.mark.long
 def test_flags_of_faulty_rows() -> None:
     by_kind = {kind: np.flatnonzero(drawn().kinds == kind) for kind in Kind}
     known = {"", "TRUE", "FALSE", "True", "False"}
@@ -230,6 +231,7 @@ def test_flags_of_faulty_rows() -> None:
             assert not any(nothing_on), kind
 
 
+@pytest.mark.long
 def test_drawing_is_far_faster_than_a_loop_over_the_library() -> None:
     """A million rows take a second or so; the loop is the measure, so that slow machines agree."""
     per_row = min(_seconds_per_row() for _ in range(3))
