@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import time
 import uuid
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -16,6 +18,7 @@ from tests.support.api_client import Door, Json, text_of
 from tests.support.factories import World
 from tests.support.files import sheets
 from tests.support.servers.databases import APPLICATION
+from worker.numbers import queries as number_queries
 
 SOUND = sheets.csv_bytes(sheets.rows(2))
 MIXED = sheets.csv_bytes([*sheets.rows(2), ["1", "ask Bob", "TRUE", "", ""]])
@@ -297,6 +300,25 @@ def test_our_own_fault_is_a_problem_without_a_trace(api: Door, database: sa.Engi
     assert (answer.status_code, answer.json["code"], answer.content_type) == (500, "INTERNAL_ERROR", PROBLEM)
     for word in ("Traceback", "psycopg", "holder_id", "SELECT"):
         assert word not in answer.get_data(as_text=True)
+
+
+def test_a_request_that_stood_still_within_its_transaction_can_be_repeated(
+    api: Door, configure: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The machine was halted; the database ends transactions that are idle for longer than a lease."""
+    configure(lease_seconds=1)
+    page = number_queries.page
+
+    def late(*arguments: Any) -> Any:  # noqa: ANN401 - as the function
+        time.sleep(1.5)
+        return page(*arguments)
+
+    monkeypatch.setattr(number_queries, "page", late)
+    answer = api.get("/v1/numbers")
+    assert (answer.status_code, answer.json["code"]) == (503, "UNAVAILABLE")
+    assert answer.headers["Retry-After"] == "2"
+    monkeypatch.undo()
+    assert api.get("/v1/numbers").status_code == 200
 
 
 def test_without_a_database_it_is_unavailable(api: Door, configure: Callable[..., None]) -> None:

@@ -157,6 +157,7 @@ TRANSIENT = {
     "serialization": "40001",
     "lock time-out": "55P03",
     "full": "53100",
+    "idle in a transaction": "25P03",
 }
 
 

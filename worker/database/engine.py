@@ -24,6 +24,7 @@ TRANSIENT: tuple[type[Exception], ...] = (
     InterfaceError,
     psycopg.OperationalError,
     psycopg.InterfaceError,
+    psycopg.errors.IdleInTransactionSessionTimeout,  # which the driver takes for an internal error of the database
 )
 
 # SQLSTATEs with which the database refuses a row because of its values: data exceptions, violated constraints, and
@@ -56,7 +57,7 @@ def sqlalchemy_url(settings: Settings) -> sa.URL:
 
 def make_engine(settings: Settings) -> sa.Engine:
     """Create an engine. Idle connections are tested before use, so a restarted database is noticed in time."""
-    return sa.create_engine(
+    made = sa.create_engine(
         sqlalchemy_url(settings),
         poolclass=QueuePool,
         pool_size=4,
@@ -64,6 +65,17 @@ def make_engine(settings: Settings) -> sa.Engine:
         pool_pre_ping=True,
         connect_args=_connection(settings),
     )
+    sa.event.listen(made, "handle_error", _report_ended_transaction)
+    return made
+
+
+def _report_ended_transaction(context: sa.engine.ExceptionContext) -> OperationalError | None:
+    """Replace the error where the server ended a transaction that stood still: it is a lost connection like others."""
+    error = context.original_exception
+    if not isinstance(error, psycopg.errors.IdleInTransactionSessionTimeout):
+        return None
+    context.is_disconnect = True
+    return OperationalError(context.statement, context.parameters, error)
 
 
 def _connection(settings: Settings) -> dict[str, object]:
