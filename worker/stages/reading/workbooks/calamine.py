@@ -55,11 +55,6 @@ class Texts:
             if (part := cells.slice(start, ROWS_PER_BATCH)).num_columns
         ]
 
-    def of(self, cells: pa.RecordBatch, faults: fastexcel.CellErrors | None) -> list[pa.Array]:
-        """Return the columns of a sheet, or of a slice of it, as texts."""
-        errors = self._by_column(faults)
-        return [self._of_column(column, errors[index], 0) for index, column in enumerate(cells.columns)]
-
     def _of_column(self, column: pa.Array, errors: Mapping[int, str], start: int) -> pa.Array:
         """Return cells as the sheet shows them: "" for empty cells, TRUE and FALSE, errors such as `#N/A`.
 

@@ -13,13 +13,12 @@ from functools import partial
 import fastexcel
 import pyarrow as pa
 
-from worker.stages.reading.workbooks import cell_table, sheet_marks, slices, spreadsheetml, xlsb
+from worker.stages.reading.workbooks import cell_table, sheet_marks, spreadsheetml, xlsb
 from worker.stages.reading.workbooks.calamine import Texts
 from worker.stages.reading.workbooks.cell_values import Look
 from worker.stages.reading.workbooks.child_protocol import Answer, Order, Tab, choose, describe
 from worker.stages.reading.workbooks.package import Package
 
-SLICED_FROM_BYTES = 1 << 24  # size of a sheet; slices do not help below it
 # The names under which calamine looks for parts, case-insensitive.
 USUAL_NAMES = {"sharedStrings": "xl/sharedstrings.xml", "styles": "xl/styles.xml"}
 USUAL_WORKBOOKS = frozenset({"xl/workbook.xml", "xl/workbook.bin"})
@@ -101,26 +100,9 @@ def _has_usual_names(package: Package, tab: Tab) -> bool:
 
 def _columns(order: Order, package: Package, tab: Tab) -> tuple[list[list[pa.Array]], Answer, int]:
     """Return columns, hidden rows and merged cells, and the count of out-of-range numbers formatted as dates."""
-    if package.archive.getinfo(tab.part).file_size >= SLICED_FROM_BYTES:
-        sliced = _in_slices(package, tab)
-        if sliced is not None:
-            return sliced
     texts = Texts()
     # Both take seconds for a large sheet, and neither holds the interpreter lock for long.
     with ThreadPoolExecutor(1) as aside:
         marks = aside.submit(sheet_marks.marks_of, package.archive, tab.part)
         columns = texts.of_sheet(order.path, tab.name)
         return columns, marks.result(), texts.far_days
-
-
-def _in_slices(package: Package, tab: Tab) -> tuple[list[list[pa.Array]], Answer, int] | None:
-    """Read a large sheet in slices by calamine; None if it has to be read as a whole.
-
-    Cutting may have made a slice unreadable, so only the whole sheet can show whether the file is at fault.
-    """
-    marks, texts = sheet_marks.Seen(), Texts()
-    try:
-        columns = slices.read(package.archive, tab.part, tab.name, texts.of, marks.add)
-    except (slices.NotPlainError, fastexcel.FastExcelError):
-        return None
-    return [columns], marks.answer(), texts.far_days

@@ -29,8 +29,8 @@ from worker.stages.reading.width import blank_rows, fit
 CHILD = Path(__file__).with_name("child.py")
 # The environment variables that the child gets; no settings, no secrets.
 PASSED_ON: tuple[str, ...] = ("PATH", "LD_LIBRARY_PATH")
-# Memory that threads reserve counts against the child's address space. Each of the two threads that parse a large sheet
-# has its own arena; with a shared one they would block each other at every cell.
+# Memory that threads reserve counts against the child's address space. Each of the two threads that read a sheet has
+# its own arena; with a shared one they would block each other at every cell.
 CHILD_ENVIRONMENT = {"LC_ALL": "C.UTF-8", "MALLOC_ARENA_MAX": "3", "OMP_NUM_THREADS": "1"}
 NOT_UNDERSTOOD = (
     "The workbook could not be read. Open it in a spreadsheet program, check its cells, and save it again as .xlsx."
