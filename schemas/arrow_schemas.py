@@ -54,7 +54,7 @@ VALIDATED = pa.schema(
 )
 
 # The numbers to write, one line per number, sorted by number. A row with a block of numbers has several consecutive
-# lines with the same `place` in one chunk. Capabilities and ids as in CHECKED.
+# lines with the same `place` in one chunk. Capabilities and ids as in VALIDATED.
 CHUNK = pa.schema(
     [
         ("place", pa.int64()),

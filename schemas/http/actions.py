@@ -93,7 +93,7 @@ class UnassignOptions(Options):
     @model_validator(mode="after")
     def _service_is_known(self) -> Self:
         if self.service is not None and self.services is None:
-            raise _fault("service: must be voice, forwarded or sms, or two of them joined by +")
+            raise _fault("service: must be voice, forwarded or sms, or voice+sms or forwarded+sms")
         return self
 
 

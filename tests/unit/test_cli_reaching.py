@@ -18,7 +18,11 @@ from werkzeug.wrappers import Request, Response
 
 from tests.unit.fake_service import TOKEN, running
 from webhook.cli import client, main
-from webhook.cli.connection_errors import UnreachableError, no_problem, reaching
+from webhook.cli.connection_errors import (
+    UnreachableError,
+    error_without_problem_document,
+    translating_connection_errors,
+)
 from webhook.cli.exit_codes import Exit
 
 
@@ -78,7 +82,10 @@ def test_no_answer_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_no_connection_in_time() -> None:
-    with pytest.raises(UnreachableError, match="far does not respond") as caught, reaching("https://far:8443"):
+    with (
+        pytest.raises(UnreachableError, match="far does not respond") as caught,
+        translating_connection_errors("https://far:8443"),
+    ):
         raise httpx.ConnectTimeout("timed out")
     assert "firewall" in caught.value.fix
 
@@ -115,7 +122,7 @@ def test_a_web_page() -> None:
 
 def test_a_gateway_without_service() -> None:
     answer = httpx.Response(502, text="<h1>Bad Gateway</h1>")
-    assert "the service behind it is not available" in str(no_problem(answer, "http://x"))
+    assert "the service behind it is not available" in str(error_without_problem_document(answer, "http://x"))
 
 
 def test_an_upload_that_is_sent_elsewhere(tmp_path: Path) -> None:

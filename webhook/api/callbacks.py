@@ -84,7 +84,7 @@ def describe(spec: dict[str, Any]) -> None:
                     "required": True,
                     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/JobEnded"}}},
                 },
-                "responses": {"2XX": {"description": "Accepted. After a 410 response nothing more is sent."}},
+                "responses": {"2XX": {"description": "Accepted. A 410 response ends the attempts of this callback."}},
             }
         }
     }

@@ -12,7 +12,12 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 
-from webhook.cli.connection_errors import UnreachableError, no_problem, reaching, stranger
+from webhook.cli.connection_errors import (
+    UnreachableError,
+    error_without_problem_document,
+    not_numberyard_error,
+    translating_connection_errors,
+)
 
 Json = dict[str, Any]
 
@@ -79,7 +84,7 @@ class Api:
         self._http.close()
 
     def job(self, job_id: str, wait: int = 0) -> Json:
-        """Return the job. With `wait` (seconds, at most 10) the service may respond later, once the job has changed."""
+        """Return the job. With `wait` (seconds, at most 10) the service responds once the job has ended or is in review."""
         headers = {"Prefer": f"wait={wait}"} if wait else {}
         return self._get(f"/v1/jobs/{_part(job_id)}", headers=headers)
 
@@ -96,31 +101,31 @@ class Api:
             page_parameters = {"limit": str(min(limit - len(data), _PAGE))} | ({"cursor": cursor} if cursor else {})
             page = self._get(path, params=active_filters | page_parameters)
             if "data" not in page:
-                raise stranger(self.url)
+                raise not_numberyard_error(self.url)
             data += page["data"]
             cursor = page.get("next_cursor")
             if not cursor or len(data) >= limit:
                 return {"data": data, "next_cursor": cursor}
 
     def get(self, kind: str, thing_id: str) -> Json:
-        """Return one resource of a kind ("tenants", "carriers", "tokens")."""
+        """Return one resource of a kind, such as "tenants"."""
         return self._get(f"/v1/{kind}/{_part(thing_id)}")
 
     def create(self, kind: str, body: Json) -> Json:
         """Create a resource and return it."""
-        with reaching(self.url):
+        with translating_connection_errors(self.url):
             answer = self._http.post(f"/v1/{kind}", json=body)
         return self._document(answer)
 
     def change(self, kind: str, thing_id: str, body: Json) -> Json:
         """Change the fields in `body` and return the resource."""
-        with reaching(self.url):
+        with translating_connection_errors(self.url):
             answer = self._http.patch(f"/v1/{kind}/{_part(thing_id)}", json=body)
         return self._document(answer)
 
     def delete(self, kind: str, thing_id: str) -> None:
         """Delete a resource, or revoke a token."""
-        with reaching(self.url):
+        with translating_connection_errors(self.url):
             answer = self._http.delete(f"/v1/{kind}/{_part(thing_id)}")
         if not answer.is_success:
             raise _problem_of(answer, self.url)
@@ -137,7 +142,7 @@ class Api:
         """Return how many numbers match."""
         page = self._get("/v1/numbers", params={**filters, "count": "true", "limit": "1"})
         if not isinstance(page.get("total"), int):
-            raise stranger(self.url)
+            raise not_numberyard_error(self.url)
         return int(page["total"])
 
     def upload(
@@ -145,7 +150,7 @@ class Api:
     ) -> Json:
         """Stream a file from disk. `on_read` gets the byte count of each block. Returns the job."""
         form = {name: str(value) for name, value in fields.items() if value is not None}
-        with path.open("rb") as file, reaching(self.url):
+        with path.open("rb") as file, translating_connection_errors(self.url):
             part = (_utf8(path.name), cast("BinaryIO", _Counted(file, on_read)), "application/octet-stream")
             answer = self._http.post(
                 f"/v1/{to}", data=form, files={"file": part}, timeout=_UPLOAD_TIMEOUT, follow_redirects=False
@@ -158,7 +163,10 @@ class Api:
         path = f"/v1/jobs/{_part(job_id)}/report.{file_format}"
         began = time.monotonic()
         while True:
-            with reaching(self.url), self._http.stream("GET", path, params={"rows": rows}) as answer:
+            with (
+                translating_connection_errors(self.url),
+                self._http.stream("GET", path, params={"rows": rows}) as answer,
+            ):
                 if answer.is_success:
                     yield answer.iter_bytes()
                     return
@@ -170,7 +178,7 @@ class Api:
             time.sleep(pause)
 
     def _get(self, path: str, **request: Any) -> Json:  # noqa: ANN401 - handed on to httpx
-        with reaching(self.url):
+        with translating_connection_errors(self.url):
             answer = self._http.get(path, **request)
         return self._document(answer)
 
@@ -179,7 +187,7 @@ class Api:
         if not answer.is_success:
             raise _problem_of(answer, self.url)
         if document is None:
-            raise stranger(self.url, answer)
+            raise not_numberyard_error(self.url, answer)
         return document
 
 
@@ -217,4 +225,4 @@ def _problem_of(answer: httpx.Response, url: str) -> ProblemError | UnreachableE
     document = _json_of(answer)
     if document is not None and "code" in document:
         return ProblemError(answer.status_code, document)
-    return no_problem(answer, url)
+    return error_without_problem_document(answer, url)

@@ -20,13 +20,14 @@ from webhook.cli.config import DEFAULT_PROFILE, config_path, read_profile
 from webhook.cli.terminal import safe
 
 _NAMES = ("url", "token", "demo", "profile")
+_NAMED = ("url", "demo", "profile", "config")  # repeated in suggested commands
 
 
 @dataclass(frozen=True)
 class Connection:
     """The service's URL and the token to send.
 
-    `spoken`: the options with which the user named the service, to repeat in suggested commands; never the token.
+    `spoken`: the options with which the user named the service, for suggested commands; the token as `TOKEN`.
     `withheld`: why a token that was found is not sent; "" if none was withheld.
     """
 
@@ -61,7 +62,8 @@ def find_connection(root: click.Context, own: Mapping[str, str | None]) -> Conne
                 withheld = f"The token of profile {safe(source.profile)} was not sent: it is for {safe(source.url)}."
             else:
                 token = source.token
-    return Connection(check_url(url or DEFAULT_URL), check_token(token), _spoken(typed), "" if token else withheld)
+    spoken = _spoken(typed | {"config": typed_before(root, "config")})
+    return Connection(check_url(url or DEFAULT_URL), check_token(token), spoken, "" if token else withheld)
 
 
 def typed_before(root: click.Context, name: str) -> str | None:
@@ -113,7 +115,7 @@ def _bare(url: str) -> str:
 
 
 def _spoken(typed: Mapping[str, str | None]) -> str:
-    words = "".join(f" --{name} {shlex.quote(typed[name] or '')}" for name in ("url", "demo", "profile") if typed[name])
+    words = "".join(f" --{name} {shlex.quote(typed[name] or '')}" for name in _NAMED if typed[name])
     return words + (" --token TOKEN" if typed["token"] else "")
 
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-_BEHIND = frozenset({502, 503, 504})
+_GATEWAY_STATUSES = frozenset({502, 503, 504})
 _RUNS = "Check that the service runs on this host and port. `numberyard up` starts one of your own."
 _ADDRESS = "Use the service's address only, such as https://numbers.example.com; see --url and `numberyard login`."
 
@@ -24,7 +24,7 @@ class UnreachableError(Exception):
 
 
 @contextmanager
-def reaching(url: str) -> Iterator[None]:
+def translating_connection_errors(url: str) -> Iterator[None]:
     """Turn httpx errors about the connection or the address into `UnreachableError`."""
     try:
         yield
@@ -34,23 +34,23 @@ def reaching(url: str) -> Iterator[None]:
         raise _unreachable(error, url) from error
 
 
-def stranger(url: str, answer: httpx.Response | None = None) -> UnreachableError:
+def not_numberyard_error(url: str, answer: httpx.Response | None = None) -> UnreachableError:
     """Return the error for a response that is not from Numberyard's API."""
     kind = "" if answer is None else answer.headers.get("content-type", "")
     what = "A web page answers" if kind.startswith("text/html") else "Something else answers"
     return UnreachableError(f"{what} at {_shown(url)}, not Numberyard's API.", _ADDRESS)
 
 
-def no_problem(answer: httpx.Response, url: str) -> UnreachableError:
+def error_without_problem_document(answer: httpx.Response, url: str) -> UnreachableError:
     """Return the error for an error response without a problem document, as from a proxy or another server."""
-    if answer.status_code in _BEHIND:
+    if answer.status_code in _GATEWAY_STATUSES:
         detail = f"{_shown(url)} responds with {answer.status_code}: the service behind it is not available."
         return UnreachableError(detail, "It may be starting: try again in a minute. Otherwise contact its operator.")
     if answer.is_redirect:
         to = urlsplit(answer.headers.get("location", ""))
         detail = f"{_shown(url)} redirects to {to.scheme}://{to.hostname}. Uploads do not follow redirects."
         return UnreachableError(detail, "Use that address as the URL.")
-    return stranger(url, answer)
+    return not_numberyard_error(url, answer)
 
 
 def _unreachable(error: httpx.RequestError, url: str) -> UnreachableError:

@@ -29,7 +29,7 @@ MEANINGS: dict[Exit, str] = {
     Exit.USAGE: "wrong usage of the command",
     Exit.PARTLY_FAILED: "the job is done, but some rows failed",
     Exit.JOB_FAILED: "the job failed",
-    Exit.CANCELLED: "the job was cancelled, or you answered no",
+    Exit.CANCELLED: "the job was cancelled, or you answered no before it was sent",
     Exit.NOT_ALLOWED: "not signed in, or not allowed",
     Exit.NOT_FOUND: "not found",
     Exit.UNREACHABLE: "the service cannot be reached",

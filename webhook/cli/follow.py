@@ -42,6 +42,10 @@ def follow(session: Session, job: Json, view: View) -> Json:
         raise Ending(Exit.INTERRUPTED) from None
     except UnreachableError as error:
         raise UnreachableError(str(error), f"The job is not lost. Follow it: {resume}") from error
+    except ProblemError as error:
+        if error.status in _BUSY:
+            view.note(f"The job is not lost. Follow it: {resume}")
+        raise
     view.show(job)
     return job
 
@@ -61,7 +65,8 @@ def _poll_job(api: Api, job_id: str, view: View) -> Json:
                 raise
             if not give_up:
                 give_up = now + PATIENCE
-                view.note(f"The service does not respond. Retrying for {PATIENCE:.0f} s; the job is safe.")
+                trouble = "is busy" if isinstance(error, ProblemError) else "does not respond"
+                view.note(f"The service {trouble}. Retrying for {PATIENCE:.0f} s; the job is safe.")
             if now >= give_up:
                 raise
             time.sleep(pause)

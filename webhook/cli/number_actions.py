@@ -65,7 +65,7 @@ _OPTIONS = (
     review_option,
     on_error_option,
     callback_option,
-    click.option("--yes", is_flag=True, help="Do not ask for confirmation."),
+    click.option("--yes", is_flag=True, help="Do not ask before sending. Does not confirm a --review."),
     click.option("--no-wait", is_flag=True, help="Queue the job; do not wait for its end."),
     report_option,
 )

@@ -98,7 +98,10 @@ def keep_key() -> None:
 
 
 def end_request(response: Response) -> Response:
-    """Store the response if a job was created, else release the key. Runs after the request."""
+    """Store a 202 response for repeats; after any other, release the key. Runs after the request.
+
+    A key with a job is kept in any case: the portal's upload answers 201 or 303 after it has created one.
+    """
     key_state = g.get("once")
     if isinstance(key_state, Claim):
         # A failure here costs little: a key without a stored response is answered with the job, and a claim expires.

@@ -18,9 +18,9 @@ def fault_of(scope: dict[str, Any]) -> Fault | None:
     """
     names = [name for name, _ in scope["headers"]]
     if len(scope["raw_path"]) + len(scope["query_string"]) > LONGEST_TARGET:
-        return HTTPStatus.REQUEST_URI_TOO_LONG, f"The address may have {LONGEST_TARGET} bytes."
+        return HTTPStatus.REQUEST_URI_TOO_LONG, f"The address is too long: at most {LONGEST_TARGET:,} bytes."
     if len(names) > MOST_FIELDS:
-        return HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"A request may have {MOST_FIELDS} header fields."
+        return HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"Too many header fields: at most {MOST_FIELDS}."
     if b"transfer-encoding" in names and b"content-length" in names:
         return HTTPStatus.BAD_REQUEST, "A request has either Content-Length or Transfer-Encoding."
     if scope["http_version"] not in {"1.0", "1.1"}:

@@ -39,7 +39,8 @@ class Cause:
 class UndoRelations:
     """The undo relations of a job.
 
-    `undoes`: the job that it undoes, the job that this one undoes, and so on. `undone`: how far it is undone itself.
+    `undoes`: the chain down to the first job. If A undoes upload U and B undoes A, it is (A, U) for B. `undone`: how far
+    the job is undone itself.
     `left`: rows of the job it undoes that another undo could still put back.
     """
 

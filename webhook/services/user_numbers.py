@@ -81,7 +81,7 @@ def exchange(user_id: str, requested: Exchange, change: UserChange = _NOTHING, w
         user = tenant_scope.users_by_id(connection, [view.row.id])[view.row.id]
         to_unassign, gift = _needed(view, user, requested)
         may_create = _judge(connection, view, gift)
-        if may_create and requested.is_sms:  # R21: numbers are created only as a user's Phone Number or Default DID
+        if may_create and requested.is_sms:  # R21: Manage SMS creates no numbers
             raise refuse_file(Code.NOT_FOUND, field="sms_dids")
     to_assign = list(gift.wanted)
     unassign_job = _take(user_id, to_unassign, wait, is_sms=requested.is_sms) if to_unassign else None

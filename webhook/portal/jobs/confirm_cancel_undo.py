@@ -27,6 +27,10 @@ _TOO_LATE = {
     JobStatus.CANCELLED: "It expired or was cancelled.",
     JobStatus.FAILED: "It failed.",
 }
+_ENDED = {
+    JobStatus.COMPLETED: "It had already finished; nothing was stopped.",
+    JobStatus.COMPLETED_WITH_ERRORS: "It had already finished; nothing was stopped.",
+}
 _NOTHING_LEFT = "Too late to stop: all rows are done, and the report is being prepared."
 
 
@@ -70,5 +74,6 @@ def _decide(job_id: str, decide: Callable[[str], str], text: str) -> Response:
 def _why(refused: Refused) -> str:
     body = refused.body
     if body["code"] in {RequestCode.NOT_IN_REVIEW, RequestCode.JOB_HAS_ENDED}:
-        return str(_TOO_LATE.get(body["job_status"], body["detail"]))
+        texts = _TOO_LATE | (_ENDED if body["code"] == RequestCode.JOB_HAS_ENDED else {})
+        return str(texts.get(body["job_status"], body["detail"]))
     return f"{body['detail']} {body['fix']}".strip()

@@ -73,25 +73,25 @@ def name(job: resources.Job, relations: UndoRelations = NOTHING) -> str:
 
 
 def described(job: resources.Job, relations: UndoRelations = NOTHING) -> str:
-    """Return what a job is called within a sentence; an undo, which is only undone or redone, by what it undoes."""
+    """Return what a job is called within a sentence; for an undo, what the first job of its chain is called."""
     if relations.undoes:
         return _undone_noun(relations)
     return _noun(JobKind(job.kind), None if job.file is None else job.file.name, job.counts.total)
 
 
 def undoes(relations: UndoRelations) -> str:
-    """Return what the job that an undo undoes is called within a sentence: "undo of the upload of numbers.csv"."""
+    """Return what the job that this undo reverses is called within a sentence: "undo of the upload of numbers.csv"."""
     undos = len(relations.undoes) - 1
     return (f"{_verb(undos).lower()} of the " if undos else "") + _undone_noun(relations)
 
 
 def undo_verb(details: JobDetails) -> str:
-    """Return what undoing a job does: "Undo", or "Redo" for what an undo undid."""
+    """Return the verb for undoing a job: "Redo" if that repeats what an undo has reversed."""
     return _verb(len(details.undo_relations.undoes) + 1)
 
 
 def _verb(undos: int) -> str:
-    """Return what undos of each other come to: two of them redo."""
+    """Return "Undo" for an odd number of undos in the chain, "Redo" for an even one."""
     return "Undo" if undos % 2 else "Redo"
 
 

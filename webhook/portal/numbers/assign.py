@@ -39,11 +39,11 @@ FROM_USERS = [
 FROM_ABOVE = [
     (
         "",
-        "The enterprise or reseller that has it",
-        "It goes back to the company above. Numbers in use are left unchanged.",
+        "The enterprises or resellers that have them",
+        "They go back to the company above. Numbers in use are left unchanged.",
     ),
-    ("voice", "Its user, for voice", "The enterprise keeps the number."),
-    ("sms", "Its user, for SMS", "The enterprise keeps the number."),
+    ("voice", "Their users, for voice", "The enterprises keep the numbers."),
+    ("sms", "Their users, for SMS", "The enterprises keep the numbers."),
 ]
 LABELS = {
     "tenant_id": "Reseller / Enterprise",

@@ -1,10 +1,12 @@
 """Forms: fields become bodies of `schemas`, and errors are shown beside each field.
 
-form = Form.sent()
-with form.faults():
-    tenants.create(form.body(NewTenant, flags=("allow_external_numbers",)))
-    return flash.done(url_for("portal.levels", level="enterprises"), "Acme was added.")
-return form.page("portal/level.html")
+Example:
+    form = Form.sent()
+    with form.faults():
+        tenants.create(form.body(NewTenant, flags=("allow_external_numbers",)))
+        return flash.redirect_with_flash(url_for("portal.levels", level="enterprises"), "Acme was added.")
+    return form.page("portal/level.html")
+
 """
 
 from __future__ import annotations

@@ -175,7 +175,7 @@ function answered() {
     return;
   }
   if (status === 401) explain({ signedOut: true });
-  else if (status >= 500 || status === 0) lost();
+  else if (status === 0 || (status >= 500 && !response?.detail)) lost();
   else {
     hide();
     const whole = [response?.detail, response?.fix].filter(Boolean).join(" ") || "Something went wrong. Try again.";

@@ -20,6 +20,7 @@ from worker.stages.reading.workbooks.child_protocol import Order, Verdict
 from worker.stages.reading.workbooks.package import Package, local
 
 BLOCK = 1 << 20
+LONGEST_REFERENCE = 10  # bytes: `&#x10FFFF;`
 MOST_COLUMNS = 1 << 14
 HIGHEST_ROW = 1 << 20
 ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
@@ -128,10 +129,20 @@ def _parse(archive: zipfile.ZipFile, part: str, handler: _Handler, clean: Callab
         text.clear()
 
     parser.StartElementHandler, parser.EndElementHandler = start, end
+    rest = b""
     with archive.open(part) as file:
         while block := file.read(BLOCK):
-            parser.Parse(clean(block), False)  # noqa: FBT003  pyexpat takes no keyword arguments
-    parser.Parse(b"", True)  # noqa: FBT003
+            content = rest + block
+            end = _end_of_references(content)
+            parser.Parse(clean(content[:end]), False)  # noqa: FBT003  pyexpat takes no keyword arguments
+            rest = content[end:]
+    parser.Parse(clean(rest), True)  # noqa: FBT003
+
+
+def _end_of_references(content: bytes) -> int:
+    """Return where a reference begins that a block ends in; else the block's end. Cleaning needs references whole."""
+    begin = content.rfind(b"&", max(0, len(content) - LONGEST_REFERENCE))
+    return len(content) if begin < 0 or b";" in content[begin:] else begin
 
 
 def _refuse_entities(*_: object) -> None:
