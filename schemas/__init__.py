@@ -1,4 +1,5 @@
 """The data model: columns, codes, jobs, permissions, names, and the schemas of files and requests.
 
-No I/O: nothing here opens a file or a connection or parses a phone number; `worker` and `webhook` do.
+No I/O: nothing here opens a file or a connection; `worker` and `webhook` do. Bodies with a country check it with
+`worker.phone.country` (R14), the one import from above.
 """

@@ -84,10 +84,9 @@ STATE = pa.schema(
     ]
 )
 
-# Before-images: the state of numbers before a chunk changed them, ascending by number. `existed` is 0 if the chunk
-# restored a deleted number. `stamp` is the version (`changed_job_id`) after the chunk, 0 if the chunk deleted the
-# number. A number that the chunk only created has no before-image: it had no state before, and its version is the job
-# (R27).
+# Before-images: the state of numbers before a chunk changed them, ascending by number. `existed` is 0 if the number did
+# not exist before: a restored number, or a new number of a block. Other new numbers have no before-image: their version
+# is the job (R27). `stamp` is the version (`changed_job_id`) after the chunk, 0 if the chunk deleted the number.
 IMAGES = pa.schema([("e164", pa.int64()), ("existed", pa.int8()), ("stamp", pa.int64()), *STATE])
 
 # Rows of an undo, sorted by number: the before-images to restore.

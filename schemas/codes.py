@@ -26,10 +26,10 @@ class Outcome(StrEnum):
 
 
 class Family(StrEnum):
-    """Who must act on a code.
+    """What a code is about, and so who can do something about it.
 
     No one: `OK`, `SKIPPED`, `WARNING`. The uploader: `CELL` (the row's cells), `WORLD` (the inventory or the tenants),
-    `FILE`. The service's operator: `OURS`.
+    `FILE`. Not caused by the row itself, but by an internal error or because the job was stopped: `OURS`.
     """
 
     OK = "ok"
@@ -42,7 +42,7 @@ class Family(StrEnum):
 
 
 class Code(StrEnum):
-    """Every result code of rows and files (docs/reference/codes.md). Positions are stored: append only."""
+    """Every result code of rows and files (docs/reference/codes.md). Stored as `Entry.number`; append only."""
 
     CREATED = "CREATED"
     UPDATED = "UPDATED"
@@ -357,8 +357,9 @@ class Fault:
     column: Column
 
 
-# Every fault that can fail a row, most informative first: the first fault is the row's code, all are reported.
-# The index in this tuple is the fault's bit in a row's faults (uint64 in result files): add at the end, never reorder.
+# Every fault that can fail a row. All are reported; the one with the lowest bit is the row's code. The first are in
+# order of importance, later ones were appended: the index in this tuple is the fault's bit in a row's faults (uint64 in
+# result files), so add at the end, never reorder.
 # ALREADY_EXISTS is here for `on_existing=error` (R17); otherwise it is a result without a fault: the row is skipped.
 FAULTS: tuple[Fault, ...] = (
     Fault(Code.ROW_TOO_WIDE, Column.NONE),
@@ -492,7 +493,7 @@ def result_of(code: Code, faults: int) -> Outcome:
 
 
 def faults_of(bits: int) -> list[Fault]:
-    """Return the faults in a row's bit set, most informative first."""
+    """Return the faults in a row's bit set, in the order of their bits."""
     return [fault for bit, fault in enumerate(FAULTS) if bits >> bit & 1]
 
 

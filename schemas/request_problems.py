@@ -162,10 +162,29 @@ REQUEST_PROBLEMS: dict[RequestCode, RequestProblem] = {
 }
 
 
+# (detail, fix) where such a problem ends a job; the texts above are for a request.
+_ENDED_JOB = {
+    RequestCode.INTERNAL_ERROR: (
+        "Something went wrong on our side, so the job was ended. Rows written before stay written.",
+        "Start a new job for the other rows. If it keeps happening, send the job's ID to support.",
+    ),
+    RequestCode.UNAVAILABLE: (
+        "The database or storage was unavailable for too long, so the job was ended. Rows written before stay written.",
+        "Start a new job for the other rows.",
+    ),
+}
+
+
 def of_request(code: RequestCode, detail: str = "", **more: Any) -> dict[str, Any]:  # noqa: ANN401 - members of the problem
     """Return the problem body for a request code."""
     problem = REQUEST_PROBLEMS[code]
     return _problem(code.value, problem.status, problem.title, detail or problem.title, problem.fix, more)
+
+
+def of_job(code: RequestCode) -> dict[str, Any]:
+    """Return the problem body of a job that the service could not finish: INTERNAL_ERROR or UNAVAILABLE."""
+    problem, text = REQUEST_PROBLEMS[code], _ENDED_JOB[code]
+    return _problem(code.value, problem.status, problem.title, *text, {})
 
 
 def of_file(

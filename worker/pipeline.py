@@ -1,4 +1,4 @@
-"""READ THIS FIRST: the stages in order. One work item = one lease = one transaction.
+"""READ THIS FIRST: the stages in order. One work item = one lease = one transaction that writes.
 
     read -> validate -> cut | resolve -> write | merge -> render
     ------- check --------- | ----- write ---- | --- report ----
@@ -45,7 +45,7 @@ from worker.storage import arrow_files, files
 
 log = structlog.get_logger(__name__)
 ROWS_PER_IDLE_SECOND = 5_000  # rate at which the slowest storage stores results
-CONFLICTS = 5  # in a row, before a chunk is postponed; after each one at least one more number exists
+CONFLICTS = 5  # attempts in one lease; then the chunk is postponed, as after a transient failure
 
 
 def run(*phases: Phase) -> bool:
@@ -178,8 +178,8 @@ def _enter(
 def write_chunk(lease: leases.Lease) -> None:
     """resolve -> write: numbers, job state and counts commit together, or not at all.
 
-    If another upload committed first, resolve again from the current inventory; `ConflictError` after `CONFLICTS`
-    conflicts. If the database refuses rows, these fail and the others are written.
+    If another transaction changed the numbers, or deleted what they refer to, resolve again from the current inventory;
+    `ConflictError` after `CONFLICTS` conflicts. If the database refuses rows, these fail and the others are written.
     """
     hit(Failpoint.WRITE_CLAIMED)
     chunk = arrow_files.get_table(files.chunk_key(lease.job_public_id, lease.check, lease.number))

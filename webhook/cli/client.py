@@ -84,7 +84,7 @@ class Api:
         self._http.close()
 
     def job(self, job_id: str, wait: int = 0) -> Json:
-        """Return the job. With `wait` (seconds, at most 10) the service responds once the job has ended or is in review."""
+        """Return the job; with `wait` (seconds, at most 10), once it has ended or is in review, or after that time."""
         headers = {"Prefer": f"wait={wait}"} if wait else {}
         return self._get(f"/v1/jobs/{_part(job_id)}", headers=headers)
 

@@ -39,9 +39,8 @@ class Cause:
 class UndoRelations:
     """The undo relations of a job.
 
-    `undoes`: the chain down to the first job. If A undoes upload U and B undoes A, it is (A, U) for B. `undone`: how far
-    the job is undone itself.
-    `left`: rows of the job it undoes that another undo could still put back.
+    `undoes`: the chain down to the first job. If A undoes upload U and B undoes A, it is (A, U) for B. `undone`: how
+    far the job is undone itself. `left`: rows of the job it undoes that another undo could still put back.
     """
 
     undoes: tuple[RelatedJob, ...] = ()
@@ -91,7 +90,7 @@ def undo_relations_of(job_ids: Iterable[str]) -> dict[str, UndoRelations]:
 
 def _undo_relations(graph: undo_queries.UndoGraph, job: RelatedJob) -> UndoRelations:
     line: list[RelatedJob] = []
-    while (undoes := graph.undone_by(line[-1] if line else job)) is not None and len(line) < LONGEST_LINE:
+    while (undoes := graph.job_undone_by(line[-1] if line else job)) is not None and len(line) < LONGEST_LINE:
         line.append(undoes)
     again = line[0] if line else None
     is_open = again is None or again.is_expired or any(undo.finished_at is None for undo in graph.of(again))

@@ -71,7 +71,7 @@ class Settings(BaseSettings):
         f"{OTHER_CALLS}.",
     )
     max_upload_bytes: int = Field(1024 * MIB, ge=1, description="Maximum size of an upload, in bytes.")
-    max_rows: int = Field(10_000_000, ge=1, description="Maximum rows in one file.")
+    max_rows: int = Field(10_000_000, ge=1, description="Maximum rows in one file, and numbers of its blocks.")
     max_columns: int = Field(256, ge=5, description="Maximum columns in one file.")
     max_cell_chars: int = Field(32_767, ge=64, description="Maximum length of a cell, in characters.")
     max_inflated_bytes: int = Field(

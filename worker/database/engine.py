@@ -17,8 +17,8 @@ from sqlalchemy.pool import QueuePool
 
 from worker.config.settings import Settings, get_settings
 
-# Errors of a database restart, a lost connection, a deadlock or a lock time-out; nothing else is retried. The driver's
-# own errors come from COPY, which SQLAlchemy does not see.
+# Errors of a database restart, a lost connection, a deadlock or a lock time-out. An attempt that ends with one of them
+# is not counted (`is_transient`). The driver's own errors come from COPY, which SQLAlchemy does not see.
 TRANSIENT: tuple[type[Exception], ...] = (
     OperationalError,
     InterfaceError,

@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from schemas.codes import CATALOGUE
+from schemas.codes import CATALOGUE, Outcome
 from schemas.database.tables import job_chunks, jobs
 from schemas.job_kinds import JobKind
 from schemas.jobs import TERMINAL, WORKED_IN, ChunkState, JobStatus, Phase, Stage
@@ -31,6 +31,7 @@ from schemas.metrics import (
     Finding,
     Metric,
 )
+from schemas.request_problems import RequestCode
 from worker.database import counters
 
 Samples = dict[tuple[str, ...], float]
@@ -40,7 +41,11 @@ MOST_SECONDS = 5  # for each query: a late response to a scrape is useless
 
 _PHASES = tuple((phase.value,) for phase in Phase)
 _KNOWN: dict[Metric, tuple[tuple[str, ...], ...]] = {
-    ROWS: tuple((entry.outcome.value, code.value) for code, entry in CATALOGUE.items() if entry.outcome is not None),
+    # A counter that begins with its first row is not an increase for Prometheus, and raises no alert.
+    ROWS: (
+        *((entry.outcome.value, code.value) for code, entry in CATALOGUE.items() if entry.outcome is not None),
+        *((Outcome.UNPROCESSED.value, code.value) for code in (RequestCode.INTERNAL_ERROR, RequestCode.UNAVAILABLE)),
+    ),
     JOBS: tuple((kind.value, end.value) for kind, end in itertools.product(JobKind, JobStatus) if end in TERMINAL),
     SWEEP: tuple((finding.value,) for finding in Finding),
     OPEN_JOBS: tuple((status.value,) for status in JobStatus if status not in TERMINAL),

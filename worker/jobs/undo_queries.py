@@ -83,9 +83,9 @@ class UndoGraph:
         """Return the undos of a job, oldest first."""
         return self._undos.get(job.id, [])
 
-    def undone_by(self, job: RelatedJob) -> RelatedJob | None:
-        """Return the job that an undo undoes; None if the job is no undo."""
-        return None if job.undo_of_id is None else self._jobs.get(job.undo_of_id)
+    def job_undone_by(self, undo: RelatedJob) -> RelatedJob | None:
+        """Return the job that this undo undoes; None if it is no undo."""
+        return None if undo.undo_of_id is None else self._jobs.get(undo.undo_of_id)
 
     def left(self, job_id: int) -> int:
         """Return how many rows that a job changed are not restored now; an undo may itself have been undone."""

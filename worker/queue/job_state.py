@@ -96,7 +96,9 @@ def start_report(connection: sa.Connection, job_id: int) -> Phase:
 
 
 def is_waited_for() -> sa.ColumnElement[bool]:
-    """Return the condition for jobs with a leased work item or a due report: if cancelled, they end after these.
+    """Return the condition for jobs that a leased work item or the report ends, if they are cancelled.
+
+    The report counts in any state: its RENDER items follow it and end the job.
 
     Workbooks do not count: building one of a review does not change the job.
     """

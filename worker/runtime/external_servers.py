@@ -1,6 +1,7 @@
 """Checks whether the external servers and the storage in the settings are available and recent enough.
 
-An error is one line that names the setting and contains no password. Nothing on the servers is changed.
+An error is one line that names the setting and contains no password. Database and broker are not
+changed; in the storage a test file is written and deleted.
 """
 
 from __future__ import annotations

@@ -78,7 +78,7 @@ def facts_for_chunk(
 
     `lock` locks, until the transaction ends, the users that get a number, and the existing numbers if the job is to
     change them. An upload leaves most existing numbers unchanged, and a lock costs as much as a change: it locks
-    numbers only when it writes them (`World.held` is False), unless the chunk has `met_conflict` that way.
+    numbers only when it writes them (`ChunkFacts.held` is False); after a conflict (`met_conflict`) it locks them here.
     """
     is_upload = job.kind is JobKind.UPLOAD
     may_change = not is_upload or job.options.on_existing is OnExisting.UPDATE

@@ -46,7 +46,7 @@ def refuse(lease: leases.Lease, code: Code, detail: str, context: Mapping[str, o
     with transaction() as connection:
         following = completion.fail_job(connection, lease, request_problems.of_file(code, detail, context))
     hit(Failpoint.REFUSE_COMMITTED)
-    with suppress(files.StoreError):  # retention removes the files later
+    with suppress(*files.FAILURES):  # retention removes the files later
         files.remove_job(lease.job_public_id)
     log.info("file_refused", code=code.value)
     broker.wake(following, lease.job_public_id)
@@ -159,7 +159,7 @@ def end_job(lease: leases.Lease, code: RequestCode = RequestCode.INTERNAL_ERROR)
         log.error("workbook_given_up", attempt=lease.attempt, error=lease.last_error)
         return
     with transaction() as connection:
-        following = completion.fail_job(connection, lease, request_problems.of_request(code))
+        following = completion.fail_job(connection, lease, request_problems.of_job(code))
     broker.wake(following, lease.job_public_id)
 
 

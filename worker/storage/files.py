@@ -89,27 +89,33 @@ def listed_key(job: str) -> str:
     return f"{folder_of(job)}/listed.arrow"
 
 
-def rows_key(job: str, check: int) -> str:
+def rows_key(job: str, read_token: int) -> str:
     """Return the key of the file's cells, as text, in file order (Arrow): a record batch for each batch that was read.
 
-    `check`: token of the lease under which they were read; a worker that lost it must not overwrite the valid file.
+    `read_token`: token of the lease under which they were read; a worker that lost it overwrites no valid file.
     """
-    return f"{folder_of(job)}/check-{check}/rows.arrow"
+    return f"{folder_of(job)}/check-{read_token}/rows.arrow"
 
 
-def batch_key(job: str, check: int, number: int, lease_token: int) -> str:
-    """Return the key of one batch's validated rows (Arrow), named by their lease; `check` as in `rows_key`."""
-    return f"{folder_of(job)}/check-{check}/batches/{number:06}-{lease_token}.arrow"
+def batch_key(job: str, read_token: int, number: int, lease_token: int) -> str:
+    """Return the key of one batch's validated rows (Arrow), named by their lease; `read_token` as in `rows_key`."""
+    return f"{folder_of(job)}/check-{read_token}/batches/{number:06}-{lease_token}.arrow"
 
 
-def checked_key(job: str, check: int) -> str:
-    """Return the key of the check's result for every row, in file order (Arrow); `check` as in `rows_key`."""
-    return f"{folder_of(job)}/check-{check}/checked.arrow"
+def checked_key(job: str, check_token: int) -> str:
+    """Return the key of the check's result for every row, in file order (Arrow).
+
+    `check_token`: token of the lease that completed the check; not the one of the read if the file has several batches.
+    """
+    return f"{folder_of(job)}/check-{check_token}/checked.arrow"
 
 
-def chunk_key(job: str, check: int, number: int) -> str:
-    """Return the key of the rows that one transaction writes, sorted by number (Arrow); `check` as in `rows_key`."""
-    return f"{folder_of(job)}/check-{check}/{number:06}.arrow"
+def chunk_key(job: str, check_token: int, number: int) -> str:
+    """Return the key of the rows that one transaction writes, sorted by number (Arrow).
+
+    `check_token` as in `checked_key`.
+    """
+    return f"{folder_of(job)}/check-{check_token}/{number:06}.arrow"
 
 
 def result_key(job: str, number: int, lease_token: int) -> str:
@@ -122,9 +128,9 @@ def image_key(job: str, number: int, lease_token: int) -> str:
     return f"{folder_of(job)}/images/{number:06}-{lease_token}.arrow"
 
 
-def preview_key(job: str, check: int) -> str:
-    """Return the key of the previewed results of a job under review (as `results_key`); `check` as in `rows_key`."""
-    return f"{folder_of(job)}/check-{check}/preview.arrow"
+def preview_key(job: str, check_token: int) -> str:
+    """Return the key of the previewed results of a job under review, as `results_key`; `check_token` as in `checked_key`."""
+    return f"{folder_of(job)}/check-{check_token}/preview.arrow"
 
 
 def results_key(job: str) -> str:

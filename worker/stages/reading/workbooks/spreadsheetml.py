@@ -133,9 +133,9 @@ def _parse(archive: zipfile.ZipFile, part: str, handler: _Handler, clean: Callab
     with archive.open(part) as file:
         while block := file.read(BLOCK):
             content = rest + block
-            end = _end_of_references(content)
-            parser.Parse(clean(content[:end]), False)  # noqa: FBT003  pyexpat takes no keyword arguments
-            rest = content[end:]
+            size = _end_of_references(content)
+            parser.Parse(clean(content[:size]), False)  # noqa: FBT003  pyexpat takes no keyword arguments
+            rest = content[size:]
     parser.Parse(clean(rest), True)  # noqa: FBT003
 
 
