@@ -324,7 +324,7 @@ def test_confirmed_once(site: Site) -> None:
     assert "Already confirmed (in another tab); it is running now." in site.page(path)
     site.work_off()
     assert after(site.post(f"{path}/cancel")) == path
-    assert "Already confirmed (in another tab) and finished." in site.page(path)
+    assert "It had already finished; nothing was stopped." in site.page(path)
 
 
 def test_cancelled_before_the_import(site: Site, api: Door) -> None:
@@ -356,7 +356,7 @@ def test_those_above_see_why_they_may_not_decide(other: Callable[[str], Site]) -
     clinic, north, south = other("clinic"), other("north"), other("south")
     path = clinic.upload(SOUND)
     said = north.page(path)
-    assert "only they can import or stop or undo it" in said
+    assert "only they can import, stop or undo it" in said
     assert "Import 3 numbers" not in said
     for decision in ("confirm", "cancel", "undo"):
         assert north.post(f"{path}/{decision}").status_code == 403

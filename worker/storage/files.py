@@ -129,7 +129,7 @@ def image_key(job: str, number: int, lease_token: int) -> str:
 
 
 def preview_key(job: str, check_token: int) -> str:
-    """Return the key of the previewed results of a job under review, as `results_key`; `check_token` as in `checked_key`."""
+    """Return the key of the previewed results of a job under review (Arrow); `check_token` as in `checked_key`."""
     return f"{folder_of(job)}/check-{check_token}/preview.arrow"
 
 
