@@ -71,8 +71,7 @@ def test_a_job_is_seen_in_every_state_and_stopped_on_the_way(site: Service, sign
         expect(job.main).to_contain_text("Checking every row. Nothing has been imported yet.")
         expect(job.main.get_by_role("progressbar")).to_be_visible()
         audit(page)
-        activity.open()
-        expect(activity.main).to_contain_text("Checking")
+        expect(activity.open().main).to_contain_text("Checking")
         audit(activity.page)
     expect(job.confirm).to_have_text(f"Import {ROWS:,} numbers", timeout=SECONDS * 1000)
 
