@@ -41,11 +41,11 @@ def _three_valued(value: object) -> object:
 
 def _country(text: str) -> str:
     """Return the text of a country; refuse text that a Country Code cell would not accept (R14)."""
-    text_given = text.strip()
-    if read_country(text_given) is None:
+    stripped = text.strip()
+    if read_country(stripped) is None:
         message = "“{value}” isn't a country; use a calling code such as 44, or a two-letter country such as GB"
-        raise PydanticCustomError("country", message, {"value": text_given})
-    return text_given
+        raise PydanticCustomError("country", message, {"value": stripped})
+    return stripped
 
 
 Capability = Annotated[bool | None, BeforeValidator(_three_valued)]

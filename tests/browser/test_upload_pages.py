@@ -133,7 +133,9 @@ def test_why_a_row_failed_is_in_sight_however_wide_its_file_is(sign_in: SignedIn
 
 def test_what_may_go_wrong_while_sending(site: Service, sign_in: SignedIn, watch: Watch, audit: Audit) -> None:
     """Nothing of it loses the file or the choices."""
-    watch.allow("/uploads: net::|uploads/ready: net::|answer: 401 to GET .*/uploads/ready")
+    watch.allow(
+        "/uploads: net::|uploads/ready: net::|answer: 401 to GET .*/uploads/ready|answer: 503 to POST .*/uploads"
+    )
     page = sign_in("Harbour")
     form = Upload(page).open()
     form.send.click()
@@ -159,8 +161,13 @@ def test_what_may_go_wrong_while_sending(site: Service, sign_in: SignedIn, watch
     page.get_by_role("button", name="Try again").click()
     expect(form.state).to_contain_text("Connection lost.")
 
-    page.context.clear_cookies()
+    busy = {"detail": "Too many files are being uploaded.", "fix": "Try again in a few seconds."}
+    page.route("**/uploads", lambda route: route.fulfill(status=503, json=busy), times=1)
     page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_role("alert").filter(has_text=" ".join(busy.values()))).to_be_visible()
+
+    page.context.clear_cookies()
+    form.send.click()
     expect(form.state).to_contain_text("You are signed out.")
     with page.context.expect_page() as opened:
         page.get_by_role("link", name="Sign in (new tab)").click()

@@ -314,6 +314,9 @@ def test_a_job_whose_file_is_lost_ends(
     lost.unlink()
     job = finish(api, ledger, job_id, tries=20)
     assert (job["status"], job["problem"] and job["problem"]["code"]) == (status, "INTERNAL_ERROR")
+    if job["problem"] is not None:
+        assert "so the job was ended" in job["problem"]["detail"]
+        assert "the job's ID" in job["problem"]["fix"]  # a job has no request ID
     assert job["counts"]["created"] == created == len(ledger.numbers())
     assert job["counts"]["total"] == sum(
         count for name, count in job["counts"].items() if name not in {"total", "warnings"}

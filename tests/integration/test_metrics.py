@@ -109,6 +109,13 @@ def test_a_job_that_failed_or_was_cancelled_is_counted_as_it_ended(api: Door, le
     assert found.nonzero(ROWS) == {("unprocessed", "UNAVAILABLE"): 3, ("unprocessed", "CANCELLED"): 4}
 
 
+def test_counters_of_rows_that_the_service_failed_begin_at_zero(api: Door) -> None:
+    """Prometheus sees no increase in a counter that begins with its first value, and so raises no alert."""
+    found = scrape(api.client)
+    names = {dict(labels)["code"]: value for (name, labels), value in found.samples.items() if name == ROWS.name}
+    assert (names["UNAVAILABLE"], names["INTERNAL_ERROR"]) == (0.0, 0.0)
+
+
 def test_an_end_that_is_not_committed_counts_nothing(api: Door, ledger: Ledger) -> None:
     checked(api, 3)
     lease = ledger.claim()

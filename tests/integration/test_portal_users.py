@@ -229,6 +229,7 @@ def test_thousands_of_free_numbers_are_searched_without_losing_the_form(
         ticked = [one.value for one in found.controls if one.name == "forwarded_dids" and one.is_on]
         assert ticked == [FREE[1]]
         assert "+13105550199" in found.options("forwarded_dids")
+        assert text_of(answer).count("Showing the first") == 1  # of the Default DIDs; the search shows all that match
         assert next(one.value for one in found.controls if one.name == "default_did") == FREE[0]
     part = clinic.get(
         f"/choices/free/{world.clinic.tenant.public_id}/voice/options?main_q=1310555019&phone_number=%2B{FREE[2][1:]}"

@@ -103,6 +103,17 @@ def test_a_review_says_what_would_happen(
         assert "The default carrier would be used." in page
 
 
+def test_the_review_of_an_action_speaks_of_no_file(api: Door, portal: Portal, world: World) -> None:
+    """Its rows were chosen, not uploaded: there is nothing to correct and upload again."""
+    api.upload(csv(*lines(FIRST)))
+    job = act("deletions")(api, world)
+    page = words_of(portal.get(f"/jobs/{job['id']}"))
+    assert "1 number can be deleted, 1 row has errors" in page
+    assert "Rows with errors will be skipped. The report lists them." in page
+    assert "upload them again" not in page
+    assert "After the import" not in page
+
+
 def test_the_workbook_of_a_review_says_what_would_happen(api: Door, world: World) -> None:
     job = upload(csv(*lines(FIRST, 212)))(api, world)
     answer = api.get(f"/v1/jobs/{job['id']}/report.xlsx", query_string={"rows": "all"})

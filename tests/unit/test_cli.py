@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import pty
@@ -18,6 +19,7 @@ from click.testing import CliRunner, Result
 
 from tests.unit.fake_service import JOB_ID, REPORT, TOKEN, Service, job, running
 from webhook.cli import follow, main
+from webhook.cli.client import Api, Json, ProblemError
 from webhook.cli.exit_codes import MEANINGS, Exit
 from webhook.cli.progress_views import LINE_SECONDS, Lines
 from webhook.cli.terminal import safe, size
@@ -340,6 +342,26 @@ def test_a_service_that_stays_away_is_given_up_with_a_way_to_resume(
     result = cli("jobs", JOB_ID, "--watch")
     assert result.exit_code == Exit.UNREACHABLE
     assert f"numberyard jobs {JOB_ID} --watch" in result.stderr
+
+
+def test_a_service_that_stays_busy_is_called_busy_and_the_way_to_resume_is_printed(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It does respond, so nobody has to check the network; and the job is not lost."""
+    monkeypatch.setattr(follow, "PATIENCE", 0.2)
+    polls = itertools.count()
+
+    def poll(_api: Api, _job_id: str, wait: int = 0) -> Json:  # noqa: ARG001 - as the method
+        if next(polls):
+            raise ProblemError(503, {"code": "UNAVAILABLE", "detail": "Busy.", "fix": ""})
+        return job("running")
+
+    monkeypatch.setattr(Api, "job", poll)
+    result = cli("jobs", JOB_ID, "--watch")
+    assert result.stderr.count("The service is busy.") == 1
+    assert "does not respond" not in result.stderr
+    assert f"The job is not lost. Follow it: numberyard jobs {JOB_ID} --watch" in result.stderr
+    assert "UNAVAILABLE: Busy." in result.stderr
 
 
 @pytest.mark.long

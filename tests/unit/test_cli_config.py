@@ -256,3 +256,13 @@ def test_hints_name_the_profile_and_never_the_token(cli: Cli, tmp_path: Path) ->
     told = cli("upload", str(sheet), "--profile", "right", "--token", TOKEN).output
     assert "--profile right --token TOKEN jobs" in told
     assert TOKEN not in told
+
+
+@pytest.mark.usefixtures("profiles")
+def test_suggested_commands_name_the_configuration_file(cli: Cli, path: Path, tmp_path: Path) -> None:
+    """Else a command that is copied goes to the service of another file."""
+    sheet, config = tmp_path / "n.csv", tmp_path / "other.toml"
+    sheet.write_text("x")
+    written(config, path.read_text(encoding="utf-8"))
+    shown = cli("--config", str(config), "--profile", "right", "upload", str(sheet)).stdout
+    assert f"numberyard --profile right --config {config} jobs" in shown

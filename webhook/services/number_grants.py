@@ -40,20 +40,20 @@ class NumberGrant:
     freed: Collection[str] = ()
 
 
-def submit_grant(connection: sa.Connection, actor: Actor, gift: NumberGrant, job: str, *, may_create: bool) -> None:
+def submit_grant(connection: sa.Connection, actor: Actor, grant: NumberGrant, job: str, *, may_create: bool) -> None:
     """Submit the job (with this public id) that assigns the numbers: always a job (R18), one for all services."""
-    services = [name_of(service) for service in gift.wanted.values()]
-    number_lists.put(job, {Column.PHONE_NUMBER: list(gift.wanted), Column.SERVICE: services})
-    options = JobOptions(user_id=gift.user.id, may_create=may_create)
+    services = [name_of(service) for service in grant.wanted.values()]
+    number_lists.put(job, {Column.PHONE_NUMBER: list(grant.wanted), Column.SERVICE: services})
+    options = JobOptions(user_id=grant.user.id, may_create=may_create)
     submit.submit(connection, submit.NewJob(job, actor.tenant.id, actor.name, JobKind.ASSIGN, options))
 
 
-def refuse_bad_numbers(connection: sa.Connection, actor: Tenant, gift: NumberGrant) -> bool:
+def refuse_bad_numbers(connection: sa.Connection, actor: Tenant, grant: NumberGrant) -> bool:
     """Raise `Refused` with every number that cannot be assigned; else return whether some must be created."""
-    services, fields, user = gift.wanted, gift.fields, gift.user
+    services, fields, user = grant.wanted, grant.fields, grant.user
     e164 = np.array(sorted(int(number) for number in services), dtype=np.int64)
     facts_by_number = _facts(connection, e164)
-    for number in gift.freed:
+    for number in grant.freed:
         if int(number) in facts_by_number:
             facts_by_number[int(number)] = replace(facts_by_number[int(number)], voice_user=False)
     errors = []

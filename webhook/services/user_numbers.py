@@ -79,21 +79,21 @@ def exchange(user_id: str, requested: Exchange, change: UserChange = _NOTHING, w
     with transaction() as connection:
         view = users.apply(connection, user_id, change)
         user = tenant_scope.users_by_id(connection, [view.row.id])[view.row.id]
-        to_unassign, gift = _needed(view, user, requested)
-        may_create = _judge(connection, view, gift)
+        to_unassign, grant = _needed(view, user, requested)
+        may_create = _judge(connection, view, grant)
         if may_create and requested.is_sms:  # R21: Manage SMS creates no numbers
             raise refuse_file(Code.NOT_FOUND, field="sms_dids")
-    to_assign = list(gift.wanted)
+    to_assign = list(grant.wanted)
     unassign_job = _take(user_id, to_unassign, wait, is_sms=requested.is_sms) if to_unassign else None
     if unassign_job is not None and not _is_done(unassign_job):
         return Exchanged(to_unassign, to_assign, unassign_job)
-    assign_job = _give(gift, wait, may_create=may_create) if to_assign else None
+    assign_job = _give(grant, wait, may_create=may_create) if to_assign else None
     undo_job = None
     if (
         unassign_job is not None
         and assign_job is not None
         and _failed(assign_job)
-        and Service.VOICE in gift.wanted.values()
+        and Service.VOICE in grant.wanted.values()
     ):
         undo_job = jobs.get(jobs.undo(unassign_job.id), wait)
     return Exchanged(to_unassign, to_assign, unassign_job, assign_job, undo_job)
@@ -131,16 +131,16 @@ def _needed(view: UserView, user: User, requested: Exchange) -> tuple[list[str],
     return to_unassign, NumberGrant(user, to_assign, requested.fields, freed=() if requested.is_sms else to_unassign)
 
 
-def _judge(connection: sa.Connection, view: UserView, gift: NumberGrant) -> bool:
+def _judge(connection: sa.Connection, view: UserView, grant: NumberGrant) -> bool:
     """Return whether some numbers must be created. Raises `Refused` with those that cannot be given."""
-    if not gift.wanted:
+    if not grant.wanted:
         return False
-    claims = [number for number, service in gift.wanted.items() if service & Service.VOICE]
-    own_numbers = [e164 for e164 in view.numbers.get(Service.VOICE, ()) if f"+{e164}" not in gift.freed]
+    claims = [number for number, service in grant.wanted.items() if service & Service.VOICE]
+    own_numbers = [e164 for e164 in view.numbers.get(Service.VOICE, ()) if f"+{e164}" not in grant.freed]
     if claims and check_slot(taken=bool(own_numbers)) is not None:
         detail = f"The user now has {readable(f'+{own_numbers[0]}')}. Open the user again to change that."
-        raise refuse(RequestCode.IN_USE, detail, fix="", field=gift.fields[claims[0]])
-    return refuse_bad_numbers(connection, auth.actor().tenant, gift)
+        raise refuse(RequestCode.IN_USE, detail, fix="", field=grant.fields[claims[0]])
+    return refuse_bad_numbers(connection, auth.actor().tenant, grant)
 
 
 def _take(user_id: str, numbers: list[str], wait: float, *, is_sms: bool) -> resources.Job:
@@ -149,10 +149,10 @@ def _take(user_id: str, numbers: list[str], wait: float, *, is_sms: bool) -> res
     return jobs.get(enter_selection(JobKind.UNASSIGN, body), wait)
 
 
-def _give(gift: NumberGrant, wait: float, *, may_create: bool) -> resources.Job:
+def _give(grant: NumberGrant, wait: float, *, may_create: bool) -> resources.Job:
     job = str(uuid.uuid4())
     with submitting(job), transaction() as connection:
-        submit_grant(connection, auth.actor(), gift, job, may_create=may_create)
+        submit_grant(connection, auth.actor(), grant, job, may_create=may_create)
     announce(job)
     return jobs.get(job, wait)
 

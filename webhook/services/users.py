@@ -116,9 +116,9 @@ def _make(connection: sa.Connection, body: bodies.NewUser, services: Mapping[str
     row = users.create(connection, tenant, columns)
     if services:
         user = permissions.User(row.id, tenant, UserKind(body.kind), body.sms_enabled)
-        gift = NumberGrant(user, services, _fields(body))
-        may_create = refuse_bad_numbers(connection, actor.tenant, gift)
-        submit_grant(connection, actor, gift, job, may_create=may_create)
+        grant = NumberGrant(user, services, _fields(body))
+        may_create = refuse_bad_numbers(connection, actor.tenant, grant)
+        submit_grant(connection, actor, grant, job, may_create=may_create)
     public_id: str = row.public_id
     return public_id
 

@@ -57,7 +57,7 @@ def sqlalchemy_url(settings: Settings) -> sa.URL:
 
 def make_engine(settings: Settings) -> sa.Engine:
     """Create an engine. Idle connections are tested before use, so a restarted database is noticed in time."""
-    made = sa.create_engine(
+    new_engine = sa.create_engine(
         sqlalchemy_url(settings),
         poolclass=QueuePool,
         pool_size=4,
@@ -65,8 +65,8 @@ def make_engine(settings: Settings) -> sa.Engine:
         pool_pre_ping=True,
         connect_args=_connection(settings),
     )
-    sa.event.listen(made, "handle_error", _report_ended_transaction)
-    return made
+    sa.event.listen(new_engine, "handle_error", _report_ended_transaction)
+    return new_engine
 
 
 def _report_ended_transaction(context: sa.engine.ExceptionContext) -> OperationalError | None:

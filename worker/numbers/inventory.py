@@ -186,20 +186,20 @@ def note(connection: sa.Connection, numbers: np.ndarray, job_id: int) -> None:
         cursor.execute(statement, (job_id, numbers))
 
 
-def note_holdings(connection: sa.Connection, holdings: Collection[tuple[int, ...]]) -> None:
-    """Add the holdings (values of `HOLDING_COLUMNS`) of the transaction's numbers to their table, if they are new.
+def note_holdings(connection: sa.Connection, kinds: Collection[tuple[int, ...]]) -> None:
+    """Add the kinds (values of `HOLDING_COLUMNS`) of the transaction's numbers to the table of holdings, if new.
 
     Call it last: another transaction that adds the same holding waits until this one ends, and must not hold a lock
     that this one needs. Rows are written in ascending order to avoid deadlocks.
     """
-    if not holdings:
+    if not kinds:
         return
     columns = ", ".join(HOLDING_COLUMNS)
     arrays = ", ".join(f"%s::{'int' if name.endswith('_id') else 'boolean'}[]" for name in HOLDING_COLUMNS)
     statement = f"""INSERT INTO holdings ({columns}) SELECT * FROM unnest({arrays}) AS w ({columns})
         ORDER BY {columns} ON CONFLICT DO NOTHING"""  # noqa: S608 - constants
     with _cursor(connection) as cursor:
-        cursor.execute(statement.encode(), [list(values) for values in zip(*holdings, strict=True)])
+        cursor.execute(statement.encode(), [list(values) for values in zip(*kinds, strict=True)])
 
 
 def _range_of(numbers: np.ndarray) -> tuple[np.ndarray, int, int]:
