@@ -23,7 +23,7 @@ COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --upgra
   --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 OURS := pyproject.toml --build-deps-for editable
 
-.PHONY: help install demo test test-long check nightly chaos chaosstore up bench lock docs clean
+.PHONY: help install demo test test-long check static coverage nightly chaos chaosstore up bench lock docs clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -36,20 +36,25 @@ demo: $(VENV)/.runtime ## import 100,000 generated rows on servers of its own, s
 up: $(VENV)/.runtime ## run the service on port 8080 with a small tenant tree; data in ./var; Ctrl-C stops it
 	@$(BIN)/numberyard up --demo
 
+# CHECKED=1: without the tests that `make check` has just run.
 test: $(VENV)/.dev ## run the tests, in less than ten minutes
-	@$(BIN)/python -m pytest -m "not long"
+	@$(BIN)/python -m pytest -m "not long$(if $(CHECKED), and not measured)"
 
 test-long: $(VENV)/.dev ## run the long tests: attacks on the whole service, the portal in a browser, LibreOffice, large comparisons
 	@$(BIN)/python -m pytest -m long
 
-check: $(VENV)/.dev ## lint, types, imports, generated tables, coverage of schemas and stages
+check: static coverage ## lint, types, imports, generated tables, coverage of schemas and stages
+
+static: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m tests.contract.doc_tables
+
+coverage: $(VENV)/.dev
 	rm -f .coverage .coverage.*
-	$(BIN)/coverage run -m pytest -q -m 'not long' tests/unit --ignore-glob='*/test_cli*'
+	$(BIN)/coverage run -m pytest -q -m 'measured and not long' tests/unit
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from schemas.capabilities import CAPABILITY_NAMES, CARRIER_FIELDS
 from schemas.codes import BY_NUMBER, FAULTS, Code, Outcome, number_of, result_of
+from schemas.columns import Column
 from schemas.jobs import Seen, Tally
 
 _CAPABILITIES = [(name, pa.int8()) for name in CAPABILITY_NAMES]
@@ -147,6 +148,38 @@ def tally(table: pa.Table) -> Tally:
         first = int(row[kinds == kind].min())  # rows of a chunk are in the order of their numbers
         results[result_of(code_of_row, failed), code_of_row] = Seen(int(counts[kind]), first)
     return Tally(results, int(np.count_nonzero(warnings)))
+
+
+def causes(table: pa.Table) -> dict[tuple[Outcome, Code, Column], Seen]:
+    """Count results like `tally`, failed rows also by the column of the fault that gave them their code."""
+    counted = {(*key, Column.NONE): seen for key, seen in tally(table).results.items() if key[0] is not Outcome.FAILED}
+    row, code, faults = (table.column(name).to_numpy() for name in ("row", "code", "faults"))
+    failed = np.flatnonzero(faults)
+    kinds = code[failed].astype(np.int64) + _KINDS * _first_fault(faults[failed])
+    for kind, count in enumerate(np.bincount(kinds).tolist()):
+        if not count:
+            continue
+        bit, number = divmod(kind, _KINDS)
+        fault = FAULTS[bit]
+        column = fault.column if fault.code is BY_NUMBER[number] else Column.NONE
+        key, seen = (Outcome.FAILED, BY_NUMBER[number], column), Seen(count, int(row[failed[kinds == kind]].min()))
+        counted[key] = counted[key] + seen if key in counted else seen
+    return counted
+
+
+def has_first_fault_at(faults: np.ndarray, column: Column) -> np.ndarray:
+    """Return whether the fault that gave each row its code is in a column (bool, n)."""
+    bits = np.array([fault.column is column for fault in FAULTS])
+    failed: np.ndarray = faults != 0
+    failed[failed] = bits[_first_fault(faults[failed])]
+    return failed
+
+
+def _first_fault(faults: np.ndarray) -> np.ndarray:
+    """Return the index in `FAULTS` of the first fault of each row; every row must have one (int64, n)."""
+    lowest = faults & (~faults + np.uint64(1))
+    indices: np.ndarray = np.log2(lowest.astype(np.float64)).astype(np.int64)
+    return indices
 
 
 def _settled(batch: pa.RecordBatch) -> list[np.ndarray]:

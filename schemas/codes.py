@@ -523,8 +523,16 @@ def text_of(code: Code, column: Column = Column.NONE, *, preview: bool = False) 
     return Text(*(part.replace("{column}", name).replace("{accepts}", accepts) for part in (message, fix)))
 
 
-def in_general(code: Code, *, preview: bool = False) -> Text:
-    """Return the text for a code that many rows share, whatever their column and value. `preview`: see `text_of`."""
+def in_general(code: Code, column: Column = Column.NONE, *, preview: bool = False) -> Text:
+    """Return the text for a code that many rows share, whatever their value and, without `column`, their column.
+
+    `preview`: see `text_of`.
+    """
+    if column is not Column.NONE:
+        text = text_of(code, column, preview=preview)
+        value = f"The value in {name_of(column)}"
+        message = text.message.replace(f"“{{value}}” in {name_of(column)}", value).replace("“{value}”", value)
+        return Text(message, text.fix)
     entry, thing = CATALOGUE[code], "carrier" if "CARRIER" in code else "cell"
     message = PREVIEW.get(code, entry.message) if preview else entry.message
     message = message.replace("“{value}” in {column}", "The cell").replace("“{value}”", "The cell")

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 
-from schemas.column_names import TENTATIVE, TRANSLATIONS
+from schemas.column_names import SUGGESTED, TENTATIVE, TRANSLATIONS
 
 
 class Column(IntEnum):
@@ -206,6 +206,9 @@ _NAMES: dict[str, Column] = {
 }
 _BY_KEY = {_key(name): column for name, column in _NAMES.items()}
 _TENTATIVE_BY_KEY = {_key(name): Column[column] for column, names in TENTATIVE.items() for name in names}
+_SUGGESTED_BY_KEY = {
+    _key(name).replace(".", ""): Column[column] for column, names in SUGGESTED.items() for name in names
+}
 _INTERNATIONAL = frozenset({"msisdn", "e164"})
 
 
@@ -223,6 +226,21 @@ def recognise(header: str, form: Form = UPLOAD_FORM) -> Column | None:
     return column if column in form.understood else None
 
 
+def column_named(name: str) -> Column | None:
+    """Return the column with this name, as the sample file spells it but for case and punctuation; None if none."""
+    return next((column for column in SPEC if is_exact(name, column)), None)
+
+
+def same_header(first: str, second: str) -> bool:
+    """Return whether two header cells are the same but for case, accents, spaces and punctuation."""
+    return first == second or (bool(_key(first)) and _key(first) == _key(second))
+
+
+def comparison_key(header: str) -> str:
+    """Return a text that is equal for two header cells if `same_header` is true for them; "" for an empty cell."""
+    return _key(header) or header.strip()
+
+
 def is_exact(header: str, column: Column) -> bool:
     """Return whether a header cell has the column's own name, which takes precedence over its aliases."""
     return _key(header) == _key(name_of(column))
@@ -231,6 +249,12 @@ def is_exact(header: str, column: Column) -> bool:
 def tentative(header: str, form: Form = UPLOAD_FORM) -> Column | None:
     """Return the column that “To”, “Quantity” and the like mean if all values below them fit (R14e), or None."""
     column = _TENTATIVE_BY_KEY.get(_key(header))
+    return column if column in form.understood else None
+
+
+def suggested(header: str, form: Form = UPLOAD_FORM) -> Column | None:
+    """Return the column that a header of another program usually means, or None. Only to suggest it to a person."""
+    column = _SUGGESTED_BY_KEY.get(_key(header).replace(".", ""))
     return column if column in form.understood else None
 
 

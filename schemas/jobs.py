@@ -46,12 +46,16 @@ _ENDS = frozenset({JobStatus.FAILED, JobStatus.CANCELLING})
 MOVES: Mapping[JobStatus, frozenset[JobStatus]] = {
     JobStatus.ACCEPTED: frozenset({JobStatus.CHECKING}) | _ENDS,
     JobStatus.CHECKING: frozenset({JobStatus.RUNNING, JobStatus.REVIEW}) | _ENDS,
-    JobStatus.REVIEW: frozenset({JobStatus.RUNNING}) | _ENDS,
+    JobStatus.REVIEW: frozenset({JobStatus.RUNNING, JobStatus.CHECKING}) | _ENDS,
     JobStatus.RUNNING: frozenset({JobStatus.PUBLISHING}) | _ENDS,
     JobStatus.PUBLISHING: frozenset({JobStatus.COMPLETED, JobStatus.COMPLETED_WITH_ERRORS}) | _ENDS,
     JobStatus.CANCELLING: frozenset({JobStatus.CANCELLED, JobStatus.FAILED}),
     **{status: frozenset() for status in TERMINAL},
 }
+
+
+# Uploads whose stored file can be checked again: nothing of them was written, or they can be continued as another job.
+RECHECKED_IN: frozenset[JobStatus] = frozenset({JobStatus.REVIEW, JobStatus.FAILED, JobStatus.CANCELLED})
 
 
 def may_move_from(target: JobStatus) -> list[JobStatus]:
@@ -65,7 +69,7 @@ class Phase(StrEnum):
     One CHECK item and one REPORT item process a file of one batch. For a larger file, CHECK only reads it. Any free
     workers then validate the batches (VALIDATE) and in the end render them (RENDER) one by one; in between, CUT
     processes all rows together. WORKBOOK builds a report as a workbook when it is first requested, after the job's end
-    or during its review.
+    or during its review. MAIL notifies the person who started the job of its end or of its review.
     """
 
     CHECK = "check"
@@ -76,6 +80,7 @@ class Phase(StrEnum):
     RENDER = "render"
     CALLBACK = "callback"
     WORKBOOK = "workbook"
+    MAIL = "mail"
 
 
 class Stage(StrEnum):
@@ -94,7 +99,8 @@ class Stage(StrEnum):
 # The job statuses in which work items of a phase are handed out. Chunks of a job under review wait for its
 # confirmation; for a job that is being cancelled, only the report is still made. Callbacks are sent after the job has
 # ended. Workbooks need a complete report: that of a review, or that of a job that has ended. A failed job has none: the
-# worker drops workbooks that were requested during its review.
+# worker drops workbooks that were requested during its review. E-mails are sent at the same times; that of a review is
+# dropped if the review is over.
 WORKED_IN: Mapping[Phase, frozenset[JobStatus]] = {
     Phase.CHECK: frozenset({JobStatus.ACCEPTED, JobStatus.CHECKING}),
     Phase.VALIDATE: frozenset({JobStatus.CHECKING}),
@@ -104,7 +110,14 @@ WORKED_IN: Mapping[Phase, frozenset[JobStatus]] = {
     Phase.RENDER: frozenset({JobStatus.PUBLISHING, JobStatus.CANCELLING}),
     Phase.CALLBACK: TERMINAL,
     Phase.WORKBOOK: TERMINAL | {JobStatus.REVIEW},
+    Phase.MAIL: TERMINAL | {JobStatus.REVIEW},
 }
+
+APART = frozenset({Phase.CALLBACK, Phase.WORKBOOK, Phase.MAIL})
+"""Phases whose work items are claimed, and counted against their tenant, apart from those that a job consists of.
+
+The job does not wait for them, and they do not change it.
+"""
 
 
 class ChunkState(StrEnum):
@@ -153,6 +166,9 @@ class OnError(StrEnum):
     ABORT = "abort"
 
 
+NO_PROFILE = "none"  # forbids that an import profile is taken without being asked for (R32)
+
+
 @dataclass(frozen=True)
 class JobOptions:
     """Settings for all rows of a job (R11, R18, R23); a row may override them (R12). Ids are validated beforehand.
@@ -162,7 +178,10 @@ class JobOptions:
     the uploader states about the file (`schemas.http.file_options`). `number_format` (R14b) and `country_code` (R14c:
     the country of numbers that name none, written as in a Country Code cell) control how numbers are read.
     `only_unassigned` and `expected_holder_id` limit which numbers move (R19): those that neither a user nor a tenant
-    below the admin has, and those that this tenant (internal id) still holds.
+    below the admin has, and those that this tenant (internal id) still holds. `mapping`: what the uploader states about
+    the columns (R31), as `schemas.column_mapping.ColumnMapping.to_json` writes it. `profile`: the public id of the
+    import profile that it is from; `NO_PROFILE`: none may be taken (R32). `save_profile`: the name under which the
+    mapping is saved as one, once the file has been read by it.
     """
 
     mode: Mode = Mode.APPLY
@@ -186,6 +205,9 @@ class JobOptions:
     country_code: str | None = None
     only_unassigned: bool = False
     expected_holder_id: int | None = None
+    mapping: Mapping[str, Any] | None = None
+    profile: str | None = None
+    save_profile: str | None = None
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> JobOptions:

@@ -57,6 +57,12 @@ SWEEP = Metric(
     ("finding",),
     "Findings of the rescuer: expired leases and reviews, cancelled jobs that it ended, work items announced again.",
 )
+MAILS = Metric(
+    "numberyard_mails_total",
+    MetricKind.COUNTER,
+    ("result",),
+    "E-mails about jobs: sent, refused by the mail server, given up, over the tenant's limit, or no longer needed.",
+)
 OPEN_JOBS = Metric("numberyard_jobs_open", MetricKind.GAUGE, ("status",), "Jobs that have not ended, by status.")
 PENDING = Metric(
     "numberyard_pieces_pending", MetricKind.GAUGE, ("phase",), "Work items that wait for a worker, now or later."
@@ -93,5 +99,5 @@ BUILD = Metric(
     "numberyard_build_info", MetricKind.GAUGE, ("version", "python"), "Always 1; the labels show the running versions."
 )
 
-OF_LEDGER = (ROWS, JOBS, PIECES, STAGE_SECONDS, SWEEP, OPEN_JOBS, PENDING, LEASED, QUEUE_AGE, HELD_UP)
+OF_LEDGER = (ROWS, JOBS, PIECES, STAGE_SECONDS, SWEEP, MAILS, OPEN_JOBS, PENDING, LEASED, QUEUE_AGE, HELD_UP)
 METRICS = (*OF_LEDGER, LEDGER_UP, HTTP_SECONDS, HTTP_IN_FLIGHT, BUILD)

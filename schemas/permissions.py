@@ -40,10 +40,14 @@ class Tenant:
 
 @dataclass(frozen=True)
 class Actor:
-    """The admin who acts: the tenant it acts for (exactly one, R1) and the name of the token or account."""
+    """The admin who acts: the tenant it acts for (exactly one, R1) and the name of the token or account.
+
+    `admin_id`: the account's internal id; None for a token.
+    """
 
     tenant: Tenant
     name: str
+    admin_id: int | None = None
 
 
 def check_upload(actor: Tenant) -> Code | None:
@@ -265,7 +269,7 @@ def check_control(actor: Tenant, owner: Tenant) -> RequestCode | None:
     return None if owner.id == actor.id else RequestCode.FORBIDDEN
 
 
-_FROM_ABOVE = frozenset({"name", "allow_external_numbers"})
+_FROM_ABOVE = frozenset({"name", "allow_external_numbers", "billing_reference"})
 
 
 def check_tenant(actor: Tenant, tenant: Tenant | None) -> RequestCode | None:
@@ -292,11 +296,14 @@ def check_change_tenant(actor: Tenant, tenant: Tenant, fields: Collection[str]) 
     """R7: default carriers are chosen by the tenant itself or a level above.
 
     R9, R21: Allow External Numbers, a setting of enterprises, is set by a level above. R3: so is the name, because a
-    conflict would reveal a tenant's siblings to it; only the root has none.
+    conflict would reveal a tenant's siblings to it; only the root has none. The billing reference is the level above's;
+    the root has none.
     """
     if check_tenant(actor, tenant) is not None:
         return RequestCode.NOT_FOUND
     if "allow_external_numbers" in fields and tenant.kind is not TenantKind.ENTERPRISE:
+        return RequestCode.INVALID_FIELD
+    if "billing_reference" in fields and tenant.kind is TenantKind.MASTER_RESELLER:
         return RequestCode.INVALID_FIELD
     if tenant.id != actor.id or tenant.kind is TenantKind.MASTER_RESELLER:
         return None
@@ -326,6 +333,23 @@ def check_change_carrier(actor: Tenant, owner: Tenant | None) -> RequestCode | N
     if owner is None or check_carrier(actor, owner) is not None:
         return RequestCode.NOT_FOUND
     return None if owner.id == actor.id else RequestCode.FORBIDDEN
+
+
+def check_create_profile(actor: Tenant) -> RequestCode | None:
+    """R32: a tenant that may upload (R8, R9) creates import profiles of its own."""
+    return None if check_upload(actor) is None else RequestCode.FORBIDDEN
+
+
+def check_profile(actor: Tenant, owner: Tenant | None) -> RequestCode | None:
+    """R32: an import profile is for the tenant that created it and for those below it; for others it does not exist."""
+    return None if owner is not None and actor.is_within(owner) else RequestCode.NOT_FOUND
+
+
+def check_change_profile(actor: Tenant, owner: Tenant | None) -> RequestCode | None:
+    """R32: an import profile is changed and deleted only by the tenant that created it, while it may upload."""
+    if owner is None or check_profile(actor, owner) is not None:
+        return RequestCode.NOT_FOUND
+    return check_create_profile(actor) if owner.id == actor.id else RequestCode.FORBIDDEN
 
 
 def check_unused(users: Collection[str]) -> RequestCode | None:

@@ -49,6 +49,11 @@ class RequestCode(StrEnum):
     PRECONDITION_FAILED = "PRECONDITION_FAILED"
     BODY_TOO_LARGE = "BODY_TOO_LARGE"
     DUPLICATE_KEY = "DUPLICATE_KEY"
+    MAPPING_REQUIRED = "MAPPING_REQUIRED"
+    UPLOAD_EXPIRED = "UPLOAD_EXPIRED"
+    CANNOT_RECHECK = "CANNOT_RECHECK"
+    SEARCH_TOO_BROAD = "SEARCH_TOO_BROAD"
+    LIMIT_REACHED = "LIMIT_REACHED"
 
 
 @dataclass(frozen=True)
@@ -159,6 +164,27 @@ REQUEST_PROBLEMS: dict[RequestCode, RequestProblem] = {
         413, "The request body is larger than the limit.", "Send less, or send a long list of numbers as a file."
     ),
     RequestCode.DUPLICATE_KEY: RequestProblem(400, "Duplicate key in a JSON object.", "Send each key once."),
+    RequestCode.MAPPING_REQUIRED: RequestProblem(
+        409,
+        "It isn't settled which column of the file is which.",
+        "Say which column is which with a mapping, and have the file checked again.",
+    ),
+    RequestCode.UPLOAD_EXPIRED: RequestProblem(
+        410, "The uploaded file is no longer kept, so it can't be checked again.", "Upload the file again."
+    ),
+    RequestCode.CANNOT_RECHECK: RequestProblem(
+        409,
+        "This job can't be checked again.",
+        "Only an upload under review, or one that failed or was cancelled, can be checked again.",
+    ),
+    RequestCode.SEARCH_TOO_BROAD: RequestProblem(
+        422,
+        "Too many numbers would have to be examined to find all that match.",
+        "Narrow the search: add a country, a company, a carrier or the start of the number.",
+    ),
+    RequestCode.LIMIT_REACHED: RequestProblem(
+        409, "You have as many of these as you may have.", "Delete those that you no longer need."
+    ),
 }
 
 

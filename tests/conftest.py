@@ -6,6 +6,8 @@ is shared between the processes of pytest-xdist.
 
 from __future__ import annotations
 
+import functools
+import re
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,14 +18,13 @@ import sqlalchemy as sa
 from argon2 import PasswordHasher
 from hypothesis import settings
 
-from schemas.jobs import Phase
+from tests.support import work
 from tests.support.api_client import Door, application
 from tests.support.cli_runner import Cli, served
 from tests.support.factories import Snapshot, World, snapshot
 from tests.support.portal_client import Portal, signed_in
 from tests.support.process_caches import forget
 from tests.support.servers.databases import Databases, engine_of
-from worker import pipeline
 from worker.accounts import passwords
 from worker.queue import broker
 from worker.runtime.embedded import EmbeddedPostgres, EmbeddedValkey
@@ -36,6 +37,7 @@ settings.load_profile("no deadline")
 # The child that reads workbooks gets a clean environment; with this it is measured, too. Unset without coverage.
 workbook.PASSED_ON = (*workbook.PASSED_ON, "COVERAGE_PROCESS_CONFIG")
 LONG_FOLDERS = {"acceptance", "browser"}
+MEASURED = re.compile(r"unit/(?!test_cli)")  # the others of the folder call what other tests cover
 MARKS = {"benchmarks": "benchmark"}  # the others bear their folder's name
 
 
@@ -50,6 +52,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         folder = item.path.relative_to(FOLDERS).parts[0]
         item.add_marker(MARKS.get(folder, folder))
+        if MEASURED.match(item.path.relative_to(FOLDERS).as_posix()):
+            item.add_marker("measured")
         if folder in LONG_FOLDERS and item.get_closest_marker("essential") is None:
             item.add_marker("long")
 
@@ -122,14 +126,9 @@ def world(database: sa.Engine, grown: Snapshot) -> World:
 
 
 @pytest.fixture
-def work_off(database: sa.Engine) -> Callable[[], None]:  # noqa: ARG001 - the code under test finds it by itself
-    """Does the work that is due, in this process, until none is left."""
-
-    def work() -> None:
-        while any([pipeline.run(phase) for phase in Phase]):  # noqa: C419 - a list: every phase has its turn
-            pass
-
-    return work
+def work_off(database: sa.Engine) -> Callable[..., None]:
+    """Does the work that is due (of some phases, if they are given), in this process, until none is left."""
+    return functools.partial(work.work_off, database)
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@
 Uploads, assignments, changes, deletions and undos all take this path; only the source of their rows differs (a file, a
 list, a selection, the job to undo). The check runs once and cuts the rows into chunks. Any worker writes the chunks, in
 any order. The report puts the results back into file order. Many rows are also validated and rendered batch by batch,
-by any worker. When the job has ended, its callback is sent (`worker.callbacks.deliver`).
+by any worker. When the job has ended, its callback is sent (`worker.callbacks.deliver`) and an
+e-mail to its starter (`worker.mail.deliver`).
 The report becomes a workbook only when one is requested (`worker.steps.workbook_report`).
 A work item that runs twice takes effect once: only the lease holder can commit.
 """
@@ -22,25 +23,28 @@ import pyarrow as pa
 import structlog
 from sqlalchemy import Connection, Row
 
-from schemas import arrow_schemas, permissions
+from schemas import arrow_schemas, permissions, request_problems
 from schemas.codes import Code, Outcome, text_of
-from schemas.job_kinds import JobKind
+from schemas.job_kinds import JOB_KINDS, JobKind
 from schemas.jobs import JobStatus, OnError, Phase, Stage, Tally
 from schemas.request_problems import RequestCode
 from worker.callbacks import deliver
 from worker.config.failpoints import Failpoint, hit
 from worker.config.settings import Settings, get_settings
 from worker.database.engine import transaction
+from worker.mail import deliver as deliver_mail
 from worker.numbers import inventory
 from worker.queue import broker, completion, leases
 from worker.queue.heartbeat import heartbeat
 from worker.reports.row_messages import Layout
-from worker.stages.read import FileFault
+from worker.stages.read import FileFault, UnsettledTableError
 from worker.stages.resolve import abort, resolve
 from worker.steps import check as check_step
 from worker.steps import failures, report, workbook_report
 from worker.steps import write_chunk as write_step
 from worker.steps.chunk_facts import Job, facts_for_chunk, job_of
+from worker.steps.file_profiles import Profiles
+from worker.steps.file_reading import FileReading, described, file_facts, record
 from worker.storage import arrow_files, files
 
 log = structlog.get_logger(__name__)
@@ -105,19 +109,55 @@ def check(lease: leases.Lease) -> None:
     try:
         if refused is not None:
             raise FileFault(refused, text_of(refused).message)  # noqa: TRY301 - one exit for all file errors
-        checked = (
-            check_step.check_undo(lease, job, row)
-            if job.kind is JobKind.UNDO
-            else check_step.check_rows_of(lease, job, row)
-        )
+        if row.rechecks:
+            # What earlier checks stored: they are over, and this one reads only the upload.
+            files.remove_all_but(lease.job_public_id, files.upload_key(lease.job_public_id))
+        if job.kind is JobKind.UNDO:
+            _end_check(lease, check_step.check_undo(lease, job, row), job)
+            return
+        checked, reading = check_step.check_rows_of(lease, job, row, Profiles(job.actor))
+    except UnsettledTableError as unsettled:
+        _end_unsettled(lease, job, unsettled)
+        return
     except FileFault as fault:
         failures.refuse(lease, fault.code, fault.detail, fault.context)
         return
     if isinstance(checked, completion.CheckedJob):
-        _end_check(lease, checked)
+        _end_check(lease, checked, job, reading)
         return
-    end = partial(completion.complete_read, lease=lease, file_facts=checked.facts, batch_rows=checked.batch_rows)
+    complete = partial(completion.complete_read, lease=lease, file_facts=checked.facts, batch_rows=checked.batch_rows)
+    end = partial(_end_reading, lease=lease, job=job, reading=reading, complete=complete)
     _enter(lease, end, Failpoint.READ_ENTERED, Failpoint.READ_COMMITTED, len(checked.batch_rows))
+
+
+def _end_unsettled(lease: leases.Lease, job: Job, unsettled: UnsettledTableError) -> None:
+    """Ask which column is which, if the job is to be reviewed (R31); else end it with the file's error."""
+    if unsettled.facts is None or unsettled.description is None:
+        failures.refuse(lease, unsettled.code, unsettled.detail, unsettled.context)
+        return
+    description = described(unsettled.description, unsettled.facts, JOB_KINDS[job.kind].form, job.actor)
+    complete = partial(
+        completion.complete_unsettled,
+        lease=lease,
+        file_facts=file_facts(unsettled.facts),
+        problem=request_problems.of_file(unsettled.code, unsettled.detail, unsettled.context),
+    )
+    reading = FileReading(job.options, None, description)
+    end = partial(_end_reading, lease=lease, job=job, reading=reading, complete=complete)
+    _enter(lease, end, Failpoint.CHECK_ENTERED, Failpoint.CHECK_COMMITTED)
+
+
+def _end_reading(
+    connection: Connection,
+    lease: leases.Lease,
+    job: Job,
+    reading: FileReading | None,
+    complete: Callable[[Connection], Phase | None],
+) -> Phase | None:
+    """Record how the file was read, and end the work item; the last step fails if the lease is lost."""
+    if reading is not None:
+        record(connection, lease, job, reading)
+    return complete(connection)
 
 
 def validate(lease: leases.Lease) -> None:
@@ -145,7 +185,7 @@ def cut(lease: leases.Lease) -> None:
     except FileFault as fault:
         failures.refuse(lease, fault.code, fault.detail, fault.context)
         return
-    _end_check(lease, checked)
+    _end_check(lease, checked, job)
 
 
 def _job_of(lease: leases.Lease) -> tuple[Job, Row[Any]]:
@@ -154,8 +194,11 @@ def _job_of(lease: leases.Lease) -> tuple[Job, Row[Any]]:
         return job_of(connection, row), row
 
 
-def _end_check(lease: leases.Lease, checked: completion.CheckedJob) -> None:
-    end = partial(completion.complete_check, lease=lease, checked=checked)
+def _end_check(
+    lease: leases.Lease, checked: completion.CheckedJob, job: Job, reading: FileReading | None = None
+) -> None:
+    complete = partial(completion.complete_check, lease=lease, checked=checked)
+    end = partial(_end_reading, lease=lease, job=job, reading=reading, complete=complete)
     _enter(lease, end, Failpoint.CHECK_ENTERED, Failpoint.CHECK_COMMITTED, max(len(checked.chunk_rows), 1))
     hit(Failpoint.CHECK_ANNOUNCED)
 
@@ -264,4 +307,5 @@ STEPS: Mapping[Phase, Callable[[leases.Lease], None]] = {
     Phase.RENDER: render,
     Phase.CALLBACK: deliver.deliver,
     Phase.WORKBOOK: workbook_report.build,
+    Phase.MAIL: deliver_mail.deliver,
 }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 
 from celery import Celery
 
@@ -17,13 +18,19 @@ from worker.queue import broker
 
 # Workbooks that the threads of one process build at a time. Two, so that a small one need not wait for a large one.
 MOST_WORKBOOKS = 2
-_building = threading.BoundedSemaphore(MOST_WORKBOOKS)
+# E-mails that they send at a time: a mail server that does not respond must leave threads for callbacks.
+MOST_MAILS = 2
+_LIMITS = {
+    Phase.WORKBOOK: threading.BoundedSemaphore(MOST_WORKBOOKS),
+    Phase.MAIL: threading.BoundedSemaphore(MOST_MAILS),
+}
 
 
 def register(app: Celery) -> None:
     """Register the tasks with the app."""
     for queue, phases in broker.PHASES.items():
-        run = _build if Phase.WORKBOOK in phases else pipeline.run
+        limit = _LIMITS.get(phases[0])
+        run = pipeline.run if limit is None else partial(_limited, limit)
         app.task(name=broker.TASKS[queue])(_task_of(phases, run))
     app.task(name=broker.SWEEP)(rescuer.rescue)
     app.task(name=broker.TIDY)(cleaner.clean)
@@ -38,11 +45,11 @@ def _task_of(phases: tuple[Phase, ...], run: Callable[..., bool]) -> Callable[[s
     return work
 
 
-def _build(*phases: Phase) -> bool:
-    """Run the pipeline. Also return False while this process builds `MOST_WORKBOOKS`: each of them sends a wake-up."""
-    if not _building.acquire(blocking=False):
+def _limited(limit: threading.BoundedSemaphore, *phases: Phase) -> bool:
+    """Run the pipeline. Also return False while as many threads as allowed do so: each of them sends a wake-up."""
+    if not limit.acquire(blocking=False):
         return False
     try:
         return pipeline.run(*phases)
     finally:
-        _building.release()
+        limit.release()

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 
 from schemas.capabilities import CAPABILITY_NAMES, CARRIER_FIELDS
+from schemas.mails import MailEvent
 
 metadata = sa.MetaData(
     naming_convention={
@@ -54,6 +55,8 @@ tenants = sa.Table(
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("allow_external_numbers", sa.Boolean, nullable=False, server_default=sa.false()),
+    # What the tenant above calls it in its billing.
+    sa.Column("billing_reference", sa.Text),
     sa.Column("default_voice_carrier_id", sa.Integer, sa.ForeignKey("carriers.id", use_alter=True)),
     sa.Column("default_sms_carrier_id", sa.Integer, sa.ForeignKey("carriers.id", use_alter=True)),
     _now("created_at"),
@@ -78,6 +81,28 @@ carriers = sa.Table(
 )
 sa.Index("uq_carriers_name", carriers.c.tenant_id, carriers.c.service, sa.func.lower(carriers.c.name), unique=True)
 
+# Import profiles (R32): a column mapping with options, for the tenant and those below it.
+import_profiles = sa.Table(
+    "import_profiles",
+    metadata,
+    _key(),
+    _public_id(),
+    sa.Column("tenant_id", sa.Integer, sa.ForeignKey("tenants.id"), nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    # `ColumnMapping.to_json`, the fields of `ProfileOptions` that are set, and the file's column names, in its order.
+    sa.Column("mapping", JSONB, nullable=False),
+    sa.Column("options", JSONB, nullable=False),
+    sa.Column("headers", JSONB, nullable=False),
+    # `worker.jobs.import_profiles.signature` of the column names.
+    sa.Column("signature", sa.LargeBinary, nullable=False),
+    # The name of the token or account; only the tenant itself and those above see it (R3).
+    sa.Column("created_by", sa.Text, nullable=False),
+    _now("created_at"),
+    _now("updated_at"),
+    _time("last_used_at"),
+)
+sa.Index("uq_import_profiles_name", import_profiles.c.tenant_id, sa.func.lower(import_profiles.c.name), unique=True)
+
 admins = sa.Table(
     "admins",
     metadata,
@@ -91,6 +116,8 @@ admins = sa.Table(
     _time("one_time_until"),
     _now("created_at"),
     _time("signed_in_at"),
+    # The events that the admin gets an e-mail for (`schemas.mails.MailEvent`).
+    *(sa.Column(f"mail_{event}", sa.Boolean, nullable=False, server_default=sa.false()) for event in MailEvent),
     sa.Index("ix_admins_tenant_id", "tenant_id", "id"),
 )
 
@@ -109,6 +136,33 @@ sessions = sa.Table(
     sa.Column("notices", JSONB(none_as_null=True)),
     sa.Index("ix_sessions_admin_id", "admin_id"),
 )
+
+# Lists of numbers that a person pasted into the portal, for the pages that act on them. Deleted with the session.
+pasted_lists = sa.Table(
+    "pasted_lists",
+    metadata,
+    _key(sa.BigInteger),
+    _public_id(),
+    sa.Column("session_id", sa.BigInteger, sa.ForeignKey("sessions.id", ondelete="CASCADE"), nullable=False),
+    _now("created_at"),
+    # E.164 without the plus, ascending; and what was not found (`worker.accounts.pasted_lists.Failure`).
+    sa.Column("numbers", ARRAY(sa.BigInteger), nullable=False),
+    sa.Column("failures", JSONB, nullable=False),
+    sa.Index("ix_pasted_lists_session_id", "session_id", "id"),
+)
+
+# Searches of Phone Numbers that a person saved: the filter as in the page's address.
+saved_searches = sa.Table(
+    "saved_searches",
+    metadata,
+    _key(),
+    _public_id(),
+    sa.Column("admin_id", sa.Integer, sa.ForeignKey("admins.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("filter", JSONB, nullable=False),
+    _now("created_at"),
+)
+sa.Index("uq_saved_searches_name", saved_searches.c.admin_id, sa.func.lower(saved_searches.c.name), unique=True)
 
 # Failed logins, by the SHA-256 of the folded e-mail address. Unknown addresses are counted too, so that responses do
 # not reveal whether an account exists (R3).
@@ -260,6 +314,23 @@ tenant_countries = sa.Table(
     sa.Column("calling_code", sa.SmallInteger, primary_key=True, autoincrement=False),
 )
 
+# How many numbers a tenant and those below it hold, by status: all of them ("total"), and by calling code and carrier;
+# and how many the tenant itself holds ("held"). A chunk adds rows with its differences in the transaction that writes
+# its numbers, so that chunks do not wait for each other; a count is the sum of its rows, which upkeep folds.
+number_counts = sa.Table(
+    "number_counts",
+    metadata,
+    _key(sa.BigInteger),
+    sa.Column("tenant_id", sa.Integer, sa.ForeignKey("tenants.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("dimension", sa.Text, nullable=False),
+    # The calling code, or the id of the carrier; 0 for other dimensions.
+    sa.Column("key", sa.Integer, nullable=False),
+    sa.Column("is_unassigned", sa.Boolean, nullable=False),
+    sa.Column("count", sa.BigInteger, nullable=False),
+    sa.CheckConstraint("dimension IN ('total', 'held', 'code', 'carrier')", name="dimension"),
+    sa.Index("ix_number_counts_tenant_id", "tenant_id", "dimension"),
+)
+
 # The jobs that changed a number after the job that created it; rows of deleted jobs have no meaning.
 number_events = sa.Table(
     "number_events",
@@ -278,6 +349,9 @@ jobs = sa.Table(
     sa.Column("status", sa.Text, nullable=False),
     sa.Column("options", JSONB, nullable=False, server_default="{}"),
     sa.Column("created_by", sa.Text, nullable=False),
+    # The admin who started the job in the portal; null for API tokens. No foreign key: removing an admin must not scan
+    # all jobs, and ids are not used again.
+    sa.Column("created_by_admin_id", sa.Integer),
     _now("created_at"),
     _time("started_at"),
     _time("finished_at"),
@@ -301,6 +375,8 @@ jobs = sa.Table(
     sa.Column("undo_of_id", sa.BigInteger, sa.ForeignKey("jobs.id")),
     # The job whose failed rows this file corrects.
     sa.Column("parent_id", sa.BigInteger, sa.ForeignKey("jobs.id")),
+    # How often the file was checked again, each time from the beginning.
+    sa.Column("rechecks", sa.Integer, nullable=False, server_default="0"),
     # The expected effect of a job under review (`schemas.http.resources.Review`), and until when it can be confirmed.
     sa.Column("review", JSONB),
     _time("review_until"),
@@ -309,6 +385,9 @@ jobs = sa.Table(
     sa.Column("keeps_upload", sa.Boolean, nullable=False, server_default=sa.true()),
     sa.Column("keeps_report", sa.Boolean, nullable=False, server_default=sa.true()),
     sa.Index("ix_jobs_tenant_id", "tenant_id", "id"),
+    # Lists of jobs, newest first: of a tenant, and of all for the master (`worker.jobs.search`).
+    sa.Index("ix_jobs_tenant_created", "tenant_id", "created_at", "id"),
+    sa.Index("ix_jobs_created", "created_at", "id"),
     sa.Index("ix_jobs_parent_id", "parent_id", postgresql_where=sa.text("parent_id IS NOT NULL")),
     # The rescuer queries these jobs in every run; they are few at any time.
     sa.Index("ix_jobs_unsettled", "status", postgresql_where=sa.text("status IN ('review', 'cancelling')")),
@@ -321,6 +400,14 @@ jobs = sa.Table(
     ),
     # The undo of a job: the job's page shows it, and while it runs, it keeps the job's files from being deleted.
     sa.Index("ix_jobs_undo_of_id", "undo_of_id", postgresql_where=sa.text("undo_of_id IS NOT NULL")),
+)
+
+# What the columns of an upload's file are and may be (`schemas.http.mapping`), as long as it can be checked again.
+file_descriptions = sa.Table(
+    "file_descriptions",
+    metadata,
+    sa.Column("job_id", sa.BigInteger, sa.ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("description", JSONB, nullable=False),
 )
 
 job_chunks = sa.Table(
@@ -352,7 +439,8 @@ job_chunks = sa.Table(
     _time("ended_at"),
     sa.Column("seconds", JSONB),
     sa.CheckConstraint(
-        "phase IN ('check', 'validate', 'cut', 'write', 'report', 'render', 'callback', 'workbook')", name="phase"
+        "phase IN ('check', 'validate', 'cut', 'write', 'report', 'render', 'callback', 'workbook', 'mail')",
+        name="phase",
     ),
     sa.CheckConstraint("state IN ('pending', 'leased', 'done', 'dead')", name="state"),
     sa.CheckConstraint("(state = 'leased') = (lease_until IS NOT NULL)", name="lease"),
@@ -418,6 +506,28 @@ callback_deliveries = sa.Table(
     sa.Column("status", sa.Integer),
     sa.Column("duration_ms", sa.Integer, nullable=False),
     sa.Index("ix_callback_deliveries_job_id", "job_id", "id"),
+)
+
+# E-mails about jobs: one row for each job and event that its starter wants to be notified of. The sending is a work
+# item. The address is not stored here: it is read when the e-mail is sent, so a removed admin gets none.
+mails = sa.Table(
+    "mails",
+    metadata,
+    sa.Column("job_id", sa.BigInteger, sa.ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("event", sa.Text, primary_key=True),
+    sa.Column("tenant_id", sa.Integer, sa.ForeignKey("tenants.id"), nullable=False),
+    sa.Column("admin_id", sa.Integer, nullable=False),
+    _now("created_at"),
+    # When it was counted against the tenant's limit, before its first attempt; further attempts do not count.
+    _time("counted_at"),
+    _time("ended_at"),
+    # A `schemas.mails.MailResult`.
+    sa.Column("result", sa.Text),
+    sa.CheckConstraint("event IN ('finished', 'failed', 'review')", name="event"),
+    sa.CheckConstraint("(ended_at IS NULL) = (result IS NULL)", name="ended"),
+    sa.Index(
+        "ix_mails_tenant_id_counted_at", "tenant_id", "counted_at", postgresql_where=sa.text("counted_at IS NOT NULL")
+    ),
 )
 
 # The secrets that sign a tenant's callbacks. An HMAC needs the secret itself, so unlike tokens it cannot be stored as a

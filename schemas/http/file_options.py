@@ -64,8 +64,8 @@ class FileOptions(BaseModel):
     sheet: Annotated[str, Field(max_length=LONGEST_SHEET, pattern=r"^[^\x00-\x1f]+$")] | None = Field(
         None, description="Name of the worksheet to read."
     )
-    header_row: Annotated[int, Field(ge=1, le=LAST_HEADER_ROW)] | None = Field(
-        None, description="Row with the column names, counted as in a spreadsheet program."
+    header_row: Annotated[int, Field(ge=0, le=LAST_HEADER_ROW)] | None = Field(
+        None, description="Row with the column names, counted as in a spreadsheet program. 0: the file has none."
     )
 
 

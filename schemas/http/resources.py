@@ -5,14 +5,15 @@ Shapes only; `webhook.http.serializers` fills them.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from schemas.callback_urls import LONGEST_URL
 from schemas.capabilities import CapabilityName
-from schemas.http.file_options import FileForm, NumberReading
+from schemas.http.file_options import FileForm, FileOptions, NumberReading
+from schemas.http.mapping import EffectiveMapping, FileColumn, Mapping, ProfileRef, ProfileReference, Suggested, TopRow
 from schemas.name_matching import LONGEST
 
 
@@ -59,9 +60,21 @@ class JobFile(_Body):
     delimiter: str | None = None
     sheet: str | None = None
     header_row: int | None = Field(None, description="Row with the column names; 0 if there is none.")
-    columns: list[str] = []
+    columns: list[FileColumn] = Field(
+        [],
+        description="The file's columns. Samples, values and suggestions only in a single job that is under review, "
+        "failed or was cancelled.",
+    )
     ignored_columns: list[str] = []
     notes: list[str] = []
+    mapping: EffectiveMapping | None = Field(None, description="How the columns were read.")
+    profile: ProfileRef | None = Field(
+        None, description="The import profile that was taken, because the file does not explain itself."
+    )
+    missing: list[str] = Field([], description="Required columns of ours that the file is not known to have.")
+    sheets: list[str] = Field([], description="The workbook's sheets, the one that was read first.")
+    top_rows: list[TopRow] = Field([], description="The first rows of the file.")
+    suggested: Suggested | None = Field(None, description="What a mapping may need besides columns.")
 
 
 class Progress(_Body):
@@ -231,6 +244,14 @@ class Job(_Body):
         None, description="Only in a single job that corrects another job, or is corrected by one."
     )
     undo_of: str | None
+    can_confirm: bool = Field(
+        default=False,
+        description="Whether the job can be confirmed: not as long as it isn't settled which column is which.",
+    )
+    can_recheck: bool = Field(
+        default=False,
+        description="Whether the stored file can be checked again under other options or another mapping.",
+    )
     review: Review | None
     links: JobLinks
 
@@ -323,7 +344,10 @@ class Number(_Body):
 
 
 class NumberList(_Body):
-    """A page of numbers, ascending. `total`, if requested: how many match, on all pages."""
+    """A page of numbers, ascending; the last page is the one without `next_cursor`.
+
+    `total`, if requested: how many match, on all pages.
+    """
 
     data: list[Number]
     next_cursor: str | None
@@ -359,8 +383,8 @@ ExpectedHolder = Annotated[
 ]
 
 
-class UploadForm(FileForm, NumberReading):
-    """Form fields sent with an upload (R11). `assign_to` is a tenant's id; carriers are given by name.
+class UploadOptions(FileOptions, NumberReading):
+    """Options of an upload (R11). `assign_to` is a tenant's id; carriers are given by name.
 
     `only_unassigned` and `expected_holder_id` limit which existing numbers `on_existing=update` moves (R19).
     """
@@ -374,16 +398,44 @@ class UploadForm(FileForm, NumberReading):
     accept: Literal["valid", "possible"] = "valid"
     only_unassigned: OnlyUnassigned = False
     expected_holder_id: ExpectedHolder | None = None
+    mapping: Mapping | None = None
+    profile: ProfileReference | None = None
+
+
+class UploadForm(UploadOptions, FileForm):
+    """Form fields sent with an upload."""
+
     callback_url: CallbackUrl | None = None
 
 
+def _with_zone(time: datetime) -> datetime:
+    return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
+
+
+# A time without a zone is UTC; a date alone is its first moment.
+Moment = Annotated[datetime, AfterValidator(_with_zone)]
+
+
 class JobsQuery(BaseModel):
-    """Filter and page of a list of jobs."""
+    """Filter and page of a list of jobs. Jobs must match all criteria that are set.
+
+    A search for rare jobs among very many ends early: a page may have fewer jobs than `limit`, or none, and a
+    `next_cursor` all the same. Only a page without one is the last.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
+    q: str | None = Field(
+        None,
+        max_length=LONGEST,
+        description="Part of the file's name, or of the name of the account or token that started the job.",
+    )
     kind: str | None = None
     status: str | None = None
+    code: str | None = Field(None, max_length=64, description="Code of failed rows that the job has.")
+    created_after: Moment | None = Field(None, description="Created at this time or later (UTC if it has no zone).")
+    created_before: Moment | None = Field(None, description="Created before this time (UTC if it has no zone).")
+    finished_after: Moment | None = Field(None, description="Ended at this time or later (UTC if it has no zone).")
     limit: int = Field(50, ge=1, le=200)
     cursor: str | None = None
 
@@ -437,6 +489,13 @@ class NumbersFilter(BaseModel):
     free_for: Literal["voice", "sms"] | None = Field(
         None, description="Numbers that can be assigned to a user: with this capability, and not used by anyone for it."
     )
+    ends_with: str | None = Field(
+        None,
+        pattern=r"^[0-9]{4,15}$",
+        description="The last four digits or more. No index serves it, so a page may have fewer numbers than `limit` "
+        "although there is a `next_cursor`.",
+    )
+    user_kind: Literal["pbx", "trunk"] | None = Field(None, description="Numbers that a user of this kind has.")
 
 
 class NumbersQuery(NumbersFilter):

@@ -18,6 +18,25 @@ FURTHEST = timedelta(days=100 * 365)
 
 Name = Annotated[str, AfterValidator(collapse_spaces), Field(description=f"1 to {LONGEST} printable characters.")]
 Service = Literal["voice", "sms"]
+LONGEST_REFERENCE = 64  # characters
+
+
+def _reference(text: str) -> str | None:
+    """Return a billing reference; None for blank text. `ValueError` unless it is up to 64 printable characters."""
+    reference = " ".join(part for part in text.split(" ") if part)
+    if len(reference) > LONGEST_REFERENCE or not reference.isprintable():
+        raise ValueError(f"a billing reference has at most {LONGEST_REFERENCE} printable characters")
+    return reference or None
+
+
+BillingReference = Annotated[
+    str | None,
+    AfterValidator(lambda text: None if text is None else _reference(text)),
+    Field(
+        description=f"What your billing calls this reseller or enterprise: up to {LONGEST_REFERENCE} printable "
+        "characters."
+    ),
+]
 
 
 def _ahead(time: datetime) -> datetime:
@@ -36,6 +55,7 @@ class Tenant(TenantRef):
 
     parent_id: str | None
     allow_external_numbers: bool
+    billing_reference: str | None
     default_voice_carrier: str | None
     default_sms_carrier_profile: str | None
     effective_default_voice_carrier: str | None
@@ -56,13 +76,18 @@ class NewTenant(_Input):
     kind: Literal["reseller", "enterprise"]
     parent_id: str | None = None
     allow_external_numbers: StrictBool = False
+    billing_reference: BillingReference = None
 
 
 class TenantChange(_Input):
-    """The fields to change; omitted fields are not changed. A default of null inherits the parent's (R7)."""
+    """The fields to change; omitted fields are not changed. A default of null inherits the parent's (R7).
+
+    A billing reference of null, or a blank one, is removed.
+    """
 
     name: Name | None = None
     allow_external_numbers: StrictBool | None = None
+    billing_reference: BillingReference = None
     default_voice_carrier: str | None = None
     default_sms_carrier_profile: str | None = None
 
@@ -72,6 +97,12 @@ class TenantChange(_Input):
         if value is None:
             raise ValueError("may not be null")
         return value
+
+
+class HoldingsQuery(_Input):
+    """The tenant that a report is about, with all below it; your own without one."""
+
+    tenant_id: str | None = Field(None, max_length=LONGEST)
 
 
 class Carrier(BaseModel):

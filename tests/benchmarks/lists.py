@@ -127,6 +127,9 @@ def portal_pages(url: str, engine: sa.Engine, connection: sa.Connection, tree: S
                     found.setdefault(name, []).append((time.perf_counter() - began) * MS)
                     if "Next page" in page:
                         long.add((id(browser), name))
+                began = time.perf_counter()
+                assert browser.get("/overview").status_code == HTTPStatus.OK
+                found.setdefault("overview", []).append((time.perf_counter() - began) * MS)
     forget()
     return found
 

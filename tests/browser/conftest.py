@@ -22,6 +22,13 @@ from tests.browser.watch import Watch
 from tests.support.servers import service
 from tests.support.servers.service import Service
 
+# E-mails are offered; nobody chooses them for long, so the mail server is not needed.
+MAIL = {
+    "public_url": "https://numbers.example",
+    "smtp_host": "127.0.0.1",
+    "smtp_port": 9,
+    "smtp_sender": "no-reply@numbers.example",
+}
 _FAILED = pytest.StashKey[bool]()
 HERE = Path(__file__).parent
 GROUPS = 2  # test processes that start a service and a browser for these tests; a file's tests stay together
@@ -33,7 +40,9 @@ MISSING = "browser tests need Chromium (Debian: `apt install chromium`), or its 
 class NewPage(Protocol):
     """Opens a page in a context of its own: cookies are not shared with the test's other pages."""
 
-    def __call__(self, *, width: int = ..., scheme: Scheme = ..., javascript: bool = ..., host: str = ...) -> Page: ...
+    def __call__(
+        self, *, width: int = ..., scheme: Scheme = ..., javascript: bool = ..., host: str = ..., zone: str = ...
+    ) -> Page: ...
 
 
 class SignedIn(Protocol):
@@ -77,7 +86,7 @@ def browser() -> Iterator[Browser]:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """The service with the demo's tenants. Tests share it, so each works on numbers of its own (`fresh_numbers`)."""
     # A page that stands still for longer than a lease, on a busy machine, loses its transaction and is answered 503.
-    with service.running(tmp_path_factory.mktemp("browser"), workers=1, lease_seconds=20) as found:
+    with service.running(tmp_path_factory.mktemp("browser"), workers=1, lease_seconds=20, **MAIL) as found:
         yield found
 
 
@@ -101,7 +110,14 @@ def new_page(
     """
     contexts: list[BrowserContext] = []
 
-    def make(*, width: int = WIDE, scheme: Scheme = "light", javascript: bool = True, host: str = "127.0.0.1") -> Page:
+    def make(
+        *,
+        width: int = WIDE,
+        scheme: Scheme = "light",
+        javascript: bool = True,
+        host: str = "127.0.0.1",
+        zone: str = "UTC",
+    ) -> Page:
         context = browser.new_context(
             base_url=f"http://{host}:{urlsplit(site.url).port}",
             viewport={"width": width, "height": HEIGHT},
@@ -109,7 +125,7 @@ def new_page(
             java_script_enabled=javascript,
             reduced_motion="reduce",
             locale="en-US",
-            timezone_id="UTC",
+            timezone_id=zone,
         )
         contexts.append(context)
         context.set_default_timeout(launch.WAIT_MILLISECONDS)
@@ -144,7 +160,8 @@ def sign_in(site: Service, new_page: NewPage) -> SignedIn:
         account = site.account(name)
         shown = page or new_page(javascript=javascript, width=width)
         SignIn(shown).open().enter(account["email"], account["password"])
-        shown.wait_for_url("**/numbers")
+        shown.wait_for_url("**/overview")
+        shown.goto("/numbers")
         return shown
 
     return enter

@@ -285,6 +285,22 @@ class Activity(PortalPage):
 
     path = "/jobs"
 
+    def search(self, text: str) -> None:
+        """Look for a file or a person."""
+        self.page.get_by_label("File or person").fill(text)
+        self.page.get_by_role("button", name="Show").click()
+
+
+class Overview(PortalPage):
+    """The first page: figures and plots."""
+
+    path = "/overview"
+
+    def table(self, title: str) -> Locator:
+        """Open the table of a plot, with the keyboard."""
+        self.page.locator("summary", has_text=f"Show as a table: {title}").press("Enter")
+        return self.page.get_by_role("table").and_(self.page.locator("details[open] table"))
+
 
 class Enterprises(PortalPage):
     """The list, and the forms to add and to edit."""
@@ -348,6 +364,12 @@ class Mover:
     @property
     def right(self) -> Locator:
         return self.page.get_by_role("listbox", name=self.right_name, exact=True)
+
+    def count(self, side: str) -> str:
+        """How many numbers a box says that there are."""
+        name = self.left_name if side == "left" else self.right_name
+        box = self.page.get_by_role("group", name=re.compile(f"^{name}"))
+        return box.locator("legend").inner_text().removeprefix(name).strip()
 
     @property
     def to_right(self) -> Locator:

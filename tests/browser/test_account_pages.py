@@ -49,7 +49,7 @@ def test_allow_external_numbers_on_and_off(sign_in: SignedIn, new_page: NewPage,
     theirs = new_page()
     SignIn(theirs).open().enter(email, password)
     Account(theirs).change_password(password, "a better password of my own")
-    theirs.wait_for_url("**/numbers")
+    theirs.wait_for_url("**/overview")
     upload = theirs.get_by_role("main").get_by_role("link", name="Upload Phone Numbers").first
     expect(upload).to_be_visible()
     users = Users(theirs).open()
@@ -186,10 +186,15 @@ def test_more_numbers_than_a_list_shows_are_found_by_typing(site: Service, sign_
     users.act("Dora Gateway", "Manage SMS")
     mover, search = Mover(page), page.get_by_label("Search available numbers")
     expect(mover.left.get_by_role("option")).to_have_count(100)
+    free = int(mover.count("left"))
+    assert free >= 130  # all, not only those in the list
     mover.left.select_option(readable(numbers[0]))
     mover.to_right.click()
+    assert (mover.count("left"), mover.count("right")) == (str(free - 1), "1")
     search.fill(readable(numbers[120])[:-1])  # ten numbers begin so
     expect(mover.left.get_by_role("option")).to_have_count(10)
+    expect(page.get_by_text("10 match. Search by the start of a number.")).to_be_visible()
+    assert mover.count("left") == str(free - 1)
     search.press("Enter")
     audit(page)
     mover.left.select_option(readable(numbers[125]))
@@ -352,3 +357,49 @@ def test_a_carrier_and_a_user_come_and_go(sign_in: SignedIn, audit: Audit) -> No
     page.get_by_role("button", name="Delete").click()
     expect(users.confirmation(f"{name} was deleted.")).to_be_visible()
     expect(users.row(name)).to_have_count(0)
+
+
+def test_import_profiles_come_and_go(site: Service, sign_in: SignedIn, audit: Audit) -> None:
+    """R32: shown, chosen for an upload, renamed, and deleted after a question; the provider's are only shown."""
+    first, second, above = named("Blue export"), named("Blue carrier"), named("Porting desk")
+    body = {
+        "mapping": {"columns": {"Phone Number": "TN", "Voice": "Type"}, "values": {"Voice": {"geo": "TRUE"}}},
+        "options": {"number_format": "national"},
+        "headers": ["TN", "Type"],
+    }
+    page = sign_in("Summit")
+    shown = Users(page)
+    page.goto("/import-profiles")
+    audit(page)
+    master = site.client("Meridian").http
+    provided = master.post("/v1/import-profiles", json={**body, "name": above}).raise_for_status().json()["id"]
+    try:
+        site.client("Summit").http.post("/v1/import-profiles", json={**body, "name": first}).raise_for_status()
+        shown.go_to("Import profiles")
+        row = page.get_by_role("row").filter(has_text=first)
+        expect(row).to_contain_text("Voice: Type (geo = TRUE)")
+        expect(page.get_by_role("row").filter(has_text=above)).to_contain_text("Your provider")
+        audit(page)
+        page.get_by_role("link", name=above).click()
+        expect(page.get_by_role("button", name="Save")).to_have_count(0)
+        page.goto("/uploads/new")
+        expect(page.get_by_label("Import profile").get_by_role("option")).to_have_text(
+            ["Detect automatically", "None", first, above]
+        )
+        audit(page)
+        page.get_by_role("link", name="Manage import profiles").click()
+        page.get_by_role("link", name=first).click()
+        page.get_by_label("Name").fill("")
+        page.get_by_role("button", name="Save").click()
+        shown.expect_fault("Name", "This is required.")
+        audit(page)
+        page.get_by_label("Name").fill(second)
+        page.get_by_role("button", name="Save").click()
+        expect(shown.confirmation(f"{first} is now called {second}.")).to_be_visible()
+        page.locator(f'summary[aria-label="Actions for {second}"]').click()
+        page.locator("details[open]").get_by_role("link", name="Delete").click()
+        audit(page)
+        page.get_by_role("button", name="Delete").click()
+        expect(shown.confirmation(f"{second} was deleted.")).to_be_visible()
+    finally:
+        master.delete(f"/v1/import-profiles/{provided}")

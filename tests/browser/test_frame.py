@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
+import zoneinfo
 from collections.abc import Callable
 
 import pytest
@@ -12,6 +14,7 @@ from tests.browser import audits
 from tests.browser.audits import NARROW, Scheme
 from tests.browser.conftest import NewPage, SignedIn
 from tests.browser.pages import Account, People, PortalPage, SignIn
+from tests.support.servers import service
 from tests.support.servers.service import Service
 
 LEVELS = ("Meridian", "Harbour", "Ashford")  # Master Reseller, Reseller, Enterprise
@@ -29,7 +32,7 @@ def test_each_level_has_the_places_it_can_use(sign_in: SignedIn, audit: Callable
     """Each leads to a page of that name, which is sound in every look (R1)."""
     page = sign_in(name)
     found, shown = places(page), PortalPage(page)
-    assert found[0] == "Phone Numbers"
+    assert found[:2] == ["Overview", "Phone Numbers"]
     assert not NOT_FOR[name].intersection(found)
     for place in found:
         shown.go_to(place)
@@ -50,6 +53,25 @@ def test_on_a_phone_the_places_are_behind_menu(sign_in: SignedIn, javascript: bo
     shown.go_to("Phone Numbers")
     expect(shown.heading).to_have_text("Phone Numbers")
     expect(shown.navigation).to_be_hidden()
+
+
+@pytest.mark.parametrize("javascript", [True, False], ids=["scripts", "no scripts"])
+def test_times_are_in_the_reader_s_zone_with_utc_as_the_title(
+    new_page: NewPage, sign_in: SignedIn, site: Service, javascript: bool
+) -> None:
+    """Without scripts they are in UTC, and say so."""
+    client = site.client("Harbour")
+    job = client.ended(client.upload(service.block(1, 2_122_999_000)))
+    created = dt.datetime.fromisoformat(job["created_at"]).astimezone(dt.UTC)
+    page = sign_in("Harbour", new_page(zone="Asia/Tokyo", javascript=javascript))
+    there = created.astimezone(zoneinfo.ZoneInfo("Asia/Tokyo"))
+    utc = f"{created:%Y-%m-%d %H:%M} UTC"
+    for path in ("/jobs", f"/jobs/{job['id']}"):
+        page.goto(path)
+        time = page.locator(f"time[datetime^='{created:%Y-%m-%dT%H:%M}']").first
+        expect(time).to_have_text(f"{there:%Y-%m-%d %H:%M} GMT+9" if javascript else utc)
+        if javascript:
+            expect(time).to_have_attribute("title", utc)
 
 
 def test_the_first_tab_leads_past_the_navigation(sign_in: SignedIn) -> None:
@@ -121,8 +143,8 @@ def test_what_is_not_there_is_told_in_words(sign_in: SignedIn, javascript: bool)
     page = sign_in("Harbour", javascript=javascript)
     page.goto("/numbers/no/such/page")
     expect(PortalPage(page).heading).to_have_text("Page not found")
-    page.get_by_role("link", name="Go to Phone Numbers").click()
-    expect(PortalPage(page).heading).to_have_text("Phone Numbers")
+    page.get_by_role("link", name="Go to Overview").click()
+    expect(PortalPage(page).heading).to_have_text("Overview")
 
 
 def test_the_pages_of_the_account_and_of_errors_are_sound(sign_in: SignedIn, audit: Callable[[Page], None]) -> None:
@@ -156,7 +178,7 @@ def test_a_person_is_added_chooses_a_password_and_is_removed(
     expect(account.confirmation("Your password was changed.")).to_be_visible()
     audit(other)
     other.goto("/")
-    expect(account.heading).to_have_text("Phone Numbers")
+    expect(account.heading).to_have_text("Overview")
 
     row = people.open().row(email)
     expect(row).to_contain_text(HOSTILE)

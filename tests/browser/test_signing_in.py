@@ -36,7 +36,7 @@ def test_the_keyboard_alone_signs_in_and_out(site: Service, page: Page) -> None:
     entry.tab_to(entry.password)
     page.keyboard.type(account["password"])
     page.keyboard.press("Enter")
-    expect(entry.heading).to_have_text("Phone Numbers")
+    expect(entry.heading).to_have_text("Overview")
     entry.tab_to(entry.account_menu)
     page.keyboard.press("Enter")
     entry.tab_to(page.get_by_role("button", name="Sign out"))

@@ -173,7 +173,7 @@ def test_what_may_go_wrong_while_sending(site: Service, sign_in: SignedIn, watch
         page.get_by_role("link", name="Sign in (new tab)").click()
     account = site.account("Harbour")
     SignIn(opened.value).enter(account["email"], account["password"])
-    opened.value.wait_for_url("**/numbers")
+    opened.value.wait_for_url("**/overview")
     page.get_by_role("button", name="Try again").click()
     page.wait_for_url("**/jobs/*")
     job = JobPage(page)
@@ -203,7 +203,7 @@ def test_a_file_is_dropped(sign_in: SignedIn, tmp_path: Path) -> None:
 def test_how_a_file_can_end_that_is_not_imported(site: Service, sign_in: SignedIn, audit: Audit) -> None:
     """Unusable; with an error where none may be; expired. Each page says what is to be done."""
     page = sign_in("Harbour")
-    job = Upload(page).open().upload(b"Name;Town\nAda;London\n", "people.csv")
+    job = Upload(page).open().upload(sheets.PDF, "people.csv")
     expect(job.verdict).to_have_text("The file could not be used")
     expect(page.get_by_role("link", name="Upload again")).to_be_visible()
     audit(page)

@@ -8,7 +8,7 @@ from tests.chaos import files
 from tests.chaos.attacks import Done, Size, attack
 from tests.chaos.stand import END_SECONDS, Sent, Stand
 from tests.support.servers.callback_receiver import Receiver, receiving
-from tests.support.servers.service import Json, wait_for
+from tests.support.servers.service import POLL_SECONDS, Json, wait_for
 from worker.config.failpoints import Failpoint
 
 POINTS = (Failpoint.CALLBACK_CLAIMED, Failpoint.CALLBACK_ANSWERED, Failpoint.CALLBACK_COMMITTED)
@@ -27,7 +27,7 @@ def _callback(stand: Stand, sent: Sent) -> Json:
 
 
 def _settled(stand: Stand, sent: Sent, state: str) -> Json:
-    wait_for(lambda: _callback(stand, sent)["state"] == state, END_SECONDS, f"the callback to be {state}")
+    wait_for(lambda: _callback(stand, sent)["state"] == state, END_SECONDS, f"the callback to be {state}", POLL_SECONDS)
     return _callback(stand, sent)
 
 
@@ -88,7 +88,9 @@ def _receiver_that(name: str, mode: str | int, word: str, tries: int) -> None:
 
 def _tried(stand: Stand, sent: Sent, tries: int) -> list[Json]:
     """What the log says of each try, once there are so many."""
-    wait_for(lambda: len(_callback(stand, sent)["deliveries"]) >= tries, END_SECONDS, "the tries to be logged")
+    wait_for(
+        lambda: len(_callback(stand, sent)["deliveries"]) >= tries, END_SECONDS, "the tries to be logged", POLL_SECONDS
+    )
     found: list[Json] = _callback(stand, sent)["deliveries"]
     return found
 

@@ -16,7 +16,7 @@ from tests.chaos import files
 from tests.chaos.attacks import FEW, Done, Size, attack
 from tests.chaos.stand import END_SECONDS, LEASE, MAX_ATTEMPTS, Sent, Stand
 from tests.support.files import sheets
-from tests.support.servers.service import Json, wait_for
+from tests.support.servers.service import POLL_SECONDS, Json, wait_for
 from worker.config.failpoints import Failpoint, Fault
 
 # Points that uploads pass, those of one batch or those of several; of each row of the table one is met at a time, by
@@ -125,12 +125,33 @@ def killed_while_sweeping(stand: Stand, size: Size) -> Done:
 def killed_while_deciding(stand: Stand, size: Size) -> Done:
     """The confirmation of a review is committed, and nobody hears of it."""
     sent = stand.send(files.mixed(stand.numbers, size.rows, stand.dice), mode="review")
-    wait_for(lambda: stand.job(sent)["status"] == "review", END_SECONDS, "the review")
+    wait_for(lambda: stand.job(sent)["status"] == "review", END_SECONDS, "the review", POLL_SECONDS)
     stand.arm(Failpoint.DECISION_COMMITTED)
     confirmed = stand.send(None, f"/v1/jobs/{sent.job_id}/confirm", judged=False)
     assert (confirmed.job_id, len(stand.met(Failpoint.DECISION_COMMITTED))) == (sent.job_id, 1)
     del sent.fields["mode"]  # what comes of it is what comes of a file that is applied at once
     return Done([sent], 1)
+
+
+@attack("killed while checking again")
+def killed_while_checking_again(stand: Stand, size: Size) -> Done:
+    """A review is checked again, and again; whoever does it dies, and the confirmation is of the last check."""
+    sent = stand.send(files.mixed(stand.numbers, size.rows, stand.dice), mode="review")
+    rounds = (
+        (Failpoint.CHECK_CLAIMED, Failpoint.READ_COMMITTED),
+        (Failpoint.VALIDATE_STORED, Failpoint.CHECK_ENTERED),
+    )
+    for points in rounds:
+        wait_for(lambda: stand.job(sent)["can_confirm"], END_SECONDS, "the review")
+        for point in points:
+            stand.arm(point)
+        stand.send(None, f"/v1/jobs/{sent.job_id}/recheck", judged=False, accept="valid")
+        for point in points:
+            stand.wait_met(point)
+    wait_for(lambda: stand.job(sent)["can_confirm"], END_SECONDS, "the last review")
+    stand.send(None, f"/v1/jobs/{sent.job_id}/confirm", judged=False)
+    del sent.fields["mode"]  # what comes of it is what comes of a file that is applied at once
+    return Done([sent], sum(map(len, rounds)))
 
 
 @attack("a row that kills whoever writes it; killed at halve.entered, halve.committed, give-up.committed")

@@ -30,7 +30,7 @@ from tests.chaos.history import Event, History
 from tests.chaos.proxy import Proxy
 from tests.chaos.twin import Twin
 from tests.support.servers import callback_receiver, service
-from tests.support.servers.service import Json, wait_for
+from tests.support.servers.service import POLL_SECONDS, Json, wait_for
 from worker.config import failpoints
 from worker.config.failpoints import Failpoint, Fault
 from worker.queue.broker import ALL_QUEUES
@@ -55,7 +55,6 @@ SETTINGS: Mapping[str, object] = {
     "orphan_hours": 6 / 3600,
 }
 MADE = 202
-LOOK_EVERY = 0.1  # seconds between two requests of one who waits: each keeps the service busy
 TRANSIENT = {409, 429, 500, 502, 503, 504}
 
 
@@ -157,7 +156,7 @@ class Stand:
             assert answer.status_code == MADE, answer.text
             return str(answer.json()["id"])
 
-        job_id = wait_for(made, END_SECONDS, "a job to be accepted", LOOK_EVERY)
+        job_id = wait_for(made, END_SECONDS, "a job to be accepted", POLL_SECONDS)
         return self.note(Sent(account, path, fields, content, job_id, time.monotonic() - began, judged))
 
     def send_at_once(self, contents: Sequence[bytes]) -> list[Sent]:
@@ -212,7 +211,7 @@ class Stand:
             job = self.job(sent)
             return job if job["status"] in service.ENDED else None
 
-        found: Json = wait_for(look, seconds, f"end of job {sent.job_id}", LOOK_EVERY)
+        found: Json = wait_for(look, seconds, f"end of job {sent.job_id}", POLL_SECONDS)
         return found
 
     # Hands to hurt it

@@ -100,6 +100,10 @@ enterprise. The enterprise elsewhere is below the sibling reseller.
 Every request without a valid token gets 401, with the same text for every cause (R4). A job is confirmed, cancelled and
 undone by the tenant that it acts for. Levels above see it and get 403; for all others it does not exist (R1, R3, R27).
 
+An import profile is seen and used by the tenant that created it and by those below it; for all others, also for those
+above, it does not exist. It is created, changed and deleted by its own tenant, if that tenant may upload; others get
+403 (R8, R9, R32).
+
 The tables show results without limits on the current holder (R19). With `only_unassigned` the cells *Assign* and
 *Upload it to* become ASSIGNED_IN_USE where a tenant below the account, or a user, has the number, unless that is the
 target. With `expected_holder_id` they, and unassignments, become CHANGED_SINCE where another tenant holds the number.

@@ -51,6 +51,8 @@ RETIRED: dict[str, tuple[str, str]] = {
 # Names that stay, with the reason.
 KEPT = {
     "webhook/portal/jobs/labels.py:taken_from": "labels of the field `taken_from` of the API",
+    "worker/jobs/import_profiles.py:taken": "R32: a profile is taken without being asked for",
+    "worker/jobs/import_profiles.py:NameTakenError": "as the code NAME_TAKEN",
     "worker/storage/files.py:tell": "the method of files in Python",
     "worker/numbers/inventory.py:look_up": "standard for finding by key",
 }

@@ -14,7 +14,20 @@ from tests.contract.doc_tables import ROOT
 
 OPERATIONS = (ROOT / "docs" / "guides" / "operations.md").read_text(encoding="utf-8")
 RULES = yaml.safe_load(re.search(r"```yaml\n(groups:.*?)```", OPERATIONS, re.DOTALL)[1])["groups"][0]["rules"]
-CLOSED = {"outcome", "code", "kind", "status", "phase", "stage", "finding", "method", "route", "version", "python"}
+CLOSED = {
+    "outcome",
+    "code",
+    "kind",
+    "status",
+    "phase",
+    "stage",
+    "finding",
+    "result",
+    "method",
+    "route",
+    "version",
+    "python",
+}
 OF_HISTOGRAM = ("", "_count", "_sum", "_bucket")
 
 

@@ -147,6 +147,8 @@ def test_what_tenants_hold_already_is_noted(fresh: Callable[[str], sa.URL]) -> N
         command.upgrade(config, "head")
         assert connection.execute(sa.text("SELECT count(*) FROM holdings")).scalar_one() == 3
         assert databases.forgotten(connection) == 0
+        assert connection.execute(sa.text("SELECT sum(count) FROM number_counts")).scalar_one() > 0
+        assert databases.miscounted(connection) == 0  # 0022
 
 
 def test_the_countries_of_tenants_numbers_are_noted(fresh: Callable[[str], sa.URL]) -> None:

@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from werkzeug.http import parse_options_header
 
 from schemas.database import tables
+from schemas.printable_text import printable
 from tests.support import cli_runner
 from tests.support.cli_runner import told
 from tests.support.factories import World
@@ -90,7 +91,7 @@ def assert_can_be_saved(name: str) -> None:
     assert name[0] not in " ."
     assert name[-1] not in " ."
     assert name.partition(".")[0].upper() not in WINDOWS
-    assert name == file_names.printable(name)
+    assert name == printable(name)
 
 
 @pytest.mark.long

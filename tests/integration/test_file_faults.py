@@ -1,4 +1,4 @@
-"""Whole-file faults: the job fails with the fault's problem, nothing else is left of it, and the next upload works."""
+"""Whole-file faults: the job fails with the fault's problem, at most its file is left, and the next upload works."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import pytest
 import sqlalchemy as sa
 
 from schemas.database.tables import job_chunks, phone_numbers, tenants
-from tests.support.api_client import Door
+from tests.support.api_client import Door, Json
 from tests.support.factories import World
 from tests.support.files import sheets
+from worker.steps.failures import READABLE_OTHERWISE
 
 SOUND = sheets.csv_bytes(sheets.rows(2))
 HEADER = sheets.csv_bytes([sheets.HEADER])
@@ -41,6 +42,13 @@ FAULTS: dict[str, tuple[bytes, str]] = {
 }  # fmt: skip
 
 
+def kept(job: Json) -> list[str]:
+    """What is left of a refused file: itself, if it can be checked again under other options (R31)."""
+    may_be_readable = job["problem"]["code"] in READABLE_OTHERWISE
+    assert job["can_recheck"] == may_be_readable
+    return [f"jobs/{job['id']}/upload"] if may_be_readable else []
+
+
 @pytest.mark.long
 @pytest.mark.parametrize(("content", "code"), FAULTS.values(), ids=FAULTS)
 def test_a_file_that_cannot_be_read(
@@ -57,7 +65,7 @@ def test_a_file_that_cannot_be_read(
     assert job["problem"]["fix"]
     assert set(job["counts"].values()) == {0}
     assert job["finished_at"]
-    assert stored() == []
+    assert stored() == kept(job)
     with database.connect() as connection:
         assert connection.execute(sa.select(sa.func.count()).select_from(phone_numbers)).scalar_one() == 0
         assert connection.execute(sa.select(job_chunks.c.state)).scalars().all() == ["done"]
@@ -79,11 +87,11 @@ def test_a_failed_job_has_no_report_and_no_rows(api: Door) -> None:
 def test_a_fault_found_at_the_last_row(
     api: Door, configure: Callable[..., None], stored: Callable[[], list[str]], setting: dict[str, int], code: str
 ) -> None:
-    """What the rows before it have left in the storage goes, too."""
+    """What the rows before it have left in the storage goes, too; the file stays, to be read otherwise (R31)."""
     configure(**setting)
     job = api.upload(SOUND + b"1,2125550199," + b"x" * 65 + b",FALSE,FALSE\r\n")
     assert (job["status"], job["problem"]["code"]) == ("failed", code)
-    assert stored() == []
+    assert stored() == kept(job) != []
 
 
 @pytest.mark.long
@@ -93,7 +101,7 @@ def test_a_bad_byte_in_the_last_row(api: Door, stored: Callable[[], list[str]]) 
     job = api.upload(table + b"1,2125550199,TRUE,\xff\xfe\x80,FALSE\r\n")
     if job["status"] == "failed":
         assert job["problem"]["code"] == "BAD_ENCODING"
-        assert stored() == []
+        assert stored() == kept(job) != []
     else:
         assert job["counts"]["total"] == 60_001
 

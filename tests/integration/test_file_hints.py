@@ -41,7 +41,7 @@ def test_a_sheet_of_an_old_workbook(api: Door) -> None:
         ("encoding", "rot13", "must be a text encoding"),
         ("encoding", "no such", "must be a text encoding"),
         ("encoding", "unicode_escape", "must be a text encoding"),
-        ("header_row", "0", "greater than or equal to 1"),
+        ("header_row", "-1", "greater than or equal to 0"),
         ("header_row", "three", "valid integer"),
         ("header_row", "99999999", "less than or equal to"),
         ("sheet", "a\x00b", "match pattern"),

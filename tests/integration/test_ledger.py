@@ -21,7 +21,7 @@ from worker.maintenance import rescue_queries, rescuer
 from worker.queue import broker, completion, leases
 from worker.storage import files
 
-OF_A_JOB = [phase for phase in Phase if phase is not Phase.CALLBACK]
+OF_A_JOB = [phase for phase in Phase if phase not in {Phase.CALLBACK, Phase.MAIL}]
 OF_ONE_BATCH = [Phase.CHECK, Phase.WRITE, Phase.REPORT]
 
 

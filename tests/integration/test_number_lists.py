@@ -148,6 +148,8 @@ def expected(stock: Stock, looker: Tenant, wanted: NumberFilter) -> list[int]:
         "uploaded_by": lambda number, public_id: number.uploader.public_id == public_id,
         "user_id": lambda number, public_id: public_id in number.users,
         "free_for": lambda number, service: getattr(number, service) and service in number.free_for,
+        "ends_with": lambda number, digits: str(number.e164).endswith(digits),
+        "user_kind": lambda number, kind: kind == "pbx" and bool(number.users),
     }
     asked = {one.name: getattr(wanted, one.name) for one in fields(wanted) if getattr(wanted, one.name) is not None}
     return sorted(
@@ -189,6 +191,8 @@ def filters(stock: Stock) -> dict[str, list[str]]:
         "uploaded_by": [*ids, "no id"],
         "user_id": [*stock.users, "no id"],
         "free_for": ["voice", "sms"],
+        "ends_with": ["0042", "00107", "5042", "9999"],
+        "user_kind": ["pbx", "trunk"],
     }
 
 
@@ -199,8 +203,11 @@ def resolved(connection: sa.Connection, looker: Tenant, asked: NumberFilter) -> 
 def listed(
     connection: sa.Connection, looker: Tenant, asked: NumberFilter, limit: int, after: int | None = None
 ) -> list[int]:
-    wanted = resolved(connection, looker, asked).beyond(after)
-    return [view.row.e164 for view in queries.page(connection, wanted, limit)]
+    return page_of(connection, resolved(connection, looker, asked).beyond(after), limit)
+
+
+def page_of(connection: sa.Connection, wanted: ResolvedFilter, limit: int) -> list[int]:
+    return [view.row.e164 for view in queries.page(connection, wanted, limit).views]
 
 
 # Each in several stretches of the order of all numbers; each a matter of who holds them, or of which kind they are.
@@ -220,9 +227,9 @@ def asked_for(stock: Stock, pairs: int) -> list[NumberFilter]:
 def test_each_filter_and_pairs_of_them_for_each_looker(database: sa.Engine, stock: Stock) -> None:
     with database.connect() as connection:
         for wanted, (name, looker) in itertools.product(asked_for(stock, 60), stock.lookers.items()):
-            numbers = expected(stock, looker, wanted)
-            assert listed(connection, looker, wanted, COUNT) == numbers, (name, wanted)
-            assert selections.count(connection, resolved(connection, looker, wanted)) == len(numbers), (name, wanted)
+            numbers, query = expected(stock, looker, wanted), resolved(connection, looker, wanted)
+            assert page_of(connection, query, COUNT) == numbers, (name, wanted)
+            assert selections.count(connection, query) == len(numbers), (name, wanted)
 
 
 @pytest.mark.long
@@ -236,25 +243,35 @@ def test_pages_follow_one_another_without_gap_or_repeat(database: sa.Engine, sto
             assert found == expected(stock, looker, one)
 
 
+# How a search goes on where there are many places: `_MANY_PLACES`, `_TOO_MANY_PLACES` and `_THIN` that lead to it.
+WAYS = {
+    "groups": (0, 10**9, 0),
+    "kinds": (10**9, 0, 0),
+    "neither": (0, 0, 0),
+    "both": (10**9, 10**9, 0),
+    "some spans one by one": (0, 10**9, 45),
+    "all spans one by one": (10**9, 0, 10**9),
+}
+
+
 @pytest.mark.long
-@pytest.mark.parametrize(
-    ("many", "too_many", "thin"),
-    [(0, 10**9, 0), (10**9, 0, 0), (0, 0, 0), (10**9, 10**9, 0), (0, 10**9, 45), (10**9, 0, 10**9)],
-    ids=["groups", "kinds", "neither", "both", "some spans one by one", "all spans one by one"],
-)
+@pytest.mark.parametrize("name", ["master", "north", "south", "clinic", "hotel", "school"])
 def test_many_places_are_looked_at_by_fewer_groups_in_one_stretch_or_one_by_one(
-    database: sa.Engine, stock: Stock, monkeypatch: pytest.MonkeyPatch, many: int, too_many: int, thin: int
+    database: sa.Engine, stock: Stock, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setattr(search, "_THIN", thin)
-    monkeypatch.setattr(search, "_MANY_PLACES", many)
-    monkeypatch.setattr(search, "_TOO_MANY_PLACES", too_many)
+    """What is wanted is worked out once for all ways of looking at it."""
     monkeypatch.setattr(search, "_GLANCES", (1, 2))
+    looker = stock.lookers[name]
     with database.connect() as connection:
-        for wanted, looker in itertools.product(asked_for(stock, 20), stock.lookers.values()):
-            numbers = expected(stock, looker, wanted)
-            assert listed(connection, looker, wanted, COUNT) == numbers, wanted
-            assert listed(connection, looker, wanted, 3) == numbers[:3], wanted
-            assert selections.all_up_to(connection, resolved(connection, looker, wanted), COUNT) == numbers, wanted
+        for wanted in asked_for(stock, 20):
+            numbers, query = expected(stock, looker, wanted), resolved(connection, looker, wanted)
+            for way, (many, too_many, thin) in WAYS.items():
+                monkeypatch.setattr(search, "_MANY_PLACES", many)
+                monkeypatch.setattr(search, "_TOO_MANY_PLACES", too_many)
+                monkeypatch.setattr(search, "_THIN", thin)
+                assert search.first(connection, query, COUNT) == numbers, (way, wanted)
+                assert page_of(connection, query, 3) == numbers[:3], (way, wanted)
+                assert selections.all_up_to(connection, query, COUNT) == numbers, (way, wanted)
 
 
 @pytest.mark.long
@@ -395,16 +412,21 @@ def assert_alike(connection: sa.Connection) -> None:
 @pytest.mark.long
 @pytest.mark.parametrize("zero", [0x0660, 0xFF10], ids=["Arabic-Indic", "full-width"])
 def test_digits_of_other_scripts_are_the_same_digits(database: sa.Engine, stock: Stock, zero: int) -> None:
-    """And a plus may be a full-width one, or stand behind what was copied with the number."""
+    """And a plus may be a full-width one, or stand behind what was copied with the number.
+
+    What is typed becomes the same query, whose numbers are then looked at once.
+    """
     typed = {ord("+"): 0xFF0B} | {ord(str(digit)): zero + digit for digit in range(10)}
     with database.connect() as connection:
         for q, looker in itertools.product([*filters(stock)["q"], "+0", "00", "+"], stock.lookers.values()):
             numbers = [] if q in {"00", "+"} else expected(stock, looker, NumberFilter(q=q))
-            for before in ("", "\u202a", "\ufeff", "tel:", "'", "["):
-                written = before + q.translate(typed) if q.startswith("+") else q.translate(typed)
-                assert listed(connection, looker, NumberFilter(q=written), COUNT) == numbers, written
-                wanted = resolved(connection, looker, NumberFilter(q=written))
-                assert selections.count(connection, wanted) == len(numbers), written
+            wanted = resolved(connection, looker, NumberFilter(q=q.translate(typed)))
+            assert page_of(connection, wanted, COUNT) == numbers, q
+            assert selections.count(connection, wanted) == len(numbers), q
+            # It stands before nothing but a plus.
+            for before in ("\u202a", "\ufeff", "tel:", "'", "[") if q.startswith("+") else ():
+                written = before + q.translate(typed)
+                assert resolved(connection, looker, NumberFilter(q=written)) == wanted, written
 
 
 def test_a_carrier_is_found_by_its_own_name(database: sa.Engine, world: World) -> None:

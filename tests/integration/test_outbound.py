@@ -15,6 +15,7 @@ from tests.support.servers.callback_receiver import NETWORK, TLS_NAME, Receiver,
 from worker.callbacks import http_client
 from worker.callbacks.http_client import Answer, Rules
 from worker.callbacks.pinned_network import UndeliveredError
+from worker.config import tls
 from worker.runtime.processes.ports import free_port
 
 LOCAL = Rules(networks=networks_of(NETWORK), seconds=5.0)
@@ -243,5 +244,5 @@ def test_no_redirect_leaves_tls(receiver: Receiver) -> None:
 
 
 def test_verification_is_never_off() -> None:
-    context = http_client._tls(None)  # noqa: SLF001 - what all connections are made with
+    context = tls.client_context(None)  # what all connections are made with
     assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)

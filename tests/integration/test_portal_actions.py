@@ -121,7 +121,7 @@ def test_r30_what_was_not_done_is_told_with_the_first_reason(north: Portal, worl
     _, done = assign(north, ticked(0, 10, 14), taking, tenant_id=world.hotel.tenant.public_id)
     said = toasts_of(shown := follow(north, done))
     assert "2 of 3 numbers were assigned to Hotel Enterprise. 1 could not be assigned: The number is assigned" in said
-    assert 'data-toast="error"' in shown.get_data(as_text=True)
+    assert 'data-toast="warning"' in shown.get_data(as_text=True)
     assert "See all 1" in said
 
 
@@ -223,9 +223,54 @@ def test_r19_taking_back_goes_up_a_level(
 def test_r19_many_are_taken_back(north: Portal) -> None:
     page = north.get(f"/numbers/take-back?{ticked(0, 10, 14)}")
     form = form_of(page, "/numbers/take-back")
-    assert form.buttons == ["Unassign 3 numbers", "Check first"]
-    said = toasts_of(follow(north, send(north, form, "Unassign 3 numbers")))
+    said = text_of(page)
+    assert (
+        "Who has them now Clinic Enterprise 1 number not in use Users 1 number Northern Reseller (yours) 1 number"
+        in said
+    )
+    assert form.options("service") == ["", "voice", "sms"]
+    assert "1 number, back to the company one level above." in said
+    assert "At most 1 number in use. Their enterprises keep them." in said
+    assert form.buttons == ["Unassign", "Check first"]
+    said = toasts_of(follow(north, send(north, form, "Unassign")))
     assert "1 of 3 numbers was unassigned. 1 could not be unassigned: " in said
+
+
+@pytest.mark.parametrize(
+    ("who", "steps", "options", "told", "not_told"),
+    [
+        ("north", (0, 1), None, "None of these numbers is assigned.", "What will happen"),
+        ("north", (10, 11), [""], "Clinic Enterprise 2 numbers not in use", "users"),
+        ("north", (0, 14), ["voice", "sms"], "Users 1 number Northern Reseller (yours) 1 number not assigned", "above"),
+        ("clinic", (10, 11), None, "None of these numbers is assigned to a user.", "What will happen"),
+        ("clinic", (10, 14), ["", "voice", "sms"], "Numbers in use are unassigned from their users", "level above"),
+        (
+            "north",
+            (14,),
+            ["voice"],
+            "unassigned from the user; Clinic Enterprise keeps it. Once no user has it",
+            "first",
+        ),
+    ],
+    ids=["ours", "below", "ours and a user's", "free", "mixed", "one of a user"],
+)
+def test_r19_what_is_said_of_unassigning_fits_the_numbers(
+    request: pytest.FixtureRequest,
+    who: str,
+    steps: tuple[int, ...],
+    options: list[str] | None,
+    told: str,
+    not_told: str,
+) -> None:
+    """It offers only what can be done, and no sentence contradicts a choice."""
+    page = request.getfixturevalue(who).get(f"/numbers/take-back?{ticked(*steps)}")
+    said = text_of(page).partition("Unassign Phone Number")[2]
+    assert told in said
+    assert not_told not in said.replace("Check first", "")
+    if options is None:
+        assert not forms_of(page)
+    else:
+        assert form_of(page, "/numbers/take-back").options("service") == options
 
 
 @pytest.mark.usefixtures("at_once")
@@ -325,7 +370,7 @@ def test_that_other_numbers_match_by_now_is_told_and_can_be_gone_on_with(
     assert "15 numbers matched when you selected them; 16 match now. Nothing was changed." in text
     assert jobs(database) == 0
     form = form_of(answer, f"/numbers/{path}")
-    assert "16 numbers" in form.buttons[0]
+    assert "16 numbers" in (text if path == "take-back" else form.buttons[0])
     assert send(north, form, form.buttons[0]).status_code == 303
     assert jobs(database) == 1
 

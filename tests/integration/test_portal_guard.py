@@ -38,7 +38,8 @@ PAGES = sorted(
     {address(rule) for rule in rules() if "GET" in (rule.methods or ()) and rule.endpoint != "portal.static"}
 )
 # Asked for by scripts, for pages that are there already; and files.
-PARTS = {"/jobs/live", "/uploads/ready", "/choices/tenants", "/uploads/sample.csv"}
+FILES = {"/uploads/sample.csv", "/reports/holdings.csv", "/numbers.csv"}
+PARTS = {"/jobs/live", "/uploads/ready", "/choices/tenants", *FILES}
 WHOLE = [page for page in PAGES if "1" not in page and page not in PARTS]
 
 

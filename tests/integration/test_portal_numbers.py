@@ -204,6 +204,31 @@ def test_who_has_an_unassigned_number_is_nobody(north: Portal, world: World) -> 
     assert "From Northern Reseller" in pending
 
 
+def test_the_assignee_leads_to_where_it_is_changed(
+    north: Portal, world: World, database: sa.Engine, stock: dict[str, int]
+) -> None:
+    """For those who may: a reseller changes its enterprises and their users; an enterprise only its users."""
+    with database.connect() as connection:
+        user = factories.public_id(connection, tables.users, stock["user"])
+    used = f"+{FIRST + 61}"
+    tenant_link = f'<a href="/enterprises/{world.clinic.tenant.public_id}"><bdi>Clinic Enterprise</bdi></a>'
+    user_link = f'<a href="/users/{user}"><bdi>Ada Lind</bdi></a>'
+    clinic = signed_in(database, world.clinic.tenant)
+    for path in (f"/numbers?q={used[1:]}", f"/numbers/{used}"):
+        markup = north.get(path).get_data(as_text=True)
+        assert tenant_link in markup
+        assert user_link in markup
+        own = clinic.get(path).get_data(as_text=True)
+        assert tenant_link not in own
+        assert user_link in own
+    assert north.get(f"/enterprises/{world.clinic.tenant.public_id}").status_code == 200
+    assert north.get(f"/users/{user}").status_code == 200
+    master = signed_in(database, world.master.tenant)
+    given = master.get(f"/numbers/+{FIRST}").get_data(as_text=True)
+    assert "Assigned to" in given
+    assert f'href="/resellers/{world.north.tenant.public_id}"' not in given  # unassigned: its uploader has it
+
+
 def test_a_number_has_its_history(north: Portal, world: World, database: sa.Engine) -> None:
     with database.begin() as connection:
         job = factories.job(connection, world.north.tenant)
@@ -273,7 +298,7 @@ def test_an_address_without_numbers_is_refused(north: Portal, address: str) -> N
     for query in ("", "numbers=", "numbers=x", "numbers=1.-2", "expected_count=x", "expected_count=1&where_status=x"):
         for answer in (north.get(f"/numbers/{address}?{query}"), north.post(f"/numbers/{address}?{query}")):
             assert answer.status_code in {400, 422}, query
-            assert "Go to Phone Numbers" in text_of(answer)
+            assert "Go to Overview" in text_of(answer)
 
 
 def test_the_way_back_stays_within_the_site(north: Portal) -> None:

@@ -16,6 +16,7 @@ from tests.support import factories
 from tests.support.factories import World
 from tests.support.html_forms import Found, follow, form_of, forms_of, send
 from tests.support.portal_client import Portal, signed_in, text_of, toasts_of
+from webhook.portal.accounts import user_numbers as user_number_pages
 from webhook.services import number_grants, user_numbers
 
 Fields = dict[str, str | list[str]]
@@ -242,6 +243,32 @@ def test_thousands_of_free_numbers_are_searched_without_losing_the_form(
     for other in (world.hotel, world.school):
         part = clinic.get(f"/choices/free/{other.tenant.public_id}/voice/boxes")
         assert "checkbox" not in part.get_data(as_text=True)
+
+
+@pytest.mark.parametrize(("most", "counted"), [(1_000, str(120 + len(FREE))), (100, "100+")], ids=["all", "bounded"])
+def test_boxes_count_all_numbers_not_only_those_that_are_loaded(
+    clinic: Portal, database: sa.Engine, world: World, monkeypatch: pytest.MonkeyPatch, most: int, counted: str
+) -> None:
+    """Also while a search shows a few of them; no more than a bound are counted."""
+    monkeypatch.setattr(user_number_pages, "COUNTED", most)
+    with database.begin() as connection:
+        for step in range(120):
+            factories.number(connection, 13105550100 + step, world.clinic.tenant)
+    page = clinic.get("/users/new?kind=trunk")
+    free = len(form_of(clinic.get("/users/new?kind=pbx"), "/users/new").options("phone_number")) - 1
+    assert free == 100
+    said = text_of(page)
+    assert f"Available numbers {counted} " in said
+    assert "Forwarded DIDs 0 " in said
+    assert f"Showing the first 100 of {counted}. Search by the start of a number." in said
+    form = form_of(page, "/users/new")
+    found = text_of(send(clinic, form, "Search", name="Carl", box_q="1 310-555 019"))
+    assert f"Available numbers {counted} " in found
+    assert "10 match. Search by the start of a number." in found
+    part = clinic.get(f"/choices/free/{world.clinic.tenant.public_id}/voice/boxes?box_q=1310555").get_data(as_text=True)
+    assert f"of {'120' if most == 1_000 else counted} that match." in part
+    assert 'id="m-box_q"' in part
+    assert 'hx-swap-oob="true"' in part
 
 
 # Editing

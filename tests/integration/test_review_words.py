@@ -108,7 +108,7 @@ def test_the_review_of_an_action_speaks_of_no_file(api: Door, portal: Portal, wo
     api.upload(csv(*lines(FIRST)))
     job = act("deletions")(api, world)
     page = words_of(portal.get(f"/jobs/{job['id']}"))
-    assert "1 number can be deleted, 1 row has errors" in page
+    assert "Delete 1 number? 1 row has errors" in page
     assert "Rows with errors will be skipped. The report lists them." in page
     assert "upload them again" not in page
     assert "After the import" not in page

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from tests.support import factories
 from tests.support.cli_runner import Cli, told
 from tests.support.factories import World
 from webhook.cli.exit_codes import Exit
+from worker.accounts import passwords
 from worker.config.settings import get_settings
 from worker.runtime import demo_data
 
@@ -160,3 +163,19 @@ def test_r2_r22_the_demo_has_users_of_each_kind_in_every_enterprise(
     wanted = [("pbx", False, None), ("pbx", True, None), ("trunk", False, None), ("trunk", True, "+14312345678")]
     assert len(enterprises) == 4
     assert found == sorted(((name, *user) for name in enterprises for user in wanted), key=str)
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("database", "quick_hashes")
+def test_the_demo_is_created_where_hashing_takes_longer_than_a_lease(
+    tmp_path: Path, configure: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(lease_seconds=1)
+    pauses, hashed = iter([1.5]), passwords.hashed
+
+    def slowly(password: str) -> str:
+        time.sleep(next(pauses, 0))
+        return hashed(password)
+
+    monkeypatch.setattr(passwords, "hashed", slowly)
+    assert len(demo_data.seed(get_settings(), tmp_path)) == 7

@@ -29,11 +29,11 @@ def application() -> APIFlask:
 
 @dataclass(frozen=True)
 class Door:
-    """The API in the name of `token`."""
+    """The API in the name of `token`. `work_off` does what is due of all phases, or of those that it is given."""
 
     client: FlaskClient
     token: str
-    work_off: Callable[[], None]
+    work_off: Callable[..., None]
 
     def as_(self, token: str) -> Door:
         """The same API in another's name."""

@@ -73,6 +73,7 @@ class _Reader(HTMLParser):
         self._form: Found | None = None
         self._select: Control | None = None
         self._button: Control | None = None
+        self._textarea: Control | None = None
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given: dict[str, Any] = dict(attrs)
@@ -89,6 +90,9 @@ class _Reader(HTMLParser):
         elif tag == "select":
             self._select = Control(name, "select", is_on="multiple" not in given)
             self._form.controls.append(self._select)
+        elif tag == "textarea":
+            self._textarea = Control(name, "textarea")
+            self._form.controls.append(self._textarea)
         elif tag == "option" and self._select is not None:
             self._select.options.append(value)
             if "selected" in given or len(self._select.options) == 1:
@@ -102,12 +106,17 @@ class _Reader(HTMLParser):
             self._form = None
         elif tag == "select":
             self._select = None
+        elif tag == "textarea" and self._textarea is not None:
+            self._textarea.value = self._textarea.value.removeprefix("\n")  # as browsers do
+            self._textarea = None
         elif tag == "button":
             self._button = None
 
     def handle_data(self, data: str) -> None:
         if self._button is not None:
             self._button.text += data
+        elif self._textarea is not None:
+            self._textarea.value += data
 
 
 def forms_of(answer: TestResponse) -> list[Found]:

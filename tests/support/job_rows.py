@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from schemas.jobs import Phase
-from tests.support import factories
+from tests.support import factories, work
 from tests.support.api_client import Door, Json
 from tests.support.files import sheets
 from tests.support.servers.service import wait_for
@@ -109,7 +109,7 @@ def finish(api: Door, ledger: Ledger, job_id: str, tries: int = 400) -> Json:
     """Work on until the job has ended, waiting for no delay."""
     for _ in range(tries):
         ledger.due()
-        if not sum(pipeline.run(phase) for phase in Phase):  # every phase has its turn
+        if not work.one_round(ledger.engine):
             break
     return api.job(job_id)
 

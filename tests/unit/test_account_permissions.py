@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -114,6 +115,22 @@ def test_r7_carriers_are_seen_below_and_above_and_changed_by_their_own_level(act
 def test_r7_carriers_are_defined_by_master_and_resellers(actor: str) -> None:
     expected = FORBIDDEN if TREE[actor].kind is ENTERPRISE else OK
     assert permissions.check_create_carrier(TREE[actor]) is expected
+
+
+@pytest.mark.parametrize(("actor", "owner"), PAIRS)
+@pytest.mark.parametrize("may_upload", [True, False])
+def test_r32_profiles_are_seen_below_and_changed_by_their_own_tenant(
+    actor: str, owner: str, *, may_upload: bool
+) -> None:
+    """R8, R9: an enterprise creates and changes profiles only while it may upload."""
+    tenant = replace(TREE[actor], allow_external_numbers=may_upload)
+    expected = OK if may_upload or tenant.kind is not ENTERPRISE else FORBIDDEN
+    assert permissions.check_create_profile(tenant) is expected
+    seen = actor in BELOW[owner]
+    assert permissions.check_profile(tenant, TREE[owner]) is (OK if seen else HIDDEN)
+    changed = permissions.check_change_profile(tenant, TREE[owner])
+    assert changed is (expected if actor == owner else FORBIDDEN if seen else HIDDEN)
+    assert permissions.check_change_profile(tenant, None) is permissions.check_profile(tenant, None) is HIDDEN
 
 
 def test_what_is_used_stays() -> None:

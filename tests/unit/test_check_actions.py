@@ -14,6 +14,7 @@ from schemas.columns import Column
 from schemas.job_kinds import JOB_KINDS, JobKind
 from schemas.jobs import JobOptions
 from schemas.user_services import Service
+from worker.spreadsheet.cell_sources import CellSources
 from worker.stages.cut import DeduplicatedFile, deduplicate
 from worker.stages.read import FileFault, RowBatch
 from worker.stages.reading.listed_rows import ListedRows
@@ -36,7 +37,7 @@ def check(kind: JobKind, lines: Sequence[Line], **options: Any) -> DeduplicatedF
     nothing = np.zeros(len(lines), dtype=bool)
     batch = RowBatch(np.arange(2, 2 + len(lines)), cells, nothing, nothing)
     chosen = JobOptions(**options)
-    return deduplicate(Parts([validate_rows(batch, MAPPING, NAMES, kind, chosen)]), kind, chosen)
+    return deduplicate(Parts([validate_rows(batch, CellSources(MAPPING), NAMES, kind, chosen)]), kind, chosen)
 
 
 def found(file: DeduplicatedFile) -> list[list[tuple[Code, Column]]]:

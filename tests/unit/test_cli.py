@@ -248,6 +248,22 @@ def test_upload_sends_the_file_and_what_was_chosen_and_says_how_to_follow(
     }
 
 
+def test_r31_r32_the_mapping_and_the_import_profile_are_sent(
+    cli: Cli, service: Service, sheet: Path, tmp_path: Path
+) -> None:
+    """`--profile` names the connection, as everywhere; the profile of the import has an option of its own."""
+    mapping = {"columns": {"Phone Number": "Nummer (öff.)", "Voice": 3}}
+    (tmp_path / "mapping.json").write_text(json.dumps(mapping, ensure_ascii=False), encoding="utf-8-sig")
+    words = ("--mapping", str(tmp_path / "mapping.json"), "--import-profile", "Carrier X", "--header-row", "0")
+    assert cli("upload", str(sheet), *words).exit_code == Exit.OK
+    sent = service.uploads[0]["fields"]
+    assert json.loads(sent.pop("mapping")) == mapping
+    assert sent == {"profile": "Carrier X", "header_row": "0"}
+    (tmp_path / "mapping.json").write_text("{", encoding="utf-8")
+    assert cli("upload", str(sheet), *words).exit_code == Exit.USAGE
+    assert len(service.uploads) == 1
+
+
 def test_what_was_not_chosen_is_not_sent(cli: Cli, service: Service, sheet: Path) -> None:
     assert cli("upload", str(sheet)).exit_code == Exit.OK
     assert service.uploads[0]["fields"] == {}

@@ -11,6 +11,7 @@ from schemas.job_kinds import JobKind
 from schemas.jobs import JobOptions
 from tests.support.files import corpus
 from tests.support.files.corpus import Case
+from worker.spreadsheet.cell_sources import CellSources
 from worker.stages.cut import deduplicate
 from worker.stages.read import FileFault, Limits, read
 from worker.stages.validate import Names, Parts, ValidatedRows, validate_rows
@@ -35,7 +36,8 @@ def test_verdict(case: Case, tmp_path: Path) -> None:
         with read(path, LIMITS, workdir=tmp_path) as sheet:
             batches = list(sheet.batches())
             mapping = sheet.facts.mapping  # not before: what some columns mean depends on all their values
-            parts += [validate_rows(batch, mapping, Names({}), JobKind.UPLOAD, options) for batch in batches]
+            sources = CellSources(mapping)
+            parts += [validate_rows(batch, sources, Names({}), JobKind.UPLOAD, options) for batch in batches]
     except FileFault as caught:
         fault = caught.code
     assert fault is case.fault

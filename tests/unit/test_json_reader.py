@@ -49,7 +49,7 @@ def refusal(content: bytes) -> dict[str, Any]:
         (b'{"a":' * 200_000, "nested"),
         (b'{"a": ' + b"[" * 200_000 + b"]" * 200_000 + b"}", "nested"),
         (b'{"a": ' + b"[" * request_bodies.DEEPEST + b"]" * request_bodies.DEEPEST + b"}", "nested"),
-        (json.dumps({str(place): 1 for place in range(65)}).encode(), "64 members"),
+        (json.dumps({str(place): 1 for place in range(129)}).encode(), "128 members"),
     ],
 )
 def test_what_is_no_json_object_is_refused(content: bytes, said: str) -> None:
@@ -147,4 +147,5 @@ def test_every_route_takes_little_unless_it_says_otherwise() -> None:
     assert declared == {f"actions.{name}": limit for name, limit in lists.items()} | {
         "uploads.upload": (body_limits.SMALL, True),
         "portal.upload": (body_limits.SMALL, True),
+        "portal.read_pasted": (body_limits.MIB, False),
     }

@@ -14,6 +14,7 @@ from schemas.job_kinds import JobKind
 from schemas.jobs import Accept, JobOptions, NumberFormat
 from worker.phone.explain import NO_CONTEXT, explain
 from worker.phone.explain import Row as ExplainedRow
+from worker.spreadsheet.cell_sources import CellSources
 from worker.stages.cut import DeduplicatedFile, deduplicate
 from worker.stages.read import RowBatch
 from worker.stages.validate import Names, Parts, validate_rows
@@ -40,7 +41,7 @@ def check(
         nothing = np.zeros(len(some), dtype=bool)
         numbers = np.arange(begin + 2, begin + 2 + len(some))
         table = RowBatch(numbers, pa.record_batch(cells, names=list("abc")), nothing, nothing)
-        parts.append(validate_rows(table, MAPPING, Names({}, codes), kind, options))
+        parts.append(validate_rows(table, CellSources(MAPPING), Names({}, codes), kind, options))
     return deduplicate(Parts(parts), kind, options, international_header=header)
 
 
@@ -199,3 +200,23 @@ def test_r29_decisions_do_not_depend_on_batches() -> None:
     for batch in (1, 3, 7):
         assert results(check(rows, batch=batch)) == results(whole)
         assert check(rows, batch=batch).results().combine_chunks().equals(whole.results().combine_chunks())
+
+
+@pytest.mark.parametrize(
+    ("country", "number", "message"),
+    [
+        (
+            "1",
+            "+80012345678",
+            "“{value}” is an international number (+800), but the Country Code is United States (+1).",
+        ),
+        (
+            "800",
+            "+442079460958",
+            "“{value}” is a number of United Kingdom (+44), but the Country Code is +800, which belongs to no country.",
+        ),
+    ],
+)
+def test_a_number_without_a_country_is_called_international(country: str, number: str, message: str) -> None:
+    mismatch = Fault(Code.COUNTRY_MISMATCH, Column.PHONE_NUMBER)
+    assert explain(mismatch, [ExplainedRow(country, number)], NO_CONTEXT)[0].message == message

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 CASES = int(os.environ.get("NUMBERYARD_PHONE_CASES", "220000"))
 LONGEST_E164 = 15
+with_corpus = pytest.mark.xdist_group("phone corpus")  # which takes as long to build as to check
 MISSING_COUNTRY = Fault(Code.MISSING_VALUE, Column.COUNTRY_CODE)
 UNKNOWN_COUNTRY = Fault(Code.INVALID_COUNTRY_CODE, Column.COUNTRY_CODE)
 
@@ -135,6 +136,7 @@ def expected_e164(case: Case) -> int:
     return 0 if "+" in case.number or "\uff0b" in case.number else reread(case)
 
 
+@with_corpus
 @pytest.mark.long
 def test_r15_column_gives_the_librarys_verdict_on_every_number(corpus: list[Case], verdicts: PhoneColumn) -> None:
     """At least 200,000 numbers of all regions: no difference in validity or E.164."""
@@ -148,6 +150,7 @@ def test_r15_column_gives_the_librarys_verdict_on_every_number(corpus: list[Case
     assert np.array_equal(verdicts.e164 == 0, verdicts.faults != 0)
 
 
+@with_corpus
 @pytest.mark.long
 @pytest.mark.parametrize("accept_possible", [False, True])
 def test_r14_column_and_single_agree_on_every_field(corpus: list[Case], *, accept_possible: bool) -> None:
@@ -162,6 +165,7 @@ def test_r14_column_and_single_agree_on_every_field(corpus: list[Case], *, accep
     assert different[:10] == []
 
 
+@with_corpus
 @pytest.mark.long
 def test_corpus_covers_every_region_and_both_verdicts(corpus: list[Case], verdicts: PhoneColumn) -> None:
     """The differential test means something only if most well-formed numbers are valid and many others are not."""
@@ -174,6 +178,7 @@ def test_corpus_covers_every_region_and_both_verdicts(corpus: list[Case], verdic
     assert found >= {Code.TOO_SHORT, Code.TOO_LONG, Code.INVALID_NUMBER, Code.COUNTRY_MISMATCH, Code.INVALID_CHARACTER}
 
 
+@with_corpus
 @pytest.mark.long
 def test_fast_path_settles_well_formed_numbers(corpus: list[Case], verdicts: PhoneColumn) -> None:
     """At least 95 % of the well-formed valid numbers never reach the library."""

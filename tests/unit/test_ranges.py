@@ -12,6 +12,7 @@ from schemas.codes import BY_NUMBER, Code, faults_of
 from schemas.columns import Column
 from schemas.job_kinds import JobKind
 from schemas.jobs import Accept, JobOptions
+from worker.spreadsheet.cell_sources import CellSources
 from worker.stages.block_rows import BlockLimits
 from worker.stages.cut import DeduplicatedFile, deduplicate
 from worker.stages.number_ranges import Spans, cuts, expanded, overlapping
@@ -30,7 +31,7 @@ def check(*lines: tuple[str, ...], accept: Accept = Accept.VALID, limits: BlockL
     nothing = np.zeros(len(lines), dtype=bool)
     batch = RowBatch(np.arange(2, 2 + len(lines)), cells, nothing, nothing)
     options = JobOptions(accept=accept)
-    rows = validate_rows(batch, MAPPING, Names({}), JobKind.UPLOAD, options, limits)
+    rows = validate_rows(batch, CellSources(MAPPING), Names({}), JobKind.UPLOAD, options, limits)
     return deduplicate(Parts([rows]), JobKind.UPLOAD, options)
 
 

@@ -366,12 +366,12 @@ def test_names_of_cells_are_unique(tmp_path: Path) -> None:
 
 def test_neutralised_cells_come_back(tmp_path: Path) -> None:
     """A report of ours, sent again, means the same: formula escapes are reversed."""
-    given_cells = ["=1+1", "+1 212", "@x", "-1", "'=1", "'quoted'", "+12125550142", "\ttab", "''@"]
-    written = neutralise(pa.array(given_cells)).to_pylist()
+    cell_sources = ["=1+1", "+1 212", "@x", "-1", "'=1", "'quoted'", "+12125550142", "\ttab", "''@"]
+    written = neutralise(pa.array(cell_sources)).to_pylist()
     assert [cell for cell in written if cell[0] in "=+-@\t\r"] == ["+12125550142"]
     table = [sheets.HEADER, *(["1", cell, "TRUE", "TRUE", "FALSE"] for cell in written)]
     for content in (sheets.csv_bytes(table), sheets.xlsx_bytes(table)):
-        assert [cells[1] for cells in got(content, tmp_path).rows.values()] == given_cells
+        assert [cells[1] for cells in got(content, tmp_path).rows.values()] == cell_sources
 
 
 @given(st.lists(st.none() | st.text() | st.text(st.sampled_from("'=+-@\t\r\n1")), max_size=20))

@@ -12,7 +12,7 @@ from schemas.codes import Code
 from schemas.columns import UPLOAD_FORM, Column, Form, recognise, tentative
 from schemas.job_kinds import JOB_KINDS, JobKind
 from tests.support.files.sheets import csv_bytes, xlsx_bytes
-from worker.stages.read import FileFacts, FileFault, Limits, RowBatch, read
+from worker.stages.read import FileFacts, FileFault, Limits, ReadOptions, RowBatch, read
 
 LIMITS = Limits(1 << 24, 200_000, 20, 2000, 1 << 26, 1 << 30, 30)
 HEADER = ["Country Code", "Phone Number", "Voice", "SMS", "Fax"]
@@ -124,6 +124,32 @@ def test_two_exact_names_are_refused(tmp_path: Path, others: list[str]) -> None:
     assert caught.value.code is Code.DUPLICATE_COLUMN
     assert "“Phone Number” occurs 2 times" in caught.value.detail
     assert caught.value.context["found"] == ["Phone Number", *others]
+
+
+def test_names_that_are_listed_are_as_many_as_are_counted(tmp_path: Path) -> None:
+    header = [*HEADER, "TN", "phone number", "DID"]
+    with pytest.raises(FileFault) as caught:
+        got(csv_bytes([header, ["1", "2125550142", *CAPABILITIES, "x", "y", "z"]]), tmp_path)
+    assert caught.value.detail == "The column “Phone Number” occurs 2 times: “Phone Number”, “phone number”."
+
+
+@pytest.mark.parametrize(
+    ("rows", "row_number", "text"),
+    [
+        ([["+12125550142"]], None, "The first row has no column names: “+12125550142”."),
+        ([[""], [""], ["+12125550142"]], None, "Row 3 has no column names: “+12125550142”."),
+        ([HEADER, ["1", "2125550142", *CAPABILITIES]], 2, "Row 2 has no column names: “1”, “2125550142”"),
+    ],
+)
+def test_the_row_that_has_no_column_names_is_the_one_tested(
+    tmp_path: Path, rows: list[list[str]], row_number: int | None, text: str
+) -> None:
+    (tmp_path / "upload").write_bytes(csv_bytes(rows))
+    hints = ReadOptions(header_row=row_number)
+    with pytest.raises(FileFault) as caught, read(tmp_path / "upload", LIMITS, workdir=tmp_path, hints=hints):
+        pass
+    assert caught.value.code is Code.NO_HEADER
+    assert caught.value.detail.startswith(text)
 
 
 def test_two_other_names_are_refused_and_the_fix_is_told(tmp_path: Path) -> None:

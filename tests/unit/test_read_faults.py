@@ -317,16 +317,18 @@ def test_whatever_a_child_does_is_a_verdict(
 
 
 @pytest.mark.parametrize(
-    ("script", "error"),
+    ("script", "error", "text"),
     [
-        ("import os; os.kill(os.getpid(), 9)", workbook.ChildKilledError),
-        ("import errno; raise OSError(errno.ENOSPC, 'full')", OSError),
+        ("import os; os.kill(os.getpid(), 9)", workbook.ChildKilledError, None),
+        ("import errno; raise OSError(errno.ENOSPC, 'full')", OSError, "no room"),
+        ("import errno; raise OSError(errno.EDQUOT, 'quota')", OSError, "no room"),
+        ("import errno; raise OSError(errno.EIO, 'broken')", OSError, "the disk failed"),
     ],
 )
 def test_what_is_not_the_workbook_s_fault_is_no_verdict(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, error: type[Exception]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, error: type[Exception], text: str | None
 ) -> None:
-    """Killed from outside, or no room on the disk: it is tried again."""
+    """Killed from outside, no room on the disk, or a failing disk: it is tried again."""
     child = workbook.CHILD.read_text()
     reader = f"def read_file(order):\n    {script}\n\n\ndef main("
     folder = f"{str(workbook.CHILD.parent)!r}]"
@@ -334,7 +336,7 @@ def test_what_is_not_the_workbook_s_fault_is_no_verdict(
     (tmp_path / "child.py").write_text(child)
     monkeypatch.setattr(workbook, "CHILD", tmp_path / "child.py")
     (tmp_path / "upload").write_bytes(SOUND_XLSX)
-    with pytest.raises(error), read(tmp_path / "upload", LIMITS, workdir=tmp_path):
+    with pytest.raises(error, match=text), read(tmp_path / "upload", LIMITS, workdir=tmp_path):
         pass
 
 

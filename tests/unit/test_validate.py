@@ -14,6 +14,7 @@ from schemas.codes import BY_NUMBER, Code, faults_of, warnings_of
 from schemas.columns import Column
 from schemas.job_kinds import JobKind
 from schemas.jobs import Accept, JobOptions, OnExisting
+from worker.spreadsheet.cell_sources import CellSources
 from worker.stages.cut import DeduplicatedFile, deduplicate
 from worker.stages.read import RowBatch
 from worker.stages.validate import Names, Parts, ValidatedRows, validate_rows
@@ -28,7 +29,7 @@ COLUMNS = (
     Column.SMS_CARRIER_PROFILE,
     Column.TARGET,
 )
-MAPPING = {column: place for place, column in enumerate(COLUMNS)}
+SOURCES = CellSources({column: place for place, column in enumerate(COLUMNS)})
 NAMES = Names(
     {
         Column.VOICE_CARRIER: {"harbour sip": 5},
@@ -54,13 +55,13 @@ def batch(lines: list[Line], first_row: int = 2, *, too_wide: bool = False) -> R
 
 
 def check(lines: list[Line], accept: Accept = Accept.VALID, *, too_wide: bool = False) -> ValidatedRows:
-    return validate_rows(batch(lines, too_wide=too_wide), MAPPING, NAMES, JobKind.UPLOAD, JobOptions(accept=accept))
+    return validate_rows(batch(lines, too_wide=too_wide), SOURCES, NAMES, JobKind.UPLOAD, JobOptions(accept=accept))
 
 
 def whole(lines: Sequence[Line], on_existing: OnExisting = OnExisting.SKIP, pieces: int = 1) -> DeduplicatedFile:
     cuts = np.array_split(np.arange(len(lines)), pieces)
     parts = [
-        validate_rows(batch([lines[at] for at in cut], int(cut[0]) + 2), MAPPING, NAMES, JobKind.UPLOAD, JobOptions())
+        validate_rows(batch([lines[at] for at in cut], int(cut[0]) + 2), SOURCES, NAMES, JobKind.UPLOAD, JobOptions())
         for cut in cuts
         if len(cut)
     ]
@@ -218,7 +219,7 @@ def test_a_name_that_says_nothing_names_nobody(nothing: str) -> None:
     rows = check([(*GOOD, nothing, nothing, nothing)])
     assert (rows.faults[0], rows.voice_carrier_id[0], rows.target_id[0]) == (0, 0, 0)
     names = Names({**NAMES.ids, Column.VOICE_CARRIER: {nothing.casefold(): 9}})
-    called = validate_rows(batch([(*GOOD, nothing)]), MAPPING, names, JobKind.UPLOAD, JobOptions())
+    called = validate_rows(batch([(*GOOD, nothing)]), SOURCES, names, JobKind.UPLOAD, JobOptions())
     assert called.voice_carrier_id[0] == 9
 
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 from http import HTTPStatus
 
 from apiflask import APIBlueprint
 from flask import Response, request, url_for
 
 from schemas.http import resources
+from schemas.http.rechecks import RecheckBody
 from schemas.jobs import TERMINAL
 from webhook.http import auth, idempotency
 from webhook.http.concurrency_limits import DOWNLOADS
 from webhook.http.downloads import sent, sent_stored
 from webhook.http.responses import next_link
-from webhook.services import jobs, reports, workbooks
+from webhook.services import jobs, rechecks, reports, workbooks
 
 bp = APIBlueprint("jobs", __name__, url_prefix="/v1/jobs", tag="Jobs")
 bp.before_request(auth.require_actor)
@@ -87,9 +87,27 @@ def report_xlsx(job_id: str, query: resources.WorkbookQuery) -> Response:
 
 @bp.post("/<job_id>/confirm")
 @bp.output(resources.Job, status_code=202)
-@bp.doc(summary="Confirm a job after its review")
+@bp.doc(
+    summary="Confirm a job after its review; If-Match: only in the state with that ETag",
+    responses={412: "The job has changed since"},
+)
 def confirm(job_id: str) -> Response:
-    return accepted(jobs.confirm(job_id))
+    return accepted(jobs.confirm(job_id, request.headers.get("If-Match")))
+
+
+@bp.post("/<job_id>/recheck")
+@bp.input(RecheckBody, arg_name="body")
+@bp.output(resources.Job, status_code=202)
+@bp.doc(
+    summary="Check a stored file again under another mapping or other options",
+    responses={410: "The file is no longer kept", 412: "The job has changed since"},
+)
+def recheck(job_id: str, body: RecheckBody) -> Response:
+    """Under review, the same job goes back to `checking`. Otherwise a new job reads the file: see its `parent_job_id`.
+
+    What the body leaves out stays as it was. If-Match: only in the state with that ETag.
+    """
+    return accepted(rechecks.recheck(job_id, body, request.headers.get("If-Match")))
 
 
 @bp.post("/<job_id>/cancel")
@@ -124,9 +142,8 @@ def replay(error: idempotency.ReplayedError) -> Response:
 
 def answer(job: resources.Job, status: int) -> Response:
     """Return the job as a response with its ETag; 304 if the client already has it."""
-    body = job.model_dump_json()
-    response = Response(body, status, content_type="application/json")
-    response.set_etag(hashlib.sha256(body.encode()).hexdigest()[:32])
+    response = Response(job.model_dump_json(), status, content_type="application/json")
+    response.set_etag(jobs.etag_of(job))
     if status == HTTPStatus.ACCEPTED or job.status not in TERMINAL:
         response.headers["Retry-After"] = "1"
     if status == HTTPStatus.ACCEPTED:

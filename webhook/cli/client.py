@@ -134,6 +134,10 @@ class Api:
         """Confirm, cancel or undo a job. Returns that job; for an undo, the new job that undoes it."""
         return self.create(f"jobs/{_part(job_id)}/{what}", {})
 
+    def recheck(self, job_id: str, body: Json) -> Json:
+        """Check an upload's stored file again. Returns that job, or the new one that does."""
+        return self.create(f"jobs/{_part(job_id)}/recheck", body)
+
     def replay(self, callback_id: str) -> Json:
         """Send a callback again and return it."""
         return self.create(f"callbacks/{_part(callback_id)}/replay", {})

@@ -23,11 +23,15 @@ _TASKS: dict[str, dict[str, Lazy]] = {
         "upload": Lazy("webhook.cli.commands.upload", "upload", "Upload a spreadsheet of numbers."),
         "jobs": Lazy("webhook.cli.commands.jobs", "jobs", "List jobs, or show one and wait until it ends."),
         "report": Lazy("webhook.cli.commands.report", "report", "Download the result of every row."),
+        "profiles": Lazy("webhook.cli.commands.profiles", "profiles", "Manage import profiles, one for each source."),
         "sample": Lazy("webhook.cli.commands.sample", "sample", "Write a realistic spreadsheet to try."),
     },
     "Control a job": {
         "confirm": Lazy("webhook.cli.commands.job_control", "confirm", "Run a job after its review."),
         "cancel": Lazy("webhook.cli.commands.job_control", "cancel", "Stop a job."),
+        "recheck": Lazy(
+            "webhook.cli.commands.recheck", "recheck", "Check a stored file again, as you say how to read it."
+        ),
         "undo": Lazy("webhook.cli.commands.job_control", "undo", "Reverse the changes of a job."),
     },
     "Work with numbers": {

@@ -114,5 +114,10 @@ def conclude(session: Session, job: Json, *, saves_report: bool = False) -> Exit
 
 def _say_how_to_decide(session: Session, job: Json) -> None:
     print_line()
+    if not job.get("can_confirm", True):
+        recheck = session.command("recheck", safe(job.get("id")), "--mapping", "columns.json")
+        print_line(f"Say which column is which: {recheck}")
+        print_line(f"Cancel:  {session.command('cancel', safe(job.get('id')))}")
+        return
     print_line(f"Confirm: {session.command('confirm', safe(job.get('id')))}")
     print_line(f"Cancel:  {session.command('cancel', safe(job.get('id')))}")

@@ -1,4 +1,4 @@
-"""Finds tenants and users by ID, name or e-mail address, through the API's lists."""
+"""Finds tenants, users and import profiles by ID, name or e-mail address, through the API's lists."""
 
 from __future__ import annotations
 
@@ -32,6 +32,11 @@ def user_id(session: Session, reference: str | None) -> str | None:
     return _id(session, "users", reference, ("email", "name"), {"q": reference and " ".join(reference.split())})
 
 
+def profile_id(session: Session, reference: str) -> str:
+    """Return the ID of the import profile with that name. `Failed` if there is none, or more than one."""
+    return str(_id(session, "import-profiles", reference, ("name",), {}))
+
+
 def _id(
     session: Session, kind: str, reference: str | None, fields: Sequence[str], narrowed: Mapping[str, str | None]
 ) -> str | None:
@@ -42,8 +47,9 @@ def _id(
         matches = [entry for entry in listed if fold(str(entry.get(field) or "")) == fold(reference)]
         if matches:
             return _only(session, kind, reference, matches)
-    detail = f"None of your {kind} is called “{safe(reference)}”."
-    document = {"code": "NOT_FOUND", "detail": detail, "fix": f"List them: {session.command(kind, 'list')}"}
+    detail = f"None of your {_words(kind)} is called “{safe(reference)}”."
+    fix = f"List them: {session.command(kind.removeprefix('import-'), 'list')}"
+    document = {"code": "NOT_FOUND", "detail": detail, "fix": fix}
     raise Failed(document, Exit.NOT_FOUND, as_json=session.as_json)
 
 
@@ -51,9 +57,13 @@ def _only(session: Session, kind: str, reference: str, matches: Sequence[Json]) 
     if len(matches) == 1:
         return str(matches[0].get("id"))
     ids = ", ".join(safe(entry.get("id")) for entry in matches[:_SHOWN])
-    detail = f"{len(matches)} of your {kind} are called “{safe(reference)}”: {ids}"
+    detail = f"{len(matches)} of your {_words(kind)} are called “{safe(reference)}”: {ids}"
     document = {"code": "AMBIGUOUS_NAME", "detail": detail, "fix": "Use the ID of the one you mean."}
     raise Failed(document, Exit.USAGE, as_json=session.as_json)
+
+
+def _words(kind: str) -> str:
+    return kind.replace("-", " ")
 
 
 def _is_id(text: str) -> bool:

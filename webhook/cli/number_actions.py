@@ -31,7 +31,7 @@ from webhook.cli.submit import (
 )
 from webhook.cli.terminal import is_asked, note, number, safe
 
-_FILTERS = ("q", "status", "capability", "country", "carrier", "tenant")
+_FILTERS = ("q", "status", "capability", "country", "carrier", "tenant", "ends_with", "user_kind")
 _FIELDS = ("on_error", "callback_url", "country_code", "number_format")  # sent as they are
 _OPTIONS = (
     click.argument("numbers", nargs=-1, metavar="[NUMBERS]..."),
@@ -56,6 +56,10 @@ _OPTIONS = (
     click.option("--country", metavar="US", help="With --all: a country or a calling code."),
     click.option("--carrier", metavar="NAME", help="With --all: a voice carrier or SMS carrier profile."),
     click.option("--tenant", metavar="NAME|ID", help="With --all: the enterprise or reseller that has the numbers."),
+    click.option("--ends-with", metavar="DIGITS", help="With --all: the last four digits or more."),
+    click.option(
+        "--user-kind", type=click.Choice(["pbx", "trunk"]), help="With --all: kind of the user who has the number."
+    ),
     click.option(
         "--expected-count",
         type=click.IntRange(min=0),

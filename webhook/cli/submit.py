@@ -58,20 +58,25 @@ report_option = click.option(
 )
 
 
-_HINTS = (
+_TEXT_OPTIONS = (
     click.option("--delimiter", type=click.Choice(list(DELIMITERS)), help="Separator in a text file."),
     click.option("--encoding", metavar="NAME", help="Encoding of a text file, such as windows-1252."),
     click.option("--sheet", metavar="NAME", help="Worksheet to read.  [default: the first visible one]"),
-    click.option("--header-row", metavar="N", type=click.IntRange(min=1), help="Row with the column names."),
-    click.option("--parent", "parent_job_id", metavar="JOB_ID", help="Job whose failed rows this file corrects."),
+    click.option("--header-row", metavar="N", type=click.IntRange(min=0), help="Row with the column names; 0: none."),
 )
+_PARENT = click.option("--parent", "parent_job_id", metavar="JOB_ID", help="Job whose failed rows this file corrects.")
+
+
+def text_options(command: Callable[..., Exit]) -> Callable[..., Exit]:
+    """Add the options on the format of a file to a command."""
+    for option in reversed(_TEXT_OPTIONS):
+        command = option(command)
+    return command
 
 
 def file_options(command: Callable[..., Exit]) -> Callable[..., Exit]:
     """Add the options on reading a file to a command. Their values go into the form unchanged."""
-    for option in reversed(_HINTS):
-        command = option(command)
-    return command
+    return text_options(_PARENT(command))
 
 
 def check_report(path: Path | None) -> None:
@@ -109,7 +114,8 @@ def run_job(session: Session, send: Callable[[View], Json], report_path: Path | 
     if not wait:
         return _queued(session, job)
     code = conclude(session, job, saves_report=report_path is not None)
-    if is_reviewed(job) and is_asked(session.as_json) and click.confirm("Confirm this job?", err=True):
+    may_confirm = is_reviewed(job) and job.get("can_confirm", True)
+    if may_confirm and is_asked(session.as_json) and click.confirm("Confirm this job?", err=True):
         job = session.api.decide(str(job["id"]), "confirm")
         with open_view() as view:
             job = follow(session, job, view)

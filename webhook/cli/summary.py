@@ -16,6 +16,7 @@ from webhook.cli.terminal import number, safe, span, when
 
 _TOP = 3
 _CHANGES = 10
+_COLUMNS, _CELLS = 60, 3  # that are shown of a file
 _SOURCES = 10
 _WRITTEN = (Outcome.CREATED, Outcome.UPDATED, Outcome.DELETED)
 _ENDINGS = frozenset(status.value for status in TERMINAL)
@@ -39,6 +40,8 @@ def adds_up(job: Json) -> bool:
 
 def exit_of(job: Json) -> Exit:
     """Return the exit code of a command that followed this job. Counts that do not add up are a bug of ours."""
+    if is_reviewed(job) and not job.get("can_confirm", True):
+        return Exit.JOB_FAILED  # as without a review: nothing can be done before a mapping is given
     return of_job(str(job.get("status"))) if adds_up(job) else Exit.UNEXPECTED
 
 
@@ -151,9 +154,10 @@ def _words(code: str, *, preview: bool) -> str:
 
 
 def review_lines(job: Json) -> Iterator[str]:
-    """Yield the lines of a job's review; none if it has no review."""
+    """Yield the lines of a job's review; the columns of its file, if it is not settled which is which."""
     review = job.get("review")
     if not isinstance(review, dict):
+        yield from _columns(job)
         return
     yield ""
     yield f"Nothing is changed until you confirm. Expected result (confirm by {when(review.get('expires_at'))}):"
@@ -163,6 +167,15 @@ def review_lines(job: Json) -> Iterator[str]:
     yield from _sources(review.get("taken_from") or [])
     yield from _carriers(review.get("carriers") or [])
     yield from _changes(review.get("changes") or [])
+
+
+def _columns(job: Json) -> Iterator[str]:
+    """Yield the file's columns, the first cells of each, and what we suggest for it."""
+    yield from ("", "Columns of the file")
+    for column in ((job.get("file") or {}).get("columns") or [])[:_COLUMNS]:
+        cells = ", ".join(safe(text) for text in (column.get("samples") or [])[:_CELLS])
+        suggested = f" -> {safe(column['column'])}?" if column.get("column") else ""
+        yield f"  {number(column.get('index')):>3}  {safe(column.get('header')) or '(no name)'}{suggested}  [{cells}]"
 
 
 def _targets(targets: list[Json]) -> Iterator[str]:

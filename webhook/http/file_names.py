@@ -10,16 +10,13 @@ import re
 import unicodedata
 from urllib.parse import quote
 
+from schemas.printable_text import printable
+
 LONGEST_KEPT = 255  # characters
 LONGEST_SAVED = 255  # bytes in UTF-8, which most file systems allow
 # Reserved on Windows, whatever the extension: a file with such a name cannot be opened.
 _RESERVED = re.compile(r"^(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])(?=\.|$)", re.IGNORECASE)
 _FORBIDDEN = re.compile(r'[<>:"/\\|?*]')  # in file names, on some system
-# Control characters, line separators, lone surrogates, private-use characters, and format characters that disguise a
-# name, such as changes of direction (Unicode TR 36). Browsers save none of them either.
-_UNPRINTABLE = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
-_JOINERS = frozenset("\u200c\u200d")  # format characters (Cf) too, but scripts and emoji need them
-_NONCHARACTER = re.compile("[\ufdd0-\ufdef\ufffe\uffff]")
 _PLAIN = re.compile(r"[\w !#$&'()+,.;=@\[\]^`{}~%-]*", re.ASCII)  # needs no `filename*`
 _PERCENT = re.compile(r"%(?=[0-9A-Fa-f]{2})")  # which some clients decode
 _NOT_ASCII = re.compile(r"[^ -~]+")
@@ -30,15 +27,6 @@ def kept(name: str | None) -> str:
     """Return an upload's name without folders and unprintable characters; "upload" if nothing is left."""
     last = (name or "").replace("\\", "/").rpartition("/")[2]
     return printable(last)[:LONGEST_KEPT].strip() or "upload"
-
-
-def printable(text: str) -> str:
-    """Return a text without control characters, lone surrogates and characters that change its direction."""
-    return "".join(char for char in _NONCHARACTER.sub("", text) if _is_shown(char))
-
-
-def _is_shown(char: str) -> bool:
-    return char in _JOINERS or unicodedata.category(char) not in _UNPRINTABLE
 
 
 def saved(name: str) -> str:

@@ -1,4 +1,4 @@
-"""`Idempotency-Key`: a request that creates a job may be sent again, and creates it only once.
+"""`Idempotency-Key`: a request that creates a job or an import profile may be sent again, and creates it only once.
 
 `begin_request` runs before the view and `end_request` after it. Where the key is a form field, the view calls `claim`
 once it has read the fields. The view calls `check_fingerprint` as soon as the body is read, and `record_job` in the
@@ -78,7 +78,7 @@ def check_fingerprint(content: Mapping[str, Any]) -> None:
 
 
 def record_job(connection: sa.Connection, job: str) -> None:
-    """Record the job that the request created, in the transaction that inserts the job."""
+    """Record the job, or other resource, that the request created, in the transaction that inserts it."""
     key_state = g.get("once")
     if not isinstance(key_state, Claim):
         return
@@ -98,7 +98,7 @@ def keep_key() -> None:
 
 
 def end_request(response: Response) -> Response:
-    """Store a 202 response for repeats; after any other, release the key. Runs after the request.
+    """Store a 201 or 202 response for repeats; after any other, release the key. Runs after the request.
 
     A key with a job is kept in any case: the portal's upload answers 201 or 303 after it has created one.
     """
@@ -106,7 +106,7 @@ def end_request(response: Response) -> Response:
     if isinstance(key_state, Claim):
         # A failure here costs little: a key without a stored response is answered with the job, and a claim expires.
         with suppress(*TRANSIENT), transaction() as connection:
-            if response.status_code == HTTPStatus.ACCEPTED:
+            if response.status_code in {HTTPStatus.CREATED, HTTPStatus.ACCEPTED}:
                 idempotency.keep_answer(connection, key_state, response.get_data(as_text=True))
             else:
                 idempotency.drop(connection, key_state)

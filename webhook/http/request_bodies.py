@@ -28,7 +28,7 @@ from webhook.http.errors import Refused, refuse, refuse_file
 JSON = "application/json"
 MULTIPART = "multipart/form-data"
 FORM = "application/x-www-form-urlencoded"
-MOST_MEMBERS = 64  # per object
+MOST_MEMBERS = 128  # per object; the translations of a column's values (`MOST_VALUES`) are one
 DEEPEST = 32  # levels of nested objects and lists
 # Commas and brackets (in forms: ampersands) are a cheap measure of how many objects parsing creates. Phone numbers, as
 # people write them, contain few.

@@ -11,23 +11,27 @@ from flask import url_for
 from schemas import permissions
 from schemas.callback_signing import message_id
 from schemas.capabilities import CAPABILITY_NAMES
-from schemas.http import resources, tenants, users
+from schemas.http import import_profiles, resources, tenants, users
+from schemas.http.mapping import MappingBody
 from schemas.job_progress import seconds_left, share_done
 from schemas.jobs import TERMINAL, JobOptions, JobStatus, counts_of, error_summary
 from schemas.permissions import Actor, NumberFacts, Tenant, UserKind
 from schemas.user_services import Service
+from webhook.http import file_serializer
 from worker.accounts.carriers import CarrierView
 from worker.accounts.tenants import TenantView
 from worker.accounts.users import UserView
-from worker.jobs.queries import JobView
+from worker.jobs.import_profiles import ProfileView
+from worker.jobs.queries import JobView, may_be_rechecked
 from worker.numbers.queries import NumberView
 
-_HAS_REPORT = frozenset({JobStatus.COMPLETED, JobStatus.COMPLETED_WITH_ERRORS, JobStatus.REVIEW})
+_HAS_REPORT = frozenset({JobStatus.COMPLETED, JobStatus.COMPLETED_WITH_ERRORS})
 
 
 def had_report(row: sa.Row[Any]) -> bool:
     """Return whether the job ever had a report or, under review, a preview of one."""
-    return row.status in _HAS_REPORT or (row.status == JobStatus.CANCELLED and row.check_token is not None)
+    checked_only = {JobStatus.CANCELLED, JobStatus.REVIEW}
+    return row.status in _HAS_REPORT or (row.status in checked_only and row.check_token is not None)
 
 
 def has_report(row: sa.Row[Any]) -> bool:
@@ -53,7 +57,7 @@ def job(view: JobView) -> resources.Job:
         started_at=row.started_at,
         finished_at=row.finished_at,
         created_by=resources.CreatedBy(name=row.created_by, tenant=owner),
-        file=_file(row),
+        file=file_serializer.file(view),
         progress=_progress(row),
         counts=resources.Counts(**counts_of(view.tally, row.rows_total)),
         error_summary=[resources.ErrorCount(**entry) for entry in error_summary(view.tally)],
@@ -62,6 +66,8 @@ def job(view: JobView) -> resources.Job:
         parent_job_id=row.parent_job_id,
         lineage=_lineage(view),
         undo_of=row.undo_of,
+        can_confirm=row.status == JobStatus.REVIEW and row.check_token is not None,
+        can_recheck=may_be_rechecked(row),
         review=None if row.review is None else resources.Review(expires_at=row.review_until, **row.review),
         links=_links(row),
     )
@@ -85,19 +91,10 @@ def _lineage(view: JobView) -> resources.Lineage | None:
     return resources.Lineage(jobs=jobs, rows_open=still)
 
 
-def _file(row: sa.Row[Any]) -> resources.JobFile | None:
-    if row.file_name is None:
-        return None
-    facts = {name: value for name, value in row.file_facts.items() if name in resources.JobFile.model_fields}
-    if row.duplicate_of is not None:
-        facts["notes"] = [f"The same file was uploaded before (job {row.duplicate_of}).", *facts.get("notes", ())]
-    return resources.JobFile(name=row.file_name, size=row.file_size, sha256=row.file_sha256.hex(), **facts)
-
-
 def _progress(row: sa.Row[Any]) -> resources.Progress:
     rate = eta = None
     # The elapsed time includes the wait for confirmation, so jobs with a review have no rate.
-    if row.seconds and row.review is None:
+    if row.seconds and row.review is None and row.status != JobStatus.REVIEW:
         rate = round(row.rows_done / float(row.seconds), 1) if row.rows_done else None
         if row.status not in TERMINAL:
             eta = seconds_left(float(row.seconds), share_done(row.status, _part_done(row)))
@@ -215,6 +212,7 @@ def tenant(view: TenantView) -> tenants.Tenant:
         kind=view.tenant.kind.value,
         parent_id=view.parent,
         allow_external_numbers=view.tenant.allow_external_numbers,
+        billing_reference=view.billing_reference,
         default_voice_carrier=view.own["voice"],
         default_sms_carrier_profile=view.own["sms"],
         effective_default_voice_carrier=view.effective["voice"],
@@ -230,6 +228,22 @@ def carrier(view: CarrierView) -> tenants.Carrier:
         service=view.row.service,
         tenant_id=view.owner.public_id,
         is_default=view.is_default,
+    )
+
+
+def import_profile(actor: Actor, view: ProfileView) -> import_profiles.ImportProfile:
+    """Return a profile. Who created it, and when it was last used, is not for tenants below (R3)."""
+    row, is_own = view.row, view.owner.id == actor.tenant.id
+    return import_profiles.ImportProfile(
+        id=row.public_id,
+        name=row.name,
+        mapping=MappingBody(**row.mapping),
+        options=import_profiles.ProfileOptions(**row.options),
+        headers=row.headers,
+        tenant=_ref(view.owner),
+        can_change=permissions.check_change_profile(actor.tenant, view.owner) is None,
+        created_by=row.created_by if is_own else None,
+        last_used_at=row.last_used_at if is_own else None,
     )
 
 

@@ -7,10 +7,10 @@ template `parts.html`, the macros that all pages are built from.
 from __future__ import annotations
 
 from webhook.portal.accounts import carriers, tenants, tokens, user_numbers, users
-from webhook.portal.jobs import confirm_cancel_undo, uploads
+from webhook.portal.jobs import activity, confirm_cancel_undo, profiles, uploads
 from webhook.portal.jobs import pages as job_pages
 from webhook.portal.login import account, admins, sign_in
-from webhook.portal.numbers import assign, change_delete, number_list
+from webhook.portal.numbers import assign, change_delete, number_list, overview, pasted, searches, unassign
 from webhook.portal.shared import select_fields, static_files
 from webhook.portal.shared.blueprint import bp
 from webhook.portal.shared.layout import dress, register
@@ -21,11 +21,17 @@ pages = (
     sign_in,
     account,
     admins,
+    overview,
     number_list,
     assign,
+    unassign,
     change_delete,
+    pasted,
+    searches,
     select_fields,
     uploads,
+    activity,
+    profiles,
     job_pages,
     confirm_cancel_undo,
     tenants,

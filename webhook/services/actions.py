@@ -29,12 +29,15 @@ from webhook.http.multipart import receive
 from webhook.http.request_bodies import validated
 from webhook.services import lookup
 from webhook.services.job_submission import announce, submitting
-from webhook.services.numbers import filter_of
+from webhook.services.numbers import filter_of, refusing_broad_searches
 from worker.config.failpoints import Failpoint, hit
 from worker.config.settings import get_settings
 from worker.database.engine import transaction
+from worker.database.time_limit import time_limit
 from worker.jobs import submit
-from worker.numbers import filters, selections
+from worker.numbers import bounded_search, filters, selections
+from worker.numbers.filters import ResolvedFilter
+from worker.numbers.selections import Selected
 from worker.storage import files, number_lists
 
 _Choose = Callable[[sa.Connection, Actor, Any], dict[str, Any]]
@@ -145,6 +148,7 @@ def _enter(job: str, kind: JobKind, form: actions.Options, file: submit.File | N
             file,
             parent_id=parent,
             callback_url=callback_url,
+            admin_id=actor.admin_id,
         )
         submit.submit(connection, order)
         idempotency.record_job(connection, job)
@@ -159,10 +163,17 @@ def _numbers(connection: sa.Connection, actor: Actor, body: actions.Selection) -
     if expected > most:
         raise refuse(RequestCode.INVALID_FIELD, f"expected_count: one job takes {most} numbers at most.")
     resolved_filter = filters.resolve(connection, actor, filter_of(body.filter))
-    selected = selections.select(connection, resolved_filter, expected)
+    selected = _selected(connection, resolved_filter, expected)
     if selected.numbers is None:
         detail = f"{selected.found:,} numbers match now, not {expected:,}."
         raise refuse(RequestCode.COUNT_CHANGED, detail, expected=expected, found=selected.found)
     if not selected.found:
         raise refuse(RequestCode.INVALID_FIELD, "filter: no number matches.")
     return selected.numbers
+
+
+def _selected(connection: sa.Connection, resolved_filter: ResolvedFilter, expected: int) -> Selected:
+    if not resolved_filter.is_scanned:
+        return selections.select(connection, resolved_filter, expected)
+    with refusing_broad_searches(), time_limit(connection, bounded_search.COUNT_SECONDS):
+        return selections.select(connection, resolved_filter, expected)

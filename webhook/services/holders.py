@@ -9,6 +9,7 @@ from schemas.http import resources
 from webhook.http import auth
 from webhook.services.numbers import filter_of
 from worker.database.engine import snapshot, transaction
+from worker.database.time_limit import TooLongError
 from worker.numbers import filters, holders
 
 
@@ -41,7 +42,7 @@ def of_filter(number_filter: resources.NumbersFilter, expected: int) -> list[Hol
         with snapshot() as connection:
             resolved = filters.resolve(connection, auth.actor(), filter_of(number_filter))
             holdings = holders.matching(connection, resolved, expected)
-    except holders.TooLongError:
+    except TooLongError:
         return None
     return _holders(holdings)
 

@@ -9,30 +9,38 @@ import sqlalchemy as sa
 
 from schemas import permissions
 from schemas.codes import CATALOGUE, Code, Outcome
+from schemas.columns import Column
 from schemas.http import resources
-from schemas.jobs import JobOptions, Tally
+from schemas.jobs import JobOptions, Seen
+from schemas.mails import MailResult
 from schemas.request_problems import RequestCode
 from webhook.http import auth, serializers
 from webhook.services.jobs import find, is_reviewed, tokens_of
 from worker.database import tenant_scope
 from worker.database.engine import transaction
-from worker.jobs import undo_queries
+from worker.jobs import mails, undo_queries
 from worker.jobs.queries import JobView
 from worker.jobs.undo_queries import RelatedJob, Undone
 from worker.reports.row_messages import Layout
 from worker.storage.report_reader import open_report
 
+Counted = dict[tuple[Outcome, Code, Column], Seen]
 LONGEST_LINE = 3  # jobs named in a chain of undos
 
 
 @dataclass(frozen=True)
 class Cause:
-    """Rows with the same outcome and code: how many, and the first of them by its row number in the spreadsheet."""
+    """Rows with the same outcome and code: how many, and the first of them by its row number in the spreadsheet.
+
+    `column`: where the fault of failed rows is, `NONE` if unknown; `header`: its name in the file, "" if not there.
+    """
 
     outcome: Outcome
     code: Code
     count: int
     first_row: int
+    column: Column = Column.NONE
+    header: str = ""
 
 
 @dataclass(frozen=True)
@@ -54,6 +62,7 @@ class JobDetails:
 
     `causes`: the most frequent first; under review, of the predicted outcomes. `layout`: the file's columns if its rows
     can be shown; not if `is_expired`. `refused`: why the actor may not decide about the job (R1); None if it may.
+    `mail`: how the latest e-mail to the actor about the job ended, "waiting" before that; None if there is none.
     """
 
     job: resources.Job
@@ -62,6 +71,7 @@ class JobDetails:
     is_expired: bool
     refused: RequestCode | None
     undo_relations: UndoRelations
+    mail: str | None = None
 
 
 def details_of(job_id: str) -> JobDetails:
@@ -71,10 +81,19 @@ def details_of(job_id: str) -> JobDetails:
     layout = Layout.from_json(view.row.file_facts) if has_report else None
     with transaction() as connection:
         owner = tenant_scope.tenant_by_id(connection, view.row.tenant_id)
+        mail = _mail(connection, view.row.id)
     refused = permissions.check_control(auth.actor().tenant, owner)
-    causes = _causes(_tally(job_id, view, layout))
+    causes = _causes(_counted(job_id, view, layout), layout)
     is_expired = serializers.had_report(view.row) and not has_report
-    return JobDetails(serializers.job(view), causes, layout, is_expired, refused, undo_relations_of([job_id])[job_id])
+    relations = undo_relations_of([job_id])[job_id]
+    return JobDetails(serializers.job(view), causes, layout, is_expired, refused, relations, mail)
+
+
+def _mail(connection: sa.Connection, job_id: int) -> str | None:
+    admin_id = auth.actor().admin_id
+    results = [] if admin_id is None else mails.results_of(connection, job_id, admin_id)
+    shown = [result or "waiting" for result in results if result != MailResult.OUTDATED]
+    return shown[-1] if shown else None
 
 
 def undo_relations_of(job_ids: Iterable[str]) -> dict[str, UndoRelations]:
@@ -124,17 +143,25 @@ def upload_settings_of(job_id: str) -> resources.UploadForm:
     )
 
 
-def _tally(job_id: str, view: JobView, layout: Layout | None) -> Tally:
-    """Return the job's tally; under review, that of the predicted outcomes, whose codes only the files have."""
-    if layout is None or not is_reviewed(view):
-        return view.tally
-    with open_report(job_id, tokens_of(view), layout, preview=True) as published:
-        return published.tally()
+def _counted(job_id: str, view: JobView, layout: Layout | None) -> Counted:
+    """Return the rows by outcome, code and column; under review, those predicted. Only the report has the columns."""
+    if layout is None or not (is_reviewed(view) or view.tally.count(Outcome.FAILED)):
+        return {(*key, Column.NONE): seen for key, seen in view.tally.results.items()}
+    with open_report(job_id, tokens_of(view), layout, preview=is_reviewed(view)) as published:
+        return published.causes()
 
 
-def _causes(tally: Tally) -> tuple[Cause, ...]:
-    causes = [Cause(outcome, code, seen.count, seen.first_row) for (outcome, code), seen in tally.results.items()]
-    return tuple(sorted(causes, key=lambda cause: (-cause.count, CATALOGUE[cause.code].number)))
+def _causes(counted: Counted, layout: Layout | None) -> tuple[Cause, ...]:
+    causes = [
+        Cause(outcome, code, seen.count, seen.first_row, column, _header(column, layout))
+        for (outcome, code, column), seen in counted.items()
+    ]
+    return tuple(sorted(causes, key=lambda cause: (-cause.count, CATALOGUE[cause.code].number, cause.column)))
+
+
+def _header(column: Column, layout: Layout | None) -> str:
+    index = None if layout is None else layout.mapping.get(column)
+    return "" if layout is None or index is None or index >= len(layout.names) else layout.names[index]
 
 
 def _carrier(connection: sa.Connection, service: str, carrier_id: int | None) -> str | None:

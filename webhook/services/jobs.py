@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
 
 import sqlalchemy as sa
+from werkzeug.http import parse_etags, quote_etag
 
 from schemas import permissions, request_problems
 from schemas.codes import Outcome
+from schemas.columns import Column
 from schemas.http import resources
 from schemas.jobs import TERMINAL, JobStatus, Phase
 from schemas.request_problems import RequestCode
@@ -21,7 +24,8 @@ from worker.config.failpoints import Failpoint, hit
 from worker.database import tenant_scope
 from worker.database.engine import transaction
 from worker.jobs import control, queries
-from worker.jobs.queries import JobFilter, JobView
+from worker.jobs.queries import JobView
+from worker.jobs.search import JobFilter
 from worker.queue import broker
 from worker.reports.row_messages import Layout
 from worker.storage.report_reader import Tokens, open_report
@@ -37,11 +41,10 @@ WORDS = {
 
 def page(query: resources.JobsQuery) -> resources.JobList:
     """Return jobs of the actor's own tenant and of those below it, newest first."""
+    filters = JobFilter(**query.model_dump(exclude={"limit"}))
     with transaction() as connection:
-        filters = JobFilter(query.kind, query.status, query.cursor)
-        views = queries.page(connection, auth.actor(), filters, query.limit)
-    cursor = views[-1].row.public_id if len(views) == query.limit else None
-    return resources.JobList(data=[serializers.job(view) for view in views], next_cursor=cursor)
+        page = queries.page(connection, auth.actor(), filters, query.limit)
+    return resources.JobList(data=[serializers.job(view) for view in page.views], next_cursor=page.cursor)
 
 
 def get(job_id: str, wait: float = 0.0, *, must_wait: bool = False) -> resources.Job:
@@ -49,21 +52,48 @@ def get(job_id: str, wait: float = 0.0, *, must_wait: bool = False) -> resources
     return serializers.job(wait_for(job_id, wait, must_wait=must_wait))
 
 
-def rows(job_id: str, query: resources.RowsQuery) -> resources.RowList:
-    """Return row outcomes in file order; under review, predicted ones. Empty if the job ended before it had any."""
+def rows(job_id: str, query: resources.RowsQuery, column: Column | None = None) -> resources.RowList:
+    """Return row outcomes in file order; under review, predicted ones. Empty if the job ended before it had any.
+
+    `column`: only rows whose code is that of a fault in it.
+    """
     view = find(job_id)
     if view.row.status in TERMINAL and not serializers.had_report(view.row):
         return resources.RowList(data=[], next_cursor=None)
     outcomes = None if query.outcome is None else frozenset({Outcome(query.outcome)})
     with open_report(job_id, tokens_of(view), layout_of(view), preview=is_reviewed(view)) as published:
-        records, following = published.page(outcomes, query.code, query.cursor, query.limit)
+        records, following = published.page(outcomes, query.code, query.cursor, query.limit, column)
     cursor = None if following is None else str(following)
     return resources.RowList(data=[resources.Row(**row) for row in records], next_cursor=cursor)
 
 
-def confirm(job_id: str) -> str:
-    """Carry out a reviewed job. Like `cancel` and `undo`, returns the public id of the job to show next."""
-    return _decided(job_id, control.confirm)
+def confirm(job_id: str, if_match: str | None = None) -> str:
+    """Carry out a reviewed job. Like `cancel` and `undo`, returns the public id of the job to show next.
+
+    `if_match`: the state that the admin saw (`etag_of`); refused with PRECONDITION_FAILED if it has changed since.
+    """
+
+    def decide(connection: sa.Connection, row_id: int) -> Phase:
+        if if_match is not None:
+            control.lock(connection, row_id)
+            check_state(_find(connection, job_id), if_match)
+        return control.confirm(connection, row_id)
+
+    return _decided(job_id, decide)
+
+
+def etag_of(job: resources.Job) -> str:
+    """Return the entity tag of a job's state, without quotation marks."""
+    return hashlib.sha256(job.model_dump_json().encode()).hexdigest()[:32]
+
+
+def check_state(view: JobView, if_match: str | None) -> None:
+    """Refuse (PRECONDITION_FAILED) unless the job is in the state that `if_match` names, as in If-Match (RFC 9110)."""
+    if if_match is None:
+        return
+    if not parse_etags(if_match).contains_raw(quote_etag(etag_of(serializers.job(view)))):
+        detail = "The job has changed since you saw it."
+        raise refuse(RequestCode.PRECONDITION_FAILED, detail, fix="Open the job again, then decide.")
 
 
 def cancel(job_id: str) -> str:
@@ -76,7 +106,7 @@ def undo(job_id: str) -> str:
     undoing = str(uuid.uuid4())
 
     def enter(connection: sa.Connection, undone_id: int) -> Phase:
-        control.undo(connection, undone_id, undoing, auth.actor().name)
+        control.undo(connection, undone_id, undoing, auth.actor())
         return Phase.CHECK
 
     return _decided(job_id, enter, undoing)

@@ -21,7 +21,8 @@ from webhook.http.errors import refuse, refuse_file
 from worker.callbacks import http_client
 from worker.config.settings import get_settings
 from worker.database import tenant_scope
-from worker.jobs import queries
+from worker.jobs import import_profiles, queries
+from worker.jobs.import_profiles import Profile
 
 _LONGEST_SHOWN = 200  # characters of a value that a response repeats
 
@@ -36,6 +37,15 @@ def find_carrier(connection: sa.Connection, actor: Actor, column: Column, name: 
         detail = f"“{name}” isn't a {name_of(column)} available to you."
         raise refuse_file(Code.CARRIER_NOT_FOUND, detail, field=column.name.lower(), value=name)
     return carrier_id
+
+
+def find_profile(connection: sa.Connection, actor: Actor, name_or_id: str) -> Profile:
+    """Return the import profile with this name or id that the actor may use (R32)."""
+    profile = import_profiles.find(connection, actor.tenant, name_or_id)
+    if profile is None:
+        detail = f"“{name_or_id[:_LONGEST_SHOWN]}” isn't an import profile available to you."
+        raise refuse(RequestCode.INVALID_FIELD, detail, field="profile", value=name_or_id[:_LONGEST_SHOWN])
+    return profile
 
 
 def find_upload_target(connection: sa.Connection, actor: Actor, public_id: str | None) -> int | None:

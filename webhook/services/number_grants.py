@@ -45,7 +45,8 @@ def submit_grant(connection: sa.Connection, actor: Actor, grant: NumberGrant, jo
     services = [name_of(service) for service in grant.wanted.values()]
     number_lists.put(job, {Column.PHONE_NUMBER: list(grant.wanted), Column.SERVICE: services})
     options = JobOptions(user_id=grant.user.id, may_create=may_create)
-    submit.submit(connection, submit.NewJob(job, actor.tenant.id, actor.name, JobKind.ASSIGN, options))
+    order = submit.NewJob(job, actor.tenant.id, actor.name, JobKind.ASSIGN, options, admin_id=actor.admin_id)
+    submit.submit(connection, order)
 
 
 def refuse_bad_numbers(connection: sa.Connection, actor: Tenant, grant: NumberGrant) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import sqlalchemy as sa
 
@@ -12,54 +13,94 @@ from schemas.request_problems import RequestCode
 from webhook.http import auth, serializers
 from webhook.http.errors import refuse
 from worker.database.engine import snapshot
-from worker.numbers import filters, queries, selections
+from worker.database.time_limit import TooLongError, time_limit
+from worker.numbers import bounded_search, filters, queries, selections
 from worker.numbers.filters import NumberFilter, ResolvedFilter
-from worker.numbers.queries import LONGEST, NumberView
+from worker.numbers.queries import LONGEST, NumberPage
 from worker.phone.digits import ascii_digits
 
 # A number with + or 00 and without words, or E.164 digits alone. Any other text may mean several countries.
 _INTERNATIONAL = re.compile(r"[^0-9+]*(?:\+|00)([\W\d]*)|([1-9][0-9]*)")
+_COUNT_SECONDS = 0.15  # for each count beside a list
 _NOT_DIGITS = re.compile(r"[^0-9]")
 
 
 def page(query: resources.NumbersQuery) -> resources.NumberList:
     """Return matching numbers, ascending. `total`: the matches on all pages, if the query asks for it."""
-    with snapshot() as connection:
+    with snapshot() as connection, refusing_broad_searches():
         resolved_filter = filters.resolve(connection, auth.actor(), filter_of(query))
-        views = queries.page(connection, resolved_filter.beyond(query.cursor), query.limit)
-        total = _total(connection, resolved_filter, query, views) if query.count else None
-    return _list(query, views, total)
+        found = queries.page(connection, resolved_filter.beyond(query.cursor), query.limit)
+        total = _total(connection, resolved_filter, query, found) if query.count else None
+    return _list(found, total)
 
 
 def page_counted_up_to(query: resources.NumbersQuery, most: int) -> resources.NumberList:
-    """Return a page with `total` always set: at most `most + 1`, which stands for any higher count."""
-    with snapshot() as connection:
+    """Return a page with `total`: at most `most + 1`, which stands for any higher count; None if it takes too long."""
+    with snapshot() as connection, refusing_broad_searches():
         resolved_filter = filters.resolve(connection, auth.actor(), filter_of(query))
-        few = selections.all_up_to(connection, resolved_filter, most)
+        few, total = _few(connection, resolved_filter, most)
         if few is None:
-            views = queries.page(connection, resolved_filter.beyond(query.cursor), query.limit)
+            found = queries.page(connection, resolved_filter.beyond(query.cursor), query.limit)
         else:
             # The numbers of the page are among them; no second search.
             beyond = [number for number in few if query.cursor is None or number > query.cursor]
             views = queries.these(connection, beyond[: query.limit])
-    return _list(query, views, most + 1 if few is None else len(few))
+            found = NumberPage(views, views[-1].row.e164 if len(views) == query.limit else None)
+    return _list(found, total)
 
 
-def _list(query: resources.NumbersQuery, views: Sequence[NumberView], total: int | None) -> resources.NumberList:
-    cursor = str(views[-1].row.e164) if len(views) == query.limit else None
-    data = [serializers.number(auth.actor(), view) for view in views]
+def _few(connection: sa.Connection, resolved_filter: ResolvedFilter, most: int) -> tuple[list[int] | None, int | None]:
+    """Return all matching numbers, and their count as above; no numbers if they are more than `most`."""
+    if not resolved_filter.is_scanned:
+        few = selections.all_up_to(connection, resolved_filter, most)
+    else:
+        try:
+            with time_limit(connection, bounded_search.PAGE_SECONDS):
+                few = selections.all_up_to(connection, resolved_filter, most)
+        except TooLongError:
+            return None, None
+    return few, most + 1 if few is None else len(few)
+
+
+def _list(found: NumberPage, total: int | None) -> resources.NumberList:
+    cursor = None if found.examined_to is None else str(found.examined_to)
+    data = [serializers.number(auth.actor(), view) for view in found.views]
     return resources.NumberList(data=data, next_cursor=cursor, total=total)
 
 
 def _total(
-    connection: sa.Connection,
-    resolved_filter: ResolvedFilter,
-    query: resources.NumbersQuery,
-    views: Sequence[NumberView],
+    connection: sa.Connection, resolved_filter: ResolvedFilter, query: resources.NumbersQuery, found: NumberPage
 ) -> int:
-    if query.cursor is None and len(views) < query.limit:
-        return len(views)  # a first page that is not full has all of them
-    return selections.count(connection, resolved_filter)
+    if query.cursor is None and found.examined_to is None:
+        return len(found.views)  # the first page has all of them
+    if not resolved_filter.is_scanned:
+        return selections.count(connection, resolved_filter)
+    with time_limit(connection, bounded_search.COUNT_SECONDS):
+        return selections.count(connection, resolved_filter)
+
+
+def counts(number_filters: Sequence[resources.NumbersFilter], most: int) -> list[int | None]:
+    """Return how many numbers match each filter: at most `most + 1`; None where counting takes too long for a page."""
+    with snapshot() as connection:
+        return [_quick_count(connection, filter_of(each), most) for each in number_filters]
+
+
+def _quick_count(connection: sa.Connection, number_filter: NumberFilter, most: int) -> int | None:
+    try:
+        with time_limit(connection, _COUNT_SECONDS):
+            resolved_filter = filters.resolve(connection, auth.actor(), number_filter)
+            return selections.count_up_to(connection, resolved_filter, most)
+    except TooLongError:
+        return None
+
+
+@contextmanager
+def refusing_broad_searches() -> Iterator[None]:
+    """Refuse the request with SEARCH_TOO_BROAD if the block's search exceeds its time limit."""
+    try:
+        yield
+    except TooLongError as error:
+        raise refuse(RequestCode.SEARCH_TOO_BROAD) from error
 
 
 def get(e164: str) -> resources.Number:

@@ -45,7 +45,7 @@ class Offered:
     tenants: Sequence[Choice]
     users: Sequence[Choice]
     carriers: Sequence[tuple[str, str]]
-    countries: Sequence[tuple[str, str]]
+    countries: Sequence[Choice]
 
 
 def offered(most_users: int) -> Offered:
@@ -53,15 +53,12 @@ def offered(most_users: int) -> Offered:
 
     Carriers are those that numbers visible to the actor may have; countries are those of the numbers visible to it.
     """
-    actor = auth.actor()
     with transaction() as connection:
-        names_of_service = [facets.carrier_names(connection, actor, service) for service in ("voice", "sms")]
-        regions = facets.countries(connection, actor)
         return Offered(
             _tenants(connection, own=True, kind=None),
             _users(connection, "", most_users),
-            [(name, name) for name in _by_name(name for names in names_of_service for name in names)],
-            sorted(((region, country_name(region)) for region in regions), key=lambda pair: fold(pair[1])),
+            [(name, name) for name in _carriers_seen(connection)],
+            _countries(connection),
         )
 
 
@@ -91,6 +88,23 @@ def carriers(service: str) -> list[str]:
     return _by_name(name for name, _ in rows)
 
 
+def carrier_choices(service: str) -> list[Choice]:
+    """Return the carriers ("voice" or "sms") that the actor may use, by name."""
+    return [Choice(name, name) for name in carriers(service)]
+
+
+def carriers_seen() -> list[Choice]:
+    """Return the carriers that numbers visible to the actor may have, by name."""
+    with transaction() as connection:
+        return [Choice(name, name) for name in _carriers_seen(connection)]
+
+
+def countries() -> list[Choice]:
+    """Return the countries of the numbers visible to the actor, by name; the ids are regions ("US")."""
+    with transaction() as connection:
+        return _countries(connection)
+
+
 def matching(choices: Iterable[Choice], text: str) -> list[Choice]:
     """Return the choices that typed text means: the one with that label or name, else all that contain it."""
     folded, every = fold(text), list(choices)
@@ -102,6 +116,16 @@ def matching(choices: Iterable[Choice], text: str) -> list[Choice]:
 
 def _by_name(names: Iterable[str]) -> list[str]:
     return sorted(set(names), key=fold)
+
+
+def _carriers_seen(connection: sa.Connection) -> list[str]:
+    services = ("voice", "sms")
+    return _by_name(name for service in services for name in facets.carrier_names(connection, auth.actor(), service))
+
+
+def _countries(connection: sa.Connection) -> list[Choice]:
+    regions = facets.countries(connection, auth.actor())
+    return sorted((Choice(region, country_name(region)) for region in regions), key=lambda choice: fold(choice.name))
 
 
 def _tenants(connection: sa.Connection, *, own: bool, kind: TenantKind | None) -> list[Choice]:

@@ -27,7 +27,7 @@ WORDS = {
     RequestCode.NOT_FOUND: "Enterprise or reseller not found.",
     RequestCode.NAME_TAKEN: "An enterprise or reseller with this name already exists.",
     RequestCode.INVALID_FIELD: "A reseller belongs to the Master Reseller, and an enterprise to a reseller; "
-    "only enterprises can have Allow External Numbers.",
+    "only enterprises can have Allow External Numbers, and only resellers and enterprises a billing reference.",
 }
 _DEFAULTS = {
     "default_voice_carrier": ("voice", Column.VOICE_CARRIER),
@@ -59,6 +59,7 @@ def create(body: tenant_bodies.NewTenant) -> tenant_bodies.Tenant:
         stop_if(permissions.check_create_tenant(actor, parent, kind, allow_external_numbers=external), WORDS)
         _hold_name(connection, parent, body.name)
         tenant = tenants.create(connection, parent, kind, body.name, allow_external_numbers=external)
+        tenants.change(connection, tenant.id, {"billing_reference": body.billing_reference})
         view = tenants.get(connection, tenant)
     return serializers.tenant(view)
 

@@ -9,19 +9,16 @@ from dataclasses import asdict, dataclass
 from flask import Request
 
 from schemas import permissions
-from schemas.columns import Column
 from schemas.http import resources
 from schemas.http import tenants as tenant_bodies
-from schemas.http.file_options import FileOptions
 from schemas.job_kinds import JobKind
-from schemas.jobs import Accept, JobOptions, Mode, NumberFormat, OnError, OnExisting
 from schemas.name_matching import fold, unambiguous
 from schemas.permissions import Actor
 from webhook.http import auth, idempotency, serializers
 from webhook.http.errors import refuse_file
 from webhook.http.multipart import OnFields, Received, receive
 from webhook.http.request_bodies import validated
-from webhook.services import lookup
+from webhook.services import lookup, upload_options
 from webhook.services.job_submission import announce, submitting
 from worker.accounts import tenants
 from worker.config.failpoints import Failpoint, hit
@@ -95,19 +92,7 @@ def _enter(job: str, actor: Actor, received: Received) -> None:
     idempotency.check_fingerprint(asdict(received))
     form = validated(resources.UploadForm, received.fields)
     with transaction() as connection:
-        options = JobOptions(
-            mode=Mode(form.mode),
-            on_error=OnError(form.on_error),
-            voice_carrier_id=lookup.find_carrier(connection, actor, Column.VOICE_CARRIER, form.voice_carrier),
-            sms_carrier_id=lookup.find_carrier(connection, actor, Column.SMS_CARRIER_PROFILE, form.sms_carrier_profile),
-            target_id=lookup.find_upload_target(connection, actor, form.assign_to),
-            on_existing=OnExisting(form.on_existing),
-            accept=Accept(form.accept),
-            number_format=NumberFormat(form.number_format),
-            only_unassigned=form.only_unassigned,
-            expected_holder_id=lookup.find_expected_holder(connection, actor, form.expected_holder_id),
-            **form.model_dump(include=set(FileOptions.model_fields)),
-        )
+        options = upload_options.options_of(connection, actor, form)
         file = submit.File(received.file_name, received.size, received.sha256)
         parent = lookup.find_parent(connection, actor, JobKind.UPLOAD, form.parent_job_id)
         order = submit.NewJob(
@@ -119,6 +104,7 @@ def _enter(job: str, actor: Actor, received: Received) -> None:
             file,
             parent_id=parent,
             callback_url=lookup.callback_url(form.callback_url),
+            admin_id=actor.admin_id,
         )
         submit.submit(connection, order)
         idempotency.record_job(connection, job)

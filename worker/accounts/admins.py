@@ -5,6 +5,7 @@ An e-mail address has one account on the whole platform, because it is the login
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from schemas.database.tables import admins, tenants
+from schemas.mails import MailEvent
 from schemas.permissions import Actor
 from worker.accounts import sessions
 from worker.config.settings import get_settings
@@ -74,6 +76,19 @@ def set_password(connection: sa.Connection, admin_id: int, password_hash: str, *
     changed = _password(password_hash, is_one_time=is_one_time)
     connection.execute(admins.update().where(admins.c.id == admin_id).values(changed))
     sessions.end_all(connection, admin_id)
+
+
+def mail_events(connection: sa.Connection, admin_id: int) -> frozenset[MailEvent]:
+    """Return the events that the admin gets an e-mail for."""
+    columns = [admins.c[f"mail_{event}"].label(event.value) for event in MailEvent]
+    row = connection.execute(sa.select(*columns).where(admins.c.id == admin_id)).mappings().one_or_none()
+    return frozenset(event for event in MailEvent if row is not None and row[event.value])
+
+
+def set_mail_events(connection: sa.Connection, admin_id: int, events: Collection[MailEvent]) -> None:
+    """Choose the events that the admin gets an e-mail for."""
+    values = {f"mail_{event}": event in events for event in MailEvent}
+    connection.execute(admins.update().where(admins.c.id == admin_id).values(values))
 
 
 def rehash(connection: sa.Connection, admin: Admin, password_hash: str) -> None:

@@ -24,6 +24,7 @@ from worker.queue.job_state import in_seconds
 _SEEN_EVERY = 60  # seconds: the last use of a session is written once a minute, not with every page
 _TOLD = 24 * 3600  # seconds for which an expired session is kept, so that the reason can be shown
 MOST_NOTICES = 10
+FORM = "form"  # the kind of an entry that is no flash message but a kept form (`worker.accounts.kept_forms`)
 
 Notice = Mapping[str, Any]
 
@@ -60,7 +61,7 @@ def begin(connection: sa.Connection, admin_id: int) -> Begun:
     """Create a session for an admin; the secret is for the browser's cookie."""
     secret = secrets.token_urlsafe(32)
     until = in_seconds(get_settings().session_hours * 3600)
-    insertion = sessions.insert().values(hash=_hash(secret), admin_id=admin_id, expires_at=until)
+    insertion = sessions.insert().values(hash=hash_of(secret), admin_id=admin_id, expires_at=until)
     session_id: int = connection.execute(insertion.returning(sessions.c.id)).scalar_one()
     connection.execute(admins.update().where(admins.c.id == admin_id).values(signed_in_at=sa.func.now()))
     return Begun(session_id, secret)
@@ -82,7 +83,7 @@ def find(connection: sa.Connection, secret: str) -> Session | Over:
         )
         .join(admins, admins.c.tenant_id == tenants.c.id)
         .join(sessions, sessions.c.admin_id == admins.c.id)
-        .where(sessions.c.hash == _hash(secret))
+        .where(sessions.c.hash == hash_of(secret))
     )
     row = connection.execute(query).one_or_none()
     if row is None:
@@ -97,7 +98,7 @@ def find(connection: sa.Connection, secret: str) -> Session | Over:
 
 def end(connection: sa.Connection, secret: str) -> None:
     """Delete one session."""
-    connection.execute(sessions.delete().where(sessions.c.hash == _hash(secret)))
+    connection.execute(sessions.delete().where(sessions.c.hash == hash_of(secret)))
 
 
 def end_all(connection: sa.Connection, admin_id: int) -> int:
@@ -121,17 +122,28 @@ def count(connection: sa.Connection, admin_id: int) -> int:
 
 def add_notice(connection: sa.Connection, session_id: int, notice: Notice) -> None:
     """Store a flash message for the session's next page; only the last `MOST_NOTICES` are kept."""
-    notices = [*take(connection, session_id), notice][-MOST_NOTICES:]
-    connection.execute(sessions.update().where(sessions.c.id == session_id).values(notices=notices))
+    messages, forms = _entries(connection, session_id)
+    _store(connection, session_id, [*forms, *[*messages, notice][-MOST_NOTICES:]])
 
 
 def take(connection: sa.Connection, session_id: int) -> Sequence[Notice]:
     """Return the stored flash messages and clear them."""
+    messages, forms = _entries(connection, session_id)
+    if messages:
+        _store(connection, session_id, forms)
+    return messages
+
+
+def _entries(connection: sa.Connection, session_id: int) -> tuple[list[Notice], list[Notice]]:
+    """Return the flash messages and the kept forms of a session, and lock its row."""
     query = sa.select(sessions.c.notices).where(sessions.c.id == session_id).with_for_update()
-    notices: Sequence[Notice] | None = connection.execute(query).scalar_one_or_none()
-    if notices:
-        connection.execute(sessions.update().where(sessions.c.id == session_id).values(notices=None))
-    return notices or []
+    entries: Sequence[Notice] = connection.execute(query).scalar_one_or_none() or ()
+    forms = [entry for entry in entries if entry["kind"] == FORM]
+    return [entry for entry in entries if entry["kind"] != FORM], forms
+
+
+def _store(connection: sa.Connection, session_id: int, entries: Sequence[Notice]) -> None:
+    connection.execute(sessions.update().where(sessions.c.id == session_id).values(notices=list(entries) or None))
 
 
 def forget_ended(connection: sa.Connection) -> int:
@@ -141,5 +153,6 @@ def forget_ended(connection: sa.Connection) -> int:
     return connection.execute(sessions.delete().where(ended)).rowcount
 
 
-def _hash(secret: str) -> bytes:
+def hash_of(secret: str) -> bytes:
+    """Return what is stored of a session's secret."""
     return hashlib.sha256(secret.encode()).digest()

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from psycopg.errors import ForeignKeyViolation
 from sqlalchemy.exc import IntegrityError
 
-from schemas.database.tables import admins, carriers, jobs, phone_numbers, tenants, tokens, users
+from schemas.database.tables import admins, carriers, import_profiles, jobs, phone_numbers, tenants, tokens, users
 from schemas.name_matching import fold
 from schemas.permissions import Actor, Tenant, TenantKind
 from worker.database import tenant_scope
@@ -31,10 +31,14 @@ class StillUsedError(Exception):
 
 @dataclass(frozen=True)
 class TenantView:
-    """A tenant, its parent's public id, and the names of its own and effective default carriers by service (R7)."""
+    """A tenant, the public id of its parent, its billing reference, and its own and effective default carriers.
+
+    Carriers are names by service (R7).
+    """
 
     tenant: Tenant
     parent: str | None
+    billing_reference: str | None
     own: Mapping[str, str | None]
     effective: Mapping[str, str | None]
 
@@ -126,8 +130,8 @@ def _holds_numbers(tenant: Tenant) -> sa.ColumnElement[bool]:
 
 
 def remove(connection: sa.Connection, tenant: Tenant) -> None:
-    """Delete a tenant with its tokens and admins. `StillUsedError` if anything else refers to it."""
-    for table in (tokens, admins):
+    """Delete a tenant with its tokens, admins and import profiles. `StillUsedError` if anything else refers to it."""
+    for table in (tokens, admins, import_profiles):
         connection.execute(table.delete().where(table.c.tenant_id == tenant.id))
     try:
         connection.execute(tenants.delete().where(tenants.c.id == tenant.id))
@@ -151,7 +155,7 @@ def _select() -> sa.Select[Any]:
     defaults = (tenants.c.default_voice_carrier_id, tenants.c.default_sms_carrier_id)
     return (
         tenant_scope.select_tenants()
-        .add_columns(*defaults, parent.c.public_id.label("parent"))
+        .add_columns(*defaults, tenants.c.billing_reference, parent.c.public_id.label("parent"))
         .outerjoin_from(tenants, parent, parent.c.id == tenants.c.parent_id)
     )
 
@@ -170,6 +174,7 @@ def _views(connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> list[Tenan
         TenantView(
             tenant_scope.tenant_of(row),
             row.parent,
+            row.billing_reference,
             own=named(row.default_voice_carrier_id, row.default_sms_carrier_id),
             effective=named(*holds[row.id]),
         )

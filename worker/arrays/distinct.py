@@ -42,10 +42,24 @@ def distinct_rows(columns: Sequence[NDArray[np.generic]]) -> NDArray[np.int64]:
 
     `columns`: at least one, all of the same length.
     """
+    return np.sort(np.unique(_ranks(columns), return_index=True)[1])
+
+
+def counted_rows(columns: Sequence[NDArray[np.generic]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the index of one occurrence of each distinct row of `columns`, as `distinct_rows`, and how many it has."""
+    ranks = _ranks(columns)
+    counts = np.bincount(ranks)
+    indices = np.zeros(len(counts), np.int64)
+    indices[ranks] = np.arange(len(ranks))  # any one will do
+    return indices, counts
+
+
+def _ranks(columns: Sequence[NDArray[np.generic]]) -> NDArray[np.int64]:
+    """Return each row's rank among the distinct rows, from 0."""
     which = np.zeros(len(columns[0]), np.int64)
     for column in columns:
         many, numbers = numbered(column)
         if many > 1:
             # Renumber after each column, so that no product exceeds the square of the row count.
             _, which = numbered(which * many + numbers)
-    return np.sort(np.unique(which, return_index=True)[1])
+    return which

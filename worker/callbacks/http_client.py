@@ -6,20 +6,18 @@ including redirects, and every hop is checked again. No proxy, no cookies, nothi
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from urllib.parse import urljoin
 
-import certifi
 import httpcore
 
 from schemas import callback_urls
 from schemas.callback_urls import Network, Url
 from schemas.http.callbacks import DeliveryResult
 from worker.callbacks.pinned_network import Backend, Deadline, Resolver, UndeliveredError, system_resolver
+from worker.config import tls
 
 KEEP_METHOD = frozenset({301, 302, 307, 308})  # redirects that a POST may follow as a POST (RFC 9110, section 15.4)
 REDIRECTS = range(300, 400)
@@ -99,7 +97,7 @@ def _post_once(url: Url, body: bytes, headers: Mapping[str, str], rules: Rules, 
     )
     connection = httpcore.HTTPConnection(
         request.url.origin,
-        ssl_context=_tls(rules.ca_file),
+        ssl_context=tls.client_context(rules.ca_file),
         network_backend=Backend(rules.networks, rules.resolve, deadline),
     )
     try:
@@ -114,12 +112,3 @@ def _post_once(url: Url, body: bytes, headers: Mapping[str, str], rules: Rules, 
         raise UndeliveredError(DeliveryResult.NOT_HTTP) from error
     finally:
         connection.close()
-
-
-@lru_cache(maxsize=2)
-def _tls(ca_file: Path | None) -> ssl.SSLContext:
-    """Return the TLS context: always verifies certificates, against the public authorities and the operator's."""
-    context = ssl.create_default_context(cafile=certifi.where())
-    if ca_file is not None:
-        context.load_verify_locations(cafile=ca_file)
-    return context

@@ -9,14 +9,16 @@ from functools import lru_cache
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from schemas import callback_urls
+from schemas import callback_urls, mail_addresses
+from schemas.mail_addresses import SmtpTls
 
 MIB = 1024 * 1024
 SHORTEST_TOKEN = 16  # characters
 OTHER_CALLS = 4  # concurrent calls of the object store besides those of uploads and downloads
+SMTP_OPTIONAL = ("host", "port", "user", "password", "sender", "reply_to", "ca_file")
 LONGEST_KEPT = 36_500.0  # days; PostgreSQL has no dates before the year -4712
 
 
@@ -162,6 +164,48 @@ class Settings(BaseSettings):
     callback_backoff_scale: float = Field(
         1.0, ge=0, description="Factor for the pauses between the attempts of a callback; for tests."
     )
+    public_url: str | None = Field(
+        None,
+        description="Address at which people reach the portal, as `https://numbers.example.com`, for the links "
+        "in e-mails.",
+    )
+    smtp_host: str | None = Field(
+        None,
+        description="Mail server that sends e-mails about jobs. Unset: none are offered. They are also not offered "
+        "without `NUMBERYARD_SMTP_SENDER` and `NUMBERYARD_PUBLIC_URL`.",
+    )
+    smtp_port: int | None = Field(
+        None,
+        ge=1,
+        le=65_535,
+        description="Port of the mail server. Unset: 587 for `starttls`, 465 for `tls`, 25 for `none`.",
+    )
+    smtp_tls: SmtpTls = Field(
+        SmtpTls.STARTTLS,
+        description="Encryption of the connection to the mail server: `starttls`, `tls` (from the first byte) or "
+        "`none`. Certificates are always verified.",
+    )
+    smtp_password: SecretStr | None = Field(None, description="Password for the mail server.")
+    smtp_user: str | None = Field(
+        None, description="User name for the mail server; not with `NUMBERYARD_SMTP_TLS=none`. Unset: no sign-in."
+    )
+    smtp_sender: str | None = Field(
+        None, description="Sender of e-mails, as `Numberyard <no-reply@example.com>` or only the address."
+    )
+    smtp_reply_to: str | None = Field(None, description="Address for replies to e-mails. Unset: the sender.")
+    smtp_ca_file: Path | None = Field(
+        None,
+        description="File with certificate authorities (PEM) to trust for the mail server, in addition to the public "
+        "authorities.",
+    )
+    smtp_timeout_seconds: float = Field(
+        30.0,
+        gt=0,
+        description="Timeout of one attempt to send an e-mail, after connecting, in seconds.",
+    )
+    mails_per_hour: int = Field(
+        100, ge=1, description="Maximum e-mails of one tenant in an hour. Those above it are not sent."
+    )
     sweep_seconds: float = Field(
         1.0, gt=0, description="Pause between two runs of the rescuer, which recovers lost work, in seconds."
     )
@@ -259,6 +303,39 @@ class Settings(BaseSettings):
         if len(value) < SHORTEST_TOKEN or not value.get_secret_value().isascii():
             raise ValueError(f"at least {SHORTEST_TOKEN} characters, ASCII only")
         return value
+
+    @field_validator("public_url", *(f"smtp_{name}" for name in SMTP_OPTIONAL), mode="before")
+    @classmethod
+    def _is_unset_if_empty(cls, value: object) -> object:
+        """Take an empty text as unset, because compose files cannot express that in another way."""
+        return value or None
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_public_url(cls, value: str | None) -> str | None:
+        return None if value is None else mail_addresses.public_url(value)
+
+    @field_validator("smtp_sender", "smtp_reply_to")
+    @classmethod
+    def _is_address(cls, value: str | None) -> str | None:
+        if value is not None:
+            mail_addresses.mailbox(value)
+        return value
+
+    @field_validator("smtp_user")
+    @classmethod
+    def _may_sign_in(cls, value: str | None, info: ValidationInfo) -> str | None:
+        """Refuse to send a password without encryption. Not in a check of all fields: its error would show them."""
+        if value is not None and info.data.get("smtp_tls") is SmtpTls.NONE:
+            raise ValueError("needs NUMBERYARD_SMTP_TLS=starttls or tls")
+        if value is not None and info.data.get("smtp_password") is None:
+            raise ValueError("needs NUMBERYARD_SMTP_PASSWORD")
+        return value
+
+    @property
+    def offers_mail(self) -> bool:
+        """Whether people can choose e-mails about their jobs."""
+        return None not in {self.smtp_host, self.smtp_sender, self.public_url}
 
     @property
     def networks_for_callbacks(self) -> tuple[callback_urls.Network, ...]:

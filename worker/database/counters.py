@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql import JSONB, array
 
 from schemas.codes import Code, Outcome
 from schemas.database.tables import job_chunks, jobs, totals
-from schemas.jobs import ChunkState, Phase
+from schemas.jobs import APART, ChunkState
 from schemas.metrics import JOBS, PIECES, ROWS, STAGE_SECONDS, Metric
 
 Figures = Mapping[tuple[Metric, tuple[str, ...]], float]
@@ -95,8 +95,8 @@ def _unreached() -> sa.Select[Any]:
 
 
 def _pieces() -> sa.Select[Any]:
-    # The workbooks of a review were counted when they were built.
-    of_job = (job_chunks.c.job_id == _ENDED) & (job_chunks.c.phase != Phase.WORKBOOK)
+    # The workbooks and e-mails of a review were counted when they were done.
+    of_job = (job_chunks.c.job_id == _ENDED) & job_chunks.c.phase.not_in(sorted(APART))
     done = of_job & (job_chunks.c.state == ChunkState.DONE)
     line = _line(PIECES, [job_chunks.c.phase], sa.func.count())
     return sa.select(*line).where(done).group_by(job_chunks.c.phase)

@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from schemas.database.tables import admins, carriers, jobs, phone_numbers, tenants, tokens, users
+from schemas.database.tables import admins, carriers, import_profiles, jobs, phone_numbers, tenants, tokens, users
 from schemas.permissions import Tenant, TenantKind, User, UserKind
 
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -63,6 +63,11 @@ def carriers_for(actor: Tenant) -> sa.ColumnElement[bool]:
 def carriers_seen(actor: Tenant) -> sa.ColumnElement[bool]:
     """Return the condition for carriers that the actor sees: those it may use, and those defined below (R3, R7)."""
     return carriers_for(actor) | carriers.c.tenant_id.in_(ids_below(actor))
+
+
+def import_profiles_for(actor: Tenant) -> sa.ColumnElement[bool]:
+    """Return the condition for import profiles that the actor may use: its own and those of the tenants above (R32)."""
+    return import_profiles.c.tenant_id.in_(actor.path)
 
 
 def tokens_of(actor: Tenant) -> sa.ColumnElement[bool]:
@@ -148,6 +153,12 @@ def carrier_names(connection: sa.Connection, ids: Sequence[int]) -> dict[int, st
     """Return the names of carriers, whose ids the caller has from numbers that the actor sees."""
     query = sa.select(carriers.c.id, carriers.c.name).where(carriers.c.id.in_(ids))
     return {row.id: row.name for row in connection.execute(query)}
+
+
+def carriers_by_id(connection: sa.Connection, ids: Sequence[int]) -> dict[int, tuple[str, str]]:
+    """Return service and name of carriers, whose ids the caller has from numbers that the actor sees."""
+    query = sa.select(carriers.c.id, carriers.c.service, carriers.c.name).where(carriers.c.id.in_(ids))
+    return {row.id: (row.service, row.name) for row in connection.execute(query)}
 
 
 def users_of(actor: Tenant) -> sa.ColumnElement[bool]:

@@ -14,7 +14,7 @@ from schemas.database.tables import callback_deliveries, callbacks, jobs
 from schemas.http.callbacks import DeliveryResult, EndedJob, EndedLinks, JobEnded
 from schemas.jobs import Tally, counts_of, error_summary
 from worker.jobs import callback_secrets
-from worker.queue.completion import complete_callback
+from worker.queue.completion import complete_delivery
 from worker.queue.leases import Lease, LostLeaseError, release
 
 
@@ -85,7 +85,7 @@ def _event(row: sa.Row[tuple[object, ...]]) -> JobEnded:
 def note(connection: sa.Connection, lease: Lease, tried: Try, pause: float | None) -> None:
     """Record an attempt: end the callback, or schedule the next attempt in `pause` seconds. `LostLeaseError`."""
     if tried.result is DeliveryResult.DELIVERED:
-        complete_callback(connection, lease, delivered=True)
+        complete_delivery(connection, lease, delivered=True)
         connection.execute(_of(lease).values(delivered_at=sa.func.now()))
     elif pause is None:
         give_up(connection, lease)
@@ -103,7 +103,7 @@ def note(connection: sa.Connection, lease: Lease, tried: Try, pause: float | Non
 
 def give_up(connection: sa.Connection, lease: Lease) -> None:
     """End a callback without further attempts; its log stays, and a user can send it again. `LostLeaseError`."""
-    complete_callback(connection, lease, delivered=False)
+    complete_delivery(connection, lease, delivered=False)
     connection.execute(_of(lease).values(given_up_at=sa.func.now()))
 
 

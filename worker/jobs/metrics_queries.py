@@ -16,10 +16,12 @@ from schemas.codes import CATALOGUE, Outcome
 from schemas.database.tables import job_chunks, jobs
 from schemas.job_kinds import JobKind
 from schemas.jobs import TERMINAL, WORKED_IN, ChunkState, JobStatus, Phase, Stage
+from schemas.mails import MailResult
 from schemas.metrics import (
     HELD_UP,
     JOBS,
     LEASED,
+    MAILS,
     OF_LEDGER,
     OPEN_JOBS,
     PENDING,
@@ -48,6 +50,7 @@ _KNOWN: dict[Metric, tuple[tuple[str, ...], ...]] = {
     ),
     JOBS: tuple((kind.value, end.value) for kind, end in itertools.product(JobKind, JobStatus) if end in TERMINAL),
     SWEEP: tuple((finding.value,) for finding in Finding),
+    MAILS: tuple((result.value,) for result in MailResult),
     OPEN_JOBS: tuple((status.value,) for status in JobStatus if status not in TERMINAL),
     STAGE_SECONDS: tuple((stage.value,) for stage in Stage),
     **dict.fromkeys((PIECES, PENDING, LEASED, QUEUE_AGE, HELD_UP), _PHASES),

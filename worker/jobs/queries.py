@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
 
-from schemas.database.tables import callbacks, job_chunks, jobs, tenants
-from schemas.jobs import ChunkState, JobStatus, Phase, Tally, total_of
+from schemas.database.tables import callbacks, file_descriptions, job_chunks, jobs, tenants
+from schemas.job_kinds import JobKind
+from schemas.jobs import APART, RECHECKED_IN, ChunkState, JobStatus, Phase, Tally, total_of
 from schemas.permissions import Actor, Tenant
 from worker.config.settings import Settings, get_settings
 from worker.database import tenant_scope
-from worker.jobs import retention
+from worker.jobs import retention, search
 from worker.jobs.retention import FileClass
+from worker.jobs.search import JobFilter
 
 LARGEST_FAMILY = 100
 LATEST = 20  # jobs that determine the current pace
@@ -25,11 +28,13 @@ class JobView:
     """A job with its tenant, and the tally of its rows.
 
     `family`: only for a single job that corrects another or is corrected: all jobs of that lineage, oldest first.
+    `description`: only for a single job whose file can be checked again (`schemas.http.mapping`).
     """
 
     row: sa.Row[Any]
     tally: Tally
     family: tuple[JobView, ...] = ()
+    description: Mapping[str, Any] | None = None
 
 
 def _select(actor: Actor) -> sa.Select[Any]:
@@ -75,7 +80,7 @@ def _seen_by(looker: Tenant, _settings: Settings) -> sa.Select[Any]:
     held_up = (
         sa.select(sa.func.min(job_chunks.c.setback_since))
         .where(job_chunks.c.job_id == jobs.c.id, job_chunks.c.state == ChunkState.PENDING)
-        .where(job_chunks.c.phase != Phase.WORKBOOK)  # the job itself does not wait for workbooks
+        .where(job_chunks.c.phase.not_in(sorted(APART)))  # the job itself does not wait for these
         .scalar_subquery()
     )
     return (
@@ -96,6 +101,7 @@ def _seen_by(looker: Tenant, _settings: Settings) -> sa.Select[Any]:
                 "seconds"
             ),
             retention.is_gone(FileClass.REPORT).label("report_is_gone"),
+            (retention.is_gone(FileClass.UPLOAD) | ~jobs.c.keeps_upload).label("upload_is_gone"),
         )
         .join(tenants, tenants.c.id == jobs.c.tenant_id)
         .outerjoin(earlier, earlier.c.id == jobs.c.duplicate_of_id)
@@ -113,11 +119,19 @@ def get(connection: sa.Connection, actor: Actor, public_id: str) -> JobView | No
     if row is None:
         return None
     view = _with_tallies(connection, [row])[0]
+    if may_be_rechecked(row):
+        query = sa.select(file_descriptions.c.description).where(file_descriptions.c.job_id == row.id)
+        view = replace(view, description=connection.execute(query).scalar_one_or_none())
     ids = _family(connection, row.id)
     if len(ids) == 1:
         return view
     rows = connection.execute(_select(actor).where(jobs.c.id.in_(ids)).order_by(jobs.c.id))
     return replace(view, family=tuple(_with_tallies(connection, list(rows))))
+
+
+def may_be_rechecked(row: sa.Row[Any]) -> bool:
+    """Return whether the job's stored file can be checked again under other options (R31)."""
+    return bool(row.kind == JobKind.UPLOAD and row.status in RECHECKED_IN and not row.upload_is_gone)
 
 
 def status_of(connection: sa.Connection, job_id: int) -> str:
@@ -148,28 +162,22 @@ def _family_of() -> sa.Select[Any]:
 
 
 @dataclass(frozen=True)
-class JobFilter:
-    """A filter for jobs; None does not restrict. `cursor`: public id of the last job of the previous page."""
+class Page:
+    """A page of jobs, newest first. `cursor`: public id after which to continue; None at the end."""
 
-    kind: str | None = None
-    status: str | None = None
-    cursor: str | None = None
+    views: list[JobView]
+    cursor: str | None
 
 
-def page(connection: sa.Connection, actor: Actor, filters: JobFilter, limit: int) -> list[JobView]:
-    """Return up to `limit` jobs, newest first."""
-    query = _select(actor).order_by(jobs.c.id.desc()).limit(limit)
-    if filters.kind is not None:
-        query = query.where(jobs.c.kind == filters.kind)
-    if filters.status is not None:
-        query = query.where(jobs.c.status == filters.status)
-    if filters.cursor is not None:
-        last = jobs.alias()
-        visible = last.c.tenant_id.in_(tenant_scope.ids_below(actor.tenant))  # no other job is a valid cursor
-        query = query.where(
-            jobs.c.id < sa.select(last.c.id).where(_is(last, filters.cursor), visible).scalar_subquery()
-        )
-    return _with_tallies(connection, list(connection.execute(query)))
+def page(connection: sa.Connection, actor: Actor, filters: JobFilter, limit: int) -> Page:
+    """Return up to `limit` jobs; fewer, with a cursor, if the search had to end early (`worker.jobs.search`)."""
+    found = search.find(connection, actor, filters, limit)
+    query = _select(actor).where(jobs.c.id.in_(found.ids)).order_by(jobs.c.created_at.desc(), jobs.c.id.desc())
+    views = _with_tallies(connection, list(connection.execute(query)) if found.ids else [])
+    if found.cursor is None:
+        return Page(views, None)
+    cursor = sa.select(jobs.c.public_id).where(jobs.c.id == found.cursor, tenant_scope.jobs_of(actor.tenant))
+    return Page(views, connection.execute(cursor).scalar_one_or_none())
 
 
 def _with_tallies(connection: sa.Connection, rows: list[sa.Row[Any]]) -> list[JobView]:

@@ -14,7 +14,7 @@ from enum import StrEnum
 
 import sqlalchemy as sa
 
-from schemas.database.tables import job_chunks, jobs
+from schemas.database.tables import file_descriptions, job_chunks, jobs
 from schemas.jobs import TERMINAL, WORKED_IN, ChunkState, JobStatus, Phase
 from worker.config.settings import get_settings
 from worker.queue import job_state
@@ -143,8 +143,10 @@ def mark(connection: sa.Connection, ended: Ended) -> None:
     """Record that expired files are removed. With the report, delete the work items: the job itself has the counts."""
     values = {_MARKS[part].name: False for part in ended.over}
     connection.execute(jobs.update().where(jobs.c.id == ended.job_id).values(values))
+    if FileClass.UPLOAD in ended.over:
+        connection.execute(file_descriptions.delete().where(file_descriptions.c.job_id == ended.job_id))
     if FileClass.REPORT in ended.over:
-        # Open callbacks, which are sent after a job's end, stay, and so do leased work items.
+        # Open callbacks and e-mails, which are sent after a job's end, stay, and so do leased work items.
         never = [phase for phase, statuses in WORKED_IN.items() if not statuses & TERMINAL or phase is Phase.WORKBOOK]
         state = job_chunks.c.state
         over = sa.or_(

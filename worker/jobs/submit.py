@@ -31,7 +31,8 @@ class NewJob:
     """A job to create.
 
     Its rows are in the storage: as `file` under `worker.storage.files.upload_key`, as a list or selection under
-    `listed_key`, or they are those of the job `undo_of_id`. The caller has checked `callback_url`.
+    `listed_key`, or they are those of the job `undo_of_id`. The caller has checked `callback_url`. `admin_id`: the
+    account that started the job in the portal.
     """
 
     job: str  # its public id
@@ -43,6 +44,7 @@ class NewJob:
     undo_of_id: int | None = None
     parent_id: int | None = None
     callback_url: str | None = None
+    admin_id: int | None = None
 
 
 def submit(connection: sa.Connection, order: NewJob) -> int:
@@ -57,6 +59,7 @@ def submit(connection: sa.Connection, order: NewJob) -> int:
         "status": JobStatus.ACCEPTED,
         "options": order.options.to_json(),
         "created_by": order.created_by,
+        "created_by_admin_id": order.admin_id,
         "undo_of_id": order.undo_of_id,
         "parent_id": order.parent_id,
     }

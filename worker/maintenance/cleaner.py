@@ -18,6 +18,7 @@ from worker.config.settings import get_settings
 from worker.database.engine import transaction
 from worker.jobs import idempotency, retention
 from worker.maintenance import orphan_folders
+from worker.numbers import counts
 from worker.storage import files, scratch
 
 log = structlog.get_logger(__name__)
@@ -33,7 +34,7 @@ _T = TypeVar("_T")
 
 def clean() -> None:
     """Run one round. A step that fails is logged and left to the next round."""
-    for step in (forget_keys, forget_sessions, expire, remove_orphans, remove_scratch):
+    for step in (forget_keys, forget_sessions, fold_counts, expire, remove_orphans, remove_scratch):
         try:
             count = step()
         except FAILURES as error:
@@ -54,6 +55,12 @@ def forget_sessions() -> int:
     """Delete ended sessions and old sign-in failures; return how many."""
     with transaction() as connection:
         return sessions.forget_ended(connection) + login_throttle.forget_old(connection)
+
+
+def fold_counts() -> int:
+    """Add up rows of the counts of numbers; return how many rows fewer there are."""
+    with transaction() as connection:
+        return counts.fold(connection)
 
 
 def expire(most: int = MOST_JOBS) -> int:

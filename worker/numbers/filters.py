@@ -19,6 +19,7 @@ from worker.phone import e164_ranges, region
 from worker.phone.e164_ranges import EVERY, Span
 
 NOBODYS = -1  # a carrier id that no number has
+MOST_USERS = 5_000  # whose numbers are found by the users' ids; the numbers of more users are scanned
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class NumberFilter:
     """A filter as requested; a field that is None does not filter. `q` is the typed text.
 
     `tenant_id` is the holder, `uploaded_by` the uploader, `user_id` the user of the numbers, all as public ids.
+    `ends_with`: the last digits. `user_kind`: the kind ("pbx", "trunk") of a user who has the number.
     """
 
     q: str | None = None
@@ -37,6 +39,8 @@ class NumberFilter:
     user_id: str | None = None
     uploaded_by: str | None = None
     free_for: str | None = None
+    ends_with: str | None = None
+    user_kind: str | None = None
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,8 @@ class ResolvedFilter:
     """A resolved filter. If `spans` or `users` is empty, no number matches; None does not filter.
 
     `lines`: the allowed pairs of holder and uploader; None stands for all numbers, for the master only. `uploaders`:
-    the allowed uploaders. `region`: the country of the numbers.
+    the allowed uploaders. `region`: the country of the numbers. `ends_with`: their last digits. `users_where`: a
+    condition that a user of the number meets, for users who are too many to list.
     """
 
     lines: Lines | None
@@ -56,6 +61,17 @@ class ResolvedFilter:
     users: Sequence[int] | None = None
     uploaders: Sequence[int] | None = None
     free_for: str | None = None
+    ends_with: str | None = None
+    users_where: sa.ColumnElement[bool] | None = None
+
+    @property
+    def is_scanned(self) -> bool:
+        """Return whether no index finds the numbers, so that a search has to be bounded (`bounded_search`)."""
+        return self.ends_with is not None or self.users_where is not None
+
+    def indexed(self) -> ResolvedFilter:
+        """Return the same filter without the conditions that no index serves."""
+        return replace(self, ends_with=None, users_where=None)
 
     def beyond(self, e164: int | None) -> ResolvedFilter:
         """Return the same filter, limited to numbers above `e164`; None does not limit it."""
@@ -76,11 +92,26 @@ class ResolvedFilter:
             conditions.append(number.voice_carrier_id.in_(self.carriers) | number.sms_carrier_id.in_(self.carriers))
         if self.free_for is not None:  # R20: a service needs the capability, and a number serves one user for it
             conditions += [number[self.free_for], number[f"{self.free_for}_user_id"].is_(None)]
+        if self.ends_with is not None:
+            conditions += _ends_with(number.e164, self.ends_with)
+        if self.users_where is not None:
+            conditions.append(_has_user(self.users_where))
         if self.region is not None:
             conditions.append(
                 (_country_of(number.e164) if conditions and not by_kind else number.country) == self.region
             )
         return conditions
+
+
+def _ends_with(e164: sa.ColumnElement[int], digits: str) -> list[sa.ColumnElement[bool]]:
+    """Return the conditions that a number ends with these digits. They may begin with zeros: 49142 isn't 0049142."""
+    return [e164 % 10 ** len(digits) == int(digits), e164 >= 10 ** (len(digits) - 1)]
+
+
+def _has_user(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    number = phone_numbers.c
+    either = users.c.id.in_([number.voice_user_id, number.sms_user_id])
+    return sa.exists().where(either, condition).correlate(phone_numbers)
 
 
 def _country_of(e164: sa.ColumnElement[int]) -> sa.ColumnElement[str]:
@@ -93,18 +124,22 @@ def resolve(connection: sa.Connection, actor: Actor, number_filter: NumberFilter
     """Resolve a filter for an actor: the result matches nothing outside the actor's tree (R3)."""
     uploaders = None if number_filter.uploaded_by is None else _tenant_ids(connection, number_filter.uploaded_by)
     lines = _lines(connection, actor, number_filter, uploaders)
+    user_ids, users_where = _users(connection, actor, number_filter)
+    status = number_filter.status if users_where is None else number_filter.status or "assigned"
     return ResolvedFilter(
         lines=lines,
         spans=_spans(connection, number_filter, lines),
-        is_unassigned=None if number_filter.status is None else number_filter.status == "unassigned",
+        is_unassigned=None if status is None else status == "unassigned",
         capability=number_filter.capability,
         region=None
         if number_filter.country is None or not e164_ranges.is_region(number_filter.country)
         else number_filter.country.upper(),
         carriers=None if number_filter.carrier is None else _carriers(connection, number_filter.carrier),
-        users=None if number_filter.user_id is None else _users(connection, actor, number_filter.user_id),
+        users=user_ids,
         uploaders=uploaders,
         free_for=number_filter.free_for,
+        ends_with=number_filter.ends_with,
+        users_where=users_where,
     )
 
 
@@ -167,8 +202,16 @@ def _carriers(connection: sa.Connection, name: str) -> list[int]:
     return list(connection.execute(sa.select(carriers.c.id).where(has_name)).scalars()) or [NOBODYS]
 
 
-def _users(connection: sa.Connection, actor: Actor, public_id: str) -> list[int]:
-    visible = sa.select(users.c.id).where(
-        tenant_scope.users_of(actor.tenant), tenant_scope.has_public_id(users, public_id)
-    )
-    return list(connection.execute(visible).scalars())
+def _users(
+    connection: sa.Connection, actor: Actor, number_filter: NumberFilter
+) -> tuple[list[int] | None, sa.ColumnElement[bool] | None]:
+    """Return the ids of the users whose numbers match; or, if they are too many to list, a condition on users."""
+    user_id, kind = number_filter.user_id, number_filter.user_kind
+    if user_id is None and kind is None:
+        return None, None
+    conditions = [] if user_id is None else [tenant_scope.has_public_id(users, user_id)]
+    conditions += [] if kind is None else [users.c.kind == kind]
+    visible = sa.select(users.c.id).where(tenant_scope.users_of(actor.tenant), *conditions).limit(MOST_USERS + 1)
+    ids = list(connection.execute(visible).scalars())
+    # The numbers are in the actor's tree, and so are their users.
+    return (ids, None) if len(ids) <= MOST_USERS else (None, users.c.kind == kind)

@@ -9,17 +9,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
-from sqlalchemy.exc import OperationalError
 
 from schemas.database.tables import phone_numbers
 from schemas.permissions import Actor, Tenant
 from worker.database import tenant_scope
+from worker.database.time_limit import time_limit
 from worker.numbers import search
 from worker.numbers.filters import ResolvedFilter
 
 MOST_SECONDS = 8.0
 _MANY = 50_000  # as in `selections.count`
-_QUERY_CANCELED = "57014"
 _IN_USE = (phone_numbers.c.voice_user_id.is_not(None) | phone_numbers.c.sms_user_id.is_not(None)).label("in_use")
 _BESIDE = (phone_numbers.c.holder_id, _IN_USE)
 
@@ -31,10 +30,6 @@ class Held:
     holder: Tenant
     count: int
     in_use: int
-
-
-class TooLongError(Exception):
-    """Counting took longer than `MOST_SECONDS`; the transaction is aborted."""
 
 
 def of_numbers(connection: sa.Connection, actor: Actor, numbers: Sequence[int]) -> list[Held]:
@@ -50,14 +45,9 @@ def matching(connection: sa.Connection, resolved_filter: ResolvedFilter, expecte
 
     `TooLongError` if it takes longer than `MOST_SECONDS`.
     """
-    connection.exec_driver_sql(f"SET LOCAL statement_timeout = {int(MOST_SECONDS * 1000)}")
-    try:
+    with time_limit(connection, MOST_SECONDS):
         matches = search.matching(connection, resolved_filter, are_many=expected >= _MANY, beside=_BESIDE)
         return _counted(connection, matches)
-    except OperationalError as error:
-        if getattr(error.orig, "sqlstate", None) == _QUERY_CANCELED:
-            raise TooLongError from error
-        raise
 
 
 def _counted(connection: sa.Connection, numbers: sa.Select[tuple[int, int, bool]]) -> list[Held]:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from schemas.database.tables import carriers, jobs, number_events, phone_numbers, users
 from schemas.permissions import Actor, Tenant
 from worker.database import tenant_scope
-from worker.numbers import search
+from worker.numbers import bounded_search
 from worker.numbers.filters import ResolvedFilter
 
 LONGEST = 15  # digits of an E.164 number
@@ -26,15 +27,33 @@ class NumberView:
     uploader: Tenant
 
 
-def page(connection: sa.Connection, resolved_filter: ResolvedFilter, limit: int) -> list[NumberView]:
-    """Return up to `limit` numbers, ascending."""
-    return these(connection, search.first(connection, resolved_filter, limit))
+@dataclass(frozen=True)
+class NumberPage:
+    """Numbers, ascending, and the number up to which the page is complete; None if it is the last page."""
+
+    views: list[NumberView]
+    examined_to: int | None
+
+
+def page(connection: sa.Connection, resolved_filter: ResolvedFilter, limit: int) -> NumberPage:
+    """Return up to `limit` numbers. Raises as `bounded_search.page`."""
+    found = bounded_search.page(connection, resolved_filter, limit)
+    return NumberPage(these(connection, found.numbers), found.examined_to)
 
 
 def these(connection: sa.Connection, numbers: Sequence[int]) -> list[NumberView]:
     """Return these numbers, ascending. The caller has checked that the actor sees them."""
     query = _select().where(phone_numbers.c.e164.in_(numbers)).order_by(phone_numbers.c.e164)
     return _with_tenants(connection, connection.execute(query).all() if numbers else [])
+
+
+def visible(connection: sa.Connection, actor: Actor, numbers: Sequence[int]) -> set[int]:
+    """Return those of the numbers that exist and that the actor sees (R3)."""
+    listed = sa.cast(list(numbers), ARRAY(sa.BigInteger))
+    query = sa.select(phone_numbers.c.e164).where(
+        tenant_scope.numbers_of(actor.tenant), phone_numbers.c.e164 == sa.any_(listed)
+    )
+    return set(connection.execute(query).scalars())
 
 
 def get(connection: sa.Connection, actor: Actor, e164: int) -> NumberView | None:

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import INT8MULTIRANGE
+from sqlalchemy.dialects.postgresql import ARRAY, INT8MULTIRANGE
 
 from worker.numbers import holding_kinds, occupied_ranges
 from worker.numbers.filters import ResolvedFilter
@@ -41,6 +41,8 @@ _A_FEW = 3
 # A range with at most `_THIN` numbers, `_ALL_THIN` for all such ranges together, is scanned rather than searched by
 # groups.
 _THIN, _ALL_THIN = 1_000, 10_000
+_MANY_SCANNED = 20_000
+_EVERY_MATCH = 2**31 - 1  # a limit that excludes nothing; `index_groups._part` needs one
 
 
 def first(connection: sa.Connection, resolved_filter: ResolvedFilter, most: int) -> list[int]:
@@ -54,6 +56,14 @@ def first(connection: sa.Connection, resolved_filter: ResolvedFilter, most: int)
             if len(glance) < _A_FEW:
                 break
     return list(connection.execute(_matching(connection, resolved_filter, most, in_order=True)).scalars())
+
+
+def first_scanned(connection: sa.Connection, resolved_filter: ResolvedFilter, most: int) -> list[int]:
+    """Return the same as `first`, for a filter that few numbers match and no index serves: each group is read once."""
+    if resolved_filter.lines is None and resolved_filter.users is None and not _has_groups(resolved_filter):
+        return first(connection, resolved_filter, most)
+    every = some(connection, resolved_filter, _EVERY_MATCH).subquery()
+    return list(connection.execute(sa.select(every.c.e164).order_by(every.c.e164).limit(most)).scalars())
 
 
 def _glance(resolved_filter: ResolvedFilter, most: int, numbers: int) -> sa.Select[int]:
@@ -142,14 +152,26 @@ def _groups(connection: sa.Connection, resolved_filter: ResolvedFilter, most_pla
     narrows_kinds = _narrows_kinds(resolved_filter)
     most = most_places // max(len(resolved_filter.spans), 1)
     kinds = _of_kinds(connection, resolved_filter, most) if narrows_kinds else None
-    if kinds is not None:
+    if kinds is not None and not (kinds and resolved_filter.is_scanned and _are_many(connection, resolved_filter)):
         return kinds
     lines = lines_of(connection, sa.true(), None) if resolved_filter.lines is None else resolved_filter.lines
     groups = of_lines(lines, is_unassigned=resolved_filter.is_unassigned)
     count = sum(group.count for group in groups)
-    if narrows_kinds and count > most:
+    if kinds is None and narrows_kinds and count > most:
         kinds = _of_kinds(connection, resolved_filter, count)
-    return [group.narrowed(resolved_filter.conditions()) for group in groups] if kinds is None else kinds
+        if kinds is not None:
+            return kinds
+    return [group.narrowed(resolved_filter.conditions()) for group in groups]
+
+
+def _are_many(connection: sa.Connection, resolved_filter: ResolvedFilter) -> bool:
+    """Return whether so many numbers would be scanned that the groups by holder are faster than those by kind.
+
+    PostgreSQL fetches a table row for each number of an index on an expression; the indexes by holder have all columns.
+    """
+    scanned = some(connection, resolved_filter.indexed(), _MANY_SCANNED).subquery()
+    count: int = connection.execute(sa.select(sa.func.count()).select_from(scanned)).scalar_one()
+    return count == _MANY_SCANNED
 
 
 def _has_groups(resolved_filter: ResolvedFilter) -> bool:
@@ -174,7 +196,7 @@ def _of_users(resolved_filter: ResolvedFilter) -> Groups:
     """Return the numbers of some users as groups of one: they are few."""
     columns = (NUMBER.voice_user_id, NUMBER.sms_user_id)
     numbers_of_users = sa.union(
-        *(sa.select(NUMBER.e164).where(column.in_(resolved_filter.users or ())) for column in columns)
+        *(sa.select(NUMBER.e164).where(column == sa.any_(_array(resolved_filter.users or ()))) for column in columns)
     )
     table = numbers_of_users.subquery("theirs")
     conditions = [NUMBER.e164 == table.c.e164, *_conditions(resolved_filter)]
@@ -182,6 +204,10 @@ def _of_users(resolved_filter: ResolvedFilter) -> Groups:
         lines = sa.select(table_of(resolved_filter.lines))
         conditions.append(sa.tuple_(NUMBER.holder_id, NUMBER.uploader_id).in_(lines))
     return Groups(table, conditions=conditions)
+
+
+def _array(ids: Sequence[int]) -> sa.ColumnElement[Any]:
+    return sa.cast(list(ids), ARRAY(sa.Integer))
 
 
 def _one_by_one(resolved_filter: ResolvedFilter) -> Groups:

@@ -35,6 +35,11 @@ def count(connection: sa.Connection, resolved_filter: ResolvedFilter) -> int:
     return _counted(connection, search.matching(connection, resolved_filter, are_many=True))
 
 
+def count_up_to(connection: sa.Connection, resolved_filter: ResolvedFilter, most: int) -> int:
+    """Return how many numbers match, at most `most + 1`, without reading further ones."""
+    return _counted(connection, search.some(connection, resolved_filter, most + 1))
+
+
 def all_up_to(connection: sa.Connection, resolved_filter: ResolvedFilter, most: int) -> list[int] | None:
     """Return all matching numbers, ascending; None if there are more than `most`, without reading them all."""
     numbers = connection.execute(search.some(connection, resolved_filter, most + 1)).scalars().all()

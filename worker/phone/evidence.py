@@ -1,6 +1,6 @@
 """Flags for what one row shows about how the numbers of its column are written (R14b, R14d).
 
-Validation sets them for each row; `worker.stages.number_readings` decides for the whole column.
+Validation sets them for each row; `worker.phone.number_readings` decides for the whole column.
 """
 
 from __future__ import annotations

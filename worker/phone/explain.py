@@ -18,7 +18,7 @@ from worker.phone.cell_text import Surplus, parts_of, read_cell
 from worker.phone.country import read_country
 from worker.phone.digits import ascii_digits
 from worker.phone.evidence import Evidence
-from worker.phone.formatting import country_name, readable
+from worker.phone.formatting import INTERNATIONAL, country_name, readable
 from worker.phone.identify import find_column
 from worker.phone.metadata import MAIN_ROW, REGIONS
 from worker.phone.reference import Rules, readings_with_trunk_prefix
@@ -145,13 +145,21 @@ def _mismatch_text(row: Row) -> Text | None:
     if code is None:
         return None
     return Text(
-        f"“{{value}}” is a number of {_country(code)}, but the Country Code is {_country(country.calling_code)}.",
+        f"“{{value}}” is {_number_of(code)}, but the Country Code is {_country(country.calling_code)}.",
         "Correct the Country Code or the Phone Number so that they agree.",
     )
 
 
+def _number_of(code: int) -> str:
+    return f"a number of {_country(code)}" if _name(code) != INTERNATIONAL else f"an international number (+{code})"
+
+
 def _country(code: int) -> str:
-    return f"{country_name(REGIONS[MAIN_ROW[code]][1])} (+{code})"
+    return f"{_name(code)} (+{code})" if _name(code) != INTERNATIONAL else f"+{code}, which belongs to no country"
+
+
+def _name(code: int) -> str:
+    return country_name(REGIONS[MAIN_ROW[code]][1])
 
 
 def _ambiguous(rows: Sequence[Row], context: Context) -> Explained:

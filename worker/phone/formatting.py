@@ -70,5 +70,26 @@ def spoken(e164: str) -> str:
 
 
 def country_name(region: str) -> str:
-    """Return the name of a region, such as "United States" for US; an unknown region is returned unchanged."""
-    return COUNTRIES.get(region.upper(), region)
+    """Return the name of a region, such as "United States" for US, or of a calling code ("+44", "44").
+
+    An unknown one is returned unchanged.
+    """
+    code = region.removeprefix("+")
+    return _calling_code_name(int(code)) if is_calling_code(code) else COUNTRIES.get(region.upper(), region)
+
+
+def is_calling_code(text: str) -> bool:
+    """Return whether the text is a calling code, without plus."""
+    return text.isascii() and text.isdigit() and text != "001" and int(text) in phonenumbers.COUNTRY_CODE_TO_REGION_CODE
+
+
+def country_of_code(code: int) -> str:
+    """Return the country filter for the numbers of a calling code: its region, if it has only one, else "+<code>"."""
+    regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(code, ())
+    return regions[0] if len(regions) == 1 and regions[0] != "001" else f"+{code}"
+
+
+def _calling_code_name(code: int) -> str:
+    """Return "United Kingdom and others (+44)" for a code of several regions."""
+    first, *others = phonenumbers.COUNTRY_CODE_TO_REGION_CODE[code]
+    return f"{COUNTRIES.get(first, first)}{' and others' if others else ''} (+{code})"

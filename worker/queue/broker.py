@@ -35,14 +35,16 @@ PHASES = {
     "reports": (Phase.REPORT, Phase.RENDER),
     "callbacks": (Phase.CALLBACK,),
     "workbooks": (Phase.WORKBOOK,),
+    "mails": (Phase.MAIL,),
 }
 QUEUES = {phase: queue for queue, phases in PHASES.items() for phase in phases}
 ALL_QUEUES = (*PHASES, UPKEEP)
-# Callbacks wait for external servers, so they have their own process. Both kinds of process run the rescue round: it
-# waits neither for a long file nor for slow receivers; if all processes are busy, then for at most one time-out.
+# Callbacks and e-mails wait for external servers, so they have their own process. Both kinds of process run the rescue
+# round: it waits neither for a long file nor for slow receivers; if all processes are busy, then for at most one
+# time-out.
 QUEUES_OF_WORKER = (QUEUES[Phase.CHECK], QUEUES[Phase.WRITE], QUEUES[Phase.REPORT], UPKEEP)
 # A large workbook takes many seconds of CPU time: building it in an importing worker would delay imports.
-QUEUES_OF_UPKEEP = (QUEUES[Phase.CALLBACK], QUEUES[Phase.WORKBOOK], UPKEEP)
+QUEUES_OF_UPKEEP = (QUEUES[Phase.CALLBACK], QUEUES[Phase.WORKBOOK], QUEUES[Phase.MAIL], UPKEEP)
 TASKS = {queue: f"numberyard.{queue}" for queue in PHASES}
 SWEEP = "numberyard.sweep"
 READY, READY_SECONDS, READY_TRIES = "numberyard.ready.", 10, 5

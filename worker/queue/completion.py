@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 from schemas.codes import Outcome
-from schemas.database.tables import job_chunks, jobs
+from schemas.database.tables import file_descriptions, job_chunks, jobs
 from schemas.jobs import (
     TERMINAL,
     ChunkState,
@@ -102,6 +103,35 @@ def complete_check(connection: sa.Connection, lease: Lease, checked: CheckedJob)
     return Phase.WRITE if checked.chunk_rows else job_state.start_report(connection, lease.job_id)
 
 
+def complete_unsettled(
+    connection: sa.Connection, lease: Lease, file_facts: Mapping[str, Any], problem: Mapping[str, Any]
+) -> Phase | None:
+    """Put a job into review that cannot be confirmed: it is not settled which column of its file is which (R31).
+
+    Its rows are not checked, so it has no report. A job that was cancelled meanwhile ends here.
+    """
+    _end_work(connection, lease)
+    until = in_seconds(get_settings().review_seconds)
+    status = _change(connection, lease, file_facts=dict(file_facts), problem=dict(problem), review_until=until).status
+    if status == JobStatus.CANCELLING:
+        return job_state.finish_cancellation(connection, lease.job_id)
+    job_state.change_status(connection, lease.job_id, JobStatus.REVIEW)
+    return None
+
+
+def describe_file(connection: sa.Connection, lease: Lease, description: Mapping[str, Any]) -> None:
+    """Record what the columns of the job's file are and may be, in the transaction that ends the reading."""
+    insert = postgresql.insert(file_descriptions).values(job_id=lease.job_id, description=dict(description))
+    connection.execute(
+        insert.on_conflict_do_update(index_elements=["job_id"], set_={"description": insert.excluded.description})
+    )
+
+
+def change_options(connection: sa.Connection, lease: Lease, options: Mapping[str, Any]) -> None:
+    """Record options that the reading has decided: those of an import profile (R32)."""
+    _change(connection, lease, options=dict(options))
+
+
 def complete_chunk(
     connection: sa.Connection, lease: Lease, result_key: str, tally: Tally, image_key: str | None = None
 ) -> Phase | None:
@@ -179,20 +209,22 @@ def _finish(connection: sa.Connection, lease: Lease, tally: Tally) -> Phase | No
     return job_state.end_job(connection, lease.job_id, JobStatus.CANCELLED if cancelled else ending)
 
 
-def complete_callback(connection: sa.Connection, lease: Lease, *, delivered: bool) -> None:
-    """End a callback's work item: it was delivered or is given up. The job does not change. `LostLeaseError`."""
+def complete_delivery(connection: sa.Connection, lease: Lease, *, delivered: bool) -> None:
+    """End the work item of a callback or e-mail: delivered or given up. The job does not change. `LostLeaseError`."""
     update_leased(connection, lease, {"state": ChunkState.DONE if delivered else ChunkState.DEAD, "lease_until": None})
-    counters.add(connection, {(PIECES, (Phase.CALLBACK.value,)): int(delivered)})
+    counters.add(connection, {(PIECES, (lease.phase.value,)): int(delivered)})
 
 
-def fail_job(connection: sa.Connection, lease: Lease, problem: Mapping[str, Any]) -> Phase | None:
+def fail_job(
+    connection: sa.Connection, lease: Lease, problem: Mapping[str, Any], *, keeps_upload: bool = True
+) -> Phase | None:
     """End a job that cannot be completed; keep its problem and the counts of what was written so far.
 
-    Return the phase that now has work items, if any.
+    `keeps_upload`: its file is kept, to be read again. Return the phase that now has work items, if any.
     """
     _end_work(connection, lease)
     # Locks the job before the count: a chunk that is being committed is either in the tally or finds the job ended.
-    _change(connection, lease, problem=dict(problem))
+    _change(connection, lease, problem=dict(problem), keeps_upload=keeps_upload)
     _change(connection, lease, tally=tally_of(connection, lease.job_id).to_json())
     return job_state.end_job(connection, lease.job_id, JobStatus.FAILED)
 

@@ -10,11 +10,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
-from schemas.database.tables import callbacks, job_chunks, jobs
-from schemas.jobs import TERMINAL, ChunkState, JobStatus, Phase, may_move_from
+from schemas.database.tables import admins, callbacks, job_chunks, jobs, mails
+from schemas.jobs import APART, TERMINAL, ChunkState, JobStatus, Phase, may_move_from
+from schemas.mails import EVENT_OF, MailEvent
+from worker.config.settings import get_settings
 from worker.database import counters
 
 # Time for the wake-up message that follows the commit, before the rescue round sends another.
@@ -56,8 +58,8 @@ def add_work_items(
 def change_status(connection: sa.Connection, job_id: int, status: JobStatus) -> bool:
     """Move a job to a status, by legal transitions only. Return False if there is none; True if it has the status.
 
-    Every job ends through this function: the transaction that ends the job also adds the work item of its callback, if
-    it has one, and counts the job's results. The tally is final by then.
+    Every job ends through this function: the transaction that ends the job also adds the work items of its callback and
+    of its e-mail, if it has them, and counts the job's results. The tally is final by then.
     """
     values: dict[str, Any] = {"status": status}
     if status is JobStatus.CHECKING:
@@ -72,9 +74,27 @@ def change_status(connection: sa.Connection, job_id: int, status: JobStatus) -> 
             if _wants_callback(connection, job_id):
                 add_work_items(connection, job_id, Phase.CALLBACK, {0: 0})
             counters.add_job(connection, job_id)
+        if status in EVENT_OF and get_settings().offers_mail:
+            _add_mail(connection, job_id, EVENT_OF[status])
         return True
     now: str = connection.execute(sa.select(jobs.c.status).where(jobs.c.id == job_id)).scalar_one()
     return now == status
+
+
+def _add_mail(connection: sa.Connection, job_id: int, event: MailEvent) -> None:
+    """Add an e-mail and its work item, if the job's starter chose the event; one at most for each job and event.
+
+    No wake-up message: the rescue round announces it, so that nothing is sent from the transaction's caller.
+    """
+    of_starter = (admins.c.id == jobs.c.created_by_admin_id) & (admins.c.tenant_id == jobs.c.tenant_id)
+    chosen_by = (
+        sa.select(jobs.c.id, sa.literal(event.value), jobs.c.tenant_id, admins.c.id)
+        .join(admins, of_starter)
+        .where(jobs.c.id == job_id, admins.c[f"mail_{event}"])
+    )
+    insertion = insert(mails).from_select(["job_id", "event", "tenant_id", "admin_id"], chosen_by)
+    if connection.execute(insertion.on_conflict_do_nothing().returning(mails.c.job_id)).one_or_none() is not None:
+        add_work_items(connection, job_id, Phase.MAIL, {event.number: 0})
 
 
 def end_job(connection: sa.Connection, job_id: int, status: JobStatus) -> Phase | None:
@@ -100,9 +120,9 @@ def is_waited_for() -> sa.ColumnElement[bool]:
 
     The report counts in any state: its RENDER items follow it and end the job.
 
-    Workbooks do not count: building one of a review does not change the job.
+    Workbooks and e-mails do not count: those of a review do not change the job.
     """
-    of_job = (job_chunks.c.job_id == jobs.c.id) & (job_chunks.c.phase != Phase.WORKBOOK)
+    of_job = (job_chunks.c.job_id == jobs.c.id) & job_chunks.c.phase.not_in(sorted(APART))
     return sa.exists().where(of_job, (job_chunks.c.state == ChunkState.LEASED) | (job_chunks.c.phase == Phase.REPORT))
 
 

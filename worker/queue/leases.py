@@ -17,12 +17,10 @@ import sqlalchemy as sa
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from schemas.database.tables import job_chunks, jobs, lease_tokens
-from schemas.jobs import WORKED_IN, ChunkState, JobStatus, Phase, Stage
+from schemas.jobs import APART, WORKED_IN, ChunkState, JobStatus, Phase, Stage
 from worker.queue import job_state
 from worker.queue.job_state import in_seconds
 
-APART = frozenset({Phase.CALLBACK, Phase.WORKBOOK})
-"""Phases whose work items are claimed, and counted against their tenant, apart from those that a job consists of."""
 _LEASE = sa.bindparam("lease_seconds", type_=sa.Double)
 
 
@@ -64,8 +62,8 @@ def claim(connection: sa.Connection, phases: Phase | tuple[Phase, ...], lease_se
 
     The tenant with the fewest running work items comes first, then the tenant whose last claim is longest ago; within a
     tenant, the job whose last claim is longest ago. So a small file waits for work items of a large one, never for all
-    of it, and nothing waits forever. Callbacks and workbooks are each counted separately: they have their own workers,
-    and a slow receiver or a large workbook must not delay its tenant's imports.
+    of it, and nothing waits forever. Callbacks, workbooks and e-mails are each counted separately: they have their own
+    workers, and a slow receiver or a large workbook must not delay its tenant's imports.
 
     One statement; it skips rows that another worker is claiming.
     """

@@ -72,15 +72,16 @@ def csv_header(layout: Layout) -> bytes:
     """Return the first line of the report, with the byte order mark, for a file with these columns."""
     titles = neutralise(pa.array([*layout.names, *REPORT_COLUMNS], pa.string())).to_pylist()
     line = pa.table([pa.array([title]) for title in titles], names=[str(index) for index in range(len(titles))])
-    return BOM + _csv(line)
+    return BOM + csv_lines(line)
 
 
 def csv_rows(layout: Layout, cells: pa.RecordBatch, results: pa.Table) -> bytes:
     """Return the report of some rows as CSV lines (RFC 4180, UTF-8)."""
-    return _csv(columns(layout, cells, results))
+    return csv_lines(columns(layout, cells, results))
 
 
-def _csv(table: pa.Table) -> bytes:
+def csv_lines(table: pa.Table) -> bytes:
+    """Return the rows of text columns as CSV lines, without their names (RFC 4180, UTF-8)."""
     sink = pa.BufferOutputStream()
     csv.write_csv(table, sink, csv.WriteOptions(include_header=False, batch_size=_ROWS_AT_A_TIME))
     written: bytes = sink.getvalue().to_pybytes()

@@ -7,7 +7,8 @@ none of them as a formula.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +19,7 @@ from schemas.codes import BY_NUMBER, CATALOGUE, FAULTS, Code, Outcome, text_of, 
 from schemas.columns import Column, name_of
 from worker.arrays.text_columns import spread, with_first
 from worker.phone.explain import NO_CONTEXT, Context, Row, explain
+from worker.spreadsheet.cell_sources import CellSources
 
 
 def _table(text: Callable[[int], str]) -> pa.StringArray:
@@ -38,13 +40,20 @@ class Layout:
     """A file's columns: their names as in the file, and the index of each recognized column.
 
     `context`: how the numbers of an action were parsed. `preview`: the job is under review, so messages say what would
-    happen to its rows.
+    happen to its rows. `constants` and `values` are those of the mapping (`schemas.column_mapping`).
     """
 
     names: tuple[str, ...]
     mapping: Mapping[Column, int]
     context: Context = NO_CONTEXT
     preview: bool = False
+    constants: Mapping[Column, str] = field(default_factory=dict)
+    values: Mapping[Column, Mapping[str, str]] = field(default_factory=dict)
+
+    @property
+    def sources(self) -> CellSources:
+        """Where the cells of our columns come from."""
+        return CellSources(self.mapping, self.constants, self.values)
 
     @classmethod
     def from_json(cls, facts: Mapping[str, object]) -> Layout:
@@ -52,7 +61,18 @@ class Layout:
         names, mapping = facts.get("columns", ()), facts.get("mapping", {})
         if not isinstance(names, list | tuple) or not isinstance(mapping, dict):
             return cls((), {})
-        return cls(tuple(names), {Column[name]: index for name, index in mapping.items()}, _context_of(facts))
+        return cls(
+            tuple(names),
+            _by_column(mapping),
+            _context_of(facts),
+            constants=_by_column(facts.get("constants")),
+            values=_by_column(facts.get("values")),
+        )
+
+
+def _by_column(raw: object) -> dict[Column, Any]:
+    """Return a mapping from the names of our columns as one from the columns. Older jobs have none: empty."""
+    return {Column[name]: value for name, value in raw.items()} if isinstance(raw, dict) else {}
 
 
 def _context_of(facts: Mapping[str, object]) -> Context:
@@ -140,14 +160,11 @@ def _words(layout: Layout, cells: pa.RecordBatch, faults: NDArray[np.uint64], fa
         rows_at_fault = np.flatnonzero(faults[failed].astype(np.uint64) >> np.uint64(bit) & 1)
         if not len(rows_at_fault):
             continue
-        text, at = text_of(fault.code, fault.column, preview=layout.preview), layout.mapping.get(fault.column)
+        text = text_of(fault.code, fault.column, preview=layout.preview)
+        given = layout.sources.untranslated(fault.column, cells)
         if fault.code is Code.ROW_TOO_WIDE and cells.num_columns > len(layout.names):
-            at = len(layout.names)  # cells beyond the last column are in one more column
-        values = (
-            [""] * len(rows_at_fault)
-            if at is None
-            else cells.column(at).take(pa.array(failed[rows_at_fault])).to_pylist()
-        )
+            given = cells.column(len(layout.names))  # cells beyond the last column are in one more column
+        values = given.take(pa.array(failed[rows_at_fault])).to_pylist()
         rows = _number_cells(layout, cells, failed[rows_at_fault]) if fault.column is Column.PHONE_NUMBER else []
         texts = explain(fault, rows, layout.context) if rows else [None] * len(rows_at_fault)
         filled = [(own or text).with_value(value) for own, value in zip(texts, values, strict=True)]
@@ -159,11 +176,10 @@ def _words(layout: Layout, cells: pa.RecordBatch, faults: NDArray[np.uint64], fa
 
 
 def _number_cells(layout: Layout, cells: pa.RecordBatch, rows: NDArray[np.int64]) -> list[Row]:
-    """Return the Country Code and Phone Number of these rows, as in the file."""
-    nothing = pa.repeat(pa.scalar("", pa.string()), len(rows))
-    indices = (layout.mapping.get(column) for column in (Column.COUNTRY_CODE, Column.PHONE_NUMBER))
-    columns = [nothing if index is None else cells.column(index).take(pa.array(rows)) for index in indices]
-    return [Row(*row) for row in zip(*(column.to_pylist() for column in columns), strict=True)]
+    """Return the Country Code and Phone Number of these rows, as they were validated."""
+    given = (layout.sources.cells(column, cells) for column in (Column.COUNTRY_CODE, Column.PHONE_NUMBER))
+    columns = [column.take(pa.array(rows)).to_pylist() for column in given]
+    return [Row(*row) for row in zip(*columns, strict=True)]
 
 
 def _append(words: NDArray[np.object_], rows: NDArray[np.int64], more: list[str]) -> None:

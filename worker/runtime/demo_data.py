@@ -20,6 +20,7 @@ from worker.database.engine import make_engine
 from worker.runtime.processes.child import ServerError
 
 FILE = "demo.json"
+_IDLE_SECONDS = 60  # for the transaction that creates the accounts; hashing their passwords takes time
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,8 @@ def seed(settings: Settings, folder: Path) -> list[dict[str, Any]]:
     accounts = []
     try:
         with engine.begin() as connection:
+            # On a busy machine one hash may take longer than a short lease, after which the server would end it.
+            connection.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = '{_IDLE_SECONDS}s'")
             _check_root(connection)
             _plant(connection, TREE, None, accounts)
     finally:

@@ -20,8 +20,8 @@ from schemas.columns import Column
 from schemas.job_kinds import JobKind
 from schemas.jobs import JobOptions, OnExisting
 from schemas.user_services import Service, assigned_services
+from worker.phone.number_readings import Batches, decide_readings
 from worker.stages import number_ranges
-from worker.stages.number_readings import Batches, decide_readings
 
 DUPLICATE, CONFLICT = map(number_of, (Code.DUPLICATE_IN_FILE, Code.CONFLICTING_DUPLICATE))
 CONFLICT_BIT = np.uint64(fault_bit(Code.CONFLICTING_DUPLICATE, Column.PHONE_NUMBER))

@@ -17,15 +17,16 @@ import pyarrow.compute as pc
 
 from schemas.arrow_schemas import VALIDATED, first_code
 from schemas.capabilities import CAPABILITIES
-from schemas.codes import FAULTS, Code, fault_bit, number_of
+from schemas.codes import Code, fault_bit, number_of
 from schemas.columns import Column
 from schemas.job_kinds import JobKind
 from schemas.jobs import Accept, JobOptions, NumberFormat
 from schemas.name_matching import fold
 from schemas.user_services import NO_SERVICE, read_services
 from worker import phone
-from worker.phone import Candidates
+from worker.phone import Candidates, existing_numbers
 from worker.spreadsheet import cell_repair
+from worker.spreadsheet.cell_sources import CellSources
 from worker.stages import block_rows
 from worker.stages.block_rows import USUAL_LIMITS, BlockLimits
 from worker.stages.read import RowBatch
@@ -117,7 +118,7 @@ def candidates_of(stored: pa.Table) -> Candidates:
 
 @dataclass(frozen=True)
 class Parts:
-    """The rows of a whole file as batches in memory (`worker.stages.number_readings.Batches`)."""
+    """The rows of a whole file as batches in memory (`worker.phone.number_readings.Batches`)."""
 
     parts: Sequence[ValidatedRows]
 
@@ -146,7 +147,7 @@ def join_candidates(parts: Iterable[tuple[int, Candidates]]) -> Candidates:
 
 def validate_rows(  # noqa: PLR0913, PLR0917 - the rows, and everything that validates them
     batch: RowBatch,
-    mapping: Mapping[Column, int],
+    sources: CellSources,
     names: Names,
     kind: JobKind,
     options: JobOptions,
@@ -160,8 +161,7 @@ def validate_rows(  # noqa: PLR0913, PLR0917 - the rows, and everything that val
     size = len(batch.row_number)
 
     def cell(column: Column) -> pa.Array:
-        index = mapping.get(column)
-        return pa.repeat(pa.scalar("", pa.string()), size) if index is None else batch.cells.column(index)
+        return sources.cells(column, batch.cells)
 
     columns = (Column.COUNTRY_CODE, Column.PHONE_NUMBER, Column.END_NUMBER, Column.BLOCK_SIZE)
     in_cells = _NumberCells(*map(cell, columns))
@@ -171,10 +171,10 @@ def validate_rows(  # noqa: PLR0913, PLR0917 - the rows, and everything that val
         number = _existing_numbers(in_cells, options, names.calling_codes)
     booleans = {each.name: cell_repair.read_boolean(cell(each.column), each.column) for each in CAPABILITIES}
     references = {
-        column: _ids_of(cell(column), names, column) if column in mapping else _Named.nothing(size)
+        column: _ids_of(cell(column), names, column) if column in sources else _Named.nothing(size)
         for column in NOT_FOUND_CODE
     }
-    service = _services_of(cell(Column.SERVICE)) if Column.SERVICE in mapping else _Named.nothing(size)
+    service = _services_of(cell(Column.SERVICE)) if Column.SERVICE in sources else _Named.nothing(size)
     faults = number.faults.copy()
     for faults_of_column in (
         *(each.faults for each in booleans.values()),
@@ -234,7 +234,7 @@ def _new_numbers(number_cells: _NumberCells, options: JobOptions, limits: BlockL
     international = options.number_format is NumberFormat.INTERNATIONAL
     rules = phone.Rules(accept_possible=options.accept is Accept.POSSIBLE, international=international)
     column = phone.check_column(country.text, number.text, rules, was_numeric=number.was_numeric)
-    _put_repairs(column, country, number)
+    existing_numbers.put_repairs(column, country, number)
     ends = cell_repair.repair_phone(number_cells.end).text, cell_repair.repair_phone(number_cells.size).text
     blocks = block_rows.read_blocks(block_rows.Cells(country.text, number.text, *ends, column), rules, limits)
     return _as_numbers(blocks.column, blocks.numbers, Candidates.none())
@@ -242,23 +242,14 @@ def _new_numbers(number_cells: _NumberCells, options: JobOptions, limits: BlockL
 
 def _existing_numbers(number_cells: _NumberCells, options: JobOptions, calling_codes: Sequence[int]) -> _Numbers:
     """Identify the existing numbers that rows name, without validating them (R14c)."""
-    country, number = cell_repair.repair_country(number_cells.country), cell_repair.repair_phone(number_cells.number)
-    texts = country.text
-    if options.country_code:
-        open_rows = pc.and_(pc.equal(texts, ""), pc.invert(pa.array(phone.names_country(number.text))))
-        texts = pc.if_else(open_rows, options.country_code, texts)
-    international = options.number_format is NumberFormat.INTERNATIONAL
-    identified = phone.find_column(texts, number.text, number.was_numeric, calling_codes, international=international)
-    _put_repairs(identified.column, country, number)
-    return _as_numbers(identified.column, np.ones(len(number.text), np.int64), identified.candidates)
-
-
-def _put_repairs(column: phone.PhoneColumn, country: cell_repair.Repaired, number: cell_repair.Repaired) -> None:
-    """Add the faults and warnings of cell repair. A number that lost digits is not judged further."""
-    lost = number.faults != 0
-    column.faults[:] = _first_repair_then_number(number.faults, column.faults) | country.faults
-    column.e164[lost], column.evidence[lost] = 0, 0
-    column.warnings[:] |= country.warnings | number.warnings
+    identified = existing_numbers.read_existing(
+        number_cells.country,
+        number_cells.number,
+        calling_codes,
+        country_code=options.country_code,
+        international=options.number_format is NumberFormat.INTERNATIONAL,
+    )
+    return _as_numbers(identified.column, np.ones(len(identified.column.e164), np.int64), identified.candidates)
 
 
 def _as_numbers(column: phone.PhoneColumn, numbers: np.ndarray, candidates: Candidates) -> _Numbers:
@@ -299,10 +290,3 @@ def _services_of(column: pa.Array) -> _Named:
     value = np.array([service or 0 for service in read] or [0], dtype=np.int32)
     faults = np.array([NO_SERVICE_BIT if service is None else 0 for service in read] or [0], dtype=np.uint64)
     return _Named(value[codes], faults[codes])
-
-
-def _first_repair_then_number(repair: np.ndarray, number: np.ndarray) -> np.ndarray:
-    """Return the faults of both. If digits were lost, drop the other faults of the number: they would mislead."""
-    country_bits = sum(1 << bit for bit, fault in enumerate(FAULTS) if fault.column is Column.COUNTRY_CODE)
-    kept: np.ndarray = np.where(repair != 0, number & np.uint64(country_bits), number) | repair
-    return kept.astype(np.uint64)

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from schemas.arrow_schemas import STATE
 from schemas.capabilities import CAPABILITY_NAMES, CARRIER_FIELDS
 from worker.arrays.distinct import distinct_ids, distinct_rows
-from worker.numbers import copy_binary, inventory, isolate_refused, tree_countries
+from worker.numbers import copy_binary, counts, inventory, isolate_refused, tree_countries
 from worker.phone import region
 from worker.stages.resolving.model import Decisions, Numbers
 
@@ -60,7 +60,7 @@ def write_singly(connection: Connection, decided: Decisions, most: int) -> isola
 
 
 def note(connection: Connection, decided: Decisions, job_id: int) -> None:
-    """Record the job in the histories of the numbers that it changed, and the numbers' holdings and countries."""
+    """Record the job in the histories of the numbers that it changed, and their holdings, countries and counts."""
     if decided.images.num_rows:
         # A number's row names the job that created it; its history holds the later jobs.
         created = decided.create.e164[decided.create.state["created_job_id"] == job_id]
@@ -70,6 +70,19 @@ def note(connection: Connection, decided: Decisions, job_id: int) -> None:
     both = (decided.create, decided.update)
     inventory.note_holdings(connection, _holdings(both))
     tree_countries.note(connection, {pair for part in both if len(part) for pair in _countries_of(part)})
+    counts.note(connection, _differences(decided))
+
+
+def _differences(decided: Decisions) -> counts.Differences:
+    """Return by how much the counts of numbers change: new states come, the states that existed before go."""
+    differences: dict[tuple[int, ...], int] = {}
+    for part in (decided.create, decided.update):
+        counts.add(differences, part.e164, part.state, 1)
+    if decided.images.num_rows:
+        existed = decided.images.column("existed").to_numpy() != 0
+        before = {name: decided.images.column(name).to_numpy()[existed] for name in ("e164", *STATE.names)}
+        counts.add(differences, before["e164"], before, -1)
+    return differences
 
 
 def _holdings(parts: Sequence[Numbers]) -> set[tuple[int, ...]]:

@@ -12,7 +12,7 @@ import hmac
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,23 +22,26 @@ from sqlalchemy import Row
 
 from schemas import arrow_schemas
 from schemas.codes import Code
+from schemas.column_mapping import ColumnMapping
 from schemas.columns import Column, is_international
-from schemas.job_kinds import ACTIONS, JOB_KINDS
+from schemas.job_kinds import ACTIONS, JOB_KINDS, JobKind
 from schemas.jobs import JobStatus, Mode, OnError, Stage
 from worker.config.failpoints import Failpoint, hit
 from worker.config.settings import Settings, get_settings
 from worker.database.engine import transaction
 from worker.phone import Candidates
+from worker.phone.number_readings import Batches
 from worker.queue import completion, leases
 from worker.reports.row_messages import Layout
 from worker.stages.block_rows import BlockLimits
 from worker.stages.cut import deduplicate
 from worker.stages.merge import merge
-from worker.stages.number_readings import Batches
 from worker.stages.plan import plan_undo
-from worker.stages.read import FileFacts, FileFault, Limits, ReadOptions, RowBatch, Rows, read, read_list
+from worker.stages.read import FileFacts, FileFault, Limits, ReadOptions, RowBatch, Rows, no_profiles, read, read_list
 from worker.stages.validate import Names, Parts, ValidatedRows, candidates_of, join_candidates, validate_rows
 from worker.steps.chunk_facts import Job, names_for
+from worker.steps.file_profiles import Profiles, may_take_profile
+from worker.steps.file_reading import FileReading, described, file_facts
 from worker.steps.preview import preview
 from worker.storage import arrow_files, background_writes, scratch
 from worker.storage import files as storage_files
@@ -56,16 +59,39 @@ class ReadFile:
     batch_rows: Sequence[int]
 
 
-def check_rows_of(lease: leases.Lease, job: Job, row: Row[Any]) -> completion.CheckedJob | ReadFile:
-    """Read a file, a list or a selection; if it is a single batch, check it as well."""
-    with scratch.folder() as workdir, _rows_of(lease, job, row, workdir) as rows:
+Checked = completion.CheckedJob | ReadFile
+
+
+def check_rows_of(lease: leases.Lease, job: Job, row: Row[Any], profiles: Profiles) -> tuple[Checked, FileReading]:
+    """Read a file, a list or a selection; if it is a single batch, check it as well.
+
+    `profiles` finds the import profile of a file that does not explain itself (R32). Raises `UnsettledTableError` if
+    none fits; under review it has a description.
+    """
+    with scratch.folder() as workdir, _rows_of(lease, job, row, workdir, profiles) as rows:
+        job = _by_profile(job, rows.facts, profiles)
         with transaction() as connection:
             names = names_for(connection, job, rows.facts)
         sizes, only = _read_all(lease, rows, names)
-        facts = _facts(rows.facts, job, names)  # after reading: some columns' meaning depends on all values
+        facts = file_facts(rows.facts)  # after reading: some columns' meaning depends on all values
+        if job.kind in ACTIONS:
+            facts |= {"calling_codes": list(names.calling_codes), "country_code": job.options.country_code}
+        reading = FileReading(job.options, facts, _description(rows, job), profiles)
     if only is None:
-        return ReadFile(facts, sizes)
-    return _cut_rows(lease, job, facts, Parts([_validated(lease, job, facts, names, only)]))
+        return ReadFile(facts, sizes), reading
+    return _cut_rows(lease, job, facts, Parts([_validated(lease, job, facts, names, only)])), reading
+
+
+def _description(rows: Rows, job: Job) -> dict[str, Any] | None:
+    description = rows.description
+    return None if description is None else described(description, rows.facts, JOB_KINDS[job.kind].form, job.actor)
+
+
+def _by_profile(job: Job, facts: FileFacts, profiles: Profiles) -> Job:
+    """Return the job with the options of the import profile that its file was read by, if any."""
+    if facts.profile is None:
+        return job
+    return replace(job, options=profiles.applied(facts.profile, job.options))
 
 
 def validate_batch(lease: leases.Lease, job: Job, facts: Mapping[str, Any]) -> str:
@@ -87,7 +113,7 @@ def cut(lease: leases.Lease, job: Job, facts: Mapping[str, Any], keys: Sequence[
 
 
 class _Stored:
-    """The validated rows of a whole file, read batch by batch (a `worker.stages.number_readings.Batches`)."""
+    """The validated rows of a whole file, read batch by batch (a `worker.phone.number_readings.Batches`)."""
 
     def __init__(self, keys: Sequence[str]) -> None:
         self._keys = keys
@@ -133,7 +159,7 @@ class _Stored:
 
 
 @contextmanager
-def _rows_of(lease: leases.Lease, job: Job, row: Row[Any], workdir: Path) -> Iterator[Rows]:
+def _rows_of(lease: leases.Lease, job: Job, row: Row[Any], workdir: Path, profiles: Profiles) -> Iterator[Rows]:
     form = JOB_KINDS[job.kind].form
     if row.file_name is None:
         yield read_list(
@@ -141,10 +167,13 @@ def _rows_of(lease: leases.Lease, job: Job, row: Row[Any], workdir: Path) -> Ite
         )
         return
     options = job.options
-    hints = ReadOptions(options.delimiter, options.encoding, options.sheet, options.header_row)
+    mapping = ColumnMapping.from_json(options.mapping)
+    layout = (options.delimiter, options.encoding, options.sheet, options.header_row)
+    hints = ReadOptions(*layout, mapping, profiles.of_headers if may_take_profile(options) else no_profiles)
+    describes = job.kind is JobKind.UPLOAD and options.mode is Mode.REVIEW
     with (
         _as_it_came(lease, row) as path,
-        read(path, _limits(get_settings()), workdir=workdir, form=form, hints=hints) as sheet,
+        read(path, _limits(get_settings()), workdir=workdir, form=form, hints=hints, describes=describes) as sheet,
     ):
         yield sheet
 
@@ -200,9 +229,9 @@ def _from_stored(stored: pa.RecordBatch) -> RowBatch:
 
 
 def _validated(lease: leases.Lease, job: Job, facts: Mapping[str, Any], names: Names, batch: RowBatch) -> ValidatedRows:
-    mapping = Layout.from_json(facts).mapping
+    sources = Layout.from_json(facts).sources
     with lease.timed(Stage.VALIDATE):
-        return validate_rows(batch, mapping, names, job.kind, job.options, _block_limits(get_settings()))
+        return validate_rows(batch, sources, names, job.kind, job.options, _block_limits(get_settings()))
 
 
 def _cut_rows(lease: leases.Lease, job: Job, facts: Mapping[str, Any], rows: Batches) -> completion.CheckedJob:
@@ -264,14 +293,6 @@ def _cut(
             sizes.append(int(arrow_schemas.first_lines(chunk).sum()))
     review = None if job.options.mode is Mode.APPLY else preview(lease, job, table, len(sizes), tally)
     return completion.CheckedJob(facts, table.num_rows, tally, sizes, review)
-
-
-def _facts(facts: FileFacts, job: Job, names: Names) -> dict[str, Any]:
-    """Return the facts about the file, as stored in `jobs`; for an action, also how its numbers were read (R14c)."""
-    file_facts = asdict(facts) | {"mapping": {column.name: index for column, index in facts.mapping.items()}}
-    if job.kind in ACTIONS:
-        file_facts |= {"calling_codes": list(names.calling_codes), "country_code": job.options.country_code}
-    return file_facts
 
 
 def _block_limits(settings: Settings) -> BlockLimits:

@@ -20,11 +20,12 @@ from schemas import arrow_schemas, callback_signing, request_problems
 from schemas.codes import Code, fault_bit, number_of
 from schemas.columns import Column
 from schemas.jobs import JobOptions, OnError, Phase
+from schemas.mails import MailResult
 from schemas.request_problems import RequestCode
 from worker.config.failpoints import Failpoint, hit
 from worker.config.settings import Settings, get_settings
 from worker.database.engine import TRANSIENT, is_transient, sqlstate_of, transaction
-from worker.jobs import callbacks, workbook_items
+from worker.jobs import callbacks, mails, workbook_items
 from worker.numbers import inventory
 from worker.queue import broker, completion, leases
 from worker.storage import arrow_files, files
@@ -38,16 +39,36 @@ FIRST_DELAY = 0.5  # seconds; doubled with every attempt
 LONGEST_DELAY = 30.0
 PATIENT_SECONDS = 300.0
 TRANSIENT_ERRORS = (inventory.ConflictError, files.StoreError)
-DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+SENT_OUT = frozenset({Phase.CALLBACK, Phase.MAIL})  # to external servers
+# Faults of a file that another mapping, sheet, separator, encoding or option may avoid.
+READABLE_OTHERWISE = frozenset(
+    {
+        Code.EMPTY_FILE,
+        Code.NO_HEADER,
+        Code.MISSING_COLUMN,
+        Code.DUPLICATE_COLUMN,
+        Code.BAD_ENCODING,
+        Code.UNREADABLE_FILE,
+        Code.TOO_MANY_ROWS,
+        Code.TOO_MANY_COLUMNS,
+    }
+)
+DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+DISK_FAILED = frozenset({errno.EIO})
 
 
 def refuse(lease: leases.Lease, code: Code, detail: str, context: Mapping[str, object]) -> None:
-    """End the job with the file's error. Keep only the problem's text."""
+    """End the job with the file's error. Keep only the problem, and the file if it may be readable otherwise (R31)."""
+    keeps_upload = code in READABLE_OTHERWISE
     with transaction() as connection:
-        following = completion.fail_job(connection, lease, request_problems.of_file(code, detail, context))
+        problem = request_problems.of_file(code, detail, context)
+        following = completion.fail_job(connection, lease, problem, keeps_upload=keeps_upload)
     hit(Failpoint.REFUSE_COMMITTED)
     with suppress(*files.FAILURES):  # retention removes the files later
-        files.remove_job(lease.job_public_id)
+        if keeps_upload:
+            files.remove_all_but(lease.job_public_id, files.upload_key(lease.job_public_id))
+        else:
+            files.remove_job(lease.job_public_id)
     log.info("file_refused", code=code.value)
     broker.wake(following, lease.job_public_id)
 
@@ -55,9 +76,9 @@ def refuse(lease: leases.Lease, code: Code, detail: str, context: Mapping[str, o
 def most_attempts(phase: Phase, settings: Settings) -> int:
     """Return how many times a work item is started before it is given up.
 
-    A callback has its own schedule, which the step itself ends; attempts beyond it are those that killed their worker.
+    What is sent has its own schedule, which the step itself ends; attempts beyond it have killed their worker.
     """
-    return settings.max_attempts + (callback_signing.TRIES if phase is Phase.CALLBACK else 0)
+    return settings.max_attempts + (callback_signing.TRIES if phase in SENT_OUT else 0)
 
 
 def postpone(lease: leases.Lease, *, counts: bool, error: Exception | None = None) -> None:
@@ -88,7 +109,7 @@ def _delay(lease: leases.Lease, kind: str | None, *, counts: bool) -> float:
 
     Waiting would not help then, and would delay every halving.
     """
-    if lease.phase is Phase.CALLBACK and counts:
+    if lease.phase in SENT_OUT and counts:
         # An internal error must not use up a day's attempts in minutes.
         pause = callback_signing.SCHEDULE[min(lease.attempt, len(callback_signing.SCHEDULE)) - 1]
         return float(pause * get_settings().callback_backoff_scale)
@@ -103,14 +124,14 @@ def _kind_of(error: Exception) -> str:
 
 
 def is_transient_failure(error: Exception) -> bool:
-    """Return whether the error is a transient failure: database, storage, disk space or a conflict, not the rows."""
-    is_full = isinstance(error, OSError) and error.errno in DISK_FULL
-    return is_full or is_transient(error) or isinstance(error, TRANSIENT_ERRORS)
+    """Return whether the error is a transient failure: database, storage, disk or a conflict, not the rows."""
+    is_disk = isinstance(error, OSError) and error.errno in DISK_FULL | DISK_FAILED
+    return is_disk or is_transient(error) or isinstance(error, TRANSIENT_ERRORS)
 
 
 def is_past_transient_deadline(lease: leases.Lease, settings: Settings) -> bool:
-    """Return whether transient failures have exceeded `patience_hours`. A callback has no such limit."""
-    return lease.phase is not Phase.CALLBACK and lease.held_up_seconds > settings.patience_hours * 3600
+    """Return whether transient failures have exceeded `patience_hours`. What is sent has no such limit."""
+    return lease.phase not in SENT_OUT and lease.held_up_seconds > settings.patience_hours * 3600
 
 
 def give_up(lease: leases.Lease) -> None:
@@ -119,6 +140,11 @@ def give_up(lease: leases.Lease) -> None:
         with transaction() as connection:
             callbacks.give_up(connection, lease)
         log.error("callback_given_up", attempt=lease.attempt)
+        return
+    if lease.phase is Phase.MAIL:
+        with transaction() as connection:
+            mails.end(connection, lease, MailResult.GIVEN_UP)
+        log.error("mail_given_up", attempt=lease.attempt)
         return
     if lease.phase is not Phase.WRITE or _all_or_nothing(lease):
         end_job(lease)

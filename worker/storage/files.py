@@ -409,6 +409,27 @@ def remove_job(job: str) -> None:
     delete([entry["path"] for entry in entries(folder_of(job))])
 
 
+def remove_all_but(job: str, kept: str) -> None:
+    """Delete every file of a job except the one under the key `kept`. `StoreError`."""
+    folder = local_folder(job)
+    if folder is None:
+        delete([entry["path"] for entry in entries(folder_of(job)) if entry["path"] != kept])
+        return
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if f"{folder_of(job)}/{path.name}" != kept:
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
+
+
+def copy(source: str, target: str) -> None:
+    """Copy a file inside the store, without sending it through this process. `MissingFileError`, `StoreError`."""
+    with _call(source):
+        obstore.copy(store(), source, target)
+    top = root()
+    if top is not None:
+        _keep(target)
+        keep_name(target)
+
+
 def entries(prefix: str) -> list[ObjectMeta]:
     """List everything below a prefix of an object store: `path`, `size`, `last_modified`. `StoreError`."""
     return [entry for page in pages(prefix) for entry in page]

@@ -12,7 +12,8 @@ import pyarrow as pa
 
 from schemas import arrow_schemas
 from schemas.codes import CATALOGUE, Code, Outcome
-from schemas.jobs import Tally
+from schemas.columns import Column
+from schemas.jobs import Seen
 from worker.reports import render
 from worker.reports.row_messages import Layout, outcome_mask
 from worker.storage import arrow_files, files
@@ -37,9 +38,9 @@ class Published:
         self._cells = cells
         self._results = results
 
-    def tally(self) -> Tally:
-        """Return the rows counted by outcome and code."""
-        return arrow_schemas.tally(self._results)
+    def causes(self) -> dict[tuple[Outcome, Code, Column], Seen]:
+        """Return the rows counted by outcome and code, failed rows also by column."""
+        return arrow_schemas.causes(self._results)
 
     def batches(self, outcomes: Outcomes) -> Iterator[tuple[pa.RecordBatch, pa.Table]]:
         """Yield cells and results, batch by batch, of the rows with one of the outcomes (None: of all)."""
@@ -62,15 +63,20 @@ class Published:
                 yield batch.slice(start, PORTION)
 
     def page(
-        self, outcomes: Outcomes, code: str | None, first: int, limit: int
+        self, outcomes: Outcomes, code: str | None, first: int, limit: int, column: Column | None = None
     ) -> tuple[list[dict[str, Any]], int | None]:
-        """Return up to `limit` records from row index `first` on, and the row index of the next page, if any."""
+        """Return up to `limit` records from row index `first` on, and the row index of the next page, if any.
+
+        `column`: only rows whose code is that of a fault in it.
+        """
         mask = np.ones(self._results.num_rows, dtype=bool)
         if outcomes is not None:
             mask &= outcome_mask(self._results, outcomes)
         if code is not None:
             number = CATALOGUE[Code(code)].number if code in Code.__members__ else 0
             mask &= self._results.column("code").to_numpy() == number
+        if column is not None:
+            mask &= arrow_schemas.has_first_fault_at(self._results.column("faults").to_numpy(), column)
         places = np.flatnonzero(mask[first:]) + first
         following = int(places[limit]) if len(places) > limit else None
         return list(self._records(places[:limit])), following

@@ -16,6 +16,7 @@ import atheris
 with atheris.instrument_imports(include=["schemas", "worker"]):
     from schemas.job_kinds import JobKind
     from schemas.jobs import JobOptions
+    from worker.spreadsheet.cell_sources import CellSources
     from worker.stages.cut import deduplicate
     from worker.stages.read import FileFault, Limits, read
     from worker.stages.validate import Names, Parts, validate_rows
@@ -39,7 +40,7 @@ def once(content: bytes) -> None:
     try:
         with read(path, LIMITS, workdir=folder) as sheet:
             parts = [
-                validate_rows(batch, sheet.facts.mapping, Names({}), JobKind.UPLOAD, options)
+                validate_rows(batch, CellSources(sheet.facts.mapping), Names({}), JobKind.UPLOAD, options)
                 for batch in sheet.batches()
             ]
     except FileFault:

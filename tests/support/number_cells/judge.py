@@ -13,6 +13,7 @@ from schemas.job_kinds import JobKind
 from schemas.jobs import JobOptions
 from tests.support.files.sheets import csv_bytes
 from tests.support.number_cells.model import Cell, Sheet, Verdict
+from worker.spreadsheet.cell_sources import CellSources
 from worker.stages.cut import deduplicate
 from worker.stages.read import FileFault, Limits, read
 from worker.stages.validate import Names, Parts, ValidatedRows, validate_rows
@@ -140,7 +141,7 @@ def _checked(sheet: Sheet, folder: Path, batch_rows: int) -> list[Outcome]:
     options, parts = JobOptions(number_format=sheet.number_format), list[ValidatedRows]()
     with read(path, replace(LIMITS, batch_rows=batch_rows), workdir=folder) as table:
         for batch in table.batches():
-            parts.append(validate_rows(batch, table.facts.mapping, Names({}), JobKind.UPLOAD, options))
+            parts.append(validate_rows(batch, CellSources(table.facts.mapping), Names({}), JobKind.UPLOAD, options))
     header = table.facts.columns[table.facts.mapping[Column.PHONE_NUMBER]]
     file = deduplicate(Parts(parts), JobKind.UPLOAD, options, international_header=is_international(header))
     results = file.results()

@@ -30,10 +30,27 @@ _COUNTRIES = f"""
     FROM (SELECT DISTINCT holder_id, left(e164::text, 3) AS start FROM phone_numbers) AS held
     JOIN tenants ON tenants.id = held.holder_id CROSS JOIN unnest(tenants.path) AS line (id)
     JOIN unnest(ARRAY{sorted(COUNTRY_CODE_TO_REGION_CODE)}) AS code ON starts_with(start, code::text)"""  # noqa: S608 - our own
+_COUNTED = f"""
+    SELECT line.id AS tenant_id, counted.dimension, counted.key, held.is_unassigned, sum(held.count)::bigint AS count
+    FROM (SELECT holder_id, left(e164::text, 3) AS start, coalesce(voice_carrier_id, 0) AS voice,
+            coalesce(sms_carrier_id, 0) AS sms, ({UNASSIGNED}) AS is_unassigned, count(*) AS count
+        FROM phone_numbers GROUP BY 1, 2, 3, 4, 5) AS held
+    JOIN tenants ON tenants.id = held.holder_id CROSS JOIN unnest(tenants.path) AS line (id)
+    LEFT JOIN unnest(ARRAY{sorted(COUNTRY_CODE_TO_REGION_CODE)}) AS code ON starts_with(start, code::text)
+    CROSS JOIN LATERAL (VALUES ('total', 0, true), ('held', 0, line.id = held.holder_id), ('code', code, code > 0),
+        ('carrier', voice, voice > 0), ('carrier', sms, sms > 0)) AS counted (dimension, key, is_one)
+    WHERE counted.is_one GROUP BY 1, 2, 3, 4"""  # noqa: S608 - our own
+_SUMS = """
+    SELECT tenant_id, dimension, key, is_unassigned, sum(count)::bigint AS count FROM number_counts
+    GROUP BY 1, 2, 3, 4 HAVING sum(count) <> 0"""
+_MISCOUNTED = f"""
+    SELECT count(*) FROM (({_COUNTED} EXCEPT {_SUMS}) UNION ALL ({_SUMS} EXCEPT {_COUNTED})) AS them"""  # noqa: S608 - our own
 # For numbers that no chunk has written: all that a chunk notes of them.
 NOTE_HOLDINGS = f"""
     WITH kinds AS (INSERT INTO holdings {_HELD} ON CONFLICT DO NOTHING)
-    INSERT INTO tenant_countries {_COUNTRIES} ON CONFLICT DO NOTHING"""
+        , old AS (DELETE FROM number_counts)
+        , counts AS (INSERT INTO number_counts (tenant_id, dimension, key, is_unassigned, count) {_COUNTED})
+    INSERT INTO tenant_countries {_COUNTRIES} ON CONFLICT DO NOTHING"""  # noqa: S608 - our own
 _FORGOTTEN = f"SELECT count(*) FROM ({_HELD} EXCEPT SELECT * FROM holdings) AS them"  # noqa: S608 - our own
 _FORGOTTEN_COUNTRIES = f"SELECT count(*) FROM ({_COUNTRIES} EXCEPT SELECT * FROM tenant_countries) AS them"  # noqa: S608 - our own
 _OTHERS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name AND pid <> pg_backend_pid()"
@@ -130,6 +147,12 @@ def forgotten(connection: sa.Connection) -> int:
 def forgotten_countries(connection: sa.Connection) -> int:
     """How many pairs of a tenant and a calling code of its tree's numbers are missing from `tenant_countries`."""
     found: int = connection.execute(sa.text(_FORGOTTEN_COUNTRIES)).scalar_one()
+    return found
+
+
+def miscounted(connection: sa.Connection) -> int:
+    """How many counts of numbers differ from the numbers: the overview shows them."""
+    found: int = connection.execute(sa.text(_MISCOUNTED)).scalar_one()
     return found
 
 

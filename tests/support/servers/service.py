@@ -27,22 +27,30 @@ from worker.runtime.processes.ports import free_port
 
 Json = dict[str, Any]
 NUMBERYARD = str(Path(sys.executable).with_name("numberyard"))
-START_SECONDS = 90.0
+START_SECONDS = 200.0
 STOP_SECONDS = 60.0
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # else every client reads all authorities anew, to speak plain HTTP
 JOB_SECONDS = 120.0
 ENDED = ("completed", "completed_with_errors", "failed", "cancelled")
+REST, LONGEST_REST = 3.0, 0.5  # between two questions: so many times as long as one takes, at most so many seconds
+POLL_SECONDS = 0.1  # between two requests of one who waits for a job or a report
 # Small, so that a test of what happens after a crash waits seconds, not minutes.
 QUICK = {"lease_seconds": 2, "hint_seconds": 1, "sweep_seconds": 0.5}
 
 
 def wait_for(condition: Callable[[], Any], seconds: float, what: str, every: float = 0.02) -> Any:  # noqa: ANN401 - what was waited for
-    """Ask every so many seconds until the answer is true, and give it back; fails when `seconds` have passed."""
+    """Ask every so many seconds until the answer is true, and give it back; fails when `seconds` have passed.
+
+    What takes long to ask (processes, HTTP) is asked less often: it takes its time from the service that is waited for.
+    """
     deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
-        time.sleep(every)
-    return found
+    while True:
+        began = time.monotonic()
+        if found := condition():
+            return found
+        ended = time.monotonic()
+        assert ended < deadline, f"{what}: not within {seconds} s"
+        time.sleep(max(every, min(REST * (ended - began), LONGEST_REST)))
 
 
 def alive(pid: int) -> bool:
@@ -83,7 +91,7 @@ class Client:
                 return job if job["status"] in ENDED else None
             return None
 
-        found: Json = wait_for(job_if_ended, seconds, f"end of job {job_id}")
+        found: Json = wait_for(job_if_ended, seconds, f"end of job {job_id}", POLL_SECONDS)
         return found
 
     def report(self, job_id: str, ending: str = "csv", rows: str = "all") -> bytes:
@@ -94,7 +102,7 @@ class Client:
             is_ready = answer.status_code != 503 or answer.json()["code"] != "WORKBOOK_NOT_READY"
             return answer if is_ready else None
 
-        answer: httpx.Response = wait_for(report_if_ready, JOB_SECONDS, "the report")
+        answer: httpx.Response = wait_for(report_if_ready, JOB_SECONDS, "the report", POLL_SECONDS)
         assert answer.status_code == 200, answer.text
         return answer.content
 

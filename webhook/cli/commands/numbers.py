@@ -27,6 +27,8 @@ _HEADINGS = ("Number", "Country", "Capabilities", "Voice carrier", "SMS profile"
 @click.option("--country", metavar="US", help="A country or a calling code.")
 @click.option("--carrier", metavar="NAME", help="A voice carrier or SMS carrier profile.")
 @click.option("--tenant", "--tenant-id", metavar="NAME|ID", help="Enterprise or reseller that has the numbers.")
+@click.option("--ends-with", metavar="DIGITS", help="The last four digits or more.")
+@click.option("--user-kind", type=click.Choice(["pbx", "trunk"]), help="Kind of the user who has the number.")
 @click.option(
     "--limit", type=click.IntRange(min=1), default=50, show_default=True, help="Maximum count of numbers to list."
 )

@@ -10,7 +10,8 @@ from webhook.cli.lookup import OWN, tenant_id, tenant_or_own
 from webhook.cli.resources import delete_resource, list_resources, show_resource
 from webhook.cli.session import Session, talks
 
-_HEADINGS = ("Tenant", "Name", "Kind", "Parent", "External", "Voice carrier", "SMS profile")
+_HEADINGS = ("Tenant", "Name", "Kind", "Parent", "External", "Voice carrier", "SMS profile", "Billing")
+_billing = click.option("--billing-reference", metavar="TEXT", help='What your billing calls it; "" for none.')
 _external = click.option(
     "--external/--no-external", "allow_external_numbers", default=None, help="Allow External Numbers (enterprises)."
 )
@@ -28,7 +29,9 @@ def tenants() -> None:
 @talks
 def list_command(session: Session, *, limit: int) -> Exit:
     """List your own company and those below it."""
-    return list_resources(session, "tenants", limit, _HEADINGS, _row, spare=("Parent", "SMS profile", "Voice carrier"))
+    return list_resources(
+        session, "tenants", limit, _HEADINGS, _row, spare=("Billing", "Parent", "SMS profile", "Voice carrier")
+    )
 
 
 @tenants.command()
@@ -36,6 +39,7 @@ def list_command(session: Session, *, limit: int) -> Exit:
 @click.option("--kind", type=click.Choice(["reseller", "enterprise"]), required=True, help="Kind of tenant.")
 @click.option("--parent", metavar="NAME|ID", help="Tenant directly above it.  [default: your own]")
 @_external
+@_billing
 @talks
 def add(session: Session, *, parent: str | None, **fields: str | bool | None) -> Exit:
     """Add a reseller or an enterprise."""
@@ -56,6 +60,7 @@ def show(session: Session, *, tenant: str) -> Exit:
 @click.argument("tenant", metavar="NAME|ID")
 @click.option("--name", help="A new name.")
 @_external
+@_billing
 @click.option("--voice-carrier", "default_voice_carrier", metavar="NAME", help='Default voice carrier; "" for none.')
 @click.option(
     "--sms-carrier-profile", "default_sms_carrier_profile", metavar="NAME", help='Default SMS profile; "" for none.'
@@ -87,6 +92,7 @@ def _row(tenant: Json) -> tuple[object, ...]:
         "yes" if tenant.get("allow_external_numbers") else "no",
         _default(tenant, "default_voice_carrier"),
         _default(tenant, "default_sms_carrier_profile"),
+        tenant.get("billing_reference"),
     )
 
 

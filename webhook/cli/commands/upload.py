@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
 
 from schemas.jobs import Accept, OnExisting
+from webhook.cli.client import Json
 from webhook.cli.exit_codes import Exit
+from webhook.cli.json_files import JsonFile
 from webhook.cli.lookup import tenant_id
 from webhook.cli.session import Session, talks
 from webhook.cli.submit import (
@@ -45,6 +48,13 @@ from webhook.cli.submit import (
     type=click.Choice([choice.value for choice in Accept]),
     help="valid: number in a known range; possible: right length only.",
 )
+@click.option(
+    "--import-profile",
+    "profile_name",
+    metavar="NAME|ID",
+    help="Import profile to read the file with; none: never use one.  [default: the one with the file's column names]",
+)
+@click.option("--mapping", type=JsonFile(), metavar="FILE", help="JSON file that says which column is which.")
 @number_format_option
 @file_options
 @review_option
@@ -61,6 +71,8 @@ def upload(  # noqa: PLR0913 - options of the command
     report_path: Path | None,
     assign_to: str | None,
     only_unassigned: bool,
+    profile_name: str | None,
+    mapping: tuple[Path, Json] | None,
     **fields: str | int | None,
 ) -> Exit:
     """Upload a spreadsheet of numbers: CSV, Excel or OpenDocument, compressed or not.
@@ -70,6 +82,7 @@ def upload(  # noqa: PLR0913 - options of the command
     """
     check_report(report_path)
     form = fields | {"assign_to": tenant_id(session, assign_to), "mode": "review" if review else None}
-    form |= {"only_unassigned": only_unassigned or None}
+    form |= {"only_unassigned": only_unassigned or None, "profile": profile_name}
+    form |= {"mapping": None if mapping is None else json.dumps(mapping[1])}
     wait = watch or review or report_path is not None
     return run_job(session, lambda view: send_file(session, view, file, form), report_path, wait=wait)

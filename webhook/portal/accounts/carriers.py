@@ -29,7 +29,7 @@ LABELS = {
 
 @bp.get("/carriers", endpoint="carriers")
 def list_carriers() -> Any:  # noqa: ANN401 - a page and its status
-    return _page(Form(), Form())
+    return _page(Form.fresh(url_for("portal.define_carrier")), Form.fresh(url_for("portal.choose_defaults")))
 
 
 @bp.post("/carriers")
@@ -53,7 +53,7 @@ def choose_defaults() -> Any:  # noqa: ANN401 - a redirect or the form
 
 @bp.get("/carriers/<carrier_id>")
 def edit_carrier(carrier_id: str) -> Any:  # noqa: ANN401 - a page and its status
-    return _edit_page(_own(carrier_id), Form())
+    return _edit_page(_own(carrier_id), Form.fresh(url_for("portal.rename_carrier", carrier_id=carrier_id)))
 
 
 @bp.post("/carriers/<carrier_id>")

@@ -5,26 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from flask import render_template, request, url_for
+from flask import Response, render_template, request, url_for
 
 from schemas import permissions
 from schemas.http import tenants as tenant_bodies
 from schemas.permissions import TenantKind
 from schemas.request_problems import RequestCode
 from webhook.http import auth
+from webhook.http.downloads import sent
 from webhook.http.errors import refuse
 from webhook.portal.shared import flash, select_fields
 from webhook.portal.shared.blueprint import bp
 from webhook.portal.shared.forms import Form
 from webhook.portal.shared.layout import kind_name
 from webhook.portal.shared.pagination import listed
-from webhook.services import defaults, select_options, tenants
+from webhook.services import defaults, holdings_report, select_options, tenants
 
 LABELS = {
     "name": "Name",
     "parent_id": "Reseller",
     "parent": "Reseller",
     "allow_external_numbers": "Allow External Numbers",
+    "billing_reference": "Billing Reference",
     "default_voice_carrier": "Default Voice Carrier",
     "default_sms_carrier_profile": "Default SMS Carrier Profile",
     "q": "Search",
@@ -99,9 +101,14 @@ def _names_above(level: TenantPages) -> dict[str, str]:
     return {choice.id: choice.name for choice in select_options.tenants(kind=TenantKind.RESELLER)}
 
 
+@bp.get("/reports/holdings.csv")
+def holdings_csv() -> Response:
+    return sent(holdings_report.csv(tenant_bodies.HoldingsQuery()))
+
+
 @bp.get(f"{_ANY}/new")
 def new_level(level: str) -> Any:  # noqa: ANN401 - a page and its status
-    return _form(_level(level), Form())
+    return _form(_level(level), Form.fresh(url_for("portal.add_level", level=level)))
 
 
 @bp.post(f"{_ANY}/new")
@@ -127,7 +134,8 @@ def add_level(level: str) -> Any:  # noqa: ANN401 - a redirect or the form
 @bp.get(f"{_ANY}/<tenant_id>")
 def edit_level(level: str, tenant_id: str) -> Any:  # noqa: ANN401 - a page and its status
     shown = _level(level)
-    return _form(shown, Form(), _tenant(shown, tenant_id))
+    form = Form.fresh(url_for("portal.change_level", level=level, tenant_id=tenant_id))
+    return _form(shown, form, _tenant(shown, tenant_id))
 
 
 @bp.post(f"{_ANY}/<tenant_id>")
@@ -138,7 +146,9 @@ def change_level(level: str, tenant_id: str) -> Any:  # noqa: ANN401 - a redirec
     if not form.errors:
         with form.faults():
             flags = ("allow_external_numbers",) if shown.kind is TenantKind.ENTERPRISE else ()
-            body = _without_defaults(form).body(tenant_bodies.TenantChange, flags=flags, **default_fields(form, tenant))
+            billing = {"billing_reference": form.value("billing_reference")} if form.has("billing_reference") else {}
+            changes = billing | default_fields(form, tenant)
+            body = _without_defaults(form).body(tenant_bodies.TenantChange, flags=flags, **changes)
             changed = tenants.change(tenant.id, body)
             return flash.redirect_with_flash(url_for("portal.levels", level=level), f"{changed.name} was saved.")
     return _form(shown, form, tenant)

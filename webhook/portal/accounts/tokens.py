@@ -21,7 +21,7 @@ _LAST_MOMENT = dt.time(23, 59, 59, tzinfo=dt.UTC)
 
 @bp.get("/tokens", endpoint="tokens")
 def list_tokens() -> Any:  # noqa: ANN401 - a page and its status
-    return _page(_new())
+    return _page(Form.fresh(url_for("portal.make_token"), _new().fields))
 
 
 @bp.post("/tokens")

@@ -23,6 +23,7 @@ from webhook.services.user_numbers import Exchange, Exchanged
 from worker.phone.formatting import readable
 
 MOST = 100  # numbers that a list shows; others are found by searching
+COUNTED = 1_000  # numbers; beyond that, pages say only that there are more: an exact count would take too long
 MAIN_SEARCH, BOX_SEARCH, STEP = "main_q", "box_q", "step"
 _LONGEST = 64  # characters of a search
 _TRUNK_PREFIX = re.compile(r"\(\s*0\s*\)")
@@ -33,14 +34,23 @@ MAIN = {"pbx": ("phone_number", "Phone Number"), "trunk": ("default_did", "Defau
 
 @dataclass(frozen=True)
 class Free:
-    """Numbers of an enterprise that are free for a service: the first that match, and whether there are more."""
+    """Numbers of an enterprise that are free for a service: the first that match a search, and how many there are.
+
+    `matches` of the search, `total` without it; each at most `COUNTED + 1`, which stands for any higher count.
+    """
 
     tenant_id: str
     service: str
     field: str
     q: str
     numbers: Sequence[str]
-    is_more: bool
+    matches: int
+    total: int
+
+    @property
+    def is_more(self) -> bool:
+        """Return whether more numbers match than are shown."""
+        return self.matches > len(self.numbers)
 
     @property
     def is_search(self) -> bool:
@@ -51,9 +61,19 @@ class Free:
 def free(tenant_id: str, service: str, field: str, q: str = "") -> Free:
     """Return the free numbers, for "voice" or "sms", that begin with the text typed into a field."""
     typed = q.strip()[:_LONGEST]
-    query = resources.NumbersQuery(tenant_id=tenant_id, free_for=service, q=typed or None, limit=MOST + 1)
-    matches = [number.e164 for number in numbers.page(query).data]
-    return Free(tenant_id, service, field, typed, matches[:MOST], len(matches) > MOST)
+    page = _page(tenant_id, service, typed)
+    total = _page(tenant_id, service).total if typed else page.total
+    return Free(tenant_id, service, field, typed, [number.e164 for number in page.data], page.total or 0, total or 0)
+
+
+def _page(tenant_id: str, service: str, q: str = "") -> resources.NumberList:
+    query = resources.NumbersQuery(tenant_id=tenant_id, free_for=service, q=q or None, limit=MOST)
+    return numbers.page_counted_up_to(query, COUNTED)
+
+
+def counted(count: int) -> str:
+    """Return a count of `Free` as text: "2", "1,000+"."""
+    return f"{COUNTED:,}+" if count > COUNTED else f"{count:,}"
 
 
 def is_search(form: Form) -> bool:
@@ -67,7 +87,7 @@ def suggest_numbers(tenant_id: str, service: str, shape: str) -> str:
     field = MAIN_SEARCH if shape == "options" else BOX_SEARCH
     matches = free(tenant_id, service, field, request.args.get(field, ""))
     selected = next((text for name, _ in MAIN.values() if (text := request.args.get(name))), "")
-    return render_template("portal/free_numbers.html", free=matches, selected=selected, shape=shape)
+    return render_template("portal/free_numbers.html", free=matches, selected=selected, shape=shape, counted=counted)
 
 
 def requested_numbers(form: Form, kind: str) -> ServedNumbers:
@@ -153,7 +173,7 @@ def exchange_message(name: str, done: Exchanged, before: str) -> flash.FlashMess
     return flash.FlashMessage(" ".join(texts), worst[1], address(worst[3]), worst[2])
 
 
-_BADNESS = (flash.SUCCESS, flash.INFO, flash.ERROR)
+_BADNESS = (flash.SUCCESS, flash.INFO, flash.WARNING, flash.ERROR)
 
 
 def _words(some: Sequence[str]) -> str:
@@ -162,7 +182,7 @@ def _words(some: Sequence[str]) -> str:
 
 @bp.get("/users/<user_id>/sms", endpoint="sms")
 def manage_sms(user_id: str) -> Any:  # noqa: ANN401 - a page and its status
-    return _sms_page(Form(), users.get(user_id))
+    return _sms_page(Form.fresh(url_for("portal.submit_sms", user_id=user_id)), users.get(user_id))
 
 
 @bp.post("/users/<user_id>/sms")
@@ -181,7 +201,9 @@ def submit_sms(user_id: str) -> Any:  # noqa: ANN401 - a redirect or the form
 
 def _sms_page(form: Form, user: User) -> Any:  # noqa: ANN401 - a page and its status
     free_numbers = free(user.tenant.id, "sms", BOX_SEARCH, form.value(BOX_SEARCH))
-    return form.page("portal/sms.html", user=user, free=free_numbers, back=list_of(user), labels=SMS_LABELS)
+    return form.page(
+        "portal/sms.html", user=user, free=free_numbers, counted=counted, back=list_of(user), labels=SMS_LABELS
+    )
 
 
 def list_of(user: User) -> str:

@@ -72,7 +72,8 @@ def new_user() -> Any:  # noqa: ANN401 - a page and its status
     kind = _kind(form)
     if picker is not None and (form.errors or not form.value("tenant_id")):
         return form.page("portal/user_where.html", picker=picker, kind=kind, kinds=KINDS, labels=LABELS)
-    return _add_page(Form(), _tenant(form), kind)
+    tenant = _tenant(form)
+    return _add_page(Form.fresh(url_for("portal.add_user", **_where(tenant, kind))), tenant, kind)
 
 
 @bp.post("/users/new")
@@ -116,16 +117,19 @@ def _tenant(form: Form) -> tenant_bodies.Tenant:
     return tenant
 
 
+def _where(tenant: tenant_bodies.Tenant, kind: str) -> dict[str, Any]:
+    """Return the parameters of the page for a new user of an enterprise."""
+    return {"kind": kind} | ({} if auth.actor().tenant.public_id == tenant.id else {"tenant_id": tenant.id})
+
+
 def _add_page(form: Form, tenant: tenant_bodies.Tenant, kind: str) -> Any:  # noqa: ANN401 - a page and its status
-    where: dict[str, Any] = {"kind": kind} | (
-        {} if auth.actor().tenant.public_id == tenant.id else {"tenant_id": tenant.id}
-    )
+    where = _where(tenant, kind)
     return _form_page(form, tenant, kind, url_for("portal.add_user", **where), None, where)
 
 
 @bp.get("/users/<user_id>")
 def edit_user(user_id: str) -> Any:  # noqa: ANN401 - a page and its status
-    return _edit_page(Form(), users.get(user_id))
+    return _edit_page(Form.fresh(url_for("portal.change_user", user_id=user_id)), users.get(user_id))
 
 
 @bp.post("/users/<user_id>")
@@ -170,6 +174,7 @@ def _form_page(  # noqa: PLR0913, PLR0917 - the two forms differ in these
         where=where or {},
         free=free[MAIN_SEARCH],
         free_forwarded=free[BOX_SEARCH],
+        counted=user_numbers.counted,
         main=MAIN[kind],
         hint=why_no_upload(),
         kinds=KINDS,

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from http import HTTPStatus
 
-from flask import Response, render_template, url_for
+from flask import Response, render_template, request, url_for
 
+from schemas.http import resources
+from schemas.job_kinds import JobKind
 from schemas.jobs import JobStatus
 from schemas.request_problems import RequestCode
 from webhook.http.errors import Refused
@@ -22,21 +24,33 @@ _TOO_LATE = {
     JobStatus.RUNNING: "Already confirmed (in another tab); it is running now.",
     JobStatus.PUBLISHING: "Already confirmed (in another tab); the report is being prepared.",
     JobStatus.COMPLETED: "Already confirmed (in another tab) and finished.",
-    JobStatus.COMPLETED_WITH_ERRORS: "Already confirmed (in another tab) and finished.",
-    JobStatus.CANCELLING: "It expired or was cancelled. Nothing more will be changed.",
-    JobStatus.CANCELLED: "It expired or was cancelled.",
+    JobStatus.COMPLETED_WITH_ERRORS: "Already confirmed (in another tab) and finished, with errors.",
+    JobStatus.CANCELLING: "It was cancelled. Nothing more will be changed.",
+    JobStatus.CANCELLED: "It was cancelled.",
     JobStatus.FAILED: "It failed.",
 }
 _ENDED = {
     JobStatus.COMPLETED: "It had already finished; nothing was stopped.",
     JobStatus.COMPLETED_WITH_ERRORS: "It had already finished; nothing was stopped.",
 }
+_OF_EXPIRED = frozenset(
+    {
+        RequestCode.REVIEW_EXPIRED,
+        RequestCode.NOT_IN_REVIEW,
+        RequestCode.JOB_HAS_ENDED,
+        RequestCode.PRECONDITION_FAILED,
+    }
+)
+_CHECKED_AGAIN = (
+    "The file was checked again meanwhile (in another tab, or by a colleague). This is what would happen now."
+)
 _NOTHING_LEFT = "Too late to stop: all rows are done, and the report is being prepared."
 
 
 @bp.post("/jobs/<job_id>/confirm")
 def confirm_job(job_id: str) -> Response:
-    return _decide(job_id, jobs.confirm, "")
+    state = request.form.get("state")
+    return _decide(job_id, lambda job: jobs.confirm(job, f'"{state}"' if state else None), "")
 
 
 @bp.post("/jobs/<job_id>/cancel")
@@ -63,16 +77,33 @@ def _decide(job_id: str, decide: Callable[[str], str], text: str) -> Response:
     try:
         following = decide(job_id)
     except Refused as refused:
-        if refused.body["status"] != HTTPStatus.CONFLICT:
+        if refused.body["status"] not in {HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED}:
             raise
-        return flash.redirect_with_flash(url_for("portal.job", job_id=job_id), _why(refused), flash.ERROR)
+        here, shown = url_for("portal.job", job_id=job_id), jobs.get(job_id)
+        if labels.has_expired(shown) and refused.body["code"] in _OF_EXPIRED:
+            return _expired(shown).at(here)
+        return flash.redirect_with_flash(here, _why(refused, shown), flash.ERROR)
     if text:
         flash.flash(text)
     return Response(status=303, headers={"Location": url_for("portal.job", job_id=following)})
 
 
-def _why(refused: Refused) -> str:
+def _expired(job: resources.Job) -> flash.FlashMessage:
+    """Return the message about a review that was not confirmed in time, with the way to check again."""
+    text = f"This review has expired. Nothing was {labels.words(job).done}."
+    if job.kind == JobKind.UPLOAD:
+        again = labels.check_again_url(job)
+        return flash.FlashMessage(
+            f"{text} To import the file, check it again.", flash.ERROR, again, "Check the file again"
+        )
+    text = f"{text} Select the numbers again to continue."
+    return flash.FlashMessage(text, flash.ERROR, url_for("portal.numbers"), "Go to Phone Numbers")
+
+
+def _why(refused: Refused, job: resources.Job) -> str:
     body = refused.body
+    if body["code"] == RequestCode.PRECONDITION_FAILED:
+        return _TOO_LATE.get(JobStatus(job.status), _CHECKED_AGAIN)
     if body["code"] in {RequestCode.NOT_IN_REVIEW, RequestCode.JOB_HAS_ENDED}:
         texts = _TOO_LATE | (_ENDED if body["code"] == RequestCode.JOB_HAS_ENDED else {})
         return str(texts.get(body["job_status"], body["detail"]))

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import datetime as dt
+from collections.abc import Callable, Mapping
 from functools import partial
 
-from schemas.codes import Code, Outcome, Text, in_general
+from flask import url_for
+
+from schemas.codes import Code, Outcome, Text, in_general, text_of
+from schemas.columns import Column, name_of
 from schemas.http import resources
 from schemas.job_kinds import JOB_KINDS, JobKind, JobKindSpec
 from schemas.jobs import TERMINAL, JobStatus
+from schemas.mails import MailResult
+from schemas.request_problems import RequestCode
 from webhook.portal.shared.durations import duration
-from webhook.services.job_details import JobDetails, UndoRelations
+from webhook.services.job_details import Cause, JobDetails, UndoRelations
+from worker.reports import job_words
+from worker.reports.job_words import OF_UNDO, OUTCOMES, noun, plural
 
 _PERCENT = 100
 SOURCES = 10  # tenants that would lose numbers and are listed by name
@@ -23,7 +31,7 @@ STATES = {
     JobStatus.COMPLETED_WITH_ERRORS: ("Completed with errors", "warn"),
     JobStatus.FAILED: ("Failed", "bad"),
     JobStatus.CANCELLING: ("Stopping", "busy"),
-    JobStatus.CANCELLED: ("Cancelled or stopped", "calm"),
+    JobStatus.CANCELLED: ("Cancelled, stopped or expired", "calm"),
 }
 # Jobs in states of one group have the same kind of page, which differs from those of the other groups.
 GROUPS = {
@@ -34,23 +42,20 @@ GROUPS = {
     JobStatus.PUBLISHING: "report",
     JobStatus.CANCELLING: "stopping",
 }
-# The catalogue's texts for these codes address people who send rows.
-OF_UNDO = {
-    Code.NO_CHANGE: Text("Nothing to undo: the row changed nothing, or its number is already as it was before.", ""),
-    Code.CANCELLED: Text("The undo was stopped before this row.", "Undo the rest."),
-    Code.INTERNAL_ERROR: Text(
-        "Something went wrong on our side with this row.",
-        "Undo the rest; if it fails again, contact support with the job ID.",
-    ),
-}
+OF_EXPIRED = {Code.CANCELLED: Text("Nothing was done with this row: the review expired.", "Check the file again.")}
 NOTHING = UndoRelations()
-OUTCOMES = tuple(outcome.value for outcome in Outcome)
 TONES = {
     Outcome.CREATED: "good",
     Outcome.UPDATED: "good",
-    Outcome.DELETED: "good",
     Outcome.FAILED: "bad",
     Outcome.UNPROCESSED: "warn",
+}
+MAIL_RESULTS = {
+    "waiting": "Being sent",
+    MailResult.SENT: "Sent",
+    MailResult.REFUSED: "Not delivered: the mail server refused your address or the message",
+    MailResult.GIVEN_UP: "Not sent: the mail server didn't accept it for a day",
+    MailResult.OVER_LIMIT: "Not sent: your company's limit of e-mails in an hour was reached",
 }
 LEFT_AS = {
     "skip": "Numbers you already have are left as they are.",
@@ -76,7 +81,7 @@ def described(job: resources.Job, relations: UndoRelations = NOTHING) -> str:
     """Return what a job is called within a sentence; for an undo, what the first job of its chain is called."""
     if relations.undoes:
         return _undone_noun(relations)
-    return _noun(JobKind(job.kind), None if job.file is None else job.file.name, job.counts.total)
+    return noun(JobKind(job.kind), None if job.file is None else job.file.name, job.counts.total)
 
 
 def undoes(relations: UndoRelations) -> str:
@@ -97,14 +102,7 @@ def _verb(undos: int) -> str:
 
 def _undone_noun(relations: UndoRelations) -> str:
     first = relations.undoes[-1]
-    return _noun(first.kind, first.file_name, first.rows)
-
-
-def _noun(kind: JobKind, file_name: str | None, rows: int) -> str:
-    noun = JOB_KINDS[kind].noun
-    if file_name is not None:
-        return f"{noun} of {file_name}"
-    return noun if not rows or kind is JobKind.UNDO else f"{noun} of {plural(rows, 'number')}"
+    return noun(first.kind, first.file_name, first.rows)
 
 
 def _name(kind: JobKind, file_name: str | None, rows: int) -> str:
@@ -128,22 +126,49 @@ def undone(relations: UndoRelations) -> tuple[str, str] | None:
 
 def in_words(job: resources.Job) -> Callable[[Code], Text]:
     """Return the function that gives the text of a code for many rows: undos have some of their own, and reviews."""
+    own, general = own_texts(job), partial(in_general, preview=job.status == JobStatus.REVIEW)
+    return lambda code: own.get(code) or general(code)
+
+
+def own_texts(job: resources.Job) -> Mapping[Code, Text]:
+    """Return the texts of codes for rows of a kind of job, where the catalogue's are of other jobs."""
     if job.kind == JobKind.UNDO:
-        return _of_undo
-    return partial(in_general, preview=job.status == JobStatus.REVIEW)
+        return OF_UNDO
+    return OF_EXPIRED if has_expired(job) else {}
 
 
-def _of_undo(code: Code) -> Text:
-    return OF_UNDO.get(code) or in_general(code)
+def of_cause(job: resources.Job, cause: Cause) -> Text:
+    """Return the text of a cause, with the name of its column if it is known."""
+    is_preview = job.status == JobStatus.REVIEW
+    if job.kind == JobKind.UNDO or cause.column is Column.NONE:
+        return in_words(job)(cause.code)
+    if not cause.header:  # chosen for all rows, not in a cell
+        return text_of(cause.code, cause.column, preview=is_preview).with_value("")
+    return in_general(cause.code, cause.column, preview=is_preview)
+
+
+def column_of(cause: Cause) -> str:
+    """Return the name of a cause's column in the file, and what it means if that differs; "" if it is in none."""
+    name = name_of(cause.column)
+    return f"“{cause.header}” ({name})" if cause.header not in {"", name} else cause.header and name
 
 
 def state(job: resources.Job) -> tuple[str, str]:
     """Return the label of a job's state, and its tone (`parts.badge`)."""
     if job.status == JobStatus.RUNNING:
         return words(job).doing, "busy"
+    if has_expired(job):
+        return "Expired", "calm"
     if job.status == JobStatus.CANCELLED:
         return ("Stopped" if written(job.counts) else "Cancelled"), "calm"
     return STATES[JobStatus(job.status)]
+
+
+def has_expired(job: resources.Job) -> bool:
+    """Return whether a review was not confirmed in time, whether or not the job has been cancelled for it since."""
+    if job.status == JobStatus.REVIEW and job.review is not None:
+        return job.review.expires_at <= dt.datetime.now(dt.UTC)
+    return job.problem is not None and job.problem.code == RequestCode.REVIEW_EXPIRED
 
 
 def group(job: resources.Job) -> str:
@@ -156,27 +181,21 @@ def is_open(job: resources.Job) -> bool:
     return job.status not in TERMINAL and job.status != JobStatus.REVIEW
 
 
-def plural(count: int, thing: str) -> str:
-    """Return a count with its noun: "1 row", "1,517 rows"."""
-    return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"
-
-
 def total(counts: resources.Counts | resources.ReviewEffect) -> str:
     """Return the outcomes and, where there are several, their sum: "1,600 created · 400 failed (2,000 rows)"."""
-    counted = [(name, getattr(counts, name)) for name in OUTCOMES]
-    parts = [f"{count:,} {name}" for name, count in counted if count]
-    if not parts:
-        return plural(0, "row")
-    rows = plural(sum(count for _, count in counted), "row")
-    return parts[0] if len(parts) == 1 else f"{' · '.join(parts)} ({rows})"
+    return job_words.total(counts.model_dump())
 
 
 def shares(counts: resources.Counts | resources.ReviewEffect) -> list[tuple[str, int, str, float]]:
-    """Return each outcome that occurs: its name, its rows, its tone, and its share of all rows in percent."""
+    """Return each outcome that occurs: its name, its rows, its tone, and its share of all rows in percent.
+
+    Under review, deleting is not done yet and cannot be overlooked.
+    """
+    tones = TONES | ({Outcome.DELETED: "warn"} if isinstance(counts, resources.ReviewEffect) else {})
     counted = [(name, getattr(counts, name)) for name in OUTCOMES]
     rows = sum(count for _, count in counted)
     return [
-        (name.capitalize(), count, TONES.get(Outcome(name), "calm"), round(_PERCENT * count / rows, 1))
+        (name.capitalize(), count, tones.get(Outcome(name), "calm"), round(_PERCENT * count / rows, 1))
         for name, count in counted
         if count
     ]
@@ -221,11 +240,37 @@ def aloud(job: resources.Job) -> str:
     return " · ".join(_so_far(job))
 
 
+def tab(job: resources.Job, relations: UndoRelations = NOTHING) -> str:
+    """Return the title of the browser's tab, with the progress first, as tabs are narrow: "42% - numbers.csv"."""
+    return f"{_share(job) or state(job)[0]} - {job.file.name if job.file else name(job, relations)}"
+
+
+def notice(job: resources.Job) -> str:
+    """Return the text of a browser notification about a job that has ended or waits for confirmation."""
+    if job.status == JobStatus.REVIEW:
+        return f"Nothing has been {words(job).done} yet."
+    return total(job.counts) if job.counts.total else ""
+
+
+def _share(job: resources.Job) -> str:
+    """Return the share of the rows that are done: "42%"; "" before and after the rows are worked on."""
+    progress_facts = job.progress
+    if job.status != JobStatus.RUNNING or not progress_facts.rows_total:
+        return ""
+    return f"{int(_PERCENT * progress_facts.rows_done / progress_facts.rows_total)}%"
+
+
 def _so_far(job: resources.Job) -> list[str]:
     progress_facts, parts = job.progress, []
     if progress_facts.queue_position is not None:
         parts.append(f"Position {progress_facts.queue_position:,} in the queue")
-    if job.status == JobStatus.RUNNING and progress_facts.rows_total:
-        share = int(_PERCENT * progress_facts.rows_done / progress_facts.rows_total)
-        parts.append(f"{share}% · {progress_facts.rows_done:,} of {plural(progress_facts.rows_total, 'row')}")
+    if share := _share(job):
+        parts.append(f"{share} · {progress_facts.rows_done:,} of {plural(progress_facts.rows_total, 'row')}")
     return parts
+
+
+def check_again_url(job: resources.Job) -> str:
+    """Return the URL of the page to check an upload's file again; once the file is gone, of the page to upload it."""
+    if job.can_recheck:
+        return url_for("portal.job_columns", job_id=job.id)
+    return url_for("portal.new_upload", like=job.id)

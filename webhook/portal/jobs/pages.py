@@ -1,4 +1,4 @@
-"""Activity: the list of jobs, and the page of a job, which is step 2 (Check) or 3 (Import) of an upload.
+"""The page of a job, which is step 2 (Check) or 3 (Import) of an upload.
 
 The state of the job selects the step. All that a page shows comes from the job, so it is the same after a restart and
 in another browser. With JavaScript, parts of a page reload once a second (htmx) for as long as the job runs; a page
@@ -10,40 +10,25 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any
 
-from flask import Response, render_template, request, url_for
+from flask import Response, render_template, request
 
-from schemas import permissions
 from schemas.http import resources
-from schemas.job_kinds import JOB_KINDS
-from schemas.jobs import JobStatus
 from schemas.request_problems import RequestCode
 from webhook.http.concurrency_limits import DOWNLOADS
 from webhook.http.downloads import sent, sent_stored
 from webhook.http.errors import Refused
 from webhook.http.request_bodies import validated
-from webhook.portal.jobs import labels, rows
+from webhook.portal.jobs import columns, endings, labels, rows
 from webhook.portal.shared import flash
 from webhook.portal.shared.blueprint import bp
-from webhook.portal.shared.login_required import session
+from webhook.portal.shared.forms import Form
 from webhook.services import job_details, jobs, reports, workbooks
 from webhook.services.job_details import JobDetails
 
-PAGE = 25  # jobs
 FIRST = 8  # rows of a file in the preview
 WORKBOOK_WAIT = 1.0  # seconds to wait for a workbook before showing the page that says it is being prepared
 REFRESH_SECONDS = 3  # after which that page asks again
 _UNCHANGED = 204
-
-
-@bp.get("/jobs", endpoint="jobs")
-def activity() -> str:
-    return render_template("portal/jobs.html", **_list())
-
-
-@bp.get("/jobs/live")
-def jobs_live() -> str:
-    """Return the list of Activity, as it is now."""
-    return render_template("portal/jobs_list.html", **_list())
 
 
 @bp.get("/jobs/<job_id>")
@@ -90,41 +75,20 @@ def _workbook(job_id: str, which: str) -> Response:
 
 def _flash_result(ended_job: resources.Job) -> None:
     """Add a flash message about how the job ended, for the page that is about to reload (R30)."""
-    name = labels.name(ended_job, job_details.undo_relations_of([ended_job.id])[ended_job.id])
-    if ended_job.status == JobStatus.FAILED:
-        flash.flash(f"{name} failed.", flash.ERROR)
-    elif ended_job.status == JobStatus.CANCELLED:
-        flash.flash(f"{name} was {'stopped' if labels.written(ended_job.counts) else 'cancelled'}.", flash.INFO)
-    else:
-        flash.flash(f"{name} finished: {labels.total(ended_job.counts)}.")
+    flash.flash(*endings.message(ended_job, job_details.undo_relations_of([ended_job.id])[ended_job.id]))
 
 
 def _page(details: JobDetails) -> str:
     shown_job, group = details.job, labels.group(details.job)
     context: dict[str, Any] = {"details": details, "job": shown_job, "group": group, "say": labels}
     context["in_general"] = labels.in_words(shown_job)
+    context["state"] = jobs.etag_of(shown_job)
     if details.layout is not None and group in {"review", "ended"}:
         context["rows"] = rows.shown(details)
+    if group == "review" and not shown_job.can_confirm and shown_job.can_recheck:
+        context["choice"] = columns.choice_of(shown_job, Form())
     if details.layout is not None and group == "review":
-        context["first"] = rows.lines(details, jobs.rows(shown_job.id, resources.RowsQuery(limit=FIRST)).data)
+        first = jobs.rows(shown_job.id, resources.RowsQuery(limit=FIRST)).data
+        context["number_columns"], context["first"] = rows.numbers(details, first)
         context["understood"] = rows.columns_of(details.layout)
     return render_template("portal/job.html", **context)
-
-
-def _list() -> dict[str, Any]:
-    wanted = {name: text for name, text in request.args.items() if text and name in {"kind", "status", "cursor"}}
-    page = jobs.page(validated(resources.JobsQuery, wanted | {"limit": PAGE}))
-    narrowed: dict[str, Any] = {name: text for name, text in wanted.items() if name != "cursor"}
-    onward = None if page.next_cursor is None else url_for("portal.jobs", **narrowed, cursor=page.next_cursor)
-    return {
-        "page": page.data,
-        "undo_relations": job_details.undo_relations_of(listed_job.id for listed_job in page.data),
-        "say": labels,
-        "may_upload": permissions.check_upload(session().tenant) is None,
-        "wanted": wanted,
-        "is_live": any(labels.is_open(listed_job) for listed_job in page.data),
-        "next_url": onward,
-        "first_url": url_for("portal.jobs", **narrowed) if "cursor" in wanted else None,
-        "kinds": [(kind.value, spec.name) for kind, spec in JOB_KINDS.items()],
-        "states": [(status.value, labels.STATES.get(status, ("Running",))[0]) for status in JobStatus],
-    }

@@ -13,19 +13,21 @@ from flask import Response, after_this_request, json, redirect, render_template,
 
 from schemas.http import resources
 from schemas.http.file_options import DELIMITERS
-from schemas.jobs import OnExisting
+from schemas.jobs import NO_PROFILE, OnExisting
+from schemas.request_problems import RequestCode
 from webhook.http import idempotency
 from webhook.http.body_limits import body_limit
 from webhook.http.downloads import sent
-from webhook.http.errors import Refused
+from webhook.http.errors import Refused, refuse
 from webhook.http.request_bodies import MULTIPART
-from webhook.portal.shared import csrf
+from webhook.portal.shared import csrf, select_fields
 from webhook.portal.shared.blueprint import bp, late
 from webhook.portal.shared.content_negotiation import wants_json
 from webhook.portal.shared.forms import Form
-from webhook.services import job_details, jobs, templates, uploads
+from webhook.portal.shared.select_fields import SelectField
+from webhook.services import import_profiles, job_details, jobs, select_options, templates, uploads
 
-KEY = "upload_key"
+KEY, TARGET = "upload_key", "assign_to_name"
 ENDINGS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".csv", ".tsv", ".txt", ".gz", ".zip")
 
 _NAMES = {character: name for name, character in DELIMITERS.items()}
@@ -35,6 +37,9 @@ _NAMES = {character: name for name, character in DELIMITERS.items()}
 def new_upload() -> str:
     """Show the form. `parent`: the job whose failed rows the file corrects; `like`: a job whose options to copy."""
     uploads.check()
+    kept = Form.fresh(url_for("portal.upload"))
+    if kept.is_kept:
+        return _page(kept)
     parent, like = (request.args.get(name) or "" for name in ("parent", "like"))
     fields = (
         {} if not (parent or like) else job_details.upload_settings_of(parent or like).model_dump(exclude_none=True)
@@ -92,6 +97,7 @@ def _enter(fields: dict[str, str]) -> str:
         key = field_texts.pop(KEY, None)
         fields.update(field_texts)
         csrf.check_token(request.headers.get(csrf.HEADER) or token)
+        _choose_target(field_texts)
         field_texts["mode"] = "review"
         field_texts.setdefault("only_unassigned", "true")  # the safe choice, if a page offered none
         if key is not None:
@@ -104,12 +110,31 @@ def _enter(fields: dict[str, str]) -> str:
         return error.finished.job
 
 
+def _choose_target(field_texts: dict[str, str]) -> None:
+    """Replace a typed name of a tenant by its id. Raises `Refused` if it means none or several."""
+    if TARGET not in field_texts:
+        return
+    form = Form({TARGET: field_texts.pop(TARGET)})
+    _target_field(form)
+    for message in form.errors.values():
+        raise refuse(RequestCode.INVALID_FIELD, message, fix="", field=TARGET)
+    field_texts["assign_to"] = form.value("assign_to")
+
+
+def _target_field(form: Form) -> SelectField:
+    """Return the field for where the numbers go: the tenants below; none of them stands for the own tenant."""
+    return select_fields.tenant_field(form, "assign_to", TARGET, among=select_options.tenants(own=False))
+
+
 def _page(form: Form) -> str:
     parent, offers = form.value("parent_job_id"), uploads.offers()
+    target = _target_field(form)
     return render_template(
         "portal/upload.html",
         form=form,
         offers=offers,
+        target=target if target.options or target.is_search else None,
+        profiles=[(NO_PROFILE, "None"), *import_profiles.choices()],
         carriers={service: [(name, name) for name in names] for service, names in offers.carriers.items()},
         parent=_visible_job(parent) if parent else None,
         key=secrets.token_urlsafe(16),

@@ -1,13 +1,16 @@
-"""The account of the signed-in admin: the password, and where else the admin is signed in."""
+"""The account of the signed-in admin: the password, e-mails about jobs, and where else the admin is signed in."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from flask import render_template, request, url_for
+from flask import Response, render_template, request, url_for
 
 from schemas import passwords as chosen
+from schemas.mails import MailEvent
+from schemas.request_problems import RequestCode
 from webhook.http.concurrency_limits import PASSWORDS
+from webhook.http.errors import refuse
 from webhook.portal.login.sign_in import BUSY, checked
 from webhook.portal.shared import cookies, flash
 from webhook.portal.shared.blueprint import bp
@@ -15,6 +18,7 @@ from webhook.portal.shared.forms import Form
 from webhook.portal.shared.login_required import redirect_page, session
 from worker.accounts import admins, passwords, sessions
 from worker.accounts.sessions import Session
+from worker.config.settings import get_settings
 from worker.database.engine import transaction
 
 _CHANGED = "Your password was changed. You were signed out of all other browsers."
@@ -47,6 +51,19 @@ def change_password() -> Any:  # noqa: ANN401 - a page or a redirect
     return response
 
 
+@bp.post("/account/e-mails")
+def choose_mails() -> Response:
+    """Choose the events that the admin gets an e-mail for."""
+    if not get_settings().offers_mail:
+        raise refuse(RequestCode.NOT_FOUND)
+    form = Form.sent()
+    events = [event for event in MailEvent if form.has(f"mail_{event}")]
+    with transaction() as connection:
+        admins.set_mail_events(connection, session().admin_id, events)
+    text = f"E-mails will be sent to {session().email}." if events else "You will get no e-mails."
+    return flash.redirect_with_flash(url_for("portal.account"), text)
+
+
 def _judge(form: Form, current: Session) -> None:
     """Note why the password cannot be changed. Guesses of the old one are throttled as at sign-in."""
     old, new, again = (form.value(name) for name in ("password", "new_password", "new_password_again"))
@@ -65,4 +82,9 @@ def _judge(form: Form, current: Session) -> None:
 
 def _facts(current: Session) -> dict[str, object]:
     with transaction() as connection:
-        return {"browsers": sessions.count(connection, current.admin_id), "shortest": chosen.SHORTEST}
+        return {
+            "browsers": sessions.count(connection, current.admin_id),
+            "shortest": chosen.SHORTEST,
+            "mail_form": Form(),
+            "mail_events": admins.mail_events(connection, current.admin_id) if get_settings().offers_mail else None,
+        }

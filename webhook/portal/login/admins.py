@@ -21,7 +21,7 @@ _PAGE = 50
 
 @bp.get("/account/admins")
 def people() -> str:
-    return _page(_new())
+    return _page(Form.fresh(url_for("portal.add_person"), _new().fields))
 
 
 @bp.post("/account/admins")

@@ -14,7 +14,7 @@ from webhook.portal.shared.content_negotiation import local
 from webhook.portal.shared.durations import duration
 from webhook.portal.shared.forms import Form
 from webhook.portal.shared.login_required import redirect_page, session
-from worker.accounts import admins, login_throttle, passwords, sessions
+from worker.accounts import admins, kept_forms, login_throttle, passwords, sessions
 from worker.accounts.admins import Admin
 from worker.accounts.sessions import Over
 from worker.config.settings import get_settings
@@ -29,7 +29,7 @@ TOO_MANY = "Too many failed attempts for this e-mail address. Wait {time}, then 
 
 @bp.get("/")
 def start() -> Response:
-    return redirect_page("/numbers")
+    return redirect_page("/overview")
 
 
 @bp.get("/sign-in")
@@ -111,9 +111,10 @@ def _let_in(form: Form, admin: Admin) -> Response:
     """Start a new session, whatever the browser had before (session fixation)."""
     old = cookies.get(request, cookies.SESSION)
     with transaction() as connection:
-        if old is not None:
-            sessions.end(connection, old)
         begun = sessions.begin(connection, admin.id)
+        if old is not None:
+            kept_forms.hand_over(connection, old, admin.id, begun.id)
+            sessions.end(connection, old)
     response = redirect_page(local(form.value("next")))
     cookies.put(request, response, cookies.SESSION, begun.secret)
     cookies.drop(request, response, cookies.FORM)
@@ -127,7 +128,9 @@ def _out(why: str) -> Response:
 
 
 def _page(form: Form) -> Any:  # noqa: ANN401 - Flask has no type for what a view returns
-    page = render_template("portal/sign_in.html", form=form, why=_why(request.args.get("why")))
+    page = render_template(
+        "portal/sign_in.html", form=form, why=_why(request.args.get("why")), is_kept=request.args.get("kept")
+    )
     if not form.errors:
         return page
     return page, int(form.status), {"Retry-After": str(form.retry_after)} if form.retry_after else {}

@@ -1,4 +1,4 @@
-"""Modify Assignments for Phone Number (R18, R20), and unassigning (R19); the same pages for one number and for many.
+"""Modify Assignments for Phone Number (R18, R20); the same pages for one number and for many.
 
 Assign shows the choice, Save Settings submits it.
 """
@@ -25,25 +25,10 @@ from webhook.portal.shared.forms import Form
 from webhook.portal.shared.select_fields import SelectField
 from webhook.services import select_options, tenants, users
 
-Options = list[tuple[str, str, str]]  # (value, label, help text)
 SERVICES = [
     ("voice", "Voice", "A PBX user’s Phone Number, or a trunk user’s Default DID"),
     ("forwarded", "Forwarded DID", "Trunk users only"),
     ("sms", "SMS", "The user’s SMS service must be enabled"),
-]
-FROM_USERS = [
-    ("", "All services", ""),
-    ("voice", "Voice only", ""),
-    ("sms", "SMS only", ""),
-]
-FROM_ABOVE = [
-    (
-        "",
-        "The enterprises or resellers that have them",
-        "They go back to the company above. Numbers in use are left unchanged.",
-    ),
-    ("voice", "Their users, for voice", "The enterprises keep the numbers."),
-    ("sms", "Their users, for SMS", "The enterprises keep the numbers."),
 ]
 LABELS = {
     "tenant_id": "Reseller / Enterprise",
@@ -71,7 +56,8 @@ class Pending:
 
 @bp.get("/numbers/assign")
 def choose_target() -> Any:  # noqa: ANN401 - a page or a redirect
-    form, selection = Form(request.args), selected()
+    selection = selected()
+    form = Form.fresh(url_for("portal.save_settings", **selection.args()), request.args)
     picker = _picker(form)
     return _page(form, selection, picker, _target(form, picker))
 
@@ -138,60 +124,3 @@ def _page(form: Form, selection: Selection, picker: SelectField, target: str) ->
         action=url_for("portal.save_settings", **selection.args()),
         again=url_for("portal.choose_target", **selection.args()),
     )
-
-
-@bp.get("/numbers/take-back")
-def ask_to_take_back() -> Any:  # noqa: ANN401 - a page or a redirect
-    return _take_page(Form(), selected())
-
-
-@bp.post("/numbers/take-back")
-def take_back() -> Any:  # noqa: ANN401 - a redirect or the form
-    form, selection = Form.sent(), selected()
-    with form.faults():
-        return submit_action(form, JobKind.UNASSIGN, selection)
-    return _take_page(form, as_it_is(form, selection))
-
-
-def _take_page(form: Form, selection: Selection) -> Any:  # noqa: ANN401 - a page and its status
-    number = number_of(selection)
-    is_enterprise = auth.actor().tenant.kind is TenantKind.ENTERPRISE
-    return form.page(
-        "portal/take_back.html",
-        selection=selection,
-        number=number,
-        why_not="" if number is None else why_not(number, JobKind.UNASSIGN),
-        goes_to="" if number is None else _above(number),
-        expected={} if number is None else _expected(number),
-        services=_takeable(number, FROM_USERS if is_enterprise else FROM_ABOVE),
-        is_enterprise=is_enterprise,
-        labels=LABELS,
-        action=url_for("portal.take_back", **selection.args()),
-    )
-
-
-def _expected(number: resources.Number) -> dict[str, str]:
-    """Return whom a number is taken from: the holder that the page shows, and the user if one has it (R19, R20)."""
-    user_ids = {user.id for user in (number.voice_user, number.sms_user) if user is not None}
-    expected_user = {"user_id": user_ids.pop()} if len(user_ids) == 1 else {}
-    return {"expected_holder_id": number.tenant.id} | expected_user
-
-
-def _takeable(number: resources.Number | None, services: Options) -> Options:
-    """Return the options of whom numbers are taken from; for one number, only if there is a choice."""
-    if number is None:
-        return services
-    user_of = {"voice": number.voice_user, "sms": number.sms_user}
-    from_users = [option for option in services if user_of.get(option[0]) is not None]
-    if auth.actor().tenant.kind is not TenantKind.ENTERPRISE:
-        return from_users  # while a user has it, it does not go up a level (R19)
-    return services if len(from_users) > 1 else []
-
-
-def _above(number: resources.Number) -> str:
-    """Return who holds the number after unassigning: the next level up (R19); "" if the holder stays the same."""
-    actor, holder = auth.actor().tenant.public_id, number.tenant.id
-    if holder in {actor, number.uploaded_by.id}:
-        return ""
-    parent = tenants.get(holder).parent_id
-    return "" if parent is None else tenants.get(parent).name

@@ -21,7 +21,8 @@ _NOTHING = "Choose at least one thing to change."
 
 @bp.get("/numbers/capabilities")
 def choose_capabilities() -> Any:  # noqa: ANN401 - a page and its status
-    return _change_page(Form(), selected())
+    selection = selected()
+    return _change_page(Form.fresh(url_for("portal.change_capabilities", **selection.args())), selection)
 
 
 @bp.post("/numbers/capabilities")
@@ -43,7 +44,8 @@ def _change_page(form: Form, selection: Selection) -> Any:  # noqa: ANN401 - a p
         selection=selection,
         number=number_of(selection),
         carriers=[
-            (each.name, each.label, _options(each.capability, defaults[each.capability])) for each in CARRIER_FIELDS
+            (each.name, each.label, _options(each.capability, defaults[each.capability]), each.capability)
+            for each in CARRIER_FIELDS
         ],
         labels=LABELS,
         action=url_for("portal.change_capabilities", **selection.args()),

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import redirect, render_template, request, url_for
+from flask import Response, redirect, render_template, request, url_for
 
 from schemas.http import resources
+from schemas.http.saved_searches import LONGEST_NAME
 from schemas.job_kinds import ACTIONS, JOB_KINDS, JobKind
+from webhook.http.concurrency_limits import DOWNLOADS
+from webhook.http.downloads import sent_compressed
 from webhook.http.request_bodies import validated
 from webhook.portal.numbers import filters as number_filters
+from webhook.portal.numbers import searches
 from webhook.portal.numbers.available_actions import available_actions, form_url
 from webhook.portal.numbers.selection import Selection
 from webhook.portal.shared import flash, select_fields
@@ -17,7 +21,8 @@ from webhook.portal.shared.blueprint import bp
 from webhook.portal.shared.content_negotiation import local
 from webhook.portal.shared.forms import Form
 from webhook.portal.shared.job_messages import why_no_upload
-from webhook.services import numbers, select_options
+from webhook.portal.shared.login_required import session
+from webhook.services import exports, numbers, saved_searches, select_options
 
 COUNTED = 1_000  # numbers; beyond that, the page says only that there are more: an exact count would take too long
 _NONE_TICKED = "Select the numbers first."
@@ -28,6 +33,7 @@ def list_numbers() -> Any:  # noqa: ANN401 - a page or a redirect
     form = Form(request.args)
     offered = select_options.offered(select_fields.MOST)
     pickers = number_filters.pickers(form, offered)
+    number_filters.read_ending(form)
     tidy = number_filters.canonical_address(form)
     if tidy is not None and not form.errors:
         return redirect(tidy, 303)
@@ -60,21 +66,36 @@ def _list_context(
         "filters": filters,
         "chips": number_filters.chips(filters),
         "narrowing": number_filters,
+        "as_ending": number_filters.as_ending(filters),
         "here": current_url,
         "next_url": next_url,
         "first_url": url_for("portal.numbers", **filters, **size) if form.value("cursor") else None,
         "all_url": url_for("portal.numbers", **filters, **size, all="1"),
         "sizes": [(count, url_for("portal.numbers", **filters, limit=count)) for count in number_filters.SIZES],
+        "selected": Form.fresh(url_for("portal.choose")),
         "limit": form.value("limit") or str(number_filters.PAGE),
         "counted": COUNTED,
         "actions": ACTIONS,
         "forms": {} if everything is None else {kind: form_url(kind, everything) for kind in ACTIONS},
         "upload_hint": why_no_upload(),
+        # Counted on the page that begins a search only: they are of use there, and filtered pages stay as fast.
+        "presets": searches.presets(filters, counted=not filters and not form.has("cursor")),
+        "saved": saved_searches.every(session().admin_id),
+        "save_url": url_for("portal.save_search", **filters),
+        "longest_name": LONGEST_NAME,
     }
 
 
 def _list(filters: dict[str, Any]) -> str:
     return url_for("portal.numbers", **filters)
+
+
+@bp.get("/numbers.csv")
+@DOWNLOADS.streamed
+def download_numbers() -> Response:
+    """Send the numbers of the list as CSV."""
+    filters = number_filters.active_filters(Form(request.args))
+    return sent_compressed(exports.csv(validated(resources.NumbersFilter, filters)))
 
 
 @bp.post("/numbers/selection")

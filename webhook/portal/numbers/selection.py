@@ -1,6 +1,7 @@
-"""The numbers that a form is about: selected numbers, or all that match a filter. They are in the page's URL.
+"""The numbers that a form is about: selected numbers, all that match a filter, or a pasted list.
 
-So a form can be reloaded, returned to and opened in another tab, and nothing has to be stored.
+Selected numbers and filters are in the page's URL, so a form can be reloaded, returned to and opened in another tab,
+and nothing has to be stored. A pasted list can be too long for that: the session keeps it, and the URL has its id.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from schemas.request_problems import RequestCode
 from webhook.http.errors import refuse
 from webhook.http.request_bodies import validated
 from webhook.portal.shared.content_negotiation import local
+from webhook.portal.shared.login_required import session
+from webhook.services import pasted_lists
 from worker.phone.formatting import readable
 
 FIELDS = tuple(NumbersFilter.model_fields)
@@ -28,12 +31,16 @@ _LONGEST = 15  # digits
 
 @dataclass(frozen=True)
 class Selection:
-    """Either `numbers` ("+12125550142", ascending), or `filter` and how many numbers matched it."""
+    """Either `numbers` ("+12125550142", ascending), or `filter` and how many numbers matched it.
+
+    `list_id`: the pasted list that has the numbers.
+    """
 
     numbers: tuple[str, ...] = ()
     filter: Mapping[str, str] | None = None
     expected: int = 0
     back: str = "/numbers"
+    list_id: str | None = None
 
     @classmethod
     def ticked(cls, texts: list[str], back: str) -> Self:
@@ -56,6 +63,8 @@ class Selection:
         packed, expected = request.args.get("numbers"), request.args.get("expected_count")
         if packed:
             return cls.ticked(_unpacked(packed), back)
+        if request.args.get("list"):
+            return cls.pasted(request.args["list"], back)
         if expected is None:
             return None
         if not (expected.isascii() and expected.isdigit()) or len(expected) > _LONGEST:
@@ -63,6 +72,19 @@ class Selection:
         filters = {name: text for name in FIELDS if (text := request.args.get(_WHERE + name, "").strip())}
         validated(NumbersFilter, filters)
         return cls(filter=filters, expected=int(expected), back=back)
+
+    @classmethod
+    def pasted(cls, list_id: str, back: str) -> Self:
+        """Return all numbers of a pasted list. Raises `Refused` if the session does not have it (any more)."""
+        whole = pasted_lists.get(session().id, list_id)
+        if not whole.numbers:
+            raise _unknown()
+        return cls(tuple(f"+{number}" for number in whole.numbers), back=back, list_id=whole.public_id)
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """Return the numbers that a page lists, at most `MOST_TICKED`."""
+        return self.numbers[:MOST_TICKED]
 
     @property
     def count(self) -> int:
@@ -86,6 +108,8 @@ class Selection:
 
     def args(self) -> dict[str, Any]:
         """Return the URL parameters, which `of` reads."""
+        if self.list_id is not None:
+            return {"list": self.list_id, "back": self.back}
         if self.filter is None:
             return {"numbers": _packed(self.numbers), "back": self.back}
         where = {_WHERE + name: text for name, text in self.filter.items()}

@@ -51,8 +51,13 @@ def check_form() -> None:
 def check_token(sent_token: str | None) -> None:
     """Refuse with 403 unless this is the token of this browser's forms."""
     secret = _secret()
-    if secret is None or sent_token is None or not hmac.compare_digest(_of(secret).encode(), sent_token.encode()):
+    if secret is None or not is_token_of(secret, sent_token):
         raise refuse(RequestCode.FORM_OUT_OF_DATE)
+
+
+def is_token_of(secret: str, sent_token: str | None) -> bool:
+    """Return whether this is the token of the forms of a session that may have ended. It allows nothing by itself."""
+    return sent_token is not None and hmac.compare_digest(_of(secret).encode(), sent_token.encode())
 
 
 def token() -> str:

@@ -15,7 +15,7 @@ from worker.accounts import sessions
 from worker.accounts.sessions import Notice
 from worker.database.engine import transaction
 
-SUCCESS, INFO, ERROR = "success", "info", "error"
+SUCCESS, INFO, WARNING, ERROR = "success", "info", "warning", "error"  # warning: a part was done, a part failed
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,10 @@ from werkzeug.datastructures import MultiDict
 
 from webhook.http.errors import Refused
 from webhook.http.request_bodies import validated
+from webhook.portal.shared import kept_forms
 
 Body = TypeVar("Body", bound=BaseModel)
-_ON_THE_FORM = frozenset({400, 403, 409, 413, 415, 422, 429})
+_ON_THE_FORM = frozenset({400, 403, 409, 412, 413, 415, 422, 429})
 _WORDS = {
     "Field required": "This is required.",
     "Value error, ": "",
@@ -43,6 +44,18 @@ class Form:
         self.problem: Mapping[str, Any] | None = None
         self.status: int = HTTPStatus.UNPROCESSABLE_ENTITY
         self.retry_after = 0  # seconds
+        self.is_kept = self.needs_file = False  # see `fresh`
+
+    @classmethod
+    def fresh(cls, action: str, fields: Mapping[str, str] | MultiDict[str, str] | None = None) -> Form:
+        """Return a form to fill in and send to `action`; with `fields`, or what was sent after the session had ended.
+
+        In that case it says so (`is_kept`), and whether a file has to be chosen again (`needs_file`).
+        """
+        kept = kept_forms.take(action)
+        form = cls(fields if kept is None else kept[0])
+        form.is_kept, form.needs_file = kept is not None, kept is not None and kept[1]
+        return form
 
     @classmethod
     def sent(cls) -> Form:

@@ -38,7 +38,8 @@ def message_for(job: resources.Job, job_id: str, subject: str, suffix: str = "")
         if counts.total == 1:
             return f"{subject} could not be {words.done}{suffix}. {why}", flash.ERROR, "See the job"
         some = f"{done:,} of {counts.total:,} numbers {was} {words.done}{suffix}. "
-        return f"{some}{not_done:,} could not be {words.done}: {why}", flash.ERROR, f"See all {not_done:,}"
+        tone = flash.WARNING if done else flash.ERROR
+        return f"{some}{not_done:,} could not be {words.done}: {why}", tone, f"See all {not_done:,}"
     if not done:
         return (
             f"Nothing to do: {subject} {'was' if counts.total == 1 else 'were'} left unchanged.",

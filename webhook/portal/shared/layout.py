@@ -9,17 +9,20 @@ from typing import Any
 
 import structlog
 from apiflask import APIFlask
-from flask import Response, current_app, g, json, render_template, request
+from flask import Response, current_app, g, json, render_template, request, url_for
 from sqlalchemy.exc import SQLAlchemyError
 
 from schemas import permissions
 from schemas.capabilities import CAPABILITIES
+from schemas.http import resources
 from schemas.permissions import Tenant, TenantKind
 from schemas.request_problems import RequestCode
+from webhook.http import auth
 from webhook.portal.shared import csrf, flash, static_files
 from webhook.portal.shared.content_negotiation import READING, came_from, local, wants_page
 from webhook.portal.shared.durations import file_size
 from webhook.portal.shared.login_required import load
+from webhook.portal.shared.select_fields import name_field
 from worker.phone.formatting import country_name, readable, spoken
 
 POLICY = "; ".join(
@@ -36,6 +39,7 @@ KINDS = {
     TenantKind.RESELLER: "Reseller",
     TenantKind.ENTERPRISE: "Enterprise",
 }
+_TENANT_PAGES = {TenantKind.ENTERPRISE: "enterprises", TenantKind.RESELLER: "resellers"}
 _PROBLEM = "application/problem+json"
 
 
@@ -58,13 +62,19 @@ def _makes(kind: TenantKind) -> Callable[[Tenant], bool]:
     return check
 
 
+def _may_have_profiles(actor: Tenant) -> bool:
+    return permissions.check_create_profile(actor) is None
+
+
 PLACES = (
+    NavigationEntry("Overview", "/overview"),
     NavigationEntry("Phone Numbers", "/numbers"),
     NavigationEntry("Activity", "/jobs"),
     NavigationEntry("Users", "/users"),
     NavigationEntry("Enterprises", "/enterprises", _makes(TenantKind.ENTERPRISE)),
     NavigationEntry("Resellers", "/resellers", _makes(TenantKind.RESELLER)),
     NavigationEntry("Carriers", "/carriers"),
+    NavigationEntry("Import profiles", "/import-profiles", _may_have_profiles),
     NavigationEntry("API tokens", "/tokens"),
 )
 
@@ -84,6 +94,8 @@ def register(app: APIFlask) -> None:
         file_size=file_size,
         capabilities=CAPABILITIES,
         admin=admin,
+        tenant_address=tenant_address,
+        name_field=name_field,
     )
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
 
@@ -110,6 +122,14 @@ def is_here(path: str) -> bool:
 def kind_name(kind: TenantKind | str) -> str:
     """Return the label of a tenant kind."""
     return KINDS[TenantKind(kind)]
+
+
+def tenant_address(tenant: resources.TenantRef) -> str:
+    """Return the URL of the page where a tenant is changed; "" if the admin has none, as for its own."""
+    kind, actor = TenantKind(tenant.kind), auth.actor().tenant
+    if tenant.id == actor.public_id or kind not in _TENANT_PAGES or not _makes(kind)(actor):
+        return ""
+    return url_for("portal.edit_level", level=_TENANT_PAGES[kind], tenant_id=tenant.id)
 
 
 def dress(response: Response) -> Response:

@@ -7,7 +7,7 @@ from flask import Response, g, redirect, request, url_for
 from schemas.permissions import Actor
 from schemas.request_problems import RequestCode
 from webhook.http.errors import refuse
-from webhook.portal.shared import cookies
+from webhook.portal.shared import cookies, kept_forms
 from webhook.portal.shared.content_negotiation import READING, came_from, is_htmx, local, wants_json
 from worker.accounts import sessions
 from worker.accounts.sessions import Over, Session
@@ -28,7 +28,7 @@ def load() -> None:
         current_session = sessions.find(connection, secret)
     if isinstance(current_session, Session):
         g.session = current_session
-        g.actor = Actor(current_session.tenant, current_session.email)
+        g.actor = Actor(current_session.tenant, current_session.email, current_session.admin_id)
     else:
         g.over = current_session
 
@@ -60,9 +60,12 @@ def redirect_page(address: str) -> Response:
 def _sign_in_first() -> Response:
     if wants_json(request):
         raise refuse(RequestCode.UNAUTHENTICATED, _SIGNED_OUT)
-    back = came_from(request)
-    if request.method in READING and not is_htmx(request):
+    back, kept = kept_forms.page_of(came_from(request)), None
+    if request.method not in READING:
+        kept = "1" if kept_forms.keep() else None
+    elif not is_htmx(request):
         back = local(request.full_path.rstrip("?"))
     over: Over | None = g.over
     back_to, why = None if back == "/" else back, None if over is None else over.value
-    return redirect_page(url_for("portal.sign_in", next=back_to, why=why))  # parameters that are None are left out
+    # Parameters that are None are left out.
+    return redirect_page(url_for("portal.sign_in", next=back_to, why=why, kept=kept))

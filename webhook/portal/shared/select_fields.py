@@ -1,4 +1,4 @@
-"""Fields for a tenant or a user: a drop-down of all or, if there are hundreds, a search with suggestions.
+"""Fields for a tenant, user, country or carrier: a drop-down or, of more than 50 options, a search with suggestions.
 
 Without JavaScript, typed text is looked up when the form is sent; if several options match, they become a drop-down.
 """
@@ -12,13 +12,14 @@ from typing import Any
 
 from flask import render_template, request
 
+from schemas.name_matching import fold
 from schemas.permissions import TenantKind
 from webhook.portal.shared.blueprint import bp
 from webhook.portal.shared.forms import Form
 from webhook.services import select_options
 from webhook.services.select_options import Choice
 
-MOST = 200  # options of a drop-down; with more, the field is a search
+MOST = 50  # options of a drop-down; with more, the field is a search
 MOST_FOUND = 50  # suggestions
 
 Option = tuple[str, Any]
@@ -51,10 +52,38 @@ def tenant_field(
 ) -> SelectField:
     """Return the field for a tenant: of the actor's tree, of those below it of one `kind`, or of `among`."""
     every = select_options.tenants(own=kind is None, kind=kind) if among is None else among
+    return _field(form, (name, typed, "tenants"), every, "enterprise or reseller" if kind is None else kind.value)
+
+
+def country_field(form: Form, name: str, typed: str, among: Sequence[Choice]) -> SelectField:
+    """Return the field for a country; its options have the region ("US") as id."""
+    return _field(form, (name, typed, "countries"), among, "country")
+
+
+def _field(form: Form, names: tuple[str, str, str], every: Sequence[Choice], noun: str) -> SelectField:
+    name, typed, _ = names
     matches = select_options.matching(every, form.value(typed)) if form.value(typed) else []
-    selected = _selected_choice(form, name, typed, matches, "enterprise or reseller" if kind is None else kind.value)
+    selected = _selected_choice(form, name, typed, matches, noun)
     current = next((choice for choice in every if choice.id == form.value(name)), selected)
-    return _with_errors(form, _picker((name, typed, "tenants"), every, current, matches))
+    return _with_errors(form, _picker(names, every, current, matches))
+
+
+@dataclass(frozen=True)
+class NameField:
+    """A field for a name that is sent itself, such as a carrier's: the options of its drop-down, or a search."""
+
+    options: Sequence[Option]
+    is_search: bool
+
+
+def name_field(options: Sequence[Option], typed: str) -> NameField:
+    """Return the field for one of many names; if `typed` text is none of them, the names that contain it."""
+    if len(options) <= MOST:
+        return NameField(options, is_search=False)
+    folded = fold(typed)
+    matches = [option for option in options if folded and folded in fold(option[1])][:MOST_FOUND]
+    is_exact = any(value == typed for value, _ in options)
+    return NameField(matches, is_search=is_exact or len(matches) < 2)  # noqa: PLR2004 - several become a drop-down
 
 
 def field_of(picker: SelectField) -> str:
@@ -128,10 +157,14 @@ def grouped(every: Sequence[Choice]) -> list[Option]:
 _FINDERS: dict[str, Callable[[str], list[Choice]]] = {
     "tenants": lambda text: select_options.matching(select_options.tenants(), text),
     "users": lambda text: select_options.users(text, MOST_FOUND),
+    "countries": lambda text: select_options.matching(select_options.countries(), text),
+    "carriers": lambda text: select_options.matching(select_options.carriers_seen(), text),
+    "voice": lambda text: select_options.matching(select_options.carrier_choices("voice"), text),
+    "sms": lambda text: select_options.matching(select_options.carrier_choices("sms"), text),
 }
 
 
-@bp.get("/choices/<any(tenants, users):what>")
+@bp.get("/choices/<any(tenants, users, countries, carriers, voice, sms):what>")
 def suggest(what: str) -> str:
     """Return suggestions for a search, as options. The only parameter is the typed text, under the field's own name."""
     text = next(iter(request.args.values()), "").strip()

@@ -7,11 +7,23 @@ function makeMover(mover) {
   const boxes = Object.fromEntries(boxNames.map((name) => [name, makeBox(mover.querySelector(`[data-box="${name}"]`))]));
   const other = { left: boxes.right, right: boxes.left };
   const status = mover.querySelector("[data-moved]");
+  const had = new Set(mover.querySelector("[data-seen]").value.split(" "));
+  const { total, totalText } = boxes.left.field.dataset;
+
+  // The left list shows the first numbers, or those of a search; its count is of all numbers that could be there.
+  const countLeft = () => {
+    if (totalText.endsWith("+")) return totalText;
+    const back = boxes.left.items().filter((item) => had.has(valueOf(item))).length;
+    const taken = boxes.right.items().filter((item) => !had.has(valueOf(item))).length;
+    return Math.max(Number(total) + back - taken, 0).toLocaleString("en-US");
+  };
 
   const update = () => {
     const kept = new Set(boxes.right.items().map(valueOf));
     for (const item of boxes.left.items()) if (kept.has(valueOf(item))) item.remove();
     for (const name of boxNames) boxes[name].show(name === "right");
+    boxes.left.count(countLeft());
+    boxes.right.count(boxes.right.items().length.toLocaleString("en-US"));
   };
   const move = (to) => {
     const from = other[to];
@@ -59,6 +71,7 @@ function makeBox(field) {
   list.before(select);
   const items = () => [...list.children];
   return {
+    field,
     name,
     list,
     select,
@@ -70,11 +83,11 @@ function makeBox(field) {
     selectValues: (values) => {
       for (const option of select.options) option.selected = values.includes(option.value);
     },
+    count: (text) => (legend.querySelector("[data-count]").textContent = text),
     sort: () => list.append(...items().sort((a, b) => valueOf(a).localeCompare(valueOf(b)))),
     show: (isRight) => {
       select.replaceChildren(...items().map((item) => new Option(item.textContent.trim(), valueOf(item))));
       for (const item of items()) inputOf(item).checked = isRight;
-      legend.querySelector("[data-count]").textContent = items().length.toLocaleString("en-US");
       const none = field.querySelector("[data-none]");
       if (none) none.hidden = items().length > 0;
     },

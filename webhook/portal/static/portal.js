@@ -1,11 +1,13 @@
 // Makes pages more convenient; everything works without it. Other modules import `toast` and `csrf` from here.
 
+import "./times.js";
+
 const SUCCESS_STAYS = 10_000; // milliseconds; not while the message is hovered or focused
 
 /** The token that requests of scripts send as X-CSRF-Token. */
 export const csrf = () => document.querySelector('meta[name="csrf-token"]')?.content ?? "";
 
-/** Show a message top right. kind: success, info, error. */
+/** Show a message top right. kind: success, info, warning, error. */
 export function toast(text, kind = "success") {
   const box = document.createElement("div");
   box.className = `toast ${kind}`;
@@ -24,14 +26,15 @@ export function toast(text, kind = "success") {
 }
 
 function hideLater(box) {
-  if (box.dataset.toast === "error") return;
+  if (["warning", "error"].includes(box.dataset.toast)) return;
   let timer;
   // Its space is kept, so that nothing moves under a pointer that is about to click.
   const start = () => (timer = setTimeout(() => box.classList.add("gone"), SUCCESS_STAYS));
   const stop = () => clearTimeout(timer);
   for (const name of ["mouseenter", "focusin"]) box.addEventListener(name, stop);
   for (const name of ["mouseleave", "focusout"]) box.addEventListener(name, start);
-  start();
+  if (document.hidden) document.addEventListener("visibilitychange", start, { once: true });
+  else start();
 }
 
 function dismiss(event) {

@@ -16,6 +16,8 @@ from worker.stages.reading.model import FileFacts, RowBatch, fault
 class ListedRows:
     """The rows of a table; row numbers count from 1."""
 
+    description = None
+
     def __init__(self, table: pa.Table, form: Form, batch_rows: int) -> None:
         self._table = table.combine_chunks()
         self._batch_rows = batch_rows

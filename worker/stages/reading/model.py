@@ -5,7 +5,7 @@ No behavior, apart from raising `FileFault`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn, Protocol
 
@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from schemas.codes import Code
+from schemas.column_mapping import NO_MAPPING, ColumnMapping
 from schemas.columns import Column
 
 Cells = list[str]
@@ -62,16 +63,38 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class MatchingProfile:
+    """An import profile whose column names are those of a row of the file (R32), and its public id."""
+
+    id: str
+    name: str
+    mapping: ColumnMapping
+
+
+Profiles = Callable[[Sequence[str]], MatchingProfile | Sequence[str]]
+"""Returns the profile for a row of column names; or the names of several that fit alike, or nothing."""
+
+
+def no_profiles(_headers: Sequence[str]) -> Sequence[str]:
+    """Return no profile, whatever the row."""
+    return ()
+
+
+@dataclass(frozen=True)
 class ReadOptions:
     """The uploader's options for reading the file; None is detected from the file.
 
-    `delimiter` is one character, `encoding` a codec name, `sheet` a worksheet name; `header_row` counts from 1.
+    `delimiter` is one character, `encoding` a codec name, `sheet` a worksheet name; `header_row` counts from 1, 0: the
+    file has no column names. `mapping` is what the uploader states about the columns (R31). `profiles` finds the import
+    profile for a file that does not explain itself (R32).
     """
 
     delimiter: str | None = None
     encoding: str | None = None
     sheet: str | None = None
     header_row: int | None = None
+    mapping: ColumnMapping = NO_MAPPING
+    profiles: Profiles = no_profiles
 
 
 NO_OPTIONS = ReadOptions()
@@ -83,7 +106,9 @@ class FileFacts:
 
     `format` is "csv", or the workbook's: "xlsx", "xlsm", "xls", "xlsb", "ods". `header_row` is the row of the column
     names, 0 if the file has none. `ignored_columns` are named columns without a meaning here; `notes` are sentences for
-    the uploader.
+    the uploader. `constants` and `values` are those of the mapping (`schemas.column_mapping`). `numbers`: the number in
+    the file, from 1, of each of `columns`; empty if they are the same. `profile`: the import profile that was taken
+    without being asked for.
     """
 
     format: str
@@ -95,6 +120,10 @@ class FileFacts:
     mapping: Mapping[Column, int]
     ignored_columns: tuple[str, ...]
     notes: tuple[str, ...]
+    constants: Mapping[Column, str] = field(default_factory=dict)
+    values: Mapping[Column, Mapping[str, str]] = field(default_factory=dict)
+    numbers: tuple[int, ...] = ()
+    profile: MatchingProfile | None = None
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,10 @@ from importlib.abc import MetaPathFinder
 from types import ModuleType
 
 PR_SET_PDEATHSIG = 1
-DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO})
-TRY_AGAIN = 75  # exit code: not caused by the workbook (EX_TEMPFAIL of sysexits.h)
+DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+# Exit codes of failures that the workbook did not cause (sysexits.h): the disk is full, or could not be used.
+TRY_AGAIN = 75  # EX_TEMPFAIL
+IO_ERROR = 74  # EX_IOERR
 
 
 def _see_only_neighbours() -> None:
@@ -110,6 +112,8 @@ def main() -> None:
     except OSError as error:
         if error.errno in DISK_FULL:
             sys.exit(TRY_AGAIN)
+        if error.errno == errno.EIO:
+            sys.exit(IO_ERROR)
         raise
     sys.stdout.write(json.dumps(answer))
 

@@ -38,7 +38,9 @@ NOT_UNDERSTOOD = (
 DAMAGED = "The workbook could not be read: it is damaged, or needs more memory than is allowed."
 FEWEST_SECONDS = 1.0
 TOP_ROWS = 64  # converted to cells at a time, while searching for the header
-TRY_AGAIN = 75  # the child's exit code if the workbook is not the cause
+# The child's exit codes if the workbook is not the cause: no room on the disk, and a disk that failed.
+TRY_AGAIN = 75
+IO_ERROR = 74
 
 
 class ChildKilledError(Exception):
@@ -59,11 +61,15 @@ class Choice:
 
 @dataclass(frozen=True)
 class Origin:
-    """The file that a sheet was read from: its path, its count of visible sheets, and the notes made before."""
+    """The file that a sheet was read from: its path, its count of visible sheets, and the notes made before.
+
+    `others`: the names of the first of its other visible sheets.
+    """
 
     path: Path
     sheets: int
     notes: tuple[str, ...]
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -153,6 +159,7 @@ def open_other_sheet(book: Workbook, position: int, limits: Limits, target: Path
 def _workbook(target: Path, answer: Mapping[str, object], origin: Origin) -> Workbook:
     strays = _strays(cast("list[tuple[int, str, str]]", answer["strays"]))
     notes = (*origin.notes, *_notes(answer))
+    origin = replace(origin, others=tuple(cast("list[str]", answer["others"])))
     return Workbook(target, str(answer["sheet"]), notes, str(answer["kind"]), origin, strays)
 
 
@@ -223,6 +230,8 @@ def _child_response(path: Path, target: Path, limits: Limits, choice: Choice) ->
         _out_of_time(limits)
     if returncode == TRY_AGAIN:
         raise OSError(errno.ENOSPC, "no room to read a workbook into")
+    if returncode == IO_ERROR:
+        raise OSError(errno.EIO, "the disk failed while a workbook was read")
     if returncode == -signal.SIGKILL:
         raise ChildKilledError
     if returncode < 0:

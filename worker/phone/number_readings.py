@@ -17,7 +17,9 @@ from schemas.arrow_schemas import first_code
 from schemas.codes import Code, fault_bit, warning_bit
 from schemas.columns import Column
 from schemas.jobs import JobOptions, NumberFormat
-from worker.phone import AMBIGUOUS, Candidates, Evidence, region
+from worker.phone import region
+from worker.phone.evidence import AMBIGUOUS, Evidence
+from worker.phone.identify import Candidates
 
 _AMBIGUOUS = np.uint64(fault_bit(Code.AMBIGUOUS_NUMBER, Column.PHONE_NUMBER))
 _NATIONAL = np.uint32(warning_bit(Code.READ_AS_NATIONAL))

@@ -1,0 +1,37 @@
+"""The work that is due, done in the test's own process: what workers do, one work item of each phase in turn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from schemas.database.tables import job_chunks
+from schemas.jobs import ChunkState, Phase
+from worker import pipeline
+
+_WAITING = sa.select(job_chunks.c.phase).where(job_chunks.c.state == ChunkState.PENDING).distinct()
+
+
+def work_off(engine: sa.Engine, phases: Sequence[Phase] = tuple(Phase)) -> None:
+    """Carry out all that is due of some phases, until nothing is left."""
+    while one_round(engine, phases):
+        pass
+
+
+def one_round(engine: sa.Engine, phases: Sequence[Phase] = tuple(Phase)) -> bool:
+    """Carry out one work item of each phase that has one; return whether there was any.
+
+    Phases without waiting work items are not claimed from: that takes two transactions to find nothing, and of the
+    eight phases hardly ever more than one has anything. `engine` is the test's own, so that no setting disturbs it.
+    """
+    has_worked, waiting = False, _waiting(engine)
+    for phase in phases:
+        if phase in waiting and pipeline.run(phase):
+            has_worked, waiting = True, _waiting(engine)
+    return has_worked
+
+
+def _waiting(engine: sa.Engine) -> set[str]:
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        return set(connection.execute(_WAITING).scalars())

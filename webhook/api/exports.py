@@ -1,0 +1,31 @@
+"""`/v1/numbers.csv`, `/v1/numbers.jsonl`: the inventory as a file, as the caller sees it (R3, R34)."""
+
+from __future__ import annotations
+
+from apiflask import APIBlueprint
+from flask import Response
+
+from schemas.http import resources
+from webhook.http import auth
+from webhook.http.concurrency_limits import DOWNLOADS
+from webhook.http.downloads import sent_compressed
+from webhook.services import exports
+
+bp = APIBlueprint("exports", __name__, url_prefix="/v1", tag="Numbers")
+bp.before_request(auth.require_actor)
+
+
+@bp.get("/numbers.csv")
+@bp.input(resources.NumbersFilter, location="query", arg_name="query")
+@bp.doc(summary="Download the matching numbers as CSV; uploading the file again changes nothing")
+@DOWNLOADS.streamed
+def numbers_csv(query: resources.NumbersFilter) -> Response:
+    return sent_compressed(exports.csv(query))
+
+
+@bp.get("/numbers.jsonl")
+@bp.input(resources.NumbersFilter, location="query", arg_name="query")
+@bp.doc(summary="Download the matching numbers as JSON lines: the objects of the list, without history")
+@DOWNLOADS.streamed
+def numbers_jsonl(query: resources.NumbersFilter) -> Response:
+    return sent_compressed(exports.jsonl(query))

@@ -1,0 +1,74 @@
+"""`/v1/import-profiles`: column mappings with options, saved by name (R32)."""
+
+from __future__ import annotations
+
+from apiflask import APIBlueprint
+from flask import Response, url_for
+
+from schemas.http import import_profiles as bodies
+from schemas.http.tenants import PageQuery
+from webhook.http import auth, idempotency
+from webhook.http.responses import created, done, next_link, shown
+from webhook.services import import_profiles
+
+bp = APIBlueprint("import_profiles", __name__, url_prefix="/v1/import-profiles", tag="Uploads")
+bp.before_request(auth.require_actor)
+bp.before_request(idempotency.begin_request)
+bp.after_request(idempotency.end_request)
+
+
+@bp.get("")
+@bp.input(PageQuery, location="query", arg_name="query")
+@bp.output(bodies.ImportProfileList)
+@bp.doc(summary="List the import profiles of your own tenant and of those above it")
+def index(query: PageQuery) -> Response:
+    return next_link(import_profiles.page(query))
+
+
+@bp.post("")
+@bp.input(bodies.NewImportProfile, arg_name="body")
+@bp.output(bodies.ImportProfile, status_code=201)
+@bp.doc(summary="Save an import profile, for your own tenant and those below it")
+def create(body: bodies.NewImportProfile) -> Response:
+    profile = import_profiles.create(body)
+    return created(profile, _location(profile.id))
+
+
+@bp.get("/<profile_id>")
+@bp.output(bodies.ImportProfile)
+@bp.doc(summary="Get an import profile")
+def show(profile_id: str) -> Response:
+    return shown(import_profiles.get(profile_id))
+
+
+@bp.patch("/<profile_id>")
+@bp.input(bodies.ImportProfileChange, arg_name="body")
+@bp.output(bodies.ImportProfile)
+@bp.doc(summary="Rename an import profile, or replace its mapping, options or column names")
+def change(profile_id: str, body: bodies.ImportProfileChange) -> Response:
+    return shown(import_profiles.change(profile_id, body))
+
+
+@bp.delete("/<profile_id>")
+@bp.output({}, status_code=204)
+@bp.doc(summary="Delete an import profile; jobs that used it are not changed")
+def delete(profile_id: str) -> Response:
+    import_profiles.delete(profile_id)
+    return done()
+
+
+@bp.errorhandler(idempotency.ReplayedError)
+def replay(error: idempotency.ReplayedError) -> Response:
+    """Return the first response again; the profile as it is now, if the first response was never stored."""
+    finished = error.finished
+    if finished.answer is None:
+        response = created(import_profiles.get(finished.job), _location(finished.job))
+    else:
+        headers = {"Location": _location(finished.job)}
+        response = Response(finished.answer, 201, headers, content_type="application/json")
+    response.headers[idempotency.REPLAYED] = "true"
+    return response
+
+
+def _location(profile_id: str) -> str:
+    return url_for("import_profiles.show", profile_id=profile_id)

@@ -1,0 +1,21 @@
+"""`/v1/reports`: figures of the inventory for billing."""
+
+from __future__ import annotations
+
+from apiflask import APIBlueprint
+from flask import Response
+
+from schemas.http.tenants import HoldingsQuery
+from webhook.http import auth
+from webhook.http.downloads import sent
+from webhook.services import holdings_report
+
+bp = APIBlueprint("reports", __name__, url_prefix="/v1/reports", tag="Numbers")
+bp.before_request(auth.require_actor)
+
+
+@bp.get("/holdings.csv")
+@bp.input(HoldingsQuery, location="query", arg_name="query")
+@bp.doc(summary="Download how many numbers each tenant holds today, by country, voice carrier and capabilities, as CSV")
+def holdings_csv(query: HoldingsQuery) -> Response:
+    return sent(holdings_report.csv(query))
