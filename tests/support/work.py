@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 
 import sqlalchemy as sa
@@ -10,13 +11,18 @@ from schemas.database.tables import job_chunks
 from schemas.jobs import ChunkState, Phase
 from worker import pipeline
 
+_TURN = threading.RLock()
 _WAITING = sa.select(job_chunks.c.phase).where(job_chunks.c.state == ChunkState.PENDING).distinct()
 
 
 def work_off(engine: sa.Engine, phases: Sequence[Phase] = tuple(Phase)) -> None:
-    """Carry out all that is due of some phases, until nothing is left."""
-    while one_round(engine, phases):
-        pass
+    """Carry out all that is due of some phases, until nothing is left.
+
+    One thread at a time: what another one is carrying out has been done when this returns.
+    """
+    with _TURN:
+        while one_round(engine, phases):
+            pass
 
 
 def one_round(engine: sa.Engine, phases: Sequence[Phase] = tuple(Phase)) -> bool:
