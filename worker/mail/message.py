@@ -123,8 +123,8 @@ def _sentences(event: MailEvent, job: sa.Row[Any]) -> list[str]:
     done = JOB_KINDS[JobKind(job.kind)].done
     if event is MailEvent.REVIEW and job.review is None:
         until = f"Choose by {_time(job.review_until)}." if job.review_until is not None else ""
-        why = _line(str((job.problem or {}).get("detail") or ""))
-        return [f"Please choose which column of the file is which. {until}".strip(), *filter(None, [why])]
+        detail = _line(str((job.problem or {}).get("detail") or ""))
+        return [f"Please choose which column of the file is which. {until}".strip(), *filter(None, [detail])]
     if event is MailEvent.REVIEW:
         expected = {outcome.value: job.review["effect"][outcome.value] for outcome in Outcome}
         until = f"Confirm by {_time(job.review_until)}." if job.review_until is not None else ""

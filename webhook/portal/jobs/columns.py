@@ -211,7 +211,8 @@ def _body(job: resources.Job, form: Form) -> RecheckBody:
     file = job.file
     if file is None:
         return RecheckBody()
-    raw: dict[str, object] = {"mode": "review"} | {name: text for name in _READING if (text := form.value(name))}
+    raw: dict[str, object] = {"mode": "review"}
+    raw |= {name: text for name in _READING if (text := form.value(name))}
     if not file.columns:  # not known yet: the file is read first
         return validated(RecheckBody, raw)
     sheet, header_row = form.value("sheet") or file.sheet, form.value("header_row") or str(file.header_row)
