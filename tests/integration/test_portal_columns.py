@@ -111,3 +111,12 @@ def test_options_that_are_not_chosen_stay(portal: Portal, api: Door) -> None:
     checked = api.job(job["id"])
     assert (checked["file"]["delimiter"], checked["accept"]) == ("|", "possible")
     assert checked["review"]["effect"]["created"] == 2
+
+
+def test_the_list_of_profiles_says_when_one_was_used(portal: Portal, api: Door) -> None:
+    first = api.upload(FILE, mode="review")
+    mapping = {"columns": {"Voice": "Kind"}, "constants": {"SMS": "FALSE"}}
+    api.done(api.post(f"/v1/jobs/{first['id']}/recheck", {"mapping": mapping, "save_profile": "Carrier"}))
+    assert api.upload(FILE, mode="review")["file"]["profile"]["name"] == "Carrier"
+    page = portal.get("/import-profiles")
+    assert (page.status_code, "Never" in text_of(page)) == (200, False)
