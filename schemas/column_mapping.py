@@ -26,7 +26,7 @@ class ColumnMapping:
 
     `columns`: our column -> the file's header text, or the file's column counted from 1; None: not in the file, even
     where a header looks like it. `constants`: the text of a cell that every row has, for a column that the file does
-    not have. `values`: our column -> text of a cell, as `value_key` writes it -> the text that it stands for.
+    not have. `values`: our column -> text of a cell, as `value_key` writes it -> the text to read instead.
     """
 
     columns: Mapping[Column, ColumnReference] = field(default_factory=lambda: _NOTHING)

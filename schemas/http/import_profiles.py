@@ -20,7 +20,7 @@ LONGEST_HEADER_CELL = 1_000  # characters
 
 def _usable(name: str) -> str:
     if fold(name) == NO_PROFILE:
-        raise ValueError(f"must not be “{NO_PROFILE}”, which stands for no profile")
+        raise ValueError(f"must not be “{NO_PROFILE}”, which means that no profile is used")
     return name
 
 

@@ -37,7 +37,7 @@ class MappingBody(BaseModel):
     )
     values: Annotated[dict[_Name, _Translations], Field(max_length=MOST_OURS)] = Field(
         {},
-        description="Our column -> text in a cell -> the text that it stands for. Case does not matter.",
+        description="Our column -> text in a cell -> the text to read instead. Case is ignored.",
         examples=[{"Voice": {"Y": "TRUE"}}],
     )
 

@@ -319,3 +319,14 @@ def test_a_profile_that_cannot_be_saved_is_noted(api: Door, monkeypatch: pytest.
     job = recheck(api, review(api), {"mapping": MAPPING, "save_profile": "One more"})
     assert job["can_confirm"]
     assert "The import profile was not saved: you have 0 already. Delete one first." in job["file"]["notes"]
+
+
+def test_a_profile_with_numbers_of_columns_is_not_taken_for_another_order(api: Door) -> None:
+    """Two columns of the same name are given by number: in another order, that is another column."""
+    first = sheets.csv_bytes([["TN", "Flag", "Flag"], ["+12125550142", "Y", "N"]])
+    mapping = {"columns": {"Voice": 2, "SMS": 3}}
+    assert recheck(api, review(api, first), {"mapping": mapping, "save_profile": "By number"})["can_confirm"]
+    assert review(api, first)["file"]["profile"]["name"] == "By number"
+    turned = sheets.csv_bytes([["Flag", "TN", "Flag"], ["N", "+12125550143", "Y"]])
+    job = review(api, turned)
+    assert (job["can_confirm"], job["file"]["profile"]) == (False, None)

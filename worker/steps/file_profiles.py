@@ -45,7 +45,10 @@ class Profiles:
             return ()
         if isinstance(taken, tuple):
             return [profile.name for profile in taken]
-        return MatchingProfile(taken.public_id, taken.name, ColumnMapping.from_json(taken.mapping))
+        mapping = ColumnMapping.from_json(taken.mapping)
+        if _has_numbers(mapping) and not _same_order(headers, taken.headers):
+            return ()  # in another order, the numbers would be those of other columns: the admin is asked
+        return MatchingProfile(taken.public_id, taken.name, mapping)
 
     def mark_used(self, connection: Connection, public_id: str | None) -> None:
         """Note that a file is read with the profile."""
@@ -58,6 +61,19 @@ class Profiles:
         profile = next(profile for profile in self._all if profile.public_id == taken.id)
         changes = {name: kind(profile.options[name]) for name, kind in _APPLIED.items() if name in profile.options}
         return replace(options, mapping=profile.mapping, profile=taken.id, **changes)
+
+
+def _has_numbers(mapping: ColumnMapping) -> bool:
+    """Return whether the mapping gives any column by its number."""
+    return any(isinstance(reference, int) for reference in mapping.columns.values())
+
+
+def _same_order(headers: Sequence[str], others: Sequence[str]) -> bool:
+    """Return whether two rows of column names are the same, column by column."""
+    pairs = zip(headers, others, strict=False)
+    return len(headers) == len(others) and all(
+        same_header(first, second) or not (first.strip() or second.strip()) for first, second in pairs
+    )
 
 
 def mapping_to_save(facts: Mapping[str, Any], stated: ColumnMapping) -> ColumnMapping:
