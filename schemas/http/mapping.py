@@ -62,7 +62,7 @@ def _from_text(value: object) -> object:
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object's members. `ValueError` for duplicate names, of which parsers take either."""
+    """Return an object's members. `ValueError` for duplicate names: parsers differ in which one they use."""
     members = dict(pairs)
     if len(members) < len(pairs):
         raise ValueError("has a key twice")

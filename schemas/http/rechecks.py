@@ -7,7 +7,7 @@ from schemas.http.resources import UploadOptions
 
 
 class RecheckBody(UploadOptions):
-    """What is to be different when a stored file is checked again; what is left out stays as it was.
+    """The options to change when a stored file is checked again; options that are left out stay the same.
 
     `save_profile`: the name under which the mapping is saved as an import profile, once the file has been read by it.
     """

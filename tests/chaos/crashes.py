@@ -135,7 +135,7 @@ def killed_while_deciding(stand: Stand, size: Size) -> Done:
 
 @attack("killed while checking again")
 def killed_while_checking_again(stand: Stand, size: Size) -> Done:
-    """A review is checked again, and again; whoever does it dies, and the confirmation is of the last check."""
+    """A review is checked again twice, and each time its workers are killed; the last check is confirmed."""
     sent = stand.send(files.mixed(stand.numbers, size.rows, stand.dice), mode="review")
     rounds = (
         (Failpoint.CHECK_CLAIMED, Failpoint.READ_COMMITTED),

@@ -43,7 +43,7 @@ FAULTS: dict[str, tuple[bytes, str]] = {
 
 
 def kept(job: Json) -> list[str]:
-    """What is left of a refused file: itself, if it can be checked again under other options (R31)."""
+    """The files that are kept of a refused upload: the uploaded file, if it can be checked again (R31)."""
     may_be_readable = job["problem"]["code"] in READABLE_OTHERWISE
     assert job["can_recheck"] == may_be_readable
     return [f"jobs/{job['id']}/upload"] if may_be_readable else []

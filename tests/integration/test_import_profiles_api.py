@@ -177,7 +177,7 @@ INVALID: dict[str, Json] = {
     "a long column name": {"headers": ["x" * 1001]},
     "a column name that is no text": {"headers": [1]},
     "no name": {"name": " "},
-    "the name that stands for no profile": {"name": " None "},
+    "the name reserved for no profile": {"name": " None "},
     "a long name": {"name": "x" * 201},
     "a field that is not one": {"tenant": "x"},
     "null": {"headers": None},
