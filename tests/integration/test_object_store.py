@@ -31,6 +31,7 @@ from worker.storage.object_store import Calls, StoreBusyError, StoreError
 pytestmark = [pytest.mark.xdist_group("s3"), pytest.mark.usefixtures("faulty_store")]
 MIB = 1024 * 1024
 JOB = "6f1c7c0e-3f0b-4b57-9f4e-0d2f3a1b5c6d"
+OTHER_JOB = "00000000-0000-0000-0000-000000000002"
 KEY = f"jobs/{JOB}/upload"
 PAGE = 20  # keys in a listing of the server, so that few files have several pages
 
@@ -92,6 +93,35 @@ def test_a_file_from_the_disk_and_one_of_bytes(tmp_path: Path) -> None:
     assert content_of(KEY) == digits(9 * MIB)
     files.put(KEY, b"replaced")
     assert content_of(KEY) == b"replaced"
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("size", [0, 9 * MIB])
+def test_a_copy_is_made_inside_the_store(s3: S3, size: int) -> None:
+    files.put(KEY, digits(size))
+    files.copy(KEY, f"jobs/{OTHER_JOB}/upload")
+    files.remove(KEY)
+    assert content_of(f"jobs/{OTHER_JOB}/upload") == digits(size)
+    assert s3.unfinished() == []
+    with pytest.raises(files.MissingFileError):
+        files.copy(KEY, f"jobs/{OTHER_JOB}/again")
+
+
+@pytest.mark.long
+def test_a_file_is_checked_again_in_the_store(s3: S3, api: Door) -> None:
+    """Under review by the same job, whose earlier files go; after a failure by a new job, which reads a copy (R31)."""
+    content = b"TN,Kind\n+12125550142,Y\n"
+    mapping = {"mapping": {"columns": {"Voice": "Kind"}, "constants": {"SMS": "TRUE"}}}
+    job = api.upload(content, mode="review")
+    first = api.done(api.post(f"/v1/jobs/{job['id']}/recheck", mapping))
+    assert (first["id"], first["can_confirm"]) == (job["id"], True)
+    kept = len(s3.keys())
+    api.done(api.post(f"/v1/jobs/{job['id']}/recheck", {}))
+    assert len(s3.keys()) == kept
+    failed = api.upload(content)
+    assert failed["status"] == "failed"
+    again = api.done(api.post(f"/v1/jobs/{failed['id']}/recheck", mapping))
+    assert (again["parent_job_id"], again["counts"]["created"]) == (failed["id"], 1)
 
 
 @pytest.mark.long
