@@ -22,8 +22,8 @@ FILE = b"TN,Kind,Kind,Note\n+12125550142,Y,N,a\n+12125550143,N,Y,b\n"
 NUMBER = {"Phone Number": "tn"}
 
 
-def mapped(raw: dict[str, object], **more: int) -> ReadOptions:
-    return ReadOptions(mapping=ColumnMapping.from_json(raw), **more)
+def mapped(raw: dict[str, object], header_row: int | None = None) -> ReadOptions:
+    return ReadOptions(mapping=ColumnMapping.from_json(raw), header_row=header_row)
 
 
 def test_columns_by_name_and_by_number_constants_and_values(tmp_path: Path) -> None:
