@@ -106,6 +106,13 @@ CHUNK_RESULTS = pa.schema(
     ]
 )
 
+# Corrected cells of an upload under review (R33), sorted by all columns but the last. `row` is the row number, `column`
+# a `schemas.columns.Column`; NONE: the row is left out, and has no text. `correction`: the correction's number in its
+# job; 0: taken over from an earlier job.
+CORRECTED_CELLS = pa.schema(
+    [("row", pa.int64()), ("column", pa.int8()), ("correction", pa.int32()), ("text", pa.string())]
+)
+
 
 # The number of each fault's code, in the order of the faults' bits.
 _FAULT_CODES = np.array([number_of(fault.code) for fault in FAULTS], dtype=np.uint8)

@@ -105,6 +105,8 @@ class Code(StrEnum):
     LETTERS_CONVERTED = "LETTERS_CONVERTED"
     REGION_DIFFERS = "REGION_DIFFERS"
     READ_AS_NATIONAL = "READ_AS_NATIONAL"
+    LEFT_OUT = "LEFT_OUT"
+    CORRECTED = "CORRECTED"
 
 
 @dataclass(frozen=True)
@@ -318,6 +320,8 @@ CATALOGUE: dict[Code, Entry] = {
     Code.READ_AS_NATIONAL: _warning(
         61, "The number was read as a national number, as the other numbers in the column are written."
     ),
+    Code.LEFT_OUT: _skipped(62, "The row was left out during the review.", "Nothing to do."),
+    Code.CORRECTED: _warning(63, "Cells of the row were corrected during the review."),
 }
 
 BY_NUMBER: dict[int, Code] = {entry.number: code for code, entry in CATALOGUE.items()}

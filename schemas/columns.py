@@ -174,6 +174,8 @@ REPORT_COLUMNS: tuple[str, ...] = (
     "_warnings",
     "_duplicate_of_row",
 )
+# One more, after them, in the report of a job with corrected cells (R33).
+CORRECTIONS_COLUMN = "_corrections"
 
 SAMPLE_ROWS: tuple[tuple[str, ...], ...] = (
     ("1", "2125550142", "TRUE", "TRUE", "FALSE"),

@@ -70,9 +70,13 @@ class Phase(StrEnum):
     workers then validate the batches (VALIDATE) and in the end render them (RENDER) one by one; in between, CUT
     processes all rows together. WORKBOOK builds a report as a workbook when it is first requested, after the job's end
     or during its review. MAIL notifies the person who started the job of its end or of its review.
+
+    CORRECT applies a correction to an upload under review (R33); VALIDATE and CUT follow, as after CHECK. PREVIEW
+    answers what a correction would do.
     """
 
     CHECK = "check"
+    CORRECT = "correct"
     VALIDATE = "validate"
     CUT = "cut"
     WRITE = "write"
@@ -81,6 +85,7 @@ class Phase(StrEnum):
     CALLBACK = "callback"
     WORKBOOK = "workbook"
     MAIL = "mail"
+    PREVIEW = "preview"
 
 
 class Stage(StrEnum):
@@ -103,6 +108,7 @@ class Stage(StrEnum):
 # dropped if the review is over.
 WORKED_IN: Mapping[Phase, frozenset[JobStatus]] = {
     Phase.CHECK: frozenset({JobStatus.ACCEPTED, JobStatus.CHECKING}),
+    Phase.CORRECT: frozenset({JobStatus.CHECKING}),
     Phase.VALIDATE: frozenset({JobStatus.CHECKING}),
     Phase.CUT: frozenset({JobStatus.CHECKING}),
     Phase.WRITE: frozenset({JobStatus.RUNNING}),
@@ -111,9 +117,10 @@ WORKED_IN: Mapping[Phase, frozenset[JobStatus]] = {
     Phase.CALLBACK: TERMINAL,
     Phase.WORKBOOK: TERMINAL | {JobStatus.REVIEW},
     Phase.MAIL: TERMINAL | {JobStatus.REVIEW},
+    Phase.PREVIEW: frozenset({JobStatus.REVIEW}),
 }
 
-APART = frozenset({Phase.CALLBACK, Phase.WORKBOOK, Phase.MAIL})
+APART = frozenset({Phase.CALLBACK, Phase.WORKBOOK, Phase.MAIL, Phase.PREVIEW})
 """Phases whose work items are claimed, and counted against their tenant, apart from those that a job consists of.
 
 The job does not wait for them, and they do not change it.
@@ -181,7 +188,8 @@ class JobOptions:
     below the admin has, and those that this tenant (internal id) still holds. `mapping`: what the uploader states about
     the columns (R31), as `schemas.column_mapping.ColumnMapping.to_json` writes it. `profile`: the public id of the
     import profile that it is from; `NO_PROFILE`: none may be taken (R32). `save_profile`: the name under which the
-    mapping is saved as one, once the file has been read by it.
+    mapping is saved as one, once the file has been read by it. `only_failed`: the rows are those of the job's parent
+    that failed (R33), or that were not written because others failed.
     """
 
     mode: Mode = Mode.APPLY
@@ -208,6 +216,7 @@ class JobOptions:
     mapping: Mapping[str, Any] | None = None
     profile: str | None = None
     save_profile: str | None = None
+    only_failed: bool = False
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> JobOptions:

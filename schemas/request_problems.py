@@ -54,6 +54,8 @@ class RequestCode(StrEnum):
     CANNOT_RECHECK = "CANNOT_RECHECK"
     SEARCH_TOO_BROAD = "SEARCH_TOO_BROAD"
     LIMIT_REACHED = "LIMIT_REACHED"
+    CANNOT_CORRECT = "CANNOT_CORRECT"
+    NOTHING_TO_CORRECT = "NOTHING_TO_CORRECT"
 
 
 @dataclass(frozen=True)
@@ -184,6 +186,12 @@ REQUEST_PROBLEMS: dict[RequestCode, RequestProblem] = {
     ),
     RequestCode.LIMIT_REACHED: RequestProblem(
         409, "You have as many of these as you may have.", "Delete those that you no longer need."
+    ),
+    RequestCode.CANNOT_CORRECT: RequestProblem(
+        409, "The rows of this job can't be corrected.", "Only the rows of an upload can be corrected."
+    ),
+    RequestCode.NOTHING_TO_CORRECT: RequestProblem(
+        409, "The job has no failed rows.", "See the job's report for the result of each row."
     ),
 }
 

@@ -5,9 +5,9 @@
 
 Uploads, assignments, changes, deletions and undos all take this path; only the source of their rows differs (a file, a
 list, a selection, the job to undo). The check runs once and cuts the rows into chunks. Any worker writes the chunks, in
-any order. The report puts the results back into file order. Many rows are also validated and rendered batch by batch,
-by any worker. When the job has ended, its callback is sent (`worker.callbacks.deliver`) and an
-e-mail to its starter (`worker.mail.deliver`).
+any order. The report puts the results back into file order. Rows under review can be corrected (R33): only these are
+validated again, and all are cut anew. Many rows are also validated and rendered batch by batch, by any worker. When the
+job has ended, its callback is sent (`worker.callbacks.deliver`) and an e-mail to its starter (`worker.mail.deliver`).
 The report becomes a workbook only when one is requested (`worker.steps.workbook_report`).
 A work item that runs twice takes effect once: only the lease holder can commit.
 """
@@ -32,6 +32,7 @@ from worker.callbacks import deliver
 from worker.config.failpoints import Failpoint, hit
 from worker.config.settings import Settings, get_settings
 from worker.database.engine import transaction
+from worker.jobs import corrections
 from worker.mail import deliver as deliver_mail
 from worker.numbers import inventory
 from worker.queue import broker, completion, leases
@@ -40,12 +41,13 @@ from worker.reports.row_messages import Layout
 from worker.stages.read import FileFault, UnsettledTableError
 from worker.stages.resolve import abort, resolve
 from worker.steps import check as check_step
+from worker.steps import corrections as corrections_step
 from worker.steps import failures, report, workbook_report
 from worker.steps import write_chunk as write_step
 from worker.steps.chunk_facts import Job, facts_for_chunk, job_of
 from worker.steps.file_profiles import Profiles
 from worker.steps.file_reading import FileReading, described, file_facts, record
-from worker.storage import arrow_files, files
+from worker.storage import arrow_files, corrected_files, files
 
 log = structlog.get_logger(__name__)
 ROWS_PER_IDLE_SECOND = 5_000  # rate at which the slowest storage stores results
@@ -111,7 +113,7 @@ def check(lease: leases.Lease) -> None:
             raise FileFault(refused, text_of(refused).message)  # noqa: TRY301 - one exit for all file errors
         if row.rechecks:
             # What earlier checks stored: they are over, and this one reads only the upload.
-            files.remove_all_but(lease.job_public_id, files.upload_key(lease.job_public_id))
+            files.remove_older(lease.job_public_id, lease.token)
         if job.kind is JobKind.UNDO:
             _end_check(lease, check_step.check_undo(lease, job, row), job)
             return
@@ -158,6 +160,33 @@ def _end_reading(
     if reading is not None:
         record(connection, lease, job, reading)
     return complete(connection)
+
+
+def correct(lease: leases.Lease) -> None:
+    """Apply the open corrections to the rows of a review (R33); the batches they concern are then validated again."""
+    hit(Failpoint.CORRECT_CLAIMED)
+    _, row = _job_of(lease)
+    with transaction() as connection:
+        open_corrections = corrections.open_of_job(connection, lease.job_id)
+    applied = corrections_step.apply(lease, row, open_corrections)
+    hit(Failpoint.CORRECT_STORED)
+
+    def end(connection: Connection) -> Phase | None:
+        corrections.mark_applied(connection, lease.job_id, applied.rows)
+        return completion.complete_correct(connection, lease, applied.facts, applied.batch_rows)
+
+    _enter(lease, end, Failpoint.CORRECT_ENTERED, Failpoint.CORRECT_COMMITTED, max(len(applied.batch_rows), 1))
+
+
+def preview(lease: leases.Lease) -> None:
+    """Answer what a correction would do; nothing is stored but the answer."""
+    hit(Failpoint.PREVIEW_CLAIMED)
+    with transaction() as connection:
+        question = corrections.question(connection, lease)
+    job, row = _job_of(lease)
+    answer = None if question is None else corrections_step.preview(lease, job, row, question)
+    with transaction() as connection:
+        corrections.answer(connection, lease, answer)
 
 
 def validate(lease: leases.Lease) -> None:
@@ -280,7 +309,7 @@ def publish(lease: leases.Lease) -> None:
         merged = partial(completion.complete_merge, lease=lease, tally=tally, batch_rows=batch_rows)
         _enter(lease, merged, Failpoint.MERGE_ENTERED, Failpoint.MERGE_COMMITTED, len(batch_rows))
         return
-    report.render(lease, Layout.from_json(row.file_facts), 0)
+    report.render(lease, _layout_of(lease, row), 0)
     hit(Failpoint.REPORT_STORED)
     end = partial(completion.complete_report, lease=lease, tally=tally)
     _enter(lease, end, Failpoint.REPORT_ENTERED, Failpoint.REPORT_COMMITTED)
@@ -291,15 +320,20 @@ def render(lease: leases.Lease) -> None:
     hit(Failpoint.RENDER_CLAIMED)
     with transaction() as connection:
         row = completion.job_row(connection, lease.job_id)
-    report.render(lease, Layout.from_json(row.file_facts), lease.number)
+    report.render(lease, _layout_of(lease, row), lease.number)
     hit(Failpoint.RENDER_STORED)
     _enter(
         lease, partial(completion.complete_render, lease=lease), Failpoint.RENDER_ENTERED, Failpoint.RENDER_COMMITTED
     )
 
 
+def _layout_of(lease: leases.Lease, row: Row[Any]) -> Layout:
+    return corrected_files.layout_of(lease.job_public_id, lease.read, row.file_facts)
+
+
 STEPS: Mapping[Phase, Callable[[leases.Lease], None]] = {
     Phase.CHECK: check,
+    Phase.CORRECT: correct,
     Phase.VALIDATE: validate,
     Phase.CUT: cut,
     Phase.WRITE: write_chunk,
@@ -308,4 +342,5 @@ STEPS: Mapping[Phase, Callable[[leases.Lease], None]] = {
     Phase.CALLBACK: deliver.deliver,
     Phase.WORKBOOK: workbook_report.build,
     Phase.MAIL: deliver_mail.deliver,
+    Phase.PREVIEW: preview,
 }

@@ -20,9 +20,12 @@ from worker.queue import broker
 MOST_WORKBOOKS = 2
 # E-mails that they send at a time: a mail server that does not respond must leave threads for callbacks.
 MOST_MAILS = 2
+# Previews that they compute at a time: each takes a processor.
+MOST_PREVIEWS = 2
 _LIMITS = {
     Phase.WORKBOOK: threading.BoundedSemaphore(MOST_WORKBOOKS),
     Phase.MAIL: threading.BoundedSemaphore(MOST_MAILS),
+    Phase.PREVIEW: threading.BoundedSemaphore(MOST_PREVIEWS),
 }
 
 

@@ -410,6 +410,32 @@ file_descriptions = sa.Table(
     sa.Column("description", JSONB, nullable=False),
 )
 
+# Corrections of an upload under review (R33), as the request had them. `rows`: how many it changed, null until it is
+# applied; `is_removed`: it was taken back, and is deleted once its rows are validated without it.
+corrections = sa.Table(
+    "corrections",
+    metadata,
+    sa.Column("job_id", sa.BigInteger, sa.ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("body", JSONB, nullable=False),
+    sa.Column("created_by", sa.Text, nullable=False),
+    _now("created_at"),
+    sa.Column("rows", sa.Integer),
+    sa.Column("is_removed", sa.Boolean, nullable=False, server_default=sa.false()),
+)
+
+# Questions what a correction would do, until they are answered and the answer is fetched. `number`: that of the work
+# item.
+correction_previews = sa.Table(
+    "correction_previews",
+    metadata,
+    sa.Column("number", sa.Integer, sa.Identity(always=True), primary_key=True),
+    sa.Column("job_id", sa.BigInteger, sa.ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("body", JSONB, nullable=False),
+    sa.Column("answer", JSONB),
+    _now("created_at"),
+)
+
 job_chunks = sa.Table(
     "job_chunks",
     metadata,
@@ -439,7 +465,8 @@ job_chunks = sa.Table(
     _time("ended_at"),
     sa.Column("seconds", JSONB),
     sa.CheckConstraint(
-        "phase IN ('check', 'validate', 'cut', 'write', 'report', 'render', 'callback', 'workbook', 'mail')",
+        "phase IN ('check', 'validate', 'cut', 'write', 'report', 'render', 'callback', 'workbook', 'mail', 'correct', "
+        "'preview')",
         name="phase",
     ),
     sa.CheckConstraint("state IN ('pending', 'leased', 'done', 'dead')", name="state"),

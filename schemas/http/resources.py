@@ -182,6 +182,26 @@ class ReviewChange(_Body):
     after: NumberState | None
 
 
+class ValueOfFault(_Body):
+    """A cell's text, and in how many rows it causes the fault."""
+
+    value: str
+    count: int
+
+
+class ReviewFault(_Body):
+    """A fault that rows of the review have; a row with several faults counts for each of them.
+
+    `values`: the most frequent texts of the cells with the fault, at most 20 and shortened to 200 characters.
+    """
+
+    code: str
+    column: str | None
+    rows: int
+    values: list[ValueOfFault]
+    has_more_values: bool
+
+
 class Review(_Body):
     """What a job would do to the inventory as it was when the job was checked, and until when it can be confirmed."""
 
@@ -193,6 +213,7 @@ class Review(_Body):
     )
     carriers: list[ReviewCarrier]
     changes: list[ReviewChange] = Field(description="At most 100; see the job's rows for the rest.")
+    faults: list[ReviewFault] = Field([], description="The faults of an upload's rows, the most frequent first.")
 
 
 class LineageJob(_Body):
@@ -248,6 +269,13 @@ class Job(_Body):
         default=False,
         description="Whether the job can be confirmed: not as long as it isn't settled which column is which.",
     )
+    can_correct: bool = Field(
+        default=False, description="Whether its rows can be corrected now: it is an upload, and waits for confirmation."
+    )
+    can_retry: bool = Field(
+        default=False,
+        description="Whether its failed rows can be taken into a new review: it is an upload that has ended.",
+    )
     can_recheck: bool = Field(
         default=False,
         description="Whether the stored file can be checked again under other options or another mapping.",
@@ -270,6 +298,14 @@ class RowFault(_Body):
     column: str | None
 
 
+class CorrectedCell(_Body):
+    """A cell that was corrected during the review: the text in the file, and the text that was read instead."""
+
+    column: str
+    was: str
+    now: str
+
+
 class Row(_Body):
     """One row of a job's report; during review, its expected outcome. `cells` are the values in the file."""
 
@@ -285,6 +321,7 @@ class Row(_Body):
     numbers: int = Field(description="Count of numbers in the row's block, starting at `number`.")
     written: int = Field(description="How many of them were created, updated or deleted; under review, would be.")
     faults: list[RowFault]
+    corrections: list[CorrectedCell] = []
     cells: dict[str, str]
 
 

@@ -54,6 +54,11 @@ class Door:
         headers = {"Authorization": f"Bearer {self.token}"} | more.pop("headers", {})
         return self.client.post(path, json=body, headers=headers, **more)
 
+    def delete(self, path: str, **more: Any) -> TestResponse:  # noqa: ANN401 - handed on to the client
+        """DELETE; the answer may be a refusal."""
+        headers = {"Authorization": f"Bearer {self.token}"} | more.pop("headers", {})
+        return self.client.delete(path, headers=headers, **more)
+
     def send(self, content: bytes, name: str = "numbers.csv", to: str = "uploads", **fields: str) -> TestResponse:
         """Send a file; the answer may be a refusal."""
         data = {**fields, "file": (io.BytesIO(content), name)}

@@ -28,8 +28,8 @@ def work_off(engine: sa.Engine, phases: Sequence[Phase] = tuple(Phase)) -> None:
 def one_round(engine: sa.Engine, phases: Sequence[Phase] = tuple(Phase)) -> bool:
     """Carry out one work item of each phase that has one; return whether there was any.
 
-    Phases without waiting work items are not claimed from: that takes two transactions to find nothing, and of the
-    eight phases hardly ever more than one has anything. `engine` is the test's own, so that no setting disturbs it.
+    Phases without waiting work items are not claimed from: that takes two transactions to find nothing, and of all
+    phases hardly ever more than one has anything. `engine` is the test's own, so that no setting disturbs it.
     """
     has_worked, waiting = False, _waiting(engine)
     for phase in phases:

@@ -8,13 +8,14 @@ from apiflask import APIBlueprint
 from flask import Response, request, url_for
 
 from schemas.http import resources
+from schemas.http.corrections import CorrectionBody, CorrectionList, CorrectionPreview, CorrectionPreviewBody
 from schemas.http.rechecks import RecheckBody
 from schemas.jobs import TERMINAL
 from webhook.http import auth, idempotency
 from webhook.http.concurrency_limits import DOWNLOADS
 from webhook.http.downloads import sent, sent_stored
 from webhook.http.responses import next_link
-from webhook.services import jobs, rechecks, reports, workbooks
+from webhook.services import corrections, jobs, rechecks, reports, workbooks
 
 bp = APIBlueprint("jobs", __name__, url_prefix="/v1/jobs", tag="Jobs")
 bp.before_request(auth.require_actor)
@@ -108,6 +109,51 @@ def recheck(job_id: str, body: RecheckBody) -> Response:
     What the body leaves out stays as it was. If-Match: only in the state with that ETag.
     """
     return accepted(rechecks.recheck(job_id, body, request.headers.get("If-Match")))
+
+
+@bp.post("/<job_id>/corrections")
+@bp.input(CorrectionBody, arg_name="body")
+@bp.output(resources.Job, status_code=202)
+@bp.doc(summary="Correct rows of an upload under review", responses={412: "The job has changed since"})
+def correct(job_id: str, body: CorrectionBody) -> Response:
+    """The job goes back to `checking`; only what was corrected is validated again, and duplicates are looked for anew.
+
+    The file keeps its text: reports show it beside the corrections. If-Match: only in the state with that ETag.
+    """
+    return accepted(corrections.correct(job_id, body, request.headers.get("If-Match")))
+
+
+@bp.post("/<job_id>/corrections/preview")
+@bp.input(CorrectionPreviewBody, arg_name="body")
+@bp.output(CorrectionPreview)
+@bp.doc(summary="Say what a correction would do; nothing is changed")
+def preview_correction(job_id: str, body: CorrectionPreviewBody) -> Response:
+    return Response(corrections.preview(job_id, body).model_dump_json(), content_type="application/json")
+
+
+@bp.get("/<job_id>/corrections")
+@bp.output(CorrectionList)
+@bp.doc(summary="List the corrections of a job, in their order")
+def list_corrections(job_id: str) -> Response:
+    return Response(corrections.listed(job_id).model_dump_json(), content_type="application/json")
+
+
+@bp.delete("/<job_id>/corrections/<int:number>")
+@bp.output(resources.Job, status_code=202)
+@bp.doc(summary="Take a correction back; its rows are validated again", responses={412: "The job has changed since"})
+def take_back_correction(job_id: str, number: int) -> Response:
+    return accepted(corrections.take_back(job_id, number, request.headers.get("If-Match")))
+
+
+@bp.post("/<job_id>/retry")
+@bp.output(resources.Job, status_code=202)
+@bp.doc(summary="Take the failed rows of an ended upload into a new review", responses={410: "The report has expired"})
+def retry(job_id: str) -> Response:
+    """The new job's rows have the numbers of the file; its `parent_job_id` is the ended job. No file is sent again.
+
+    An all-or-nothing upload that failed is taken over whole: none of its rows was written.
+    """
+    return accepted(corrections.retry(job_id))
 
 
 @bp.post("/<job_id>/cancel")

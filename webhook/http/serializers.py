@@ -11,10 +11,12 @@ from flask import url_for
 from schemas import permissions
 from schemas.callback_signing import message_id
 from schemas.capabilities import CAPABILITY_NAMES
+from schemas.codes import Outcome
 from schemas.http import import_profiles, resources, tenants, users
 from schemas.http.mapping import MappingBody
+from schemas.job_kinds import JobKind
 from schemas.job_progress import seconds_left, share_done
-from schemas.jobs import TERMINAL, JobOptions, JobStatus, counts_of, error_summary
+from schemas.jobs import TERMINAL, JobOptions, JobStatus, OnError, counts_of, error_summary
 from schemas.permissions import Actor, NumberFacts, Tenant, UserKind
 from schemas.user_services import Service
 from webhook.http import file_serializer
@@ -37,6 +39,18 @@ def had_report(row: sa.Row[Any]) -> bool:
 def has_report(row: sa.Row[Any]) -> bool:
     """Return whether the job's report is still available: reports expire."""
     return had_report(row) and not row.report_is_gone
+
+
+def rows_to_retry(view: JobView) -> int:
+    """Return how many rows of an upload that has ended can be taken into a new review (R33); 0 if it cannot be.
+
+    Its failed rows; of an all-or-nothing upload that failed, all rows: none was written.
+    """
+    if view.row.kind != JobKind.UPLOAD or view.row.status not in TERMINAL or not has_report(view.row):
+        return 0
+    failed = view.tally.count(Outcome.FAILED)
+    is_abort = JobOptions.from_json(view.row.options).on_error is OnError.ABORT
+    return failed + view.tally.count(Outcome.UNPROCESSED) if failed and is_abort else failed
 
 
 def job(view: JobView) -> resources.Job:
@@ -68,6 +82,8 @@ def job(view: JobView) -> resources.Job:
         undo_of=row.undo_of,
         can_confirm=row.status == JobStatus.REVIEW and row.check_token is not None,
         can_recheck=may_be_rechecked(row),
+        can_correct=row.kind == JobKind.UPLOAD and row.status == JobStatus.REVIEW and row.check_token is not None,
+        can_retry=rows_to_retry(view) > 0,
         review=None if row.review is None else resources.Review(expires_at=row.review_until, **row.review),
         links=_links(row),
     )

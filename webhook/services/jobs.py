@@ -6,7 +6,6 @@ import hashlib
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import replace
 
 import sqlalchemy as sa
 from werkzeug.http import parse_etags, quote_etag
@@ -28,6 +27,7 @@ from worker.jobs.queries import JobView
 from worker.jobs.search import JobFilter
 from worker.queue import broker
 from worker.reports.row_messages import Layout
+from worker.storage import corrected_files
 from worker.storage.report_reader import Tokens, open_report
 
 FIRST_LOOK, LAST_LOOK = 0.01, 0.05  # seconds between polls of a job that a request waits for: small jobs end soon
@@ -150,7 +150,8 @@ def find(job_id: str) -> JobView:
 def layout_of(view: JobView) -> Layout:
     """Return the report's columns. Raises `Refused` if the job has no report, or not yet, or no longer."""
     if serializers.has_report(view.row):
-        return replace(Layout.from_json(view.row.file_facts), preview=is_reviewed(view))
+        row = view.row
+        return corrected_files.layout_of(row.public_id, row.read_token, row.file_facts, preview=is_reviewed(view))
     if serializers.had_report(view.row):
         raise refuse(RequestCode.REPORT_EXPIRED)
     if view.row.status in TERMINAL:

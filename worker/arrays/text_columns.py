@@ -74,8 +74,10 @@ def spread(column: pa.StringArray, rows: NDArray[np.bool_]) -> pa.StringArray:
     )
 
 
-def replaced(column: pa.StringArray, rows: NDArray[np.bool_], texts: pa.StringArray) -> pa.StringArray:
-    """Return the column with `texts`, in order, in the rows that `rows` marks (bool; as many true values as texts).
+def replaced(
+    column: pa.StringArray, rows: NDArray[np.bool_] | NDArray[np.int64], texts: pa.StringArray
+) -> pa.StringArray:
+    """Return the column with `texts`, in order, in some rows: those that a mask marks, or ascending row indices.
 
     Takes half the time of Arrow's `replace_with_mask`, which builds the texts one by one.
     """

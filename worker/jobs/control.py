@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from schemas.database.tables import job_chunks, jobs
+from schemas.database.tables import correction_previews, corrections, job_chunks, jobs
 from schemas.job_kinds import JobKind
 from schemas.jobs import TERMINAL, ChunkState, JobOptions, JobStatus, Phase
 from schemas.permissions import Actor
@@ -61,6 +61,8 @@ def recheck(connection: sa.Connection, job_id: int, options: JobOptions) -> Phas
     """
     # Except e-mails, of which there is one for each job and event.
     connection.execute(job_chunks.delete().where(job_chunks.c.job_id == job_id, job_chunks.c.phase != Phase.MAIL))
+    for table in (corrections, correction_previews):
+        connection.execute(table.delete().where(table.c.job_id == job_id))
     forgotten = dict.fromkeys(("read_token", "check_token", "tally", "problem", "review", "review_until"), sa.null())
     counts = dict.fromkeys(("rows_total", "rows_done", "pieces_left"), 0)
     values = {"options": options.to_json(), "file_facts": {}, "rechecks": jobs.c.rechecks + 1, **forgotten, **counts}

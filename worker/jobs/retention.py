@@ -14,14 +14,14 @@ from enum import StrEnum
 
 import sqlalchemy as sa
 
-from schemas.database.tables import file_descriptions, job_chunks, jobs
+from schemas.database.tables import correction_previews, corrections, file_descriptions, job_chunks, jobs
 from schemas.jobs import TERMINAL, WORKED_IN, ChunkState, JobStatus, Phase
 from worker.config.settings import get_settings
 from worker.queue import job_state
 
 DAY, HOUR = 86_400.0, 3600.0  # seconds
 _STAGED = re.compile(r"#\d+$")
-_CHUNK = re.compile(r"(batches/)?\d+(-\d+)?\.arrow")
+_CHUNK = re.compile(r"batches/.*|\d+(-\d+)?\.arrow")
 
 
 class FileClass(StrEnum):
@@ -78,10 +78,12 @@ def _is_over(part: FileClass) -> sa.ColumnElement[bool]:
     return jobs.c.finished_at <= job_state.in_seconds(-days[part] * DAY)
 
 
-def is_being_undone(job_id: sa.ColumnElement[int] | int) -> sa.ColumnElement[bool]:
-    """Return the condition that an undo that has not ended needs the job's files."""
-    undoing = jobs.alias("undoing")
-    return sa.exists().where(undoing.c.undo_of_id == job_id, undoing.c.finished_at.is_(None))
+def is_needed(job_id: sa.ColumnElement[int] | int) -> sa.ColumnElement[bool]:
+    """Return the condition that an undo that has not ended, or a retry that has not read its rows, needs the files."""
+    undoing, retrying = jobs.alias("undoing"), jobs.alias("retrying")
+    undo = sa.exists().where(undoing.c.undo_of_id == job_id, undoing.c.finished_at.is_(None))
+    reads = retrying.c.options["only_failed"].as_boolean() & retrying.c.read_token.is_(None)
+    return undo | sa.exists().where(retrying.c.parent_id == job_id, retrying.c.finished_at.is_(None), reads)
 
 
 def due(connection: sa.Connection, most: int) -> list[int]:
@@ -90,9 +92,7 @@ def due(connection: sa.Connection, most: int) -> list[int]:
     In random order: a job whose files cannot be removed must not block all others.
     """
     over = (sa.and_(mark, _is_over(part)) for part, mark in _MARKS.items())
-    query = (
-        sa.select(jobs.c.id).where(sa.or_(*over), ~is_being_undone(jobs.c.id)).order_by(sa.func.random()).limit(most)
-    )
+    query = sa.select(jobs.c.id).where(sa.or_(*over), ~is_needed(jobs.c.id)).order_by(sa.func.random()).limit(most)
     return list(connection.execute(query).scalars())
 
 
@@ -109,9 +109,10 @@ class Ended:
 
 
 def hold(connection: sa.Connection, job_id: int) -> Ended | None:
-    """Lock a job until the transaction ends, so that no undo of it can begin; None if no file is to be removed now.
+    """Lock a job until the transaction ends, so that no undo or retry of it can begin.
 
-    None, too, while another transaction has locked it: a cleaner or a request to undo it.
+    None if no file is to be removed now; also while another transaction has locked it: a cleaner, or a request to undo
+    or to retry it.
     """
     query = (
         sa.select(
@@ -127,8 +128,8 @@ def hold(connection: sa.Connection, job_id: int) -> Ended | None:
         .with_for_update(key_share=True, skip_locked=True)
     )
     row = connection.execute(query).one_or_none()
-    # Queried after the lock: an undo that began before it is visible.
-    if row is None or connection.execute(sa.select(is_being_undone(job_id))).scalar_one():
+    # Queried after the lock: an undo or retry that began before it is visible.
+    if row is None or connection.execute(sa.select(is_needed(job_id))).scalar_one():
         return None
     values = row._mapping  # noqa: SLF001 - the documented way to read a column by its name
     kept = frozenset(part for part in FileClass if values[f"keeps_{part}"])
@@ -154,6 +155,8 @@ def mark(connection: sa.Connection, ended: Ended) -> None:
             sa.and_(state == ChunkState.PENDING, job_chunks.c.phase.in_(never)),
         )
         connection.execute(job_chunks.delete().where(job_chunks.c.job_id == ended.job_id, over))
+        for table in (corrections, correction_previews):
+            connection.execute(table.delete().where(table.c.job_id == ended.job_id))
 
 
 def keeping(connection: sa.Connection, public_ids: Iterable[str]) -> set[str]:

@@ -62,6 +62,8 @@ def submit(connection: sa.Connection, order: NewJob) -> int:
         "created_by_admin_id": order.admin_id,
         "undo_of_id": order.undo_of_id,
         "parent_id": order.parent_id,
+        # The rows of a retry (R33) are those of its parent: it has no file of its own.
+        "keeps_upload": not order.options.only_failed,
     }
     if order.file is not None:
         same = sa.select(sa.func.max(jobs.c.id)).where(

@@ -7,9 +7,9 @@ does not depend on batches, chunks or workers (R29). Undecided rows fail with AM
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -72,24 +72,66 @@ class DecidedRows:
         return Candidates.none()
 
 
-def decide_readings(rows: Batches, options: JobOptions, *, international_header: bool) -> Batches:
-    """Decide the rows that have several readings. Most files have none and are returned as they are.
+@dataclass(frozen=True)
+class ColumnEvidence:
+    """What the rows of a file show about how its numbers are written: bits of `Evidence`, by calling code.
 
-    `international_header`: the column name (`MSISDN`, `E.164`) says that its numbers are international.
+    `reading`: national or international (R14b); `zero`: leading zeros (R14d), once the former is decided.
+    """
+
+    reading: Mapping[int, int]
+    zero: Mapping[int, int]
+
+    def to_json(self) -> dict[str, Any]:
+        return {"reading": sorted(self.reading.items()), "zero": sorted(self.zero.items())}
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> ColumnEvidence:
+        return cls(dict(raw["reading"]), dict(raw["zero"]))
+
+
+def decide_readings(
+    rows: Batches, options: JobOptions, *, international_header: bool, first: ColumnEvidence | None = None
+) -> tuple[Batches, ColumnEvidence | None]:
+    """Decide the rows that have several readings. Most files have none and are returned as they are, with None.
+
+    `international_header`: the column name (`MSISDN`, `E.164`) says that its numbers are international. `first`: the
+    evidence that counts instead of what the rows show: it stays as it was before rows were corrected (R33).
+
+    Return the rows, and the evidence by which they were decided.
     """
     evidence = rows.columns(("evidence",))["evidence"]
     if not (evidence & np.uint8(_OPEN)).any():
-        return rows
+        return rows, None
     columns = rows.columns((*_CHANGED, "alternative"))
-    decision = _Decision(
-        options, international_header, evidence.copy(), *(columns[name].copy() for name in (*_CHANGED, "alternative"))
-    )
+    values = {name: columns[name].copy() for name in (*_CHANGED, "alternative")}
+    decision = _Decision(options, international_header, first, evidence.copy(), **values)
     if (evidence & Evidence.WITHOUT_COUNTRY).any():
         decision.choose_country(rows.candidates())
     decision.choose_reading()
     decision.choose_zero()
     decision.finish()
-    return DecidedRows(rows, {name: getattr(decision, name) for name in _CHANGED})
+    shown = ColumnEvidence(decision.shown["reading"], decision.shown["zero"])
+    return DecidedRows(rows, {name: getattr(decision, name) for name in _CHANGED}), shown
+
+
+def evidence_of(rows: Batches) -> ColumnEvidence:
+    """Return the evidence of rows of which none has several readings."""
+    columns = rows.columns(("evidence", "e164", "alternative"))
+    shown = _by_calling_code(columns["evidence"], columns["e164"], columns["alternative"])
+    return ColumnEvidence(shown, shown)
+
+
+def _by_calling_code(evidence: np.ndarray, e164: np.ndarray, alternative: np.ndarray) -> dict[int, int]:
+    """Return the evidence of all rows as bits, by calling code."""
+    shows = np.flatnonzero(evidence & ~np.uint8(_OPEN))
+    lost = evidence[shows] & Evidence.SHOWS_ZERO_LOST != 0
+    code = region.calling_code_numbers(np.where(lost, alternative[shows], e164[shows]))
+    pairs = np.unique(code.astype(np.int64) << 8 | evidence[shows])
+    evidence_of_codes = dict[int, int]()
+    for pair in pairs.tolist():
+        evidence_of_codes[pair >> 8] = evidence_of_codes.get(pair >> 8, 0) | pair & 0xFF
+    return evidence_of_codes
 
 
 @dataclass
@@ -98,6 +140,7 @@ class _Decision:
 
     options: JobOptions
     international_header: bool
+    first: ColumnEvidence | None
     evidence: np.ndarray
     code: np.ndarray
     faults: np.ndarray
@@ -105,6 +148,9 @@ class _Decision:
     e164: np.ndarray
     numbers: np.ndarray
     alternative: np.ndarray
+    shown: dict[str, Mapping[int, int]] = field(
+        init=False, default_factory=dict
+    )  # what decided, by field of `ColumnEvidence`
 
     def choose_country(self, candidates: Candidates) -> None:
         """Choose the one country that makes every row without a country valid, or none (R14c)."""
@@ -144,7 +190,7 @@ class _Decision:
         """Choose national, or international with a lost plus, by the evidence for each calling code (R14b)."""
         rows = np.flatnonzero(self.evidence & Evidence.ALSO_INTERNATIONAL)
         code = region.calling_code_numbers(self.e164[rows])
-        shown = self._evidence_by_code()
+        shown = self._show("reading")
         for each in np.unique(code).tolist():
             rows_of_code = rows[code == each]
             reading = self._reading_of(shown.get(each, 0))
@@ -157,16 +203,13 @@ class _Decision:
             else:
                 self._fail(rows_of_code)
 
-    def _evidence_by_code(self) -> dict[int, int]:
-        """Return the evidence of all rows as bits, by calling code."""
-        shows = np.flatnonzero(self.evidence & ~np.uint8(_OPEN))
-        lost = self.evidence[shows] & Evidence.SHOWS_ZERO_LOST != 0
-        code = region.calling_code_numbers(np.where(lost, self.alternative[shows], self.e164[shows]))
-        pairs = np.unique(code.astype(np.int64) << 8 | self.evidence[shows])
-        evidence_of_codes = dict[int, int]()
-        for pair in pairs.tolist():
-            evidence_of_codes[pair >> 8] = evidence_of_codes.get(pair >> 8, 0) | pair & 0xFF
-        return evidence_of_codes
+    def _show(self, what: str) -> Mapping[int, int]:
+        """Return the evidence that counts, by calling code; `what`: the field of `ColumnEvidence`."""
+        if self.first is None:
+            self.shown[what] = _by_calling_code(self.evidence, self.e164, self.alternative)
+        else:
+            self.shown[what] = getattr(self.first, what)
+        return self.shown[what]
 
     def _reading_of(self, shown: int) -> Evidence | None:
         if self.options.number_format is not NumberFormat.AUTO:
@@ -186,7 +229,7 @@ class _Decision:
         """
         rows = np.flatnonzero((self.evidence & Evidence.ALSO_WITH_ZERO != 0) & (self.faults & _AMBIGUOUS == 0))
         as_written = np.full(len(rows), self.options.number_format is NumberFormat.NATIONAL)
-        code, shown = region.calling_code_numbers(self.e164[rows]), self._evidence_by_code()
+        code, shown = region.calling_code_numbers(self.e164[rows]), self._show("zero")
         for each in np.unique(code).tolist():
             kept, lost = (shown.get(each, 0) & flag for flag in (Evidence.SHOWS_ZERO_KEPT, Evidence.SHOWS_ZERO_LOST))
             as_written[code == each] |= bool(kept) and not lost

@@ -30,12 +30,13 @@ log = structlog.get_logger(__name__)
 
 UPKEEP = "upkeep"
 PHASES = {
-    "checking": (Phase.CHECK, Phase.VALIDATE, Phase.CUT),
+    "checking": (Phase.CHECK, Phase.CORRECT, Phase.VALIDATE, Phase.CUT),
     "chunks": (Phase.WRITE,),
     "reports": (Phase.REPORT, Phase.RENDER),
     "callbacks": (Phase.CALLBACK,),
     "workbooks": (Phase.WORKBOOK,),
     "mails": (Phase.MAIL,),
+    "previews": (Phase.PREVIEW,),
 }
 QUEUES = {phase: queue for queue, phases in PHASES.items() for phase in phases}
 ALL_QUEUES = (*PHASES, UPKEEP)
@@ -43,8 +44,9 @@ ALL_QUEUES = (*PHASES, UPKEEP)
 # round: it waits neither for a long file nor for slow receivers; if all processes are busy, then for at most one
 # time-out.
 QUEUES_OF_WORKER = (QUEUES[Phase.CHECK], QUEUES[Phase.WRITE], QUEUES[Phase.REPORT], UPKEEP)
-# A large workbook takes many seconds of CPU time: building it in an importing worker would delay imports.
-QUEUES_OF_UPKEEP = (QUEUES[Phase.CALLBACK], QUEUES[Phase.WORKBOOK], QUEUES[Phase.MAIL], UPKEEP)
+# A large workbook takes many seconds of CPU time: building it in an importing worker would delay imports. A preview has
+# a person who waits for it.
+QUEUES_OF_UPKEEP = (QUEUES[Phase.CALLBACK], QUEUES[Phase.WORKBOOK], QUEUES[Phase.MAIL], QUEUES[Phase.PREVIEW], UPKEEP)
 TASKS = {queue: f"numberyard.{queue}" for queue in PHASES}
 SWEEP = "numberyard.sweep"
 READY, READY_SECONDS, READY_TRIES = "numberyard.ready.", 10, 5

@@ -73,6 +73,32 @@ def complete_validate(connection: sa.Connection, lease: Lease, key: str) -> Phas
     return Phase.CUT
 
 
+def complete_correct(
+    connection: sa.Connection, lease: Lease, file_facts: Mapping[str, Any], batch_rows: Mapping[int, int]
+) -> Phase | None:
+    """Have the rows of some batches validated again, or only cut anew if there are none. R33.
+
+    A batch that was validated by a work item of its own keeps the key of its results: only its changed rows are
+    validated. A job that was cancelled meanwhile ends with the report of its last complete check.
+    """
+    _end_work(connection, lease)
+    job = _change(connection, lease, file_facts=dict(file_facts), pieces_left=len(batch_rows))
+    if job.status == JobStatus.CANCELLING:
+        return job_state.finish_cancellation(connection, lease.job_id)
+    if not batch_rows:
+        job_state.add_work_items(connection, lease.job_id, Phase.CUT, {0: 0})
+        return Phase.CUT
+    again = {"state": ChunkState.PENDING, "attempt": 0, "setbacks": 0, "setback_since": None, "last_error": None}
+    due = {"next_attempt_at": sa.func.now(), "hint_due_at": in_seconds(job_state.FIRST_WAKEUP_SECONDS)}
+    of_batches = (job_chunks.c.job_id == lease.job_id) & (job_chunks.c.phase == Phase.VALIDATE)
+    restarted = job_chunks.update().where(of_batches, job_chunks.c.number.in_(list(batch_rows)))
+    existing = connection.execute(restarted.values(again | due).returning(job_chunks.c.number)).scalars().all()
+    new = {number: rows for number, rows in batch_rows.items() if number not in existing}
+    if new:
+        job_state.add_work_items(connection, lease.job_id, Phase.VALIDATE, new)
+    return Phase.VALIDATE
+
+
 def complete_check(connection: sa.Connection, lease: Lease, checked: CheckedJob) -> Phase | None:
     """Add the chunks, or the report if there is nothing to write; return the phase that now has work items.
 
@@ -237,6 +263,17 @@ def result_keys(connection: sa.Connection, job_id: int, phase: Phase = Phase.WRI
         .order_by(job_chunks.c.number)
     )
     return [key for key in connection.execute(query).scalars() if key is not None]
+
+
+def last_result_key(connection: sa.Connection, lease: Lease) -> str | None:
+    """Return the storage key of the results that a work item had before, if it is processed again (`CORRECT`)."""
+    query = sa.select(job_chunks.c.result_key).where(
+        job_chunks.c.job_id == lease.job_id,
+        job_chunks.c.phase == lease.phase,
+        job_chunks.c.number == lease.number,
+    )
+    key: str | None = connection.execute(query).scalar_one_or_none()
+    return key
 
 
 def image_keys(connection: sa.Connection, job_id: int) -> list[str]:

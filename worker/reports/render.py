@@ -15,7 +15,7 @@ from pyarrow import csv
 
 from schemas.codes import Fault, faults_of, warnings_of
 from schemas.columns import REPORT_COLUMNS, distinct, name_of
-from worker.reports.row_messages import Layout, findings
+from worker.reports.row_messages import Layout, corrections_at, findings
 from worker.spreadsheet.formula_escape import neutralise
 
 _ROWS_AT_A_TIME = 1 << 16  # large, because each batch has a fixed cost of some hundred rows
@@ -23,13 +23,13 @@ BOM = b"\xef\xbb\xbf"  # without it, Excel reads a UTF-8 file in the local code 
 
 
 def columns(layout: Layout, cells: pa.RecordBatch, results: pa.Table) -> pa.Table:
-    """Return the report of some rows as text columns: the file's own columns, then `REPORT_COLUMNS`.
+    """Return the report of some rows as text columns: the file's own columns, then `Layout.report_columns`.
 
     `cells` has the file's columns as text, and optionally one more for cells beyond the last column; `results` is
     `schemas.arrow_schemas.RESULTS`.
     """
     own = [neutralise(column) for column in cells.columns[: len(layout.names)]]
-    return pa.table(own + findings(layout, cells, results), names=[*layout.names, *REPORT_COLUMNS])
+    return pa.table(own + findings(layout, cells, results), names=[*layout.names, *layout.report_columns])
 
 
 def records(layout: Layout, cells: pa.RecordBatch, results: pa.Table) -> Iterator[dict[str, Any]]:
@@ -41,6 +41,8 @@ def records(layout: Layout, cells: pa.RecordBatch, results: pa.Table) -> Iterato
     duplicate_of, numbers, written = (
         results.column(name).to_pylist() for name in ("duplicate_of", "numbers", "written")
     )
+    sources = layout.sources(results.column("row").to_numpy())
+    corrected = corrections_at(sources, cells)
     for index, row in enumerate(table):
         yield {
             "row": row["_row"],
@@ -55,6 +57,9 @@ def records(layout: Layout, cells: pa.RecordBatch, results: pa.Table) -> Iterato
             "numbers": numbers[index],
             "written": written[index],
             "faults": [_fault(fault) for fault in faults_of(faults[index])],
+            "corrections": [
+                {"column": column, "was": was, "now": now} for column, was, now in corrected.get(index, [])
+            ],
             "cells": dict(zip(names, (values[index] for values in own), strict=True)),
         }
 
@@ -63,14 +68,14 @@ def json_lines(layout: Layout, cells: pa.RecordBatch, results: pa.Table) -> byte
     """Return the report of some rows as JSON Lines with the names of the CSV report (RFC 8259, one object per line)."""
     lines = []
     for record in records(layout, cells, results):
-        outcome_fields = {f"_{name}": record[name] for name in (column[1:] for column in REPORT_COLUMNS)}
+        outcome_fields = {f"_{name}": record[name] for name in (column[1:] for column in layout.report_columns)}
         lines.append(json.dumps(record["cells"] | outcome_fields, ensure_ascii=False))
     return "".join(f"{line}\n" for line in lines).encode()
 
 
 def csv_header(layout: Layout) -> bytes:
     """Return the first line of the report, with the byte order mark, for a file with these columns."""
-    titles = neutralise(pa.array([*layout.names, *REPORT_COLUMNS], pa.string())).to_pylist()
+    titles = neutralise(pa.array([*layout.names, *layout.report_columns], pa.string())).to_pylist()
     line = pa.table([pa.array([title]) for title in titles], names=[str(index) for index in range(len(titles))])
     return BOM + csv_lines(line)
 

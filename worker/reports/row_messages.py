@@ -15,11 +15,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from schemas.codes import BY_NUMBER, CATALOGUE, FAULTS, Code, Outcome, text_of, warnings_of
-from schemas.columns import Column, name_of
+from schemas.codes import BY_NUMBER, CATALOGUE, FAULTS, Code, Outcome, text_of, warning_bit, warnings_of
+from schemas.columns import CORRECTIONS_COLUMN, REPORT_COLUMNS, Column, name_of
 from worker.arrays.text_columns import spread, with_first
 from worker.phone.explain import NO_CONTEXT, Context, Row, explain
 from worker.spreadsheet.cell_sources import CellSources
+from worker.spreadsheet.corrected_cells import CorrectedCells, RowCorrections
 
 
 def _table(text: Callable[[int], str]) -> pa.StringArray:
@@ -33,6 +34,8 @@ _NO_COLUMN = _table(lambda _: "")
 _MESSAGE = _table(lambda number: text_of(BY_NUMBER[number]).message)
 _PREVIEW = _table(lambda number: text_of(BY_NUMBER[number], preview=True).message)
 _FIX = _table(lambda number: text_of(BY_NUMBER[number]).fix)
+# Not among `_warnings`: `_corrections` says it, and a corrected file has the same `_warnings` as one mended by hand.
+_CORRECTED = np.uint32(warning_bit(Code.CORRECTED))
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,8 @@ class Layout:
     """A file's columns: their names as in the file, and the index of each recognized column.
 
     `context`: how the numbers of an action were parsed. `preview`: the job is under review, so messages say what would
-    happen to its rows. `constants` and `values` are those of the mapping (`schemas.column_mapping`).
+    happen to its rows. `constants` and `values` are those of the mapping (`schemas.column_mapping`). `corrections`: the
+    cells that were corrected during the review, if any (R33).
     """
 
     names: tuple[str, ...]
@@ -49,11 +53,17 @@ class Layout:
     preview: bool = False
     constants: Mapping[Column, str] = field(default_factory=dict)
     values: Mapping[Column, Mapping[str, str]] = field(default_factory=dict)
+    corrections: CorrectedCells | None = None
 
     @property
-    def sources(self) -> CellSources:
-        """Where the cells of our columns come from."""
-        return CellSources(self.mapping, self.constants, self.values)
+    def report_columns(self) -> tuple[str, ...]:
+        """The columns that the report adds to the file's own."""
+        return REPORT_COLUMNS if self.corrections is None else (*REPORT_COLUMNS, CORRECTIONS_COLUMN)
+
+    def sources(self, rows: NDArray[np.int64]) -> CellSources:
+        """Return where the cells of our columns come from, for rows with these ascending numbers."""
+        corrections = RowCorrections() if self.corrections is None else self.corrections.at(rows)
+        return CellSources(self.mapping, self.constants, self.values, corrections)
 
     @classmethod
     def from_json(cls, facts: Mapping[str, object]) -> Layout:
@@ -91,12 +101,13 @@ def outcome_mask(results: pa.Table, outcomes: frozenset[Outcome]) -> NDArray[np.
 
 
 def findings(layout: Layout, cells: pa.RecordBatch, results: pa.Table) -> list[pa.Array]:
-    """Return the columns of `REPORT_COLUMNS`, in their order, for rows with these cells and results."""
+    """Return the columns of `Layout.report_columns`, in their order, for rows with these cells and results."""
     code, faults, warnings, e164, duplicate_of = (
         results.column(name).to_numpy() for name in ("code", "faults", "warnings", "e164", "duplicate_of")
     )
     failed = np.flatnonzero(faults)
-    words = _words(layout, cells, faults, failed)
+    sources = layout.sources(results.column("row").to_numpy())
+    words = _words(layout, sources, cells, faults, failed)
     numbers = pa.array(code)
     # The texts of failed rows follow the texts of the codes, so that one `take` writes them all.
     code_index = code.astype(np.int32)
@@ -113,8 +124,9 @@ def findings(layout: Layout, cells: pa.RecordBatch, results: pa.Table) -> list[p
         _CODE.take(numbers),
         *messages,
         _unless_zero(e164, "+"),
-        _warning_names(warnings),
+        _warning_names(warnings & ~_CORRECTED),
         _unless_zero(duplicate_of),
+        *([] if layout.corrections is None else [_corrections(sources, cells)]),
     ]
 
 
@@ -150,7 +162,35 @@ class _Words:
     fix: NDArray[np.object_]
 
 
-def _words(layout: Layout, cells: pa.RecordBatch, faults: NDArray[np.uint64], failed: NDArray[np.int64]) -> _Words:
+def corrections_at(sources: CellSources, cells: pa.RecordBatch) -> dict[int, list[tuple[str, str, str]]]:
+    """Return the corrected cells by row index: our column's name, the text in the file, the text that replaced it."""
+    found: dict[int, list[tuple[str, str, str]]] = {}
+    for column, corrected in sorted(sources.corrections.columns.items()):
+        before = sources.original(column, cells).take(pa.array(corrected.index)).to_pylist()
+        for index, was, now in zip(corrected.index.tolist(), before, corrected.text.to_pylist(), strict=True):
+            found.setdefault(index, []).append((name_of(column), was, now))
+    return found
+
+
+def _corrections(sources: CellSources, cells: pa.RecordBatch) -> pa.StringArray:
+    """Return what was replaced by what in each row; begins with a column's name. Empty for the others."""
+    corrected = corrections_at(sources, cells)
+    is_set = np.zeros(cells.num_rows, np.bool_)
+    is_set[list(corrected)] = True
+    texts = [
+        "; ".join(f"{column}: “{was}” → “{now}”" for column, was, now in corrected[index])
+        for index in sorted(corrected)
+    ]
+    return spread(pa.array(texts, pa.string()), is_set)
+
+
+def _words(
+    layout: Layout,
+    sources: CellSources,
+    cells: pa.RecordBatch,
+    faults: NDArray[np.uint64],
+    failed: NDArray[np.int64],
+) -> _Words:
     """Return the texts for every fault of every failed row, in the order of `FAULTS`: the most informative first.
 
     Renders once per kind of fault, not per row.
@@ -161,11 +201,11 @@ def _words(layout: Layout, cells: pa.RecordBatch, faults: NDArray[np.uint64], fa
         if not len(rows_at_fault):
             continue
         text = text_of(fault.code, fault.column, preview=layout.preview)
-        given = layout.sources.untranslated(fault.column, cells)
+        given = sources.untranslated(fault.column, cells)
         if fault.code is Code.ROW_TOO_WIDE and cells.num_columns > len(layout.names):
             given = cells.column(len(layout.names))  # cells beyond the last column are in one more column
         values = given.take(pa.array(failed[rows_at_fault])).to_pylist()
-        rows = _number_cells(layout, cells, failed[rows_at_fault]) if fault.column is Column.PHONE_NUMBER else []
+        rows = _number_cells(sources, cells, failed[rows_at_fault]) if fault.column is Column.PHONE_NUMBER else []
         texts = explain(fault, rows, layout.context) if rows else [None] * len(rows_at_fault)
         filled = [(own or text).with_value(value) for own, value in zip(texts, values, strict=True)]
         first = words.message[rows_at_fault] == ""
@@ -175,9 +215,9 @@ def _words(layout: Layout, cells: pa.RecordBatch, faults: NDArray[np.uint64], fa
     return words
 
 
-def _number_cells(layout: Layout, cells: pa.RecordBatch, rows: NDArray[np.int64]) -> list[Row]:
+def _number_cells(sources: CellSources, cells: pa.RecordBatch, rows: NDArray[np.int64]) -> list[Row]:
     """Return the Country Code and Phone Number of these rows, as they were validated."""
-    given = (layout.sources.cells(column, cells) for column in (Column.COUNTRY_CODE, Column.PHONE_NUMBER))
+    given = (sources.cells(column, cells) for column in (Column.COUNTRY_CODE, Column.PHONE_NUMBER))
     columns = [column.take(pa.array(rows)).to_pylist() for column in given]
     return [Row(*row) for row in zip(*columns, strict=True)]
 

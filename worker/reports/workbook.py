@@ -26,7 +26,16 @@ MOST_ROWS = 100_000  # spreadsheet programs become slow beyond; the CSV report h
 MOST_COMMENTS = 2_000
 LONGEST_CELL = 32_767  # characters, Excel's limit
 TITLES = {"failed": "Rows to fix", "all": "All rows", "unprocessed": "Unprocessed rows"}
-_WIDTHS = {"_row": 8, "_result": 11, "_code": 26, "_column": 18, "_message": 60, "_fix": 60, "_number": 17}
+_WIDTHS = {
+    "_row": 8,
+    "_result": 11,
+    "_code": 26,
+    "_column": 18,
+    "_message": 60,
+    "_fix": 60,
+    "_number": 17,
+    "_corrections": 60,
+}
 _USUAL_WIDTH = 18
 _FILL = {"bg_color": "#FFC7CE", "font_color": "#9C0006"}
 _TEXT = {"num_format": "@"}
@@ -163,11 +172,11 @@ class _Rows:
         self._written = 0
 
     def write(self, parts: Iterable[tuple[pa.RecordBatch, pa.Table]]) -> None:
-        titles = [*distinct(self._layout.names), *REPORT_COLUMNS]
+        titles = [*distinct(self._layout.names), *self._layout.report_columns]
         for index, title in enumerate(titles):
             self._page.set_column(index, index, _WIDTHS.get(title, _USUAL_WIDTH), self._text)
         # A sheet written row by row needs its rows in order, so the header comes first.
-        own = neutralise(pa.array([*self._layout.names, *REPORT_COLUMNS], pa.string())).to_pylist()
+        own = neutralise(pa.array([*self._layout.names, *self._layout.report_columns], pa.string())).to_pylist()
         for index, title in enumerate(own):
             self._page.write_string(0, index, title[:LONGEST_CELL], self._head)
         self._page.freeze_panes(1, 0)
@@ -180,7 +189,11 @@ class _Rows:
     def _part(self, cells: pa.RecordBatch, results: pa.Table) -> None:
         cells = cells.slice(0, results.num_rows)
         columns = [column.to_pylist() for column in render.columns(self._layout, cells, results).columns]
+        sources = self._layout.sources(results.column("row").to_numpy())
         own = [column.to_pylist() for column in cells.columns]
+        for corrected in sources.corrections.columns:
+            if (index := self._layout.mapping.get(corrected)) is not None:
+                own[index] = sources.untranslated(corrected, cells).to_pylist()
         width, of_row = len(self._layout.names), REPORT_COLUMNS.index("_row")
         for row_index, bits in enumerate(results.column("faults").to_pylist()):
             self._written += 1

@@ -20,7 +20,7 @@ from schemas.columns import Column
 from schemas.job_kinds import JobKind
 from schemas.jobs import JobOptions, OnExisting
 from schemas.user_services import Service, assigned_services
-from worker.phone.number_readings import Batches, decide_readings
+from worker.phone.number_readings import Batches, ColumnEvidence, decide_readings, evidence_of
 from worker.stages import number_ranges
 
 DUPLICATE, CONFLICT = map(number_of, (Code.DUPLICATE_IN_FILE, Code.CONFLICTING_DUPLICATE))
@@ -41,6 +41,11 @@ class DeduplicatedFile:
     order: np.ndarray  # int64: row indices of the rows to be written, by ascending number
     first: np.ndarray  # int64: the first number of each row in `order`
     counts: np.ndarray  # int64: the count of numbers of each row in `order`
+    decided_by: ColumnEvidence | None  # what decided the rows with several readings; None: no row has several
+
+    def evidence(self) -> ColumnEvidence:
+        """Return what the rows show about how the file's numbers are written."""
+        return evidence_of(self.rows) if self.decided_by is None else self.decided_by
 
     def results(self) -> pa.Table:
         """Return the result of every row so far (`schemas.arrow_schemas.RESULTS`), in the batches of the file."""
@@ -81,16 +86,22 @@ class DeduplicatedFile:
 
 
 def deduplicate(
-    rows: Batches, kind: JobKind, options: JobOptions, *, international_header: bool = False
+    rows: Batches,
+    kind: JobKind,
+    options: JobOptions,
+    *,
+    international_header: bool = False,
+    evidence: ColumnEvidence | None = None,
 ) -> DeduplicatedFile:
     """Deduplicate a file: of rows with the same number, the first valid row in file order wins (R16).
 
-    Decides first how ambiguous numbers are read; `international_header` as in `number_readings.decide_readings`.
+    Decides first how ambiguous numbers are read; `international_header` and `evidence` as in
+    `number_readings.decide_readings`, whose `first` is the latter.
 
     A row with a fault of its own takes no part. If it won, the number would be lost; if it were a duplicate, the fault
     would be hidden.
     """
-    rows = decide_readings(rows, options, international_header=international_header)
+    rows, decided_by = decide_readings(rows, options, international_header=international_header, first=evidence)
     looked_at = rows.columns(("code", "faults", "e164", "numbers"))
     e164, numbers = looked_at["e164"], looked_at["numbers"]
     code, faults = looked_at["code"].copy(), looked_at["faults"].copy()
@@ -119,7 +130,8 @@ def deduplicate(
         _refuse_taken_slots(rows, code, faults, np.sort(order), options)
         goes_on = code[order] == 0
         order, first = order[goes_on], first[goes_on]
-    return DeduplicatedFile(rows, code, faults, duplicate_of, order, first, numbers[order].astype(np.int64))
+    counts = numbers[order].astype(np.int64)
+    return DeduplicatedFile(rows, code, faults, duplicate_of, order, first, counts, decided_by)
 
 
 def _by_number(e164: np.ndarray, row_index: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from schemas.arrow_schemas import VALIDATED, first_code
 from schemas.capabilities import CAPABILITIES
-from schemas.codes import Code, fault_bit, number_of
+from schemas.codes import Code, fault_bit, number_of, warning_bit
 from schemas.columns import Column
 from schemas.job_kinds import JobKind
 from schemas.jobs import Accept, JobOptions, NumberFormat
@@ -31,7 +31,8 @@ from worker.stages import block_rows
 from worker.stages.block_rows import USUAL_LIMITS, BlockLimits
 from worker.stages.read import RowBatch
 
-BLANK = number_of(Code.BLANK_ROW)
+BLANK, LEFT_OUT = map(number_of, (Code.BLANK_ROW, Code.LEFT_OUT))
+CORRECTED_BIT = np.uint32(warning_bit(Code.CORRECTED))
 TOO_WIDE_BIT = np.uint64(fault_bit(Code.ROW_TOO_WIDE, Column.NONE))
 NO_TARGET_BIT = np.uint64(fault_bit(Code.MISSING_VALUE, Column.TARGET))
 NO_SERVICE_BIT = np.uint64(fault_bit(Code.TARGET_NOT_FOUND, Column.SERVICE))
@@ -155,6 +156,7 @@ def validate_rows(  # noqa: PLR0913, PLR0917 - the rows, and everything that val
 ) -> ValidatedRows:
     """Validate rows one by one: repair and read their cells, and collect every fault.
 
+    Blank rows have no fault, nor have rows that were left out (R33).
     `limits`: limits on the numbers of blocks (R12). Raises `FileFault` TOO_MANY_ROWS if the blocks exceed the file's
     limit.
     """
@@ -187,21 +189,27 @@ def validate_rows(  # noqa: PLR0913, PLR0917 - the rows, and everything that val
             NO_TARGET_BIT
         )
     faults[batch.too_wide] |= TOO_WIDE_BIT
-    faults[batch.blank] = 0
+    corrected = sources.corrections.touched(size)
+    aside = np.where(batch.blank & ~corrected, np.uint8(BLANK), np.uint8(0))
+    if sources.corrections.left_out is not None:
+        aside[sources.corrections.left_out] = LEFT_OUT
+    is_aside = aside != 0
+    faults[is_aside] = 0
+    warnings = np.where(corrected, number.warnings | CORRECTED_BIT, number.warnings)
     return ValidatedRows(
         row=batch.row_number,
-        code=np.where(batch.blank, BLANK, first_code(faults)).astype(np.uint8),
+        code=np.where(is_aside, aside, first_code(faults)).astype(np.uint8),
         faults=faults,
-        warnings=np.where(batch.blank, 0, number.warnings).astype(np.uint32),
-        e164=np.where(batch.blank, 0, number.e164),
+        warnings=np.where(is_aside, 0, warnings).astype(np.uint32),
+        e164=np.where(is_aside, 0, number.e164),
         capabilities={name: boolean.value for name, boolean in booleans.items()},
         voice_carrier_id=references[Column.VOICE_CARRIER].value,
         sms_carrier_id=references[Column.SMS_CARRIER_PROFILE].value,
         target_id=references[Column.TARGET].value,
         user_id=references[Column.USER].value,
         service=service.value.astype(np.int8),
-        numbers=np.where(batch.blank, 1, number.numbers),
-        evidence=np.where(batch.blank, 0, number.evidence).astype(np.uint8),
+        numbers=np.where(is_aside, 1, number.numbers),
+        evidence=np.where(is_aside, 0, number.evidence).astype(np.uint8),
         alternative=number.alternative,
         candidates=number.candidates,
     )

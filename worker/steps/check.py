@@ -30,21 +30,25 @@ from worker.config.failpoints import Failpoint, hit
 from worker.config.settings import Settings, get_settings
 from worker.database.engine import transaction
 from worker.phone import Candidates
-from worker.phone.number_readings import Batches
+from worker.phone.number_readings import Batches, ColumnEvidence
 from worker.queue import completion, leases
 from worker.reports.row_messages import Layout
 from worker.stages.block_rows import BlockLimits
+from worker.stages.correct import spliced
 from worker.stages.cut import deduplicate
 from worker.stages.merge import merge
 from worker.stages.plan import plan_undo
 from worker.stages.read import FileFacts, FileFault, Limits, ReadOptions, RowBatch, Rows, no_profiles, read, read_list
 from worker.stages.validate import Names, Parts, ValidatedRows, candidates_of, join_candidates, validate_rows
+from worker.steps import failed_rows
 from worker.steps.chunk_facts import Job, names_for
+from worker.steps.failed_rows import FailedRows
 from worker.steps.file_profiles import Profiles, may_take_profile
 from worker.steps.file_reading import FileReading, described, file_facts
 from worker.steps.preview import preview
-from worker.storage import arrow_files, background_writes, scratch
+from worker.storage import arrow_files, background_writes, corrected_files, scratch
 from worker.storage import files as storage_files
+from worker.storage.corrected_files import CORRECTED, CORRECTING
 
 NAMES = b"names"  # metadata key of the stored rows
 # Properties of each row that the reader determines, stored after its cells.
@@ -76,10 +80,13 @@ def check_rows_of(lease: leases.Lease, job: Job, row: Row[Any], profiles: Profil
         facts = file_facts(rows.facts)  # after reading: some columns' meaning depends on all values
         if job.kind in ACTIONS:
             facts |= {"calling_codes": list(names.calling_codes), "country_code": job.options.country_code}
+        if isinstance(rows, FailedRows):
+            facts |= rows.kept_facts(lease)
         reading = FileReading(job.options, facts, _description(rows, job), profiles)
     if only is None:
         return ReadFile(facts, sizes), reading
-    return _cut_rows(lease, job, facts, Parts([_validated(lease, job, facts, names, only)])), reading
+    layout = corrected_files.layout_of(lease.job_public_id, lease.token, facts)
+    return _cut_rows(lease, job, facts, Parts([validated(lease, job, layout, names, only)])), reading
 
 
 def _description(rows: Rows, job: Job) -> dict[str, Any] | None:
@@ -97,14 +104,37 @@ def _by_profile(job: Job, facts: FileFacts, profiles: Profiles) -> Job:
 def validate_batch(lease: leases.Lease, job: Job, facts: Mapping[str, Any]) -> str:
     """Validate the rows of one batch, each by itself; return the storage key of the results.
 
+    After a correction (R33) only the rows that it changed, if the batch had been validated by a work item before.
     `FileFault` TOO_MANY_ROWS if its blocks contain more numbers than a file may have.
     """
+    token = facts.get(CORRECTING)
+    layout = corrected_files.layout_of(
+        lease.job_public_id, lease.read, facts, CORRECTED if token is None else CORRECTING
+    )
     with arrow_files.batches(storage_files.rows_key(lease.job_public_id, lease.read)) as stored:
         names = Names.from_json(stored.metadata[NAMES])
-        validated = _validated(lease, job, facts, names, _from_stored(stored[lease.number]))
+        batch = from_stored(stored[lease.number])
+        base = None if token is None else _validated_before(lease)
+        if token is None or base is None:
+            table = validated(lease, job, layout, names, batch).table()
+        else:
+            changed = corrected_files.changed_rows(lease.job_public_id, lease.read, token)
+            index = np.flatnonzero(np.isin(batch.row_number, changed, assume_unique=True))
+            table = spliced(base, index, validated(lease, job, layout, names, taken(batch, index)).table())
     key = storage_files.batch_key(lease.job_public_id, lease.read, lease.number, lease.token)
-    arrow_files.put_table(key, validated.table())
+    arrow_files.put_table(key, table)
     return key
+
+
+def _validated_before(lease: leases.Lease) -> pa.Table | None:
+    """Return the validated rows of a batch before its rows were corrected; None if they are not stored."""
+    with transaction() as connection:
+        key = completion.last_result_key(connection, lease)
+    try:
+        table = None if key is None else arrow_files.get_table(key)
+    except storage_files.MissingFileError:
+        return None
+    return table if table is not None and table.schema.equals(arrow_schemas.VALIDATED) else None
 
 
 def cut(lease: leases.Lease, job: Job, facts: Mapping[str, Any], keys: Sequence[str]) -> completion.CheckedJob:
@@ -161,6 +191,9 @@ class _Stored:
 @contextmanager
 def _rows_of(lease: leases.Lease, job: Job, row: Row[Any], workdir: Path, profiles: Profiles) -> Iterator[Rows]:
     form = JOB_KINDS[job.kind].form
+    if job.options.only_failed:
+        yield failed_rows.of_parent(job)
+        return
     if row.file_name is None:
         yield read_list(
             arrow_files.get_table(storage_files.listed_key(lease.job_public_id)), _limits(get_settings()), form
@@ -221,29 +254,58 @@ def _to_store(batch: RowBatch, schema: pa.Schema) -> pa.RecordBatch:
     return pa.record_batch([*batch.cells.columns, surplus, *beside], schema=schema)
 
 
-def _from_stored(stored: pa.RecordBatch) -> RowBatch:
+def from_stored(stored: pa.RecordBatch) -> RowBatch:
+    """Return the rows of a stored batch, without the text beyond the last column."""
     beside = (stored.column(name).to_numpy(zero_copy_only=False) for name in _BESIDE.names)
     row_number, too_wide, blank = beside
     width = stored.num_columns - len(_BESIDE) - 1
     return RowBatch(row_number, stored.select(list(range(width))), too_wide, blank)
 
 
-def _validated(lease: leases.Lease, job: Job, facts: Mapping[str, Any], names: Names, batch: RowBatch) -> ValidatedRows:
-    sources = Layout.from_json(facts).sources
+def taken(batch: RowBatch, index: np.ndarray) -> RowBatch:
+    """Return some rows of a batch: `index` has their ascending indices (int64)."""
+    cells = batch.cells.take(pa.array(index))
+    return RowBatch(batch.row_number[index], cells, batch.too_wide[index], batch.blank[index])
+
+
+def validated(lease: leases.Lease, job: Job, layout: Layout, names: Names, batch: RowBatch) -> ValidatedRows:
+    """Validate rows, each by itself, with the layout's corrections. `FileFault` as for `validate_rows`."""
+    sources = layout.sources(batch.row_number)
     with lease.timed(Stage.VALIDATE):
         return validate_rows(batch, sources, names, job.kind, job.options, _block_limits(get_settings()))
 
 
 def _cut_rows(lease: leases.Lease, job: Job, facts: Mapping[str, Any], rows: Batches) -> completion.CheckedJob:
     with lease.timed(Stage.CUT):
-        layout = Layout.from_json(facts)
-        index = layout.mapping.get(Column.PHONE_NUMBER)
-        international = index is not None and is_international(layout.names[index])
-        checked = deduplicate(rows, job.kind, job.options, international_header=international)
+        evidence = first_evidence(facts)
+        international = has_international_header(facts)
+        checked = deduplicate(rows, job.kind, job.options, international_header=international, evidence=evidence)
         _block_limits(get_settings()).check(checked.numbers)
         if job.options.on_error is OnError.ABORT:
             _check_all_or_nothing(checked.numbers, get_settings().max_rows_all_or_nothing)
-        return _cut(lease, job, facts, checked.results(), checked.chunks)
+        results = checked.results()
+        facts = _after_corrections(facts)
+        if job.kind is JobKind.UPLOAD and evidence is None and checked.faults.any():
+            facts |= {"evidence": checked.evidence().to_json()}
+        return _cut(lease, job, facts, results, checked.chunks)
+
+
+def has_international_header(facts: Mapping[str, Any]) -> bool:
+    """Return whether the name of the column with the numbers says that they are international (R14b)."""
+    layout = Layout.from_json(facts)
+    index = layout.mapping.get(Column.PHONE_NUMBER)
+    return index is not None and is_international(layout.names[index])
+
+
+def first_evidence(facts: Mapping[str, Any]) -> ColumnEvidence | None:
+    """Return the evidence of the file's column of numbers before any row was corrected (R33), if it is stored."""
+    return ColumnEvidence.from_json(facts["evidence"]) if "evidence" in facts else None
+
+
+def _after_corrections(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the facts once all rows are validated: the corrections that were being applied now count."""
+    rest = {name: value for name, value in facts.items() if name != CORRECTING}
+    return rest | ({CORRECTED: facts[CORRECTING]} if CORRECTING in facts else {})
 
 
 def _check_all_or_nothing(numbers: int, most: int) -> None:
@@ -291,7 +353,7 @@ def _cut(
             files.put(storage_files.chunk_key(lease.job_public_id, lease.token, number), chunk)
             hit(Failpoint.CHECK_CHUNK_STORED)
             sizes.append(int(arrow_schemas.first_lines(chunk).sum()))
-    review = None if job.options.mode is Mode.APPLY else preview(lease, job, table, len(sizes), tally)
+    review = None if job.options.mode is Mode.APPLY else preview(lease, job, facts, table, len(sizes), tally)
     return completion.CheckedJob(facts, table.num_rows, tally, sizes, review)
 
 

@@ -16,7 +16,7 @@ from schemas.arrow_schemas import STATE
 from schemas.capabilities import CARRIER_FIELDS
 from schemas.columns import Column
 from schemas.job_kinds import ACTIONS, JobKind
-from schemas.jobs import JobOptions, ListFormat, OnExisting
+from schemas.jobs import JobOptions, ListFormat, Mode, OnExisting
 from schemas.name_matching import unambiguous
 from schemas.permissions import Tenant
 from schemas.user_services import Service
@@ -56,7 +56,10 @@ def names_for(connection: sa.Connection, job: Job, rows: FileFacts) -> Names:
     Carriers at its level or above, tenants and users at or below. For an action that has to find its numbers, also the
     calling codes of the admin's tree (R14c).
     """
-    actor, columns = job.actor, rows.mapping
+    actor = job.actor
+    columns = {*rows.mapping, *rows.constants}
+    if job.kind is JobKind.UPLOAD and job.options.mode is Mode.REVIEW:
+        columns.add(Column.TARGET)  # a correction may fill it in
     ids = {
         field.column: unambiguous(tenant_scope.carriers_of(connection, actor, field.capability))
         for field in CARRIER_FIELDS

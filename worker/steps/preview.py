@@ -13,12 +13,14 @@ import sqlalchemy as sa
 from schemas import arrow_schemas
 from schemas.capabilities import CAPABILITY_NAMES, CARRIER_FIELDS
 from schemas.codes import Outcome
+from schemas.job_kinds import JobKind
 from schemas.jobs import OnError, Tally
 from worker.database import tenant_scope
 from worker.database.engine import transaction
 from worker.queue import leases
 from worker.stages.merge import merge
 from worker.stages.resolve import Decisions, Numbers, abort, resolve
+from worker.steps import review_causes
 from worker.steps.chunk_facts import Job, facts_for_chunk
 from worker.storage import arrow_files, files
 
@@ -28,8 +30,10 @@ _CARRIERS = {carrier.name: carrier.id_name for carrier in CARRIER_FIELDS}
 _USERS = {"voice_user": "voice_user_id", "sms_user": "sms_user_id"}
 
 
-def preview(lease: leases.Lease, job: Job, checked: pa.Table, chunks: int, settled: Tally) -> dict[str, Any]:
-    """Resolve a checked job (`schemas.arrow_schemas.RESULTS`) without writing.
+def preview(  # noqa: PLR0913, PLR0917 - the checked job
+    lease: leases.Lease, job: Job, facts: Mapping[str, Any], checked: pa.Table, chunks: int, settled: Tally
+) -> dict[str, Any]:
+    """Resolve a checked job (`schemas.arrow_schemas.RESULTS`) without writing. `facts`: those about its file.
 
     Return `schemas.http.resources.Review` without `expires_at`. The result that every row would have is stored beside
     the check's other files.
@@ -47,8 +51,9 @@ def preview(lease: leases.Lease, job: Job, checked: pa.Table, chunks: int, settl
         decided.append(decisions.results)
     merged = merge(checked, decided)
     arrow_files.put_table(files.preview_key(lease.job_public_id, lease.token), merged)
+    faults = review_causes.faults(lease, facts, merged) if job.kind is JobKind.UPLOAD else []
     with transaction() as connection:
-        return effect.described(connection, arrow_schemas.tally(merged))
+        return effect.described(connection, arrow_schemas.tally(merged)) | {"faults": faults}
 
 
 class _Effect:

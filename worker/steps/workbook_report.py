@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,8 +18,8 @@ from worker.database.engine import transaction
 from worker.jobs import workbook_items
 from worker.queue import leases
 from worker.reports import workbook
-from worker.reports.row_messages import Layout, outcome_mask
-from worker.storage import arrow_files, files, scratch
+from worker.reports.row_messages import outcome_mask
+from worker.storage import arrow_files, corrected_files, files, scratch
 from worker.storage.report_reader import PORTION
 
 
@@ -138,7 +137,7 @@ def _contents(job: sa.Row[Any], kind: WorkbookKind, count: int) -> workbook.Cont
         notes=notes,
         counts=counts,
         causes=error_summary(tally),
-        layout=replace(Layout.from_json(job.file_facts), preview=kind.is_review),
+        layout=corrected_files.layout_of(job.public_id, job.read_token, job.file_facts, preview=kind.is_review),
         rows=kind.rows,
         count=count,
     )

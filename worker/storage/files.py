@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from itertools import chain
@@ -37,6 +38,7 @@ StoreError = object_store.StoreError  # the error that callers of the storage ca
 FAILURES: tuple[type[Exception], ...] = (BaseError, OSError, StoreError)  # errors of an unavailable storage
 # Seconds to wait for a slot in a web process: for a request's first call, and once it has begun to send or receive.
 FIRST_WAIT, LATER_WAIT = 0.0, 2.0
+_TOKENS = re.compile(r"-(\d+)(?=[./])")  # lease tokens in the part of a key below the job's folder
 
 
 class MissingFileError(LookupError):
@@ -100,6 +102,16 @@ def rows_key(job: str, read_token: int) -> str:
 def batch_key(job: str, read_token: int, number: int, lease_token: int) -> str:
     """Return the key of one batch's validated rows (Arrow), named by their lease; `read_token` as in `rows_key`."""
     return f"{folder_of(job)}/check-{read_token}/batches/{number:06}-{lease_token}.arrow"
+
+
+def corrected_key(job: str, read_token: int, lease_token: int) -> str:
+    """Return the key of the corrected cells of a job under review (Arrow, `schemas.arrow_schemas.CORRECTED_CELLS`)."""
+    return f"{folder_of(job)}/check-{read_token}/corrected-{lease_token}.arrow"
+
+
+def changed_key(job: str, read_token: int, lease_token: int) -> str:
+    """Return the key of the numbers of the rows (Arrow) that the same step of a correction changed."""
+    return f"{folder_of(job)}/check-{read_token}/batches/changed-{lease_token}.arrow"
 
 
 def checked_key(job: str, check_token: int) -> str:
@@ -407,6 +419,26 @@ def remove_job(job: str) -> None:
             shutil.rmtree(folder)  # follows no links
         return
     delete([entry["path"] for entry in entries(folder_of(job))])
+
+
+def remove_older(job: str, token: int, kept: Collection[str] = ()) -> None:
+    """Delete the files of a job that were written under older lease tokens, except those under the keys `kept`.
+
+    Files that are named by no token stay, and those of newer leases: a worker that has lost its lease may call this
+    while another one goes on. `StoreError`.
+    """
+
+    def is_older(key: str) -> bool:
+        tokens = _TOKENS.findall(key.removeprefix(f"{folder_of(job)}/"))
+        return bool(tokens) and max(map(int, tokens)) < token and key not in kept
+
+    folder, top = local_folder(job), root()
+    if folder is None or top is None:
+        delete([entry["path"] for entry in entries(folder_of(job)) if is_older(entry["path"])])
+        return
+    for path in folder.rglob("*"):
+        if path.is_file() and is_older(path.relative_to(top).as_posix()):
+            path.unlink(missing_ok=True)
 
 
 def remove_all_but(job: str, kept: str) -> None:

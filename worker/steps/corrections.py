@@ -1,0 +1,214 @@
+"""Corrections of an upload under review (R33): find what they change, and say beforehand what they would do.
+
+The rows that changed are then validated batch by batch (`worker.steps.check.validate_batch`), and all rows are cut
+anew, because duplicates are looked for in the whole file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from sqlalchemy import Row
+
+from schemas import arrow_schemas
+from schemas.corrections import Correction
+from schemas.jobs import Phase
+from worker.database.engine import transaction
+from worker.phone.number_readings import decide_readings
+from worker.queue import completion, leases
+from worker.reports import render
+from worker.reports.row_messages import Layout
+from worker.spreadsheet.corrected_cells import CorrectedCells
+from worker.stages.correct import corrections_of
+from worker.stages.read import FileFault
+from worker.stages.validate import LEFT_OUT, Names, Parts
+from worker.steps import check
+from worker.steps.chunk_facts import Job
+from worker.storage import arrow_files, corrected_files, files
+
+MOST_EXAMINED = 100_000  # rows that one question validates; of more, the first
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What the open corrections changed: the facts about the file, changed rows by batch, and by correction."""
+
+    facts: Mapping[str, Any]
+    batch_rows: Mapping[int, int]
+    rows: Mapping[int, int]
+
+
+def apply(lease: leases.Lease, row: Row[Any], corrections: Sequence[Row[Any]]) -> Applied:
+    """Apply corrections (rows of `corrections`) that are new, and take back those that are to be removed.
+
+    Stores the corrected cells under the lease's token, and removes the files of the review that is over.
+    """
+    job, facts = lease.job_public_id, row.file_facts
+    cells = corrected_files.load(job, lease.read, facts)
+    changed, counts = [np.zeros(0, np.int64)], dict[int, int]()
+    for each in corrections:
+        if each.is_removed:
+            changed.append(cells.rows_of(each.number))
+            cells = cells.without(each.number)
+            continue
+        correction = Correction.from_json(each.body)
+        with _reviewed(lease, facts, cells) as parts:
+            found = [part.changes(correction, each.number) for part in parts()]
+        cells = cells.added(pa.concat_tables([arrow_schemas.CORRECTED_CELLS.empty_table(), *found]))
+        changed.append(cells.rows_of(each.number))
+        counts[each.number] = len(changed[-1])
+    all_changed = np.unique(np.concatenate(changed))
+    _remove_superseded(lease, facts)
+    corrected_files.put(job, lease.read, lease.token, cells, all_changed)
+    return Applied({**facts, corrected_files.CORRECTING: lease.token}, _by_batch(lease, all_changed), counts)
+
+
+def _remove_superseded(lease: leases.Lease, facts: Mapping[str, Any]) -> None:
+    """Remove the chunks of the review that is over. Its results stay: a job that is cancelled now reports them."""
+    job = lease.job_public_id
+    kept = {files.rows_key(job, lease.read), files.checked_key(job, lease.check), files.preview_key(job, lease.check)}
+    token = facts.get(corrected_files.CORRECTED)
+    if token is not None:
+        kept.add(files.corrected_key(job, lease.read, token))
+    with transaction() as connection:
+        kept |= set(completion.result_keys(connection, lease.job_id, Phase.VALIDATE))
+    files.remove_older(job, lease.token, kept)
+
+
+def _by_batch(lease: leases.Lease, changed: np.ndarray) -> dict[int, int]:
+    """Return how many of the rows (ascending numbers) are in each batch that has some of them."""
+    found = dict[int, int]()
+    with arrow_files.batches(files.rows_key(lease.job_public_id, lease.read)) as batches:
+        for number, cells in enumerate(batches):
+            row = cells.column("row").to_numpy()
+            if len(row) and (count := int(np.diff(np.searchsorted(changed, (row[0], row[-1] + 1)))[0])):
+                found[number] = count
+    return found
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The rows of one batch as the review shows them."""
+
+    layout: Layout
+    names: Names
+    cells: pa.RecordBatch
+    row: np.ndarray
+    faults: np.ndarray
+
+    def changes(self, correction: Correction, number: int) -> pa.Table:
+        """Return what a correction changes here (`schemas.arrow_schemas.CORRECTED_CELLS`)."""
+        is_named = bool(correction.rows) and np.isin(self.row, np.fromiter(correction.rows, np.int64)).any()
+        if not is_named and not (correction.rules and self.faults.any()):
+            return arrow_schemas.CORRECTED_CELLS.empty_table()
+        sources = self.layout.sources(self.row)
+        return corrections_of(
+            correction, number, self.row, self.faults, lambda column: sources.untranslated(column, self.cells)
+        )
+
+
+@contextmanager
+def _reviewed(
+    lease: leases.Lease, facts: Mapping[str, Any], cells: CorrectedCells
+) -> Iterator[Callable[[], Iterator[_Part]]]:
+    """Open the rows of a review with these corrections; each call of what it yields reads them batch by batch."""
+    layout = replace(Layout.from_json(facts), preview=True, corrections=cells)
+    results = arrow_files.get_table(files.preview_key(lease.job_public_id, lease.check), ("row", "faults"))
+    row, faults = (results.column(name).to_numpy() for name in ("row", "faults"))
+    with arrow_files.batches(files.rows_key(lease.job_public_id, lease.read)) as batches:
+        names = Names.from_json(batches.metadata[check.NAMES])
+
+        def parts() -> Iterator[_Part]:
+            start = 0
+            for stored in batches:
+                part = slice(start, start + stored.num_rows)
+                start = part.stop
+                yield _Part(layout, names, stored, row[part], faults[part])
+
+        yield parts
+
+
+def preview(lease: leases.Lease, job: Job, row: Row[Any], body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a correction would do (`schemas.http.corrections.CorrectionPreview`), each rule by itself.
+
+    Rows are validated by themselves: whether a number is twice in the file, or exists, shows the next review.
+    """
+    correction = Correction.from_json(body)
+    facts = row.file_facts
+    current = corrected_files.load(lease.job_public_id, lease.read, facts)
+    rules = []
+    with _reviewed(lease, facts, current) as parts:
+        for rule in correction.rules:
+            examined = _Examined(lease, job, facts, current)
+            for part in parts():
+                examined.add(part, Correction(rules=(rule,)))
+            rules.append(examined.counts())
+        examined = _Examined(lease, job, facts, current, lists=True)
+        if correction.rows:
+            for part in parts():
+                examined.add(part, replace(correction, rules=()))
+    return {"rules": rules, "rows": examined.listed}
+
+
+@dataclass
+class _Examined:
+    """Rows that a correction changes, validated with it."""
+
+    lease: leases.Lease
+    job: Job
+    facts: Mapping[str, Any]
+    current: CorrectedCells
+    lists: bool = False
+    rows: int = 0
+    examined: int = 0
+    right: int = 0
+
+    def __post_init__(self) -> None:
+        self.listed: list[dict[str, Any]] = []
+
+    def counts(self) -> dict[str, int]:
+        """Return `schemas.http.corrections.RulePreview`."""
+        return {"rows": self.rows, "examined": self.examined, "right": self.right}
+
+    def add(self, part: _Part, correction: Correction) -> None:
+        """Count, and with `lists` describe, the rows of a batch that the correction changes."""
+        changes = part.changes(correction, np.iinfo(np.int32).max)
+        changed = np.unique(changes.column("row").to_numpy())
+        self.rows += len(changed)
+        index = np.flatnonzero(np.isin(part.row, changed[: MOST_EXAMINED - self.examined], assume_unique=True))
+        if not len(index):
+            return
+        self.examined += len(index)
+        layout = replace(part.layout, corrections=self.current.added(changes))
+        batch = check.taken(check.from_stored(part.cells), index)
+        try:
+            rows = check.validated(self.lease, self.job, layout, part.names, batch)
+        except FileFault:
+            return  # blocks with more numbers than a file may have: none of these rows becomes right
+        decided, _ = decide_readings(
+            Parts([rows]),
+            self.job.options,
+            international_header=check.has_international_header(self.facts),
+            first=check.first_evidence(self.facts),
+        )
+        names = ("row", "code", "faults", "warnings", "e164", "numbers")
+        columns = decided.columns(names)
+        self.right += int(np.count_nonzero((columns["faults"] == 0) & (columns["code"] != LEFT_OUT)))
+        if self.lists:
+            self._list(layout, part.cells.take(pa.array(index)), columns)
+
+    def _list(self, layout: Layout, cells: pa.RecordBatch, columns: dict[str, np.ndarray]) -> None:
+        nothing = np.zeros(len(columns["row"]), np.int64)
+        values = columns | {"duplicate_of": nothing, "written": nothing}
+        results = pa.table(
+            [pa.array(values[field.name]).cast(field.type) for field in arrow_schemas.RESULTS],
+            schema=arrow_schemas.RESULTS,
+        )
+        for record in render.records(layout, cells, results):
+            shown = ("row", "code", "column", "message", "fix", "number", "warnings", "faults")
+            self.listed.append({"right": not record["faults"]} | {name: record[name] for name in shown})

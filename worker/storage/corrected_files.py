@@ -1,0 +1,50 @@
+"""The stored corrections of an upload under review (R33), and the layout of its report.
+
+The facts about a job's file name the file that counts: `corrected` once the rows are validated with it, `correcting`
+before that. Each holds the token of the lease under which it was written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from worker.reports.row_messages import Layout
+from worker.spreadsheet.corrected_cells import CorrectedCells
+from worker.storage import arrow_files, files
+
+CORRECTED, CORRECTING = "corrected", "correcting"
+
+
+def load(job: str, read_token: int, facts: Mapping[str, Any], which: str = CORRECTED) -> CorrectedCells:
+    """Return the corrected cells of a job; none if it has none. `files.MissingFileError` if the file is gone."""
+    token = facts.get(which)
+    if token is None:
+        return CorrectedCells.none()
+    return CorrectedCells(arrow_files.get_table(files.corrected_key(job, read_token, token)))
+
+
+def put(job: str, read_token: int, token: int, cells: CorrectedCells, changed: NDArray[np.int64]) -> None:
+    """Store the corrected cells, and the ascending numbers of the rows that have changed since the last time."""
+    arrow_files.put_table(files.corrected_key(job, read_token, token), cells.table)
+    arrow_files.put_table(files.changed_key(job, read_token, token), pa.table({"row": changed}))
+
+
+def changed_rows(job: str, read_token: int, token: int) -> NDArray[np.int64]:
+    """Return the numbers of the rows that a correction has changed, as `put` stored them."""
+    rows: NDArray[np.int64] = arrow_files.get_table(files.changed_key(job, read_token, token)).column("row").to_numpy()
+    return rows
+
+
+def layout_of(
+    job: str, read_token: int | None, facts: Mapping[str, Any], which: str = CORRECTED, *, preview: bool = False
+) -> Layout:
+    """Return the layout of a job's report, with the cells that were corrected."""
+    cells = None if read_token is None or which not in facts else load(job, read_token, facts, which)
+    corrections = cells if cells is not None and cells.table.num_rows else None
+    return replace(Layout.from_json(facts), preview=preview, corrections=corrections)
