@@ -13,7 +13,7 @@ from schemas.codes import FAULTS, Code, Fault
 from schemas.columns import UPLOAD_FORM, Column, column_named, name_of
 
 MOST_RULES = 100  # of one correction
-MOST_CELLS = 10_000  # corrected cells, and rows left out by their numbers, of one correction; rules have no such limit
+MOST_CELLS = 5_000  # corrected cells, and rows left out by their numbers, of one correction; rules have no such limit
 MOST_CORRECTIONS = 500  # of one job
 LONGEST_CELL = 1_000  # characters of a corrected cell
 

@@ -123,17 +123,22 @@ def _check_ledger(stand: Stand, found: Findings) -> None:
     last: dict[tuple[int, str, int], Event] = {}
     # A job that is checked again begins with new work items.
     again = {row.id: row.rechecks for row in stand.ask("SELECT id, rechecks FROM jobs WHERE rechecks > 0")}
+    # So does, after a correction, a job's work items of a review; those of its batches are processed again.
+    corrected = {row.id for row in stand.ask("SELECT id FROM jobs WHERE file_facts ? 'corrected'")}
     begun = Counter[tuple[int, str, int]]()
     for event in stand.history.all():
         if event.was is None:
             begun[event.piece] += 1
-            if 1 < begun[event.piece] <= again.get(event.job_id, 0) + 1:
+            if begun[event.piece] > 1 and (
+                event.job_id in corrected or begun[event.piece] <= again.get(event.job_id, 0) + 1
+            ):
                 del last[event.piece]
         before = last.get(event.piece)
         if before is not None and event.state == "leased":
             found.expect((event.token or 0) > (before.token or 0), f"a token of {event.piece} did not grow")
         # A callback may be sent again by request; nothing else ever begins anew.
-        if before is not None and before.state in {"done", "dead"} and event.phase != "callback":
+        is_again = event.phase == "callback" or (event.phase == "validate" and event.job_id in corrected)
+        if before is not None and before.state in {"done", "dead"} and not is_again:
             found.expect(held=False, fault=f"{event.piece} was {before.state} and is {event.state}")
         last[event.piece] = event
 

@@ -19,12 +19,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
-from tests.chaos import callbacks, clients, clocks, crashes, messages, servers, workbooks
+from tests.chaos import callbacks, clients, clocks, corrections, crashes, messages, servers, workbooks
 from tests.chaos.attacks import ATTACKS, LARGE, Size
 from tests.chaos.checker import Findings, check, check_leftovers
 from tests.chaos.stand import LEASE, Stand
 
-MODULES = (crashes, messages, servers, clocks, clients, callbacks, workbooks)  # importing them enters their attacks
+MODULES = (
+    crashes,
+    messages,
+    servers,
+    clocks,
+    clients,
+    callbacks,
+    workbooks,
+    corrections,
+)  # importing them enters their attacks
 AT_RANDOM = "random SIGKILL"
 LEFTOVER_SECONDS = 90.0
 FOR_LARGE = {"rows_per_chunk": 250, "rows_per_batch": 2_500}  # less would take most of the time

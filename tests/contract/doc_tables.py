@@ -16,7 +16,7 @@ import click
 from pydantic_core import PydanticUndefined
 
 from schemas.codes import ALSO_FILE_CODES, CATALOGUE, Code, Family
-from schemas.columns import REPORT_COLUMNS, SPECS
+from schemas.columns import CORRECTIONS_COLUMN, REPORT_COLUMNS, SPECS
 from schemas.http.callbacks import RESULTS
 from schemas.metrics import METRICS
 from schemas.request_problems import REQUEST_PROBLEMS
@@ -47,6 +47,7 @@ REPORT_CELLS = {
     "_number": "the number as it is stored (E.164)",
     "_warnings": "codes of repairs and notes; the row succeeds",
     "_duplicate_of_row": "the earlier row that counts, when this row repeats it",
+    CORRECTIONS_COLUMN: "what was replaced by what during the review; only if cells were corrected",
 }
 
 
@@ -93,7 +94,9 @@ def columns() -> str:
 
 def report_columns() -> str:
     """Return the columns that a report appends to those of the file."""
-    return table(("Column", "Holds"), ((f"`{name}`", REPORT_CELLS[name]) for name in REPORT_COLUMNS))
+    return table(
+        ("Column", "Holds"), ((f"`{name}`", REPORT_CELLS[name]) for name in (*REPORT_COLUMNS, CORRECTIONS_COLUMN))
+    )
 
 
 def codes() -> str:

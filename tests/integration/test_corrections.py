@@ -84,7 +84,7 @@ def test_the_review_lists_faults_with_their_values(api: Door) -> None:
     assert values == {"maybe": 1, "Maybe ": 1}
 
 
-def test_corrected_by_rule_it_is_as_if_mended_by_hand(api: Door, world: World, database: sa.Engine) -> None:
+def test_corrected_by_rule_it_is_as_if_mended_by_hand(api: Door, database: sa.Engine) -> None:
     job = correct(api, review(api), RULES)
     assert (job["status"], job["review"]["effect"]["created"], job["review"]["effect"]["failed"]) == ("review", 6, 1)
     row = next(row for row in api.rows(job["id"]) if row["row"] == 5)

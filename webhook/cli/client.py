@@ -138,6 +138,14 @@ class Api:
         """Check an upload's stored file again. Returns that job, or the new one that does."""
         return self.create(f"jobs/{_part(job_id)}/recheck", body)
 
+    def correct(self, job_id: str, body: Json) -> Json:
+        """Correct rows of an upload under review, and return it."""
+        return self.create(f"jobs/{_part(job_id)}/corrections", body)
+
+    def preview_correction(self, job_id: str, body: Json) -> Json:
+        """Return what a correction would do."""
+        return self.create(f"jobs/{_part(job_id)}/corrections/preview", body)
+
     def replay(self, callback_id: str) -> Json:
         """Send a callback again and return it."""
         return self.create(f"callbacks/{_part(callback_id)}/replay", {})

@@ -32,6 +32,8 @@ _TASKS: dict[str, dict[str, Lazy]] = {
         "recheck": Lazy(
             "webhook.cli.commands.recheck", "recheck", "Check a stored file again, as you say how to read it."
         ),
+        "correct": Lazy("webhook.cli.commands.correct", "correct", "Correct rows of an upload under review."),
+        "retry": Lazy("webhook.cli.commands.correct", "retry", "Review the failed rows of an ended upload again."),
         "undo": Lazy("webhook.cli.commands.job_control", "undo", "Reverse the changes of a job."),
     },
     "Work with numbers": {

@@ -120,4 +120,6 @@ def _say_how_to_decide(session: Session, job: Json) -> None:
         print_line(f"Cancel:  {session.command('cancel', safe(job.get('id')))}")
         return
     print_line(f"Confirm: {session.command('confirm', safe(job.get('id')))}")
+    if job.get("can_correct") and ((job.get("review") or {}).get("effect") or {}).get("failed"):
+        print_line(f"Correct: {session.command('correct', safe(job.get('id')), 'correction.json')}")
     print_line(f"Cancel:  {session.command('cancel', safe(job.get('id')))}")

@@ -25,7 +25,7 @@ from schemas.request_problems import RequestCode
 from worker.config.failpoints import Failpoint, hit
 from worker.config.settings import Settings, get_settings
 from worker.database.engine import TRANSIENT, is_transient, sqlstate_of, transaction
-from worker.jobs import callbacks, mails, workbook_items
+from worker.jobs import callbacks, corrections, mails, workbook_items
 from worker.numbers import inventory
 from worker.queue import broker, completion, leases
 from worker.storage import arrow_files, files
@@ -146,6 +146,9 @@ def give_up(lease: leases.Lease) -> None:
             mails.end(connection, lease, MailResult.GIVEN_UP)
         log.error("mail_given_up", attempt=lease.attempt)
         return
+    if lease.phase is Phase.PREVIEW:
+        _give_up_preview(lease)
+        return
     if lease.phase is not Phase.WRITE or _all_or_nothing(lease):
         end_job(lease)
         return
@@ -177,8 +180,11 @@ def _all_or_nothing(lease: leases.Lease) -> bool:
 def end_job(lease: leases.Lease, code: RequestCode = RequestCode.INTERNAL_ERROR) -> None:
     """End the job for a reason other than its rows; rows written so far stay written.
 
-    A workbook is not part of the job's own work: only its work item ends.
+    A workbook and a preview are not part of the job's own work: only their work item ends.
     """
+    if lease.phase is Phase.PREVIEW:
+        _give_up_preview(lease)
+        return
     if lease.phase is Phase.WORKBOOK:
         with transaction() as connection:
             workbook_items.give_up(connection, lease)
@@ -187,6 +193,12 @@ def end_job(lease: leases.Lease, code: RequestCode = RequestCode.INTERNAL_ERROR)
     with transaction() as connection:
         following = completion.fail_job(connection, lease, request_problems.of_job(code))
     broker.wake(following, lease.job_public_id)
+
+
+def _give_up_preview(lease: leases.Lease) -> None:
+    with transaction() as connection:
+        corrections.answer(connection, lease, None)
+    log.error("preview_given_up", attempt=lease.attempt, error=lease.last_error)
 
 
 def _halved(lease: leases.Lease) -> int:
