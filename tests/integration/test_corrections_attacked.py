@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+import sqlalchemy as sa
 
+from schemas.database.tables import correction_previews, job_chunks, jobs
+from schemas.jobs import ChunkState, Phase
 from tests.integration.test_corrections import RULES, correct, review
 from tests.support.api_client import Door, table
+from worker.database.engine import transaction
+from worker.jobs import corrections
+from worker.steps import corrections as corrections_step
 
 
 def test_a_correction_that_changes_no_row(api: Door) -> None:
@@ -29,3 +35,33 @@ def test_an_undo_shows_what_was_corrected(api: Door, configure: Callable[..., No
     shown = {row["row"]: row["corrections"] for row in api.rows(undo["id"])}
     assert shown[3] == [{"column": "Country Code", "was": "", "now": "1"}]
     assert table(api.report(undo["id"]))[1]["_corrections"] == "Country Code: “” → “1”"
+
+
+def asked(database: sa.Engine) -> int:
+    """Ask about the only job, as a web process does that ends before the answer; return the question's number."""
+    with database.connect() as connection:
+        job_id = connection.execute(sa.select(jobs.c.id)).scalar_one()
+    with transaction() as connection:
+        return corrections.ask(connection, job_id, RULES)
+
+
+def test_a_preview_that_always_fails_does_not_end_the_job(
+    api: Door, database: sa.Engine, configure: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError
+
+    configure(max_attempts=1)
+    job = review(api)
+    asked(database)
+    monkeypatch.setattr(corrections_step, "preview", fail)
+    for _ in range(2):
+        api.work_off()
+        of_previews = job_chunks.update().where(job_chunks.c.phase == Phase.PREVIEW)
+        with database.begin() as connection:
+            connection.execute(of_previews.values(next_attempt_at=sa.func.now()))
+    assert api.job(job["id"])["status"] == "review"
+    with database.connect() as connection:
+        states = sa.select(job_chunks.c.state).where(job_chunks.c.phase == Phase.PREVIEW)
+        assert connection.execute(states).scalars().all() == [ChunkState.DEAD]
+        assert connection.execute(sa.select(correction_previews.c.answer)).scalars().all() == [{}]

@@ -25,7 +25,7 @@ from schemas.request_problems import RequestCode
 from worker.config.failpoints import Failpoint, hit
 from worker.config.settings import Settings, get_settings
 from worker.database.engine import TRANSIENT, is_transient, sqlstate_of, transaction
-from worker.jobs import callbacks, mails, workbook_items
+from worker.jobs import callbacks, corrections, mails, workbook_items
 from worker.numbers import inventory
 from worker.queue import broker, completion, leases
 from worker.storage import arrow_files, files
@@ -177,8 +177,13 @@ def _all_or_nothing(lease: leases.Lease) -> bool:
 def end_job(lease: leases.Lease, code: RequestCode = RequestCode.INTERNAL_ERROR) -> None:
     """End the job for a reason other than its rows; rows written so far stay written.
 
-    A workbook is not part of the job's own work: only its work item ends.
+    A workbook or a preview is not part of the job's own work: only its work item ends.
     """
+    if lease.phase is Phase.PREVIEW:
+        with transaction() as connection:
+            corrections.answer(connection, lease, None)
+        log.error("preview_given_up", attempt=lease.attempt, error=lease.last_error)
+        return
     if lease.phase is Phase.WORKBOOK:
         with transaction() as connection:
             workbook_items.give_up(connection, lease)
