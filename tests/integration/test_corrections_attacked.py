@@ -11,6 +11,7 @@ from schemas.database.tables import correction_previews, job_chunks, jobs
 from schemas.jobs import ChunkState, Phase
 from tests.integration.test_corrections import RULES, correct, review
 from tests.support.api_client import Door, table
+from tests.support.files import sheets
 from worker.database.engine import transaction
 from worker.jobs import corrections
 from worker.steps import corrections as corrections_step
@@ -65,3 +66,30 @@ def test_a_preview_that_always_fails_does_not_end_the_job(
         states = sa.select(job_chunks.c.state).where(job_chunks.c.phase == Phase.PREVIEW)
         assert connection.execute(states).scalars().all() == [ChunkState.DEAD]
         assert connection.execute(sa.select(correction_previews.c.answer)).scalars().all() == [{}]
+
+
+GERMAN = ["Country Code", "Phone Number", "Voice", "SMS"]
+BOTH, NATIONAL = "4915110000000", "15110000000"  # the first is national or international; the second decides it
+
+
+def german(*numbers: str) -> list[list[str]]:
+    return [GERMAN, *(["DE", number, "TRUE", "FALSE"] for number in numbers)]
+
+
+def test_evidence_stays_in_a_file_without_faults(api: Door) -> None:
+    job = review(api, german(BOTH, NATIONAL))
+    before = api.rows(job["id"])[0]
+    correct(api, job, {"cells": [{"row": 3, "column": "Phone Number", "value": "15110000009x"}]})
+    after = api.rows(job["id"])[0]
+    assert (after["code"], after["number"]) == (before["code"], before["number"]) == ("CREATED", "+494915110000000")
+
+
+def test_a_row_that_failed_when_it_was_written_is_read_as_before(api: Door) -> None:
+    api.upload(sheets.csv_bytes(german(BOTH, NATIONAL)))
+    job = api.upload(sheets.csv_bytes(german(BOTH, "15110000009")), on_existing="error")
+    assert [(row["result"], row["number"]) for row in api.rows(job["id"])] == [
+        ("failed", "+494915110000000"),
+        ("created", "+4915110000009"),
+    ]
+    again = api.done(api.post(f"/v1/jobs/{job['id']}/retry"))
+    assert [(row["code"], row["number"]) for row in api.rows(again["id"])] == [("ALREADY_EXISTS", "+494915110000000")]

@@ -285,7 +285,9 @@ def _cut_rows(lease: leases.Lease, job: Job, facts: Mapping[str, Any], rows: Bat
             _check_all_or_nothing(checked.numbers, get_settings().max_rows_all_or_nothing)
         results = checked.results()
         facts = _after_corrections(facts)
-        if job.kind is JobKind.UPLOAD and evidence is None and checked.faults.any():
+        # What a correction, or a retry of rows that fail when they are written, reads by the first evidence.
+        is_needed = checked.decided_by is not None or job.options.mode is Mode.REVIEW or checked.faults.any()
+        if job.kind is JobKind.UPLOAD and evidence is None and is_needed:
             facts |= {"evidence": checked.evidence().to_json()}
         return _cut(lease, job, facts, results, checked.chunks)
 
