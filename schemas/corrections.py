@@ -24,7 +24,8 @@ class Rule:
 
     `code`: only rows with this fault in the column. `equals`: only cells with this text; case and white space around
     and between words are ignored (`schemas.column_mapping.value_key`). `set`: the new text of these cells; `replace`:
-    the text inside them to replace, and its replacement. `leave_out`: instead, the rows are left out.
+    the text inside them to replace, and its replacement, except in cells that would become longer than `LONGEST_CELL`.
+    `leave_out`: instead, the rows are left out.
     """
 
     column: Column

@@ -93,3 +93,10 @@ def test_a_row_that_failed_when_it_was_written_is_read_as_before(api: Door) -> N
     ]
     again = api.done(api.post(f"/v1/jobs/{job['id']}/retry"))
     assert [(row["code"], row["number"]) for row in api.rows(again["id"])] == [("ALREADY_EXISTS", "+494915110000000")]
+
+
+def test_rules_do_not_multiply_text(api: Door) -> None:
+    rule = {"column": "Voice", "replace": ["e", "e" * 100]}
+    job = correct(api, review(api), {"rules": [rule] * 20})
+    assert job["status"] == "review"
+    assert {len(each["now"]) for row in api.rows(job["id"]) for each in row["corrections"]} == {104, 105}
