@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from schemas.database.tables import correction_previews, job_chunks, jobs
 from schemas.jobs import ChunkState, Phase
-from tests.integration.test_corrections import RULES, correct, review
+from tests.integration.test_corrections import RULES, correct, preview, review
 from tests.support.api_client import Door, table
 from tests.support.files import sheets
 from worker.database.engine import transaction
@@ -100,3 +100,15 @@ def test_rules_do_not_multiply_text(api: Door) -> None:
     job = correct(api, review(api), {"rules": [rule] * 20})
     assert job["status"] == "review"
     assert {len(each["now"]) for row in api.rows(job["id"]) for each in row["corrections"]} == {104, 105}
+
+
+def test_questions_of_a_process_that_has_ended_do_not_count(api: Door, database: sa.Engine) -> None:
+    job = review(api)
+    for _ in range(corrections.MOST_PREVIEWS):
+        asked(database)
+    with database.begin() as connection:
+        long_ago = sa.func.now() - sa.text("interval '1 hour'")
+        connection.execute(correction_previews.update().values(created_at=long_ago))
+    assert len(preview(api, job, RULES)["rules"]) == len(RULES["rules"])
+    with database.connect() as connection:
+        assert not connection.execute(sa.select(sa.func.count()).select_from(correction_previews)).scalar_one()
