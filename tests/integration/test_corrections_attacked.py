@@ -112,3 +112,13 @@ def test_questions_of_a_process_that_has_ended_do_not_count(api: Door, database:
     assert len(preview(api, job, RULES)["rules"]) == len(RULES["rules"])
     with database.connect() as connection:
         assert not connection.execute(sa.select(sa.func.count()).select_from(correction_previews)).scalar_one()
+
+
+def test_a_failed_retry_has_no_file_to_check_again(api: Door, configure: Callable[..., None]) -> None:
+    configure(max_rows=50)
+    rows = [[*sheets.HEADER, "Block Size"], ["1", "2125550100", "TRUE", "FALSE", "FALSE", "ten"]]
+    ended = api.upload(sheets.csv_bytes(rows))
+    again = api.done(api.post(f"/v1/jobs/{ended['id']}/retry"))
+    again = correct(api, again, {"cells": [{"row": 2, "column": "Block Size", "value": "60"}]})
+    assert (again["status"], again["problem"]["code"], again["can_recheck"]) == ("failed", "TOO_MANY_ROWS", False)
+    assert api.job(ended["id"])["can_retry"]
