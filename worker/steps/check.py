@@ -334,7 +334,7 @@ def check_undo(lease: leases.Lease, job: Job, row: Row[Any]) -> completion.Check
     plan = plan_undo(reached, [arrow_files.get_table(key) for key in image_keys], undone.id)
     with storage_files.local(storage_files.rows_key(undone.public_id, undone.read_token)) as path:
         storage_files.put(storage_files.rows_key(lease.job_public_id, lease.token), path)
-    kept = corrected_files.taken_over(lease, undone.public_id, undone.read_token, undone.file_facts)
+    kept = corrected_files.copied(lease, undone.public_id, undone.read_token, undone.file_facts)
     facts = {name: value for name, value in undone.file_facts.items() if name not in {CORRECTED, CORRECTING}}
     return _cut(lease, job, facts | kept, plan.results, plan.chunks)
 

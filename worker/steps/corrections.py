@@ -69,7 +69,7 @@ def apply(lease: leases.Lease, row: Row[Any], corrections: Sequence[Row[Any]]) -
     corrected_files.put(job, lease.read, lease.token, cells, all_changed)
     batch_rows = _by_batch(lease, all_changed)
     if not validated and not batch_rows:
-        batch_rows = {0: 0}  # the check kept no validated rows of a single batch, and all rows are cut anew
+        batch_rows = {0: 0}  # the check kept no validated rows of a single batch, and all rows are cut again
     return Applied({**facts, corrected_files.CORRECTING: lease.token}, batch_rows, counts)
 
 

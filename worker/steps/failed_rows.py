@@ -61,7 +61,7 @@ class FailedRows:
         if corrected_files.CORRECTED not in self._stored_facts:
             return facts
         rows = np.concatenate([batch.row_number for batch in self.batches()])
-        return facts | corrected_files.taken_over(lease, self._job, self._read, self._stored_facts, rows)
+        return facts | corrected_files.copied(lease, self._job, self._read, self._stored_facts, rows)
 
 
 def of_parent(job: Job) -> FailedRows:

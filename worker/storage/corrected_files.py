@@ -36,7 +36,7 @@ def put(job: str, read_token: int, token: int, cells: CorrectedCells, changed: N
     arrow_files.put_table(files.changed_key(job, read_token, token), pa.table({"row": changed}))
 
 
-def taken_over(
+def copied(
     lease: Lease, job: str, read_token: int, facts: Mapping[str, Any], rows: NDArray[np.int64] | None = None
 ) -> dict[str, Any]:
     """Store the corrected cells of another job for the one of the lease, as if they were all one correction.
