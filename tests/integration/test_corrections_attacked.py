@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import sqlalchemy as sa
+from werkzeug.test import TestResponse
 
 from schemas.database.tables import correction_previews, job_chunks, jobs
 from schemas.jobs import ChunkState, Phase
 from tests.integration.test_corrections import RULES, correct, preview, review
-from tests.support.api_client import Door, table
+from tests.support.api_client import Door, Json, application, table
 from tests.support.files import sheets
 from worker.database.engine import transaction
 from worker.jobs import corrections
@@ -122,3 +124,21 @@ def test_a_failed_retry_has_no_file_to_check_again(api: Door, configure: Callabl
     again = correct(api, again, {"cells": [{"row": 2, "column": "Block Size", "value": "60"}]})
     assert (again["status"], again["problem"]["code"], again["can_recheck"]) == ("failed", "TOO_MANY_ROWS", False)
     assert api.job(ended["id"])["can_retry"]
+
+
+def test_decisions_at_the_same_time(api: Door) -> None:
+    """One of them counts, the others are refused: none waits for another that waits for it."""
+    for _ in range(5):
+        job = review(api)
+
+        def decide(path: str, body: Json | None, job_id: str = job["id"]) -> TestResponse:
+            return Door(application().test_client(), api.token, api.work_off).post(f"/v1/jobs/{job_id}/{path}", body)
+
+        paths = ("corrections", "corrections", "recheck", "confirm")
+        with ThreadPoolExecutor(len(paths)) as pool:
+            answers = list(pool.map(decide, paths, (RULES, {"leave_out": [2]}, {}, None)))
+        assert sorted(answer.status_code for answer in answers) == [202, 409, 409, 409]
+        api.work_off()
+        assert api.job(job["id"])["status"] in {"review", "completed_with_errors"}
+        api.post(f"/v1/jobs/{job['id']}/cancel")
+        api.work_off()
