@@ -142,3 +142,10 @@ def test_decisions_at_the_same_time(api: Door) -> None:
         assert api.job(job["id"])["status"] in {"review", "completed_with_errors"}
         api.post(f"/v1/jobs/{job['id']}/cancel")
         api.work_off()
+
+
+def test_a_rule_sets_short_texts_only(api: Door) -> None:
+    job = review(api)
+    rule = {"column": "Country Code", "code": "MISSING_VALUE", "set": "1" * 201}
+    answer = api.post(f"/v1/jobs/{job['id']}/corrections", {"rules": [rule]})
+    assert (answer.status_code, answer.json["code"]) == (422, "INVALID_FIELD")

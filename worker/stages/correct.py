@@ -16,7 +16,7 @@ from schemas.arrow_schemas import CORRECTED_CELLS
 from schemas.codes import fault_bit
 from schemas.column_mapping import value_key
 from schemas.columns import Column
-from schemas.corrections import LONGEST_CELL, Correction, Rule
+from schemas.corrections import LONGEST_BY_RULE, Correction, Rule
 from worker.arrays.text_columns import replaced
 from worker.spreadsheet.corrected_cells import corrected_table
 
@@ -99,13 +99,13 @@ def _is_meant(rule: Rule, text: str) -> bool:
 
 
 def _is_replaceable(text: str, old: str, new: str) -> bool:
-    """Return whether a text has `old` in it, and does not grow beyond the longest cell.
+    """Return whether a text has `old` in it, and does not grow beyond `LONGEST_BY_RULE`.
 
     A few rules in a row could otherwise multiply one character until no memory is left.
     """
     count = text.count(old)
     growth = count * (len(new) - len(old))
-    return count > 0 and (growth <= 0 or len(text) + growth <= LONGEST_CELL)
+    return count > 0 and (growth <= 0 or len(text) + growth <= LONGEST_BY_RULE)
 
 
 def _new_text(rule: Rule, texts: pa.StringArray) -> pa.StringArray:
