@@ -11,7 +11,7 @@ from werkzeug.test import TestResponse
 
 from schemas.database.tables import correction_previews, job_chunks, jobs
 from schemas.jobs import ChunkState, Phase
-from tests.integration.test_corrections import RULES, correct, preview, review
+from tests.integration.test_corrections import COUNTRY, RULES, correct, preview, review, take_back
 from tests.support.api_client import Door, Json, application, table
 from tests.support.files import sheets
 from worker.database.engine import transaction
@@ -149,3 +149,13 @@ def test_a_rule_sets_short_texts_only(api: Door) -> None:
     rule = {"column": "Country Code", "code": "MISSING_VALUE", "set": "1" * 201}
     answer = api.post(f"/v1/jobs/{job['id']}/corrections", {"rules": [rule]})
     assert (answer.status_code, answer.json["code"]) == (422, "INVALID_FIELD")
+
+
+def test_what_a_later_correction_says_stays(api: Door) -> None:
+    """A cell corrected to what it already is keeps that text when the earlier correction is taken back."""
+    job = review(api)
+    correct(api, job, {"rules": [COUNTRY]})
+    correct(api, job, {"cells": [{"row": 3, "column": "Country Code", "value": "1"}]})
+    take_back(api, job, 1)
+    row = next(row for row in api.rows(job["id"]) if row["row"] == 3)
+    assert row["corrections"] == [{"column": "Country Code", "was": "", "now": "1"}]

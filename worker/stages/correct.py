@@ -24,12 +24,18 @@ Cells = Callable[[Column], pa.StringArray]
 
 
 def corrections_of(
-    correction: Correction, number: int, row: NDArray[np.int64], faults: NDArray[np.uint64], cells: Cells
+    correction: Correction,
+    number: int,
+    row: NDArray[np.int64],
+    faults: NDArray[np.uint64],
+    cells: Cells,
+    originals: Cells,
 ) -> pa.Table:
     """Return what a correction changes in some rows (`schemas.arrow_schemas.CORRECTED_CELLS`, unsorted).
 
     `number`: the correction's number. `row`, `faults`: row numbers, ascending, and the faults that the review shows.
-    `cells`: the current cells of one of our columns, one text per row. A cell that would not change has no entry.
+    `cells`: the current cells of one of our columns, one text per row; `originals`: those of the file. A cell that would
+    not change has no entry, unless an earlier correction made it so, which may be taken back.
     """
     failed = np.flatnonzero(faults)
     current = _Current(cells, failed)
@@ -44,8 +50,8 @@ def corrections_of(
         parts.append(corrected_table(row[failed[index]], column, number, text))
     for column, texts in _cells_by_column(correction, row).items():
         index = np.array(sorted(texts), np.int64)
-        before = cells(column).take(pa.array(index)).to_pylist()
-        index = index[[texts[place] != text for place, text in zip(index.tolist(), before, strict=True)]]
+        before = [each(column).take(pa.array(index)).to_pylist() for each in (cells, originals)]
+        index = index[[{texts[place]} != {*both} for place, *both in zip(index.tolist(), *before, strict=True)]]
         text = pa.array([texts[place] for place in index.tolist()], pa.string())
         parts.append(corrected_table(row[index], column, number, text))
     out = np.array(sorted(set(correction.leave_out)), np.int64)

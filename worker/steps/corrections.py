@@ -114,7 +114,12 @@ class _Part:
             return arrow_schemas.CORRECTED_CELLS.empty_table()
         sources = self.layout.sources(self.row)
         return corrections_of(
-            correction, number, self.row, self.faults, lambda column: sources.untranslated(column, self.cells)
+            correction,
+            number,
+            self.row,
+            self.faults,
+            lambda column: sources.untranslated(column, self.cells),
+            lambda column: sources.original(column, self.cells),
         )
 
 
