@@ -23,7 +23,7 @@ from worker.spreadsheet.corrected_cells import corrected_table
 Cells = Callable[[Column], pa.StringArray]
 
 
-def corrections_of(
+def corrections_of(  # noqa: PLR0913, PLR0917 - a correction, and everything that it is about
     correction: Correction,
     number: int,
     row: NDArray[np.int64],
@@ -34,8 +34,8 @@ def corrections_of(
     """Return what a correction changes in some rows (`schemas.arrow_schemas.CORRECTED_CELLS`, unsorted).
 
     `number`: the correction's number. `row`, `faults`: row numbers, ascending, and the faults that the review shows.
-    `cells`: the current cells of one of our columns, one text per row; `originals`: those of the file. A cell that would
-    not change has no entry, unless an earlier correction made it so, which may be taken back.
+    `cells`: the current cells of one of our columns, one text per row; `originals`: those of the file. A cell that
+    would not change has no entry, unless an earlier correction made it so, which may be taken back.
     """
     failed = np.flatnonzero(faults)
     current = _Current(cells, failed)

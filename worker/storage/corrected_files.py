@@ -41,7 +41,7 @@ def copied(
 ) -> dict[str, Any]:
     """Store the corrected cells of another job for the one of the lease, as if they were all one correction.
 
-    `rows`: only those of the rows with these ascending numbers. Return the facts that name them; none if there are none.
+    `rows`: only those of the rows with these ascending numbers. Return the facts that name them, if there are any.
     """
     cells = load(job, read_token, facts)
     if not cells.table.num_rows:
