@@ -13,9 +13,10 @@ from schemas.codes import FAULTS, Code, Fault
 from schemas.columns import UPLOAD_FORM, Column, column_named, name_of
 
 MOST_RULES = 100  # of one correction
-MOST_CELLS = 5_000  # corrected cells, and rows left out by their numbers, of one correction; rules have no such limit
+MOST_CELLS = 3_000  # corrected cells, and rows left out by their numbers, of one correction; rules have no such limit
 MOST_CORRECTIONS = 500  # of one job
 LONGEST_CELL = 1_000  # characters of a corrected cell
+LONGEST_BY_RULE = 200  # characters of a cell as a rule leaves it: a rule may be about millions of rows
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,8 @@ class Rule:
 
     `code`: only rows with this fault in the column. `equals`: only cells with this text; case and white space around
     and between words are ignored (`schemas.column_mapping.value_key`). `set`: the new text of these cells; `replace`:
-    the text inside them to replace, and its replacement. `leave_out`: instead, the rows are left out.
+    the text inside them to replace, and its replacement, except in cells that would become longer than
+    `LONGEST_BY_RULE`. `leave_out`: instead, the rows are left out.
     """
 
     column: Column

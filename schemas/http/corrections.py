@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StringConstraints, model_validator
 
-from schemas.corrections import LONGEST_CELL, MOST_CELLS, MOST_RULES, Correction
+from schemas.corrections import LONGEST_BY_RULE, LONGEST_CELL, MOST_CELLS, MOST_RULES, Correction
 from schemas.http.resources import RowFault
 
 MOST_PREVIEWED_RULES = 20  # of one question: each is examined by itself
@@ -15,6 +15,7 @@ MOST_PREVIEWED_ROWS = 500  # that one question may name: each is described in th
 
 _Name = Annotated[str, StringConstraints(min_length=1, max_length=60)]
 _Cell = Annotated[str, StringConstraints(max_length=LONGEST_CELL)]
+_ByRule = Annotated[str, StringConstraints(max_length=LONGEST_BY_RULE)]
 _RowNumber = Annotated[StrictInt, Field(ge=1, le=100_000_000)]
 
 
@@ -28,7 +29,7 @@ class RuleBody(BaseModel):
     )
     code: _Name | None = Field(None, description="Only rows with this fault in the column.", examples=["MISSING_VALUE"])
     equals: _Cell | None = Field(None, description="Only cells with this text. Case and extra spaces are ignored.")
-    set: _Cell | None = Field(None, description="The new text of these cells.", examples=["1"])
+    set: _ByRule | None = Field(None, description="The new text of these cells.", examples=["1"])
     replace: Annotated[list[_Cell], Field(min_length=2, max_length=2)] | None = Field(
         None, description="The text inside these cells to replace, and its replacement.", examples=[["O", "0"]]
     )

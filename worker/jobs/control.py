@@ -31,7 +31,7 @@ class WrongStateError(Exception):
 
 def confirm(connection: sa.Connection, job_id: int) -> Phase:
     """Start a job that was reviewed; return the phase that now has work items. `WrongStateError`."""
-    job = job_state.lock_job(connection, job_id)
+    job = lock(connection, job_id)  # as a correction or a re-check that is decided at the same time
     if job.status != JobStatus.REVIEW:
         raise WrongStateError(RequestCode.NOT_IN_REVIEW, job.status)
     if job.check_token is None:
@@ -41,7 +41,7 @@ def confirm(connection: sa.Connection, job_id: int) -> Phase:
     if not connection.execute(in_time).scalar_one():
         raise WrongStateError(RequestCode.REVIEW_EXPIRED, job.status)
     job_state.change_status(connection, job_id, JobStatus.RUNNING)
-    # The chunks could not be claimed during the review, so none is locked, and that time does not count as waiting.
+    # The chunks could not be claimed during the review, and that time does not count as waiting.
     shown = (job_chunks.c.job_id == job_id) & (job_chunks.c.state == ChunkState.PENDING)
     connection.execute(job_chunks.update().where(shown).values(next_attempt_at=sa.func.now()))
     return Phase.WRITE if job.pieces_left else job_state.start_report(connection, job_id)

@@ -22,6 +22,7 @@ from worker.queue import job_state
 from worker.queue.leases import Lease, update_leased
 
 MOST_PREVIEWS = 10  # of one job that wait for their answer
+STALE_SECONDS = 60.0  # no request waits so long: the process that asked has ended
 # Work items of the review that a correction ends. VALIDATE stays: most rows are not validated again.
 _OVER = (Phase.CORRECT, Phase.CUT, Phase.WRITE, Phase.WORKBOOK, Phase.PREVIEW)
 
@@ -100,7 +101,11 @@ def _restart(connection: sa.Connection, job_id: int) -> None:
 
 def ask(connection: sa.Connection, job_id: int, body: Mapping[str, Any]) -> int:
     """Add the work item that answers what a correction would do; return its number. `WrongStateError`."""
-    open_now = sa.select(sa.func.count()).where(correction_previews.c.job_id == job_id)
+    of_job = correction_previews.c.job_id == job_id
+    is_stale = correction_previews.c.created_at < job_state.in_seconds(-STALE_SECONDS)
+    # Their work items stay: a claim locks these before the job, which the caller has locked.
+    connection.execute(correction_previews.delete().where(of_job, is_stale))
+    open_now = sa.select(sa.func.count()).where(of_job)
     if connection.execute(open_now).scalar_one() >= MOST_PREVIEWS:
         raise WrongStateError(RequestCode.LIMIT_REACHED, JobStatus.REVIEW)
     question = correction_previews.insert().values(job_id=job_id, body=dict(body))

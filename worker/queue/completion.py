@@ -249,8 +249,10 @@ def fail_job(
     `keeps_upload`: its file is kept, to be read again. Return the phase that now has work items, if any.
     """
     _end_work(connection, lease)
+    # A retry (R33) has no file to keep.
+    kept = jobs.c.keeps_upload if keeps_upload else sa.false()
     # Locks the job before the count: a chunk that is being committed is either in the tally or finds the job ended.
-    _change(connection, lease, problem=dict(problem), keeps_upload=keeps_upload)
+    _change(connection, lease, problem=dict(problem), keeps_upload=kept)
     _change(connection, lease, tally=tally_of(connection, lease.job_id).to_json())
     return job_state.end_job(connection, lease.job_id, JobStatus.FAILED)
 

@@ -16,20 +16,26 @@ from schemas.arrow_schemas import CORRECTED_CELLS
 from schemas.codes import fault_bit
 from schemas.column_mapping import value_key
 from schemas.columns import Column
-from schemas.corrections import Correction, Rule
+from schemas.corrections import LONGEST_BY_RULE, Correction, Rule
 from worker.arrays.text_columns import replaced
 from worker.spreadsheet.corrected_cells import corrected_table
 
 Cells = Callable[[Column], pa.StringArray]
 
 
-def corrections_of(
-    correction: Correction, number: int, row: NDArray[np.int64], faults: NDArray[np.uint64], cells: Cells
+def corrections_of(  # noqa: PLR0913, PLR0917 - a correction, and everything that it is about
+    correction: Correction,
+    number: int,
+    row: NDArray[np.int64],
+    faults: NDArray[np.uint64],
+    cells: Cells,
+    originals: Cells,
 ) -> pa.Table:
     """Return what a correction changes in some rows (`schemas.arrow_schemas.CORRECTED_CELLS`, unsorted).
 
     `number`: the correction's number. `row`, `faults`: row numbers, ascending, and the faults that the review shows.
-    `cells`: the current cells of one of our columns, one text per row. A cell that would not change has no entry.
+    `cells`: the current cells of one of our columns, one text per row; `originals`: those of the file. A cell that
+    would not change has no entry, unless an earlier correction made it so, which may be taken back.
     """
     failed = np.flatnonzero(faults)
     current = _Current(cells, failed)
@@ -44,8 +50,8 @@ def corrections_of(
         parts.append(corrected_table(row[failed[index]], column, number, text))
     for column, texts in _cells_by_column(correction, row).items():
         index = np.array(sorted(texts), np.int64)
-        before = cells(column).take(pa.array(index)).to_pylist()
-        index = index[[texts[place] != text for place, text in zip(index.tolist(), before, strict=True)]]
+        before = [each(column).take(pa.array(index)).to_pylist() for each in (cells, originals)]
+        index = index[[{texts[place]} != {*both} for place, *both in zip(index.tolist(), *before, strict=True)]]
         text = pa.array([texts[place] for place in index.tolist()], pa.string())
         parts.append(corrected_table(row[index], column, number, text))
     out = np.array(sorted(set(correction.leave_out)), np.int64)
@@ -95,7 +101,17 @@ def matched(rule: Rule, faults: NDArray[np.uint64], cells: Cells) -> NDArray[np.
 
 def _is_meant(rule: Rule, text: str) -> bool:
     has_value = rule.equals is None or value_key(text) == value_key(rule.equals)
-    return has_value and (rule.replace is None or rule.replace[0] in text)
+    return has_value and (rule.replace is None or _is_replaceable(text, *rule.replace))
+
+
+def _is_replaceable(text: str, old: str, new: str) -> bool:
+    """Return whether a text has `old` in it, and does not grow beyond `LONGEST_BY_RULE`.
+
+    A few rules in a row could otherwise multiply one character until no memory is left.
+    """
+    count = text.count(old)
+    growth = count * (len(new) - len(old))
+    return count > 0 and (growth <= 0 or len(text) + growth <= LONGEST_BY_RULE)
 
 
 def _new_text(rule: Rule, texts: pa.StringArray) -> pa.StringArray:

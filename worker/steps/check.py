@@ -285,7 +285,9 @@ def _cut_rows(lease: leases.Lease, job: Job, facts: Mapping[str, Any], rows: Bat
             _check_all_or_nothing(checked.numbers, get_settings().max_rows_all_or_nothing)
         results = checked.results()
         facts = _after_corrections(facts)
-        if job.kind is JobKind.UPLOAD and evidence is None and checked.faults.any():
+        # What a correction, or a retry of rows that fail when they are written, reads by the first evidence.
+        is_needed = checked.decided_by is not None or job.options.mode is Mode.REVIEW or checked.faults.any()
+        if job.kind is JobKind.UPLOAD and evidence is None and is_needed:
             facts |= {"evidence": checked.evidence().to_json()}
         return _cut(lease, job, facts, results, checked.chunks)
 
@@ -332,7 +334,9 @@ def check_undo(lease: leases.Lease, job: Job, row: Row[Any]) -> completion.Check
     plan = plan_undo(reached, [arrow_files.get_table(key) for key in image_keys], undone.id)
     with storage_files.local(storage_files.rows_key(undone.public_id, undone.read_token)) as path:
         storage_files.put(storage_files.rows_key(lease.job_public_id, lease.token), path)
-    return _cut(lease, job, undone.file_facts, plan.results, plan.chunks)
+    kept = corrected_files.copied(lease, undone.public_id, undone.read_token, undone.file_facts)
+    facts = {name: value for name, value in undone.file_facts.items() if name not in {CORRECTED, CORRECTING}}
+    return _cut(lease, job, facts | kept, plan.results, plan.chunks)
 
 
 def _cut(

@@ -6,7 +6,7 @@ anew, because duplicates are looked for in the whole file.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -63,21 +63,27 @@ def apply(lease: leases.Lease, row: Row[Any], corrections: Sequence[Row[Any]]) -
         changed.append(cells.rows_of(each.number))
         counts[each.number] = len(changed[-1])
     all_changed = np.unique(np.concatenate(changed))
-    _remove_superseded(lease, facts)
+    with transaction() as connection:
+        validated = completion.result_keys(connection, lease.job_id, Phase.VALIDATE)
+    _remove_superseded(lease, facts, validated)
     corrected_files.put(job, lease.read, lease.token, cells, all_changed)
-    return Applied({**facts, corrected_files.CORRECTING: lease.token}, _by_batch(lease, all_changed), counts)
+    batch_rows = _by_batch(lease, all_changed)
+    if not validated and not batch_rows:
+        batch_rows = {0: 0}  # the check kept no validated rows of a single batch, and all rows are cut again
+    return Applied({**facts, corrected_files.CORRECTING: lease.token}, batch_rows, counts)
 
 
-def _remove_superseded(lease: leases.Lease, facts: Mapping[str, Any]) -> None:
-    """Remove the chunks of the review that is over. Its results stay: a job that is cancelled now reports them."""
+def _remove_superseded(lease: leases.Lease, facts: Mapping[str, Any], validated: Iterable[str]) -> None:
+    """Remove the chunks of the review that is over, but not the `validated` batches.
+
+    Its results stay: a job that is cancelled now reports them.
+    """
     job = lease.job_public_id
     kept = {files.rows_key(job, lease.read), files.checked_key(job, lease.check), files.preview_key(job, lease.check)}
     token = facts.get(corrected_files.CORRECTED)
     if token is not None:
         kept.add(files.corrected_key(job, lease.read, token))
-    with transaction() as connection:
-        kept |= set(completion.result_keys(connection, lease.job_id, Phase.VALIDATE))
-    files.remove_older(job, lease.token, kept)
+    files.remove_older(job, lease.token, kept | set(validated))
 
 
 def _by_batch(lease: leases.Lease, changed: np.ndarray) -> dict[int, int]:
@@ -108,7 +114,12 @@ class _Part:
             return arrow_schemas.CORRECTED_CELLS.empty_table()
         sources = self.layout.sources(self.row)
         return corrections_of(
-            correction, number, self.row, self.faults, lambda column: sources.untranslated(column, self.cells)
+            correction,
+            number,
+            self.row,
+            self.faults,
+            lambda column: sources.untranslated(column, self.cells),
+            lambda column: sources.original(column, self.cells),
         )
 
 

@@ -16,7 +16,6 @@ from schemas.jobs import JobOptions, OnError
 from worker.database.engine import transaction
 from worker.queue import completion, leases
 from worker.reports.row_messages import outcome_mask
-from worker.spreadsheet.corrected_cells import CorrectedCells
 from worker.stages.read import FileFacts, FileFault, RowBatch
 from worker.steps.chunk_facts import Job
 from worker.storage import arrow_files, corrected_files, files
@@ -59,13 +58,10 @@ class FailedRows:
         facts: dict[str, Any] = {}
         if "evidence" in self._stored_facts:
             facts["evidence"] = self._stored_facts["evidence"]
-        cells = corrected_files.load(self._job, self._read, self._stored_facts)
-        if not cells.table.num_rows:
+        if corrected_files.CORRECTED not in self._stored_facts:
             return facts
         rows = np.concatenate([batch.row_number for batch in self.batches()])
-        kept: CorrectedCells = cells.only(rows)
-        corrected_files.put(lease.job_public_id, lease.token, lease.token, kept, rows[:0])
-        return facts | {corrected_files.CORRECTED: lease.token}
+        return facts | corrected_files.copied(lease, self._job, self._read, self._stored_facts, rows)
 
 
 def of_parent(job: Job) -> FailedRows:

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from worker.queue.leases import Lease
 from worker.reports.row_messages import Layout
 from worker.spreadsheet.corrected_cells import CorrectedCells
 from worker.storage import arrow_files, files
@@ -33,6 +34,21 @@ def put(job: str, read_token: int, token: int, cells: CorrectedCells, changed: N
     """Store the corrected cells, and the ascending numbers of the rows that have changed since the last time."""
     arrow_files.put_table(files.corrected_key(job, read_token, token), cells.table)
     arrow_files.put_table(files.changed_key(job, read_token, token), pa.table({"row": changed}))
+
+
+def copied(
+    lease: Lease, job: str, read_token: int, facts: Mapping[str, Any], rows: NDArray[np.int64] | None = None
+) -> dict[str, Any]:
+    """Store the corrected cells of another job for the one of the lease, as if they were all one correction.
+
+    `rows`: only those of the rows with these ascending numbers. Return the facts that name them, if there are any.
+    """
+    cells = load(job, read_token, facts)
+    if not cells.table.num_rows:
+        return {}
+    kept = cells.only(np.unique(cells.table.column("row").to_numpy()) if rows is None else rows)
+    put(lease.job_public_id, lease.token, lease.token, kept, np.zeros(0, np.int64))
+    return {CORRECTED: lease.token}
 
 
 def changed_rows(job: str, read_token: int, token: int) -> NDArray[np.int64]:
