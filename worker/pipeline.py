@@ -5,10 +5,10 @@
 
 Uploads, assignments, changes, deletions and undos all take this path; only the source of their rows differs (a file, a
 list, a selection, the job to undo). The check runs once and cuts the rows into chunks. Any worker writes the chunks, in
-any order. The report puts the results back into file order. Rows under review can be corrected (R33): only these are
-validated again, and all are cut anew. Many rows are also validated and rendered batch by batch, by any worker. When the
-job has ended, its callback is sent (`worker.callbacks.deliver`) and an e-mail to its starter (`worker.mail.deliver`).
-The report becomes a workbook only when one is requested (`worker.steps.workbook_report`).
+any order. The report puts the results back into file order. Rows under review can be corrected (R33): `correct` takes
+them back to the check, where only these are validated again. Many rows are also validated and rendered batch by batch,
+by any worker. When the job has ended, its callback is sent (`worker.callbacks.deliver`) and an e-mail to its starter
+(`worker.mail.deliver`). The report becomes a workbook only when one is requested (`worker.steps.workbook_report`).
 A work item that runs twice takes effect once: only the lease holder can commit.
 """
 
@@ -165,14 +165,20 @@ def _end_reading(
 def correct(lease: leases.Lease) -> None:
     """Apply the open corrections to the rows of a review (R33); the batches they concern are then validated again."""
     hit(Failpoint.CORRECT_CLAIMED)
-    _, row = _job_of(lease)
+    job, row = _job_of(lease)
     with transaction() as connection:
         open_corrections = corrections.open_of_job(connection, lease.job_id)
-    applied = corrections_step.apply(lease, row, open_corrections)
+    try:
+        applied = corrections_step.apply(lease, job, row, open_corrections)
+    except FileFault as fault:
+        failures.refuse(lease, fault.code, fault.detail, fault.context)
+        return
     hit(Failpoint.CORRECT_STORED)
 
     def end(connection: Connection) -> Phase | None:
         corrections.mark_applied(connection, lease.job_id, applied.rows)
+        if applied.recut is not None:
+            return completion.complete_recut(connection, lease, applied.recut)
         return completion.complete_correct(connection, lease, applied.facts, applied.batch_rows)
 
     _enter(lease, end, Failpoint.CORRECT_ENTERED, Failpoint.CORRECT_COMMITTED, max(len(applied.batch_rows), 1))

@@ -382,6 +382,8 @@ jobs = sa.Table(
     _time("review_until"),
     # Which of its files the job still has (`worker.jobs.retention.FileClass`).
     sa.Column("keeps_chunks", sa.Boolean, nullable=False, server_default=sa.true()),
+    # The number of the job's latest correction (R33), which is not used again if that is taken back.
+    sa.Column("corrections", sa.Integer, nullable=False, server_default="0"),
     sa.Column("keeps_upload", sa.Boolean, nullable=False, server_default=sa.true()),
     sa.Column("keeps_report", sa.Boolean, nullable=False, server_default=sa.true()),
     sa.Index("ix_jobs_tenant_id", "tenant_id", "id"),
@@ -450,6 +452,8 @@ job_chunks = sa.Table(
     # and the time of the first one.
     sa.Column("setbacks", sa.Integer, nullable=False, server_default="0"),
     _time("setback_since"),
+    # The check whose folder the chunk's file is in, if it is not the job's last one (after a correction, R33).
+    sa.Column("check_token", sa.BigInteger),
     # The error of the last counted attempt (exception type and SQLSTATE): the same error twice is not an accident.
     sa.Column("last_error", sa.Text),
     _now("next_attempt_at"),

@@ -275,14 +275,18 @@ def test_cancelled_while_rows_are_validated_again(api: Door) -> None:
     assert "_corrections" not in table(api.report(job["id"]))[0]
 
 
-def test_what_is_superseded_is_removed(api: Door, stored: Callable[[], list[str]]) -> None:
+@pytest.mark.parametrize("batch", [3, 100])
+def test_what_is_superseded_is_removed(
+    api: Door, stored: Callable[[], list[str]], configure: Callable[..., None], batch: int
+) -> None:
+    configure(rows_per_batch=batch, rows_per_chunk=2)
     job = correct(api, review(api), {"rules": [COUNTRY]})
     counts = []
-    for _ in range(3):
+    for number in range(2, 6):
         correct(api, job, {"rules": [VOICE]})
-        take_back(api, job, 2)
+        take_back(api, job, number)
         counts.append(len(stored()))
-    assert counts[1:] == counts[:-1]
+    assert counts[2:] == counts[1:-1]
 
 
 def test_the_failed_rows_of_an_ended_upload_are_reviewed_again(api: Door, database: sa.Engine) -> None:

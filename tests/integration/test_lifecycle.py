@@ -53,6 +53,7 @@ EFFECT: Json = {
     "carriers": [{"service": "voice", "name": "Master Voice", "count": 2}],
     "changes": [],
     "taken_from": [],
+    "faults": [],
 }
 WAITING = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 SETTLED = ("created", "updated", "deleted", "unchanged", "skipped", "failed", "unprocessed")

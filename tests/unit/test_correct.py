@@ -36,7 +36,8 @@ FAULTS = np.array(
 
 
 def changes(body: dict[str, Any]) -> list[tuple[int, Column, str]]:
-    table = corrections_of(Correction.from_json(body), 7, ROW, FAULTS, lambda column: pa.array(CELLS[column]))
+    cells = lambda column: pa.array(CELLS[column])  # noqa: E731 - as short as it is
+    table = corrections_of(Correction.from_json(body), 7, ROW, FAULTS, cells, cells)
     assert table.schema == CORRECTED_CELLS
     assert set(table.column("correction").to_pylist()) <= {7}
     found = table.select(["row", "column", "text"]).to_pylist()

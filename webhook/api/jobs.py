@@ -116,7 +116,7 @@ def recheck(job_id: str, body: RecheckBody) -> Response:
 @bp.output(resources.Job, status_code=202)
 @bp.doc(summary="Correct rows of an upload under review", responses={412: "The job has changed since"})
 def correct(job_id: str, body: CorrectionBody) -> Response:
-    """The job goes back to `checking`; only what was corrected is validated again, and duplicates are looked for anew.
+    """The job goes back to `checking`; only what was corrected is validated again, and duplicates are looked for again.
 
     The file keeps its text: reports show it beside the corrections. If-Match: only in the state with that ETag.
     """

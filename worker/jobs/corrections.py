@@ -23,14 +23,14 @@ from worker.queue.leases import Lease, update_leased
 
 MOST_PREVIEWS = 10  # of one job that wait for their answer
 STALE_SECONDS = 60.0  # no request waits so long: the process that asked has ended
-# Work items of the review that a correction ends. VALIDATE stays: most rows are not validated again.
-_OVER = (Phase.CORRECT, Phase.CUT, Phase.WRITE, Phase.WORKBOOK, Phase.PREVIEW)
+# Work items of the review that a correction ends. VALIDATE and WRITE stay: most rows are not validated or cut again.
+_OVER = (Phase.CORRECT, Phase.CUT, Phase.WORKBOOK, Phase.PREVIEW)
 
 
 def add(connection: sa.Connection, job_id: int, body: Mapping[str, Any], created_by: str) -> Phase:
     """Record a correction and start to validate the rows again. `WrongStateError`, also for too many corrections."""
-    number = _next(connection, job_id)
     _restart(connection, job_id)
+    number = _next(connection, job_id)
     values = {"job_id": job_id, "number": number, "body": dict(body), "created_by": created_by}
     connection.execute(corrections.insert().values(values))
     return Phase.CORRECT
@@ -79,12 +79,13 @@ def check_open(connection: sa.Connection, row: sa.Row[Any]) -> None:
 
 
 def _next(connection: sa.Connection, job_id: int) -> int:
-    """Return the number of the next correction; numbers are not used again while later ones exist."""
-    query = sa.select(sa.func.count(), sa.func.max(corrections.c.number)).where(corrections.c.job_id == job_id)
-    count, last = connection.execute(query).one()
-    if count >= MOST_CORRECTIONS:
+    """Return the number of the next correction; no number is used twice in a job."""
+    query = sa.select(sa.func.count()).where(corrections.c.job_id == job_id)
+    if connection.execute(query).scalar_one() >= MOST_CORRECTIONS:
         raise WrongStateError(RequestCode.LIMIT_REACHED, JobStatus.REVIEW)
-    return (last or 0) + 1
+    counted = jobs.update().where(jobs.c.id == job_id).values(corrections=jobs.c.corrections + 1)
+    number: int = connection.execute(counted.returning(jobs.c.corrections)).scalar_one()
+    return number
 
 
 def _restart(connection: sa.Connection, job_id: int) -> None:
@@ -129,7 +130,7 @@ def drop_question(connection: sa.Connection, job_id: int, number: int) -> None:
 
 
 def question(connection: sa.Connection, lease: Lease) -> Mapping[str, Any] | None:
-    """Return the question of a work item; None if nobody waits for the answer any more."""
+    """Return the question of a work item; None if no request waits for the answer any more."""
     query = sa.select(correction_previews.c.body).where(correction_previews.c.number == lease.number)
     body: Mapping[str, Any] | None = connection.execute(query).scalar_one_or_none()
     return body

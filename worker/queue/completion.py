@@ -7,7 +7,7 @@ its result.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +46,20 @@ class CheckedJob:
     review: Mapping[str, Any] | None = None
 
 
+@dataclass(frozen=True)
+class RecutJob:
+    """The result of a check after few rows were corrected (R33).
+
+    `kept`: the chunks that stay, by number, with the token of the check that stored them. `added`: the numbers of new
+    chunks, with their row counts. `rows_to_write`: of all chunks.
+    """
+
+    checked: CheckedJob
+    kept: Mapping[int, int]
+    added: Mapping[int, int]
+    rows_to_write: int
+
+
 def complete_read(
     connection: sa.Connection, lease: Lease, file_facts: Mapping[str, Any], batch_rows: Sequence[int]
 ) -> Phase | None:
@@ -76,7 +90,7 @@ def complete_validate(connection: sa.Connection, lease: Lease, key: str) -> Phas
 def complete_correct(
     connection: sa.Connection, lease: Lease, file_facts: Mapping[str, Any], batch_rows: Mapping[int, int]
 ) -> Phase | None:
-    """Have the rows of some batches validated again, or only cut anew if there are none. R33.
+    """Have the rows of some batches validated again, or all rows only cut again if there are none (R33).
 
     A batch that was validated by a work item of its own keeps the key of its results: only its changed rows are
     validated. A job that was cancelled meanwhile ends with the report of its last complete check.
@@ -85,6 +99,7 @@ def complete_correct(
     job = _change(connection, lease, file_facts=dict(file_facts), pieces_left=len(batch_rows))
     if job.status == JobStatus.CANCELLING:
         return job_state.finish_cancellation(connection, lease.job_id)
+    _delete_chunks(connection, lease)
     if not batch_rows:
         job_state.add_work_items(connection, lease.job_id, Phase.CUT, {0: 0})
         return Phase.CUT
@@ -97,6 +112,57 @@ def complete_correct(
     if new:
         job_state.add_work_items(connection, lease.job_id, Phase.VALIDATE, new)
     return Phase.VALIDATE
+
+
+def complete_recut(connection: sa.Connection, lease: Lease, recut: RecutJob) -> Phase | None:
+    """Put a job back into its review after a correction (R33): most of its chunks stay, some are replaced or added.
+
+    A job that was cancelled meanwhile ends with the report of this check.
+    """
+    _end_work(connection, lease)
+    checked = recut.checked
+    status = _change(
+        connection,
+        lease,
+        file_facts=dict(checked.file_facts),
+        rows_done=checked.rows_total - recut.rows_to_write,
+        tally=checked.tally.to_json(),
+        check_token=lease.token,
+        pieces_left=len(recut.kept) + len(recut.added),
+    ).status
+    if status == JobStatus.CANCELLING:
+        return job_state.finish_cancellation(connection, lease.job_id)
+    _delete_chunks(connection, lease, kept=recut.kept)
+    for token in set(recut.kept.values()):
+        numbers = [number for number, each in recut.kept.items() if each == token]
+        stay = _chunks_of(lease.job_id) & job_chunks.c.number.in_(numbers)
+        connection.execute(job_chunks.update().where(stay).values(check_token=token))
+    if recut.added:
+        job_state.add_work_items(connection, lease.job_id, Phase.WRITE, recut.added, check_token=lease.token)
+    _put_into_review(connection, lease, checked)
+    return None
+
+
+def _put_into_review(connection: sa.Connection, lease: Lease, checked: CheckedJob) -> None:
+    until = in_seconds(get_settings().review_seconds)
+    _change(connection, lease, review=dict(checked.review or {}), review_until=until)
+    job_state.change_status(connection, lease.job_id, JobStatus.REVIEW)
+
+
+def _chunks_of(job_id: int) -> sa.ColumnElement[bool]:
+    return (job_chunks.c.job_id == job_id) & (job_chunks.c.phase == Phase.WRITE)
+
+
+def _delete_chunks(connection: sa.Connection, lease: Lease, kept: Collection[int] = ()) -> None:
+    """Delete the work items of a review's chunks, except those with the numbers `kept`."""
+    over = _chunks_of(lease.job_id) & job_chunks.c.number.not_in(list(kept))
+    connection.execute(job_chunks.delete().where(over))
+
+
+def chunks_of_review(connection: sa.Connection, lease: Lease) -> dict[int, int]:
+    """Return the chunks of a review by number, each with the token of the check that stored it."""
+    query = sa.select(job_chunks.c.number, sa.func.coalesce(job_chunks.c.check_token, lease.check))
+    return {row[0]: row[1] for row in connection.execute(query.where(_chunks_of(lease.job_id)))}
 
 
 def complete_check(connection: sa.Connection, lease: Lease, checked: CheckedJob) -> Phase | None:
@@ -122,8 +188,7 @@ def complete_check(connection: sa.Connection, lease: Lease, checked: CheckedJob)
     if checked.chunk_rows:
         job_state.add_work_items(connection, lease.job_id, Phase.WRITE, dict(enumerate(checked.chunk_rows)))
     if checked.review is not None:
-        _change(connection, lease, review=dict(checked.review), review_until=in_seconds(get_settings().review_seconds))
-        job_state.change_status(connection, lease.job_id, JobStatus.REVIEW)
+        _put_into_review(connection, lease, checked)
         return None
     job_state.change_status(connection, lease.job_id, JobStatus.RUNNING)
     return Phase.WRITE if checked.chunk_rows else job_state.start_report(connection, lease.job_id)
@@ -190,7 +255,7 @@ def halve(connection: sa.Connection, lease: Lease, rows: Sequence[int]) -> list[
     numbers = [first + len(rows) * lease.number + index for index in range(len(rows))]
     for number, count in zip(numbers, rows, strict=True):
         tried = max(get_settings().max_attempts - 2, 0) if count > 1 else 0
-        beside = {"attempt": tried, "last_error": lease.last_error}
+        beside = {"attempt": tried, "last_error": lease.last_error, "check_token": lease.check}
         job_state.add_work_items(connection, lease.job_id, lease.phase, {number: count}, **beside)
     return numbers
 

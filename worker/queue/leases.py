@@ -40,7 +40,8 @@ class Lease:
     token: int
     attempt: int
     rows: int
-    check: int  # token of the committed check, whose files are the valid ones; 0 if there is none
+    # Token of the committed check, whose files are the valid ones; of a chunk, the one that stored it. 0: none.
+    check: int
     read: int = 0  # token of the committed read; the rest as for `check`
     transient_failures: int = 0  # attempts that did not count
     held_up_seconds: float = 0.0  # since the first of them
@@ -171,7 +172,7 @@ def _claim_statement(phases: tuple[Phase, ...]) -> ReturningUpdate[Any]:
             job_chunks.c.lease_token,
             job_chunks.c.attempt,
             job_chunks.c.rows,
-            sa.func.coalesce(job.c.check_token, 0).label("check_token"),
+            sa.func.coalesce(job_chunks.c.check_token, job.c.check_token, 0).label("check_token"),
             sa.func.coalesce(job.c.read_token, 0).label("read_token"),
             job_chunks.c.setbacks,
             job_chunks.c.last_error,

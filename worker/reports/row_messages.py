@@ -34,7 +34,7 @@ _NO_COLUMN = _table(lambda _: "")
 _MESSAGE = _table(lambda number: text_of(BY_NUMBER[number]).message)
 _PREVIEW = _table(lambda number: text_of(BY_NUMBER[number], preview=True).message)
 _FIX = _table(lambda number: text_of(BY_NUMBER[number]).fix)
-# Not among `_warnings`: `_corrections` says it, and a corrected file has the same `_warnings` as one mended by hand.
+# Not among `_warnings`: `_corrections` says it, and a corrected file has the same `_warnings` as one corrected by hand.
 _CORRECTED = np.uint32(warning_bit(Code.CORRECTED))
 
 

@@ -28,7 +28,7 @@ class CorrectedColumn:
     text: pa.StringArray
 
     def over(self, cells: pa.StringArray) -> pa.StringArray:
-        """Return the cells (n) with the corrected ones in their places."""
+        """Return the cells (n) with the corrected ones instead."""
         return replaced(cells, self.index, self.text)
 
 

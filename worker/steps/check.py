@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -120,7 +120,7 @@ def validate_batch(lease: leases.Lease, job: Job, facts: Mapping[str, Any]) -> s
         else:
             changed = corrected_files.changed_rows(lease.job_public_id, lease.read, token)
             index = np.flatnonzero(np.isin(batch.row_number, changed, assume_unique=True))
-            table = spliced(base, index, validated(lease, job, layout, names, taken(batch, index)).table())
+            table = spliced(base, index, validated(lease, job, layout, names, rows_at(batch, index)).table())
     key = storage_files.batch_key(lease.job_public_id, lease.read, lease.number, lease.token)
     arrow_files.put_table(key, table)
     return key
@@ -262,7 +262,7 @@ def from_stored(stored: pa.RecordBatch) -> RowBatch:
     return RowBatch(row_number, stored.select(list(range(width))), too_wide, blank)
 
 
-def taken(batch: RowBatch, index: np.ndarray) -> RowBatch:
+def rows_at(batch: RowBatch, index: np.ndarray) -> RowBatch:
     """Return some rows of a batch: `index` has their ascending indices (int64)."""
     cells = batch.cells.take(pa.array(index))
     return RowBatch(batch.row_number[index], cells, batch.too_wide[index], batch.blank[index])
@@ -284,7 +284,7 @@ def _cut_rows(lease: leases.Lease, job: Job, facts: Mapping[str, Any], rows: Bat
         if job.options.on_error is OnError.ABORT:
             _check_all_or_nothing(checked.numbers, get_settings().max_rows_all_or_nothing)
         results = checked.results()
-        facts = _after_corrections(facts)
+        facts = after_corrections(facts)
         # What a correction, or a retry of rows that fail when they are written, reads by the first evidence.
         is_needed = checked.decided_by is not None or job.options.mode is Mode.REVIEW or checked.faults.any()
         if job.kind is JobKind.UPLOAD and evidence is None and is_needed:
@@ -304,7 +304,7 @@ def first_evidence(facts: Mapping[str, Any]) -> ColumnEvidence | None:
     return ColumnEvidence.from_json(facts["evidence"]) if "evidence" in facts else None
 
 
-def _after_corrections(facts: Mapping[str, Any]) -> dict[str, Any]:
+def after_corrections(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Return the facts once all rows are validated: the corrections that were being applied now count."""
     rest = {name: value for name, value in facts.items() if name != CORRECTING}
     return rest | ({CORRECTED: facts[CORRECTING]} if CORRECTING in facts else {})
@@ -349,16 +349,24 @@ def _cut(
     """Store the check's results and the chunks to write. An all-or-nothing job has one chunk, for one transaction."""
     all_at_once = job.options.on_error is OnError.ABORT
     size = sys.maxsize if all_at_once else get_settings().rows_per_chunk
-    sizes = []
-    tally, key = arrow_schemas.tally(table), storage_files.checked_key(lease.job_public_id, lease.token)
-    with background_writes.storing() as files:
-        files.put(key, table)
-        for number, chunk in enumerate(chunks(size)):
-            files.put(storage_files.chunk_key(lease.job_public_id, lease.token, number), chunk)
-            hit(Failpoint.CHECK_CHUNK_STORED)
-            sizes.append(int(arrow_schemas.first_lines(chunk).sum()))
-    review = None if job.options.mode is Mode.APPLY else preview(lease, job, facts, table, len(sizes), tally)
-    return completion.CheckedJob(facts, table.num_rows, tally, sizes, review)
+    with background_writes.storing() as writes:
+        writes.put(storage_files.checked_key(lease.job_public_id, lease.token), table)
+        sizes = store_chunks(lease, enumerate(chunks(size)), writes)
+    tally = arrow_schemas.tally(table)
+    review = None if job.options.mode is Mode.APPLY else preview(lease, job, facts, table, sizes, tally)
+    return completion.CheckedJob(facts, table.num_rows, tally, list(sizes.values()), review)
+
+
+def store_chunks(
+    lease: leases.Lease, chunks: Iterable[tuple[int, pa.Table]], writes: background_writes.Files
+) -> dict[int, int]:
+    """Start to store chunks with their numbers; return the row count of each, by its number."""
+    sizes = dict[int, int]()
+    for number, chunk in chunks:
+        writes.put(storage_files.chunk_key(lease.job_public_id, lease.token, number), chunk)
+        hit(Failpoint.CHECK_CHUNK_STORED)
+        sizes[number] = int(arrow_schemas.first_lines(chunk).sum())
+    return sizes
 
 
 def _block_limits(settings: Settings) -> BlockLimits:

@@ -1,14 +1,14 @@
 """Corrections of an upload under review (R33): find what they change, and say beforehand what they would do.
 
-The rows that changed are then validated batch by batch (`worker.steps.check.validate_batch`), and all rows are cut
-anew, because duplicates are looked for in the whole file.
+Few rows are validated at once (`worker.steps.recut`). Many are validated batch by batch, by any worker
+(`worker.steps.check.validate_batch`), and then all rows are cut again: duplicates are looked for in the whole file.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,9 @@ from worker.stages.correct import corrections_of
 from worker.stages.read import FileFault
 from worker.stages.validate import LEFT_OUT, Names, Parts
 from worker.steps import check
+from worker.steps import recut as recut_step
 from worker.steps.chunk_facts import Job
+from worker.steps.recut import Recut
 from worker.storage import arrow_files, corrected_files, files
 
 MOST_EXAMINED = 100_000  # rows that one question validates; of more, the first
@@ -36,20 +38,25 @@ MOST_EXAMINED = 100_000  # rows that one question validates; of more, the first
 
 @dataclass(frozen=True)
 class Applied:
-    """What the open corrections changed: the facts about the file, changed rows by batch, and by correction."""
+    """What the open corrections changed: the facts about the file, changed rows by batch, and by correction.
+
+    `recut`: the checked job, if so few rows changed that they were validated here.
+    """
 
     facts: Mapping[str, Any]
-    batch_rows: Mapping[int, int]
     rows: Mapping[int, int]
+    batch_rows: Mapping[int, int] = field(default_factory=dict)
+    recut: completion.RecutJob | None = None
 
 
-def apply(lease: leases.Lease, row: Row[Any], corrections: Sequence[Row[Any]]) -> Applied:
+def apply(lease: leases.Lease, job: Job, row: Row[Any], corrections: Sequence[Row[Any]]) -> Applied:
     """Apply corrections (rows of `corrections`) that are new, and take back those that are to be removed.
 
-    Stores the corrected cells under the lease's token, and removes the files of the review that is over.
+    Stores the corrected cells under the lease's token, and removes the files of the review that is over. `FileFault`
+    TOO_MANY_ROWS if the file now stands for more numbers than it may.
     """
-    job, facts = lease.job_public_id, row.file_facts
-    cells = corrected_files.load(job, lease.read, facts)
+    public_id, facts = lease.job_public_id, row.file_facts
+    cells = corrected_files.load(public_id, lease.read, facts)
     changed, counts = [np.zeros(0, np.int64)], dict[int, int]()
     for each in corrections:
         if each.is_removed:
@@ -66,23 +73,39 @@ def apply(lease: leases.Lease, row: Row[Any], corrections: Sequence[Row[Any]]) -
     with transaction() as connection:
         validated = completion.result_keys(connection, lease.job_id, Phase.VALIDATE)
     _remove_superseded(lease, facts, validated)
-    corrected_files.put(job, lease.read, lease.token, cells, all_changed)
+    facts = {**facts, corrected_files.CORRECTING: lease.token}
+    small = Recut(lease, job, facts, all_changed, validated)
+    if small.is_small:
+        corrected_files.put(public_id, lease.read, lease.token, cells, all_changed)
+        recut = small.done()
+        if recut is not None:
+            return Applied(facts, counts, recut=recut)
+    all_changed = np.union1d(all_changed, recut_step.overridden_rows(lease, facts))
+    corrected_files.put(public_id, lease.read, lease.token, cells, all_changed)
     batch_rows = _by_batch(lease, all_changed)
     if not validated and not batch_rows:
         batch_rows = {0: 0}  # the check kept no validated rows of a single batch, and all rows are cut again
-    return Applied({**facts, corrected_files.CORRECTING: lease.token}, batch_rows, counts)
+    facts = {name: value for name, value in facts.items() if name != corrected_files.OVERRIDES}
+    return Applied(facts, counts, batch_rows)
 
 
 def _remove_superseded(lease: leases.Lease, facts: Mapping[str, Any], validated: Iterable[str]) -> None:
-    """Remove the chunks of the review that is over, but not the `validated` batches.
+    """Remove what no step needs any more; the review's files and the `validated` batches stay.
 
-    Its results stay: a job that is cancelled now reports them.
+    A job that is cancelled now reports the results of the review.
     """
     job = lease.job_public_id
     kept = {files.rows_key(job, lease.read), files.checked_key(job, lease.check), files.preview_key(job, lease.check)}
     token = facts.get(corrected_files.CORRECTED)
     if token is not None:
         kept.add(files.corrected_key(job, lease.read, token))
+    overrides = facts.get(corrected_files.OVERRIDES)
+    if overrides is not None:
+        kept.add(files.overrides_key(job, lease.read, overrides))
+    kept.add(files.effects_key(job, lease.check))
+    with transaction() as connection:
+        chunks = completion.chunks_of_review(connection, lease)
+    kept |= {files.chunk_key(job, token_of_chunk, number) for number, token_of_chunk in chunks.items()}
     files.remove_older(job, lease.token, kept | set(validated))
 
 
@@ -196,7 +219,7 @@ class _Examined:
             return
         self.examined += len(index)
         layout = replace(part.layout, corrections=self.current.added(changes))
-        batch = check.taken(check.from_stored(part.cells), index)
+        batch = check.rows_at(check.from_stored(part.cells), index)
         try:
             rows = check.validated(self.lease, self.job, layout, part.names, batch)
         except FileFault:

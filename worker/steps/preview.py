@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from worker.stages.merge import merge
 from worker.stages.resolve import Decisions, Numbers, abort, resolve
 from worker.steps import review_causes
 from worker.steps.chunk_facts import Job, facts_for_chunk
-from worker.storage import arrow_files, files
+from worker.storage import arrow_files, background_writes, files
 
 MOST_CHANGES = 100  # listed with before and after; the job's rows have the rest
 MOST_SOURCES = 100  # listed tenants that would lose numbers
@@ -31,43 +32,94 @@ _USERS = {"voice_user": "voice_user_id", "sms_user": "sms_user_id"}
 
 
 def preview(  # noqa: PLR0913, PLR0917 - the checked job
-    lease: leases.Lease, job: Job, facts: Mapping[str, Any], checked: pa.Table, chunks: int, settled: Tally
+    lease: leases.Lease,
+    job: Job,
+    facts: Mapping[str, Any],
+    checked: pa.Table,
+    chunks: Iterable[int],
+    settled: Tally,
+    kept: Mapping[int, Mapping[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """Resolve a checked job (`schemas.arrow_schemas.RESULTS`) without writing. `facts`: those about its file.
 
-    Return `schemas.http.resources.Review` without `expires_at`. The result that every row would have is stored beside
-    the check's other files.
+    `chunks`: the numbers of those that this check has stored; rows in others are decided already, and `kept` says what
+    those chunks would do, by number (`effects_of`).
+
+    Return `schemas.http.resources.Review` without `expires_at`. The result that every row would have, and what each
+    chunk would do, is stored beside the check's other files.
     """
-    effect = _Effect(job.actor.id)
     decided = []
-    for number in range(chunks):
+    effects = {number: _Effect.from_json(raw) for number, raw in (kept or {}).items()}
+    for number in chunks:
+        room = MOST_CHANGES - sum(len(each.changes) for each in effects.values())
+        effect = effects[number] = _Effect(room)
         chunk = arrow_files.get_table(files.chunk_key(lease.job_public_id, lease.token, number))
         with transaction() as connection:
             world = facts_for_chunk(connection, job, chunk, lock=False)
             decisions = resolve(chunk, world)
             if job.options.on_error is OnError.ABORT:
                 decisions = abort(decisions, other_rows_failed=settled.count(Outcome.FAILED) > 0)
-            effect.add(decisions, world.existing)
+            effect.add(decisions, world.existing, job.actor.id)
         decided.append(decisions.results)
     merged = merge(checked, decided)
-    arrow_files.put_table(files.preview_key(lease.job_public_id, lease.token), merged)
-    faults = review_causes.faults(lease, facts, merged) if job.kind is JobKind.UPLOAD else []
+    with background_writes.storing() as writes:
+        writes.put(files.preview_key(lease.job_public_id, lease.token), merged)
+        faults = review_causes.faults(lease, facts, merged) if job.kind is JobKind.UPLOAD else []
     with transaction() as connection:
-        return effect.described(connection, arrow_schemas.tally(merged)) | {"faults": faults}
+        described = _total(effects.values()).described(connection, arrow_schemas.tally(merged))
+    stored = {number: effect.to_json() for number, effect in effects.items()}
+    files.put(files.effects_key(lease.job_public_id, lease.token), json.dumps(stored).encode())
+    return described | {"faults": faults}
+
+
+def effects_of(lease: leases.Lease) -> dict[int, Mapping[str, Any]]:
+    """Return what each chunk of the last check would do, by its number."""
+    raw = json.loads(b"".join(files.stream(files.effects_key(lease.job_public_id, lease.check))))
+    return {int(number): effect for number, effect in raw.items()}
+
+
+def _total(effects: Iterable[_Effect]) -> _Effect:
+    total = _Effect()
+    for effect in effects:
+        total.sources += effect.sources
+        total.targets += effect.targets
+        total.carriers += effect.carriers
+        total.changes += effect.changes
+    return total
 
 
 class _Effect:
-    """The effect of all chunks, counted by ids; names are looked up once, at the end."""
+    """The effect of a chunk, or of all, counted by ids; names are looked up once, at the end.
 
-    def __init__(self, actor_id: int) -> None:
-        self.actor_id = actor_id
+    `room`: how many changed numbers it may list.
+    """
+
+    def __init__(self, room: int = 0) -> None:
+        self.room = room
         self.sources: Counter[int] = Counter()
         self.targets: Counter[tuple[int, Outcome]] = Counter()
         self.carriers: Counter[tuple[str, int]] = Counter()
         self.changes: list[tuple[int, Mapping[str, int] | None, Mapping[str, int] | None]] = []
 
-    def add(self, decided: Decisions, existing: Numbers) -> None:
-        """Count a chunk's decisions."""
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "sources": list(self.sources.items()),
+            "targets": [[holder, outcome, count] for (holder, outcome), count in self.targets.items()],
+            "carriers": [[service, carrier, count] for (service, carrier), count in self.carriers.items()],
+            "changes": self.changes,
+        }
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> _Effect:
+        effect = cls()
+        effect.sources = Counter(dict(raw["sources"]))
+        effect.targets = Counter({(holder, Outcome(outcome)): count for holder, outcome, count in raw["targets"]})
+        effect.carriers = Counter({(service, carrier): count for service, carrier, count in raw["carriers"]})
+        effect.changes = [(number, before, after) for number, before, after in raw["changes"]]
+        return effect
+
+    def add(self, decided: Decisions, existing: Numbers, actor_id: int) -> None:
+        """Count the chunk's decisions. `actor_id`: the tenant that the job acts for."""
         deleted = _states_of(existing, decided.delete)
         for outcome, numbers in (
             (Outcome.CREATED, decided.create),
@@ -81,16 +133,15 @@ class _Effect:
                 for carrier, count in _counted(numbers.state[field.id_name]):
                     self.carriers[field.capability, carrier] += count
         before = _states_of(existing, decided.update.e164)
-        self._add_sources(before.state["holder_id"], decided.update.state["holder_id"])
-        room = MOST_CHANGES - len(self.changes)
-        for index in range(min(room, len(decided.update))):
+        self._add_sources(before.state["holder_id"], decided.update.state["holder_id"], actor_id)
+        for index in range(min(self.room, len(decided.update))):
             self.changes.append((int(before.e164[index]), _row(before, index), _row(decided.update, index)))
-        for index in range(min(MOST_CHANGES - len(self.changes), len(deleted))):
+        for index in range(min(self.room - len(self.changes), len(deleted))):
             self.changes.append((int(deleted.e164[index]), _row(deleted, index), None))
 
-    def _add_sources(self, before: np.ndarray, after: np.ndarray) -> None:
+    def _add_sources(self, before: np.ndarray, after: np.ndarray, actor_id: int) -> None:
         """Count the numbers that each tenant below the actor would lose (R19). `before`, `after`: holder ids."""
-        for holder, count in _counted(before[(before != after) & (before != self.actor_id)]):
+        for holder, count in _counted(before[(before != after) & (before != actor_id)]):
             self.sources[holder] += count
 
     def described(self, connection: sa.Connection, tally: Tally) -> dict[str, Any]:

@@ -25,7 +25,8 @@ def faults(lease: leases.Lease, facts: Mapping[str, Any], results: pa.Table) -> 
     A row counts for each of its faults. Each is a `schemas.http.resources.ReviewFault`.
     """
     bits, row = results.column("faults").to_numpy(), results.column("row").to_numpy()
-    counts = {bit: int(np.count_nonzero(bits >> np.uint64(bit) & np.uint64(1))) for bit in range(len(FAULTS))}
+    failed = bits[bits != 0]
+    counts = {bit: int(np.count_nonzero(failed >> np.uint64(bit) & np.uint64(1))) for bit in range(len(FAULTS))}
     found = {bit: count for bit, count in counts.items() if count}
     if not found:
         return []
@@ -63,6 +64,8 @@ def _values(
                 if FAULTS[bit].column is Column.NONE or len(counted[bit]) > MOST_COUNTED:
                     continue
                 rows = np.flatnonzero(faults[part][failed] >> np.uint64(bit) & np.uint64(1))
+                if not len(rows):
+                    continue
                 texts = sources.untranslated(FAULTS[bit].column, of_failed).take(pa.array(rows))
                 for value in texts.value_counts():
                     counted[bit][value["values"].as_py()[:LONGEST_VALUE]] += value["counts"].as_py()

@@ -1,7 +1,8 @@
 """The stored corrections of an upload under review (R33), and the layout of its report.
 
 The facts about a job's file name the file that counts: `corrected` once the rows are validated with it, `correcting`
-before that. Each holds the token of the lease under which it was written.
+before that. `overrides` is the file of validated rows that replace those of the batches. Each holds the token of the
+lease under which the file was written.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from numpy.typing import NDArray
 from worker.queue.leases import Lease
 from worker.reports.row_messages import Layout
 from worker.spreadsheet.corrected_cells import CorrectedCells
-from worker.storage import arrow_files, files
+from worker.storage import arrow_files, background_writes, files
 
-CORRECTED, CORRECTING = "corrected", "correcting"
+CORRECTED, CORRECTING, OVERRIDES = "corrected", "correcting", "overrides"
 
 
 def load(job: str, read_token: int, facts: Mapping[str, Any], which: str = CORRECTED) -> CorrectedCells:
@@ -32,8 +33,9 @@ def load(job: str, read_token: int, facts: Mapping[str, Any], which: str = CORRE
 
 def put(job: str, read_token: int, token: int, cells: CorrectedCells, changed: NDArray[np.int64]) -> None:
     """Store the corrected cells, and the ascending numbers of the rows that have changed since the last time."""
-    arrow_files.put_table(files.corrected_key(job, read_token, token), cells.table)
-    arrow_files.put_table(files.changed_key(job, read_token, token), pa.table({"row": changed}))
+    with background_writes.storing() as writes:
+        writes.put(files.corrected_key(job, read_token, token), cells.table)
+        writes.put(files.changed_key(job, read_token, token), pa.table({"row": changed}))
 
 
 def copied(

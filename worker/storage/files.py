@@ -114,6 +114,16 @@ def changed_key(job: str, read_token: int, lease_token: int) -> str:
     return f"{folder_of(job)}/check-{read_token}/batches/changed-{lease_token}.arrow"
 
 
+def overrides_key(job: str, read_token: int, lease_token: int) -> str:
+    """Return the key of validated rows (Arrow) that replace those of the batches, after a correction of few rows."""
+    return f"{folder_of(job)}/check-{read_token}/batches/overrides-{lease_token}.arrow"
+
+
+def effects_key(job: str, check_token: int) -> str:
+    """Return the key of what each chunk would do (JSON); `check_token` as in `checked_key`."""
+    return f"{folder_of(job)}/check-{check_token}/effects.json"
+
+
 def checked_key(job: str, check_token: int) -> str:
     """Return the key of the check's result for every row, in file order (Arrow).
 

@@ -16,6 +16,8 @@ PHASES = ("check", "validate", "cut", "write", "report", "render", "callback", "
 
 def upgrade() -> None:
     _allow((*PHASES, "correct", "preview"))
+    op.add_column("jobs", sa.Column("corrections", sa.Integer(), server_default="0", nullable=False))
+    op.add_column("job_chunks", sa.Column("check_token", sa.BigInteger()))
     op.create_table(
         "corrections",
         sa.Column("job_id", sa.BigInteger(), nullable=False),
@@ -46,6 +48,8 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("correction_previews")
     op.drop_table("corrections")
+    op.drop_column("jobs", "corrections")
+    op.drop_column("job_chunks", "check_token")
     op.execute("DELETE FROM job_chunks WHERE phase IN ('correct', 'preview')")
     _allow(PHASES)
 
