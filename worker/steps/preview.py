@@ -19,7 +19,7 @@ from schemas.jobs import OnError, Tally
 from worker.database import tenant_scope
 from worker.database.engine import transaction
 from worker.queue import leases
-from worker.stages.merge import merge
+from worker.stages.merge import merge, merge_few
 from worker.stages.resolve import Decisions, Numbers, abort, resolve
 from worker.steps import review_causes
 from worker.steps.chunk_facts import Job, facts_for_chunk
@@ -61,7 +61,7 @@ def preview(  # noqa: PLR0913, PLR0917 - the checked job
                 decisions = abort(decisions, other_rows_failed=settled.count(Outcome.FAILED) > 0)
             effect.add(decisions, world.existing, job.actor.id)
         decided.append(decisions.results)
-    merged = merge(checked, decided)
+    merged = merge(checked, decided) if kept is None else merge_few(checked, decided)
     with background_writes.storing() as writes:
         writes.put(files.preview_key(lease.job_public_id, lease.token), merged)
         faults = review_causes.faults(lease, facts, merged) if job.kind is JobKind.UPLOAD else []

@@ -13,9 +13,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from schemas import arrow_schemas
 from schemas.jobs import OnError, Stage
+from worker.arrays.batched_tables import batch_ends, with_rows
 from worker.config.settings import get_settings
 from worker.database.engine import transaction
 from worker.phone import Candidates
@@ -99,16 +101,16 @@ class Recut:
         writes.put(files.overrides_key(lease.job_public_id, lease.read, lease.token), overrides)
         return overrides
 
-    def validated_at(self, row_index: np.ndarray, row: np.ndarray, sizes: Sequence[int], over: pa.Table) -> pa.Table:
+    def validated_at(self, row_index: np.ndarray, row: np.ndarray, ends: np.ndarray, over: pa.Table) -> pa.Table:
         """Return the validated rows at some ascending indices (`schemas.arrow_schemas.VALIDATED`).
 
-        `row`: the numbers of all rows; `sizes`: of the batches; `over`: rows that replace those of the batches.
+        `row`: the numbers of all rows; `ends` as for `batch_ends`; `over`: rows that replace those of the batches.
         """
-        ends = np.cumsum(sizes)
         stops = np.searchsorted(row_index, ends)
+        starts = np.concatenate([[0], ends[:-1]])
         parts = [
-            arrow_files.get_table(key, _VALIDATED).take(pa.array(row_index[begin:stop] - (end - size)))
-            for key, begin, stop, end, size in zip(self.validated, [0, *stops[:-1]], stops, ends, sizes, strict=True)
+            arrow_files.get_table(key, _VALIDATED).take(pa.array(row_index[begin:stop] - start))
+            for key, begin, stop, start in zip(self.validated, [0, *stops[:-1]], stops, starts, strict=True)
             if begin < stop
         ]
         table = pa.concat_tables([arrow_schemas.VALIDATED.empty_table().select(_VALIDATED), *parts])
@@ -156,26 +158,24 @@ class _Compared:
     @classmethod
     def of(cls, recut: Recut, before: pa.Table, overrides: pa.Table, evidence: ColumnEvidence) -> _Compared:
         """Compare the changed rows with all that have one of their numbers. `before`: the results of the last cut."""
-        was = {name: before.column(name).to_numpy() for name in before.column_names}
-        sizes = [len(chunk) for chunk in before.column("row").chunks]
-        changed = np.searchsorted(was["row"], recut.changed)
+        row, e164 = (before.column(name).to_numpy() for name in ("row", "e164"))
+        changed = np.searchsorted(row, recut.changed)
         theirs = overrides.filter(pa.array(np.isin(overrides.column("row").to_numpy(), recut.changed)))
-        numbers = [was["e164"][changed], *(theirs.column(name).to_numpy() for name in ("e164", "alternative"))]
-        index = np.union1d(changed, _having(was["e164"], np.unique(np.concatenate(numbers))))
-        rows = _SomeRows(recut.validated_at(index, was["row"], sizes, overrides))
+        numbers = [e164[changed], *(theirs.column(name).to_numpy() for name in ("e164", "alternative"))]
+        index = np.union1d(changed, _having(e164, np.unique(np.concatenate(numbers))))
+        rows = _SomeRows(recut.validated_at(index, row, batch_ends(before), overrides))
         international = check.has_international_header(recut.facts)
         options = recut.job.options
         checked = deduplicate(rows, recut.job.kind, options, international_header=international, evidence=evidence)
         found = checked.results()
-        now = {name: values.copy() for name, values in was.items()}
-        for name, values in now.items():
-            values[index] = found.column(name).to_numpy()
-        was_written, is_written = was["code"][index] == 0, now["code"][index] == 0
-        differs = (was["e164"][index] != now["e164"][index]) | np.isin(index, changed, assume_unique=True)
+        now = {name: found.column(name).to_numpy() for name in found.column_names}
+        was_written, is_written = before.column("code").to_numpy()[index] == 0, now["code"] == 0
+        differs = (e164[index] != now["e164"]) | np.isin(index, changed, assume_unique=True)
         added = index[is_written & (~was_written | differs)]
         removed = index[was_written & (~is_written | differs)]
-        total = int(np.count_nonzero(now["code"] == 0))
-        return cls(_in_batches(now, sizes), index, checked, added, removed, total)
+        results = with_rows(before, index, now)
+        total = int(np.count_nonzero(results.column("code").to_numpy() == 0))
+        return cls(results, index, checked, added, removed, total)
 
     def new_chunks(self) -> Iterator[pa.Table]:
         """Yield the added rows as chunks (`schemas.arrow_schemas.CHUNK`)."""
@@ -200,13 +200,11 @@ class _Chunks:
     def known(self, lease: leases.Lease, compared: _Compared) -> pa.Table:
         """Return what is decided about every row (RESULTS); `code` 0 for those in the chunks that are `stored`."""
         earlier = arrow_files.get_table(files.preview_key(lease.job_public_id, lease.check))
-        columns = {name: earlier.column(name).to_numpy().copy() for name in earlier.column_names}
-        now = {name: compared.results.column(name).to_numpy() for name in columns}
-        stays = (now["code"][compared.index] == 0) & ~np.isin(compared.index, compared.added, assume_unique=True)
-        again = np.concatenate([compared.index[~stays], *self.redone])
-        for name, values in columns.items():
-            values[again] = now[name][again]
-        return _in_batches(columns, [len(chunk) for chunk in compared.results.column("row").chunks])
+        code = compared.results.column("code").to_numpy()[compared.index]
+        stays = (code == 0) & ~np.isin(compared.index, compared.added, assume_unique=True)
+        again = np.unique(np.concatenate([compared.index[~stays], *self.redone]))
+        now = compared.results.take(pa.array(again))
+        return with_rows(earlier, again, {name: now.column(name).to_numpy() for name in now.column_names})
 
 
 def _chunks(lease: leases.Lease, compared: _Compared) -> _Chunks | None:
@@ -244,18 +242,7 @@ def _having(e164: np.ndarray, numbers: np.ndarray) -> np.ndarray:
 
 
 def _has_blocks(table: pa.Table) -> bool:
-    return bool((table.column("numbers").to_numpy() > 1).any())
-
-
-def _in_batches(columns: Mapping[str, np.ndarray], sizes: Sequence[int]) -> pa.Table:
-    """Return results (`schemas.arrow_schemas.RESULTS`) in batches of these sizes."""
-    ends = np.cumsum(sizes).tolist()
-    slices = [slice(end - size, end) for end, size in zip(ends, sizes, strict=True)]
-    chunked = [
-        pa.chunked_array([pa.array(columns[column.name][part], column.type) for part in slices], column.type)
-        for column in arrow_schemas.RESULTS
-    ]
-    return pa.table(chunked, schema=arrow_schemas.RESULTS)
+    return (pc.max(table.column("numbers")).as_py() or 0) > 1
 
 
 def _overridden(lease: leases.Lease, facts: Mapping[str, Any]) -> pa.Table:
