@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Dialog, Locator, Page, expect
 
 from tests.browser.audits import NARROW
 from tests.browser.conftest import SignedIn
@@ -189,6 +189,43 @@ def test_a_block_that_is_too_large_and_the_edges_of_the_grid(sign_in: SignedIn) 
     expect(last).to_have_value("")
     form.cell(2, "Country Code").press("ArrowUp")
     assert form.cell(2, "Country Code").evaluate(HAS_FOCUS)
+
+
+def test_other_rows_are_shown_without_losing_entries(sign_in: SignedIn) -> None:
+    page = sign_in("Harbour")
+    form = corrections_of(page, large_table())
+    country = form.cause("Country Code is empty.").get_by_label("Set all to")
+    country.fill("US")
+    form.cause("neither TRUE nor FALSE").get_by_role("link").click()
+    expect(form.cell(502, "Voice")).to_have_value("maybe")
+    expect(form.cell(2, "Country Code")).to_have_count(0)
+    page.get_by_role("link", name="Next page").click()
+    expect(form.cell(752, "Voice")).to_have_value("maybe")
+    page.get_by_role("link", name="Previous page").click()
+    expect(form.cell(502, "Voice")).to_have_value("maybe")
+    page.get_by_label("Find", exact=True).last.fill("nothing like it")
+    page.get_by_role("button", name="Preview").click()
+    expect(page.get_by_text("No row with errors has this text in the column.")).to_be_visible()
+    page.get_by_label("Find", exact=True).last.fill("")
+    page.get_by_role("button", name="Preview").click()
+    expect(page.get_by_text("Enter the text to find.")).to_be_visible()
+    expect(country).to_have_value("US")
+    form.cell(502, "Voice").fill("TRUE")
+    form.cell(502, "Voice").press("Enter")
+    expect(form.message(502)).to_contain_text("Right now")
+    questions: list[str] = []
+
+    def refuse(dialog: Dialog) -> None:
+        questions.append(dialog.message)
+        dialog.dismiss()
+
+    page.on("dialog", refuse)
+    page.get_by_role("link", name="All rows with errors").click()
+    expect(form.cell(502, "Voice")).to_have_value("TRUE")
+    assert questions == ["The cells that you changed are not saved. Show other rows without saving them?"]
+    page.get_by_role("link", name="Back to the review").click()
+    expect(form.cell(502, "Voice")).to_have_value("TRUE")
+    assert len(questions) > 1, "the browser asks, too"
 
 
 def test_states_of_the_page(sign_in: SignedIn, audit: Audit) -> None:

@@ -15,6 +15,7 @@ import pytest
 import sqlalchemy as sa
 from werkzeug.test import TestResponse
 
+from schemas.database.tables import jobs
 from tests.support.api_client import Door
 from tests.support.factories import World
 from tests.support.files import sheets
@@ -244,14 +245,14 @@ def test_rows_are_shown_fifty_at_a_time(portal: Portal) -> None:
     for _ in range(3):
         page = portal.get(at).get_data(as_text=True)
         pages.append(page)
-        link = re.search(r'href="([^"]*)" rel="next"', page)
+        link = re.search(r'rel="next" href="([^"]*)"', page)
         at = unescape(link[1]) if link else ""
     assert [len(re.findall(r'data-row-number="', page)) for page in pages] == [50, 50, 20]
     assert at == ""
-    back = re.search(r'href="([^"]*)" rel="prev"', pages[2])
+    back = re.search(r'rel="prev" href="([^"]*)"', pages[2])
     assert back is not None
     assert 'data-row-number="52"' in portal.get(unescape(back[1])).get_data(as_text=True)
-    first = re.search(r'href="([^"]*)" rel="prev"', pages[1])
+    first = re.search(r'rel="prev" href="([^"]*)"', pages[1])
     assert first is not None
     assert 'data-row-number="2"' in portal.get(unescape(first[1])).get_data(as_text=True)
 
@@ -278,7 +279,7 @@ def test_the_script_asks_what_would_become_right(portal: Portal) -> None:
     cells = {"was-3-COUNTRY_CODE": "", "cell-3-COUNTRY_CODE": "US", "was-7-VOICE": "TRUE", "cell-7-VOICE": "?"}
     answer = with_worker(portal, lambda: portal.post(url, cells, headers=accept))
     rows = answer.json["rows"]
-    assert rows["3"] == {"right": True, "text": "Right now, as +12125550101. Not saved yet."}
+    assert rows["3"] == {"right": True, "text": "Right now, as +12125550101. Not saved yet.", "fix": ""}
     assert rows["7"]["right"] is False
     assert "“?” in Voice is neither TRUE nor FALSE." in rows["7"]["text"]
     assert portal.post(url, {}, headers=accept).json == {"rules": {}, "rows": {}}
@@ -301,9 +302,98 @@ def test_rows_of_others_are_not_corrected(portal: Portal, world: World, database
     assert "6 rows have errors" in text_of(portal.get(f"{path}/corrections"))
 
 
-def test_other_columns_than_those_of_the_file(portal: Portal) -> None:
-    """A file without carriers, and without a default, gets a column for them in the grid."""
-    rows = [["CC", "TN", "Voice", "SMS"], ["1", "2125550100", "?", "FALSE"]]
+def test_columns_of_the_file_and_others(portal: Portal) -> None:
+    """The grid names columns as we do and as the file does, and has those in which rows have errors."""
+    rows = [["TN", "Voice", "SMS"], ["2125550100", "?", "FALSE"], ["+12125550101", "TRUE", ""]]
     path = sent(portal, rows)
-    said = text_of(portal.get(f"{path}/corrections"))
-    assert "Phone Number in the file: TN" in said
+    page = portal.get(f"{path}/corrections")
+    assert "Phone Number in the file: TN" in text_of(page)
+    assert "Country Code not in the file" in text_of(page)
+    after = applied(portal, path, "cells", {"was-2-COUNTRY_CODE": "", "cell-2-COUNTRY_CODE": "US"})
+    assert "1 cell changed by hand, in row 2." in after
+    assert "Country Code is empty" not in text_of(portal.get(f"{path}/corrections"))
+
+
+def test_many_different_values_have_one_control(portal: Portal) -> None:
+    rows = [list(sheets.HEADER), *(["1", f"{2125550000 + row}", f"v{row}", "", ""] for row in range(9))]
+    page = portal.get(f"{sent(portal, rows)}/corrections").get_data(as_text=True)
+    assert f'name="set-{VOICE}"' in page
+    assert f'name="to-{VOICE}-0"' not in page
+    assert text_of(portal.get("/jobs")), "the session goes on"
+
+
+def test_errors_that_no_text_corrects_can_only_be_left_out(portal: Portal, api: Door, world: World) -> None:
+    api.as_(world.south.token).upload(sheets.csv_bytes(sheets.rows(1)))
+    wide = ["1", "2125550001", "TRUE", "FALSE", "FALSE", "beyond"]
+    path = sent(portal, [*sheets.rows(1), wide])
+    page = portal.get(f"{path}/corrections").get_data(as_text=True)
+    for key in ("NUMBER_EXISTS_ELSEWHERE-PHONE_NUMBER", "ROW_TOO_WIDE-NONE"):
+        assert f'name="out-{key}"' in page
+        assert f"set-{key}" not in page
+        assert f"find-{key}" not in page
+    out = {"out-NUMBER_EXISTS_ELSEWHERE-PHONE_NUMBER": "1", "out-ROW_TOO_WIDE-NONE": "1"}
+    after = applied(portal, path, "rules", out)
+    assert "Nothing can be imported" in after
+    made = text_of(portal.get(f"{path}/corrections"))
+    assert "The number is already taken on this platform. Rows left out." in made
+    assert "No rows with errors are left" in made
+    assert "Corrections made" in text_of(portal.get(path))
+
+
+def test_companies_are_offered_by_name(portal: Portal) -> None:
+    rows = [[*sheets.HEADER, "Enterprise"], ["1", "2125550100", "TRUE", "", "", "Nowhere"]]
+    page = portal.get(f"{sent(portal, rows)}/corrections").get_data(as_text=True)
+    menu = re.search(r'name="to-TARGET_NOT_FOUND-TARGET-0".*?</select>', page, re.DOTALL)
+    assert menu is not None
+    assert 'value="Clinic Enterprise"' in menu[0]
+
+
+def test_cells_of_several_lines_are_not_changed_by_being_shown(portal: Portal) -> None:
+    rows = [[*sheets.HEADER], ["1", "21255501\n0x", "TRUE", "FALSE", ""]]
+    path = sent(portal, rows)
+    cells = grid_of(portal.get(f"{path}/corrections").get_data(as_text=True))
+    assert cells["cell-2-PHONE_NUMBER"] == "21255501 0x"
+    assert apply(portal, path, "cells", cells).status_code == 422, "nothing is changed"
+
+
+def test_a_review_that_expired_is_not_corrected(portal: Portal, database: sa.Engine) -> None:
+    path = sent(portal)
+    state = state_on(portal, f"{path}/corrections")
+    with database.begin() as connection:
+        connection.execute(jobs.update().values(review_until=sa.func.now() - sa.text("interval '1 minute'")))
+    assert urlsplit(portal.get(f"{path}/corrections").location).path == path
+    answer = apply(portal, path, "rules", {**BY_CAUSE, "state": state})
+    assert answer.status_code == 303
+    assert "This review has expired, so nothing was applied." in toasts_of(portal.get(path))
+
+
+def test_a_confirmed_upload_is_not_corrected(portal: Portal) -> None:
+    path = sent(portal)
+    state = state_on(portal, f"{path}/corrections")
+    portal.post(f"{path}/confirm", {"state": state_on(portal, path)})
+    for more, fields in (("", {"do": "rules", f"set-{COUNTRY}": "1"}), ("/1/take-back", {})):
+        answer = portal.post(f"{path}/corrections{more}", {"state": state, **fields})
+        shown = portal.get(answer.location, follow_redirects=True)
+        assert "This upload has been confirmed or cancelled, so nothing was applied." in toasts_of(shown)
+
+
+def test_a_part_of_the_page_for_the_script(portal: Portal) -> None:
+    """With htmx, the page that has the errors is a success: only then is the part replaced."""
+    path = sent(portal)
+    fields = {"do": "preview", "in": "Phone Number", "find": "", "state": state_on(portal, f"{path}/corrections")}
+    answer = portal.post(f"{path}/corrections", fields, headers={"HX-Request": "true"})
+    assert (answer.status_code, "Enter the text to find." in text_of(answer)) == (200, True)
+    apply(portal, path, "rules", {f"set-{COUNTRY}": "1"})
+    answer = portal.post(f"{path}/corrections", fields, headers={"HX-Request": "true"})
+    assert urlsplit(answer.headers["HX-Redirect"]).path == f"{path}/corrections"
+
+
+@pytest.mark.parametrize("query", ["cursor=x", "cursor=-1"])
+def test_a_page_that_cannot_be(portal: Portal, query: str) -> None:
+    assert portal.get(f"{sent(portal)}/corrections?{query}").status_code == 422
+
+
+def test_a_page_after_the_last_row(portal: Portal) -> None:
+    path = sent(portal)
+    for query in ("cursor=100", "code=NO_SUCH&column=Nowhere"):
+        assert "No rows with errors on this page." in text_of(portal.get(f"{path}/corrections?{query}"))

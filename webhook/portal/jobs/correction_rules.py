@@ -21,6 +21,7 @@ from webhook.services import uploads
 from worker.phone.formatting import COUNTRIES, INTERNATIONAL
 
 MOST_LINES = 8  # values of a fault with a control each; with more, one control sets all of them
+MOST_SAMPLES = 3
 LONGEST_VALUE = 200  # characters of a value; longer ones are not known in full (`ReviewFault`)
 EMPTY = "(empty)"  # the choice that empties cells; a control that is left empty changes nothing
 _BOOLEANS = frozenset(capability.column for capability in CAPABILITIES)
@@ -64,7 +65,10 @@ class Line:
 
 @dataclass(frozen=True)
 class Cause:
-    """A fault of the review, and how its rows can be corrected. `key` is the end of the names of its fields."""
+    """A fault of the review, and how its rows can be corrected. `key` is the end of the names of its fields.
+
+    `samples`: a few texts of the cells, where the controls do not name them.
+    """
 
     key: str
     code: Code
@@ -74,11 +78,7 @@ class Cause:
     fix: str
     control: Control
     lines: tuple[Line, ...]
-
-    @property
-    def only_value(self) -> str:
-        """Return the text of all cells with the fault, if it is the same in all and not empty; else ""."""
-        return self.lines[0].value if len(self.lines) == 1 else ""
+    samples: tuple[str, ...]
 
 
 def column_of(name: str | None) -> Column:
@@ -107,7 +107,8 @@ def _cause(fault: resources.ReviewFault, form: Form, controls: Mapping[Column, C
     can_set = code in _IN_THE_CELL or column in _BOOLEANS
     control = controls[column] if can_set else Control("none")
     lines = tuple(_lines(fault, key, form)) if control.kind not in {"none", "replace"} else ()
-    return Cause(key, code, column, fault.rows, text.message, text.fix, control, lines)
+    samples = () if lines else tuple(each.value for each in fault.values[:MOST_SAMPLES] if each.value.strip())
+    return Cause(key, code, column, fault.rows, text.message, text.fix, control, lines, samples)
 
 
 def _lines(fault: resources.ReviewFault, key: str, form: Form) -> Iterator[Line]:

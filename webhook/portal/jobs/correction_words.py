@@ -81,10 +81,8 @@ def of_replacement(preview: RulePreview) -> str:
 
 
 def of_row(row: RowPreview) -> Mapping[str, Any]:
-    """Return what a row would be, for the script of the grid: `right`, and `text`."""
-    if row.right:
-        return {
-            "right": True,
-            "text": f"Right now, as {row.number}. Not saved yet." if row.number else "Right now. Not saved yet.",
-        }
-    return {"right": False, "text": f"{row.message} {row.fix or ''}".strip()}
+    """Return what a row would be, for the script of the grid: whether it is `right`, `text`, and how to `fix` it."""
+    if not row.right:
+        return {"right": False, "text": row.message, "fix": row.fix or ""}
+    number = f", as {row.number}" if row.number else ""
+    return {"right": True, "text": f"Right now{number}. Not saved yet.", "fix": ""}

@@ -21,8 +21,9 @@ from webhook.http.request_bodies import validated
 from webhook.portal.jobs import correction_grid, correction_rules, correction_words, labels
 from webhook.portal.shared import flash
 from webhook.portal.shared.blueprint import bp
+from webhook.portal.shared.content_negotiation import is_htmx
 from webhook.portal.shared.forms import Form
-from webhook.portal.shared.login_required import session
+from webhook.portal.shared.login_required import redirect_page, session
 from webhook.services import corrections, job_details, jobs
 from worker.reports.job_words import plural
 
@@ -37,6 +38,8 @@ _CHANGED = (
     "check it against the rows below, then send it again."
 )
 _RECHECKED = "The rows are being checked again (in another tab, or by a colleague), so nothing was applied. Try again."
+_EXPIRED = "This review has expired, so nothing was applied."
+_OVER = "This upload has been confirmed or cancelled, so nothing was applied."
 _NO_PREVIEW = "The preview isn't available at the moment. Try again."
 
 
@@ -59,7 +62,9 @@ def job_corrections(job_id: str) -> Any:  # noqa: ANN401 - the page, or a redire
 def apply_corrections(job_id: str) -> AnyResponse | tuple[str, int]:
     """Apply what one of the page's forms says (`do`), or preview a replacement."""
     form, job = Form.sent(), jobs.get(job_id)
-    if not _is_mine(job) or not job.can_correct:
+    if not _is_mine(job):
+        return _to_job(job_id)
+    if not job.can_correct:
         return _again(job_id)
     shown: dict[str, Any] = {}
     with form.faults():
@@ -130,7 +135,15 @@ def _redirect(job_id: str) -> AnyResponse:
 
 def _again(job_id: str) -> AnyResponse:
     """Redirect to the rows as they are now, with a message that nothing was done."""
-    return flash.redirect_with_flash(url_for("portal.job_corrections", job_id=job_id), _RECHECKED, flash.ERROR)
+    flash.flash(_why(jobs.get(job_id)), flash.ERROR)
+    return redirect_page(url_for("portal.job_corrections", job_id=job_id))
+
+
+def _why(job: resources.Job) -> str:
+    """Return why nothing was applied to the job."""
+    if labels.has_expired(job):
+        return _EXPIRED
+    return _RECHECKED if labels.group(job) in {"check", "review"} else _OVER
 
 
 def _refused(job_id: str, form: Form, shown: dict[str, Any]) -> AnyResponse | tuple[str, int]:
@@ -140,7 +153,9 @@ def _refused(job_id: str, form: Form, shown: dict[str, Any]) -> AnyResponse | tu
         return _again(job_id)
     if form.status == HTTPStatus.PRECONDITION_FAILED:
         form.errors[""] = _CHANGED
-    return _page(job, form, **shown), int(form.status) if form.errors else HTTPStatus.OK
+    # A script replaces a part of the page, which has the errors, whatever the status; htmx does so only with 200.
+    is_page = form.errors and not is_htmx(request)
+    return _page(job, form, **shown), int(form.status) if is_page else HTTPStatus.OK
 
 
 def _page(job: resources.Job, form: Form, **shown: Any) -> str:  # noqa: ANN401 - for the template

@@ -2,7 +2,7 @@
 // changed before a form is sent; without JavaScript the forms are the same.
 
 import { asker } from "./ask.js";
-import { makeGrid } from "./grid.js";
+import { isChanged, makeGrid } from "./grid.js";
 
 const PAUSE = 150; // milliseconds after a change, so that a click on the form's button comes first
 
@@ -33,5 +33,38 @@ function previewRules(form) {
 
 const pairsOf = (form, cause) => [...new FormData(form)].filter(([name]) => cause.querySelector(`[name="${CSS.escape(name)}"]`));
 
+// Leaving the page, or showing other rows, would lose what was entered in forms that are not being sent.
+let sending = null;
+const isEntered = (field) => {
+  if (!field.matches("input:not([type=hidden]), select")) return false;
+  if (field.dataset.was !== undefined) return isChanged(field);
+  if (field.type === "checkbox") return field.checked !== field.defaultChecked;
+  if (field.options) return !field.selectedOptions[0]?.defaultSelected && field.selectedIndex > 0;
+  return field.value !== field.defaultValue;
+};
+const hasEntries = (form) => form !== sending && [...form.elements].some(isEntered);
+
+document.addEventListener("submit", (event) => (sending = event.target));
+addEventListener("pageshow", () => (sending = null));
+addEventListener("beforeunload", (event) => {
+  if ([...document.querySelectorAll("[data-unsent]")].some(hasEntries)) event.preventDefault();
+});
+document.addEventListener("htmx:confirm", (event) => {
+  const grid = document.querySelector("[data-grid]");
+  if (!event.target.matches("[data-rows-link]") || !grid || !hasEntries(grid)) return;
+  if (!confirm("The cells that you changed are not saved. Show other rows without saving them?")) event.preventDefault();
+});
+document.addEventListener("htmx:afterSwap", () => {
+  const form = document.querySelector("[data-grid]:not([data-ready])");
+  if (!form) return;
+  start(form);
+  document.getElementById("rows").focus();
+});
+
+function start(form) {
+  form.dataset.ready = "";
+  makeGrid(form);
+}
+
 for (const form of document.querySelectorAll("[data-rules]")) previewRules(form);
-for (const form of document.querySelectorAll("[data-grid]")) makeGrid(form);
+for (const form of document.querySelectorAll("[data-grid]")) start(form);

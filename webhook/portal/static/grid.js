@@ -13,7 +13,6 @@ export function makeGrid(form) {
   const undone = []; // edits, the last one to undo at the end: lists of { cell, before }
   const unchecked = new Set();
   let entered = ""; // text of the active cell before it was edited
-  let isSending = false;
   let timer;
 
   const changed = () => [...positions.keys()].filter(isChanged);
@@ -114,16 +113,13 @@ export function makeGrid(form) {
   form.addEventListener("input", (event) => positions.has(event.target) && mark(event.target));
   form.addEventListener("keydown", onKey);
   form.addEventListener("paste", onPaste);
-  form.addEventListener("submit", () => {
-    isSending = true;
-    clearTimeout(timer);
-  });
-  addEventListener("beforeunload", (event) => !isSending && changed().length && event.preventDefault());
+  form.addEventListener("submit", () => clearTimeout(timer));
+  // Entries of a page that was gone back to, or that were sent for an earlier state.
   addEventListener("pageshow", () => {
-    isSending = false;
     for (const cell of positions.keys()) mark(cell);
     count();
   });
+  for (const cell of positions.keys()) mark(cell);
   form.querySelector("[data-keys]").hidden = false;
 }
 
@@ -131,10 +127,10 @@ function lineOf(row) {
   const message = row.nextElementSibling.querySelector("[data-message]");
   const cells = [...row.querySelectorAll("[data-cell]")];
   const wrong = cells.filter((cell) => cell.hasAttribute("aria-invalid"));
-  return { number: row.dataset.rowNumber, cells, wrong, message, text: message.textContent };
+  return { number: row.dataset.rowNumber, cells, wrong, message, before: [...message.childNodes] };
 }
 
-const isChanged = (cell) => cell.value !== cell.dataset.was;
+export const isChanged = (cell) => cell.value !== cell.dataset.was;
 const mark = (cell) => cell.classList.toggle("changed", isChanged(cell));
 const pairsOf = ({ cells }) =>
   cells.filter(isChanged).flatMap((cell) => [
@@ -142,9 +138,14 @@ const pairsOf = ({ cells }) =>
     [cell.name.replace("cell-", "was-"), cell.dataset.was],
   ]);
 
-function showResult({ number, wrong, message, text }, answer) {
+function showResult({ number, wrong, message, before }, answer) {
   const result = answer?.rows[number];
-  message.textContent = result?.text ?? text;
+  if (result) {
+    const fix = document.createElement("span");
+    fix.className = "fix";
+    fix.textContent = result.fix;
+    message.replaceChildren(result.text, " ", fix);
+  } else message.replaceChildren(...before);
   message.classList.toggle("right", Boolean(result?.right));
   for (const cell of wrong) {
     if (result?.right) cell.removeAttribute("aria-invalid");
