@@ -125,6 +125,7 @@ def _lines(fault: resources.ReviewFault, key: str, form: Form) -> Iterator[Line]
     entered = {
         value_key(form.value(f"value-{key}-{position}")): form.value(f"to-{key}-{position}")
         for position in range(MOST_LINES)
+        if form.has(f"value-{key}-{position}")
     }
     for position, (value, count) in enumerate(counts.items()):
         names = f"to-{key}-{position}", f"value-{key}-{position}"

@@ -192,7 +192,7 @@ def _raw(job: resources.Job, form: Form) -> dict[str, Any]:
     else:
         raw = {"rules": [_replacement(form)]}
     if not any(raw.values()):
-        form.wrong("", _NOTHING.get(kind, ""))
+        form.wrong(kind, _NOTHING[kind])
     return raw
 
 
