@@ -2,8 +2,8 @@
 
 import { csrf } from "./portal.js";
 
-/** Return a function that asks `url`. `collect` returns what is asked about (`sent`) and the fields (`pairs`), or null;
-    `show` gets `sent` and the answer, null if there is none. */
+/** Return a function that asks `url`. `collect` returns what is asked about (`sent`), the fields (`pairs`) and whether
+    there is `more` to ask; or null. `show` gets `sent` and the answer, null if there is none. */
 export function asker(url, collect, show) {
   let isBusy = false;
   let isDue = false;
@@ -12,8 +12,8 @@ export function asker(url, collect, show) {
     if (isBusy) return;
     isBusy = true;
     while (isDue) {
-      isDue = false;
       const question = collect();
+      isDue = Boolean(question?.more);
       if (question) show(question.sent, question.pairs.length ? await answerOf(url, question.pairs) : null);
     }
     isBusy = false;

@@ -10,15 +10,13 @@ function previewRules(form) {
   const changed = new Set();
   let timer;
   const fields = () => {
-    const sent = [...changed];
-    changed.clear();
-    return sent.length ? { sent, pairs: sent.flatMap((cause) => pairsOf(form, cause)) } : null;
+    const [cause] = changed; // one at a time: a question has a limited number of rules
+    changed.delete(cause);
+    return cause ? { sent: cause, pairs: pairsOf(form, cause), more: changed.size > 0 } : null;
   };
-  const show = (causes, answer) => {
-    for (const cause of causes) {
-      if (changed.has(cause)) continue; // an answer about it will follow
-      for (const line of cause.querySelectorAll("[data-found]")) line.textContent = answer?.rules[line.dataset.found] ?? "";
-    }
+  const show = (cause, answer) => {
+    if (changed.has(cause)) return; // an answer about it will follow
+    for (const line of cause.querySelectorAll("[data-found]")) line.textContent = answer?.rules[line.dataset.found] ?? "";
   };
   const ask = asker(form.dataset.rules, fields, show);
   form.addEventListener("change", (event) => {
