@@ -263,6 +263,11 @@ class JobPage(PortalPage):
         return self.page.get_by_role("button", name="Import")
 
     @property
+    def correct(self) -> Locator:
+        """What leads to the page that corrects rows."""
+        return self.page.get_by_role("link", name="Correct the rows")
+
+    @property
     def rows(self) -> Locator:
         """The lines of the last table, without its head and without what is said below each."""
         lines = self.page.get_by_role("table").last.get_by_role("row")
@@ -278,6 +283,46 @@ class JobPage(PortalPage):
         """Confirm, and wait for the end."""
         self.confirm.click()
         expect(self.page.get_by_role("heading", name="Downloads")).to_be_visible()
+
+
+class CorrectionsPage(PortalPage):
+    """The page that corrects rows of an upload under review."""
+
+    @property
+    def verdict(self) -> Locator:
+        """How many rows have errors."""
+        return self.page.get_by_role("heading", level=2).first
+
+    @property
+    def apply(self) -> Locator:
+        return self.page.get_by_role("button", name="Apply corrections")
+
+    @property
+    def save(self) -> Locator:
+        return self.page.get_by_role("button", name="Save cells")
+
+    @property
+    def made(self) -> Locator:
+        """The corrections made so far."""
+        return self.page.get_by_role("region", name="Corrections made")
+
+    @property
+    def counter(self) -> Locator:
+        """How many cells of the grid are changed."""
+        return self.page.get_by_role("region", name="Rows with errors").get_by_role("status").first
+
+    def cause(self, text: str) -> Locator:
+        """The controls for all rows with an error."""
+        return self.page.get_by_role("group").filter(has_text=text)
+
+    def cell(self, row: int, column: str) -> Locator:
+        """A cell of the grid, by the number of its row in the file."""
+        return self.page.get_by_label(f"Row {row}, {column}", exact=True)
+
+    def message(self, row: int) -> Locator:
+        """What is wrong with a row of the grid, or was."""
+        line = self.page.get_by_role("row").filter(has=self.page.get_by_role("rowheader", name=str(row), exact=True))
+        return line.locator("xpath=following-sibling::tr[1]")
 
 
 class Activity(PortalPage):

@@ -16,7 +16,7 @@ from schemas.database import tables
 from tests.support import factories
 from tests.support.api_client import application
 from tests.support.factories import World
-from tests.support.html_forms import form_of
+from tests.support.html_forms import form_of, forms_of
 from tests.support.portal_client import PASSWORD, SITE, Portal, text_of
 from webhook.portal.shared import kept_forms
 from webhook.portal.shared.kept_forms import REFILLED
@@ -114,7 +114,7 @@ def test_r4_a_form_is_filled_in_again_and_not_sent(
     assert north.post("/enterprises/new", fields).status_code == 303
 
 
-def pages(world: World, user: str, carrier: str, job: str) -> dict[str, tuple[str, str, dict[str, str]]]:
+def pages(world: World, user: str, carrier: str, job: str, faulty: str) -> dict[str, tuple[str, str, dict[str, str]]]:
     """Each form: its page, where it is sent, and fields that the page must have again."""
     clinic = world.clinic.tenant.public_id
     number = f"numbers={FIRST}&back=/numbers"
@@ -157,12 +157,22 @@ def pages(world: World, user: str, carrier: str, job: str) -> dict[str, tuple[st
             f"/jobs/{job}/columns",
             {"column_2": "SMS", "other_FAX": "text:TRUE"},
         ),
+        "apply_corrections": (
+            f"/jobs/{faulty}/corrections",
+            f"/jobs/{faulty}/corrections",
+            {"set-MISSING_VALUE-COUNTRY_CODE": "US", "find": "O", "cell-2-PHONE_NUMBER": "2125550143"},
+        ),
     }
 
 
 def job_to_map(portal: Portal, work_off: Callable[[], None]) -> str:
     """An upload whose columns are not settled; its id."""
-    sent = portal.post("/uploads", {"file": (io.BytesIO(b"TN,Kind\n+12125550142,Y\n"), "carrier.csv")})
+    return checked(portal, work_off, b"TN,Kind\n+12125550142,Y\n")
+
+
+def checked(portal: Portal, work_off: Callable[[], None], content: bytes) -> str:
+    """An upload that was checked; its id."""
+    sent = portal.post("/uploads", {"file": (io.BytesIO(content), "carrier.csv")})
     work_off()
     return str(sent.location).rpartition("/")[2]
 
@@ -182,15 +192,18 @@ def test_r4_every_form_is_filled_in_again(
         factories.number(connection, FIRST + 2, people.clinic.tenant, uploader_id=people.north.id, voice_user_id=inner)
         user = factories.public_id(connection, tables.users, inner)
         carrier = factories.public_id(connection, tables.carriers, people.carriers["North voice"])
-    page, action, fields = pages(people, user, carrier, job_to_map(north, work_off))[endpoint]
+    faulty = checked(north, work_off, b"Country Code,Phone Number,Voice,SMS\n,2125550142,TRUE,\n")
+    page, action, fields = pages(people, user, carrier, job_to_map(north, work_off), faulty)[endpoint]
     token = north.token()
     leave()
     shown = sign_in_again(north, send(north, page, action, token, fields))
     assert shown.status_code == 200, text_of(shown)
     assert AGAIN in text_of(shown)
-    form = form_of(shown, urlsplit(action).path)
+    forms = [
+        form for form in forms_of(shown) if (urlsplit(form.action).path, form.method) == (urlsplit(action).path, "post")
+    ]
     for name, value in fields.items():
-        on = [one.value for one in form.controls if one.name == name and one.is_on]
+        on = [one.value for form in forms for one in form.controls if one.name == name and one.is_on]
         assert value in on, (name, on)
 
 
@@ -198,9 +211,10 @@ def test_r4_every_form_with_fields_is_filled_in_again() -> None:
     """What has no entries of its own is a question with a button; a password is never kept."""
     questions = {"confirm_job", "cancel_job", "undo_job", "delete", "delete_level", "delete_user", "delete_carrier"}
     questions |= {"revoke_token", "remove_person", "new_password", "sign_out", "sign_out_everywhere"}
-    questions |= {"delete_profile", "delete_search"}
+    questions |= {"delete_profile", "delete_search", "retry_job", "take_back_correction"}
     # A name or a check mark, which is sooner entered again.
     questions |= {"save_search", "rename_search", "rename_profile", "choose_mails"}
+    questions |= {"preview_corrections"}  # of a script
     secret = {"enter", "change_password"}
     posts = {
         rule.endpoint.removeprefix("portal.")

@@ -7,7 +7,7 @@ template `parts.html`, the macros that all pages are built from.
 from __future__ import annotations
 
 from webhook.portal.accounts import carriers, tenants, tokens, user_numbers, users
-from webhook.portal.jobs import activity, confirm_cancel_undo, profiles, uploads
+from webhook.portal.jobs import activity, confirm_cancel_undo, corrections, profiles, uploads
 from webhook.portal.jobs import pages as job_pages
 from webhook.portal.login import account, admins, sign_in
 from webhook.portal.numbers import assign, change_delete, number_list, overview, pasted, searches, unassign
@@ -34,6 +34,7 @@ pages = (
     profiles,
     job_pages,
     confirm_cancel_undo,
+    corrections,
     tenants,
     users,
     user_numbers,

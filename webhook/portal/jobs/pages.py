@@ -22,7 +22,7 @@ from webhook.portal.jobs import columns, endings, labels, rows
 from webhook.portal.shared import flash
 from webhook.portal.shared.blueprint import bp
 from webhook.portal.shared.forms import Form
-from webhook.services import job_details, jobs, reports, workbooks
+from webhook.services import corrections, job_details, jobs, reports, workbooks
 from webhook.services.job_details import JobDetails
 
 FIRST = 8  # rows of a file in the preview
@@ -87,6 +87,8 @@ def _page(details: JobDetails) -> str:
         context["rows"] = rows.shown(details)
     if group == "review" and not shown_job.can_confirm and shown_job.can_recheck:
         context["choice"] = columns.choice_of(shown_job, Form())
+    if shown_job.can_correct and details.refused is None:
+        context["corrected"] = len(corrections.listed(shown_job.id).data)
     if details.layout is not None and group == "review":
         first = jobs.rows(shown_job.id, resources.RowsQuery(limit=FIRST)).data
         context["number_columns"], context["first"] = rows.numbers(details, first)

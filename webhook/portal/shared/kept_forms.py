@@ -30,7 +30,16 @@ _ONE_USE = frozenset({csrf.FIELD, "upload_key"})
 REFILLED = frozenset(
     f"portal.{name}"
     for name in (
-        *("upload", "choose_columns", "choose", "read_pasted", "save_settings", "take_back", "change_capabilities"),
+        *(
+            "upload",
+            "choose_columns",
+            "apply_corrections",
+            "choose",
+            "read_pasted",
+            "save_settings",
+            "take_back",
+            "change_capabilities",
+        ),
         *("add_level", "change_level", "add_user", "change_user", "submit_sms"),
         *("define_carrier", "rename_carrier", "choose_defaults", "add_person", "make_token"),
     )
