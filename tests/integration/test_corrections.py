@@ -166,7 +166,8 @@ def test_corrections_are_listed_and_taken_back(api: Door, database: sa.Engine) -
     job = take_back(api, job, 1)
     assert api.rows(job["id"]) == before
     assert api.get(f"/v1/jobs/{job['id']}/corrections").json["data"] == []
-    assert api.delete(f"/v1/jobs/{job['id']}/corrections/1").status_code == 404
+    for number in ("1", "9" * 30, "x"):
+        assert api.delete(f"/v1/jobs/{job['id']}/corrections/{number}").status_code == 404
     with database.connect() as connection:
         assert not connection.execute(sa.select(sa.func.count()).select_from(corrections)).scalar_one()
 
@@ -194,6 +195,8 @@ def test_a_preview_says_what_becomes_right(api: Door) -> None:
             {"row": 6, "column": "Phone Number", "value": "?"},
         ],
     }
+    emptied = {"rules": [{"column": "Voice", "equals": "maybe", "set": ""}]}
+    assert preview(api, job, emptied)["rules"][0]["right"] == 0, "a number without any capability"
     answer = preview(api, job, body)
     assert [(each["rows"], each["right"]) for each in answer["rules"]] == [(2, 1), (2, 1), (1, 0)]
     rows = {row["row"]: row for row in answer["rows"]}

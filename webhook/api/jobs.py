@@ -138,10 +138,10 @@ def list_corrections(job_id: str) -> Response:
     return Response(corrections.listed(job_id).model_dump_json(), content_type="application/json")
 
 
-@bp.delete("/<job_id>/corrections/<int:number>")
+@bp.delete("/<job_id>/corrections/<number>")
 @bp.output(resources.Job, status_code=202)
 @bp.doc(summary="Take a correction back; its rows are validated again", responses={412: "The job has changed since"})
-def take_back_correction(job_id: str, number: int) -> Response:
+def take_back_correction(job_id: str, number: str) -> Response:
     return accepted(corrections.take_back(job_id, number, request.headers.get("If-Match")))
 
 

@@ -37,6 +37,7 @@ from worker.storage import arrow_files, files
 
 PATIENCE = 10.0  # seconds that a request waits for the answer to a question
 PAUSE = 0.02
+LONGEST_NUMBER = 9  # digits of a correction's number
 
 
 def correct(job_id: str, body: CorrectionBody, if_match: str | None = None) -> str:
@@ -52,12 +53,13 @@ def correct(job_id: str, body: CorrectionBody, if_match: str | None = None) -> s
     return _decided(job_id, if_match, lambda connection, view: corrections.add(connection, view.row.id, raw, _name()))
 
 
-def take_back(job_id: str, number: int, if_match: str | None = None) -> str:
-    """Take a correction back; return the job's public id. The rows it concerned are validated again without it."""
+def take_back(job_id: str, number: str, if_match: str | None = None) -> str:
+    """Take a correction back, given by its number; return the job's public id. Its rows are validated without it."""
     idempotency.check_fingerprint({"number": number})
 
     def decide(connection: sa.Connection, view: JobView) -> Phase:
-        phase = corrections.take_back(connection, view.row.id, number)
+        is_number = number.isascii() and number.isdecimal() and len(number) <= LONGEST_NUMBER
+        phase = corrections.take_back(connection, view.row.id, int(number)) if is_number else None
         if phase is None:
             raise refuse(RequestCode.NOT_FOUND, "Correction not found.")
         return phase
@@ -109,6 +111,8 @@ def _answer(job_id: int, number: int) -> CorrectionPreview:
             time.sleep(PAUSE)
             with transaction() as connection:
                 answer = corrections.answer_to(connection, number)
+                if answer is None and not corrections.is_asked(connection, number):
+                    break  # the rows were corrected, or checked again, meanwhile
     finally:
         with transaction() as connection:
             corrections.drop_question(connection, job_id, number)

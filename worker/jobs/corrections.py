@@ -122,6 +122,12 @@ def answer_to(connection: sa.Connection, number: int) -> Mapping[str, Any] | Non
     return answer
 
 
+def is_asked(connection: sa.Connection, number: int) -> bool:
+    """Return whether a question still stands: a correction, and a repeated check, drop all of the job."""
+    query = sa.select(sa.exists().where(correction_previews.c.number == number))
+    return bool(connection.execute(query).scalar_one())
+
+
 def drop_question(connection: sa.Connection, job_id: int, number: int) -> None:
     """Delete a question with its work item, whether it was answered or not."""
     of_item = (job_chunks.c.job_id == job_id) & (job_chunks.c.phase == Phase.PREVIEW)

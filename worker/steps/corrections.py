@@ -16,8 +16,11 @@ import pyarrow as pa
 from sqlalchemy import Row
 
 from schemas import arrow_schemas
+from schemas.capabilities import CAPABILITY_NAMES
+from schemas.codes import Code, fault_bit
+from schemas.columns import Column
 from schemas.corrections import Correction
-from schemas.jobs import Phase
+from schemas.jobs import OnExisting, Phase
 from worker.database.engine import transaction
 from worker.phone.number_readings import decide_readings
 from worker.queue import completion, leases
@@ -33,6 +36,7 @@ from worker.steps.chunk_facts import Job
 from worker.steps.recut import Recut
 from worker.storage import arrow_files, corrected_files, files
 
+NO_CAPABILITY_BIT = np.uint64(fault_bit(Code.NO_CAPABILITY, Column.VOICE))
 MOST_EXAMINED = 100_000  # rows that one question validates; of more, the first
 
 
@@ -231,13 +235,25 @@ class _Examined:
             first=check.first_evidence(self.facts),
         )
         names = ("row", "code", "faults", "warnings", "e164", "numbers")
-        columns = decided.columns(names)
+        columns = decided.columns((*names, *CAPABILITY_NAMES))
+        columns["faults"] = columns["faults"] | self._without_capability(columns)
         self.right += int(np.count_nonzero((columns["faults"] == 0) & (columns["code"] != LEFT_OUT)))
         if self.lists:
             self._list(layout, part.cells.take(pa.array(index)), columns)
 
+    def _without_capability(self, columns: dict[str, np.ndarray]) -> np.ndarray:
+        """Return the fault (uint64, n) of rows that would add a number without any capability, as `resolve` finds it.
+
+        Not if existing numbers are changed: which these are, only the next review shows.
+        """
+        has_none = np.all([columns[name] != 1 for name in CAPABILITY_NAMES], axis=0)
+        adds = (columns["code"] == 0) & (columns["faults"] == 0)
+        fails = has_none & adds & (self.job.options.on_existing is not OnExisting.UPDATE)
+        return np.where(fails, NO_CAPABILITY_BIT, np.uint64(0))
+
     def _list(self, layout: Layout, cells: pa.RecordBatch, columns: dict[str, np.ndarray]) -> None:
         nothing = np.zeros(len(columns["row"]), np.int64)
+        columns["code"] = np.where(columns["code"] == 0, arrow_schemas.first_code(columns["faults"]), columns["code"])
         values = columns | {"duplicate_of": nothing, "written": nothing}
         results = pa.table(
             [pa.array(values[field.name]).cast(field.type) for field in arrow_schemas.RESULTS],

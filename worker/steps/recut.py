@@ -76,8 +76,8 @@ class Recut:
             tally = arrow_schemas.tally(compared.results)
             facts = check.after_corrections(self.facts) | {OVERRIDES: lease.token}
             stay = {number: effects[number] for number in chunks.kept}
-            known = chunks.known(lease, compared)
-            review = preview(lease, self.job, facts, known, added, tally, stay)
+            decided = chunks.decided(lease, compared)
+            review = preview(lease, self.job, facts, decided, added, tally, stay)
         done = completion.CheckedJob(facts, before.num_rows, tally, list(added.values()), review)
         return completion.RecutJob(done, chunks.kept, added, compared.rows_to_write)
 
@@ -197,7 +197,7 @@ class _Chunks:
     stored: Mapping[int, pa.Table]
     redone: Sequence[np.ndarray] = field(default_factory=list)
 
-    def known(self, lease: leases.Lease, compared: _Compared) -> pa.Table:
+    def decided(self, lease: leases.Lease, compared: _Compared) -> pa.Table:
         """Return what is decided about every row (RESULTS); `code` 0 for those in the chunks that are `stored`."""
         earlier = arrow_files.get_table(files.preview_key(lease.job_public_id, lease.check))
         code = compared.results.column("code").to_numpy()[compared.index]
