@@ -331,6 +331,31 @@ number_counts = sa.Table(
     sa.Index("ix_number_counts_tenant_id", "tenant_id", "dimension"),
 )
 
+# The days (UTC) whose last state was counted for the report of numbers held. `is_complete` is false if that took too
+# long.
+counted_days = sa.Table(
+    "counted_days",
+    metadata,
+    sa.Column("day", sa.Date, primary_key=True),
+    _now("counted_at"),
+    sa.Column("is_complete", sa.Boolean, nullable=False),
+)
+
+# How many numbers each tenant held at the end of a day, by country, voice carrier and capabilities.
+daily_holdings = sa.Table(
+    "daily_holdings",
+    metadata,
+    _key(sa.BigInteger),
+    sa.Column("day", sa.Date, sa.ForeignKey("counted_days.day", ondelete="CASCADE"), nullable=False),
+    sa.Column("holder_id", sa.Integer, sa.ForeignKey("tenants.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("country", sa.Text),
+    # Without a reference: the counts stay when the carrier is deleted.
+    sa.Column("voice_carrier_id", sa.Integer),
+    *(sa.Column(name, sa.Boolean, nullable=False) for name in CAPABILITY_NAMES),
+    sa.Column("numbers", sa.BigInteger, nullable=False),
+    sa.Index("ix_daily_holdings_holder_id", "holder_id", "day"),
+)
+
 # The jobs that changed a number after the job that created it; rows of deleted jobs have no meaning.
 number_events = sa.Table(
     "number_events",

@@ -6,6 +6,7 @@ Shapes only, as in `schemas.http.resources`; `schemas.permissions` has the rules
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from datetime import date as Date  # noqa: N812 - the field of the same name would hide it
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StrictBool, field_validator
@@ -100,9 +101,10 @@ class TenantChange(_Input):
 
 
 class HoldingsQuery(_Input):
-    """The tenant that a report is about, with all below it; your own without one."""
+    """The tenant that a report is about, with all below it; your own without one. `date`: at the end of that day."""
 
     tenant_id: str | None = Field(None, max_length=LONGEST)
+    date: Date | None = Field(None, description="A day (UTC) that is over: the numbers held at its end. Without: now.")
 
 
 class Carrier(BaseModel):

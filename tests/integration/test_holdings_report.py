@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -17,6 +17,7 @@ from tests.support.cli_runner import Cli
 from tests.support.factories import World
 from tests.support.html_forms import follow, form_of, send
 from tests.support.portal_client import Portal, signed_in, text_of
+from worker.maintenance import cleaner
 from worker.numbers import holdings_report
 
 FIRST = 12125550100
@@ -147,3 +148,48 @@ def test_the_command_sets_it(cli: Cli) -> None:
     assert "C-9" in cli("tenants", "set", "Clinic Enterprise", "--billing-reference", "C-9").output
     assert "C-9" not in cli("tenants", "set", "Clinic Enterprise", "--billing-reference", "").output
     assert "D-1" in cli("tenants", "add", "Dock", "--kind", "enterprise", "--billing-reference", "D-1").output
+
+
+def test_the_numbers_held_at_the_end_of_a_day(api: Door, world: World, database: sa.Engine, stock: None) -> None:
+    del stock
+    north = api.as_(world.north.token)
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+    path = f"/v1/reports/holdings.csv?date={yesterday}"
+    missing = north.get(path)
+    assert (missing.status_code, missing.json["code"]) == (422, "INVALID_FIELD")
+    cleaner.count_day()
+    before = [
+        line | {"date": "", "counted_at": ""} for line in lines_of(north.get("/v1/reports/holdings.csv").get_data())
+    ]
+    with database.begin() as connection:
+        connection.execute(tables.phone_numbers.delete())
+    assert cleaner.count_day() == 0, "a day is counted once"
+    answer = north.get(path)
+    lines = lines_of(answer.get_data())
+    assert [line | {"date": "", "counted_at": ""} for line in lines] == before
+    assert {line["date"] for line in lines} == {yesterday.isoformat()}
+    assert f"holdings-{yesterday}.csv" in answer.headers["Content-Disposition"]
+    assert lines_of(north.get("/v1/reports/holdings.csv").get_data()) == []
+    for day in ("2020-01-01", datetime.now(UTC).date().isoformat()):
+        assert north.get(f"/v1/reports/holdings.csv?date={day}").status_code == 422
+    page = signed_in(database, world.clinic.tenant)
+    own = lines_of(page.get(f"/reports/holdings.csv?date={yesterday}").get_data())
+    assert own == [line | {"parent": ""} for line in lines if line["tenant_id"] == world.clinic.tenant.public_id]
+
+
+def test_days_that_took_too_long_or_are_too_old(
+    api: Door, database: sa.Engine, stock: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del stock
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+    with database.begin() as connection:
+        old = {"day": yesterday - timedelta(days=holdings_report.KEPT_DAYS + 1), "is_complete": True}
+        connection.execute(tables.counted_days.insert().values(old))
+    monkeypatch.setattr(holdings_report, "MOST_DAILY_SECONDS", 0.01)
+    slowly = holdings_report._counted().where(sa.func.pg_sleep(0.05).is_not(None))  # noqa: SLF001 - made slower
+    monkeypatch.setattr(holdings_report, "_counted", lambda: slowly)
+    assert cleaner.count_day() == 0
+    assert api.get(f"/v1/reports/holdings.csv?date={yesterday}").status_code == 422
+    with database.connect() as connection:
+        days = connection.execute(sa.select(tables.counted_days.c.day, tables.counted_days.c.is_complete)).all()
+    assert [tuple(day) for day in days] == [(yesterday, False)]

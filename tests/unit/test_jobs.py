@@ -85,14 +85,15 @@ def test_ended_jobs_stay_ended_and_every_state_can_be_reached() -> None:
     assert JobStatus.RUNNING not in MOVES[JobStatus.PUBLISHING]
 
 
-def test_every_phase_is_worked_on_somewhere_and_of_jobs_at_rest_only_what_is_sent_and_workbooks() -> None:
+def test_every_phase_is_worked_on_somewhere_and_of_jobs_at_rest_only_what_is_apart() -> None:
     assert set(WORKED_IN) == set(Phase)
     assert set().union(*WORKED_IN.values()) == set(JobStatus)
     resting = TERMINAL | {JobStatus.REVIEW}
     of_resting = [phase for phase, found in WORKED_IN.items() if resting.intersection(found)]
-    assert of_resting == [Phase.CALLBACK, Phase.WORKBOOK, Phase.MAIL]
+    assert of_resting == [Phase.CALLBACK, Phase.WORKBOOK, Phase.MAIL, Phase.PREVIEW]
     assert WORKED_IN[Phase.CALLBACK] == TERMINAL
     assert WORKED_IN[Phase.WORKBOOK] == WORKED_IN[Phase.MAIL] == resting
+    assert WORKED_IN[Phase.PREVIEW] == {JobStatus.REVIEW}
 
 
 def test_options_survive_the_ledger() -> None:

@@ -16,6 +16,7 @@ bp.before_request(auth.require_actor)
 
 @bp.get("/holdings.csv")
 @bp.input(HoldingsQuery, location="query", arg_name="query")
-@bp.doc(summary="Download how many numbers each tenant holds today, by country, voice carrier and capabilities, as CSV")
+@bp.doc(summary="Download how many numbers each tenant holds, by country, voice carrier and capabilities, as CSV")
 def holdings_csv(query: HoldingsQuery) -> Response:
+    """Now, or with `date` at the end of a day that is over (UTC). `counted_at` says when the numbers were counted."""
     return sent(holdings_report.csv(query))

@@ -32,25 +32,30 @@ COLUMNS = (
     "voice_carrier",
     *CAPABILITY_NAMES,
     "numbers",
+    "counted_at",
 )
 _TEXTS = ("name", "parent", "billing_reference", "voice_carrier")  # typed by people
 
 
 def csv(query: HoldingsQuery) -> Download:
-    """Return how many numbers a tenant (the actor's own by default) and each below it hold now (R3).
+    """Return how many numbers a tenant (the actor's own by default) and each below it hold now, or held on a day (R3).
 
-    One line for each tenant, country, voice carrier and combination of capabilities; `date` is today's (UTC). Refused
-    with SEARCH_TOO_BROAD if counting takes too long.
+    One line for each tenant, country, voice carrier and combination of capabilities; `date` is the day, or today's
+    (UTC). Refused with SEARCH_TOO_BROAD if counting takes too long, INVALID_FIELD for a day that was not counted.
     """
     try:
         with snapshot() as connection:
             tenant = tenants.find(connection, query.tenant_id or tenants.ME)
-            report = holdings_report.holdings(connection, tenant)
+            report = holdings_report.holdings(connection, tenant, query.date)
     except TooLongError as error:
         raise _too_broad() from error
+    except holdings_report.NotCountedError as error:
+        detail = f"The numbers held on {query.date} were not counted."
+        fix = "Choose a day that is over, and since which the service has run."
+        raise refuse(RequestCode.INVALID_FIELD, detail, fix=fix, field="date") from error
     if report is None:
         raise _too_broad()
-    day = report.at.astimezone(UTC).date().isoformat()
+    day = (query.date or report.at.astimezone(UTC).date()).isoformat()
     content = _written(day, report)
     return Download(content, f"holdings-{day}.csv", "text/csv; charset=utf-8", len(content))
 
@@ -64,10 +69,11 @@ def _written(day: str, report: holdings_report.Report) -> bytes:
     text = io.StringIO(newline="")
     lines = writer(text)
     lines.writerow(COLUMNS)
+    counted_at = report.at.astimezone(UTC).isoformat(timespec="seconds")
     escaped = zip(*(_escaped(report, name) for name in _TEXTS), strict=True)
     for row, (name, parent, reference, carrier) in zip(report.rows, escaped, strict=True):
         who = (day, row.public_id, name, row.kind, parent, reference)
-        lines.writerow((*who, row.country, carrier, *_flags(row), row.numbers))
+        lines.writerow((*who, row.country, carrier, *_flags(row), row.numbers, counted_at))
     return text.getvalue().encode("utf-8-sig")
 
 

@@ -18,7 +18,7 @@ from worker.config.settings import get_settings
 from worker.database.engine import transaction
 from worker.jobs import idempotency, retention
 from worker.maintenance import orphan_folders
-from worker.numbers import counts
+from worker.numbers import counts, holdings_report
 from worker.storage import files, scratch
 
 log = structlog.get_logger(__name__)
@@ -34,7 +34,7 @@ _T = TypeVar("_T")
 
 def clean() -> None:
     """Run one round. A step that fails is logged and left to the next round."""
-    for step in (forget_keys, forget_sessions, fold_counts, expire, remove_orphans, remove_scratch):
+    for step in (forget_keys, forget_sessions, fold_counts, expire, remove_orphans, remove_scratch, count_day):
         try:
             count = step()
         except FAILURES as error:
@@ -61,6 +61,12 @@ def fold_counts() -> int:
     """Add up rows of the counts of numbers; return how many rows fewer there are."""
     with transaction() as connection:
         return counts.fold(connection)
+
+
+def count_day() -> int:
+    """Count the numbers that were held when yesterday ended, once; return how many days were counted."""
+    with transaction() as connection:
+        return holdings_report.count_day(connection)
 
 
 def expire(most: int = MOST_JOBS) -> int:

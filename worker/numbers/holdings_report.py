@@ -1,22 +1,33 @@
-"""How many numbers each tenant of a tree holds now, by country, voice carrier and capabilities (R3)."""
+"""How many numbers each tenant of a tree holds, by country, voice carrier and capabilities (R3): now, or on a day.
+
+Days are those of UTC. The state at a day's end is counted once, by the first cleaning round of the next day.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 from schemas.capabilities import CAPABILITY_NAMES
-from schemas.database.tables import carriers, phone_numbers, tenants
+from schemas.database.tables import carriers, counted_days, daily_holdings, phone_numbers, tenants
 from schemas.permissions import Tenant
 from worker.database import tenant_scope
-from worker.database.time_limit import time_limit
+from worker.database.time_limit import TooLongError, time_limit
 
 MOST_SECONDS = 30.0
 MOST_ROWS = 200_000
+MOST_DAILY_SECONDS = 300.0  # once a day, for all tenants
+KEPT_DAYS = 800  # two years and the month after
+_YESTERDAY = sa.cast(sa.func.timezone("UTC", sa.func.now()), sa.Date) - 1
+
+
+class NotCountedError(Exception):
+    """The day's numbers were not counted: it is not over, too long ago, or the service did not run after it."""
 
 
 @dataclass(frozen=True)
@@ -27,14 +38,22 @@ class Report:
     rows: Sequence[sa.Row[Any]]
 
 
-def holdings(connection: sa.Connection, tenant: Tenant) -> Report | None:
+def holdings(connection: sa.Connection, tenant: Tenant, day: date | None = None) -> Report | None:
     """Return the counts of the tenant and of all below it; None if they are more than `MOST_ROWS`.
 
-    Reads all their numbers once: `holdings` has no counts. `TooLongError` if that takes longer than `MOST_SECONDS`.
+    Without a `day`, reads all their numbers once: `holdings` has no counts. `TooLongError` if that takes longer than
+    `MOST_SECONDS`. `NotCountedError` for a day that was not counted.
     """
-    number = phone_numbers.c
-    kind = (number.holder_id, number.country, number.voice_carrier_id, *(number[name] for name in CAPABILITY_NAMES))
-    counted = sa.select(*kind, sa.func.count().label("numbers")).where(tenant_scope.numbers_of(tenant)).group_by(*kind)
+    if day is None:
+        counted = _counted().where(tenant_scope.numbers_of(tenant))
+        when: sa.Select[Any] = sa.select(sa.func.now())
+    else:
+        of_tree = daily_holdings.c.holder_id.in_(tenant_scope.ids_below(tenant))
+        columns = [column for column in daily_holdings.c if column.name not in {"id", "day"}]
+        counted = sa.select(*columns).where(daily_holdings.c.day == day, of_tree)
+        when = sa.select(counted_days.c.counted_at).where(counted_days.c.day == day, counted_days.c.is_complete)
+        if connection.execute(when).one_or_none() is None:
+            raise NotCountedError
     groups = counted.limit(MOST_ROWS + 1).subquery("counted")
     parent = tenants.alias("parent")
     query = (
@@ -55,5 +74,34 @@ def holdings(connection: sa.Connection, tenant: Tenant) -> Report | None:
     )
     with time_limit(connection, MOST_SECONDS):
         rows = connection.execute(query).all()
-        at: datetime = connection.execute(sa.select(sa.func.now())).scalar_one()
+        at: datetime = connection.execute(when).scalar_one()
     return None if len(rows) > MOST_ROWS else Report(at, rows)
+
+
+def _counted() -> sa.Select[Any]:
+    number = phone_numbers.c
+    kind = (number.holder_id, number.country, number.voice_carrier_id, *(number[name] for name in CAPABILITY_NAMES))
+    return sa.select(*kind, sa.func.count().label("numbers")).group_by(*kind)
+
+
+def count_day(connection: sa.Connection) -> int:
+    """Count the numbers that all tenants held when yesterday ended, once; return how many days were counted.
+
+    Deletes the counts of days that are not kept any longer. A day whose numbers took longer than `MOST_DAILY_SECONDS`
+    stays without counts.
+    """
+    begun = postgresql.insert(counted_days).from_select(["day", "is_complete"], sa.select(_YESTERDAY, sa.true()))
+    day = connection.execute(begun.on_conflict_do_nothing().returning(counted_days.c.day)).scalar_one_or_none()
+    if day is None:
+        return 0
+    connection.execute(counted_days.delete().where(counted_days.c.day < _YESTERDAY - KEPT_DAYS))
+    groups = _counted().subquery("counted")
+    rows = sa.select(sa.literal(day, sa.Date), groups)
+    names = ["day", *groups.c.keys()]
+    try:
+        with time_limit(connection, MOST_DAILY_SECONDS):
+            connection.execute(daily_holdings.insert().from_select(names, rows))
+            return 1
+    except TooLongError:
+        connection.execute(counted_days.update().where(counted_days.c.day == day).values(is_complete=False))
+        return 0

@@ -14,6 +14,7 @@ from schemas.request_problems import RequestCode
 from webhook.http import auth
 from webhook.http.downloads import sent
 from webhook.http.errors import refuse
+from webhook.http.request_bodies import validated
 from webhook.portal.shared import flash, select_fields
 from webhook.portal.shared.blueprint import bp
 from webhook.portal.shared.forms import Form
@@ -103,7 +104,9 @@ def _names_above(level: TenantPages) -> dict[str, str]:
 
 @bp.get("/reports/holdings.csv")
 def holdings_csv() -> Response:
-    return sent(holdings_report.csv(tenant_bodies.HoldingsQuery()))
+    """Send the numbers held now; with `date`, those at the end of that day."""
+    asked = {name: text for name, text in request.args.to_dict().items() if name == "date"}
+    return sent(holdings_report.csv(validated(tenant_bodies.HoldingsQuery, asked)))
 
 
 @bp.get(f"{_ANY}/new")
