@@ -312,14 +312,15 @@ def test_the_failed_rows_of_an_ended_upload_are_reviewed_again(api: Door, databa
 
 
 def test_an_all_or_nothing_upload_is_taken_over_whole(api: Door, database: sa.Engine) -> None:
-    ended = api.upload(sheets.csv_bytes(FAULTY), on_error="abort")
-    assert (ended["counts"]["created"], ended["counts"]["failed"]) == (0, 5)
+    ended = api.upload(sheets.csv_bytes([*FAULTY, FAULTY[1]]), on_error="abort")
+    assert (ended["counts"]["created"], ended["counts"]["failed"], ended["counts"]["skipped"]) == (0, 5, 1)
     again = api.done(api.post(f"/v1/jobs/{ended['id']}/retry"))
-    assert (again["counts"]["total"], again["on_error"]) == (7, "abort")
-    correct(api, again, RULES | {"leave_out": [7]})
+    assert (again["counts"]["total"], again["on_error"]) == (8, "abort")
+    first = {"row": 2, "column": "Phone Number", "value": "2125550177"}
+    correct(api, again, RULES | {"leave_out": [7], "cells": [first]})
     done = api.done(api.post(f"/v1/jobs/{again['id']}/confirm"))
-    assert (done["status"], done["counts"]["created"]) == ("completed", 6)
-    assert len(numbers_in(database)) == 6
+    assert (done["status"], done["counts"]["created"]) == ("completed", 7), "the duplicate of row 2 is no longer one"
+    assert len(numbers_in(database)) == 7
 
 
 def test_column_evidence_stays_as_first_decided(api: Door) -> None:

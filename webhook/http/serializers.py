@@ -50,7 +50,7 @@ def rows_to_retry(view: JobView) -> int:
         return 0
     failed = view.tally.count(Outcome.FAILED)
     is_abort = JobOptions.from_json(view.row.options).on_error is OnError.ABORT
-    return failed + view.tally.count(Outcome.UNPROCESSED) if failed and is_abort else failed
+    return int(view.row.rows_total) if failed and is_abort else failed
 
 
 def job(view: JobView) -> resources.Job:

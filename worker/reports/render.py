@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import csv
 
-from schemas.codes import Fault, faults_of, warnings_of
+from schemas.codes import Code, Fault, faults_of, warnings_of
 from schemas.columns import REPORT_COLUMNS, distinct, name_of
 from worker.reports.row_messages import Layout, corrections_at, findings
 from worker.spreadsheet.formula_escape import neutralise
@@ -69,6 +69,7 @@ def json_lines(layout: Layout, cells: pa.RecordBatch, results: pa.Table) -> byte
     lines = []
     for record in records(layout, cells, results):
         outcome_fields = {f"_{name}": record[name] for name in (column[1:] for column in layout.report_columns)}
+        outcome_fields["_warnings"] = [name for name in record["warnings"] if name != Code.CORRECTED]
         lines.append(json.dumps(record["cells"] | outcome_fields, ensure_ascii=False))
     return "".join(f"{line}\n" for line in lines).encode()
 

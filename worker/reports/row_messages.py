@@ -168,7 +168,8 @@ def corrections_at(sources: CellSources, cells: pa.RecordBatch) -> dict[int, lis
     for column, corrected in sorted(sources.corrections.columns.items()):
         before = sources.original(column, cells).take(pa.array(corrected.index)).to_pylist()
         for index, was, now in zip(corrected.index.tolist(), before, corrected.text.to_pylist(), strict=True):
-            found.setdefault(index, []).append((name_of(column), was, now))
+            if was != now:  # a later correction has restored it
+                found.setdefault(index, []).append((name_of(column), was, now))
     return found
 
 

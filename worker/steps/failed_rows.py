@@ -24,7 +24,7 @@ from worker.storage import arrow_files, corrected_files, files
 class FailedRows:
     """The rows of an ended upload that failed (a `worker.stages.read.Rows`), with their numbers in its file.
 
-    If the upload was all-or-nothing, all rows: those that were right were not written because others failed.
+    If the upload was all-or-nothing, all rows: none was written, because some failed.
     """
 
     description = None
@@ -33,7 +33,7 @@ class FailedRows:
         self._job, self._read = ended.public_id, ended.read_token
         self._stored_facts: Mapping[str, Any] = ended.file_facts
         aborted = JobOptions.from_json(ended.options).on_error is OnError.ABORT
-        self._outcomes = frozenset({Outcome.FAILED, Outcome.UNPROCESSED} if aborted else {Outcome.FAILED})
+        self._outcomes = frozenset(Outcome if aborted else {Outcome.FAILED})
         self.facts = _facts(ended)
 
     def batches(self) -> Iterator[RowBatch]:
