@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import io
 import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+import xlsxwriter
 
 from tests.support.api_client import Door
 from tests.support.files import corpus, sheets
@@ -55,6 +57,43 @@ def test_a_report_comes_back_as_it_was(api: Door, tmp_path: Path, report: str, e
     told = [(row["cells"], row["code"], row["column"]) for row in api.rows(itself["id"])]
     assert len(told) == (8 if "all" in report else 7)
     assert [(row["cells"], row["code"], row["column"]) for row in api.rows(back["id"])] == told
+
+
+@pytest.mark.parametrize("ending", ["xlsx", "ods", "xls"])
+def test_a_workbook_with_a_sheet_of_notes_first_is_mapped_and_corrected(api: Door, tmp_path: Path, ending: str) -> None:
+    """A carrier's list behind a sheet of notes, saved by LibreOffice: read, corrected, reported, opened again."""
+    notes = [["Read me first"], ["Carrier Ltd, November"]]
+    table = [["TN", "Type"], ["+12125550142", "Y"], ["+12125550143", "n/k"], ["+12125550144", "N"]]
+    book = saved(workbook({"Read me": notes, "Numbers": table}), "carrier.xlsx", ending, tmp_path)
+    job = api.upload(book, f"carrier.{ending}", mode="review")
+    assert job["file"]["sheet"] == "Numbers", job["problem"]
+    mapping = {"columns": {"Voice": "Type"}, "constants": {"SMS": "TRUE"}}
+    job = api.done(api.post(f"/v1/jobs/{job['id']}/recheck", {"mapping": mapping}))
+    assert (job["review"]["effect"]["created"], job["review"]["effect"]["failed"]) == (2, 1)
+    rule = {"column": "Voice", "equals": "n/k", "set": "FALSE"}
+    job = api.done(api.post(f"/v1/jobs/{job['id']}/corrections", {"rules": [rule]}))
+    ended = api.done(api.post(f"/v1/jobs/{job['id']}/confirm"))
+    assert (ended["status"], ended["counts"]["created"]) == ("completed", 3)
+    report = api.get(f"/v1/jobs/{job['id']}/report.xlsx?rows=all").data
+    (lines,) = as_csv([_stored(tmp_path / "report.xlsx", report)], tmp_path).values()
+    corrections = [line[lines[0].index("_corrections")] for line in lines[1:]]
+    assert corrections == ["", "Voice: “n/k” → “FALSE”", ""]
+
+
+def workbook(sheets_by_name: dict[str, list[list[str]]]) -> bytes:
+    """A workbook with these sheets of text cells, in this order."""
+    target = io.BytesIO()
+    with xlsxwriter.Workbook(target, {"in_memory": True}) as book:
+        for name, rows in sheets_by_name.items():
+            page = book.add_worksheet(name)
+            for number, row in enumerate(rows):
+                page.write_row(number, 0, row)
+    return target.getvalue()
+
+
+def _stored(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
 
 
 def as_csv(files: Sequence[Path], folder: Path) -> dict[str, list[list[str]]]:
