@@ -159,6 +159,8 @@ TRUE_BEFORE = {
     Code.READ_AS_NATIONAL: "how the cell was read",
     Code.SCIENTIFIC_NOTATION_LOSS: "what the spreadsheet program did",
     Code.CANCELLED: "no row has this code before a decision",
+    Code.LEFT_OUT: "done during the review",
+    Code.CORRECTED: "done during the review",
 }
 # Codes of rows whose words say how things are, which is so before and after.
 PRESENT = frozenset(

@@ -37,6 +37,7 @@ class CheckedJob:
     """The result of a check: the facts about the file, the tally of its rows, and the sizes of the chunks to write.
 
     `review`: what the chunks would do (`schemas.http.resources.Review`), for a job that waits for confirmation.
+    `evidence`: by what the readings of its numbers are decided from now on (`worker.phone.number_readings`), if new.
     """
 
     file_facts: Mapping[str, Any]
@@ -44,6 +45,7 @@ class CheckedJob:
     tally: Tally
     chunk_rows: Sequence[int]
     review: Mapping[str, Any] | None = None
+    evidence: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -172,10 +174,11 @@ def complete_check(connection: sa.Connection, lease: Lease, checked: CheckedJob)
     the check writes nothing, and its report contains the check's results.
     """
     _end_work(connection, lease)
+    evidence = {} if checked.evidence is None else {"evidence": dict(checked.evidence)}
     status = _change(
         connection,
         lease,
-        file_facts=dict(checked.file_facts),
+        file_facts=dict(checked.file_facts) | evidence,
         rows_total=checked.rows_total,
         rows_done=checked.rows_total - sum(checked.chunk_rows),
         tally=checked.tally.to_json(),

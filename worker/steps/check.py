@@ -287,9 +287,10 @@ def _cut_rows(lease: leases.Lease, job: Job, facts: Mapping[str, Any], rows: Bat
         facts = after_corrections(facts)
         # What a correction, or a retry of rows that fail when they are written, reads by the first evidence.
         is_needed = checked.decided_by is not None or job.options.mode is Mode.REVIEW or checked.faults.any()
+        job_checked = _cut(lease, job, facts, results, checked.chunks)
         if job.kind is JobKind.UPLOAD and evidence is None and is_needed:
-            facts |= {"evidence": checked.evidence().to_json()}
-        return _cut(lease, job, facts, results, checked.chunks)
+            return replace(job_checked, evidence=checked.evidence().to_json())
+        return job_checked
 
 
 def has_international_header(facts: Mapping[str, Any]) -> bool:
@@ -304,10 +305,11 @@ def first_evidence(facts: Mapping[str, Any]) -> ColumnEvidence | None:
     return ColumnEvidence.from_json(facts["evidence"]) if "evidence" in facts else None
 
 
-def after_corrections(facts: Mapping[str, Any]) -> dict[str, Any]:
+def after_corrections(facts: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the facts once all rows are validated: the corrections that were being applied now count."""
-    rest = {name: value for name, value in facts.items() if name != CORRECTING}
-    return rest | ({CORRECTED: facts[CORRECTING]} if CORRECTING in facts else {})
+    if CORRECTING not in facts:
+        return facts
+    return {name: value for name, value in facts.items() if name != CORRECTING} | {CORRECTED: facts[CORRECTING]}
 
 
 def _check_all_or_nothing(numbers: int, most: int) -> None:

@@ -74,7 +74,7 @@ class Recut:
             with background_writes.storing() as few:
                 added = check.store_chunks(lease, chunks.stored.items(), few)
             tally = arrow_schemas.tally(compared.results)
-            facts = check.after_corrections(self.facts) | {OVERRIDES: lease.token}
+            facts = {**check.after_corrections(self.facts), OVERRIDES: lease.token}
             stay = {number: effects[number] for number in chunks.kept}
             decided = chunks.decided(lease, compared)
             review = preview(lease, self.job, facts, decided, added, tally, stay)
