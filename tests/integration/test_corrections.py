@@ -344,3 +344,37 @@ def test_a_million_cells_are_one_rule(api: Door, configure: Callable[..., None])
     job = correct(api, review(api, rows), {"rules": [COUNTRY]})
     assert job["review"]["effect"]["created"] == 3000
     assert api.get(f"/v1/jobs/{job['id']}/corrections").json["data"][0]["rows"] == 3000
+
+
+def damaged_file() -> tuple[list[list[str]], list[list[str]]]:
+    """2,000 rows, of which 400 have errors of five kinds; and the same as a person would correct them."""
+    header = ["Country Code", "Phone Number", "Voice", "SMS", "Voice Carrier Name"]
+    right = [["1", f"{3052550000 + row}", "TRUE", "FALSE", ""] for row in range(2000)]
+    wrong = [list(row) for row in right]
+    for row in wrong[0:500:5]:
+        row[0] = ""
+    for row in wrong[500:1000:5]:
+        row[2] = "maybe"
+    for row in wrong[1000:1400:5]:
+        row[4] = "Former carrier"
+    for row in wrong[1400:1750:5]:
+        row[1] = row[1].replace("0", "O", 1)
+    for place in range(1750, 2000, 5):
+        wrong[place][1] = right[place][1] = right[place][1][:4]  # no rule knows these
+    return [header, *wrong], [header, *right]
+
+
+def test_a_damaged_file_becomes_the_one_corrected_by_hand(api: Door, database: sa.Engine) -> None:
+    wrong, right = damaged_file()
+    job = review(api, wrong)
+    assert job["review"]["effect"]["failed"] == 400
+    carrier = {"column": "Voice Carrier Name", "equals": "former carrier", "set": ""}
+    job = correct(api, job, {"rules": [COUNTRY, VOICE, LETTER, carrier]})
+    assert job["review"]["effect"]["failed"] == 50
+    api.done(api.post(f"/v1/jobs/{job['id']}/confirm"))
+    lines, written = table(api.report(job["id"])), numbers_in(database)
+    api.done(api.post(f"/v1/jobs/{job['id']}/undo"))
+    by_hand = api.upload(sheets.csv_bytes(right))
+    assert numbers_in(database) == written
+    assert list(map(underscored, table(api.report(by_hand["id"])))) == list(map(underscored, lines))
+    assert sum(bool(line["_corrections"]) for line in lines) == 350
