@@ -102,12 +102,15 @@ def killed_while_correcting(stand: Stand, size: Size) -> Done:
 
 @attack("late while a correction is applied, and another one made since")
 def late_while_correcting(stand: Stand, size: Size) -> Done:
-    """A worker stands still for longer than a lease, with the first correction in hand; it removes nothing of later."""
+    """A worker stands still for longer than a lease, with a correction in hand; it removes nothing of later ones.
+
+    The first correction is about all rows, which are validated batch by batch; the second about few of them.
+    """
     sent = _reviewed(stand, size.rows)
-    points = (Failpoint.CORRECT_CLAIMED, Failpoint.VALIDATE_STORED)
-    for point in points:
+    points = ((Failpoint.VALIDATE_STORED, COUNTRY), (Failpoint.CORRECT_STORED, VOICE))
+    for point, rule in points:
         stand.arm(point, Fault.STOP)
-        _correct(stand, sent, COUNTRY if point is points[0] else VOICE)
+        _correct(stand, sent, rule)
         late = stand.wait_met(point)
         _wait(stand, sent)
         os.kill(late, signal.SIGCONT)

@@ -21,7 +21,7 @@ from worker.maintenance import rescue_queries, rescuer
 from worker.queue import broker, completion, leases
 from worker.storage import files
 
-OF_A_JOB = [phase for phase in Phase if phase not in {Phase.CALLBACK, Phase.MAIL}]
+OF_A_JOB = [phase for phase in Phase if phase not in {Phase.CALLBACK, Phase.MAIL, Phase.PREVIEW}]
 OF_ONE_BATCH = [Phase.CHECK, Phase.WRITE, Phase.REPORT]
 
 
@@ -51,7 +51,14 @@ def phase(request: pytest.FixtureRequest, configure: Callable[..., None]) -> Pha
 
 def brought_to(phase: Phase, api: Door) -> str:
     """A job of three rows, with everything done that comes before a phase."""
-    job_id: str = api.send(sheet(3)).json["id"]
+    if phase is Phase.CORRECT:  # of a review
+        job_id: str = api.upload(sheet(3), mode="review")["id"]
+        corrected = api.post(
+            f"/v1/jobs/{job_id}/corrections", {"cells": [{"row": 3, "column": "Fax", "value": "TRUE"}]}
+        )
+        assert corrected.status_code == 202
+        return job_id
+    job_id = api.send(sheet(3)).json["id"]
     for earlier in list(Phase)[: list(Phase).index(phase)]:
         while pipeline.run(earlier):
             pass
@@ -60,13 +67,21 @@ def brought_to(phase: Phase, api: Door) -> str:
     return job_id
 
 
+def ended(api: Door, ledger: Ledger, phase: Phase, job_id: str) -> dict[str, Any]:
+    """The job at its end; one that was corrected is confirmed first."""
+    if phase is Phase.CORRECT:
+        api.work_off()
+        assert api.post(f"/v1/jobs/{job_id}/confirm").status_code == 202
+    return finish(api, ledger, job_id)
+
+
 @pytest.mark.long
 def test_a_straggler_changes_nothing(api: Door, ledger: Ledger, phase: Phase) -> None:
     """Its lease ran out, another did the work and the job went on to its end; then the first one wakes up."""
     job_id = brought_to(phase, api)
     straggler = ledger.claim(phase)
     assert ledger.expire() == 1
-    job = finish(api, ledger, job_id)
+    job = ended(api, ledger, phase, job_id)
     report, before = api.report(job_id), ledger.everything()
     pipeline._attempt(straggler, get_settings())  # noqa: SLF001 - as `run` goes on after the claim
     assert ledger.everything() == before
@@ -88,7 +103,7 @@ def test_a_lost_lease_cannot_commit(api: Door, ledger: Ledger, phase: Phase) -> 
         pipeline.STEPS[phase](first)
     assert ledger.everything() == before
     pipeline.STEPS[phase](second)
-    job = finish(api, ledger, job_id)
+    job = ended(api, ledger, phase, job_id)
     assert (job["status"], job["counts"]["created"], job["counts"]["unprocessed"]) == ("completed", 3, 0)
     assert [row["code"] for row in api.rows(job_id)] == ["CREATED"] * 3
 

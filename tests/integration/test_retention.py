@@ -276,8 +276,9 @@ def test_when_all_files_are_gone_the_counts_stay(api: Door, house: House, end: E
     for job in (*jobs.values(), *found.values()):
         job["progress"].pop("rows_per_second")  # of how long the job took, which ageing has changed
     assert not found[job_id]["can_recheck"]
-    for job in (jobs[job_id], found[job_id]):  # without its file, it cannot be checked again (R31)
-        del job["can_recheck"]
+    assert not found[job_id]["can_retry"]
+    for job in (jobs[job_id], found[job_id]):  # without its files, it cannot be checked again (R31), nor retried (R33)
+        del job["can_recheck"], job["can_retry"]
         for name in ("columns", "missing", "sheets", "suggested", "top_rows"):
             (job["file"] or {}).pop(name, None)
     assert found == jobs

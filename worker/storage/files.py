@@ -432,14 +432,17 @@ def remove_job(job: str) -> None:
 
 
 def remove_older(job: str, token: int, kept: Collection[str] = ()) -> None:
-    """Delete the files of a job that were written under older lease tokens, except those under the keys `kept`.
+    """Delete files of checks and reviews of a job that have older lease tokens, except those under the keys `kept`.
 
-    Files that are named by no token stay, and those of newer leases: a worker that has lost its lease may call this
-    while another one goes on. `StoreError`.
+    All other files stay, and those of newer leases: a worker that has lost its lease may call this while another one
+    goes on, or after the job has ended. `StoreError`.
     """
 
     def is_older(key: str) -> bool:
-        tokens = _TOKENS.findall(key.removeprefix(f"{folder_of(job)}/"))
+        part = key.removeprefix(f"{folder_of(job)}/")
+        if not part.startswith("check-") and not part.endswith(".xlsx"):
+            return False  # numbers in other names need not be tokens: parts of a report
+        tokens = _TOKENS.findall(part)
         return bool(tokens) and max(map(int, tokens)) < token and key not in kept
 
     folder, top = local_folder(job), root()
