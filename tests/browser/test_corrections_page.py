@@ -15,6 +15,7 @@ from tests.support.files import sheets
 from tests.support.servers.service import Service
 
 Audit = Callable[[Page], None]
+Shoot = Callable[[Page, str], None]
 HEADER = ["Country Code", "Phone Number", "Voice", "SMS", "Voice Carrier Name"]
 FAULTY = 4  # rows of `faulty_rows` that have errors
 MOST_CLICKS, MOST_KEYS = 12, 20  # from the review until four kinds of errors are corrected
@@ -88,7 +89,7 @@ def corrections_of(page: Page, table: list[list[str]]) -> CorrectionsPage:
     return CorrectionsPage(page)
 
 
-def test_five_kinds_of_errors_in_few_clicks(site: Service, sign_in: SignedIn) -> None:
+def test_five_kinds_of_errors_in_few_clicks(site: Service, sign_in: SignedIn, shoot: Shoot) -> None:
     page, client = sign_in("Harbour"), site.client("Harbour")
     job = Upload(page).open().upload(sheets.csv_bytes(large_table()))
     expect(job.verdict).to_contain_text("1,600 numbers can be imported, 400 rows have errors")
@@ -100,6 +101,7 @@ def test_five_kinds_of_errors_in_few_clicks(site: Service, sign_in: SignedIn) ->
     letters = form.cause("isn't a phone number.")
     hand.enter(letters.get_by_label("Find"), "O")
     hand.enter(letters.get_by_label("Replace with"), "0")
+    shoot(page, "correct")
     hand.click(form.apply)
     expect(form.verdict).to_have_text("50 rows have errors")
     assert hand.clicks <= MOST_CLICKS, hand
