@@ -19,12 +19,16 @@ from worker.queue import broker
 from worker.storage import files
 
 BROKER_SECONDS = 1.0
+_UNAVAILABLE = {
+    "description": "At least one is unreachable; or too many requests",
+    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Health"}}},
+}
 bp = APIBlueprint("health", __name__, tag="Service")
 
 
 @bp.get("/livez")
 @bp.output(resources.Health)
-@bp.doc(summary="Check that the process responds")
+@bp.doc(operation_id="get_liveness", summary="Check that the process responds")
 def livez() -> Response:
     return _health_response([])
 
@@ -32,7 +36,9 @@ def livez() -> Response:
 @bp.get("/readyz")
 @bp.output(resources.Health)
 @bp.doc(
-    summary="Check that database, broker and storage can be reached", responses={503: "At least one is unreachable"}
+    operation_id="get_readiness",
+    summary="Check that database, broker and storage can be reached",
+    responses={503: _UNAVAILABLE},
 )
 def readyz() -> Response:
     # While many such requests run, return the latest result: refusals would make the service appear unready.

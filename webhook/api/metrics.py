@@ -33,13 +33,22 @@ bp = APIBlueprint("metrics", __name__, tag="Service")
 FORWARDING = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip")
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _FAMILIES = {MetricKind.COUNTER: CounterMetricFamily, MetricKind.GAUGE: GaugeMetricFamily}
-_ANSWERS: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The metrics", "content": {"text/plain": {"schema": {"type": "string"}}}}
+_ANSWERS: dict[int | str, str | dict[str, Any]] = {
+    200: {
+        "description": "The metrics, in the format that Accept asks for",
+        "content": {
+            "text/plain; version=0.0.4": {"schema": {"type": "string"}},
+            "application/openmetrics-text; version=1.0.0": {"schema": {"type": "string"}},
+        },
+    },
+    401: "Not the operator's token",
+    403: "No token is configured, and the client is not on the same machine",
 }
 
 
 @bp.get("/metrics")
 @bp.doc(
+    operation_id="get_metrics",
     summary="Get the service's metrics in Prometheus text format or OpenMetrics, for operators",
     responses=_ANSWERS,
 )

@@ -17,13 +17,13 @@ bp.before_request(auth.require_actor)
 @bp.get("")
 @bp.input(resources.NumbersQuery, location="query", arg_name="query")
 @bp.output(resources.NumberList)
-@bp.doc(summary="Search the inventory")
+@bp.doc(operation_id="list_numbers", summary="Search the inventory")
 def index(query: resources.NumbersQuery) -> Response:
     return next_link(numbers.page(query))
 
 
 @bp.get("/<e164>")
 @bp.output(resources.Number)
-@bp.doc(summary="Get a number with its history")
+@bp.doc(operation_id="get_number", summary="Get a number with its history")
 def show(e164: str) -> Response:
     return shown(numbers.get(e164))

@@ -5,8 +5,10 @@ from __future__ import annotations
 from apiflask import APIBlueprint
 from flask import Response
 
+from schemas.workbooks import MEDIA_TYPE
 from webhook.http import auth
 from webhook.http.downloads import sent
+from webhook.http.openapi.declarations import CSV, file_of
 from webhook.services import templates
 
 bp = APIBlueprint("templates", __name__, url_prefix="/v1/templates", tag="Uploads")
@@ -14,12 +16,20 @@ bp.before_request(auth.require_actor)
 
 
 @bp.get("/numbers.csv")
-@bp.doc(summary="Download the sample file as CSV")
+@bp.doc(
+    operation_id="get_template_csv",
+    summary="Download the sample file as CSV",
+    responses={200: file_of(CSV, "The sample file, encoded as UTF-8")},
+)
 def numbers_csv() -> Response:
     return sent(templates.csv())
 
 
 @bp.get("/numbers.xlsx")
-@bp.doc(summary="Download the sample file as a workbook with text cells, so that Excel does not change the numbers")
+@bp.doc(
+    operation_id="get_template_xlsx",
+    summary="Download the sample file as a workbook with text cells, so that Excel does not change the numbers",
+    responses={200: file_of(MEDIA_TYPE, "The sample file")},
+)
 def numbers_xlsx() -> Response:
     return sent(templates.xlsx())
