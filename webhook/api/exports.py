@@ -9,7 +9,7 @@ from schemas.http import resources
 from webhook.http import auth
 from webhook.http.concurrency_limits import DOWNLOADS
 from webhook.http.downloads import sent_compressed
-from webhook.http.openapi.declarations import CSV, JSON_LINES, file_of
+from webhook.http.openapi.declarations import CSV, JSON_LINES, declares
 from webhook.services import exports
 
 bp = APIBlueprint("exports", __name__, url_prefix="/v1", tag="Numbers")
@@ -21,9 +21,10 @@ bp.before_request(auth.require_actor)
 @bp.doc(
     operation_id="get_numbers_csv",
     summary="Download the matching numbers as CSV; uploading the file again changes nothing",
-    responses={200: file_of(CSV, "The numbers, encoded as UTF-8")},
+    responses={200: "The numbers, encoded as UTF-8"},
 )
 @DOWNLOADS.streamed
+@declares(files=(CSV,))
 def numbers_csv(query: resources.NumbersFilter) -> Response:
     return sent_compressed(exports.csv(query))
 
@@ -33,8 +34,9 @@ def numbers_csv(query: resources.NumbersFilter) -> Response:
 @bp.doc(
     operation_id="get_numbers_jsonl",
     summary="Download the matching numbers as JSON lines: the objects of the list, without history",
-    responses={200: file_of(JSON_LINES, "The numbers, an object per line")},
+    responses={200: "The numbers, an object per line"},
 )
 @DOWNLOADS.streamed
+@declares(files=(JSON_LINES,))
 def numbers_jsonl(query: resources.NumbersFilter) -> Response:
     return sent_compressed(exports.jsonl(query))

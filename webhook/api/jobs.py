@@ -15,7 +15,7 @@ from schemas.workbooks import MEDIA_TYPE
 from webhook.http import auth, idempotency
 from webhook.http.concurrency_limits import DOWNLOADS
 from webhook.http.downloads import sent, sent_stored
-from webhook.http.openapi.declarations import CSV, JSON_LINES, Header, declares, file_of
+from webhook.http.openapi.declarations import CSV, JSON_LINES, Header, declares
 from webhook.http.responses import next_link
 from webhook.services import corrections, jobs, rechecks, reports, workbooks
 
@@ -64,9 +64,10 @@ def rows(job_id: str, query: resources.RowsQuery) -> Response:
 @bp.doc(
     operation_id="get_job_report_csv",
     summary="Download the report as CSV: the file's own columns, then the result of each row",
-    responses={200: file_of(CSV, "The report, encoded as UTF-8"), **NO_REPORT},
+    responses={200: "The report, encoded as UTF-8", **NO_REPORT},
 )
 @DOWNLOADS.streamed
+@declares(files=(CSV,))
 def report_csv(job_id: str, query: resources.ReportQuery) -> Response:
     return sent(reports.csv(job_id, query.rows))
 
@@ -76,9 +77,10 @@ def report_csv(job_id: str, query: resources.ReportQuery) -> Response:
 @bp.doc(
     operation_id="get_job_report_jsonl",
     summary="Download the report as JSON lines",
-    responses={200: file_of(JSON_LINES, "The report, an object per row"), **NO_REPORT},
+    responses={200: "The report, an object per row", **NO_REPORT},
 )
 @DOWNLOADS.streamed
+@declares(files=(JSON_LINES,))
 def report_jsonl(job_id: str, query: resources.ReportQuery) -> Response:
     return sent(reports.jsonl(job_id, query.rows))
 
@@ -89,8 +91,8 @@ def report_jsonl(job_id: str, query: resources.ReportQuery) -> Response:
     operation_id="get_job_report_xlsx",
     summary="Download the report as a workbook: a summary and the rows to correct",
     responses={
-        200: file_of(MEDIA_TYPE, "The workbook"),
-        206: file_of(MEDIA_TYPE, "The requested range"),
+        200: "The workbook",
+        206: "The requested range",
         304: "The client already has this file (If-None-Match)",
         **NO_REPORT,
         412: "The file does not match If-Match",
@@ -99,7 +101,7 @@ def report_jsonl(job_id: str, query: resources.ReportQuery) -> Response:
         503: "The workbook is still being prepared: retry after the seconds in Retry-After",
     },
 )
-@declares(Header.PREFER, Header.IF_MATCH, Header.IF_NONE_MATCH, Header.RANGE, Header.IF_RANGE)
+@declares(Header.PREFER, Header.IF_MATCH, Header.IF_NONE_MATCH, Header.RANGE, Header.IF_RANGE, files=(MEDIA_TYPE,))
 def report_xlsx(job_id: str, query: resources.WorkbookQuery) -> Response:
     """At most 100,000 rows; the summary says how many were left out.
 

@@ -8,7 +8,7 @@ from flask import Response
 from schemas.workbooks import MEDIA_TYPE
 from webhook.http import auth
 from webhook.http.downloads import sent
-from webhook.http.openapi.declarations import CSV, file_of
+from webhook.http.openapi.declarations import CSV, declares
 from webhook.services import templates
 
 bp = APIBlueprint("templates", __name__, url_prefix="/v1/templates", tag="Uploads")
@@ -19,8 +19,9 @@ bp.before_request(auth.require_actor)
 @bp.doc(
     operation_id="get_template_csv",
     summary="Download the sample file as CSV",
-    responses={200: file_of(CSV, "The sample file, encoded as UTF-8")},
+    responses={200: "The sample file, encoded as UTF-8"},
 )
+@declares(files=(CSV,))
 def numbers_csv() -> Response:
     return sent(templates.csv())
 
@@ -29,7 +30,8 @@ def numbers_csv() -> Response:
 @bp.doc(
     operation_id="get_template_xlsx",
     summary="Download the sample file as a workbook with text cells, so that Excel does not change the numbers",
-    responses={200: file_of(MEDIA_TYPE, "The sample file")},
+    responses={200: "The sample file"},
 )
+@declares(files=(MEDIA_TYPE,))
 def numbers_xlsx() -> Response:
     return sent(templates.xlsx())

@@ -12,11 +12,14 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
+from schemas.workbooks import MEDIA_TYPE
+
 View = TypeVar("View", bound=Callable[..., Any])
 _DECLARATION = "_openapi"
 
 CSV = "text/csv"
 JSON_LINES = "application/jsonl"
+DOWNLOADS = frozenset({CSV, JSON_LINES, MEDIA_TYPE})
 
 
 class Header(StrEnum):
@@ -34,21 +37,26 @@ class Header(StrEnum):
 class Declaration:
     """The headers that a route honours, and the bodies that the framework does not know of.
 
-    `json`: the body as JSON. `form`: the fields that are sent with a file.
+    `json`: the body as JSON. `form`: the fields that are sent with a file. `files`: content types of a successful
+    response, if it is not JSON.
     """
 
     headers: tuple[Header, ...] = ()
     json: type[BaseModel] | None = None
     form: type[BaseModel] | None = None
+    files: tuple[str, ...] = ()
 
 
 def declares(
-    *headers: Header, json: type[BaseModel] | None = None, form: type[BaseModel] | None = None
+    *headers: Header,
+    json: type[BaseModel] | None = None,
+    form: type[BaseModel] | None = None,
+    files: tuple[str, ...] = (),
 ) -> Callable[[View], View]:
     """Declare the headers and bodies of a view."""
 
     def mark(view: View) -> View:
-        setattr(view, _DECLARATION, Declaration(headers, json, form))
+        setattr(view, _DECLARATION, Declaration(headers, json, form, files))
         return view
 
     return mark
@@ -58,10 +66,3 @@ def declaration_of(view: Callable[..., Any]) -> Declaration:
     """Return what a view declares."""
     declaration: Declaration = getattr(view, _DECLARATION, Declaration())
     return declaration
-
-
-def file_of(content_type: str, description: str) -> dict[str, Any]:
-    """Return a response with a file, as `bp.doc(responses=...)` takes it. Only texts are not binary."""
-    is_text = content_type in {CSV, JSON_LINES}
-    schema = {"type": "string"} if is_text else {"type": "string", "format": "binary"}
-    return {"description": description, "content": {content_type: {"schema": schema}}}

@@ -14,12 +14,14 @@ from apiflask import APIFlask
 
 from schemas.http import callbacks, resources
 from schemas.request_problems import REQUEST_PROBLEMS, RequestCode
+from schemas.workbooks import MEDIA_TYPE
 from webhook.http.openapi import examples, headers, schemas
 from webhook.http.openapi.declarations import Declaration, Header, declaration_of
 from webhook.http.request_bodies import JSON, MULTIPART
 
 Json = dict[str, Any]
 PROBLEM = "application/problem+json"
+_READINESS = "/readyz"
 _DESCRIPTION = """\
 Import spreadsheets of phone numbers, get the result of every row, and keep the inventory of who holds which number.
 
@@ -144,14 +146,20 @@ def _responses(path: str, operation: Json, declaration: Declaration) -> Json:
     for status, response in responses.items():
         content = response.get("content", {})
         if status >= "400":
-            # Only `/readyz` has a body of another kind.
-            kept = {kind: body for kind, body in content.items() if "HTTPError" not in str(body) and status == "503"}
-            content = kept | {PROBLEM: {"schema": schemas.reference("Problem")}}
+            content = {PROBLEM: {"schema": schemas.reference("Problem")}}
+            if path == _READINESS and status == "503":
+                content |= responses["200"]["content"]
         elif status in {"204", "304"}:
             content = {}
+        elif declaration.files:
+            content = {kind: {"schema": _file_schema(kind)} for kind in declaration.files}
         text = _text(status, response["description"], declaration)
         responses[status] = {"description": text} | ({"content": content} if content else {})
     return {status: responses[status] for status in sorted(responses, key=lambda status: ("X" in status, status))}
+
+
+def _file_schema(content_type: str) -> Json:
+    return {"type": "string", "format": "binary"} if content_type == MEDIA_TYPE else {"type": "string"}
 
 
 def _refusals(path: str, operation: Json, declaration: Declaration) -> set[str]:

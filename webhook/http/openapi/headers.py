@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from webhook.http.openapi.declarations import Header
+from webhook.http.openapi.declarations import DOWNLOADS, Header
 
 Json = dict[str, Any]
 
@@ -13,7 +13,7 @@ _TEXTS = {
     "again with the same key, nothing is done twice, and the first response is returned with `Idempotent-Replayed`.",
     Header.PREFER: "`wait=n` (RFC 7240): wait up to n seconds, at most 10, for the result.",
     Header.IF_MATCH: "ETag of the state that you have seen (RFC 9110). In any other state, the response is 412.",
-    Header.IF_NONE_MATCH: "ETag of what you have already (RFC 9110). If it is current, the response is 304, without body.",
+    Header.IF_NONE_MATCH: "ETag of what you have already (RFC 9110). If it is current, the response is 304.",
     Header.RANGE: "The bytes to return, such as `bytes=0-1023` (RFC 9110); the response is 206.",
     Header.IF_RANGE: "ETag of the file that a part of is there. If the file has changed, the whole file is returned.",
 }
@@ -24,13 +24,13 @@ _EXAMPLES = {
 }
 
 
-def _header(text: str, *, kind: str = "string", **schema: str) -> Json:
-    return {"description": text, "schema": {"type": kind, **schema}}
+def _header(text: str, *, kind: str = "string", more: Json | None = None) -> Json:
+    return {"description": text, "schema": {"type": kind, **(more or {})}}
 
 
 RESPONSE_HEADERS = {
     "X-Request-Id": _header("ID of the request, for support."),
-    "Location": _header("Path of the resource.", format="uri-reference"),
+    "Location": _header("Path of the resource.", more={"format": "uri-reference"}),
     "ETag": _header("Names the state of the resource, for `If-Match` and `If-None-Match`."),
     "Retry-After": _header("Seconds after which the request can be sent again.", kind="integer"),
     "Link": _header('The next page: `<...>; rel="next"` (RFC 8288). Not on the last page.'),
@@ -48,7 +48,7 @@ def parameters() -> dict[str, Json]:
 
 
 def _parameter(header: Header) -> Json:
-    parameter = {
+    parameter: Json = {
         "name": header.value,
         "in": "header",
         "required": False,
@@ -69,8 +69,11 @@ def parameter_reference(header: Header) -> Json:
 
 def add_to_responses(operation: Json, accepted: tuple[Header, ...]) -> None:
     """Add to each response the headers that it is sent with. `accepted`: the request headers that the route honours."""
+    is_list = any(parameter.get("name") == "cursor" for parameter in operation.get("parameters", []))
     for status, response in operation["responses"].items():
         names = _names(status, response, accepted)
+        if is_list and status == "200":
+            names.append("Link")
         response["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
@@ -78,15 +81,13 @@ def _names(status: str, response: Json, accepted: tuple[Header, ...]) -> list[st
     content = response.get("content", {})
     schema = content.get("application/json", {}).get("schema", {})
     is_job = schema.get("$ref", "").endswith("/Job")
-    is_file = bool(content) and not any("json" in kind.split(";")[0].removesuffix("l") for kind in content)
     rules = {
         "X-Request-Id": True,
         "Location": status == "201" or (status == "202" and is_job),
         "ETag": (Header.IF_NONE_MATCH in accepted and status < "400") or (status == "202" and is_job),
         "Retry-After": status in {"429", "503"} or is_job,
-        "Link": schema.get("$ref", "").endswith("List") and status == "200",
         "Idempotent-Replayed": Header.IDEMPOTENCY_KEY in accepted and status in {"201", "202"},
-        "Content-Disposition": is_file and status < "300",
+        "Content-Disposition": bool(content.keys() & DOWNLOADS),
         "Content-Range": status in {"206", "416"},
         "Accept-Ranges": Header.RANGE in accepted and (status < "300" or status == "416"),
         "WWW-Authenticate": status == "401",
