@@ -6,6 +6,7 @@ problem (RFC 9457). Names of operations and schemas are a published contract.
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -85,6 +86,8 @@ def complete(app: APIFlask, spec: Json | str) -> Json | str:
     for path, method, view in _views(app):
         if method in spec["paths"].get(path, {}):
             _complete_operation(spec, path, method, declaration_of(view))
+            if view.__doc__ is not None:  # the framework leaves out the first line
+                spec["paths"][path][method]["description"] = inspect.cleandoc(view.__doc__)
     spec["webhooks"] = {"jobEnded": {"post": _job_ended(spec)}}
     schemas.finish(spec)
     examples.add(components["schemas"])
@@ -133,6 +136,8 @@ def _security(path: str) -> list[Json]:
 def _described(parameter: Json) -> Json:
     """Return a parameter with its description beside its schema, and without null, which no query can say."""
     schema = schemas.without_null(parameter["schema"])
+    if parameter["name"] == "cursor":
+        schema = {"type": "string", "description": "`next_cursor` of the page before; without it, the first page."}
     schema.pop("title", None)
     text = schema.pop("description", None) or _PATH_PARAMETERS.get(parameter["name"])
     return parameter | {"schema": schema} | ({"description": text} if text else {})
@@ -146,9 +151,9 @@ def _responses(path: str, operation: Json, declaration: Declaration) -> Json:
     for status, response in responses.items():
         content = response.get("content", {})
         if status >= "400":
-            content = {PROBLEM: {"schema": schemas.reference("Problem")}}
-            if path == _READINESS and status == "503":
-                content |= responses["200"]["content"]
+            # Where a dependency is unavailable, the first of them is sent; where too many requests run, the other.
+            health = responses["200"]["content"] if path == _READINESS and status == "503" else {}
+            content = health | {PROBLEM: {"schema": schemas.reference("Problem")}}
         elif status in {"204", "304"}:
             content = {}
         elif declaration.files:
