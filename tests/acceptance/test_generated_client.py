@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import re
@@ -13,6 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.support.api_client import REPORT_BOM
 from tests.support.servers import service
 from tests.support.servers.service import NO_TLS, Json, Service
 
@@ -82,9 +85,9 @@ def test_a_file_is_imported(answers: Json) -> None:
 
 
 def test_reports_are_text_and_bytes(answers: Json) -> None:
-    lines = answers["plain"]["report"].lstrip("\ufeff").splitlines()
-    assert lines[0].startswith("Land,TN,Voice,SMS,")
-    assert [line.split(",")[1] for line in lines[1:]] == ["2127770142", "2127770143", "212"]
+    lines = list(csv.DictReader(io.StringIO(answers["plain"]["report"].removeprefix(REPORT_BOM))))
+    assert [line["TN"] for line in lines] == ["2127770142", "2127770143", "212"]
+    assert [line["_result"] for line in lines] == ["created", "created", "failed"]
     assert answers["plain"]["workbook"] == [200, "PK"]
 
 

@@ -28,7 +28,11 @@ def index(query: tenant_bodies.TenantsQuery) -> Response:
 @bp.doc(
     operation_id="create_tenant",
     summary="Add a reseller or an enterprise",
-    responses={403: "Your company cannot add it there", 409: "The name is already in use"},
+    responses={
+        403: "Your company cannot add it there",
+        404: "`parent_id` not found",
+        409: "The name is already in use",
+    },
 )
 def create(body: tenant_bodies.NewTenant) -> Response:
     tenant = tenants.create(body)

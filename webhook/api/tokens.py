@@ -25,7 +25,11 @@ def index(query: tenants.PageQuery) -> Response:
 @bp.post("")
 @bp.input(tenants.NewToken, arg_name="body")
 @bp.output(tenants.IssuedToken, status_code=201)
-@bp.doc(operation_id="create_token", summary="Create a token; its secret is shown only once")
+@bp.doc(
+    operation_id="create_token",
+    summary="Create a token; its secret is shown only once",
+    responses={404: "`tenant_id` not found"},
+)
 def create(body: tenants.NewToken) -> Response:
     issued = tokens.create(body)
     response = created(issued, url_for("tokens.show", token_id=issued.id))

@@ -25,6 +25,7 @@ bp.after_request(idempotency.end_request)
     summary="Upload a spreadsheet of numbers",
     responses={
         403: "Your company cannot upload files",
+        404: "Your company was deleted meanwhile",
         413: "The file is too large",
         415: "Send multipart/form-data with the file",
     },

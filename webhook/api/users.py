@@ -30,7 +30,11 @@ def index(query: bodies.UsersQuery) -> Response:
 @bp.doc(
     operation_id="create_user",
     summary="Add a user and assign its first numbers",
-    responses={403: "Your company cannot add users there", 409: "The e-mail address or a number is already in use"},
+    responses={
+        403: "Your company cannot add users there",
+        404: "`tenant_id` not found",
+        409: "The e-mail address or a number is already in use",
+    },
 )
 @declares(Header.PREFER)
 def create(body: bodies.NewUser) -> Response:

@@ -59,6 +59,7 @@ _BY_STATUS = {
     "415": RequestCode.UNSUPPORTED_MEDIA_TYPE,
     "422": RequestCode.INVALID_FIELD,
     "429": RequestCode.RATE_LIMITED,
+    "500": RequestCode.INTERNAL_ERROR,
     "503": RequestCode.UNAVAILABLE,
 }
 _OTHERS = {"4XX": "Any other refusal", "5XX": "Any other error"}
@@ -123,7 +124,7 @@ def _complete_operation(spec: Json, path: str, method: str, declaration: Declara
     parameters += [headers.parameter_reference(header) for header in declaration.headers]
     if parameters:
         operation["parameters"] = parameters
-    operation["responses"] = _responses(path, operation, declaration)
+    operation["responses"] = _responses(path, method, operation, declaration)
     headers.add_to_responses(operation, declaration.headers)
 
 
@@ -143,10 +144,10 @@ def _described(parameter: Json) -> Json:
     return parameter | {"schema": schema} | ({"description": text} if text else {})
 
 
-def _responses(path: str, operation: Json, declaration: Declaration) -> Json:
+def _responses(path: str, method: str, operation: Json, declaration: Declaration) -> Json:
     """Return the responses by status: the successes as they are, and every refusal as a problem."""
     responses = dict(operation["responses"])
-    for status in _refusals(path, operation, declaration):
+    for status in _refusals(path, method, operation, declaration):
         responses.setdefault(status, {"description": ""})
     for status, response in responses.items():
         content = response.get("content", {})
@@ -167,17 +168,14 @@ def _file_schema(content_type: str) -> Json:
     return {"type": "string", "format": "binary"} if content_type == MEDIA_TYPE else {"type": "string"}
 
 
-def _refusals(path: str, operation: Json, declaration: Declaration) -> set[str]:
+def _refusals(path: str, method: str, operation: Json, declaration: Declaration) -> set[str]:
     """Return the refusals that an operation has for what it takes, and those that every operation has."""
     parameters = operation.get("parameters", [])
     has_body = "requestBody" in operation
     rules = {
-        "401": path.startswith("/v1/"),
-        "429": path.startswith("/v1/"),
-        "503": path.startswith("/v1/"),
+        **dict.fromkeys(("400", "401", "429", "500", "503"), path.startswith("/v1/")),
         "404": any(parameter.get("in") == "path" for parameter in parameters),
-        "400": has_body,
-        "413": has_body,
+        "413": has_body or method != "get",  # a body that is not needed is judged all the same
         "415": has_body,
         "409": Header.IDEMPOTENCY_KEY in declaration.headers,
         "422": has_body
