@@ -19,6 +19,7 @@ bp.before_request(auth.require_actor)
 @bp.output(bodies.CallbackList)
 @bp.doc(operation_id="list_callbacks", summary="List your callbacks, newest first")
 def index(query: bodies.CallbacksQuery) -> Response:
+    """Only those of your own tenant's jobs."""
     return next_link(callbacks.page(query))
 
 
@@ -26,6 +27,7 @@ def index(query: bodies.CallbacksQuery) -> Response:
 @bp.output(bodies.CallbackSecret)
 @bp.doc(operation_id="get_callback_secret", summary="Get the secret that signs your callbacks")
 def secret() -> Response:
+    """The first request creates it."""
     return _secret_response(callbacks.secret())
 
 
@@ -43,6 +45,7 @@ def rotate() -> Response:
 @bp.output(bodies.CallbackWithDeliveries)
 @bp.doc(operation_id="get_callback", summary="Get a callback and its delivery attempts")
 def show(callback_id: str) -> Response:
+    """At most the latest 100 attempts."""
     return shown(callbacks.get(callback_id))
 
 
@@ -54,6 +57,7 @@ def show(callback_id: str) -> Response:
     responses={409: "The job has not ended"},
 )
 def replay(callback_id: str) -> Response:
+    """Only once its job has ended."""
     response = shown(callbacks.replay(callback_id))
     response.status_code = 202
     return response

@@ -22,6 +22,7 @@ bp.before_request(auth.require_actor)
     summary="List the carriers available to you, and those that tenants below you have added",
 )
 def index(query: tenants.PageQuery) -> Response:
+    """Oldest first. `is_default`: your numbers get it when no carrier is named."""
     return next_link(carriers.page(query))
 
 
@@ -34,6 +35,7 @@ def index(query: tenants.PageQuery) -> Response:
     responses={403: "Enterprises have no carriers of their own", 409: "The name is already in use"},
 )
 def create(body: tenants.NewCarrier) -> Response:
+    """A voice carrier or an SMS carrier profile of your own tenant, which those below it can use."""
     carrier = carriers.create(body)
     return created(carrier, url_for("carriers.show", carrier_id=carrier.id))
 
@@ -42,6 +44,7 @@ def create(body: tenants.NewCarrier) -> Response:
 @bp.output(tenants.Carrier)
 @bp.doc(operation_id="get_carrier", summary="Get a carrier")
 def show(carrier_id: str) -> Response:
+    """One that is available to you, or that a tenant below you has added."""
     return shown(carriers.get(carrier_id))
 
 
@@ -54,6 +57,7 @@ def show(carrier_id: str) -> Response:
     responses={403: "Only the company that it belongs to can do this", 409: "The name is already in use"},
 )
 def change(carrier_id: str, body: tenants.CarrierChange) -> Response:
+    """Numbers keep the carrier under its new name; files have to use the new name."""
     return shown(carriers.change(carrier_id, body))
 
 
@@ -65,5 +69,6 @@ def change(carrier_id: str, body: tenants.CarrierChange) -> Response:
     responses={403: "Only the company that it belongs to can do this", 409: "It is in use"},
 )
 def delete(carrier_id: str) -> Response:
+    """Only your own."""
     carriers.delete(carrier_id)
     return done()

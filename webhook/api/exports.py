@@ -26,6 +26,7 @@ bp.before_request(auth.require_actor)
 @DOWNLOADS.streamed
 @declares(files=(CSV,))
 def numbers_csv(query: resources.NumbersFilter) -> Response:
+    """All pages of the list in one file, with its filters. Compressed, if the client accepts gzip."""
     return sent_compressed(exports.csv(query))
 
 
@@ -39,4 +40,5 @@ def numbers_csv(query: resources.NumbersFilter) -> Response:
 @DOWNLOADS.streamed
 @declares(files=(JSON_LINES,))
 def numbers_jsonl(query: resources.NumbersFilter) -> Response:
+    """All pages of the list in one file, with its filters. Compressed, if the client accepts gzip."""
     return sent_compressed(exports.jsonl(query))

@@ -26,6 +26,7 @@ bp = APIBlueprint("health", __name__, tag="Service")
 @bp.output(resources.Health)
 @bp.doc(operation_id="get_liveness", summary="Check that the process responds")
 def livez() -> Response:
+    """Asks no dependency: a process that responds is alive."""
     return _health_response([])
 
 
@@ -37,6 +38,7 @@ def livez() -> Response:
     responses={503: "At least one is unreachable"},
 )
 def readyz() -> Response:
+    """While many such requests run, the latest result is returned."""
     # While many such requests run, return the latest result: refusals would make the service appear unready.
     if READINESS.try_acquire():
         try:

@@ -25,6 +25,7 @@ bp.after_request(idempotency.end_request)
     operation_id="list_import_profiles", summary="List the import profiles of your own tenant and of those above it"
 )
 def index(query: PageQuery) -> Response:
+    """Oldest first."""
     return next_link(import_profiles.page(query))
 
 
@@ -41,6 +42,7 @@ def index(query: PageQuery) -> Response:
 )
 @declares(Header.IDEMPOTENCY_KEY)
 def create(body: bodies.NewImportProfile) -> Response:
+    """Its name must be free among the profiles of your own tenant."""
     profile = import_profiles.create(body)
     return created(profile, _location(profile.id))
 
@@ -49,6 +51,7 @@ def create(body: bodies.NewImportProfile) -> Response:
 @bp.output(bodies.ImportProfile)
 @bp.doc(operation_id="get_import_profile", summary="Get an import profile")
 def show(profile_id: str) -> Response:
+    """One of your own tenant or of a tenant above it."""
     return shown(import_profiles.get(profile_id))
 
 
@@ -61,6 +64,7 @@ def show(profile_id: str) -> Response:
     responses={403: "Only the company that it belongs to can do this", 409: "The name is already in use"},
 )
 def change(profile_id: str, body: bodies.ImportProfileChange) -> Response:
+    """Each field replaces the former value as a whole; omitted fields are not changed. Only your own tenant's."""
     return shown(import_profiles.change(profile_id, body))
 
 
@@ -72,6 +76,7 @@ def change(profile_id: str, body: bodies.ImportProfileChange) -> Response:
     responses={403: "Only the company that it belongs to can do this"},
 )
 def delete(profile_id: str) -> Response:
+    """Only your own tenant's."""
     import_profiles.delete(profile_id)
     return done()
 

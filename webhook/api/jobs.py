@@ -36,6 +36,10 @@ NOT_OWN = {403: "Only the company that started the job can do this"}
 @bp.output(resources.JobList)
 @bp.doc(operation_id="list_jobs", summary="List jobs, newest first")
 def index(query: resources.JobsQuery) -> Response:
+    """Of your own tenant and of those below it.
+
+    A filtered page can be shorter than `limit`; only the last page has no `next_cursor`.
+    """
     return next_link(jobs.page(query))
 
 
@@ -48,6 +52,7 @@ def index(query: resources.JobsQuery) -> Response:
 )
 @declares(Header.PREFER, Header.IF_NONE_MATCH)
 def show(job_id: str) -> Response:
+    """Of your own tenant or one below it. Its counts add up to the total at any moment."""
     return answer(jobs.get(job_id, wait_seconds(), must_wait=True), 200)
 
 
@@ -56,6 +61,7 @@ def show(job_id: str) -> Response:
 @bp.output(resources.RowList)
 @bp.doc(operation_id="list_job_rows", summary="List the result of each row", responses=NO_REPORT)
 def rows(job_id: str, query: resources.RowsQuery) -> Response:
+    """In file order; during a review, the expected results. A job that ended before it read a row has none."""
     return next_link(jobs.rows(job_id, query))
 
 
@@ -69,6 +75,7 @@ def rows(job_id: str, query: resources.RowsQuery) -> Response:
 @DOWNLOADS.streamed
 @declares(files=(CSV,))
 def report_csv(job_id: str, query: resources.ReportQuery) -> Response:
+    """During a review, what would happen to each row. `rows` limits it to failed or unprocessed rows."""
     return sent(reports.csv(job_id, query.rows))
 
 
@@ -82,6 +89,7 @@ def report_csv(job_id: str, query: resources.ReportQuery) -> Response:
 @DOWNLOADS.streamed
 @declares(files=(JSON_LINES,))
 def report_jsonl(job_id: str, query: resources.ReportQuery) -> Response:
+    """The same rows as in the CSV, as objects."""
     return sent(reports.jsonl(job_id, query.rows))
 
 
@@ -120,6 +128,7 @@ def report_xlsx(job_id: str, query: resources.WorkbookQuery) -> Response:
 )
 @declares(Header.IDEMPOTENCY_KEY, Header.IF_MATCH, Header.PREFER)
 def confirm(job_id: str) -> Response:
+    """The reviewed changes are carried out. Until then, nothing is written."""
     return accepted(jobs.confirm(job_id, request.headers.get("If-Match")))
 
 
@@ -166,6 +175,7 @@ def correct(job_id: str, body: CorrectionBody) -> Response:
     responses={**NOT_OWN, 409: NOT_CORRECTABLE},
 )
 def preview_correction(job_id: str, body: CorrectionPreviewBody) -> Response:
+    """Each rule is tried by itself, on at most 100,000 rows; every row that the correction names is described."""
     return Response(corrections.preview(job_id, body).model_dump_json(), content_type="application/json")
 
 
@@ -173,6 +183,7 @@ def preview_correction(job_id: str, body: CorrectionPreviewBody) -> Response:
 @bp.output(CorrectionList)
 @bp.doc(operation_id="list_job_corrections", summary="List the corrections of a job, in their order")
 def list_corrections(job_id: str) -> Response:
+    """Those that were taken back are not in the list."""
     return Response(corrections.listed(job_id).model_dump_json(), content_type="application/json")
 
 
@@ -185,6 +196,7 @@ def list_corrections(job_id: str) -> Response:
 )
 @declares(Header.IF_MATCH, Header.PREFER)
 def take_back_correction(job_id: str, number: str) -> Response:
+    """The job goes back to `checking`. If-Match: only in the state with that ETag."""
     return accepted(corrections.take_back(job_id, number, request.headers.get("If-Match")))
 
 
@@ -213,6 +225,7 @@ def retry(job_id: str) -> Response:
 )
 @declares(Header.IDEMPOTENCY_KEY, Header.PREFER)
 def cancel(job_id: str) -> Response:
+    """What is being written now is completed, and nothing else is begun."""
     return accepted(jobs.cancel(job_id))
 
 
@@ -225,6 +238,7 @@ def cancel(job_id: str) -> Response:
 )
 @declares(Header.IDEMPOTENCY_KEY, Header.PREFER)
 def undo(job_id: str) -> Response:
+    """Numbers that the job created are deleted; those that it changed or deleted get their earlier state back."""
     return accepted(jobs.undo(job_id))
 
 

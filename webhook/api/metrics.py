@@ -49,6 +49,7 @@ _RESPONSES = {
 )
 @declares(files=_FORMATS)
 def metrics() -> Response:
+    """Covers all tenants, so no tenant's token is accepted."""
     _admit()
     registry = CollectorRegistry()
     registry.register(_Service())

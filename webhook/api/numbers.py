@@ -19,6 +19,10 @@ bp.before_request(auth.require_actor)
 @bp.output(resources.NumberList)
 @bp.doc(operation_id="list_numbers", summary="Search the inventory")
 def index(query: resources.NumbersQuery) -> Response:
+    """Numbers of your own tenant and of those below it, ascending.
+
+    With `ends_with` or `user_kind`, a page can be shorter than `limit`; only the last page has no `next_cursor`.
+    """
     return next_link(numbers.page(query))
 
 
@@ -26,4 +30,5 @@ def index(query: resources.NumbersQuery) -> Response:
 @bp.output(resources.Number)
 @bp.doc(operation_id="get_number", summary="Get a number with its history")
 def show(e164: str) -> Response:
+    """The history lists the jobs that changed it, as far as you may see them."""
     return shown(numbers.get(e164))

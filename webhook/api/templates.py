@@ -23,6 +23,7 @@ bp.before_request(auth.require_actor)
 )
 @declares(files=(CSV,))
 def numbers_csv() -> Response:
+    """With the columns that an upload can have, and example rows."""
     return sent(templates.csv())
 
 
@@ -34,4 +35,5 @@ def numbers_csv() -> Response:
 )
 @declares(files=(MEDIA_TYPE,))
 def numbers_xlsx() -> Response:
+    """With the columns that an upload can have, and example rows."""
     return sent(templates.xlsx())

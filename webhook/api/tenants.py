@@ -19,6 +19,7 @@ bp.before_request(auth.require_actor)
 @bp.output(tenant_bodies.TenantList)
 @bp.doc(operation_id="list_tenants", summary="List your own tenant and those below it")
 def index(query: tenant_bodies.TenantsQuery) -> Response:
+    """Oldest first; your own is the first of all."""
     return next_link(tenants.page(query))
 
 
@@ -35,6 +36,7 @@ def index(query: tenant_bodies.TenantsQuery) -> Response:
     },
 )
 def create(body: tenant_bodies.NewTenant) -> Response:
+    """Below your own tenant, unless `parent_id` names another one."""
     tenant = tenants.create(body)
     return created(tenant, url_for("tenants.show", tenant_id=tenant.id))
 
@@ -43,6 +45,7 @@ def create(body: tenant_bodies.NewTenant) -> Response:
 @bp.output(tenant_bodies.Tenant)
 @bp.doc(operation_id="get_tenant", summary="Get a tenant; `me` is your own")
 def show(tenant_id: str) -> Response:
+    """With its own default carriers, and those in effect."""
     return shown(tenants.get(tenant_id))
 
 
@@ -55,6 +58,7 @@ def show(tenant_id: str) -> Response:
     responses={403: "Your company cannot change this", 409: "The name is already in use"},
 )
 def change(tenant_id: str, body: tenant_bodies.TenantChange) -> Response:
+    """Omitted fields are not changed. A default of null is inherited from the parent."""
     return shown(tenants.change(tenant_id, body))
 
 
@@ -66,5 +70,6 @@ def change(tenant_id: str, body: tenant_bodies.TenantChange) -> Response:
     responses={403: "Only a tenant below your own can be deleted", 409: "It is in use"},
 )
 def delete(tenant_id: str) -> Response:
+    """Refused as long as it has numbers, users, carriers, jobs or tenants below it."""
     tenants.delete(tenant_id)
     return done()

@@ -19,6 +19,7 @@ bp.before_request(auth.require_actor)
 @bp.output(tenants.TokenList)
 @bp.doc(operation_id="list_tokens", summary="List the tokens of your own tenant and those below it")
 def index(query: tenants.PageQuery) -> Response:
+    """Oldest first, with those that are revoked or expired; never with their secrets."""
     return next_link(tokens.page(query))
 
 
@@ -31,6 +32,7 @@ def index(query: tenants.PageQuery) -> Response:
     responses={404: "`tenant_id` not found"},
 )
 def create(body: tenants.NewToken) -> Response:
+    """For your own tenant, unless `tenant_id` names one below it. The token acts for that tenant."""
     issued = tokens.create(body)
     response = created(issued, url_for("tokens.show", token_id=issued.id))
     response.headers["Cache-Control"] = "no-store"
@@ -41,6 +43,7 @@ def create(body: tenants.NewToken) -> Response:
 @bp.output(tenants.Token)
 @bp.doc(operation_id="get_token", summary="Get a token, without its secret")
 def show(token_id: str) -> Response:
+    """The secret cannot be retrieved."""
     return shown(tokens.get(token_id))
 
 
@@ -48,5 +51,6 @@ def show(token_id: str) -> Response:
 @bp.output({}, status_code=204)
 @bp.doc(operation_id="revoke_token", summary="Revoke a token; it stays in the list")
 def delete(token_id: str) -> Response:
+    """It stops working at once."""
     tokens.delete(token_id)
     return done()

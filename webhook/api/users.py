@@ -21,6 +21,7 @@ bp.before_request(auth.require_actor)
 @bp.output(bodies.UserList)
 @bp.doc(operation_id="list_users", summary="List the users of your own tenant and of those below it")
 def index(query: bodies.UsersQuery) -> Response:
+    """Oldest first."""
     return next_link(users.page(query))
 
 
@@ -47,6 +48,7 @@ def create(body: bodies.NewUser) -> Response:
 @bp.output(bodies.User)
 @bp.doc(operation_id="get_user", summary="Get a user with its numbers")
 def show(user_id: str) -> Response:
+    """At most 1,000 numbers of each kind; `list_numbers` with `user_id` returns all."""
     return shown(users.get(user_id))
 
 
@@ -59,6 +61,7 @@ def show(user_id: str) -> Response:
     responses={409: "The e-mail address is already in use, or the user has numbers with SMS"},
 )
 def change(user_id: str, body: bodies.UserChange) -> Response:
+    """Omitted fields are not changed. Its numbers are changed by assignments and unassignments."""
     return shown(users.change(user_id, body))
 
 
@@ -68,5 +71,6 @@ def change(user_id: str, body: bodies.UserChange) -> Response:
     operation_id="delete_user", summary="Delete a user that has no numbers", responses={409: "The user has numbers"}
 )
 def delete(user_id: str) -> Response:
+    """Unassign its numbers first."""
     users.delete(user_id)
     return done()
