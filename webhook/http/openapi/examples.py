@@ -20,7 +20,7 @@ EXAMPLES: dict[str, Json] = {
         errors=[{"field": "limit", "message": "Input should be less than or equal to 200"}],
     ),
     "UploadForm": {
-        "file": "TN,Voice,SMS,Fax\r\n2125550142,TRUE,TRUE,FALSE\r\n",
+        "file": "TN,Voice,SMS\r\n2125550142,TRUE,FALSE\r\n",
         "mode": "review",
         "on_existing": "update",
         "mapping": {"columns": {"Phone Number": "TN"}, "constants": {"Country Code": "US"}},
