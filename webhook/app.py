@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from functools import partial
 from typing import Any
 
 import structlog
@@ -10,7 +11,6 @@ from apiflask import APIFlask
 from flask import Response, redirect, request
 from flask_swagger_ui import get_swaggerui_blueprint
 
-from schemas.http import resources
 from webhook import portal
 from webhook.api import (
     actions,
@@ -30,7 +30,8 @@ from webhook.api import (
     users,
 )
 from webhook.http import body_limits, errors, idempotency, refusals, request_metrics
-from webhook.http.request_bodies import BoundedRequest, form_schema
+from webhook.http.openapi import document
+from webhook.http.request_bodies import BoundedRequest
 from worker.config import logs
 from worker.config.settings import get_settings
 from worker.storage import files
@@ -88,7 +89,7 @@ def create_app() -> APIFlask:
     app.add_url_rule("/docs", "docs", app.doc(hide=True)(_to_docs))
     app.register_blueprint(portal.bp)
     portal.register(app)
-    app.spec_processor(_complete)
+    app.spec_processor(partial(document.complete, app))
     app.before_request(request_metrics.note_route)
     app.before_request(_name_request)
     app.before_request(refusals.raise_if_any)
@@ -118,24 +119,3 @@ def _seal(response: Response) -> Response:
     if request.path.startswith("/v1/"):
         response.headers.setdefault("Cache-Control", "private, no-cache")
     return response
-
-
-def _complete(spec: dict[Any, Any] | str) -> dict[Any, Any] | str:
-    """Add what the decorators cannot express: multipart bodies, the token of each `/v1/` path, problem bodies."""
-    if isinstance(spec, str):
-        return spec
-    spec["paths"]["/v1/uploads"]["post"]["requestBody"] = {
-        "content": form_schema(resources.UploadForm),
-        "required": True,
-    }
-    actions.describe(spec)
-    callbacks.describe(spec)
-    problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    spec["components"]["schemas"]["Problem"] = resources.Problem.model_json_schema()
-    spec["tags"] = list({tag["name"]: tag for tag in spec["tags"]}.values())  # two blueprints may share a tag
-    for path, operations in spec["paths"].items():
-        for operation in operations.values():
-            if path.startswith("/v1/"):
-                operation["security"] = [{"bearer": []}]
-            operation["responses"]["default"] = {"description": "Refused", "content": problem}
-    return spec

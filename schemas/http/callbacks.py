@@ -12,6 +12,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.http.resources import Counts, ErrorCount, Problem
+from schemas.job_kinds import JobKind
 
 
 class CallbackState(StrEnum):
@@ -64,7 +65,7 @@ class EndedJob(_Body):
     """A summary of the job that has ended; the fields mean the same as in `Job`."""
 
     id: str
-    kind: str
+    kind: JobKind
     status: Literal["completed", "completed_with_errors", "failed", "cancelled"]
     created_at: datetime
     started_at: datetime | None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, StringConstraints, model_validator
 
@@ -114,7 +114,7 @@ class Suggested(BaseModel):
 
     constants: dict[str, str] = {}
     values: dict[str, dict[str, str]] = {}
-    number_format: str = "auto"
+    number_format: Literal["auto", "national", "international"] = "auto"
 
 
 class TopRow(BaseModel):

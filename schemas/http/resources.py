@@ -6,14 +6,18 @@ Shapes only; `webhook.http.serializers` fills them.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from enum import StrEnum
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from schemas.callback_urls import LONGEST_URL
 from schemas.capabilities import CapabilityName
+from schemas.codes import Outcome
 from schemas.http.file_options import FileForm, FileOptions, NumberReading
 from schemas.http.mapping import EffectiveMapping, FileColumn, Mapping, ProfileRef, ProfileReference, Suggested, TopRow
+from schemas.job_kinds import JobKind
+from schemas.jobs import JobStatus
 from schemas.name_matching import LONGEST
 
 
@@ -21,10 +25,23 @@ class _Body(BaseModel):
     model_config = ConfigDict(from_attributes=True, extra="forbid")
 
 
+def _describe_errors(schema: dict[str, Any]) -> None:
+    """Add the member that only some problems have; as a field, it would be null in all others."""
+    schema["properties"]["errors"] = {
+        "type": "array",
+        "description": "An entry for each invalid field.",
+        "items": {
+            "type": "object",
+            "properties": {"field": {"type": "string"}, "message": {"type": "string"}},
+            "additionalProperties": True,
+        },
+    }
+
+
 class Problem(BaseModel):
     """Problem details (RFC 9457) with a stable `code`."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", json_schema_extra=_describe_errors)
 
     type: str
     title: str
@@ -83,7 +100,7 @@ class Progress(_Body):
     `held_up_since`: when its work began to wait for an unavailable database or storage. It resumes automatically.
     """
 
-    phase: str
+    phase: JobStatus
     rows_total: int
     rows_done: int
     rows_per_second: float | None = None
@@ -220,7 +237,7 @@ class LineageJob(_Body):
     """One of several files that correct each other."""
 
     id: str
-    status: str
+    status: JobStatus
     created_at: datetime
     total: int
     failed: int
@@ -238,8 +255,8 @@ class Job(_Body):
     """A job: one file, or one action on numbers."""
 
     id: str
-    kind: str
-    status: str
+    kind: JobKind
+    status: JobStatus
     mode: Literal["apply", "review"]
     on_error: Literal["skip", "abort"]
     on_existing: Literal["skip", "update", "error"]
@@ -310,7 +327,7 @@ class Row(_Body):
     """One row of a job's report; during review, its expected outcome. `cells` are the values in the file."""
 
     row: int
-    result: str
+    result: Outcome
     code: str
     column: str | None
     message: str
@@ -345,7 +362,7 @@ class HistoryEntry(_Body):
     """A job that changed a number."""
 
     job_id: str
-    kind: str
+    kind: JobKind
     at: datetime
     by: str
 
@@ -453,6 +470,10 @@ def _with_zone(time: datetime) -> datetime:
 Moment = Annotated[datetime, AfterValidator(_with_zone)]
 
 
+def _one_of(values: type[StrEnum]) -> dict[str, Any]:
+    return {"enum": [value.value for value in values]}
+
+
 class JobsQuery(BaseModel):
     """Filter and page of a list of jobs. Jobs must match all criteria that are set.
 
@@ -467,8 +488,8 @@ class JobsQuery(BaseModel):
         max_length=LONGEST,
         description="Part of the file's name, or of the name of the account or token that started the job.",
     )
-    kind: str | None = None
-    status: str | None = None
+    kind: Annotated[str, Field(json_schema_extra=_one_of(JobKind))] | None = None
+    status: Annotated[str, Field(json_schema_extra=_one_of(JobStatus))] | None = None
     code: str | None = Field(None, max_length=64, description="Code of failed rows that the job has.")
     created_after: Moment | None = Field(None, description="Created at this time or later (UTC if it has no zone).")
     created_before: Moment | None = Field(None, description="Created before this time (UTC if it has no zone).")

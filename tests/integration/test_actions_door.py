@@ -23,6 +23,7 @@ from schemas.permissions import Actor
 from schemas.user_services import Service
 from tests.support import factories
 from tests.support.api_client import Door, Json
+from tests.support.declared_answers import followed
 from tests.support.factories import World
 from webhook.http import body_limits
 from worker.numbers import filters, selections
@@ -741,7 +742,8 @@ def test_all_or_nothing_writes_nothing_when_a_number_fails(
 def test_both_bodies_are_described(api: Door, action: str) -> None:
     spec = api.get("/openapi.json").json
     content = spec["paths"][f"/v1/{action}"]["post"]["requestBody"]["content"]
-    named, form = content[JSON]["schema"]["properties"], content["multipart/form-data"]["schema"]
+    named = followed(spec, content[JSON]["schema"])["properties"]
+    form = followed(spec, content["multipart/form-data"]["schema"])
     assert {"numbers", "filter", "expected_count", "mode", "on_error"} <= set(named)
     assert set(named) - {"numbers", "filter", "expected_count"} == set(form["properties"]) - {
         "file",

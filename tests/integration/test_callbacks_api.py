@@ -12,6 +12,7 @@ from werkzeug.test import TestResponse
 from schemas.jobs import Phase
 from tests.support.api_client import Door, Json
 from tests.support.cli_runner import Cli, run, told
+from tests.support.declared_answers import followed
 from tests.support.factories import World
 from tests.support.files import sheets
 from tests.support.servers.callback_receiver import NETWORK, Receiver, receiving
@@ -216,7 +217,7 @@ def test_the_description_tells_what_a_receiver_is_sent(api: Door) -> None:
     assert content["schema"]["$ref"].endswith("/JobEnded")
     assert set(spec["components"]["schemas"]["JobEnded"]["properties"]) == {"type", "timestamp", "data"}
     form = spec["paths"]["/v1/uploads"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
-    assert "callback_url" in form["properties"]
+    assert "callback_url" in followed(spec, form)["properties"]
 
 
 # The commands

@@ -15,6 +15,7 @@ from apiflask import APIFlask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from tests.support.declared_answers import hold_to_the_document
 from webhook.app import create_app
 
 Json = dict[str, Any]
@@ -24,7 +25,9 @@ REPORT_BOM = "\ufeff"
 @functools.cache
 def application() -> APIFlask:
     """The application, once in a process: settings are read when they are used, and templates are compiled once."""
-    return create_app()
+    app = create_app()
+    hold_to_the_document(app)
+    return app
 
 
 @dataclass(frozen=True)

@@ -5,20 +5,21 @@ Each takes one number or a million, as a job.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 from apiflask import APIBlueprint
 from flask import Response, request
 
 from schemas.capabilities import ALL_LABELS
 from schemas.http import resources
-from schemas.job_kinds import ACTIONS, JobKind
+from schemas.job_kinds import JobKind
 from schemas.request_problems import RequestCode
 from webhook.api.jobs import accepted
 from webhook.http import auth, idempotency
 from webhook.http.body_limits import LIST, body_limit
 from webhook.http.errors import refuse
-from webhook.http.request_bodies import JSON, MULTIPART, form_schema, read_json, validated
+from webhook.http.openapi.declarations import Header, View, declares
+from webhook.http.request_bodies import JSON, MULTIPART, read_json, validated
 from webhook.services import actions
 
 bp = APIBlueprint("actions", __name__, url_prefix="/v1", tag="Actions")
@@ -26,17 +27,22 @@ bp.before_request(auth.require_actor)
 bp.before_request(idempotency.begin_request)
 bp.after_request(idempotency.end_request)
 
-REFUSALS = {
-    401: "No valid token",
-    409: "The number of matches differs from `expected_count`",
-    413: "The request body is too large",
-    422: "The request is not valid",
-}
+REFUSALS = {409: "The number of matches differs from `expected_count`"}
+
+
+def _declares(kind: JobKind) -> Callable[[View], View]:
+    accepts = actions.REQUESTS[kind]
+    return declares(Header.IDEMPOTENCY_KEY, Header.PREFER, json=accepts.body, form=accepts.form)
 
 
 @bp.post("/assignments")
 @bp.output(resources.Job, status_code=202)
-@bp.doc(summary="Assign numbers to an enterprise, a reseller or a user", responses=REFUSALS)
+@bp.doc(
+    operation_id="create_assignment",
+    summary="Assign numbers to an enterprise, a reseller or a user",
+    responses=REFUSALS,
+)
+@_declares(JobKind.ASSIGN)
 @body_limit(LIST, files=True)
 def assign() -> Response:
     """Numbers by list, filter or file; to one of `tenant_id` and `user_id`, which rows of a file may name instead."""
@@ -45,7 +51,12 @@ def assign() -> Response:
 
 @bp.post("/unassignments")
 @bp.output(resources.Job, status_code=202)
-@bp.doc(summary="Unassign numbers from users, or from a tenant to the level above it", responses=REFUSALS)
+@bp.doc(
+    operation_id="create_unassignment",
+    summary="Unassign numbers from users, or from a tenant to the level above it",
+    responses=REFUSALS,
+)
+@_declares(JobKind.UNASSIGN)
 @body_limit(LIST, files=True)
 def unassign() -> Response:
     """Numbers by list, filter or file; `user_id` and `service` limit which assignments are removed."""
@@ -54,7 +65,10 @@ def unassign() -> Response:
 
 @bp.post("/capability-changes")
 @bp.output(resources.Job, status_code=202)
-@bp.doc(summary=f"Turn {ALL_LABELS} on or off, set carriers", responses=REFUSALS)
+@bp.doc(
+    operation_id="create_capability_change", summary=f"Turn {ALL_LABELS} on or off, set carriers", responses=REFUSALS
+)
+@_declares(JobKind.CHANGE)
 @body_limit(LIST, files=True)
 def change() -> Response:
     """Numbers by list, filter or file. Omitted fields stay unchanged (R23)."""
@@ -63,7 +77,8 @@ def change() -> Response:
 
 @bp.post("/deletions")
 @bp.output(resources.Job, status_code=202)
-@bp.doc(summary="Delete unassigned numbers that you uploaded", responses=REFUSALS)
+@bp.doc(operation_id="create_deletion", summary="Delete unassigned numbers that you uploaded", responses=REFUSALS)
+@_declares(JobKind.DELETE)
 @body_limit(LIST, files=True)
 def delete() -> Response:
     """Numbers by list, filter or file (R24, R25)."""
@@ -79,14 +94,3 @@ def _accept(kind: JobKind) -> Response:
         idempotency.check_fingerprint(content)
         return accepted(actions.enter_selection(kind, validated(actions.REQUESTS[kind].body, content)))
     raise refuse(RequestCode.UNSUPPORTED_MEDIA_TYPE, f"Send {JSON}, or {MULTIPART} with a file.")
-
-
-def describe(spec: dict[str, Any]) -> None:
-    """Add the bodies of the actions to the OpenAPI document: the framework does not read them."""
-    schemas = spec["components"]["schemas"]
-    for kind, action in ACTIONS.items():
-        accepts = actions.REQUESTS[kind]
-        body = accepts.body.model_json_schema(ref_template="#/components/schemas/{model}")
-        schemas |= body.pop("$defs", {})
-        content = {JSON: {"schema": body}} | form_schema(accepts.form)
-        spec["paths"][f"/v1/{action.path}"]["post"]["requestBody"] = {"content": content, "required": True}

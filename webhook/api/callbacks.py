@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from apiflask import APIBlueprint
 from flask import Response
 
@@ -19,21 +17,25 @@ bp.before_request(auth.require_actor)
 @bp.get("")
 @bp.input(bodies.CallbacksQuery, location="query", arg_name="query")
 @bp.output(bodies.CallbackList)
-@bp.doc(summary="List your callbacks, newest first")
+@bp.doc(operation_id="list_callbacks", summary="List your callbacks, newest first")
 def index(query: bodies.CallbacksQuery) -> Response:
+    """Only those of your own tenant's jobs."""
     return next_link(callbacks.page(query))
 
 
 @bp.get("/secret")
 @bp.output(bodies.CallbackSecret)
-@bp.doc(summary="Get the secret that signs your callbacks")
+@bp.doc(operation_id="get_callback_secret", summary="Get the secret that signs your callbacks")
 def secret() -> Response:
+    """The first request creates it."""
     return _secret_response(callbacks.secret())
 
 
 @bp.post("/secret")
 @bp.output(bodies.CallbackSecret)
-@bp.doc(summary="Replace the secret; the old secret also signs for a limited time")
+@bp.doc(
+    operation_id="rotate_callback_secret", summary="Replace the secret; the old secret also signs for a limited time"
+)
 def rotate() -> Response:
     """If several are replaced within that period, only the last of them continues to sign."""
     return _secret_response(callbacks.rotate())
@@ -41,15 +43,21 @@ def rotate() -> Response:
 
 @bp.get("/<callback_id>")
 @bp.output(bodies.CallbackWithDeliveries)
-@bp.doc(summary="Get a callback and its delivery attempts")
+@bp.doc(operation_id="get_callback", summary="Get a callback and its delivery attempts")
 def show(callback_id: str) -> Response:
+    """At most the latest 100 attempts."""
     return shown(callbacks.get(callback_id))
 
 
 @bp.post("/<callback_id>/replay")
 @bp.output(bodies.Callback, status_code=202)
-@bp.doc(summary="Send a callback again with the same ID, from the start of its schedule")
+@bp.doc(
+    operation_id="replay_callback",
+    summary="Send a callback again with the same ID, from the start of its schedule",
+    responses={409: "The job has not ended"},
+)
 def replay(callback_id: str) -> Response:
+    """Only once its job has ended."""
     response = shown(callbacks.replay(callback_id))
     response.status_code = 202
     return response
@@ -59,32 +67,3 @@ def _secret_response(secret: bodies.CallbackSecret) -> Response:
     response = shown(secret)
     response.headers["Cache-Control"] = "no-store"
     return response
-
-
-def describe(spec: dict[str, Any]) -> None:
-    """Add the callback that a receiver gets to the OpenAPI document (3.1, `webhooks`)."""
-    body = bodies.JobEnded.model_json_schema(ref_template="#/components/schemas/{model}")
-    spec["components"]["schemas"] |= body.pop("$defs", {})
-    spec["components"]["schemas"]["JobEnded"] = body
-    properties = {
-        "webhook-id": "The same for every attempt",
-        "webhook-timestamp": "Unix seconds",
-        "webhook-signature": "v1,...",
-    }
-    spec["webhooks"] = {
-        "jobEnded": {
-            "post": {
-                "summary": "A job that was sent with `callback_url` has ended",
-                "description": "Signed as in the Standard Webhooks specification. Delivered at least once.",
-                "parameters": [
-                    {"name": name, "in": "header", "required": True, "description": text, "schema": {"type": "string"}}
-                    for name, text in properties.items()
-                ],
-                "requestBody": {
-                    "required": True,
-                    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/JobEnded"}}},
-                },
-                "responses": {"2XX": {"description": "Accepted. A 410 response ends the attempts of this callback."}},
-            }
-        }
-    }

@@ -17,38 +17,58 @@ bp.before_request(auth.require_actor)
 @bp.get("")
 @bp.input(tenants.PageQuery, location="query", arg_name="query")
 @bp.output(tenants.CarrierList)
-@bp.doc(summary="List the carriers available to you, and those that tenants below you have added")
+@bp.doc(
+    operation_id="list_carriers",
+    summary="List the carriers available to you, and those that tenants below you have added",
+)
 def index(query: tenants.PageQuery) -> Response:
+    """Oldest first. `is_default`: your numbers get it when no carrier is named."""
     return next_link(carriers.page(query))
 
 
 @bp.post("")
 @bp.input(tenants.NewCarrier, arg_name="body")
 @bp.output(tenants.Carrier, status_code=201)
-@bp.doc(summary="Add a carrier")
+@bp.doc(
+    operation_id="create_carrier",
+    summary="Add a carrier",
+    responses={403: "Enterprises have no carriers of their own", 409: "The name is already in use"},
+)
 def create(body: tenants.NewCarrier) -> Response:
+    """A voice carrier or an SMS carrier profile of your own tenant, which those below it can use."""
     carrier = carriers.create(body)
     return created(carrier, url_for("carriers.show", carrier_id=carrier.id))
 
 
 @bp.get("/<carrier_id>")
 @bp.output(tenants.Carrier)
-@bp.doc(summary="Get a carrier")
+@bp.doc(operation_id="get_carrier", summary="Get a carrier")
 def show(carrier_id: str) -> Response:
+    """One that is available to you, or that a tenant below you has added."""
     return shown(carriers.get(carrier_id))
 
 
 @bp.patch("/<carrier_id>")
 @bp.input(tenants.CarrierChange, arg_name="body")
 @bp.output(tenants.Carrier)
-@bp.doc(summary="Rename a carrier")
+@bp.doc(
+    operation_id="update_carrier",
+    summary="Rename a carrier",
+    responses={403: "Only the company that it belongs to can do this", 409: "The name is already in use"},
+)
 def change(carrier_id: str, body: tenants.CarrierChange) -> Response:
+    """Numbers keep the carrier under its new name; files have to use the new name."""
     return shown(carriers.change(carrier_id, body))
 
 
 @bp.delete("/<carrier_id>")
 @bp.output({}, status_code=204)
-@bp.doc(summary="Delete a carrier that no number and no default uses")
+@bp.doc(
+    operation_id="delete_carrier",
+    summary="Delete a carrier that no number and no default uses",
+    responses={403: "Only the company that it belongs to can do this", 409: "It is in use"},
+)
 def delete(carrier_id: str) -> Response:
+    """Only your own."""
     carriers.delete(carrier_id)
     return done()

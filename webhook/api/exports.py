@@ -9,6 +9,7 @@ from schemas.http import resources
 from webhook.http import auth
 from webhook.http.concurrency_limits import DOWNLOADS
 from webhook.http.downloads import sent_compressed
+from webhook.http.openapi.declarations import CSV, JSON_LINES, declares
 from webhook.services import exports
 
 bp = APIBlueprint("exports", __name__, url_prefix="/v1", tag="Numbers")
@@ -17,15 +18,27 @@ bp.before_request(auth.require_actor)
 
 @bp.get("/numbers.csv")
 @bp.input(resources.NumbersFilter, location="query", arg_name="query")
-@bp.doc(summary="Download the matching numbers as CSV; uploading the file again changes nothing")
+@bp.doc(
+    operation_id="get_numbers_csv",
+    summary="Download the matching numbers as CSV; uploading the file again changes nothing",
+    responses={200: "The numbers, encoded as UTF-8"},
+)
 @DOWNLOADS.streamed
+@declares(files=(CSV,))
 def numbers_csv(query: resources.NumbersFilter) -> Response:
+    """All pages of the list in one file, with its filters. Compressed, if the client accepts gzip."""
     return sent_compressed(exports.csv(query))
 
 
 @bp.get("/numbers.jsonl")
 @bp.input(resources.NumbersFilter, location="query", arg_name="query")
-@bp.doc(summary="Download the matching numbers as JSON lines: the objects of the list, without history")
+@bp.doc(
+    operation_id="get_numbers_jsonl",
+    summary="Download the matching numbers as JSON lines: the objects of the list, without history",
+    responses={200: "The numbers, an object per line"},
+)
 @DOWNLOADS.streamed
+@declares(files=(JSON_LINES,))
 def numbers_jsonl(query: resources.NumbersFilter) -> Response:
+    """All pages of the list in one file, with its filters. Compressed, if the client accepts gzip."""
     return sent_compressed(exports.jsonl(query))

@@ -24,17 +24,21 @@ bp = APIBlueprint("health", __name__, tag="Service")
 
 @bp.get("/livez")
 @bp.output(resources.Health)
-@bp.doc(summary="Check that the process responds")
+@bp.doc(operation_id="get_liveness", summary="Check that the process responds")
 def livez() -> Response:
+    """Asks no dependency: a process that responds is alive."""
     return _health_response([])
 
 
 @bp.get("/readyz")
 @bp.output(resources.Health)
 @bp.doc(
-    summary="Check that database, broker and storage can be reached", responses={503: "At least one is unreachable"}
+    operation_id="get_readiness",
+    summary="Check that database, broker and storage can be reached",
+    responses={503: "At least one is unreachable"},
 )
 def readyz() -> Response:
+    """While many such requests run, the latest result is returned."""
     # While many such requests run, return the latest result: refusals would make the service appear unready.
     if READINESS.try_acquire():
         try:

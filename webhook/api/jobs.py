@@ -11,9 +11,11 @@ from schemas.http import resources
 from schemas.http.corrections import CorrectionBody, CorrectionList, CorrectionPreview, CorrectionPreviewBody
 from schemas.http.rechecks import RecheckBody
 from schemas.jobs import TERMINAL
+from schemas.workbooks import MEDIA_TYPE
 from webhook.http import auth, idempotency
 from webhook.http.concurrency_limits import DOWNLOADS
 from webhook.http.downloads import sent, sent_stored
+from webhook.http.openapi.declarations import CSV, JSON_LINES, Header, declares
 from webhook.http.responses import next_link
 from webhook.services import corrections, jobs, rechecks, reports, workbooks
 
@@ -23,60 +25,91 @@ bp.before_request(idempotency.begin_request)
 bp.after_request(idempotency.end_request)
 
 LONGEST_WAIT = 10.0  # seconds that `Prefer: wait` may hold a request
-EXPIRED = {410: "The report has expired"}
+NO_REPORT = {409: "The job has no report, or not yet", 410: "The report has expired"}
+CHANGED = {412: "The job has changed since"}
+NOT_CORRECTABLE = "The rows of this job cannot be corrected now"
+NOT_OWN = {403: "Only the company that started the job can do this"}
 
 
 @bp.get("")
 @bp.input(resources.JobsQuery, location="query", arg_name="query")
 @bp.output(resources.JobList)
-@bp.doc(summary="List jobs, newest first")
+@bp.doc(operation_id="list_jobs", summary="List jobs, newest first")
 def index(query: resources.JobsQuery) -> Response:
+    """Of your own tenant and of those below it.
+
+    A filtered page can be shorter than `limit`; only the last page has no `next_cursor`.
+    """
     return next_link(jobs.page(query))
 
 
 @bp.get("/<job_id>")
 @bp.output(resources.Job)
-@bp.doc(summary="Get a job; `Prefer: wait=n` waits up to n seconds for it to end or to need confirmation")
+@bp.doc(
+    operation_id="get_job",
+    summary="Get a job; `Prefer: wait=n` waits up to n seconds for it to end or to need confirmation",
+    responses={304: "The job is in the state that the client has (If-None-Match)"},
+)
+@declares(Header.PREFER, Header.IF_NONE_MATCH)
 def show(job_id: str) -> Response:
+    """Of your own tenant or one below it. Its counts add up to the total at any moment."""
     return answer(jobs.get(job_id, wait_seconds(), must_wait=True), 200)
 
 
 @bp.get("/<job_id>/rows")
 @bp.input(resources.RowsQuery, location="query", arg_name="query")
 @bp.output(resources.RowList)
-@bp.doc(summary="List the result of each row", responses=EXPIRED)
+@bp.doc(operation_id="list_job_rows", summary="List the result of each row", responses=NO_REPORT)
 def rows(job_id: str, query: resources.RowsQuery) -> Response:
+    """In file order; during a review, the expected results. A job that ended before it read a row has none."""
     return next_link(jobs.rows(job_id, query))
 
 
 @bp.get("/<job_id>/report.csv")
 @bp.input(resources.ReportQuery, location="query", arg_name="query")
-@bp.doc(summary="Download the report as CSV: the file's own columns, then the result of each row", responses=EXPIRED)
+@bp.doc(
+    operation_id="get_job_report_csv",
+    summary="Download the report as CSV: the file's own columns, then the result of each row",
+    responses={200: "The report, encoded as UTF-8", **NO_REPORT},
+)
 @DOWNLOADS.streamed
+@declares(files=(CSV,))
 def report_csv(job_id: str, query: resources.ReportQuery) -> Response:
+    """During a review, what would happen to each row. `rows` limits it to failed or unprocessed rows."""
     return sent(reports.csv(job_id, query.rows))
 
 
 @bp.get("/<job_id>/report.jsonl")
 @bp.input(resources.ReportQuery, location="query", arg_name="query")
-@bp.doc(summary="Download the report as JSON lines", responses=EXPIRED)
+@bp.doc(
+    operation_id="get_job_report_jsonl",
+    summary="Download the report as JSON lines",
+    responses={200: "The report, an object per row", **NO_REPORT},
+)
 @DOWNLOADS.streamed
+@declares(files=(JSON_LINES,))
 def report_jsonl(job_id: str, query: resources.ReportQuery) -> Response:
+    """The same rows as in the CSV, as objects."""
     return sent(reports.jsonl(job_id, query.rows))
 
 
 @bp.get("/<job_id>/report.xlsx")
 @bp.input(resources.WorkbookQuery, location="query", arg_name="query")
 @bp.doc(
+    operation_id="get_job_report_xlsx",
     summary="Download the report as a workbook: a summary and the rows to correct",
     responses={
+        200: "The workbook",
         206: "The requested range",
         304: "The client already has this file (If-None-Match)",
-        **EXPIRED,
+        **NO_REPORT,
+        412: "The file does not match If-Match",
         416: "The range is outside the file",
+        500: "The workbook could not be prepared",
         503: "The workbook is still being prepared: retry after the seconds in Retry-After",
     },
 )
+@declares(Header.PREFER, Header.IF_MATCH, Header.IF_NONE_MATCH, Header.RANGE, Header.IF_RANGE, files=(MEDIA_TYPE,))
 def report_xlsx(job_id: str, query: resources.WorkbookQuery) -> Response:
     """At most 100,000 rows; the summary says how many were left out.
 
@@ -89,10 +122,13 @@ def report_xlsx(job_id: str, query: resources.WorkbookQuery) -> Response:
 @bp.post("/<job_id>/confirm")
 @bp.output(resources.Job, status_code=202)
 @bp.doc(
+    operation_id="confirm_job",
     summary="Confirm a job after its review; If-Match: only in the state with that ETag",
-    responses={412: "The job has changed since"},
+    responses={**NOT_OWN, 409: "The job is not waiting to be confirmed", **CHANGED},
 )
+@declares(Header.IDEMPOTENCY_KEY, Header.IF_MATCH, Header.PREFER)
 def confirm(job_id: str) -> Response:
+    """The reviewed changes are carried out. Until then, nothing is written."""
     return accepted(jobs.confirm(job_id, request.headers.get("If-Match")))
 
 
@@ -100,9 +136,11 @@ def confirm(job_id: str) -> Response:
 @bp.input(RecheckBody, arg_name="body")
 @bp.output(resources.Job, status_code=202)
 @bp.doc(
+    operation_id="recheck_job",
     summary="Check a stored file again under another mapping or other options",
-    responses={410: "The file is no longer kept", 412: "The job has changed since"},
+    responses={**NOT_OWN, 409: "The job cannot be checked again", 410: "The file is no longer kept", **CHANGED},
 )
+@declares(Header.IDEMPOTENCY_KEY, Header.IF_MATCH, Header.PREFER)
 def recheck(job_id: str, body: RecheckBody) -> Response:
     """Under review, the same job goes back to `checking`. Otherwise a new job reads the file: see its `parent_job_id`.
 
@@ -114,7 +152,12 @@ def recheck(job_id: str, body: RecheckBody) -> Response:
 @bp.post("/<job_id>/corrections")
 @bp.input(CorrectionBody, arg_name="body")
 @bp.output(resources.Job, status_code=202)
-@bp.doc(summary="Correct rows of an upload under review", responses={412: "The job has changed since"})
+@bp.doc(
+    operation_id="correct_job",
+    summary="Correct rows of an upload under review",
+    responses={**NOT_OWN, 409: NOT_CORRECTABLE, **CHANGED},
+)
+@declares(Header.IDEMPOTENCY_KEY, Header.IF_MATCH, Header.PREFER)
 def correct(job_id: str, body: CorrectionBody) -> Response:
     """The job goes back to `checking`; only what was corrected is validated again, and duplicates are looked for again.
 
@@ -126,28 +169,45 @@ def correct(job_id: str, body: CorrectionBody) -> Response:
 @bp.post("/<job_id>/corrections/preview")
 @bp.input(CorrectionPreviewBody, arg_name="body")
 @bp.output(CorrectionPreview)
-@bp.doc(summary="Say what a correction would do; nothing is changed")
+@bp.doc(
+    operation_id="preview_job_correction",
+    summary="Say what a correction would do; nothing is changed",
+    responses={**NOT_OWN, 409: NOT_CORRECTABLE},
+)
 def preview_correction(job_id: str, body: CorrectionPreviewBody) -> Response:
+    """Each rule is tried by itself, on at most 100,000 rows; every row that the correction names is described."""
     return Response(corrections.preview(job_id, body).model_dump_json(), content_type="application/json")
 
 
 @bp.get("/<job_id>/corrections")
 @bp.output(CorrectionList)
-@bp.doc(summary="List the corrections of a job, in their order")
+@bp.doc(operation_id="list_job_corrections", summary="List the corrections of a job, in their order")
 def list_corrections(job_id: str) -> Response:
+    """Those that were taken back are not in the list."""
     return Response(corrections.listed(job_id).model_dump_json(), content_type="application/json")
 
 
 @bp.delete("/<job_id>/corrections/<number>")
 @bp.output(resources.Job, status_code=202)
-@bp.doc(summary="Take a correction back; its rows are validated again", responses={412: "The job has changed since"})
+@bp.doc(
+    operation_id="take_back_job_correction",
+    summary="Take a correction back; its rows are validated again",
+    responses={**NOT_OWN, 409: NOT_CORRECTABLE, **CHANGED},
+)
+@declares(Header.IF_MATCH, Header.PREFER)
 def take_back_correction(job_id: str, number: str) -> Response:
+    """The job goes back to `checking`. If-Match: only in the state with that ETag."""
     return accepted(corrections.take_back(job_id, number, request.headers.get("If-Match")))
 
 
 @bp.post("/<job_id>/retry")
 @bp.output(resources.Job, status_code=202)
-@bp.doc(summary="Take the failed rows of an ended upload into a new review", responses={410: "The report has expired"})
+@bp.doc(
+    operation_id="retry_job",
+    summary="Take the failed rows of an ended upload into a new review",
+    responses={**NOT_OWN, 409: "The job has not ended, or has no failed rows", 410: "The report has expired"},
+)
+@declares(Header.IDEMPOTENCY_KEY, Header.PREFER)
 def retry(job_id: str) -> Response:
     """The new job's rows have the numbers of the file; its `parent_job_id` is the ended job. No file is sent again.
 
@@ -158,15 +218,27 @@ def retry(job_id: str) -> Response:
 
 @bp.post("/<job_id>/cancel")
 @bp.output(resources.Job, status_code=202)
-@bp.doc(summary="Stop a job: changes already made stay, the remaining rows are not processed")
+@bp.doc(
+    operation_id="cancel_job",
+    summary="Stop a job: changes already made stay, the remaining rows are not processed",
+    responses={**NOT_OWN, 409: "The job has already ended"},
+)
+@declares(Header.IDEMPOTENCY_KEY, Header.PREFER)
 def cancel(job_id: str) -> Response:
+    """What is being written now is completed, and nothing else is begun."""
     return accepted(jobs.cancel(job_id))
 
 
 @bp.post("/<job_id>/undo")
 @bp.output(resources.Job, status_code=202)
-@bp.doc(summary="Undo a job with a new job; numbers changed since are left unchanged")
+@bp.doc(
+    operation_id="undo_job",
+    summary="Undo a job with a new job; numbers changed since are left unchanged",
+    responses={**NOT_OWN, 409: "The job has not ended, or there is nothing left to undo"},
+)
+@declares(Header.IDEMPOTENCY_KEY, Header.PREFER)
 def undo(job_id: str) -> Response:
+    """Numbers that the job created are deleted; those that it changed or deleted get their earlier state back."""
     return accepted(jobs.undo(job_id))
 
 

@@ -7,7 +7,6 @@ import platform
 from collections.abc import Iterable
 from importlib.metadata import version
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import Any
 
 import structlog
 from apiflask import APIBlueprint
@@ -22,6 +21,7 @@ from schemas.metrics import BUILD, LEDGER_UP, MetricKind
 from schemas.request_problems import RequestCode
 from webhook.http import request_metrics
 from webhook.http.errors import refuse
+from webhook.http.openapi.declarations import declares
 from worker.config.settings import get_settings
 from worker.database.engine import transaction
 from worker.jobs.metrics_queries import Samples, read
@@ -33,17 +33,23 @@ bp = APIBlueprint("metrics", __name__, tag="Service")
 FORWARDING = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip")
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _FAMILIES = {MetricKind.COUNTER: CounterMetricFamily, MetricKind.GAUGE: GaugeMetricFamily}
-_ANSWERS: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The metrics", "content": {"text/plain": {"schema": {"type": "string"}}}}
+_FORMATS = ("text/plain; version=0.0.4", "application/openmetrics-text; version=1.0.0")
+_RESPONSES = {
+    200: "The metrics, in the format that Accept asks for",
+    401: "Not the operator's token",
+    403: "No token is configured, and the client is not on the same machine",
 }
 
 
 @bp.get("/metrics")
 @bp.doc(
+    operation_id="get_metrics",
     summary="Get the service's metrics in Prometheus text format or OpenMetrics, for operators",
-    responses=_ANSWERS,
+    responses=_RESPONSES,
 )
+@declares(files=_FORMATS)
 def metrics() -> Response:
+    """Covers all tenants, so no tenant's token is accepted."""
     _admit()
     registry = CollectorRegistry()
     registry.register(_Service())

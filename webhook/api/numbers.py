@@ -17,13 +17,18 @@ bp.before_request(auth.require_actor)
 @bp.get("")
 @bp.input(resources.NumbersQuery, location="query", arg_name="query")
 @bp.output(resources.NumberList)
-@bp.doc(summary="Search the inventory")
+@bp.doc(operation_id="list_numbers", summary="Search the inventory")
 def index(query: resources.NumbersQuery) -> Response:
+    """Numbers of your own tenant and of those below it, ascending.
+
+    With `ends_with` or `user_kind`, a page can be shorter than `limit`; only the last page has no `next_cursor`.
+    """
     return next_link(numbers.page(query))
 
 
 @bp.get("/<e164>")
 @bp.output(resources.Number)
-@bp.doc(summary="Get a number with its history")
+@bp.doc(operation_id="get_number", summary="Get a number with its history")
 def show(e164: str) -> Response:
+    """The history lists the jobs that changed it, as far as you may see them."""
     return shown(numbers.get(e164))

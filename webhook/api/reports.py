@@ -8,6 +8,7 @@ from flask import Response
 from schemas.http.tenants import HoldingsQuery
 from webhook.http import auth
 from webhook.http.downloads import sent
+from webhook.http.openapi.declarations import CSV, declares
 from webhook.services import holdings_report
 
 bp = APIBlueprint("reports", __name__, url_prefix="/v1/reports", tag="Numbers")
@@ -16,7 +17,12 @@ bp.before_request(auth.require_actor)
 
 @bp.get("/holdings.csv")
 @bp.input(HoldingsQuery, location="query", arg_name="query")
-@bp.doc(summary="Download how many numbers each tenant holds, by country, voice carrier and capabilities, as CSV")
+@bp.doc(
+    operation_id="get_holdings_csv",
+    summary="Download how many numbers each tenant holds, by country, voice carrier and capabilities, as CSV",
+    responses={200: "The report, encoded as UTF-8"},
+)
+@declares(files=(CSV,))
 def holdings_csv(query: HoldingsQuery) -> Response:
     """Now, or with `date` at the end of a day that is over (UTC). `counted_at` says when the numbers were counted."""
     return sent(holdings_report.csv(query))

@@ -5,8 +5,10 @@ from __future__ import annotations
 from apiflask import APIBlueprint
 from flask import Response
 
+from schemas.workbooks import MEDIA_TYPE
 from webhook.http import auth
 from webhook.http.downloads import sent
+from webhook.http.openapi.declarations import CSV, declares
 from webhook.services import templates
 
 bp = APIBlueprint("templates", __name__, url_prefix="/v1/templates", tag="Uploads")
@@ -14,12 +16,24 @@ bp.before_request(auth.require_actor)
 
 
 @bp.get("/numbers.csv")
-@bp.doc(summary="Download the sample file as CSV")
+@bp.doc(
+    operation_id="get_template_csv",
+    summary="Download the sample file as CSV",
+    responses={200: "The sample file, encoded as UTF-8"},
+)
+@declares(files=(CSV,))
 def numbers_csv() -> Response:
+    """With the columns that an upload can have, and example rows."""
     return sent(templates.csv())
 
 
 @bp.get("/numbers.xlsx")
-@bp.doc(summary="Download the sample file as a workbook with text cells, so that Excel does not change the numbers")
+@bp.doc(
+    operation_id="get_template_xlsx",
+    summary="Download the sample file as a workbook with text cells, so that Excel does not change the numbers",
+    responses={200: "The sample file"},
+)
+@declares(files=(MEDIA_TYPE,))
 def numbers_xlsx() -> Response:
+    """With the columns that an upload can have, and example rows."""
     return sent(templates.xlsx())

@@ -17,16 +17,22 @@ bp.before_request(auth.require_actor)
 @bp.get("")
 @bp.input(tenants.PageQuery, location="query", arg_name="query")
 @bp.output(tenants.TokenList)
-@bp.doc(summary="List the tokens of your own tenant and those below it")
+@bp.doc(operation_id="list_tokens", summary="List the tokens of your own tenant and those below it")
 def index(query: tenants.PageQuery) -> Response:
+    """Oldest first, with those that are revoked or expired; never with their secrets."""
     return next_link(tokens.page(query))
 
 
 @bp.post("")
 @bp.input(tenants.NewToken, arg_name="body")
 @bp.output(tenants.IssuedToken, status_code=201)
-@bp.doc(summary="Create a token; its secret is shown only once")
+@bp.doc(
+    operation_id="create_token",
+    summary="Create a token; its secret is shown only once",
+    responses={404: "`tenant_id` not found"},
+)
 def create(body: tenants.NewToken) -> Response:
+    """For your own tenant, unless `tenant_id` names one below it. The token acts for that tenant."""
     issued = tokens.create(body)
     response = created(issued, url_for("tokens.show", token_id=issued.id))
     response.headers["Cache-Control"] = "no-store"
@@ -35,14 +41,16 @@ def create(body: tenants.NewToken) -> Response:
 
 @bp.get("/<token_id>")
 @bp.output(tenants.Token)
-@bp.doc(summary="Get a token, without its secret")
+@bp.doc(operation_id="get_token", summary="Get a token, without its secret")
 def show(token_id: str) -> Response:
+    """The secret cannot be retrieved."""
     return shown(tokens.get(token_id))
 
 
 @bp.delete("/<token_id>")
 @bp.output({}, status_code=204)
-@bp.doc(summary="Revoke a token; it stays in the list")
+@bp.doc(operation_id="revoke_token", summary="Revoke a token; it stays in the list")
 def delete(token_id: str) -> Response:
+    """It stops working at once."""
     tokens.delete(token_id)
     return done()

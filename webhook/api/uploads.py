@@ -9,6 +9,7 @@ from schemas.http import resources
 from webhook.api.jobs import accepted
 from webhook.http import auth, idempotency
 from webhook.http.body_limits import body_limit
+from webhook.http.openapi.declarations import Header, declares
 from webhook.services import uploads
 
 bp = APIBlueprint("uploads", __name__, url_prefix="/v1", tag="Uploads")
@@ -19,8 +20,18 @@ bp.after_request(idempotency.end_request)
 
 @bp.post("/uploads")
 @bp.output(resources.Job, status_code=202)
-@bp.doc(summary="Upload a spreadsheet of numbers", responses={401: "No valid token", 413: "File too large"})
+@bp.doc(
+    operation_id="create_upload",
+    summary="Upload a spreadsheet of numbers",
+    responses={
+        403: "Your company cannot upload files",
+        404: "Your company was deleted meanwhile",
+        413: "The file is too large",
+        415: "Send multipart/form-data with the file",
+    },
+)
 @body_limit(files=True)
+@declares(Header.IDEMPOTENCY_KEY, Header.PREFER, form=resources.UploadForm)
 def upload() -> Response:
     """Responds as soon as the file has arrived; the job reports the outcome of each row."""
     return accepted(uploads.enter(request))

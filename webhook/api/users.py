@@ -8,6 +8,7 @@ from flask import Response, url_for
 from schemas.http import users as bodies
 from webhook.api.jobs import wait_seconds
 from webhook.http import auth
+from webhook.http.openapi.declarations import Header, declares
 from webhook.http.responses import created, done, next_link, shown
 from webhook.services import users
 
@@ -18,15 +19,25 @@ bp.before_request(auth.require_actor)
 @bp.get("")
 @bp.input(bodies.UsersQuery, location="query", arg_name="query")
 @bp.output(bodies.UserList)
-@bp.doc(summary="List the users of your own tenant and of those below it")
+@bp.doc(operation_id="list_users", summary="List the users of your own tenant and of those below it")
 def index(query: bodies.UsersQuery) -> Response:
+    """Oldest first."""
     return next_link(users.page(query))
 
 
 @bp.post("")
 @bp.input(bodies.NewUser, arg_name="body")
 @bp.output(bodies.User, status_code=201)
-@bp.doc(summary="Add a user and assign its first numbers")
+@bp.doc(
+    operation_id="create_user",
+    summary="Add a user and assign its first numbers",
+    responses={
+        403: "Your company cannot add users there",
+        404: "`tenant_id` not found",
+        409: "The e-mail address or a number is already in use",
+    },
+)
+@declares(Header.PREFER)
 def create(body: bodies.NewUser) -> Response:
     """Refuses numbers that cannot be assigned, all at once and with nothing created; the job reports later failures."""
     user = users.create(body, wait_seconds(users.WAIT))
@@ -35,22 +46,31 @@ def create(body: bodies.NewUser) -> Response:
 
 @bp.get("/<user_id>")
 @bp.output(bodies.User)
-@bp.doc(summary="Get a user with its numbers")
+@bp.doc(operation_id="get_user", summary="Get a user with its numbers")
 def show(user_id: str) -> Response:
+    """At most 1,000 numbers of each kind; `list_numbers` with `user_id` returns all."""
     return shown(users.get(user_id))
 
 
 @bp.patch("/<user_id>")
 @bp.input(bodies.UserChange, arg_name="body")
 @bp.output(bodies.User)
-@bp.doc(summary="Change a user's name, e-mail address, SMS service or existing extension")
+@bp.doc(
+    operation_id="update_user",
+    summary="Change a user's name, e-mail address, SMS service or existing extension",
+    responses={409: "The e-mail address is already in use, or the user has numbers with SMS"},
+)
 def change(user_id: str, body: bodies.UserChange) -> Response:
+    """Omitted fields are not changed. Its numbers are changed by assignments and unassignments."""
     return shown(users.change(user_id, body))
 
 
 @bp.delete("/<user_id>")
 @bp.output({}, status_code=204)
-@bp.doc(summary="Delete a user that has no numbers")
+@bp.doc(
+    operation_id="delete_user", summary="Delete a user that has no numbers", responses={409: "The user has numbers"}
+)
 def delete(user_id: str) -> Response:
+    """Unassign its numbers first."""
     users.delete(user_id)
     return done()

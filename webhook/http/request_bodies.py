@@ -230,10 +230,3 @@ def validated(body: type[Body], raw: Mapping[str, Any]) -> Body:
 
 def _name(location: tuple[int | str, ...]) -> str:
     return ".".join(str(part)[:_LONGEST_FIELD] for part in location)
-
-
-def form_schema(form: type[BaseModel]) -> dict[str, Any]:
-    """Return the OpenAPI schema of a multipart body with a file and this form."""
-    schema = form.model_json_schema()
-    schema["properties"]["file"] = {"type": "string", "contentMediaType": "application/octet-stream"}
-    return {MULTIPART: {"schema": schema | {"required": ["file"]}}}

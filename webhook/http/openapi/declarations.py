@@ -1,0 +1,68 @@
+"""What a route declares for the OpenAPI document besides `bp.doc`.
+
+Header parameters, bodies that its service reads itself, and files as responses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from schemas.workbooks import MEDIA_TYPE
+
+View = TypeVar("View", bound=Callable[..., Any])
+_DECLARATION = "_openapi"
+
+CSV = "text/csv"
+JSON_LINES = "application/jsonl"
+DOWNLOADS = frozenset({CSV, JSON_LINES, MEDIA_TYPE})
+
+
+class Header(StrEnum):
+    """The request headers that routes honour; `webhook.http.openapi.headers` describes them."""
+
+    IDEMPOTENCY_KEY = "Idempotency-Key"
+    PREFER = "Prefer"
+    IF_MATCH = "If-Match"
+    IF_NONE_MATCH = "If-None-Match"
+    RANGE = "Range"
+    IF_RANGE = "If-Range"
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """The headers that a route honours, and the bodies that the framework does not know of.
+
+    `json`: the body as JSON. `form`: the fields that are sent with a file. `files`: content types of a successful
+    response, if it is not JSON.
+    """
+
+    headers: tuple[Header, ...] = ()
+    json: type[BaseModel] | None = None
+    form: type[BaseModel] | None = None
+    files: tuple[str, ...] = ()
+
+
+def declares(
+    *headers: Header,
+    json: type[BaseModel] | None = None,
+    form: type[BaseModel] | None = None,
+    files: tuple[str, ...] = (),
+) -> Callable[[View], View]:
+    """Declare the headers and bodies of a view."""
+
+    def mark(view: View) -> View:
+        setattr(view, _DECLARATION, Declaration(headers, json, form, files))
+        return view
+
+    return mark
+
+
+def declaration_of(view: Callable[..., Any]) -> Declaration:
+    """Return what a view declares."""
+    declaration: Declaration = getattr(view, _DECLARATION, Declaration())
+    return declaration

@@ -1,0 +1,95 @@
+"""The headers in the OpenAPI document: parameters of requests, and headers of responses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from webhook.http.openapi.declarations import DOWNLOADS, Header
+
+Json = dict[str, Any]
+
+_TEXTS = {
+    Header.IDEMPOTENCY_KEY: "A key of your choice, 1 to 255 printable ASCII characters. If the same request is sent "
+    "again with the same key, nothing is done twice, and the first response is returned with `Idempotent-Replayed`.",
+    Header.PREFER: "`wait=n` (RFC 7240): wait up to n seconds, at most 10, for the result.",
+    Header.IF_MATCH: "ETag of the state that you have seen (RFC 9110). In any other state, the response is 412.",
+    Header.IF_NONE_MATCH: "ETag of what you have already (RFC 9110). If it is current, the response is 304.",
+    Header.RANGE: "The bytes to return, such as `bytes=0-1023` (RFC 9110); the response is 206.",
+    Header.IF_RANGE: "ETag of the file that a part of is there. If the file has changed, the whole file is returned.",
+}
+_EXAMPLES = {
+    Header.IDEMPOTENCY_KEY: "2f1c8a52-6a55-4b0c-9f6b-1d1f2f0d8f5e",
+    Header.PREFER: "wait=10",
+    Header.RANGE: "bytes=0-1023",
+}
+
+
+def _header(text: str, *, kind: str = "string", more: Json | None = None) -> Json:
+    return {"description": text, "schema": {"type": kind, **(more or {})}}
+
+
+RESPONSE_HEADERS = {
+    "X-Request-Id": _header("ID of the request, for support."),
+    "Location": _header("Path of the resource.", more={"format": "uri-reference"}),
+    "ETag": _header("Names the state of the resource, for `If-Match` and `If-None-Match`."),
+    "Retry-After": _header("Seconds after which the request can be sent again.", kind="integer"),
+    "Link": _header('The next page: `<...>; rel="next"` (RFC 8288). Not on the last page.'),
+    "Idempotent-Replayed": _header("`true` if this is the response to an earlier request with the same key."),
+    "Content-Disposition": _header("Name of the file (RFC 6266)."),
+    "Content-Range": _header("Which bytes of how many (RFC 9110)."),
+    "Accept-Ranges": _header("`bytes`: the file can be requested in parts."),
+    "WWW-Authenticate": _header("`Bearer` (RFC 6750)."),
+}
+
+
+def parameters() -> dict[str, Json]:
+    """Return the header parameters, for `components`."""
+    return {header.replace("-", ""): _parameter(header) for header in Header}
+
+
+def _parameter(header: Header) -> Json:
+    parameter: Json = {
+        "name": header.value,
+        "in": "header",
+        "required": False,
+        "description": _TEXTS[header],
+        "schema": {"type": "string"},
+    }
+    if header in _EXAMPLES:
+        parameter["example"] = _EXAMPLES[header]
+    if header is Header.IDEMPOTENCY_KEY:
+        parameter["schema"] = {"type": "string", "minLength": 1, "maxLength": 255}
+    return parameter
+
+
+def parameter_reference(header: Header) -> Json:
+    """Return the reference to a header parameter."""
+    return {"$ref": f"#/components/parameters/{header.replace('-', '')}"}
+
+
+def add_to_responses(operation: Json, accepted: tuple[Header, ...]) -> None:
+    """Add to each response the headers that it is sent with. `accepted`: the request headers that the route honours."""
+    is_list = any(parameter.get("name") == "cursor" for parameter in operation.get("parameters", []))
+    for status, response in operation["responses"].items():
+        names = _names(status, response, accepted)
+        if is_list and status == "200":
+            names.append("Link")
+        response["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
+def _names(status: str, response: Json, accepted: tuple[Header, ...]) -> list[str]:
+    content = response.get("content", {})
+    schema = content.get("application/json", {}).get("schema", {})
+    is_job = schema.get("$ref", "").endswith("/Job")
+    rules = {
+        "X-Request-Id": True,
+        "Location": status == "201" or (status == "202" and is_job),
+        "ETag": (Header.IF_NONE_MATCH in accepted and status < "400") or (status == "202" and is_job),
+        "Retry-After": status in {"429", "503"} or is_job,
+        "Idempotent-Replayed": Header.IDEMPOTENCY_KEY in accepted and status in {"201", "202"},
+        "Content-Disposition": bool(content.keys() & DOWNLOADS),
+        "Content-Range": status in {"206", "416"},
+        "Accept-Ranges": Header.RANGE in accepted and (status < "300" or status == "416"),
+        "WWW-Authenticate": status == "401",
+    }
+    return [name for name, is_sent in rules.items() if is_sent]
