@@ -20,7 +20,7 @@ bp.before_request(auth.require_actor)
 @bp.doc(
     operation_id="get_holdings_csv",
     summary="Download how many numbers each tenant holds, by country, voice carrier and capabilities, as CSV",
-    responses={200: "The report, encoded as UTF-8"},
+    responses={200: "The report, encoded as UTF-8", 404: "`tenant_id` not found"},
 )
 @declares(files=(CSV,))
 def holdings_csv(query: HoldingsQuery) -> Response:

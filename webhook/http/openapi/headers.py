@@ -87,7 +87,7 @@ def _names(status: str, response: Json, accepted: tuple[Header, ...]) -> list[st
         "ETag": (Header.IF_NONE_MATCH in accepted and status < "400") or (status == "202" and is_job),
         "Retry-After": status in {"429", "503"} or is_job,
         "Idempotent-Replayed": Header.IDEMPOTENCY_KEY in accepted and status in {"201", "202"},
-        "Content-Disposition": bool(content.keys() & DOWNLOADS),
+        "Content-Disposition": bool(content.keys() & DOWNLOADS) or (status == "304" and Header.RANGE in accepted),
         "Content-Range": status in {"206", "416"},
         "Accept-Ranges": Header.RANGE in accepted and (status < "300" or status == "416"),
         "WWW-Authenticate": status == "401",
