@@ -209,7 +209,8 @@ class ValueOfFault(_Body):
 class ReviewFault(_Body):
     """A fault that rows of the review have; a row with several faults counts for each of them.
 
-    `values`: the most frequent texts of the cells with the fault, at most 20 and shortened to 200 characters.
+    `values`: the most frequent texts of the cells with the fault, at most 20 and shortened to 200 characters. If there
+    are more than 2,000 different texts, not all rows are counted.
     """
 
     code: str

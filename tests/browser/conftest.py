@@ -22,7 +22,7 @@ from tests.browser.watch import Watch
 from tests.support.servers import service
 from tests.support.servers.service import Service
 
-# E-mails are offered; nobody chooses them for long, so the mail server is not needed.
+# The settings offer e-mails, so that the pages about them are shown. No test has one sent: there is no mail server.
 MAIL = {
     "public_url": "https://numbers.example",
     "smtp_host": "127.0.0.1",

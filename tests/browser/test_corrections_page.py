@@ -43,7 +43,7 @@ def faulty_rows() -> list[list[str]]:
 
 
 def large_table() -> list[list[str]]:
-    """2,000 rows, of which 400 have errors of five kinds."""
+    """A table of 2,000 rows; 400 of them have errors, of five kinds."""
     numbers = [number[2:] for number in [*fresh_numbers(1_000), *fresh_numbers(1_000)]]
     rows = [["1", number, "TRUE", "FALSE", ""] for number in numbers]
     for row in rows[0:500:5]:

@@ -132,7 +132,7 @@ def _at_once(stand: Stand, sent: Sent, requests: Sequence[tuple[str, Json]], see
 
 @attack("two people correct at once")
 def two_people(stand: Stand, size: Size) -> Done:
-    """For the same state seen exactly one is accepted; the other is told, sees the new state, and corrects that."""
+    """Of two requests with the same ETag exactly one is accepted; the other is refused, and sent with the new ETag."""
     sent = _reviewed(stand, size.rows)
     rules = [COUNTRY, VOICE]
     tried = 0

@@ -84,7 +84,7 @@ def test_the_review_lists_faults_with_their_values(api: Door) -> None:
     assert values == {"maybe": 1, "Maybe ": 1}
 
 
-def test_corrected_by_rule_it_is_as_if_mended_by_hand(api: Door, database: sa.Engine) -> None:
+def test_corrected_by_rule_it_is_as_if_corrected_by_hand(api: Door, database: sa.Engine) -> None:
     job = correct(api, review(api), RULES)
     assert (job["status"], job["review"]["effect"]["created"], job["review"]["effect"]["failed"]) == ("review", 6, 1)
     row = next(row for row in api.rows(job["id"]) if row["row"] == 5)
@@ -102,11 +102,11 @@ def test_corrected_by_rule_it_is_as_if_mended_by_hand(api: Door, database: sa.En
     api.done(api.post(f"/v1/jobs/{job['id']}/undo"))
     assert numbers_in(database) == []
 
-    mended = [list(cells) for cells in FAULTY]
-    mended[2][0] = mended[4][0] = "1"
-    mended[3][2] = mended[4][2] = "TRUE"
-    mended[5][1] = "2125550104"
-    by_hand = api.upload(sheets.csv_bytes(mended))
+    right = [list(cells) for cells in FAULTY]
+    right[2][0] = right[4][0] = "1"
+    right[3][2] = right[4][2] = "TRUE"
+    right[5][1] = "2125550104"
+    by_hand = api.upload(sheets.csv_bytes(right))
     assert numbers_in(database) == written
     assert list(map(underscored, table(api.report(by_hand["id"])))) == list(map(underscored, lines))
     assert "_corrections" not in table(api.report(by_hand["id"]))[0]
@@ -347,7 +347,7 @@ def test_a_million_cells_are_one_rule(api: Door, configure: Callable[..., None])
 
 
 def damaged_file() -> tuple[list[list[str]], list[list[str]]]:
-    """2,000 rows, of which 400 have errors of five kinds; and the same as a person would correct them."""
+    """Two tables of 2,000 rows: one has five kinds of errors in 400 rows; in the other a person has corrected them."""
     header = ["Country Code", "Phone Number", "Voice", "SMS", "Voice Carrier Name"]
     right = [["1", f"{3052550000 + row}", "TRUE", "FALSE", ""] for row in range(2000)]
     wrong = [list(row) for row in right]

@@ -121,8 +121,8 @@ def test_few_and_many_changed_rows_come_to_the_same(
             by_hand[place][HEADER.index(cell["column"])] = cell["now"]
         if str(row["row"]) in left_out:
             by_hand[place] = [""] * len(HEADER)
-    mended = api.upload(sheets.csv_bytes([HEADER, *by_hand]))
+    uploaded = api.upload(sheets.csv_bytes([HEADER, *by_hand]))
     assert numbers_in(database) == outcomes[0][2]
-    for line, other in zip(table(api.report(mended["id"])), outcomes[0][1], strict=True):
+    for line, other in zip(table(api.report(uploaded["id"])), outcomes[0][1], strict=True):
         if other["_code"] != "LEFT_OUT":
             assert underscored(line) == underscored(other)

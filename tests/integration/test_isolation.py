@@ -183,7 +183,7 @@ def check_reader(door: Door, grove: Grove, reader: Tenant) -> None:
 
 @dataclass(frozen=True)
 class Absent:
-    """How a reader is refused what nobody has: asked for once of each kind, as it depends on nothing else."""
+    """The refusal of an id that does not exist: requested once for each kind, as it depends on nothing else."""
 
     door: Door
     _known: dict[tuple[str, str], TestResponse] = field(default_factory=dict)

@@ -10,7 +10,6 @@ from dataclasses import replace
 import numpy as np
 import sqlalchemy as sa
 
-from schemas import permissions
 from schemas.http.corrections import (
     CorrectionBody,
     CorrectionList,
@@ -23,14 +22,12 @@ from schemas.jobs import TERMINAL, JobOptions, Mode, Phase
 from schemas.request_problems import RequestCode
 from webhook.http import auth, idempotency, serializers
 from webhook.http.concurrency_limits import WAITS
-from webhook.http.errors import refuse, stop_if
+from webhook.http.errors import refuse
 from webhook.services import jobs
-from webhook.services.job_submission import announce, submitting
-from webhook.services.jobs import WORDS
+from webhook.services.job_submission import announce, submit_upload_again, submitting
 from worker.config.failpoints import Failpoint, hit
-from worker.database import tenant_scope
 from worker.database.engine import transaction
-from worker.jobs import control, corrections, queries, submit
+from worker.jobs import control, corrections
 from worker.jobs.queries import JobView
 from worker.queue import broker, job_state
 from worker.storage import arrow_files, files
@@ -70,7 +67,7 @@ def take_back(job_id: str, number: str, if_match: str | None = None) -> str:
 def listed(job_id: str) -> CorrectionList:
     """Return the corrections of a job, in their order."""
     with transaction() as connection:
-        view = _found(connection, job_id)
+        view = jobs.find_own(connection, job_id)
         rows = corrections.of_job(connection, view.row.id)
     return CorrectionList(
         data=[
@@ -127,28 +124,16 @@ def retry(job_id: str) -> str:
     If it was all-or-nothing, all its rows. Refused: CANNOT_CORRECT, JOB_NOT_ENDED, NOTHING_TO_CORRECT, REPORT_EXPIRED.
     """
     idempotency.check_fingerprint({})
-    new, actor = str(uuid.uuid4()), auth.actor()
+    new = str(uuid.uuid4())
     with submitting(new), transaction() as connection:
-        view = _found(connection, job_id)
+        view = jobs.find_own(connection, job_id)
         # Locked, so that its files are not removed before the new job exists and protects them.
         job_state.lock_job(connection, view.row.id)
-        view = _found(connection, job_id)
+        view = jobs.find_own(connection, job_id)
         _check_retry(view)
         row = view.row
         options = replace(JobOptions.from_json(row.options), mode=Mode.REVIEW, only_failed=True, save_profile=None)
-        file = submit.File(row.file_name, row.file_size, row.file_sha256)
-        order = submit.NewJob(
-            new,
-            actor.tenant.id,
-            actor.name,
-            JobKind.UPLOAD,
-            options,
-            file,
-            parent_id=row.id,
-            admin_id=actor.admin_id,
-        )
-        submit.submit(connection, order)
-        idempotency.record_job(connection, new)
+        submit_upload_again(connection, row, new, options)
     announce(new)
     return new
 
@@ -169,20 +154,10 @@ def _name() -> str:
     return auth.actor().name
 
 
-def _found(connection: sa.Connection, job_id: str) -> JobView:
-    """Return a job of the actor's own tenant."""
-    view = queries.get(connection, auth.actor(), job_id)
-    if view is None:
-        raise refuse(RequestCode.NOT_FOUND, WORDS[RequestCode.NOT_FOUND])
-    owner = tenant_scope.tenant_by_id(connection, view.row.tenant_id)
-    stop_if(permissions.check_control(auth.actor().tenant, owner), WORDS)
-    return view
-
-
 def _reviewed(job_id: str) -> JobView:
     """Return a job of the actor's own tenant whose rows can be corrected now."""
     with transaction() as connection:
-        view = _found(connection, job_id)
+        view = jobs.find_own(connection, job_id)
         try:
             corrections.check_open(connection, view.row)
         except control.WrongStateError as error:
@@ -207,9 +182,9 @@ def _check_rows(view: JobView, body: CorrectionBody) -> None:
 def _decided(job_id: str, if_match: str | None, decide: Callable[[sa.Connection, JobView], Phase]) -> str:
     """Change a job under its lock, in the state that was seen; return its public id."""
     with transaction() as connection:
-        view = _found(connection, job_id)
+        view = jobs.find_own(connection, job_id)
         control.lock(connection, view.row.id)
-        view = _found(connection, job_id)  # again: as it is now, and stays until the transaction ends
+        view = jobs.find_own(connection, job_id)  # again: as it is now, and stays until the transaction ends
         jobs.check_state(view, if_match)
         try:
             corrections.check_open(connection, view.row)

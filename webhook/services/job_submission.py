@@ -7,12 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
-from schemas.jobs import Phase
-from webhook.http import auth
+import sqlalchemy as sa
+
+from schemas.job_kinds import JobKind
+from schemas.jobs import JobOptions, Phase
+from webhook.http import auth, idempotency
 from worker.config.failpoints import Failpoint, hit
 from worker.database.engine import TRANSIENT, transaction
-from worker.jobs import queries
+from worker.jobs import queries, submit
 from worker.queue import broker
 from worker.storage import files
 
@@ -36,6 +40,23 @@ def submitting(job: str) -> Iterator[None]:
                 files.remove_job(job)
         raise
     hit(Failpoint.ACCEPT_COMMITTED)
+
+
+def submit_upload_again(connection: sa.Connection, row: sa.Row[Any], job: str, options: JobOptions) -> None:
+    """Create a job (with this public id) that continues an upload, given by its row of `jobs`, under other options."""
+    actor = auth.actor()
+    order = submit.NewJob(
+        job,
+        actor.tenant.id,
+        actor.name,
+        JobKind.UPLOAD,
+        options,
+        submit.File(row.file_name, row.file_size, row.file_sha256),
+        parent_id=row.id,
+        admin_id=actor.admin_id,
+    )
+    submit.submit(connection, order)
+    idempotency.record_job(connection, job)
 
 
 def announce(job: str) -> None:

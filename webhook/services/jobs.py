@@ -147,6 +147,14 @@ def find(job_id: str) -> JobView:
         return _find(connection, job_id)
 
 
+def find_own(connection: sa.Connection, job_id: str) -> JobView:
+    """Return a job that the actor sees and may decide about: one of its own tenant (R1)."""
+    view = _find(connection, job_id)
+    owner = tenant_scope.tenant_by_id(connection, view.row.tenant_id)
+    stop_if(permissions.check_control(auth.actor().tenant, owner), WORDS)
+    return view
+
+
 def layout_of(view: JobView) -> Layout:
     """Return the report's columns. Raises `Refused` if the job has no report, or not yet, or no longer."""
     if serializers.has_report(view.row):
@@ -180,9 +188,7 @@ def _decided(job_id: str, decide: Callable[[sa.Connection, int], Phase | None], 
     """Apply a decision of the job's own tenant; return the public id of the job, or of the job that results."""
     idempotency.check_fingerprint({})
     with transaction() as connection:
-        row = _find(connection, job_id).row
-        owner = tenant_scope.tenant_by_id(connection, row.tenant_id)
-        stop_if(permissions.check_control(auth.actor().tenant, owner), WORDS)
+        row = find_own(connection, job_id).row
         try:
             phase = decide(connection, row.id)
         except control.WrongStateError as error:

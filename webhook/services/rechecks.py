@@ -11,20 +11,17 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from schemas import permissions
 from schemas.http.rechecks import RecheckBody
 from schemas.job_kinds import JobKind
 from schemas.jobs import JobOptions, JobStatus
 from schemas.request_problems import RequestCode
 from webhook.http import auth, idempotency
-from webhook.http.errors import refuse, stop_if
+from webhook.http.errors import refuse
 from webhook.services import jobs, upload_options
-from webhook.services.job_submission import announce, submitting
-from webhook.services.jobs import WORDS
+from webhook.services.job_submission import announce, submit_upload_again, submitting
 from worker.config.failpoints import Failpoint, hit
-from worker.database import tenant_scope
 from worker.database.engine import transaction
-from worker.jobs import control, queries, submit
+from worker.jobs import control, queries
 from worker.queue import broker
 from worker.storage import files
 
@@ -37,9 +34,9 @@ def recheck(job_id: str, body: RecheckBody, if_match: str | None = None) -> str:
     """
     idempotency.check_fingerprint(body.model_dump(exclude_unset=True))
     with transaction() as connection:
-        view = _found(connection, job_id)
+        view = jobs.find_own(connection, job_id)
         control.lock(connection, view.row.id)
-        view = _found(connection, job_id)  # again: as it is now, and stays until the transaction ends
+        view = jobs.find_own(connection, job_id)  # again: as it is now, and stays until the transaction ends
         jobs.check_state(view, if_match)
         _check(view.row)
         in_place = control.is_review_open(connection, view.row.id)
@@ -52,16 +49,6 @@ def recheck(job_id: str, body: RecheckBody, if_match: str | None = None) -> str:
     hit(Failpoint.DECISION_COMMITTED)
     broker.wake(phase, job_id)
     return job_id
-
-
-def _found(connection: sa.Connection, job_id: str) -> queries.JobView:
-    """Return a job of the actor's own tenant."""
-    view = queries.get(connection, auth.actor(), job_id)
-    if view is None:
-        raise refuse(RequestCode.NOT_FOUND, WORDS[RequestCode.NOT_FOUND])
-    owner = tenant_scope.tenant_by_id(connection, view.row.tenant_id)
-    stop_if(permissions.check_control(auth.actor().tenant, owner), WORDS)
-    return view
 
 
 def _check(row: sa.Row[Any]) -> None:
@@ -79,24 +66,11 @@ def _check(row: sa.Row[Any]) -> None:
 def _as_new_job(view: queries.JobView, options: JobOptions) -> str:
     """Create a job that reads a copy of the file; return its public id."""
     row, job = view.row, str(uuid.uuid4())
-    actor = auth.actor()
     try:
         files.copy(files.upload_key(row.public_id), files.upload_key(job))
     except files.MissingFileError as error:
         raise refuse(RequestCode.UPLOAD_EXPIRED) from error
     with submitting(job), transaction() as connection:
-        file = submit.File(row.file_name, row.file_size, row.file_sha256)
-        order = submit.NewJob(
-            job,
-            actor.tenant.id,
-            actor.name,
-            JobKind.UPLOAD,
-            options,
-            file,
-            parent_id=row.id,
-            admin_id=actor.admin_id,
-        )
-        submit.submit(connection, order)
-        idempotency.record_job(connection, job)
+        submit_upload_again(connection, row, job, options)
     announce(job)
     return job
