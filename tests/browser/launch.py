@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, expect, sync_playwright
 CHOSEN = "NUMBERYARD_BROWSER"
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 NAMED_HOST = "numberyard.test"  # the service under a name, as customers reach it: browsers are laxer with 127.0.0.1
-WAIT_MILLISECONDS = 15_000  # for what a page is to show; long, because the machine may be busy with other tests
+WAIT_MILLISECONDS = 30_000  # for what a page is to show; long, because the machine may be busy with other tests
 _FLAGS = (
     "--no-sandbox",  # tests run as root in containers
     "--disable-gpu",
