@@ -24,6 +24,7 @@ from worker.phone.identify import Candidates
 _AMBIGUOUS = np.uint64(fault_bit(Code.AMBIGUOUS_NUMBER, Column.PHONE_NUMBER))
 _NATIONAL = np.uint32(warning_bit(Code.READ_AS_NATIONAL))
 _PLUS_RESTORED = np.uint32(warning_bit(Code.PLUS_RESTORED))
+_MOST_CODES = 1000  # a calling code has at most three digits
 _OPEN = AMBIGUOUS | Evidence.WITHOUT_COUNTRY
 _CHANGED = ("code", "faults", "warnings", "e164", "numbers")
 
@@ -127,9 +128,10 @@ def _by_calling_code(evidence: np.ndarray, e164: np.ndarray, alternative: np.nda
     shows = np.flatnonzero(evidence & ~np.uint8(_OPEN))
     lost = evidence[shows] & Evidence.SHOWS_ZERO_LOST != 0
     code = region.calling_code_numbers(np.where(lost, alternative[shows], e164[shows]))
-    pairs = np.unique(code.astype(np.int64) << 8 | evidence[shows])
+    is_seen = np.zeros(_MOST_CODES << 8, dtype=bool)  # marking them is ten times as fast as sorting them
+    is_seen[code.astype(np.intp) << 8 | evidence[shows]] = True
     evidence_of_codes = dict[int, int]()
-    for pair in pairs.tolist():
+    for pair in np.flatnonzero(is_seen).tolist():
         evidence_of_codes[pair >> 8] = evidence_of_codes.get(pair >> 8, 0) | pair & 0xFF
     return evidence_of_codes
 
