@@ -90,6 +90,16 @@ STATE = pa.schema(
 # is the job (R27). `stamp` is the version (`changed_job_id`) after the chunk, 0 if the chunk deleted the number.
 IMAGES = pa.schema([("e164", pa.int64()), ("existed", pa.int8()), ("stamp", pa.int64()), *STATE])
 
+# What a chunk changed in the inventory (R34), ascending by number: columns of STATE, without the versions, before and
+# after the chunk. Where the number did not exist, or does not exist any more, all of them are 0, even the holder.
+CHANGED_STATE = tuple(name for name in STATE.names if not name.endswith("_job_id"))
+CHANGES = pa.schema(
+    [
+        ("e164", pa.int64()),
+        *((f"{when}_{name}", STATE.field(name).type) for when in ("before", "after") for name in CHANGED_STATE),
+    ]
+)
+
 # Rows of an undo, sorted by number: the before-images to restore.
 UNDO_CHUNK = pa.schema([("place", pa.int64()), ("row", pa.int64()), ("warnings", pa.uint32()), *IMAGES])
 

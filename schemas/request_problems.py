@@ -56,6 +56,7 @@ class RequestCode(StrEnum):
     LIMIT_REACHED = "LIMIT_REACHED"
     CANNOT_CORRECT = "CANNOT_CORRECT"
     NOTHING_TO_CORRECT = "NOTHING_TO_CORRECT"
+    CURSOR_EXPIRED = "CURSOR_EXPIRED"
 
 
 @dataclass(frozen=True)
@@ -192,6 +193,11 @@ REQUEST_PROBLEMS: dict[RequestCode, RequestProblem] = {
     ),
     RequestCode.NOTHING_TO_CORRECT: RequestProblem(
         409, "The job has no failed rows.", "See the job's report for the result of each row."
+    ),
+    RequestCode.CURSOR_EXPIRED: RequestProblem(
+        410,
+        "Changes after this cursor are no longer kept.",
+        "Export the inventory again, then continue from the cursor that the export names.",
     ),
 }
 

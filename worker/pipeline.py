@@ -34,12 +34,13 @@ from worker.config.settings import Settings, get_settings
 from worker.database.engine import transaction
 from worker.jobs import corrections
 from worker.mail import deliver as deliver_mail
-from worker.numbers import inventory
+from worker.numbers import changes, inventory
 from worker.queue import broker, completion, leases
 from worker.queue.heartbeat import heartbeat
 from worker.reports.row_messages import Layout
 from worker.stages.read import FileFault, UnsettledTableError
 from worker.stages.resolve import abort, resolve
+from worker.stages.write import changes_of
 from worker.steps import check as check_step
 from worker.steps import corrections as corrections_step
 from worker.steps import failures, report, workbook_report
@@ -291,8 +292,10 @@ def _write_once(lease: leases.Lease, chunk: pa.Table, *, met_conflict: bool) -> 
         hit(Failpoint.WRITE_RESOLVED, chunk.column("e164").to_numpy())
         with lease.timed(Stage.WRITE):
             decided = write_step.write_and_store(connection, lease, chunk, decided, all_or_nothing=all_or_nothing)
+            changed = changes_of(decided)
         key, image_key = write_step.keys(lease, decided)
         following = completion.complete_chunk(connection, lease, key, arrow_schemas.tally(decided.results), image_key)
+        changes.record(connection, lease.job_id, changed)  # the last statement: other writers wait from here on
         hit(Failpoint.WRITE_ENTERED)
         return following
 

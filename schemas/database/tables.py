@@ -364,6 +364,30 @@ number_events = sa.Table(
     sa.Column("job_id", sa.BigInteger, primary_key=True, autoincrement=False),
 )
 
+# The changes of the inventory (R34), one row for each committed chunk, or for each part of a large one: ids ascend in
+# the order of the commits, because the writers add them one after the other, last in their transactions.
+number_changes = sa.Table(
+    "number_changes",
+    metadata,
+    _key(sa.BigInteger),
+    sa.Column("at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.clock_timestamp()),
+    sa.Column("job_id", sa.BigInteger, nullable=False),
+    # The paths of the numbers' holders, before and after: id -> ids. A tenant may be deleted later.
+    sa.Column("paths", JSONB, nullable=False),
+    # `schemas.arrow_schemas.CHANGES` as an Arrow stream, compressed.
+    sa.Column("content", sa.LargeBinary, nullable=False),
+)
+
+# The changes that a tenant sees, numbered by tenant, so that a cursor does not tell how much others change (R3). No
+# foreign keys: a check would wait for whoever deletes a tenant, and with it all writers.
+number_change_positions = sa.Table(
+    "number_change_positions",
+    metadata,
+    sa.Column("tenant_id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("position", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("change_id", sa.BigInteger, nullable=False, index=True),
+)
+
 jobs = sa.Table(
     "jobs",
     metadata,

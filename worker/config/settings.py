@@ -135,6 +135,12 @@ class Settings(BaseSettings):
         le=LONGEST_KEPT,
         description="How long a job's report is kept, and the job can be undone, after it ends, in days.",
     )
+    keep_changes_days: float = Field(
+        30.0,
+        gt=0,
+        le=LONGEST_KEPT,
+        description="How long changes of the inventory are kept for those who follow them, in days.",
+    )
     orphan_hours: float = Field(
         24.0,
         gt=0,

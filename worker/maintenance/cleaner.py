@@ -18,7 +18,7 @@ from worker.config.settings import get_settings
 from worker.database.engine import transaction
 from worker.jobs import idempotency, retention
 from worker.maintenance import orphan_folders
-from worker.numbers import counts, holdings_report
+from worker.numbers import changes, counts, holdings_report
 from worker.storage import files, scratch
 
 log = structlog.get_logger(__name__)
@@ -34,7 +34,16 @@ _T = TypeVar("_T")
 
 def clean() -> None:
     """Run one round. A step that fails is logged and left to the next round."""
-    for step in (forget_keys, forget_sessions, fold_counts, expire, remove_orphans, remove_scratch, count_day):
+    for step in (
+        forget_keys,
+        forget_sessions,
+        fold_counts,
+        expire,
+        expire_changes,
+        remove_orphans,
+        remove_scratch,
+        count_day,
+    ):
         try:
             count = step()
         except FAILURES as error:
@@ -99,6 +108,12 @@ def remove_files(ended: retention.Ended) -> None:
         files.remove_job(ended.job)
 
 
+def expire_changes() -> int:
+    """Remove changes of the inventory that are no longer kept; return how many chunks' changes."""
+    with transaction() as connection:
+        return changes.expire(connection)
+
+
 def remove_orphans(most: int = MOST_FOLDERS) -> int:
     """Remove old folders without a job, and old partial files of jobs; return the number of folders.
 
@@ -131,3 +146,15 @@ def _in_time(items: Iterable[_T]) -> Iterator[_T]:
         if time.monotonic() > end:
             return
         yield item
+
+
+_STEPS = (
+    forget_keys,
+    forget_sessions,
+    fold_counts,
+    expire,
+    expire_changes,
+    remove_orphans,
+    remove_scratch,
+    count_day,
+)

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+import pyarrow as pa
 from sqlalchemy import Connection
 
-from schemas.arrow_schemas import STATE
+from schemas.arrow_schemas import CHANGED_STATE, CHANGES, STATE
 from schemas.capabilities import CAPABILITY_NAMES, CARRIER_FIELDS
 from worker.arrays.distinct import distinct_ids, distinct_rows
 from worker.numbers import copy_binary, counts, inventory, isolate_refused, tree_countries
@@ -71,6 +72,24 @@ def note(connection: Connection, decided: Decisions, job_id: int) -> None:
     inventory.note_holdings(connection, _holdings(both))
     tree_countries.note(connection, {pair for part in both if len(part) for pair in _countries_of(part)})
     counts.note(connection, _differences(decided))
+
+
+def changes_of(decided: Decisions) -> pa.Table:
+    """Return what the decisions change in the inventory (`schemas.arrow_schemas.CHANGES`)."""
+    parts = [part for part in (decided.create, decided.update) if len(part)]
+    e164 = np.concatenate([*(part.e164 for part in parts), decided.delete])
+    order = np.argsort(e164, kind="stable")
+    e164 = e164[order]
+    none = np.zeros(len(decided.delete), np.int8)
+    existed = decided.images.column("existed").to_numpy() != 0
+    index = np.searchsorted(e164, decided.images.column("e164").to_numpy()[existed])
+    columns = {"e164": e164}
+    for name in CHANGED_STATE:
+        after = np.concatenate([*(part.state[name] for part in parts), none])[order]
+        before = np.zeros(len(e164), after.dtype)
+        before[index] = decided.images.column(name).to_numpy()[existed]
+        columns |= {f"before_{name}": before, f"after_{name}": after}
+    return pa.table([pa.array(columns[field.name], field.type) for field in CHANGES], schema=CHANGES)
 
 
 def _differences(decided: Decisions) -> counts.Differences:

@@ -30,9 +30,10 @@ class ErrorCell:
 Cell = str | int | float | bool | dt.datetime | ErrorCell | None
 
 
-def rows(count: int, header: Sequence[str] = HEADER) -> list[list[str]]:
-    """A header row and so many sound rows."""
-    return [list(header), *(["1", f"{2125550000 + row}", "TRUE", "FALSE", "FALSE"] for row in range(count))]
+def rows(count: int, header: Sequence[str] = HEADER, *, first: int = 0) -> list[list[str]]:
+    """A header row and so many sound rows; others begin with a higher `first`."""
+    numbers = range(2125550000 + first, 2125550000 + first + count)
+    return [list(header), *(["1", f"{number}", "TRUE", "FALSE", "FALSE"] for number in numbers)]
 
 
 def csv_bytes(
