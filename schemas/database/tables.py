@@ -378,8 +378,8 @@ number_changes = sa.Table(
     sa.Column("content", sa.LargeBinary, nullable=False),
 )
 
-# The changes that a tenant sees, numbered by tenant, so that a cursor does not tell how much others change (R3). No
-# foreign keys: a check would wait for whoever deletes a tenant, and with it all writers.
+# The changes that a tenant sees, numbered by tenant, so that a cursor does not reveal how much others change (R3).
+# No foreign keys: a check would wait for a transaction that deletes a tenant, and with it all writers.
 number_change_positions = sa.Table(
     "number_change_positions",
     metadata,

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from tests.chaos.history import Event
 from tests.chaos.stand import Sent, Stand
 from tests.chaos.twin import digest
+from tests.support import followed_changes
 from tests.support.api_client import table
 from tests.support.servers import databases
 from tests.support.servers.service import ENDED, Json, wait_for
@@ -109,12 +110,13 @@ def _check_inventory(stand: Stand, found: Findings) -> None:
     with stand.engine.connect() as ours, twin.connect() as theirs:
         (count, here), (expected, there) = digest(ours), digest(theirs)
         forgotten, countries = databases.forgotten(ours), databases.forgotten_countries(ours)
-        miscounted = databases.miscounted(ours)
+        miscounted, faults = databases.miscounted(ours), followed_changes.untold(ours)
     found.rows_lost += max(expected - count, 0)
     found.rows_doubled += max(count - expected, 0)
     found.expect(here == there, f"the inventory has {count} numbers, an undisturbed one {expected}, or they differ")
     found.expect(not forgotten, f"{forgotten} kinds of numbers that lists do not know of")
     found.expect(not miscounted, f"{miscounted} counts that differ from the numbers")
+    found.expect(not faults, f"{len(faults)} changes that do not lead to the inventory: {faults[:3]}")
     found.expect(not countries, f"{countries} countries of tenants' numbers that were not noted")
 
 

@@ -18,7 +18,7 @@ from schemas import arrow_schemas, columns
 from schemas.capabilities import CAPABILITIES, CAPABILITY_NAMES, CARRIER_FIELDS, Capability, CapabilityName
 from schemas.codes import FAULTS, Code
 from schemas.database import tables
-from schemas.http import actions, resources
+from schemas.http import actions, changes, resources
 from schemas.job_kinds import JOB_KINDS, JobKind
 from schemas.jobs import JobOptions
 from webhook.cli.commands import actions as commands
@@ -31,6 +31,7 @@ NAMED_IN = {
     "schemas/column_names.py",
     "schemas/columns.py",
     "schemas/http/actions.py",
+    "schemas/http/changes.py",
     "schemas/http/resources.py",
     "schemas/jobs.py",
     "worker/sample/generator.py",
@@ -62,7 +63,7 @@ def test_contributing_lists_these_files() -> None:
     assert {path for path in NAMED_IN if f"`{path}`" not in cells[3]} == set()
 
 
-@pytest.mark.parametrize("body", [resources.Number, resources.NumberState, actions.ChangeOptions])
+@pytest.mark.parametrize("body", [resources.Number, resources.NumberState, actions.ChangeOptions, changes.NumberChange])
 def test_bodies_have_every_capability(body: type[BaseModel]) -> None:
     assert of(body.model_fields) == NAMES
 
@@ -71,7 +72,7 @@ def test_options_of_jobs_have_every_capability() -> None:
     assert of(field.name for field in dataclasses.fields(JobOptions)) == NAMES
 
 
-@pytest.mark.parametrize("body", [resources.Number, resources.NumberState, actions.ChangeOptions])
+@pytest.mark.parametrize("body", [resources.Number, resources.NumberState, actions.ChangeOptions, changes.NumberChange])
 def test_bodies_have_every_carrier(body: type[BaseModel]) -> None:
     assert {field.name for field in CARRIER_FIELDS} <= set(body.model_fields)
 

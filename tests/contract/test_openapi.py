@@ -74,6 +74,7 @@ OPERATIONS = {
     "create_unassignment": ("POST /v1/unassignments", {202: [JSON]}),
     "get_callback": ("GET /v1/callbacks/{callback_id}", {200: [JSON]}),
     "get_callback_secret": ("GET /v1/callbacks/secret", {200: [JSON]}),
+    "list_changes": ("GET /v1/changes", {200: [JSON]}),
     "list_callbacks": ("GET /v1/callbacks", {200: [JSON]}),
     "replay_callback": ("POST /v1/callbacks/{callback_id}/replay", {202: [JSON]}),
     "rotate_callback_secret": ("POST /v1/callbacks/secret", {200: [JSON]}),

@@ -26,7 +26,10 @@ from worker.accounts import tokens
 from worker.jobs import import_profiles
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
-EVERYTHING = "phone_numbers, number_events, job_chunks, jobs, users, tokens, admins, carriers, tenants"
+EVERYTHING = (
+    "phone_numbers, number_events, number_changes, number_change_positions, job_chunks, jobs, users, tokens, admins, "
+    "carriers, tenants"
+)
 
 
 @dataclass
@@ -136,6 +139,7 @@ def lists(grove: Grove) -> Iterator[str]:
     yield from (
         f"/v1/{kind}" for kind in ("tenants", "users", "carriers", "import-profiles", "tokens", "numbers", "jobs")
     )
+    yield "/v1/changes?limit=1000"
     yield from ("/v1/numbers?q=1212&count=true", "/v1/numbers?status=assigned", "/v1/numbers?capability=sms")
     for secret in grove.secrets:
         if secret.kind == "tenants":

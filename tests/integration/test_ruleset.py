@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from schemas.database import tables
-from tests.support import factories
+from tests.support import factories, followed_changes
 from tests.support.api_client import Door, Json
 from tests.support.factories import World
 from tests.support.files import sheets
@@ -61,7 +61,10 @@ class Jobs(RuleBasedStateMachine):
         self.cancelled: set[int] = set()
         with database.begin() as connection:
             connection.execute(
-                sa.text("TRUNCATE phone_numbers, number_events, number_counts, job_chunks, jobs CASCADE")
+                sa.text(
+                    "TRUNCATE phone_numbers, number_events, number_counts, number_changes, number_change_positions, "
+                    "job_chunks, jobs CASCADE"
+                )
             )
 
     # The ways of sending rows
@@ -307,6 +310,7 @@ class Jobs(RuleBasedStateMachine):
             users = {row.id: row.name for row in connection.execute(sa.select(tables.users))}
             found = connection.execute(sa.select(tables.phone_numbers)).all()
             assert databases.miscounted(connection) == 0
+            assert not followed_changes.untold(connection)
         return {
             row.e164: (
                 self.names[row.holder_id], self.names[row.uploader_id], row.voice, row.sms, row.fax,

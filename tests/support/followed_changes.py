@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
+import sqlalchemy as sa
 
-from schemas.arrow_schemas import CHANGES
+from schemas.arrow_schemas import CHANGED_STATE, CHANGES
+from schemas.database.tables import number_changes, phone_numbers
 from tests.support.api_client import Door, Json
 
 STATE = (
@@ -72,3 +74,27 @@ class Copy:
         for when in ("holder", "uploader"):
             columns[f"after_{when}_id"] = np.resize(np.array(holders, np.int32), count)
         return pa.table(columns, schema=CHANGES)
+
+
+def untold(connection: sa.Connection) -> list[str]:
+    """What is wrong with the changes of a whole inventory: each begins where the last one of its number ended, and the
+    last ones are the inventory."""
+    told: dict[int, tuple[int, ...]] = {}
+    faults: list[str] = []
+    contents = connection.execute(sa.select(number_changes.c.content).order_by(number_changes.c.id)).scalars()
+    for content in contents:
+        table = pa.ipc.open_stream(content).read_all()
+        states = (
+            zip(*(table.column(f"{when}_{name}").to_pylist() for name in CHANGED_STATE), strict=True)
+            for when in ("before", "after")
+        )
+        for e164, before, after in zip(table.column("e164").to_pylist(), *states, strict=True):
+            known = told.pop(e164, (0,) * len(CHANGED_STATE))
+            if known != before:
+                faults.append(f"{e164}: {before} instead of {known}")
+            if any(after):
+                told[e164] = after
+    columns = [sa.func.coalesce(sa.cast(phone_numbers.c[name], sa.Integer), 0) for name in CHANGED_STATE]
+    held = {row[0]: tuple(row[1:]) for row in connection.execute(sa.select(phone_numbers.c.e164, *columns))}
+    faults += [f"{e164} at the end" for e164 in held.keys() | told.keys() if held.get(e164) != told.get(e164)]
+    return faults

@@ -92,6 +92,14 @@ class Api:
         """Return one number with its history."""
         return self._get(f"/v1/numbers/{_part(e164)}")
 
+    def changes(self, after: str | None, limit: int, wait: int = 0) -> Json:
+        """Return changes of the inventory after a cursor; with `wait` (seconds, at most 10), once there are any."""
+        query = {"limit": str(limit), "wait": str(wait)} | ({} if after is None else {"after": after})
+        page = self._get("/v1/changes", params=query)
+        if not isinstance(page.get("next_cursor"), str):
+            raise not_numberyard_error(self.url)
+        return page
+
     def pages(self, path: str, filters: Mapping[str, str | None], limit: int) -> Json:
         """Return the first `limit` entries of a list, over several pages: `{"data": [..], "next_cursor": ..}`."""
         active_filters = {name: value for name, value in filters.items() if value is not None}

@@ -38,6 +38,7 @@ _TASKS: dict[str, dict[str, Lazy]] = {
     },
     "Work with numbers": {
         "numbers": Lazy("webhook.cli.commands.numbers", "numbers", "Search the inventory, or show one number."),
+        "changes": Lazy("webhook.cli.commands.changes", "changes", "Follow the changes of the inventory."),
         **{kind.value: Lazy("webhook.cli.commands.actions", kind.value, spec.help) for kind, spec in ACTIONS.items()},
     },
     "Accounts": {

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
 
-from webhook.cli.client import Api, Json, ProblemError
+from webhook.cli.client import Json, ProblemError
 from webhook.cli.connection_errors import UnreachableError
 from webhook.cli.exit_codes import Ending, Exit
 from webhook.cli.progress_views import View
@@ -19,6 +22,8 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 _SHORT = 0.5
 _BUSY = frozenset({429, 502, 503, 504})
 
+T = TypeVar("T")
+
 
 def follow(session: Session, job: Json, view: View) -> Json:
     """Poll until the job has ended or waits to be confirmed, and return it.
@@ -32,7 +37,8 @@ def follow(session: Session, job: Json, view: View) -> Json:
         while not _rests(job):
             view.show(job)
             asked_at = time.monotonic()
-            job = _poll_job(session.api, job_id, view)
+            wait = view.poll_seconds
+            job = patiently(partial(session.api.job, job_id, wait=wait), view.note, "the job is safe")
             if not _rests(job):
                 time.sleep(max(0.0, _SHORT - (time.monotonic() - asked_at)))
     except KeyboardInterrupt:
@@ -54,11 +60,15 @@ def _rests(job: Json) -> bool:
     return is_over(job) or is_reviewed(job)
 
 
-def _poll_job(api: Api, job_id: str, view: View) -> Json:
+def patiently(ask: Callable[[], T], note: Callable[[str], None], what: str) -> T:
+    """Return what `ask` returns; retry for `PATIENCE` seconds while the service does not respond or is busy.
+
+    `what`: what the user need not fear for, for the notes.
+    """
     give_up, pause = 0.0, _FIRST_PAUSE
     while True:
         try:
-            job = api.job(job_id, wait=view.poll_seconds)
+            answer = ask()
         except (UnreachableError, ProblemError) as error:
             now = time.monotonic()
             if isinstance(error, ProblemError) and error.status not in _BUSY:
@@ -66,15 +76,15 @@ def _poll_job(api: Api, job_id: str, view: View) -> Json:
             if not give_up:
                 give_up = now + PATIENCE
                 trouble = "is busy" if isinstance(error, ProblemError) else "does not respond"
-                view.note(f"The service {trouble}. Retrying for {PATIENCE:.0f} s; the job is safe.")
+                note(f"The service {trouble}. Retrying for {PATIENCE:.0f} s; {what}.")
             if now >= give_up:
                 raise
             time.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
         else:
             if give_up:
-                view.note("The service responds again.")
-            return job
+                note("The service responds again.")
+            return answer
 
 
 def has_report(job: Json) -> bool:

@@ -13,7 +13,7 @@ from worker.database.engine import snapshot, transaction
 from worker.numbers import change_events, changes
 from worker.numbers.changes import Cursor
 
-_PAUSE = 0.5  # seconds between two looks at whether there is a change
+_PAUSE = 0.5  # seconds between two queries for a new change
 
 
 def page(query: ChangesQuery) -> ChangeList:

@@ -1,7 +1,7 @@
 """The changes of the inventory, in the order of their commits and without a gap (R34).
 
 A chunk adds its changes as the last statement of its transaction, under a lock that it holds until it has committed.
-So ids ascend in the order of the commits, and whoever reads up to one of them has missed nothing before it.
+So ids ascend in the order of the commits, and a reader of all up to one of them has missed none before it.
 
 A tenant sees the changes of numbers that it or a tenant below it held before or after them. They have positions of its
 own; a cursor is the position of a chunk and, within the chunk, the count of its numbers that have been read.
@@ -23,6 +23,7 @@ from schemas.arrow_schemas import CHANGES
 from schemas.database.tables import number_change_positions, number_changes
 from schemas.http.changes import CURSOR
 from schemas.permissions import Actor
+from worker.arrays.distinct import distinct_ids
 from worker.config.settings import get_settings
 
 MOST_NUMBERS = 50_000  # of one row: only all-or-nothing jobs have larger chunks
@@ -124,7 +125,7 @@ def _encoded(changes: pa.Table) -> tuple[list[int], bytes]:
     with pa.ipc.new_stream(sink, changes.schema, options=_COMPRESSED) as writer:
         writer.write_table(changes)
     held = np.concatenate([changes.column(f"{when}_holder_id").to_numpy() for when in ("before", "after")])
-    return [holder for holder in np.unique(held).tolist() if holder], sink.getvalue().to_pybytes()
+    return distinct_ids(held), sink.getvalue().to_pybytes()
 
 
 def read(connection: sa.Connection, actor: Actor, after: Cursor | None, most: int) -> ChangedNumbers:
