@@ -75,7 +75,7 @@ class Service:
 
     def empty(self) -> None:
         """No numbers, no files, nothing left to be written to the disk."""
-        self.connection.execute("TRUNCATE phone_numbers, number_events")
+        self.connection.execute("TRUNCATE phone_numbers, number_events, number_changes, number_change_positions")
         for folder in self.files.iterdir():
             shutil.rmtree(folder, ignore_errors=True)
         self.connection.execute("CHECKPOINT")

@@ -294,6 +294,19 @@ def test_a_reader_misses_nothing_while_many_write(database: sa.Engine, world: Wo
     assert [each.job_id for each in seen if not each.cursor.count] == list(by_commit)
 
 
+@pytest.mark.long
+def test_a_writer_that_stops_does_not_stop_the_others(database: sa.Engine, world: World) -> None:
+    with database.connect() as stopped, database.connect() as other:
+        changes.record(stopped, 1, Copy.created(1, [world.north.id], 1))
+        changes.record(other, 2, Copy.created(2, [world.north.id], 1))  # once the server has ended the first one
+        other.commit()
+        with pytest.raises(sa.exc.DBAPIError):
+            stopped.execute(sa.text("SELECT 1"))
+        stopped.invalidate()
+    with database.connect() as connection:
+        assert connection.execute(sa.select(number_changes.c.job_id)).scalars().all() == [2]
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_a_copy_kept_by_the_changes_equals_the_inventory(
     api: Door, world: World, configure: Callable[..., None], seed: int
