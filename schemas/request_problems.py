@@ -57,6 +57,8 @@ class RequestCode(StrEnum):
     CANNOT_CORRECT = "CANNOT_CORRECT"
     NOTHING_TO_CORRECT = "NOTHING_TO_CORRECT"
     CURSOR_EXPIRED = "CURSOR_EXPIRED"
+    WEBHOOK_DISABLED = "WEBHOOK_DISABLED"
+    MESSAGE_PENDING = "MESSAGE_PENDING"
 
 
 @dataclass(frozen=True)
@@ -198,6 +200,12 @@ REQUEST_PROBLEMS: dict[RequestCode, RequestProblem] = {
         410,
         "Changes after this cursor are no longer kept.",
         "Export the inventory again, then continue from the cursor that the export names.",
+    ),
+    RequestCode.WEBHOOK_DISABLED: RequestProblem(
+        409, "The subscription is switched off.", "Switch it on with `enabled`, once its receiver responds."
+    ),
+    RequestCode.MESSAGE_PENDING: RequestProblem(
+        409, "The message is still being sent.", "Wait until it is delivered or given up."
     ),
 }
 

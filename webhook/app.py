@@ -29,6 +29,7 @@ from webhook.api import (
     tokens,
     uploads,
     users,
+    webhooks,
 )
 from webhook.http import body_limits, errors, idempotency, refusals, request_metrics
 from webhook.http.openapi import document
@@ -80,6 +81,7 @@ def create_app() -> APIFlask:
         carriers,
         tokens,
         callbacks,
+        webhooks,
         health,
         metrics,
     ):

@@ -13,6 +13,7 @@ from celery import Celery
 
 from schemas.jobs import Phase
 from worker import pipeline
+from worker.callbacks import send_webhooks
 from worker.maintenance import cleaner, rescuer
 from worker.queue import broker
 
@@ -37,6 +38,7 @@ def register(app: Celery) -> None:
         app.task(name=broker.TASKS[queue])(_task_of(phases, run))
     app.task(name=broker.SWEEP)(rescuer.rescue)
     app.task(name=broker.TIDY)(cleaner.clean)
+    app.task(name=broker.WEBHOOKS)(send_webhooks.send_due)
 
 
 def _task_of(phases: tuple[Phase, ...], run: Callable[..., bool]) -> Callable[[str], None]:

@@ -630,3 +630,81 @@ sa.Index(
     unique=True,
     postgresql_where=callback_secrets.c.until.is_(None),
 )
+
+# Subscriptions to events (`/v1/webhooks`). A secret cannot be a hash, as in `callback_secrets`.
+webhooks = sa.Table(
+    "webhooks",
+    metadata,
+    _key(),
+    _public_id(),
+    sa.Column("tenant_id", sa.Integer, sa.ForeignKey("tenants.id", ondelete="CASCADE"), nullable=False),
+    # The URL may contain secrets of the receiver: it is never logged, and only the tenant can see it.
+    sa.Column("url", sa.Text, nullable=False),
+    # `schemas.http.webhooks.Event`, and whether any of them is about numbers.
+    sa.Column("events", ARRAY(sa.Text), nullable=False),
+    sa.Column("wants_numbers", sa.Boolean, nullable=False),
+    sa.Column("description", sa.Text, nullable=False, server_default=""),
+    sa.Column("is_enabled", sa.Boolean, nullable=False, server_default=sa.true()),
+    sa.Column("secret", sa.LargeBinary, nullable=False),
+    # Signs beside its successor until then.
+    sa.Column("previous_secret", sa.LargeBinary),
+    _time("previous_until"),
+    sa.Column("created_by", sa.Text, nullable=False),
+    _now("created_at"),
+    # How far the tenant's changes of numbers were delivered (`worker.numbers.changes.Cursor`).
+    sa.Column("cursor_position", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("cursor_count", sa.Integer, nullable=False, server_default="0"),
+    # The first failure since the last delivery, and when the subscription was switched off for it.
+    _time("failing_since"),
+    _time("disabled_at"),
+    sa.CheckConstraint("length(secret) BETWEEN 24 AND 64", name="secret"),
+    sa.Index("ix_webhooks_tenant_id", "tenant_id", "id"),
+)
+
+# Messages to subscribers: about one job, about changes of numbers, or a test. Of those about numbers, the next
+# one is added when the last one was delivered, so that they arrive in order.
+webhook_messages = sa.Table(
+    "webhook_messages",
+    metadata,
+    _key(sa.BigInteger),
+    _public_id(),
+    sa.Column("webhook_id", sa.Integer, sa.ForeignKey("webhooks.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("job_id", sa.BigInteger),
+    # Of a message about numbers: the cursors before and behind its changes.
+    sa.Column("after_position", sa.BigInteger),
+    sa.Column("after_count", sa.Integer),
+    sa.Column("end_position", sa.BigInteger),
+    sa.Column("end_count", sa.Integer),
+    sa.Column("state", sa.Text, nullable=False, server_default="pending"),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    _now("next_attempt_at"),
+    sa.Column("lease_token", sa.BigInteger),
+    _time("lease_until"),
+    _now("created_at"),
+    _time("ended_at"),
+    sa.CheckConstraint("kind IN ('job', 'numbers', 'test')", name="kind"),
+    sa.CheckConstraint("state IN ('pending', 'delivered', 'failed')", name="state"),
+    sa.Index("ix_webhook_messages_webhook_id", "webhook_id", "id"),
+    sa.Index("ix_webhook_messages_due", "next_attempt_at", postgresql_where=sa.text("state = 'pending'")),
+    sa.Index("ix_webhook_messages_ended", "ended_at", postgresql_where=sa.text("ended_at IS NOT NULL")),
+)
+sa.Index(
+    "ix_webhook_messages_numbers",
+    webhook_messages.c.webhook_id,
+    postgresql_where=sa.text("kind = 'numbers' AND state = 'pending'"),
+)
+
+# All delivery attempts, as `callback_deliveries`.
+webhook_deliveries = sa.Table(
+    "webhook_deliveries",
+    metadata,
+    _key(sa.BigInteger),
+    sa.Column("message_id", sa.BigInteger, sa.ForeignKey("webhook_messages.id", ondelete="CASCADE"), nullable=False),
+    _now("at"),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("result", sa.Text, nullable=False),
+    sa.Column("status", sa.Integer),
+    sa.Column("duration_ms", sa.Integer, nullable=False),
+    sa.Index("ix_webhook_deliveries_message_id", "message_id", "id"),
+)

@@ -103,16 +103,16 @@ def find_parent(connection: sa.Connection, actor: Actor, kind: JobKind, public_i
     return job_id
 
 
-def callback_url(url: str | None) -> str | None:
-    """Return a callback URL after checking it, as far as possible without looking up its host's address."""
+def callback_url(url: str | None, field: str = "callback_url") -> str | None:
+    """Return the URL of a receiver after checking it, as far as possible without looking up its host's address."""
     if url is None:
         return None
     fault = http_client.fault_of(url, get_settings().networks_for_callbacks)
     if fault is not None:
         value = url[:_LONGEST_SHOWN]
-        detail = f"callback_url: “{value}” can't be used: {fault}."
-        errors = [{"field": "callback_url", "message": fault}]
-        raise refuse(RequestCode.INVALID_FIELD, detail, field="callback_url", value=value, errors=errors)
+        detail = f"{field}: “{value}” can't be used: {fault}."
+        errors = [{"field": field, "message": fault}]
+        raise refuse(RequestCode.INVALID_FIELD, detail, field=field, value=value, errors=errors)
     return url
 
 

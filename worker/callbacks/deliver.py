@@ -41,9 +41,9 @@ def deliver(lease: leases.Lease) -> None:
     with transaction() as connection:
         message = callbacks.message(connection, lease)
     began = time.perf_counter()
-    tried = _try(message, settings)
+    tried = send(message, settings)
     tried = replace(tried, duration_ms=round((time.perf_counter() - began) * 1000))
-    pause = _pause(lease.attempt, tried, settings)
+    pause = pause_after(lease.attempt, tried, settings)
     hit(Failpoint.CALLBACK_ANSWERED)
     with transaction() as connection:
         callbacks.note(connection, lease, tried, pause)
@@ -51,7 +51,8 @@ def deliver(lease: leases.Lease) -> None:
     log.info("callback_tried", result=tried.result.value, status=tried.status, again_in=pause)
 
 
-def _try(message: Message, settings: Settings) -> Try:
+def send(message: Message, settings: Settings) -> Try:
+    """Send a message once, to a URL that may be anybody's; return the result."""
     rules = http_client.Rules(
         networks=settings.networks_for_callbacks,
         seconds=settings.callback_timeout_seconds,
@@ -84,7 +85,7 @@ def _retry_after(answer: http_client.Answer) -> float | None:
     return min(float(text), callback_signing.LONGEST_RETRY_AFTER)
 
 
-def _pause(attempt: int, tried: Try, settings: Settings) -> float | None:
+def pause_after(attempt: int, tried: Try, settings: Settings) -> float | None:
     """Return the seconds until the next attempt; None if there is none."""
     if tried.result in {DeliveryResult.DELIVERED, DeliveryResult.GONE}:
         return None

@@ -42,31 +42,30 @@ def message(connection: sa.Connection, lease: Lease) -> Message:
 
     `LostLeaseError` if the job was removed meanwhile.
     """
-    earlier = jobs.alias()
     now = sa.cast(sa.extract("epoch", sa.func.now()), sa.BigInteger)
+    query = sa.select(callbacks, now.label("now")).where(callbacks.c.job_id == lease.job_id)
+    row = connection.execute(query).one_or_none()
+    event = ended_job(connection, lease.job_id)
+    if row is None or event is None:
+        raise LostLeaseError(f"job {lease.job_public_id} is gone")
+    body = event.model_dump_json().encode()
+    secrets = callback_secrets.signing(connection, row.tenant_id)
+    return Message(
+        row.url, body, callback_signing.signed(secrets, callback_signing.message_id(row.public_id), row.now, body)
+    )
+
+
+def ended_job(connection: sa.Connection, job_id: int) -> JobEnded | None:
+    """Return the payload about a job that has ended; None if there is no such job."""
+    earlier = jobs.alias()
     query = (
-        sa.select(
-            jobs,
-            callbacks.c.url,
-            callbacks.c.public_id.label("message_id"),
-            earlier.c.public_id.label("duplicate_of"),
-            now.label("now"),
-        )
-        .join(callbacks, callbacks.c.job_id == jobs.c.id)
+        sa.select(jobs, earlier.c.public_id.label("duplicate_of"))
         .outerjoin(earlier, earlier.c.id == jobs.c.duplicate_of_id)
-        .where(jobs.c.id == lease.job_id)
+        .where(jobs.c.id == job_id)
     )
     row = connection.execute(query).one_or_none()
     if row is None:
-        raise LostLeaseError(f"job {lease.job_public_id} is gone")
-    body = _event(row).model_dump_json().encode()
-    secrets = callback_secrets.signing(connection, row.tenant_id)
-    return Message(
-        row.url, body, callback_signing.signed(secrets, callback_signing.message_id(row.message_id), row.now, body)
-    )
-
-
-def _event(row: sa.Row[tuple[object, ...]]) -> JobEnded:
+        return None
     tally = Tally.from_json(row.tally)  # complete, because the job has ended
     job = EndedJob.model_validate(
         {

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from worker.accounts import login_throttle, sessions
 from worker.config.settings import get_settings
 from worker.database.engine import transaction
-from worker.jobs import idempotency, retention
+from worker.jobs import idempotency, retention, webhooks
 from worker.maintenance import orphan_folders
 from worker.numbers import changes, counts, holdings_report
 from worker.storage import files, scratch
@@ -40,6 +40,7 @@ def clean() -> None:
         fold_counts,
         expire,
         expire_changes,
+        forget_messages,
         remove_orphans,
         remove_scratch,
         count_day,
@@ -114,6 +115,12 @@ def expire_changes() -> int:
         return changes.expire(connection)
 
 
+def forget_messages() -> int:
+    """Delete old messages to subscribers; return how many."""
+    with transaction() as connection:
+        return webhooks.forget(connection)
+
+
 def remove_orphans(most: int = MOST_FOLDERS) -> int:
     """Remove old folders without a job, and old partial files of jobs; return the number of folders.
 
@@ -154,6 +161,7 @@ _STEPS = (
     fold_counts,
     expire,
     expire_changes,
+    forget_messages,
     remove_orphans,
     remove_scratch,
     count_day,

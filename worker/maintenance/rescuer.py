@@ -13,6 +13,7 @@ from worker.config.failpoints import Failpoint, hit
 from worker.config.settings import get_settings
 from worker.database import counters
 from worker.database.engine import transaction
+from worker.jobs import webhook_messages
 from worker.maintenance import rescue_queries
 from worker.queue import broker
 
@@ -31,6 +32,7 @@ def rescue() -> None:
             expired = rescue_queries.expire_reviews(connection)
             settled = rescue_queries.finish_cancellations(connection)
             overdue = rescue_queries.overdue(connection, settings.hint_seconds)
+            has_messages = webhook_messages.is_due(connection)
             counts = {
                 Finding.LEASES_EXPIRED: freed,
                 Finding.REVIEWS_EXPIRED: expired,
@@ -51,3 +53,5 @@ def rescue() -> None:
     due = [(phase, job, 1) for phase, job in settled if phase is not None]
     for phase, job, count in due + overdue:
         broker.wake(phase, job, count)
+    if has_messages:
+        broker.wake_webhooks()

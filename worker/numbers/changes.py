@@ -135,7 +135,7 @@ def read(connection: sa.Connection, actor: Actor, after: Cursor | None, most: in
     """
     own = number_change_positions.c
     if after is None:
-        after = _oldest(connection, actor)
+        after = oldest(connection, actor)
     elif after.position > last(connection, actor).position:
         raise UnknownCursorError
     query = (
@@ -160,7 +160,7 @@ def read(connection: sa.Connection, actor: Actor, after: Cursor | None, most: in
     return ChangedNumbers(found, end)
 
 
-def _oldest(connection: sa.Connection, actor: Actor) -> Cursor:
+def oldest(connection: sa.Connection, actor: Actor) -> Cursor:
     """Return the cursor before the oldest change that is kept."""
     own = number_change_positions.c
     query = (

@@ -51,6 +51,7 @@ TASKS = {queue: f"numberyard.{queue}" for queue in PHASES}
 SWEEP = "numberyard.sweep"
 READY, READY_SECONDS, READY_TRIES = "numberyard.ready.", 10, 5
 TIDY = "numberyard.tidy"
+WEBHOOKS = "numberyard.webhooks"
 PUBLISH_SECONDS = 0.3  # time-out of one broker response; after this time no further message is sent
 WAKE_SECONDS = 0.7
 SOFT_SHUTDOWN_SECONDS = 10.0
@@ -191,6 +192,21 @@ def _announce(phase: Phase, job: str, pieces: int) -> bool:
             _publisher().send_task(TASKS[queue], args=[job], queue=queue, retry=False)
     except (KombuError, RedisError, OSError) as error:
         log.warning("broker_unreachable", phase=phase.value, job=job, error=type(error).__name__)
+        return False
+    return True
+
+
+def wake_webhooks() -> bool:
+    """Send a wake-up message for messages to subscribers; as `wake`."""
+    return _background_sender().send(partial(_send, WEBHOOKS, QUEUES[Phase.CALLBACK]))
+
+
+def _send(task: str, queue: str) -> bool:
+    try:
+        if waiting_in(queue) < MAX_WAKEUPS:
+            _publisher().send_task(task, queue=queue, retry=False)
+    except (KombuError, RedisError, OSError) as error:
+        log.warning("broker_unreachable", task=task, error=type(error).__name__)
         return False
     return True
 

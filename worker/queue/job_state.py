@@ -13,7 +13,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
-from schemas.database.tables import admins, callbacks, job_chunks, jobs, mails
+from schemas.database.tables import admins, callbacks, job_chunks, jobs, mails, tenants, webhook_messages, webhooks
+from schemas.http.webhooks import JOB, AllEvents, MessageKind
 from schemas.jobs import APART, TERMINAL, ChunkState, JobStatus, Phase, may_move_from
 from schemas.mails import EVENT_OF, MailEvent
 from worker.config.settings import get_settings
@@ -73,6 +74,7 @@ def change_status(connection: sa.Connection, job_id: int, status: JobStatus) -> 
         if status in TERMINAL:
             if _wants_callback(connection, job_id):
                 add_work_items(connection, job_id, Phase.CALLBACK, {0: 0})
+            _add_webhook_messages(connection, job_id, status)
             counters.add_job(connection, job_id)
         if status in EVENT_OF and get_settings().offers_mail:
             _add_mail(connection, job_id, EVENT_OF[status])
@@ -95,6 +97,20 @@ def _add_mail(connection: sa.Connection, job_id: int, event: MailEvent) -> None:
     insertion = insert(mails).from_select(["job_id", "event", "tenant_id", "admin_id"], chosen_by)
     if connection.execute(insertion.on_conflict_do_nothing().returning(mails.c.job_id)).one_or_none() is not None:
         add_work_items(connection, job_id, Phase.MAIL, {event.number: 0})
+
+
+def _add_webhook_messages(connection: sa.Connection, job_id: int, status: JobStatus) -> None:
+    """Add a message for each subscription to the end of jobs of the job's tenant, or of those above it."""
+    line = (
+        sa.select(sa.func.unnest(tenants.c.path))
+        .join(jobs, jobs.c.tenant_id == tenants.c.id)
+        .where(jobs.c.id == job_id)
+    )
+    events = [AllEvents.JOB.value, JOB + status.value]
+    subscribed = sa.select(webhooks.c.id, sa.literal(MessageKind.JOB.value), sa.literal(job_id)).where(
+        webhooks.c.tenant_id.in_(line), webhooks.c.is_enabled, webhooks.c.events.overlap(events)
+    )
+    connection.execute(webhook_messages.insert().from_select(["webhook_id", "kind", "job_id"], subscribed))
 
 
 def end_job(connection: sa.Connection, job_id: int, status: JobStatus) -> Phase | None:

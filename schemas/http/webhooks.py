@@ -1,0 +1,184 @@
+"""Subscriptions to events, by the Standard Webhooks specification. The names are a published contract."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from schemas.callback_urls import LONGEST_URL
+from schemas.http.callbacks import Delivery
+from schemas.http.changes import ChangeType, NumberChange
+
+MOST_EVENTS = 1_000  # changes of numbers in one message
+LONGEST_DESCRIPTION = 200
+JOB, NUMBER = "job.", "number."
+
+
+class JobEvent(StrEnum):
+    """How a job ended."""
+
+    COMPLETED = "job.completed"
+    COMPLETED_WITH_ERRORS = "job.completed_with_errors"
+    FAILED = "job.failed"
+    CANCELLED = "job.cancelled"
+
+
+class AllEvents(StrEnum):
+    """All events of a kind, also those that are added later."""
+
+    JOB = "job.*"
+    NUMBER = "number.*"
+
+
+class MessageState(StrEnum):
+    """The state of a message: it is being sent, it was delivered, it was given up."""
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+
+
+class MessageKind(StrEnum):
+    """What a message is about."""
+
+    JOB = "job"
+    NUMBERS = "numbers"
+    TEST = "test"
+
+
+Event = AllEvents | JobEvent | ChangeType
+
+
+def _without_repeats(events: list[Event]) -> list[Event]:
+    return list(dict.fromkeys(events))
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+Url = Annotated[
+    str,
+    Field(
+        description="Where events are sent: http or https, without user, password and fragment.",
+        json_schema_extra={"format": "uri", "maxLength": LONGEST_URL},
+    ),
+]
+Events = Annotated[
+    list[Event],
+    Field(min_length=1, max_length=20, examples=[["job.*", "number.assigned"]]),
+    AfterValidator(_without_repeats),
+]
+Description = Annotated[str, Field(max_length=LONGEST_DESCRIPTION)]
+
+
+class NewWebhook(_Body):
+    """A subscription of the caller's own tenant; it gets the events of this tenant and of those below it."""
+
+    url: Url
+    events: Events
+    description: Description = ""
+    enabled: bool = True
+
+
+class WebhookChange(_Body):
+    """Fields of a subscription to change; the others stay. `enabled` true also ends that it was switched off."""
+
+    url: Url = ""
+    events: Events = []
+    description: Description = ""
+    enabled: bool = True
+
+
+class Webhook(_Body):
+    """A subscription. `disabled_at`: when it was switched off because nothing could be delivered for five days."""
+
+    id: str
+    url: str
+    events: list[Event]
+    description: str
+    enabled: bool
+    created_by: str
+    created_at: datetime
+    failing_since: Annotated[datetime | None, Field(description="The first failure since the last delivery.")]
+    disabled_at: datetime | None
+    cursor: Annotated[str | None, Field(description="Of `/v1/changes`: how far `number.*` events were delivered.")]
+
+
+class WebhookWithSecret(Webhook):
+    """A subscription with the secret that signs its messages. Only this response contains it."""
+
+    secret: Annotated[str, Field(examples=["whsec_..."])]
+    previous_until: Annotated[datetime | None, Field(description="Until then, the previous secret signs too.")] = None
+
+
+class WebhookList(_Body):
+    """A page of subscriptions, oldest first."""
+
+    data: list[Webhook]
+    next_cursor: str | None
+
+
+class WebhookMessage(_Body):
+    """A message to a subscriber."""
+
+    id: Annotated[str, Field(description="The `webhook-id` of every attempt.")]
+    type: Annotated[str, Field(examples=["job.completed", "number.changes", "webhook.test"])]
+    state: MessageState
+    attempts: int
+    created_at: datetime
+    next_attempt_at: datetime | None
+    delivered_at: datetime | None
+    failed_at: datetime | None
+
+
+class WebhookMessageWithDeliveries(WebhookMessage):
+    """A message with its latest delivery attempts, newest last."""
+
+    deliveries: Annotated[list[Delivery], Field(description="At most 100.")]
+
+
+class WebhookMessageList(_Body):
+    """A page of messages, newest first."""
+
+    data: list[WebhookMessage]
+    next_cursor: str | None
+
+
+class WebhookMessagesQuery(_Body):
+    """Filter and page of a list of messages."""
+
+    state: MessageState | None = None
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    cursor: str | None = None
+
+
+class NumberChanges(_Body):
+    """Changes of the inventory, in order; see `GET /v1/changes`."""
+
+    changes: list[NumberChange]
+
+
+class NumbersChanged(_Body):
+    """The payload of `number.*` events, at most 1,000 in one message. `timestamp`: when the last one took effect."""
+
+    type: Literal["number.changes"] = "number.changes"
+    timestamp: datetime
+    data: NumberChanges
+
+
+class TestData(_Body):
+    """Nothing but the subscription's id."""
+
+    webhook_id: str
+
+
+class WebhookTest(_Body):
+    """The payload of a test message."""
+
+    type: Literal["webhook.test"] = "webhook.test"
+    timestamp: datetime
+    data: TestData
