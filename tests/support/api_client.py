@@ -57,6 +57,10 @@ class Door:
         headers = {"Authorization": f"Bearer {self.token}"} | more.pop("headers", {})
         return self.client.post(path, json=body, headers=headers, **more)
 
+    def patch(self, path: str, body: Json) -> TestResponse:
+        """PATCH JSON; the answer may be a refusal."""
+        return self.client.patch(path, json=body, headers={"Authorization": f"Bearer {self.token}"})
+
     def delete(self, path: str, **more: Any) -> TestResponse:  # noqa: ANN401 - handed on to the client
         """DELETE; the answer may be a refusal."""
         headers = {"Authorization": f"Bearer {self.token}"} | more.pop("headers", {})

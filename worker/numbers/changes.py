@@ -146,7 +146,7 @@ def read(connection: sa.Connection, actor: Actor, after: Cursor | None, most: in
     )
     found = list[ChangedNumber]()
     end, expected = after, after.position + (not after.count)
-    with connection.execution_options(yield_per=_ROWS_FETCHED).execute(query) as rows:
+    with connection.execute(query.execution_options(yield_per=_ROWS_FETCHED)) as rows:
         for row in rows:
             if row.position != expected or row.content is None:
                 raise ExpiredCursorError
