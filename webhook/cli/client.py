@@ -156,7 +156,16 @@ class Api:
 
     def replay(self, callback_id: str) -> Json:
         """Send a callback again and return it."""
-        return self.create(f"callbacks/{_part(callback_id)}/replay", {})
+        return self.act_on("callbacks", callback_id, "replay")
+
+    def act_on(self, kind: str, thing_id: str, what: str) -> Json:
+        """Do something with one resource of a kind, and return the response."""
+        return self.create(f"{kind}/{_part(thing_id)}/{what}", {})
+
+    @staticmethod
+    def path(kind: str, thing_id: str, part: str) -> str:
+        """Return the kind of the resources that are a part of another one."""
+        return f"{kind}/{_part(thing_id)}/{part}"
 
     def count(self, filters: Mapping[str, str]) -> int:
         """Return how many numbers match."""

@@ -51,6 +51,7 @@ _TASKS: dict[str, dict[str, Lazy]] = {
             "callbacks",
             "List, inspect and resend callbacks; manage the secret.",
         ),
+        "webhooks": Lazy("webhook.cli.commands.webhooks", "webhooks", "Manage subscriptions to events."),
     },
     "This program": {
         "login": Lazy("webhook.cli.commands.login", "login", "Save the service's URL and your token."),

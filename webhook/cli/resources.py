@@ -21,10 +21,15 @@ def list_resources(  # noqa: PLR0913, PLR0917 - resource, filters and layout
     row: Row,
     filters: Mapping[str, str | None] | None = None,
     spare: Sequence[str] = (),
+    word: str | None = None,
 ) -> Exit:
-    """Print the first `limit` resources of a kind, as a table (`spare`: see `table`) or as JSON."""
+    """Print the first `limit` resources of a kind, as a table (`spare`: see `table`) or as JSON.
+
+    `word`: what they are called, if not as the kind.
+    """
     listing = session.api.pages(f"/v1/{kind}", filters or {}, limit)
-    return print_list(session, listing, lambda data: table(headings, map(row, data), spare), empty=f"No {kind} yet.")
+    empty = f"No {word or kind} yet."
+    return print_list(session, listing, lambda data: table(headings, map(row, data), spare), empty=empty)
 
 
 def print_list(

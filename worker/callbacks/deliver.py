@@ -52,7 +52,7 @@ def deliver(lease: leases.Lease) -> None:
 
 
 def send(message: Message, settings: Settings) -> Try:
-    """Send a message once, to a URL that may be anybody's; return the result."""
+    """Send a message once, to an untrusted URL; return the result."""
     rules = http_client.Rules(
         networks=settings.networks_for_callbacks,
         seconds=settings.callback_timeout_seconds,

@@ -117,7 +117,7 @@ def _prepare(connection: sa.Connection, row: sa.Row[Any]) -> None:
 
 
 def _changes(connection: sa.Connection, row: sa.Row[Any], after: Cursor) -> tuple[list[NumberChange], Cursor]:
-    """Return the next changes that a subscription wants, and the cursor behind those looked at.
+    """Return the next changes that a subscription wants, and the cursor behind those examined.
 
     `changes.ExpiredCursorError`.
     """

@@ -36,6 +36,7 @@ _TAGS = {
     "Numbers": "The inventory, as you may see it.",
     "Accounts": "Tenants, users, carriers and API tokens.",
     "Callbacks": "Signed notifications when a job has ended.",
+    "Webhooks": "Subscriptions to events of jobs and numbers, sent as signed messages.",
     "Service": "Health and metrics, for operators.",
 }
 _PATH_PARAMETERS = {
@@ -47,6 +48,8 @@ _PATH_PARAMETERS = {
     "carrier_id": "ID of the carrier.",
     "token_id": "ID of the token, which is not its secret.",
     "callback_id": "ID of the callback: the `webhook-id` of its attempts.",
+    "webhook_id": "ID of the subscription.",
+    "message_id": "ID of the message: the `webhook-id` of its attempts.",
     "profile_id": "ID of the import profile.",
 }
 _BY_STATUS = {
