@@ -14,6 +14,7 @@ from celery import Celery
 from schemas.jobs import Phase
 from worker import pipeline
 from worker.callbacks import send_webhooks
+from worker.mail import switched_off
 from worker.maintenance import cleaner, rescuer
 from worker.queue import broker
 
@@ -37,8 +38,14 @@ def register(app: Celery) -> None:
         run = pipeline.run if limit is None else partial(_limited, limit)
         app.task(name=broker.TASKS[queue])(_task_of(phases, run))
     app.task(name=broker.SWEEP)(rescuer.rescue)
-    app.task(name=broker.TIDY)(cleaner.clean)
+    app.task(name=broker.TIDY)(_tidy)
     app.task(name=broker.WEBHOOKS)(send_webhooks.send_due)
+
+
+def _tidy() -> None:
+    """Run a cleanup round, then notify admins of subscriptions that were switched off."""
+    cleaner.clean()
+    switched_off.notify_admins()
 
 
 def _task_of(phases: tuple[Phase, ...], run: Callable[..., bool]) -> Callable[[str], None]:

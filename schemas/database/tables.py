@@ -657,6 +657,8 @@ webhooks = sa.Table(
     # The first failure since the last delivery, and when the subscription was switched off for it.
     _time("failing_since"),
     _time("disabled_at"),
+    # When the tenant's admins were notified of that by e-mail.
+    _time("notified_at"),
     sa.CheckConstraint("length(secret) BETWEEN 24 AND 64", name="secret"),
     sa.Index("ix_webhooks_tenant_id", "tenant_id", "id"),
 )

@@ -27,6 +27,7 @@ from tests.support.servers.callback_receiver import silent_port
 from tests.support.servers.mail_server import MailServer, serving
 from worker import pipeline
 from worker.config.settings import Settings, get_settings
+from worker.mail import switched_off
 from worker.maintenance import rescuer
 from worker.queue import broker, leases
 from worker.runtime.processes.ports import free_port
@@ -630,3 +631,37 @@ def test_a_password_is_never_sent_in_clear_nor_shown() -> None:
         Settings.model_validate(values)
     assert "s3cret" not in str(refused.value)
     assert "s3cret" not in repr(Settings.model_validate(values | {"smtp_tls": "tls"}))
+
+
+# Subscriptions
+
+
+def test_admins_are_told_that_their_subscription_was_switched_off(
+    api: Door, ada: Person, server: MailServer, enter: Callable[[Tenant, str], Person], world: World, ledger: Ledger
+) -> None:
+    enter(world.north.tenant, "bob@north.example")
+    enter(world.clinic.tenant, "carl@clinic.example")
+    body = {"url": "https://receiver.example/hook?key=s3cret", "events": ["job.*"], "description": "Billing"}
+    subscription = api.post("/v1/webhooks", body).json
+    assert switched_off.notify_admins() == 0
+    off = "UPDATE webhooks SET is_enabled = false, disabled_at = now(), failing_since = now() - interval '5 days'"
+    ledger.run(off)
+    server.answer("busy")
+    assert switched_off.notify_admins() == 1
+    assert not server.got
+    server.answer("ok")
+    assert switched_off.notify_admins() == 1
+    assert sorted(address for mail in server.got for address in mail.recipients) == [ada.email, "bob@north.example"]
+    for mail in server.got:
+        text = mail.message.get_content()
+        assert "Billing" in mail.message["Subject"]
+        assert f"numberyard webhooks update {subscription['id']} --on" in text
+        assert "receiver.example" in text
+        assert "s3cret" not in text
+    server.forget()
+    assert switched_off.notify_admins() == 0
+    api.patch(f"/v1/webhooks/{subscription['id']}", {"enabled": True})
+    assert switched_off.notify_admins() == 0
+    ledger.run(off)
+    assert switched_off.notify_admins() == 1
+    assert len(server.got) == 2

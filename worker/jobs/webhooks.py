@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from schemas.callback_signing import ID_PREFIX, SECRET_BYTES
-from schemas.database.tables import jobs, webhook_deliveries, webhook_messages, webhooks
+from schemas.database.tables import admins, jobs, webhook_deliveries, webhook_messages, webhooks
 from schemas.http.webhooks import NUMBER, MessageKind, MessageState
 from schemas.permissions import Actor
 from worker.config.settings import get_settings
@@ -23,6 +23,8 @@ from worker.queue.job_state import in_seconds
 MOST_PER_TENANT = 20
 MOST_DELIVERIES = 100  # listed for one message
 MOST_FORGOTTEN = 5_000  # messages removed at a time
+MOST_ADMINS = 20  # notified that a subscription was switched off
+DAYS_TO_NOTIFY = 2.0  # after that, they are not notified any more
 DAY = 86_400.0  # seconds
 
 
@@ -60,7 +62,7 @@ def change(connection: sa.Connection, row: sa.Row[Any], actor: Actor, values: Ma
         end = changes.last(connection, actor)
         fields |= {"cursor_position": end.position, "cursor_count": end.count}
     if fields.get("is_enabled"):
-        fields |= {"failing_since": None, "disabled_at": None}
+        fields |= {"failing_since": None, "disabled_at": None, "notified_at": None}
         due = webhook_messages.update().where(
             webhook_messages.c.webhook_id == row.id, webhook_messages.c.state == MessageState.PENDING
         )
@@ -161,6 +163,24 @@ def replay(connection: sa.Connection, message_id: int) -> None:
     """Send a message again, from the beginning of its schedule and with the same id."""
     again = {"state": MessageState.PENDING, "attempts": 0, "next_attempt_at": sa.func.now(), "ended_at": None}
     connection.execute(webhook_messages.update().where(webhook_messages.c.id == message_id).values(again))
+
+
+def unnotified(connection: sa.Connection, most: int) -> Sequence[sa.Row[Any]]:
+    """Return subscriptions that were switched off of which no admin was notified yet, and mark them as notified.
+
+    With the `addresses` of the tenant's admins, at most `MOST_ADMINS`.
+    """
+    recently = webhooks.c.disabled_at > in_seconds(-DAYS_TO_NOTIFY * DAY)
+    some = sa.select(webhooks.c.id).where(recently, webhooks.c.notified_at.is_(None)).limit(most)
+    marked = webhooks.update().where(webhooks.c.id.in_(some.with_for_update(skip_locked=True)))
+    emails = sa.select(admins.c.email).where(admins.c.tenant_id == webhooks.c.tenant_id).order_by(admins.c.id)
+    addresses = sa.func.array(emails.limit(MOST_ADMINS).correlate(webhooks)).label("addresses")
+    return connection.execute(marked.values(notified_at=sa.func.now()).returning(webhooks, addresses)).all()
+
+
+def notify_again(connection: sa.Connection, webhook_id: int) -> None:
+    """Have a later round notify the admins: the mail server was not reached."""
+    connection.execute(webhooks.update().where(webhooks.c.id == webhook_id).values(notified_at=None))
 
 
 def forget(connection: sa.Connection) -> int:

@@ -54,10 +54,11 @@ def _send(mail: JobMail, settings: Settings) -> Fault | None:
         message = texts.compose(mail, envelope)
     except ValueError:  # an address that no mail server can deliver to
         return Fault.REFUSED
-    return smtp_client.send(_server(settings), message, envelope.sender.addr_spec, mail.address)
+    return smtp_client.send(server_of(settings), message, envelope.sender.addr_spec, mail.address)
 
 
-def _server(settings: Settings) -> Server:
+def server_of(settings: Settings) -> Server:
+    """Return the mail server of the settings."""
     password = settings.smtp_password
     return Server(
         host=settings.smtp_host or "",

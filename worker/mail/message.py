@@ -14,6 +14,7 @@ from email.message import EmailMessage
 from email.utils import format_datetime
 from html import escape
 from typing import Any
+from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 
@@ -62,22 +63,50 @@ class _Content:
 
 def compose(mail: JobMail, envelope: Envelope) -> EmailMessage:
     """Return the message. `ValueError` if the recipient's address cannot be in a header."""
-    if _ENCODED_WORD in mail.address:
+    content = _content(mail, envelope.public_url)
+    # The same id for every attempt: of a message that was sent twice, mail programs show one.
+    message = _addressed(mail.address, content.heading, f"{mail.job.public_id}.{mail.event}", envelope)
+    message.set_content(_plain(content), cte=_CTE)
+    message.add_alternative(_html(content), subtype="html", cte=_CTE)
+    return message
+
+
+def compose_switched_off(address: str, subscription: sa.Row[Any], envelope: Envelope) -> EmailMessage:
+    """Return the message that a subscription was switched off. `ValueError` as for `compose`.
+
+    The URL may contain secrets of the receiver, so only its host is named.
+    """
+    host = _line(urlsplit(subscription.url).hostname or "")
+    name = _line(subscription.description) or host
+    lines = [
+        f"The subscription “{name}” was switched off at {_time(subscription.disabled_at)}.",
+        f"{host} has accepted no message since {_time(subscription.failing_since or subscription.disabled_at)}.",
+        "",
+        "Repair the receiver, then switch the subscription on again. Changes of numbers continue where they stopped:",
+        f"numberyard webhooks update {subscription.public_id} --on",
+        "",
+        "--",
+        f"You get this e-mail as an admin of the account that the subscription belongs to at {envelope.public_url}.",
+    ]
+    identity = f"{subscription.public_id}.{subscription.disabled_at:%Y%m%d%H%M%S}"
+    message = _addressed(address, f"Subscription switched off: {name}", identity, envelope)
+    message.set_content("\n".join([*lines, ""]), cte=_CTE)
+    return message
+
+
+def _addressed(address: str, subject: str, identity: str, envelope: Envelope) -> EmailMessage:
+    if _ENCODED_WORD in address:
         raise ValueError(_ENCODED_WORD)
     message = EmailMessage(_POLICY)
-    content = _content(mail, envelope.public_url)
-    message["Subject"] = content.heading.replace(_ENCODED_WORD, "= ?")
+    message["Subject"] = subject.replace(_ENCODED_WORD, "= ?")
     message["From"] = envelope.sender
-    user, _, domain = mail.address.rpartition("@")
+    user, _, domain = address.rpartition("@")
     message["To"] = Address(username=user, domain=domain)  # in parts, so that it may be beyond ASCII
     if envelope.reply_to is not None:
         message["Reply-To"] = envelope.reply_to
     message["Date"] = format_datetime(datetime.now(UTC))
-    # The same for every attempt: of a message that was sent twice, mail programs show one.
-    message["Message-ID"] = f"<{mail.job.public_id}.{mail.event}@{envelope.sender.domain}>"
+    message["Message-ID"] = f"<{identity}@{envelope.sender.domain}>"
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no automatic replies
-    message.set_content(_plain(content), cte=_CTE)
-    message.add_alternative(_html(content), subtype="html", cte=_CTE)
     return message
 
 

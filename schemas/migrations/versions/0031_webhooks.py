@@ -35,6 +35,7 @@ def upgrade() -> None:
         sa.Column("cursor_count", sa.Integer(), server_default="0", nullable=False),
         sa.Column("failing_since", sa.DateTime(timezone=True), nullable=True),
         sa.Column("disabled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("notified_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint("length(secret) BETWEEN 24 AND 64", name=op.f("ck_webhooks_secret")),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_webhooks_tenant_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_webhooks")),

@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from apiflask import APIFlask
+from pydantic import BaseModel
 
-from schemas.http import callbacks, resources
+from schemas.http import callbacks, resources, webhooks
 from schemas.request_problems import REQUEST_PROBLEMS, RequestCode
 from schemas.workbooks import MEDIA_TYPE
 from webhook.http.openapi import examples, headers, schemas
@@ -51,6 +52,16 @@ _PATH_PARAMETERS = {
     "webhook_id": "ID of the subscription.",
     "message_id": "ID of the message: the `webhook-id` of its attempts.",
     "profile_id": "ID of the import profile.",
+}
+_RECEIVED: dict[str, tuple[str, str, str, type[BaseModel]]] = {
+    "jobEnded": (
+        "receive_job_ended",
+        "Callbacks",
+        "A job that was sent with `callback_url`, or that a subscription is to, has ended",
+        callbacks.JobEnded,
+    ),
+    "numbersChanged": ("receive_number_changes", "Webhooks", "Numbers have changed", webhooks.NumbersChanged),
+    "webhookTest": ("receive_webhook_test", "Webhooks", "A test message", webhooks.WebhookTest),
 }
 _BY_STATUS = {
     "400": RequestCode.BAD_REQUEST,
@@ -92,7 +103,7 @@ def complete(app: APIFlask, spec: Json | str) -> Json | str:
             _complete_operation(spec, path, method, declaration_of(view))
             if view.__doc__ is not None:  # the framework leaves out the first line
                 spec["paths"][path][method]["description"] = inspect.cleandoc(view.__doc__)
-    spec["webhooks"] = {"jobEnded": {"post": _job_ended(spec)}}
+    spec["webhooks"] = {name: {"post": _received(spec, name)} for name in _RECEIVED}
     schemas.finish(spec)
     examples.add(components["schemas"])
     spec["info"] |= {
@@ -199,26 +210,27 @@ def _text(status: str, described: str, declaration: Declaration) -> str:
     return _OTHERS.get(status) or _SUCCESSES[status]
 
 
-def _job_ended(spec: Json) -> Json:
-    """Return the request that a receiver of callbacks gets (OpenAPI 3.1, `webhooks`)."""
+def _received(spec: Json, name: str) -> Json:
+    """Return a request that receivers of callbacks and subscribers get (OpenAPI 3.1, `webhooks`)."""
+    operation_id, tag, summary, body = _RECEIVED[name]
     fields = {
         "webhook-id": "The same for every attempt",
         "webhook-timestamp": "Unix seconds",
         "webhook-signature": "v1,...",
     }
     return {
-        "operationId": "receive_job_ended",
-        "tags": ["Callbacks"],
-        "summary": "A job that was sent with `callback_url` has ended",
+        "operationId": operation_id,
+        "tags": [tag],
+        "summary": summary,
         "description": "Signed as in the Standard Webhooks specification. Delivered at least once.",
         "security": [],
         "parameters": [
             {"name": name, "in": "header", "required": True, "description": text, "schema": {"type": "string"}}
             for name, text in fields.items()
         ],
-        "requestBody": {"required": True, "content": {JSON: {"schema": schemas.add(spec, callbacks.JobEnded)}}},
+        "requestBody": {"required": True, "content": {JSON: {"schema": schemas.add(spec, body)}}},
         "responses": {
             "2XX": {"description": "Accepted"},
-            "410": {"description": "Ends the attempts of this callback"},
+            "410": {"description": "Ends the attempts of this callback, or the subscription"},
         },
     }
