@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract import doc_tables
+from tests.contract import api_changes, doc_tables
 from tests.contract.doc_tables import ROOT
 from tests.contract.reference_pages import PAGES
 
