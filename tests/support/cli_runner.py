@@ -32,6 +32,17 @@ def told(result: Result, code: Exit = Exit.OK) -> Json:
 @contextmanager
 def served(token: str, work_off: Callable[[], None]) -> Iterator[Cli]:
     """Commands in the name of a token, unless `token=` tells another, while a worker does what is due."""
+    with listening(work_off) as url:
+
+        def call(*words: str, token: str = token) -> Result:
+            return run(*words, NUMBERYARD_URL=url, NUMBERYARD_TOKEN=token)
+
+        yield call
+
+
+@contextmanager
+def listening(work_off: Callable[[], None]) -> Iterator[str]:
+    """The URL of the API on a socket, while a worker does what is due."""
     server = make_server("127.0.0.1", 0, application(), threaded=True)
     stop = threading.Event()
 
@@ -44,11 +55,8 @@ def served(token: str, work_off: Callable[[], None]) -> Iterator[Cli]:
     for thread in threads:
         thread.start()
 
-    def call(*words: str, token: str = token) -> Result:
-        return run(*words, NUMBERYARD_URL=f"http://127.0.0.1:{server.server_port}", NUMBERYARD_TOKEN=token)
-
     try:
-        yield call
+        yield f"http://127.0.0.1:{server.server_port}"
     finally:
         stop.set()
         server.shutdown()
