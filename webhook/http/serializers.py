@@ -1,23 +1,23 @@
-"""Build response bodies (`schemas.http`) from database rows. No queries, no requests."""
+"""Build response bodies (`schemas.http`) from database rows; those of numbers: `worker.numbers.number_bodies`.
+
+No queries, no requests.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Any
 
 import sqlalchemy as sa
 from flask import url_for
 
-from schemas import permissions
 from schemas.callback_signing import message_id
-from schemas.capabilities import CAPABILITY_NAMES
 from schemas.codes import Outcome
 from schemas.http import import_profiles, resources, tenants, users
 from schemas.http.mapping import MappingBody
 from schemas.job_kinds import JobKind
 from schemas.job_progress import seconds_left, share_done
 from schemas.jobs import TERMINAL, JobOptions, JobStatus, OnError, counts_of, error_summary
-from schemas.permissions import Actor, NumberFacts, Tenant, UserKind
+from schemas.permissions import Actor, UserKind
 from schemas.user_services import Service
 from webhook.http import file_serializer
 from worker.accounts.carriers import CarrierView
@@ -25,7 +25,7 @@ from worker.accounts.tenants import TenantView
 from worker.accounts.users import UserView
 from worker.jobs.import_profiles import ProfileView
 from worker.jobs.queries import JobView, may_be_rechecked
-from worker.numbers.queries import NumberView
+from worker.numbers.number_bodies import tenant_ref
 
 _HAS_REPORT = frozenset({JobStatus.COMPLETED, JobStatus.COMPLETED_WITH_ERRORS})
 
@@ -149,52 +149,6 @@ def _links(row: sa.Row[Any]) -> resources.JobLinks:
     )
 
 
-def number(actor: Actor, view: NumberView, history: Iterable[sa.Row[Any]] = ()) -> resources.Number:
-    """Return a number as this actor sees it."""
-    row = view.row
-    facts = NumberFacts(
-        holder=view.holder,
-        uploader=view.uploader,
-        voice=row.voice,
-        sms=row.sms,
-        voice_user=row.voice_user_id is not None,
-        sms_user=row.sms_user_id is not None,
-    )
-    return resources.Number(
-        e164=f"+{row.e164}",
-        country=row.country,
-        **{name: getattr(row, name) for name in CAPABILITY_NAMES},
-        voice_carrier=row.voice_carrier,
-        sms_carrier_profile=row.sms_carrier_profile,
-        status="assigned" if permissions.is_assigned(facts) else "unassigned",
-        tenant=_ref(view.holder),
-        uploaded_by=_ref(view.uploader),
-        voice_user=_number_user(row, "voice_user", "forwarded" if row.voice_forwarded else "voice"),
-        sms_user=_number_user(row, "sms_user", "sms"),
-        is_external=view.uploader.kind is permissions.TenantKind.ENTERPRISE,
-        can=_can(actor.tenant, facts),
-        history=[
-            resources.HistoryEntry(job_id=entry.public_id, kind=entry.kind, at=entry.created_at, by=entry.created_by)
-            for entry in history
-        ],
-    )
-
-
-def _number_user(
-    row: sa.Row[Any], prefix: str, service: Literal["voice", "forwarded", "sms"]
-) -> resources.NumberUser | None:
-    if getattr(row, f"{prefix}_id") is None:
-        return None
-    columns = row._mapping  # noqa: SLF001 - the documented way to read a column by its name
-    return resources.NumberUser(
-        id=columns[f"{prefix}_public_id"],
-        name=columns[f"{prefix}_name"],
-        email=columns[f"{prefix}_email"],
-        kind=columns[f"{prefix}_kind"],
-        service=service,
-    )
-
-
 def user(view: UserView, job_id: str | None = None) -> users.User:
     """Return a user with its numbers."""
     row = view.row
@@ -208,7 +162,7 @@ def user(view: UserView, job_id: str | None = None) -> users.User:
         name=row.name,
         email=row.email,
         kind=row.kind,
-        tenant=_ref(view.tenant),
+        tenant=tenant_ref(view.tenant),
         sms_enabled=row.sms_enabled,
         extension=row.extension,
         phone_number=main if row.kind == UserKind.PBX else None,
@@ -256,7 +210,7 @@ def import_profile(actor: Actor, view: ProfileView) -> import_profiles.ImportPro
         mapping=MappingBody(**row.mapping),
         options=import_profiles.ProfileOptions(**row.options),
         headers=row.headers,
-        tenant=_ref(view.owner),
+        tenant=tenant_ref(view.owner),
         can_change=permissions.check_change_profile(actor.tenant, view.owner) is None,
         created_by=row.created_by if is_own else None,
         last_used_at=row.last_used_at if is_own else None,
@@ -273,17 +227,3 @@ def token(row: sa.Row[Any]) -> tenants.Token:
         expires_at=row.expires_at,
         revoked_at=row.revoked_at,
     )
-
-
-def _ref(tenant: Tenant) -> resources.TenantRef:
-    return resources.TenantRef(id=tenant.public_id, name=tenant.name, kind=tenant.kind.value)
-
-
-def _can(actor: Tenant, facts: NumberFacts) -> resources.Can:
-    refusals = {
-        "assign": permissions.check_assignable(actor, facts),
-        "change": permissions.check_change(actor, facts),
-        "delete": permissions.check_delete(actor, facts),
-    }
-    codes = {action: code.value for action, code in refusals.items() if code is not None}
-    return resources.Can(codes=codes, **{action: code is None for action, code in refusals.items()})
