@@ -16,7 +16,6 @@ from schemas.database.tables import phone_numbers, tenants
 from tests.support import factories
 from tests.support.api_client import Door
 from tests.support.factories import World
-from tests.support.files import sheets
 from tests.support.portal_client import Portal, signed_in
 from webhook.http.concurrency_limits import DOWNLOADS
 from webhook.services import exports
@@ -28,19 +27,6 @@ OPEN = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
 
 def read(content: bytes) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline="")))
-
-
-@pytest.fixture
-def stocked(api: Door, world: World) -> Door:
-    """Numbers of several kinds and countries, some with the clinic, some with a user or a carrier of their own."""
-    header, *sound = sheets.rows(6)
-    rows = [[*header, "Voice Carrier Name"], *([*row, ""] for row in sound)]
-    rows += [["44", "+442079460018", "TRUE", "FALSE", "TRUE", "North voice"], ["39", "0698765432", "", "", "TRUE", ""]]
-    rows += [["800", "+80012345678", "TRUE", "", "", ""]]
-    api.upload(sheets.csv_bytes(rows))
-    numbers = [number["e164"] for number in api.get("/v1/numbers").json["data"]]
-    api.act("assignments", {"numbers": numbers[:3], "tenant_id": world.clinic.tenant.public_id})
-    return api
 
 
 def test_r10_the_file_uploaded_again_changes_nothing(stocked: Door) -> None:
@@ -197,6 +183,8 @@ def test_a_client_that_takes_nothing_loses_the_snapshot(
     with database.connect() as connection:
         connection.execute(sa.text("SELECT pg_sleep(2)"))
         assert connection.execute(sa.text(OPEN)).scalar_one() == 0
-    with pytest.raises((sa.exc.OperationalError, psycopg.OperationalError, psycopg.errors.IdleInTransactionSessionTimeout)):
+    with pytest.raises(
+        (sa.exc.OperationalError, psycopg.OperationalError, psycopg.errors.IdleInTransactionSessionTimeout)
+    ):
         list(blocks)
     answer.close()

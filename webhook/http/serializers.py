@@ -10,11 +10,13 @@ from typing import Any
 import sqlalchemy as sa
 from flask import url_for
 
+from schemas import permissions
 from schemas.callback_signing import message_id
 from schemas.codes import Outcome
+from schemas.exports import ExportOptions
 from schemas.http import import_profiles, resources, tenants, users
 from schemas.http.mapping import MappingBody
-from schemas.job_kinds import JobKind
+from schemas.job_kinds import WITHOUT_ROWS, JobKind
 from schemas.job_progress import seconds_left, share_done
 from schemas.jobs import TERMINAL, JobOptions, JobStatus, OnError, counts_of, error_summary
 from schemas.permissions import Actor, UserKind
@@ -32,6 +34,8 @@ _HAS_REPORT = frozenset({JobStatus.COMPLETED, JobStatus.COMPLETED_WITH_ERRORS})
 
 def had_report(row: sa.Row[Any]) -> bool:
     """Return whether the job ever had a report or, under review, a preview of one."""
+    if row.kind in WITHOUT_ROWS:
+        return False
     checked_only = {JobStatus.CANCELLED, JobStatus.REVIEW}
     return row.status in _HAS_REPORT or (row.status in checked_only and row.check_token is not None)
 
@@ -85,8 +89,18 @@ def job(view: JobView) -> resources.Job:
         can_correct=row.kind == JobKind.UPLOAD and row.status == JobStatus.REVIEW and row.check_token is not None,
         can_retry=rows_to_retry(view) > 0,
         review=None if row.review is None else resources.Review(expires_at=row.review_until, **row.review),
+        export=None if options.export is None else _export(row, ExportOptions.from_json(options.export)),
         links=_links(row),
     )
+
+
+def has_file(row: sa.Row[Any]) -> bool:
+    """Return whether the job is an export whose file can be downloaded: files expire, as reports do."""
+    return row.kind == JobKind.EXPORT and row.status == JobStatus.COMPLETED and not row.report_is_gone
+
+
+def _export(row: sa.Row[Any], options: ExportOptions) -> resources.JobExport:
+    return resources.JobExport(**options.to_json(), **row.file_facts)
 
 
 def _lineage(view: JobView) -> resources.Lineage | None:
@@ -113,7 +127,9 @@ def _progress(row: sa.Row[Any]) -> resources.Progress:
     if row.seconds and row.review is None and row.status != JobStatus.REVIEW:
         rate = round(row.rows_done / float(row.seconds), 1) if row.rows_done else None
         if row.status not in TERMINAL:
-            eta = seconds_left(float(row.seconds), share_done(row.status, _part_done(row)))
+            part = _part_done(row)
+            share = part if row.kind in WITHOUT_ROWS else share_done(row.status, part)
+            eta = seconds_left(float(row.seconds), share)
     elif row.status == JobStatus.ACCEPTED and row.seconds_in_queue is not None:
         eta = float(row.seconds_in_queue)
     return resources.Progress(
@@ -139,6 +155,7 @@ def _links(row: sa.Row[Any]) -> resources.JobLinks:
         return url_for(endpoint, job_id=row.public_id, **query)
 
     there = has_report(row)
+    file = at("jobs.file") if has_file(row) else None
     return resources.JobLinks(
         self=at("jobs.show"),
         rows=at("jobs.rows"),
@@ -146,6 +163,7 @@ def _links(row: sa.Row[Any]) -> resources.JobLinks:
         report_failed_csv=at("jobs.report_csv", rows="failed") if there else None,
         report_xlsx=at("jobs.report_xlsx") if there else None,
         callback=url_for("callbacks.show", callback_id=message_id(row.callback)) if row.callback else None,
+        file=file,
     )
 
 

@@ -105,7 +105,7 @@ def _sheet_cell(text: str) -> str:
 
 def _is_xml(character: str) -> bool:
     """Return whether XML 1.0 allows a character; controls are not even allowed as references."""
-    return character >= " " and character not in "\ufffe\uffff" or character in "\t\n\r"
+    return character in "\t\n\r" or (character >= " " and character not in "\ufffe\uffff")
 
 
 _CSV = _Cells(_csv_cells, between=",", end="\n")
@@ -236,7 +236,9 @@ class JsonLines:
         if (pair, facts) not in self._known:
             if len(self._known) > _MOST_KNOWN:
                 self._known.clear()
-            text = number_bodies.without_users(self._actor, self._view(pair, facts)).model_dump_json(exclude={"history"})
+            text = number_bodies.without_users(self._actor, self._view(pair, facts)).model_dump_json(
+                exclude={"history"}
+            )
             flags, _, rest = text.removeprefix(_BEFORE).partition(_NO_CARRIERS)
             status, _, end = rest.partition(_NO_USERS)
             self._known[pair, facts] = (f'{flags},"voice_carrier":', f'{status},"voice_user":', f",{end}\n")
