@@ -141,6 +141,8 @@ def sent_compressed(export: Export) -> Response:
 def _gzipped(blocks: Generator[bytes, None, None]) -> Generator[bytes, None, None]:
     compressor = zlib.compressobj(_LEVEL, wbits=zlib.MAX_WBITS | _GZIP)
     with closing(blocks):
+        # The beginning is sent at once, not only when there is enough to compress.
+        yield compressor.compress(next(blocks, b"")) + compressor.flush(zlib.Z_SYNC_FLUSH)
         for block in blocks:
             compressed = compressor.compress(block)
             if compressed:
