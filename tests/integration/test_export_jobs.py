@@ -80,7 +80,9 @@ def test_r10_uploaded_again_it_changes_nothing(
             {"voice_user_id": person, "sms_user_id": person, "voice_forwarded": True},
             {"voice_user_id": None, "sms_user_id": None, "voice_forwarded": False},
         ]
-        made = [factories.number_row(FIRST + n, world.clinic.tenant, **plain | row) for n, row in enumerate(rows)]
+        made = [
+            factories.number_row(FIRST + 9000 + n, world.clinic.tenant, **plain | row) for n, row in enumerate(rows)
+        ]
         made[2] |= {"voice": False, "sms": False, "fax": False, "voice_carrier_id": None, "sms_carrier_id": None}
         factories.numbers(connection, made)
         before = connection.execute(sa.select(phone_numbers).order_by(phone_numbers.c.e164)).all()

@@ -50,7 +50,7 @@ def write(path: Path, blocks: Iterable[bytes]) -> None:
 def _frame() -> BytesIO:
     """Return a workbook with the header only. Its properties have no time: the same numbers give the same bytes."""
     package = BytesIO()
-    with xlsxwriter.Workbook(package, {"constant_memory": True, "in_memory": True}) as workbook:
+    with xlsxwriter.Workbook(package, {"in_memory": True}) as workbook:
         sheet = workbook.add_worksheet("Numbers")
         text = workbook.add_format({"num_format": "@"})
         for index, width in enumerate(_WIDTHS):
