@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import random
 import zipfile
+from itertools import starmap
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -19,9 +20,8 @@ from tests.support import factories
 from tests.support.factories import World
 from worker.database import tenant_scope
 from worker.database.engine import snapshot
-from worker.numbers import export, export_pages, export_workbook, filters, number_bodies, queries
-from worker.numbers.export_names import Names
-from worker.numbers.export_pages import ExportPage
+from worker.numbers import export, export_names, export_pages, export_workbook, filters, number_bodies, queries
+from worker.numbers.export_names import NamedPage
 from worker.numbers.filters import NumberFilter
 from worker.numbers.queries import NumberView
 from worker.phone import region
@@ -98,10 +98,10 @@ def drawn(database: sa.Engine, world: World) -> World:
 
 def pages_and_views(
     connection: sa.Connection, actor: Actor, asked: NumberFilter
-) -> tuple[list[ExportPage], list[NumberView]]:
+) -> tuple[list[NamedPage], list[NumberView]]:
     resolved = filters.resolve(connection, actor, asked)
-    pages = list(export_pages.pages(connection, resolved))
-    numbers = [int(number) for page in pages for number in page.e164]
+    pages = list(export_names.named_pages(connection, resolved))
+    numbers = [int(number) for _, page in pages for number in page.e164]
     assert numbers == sorted(set(numbers))
     return pages, queries.these(connection, numbers)
 
@@ -114,11 +114,9 @@ def test_every_byte_is_that_of_the_rows(drawn: World, looker: str, size: int, mo
     with snapshot() as connection:
         actor = Actor(tenant_scope.tenant_by_id(connection, actor.tenant.id), "x")
         pages, views = pages_and_views(connection, actor, NumberFilter())
-        names = Names(connection)
         assert len(views) > (NUMBERS / 2 if looker == "master" else 20)
-        assert b"".join(export.csv_rows(names, page) for page in pages) == csv_by_rows(views)
-        lines = export.JsonLines(names, actor)
-        assert b"".join(map(lines.rows, pages)) == json_by_rows(actor, views)
+        assert b"".join(starmap(export.csv_rows, pages)) == csv_by_rows(views)
+        assert b"".join(starmap(export.JsonLines(actor).rows, pages)) == json_by_rows(actor, views)
 
 
 def test_a_worksheet_has_the_same_cells(drawn: World, tmp_path: Path) -> None:
@@ -127,8 +125,7 @@ def test_a_worksheet_has_the_same_cells(drawn: World, tmp_path: Path) -> None:
     with snapshot() as connection:
         actor = Actor(tenant_scope.tenant_by_id(connection, drawn.master.id), "x")
         pages, views = pages_and_views(connection, actor, NumberFilter())
-        names = Names(connection)
-        export_workbook.write(path, (export.sheet_rows(names, page) for page in pages))
+        export_workbook.write(path, starmap(export.sheet_rows, pages))
     with zipfile.ZipFile(io.BytesIO(path.read_bytes())) as package:
         sheet = ET.fromstring(package.read("xl/worksheets/sheet1.xml"))  # noqa: S314 - our own
     space = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"

@@ -22,7 +22,8 @@ from webhook.services import exports
 from worker.numbers import export_pages
 
 FIRST = 12125550000
-OPEN = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in tr%'"
+OPEN = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND xact_start IS NOT NULL "
+OPEN += "AND pid <> pg_backend_pid()"
 
 
 def read(content: bytes) -> list[dict[str, str]]:

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import closing
 from datetime import UTC, datetime
-from functools import partial
 
 from schemas.http import resources
 from schemas.permissions import Actor
@@ -20,7 +19,7 @@ from webhook.http import auth
 from webhook.http.downloads import Export
 from webhook.services.numbers import filter_of
 from worker.database.engine import snapshot
-from worker.numbers import export, export_facts, export_pages, filters
+from worker.numbers import export, export_facts, export_names, filters
 from worker.numbers.export_facts import ExportFacts
 from worker.numbers.export_names import Names
 from worker.numbers.export_pages import ExportPage
@@ -29,7 +28,7 @@ MOST_SECONDS = 1_800.0
 _STATEMENT_SECONDS = 60
 
 Blocks = Generator[bytes, None, None]
-Render = Callable[[ExportPage], bytes]
+Render = Callable[[Names, ExportPage], bytes]
 
 
 class TooSlowError(Exception):
@@ -38,33 +37,26 @@ class TooSlowError(Exception):
 
 def csv(number_filter: resources.NumbersFilter) -> Export:
     """Return the matching numbers as CSV, which can be uploaded again."""
-
-    def renderer(names: Names) -> Render:
-        return partial(export.csv_rows, names)
-
-    return _export(auth.actor(), number_filter, export.csv_header(), renderer, ("csv", "text/csv; charset=utf-8"))
+    kind = ("csv", "text/csv; charset=utf-8")
+    return _export(auth.actor(), number_filter, export.csv_header(), export.csv_rows, kind)
 
 
 def jsonl(number_filter: resources.NumbersFilter) -> Export:
     """Return the matching numbers as JSON lines: the objects of the list, without their history."""
-    actor = auth.actor()
-
-    def renderer(names: Names) -> Render:
-        return export.JsonLines(names, actor).rows
-
-    return _export(actor, number_filter, b"", renderer, ("jsonl", "application/jsonl; charset=utf-8"))
+    actor, kind = auth.actor(), ("jsonl", "application/jsonl; charset=utf-8")
+    return _export(actor, number_filter, b"", export.JsonLines(actor).rows, kind)
 
 
 def _export(
     actor: Actor,
     number_filter: resources.NumbersFilter,
     header: bytes,
-    renderer: Callable[[Names], Render],
+    render: Render,
     kind: tuple[str, str],
 ) -> Export:
     """Return the file with its first block already made, so that what fails at once has a response that says so."""
     facts: list[ExportFacts] = []
-    blocks = _blocks(actor, number_filter, header, renderer, facts.append)
+    blocks = _blocks(actor, number_filter, header, render, facts.append)
     first = next(blocks, b"")
     ending, content_type = kind
     return Export(_all(first, blocks), _name(ending), content_type, facts[0].headers())
@@ -74,7 +66,7 @@ def _blocks(
     actor: Actor,
     number_filter: resources.NumbersFilter,
     header: bytes,
-    renderer: Callable[[Names], Render],
+    render: Render,
     on_facts: Callable[[ExportFacts], None],
 ) -> Blocks:
     """Yield the file in blocks, the header with the first page. Closing the iterator ends the transaction."""
@@ -83,12 +75,12 @@ def _blocks(
         connection.exec_driver_sql(f"SET LOCAL statement_timeout = '{_STATEMENT_SECONDS}s'")
         on_facts(export_facts.facts_of(connection))
         resolved_filter = filters.resolve(connection, actor, filter_of(number_filter))
-        render = renderer(Names(connection))
-        for page in export_pages.pages(connection, resolved_filter):
-            yield header + render(page)
-            header = b""
-            if time.monotonic() > end:
-                raise TooSlowError
+        with closing(export_names.named_pages(connection, resolved_filter)) as pages:
+            for names, page in pages:
+                yield header + render(names, page)
+                header = b""
+                if time.monotonic() > end:
+                    raise TooSlowError
     if header:
         yield header
 

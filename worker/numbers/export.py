@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, cast
 from xml.sax.saxutils import escape
@@ -115,7 +116,6 @@ _SHEET = _Cells(_sheet_cells, "<row>", "", "</row>")
 def _rows(names: Names, page: ExportPage, cells: _Cells) -> bytes:
     if not len(page):
         return b""
-    names.learn(page)
     voice, sms = halves(page.users)
     users = cells.quote(pa.array(["", *names.users.names], pa.string()))
     opening, closing = _around_number(cells)
@@ -193,50 +193,50 @@ class JsonLines:
     Whether it may is asked once for each combination of holder, uploader, capabilities and use.
     """
 
-    def __init__(self, names: Names, actor: Actor) -> None:
-        self._names = names
+    def __init__(self, actor: Actor) -> None:
         self._actor = actor
         self._known: dict[tuple[int, int], tuple[str, str, str]] = {}
 
-    def rows(self, page: ExportPage) -> bytes:
+    def rows(self, names: Names, page: ExportPage) -> bytes:
         """Return numbers as lines."""
         if not len(page):
             return b""
-        self._names.learn(page)
-        which, combinations = self._combinations(page)
+        which, combinations = self._combinations(names, page)
         flags, status, end = (pa.array(texts, pa.string()).take(which) for texts in zip(*combinations, strict=True))
         voice, sms = halves(page.users)
-        users, is_forwarded = self._users(), page.flags & _FORWARDED != 0
+        users, is_forwarded = _users(names), page.flags & _FORWARDED != 0
         return _joined(
             '{"e164":"+',
             _digits(page),
             '","country":',
             _encoded(page.countries, lambda country: _json(_country(country))),
             flags,
-            _encoded(page.carriers, self._carriers),
+            _encoded(page.carriers, partial(_carriers, names)),
             status,
-            self._names.of_users(voice, users),
+            names.of_users(voice, users),
             _SERVICES.take(pa.array(np.where(voice == 0, 0, np.where(is_forwarded, 2, 1)))),
             ',"sms_user":',
-            self._names.of_users(sms, users),
+            names.of_users(sms, users),
             _SERVICES.take(pa.array(np.where(sms == 0, 0, 3))),
             end,
         )
 
-    def _combinations(self, page: ExportPage) -> tuple[pa.Array, list[tuple[str, str, str]]]:
-        """Return for each number the place of its combination in a list, and the list, as `_around` has it."""
+    def _combinations(self, names: Names, page: ExportPage) -> tuple[pa.Array, list[tuple[str, str, str]]]:
+        """Return for each number the index of its combination in a list, and the list, as `_around` has it."""
         tenants = pa.array(page.tenants).dictionary_encode()
         keys = tenants.indices.to_numpy().astype(np.int64) << 32 | _facts(page)
         found = pa.array(keys).dictionary_encode()
         pairs = tenants.dictionary.to_pylist()
-        return found.indices, [self._around(pairs[key >> 32], key & 0xFFFFFFFF) for key in found.dictionary.to_pylist()]
+        return found.indices, [
+            self._around(names, pairs[key >> 32], key & 0xFFFFFFFF) for key in found.dictionary.to_pylist()
+        ]
 
-    def _around(self, pair: int, facts: int) -> tuple[str, str, str]:
+    def _around(self, names: Names, pair: int, facts: int) -> tuple[str, str, str]:
         """Return what is between country and carriers, between carriers and users, and after the users."""
         if (pair, facts) not in self._known:
             if len(self._known) > _MOST_KNOWN:
                 self._known.clear()
-            text = number_bodies.without_users(self._actor, self._view(pair, facts)).model_dump_json(
+            text = number_bodies.without_users(self._actor, _view(names, pair, facts)).model_dump_json(
                 exclude={"history"}
             )
             flags, _, rest = text.removeprefix(_BEFORE).partition(_NO_CARRIERS)
@@ -244,30 +244,33 @@ class JsonLines:
             self._known[pair, facts] = (f'{flags},"voice_carrier":', f'{status},"voice_user":', f",{end}\n")
         return self._known[pair, facts]
 
-    def _view(self, pair: int, facts: int) -> NumberView:
-        holder, uploader = (self._names.tenants[tenant] for tenant in _ids(pair))
-        row = SimpleNamespace(
-            e164=0,
-            country="",
-            **{name: bool(facts >> FLAGS.index(name) & 1) for name in CAPABILITY_NAMES},
-            voice_carrier=None,
-            sms_carrier_profile=None,
-            voice_user_id=1 if facts & _VOICE_USED else None,
-            sms_user_id=1 if facts & _SMS_USED else None,
-        )
-        return NumberView(cast("Any", row), holder, uploader)
 
-    def _carriers(self, pair: int) -> str:
-        voice, sms = (_json(self._names.carriers[carrier] if carrier else None) for carrier in _ids(pair))
-        return f'{voice},"sms_carrier_profile":{sms}'
+def _view(names: Names, pair: int, facts: int) -> NumberView:
+    holder, uploader = (names.tenants[tenant] for tenant in _ids(pair))
+    row = SimpleNamespace(
+        e164=0,
+        country="",
+        **{name: bool(facts >> FLAGS.index(name) & 1) for name in CAPABILITY_NAMES},
+        voice_carrier=None,
+        sms_carrier_profile=None,
+        voice_user_id=1 if facts & _VOICE_USED else None,
+        sms_user_id=1 if facts & _SMS_USED else None,
+    )
+    return NumberView(cast("Any", row), holder, uploader)
 
-    def _users(self) -> pa.StringArray:
-        """Return no user, and each user of the page as JSON (`schemas.http.resources.NumberUser`) up to the service."""
-        users = self._names.users
-        parts: list[pa.StringArray | str] = ['{"id":"', pa.array(users.public_ids, pa.string())]
-        for label, texts in (('","name":', users.names), (',"email":', users.emails), (',"kind":', users.kinds)):
-            parts += [label, _json_texts(pa.array(texts, pa.string()))]
-        return pa.concat_arrays([pa.array(["null"]), pc.binary_join_element_wise(*parts, "")])
+
+def _carriers(names: Names, pair: int) -> str:
+    voice, sms = (_json(names.carriers[carrier] if carrier else None) for carrier in _ids(pair))
+    return f'{voice},"sms_carrier_profile":{sms}'
+
+
+def _users(names: Names) -> pa.StringArray:
+    """Return no user, and each user of the page as JSON (`schemas.http.resources.NumberUser`) up to the service."""
+    users = names.users
+    parts: list[pa.StringArray | str] = ['{"id":"', pa.array(users.public_ids, pa.string())]
+    for label, texts in (('","name":', users.names), (',"email":', users.emails), (',"kind":', users.kinds)):
+        parts += [label, _json_texts(pa.array(texts, pa.string()))]
+    return pa.concat_arrays([pa.array(["null"]), pc.binary_join_element_wise(*parts, "")])
 
 
 def _json_texts(texts: pa.StringArray) -> pa.StringArray:

@@ -1,4 +1,4 @@
-"""What every export tells of the snapshot that it was taken from: headers of a download, facts of a job."""
+"""Facts about the snapshot that an export is made from: headers of a download, fields of a job."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A worksheet of exported numbers: the package as XlsxWriter makes it, with the rows streamed into its one sheet.
 
-Writing cell by cell would take ten times as long. Rows and cells have no references (ECMA-376 18.3.1.4): their place is
-their order.
+Writing cell by cell would take ten times as long. Rows and cells have no references, which are optional (ECMA-376
+18.3.1.4): their order says where they are.
 """
 
 from __future__ import annotations

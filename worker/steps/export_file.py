@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
+from itertools import starmap
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,9 +22,8 @@ from schemas.request_problems import RequestCode
 from worker.config.failpoints import Failpoint, hit
 from worker.database.engine import snapshot, transaction
 from worker.database.time_limit import TooLongError
-from worker.numbers import export, export_facts, export_pages, export_workbook, filters
-from worker.numbers.export_names import Names
-from worker.numbers.export_pages import ExportPage
+from worker.numbers import export, export_facts, export_names, export_workbook, filters
+from worker.numbers.export_names import NamedPage
 from worker.numbers.export_workbook import TooLargeError
 from worker.numbers.filters import NumberFilter
 from worker.queue import broker, completion, leases
@@ -107,26 +107,26 @@ def _stored(lease: leases.Lease, order: _Order, key: str) -> tuple[int, dict[str
     with snapshot() as connection:
         facts = export_facts.facts_of(connection)
         resolved_filter = filters.resolve(connection, order.actor, NumberFilter(**order.options.filter))
-        pages = progress.following(export_pages.pages(connection, resolved_filter, progress.expect))
-        size = _written(key, order, Names(connection), pages)
+        with closing(export_names.named_pages(connection, resolved_filter, progress.expect)) as pages:
+            size = _written(key, order, progress.following(pages))
     return progress.done, facts.as_json() | {"size": size}
 
 
-def _written(key: str, order: _Order, names: Names, pages: Iterator[ExportPage]) -> int:
+def _written(key: str, order: _Order, pages: Iterator[NamedPage]) -> int:
     """Store the pages in the format of the order; return the size of the file in bytes."""
     if order.options.format is ExportFormat.XLSX:
         with scratch.folder() as folder:
             path = folder / "numbers.xlsx"
-            export_workbook.write(path, (export.sheet_rows(names, page) for page in pages))
+            export_workbook.write(path, starmap(export.sheet_rows, pages))
             files.put(key, path)
             return path.stat().st_size
     is_csv = order.options.format is ExportFormat.CSV
-    json_lines = export.JsonLines(names, order.actor)
+    json_lines = export.JsonLines(order.actor)
     with files.Receiver(key, digest=False) as file:
         if is_csv:
             file.write(export.csv_header())
-        for page in pages:
-            file.write(export.csv_rows(names, page) if is_csv else json_lines.rows(page))
+        for names, page in pages:
+            file.write(export.csv_rows(names, page) if is_csv else json_lines.rows(names, page))
     return file.size
 
 
@@ -145,11 +145,11 @@ class _Progress:
         self._total = total
         self._check(total)
 
-    def following(self, pages: Iterator[ExportPage]) -> Iterator[ExportPage]:
+    def following(self, pages: Iterator[NamedPage]) -> Iterator[NamedPage]:
         """Yield the pages. `_CancelledError`, `TooLargeError`, `LostLeaseError`."""
-        for page in pages:
+        for names, page in pages:
             self._check(self.done + len(page))
-            yield page
+            yield names, page
             self.done += len(page)
             hit(Failpoint.EXPORT_HALF_STORED, page.e164)
             self._record()

@@ -69,8 +69,8 @@ def export(
     if path is None:
         _to_stdout(session, kind, criteria)
         return Exit.OK
-    with _replacing(session, path) as file, session.api.numbers_file(kind, criteria) as pieces:
-        _copy(pieces, file.write)
+    with _replacing(session, path) as file, session.api.numbers_file(kind, criteria) as blocks:
+        _copy(blocks, file.write)
     return _saved(session, path)
 
 
@@ -91,7 +91,7 @@ def _check(session: Session, path: Path | None, kind: str) -> None:
 
 @contextmanager
 def _replacing(session: Session, path: Path) -> Iterator[BinaryIO]:
-    """Write a file beside `path`, and put it in its place after the block; remove it if the block fails."""
+    """Write a file beside `path`, and rename it after the block; remove it if the block fails."""
     part = path.with_name(path.name + ".part")
     try:
         with part.open("wb") as file:
@@ -109,12 +109,12 @@ def _replacing(session: Session, path: Path) -> Iterator[BinaryIO]:
         part.unlink(missing_ok=True)
 
 
-def _copy(pieces: Iterator[bytes], write: Callable[[bytes], object]) -> None:
-    """Write the pieces, and say on stderr every few seconds how much has arrived."""
+def _copy(blocks: Iterator[bytes], write: Callable[[bytes], object]) -> None:
+    """Write the blocks, and say on stderr every few seconds how much has arrived."""
     count, noted = 0, time.monotonic()
-    for piece in pieces:
-        write(piece)
-        count += len(piece)
+    for block in blocks:
+        write(block)
+        count += len(block)
         if time.monotonic() > noted + LINE_SECONDS:
             noted = time.monotonic()
             note(f"Received: {size(count)}")
@@ -123,14 +123,14 @@ def _copy(pieces: Iterator[bytes], write: Callable[[bytes], object]) -> None:
 def _to_stdout(session: Session, kind: str, criteria: dict[str, str | None]) -> None:
     has_begun = False
 
-    def write(piece: bytes) -> None:
+    def write(block: bytes) -> None:
         nonlocal has_begun
         has_begun = True
-        sys.stdout.buffer.write(piece)
+        sys.stdout.buffer.write(block)
 
     try:
-        with session.api.numbers_file(kind, criteria) as pieces:
-            _copy(pieces, write)
+        with session.api.numbers_file(kind, criteria) as blocks:
+            _copy(blocks, write)
     except UnreachableError as error:
         if has_begun:
             raise UnreachableError(str(error), "What was written is not complete. Run the command again.") from error
