@@ -255,12 +255,13 @@ class Lineage(_Body):
 
 
 class JobExport(_Body):
-    """What an export was asked for, and what it made; `size` and `taken_at` are null until it has completed."""
+    """What an export was asked for, and what it made; what is null is not known until the job has completed."""
 
     format: ExportFormat
     filter: dict[str, str] = Field(description="The filters of GET /v1/numbers that are set.")
     size: int | None = Field(None, description="Size of the file in bytes.")
     taken_at: datetime | None = Field(None, description="When the numbers were as the file has them.")
+    cursor: str | None = Field(None, description="Cursor of GET /v1/changes: what has changed since then.")
 
 
 class Job(_Body):

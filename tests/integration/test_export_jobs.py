@@ -20,7 +20,9 @@ from worker import pipeline
 from worker.database.engine import transaction
 from worker.jobs import export_items
 from worker.maintenance import cleaner
-from worker.numbers import export_pages
+from worker.numbers import export, export_pages
+from worker.numbers.export_names import Names
+from worker.numbers.export_pages import ExportPage
 from worker.queue import leases
 from worker.steps import export_file
 
@@ -72,10 +74,16 @@ def test_r10_uploaded_again_it_changes_nothing(
 ) -> None:
     """With users of both services, forwarded numbers, all capabilities off, names that a spreadsheet would run."""
     voice, sms = world.carriers["Master Voice"], world.carriers["North sms"]
-    plain = {"uploader_id": world.north.id, "voice_carrier_id": voice, "sms_carrier_id": sms, "sms": True, "fax": True}
+    plain: Json = {
+        "uploader_id": world.north.id,
+        "voice_carrier_id": voice,
+        "sms_carrier_id": sms,
+        "sms": True,
+        "fax": True,
+    }
     with database.begin() as connection:
         person = factories.user(connection, world.clinic.tenant, "trunk", name='=Ann "A", <b>', sms_enabled=True)
-        rows = [
+        rows: list[Json] = [
             {"voice_user_id": person, "sms_user_id": None, "voice_forwarded": False},
             {"voice_user_id": person, "sms_user_id": person, "voice_forwarded": True},
             {"voice_user_id": None, "sms_user_id": None, "voice_forwarded": False},
@@ -213,18 +221,32 @@ def test_a_company_has_only_so_many_open(stocked: Door, world: World, monkeypatc
 @pytest.mark.usefixtures("many")
 def test_it_is_one_snapshot(api: Door, database: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     job, rows = ordered(api), []
-    real = export_file.export.csv_rows
+    real = export.csv_rows
 
-    def meanwhile(*args: Any) -> bytes:  # noqa: ANN401 - as the real one
+    def meanwhile(names: Names, page: ExportPage) -> bytes:
         rows.append(api.job(job["id"])["progress"]["rows_done"])
         with database.begin() as connection:
             connection.execute(phone_numbers.delete().where(phone_numbers.c.e164 > FIRST + 3))
-        return real(*args)
+        return real(names, page)
 
-    monkeypatch.setattr(export_file.export, "csv_rows", meanwhile)
+    monkeypatch.setattr(export, "csv_rows", meanwhile)
     api.work_off()
     assert len(numbers_in(api.get(f"/v1/jobs/{job['id']}/file").data)) == 9
     assert rows == [0, 2, 4, 6, 8]  # what a poll saw
+
+
+@pytest.mark.parametrize("file_format", ["csv", "jsonl"])
+def test_r34_it_names_the_cursor_where_the_changes_continue(stocked: Door, file_format: str) -> None:
+    job = ordered(stocked, file_format)
+    direct = stocked.get(f"/v1/numbers.{file_format}")
+    stocked.work_off()
+    cursor = stocked.job(job["id"])["export"]["cursor"]
+    assert cursor == direct.headers["Changes-Cursor"]
+    assert stocked.get(f"/v1/changes?after={cursor}").json["data"] == []
+    removed = stocked.get("/v1/numbers?status=unassigned").json["data"][0]["e164"]
+    stocked.act("deletions", {"numbers": [removed]})
+    changes = stocked.get(f"/v1/changes?after={cursor}").json["data"]
+    assert [(change["type"], change["e164"]) for change in changes] == [("number.deleted", removed)]
 
 
 @pytest.mark.usefixtures("many")
@@ -232,13 +254,13 @@ def test_it_can_be_cancelled_while_it_is_written(
     api: Door, stored: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = ordered(api)
-    real = export_file.export.csv_rows
+    real = export.csv_rows
 
-    def meanwhile(*args: Any) -> bytes:  # noqa: ANN401 - as the real one
+    def meanwhile(names: Names, page: ExportPage) -> bytes:
         api.post(f"/v1/jobs/{job['id']}/cancel")
-        return real(*args)
+        return real(names, page)
 
-    monkeypatch.setattr(export_file.export, "csv_rows", meanwhile)
+    monkeypatch.setattr(export, "csv_rows", meanwhile)
     api.work_off()
     ended = api.job(job["id"])
     assert (ended["status"], ended["counts"]["total"], ended["links"]["file"]) == ("cancelled", 0, None)

@@ -7,6 +7,7 @@ import random
 import zipfile
 from itertools import starmap
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import pyarrow as pa
@@ -85,7 +86,7 @@ def drawn(database: sa.Engine, world: World) -> World:
         for e164 in {int(f"{dice.choice(FIRST_DIGITS)}{dice.randrange(10**4):04}") for _ in range(NUMBERS)}:
             holder = dice.choice(tree)
             users = [None, None, *people.get(holder.id, ())]
-            columns = {name: dice.random() < 0.5 for name in ("voice", "sms", "fax", "voice_forwarded")}
+            columns: dict[str, Any] = {name: dice.random() < 0.5 for name in ("voice", "sms", "fax", "voice_forwarded")}
             columns |= {f"{name}_user_id": dice.choice(users) for name in ("voice", "sms")}
             columns |= {
                 f"{name}_carrier_id": dice.choice([None, *world.carriers.values()]) for name in ("voice", "sms")

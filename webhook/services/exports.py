@@ -73,7 +73,7 @@ def _blocks(
     end = time.monotonic() + MOST_SECONDS
     with snapshot() as connection:
         connection.exec_driver_sql(f"SET LOCAL statement_timeout = '{_STATEMENT_SECONDS}s'")
-        on_facts(export_facts.facts_of(connection))
+        on_facts(export_facts.facts_of(connection, actor))
         resolved_filter = filters.resolve(connection, actor, filter_of(number_filter))
         with closing(export_names.named_pages(connection, resolved_filter)) as pages:
             for names, page in pages:

@@ -105,7 +105,7 @@ def _stored(lease: leases.Lease, order: _Order, key: str) -> tuple[int, dict[str
     """Store the file; return how many numbers it has, and the facts about it (`schemas.http.resources.JobExport`)."""
     progress = _Progress(lease, MOST_SHEET_ROWS if order.options.format is ExportFormat.XLSX else None)
     with snapshot() as connection:
-        facts = export_facts.facts_of(connection)
+        facts = export_facts.facts_of(connection, order.actor)
         resolved_filter = filters.resolve(connection, order.actor, NumberFilter(**order.options.filter))
         with closing(export_names.named_pages(connection, resolved_filter, progress.expect)) as pages:
             size = _written(key, order, progress.following(pages))
