@@ -65,6 +65,8 @@ def test_excel_is_made_by_a_job(cli: Cli, tmp_path: Path) -> None:
     assert [cell.value for cell in next(sheet.iter_rows())] == list(COLUMNS)
     assert sheet.max_row == 4
     assert told(cli("jobs", saved["job_id"], "--json"))["counts"]["total"] == 3
+    watched = cli("jobs", saved["job_id"], "--watch")
+    assert (watched.exit_code, f"/v1/jobs/{saved['job_id']}/file" in watched.stdout) == (Exit.OK, True), watched.output
     assert cli("export", "--format", "xlsx").exit_code == Exit.USAGE
 
 
