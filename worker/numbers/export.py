@@ -80,9 +80,9 @@ class _Cells:
     between: str = ""
     end: str = ""
 
-    def of(self, values: NDArray[Any], texts_of: Callable[[Any], tuple[str, ...]]) -> pa.StringArray:
+    def of(self, values: NDArray[Any] | pa.Array, texts_of: Callable[[Any], tuple[str, ...]]) -> pa.StringArray:
         """Return one or more cells of each value; `texts_of` is asked once for each distinct value."""
-        found = pa.array(values).dictionary_encode()
+        found = _distinct(values)
         columns = zip(*map(texts_of, found.dictionary.to_pylist()), strict=True)
         quoted = [self.quote(pa.array(column, pa.string())) for column in columns]
         return pc.binary_join_element_wise(*quoted, self.between).take(found.indices)
@@ -137,7 +137,7 @@ def _rows(names: Names, page: ExportPage, cells: _Cells) -> bytes:
         cells.between,
         names.of_users(sms, users),
         cells.between,
-        cells.of(page.countries, lambda country: (_country(country),)),
+        cells.of(page.countries, lambda country: (country,)),
         cells.end,
     )
 
@@ -177,13 +177,13 @@ def _ids(pair: int) -> tuple[int, int]:
     return pair >> 32, pair & 0xFFFFFFFF
 
 
-def _country(padded: bytes) -> str:
-    return padded.decode("ascii").rstrip(" ")
+def _distinct(values: NDArray[Any] | pa.Array) -> pa.DictionaryArray:
+    return (values if isinstance(values, pa.Array) else pa.array(values)).dictionary_encode()
 
 
-def _encoded(values: NDArray[Any], text_of: Callable[[Any], str]) -> pa.StringArray:
+def _encoded(values: NDArray[Any] | pa.Array, text_of: Callable[[Any], str]) -> pa.StringArray:
     """Return the text of each value; `text_of` is asked once for each distinct one."""
-    found = pa.array(values).dictionary_encode()
+    found = _distinct(values)
     return pa.array([text_of(value) for value in found.dictionary.to_pylist()], pa.string()).take(found.indices)
 
 
@@ -209,7 +209,7 @@ class JsonLines:
             '{"e164":"+',
             _digits(page),
             '","country":',
-            _encoded(page.countries, lambda country: _json(_country(country))),
+            _encoded(page.countries, _json),
             flags,
             _encoded(page.carriers, partial(_carriers, names)),
             status,
