@@ -1,7 +1,7 @@
 """The kinds of jobs: one specification each, with all that is only data: columns, path in the API, command, words.
 
-What a kind does is code, in one registry per layer: `worker.stages.resolve.DECIDE` for every kind; for actions
-`webhook.services.actions.REQUESTS` and `webhook.portal.numbers.available_actions.PAGES`.
+What a kind does is code, in one registry per layer: `worker.stages.resolve.DECIDE` for every kind with rows; for
+actions `webhook.services.actions.REQUESTS` and `webhook.portal.numbers.available_actions.PAGES`.
 """
 
 from __future__ import annotations
@@ -23,6 +23,10 @@ class JobKind(StrEnum):
     CHANGE = "change"
     DELETE = "delete"
     UNDO = "undo"
+    EXPORT = "export"
+
+
+WITHOUT_ROWS = frozenset({JobKind.EXPORT})  # change no number: no rows, no report, nothing to confirm or to undo
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,5 +138,14 @@ JOB_KINDS: Mapping[JobKind, JobKindSpec] = {
         done="undone",
         noun="earlier undo",
         history="Restored by undo",
+    ),
+    JobKind.EXPORT: JobKindSpec(
+        form=Form(frozenset(), ()),  # its numbers are those that match its filter
+        name="Export",
+        act="Export",
+        doing="Exporting",
+        done="exported",
+        noun="export",
+        history="Exported",
     ),
 }

@@ -71,6 +71,8 @@ class Phase(StrEnum):
     processes all rows together. WORKBOOK builds a report as a workbook when it is first requested, after the job's end
     or during its review. MAIL notifies the person who started the job of its end or of its review.
 
+    EXPORT writes the file of an export (R34), and is all that such a job consists of.
+
     CORRECT applies a correction to an upload under review (R33); VALIDATE and CUT follow, as after CHECK. PREVIEW
     answers what a correction would do.
     """
@@ -86,6 +88,7 @@ class Phase(StrEnum):
     WORKBOOK = "workbook"
     MAIL = "mail"
     PREVIEW = "preview"
+    EXPORT = "export"
 
 
 class Stage(StrEnum):
@@ -118,6 +121,7 @@ WORKED_IN: Mapping[Phase, frozenset[JobStatus]] = {
     Phase.WORKBOOK: TERMINAL | {JobStatus.REVIEW},
     Phase.MAIL: TERMINAL | {JobStatus.REVIEW},
     Phase.PREVIEW: frozenset({JobStatus.REVIEW}),
+    Phase.EXPORT: frozenset({JobStatus.ACCEPTED, JobStatus.RUNNING}),
 }
 
 APART = frozenset({Phase.CALLBACK, Phase.WORKBOOK, Phase.MAIL, Phase.PREVIEW})
@@ -125,6 +129,9 @@ APART = frozenset({Phase.CALLBACK, Phase.WORKBOOK, Phase.MAIL, Phase.PREVIEW})
 
 The job does not wait for them, and they do not change it.
 """
+
+CLAIMED_APART = APART | {Phase.EXPORT}
+"""Phases that have their own workers: their work items take no turn from those of imports."""
 
 
 class ChunkState(StrEnum):
@@ -189,7 +196,8 @@ class JobOptions:
     the columns (R31), as `schemas.column_mapping.ColumnMapping.to_json` writes it. `profile`: the public id of the
     import profile that it is from; `NO_PROFILE`: none may be taken (R32). `save_profile`: the name under which the
     mapping is saved as one, once the file has been read by it. `only_failed`: the rows are those of the job's parent
-    that failed (R33), or that were not written because others failed.
+    that failed (R33), or that were not written because others failed. `export`: the format and the filter of an export
+    (`schemas.exports.ExportOptions`).
     """
 
     mode: Mode = Mode.APPLY
@@ -217,6 +225,7 @@ class JobOptions:
     profile: str | None = None
     save_profile: str | None = None
     only_failed: bool = False
+    export: Mapping[str, Any] | None = None
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> JobOptions:

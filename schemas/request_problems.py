@@ -59,6 +59,8 @@ class RequestCode(StrEnum):
     CURSOR_EXPIRED = "CURSOR_EXPIRED"
     WEBHOOK_DISABLED = "WEBHOOK_DISABLED"
     MESSAGE_PENDING = "MESSAGE_PENDING"
+    NO_FILE = "NO_FILE"
+    EXPORT_TOO_LARGE = "EXPORT_TOO_LARGE"
 
 
 @dataclass(frozen=True)
@@ -206,6 +208,14 @@ REQUEST_PROBLEMS: dict[RequestCode, RequestProblem] = {
     ),
     RequestCode.MESSAGE_PENDING: RequestProblem(
         409, "The message is still being sent.", "Wait until it is delivered or given up."
+    ),
+    RequestCode.NO_FILE: RequestProblem(
+        409, "The job has no file to download.", "Only an export that has completed has a file; see the job's links."
+    ),
+    RequestCode.EXPORT_TOO_LARGE: RequestProblem(
+        422,
+        "More numbers match than a worksheet has rows for.",
+        "Export as CSV or JSON lines, or narrow the filter.",
     ),
 }
 

@@ -22,6 +22,7 @@ from tests.support import work
 from tests.support.api_client import Door, application
 from tests.support.cli_runner import Cli, served
 from tests.support.factories import Snapshot, World, snapshot
+from tests.support.files import sheets
 from tests.support.portal_client import Portal, signed_in
 from tests.support.process_caches import forget
 from tests.support.servers.databases import Databases, engine_of
@@ -177,3 +178,16 @@ def cli(world: World, work_off: Callable[[], None]) -> Iterator[Cli]:
     """The commands in the name of `north`, unless `token` tells another; a worker does what is due."""
     with served(world.north.token, work_off) as call:
         yield call
+
+
+@pytest.fixture
+def stocked(api: Door, world: World) -> Door:
+    """Numbers of several kinds and countries, some with the clinic, some with a user or a carrier of their own."""
+    header, *sound = sheets.rows(6)
+    rows = [[*header, "Voice Carrier Name"], *([*row, ""] for row in sound)]
+    rows += [["44", "+442079460018", "TRUE", "FALSE", "TRUE", "North voice"], ["39", "0698765432", "", "", "TRUE", ""]]
+    rows += [["800", "+80012345678", "TRUE", "", "", ""]]
+    api.upload(sheets.csv_bytes(rows))
+    numbers = [number["e164"] for number in api.get("/v1/numbers").json["data"]]
+    api.act("assignments", {"numbers": numbers[:3], "tenant_id": world.clinic.tenant.public_id})
+    return api

@@ -9,6 +9,7 @@ any order. The report puts the results back into file order. Rows under review c
 them back to the check, where only these are validated again. Many rows are also validated and rendered batch by batch,
 by any worker. When the job has ended, its callback is sent (`worker.callbacks.deliver`) and an e-mail to its starter
 (`worker.mail.deliver`). The report becomes a workbook only when one is requested (`worker.steps.workbook_report`).
+An export has only one work item, which writes its file (`worker.steps.export_file`).
 A work item that runs twice takes effect once: only the lease holder can commit.
 """
 
@@ -43,7 +44,7 @@ from worker.stages.resolve import abort, resolve
 from worker.stages.write import changes_of
 from worker.steps import check as check_step
 from worker.steps import corrections as corrections_step
-from worker.steps import failures, report, workbook_report
+from worker.steps import export_file, failures, report, workbook_report
 from worker.steps import write_chunk as write_step
 from worker.steps.chunk_facts import Job, facts_for_chunk, job_of
 from worker.steps.file_profiles import Profiles
@@ -352,4 +353,5 @@ STEPS: Mapping[Phase, Callable[[leases.Lease], None]] = {
     Phase.WORKBOOK: workbook_report.build,
     Phase.MAIL: deliver_mail.deliver,
     Phase.PREVIEW: preview,
+    Phase.EXPORT: export_file.write,
 }

@@ -24,10 +24,13 @@ MOST_WORKBOOKS = 2
 MOST_MAILS = 2
 # Previews that they compute at a time: each takes a processor.
 MOST_PREVIEWS = 2
+# Exports that they write at a time: each takes a processor, and holds a snapshot of the database.
+MOST_EXPORTS = 2
 _LIMITS = {
     Phase.WORKBOOK: threading.BoundedSemaphore(MOST_WORKBOOKS),
     Phase.MAIL: threading.BoundedSemaphore(MOST_MAILS),
     Phase.PREVIEW: threading.BoundedSemaphore(MOST_PREVIEWS),
+    Phase.EXPORT: threading.BoundedSemaphore(MOST_EXPORTS),
 }
 
 

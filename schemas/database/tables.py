@@ -519,7 +519,7 @@ job_chunks = sa.Table(
     sa.Column("seconds", JSONB),
     sa.CheckConstraint(
         "phase IN ('check', 'validate', 'cut', 'write', 'report', 'render', 'callback', 'workbook', 'mail', 'correct', "
-        "'preview')",
+        "'preview', 'export')",
         name="phase",
     ),
     sa.CheckConstraint("state IN ('pending', 'leased', 'done', 'dead')", name="state"),

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from schemas.callback_urls import LONGEST_URL
 from schemas.capabilities import CapabilityName
 from schemas.codes import Outcome
+from schemas.exports import ExportFormat
 from schemas.http.file_options import FileForm, FileOptions, NumberReading
 from schemas.http.mapping import EffectiveMapping, FileColumn, Mapping, ProfileRef, ProfileReference, Suggested, TopRow
 from schemas.job_kinds import JobKind
@@ -140,6 +141,7 @@ class JobLinks(_Body):
     report_failed_csv: str | None
     report_xlsx: str | None
     callback: str | None = Field(None, description="The requested callback; only for the job's own tenant.")
+    file: str | None = Field(None, description="The file of an export, from its completion until it expires.")
 
 
 class ReviewEffect(_Body):
@@ -252,8 +254,18 @@ class Lineage(_Body):
     rows_open: int
 
 
+class JobExport(_Body):
+    """What an export was asked for, and what it made; what is null is not known until the job has completed."""
+
+    format: ExportFormat
+    filter: dict[str, str] = Field(description="The filters of GET /v1/numbers that are set.")
+    size: int | None = Field(None, description="Size of the file in bytes.")
+    taken_at: datetime | None = Field(None, description="When the numbers were as the file has them.")
+    cursor: str | None = Field(None, description="Cursor of GET /v1/changes: what has changed since then.")
+
+
 class Job(_Body):
-    """A job: one file, or one action on numbers."""
+    """A job: one file, one action on numbers, or one export."""
 
     id: str
     kind: JobKind
@@ -299,6 +311,9 @@ class Job(_Body):
         description="Whether the stored file can be checked again under other options or another mapping.",
     )
     review: Review | None
+    export: JobExport | None = Field(
+        None, description="Only of an export. Its `counts.total` are the numbers exported."
+    )
     links: JobLinks
 
 

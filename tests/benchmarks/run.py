@@ -23,6 +23,7 @@ from tests.benchmarks import (
     bench_phone,
     changes,
     corrections,
+    exports,
     footprint,
     growth,
     lists,
@@ -57,6 +58,7 @@ SCENARIOS: Mapping[str, Callable[[Lab], Findings]] = {
     "phone": bench_phone.scenario,
     "actions": actions.scenario,
     "readings": readings.scenario,
+    "exports": exports.scenario,
     "lists": lists.scenario,
 }
 

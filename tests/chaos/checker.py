@@ -28,7 +28,7 @@ SETTLE_SECONDS = 30.0
 LEFT_PENDING = """
 SELECT j.public_id::text, j.status, c.phase, c.number FROM job_chunks c JOIN jobs j ON j.id = c.job_id
 WHERE c.state = 'pending' AND c.phase <> 'callback'
-  AND NOT (j.status = 'cancelled' AND c.phase IN ('check', 'validate', 'cut', 'write'))
+  AND NOT (j.status = 'cancelled' AND c.phase IN ('check', 'validate', 'cut', 'write', 'export'))
   AND NOT (j.status = 'failed' AND c.phase IN ('validate', 'write', 'render'))
 """
 STAGING = "#"  # what the store calls a file that is not whole yet has one in its name

@@ -47,6 +47,7 @@ PROMISED = [
 UNSPECIFIC = {"HEAD", "OPTIONS"}
 JSON, MULTIPART, PROBLEM = "application/json", "multipart/form-data", "application/problem+json"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+FILES = ["application/jsonl", XLSX, "text/csv"]
 # Clients call these: an id that changes breaks them. With each, its successful responses.
 OPERATIONS = {
     "create_carrier": ("POST /v1/carriers", {201: [JSON]}),
@@ -71,6 +72,7 @@ OPERATIONS = {
     "create_assignment": ("POST /v1/assignments", {202: [JSON]}),
     "create_capability_change": ("POST /v1/capability-changes", {202: [JSON]}),
     "create_deletion": ("POST /v1/deletions", {202: [JSON]}),
+    "create_export": ("POST /v1/exports", {202: [JSON]}),
     "create_unassignment": ("POST /v1/unassignments", {202: [JSON]}),
     "get_callback": ("GET /v1/callbacks/{callback_id}", {200: [JSON]}),
     "get_callback_secret": ("GET /v1/callbacks/secret", {200: [JSON]}),
@@ -92,6 +94,7 @@ OPERATIONS = {
     "confirm_job": ("POST /v1/jobs/{job_id}/confirm", {202: [JSON]}),
     "correct_job": ("POST /v1/jobs/{job_id}/corrections", {202: [JSON]}),
     "get_job": ("GET /v1/jobs/{job_id}", {200: [JSON], 304: []}),
+    "get_job_file": ("GET /v1/jobs/{job_id}/file", {200: FILES, 206: FILES, 304: []}),
     "get_job_report_csv": ("GET /v1/jobs/{job_id}/report.csv", {200: ["text/csv"]}),
     "get_job_report_jsonl": ("GET /v1/jobs/{job_id}/report.jsonl", {200: ["application/jsonl"]}),
     "get_job_report_xlsx": ("GET /v1/jobs/{job_id}/report.xlsx", {200: [XLSX], 206: [XLSX], 304: []}),
@@ -131,6 +134,7 @@ HONOURED = {
         "create_assignment",
         "create_capability_change",
         "create_deletion",
+        "create_export",
         "create_unassignment",
         "create_upload",
         "create_user",
@@ -148,6 +152,7 @@ HONOURED = {
         "create_assignment",
         "create_capability_change",
         "create_deletion",
+        "create_export",
         "create_import_profile",
         "create_unassignment",
         "create_upload",
@@ -155,10 +160,17 @@ HONOURED = {
         "retry_job",
         "undo_job",
     },
-    "If-None-Match": {"get_job", "get_job_report_xlsx"},
-    "If-Match": {"confirm_job", "correct_job", "get_job_report_xlsx", "recheck_job", "take_back_job_correction"},
-    "Range": {"get_job_report_xlsx"},
-    "If-Range": {"get_job_report_xlsx"},
+    "If-None-Match": {"get_job", "get_job_file", "get_job_report_xlsx"},
+    "If-Match": {
+        "confirm_job",
+        "correct_job",
+        "get_job_file",
+        "get_job_report_xlsx",
+        "recheck_job",
+        "take_back_job_correction",
+    },
+    "Range": {"get_job_file", "get_job_report_xlsx"},
+    "If-Range": {"get_job_file", "get_job_report_xlsx"},
 }
 
 

@@ -25,6 +25,8 @@ from tests.support.property_tests import NIGHTLY
 from worker.accounts import tokens
 from worker.jobs import import_profiles
 
+# What there is of a job of each kind.
+TAILS = {"jobs": ("", "/rows", "/report.csv", "/report.jsonl", "/report.xlsx"), "exports": ("", "/file")}
 NOBODY = "00000000-0000-4000-8000-000000000000"
 EVERYTHING = (
     "phone_numbers, number_events, number_changes, number_change_positions, job_chunks, jobs, users, tokens, admins, "
@@ -38,7 +40,7 @@ class Secret:
 
     owner: Tenant
     words: tuple[str, ...]
-    kind: str  # "tenants", "users", "carriers", "import-profiles", "authors", "tokens", "numbers" or "jobs"
+    kind: str  # "tenants", "users", "carriers", "import-profiles", "authors", "tokens", "numbers", "jobs" or "exports"
     key: str
 
 
@@ -122,11 +124,14 @@ def plant(connection: sa.Connection, tree: list[list[tuple[bool, int]]], held: l
 
 
 def add_jobs(api: Door, grove: Grove) -> None:
-    """An upload of every tenant that may, each of a number of its own; with reports to look into."""
+    """An export of every tenant, and an upload of all that may, each of a number of its own; with reports."""
     for place, tenant in enumerate(grove.tenants):
+        door = api.as_(grove.bearer[tenant.id])
+        export = door.done(door.post("/v1/exports", {"format": ("csv", "jsonl")[place % 2]}))["id"]
+        grove.secrets.append(Secret(tenant, (export,), "exports", export))
         if tenant.kind is TenantKind.ENTERPRISE and not tenant.allow_external_numbers:
             continue
-        door, e164 = api.as_(grove.bearer[tenant.id]), 12125550150 + place
+        e164 = 12125550150 + place
         name = f"file-zq{place}-{tenant.id}qz.csv"
         content = sheets.csv_bytes([sheets.HEADER, ("1", str(e164 - 10**10), "FALSE", "FALSE", "TRUE")])
         job = door.upload(content, name)["id"]
@@ -167,7 +172,7 @@ def knows(reader: Tenant, secret: Secret) -> bool:
 def check_reader(door: Door, grove: Grove, reader: Tenant) -> None:
     hidden = [secret for secret in grove.secrets if not knows(reader, secret)]
     words = [word for secret in hidden for word in secret.words]
-    for route in lists(grove):
+    for route in ("/v1/numbers.csv", "/v1/numbers.jsonl", *lists(grove)):
         answer = door.get(route)
         assert answer.status_code in {200, 422}, route
         said = text_of(answer) + str(answer.headers)
@@ -181,7 +186,7 @@ def check_reader(door: Door, grove: Grove, reader: Tenant) -> None:
     for secret in grove.secrets:
         own = secret.owner.is_within(reader) or (secret.kind == "carriers" and knows(reader, secret))
         own = knows(reader, secret) if secret.kind == "import-profiles" else own
-        for tail in ("",) if secret.kind != "jobs" else ("", "/rows", "/report.csv", "/report.jsonl", "/report.xlsx"):
+        for tail in TAILS.get(secret.kind, ("",)):
             _check_by_id(door, absent, secret, tail, own=own, words=words)
 
 
@@ -208,15 +213,16 @@ class Absent:
 def _check_by_id(door: Door, absent: Absent, secret: Secret, tail: str, *, own: bool, words: list[str]) -> None:
     if secret.kind in {"tokens", "authors"}:
         return  # tokens are listed and revoked, never read one by one
-    answer = door.get(f"/v1/{secret.kind}/{secret.key}{tail}")
+    kind = "jobs" if secret.kind == "exports" else secret.kind
+    answer = door.get(f"/v1/{kind}/{secret.key}{tail}")
     if own:
         assert answer.status_code == 200, (secret, tail)
         said = text_of(answer) + str(answer.headers)
         assert not [word for word in words if word in said], (secret, tail)
         return
-    nobodys = absent.read(secret.kind, tail)
+    nobodys = absent.read(kind, tail)
     assert (answer.status_code, answer.data) == (nobodys.status_code, nobodys.data) == (404, nobodys.data)
-    if secret.kind == "jobs" and not tail:
+    if kind == "jobs" and not tail:
         for deed in ("confirm", "cancel", "undo"):
             answers = [door.post(f"/v1/jobs/{secret.key}/{deed}"), absent.decide(deed)]
             assert answers[0].status_code == answers[1].status_code == 404

@@ -1,4 +1,4 @@
-"""`/v1/numbers.csv`, `/v1/numbers.jsonl`: the inventory as a file, as the caller sees it (R3, R34)."""
+"""`/v1/numbers.csv`, `/v1/numbers.jsonl`, `/v1/exports`: the inventory as a file, as the caller sees it (R3, R34)."""
 
 from __future__ import annotations
 
@@ -6,14 +6,18 @@ from apiflask import APIBlueprint
 from flask import Response
 
 from schemas.http import resources
-from webhook.http import auth
+from schemas.http.exports import ExportBody
+from webhook.api.jobs import accepted
+from webhook.http import auth, idempotency
 from webhook.http.concurrency_limits import DOWNLOADS
 from webhook.http.downloads import sent_compressed
-from webhook.http.openapi.declarations import CSV, JSON_LINES, declares
-from webhook.services import exports
+from webhook.http.openapi.declarations import CSV, JSON_LINES, Header, declares
+from webhook.services import export_jobs, exports
 
 bp = APIBlueprint("exports", __name__, url_prefix="/v1", tag="Numbers")
 bp.before_request(auth.require_actor)
+bp.before_request(idempotency.begin_request)
+bp.after_request(idempotency.end_request)
 
 
 @bp.get("/numbers.csv")
@@ -42,3 +46,20 @@ def numbers_csv(query: resources.NumbersFilter) -> Response:
 def numbers_jsonl(query: resources.NumbersFilter) -> Response:
     """All pages of the list in one file, with its filters. Compressed, if the client accepts gzip."""
     return sent_compressed(exports.jsonl(query))
+
+
+@bp.post("/exports")
+@bp.input(ExportBody, arg_name="body")
+@bp.output(resources.Job, status_code=202)
+@bp.doc(
+    operation_id="create_export",
+    summary="Export the matching numbers to a file that is kept: a job",
+    responses={409: "Too many exports of your company have not ended yet"},
+)
+@declares(Header.IDEMPOTENCY_KEY, Header.PREFER)
+def create(body: ExportBody) -> Response:
+    """The file is at `links.file` once the job has completed, and expires when reports do.
+
+    Its numbers are those at the moment in `export.taken_at`. Nothing in the inventory changes.
+    """
+    return accepted(export_jobs.create(body))

@@ -17,7 +17,7 @@ from webhook.http.concurrency_limits import DOWNLOADS
 from webhook.http.downloads import sent, sent_stored
 from webhook.http.openapi.declarations import CSV, JSON_LINES, Header, declares
 from webhook.http.responses import next_link
-from webhook.services import corrections, jobs, rechecks, reports, workbooks
+from webhook.services import corrections, export_jobs, jobs, rechecks, reports, workbooks
 
 bp = APIBlueprint("jobs", __name__, url_prefix="/v1/jobs", tag="Jobs")
 bp.before_request(auth.require_actor)
@@ -117,6 +117,32 @@ def report_xlsx(job_id: str, query: resources.WorkbookQuery) -> Response:
     the default). The file is kept with the report, and supports ETag and ranges.
     """
     return sent_stored(workbooks.report(job_id, query.rows, wait_seconds(LONGEST_WAIT)))
+
+
+@bp.get("/<job_id>/file")
+@bp.doc(
+    operation_id="get_job_file",
+    summary="Download the file of an export",
+    responses={
+        200: "The file",
+        206: "The requested range",
+        304: "The client already has this file (If-None-Match)",
+        409: "The job is no export, has not ended yet, or did not complete",
+        410: "The file has expired",
+        412: "The file does not match If-Match",
+        416: "The range is outside the file",
+    },
+)
+@declares(
+    Header.IF_MATCH,
+    Header.IF_NONE_MATCH,
+    Header.RANGE,
+    Header.IF_RANGE,
+    files=(CSV, MEDIA_TYPE, JSON_LINES),
+)
+def file(job_id: str) -> Response:
+    """With ETag and ranges, so that a download can be resumed; not compressed, as ranges are of the file itself."""
+    return sent_stored(export_jobs.file(job_id))
 
 
 @bp.post("/<job_id>/confirm")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self, cast
@@ -189,15 +190,34 @@ class Api:
     @contextmanager
     def report(self, job_id: str, rows: str, file_format: str) -> Iterator[Iterator[bytes]]:
         """Stream the report's bytes. Retries while its workbook is being built or the service is busy."""
-        path = f"/v1/jobs/{_part(job_id)}/report.{file_format}"
+        with self._stream(f"/v1/jobs/{_part(job_id)}/report.{file_format}", params={"rows": rows}) as answer:
+            yield answer.iter_bytes()
+
+    @contextmanager
+    def numbers_file(self, file_format: str, filters: Mapping[str, str | None]) -> Iterator[Iterator[bytes]]:
+        """Stream the matching numbers as CSV or JSON lines. Retries while the service is busy."""
+        active_filters = {name: value for name, value in filters.items() if value is not None}
+        with self._stream(f"/v1/numbers.{file_format}", params=active_filters) as answer:
+            yield answer.iter_bytes()
+
+    @contextmanager
+    def job_file(self, job_id: str, start: int = 0, etag: str | None = None) -> Iterator[tuple[httpx.Response, bool]]:
+        """Stream the file of an export, from byte `start` on if it is still the one with this ETag.
+
+        Yields the response, and whether it continues the file: else it has the whole one.
+        """
+        resumes = {"Range": f"bytes={start}-", "If-Range": etag} if start and etag else {}
+        headers = {"Accept-Encoding": "identity", **resumes}
+        with self._stream(f"/v1/jobs/{_part(job_id)}/file", headers=headers) as answer:
+            yield answer, answer.status_code == HTTPStatus.PARTIAL_CONTENT
+
+    @contextmanager
+    def _stream(self, path: str, **request: Any) -> Iterator[httpx.Response]:  # noqa: ANN401 - handed on to httpx
         began = time.monotonic()
         while True:
-            with (
-                translating_connection_errors(self.url),
-                self._http.stream("GET", path, params={"rows": rows}) as answer,
-            ):
+            with translating_connection_errors(self.url), self._http.stream("GET", path, **request) as answer:
                 if answer.is_success:
-                    yield answer.iter_bytes()
+                    yield answer
                     return
                 answer.read()
                 problem = _problem_of(answer, self.url)

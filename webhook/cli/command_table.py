@@ -39,6 +39,7 @@ _TASKS: dict[str, dict[str, Lazy]] = {
     "Work with numbers": {
         "numbers": Lazy("webhook.cli.commands.numbers", "numbers", "Search the inventory, or show one number."),
         "changes": Lazy("webhook.cli.commands.changes", "changes", "Follow the changes of the inventory."),
+        "export": Lazy("webhook.cli.commands.export", "export", "Export numbers as CSV, JSON lines or Excel."),
         **{kind.value: Lazy("webhook.cli.commands.actions", kind.value, spec.help) for kind, spec in ACTIONS.items()},
     },
     "Accounts": {
@@ -73,6 +74,7 @@ _EXAMPLES = (
     ("numberyard upload numbers.xlsx --report r.xlsx", "import, save the report"),
     ("numberyard jobs JOB_ID --watch", "follow a job"),
     ("numberyard numbers 1212 --status unassigned", "free numbers in +1 212"),
+    ("numberyard export --country US --out us.csv", "export numbers to a file"),
     ("numberyard assign +12125550142 --to Acme", "assign a number"),
     ("numberyard jobs --json", "output for programs"),
 )

@@ -110,6 +110,8 @@ def conclude(session: Session, job: Json, *, saves_report: bool = False) -> Exit
         print_line(f"{rows} of the first file left to correct.")
     if is_reviewed(job):
         _say_how_to_decide(session, job)
+    if file := (job.get("links") or {}).get("file"):
+        print_line(f"File: {session.api.url}{safe(file)}")
     if not has_report(job):
         return exit_of(job)
     print_line()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -42,11 +42,15 @@ class Download:
 
 @dataclass(frozen=True)
 class Export:
-    """A file that is generated while it is sent, and the name to save it as. Nothing in it needs the request."""
+    """A file that is generated while it is sent, and the name to save it as. Nothing in it needs the request.
+
+    `headers`: of the response, about the snapshot that the file is made from.
+    """
 
     blocks: Generator[bytes, None, None]
     name: str
     content_type: str
+    headers: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -130,12 +134,15 @@ def sent_compressed(export: Export) -> Response:
     if accepts:
         response.content_encoding = "gzip"
     response.vary.add("Accept-Encoding")
+    response.headers.update(export.headers)
     return _with_name(response, export.name)
 
 
 def _gzipped(blocks: Generator[bytes, None, None]) -> Generator[bytes, None, None]:
     compressor = zlib.compressobj(_LEVEL, wbits=zlib.MAX_WBITS | _GZIP)
     with closing(blocks):
+        # The beginning is sent at once, not only when there is enough to compress.
+        yield compressor.compress(next(blocks, b"")) + compressor.flush(zlib.Z_SYNC_FLUSH)
         for block in blocks:
             compressed = compressor.compress(block)
             if compressed:

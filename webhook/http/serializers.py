@@ -1,23 +1,25 @@
-"""Build response bodies (`schemas.http`) from database rows. No queries, no requests."""
+"""Build response bodies (`schemas.http`) from database rows; those of numbers: `worker.numbers.number_bodies`.
+
+No queries, no requests.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Any
 
 import sqlalchemy as sa
 from flask import url_for
 
 from schemas import permissions
 from schemas.callback_signing import message_id
-from schemas.capabilities import CAPABILITY_NAMES
 from schemas.codes import Outcome
+from schemas.exports import ExportOptions
 from schemas.http import import_profiles, resources, tenants, users
 from schemas.http.mapping import MappingBody
-from schemas.job_kinds import JobKind
+from schemas.job_kinds import WITHOUT_ROWS, JobKind
 from schemas.job_progress import seconds_left, share_done
 from schemas.jobs import TERMINAL, JobOptions, JobStatus, OnError, counts_of, error_summary
-from schemas.permissions import Actor, NumberFacts, Tenant, UserKind
+from schemas.permissions import Actor, UserKind
 from schemas.user_services import Service
 from webhook.http import file_serializer
 from worker.accounts.carriers import CarrierView
@@ -25,13 +27,15 @@ from worker.accounts.tenants import TenantView
 from worker.accounts.users import UserView
 from worker.jobs.import_profiles import ProfileView
 from worker.jobs.queries import JobView, may_be_rechecked
-from worker.numbers.queries import NumberView
+from worker.numbers.number_bodies import tenant_ref
 
 _HAS_REPORT = frozenset({JobStatus.COMPLETED, JobStatus.COMPLETED_WITH_ERRORS})
 
 
 def had_report(row: sa.Row[Any]) -> bool:
     """Return whether the job ever had a report or, under review, a preview of one."""
+    if row.kind in WITHOUT_ROWS:
+        return False
     checked_only = {JobStatus.CANCELLED, JobStatus.REVIEW}
     return row.status in _HAS_REPORT or (row.status in checked_only and row.check_token is not None)
 
@@ -85,8 +89,18 @@ def job(view: JobView) -> resources.Job:
         can_correct=row.kind == JobKind.UPLOAD and row.status == JobStatus.REVIEW and row.check_token is not None,
         can_retry=rows_to_retry(view) > 0,
         review=None if row.review is None else resources.Review(expires_at=row.review_until, **row.review),
+        export=None if options.export is None else _export(row, ExportOptions.from_json(options.export)),
         links=_links(row),
     )
+
+
+def has_file(row: sa.Row[Any]) -> bool:
+    """Return whether the job is an export whose file can be downloaded: files expire, as reports do."""
+    return row.kind == JobKind.EXPORT and row.status == JobStatus.COMPLETED and not row.report_is_gone
+
+
+def _export(row: sa.Row[Any], options: ExportOptions) -> resources.JobExport:
+    return resources.JobExport(**options.to_json(), **row.file_facts)
 
 
 def _lineage(view: JobView) -> resources.Lineage | None:
@@ -113,7 +127,9 @@ def _progress(row: sa.Row[Any]) -> resources.Progress:
     if row.seconds and row.review is None and row.status != JobStatus.REVIEW:
         rate = round(row.rows_done / float(row.seconds), 1) if row.rows_done else None
         if row.status not in TERMINAL:
-            eta = seconds_left(float(row.seconds), share_done(row.status, _part_done(row)))
+            part = _part_done(row)
+            share = part if row.kind in WITHOUT_ROWS else share_done(row.status, part)
+            eta = seconds_left(float(row.seconds), share)
     elif row.status == JobStatus.ACCEPTED and row.seconds_in_queue is not None:
         eta = float(row.seconds_in_queue)
     return resources.Progress(
@@ -139,6 +155,7 @@ def _links(row: sa.Row[Any]) -> resources.JobLinks:
         return url_for(endpoint, job_id=row.public_id, **query)
 
     there = has_report(row)
+    file = at("jobs.file") if has_file(row) else None
     return resources.JobLinks(
         self=at("jobs.show"),
         rows=at("jobs.rows"),
@@ -146,52 +163,7 @@ def _links(row: sa.Row[Any]) -> resources.JobLinks:
         report_failed_csv=at("jobs.report_csv", rows="failed") if there else None,
         report_xlsx=at("jobs.report_xlsx") if there else None,
         callback=url_for("callbacks.show", callback_id=message_id(row.callback)) if row.callback else None,
-    )
-
-
-def number(actor: Actor, view: NumberView, history: Iterable[sa.Row[Any]] = ()) -> resources.Number:
-    """Return a number as this actor sees it."""
-    row = view.row
-    facts = NumberFacts(
-        holder=view.holder,
-        uploader=view.uploader,
-        voice=row.voice,
-        sms=row.sms,
-        voice_user=row.voice_user_id is not None,
-        sms_user=row.sms_user_id is not None,
-    )
-    return resources.Number(
-        e164=f"+{row.e164}",
-        country=row.country,
-        **{name: getattr(row, name) for name in CAPABILITY_NAMES},
-        voice_carrier=row.voice_carrier,
-        sms_carrier_profile=row.sms_carrier_profile,
-        status="assigned" if permissions.is_assigned(facts) else "unassigned",
-        tenant=_ref(view.holder),
-        uploaded_by=_ref(view.uploader),
-        voice_user=_number_user(row, "voice_user", "forwarded" if row.voice_forwarded else "voice"),
-        sms_user=_number_user(row, "sms_user", "sms"),
-        is_external=view.uploader.kind is permissions.TenantKind.ENTERPRISE,
-        can=_can(actor.tenant, facts),
-        history=[
-            resources.HistoryEntry(job_id=entry.public_id, kind=entry.kind, at=entry.created_at, by=entry.created_by)
-            for entry in history
-        ],
-    )
-
-
-def _number_user(
-    row: sa.Row[Any], prefix: str, service: Literal["voice", "forwarded", "sms"]
-) -> resources.NumberUser | None:
-    if getattr(row, f"{prefix}_id") is None:
-        return None
-    columns = row._mapping  # noqa: SLF001 - the documented way to read a column by its name
-    return resources.NumberUser(
-        id=columns[f"{prefix}_public_id"],
-        name=columns[f"{prefix}_name"],
-        email=columns[f"{prefix}_email"],
-        kind=columns[f"{prefix}_kind"],
-        service=service,
+        file=file,
     )
 
 
@@ -208,7 +180,7 @@ def user(view: UserView, job_id: str | None = None) -> users.User:
         name=row.name,
         email=row.email,
         kind=row.kind,
-        tenant=_ref(view.tenant),
+        tenant=tenant_ref(view.tenant),
         sms_enabled=row.sms_enabled,
         extension=row.extension,
         phone_number=main if row.kind == UserKind.PBX else None,
@@ -256,7 +228,7 @@ def import_profile(actor: Actor, view: ProfileView) -> import_profiles.ImportPro
         mapping=MappingBody(**row.mapping),
         options=import_profiles.ProfileOptions(**row.options),
         headers=row.headers,
-        tenant=_ref(view.owner),
+        tenant=tenant_ref(view.owner),
         can_change=permissions.check_change_profile(actor.tenant, view.owner) is None,
         created_by=row.created_by if is_own else None,
         last_used_at=row.last_used_at if is_own else None,
@@ -273,17 +245,3 @@ def token(row: sa.Row[Any]) -> tenants.Token:
         expires_at=row.expires_at,
         revoked_at=row.revoked_at,
     )
-
-
-def _ref(tenant: Tenant) -> resources.TenantRef:
-    return resources.TenantRef(id=tenant.public_id, name=tenant.name, kind=tenant.kind.value)
-
-
-def _can(actor: Tenant, facts: NumberFacts) -> resources.Can:
-    refusals = {
-        "assign": permissions.check_assignable(actor, facts),
-        "change": permissions.check_change(actor, facts),
-        "delete": permissions.check_delete(actor, facts),
-    }
-    codes = {action: code.value for action, code in refusals.items() if code is not None}
-    return resources.Can(codes=codes, **{action: code is None for action, code in refusals.items()})

@@ -48,12 +48,14 @@ class Call:
     def _begin(self) -> bytes:
         self._body = self._app(self._environ, self._start_response)
         self._blocks = iter(self._body)
-        return self._more()
+        # Of a file that is made while it is sent, the client gets the beginning at once.
+        is_made = all(name.lower() != "content-length" for name, _ in self.headers)
+        return self._more(1 if is_made else GROUP)
 
-    def _more(self) -> bytes:
+    def _more(self, least: int = GROUP) -> bytes:
         group, self._written = self._written, []
         size = sum(map(len, group))
-        while size < GROUP:
+        while size < least:
             block = next(self._blocks, None)
             if block is None:
                 self.is_done = True

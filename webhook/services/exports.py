@@ -9,24 +9,26 @@ then incomplete, and the connection is closed without the end of the response, w
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from contextlib import closing
 from datetime import UTC, datetime
 
 from schemas.http import resources
 from schemas.permissions import Actor
-from webhook.http import auth, serializers
+from webhook.http import auth
 from webhook.http.downloads import Export
 from webhook.services.numbers import filter_of
 from worker.database.engine import snapshot
-from worker.numbers import export, filters
-from worker.numbers.queries import NumberView
+from worker.numbers import export, export_facts, export_names, filters
+from worker.numbers.export_facts import ExportFacts
+from worker.numbers.export_names import Names
+from worker.numbers.export_pages import ExportPage
 
 MOST_SECONDS = 1_800.0
 _STATEMENT_SECONDS = 60
 
 Blocks = Generator[bytes, None, None]
-Render = Callable[[Sequence[NumberView]], bytes]
+Render = Callable[[Names, ExportPage], bytes]
 
 
 class TooSlowError(Exception):
@@ -35,41 +37,52 @@ class TooSlowError(Exception):
 
 def csv(number_filter: resources.NumbersFilter) -> Export:
     """Return the matching numbers as CSV, which can be uploaded again."""
-    blocks = _blocks(auth.actor(), number_filter, export.csv_header(), export.csv_rows)
-    return Export(_begun(blocks), _name("csv"), "text/csv; charset=utf-8")
+    kind = ("csv", "text/csv; charset=utf-8")
+    return _export(auth.actor(), number_filter, export.csv_header(), export.csv_rows, kind)
 
 
 def jsonl(number_filter: resources.NumbersFilter) -> Export:
     """Return the matching numbers as JSON lines: the objects of the list, without their history."""
-    actor = auth.actor()
-
-    def rendered(views: Sequence[NumberView]) -> bytes:
-        lines = (serializers.number(actor, view).model_dump_json(exclude={"history"}) for view in views)
-        return "".join(f"{line}\n" for line in lines).encode()
-
-    blocks = _blocks(actor, number_filter, b"", rendered)
-    return Export(_begun(blocks), _name("jsonl"), "application/jsonl; charset=utf-8")
+    actor, kind = auth.actor(), ("jsonl", "application/jsonl; charset=utf-8")
+    return _export(actor, number_filter, b"", export.JsonLines(actor).rows, kind)
 
 
-def _blocks(actor: Actor, number_filter: resources.NumbersFilter, header: bytes, render: Render) -> Blocks:
+def _export(
+    actor: Actor,
+    number_filter: resources.NumbersFilter,
+    header: bytes,
+    render: Render,
+    kind: tuple[str, str],
+) -> Export:
+    """Return the file with its first block already made, so that what fails at once has a response that says so."""
+    facts: list[ExportFacts] = []
+    blocks = _blocks(actor, number_filter, header, render, facts.append)
+    first = next(blocks, b"")
+    ending, content_type = kind
+    return Export(_all(first, blocks), _name(ending), content_type, facts[0].headers())
+
+
+def _blocks(
+    actor: Actor,
+    number_filter: resources.NumbersFilter,
+    header: bytes,
+    render: Render,
+    on_facts: Callable[[ExportFacts], None],
+) -> Blocks:
     """Yield the file in blocks, the header with the first page. Closing the iterator ends the transaction."""
     end = time.monotonic() + MOST_SECONDS
     with snapshot() as connection:
         connection.exec_driver_sql(f"SET LOCAL statement_timeout = '{_STATEMENT_SECONDS}s'")
+        on_facts(export_facts.facts_of(connection, actor))
         resolved_filter = filters.resolve(connection, actor, filter_of(number_filter))
-        for views in export.pages(connection, resolved_filter):
-            yield header + render(views)
-            header = b""
-            if time.monotonic() > end:
-                raise TooSlowError
+        with closing(export_names.named_pages(connection, resolved_filter)) as pages:
+            for names, page in pages:
+                yield header + render(names, page)
+                header = b""
+                if time.monotonic() > end:
+                    raise TooSlowError
     if header:
         yield header
-
-
-def _begun(blocks: Blocks) -> Blocks:
-    """Return the blocks with the first one already made, so that what fails at once has a response that says so."""
-    first = next(blocks, b"")
-    return _all(first, blocks)
 
 
 def _all(first: bytes, blocks: Blocks) -> Blocks:

@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from schemas.job_kinds import JobKind
-from schemas.jobs import JobOptions, Phase
+from schemas.jobs import JobOptions
 from webhook.http import auth, idempotency
 from worker.config.failpoints import Failpoint, hit
 from worker.database.engine import TRANSIENT, transaction
@@ -59,9 +59,9 @@ def submit_upload_again(connection: sa.Connection, row: sa.Row[Any], job: str, o
     idempotency.record_job(connection, job)
 
 
-def announce(job: str) -> None:
+def announce(job: str, kind: JobKind = JobKind.UPLOAD) -> None:
     """Send the wake-up message for a submitted job. If the broker is unavailable, the rescuer finds the job."""
-    broker.wake(Phase.CHECK, job)
+    broker.wake(submit.first_phase(kind), job)
     hit(Failpoint.ACCEPT_ANNOUNCED)
 
 

@@ -14,6 +14,7 @@ from schemas import permissions, request_problems
 from schemas.codes import Outcome
 from schemas.columns import Column
 from schemas.http import resources
+from schemas.job_kinds import WITHOUT_ROWS
 from schemas.jobs import TERMINAL, JobStatus, Phase
 from schemas.request_problems import RequestCode
 from webhook.http import auth, idempotency, serializers
@@ -58,6 +59,7 @@ def rows(job_id: str, query: resources.RowsQuery, column: Column | None = None) 
     `column`: only rows whose code is that of a fault in it.
     """
     view = find(job_id)
+    _check_has_rows(view)
     if view.row.status in TERMINAL and not serializers.had_report(view.row):
         return resources.RowList(data=[], next_cursor=None)
     outcomes = None if query.outcome is None else frozenset({Outcome(query.outcome)})
@@ -157,6 +159,7 @@ def find_own(connection: sa.Connection, job_id: str) -> JobView:
 
 def layout_of(view: JobView) -> Layout:
     """Return the report's columns. Raises `Refused` if the job has no report, or not yet, or no longer."""
+    _check_has_rows(view)
     if serializers.has_report(view.row):
         row = view.row
         return corrected_files.layout_of(row.public_id, row.read_token, row.file_facts, preview=is_reviewed(view))
@@ -165,6 +168,13 @@ def layout_of(view: JobView) -> Layout:
     if view.row.status in TERMINAL:
         raise refuse(RequestCode.NO_REPORT)
     raise Refused(request_problems.of_request(RequestCode.REPORT_NOT_READY), {"Retry-After": "1"})
+
+
+def _check_has_rows(view: JobView) -> None:
+    if view.row.kind in WITHOUT_ROWS:
+        raise refuse(
+            RequestCode.NO_REPORT, "An export has no rows and no report.", fix="Download its file: see links.file."
+        )
 
 
 def is_reviewed(view: JobView) -> bool:

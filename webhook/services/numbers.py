@@ -10,11 +10,11 @@ import sqlalchemy as sa
 
 from schemas.http import resources
 from schemas.request_problems import RequestCode
-from webhook.http import auth, serializers
+from webhook.http import auth
 from webhook.http.errors import refuse
 from worker.database.engine import snapshot
 from worker.database.time_limit import TooLongError, time_limit
-from worker.numbers import bounded_search, filters, queries, selections
+from worker.numbers import bounded_search, filters, number_bodies, queries, selections
 from worker.numbers.filters import NumberFilter, ResolvedFilter
 from worker.numbers.queries import LONGEST, NumberPage
 from worker.phone.digits import ascii_digits
@@ -64,7 +64,7 @@ def _few(connection: sa.Connection, resolved_filter: ResolvedFilter, most: int) 
 
 def _list(found: NumberPage, total: int | None) -> resources.NumberList:
     cursor = None if found.examined_to is None else str(found.examined_to)
-    data = [serializers.number(auth.actor(), view) for view in found.views]
+    data = [number_bodies.number(auth.actor(), view) for view in found.views]
     return resources.NumberList(data=data, next_cursor=cursor, total=total)
 
 
@@ -114,7 +114,7 @@ def get(e164: str) -> resources.Number:
         if view is None:
             raise refuse(RequestCode.NOT_FOUND, "This number isn't in your inventory.")
         history = queries.history(connection, auth.actor(), view)
-    return serializers.number(auth.actor(), view, history)
+    return number_bodies.number(auth.actor(), view, history)
 
 
 def _digits(text: str) -> str:

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from schemas.codes import Code
 from schemas.http import resources
 from schemas.request_problems import RequestCode
-from webhook.http import auth, serializers
+from webhook.http import auth
 from webhook.http.errors import refuse
 from worker.accounts import pasted_lists
 from worker.accounts.pasted_lists import MOST_NUMBERS, Failure, PastedList
 from worker.database.engine import snapshot, transaction
-from worker.numbers import pasted_text, queries, tree_countries
+from worker.numbers import number_bodies, pasted_text, queries, tree_countries
 from worker.numbers.pasted_text import Reading
 
 __all__ = ["GONE", "MOST_NUMBERS", "ListPage", "create", "get", "page"]
@@ -73,7 +73,7 @@ def page(session_id: int, list_id: str, cursor: int, limit: int) -> ListPage:
         visible = queries.visible(connection, auth.actor(), some)
         views = queries.these(connection, sorted(visible))
     following = str(some[-1]) if len(beyond) > limit else None
-    return ListPage([serializers.number(auth.actor(), view) for view in views], following, whole)
+    return ListPage([number_bodies.number(auth.actor(), view) for view in views], following, whole)
 
 
 def _find(session_id: int, list_id: str) -> PastedList:

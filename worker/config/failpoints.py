@@ -84,6 +84,11 @@ class Failpoint(StrEnum):
     WORKBOOK_STORED = "workbook.stored"
     WORKBOOK_ENTERED = "workbook.entered"
     WORKBOOK_COMMITTED = "workbook.committed"
+    EXPORT_CLAIMED = "export.claimed"
+    EXPORT_HALF_STORED = "export.half-stored"
+    EXPORT_STORED = "export.stored"
+    EXPORT_ENTERED = "export.entered"
+    EXPORT_COMMITTED = "export.committed"
 
 
 class Fault(StrEnum):

@@ -16,6 +16,7 @@ from sqlalchemy.dialects.postgresql import JSONB, array
 
 from schemas.codes import Code, Outcome
 from schemas.database.tables import job_chunks, jobs, totals
+from schemas.job_kinds import WITHOUT_ROWS
 from schemas.jobs import APART, ChunkState
 from schemas.metrics import JOBS, PIECES, ROWS, STAGE_SECONDS, Metric
 
@@ -23,6 +24,7 @@ Figures = Mapping[tuple[Metric, tuple[str, ...]], float]
 """A metric and its labels' values -> the figure."""
 
 _ENDED = sa.bindparam("ended", type_=sa.BigInteger)  # the job's database id
+_HAS_ROWS = jobs.c.kind.not_in(sorted(WITHOUT_ROWS))
 
 MOST_ROWS = 20  # rows of one total, before they are folded
 MOST_FOLDED = 20_000  # rows folded in one rescue round
@@ -83,7 +85,7 @@ def _count(result: sa.TableValuedAlias) -> sa.ColumnElement[Any]:
 def _rows() -> sa.Select[Any]:
     result = _results()
     line = _line(ROWS, [result.c.value[0].astext, result.c.value[1].astext], _count(result))
-    return sa.select(*line).select_from(jobs.join(result, sa.true())).where(jobs.c.id == _ENDED)
+    return sa.select(*line).select_from(jobs.join(result, sa.true())).where(jobs.c.id == _ENDED, _HAS_ROWS)
 
 
 def _unreached() -> sa.Select[Any]:
@@ -91,7 +93,8 @@ def _unreached() -> sa.Select[Any]:
     reached = sa.select(sa.func.coalesce(sa.func.sum(_count(result)), 0)).select_from(result).scalar_subquery()
     code = sa.func.coalesce(jobs.c.problem["code"].astext, Code.CANCELLED.value)
     left = jobs.c.rows_total - reached
-    return sa.select(*_line(ROWS, [Outcome.UNPROCESSED.value, code], left)).where(jobs.c.id == _ENDED, left > 0)
+    line = _line(ROWS, [Outcome.UNPROCESSED.value, code], left)
+    return sa.select(*line).where(jobs.c.id == _ENDED, _HAS_ROWS, left > 0)
 
 
 def _pieces() -> sa.Select[Any]:

@@ -31,8 +31,8 @@ class NewJob:
     """A job to create.
 
     Its rows are in the storage: as `file` under `worker.storage.files.upload_key`, as a list or selection under
-    `listed_key`, or they are those of the job `undo_of_id`. The caller has checked `callback_url`. `admin_id`: the
-    account that started the job in the portal.
+    `listed_key`, or they are those of the job `undo_of_id`. An export has none. The caller has checked `callback_url`.
+    `admin_id`: the account that started the job in the portal.
     """
 
     job: str  # its public id
@@ -87,5 +87,10 @@ def submit(connection: sa.Connection, order: NewJob) -> int:
         callback = {"job_id": job_id, "tenant_id": order.tenant_id, "url": order.callback_url}
         connection.execute(callbacks.insert().values(callback))
         callback_secrets.ensure(connection, order.tenant_id)
-    job_state.add_work_items(connection, job_id, Phase.CHECK, {0: 0})
+    job_state.add_work_items(connection, job_id, first_phase(order.kind), {0: 0})
     return job_id
+
+
+def first_phase(kind: JobKind) -> Phase:
+    """Return the phase of the first work item of a job."""
+    return Phase.EXPORT if kind is JobKind.EXPORT else Phase.CHECK

@@ -158,7 +158,7 @@ def _sentences(event: MailEvent, job: sa.Row[Any]) -> list[str]:
         expected = {outcome.value: job.review["effect"][outcome.value] for outcome in Outcome}
         until = f"Confirm by {_time(job.review_until)}." if job.review_until is not None else ""
         return [f"Nothing has been {done} yet. {until}".strip(), f"Expected: {job_words.total(expected)}"]
-    counted = job_words.total(counts_of(Tally.from_json(job.tally), job.rows_total))
+    counted = job_words.counted(JobKind(job.kind), counts_of(Tally.from_json(job.tally), job.rows_total))
     if event is MailEvent.FINISHED:
         return [counted]
     problem = job.problem or {}

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import sqlalchemy as sa
 from numpy.typing import NDArray
 from psycopg import Cursor
 from psycopg.adapt import Buffer, Dumper, Loader
@@ -111,8 +112,15 @@ class _AsItCame(Loader):
         return bytes(data)
 
 
-def with_arrays(cursor: Cursor[tuple[object, ...]]) -> Cursor[tuple[object, ...]]:
-    """Return the cursor, set to accept int64 arrays for bigint[] and to return bigint[] of binary results as bytes."""
+def cursor_of(connection: sa.Connection) -> Cursor[tuple[object, ...]]:
+    """Return a cursor of the driver that accepts int64 arrays for bigint[], and returns bigint[] of binary results raw.
+
+    `ConnectionError` if the connection is closed.
+    """
+    raw = connection.connection.driver_connection
+    if raw is None:
+        raise ConnectionError("the database connection is closed")
+    cursor: Cursor[tuple[object, ...]] = raw.cursor()
     cursor.adapters.register_dumper(np.ndarray, _Numbers)
     cursor.adapters.register_loader(_INT8_ARRAY, _AsItCame)
     return cursor

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 
 import numpy as np
 import sqlalchemy as sa
-from psycopg import Cursor
 from psycopg.errors import UniqueViolation
 from sqlalchemy.exc import IntegrityError
 
@@ -64,7 +63,7 @@ def look_up(
             SELECT n.e164, {packed} FROM phone_numbers n
             WHERE n.e164 = ANY(%s::bigint[]) {_RANGE.decode()} ORDER BY n.e164 {"FOR UPDATE" if lock else ""}) found
         """  # noqa: S608 - constants
-    with _cursor(connection) as cursor:
+    with copy_binary.cursor_of(connection) as cursor:
         cursor.execute(query.encode(), _range_of(numbers), binary=True)
         e164, *arrays = cursor.fetchone() or (None,)
     looked_up = {"e164": copy_binary.bigints_of(e164)}
@@ -116,7 +115,7 @@ def hold_unchanged(connection: sa.Connection, numbers: np.ndarray, stamps: np.nd
     statement = b"""SELECT count(*) FROM (
             SELECT FROM phone_numbers n JOIN unnest(%s::bigint[], %s::bigint[]) AS w (e164, stamp) USING (e164)
             WHERE n.changed_job_id = w.stamp AND n.e164 BETWEEN %s AND %s ORDER BY n.e164 FOR UPDATE OF n) held"""
-    with _cursor(connection) as cursor:
+    with copy_binary.cursor_of(connection) as cursor:
         cursor.execute(statement, (numbers, stamps, *_range_of(numbers)[1:]))
         if cursor.fetchone() != (len(numbers),):
             raise ConflictError
@@ -168,21 +167,21 @@ def update(connection: sa.Connection, columns: Sequence[str], numbers: np.ndarra
     assignments = ", ".join(f"{name} = s.{name}" for name in CHANGEABLE)
     statement = f"""UPDATE phone_numbers n SET {assignments} FROM staging s
         WHERE n.e164 = s.e164 {_RANGE.decode()}"""  # noqa: S608 - constants
-    with _cursor(connection) as cursor:
+    with copy_binary.cursor_of(connection) as cursor:
         cursor.execute(statement.encode(), _range_of(numbers)[1:])
 
 
 def delete(connection: sa.Connection, numbers: np.ndarray) -> None:
     """Delete locked numbers (int64, ascending)."""
     statement = b"DELETE FROM phone_numbers n USING unnest(%s::bigint[]) AS w (e164) WHERE n.e164 = w.e164 " + _RANGE
-    with _cursor(connection) as cursor:
+    with copy_binary.cursor_of(connection) as cursor:
         cursor.execute(statement, _range_of(numbers))
 
 
 def note(connection: sa.Connection, numbers: np.ndarray, job_id: int) -> None:
     """Add the job to the histories of numbers that it changed. Once per number and job."""
     statement = b"INSERT INTO number_events (e164, job_id) SELECT w, %s FROM unnest(%s::bigint[]) AS w"
-    with _cursor(connection) as cursor:
+    with copy_binary.cursor_of(connection) as cursor:
         cursor.execute(statement, (job_id, numbers))
 
 
@@ -198,7 +197,7 @@ def note_holdings(connection: sa.Connection, kinds: Collection[tuple[int, ...]])
     arrays = ", ".join(f"%s::{'int' if name.endswith('_id') else 'boolean'}[]" for name in HOLDING_COLUMNS)
     statement = f"""INSERT INTO holdings ({columns}) SELECT * FROM unnest({arrays}) AS w ({columns})
         ORDER BY {columns} ON CONFLICT DO NOTHING"""  # noqa: S608 - constants
-    with _cursor(connection) as cursor:
+    with copy_binary.cursor_of(connection) as cursor:
         cursor.execute(statement.encode(), [list(values) for values in zip(*kinds, strict=True)])
 
 
@@ -217,13 +216,5 @@ def _stage(connection: sa.Connection, columns: Sequence[str], rows: bytes) -> No
 def copy_into(connection: sa.Connection, table: str, columns: Sequence[str], rows: bytes) -> None:
     """COPY rows (`copy_binary.copy_rows` of these columns) into a table."""
     statement = f"COPY {table} ({', '.join(columns)}) FROM STDIN (FORMAT binary)"
-    with _cursor(connection) as cursor, cursor.copy(statement.encode()) as copy:
+    with copy_binary.cursor_of(connection) as cursor, cursor.copy(statement.encode()) as copy:
         copy.write(rows)
-
-
-def _cursor(connection: sa.Connection) -> Cursor[tuple[object, ...]]:
-    raw = connection.connection.driver_connection
-    if raw is None:
-        raise ConnectionError("the database connection is closed")
-    cursor: Cursor[tuple[object, ...]] = raw.cursor()
-    return copy_binary.with_arrays(cursor)

@@ -37,6 +37,7 @@ PHASES = {
     "workbooks": (Phase.WORKBOOK,),
     "mails": (Phase.MAIL,),
     "previews": (Phase.PREVIEW,),
+    "exports": (Phase.EXPORT,),
 }
 QUEUES = {phase: queue for queue, phases in PHASES.items() for phase in phases}
 ALL_QUEUES = (*PHASES, UPKEEP)
@@ -44,9 +45,12 @@ ALL_QUEUES = (*PHASES, UPKEEP)
 # round: it waits neither for a long file nor for slow receivers; if all processes are busy, then for at most one
 # time-out.
 QUEUES_OF_WORKER = (QUEUES[Phase.CHECK], QUEUES[Phase.WRITE], QUEUES[Phase.REPORT], UPKEEP)
-# A large workbook takes many seconds of CPU time: building it in an importing worker would delay imports. A preview has
-# a person who waits for it.
-QUEUES_OF_UPKEEP = (QUEUES[Phase.CALLBACK], QUEUES[Phase.WORKBOOK], QUEUES[Phase.MAIL], QUEUES[Phase.PREVIEW], UPKEEP)
+# A large workbook or export takes many seconds of CPU time: making it in an importing worker would delay imports. A
+# preview has a person who waits for it.
+QUEUES_OF_UPKEEP = (
+    *(QUEUES[phase] for phase in (Phase.CALLBACK, Phase.WORKBOOK, Phase.MAIL, Phase.PREVIEW, Phase.EXPORT)),
+    UPKEEP,
+)
 TASKS = {queue: f"numberyard.{queue}" for queue in PHASES}
 SWEEP = "numberyard.sweep"
 READY, READY_SECONDS, READY_TRIES = "numberyard.ready.", 10, 5

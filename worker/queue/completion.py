@@ -14,13 +14,14 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from schemas.codes import Outcome
+from schemas.codes import Code, Outcome
 from schemas.database.tables import file_descriptions, job_chunks, jobs
 from schemas.jobs import (
     TERMINAL,
     ChunkState,
     JobStatus,
     Phase,
+    Seen,
     Tally,
     total_of,
 )
@@ -301,6 +302,38 @@ def _finish(connection: sa.Connection, lease: Lease, tally: Tally) -> Phase | No
     ending = JobStatus.COMPLETED_WITH_ERRORS if tally.count(Outcome.FAILED) else JobStatus.COMPLETED
     cancelled = job.status == JobStatus.CANCELLING
     return job_state.end_job(connection, lease.job_id, JobStatus.CANCELLED if cancelled else ending)
+
+
+def note_progress(connection: sa.Connection, lease: Lease, rows_total: int, rows_done: int) -> bool:
+    """Record how far an export is; return False if it is being cancelled. `LostLeaseError`."""
+    update_leased(connection, lease, {"lease_until": in_seconds(get_settings().lease_seconds)})
+    job = _change(connection, lease, rows_total=max(rows_total, rows_done), rows_done=rows_done)
+    return bool(job.status != JobStatus.CANCELLING)
+
+
+def complete_export(
+    connection: sa.Connection, lease: Lease, key: str, numbers: int, facts: Mapping[str, Any]
+) -> tuple[Phase | None, bool]:
+    """End an export: its file is stored under `key`, with so many numbers.
+
+    Return the phase that now has work items, if any, and whether the file is kept: not if the job was cancelled
+    meanwhile. `LostLeaseError`.
+    """
+    _end_work(connection, lease, result_key=key)
+    exported = {(Outcome.UNCHANGED, Code.NO_CHANGE): Seen(numbers, 1)} if numbers else {}
+    values = {"rows_total": numbers, "rows_done": numbers, "file_facts": dict(facts)}
+    if _change(connection, lease, **values).status == JobStatus.CANCELLING:
+        return job_state.finish_cancellation(connection, lease.job_id), False
+    _change(connection, lease, tally=Tally(exported).to_json())
+    job_state.change_status(connection, lease.job_id, JobStatus.PUBLISHING)
+    return job_state.end_job(connection, lease.job_id, JobStatus.COMPLETED), True
+
+
+def cancel_export(connection: sa.Connection, lease: Lease) -> Phase | None:
+    """End the work item of an export that is being cancelled, and with it the job. `LostLeaseError`."""
+    _end_work(connection, lease)
+    _change(connection, lease, rows_done=0)
+    return job_state.finish_cancellation(connection, lease.job_id)
 
 
 def complete_delivery(connection: sa.Connection, lease: Lease, *, delivered: bool) -> None:

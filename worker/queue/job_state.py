@@ -15,6 +15,7 @@ from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from schemas.database.tables import admins, callbacks, job_chunks, jobs, mails, tenants, webhook_messages, webhooks
 from schemas.http.webhooks import JOB, AllEvents, MessageKind
+from schemas.job_kinds import WITHOUT_ROWS
 from schemas.jobs import APART, TERMINAL, ChunkState, JobStatus, Phase, may_move_from
 from schemas.mails import EVENT_OF, MailEvent
 from worker.config.settings import get_settings
@@ -67,6 +68,9 @@ def change_status(connection: sa.Connection, job_id: int, status: JobStatus) -> 
         values["started_at"] = sa.func.now()
     if status in TERMINAL:
         values["finished_at"] = sa.func.now()
+        if status is not JobStatus.COMPLETED:
+            # Of an export that did not end well, nothing is left: its total counts the numbers in its file.
+            values["rows_total"] = sa.case((jobs.c.kind.in_(sorted(WITHOUT_ROWS)), 0), else_=jobs.c.rows_total)
     moved = connection.execute(
         jobs.update().where(jobs.c.id == job_id, jobs.c.status.in_(may_move_from(status))).values(values)
     )
@@ -129,6 +133,12 @@ def start_report(connection: sa.Connection, job_id: int) -> Phase:
     change_status(connection, job_id, JobStatus.PUBLISHING)
     add_work_items(connection, job_id, Phase.REPORT, {0: 0})
     return Phase.REPORT
+
+
+def start_export(connection: sa.Connection, job_id: int) -> None:
+    """Move an export to RUNNING: there is nothing to check. Does nothing at a later attempt."""
+    change_status(connection, job_id, JobStatus.CHECKING)
+    change_status(connection, job_id, JobStatus.RUNNING)
 
 
 def is_waited_for() -> sa.ColumnElement[bool]:

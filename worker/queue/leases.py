@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from schemas.database.tables import job_chunks, jobs, lease_tokens
-from schemas.jobs import APART, WORKED_IN, ChunkState, JobStatus, Phase, Stage
+from schemas.jobs import CLAIMED_APART, WORKED_IN, ChunkState, JobStatus, Phase, Stage
 from worker.queue import job_state
 from worker.queue.job_state import in_seconds
 
@@ -63,8 +63,8 @@ def claim(connection: sa.Connection, phases: Phase | tuple[Phase, ...], lease_se
 
     The tenant with the fewest running work items comes first, then the tenant whose last claim is longest ago; within a
     tenant, the job whose last claim is longest ago. So a small file waits for work items of a large one, never for all
-    of it, and nothing waits forever. Callbacks, workbooks and e-mails are each counted separately: they have their own
-    workers, and a slow receiver or a large workbook must not delay its tenant's imports.
+    of it, and nothing waits forever. Callbacks, workbooks, e-mails and exports are each counted separately: they have
+    their own workers, and a slow receiver or a large workbook must not delay its tenant's imports.
 
     One statement; it skips rows that another worker is claiming.
     """
@@ -74,6 +74,8 @@ def claim(connection: sa.Connection, phases: Phase | tuple[Phase, ...], lease_se
         return None
     if row.phase == Phase.CHECK:
         job_state.change_status(connection, row.job_id, JobStatus.CHECKING)
+    if row.phase == Phase.EXPORT:
+        job_state.start_export(connection, row.job_id)
     return Lease(
         job_id=row.job_id,
         job_public_id=row.public_id,
@@ -94,7 +96,8 @@ def claim(connection: sa.Connection, phases: Phase | tuple[Phase, ...], lease_se
 @lru_cache(maxsize=len(Phase) + 2)
 def _claim_statement(phases: tuple[Phase, ...]) -> ReturningUpdate[Any]:
     """Return the statement of `claim`; cached, because building it takes longer than running it."""
-    alike = job_chunks.c.phase.in_(phases) if APART.issuperset(phases) else job_chunks.c.phase.not_in(sorted(APART))
+    is_apart = CLAIMED_APART.issuperset(phases)
+    alike = job_chunks.c.phase.in_(phases) if is_apart else job_chunks.c.phase.not_in(sorted(CLAIMED_APART))
     running = (
         sa.select(jobs.c.tenant_id, sa.func.count().label("pieces"))
         .join(job_chunks, job_chunks.c.job_id == jobs.c.id)

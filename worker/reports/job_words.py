@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from schemas.codes import Code, Outcome, Text, in_general
-from schemas.job_kinds import JOB_KINDS, JobKind
+from schemas.job_kinds import JOB_KINDS, WITHOUT_ROWS, JobKind
 from schemas.jobs import JobStatus
 
 OUTCOMES = tuple(outcome.value for outcome in Outcome)
@@ -41,6 +41,11 @@ def total(counts: Mapping[str, int]) -> str:
         return plural(0, "row")
     rows = plural(sum(counts[name] for name in OUTCOMES), "row")
     return parts[0] if len(parts) == 1 else f"{' · '.join(parts)} ({rows})"
+
+
+def counted(kind: JobKind, counts: Mapping[str, int]) -> str:
+    """Return what a job has done in words: `total`; of an export, which changes nothing, how many numbers it has."""
+    return f"{plural(counts['total'], 'number')} {JOB_KINDS[kind].done}" if kind in WITHOUT_ROWS else total(counts)
 
 
 def in_words(kind: JobKind, status: str) -> Callable[[Code], Text]:

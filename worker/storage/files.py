@@ -170,6 +170,11 @@ def workbook_key(job: str, name: str, lease_token: int) -> str:
     return f"{folder_of(job)}/{name}-{lease_token}.xlsx"
 
 
+def export_key(job: str, ending: str, lease_token: int) -> str:
+    """Return the key of an export's file, named by the lease that wrote it, as in `result_key`."""
+    return f"{folder_of(job)}/export-{lease_token}.{ending}"
+
+
 @lru_cache(maxsize=1)
 def store() -> ObjectStore:
     """Return this process's client of the store."""
@@ -432,7 +437,7 @@ def remove_job(job: str) -> None:
 
 
 def remove_older(job: str, token: int, kept: Collection[str] = ()) -> None:
-    """Delete files of checks and reviews of a job that have older lease tokens, except those under the keys `kept`.
+    """Delete files of checks, reviews and exports of a job with older lease tokens, except those under the keys `kept`.
 
     All other files stay, and those of newer leases: a worker that has lost its lease may call this while another one
     goes on, or after the job has ended. `StoreError`.
@@ -440,7 +445,7 @@ def remove_older(job: str, token: int, kept: Collection[str] = ()) -> None:
 
     def is_older(key: str) -> bool:
         part = key.removeprefix(f"{folder_of(job)}/")
-        if not part.startswith("check-") and not part.endswith(".xlsx"):
+        if not part.startswith(("check-", "export-")) and not part.endswith(".xlsx"):
             return False  # numbers in other names need not be tokens: parts of a report
         tokens = _TOKENS.findall(part)
         return bool(tokens) and max(map(int, tokens)) < token and key not in kept

@@ -11,6 +11,7 @@ from schemas.capabilities import CAPABILITY_NAMES
 from webhook.cli.client import Json
 from webhook.cli.exit_codes import Exit
 from webhook.cli.lookup import tenant_id
+from webhook.cli.number_filters import filter_options
 from webhook.cli.resources import print_list
 from webhook.cli.session import Session, talks
 from webhook.cli.tables import table
@@ -22,13 +23,7 @@ _HEADINGS = ("Number", "Country", "Capabilities", "Voice carrier", "SMS profile"
 
 @click.command()
 @click.argument("query", required=False, metavar="[QUERY|E164]")
-@click.option("--status", type=click.Choice(["unassigned", "assigned"]), help="Assigned to anyone or not.")
-@click.option("--capability", type=click.Choice(CAPABILITY_NAMES), help="An enabled capability.")
-@click.option("--country", metavar="US", help="A country or a calling code.")
-@click.option("--carrier", metavar="NAME", help="A voice carrier or SMS carrier profile.")
-@click.option("--tenant", "--tenant-id", metavar="NAME|ID", help="Enterprise or reseller that has the numbers.")
-@click.option("--ends-with", metavar="DIGITS", help="The last four digits or more.")
-@click.option("--user-kind", type=click.Choice(["pbx", "trunk"]), help="Kind of the user who has the number.")
+@filter_options
 @click.option(
     "--limit", type=click.IntRange(min=1), default=50, show_default=True, help="Maximum count of numbers to list."
 )

@@ -28,6 +28,7 @@ def _header(text: str, *, kind: str = "string", more: Json | None = None) -> Jso
     return {"description": text, "schema": {"type": kind, **(more or {})}}
 
 
+_EXPORTS = frozenset({"get_numbers_csv", "get_numbers_jsonl"})
 RESPONSE_HEADERS = {
     "X-Request-Id": _header("ID of the request, for support."),
     "Location": _header("Path of the resource.", more={"format": "uri-reference"}),
@@ -38,6 +39,8 @@ RESPONSE_HEADERS = {
     "Content-Disposition": _header("Name of the file (RFC 6266)."),
     "Content-Range": _header("Which bytes of how many (RFC 9110)."),
     "Accept-Ranges": _header("`bytes`: the file can be requested in parts."),
+    "Changes-Cursor": _header("Cursor of `/v1/changes` at which the numbers were exported."),
+    "Last-Modified": _header("When the numbers were as the file has them."),
     "WWW-Authenticate": _header("`Bearer` (RFC 6750)."),
 }
 
@@ -74,6 +77,8 @@ def add_to_responses(operation: Json, accepted: tuple[Header, ...]) -> None:
         names = _names(status, response, accepted)
         if is_list and status == "200":
             names.append("Link")
+        if operation["operationId"] in _EXPORTS and status == "200":
+            names += ["Changes-Cursor", "Last-Modified"]
         response["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 

@@ -22,6 +22,8 @@ def message(job: resources.Job, relations: UndoRelations) -> tuple[str, str]:
 
 
 def _completed(job: resources.Job, name: str) -> tuple[str, str]:
+    if labels.is_export(job):
+        return f"{labels.words(job).name} finished: {labels.counted(job)}.", flash.SUCCESS
     written, not_done = labels.written(job.counts), job.counts.failed + job.counts.unprocessed
     total = labels.total(job.counts)
     if not_done and not written:

@@ -10,12 +10,13 @@ from flask import url_for
 
 from schemas.codes import Code, Outcome, Text, in_general, text_of
 from schemas.columns import Column, name_of
+from schemas.exports import FORMAT_NAMES
 from schemas.http import resources
 from schemas.job_kinds import JOB_KINDS, JobKind, JobKindSpec
 from schemas.jobs import TERMINAL, JobStatus
 from schemas.mails import MailResult
 from schemas.request_problems import RequestCode
-from webhook.portal.shared.durations import duration
+from webhook.portal.shared.durations import duration, file_size
 from webhook.services.job_details import Cause, JobDetails, UndoRelations
 from worker.reports import job_words
 from worker.reports.job_words import OF_UNDO, OUTCOMES, noun, plural
@@ -186,6 +187,31 @@ def total(counts: resources.Counts | resources.ReviewEffect) -> str:
     return job_words.total(counts.model_dump())
 
 
+def counted(job: resources.Job) -> str:
+    """Return what a job has done in words: `total`, or how many numbers it exported."""
+    return job_words.counted(JobKind(job.kind), job.counts.model_dump())
+
+
+def is_export(job: resources.Job) -> bool:
+    """Return whether the job has a file instead of rows."""
+    return job.export is not None
+
+
+def format_name(job: resources.Job) -> str:
+    """Return the format of an export's file in words."""
+    return "" if job.export is None else FORMAT_NAMES[job.export.format]
+
+
+def size_of(job: resources.Job) -> str:
+    """Return the size of an export's file in words."""
+    return "" if job.export is None else file_size(job.export.size or 0)
+
+
+def unit(job: resources.Job) -> str:
+    """Return what the job counts."""
+    return "number" if is_export(job) else "row"
+
+
 def shares(counts: resources.Counts | resources.ReviewEffect) -> list[tuple[str, int, str, float]]:
     """Return each outcome that occurs: its name, its rows, its tone, and its share of all rows in percent.
 
@@ -229,7 +255,7 @@ def progress(job: resources.Job) -> str:
     progress_facts = job.progress
     parts = _so_far(job)
     if job.status == JobStatus.RUNNING and progress_facts.rows_total and progress_facts.rows_per_second:
-        parts.append(f"{progress_facts.rows_per_second:,.0f} rows a second")
+        parts.append(f"{progress_facts.rows_per_second:,.0f} {unit(job)}s a second")
     if progress_facts.eta_seconds is not None:
         parts.append(f"about {duration(progress_facts.eta_seconds)} left")
     return " · ".join(parts)
@@ -249,7 +275,7 @@ def notice(job: resources.Job) -> str:
     """Return the text of a browser notification about a job that has ended or waits for confirmation."""
     if job.status == JobStatus.REVIEW:
         return f"Nothing has been {words(job).done} yet."
-    return total(job.counts) if job.counts.total else ""
+    return counted(job) if job.counts.total else ""
 
 
 def _share(job: resources.Job) -> str:
@@ -265,7 +291,7 @@ def _so_far(job: resources.Job) -> list[str]:
     if progress_facts.queue_position is not None:
         parts.append(f"Position {progress_facts.queue_position:,} in the queue")
     if share := _share(job):
-        parts.append(f"{share} · {progress_facts.rows_done:,} of {plural(progress_facts.rows_total, 'row')}")
+        parts.append(f"{share} · {progress_facts.rows_done:,} of {plural(progress_facts.rows_total, unit(job))}")
     return parts
 
 

@@ -22,7 +22,7 @@ from webhook.portal.jobs import columns, endings, labels, rows
 from webhook.portal.shared import flash
 from webhook.portal.shared.blueprint import bp
 from webhook.portal.shared.forms import Form
-from webhook.services import corrections, job_details, jobs, reports, workbooks
+from webhook.services import corrections, export_jobs, job_details, jobs, reports, workbooks
 from webhook.services.job_details import JobDetails
 
 FIRST = 8  # rows of a file in the preview
@@ -71,6 +71,12 @@ def _workbook(job_id: str, which: str) -> Response:
             raise
     page = render_template("portal/preparing.html", job_id=job_id, again=request.full_path)
     return Response(page, HTTPStatus.ACCEPTED, {"Refresh": str(REFRESH_SECONDS)}, mimetype="text/html")
+
+
+@bp.get("/jobs/<job_id>/file")
+def export_file(job_id: str) -> Response:
+    """Send the file of an export."""
+    return sent_stored(export_jobs.file(job_id))
 
 
 def _flash_result(ended_job: resources.Job) -> None:

@@ -6,7 +6,9 @@ from typing import Any
 
 from flask import Response, redirect, render_template, request, url_for
 
+from schemas.exports import FORMAT_NAMES, ExportFormat
 from schemas.http import resources
+from schemas.http.exports import ExportBody
 from schemas.http.saved_searches import LONGEST_NAME
 from schemas.job_kinds import ACTIONS, JOB_KINDS, JobKind
 from webhook.http.concurrency_limits import DOWNLOADS
@@ -20,11 +22,13 @@ from webhook.portal.shared import flash, select_fields
 from webhook.portal.shared.blueprint import bp
 from webhook.portal.shared.content_negotiation import local
 from webhook.portal.shared.forms import Form
-from webhook.portal.shared.job_messages import why_no_upload
-from webhook.portal.shared.login_required import session
-from webhook.services import exports, numbers, saved_searches, select_options
+from webhook.portal.shared.job_messages import address, why_no_upload
+from webhook.portal.shared.login_required import redirect_page, session
+from webhook.services import export_jobs, exports, numbers, saved_searches, select_options
 
 COUNTED = 1_000  # numbers; beyond that, the page says only that there are more: an exact count would take too long
+# CSV is sent at once. The others take longer, or are for programs: jobs.
+_EXPORT_FORMATS = [(choice.value, f"As {FORMAT_NAMES[choice]}") for choice in (ExportFormat.XLSX, ExportFormat.JSONL)]
 _NONE_TICKED = "Select the numbers first."
 
 
@@ -78,6 +82,7 @@ def _list_context(
         "actions": ACTIONS,
         "forms": {} if everything is None else {kind: form_url(kind, everything) for kind in ACTIONS},
         "upload_hint": why_no_upload(),
+        "export_formats": _EXPORT_FORMATS,
         # Counted on the page that begins a search only: they are of use there, and filtered pages stay as fast.
         "presets": searches.presets(filters, counted=not filters and not form.has("cursor")),
         "saved": saved_searches.every(session().admin_id),
@@ -96,6 +101,14 @@ def download_numbers() -> Response:
     """Send the numbers of the list as CSV."""
     filters = number_filters.active_filters(Form(request.args))
     return sent_compressed(exports.csv(validated(resources.NumbersFilter, filters)))
+
+
+@bp.post("/numbers/exports")
+def export_numbers() -> Any:  # noqa: ANN401 - a redirect
+    """Start a job that exports the numbers of the list, and show it."""
+    filters = number_filters.active_filters(Form(request.args))
+    body = validated(ExportBody, {"format": Form.sent().value("format"), "filter": filters})
+    return redirect_page(address(export_jobs.create(body)))
 
 
 @bp.post("/numbers/selection")

@@ -1,0 +1,27 @@
+"""The options that filter numbers, shared by the commands that list and that export them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import click
+
+from schemas.capabilities import CAPABILITY_NAMES
+from webhook.cli.exit_codes import Exit
+
+_OPTIONS = (
+    click.option("--status", type=click.Choice(["unassigned", "assigned"]), help="Assigned to anyone or not."),
+    click.option("--capability", type=click.Choice(CAPABILITY_NAMES), help="An enabled capability."),
+    click.option("--country", metavar="US", help="A country or a calling code."),
+    click.option("--carrier", metavar="NAME", help="A voice carrier or SMS carrier profile."),
+    click.option("--tenant", "--tenant-id", metavar="NAME|ID", help="Enterprise or reseller that has the numbers."),
+    click.option("--ends-with", metavar="DIGITS", help="The last four digits or more."),
+    click.option("--user-kind", type=click.Choice(["pbx", "trunk"]), help="Kind of the user who has the number."),
+)
+
+
+def filter_options(command: Callable[..., Exit]) -> Callable[..., Exit]:
+    """Add the options to a command; it gets `tenant` as it was entered, the others as the API takes them."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command

@@ -1,0 +1,172 @@
+"""The columns of all numbers that match a filter, ascending, page by page from one snapshot, as arrays.
+
+The first page is small, and found like the page of a list: it is there at once. Then one statement finds the numbers at
+which the other pages end, and each page is read by one statement, group by group, so that every index entry is read
+twice, however many groups there are. Between two pages the transaction is idle, and the server ends it if that takes
+too long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import sqlalchemy as sa
+from numpy.typing import NDArray
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from schemas.capabilities import CAPABILITY_NAMES
+from schemas.database.tables import phone_numbers
+from worker.numbers import bounded_search, copy_binary, search, selections
+from worker.numbers.filters import ResolvedFilter
+from worker.phone import e164_ranges
+from worker.phone.e164_ranges import EVERY
+
+PAGE = 20_000  # numbers: a page and its text take about ten megabytes
+FIRST_PAGE = 500
+SCANNED_PAGE = 2_000  # of a filter that no index serves
+_MANY = 50_000  # from this many numbers on, a full scan is faster than fetching those of a kind one by one
+_ID, _SPARE = 31, 2  # bits of an id, and those that two ids leave free in a bigint
+FLAGS = (*CAPABILITY_NAMES, "voice_forwarded")
+if len(FLAGS) > 2 * _SPARE:
+    raise NotImplementedError("more flags need an array of their own")
+Counted = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class ExportPage:
+    """Numbers (int64, ascending) with their columns: n rows each. Ids are pairs of int32, 0 for none.
+
+    `tenants`: holder and uploader; `carriers`, `users`: for voice and SMS. `flags`: a bit for each of `FLAGS`.
+    """
+
+    e164: NDArray[np.int64]
+    tenants: NDArray[np.int64]
+    carriers: NDArray[np.int64]
+    users: NDArray[np.int64]
+    flags: NDArray[np.int64]
+    countries: pa.StringArray
+
+    def __len__(self) -> int:
+        return len(self.e164)
+
+
+def halves(pairs: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the first and the second ids of pairs."""
+    return pairs >> 32, pairs & 0xFFFFFFFF
+
+
+def pages(
+    connection: sa.Connection, resolved_filter: ResolvedFilter, on_total: Counted | None = None
+) -> Iterator[ExportPage]:
+    """Yield all matching numbers, ascending. The connection has one snapshot.
+
+    `on_total` is called with how many match, as soon as that is known; not for a filter that no index serves.
+    `TooLongError` if such a filter takes too long.
+    """
+    last: int | None = None
+    size = min(SCANNED_PAGE if resolved_filter.is_scanned else FIRST_PAGE, PAGE)
+    while True:
+        found = bounded_search.page(connection, resolved_filter.beyond(last), size)
+        if found.numbers:
+            yield _read(connection, _these(found.numbers))
+        last = found.examined_to
+        if last is None:
+            if on_total is not None and not resolved_filter.is_scanned:
+                on_total(len(found.numbers))
+            return
+        if not resolved_filter.is_scanned:
+            break
+    yield from _pages_beyond(connection, resolved_filter, last, size, on_total)
+
+
+def _pages_beyond(
+    connection: sa.Connection, resolved_filter: ResolvedFilter, last: int, before: int, on_total: Counted | None
+) -> Iterator[ExportPage]:
+    """Yield the numbers above `last`, below which `before` numbers match."""
+    rest = resolved_filter.beyond(last)
+    are_many = selections.count_up_to(connection, rest, _MANY) > _MANY
+    ends, total = _ends(connection, search.matching(connection, rest, are_many=are_many))
+    if on_total is not None:
+        on_total(before + total)
+    for end in ends:
+        part = replace(rest, spans=e164_ranges.common(rest.spans, [(last + 1, end)]))
+        page = _read(connection, search.matching(connection, part, are_many=are_many, beside=_columns()[1:]))
+        if len(page):
+            yield page
+        last = end
+
+
+def _ends(connection: sa.Connection, matching: sa.Select[Any]) -> tuple[list[int], int]:
+    """Return the numbers at which pages end, the last one the highest of all; and how many numbers match."""
+    found = matching.subquery("found")
+    place = sa.func.row_number().over(order_by=found.c.e164).label("place")
+    placed = sa.select(found.c.e164, place).subquery("placed")
+    ends = sa.select(
+        sa.func.array_agg(placed.c.e164).filter(placed.c.place % PAGE == 0), sa.func.max(placed.c.place)
+    ).select_from(placed)
+    row = connection.execute(ends).one()
+    return ([*sorted(row[0] or ()), EVERY[1]] if row[1] else []), row[1] or 0
+
+
+def _these(numbers: list[int]) -> sa.Select[Any]:
+    return sa.select(*_columns()).where(phone_numbers.c.e164 == sa.any_(sa.cast(numbers, ARRAY(sa.BigInteger))))
+
+
+def _columns() -> list[sa.ColumnElement[Any]]:
+    number = phone_numbers.c
+    users = _packed(f"(coalesce({number.voice_user_id}, 0)::bigint << 32 | coalesce({number.sms_user_id}, 0))")
+    return [
+        number.e164,
+        _with_flags(number.holder_id, number.uploader_id, FLAGS[:_SPARE]).label("tenants"),
+        _with_flags(number.voice_carrier_id, number.sms_carrier_id, FLAGS[_SPARE:]).label("carriers"),
+        users.label("users"),
+        number.country,
+    ]
+
+
+def _with_flags(
+    first: sa.ColumnElement[int], second: sa.ColumnElement[int], flags: Sequence[str]
+) -> sa.ColumnElement[int]:
+    """Return two ids (31 bits each) and two flags as one bigint."""
+    ids = f"(coalesce({first}, 0)::bigint << {_ID + _SPARE}) | (coalesce({second}, 0)::bigint << {_SPARE})"
+    bits = (f"({phone_numbers.c[name]}::int << {bit})" for bit, name in enumerate(flags))
+    return _packed(f"({' | '.join([ids, *bits])})")
+
+
+def _packed(text: str) -> sa.ColumnElement[int]:
+    return sa.literal_column(text, sa.BigInteger)
+
+
+def _unpacked(packed: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return pairs of ids as `ExportPage` has them, and the flags; the reverse of `_with_flags`."""
+    bits = packed.view(np.uint64)
+    first, second = bits >> np.uint64(_ID + _SPARE), bits >> np.uint64(_SPARE) & np.uint64((1 << _ID) - 1)
+    return (first << np.uint64(32) | second).view(np.int64), packed & ((1 << _SPARE) - 1)
+
+
+def _read(connection: sa.Connection, query: sa.Select[Any]) -> ExportPage:
+    """Run a query with the columns of `_columns`; one array for each, as rows would take longer than the query.
+
+    Each array takes a sixth of the time: so flags are in spare bits, and users only those of numbers that have some.
+    """
+    page = query.subquery("page").c
+    arrays = [sa.func.array_agg(page[name]) for name in ("e164", "tenants", "carriers")]
+    of_users = [sa.func.array_agg(page[name]).filter(page.users != 0) for name in ("e164", "users")]
+    countries = sa.func.string_agg(page.country, ",")
+    compiled = sa.select(*arrays, *of_users, countries).compile(dialect=connection.dialect)
+    with copy_binary.cursor_of(connection) as cursor:
+        cursor.execute(str(compiled).encode(), compiled.params, binary=True)
+        *columns, text = cursor.fetchone() or (None,) * (len(arrays) + len(of_users) + 1)
+    e164, tenants, carriers, used, users_of_used = map(copy_binary.bigints_of, columns)
+    order = np.argsort(e164)
+    e164 = e164[order]
+    (holders, low), (services, high) = (_unpacked(column[order]) for column in (tenants, carriers))
+    users = np.zeros(len(e164), np.int64)
+    users[np.searchsorted(e164, used)] = users_of_used
+    texts = pc.split_pattern(pa.array([str(text or "")], pa.string()), ",").values
+    return ExportPage(e164, holders, services, users, low | high << _SPARE, texts.take(pa.array(order)))
