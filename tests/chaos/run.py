@@ -19,7 +19,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
-from tests.chaos import callbacks, clients, clocks, corrections, crashes, exports, messages, servers, workbooks
+from tests.chaos import (
+    callbacks,
+    clients,
+    clocks,
+    corrections,
+    crashes,
+    exports,
+    messages,
+    servers,
+    subscriptions,
+    workbooks,
+)
 from tests.chaos.attacks import ATTACKS, LARGE, Size
 from tests.chaos.checker import Findings, check, check_leftovers
 from tests.chaos.stand import LEASE, Stand
@@ -34,6 +45,7 @@ MODULES = (
     workbooks,
     corrections,
     exports,
+    subscriptions,
 )  # importing them enters their attacks
 AT_RANDOM = "random SIGKILL"
 LEFTOVER_SECONDS = 90.0

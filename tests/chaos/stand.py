@@ -186,6 +186,11 @@ class Stand:
             return http.post(path, files=files, data=fields, headers=headers)
         return None
 
+    def delete(self, path: str, account: str = "Harbour Telecom") -> None:
+        """Delete something that is there."""
+        with self.up.client(account).http as http:
+            assert http.delete(path).is_success
+
     def get(self, path: str, account: str = "Harbour Telecom", **query: str) -> httpx.Response:
         """What is there, asked for until somebody answers."""
 
