@@ -6,7 +6,9 @@ from apiflask import APIBlueprint
 from flask import Response
 
 from schemas.http import resources
+from schemas.roles import Operation
 from webhook.http import auth
+from webhook.http.access import needs
 from webhook.http.concurrency_limits import DOWNLOADS
 from webhook.http.downloads import sent_compressed
 from webhook.http.openapi.declarations import CSV, JSON_LINES, declares
@@ -25,6 +27,7 @@ bp.before_request(auth.require_actor)
 )
 @DOWNLOADS.streamed
 @declares(files=(CSV,))
+@needs(Operation.READ_NUMBERS)
 def numbers_csv(query: resources.NumbersFilter) -> Response:
     """All pages of the list in one file, with its filters. Compressed, if the client accepts gzip."""
     return sent_compressed(exports.csv(query))
@@ -39,6 +42,7 @@ def numbers_csv(query: resources.NumbersFilter) -> Response:
 )
 @DOWNLOADS.streamed
 @declares(files=(JSON_LINES,))
+@needs(Operation.READ_NUMBERS)
 def numbers_jsonl(query: resources.NumbersFilter) -> Response:
     """All pages of the list in one file, with its filters. Compressed, if the client accepts gzip."""
     return sent_compressed(exports.jsonl(query))
