@@ -11,6 +11,7 @@ import ipaddress
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 Address = IPv4Address | IPv6Address
@@ -76,6 +77,7 @@ def literal_of(host: str) -> Address | None:
     return _literal(host)
 
 
+@lru_cache(maxsize=64)
 def networks_of(text: str | None) -> tuple[Network, ...]:
     """Parse a comma-separated list of networks. `ValueError` if one is malformed."""
     return tuple(ipaddress.ip_network(part.strip()) for part in (text or "").split(",") if part.strip())

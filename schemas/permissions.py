@@ -5,12 +5,15 @@ Each check returns a code (refused, and why) or None (allowed). No check queries
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
+from ipaddress import IPv6Address, ip_address, ip_network
 
 from schemas.codes import Code
 from schemas.request_problems import RequestCode
+from schemas.roles import ALL_SCOPES, REQUIREMENTS, Operation, Role, Scope
 from schemas.user_services import ANY_VOICE, Service
 
 
@@ -39,15 +42,111 @@ class Tenant:
 
 
 @dataclass(frozen=True)
-class Actor:
-    """The admin who acts: the tenant it acts for (exactly one, R1) and the name of the token or account.
+class TokenLimits:
+    """What a token may do, and until when and from where it works (R35). No networks: from any address.
 
-    `admin_id`: the account's internal id; None for a token.
+    The default is without limits.
+    """
+
+    role: Role = Role.ADMIN
+    scopes: frozenset[Scope] = ALL_SCOPES
+    networks: tuple[str, ...] = ()
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class ActingToken:
+    """The token of a request: its internal id, that of the account behind it, if any, and its limits."""
+
+    id: int
+    admin_id: int | None
+    limits: TokenLimits
+
+
+@dataclass(frozen=True)
+class Actor:
+    """The person or program that acts: the tenant it acts for (exactly one, R1), its name, its role and scopes (R35).
+
+    `admin_id`: the internal id of a person's account; None for a token. `token`: None for a person. The role of a token
+    is already limited by the present role of the person behind it. Without a role and scopes, an actor may do nothing.
     """
 
     tenant: Tenant
     name: str
     admin_id: int | None = None
+    role: Role = Role.VIEWER
+    scopes: frozenset[Scope] = frozenset()
+    token: ActingToken | None = None
+
+    @property
+    def limits(self) -> TokenLimits:
+        """The limits of the tokens that this actor creates."""
+        limits = TokenLimits() if self.token is None else self.token.limits
+        return TokenLimits(self.role, self.scopes, limits.networks, limits.expires_at)
+
+
+@dataclass(frozen=True)
+class Missing:
+    """What an actor lacks for an operation: a role, or any one of some scopes. Both may be lacking."""
+
+    role: Role | None
+    scopes: tuple[Scope, ...]
+
+
+def check_operation(actor: Actor, operation: Operation) -> Missing | None:
+    """R35: the role must be at least that of the operation, and the scopes include one of those that it needs."""
+    needed = REQUIREMENTS[operation]
+    role = None if actor.role.includes(needed.role) else needed.role
+    scopes = () if actor.scopes.intersection(needed.scopes) else needed.scopes
+    return Missing(role, scopes) if role or scopes else None
+
+
+def check_new_token(maker: TokenLimits, token: TokenLimits) -> tuple[str, ...]:
+    """R35: return the limits, by the names of `TokenLimits`, in which a token would exceed who creates it."""
+    is_late = maker.expires_at is not None and (token.expires_at is None or token.expires_at > maker.expires_at)
+    exceeds = {
+        "role": not maker.role.includes(token.role),
+        "scopes": not token.scopes <= maker.scopes,
+        "networks": not _are_within(token.networks, maker.networks),
+        "expires_at": is_late,
+    }
+    return tuple(name for name, is_exceeded in exceeds.items() if is_exceeded)
+
+
+def _are_within(networks: Sequence[str], allowed: Sequence[str]) -> bool:
+    """Return whether the networks are parts of the allowed ones. No networks: every address."""
+    if not allowed:
+        return True
+    outer = [ip_network(text) for text in allowed]
+    inner = [ip_network(text) for text in networks]
+    return bool(inner) and all(
+        any(one.version == each.version and one.subnet_of(each) for each in outer)  # type: ignore[arg-type]
+        for one in inner
+    )
+
+
+def check_network(limits: TokenLimits, address: str) -> RequestCode | None:
+    """R35: a token with networks works only from addresses in them. A text that is not an address is in none."""
+    if not limits.networks:
+        return None
+    try:
+        client = ip_address(address)
+    except ValueError:
+        return RequestCode.FORBIDDEN
+    inner = client.ipv4_mapped if isinstance(client, IPv6Address) else None
+    is_inside = any((inner or client) in ip_network(text) for text in limits.networks)
+    return None if is_inside else RequestCode.FORBIDDEN
+
+
+def check_change_person(actor: Actor, admin_id: int) -> RequestCode | None:
+    """R1, R35: people neither remove their own account nor change its role, so that one admin is left who can."""
+    return RequestCode.FORBIDDEN if actor.admin_id == admin_id else None
+
+
+def check_heir(role: Role, tenant_id: int, heir_tenant_id: int) -> RequestCode | None:
+    """R35: tokens are handed over to an admin of the same tenant."""
+    is_heir = role is Role.ADMIN and tenant_id == heir_tenant_id
+    return None if is_heir else RequestCode.INVALID_FIELD
 
 
 def check_upload(actor: Tenant) -> Code | None:

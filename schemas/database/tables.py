@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 
 from schemas.capabilities import CAPABILITY_NAMES, CARRIER_FIELDS
 from schemas.mails import MailEvent
+from schemas.roles import Role, Scope
 
 metadata = sa.MetaData(
     naming_convention={
@@ -42,6 +43,14 @@ def _now(name: str) -> sa.Column[object]:
 
 def _time(name: str) -> sa.Column[object]:
     return sa.Column(name, sa.DateTime(timezone=True))
+
+
+_IS_ROLE = "role IN ('viewer', 'operator', 'admin')"
+
+
+def _role() -> sa.Column[object]:
+    """Return the column of a role; those from before roles existed may do everything."""
+    return sa.Column("role", sa.Text, nullable=False, server_default=Role.ADMIN.value)
 
 
 tenants = sa.Table(
@@ -111,6 +120,7 @@ admins = sa.Table(
     sa.Column("tenant_id", sa.Integer, sa.ForeignKey("tenants.id"), nullable=False),
     # Folded (`worker.accounts.admins.folded`): the login name.
     sa.Column("email", sa.Text, nullable=False, unique=True),
+    _role(),
     sa.Column("password_hash", sa.Text, nullable=False),
     # The expiry of a password that was created by another person. Until then, it can only be used to choose a new one.
     _time("one_time_until"),
@@ -118,6 +128,7 @@ admins = sa.Table(
     _time("signed_in_at"),
     # The events that the admin gets an e-mail for (`schemas.mails.MailEvent`).
     *(sa.Column(f"mail_{event}", sa.Boolean, nullable=False, server_default=sa.false()) for event in MailEvent),
+    sa.CheckConstraint(_IS_ROLE, name="role"),
     sa.Index("ix_admins_tenant_id", "tenant_id", "id"),
 )
 
@@ -188,6 +199,28 @@ tokens = sa.Table(
     _now("created_at"),
     _time("expires_at"),
     _time("revoked_at"),
+    # What it may do, and the networks (as "10.0.0.0/8") that it works from; none: every address (R35).
+    _role(),
+    sa.Column(
+        "scopes",
+        ARRAY(sa.Text),
+        nullable=False,
+        server_default=sa.text(f"'{{{','.join(Scope)}}}'"),
+    ),
+    sa.Column("networks", ARRAY(sa.Text), nullable=False, server_default=sa.text("'{}'")),
+    # The name of the account or token that created it, with its tenant: only that tenant and those above see the name
+    # (R3). Null for tokens from before roles existed, and for those of the operators' commands.
+    sa.Column("created_by", sa.Text),
+    sa.Column("created_by_tenant_id", sa.Integer, sa.ForeignKey("tenants.id")),
+    # The token that created it; and the account whose role limits both: the one that created the first of them.
+    sa.Column("parent_id", sa.Integer, sa.ForeignKey("tokens.id")),
+    sa.Column("admin_id", sa.Integer, sa.ForeignKey("admins.id")),
+    # Written at most once a minute.
+    _time("last_used_at"),
+    sa.Column("last_used_from", sa.Text),
+    sa.CheckConstraint(_IS_ROLE, name="role"),
+    sa.Index("ix_tokens_parent_id", "parent_id", postgresql_where=sa.text("parent_id IS NOT NULL")),
+    sa.Index("ix_tokens_admin_id", "admin_id", postgresql_where=sa.text("admin_id IS NOT NULL")),
 )
 
 users = sa.Table(

@@ -7,19 +7,34 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from datetime import date as Date  # noqa: N812 - the field of the same name would hide it
+from ipaddress import ip_network
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StrictBool, field_validator
 
 from schemas.http.resources import TenantRef
 from schemas.name_matching import LONGEST, collapse_spaces
+from schemas.permissions import TokenLimits
+from schemas.roles import Role, Scope
 
 # Every driver and spreadsheet can represent such a date, in any time zone.
 FURTHEST = timedelta(days=100 * 365)
 
 Name = Annotated[str, AfterValidator(collapse_spaces), Field(description=f"1 to {LONGEST} printable characters.")]
 Service = Literal["voice", "sms"]
+RoleName = Literal["viewer", "operator", "admin"]
+ScopeName = Literal[
+    "numbers:read",
+    "numbers:write",
+    "jobs:read",
+    "uploads:write",
+    "accounts:read",
+    "accounts:write",
+    "tokens:write",
+]
 LONGEST_REFERENCE = 64  # characters
+MOST_NETWORKS = 50  # of a token
+_V6 = 6
 
 
 def _reference(text: str) -> str | None:
@@ -45,6 +60,26 @@ def _ahead(time: datetime) -> datetime:
     if not now < time <= now + FURTHEST:
         raise ValueError("must be in the future, within a hundred years")
     return time
+
+
+def _network(text: str) -> str:
+    try:
+        network = ip_network(text.strip())
+    except ValueError as error:
+        raise ValueError(f"not a network: {_network_fix(text)}") from error
+    if network.version == _V6 and network.network_address.ipv4_mapped is not None:  # type: ignore[union-attr]
+        raise ValueError("write IPv4 networks as such, like 198.51.100.0/24")
+    return str(network)
+
+
+def _network_fix(text: str) -> str:
+    try:
+        return f"write it as {ip_network(text.strip(), strict=False)}"
+    except ValueError:
+        return "write it like 198.51.100.0/24 or 2001:db8::/32"
+
+
+Network = Annotated[str, Field(max_length=64), AfterValidator(_network)]
 
 
 class _Input(BaseModel):
@@ -143,9 +178,18 @@ class Token(BaseModel):
     id: str
     name: str
     tenant: TenantRef
+    role: RoleName = Field(description="The highest role it acts with; never above the present role of who created it.")
+    scopes: list[ScopeName] = Field(description="The parts of the API that it may use.")
+    networks: list[str] = Field(description="The networks that it works from; none: every address.")
     created_at: datetime
+    created_by: str | None = Field(
+        description="Name of the account or token that created it; null if that belongs to a tenant above you, or for "
+        "tokens from the operator's commands and from before roles existed."
+    )
     expires_at: datetime | None
     revoked_at: datetime | None
+    last_used_at: datetime | None = Field(description="Its last request, to the minute; null if there was none yet.")
+    last_used_from: str | None = Field(description="The address of that request.")
 
 
 class IssuedToken(Token):
@@ -166,7 +210,27 @@ class NewToken(_Input):
 
     name: Name
     tenant_id: str | None = None
-    expires_at: Annotated[AwareDatetime, AfterValidator(_ahead)] | None = None
+    role: RoleName | None = Field(None, description="The role it acts with, at most yours. Without: yours.")
+    scopes: Annotated[list[ScopeName], Field(min_length=1, max_length=len(Scope))] | None = Field(
+        None, description="The parts of the API that it may use, among your own. Without: all of yours."
+    )
+    networks: Annotated[list[Network], Field(max_length=MOST_NETWORKS)] | None = Field(
+        None,
+        description="The networks that it works from, such as 198.51.100.0/24 or 2001:db8::/32; a single address is "
+        "one too. Without: those of the token that creates it; if it has none, every address.",
+    )
+    expires_at: Annotated[AwareDatetime, AfterValidator(_ahead)] | None = Field(
+        None, description="Not after your own token's. Without: when that expires, if it does."
+    )
+
+    def limits(self, maker: TokenLimits) -> TokenLimits:
+        """Return the limits of the token; those that the body leaves out are its maker's."""
+        return TokenLimits(
+            maker.role if self.role is None else Role(self.role),
+            maker.scopes if self.scopes is None else frozenset(map(Scope, self.scopes)),
+            maker.networks if self.networks is None else tuple(dict.fromkeys(self.networks)),
+            maker.expires_at if self.expires_at is None else self.expires_at,
+        )
 
 
 class PageQuery(_Input):

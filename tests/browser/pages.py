@@ -151,8 +151,9 @@ class People(PortalPage):
 
     path = "/account/admins"
 
-    def add(self, email: str, tenant: str) -> str:
+    def add(self, email: str, tenant: str, role: str = "Admin") -> str:
         """Add a person; answers the password, which is shown once."""
+        self.page.get_by_role("radio", name=role).check()
         self.page.get_by_label("E-mail").fill(email)
         self.page.get_by_label("Company").select_option(label=tenant)
         self.page.get_by_role("button", name="Add", exact=True).click()

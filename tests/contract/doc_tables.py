@@ -20,8 +20,19 @@ from schemas.columns import CORRECTIONS_COLUMN, REPORT_COLUMNS, SPECS
 from schemas.http.callbacks import RESULTS
 from schemas.metrics import METRICS
 from schemas.request_problems import REQUEST_PROBLEMS
+from schemas.roles import ROLE_TEXTS, SCOPE_TEXTS
 from tests.contract.reference_pages import GENERATED, PAGES
-from tests.support.permission_matrix import ACTORS, CODES, MATRIX, STATES, Action
+from tests.support.permission_matrix import (
+    ACTORS,
+    CODES,
+    EVERY_SCOPE,
+    MATRIX,
+    NEEDED,
+    ROLES,
+    STATES,
+    Action,
+    includes,
+)
 from webhook.cli import main as command_line
 from webhook.cli.exit_codes import MEANINGS
 from worker.config.settings import Settings
@@ -217,9 +228,34 @@ def number_states() -> str:
     return table(("State", "Meaning"), STATES.items())
 
 
+def roles() -> str:
+    """Return the roles, then the scopes."""
+    scopes = ((f"`{scope}`", text) for scope, text in SCOPE_TEXTS.items())
+    people = ((f"`{role}`", text) for role, text in ROLE_TEXTS.items())
+    return table(("Role", "A person or token with it"), people) + "\n" + table(("Scope", "Allows"), scopes)
+
+
+def operations() -> str:
+    """Return the operations of the API by what they need: one line for those that need the same."""
+    alike: dict[tuple[str, str], list[str]] = {}
+    for name, needed in NEEDED.items():
+        alike.setdefault(needed, []).append(f"`{name}`")
+    rows = (
+        (", ".join(names), _scopes(scopes), *("yes" if includes(role, lowest) else "403" for role in ROLES))
+        for (lowest, scopes), names in alike.items()
+    )
+    return table(("Operations", "Scope", *ROLES.values()), rows)
+
+
+def _scopes(scopes: str) -> str:
+    return "any" if scopes == EVERY_SCOPE else " or ".join(f"`{scope}`" for scope in scopes.split())
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "number-states": number_states,
     "permissions": permissions,
+    "roles": roles,
+    "operations": operations,
     "settings": settings,
     "columns": columns,
     "report-columns": report_columns,

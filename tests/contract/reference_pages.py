@@ -109,6 +109,27 @@ The tables show results without limits on the current holder (R19). With `only_u
 target. With `expected_holder_id` they, and unassignments, become CHANGED_SINCE where another tenant holds the number.
 Neither changes a cell with NOT_FOUND, NUMBER_EXISTS_ELSEWHERE or NO_CHANGE.
 
+## Roles and scopes
+
+A request may do what the role and the scopes of its token allow, and what the role of the person who created the token
+allows; a person has a role and every scope (R35). The 403 names what is missing: `required_role`, `required_scopes`.
+`make test` tries every operation with every role and every scope, and every page and form of the portal with every
+role.
+
+{{ roles }}
+
+One of the scopes is enough. Confirming and cancelling a job needs the scope of starting one of its kind:
+`uploads:write` for uploads, `numbers:write` for all others. Creating a user with numbers needs `numbers:write` too, a
+subscription to `number.*` events `numbers:read`, and one to `job.*` events `jobs:read`.
+
+{{ operations }}
+
+The portal shows each person only the pages and forms that their role allows; it refuses the others.
+
+## Numbers
+
+The tables below are for the roles operator and admin; a viewer only reads.
+
 {{ number-states }}
 
 {{ permissions }}

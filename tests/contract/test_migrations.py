@@ -13,6 +13,7 @@ from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
 from pydantic import SecretStr
 
 from schemas.database.tables import metadata
+from schemas.roles import Scope
 from tests.support.servers import databases
 from worker.config.settings import Settings
 from worker.database import migrate
@@ -181,6 +182,26 @@ def test_one_time_passwords_of_before_get_their_time(fresh: Callable[[str], sa.U
         command.downgrade(config, "0015")
         assert connection.execute(sa.text(f"{count} must_change_password")).scalar_one() == 1
         assert connection.execute(sa.text("SELECT count(*) FROM admins WHERE must_change_password")).scalar_one() == 1
+
+
+ACCOUNTS_BEFORE = """
+    INSERT INTO tenants (kind, name, path) VALUES ('master_reseller', 'Master', '{1}');
+    INSERT INTO admins (tenant_id, email, password_hash) SELECT id, 'a@b.example', 'x' FROM tenants;
+    INSERT INTO tokens (tenant_id, name, hash) SELECT id, 'before', 'x' FROM tenants"""
+
+
+def test_r35_people_and_tokens_of_before_may_do_everything(fresh: Callable[[str], sa.URL]) -> None:
+    url = fresh("roles")
+    with stepping(url) as (connection, config):
+        command.upgrade(config, "0026")
+        connection.execute(sa.text(ACCOUNTS_BEFORE))
+        command.upgrade(config, "head")
+        assert connection.execute(sa.text("SELECT role FROM admins")).scalars().all() == ["admin"]
+        token = connection.execute(sa.text("SELECT * FROM tokens")).one()
+        assert (token.role, token.networks, token.created_by, token.admin_id) == ("admin", [], None, None)
+        assert token.scopes == list(Scope)
+        command.downgrade(config, "0026")
+        command.upgrade(config, "head")
 
 
 SHORT_NUMBER = """

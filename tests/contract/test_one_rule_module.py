@@ -9,7 +9,7 @@ from pathlib import Path
 from schemas import permissions
 
 ROOT = Path(__file__).resolve().parents[2]
-RULES = {f"R{number}" for number in range(1, 33)}
+RULES = {f"R{number}" for number in range(1, 36)}
 # Codes that say "you may not", or "it is not yours": decided by the rules alone.
 DECIDING = {
     "ASSIGNED_IN_USE",

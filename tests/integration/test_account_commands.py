@@ -131,6 +131,33 @@ def test_a_carrier_is_defined_made_default_and_removed(cli: Cli) -> None:
 # Tokens
 
 
+def test_r35_a_token_is_added_with_its_limits(cli: Cli) -> None:
+    limits = ("--role", "operator", "--scope", "uploads:write", "--scope", "jobs:read", "--network", "198.51.100.0/24")
+    made = told(cli("tokens", "add", "night", *limits, "--json"))
+    assert (made["role"], made["scopes"]) == ("operator", ["jobs:read", "uploads:write"])
+    assert made["networks"] == ["198.51.100.0/24"]
+    listed = cli("tokens", "list").stdout.splitlines()
+    headings = "Token Name Tenant Role Scopes Networks By Created Expires Last used Revoked"
+    assert listed[0].split() == headings.split()
+    row = next(line for line in listed if "night" in line)
+    assert "operator  jobs:read uploads:write  198.51.100.0/24" in row
+    assert "admin     all" in next(line for line in listed if "token 2" in line)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "status"),
+    [
+        ("--role", "boss", Exit.USAGE),
+        ("--scope", "everything", Exit.USAGE),
+        ("--network", "198.51.100.7/24", Exit.REFUSED),
+    ],
+)
+def test_limits_of_tokens_that_do_not_exist(cli: Cli, option: str, value: str, status: Exit) -> None:
+    result = cli("tokens", "add", "x", option, value)
+    assert result.exit_code == status
+    assert "write it as 198.51.100.0/24" in result.stderr or status is Exit.USAGE
+
+
 def test_the_secret_of_a_token_is_alone_on_stdout_and_lets_its_tenant_in(cli: Cli, world: World) -> None:
     clinic = world.clinic.tenant
     made = cli("tokens", "add", "nightly", "--tenant", clinic.public_id, "--expires", "2090-01-01")

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
 from schemas.database import tables
-from schemas.permissions import Tenant, TenantKind
+from schemas.permissions import Actor, Tenant, TenantKind
 from tests.support import factories
 from tests.support.api_client import Door, text_of
 from tests.support.files import sheets
@@ -40,7 +40,8 @@ class Secret:
 
     owner: Tenant
     words: tuple[str, ...]
-    kind: str  # "tenants", "users", "carriers", "import-profiles", "authors", "tokens", "numbers", "jobs" or "exports"
+    # "tenants", "users", "carriers", "import-profiles", "authors", "makers", "tokens", "numbers", "jobs" or "exports"
+    kind: str
     key: str
 
 
@@ -80,6 +81,10 @@ def plant(connection: sa.Connection, tree: list[list[tuple[bool, int]]], held: l
             sa.select(tables.tokens.c.public_id).where(tables.tokens.c.name == name)
         ).scalar_one()
         grove.secrets.append(Secret(made, (name, token), "tokens", token))
+        for above in (parent, made) if parent is not None else (made,):
+            maker = word("maker")
+            tokens.create(connection, made.id, word("made"), maker=Actor(above, maker))
+            grove.secrets.append(Secret(above, (maker,), "makers", maker))
         name, author = word("profile"), word("author")
         public = import_profiles.save(connection, made.id, name, {}, {}, (), author)
         grove.secrets += [
@@ -211,7 +216,7 @@ class Absent:
 
 
 def _check_by_id(door: Door, absent: Absent, secret: Secret, tail: str, *, own: bool, words: list[str]) -> None:
-    if secret.kind in {"tokens", "authors"}:
+    if secret.kind in {"tokens", "authors", "makers"}:
         return  # tokens are listed and revoked, never read one by one
     kind = "jobs" if secret.kind == "exports" else secret.kind
     answer = door.get(f"/v1/{kind}/{secret.key}{tail}")

@@ -213,7 +213,7 @@ def test_r4_every_form_with_fields_is_filled_in_again() -> None:
     questions |= {"revoke_token", "remove_person", "new_password", "sign_out", "sign_out_everywhere"}
     questions |= {"delete_profile", "delete_search", "retry_job", "take_back_correction"}
     # A name or a check mark, which is sooner entered again.
-    questions |= {"save_search", "rename_search", "rename_profile", "choose_mails"}
+    questions |= {"save_search", "rename_search", "rename_profile", "choose_mails", "change_role"}
     questions |= {"preview_corrections"}  # of a script
     secret = {"enter", "change_password"}
     posts = {

@@ -23,6 +23,8 @@ from schemas.http import users as user_bodies
 from schemas.job_kinds import JobKind
 from schemas.permissions import Actor
 from schemas.request_problems import RequestCode
+from schemas.roles import ALL_SCOPES, Role
+from tests.support import factories
 from tests.support.api_client import application
 from tests.support.factories import Account, World
 from tests.support.files import sheets
@@ -42,14 +44,17 @@ def app(world: World) -> APIFlask:  # noqa: ARG001 - the settings are the world'
 
 
 @pytest.fixture
-def acting(app: APIFlask, world: World) -> Enter:
+def acting(app: APIFlask, world: World, database: sa.Engine) -> Enter:
     """A request of `north`, or of another account, that a door let in; with a file, if fields are given."""
 
     @contextmanager
     def enter(account: Account | None = None, **fields: str) -> Iterator[None]:
         data: dict[str, Any] | None = {**fields, "file": (io.BytesIO(SOUND), "numbers.csv")} if fields else None
         with app.test_request_context("/form", method="POST", data=data):
-            g.actor = Actor((account or world.north).tenant, "ada@north.example")
+            tenant = (account or world.north).tenant
+            with database.begin() as connection:
+                admin_id = factories.admin(connection, tenant, "ada@north.example")
+            g.actor = Actor(tenant, "ada@north.example", admin_id, role=Role.ADMIN, scopes=ALL_SCOPES)
             yield
 
     return enter

@@ -219,6 +219,17 @@ def test_init_makes_the_first_account() -> None:
     assert browser.sign_in(account["email"], password).status_code == 303
 
 
+def test_r35_init_makes_an_admin_of_an_account_that_is_none(database: sa.Engine) -> None:
+    """Where nobody of the Master Reseller can sign in as an admin any more, its operators can help."""
+    run("init", "--name", "Acme", "--email", "boss@acme.example")
+    with database.begin() as connection:
+        assert connection.execute(sa.select(tables.admins.c.role)).scalars().all() == ["admin"]
+        connection.execute(tables.admins.update().values(role="viewer"))
+    assert run("init", "--email", "boss@acme.example").exit_code == Exit.OK
+    with database.connect() as connection:
+        assert connection.execute(sa.select(tables.admins.c.role)).scalars().all() == ["admin"]
+
+
 @pytest.mark.usefixtures("browsers")
 def test_init_refuses_what_cannot_be() -> None:
     refused = run("init", "--email", "clinic@people.example", "--json")

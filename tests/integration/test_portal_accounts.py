@@ -230,7 +230,9 @@ def secret_of(answer: TestResponse) -> str:
 def test_r4_a_token_is_shown_once_works_and_is_revoked(portal: Portal, world: World) -> None:
     day = (datetime.now(UTC) + timedelta(days=30)).date().isoformat()
     form = form_of(portal.get("/tokens"), "/tokens")
-    answer = send(portal, form, "Create token", name=HOSTILE, tenant_id=world.clinic.tenant.public_id, expires_at=day)
+    everything = {"role": "admin", "scopes": form.options("scopes")}
+    clinic = world.clinic.tenant.public_id
+    answer = send(portal, form, "Create token", name=HOSTILE, tenant_id=clinic, expires_at=day, **everything)
     assert (answer.status_code, answer.headers["Cache-Control"]) == (201, "no-store")
     secret = secret_of(answer)
     api, headers = application().test_client(), {"Authorization": f"Bearer {secret}"}

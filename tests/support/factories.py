@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
 
 from schemas.database import tables
 from schemas.job_kinds import JobKind
@@ -192,6 +193,14 @@ def _insertion(connection: sa.Connection, table: sa.Table) -> str:
 def _recordset(connection: sa.Connection, table: sa.Table) -> str:
     rows = connection.execute(sa.text(f"SELECT json_agg({table})::text FROM {table}")).scalar_one()  # noqa: S608
     return f"json_populate_recordset(NULL::{table}, $rows${rows}$rows$)"
+
+
+def admin(connection: sa.Connection, owner: Tenant, email: str, role: str = "admin") -> int:
+    """A person of the tenant who can sign in, made once. Answers its inner id."""
+    values = {"tenant_id": owner.id, "email": email, "password_hash": "none", "role": role}
+    insertion = insert(tables.admins).values(values).on_conflict_do_update(index_elements=["email"], set_=values)
+    made: int = connection.execute(insertion.returning(tables.admins.c.id)).scalar_one()
+    return made
 
 
 def user(connection: sa.Connection, owner: Tenant, kind: str = "pbx", **columns: Any) -> int:  # noqa: ANN401 - columns

@@ -282,6 +282,199 @@ JOB_OF_NORTH: Mapping[str, tuple[int, int]] = {
     "school": (404, 404),
 }
 
+ROLES: Mapping[str, str] = {
+    "viewer": "Viewer",
+    "operator": "Operator",
+    "admin": "Admin",
+}
+EVERY_SCOPE = "numbers:read numbers:write jobs:read uploads:write accounts:read accounts:write tokens:write"
+
+# For every operation of the API, by its operationId: the lowest role, and the scopes of which a token needs one (R35).
+NEEDED: Mapping[str, tuple[str, str]] = {
+    "list_numbers": ("viewer", "numbers:read"),
+    "get_number": ("viewer", "numbers:read"),
+    "get_numbers_csv": ("viewer", "numbers:read"),
+    "get_numbers_jsonl": ("viewer", "numbers:read"),
+    "create_export": ("viewer", "numbers:read"),
+    "get_job_file": ("viewer", "numbers:read"),
+    "list_changes": ("viewer", "numbers:read"),
+    "get_holdings_csv": ("viewer", "numbers:read"),
+    "create_assignment": ("operator", "numbers:write"),
+    "create_unassignment": ("operator", "numbers:write"),
+    "create_capability_change": ("operator", "numbers:write"),
+    "create_deletion": ("operator", "numbers:write"),
+    "undo_job": ("operator", "numbers:write"),
+    "list_jobs": ("viewer", "jobs:read"),
+    "get_job": ("viewer", "jobs:read"),
+    "list_job_rows": ("viewer", "jobs:read"),
+    "list_job_corrections": ("viewer", "jobs:read"),
+    "get_job_report_csv": ("viewer", "jobs:read"),
+    "get_job_report_jsonl": ("viewer", "jobs:read"),
+    "get_job_report_xlsx": ("viewer", "jobs:read"),
+    "list_callbacks": ("viewer", "jobs:read"),
+    "get_callback": ("viewer", "jobs:read"),
+    "confirm_job": ("operator", "uploads:write numbers:write"),
+    "cancel_job": ("viewer", "uploads:write numbers:write numbers:read"),
+    "replay_callback": ("operator", "uploads:write numbers:write"),
+    "create_upload": ("operator", "uploads:write"),
+    "recheck_job": ("operator", "uploads:write"),
+    "retry_job": ("operator", "uploads:write"),
+    "correct_job": ("operator", "uploads:write"),
+    "preview_job_correction": ("operator", "uploads:write"),
+    "take_back_job_correction": ("operator", "uploads:write"),
+    "get_template_csv": ("viewer", EVERY_SCOPE),
+    "get_template_xlsx": ("viewer", EVERY_SCOPE),
+    "list_import_profiles": ("viewer", "jobs:read uploads:write"),
+    "get_import_profile": ("viewer", "jobs:read uploads:write"),
+    "create_import_profile": ("operator", "uploads:write"),
+    "update_import_profile": ("operator", "uploads:write"),
+    "delete_import_profile": ("operator", "uploads:write"),
+    "list_tenants": ("viewer", "accounts:read"),
+    "get_tenant": ("viewer", "accounts:read"),
+    "list_users": ("viewer", "accounts:read"),
+    "get_user": ("viewer", "accounts:read"),
+    "list_carriers": ("viewer", "accounts:read"),
+    "get_carrier": ("viewer", "accounts:read"),
+    "create_user": ("operator", "accounts:write"),
+    "update_user": ("operator", "accounts:write"),
+    "delete_user": ("operator", "accounts:write"),
+    "create_tenant": ("admin", "accounts:write"),
+    "update_tenant": ("admin", "accounts:write"),
+    "delete_tenant": ("admin", "accounts:write"),
+    "create_carrier": ("admin", "accounts:write"),
+    "update_carrier": ("admin", "accounts:write"),
+    "delete_carrier": ("admin", "accounts:write"),
+    "get_callback_secret": ("admin", "accounts:write"),
+    "rotate_callback_secret": ("admin", "accounts:write"),
+    "list_webhooks": ("viewer", "jobs:read"),
+    "get_webhook": ("viewer", "jobs:read"),
+    "list_webhook_messages": ("viewer", "jobs:read"),
+    "get_webhook_message": ("viewer", "jobs:read"),
+    "create_webhook": ("admin", "accounts:write"),
+    "update_webhook": ("admin", "accounts:write"),
+    "delete_webhook": ("admin", "accounts:write"),
+    "rotate_webhook_secret": ("admin", "accounts:write"),
+    "test_webhook": ("admin", "accounts:write"),
+    "replay_webhook_message": ("admin", "accounts:write"),
+    "list_tokens": ("admin", "accounts:read tokens:write"),
+    "get_token": ("admin", "accounts:read tokens:write"),
+    "create_token": ("admin", "tokens:write"),
+    "revoke_token": ("admin", "tokens:write"),
+}
+
+# The same for the pages and forms of the portal, by the path; people have every scope.
+PORTAL_PAGES: Mapping[str, str] = {
+    "viewer": """
+        GET /
+        GET /overview
+        GET /numbers
+        GET /numbers/<e164>
+        GET /numbers.csv
+        POST /numbers/exports
+        GET /jobs/<job_id>/file
+        POST /jobs/<job_id>/cancel
+        GET /numbers/paste
+        POST /numbers/paste
+        GET /numbers/paste/<list_id>
+        GET /numbers/searches
+        POST /numbers/searches
+        GET /numbers/searches/<search_id>
+        POST /numbers/searches/<search_id>
+        POST /numbers/searches/<search_id>/delete
+        GET /choices/<any(tenants, users, countries, carriers, voice, sms):what>
+        GET /reports/holdings.csv
+        GET /jobs
+        GET /jobs/live
+        GET /jobs/<job_id>
+        GET /jobs/<job_id>/live
+        GET /jobs/<job_id>/report.<any(csv, xlsx):ending>
+        GET /uploads/sample.<any(csv, xlsx):ending>
+        GET /import-profiles
+        GET /import-profiles/<profile_id>
+        GET /users
+        GET /enterprises
+        GET /resellers
+        GET /carriers
+        GET /account
+        POST /account
+        POST /account/e-mails
+        POST /account/sign-out-everywhere
+        POST /sign-out
+        """,
+    "operator": """
+        GET /uploads/new
+        GET /uploads/ready
+        POST /uploads
+        POST /jobs/<job_id>/confirm
+        GET /jobs/<job_id>/undo
+        POST /jobs/<job_id>/undo
+        GET /jobs/<job_id>/columns
+        POST /jobs/<job_id>/columns
+        GET /jobs/<job_id>/corrections
+        POST /jobs/<job_id>/corrections
+        POST /jobs/<job_id>/corrections/preview
+        POST /jobs/<job_id>/corrections/<int:number>/take-back
+        POST /jobs/<job_id>/retry
+        POST /import-profiles/<profile_id>
+        GET /import-profiles/<profile_id>/delete
+        POST /import-profiles/<profile_id>/delete
+        POST /numbers/selection
+        GET /numbers/assign
+        POST /numbers/assign
+        GET /numbers/take-back
+        POST /numbers/take-back
+        GET /numbers/capabilities
+        POST /numbers/capabilities
+        GET /numbers/delete
+        POST /numbers/delete
+        GET /users/new
+        POST /users/new
+        GET /users/<user_id>
+        POST /users/<user_id>
+        GET /users/<user_id>/sms
+        POST /users/<user_id>/sms
+        GET /users/<user_id>/delete
+        POST /users/<user_id>/delete
+        GET /choices/free/<tenant_id>/<any(voice, sms):service>/<any(options, boxes):shape>
+        """,
+    "admin": """
+        GET /<any(enterprises, resellers):level>/new
+        POST /<any(enterprises, resellers):level>/new
+        GET /<any(enterprises, resellers):level>/<tenant_id>
+        POST /<any(enterprises, resellers):level>/<tenant_id>
+        GET /<any(enterprises, resellers):level>/<tenant_id>/delete
+        POST /<any(enterprises, resellers):level>/<tenant_id>/delete
+        POST /carriers
+        POST /carriers/defaults
+        GET /carriers/<carrier_id>
+        POST /carriers/<carrier_id>
+        GET /carriers/<carrier_id>/delete
+        POST /carriers/<carrier_id>/delete
+        GET /tokens
+        POST /tokens
+        GET /tokens/<token_id>/revoke
+        POST /tokens/<token_id>/revoke
+        GET /account/admins
+        POST /account/admins
+        GET /account/admins/<admin_id>/remove
+        POST /account/admins/<admin_id>/remove
+        GET /account/admins/<admin_id>/role
+        POST /account/admins/<admin_id>/role
+        POST /account/admins/<admin_id>/password
+        """,
+}
+
+
+def includes(role: str, needed: str) -> bool:
+    """Whether a role is the needed one or a higher one."""
+    return list(ROLES).index(role) >= list(ROLES).index(needed)
+
+
+def role_of_pages() -> dict[tuple[str, str], str]:
+    """The lowest role by method and path of every page and form of the portal."""
+    lines = [(role, line.split(maxsplit=1)) for role, text in PORTAL_PAGES.items() for line in text.split("\n")]
+    return {(words[0], words[1]): role for role, words in lines if words}
+
 
 def cells_of(action: str, actor: str) -> dict[str, str]:
     """An actor's cells by state; {} if the door refuses whatever the number."""

@@ -73,11 +73,17 @@ def toasts_of(answer: TestResponse) -> str:
 
 
 def signed_in(
-    database: sa.Engine, tenant: Tenant, email: str = "", *, work_off: Callable[[], None] = lambda: None
+    database: sa.Engine,
+    tenant: Tenant,
+    email: str = "",
+    *,
+    role: str = "admin",
+    work_off: Callable[[], None] = lambda: None,
 ) -> Portal:
-    """A browser in which an admin of the tenant is signed in, made for the occasion."""
+    """A browser in which a person of the tenant is signed in, made for the occasion."""
     browser = Portal(application().test_client(), work_off)
-    values = {"tenant_id": tenant.id, "email": email or f"admin@tenant-{tenant.id}.example", "password_hash": "none"}
+    values = {"tenant_id": tenant.id, "email": email or f"{role}@tenant-{tenant.id}.example", "password_hash": "none"}
+    values["role"] = role
     with database.begin() as connection:
         query = sa.select(tables.admins.c.id).where(tables.admins.c.email == values["email"])
         admin_id = connection.execute(query).scalar_one_or_none()

@@ -14,8 +14,10 @@ from schemas.capabilities import ALL_LABELS
 from schemas.http import resources
 from schemas.job_kinds import JobKind
 from schemas.request_problems import RequestCode
+from schemas.roles import Operation
 from webhook.api.jobs import accepted
 from webhook.http import auth, idempotency
+from webhook.http.access import needs
 from webhook.http.body_limits import LIST, body_limit
 from webhook.http.errors import refuse
 from webhook.http.openapi.declarations import Header, View, declares
@@ -44,6 +46,7 @@ def _declares(kind: JobKind) -> Callable[[View], View]:
 )
 @_declares(JobKind.ASSIGN)
 @body_limit(LIST, files=True)
+@needs(Operation.CHANGE_NUMBERS)
 def assign() -> Response:
     """Numbers by list, filter or file; to one of `tenant_id` and `user_id`, which rows of a file may name instead."""
     return _accept(JobKind.ASSIGN)
@@ -58,6 +61,7 @@ def assign() -> Response:
 )
 @_declares(JobKind.UNASSIGN)
 @body_limit(LIST, files=True)
+@needs(Operation.CHANGE_NUMBERS)
 def unassign() -> Response:
     """Numbers by list, filter or file; `user_id` and `service` limit which assignments are removed."""
     return _accept(JobKind.UNASSIGN)
@@ -70,6 +74,7 @@ def unassign() -> Response:
 )
 @_declares(JobKind.CHANGE)
 @body_limit(LIST, files=True)
+@needs(Operation.CHANGE_NUMBERS)
 def change() -> Response:
     """Numbers by list, filter or file. Omitted fields stay unchanged (R23)."""
     return _accept(JobKind.CHANGE)
@@ -80,6 +85,7 @@ def change() -> Response:
 @bp.doc(operation_id="create_deletion", summary="Delete unassigned numbers that you uploaded", responses=REFUSALS)
 @_declares(JobKind.DELETE)
 @body_limit(LIST, files=True)
+@needs(Operation.CHANGE_NUMBERS)
 def delete() -> Response:
     """Numbers by list, filter or file (R24, R25)."""
     return _accept(JobKind.DELETE)

@@ -6,7 +6,9 @@ from apiflask import APIBlueprint
 from flask import Response
 
 from schemas.http import callbacks as bodies
+from schemas.roles import Operation
 from webhook.http import auth
+from webhook.http.access import needs
 from webhook.http.responses import next_link, shown
 from webhook.services import callbacks
 
@@ -18,6 +20,7 @@ bp.before_request(auth.require_actor)
 @bp.input(bodies.CallbacksQuery, location="query", arg_name="query")
 @bp.output(bodies.CallbackList)
 @bp.doc(operation_id="list_callbacks", summary="List your callbacks, newest first")
+@needs(Operation.READ_JOBS)
 def index(query: bodies.CallbacksQuery) -> Response:
     """Only those of your own tenant's jobs."""
     return next_link(callbacks.page(query))
@@ -26,6 +29,7 @@ def index(query: bodies.CallbacksQuery) -> Response:
 @bp.get("/secret")
 @bp.output(bodies.CallbackSecret)
 @bp.doc(operation_id="get_callback_secret", summary="Get the secret that signs your callbacks")
+@needs(Operation.MANAGE_WEBHOOKS)
 def secret() -> Response:
     """The first request creates it."""
     return _secret_response(callbacks.secret())
@@ -36,6 +40,7 @@ def secret() -> Response:
 @bp.doc(
     operation_id="rotate_callback_secret", summary="Replace the secret; the old secret also signs for a limited time"
 )
+@needs(Operation.MANAGE_WEBHOOKS)
 def rotate() -> Response:
     """If several are replaced within that period, only the last of them continues to sign."""
     return _secret_response(callbacks.rotate())
@@ -44,6 +49,7 @@ def rotate() -> Response:
 @bp.get("/<callback_id>")
 @bp.output(bodies.CallbackWithDeliveries)
 @bp.doc(operation_id="get_callback", summary="Get a callback and its delivery attempts")
+@needs(Operation.READ_JOBS)
 def show(callback_id: str) -> Response:
     """At most the latest 100 attempts."""
     return shown(callbacks.get(callback_id))
@@ -56,6 +62,7 @@ def show(callback_id: str) -> Response:
     summary="Send a callback again with the same ID, from the start of its schedule",
     responses={409: "The job has not ended"},
 )
+@needs(Operation.DECIDE_JOBS)
 def replay(callback_id: str) -> Response:
     """Only once its job has ended."""
     response = shown(callbacks.replay(callback_id))

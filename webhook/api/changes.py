@@ -6,7 +6,9 @@ from apiflask import APIBlueprint
 from flask import Response
 
 from schemas.http.changes import ChangeList, ChangesQuery
+from schemas.roles import Operation
 from webhook.http import auth
+from webhook.http.access import needs
 from webhook.http.responses import shown
 from webhook.services import changes
 
@@ -22,6 +24,7 @@ bp.before_request(auth.require_actor)
     summary="List changes of the inventory, in the order in which they took effect",
     responses={410: "Changes after the cursor are no longer kept"},
 )
+@needs(Operation.READ_NUMBERS)
 def index(query: ChangesQuery) -> Response:
     """Changes of numbers that your tenant or one below it holds or held, oldest first and without a gap.
 

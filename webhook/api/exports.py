@@ -7,8 +7,10 @@ from flask import Response
 
 from schemas.http import resources
 from schemas.http.exports import ExportBody
+from schemas.roles import Operation
 from webhook.api.jobs import accepted
 from webhook.http import auth, idempotency
+from webhook.http.access import needs
 from webhook.http.concurrency_limits import DOWNLOADS
 from webhook.http.downloads import sent_compressed
 from webhook.http.openapi.declarations import CSV, JSON_LINES, Header, declares
@@ -29,6 +31,7 @@ bp.after_request(idempotency.end_request)
 )
 @DOWNLOADS.streamed
 @declares(files=(CSV,))
+@needs(Operation.READ_NUMBERS)
 def numbers_csv(query: resources.NumbersFilter) -> Response:
     """All pages of the list in one file, with its filters. Compressed, if the client accepts gzip."""
     return sent_compressed(exports.csv(query))
@@ -43,6 +46,7 @@ def numbers_csv(query: resources.NumbersFilter) -> Response:
 )
 @DOWNLOADS.streamed
 @declares(files=(JSON_LINES,))
+@needs(Operation.READ_NUMBERS)
 def numbers_jsonl(query: resources.NumbersFilter) -> Response:
     """All pages of the list in one file, with its filters. Compressed, if the client accepts gzip."""
     return sent_compressed(exports.jsonl(query))
@@ -57,6 +61,7 @@ def numbers_jsonl(query: resources.NumbersFilter) -> Response:
     responses={409: "Too many exports of your company have not ended yet"},
 )
 @declares(Header.IDEMPOTENCY_KEY, Header.PREFER)
+@needs(Operation.READ_NUMBERS)
 def create(body: ExportBody) -> Response:
     """The file is at `links.file` once the job has completed, and expires when reports do.
 

@@ -7,7 +7,9 @@ from flask import Response, url_for
 
 from schemas.http import import_profiles as bodies
 from schemas.http.tenants import PageQuery
+from schemas.roles import Operation
 from webhook.http import auth, idempotency
+from webhook.http.access import needs
 from webhook.http.openapi.declarations import Header, declares
 from webhook.http.responses import created, done, next_link, shown
 from webhook.services import import_profiles
@@ -24,6 +26,7 @@ bp.after_request(idempotency.end_request)
 @bp.doc(
     operation_id="list_import_profiles", summary="List the import profiles of your own tenant and of those above it"
 )
+@needs(Operation.READ_PROFILES)
 def index(query: PageQuery) -> Response:
     """Oldest first."""
     return next_link(import_profiles.page(query))
@@ -41,6 +44,7 @@ def index(query: PageQuery) -> Response:
     },
 )
 @declares(Header.IDEMPOTENCY_KEY)
+@needs(Operation.UPLOAD)
 def create(body: bodies.NewImportProfile) -> Response:
     """Its name must be free among the profiles of your own tenant."""
     profile = import_profiles.create(body)
@@ -50,6 +54,7 @@ def create(body: bodies.NewImportProfile) -> Response:
 @bp.get("/<profile_id>")
 @bp.output(bodies.ImportProfile)
 @bp.doc(operation_id="get_import_profile", summary="Get an import profile")
+@needs(Operation.READ_PROFILES)
 def show(profile_id: str) -> Response:
     """One of your own tenant or of a tenant above it."""
     return shown(import_profiles.get(profile_id))
@@ -63,6 +68,7 @@ def show(profile_id: str) -> Response:
     summary="Rename an import profile, or replace its mapping, options or column names",
     responses={403: "Only the company that it belongs to can do this", 409: "The name is already in use"},
 )
+@needs(Operation.UPLOAD)
 def change(profile_id: str, body: bodies.ImportProfileChange) -> Response:
     """Each field replaces the former value as a whole; omitted fields are not changed. Only your own tenant's."""
     return shown(import_profiles.change(profile_id, body))
@@ -75,6 +81,7 @@ def change(profile_id: str, body: bodies.ImportProfileChange) -> Response:
     summary="Delete an import profile; jobs that used it are not changed",
     responses={403: "Only the company that it belongs to can do this"},
 )
+@needs(Operation.UPLOAD)
 def delete(profile_id: str) -> Response:
     """Only your own tenant's."""
     import_profiles.delete(profile_id)

@@ -11,8 +11,10 @@ from schemas.http import resources
 from schemas.http.corrections import CorrectionBody, CorrectionList, CorrectionPreview, CorrectionPreviewBody
 from schemas.http.rechecks import RecheckBody
 from schemas.jobs import TERMINAL
+from schemas.roles import Operation
 from schemas.workbooks import MEDIA_TYPE
 from webhook.http import auth, idempotency
+from webhook.http.access import needs
 from webhook.http.concurrency_limits import DOWNLOADS
 from webhook.http.downloads import sent, sent_stored
 from webhook.http.openapi.declarations import CSV, JSON_LINES, Header, declares
@@ -35,6 +37,7 @@ NOT_OWN = {403: "Only the company that started the job can do this"}
 @bp.input(resources.JobsQuery, location="query", arg_name="query")
 @bp.output(resources.JobList)
 @bp.doc(operation_id="list_jobs", summary="List jobs, newest first")
+@needs(Operation.READ_JOBS)
 def index(query: resources.JobsQuery) -> Response:
     """Of your own tenant and of those below it.
 
@@ -51,6 +54,7 @@ def index(query: resources.JobsQuery) -> Response:
     responses={304: "The job is in the state that the client has (If-None-Match)"},
 )
 @declares(Header.PREFER, Header.IF_NONE_MATCH)
+@needs(Operation.READ_JOBS)
 def show(job_id: str) -> Response:
     """Of your own tenant or one below it. Its counts add up to the total at any moment."""
     return answer(jobs.get(job_id, wait_seconds(), must_wait=True), 200)
@@ -60,6 +64,7 @@ def show(job_id: str) -> Response:
 @bp.input(resources.RowsQuery, location="query", arg_name="query")
 @bp.output(resources.RowList)
 @bp.doc(operation_id="list_job_rows", summary="List the result of each row", responses=NO_REPORT)
+@needs(Operation.READ_JOBS)
 def rows(job_id: str, query: resources.RowsQuery) -> Response:
     """In file order; during a review, the expected results. A job that ended before it read a row has none."""
     return next_link(jobs.rows(job_id, query))
@@ -74,6 +79,7 @@ def rows(job_id: str, query: resources.RowsQuery) -> Response:
 )
 @DOWNLOADS.streamed
 @declares(files=(CSV,))
+@needs(Operation.READ_JOBS)
 def report_csv(job_id: str, query: resources.ReportQuery) -> Response:
     """During a review, what would happen to each row. `rows` limits it to failed or unprocessed rows."""
     return sent(reports.csv(job_id, query.rows))
@@ -88,6 +94,7 @@ def report_csv(job_id: str, query: resources.ReportQuery) -> Response:
 )
 @DOWNLOADS.streamed
 @declares(files=(JSON_LINES,))
+@needs(Operation.READ_JOBS)
 def report_jsonl(job_id: str, query: resources.ReportQuery) -> Response:
     """The same rows as in the CSV, as objects."""
     return sent(reports.jsonl(job_id, query.rows))
@@ -110,6 +117,7 @@ def report_jsonl(job_id: str, query: resources.ReportQuery) -> Response:
     },
 )
 @declares(Header.PREFER, Header.IF_MATCH, Header.IF_NONE_MATCH, Header.RANGE, Header.IF_RANGE, files=(MEDIA_TYPE,))
+@needs(Operation.READ_JOBS)
 def report_xlsx(job_id: str, query: resources.WorkbookQuery) -> Response:
     """At most 100,000 rows; the summary says how many were left out.
 
@@ -140,6 +148,7 @@ def report_xlsx(job_id: str, query: resources.WorkbookQuery) -> Response:
     Header.IF_RANGE,
     files=(CSV, MEDIA_TYPE, JSON_LINES),
 )
+@needs(Operation.READ_NUMBERS)
 def file(job_id: str) -> Response:
     """With ETag and ranges, so that a download can be resumed; not compressed, as ranges are of the file itself."""
     return sent_stored(export_jobs.file(job_id))
@@ -153,6 +162,7 @@ def file(job_id: str) -> Response:
     responses={**NOT_OWN, 409: "The job is not waiting to be confirmed", **CHANGED},
 )
 @declares(Header.IDEMPOTENCY_KEY, Header.IF_MATCH, Header.PREFER)
+@needs(Operation.DECIDE_JOBS)
 def confirm(job_id: str) -> Response:
     """The reviewed changes are carried out. Until then, nothing is written."""
     return accepted(jobs.confirm(job_id, request.headers.get("If-Match")))
@@ -167,6 +177,7 @@ def confirm(job_id: str) -> Response:
     responses={**NOT_OWN, 409: "The job cannot be checked again", 410: "The file is no longer kept", **CHANGED},
 )
 @declares(Header.IDEMPOTENCY_KEY, Header.IF_MATCH, Header.PREFER)
+@needs(Operation.UPLOAD)
 def recheck(job_id: str, body: RecheckBody) -> Response:
     """Under review, the same job goes back to `checking`. Otherwise a new job reads the file: see its `parent_job_id`.
 
@@ -184,6 +195,7 @@ def recheck(job_id: str, body: RecheckBody) -> Response:
     responses={**NOT_OWN, 409: NOT_CORRECTABLE, **CHANGED},
 )
 @declares(Header.IDEMPOTENCY_KEY, Header.IF_MATCH, Header.PREFER)
+@needs(Operation.UPLOAD)
 def correct(job_id: str, body: CorrectionBody) -> Response:
     """The job goes back to `checking`; only what was corrected is validated again, and duplicates are looked for again.
 
@@ -200,6 +212,7 @@ def correct(job_id: str, body: CorrectionBody) -> Response:
     summary="Say what a correction would do; nothing is changed",
     responses={**NOT_OWN, 409: NOT_CORRECTABLE},
 )
+@needs(Operation.UPLOAD)
 def preview_correction(job_id: str, body: CorrectionPreviewBody) -> Response:
     """Each rule is tried by itself, on at most 100,000 rows; every row that the correction names is described."""
     return Response(corrections.preview(job_id, body).model_dump_json(), content_type="application/json")
@@ -208,6 +221,7 @@ def preview_correction(job_id: str, body: CorrectionPreviewBody) -> Response:
 @bp.get("/<job_id>/corrections")
 @bp.output(CorrectionList)
 @bp.doc(operation_id="list_job_corrections", summary="List the corrections of a job, in their order")
+@needs(Operation.READ_JOBS)
 def list_corrections(job_id: str) -> Response:
     """Those that were taken back are not in the list."""
     return Response(corrections.listed(job_id).model_dump_json(), content_type="application/json")
@@ -221,6 +235,7 @@ def list_corrections(job_id: str) -> Response:
     responses={**NOT_OWN, 409: NOT_CORRECTABLE, **CHANGED},
 )
 @declares(Header.IF_MATCH, Header.PREFER)
+@needs(Operation.UPLOAD)
 def take_back_correction(job_id: str, number: str) -> Response:
     """The job goes back to `checking`. If-Match: only in the state with that ETag."""
     return accepted(corrections.take_back(job_id, number, request.headers.get("If-Match")))
@@ -234,6 +249,7 @@ def take_back_correction(job_id: str, number: str) -> Response:
     responses={**NOT_OWN, 409: "The job has not ended, or has no failed rows", 410: "The report has expired"},
 )
 @declares(Header.IDEMPOTENCY_KEY, Header.PREFER)
+@needs(Operation.UPLOAD)
 def retry(job_id: str) -> Response:
     """The new job's rows have the numbers of the file; its `parent_job_id` is the ended job. No file is sent again.
 
@@ -250,6 +266,7 @@ def retry(job_id: str) -> Response:
     responses={**NOT_OWN, 409: "The job has already ended"},
 )
 @declares(Header.IDEMPOTENCY_KEY, Header.PREFER)
+@needs(Operation.CANCEL_JOBS)
 def cancel(job_id: str) -> Response:
     """What is being written now is completed, and nothing else is begun."""
     return accepted(jobs.cancel(job_id))
@@ -263,6 +280,7 @@ def cancel(job_id: str) -> Response:
     responses={**NOT_OWN, 409: "The job has not ended, or there is nothing left to undo"},
 )
 @declares(Header.IDEMPOTENCY_KEY, Header.PREFER)
+@needs(Operation.CHANGE_NUMBERS)
 def undo(job_id: str) -> Response:
     """Numbers that the job created are deleted; those that it changed or deleted get their earlier state back."""
     return accepted(jobs.undo(job_id))

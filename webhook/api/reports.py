@@ -6,7 +6,9 @@ from apiflask import APIBlueprint
 from flask import Response
 
 from schemas.http.tenants import HoldingsQuery
+from schemas.roles import Operation
 from webhook.http import auth
+from webhook.http.access import needs
 from webhook.http.downloads import sent
 from webhook.http.openapi.declarations import CSV, declares
 from webhook.services import holdings_report
@@ -23,6 +25,7 @@ bp.before_request(auth.require_actor)
     responses={200: "The report, encoded as UTF-8", 404: "`tenant_id` not found"},
 )
 @declares(files=(CSV,))
+@needs(Operation.READ_NUMBERS)
 def holdings_csv(query: HoldingsQuery) -> Response:
     """Now, or with `date` at the end of a day that is over (UTC). `counted_at` says when the numbers were counted."""
     return sent(holdings_report.csv(query))

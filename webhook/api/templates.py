@@ -5,8 +5,10 @@ from __future__ import annotations
 from apiflask import APIBlueprint
 from flask import Response
 
+from schemas.roles import Operation
 from schemas.workbooks import MEDIA_TYPE
 from webhook.http import auth
+from webhook.http.access import needs
 from webhook.http.downloads import sent
 from webhook.http.openapi.declarations import CSV, declares
 from webhook.services import templates
@@ -22,6 +24,7 @@ bp.before_request(auth.require_actor)
     responses={200: "The sample file, encoded as UTF-8"},
 )
 @declares(files=(CSV,))
+@needs(Operation.GET_TEMPLATES)
 def numbers_csv() -> Response:
     """With the columns that an upload can have, and example rows."""
     return sent(templates.csv())
@@ -34,6 +37,7 @@ def numbers_csv() -> Response:
     responses={200: "The sample file"},
 )
 @declares(files=(MEDIA_TYPE,))
+@needs(Operation.GET_TEMPLATES)
 def numbers_xlsx() -> Response:
     """With the columns that an upload can have, and example rows."""
     return sent(templates.xlsx())

@@ -6,7 +6,9 @@ from apiflask import APIBlueprint
 from flask import Response, url_for
 
 from schemas.http import tenants as tenant_bodies
+from schemas.roles import Operation
 from webhook.http import auth
+from webhook.http.access import needs
 from webhook.http.responses import created, done, next_link, shown
 from webhook.services import tenants
 
@@ -18,6 +20,7 @@ bp.before_request(auth.require_actor)
 @bp.input(tenant_bodies.TenantsQuery, location="query", arg_name="query")
 @bp.output(tenant_bodies.TenantList)
 @bp.doc(operation_id="list_tenants", summary="List your own tenant and those below it")
+@needs(Operation.READ_ACCOUNTS)
 def index(query: tenant_bodies.TenantsQuery) -> Response:
     """Oldest first; your own is the first of all."""
     return next_link(tenants.page(query))
@@ -35,6 +38,7 @@ def index(query: tenant_bodies.TenantsQuery) -> Response:
         409: "The name is already in use",
     },
 )
+@needs(Operation.CHANGE_ACCOUNTS)
 def create(body: tenant_bodies.NewTenant) -> Response:
     """Below your own tenant, unless `parent_id` names another one."""
     tenant = tenants.create(body)
@@ -44,6 +48,7 @@ def create(body: tenant_bodies.NewTenant) -> Response:
 @bp.get("/<tenant_id>")
 @bp.output(tenant_bodies.Tenant)
 @bp.doc(operation_id="get_tenant", summary="Get a tenant; `me` is your own")
+@needs(Operation.READ_ACCOUNTS)
 def show(tenant_id: str) -> Response:
     """With its own default carriers, and those in effect."""
     return shown(tenants.get(tenant_id))
@@ -57,6 +62,7 @@ def show(tenant_id: str) -> Response:
     summary="Rename a tenant, set its default carriers, allow external numbers",
     responses={403: "Your company cannot change this", 409: "The name is already in use"},
 )
+@needs(Operation.CHANGE_ACCOUNTS)
 def change(tenant_id: str, body: tenant_bodies.TenantChange) -> Response:
     """Omitted fields are not changed. A default of null is inherited from the parent."""
     return shown(tenants.change(tenant_id, body))
@@ -69,6 +75,7 @@ def change(tenant_id: str, body: tenant_bodies.TenantChange) -> Response:
     summary="Delete a tenant that is not in use, with its tokens and admins",
     responses={403: "Only a tenant below your own can be deleted", 409: "It is in use"},
 )
+@needs(Operation.CHANGE_ACCOUNTS)
 def delete(tenant_id: str) -> Response:
     """Refused as long as it has numbers, users, carriers, jobs or tenants below it."""
     tenants.delete(tenant_id)

@@ -6,8 +6,10 @@ from apiflask import APIBlueprint
 from flask import Response, request
 
 from schemas.http import resources
+from schemas.roles import Operation
 from webhook.api.jobs import accepted
 from webhook.http import auth, idempotency
+from webhook.http.access import needs
 from webhook.http.body_limits import body_limit
 from webhook.http.openapi.declarations import Header, declares
 from webhook.services import uploads
@@ -32,6 +34,7 @@ bp.after_request(idempotency.end_request)
 )
 @body_limit(files=True)
 @declares(Header.IDEMPOTENCY_KEY, Header.PREFER, form=resources.UploadForm)
+@needs(Operation.UPLOAD)
 def upload() -> Response:
     """Responds as soon as the file has arrived; the job reports the outcome of each row."""
     return accepted(uploads.enter(request))

@@ -6,8 +6,10 @@ from apiflask import APIBlueprint
 from flask import Response, url_for
 
 from schemas.http import users as bodies
+from schemas.roles import Operation
 from webhook.api.jobs import wait_seconds
 from webhook.http import auth
+from webhook.http.access import needs
 from webhook.http.openapi.declarations import Header, declares
 from webhook.http.responses import created, done, next_link, shown
 from webhook.services import users
@@ -20,6 +22,7 @@ bp.before_request(auth.require_actor)
 @bp.input(bodies.UsersQuery, location="query", arg_name="query")
 @bp.output(bodies.UserList)
 @bp.doc(operation_id="list_users", summary="List the users of your own tenant and of those below it")
+@needs(Operation.READ_ACCOUNTS)
 def index(query: bodies.UsersQuery) -> Response:
     """Oldest first."""
     return next_link(users.page(query))
@@ -38,8 +41,12 @@ def index(query: bodies.UsersQuery) -> Response:
     },
 )
 @declares(Header.PREFER)
+@needs(Operation.CHANGE_USERS)
 def create(body: bodies.NewUser) -> Response:
-    """Refuses numbers that cannot be assigned, all at once and with nothing created; the job reports later failures."""
+    """Refuses numbers that cannot be assigned, all at once and with nothing created; the job reports later failures.
+
+    With numbers, the scope `numbers:write` is needed too.
+    """
     user = users.create(body, wait_seconds(users.WAIT))
     return created(user, url_for("users.show", user_id=user.id))
 
@@ -47,6 +54,7 @@ def create(body: bodies.NewUser) -> Response:
 @bp.get("/<user_id>")
 @bp.output(bodies.User)
 @bp.doc(operation_id="get_user", summary="Get a user with its numbers")
+@needs(Operation.READ_ACCOUNTS)
 def show(user_id: str) -> Response:
     """At most 1,000 numbers of each kind; `list_numbers` with `user_id` returns all."""
     return shown(users.get(user_id))
@@ -60,6 +68,7 @@ def show(user_id: str) -> Response:
     summary="Change a user's name, e-mail address, SMS service or existing extension",
     responses={409: "The e-mail address is already in use, or the user has numbers with SMS"},
 )
+@needs(Operation.CHANGE_USERS)
 def change(user_id: str, body: bodies.UserChange) -> Response:
     """Omitted fields are not changed. Its numbers are changed by assignments and unassignments."""
     return shown(users.change(user_id, body))
@@ -70,6 +79,7 @@ def change(user_id: str, body: bodies.UserChange) -> Response:
 @bp.doc(
     operation_id="delete_user", summary="Delete a user that has no numbers", responses={409: "The user has numbers"}
 )
+@needs(Operation.CHANGE_USERS)
 def delete(user_id: str) -> Response:
     """Unassign its numbers first."""
     users.delete(user_id)

@@ -241,7 +241,13 @@ def token(row: sa.Row[Any]) -> tenants.Token:
         id=row.public_id,
         name=row.name,
         tenant=resources.TenantRef(id=row.tenant_public_id, name=row.tenant_name, kind=row.tenant_kind),
+        role=row.role,
+        scopes=row.scopes,
+        networks=row.networks,
         created_at=row.created_at,
+        created_by=row.created_by,
         expires_at=row.expires_at,
         revoked_at=row.revoked_at,
+        last_used_at=row.last_used_at,
+        last_used_from=row.last_used_from,
     )

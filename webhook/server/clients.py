@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from schemas.callback_urls import Network
-from webhook.server.connections import is_within
+from webhook.http.client_address import forwarded_address
 
 
 class Clients:
@@ -17,15 +17,8 @@ class Clients:
         self._by_address: Counter[str] = Counter()
 
     def address_of(self, peer: str, forwarded_for: str) -> str | None:
-        """Return the client's address; None if the peer is not a trusted proxy or names no client.
-
-        The client's address is the last in the list that is not a trusted proxy's. The addresses before it were sent by
-        the client and may be anything.
-        """
-        if not is_within(peer, self._trusted):
-            return None
-        addresses = (address.strip() for address in reversed(forwarded_for.split(",")))
-        return next((address for address in addresses if address and not is_within(address, self._trusted)), None)
+        """Return the client's address; None if the peer is not a trusted proxy or names no client."""
+        return forwarded_address(peer, forwarded_for, self._trusted)
 
     def enter(self, address: str) -> bool:
         """Count a request and return True; False if the client has too many running."""

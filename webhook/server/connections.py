@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from enum import Enum, auto
-from functools import lru_cache
-from ipaddress import ip_address
 from typing import Protocol
 
 from schemas.callback_urls import Network
+from webhook.http.client_address import is_within
 
 Peer = tuple[str, int]
 
@@ -90,14 +89,3 @@ class Connections:
     def find(self, peer: Peer) -> Connection | None:
         """Return the connection with the peer, if it is still open."""
         return self._open.get(peer)
-
-
-@lru_cache(maxsize=4096)
-def is_within(address: str, networks: tuple[Network, ...]) -> bool:
-    """Return whether an address, given as text, belongs to one of the networks; False for any other text."""
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return False
-    mapped = getattr(parsed, "ipv4_mapped", None)
-    return any((mapped or parsed) in network for network in networks)

@@ -14,6 +14,7 @@ from schemas.http import resources
 from schemas.jobs import JobOptions, Seen
 from schemas.mails import MailResult
 from schemas.request_problems import RequestCode
+from schemas.roles import operation_on_job
 from webhook.http import auth, serializers
 from webhook.services.jobs import find, is_reviewed, tokens_of
 from worker.database import tenant_scope
@@ -61,7 +62,8 @@ class JobDetails:
     """A job with the details of its page.
 
     `causes`: the most frequent first; under review, of the predicted outcomes. `layout`: the file's columns if its rows
-    can be shown; not if `is_expired`. `refused`: why the actor may not decide about the job (R1); None if it may.
+    can be shown; not if `is_expired`. `refused`: why the actor's tenant may not decide about the job (R1); None if it
+    may. `may_decide`: whether the actor's role lets it decide about jobs (R35).
     `mail`: how the latest e-mail to the actor about the job ended, "waiting" before that; None if there is none.
     """
 
@@ -72,6 +74,7 @@ class JobDetails:
     refused: RequestCode | None
     undo_relations: UndoRelations
     mail: str | None = None
+    may_decide: bool = True
 
 
 def details_of(job_id: str) -> JobDetails:
@@ -83,10 +86,11 @@ def details_of(job_id: str) -> JobDetails:
         owner = tenant_scope.tenant_by_id(connection, view.row.tenant_id)
         mail = _mail(connection, view.row.id)
     refused = permissions.check_control(auth.actor().tenant, owner)
+    may_decide = permissions.check_operation(auth.actor(), operation_on_job(view.row.kind)) is None
     causes = _causes(_counted(job_id, view, layout), layout)
     is_expired = serializers.had_report(view.row) and not has_report
     relations = undo_relations_of([job_id])[job_id]
-    return JobDetails(serializers.job(view), causes, layout, is_expired, refused, relations, mail)
+    return JobDetails(serializers.job(view), causes, layout, is_expired, refused, relations, mail, may_decide)
 
 
 def _mail(connection: sa.Connection, job_id: int) -> str | None:

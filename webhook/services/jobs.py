@@ -17,6 +17,7 @@ from schemas.http import resources
 from schemas.job_kinds import WITHOUT_ROWS
 from schemas.jobs import TERMINAL, JobStatus, Phase
 from schemas.request_problems import RequestCode
+from schemas.roles import operation_on_job
 from webhook.http import auth, idempotency, serializers
 from webhook.http.concurrency_limits import WAITS
 from webhook.http.errors import Refused, refuse, stop_if
@@ -76,6 +77,7 @@ def confirm(job_id: str, if_match: str | None = None) -> str:
     """
 
     def decide(connection: sa.Connection, row_id: int) -> Phase:
+        _check_kind(connection, job_id)
         if if_match is not None:
             control.lock(connection, row_id)
             check_state(_find(connection, job_id), if_match)
@@ -100,7 +102,12 @@ def check_state(view: JobView, if_match: str | None) -> None:
 
 def cancel(job_id: str) -> str:
     """Stop a job: rows already written stay, the others are not processed."""
-    return _decided(job_id, control.cancel)
+
+    def decide(connection: sa.Connection, row_id: int) -> Phase | None:
+        _check_kind(connection, job_id)
+        return control.cancel(connection, row_id)
+
+    return _decided(job_id, decide)
 
 
 def undo(job_id: str) -> str:
@@ -192,6 +199,11 @@ def _find(connection: sa.Connection, job_id: str) -> JobView:
     if view is None:
         raise refuse(RequestCode.NOT_FOUND, WORDS[RequestCode.NOT_FOUND])
     return view
+
+
+def _check_kind(connection: sa.Connection, job_id: str) -> None:
+    """R35: who confirms or cancels a job needs the scope of starting one of its kind."""
+    auth.require(operation_on_job(_find(connection, job_id).row.kind))
 
 
 def _decided(job_id: str, decide: Callable[[sa.Connection, int], Phase | None], following: str | None = None) -> str:

@@ -6,7 +6,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from schemas import permissions
 from schemas.http import tenants as tenant_bodies
+from schemas.permissions import TokenLimits
 from schemas.request_problems import RequestCode
 from webhook.http import auth, serializers
 from webhook.http.errors import refuse
@@ -14,6 +16,8 @@ from webhook.services.tenants import ME
 from webhook.services.tenants import find as find_tenant
 from worker.accounts import tenants, tokens
 from worker.database.engine import transaction
+
+_LESS = "A token can't do more than who creates it: ask for less, or leave the field out."
 
 
 def page(query: tenant_bodies.PageQuery) -> tenant_bodies.TokenList:
@@ -32,19 +36,45 @@ def get(token_id: str) -> tenant_bodies.Token:
 
 
 def create(body: tenant_bodies.NewToken) -> tenant_bodies.IssuedToken:
-    """Create a token. Only this response contains its secret."""
+    """Create a token, which never exceeds who creates it (R35). Only this response contains its secret."""
     with transaction() as connection:
         owner = find_tenant(connection, body.tenant_id or ME)
+        limits = _limits(body)
         tenants.hold(connection, owner)
-        issued = tokens.create(connection, owner.id, body.name, body.expires_at)
+        try:
+            admin_id = tokens.hold_maker(connection, auth.actor())
+        except tenants.GoneError as error:  # revoked or removed since the request began
+            raise refuse(RequestCode.UNAUTHENTICATED) from error
+        issued = tokens.create(connection, owner.id, body.name, limits, maker=auth.actor(), admin_id=admin_id)
         row = _find(connection, issued.public_id)
     return tenant_bodies.IssuedToken(**serializers.token(row).model_dump(), token=issued.secret)
 
 
 def delete(token_id: str) -> None:
-    """Revoke a token; it stays in the list."""
+    """Revoke a token and those created with it (R35); they stay in the list."""
     with transaction() as connection:
         tokens.revoke(connection, _find(connection, token_id).id)
+
+
+def _limits(body: tenant_bodies.NewToken) -> TokenLimits:
+    """Return the limits of a new token. Raises `Refused` with every limit in which it would exceed its maker (R35)."""
+    maker = auth.actor().limits
+    limits = body.limits(maker)
+    fields = permissions.check_new_token(maker, limits)
+    if fields:
+        errors = [{"field": field, "message": _exceeds(field, maker)} for field in fields]
+        detail = " ".join(error["message"] for error in errors)
+        raise refuse(RequestCode.INVALID_FIELD, detail, fix=_LESS, field=fields[0], errors=errors)
+    return limits
+
+
+def _exceeds(field: str, maker: TokenLimits) -> str:
+    texts = {
+        "role": f"Your own role is {maker.role}.",
+        "scopes": f"You have only the scopes {', '.join(sorted(maker.scopes))}.",
+        "networks": f"Your own token works only from {', '.join(maker.networks)}.",
+    }
+    return texts.get(field) or f"Your own token expires at {maker.expires_at:%Y-%m-%dT%H:%M:%SZ}."
 
 
 def _find(connection: sa.Connection, public_id: str) -> sa.Row[Any]:

@@ -12,6 +12,7 @@ from schemas import permissions
 from schemas.http import users as bodies
 from schemas.permissions import UserKind
 from schemas.request_problems import RequestCode
+from schemas.roles import Operation
 from schemas.user_services import Service
 from webhook.http import auth, serializers
 from webhook.http.errors import refuse, stop_if
@@ -57,6 +58,8 @@ def create(body: bodies.NewUser, wait: float = WAIT) -> bodies.User:
     """
     job = str(uuid.uuid4())
     services = body.services()
+    if services:
+        auth.require(Operation.CHANGE_NUMBERS)
     with submitting(job), transaction() as connection:
         public_id = _make(connection, body, services, job)
     if services:

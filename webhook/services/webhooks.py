@@ -5,6 +5,7 @@ Only their own tenant sees them; tenants above it get the same 404 as strangers 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,6 +15,7 @@ from schemas.http import callbacks as callback_bodies
 from schemas.http import webhooks as bodies
 from schemas.http.tenants import PageQuery
 from schemas.request_problems import RequestCode
+from schemas.roles import operations_on_events
 from webhook.http import auth
 from webhook.http.errors import refuse
 from webhook.services import lookup
@@ -44,6 +46,7 @@ def get(webhook_id: str) -> bodies.Webhook:
 def create(body: bodies.NewWebhook) -> bodies.WebhookWithSecret:
     """Create a subscription. Only this response, and that of `rotate`, contain the secret."""
     actor = auth.actor()
+    _check_events(body.events)
     with transaction() as connection:
         tenants.hold(connection, actor.tenant)  # concurrent requests run one after the other
         try:
@@ -57,6 +60,7 @@ def change(webhook_id: str, body: bodies.WebhookChange) -> bodies.Webhook:
     """Change the fields that the body sets."""
     with transaction() as connection:
         row = _find(connection, webhook_id, lock=True)
+        _check_events(body.events or row.events)  # another URL, too, is another reader
         webhooks.change(connection, row, auth.actor(), _values(body))
         row = _find(connection, webhook_id)
     broker.wake_webhooks()
@@ -123,6 +127,12 @@ def replay(webhook_id: str, message_id: str) -> bodies.WebhookMessage:
         found = _find_message(connection, row, message_id)
     broker.wake_webhooks()
     return _message(found)
+
+
+def _check_events(events: Iterable[str]) -> None:
+    """R35: what a subscription sends, who manages it may see."""
+    for operation in sorted(operations_on_events(events)):
+        auth.require(operation)
 
 
 def _find(connection: sa.Connection, webhook_id: str, *, lock: bool = False) -> sa.Row[Any]:

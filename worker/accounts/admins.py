@@ -15,7 +15,9 @@ from sqlalchemy.dialects.postgresql import insert
 from schemas.database.tables import admins, tenants
 from schemas.mails import MailEvent
 from schemas.permissions import Actor
-from worker.accounts import sessions
+from schemas.roles import Role
+from worker.accounts import sessions, tokens
+from worker.accounts.tenants import GoneError
 from worker.config.settings import get_settings
 from worker.database import tenant_scope
 from worker.queue.job_state import in_seconds
@@ -59,14 +61,21 @@ def get(connection: sa.Connection, actor: Actor, public_id: str) -> sa.Row[Any] 
     return connection.execute(query).one_or_none()
 
 
-def add(
-    connection: sa.Connection, tenant_id: int, email: str, password_hash: str, *, is_one_time: bool = False
+def add(  # noqa: PLR0913 - the columns
+    connection: sa.Connection,
+    tenant_id: int,
+    email: str,
+    password_hash: str,
+    role: Role = Role.ADMIN,
+    *,
+    is_one_time: bool = False,
 ) -> bool:
     """Create an admin. Return False if the folded e-mail address has an account already, in any tenant.
 
     `is_one_time`: the password was created by another person and expires unless the admin chooses another.
     """
-    values = {"tenant_id": tenant_id, "email": email, **_password(password_hash, is_one_time=is_one_time)}
+    password = _password(password_hash, is_one_time=is_one_time)
+    values = {"tenant_id": tenant_id, "email": email, "role": role.value, **password}
     insertion = insert(admins).values(values).on_conflict_do_nothing()
     return connection.execute(insertion.returning(admins.c.id)).one_or_none() is not None
 
@@ -76,6 +85,11 @@ def set_password(connection: sa.Connection, admin_id: int, password_hash: str, *
     changed = _password(password_hash, is_one_time=is_one_time)
     connection.execute(admins.update().where(admins.c.id == admin_id).values(changed))
     sessions.end_all(connection, admin_id)
+
+
+def set_role(connection: sa.Connection, admin_id: int, role: Role) -> None:
+    """Change the role of an admin. It applies to the next request, also of tokens that the admin created (R35)."""
+    connection.execute(admins.update().where(admins.c.id == admin_id).values(role=role.value))
 
 
 def mail_events(connection: sa.Connection, admin_id: int) -> frozenset[MailEvent]:
@@ -97,9 +111,27 @@ def rehash(connection: sa.Connection, admin: Admin, password_hash: str) -> None:
     connection.execute(admins.update().where(same).values(password_hash=password_hash))
 
 
-def remove(connection: sa.Connection, admin_id: int) -> None:
-    """Delete an admin and, with it, its sessions."""
+def remove(connection: sa.Connection, admin_id: int, heir_id: int | None = None) -> None:
+    """Delete an admin and, with it, its sessions. Its tokens go to the admin `heir_id`, or are revoked (R35).
+
+    `GoneError` if one of the two does not exist any more.
+    """
+    # Locked first: a token that is being created with this account is waited for, and is one of its tokens then.
+    ids = sorted({admin_id, *(() if heir_id is None else (heir_id,))})
+    locked = sa.select(admins.c.id).where(admins.c.id.in_(ids)).order_by(admins.c.id).with_for_update()
+    if len(connection.execute(locked).all()) < len(ids):
+        raise GoneError
+    if heir_id is None:
+        tokens.revoke_of_admin(connection, admin_id)
+    else:
+        tokens.hand_over(connection, admin_id, heir_id)
     connection.execute(admins.delete().where(admins.c.id == admin_id))
+
+
+def heirs(connection: sa.Connection, person: sa.Row[Any]) -> list[sa.Row[Any]]:
+    """Return the other people of the same tenant with the role admin, by e-mail address: who may get its tokens."""
+    is_heir = (admins.c.tenant_id == person.tenant_id) & (admins.c.role == Role.ADMIN) & (admins.c.id != person.id)
+    return list(connection.execute(_select().where(is_heir).order_by(admins.c.email)))
 
 
 def _password(password_hash: str, *, is_one_time: bool) -> dict[str, Any]:
@@ -112,7 +144,7 @@ def _is_expired() -> sa.Label[bool]:
 
 
 def _select() -> sa.Select[Any]:
-    shown = ("id", "public_id", "email", "one_time_until", "created_at", "signed_in_at")
+    shown = ("id", "public_id", "email", "role", "one_time_until", "created_at", "signed_in_at")
     tenant = (tenants.c[name].label(f"tenant_{name}") for name in ("id", "public_id", "name", "kind"))
     return sa.select(*(admins.c[name] for name in shown), _is_expired(), *tenant).join(
         tenants, tenants.c.id == admins.c.tenant_id

@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from schemas.database.tables import tenants
 from schemas.permissions import Tenant, TenantKind
+from schemas.roles import Role
 from worker.accounts import admins, login_throttle, passwords, tokens
 from worker.accounts import tenants as tenant_rows
 from worker.accounts.tokens import Issued
@@ -42,8 +43,8 @@ def create_master_reseller(connection: sa.Connection, name: str, token_name: str
 def create_admin(connection: sa.Connection, email: str, password: str) -> bool:
     """Create an account of the Master Reseller for a folded e-mail address, or set a new password for an existing one.
 
-    The password must be changed at the first sign-in. Return False if there is no Master Reseller, or if the account
-    belongs to another tenant.
+    Either has the role admin (R35). The password must be changed at the first sign-in. Return False if there is no
+    Master Reseller, or if the account belongs to another tenant.
     """
     owner = root(connection)
     if owner is None:
@@ -55,6 +56,7 @@ def create_admin(connection: sa.Connection, email: str, password: str) -> bool:
     if existing_admin is None or existing_admin.tenant_id != owner.id:
         return False
     admins.set_password(connection, existing_admin.id, hashed, is_one_time=True)
+    admins.set_role(connection, existing_admin.id, Role.ADMIN)
     login_throttle.succeeded(connection, email)  # unlock the account
     return True
 

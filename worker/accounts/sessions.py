@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from schemas.database.tables import admins, sessions, tenants
 from schemas.permissions import Tenant
+from schemas.roles import Role
 from worker.config.settings import get_settings
 from worker.database import tenant_scope
 from worker.queue.job_state import in_seconds
@@ -47,12 +48,13 @@ class Begun:
 
 @dataclass(frozen=True)
 class Session:
-    """A valid session, with its admin and the tenant that the admin acts for (R1)."""
+    """A valid session, with its admin, the tenant that the admin acts for (R1) and its role (R35)."""
 
     id: int
     admin_id: int
     email: str
     tenant: Tenant
+    role: Role
     must_change_password: bool
     has_notices: bool
 
@@ -71,7 +73,7 @@ def find(connection: sa.Connection, secret: str) -> Session | Over:
     """Return the session of a cookie and record its use; if it is not valid, return the reason."""
     is_idle = sessions.c.last_seen_at <= in_seconds(-get_settings().session_idle_minutes * 60)
     must_change = admins.c.one_time_until.is_not(None).label("must_change_password")
-    shown = (sessions.c.id.label("session_id"), sessions.c.admin_id, admins.c.email, must_change)
+    shown = (sessions.c.id.label("session_id"), sessions.c.admin_id, admins.c.email, admins.c.role, must_change)
     query = (
         tenant_scope.select_tenants()
         .add_columns(
@@ -93,7 +95,8 @@ def find(connection: sa.Connection, secret: str) -> Session | Over:
     if row.is_due:
         connection.execute(sessions.update().where(sessions.c.id == row.session_id).values(last_seen_at=sa.func.now()))
     tenant = tenant_scope.tenant_of(row)
-    return Session(row.session_id, row.admin_id, row.email, tenant, row.must_change_password, row.has_notices)
+    role, must_change_password = Role(row.role), row.must_change_password
+    return Session(row.session_id, row.admin_id, row.email, tenant, role, must_change_password, row.has_notices)
 
 
 def end(connection: sa.Connection, secret: str) -> None:

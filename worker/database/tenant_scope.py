@@ -76,6 +76,11 @@ def tokens_of(actor: Tenant) -> sa.ColumnElement[bool]:
     return tokens.c.tenant_id.in_(ids_below(actor))
 
 
+def token_makers_of(actor: Tenant) -> sa.ColumnElement[bool]:
+    """Return the condition for tokens whose maker the actor sees: one of its own tenant or of a tenant below (R35)."""
+    return tokens.c.created_by_tenant_id.in_(ids_below(actor))
+
+
 def admins_of(actor: Tenant) -> sa.ColumnElement[bool]:
     """Return the condition for admins that the actor sees: its own tenant's and those of the tenants below it."""
     return admins.c.tenant_id.in_(ids_below(actor))

@@ -15,6 +15,7 @@ from schemas.callback_signing import ID_PREFIX, SECRET_BYTES
 from schemas.database.tables import admins, jobs, webhook_deliveries, webhook_messages, webhooks
 from schemas.http.webhooks import NUMBER, MessageKind, MessageState
 from schemas.permissions import Actor
+from schemas.roles import Role
 from worker.config.settings import get_settings
 from worker.database import tenant_scope
 from worker.numbers import changes
@@ -173,7 +174,8 @@ def unnotified(connection: sa.Connection, most: int) -> Sequence[sa.Row[Any]]:
     recently = webhooks.c.disabled_at > in_seconds(-DAYS_TO_NOTIFY * DAY)
     some = sa.select(webhooks.c.id).where(recently, webhooks.c.notified_at.is_(None)).limit(most)
     marked = webhooks.update().where(webhooks.c.id.in_(some.with_for_update(skip_locked=True)))
-    emails = sa.select(admins.c.email).where(admins.c.tenant_id == webhooks.c.tenant_id).order_by(admins.c.id)
+    manages = (admins.c.tenant_id == webhooks.c.tenant_id) & (admins.c.role == Role.ADMIN)
+    emails = sa.select(admins.c.email).where(manages).order_by(admins.c.id)
     addresses = sa.func.array(emails.limit(MOST_ADMINS).correlate(webhooks)).label("addresses")
     return connection.execute(marked.values(notified_at=sa.func.now()).returning(webhooks, addresses)).all()
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import click
 
+from schemas.roles import Role, Scope
 from webhook.cli.client import Json
 from webhook.cli.exit_codes import Exit
 from webhook.cli.lookup import tenant_id
@@ -13,7 +14,21 @@ from webhook.cli.resources import delete_resource, list_resources
 from webhook.cli.session import Session, talks
 from webhook.cli.terminal import emit, note, print_line, safe, when
 
-_HEADINGS = ("Token", "Name", "Tenant", "Created", "Expires", "Revoked")
+_TIMES = ("created_at", "expires_at", "last_used_at", "revoked_at")
+_HEADINGS = (
+    "Token",
+    "Name",
+    "Tenant",
+    "Role",
+    "Scopes",
+    "Networks",
+    "By",
+    "Created",
+    "Expires",
+    "Last used",
+    "Revoked",
+)
+_SPARE = ("Networks", "By", "Scopes", "Created", "Tenant", "Expires")
 
 
 @click.group()
@@ -28,18 +43,48 @@ def tokens() -> None:
 @talks
 def list_command(session: Session, *, limit: int) -> Exit:
     """List tokens, without their secrets."""
-    return list_resources(session, "tokens", limit, _HEADINGS, _row, spare=("Created", "Tenant"))
+    return list_resources(session, "tokens", limit, _HEADINGS, _row, spare=_SPARE)
 
 
 @tokens.command()
 @click.argument("name")
 @click.option("--tenant", metavar="NAME|ID", help="Tenant the token belongs to.  [default: your own]")
 @click.option("--expires", type=click.DateTime(), metavar="2030-12-31[T23:59:59]", help="Expiry of the token (UTC).")
+@click.option("--role", type=click.Choice([role.value for role in Role]), help="Role it acts with.  [default: yours]")
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    type=click.Choice([scope.value for scope in Scope]),
+    metavar="SCOPE",
+    help="Part of the API it may use, such as numbers:read; can be repeated.  [default: all of yours]",
+)
+@click.option(
+    "--network",
+    "networks",
+    multiple=True,
+    metavar="CIDR",
+    help="Network it works from, such as 198.51.100.0/24; can be repeated.  [default: any]",
+)
 @talks
-def add(session: Session, *, name: str, tenant: str | None, expires: datetime | None) -> Exit:
-    """Create a token and print its secret, only this once."""
+def add(  # noqa: PLR0913 - the options
+    session: Session,
+    *,
+    name: str,
+    tenant: str | None,
+    expires: datetime | None,
+    role: str | None,
+    scopes: tuple[str, ...],
+    networks: tuple[str, ...],
+) -> Exit:
+    """Create a token and print its secret, only this once.
+
+    It never exceeds the token that creates it, and is revoked with it.
+    """
     expires_at = None if expires is None else expires.replace(tzinfo=UTC).isoformat()
-    fields = {"name": name, "tenant_id": tenant_id(session, tenant), "expires_at": expires_at}
+    limits = {"role": role, "scopes": list(scopes), "networks": list(networks)}
+    fields: Json = {"name": name, "tenant_id": tenant_id(session, tenant), "expires_at": expires_at}
+    fields |= {limit: value for limit, value in limits.items() if value}
     return show_secret(session.api.create("tokens", fields), as_json=session.as_json)
 
 
@@ -47,7 +92,7 @@ def add(session: Session, *, name: str, tenant: str | None, expires: datetime | 
 @click.argument("token_id", metavar="ID")
 @talks
 def revoke(session: Session, *, token_id: str) -> Exit:
-    """Revoke a token; it stops working at once."""
+    """Revoke a token, and those created with it; they stop working at once."""
     return delete_resource(session, "tokens", token_id, "revoked")
 
 
@@ -64,5 +109,8 @@ def show_secret(token: Json, *, as_json: bool) -> Exit:
 
 def _row(token: Json) -> tuple[object, ...]:
     tenant = (token.get("tenant") or {}).get("name")
-    times = (when(token.get(name)) for name in ("created_at", "expires_at", "revoked_at"))
-    return (token.get("id"), token.get("name"), tenant, *times)
+    times = (when(token.get(name)) for name in _TIMES)
+    scopes, networks = token.get("scopes") or (), token.get("networks") or ()
+    scopes_text = "all" if set(scopes) == set(Scope) else " ".join(map(str, scopes))
+    limits = (token.get("role"), scopes_text, " ".join(map(str, networks)))
+    return (token.get("id"), token.get("name"), tenant, *limits, token.get("created_by"), *times)

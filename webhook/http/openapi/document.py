@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from schemas.http import callbacks, resources, webhooks
 from schemas.request_problems import REQUEST_PROBLEMS, RequestCode
 from schemas.workbooks import MEDIA_TYPE
+from webhook.http import access
 from webhook.http.openapi import examples, headers, schemas
 from webhook.http.openapi.declarations import Declaration, Header, declaration_of
 from webhook.http.request_bodies import JSON, MULTIPART
@@ -103,6 +104,7 @@ def complete(app: APIFlask, spec: Json | str) -> Json | str:
             _complete_operation(spec, path, method, declaration_of(view))
             if view.__doc__ is not None:  # the framework leaves out the first line
                 spec["paths"][path][method]["description"] = inspect.cleandoc(view.__doc__)
+            _add_requirement(spec["paths"][path][method], view)
     spec["webhooks"] = {name: {"post": _received(spec, name)} for name in _RECEIVED}
     schemas.finish(spec)
     examples.add(components["schemas"])
@@ -140,6 +142,14 @@ def _complete_operation(spec: Json, path: str, method: str, declaration: Declara
         operation["parameters"] = parameters
     operation["responses"] = _responses(path, method, operation, declaration)
     headers.add_to_responses(operation, declaration.headers)
+
+
+def _add_requirement(operation: Json, view: Callable[..., Any]) -> None:
+    """Add the role and the scopes that an operation needs (R35): as members, and in its description."""
+    needed = access.declared(view)
+    if needed is not None:
+        operation |= access.requirement(needed)
+        operation["description"] = f"{operation['description']}\n\n{access.requirement_text(needed)}"
 
 
 def _security(path: str) -> list[Json]:
@@ -187,7 +197,7 @@ def _refusals(path: str, method: str, operation: Json, declaration: Declaration)
     parameters = operation.get("parameters", [])
     has_body = "requestBody" in operation
     rules = {
-        **dict.fromkeys(("400", "401", "429", "500", "503"), path.startswith("/v1/")),
+        **dict.fromkeys(("400", "401", "403", "429", "500", "503"), path.startswith("/v1/")),
         "404": any(parameter.get("in") == "path" for parameter in parameters),
         "413": has_body or method != "get",  # a body that is not needed is judged all the same
         "415": has_body,

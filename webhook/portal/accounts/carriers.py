@@ -9,12 +9,15 @@ from flask import render_template, request, url_for
 from schemas import permissions
 from schemas.http import tenants as tenant_bodies
 from schemas.request_problems import RequestCode
+from schemas.roles import Operation
 from webhook.http import auth
+from webhook.http.access import needs
 from webhook.http.errors import refuse
 from webhook.portal.accounts.tenants import default_fields
 from webhook.portal.shared import flash
 from webhook.portal.shared.blueprint import bp
 from webhook.portal.shared.forms import Form
+from webhook.portal.shared.layout import may
 from webhook.portal.shared.pagination import listed
 from webhook.services import carriers, defaults, select_options, tenants
 
@@ -28,11 +31,13 @@ LABELS = {
 
 
 @bp.get("/carriers", endpoint="carriers")
+@needs(Operation.READ_ACCOUNTS)
 def list_carriers() -> Any:  # noqa: ANN401 - a page and its status
     return _page(Form.fresh(url_for("portal.define_carrier")), Form.fresh(url_for("portal.choose_defaults")))
 
 
 @bp.post("/carriers")
+@needs(Operation.CHANGE_ACCOUNTS)
 def define_carrier() -> Any:  # noqa: ANN401 - a redirect or the form
     form = Form.sent()
     with form.faults():
@@ -42,6 +47,7 @@ def define_carrier() -> Any:  # noqa: ANN401 - a redirect or the form
 
 
 @bp.post("/carriers/defaults")
+@needs(Operation.CHANGE_ACCOUNTS)
 def choose_defaults() -> Any:  # noqa: ANN401 - a redirect or the form
     form = Form.sent()
     with form.faults():
@@ -52,11 +58,13 @@ def choose_defaults() -> Any:  # noqa: ANN401 - a redirect or the form
 
 
 @bp.get("/carriers/<carrier_id>")
+@needs(Operation.CHANGE_ACCOUNTS)
 def edit_carrier(carrier_id: str) -> Any:  # noqa: ANN401 - a page and its status
     return _edit_page(_own(carrier_id), Form.fresh(url_for("portal.rename_carrier", carrier_id=carrier_id)))
 
 
 @bp.post("/carriers/<carrier_id>")
+@needs(Operation.CHANGE_ACCOUNTS)
 def rename_carrier(carrier_id: str) -> Any:  # noqa: ANN401 - a redirect or the form
     form, carrier = Form.sent(), _own(carrier_id)
     with form.faults():
@@ -66,11 +74,13 @@ def rename_carrier(carrier_id: str) -> Any:  # noqa: ANN401 - a redirect or the 
 
 
 @bp.get("/carriers/<carrier_id>/delete")
+@needs(Operation.CHANGE_ACCOUNTS)
 def ask_to_delete_carrier(carrier_id: str) -> Any:  # noqa: ANN401 - a page and its status
     return _delete_page(_own(carrier_id), Form())
 
 
 @bp.post("/carriers/<carrier_id>/delete")
+@needs(Operation.CHANGE_ACCOUNTS)
 def delete_carrier(carrier_id: str) -> Any:  # noqa: ANN401 - a redirect or the form
     form, carrier = Form.sent(), _own(carrier_id)
     with form.faults():
@@ -102,7 +112,7 @@ def _page(form: Form, defaults_form: Form) -> Any:  # noqa: ANN401 - a page and 
         own=tenants.get(tenants.ME),
         owners=names | {actor.public_id: "You"},
         carriers=defaults.choices(tenants.ME),
-        may_define=permissions.check_create_carrier(actor) is None,
+        may_define=permissions.check_create_carrier(actor) is None and may(Operation.CHANGE_ACCOUNTS),
         services=SERVICES,
         labels=LABELS,
     )

@@ -11,7 +11,9 @@ from schemas import permissions
 from schemas.http import tenants as tenant_bodies
 from schemas.permissions import TenantKind
 from schemas.request_problems import RequestCode
+from schemas.roles import Operation
 from webhook.http import auth
+from webhook.http.access import needs
 from webhook.http.downloads import sent
 from webhook.http.errors import refuse
 from webhook.http.request_bodies import validated
@@ -80,6 +82,7 @@ def _tenant(level: TenantPages, tenant_id: str) -> tenant_bodies.Tenant:
 
 @bp.get("/resellers", defaults={"level": "resellers"})
 @bp.get("/enterprises", defaults={"level": "enterprises"})
+@needs(Operation.READ_ACCOUNTS)
 def levels(level: str) -> Any:  # noqa: ANN401 - a page and its status
     shown, form = _level(level), Form(request.args)
     page = listed(
@@ -103,6 +106,7 @@ def _names_above(level: TenantPages) -> dict[str, str]:
 
 
 @bp.get("/reports/holdings.csv")
+@needs(Operation.READ_NUMBERS)
 def holdings_csv() -> Response:
     """Send the numbers held now; with `date`, those at the end of that day."""
     asked = {name: text for name, text in request.args.to_dict().items() if name == "date"}
@@ -110,11 +114,13 @@ def holdings_csv() -> Response:
 
 
 @bp.get(f"{_ANY}/new")
+@needs(Operation.CHANGE_ACCOUNTS)
 def new_level(level: str) -> Any:  # noqa: ANN401 - a page and its status
     return _form(_level(level), Form.fresh(url_for("portal.add_level", level=level)))
 
 
 @bp.post(f"{_ANY}/new")
+@needs(Operation.CHANGE_ACCOUNTS)
 def add_level(level: str) -> Any:  # noqa: ANN401 - a redirect or the form
     shown, form = _level(level), Form.sent()
     parent = _parent(shown, form)
@@ -135,6 +141,7 @@ def add_level(level: str) -> Any:  # noqa: ANN401 - a redirect or the form
 
 
 @bp.get(f"{_ANY}/<tenant_id>")
+@needs(Operation.CHANGE_ACCOUNTS)
 def edit_level(level: str, tenant_id: str) -> Any:  # noqa: ANN401 - a page and its status
     shown = _level(level)
     form = Form.fresh(url_for("portal.change_level", level=level, tenant_id=tenant_id))
@@ -142,6 +149,7 @@ def edit_level(level: str, tenant_id: str) -> Any:  # noqa: ANN401 - a page and 
 
 
 @bp.post(f"{_ANY}/<tenant_id>")
+@needs(Operation.CHANGE_ACCOUNTS)
 def change_level(level: str, tenant_id: str) -> Any:  # noqa: ANN401 - a redirect or the form
     shown, form = _level(level), Form.sent()
     tenant = _tenant(shown, tenant_id)
@@ -186,12 +194,14 @@ def _form(level: TenantPages, form: Form, tenant: tenant_bodies.Tenant | None = 
 
 
 @bp.get(f"{_ANY}/<tenant_id>/delete")
+@needs(Operation.CHANGE_ACCOUNTS)
 def ask_to_delete_level(level: str, tenant_id: str) -> Any:  # noqa: ANN401 - a page and its status
     shown = _level(level)
     return _delete_page(shown, _tenant(shown, tenant_id), Form())
 
 
 @bp.post(f"{_ANY}/<tenant_id>/delete")
+@needs(Operation.CHANGE_ACCOUNTS)
 def delete_level(level: str, tenant_id: str) -> Any:  # noqa: ANN401 - a redirect or the form
     shown, form = _level(level), Form.sent()
     tenant = _tenant(shown, tenant_id)

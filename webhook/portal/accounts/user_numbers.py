@@ -11,8 +11,10 @@ from flask import render_template, request, url_for
 
 from schemas.http import resources
 from schemas.http.users import ServedNumbers, User
+from schemas.roles import Operation
 from schemas.user_services import Service
 from webhook.http import auth
+from webhook.http.access import needs
 from webhook.portal.shared import flash
 from webhook.portal.shared.blueprint import bp
 from webhook.portal.shared.forms import Form
@@ -82,6 +84,7 @@ def is_search(form: Form) -> bool:
 
 
 @bp.get("/choices/free/<tenant_id>/<any(voice, sms):service>/<any(options, boxes):shape>")
+@needs(Operation.CHANGE_USERS)
 def suggest_numbers(tenant_id: str, service: str, shape: str) -> str:
     """Return the matches of a search, as options of a drop-down (with the chosen number) or as checkboxes."""
     field = MAIN_SEARCH if shape == "options" else BOX_SEARCH
@@ -181,11 +184,13 @@ def _words(some: Sequence[str]) -> str:
 
 
 @bp.get("/users/<user_id>/sms", endpoint="sms")
+@needs(Operation.CHANGE_USERS)
 def manage_sms(user_id: str) -> Any:  # noqa: ANN401 - a page and its status
     return _sms_page(Form.fresh(url_for("portal.submit_sms", user_id=user_id)), users.get(user_id))
 
 
 @bp.post("/users/<user_id>/sms")
+@needs(Operation.CHANGE_USERS)
 def submit_sms(user_id: str) -> Any:  # noqa: ANN401 - a redirect or the form
     form, user = Form.sent(), users.get(user_id)
     if is_search(form):

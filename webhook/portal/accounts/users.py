@@ -10,7 +10,9 @@ from schemas.http import tenants as tenant_bodies
 from schemas.http import users as bodies
 from schemas.permissions import TenantKind
 from schemas.request_problems import RequestCode
+from schemas.roles import Operation
 from webhook.http import auth
+from webhook.http.access import needs
 from webhook.http.errors import refuse
 from webhook.portal.accounts import user_numbers
 from webhook.portal.accounts.user_numbers import BOX_SEARCH, MAIN, MAIN_SEARCH, list_of
@@ -41,6 +43,7 @@ LABELS = {
 
 
 @bp.get("/users", endpoint="users")
+@needs(Operation.READ_ACCOUNTS)
 def list_users() -> Any:  # noqa: ANN401 - a page and its status
     form = Form(request.args)
     picker = _enterprises(form)
@@ -65,6 +68,7 @@ def _enterprises(form: Form) -> select_fields.SelectField | None:
 
 
 @bp.get("/users/new")
+@needs(Operation.CHANGE_USERS)
 def new_user() -> Any:  # noqa: ANN401 - a page and its status
     """Ask resellers for the enterprise first, then show the form for the user's kind."""
     form = Form(request.args)
@@ -77,6 +81,7 @@ def new_user() -> Any:  # noqa: ANN401 - a page and its status
 
 
 @bp.post("/users/new")
+@needs(Operation.CHANGE_USERS)
 def add_user() -> Any:  # noqa: ANN401 - a redirect or the form
     form = Form.sent()
     where = Form(request.args)
@@ -128,11 +133,13 @@ def _add_page(form: Form, tenant: tenant_bodies.Tenant, kind: str) -> Any:  # no
 
 
 @bp.get("/users/<user_id>")
+@needs(Operation.CHANGE_USERS)
 def edit_user(user_id: str) -> Any:  # noqa: ANN401 - a page and its status
     return _edit_page(Form.fresh(url_for("portal.change_user", user_id=user_id)), users.get(user_id))
 
 
 @bp.post("/users/<user_id>")
+@needs(Operation.CHANGE_USERS)
 def change_user(user_id: str) -> Any:  # noqa: ANN401 - a redirect or the form
     form, user = Form.sent(), users.get(user_id)
     if user_numbers.is_search(form):
@@ -184,11 +191,13 @@ def _form_page(  # noqa: PLR0913, PLR0917 - the two forms differ in these
 
 
 @bp.get("/users/<user_id>/delete")
+@needs(Operation.CHANGE_USERS)
 def ask_to_delete_user(user_id: str) -> Any:  # noqa: ANN401 - a page and its status
     return _delete_page(Form(), users.get(user_id))
 
 
 @bp.post("/users/<user_id>/delete")
+@needs(Operation.CHANGE_USERS)
 def delete_user(user_id: str) -> Any:  # noqa: ANN401 - a redirect or the form
     form, user = Form.sent(), users.get(user_id)
     with form.faults():

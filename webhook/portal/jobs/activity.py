@@ -7,15 +7,16 @@ from typing import Any
 
 from flask import render_template, request
 
-from schemas import permissions
 from schemas.codes import Code, in_general
 from schemas.http import resources
 from schemas.job_kinds import JOB_KINDS
 from schemas.jobs import JobStatus
+from schemas.roles import Operation
+from webhook.http.access import needs
 from webhook.portal.jobs import labels
 from webhook.portal.shared.blueprint import bp
 from webhook.portal.shared.forms import Form
-from webhook.portal.shared.login_required import session
+from webhook.portal.shared.job_messages import why_no_upload
 from webhook.portal.shared.pagination import listed
 from webhook.services import job_details, jobs
 
@@ -26,12 +27,14 @@ LABELS = {"q": "File or person", "kind": "Action", "status": "State", "from": "F
 
 
 @bp.get("/jobs", endpoint="jobs")
+@needs(Operation.READ_JOBS)
 def activity() -> tuple[str, int]:
     form, context = _list()
     return form.page("portal/jobs.html", **context)
 
 
 @bp.get("/jobs/live")
+@needs(Operation.READ_JOBS)
 def jobs_live() -> str:
     """Return the list of Activity, as it is now."""
     return render_template("portal/jobs_list.html", **_list()[1])
@@ -47,7 +50,7 @@ def _list() -> tuple[Form, dict[str, Any]]:
         "page": page.data,
         "undo_relations": job_details.undo_relations_of(listed_job.id for listed_job in page.data),
         "say": labels,
-        "may_upload": permissions.check_upload(session().tenant) is None,
+        "may_upload": not why_no_upload(),
         "filters": filters,
         "wanted": filters | ({"cursor": form.value("cursor")} if form.value("cursor") else {}),
         "without_cause": {name: text for name, text in filters.items() if name != "code"},

@@ -20,6 +20,8 @@ from schemas.columns import SPECS, UPLOAD_FORM, Column, name_of
 from schemas.http import resources
 from schemas.http.mapping import FileColumn
 from schemas.http.rechecks import RecheckBody
+from schemas.roles import Operation
+from webhook.http.access import needs
 from webhook.http.request_bodies import validated
 from webhook.portal.jobs import labels
 from webhook.portal.shared.blueprint import bp
@@ -77,6 +79,7 @@ class Choice:
 
 
 @bp.get("/jobs/<job_id>/columns")
+@needs(Operation.UPLOAD)
 def job_columns(job_id: str) -> Any:  # noqa: ANN401 - the page, or a redirect
     job = jobs.get(job_id)
     if not job.can_recheck or job.created_by.tenant.id != session().tenant.public_id:
@@ -85,6 +88,7 @@ def job_columns(job_id: str) -> Any:  # noqa: ANN401 - the page, or a redirect
 
 
 @bp.post("/jobs/<job_id>/columns")
+@needs(Operation.UPLOAD)
 def choose_columns(job_id: str) -> AnyResponse | tuple[str, int]:
     """Have the file checked again with the columns as chosen."""
     form, job = Form.sent(), jobs.get(job_id)

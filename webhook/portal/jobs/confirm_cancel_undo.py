@@ -14,6 +14,8 @@ from schemas.http import resources
 from schemas.job_kinds import JobKind
 from schemas.jobs import JobStatus
 from schemas.request_problems import RequestCode
+from schemas.roles import Operation
+from webhook.http.access import needs
 from webhook.http.errors import Refused
 from webhook.portal.jobs import labels
 from webhook.portal.shared import flash
@@ -48,12 +50,14 @@ _NOTHING_LEFT = "Too late to stop: all rows are done, and the report is being pr
 
 
 @bp.post("/jobs/<job_id>/confirm")
+@needs(Operation.DECIDE_JOBS)
 def confirm_job(job_id: str) -> Response:
     state = request.form.get("state")
     return _decide(job_id, lambda job: jobs.confirm(job, f'"{state}"' if state else None), "")
 
 
 @bp.post("/jobs/<job_id>/cancel")
+@needs(Operation.CANCEL_JOBS)
 def cancel_job(job_id: str) -> Response:
     # A page may be older than its job. A job that lacks only its report must not become a stopped one.
     if jobs.get(job_id).status == JobStatus.PUBLISHING:
@@ -62,12 +66,14 @@ def cancel_job(job_id: str) -> Response:
 
 
 @bp.get("/jobs/<job_id>/undo")
+@needs(Operation.CHANGE_NUMBERS)
 def ask_to_undo(job_id: str) -> str:
     details = job_details.details_of(job_id)
     return render_template("portal/job_undo.html", details=details, job=details.job, say=labels)
 
 
 @bp.post("/jobs/<job_id>/undo")
+@needs(Operation.CHANGE_NUMBERS)
 def undo_job(job_id: str) -> Response:
     return _decide(job_id, jobs.undo, "The undo has started. Follow it on this page.")
 

@@ -16,6 +16,8 @@ from schemas.columns import SPECS, UPLOAD_FORM
 from schemas.http import resources
 from schemas.http.corrections import CorrectionBody, CorrectionPreviewBody, RulePreview
 from schemas.job_kinds import JobKind
+from schemas.roles import Operation
+from webhook.http.access import needs
 from webhook.http.errors import Refused
 from webhook.http.request_bodies import validated
 from webhook.portal.jobs import correction_grid, correction_rules, correction_words, labels
@@ -44,6 +46,7 @@ _NO_PREVIEW = "The preview isn't available at the moment. Try again."
 
 
 @bp.get("/jobs/<job_id>/corrections")
+@needs(Operation.UPLOAD)
 def job_corrections(job_id: str) -> Any:  # noqa: ANN401 - the page, or a redirect
     job = jobs.get(job_id)
     if not _is_mine(job):
@@ -59,6 +62,7 @@ def job_corrections(job_id: str) -> Any:  # noqa: ANN401 - the page, or a redire
 
 
 @bp.post("/jobs/<job_id>/corrections")
+@needs(Operation.UPLOAD)
 def apply_corrections(job_id: str) -> AnyResponse | tuple[str, int]:
     """Apply what one of the page's forms says (`do`), or preview a replacement."""
     form, job = Form.sent(), jobs.get(job_id)
@@ -79,6 +83,7 @@ def apply_corrections(job_id: str) -> AnyResponse | tuple[str, int]:
 
 
 @bp.post("/jobs/<job_id>/corrections/preview")
+@needs(Operation.UPLOAD)
 def preview_corrections(job_id: str) -> Response:
     """Answer the page's scripts: what the filled-in rules would do, by field; what changed rows would be, by row."""
     form, job = Form.sent(), jobs.get(job_id)
@@ -92,6 +97,7 @@ def preview_corrections(job_id: str) -> Response:
 
 
 @bp.post("/jobs/<job_id>/corrections/<int:number>/take-back")
+@needs(Operation.UPLOAD)
 def take_back_correction(job_id: str, number: int) -> AnyResponse:
     state = request.form.get("state")
     try:
@@ -104,6 +110,7 @@ def take_back_correction(job_id: str, number: int) -> AnyResponse:
 
 
 @bp.post("/jobs/<job_id>/retry")
+@needs(Operation.UPLOAD)
 def retry_job(job_id: str) -> AnyResponse:
     """Take the failed rows of an ended upload into a new review, and show it."""
     try:

@@ -14,6 +14,8 @@ from flask import Response, render_template, request
 
 from schemas.http import resources
 from schemas.request_problems import RequestCode
+from schemas.roles import Operation
+from webhook.http.access import needs
 from webhook.http.concurrency_limits import DOWNLOADS
 from webhook.http.downloads import sent, sent_stored
 from webhook.http.errors import Refused
@@ -32,11 +34,13 @@ _UNCHANGED = 204
 
 
 @bp.get("/jobs/<job_id>")
+@needs(Operation.READ_JOBS)
 def job(job_id: str) -> str:
     return _page(job_details.details_of(job_id))
 
 
 @bp.get("/jobs/<job_id>/live")
+@needs(Operation.READ_JOBS)
 def job_live(job_id: str) -> Any:  # noqa: ANN401 - a part of the page, or a response
     """Return the job's progress; or have the page reload, if its state (`seen`) is over."""
     live_job = jobs.get(job_id)
@@ -51,6 +55,7 @@ def job_live(job_id: str) -> Any:  # noqa: ANN401 - a part of the page, or a res
 
 
 @bp.get("/jobs/<job_id>/report.<any(csv, xlsx):ending>")
+@needs(Operation.READ_JOBS)
 def report(job_id: str, ending: str) -> Response:
     """Send a report. `rows`: all, failed or unprocessed."""
     which = validated(resources.ReportQuery, request.args.to_dict()).rows
@@ -74,6 +79,7 @@ def _workbook(job_id: str, which: str) -> Response:
 
 
 @bp.get("/jobs/<job_id>/file")
+@needs(Operation.READ_NUMBERS)
 def export_file(job_id: str) -> Response:
     """Send the file of an export."""
     return sent_stored(export_jobs.file(job_id))

@@ -12,7 +12,9 @@ from schemas.http.file_options import DELIMITERS
 from schemas.http.tenants import PageQuery
 from schemas.mapping_texts import phrases
 from schemas.request_problems import RequestCode
+from schemas.roles import Operation
 from webhook.http import auth
+from webhook.http.access import needs
 from webhook.http.errors import refuse
 from webhook.portal.shared import flash
 from webhook.portal.shared.blueprint import bp
@@ -40,6 +42,7 @@ _OPTIONS = {
 
 
 @bp.get("/import-profiles", endpoint="import_profiles")
+@needs(Operation.READ_PROFILES)
 def list_profiles() -> Any:  # noqa: ANN401 - a page and its status
     form = Form(request.args)
     page = listed(form, PageQuery, import_profiles.page, "portal.import_profiles")
@@ -47,11 +50,13 @@ def list_profiles() -> Any:  # noqa: ANN401 - a page and its status
 
 
 @bp.get("/import-profiles/<profile_id>")
+@needs(Operation.READ_PROFILES)
 def import_profile(profile_id: str) -> Any:  # noqa: ANN401 - a page and its status
     return _page(import_profiles.get(profile_id), Form())
 
 
 @bp.post("/import-profiles/<profile_id>")
+@needs(Operation.UPLOAD)
 def rename_profile(profile_id: str) -> Any:  # noqa: ANN401 - a redirect or the form
     form, profile = Form.sent(), _own(profile_id)
     form.need("name")
@@ -64,11 +69,13 @@ def rename_profile(profile_id: str) -> Any:  # noqa: ANN401 - a redirect or the 
 
 
 @bp.get("/import-profiles/<profile_id>/delete")
+@needs(Operation.UPLOAD)
 def ask_to_delete_profile(profile_id: str) -> Any:  # noqa: ANN401 - a page and its status
     return Form().page("portal/import_profile_delete.html", profile=_own(profile_id))
 
 
 @bp.post("/import-profiles/<profile_id>/delete")
+@needs(Operation.UPLOAD)
 def delete_profile(profile_id: str) -> Any:  # noqa: ANN401 - a redirect
     profile = _own(profile_id)
     import_profiles.delete(profile.id)

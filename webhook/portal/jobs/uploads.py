@@ -15,7 +15,9 @@ from schemas.http import resources
 from schemas.http.file_options import DELIMITERS
 from schemas.jobs import NO_PROFILE, OnExisting
 from schemas.request_problems import RequestCode
+from schemas.roles import Operation
 from webhook.http import idempotency
+from webhook.http.access import needs
 from webhook.http.body_limits import body_limit
 from webhook.http.downloads import sent
 from webhook.http.errors import Refused, refuse
@@ -34,6 +36,7 @@ _NAMES = {character: name for name, character in DELIMITERS.items()}
 
 
 @bp.get("/uploads/new")
+@needs(Operation.UPLOAD)
 def new_upload() -> str:
     """Show the form. `parent`: the job whose failed rows the file corrects; `like`: a job whose options to copy."""
     uploads.check()
@@ -57,6 +60,7 @@ def new_upload() -> str:
 
 
 @bp.get("/uploads/ready")
+@needs(Operation.UPLOAD)
 def upload_ready() -> Response:
     """Return the form's token, for a script before it sends a file and after a failure. Refuses if not signed in."""
     uploads.check()
@@ -66,6 +70,7 @@ def upload_ready() -> Response:
 @bp.post("/uploads")
 @late
 @body_limit(files=True)
+@needs(Operation.UPLOAD)
 def upload() -> Any:  # noqa: ANN401 - a redirect or the form
     by_script = wants_json(request)
     if not by_script:
@@ -84,6 +89,7 @@ def upload() -> Any:  # noqa: ANN401 - a redirect or the form
 
 
 @bp.get("/uploads/sample.<any(csv, xlsx):ending>")
+@needs(Operation.GET_TEMPLATES)
 def sample(ending: str) -> Response:
     """Send the sample file to fill in (R10)."""
     return sent(templates.csv() if ending == "csv" else templates.xlsx())

@@ -9,6 +9,8 @@ from flask import Response, render_template, request, url_for
 from schemas import passwords as chosen
 from schemas.mails import MailEvent
 from schemas.request_problems import RequestCode
+from schemas.roles import Operation
+from webhook.http.access import needs
 from webhook.http.concurrency_limits import PASSWORDS
 from webhook.http.errors import refuse
 from webhook.portal.login.sign_in import BUSY, checked
@@ -26,12 +28,14 @@ _WRONG = "This isn't your current password."
 
 
 @bp.get("/account")
+@needs(Operation.USE_OWN_ACCOUNT)
 def account() -> str:
     return render_template("portal/account.html", form=Form(), **_facts(session()))
 
 
 @bp.post("/account")
 @PASSWORDS
+@needs(Operation.USE_OWN_ACCOUNT)
 def change_password() -> Any:  # noqa: ANN401 - a page or a redirect
     form, current = Form.sent(), session()
     _judge(form, current)
@@ -52,6 +56,7 @@ def change_password() -> Any:  # noqa: ANN401 - a page or a redirect
 
 
 @bp.post("/account/e-mails")
+@needs(Operation.USE_OWN_ACCOUNT)
 def choose_mails() -> Response:
     """Choose the events that the admin gets an e-mail for."""
     if not get_settings().offers_mail:

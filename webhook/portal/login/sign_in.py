@@ -7,6 +7,8 @@ from typing import Any
 from flask import Response, g, render_template, request, url_for
 
 from schemas import passwords as chosen
+from schemas.roles import Operation
+from webhook.http.access import needs
 from webhook.http.concurrency_limits import PASSWORDS
 from webhook.portal.shared import cookies
 from webhook.portal.shared.blueprint import bp, open_to_all
@@ -28,6 +30,7 @@ TOO_MANY = "Too many failed attempts for this e-mail address. Wait {time}, then 
 
 
 @bp.get("/")
+@needs(Operation.USE_OWN_ACCOUNT)
 def start() -> Response:
     return redirect_page("/overview")
 
@@ -58,6 +61,7 @@ def enter() -> Any:  # noqa: ANN401 - a page or a redirect
 
 
 @bp.post("/sign-out")
+@needs(Operation.USE_OWN_ACCOUNT)
 def sign_out() -> Response:
     secret = cookies.get(request, cookies.SESSION) or ""
     with transaction() as connection:
@@ -66,6 +70,7 @@ def sign_out() -> Response:
 
 
 @bp.post("/account/sign-out-everywhere")
+@needs(Operation.USE_OWN_ACCOUNT)
 def sign_out_everywhere() -> Response:
     with transaction() as connection:
         sessions.end_all(connection, session().admin_id)

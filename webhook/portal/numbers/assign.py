@@ -13,7 +13,9 @@ from flask import request, url_for
 from schemas.http import resources
 from schemas.job_kinds import JobKind
 from schemas.permissions import TenantKind
+from schemas.roles import Operation
 from webhook.http import auth
+from webhook.http.access import needs
 from webhook.http.errors import Refused
 from webhook.portal.numbers.available_actions import why_not
 from webhook.portal.numbers.holders import Origin, origin
@@ -55,6 +57,7 @@ class Pending:
 
 
 @bp.get("/numbers/assign")
+@needs(Operation.CHANGE_NUMBERS)
 def choose_target() -> Any:  # noqa: ANN401 - a page or a redirect
     selection = selected()
     form = Form.fresh(url_for("portal.save_settings", **selection.args()), request.args)
@@ -63,6 +66,7 @@ def choose_target() -> Any:  # noqa: ANN401 - a page or a redirect
 
 
 @bp.post("/numbers/assign")
+@needs(Operation.CHANGE_NUMBERS)
 def save_settings() -> Any:  # noqa: ANN401 - a redirect or the form
     form, selection = Form.sent(), selected()
     picker = _picker(form)

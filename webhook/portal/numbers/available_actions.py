@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 from flask import url_for
 
+from schemas import permissions
 from schemas.codes import Code, text_of
 from schemas.http import resources
 from schemas.job_kinds import ACTIONS, ActionSpec, JobKind
+from schemas.roles import Operation
 from webhook.http import auth
 from webhook.portal.numbers.selection import Selection
 
@@ -33,7 +35,9 @@ class NumberAction:
 
 
 def available_actions(number: resources.Number, back: str) -> list[NumberAction]:
-    """Return all actions in the order of menus; `back` is the URL to return to afterwards."""
+    """Return all actions in the order of menus; `back` is the URL to return to afterwards. None for viewers (R35)."""
+    if permissions.check_operation(auth.actor(), Operation.CHANGE_NUMBERS) is not None:
+        return []
     selection = Selection((number.e164,), back=back)
     refusals = {kind: why_not(number, kind) for kind in ACTIONS}
     return [

@@ -8,6 +8,8 @@ from flask import url_for
 
 from schemas.capabilities import CAPABILITIES, CARRIER_FIELDS
 from schemas.job_kinds import JobKind
+from schemas.roles import Operation
+from webhook.http.access import needs
 from webhook.portal.numbers.available_actions import why_not
 from webhook.portal.numbers.selection import Selection
 from webhook.portal.numbers.submit_action import as_it_is, number_of, selected, submit_action
@@ -20,12 +22,14 @@ _NOTHING = "Choose at least one thing to change."
 
 
 @bp.get("/numbers/capabilities")
+@needs(Operation.CHANGE_NUMBERS)
 def choose_capabilities() -> Any:  # noqa: ANN401 - a page and its status
     selection = selected()
     return _change_page(Form.fresh(url_for("portal.change_capabilities", **selection.args())), selection)
 
 
 @bp.post("/numbers/capabilities")
+@needs(Operation.CHANGE_NUMBERS)
 def change_capabilities() -> Any:  # noqa: ANN401 - a redirect or the form
     form, selection = Form.sent(), selected()
     if all(form.value(name) in {"", "leave"} for name in LABELS):
@@ -60,11 +64,13 @@ def _options(service: str, default: str | None) -> list[tuple[str, str]]:
 
 
 @bp.get("/numbers/delete")
+@needs(Operation.CHANGE_NUMBERS)
 def ask_to_delete() -> Any:  # noqa: ANN401 - a page and its status
     return _delete_page(Form(), selected())
 
 
 @bp.post("/numbers/delete")
+@needs(Operation.CHANGE_NUMBERS)
 def delete() -> Any:  # noqa: ANN401 - a redirect or the form
     form, selection = Form.sent(), selected()
     with form.faults():

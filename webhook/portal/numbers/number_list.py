@@ -11,6 +11,8 @@ from schemas.http import resources
 from schemas.http.exports import ExportBody
 from schemas.http.saved_searches import LONGEST_NAME
 from schemas.job_kinds import ACTIONS, JOB_KINDS, JobKind
+from schemas.roles import Operation
+from webhook.http.access import needs
 from webhook.http.concurrency_limits import DOWNLOADS
 from webhook.http.downloads import sent_compressed
 from webhook.http.request_bodies import validated
@@ -33,6 +35,7 @@ _NONE_TICKED = "Select the numbers first."
 
 
 @bp.get("/numbers", endpoint="numbers")
+@needs(Operation.READ_NUMBERS)
 def list_numbers() -> Any:  # noqa: ANN401 - a page or a redirect
     form = Form(request.args)
     offered = select_options.offered(select_fields.MOST)
@@ -97,6 +100,7 @@ def _list(filters: dict[str, Any]) -> str:
 
 @bp.get("/numbers.csv")
 @DOWNLOADS.streamed
+@needs(Operation.READ_NUMBERS)
 def download_numbers() -> Response:
     """Send the numbers of the list as CSV."""
     filters = number_filters.active_filters(Form(request.args))
@@ -104,6 +108,7 @@ def download_numbers() -> Response:
 
 
 @bp.post("/numbers/exports")
+@needs(Operation.READ_NUMBERS)
 def export_numbers() -> Any:  # noqa: ANN401 - a redirect
     """Start a job that exports the numbers of the list, and show it."""
     filters = number_filters.active_filters(Form(request.args))
@@ -112,6 +117,7 @@ def export_numbers() -> Any:  # noqa: ANN401 - a redirect
 
 
 @bp.post("/numbers/selection")
+@needs(Operation.CHANGE_NUMBERS)
 def choose() -> Any:  # noqa: ANN401 - a redirect
     """Redirect to the form of the chosen action; its URL contains the selected numbers."""
     form = Form.sent()
@@ -123,6 +129,7 @@ def choose() -> Any:  # noqa: ANN401 - a redirect
 
 
 @bp.get("/numbers/<e164>")
+@needs(Operation.READ_NUMBERS)
 def number(e164: str) -> str:
     view = numbers.get(e164)
     current_url = url_for("portal.number", e164=view.e164)

@@ -8,6 +8,8 @@ from typing import Any
 from flask import render_template, url_for
 
 from schemas.codes import in_general
+from schemas.roles import Operation
+from webhook.http.access import needs
 from webhook.portal.shared.blueprint import bp
 from webhook.portal.shared.job_messages import why_no_upload
 from webhook.services import overview as overviews
@@ -16,6 +18,7 @@ PLOTTED = 8  # bars of a plot; its table has more
 
 
 @bp.get("/overview")
+@needs(Operation.READ_NUMBERS)
 def overview() -> str:
     shown = overviews.get()
     return render_template(

@@ -9,6 +9,8 @@ from flask import redirect, request, url_for
 from schemas.http import actions
 from schemas.job_kinds import ACTIONS
 from schemas.request_problems import RequestCode
+from schemas.roles import Operation
+from webhook.http.access import needs
 from webhook.http.body_limits import MIB, body_limit
 from webhook.http.errors import Refused
 from webhook.http.request_bodies import validated
@@ -29,12 +31,14 @@ _LONGEST_CURSOR = 15  # digits
 
 
 @bp.get("/numbers/paste")
+@needs(Operation.READ_NUMBERS)
 def paste_numbers() -> Any:  # noqa: ANN401 - a page and its status
     return _form(Form.fresh(url_for("portal.read_pasted")))
 
 
 @bp.post("/numbers/paste")
 @body_limit(MIB)
+@needs(Operation.READ_NUMBERS)
 def read_pasted() -> Any:  # noqa: ANN401 - a redirect or the form
     form = Form.sent()
     if not form.value("text").strip():
@@ -50,6 +54,7 @@ def read_pasted() -> Any:  # noqa: ANN401 - a redirect or the form
 
 
 @bp.get("/numbers/paste/<list_id>")
+@needs(Operation.READ_NUMBERS)
 def pasted(list_id: str) -> Any:  # noqa: ANN401 - a page and its status
     form = Form(request.args)
     cursor = form.value("cursor")

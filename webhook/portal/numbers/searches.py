@@ -11,7 +11,9 @@ from flask import request, url_for
 from schemas.http.resources import NumbersFilter
 from schemas.http.saved_searches import LONGEST_NAME, SearchName
 from schemas.permissions import TenantKind
+from schemas.roles import Operation
 from webhook.http import auth
+from webhook.http.access import needs
 from webhook.http.request_bodies import validated
 from webhook.portal.numbers import filters as number_filters
 from webhook.portal.numbers.selection import FIELDS
@@ -74,6 +76,7 @@ def _words(total: int | None) -> str:
 
 
 @bp.get("/numbers/searches")
+@needs(Operation.READ_NUMBERS)
 def searches() -> Any:  # noqa: ANN401 - a page and its status
     return _list_page(Form())
 
@@ -91,6 +94,7 @@ def _in_words(search: Search) -> str:
 
 
 @bp.post("/numbers/searches")
+@needs(Operation.READ_NUMBERS)
 def save_search() -> Any:  # noqa: ANN401 - a redirect or the form
     """Save the filters in the form's URL under the name in the form."""
     form = Form.sent()
@@ -107,11 +111,13 @@ def save_search() -> Any:  # noqa: ANN401 - a redirect or the form
 
 
 @bp.get("/numbers/searches/<search_id>")
+@needs(Operation.READ_NUMBERS)
 def edit_search(search_id: str) -> Any:  # noqa: ANN401 - a page and its status
     return _edit_page(Form(), saved_searches.get(session().admin_id, search_id))
 
 
 @bp.post("/numbers/searches/<search_id>")
+@needs(Operation.READ_NUMBERS)
 def rename_search(search_id: str) -> Any:  # noqa: ANN401 - a redirect or the form
     form, search = Form.sent(), saved_searches.get(session().admin_id, search_id)
     form.need("name")
@@ -124,6 +130,7 @@ def rename_search(search_id: str) -> Any:  # noqa: ANN401 - a redirect or the fo
 
 
 @bp.post("/numbers/searches/<search_id>/delete")
+@needs(Operation.READ_NUMBERS)
 def delete_search(search_id: str) -> Any:  # noqa: ANN401 - a redirect
     search = saved_searches.get(session().admin_id, search_id)
     saved_searches.delete(session().admin_id, search.id)

@@ -12,7 +12,9 @@ from flask import url_for
 from schemas.http import resources
 from schemas.job_kinds import JobKind
 from schemas.permissions import TenantKind
+from schemas.roles import Operation
 from webhook.http import auth
+from webhook.http.access import needs
 from webhook.portal.numbers.available_actions import why_not
 from webhook.portal.numbers.holders import Origin, origin
 from webhook.portal.numbers.selection import Selection
@@ -27,12 +29,14 @@ BY_SERVICE = [("", "All services", ""), ("voice", "Voice only", ""), ("sms", "SM
 
 
 @bp.get("/numbers/take-back")
+@needs(Operation.CHANGE_NUMBERS)
 def ask_to_take_back() -> Any:  # noqa: ANN401 - a page or a redirect
     selection = selected()
     return _page(Form.fresh(url_for("portal.take_back", **selection.args())), selection)
 
 
 @bp.post("/numbers/take-back")
+@needs(Operation.CHANGE_NUMBERS)
 def take_back() -> Any:  # noqa: ANN401 - a redirect or the form
     form, selection = Form.sent(), selected()
     with form.faults():

@@ -1,7 +1,8 @@
-"""The blueprint of all pages, and the checks that every request passes: sign-in and CSRF.
+"""The blueprint of all pages, and the checks that every request passes: sign-in, role (R35) and CSRF.
 
-A page that needs no sign-in is marked `@open_to_all`. A form whose body is read as a stream is marked `@late`: it calls
-`csrf.check_token` itself, as soon as it has the fields and before it does anything.
+A page that needs no sign-in is marked `@open_to_all`, every other one with what it needs (`webhook.http.access`). A
+form whose body is read as a stream is marked `@late`: it calls `csrf.check_token` itself, as soon as it has the fields
+and before it does anything.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any, TypeVar
 from apiflask import APIBlueprint
 from flask import current_app, request
 
+from webhook.http import access, auth
 from webhook.portal.shared import csrf
 from webhook.portal.shared.content_negotiation import READING
 from webhook.portal.shared.login_required import load, require_admin
@@ -46,6 +48,7 @@ def _admit() -> Any:  # noqa: ANN401 - None or a response
         answer = require_admin()
         if answer is not None:
             return answer
+        access.check(auth.actor(), access.operation_of(view))
     if request.method not in READING and not getattr(view, _LATE, False):
         csrf.check_form()
     return None

@@ -7,9 +7,12 @@ from schemas.codes import Code, in_general, text_of
 from schemas.http import resources
 from schemas.job_kinds import JOB_KINDS, JobKind
 from schemas.jobs import TERMINAL
+from schemas.roles import Operation
 from webhook.http import auth
 from webhook.portal.shared import flash
 from webhook.services import jobs
+
+_ROLE_TOO_LOW = "Your role is {role}, so you can't upload phone numbers. Ask an admin of your company for another role."
 
 
 def address(job_id: str) -> str:
@@ -65,7 +68,9 @@ def _first_reason(job: resources.Job, job_id: str) -> str:
 
 
 def why_no_upload() -> str:
-    """Return why the admin may not upload numbers, and what to do; "" if it may (R8, R9, R21)."""
+    """Return why the admin may not upload numbers, and what to do; "" if it may (R8, R9, R21, R35)."""
+    if permissions.check_operation(auth.actor(), Operation.UPLOAD) is not None:
+        return _ROLE_TOO_LOW.format(role=auth.actor().role.capitalize())
     code = permissions.check_upload(auth.actor().tenant)
     if code is None:
         return ""

@@ -17,6 +17,7 @@ from schemas.capabilities import CAPABILITIES
 from schemas.http import resources
 from schemas.permissions import Tenant, TenantKind
 from schemas.request_problems import RequestCode
+from schemas.roles import Operation, Role
 from webhook.http import auth
 from webhook.portal.shared import csrf, flash, static_files
 from webhook.portal.shared.content_negotiation import READING, came_from, local, wants_page
@@ -45,10 +46,11 @@ _PROBLEM = "application/problem+json"
 
 @dataclass(frozen=True)
 class NavigationEntry:
-    """An entry of the navigation: shown if its page exists and the tenant can use it."""
+    """An entry of the navigation: shown if its page exists, and the tenant and the person's role can use it."""
 
     label: str
     path: str
+    operation: Operation
     is_for: Callable[[Tenant], bool] = lambda _: True
 
 
@@ -67,15 +69,15 @@ def _may_have_profiles(actor: Tenant) -> bool:
 
 
 PLACES = (
-    NavigationEntry("Overview", "/overview"),
-    NavigationEntry("Phone Numbers", "/numbers"),
-    NavigationEntry("Activity", "/jobs"),
-    NavigationEntry("Users", "/users"),
-    NavigationEntry("Enterprises", "/enterprises", _makes(TenantKind.ENTERPRISE)),
-    NavigationEntry("Resellers", "/resellers", _makes(TenantKind.RESELLER)),
-    NavigationEntry("Carriers", "/carriers"),
-    NavigationEntry("Import profiles", "/import-profiles", _may_have_profiles),
-    NavigationEntry("API tokens", "/tokens"),
+    NavigationEntry("Overview", "/overview", Operation.READ_NUMBERS),
+    NavigationEntry("Phone Numbers", "/numbers", Operation.READ_NUMBERS),
+    NavigationEntry("Activity", "/jobs", Operation.READ_JOBS),
+    NavigationEntry("Users", "/users", Operation.READ_ACCOUNTS),
+    NavigationEntry("Enterprises", "/enterprises", Operation.READ_ACCOUNTS, _makes(TenantKind.ENTERPRISE)),
+    NavigationEntry("Resellers", "/resellers", Operation.READ_ACCOUNTS, _makes(TenantKind.RESELLER)),
+    NavigationEntry("Carriers", "/carriers", Operation.READ_ACCOUNTS),
+    NavigationEntry("Import profiles", "/import-profiles", Operation.READ_PROFILES, _may_have_profiles),
+    NavigationEntry("API tokens", "/tokens", Operation.READ_TOKENS),
 )
 
 
@@ -94,6 +96,8 @@ def register(app: APIFlask) -> None:
         file_size=file_size,
         capabilities=CAPABILITIES,
         admin=admin,
+        may=may,
+        role_name=role_name,
         tenant_address=tenant_address,
         name_field=name_field,
     )
@@ -111,7 +115,21 @@ def navigation() -> list[NavigationEntry]:
     if current_session is None or current_session.must_change_password:
         return []
     paths = {rule.rule for rule in current_app.url_map.iter_rules() if "GET" in (rule.methods or ())}
-    return [place for place in PLACES if place.path in paths and place.is_for(current_session.tenant)]
+    return [
+        place
+        for place in PLACES
+        if place.path in paths and may(place.operation) and place.is_for(current_session.tenant)
+    ]
+
+
+def may(operation: str) -> bool:
+    """Return whether the role of the signed-in person is enough for an operation (R35)."""
+    return permissions.check_operation(auth.actor(), Operation(operation)) is None
+
+
+def role_name(role: str) -> str:
+    """Return the label of a role."""
+    return Role(role).value.capitalize()
 
 
 def is_here(path: str) -> bool:
@@ -128,6 +146,8 @@ def tenant_address(tenant: resources.TenantRef) -> str:
     """Return the URL of the page where a tenant is changed; "" if the admin has none, as for its own."""
     kind, actor = TenantKind(tenant.kind), auth.actor().tenant
     if tenant.id == actor.public_id or kind not in _TENANT_PAGES or not _makes(kind)(actor):
+        return ""
+    if not may(Operation.CHANGE_ACCOUNTS):
         return ""
     return url_for("portal.edit_level", level=_TENANT_PAGES[kind], tenant_id=tenant.id)
 

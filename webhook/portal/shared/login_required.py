@@ -6,6 +6,7 @@ from flask import Response, g, redirect, request, url_for
 
 from schemas.permissions import Actor
 from schemas.request_problems import RequestCode
+from schemas.roles import ALL_SCOPES
 from webhook.http.errors import refuse
 from webhook.portal.shared import cookies, kept_forms
 from webhook.portal.shared.content_negotiation import READING, came_from, is_htmx, local, wants_json
@@ -28,7 +29,13 @@ def load() -> None:
         current_session = sessions.find(connection, secret)
     if isinstance(current_session, Session):
         g.session = current_session
-        g.actor = Actor(current_session.tenant, current_session.email, current_session.admin_id)
+        g.actor = Actor(
+            current_session.tenant,
+            current_session.email,
+            current_session.admin_id,
+            role=current_session.role,
+            scopes=ALL_SCOPES,
+        )
     else:
         g.over = current_session
 

@@ -14,6 +14,8 @@ from flask import render_template, request
 
 from schemas.name_matching import fold
 from schemas.permissions import TenantKind
+from schemas.roles import Operation
+from webhook.http.access import needs
 from webhook.portal.shared.blueprint import bp
 from webhook.portal.shared.forms import Form
 from webhook.services import select_options
@@ -165,6 +167,7 @@ _FINDERS: dict[str, Callable[[str], list[Choice]]] = {
 
 
 @bp.get("/choices/<any(tenants, users, countries, carriers, voice, sms):what>")
+@needs(Operation.READ_ACCOUNTS)
 def suggest(what: str) -> str:
     """Return suggestions for a search, as options. The only parameter is the typed text, under the field's own name."""
     text = next(iter(request.args.values()), "").strip()
