@@ -59,6 +59,7 @@ class RequestCode(StrEnum):
     CURSOR_EXPIRED = "CURSOR_EXPIRED"
     WEBHOOK_DISABLED = "WEBHOOK_DISABLED"
     MESSAGE_PENDING = "MESSAGE_PENDING"
+    DUPLICATE_FIELD = "DUPLICATE_FIELD"
 
 
 @dataclass(frozen=True)
@@ -168,7 +169,7 @@ REQUEST_PROBLEMS: dict[RequestCode, RequestProblem] = {
     RequestCode.BODY_TOO_LARGE: RequestProblem(
         413, "The request body is larger than the limit.", "Send less, or send a long list of numbers as a file."
     ),
-    RequestCode.DUPLICATE_KEY: RequestProblem(400, "Duplicate key in a JSON object.", "Send each key once."),
+    RequestCode.DUPLICATE_KEY: RequestProblem(422, "Duplicate key in a JSON object.", "Send each key once."),
     RequestCode.MAPPING_REQUIRED: RequestProblem(
         409,
         "It isn't settled which column of the file is which.",
@@ -206,6 +207,9 @@ REQUEST_PROBLEMS: dict[RequestCode, RequestProblem] = {
     ),
     RequestCode.MESSAGE_PENDING: RequestProblem(
         409, "The message is still being sent.", "Wait until it is delivered or given up."
+    ),
+    RequestCode.DUPLICATE_FIELD: RequestProblem(
+        422, "A field or a query parameter was sent more than once.", "Send each one once."
     ),
 }
 

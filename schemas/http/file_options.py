@@ -38,6 +38,13 @@ def _encoding(text: str) -> str:
     return name
 
 
+Delimiter = Annotated[
+    str,
+    BeforeValidator(_delimiter),
+    Field(json_schema_extra={"enum": [*DELIMITERS, *DELIMITERS.values()]}),
+]
+
+
 class NumberReading(BaseModel):
     """How to read numbers without + or 00 (R14b)."""
 
@@ -55,9 +62,7 @@ class FileOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    delimiter: Annotated[str, BeforeValidator(_delimiter)] | None = Field(
-        None, description="Separator in a text file: comma, semicolon, tab or pipe."
-    )
+    delimiter: Delimiter | None = Field(None, description="Separator in a text file: comma, semicolon, tab or pipe.")
     encoding: Annotated[str, Field(max_length=40), AfterValidator(_encoding)] | None = Field(
         None, description="Encoding of a text file, such as windows-1252."
     )

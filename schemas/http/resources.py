@@ -9,12 +9,14 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 
 from schemas.callback_urls import LONGEST_URL
 from schemas.capabilities import CapabilityName
 from schemas.codes import Outcome
+from schemas.http.constraints import CodeName
 from schemas.http.file_options import FileForm, FileOptions, NumberReading
+from schemas.http.job_labels import ExternalId, JobLabels
 from schemas.http.mapping import EffectiveMapping, FileColumn, Mapping, ProfileRef, ProfileReference, Suggested, TopRow
 from schemas.job_kinds import JobKind
 from schemas.jobs import JobStatus
@@ -131,6 +133,13 @@ class ErrorCount(_Body):
     first_row: int
 
 
+class WarningCount(_Body):
+    """How many rows have a warning; a row can have several."""
+
+    code: str
+    count: int
+
+
 class JobLinks(_Body):
     """Links from a job; reports are null until they exist. During review, they describe what would happen."""
 
@@ -139,6 +148,11 @@ class JobLinks(_Body):
     report_csv: str | None
     report_failed_csv: str | None
     report_xlsx: str | None
+    report_jsonl: str | None = None
+    corrections: str | None = Field(None, description="The corrections of an upload.")
+    parent: str | None = Field(None, description="The job that this one continues: see `parent_job_id`.")
+    undo_of: str | None = Field(None, description="The job that this one undoes.")
+    duplicate_of: str | None = Field(None, description="The job with the same file.")
     callback: str | None = Field(None, description="The requested callback; only for the job's own tenant.")
 
 
@@ -272,10 +286,15 @@ class Job(_Body):
     started_at: datetime | None
     finished_at: datetime | None
     created_by: CreatedBy
+    external_id: str | None = Field(None, description="The ID that the request gave to the job.")
+    metadata: dict[str, str] = Field({}, description="The texts that the request gave to the job.")
     file: JobFile | None
     progress: Progress
     counts: Counts
     error_summary: list[ErrorCount]
+    warning_summary: list[WarningCount] = Field(
+        [], description="The warnings of rows, the most frequent first; empty for jobs of versions that did not count."
+    )
     problem: Problem | None
     duplicate_of: str | None
     parent_job_id: str | None
@@ -457,10 +476,18 @@ class UploadOptions(FileOptions, NumberReading):
     profile: ProfileReference | None = None
 
 
-class UploadForm(UploadOptions, FileForm):
+class UploadForm(UploadOptions, FileForm, JobLabels):
     """Form fields sent with an upload."""
 
     callback_url: CallbackUrl | None = None
+
+
+class UploadQuery(UploadForm):
+    """The same options in the query, beside a body that is the file."""
+
+    file_name: Annotated[str, Field(max_length=255)] | None = Field(
+        None, description="Name of the file, for lists and reports."
+    )
 
 
 def _with_zone(time: datetime) -> datetime:
@@ -471,8 +498,16 @@ def _with_zone(time: datetime) -> datetime:
 Moment = Annotated[datetime, AfterValidator(_with_zone)]
 
 
-def _one_of(values: type[StrEnum]) -> dict[str, Any]:
-    return {"enum": [value.value for value in values]}
+def _one_of(values: type[StrEnum]) -> tuple[Any, ...]:
+    """Return what makes a text one of these values, listed where it is used."""
+    texts: list[JsonValue] = [value.value for value in values]
+
+    def check(text: str) -> str:
+        if text not in texts:
+            raise ValueError(f"must be one of {', '.join(map(str, texts))}")
+        return text
+
+    return AfterValidator(check), Field(json_schema_extra={"enum": texts})
 
 
 class JobsQuery(BaseModel):
@@ -489,12 +524,13 @@ class JobsQuery(BaseModel):
         max_length=LONGEST,
         description="Part of the file's name, or of the name of the account or token that started the job.",
     )
-    kind: Annotated[str, Field(json_schema_extra=_one_of(JobKind))] | None = None
-    status: Annotated[str, Field(json_schema_extra=_one_of(JobStatus))] | None = None
-    code: str | None = Field(None, max_length=64, description="Code of failed rows that the job has.")
+    kind: Annotated[str, *_one_of(JobKind)] | None = None
+    status: Annotated[str, *_one_of(JobStatus)] | None = None
+    code: CodeName | None = Field(None, description="Code of failed rows that the job has.")
     created_after: Moment | None = Field(None, description="Created at this time or later (UTC if it has no zone).")
     created_before: Moment | None = Field(None, description="Created before this time (UTC if it has no zone).")
     finished_after: Moment | None = Field(None, description="Ended at this time or later (UTC if it has no zone).")
+    external_id: ExternalId | None = Field(None, description="The ID that the request gave to the job.")
     limit: int = Field(50, ge=1, le=200)
     cursor: str | None = None
 
@@ -505,7 +541,7 @@ class RowsQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     outcome: Literal["created", "updated", "deleted", "unchanged", "skipped", "failed", "unprocessed"] | None = None
-    code: str | None = None
+    code: CodeName | None = None
     limit: int = Field(100, ge=1, le=1000)
     cursor: int = Field(0, ge=0, le=10**15)
 

@@ -72,7 +72,7 @@ def test_what_is_no_json_object_is_refused(content: bytes, said: str) -> None:
 )
 def test_a_key_that_is_there_twice_is_named(content: bytes, key: str) -> None:
     body = refusal(content)
-    assert (body["status"], body["code"], body["key"]) == (400, "DUPLICATE_KEY", key)
+    assert (body["status"], body["code"], body["key"]) == (422, "DUPLICATE_KEY", key)
     json.dumps(body).encode()
 
 

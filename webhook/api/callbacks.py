@@ -8,6 +8,7 @@ from flask import Response
 from schemas.http import callbacks as bodies
 from webhook.http import auth
 from webhook.http.responses import next_link, shown
+from webhook.http.responses import secret as hidden
 from webhook.services import callbacks
 
 bp = APIBlueprint("callbacks", __name__, url_prefix="/v1/callbacks", tag="Callbacks")
@@ -28,7 +29,7 @@ def index(query: bodies.CallbacksQuery) -> Response:
 @bp.doc(operation_id="get_callback_secret", summary="Get the secret that signs your callbacks")
 def secret() -> Response:
     """The first request creates it."""
-    return _secret_response(callbacks.secret())
+    return hidden(shown(callbacks.secret()))
 
 
 @bp.post("/secret")
@@ -38,7 +39,7 @@ def secret() -> Response:
 )
 def rotate() -> Response:
     """If several are replaced within that period, only the last of them continues to sign."""
-    return _secret_response(callbacks.rotate())
+    return hidden(shown(callbacks.rotate()))
 
 
 @bp.get("/<callback_id>")
@@ -60,10 +61,4 @@ def replay(callback_id: str) -> Response:
     """Only once its job has ended."""
     response = shown(callbacks.replay(callback_id))
     response.status_code = 202
-    return response
-
-
-def _secret_response(secret: bodies.CallbackSecret) -> Response:
-    response = shown(secret)
-    response.headers["Cache-Control"] = "no-store"
     return response

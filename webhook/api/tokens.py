@@ -7,7 +7,7 @@ from flask import Response, url_for
 
 from schemas.http import tenants
 from webhook.http import auth
-from webhook.http.responses import created, done, next_link, shown
+from webhook.http.responses import created, done, next_link, secret, shown
 from webhook.services import tokens
 
 bp = APIBlueprint("tokens", __name__, url_prefix="/v1/tokens", tag="Accounts")
@@ -34,9 +34,7 @@ def index(query: tenants.PageQuery) -> Response:
 def create(body: tenants.NewToken) -> Response:
     """For your own tenant, unless `tenant_id` names one below it. The token acts for that tenant."""
     issued = tokens.create(body)
-    response = created(issued, url_for("tokens.show", token_id=issued.id))
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return secret(created(issued, url_for("tokens.show", token_id=issued.id)))
 
 
 @bp.get("/<token_id>")

@@ -6,16 +6,18 @@ from apiflask import APIBlueprint
 from flask import Response, request
 
 from schemas.http import resources
+from schemas.request_problems import RequestCode
+from schemas.workbooks import MEDIA_TYPE
 from webhook.api.jobs import accepted
-from webhook.http import auth, idempotency
+from webhook.http import auth
 from webhook.http.body_limits import body_limit
-from webhook.http.openapi.declarations import Header, declares
+from webhook.http.errors import refuse
+from webhook.http.openapi.declarations import CSV, Header, declares
+from webhook.http.request_bodies import MULTIPART
 from webhook.services import uploads
 
 bp = APIBlueprint("uploads", __name__, url_prefix="/v1", tag="Uploads")
 bp.before_request(auth.require_actor)
-bp.before_request(idempotency.begin_request)
-bp.after_request(idempotency.end_request)
 
 
 @bp.post("/uploads")
@@ -27,11 +29,19 @@ bp.after_request(idempotency.end_request)
         403: "Your company cannot upload files",
         404: "Your company was deleted meanwhile",
         413: "The file is too large",
-        415: "Send multipart/form-data with the file",
+        415: "Send the file as text/csv, as a workbook (.xlsx), or in multipart/form-data",
     },
 )
-@body_limit(files=True)
-@declares(Header.IDEMPOTENCY_KEY, Header.PREFER, form=resources.UploadForm)
+@body_limit(files=True, raw=True)
+@declares(Header.PREFER, form=resources.UploadForm, query=resources.UploadQuery, bodies=(CSV, MEDIA_TYPE))
 def upload() -> Response:
-    """Responds as soon as the file has arrived; the job reports the outcome of each row."""
+    """Responds as soon as the file has arrived; the job reports the outcome of each row.
+
+    A form has the options in its fields. If the body is the file itself, they are in the query, and the body may be
+    sent with `Content-Encoding: gzip`. `Content-Digest` or `Repr-Digest` (RFC 9530) in the header of the request is
+    that of the whole body, as it is sent; in the header of a form's part, that of the file.
+    """
+    if request.mimetype == MULTIPART and request.args:
+        detail = "A form has its options in fields, not in the query."
+        raise refuse(RequestCode.INVALID_FIELD, detail, field=next(iter(request.args))[:100])
     return accepted(uploads.enter(request))

@@ -7,6 +7,7 @@ from flask import g, request
 from schemas.permissions import Actor
 from schemas.request_problems import RequestCode
 from webhook.http.errors import refuse
+from webhook.http.query_strings import check_query
 from webhook.http.request_bodies import check_body
 from worker.accounts import tokens
 from worker.database.engine import transaction
@@ -15,8 +16,8 @@ from worker.database.engine import transaction
 def require_actor() -> None:
     """Authenticate a request of a protected blueprint, before its view runs.
 
-    An expired, revoked or unknown token gets the same 401. Also refuses invalid bodies on routes that would not read
-    them.
+    An expired, revoked or unknown token gets the same 401. Also refuses invalid queries and bodies on routes that would
+    not read them.
     """
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     actor = None
@@ -26,6 +27,7 @@ def require_actor() -> None:
     if actor is None:
         raise refuse(RequestCode.UNAUTHENTICATED)
     g.actor = actor
+    check_query(request)
     check_body(request)  # only once the actor is known: it costs more than a refusal
 
 

@@ -104,8 +104,15 @@ def check_body(request: Request) -> None:
         return
     if (request.content_length or 0) > limit:
         raise too_large(limit)
-    if request.mimetype == JSON and (request.content_length or "Transfer-Encoding" in request.headers):
-        request.get_json()
+    sent_json(request)
+
+
+def sent_json(request: Request) -> Mapping[str, Any]:
+    """Return the JSON object that a request has as its body; an empty one if it has none."""
+    if request.mimetype != JSON or not (request.content_length or "Transfer-Encoding" in request.headers):
+        return {}
+    content: Mapping[str, Any] = request.get_json()
+    return content
 
 
 def read_json(request: Request) -> Mapping[str, Any]:

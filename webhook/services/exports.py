@@ -17,9 +17,9 @@ from schemas.http import resources
 from schemas.permissions import Actor
 from webhook.http import auth, serializers
 from webhook.http.downloads import Export
-from webhook.services.numbers import filter_of
+from webhook.services.numbers import resolved
 from worker.database.engine import snapshot
-from worker.numbers import export, filters
+from worker.numbers import export
 from worker.numbers.queries import NumberView
 
 MOST_SECONDS = 1_800.0
@@ -56,7 +56,7 @@ def _blocks(actor: Actor, number_filter: resources.NumbersFilter, header: bytes,
     end = time.monotonic() + MOST_SECONDS
     with snapshot() as connection:
         connection.exec_driver_sql(f"SET LOCAL statement_timeout = '{_STATEMENT_SECONDS}s'")
-        resolved_filter = filters.resolve(connection, actor, filter_of(number_filter))
+        resolved_filter = resolved(connection, actor, number_filter)
         for views in export.pages(connection, resolved_filter):
             yield header + render(views)
             header = b""

@@ -19,6 +19,7 @@ from schemas.request_problems import RequestCode
 from webhook.http import auth, idempotency, serializers
 from webhook.http.concurrency_limits import WAITS
 from webhook.http.errors import Refused, refuse, stop_if
+from webhook.http.preferences import decline_wait
 from worker.config.failpoints import Failpoint, hit
 from worker.database import tenant_scope
 from worker.database.engine import transaction
@@ -125,6 +126,7 @@ def wait_for(job_id: str, patience: float, *, must_wait: bool = False) -> JobVie
     if not WAITS.try_acquire():
         if must_wait:
             raise WAITS.refusal()
+        decline_wait()
         return view
     try:
         pause = FIRST_LOOK
@@ -186,7 +188,6 @@ def _find(connection: sa.Connection, job_id: str) -> JobView:
 
 def _decided(job_id: str, decide: Callable[[sa.Connection, int], Phase | None], following: str | None = None) -> str:
     """Apply a decision of the job's own tenant; return the public id of the job, or of the job that results."""
-    idempotency.check_fingerprint({})
     with transaction() as connection:
         row = find_own(connection, job_id).row
         try:

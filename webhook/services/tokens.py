@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import sqlalchemy as sa
+from flask import url_for
 
 from schemas.http import tenants as tenant_bodies
 from schemas.request_problems import RequestCode
-from webhook.http import auth, serializers
+from webhook.http import auth, idempotency, serializers
 from webhook.http.errors import refuse
 from webhook.services.tenants import ME
 from webhook.services.tenants import find as find_tenant
@@ -38,6 +39,7 @@ def create(body: tenant_bodies.NewToken) -> tenant_bodies.IssuedToken:
         tenants.hold(connection, owner)
         issued = tokens.create(connection, owner.id, body.name, body.expires_at)
         row = _find(connection, issued.public_id)
+        idempotency.record(connection, url_for("tokens.show", token_id=issued.public_id))
     return tenant_bodies.IssuedToken(**serializers.token(row).model_dump(), token=issued.secret)
 
 
