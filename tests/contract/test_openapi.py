@@ -92,7 +92,7 @@ OPERATIONS = {
     "confirm_job": ("POST /v1/jobs/{job_id}/confirm", {202: [JSON]}),
     "correct_job": ("POST /v1/jobs/{job_id}/corrections", {202: [JSON]}),
     "get_job": ("GET /v1/jobs/{job_id}", {200: [JSON], 304: []}),
-    "get_job_report_csv": ("GET /v1/jobs/{job_id}/report.csv", {200: ["text/csv"]}),
+    "get_job_report_csv": ("GET /v1/jobs/{job_id}/report.csv", {200: ["text/csv"], 206: ["text/csv"], 304: []}),
     "get_job_report_jsonl": ("GET /v1/jobs/{job_id}/report.jsonl", {200: ["application/jsonl"]}),
     "get_job_report_xlsx": ("GET /v1/jobs/{job_id}/report.xlsx", {200: [XLSX], 206: [XLSX], 304: []}),
     "list_job_corrections": ("GET /v1/jobs/{job_id}/corrections", {200: [JSON]}),
@@ -144,10 +144,17 @@ HONOURED = {
     "Idempotency-Key": {name for name, (operation, _) in OPERATIONS.items() if operation.startswith("POST /v1/")},
     "X-Request-Id": set(OPERATIONS),
     "traceparent": set(OPERATIONS),
-    "If-None-Match": {"get_job", "get_job_report_xlsx"},
-    "If-Match": {"confirm_job", "correct_job", "get_job_report_xlsx", "recheck_job", "take_back_job_correction"},
-    "Range": {"get_job_report_xlsx"},
-    "If-Range": {"get_job_report_xlsx"},
+    "If-None-Match": {"get_job", "get_job_report_csv", "get_job_report_xlsx"},
+    "If-Match": {
+        "confirm_job",
+        "correct_job",
+        "get_job_report_csv",
+        "get_job_report_xlsx",
+        "recheck_job",
+        "take_back_job_correction",
+    },
+    "Range": {"get_job_report_csv", "get_job_report_xlsx"},
+    "If-Range": {"get_job_report_csv", "get_job_report_xlsx"},
 }
 
 

@@ -341,3 +341,42 @@ def test_nothing_of_this_needs_a_token_to_fail_well(api: Door) -> None:
     client: FlaskClient = api.client
     answer = client.get("/v1/jobs?limit=1&limit=2", headers={"X-Request-Id": "a"})
     assert (answer.status_code, answer.headers["X-Request-Id"]) == (401, "a")
+
+
+# Stored reports
+
+
+@pytest.fixture(params=[1000, 2], ids=["one part", "parts"])
+def report(api: Door, configure: Callable[..., None], request: pytest.FixtureRequest) -> tuple[str, bytes]:
+    """The address and the content of a stored report, in one part or several."""
+    configure(rows_per_batch=request.param)
+    link = str(api.upload(sheets.csv_bytes(sheets.rows(7)))["links"]["report_csv"])
+    whole = api.get(link)
+    assert whole.content_length == len(whole.data)
+    return link, whole.data
+
+
+def test_a_stored_report_is_sent_in_parts(api: Door, report: tuple[str, bytes]) -> None:
+    link, content = report
+    tag = api.get(link).headers["ETag"]
+    for first, last in ((0, 0), (10, 400), (len(content) - 5, len(content) - 1), (0, len(content) - 1)):
+        part = api.get(link, headers={"Range": f"bytes={first}-{last}", "If-Range": tag, "Accept-Encoding": "gzip"})
+        assert (part.status_code, part.data) == (206, content[first : last + 1])
+        assert part.headers["Content-Range"] == f"bytes {first}-{last}/{len(content)}"
+    assert api.get(link, headers={"Range": f"bytes={len(content)}-"}).status_code == 416
+    assert api.get(link, headers={"Range": "bytes=0-9", "If-Range": '"other"'}).data == content
+    assert api.get(link, headers={"If-None-Match": tag}).status_code == 304
+    assert api.get(link, headers={"If-Match": '"other"'}).status_code == 412
+
+
+def test_a_stored_report_is_packed_if_that_is_accepted(api: Door, report: tuple[str, bytes]) -> None:
+    link, content = report
+    plain, packed = api.get(link), api.get(link, headers={"Accept-Encoding": "gzip"})
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert gzip.decompress(packed.data) == content
+    assert packed.headers["ETag"] != plain.headers["ETag"]  # another representation
+    assert plain.headers["Vary"] == packed.headers["Vary"] == "Accept-Encoding"
+    unchanged = {"Accept-Encoding": "gzip", "If-None-Match": packed.headers["ETag"]}
+    assert api.get(link, headers=unchanged).status_code == 304
+    failed = api.get(f"{link}?rows=failed", headers={"Range": "bytes=0-1"})
+    assert failed.status_code == 200  # made when it is requested

@@ -24,6 +24,12 @@ bp = APIBlueprint("jobs", __name__, url_prefix="/v1/jobs", tag="Jobs")
 bp.before_request(auth.require_actor)
 
 NO_REPORT = {409: "The job has no report, or not yet", 410: "The report has expired"}
+STORED = {
+    206: "The requested range",
+    304: "The client already has this file (If-None-Match)",
+    412: "The file does not match If-Match",
+    416: "The range is outside the file",
+}
 CHANGED = {412: "The job has changed since"}
 NOT_CORRECTABLE = "The rows of this job cannot be corrected now"
 NOT_OWN = {403: "Only the company that started the job can do this"}
@@ -68,12 +74,16 @@ def rows(job_id: str, query: resources.RowsQuery) -> Response:
 @bp.doc(
     operation_id="get_job_report_csv",
     summary="Download the report as CSV: the file's own columns, then the result of each row",
-    responses={200: "The report, encoded as UTF-8", **NO_REPORT},
+    responses={200: "The report, encoded as UTF-8", **NO_REPORT, **STORED},
 )
 @DOWNLOADS.streamed
-@declares(files=(CSV,))
+@declares(Header.IF_MATCH, Header.IF_NONE_MATCH, Header.RANGE, Header.IF_RANGE, files=(CSV,))
 def report_csv(job_id: str, query: resources.ReportQuery) -> Response:
-    """During a review, what would happen to each row. `rows` limits it to failed or unprocessed rows."""
+    """During a review, what would happen to each row. `rows` limits it to failed or unprocessed rows.
+
+    The report of all rows of an ended job is stored: it has an ETag, a length, and parts (Range), and is sent with gzip
+    if that is accepted. Others are made when they are requested.
+    """
     return sent(reports.csv(job_id, query.rows))
 
 
@@ -98,11 +108,8 @@ def report_jsonl(job_id: str, query: resources.ReportQuery) -> Response:
     summary="Download the report as a workbook: a summary and the rows to correct",
     responses={
         200: "The workbook",
-        206: "The requested range",
-        304: "The client already has this file (If-None-Match)",
         **NO_REPORT,
-        412: "The file does not match If-Match",
-        416: "The range is outside the file",
+        **STORED,
         500: "The workbook could not be prepared",
         503: "The workbook is still being prepared: retry after the seconds in Retry-After",
     },
