@@ -38,11 +38,18 @@ def _encoding(text: str) -> str:
     return name
 
 
+def _or_none(text: str) -> str | None:
+    """Return a text, None for an empty one, which a form sends for a field that was not filled in."""
+    return text or None
+
+
 Delimiter = Annotated[
     str,
     BeforeValidator(_delimiter),
     Field(json_schema_extra={"enum": [*DELIMITERS, *DELIMITERS.values()]}),
 ]
+
+Sheet = Annotated[str, Field(max_length=LONGEST_SHEET, pattern=r"^[^\x00-\x1f]*$"), AfterValidator(_or_none)]
 
 
 class NumberReading(BaseModel):
@@ -66,9 +73,9 @@ class FileOptions(BaseModel):
     encoding: Annotated[str, Field(max_length=40), AfterValidator(_encoding)] | None = Field(
         None, description="Encoding of a text file, such as windows-1252."
     )
-    sheet: Annotated[str, Field(max_length=LONGEST_SHEET, pattern=r"^[^\x00-\x1f]+$")] | None = Field(
-        None, description="Name of the worksheet to read."
-    )
+    sheet: (
+        Annotated[str, Field(max_length=LONGEST_SHEET, pattern=r"^[^\x00-\x1f]*$"), AfterValidator(_or_none)] | None
+    ) = Field(None, description="Name of the worksheet to read.")
     header_row: Annotated[int, Field(ge=0, le=LAST_HEADER_ROW)] | None = Field(
         None, description="Row with the column names, counted as in a spreadsheet program. 0: the file has none."
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from schemas.http.constraints import LINE
 from schemas.http.json_text import from_text
@@ -14,6 +14,13 @@ MOST_METADATA = 20  # members
 LONGEST_METADATA_KEY = 40  # characters
 LONGEST_METADATA_VALUE = 500  # characters
 
+# Not as pydantic has it, where a name that does not match the pattern may have any value.
+_METADATA = {
+    "type": "object",
+    "maxProperties": MOST_METADATA,
+    "propertyNames": {"minLength": 1, "maxLength": LONGEST_METADATA_KEY, "pattern": LINE},
+    "additionalProperties": {"type": "string", "maxLength": LONGEST_METADATA_VALUE},
+}
 ExternalId = Annotated[str, Field(min_length=1, max_length=LONGEST_EXTERNAL_ID, pattern=LINE)]
 Metadata = Annotated[
     dict[
@@ -22,6 +29,7 @@ Metadata = Annotated[
     ],
     BeforeValidator(from_text),
     Field(max_length=MOST_METADATA),
+    WithJsonSchema(_METADATA),
 ]
 
 

@@ -5,11 +5,12 @@ Shapes only; `webhook.http.serializers` fills them.
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 
 from schemas.callback_urls import LONGEST_URL
 from schemas.capabilities import CapabilityName
@@ -21,6 +22,8 @@ from schemas.http.mapping import EffectiveMapping, FileColumn, Mapping, ProfileR
 from schemas.job_kinds import JobKind
 from schemas.jobs import JobStatus
 from schemas.name_matching import LONGEST
+
+_NUMBER = re.compile(r"[-+]?[0-9.eE_]+")  # which would be read as seconds
 
 
 class _Body(BaseModel):
@@ -494,8 +497,14 @@ def _with_zone(time: datetime) -> datetime:
     return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
 
 
+def _not_number(value: object) -> object:
+    if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
+        raise ValueError("must be a time as 2026-11-30T09:00:00Z, not a number")
+    return value
+
+
 # A time without a zone is UTC; a date alone is its first moment.
-Moment = Annotated[datetime, AfterValidator(_with_zone)]
+Moment = Annotated[datetime, BeforeValidator(_not_number), AfterValidator(_with_zone)]
 
 
 def _one_of(values: type[StrEnum]) -> tuple[Any, ...]:

@@ -87,6 +87,7 @@ def test_an_invalid_trace_is_ignored(api: Door, given: str) -> None:
         ("/v1/jobs?kind=paint", "kind"),
         ("/v1/jobs?code=NO_SUCH_CODE", "code"),
         ("/v1/jobs?colour=red", "colour"),
+        ("/v1/jobs?created_after=0", "created_after"),
         ("/v1/jobs?cursor=abc", "cursor"),
         ("/v1/numbers?status=lost", "status"),
         ("/v1/numbers?cursor=abc", "cursor"),
@@ -145,11 +146,15 @@ def test_repeated_keys_of_json_are_refused(api: Door) -> None:
     assert_refused(answer, 422, "DUPLICATE_KEY")
 
 
-def test_a_form_has_no_options_in_the_query(api: Door) -> None:
-    data = {"file": (io.BytesIO(FILE), "a.csv")}
-    headers = {"Authorization": f"Bearer {api.token}"}
-    answer = api.client.post("/v1/uploads?mode=review", data=data, headers=headers)
-    assert_refused(answer, 422, "INVALID_FIELD", "mode")
+def test_options_of_a_form_may_be_in_the_query_but_not_in_both(api: Door) -> None:
+    def send(query: str, **fields: str) -> TestResponse:
+        data = {"file": (io.BytesIO(FILE), "a.csv"), **fields}
+        return api.client.post(f"/v1/uploads?{query}", data=data, headers={"Authorization": f"Bearer {api.token}"})
+
+    job = send("mode=review&file_name=b.csv", on_error="abort").json
+    assert (job["mode"], job["on_error"], job["file"]["name"]) == ("review", "abort", "b.csv")
+    assert_refused(send("mode=review", mode="review"), 422, "DUPLICATE_FIELD", "mode")
+    assert_refused(send("color=red"), 422, "INVALID_FIELD", "color")
 
 
 # Prefer

@@ -6,14 +6,11 @@ from apiflask import APIBlueprint
 from flask import Response, request
 
 from schemas.http import resources
-from schemas.request_problems import RequestCode
 from schemas.workbooks import MEDIA_TYPE
 from webhook.api.jobs import accepted
 from webhook.http import auth
 from webhook.http.body_limits import body_limit
-from webhook.http.errors import refuse
 from webhook.http.openapi.declarations import CSV, Header, declares
-from webhook.http.request_bodies import MULTIPART
 from webhook.services import uploads
 
 bp = APIBlueprint("uploads", __name__, url_prefix="/v1", tag="Uploads")
@@ -37,11 +34,8 @@ bp.before_request(auth.require_actor)
 def upload() -> Response:
     """Responds as soon as the file has arrived; the job reports the outcome of each row.
 
-    A form has the options in its fields. If the body is the file itself, they are in the query, and the body may be
-    sent with `Content-Encoding: gzip`. `Content-Digest` or `Repr-Digest` (RFC 9530) in the header of the request is
+    Options are in the fields of the form or in the query, none in both. A body that is the file itself may be sent with
+    `Content-Encoding: gzip`. `Content-Digest` or `Repr-Digest` (RFC 9530) in the header of the request is
     that of the whole body, as it is sent; in the header of a form's part, that of the file.
     """
-    if request.mimetype == MULTIPART and request.args:
-        detail = "A form has its options in fields, not in the query."
-        raise refuse(RequestCode.INVALID_FIELD, detail, field=next(iter(request.args))[:100])
     return accepted(uploads.enter(request))

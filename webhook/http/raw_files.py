@@ -14,7 +14,6 @@ from werkzeug.exceptions import ClientDisconnected
 from schemas.codes import Code
 from schemas.request_problems import RequestCode
 from schemas.workbooks import MEDIA_TYPE
-from webhook.http import file_names
 from webhook.http.body_limits import CSV, GZIP
 from webhook.http.errors import refuse, refuse_file
 from webhook.http.received_files import (
@@ -37,13 +36,11 @@ _FIX = "Send the file with gzip, or without Content-Encoding."
 def receive_raw(request: Request, key: str, limit: int) -> Received:
     """Store the request's body under `key`. Raises `Refused` if it is too large, interrupted, altered or empty.
 
-    `limit`: bytes of the file, and of the body. The query has the fields, with `file_name`. `Content-Digest` and
-    `Repr-Digest` are those of the body as it is sent, so of the packed file.
+    `limit`: bytes of the file, and of the body. `Content-Digest` and `Repr-Digest` are those of the body as it is sent,
+    so of the packed file.
     """
     check_length(request, limit, limit)
     expected = sent_digests(request.headers, *DIGESTS)
-    fields = {name: value for name, value in request.args.items() if value != ""}
-    name = file_names.kept(fields.pop("file_name", _NAMES[request.mimetype]))
     body = DigestingStream(request.stream, list(expected))
     with Receiver(key) as receiver:
         sink = Sink(receiver, limit)
@@ -53,7 +50,7 @@ def receive_raw(request: Request, key: str, limit: int) -> Received:
         if not receiver.size:
             raise refuse(RequestCode.INVALID_FIELD, "The body is empty.", fix="Send the file as the body.")
         compare_digests(expected, body.digests)
-    return Received(fields, name, receiver.size, receiver.sha256.digest())
+    return Received({}, _NAMES[request.mimetype], receiver.size, receiver.sha256.digest())
 
 
 def _sent(request: Request, body: DigestingStream) -> Iterator[bytes]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO
 
 from flask import Request
@@ -13,7 +13,7 @@ from werkzeug.datastructures import Headers
 
 from schemas.codes import Code
 from schemas.request_problems import RequestCode
-from webhook.http import idempotency
+from webhook.http import file_names, idempotency
 from webhook.http.errors import refuse, refuse_file
 from worker.storage.files import Receiver
 
@@ -29,6 +29,15 @@ class Received:
     file_name: str
     size: int
     sha256: bytes
+
+
+def with_query(received: Received, request: Request) -> Received:
+    """Return an upload with the options that the query has besides its form. Refuses those that both have."""
+    sent = {name: value for name, value in request.args.items() if value != ""}
+    for name in sent.keys() & received.fields.keys():
+        raise refuse(RequestCode.DUPLICATE_FIELD, field=name)
+    name = file_names.kept(sent.pop("file_name", received.file_name))
+    return replace(received, fields={**received.fields, **sent}, file_name=name)
 
 
 class Sink:

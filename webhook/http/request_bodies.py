@@ -35,6 +35,7 @@ DEEPEST = 32  # levels of nested objects and lists
 MOST_MARKS = 3 * MOST_NUMBERS
 FEW_MARKS = 16_384  # on routes that take no list of numbers
 _LONGEST_INTEGER = 300  # digits; no field takes more than 20
+_EXACT = 2**53  # up to which every integer is a number of its own (RFC 8259, section 6)
 _LONGEST_FIELD = 100  # characters of client-supplied names that a response repeats
 _MOST_FAULTS = 20
 _BLOCK = 64 * 1024  # bytes
@@ -199,10 +200,11 @@ def _integer(text: str) -> int:
 
 
 def _decimal(text: str) -> float:
+    """Return a number; an integer for 3.0, which JSON Schema takes for one."""
     number = float(text)
     if math.isinf(number):
         raise _bad("A number is too large.", value=text[:_LONGEST_FIELD])
-    return number
+    return int(number) if number.is_integer() and abs(number) <= _EXACT else number
 
 
 def _is_deeper(document: object, most: int) -> bool:

@@ -19,7 +19,7 @@ from webhook.http.body_limits import RAW_FILES
 from webhook.http.errors import refuse_file
 from webhook.http.multipart import OnFields, receive
 from webhook.http.raw_files import receive_raw
-from webhook.http.received_files import Received
+from webhook.http.received_files import Received, with_query
 from webhook.http.request_bodies import validated
 from webhook.services import lookup, upload_options
 from webhook.services.job_submission import announce, submitting
@@ -58,10 +58,12 @@ def enter(request: Request, on_fields: OnFields | None = None) -> str:
     actor = auth.actor()
     job = str(uuid.uuid4())
     key, limit = files.upload_key(job), get_settings().max_upload_bytes
-    if on_fields is None and request.mimetype in RAW_FILES:
-        received = receive_raw(request, key, limit)
-    else:
+    if on_fields is not None:
         received = receive(request, key, limit, on_fields)
+    elif request.mimetype in RAW_FILES:
+        received = with_query(receive_raw(request, key, limit), request)
+    else:
+        received = with_query(receive(request, key, limit), request)
     with submitting(job):
         _enter(job, actor, received)
     announce(job)

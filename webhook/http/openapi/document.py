@@ -31,6 +31,7 @@ Import spreadsheets of phone numbers, get the result of every row, and keep the 
 
 Uploads and actions on numbers are jobs: the response is `202` with the job, which `get_job` returns until it has ended.
 Errors are problem details (RFC 9457) with a stable `code`. Later versions may add members to responses, and codes.
+Every POST takes an `Idempotency-Key`. Unknown and repeated parameters and fields are refused, and text with U+0000.
 """
 _TAGS = {
     "Uploads": "Spreadsheets of numbers, sample files and import profiles.",
@@ -141,7 +142,7 @@ def _complete_operation(spec: Json, path: str, method: str, declaration: Declara
         content = content | {JSON: {"schema": schemas.add(spec, declaration.json)}}
     if declaration.form is not None:
         content = content | {MULTIPART: {"schema": schemas.add_form(spec, declaration.form)}}
-    content = content | {kind: {"schema": _file_schema(kind)} for kind in declaration.bodies}
+    content = content | {kind: {"schema": _file_schema(kind) | {"minLength": 1}} for kind in declaration.bodies}
     if content:
         operation["requestBody"] = {"content": content, "required": True}
     operation["security"] = _security(path)

@@ -20,8 +20,8 @@ _TEXTS = {
     "returned; any other value is replaced by a new ID.",
     Header.TRACEPARENT: "The trace that the request belongs to (W3C Trace Context). It is logged and returned.",
 }
+# None of a key: programs that send examples would send every request with the same one.
 _EXAMPLES = {
-    Header.IDEMPOTENCY_KEY: "2f1c8a52-6a55-4b0c-9f6b-1d1f2f0d8f5e",
     Header.PREFER: "wait=10",
     Header.RANGE: "bytes=0-1023",
     Header.REQUEST_ID: "order-4711/1",
@@ -65,7 +65,8 @@ def _parameter(header: Header) -> Json:
     if header in _EXAMPLES:
         parameter["example"] = _EXAMPLES[header]
     if header is Header.IDEMPOTENCY_KEY:
-        parameter["schema"] = {"type": "string", "minLength": 1, "maxLength": 255}
+        # Spaces around a field's value are not part of it (RFC 9110).
+        parameter["schema"] = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]([ -~]*[!-~])?$"}
     return parameter
 
 
