@@ -615,8 +615,11 @@ def test_text_that_no_column_can_hold(api: Door, world: World, body: Json, code:
 def test_a_filter_is_a_value_never_a_command(api: Door, database: sa.Engine, field: str) -> None:
     for text in ("' OR 'a'='a", "%s", "%(x)s", ":x", "'; DELETE FROM phone_numbers; --", "\\", "$x"):
         answer = api.post("/v1/deletions", {"filter": {field: text}, "expected_count": 5})
-        assert_refused(answer, 409, "COUNT_CHANGED")
-        assert answer.json["found"] == 0, text
+        if field == "tenant_id":
+            assert_refused(answer, 422, "INVALID_FIELD")  # no tenant has such an id
+        else:
+            assert_refused(answer, 409, "COUNT_CHANGED")
+            assert answer.json["found"] == 0, text
     assert len(inventory(database)) == len(NORTH) + 2
 
 
