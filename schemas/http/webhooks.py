@@ -111,7 +111,10 @@ class Webhook(_Body):
 class WebhookWithSecret(Webhook):
     """A subscription with the secret that signs its messages. Only this response contains it."""
 
-    secret: Annotated[str, Field(examples=["whsec_..."])]
+    secret: Annotated[
+        str | None,
+        Field(examples=["whsec_..."], description="Null in a response that is repeated for an `Idempotency-Key`."),
+    ] = None
     previous_until: Annotated[datetime | None, Field(description="Until then, the previous secret signs too.")] = None
 
 

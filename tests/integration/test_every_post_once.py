@@ -12,18 +12,24 @@ import pytest
 import sqlalchemy as sa
 from werkzeug.test import TestResponse
 
-from schemas.database.tables import idempotency_keys, metadata
+from schemas.database.tables import idempotency_keys, metadata, webhook_messages
 from schemas.jobs import Phase
 from tests.support.api_client import Door, application
 from tests.support.factories import World
 from tests.support.files import sheets
+from worker.database.engine import transaction
 from worker.queue import broker
 
 Json = dict[str, Any]
 AT_ONCE = 20
 FILE = sheets.csv_bytes(sheets.rows(3))
 FAULTY = FILE + b"1,212,TRUE,,\r\n"
-SECRETS = {"create_token": "token", "rotate_callback_secret": "secret"}
+SECRETS = {
+    "create_token": "token",
+    "create_webhook": "secret",
+    "rotate_callback_secret": "secret",
+    "rotate_webhook_secret": "secret",
+}
 NOT_COUNTED = {"idempotency_keys"}
 
 
@@ -61,11 +67,25 @@ def called_back(api: Door) -> dict[str, str]:
     return {"callback_id": api.job(job_id)["links"]["callback"].rpartition("/")[2]}
 
 
+def subscribed(api: Door) -> dict[str, str]:
+    return {"webhook_id": api.post("/v1/webhooks", WEBHOOK).json["id"]}
+
+
+def given_up(api: Door) -> dict[str, str]:
+    """A message that is not being sent any more."""
+    ids = subscribed(api)
+    message = api.post(f"/v1/webhooks/{ids['webhook_id']}/test").json
+    with transaction() as connection:
+        connection.execute(webhook_messages.update().values(state="failed", ended_at=sa.func.now()))
+    return ids | {"message_id": message["id"]}
+
+
 def accepted(api: Door) -> dict[str, str]:
     return {"job_id": api.send(FILE).json["id"]}
 
 
 CORRECTION = {"rules": [{"column": "Phone Number", "code": "TOO_SHORT", "set": "2125550999"}]}
+WEBHOOK = {"url": "https://receiver.example/", "events": ["job.*"]}
 NUMBERS = {"numbers": ["+12125550142"]}
 # What each operation is called with: a new POST needs an entry here, and then takes the key like all others.
 CALLS: dict[str, Callable[[Door, World, str], Call]] = {
@@ -83,6 +103,10 @@ CALLS: dict[str, Callable[[Door, World, str], Call]] = {
     "create_import_profile": lambda _api, _world, name: Call({"name": name}),
     "rotate_callback_secret": lambda api, _world, _name: rotated(api),
     "replay_callback": lambda api, _world, _name: Call(ids=called_back(api)),
+    "create_webhook": lambda _api, _world, name: Call(WEBHOOK | {"description": name}),
+    "rotate_webhook_secret": lambda api, _world, _name: Call(ids=subscribed(api)),
+    "test_webhook": lambda api, _world, _name: Call(ids=subscribed(api)),
+    "replay_webhook_message": lambda api, _world, _name: Call(ids=given_up(api)),
     "cancel_job": lambda api, _world, _name: Call(ids=accepted(api)),
     "confirm_job": lambda api, _world, _name: Call(ids=reviewed(api)),
     "correct_job": lambda api, _world, _name: Call(CORRECTION, ids=reviewed(api)),

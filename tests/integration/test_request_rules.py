@@ -103,6 +103,8 @@ def test_an_invalid_trace_is_ignored(api: Door, given: str) -> None:
         ("/v1/callbacks?cursor=abc", "cursor"),
         ("/v1/callbacks?state=lost", "state"),
         ("/v1/import-profiles?cursor=abc", "cursor"),
+        ("/v1/webhooks?cursor=abc", "cursor"),
+        ("/v1/changes?after=abc", "after"),
         ("/v1/templates/numbers.csv?sheet=1", "sheet"),
     ],
 )

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from schemas.http import webhooks as bodies
 from schemas.http.tenants import PageQuery
 from webhook.http import auth
-from webhook.http.responses import created, done, next_link, shown
+from webhook.http.responses import created, done, next_link, secret, shown
 from webhook.services import webhooks
 
 bp = APIBlueprint("webhooks", __name__, url_prefix="/v1/webhooks", tag="Webhooks")
@@ -36,7 +36,7 @@ def index(query: PageQuery) -> Response:
 def create(body: bodies.NewWebhook) -> Response:
     """Events of your own tenant and of those below it, from now on."""
     subscription = webhooks.create(body)
-    return _secret(created(subscription, url_for("webhooks.show", webhook_id=subscription.id)))
+    return secret(created(subscription, url_for("webhooks.show", webhook_id=subscription.id)))
 
 
 @bp.get("/<webhook_id>")
@@ -72,7 +72,7 @@ def delete(webhook_id: str) -> Response:
 )
 def rotate(webhook_id: str) -> Response:
     """If several are replaced within that period, only the last of them continues to sign."""
-    return _secret(shown(webhooks.rotate(webhook_id)))
+    return secret(shown(webhooks.rotate(webhook_id)))
 
 
 @bp.post("/<webhook_id>/test")
@@ -119,9 +119,4 @@ def replay(webhook_id: str, message_id: str) -> Response:
 def _accepted(body: BaseModel) -> Response:
     response = shown(body)
     response.status_code = 202
-    return response
-
-
-def _secret(response: Response) -> Response:
-    response.headers["Cache-Control"] = "no-store"
     return response
