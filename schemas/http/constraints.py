@@ -48,6 +48,11 @@ def without_null(schema: dict[str, Any]) -> dict[str, Any]:
     return rest | (kinds[0] if len(kinds) == 1 else {"anyOf": kinds})
 
 
+def none_if_empty(text: str) -> str | None:
+    """Return a text, None for an empty one, which a form sends for a field that was not filled in."""
+    return text or None
+
+
 def _given(value: object) -> object:
     if value is None:
         raise ValueError("may not be null")

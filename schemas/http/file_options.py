@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from schemas.http.constraints import none_if_empty
+
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 LONGEST_SHEET = 255  # characters; Excel allows 31, OpenDocument more
 LAST_HEADER_ROW = 10_000
@@ -38,18 +40,13 @@ def _encoding(text: str) -> str:
     return name
 
 
-def _or_none(text: str) -> str | None:
-    """Return a text, None for an empty one, which a form sends for a field that was not filled in."""
-    return text or None
-
-
 Delimiter = Annotated[
     str,
     BeforeValidator(_delimiter),
     Field(json_schema_extra={"enum": [*DELIMITERS, *DELIMITERS.values()]}),
 ]
 
-Sheet = Annotated[str, Field(max_length=LONGEST_SHEET, pattern=r"^[^\x00-\x1f]*$"), AfterValidator(_or_none)]
+Sheet = Annotated[str, Field(max_length=LONGEST_SHEET, pattern=r"^[^\x00-\x1f]*$"), AfterValidator(none_if_empty)]
 
 
 class NumberReading(BaseModel):
@@ -74,7 +71,8 @@ class FileOptions(BaseModel):
         None, description="Encoding of a text file, such as windows-1252."
     )
     sheet: (
-        Annotated[str, Field(max_length=LONGEST_SHEET, pattern=r"^[^\x00-\x1f]*$"), AfterValidator(_or_none)] | None
+        Annotated[str, Field(max_length=LONGEST_SHEET, pattern=r"^[^\x00-\x1f]*$"), AfterValidator(none_if_empty)]
+        | None
     ) = Field(None, description="Name of the worksheet to read.")
     header_row: Annotated[int, Field(ge=0, le=LAST_HEADER_ROW)] | None = Field(
         None, description="Row with the column names, counted as in a spreadsheet program. 0: the file has none."

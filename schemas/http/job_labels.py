@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 
-from schemas.http.constraints import LINE
+from schemas.http.constraints import LINE, none_if_empty
 from schemas.http.json_text import from_text
 
 LONGEST_EXTERNAL_ID = 100  # characters
@@ -21,7 +21,7 @@ _METADATA = {
     "propertyNames": {"minLength": 1, "maxLength": LONGEST_METADATA_KEY, "pattern": LINE},
     "additionalProperties": {"type": "string", "maxLength": LONGEST_METADATA_VALUE},
 }
-ExternalId = Annotated[str, Field(min_length=1, max_length=LONGEST_EXTERNAL_ID, pattern=LINE)]
+ExternalId = Annotated[str, Field(max_length=LONGEST_EXTERNAL_ID, pattern=LINE), AfterValidator(none_if_empty)]
 Metadata = Annotated[
     dict[
         Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_METADATA_KEY, pattern=LINE)],

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool
 
 from schemas.callback_urls import LONGEST_URL
 from schemas.http.callbacks import Delivery
@@ -81,7 +81,7 @@ class NewWebhook(_Body):
     url: Url
     events: Events
     description: Description = ""
-    enabled: bool = True
+    enabled: StrictBool = True
 
 
 class WebhookChange(_Body):
@@ -90,7 +90,7 @@ class WebhookChange(_Body):
     url: Url = ""
     events: Events = []
     description: Description = ""
-    enabled: bool = True
+    enabled: StrictBool = True
 
 
 class Webhook(_Body):

@@ -296,7 +296,6 @@ def test_jobs_have_an_id_and_texts_of_the_client(api: Door, world: World) -> Non
 @pytest.mark.parametrize(
     "labels",
     [
-        {"external_id": ""},
         {"external_id": "x" * 101},
         {"external_id": "a\nb"},
         {"metadata": {"x" * 41: ""}},

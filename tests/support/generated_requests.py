@@ -36,7 +36,7 @@ REASONS = {
     r"^email: ": "RFC 5321 and its libraries differ in details, such as special-use domains.",
     r"^expires_at: .*in the future": "It depends on the time of the request.",
     r"^(date: |The numbers held on )": "Days are counted since the service runs.",
-    r"^(cursor: |This cursor isn't known)": "Only a page before says which cursors there are.",
+    r"^(cursor: |This cursor isn't known)|is no cursor of your changes": "Only a page before says which cursors there are.",
     r"^(tenant_id|uploaded_by|user_id|parent_job_id): .*not found": "It depends on what exists.",
     r"is not one of our columns|is not a column of an upload|has no column|can't be the same for every row": (
         "Columns are known by names in many languages."
@@ -50,7 +50,7 @@ REASONS = {
     ),
     r"isn't a country|^country_code: ": "Countries are known by calling codes, ISO codes and names (R14).",
     r"^(options\.)?encoding: ": "Encodings have many names (IANA).",
-    r"^callback_url: |callback_url": "Which hosts are allowed, the operator decides.",
+    r"callback_url|^url: ": "Which hosts are allowed, the operator decides.",
     r"^(code: .*isn't the code of a result)": "Later versions add codes.",
     r"^extension: |^New extensions can't be added": (
         "Only users that have one can change it, and it begins with a calling code."
