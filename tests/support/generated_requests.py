@@ -36,7 +36,9 @@ REASONS = {
     r"^email: ": "RFC 5321 and its libraries differ in details, such as special-use domains.",
     r"^expires_at: .*in the future": "It depends on the time of the request.",
     r"^(date: |The numbers held on )": "Days are counted since the service runs.",
-    r"^(cursor: |This cursor isn't known)|is no cursor of your changes": "Only a page before says which cursors there are.",
+    r"^(cursor: |This cursor isn't known)|is no cursor of your changes": (
+        "Only a page before says which cursors there are."
+    ),
     r"^(tenant_id|uploaded_by|user_id|parent_job_id): .*not found": "It depends on what exists.",
     r"is not one of our columns|is not a column of an upload|has no column|can't be the same for every row": (
         "Columns are known by names in many languages."
