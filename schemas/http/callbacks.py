@@ -142,7 +142,7 @@ class CallbackSecret(_Body):
     """The secret that signs your callbacks. Until `previous_until`, the previous secret signs them too."""
 
     secret: str | None = Field(
-        None, examples=["whsec_..."], description="Null in a response that is repeated for an `Idempotency-Key`."
+        examples=["whsec_..."], description="Null in a response that is repeated for an `Idempotency-Key`."
     )
     created_at: datetime
     previous_until: datetime | None
