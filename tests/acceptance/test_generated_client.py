@@ -68,12 +68,12 @@ def answers(up: Service, generated: tuple[Path, str]) -> Json:
 
 
 def test_the_generator_leaves_nothing_out(generated: tuple[Path, str]) -> None:
-    """Its only warnings: it has no parser for workbooks and JSON lines."""
+    """Its only warnings: it has no parser for workbooks and JSON lines, and sends files in forms only."""
     _, output = generated
     warnings = WARNING.findall(output)
     assert len(warnings) == output.count("WARNING") + output.count("ERROR")
     assert {path for path, _ in warnings} == UNPARSED
-    assert all("Unsupported content_type" in text for _, text in warnings)
+    assert all("Unsupported content" in text for _, text in warnings)
 
 
 def test_a_file_is_imported(answers: Json) -> None:
