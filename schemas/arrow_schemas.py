@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from schemas.capabilities import CAPABILITY_NAMES, CARRIER_FIELDS
-from schemas.codes import BY_NUMBER, FAULTS, Code, Outcome, number_of, result_of
+from schemas.codes import BY_NUMBER, FAULTS, WARNINGS, Code, Outcome, number_of, result_of, warning_bit
 from schemas.columns import Column
 from schemas.jobs import Seen, Tally
 
@@ -164,7 +164,14 @@ def tally(table: pa.Table) -> Tally:
         code_of_row = BY_NUMBER[number]
         first = int(row[kinds == kind].min())  # rows of a chunk are in the order of their numbers
         results[result_of(code_of_row, failed), code_of_row] = Seen(int(counts[kind]), first)
-    return Tally(results, int(np.count_nonzero(warnings)))
+    return Tally(results, int(np.count_nonzero(warnings)), _warnings(warnings))
+
+
+def _warnings(bits: np.ndarray) -> dict[Code, int]:
+    """Return how many rows have each warning."""
+    bits = bits[bits != 0]
+    counts = {code: int(np.count_nonzero(bits & np.uint32(warning_bit(code)))) for code in WARNINGS if len(bits)}
+    return {code: count for code, count in counts.items() if count}
 
 
 def causes(table: pa.Table) -> dict[tuple[Outcome, Code, Column], Seen]:

@@ -5,6 +5,7 @@ No I/O: `worker.queue.completion` stores jobs and completes their phases.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
@@ -261,19 +262,22 @@ class Seen:
 
 @dataclass(frozen=True)
 class Tally:
-    """Row counts by outcome and code, and the number of rows with warnings.
+    """Row counts by outcome and code, the number of rows with warnings, and of those with each warning.
 
-    The tallies of a file's parts add up to the tally of the file, in any order (R29).
+    The tallies of a file's parts add up to the tally of the file, in any order (R29). Tallies that an earlier version
+    has stored do not count the warnings one by one, so that these are not compared.
     """
 
     results: Mapping[tuple[Outcome, Code], Seen] = field(default_factory=dict)
     rows_with_warnings: int = 0
+    warnings: Mapping[Code, int] = field(default_factory=dict, compare=False)
 
     def __add__(self, other: Tally) -> Tally:
         results = dict(self.results)
         for key, seen in other.results.items():
             results[key] = results[key] + seen if key in results else seen
-        return Tally(results, self.rows_with_warnings + other.rows_with_warnings)
+        warnings = dict(Counter(self.warnings) + Counter(other.warnings))
+        return Tally(results, self.rows_with_warnings + other.rows_with_warnings, warnings)
 
     def count(self, outcome: Outcome) -> int:
         """Return the number of rows with this outcome."""
@@ -283,6 +287,7 @@ class Tally:
         return {
             "results": [[outcome, code, seen.count, seen.first_row] for (outcome, code), seen in self.results.items()],
             "rows_with_warnings": self.rows_with_warnings,
+            "warnings": dict(self.warnings),
         }
 
     @classmethod
@@ -290,7 +295,8 @@ class Tally:
         if raw is None:
             return cls()
         results = {(Outcome(outcome), Code(code)): Seen(n, first) for outcome, code, n, first in raw["results"]}
-        return cls(results, raw["rows_with_warnings"])
+        warnings = {Code(code): count for code, count in raw.get("warnings", {}).items()}
+        return cls(results, raw["rows_with_warnings"], warnings)
 
 
 def total_of(tallies: Iterable[Tally]) -> Tally:
@@ -315,6 +321,12 @@ def error_summary(tally: Tally) -> list[dict[str, Any]]:
     faults = [(code, seen) for (outcome, code), seen in tally.results.items() if outcome in NEEDS_ATTENTION]
     faults.sort(key=lambda pair: (-pair[1].count, CATALOGUE[pair[0]].number))
     return [{"code": code.value, "count": seen.count, "first_row": seen.first_row} for code, seen in faults]
+
+
+def warning_summary(tally: Tally) -> list[dict[str, Any]]:
+    """Return how many rows have each warning, the most frequent first, then in catalogue order."""
+    order = sorted(tally.warnings.items(), key=lambda pair: (-pair[1], CATALOGUE[pair[0]].number))
+    return [{"code": code.value, "count": count} for code, count in order]
 
 
 NEEDS_ATTENTION = (Outcome.FAILED, Outcome.UNPROCESSED)

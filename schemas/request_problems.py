@@ -61,6 +61,7 @@ class RequestCode(StrEnum):
     MESSAGE_PENDING = "MESSAGE_PENDING"
     NO_FILE = "NO_FILE"
     EXPORT_TOO_LARGE = "EXPORT_TOO_LARGE"
+    DUPLICATE_FIELD = "DUPLICATE_FIELD"
 
 
 @dataclass(frozen=True)
@@ -170,7 +171,7 @@ REQUEST_PROBLEMS: dict[RequestCode, RequestProblem] = {
     RequestCode.BODY_TOO_LARGE: RequestProblem(
         413, "The request body is larger than the limit.", "Send less, or send a long list of numbers as a file."
     ),
-    RequestCode.DUPLICATE_KEY: RequestProblem(400, "Duplicate key in a JSON object.", "Send each key once."),
+    RequestCode.DUPLICATE_KEY: RequestProblem(422, "Duplicate key in a JSON object.", "Send each key once."),
     RequestCode.MAPPING_REQUIRED: RequestProblem(
         409,
         "It isn't settled which column of the file is which.",
@@ -216,6 +217,9 @@ REQUEST_PROBLEMS: dict[RequestCode, RequestProblem] = {
         422,
         "More numbers match than a worksheet has rows for.",
         "Export as CSV or JSON lines, or narrow the filter.",
+    ),
+    RequestCode.DUPLICATE_FIELD: RequestProblem(
+        422, "A field or a query parameter was sent more than once.", "Send each one once."
     ),
 }
 

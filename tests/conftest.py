@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from argon2 import PasswordHasher
 from hypothesis import settings
 
+from tests.support import node as node_packages
 from tests.support import work
 from tests.support.api_client import Door, application
 from tests.support.cli_runner import Cli, served
@@ -77,6 +78,12 @@ def broker_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A Valkey."""
     with EmbeddedValkey(tmp_path_factory.mktemp("valkey"), durable=False) as server:
         yield server.url
+
+
+@pytest.fixture(scope="session")
+def node(tmp_path_factory: pytest.TempPathFactory) -> node_packages.Node:
+    """Node.js with the packages of `tests/node`."""
+    return node_packages.installed(tmp_path_factory.mktemp("node") / "packages")
 
 
 @pytest.fixture

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import uuid
 from functools import partial
 from typing import Any
 
-import structlog
 from apiflask import APIFlask
 from flask import Response, redirect, request
 from flask_swagger_ui import get_swaggerui_blueprint
@@ -31,7 +29,7 @@ from webhook.api import (
     users,
     webhooks,
 )
-from webhook.http import body_limits, errors, idempotency, refusals, request_metrics
+from webhook.http import body_limits, errors, idempotency, refusals, request_ids, request_metrics
 from webhook.http.openapi import document
 from webhook.http.request_bodies import BoundedRequest
 from worker.config import logs
@@ -65,7 +63,7 @@ def create_app() -> APIFlask:
     )
     app.request_class = BoundedRequest
     errors.register(app)
-    app.register_error_handler(idempotency.ReplayedError, jobs.replay)
+    app.register_error_handler(idempotency.ReplayedError, idempotency.replay)
     for resource in (
         uploads,
         import_profiles,
@@ -86,6 +84,7 @@ def create_app() -> APIFlask:
         metrics,
     ):
         app.register_blueprint(resource.bp)
+        idempotency.install(app, resource.bp)
     # Without this, Swagger UI sends the document's address to a public validator on any host but localhost.
     docs = {"app_name": "Numberyard API", "validatorUrl": None}
     app.register_blueprint(get_swaggerui_blueprint("/docs", "/openapi.json", config=docs))
@@ -95,7 +94,7 @@ def create_app() -> APIFlask:
     portal.register(app)
     app.spec_processor(partial(document.complete, app))
     app.before_request(request_metrics.note_route)
-    app.before_request(_name_request)
+    app.before_request(request_ids.begin)
     app.before_request(refusals.raise_if_any)
     app.before_request(body_limits.apply)
     app.after_request(_seal)
@@ -108,14 +107,9 @@ def _to_docs() -> Any:  # noqa: ANN401 - Flask has no type for what a view retur
     return redirect("/docs/", 308)
 
 
-def _name_request() -> None:
-    structlog.contextvars.clear_contextvars()
-    structlog.contextvars.bind_contextvars(request_id=str(uuid.uuid4()), path=request.path)
-
-
 def _seal(response: Response) -> Response:
     """Add the headers that every response has; those that the portal has set are kept."""
-    response.headers["X-Request-Id"] = structlog.contextvars.get_contextvars().get("request_id", "")
+    request_ids.end(response)
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     response.headers.setdefault("Referrer-Policy", "no-referrer")
     policy = _DOCS_POLICY if request.path.startswith("/docs") else _POLICY

@@ -434,6 +434,9 @@ jobs = sa.Table(
     # The admin who started the job in the portal; null for API tokens. No foreign key: removing an admin must not scan
     # all jobs, and ids are not used again.
     sa.Column("created_by_admin_id", sa.Integer),
+    # What the client wants to find the job by (`external_id`), and to read in it.
+    sa.Column("external_id", sa.Text),
+    sa.Column("metadata", JSONB, nullable=False, server_default="{}"),
     _now("created_at"),
     _time("started_at"),
     _time("finished_at"),
@@ -471,6 +474,7 @@ jobs = sa.Table(
     sa.Index("ix_jobs_tenant_id", "tenant_id", "id"),
     # Lists of jobs, newest first: of a tenant, and of all for the master (`worker.jobs.search`).
     sa.Index("ix_jobs_tenant_created", "tenant_id", "created_at", "id"),
+    sa.Index("ix_jobs_external_id", "tenant_id", "external_id", postgresql_where=sa.text("external_id IS NOT NULL")),
     sa.Index("ix_jobs_created", "created_at", "id"),
     sa.Index("ix_jobs_parent_id", "parent_id", postgresql_where=sa.text("parent_id IS NOT NULL")),
     # The rescuer queries these jobs in every run; they are few at any time.
@@ -582,11 +586,13 @@ idempotency_keys = sa.Table(
     sa.Column("claim", sa.BigInteger, nullable=False),
     # While the request runs, the claim expires then unless it is renewed; after it has finished, the key expires then.
     sa.Column("until", sa.DateTime(timezone=True), nullable=False),
-    # SHA-256 of the finished request, the job that it created, and the response.
+    # SHA-256 of the finished request, the job that it created, if any, and the response: status, Location and body.
     sa.Column("fingerprint", sa.LargeBinary),
     sa.Column("job", UUID(as_uuid=False)),
+    sa.Column("status", sa.SmallInteger),
+    sa.Column("location", sa.Text),
     sa.Column("answer", sa.Text),
-    sa.CheckConstraint("(fingerprint IS NULL) = (job IS NULL)", name="finished"),
+    sa.CheckConstraint("fingerprint IS NOT NULL OR job IS NULL", name="finished"),
     sa.Index("ix_idempotency_keys_until", "until"),
 )
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, StrictInt, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StrictInt, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from schemas import name_matching
 from schemas.capabilities import CAPABILITY_NAMES, CARRIER_FIELDS
 from schemas.http.file_options import FileForm, NumberReading
+from schemas.http.job_labels import JobLabels
 from schemas.http.resources import CallbackUrl, ExpectedHolder, NumbersFilter, OnlyUnassigned
 from schemas.user_services import Service, read_services
 from worker.phone.country import read_country
@@ -48,7 +49,12 @@ def _country(text: str) -> str:
     return stripped
 
 
-Capability = Annotated[bool | None, BeforeValidator(_three_valued)]
+# The words that the document lists; others with the same meaning are accepted.
+_CAPABILITY_WORDS = {"type": "string", "enum": ["enable", "disable", "leave"]}
+_CAPABILITY = {"anyOf": [{"type": "boolean"}, _CAPABILITY_WORDS, {"type": "null"}]}
+_SERVICES = ("voice", "forwarded", "sms", "voice+sms", "forwarded+sms")
+
+Capability = Annotated[bool | None, BeforeValidator(_three_valued), WithJsonSchema(_CAPABILITY)]
 Country = Annotated[str, Field(max_length=LONGEST_COUNTRY), AfterValidator(_country)]
 Id = Annotated[str, Field(max_length=LONGEST_ID)]
 CarrierName = Annotated[str, Field(max_length=name_matching.LONGEST)]
@@ -65,7 +71,7 @@ Numbers = Annotated[
 ]
 
 
-class Options(NumberReading):
+class Options(NumberReading, JobLabels):
     """Options that every action accepts."""
 
     mode: Literal["apply", "review"] = "apply"
@@ -82,7 +88,7 @@ class UnassignOptions(Options):
     """The users to unassign numbers from, and the service; without either, numbers move up one level (R19)."""
 
     user_id: Id | None = None
-    service: Annotated[str, Field(max_length=LONGEST_ID, examples=["voice", "forwarded", "sms"])] | None = None
+    service: Annotated[str, Field(max_length=LONGEST_ID, json_schema_extra={"enum": [*_SERVICES]})] | None = None
     expected_holder_id: ExpectedHolder | None = None
 
     @property

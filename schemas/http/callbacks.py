@@ -141,6 +141,8 @@ class CallbacksQuery(_Body):
 class CallbackSecret(_Body):
     """The secret that signs your callbacks. Until `previous_until`, the previous secret signs them too."""
 
-    secret: str = Field(examples=["whsec_..."])
+    secret: str | None = Field(
+        examples=["whsec_..."], description="Null in a response that is repeated for an `Idempotency-Key`."
+    )
     created_at: datetime
     previous_until: datetime | None

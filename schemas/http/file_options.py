@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from schemas.http.constraints import none_if_empty
+
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 LONGEST_SHEET = 255  # characters; Excel allows 31, OpenDocument more
 LAST_HEADER_ROW = 10_000
@@ -38,6 +40,15 @@ def _encoding(text: str) -> str:
     return name
 
 
+Delimiter = Annotated[
+    str,
+    BeforeValidator(_delimiter),
+    Field(json_schema_extra={"enum": [*DELIMITERS, *DELIMITERS.values()]}),
+]
+
+Sheet = Annotated[str, Field(max_length=LONGEST_SHEET, pattern=r"^[^\x00-\x1f]*$"), AfterValidator(none_if_empty)]
+
+
 class NumberReading(BaseModel):
     """How to read numbers without + or 00 (R14b)."""
 
@@ -55,15 +66,14 @@ class FileOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    delimiter: Annotated[str, BeforeValidator(_delimiter)] | None = Field(
-        None, description="Separator in a text file: comma, semicolon, tab or pipe."
-    )
+    delimiter: Delimiter | None = Field(None, description="Separator in a text file: comma, semicolon, tab or pipe.")
     encoding: Annotated[str, Field(max_length=40), AfterValidator(_encoding)] | None = Field(
         None, description="Encoding of a text file, such as windows-1252."
     )
-    sheet: Annotated[str, Field(max_length=LONGEST_SHEET, pattern=r"^[^\x00-\x1f]+$")] | None = Field(
-        None, description="Name of the worksheet to read."
-    )
+    sheet: (
+        Annotated[str, Field(max_length=LONGEST_SHEET, pattern=r"^[^\x00-\x1f]*$"), AfterValidator(none_if_empty)]
+        | None
+    ) = Field(None, description="Name of the worksheet to read.")
     header_row: Annotated[int, Field(ge=0, le=LAST_HEADER_ROW)] | None = Field(
         None, description="Row with the column names, counted as in a spreadsheet program. 0: the file has none."
     )

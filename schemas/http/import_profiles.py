@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+from schemas.http.constraints import NOT_NULL, Name
 from schemas.http.file_options import FileOptions
 from schemas.http.mapping import MappingBody
 from schemas.http.resources import TenantRef
-from schemas.http.tenants import Name
 from schemas.jobs import NO_PROFILE
 from schemas.name_matching import fold
 
@@ -87,14 +87,7 @@ class NewImportProfile(_Input):
 class ImportProfileChange(_Input):
     """The fields to change; each replaces the former value as a whole. Omitted fields are not changed."""
 
-    name: ProfileName | None = None
-    mapping: MappingBody | None = None
-    options: ProfileOptions | None = None
-    headers: Headers | None = Field(None, description=_HEADERS)
-
-    @field_validator("name", "mapping", "options", "headers")
-    @classmethod
-    def _given(cls, value: object) -> object:
-        if value is None:
-            raise ValueError("may not be null")
-        return value
+    name: Annotated[ProfileName | None, NOT_NULL] = None
+    mapping: Annotated[MappingBody | None, NOT_NULL] = None
+    options: Annotated[ProfileOptions | None, NOT_NULL] = None
+    headers: Annotated[Headers | None, NOT_NULL] = Field(None, description=_HEADERS)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, StringConstraints, model_validator
 
 from schemas.column_mapping import LONGEST_TEXT, MOST_VALUES, ColumnMapping
+from schemas.http.json_text import from_text
 
 MOST_OURS = 20  # members: more than we have columns
 LAST_COLUMN = 100_000
@@ -33,7 +33,7 @@ class MappingBody(BaseModel):
     constants: Annotated[dict[_Name, _Text], Field(max_length=MOST_OURS)] = Field(
         {},
         description="Our column -> the text of a cell that every row has, for a column that the file does not have.",
-        examples=[{"Country Code": "US", "Voice": "TRUE"}],
+        examples=[{"Country Code": "US", "SMS": "TRUE"}],
     )
     values: Annotated[dict[_Name, _Translations], Field(max_length=MOST_OURS)] = Field(
         {},
@@ -51,27 +51,9 @@ class MappingBody(BaseModel):
         return ColumnMapping.from_json(self.model_dump())
 
 
-def _from_text(value: object) -> object:
-    """Return the JSON object in a form field; anything else as it is."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return json.loads(value, object_pairs_hook=_members)
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise ValueError("must be a JSON object (RFC 8259)") from error
-
-
-def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object's members. `ValueError` for duplicate names: parsers differ in which one they use."""
-    members = dict(pairs)
-    if len(members) < len(pairs):
-        raise ValueError("has a key twice")
-    return members
-
-
 Mapping = Annotated[
     MappingBody,
-    BeforeValidator(_from_text),
+    BeforeValidator(from_text),
     Field(description="Which column of the file is which of ours, for a file that does not explain itself (JSON)."),
 ]
 ProfileReference = Annotated[

@@ -5,21 +5,26 @@ Shapes only; `webhook.http.serializers` fills them.
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 
 from schemas.callback_urls import LONGEST_URL
 from schemas.capabilities import CapabilityName
 from schemas.codes import Outcome
 from schemas.exports import ExportFormat
+from schemas.http.constraints import CodeName
 from schemas.http.file_options import FileForm, FileOptions, NumberReading
+from schemas.http.job_labels import ExternalId, JobLabels
 from schemas.http.mapping import EffectiveMapping, FileColumn, Mapping, ProfileRef, ProfileReference, Suggested, TopRow
 from schemas.job_kinds import JobKind
 from schemas.jobs import JobStatus
 from schemas.name_matching import LONGEST
+
+_NUMBER = re.compile(r"[-+]?[0-9.eE_]+")  # which would be read as seconds
 
 
 class _Body(BaseModel):
@@ -132,6 +137,13 @@ class ErrorCount(_Body):
     first_row: int
 
 
+class WarningCount(_Body):
+    """How many rows have a warning; a row can have several."""
+
+    code: str
+    count: int
+
+
 class JobLinks(_Body):
     """Links from a job; reports are null until they exist. During review, they describe what would happen."""
 
@@ -140,6 +152,11 @@ class JobLinks(_Body):
     report_csv: str | None
     report_failed_csv: str | None
     report_xlsx: str | None
+    report_jsonl: str | None = None
+    corrections: str | None = Field(None, description="The corrections of an upload.")
+    parent: str | None = Field(None, description="The job that this one continues: see `parent_job_id`.")
+    undo_of: str | None = Field(None, description="The job that this one undoes.")
+    duplicate_of: str | None = Field(None, description="The job with the same file.")
     callback: str | None = Field(None, description="The requested callback; only for the job's own tenant.")
     file: str | None = Field(None, description="The file of an export, from its completion until it expires.")
 
@@ -284,10 +301,15 @@ class Job(_Body):
     started_at: datetime | None
     finished_at: datetime | None
     created_by: CreatedBy
+    external_id: str | None = Field(None, description="The ID that the request gave to the job.")
+    metadata: dict[str, str] = Field({}, description="The texts that the request gave to the job.")
     file: JobFile | None
     progress: Progress
     counts: Counts
     error_summary: list[ErrorCount]
+    warning_summary: list[WarningCount] = Field(
+        [], description="The warnings of rows, the most frequent first; empty for jobs of versions that did not count."
+    )
     problem: Problem | None
     duplicate_of: str | None
     parent_job_id: str | None
@@ -472,22 +494,44 @@ class UploadOptions(FileOptions, NumberReading):
     profile: ProfileReference | None = None
 
 
-class UploadForm(UploadOptions, FileForm):
+class UploadForm(UploadOptions, FileForm, JobLabels):
     """Form fields sent with an upload."""
 
     callback_url: CallbackUrl | None = None
+
+
+class UploadQuery(UploadForm):
+    """The same options in the query, beside a body that is the file."""
+
+    file_name: Annotated[str, Field(max_length=255)] | None = Field(
+        None, description="Name of the file, for lists and reports."
+    )
 
 
 def _with_zone(time: datetime) -> datetime:
     return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
 
 
+def _not_number(value: object) -> object:
+    if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
+        raise ValueError("must be a time as 2026-11-30T09:00:00Z, not a number")
+    return value
+
+
 # A time without a zone is UTC; a date alone is its first moment.
-Moment = Annotated[datetime, AfterValidator(_with_zone)]
+Moment = Annotated[datetime, BeforeValidator(_not_number), AfterValidator(_with_zone)]
 
 
-def _one_of(values: type[StrEnum]) -> dict[str, Any]:
-    return {"enum": [value.value for value in values]}
+def _one_of(values: type[StrEnum]) -> tuple[Any, ...]:
+    """Return what makes a text one of these values, listed where it is used."""
+    texts: list[JsonValue] = [value.value for value in values]
+
+    def check(text: str) -> str:
+        if text not in texts:
+            raise ValueError(f"must be one of {', '.join(map(str, texts))}")
+        return text
+
+    return AfterValidator(check), Field(json_schema_extra={"enum": texts})
 
 
 class JobsQuery(BaseModel):
@@ -504,12 +548,13 @@ class JobsQuery(BaseModel):
         max_length=LONGEST,
         description="Part of the file's name, or of the name of the account or token that started the job.",
     )
-    kind: Annotated[str, Field(json_schema_extra=_one_of(JobKind))] | None = None
-    status: Annotated[str, Field(json_schema_extra=_one_of(JobStatus))] | None = None
-    code: str | None = Field(None, max_length=64, description="Code of failed rows that the job has.")
+    kind: Annotated[str, *_one_of(JobKind)] | None = None
+    status: Annotated[str, *_one_of(JobStatus)] | None = None
+    code: CodeName | None = Field(None, description="Code of failed rows that the job has.")
     created_after: Moment | None = Field(None, description="Created at this time or later (UTC if it has no zone).")
     created_before: Moment | None = Field(None, description="Created before this time (UTC if it has no zone).")
     finished_after: Moment | None = Field(None, description="Ended at this time or later (UTC if it has no zone).")
+    external_id: ExternalId | None = Field(None, description="The ID that the request gave to the job.")
     limit: int = Field(50, ge=1, le=200)
     cursor: str | None = None
 
@@ -520,7 +565,7 @@ class RowsQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     outcome: Literal["created", "updated", "deleted", "unchanged", "skipped", "failed", "unprocessed"] | None = None
-    code: str | None = None
+    code: CodeName | None = None
     limit: int = Field(100, ge=1, le=1000)
     cursor: int = Field(0, ge=0, le=10**15)
 

@@ -10,17 +10,17 @@ from datetime import date as Date  # noqa: N812 - the field of the same name wou
 from ipaddress import ip_network
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StrictBool, field_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StrictBool
 
+from schemas.http.constraints import LINE, NOT_NULL, Name
 from schemas.http.resources import TenantRef
-from schemas.name_matching import LONGEST, collapse_spaces
+from schemas.name_matching import LONGEST
 from schemas.permissions import TokenLimits
 from schemas.roles import Role, Scope
 
 # Every driver and spreadsheet can represent such a date, in any time zone.
 FURTHEST = timedelta(days=100 * 365)
 
-Name = Annotated[str, AfterValidator(collapse_spaces), Field(description=f"1 to {LONGEST} printable characters.")]
 Service = Literal["voice", "sms"]
 RoleName = Literal["viewer", "operator", "admin"]
 ScopeName = Literal[
@@ -40,14 +40,18 @@ _V6 = 6
 def _reference(text: str) -> str | None:
     """Return a billing reference; None for blank text. `ValueError` unless it is up to 64 printable characters."""
     reference = " ".join(part for part in text.split(" ") if part)
-    if len(reference) > LONGEST_REFERENCE or not reference.isprintable():
+    if len(text) > LONGEST_REFERENCE or not reference.isprintable():
         raise ValueError(f"a billing reference has at most {LONGEST_REFERENCE} printable characters")
     return reference or None
 
 
 BillingReference = Annotated[
-    str | None,
-    AfterValidator(lambda text: None if text is None else _reference(text)),
+    Annotated[
+        str,
+        Field(json_schema_extra={"maxLength": LONGEST_REFERENCE, "pattern": LINE}),
+        AfterValidator(_reference),
+    ]
+    | None,
     Field(
         description=f"What your billing calls this reseller or enterprise: up to {LONGEST_REFERENCE} printable "
         "characters."
@@ -121,18 +125,11 @@ class TenantChange(_Input):
     A billing reference of null, or a blank one, is removed.
     """
 
-    name: Name | None = None
-    allow_external_numbers: StrictBool | None = None
+    name: Annotated[Name | None, NOT_NULL] = None
+    allow_external_numbers: Annotated[StrictBool | None, NOT_NULL] = None
     billing_reference: BillingReference = None
     default_voice_carrier: str | None = None
     default_sms_carrier_profile: str | None = None
-
-    @field_validator("name", "allow_external_numbers")
-    @classmethod
-    def _given(cls, value: object) -> object:
-        if value is None:
-            raise ValueError("may not be null")
-        return value
 
 
 class HoldingsQuery(_Input):
@@ -195,7 +192,9 @@ class Token(BaseModel):
 class IssuedToken(Token):
     """A new token: the only response that contains its secret."""
 
-    token: str
+    token: str | None = Field(
+        None, description="The secret; null in a response that is repeated for an `Idempotency-Key`."
+    )
 
 
 class TokenList(BaseModel):

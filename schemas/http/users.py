@@ -10,16 +10,16 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
 from email_validator import EmailNotValidError, validate_email
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, model_validator
 
+from schemas.http.constraints import NOT_NULL, Name
 from schemas.http.resources import TenantRef
-from schemas.http.tenants import Name
 from schemas.user_services import Service
 from worker.phone.country import read_country
 
 MOST_NUMBERS = 1000  # limit when a user is created or shown; beyond it use /v1/assignments and /v1/numbers
-_E164 = re.compile(r"\+[1-9]\d{1,14}", re.ASCII)
-_EXTENSION = re.compile(r"\+[1-9]\d{6,14}", re.ASCII)
+_E164 = re.compile(r"^\+[1-9][0-9]{1,14}$")
+_EXTENSION = re.compile(r"^\+[1-9][0-9]{6,14}$")
 _NO_EXTENSION = "New users cannot get an extension, only an exact phone number. Existing extensions are kept."
 _NOT_HERE = "To change a user's numbers, use POST /v1/assignments and /v1/unassignments."
 
@@ -46,8 +46,17 @@ def _legacy(text: str) -> str:
     return text
 
 
-Email = Annotated[str, Field(max_length=254), AfterValidator(email_of)]
-Number = Annotated[str, AfterValidator(_exact)]
+Email = Annotated[str, Field(max_length=254, json_schema_extra={"format": "email"}), AfterValidator(email_of)]
+Number = Annotated[
+    str,
+    Field(examples=["+12125550142"], json_schema_extra={"pattern": _E164.pattern}),
+    AfterValidator(_exact),
+]
+Extension = Annotated[
+    str,
+    Field(examples=["+14312345678"], json_schema_extra={"pattern": _EXTENSION.pattern}),
+    AfterValidator(_legacy),
+]
 Numbers = Annotated[list[Number], Field(max_length=MOST_NUMBERS)]
 
 
@@ -130,10 +139,10 @@ class NewUser(_Input):
 class UserChange(_Input):
     """The fields to change; omitted fields are not changed. Only users who have an extension can edit it (R22)."""
 
-    name: Name | None = None
-    email: Email | None = None
-    sms_enabled: StrictBool | None = None
-    extension: Annotated[str, AfterValidator(_legacy)] | None = None
+    name: Annotated[Name | None, NOT_NULL] = None
+    email: Annotated[Email | None, NOT_NULL] = None
+    sms_enabled: Annotated[StrictBool | None, NOT_NULL] = None
+    extension: Extension | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -141,13 +150,6 @@ class UserChange(_Input):
         if isinstance(raw, dict) and raw.keys() & {"phone_number", "default_did", "forwarded_dids", "sms_dids"}:
             raise ValueError(_NOT_HERE)
         return raw
-
-    @field_validator("name", "email", "sms_enabled")
-    @classmethod
-    def _given(cls, value: object) -> object:
-        if value is None:
-            raise ValueError("may not be null")
-        return value
 
 
 class ServedNumbers(_Input):

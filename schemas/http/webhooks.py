@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool
 
 from schemas.callback_urls import LONGEST_URL
 from schemas.http.callbacks import Delivery
@@ -81,7 +81,7 @@ class NewWebhook(_Body):
     url: Url
     events: Events
     description: Description = ""
-    enabled: bool = True
+    enabled: StrictBool = True
 
 
 class WebhookChange(_Body):
@@ -90,7 +90,7 @@ class WebhookChange(_Body):
     url: Url = ""
     events: Events = []
     description: Description = ""
-    enabled: bool = True
+    enabled: StrictBool = True
 
 
 class Webhook(_Body):
@@ -111,7 +111,10 @@ class Webhook(_Body):
 class WebhookWithSecret(Webhook):
     """A subscription with the secret that signs its messages. Only this response contains it."""
 
-    secret: Annotated[str, Field(examples=["whsec_..."])]
+    secret: Annotated[
+        str | None,
+        Field(examples=["whsec_..."], description="Null in a response that is repeated for an `Idempotency-Key`."),
+    ] = None
     previous_until: Annotated[datetime | None, Field(description="Until then, the previous secret signs too.")] = None
 
 

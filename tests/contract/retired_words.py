@@ -54,6 +54,7 @@ KEPT = {
     "worker/jobs/import_profiles.py:taken": "R32: a profile is taken without being asked for",
     "worker/jobs/import_profiles.py:NameTakenError": "as the code NAME_TAKEN",
     "worker/storage/files.py:tell": "the method of files in Python",
+    "worker/storage/joined_files.py:tell": "the method of files in Python",
     "worker/numbers/inventory.py:look_up": "standard for finding by key",
 }
 

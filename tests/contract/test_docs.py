@@ -93,7 +93,8 @@ def test_every_setting_named_exists() -> None:
 def test_every_address_named_exists() -> None:
     addresses = application().url_map.bind("localhost")
     named = {text: re.findall(r'"\$URL(/[^"]*)"', text) for text in (README, GUIDES)}
-    assert [len(found) for found in named.values()] == [4, 15]
+    assert [len(found) for found in named.values()] == [4, 18]
     for path in {path for found in named.values() for path in found}:
-        method = "POST" if path in {"/v1/uploads", "/v1/assignments", "/v1/exports", "/v1/tokens"} else "GET"
+        posts = {"/v1/uploads", "/v1/assignments", "/v1/exports", "/v1/tokens"}
+        method = "POST" if path.partition("?")[0] in posts else "GET"
         assert addresses.match(path.partition("?")[0].replace("$JOB", "0198-job"), method)

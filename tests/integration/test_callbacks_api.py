@@ -165,7 +165,7 @@ def test_r3_nobody_but_its_tenant_sees_a_callback(api: Door, world: World, recei
         assert refusal(theirs) == (404, "NOT_FOUND")
     assert door.get("/v1/callbacks").json["data"] == []
     door.upload(sheet(5), callback_url=receiver.url)
-    assert door.get(f"/v1/callbacks?cursor={found['id']}").json["data"] == []
+    assert door.get(f"/v1/callbacks?cursor={found['id']}").json["field"] == "cursor"
     assert len(receiver.got) == 1 + len(door.get("/v1/callbacks").json["data"])
     if who == "master":
         assert door.job(job["id"])["links"]["callback"] is None
@@ -175,7 +175,7 @@ def test_r3_nobody_but_its_tenant_sees_a_callback(api: Door, world: World, recei
 @pytest.mark.parametrize("name", ["x", "msg_", "msg_x", "00000000-0000-4000-8000-000000000000", "secret%00", "msg_%00"])
 def test_what_is_no_id_is_not_found(api: Door, name: str) -> None:
     assert api.get(f"/v1/callbacks/{name}").status_code in {400, 404}
-    assert api.get(f"/v1/callbacks?cursor={name}").status_code in {200, 400}
+    assert api.get(f"/v1/callbacks?cursor={name}").status_code in {400, 422}
 
 
 # The secret

@@ -151,7 +151,7 @@ def test_r3_what_is_elsewhere_answers_like_what_does_not_exist(
     for profile_id in (profiles["south"], profiles["clinic"]):
         elsewhere, nowhere = (api.get(f"{URL}/{id_}") for id_ in (profile_id, "00000000-0000-4000-8000-000000000000"))
         assert (elsewhere.status_code, elsewhere.json) == (nowhere.status_code, nowhere.json)
-        assert api.get(f"{URL}?cursor={profile_id}").json == {"data": [], "next_cursor": None}
+        assert api.get(f"{URL}?cursor={profile_id}").json["field"] == "cursor"
 
 
 def test_pages(api: Door) -> None:

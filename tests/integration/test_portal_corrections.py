@@ -395,5 +395,5 @@ def test_a_page_that_cannot_be(portal: Portal, query: str) -> None:
 
 def test_a_page_after_the_last_row(portal: Portal) -> None:
     path = sent(portal)
-    for query in ("cursor=100", "code=NO_SUCH&column=Nowhere"):
+    for query in ("cursor=100", "code=TOO_LONG&column=Nowhere"):
         assert "No rows with errors on this page." in text_of(portal.get(f"{path}/corrections?{query}"))

@@ -171,7 +171,7 @@ def test_r8_r9_who_may_upload(api: Door, world: World, who: str) -> None:
 @pytest.mark.parametrize(
     ("content", "content_type", "status", "code"),
     [
-        (SOUND, "text/csv", 415, "UNSUPPORTED_MEDIA_TYPE"),
+        (SOUND, "text/plain", 415, "UNSUPPORTED_MEDIA_TYPE"),
         (b"{}", "application/json", 415, "UNSUPPORTED_MEDIA_TYPE"),
         (body(FILE), "multipart/form-data", 415, "UNSUPPORTED_MEDIA_TYPE"),
         (body(FILE), "multipart/mixed; boundary=" + BOUNDARY, 415, "UNSUPPORTED_MEDIA_TYPE"),

@@ -72,7 +72,7 @@ def test_what_is_no_json_object_is_refused(content: bytes, said: str) -> None:
 )
 def test_a_key_that_is_there_twice_is_named(content: bytes, key: str) -> None:
     body = refusal(content)
-    assert (body["status"], body["code"], body["key"]) == (400, "DUPLICATE_KEY", key)
+    assert (body["status"], body["code"], body["key"]) == (422, "DUPLICATE_KEY", key)
     json.dumps(body).encode()
 
 
@@ -139,13 +139,21 @@ def test_json_is_taken_by_its_content_type(content_type: str) -> None:
     assert request(b"{}", 100, content_type=content_type).get_json() == {}
 
 
+def test_a_whole_number_is_an_integer_however_it_is_written() -> None:
+    """As in JSON Schema, by which clients check what they send."""
+    values = request(b'{"a": [3.0, 3e2, 3.5, 1e300, -0.0]}', 100).get_json()["a"]
+    assert values == [3, 300, 3.5, 1e300, 0]
+    assert [type(value) for value in values] == [int, int, float, float, int]
+
+
 def test_every_route_takes_little_unless_it_says_otherwise() -> None:
     """A new route has the small limit; those with another one are known."""
     views = create_app().view_functions
     declared = {name: vars(view)["_body_limit"] for name, view in views.items() if "_body_limit" in vars(view)}
-    lists = dict.fromkeys(("assign", "unassign", "change", "delete"), (body_limits.LIST, True))
+    form = {"multipart/form-data"}  # limited as it is read, as are files that are the body
+    lists = dict.fromkeys(("assign", "unassign", "change", "delete"), (body_limits.LIST, form))
     assert declared == {f"actions.{name}": limit for name, limit in lists.items()} | {
-        "uploads.upload": (body_limits.SMALL, True),
-        "portal.upload": (body_limits.SMALL, True),
-        "portal.read_pasted": (body_limits.MIB, False),
+        "uploads.upload": (body_limits.SMALL, form | body_limits.RAW_FILES),
+        "portal.upload": (body_limits.SMALL, form),
+        "portal.read_pasted": (body_limits.MIB, set()),
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from schemas.http.constraints import without_null
 from webhook.http.openapi import schemas
 from webhook.http.openapi.schemas import Json
 
@@ -32,5 +33,5 @@ def test_two_schemas_with_one_name_are_refused() -> None:
 
 def test_a_form_has_no_null() -> None:
     text = {"anyOf": [{"type": "string", "maxLength": 60}, {"type": "null"}], "default": None, "description": "x"}
-    assert schemas.without_null(text) == {"type": "string", "maxLength": 60, "description": "x"}
-    assert schemas.without_null({"type": "boolean"}) == {"type": "boolean"}
+    assert without_null(text) == {"type": "string", "maxLength": 60, "description": "x"}
+    assert without_null({"type": "boolean"}) == {"type": "boolean"}

@@ -26,15 +26,13 @@ from webhook.services import actions
 
 bp = APIBlueprint("actions", __name__, url_prefix="/v1", tag="Actions")
 bp.before_request(auth.require_actor)
-bp.before_request(idempotency.begin_request)
-bp.after_request(idempotency.end_request)
 
 REFUSALS = {409: "The number of matches differs from `expected_count`"}
 
 
 def _declares(kind: JobKind) -> Callable[[View], View]:
     accepts = actions.REQUESTS[kind]
-    return declares(Header.IDEMPOTENCY_KEY, Header.PREFER, json=accepts.body, form=accepts.form)
+    return declares(Header.PREFER, json=accepts.body, form=accepts.form)
 
 
 @bp.post("/assignments")

@@ -10,6 +10,7 @@ from schemas.roles import Operation
 from webhook.http import auth
 from webhook.http.access import needs
 from webhook.http.responses import next_link, shown
+from webhook.http.responses import secret as hidden
 from webhook.services import callbacks
 
 bp = APIBlueprint("callbacks", __name__, url_prefix="/v1/callbacks", tag="Callbacks")
@@ -32,7 +33,7 @@ def index(query: bodies.CallbacksQuery) -> Response:
 @needs(Operation.MANAGE_WEBHOOKS)
 def secret() -> Response:
     """The first request creates it."""
-    return _secret_response(callbacks.secret())
+    return hidden(shown(callbacks.secret()))
 
 
 @bp.post("/secret")
@@ -43,7 +44,7 @@ def secret() -> Response:
 @needs(Operation.MANAGE_WEBHOOKS)
 def rotate() -> Response:
     """If several are replaced within that period, only the last of them continues to sign."""
-    return _secret_response(callbacks.rotate())
+    return hidden(shown(callbacks.rotate()))
 
 
 @bp.get("/<callback_id>")
@@ -67,10 +68,4 @@ def replay(callback_id: str) -> Response:
     """Only once its job has ended."""
     response = shown(callbacks.replay(callback_id))
     response.status_code = 202
-    return response
-
-
-def _secret_response(secret: bodies.CallbackSecret) -> Response:
-    response = shown(secret)
-    response.headers["Cache-Control"] = "no-store"
     return response

@@ -9,7 +9,7 @@ from schemas.http import resources
 from schemas.http.exports import ExportBody
 from schemas.roles import Operation
 from webhook.api.jobs import accepted
-from webhook.http import auth, idempotency
+from webhook.http import auth
 from webhook.http.access import needs
 from webhook.http.concurrency_limits import DOWNLOADS
 from webhook.http.downloads import sent_compressed
@@ -18,8 +18,6 @@ from webhook.services import export_jobs, exports
 
 bp = APIBlueprint("exports", __name__, url_prefix="/v1", tag="Numbers")
 bp.before_request(auth.require_actor)
-bp.before_request(idempotency.begin_request)
-bp.after_request(idempotency.end_request)
 
 
 @bp.get("/numbers.csv")
@@ -60,7 +58,7 @@ def numbers_jsonl(query: resources.NumbersFilter) -> Response:
     summary="Export the matching numbers to a file that is kept: a job",
     responses={409: "Too many exports of your company have not ended yet"},
 )
-@declares(Header.IDEMPOTENCY_KEY, Header.PREFER)
+@declares(Header.PREFER)
 @needs(Operation.READ_NUMBERS)
 def create(body: ExportBody) -> Response:
     """The file is at `links.file` once the job has completed, and expires when reports do.

@@ -8,16 +8,13 @@ from flask import Response, url_for
 from schemas.http import import_profiles as bodies
 from schemas.http.tenants import PageQuery
 from schemas.roles import Operation
-from webhook.http import auth, idempotency
+from webhook.http import auth
 from webhook.http.access import needs
-from webhook.http.openapi.declarations import Header, declares
 from webhook.http.responses import created, done, next_link, shown
 from webhook.services import import_profiles
 
 bp = APIBlueprint("import_profiles", __name__, url_prefix="/v1/import-profiles", tag="Uploads")
 bp.before_request(auth.require_actor)
-bp.before_request(idempotency.begin_request)
-bp.after_request(idempotency.end_request)
 
 
 @bp.get("")
@@ -43,12 +40,11 @@ def index(query: PageQuery) -> Response:
         409: "The name is already in use, or you have as many as you may have",
     },
 )
-@declares(Header.IDEMPOTENCY_KEY)
 @needs(Operation.UPLOAD)
 def create(body: bodies.NewImportProfile) -> Response:
     """Its name must be free among the profiles of your own tenant."""
     profile = import_profiles.create(body)
-    return created(profile, _location(profile.id))
+    return created(profile, url_for("import_profiles.show", profile_id=profile.id))
 
 
 @bp.get("/<profile_id>")
@@ -86,20 +82,3 @@ def delete(profile_id: str) -> Response:
     """Only your own tenant's."""
     import_profiles.delete(profile_id)
     return done()
-
-
-@bp.errorhandler(idempotency.ReplayedError)
-def replay(error: idempotency.ReplayedError) -> Response:
-    """Return the first response again; the profile as it is now, if the first response was never stored."""
-    finished = error.finished
-    if finished.answer is None:
-        response = created(import_profiles.get(finished.job), _location(finished.job))
-    else:
-        headers = {"Location": _location(finished.job)}
-        response = Response(finished.answer, 201, headers, content_type="application/json")
-    response.headers[idempotency.REPLAYED] = "true"
-    return response
-
-
-def _location(profile_id: str) -> str:
-    return url_for("import_profiles.show", profile_id=profile_id)

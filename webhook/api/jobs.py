@@ -13,21 +13,25 @@ from schemas.http.rechecks import RecheckBody
 from schemas.jobs import TERMINAL
 from schemas.roles import Operation
 from schemas.workbooks import MEDIA_TYPE
-from webhook.http import auth, idempotency
+from webhook.http import auth
 from webhook.http.access import needs
 from webhook.http.concurrency_limits import DOWNLOADS
 from webhook.http.downloads import sent, sent_stored
 from webhook.http.openapi.declarations import CSV, JSON_LINES, Header, declares
+from webhook.http.preferences import LONGEST_WAIT, wait_seconds
 from webhook.http.responses import next_link
 from webhook.services import corrections, export_jobs, jobs, rechecks, reports, workbooks
 
 bp = APIBlueprint("jobs", __name__, url_prefix="/v1/jobs", tag="Jobs")
 bp.before_request(auth.require_actor)
-bp.before_request(idempotency.begin_request)
-bp.after_request(idempotency.end_request)
 
-LONGEST_WAIT = 10.0  # seconds that `Prefer: wait` may hold a request
 NO_REPORT = {409: "The job has no report, or not yet", 410: "The report has expired"}
+STORED = {
+    206: "The requested range",
+    304: "The client already has this file (If-None-Match)",
+    412: "The file does not match If-Match",
+    416: "The range is outside the file",
+}
 CHANGED = {412: "The job has changed since"}
 NOT_CORRECTABLE = "The rows of this job cannot be corrected now"
 NOT_OWN = {403: "Only the company that started the job can do this"}
@@ -75,13 +79,17 @@ def rows(job_id: str, query: resources.RowsQuery) -> Response:
 @bp.doc(
     operation_id="get_job_report_csv",
     summary="Download the report as CSV: the file's own columns, then the result of each row",
-    responses={200: "The report, encoded as UTF-8", **NO_REPORT},
+    responses={200: "The report, encoded as UTF-8", **NO_REPORT, **STORED},
 )
 @DOWNLOADS.streamed
-@declares(files=(CSV,))
+@declares(Header.IF_MATCH, Header.IF_NONE_MATCH, Header.RANGE, Header.IF_RANGE, files=(CSV,))
 @needs(Operation.READ_JOBS)
 def report_csv(job_id: str, query: resources.ReportQuery) -> Response:
-    """During a review, what would happen to each row. `rows` limits it to failed or unprocessed rows."""
+    """During a review, what would happen to each row. `rows` limits it to failed or unprocessed rows.
+
+    The report of all rows of an ended job is stored: it has an ETag, a length, and parts (Range), and is sent with gzip
+    if that is accepted. Others are made when they are requested.
+    """
     return sent(reports.csv(job_id, query.rows))
 
 
@@ -107,11 +115,8 @@ def report_jsonl(job_id: str, query: resources.ReportQuery) -> Response:
     summary="Download the report as a workbook: a summary and the rows to correct",
     responses={
         200: "The workbook",
-        206: "The requested range",
-        304: "The client already has this file (If-None-Match)",
         **NO_REPORT,
-        412: "The file does not match If-Match",
-        416: "The range is outside the file",
+        **STORED,
         500: "The workbook could not be prepared",
         503: "The workbook is still being prepared: retry after the seconds in Retry-After",
     },
@@ -161,7 +166,7 @@ def file(job_id: str) -> Response:
     summary="Confirm a job after its review; If-Match: only in the state with that ETag",
     responses={**NOT_OWN, 409: "The job is not waiting to be confirmed", **CHANGED},
 )
-@declares(Header.IDEMPOTENCY_KEY, Header.IF_MATCH, Header.PREFER)
+@declares(Header.IF_MATCH, Header.PREFER)
 @needs(Operation.DECIDE_JOBS)
 def confirm(job_id: str) -> Response:
     """The reviewed changes are carried out. Until then, nothing is written."""
@@ -176,7 +181,7 @@ def confirm(job_id: str) -> Response:
     summary="Check a stored file again under another mapping or other options",
     responses={**NOT_OWN, 409: "The job cannot be checked again", 410: "The file is no longer kept", **CHANGED},
 )
-@declares(Header.IDEMPOTENCY_KEY, Header.IF_MATCH, Header.PREFER)
+@declares(Header.IF_MATCH, Header.PREFER)
 @needs(Operation.UPLOAD)
 def recheck(job_id: str, body: RecheckBody) -> Response:
     """Under review, the same job goes back to `checking`. Otherwise a new job reads the file: see its `parent_job_id`.
@@ -194,7 +199,7 @@ def recheck(job_id: str, body: RecheckBody) -> Response:
     summary="Correct rows of an upload under review",
     responses={**NOT_OWN, 409: NOT_CORRECTABLE, **CHANGED},
 )
-@declares(Header.IDEMPOTENCY_KEY, Header.IF_MATCH, Header.PREFER)
+@declares(Header.IF_MATCH, Header.PREFER)
 @needs(Operation.UPLOAD)
 def correct(job_id: str, body: CorrectionBody) -> Response:
     """The job goes back to `checking`; only what was corrected is validated again, and duplicates are looked for again.
@@ -227,7 +232,7 @@ def list_corrections(job_id: str) -> Response:
     return Response(corrections.listed(job_id).model_dump_json(), content_type="application/json")
 
 
-@bp.delete("/<job_id>/corrections/<number>")
+@bp.delete("/<job_id>/corrections/<int:number>")
 @bp.output(resources.Job, status_code=202)
 @bp.doc(
     operation_id="take_back_job_correction",
@@ -236,7 +241,7 @@ def list_corrections(job_id: str) -> Response:
 )
 @declares(Header.IF_MATCH, Header.PREFER)
 @needs(Operation.UPLOAD)
-def take_back_correction(job_id: str, number: str) -> Response:
+def take_back_correction(job_id: str, number: int) -> Response:
     """The job goes back to `checking`. If-Match: only in the state with that ETag."""
     return accepted(corrections.take_back(job_id, number, request.headers.get("If-Match")))
 
@@ -248,7 +253,7 @@ def take_back_correction(job_id: str, number: str) -> Response:
     summary="Take the failed rows of an ended upload into a new review",
     responses={**NOT_OWN, 409: "The job has not ended, or has no failed rows", 410: "The report has expired"},
 )
-@declares(Header.IDEMPOTENCY_KEY, Header.PREFER)
+@declares(Header.PREFER)
 @needs(Operation.UPLOAD)
 def retry(job_id: str) -> Response:
     """The new job's rows have the numbers of the file; its `parent_job_id` is the ended job. No file is sent again.
@@ -265,7 +270,7 @@ def retry(job_id: str) -> Response:
     summary="Stop a job: changes already made stay, the remaining rows are not processed",
     responses={**NOT_OWN, 409: "The job has already ended"},
 )
-@declares(Header.IDEMPOTENCY_KEY, Header.PREFER)
+@declares(Header.PREFER)
 @needs(Operation.CANCEL_JOBS)
 def cancel(job_id: str) -> Response:
     """What is being written now is completed, and nothing else is begun."""
@@ -279,7 +284,7 @@ def cancel(job_id: str) -> Response:
     summary="Undo a job with a new job; numbers changed since are left unchanged",
     responses={**NOT_OWN, 409: "The job has not ended, or there is nothing left to undo"},
 )
-@declares(Header.IDEMPOTENCY_KEY, Header.PREFER)
+@declares(Header.PREFER)
 @needs(Operation.CHANGE_NUMBERS)
 def undo(job_id: str) -> Response:
     """Numbers that the job created are deleted; those that it changed or deleted get their earlier state back."""
@@ -289,17 +294,6 @@ def undo(job_id: str) -> Response:
 def accepted(job_id: str) -> Response:
     """Return 202 for a job just created or decided about. With `Prefer: wait`, it may have ended already."""
     return answer(jobs.get(job_id, wait_seconds()), 202)
-
-
-def replay(error: idempotency.ReplayedError) -> Response:
-    """Return the first response again; the job as it is now, if the first response was never stored."""
-    finished_job = error.finished
-    response = accepted(finished_job.job)
-    if finished_job.answer is not None:
-        response.set_data(finished_job.answer)
-        del response.headers["ETag"]
-    response.headers[idempotency.REPLAYED] = "true"
-    return response
 
 
 def answer(job: resources.Job, status: int) -> Response:
@@ -313,12 +307,3 @@ def answer(job: resources.Job, status: int) -> Response:
         return response
     response.make_conditional(request)  # changes the response in place
     return response
-
-
-def wait_seconds(otherwise: float = 0.0) -> float:
-    """Return the seconds in `Prefer: wait=n` (RFC 7240), at most `LONGEST_WAIT`; `otherwise` without that header."""
-    for preference in request.headers.get("Prefer", "").split(","):
-        name, _, value = preference.strip().partition("=")
-        if name.lower() == "wait" and value.strip().isdecimal():
-            return min(float(value), LONGEST_WAIT)
-    return otherwise

@@ -9,7 +9,7 @@ from schemas.http import tenants
 from schemas.roles import Operation
 from webhook.http import auth
 from webhook.http.access import needs
-from webhook.http.responses import created, done, next_link, shown
+from webhook.http.responses import created, done, next_link, secret, shown
 from webhook.services import tokens
 
 bp = APIBlueprint("tokens", __name__, url_prefix="/v1/tokens", tag="Accounts")
@@ -42,9 +42,7 @@ def create(body: tenants.NewToken) -> Response:
     is revoked with it.
     """
     issued = tokens.create(body)
-    response = created(issued, url_for("tokens.show", token_id=issued.id))
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return secret(created(issued, url_for("tokens.show", token_id=issued.id)))
 
 
 @bp.get("/<token_id>")

@@ -7,10 +7,10 @@ from flask import Response, url_for
 
 from schemas.http import users as bodies
 from schemas.roles import Operation
-from webhook.api.jobs import wait_seconds
 from webhook.http import auth
 from webhook.http.access import needs
 from webhook.http.openapi.declarations import Header, declares
+from webhook.http.preferences import wait_seconds
 from webhook.http.responses import created, done, next_link, shown
 from webhook.services import users
 

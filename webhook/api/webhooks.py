@@ -11,7 +11,7 @@ from schemas.http.tenants import PageQuery
 from schemas.roles import Operation
 from webhook.http import auth
 from webhook.http.access import needs
-from webhook.http.responses import created, done, next_link, shown
+from webhook.http.responses import created, done, next_link, secret, shown
 from webhook.services import webhooks
 
 bp = APIBlueprint("webhooks", __name__, url_prefix="/v1/webhooks", tag="Webhooks")
@@ -43,7 +43,7 @@ def create(body: bodies.NewWebhook) -> Response:
     `number.*` events need the scope `numbers:read` too, `job.*` events `jobs:read`.
     """
     subscription = webhooks.create(body)
-    return _secret(created(subscription, url_for("webhooks.show", webhook_id=subscription.id)))
+    return secret(created(subscription, url_for("webhooks.show", webhook_id=subscription.id)))
 
 
 @bp.get("/<webhook_id>")
@@ -83,7 +83,7 @@ def delete(webhook_id: str) -> Response:
 @needs(Operation.MANAGE_WEBHOOKS)
 def rotate(webhook_id: str) -> Response:
     """If several are replaced within that period, only the last of them continues to sign."""
-    return _secret(shown(webhooks.rotate(webhook_id)))
+    return secret(shown(webhooks.rotate(webhook_id)))
 
 
 @bp.post("/<webhook_id>/test")
@@ -134,9 +134,4 @@ def replay(webhook_id: str, message_id: str) -> Response:
 def _accepted(body: BaseModel) -> Response:
     response = shown(body)
     response.status_code = 202
-    return response
-
-
-def _secret(response: Response) -> Response:
-    response.headers["Cache-Control"] = "no-store"
     return response

@@ -11,6 +11,7 @@ from schemas.roles import Operation
 from webhook.http import access
 from webhook.http.client_address import forwarded_address
 from webhook.http.errors import refuse
+from webhook.http.query_strings import check_query
 from webhook.http.request_bodies import check_body
 from worker.accounts import tokens
 from worker.config.settings import get_settings
@@ -20,8 +21,8 @@ from worker.database.engine import transaction
 def require_actor() -> None:
     """Authenticate a request of a protected blueprint, before its view runs, and check what the view needs (R35).
 
-    An expired, revoked or unknown token gets the same 401. Also refuses invalid bodies on routes that would not read
-    them.
+    An expired, revoked or unknown token gets the same 401. Also refuses invalid queries and bodies on routes that would
+    not read them.
     """
     scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
     bearer_actor = _actor_of(secret.strip()) if scheme.lower() == "bearer" and secret else None
@@ -29,6 +30,7 @@ def require_actor() -> None:
         raise refuse(RequestCode.UNAUTHENTICATED)
     g.actor = bearer_actor
     require(access.operation_of(current_app.view_functions[request.endpoint or ""]))
+    check_query(request)
     check_body(request)  # only once the actor is known: it costs more than a refusal
 
 

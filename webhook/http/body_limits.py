@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from flask import current_app, request
 
 from schemas.request_problems import RequestCode
+from schemas.workbooks import MEDIA_TYPE
 from webhook.http.errors import Refused, refuse
 
 KIB, MIB = 1024, 1024 * 1024
@@ -21,14 +22,21 @@ LIST = 64 * MIB  # bytes: a list of up to a million numbers
 View = TypeVar("View", bound=Callable[..., Any])
 _LIMIT = "_body_limit"
 _MULTIPART = "multipart/form-data"
+CSV = "text/csv"
+RAW_FILES = frozenset({CSV, MEDIA_TYPE})  # content types of bodies that are a file
+GZIP = "gzip"
 _NO_ENCODING = frozenset({"", "identity"})
 
 
-def body_limit(size: int = SMALL, *, files: bool = False) -> Callable[[View], View]:
-    """Declare the largest body of a view, in bytes. With `files`, `webhook.http.multipart` limits multipart bodies."""
+def body_limit(size: int = SMALL, *, files: bool = False, raw: bool = False) -> Callable[[View], View]:
+    """Declare the largest body of a view, in bytes.
+
+    With `files`, `webhook.http.multipart` limits multipart bodies; with `raw`, `webhook.http.raw_files` those that are
+    a file.
+    """
 
     def mark(view: View) -> View:
-        setattr(view, _LIMIT, (size, files))
+        setattr(view, _LIMIT, (size, ({_MULTIPART} if files else set()) | (RAW_FILES if raw else set())))
         return view
 
     return mark
@@ -36,11 +44,11 @@ def body_limit(size: int = SMALL, *, files: bool = False) -> Callable[[View], Vi
 
 def apply() -> None:
     """Set the limit of a request before its view runs. Refuse compressed bodies (RFC 9110, section 8.4) with 415."""
-    size, files = getattr(current_app.view_functions.get(request.endpoint or ""), _LIMIT, (SMALL, False))
-    request.max_content_length = None if files and request.mimetype == _MULTIPART else size
+    size, streamed = getattr(current_app.view_functions.get(request.endpoint or ""), _LIMIT, (SMALL, frozenset()))
+    request.max_content_length = None if request.mimetype in streamed else size
     encoding = request.headers.get("Content-Encoding", "").strip().lower()
-    if encoding not in _NO_ENCODING:
-        raise _compressed(encoding)
+    if encoding not in _NO_ENCODING and not (encoding == GZIP and request.mimetype in streamed & RAW_FILES):
+        raise _compressed(encoding, f"{GZIP}, identity" if streamed & RAW_FILES else "identity")
 
 
 def too_large(limit: int | None) -> Refused:
@@ -49,12 +57,12 @@ def too_large(limit: int | None) -> Refused:
     return refuse(RequestCode.BODY_TOO_LARGE, detail, limit=limit)
 
 
-def _compressed(encoding: str) -> Refused:
+def _compressed(encoding: str, accepted: str) -> Refused:
     body = refuse(
         RequestCode.UNSUPPORTED_MEDIA_TYPE,
-        "Compressed request bodies (Content-Encoding) are not supported.",
+        "This request body can't be compressed (Content-Encoding).",
         fix="Send the body without Content-Encoding. A spreadsheet can be a .gz or .zip file.",
         header="Content-Encoding",
         value=encoding[:100],
     ).body
-    return Refused(body, {"Accept-Encoding": "identity"})
+    return Refused(body, {"Accept-Encoding": accepted})

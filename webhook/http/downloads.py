@@ -58,21 +58,24 @@ class StoredFile:
     """A file in the storage, and the name to save it as.
 
     `open` opens it for reading with random access, and returns its length in bytes, too. `etag` changes whenever the
-    bytes do.
+    bytes do. `is_compressible`: it is sent with gzip if the client accepts that, unless a range is requested.
     """
 
     open: Callable[[], tuple[BinaryIO, int]]
     name: str
     content_type: str
     etag: str
+    is_compressible: bool = False
 
 
 @DOWNLOADS.streamed
 def sent_stored(stored: StoredFile) -> Response:
-    """Send a stored file, or as much as the request's conditions and ranges ask for: 200, 206 or 304 (RFC 9110).
+    """Send a stored file, and hold a slot from the moment the file is opened, not while a view waits for it."""
+    return _sent_stored(stored)
 
-    Holds a slot from the moment the file is opened, not while a view waits for it to be built.
-    """
+
+def _sent_stored(stored: StoredFile) -> Response:
+    """Send a stored file, or as much as the request's conditions and ranges ask for: 200, 206 or 304 (RFC 9110)."""
     file, length = stored.open()
     try:
         return _conditional(stored, file, length)
@@ -82,10 +85,15 @@ def sent_stored(stored: StoredFile) -> Response:
 
 
 def _conditional(stored: StoredFile, file: BinaryIO, length: int) -> Response:
-    response = Response(FileWrapper(file, _BLOCK), content_type=stored.content_type, direct_passthrough=True)
-    response.content_length = length
+    if stored.is_compressible and _accepts_packed():
+        response = _packed(stored, file)
+    else:
+        response = Response(FileWrapper(file, _BLOCK), content_type=stored.content_type, direct_passthrough=True)
+        response.content_length = length
+        response.set_etag(stored.etag)
+    if stored.is_compressible:
+        response.vary.add("Accept-Encoding")
     response.accept_ranges = "bytes"
-    response.set_etag(stored.etag)
     # Conditions come first: no range is sent of a file that the client already has.
     response.make_conditional(request)
     if response.status_code == HTTPStatus.PRECONDITION_FAILED:
@@ -93,6 +101,22 @@ def _conditional(stored: StoredFile, file: BinaryIO, length: int) -> Response:
     if response.status_code == HTTPStatus.OK and _asks_for_one_range():
         _limit(response, length)
     return _with_name(response, stored.name)
+
+
+def _accepts_packed() -> bool:
+    """Return whether a file may be sent with gzip: not in parts, which are parts of the file as it is stored."""
+    is_partial = any(name in request.headers for name in ("Range", "If-Range", "If-Match"))
+    return bool(request.accept_encodings["gzip"]) and not is_partial
+
+
+def _packed(stored: StoredFile, file: BinaryIO) -> Response:
+    """Return a file with gzip: another representation, so with another tag."""
+    blocks = (block for block in FileWrapper(file, _BLOCK))
+    response = Response(_gzipped(blocks), content_type=stored.content_type)
+    response.call_on_close(file.close)
+    response.content_encoding = "gzip"
+    response.set_etag(f"{stored.etag}-gzip")
+    return response
 
 
 def _asks_for_one_range() -> bool:
@@ -110,8 +134,10 @@ def _limit(response: Response, length: int) -> None:
         raise Refused(request_problems.of_request(RequestCode.RANGE_NOT_SATISFIABLE), size) from error
 
 
-def sent(download: Download) -> Response:
-    """Return 200 with the file."""
+def sent(download: Download | StoredFile) -> Response:
+    """Return 200 with the file; a stored one as `sent_stored` does, but without a slot, which the view holds."""
+    if isinstance(download, StoredFile):
+        return _sent_stored(download)
     content = download.content
     if isinstance(content, BufferedReader):
         response = send_file(content, mimetype=download.content_type)

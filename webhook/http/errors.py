@@ -17,6 +17,7 @@ from schemas.codes import Code
 from schemas.columns import Column
 from schemas.request_problems import RequestCode
 from worker.accounts.tenants import GoneError, StillUsedError
+from worker.database.tenant_scope import UnknownCursorError
 from worker.storage.files import MissingFileError
 from worker.storage.object_store import StoreBusyError, StoreError
 
@@ -75,6 +76,7 @@ def register(app: APIFlask) -> None:
     app.register_error_handler(Refused, lambda error: respond(error.body, error.headers))
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(GoneError, lambda _: respond(request_problems.of_request(RequestCode.NOT_FOUND)))
+    app.register_error_handler(UnknownCursorError, _unknown_cursor)
     app.register_error_handler(MissingFileError, _expired)
     app.register_error_handler(StillUsedError, lambda _: respond(request_problems.of_request(RequestCode.IN_USE)))
     app.register_error_handler(DataError, _unstorable)
@@ -117,6 +119,12 @@ def _http_error(error: HTTPException) -> Response:
 def _unstorable(_error: Exception) -> Response:
     """Answer a value that no column can hold, such as text with a NUL: nothing stored can match it."""
     return respond(request_problems.of_request(RequestCode.BAD_REQUEST))
+
+
+def _unknown_cursor(_error: Exception) -> Response:
+    detail = "This cursor isn't known, or what it refers to was deleted."
+    fix = "Use `next_cursor` of the page before, or start with the first page."
+    return respond(request_problems.of_request(RequestCode.INVALID_FIELD, detail, field="cursor") | {"fix": fix})
 
 
 def _expired(error: Exception) -> Response:

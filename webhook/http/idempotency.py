@@ -1,8 +1,10 @@
-"""`Idempotency-Key`: a request that creates a job or an import profile may be sent again, and creates it only once.
+"""`Idempotency-Key`: a POST may be sent again, and is carried out only once.
 
-`begin_request` runs before the view and `end_request` after it. Where the key is a form field, the view calls `claim`
-once it has read the fields. The view calls `check_fingerprint` as soon as the body is read, and `record_job` in the
-transaction that inserts the job. Without a claimed key, these do nothing.
+`begin_request` runs before each view of the API and `end_request` after it (`install`), so new routes need nothing for
+the key to work. A service also calls `record` or `record_job` in its transaction, so that a process that dies before it
+has answered leaves no change without the key. Where a body is a file or a long list, the view calls
+`check_fingerprint` as soon as it is read; where the key is a form field, `claim` before that. Without a claimed key,
+these do nothing.
 """
 
 from __future__ import annotations
@@ -16,36 +18,53 @@ from http import HTTPStatus
 from typing import Any
 
 import sqlalchemy as sa
-from flask import Response, g, request
+from apiflask import APIBlueprint, APIFlask
+from flask import Response, current_app, g, request, url_for
 
 from schemas.request_problems import RequestCode
 from webhook.http import auth
+from webhook.http.body_limits import SMALL
 from webhook.http.errors import Refused, refuse
+from webhook.http.request_bodies import JSON, sent_json
+from webhook.http.responses import without_secrets
 from worker.config.settings import get_settings
 from worker.database.engine import TRANSIENT, transaction
 from worker.jobs import idempotency
-from worker.jobs.idempotency import Claim, Finished
+from worker.jobs.idempotency import Claim, Created, Finished
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotent-Replayed"
 LONGEST_KEY = 255
+_SUCCESSES = range(200, 300)
 
 
 class ReplayedError(Exception):
     """Ends a view whose request was answered before; `finished` is the recorded result."""
 
     def __init__(self, finished: Finished) -> None:
-        super().__init__(finished.job)
+        super().__init__(finished.created.location)
         self.finished = finished
 
 
+def install(app: APIFlask, blueprint: APIBlueprint) -> None:
+    """Let every POST of a registered blueprint take a key. Its own hooks, which find out the actor, run first."""
+    app.before_request_funcs.setdefault(blueprint.name, []).append(begin_request)
+    app.after_request_funcs.setdefault(blueprint.name, []).append(end_request)
+
+
 def begin_request() -> None:
-    """Claim the key of a request before its view runs. 409 while another request holds it."""
+    """Claim the key of a request before its view runs. 409 while another request holds it.
+
+    Also checks the fingerprint, unless the body is one that only the view reads.
+    """
     g.once = g.fingerprint = None
     key = request.headers.get(HEADER)
     if request.method != "POST" or key is None:
         return
     claim(key)
+    limit = request.max_content_length
+    if limit is not None and limit <= SMALL:
+        check_fingerprint(sent_json(request))
 
 
 def claim(key: str) -> None:
@@ -78,12 +97,21 @@ def check_fingerprint(content: Mapping[str, Any]) -> None:
 
 
 def record_job(connection: sa.Connection, job: str) -> None:
-    """Record the job, or other resource, that the request created, in the transaction that inserts it."""
+    """Record the job that the request created or decided about, in the transaction that does so."""
+    _record(connection, Created(url_for("jobs.show", job_id=job), HTTPStatus.ACCEPTED, job))
+
+
+def record(connection: sa.Connection, location: str, status: HTTPStatus = HTTPStatus.CREATED) -> None:
+    """Record the resource that the request created or changed, in the transaction that does so."""
+    _record(connection, Created(location, status))
+
+
+def _record(connection: sa.Connection, created: Created) -> None:
     key_state = g.get("once")
     if not isinstance(key_state, Claim):
         return
     try:
-        idempotency.finish(connection, key_state, g.fingerprint, job)
+        idempotency.finish(connection, key_state, g.fingerprint, created)
     except idempotency.OvertakenError as error:
         raise _under_way() from error
 
@@ -98,19 +126,48 @@ def keep_key() -> None:
 
 
 def end_request(response: Response) -> Response:
-    """Store a 201 or 202 response for repeats; after any other, release the key. Runs after the request.
+    """Store the response of success for repeats, without secrets; after any other, release the key.
 
-    A key with a job is kept in any case: the portal's upload answers 201 or 303 after it has created one.
+    A key that is recorded is kept in any case: the portal's upload answers 303 after it has created a job.
     """
     key_state = g.get("once")
     if isinstance(key_state, Claim):
-        # A failure here costs little: a key without a stored response is answered with the job, and a claim expires.
+        # A failure here costs little: a key without a stored response is answered with what it created, and a claim
+        # expires.
         with suppress(*TRANSIENT), transaction() as connection:
-            if response.status_code in {HTTPStatus.CREATED, HTTPStatus.ACCEPTED}:
-                idempotency.keep_answer(connection, key_state, response.get_data(as_text=True))
+            if response.status_code in _SUCCESSES and g.fingerprint is not None:
+                _keep(connection, key_state, response)
             else:
                 idempotency.drop(connection, key_state)
     return response
+
+
+def _keep(connection: sa.Connection, claimed: Claim, response: Response) -> None:
+    """Store the response, and first record the request if its service has not."""
+    created = Created(response.headers.get("Location"), response.status_code)
+    with suppress(idempotency.OvertakenError):
+        idempotency.finish(connection, claimed, g.fingerprint, created)
+    idempotency.keep_answer(connection, claimed, without_secrets(response))
+
+
+def replay(error: ReplayedError) -> Response:
+    """Return the first response again, without its secrets; what it created as it is now, if it was never stored."""
+    created, answer = error.finished.created, error.finished.answer
+    if answer is None:
+        answer = without_secrets(_current(created))
+    response = Response(answer, created.status, content_type=JSON)
+    if created.location is not None and (created.status == HTTPStatus.CREATED or created.job is not None):
+        response.headers["Location"] = created.location
+    if created.job is not None:
+        response.headers["Retry-After"] = "1"
+    response.headers[REPLAYED] = "true"
+    return response
+
+
+def _current(created: Created) -> Response:
+    """Return the response to a GET of what a request has created."""
+    endpoint, arguments = current_app.url_map.bind("").match(created.location, "GET")
+    return current_app.make_response(current_app.ensure_sync(current_app.view_functions[endpoint])(**arguments))
 
 
 def _under_way() -> Refused:

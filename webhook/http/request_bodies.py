@@ -35,6 +35,7 @@ DEEPEST = 32  # levels of nested objects and lists
 MOST_MARKS = 3 * MOST_NUMBERS
 FEW_MARKS = 16_384  # on routes that take no list of numbers
 _LONGEST_INTEGER = 300  # digits; no field takes more than 20
+_EXACT = 2**53  # up to which every integer is a number of its own (RFC 8259, section 6)
 _LONGEST_FIELD = 100  # characters of client-supplied names that a response repeats
 _MOST_FAULTS = 20
 _BLOCK = 64 * 1024  # bytes
@@ -104,8 +105,15 @@ def check_body(request: Request) -> None:
         return
     if (request.content_length or 0) > limit:
         raise too_large(limit)
-    if request.mimetype == JSON and (request.content_length or "Transfer-Encoding" in request.headers):
-        request.get_json()
+    sent_json(request)
+
+
+def sent_json(request: Request) -> Mapping[str, Any]:
+    """Return the JSON object that a request has as its body; an empty one if it has none."""
+    if request.mimetype != JSON or not (request.content_length or "Transfer-Encoding" in request.headers):
+        return {}
+    content: Mapping[str, Any] = request.get_json()
+    return content
 
 
 def read_json(request: Request) -> Mapping[str, Any]:
@@ -192,10 +200,11 @@ def _integer(text: str) -> int:
 
 
 def _decimal(text: str) -> float:
+    """Return a number; an integer for 3.0, which JSON Schema takes for one."""
     number = float(text)
     if math.isinf(number):
         raise _bad("A number is too large.", value=text[:_LONGEST_FIELD])
-    return number
+    return int(number) if number.is_integer() and abs(number) <= _EXACT else number
 
 
 def _is_deeper(document: object, most: int) -> bool:

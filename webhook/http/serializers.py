@@ -18,7 +18,7 @@ from schemas.http import import_profiles, resources, tenants, users
 from schemas.http.mapping import MappingBody
 from schemas.job_kinds import WITHOUT_ROWS, JobKind
 from schemas.job_progress import seconds_left, share_done
-from schemas.jobs import TERMINAL, JobOptions, JobStatus, OnError, counts_of, error_summary
+from schemas.jobs import TERMINAL, JobOptions, JobStatus, OnError, counts_of, error_summary, warning_summary
 from schemas.permissions import Actor, UserKind
 from schemas.user_services import Service
 from webhook.http import file_serializer
@@ -75,10 +75,13 @@ def job(view: JobView) -> resources.Job:
         started_at=row.started_at,
         finished_at=row.finished_at,
         created_by=resources.CreatedBy(name=row.created_by, tenant=owner),
+        external_id=row.external_id,
+        metadata=row.metadata,
         file=file_serializer.file(view),
         progress=_progress(row),
         counts=resources.Counts(**counts_of(view.tally, row.rows_total)),
         error_summary=[resources.ErrorCount(**entry) for entry in error_summary(view.tally)],
+        warning_summary=[resources.WarningCount(**entry) for entry in warning_summary(view.tally)],
         problem=None if row.problem is None else resources.Problem(**row.problem),
         duplicate_of=row.duplicate_of,
         parent_job_id=row.parent_job_id,
@@ -162,9 +165,18 @@ def _links(row: sa.Row[Any]) -> resources.JobLinks:
         report_csv=at("jobs.report_csv") if there else None,
         report_failed_csv=at("jobs.report_csv", rows="failed") if there else None,
         report_xlsx=at("jobs.report_xlsx") if there else None,
+        report_jsonl=at("jobs.report_jsonl") if there else None,
+        corrections=at("jobs.list_corrections") if row.kind == JobKind.UPLOAD else None,
+        parent=_job_path(row.parent_job_id),
+        undo_of=_job_path(row.undo_of),
+        duplicate_of=_job_path(row.duplicate_of),
         callback=url_for("callbacks.show", callback_id=message_id(row.callback)) if row.callback else None,
         file=file,
     )
+
+
+def _job_path(job_id: str | None) -> str | None:
+    return None if job_id is None else url_for("jobs.show", job_id=job_id)
 
 
 def user(view: UserView, job_id: str | None = None) -> users.User:

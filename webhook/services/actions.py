@@ -29,13 +29,13 @@ from webhook.http.multipart import receive
 from webhook.http.request_bodies import validated
 from webhook.services import lookup
 from webhook.services.job_submission import announce, submitting
-from webhook.services.numbers import filter_of, refusing_broad_searches
+from webhook.services.numbers import refusing_broad_searches, resolved
 from worker.config.failpoints import Failpoint, hit
 from worker.config.settings import get_settings
 from worker.database.engine import transaction
 from worker.database.time_limit import time_limit
 from worker.jobs import submit
-from worker.numbers import bounded_search, filters, selections
+from worker.numbers import bounded_search, selections
 from worker.numbers.filters import ResolvedFilter
 from worker.numbers.selections import Selected
 from worker.storage import files, number_lists
@@ -148,6 +148,8 @@ def _enter(job: str, kind: JobKind, form: actions.Options, file: submit.File | N
             file,
             parent_id=parent,
             callback_url=callback_url,
+            external_id=form.external_id,
+            metadata=form.metadata or {},
             admin_id=actor.admin_id,
         )
         submit.submit(connection, order)
@@ -162,7 +164,7 @@ def _numbers(connection: sa.Connection, actor: Actor, body: actions.Selection) -
     expected, most = body.expected_count, get_settings().max_rows
     if expected > most:
         raise refuse(RequestCode.INVALID_FIELD, f"expected_count: one job takes {most} numbers at most.")
-    resolved_filter = filters.resolve(connection, actor, filter_of(body.filter))
+    resolved_filter = resolved(connection, actor, body.filter)
     selected = _selected(connection, resolved_filter, expected)
     if selected.numbers is None:
         detail = f"{selected.found:,} numbers match now, not {expected:,}."

@@ -5,6 +5,7 @@ Only the tenant that a job acts for sees its callback; tenants above it get the 
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,7 +15,7 @@ from schemas import callback_signing
 from schemas.http import callbacks as bodies
 from schemas.jobs import Phase
 from schemas.request_problems import RequestCode
-from webhook.http import auth
+from webhook.http import auth, idempotency
 from webhook.http.errors import refuse
 from worker.database.engine import transaction
 from worker.jobs import callback_queries, callback_secrets
@@ -57,6 +58,7 @@ def replay(callback_id: str) -> bodies.Callback:
         except WrongStateError as error:
             raise refuse(error.code, job_status=error.status) from error
         row = _find(connection, callback_id)
+        idempotency.record(connection, url_for("callbacks.show", callback_id=callback_id), HTTPStatus.ACCEPTED)
     broker.wake(Phase.CALLBACK, row.job)
     return _callback(row)
 
@@ -75,6 +77,7 @@ def rotate() -> bodies.CallbackSecret:
     """
     with transaction() as connection:
         view = callback_secrets.rotate(connection, auth.actor().tenant)
+        idempotency.record(connection, url_for("callbacks.secret"), HTTPStatus.OK)
     return _secret(view)
 
 

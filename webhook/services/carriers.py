@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
+from flask import url_for
 
 from schemas import permissions
 from schemas.http import tenants as tenant_bodies
 from schemas.request_problems import RequestCode
-from webhook.http import auth, serializers
+from webhook.http import auth, idempotency, serializers
 from webhook.http.errors import refuse, stop_if
 from worker.accounts import carriers, tenants
 from worker.accounts.carriers import CarrierView
@@ -43,6 +44,7 @@ def create(body: tenant_bodies.NewCarrier) -> tenant_bodies.Carrier:
         if carriers.is_defined(connection, actor, body.service, body.name):
             stop_if(RequestCode.NAME_TAKEN, WORDS, field="name")
         public_id = carriers.create(connection, actor, body.service, body.name)
+        idempotency.record(connection, url_for("carriers.show", carrier_id=public_id))
         view = _find(connection, public_id)
     return serializers.carrier(view)
 

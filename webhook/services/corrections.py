@@ -34,7 +34,7 @@ from worker.storage import arrow_files, files
 
 PATIENCE = 10.0  # seconds that a request waits for the answer to a question
 PAUSE = 0.02
-LONGEST_NUMBER = 9  # digits of a correction's number
+HIGHEST_NUMBER = 2**31 - 1  # of a correction
 
 
 def correct(job_id: str, body: CorrectionBody, if_match: str | None = None) -> str:
@@ -45,18 +45,15 @@ def correct(job_id: str, body: CorrectionBody, if_match: str | None = None) -> s
     the file does not have.
     """
     raw = body.model_dump(exclude_unset=True)
-    idempotency.check_fingerprint(raw)
     _check_rows(_reviewed(job_id), body)
     return _decided(job_id, if_match, lambda connection, view: corrections.add(connection, view.row.id, raw, _name()))
 
 
-def take_back(job_id: str, number: str, if_match: str | None = None) -> str:
+def take_back(job_id: str, number: int, if_match: str | None = None) -> str:
     """Take a correction back, given by its number; return the job's public id. Its rows are validated without it."""
-    idempotency.check_fingerprint({"number": number})
 
     def decide(connection: sa.Connection, view: JobView) -> Phase:
-        is_number = number.isascii() and number.isdecimal() and len(number) <= LONGEST_NUMBER
-        phase = corrections.take_back(connection, view.row.id, int(number)) if is_number else None
+        phase = corrections.take_back(connection, view.row.id, number) if number <= HIGHEST_NUMBER else None
         if phase is None:
             raise refuse(RequestCode.NOT_FOUND, "Correction not found.")
         return phase
@@ -123,7 +120,6 @@ def retry(job_id: str) -> str:
 
     If it was all-or-nothing, all its rows. Refused: CANNOT_CORRECT, JOB_NOT_ENDED, NOTHING_TO_CORRECT, REPORT_EXPIRED.
     """
-    idempotency.check_fingerprint({})
     new = str(uuid.uuid4())
     with submitting(new), transaction() as connection:
         view = jobs.find_own(connection, job_id)

@@ -20,12 +20,11 @@ from webhook.http.errors import Refused, refuse
 from webhook.services import lookup
 from webhook.services.job_submission import announce, submitting
 from webhook.services.jobs import find
-from webhook.services.numbers import filter_of
+from webhook.services.numbers import resolved
 from worker.config.failpoints import Failpoint, hit
 from worker.database.engine import transaction
 from worker.jobs import export_items, submit
 from worker.jobs.queries import JobView
-from worker.numbers import filters
 from worker.storage import files
 
 _IN_NAME = ("country", "status", "capability")  # filters that the name of the file shows
@@ -36,7 +35,6 @@ def create(body: ExportBody) -> str:
 
     The filter is resolved here only to refuse one that cannot be; the job resolves it again, in its own snapshot.
     """
-    idempotency.check_fingerprint(body.model_dump(mode="json", exclude_unset=True))
     actor, job = auth.actor(), str(uuid.uuid4())
     callback_url = lookup.callback_url(body.callback_url)
     options = ExportOptions(body.format, body.filter.model_dump(exclude_none=True))
@@ -51,7 +49,7 @@ def create(body: ExportBody) -> str:
     )
     with submitting(job), transaction() as connection:
         _check_limit(connection, actor.tenant.id)
-        filters.resolve(connection, actor, filter_of(body.filter))
+        resolved(connection, actor, body.filter)
         submit.submit(connection, order)
         idempotency.record_job(connection, job)
         hit(Failpoint.ACCEPT_ENTERED)

@@ -17,9 +17,9 @@ from schemas.http import resources
 from schemas.permissions import Actor
 from webhook.http import auth
 from webhook.http.downloads import Export
-from webhook.services.numbers import filter_of
+from webhook.services.numbers import resolved
 from worker.database.engine import snapshot
-from worker.numbers import export, export_facts, export_names, filters
+from worker.numbers import export, export_facts, export_names
 from worker.numbers.export_facts import ExportFacts
 from worker.numbers.export_names import Names
 from worker.numbers.export_pages import ExportPage
@@ -74,7 +74,7 @@ def _blocks(
     with snapshot() as connection:
         connection.exec_driver_sql(f"SET LOCAL statement_timeout = '{_STATEMENT_SECONDS}s'")
         on_facts(export_facts.facts_of(connection, actor))
-        resolved_filter = filters.resolve(connection, actor, filter_of(number_filter))
+        resolved_filter = resolved(connection, actor, number_filter)
         with closing(export_names.named_pages(connection, resolved_filter)) as pages:
             for names, page in pages:
                 yield header + render(names, page)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
+from flask import url_for
 
 from schemas import permissions
 from schemas.http import import_profiles as bodies
@@ -54,11 +55,10 @@ def create(body: bodies.NewImportProfile) -> bodies.ImportProfile:
     """Create a profile of the actor's own tenant."""
     actor = auth.actor()
     stop_if(permissions.check_create_profile(actor.tenant), WORDS)
-    idempotency.check_fingerprint(body.model_dump(mode="json"))
     with transaction() as connection, refusing():
         parts = _columns(body)
         public_id = import_profiles.save(connection, actor.tenant.id, created_by=actor.name, **parts)
-        idempotency.record_job(connection, public_id)
+        idempotency.record(connection, url_for("import_profiles.show", profile_id=public_id))
         view = _find(connection, public_id)
     return _shown(view)
 

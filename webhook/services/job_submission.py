@@ -53,6 +53,8 @@ def submit_upload_again(connection: sa.Connection, row: sa.Row[Any], job: str, o
         options,
         submit.File(row.file_name, row.file_size, row.file_sha256),
         parent_id=row.id,
+        external_id=row.external_id,
+        metadata=row.metadata,
         admin_id=actor.admin_id,
     )
     submit.submit(connection, order)

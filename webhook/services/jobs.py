@@ -21,6 +21,7 @@ from schemas.roles import operation_on_job
 from webhook.http import auth, idempotency, serializers
 from webhook.http.concurrency_limits import WAITS
 from webhook.http.errors import Refused, refuse, stop_if
+from webhook.http.preferences import decline_wait
 from worker.config.failpoints import Failpoint, hit
 from worker.database import tenant_scope
 from worker.database.engine import transaction
@@ -134,6 +135,7 @@ def wait_for(job_id: str, patience: float, *, must_wait: bool = False) -> JobVie
     if not WAITS.try_acquire():
         if must_wait:
             raise WAITS.refusal()
+        decline_wait()
         return view
     try:
         pause = FIRST_LOOK
@@ -208,7 +210,6 @@ def _check_kind(connection: sa.Connection, job_id: str) -> None:
 
 def _decided(job_id: str, decide: Callable[[sa.Connection, int], Phase | None], following: str | None = None) -> str:
     """Apply a decision of the job's own tenant; return the public id of the job, or of the job that results."""
-    idempotency.check_fingerprint({})
     with transaction() as connection:
         row = find_own(connection, job_id).row
         try:

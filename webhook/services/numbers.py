@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import sqlalchemy as sa
 
 from schemas.http import resources
+from schemas.permissions import Actor
 from schemas.request_problems import RequestCode
 from webhook.http import auth
 from webhook.http.errors import refuse
+from worker.accounts import users
+from worker.database import tenant_scope
 from worker.database.engine import snapshot
 from worker.database.time_limit import TooLongError, time_limit
 from worker.numbers import bounded_search, filters, number_bodies, queries, selections
@@ -23,12 +26,13 @@ from worker.phone.digits import ascii_digits
 _INTERNATIONAL = re.compile(r"[^0-9+]*(?:\+|00)([\W\d]*)|([1-9][0-9]*)")
 _COUNT_SECONDS = 0.15  # for each count beside a list
 _NOT_DIGITS = re.compile(r"[^0-9]")
+_UNKNOWN = {"tenant_id": "enterprise or reseller", "uploaded_by": "enterprise or reseller", "user_id": "user"}
 
 
 def page(query: resources.NumbersQuery) -> resources.NumberList:
     """Return matching numbers, ascending. `total`: the matches on all pages, if the query asks for it."""
     with snapshot() as connection, refusing_broad_searches():
-        resolved_filter = filters.resolve(connection, auth.actor(), filter_of(query))
+        resolved_filter = resolved(connection, auth.actor(), query)
         found = queries.page(connection, resolved_filter.beyond(query.cursor), query.limit)
         total = _total(connection, resolved_filter, query, found) if query.count else None
     return _list(found, total)
@@ -121,6 +125,23 @@ def _digits(text: str) -> str:
     """Return the digits of an international number; "" for any other text, which is not interpreted (R14c)."""
     match = _INTERNATIONAL.fullmatch(ascii_digits(text))
     return "" if match is None else _NOT_DIGITS.sub("", match[1] or match[2] or "")
+
+
+def resolved(connection: sa.Connection, actor: Actor, query: resources.NumbersFilter) -> ResolvedFilter:
+    """Return the number filter of a query or a body, resolved for the actor.
+
+    Refuses tenants and users that do not exist, or that the actor does not see: both in the same words (R3).
+    """
+    is_known: dict[str, Callable[[str], bool]] = {
+        "tenant_id": lambda id_: tenant_scope.tenant_below(connection, actor.tenant, id_) is not None,
+        "uploaded_by": lambda id_: tenant_scope.is_uploader_seen(connection, actor.tenant, id_),
+        "user_id": lambda id_: users.get(connection, actor, id_) is not None,
+    }
+    for name, check in is_known.items():
+        public_id = getattr(query, name)
+        if public_id is not None and not check(public_id):
+            raise refuse(RequestCode.INVALID_FIELD, f"{name}: {_UNKNOWN[name]} not found.", field=name)
+    return filters.resolve(connection, actor, filter_of(query))
 
 
 def filter_of(query: resources.NumbersFilter) -> NumberFilter:

@@ -32,7 +32,6 @@ def recheck(job_id: str, body: RecheckBody, if_match: str | None = None) -> str:
     `if_match`: the state that the admin saw, as for `webhook.services.jobs.confirm`. Refused: CANNOT_RECHECK,
     UPLOAD_EXPIRED, PRECONDITION_FAILED.
     """
-    idempotency.check_fingerprint(body.model_dump(exclude_unset=True))
     with transaction() as connection:
         view = jobs.find_own(connection, job_id)
         control.lock(connection, view.row.id)

@@ -5,36 +5,41 @@ Reports of a job under review have predicted outcomes. Workbooks are in `webhook
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
+from functools import partial
 from itertools import chain
 
 import pyarrow as pa
 
 from schemas.workbooks import OUTCOMES
 from webhook.http import file_names
-from webhook.http.downloads import Download
+from webhook.http.downloads import Download, StoredFile
 from webhook.services.jobs import find, is_reviewed, layout_of, tokens_of
 from worker.database.engine import transaction
 from worker.jobs import queries
 from worker.jobs.queries import JobView
 from worker.reports import render
 from worker.reports.row_messages import Layout
-from worker.storage import files
+from worker.storage import files, joined_files
 from worker.storage.report_reader import stream_report
 
+CSV = "text/csv; charset=utf-8"
 
-def csv(job_id: str, which: str) -> Download:
-    """Return the report as CSV: the file's own columns, then the outcome of each row."""
+
+def csv(job_id: str, which: str) -> Download | StoredFile:
+    """Return the report as CSV: the file's own columns, then the outcome of each row. That of all rows is stored."""
     view = find(job_id)
     layout = layout_of(view)
     if which == "all" and not is_reviewed(view):
         with transaction() as connection:
             parts = queries.report_parts(connection, view.row.id)
-        blocks = files.stream(*(files.report_key(job_id, part) for part in range(parts)))
-    else:
-        rendered = (render.csv_rows(layout, cells, results) for cells, results in _stream(view, layout, which))
-        blocks = chain([render.csv_header(layout)], rendered)
-    return Download(blocks, file_name(view, which, "csv"), "text/csv; charset=utf-8")
+        keys = [files.report_key(job_id, part) for part in range(parts)]
+        etag = hashlib.sha256(f"{keys} {view.row.finished_at}".encode()).hexdigest()[:32]  # it is never written again
+        name = file_name(view, which, "csv")
+        return StoredFile(partial(joined_files.opened, keys), name, CSV, etag, is_compressible=True)
+    rendered = (render.csv_rows(layout, cells, results) for cells, results in _stream(view, layout, which))
+    return Download(chain([render.csv_header(layout)], rendered), file_name(view, which, "csv"), CSV)
 
 
 def jsonl(job_id: str, which: str) -> Download:

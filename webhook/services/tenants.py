@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
+from flask import url_for
 
 from schemas import permissions
 from schemas.codes import Code
@@ -14,7 +15,7 @@ from schemas.http import tenants as tenant_bodies
 from schemas.name_matching import fold, unambiguous
 from schemas.permissions import Tenant, TenantKind
 from schemas.request_problems import RequestCode
-from webhook.http import auth, serializers
+from webhook.http import auth, idempotency, serializers
 from webhook.http.errors import refuse_file, stop_if
 from worker.accounts import tenants
 from worker.accounts.tenants import TenantFilter
@@ -60,6 +61,7 @@ def create(body: tenant_bodies.NewTenant) -> tenant_bodies.Tenant:
         _hold_name(connection, parent, body.name)
         tenant = tenants.create(connection, parent, kind, body.name, allow_external_numbers=external)
         tenants.change(connection, tenant.id, {"billing_reference": body.billing_reference})
+        idempotency.record(connection, url_for("tenants.show", tenant_id=tenant.public_id))
         view = tenants.get(connection, tenant)
     return serializers.tenant(view)
 

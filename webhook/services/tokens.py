@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import sqlalchemy as sa
+from flask import url_for
 
 from schemas import permissions
 from schemas.http import tenants as tenant_bodies
 from schemas.permissions import TokenLimits
 from schemas.request_problems import RequestCode
-from webhook.http import auth, serializers
+from webhook.http import auth, idempotency, serializers
 from webhook.http.errors import refuse
 from webhook.services.tenants import ME
 from webhook.services.tenants import find as find_tenant
@@ -47,6 +48,7 @@ def create(body: tenant_bodies.NewToken) -> tenant_bodies.IssuedToken:
             raise refuse(RequestCode.UNAUTHENTICATED) from error
         issued = tokens.create(connection, owner.id, body.name, limits, maker=auth.actor(), admin_id=admin_id)
         row = _find(connection, issued.public_id)
+        idempotency.record(connection, url_for("tokens.show", token_id=issued.public_id))
     return tenant_bodies.IssuedToken(**serializers.token(row).model_dump(), token=issued.secret)
 
 

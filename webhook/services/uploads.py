@@ -15,8 +15,11 @@ from schemas.job_kinds import JobKind
 from schemas.name_matching import fold, unambiguous
 from schemas.permissions import Actor
 from webhook.http import auth, idempotency, serializers
+from webhook.http.body_limits import RAW_FILES
 from webhook.http.errors import refuse_file
-from webhook.http.multipart import OnFields, Received, receive
+from webhook.http.multipart import OnFields, receive
+from webhook.http.raw_files import receive_raw
+from webhook.http.received_files import Received, with_query
 from webhook.http.request_bodies import validated
 from webhook.services import lookup, upload_options
 from webhook.services.job_submission import announce, submitting
@@ -46,15 +49,21 @@ class Offers:
 
 
 def enter(request: Request, on_fields: OnFields | None = None) -> str:
-    """Submit the job of the request's file and form (`resources.UploadForm`); return its public id.
+    """Submit the job of the request's file and fields (`resources.UploadForm`); return its public id.
 
-    Returns once the file has arrived. The job reports the outcomes of its rows. `on_fields`: see
+    Returns once the file has arrived. The job reports the outcomes of its rows. `on_fields`: for forms only, see
     `webhook.http.multipart.receive`.
     """
     check()
     actor = auth.actor()
     job = str(uuid.uuid4())
-    received = receive(request, files.upload_key(job), get_settings().max_upload_bytes, on_fields)
+    key, limit = files.upload_key(job), get_settings().max_upload_bytes
+    if on_fields is not None:
+        received = receive(request, key, limit, on_fields)
+    elif request.mimetype in RAW_FILES:
+        received = with_query(receive_raw(request, key, limit), request)
+    else:
+        received = with_query(receive(request, key, limit), request)
     with submitting(job):
         _enter(job, actor, received)
     announce(job)
@@ -104,6 +113,8 @@ def _enter(job: str, actor: Actor, received: Received) -> None:
             file,
             parent_id=parent,
             callback_url=lookup.callback_url(form.callback_url),
+            external_id=form.external_id,
+            metadata=form.metadata or {},
             admin_id=actor.admin_id,
         )
         submit.submit(connection, order)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
+from flask import url_for
 
 from schemas import permissions
 from schemas.http import users as bodies
@@ -14,7 +15,7 @@ from schemas.permissions import UserKind
 from schemas.request_problems import RequestCode
 from schemas.roles import Operation
 from schemas.user_services import Service
-from webhook.http import auth, serializers
+from webhook.http import auth, idempotency, serializers
 from webhook.http.errors import refuse, stop_if
 from webhook.services.job_submission import announce, submitting
 from webhook.services.jobs import wait_for
@@ -22,6 +23,7 @@ from webhook.services.number_grants import NumberGrant, refuse_bad_numbers, subm
 from webhook.services.tenants import find as find_tenant
 from worker.accounts import tenants, users
 from worker.accounts.users import UserFilter, UserView
+from worker.database import tenant_scope
 from worker.database.engine import transaction
 
 WAIT = 2.0  # seconds that creating a user waits for its numbers by default
@@ -38,9 +40,15 @@ def page(query: bodies.UsersQuery) -> bodies.UserList:
     """Return the users of the actor's own tenant and of those below it."""
     filters = UserFilter(query.tenant_id, query.kind, query.q)
     with transaction() as connection:
+        if query.tenant_id is not None and not _is_visible(connection, query.tenant_id):
+            raise refuse(RequestCode.INVALID_FIELD, "tenant_id: enterprise not found.", field="tenant_id")
         rows = users.page(connection, auth.actor(), filters, query.cursor, query.limit)
     cursor = rows[-1].row.public_id if len(rows) == query.limit else None
     return bodies.UserList(data=[serializers.user(view) for view in rows], next_cursor=cursor)
+
+
+def _is_visible(connection: sa.Connection, tenant_id: str) -> bool:
+    return tenant_scope.tenant_below(connection, auth.actor().tenant, tenant_id) is not None
 
 
 def get(user_id: str) -> bodies.User:
@@ -123,6 +131,7 @@ def _make(connection: sa.Connection, body: bodies.NewUser, services: Mapping[str
         may_create = refuse_bad_numbers(connection, actor.tenant, grant)
         submit_grant(connection, actor, grant, job, may_create=may_create)
     public_id: str = row.public_id
+    idempotency.record(connection, url_for("users.show", user_id=public_id))
     return public_id
 
 

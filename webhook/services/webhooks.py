@@ -6,9 +6,11 @@ Only their own tenant sees them; tenants above it get the same 404 as strangers 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from http import HTTPStatus
 from typing import Any
 
 import sqlalchemy as sa
+from flask import url_for
 
 from schemas import callback_signing
 from schemas.http import callbacks as callback_bodies
@@ -16,7 +18,7 @@ from schemas.http import webhooks as bodies
 from schemas.http.tenants import PageQuery
 from schemas.request_problems import RequestCode
 from schemas.roles import operations_on_events
-from webhook.http import auth
+from webhook.http import auth, idempotency
 from webhook.http.errors import refuse
 from webhook.services import lookup
 from worker.accounts import tenants
@@ -53,6 +55,7 @@ def create(body: bodies.NewWebhook) -> bodies.WebhookWithSecret:
             public_id = webhooks.create(connection, actor, _values(body))
         except webhooks.TooManyError:
             raise refuse(RequestCode.LIMIT_REACHED, _TOO_MANY, limit=webhooks.MOST_PER_TENANT) from None
+        idempotency.record(connection, url_for("webhooks.show", webhook_id=public_id))
         return _with_secret(_find(connection, public_id))
 
 
@@ -77,6 +80,7 @@ def rotate(webhook_id: str) -> bodies.WebhookWithSecret:
     """Replace the secret. The old one also signs for a while."""
     with transaction() as connection:
         webhooks.rotate(connection, _find(connection, webhook_id, lock=True).id)
+        idempotency.record(connection, url_for("webhooks.show", webhook_id=webhook_id), HTTPStatus.OK)
         return _with_secret(_find(connection, webhook_id))
 
 
@@ -87,6 +91,7 @@ def test(webhook_id: str) -> bodies.WebhookMessage:
         if not row.is_enabled:
             raise refuse(RequestCode.WEBHOOK_DISABLED)
         message = _find_message(connection, row, webhooks.add_test(connection, row.id))
+        _record_message(connection, webhook_id, message)
     broker.wake_webhooks()
     return _message(message)
 
@@ -125,6 +130,7 @@ def replay(webhook_id: str, message_id: str) -> bodies.WebhookMessage:
             raise refuse(RequestCode.MESSAGE_PENDING)
         webhooks.replay(connection, found.id)
         found = _find_message(connection, row, message_id)
+        _record_message(connection, webhook_id, found)
     broker.wake_webhooks()
     return _message(found)
 
@@ -133,6 +139,12 @@ def _check_events(events: Iterable[str]) -> None:
     """R35: what a subscription sends, who manages it may see."""
     for operation in sorted(operations_on_events(events)):
         auth.require(operation)
+
+
+def _record_message(connection: sa.Connection, webhook_id: str, row: sa.Row[Any]) -> None:
+    message_id = callback_signing.message_id(row.public_id)
+    location = url_for("webhooks.message", webhook_id=webhook_id, message_id=message_id)
+    idempotency.record(connection, location, HTTPStatus.ACCEPTED)
 
 
 def _find(connection: sa.Connection, webhook_id: str, *, lock: bool = False) -> sa.Row[Any]:

@@ -51,7 +51,7 @@ def page(connection: sa.Connection, actor: Actor, cursor: str | None, limit: int
     visible = tenant_scope.admins_of(actor.tenant)
     query = _select().where(visible).order_by(admins.c.id).limit(limit)
     if cursor is not None:
-        query = query.where(tenant_scope.after(admins, visible, cursor))
+        query = query.where(tenant_scope.after(connection, admins, visible, cursor))
     return list(connection.execute(query))
 
 

@@ -32,7 +32,7 @@ def page(connection: sa.Connection, actor: Actor, cursor: str | None, limit: int
     visible = tenant_scope.carriers_seen(actor.tenant)
     query = sa.select(carriers).where(visible).order_by(carriers.c.id).limit(limit)
     if cursor is not None:
-        query = query.where(tenant_scope.after(carriers, visible, cursor))
+        query = query.where(tenant_scope.after(connection, carriers, visible, cursor))
     return _views(connection, actor, connection.execute(query).all())
 
 

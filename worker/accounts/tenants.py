@@ -61,7 +61,7 @@ def page(
     visible = tenant_scope.below(actor.tenant)
     query = _select().where(visible, *_conditions(filters)).order_by(tenants.c.id).limit(limit)
     if cursor is not None:
-        query = query.where(tenant_scope.after(tenants, visible, cursor))
+        query = query.where(tenant_scope.after(connection, tenants, visible, cursor))
     return _views(connection, connection.execute(query).all())
 
 

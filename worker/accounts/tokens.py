@@ -156,7 +156,7 @@ def page(connection: sa.Connection, actor: Actor, cursor: str | None, limit: int
     visible = tenant_scope.tokens_of(actor.tenant)
     query = _select(actor).where(visible).order_by(tokens.c.id).limit(limit)
     if cursor is not None:
-        query = query.where(tenant_scope.after(tokens, visible, cursor))
+        query = query.where(tenant_scope.after(connection, tokens, visible, cursor))
     return list(connection.execute(query))
 
 

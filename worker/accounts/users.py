@@ -44,7 +44,7 @@ def page(
     visible = tenant_scope.users_of(actor.tenant)
     query = sa.select(users).where(visible, *_conditions(filters)).order_by(users.c.id).limit(limit)
     if cursor is not None:
-        query = query.where(tenant_scope.after(users, visible, cursor))
+        query = query.where(tenant_scope.after(connection, users, visible, cursor))
     return _views(connection, connection.execute(query).all())
 
 

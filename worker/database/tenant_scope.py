@@ -94,10 +94,18 @@ def has_public_id(table: sa.FromClause, public_id: str) -> sa.ColumnElement[bool
     return sa.literal(public_id, sa.Text).is_(None)
 
 
-def after(table: sa.FromClause, visible: sa.ColumnElement[bool], cursor: str) -> sa.ColumnElement[bool]:
-    """Return the condition for rows after the visible one with public id `cursor`; no row, if there is none (R3)."""
-    last = sa.select(table.c.id).where(visible, has_public_id(table, cursor)).correlate(None)
-    after_it: sa.ColumnElement[bool] = table.c.id > last.scalar_subquery()
+class UnknownCursorError(Exception):
+    """A page was requested after a row that does not exist, or that the actor does not see (R3)."""
+
+
+def after(
+    connection: sa.Connection, table: sa.FromClause, visible: sa.ColumnElement[bool], cursor: str
+) -> sa.ColumnElement[bool]:
+    """Return the condition for rows after the visible one with public id `cursor`. `UnknownCursorError` (R3)."""
+    last = connection.execute(sa.select(table.c.id).where(visible, has_public_id(table, cursor))).scalar_one_or_none()
+    if last is None:
+        raise UnknownCursorError(cursor)
+    after_it: sa.ColumnElement[bool] = table.c.id > last
     return after_it
 
 
@@ -107,6 +115,14 @@ def tenant_by_id(connection: sa.Connection, tenant_id: int) -> Tenant:
     if row is None:
         raise LookupError(f"tenant {tenant_id}")
     return tenant_of(row)
+
+
+def is_uploader_seen(connection: sa.Connection, actor: Tenant, public_id: str) -> bool:
+    """Return whether numbers that the actor sees may be uploaded by the tenant: one of its tree, or above it."""
+    query = sa.select(tenants.c.id).where(
+        below(actor) | tenants.c.id.in_(actor.path), has_public_id(tenants, public_id)
+    )
+    return connection.execute(query).first() is not None
 
 
 def tenants_below(connection: sa.Connection, actor: Tenant) -> dict[int, Tenant]:

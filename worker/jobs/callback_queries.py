@@ -16,6 +16,7 @@ from schemas.jobs import TERMINAL, ChunkState, Phase
 from schemas.permissions import Actor
 from schemas.request_problems import RequestCode
 from worker.database import tenant_scope
+from worker.database.tenant_scope import UnknownCursorError
 from worker.jobs.control import WrongStateError
 from worker.queue import job_state
 
@@ -37,8 +38,11 @@ def page(
     if state is not None:
         query = query.where(_STATE.in_([state.value]))
     if cursor is not None:
-        last = sa.select(callbacks.c.job_id).where(_is_visible(actor), _is(cursor)).correlate(None)
-        query = query.where(callbacks.c.job_id < last.scalar_subquery())
+        last = sa.select(callbacks.c.job_id).where(_is_visible(actor), _is(cursor))
+        job_id = connection.execute(last).scalar_one_or_none()
+        if job_id is None:
+            raise UnknownCursorError(cursor)
+        query = query.where(callbacks.c.job_id < job_id)
     return list(connection.execute(query))
 
 

@@ -123,7 +123,7 @@ def page(connection: sa.Connection, actor: Actor, cursor: str | None, limit: int
     visible = tenant_scope.import_profiles_for(actor.tenant)
     query = sa.select(import_profiles).where(visible).order_by(import_profiles.c.id).limit(limit)
     if cursor is not None:
-        query = query.where(tenant_scope.after(import_profiles, visible, cursor))
+        query = query.where(tenant_scope.after(connection, import_profiles, visible, cursor))
     return _views(connection, connection.execute(query).all())
 
 

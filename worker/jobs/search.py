@@ -20,6 +20,7 @@ from schemas.codes import Outcome
 from schemas.database.tables import jobs, tenants
 from schemas.permissions import Actor, Tenant, TenantKind
 from worker.database import tenant_scope
+from worker.database.tenant_scope import UnknownCursorError
 
 MOST_EXAMINED = 5_000  # jobs, for one page
 _FIRST = 50  # jobs of each tenant that the first round examines at most, if there are conditions
@@ -37,7 +38,7 @@ class JobFilter:
     """A filter for jobs; None does not restrict. `cursor`: public id of the last job of the previous page.
 
     `q`: a part of the file's name, or of the name of the token or account that started the job. `code`: a code of its
-    failed rows. The times are inclusive, except `created_before`.
+    failed rows. The times are inclusive, except `created_before`. `external_id`: the client's own id.
     """
 
     kind: str | None = None
@@ -48,6 +49,7 @@ class JobFilter:
     created_after: datetime | None = None
     created_before: datetime | None = None
     finished_after: datetime | None = None
+    external_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -89,15 +91,30 @@ def find(connection: sa.Connection, actor: Actor, filters: JobFilter, limit: int
     """
     begin: Position = ("infinity", _LAST_ID)
     if filters.cursor is not None:
-        last = _position_of(connection, actor.tenant, filters.cursor)
-        if last is None:
-            return SearchPage([], None)
-        begin = last
+        begin = _position_of(connection, actor.tenant, filters.cursor)
+    search = _Search(actor.tenant, filters, _conditions(filters))
+    if filters.external_id is not None:
+        return _labelled(connection, search, begin, limit)
     # Otherwise the planner may sort what another index returns: all jobs of a tenant.
     connection.exec_driver_sql("SET LOCAL enable_sort = off; SET LOCAL enable_incremental_sort = off")
-    found = _find(connection, _Search(actor.tenant, filters, _conditions(filters)), begin, limit)
+    found = _find(connection, search, begin, limit)
     connection.exec_driver_sql("SET LOCAL enable_sort TO DEFAULT; SET LOCAL enable_incremental_sort TO DEFAULT")
     return found
+
+
+def _labelled(connection: sa.Connection, search: _Search, begin: Position, limit: int) -> SearchPage:
+    """Return the jobs with an external id, which an index has: all of them are read and sorted."""
+    first, last = _bounds(search.filters, (None, begin))
+    position = sa.tuple_(jobs.c.created_at, jobs.c.id)
+    query = (
+        sa.select(jobs.c.id)
+        .where(tenant_scope.jobs_of(search.looker), jobs.c.external_id == search.filters.external_id)
+        .where(*search.conditions, position >= sa.tuple_(*first), position < sa.tuple_(*last))
+        .order_by(jobs.c.created_at.desc(), jobs.c.id.desc())
+        .limit(limit)
+    )
+    ids = connection.execute(query).scalars().all()
+    return SearchPage(ids, ids[-1] if len(ids) == limit else None)
 
 
 def _find(connection: sa.Connection, search: _Search, begin: Position, limit: int) -> SearchPage:
@@ -160,13 +177,15 @@ def _conditions(filters: JobFilter) -> list[sa.ColumnElement[bool]]:
     return conditions
 
 
-def _position_of(connection: sa.Connection, looker: Tenant, public_id: str) -> Position | None:
-    """Return the position of a job that the tenant sees; no other job is a valid cursor (R3)."""
+def _position_of(connection: sa.Connection, looker: Tenant, public_id: str) -> Position:
+    """Return the position of a job that the tenant sees. `UnknownCursorError` for any other (R3)."""
     query = sa.select(jobs.c.created_at, jobs.c.id).where(
         tenant_scope.has_public_id(jobs, public_id), tenant_scope.jobs_of(looker)
     )
     row = connection.execute(query).one_or_none()
-    return None if row is None else (row.created_at, row.id)
+    if row is None:
+        raise UnknownCursorError(public_id)
+    return row.created_at, row.id
 
 
 def _examine(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
@@ -32,7 +33,8 @@ class NewJob:
 
     Its rows are in the storage: as `file` under `worker.storage.files.upload_key`, as a list or selection under
     `listed_key`, or they are those of the job `undo_of_id`. An export has none. The caller has checked `callback_url`.
-    `admin_id`: the account that started the job in the portal.
+    `admin_id`: the account that started the job in the portal. `external_id`, `metadata`: what the client attaches to
+    the job.
     """
 
     job: str  # its public id
@@ -44,6 +46,8 @@ class NewJob:
     undo_of_id: int | None = None
     parent_id: int | None = None
     callback_url: str | None = None
+    external_id: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
     admin_id: int | None = None
 
 
@@ -62,6 +66,8 @@ def submit(connection: sa.Connection, order: NewJob) -> int:
         "created_by_admin_id": order.admin_id,
         "undo_of_id": order.undo_of_id,
         "parent_id": order.parent_id,
+        "external_id": order.external_id,
+        "metadata": dict(order.metadata),
         # The rows of a retry (R33) are those of its parent: it has no file of its own.
         "keeps_upload": not order.options.only_failed,
     }

@@ -97,7 +97,7 @@ def page(connection: sa.Connection, actor: Actor, cursor: str | None, limit: int
     """Return up to `limit` subscriptions of the actor's tenant, oldest first, after the one whose id is `cursor`."""
     query = sa.select(webhooks).where(_is_visible(actor)).order_by(webhooks.c.id).limit(limit)
     if cursor is not None:
-        query = query.where(tenant_scope.after(webhooks, _is_visible(actor), cursor))
+        query = query.where(tenant_scope.after(connection, webhooks, _is_visible(actor), cursor))
     return connection.execute(query).all()
 
 
@@ -120,8 +120,11 @@ def messages(
     if state is not None:
         query = query.where(own.state == state)
     if cursor is not None:
-        last = sa.select(own.id).where(own.webhook_id == webhook_id, _is_message(cursor)).correlate(None)
-        query = query.where(own.id < last.scalar_subquery())
+        last = sa.select(own.id).where(own.webhook_id == webhook_id, _is_message(cursor))
+        message_id = connection.execute(last).scalar_one_or_none()
+        if message_id is None:
+            raise tenant_scope.UnknownCursorError(cursor)
+        query = query.where(own.id < message_id)
     return connection.execute(query).all()
 
 

@@ -384,6 +384,19 @@ def opened(key: str) -> tuple[BinaryIO, int]:
         return file, os.fstat(file.fileno()).st_size
 
 
+def sizes(keys: Sequence[str]) -> list[int]:
+    """Return the sizes in bytes of files of one job, with one request. `MissingFileError`, `StoreError`."""
+    top = root()
+    if top is not None:
+        with _call(keys[0]):
+            return [(top / key).stat().st_size for key in keys]
+    found = {entry["path"]: entry["size"] for entry in entries(keys[0].rpartition("/")[0])}
+    for key in keys:
+        if key not in found:
+            raise MissingFileError(key)
+    return [found[key] for key in keys]
+
+
 @contextmanager
 def local(key: str) -> Iterator[Path]:
     """Yield the path of a local file to read: the file itself on a local store, else a copy. `MissingFileError`."""

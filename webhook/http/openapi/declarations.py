@@ -31,19 +31,27 @@ class Header(StrEnum):
     IF_NONE_MATCH = "If-None-Match"
     RANGE = "Range"
     IF_RANGE = "If-Range"
+    REQUEST_ID = "X-Request-Id"
+    TRACEPARENT = "traceparent"
+
+
+EVERYWHERE = (Header.REQUEST_ID, Header.TRACEPARENT)
 
 
 @dataclass(frozen=True)
 class Declaration:
     """The headers that a route honours, and the bodies that the framework does not know of.
 
-    `json`: the body as JSON. `form`: the fields that are sent with a file. `files`: content types of a successful
-    response, if it is not JSON.
+    `json`: the body as JSON. `form`: the fields that are sent with a file. `query`: the parameters that are sent with a
+    body that is a file, of one of the types `bodies`. `files`: content types of a successful response, if it is not
+    JSON.
     """
 
     headers: tuple[Header, ...] = ()
     json: type[BaseModel] | None = None
     form: type[BaseModel] | None = None
+    query: type[BaseModel] | None = None
+    bodies: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
 
 
@@ -51,12 +59,14 @@ def declares(
     *headers: Header,
     json: type[BaseModel] | None = None,
     form: type[BaseModel] | None = None,
+    query: type[BaseModel] | None = None,
+    bodies: tuple[str, ...] = (),
     files: tuple[str, ...] = (),
 ) -> Callable[[View], View]:
     """Declare the headers and bodies of a view."""
 
     def mark(view: View) -> View:
-        setattr(view, _DECLARATION, Declaration(headers, json, form, files))
+        setattr(view, _DECLARATION, Declaration(headers, json, form, query, bodies, files))
         return view
 
     return mark

@@ -9,17 +9,19 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from apiflask import APIFlask
 from pydantic import BaseModel
 
 from schemas.http import callbacks, resources, webhooks
+from schemas.http.constraints import without_null
 from schemas.request_problems import REQUEST_PROBLEMS, RequestCode
 from schemas.workbooks import MEDIA_TYPE
 from webhook.http import access
 from webhook.http.openapi import examples, headers, schemas
-from webhook.http.openapi.declarations import Declaration, Header, declaration_of
+from webhook.http.openapi.declarations import EVERYWHERE, Declaration, Header, declaration_of
 from webhook.http.request_bodies import JSON, MULTIPART
 
 Json = dict[str, Any]
@@ -30,6 +32,7 @@ Import spreadsheets of phone numbers, get the result of every row, and keep the 
 
 Uploads and actions on numbers are jobs: the response is `202` with the job, which `get_job` returns until it has ended.
 Errors are problem details (RFC 9457) with a stable `code`. Later versions may add members to responses, and codes.
+Every POST takes an `Idempotency-Key`. Unknown and repeated parameters and fields are refused, and text with U+0000.
 """
 _TAGS = {
     "Uploads": "Spreadsheets of numbers, sample files and import profiles.",
@@ -101,7 +104,7 @@ def complete(app: APIFlask, spec: Json | str) -> Json | str:
     }
     for path, method, view in _views(app):
         if method in spec["paths"].get(path, {}):
-            _complete_operation(spec, path, method, declaration_of(view))
+            _complete_operation(spec, path, method, _declaration(path, method, view))
             if view.__doc__ is not None:  # the framework leaves out the first line
                 spec["paths"][path][method]["description"] = inspect.cleandoc(view.__doc__)
             _add_requirement(spec["paths"][path][method], view)
@@ -126,6 +129,14 @@ def _views(app: APIFlask) -> Iterator[tuple[str, str, Callable[..., Any]]]:
             yield path, method.lower(), app.view_functions[rule.endpoint]
 
 
+def _declaration(path: str, method: str, view: Callable[..., Any]) -> Declaration:
+    """Return what a view declares, and what every route of its kind does."""
+    declaration = declaration_of(view)
+    has_key = method == "post" and path.startswith("/v1/")
+    headers = (*([Header.IDEMPOTENCY_KEY] if has_key else []), *declaration.headers, *EVERYWHERE)
+    return replace(declaration, headers=headers)
+
+
 def _complete_operation(spec: Json, path: str, method: str, declaration: Declaration) -> None:
     operation = spec["paths"][path][method]
     content = operation.get("requestBody", {}).get("content", {})
@@ -133,10 +144,13 @@ def _complete_operation(spec: Json, path: str, method: str, declaration: Declara
         content = content | {JSON: {"schema": schemas.add(spec, declaration.json)}}
     if declaration.form is not None:
         content = content | {MULTIPART: {"schema": schemas.add_form(spec, declaration.form)}}
+    content = content | {kind: {"schema": _file_schema(kind) | {"minLength": 1}} for kind in declaration.bodies}
     if content:
         operation["requestBody"] = {"content": content, "required": True}
     operation["security"] = _security(path)
     parameters = [_described(parameter) for parameter in operation.get("parameters", [])]
+    if declaration.query is not None:
+        parameters += [_described(parameter) for parameter in schemas.query_parameters(spec, declaration.query)]
     parameters += [headers.parameter_reference(header) for header in declaration.headers]
     if parameters:
         operation["parameters"] = parameters
@@ -160,7 +174,7 @@ def _security(path: str) -> list[Json]:
 
 def _described(parameter: Json) -> Json:
     """Return a parameter with its description beside its schema, and without null, which no query can say."""
-    schema = schemas.without_null(parameter["schema"])
+    schema = without_null(parameter["schema"])
     if parameter["name"] == "cursor":
         schema = {"type": "string", "description": "`next_cursor` of the page before; without it, the first page."}
     schema.pop("title", None)
@@ -202,9 +216,7 @@ def _refusals(path: str, method: str, operation: Json, declaration: Declaration)
         "413": has_body or method != "get",  # a body that is not needed is judged all the same
         "415": has_body,
         "409": Header.IDEMPOTENCY_KEY in declaration.headers,
-        "422": has_body
-        or Header.IDEMPOTENCY_KEY in declaration.headers
-        or any(parameter.get("in") == "query" for parameter in parameters),
+        "422": path.startswith("/v1/"),  # any query is judged, even where none is needed
     }
     return {status for status, applies in rules.items() if applies} | set(_OTHERS)
 

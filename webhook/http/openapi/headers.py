@@ -16,11 +16,16 @@ _TEXTS = {
     Header.IF_NONE_MATCH: "ETag of what you have already (RFC 9110). If it is current, the response is 304.",
     Header.RANGE: "The bytes to return, such as `bytes=0-1023` (RFC 9110); the response is 206.",
     Header.IF_RANGE: "ETag of the file that a part of is there. If the file has changed, the whole file is returned.",
+    Header.REQUEST_ID: "An ID of your own for the request, 1 to 128 letters, digits and `._~:/+=@-`. It is logged and "
+    "returned; any other value is replaced by a new ID.",
+    Header.TRACEPARENT: "The trace that the request belongs to (W3C Trace Context). It is logged and returned.",
 }
+# None of a key: programs that send examples would send every request with the same one.
 _EXAMPLES = {
-    Header.IDEMPOTENCY_KEY: "2f1c8a52-6a55-4b0c-9f6b-1d1f2f0d8f5e",
     Header.PREFER: "wait=10",
     Header.RANGE: "bytes=0-1023",
+    Header.REQUEST_ID: "order-4711/1",
+    Header.TRACEPARENT: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
 }
 
 
@@ -31,11 +36,13 @@ def _header(text: str, *, kind: str = "string", more: Json | None = None) -> Jso
 _EXPORTS = frozenset({"get_numbers_csv", "get_numbers_jsonl"})
 RESPONSE_HEADERS = {
     "X-Request-Id": _header("ID of the request, for support."),
+    "traceparent": _header("The `traceparent` of the request, if it was valid."),
     "Location": _header("Path of the resource.", more={"format": "uri-reference"}),
     "ETag": _header("Names the state of the resource, for `If-Match` and `If-None-Match`."),
     "Retry-After": _header("Seconds after which the request can be sent again.", kind="integer"),
     "Link": _header('The next page: `<...>; rel="next"` (RFC 8288). Not on the last page.'),
     "Idempotent-Replayed": _header("`true` if this is the response to an earlier request with the same key."),
+    "Preference-Applied": _header("`wait=n`, if the request was held for up to n seconds (RFC 7240)."),
     "Content-Disposition": _header("Name of the file (RFC 6266)."),
     "Content-Range": _header("Which bytes of how many (RFC 9110)."),
     "Accept-Ranges": _header("`bytes`: the file can be requested in parts."),
@@ -61,7 +68,8 @@ def _parameter(header: Header) -> Json:
     if header in _EXAMPLES:
         parameter["example"] = _EXAMPLES[header]
     if header is Header.IDEMPOTENCY_KEY:
-        parameter["schema"] = {"type": "string", "minLength": 1, "maxLength": 255}
+        # Spaces around a field's value are not part of it (RFC 9110).
+        parameter["schema"] = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]([ -~]*[!-~])?$"}
     return parameter
 
 
@@ -88,10 +96,12 @@ def _names(status: str, response: Json, accepted: tuple[Header, ...]) -> list[st
     is_job = schema.get("$ref", "").endswith("/Job")
     rules = {
         "X-Request-Id": True,
+        "traceparent": True,
         "Location": status == "201" or (status == "202" and is_job),
         "ETag": (Header.IF_NONE_MATCH in accepted and status < "400") or (status == "202" and is_job),
         "Retry-After": status in {"429", "503"} or is_job,
-        "Idempotent-Replayed": Header.IDEMPOTENCY_KEY in accepted and status in {"201", "202"},
+        "Idempotent-Replayed": Header.IDEMPOTENCY_KEY in accepted and status < "300",
+        "Preference-Applied": Header.PREFER in accepted and status < "400",
         "Content-Disposition": bool(content.keys() & DOWNLOADS) or (status == "304" and Header.RANGE in accepted),
         "Content-Range": status in {"206", "416"},
         "Accept-Ranges": Header.RANGE in accepted and (status < "300" or status == "416"),

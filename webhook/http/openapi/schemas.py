@@ -7,11 +7,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from schemas.http.constraints import without_null
 from schemas.http.rechecks import RecheckBody
 
 Json = dict[str, Any]
 PREFIX = "#/components/schemas/"
-_NULL = {"type": "null"}
 _FILE = {
     "type": "string",
     "format": "binary",
@@ -59,13 +59,20 @@ def add_form(spec: Json, form: type[BaseModel]) -> Json:
     return found
 
 
-def without_null(schema: Json) -> Json:
-    """Return the schema of a value that is sent as text, so that it can be left out, but not be null."""
-    kinds = [kind for kind in schema.get("anyOf", []) if kind != _NULL]
-    rest = {name: value for name, value in schema.items() if name != "anyOf" and (name, value) != ("default", None)}
-    if not kinds:
-        return rest
-    return rest | (kinds[0] if len(kinds) == 1 else {"anyOf": kinds})
+def query_parameters(spec: Json, model: type[BaseModel]) -> list[Json]:
+    """Return a query parameter for each field of a model; an object is JSON in a text."""
+    schema = model.model_json_schema(ref_template=PREFIX + "{model}")
+    for name, nested in schema.pop("$defs", {}).items():
+        _put(spec, name, nested)
+    parameters = []
+    for name, field in schema["properties"].items():
+        kind = without_null(field)
+        if kind.get("type", "object") == "object":
+            text = f"{kind.get('description', '')} An object as JSON.".strip()
+            kind = {"type": "string", "contentMediaType": "application/json", "description": text}
+        kind.pop("default", None)
+        parameters.append({"name": name, "in": "query", "required": False, "schema": kind})
+    return parameters
 
 
 def finish(spec: Json) -> None:

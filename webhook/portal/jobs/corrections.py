@@ -101,7 +101,7 @@ def preview_corrections(job_id: str) -> Response:
 def take_back_correction(job_id: str, number: int) -> AnyResponse:
     state = request.form.get("state")
     try:
-        corrections.take_back(job_id, str(number), f'"{state}"' if state else None)
+        corrections.take_back(job_id, number, f'"{state}"' if state else None)
     except Refused as refused:
         if refused.body["status"] not in {HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED}:
             raise

@@ -113,7 +113,7 @@ def _enter(fields: dict[str, str]) -> str:
     try:
         return uploads.enter(request, on_fields)
     except idempotency.ReplayedError as error:
-        return error.finished.job
+        return str(error.finished.created.job)
 
 
 def _choose_target(field_texts: dict[str, str]) -> None:
