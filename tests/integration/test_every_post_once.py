@@ -94,6 +94,7 @@ CALLS: dict[str, Callable[[Door, World, str], Call]] = {
     "create_unassignment": lambda _api, _world, _name: Call(NUMBERS),
     "create_capability_change": lambda _api, _world, _name: Call(NUMBERS | {"sms": True}),
     "create_deletion": lambda _api, _world, _name: Call(NUMBERS),
+    "create_export": lambda _api, _world, _name: Call({"format": "csv"}),
     "create_carrier": lambda _api, _world, name: Call({"name": name, "service": "voice"}),
     "create_tenant": lambda _api, _world, name: Call({"name": name, "kind": "enterprise"}),
     "create_token": lambda _api, _world, name: Call({"name": name}),

@@ -215,6 +215,7 @@ def test_r4_every_form_with_fields_is_filled_in_again() -> None:
     # A name or a check mark, which is sooner entered again.
     questions |= {"save_search", "rename_search", "rename_profile", "choose_mails", "change_role"}
     questions |= {"preview_corrections"}  # of a script
+    questions |= {"export_numbers"}  # of the list that is shown
     secret = {"enter", "change_password"}
     posts = {
         rule.endpoint.removeprefix("portal.")

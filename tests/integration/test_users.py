@@ -93,7 +93,10 @@ def test_r3_a_user_elsewhere_is_as_if_there_were_none(clinic: Door, world: World
     assert [answer.status_code for answer in answers] == [404, 404]
     assert answers[0].json == answers[1].json
     assert stranger.get("/v1/users").json["data"] == []
-    assert stranger.get(f"/v1/users?tenant_id={world.clinic.tenant.public_id}").json["data"] == []
+    ids = (world.clinic.tenant.public_id, "00000000-0000-4000-8000-000000000000")
+    filtered = [stranger.get(f"/v1/users?tenant_id={tenant_id}") for tenant_id in ids]
+    assert [answer.status_code for answer in filtered] == [422, 422]
+    assert filtered[0].json == filtered[1].json
 
 
 def test_r3_an_email_address_is_taken_only_within_its_enterprise(clinic: Door, world: World) -> None:

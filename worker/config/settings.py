@@ -5,6 +5,7 @@ No other module of the service reads settings from the environment.
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
@@ -20,6 +21,11 @@ SHORTEST_TOKEN = 16  # characters
 OTHER_CALLS = 4  # concurrent calls of the object store besides those of uploads and downloads
 SMTP_OPTIONAL = ("host", "port", "user", "password", "sender", "reply_to", "ca_file")
 LONGEST_KEPT = 36_500.0  # days; PostgreSQL has no dates before the year -4712
+_ORIGIN = re.compile(r"https?://(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")  # as browsers send it
+
+
+def _listed(text: str | None) -> tuple[str, ...]:
+    return tuple(part.strip() for part in (text or "").split(",") if part.strip())
 
 
 class Settings(BaseSettings):
@@ -234,6 +240,11 @@ class Settings(BaseSettings):
         description="Networks of reverse proxies, as `10.0.0.0/8,fd00::/8`. Their connections have no limit per "
         "address, and their `X-Forwarded-For` names the client.",
     )
+    cors_origins: str | None = Field(
+        None,
+        description="Web pages that may call the API from a browser (CORS), by origin, as "
+        "`https://app.example.com,http://localhost:5173`; `*` for all. Unset: none.",
+    )
     max_connections: int = Field(512, ge=1, description="Maximum connections of one web process.")
     max_connections_per_address: int = Field(
         100,
@@ -289,6 +300,14 @@ class Settings(BaseSettings):
     @classmethod
     def _are_networks(cls, value: str | None) -> str | None:
         callback_urls.networks_of(value)
+        return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, value: str | None) -> str | None:
+        for origin in _listed(value):
+            if origin != "*" and not _ORIGIN.fullmatch(origin):
+                raise ValueError(f"{origin!r} is no origin: write it as https://app.example.com, without a path")
         return value
 
     @field_validator("redis_url")
@@ -347,6 +366,11 @@ class Settings(BaseSettings):
     def networks_for_callbacks(self) -> tuple[callback_urls.Network, ...]:
         """`callback_networks`, parsed."""
         return callback_urls.networks_of(self.callback_networks)
+
+    @property
+    def origins_for_api(self) -> tuple[str, ...]:
+        """`cors_origins`, parsed."""
+        return _listed(self.cors_origins)
 
     @property
     def networks_of_proxies(self) -> tuple[callback_urls.Network, ...]:

@@ -7,6 +7,7 @@ confirmed by `is_valid_number_for_region`. Nothing here comes from the code unde
 from __future__ import annotations
 
 import functools
+import importlib
 import random
 import re
 from collections.abc import Callable
@@ -162,7 +163,7 @@ def _has(plan: PhoneMetadata, kind: str) -> bool:
 # --- digits at random that match a pattern ---
 
 Sampler = Callable[[random.Random], str]
-_parser: Any = re._parser  # type: ignore[attr-defined]  # noqa: SLF001 - the only parser of patterns there is
+_parser: Any = importlib.import_module("re._parser")  # the only parser of patterns there is
 _MOST = 12  # repetitions without an upper bound
 
 
