@@ -243,6 +243,15 @@ def test_a_large_upload_through_the_api(s3: S3, api: Door) -> None:
     assert undo["counts"]["deleted"] == len(rows) - 1
 
 
+def test_a_report_in_parts_is_read_as_one_file(api: Door, configure: Callable[..., None]) -> None:
+    configure(rows_per_batch=2)
+    link = api.upload(sheets.csv_bytes(sheets.rows(7)))["links"]["report_csv"]
+    whole = api.get(link)
+    assert (whole.content_length, whole.data.count(b"2125550")) == (len(whole.data), 14)
+    part = api.get(link, headers={"Range": f"bytes=100-{len(whole.data) - 2}"})
+    assert (part.status_code, part.data) == (206, whole.data[100:-1])
+
+
 def _numbers(database: sa.Engine) -> int:
     with database.connect() as connection:
         return int(connection.execute(sa.text("SELECT count(*) FROM phone_numbers")).scalar_one())
