@@ -14,7 +14,7 @@ from typing import Any
 import schemathesis
 from schemathesis import Case, CheckContext, HookContext, Response
 
-OWN_TOKEN = os.environ.get("GENERATED_REQUESTS_TOKEN_ID", "")
+KEPT_TOKENS = set(os.environ.get("GENERATED_REQUESTS_TOKEN_IDS", "").split(","))
 # Refusals of the form of a request. Others are about its meaning: what exists, what is allowed, what has changed.
 ABOUT_FORM = {400, 413, 415, 422}
 # Codes of 422 that need knowledge of what exists.
@@ -72,8 +72,8 @@ _KNOWN = [re.compile(text) for text in REASONS]
 
 @schemathesis.hook
 def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -> None:  # noqa: ARG001 - as in Schemathesis
-    """Keep the token of this run."""
-    if case.method == "DELETE" and OWN_TOKEN in case.path_parameters.values():
+    """Keep the token of this run and those that were there before it: with its maker, it would be revoked, too."""
+    if case.method == "DELETE" and KEPT_TOKENS.intersection(map(str, case.path_parameters.values())):
         case.path_parameters = dict.fromkeys(case.path_parameters, str(uuid.uuid4()))
 
 
