@@ -33,6 +33,7 @@ REASONS = {
         "Which characters are printable, Unicode decides anew with each version."
     ),
     r"billing reference has at most": "The same.",
+    r"^networks\.\d+: .*not a network": "No pattern says what a network is, of IPv4 and of IPv6.",
     r"^email: ": "RFC 5321 and its libraries differ in details, such as special-use domains.",
     r"^expires_at: .*in the future": "It depends on the time of the request.",
     r"^(date: |The numbers held on )": "Days are counted since the service runs.",
