@@ -201,7 +201,7 @@ def test_expired_changes(api: Door, database: sa.Engine) -> None:
     assert cleaner.expire_changes() == 2
     assert told(api) == []
     last = everything[-1]["id"]
-    assert told(api, last) == []  # whoever has read everything has missed nothing
+    assert told(api, last) == []  # a reader that is up to date has missed nothing
     assert api.get("/v1/changes", query_string={"after": everything[-2]["id"]}).status_code == 410
     api.upload(sheets.csv_bytes(sheets.rows(2, first=90)))
     assert [event["id"] for event in told(api, last)] == [event["id"] for event in told(api)]
@@ -239,7 +239,7 @@ def test_a_large_chunk_is_read_in_parts(api: Door, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.long
 def test_a_reader_misses_nothing_while_many_write(database: sa.Engine, world: World) -> None:
-    """Four writers of which one aborts; readers that begin anew at random see each commit once, in its order."""
+    """Four writers of which one aborts; a reader that restarts at random sees each commit once, in its order."""
     rng_seed, rounds = 5, 120
     done = threading.Event()
     written: list[int] = []

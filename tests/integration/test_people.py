@@ -220,7 +220,7 @@ def test_init_makes_the_first_account() -> None:
 
 
 def test_r35_init_makes_an_admin_of_an_account_that_is_none(database: sa.Engine) -> None:
-    """Where nobody of the Master Reseller can sign in as an admin any more, its operators can help."""
+    """If no admin of the Master Reseller can sign in any more, the operators of the service can help."""
     run("init", "--name", "Acme", "--email", "boss@acme.example")
     with database.begin() as connection:
         assert connection.execute(sa.select(tables.admins.c.role)).scalars().all() == ["admin"]

@@ -315,6 +315,19 @@ def test_changes_that_are_no_longer_kept_are_left_out(api: Door, receiver: Recei
     assert numbers == ["+12125550010", "+12125550011"]
 
 
+def test_a_cursor_from_before_a_restore_stops_no_other_subscription(
+    api: Door, receiver: Receiver, database: sa.Engine
+) -> None:
+    subscription = subscribed(api, receiver.url, "number.*")
+    with database.begin() as connection:
+        connection.execute(webhooks.update().values(cursor_position=99, cursor_count=3))
+    subscribed(api, receiver.url, "number.*")
+    api.upload(sheets.csv_bytes(sheets.rows(2)))
+    send()
+    assert len(receiver.got) == 1  # the other one's
+    assert get(api, subscription)["cursor"] == "1"
+
+
 def test_old_messages_are_removed(api: Door, receiver: Receiver, database: sa.Engine) -> None:
     subscription = subscribed(api, receiver.url, "job.*")
     for part in range(2):

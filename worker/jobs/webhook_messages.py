@@ -98,12 +98,16 @@ def prepare(connection: sa.Connection) -> int:
 
 
 def _prepare(connection: sa.Connection, row: sa.Row[Any]) -> None:
-    after = Cursor(row.cursor_position, row.cursor_count)
+    after = end = Cursor(row.cursor_position, row.cursor_count)
+    events = list[NumberChange]()
     for _ in range(MOST_PAGES):
         try:
             events, end = _changes(connection, row, after)
         except changes.ExpiredCursorError:
             after = changes.oldest(connection, _actor(connection, row))
+            continue
+        except changes.UnknownCursorError:  # the database is an older one, from a backup
+            after = changes.last(connection, _actor(connection, row))
             continue
         if events or end == after:
             break
