@@ -1,15 +1,16 @@
 """The columns of all numbers that match a filter, ascending, page by page from one snapshot, as arrays.
 
-The first page is small, and found like the page of a list: it is there at once. Then one statement finds the numbers at
-which the other pages end, and each page is read by one statement, group by group, so that every index entry is read
-twice, however many groups there are. Between two pages the transaction is idle, and the server ends it if that takes
-too long.
+The first page is small, and found like the page of a list: it is there at once. Then one statement counts the rest and
+draws a sample that tells where the other pages end, and each page is read by one statement, group by group, so that
+every index entry is read twice, however many groups there are. Between two pages the transaction is idle, and the
+server ends it if that takes too long.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,12 +24,12 @@ from schemas.capabilities import CAPABILITY_NAMES
 from schemas.database.tables import phone_numbers
 from worker.numbers import bounded_search, copy_binary, search, selections
 from worker.numbers.filters import ResolvedFilter
-from worker.phone import e164_ranges
 from worker.phone.e164_ranges import EVERY
 
-PAGE = 20_000  # numbers: a page and its text take about ten megabytes
+PAGE = 20_000  # numbers, about: a page and its text take about ten megabytes
 FIRST_PAGE = 500
 SCANNED_PAGE = 2_000  # of a filter that no index serves
+_DRAWN = 256  # numbers of a page that are in the sample which tells where pages end: at least so many
 _MANY = 50_000  # from this many numbers on, a full scan is faster than fetching those of a kind one by one
 _ID, _SPARE = 31, 2  # bits of an id, and those that two ids leave free in a bigint
 FLAGS = (*CAPABILITY_NAMES, "voice_forwarded")
@@ -69,11 +70,12 @@ def pages(
     `TooLongError` if such a filter takes too long.
     """
     last: int | None = None
+    these = _arrays(connection, _these())
     size = min(SCANNED_PAGE if resolved_filter.is_scanned else FIRST_PAGE, PAGE)
     while True:
         found = bounded_search.page(connection, resolved_filter.beyond(last), size)
         if found.numbers:
-            yield _read(connection, _these(found.numbers))
+            yield _read(connection, these, {"numbers": found.numbers})
         last = found.examined_to
         if last is None:
             if on_total is not None and not resolved_filter.is_scanned:
@@ -93,28 +95,33 @@ def _pages_beyond(
     ends, total = _ends(connection, search.matching(connection, rest, are_many=are_many))
     if on_total is not None:
         on_total(before + total)
+    windows = search.windows(connection, rest, are_many=are_many, beside=_columns()[1:])
+    arrays = _arrays(connection, windows.query)
     for end in ends:
-        part = replace(rest, spans=e164_ranges.common(rest.spans, [(last + 1, end)]))
-        page = _read(connection, search.matching(connection, part, are_many=are_many, beside=_columns()[1:]))
+        page = _read(connection, arrays, windows.parameters((last + 1, end)))
         if len(page):
             yield page
         last = end
 
 
 def _ends(connection: sa.Connection, matching: sa.Select[Any]) -> tuple[list[int], int]:
-    """Return the numbers at which pages end, the last one the highest of all; and how many numbers match."""
+    """Return the numbers at which pages end, the last one the highest of all; and how many numbers match.
+
+    They are about every `PAGE`-th: those of a sample, as sorting all numbers takes longer than reading them. It is
+    drawn by a hash with a seed that nobody can know before, so nobody can choose numbers that make a page large.
+    """
     found = matching.subquery("found")
-    place = sa.func.row_number().over(order_by=found.c.e164).label("place")
-    placed = sa.select(found.c.e164, place).subquery("placed")
-    ends = sa.select(
-        sa.func.array_agg(placed.c.e164).filter(placed.c.place % PAGE == 0), sa.func.max(placed.c.place)
-    ).select_from(placed)
-    row = connection.execute(ends).one()
-    return ([*sorted(row[0] or ()), EVERY[1]] if row[1] else []), row[1] or 0
+    hashed = sa.func.hashint8extended(found.c.e164, sa.literal(secrets.randbits(62), sa.BigInteger))
+    one_of = 1 << max((PAGE // _DRAWN).bit_length() - 1, 0)
+    sample = sa.func.array_agg(found.c.e164).filter(hashed.op("&")(one_of - 1) == 0)
+    row = connection.execute(sa.select(sample, sa.func.count()).select_from(found)).one()
+    step = PAGE // one_of
+    return ([*sorted(row[0] or ())[step - 1 :: step], EVERY[1]] if row[1] else []), row[1]
 
 
-def _these(numbers: list[int]) -> sa.Select[Any]:
-    return sa.select(*_columns()).where(phone_numbers.c.e164 == sa.any_(sa.cast(numbers, ARRAY(sa.BigInteger))))
+def _these() -> sa.Select[Any]:
+    numbers = sa.bindparam("numbers", type_=ARRAY(sa.BigInteger))
+    return sa.select(*_columns()).where(phone_numbers.c.e164 == sa.any_(numbers))
 
 
 def _columns() -> list[sa.ColumnElement[Any]]:
@@ -149,24 +156,31 @@ def _unpacked(packed: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.
     return (first << np.uint64(32) | second).view(np.int64), packed & ((1 << _SPARE) - 1)
 
 
-def _read(connection: sa.Connection, query: sa.Select[Any]) -> ExportPage:
-    """Run a query with the columns of `_columns`; one array for each, as rows would take longer than the query.
+def _arrays(connection: sa.Connection, query: sa.Select[Any]) -> sa.Compiled:
+    """Return a query with the columns of `_columns` as one with an array for each column.
 
-    Each array takes a sixth of the time: so flags are in spare bits, and users only those of numbers that have some.
+    Rows would take longer than the query, and so does making the text: that is done once. Each array takes a sixth of
+    the time: so flags are in spare bits, and users only those of numbers that have some.
     """
     page = query.subquery("page").c
     arrays = [sa.func.array_agg(page[name]) for name in ("e164", "tenants", "carriers")]
     of_users = [sa.func.array_agg(page[name]).filter(page.users != 0) for name in ("e164", "users")]
     countries = sa.func.string_agg(page.country, ",")
-    compiled = sa.select(*arrays, *of_users, countries).compile(dialect=connection.dialect)
+    return sa.select(*arrays, *of_users, countries).compile(dialect=connection.dialect)
+
+
+def _read(connection: sa.Connection, arrays: sa.Compiled, parameters: Mapping[str, Sequence[int]]) -> ExportPage:
+    """Run a query that `_arrays` has made."""
     with copy_binary.cursor_of(connection) as cursor:
-        cursor.execute(str(compiled).encode(), compiled.params, binary=True)
-        *columns, text = cursor.fetchone() or (None,) * (len(arrays) + len(of_users) + 1)
-    e164, tenants, carriers, used, users_of_used = map(copy_binary.bigints_of, columns)
+        cursor.execute(str(arrays).encode(), {**arrays.params, **parameters}, binary=True)
+        columns = cursor.fetchone()
+    if columns is None:
+        raise RuntimeError("a query of aggregates has no row")
+    e164, tenants, carriers, used, users_of_used = map(copy_binary.bigints_of, columns[:-1])
     order = np.argsort(e164)
     e164 = e164[order]
     (holders, low), (services, high) = (_unpacked(column[order]) for column in (tenants, carriers))
     users = np.zeros(len(e164), np.int64)
     users[np.searchsorted(e164, used)] = users_of_used
-    texts = pc.split_pattern(pa.array([str(text or "")], pa.string()), ",").values
+    texts = pc.split_pattern(pa.array([str(columns[-1] or "")], pa.string()), ",").values
     return ExportPage(e164, holders, services, users, low | high << _SPARE, texts.take(pa.array(order)))

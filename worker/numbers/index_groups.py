@@ -142,6 +142,24 @@ def numbers_of(
         every = sa.select(*within(groups, None, most, in_order=in_order, beside=beside).subquery("found").c)
         return every.order_by("e164") if in_order else every
     ranges = rows(sa.BigInteger, low=[low for low, _ in spans], high=[high for _, high in spans])
+    return _in_ranges(groups, ranges, most, in_order=in_order, beside=beside)
+
+
+def numbers_in_given_ranges(groups: Sequence[Groups], name: str, beside: Beside) -> sa.Select[Any]:
+    """Return a query for all numbers of the groups in ranges that are given when it runs, unordered.
+
+    Its parameters are the arrays `{name}_low` and `{name}_high` (bigint).
+    """
+    if not groups:
+        return sa.select(NUMBER.e164, *beside).where(sa.false())
+    arrays = (sa.bindparam(f"{name}_{end}", type_=ARRAY(sa.BigInteger)) for end in ("low", "high"))
+    ranges = sa.func.unnest(*arrays).table_valued("low", "high").render_derived()
+    return _in_ranges(groups, ranges, None, in_order=False, beside=beside)
+
+
+def _in_ranges(
+    groups: Sequence[Groups], ranges: sa.FromClause, most: int | None, *, in_order: bool, beside: Beside
+) -> sa.Select[Any]:
     # Ordered, so that no further range is read once there are enough numbers.
     span = sa.select(ranges).order_by(ranges.c.low).subquery("span")
     matches = within(groups, (span.c.low, span.c.high), most, in_order=in_order, beside=beside).lateral("found")

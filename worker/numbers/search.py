@@ -9,14 +9,14 @@ evenly distributed, but those of a country or a carrier are not.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, INT8MULTIRANGE
 
-from worker.numbers import holding_kinds, occupied_ranges
+from worker.numbers import holding_kinds, index_groups, occupied_ranges
 from worker.numbers.filters import ResolvedFilter
 from worker.numbers.index_groups import (
     NUMBER,
@@ -29,6 +29,7 @@ from worker.numbers.index_groups import (
     status_is,
     table_of,
 )
+from worker.phone import e164_ranges
 from worker.phone.e164_ranges import Span
 
 # Limits on the number of index lookups (groups times ranges): for a search in order, which makes all of them, and for
@@ -91,6 +92,44 @@ def matching(
     return _matching(connection, resolved_filter, None, in_order=False, beside=beside)
 
 
+_Parts = dict[str, tuple[list[Groups], Sequence[Span]]]
+
+
+@dataclass(frozen=True)
+class Windows:
+    """A query for all matching numbers in a range, unordered, that is made once for many ranges.
+
+    `spans`: the ranges of the filter, by the names of the query's parameters.
+    """
+
+    query: sa.Select[Any]
+    spans: Mapping[str, Sequence[Span]]
+
+    def parameters(self, window: Span) -> dict[str, list[int]]:
+        """Return the parameters of the query for a range."""
+        found = {name: e164_ranges.common(spans, [window]) for name, spans in self.spans.items()}
+        return {
+            f"{name}_{end}": [span[place] for span in spans]
+            for name, spans in found.items()
+            for place, end in enumerate(("low", "high"))
+        }
+
+
+def windows(connection: sa.Connection, resolved_filter: ResolvedFilter, *, are_many: bool, beside: Beside) -> Windows:
+    """Return the query of `matching` for ranges that are given when it runs."""
+    if are_many and resolved_filter.lines is None and resolved_filter.users is None:
+        parts: _Parts = {"all": ([_one_by_one(resolved_filter)], resolved_filter.spans)}
+    else:
+        thin = _thin_spans(connection, resolved_filter)
+        others = replace(resolved_filter, spans=[span for span in resolved_filter.spans if span not in thin])
+        parts = {"thin": ([_one_by_one(resolved_filter)], thin)} if thin else {}
+        if others.spans or not thin:
+            parts["all"] = _groups_and_spans(connection, others, in_order=False)
+    queries = [index_groups.numbers_in_given_ranges(groups, name, beside) for name, (groups, _) in parts.items()]
+    together = sa.union_all(*(sa.select(query.subquery()) for query in queries)).subquery("apart")
+    return Windows(sa.select(*together.c), {name: spans for name, (_, spans) in parts.items()})
+
+
 def _matching(
     connection: sa.Connection, resolved_filter: ResolvedFilter, most: int | None, *, in_order: bool, beside: Beside = ()
 ) -> sa.Select[Any]:
@@ -111,11 +150,18 @@ def _matching(
 def _by_group(
     connection: sa.Connection, resolved_filter: ResolvedFilter, most: int | None, *, in_order: bool, beside: Beside = ()
 ) -> sa.Select[Any]:
+    groups, spans = _groups_and_spans(connection, resolved_filter, in_order=in_order)
+    return numbers_of(groups, spans, most, in_order=in_order, beside=beside)
+
+
+def _groups_and_spans(
+    connection: sa.Connection, resolved_filter: ResolvedFilter, *, in_order: bool
+) -> tuple[list[Groups], Sequence[Span]]:
     spans = resolved_filter.spans
     groups = _groups(connection, resolved_filter, _MANY_PLACES if in_order else _TOO_MANY_PLACES)
     if len(spans) > 1 and sum(group.count for group in groups) * len(spans) > _TOO_MANY_PLACES:
-        groups, spans = _in_one_stretch(resolved_filter, groups), [(spans[0][0], spans[-1][1])]
-    return numbers_of(groups, spans, most, in_order=in_order, beside=beside)
+        return _in_one_stretch(resolved_filter, groups), [(spans[0][0], spans[-1][1])]
+    return groups, spans
 
 
 def _thin_spans(connection: sa.Connection, resolved_filter: ResolvedFilter) -> list[Span]:
