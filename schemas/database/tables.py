@@ -297,6 +297,8 @@ phone_numbers = sa.Table(
     sa.Column("voice_user_id", sa.Integer),
     sa.Column("sms_user_id", sa.Integer),
     sa.Column("voice_forwarded", sa.Boolean, nullable=False, server_default=sa.false()),
+    # The undo that restored this state, if one did: its version is older than that.
+    sa.Column("restored_job_id", sa.BigInteger),
     # Two partial indexes for searches of a holder's numbers, ascending (`worker.numbers.search`). Each number is in one
     # of them, so both together cost as much as one index on the holder. Thanks to the included columns, a filter that
     # matches few of a tree's numbers reads no table rows.

@@ -432,6 +432,14 @@ class Number(_Body):
     sms_user: NumberUser | None
     is_external: bool
     can: Can
+    created_at: datetime | None = Field(
+        None, description="When the job was accepted that created the number; null if no job did."
+    )
+    updated_at: datetime | None = Field(
+        None,
+        description="When the job ended that last changed or restored the number; while it runs, the time of the "
+        "response. Null if no job did.",
+    )
     history: list[HistoryEntry]
 
 
@@ -615,6 +623,11 @@ class NumbersFilter(BaseModel):
         "although there is a `next_cursor`.",
     )
     user_kind: Literal["pbx", "trunk"] | None = Field(None, description="Numbers that a user of this kind has.")
+    updated_since: Moment | None = Field(
+        None,
+        description="Numbers that were created, changed or restored at this time or later (UTC if it has no zone), by "
+        "their `updated_at`. Deleted numbers are in `/v1/changes` only.",
+    )
 
 
 class NumbersQuery(NumbersFilter):

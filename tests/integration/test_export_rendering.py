@@ -101,7 +101,7 @@ def pages_and_views(
     connection: sa.Connection, actor: Actor, asked: NumberFilter
 ) -> tuple[list[NamedPage], list[NumberView]]:
     resolved = filters.resolve(connection, actor, asked)
-    pages = list(export_names.named_pages(connection, resolved))
+    pages = list(export_names.named_pages(connection, resolved, with_jobs=True))
     numbers = [int(number) for _, page in pages for number in page.e164]
     assert numbers == sorted(set(numbers))
     return pages, queries.these(connection, numbers)
@@ -151,7 +151,7 @@ def test_a_worksheet_has_the_same_cells(drawn: World, tmp_path: Path) -> None:
     ],
     ids=str,
 )
-def test_pages_have_what_lists_have(drawn: World, asked: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pages_have_what_lists_have(drawn: World, asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(export_pages, "PAGE", 5)
     for account in (drawn.master, drawn.north):
         with snapshot() as connection:

@@ -27,6 +27,8 @@ WAYS = {
     "a trigger without a code of its own": ("BEFORE", "P0001"),
     "a trigger that says unique": ("BEFORE", "23505"),
 }
+# All numbers, but not which undo restored them.
+STOCK = "SELECT to_jsonb(phone_numbers) - 'restored_job_id' AS number FROM phone_numbers ORDER BY e164"
 
 
 @pytest.fixture
@@ -92,7 +94,7 @@ def test_r28_every_kind_of_job_writes_its_sound_rows(api: Door, world: World, le
     """Updated, assigned, taken back, changed, deleted; and each is undone as far as it was done."""
     api.upload(sheet(ROWS))
     numbers = [f"+{FIRST + place}" for place in range(ROWS)]
-    before = ledger.ask("SELECT * FROM phone_numbers ORDER BY e164")
+    before = ledger.ask(STOCK)
     ledger.refuse(one_of(REFUSED), when, "22000")
     fax = sheets.csv_bytes([sheets.HEADER, *(["1", number, "TRUE", "", "TRUE"] for number in numbers)])
     jobs = [
@@ -106,13 +108,13 @@ def test_r28_every_kind_of_job_writes_its_sound_rows(api: Door, world: World, le
     for job, _ in reversed(jobs):
         undo = api.done(api.post(f"/v1/jobs/{job['id']}/undo"))
         assert (undo["counts"]["updated"], undo["counts"]["unchanged"], undo["counts"]["failed"]) == (ROWS - 3, 3, 0)
-    assert ledger.ask("SELECT * FROM phone_numbers ORDER BY e164") == before
+    assert ledger.ask(STOCK) == before
     deleted = api.act("deletions", {"numbers": numbers})
     assert assert_whole(api, deleted) == expected("DELETED", REFUSED)
     assert ledger.numbers() == [FIRST + place for place in REFUSED]
     restored = api.done(api.post(f"/v1/jobs/{deleted['id']}/undo"))
     assert (restored["counts"]["updated"], restored["counts"]["failed"]) == (ROWS - 3, 0)
-    assert ledger.ask("SELECT * FROM phone_numbers ORDER BY e164") == before
+    assert ledger.ask(STOCK) == before
 
 
 @pytest.mark.long

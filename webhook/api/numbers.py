@@ -24,7 +24,8 @@ bp.before_request(auth.require_actor)
 def index(query: resources.NumbersQuery) -> Response:
     """Numbers of your own tenant and of those below it, ascending.
 
-    With `ends_with` or `user_kind`, a page can be shorter than `limit`; only the last page has no `next_cursor`.
+    With `ends_with`, `user_kind` or `updated_since`, a page can be shorter than `limit`; only the last page has no
+    `next_cursor`.
     """
     return next_link(numbers.page(query))
 

@@ -37,7 +37,7 @@ def create(body: ExportBody) -> str:
     """
     actor, job = auth.actor(), str(uuid.uuid4())
     callback_url = lookup.callback_url(body.callback_url)
-    options = ExportOptions(body.format, body.filter.model_dump(exclude_none=True))
+    options = ExportOptions(body.format, body.filter.model_dump(mode="json", exclude_none=True))
     order = submit.NewJob(
         job,
         actor.tenant.id,

@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from schemas.http import resources
@@ -35,49 +36,51 @@ class TooSlowError(Exception):
     """An export has taken longer than `MOST_SECONDS`."""
 
 
+@dataclass(frozen=True)
+class _Format:
+    """The rows of a file, and what is before them. `with_jobs`: they show times of jobs."""
+
+    ending: str
+    content_type: str
+    header: bytes
+    render: Render
+    with_jobs: bool = False
+
+
 def csv(number_filter: resources.NumbersFilter) -> Export:
     """Return the matching numbers as CSV, which can be uploaded again."""
-    kind = ("csv", "text/csv; charset=utf-8")
-    return _export(auth.actor(), number_filter, export.csv_header(), export.csv_rows, kind)
+    rows = _Format("csv", "text/csv; charset=utf-8", export.csv_header(), export.csv_rows)
+    return _export(auth.actor(), number_filter, rows)
 
 
 def jsonl(number_filter: resources.NumbersFilter) -> Export:
     """Return the matching numbers as JSON lines: the objects of the list, without their history."""
-    actor, kind = auth.actor(), ("jsonl", "application/jsonl; charset=utf-8")
-    return _export(actor, number_filter, b"", export.JsonLines(actor).rows, kind)
+    actor = auth.actor()
+    lines = _Format("jsonl", "application/jsonl; charset=utf-8", b"", export.JsonLines(actor).rows, with_jobs=True)
+    return _export(actor, number_filter, lines)
 
 
-def _export(
-    actor: Actor,
-    number_filter: resources.NumbersFilter,
-    header: bytes,
-    render: Render,
-    kind: tuple[str, str],
-) -> Export:
+def _export(actor: Actor, number_filter: resources.NumbersFilter, file_format: _Format) -> Export:
     """Return the file with its first block already made, so that what fails at once has a response that says so."""
     facts: list[ExportFacts] = []
-    blocks = _blocks(actor, number_filter, header, render, facts.append)
+    blocks = _blocks(actor, number_filter, file_format, facts.append)
     first = next(blocks, b"")
-    ending, content_type = kind
-    return Export(_all(first, blocks), _name(ending), content_type, facts[0].headers())
+    return Export(_all(first, blocks), _name(file_format.ending), file_format.content_type, facts[0].headers())
 
 
 def _blocks(
-    actor: Actor,
-    number_filter: resources.NumbersFilter,
-    header: bytes,
-    render: Render,
-    on_facts: Callable[[ExportFacts], None],
+    actor: Actor, number_filter: resources.NumbersFilter, file_format: _Format, on_facts: Callable[[ExportFacts], None]
 ) -> Blocks:
     """Yield the file in blocks, the header with the first page. Closing the iterator ends the transaction."""
-    end = time.monotonic() + MOST_SECONDS
+    end, header = time.monotonic() + MOST_SECONDS, file_format.header
     with snapshot() as connection:
         connection.exec_driver_sql(f"SET LOCAL statement_timeout = '{_STATEMENT_SECONDS}s'")
         on_facts(export_facts.facts_of(connection, actor))
         resolved_filter = resolved(connection, actor, number_filter)
-        with closing(export_names.named_pages(connection, resolved_filter)) as pages:
+        named = export_names.named_pages(connection, resolved_filter, with_jobs=file_format.with_jobs)
+        with closing(named) as pages:
             for names, page in pages:
-                yield header + render(names, page)
+                yield header + file_format.render(names, page)
                 header = b""
                 if time.monotonic() > end:
                     raise TooSlowError

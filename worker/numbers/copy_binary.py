@@ -39,16 +39,18 @@ class Field:
     size: NDArray[np.int32] | int
 
 
-def bigints(values: NDArray[np.int64]) -> Field:
-    """Return a bigint column."""
-    return Field(values.astype(">i8"), 8)
+def bigints(values: NDArray[np.int64], null: NDArray[np.bool_] | None = None) -> Field:
+    """Return a bigint column, NULL where `null` is true."""
+    return Field(values.astype(">i8"), _sizes(8, null))
 
 
 def integers(values: NDArray[np.int32], null: NDArray[np.bool_] | None = None) -> Field:
     """Return an integer column, NULL where `null` is true."""
-    if null is None or not null.any():
-        return Field(values.astype(">i4"), 4)
-    return Field(values.astype(">i4"), np.where(null, _NULL, 4).astype(np.int32))
+    return Field(values.astype(">i4"), _sizes(4, null))
+
+
+def _sizes(size: int, null: NDArray[np.bool_] | None) -> NDArray[np.int32] | int:
+    return size if null is None or not null.any() else np.where(null, _NULL, size).astype(np.int32)
 
 
 def booleans(values: NDArray[np.generic]) -> Field:

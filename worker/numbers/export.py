@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from types import SimpleNamespace
 from typing import Any, cast
@@ -53,6 +54,7 @@ _VOICE_USED, _SMS_USED, _IS_HELD = (1 << len(FLAGS) + place for place in range(3
 _BEFORE = '{"e164":"+0","country":""'
 _NO_CARRIERS = ',"voice_carrier":null,"sms_carrier_profile":null'
 _NO_USERS = ',"voice_user":null,"sms_user":null,'
+_APART = {"created_at", "updated_at", "history"}
 _SERVICES = pa.array(["", *(f',"service":"{service}"}}' for service in ("voice", "forwarded", "sms"))])
 
 
@@ -219,6 +221,11 @@ class JsonLines:
             names.of_users(sms, users),
             _SERVICES.take(pa.array(np.where(sms == 0, 0, 3))),
             end,
+            ',"created_at":',
+            _encoded(page.created_jobs, lambda job: _json(_of_job(names, job, "created_at"))),
+            ',"updated_at":',
+            _encoded(page.last_jobs, lambda job: _json(_of_job(names, job, "ended_at"))),
+            "}\n",
         )
 
     def _combinations(self, names: Names, page: ExportPage) -> tuple[pa.Array, list[tuple[str, str, str]]]:
@@ -236,12 +243,10 @@ class JsonLines:
         if (pair, facts) not in self._known:
             if len(self._known) > _MOST_KNOWN:
                 self._known.clear()
-            text = number_bodies.without_users(self._actor, _view(names, pair, facts)).model_dump_json(
-                exclude={"history"}
-            )
+            text = number_bodies.without_users(self._actor, _view(names, pair, facts)).model_dump_json(exclude=_APART)
             flags, _, rest = text.removeprefix(_BEFORE).partition(_NO_CARRIERS)
             status, _, end = rest.partition(_NO_USERS)
-            self._known[pair, facts] = (f'{flags},"voice_carrier":', f'{status},"voice_user":', f",{end}\n")
+            self._known[pair, facts] = (f'{flags},"voice_carrier":', f'{status},"voice_user":', f",{end[:-1]}")
         return self._known[pair, facts]
 
 
@@ -264,6 +269,10 @@ def _carriers(names: Names, pair: int) -> str:
     return f'{voice},"sms_carrier_profile":{sms}'
 
 
+def _of_job(names: Names, job: int, name: str) -> datetime | None:
+    return getattr(names.jobs[job], name) if job in names.jobs else None
+
+
 def _users(names: Names) -> pa.StringArray:
     """Return no user, and each user of the page as JSON (`schemas.http.resources.NumberUser`) up to the service."""
     users = names.users
@@ -279,8 +288,8 @@ def _json_texts(texts: pa.StringArray) -> pa.StringArray:
     return pc.binary_join_element_wise('"', texts, '"', "")
 
 
-def _json(text: str | None) -> str:
-    return to_json(text).decode()
+def _json(value: str | datetime | None) -> str:
+    return to_json(value).decode()
 
 
 def _joined(*parts: pa.StringArray | str) -> bytes:

@@ -1,7 +1,7 @@
 """The columns of all numbers that match a filter, ascending, page by page from one snapshot, as arrays.
 
 The first page is small, and found like the page of a list: it is there at once. Then one statement counts the rest and
-draws a sample that tells where the other pages end, and each page is read by one statement, group by group, so that
+draws a sample that determines where the other pages end. Each page is read by one statement, group by group, so that
 every index entry is read twice, however many groups there are. Between two pages the transaction is idle, and the
 server ends it if that takes too long.
 """
@@ -22,14 +22,14 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from schemas.capabilities import CAPABILITY_NAMES
 from schemas.database.tables import phone_numbers
-from worker.numbers import bounded_search, copy_binary, search, selections
+from worker.numbers import bounded_search, copy_binary, search, selections, times
 from worker.numbers.filters import ResolvedFilter
 from worker.phone.e164_ranges import EVERY
 
 PAGE = 20_000  # numbers, about: a page and its text take about ten megabytes
 FIRST_PAGE = 500
 SCANNED_PAGE = 2_000  # of a filter that no index serves
-_DRAWN = 256  # numbers of a page that are in the sample which tells where pages end: at least so many
+_DRAWN = 256  # numbers of a page in the sample that determines where pages end: at least so many
 _MANY = 50_000  # from this many numbers on, a full scan is faster than fetching those of a kind one by one
 _ID, _SPARE = 31, 2  # bits of an id, and those that two ids leave free in a bigint
 FLAGS = (*CAPABILITY_NAMES, "voice_forwarded")
@@ -43,6 +43,7 @@ class ExportPage:
     """Numbers (int64, ascending) with their columns: n rows each. Ids are pairs of int32, 0 for none.
 
     `tenants`: holder and uploader; `carriers`, `users`: for voice and SMS. `flags`: a bit for each of `FLAGS`.
+    `created_jobs`, `last_jobs` (int64): empty unless they were requested.
     """
 
     e164: NDArray[np.int64]
@@ -51,6 +52,8 @@ class ExportPage:
     users: NDArray[np.int64]
     flags: NDArray[np.int64]
     countries: pa.StringArray
+    created_jobs: NDArray[np.int64]
+    last_jobs: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.e164)
@@ -62,15 +65,20 @@ def halves(pairs: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int6
 
 
 def pages(
-    connection: sa.Connection, resolved_filter: ResolvedFilter, on_total: Counted | None = None
+    connection: sa.Connection,
+    resolved_filter: ResolvedFilter,
+    on_total: Counted | None = None,
+    *,
+    with_jobs: bool = False,
 ) -> Iterator[ExportPage]:
-    """Yield all matching numbers, ascending. The connection has one snapshot.
+    """Yield all matching numbers, ascending, `with_jobs` or without. The connection has one snapshot.
 
     `on_total` is called with how many match, as soon as that is known; not for a filter that no index serves.
     `TooLongError` if such a filter takes too long.
     """
     last: int | None = None
-    these = _arrays(connection, _these())
+    columns = _columns(with_jobs=with_jobs)
+    these = _arrays(connection, _these(columns))
     size = min(SCANNED_PAGE if resolved_filter.is_scanned else FIRST_PAGE, PAGE)
     while True:
         found = bounded_search.page(connection, resolved_filter.beyond(last), size)
@@ -83,22 +91,15 @@ def pages(
             return
         if not resolved_filter.is_scanned:
             break
-    yield from _pages_beyond(connection, resolved_filter, last, size, on_total)
-
-
-def _pages_beyond(
-    connection: sa.Connection, resolved_filter: ResolvedFilter, last: int, before: int, on_total: Counted | None
-) -> Iterator[ExportPage]:
-    """Yield the numbers above `last`, below which `before` numbers match."""
     rest = resolved_filter.beyond(last)
     are_many = selections.count_up_to(connection, rest, _MANY) > _MANY
     ends, total = _ends(connection, search.matching(connection, rest, are_many=are_many))
     if on_total is not None:
-        on_total(before + total)
-    windows = search.windows(connection, rest, are_many=are_many, beside=_columns()[1:])
-    arrays = _arrays(connection, windows.query)
+        on_total(size + total)
+    windows = search.windows(connection, rest, are_many=are_many, beside=columns[1:])
+    in_window = _arrays(connection, windows.query)
     for end in ends:
-        page = _read(connection, arrays, windows.parameters((last + 1, end)))
+        page = _read(connection, in_window, windows.parameters((last + 1, end)))
         if len(page):
             yield page
         last = end
@@ -108,7 +109,7 @@ def _ends(connection: sa.Connection, matching: sa.Select[Any]) -> tuple[list[int
     """Return the numbers at which pages end, the last one the highest of all; and how many numbers match.
 
     They are about every `PAGE`-th: those of a sample, as sorting all numbers takes longer than reading them. It is
-    drawn by a hash with a seed that nobody can know before, so nobody can choose numbers that make a page large.
+    drawn by a hash with a random seed, so numbers cannot be chosen to make a page large.
     """
     found = matching.subquery("found")
     hashed = sa.func.hashint8extended(found.c.e164, sa.literal(secrets.randbits(62), sa.BigInteger))
@@ -119,12 +120,12 @@ def _ends(connection: sa.Connection, matching: sa.Select[Any]) -> tuple[list[int
     return ([*sorted(row[0] or ())[step - 1 :: step], EVERY[1]] if row[1] else []), row[1]
 
 
-def _these() -> sa.Select[Any]:
+def _these(columns: Sequence[sa.ColumnElement[Any]]) -> sa.Select[Any]:
     numbers = sa.bindparam("numbers", type_=ARRAY(sa.BigInteger))
-    return sa.select(*_columns()).where(phone_numbers.c.e164 == sa.any_(numbers))
+    return sa.select(*columns).where(phone_numbers.c.e164 == sa.any_(numbers))
 
 
-def _columns() -> list[sa.ColumnElement[Any]]:
+def _columns(*, with_jobs: bool) -> list[sa.ColumnElement[Any]]:
     number = phone_numbers.c
     users = _packed(f"(coalesce({number.voice_user_id}, 0)::bigint << 32 | coalesce({number.sms_user_id}, 0))")
     return [
@@ -133,6 +134,7 @@ def _columns() -> list[sa.ColumnElement[Any]]:
         _with_flags(number.voice_carrier_id, number.sms_carrier_id, FLAGS[_SPARE:]).label("carriers"),
         users.label("users"),
         number.country,
+        *((number.created_job_id.label("created_jobs"), times.LAST_JOB.label("last_jobs")) if with_jobs else ()),
     ]
 
 
@@ -165,8 +167,9 @@ def _arrays(connection: sa.Connection, query: sa.Select[Any]) -> sa.Compiled:
     page = query.subquery("page").c
     arrays = [sa.func.array_agg(page[name]) for name in ("e164", "tenants", "carriers")]
     of_users = [sa.func.array_agg(page[name]).filter(page.users != 0) for name in ("e164", "users")]
+    of_jobs = [sa.func.array_agg(page[name]) for name in ("created_jobs", "last_jobs") if name in page]
     countries = sa.func.string_agg(page.country, ",")
-    return sa.select(*arrays, *of_users, countries).compile(dialect=connection.dialect)
+    return sa.select(*arrays, *of_users, *of_jobs, countries).compile(dialect=connection.dialect)
 
 
 def _read(connection: sa.Connection, arrays: sa.Compiled, parameters: Mapping[str, Sequence[int]]) -> ExportPage:
@@ -176,11 +179,13 @@ def _read(connection: sa.Connection, arrays: sa.Compiled, parameters: Mapping[st
         columns = cursor.fetchone()
     if columns is None:
         raise RuntimeError("a query of aggregates has no row")
-    e164, tenants, carriers, used, users_of_used = map(copy_binary.bigints_of, columns[:-1])
+    e164, tenants, carriers, used, users_of_used, *jobs = map(copy_binary.bigints_of, columns[:-1])
     order = np.argsort(e164)
     e164 = e164[order]
     (holders, low), (services, high) = (_unpacked(column[order]) for column in (tenants, carriers))
     users = np.zeros(len(e164), np.int64)
     users[np.searchsorted(e164, used)] = users_of_used
     texts = pc.split_pattern(pa.array([str(columns[-1] or "")], pa.string()), ",").values
-    return ExportPage(e164, holders, services, users, low | high << _SPARE, texts.take(pa.array(order)))
+    created_jobs, last_jobs = (column[order] for column in jobs) if jobs else (np.zeros(0, np.int64),) * 2
+    flags, countries = low | high << _SPARE, texts.take(pa.array(order))
+    return ExportPage(e164, holders, services, users, flags, countries, created_jobs, last_jobs)

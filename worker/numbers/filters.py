@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 import sqlalchemy as sa
 
 from schemas.database.tables import carriers, phone_numbers, tenants, users
 from schemas.permissions import Actor, TenantKind
 from worker.database import tenant_scope
-from worker.numbers import occupied_ranges
+from worker.numbers import occupied_ranges, times
 from worker.numbers.index_groups import Lines, lines_of, seen_by
 from worker.phone import e164_ranges, region
 from worker.phone.e164_ranges import EVERY, Span
@@ -27,7 +28,8 @@ class NumberFilter:
     """A filter as requested; a field that is None does not filter. `q` is the typed text.
 
     `tenant_id` is the holder, `uploaded_by` the uploader, `user_id` the user of the numbers, all as public ids.
-    `ends_with`: the last digits. `user_kind`: the kind ("pbx", "trunk") of a user who has the number.
+    `ends_with`: the last digits. `user_kind`: the kind ("pbx", "trunk") of a user who has the number. `updated_since`:
+    a time with zone (`times.updated_since`).
     """
 
     q: str | None = None
@@ -41,6 +43,7 @@ class NumberFilter:
     free_for: str | None = None
     ends_with: str | None = None
     user_kind: str | None = None
+    updated_since: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -63,15 +66,16 @@ class ResolvedFilter:
     free_for: str | None = None
     ends_with: str | None = None
     users_where: sa.ColumnElement[bool] | None = None
+    updated_since: datetime | None = None
 
     @property
     def is_scanned(self) -> bool:
         """Return whether no index finds the numbers, so that a search has to be bounded (`bounded_search`)."""
-        return self.ends_with is not None or self.users_where is not None
+        return any(each is not None for each in (self.ends_with, self.users_where, self.updated_since))
 
     def indexed(self) -> ResolvedFilter:
         """Return the same filter without the conditions that no index serves."""
-        return replace(self, ends_with=None, users_where=None)
+        return replace(self, ends_with=None, users_where=None, updated_since=None)
 
     def beyond(self, e164: int | None) -> ResolvedFilter:
         """Return the same filter, limited to numbers above `e164`; None does not limit it."""
@@ -96,6 +100,8 @@ class ResolvedFilter:
             conditions += _ends_with(number.e164, self.ends_with)
         if self.users_where is not None:
             conditions.append(_has_user(self.users_where))
+        if self.updated_since is not None:
+            conditions.append(times.updated_since(self.updated_since))
         if self.region is not None:
             conditions.append(
                 (_country_of(number.e164) if conditions and not by_kind else number.country) == self.region
@@ -140,6 +146,7 @@ def resolve(connection: sa.Connection, actor: Actor, number_filter: NumberFilter
         free_for=number_filter.free_for,
         ends_with=number_filter.ends_with,
         users_where=users_where,
+        updated_since=number_filter.updated_since,
     )
 
 

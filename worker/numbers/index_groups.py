@@ -145,7 +145,7 @@ def numbers_of(
     return _in_ranges(groups, ranges, most, in_order=in_order, beside=beside)
 
 
-def numbers_in_given_ranges(groups: Sequence[Groups], name: str, beside: Beside) -> sa.Select[Any]:
+def numbers_in_parameters(groups: Sequence[Groups], name: str, beside: Beside) -> sa.Select[Any]:
     """Return a query for all numbers of the groups in ranges that are given when it runs, unordered.
 
     Its parameters are the arrays `{name}_low` and `{name}_high` (bigint).

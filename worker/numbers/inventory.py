@@ -21,7 +21,8 @@ from worker.numbers import copy_binary
 PRIMARY_KEY = "pk_phone_numbers"  # name of the constraint
 COLUMNS: tuple[str, ...] = tuple(column.name for column in phone_numbers.columns)
 # Columns that a job may change in an existing number; the others never change.
-CHANGEABLE = tuple(name for name in STATE.names if name not in {"created_job_id", "uploader_id"})
+RESTORED = "restored_job_id"
+CHANGEABLE = (*(name for name in STATE.names if name not in {"created_job_id", "uploader_id"}), RESTORED)
 # What a lookup returns of each number, packed into bigints: one column, two ids, or flags from the lowest bit on.
 # 25,000 numbers packed like this take the server 22 ms, with one array per column 38 ms.
 _PACKED: tuple[tuple[str, ...], ...] = (

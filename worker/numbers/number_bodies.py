@@ -50,6 +50,8 @@ def without_users(actor: Actor, view: NumberView) -> resources.Number:
         sms_user=None,
         is_external=view.uploader.kind is permissions.TenantKind.ENTERPRISE,
         can=_can(actor.tenant, facts),
+        created_at=view.created_at,
+        updated_at=view.updated_at,
         history=[],
     )
 

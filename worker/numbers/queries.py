@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,19 +13,25 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from schemas.database.tables import carriers, jobs, number_events, phone_numbers, users
 from schemas.permissions import Actor, Tenant
 from worker.database import tenant_scope
-from worker.numbers import bounded_search
+from worker.numbers import bounded_search, times
 from worker.numbers.filters import ResolvedFilter
+from worker.numbers.times import JobTimes
 
 LONGEST = 15  # digits of an E.164 number
 
 
 @dataclass(frozen=True)
 class NumberView:
-    """A number, its holder and uploader for the checks of `schemas.permissions`, and the names of its carriers."""
+    """A number, its holder and uploader for the checks of `schemas.permissions`, and the names of its carriers.
+
+    `created_at`, `updated_at`: as in `times`; None if the job is unknown.
+    """
 
     row: sa.Row[Any]
     holder: Tenant
     uploader: Tenant
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -76,6 +83,7 @@ def _select() -> sa.Select[Any]:
     return (
         sa.select(
             phone_numbers,
+            times.LAST_JOB.label("last_job_id"),
             voice.c.name.label("voice_carrier"),
             sms.c.name.label("sms_carrier_profile"),
             *_of_user(voice_user, "voice_user"),
@@ -95,4 +103,16 @@ def _of_user(table: sa.FromClause, prefix: str) -> list[sa.ColumnElement[Any]]:
 def _with_tenants(connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> list[NumberView]:
     ids = {row.holder_id for row in rows} | {row.uploader_id for row in rows}
     tenants = tenant_scope.tenants_by_id(connection, sorted(ids)) if ids else {}
-    return [NumberView(row, tenants[row.holder_id], tenants[row.uploader_id]) for row in rows]
+    known = times.of_jobs(connection, {job for row in rows for job in (row.created_job_id, row.last_job_id)})
+    return [_view(row, tenants, known) for row in rows]
+
+
+def _view(row: sa.Row[Any], tenants: Mapping[int, Tenant], known: Mapping[int, JobTimes]) -> NumberView:
+    created, last = known.get(row.created_job_id), known.get(row.last_job_id)
+    return NumberView(
+        row,
+        tenants[row.holder_id],
+        tenants[row.uploader_id],
+        None if created is None else created.created_at,
+        None if last is None else last.ended_at,
+    )

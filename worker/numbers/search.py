@@ -125,7 +125,7 @@ def windows(connection: sa.Connection, resolved_filter: ResolvedFilter, *, are_m
         parts = {"thin": ([_one_by_one(resolved_filter)], thin)} if thin else {}
         if others.spans or not thin:
             parts["all"] = _groups_and_spans(connection, others, in_order=False)
-    queries = [index_groups.numbers_in_given_ranges(groups, name, beside) for name, (groups, _) in parts.items()]
+    queries = [index_groups.numbers_in_parameters(groups, name, beside) for name, (groups, _) in parts.items()]
     together = sa.union_all(*(sa.select(query.subquery()) for query in queries)).subquery("apart")
     return Windows(sa.select(*together.c), {name: spans for name, (_, spans) in parts.items()})
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from schemas.arrow_schemas import CHANGED_STATE, CHANGES, STATE
@@ -18,8 +19,9 @@ from worker.numbers import copy_binary, counts, inventory, isolate_refused, tree
 from worker.phone import region
 from worker.stages.resolving.model import Decisions, Numbers
 
-# Columns of every new number. The others are set only if it gets a user at once, or is restored.
-_PLAIN = tuple(name for name in inventory.COLUMNS if name not in {"voice_user_id", "sms_user_id", "voice_forwarded"})
+# Columns that a new number has only if it gets a user at once, or is restored.
+_OF_USERS = ("voice_user_id", "sms_user_id", "voice_forwarded")
+_RARE = {*_OF_USERS, inventory.RESTORED}
 _STAGED = ("e164", *inventory.CHANGEABLE)
 _CODE_BITS = 10  # a calling code has at most three digits
 _CODE_MASK = (1 << _CODE_BITS) - 1
@@ -34,16 +36,16 @@ def write(connection: Connection, decided: Decisions, job_id: int) -> None:
     """
     _hold(connection, decided)
     if len(decided.update):
-        inventory.update(connection, _STAGED, decided.update.e164, _encoded(decided.update, _STAGED))
+        inventory.update(connection, _STAGED, decided.update.e164, _encoded(decided.update, _STAGED, job_id))
     if len(decided.delete):
         inventory.delete(connection, decided.delete)
     if len(decided.create):
-        columns = _columns(decided.create)
-        inventory.create(connection, columns, _encoded(decided.create, columns))
+        columns = _columns(decided.create, job_id)
+        inventory.create(connection, columns, _encoded(decided.create, columns, job_id))
     note(connection, decided, job_id)
 
 
-def write_singly(connection: Connection, decided: Decisions, most: int) -> isolate_refused.Refused:
+def write_singly(connection: Connection, decided: Decisions, job_id: int, most: int) -> isolate_refused.Refused:
     """Write like `write`, but skip and return the numbers that the database refuses; the caller calls `note`.
 
     Stops once `most` or more numbers are refused.
@@ -51,12 +53,12 @@ def write_singly(connection: Connection, decided: Decisions, most: int) -> isola
     _hold(connection, decided)
     refused = isolate_refused.NONE
     if len(decided.update):
-        refused += isolate_refused.update(connection, _STAGED, _encoded(decided.update, _STAGED), most)
+        refused += isolate_refused.update(connection, _STAGED, _encoded(decided.update, _STAGED, job_id), most)
     if len(decided.delete):
         refused += isolate_refused.delete(connection, decided.delete, most)
     if len(decided.create):
-        columns = _columns(decided.create)
-        refused += isolate_refused.create(connection, columns, _encoded(decided.create, columns), most)
+        columns = _columns(decided.create, job_id)
+        refused += isolate_refused.create(connection, columns, _encoded(decided.create, columns, job_id), most)
     return refused
 
 
@@ -155,26 +157,38 @@ def _hold_unchanged(connection: Connection, decided: Decisions) -> None:
         inventory.hold_unchanged(connection, numbers, stamps)
 
 
-def _columns(numbers: Numbers) -> Sequence[str]:
+def _columns(numbers: Numbers, job_id: int) -> Sequence[str]:
     """Return the columns to fill in for new numbers."""
-    has_users = any(numbers.state[name].any() for name in ("voice_user_id", "sms_user_id"))
-    return inventory.COLUMNS if has_users else _PLAIN
+    left_out = set(_RARE)
+    if any(numbers.state[name].any() for name in ("voice_user_id", "sms_user_id")):
+        left_out -= {*_OF_USERS}
+    if _is_restored(numbers, job_id).any():
+        left_out.remove(inventory.RESTORED)
+    return [name for name in inventory.COLUMNS if name not in left_out]
+
+
+def _is_restored(numbers: Numbers, job_id: int) -> NDArray[np.bool_]:
+    """Return which numbers get a version from before (R27), so that the job is an undo."""
+    is_restored: NDArray[np.bool_] = numbers.state["changed_job_id"] != job_id
+    return is_restored
 
 
 def _distinct(parts: Sequence[Numbers], *columns: str) -> list[int]:
     return sorted({id_ for part in parts for column in columns for id_ in distinct_ids(part.state[column])})
 
 
-def _encoded(numbers: Numbers, columns: Sequence[str]) -> bytes:
+def _encoded(numbers: Numbers, columns: Sequence[str], job_id: int) -> bytes:
     """Return the rows in binary COPY format: encoded in half the time of text, and loaded in the same time."""
-    return copy_binary.copy_rows([_field(numbers, name) for name in columns])
+    return copy_binary.copy_rows([_field(numbers, name, job_id) for name in columns])
 
 
-def _field(numbers: Numbers, name: str) -> copy_binary.Field:
+def _field(numbers: Numbers, name: str, job_id: int) -> copy_binary.Field:
     if name == "e164":
         return copy_binary.bigints(numbers.e164)
     if name == "country":
         return copy_binary.texts(region.REGIONS, region.regions_of(numbers.e164))
+    if name == inventory.RESTORED:
+        return copy_binary.bigints(np.full(len(numbers), job_id), null=~_is_restored(numbers, job_id))
     values = numbers.state[name]
     if _TYPES[name] == np.int8:
         return copy_binary.booleans(values)

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from schemas import request_problems
 from schemas.exports import MOST_SHEET_ROWS, ExportFormat, ExportOptions
+from schemas.http.resources import NumbersFilter
 from schemas.permissions import Actor
 from schemas.request_problems import RequestCode
 from worker.config.failpoints import Failpoint, hit
@@ -106,8 +107,11 @@ def _stored(lease: leases.Lease, order: _Order, key: str) -> tuple[int, dict[str
     progress = _Progress(lease, MOST_SHEET_ROWS if order.options.format is ExportFormat.XLSX else None)
     with snapshot() as connection:
         facts = export_facts.facts_of(connection, order.actor)
-        resolved_filter = filters.resolve(connection, order.actor, NumberFilter(**order.options.filter))
-        with closing(export_names.named_pages(connection, resolved_filter, progress.expect)) as pages:
+        requested = NumbersFilter.model_validate(order.options.filter)
+        resolved_filter = filters.resolve(connection, order.actor, NumberFilter(**requested.model_dump()))
+        with_jobs = order.options.format is ExportFormat.JSONL
+        named = export_names.named_pages(connection, resolved_filter, progress.expect, with_jobs=with_jobs)
+        with closing(named) as pages:
             size = _written(key, order, progress.following(pages))
     return progress.done, facts.as_json() | {"size": size}
 

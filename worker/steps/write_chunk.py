@@ -72,7 +72,7 @@ def _write_sound(
 ) -> Decisions:
     """Write the numbers that the database accepts; with `all_or_nothing` none, and all other rows become ABORTED."""
     with connection.begin_nested() as savepoint:
-        refused = write_singly(connection, decided, MOST_NAMED if all_or_nothing else chunk.num_rows)
+        refused = write_singly(connection, decided, job_id, MOST_NAMED if all_or_nothing else chunk.num_rows)
         log.error("numbers_refused", numbers=len(refused.numbers), reasons=dict(refused.reasons.most_common(10)))
         decided = without(decided, chunk, refused.numbers)
         if all_or_nothing and len(refused.numbers):

@@ -36,6 +36,7 @@ LABELS = {
     "free_for": "Available for",
     "ends_with": "Last digits",
     "user_kind": "Kind of user",
+    "updated_since": "Changed since",
     "tenant": "Assigned to",
     "user": "User",
     "uploader": "Uploaded by",
