@@ -63,7 +63,7 @@ def test_every_kind_of_job_is_counted(api: Door, database: sa.Engine, world: Wor
 
 @pytest.mark.long
 def test_folding_changes_no_count(api: Door, database: sa.Engine, world: World, configure: Callable[..., None]) -> None:
-    configure(rows_per_chunk=2)
+    configure(rows_per_chunk=1)
     api.upload(sheets.csv_bytes(sheets.rows(60)))
     rows = sa.select(sa.func.count()).select_from(number_counts)
     with database.connect() as connection:

@@ -104,7 +104,9 @@ class Settings(BaseSettings):
         ge=1,
         description="Maximum numbers in a job with on_error=abort, which writes all of them in one transaction.",
     )
-    rows_per_chunk: int = Field(25_000, ge=1, description="Numbers written in one transaction.")
+    rows_per_chunk: int = Field(
+        25_000, ge=1, description="Numbers written in one transaction; up to twice as many in a large file."
+    )
     lease_seconds: float = Field(
         30.0,
         gt=0,

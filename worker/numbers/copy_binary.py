@@ -5,11 +5,14 @@ Knows no tables: the caller maps columns to types. The server accepts a value on
 
 from __future__ import annotations
 
+import itertools
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import sqlalchemy as sa
 from numpy.typing import NDArray
 from psycopg import Cursor
@@ -68,29 +71,50 @@ def texts(vocabulary: Sequence[str], which: NDArray[np.integer]) -> Field:
 
 def copy_rows(fields: Sequence[Field]) -> bytes:
     """Return the data of `COPY .. FROM STDIN (FORMAT binary)`; the fields must be in the order of its columns."""
-    layout = [("fields", ">i2")]
+    count = np.full(len(fields[0].values), len(fields), ">i2")
+    if all(isinstance(field.size, int) for field in fields):
+        return b"".join((_HEADER, _rows(fields, count).tobytes(), _TRAILER))
+    parts: list[pa.LargeBinaryArray] = []
+    for is_same, group in itertools.groupby(fields, lambda field: isinstance(field.size, int)):
+        if is_same:
+            parts.append(_as_binary(_rows(list(group), None if parts else count)))
+        else:
+            parts += [] if parts else [_as_binary(count)]
+            parts += map(_shortened, group)
+    joined = pc.binary_join_element_wise(*parts, pa.scalar(b"", pa.large_binary()))
+    return b"".join((_HEADER, joined.buffers()[2] if len(joined) else b"", _TRAILER))
+
+
+def _rows(fields: Sequence[Field], count: NDArray[np.generic] | None = None) -> NDArray[np.void]:
+    """Return each value after its size, in fields of one width; before them the number of fields, if it is set."""
+    columns: dict[str, NDArray[np.generic] | int] = {} if count is None else {"fields": count}
+    layout = [] if count is None else [("fields", ">i2")]
     for index, field in enumerate(fields):
         layout += [(f"size{index}", ">i4"), (f"value{index}", field.values.dtype.str)]
+        columns |= {f"size{index}": field.size, f"value{index}": field.values}
     rows = np.empty(len(fields[0].values), np.dtype(layout))
-    rows["fields"] = len(fields)
-    for index, field in enumerate(fields):
-        rows[f"size{index}"] = field.size
-        rows[f"value{index}"] = field.values
-    return b"".join((_HEADER, _without_gaps(rows, fields), _TRAILER))
+    for name, values in columns.items():
+        rows[name] = values
+    return rows
 
 
-def _without_gaps(rows: NDArray[np.void], fields: Sequence[Field]) -> bytes:
-    """Return the rows' bytes without the padding of values that are NULL or shorter than their field."""
-    if all(isinstance(field.size, int) for field in fields):
-        return rows.tobytes()
-    matrix = rows.view(np.uint8).reshape(len(rows), rows.dtype.itemsize)
-    counts, begin = np.ones(matrix.shape, np.bool_), 2
-    for field in fields:
-        begin, width = begin + 4, field.values.dtype.itemsize
-        if not isinstance(field.size, int):
-            counts[:, begin : begin + width] = np.arange(width) < field.size[:, None]
-        begin += width
-    return matrix[counts].tobytes()
+def _as_binary(rows: NDArray[np.generic]) -> pa.LargeBinaryArray:
+    width = rows.dtype.itemsize
+    offsets = np.arange(0, (len(rows) + 1) * width, width, dtype=np.int64)
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(rows)]
+    return pa.Array.from_buffers(pa.large_binary(), len(rows), buffers)
+
+
+def _shortened(field: Field) -> pa.LargeBinaryArray:
+    """Return each value after its size, without what is behind a NULL or behind a shorter value."""
+    whole = _as_binary(_rows([field]))
+    longest = field.values.dtype.itemsize
+    cells = whole
+    for size in np.unique(field.size).tolist():
+        if size < longest:
+            shorter = pc.binary_slice(whole, 0, 4 + max(size, 0))
+            cells = pc.if_else(pa.array(field.size == size), shorter, cells)
+    return cells
 
 
 class _Numbers(Dumper):

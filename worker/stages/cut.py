@@ -28,6 +28,7 @@ CONFLICT_BIT = np.uint64(fault_bit(Code.CONFLICTING_DUPLICATE, Column.PHONE_NUMB
 OVERLAP_BIT = np.uint64(fault_bit(Code.CONFLICTING_DUPLICATE, Column.END_NUMBER))
 _COMPARED = ("voice_carrier_id", "sms_carrier_id", "target_id", "user_id", "service", "numbers")
 _BITS = 64
+_CHUNKS = 16  # in a file of so many chunks, they become larger
 
 
 @dataclass(frozen=True)
@@ -73,10 +74,12 @@ class DeduplicatedFile:
     def chunks(self, size: int) -> Iterator[pa.Table]:
         """Yield the rows to be written in chunks of about `size` numbers, without splitting a row.
 
-        Each chunk has the schema `schemas.arrow_schemas.CHUNK`.
+        A chunk costs about 20 ms besides its numbers, so in a file of many chunks each has up to twice as many. Each
+        has the schema `schemas.arrow_schemas.CHUNK`.
         """
         other = [name for name in CHUNK.names if name not in {"place", "e164", *self._shared_columns}]
         columns = self._shared_columns | self.rows.columns(other)
+        size = min(max(size, self.numbers // _CHUNKS), 2 * size)
         for part in number_ranges.cuts(self.counts, size):
             rows, numbers = self.order[part], self.counts[part]
             row_index = number_ranges.repeated(rows, numbers)
