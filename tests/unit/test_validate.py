@@ -188,6 +188,12 @@ def test_chunks_hold_every_open_row_once_by_number() -> None:
     assert sorted(places) == [0, 1, 2, 3]
 
 
+@pytest.mark.parametrize(("rows", "chunks"), [(32, [2] * 16), (48, [3] * 16), (64, [4] * 16), (80, [4] * 20)])
+def test_chunks_of_a_large_file_have_up_to_twice_as_many_numbers(rows: int, chunks: list[int]) -> None:
+    file = whole([("1", f"21255501{n:02}", "TRUE", "FALSE", "") for n in range(rows)])
+    assert [chunk.num_rows for chunk in file.chunks(2)] == chunks
+
+
 def test_nothing_to_write() -> None:
     file = whole([("1", "", "TRUE", "", ""), ("", "", "", "", "")])
     assert list(file.chunks(10)) == []
