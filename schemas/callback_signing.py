@@ -19,6 +19,7 @@ SECRET_BYTES = 32  # the specification requires 24 to 64
 SCHEDULE = (5, 30, 120, 600, 1800, 3600, 7200, 14_400, 28_800, 28_800)
 TRIES = len(SCHEDULE) + 1
 JITTER = 0.1  # share of a pause, either way: callbacks that failed together are not all retried together
+DAYS_TO_DISABLE = 5.0  # without any delivery; then a subscription is switched off
 LONGEST_RETRY_AFTER = 3600.0  # limit in seconds for the receiver's `Retry-After`
 
 

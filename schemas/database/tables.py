@@ -700,6 +700,9 @@ webhooks = sa.Table(
     _time("disabled_at"),
     # When the tenant's admins were notified of that by e-mail.
     _time("notified_at"),
+    # The last delivery, and how many attempts have failed since.
+    _time("delivered_at"),
+    sa.Column("failures", sa.Integer, nullable=False, server_default="0"),
     sa.CheckConstraint("length(secret) BETWEEN 24 AND 64", name="secret"),
     sa.Index("ix_webhooks_tenant_id", "tenant_id", "id"),
 )

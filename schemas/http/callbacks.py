@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.http.resources import Counts, ErrorCount, Problem
+from schemas.http.tenants import PageQuery
 from schemas.job_kinds import JobKind
 
 
@@ -102,25 +103,37 @@ class CallbackLinks(_Body):
     job: str
 
 
-class Callback(_Body):
-    """A callback. `next_attempt_at` is null while its job runs, and when there are no further attempts."""
+class SentMessage(_Body):
+    """What is known of any message to a receiver: of a callback, and of a message of a subscription."""
 
     id: str = Field(description="The `webhook-id` of every attempt.")
-    job_id: str
-    url: str
-    state: CallbackState
     attempts: int
     created_at: datetime
     next_attempt_at: datetime | None
     delivered_at: datetime | None
     failed_at: datetime | None
+
+
+Deliveries = Annotated[list[Delivery], Field(description="At most 100.")]
+ShownSecret = Annotated[
+    str | None,
+    Field(examples=["whsec_..."], description="Null in a response that is repeated for an `Idempotency-Key`."),
+]
+
+
+class Callback(SentMessage):
+    """A callback. `next_attempt_at` is null while its job runs, and when there are no further attempts."""
+
+    job_id: str
+    url: str
+    state: CallbackState
     links: CallbackLinks
 
 
 class CallbackWithDeliveries(Callback):
     """A callback with its latest delivery attempts, newest last."""
 
-    deliveries: list[Delivery] = Field(description="At most 100.")
+    deliveries: Deliveries
 
 
 class CallbackList(_Body):
@@ -130,19 +143,15 @@ class CallbackList(_Body):
     next_cursor: str | None
 
 
-class CallbacksQuery(_Body):
+class CallbacksQuery(PageQuery):
     """Filter and page of a list of callbacks."""
 
     state: CallbackState | None = None
-    limit: int = Field(50, ge=1, le=200)
-    cursor: str | None = None
 
 
 class CallbackSecret(_Body):
     """The secret that signs your callbacks. Until `previous_until`, the previous secret signs them too."""
 
-    secret: str | None = Field(
-        examples=["whsec_..."], description="Null in a response that is repeated for an `Idempotency-Key`."
-    )
+    secret: ShownSecret
     created_at: datetime
     previous_until: datetime | None

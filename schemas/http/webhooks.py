@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -9,8 +10,9 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool
 
 from schemas.callback_urls import LONGEST_URL
-from schemas.http.callbacks import Delivery
+from schemas.http.callbacks import Deliveries, Delivery, SentMessage, ShownSecret
 from schemas.http.changes import ChangeType, NumberChange
+from schemas.http.tenants import PageQuery
 
 MOST_EVENTS = 1_000  # changes of numbers in one message
 LONGEST_DESCRIPTION = 200
@@ -50,6 +52,21 @@ class MessageKind(StrEnum):
 
 
 Event = AllEvents | JobEvent | ChangeType
+EVENT_TEXTS: Mapping[Event, str] = {
+    AllEvents.JOB: "All events about jobs",
+    JobEvent.COMPLETED: "A job finished without errors",
+    JobEvent.COMPLETED_WITH_ERRORS: "A job finished, but some rows failed",
+    JobEvent.FAILED: "A job could not be completed",
+    JobEvent.CANCELLED: "A job was cancelled",
+    AllEvents.NUMBER: "All changes of phone numbers",
+    ChangeType.CREATED: "A number was added",
+    ChangeType.CHANGED: "Capabilities or carriers of a number were changed",
+    ChangeType.ASSIGNED: "A number was assigned",
+    ChangeType.UNASSIGNED: "A number was unassigned",
+    ChangeType.DELETED: "A number was deleted",
+    ChangeType.RESTORED: "A number was restored by an undo",
+    ChangeType.GONE: "A number left your inventory",
+}
 
 
 def _without_repeats(events: list[Event]) -> list[Event]:
@@ -103,7 +120,9 @@ class Webhook(_Body):
     enabled: bool
     created_by: str
     created_at: datetime
+    last_delivery_at: Annotated[datetime | None, Field(description="When a message was last delivered.")]
     failing_since: Annotated[datetime | None, Field(description="The first failure since the last delivery.")]
+    failures: Annotated[int, Field(description="Failed attempts since the last delivery.")]
     disabled_at: datetime | None
     cursor: Annotated[str | None, Field(description="Of `/v1/changes`: how far `number.*` events were delivered.")]
 
@@ -111,10 +130,7 @@ class Webhook(_Body):
 class WebhookWithSecret(Webhook):
     """A subscription with the secret that signs its messages. Only this response contains it."""
 
-    secret: Annotated[
-        str | None,
-        Field(examples=["whsec_..."], description="Null in a response that is repeated for an `Idempotency-Key`."),
-    ] = None
+    secret: ShownSecret = None
     previous_until: Annotated[datetime | None, Field(description="Until then, the previous secret signs too.")] = None
 
 
@@ -125,23 +141,19 @@ class WebhookList(_Body):
     next_cursor: str | None
 
 
-class WebhookMessage(_Body):
+class WebhookMessage(SentMessage):
     """A message to a subscriber."""
 
-    id: Annotated[str, Field(description="The `webhook-id` of every attempt.")]
     type: Annotated[str, Field(examples=["job.completed", "number.changes", "webhook.test"])]
     state: MessageState
-    attempts: int
-    created_at: datetime
-    next_attempt_at: datetime | None
-    delivered_at: datetime | None
-    failed_at: datetime | None
+    job_id: Annotated[str | None, Field(description="The job that a `job.*` event is about.")]
+    last_attempt: Annotated[Delivery | None, Field(description="The latest delivery attempt.")]
 
 
 class WebhookMessageWithDeliveries(WebhookMessage):
     """A message with its latest delivery attempts, newest last."""
 
-    deliveries: Annotated[list[Delivery], Field(description="At most 100.")]
+    deliveries: Deliveries
 
 
 class WebhookMessageList(_Body):
@@ -151,12 +163,10 @@ class WebhookMessageList(_Body):
     next_cursor: str | None
 
 
-class WebhookMessagesQuery(_Body):
+class WebhookMessagesQuery(PageQuery):
     """Filter and page of a list of messages."""
 
     state: MessageState | None = None
-    limit: Annotated[int, Field(ge=1, le=200)] = 50
-    cursor: str | None = None
 
 
 class NumberChanges(_Body):

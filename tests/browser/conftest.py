@@ -20,6 +20,7 @@ from tests.browser.audits import HEIGHT, WIDE, Scheme
 from tests.browser.pages import SignIn
 from tests.browser.watch import Watch
 from tests.support.servers import service
+from tests.support.servers.callback_receiver import NETWORK
 from tests.support.servers.service import Service
 
 # The settings offer e-mails, so that the pages about them are shown. No test has one sent: there is no mail server.
@@ -86,7 +87,9 @@ def browser() -> Iterator[Browser]:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """The service with the demo's tenants. Tests share it, so each works on numbers of its own (`fresh_numbers`)."""
     # A page that stands still for longer than a lease, on a busy machine, loses its transaction and is answered 503.
-    with service.running(tmp_path_factory.mktemp("browser"), workers=1, lease_seconds=20, **MAIL) as found:
+    with service.running(
+        tmp_path_factory.mktemp("browser"), workers=1, lease_seconds=20, callback_networks=NETWORK, **MAIL
+    ) as found:
         yield found
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import time
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
@@ -15,6 +16,7 @@ from playwright.sync_api import Locator, Page, expect
 from worker.phone.formatting import readable
 
 MOST_TABS = 60
+WAIT_SECONDS = 60
 HAS_FOCUS = "element => element === document.activeElement"
 SHOWS_FOCUS = """
 element => {
@@ -437,3 +439,30 @@ class Tokens(PortalPage):
         self.page.get_by_role("button", name="Create token").click()
         expect(self.page.get_by_role("heading", name=f"{name} is ready")).to_be_visible()
         return self.main.get_by_role("code").first.inner_text()
+
+
+class Webhooks(PortalPage):
+    """The list of webhooks, the form that makes them, and the page of each."""
+
+    path = "/webhooks"
+
+    def make(self, url: str, *events: str) -> str:
+        """Make a webhook with no events but these; answers its secret, which is shown once."""
+        self.page.get_by_label("URL").fill(url)
+        for box in self.page.get_by_role("checkbox").all():
+            box.set_checked(box.get_attribute("value") in events)
+        self.page.get_by_role("button", name="Create webhook").click()
+        expect(self.page.get_by_role("heading", name="The webhook is ready")).to_be_visible()
+        return self.main.get_by_role("code").first.inner_text()
+
+    @property
+    def deliveries(self) -> Locator:
+        """The lines of the list of deliveries, without its head."""
+        return self.page.get_by_role("row").filter(has=self.page.get_by_role("rowheader"))
+
+    def reload_until(self, text: str) -> None:
+        """Open the page again until its content has a text: nothing on it changes by itself."""
+        deadline = time.monotonic() + WAIT_SECONDS
+        while text not in self.main.inner_text():
+            assert time.monotonic() < deadline, f"{text} is not on {self.page.url}:\n{self.main.inner_text()}"
+            self.page.reload()

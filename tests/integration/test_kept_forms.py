@@ -114,7 +114,9 @@ def test_r4_a_form_is_filled_in_again_and_not_sent(
     assert north.post("/enterprises/new", fields).status_code == 303
 
 
-def pages(world: World, user: str, carrier: str, job: str, faulty: str) -> dict[str, tuple[str, str, dict[str, str]]]:
+def pages(
+    world: World, user: str, carrier: str, job: str, faulty: str, webhook: str
+) -> dict[str, tuple[str, str, dict[str, str]]]:
     """Each form: its page, where it is sent, and fields that the page must have again."""
     clinic = world.clinic.tenant.public_id
     number = f"numbers={FIRST}&back=/numbers"
@@ -149,6 +151,8 @@ def pages(world: World, user: str, carrier: str, job: str, faulty: str) -> dict[
         "rename_carrier": (f"/carriers/{carrier}", f"/carriers/{carrier}", {"name": "Copper Voice"}),
         "choose_defaults": ("/carriers/defaults", "/carriers/defaults", {"default_voice_carrier": "North voice"}),
         "add_person": ("/account/admins", "/account/admins", {"email": "c@c.example"}),
+        "make_webhook": ("/webhooks", "/webhooks", {"url": "https://copper.example", "events": "job.failed"}),
+        "change_webhook": (f"{webhook}/edit", f"{webhook}/edit", {"url": "https://copper.example/2"}),
         "make_token": ("/tokens", "/tokens", {"name": "Copper", "expires_at": "2090-01-02"}),
         "upload": ("/uploads/new", "/uploads", {"encoding": "windows-1252", "on_existing": "update"}),
         "read_pasted": ("/numbers/paste", "/numbers/paste", {"country_code": "US"}),
@@ -193,7 +197,10 @@ def test_r4_every_form_is_filled_in_again(
         user = factories.public_id(connection, tables.users, inner)
         carrier = factories.public_id(connection, tables.carriers, people.carriers["North voice"])
     faulty = checked(north, work_off, b"Country Code,Phone Number,Voice,SMS\n,2125550142,TRUE,\n")
-    page, action, fields = pages(people, user, carrier, job_to_map(north, work_off), faulty)[endpoint]
+    north.post("/webhooks", {"url": "https://receiver.example/hook", "events": "job.*"})
+    found = re.search(r"/webhooks/[0-9a-f-]{36}", north.get("/webhooks").get_data(as_text=True))
+    assert found
+    page, action, fields = pages(people, user, carrier, job_to_map(north, work_off), faulty, found[0])[endpoint]
     token = north.token()
     leave()
     shown = sign_in_again(north, send(north, page, action, token, fields))
@@ -212,6 +219,7 @@ def test_r4_every_form_with_fields_is_filled_in_again() -> None:
     questions = {"confirm_job", "cancel_job", "undo_job", "delete", "delete_level", "delete_user", "delete_carrier"}
     questions |= {"revoke_token", "remove_person", "new_password", "sign_out", "sign_out_everywhere"}
     questions |= {"delete_profile", "delete_search", "retry_job", "take_back_correction"}
+    questions |= {"switch_webhook", "test_webhook", "replace_secret", "delete_webhook", "replay_message"}
     # A name or a check mark, which is sooner entered again.
     questions |= {"save_search", "rename_search", "rename_profile", "choose_mails", "change_role"}
     questions |= {"preview_corrections"}  # of a script

@@ -49,7 +49,15 @@ def told(database: sa.Engine) -> Callable[[], dict[str, int]]:
 
     def count() -> dict[str, int]:
         with database.connect() as connection:
-            names = (tables.admins, tables.jobs, tables.tenants, tables.tokens, tables.users, tables.sessions)
+            names = (
+                tables.admins,
+                tables.jobs,
+                tables.tenants,
+                tables.tokens,
+                tables.users,
+                tables.sessions,
+                tables.webhooks,
+            )
             return {
                 table.name: connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
                 for table in names

@@ -22,7 +22,17 @@ from worker.accounts import admins
 
 _LINK = re.compile(r'(?:href|hx-get|formaction)="(/[^"]*)"')
 # Where each role finds what it may do; from these, every link is followed.
-STARTS = ("/overview", "/numbers", "/jobs", "/users", "/enterprises", "/carriers", "/import-profiles", "/account")
+STARTS = (
+    "/overview",
+    "/numbers",
+    "/jobs",
+    "/users",
+    "/enterprises",
+    "/carriers",
+    "/import-profiles",
+    "/webhooks",
+    "/account",
+)
 
 
 @pytest.fixture
@@ -39,6 +49,11 @@ def busy(api: Door, world: World, database: sa.Engine) -> None:
     api.upload(sheets.csv_bytes(review), mode="review")
     api.upload(b"a,b\n1,2\n", mode="review")
     assert api.post("/v1/import-profiles", {"name": "Ours", "headers": ["TN"]}).status_code == 201
+    subscription = {"url": "https://receiver.example/hook", "events": ["job.*"]}
+    hook = api.post("/v1/webhooks", subscription).json["id"]
+    assert api.post(f"/v1/webhooks/{hook}/test").status_code == 202
+    with database.begin() as connection:
+        connection.execute(tables.webhook_messages.update().values(state="delivered", ended_at=sa.func.now()))
     api.as_(world.clinic.token).upload(sheets.csv_bytes([sheets.HEADER, ("1", "2125550171", "TRUE", "FALSE", "FALSE")]))
 
 
@@ -88,6 +103,9 @@ def test_r35_pages_offer_only_what_the_role_may_do(role: str, world: World, data
     assert (("GET", "/users/<user_id>") in rules) == includes(role, "operator")
     assert (("POST", "/account/admins") in rules) == includes(role, "admin")
     assert (("POST", "/tokens") in rules) == includes(role, "admin")
+    assert (("POST", "/webhooks") in rules) == includes(role, "admin")
+    assert (("POST", "/webhooks/<webhook_id>/messages/<message_id>/replay") in rules) == includes(role, "admin")
+    assert ("GET", "/webhooks/<webhook_id>/messages/<message_id>") in rules
     assert (("POST", "/carriers") in rules) == includes(role, "admin")
     assert ("GET", "/jobs/<job_id>/report.<any(csv, xlsx):ending>") in rules
 

@@ -82,10 +82,17 @@ def test_jobs_and_changes_are_sent_and_signed(api: Door, receiver: Receiver) -> 
         with pytest.raises(WebhookVerificationError):
             verified(got, "whsec_" + "A" * 43 + "=")
     shown = get(api, subscription)
-    assert shown == {name: value for name, value in subscription.items() if name in shown} | {"cursor": "1"}
+    delivered_at = shown["last_delivery_at"]
+    assert delivered_at is not None
+    changed = {"cursor": "1", "last_delivery_at": delivered_at}
+    assert shown == {name: value for name, value in subscription.items() if name in shown} | changed
     assert "secret" not in shown
     assert [message["state"] for message in messages(api, subscription)] == ["delivered"] * 2
     assert {message["id"] for message in messages(api, subscription)} == set(receiver.ids)
+    assert {message["job_id"] for message in messages(api, subscription)} == {job["id"], None}
+    for message in messages(api, subscription):
+        assert message["last_attempt"]["result"] == "DELIVERED"
+        assert message["last_attempt"]["status"] == 204
     send()
     assert len(receiver.got) == 2
 
@@ -164,7 +171,11 @@ def test_a_message_that_fails_is_tried_again_and_shown(api: Door, receiver: Rece
         send()
     (message,) = messages(api, subscription, state="pending") or messages(api, subscription, state="failed")
     assert message["attempts"] >= 1
-    assert get(api, subscription)["failing_since"] is not None
+    assert (message["last_attempt"]["result"], message["last_attempt"]["status"]) == ("HTTP_ERROR", 500)
+    assert message["last_attempt"]["attempt"] == message["attempts"]
+    failing = get(api, subscription)
+    assert failing["failing_since"] is not None
+    assert (failing["failures"], failing["last_delivery_at"]) == (message["attempts"], None)
     receiver.mode = "ok"
     if message["state"] == "failed":
         assert api.post(f"/v1/webhooks/{subscription['id']}/messages/{message['id']}/replay").status_code == 202
@@ -173,7 +184,9 @@ def test_a_message_that_fails_is_tried_again_and_shown(api: Door, receiver: Rece
     assert shown["state"] == "delivered"
     assert [each["result"] for each in shown["deliveries"]][-2:] == ["HTTP_ERROR", "DELIVERED"]
     assert set(receiver.ids) == {message["id"]}
-    assert get(api, subscription)["failing_since"] is None
+    working = get(api, subscription)
+    assert (working["failing_since"], working["failures"]) == (None, 0)
+    assert working["last_delivery_at"] is not None
     sent = len(receiver.got)
     assert api.post(f"/v1/webhooks/{subscription['id']}/messages/{message['id']}/replay").status_code == 202
     refused = api.post(f"/v1/webhooks/{subscription['id']}/messages/{message['id']}/replay")
@@ -212,7 +225,7 @@ def test_changes_are_never_given_up_but_the_subscription_is_switched_off(
     receiver.mode = "ok"
     receiver.got.clear()
     again = api.patch(f"/v1/webhooks/{subscription['id']}", {"enabled": True}).json
-    assert (again["enabled"], again["disabled_at"], again["failing_since"]) == (True, None, None)
+    assert (again["enabled"], again["disabled_at"], again["failing_since"], again["failures"]) == (True, None, None, 0)
     send()
     assert [change["e164"] for got in receiver.got for change in got.event["data"]["changes"]] == [
         "+12125550000",

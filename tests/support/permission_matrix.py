@@ -395,6 +395,9 @@ PORTAL_PAGES: Mapping[str, str] = {
         GET /enterprises
         GET /resellers
         GET /carriers
+        GET /webhooks
+        GET /webhooks/<webhook_id>
+        GET /webhooks/<webhook_id>/messages/<message_id>
         GET /account
         POST /account
         POST /account/e-mails
@@ -450,6 +453,16 @@ PORTAL_PAGES: Mapping[str, str] = {
         POST /carriers/<carrier_id>
         GET /carriers/<carrier_id>/delete
         POST /carriers/<carrier_id>/delete
+        POST /webhooks
+        GET /webhooks/<webhook_id>/edit
+        POST /webhooks/<webhook_id>/edit
+        POST /webhooks/<webhook_id>/<any(enable, disable):change>
+        POST /webhooks/<webhook_id>/test
+        GET /webhooks/<webhook_id>/secret
+        POST /webhooks/<webhook_id>/secret
+        GET /webhooks/<webhook_id>/delete
+        POST /webhooks/<webhook_id>/delete
+        POST /webhooks/<webhook_id>/messages/<message_id>/replay
         GET /tokens
         POST /tokens
         GET /tokens/<token_id>/revoke

@@ -6,7 +6,7 @@ template `parts.html`, the macros that all pages are built from.
 
 from __future__ import annotations
 
-from webhook.portal.accounts import carriers, tenants, tokens, user_numbers, users
+from webhook.portal.accounts import carriers, tenants, tokens, user_numbers, users, webhooks
 from webhook.portal.jobs import activity, confirm_cancel_undo, corrections, profiles, uploads
 from webhook.portal.jobs import pages as job_pages
 from webhook.portal.login import account, admins, sign_in
@@ -40,5 +40,6 @@ pages = (
     user_numbers,
     carriers,
     tokens,
+    webhooks,
     static_files,
 )  # importing them registers their routes on the blueprint

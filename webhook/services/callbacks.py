@@ -35,18 +35,16 @@ def get(callback_id: str) -> bodies.CallbackWithDeliveries:
     """Return the callback with this id, and all attempts to deliver it."""
     with transaction() as connection:
         row = _find(connection, callback_id)
-        tries = callback_queries.deliveries(connection, row.job_id)
-    attempts = [
-        bodies.Delivery(
-            at=attempt.at,
-            attempt=attempt.attempt,
-            result=attempt.result,
-            status=attempt.status,
-            duration_ms=attempt.duration_ms,
-        )
-        for attempt in tries
-    ]
-    return bodies.CallbackWithDeliveries(**_callback(row).model_dump(), deliveries=attempts)
+        attempts = callback_queries.deliveries(connection, row.job_id)
+    deliveries = [delivery(attempt) for attempt in attempts]
+    return bodies.CallbackWithDeliveries(**_callback(row).model_dump(), deliveries=deliveries)
+
+
+def delivery(row: sa.Row[Any]) -> bodies.Delivery:
+    """Return a delivery attempt, of a callback or of a message of a subscription."""
+    return bodies.Delivery(
+        at=row.at, attempt=row.attempt, result=row.result, status=row.status, duration_ms=row.duration_ms
+    )
 
 
 def replay(callback_id: str) -> bodies.Callback:

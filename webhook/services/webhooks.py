@@ -13,7 +13,6 @@ import sqlalchemy as sa
 from flask import url_for
 
 from schemas import callback_signing
-from schemas.http import callbacks as callback_bodies
 from schemas.http import webhooks as bodies
 from schemas.http.tenants import PageQuery
 from schemas.request_problems import RequestCode
@@ -21,6 +20,7 @@ from schemas.roles import operations_on_events
 from webhook.http import auth, idempotency
 from webhook.http.errors import refuse
 from webhook.services import lookup
+from webhook.services.callbacks import delivery
 from worker.accounts import tenants
 from worker.database.engine import transaction
 from worker.jobs import webhooks
@@ -110,12 +110,7 @@ def message(webhook_id: str, message_id: str) -> bodies.WebhookMessageWithDelive
     with transaction() as connection:
         found = _find_message(connection, _find(connection, webhook_id), message_id)
         tries = webhooks.deliveries(connection, found.id)
-    deliveries = [
-        callback_bodies.Delivery(
-            at=each.at, attempt=each.attempt, result=each.result, status=each.status, duration_ms=each.duration_ms
-        )
-        for each in tries
-    ]
+    deliveries = [delivery(each) for each in tries]
     return bodies.WebhookMessageWithDeliveries(**_message(found).model_dump(), deliveries=deliveries)
 
 
@@ -179,7 +174,9 @@ def _shown(row: sa.Row[Any]) -> bodies.Webhook:
         enabled=row.is_enabled,
         created_by=row.created_by,
         created_at=row.created_at,
+        last_delivery_at=row.delivered_at,
         failing_since=row.failing_since,
+        failures=row.failures,
         disabled_at=row.disabled_at,
         cursor=str(Cursor(row.cursor_position, row.cursor_count)) if row.wants_numbers else None,
     )
@@ -200,6 +197,8 @@ def _message(row: sa.Row[Any]) -> bodies.WebhookMessage:
         id=callback_signing.message_id(row.public_id),
         type=kinds.get(row.kind, f"{bodies.JOB}{row.job_status}"),
         state=row.state,
+        job_id=row.job_public_id,
+        last_attempt=None if row.result is None else delivery(row),
         attempts=row.attempts,
         created_at=row.created_at,
         next_attempt_at=row.next_attempt_at if is_pending else None,

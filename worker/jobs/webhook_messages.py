@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from schemas import callback_signing
+from schemas.callback_signing import DAYS_TO_DISABLE
 from schemas.database.tables import (
     lease_tokens,
     number_change_positions,
@@ -43,7 +44,6 @@ from worker.queue.job_state import in_seconds
 
 MOST_PREPARED = 20  # subscriptions in one transaction
 MOST_PAGES = 5  # of changes of which a subscription wants none, in one transaction
-DAYS_TO_DISABLE = 5.0  # without any delivery
 DAY = 86_400.0  # seconds
 
 _message, _webhook = webhook_messages.c, webhooks.c
@@ -236,7 +236,7 @@ def note(connection: sa.Connection, claimed: Claimed, tried: Try, pause: float |
 
 def _note_delivered(connection: sa.Connection, row: sa.Row[Any]) -> None:
     own = webhooks.update().where(_webhook.id == row.webhook_id)
-    connection.execute(own.where(_webhook.failing_since.is_not(None)).values(failing_since=None))
+    connection.execute(own.values(delivered_at=sa.func.now(), failing_since=None, failures=0))
     if row.kind == MessageKind.NUMBERS:  # unless it was sent again
         is_next = (_webhook.cursor_position == row.after_position, _webhook.cursor_count == row.after_count)
         end = {"cursor_position": row.end_position, "cursor_count": row.end_count}
@@ -245,7 +245,8 @@ def _note_delivered(connection: sa.Connection, row: sa.Row[Any]) -> None:
 
 def _note_failed(connection: sa.Connection, webhook_id: int, result: DeliveryResult) -> None:
     own = webhooks.update().where(_webhook.id == webhook_id, _webhook.is_enabled)
-    connection.execute(own.values(failing_since=sa.func.coalesce(_webhook.failing_since, sa.func.now())))
+    failing_since = sa.func.coalesce(_webhook.failing_since, sa.func.now())
+    connection.execute(own.values(failing_since=failing_since, failures=_webhook.failures + 1))
     is_over = _webhook.failing_since < in_seconds(-DAYS_TO_DISABLE * DAY)
     off = own if result is DeliveryResult.GONE else own.where(is_over)
     connection.execute(off.values(is_enabled=False, disabled_at=sa.func.now()))

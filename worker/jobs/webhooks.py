@@ -63,7 +63,7 @@ def change(connection: sa.Connection, row: sa.Row[Any], actor: Actor, values: Ma
         end = changes.last(connection, actor)
         fields |= {"cursor_position": end.position, "cursor_count": end.count}
     if fields.get("is_enabled"):
-        fields |= {"failing_since": None, "disabled_at": None, "notified_at": None}
+        fields |= {"failing_since": None, "failures": 0, "disabled_at": None, "notified_at": None}
         due = webhook_messages.update().where(
             webhook_messages.c.webhook_id == row.id, webhook_messages.c.state == MessageState.PENDING
         )
@@ -134,10 +134,16 @@ def message(connection: sa.Connection, webhook_id: int, public_id: str) -> sa.Ro
 
 
 def _messages(webhook_id: int) -> sa.Select[Any]:
-    own = webhook_messages.c
+    """Return the query of messages, with the job of each and the columns of its last attempt."""
+    own, each = webhook_messages.c, webhook_deliveries.c
+    latest = sa.select(webhook_deliveries).where(each.message_id == own.id).order_by(each.id.desc()).limit(1)
+    attempt = latest.lateral("latest")
+    job = (jobs.c.public_id.label("job_public_id"), jobs.c.status.label("job_status"))
+    attempted = (attempt.c.at, attempt.c.attempt, attempt.c.result, attempt.c.status, attempt.c.duration_ms)
     return (
-        sa.select(webhook_messages, jobs.c.status.label("job_status"))
+        sa.select(webhook_messages, *job, *attempted)
         .outerjoin(jobs, jobs.c.id == own.job_id)
+        .outerjoin(attempt, sa.true())
         .where(own.webhook_id == webhook_id)
     )
 

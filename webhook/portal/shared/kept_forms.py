@@ -42,6 +42,7 @@ REFILLED = frozenset(
         ),
         *("add_level", "change_level", "add_user", "change_user", "submit_sms"),
         *("define_carrier", "rename_carrier", "choose_defaults", "add_person", "make_token"),
+        *("make_webhook", "change_webhook"),
     )
 )
 # The pages of forms that are sent to an address without a page.

@@ -77,6 +77,7 @@ PLACES = (
     NavigationEntry("Resellers", "/resellers", Operation.READ_ACCOUNTS, _makes(TenantKind.RESELLER)),
     NavigationEntry("Carriers", "/carriers", Operation.READ_ACCOUNTS),
     NavigationEntry("Import profiles", "/import-profiles", Operation.READ_PROFILES, _may_have_profiles),
+    NavigationEntry("Webhooks", "/webhooks", Operation.READ_JOBS),
     NavigationEntry("API tokens", "/tokens", Operation.READ_TOKENS),
 )
 
