@@ -96,7 +96,7 @@ OPERATIONS = {
     "get_job": ("GET /v1/jobs/{job_id}", {200: [JSON], 304: []}),
     "get_job_file": ("GET /v1/jobs/{job_id}/file", {200: FILES, 206: FILES, 304: []}),
     "get_job_report_csv": ("GET /v1/jobs/{job_id}/report.csv", {200: ["text/csv"], 206: ["text/csv"], 304: []}),
-    "get_job_report_jsonl": ("GET /v1/jobs/{job_id}/report.jsonl", {200: ["application/jsonl"]}),
+    "get_job_report_jsonl": ("GET /v1/jobs/{job_id}/report.jsonl", {200: ["application/jsonl"], 304: []}),
     "get_job_report_xlsx": ("GET /v1/jobs/{job_id}/report.xlsx", {200: [XLSX], 206: [XLSX], 304: []}),
     "list_job_corrections": ("GET /v1/jobs/{job_id}/corrections", {200: [JSON]}),
     "list_job_rows": ("GET /v1/jobs/{job_id}/rows", {200: [JSON]}),
@@ -106,7 +106,7 @@ OPERATIONS = {
     "retry_job": ("POST /v1/jobs/{job_id}/retry", {202: [JSON]}),
     "take_back_job_correction": ("DELETE /v1/jobs/{job_id}/corrections/{number}", {202: [JSON]}),
     "undo_job": ("POST /v1/jobs/{job_id}/undo", {202: [JSON]}),
-    "get_holdings_csv": ("GET /v1/reports/holdings.csv", {200: ["text/csv"]}),
+    "get_holdings_csv": ("GET /v1/reports/holdings.csv", {200: ["text/csv"], 206: ["text/csv"], 304: []}),
     "get_number": ("GET /v1/numbers/{e164}", {200: [JSON]}),
     "get_numbers_csv": ("GET /v1/numbers.csv", {200: ["text/csv"]}),
     "get_numbers_jsonl": ("GET /v1/numbers.jsonl", {200: ["application/jsonl"]}),
@@ -121,10 +121,18 @@ OPERATIONS = {
     "create_upload": ("POST /v1/uploads", {202: [JSON]}),
     "delete_import_profile": ("DELETE /v1/import-profiles/{profile_id}", {204: []}),
     "get_import_profile": ("GET /v1/import-profiles/{profile_id}", {200: [JSON]}),
-    "get_template_csv": ("GET /v1/templates/numbers.csv", {200: ["text/csv"]}),
-    "get_template_xlsx": ("GET /v1/templates/numbers.xlsx", {200: [XLSX]}),
+    "get_template_csv": ("GET /v1/templates/numbers.csv", {200: ["text/csv"], 206: ["text/csv"], 304: []}),
+    "get_template_xlsx": ("GET /v1/templates/numbers.xlsx", {200: [XLSX], 206: [XLSX], 304: []}),
     "list_import_profiles": ("GET /v1/import-profiles", {200: [JSON]}),
     "update_import_profile": ("PATCH /v1/import-profiles/{profile_id}", {200: [JSON]}),
+}
+STORED = {
+    "get_holdings_csv",
+    "get_job_file",
+    "get_job_report_csv",
+    "get_job_report_xlsx",
+    "get_template_csv",
+    "get_template_xlsx",
 }
 HONOURED = {
     "Prefer": {
@@ -148,18 +156,11 @@ HONOURED = {
     "Idempotency-Key": {name for name, (operation, _) in OPERATIONS.items() if operation.startswith("POST /v1/")},
     "X-Request-Id": set(OPERATIONS),
     "traceparent": set(OPERATIONS),
-    "If-None-Match": {"get_job", "get_job_file", "get_job_report_csv", "get_job_report_xlsx"},
-    "If-Match": {
-        "confirm_job",
-        "correct_job",
-        "get_job_file",
-        "get_job_report_csv",
-        "get_job_report_xlsx",
-        "recheck_job",
-        "take_back_job_correction",
-    },
-    "Range": {"get_job_file", "get_job_report_csv", "get_job_report_xlsx"},
-    "If-Range": {"get_job_file", "get_job_report_csv", "get_job_report_xlsx"},
+    "If-None-Match": STORED | {"get_job", "get_job_report_jsonl"},
+    "If-Match": STORED
+    | {"confirm_job", "correct_job", "get_job_report_jsonl", "recheck_job", "take_back_job_correction"},
+    "Range": STORED,
+    "If-Range": STORED,
 }
 
 

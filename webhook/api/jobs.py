@@ -17,7 +17,16 @@ from webhook.http import auth
 from webhook.http.access import needs
 from webhook.http.concurrency_limits import DOWNLOADS
 from webhook.http.downloads import sent, sent_stored
-from webhook.http.openapi.declarations import CSV, JSON_LINES, Header, declares
+from webhook.http.openapi.declarations import (
+    CSV,
+    FILE_HEADERS,
+    FILE_RESPONSES,
+    JSON_LINES,
+    STREAM_HEADERS,
+    STREAM_RESPONSES,
+    Header,
+    declares,
+)
 from webhook.http.preferences import LONGEST_WAIT, wait_seconds
 from webhook.http.responses import next_link
 from webhook.services import corrections, export_jobs, jobs, rechecks, reports, workbooks
@@ -26,12 +35,6 @@ bp = APIBlueprint("jobs", __name__, url_prefix="/v1/jobs", tag="Jobs")
 bp.before_request(auth.require_actor)
 
 NO_REPORT = {409: "The job has no report, or not yet", 410: "The report has expired"}
-STORED = {
-    206: "The requested range",
-    304: "The client already has this file (If-None-Match)",
-    412: "The file does not match If-Match",
-    416: "The range is outside the file",
-}
 CHANGED = {412: "The job has changed since"}
 NOT_CORRECTABLE = "The rows of this job cannot be corrected now"
 NOT_OWN = {403: "Only the company that started the job can do this"}
@@ -79,16 +82,16 @@ def rows(job_id: str, query: resources.RowsQuery) -> Response:
 @bp.doc(
     operation_id="get_job_report_csv",
     summary="Download the report as CSV: the file's own columns, then the result of each row",
-    responses={200: "The report, encoded as UTF-8", **NO_REPORT, **STORED},
+    responses={200: "The report, encoded as UTF-8", **NO_REPORT, **FILE_RESPONSES},
 )
 @DOWNLOADS.streamed
-@declares(Header.IF_MATCH, Header.IF_NONE_MATCH, Header.RANGE, Header.IF_RANGE, files=(CSV,))
+@declares(*FILE_HEADERS, files=(CSV,))
 @needs(Operation.READ_JOBS)
 def report_csv(job_id: str, query: resources.ReportQuery) -> Response:
     """During a review, what would happen to each row. `rows` limits it to failed or unprocessed rows.
 
-    The report of all rows of an ended job is stored: it has an ETag, a length, and parts (Range), and is sent with gzip
-    if that is accepted. Others are made when they are requested.
+    The report of all rows of an ended job is stored: it has an ETag, a length, and parts (Range). Others are made when
+    they are requested, and have a weak ETag. With gzip if that is accepted.
     """
     return sent(reports.csv(job_id, query.rows))
 
@@ -98,13 +101,13 @@ def report_csv(job_id: str, query: resources.ReportQuery) -> Response:
 @bp.doc(
     operation_id="get_job_report_jsonl",
     summary="Download the report as JSON lines",
-    responses={200: "The report, an object per row", **NO_REPORT},
+    responses={200: "The report, an object per row", **NO_REPORT, **STREAM_RESPONSES},
 )
 @DOWNLOADS.streamed
-@declares(files=(JSON_LINES,))
+@declares(*STREAM_HEADERS, files=(JSON_LINES,))
 @needs(Operation.READ_JOBS)
 def report_jsonl(job_id: str, query: resources.ReportQuery) -> Response:
-    """The same rows as in the CSV, as objects."""
+    """The same rows as in the CSV, as objects, made when they are requested."""
     return sent(reports.jsonl(job_id, query.rows))
 
 
@@ -116,12 +119,12 @@ def report_jsonl(job_id: str, query: resources.ReportQuery) -> Response:
     responses={
         200: "The workbook",
         **NO_REPORT,
-        **STORED,
+        **FILE_RESPONSES,
         500: "The workbook could not be prepared",
         503: "The workbook is still being prepared: retry after the seconds in Retry-After",
     },
 )
-@declares(Header.PREFER, Header.IF_MATCH, Header.IF_NONE_MATCH, Header.RANGE, Header.IF_RANGE, files=(MEDIA_TYPE,))
+@declares(Header.PREFER, *FILE_HEADERS, files=(MEDIA_TYPE,))
 @needs(Operation.READ_JOBS)
 def report_xlsx(job_id: str, query: resources.WorkbookQuery) -> Response:
     """At most 100,000 rows; the summary says how many were left out.
@@ -138,24 +141,15 @@ def report_xlsx(job_id: str, query: resources.WorkbookQuery) -> Response:
     summary="Download the file of an export",
     responses={
         200: "The file",
-        206: "The requested range",
-        304: "The client already has this file (If-None-Match)",
+        **FILE_RESPONSES,
         409: "The job is no export, has not ended yet, or did not complete",
         410: "The file has expired",
-        412: "The file does not match If-Match",
-        416: "The range is outside the file",
     },
 )
-@declares(
-    Header.IF_MATCH,
-    Header.IF_NONE_MATCH,
-    Header.RANGE,
-    Header.IF_RANGE,
-    files=(CSV, MEDIA_TYPE, JSON_LINES),
-)
+@declares(*FILE_HEADERS, files=(CSV, MEDIA_TYPE, JSON_LINES))
 @needs(Operation.READ_NUMBERS)
 def file(job_id: str) -> Response:
-    """With ETag and ranges, so that a download can be resumed; not compressed, as ranges are of the file itself."""
+    """With ETag and ranges, so that a download can be resumed. CSV and JSON lines: with gzip if that is accepted."""
     return sent_stored(export_jobs.file(job_id))
 
 

@@ -10,7 +10,7 @@ from schemas.workbooks import MEDIA_TYPE
 from webhook.http import auth
 from webhook.http.access import needs
 from webhook.http.downloads import sent
-from webhook.http.openapi.declarations import CSV, declares
+from webhook.http.openapi.declarations import CSV, FILE_HEADERS, FILE_RESPONSES, declares
 from webhook.services import templates
 
 bp = APIBlueprint("templates", __name__, url_prefix="/v1/templates", tag="Uploads")
@@ -21,9 +21,9 @@ bp.before_request(auth.require_actor)
 @bp.doc(
     operation_id="get_template_csv",
     summary="Download the sample file as CSV",
-    responses={200: "The sample file, encoded as UTF-8"},
+    responses={200: "The sample file, encoded as UTF-8", **FILE_RESPONSES},
 )
-@declares(files=(CSV,))
+@declares(*FILE_HEADERS, files=(CSV,))
 @needs(Operation.GET_TEMPLATES)
 def numbers_csv() -> Response:
     """With the columns that an upload can have, and example rows."""
@@ -34,9 +34,9 @@ def numbers_csv() -> Response:
 @bp.doc(
     operation_id="get_template_xlsx",
     summary="Download the sample file as a workbook with text cells, so that Excel does not change the numbers",
-    responses={200: "The sample file"},
+    responses={200: "The sample file", **FILE_RESPONSES},
 )
-@declares(files=(MEDIA_TYPE,))
+@declares(*FILE_HEADERS, files=(MEDIA_TYPE,))
 @needs(Operation.GET_TEMPLATES)
 def numbers_xlsx() -> Response:
     """With the columns that an upload can have, and example rows."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import zlib
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from http import HTTPStatus
-from io import BufferedReader
+from io import BytesIO
 from typing import BinaryIO
 
-from flask import Response, request, send_file, stream_with_context
+from flask import Response, request, stream_with_context
 from werkzeug.exceptions import RequestedRangeNotSatisfiable
 from werkzeug.wsgi import FileWrapper
 
@@ -27,17 +28,16 @@ _GZIP = 16  # added to the window's size, zlib writes gzip's format
 
 @dataclass(frozen=True)
 class Download:
-    """A file to send, and the name to save it as.
+    """A file that is generated while it is sent, and the name to save it as.
 
-    `content`: all bytes, an iterator of blocks, or an open file, which is closed once sent. `name`: any text, such as
-    the name of an uploaded file; see `webhook.http.file_names`. `length`: in bytes; known for all but blocks, which are
-    generated while they are sent.
+    `name`: any text, such as the name of an uploaded file; see `webhook.http.file_names`. `source`: names what the file
+    is made from and how; whenever that changes, so does the file.
     """
 
-    content: bytes | Iterator[bytes] | BufferedReader
+    content: Iterator[bytes]
     name: str
     content_type: str
-    length: int | None = None
+    source: str
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,17 @@ class StoredFile:
     content_type: str
     etag: str
     is_compressible: bool = False
+
+
+def etag_of(source: str) -> str:
+    """Return the entity tag of what is made from `source`, without quotation marks."""
+    return hashlib.sha256(source.encode()).hexdigest()[:32]
+
+
+def in_memory(content: bytes, name: str, content_type: str, *, is_compressible: bool = False) -> StoredFile:
+    """Return a file whose bytes are all there, sent as one from the storage."""
+    etag = hashlib.sha256(content).hexdigest()[:32]
+    return StoredFile(lambda: (BytesIO(content), len(content)), name, content_type, etag, is_compressible)
 
 
 @DOWNLOADS.streamed
@@ -135,18 +146,24 @@ def _limit(response: Response, length: int) -> None:
 
 
 def sent(download: Download | StoredFile) -> Response:
-    """Return 200 with the file; a stored one as `sent_stored` does, but without a slot, which the view holds."""
+    """Send a stored file as `sent_stored` does, but without a slot, which the view holds; or one that is generated.
+
+    A generated file has a weak tag: its bytes are not compared. So it has no ranges, which need a strong one. 200, or
+    304 if the client has it.
+    """
     if isinstance(download, StoredFile):
         return _sent_stored(download)
-    content = download.content
-    if isinstance(content, BufferedReader):
-        response = send_file(content, mimetype=download.content_type)
-    elif isinstance(content, bytes):
-        response = Response(content, content_type=download.content_type)
-    else:
-        response = Response(stream_with_context(content), content_type=download.content_type)
-    if download.length is not None:
-        response.content_length = download.length
+    blocks = (block for block in download.content)
+    accepts = bool(request.accept_encodings["gzip"])
+    sent_blocks = stream_with_context(_gzipped(blocks) if accepts else blocks)
+    response = Response(sent_blocks, content_type=download.content_type)
+    if accepts:
+        response.content_encoding = "gzip"
+    response.vary.add("Accept-Encoding")
+    response.set_etag(etag_of(download.source), weak=True)
+    response.make_conditional(request)
+    if response.status_code == HTTPStatus.PRECONDITION_FAILED:
+        raise refuse(RequestCode.PRECONDITION_FAILED)
     return _with_name(response, download.name)
 
 

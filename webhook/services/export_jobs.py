@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import uuid
 from functools import partial
 
@@ -15,7 +14,7 @@ from schemas.job_kinds import JobKind
 from schemas.jobs import TERMINAL, JobOptions, JobStatus
 from schemas.request_problems import RequestCode
 from webhook.http import auth, idempotency, serializers
-from webhook.http.downloads import StoredFile
+from webhook.http.downloads import StoredFile, etag_of
 from webhook.http.errors import Refused, refuse
 from webhook.services import lookup
 from webhook.services.job_submission import announce, submitting
@@ -73,8 +72,13 @@ def file(job_id: str) -> StoredFile:
     if key is None:  # removed since
         raise _expired()
     options = ExportOptions.from_json(view.row.options["export"])
-    etag = hashlib.sha256(key.encode()).hexdigest()[:32]  # the file of a lease is never written again
-    return StoredFile(partial(files.opened, key), _name(view, options), CONTENT_TYPES[options.format], etag)
+    return StoredFile(
+        partial(files.opened, key),
+        _name(view, options),
+        CONTENT_TYPES[options.format],
+        etag_of(key),  # the file of a lease is never written again
+        is_compressible=options.format != "xlsx",
+    )
 
 
 def _no_file(view: JobView) -> Refused:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from schemas.capabilities import CAPABILITY_NAMES
 from schemas.http.tenants import HoldingsQuery
 from schemas.request_problems import RequestCode
-from webhook.http.downloads import Download
+from webhook.http.downloads import StoredFile, in_memory
 from webhook.http.errors import refuse
 from webhook.services import tenants
 from worker.database.engine import snapshot
@@ -37,7 +37,7 @@ COLUMNS = (
 _TEXTS = ("name", "parent", "billing_reference", "voice_carrier")  # typed by people
 
 
-def csv(query: HoldingsQuery) -> Download:
+def csv(query: HoldingsQuery) -> StoredFile:
     """Return how many numbers a tenant (the actor's own by default) and each below it hold now, or held on a day (R3).
 
     One line for each tenant, country, voice carrier and combination of capabilities; `date` is the day, or today's
@@ -57,7 +57,7 @@ def csv(query: HoldingsQuery) -> Download:
         raise _too_broad()
     day = (query.date or report.at.astimezone(UTC).date()).isoformat()
     content = _written(day, report)
-    return Download(content, f"holdings-{day}.csv", "text/csv; charset=utf-8", len(content))
+    return in_memory(content, f"holdings-{day}.csv", "text/csv; charset=utf-8", is_compressible=True)
 
 
 def _too_broad() -> Exception:

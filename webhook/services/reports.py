@@ -5,16 +5,16 @@ Reports of a job under review have predicted outcomes. Workbooks are in `webhook
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from functools import partial
+from importlib.metadata import version
 from itertools import chain
 
 import pyarrow as pa
 
 from schemas.workbooks import OUTCOMES
 from webhook.http import file_names
-from webhook.http.downloads import Download, StoredFile
+from webhook.http.downloads import Download, StoredFile, etag_of
 from webhook.services.jobs import find, is_reviewed, layout_of, tokens_of
 from worker.database.engine import transaction
 from worker.jobs import queries
@@ -35,11 +35,12 @@ def csv(job_id: str, which: str) -> Download | StoredFile:
         with transaction() as connection:
             parts = queries.report_parts(connection, view.row.id)
         keys = [files.report_key(job_id, part) for part in range(parts)]
-        etag = hashlib.sha256(f"{keys} {view.row.finished_at}".encode()).hexdigest()[:32]  # it is never written again
+        etag = etag_of(f"{keys} {view.row.finished_at}")  # it is never written again
         name = file_name(view, which, "csv")
         return StoredFile(partial(joined_files.opened, keys), name, CSV, etag, is_compressible=True)
     rendered = (render.csv_rows(layout, cells, results) for cells, results in _stream(view, layout, which))
-    return Download(chain([render.csv_header(layout)], rendered), file_name(view, which, "csv"), CSV)
+    blocks = chain([render.csv_header(layout)], rendered)
+    return Download(blocks, file_name(view, which, "csv"), CSV, _source(view, which, "csv"))
 
 
 def jsonl(job_id: str, which: str) -> Download:
@@ -47,7 +48,14 @@ def jsonl(job_id: str, which: str) -> Download:
     view = find(job_id)
     layout = layout_of(view)
     blocks = (render.json_lines(layout, cells, results) for cells, results in _stream(view, layout, which))
-    return Download(blocks, file_name(view, which, "jsonl"), "application/jsonl; charset=utf-8")
+    name = file_name(view, which, "jsonl")
+    return Download(blocks, name, "application/jsonl; charset=utf-8", _source(view, which, "jsonl"))
+
+
+def _source(view: JobView, which: str, ending: str) -> str:
+    """Return what a report is made from: the files of these leases, with texts of this release."""
+    row, tokens = view.row, tokens_of(view)
+    return f"{row.public_id} {row.status} {row.finished_at} {tokens} {which} {ending} {version('numberyard')}"
 
 
 def _stream(view: JobView, layout: Layout, which: str) -> Iterator[tuple[pa.RecordBatch, pa.Table]]:

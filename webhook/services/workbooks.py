@@ -5,7 +5,6 @@ A request waits for a workbook for a limited time, and few requests of a process
 
 from __future__ import annotations
 
-import hashlib
 import time
 from functools import partial
 
@@ -14,7 +13,7 @@ from schemas.jobs import Phase
 from schemas.request_problems import RequestCode
 from schemas.workbooks import MEDIA_TYPE, WorkbookKind
 from webhook.http.concurrency_limits import WAITS
-from webhook.http.downloads import StoredFile
+from webhook.http.downloads import StoredFile, etag_of
 from webhook.http.errors import Refused
 from webhook.services.jobs import find, is_reviewed, layout_of
 from webhook.services.reports import file_name
@@ -49,8 +48,8 @@ def report(job_id: str, rows: str, patience: float) -> StoredFile:
     key = _key(ordered) or _waited_for(view, kind, patience)
     if key is None:
         raise _not_ready()
-    etag = hashlib.sha256(key.encode()).hexdigest()[:32]  # the file of a lease is never written again
-    return StoredFile(partial(files.opened, key), file_name(view, rows, "xlsx"), MEDIA_TYPE, etag)
+    # The file of a lease is never written again.
+    return StoredFile(partial(files.opened, key), file_name(view, rows, "xlsx"), MEDIA_TYPE, etag_of(key))
 
 
 def _not_ready(detail: str = "") -> Refused:

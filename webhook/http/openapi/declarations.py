@@ -35,6 +35,17 @@ class Header(StrEnum):
     TRACEPARENT = "traceparent"
 
 
+# What routes that send a stored file honour, and their further responses.
+FILE_HEADERS = (Header.IF_MATCH, Header.IF_NONE_MATCH, Header.RANGE, Header.IF_RANGE)
+FILE_RESPONSES = {
+    206: "The requested range",
+    304: "The client already has this file (If-None-Match)",
+    412: "The file does not match If-Match",
+    416: "The range is outside the file",
+}
+# The same of a file that is made while it is sent.
+STREAM_HEADERS = (Header.IF_MATCH, Header.IF_NONE_MATCH)
+STREAM_RESPONSES = {status: FILE_RESPONSES[status] for status in (304, 412)}
 EVERYWHERE = (Header.REQUEST_ID, Header.TRACEPARENT)
 
 

@@ -94,6 +94,7 @@ def _names(status: str, response: Json, accepted: tuple[Header, ...]) -> list[st
     content = response.get("content", {})
     schema = content.get("application/json", {}).get("schema", {})
     is_job = schema.get("$ref", "").endswith("/Job")
+    is_file = {Header.IF_MATCH, Header.IF_NONE_MATCH} <= set(accepted)
     rules = {
         "X-Request-Id": True,
         "traceparent": True,
@@ -102,7 +103,7 @@ def _names(status: str, response: Json, accepted: tuple[Header, ...]) -> list[st
         "Retry-After": status in {"429", "503"} or is_job,
         "Idempotent-Replayed": Header.IDEMPOTENCY_KEY in accepted and status < "300",
         "Preference-Applied": Header.PREFER in accepted and status < "400",
-        "Content-Disposition": bool(content.keys() & DOWNLOADS) or (status == "304" and Header.RANGE in accepted),
+        "Content-Disposition": bool(content.keys() & DOWNLOADS) or (status == "304" and is_file),
         "Content-Range": status in {"206", "416"},
         "Accept-Ranges": Header.RANGE in accepted and (status < "300" or status == "416"),
         "WWW-Authenticate": status == "401",
