@@ -365,7 +365,12 @@ def check_control(actor: Tenant, owner: Tenant) -> RequestCode | None:
     """R1, R27: the tenant that a job acts for confirms, cancels and undoes it; tenants above only see it."""
     if check_tenant(actor, owner) is not None:
         return RequestCode.NOT_FOUND
-    return None if owner.id == actor.id else RequestCode.FORBIDDEN
+    return None if may_control(actor, owner.id) else RequestCode.FORBIDDEN
+
+
+def may_control(actor: Tenant, owner_id: int) -> bool:
+    """R1, R27: `check_control`, of a job that the actor sees."""
+    return owner_id == actor.id
 
 
 _FROM_ABOVE = frozenset({"name", "allow_external_numbers", "billing_reference"})

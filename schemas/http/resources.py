@@ -145,7 +145,10 @@ class WarningCount(_Body):
 
 
 class JobLinks(_Body):
-    """Links from a job; reports are null until they exist. During review, they describe what would happen."""
+    """Links from a job; reports are null until they exist. During review, they describe what would happen.
+
+    The last ones are for a POST, and null unless it is possible now and you may do it.
+    """
 
     self: str
     rows: str
@@ -159,6 +162,13 @@ class JobLinks(_Body):
     duplicate_of: str | None = Field(None, description="The job with the same file.")
     callback: str | None = Field(None, description="The requested callback; only for the job's own tenant.")
     file: str | None = Field(None, description="The file of an export, from its completion until it expires.")
+    confirm: str | None = Field(None, description="POST: carry the reviewed job out.")
+    recheck: str | None = Field(None, description="POST: check the file again under other options.")
+    correct: str | None = Field(None, description="POST: correct rows of the reviewed upload.")
+    preview_correction: str | None = Field(None, description="POST: what a correction would do.")
+    retry: str | None = Field(None, description="POST: take the failed rows into a new review.")
+    cancel: str | None = Field(None, description="POST: stop the job.")
+    undo: str | None = Field(None, description="POST: undo what the job changed, as far as it is still in effect.")
 
 
 class ReviewEffect(_Body):

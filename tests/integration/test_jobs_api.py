@@ -17,6 +17,7 @@ from tests.support import factories
 from tests.support.api_client import Door, Json, text_of
 from tests.support.factories import World
 from tests.support.files import sheets
+from tests.support.job_links import ACTIONS
 from tests.support.servers.databases import APPLICATION
 from worker.numbers import queries as number_queries
 
@@ -88,7 +89,7 @@ def test_reports_are_not_ready_before_the_end(api: Door) -> None:
 def test_the_links_of_a_job_lead_somewhere(api: Door) -> None:
     job = api.upload(MIXED)
     assert job["links"].pop("callback") is None  # none was asked for
-    others = {"parent", "undo_of", "duplicate_of", "file"}  # of other jobs
+    others = {"parent", "undo_of", "duplicate_of", "file", *ACTIONS}  # of other jobs; for a POST
     links = {name: link for name, link in job["links"].items() if name not in others}
     for name, link in links.items():
         assert api.get(link).status_code == 200, name

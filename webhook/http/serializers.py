@@ -5,6 +5,7 @@ No queries, no requests.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,6 +21,7 @@ from schemas.job_kinds import WITHOUT_ROWS, JobKind
 from schemas.job_progress import seconds_left, share_done
 from schemas.jobs import TERMINAL, JobOptions, JobStatus, OnError, counts_of, error_summary, warning_summary
 from schemas.permissions import Actor, UserKind
+from schemas.roles import Operation, operation_on_job
 from schemas.user_services import Service
 from webhook.http import file_serializer
 from worker.accounts.carriers import CarrierView
@@ -57,8 +59,8 @@ def rows_to_retry(view: JobView) -> int:
     return int(view.row.rows_total) if failed and is_abort else failed
 
 
-def job(view: JobView) -> resources.Job:
-    """Return a job as it is now."""
+def job(actor: Actor, view: JobView) -> resources.Job:
+    """Return a job as it is now, with the links that the actor can use."""
     row, options = view.row, JobOptions.from_json(view.row.options)
     owner = resources.TenantRef(id=row.tenant_public_id, name=row.tenant_name, kind=row.tenant_kind)
     return resources.Job(
@@ -93,7 +95,7 @@ def job(view: JobView) -> resources.Job:
         can_retry=rows_to_retry(view) > 0,
         review=None if row.review is None else resources.Review(expires_at=row.review_until, **row.review),
         export=None if options.export is None else _export(row, ExportOptions.from_json(options.export)),
-        links=_links(row),
+        links=_links(actor, view),
     )
 
 
@@ -153,7 +155,9 @@ def _part_done(row: sa.Row[Any]) -> float:
     return 1 - row.pieces_left / row.pieces if row.pieces else 0.0
 
 
-def _links(row: sa.Row[Any]) -> resources.JobLinks:
+def _links(actor: Actor, view: JobView) -> resources.JobLinks:
+    row = view.row
+
     def at(endpoint: str, **query: Any) -> str:  # noqa: ANN401 - as in `url_for`
         return url_for(endpoint, job_id=row.public_id, **query)
 
@@ -172,7 +176,33 @@ def _links(row: sa.Row[Any]) -> resources.JobLinks:
         duplicate_of=_job_path(row.duplicate_of),
         callback=url_for("callbacks.show", callback_id=message_id(row.callback)) if row.callback else None,
         file=file,
+        **{name: at(f"jobs.{name}") for name in _actions(actor, view)},
     )
+
+
+def _actions(actor: Actor, view: JobView) -> set[str]:
+    """Return the actions on the job that are possible now and allowed to the actor (R1, R27, R35), by their views."""
+    row = view.row
+    if not permissions.may_control(actor.tenant, row.tenant_id):
+        return set()
+    decide = operation_on_job(row.kind)
+    is_reviewed = row.status == JobStatus.REVIEW and row.review_until > datetime.now(UTC)
+    is_checked = is_reviewed and row.check_token is not None
+    is_corrected = is_checked and row.kind == JobKind.UPLOAD
+    possible = {
+        "confirm": (is_checked, {Operation.DECIDE_JOBS, decide}),
+        "recheck": (may_be_rechecked(row), {Operation.UPLOAD}),
+        "correct": (is_corrected, {Operation.UPLOAD}),
+        "preview_correction": (is_corrected, {Operation.UPLOAD}),
+        "retry": (rows_to_retry(view) > 0, {Operation.UPLOAD}),
+        "cancel": (row.status not in TERMINAL | {JobStatus.CANCELLING}, {Operation.CANCEL_JOBS, decide}),
+        "undo": (view.can_undo, {Operation.CHANGE_NUMBERS}),
+    }
+    return {
+        name
+        for name, (is_possible, operations) in possible.items()
+        if is_possible and not any(permissions.check_operation(actor, operation) for operation in operations)
+    }
 
 
 def _job_path(job_id: str | None) -> str | None:

@@ -90,7 +90,8 @@ def details_of(job_id: str) -> JobDetails:
     causes = _causes(_counted(job_id, view, layout), layout)
     is_expired = serializers.had_report(view.row) and not has_report
     relations = undo_relations_of([job_id])[job_id]
-    return JobDetails(serializers.job(view), causes, layout, is_expired, refused, relations, mail, may_decide)
+    job = serializers.job(auth.actor(), view)
+    return JobDetails(job, causes, layout, is_expired, refused, relations, mail, may_decide)
 
 
 def _mail(connection: sa.Connection, job_id: int) -> str | None:

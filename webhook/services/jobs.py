@@ -47,12 +47,12 @@ def page(query: resources.JobsQuery) -> resources.JobList:
     filters = JobFilter(**query.model_dump(exclude={"limit"}))
     with transaction() as connection:
         page = queries.page(connection, auth.actor(), filters, query.limit)
-    return resources.JobList(data=[serializers.job(view) for view in page.views], next_cursor=page.cursor)
+    return resources.JobList(data=[serializers.job(auth.actor(), view) for view in page.views], next_cursor=page.cursor)
 
 
 def get(job_id: str, wait: float = 0.0, *, must_wait: bool = False) -> resources.Job:
     """Return the job; with `wait`, once it has ended or waits for a decision, at most `wait` seconds later."""
-    return serializers.job(wait_for(job_id, wait, must_wait=must_wait))
+    return serializers.job(auth.actor(), wait_for(job_id, wait, must_wait=must_wait))
 
 
 def rows(job_id: str, query: resources.RowsQuery, column: Column | None = None) -> resources.RowList:
@@ -96,7 +96,7 @@ def check_state(view: JobView, if_match: str | None) -> None:
     """Refuse (PRECONDITION_FAILED) unless the job is in the state that `if_match` names, as in If-Match (RFC 9110)."""
     if if_match is None:
         return
-    if not parse_etags(if_match).contains_raw(quote_etag(etag_of(serializers.job(view)))):
+    if not parse_etags(if_match).contains_raw(quote_etag(etag_of(serializers.job(auth.actor(), view)))):
         detail = "The job has changed since you saw it."
         raise refuse(RequestCode.PRECONDITION_FAILED, detail, fix="Open the job again, then decide.")
 

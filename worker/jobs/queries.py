@@ -11,11 +11,11 @@ import sqlalchemy as sa
 
 from schemas.database.tables import callbacks, file_descriptions, job_chunks, jobs, tenants
 from schemas.job_kinds import JobKind
-from schemas.jobs import APART, RECHECKED_IN, ChunkState, JobStatus, Phase, Tally, total_of
+from schemas.jobs import APART, RECHECKED_IN, TERMINAL, ChunkState, JobStatus, Phase, Tally, total_of
 from schemas.permissions import Actor, Tenant
 from worker.config.settings import Settings, get_settings
 from worker.database import tenant_scope
-from worker.jobs import retention, search
+from worker.jobs import retention, search, undo_queries
 from worker.jobs.retention import FileClass
 from worker.jobs.search import JobFilter
 
@@ -29,12 +29,14 @@ class JobView:
 
     `family`: only for a single job that corrects another or is corrected: all jobs of that lineage, oldest first.
     `description`: only for a single job whose file can be checked again (`schemas.http.mapping`).
+    `can_undo`: whether it has changed something that is still in effect, and is kept for long enough (R27).
     """
 
     row: sa.Row[Any]
     tally: Tally
     family: tuple[JobView, ...] = ()
     description: Mapping[str, Any] | None = None
+    can_undo: bool = False
 
 
 def _select(actor: Actor) -> sa.Select[Any]:
@@ -193,7 +195,10 @@ def _with_tallies(connection: sa.Connection, rows: list[sa.Row[Any]]) -> list[Jo
         )
         for job_id, tally in connection.execute(query):
             written.setdefault(job_id, []).append(Tally.from_json(tally))
-    return [JobView(row, total_of([Tally.from_json(row.tally), *written.get(row.id, [])])) for row in rows]
+    views = [JobView(row, total_of([Tally.from_json(row.tally), *written.get(row.id, [])])) for row in rows]
+    ended = [view.row.id for view in views if view.row.status in TERMINAL and undo_queries.count_written(view.tally)]
+    undoable = undo_queries.undoable(connection, ended)
+    return [replace(view, can_undo=view.row.id in undoable) for view in views]
 
 
 def _is(table: sa.FromClause, public_id: str) -> sa.ColumnElement[bool]:

@@ -5,7 +5,7 @@ Read from the database and computed; nothing is decided or changed here (`worker
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -123,6 +123,19 @@ def undo_graph_of_locked(connection: sa.Connection, job_id: int) -> UndoGraph:
     return _around(connection, jobs.c.id == job_id, sa.true())
 
 
+def undoable(connection: sa.Connection, job_ids: Sequence[int]) -> set[int]:
+    """Return those of ended jobs that can be undone now. The caller has found that the actor sees them."""
+    if not job_ids:
+        return set()
+    graph = _around(connection, jobs.c.id.in_(job_ids), sa.true())
+    return {each.id for each in graph if each.id in job_ids and not each.is_expired and graph.left(each.id)}
+
+
+def count_written(tally: Tally) -> int:
+    """Return how many rows of a job have changed something."""
+    return sum(tally.count(outcome) for outcome in WRITTEN)
+
+
 def _around(connection: sa.Connection, selected: sa.ColumnElement[bool], visible: sa.ColumnElement[bool]) -> UndoGraph:
     """Load the graph. An undo has the tenant of the job that it undoes, so the actor sees all of a graph or nothing."""
     up = sa.select(jobs.c.id, jobs.c.undo_of_id).where(selected).cte("up", recursive=True)
@@ -156,7 +169,7 @@ def _kin(row: sa.Row[Any]) -> RelatedJob:
         status=JobStatus(row.status),
         file_name=row.file_name,
         rows=row.rows_total,
-        wrote=sum(tally.count(outcome) for outcome in WRITTEN),
+        wrote=count_written(tally),
         finished_at=row.finished_at,
         is_expired=row.is_expired,
     )
