@@ -415,12 +415,15 @@ number_changes = sa.Table(
 
 # The changes that a tenant sees, numbered by tenant, so that a cursor does not reveal how much others change (R3).
 # No foreign keys: a check would wait for a transaction that deletes a tenant, and with it all writers.
+MARK = "(random() * 2147483646)::integer + 1"
 number_change_positions = sa.Table(
     "number_change_positions",
     metadata,
     sa.Column("tenant_id", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("position", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("change_id", sa.BigInteger, nullable=False, index=True),
+    # Drawn by chance, never 0: positions that a database restored from a backup gives out again have other marks.
+    sa.Column("mark", sa.Integer, nullable=False, server_default=sa.text(MARK)),
 )
 
 jobs = sa.Table(
@@ -700,6 +703,9 @@ webhooks = sa.Table(
     _time("disabled_at"),
     # When the tenant's admins were notified of that by e-mail.
     _time("notified_at"),
+    # Where the last delivered message about numbers ended; another one if changes after it are lost.
+    sa.Column("sent_position", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("sent_count", sa.Integer, nullable=False, server_default="0"),
     # The last delivery, and how many attempts have failed since.
     _time("delivered_at"),
     sa.Column("failures", sa.Integer, nullable=False, server_default="0"),
@@ -722,6 +728,9 @@ webhook_messages = sa.Table(
     sa.Column("after_count", sa.Integer),
     sa.Column("end_position", sa.BigInteger),
     sa.Column("end_count", sa.Integer),
+    # Where the message before it ended: `sent_position` then.
+    sa.Column("previous_position", sa.BigInteger),
+    sa.Column("previous_count", sa.Integer),
     sa.Column("state", sa.Text, nullable=False, server_default="pending"),
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
     _now("next_attempt_at"),

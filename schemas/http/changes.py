@@ -12,7 +12,8 @@ from schemas.http.resources import NumberUser, TenantRef
 
 LONGEST_WAIT = 10  # seconds
 MOST_CHANGES = 1_000  # on a page
-CURSOR = r"^(0|[1-9][0-9]{0,17}(\.[1-9][0-9]{0,8})?)$"
+# A position with its mark; and within it, a count.
+CURSOR = r"^(0|[1-9][0-9]{0,17}-[0-9]{1,10}(\.[1-9][0-9]{0,8})?)$"
 
 
 class _Body(BaseModel):
@@ -37,7 +38,9 @@ class NumberChange(_Body):
     A tenant, carrier or user that was deleted since is null.
     """
 
-    id: Annotated[str, Field(description="Cursor of the change: `after` continues behind it.", examples=["17.240"])]
+    id: Annotated[
+        str, Field(description="Cursor of the change: `after` continues behind it.", examples=["17-1618033988.240"])
+    ]
     at: datetime
     type: Annotated[
         ChangeType,
@@ -80,7 +83,7 @@ class ChangesQuery(_Body):
         str | None,
         Field(
             pattern=CURSOR,
-            max_length=28,
+            max_length=39,
             description="Cursor: the `next_cursor` of an earlier answer, the `id` of a change, or the one that an "
             "export names. Without it, the oldest changes that are kept.",
         ),

@@ -170,9 +170,15 @@ class WebhookMessagesQuery(PageQuery):
 
 
 class NumberChanges(_Body):
-    """Changes of the inventory, in order; see `GET /v1/changes`."""
+    """Changes of the inventory, in order; see `GET /v1/changes`.
 
+    `after` is the `next_cursor` of the message before. If it is another one, changes are missing, because they were no
+    longer kept or the database was restored from a backup: take an export.
+    """
+
+    after: str
     changes: list[NumberChange]
+    next_cursor: str
 
 
 class NumbersChanged(_Body):

@@ -130,7 +130,8 @@ def test_nobody_learns_how_much_others_change(api: Door, world: World) -> None:
     for door in (api, api.as_(world.south.token)):
         for part in range(3):
             door.upload(sheets.csv_bytes(sheets.rows(2, first=part * 10 + (door is not api) * 100)))
-    assert [event["id"] for event in told(api)] == [event["id"] for event in told(api.as_(world.south.token))]
+    places = [[_place(event) for event in told(door)] for door in (api, api.as_(world.south.token))]
+    assert places[0] == places[1]
     assert len(told(api.as_(world.master.token))) == 12
 
 
@@ -168,7 +169,7 @@ def test_a_deleted_tenant_takes_nothing_from_the_changes(api: Door, world: World
     assert events[1]["tenant"]["name"] == world.north.tenant.name
 
 
-@pytest.mark.parametrize("after", ["1", "7.3", "-1", "0.1", "x", "1.0", "9" * 30, "1.2.3", ""])
+@pytest.mark.parametrize("after", ["1", "7.3", "-1", "0.1", "x", "1-2.0", "9" * 30, "1-2.3.4", "1-", "0-0", ""])
 def test_a_cursor_that_is_none_is_refused(api: Door, after: str) -> None:
     answer = api.get("/v1/changes", query_string={"after": after})
     assert answer.status_code == 422

@@ -76,7 +76,8 @@ def test_jobs_and_changes_are_sent_and_signed(api: Door, receiver: Receiver) -> 
     assert payloads.keys() == {"job.completed", "number.changes"}
     assert JobEnded.model_validate(payloads["job.completed"]).data.id == job["id"]
     changes = api.get("/v1/changes").json["data"]
-    assert payloads["number.changes"]["data"]["changes"] == changes
+    data = {"after": "0", "changes": changes, "next_cursor": changes[-1]["id"]}
+    assert payloads["number.changes"]["data"] == data
     NumbersChanged.model_validate(payloads["number.changes"])
     for got in receiver.got:
         with pytest.raises(WebhookVerificationError):
@@ -84,7 +85,7 @@ def test_jobs_and_changes_are_sent_and_signed(api: Door, receiver: Receiver) -> 
     shown = get(api, subscription)
     delivered_at = shown["last_delivery_at"]
     assert delivered_at is not None
-    changed = {"cursor": "1", "last_delivery_at": delivered_at}
+    changed = {"cursor": changes[-1]["id"], "last_delivery_at": delivered_at}
     assert shown == {name: value for name, value in subscription.items() if name in shown} | changed
     assert "secret" not in shown
     assert [message["state"] for message in messages(api, subscription)] == ["delivered"] * 2
@@ -113,7 +114,7 @@ def test_only_what_was_asked_for_is_sent(api: Door, receiver: Receiver, events: 
     send()
     assert sorted({got.event["type"] for got in receiver.got}) == types
     if events[0].startswith("number."):  # what it does not want is behind it, too
-        assert get(api, subscription)["cursor"] == "2"
+        assert get(api, subscription)["cursor"].startswith("2-")
         sent = [change["type"] for got in receiver.got for change in got.event["data"]["changes"]]
         assert set(sent) <= set(events)
 
@@ -233,6 +234,25 @@ def test_changes_are_never_given_up_but_the_subscription_is_switched_off(
     ]
 
 
+def test_a_message_that_is_sent_again_has_the_same_changes(api: Door, receiver: Receiver) -> None:
+    """What has changed meanwhile is in the next one, once."""
+    subscribed(api, receiver.url, "number.*")
+    receiver.mode = 500
+    api.upload(sheets.csv_bytes(sheets.rows(2)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(send_webhooks, "MOST_SECONDS", 0.2)
+        send()
+    first = receiver.got[0].event["data"]
+    api.upload(sheets.csv_bytes(sheets.rows(2, first=10)))
+    receiver.mode = "ok"
+    receiver.got.clear()
+    send()
+    again, following = (got.event["data"] for got in receiver.got)
+    assert again == first
+    assert [change["e164"] for change in following["changes"]] == ["+12125550010", "+12125550011"]
+    assert following["after"] == first["next_cursor"]
+
+
 def test_a_receiver_that_is_gone_gets_nothing_more(api: Door, receiver: Receiver) -> None:
     subscription = subscribed(api, receiver.url, "job.*", "number.*")
     receiver.mode = 410
@@ -338,7 +358,7 @@ def test_a_cursor_from_before_a_restore_stops_no_other_subscription(
     api.upload(sheets.csv_bytes(sheets.rows(2)))
     send()
     assert len(receiver.got) == 1  # the other one's
-    assert get(api, subscription)["cursor"] == "1"
+    assert get(api, subscription)["cursor"].startswith("1-")
 
 
 def test_old_messages_are_removed(api: Door, receiver: Receiver, database: sa.Engine) -> None:

@@ -47,9 +47,8 @@ def _page(query: ChangesQuery) -> ChangeList:
             found = changes.read(connection, actor, after, query.limit)
             events = change_events.rendered(connection, actor, found.numbers)
     except changes.UnknownCursorError:
-        detail = f"{query.after!r} is no cursor of your changes."
-        fix = "Use the `next_cursor` of an earlier answer, or the cursor that an export names."
-        raise refuse(RequestCode.INVALID_FIELD, detail, fix=fix, field="after", value=query.after) from None
+        detail = "The cursor is not one of your changes. If it once was, the database was restored from a backup since."
+        raise refuse(RequestCode.CURSOR_EXPIRED, detail, field="after", value=query.after) from None
     except changes.ExpiredCursorError:
         raise refuse(RequestCode.CURSOR_EXPIRED) from None
     return ChangeList(data=events, next_cursor=str(found.end))

@@ -178,7 +178,7 @@ def _shown(row: sa.Row[Any]) -> bodies.Webhook:
         failing_since=row.failing_since,
         failures=row.failures,
         disabled_at=row.disabled_at,
-        cursor=str(Cursor(row.cursor_position, row.cursor_count)) if row.wants_numbers else None,
+        cursor=str(Cursor(row.cursor_position, row.cursor_count, row.mark)) if row.wants_numbers else None,
     )
 
 

@@ -5,9 +5,7 @@ Nothing is sent from here (`worker.callbacks.send_webhooks`), and no URL is logg
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -99,35 +97,40 @@ def prepare(connection: sa.Connection) -> int:
 
 def _prepare(connection: sa.Connection, row: sa.Row[Any]) -> None:
     after = end = Cursor(row.cursor_position, row.cursor_count)
+    previous = Cursor(row.sent_position, row.sent_count)
     events = list[NumberChange]()
     for _ in range(MOST_PAGES):
         try:
             events, end = _changes(connection, row, after)
         except changes.ExpiredCursorError:
-            after = changes.oldest(connection, _actor(connection, row))
+            previous = after = changes.oldest(connection, _actor(connection, row))
             continue
         except changes.UnknownCursorError:  # the database is an older one, from a backup
-            after = changes.last(connection, _actor(connection, row))
+            previous = after = changes.last(connection, _actor(connection, row))
             continue
         if events or end == after:
             break
         after = end
-    _advance(connection, row.id, after)
+    _advance(connection, row.id, after, previous)
     if not events:
         return
     cursors = {"after_position": after.position, "after_count": after.count}
     cursors |= {"end_position": end.position, "end_count": end.count}
+    cursors |= {"previous_position": previous.position, "previous_count": previous.count}
     connection.execute(webhook_messages.insert().values(webhook_id=row.id, kind=MessageKind.NUMBERS, **cursors))
 
 
-def _changes(connection: sa.Connection, row: sa.Row[Any], after: Cursor) -> tuple[list[NumberChange], Cursor]:
+def _changes(
+    connection: sa.Connection, row: sa.Row[Any], after: Cursor, up_to: Cursor | None = None
+) -> tuple[list[NumberChange], Cursor]:
     """Return the next changes that a subscription wants, and the cursor behind those examined.
 
-    `changes.ExpiredCursorError`.
+    `up_to`: the end of a message that is sent again: changes since then are in the next one. `ExpiredCursorError`.
     """
     actor = _actor(connection, row)
     found = changes.read(connection, actor, after, MOST_EVENTS)
-    events = change_events.rendered(connection, actor, found.numbers)
+    numbers = [number for number in found.numbers if up_to is None or number.cursor.order_key <= up_to.order_key]
+    events = change_events.rendered(connection, actor, numbers)
     if AllEvents.NUMBER not in row.events:
         events = [event for event in events if event.type in row.events]
     return events, found.end
@@ -137,8 +140,9 @@ def _actor(connection: sa.Connection, row: sa.Row[Any]) -> Actor:
     return Actor(tenant_scope.tenant_by_id(connection, row.tenant_id), row.created_by)
 
 
-def _advance(connection: sa.Connection, webhook_id: int, cursor: Cursor) -> None:
+def _advance(connection: sa.Connection, webhook_id: int, cursor: Cursor, sent: Cursor) -> None:
     values = {"cursor_position": cursor.position, "cursor_count": cursor.count}
+    values |= {"sent_position": sent.position, "sent_count": sent.count}
     connection.execute(webhooks.update().where(_webhook.id == webhook_id).values(values))
 
 
@@ -194,16 +198,16 @@ def _payload(
         return callbacks.ended_job(connection, row.job_id)
     if row.kind == MessageKind.TEST:
         return WebhookTest(timestamp=subscription.now, data=TestData(webhook_id=subscription.public_id))
+    end = Cursor(row.end_position, row.end_count)
     try:
-        events, _ = _changes(connection, subscription, Cursor(row.after_position, row.after_count))
+        events, _ = _changes(connection, subscription, Cursor(row.after_position, row.after_count), end)
     except (changes.ExpiredCursorError, changes.UnknownCursorError):
         return None
-    return _numbers_changed(events, subscription.now)
-
-
-def _numbers_changed(events: Sequence[NumberChange], now: datetime) -> NumbersChanged:
-    timestamp = events[-1].at if events else now
-    return NumbersChanged(timestamp=timestamp, data=NumberChanges(changes=list(events)))
+    actor = _actor(connection, subscription)
+    after = changes.marked(connection, actor, Cursor(row.previous_position, row.previous_count))
+    timestamp = events[-1].at if events else subscription.now
+    data = NumberChanges(after=str(after), changes=events, next_cursor=str(changes.marked(connection, actor, end)))
+    return NumbersChanged(timestamp=timestamp, data=data)
 
 
 def note(connection: sa.Connection, claimed: Claimed, tried: Try, pause: float | None) -> bool:
@@ -240,6 +244,7 @@ def _note_delivered(connection: sa.Connection, row: sa.Row[Any]) -> None:
     if row.kind == MessageKind.NUMBERS:  # unless it was sent again
         is_next = (_webhook.cursor_position == row.after_position, _webhook.cursor_count == row.after_count)
         end = {"cursor_position": row.end_position, "cursor_count": row.end_count}
+        end |= {"sent_position": row.end_position, "sent_count": row.end_count}
         connection.execute(own.where(*is_next).values(end))
 
 

@@ -12,7 +12,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from schemas.callback_signing import ID_PREFIX, SECRET_BYTES
-from schemas.database.tables import admins, jobs, webhook_deliveries, webhook_messages, webhooks
+from schemas.database.tables import (
+    admins,
+    jobs,
+    number_change_positions,
+    webhook_deliveries,
+    webhook_messages,
+    webhooks,
+)
 from schemas.http.webhooks import NUMBER, MessageKind, MessageState
 from schemas.permissions import Actor
 from schemas.roles import Role
@@ -48,6 +55,8 @@ def create(connection: sa.Connection, actor: Actor, values: Mapping[str, Any]) -
         secret=randomness.token_bytes(SECRET_BYTES),
         cursor_position=end.position,
         cursor_count=end.count,
+        sent_position=end.position,
+        sent_count=end.count,
         **_with_kinds(values),
     )
     return str(connection.execute(insertion.returning(webhooks.c.public_id)).scalar_one())
@@ -62,6 +71,7 @@ def change(connection: sa.Connection, row: sa.Row[Any], actor: Actor, values: Ma
     if fields.get("wants_numbers") and not row.wants_numbers:
         end = changes.last(connection, actor)
         fields |= {"cursor_position": end.position, "cursor_count": end.count}
+        fields |= {"sent_position": end.position, "sent_count": end.count}
     if fields.get("is_enabled"):
         fields |= {"failing_since": None, "failures": 0, "disabled_at": None, "notified_at": None}
         due = webhook_messages.update().where(
@@ -95,7 +105,7 @@ def delete(connection: sa.Connection, webhook_id: int) -> None:
 
 def page(connection: sa.Connection, actor: Actor, cursor: str | None, limit: int) -> Sequence[sa.Row[Any]]:
     """Return up to `limit` subscriptions of the actor's tenant, oldest first, after the one whose id is `cursor`."""
-    query = sa.select(webhooks).where(_is_visible(actor)).order_by(webhooks.c.id).limit(limit)
+    query = _select(actor).order_by(webhooks.c.id).limit(limit)
     if cursor is not None:
         query = query.where(tenant_scope.after(connection, webhooks, _is_visible(actor), cursor))
     return connection.execute(query).all()
@@ -103,8 +113,16 @@ def page(connection: sa.Connection, actor: Actor, cursor: str | None, limit: int
 
 def get(connection: sa.Connection, actor: Actor, public_id: str, *, lock: bool = False) -> sa.Row[Any] | None:
     """Return a subscription of the actor's tenant, or None. `lock` keeps it as it is until the transaction ends."""
-    query = sa.select(webhooks).where(_is_visible(actor), tenant_scope.has_public_id(webhooks, public_id))
-    return connection.execute(query.with_for_update() if lock else query).one_or_none()
+    query = _select(actor).where(tenant_scope.has_public_id(webhooks, public_id))
+    return connection.execute(query.with_for_update(of=webhooks) if lock else query).one_or_none()
+
+
+def _select(actor: Actor) -> sa.Select[Any]:
+    """Return the query of the actor's subscriptions, with the mark of each cursor's position."""
+    own = number_change_positions.c
+    is_here = (own.tenant_id == webhooks.c.tenant_id, own.position == webhooks.c.cursor_position)
+    mark = sa.select(own.mark).where(*is_here).scalar_subquery().label("mark")
+    return sa.select(webhooks, mark).where(_is_visible(actor))
 
 
 def _is_visible(actor: Actor) -> sa.ColumnElement[bool]:

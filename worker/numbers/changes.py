@@ -4,14 +4,17 @@ A chunk adds its changes as the last statement of its transaction, under a lock 
 So ids ascend in the order of the commits, and a reader of all up to one of them has missed none before it.
 
 A tenant sees the changes of numbers that it or a tenant below it held before or after them. They have positions of its
-own; a cursor is the position of a chunk and, within the chunk, the count of its numbers that have been read.
+own; a cursor is the position of a chunk and, within the chunk, the count of its numbers that have been read. Positions
+have marks, drawn by chance: a database that was restored from a backup gives out the same positions again, for other
+changes. So it knows a cursor from before.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -49,7 +52,7 @@ _ADD = sa.text("""
 
 
 class UnknownCursorError(Exception):
-    """The cursor is none of this tenant's."""
+    """The cursor is none of this tenant's changes: it is another's, or from before the database was restored."""
 
 
 class ExpiredCursorError(Exception):
@@ -61,21 +64,32 @@ class Cursor:
     """How far a tenant's changes have been read: up to a position, of that only the first `count` unless it is 0.
 
     The last change of a position has the cursor without a count: it says that none is left, even once all are removed.
+    `mark`: of the position; None if the cursor comes from the database itself, and 0 if the position is removed.
     """
 
     position: int = 0
     count: int = 0
+    mark: int | None = None
+
+    @property
+    def order_key(self) -> tuple[int, float]:
+        """Return what orders cursors: one without a count is behind all others of its position."""
+        return self.position, self.count or math.inf
 
     @classmethod
     def parse(cls, text: str) -> Cursor:
         """Return a cursor. `UnknownCursorError` if the text is none."""
         if not re.fullmatch(CURSOR, text):
             raise UnknownCursorError
-        position, _, count = text.partition(".")
-        return cls(int(position), int(count or 0))
+        whole, _, count = text.partition(".")
+        position, _, mark = whole.partition("-")
+        return cls(int(position), int(count or 0), int(mark) if mark else None)
 
     def __str__(self) -> str:
-        return f"{self.position}.{self.count}" if self.count else str(self.position)
+        if not self.position:
+            return "0"
+        position = f"{self.position}-{self.mark or 0}"
+        return f"{position}.{self.count}" if self.count else position
 
 
 @dataclass(frozen=True)
@@ -136,10 +150,10 @@ def read(connection: sa.Connection, actor: Actor, after: Cursor | None, most: in
     own = number_change_positions.c
     if after is None:
         after = oldest(connection, actor)
-    elif after.position > last(connection, actor).position:
-        raise UnknownCursorError
+    else:
+        _check(connection, actor, after)
     query = (
-        sa.select(own.position, number_changes)
+        sa.select(own.position, own.mark, number_changes)
         .outerjoin(number_changes, number_changes.c.id == own.change_id)
         .where(own.tenant_id == actor.tenant.id, own.position >= after.position + (not after.count))
         .order_by(own.position)
@@ -160,6 +174,22 @@ def read(connection: sa.Connection, actor: Actor, after: Cursor | None, most: in
     return ChangedNumbers(found, end)
 
 
+def _check(connection: sa.Connection, actor: Actor, after: Cursor) -> None:
+    """Raise `UnknownCursorError` if there is no such position yet, or one with another mark."""
+    latest = last(connection, actor)
+    if after.position > latest.position:
+        raise UnknownCursorError
+    if after.position and after.mark is not None and marked(connection, actor, after).mark not in {after.mark, 0}:
+        raise UnknownCursorError
+
+
+def marked(connection: sa.Connection, actor: Actor, cursor: Cursor) -> Cursor:
+    """Return a cursor with the mark of its position; 0 if the position is removed."""
+    own = number_change_positions.c
+    query = sa.select(own.mark).where(own.tenant_id == actor.tenant.id, own.position == cursor.position)
+    return replace(cursor, mark=connection.execute(query).scalar_one_or_none() or 0)
+
+
 def oldest(connection: sa.Connection, actor: Actor) -> Cursor:
     """Return the cursor before the oldest change that is kept."""
     own = number_change_positions.c
@@ -177,8 +207,9 @@ def oldest(connection: sa.Connection, actor: Actor) -> Cursor:
 def last(connection: sa.Connection, actor: Actor) -> Cursor:
     """Return the cursor behind all changes that the transaction's snapshot contains."""
     own = number_change_positions.c
-    query = sa.select(sa.func.coalesce(sa.func.max(own.position), 0)).where(own.tenant_id == actor.tenant.id)
-    return Cursor(connection.execute(query).scalar_one())
+    query = sa.select(own.position, own.mark).where(own.tenant_id == actor.tenant.id)
+    row = connection.execute(query.order_by(own.position.desc()).limit(1)).one_or_none()
+    return Cursor() if row is None else Cursor(row.position, mark=row.mark)
 
 
 def _numbers_of(row: sa.Row[Any], actor: Actor, after: Cursor, most: int) -> tuple[list[ChangedNumber], Cursor]:
@@ -195,9 +226,9 @@ def _numbers_of(row: sa.Row[Any], actor: Actor, after: Cursor, most: int) -> tup
     last_seen = int(seen[-1]) if len(seen) else None
 
     def cursor(index: int) -> Cursor:
-        return Cursor(row.position, 0 if index == last_seen else index + 1)
+        return Cursor(row.position, 0 if index == last_seen else index + 1, row.mark)
 
-    end = cursor(int(taken[-1])) if len(taken) else Cursor(row.position)
+    end = cursor(int(taken[-1])) if len(taken) else Cursor(row.position, mark=row.mark)
     states = {when: _states(columns, when, taken) for when in ("before", "after")}
     numbers = [
         ChangedNumber(
