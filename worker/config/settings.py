@@ -39,6 +39,11 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(
         None, description="PostgreSQL 15 or later, as `postgresql://user:password@host:port/name`. Unset: embedded."
     )
+    database_pooled: bool = Field(
+        default=False,
+        description="Whether `NUMBERYARD_DATABASE_URL` leads to a pooler in transaction mode, such as PgBouncer: then "
+        "no statement is prepared, and nothing is set for longer than a transaction.",
+    )
     redis_url: SecretStr | None = Field(
         None, description="Redis 7 or later or Valkey, as `redis://:password@host:port/0`. Unset: embedded."
     )

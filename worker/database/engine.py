@@ -66,6 +66,9 @@ def make_engine(settings: Settings) -> sa.Engine:
         connect_args=_connection(settings),
     )
     sa.event.listen(new_engine, "handle_error", _report_ended_transaction)
+    if settings.database_pooled:
+        limit = f"SET LOCAL idle_in_transaction_session_timeout = {_idle_milliseconds(settings)}"
+        sa.event.listen(new_engine, "begin", lambda connection: connection.exec_driver_sql(limit))
     return new_engine
 
 
@@ -84,17 +87,26 @@ def _connection(settings: Settings) -> dict[str, object]:
     A worker that is stopped within a transaction (or whose machine is) holds locks, for which the next lease holder
     would wait without end. So the server ends such a transaction when the lease is over, too. Either side notices
     within half a minute that the other has vanished from the network.
+
+    A pooler in transaction mode takes no such options, and knows no statements that were prepared on another
+    connection: each transaction sets its limit itself (`make_engine`).
     """
-    idle = max(int(settings.lease_seconds * 1000), 1000)
     alive = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 4, "tcp_user_timeout": 30_000}
+    common = {"connect_timeout": 5, "application_name": "numberyard", **alive}
+    if settings.database_pooled:
+        return {**common, "prepare_threshold": None}
     on_the_server = {
-        "idle_in_transaction_session_timeout": idle,
+        "idle_in_transaction_session_timeout": _idle_milliseconds(settings),
         "tcp_keepalives_idle": 10,
         "tcp_keepalives_interval": 5,
         "tcp_keepalives_count": 4,
     }
     options = " ".join(f"-c {name}={value}" for name, value in on_the_server.items())
-    return {"connect_timeout": 5, "application_name": "numberyard", "options": options, **alive}
+    return {**common, "options": options}
+
+
+def _idle_milliseconds(settings: Settings) -> int:
+    return max(int(settings.lease_seconds * 1000), 1000)
 
 
 @lru_cache(maxsize=1)
