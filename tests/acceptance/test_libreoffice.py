@@ -9,6 +9,8 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+import fastexcel
+import openpyxl
 import pytest
 import xlsxwriter
 
@@ -78,6 +80,90 @@ def test_a_workbook_with_a_sheet_of_notes_first_is_mapped_and_corrected(api: Doo
     (lines,) = as_csv([_stored(tmp_path / "report.xlsx", report)], tmp_path).values()
     corrections = [line[lines[0].index("_corrections")] for line in lines[1:]]
     assert corrections == ["", "Voice: “n/k” → “FALSE”", ""]
+
+
+# What spreadsheet programs run as a formula, take for a number or a date, or cannot show.
+NAMES = (
+    "=1+1",
+    "@SUM(A1)",
+    "-2+3",
+    "+49 30",
+    "0049",
+    "1e5",
+    "1/2",
+    "TRUE",
+    'a "b", c',
+    "電話 🦷",
+    "'quoted",
+)
+HEADER = ["Country Code", "Phone Number", "Voice", "SMS", "Voice Carrier"]
+
+
+@pytest.mark.parametrize("ending", ["xlsx", "csv"])
+def test_an_export_is_opened_as_it_is(api: Door, tmp_path: Path, ending: str) -> None:
+    """R34: by LibreOffice, openpyxl and calamine; numbers and names are complete, and no formula runs."""
+    rows = []
+    for place, name in enumerate(NAMES):
+        made = api.post("/v1/carriers", {"name": name, "service": "voice"})
+        assert made.status_code == 201, made.text
+        carrier = made.json["name"]
+        number = (
+            ("44", "2079460958") if place == 0 else ("39", "0669800001") if place == 1 else ("1", f"21255501{place:02}")
+        )
+        rows.append([*number, "TRUE", "", carrier])
+    job = api.upload(sheets.csv_bytes([HEADER, *rows]))
+    assert job["counts"]["created"] == len(NAMES), api.rows(job["id"])
+    kept = {number["e164"]: number["voice_carrier"] for number in api.get("/v1/numbers?limit=200").json["data"]}
+    assert {"+442079460958", "+390669800001"} <= kept.keys()
+    export = api.done(api.post("/v1/exports", {"format": ending, "filter": {}}))
+    path = _stored(tmp_path / f"export.{ending}", api.get(export["links"]["file"]).data)
+    readers: dict[str, list[list[str]]] = {"LibreOffice": as_opened(path, tmp_path)}
+    if ending == "xlsx":
+        readers |= {"openpyxl": by_openpyxl(path), "calamine": by_calamine(path)}
+    for reader, cells in readers.items():
+        names, lines = cells[0], cells[1:]
+        number, carrier = names.index("Phone Number"), names.index("_voice_carrier")
+        # Of a CSV, LibreOffice takes what begins with a plus for a number: the digits are all there.
+        shown = {f"+{line[number].removeprefix('+')}": line[carrier] for line in lines}
+        assert ending == "csv" or all(line[number].startswith("+") for line in lines), reader
+        assert shown.keys() == kept.keys(), reader
+        for e164, name in kept.items():
+            if ending == "csv" and name[0] not in "=@+-":
+                continue  # LibreOffice guesses numbers and dates in a CSV; columns with _ are ignored when uploaded
+            assert shown[e164].removeprefix("'") == name.removeprefix("'"), (reader, e164)
+    again = api.upload(path.read_bytes(), path.name, on_existing="update")
+    back = api.upload(saved(path.read_bytes(), path.name, "xlsx", tmp_path), "saved.xlsx", on_existing="update")
+    for each in (again, back):
+        assert each["counts"]["unchanged"] == len(NAMES), api.rows(each["id"])
+
+
+def as_opened(path: Path, folder: Path) -> list[list[str]]:
+    """The cells as LibreOffice shows them after a double click: what looks like a formula or a number is one."""
+    if path.suffix == ".xlsx":
+        return as_csv([path], folder)[path.name]
+    opened = folder / "opened"
+    # Columns of the standard type, and special numbers detected: as nothing was chosen in its import dialogue.
+    plain = "Text - txt - csv (StarCalc):44,34,76,1,,0,false,true"
+    words = [SOFFICE, "--headless", f"-env:UserInstallation={(folder / 'profile').as_uri()}", f"--infilter={plain}"]
+    words += ["--convert-to", "ods", "--outdir", str(opened), str(path)]
+    subprocess.run(words, check=True, capture_output=True, timeout=240)
+    return as_csv([opened / f"{path.stem}.ods"], folder)[f"{path.stem}.ods"]
+
+
+def by_openpyxl(path: Path) -> list[list[str]]:
+    """The cells as openpyxl reads them, all of them text and none a formula."""
+    cells = list(openpyxl.load_workbook(path).active.iter_rows())
+    numbers = [row[1] for row in cells[1:]]
+    assert {cell.data_type for row in cells for cell in row if cell.value is not None} <= {"s", "inlineStr", "b"}
+    assert {type(cell.value) for cell in numbers} == {str}
+    return [["" if cell.value is None else str(cell.value) for cell in row] for row in cells]
+
+
+def by_calamine(path: Path) -> list[list[str]]:
+    """The cells as calamine reads them."""
+    sheet = fastexcel.read_excel(str(path)).load_sheet(0, header_row=None, dtypes="string")
+    rows = sheet.to_arrow().to_pydict().values()
+    return [["" if cell is None else cell for cell in row] for row in zip(*rows, strict=True)]
 
 
 def workbook(sheets_by_name: dict[str, list[list[str]]]) -> bytes:

@@ -133,7 +133,8 @@ def test_a_page_of_an_allowed_origin_uses_the_api(site: Site, work_off: Callable
 
 @pytest.mark.parametrize("name", ["same site", "other site"])
 def test_a_page_of_another_origin_is_refused_by_the_browser(site: Site, name: str) -> None:
-    for options in ({}, {"method": "POST", "body": "{}", "headers": {"Content-Type": "application/json"}}):
+    posted: dict[str, Any] = {"method": "POST", "body": "{}", "headers": {"Content-Type": "application/json"}}
+    for options in ({}, posted):
         assert site.fetch(name, "/v1/exports", **options) == {"refused": "TypeError"}
     assert site.fetch(name, "/v1/jobs", token=False) == {"refused": "TypeError"}
     assert site.fetch("allowed", "/v1/jobs")["body"].startswith('{"data":[]')  # so nothing was made
