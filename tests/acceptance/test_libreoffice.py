@@ -103,12 +103,12 @@ HEADER = ["Country Code", "Phone Number", "Voice", "SMS", "Voice Carrier"]
 def test_an_export_is_opened_as_it_is(api: Door, tmp_path: Path, ending: str) -> None:
     """R34: by LibreOffice, openpyxl and calamine; numbers and names are complete, and no formula runs."""
     rows = []
-    for place, name in enumerate(NAMES):
+    for index, name in enumerate(NAMES):
         made = api.post("/v1/carriers", {"name": name, "service": "voice"})
         assert made.status_code == 201, made.text
         carrier = made.json["name"]
         number = (
-            ("44", "2079460958") if place == 0 else ("39", "0669800001") if place == 1 else ("1", f"21255501{place:02}")
+            ("44", "2079460958") if index == 0 else ("39", "0669800001") if index == 1 else ("1", f"21255501{index:02}")
         )
         rows.append([*number, "TRUE", "", carrier])
     job = api.upload(sheets.csv_bytes([HEADER, *rows]))
@@ -122,10 +122,10 @@ def test_an_export_is_opened_as_it_is(api: Door, tmp_path: Path, ending: str) ->
         readers |= {"openpyxl": by_openpyxl(path), "calamine": by_calamine(path)}
     for reader, cells in readers.items():
         names, lines = cells[0], cells[1:]
-        number, carrier = names.index("Phone Number"), names.index("_voice_carrier")
+        place, carrier = names.index("Phone Number"), names.index("_voice_carrier")
         # Of a CSV, LibreOffice takes what begins with a plus for a number: the digits are all there.
-        shown = {f"+{line[number].removeprefix('+')}": line[carrier] for line in lines}
-        assert ending == "csv" or all(line[number].startswith("+") for line in lines), reader
+        shown = {f"+{line[place].removeprefix('+')}": line[carrier] for line in lines}
+        assert ending == "csv" or all(line[place].startswith("+") for line in lines), reader
         assert shown.keys() == kept.keys(), reader
         for e164, name in kept.items():
             if ending == "csv" and name[0] not in "=@+-":
