@@ -93,7 +93,7 @@ def test_every_setting_named_exists() -> None:
 def test_every_address_named_exists() -> None:
     addresses = application().url_map.bind("localhost")
     named = {text: re.findall(r'"\$URL(/[^"]*)"', text) for text in (README, GUIDES)}
-    assert [len(found) for found in named.values()] == [4, 18]
+    assert [len(found) for found in named.values()] == [4, 19]
     for path in {path for found in named.values() for path in found}:
         posts = {"/v1/uploads", "/v1/assignments", "/v1/exports", "/v1/tokens"}
         method = "POST" if path.partition("?")[0] in posts else "GET"
