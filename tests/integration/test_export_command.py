@@ -126,7 +126,7 @@ def test_a_download_that_breaks_off_is_resumed(cli: Cli, tmp_path: Path, monkeyp
 
 
 class _Broken:
-    """An answer of which 100 bytes arrive."""
+    """A response that breaks off after 100 bytes."""
 
     def __init__(self, answer: httpx.Response) -> None:
         self.headers = answer.headers
