@@ -121,7 +121,8 @@ def warmed(lab: Lab, workers: int = WORKERS) -> Service:
 
 def begin(api: Api, file: Path, **fields: str) -> Json:
     """Send a file; answers the job as it was accepted."""
-    return api.upload(file, fields, lambda _count: None)
+    with file.open("rb") as content:
+        return api.upload(file.name, content, fields, lambda _count: None)
 
 
 def ended(api: Api, job: Json) -> Json:

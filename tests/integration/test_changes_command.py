@@ -11,25 +11,28 @@ from tests.support.files import sheets
 from webhook.cli.exit_codes import Exit
 
 
+HEADER = "At\tChange\tNumber\tTenant\tJob\n"
+
+
 def lines(output: str) -> list[str]:
     return [json.loads(line)["e164"] for line in output.splitlines()]
 
 
 def test_changes_are_followed_from_where_they_were_left(cli: Cli, api: Door, tmp_path: Path) -> None:
     cursor = tmp_path / "cursor"
-    assert cli("changes", "--cursor-file", str(cursor)).stdout == ""
+    assert cli("changes", "--cursor-file", str(cursor)).stdout == HEADER
     api.upload(sheets.csv_bytes(sheets.rows(5)))
     first = cli("changes", "--cursor-file", str(cursor), "--limit", "2", "--json")
     assert lines(first.stdout) == ["+12125550000", "+12125550001"]
     rest = cli("changes", "--cursor-file", str(cursor), "--json")
     assert lines(rest.stdout) == ["+12125550002", "+12125550003", "+12125550004"]
-    assert cli("changes", "--cursor-file", str(cursor)).stdout == ""
+    assert cli("changes", "--cursor-file", str(cursor)).stdout == HEADER
     api.act("capability-changes", {"numbers": ["+12125550001"], "fax": "enable"})
     shown = cli("changes", "--cursor-file", str(cursor))
     assert "changed" in shown.stdout
     assert "+12125550001" in shown.stdout
     everything = cli("changes")
-    assert len(everything.stdout.splitlines()) == 6
+    assert len(everything.stdout.splitlines()) == 1 + 6
     assert "numberyard changes --after 2" in everything.stderr
     followed = cli("changes", "--follow", "--limit", "6", "--json")
     assert len(lines(followed.stdout)) == 6

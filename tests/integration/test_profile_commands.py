@@ -38,7 +38,7 @@ def test_a_profile_is_made_from_options_shown_renamed_and_removed(cli: Cli) -> N
     assert "Carrier Y" in listed
     assert "Northern Reseller" in listed
     assert told(cli("profiles", "remove", "Carrier Y", "--json")) == {"id": made["id"], "deleted": True}
-    assert cli("profiles", "list").stdout == "No import profiles yet.\n"
+    assert cli("profiles", "list").stderr == "No import profiles yet.\n"
 
 
 def test_what_show_writes_can_be_saved_again(cli: Cli, tmp_path: Path) -> None:

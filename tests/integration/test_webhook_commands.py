@@ -15,7 +15,7 @@ from worker.callbacks import send_webhooks
 def test_a_subscription_from_its_beginning_to_its_end(cli: Cli, api: Door, configure: Callable[..., None]) -> None:
     configure(callback_networks=NETWORK)
     with receiving() as receiver:
-        assert "No webhooks yet." in cli("webhooks", "list").stdout
+        assert "No webhooks yet." in cli("webhooks", "list").stderr
         added = cli("webhooks", "add", receiver.url, "--event", "job.*", "--description", "Billing")
         assert added.stdout.startswith("whsec_")
         (subscription,) = told(cli("webhooks", "list", "--json"))["data"]

@@ -270,18 +270,13 @@ def test_what_was_not_chosen_is_not_sent(cli: Cli, service: Service, sheet: Path
 
 
 @pytest.mark.long
-def test_watching_asks_the_service_to_wait_and_writes_a_line_per_phase(cli: Cli, service: Service, sheet: Path) -> None:
+def test_watching_asks_the_service_to_wait_and_shows_progress_only_on_a_terminal(
+    cli: Cli, service: Service, sheet: Path
+) -> None:
     service.jobs = [job("checking"), job("running"), job("publishing"), job()]
     result = cli("upload", str(sheet), "--watch")
     assert set(service.prefers) == {"wait=5"}
-    assert [line.split(":")[0] for line in result.stderr.splitlines()] == [
-        "upload",
-        "accepted",
-        "checking",
-        "running",
-        "publishing",
-    ]
-    assert "running: 50 of 100 rows, 25 rows/s, 2 s left" in result.stderr
+    assert result.stderr == ""
 
 
 def test_plain_lines_come_at_most_every_few_seconds(capsys: pytest.CaptureFixture[str]) -> None:
@@ -329,7 +324,7 @@ def test_watching_with_json_writes_one_document_to_stdout(cli: Cli, service: Ser
     service.jobs = [job("running"), job("completed_with_errors")]
     result = cli("upload", str(sheet), "--watch", "--json")
     assert json.loads(result.stdout)["status"] == "completed_with_errors"
-    assert "running" in result.stderr
+    assert result.stderr == ""
 
 
 def test_the_report_is_saved_at_the_end(cli: Cli, service: Service, sheet: Path, tmp_path: Path) -> None:
@@ -560,7 +555,8 @@ def test_hostile_names_reach_the_terminal_as_plain_text(cli: Cli, service: Servi
     service.numbers["+12125550142"], service.lists["/v1/numbers"] = number, [number]
     for words in (("jobs",), ("jobs", JOB_ID), ("jobs", JOB_ID, "--watch"), ("numbers",), ("numbers", "+12125550142")):
         result = cli(*words)
-        assert MILD in result.output, words
+        # A list for programs keeps line breaks, escaped.
+        assert (MILD in result.output) or (MILD.replace(" .csv", "\\n.csv") in result.output), words
         assert not {"\x1b", "\x07", "\u202e"} & set(result.output), words
         assert not {"\x1b", "\x07", "\u202e"} & set(cli(*words, "--json").output), words
 

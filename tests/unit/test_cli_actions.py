@@ -366,7 +366,6 @@ def test_the_end_is_awaited_and_is_the_exit_code(
     result = cli(*words)
     assert result.exit_code == expected
     assert f"Job {JOB_ID}: {status}" in result.stdout
-    assert "running: 50 of 100 rows" in result.stderr
 
 
 @pytest.mark.parametrize("what", ["undo", "confirm", "cancel"])

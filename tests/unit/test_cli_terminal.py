@@ -241,7 +241,7 @@ def test_json_is_alone_on_stdout_even_beside_bars(service: Service, sheet: Path)
     words = ("upload", str(sheet), "--report", str(sheet.with_name("r.csv")), "--json")
     result = CliRunner().invoke(main, words, env=environment(service))
     assert json.loads(result.stdout)["id"] == JOB_ID
-    assert "Report: " in result.stderr
+    assert result.stderr == ""
 
 
 # Words

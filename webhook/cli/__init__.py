@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -12,9 +14,12 @@ import click
 from click.shell_completion import CompletionItem
 
 from webhook.cli.command_table import COMMANDS, write_commands, write_ending
-from webhook.cli.exit_codes import Ending, Exit
-from webhook.cli.terminal import silence_broken_pipe, tolerate_narrow_encodings
+from webhook.cli.exit_codes import Exit
+from webhook.cli.output import start, style_options
+from webhook.cli.problems import CutOffError, code_of
+from webhook.cli.terminal import open_missing_streams, silence, tolerate_narrow_encodings
 
+COMPLETE_VARIABLE = "_NUMBERYARD_COMPLETE"
 DEFAULT_URL = "http://127.0.0.1:8080"
 
 
@@ -50,12 +55,13 @@ class _Main(click.Group):
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
         write_ending(formatter)
 
+    def make_context(self, *words: Any, **more: Any) -> click.Context:  # noqa: ANN401 - click's signature
+        with _keeping_broken_pipes():
+            return super().make_context(*words, **more)
+
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
-        try:
+        with _keeping_broken_pipes():
             return super().invoke(ctx)
-        except BrokenPipeError:
-            # click would report success.
-            raise CutOffError from None
 
     def main(
         self,
@@ -65,22 +71,30 @@ class _Main(click.Group):
         standalone_mode: bool = True,  # noqa: FBT001, FBT002 - click's signature
         **extra: Any,  # noqa: ANN401 - click's signature
     ) -> Any:  # noqa: ANN401 - click's signature
+        words = sys.argv[1:] if args is None else list(args)
+
         def run() -> int:
-            tolerate_narrow_encodings()
-            result = super(_Main, self).main(args, prog_name, complete_var, standalone_mode=False, **extra)
+            result = super(_Main, self).main(words, prog_name, complete_var, standalone_mode=False, **extra)
+            sys.stdout.flush()
             return int(result or Exit.OK)
 
-        return sys.exit(_code_of(run)) if standalone_mode else run()
+        if not standalone_mode:
+            return run()
+        open_missing_streams()
+        if COMPLETE_VARIABLE in os.environ:
+            silence(sys.stderr)  # a shell would show it in the middle of the line
+        machine = start(words)
+        tolerate_narrow_encodings()
+        return sys.exit(code_of(run, machine))
 
 
-class CutOffError(Ending):
-    """The reader of stdout closed it (EPIPE)."""
-
-    def __init__(self) -> None:
-        super().__init__(Exit.CUT_OFF)
-
-    def show(self) -> None:
-        silence_broken_pipe()
+@contextmanager
+def _keeping_broken_pipes() -> Iterator[None]:
+    """Hide a broken pipe from click, which would end with another exit code."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise CutOffError from None
 
 
 @click.group(cls=_Main, context_settings={"help_option_names": ["-h", "--help"]})
@@ -100,24 +114,7 @@ class CutOffError(Ending):
     metavar="FILE",
     help="Configuration file.  [default: ~/.config/numberyard/config.toml, or your system's usual folder]",
 )
+@style_options
 @click.version_option(package_name="numberyard")
 def main(**_places: str | None) -> None:
     """Numberyard: import spreadsheets of phone numbers and get a result for every row."""
-
-
-def _code_of(run: Callable[[], int]) -> int:
-    """Run a command. Print a line or two about any exception and return the exit code."""
-    try:
-        return run()
-    except Ending as ending:
-        ending.show()
-        return ending.code
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("Stopped.", err=True)
-        return Exit.INTERRUPTED
-    except Exception as error:  # noqa: BLE001 - the last handler: users get one line, never a traceback
-        click.echo(f"INTERNAL_ERROR: {type(error).__name__}: {error}", err=True)
-        return Exit.UNEXPECTED

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
-from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self, cast
 from urllib.parse import quote, urlsplit
@@ -62,19 +61,31 @@ class _Counted:
 class Api:
     """A connection to the service. Every method raises `ProblemError` or `UnreachableError`."""
 
-    def __init__(self, url: str, token: str | None, patience: float | None = None) -> None:
-        """Connect to `url`. `patience`: timeout of every request, in seconds. None: the default of each request."""
+    def __init__(
+        self, url: str, token: str | None, patience: float | None = None, unsigned: Exception | None = None
+    ) -> None:
+        """Connect to `url`. `patience`: timeout of every request, in seconds. None: the default of each request.
+
+        `unsigned`: raised instead of sending a request without a token.
+        """
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         # Do not reach a service on this machine through a proxy from the environment.
         through_proxy = urlsplit(url).hostname not in LOOPBACK
         self.url = url
+        self._unsigned = None if token else unsigned
         self._http = httpx.Client(
             base_url=url,
             headers=headers,
             timeout=_TIMEOUT if patience is None else patience,
             trust_env=through_proxy,
             follow_redirects=True,
+            event_hooks={"request": [self.check_token]},
         )
+
+    def check_token(self, _request: httpx.Request | None = None) -> None:
+        """Raise `unsigned` if there is no token."""
+        if self._unsigned is not None:
+            raise self._unsigned
 
     def __enter__(self) -> Self:
         return self
@@ -103,18 +114,27 @@ class Api:
 
     def pages(self, path: str, filters: Mapping[str, str | None], limit: int) -> Json:
         """Return the first `limit` entries of a list, over several pages: `{"data": [..], "next_cursor": ..}`."""
-        active_filters = {name: value for name, value in filters.items() if value is not None}
         data: list[Json] = []
         cursor: str | None = None
+        for page in self.each_page(path, filters, limit):
+            data += page["data"]
+            cursor = page.get("next_cursor")
+        return {"data": data, "next_cursor": cursor}
+
+    def each_page(self, path: str, filters: Mapping[str, str | None], limit: int) -> Iterator[Json]:
+        """Yield the pages with the first `limit` entries of a list; at least one."""
+        active_filters = {name: value for name, value in filters.items() if value is not None}
+        left, cursor = limit, None
         while True:
-            page_parameters = {"limit": str(min(limit - len(data), _PAGE))} | ({"cursor": cursor} if cursor else {})
+            page_parameters = {"limit": str(min(left, _PAGE))} | ({"cursor": cursor} if cursor else {})
             page = self._get(path, params=active_filters | page_parameters)
             if "data" not in page:
                 raise not_numberyard_error(self.url)
-            data += page["data"]
+            yield page
             cursor = page.get("next_cursor")
-            if not cursor or len(data) >= limit:
-                return {"data": data, "next_cursor": cursor}
+            left -= len(page["data"])
+            if not cursor or left <= 0:
+                return
 
     def get(self, kind: str, thing_id: str) -> Json:
         """Return one resource of a kind, such as "tenants"."""
@@ -176,12 +196,17 @@ class Api:
         return int(page["total"])
 
     def upload(
-        self, path: Path, fields: Mapping[str, str | int | None], on_read: Callable[[int], None], to: str = "uploads"
+        self,
+        name: str,
+        file: BinaryIO,
+        fields: Mapping[str, str | int | None],
+        on_read: Callable[[int], None],
+        to: str = "uploads",
     ) -> Json:
-        """Stream a file from disk. `on_read` gets the byte count of each block. Returns the job."""
-        form = {name: str(value) for name, value in fields.items() if value is not None}
-        with path.open("rb") as file, translating_connection_errors(self.url):
-            part = (_utf8(path.name), cast("BinaryIO", _Counted(file, on_read)), "application/octet-stream")
+        """Stream an open file from disk. `on_read` gets the byte count of each block. Returns the job."""
+        form = {field: str(value) for field, value in fields.items() if value is not None}
+        with translating_connection_errors(self.url):
+            part = (_utf8(name), cast("BinaryIO", _Counted(file, on_read)), "application/octet-stream")
             answer = self._http.post(
                 f"/v1/{to}", data=form, files={"file": part}, timeout=_UPLOAD_TIMEOUT, follow_redirects=False
             )

@@ -18,7 +18,7 @@ from typing import Any
 
 import click
 
-from webhook.cli.exit_codes import Ending, Exit
+from webhook.cli.exit_codes import Exit, Failed
 from webhook.cli.terminal import safe
 
 DEFAULT_PROFILE = "default"
@@ -34,18 +34,10 @@ class Profile:
     token: str | None = None
 
 
-class OpenToOthersError(Ending):
-    """The file contains a token and others can read it."""
-
-    def __init__(self, path: Path, mode: int) -> None:
-        super().__init__(Exit.NOT_ALLOWED)
-        self.path, self.mode = path, mode
-
-    def show(self) -> None:
-        path = safe(self.path)
-        detail = f"{path} contains a token and others can access it (mode {self.mode:04o})."
-        click.echo(f"CONFIG_NOT_PRIVATE: {detail}", err=True)
-        click.echo(f"  Make it private: chmod 600 {path}", err=True)
+def _open_to_others(path: Path, mode: int) -> Failed:
+    detail = f"{safe(path)} contains a token and others can access it (mode {mode:04o})."
+    fix = f"Make it private: chmod 600 {safe(path)}"
+    return Failed({"code": "CONFIG_NOT_PRIVATE", "detail": detail, "fix": fix}, Exit.NOT_ALLOWED)
 
 
 def config_path(option: str | None, environ: Mapping[str, str] = os.environ, system: str = os.name) -> Path:
@@ -63,7 +55,7 @@ def config_path(option: str | None, environ: Mapping[str, str] = os.environ, sys
 def read_profile(path: Path, name: str, *, is_named: bool) -> Profile:
     """Return a profile of the file. `is_named`: the user asked for this profile, so it must exist.
 
-    Raises `click.UsageError` for an invalid configuration file, `OpenToOthersError` for one that others can read.
+    Raises `click.UsageError` for an invalid configuration file, `Failed` for one that others can read.
     """
     profiles = _profiles(path)
     section = profiles.get(name)
@@ -87,10 +79,10 @@ def profile_names(path: Path) -> list[str]:
 
 
 def check_private(path: Path) -> None:
-    """Raise `OpenToOthersError` if others can read or write the file."""
+    """Raise `Failed` if others can read or write the file."""
     mode = stat.S_IMODE(path.stat().st_mode)
     if os.name == "posix" and mode & _OTHERS:
-        raise OpenToOthersError(path, mode)
+        raise _open_to_others(path, mode)
 
 
 def write_profile(path: Path, name: str, profile: Profile) -> Path:

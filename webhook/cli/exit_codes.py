@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum
 from http import HTTPStatus
+from typing import Any
 
 
 class Exit(IntEnum):
@@ -26,7 +28,7 @@ class Exit(IntEnum):
 MEANINGS: dict[Exit, str] = {
     Exit.OK: "done",
     Exit.UNEXPECTED: "something went wrong on our side",
-    Exit.USAGE: "wrong usage of the command",
+    Exit.USAGE: "wrong usage of the command, or its output cannot be written",
     Exit.PARTLY_FAILED: "the job is done, but some rows failed",
     Exit.JOB_FAILED: "the job failed",
     Exit.CANCELLED: "the job was cancelled, or you answered no before it was sent",
@@ -40,14 +42,23 @@ MEANINGS: dict[Exit, str] = {
 
 
 class Ending(Exception):  # noqa: N818 - a command's end, not always an error
-    """Ends a command with the exit code `code`, after the reason is printed."""
+    """Ends a command with the exit code `code`.
 
-    def __init__(self, code: Exit) -> None:
+    `document`: the reason as a problem document (RFC 9457). `is_shown`: people have already read it.
+    """
+
+    def __init__(self, code: Exit, document: Mapping[str, Any] | None = None, *, is_shown: bool = True) -> None:
         super().__init__(code.name)
         self.code = code
+        self.document = document
+        self.is_shown = is_shown
 
-    def show(self) -> None:
-        """Print the reason. By default nothing: it is already printed."""
+
+class Failed(Ending):
+    """Ends a command with a problem that is not shown yet."""
+
+    def __init__(self, document: Mapping[str, Any], code: Exit) -> None:
+        super().__init__(code, document, is_shown=False)
 
 
 _OF_STATUS = {

@@ -11,9 +11,10 @@ from webhook.cli.client import Json, ProblemError
 from webhook.cli.connection_errors import UnreachableError
 from webhook.cli.exit_codes import Ending, Exit
 from webhook.cli.progress_views import View
+from webhook.cli.resources import show_resource
 from webhook.cli.session import Session
-from webhook.cli.summary import exit_of, is_over, is_reviewed, lines
-from webhook.cli.terminal import emit, note, number, print_line, safe
+from webhook.cli.summary import JOBS, exit_of, is_over, is_reviewed, lines
+from webhook.cli.terminal import note, number, print_line, safe
 
 # How long to retry while the service does not respond, in seconds.
 PATIENCE = 60.0
@@ -45,7 +46,12 @@ def follow(session: Session, job: Json, view: View) -> Json:
         view.note("The job continues in the background.")
         view.note(f"Follow it: {resume}")
         view.note(f"Stop it:   {session.command('cancel', safe(job_id))}")
-        raise Ending(Exit.INTERRUPTED) from None
+        document = {
+            "code": "INTERRUPTED",
+            "detail": "The job continues in the background.",
+            "fix": f"Follow it: {resume}",
+        }
+        raise Ending(Exit.INTERRUPTED, document) from None
     except UnreachableError as error:
         raise UnreachableError(str(error), f"The job is not lost. Follow it: {resume}") from error
     except ProblemError as error:
@@ -97,8 +103,8 @@ def conclude(session: Session, job: Json, *, saves_report: bool = False) -> Exit
 
     `saves_report`: the caller downloads the report itself and prints its path.
     """
-    if session.as_json:
-        emit(job)
+    if not session.output.is_text:
+        show_resource(session, job, JOBS)
         return exit_of(job)
     for line in lines(job):
         print_line(line)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 from schemas.name_matching import fold
-from webhook.cli.client import Json
-from webhook.cli.exit_codes import Exit
-from webhook.cli.session import Failed, Session
+from webhook.cli.client import Json, ProblemError
+from webhook.cli.exit_codes import Exit, Failed
+from webhook.cli.session import Session
 from webhook.cli.terminal import safe
 
 # Longer lists need IDs: every lookup by name reads the list.
 _MOST = 20_000
 _SHOWN = 5
+_ABOVE = "your provider"  # R3: no name
+_MOST_NAMES = 1_000  # in five requests
 OWN = "me"  # stands for the caller's own ID in the API
 
 
@@ -37,6 +40,28 @@ def profile_id(session: Session, reference: str) -> str:
     return str(_id(session, "import-profiles", reference, ("name",), {}))
 
 
+class TenantNames:
+    """The names of the tenants that the caller sees, by ID. Requests them when the first one is needed."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def __call__(self, tenant_id: object) -> object:
+        """Return the tenant's name; for a tenant above the caller's own `_ABOVE`; beyond `_MOST_NAMES` the ID."""
+        names, is_complete = self._names
+        return names.get(str(tenant_id), _ABOVE if is_complete else tenant_id)
+
+    @cached_property
+    def _names(self) -> tuple[dict[str, str], bool]:
+        """Return the names, and whether they are all that the caller sees."""
+        try:
+            listing = self._session.api.pages("/v1/tenants", {}, _MOST_NAMES)
+        except ProblemError:  # a token may list carriers and nothing else
+            return {}, False
+        names = {str(tenant.get("id")): str(tenant.get("name")) for tenant in listing["data"]}
+        return names, not listing["next_cursor"]
+
+
 def _id(
     session: Session, kind: str, reference: str | None, fields: Sequence[str], narrowed: Mapping[str, str | None]
 ) -> str | None:
@@ -46,20 +71,20 @@ def _id(
     for field in fields:
         matches = [entry for entry in listed if fold(str(entry.get(field) or "")) == fold(reference)]
         if matches:
-            return _only(session, kind, reference, matches)
+            return _only(kind, reference, matches)
     detail = f"None of your {_words(kind)} is called “{safe(reference)}”."
     fix = f"List them: {session.command(kind.removeprefix('import-'), 'list')}"
     document = {"code": "NOT_FOUND", "detail": detail, "fix": fix}
-    raise Failed(document, Exit.NOT_FOUND, as_json=session.as_json)
+    raise Failed(document, Exit.NOT_FOUND)
 
 
-def _only(session: Session, kind: str, reference: str, matches: Sequence[Json]) -> str:
+def _only(kind: str, reference: str, matches: Sequence[Json]) -> str:
     if len(matches) == 1:
         return str(matches[0].get("id"))
     ids = ", ".join(safe(entry.get("id")) for entry in matches[:_SHOWN])
     detail = f"{len(matches)} of your {_words(kind)} are called “{safe(reference)}”: {ids}"
     document = {"code": "AMBIGUOUS_NAME", "detail": detail, "fix": "Use the ID of the one you mean."}
-    raise Failed(document, Exit.USAGE, as_json=session.as_json)
+    raise Failed(document, Exit.USAGE)
 
 
 def _words(kind: str) -> str:

@@ -12,13 +12,14 @@ from schemas.capabilities import CAPABILITY_NAMES
 from schemas.http.file_options import FileForm
 from schemas.job_kinds import ACTIONS, ActionSpec, JobKind
 from webhook.cli.client import Json
+from webhook.cli.completion import carrier_names, tenant_names
 from webhook.cli.exit_codes import Ending, Exit
 from webhook.cli.lookup import tenant_id
 from webhook.cli.progress_views import View
 from webhook.cli.session import Session
+from webhook.cli.spreadsheets import STDIN, Spreadsheet
 from webhook.cli.submit import (
     Fields,
-    Spreadsheet,
     callback_option,
     check_report,
     file_options,
@@ -35,7 +36,12 @@ _FILTERS = ("q", "status", "capability", "country", "carrier", "tenant", "ends_w
 _FIELDS = ("on_error", "callback_url", "country_code", "number_format")  # sent as they are
 _OPTIONS = (
     click.argument("numbers", nargs=-1, metavar="[NUMBERS]..."),
-    click.option("--file", type=Spreadsheet(), help="Use the numbers in a spreadsheet with the column Phone Number."),
+    click.option(
+        "--file",
+        type=Spreadsheet(),
+        metavar="FILE|-",
+        help="Use the numbers in a spreadsheet with the column Phone Number; - is standard input.",
+    ),
     click.option(
         "--country-code",
         metavar="US",
@@ -54,8 +60,18 @@ _OPTIONS = (
     ),
     click.option("--capability", type=click.Choice(CAPABILITY_NAMES), help="With --all: an enabled capability."),
     click.option("--country", metavar="US", help="With --all: a country or a calling code."),
-    click.option("--carrier", metavar="NAME", help="With --all: a voice carrier or SMS carrier profile."),
-    click.option("--tenant", metavar="NAME|ID", help="With --all: the enterprise or reseller that has the numbers."),
+    click.option(
+        "--carrier",
+        metavar="NAME",
+        shell_complete=carrier_names,
+        help="With --all: a voice carrier or SMS carrier profile.",
+    ),
+    click.option(
+        "--tenant",
+        metavar="NAME|ID",
+        shell_complete=tenant_names,
+        help="With --all: the enterprise or reseller that has the numbers.",
+    ),
     click.option("--ends-with", metavar="DIGITS", help="With --all: the last four digits or more."),
     click.option(
         "--user-kind", type=click.Choice(["pbx", "trunk"]), help="With --all: kind of the user who has the number."
@@ -89,7 +105,12 @@ def act(session: Session, kind: JobKind, action_fields: Fields, options: dict[st
     mode = "review" if options["review"] else None
     fields = {**action_fields, "mode": mode, **{name: options[name] for name in _FIELDS}}
     if options["file"]:
-        _ask(action, options, f"the numbers in {safe(options['file'].name)}", as_json=session.as_json)
+        _ask(
+            action,
+            options,
+            f"the numbers in {'standard input' if options['file'] == STDIN else safe(options['file'].name)}",
+            as_json=session.as_json,
+        )
         file_options = {name: options[name] for name in FileForm.model_fields}
         send = _sends_file(session, action, options["file"], fields | file_options)
     else:

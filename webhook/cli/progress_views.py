@@ -1,9 +1,7 @@
-"""Displays of a job's progress: bars on a terminal, otherwise a plain line every few seconds."""
+"""Displays of a job's progress on a terminal: bars, or a plain line every few seconds."""
 
 from __future__ import annotations
 
-import os
-import sys
 import time
 from collections.abc import Callable
 from types import TracebackType
@@ -15,7 +13,7 @@ from rich.table import Column
 
 from webhook.cli.client import Json
 from webhook.cli.summary import is_over, is_reviewed, progress_line
-from webhook.cli.terminal import note, size, span
+from webhook.cli.terminal import is_dumb, note, shows_color, shows_progress, size, span
 
 LINE_SECONDS = 3.0
 _NARROW = 60
@@ -38,22 +36,16 @@ class View(Protocol):
 
 
 def open_view() -> View:
-    """Return the view that suits stderr: bars, or lines if it is not a terminal or cannot move the cursor."""
-    is_dumb = os.environ.get("TERM", "").lower() in {"dumb", "unknown"}
-    return Bars() if sys.stderr.isatty() and not is_dumb else Lines()
+    """Return the view that suits stderr: bars, lines on a terminal that cannot move the cursor, otherwise nothing."""
+    if not shows_progress():
+        return Nothing()
+    return Lines() if is_dumb() else Bars()
 
 
-class Lines:
-    """Plain lines, at most one every `LINE_SECONDS` for each phase."""
+class Nothing:
+    """Shows no progress, only notes."""
 
     poll_seconds = 5
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._began = clock()
-        self._is_sent = False
-        # An upload shorter than `LINE_SECONDS` prints only its last line.
-        self._last: tuple[str, float] = ("upload", self._began)
 
     def __enter__(self) -> Self:
         return self
@@ -64,6 +56,26 @@ class Lines:
         """Do nothing: there is nothing to close."""
 
     def uploading(self, sent: int, total: int) -> None:
+        """Do nothing."""
+
+    def show(self, job: Json) -> None:
+        """Do nothing."""
+
+    def note(self, text: str) -> None:
+        note(text)
+
+
+class Lines(Nothing):
+    """Plain lines, at most one every `LINE_SECONDS` for each phase."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._began = clock()
+        self._is_sent = False
+        # An upload shorter than `LINE_SECONDS` prints only its last line.
+        self._last: tuple[str, float] = ("upload", self._began)
+
+    def uploading(self, sent: int, total: int) -> None:
         is_last = sent >= total and not self._is_sent
         self._is_sent = sent >= total
         if is_last or (not self._is_sent and self._is_due("upload")):
@@ -72,9 +84,6 @@ class Lines:
     def show(self, job: Json) -> None:
         if not (is_over(job) or is_reviewed(job)) and self._is_due(str(job.get("status"))):
             note(progress_line(job))
-
-    def note(self, text: str) -> None:
-        note(text)
 
     def _is_due(self, phase: str) -> bool:
         shown, at = self._last
@@ -151,7 +160,7 @@ class Bars:
 
 
 def _progress() -> Progress:
-    console = Console(stderr=True)
+    console = Console(stderr=True, no_color=not shows_color())
     # A narrow terminal has room for the figures only.
     bar = [BarColumn(min(40, console.width // 3))] if console.width >= _NARROW else []
     return Progress(

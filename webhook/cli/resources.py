@@ -2,65 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import click
 
 from webhook.cli.client import Json
 from webhook.cli.exit_codes import Exit
+from webhook.cli.output import Format, check_fields, selected, value_of
 from webhook.cli.session import Session
-from webhook.cli.tables import table
+from webhook.cli.tables import cell_text, table, tsv_line
 from webhook.cli.terminal import emit, note, print_line, safe
 
-Row = Callable[[Json], tuple[object, ...]]
+Row = Callable[[Json], Sequence[object]]
 
 
-def list_resources(  # noqa: PLR0913, PLR0917 - resource, filters and layout
-    session: Session,
-    kind: str,
-    limit: int,
-    headings: Sequence[str],
-    row: Row,
-    filters: Mapping[str, str | None] | None = None,
-    spare: Sequence[str] = (),
-    word: str | None = None,
-) -> Exit:
-    """Print the first `limit` resources of a kind, as a table (`spare`: see `table`) or as JSON.
+@dataclass(frozen=True)
+class Listing:
+    """How resources of a kind are listed and shown.
 
-    `word`: what they are called, if not as the kind.
+    `path`: their path in the API. `row`: their cells, one for each of `headings`; the first one is never cut.
+    `spare`: the columns to hide on a narrow terminal, in that order. `empty`: the text for a list without entries.
     """
-    listing = session.api.pages(f"/v1/{kind}", filters or {}, limit)
-    empty = f"No {word or kind} yet."
-    return print_list(session, listing, lambda data: table(headings, map(row, data), spare), empty=empty)
+
+    path: str
+    headings: Sequence[str]
+    row: Row
+    spare: Sequence[str] = ()
+    empty: str = ""
+    order: str = "first"
 
 
-def print_list(
-    session: Session,
-    listing: Json,
-    print_table: Callable[[list[Json]], None],
-    *,
-    empty: str,
-    order: str = "first",
+def limit_option(words: str, default: int = 200) -> Callable[[Callable[..., Exit]], Callable[..., Exit]]:
+    """Return the option --limit of a list of `words`."""
+    return click.option(
+        "--limit",
+        type=click.IntRange(min=1),
+        default=default,
+        show_default=True,
+        help=f"Maximum number of {words} to list.",
+    )
+
+
+def list_resources(
+    session: Session, listing: Listing, limit: int, filters: Mapping[str, str | None] | None = None
 ) -> Exit:
-    """Print the entries that `Api.pages` returned, as a table or as JSON. `empty`: the text if there are none."""
-    data = listing["data"]
-    if session.as_json:
-        emit(listing)
-    elif data:
-        print_table(data)
-        if listing["next_cursor"]:
-            note(f"Showing the {order} {len(data):,}. To see more, use --limit.")
-    else:
-        print_line(empty)
+    """Print the first `limit` resources, as the user asks: table, TSV, JSON or JSON lines."""
+    pages = session.api.each_page(f"/v1/{listing.path}", filters or {}, limit)
+    checked = _checked(session, pages)
+    write = {Format.JSON: _as_json, Format.NDJSON: _as_lines, Format.TSV: _as_tsv, Format.TABLE: _as_table}
+    write[session.output.of_lists](session, listing, checked)
     return Exit.OK
 
 
-def show_resource(session: Session, resource: Json, headings: Sequence[str], row: Row) -> Exit:
-    """Print one resource, one field per line, or as JSON."""
+def show_resource(session: Session, resource: Json, listing: Listing) -> Exit:
+    """Print one resource: one field per line, or as the user asks."""
     if session.as_json:
-        emit(resource)
+        session.emit(resource)
+        return Exit.OK
+    check_fields([resource], session.output.fields)
+    headings, cells = _headings(session, listing), _cells(session, listing, resource)
+    if session.output.format is Format.TSV:
+        tsv_line(headings)
+        tsv_line(cells)
         return Exit.OK
     width = max(map(len, headings)) + 2
-    for heading, value in zip(headings, row(resource), strict=True):
-        print_line(f"{heading:<{width}}{safe(value)}".rstrip())
+    for heading, value in zip(headings, cells, strict=True):
+        print_line(f"{heading:<{width}}{cell_text(value)}".rstrip())
     return Exit.OK
 
 
@@ -68,7 +76,74 @@ def delete_resource(session: Session, kind: str, thing_id: str, word: str) -> Ex
     """Delete a resource or revoke a token, and print that it is done (R30)."""
     session.api.delete(kind, thing_id)
     if session.as_json:
-        emit({"id": thing_id, word: True})
+        session.emit({"id": thing_id, word: True})
     else:
         note(f"{word.capitalize()}: {safe(thing_id)}")
     return Exit.OK
+
+
+def _checked(session: Session, pages: Iterable[Json]) -> Iterator[Json]:
+    """Yield the pages; before the first one, raise `click.UsageError` for fields that its entries do not have."""
+    is_first = True
+    for page in pages:
+        if is_first:
+            check_fields(page["data"], session.output.fields)
+        is_first = False
+        yield page
+
+
+def _as_json(session: Session, _: Listing, pages: Iterable[Json]) -> None:
+    data, cursor = _gathered(pages)
+    emit({"data": [selected(entry, session.output.fields) for entry in data], "next_cursor": cursor})
+
+
+def _as_lines(session: Session, _: Listing, pages: Iterable[Json]) -> None:
+    for page in pages:
+        for entry in page["data"]:
+            emit(selected(entry, session.output.fields))
+
+
+def _as_tsv(session: Session, listing: Listing, pages: Iterable[Json]) -> None:
+    count, cursor = 0, None
+    for index, page in enumerate(pages):
+        if not index:
+            tsv_line(_headings(session, listing))
+        for entry in page["data"]:
+            tsv_line(_cells(session, listing, entry))
+        count, cursor = count + len(page["data"]), page.get("next_cursor")
+    if not count:
+        note(listing.empty)
+    _say_if_more(listing, count, cursor)
+
+
+def _as_table(session: Session, listing: Listing, pages: Iterable[Json]) -> None:
+    data, cursor = _gathered(pages)
+    if not data:
+        print_line(listing.empty)
+        return
+    spare = () if session.output.fields else listing.spare
+    table(_headings(session, listing), [_cells(session, listing, entry) for entry in data], spare)
+    _say_if_more(listing, len(data), cursor)
+
+
+def _gathered(pages: Iterable[Json]) -> tuple[list[Json], object]:
+    data: list[Json] = []
+    cursor = None
+    for page in pages:
+        data += page["data"]
+        cursor = page.get("next_cursor")
+    return data, cursor
+
+
+def _headings(session: Session, listing: Listing) -> Sequence[str]:
+    return session.output.fields or listing.headings
+
+
+def _cells(session: Session, listing: Listing, entry: Json) -> Sequence[object]:
+    fields = session.output.fields
+    return [value_of(entry, field) for field in fields] if fields else listing.row(entry)
+
+
+def _say_if_more(listing: Listing, count: int, cursor: object) -> None:
+    if cursor:
+        note(f"Showing the {listing.order} {count:,}. To see more, use --limit.")

@@ -15,25 +15,14 @@ from webhook.cli.commands.report import format_of, save
 from webhook.cli.exit_codes import Ending, Exit
 from webhook.cli.follow import conclude, follow, has_report
 from webhook.cli.progress_views import View, open_view
+from webhook.cli.resources import show_resource
 from webhook.cli.session import Session
-from webhook.cli.summary import is_reviewed, notes
-from webhook.cli.terminal import emit, is_asked, note, print_line, safe
+from webhook.cli.spreadsheets import opened
+from webhook.cli.summary import JOBS, is_reviewed, notes
+from webhook.cli.terminal import is_asked, note, print_line, safe
 
 Fields = Mapping[str, str | int | None]
 """Form fields sent with a file; None is omitted."""
-
-
-class Spreadsheet(click.Path):
-    """A regular file. A pipe has no length, which the service must know in advance."""
-
-    def __init__(self) -> None:
-        super().__init__(exists=True, dir_okay=False, path_type=Path)
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        path = Path(os.fsdecode(super().convert(str(value), param, ctx)))
-        if not path.is_file():
-            self.fail(f"{safe(path)} is not a regular file.", param, ctx)
-        return path
 
 
 review_option = click.option(
@@ -88,21 +77,26 @@ def check_report(path: Path | None) -> None:
         raise click.UsageError(f"Folder for the report does not exist: {safe(path.absolute().parent)}")
 
 
-def send_file(session: Session, view: View, file: Path, fields: Fields, to: str = "uploads") -> Json:
-    """Upload a file with a progress bar. Returns its job."""
-    total, sent = file.stat().st_size, 0
+def send_file(  # noqa: PLR0913 - the file, its form and what shows it
+    session: Session, view: View, file: Path, fields: Fields, to: str = "uploads", *, name: str | None = None
+) -> Json:
+    """Upload a file with a progress bar. Returns its job. `name`: its name in the job, if not that of the file."""
+    session.api.check_token()  # before standard input is read
+    with opened(file) as (usual_name, content):
+        total, sent = os.fstat(content.fileno()).st_size, 0
 
-    def on_read(count: int) -> None:
-        nonlocal sent
-        sent += count
-        view.uploading(sent, total)
+        def on_read(count: int) -> None:
+            nonlocal sent
+            sent += count
+            view.uploading(sent, total)
 
-    try:
-        return session.api.upload(file, fields, on_read, to)
-    except KeyboardInterrupt:
-        whole = "The whole file was sent. `numberyard jobs` shows whether it was queued."
-        view.note(whole if sent >= total else "The upload was interrupted. Nothing was queued.")
-        raise Ending(Exit.INTERRUPTED) from None
+        try:
+            return session.api.upload(name or usual_name, content, fields, on_read, to)
+        except KeyboardInterrupt:
+            whole = "The whole file was sent. `numberyard jobs` shows whether it was queued."
+            detail = whole if sent >= total else "The upload was interrupted. Nothing was queued."
+            view.note(detail)
+            raise Ending(Exit.INTERRUPTED, {"code": "INTERRUPTED", "detail": detail}) from None
 
 
 def run_job(session: Session, send: Callable[[View], Json], report_path: Path | None = None, *, wait: bool) -> Exit:
@@ -122,14 +116,13 @@ def run_job(session: Session, send: Callable[[View], Json], report_path: Path | 
         code = conclude(session, job, saves_report=report_path is not None)
     if report_path and has_report(job):
         size = save(session, str(job["id"]), "all", format_of(report_path), report_path)
-        (note if session.as_json else print_line)(f"Report: {safe(report_path.absolute())} ({size:,} bytes)")
+        (print_line if session.output.is_text else note)(f"Report: {safe(report_path.absolute())} ({size:,} bytes)")
     return code
 
 
 def _queued(session: Session, job: Json) -> Exit:
-    if session.as_json:
-        emit(job)
-        return Exit.OK
+    if not session.output.is_text:
+        return show_resource(session, job, JOBS)
     print_line(f"Job {safe(job.get('id'))}: {safe(job.get('status'))}")
     for line in notes(job):
         print_line(line)

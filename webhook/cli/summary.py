@@ -1,4 +1,4 @@
-"""A job as text: its state, its counts with their sum, its review, its most frequent errors.
+"""A job as text and as a row of a list: its state, its counts with their sum, its review, its most frequent errors.
 
 Makes untrusted text safe.
 """
@@ -12,6 +12,7 @@ from schemas.codes import Code, Outcome, in_general
 from schemas.jobs import TERMINAL, JobStatus
 from webhook.cli.client import Json
 from webhook.cli.exit_codes import Exit, of_job
+from webhook.cli.resources import Listing
 from webhook.cli.terminal import number, safe, span, when
 
 _TOP = 3
@@ -20,6 +21,23 @@ _COLUMNS, _CELLS = 60, 3  # that are shown of a file
 _SOURCES = 10
 _WRITTEN = (Outcome.CREATED, Outcome.UPDATED, Outcome.DELETED)
 _ENDINGS = frozenset(status.value for status in TERMINAL)
+
+
+def _row(job: Json) -> tuple[object, ...]:
+    counts = job.get("counts") or {}
+    file_name = (job.get("file") or {}).get("name")
+    figures = (counts.get("total"), counts.get("failed"), job.get("kind"), when(job.get("created_at")))
+    return (job.get("id"), job.get("status"), file_name, *figures)
+
+
+JOBS = Listing(
+    "jobs",
+    ("Job", "Status", "File", "Rows", "Failed", "Kind", "Created"),
+    _row,
+    spare=("Kind", "Rows", "Created"),
+    empty="No jobs.",
+    order="newest",
+)
 
 
 def is_over(job: Json) -> bool:

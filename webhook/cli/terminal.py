@@ -12,16 +12,50 @@ import os
 import re
 import sys
 import unicodedata
+from contextvars import ContextVar
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
 _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|(?:\x1b[\]PX^_]|[\x90\x9d]).*?(?:\x07|\x1b\\|\x9c|$)", re.DOTALL)
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _PLAIN = str.maketrans({"“": '"', "”": '"', "’": "'", "–": "-", "…": "..."})
+
+
+@dataclass(frozen=True)
+class Style:
+    """What a command may write besides its result.
+
+    `is_quiet`: no notes and no progress. `is_machine`: a program reads the output, so that stderr has only problems,
+    as JSON, unless it is a terminal. `has_color`: colors and bold text on a terminal.
+    """
+
+    is_quiet: bool = False
+    is_machine: bool = False
+    has_color: bool = True
+
+
+_USUAL = Style()
+STYLE: ContextVar[Style] = ContextVar("numberyard_style", default=_USUAL)
+
+
+def shows_color() -> bool:
+    """Return whether escape sequences are allowed: https://no-color.org, and terminals that can do nothing."""
+    return STYLE.get().has_color and not os.environ.get("NO_COLOR") and not is_dumb()
+
+
+def is_dumb() -> bool:
+    """Return whether the terminal says that it cannot move the cursor."""
+    return os.environ.get("TERM", "").lower() in {"dumb", "unknown"}
+
+
+def shows_progress() -> bool:
+    """Return whether progress is shown: only to people at a terminal."""
+    return sys.stderr.isatty() and not STYLE.get().is_quiet
 
 
 def safe(value: object) -> str:
@@ -40,8 +74,10 @@ def print_line(text: str = "") -> None:
 
 
 def note(text: str) -> None:
-    """Write a line that is not part of the result to stderr."""
-    click.echo(text, err=True)
+    """Write a line that is not part of the result to stderr, if people read it."""
+    style = STYLE.get()
+    if not (style.is_quiet or (style.is_machine and not sys.stderr.isatty())):
+        click.echo(text, err=True)
 
 
 def emit(document: dict[str, Any]) -> None:
@@ -111,7 +147,17 @@ def _plain(error: UnicodeError) -> tuple[str, int]:
     return text.encode("ascii", "replace").decode("ascii"), error.end
 
 
-def silence_broken_pipe() -> None:
-    """Redirect stdout to /dev/null after its reader has closed it, so that the final flush does not fail."""
-    with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def open_missing_streams() -> None:
+    """Open /dev/null where a standard stream is closed, so that no other file gets its number."""
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            while (opened := os.open(os.devnull, os.O_RDWR)) < descriptor:
+                pass
+            setattr(sys, name, open(opened, "r" if name == "stdin" else "w", encoding="utf-8"))  # noqa: PTH123, SIM115 - of a descriptor
+
+
+def silence(*streams: TextIO) -> None:
+    """Redirect streams that cannot be written to /dev/null, so that their final flush does not fail."""
+    for stream in streams:
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

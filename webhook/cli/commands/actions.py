@@ -9,6 +9,7 @@ import click
 
 from schemas.capabilities import ALL_LABELS, CAPABILITIES, CAPABILITY_NAMES
 from schemas.job_kinds import JobKind
+from webhook.cli.completion import sms_carrier_names, tenant_names, user_names, voice_carrier_names
 from webhook.cli.exit_codes import Exit
 from webhook.cli.lookup import tenant_id, user_id
 from webhook.cli.number_actions import act, acts
@@ -17,13 +18,18 @@ from webhook.cli.session import Session, talks
 _SERVICE = "voice (a PBX user's number, a trunk user's Default DID), forwarded or sms"
 _WORDS = {"on": "enable", "off": "disable"}
 _expected_holder = click.option(
-    "--expected-holder", metavar="NAME|ID", help="Do not change numbers that this tenant no longer has."
+    "--expected-holder",
+    metavar="NAME|ID",
+    shell_complete=tenant_names,
+    help="Do not change numbers that this tenant no longer has.",
 )
 
 
 @click.command()
-@click.option("--to", metavar="NAME|ID", help="Enterprise or reseller to assign the numbers to.")
-@click.option("--user", metavar="EMAIL|NAME|ID", help="User to assign the numbers to.")
+@click.option(
+    "--to", metavar="NAME|ID", shell_complete=tenant_names, help="Enterprise or reseller to assign the numbers to."
+)
+@click.option("--user", metavar="EMAIL|NAME|ID", shell_complete=user_names, help="User to assign the numbers to.")
 @click.option("--service", help=f"Service the user gets the numbers for: {_SERVICE}.  [default: voice]")
 @click.option(
     "--only-unassigned", is_flag=True, help="Do not change numbers that a customer or another user already has."
@@ -60,7 +66,7 @@ def assign(  # noqa: PLR0913 - options of the command
 
 
 @click.command()
-@click.option("--user", metavar="EMAIL|NAME|ID", help="Only from this user.")
+@click.option("--user", metavar="EMAIL|NAME|ID", shell_complete=user_names, help="Only from this user.")
 @click.option("--service", help=f"Only for this service: {_SERVICE}.")
 @_expected_holder
 @acts
@@ -94,8 +100,10 @@ def _switches(command: Callable[..., Exit]) -> Callable[..., Exit]:
     help=f"Turn {ALL_LABELS} of numbers on or off, and set their carriers. Other values stay the same.",
 )
 @_switches
-@click.option("--voice-carrier", metavar="NAME", help="New voice carrier.")
-@click.option("--sms-carrier-profile", metavar="NAME", help="New SMS carrier profile.")
+@click.option("--voice-carrier", metavar="NAME", shell_complete=voice_carrier_names, help="New voice carrier.")
+@click.option(
+    "--sms-carrier-profile", metavar="NAME", shell_complete=sms_carrier_names, help="New SMS carrier profile."
+)
 @acts
 @talks
 def change(

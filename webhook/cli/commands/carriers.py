@@ -5,13 +5,13 @@ from __future__ import annotations
 import click
 
 from webhook.cli.client import Json
+from webhook.cli.completion import carrier_names, tenant_names
 from webhook.cli.exit_codes import Exit
-from webhook.cli.lookup import OWN, tenant_or_own
-from webhook.cli.resources import delete_resource, list_resources, show_resource
+from webhook.cli.lookup import OWN, TenantNames, tenant_or_own
+from webhook.cli.resources import Listing, delete_resource, limit_option, list_resources, show_resource
 from webhook.cli.session import Session, talks
-from webhook.cli.terminal import emit, note, safe
+from webhook.cli.terminal import note, safe
 
-_HEADINGS = ("Carrier", "Name", "Service", "Defined by", "Default")
 _service = click.option("--service", type=click.Choice(["voice", "sms"]), required=True, help="Service of the carrier.")
 _FIELDS = {"voice": "default_voice_carrier", "sms": "default_sms_carrier_profile"}
 
@@ -22,13 +22,11 @@ def carriers() -> None:
 
 
 @carriers.command("list")
-@click.option(
-    "--limit", type=click.IntRange(min=1), default=200, show_default=True, help="Maximum number of carriers to list."
-)
+@limit_option("carriers")
 @talks
 def list_command(session: Session, *, limit: int) -> Exit:
     """List the carriers available to you, and those that tenants below you have added."""
-    return list_resources(session, "carriers", limit, _HEADINGS, _row, spare=("Defined by",))
+    return list_resources(session, _listing(session), limit)
 
 
 @carriers.command()
@@ -37,13 +35,19 @@ def list_command(session: Session, *, limit: int) -> Exit:
 @talks
 def add(session: Session, **fields: str) -> Exit:
     """Add a carrier."""
-    return show_resource(session, session.api.create("carriers", fields), _HEADINGS, _row)
+    return show_resource(session, session.api.create("carriers", fields), _listing(session))
 
 
 @carriers.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=carrier_names)
 @_service
-@click.option("--tenant", default=OWN, metavar="NAME|ID", help="Tenant to set the default for.  [default: your own]")
+@click.option(
+    "--tenant",
+    default=OWN,
+    metavar="NAME|ID",
+    shell_complete=tenant_names,
+    help="Tenant to set the default for.  [default: your own]",
+)
 @click.option("--none", is_flag=True, help="Remove the tenant's own default; it then inherits its parent's.")
 @talks
 def set_default(session: Session, *, name: str | None, service: str, tenant: str, none: bool) -> Exit:
@@ -52,7 +56,7 @@ def set_default(session: Session, *, name: str | None, service: str, tenant: str
         raise click.UsageError("Use either NAME or --none.")
     changed = session.api.change("tenants", tenant_or_own(session, tenant), {_FIELDS[service]: name})
     if session.as_json:
-        emit(changed)
+        session.emit(changed)
     else:
         holds = changed.get(f"effective_{_FIELDS[service]}") or "none"
         note(f"Default {service} carrier of {safe(changed.get('name'))}: {safe(holds)}")
@@ -67,6 +71,13 @@ def remove(session: Session, *, carrier_id: str) -> Exit:
     return delete_resource(session, "carriers", carrier_id, "deleted")
 
 
-def _row(carrier: Json) -> tuple[object, ...]:
-    default = "default" if carrier.get("is_default") else ""
-    return (carrier.get("id"), carrier.get("name"), carrier.get("service"), carrier.get("tenant_id"), default)
+def _listing(session: Session) -> Listing:
+    names = TenantNames(session)
+
+    def row(carrier: Json) -> tuple[object, ...]:
+        default = "default" if carrier.get("is_default") else ""
+        facts = (carrier.get("id"), carrier.get("name"), carrier.get("service"), default)
+        return (*facts, names(carrier.get("tenant_id")))
+
+    headings = ("Carrier", "Name", "Service", "Default", "Defined by")
+    return Listing("carriers", headings, row, spare=("Defined by",), empty="No carriers yet.")

@@ -14,8 +14,14 @@ from schemas.http.changes import LONGEST_WAIT, MOST_CHANGES
 from webhook.cli.client import Json
 from webhook.cli.exit_codes import Ending, Exit
 from webhook.cli.follow import patiently
+from webhook.cli.output import Format, check_fields, value_of
+from webhook.cli.problems import cannot_write
 from webhook.cli.session import Session, talks
-from webhook.cli.terminal import emit, note, print_line, safe, when
+from webhook.cli.tables import cell_text, tsv_line
+from webhook.cli.terminal import note, print_line, safe, when
+
+_HEADINGS = ("At", "Change", "Number", "Tenant", "Job")
+_WIDTHS = (20, 10, 16, 0, 0)  # a list without an end cannot be aligned by its contents
 
 
 @click.command()
@@ -38,6 +44,8 @@ def changes(session: Session, after: str | None, cursor_file: Path | None, limit
         raise click.UsageError("Use either --after or --cursor-file.")
     cursor = _read(cursor_file) if cursor_file is not None else after
     left = limit
+    if session.output.of_lists is Format.TSV:
+        tsv_line(session.output.fields or _HEADINGS)
     with _interruptible():
         while left is None or left > 0:
             most = MOST_CHANGES if left is None else min(left, MOST_CHANGES)
@@ -66,12 +74,22 @@ def _interruptible() -> Iterator[None]:
 
 def _show(session: Session, change: Json) -> None:
     if session.as_json:
-        emit(change)
+        session.emit(change)
         return
+    fields = session.output.fields
+    check_fields([change], fields)
+    cells = [value_of(change, field) for field in fields] if fields else _row(change)
+    if session.output.of_lists is Format.TSV:
+        tsv_line(cells)
+        return
+    widths = (0,) * len(cells) if fields else _WIDTHS
+    print_line("  ".join(f"{cell_text(cell):<{width}}" for cell, width in zip(cells, widths, strict=True)).rstrip())
+
+
+def _row(change: Json) -> tuple[object, ...]:
     kind = str(change["type"]).removeprefix("number.")
     tenant = (change.get("tenant") or {}).get("name")
-    columns = (when(change["at"]), f"{safe(kind):<10}", f"{safe(change['e164']):<16}", safe(tenant))
-    print_line("  ".join(columns).rstrip())
+    return (when(change["at"]), kind, change["e164"], tenant, change.get("job_id"))
 
 
 def _read(path: Path) -> str | None:
@@ -93,6 +111,4 @@ def _write(path: Path, cursor: str) -> None:
             os.fsync(file.fileno())
         draft.replace(path)
     except OSError as error:
-        raise click.BadParameter(
-            f"{safe(path)} cannot be written: {safe(error)}", param_hint="--cursor-file"
-        ) from error
+        raise cannot_write(error, str(path)) from error

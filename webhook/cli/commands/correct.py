@@ -7,12 +7,12 @@ from pathlib import Path
 import click
 
 from webhook.cli.client import Json
-from webhook.cli.commands.completion import recent_jobs
+from webhook.cli.completion import recent_jobs
 from webhook.cli.exit_codes import Exit
 from webhook.cli.json_files import JsonFile
 from webhook.cli.session import Session, talks
 from webhook.cli.submit import check_report, report_option, run_job
-from webhook.cli.terminal import print_line
+from webhook.cli.terminal import print_line, safe
 
 _job = click.argument("job_id", metavar="JOB_ID", shell_complete=recent_jobs)
 
@@ -32,16 +32,19 @@ def correct(
     """
     check_report(report_path)
     if preview:
-        _show(session.api.preview_correction(job_id, correction[1]))
-        return Exit.OK
+        return _show(session, session.api.preview_correction(job_id, correction[1]))
     return run_job(session, lambda _: session.api.correct(job_id, correction[1]), report_path, wait=True)
 
 
-def _show(found: Json) -> None:
+def _show(session: Session, found: Json) -> Exit:
+    if session.as_json:
+        session.emit(found)
+        return Exit.OK
     for number, rule in enumerate(found["rules"], start=1):
         print_line(f"Rule {number}: {rule['rows']:,} rows, {rule['right']:,} of them would be right.")
     for row in found["rows"]:
-        print_line(f"Row {row['row']:,}: " + ("would be right." if row["right"] else row["message"]))
+        print_line(f"Row {row['row']:,}: " + ("would be right." if row["right"] else safe(row["message"])))
+    return Exit.OK
 
 
 @click.command()

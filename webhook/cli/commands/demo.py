@@ -12,8 +12,9 @@ import click
 from webhook.cli.client import Api, Json
 from webhook.cli.commands.report import save
 from webhook.cli.commands.sample import write_sample
-from webhook.cli.exit_codes import Ending, Exit
+from webhook.cli.exit_codes import Exit, Failed
 from webhook.cli.follow import follow
+from webhook.cli.output import json_option
 from webhook.cli.progress_views import open_view
 from webhook.cli.session import Session
 from webhook.cli.summary import lines
@@ -27,9 +28,7 @@ from worker.storage import scratch
 
 @click.command()
 @click.option("--rows", type=click.IntRange(1, 10_000_000), default=100_000, show_default=True, help="Number of rows.")
-@click.option(
-    "--json", "as_json", is_flag=True, help="Write the job as JSON to stdout; everything else goes to stderr."
-)
+@json_option
 def demo(*, rows: int, as_json: bool) -> Exit:
     """Import a generated spreadsheet with realistic errors, and show the result."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
@@ -64,10 +63,9 @@ def _import(folder: Path, file: Path, report: Path, tell: Callable[[str], None])
             reseller = next(account for account in stack.accounts if account["kind"] == "reseller")
             tell(f"Uploading as {safe(reseller['name'])} to {stack.url}")
             with Api(stack.url, reseller["token"]) as api:
-                return _send(Session(api, as_json=False), file, report)
+                return _send(Session(api), file, report)
     except ServerError as error:
-        note(f"CANNOT_START: {error}")
-        raise Ending(Exit.UNEXPECTED) from error
+        raise Failed({"code": "CANNOT_START", "detail": str(error)}, Exit.UNEXPECTED) from error
 
 
 def _send(session: Session, file: Path, report: Path) -> Json:
@@ -79,6 +77,8 @@ def _send(session: Session, file: Path, report: Path) -> Json:
             sent += count
             view.uploading(sent, size)
 
-        job = follow(session, session.api.upload(file, {}, on_read), view)
+        with file.open("rb") as content:
+            job = session.api.upload(file.name, content, {}, on_read)
+        job = follow(session, job, view)
     save(session, str(job["id"]), "all", "csv", report)
     return job

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,14 +18,14 @@ from webhook.cli.follow import follow
 from webhook.cli.lookup import tenant_id
 from webhook.cli.number_filters import filter_options
 from webhook.cli.progress_views import LINE_SECONDS, open_view
-from webhook.cli.session import Failed, Session, talks
+from webhook.cli.saved_files import replacing
+from webhook.cli.session import Session, talks
 from webhook.cli.summary import exit_of, lines
-from webhook.cli.terminal import emit, note, number, print_line, safe, size
+from webhook.cli.terminal import note, number, print_line, safe, shows_progress, size
 
 _STDOUT = "-"
 _TRIES = 5  # of the download of a file that is kept
 _PAUSE = 1.0  # seconds before another try
-_DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _FORMATS = [choice.value for choice in ExportFormat]
 
 
@@ -69,7 +67,7 @@ def export(
     if path is None:
         _to_stdout(session, kind, criteria)
         return Exit.OK
-    with _replacing(session, path) as file, session.api.numbers_file(kind, criteria) as blocks:
+    with replacing(path) as file, session.api.numbers_file(kind, criteria) as blocks:
         _copy(blocks, file.write)
     return _saved(session, path)
 
@@ -89,33 +87,13 @@ def _check(session: Session, path: Path | None, kind: str) -> None:
         raise click.UsageError(f"Folder does not exist: {safe(path.absolute().parent)}")
 
 
-@contextmanager
-def _replacing(session: Session, path: Path) -> Iterator[BinaryIO]:
-    """Write a file beside `path`, and rename it after the block; remove it if the block fails."""
-    part = path.with_name(path.name + ".part")
-    try:
-        with part.open("wb") as file:
-            yield file
-        part.replace(path)
-    except OSError as error:
-        if error.errno in _DISK_FULL:
-            detail = f"The disk is full: {safe(path)} was not saved."
-            fix = "Free some space, or name another disk with --out."
-            raise Failed(
-                {"code": "DISK_FULL", "detail": detail, "fix": fix}, Exit.USAGE, as_json=session.as_json
-            ) from error
-        raise click.UsageError(f"Cannot write {safe(path)}: {error.strerror}") from error
-    finally:
-        part.unlink(missing_ok=True)
-
-
 def _copy(blocks: Iterator[bytes], write: Callable[[bytes], object]) -> None:
-    """Write the blocks, and say on stderr every few seconds how much has arrived."""
+    """Write the blocks, and say on a terminal every few seconds how much has arrived."""
     count, noted = 0, time.monotonic()
     for block in blocks:
         write(block)
         count += len(block)
-        if time.monotonic() > noted + LINE_SECONDS:
+        if shows_progress() and time.monotonic() > noted + LINE_SECONDS:
             noted = time.monotonic()
             note(f"Received: {size(count)}")
 
@@ -146,14 +124,14 @@ def _by_job(session: Session, criteria: dict[str, str | None], path: Path) -> Ex
         job = follow(session, job, view)
     if exit_of(job) is not Exit.OK:
         return _not_made(session, job)
-    with _replacing(session, path) as file:
+    with replacing(path) as file:
         _download(session, str(job["id"]), file)
     return _saved(session, path, job)
 
 
 def _not_made(session: Session, job: Json) -> Exit:
     if session.as_json:
-        emit(job)
+        session.emit(job)
     else:
         for line in lines(job):
             print_line(line)
@@ -182,7 +160,7 @@ def _download(session: Session, job_id: str, file: BinaryIO) -> None:
 def _saved(session: Session, path: Path, job: Json | None = None) -> Exit:
     count = path.stat().st_size
     if session.as_json:
-        emit({"path": str(path), "bytes": count} | ({} if job is None else {"job_id": job["id"]}))
+        session.emit({"path": str(path), "bytes": count} | ({} if job is None else {"job_id": job["id"]}))
         return Exit.OK
     numbers = "" if job is None else f", {number((job.get('counts') or {}).get('total'))} numbers"
     note(f"Saved: {safe(path)} ({count:,} bytes{numbers})")

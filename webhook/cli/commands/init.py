@@ -14,8 +14,8 @@ from schemas.http.users import email_of
 from schemas.name_matching import collapse_spaces
 from schemas.permissions import Tenant
 from webhook.cli.commands.tokens import show_secret
-from webhook.cli.exit_codes import Exit
-from webhook.cli.session import Failed
+from webhook.cli.exit_codes import Exit, Failed
+from webhook.cli.output import AS_TEXT, json_option
 from webhook.cli.terminal import emit, note, safe
 from worker.accounts import admins, first_account, passwords, tokens
 from worker.accounts.first_account import RootExistsError
@@ -63,7 +63,7 @@ def _email(_context: click.Context, _parameter: click.Parameter, value: str | No
     type=click.Path(file_okay=False, path_type=Path),
     help="Use the database of `numberyard up --data` in this folder, while it is not running.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
+@json_option
 def init(  # noqa: PLR0913 - the options
     *, name: str | None, token_name: str, new_token: bool, email: str | None, data: Path | None, as_json: bool
 ) -> Exit:
@@ -76,26 +76,26 @@ def init(  # noqa: PLR0913 - the options
         raise click.UsageError("Use --name, or --new-token, or --email alone.")
     account = None if email is None else {"email": email, "password": passwords.made_up()}
     document: dict[str, object] = {}
-    with _database(data, as_json=as_json) as settings:
+    with _database(data) as settings:
         engine = make_engine(settings)
         try:
             with engine.begin() as connection:
                 if name is not None or new_token:
-                    owner, issued = _token(connection, name, token_name, as_json=as_json)
+                    owner, issued = _token(connection, name, token_name)
                     document = _document(owner, token_name, issued)
                 if account is not None:
-                    _let_in(connection, account, as_json=as_json)
+                    _let_in(connection, account)
         finally:
             engine.dispose()
     return _show(document, account, as_json=as_json)
 
 
-def _let_in(connection: sa.Connection, account: dict[str, str], *, as_json: bool) -> None:
+def _let_in(connection: sa.Connection, account: dict[str, str]) -> None:
     """Create an account of the Master Reseller, or set a new password for an existing one."""
     if not first_account.has_tables(connection):
-        raise _refused("NOT_MIGRATED", as_json=as_json)
+        raise _refused("NOT_MIGRATED")
     if not first_account.create_admin(connection, account["email"], account["password"]):
-        raise _refused("NOT_INITIALIZED" if first_account.root(connection) is None else "EMAIL_TAKEN", as_json=as_json)
+        raise _refused("NOT_INITIALIZED" if first_account.root(connection) is None else "EMAIL_TAKEN")
 
 
 def _show(document: dict[str, object], account: dict[str, str] | None, *, as_json: bool) -> Exit:
@@ -107,25 +107,25 @@ def _show(document: dict[str, object], account: dict[str, str] | None, *, as_jso
         note(f"Sign in to the portal as {safe(account['email'])} within {hours} hours and choose a new password.")
         note("The temporary password, shown only now:")
         note(f"  {account['password']}")
-    return show_secret(document, as_json=False) if document else Exit.OK
+    return show_secret(document, AS_TEXT) if document else Exit.OK
 
 
-def _token(connection: sa.Connection, name: str | None, token_name: str, *, as_json: bool) -> tuple[Tenant, Issued]:
+def _token(connection: sa.Connection, name: str | None, token_name: str) -> tuple[Tenant, Issued]:
     if not first_account.has_tables(connection):
-        raise _refused("NOT_MIGRATED", as_json=as_json)
+        raise _refused("NOT_MIGRATED")
     if name is not None:
         try:
             return first_account.create_master_reseller(connection, name, token_name)
         except RootExistsError as error:
-            raise _refused("ALREADY_INITIALIZED", as_json=as_json) from error
+            raise _refused("ALREADY_INITIALIZED") from error
     owner = first_account.root(connection)
     if owner is None:
-        raise _refused("NOT_INITIALIZED", as_json=as_json)
+        raise _refused("NOT_INITIALIZED")
     return owner, tokens.create(connection, owner.id, token_name)
 
 
 @contextmanager
-def _database(data: Path | None, *, as_json: bool) -> Iterator[Settings]:
+def _database(data: Path | None) -> Iterator[Settings]:
     """Yield settings for the database: the one in the environment, or the embedded one of a data folder."""
     settings = get_settings()
     try:
@@ -140,12 +140,12 @@ def _database(data: Path | None, *, as_json: bool) -> Iterator[Settings]:
     except LookupError as error:
         raise click.UsageError(f"{error}; or use --data with the folder of `numberyard up`") from error
     except ServerError as error:
-        raise Failed({"code": "UNREACHABLE", "detail": str(error)}, Exit.UNREACHABLE, as_json=as_json) from error
+        raise Failed({"code": "UNREACHABLE", "detail": str(error)}, Exit.UNREACHABLE) from error
 
 
-def _refused(code: str, *, as_json: bool) -> Failed:
+def _refused(code: str) -> Failed:
     detail, fix = _REFUSALS[code]
-    return Failed({"code": code, "detail": detail, "fix": fix}, Exit.REFUSED, as_json=as_json)
+    return Failed({"code": code, "detail": detail, "fix": fix}, Exit.REFUSED)
 
 
 def _document(owner: Tenant, token_name: str, issued: Issued) -> dict[str, object]:

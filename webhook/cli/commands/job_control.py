@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from webhook.cli.commands.completion import recent_jobs
+from webhook.cli.completion import recent_jobs
 from webhook.cli.exit_codes import Exit
 from webhook.cli.session import Session, talks
 from webhook.cli.submit import check_report, report_option, run_job

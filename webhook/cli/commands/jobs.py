@@ -1,39 +1,60 @@
-"""`numberyard jobs`: list jobs, or show one, now or when it has ended."""
+"""`numberyard jobs`: list and search jobs, or show one, now or when it has ended."""
 
 from __future__ import annotations
 
 import click
 
+from schemas.codes import Code
+from schemas.job_kinds import JobKind
+from schemas.jobs import JobStatus
 from webhook.cli.client import Json
-from webhook.cli.commands.completion import recent_jobs
+from webhook.cli.completion import recent_jobs
 from webhook.cli.exit_codes import Exit
 from webhook.cli.follow import conclude, follow
+from webhook.cli.moments import METAVAR, Moment
 from webhook.cli.progress_views import open_view
-from webhook.cli.resources import print_list
+from webhook.cli.resources import limit_option, list_resources, show_resource
 from webhook.cli.session import Session, talks
-from webhook.cli.summary import lines
-from webhook.cli.tables import table
-from webhook.cli.terminal import emit, number, print_line, when
+from webhook.cli.summary import JOBS, lines
+from webhook.cli.terminal import print_line
 
-_HEADINGS = ("Job", "Created", "Kind", "Status", "File", "Rows", "Failed")
+_FILTERS = {
+    "search": "q",
+    "since": "created_after",
+    "until": "created_before",
+    "finished_since": "finished_after",
+}
 
 
 @click.command()
 @click.argument("job_id", required=False, shell_complete=recent_jobs)
 @click.option("--watch", is_flag=True, help="Wait for the job to end; the exit code shows the result.")
+@click.option("--status", type=click.Choice([choice.value for choice in JobStatus]), help="Only jobs in this state.")
+@click.option("--kind", type=click.Choice([choice.value for choice in JobKind]), help="Only jobs of this kind.")
 @click.option(
-    "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="Maximum number of jobs to list."
+    "--since", type=Moment(), metavar=METAVAR, help="Created at this time or later; 2h: in the last two hours."
 )
+@click.option("--until", type=Moment(), metavar=METAVAR, help="Created before this time.")
+@click.option("--finished-since", type=Moment(), metavar=METAVAR, help="Ended at this time or later.")
+@click.option("--search", metavar="TEXT", help="Part of the file's name, or of who started the job.")
+@click.option("--external-id", metavar="ID", help="ID that the request gave to the job.")
+@click.option(
+    "--code", type=click.Choice([code.value for code in Code]), metavar="CODE", help="Code of failed rows of the job."
+)
+@limit_option("jobs", 20)
 @talks
-def jobs(session: Session, job_id: str | None, *, watch: bool, limit: int) -> Exit:
+def jobs(session: Session, job_id: str | None, *, watch: bool, limit: int, **filters: str | None) -> Exit:
     """List jobs, newest first, or show JOB_ID.
 
-    Ctrl-C while waiting leaves the job running.
+    Times without a zone are UTC. Ctrl-C while waiting leaves the job running.
     """
+    criteria = {_FILTERS.get(name, name): value for name, value in filters.items() if value is not None}
     if job_id is None:
         if watch:
             raise click.UsageError("--watch needs a JOB_ID.")
-        return _list(session, limit)
+        return list_resources(session, JOBS, limit, criteria)
+    if criteria:
+        raise click.UsageError("Filters are for the list: use them without a JOB_ID.")
     job = session.api.job(job_id)
     if watch:
         with open_view() as view:
@@ -43,25 +64,8 @@ def jobs(session: Session, job_id: str | None, *, watch: bool, limit: int) -> Ex
 
 
 def _show(session: Session, job: Json) -> Exit:
-    if session.as_json:
-        emit(job)
-    else:
-        for line in lines(job):
-            print_line(line)
+    if not session.output.is_text:
+        return show_resource(session, job, JOBS)
+    for line in lines(job):
+        print_line(line)
     return Exit.OK
-
-
-def _list(session: Session, limit: int) -> Exit:
-    listing = session.api.pages("/v1/jobs", {}, limit)
-    return print_list(session, listing, _table, empty="No jobs yet.", order="newest")
-
-
-def _table(entries: list[Json]) -> None:
-    table(_HEADINGS, map(_row, entries), spare=("Kind", "Rows", "Created"))
-
-
-def _row(job: Json) -> tuple[object, ...]:
-    counts = job.get("counts") or {}
-    name = (job.get("file") or {}).get("name")
-    figures = (number(counts.get("total")), number(counts.get("failed")))
-    return (job.get("id"), when(job.get("created_at")), job.get("kind"), job.get("status"), name, *figures)

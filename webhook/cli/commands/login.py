@@ -13,6 +13,7 @@ from webhook.cli.client import LOOPBACK, Api, Json
 from webhook.cli.config import DEFAULT_PROFILE, Profile, config_path, profile_names, write_profile
 from webhook.cli.connection import Connection, check_token, check_url, typed_before
 from webhook.cli.exit_codes import Exit
+from webhook.cli.output import json_option
 from webhook.cli.session import reporting_refusals
 from webhook.cli.terminal import at_home, emit, note, safe
 
@@ -20,7 +21,7 @@ from webhook.cli.terminal import at_home, emit, note, safe
 @click.command()
 @click.option("--url", metavar="URL", help="URL of the service. If missing, you are asked for it.")
 @click.option("--profile", metavar="NAME", help=f"Profile to write.  [default: {DEFAULT_PROFILE}]")
-@click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
+@json_option
 @click.pass_context
 def login(ctx: click.Context, *, url: str | None, profile: str | None, as_json: bool) -> Exit:
     """Ask for the service's URL and your token, test them, and save them in the configuration file.
@@ -40,7 +41,7 @@ def login(ctx: click.Context, *, url: str | None, profile: str | None, as_json: 
     token = check_token(typed_before(root, "token") or _ask_for_token())
     if not token:
         raise click.UsageError("A token is required. Create one with `numberyard tokens add` or `numberyard init`.")
-    with reporting_refusals(Connection(url, token), as_json=as_json), Api(url, token) as api:
+    with reporting_refusals(Connection(url, token)), Api(url, token) as api:
         tenant = api.get("tenants", "me")
     path = write_profile(path, name, Profile(url, token))
     _show(name, url, tenant, path, as_json=as_json)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from webhook.cli.exit_codes import Exit
-from webhook.cli.session import Failed
+from webhook.cli.exit_codes import Exit, Failed
+from webhook.cli.output import json_option
 from webhook.cli.terminal import emit, note
 from worker.config.settings import get_settings
 from worker.database.engine import sqlalchemy_url
@@ -15,7 +15,7 @@ from worker.runtime.processes.child import ServerError
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
+@json_option
 def migrate(*, as_json: bool) -> Exit:
     """Update the tables of NUMBERYARD_DATABASE_URL to this version."""
     settings = get_settings()
@@ -24,7 +24,7 @@ def migrate(*, as_json: bool) -> Exit:
     except LookupError as error:
         raise click.UsageError(str(error)) from error
     except ServerError as error:
-        raise Failed({"code": "UNREACHABLE", "detail": str(error)}, Exit.UNREACHABLE, as_json=as_json) from error
+        raise Failed({"code": "UNREACHABLE", "detail": str(error)}, Exit.UNREACHABLE) from error
     upgrade(settings)
     if as_json:
         emit({"migrated": True})

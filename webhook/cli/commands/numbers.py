@@ -12,39 +12,29 @@ from webhook.cli.client import Json
 from webhook.cli.exit_codes import Exit
 from webhook.cli.lookup import tenant_id
 from webhook.cli.number_filters import filter_options
-from webhook.cli.resources import print_list
+from webhook.cli.resources import Listing, limit_option, list_resources, show_resource
 from webhook.cli.session import Session, talks
-from webhook.cli.tables import table
-from webhook.cli.terminal import emit, print_line, safe, when
+from webhook.cli.terminal import print_line, safe, when
 
 _E164 = re.compile(r"\+[1-9]\d{4,14}", re.ASCII)
-_HEADINGS = ("Number", "Country", "Capabilities", "Voice carrier", "SMS profile", "Status", "Tenant")
 
 
 @click.command()
 @click.argument("query", required=False, metavar="[QUERY|E164]")
 @filter_options
-@click.option(
-    "--limit", type=click.IntRange(min=1), default=50, show_default=True, help="Maximum count of numbers to list."
-)
+@limit_option("numbers", 50)
 @talks
 def numbers(session: Session, query: str | None, limit: int, *, tenant: str | None, **filters: str | None) -> Exit:
     """Search the inventory by the start of the number, or show one number (+12125550142) with its history."""
     filters["tenant_id"] = tenant_id(session, tenant)
     if query and _E164.fullmatch(query) and not any(filters.values()):
         return _show(session, session.api.number(query))
-    listing = session.api.pages("/v1/numbers", {"q": query, **filters}, limit)
-    return print_list(session, listing, _table, empty="No numbers match.")
-
-
-def _table(entries: list[Json]) -> None:
-    table(_HEADINGS, map(_row, entries), spare=("SMS profile", "Voice carrier", "Country"))
+    return list_resources(session, _NUMBERS, limit, {"q": query, **filters})
 
 
 def _show(session: Session, entry: Json) -> Exit:
-    if session.as_json:
-        emit(entry)
-        return Exit.OK
+    if not session.output.is_text:
+        return show_resource(session, entry, _NUMBERS)
     for line in _lines(entry):
         print_line(line)
     return Exit.OK
@@ -52,7 +42,7 @@ def _show(session: Session, entry: Json) -> Exit:
 
 def _lines(entry: Json) -> Iterator[str]:
     facts = (
-        *zip(_HEADINGS, _row(entry), strict=True),
+        *zip(_NUMBERS.headings, _row(entry), strict=True),
         ("Uploaded by", _name(entry.get("uploaded_by"))),
         ("Voice user", _name(entry.get("voice_user"))),
         ("SMS user", _name(entry.get("sms_user"))),
@@ -72,15 +62,24 @@ def _row(entry: Json) -> tuple[object, ...]:
     capabilities = " ".join(name for name in CAPABILITY_NAMES if entry.get(name))
     return (
         entry.get("e164"),
+        entry.get("status"),
+        _name(entry.get("tenant")),
         entry.get("country"),
         capabilities,
         entry.get("voice_carrier"),
         entry.get("sms_carrier_profile"),
-        entry.get("status"),
-        _name(entry.get("tenant")),
     )
 
 
 def _name(thing: object) -> object:
     """Return the name of a nested tenant or user, which is an object or already a name."""
     return thing.get("name") if isinstance(thing, dict) else thing
+
+
+_NUMBERS = Listing(
+    "numbers",
+    ("Number", "Status", "Tenant", "Country", "Capabilities", "Voice carrier", "SMS profile"),
+    _row,
+    spare=("SMS profile", "Voice carrier", "Country"),
+    empty="No numbers match.",
+)

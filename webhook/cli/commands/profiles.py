@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import copy
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -11,16 +12,15 @@ import click
 from schemas.jobs import Accept
 from schemas.mapping_texts import phrases
 from webhook.cli.client import Json
+from webhook.cli.completion import profile_names
 from webhook.cli.exit_codes import Exit
 from webhook.cli.json_files import JsonFile
 from webhook.cli.lookup import profile_id
-from webhook.cli.resources import delete_resource, print_list, show_resource
+from webhook.cli.resources import Listing, delete_resource, limit_option, list_resources, show_resource
 from webhook.cli.session import Session, talks
 from webhook.cli.submit import number_format_option, text_options
-from webhook.cli.tables import table
 from webhook.cli.terminal import safe, when
 
-_HEADINGS = ("Profile", "Name", "Belongs to", "Columns", "Last used")
 _EMPTY: Json = {"mapping": {}, "options": {}, "headers": []}
 
 
@@ -42,27 +42,20 @@ def profiles() -> None:
 
 
 @profiles.command("list")
-@click.option(
-    "--limit", type=click.IntRange(min=1), default=200, show_default=True, help="Maximum number of profiles to list."
-)
+@limit_option("profiles")
 @talks
 def list_command(session: Session, *, limit: int) -> Exit:
     """List your import profiles and those of the companies above you."""
-    listing = session.api.pages("/v1/import-profiles", {}, limit)
-    spare = ("Last used", "Columns", "Belongs to")
-    return print_list(
-        session, listing, lambda data: table(_HEADINGS, map(_row, data), spare), empty="No import profiles yet."
-    )
+    return list_resources(session, _PROFILES, limit)
 
 
 @profiles.command()
-@click.argument("reference", metavar="NAME|ID")
+@click.argument("reference", metavar="NAME|ID", shell_complete=profile_names)
 @talks
 def show(session: Session, *, reference: str) -> Exit:
     """Show an import profile. What --json writes can be saved again with `add --from`."""
     shown = session.api.get("import-profiles", profile_id(session, reference))
-    headings = (*_HEADINGS, "Options", "File's columns", "Created by")
-    return show_resource(session, shown, headings, lambda found: (*_row(found), *_details(found)))
+    return show_resource(session, shown, _DETAILED)
 
 
 @profiles.command()
@@ -105,21 +98,21 @@ def add(  # noqa: PLR0913 - options of the command
     body["options"] |= {option: value for option, value in options.items() if value is not None}
     body["headers"] += headers
     body["name"] = name
-    return show_resource(session, session.api.create("import-profiles", body), _HEADINGS, _row)
+    return show_resource(session, session.api.create("import-profiles", body), _PROFILES)
 
 
 @profiles.command()
-@click.argument("reference", metavar="NAME|ID")
+@click.argument("reference", metavar="NAME|ID", shell_complete=profile_names)
 @click.argument("name", metavar="NEW_NAME")
 @talks
 def rename(session: Session, *, reference: str, name: str) -> Exit:
     """Rename an import profile of your own company."""
     changed = session.api.change("import-profiles", profile_id(session, reference), {"name": name})
-    return show_resource(session, changed, _HEADINGS, _row)
+    return show_resource(session, changed, _PROFILES)
 
 
 @profiles.command()
-@click.argument("reference", metavar="NAME|ID")
+@click.argument("reference", metavar="NAME|ID", shell_complete=profile_names)
 @talks
 def remove(session: Session, *, reference: str) -> Exit:
     """Delete an import profile of your own company. Numbers and jobs are not changed."""
@@ -148,3 +141,17 @@ def _details(profile: Json) -> tuple[object, ...]:
         ", ".join(map(str, profile.get("headers") or ())),
         profile.get("created_by"),
     )
+
+
+_PROFILES = Listing(
+    "import-profiles",
+    ("Profile", "Name", "Belongs to", "Columns", "Last used"),
+    _row,
+    spare=("Last used", "Columns", "Belongs to"),
+    empty="No import profiles yet.",
+)
+_DETAILED = replace(
+    _PROFILES,
+    headings=(*_PROFILES.headings, "Options", "File's columns", "Created by"),
+    row=lambda profile: (*_row(profile), *_details(profile)),
+)

@@ -8,7 +8,7 @@ import click
 
 from schemas.jobs import Accept
 from webhook.cli.client import Json
-from webhook.cli.commands.completion import recent_jobs
+from webhook.cli.completion import profile_names, recent_jobs
 from webhook.cli.exit_codes import Exit
 from webhook.cli.json_files import JsonFile
 from webhook.cli.session import Session, talks
@@ -18,7 +18,13 @@ from webhook.cli.submit import check_report, number_format_option, report_option
 @click.command()
 @click.argument("job_id", metavar="JOB_ID", shell_complete=recent_jobs)
 @click.option("--mapping", type=JsonFile(), metavar="FILE", help="JSON file that says which column is which.")
-@click.option("--import-profile", "profile", metavar="NAME|ID", help="Import profile to read the file with.")
+@click.option(
+    "--import-profile",
+    "profile",
+    metavar="NAME|ID",
+    shell_complete=profile_names,
+    help="Import profile to read the file with.",
+)
 @click.option("--save-profile", metavar="NAME", help="Save the mapping as an import profile.")
 @click.option(
     "--accept",

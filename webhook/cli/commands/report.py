@@ -8,10 +8,11 @@ from pathlib import Path
 
 import click
 
-from webhook.cli.commands.completion import recent_jobs
+from webhook.cli.completion import recent_jobs
 from webhook.cli.exit_codes import Exit
+from webhook.cli.saved_files import replacing
 from webhook.cli.session import Session, talks
-from webhook.cli.terminal import emit, note, safe
+from webhook.cli.terminal import note, safe
 
 FORMATS = ("csv", "jsonl", "xlsx")
 
@@ -26,16 +27,8 @@ def format_of(path: Path) -> str:
 
 def save(session: Session, job_id: str, rows: str, file_format: str, path: Path) -> int:
     """Download a report to a file. Replaces an existing file only when complete. Returns the size in bytes."""
-    part = path.with_name(path.name + ".part")
-    try:
-        with session.api.report(job_id, rows, file_format) as pieces, part.open("wb") as file:
-            count = sum(file.write(piece) for piece in pieces)
-        part.replace(path)
-    except OSError as error:
-        raise click.UsageError(f"Cannot write {safe(path)}: {error.strerror}") from error
-    finally:
-        part.unlink(missing_ok=True)
-    return count
+    with session.api.report(job_id, rows, file_format) as blocks, replacing(path) as file:
+        return sum(file.write(block) for block in blocks)
 
 
 @click.command()
@@ -63,7 +56,7 @@ def report(session: Session, job_id: str, rows: str, file_format: str | None, ou
         return _to_stdout(session, job_id, rows, file_format or "csv")
     count = save(session, job_id, rows, file_format or format_of(out), out)
     if session.as_json:
-        emit({"job_id": job_id, "path": str(out), "bytes": count})
+        session.emit({"job_id": job_id, "path": str(out), "bytes": count})
     else:
         note(f"Saved: {safe(out)} ({count:,} bytes)")
     return Exit.OK

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import BinaryIO
 
 import click
 import pyarrow as pa
@@ -12,6 +13,8 @@ from pyarrow import csv
 from xlsxwriter import Workbook
 
 from webhook.cli.exit_codes import Exit
+from webhook.cli.output import json_option
+from webhook.cli.saved_files import replacing
 from webhook.cli.terminal import emit, note, safe
 from worker.sample.generator import MAX_ROWS, SCHEMA, rows
 
@@ -29,16 +32,13 @@ MOST_XLSX_ROWS = 1_048_575
 @click.option(
     "--out", type=click.Path(dir_okay=False, path_type=Path), required=True, metavar="F", help="File to write."
 )
-@click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
+@json_option
 def sample(count: int, seed: int, out: Path, *, as_json: bool) -> Exit:
     """Write a realistic spreadsheet with errors: a workbook if F ends in .xlsx, otherwise CSV."""
     workbook = out.suffix.lower() == ".xlsx"
     if workbook and count > MOST_XLSX_ROWS:
         raise click.UsageError(f"An .xlsx file has at most {MOST_XLSX_ROWS:,} rows: use .csv.")
-    try:
-        write_sample(out, count, seed)
-    except OSError as error:
-        raise click.UsageError(f"Cannot write {safe(out)}: {error.strerror}") from error
+    write_sample(out, count, seed)
     if as_json:
         emit({"path": str(out), "rows": count, "seed": seed, "bytes": out.stat().st_size})
     else:
@@ -47,22 +47,23 @@ def sample(count: int, seed: int, out: Path, *, as_json: bool) -> Exit:
 
 
 def write_sample(path: Path, count: int, seed: int) -> None:
-    """Write `count` rows to `path`: a workbook if it ends in .xlsx, otherwise CSV."""
-    (_write_xlsx if path.suffix.lower() == ".xlsx" else _write_csv)(path, rows(count, seed))
+    """Write `count` rows to `path`: a workbook if it ends in .xlsx, otherwise CSV. Complete, or not at all."""
+    write = _write_xlsx if path.suffix.lower() == ".xlsx" else _write_csv
+    with replacing(path) as file:
+        write(file, rows(count, seed))
 
 
-def _write_csv(path: Path, batches: Iterator[pa.RecordBatch]) -> None:
+def _write_csv(file: BinaryIO, batches: Iterator[pa.RecordBatch]) -> None:
     # No sample cell contains a comma or a quote, so nothing needs quoting; the header is written the same way.
     style = csv.WriteOptions(include_header=False, quoting_style="none")
-    with path.open("wb") as file:
-        file.write((",".join(SCHEMA.names) + "\n").encode())
-        with csv.CSVWriter(file, SCHEMA, write_options=style) as writer:
-            for batch in batches:
-                writer.write(batch)
+    file.write((",".join(SCHEMA.names) + "\n").encode())
+    with csv.CSVWriter(file, SCHEMA, write_options=style) as writer:
+        for batch in batches:
+            writer.write(batch)
 
 
-def _write_xlsx(path: Path, batches: Iterator[pa.RecordBatch]) -> None:
-    with path.open("wb") as file, Workbook(file, {"constant_memory": True}) as workbook:
+def _write_xlsx(file: BinaryIO, batches: Iterator[pa.RecordBatch]) -> None:
+    with Workbook(file, {"constant_memory": True}) as workbook:
         # A workbook contains its creation time; the same seed must give the same bytes.
         workbook.set_properties({"created": datetime(2000, 1, 1, tzinfo=UTC)})
         sheet = workbook.add_worksheet("Numbers")

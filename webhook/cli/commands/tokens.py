@@ -8,27 +8,15 @@ import click
 
 from schemas.roles import Role, Scope
 from webhook.cli.client import Json
+from webhook.cli.completion import tenant_names
 from webhook.cli.exit_codes import Exit
 from webhook.cli.lookup import tenant_id
-from webhook.cli.resources import delete_resource, list_resources
+from webhook.cli.output import Output, selected
+from webhook.cli.resources import Listing, delete_resource, limit_option, list_resources
 from webhook.cli.session import Session, talks
 from webhook.cli.terminal import emit, note, print_line, safe, when
 
 _TIMES = ("created_at", "expires_at", "last_used_at", "revoked_at")
-_HEADINGS = (
-    "Token",
-    "Name",
-    "Tenant",
-    "Role",
-    "Scopes",
-    "Networks",
-    "By",
-    "Created",
-    "Expires",
-    "Last used",
-    "Revoked",
-)
-_SPARE = ("Networks", "By", "Scopes", "Created", "Tenant", "Expires")
 
 
 @click.group()
@@ -37,18 +25,18 @@ def tokens() -> None:
 
 
 @tokens.command("list")
-@click.option(
-    "--limit", type=click.IntRange(min=1), default=200, show_default=True, help="Maximum number of tokens to list."
-)
+@limit_option("tokens")
 @talks
 def list_command(session: Session, *, limit: int) -> Exit:
     """List tokens, without their secrets."""
-    return list_resources(session, "tokens", limit, _HEADINGS, _row, spare=_SPARE)
+    return list_resources(session, _TOKENS, limit)
 
 
 @tokens.command()
 @click.argument("name")
-@click.option("--tenant", metavar="NAME|ID", help="Tenant the token belongs to.  [default: your own]")
+@click.option(
+    "--tenant", metavar="NAME|ID", shell_complete=tenant_names, help="Tenant the token belongs to.  [default: your own]"
+)
 @click.option("--expires", type=click.DateTime(), metavar="2030-12-31[T23:59:59]", help="Expiry of the token (UTC).")
 @click.option("--role", type=click.Choice([role.value for role in Role]), help="Role it acts with.  [default: yours]")
 @click.option(
@@ -85,7 +73,7 @@ def add(  # noqa: PLR0913 - the options
     limits = {"role": role, "scopes": list(scopes), "networks": list(networks)}
     fields: Json = {"name": name, "tenant_id": tenant_id(session, tenant), "expires_at": expires_at}
     fields |= {limit: value for limit, value in limits.items() if value}
-    return show_secret(session.api.create("tokens", fields), as_json=session.as_json)
+    return show_secret(session.api.create("tokens", fields), session.output)
 
 
 @tokens.command()
@@ -96,10 +84,10 @@ def revoke(session: Session, *, token_id: str) -> Exit:
     return delete_resource(session, "tokens", token_id, "revoked")
 
 
-def show_secret(token: Json, *, as_json: bool) -> Exit:
+def show_secret(token: Json, output: Output) -> Exit:
     """Print a new token: only the secret to stdout, for scripts; everything else to stderr."""
-    if as_json:
-        emit(token)
+    if output.is_json:
+        emit(selected(token, output.fields))
         return Exit.OK
     tenant = token.get("tenant") or {}
     note(f"Token “{safe(token.get('name'))}” of {safe(tenant.get('name'))}. Save it now; it is not shown again:")
@@ -112,5 +100,26 @@ def _row(token: Json) -> tuple[object, ...]:
     times = (when(token.get(name)) for name in _TIMES)
     scopes, networks = token.get("scopes") or (), token.get("networks") or ()
     scopes_text = "all" if set(scopes) == set(Scope) else " ".join(map(str, scopes))
-    limits = (token.get("role"), scopes_text, " ".join(map(str, networks)))
-    return (token.get("id"), token.get("name"), tenant, *limits, token.get("created_by"), *times)
+    facts = (token.get("id"), token.get("name"), token.get("role"), tenant, *times)
+    return (*facts, token.get("created_by"), scopes_text, " ".join(map(str, networks)))
+
+
+_TOKENS = Listing(
+    "tokens",
+    (
+        "Token",
+        "Name",
+        "Role",
+        "Tenant",
+        "Created",
+        "Expires",
+        "Last used",
+        "Revoked",
+        "By",
+        "Scopes",
+        "Networks",
+    ),
+    _row,
+    spare=("Networks", "By", "Scopes", "Created", "Last used", "Expires", "Tenant", "Revoked"),
+    empty="No tokens yet.",
+)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
-from webhook.cli.exit_codes import Ending, Exit
-from webhook.cli.terminal import emit, note, print_line, safe
+from webhook.cli.exit_codes import Exit, Failed
+from webhook.cli.output import json_option
+from webhook.cli.terminal import emit, print_line, safe
 from worker.config.settings import get_settings
 from worker.runtime.local_stack import Stack
 from worker.runtime.processes.child import ServerError
@@ -18,7 +19,7 @@ from worker.runtime.processes.child import ServerError
 @click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="Folder for all data.  [default: var]")
 @click.option("--port", type=click.IntRange(1, 65535), default=8080, show_default=True, help="Port of the service.")
 @click.option("--workers", type=click.IntRange(1), help="Worker processes.  [default: 2]")
-@click.option("--json", "as_json", is_flag=True, help="Write one line of JSON to stdout when it is ready.")
+@json_option
 @click.option("--demo", is_flag=True, help="Create a few sample accounts to try, and write DATA/demo.json.")
 def up(*, data: Path | None, port: int, workers: int | None, demo: bool, as_json: bool) -> Exit:
     """Run the whole service: servers, web, workers.
@@ -35,8 +36,7 @@ def up(*, data: Path | None, port: int, workers: int | None, demo: bool, as_json
             _greet(stack, demo=demo, as_json=as_json)
             stack.run_forever()
     except ServerError as error:
-        note(f"CANNOT_START: {error}")
-        raise Ending(Exit.UNEXPECTED) from error
+        raise Failed({"code": "CANNOT_START", "detail": str(error)}, Exit.UNEXPECTED) from error
     return Exit.OK
 
 

@@ -9,12 +9,14 @@ import click
 
 from schemas.jobs import Accept, OnExisting
 from webhook.cli.client import Json
+from webhook.cli.completion import profile_names as import_profile_names
+from webhook.cli.completion import sms_carrier_names, tenant_names, voice_carrier_names
 from webhook.cli.exit_codes import Exit
 from webhook.cli.json_files import JsonFile
 from webhook.cli.lookup import tenant_id
 from webhook.cli.session import Session, talks
+from webhook.cli.spreadsheets import Spreadsheet
 from webhook.cli.submit import (
-    Spreadsheet,
     callback_option,
     check_report,
     file_options,
@@ -28,11 +30,24 @@ from webhook.cli.submit import (
 
 
 @click.command()
-@click.argument("file", type=Spreadsheet())
+@click.argument("file", type=Spreadsheet(), metavar="FILE|-")
+@click.option("--name", metavar="NAME", help="File name to show for the upload.  [default: that of FILE]")
 @click.option("--watch", is_flag=True, help="Wait for the job to end and show the result.")
-@click.option("--voice-carrier", metavar="NAME", help="Voice carrier for rows that name none.")
-@click.option("--sms-carrier-profile", metavar="NAME", help="SMS carrier profile for rows that name none.")
-@click.option("--assign-to", metavar="NAME|ID", help="Enterprise or reseller to assign the numbers to.")
+@click.option(
+    "--voice-carrier", metavar="NAME", shell_complete=voice_carrier_names, help="Voice carrier for rows that name none."
+)
+@click.option(
+    "--sms-carrier-profile",
+    metavar="NAME",
+    shell_complete=sms_carrier_names,
+    help="SMS carrier profile for rows that name none.",
+)
+@click.option(
+    "--assign-to",
+    metavar="NAME|ID",
+    shell_complete=tenant_names,
+    help="Enterprise or reseller to assign the numbers to.",
+)
 @click.option(
     "--on-existing",
     type=click.Choice([choice.value for choice in OnExisting]),
@@ -52,6 +67,7 @@ from webhook.cli.submit import (
     "--import-profile",
     "profile_name",
     metavar="NAME|ID",
+    shell_complete=import_profile_names,
     help="Import profile to read the file with; none: never use one.  [default: the one with the file's column names]",
 )
 @click.option("--mapping", type=JsonFile(), metavar="FILE", help="JSON file that says which column is which.")
@@ -66,6 +82,7 @@ def upload(  # noqa: PLR0913 - options of the command
     session: Session,
     file: Path,
     *,
+    name: str | None,
     watch: bool,
     review: bool,
     report_path: Path | None,
@@ -75,7 +92,7 @@ def upload(  # noqa: PLR0913 - options of the command
     mapping: tuple[Path, Json] | None,
     **fields: str | int | None,
 ) -> Exit:
-    """Upload a spreadsheet of numbers: CSV, Excel or OpenDocument, compressed or not.
+    """Upload a spreadsheet of numbers: CSV, Excel or OpenDocument, compressed or not; - is standard input.
 
     Ctrl-C while waiting leaves the job running. The extension of PATH sets the report's format: .csv, .jsonl or .xlsx.
     --review waits until the file is checked, shows the expected result and, on a terminal, asks you to confirm.
@@ -85,4 +102,4 @@ def upload(  # noqa: PLR0913 - options of the command
     form |= {"only_unassigned": only_unassigned or None, "profile": profile_name}
     form |= {"mapping": None if mapping is None else json.dumps(mapping[1])}
     wait = watch or review or report_path is not None
-    return run_job(session, lambda view: send_file(session, view, file, form), report_path, wait=wait)
+    return run_job(session, lambda view: send_file(session, view, file, form, name=name), report_path, wait=wait)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import click
 
 from webhook.cli.client import Json
+from webhook.cli.completion import tenant_names, user_names
 from webhook.cli.exit_codes import Exit
 from webhook.cli.lookup import tenant_id, user_id
-from webhook.cli.resources import delete_resource, list_resources, show_resource
+from webhook.cli.resources import Listing, delete_resource, limit_option, list_resources, show_resource
 from webhook.cli.session import Session, talks
 
-_whom = click.argument("user", metavar="EMAIL|NAME|ID")
-_HEADINGS = ("User", "Name", "E-mail", "Kind", "Enterprise", "Number", "Forwarded", "SMS", "Extension")
+_whom = click.argument("user", metavar="EMAIL|NAME|ID", shell_complete=user_names)
 
 
 @click.group()
@@ -20,22 +20,23 @@ def users() -> None:
 
 
 @users.command("list")
-@click.option(
-    "--limit", type=click.IntRange(min=1), default=200, show_default=True, help="Maximum number of users to list."
-)
+@limit_option("users")
 @talks
 def list_command(session: Session, *, limit: int) -> Exit:
     """List users."""
-    return list_resources(
-        session, "users", limit, _HEADINGS, _row, spare=("Extension", "SMS", "Forwarded", "Kind", "E-mail")
-    )
+    return list_resources(session, _USERS, limit)
 
 
 @users.command()
 @click.argument("name")
 @click.option("--email", required=True, help="E-mail address of the user.")
 @click.option("--kind", type=click.Choice(["pbx", "trunk"]), required=True, help="Kind of user.")
-@click.option("--enterprise", metavar="NAME|ID", help="Enterprise of the user.  [default: your own]")
+@click.option(
+    "--enterprise",
+    metavar="NAME|ID",
+    shell_complete=tenant_names,
+    help="Enterprise of the user.  [default: your own]",
+)
 @click.option("--phone-number", metavar="NUMBER", help="Number of a PBX user, such as +12125550142.")
 @click.option("--default-did", metavar="NUMBER", help="Default DID of a trunk user.")
 @click.option(
@@ -52,7 +53,7 @@ def add(session: Session, *, enterprise: str | None, **fields: str | bool | tupl
     """Add a user and assign its first numbers."""
     fields["tenant_id"] = tenant_id(session, enterprise)
     body = {field: list(value) if isinstance(value, tuple) else value for field, value in fields.items() if value}
-    return show_resource(session, session.api.create("users", body), _HEADINGS, _row)
+    return show_resource(session, session.api.create("users", body), _USERS)
 
 
 @users.command()
@@ -60,7 +61,7 @@ def add(session: Session, *, enterprise: str | None, **fields: str | bool | tupl
 @talks
 def show(session: Session, *, user: str) -> Exit:
     """Show a user and its numbers."""
-    return show_resource(session, session.api.get("users", _id(session, user)), _HEADINGS, _row)
+    return show_resource(session, session.api.get("users", _id(session, user)), _USERS)
 
 
 @users.command("set")
@@ -78,7 +79,7 @@ def set_command(session: Session, *, user: str, **fields: str | bool | None) -> 
     if not changes:
         raise click.UsageError("Choose what to change: use at least one option.")
     body = {field: None if field == "extension" and value == "" else value for field, value in changes.items()}
-    return show_resource(session, session.api.change("users", _id(session, user), body), _HEADINGS, _row)
+    return show_resource(session, session.api.change("users", _id(session, user), body), _USERS)
 
 
 @users.command()
@@ -97,10 +98,10 @@ def _row(user: Json) -> tuple[object, ...]:
     return (
         user.get("id"),
         user.get("name"),
-        user.get("email"),
-        user.get("kind"),
-        user.get("tenant", {}).get("name"),
         user.get("phone_number") or user.get("default_did"),
+        (user.get("tenant") or {}).get("name"),
+        user.get("kind"),
+        user.get("email"),
         _listed(user.get("forwarded_dids")),
         _listed(user.get("sms_dids")) if user.get("sms_enabled") else "off",
         user.get("extension"),
@@ -111,3 +112,12 @@ def _listed(numbers: list[str] | None) -> str:
     """Return the first few numbers, and how many more there are."""
     shown = numbers or []
     return ", ".join(shown[:3]) + (f" and {len(shown) - 3} more" if len(shown) > 3 else "")  # noqa: PLR2004
+
+
+_USERS = Listing(
+    "users",
+    ("User", "Name", "Number", "Enterprise", "Kind", "E-mail", "Forwarded", "SMS", "Extension"),
+    _row,
+    spare=("Extension", "SMS", "Forwarded", "E-mail", "Kind"),
+    empty="No users yet.",
+)

@@ -7,15 +7,12 @@ import click
 from schemas.http.changes import ChangeType
 from schemas.http.webhooks import AllEvents, JobEvent, MessageState
 from webhook.cli.client import Json
+from webhook.cli.deliveries import show_message, show_queued, show_secret
 from webhook.cli.exit_codes import Exit
-from webhook.cli.resources import delete_resource, list_resources, show_resource
+from webhook.cli.resources import Listing, delete_resource, limit_option, list_resources, show_resource
 from webhook.cli.session import Session, talks
-from webhook.cli.tables import table
-from webhook.cli.terminal import emit, note, print_line, safe, when
+from webhook.cli.terminal import safe, when
 
-_HEADINGS = ("Subscription", "Events", "State", "Failing since", "Description", "URL")
-_MESSAGE_HEADINGS = ("Message", "Type", "State", "Tries", "Created", "Next try")
-_TRY_HEADINGS = ("Tried at", "Try", "Result", "Status", "ms")
 _EVENTS = [event.value for kind in (AllEvents, JobEvent, ChangeType) for event in kind]
 _event = click.option("--event", "events", multiple=True, type=click.Choice(_EVENTS), help="An event; may be repeated.")
 
@@ -26,13 +23,11 @@ def webhooks() -> None:
 
 
 @webhooks.command("list")
-@click.option(
-    "--limit", type=click.IntRange(min=1), default=200, show_default=True, help="Maximum number of subscriptions."
-)
+@limit_option("subscriptions")
 @talks
 def list_command(session: Session, *, limit: int) -> Exit:
     """List subscriptions, oldest first."""
-    return list_resources(session, "webhooks", limit, _HEADINGS, _row, spare=("Description", "Failing since", "Events"))
+    return list_resources(session, _SUBSCRIPTIONS, limit)
 
 
 @webhooks.command()
@@ -53,7 +48,7 @@ def add(session: Session, *, receiver: str, events: tuple[str, ...], description
 @talks
 def show(session: Session, *, webhook_id: str) -> Exit:
     """Show a subscription."""
-    return show_resource(session, session.api.get("webhooks", webhook_id), _HEADINGS, _row)
+    return show_resource(session, session.api.get("webhooks", webhook_id), _SUBSCRIPTIONS)
 
 
 @webhooks.command()
@@ -71,7 +66,7 @@ def update(
     body = {name: value for name, value in changed.items() if value is not None}
     if not body:
         raise click.UsageError("Say what to change.")
-    return show_resource(session, session.api.change("webhooks", webhook_id, body), _HEADINGS, _row)
+    return show_resource(session, session.api.change("webhooks", webhook_id, body), _SUBSCRIPTIONS)
 
 
 @webhooks.command()
@@ -87,7 +82,7 @@ def delete(session: Session, *, webhook_id: str) -> Exit:
 @talks
 def test(session: Session, *, webhook_id: str) -> Exit:
     """Send a test message."""
-    return _queued(session, session.api.act_on("webhooks", webhook_id, "test"))
+    return show_queued(session, session.api.act_on("webhooks", webhook_id, "test"))
 
 
 @webhooks.command()
@@ -104,22 +99,14 @@ def rotate(session: Session, *, webhook_id: str) -> Exit:
 @click.option(
     "--state", type=click.Choice([state.value for state in MessageState]), help="Only messages in this state."
 )
-@click.option(
-    "--limit", type=click.IntRange(min=1), default=200, show_default=True, help="Maximum number of messages to list."
-)
+@limit_option("messages")
 @talks
 def messages(session: Session, *, webhook_id: str, message_id: str | None, state: str | None, limit: int) -> Exit:
     """List the messages of a subscription, newest first; or show one with its delivery attempts."""
     path = session.api.path("webhooks", webhook_id, "messages")
     if message_id is None:
-        spare = ("Created", "Next try")
-        return list_resources(session, path, limit, _MESSAGE_HEADINGS, _message, {"state": state}, spare, "messages")
-    message = session.api.get(path, message_id)
-    show_resource(session, message, _MESSAGE_HEADINGS, _message)
-    if not session.as_json and message.get("deliveries"):
-        print_line("")
-        table(_TRY_HEADINGS, map(_try, message["deliveries"]))
-    return Exit.OK
+        return list_resources(session, _messages(path), limit, {"state": state})
+    return show_message(session, session.api.get(path, message_id), _messages(path))
 
 
 @webhooks.command()
@@ -129,34 +116,19 @@ def messages(session: Session, *, webhook_id: str, message_id: str | None, state
 def replay(session: Session, *, webhook_id: str, message_id: str) -> Exit:
     """Send a message again, with the same ID."""
     path = session.api.path("webhooks", webhook_id, "messages")
-    return _queued(session, session.api.act_on(path, message_id, "replay"))
-
-
-def _queued(session: Session, message: Json) -> Exit:
-    if session.as_json:
-        emit(message)
-    else:
-        note(f"Queued to be sent: {safe(message.get('id'))}")
-    return Exit.OK
+    return show_queued(session, session.api.act_on(path, message_id, "replay"))
 
 
 def _show_secret(session: Session, subscription: Json) -> Exit:
-    """Print only the secret to stdout, for scripts; everything else to stderr."""
-    if session.as_json:
-        emit(subscription)
-        return Exit.OK
-    if subscription.get("previous_until"):
-        note(f"The previous secret also signs until {when(subscription['previous_until'])}.")
-    note(f"Subscription {safe(subscription.get('id'))}. Save its secret now; it is not shown again:")
-    print_line(safe(subscription.get("secret")))
-    return Exit.OK
+    about = f"Subscription {safe(subscription.get('id'))}. Save its secret now; it is not shown again:"
+    return show_secret(session, subscription, about)
 
 
 def _row(subscription: Json) -> tuple[object, ...]:
     state = "on" if subscription.get("enabled") else "switched off" if subscription.get("disabled_at") else "off"
     failing = when(subscription.get("failing_since"))
     events = " ".join(subscription.get("events") or [])
-    return (subscription.get("id"), events, state, failing, subscription.get("description"), subscription.get("url"))
+    return (subscription.get("id"), state, subscription.get("url"), events, failing, subscription.get("description"))
 
 
 def _message(message: Json) -> tuple[object, ...]:
@@ -164,6 +136,15 @@ def _message(message: Json) -> tuple[object, ...]:
     return (*facts, when(message.get("created_at")), when(message.get("next_attempt_at")))
 
 
-def _try(delivery: Json) -> tuple[object, ...]:
-    figures = (delivery.get(name) for name in ("attempt", "result", "status", "duration_ms"))
-    return (when(delivery.get("at")), *figures)
+_SUBSCRIPTIONS = Listing(
+    "webhooks",
+    ("Subscription", "State", "URL", "Events", "Failing since", "Description"),
+    _row,
+    spare=("Description", "Failing since", "Events"),
+    empty="No webhooks yet.",
+)
+
+
+def _messages(path: str) -> Listing:
+    headings = ("Message", "Type", "State", "Tries", "Created", "Next try")
+    return Listing(path, headings, _message, ("Next try", "Created"), "No messages yet.", "newest")

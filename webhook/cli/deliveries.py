@@ -1,0 +1,48 @@
+"""The shared part of `callbacks` and `webhooks`: messages with their delivery attempts, and secrets."""
+
+from __future__ import annotations
+
+from webhook.cli.client import Json
+from webhook.cli.exit_codes import Exit
+from webhook.cli.resources import Listing, show_resource
+from webhook.cli.session import Session
+from webhook.cli.tables import table
+from webhook.cli.terminal import note, print_line, safe, when
+
+_HEADINGS = ("Tried at", "Try", "Result", "Status", "ms")
+
+
+def show_message(session: Session, message: Json, listing: Listing) -> Exit:
+    """Print a message and, for people, its delivery attempts."""
+    show_resource(session, message, listing)
+    if session.output.is_text and message.get("deliveries"):
+        print_line("")
+        table(_HEADINGS, map(_attempt, message["deliveries"]))
+    return Exit.OK
+
+
+def show_queued(session: Session, message: Json) -> Exit:
+    """Print that a message is queued to be sent."""
+    if session.as_json:
+        session.emit(message)
+    else:
+        note(f"Queued to be sent: {safe(message.get('id'))}")
+    return Exit.OK
+
+
+def show_secret(session: Session, document: Json, about: str = "") -> Exit:
+    """Print only the secret to stdout, for scripts; `about` and everything else to stderr."""
+    if session.as_json:
+        session.emit(document)
+        return Exit.OK
+    if document.get("previous_until"):
+        note(f"The previous secret also signs until {when(document['previous_until'])}.")
+    if about:
+        note(about)
+    print_line(safe(document.get("secret")))
+    return Exit.OK
+
+
+def _attempt(delivery: Json) -> tuple[object, ...]:
+    figures = (delivery.get(name) for name in ("attempt", "result", "status", "duration_ms"))
+    return (when(delivery.get("at")), *figures)
