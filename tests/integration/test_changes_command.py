@@ -10,7 +10,6 @@ from tests.support.cli_runner import Cli
 from tests.support.files import sheets
 from webhook.cli.exit_codes import Exit
 
-
 HEADER = "At\tChange\tNumber\tTenant\tJob\n"
 
 

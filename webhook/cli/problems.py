@@ -25,11 +25,18 @@ class CutOffError(Exception):
 def code_of(run: Callable[[], int], machine: Format | None) -> int:
     """Run a command. Show any exception as a line or two, or as JSON in a `machine` format. Returns the exit code."""
     try:
-        return run()
+        return _code_of(run, machine)
     except (BrokenPipeError, CutOffError):
-        # The reader closed the pipe: nothing more can be said to it.
+        # The reader of stdout, or of stderr, closed the pipe: nothing more can be said to it.
         silence(sys.stdout, sys.stderr)
         return Exit.CUT_OFF
+
+
+def _code_of(run: Callable[[], int], machine: Format | None) -> int:
+    try:
+        return run()
+    except (BrokenPipeError, CutOffError):
+        raise
     except Ending as ending:
         _show_ending(ending, machine)
         return ending.code

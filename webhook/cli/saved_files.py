@@ -21,11 +21,11 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     written: a full disk, a missing folder, a file that others own.
     """
     try:
-        target = path.resolve()
-        if target.exists() and not target.is_file():
-            with target.open("wb") as stream:
+        if path.exists() and not path.is_file():
+            with path.open("wb") as stream:
                 yield stream
             return
+        target = path.resolve()
         part = target.with_name(f"{target.name}.{secrets.token_hex(4)}.part")
         try:
             with part.open("xb") as file:

@@ -11,16 +11,16 @@ import sys
 from collections.abc import Iterable, Sequence
 
 import click
-from rich.cells import cell_len
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from webhook.cli.terminal import note, number, print_line, safe, shows_color
 
 _GAP = 2
 # Minimum width of a cut cell, in characters.
 _LEAST = 8
+# Width to which a long cell may be cut so that another column can be shown.
+_LONG = 24
 # Width without a terminal: nothing is cut.
 _UNCUT = 10_000
 _SEPARATORS = {"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"}
@@ -31,21 +31,24 @@ Rows = Sequence[Sequence[str]]
 def table(headings: Sequence[str], rows: Iterable[Sequence[object]], spare: Sequence[str] = ()) -> None:
     """Print the rows under their headings.
 
-    On a terminal too narrow for all columns, hide the columns in `spare`, in that order. If that is not enough, cut
-    long cells, except in the first column. If that is not enough either, print each row with one field per line.
+    On a terminal too narrow for all columns, hide the columns in `spare`, in that order, and cut long cells, except in
+    the first column. If that is not enough, print each row with one field per line.
     """
     cells = [[cell_text(cell) for cell in row] for row in rows]
-    console = Console(width=None if sys.stdout.isatty() else _UNCUT, color_system=None)
-    columns = _columns_to_show(headings, cells, spare, console.width)
+    width = Console().width if sys.stdout.isatty() else _UNCUT
+    columns = _columns_to_show(headings, cells, spare, width)
     names, shown = [headings[column] for column in columns], [[row[column] for column in columns] for row in cells]
-    widths = _widths(names, shown)
-    if widths[0] + (_GAP + _LEAST) * (len(names) - 1) > console.width:
+    widths = _fitting(_widths(names, shown), width)
+    if sum(widths) + _GAP * (len(widths) - 1) > width:
         _as_records(headings, cells)
         return
-    _as_table(console, names, shown, widths[0])
+    heading = _line(names, widths)
+    print_line(click.style(heading, bold=True) if sys.stdout.isatty() and shows_color() else heading)
+    for row in shown:
+        print_line(_line(row, widths))
     if len(columns) < len(headings):
-        cut = ", ".join(heading for heading in headings if heading not in names)
-        note(f"Hidden (terminal too narrow): {cut}.")
+        hidden = ", ".join(name for name in headings if name not in names)
+        note(f"Hidden (terminal too narrow): {hidden}.")
 
 
 def cell_text(value: object) -> str:
@@ -73,8 +76,9 @@ def _widths(headings: Sequence[str], cells: Rows) -> list[int]:
 
 
 def _columns_to_show(headings: Sequence[str], cells: Rows, spare: Sequence[str], width: int) -> list[int]:
-    """Return the indices of the columns to show."""
-    widths, columns = _widths(headings, cells), list(range(len(headings)))
+    """Return the indices of the columns to show: as many as fit if long cells are cut."""
+    first, *others = _widths(headings, cells)
+    widths, columns = [first, *(min(other, _LONG) for other in others)], list(range(len(headings)))
     for name in spare:
         if sum(widths[column] + _GAP for column in columns) - _GAP <= width:
             break
@@ -82,17 +86,23 @@ def _columns_to_show(headings: Sequence[str], cells: Rows, spare: Sequence[str],
     return columns
 
 
-def _as_table(console: Console, headings: Sequence[str], cells: Rows, first: int) -> None:
-    grid = Table(box=None, pad_edge=False)
-    for index, heading in enumerate(headings):
-        grid.add_column(heading, no_wrap=True, overflow="ellipsis", min_width=None if index else first)
-    for row in cells:
-        grid.add_row(*map(Text, row))
-    with console.capture() as capture:
-        console.print(grid)
-    for index, line in enumerate(capture.get().splitlines()):
-        is_bold = not index and sys.stdout.isatty() and shows_color()
-        print_line(click.style(line.rstrip(), bold=True) if is_bold else line.rstrip())
+def _fitting(widths: list[int], width: int) -> list[int]:
+    """Return the widths of columns, with the widest ones but the first narrowed until they fit, or are `_LEAST`."""
+    fitting = list(widths)
+    while sum(fitting) + _GAP * (len(fitting) - 1) > width:
+        widest = max(range(1, len(fitting)), key=fitting.__getitem__, default=0)
+        if not widest or fitting[widest] <= _LEAST:
+            break
+        fitting[widest] -= 1
+    return fitting
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return (" " * _GAP).join(map(_cell, cells, widths)).rstrip()
+
+
+def _cell(text: str, width: int) -> str:
+    return set_cell_size(text, width) if cell_len(text) <= width else f"{set_cell_size(text, width - 1)}…"
 
 
 def _as_records(headings: Sequence[str], cells: Rows) -> None:
