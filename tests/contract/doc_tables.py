@@ -39,6 +39,7 @@ from worker.config.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 PLACEHOLDER = re.compile(r"^\{\{ (?P<name>[a-z-]+) \}\}\n", re.MULTILINE)
+_OUTPUT = frozenset({"as_json", "output_format", "fields", "no_header"})
 FAMILIES = {
     Family.OK: "Successful rows",
     Family.SKIPPED: "Skipped rows",
@@ -163,9 +164,18 @@ def shared_options() -> str:
     return table(("Option", "Meaning"), _options(command_line, {"version"}))
 
 
+def output_options() -> str:
+    """Return the options of the client commands on their output."""
+    command = command_line.get_command(click.Context(command_line), "jobs")
+    if command is None:
+        raise LookupError("jobs")
+    others = {option.name for option in command.params} - _OUTPUT
+    return table(("Option", "Meaning"), _options(command, others))
+
+
 def command_options() -> str:
     """Return one section per command: its help and options."""
-    shared = {option.name for option in command_line.params} | {"as_json"}
+    shared = {option.name for option in command_line.params} | _OUTPUT
     sections = []
     for path, usage, command in _commands():
         text = inspect.cleandoc(command.help or "").replace("\b\n", "").replace("\f", "")
@@ -265,6 +275,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "commands": commands,
     "shared-options": shared_options,
     "command-options": command_options,
+    "output-options": output_options,
     "exit-codes": exit_codes,
     "metrics": metrics,
 }

@@ -65,10 +65,14 @@ URL, the token, profiles and completion.
 
 ## Shared options
 
-Client commands take these options after `numberyard` or after the command (`--config` only after `numberyard`). Every
-command that shows something takes `--json`: stdout is then JSON only.
+Client commands take these options after `numberyard` or after the command (`--config` only after `numberyard`).
 
 {{ shared-options }}
+
+Client commands take these options on their output; commands that run the service take only `--json`.
+[Pipes](../guides/command-line.md#pipes) has examples.
+
+{{ output-options }}
 
 ## Options of each command
 

@@ -223,9 +223,45 @@ def test_one_resource_in_every_format(program: Program, stocked: Door) -> None:
         ["status"],
         [rows_of(program("jobs", "--fields", "status"))[-1][0]],
     ]
-    assert program("jobs", job_id, "--fields", "id").stdout.decode() == f"id  {job_id}\n"
+    assert program("jobs", job_id, "--fields", "id", "--no-header").stdout.decode() == f"{job_id}\n"
+    assert program.on_terminal("jobs", job_id, "--fields", "id,status").startswith(f"id      {job_id}\nstatus  ")
     assert program("jobs", job_id).stdout.decode().startswith(f"Job {job_id}: ")
     assert program("jobs", "--json", "--output", "tsv").returncode == Exit.USAGE
+
+
+@pytest.mark.parametrize(
+    ("words", "field"),
+    [
+        (("upload", "-"), "nam"),
+        (("change", "+12125550004", "--fax", "on"), "file.nam"),
+        (("tenants", "add", "New", "--kind", "enterprise"), "kin"),
+        (("tokens", "add", "night"), "secret"),
+        (("webhooks", "list"), "events.x"),
+        (("profiles", "list"), "mapping_name"),
+    ],
+)
+def test_fields_that_do_not_exist_are_refused_before_anything_is_done(
+    program: Program, database: sa.Engine, words: tuple[str, ...], field: str
+) -> None:
+    def counts() -> list[int]:
+        with database.connect() as connection:
+            names = ("jobs", "tenants", "tokens")
+            return [connection.execute(sa.text(f"SELECT count(*) FROM {name}")).scalar_one() for name in names]  # noqa: S608 - of constants
+
+    before = counts()
+    done = program(*words, "--fields", f"id,{field}", given=sheets.csv_bytes(sheets.rows(2)))
+    assert counts() == before
+    assert (done.returncode, f"No field “{field}”. Fields: ".encode() in done.stderr) == (Exit.USAGE, True), done.stderr
+    assert done.stdout == b""
+
+
+def test_the_id_of_a_new_job_for_a_script(program: Program) -> None:
+    done = program.shell(
+        "id=$(numberyard sample --rows 3 --out /dev/stdout -q | numberyard upload - --fields id --no-header) &&"
+        ' numberyard jobs "$id" --watch --fields id,counts.total --no-header'
+    )
+    job_id, total = done.stdout.decode().rstrip("\n").split("\t")
+    assert (len(job_id), total) == (36, "3"), done.stderr
 
 
 # Filters

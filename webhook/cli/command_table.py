@@ -76,7 +76,7 @@ _EXAMPLES = (
     ("numberyard numbers 1212 --status unassigned", "free numbers in +1 212"),
     ("numberyard export --country US --out us.csv", "export numbers to a file"),
     ("numberyard assign +12125550142 --to Acme", "assign a number"),
-    ("numberyard jobs --json", "output for programs"),
+    ("numberyard jobs --since 2h --json", "output for programs"),
 )
 _WHENCE = """\
 Commands look for the service's URL and your token in this order: --url and --token; --demo or --profile;

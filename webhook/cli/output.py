@@ -12,9 +12,8 @@ from typing import Any
 
 import click
 
-from webhook.cli.terminal import STYLE, Style, safe
+from webhook.cli.terminal import STYLE, Style
 
-Json = dict[str, Any]
 _FIELD = re.compile(r"\w[\w-]*(\.\w[\w-]*)*")
 
 
@@ -32,10 +31,14 @@ _MACHINE = frozenset({Format.JSON, Format.NDJSON})
 
 @dataclass(frozen=True)
 class Output:
-    """The format of a result, None unless requested, and the fields to write, all if empty."""
+    """The format of a result, None unless requested, and the fields to write, all if empty.
+
+    `has_header`: TSV begins with the names of the columns.
+    """
 
     format: Format | None = None
     fields: tuple[str, ...] = ()
+    has_header: bool = True
 
     @property
     def is_json(self) -> bool:
@@ -45,7 +48,12 @@ class Output:
     @property
     def is_text(self) -> bool:
         """Return whether a single result is shown as text for people."""
-        return not self.is_json and self.format is not Format.TSV and not self.fields
+        return not (self.is_json or self.is_tsv or self.fields)
+
+    @property
+    def is_tsv(self) -> bool:
+        """Return whether a single result is written as TSV: by default only selected fields, and off a terminal."""
+        return self.format is Format.TSV or (self.format is None and bool(self.fields) and not sys.stdout.isatty())
 
     @property
     def of_lists(self) -> Format:
@@ -68,12 +76,12 @@ class _Fields(click.ParamType):  # type: ignore[type-arg] # generic only in newe
         return names
 
 
-def chosen(*, as_json: bool, output_format: str | None, fields: tuple[str, ...] | None) -> Output:
+def chosen(*, as_json: bool, output_format: str | None, fields: tuple[str, ...] | None, no_header: bool) -> Output:
     """Return the output for the values of the options. `click.UsageError` if two of them contradict each other."""
     if as_json and output_format not in {None, Format.JSON}:
         raise click.UsageError(f"--json cannot be used with --output {output_format}.")
     requested = Format.JSON if as_json else Format(output_format) if output_format else None
-    return Output(requested, fields or ())
+    return Output(requested, fields or (), not no_header)
 
 
 def format_in(arguments: Sequence[str]) -> Format | None:
@@ -127,6 +135,7 @@ _RESULT_OPTIONS = (
     click.option(
         "--fields", type=_Fields(), metavar="A,B.C", help="Write only these fields of the API, such as id,file.name."
     ),
+    click.option("--no-header", is_flag=True, help="Write TSV without the line of column names."),
 )
 
 
@@ -156,51 +165,3 @@ def start(arguments: Sequence[str]) -> Format | None:
     machine = format_in(arguments)
     STYLE.set(Style(is_machine=machine is not None))
     return machine
-
-
-def check_fields(documents: Sequence[Json], fields: Sequence[str]) -> None:
-    """Raise `click.UsageError` for a field that none of the documents can have."""
-    for field in fields:
-        if documents and not any(_has(document, field.split(".")) for document in documents):
-            names = ", ".join(sorted(_names(documents[0], field)))
-            raise click.UsageError(f"No field “{safe(field)}”. Fields: {safe(names)}.")
-
-
-def _has(document: object, path: Sequence[str]) -> bool:
-    """Return whether a document has the field, or may have it: what is null has no fields to show."""
-    if not path or document is None:
-        return True
-    return isinstance(document, dict) and path[0] in document and _has(document[path[0]], path[1:])
-
-
-def _names(document: Json, field: str) -> list[str]:
-    """Return the fields at the level where a field is missing, with the path to them."""
-    level: Any = document
-    path = ""
-    for name in field.split("."):
-        if not isinstance(level, dict) or not isinstance(level.get(name), dict):
-            break
-        level, path = level[name], f"{path}{name}."
-    return [f"{path}{name}" for name in level]
-
-
-def value_of(document: object, field: str) -> object:
-    """Return the value of a field, with dots between nested names; None if there is none."""
-    for name in field.split("."):
-        document = document.get(name) if isinstance(document, dict) else None
-    return document
-
-
-def selected(document: Json, fields: Sequence[str]) -> Json:
-    """Return a document with only these fields, nested as they were; the whole one without fields."""
-    if not fields:
-        return document
-    result: Json = {}
-    for field in fields:
-        *parents, last = field.split(".")
-        level = result
-        for name in parents:
-            inner = level.get(name)
-            level[name] = level = inner if isinstance(inner, dict) else {}
-        level[last] = value_of(document, field)
-    return result

@@ -9,7 +9,8 @@ import click
 
 from webhook.cli.client import Json
 from webhook.cli.exit_codes import Exit
-from webhook.cli.output import Format, check_fields, selected, value_of
+from webhook.cli.fields import check_fields, selected, value_of
+from webhook.cli.output import Format
 from webhook.cli.session import Session
 from webhook.cli.tables import cell_text, table, tsv_line
 from webhook.cli.terminal import emit, note, print_line, safe
@@ -21,11 +22,13 @@ Row = Callable[[Json], Sequence[object]]
 class Listing:
     """How resources of a kind are listed and shown.
 
-    `path`: their path in the API. `row`: their cells, one for each of `headings`; the first one is never cut.
+    `path`: their path in the API. `model`: module and name of their schema. `row`: their cells, one for each of
+    `headings`; the first one is never cut.
     `spare`: the columns to hide on a narrow terminal, in that order. `empty`: the text for a list without entries.
     """
 
     path: str
+    model: str
     headings: Sequence[str]
     row: Row
     spare: Sequence[str] = ()
@@ -49,7 +52,7 @@ def list_resources(
 ) -> Exit:
     """Print the first `limit` resources, as the user asks: table, TSV, JSON or JSON lines."""
     pages = session.api.each_page(f"/v1/{listing.path}", filters or {}, limit)
-    checked = _checked(session, pages)
+    checked = _checked(session, listing, pages)
     write = {Format.JSON: _as_json, Format.NDJSON: _as_lines, Format.TSV: _as_tsv, Format.TABLE: _as_table}
     write[session.output.of_lists](session, listing, checked)
     return Exit.OK
@@ -57,13 +60,13 @@ def list_resources(
 
 def show_resource(session: Session, resource: Json, listing: Listing) -> Exit:
     """Print one resource: one field per line, or as the user asks."""
+    check_fields(session.output.fields, listing.model, [resource])
     if session.as_json:
         session.emit(resource)
         return Exit.OK
-    check_fields([resource], session.output.fields)
     headings, cells = _headings(session, listing), _cells(session, listing, resource)
-    if session.output.format is Format.TSV:
-        tsv_line(headings)
+    if session.output.is_tsv:
+        _write_header(session, listing)
         tsv_line(cells)
         return Exit.OK
     width = max(map(len, headings)) + 2
@@ -82,13 +85,23 @@ def delete_resource(session: Session, kind: str, thing_id: str, word: str) -> Ex
     return Exit.OK
 
 
-def _checked(session: Session, pages: Iterable[Json]) -> Iterator[Json]:
+def create_resource(session: Session, listing: Listing, body: Json) -> Exit:
+    """Create a resource and print it. Fields that it does not have are refused before."""
+    check_fields(session.output.fields, listing.model)
+    return show_resource(session, session.api.create(listing.path, body), listing)
+
+
+def change_resource(session: Session, listing: Listing, thing_id: str, body: Json) -> Exit:
+    """Change a resource and print it. Fields that it does not have are refused before."""
+    check_fields(session.output.fields, listing.model)
+    return show_resource(session, session.api.change(listing.path, thing_id, body), listing)
+
+
+def _checked(session: Session, listing: Listing, pages: Iterable[Json]) -> Iterator[Json]:
     """Yield the pages; before the first one, raise `click.UsageError` for fields that its entries do not have."""
-    is_first = True
-    for page in pages:
-        if is_first:
-            check_fields(page["data"], session.output.fields)
-        is_first = False
+    for index, page in enumerate(pages):
+        if not index:
+            check_fields(session.output.fields, listing.model, page["data"])
         yield page
 
 
@@ -107,7 +120,7 @@ def _as_tsv(session: Session, listing: Listing, pages: Iterable[Json]) -> None:
     count, cursor = 0, None
     for index, page in enumerate(pages):
         if not index:
-            tsv_line(_headings(session, listing))
+            _write_header(session, listing)
         for entry in page["data"]:
             tsv_line(_cells(session, listing, entry))
         count, cursor = count + len(page["data"]), page.get("next_cursor")
@@ -133,6 +146,11 @@ def _gathered(pages: Iterable[Json]) -> tuple[list[Json], object]:
         data += page["data"]
         cursor = page.get("next_cursor")
     return data, cursor
+
+
+def _write_header(session: Session, listing: Listing) -> None:
+    if session.output.has_header:
+        tsv_line(_headings(session, listing))
 
 
 def _headings(session: Session, listing: Listing) -> Sequence[str]:

@@ -13,6 +13,7 @@ from schemas.jobs import NumberFormat
 from webhook.cli.client import Json
 from webhook.cli.commands.report import format_of, save
 from webhook.cli.exit_codes import Ending, Exit
+from webhook.cli.fields import check_fields
 from webhook.cli.follow import conclude, follow, has_report
 from webhook.cli.progress_views import View, open_view
 from webhook.cli.resources import show_resource
@@ -101,6 +102,7 @@ def send_file(  # noqa: PLR0913 - the file, its form and what shows it
 
 def run_job(session: Session, send: Callable[[View], Json], report_path: Path | None = None, *, wait: bool) -> Exit:
     """Send the request that creates a job and, with `wait`, follow it to its end. On a terminal, ask after a review."""
+    check_fields(session.output.fields, JOBS.model)
     with open_view() as view:
         job = send(view)
         if wait:

@@ -32,6 +32,7 @@ def _row(job: Json) -> tuple[object, ...]:
 
 JOBS = Listing(
     "jobs",
+    "schemas.http.resources:Job",
     ("Job", "Status", "File", "Rows", "Failed", "Kind", "Created"),
     _row,
     spare=("Kind", "Rows", "Created"),

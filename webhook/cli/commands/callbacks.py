@@ -66,6 +66,7 @@ def _row(callback: Json) -> tuple[object, ...]:
 
 _CALLBACKS = Listing(
     "callbacks",
+    "schemas.http.callbacks:CallbackWithDeliveries",
     ("Callback", "State", "Tries", "Job", "Created", "Next try", "URL"),
     _row,
     spare=("Next try", "Created", "URL", "Job"),

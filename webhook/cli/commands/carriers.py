@@ -8,7 +8,7 @@ from webhook.cli.client import Json
 from webhook.cli.completion import carrier_names, tenant_names
 from webhook.cli.exit_codes import Exit
 from webhook.cli.lookup import OWN, TenantNames, tenant_or_own
-from webhook.cli.resources import Listing, delete_resource, limit_option, list_resources, show_resource
+from webhook.cli.resources import Listing, create_resource, delete_resource, limit_option, list_resources
 from webhook.cli.session import Session, talks
 from webhook.cli.terminal import note, safe
 
@@ -35,7 +35,7 @@ def list_command(session: Session, *, limit: int) -> Exit:
 @talks
 def add(session: Session, **fields: str) -> Exit:
     """Add a carrier."""
-    return show_resource(session, session.api.create("carriers", fields), _listing(session))
+    return create_resource(session, _listing(session), fields)
 
 
 @carriers.command()
@@ -80,4 +80,6 @@ def _listing(session: Session) -> Listing:
         return (*facts, names(carrier.get("tenant_id")))
 
     headings = ("Carrier", "Name", "Service", "Default", "Defined by")
-    return Listing("carriers", headings, row, spare=("Defined by",), empty="No carriers yet.")
+    return Listing(
+        "carriers", "schemas.http.tenants:Carrier", headings, row, spare=("Defined by",), empty="No carriers yet."
+    )

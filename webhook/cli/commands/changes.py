@@ -13,8 +13,9 @@ import click
 from schemas.http.changes import LONGEST_WAIT, MOST_CHANGES
 from webhook.cli.client import Json
 from webhook.cli.exit_codes import Ending, Exit
+from webhook.cli.fields import check_fields, value_of
 from webhook.cli.follow import patiently
-from webhook.cli.output import Format, check_fields, value_of
+from webhook.cli.output import Format
 from webhook.cli.problems import cannot_write
 from webhook.cli.session import Session, talks
 from webhook.cli.tables import cell_text, tsv_line
@@ -44,7 +45,8 @@ def changes(session: Session, after: str | None, cursor_file: Path | None, limit
         raise click.UsageError("Use either --after or --cursor-file.")
     cursor = _read(cursor_file) if cursor_file is not None else after
     left = limit
-    if session.output.of_lists is Format.TSV:
+    check_fields(session.output.fields, "schemas.http.changes:NumberChange")
+    if session.output.of_lists is Format.TSV and session.output.has_header:
         tsv_line(session.output.fields or _HEADINGS)
     with _interruptible():
         while left is None or left > 0:
@@ -77,7 +79,6 @@ def _show(session: Session, change: Json) -> None:
         session.emit(change)
         return
     fields = session.output.fields
-    check_fields([change], fields)
     cells = [value_of(change, field) for field in fields] if fields else _row(change)
     if session.output.of_lists is Format.TSV:
         tsv_line(cells)

@@ -9,7 +9,7 @@ import click
 from webhook.cli.client import Json
 from webhook.cli.completion import recent_jobs
 from webhook.cli.exit_codes import Exit
-from webhook.cli.json_files import JsonFile
+from webhook.cli.option_types import JsonFile
 from webhook.cli.session import Session, talks
 from webhook.cli.submit import check_report, report_option, run_job
 from webhook.cli.terminal import print_line, safe

@@ -11,7 +11,7 @@ from webhook.cli.client import Json
 from webhook.cli.completion import recent_jobs
 from webhook.cli.exit_codes import Exit
 from webhook.cli.follow import conclude, follow
-from webhook.cli.moments import METAVAR, Moment
+from webhook.cli.option_types import TIME_METAVAR, Moment
 from webhook.cli.progress_views import open_view
 from webhook.cli.resources import limit_option, list_resources, show_resource
 from webhook.cli.session import Session, talks
@@ -32,10 +32,10 @@ _FILTERS = {
 @click.option("--status", type=click.Choice([choice.value for choice in JobStatus]), help="Only jobs in this state.")
 @click.option("--kind", type=click.Choice([choice.value for choice in JobKind]), help="Only jobs of this kind.")
 @click.option(
-    "--since", type=Moment(), metavar=METAVAR, help="Created at this time or later; 2h: in the last two hours."
+    "--since", type=Moment(), metavar=TIME_METAVAR, help="Created at this time or later; 2h: in the last two hours."
 )
-@click.option("--until", type=Moment(), metavar=METAVAR, help="Created before this time.")
-@click.option("--finished-since", type=Moment(), metavar=METAVAR, help="Ended at this time or later.")
+@click.option("--until", type=Moment(), metavar=TIME_METAVAR, help="Created before this time.")
+@click.option("--finished-since", type=Moment(), metavar=TIME_METAVAR, help="Ended at this time or later.")
 @click.option("--search", metavar="TEXT", help="Part of the file's name, or of who started the job.")
 @click.option("--external-id", metavar="ID", help="ID that the request gave to the job.")
 @click.option(

@@ -78,6 +78,7 @@ def _name(thing: object) -> object:
 
 _NUMBERS = Listing(
     "numbers",
+    "schemas.http.resources:Number",
     ("Number", "Status", "Tenant", "Country", "Capabilities", "Voice carrier", "SMS profile"),
     _row,
     spare=("SMS profile", "Voice carrier", "Country"),

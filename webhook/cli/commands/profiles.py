@@ -14,9 +14,17 @@ from schemas.mapping_texts import phrases
 from webhook.cli.client import Json
 from webhook.cli.completion import profile_names
 from webhook.cli.exit_codes import Exit
-from webhook.cli.json_files import JsonFile
 from webhook.cli.lookup import profile_id
-from webhook.cli.resources import Listing, delete_resource, limit_option, list_resources, show_resource
+from webhook.cli.option_types import JsonFile
+from webhook.cli.resources import (
+    Listing,
+    change_resource,
+    create_resource,
+    delete_resource,
+    limit_option,
+    list_resources,
+    show_resource,
+)
 from webhook.cli.session import Session, talks
 from webhook.cli.submit import number_format_option, text_options
 from webhook.cli.terminal import safe, when
@@ -98,7 +106,7 @@ def add(  # noqa: PLR0913 - options of the command
     body["options"] |= {option: value for option, value in options.items() if value is not None}
     body["headers"] += headers
     body["name"] = name
-    return show_resource(session, session.api.create("import-profiles", body), _PROFILES)
+    return create_resource(session, _PROFILES, body)
 
 
 @profiles.command()
@@ -107,8 +115,7 @@ def add(  # noqa: PLR0913 - options of the command
 @talks
 def rename(session: Session, *, reference: str, name: str) -> Exit:
     """Rename an import profile of your own company."""
-    changed = session.api.change("import-profiles", profile_id(session, reference), {"name": name})
-    return show_resource(session, changed, _PROFILES)
+    return change_resource(session, _PROFILES, profile_id(session, reference), {"name": name})
 
 
 @profiles.command()
@@ -145,6 +152,7 @@ def _details(profile: Json) -> tuple[object, ...]:
 
 _PROFILES = Listing(
     "import-profiles",
+    "schemas.http.import_profiles:ImportProfile",
     ("Profile", "Name", "Belongs to", "Columns", "Last used"),
     _row,
     spare=("Last used", "Columns", "Belongs to"),

@@ -10,7 +10,7 @@ from schemas.jobs import Accept
 from webhook.cli.client import Json
 from webhook.cli.completion import profile_names, recent_jobs
 from webhook.cli.exit_codes import Exit
-from webhook.cli.json_files import JsonFile
+from webhook.cli.option_types import JsonFile
 from webhook.cli.session import Session, talks
 from webhook.cli.submit import check_report, number_format_option, report_option, run_job, text_options
 

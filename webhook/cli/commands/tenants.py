@@ -8,7 +8,15 @@ from webhook.cli.client import Json
 from webhook.cli.completion import sms_carrier_names, tenant_names, voice_carrier_names
 from webhook.cli.exit_codes import Exit
 from webhook.cli.lookup import OWN, TenantNames, tenant_id, tenant_or_own
-from webhook.cli.resources import Listing, delete_resource, limit_option, list_resources, show_resource
+from webhook.cli.resources import (
+    Listing,
+    change_resource,
+    create_resource,
+    delete_resource,
+    limit_option,
+    list_resources,
+    show_resource,
+)
 from webhook.cli.session import Session, talks
 
 _HEADINGS = ("Tenant", "Name", "Kind", "Parent", "External", "Voice carrier", "SMS profile", "Billing")
@@ -45,7 +53,7 @@ def add(session: Session, *, parent: str | None, **fields: str | bool | None) ->
     """Add a reseller or an enterprise."""
     fields["parent_id"] = tenant_id(session, parent)
     body = {field: value for field, value in fields.items() if value is not None}
-    return show_resource(session, session.api.create("tenants", body), _listing(session))
+    return create_resource(session, _listing(session), body)
 
 
 @tenants.command()
@@ -82,9 +90,7 @@ def set_command(session: Session, *, tenant: str, **fields: str | bool | None) -
     if not changes:
         raise click.UsageError("Choose what to change: use at least one option.")
     body = {field: None if field.startswith("default_") and value == "" else value for field, value in changes.items()}
-    return show_resource(
-        session, session.api.change("tenants", tenant_or_own(session, tenant), body), _listing(session)
-    )
+    return change_resource(session, _listing(session), tenant_or_own(session, tenant), body)
 
 
 @tenants.command()
@@ -97,7 +103,14 @@ def remove(session: Session, *, tenant: str) -> Exit:
 
 def _listing(session: Session) -> Listing:
     names = TenantNames(session)
-    return Listing("tenants", _HEADINGS, lambda tenant: _row(tenant, names), _SPARE, "No tenants yet.")
+    return Listing(
+        "tenants",
+        "schemas.http.tenants:Tenant",
+        _HEADINGS,
+        lambda tenant: _row(tenant, names),
+        _SPARE,
+        "No tenants yet.",
+    )
 
 
 def _row(tenant: Json, names: TenantNames) -> tuple[object, ...]:

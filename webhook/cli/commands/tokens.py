@@ -10,8 +10,9 @@ from schemas.roles import Role, Scope
 from webhook.cli.client import Json
 from webhook.cli.completion import tenant_names
 from webhook.cli.exit_codes import Exit
+from webhook.cli.fields import check_fields, selected
 from webhook.cli.lookup import tenant_id
-from webhook.cli.output import Output, selected
+from webhook.cli.output import Output
 from webhook.cli.resources import Listing, delete_resource, limit_option, list_resources
 from webhook.cli.session import Session, talks
 from webhook.cli.terminal import emit, note, print_line, safe, when
@@ -73,6 +74,7 @@ def add(  # noqa: PLR0913 - the options
     limits = {"role": role, "scopes": list(scopes), "networks": list(networks)}
     fields: Json = {"name": name, "tenant_id": tenant_id(session, tenant), "expires_at": expires_at}
     fields |= {limit: value for limit, value in limits.items() if value}
+    check_fields(session.output.fields, "schemas.http.tenants:IssuedToken")
     return show_secret(session.api.create("tokens", fields), session.output)
 
 
@@ -106,6 +108,7 @@ def _row(token: Json) -> tuple[object, ...]:
 
 _TOKENS = Listing(
     "tokens",
+    "schemas.http.tenants:Token",
     (
         "Token",
         "Name",

@@ -12,8 +12,8 @@ from webhook.cli.client import Json
 from webhook.cli.completion import profile_names as import_profile_names
 from webhook.cli.completion import sms_carrier_names, tenant_names, voice_carrier_names
 from webhook.cli.exit_codes import Exit
-from webhook.cli.json_files import JsonFile
 from webhook.cli.lookup import tenant_id
+from webhook.cli.option_types import JsonFile
 from webhook.cli.session import Session, talks
 from webhook.cli.spreadsheets import Spreadsheet
 from webhook.cli.submit import (

@@ -8,7 +8,15 @@ from webhook.cli.client import Json
 from webhook.cli.completion import tenant_names, user_names
 from webhook.cli.exit_codes import Exit
 from webhook.cli.lookup import tenant_id, user_id
-from webhook.cli.resources import Listing, delete_resource, limit_option, list_resources, show_resource
+from webhook.cli.resources import (
+    Listing,
+    change_resource,
+    create_resource,
+    delete_resource,
+    limit_option,
+    list_resources,
+    show_resource,
+)
 from webhook.cli.session import Session, talks
 
 _whom = click.argument("user", metavar="EMAIL|NAME|ID", shell_complete=user_names)
@@ -53,7 +61,7 @@ def add(session: Session, *, enterprise: str | None, **fields: str | bool | tupl
     """Add a user and assign its first numbers."""
     fields["tenant_id"] = tenant_id(session, enterprise)
     body = {field: list(value) if isinstance(value, tuple) else value for field, value in fields.items() if value}
-    return show_resource(session, session.api.create("users", body), _USERS)
+    return create_resource(session, _USERS, body)
 
 
 @users.command()
@@ -79,7 +87,7 @@ def set_command(session: Session, *, user: str, **fields: str | bool | None) -> 
     if not changes:
         raise click.UsageError("Choose what to change: use at least one option.")
     body = {field: None if field == "extension" and value == "" else value for field, value in changes.items()}
-    return show_resource(session, session.api.change("users", _id(session, user), body), _USERS)
+    return change_resource(session, _USERS, _id(session, user), body)
 
 
 @users.command()
@@ -116,6 +124,7 @@ def _listed(numbers: list[str] | None) -> str:
 
 _USERS = Listing(
     "users",
+    "schemas.http.users:User",
     ("User", "Name", "Number", "Enterprise", "Kind", "E-mail", "Forwarded", "SMS", "Extension"),
     _row,
     spare=("Extension", "SMS", "Forwarded", "E-mail", "Kind"),

@@ -9,7 +9,8 @@ from schemas.http.webhooks import AllEvents, JobEvent, MessageState
 from webhook.cli.client import Json
 from webhook.cli.deliveries import show_message, show_queued, show_secret
 from webhook.cli.exit_codes import Exit
-from webhook.cli.resources import Listing, delete_resource, limit_option, list_resources, show_resource
+from webhook.cli.fields import check_fields
+from webhook.cli.resources import Listing, change_resource, delete_resource, limit_option, list_resources, show_resource
 from webhook.cli.session import Session, talks
 from webhook.cli.terminal import safe, when
 
@@ -37,6 +38,7 @@ def list_command(session: Session, *, limit: int) -> Exit:
 @talks
 def add(session: Session, *, receiver: str, events: tuple[str, ...], description: str) -> Exit:
     """Subscribe URL to events (all of them, unless --event is given) and print the secret, only this once."""
+    check_fields(session.output.fields, "schemas.http.webhooks:WebhookWithSecret")
     wanted = list(events) or [event.value for event in AllEvents]
     return _show_secret(
         session, session.api.create("webhooks", {"url": receiver, "events": wanted, "description": description})
@@ -66,7 +68,7 @@ def update(
     body = {name: value for name, value in changed.items() if value is not None}
     if not body:
         raise click.UsageError("Say what to change.")
-    return show_resource(session, session.api.change("webhooks", webhook_id, body), _SUBSCRIPTIONS)
+    return change_resource(session, _SUBSCRIPTIONS, webhook_id, body)
 
 
 @webhooks.command()
@@ -138,6 +140,7 @@ def _message(message: Json) -> tuple[object, ...]:
 
 _SUBSCRIPTIONS = Listing(
     "webhooks",
+    "schemas.http.webhooks:Webhook",
     ("Subscription", "State", "URL", "Events", "Failing since", "Description"),
     _row,
     spare=("Description", "Failing since", "Events"),
@@ -147,4 +150,12 @@ _SUBSCRIPTIONS = Listing(
 
 def _messages(path: str) -> Listing:
     headings = ("Message", "Type", "State", "Tries", "Created", "Next try")
-    return Listing(path, headings, _message, ("Next try", "Created"), "No messages yet.", "newest")
+    return Listing(
+        path,
+        "schemas.http.webhooks:WebhookMessageWithDeliveries",
+        headings,
+        _message,
+        ("Next try", "Created"),
+        "No messages yet.",
+        "newest",
+    )
