@@ -18,7 +18,6 @@ LARGEST = 512 * 1024  # bytes; the service takes no larger one
 
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 _AGE = re.compile(r"([0-9]{1,6})([mhdw])")
-TIME_METAVAR = "2h|3d|2026-11-01[T09:00+01:00]"
 
 
 class JsonFile(click.Path):

@@ -76,7 +76,7 @@ class _Fields(click.ParamType):  # type: ignore[type-arg] # generic only in newe
         return names
 
 
-def chosen(*, as_json: bool, output_format: str | None, fields: tuple[str, ...] | None, no_header: bool) -> Output:
+def output_of(*, as_json: bool, output_format: str | None, fields: tuple[str, ...] | None, no_header: bool) -> Output:
     """Return the output for the values of the options. `click.UsageError` if two of them contradict each other."""
     if as_json and output_format not in {None, Format.JSON}:
         raise click.UsageError(f"--json cannot be used with --output {output_format}.")
@@ -156,7 +156,7 @@ def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def result_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options of `chosen`, --quiet and --no-color to a command."""
+    """Add the options of `output_of`, --quiet and --no-color to a command."""
     return _with((*_RESULT_OPTIONS, *_STYLE_OPTIONS), command)
 
 

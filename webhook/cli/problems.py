@@ -27,7 +27,7 @@ def code_of(run: Callable[[], int], machine: Format | None) -> int:
     try:
         return _code_of(run, machine)
     except (BrokenPipeError, CutOffError):
-        # The reader of stdout, or of stderr, closed the pipe: nothing more can be said to it.
+        # The reader of stdout, or of stderr, closed the pipe: nothing more can be written.
         silence(sys.stdout, sys.stderr)
         return Exit.CUT_OFF
 

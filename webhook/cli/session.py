@@ -17,7 +17,7 @@ from webhook.cli.connection import Connection, find_connection
 from webhook.cli.connection_errors import UnreachableError
 from webhook.cli.exit_codes import Exit, Failed, of_response
 from webhook.cli.fields import selected
-from webhook.cli.output import AS_TEXT, Output, chosen, result_options
+from webhook.cli.output import AS_TEXT, Output, output_of, result_options
 from webhook.cli.terminal import emit, safe
 
 
@@ -55,7 +55,7 @@ def talks(command: Callable[..., Exit]) -> Callable[..., Exit]:
     """Add the options for service and output to a command, and pass it a `Session` as first argument."""
 
     def run(ctx: click.Context, **options: Any) -> Exit:  # noqa: ANN401 - the command's own, checked by click
-        output = chosen(**{name: options.pop(name) for name in ("as_json", "output_format", "fields", "no_header")})
+        output = output_of(**{name: options.pop(name) for name in ("as_json", "output_format", "fields", "no_header")})
         own = {name: options.pop(name) for name in ("url", "token", "profile", "demo")}
         connection = find_connection(ctx.find_root(), own)
         unsigned = _without_token(connection)

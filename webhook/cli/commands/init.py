@@ -106,7 +106,7 @@ def _show(document: dict[str, object], account: dict[str, str] | None, *, as_jso
         hours = f"{get_settings().one_time_password_hours:g}"
         note(f"Sign in to the portal as {safe(account['email'])} within {hours} hours and choose a new password.")
         note("The temporary password, shown only now:")
-        note(f"  {account['password']}")
+        click.echo(f"  {account['password']}", err=True)  # also with --quiet: it cannot be shown again
     return show_secret(document, AS_TEXT) if document else Exit.OK
 
 

@@ -11,13 +11,14 @@ from webhook.cli.client import Json
 from webhook.cli.completion import recent_jobs
 from webhook.cli.exit_codes import Exit
 from webhook.cli.follow import conclude, follow
-from webhook.cli.option_types import TIME_METAVAR, Moment
+from webhook.cli.option_types import Moment
 from webhook.cli.progress_views import open_view
 from webhook.cli.resources import limit_option, list_resources, show_resource
 from webhook.cli.session import Session, talks
 from webhook.cli.summary import JOBS, lines
 from webhook.cli.terminal import print_line
 
+_STATES = [choice.value for choice in JobStatus]
 _FILTERS = {
     "search": "q",
     "since": "created_after",
@@ -29,13 +30,16 @@ _FILTERS = {
 @click.command()
 @click.argument("job_id", required=False, shell_complete=recent_jobs)
 @click.option("--watch", is_flag=True, help="Wait for the job to end; the exit code shows the result.")
-@click.option("--status", type=click.Choice([choice.value for choice in JobStatus]), help="Only jobs in this state.")
-@click.option("--kind", type=click.Choice([choice.value for choice in JobKind]), help="Only jobs of this kind.")
 @click.option(
-    "--since", type=Moment(), metavar=TIME_METAVAR, help="Created at this time or later; 2h: in the last two hours."
+    "--status",
+    type=click.Choice(_STATES),
+    metavar="STATUS",
+    help=f"Only jobs in this state: {', '.join(_STATES)}.",
 )
-@click.option("--until", type=Moment(), metavar=TIME_METAVAR, help="Created before this time.")
-@click.option("--finished-since", type=Moment(), metavar=TIME_METAVAR, help="Ended at this time or later.")
+@click.option("--kind", type=click.Choice([choice.value for choice in JobKind]), help="Only jobs of this kind.")
+@click.option("--since", type=Moment(), metavar="TIME", help="Created at TIME or later.")
+@click.option("--until", type=Moment(), metavar="TIME", help="Created before TIME.")
+@click.option("--finished-since", type=Moment(), metavar="TIME", help="Ended at TIME or later.")
 @click.option("--search", metavar="TEXT", help="Part of the file's name, or of who started the job.")
 @click.option("--external-id", metavar="ID", help="ID that the request gave to the job.")
 @click.option(
@@ -46,7 +50,8 @@ _FILTERS = {
 def jobs(session: Session, job_id: str | None, *, watch: bool, limit: int, **filters: str | None) -> Exit:
     """List jobs, newest first, or show JOB_ID.
 
-    Times without a zone are UTC. Ctrl-C while waiting leaves the job running.
+    TIME is an age (30m, 2h, 3d, 1w), a date (2026-11-01) or a time (2026-11-01T09:00+01:00); without a zone it is UTC.
+    Ctrl-C while waiting leaves the job running.
     """
     criteria = {_FILTERS.get(name, name): value for name, value in filters.items() if value is not None}
     if job_id is None:
