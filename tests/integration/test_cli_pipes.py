@@ -283,6 +283,19 @@ def test_jobs_are_filtered_by_state_kind_and_time(program: Program, stocked: Doo
     assert kinds("--external-id", "none") == []
 
 
+def test_numbers_are_filtered_by_their_last_change(program: Program, stocked: Door) -> None:
+    del stocked
+    count = len(rows_of(program("numbers", "--updated-since", "2h"))) - 1
+    assert count == len(rows_of(program("numbers"))) - 1 > 0
+    future = "2999-01-01"
+    assert rows_of(program("numbers", "--updated-since", future))[1:] == []
+    assert program("export", "--updated-since", future).stdout.count(b"\n") == 1
+    words = ("change", "--all", "--fax", "on", "--yes", "--json")
+    assert program(*words, "--updated-since", future).returncode == Exit.REFUSED
+    changed = program(*words, "--updated-since", "2h")
+    assert json.loads(changed.stdout)["counts"]["total"] == count
+
+
 @pytest.mark.parametrize(
     ("words", "allowed"),
     [

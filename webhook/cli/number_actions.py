@@ -15,6 +15,7 @@ from webhook.cli.client import Json
 from webhook.cli.completion import carrier_names, tenant_names
 from webhook.cli.exit_codes import Ending, Exit
 from webhook.cli.lookup import tenant_id
+from webhook.cli.option_types import Moment
 from webhook.cli.progress_views import View
 from webhook.cli.session import Session
 from webhook.cli.spreadsheets import STDIN, Spreadsheet
@@ -32,7 +33,7 @@ from webhook.cli.submit import (
 )
 from webhook.cli.terminal import is_asked, note, number, safe
 
-_FILTERS = ("q", "status", "capability", "country", "carrier", "tenant", "ends_with", "user_kind")
+_FILTERS = ("q", "status", "capability", "country", "carrier", "tenant", "ends_with", "user_kind", "updated_since")
 _FIELDS = ("on_error", "callback_url", "country_code", "number_format")  # sent as they are
 _OPTIONS = (
     click.argument("numbers", nargs=-1, metavar="[NUMBERS]..."),
@@ -75,6 +76,12 @@ _OPTIONS = (
     click.option("--ends-with", metavar="DIGITS", help="With --all: the last four digits or more."),
     click.option(
         "--user-kind", type=click.Choice(["pbx", "trunk"]), help="With --all: kind of the user who has the number."
+    ),
+    click.option(
+        "--updated-since",
+        type=Moment(),
+        metavar="TIME",
+        help="With --all: changed at TIME or later: 2h, 3d, 2026-11-01[T09:00Z].",
     ),
     click.option(
         "--expected-count",

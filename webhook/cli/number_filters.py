@@ -9,6 +9,7 @@ import click
 from schemas.capabilities import CAPABILITY_NAMES
 from webhook.cli.completion import carrier_names, tenant_names
 from webhook.cli.exit_codes import Exit
+from webhook.cli.option_types import Moment
 
 _OPTIONS = (
     click.option("--status", type=click.Choice(["unassigned", "assigned"]), help="Assigned to anyone or not."),
@@ -26,6 +27,9 @@ _OPTIONS = (
     ),
     click.option("--ends-with", metavar="DIGITS", help="The last four digits or more."),
     click.option("--user-kind", type=click.Choice(["pbx", "trunk"]), help="Kind of the user who has the number."),
+    click.option(
+        "--updated-since", type=Moment(), metavar="TIME", help="Changed at TIME or later: 2h, 3d, 2026-11-01[T09:00Z]."
+    ),
 )
 
 
