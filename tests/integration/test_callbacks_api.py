@@ -241,7 +241,7 @@ def test_commands_tell_of_callbacks_and_send_them_again(
     listed = told(cli("callbacks", "list", "--state", "delivered", "--json"))["data"]
     assert [(one["id"], one["job_id"]) for one in listed] == [(name, job["id"])]
     assert name in cli("callbacks", "list").stdout
-    assert "No callbacks yet" in cli("callbacks", "list", "--state", "failed").stdout
+    assert "No callbacks yet" in cli("callbacks", "list", "--state", "failed").stderr
     shown = cli("callbacks", "show", name).stdout
     assert receiver.url in shown
     assert "DELIVERED" in shown

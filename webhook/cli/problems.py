@@ -86,13 +86,18 @@ def _show_ending(ending: Ending, machine: Format | None) -> None:
 def _unexpected(error: Exception, machine: Format | None) -> int:
     if isinstance(error, OSError) and error.errno in _OF_STREAMS and error.filename is None:
         # Files name themselves, so that this is a standard stream.
-        problem = cannot_write(error, "stdout").document or {}
+        problem = {**(cannot_write(error, "stdout").document or {}), "detail": _incomplete(error)}
         silence(sys.stdout)
         _show(problem, machine)
         return Exit.USAGE
     document = {"code": "INTERNAL_ERROR", "detail": f"{type(error).__name__}: {error}"}
     _show(document, machine)
     return Exit.UNEXPECTED
+
+
+def _incomplete(error: OSError) -> str:
+    reason = "The disk is full" if error.errno in DISK_FULL else f"Cannot write ({error.strerror})"
+    return f"{reason}: stdout is not complete."
 
 
 def _show(document: Mapping[str, Any], machine: Format | None, text: str | None = None) -> None:

@@ -22,7 +22,7 @@ from webhook.cli.tables import cell_text, tsv_line
 from webhook.cli.terminal import note, print_line, safe, when
 
 _HEADINGS = ("At", "Change", "Number", "Tenant", "Job")
-_WIDTHS = (20, 10, 16, 0, 0)  # a list without an end cannot be aligned by its contents
+_WIDTHS = (20, 10, 16, 0)  # on a terminal; a list without an end cannot be aligned by its contents
 
 
 @click.command()
@@ -84,7 +84,7 @@ def _show(session: Session, change: Json) -> None:
         tsv_line(cells)
         return
     widths = (0,) * len(cells) if fields else _WIDTHS
-    print_line("  ".join(f"{cell_text(cell):<{width}}" for cell, width in zip(cells, widths, strict=True)).rstrip())
+    print_line("  ".join(f"{cell_text(cell):<{width}}" for cell, width in zip(cells, widths, strict=False)).rstrip())
 
 
 def _row(change: Json) -> tuple[object, ...]:
