@@ -93,6 +93,17 @@ def test_what_the_system_refuses_is_told_with_the_path(number: int, code: str, t
     assert ending.document["path"] == "r.csv"
 
 
+@pytest.mark.parametrize("width", [30, 60, 80, 100, 120])
+def test_ids_and_numbers_are_not_cut_in_any_column(width: int) -> None:
+    identity, name = "0198c0de-0000-4000-8000-000000000001", "a long name " * 10
+    with running() as service:
+        service.lists["/v1/jobs"] = [job(id=identity, kind=name, external_id="+12125550142", file={"name": name})]
+        program = Program(environment(NUMBERYARD_URL=service.url, NUMBERYARD_TOKEN=TOKEN))
+        shown = program.on_terminal("jobs", "--fields", "file.name,kind,external_id,id", "--no-color", width=width)
+    assert identity in shown
+    assert "+12125550142" in shown
+
+
 @pytest.mark.parametrize(
     ("words", "expected"),
     [

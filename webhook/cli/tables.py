@@ -1,6 +1,6 @@
 """Rows of untrusted cells on stdout: as a table on a terminal, as TSV for programs.
 
-A table never cuts its first column, so that it can be copied.
+A table never cuts its first column, nor IDs and phone numbers, so that they can be copied.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from webhook.cli.terminal import note, number, print_line, safe, shows_color
 _GAP = 2
 # Minimum width of a cut cell, in characters.
 _LEAST = 8
+# IDs and phone numbers.
+_UNCUTTABLE = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\+[0-9]{5,15}")
 # Width to which a long cell may be cut so that another column can be shown.
 _LONG = 24
 # Width without a terminal: nothing is cut.
@@ -38,7 +40,7 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[object]], spare: Sequ
     width = Console().width if sys.stdout.isatty() else _UNCUT
     columns = _columns_to_show(headings, cells, spare, width)
     names, shown = [headings[column] for column in columns], [[row[column] for column in columns] for row in cells]
-    widths = _fitting(_widths(names, shown), width)
+    widths = _fitting(_widths(names, shown), _least_widths(names, shown, _LEAST), width)
     if sum(widths) + _GAP * (len(widths) - 1) > width:
         _as_records(headings, cells)
         return
@@ -77,8 +79,7 @@ def _widths(headings: Sequence[str], cells: Rows) -> list[int]:
 
 def _columns_to_show(headings: Sequence[str], cells: Rows, spare: Sequence[str], width: int) -> list[int]:
     """Return the indices of the columns to show: as many as fit if long cells are cut."""
-    first, *others = _widths(headings, cells)
-    widths, columns = [first, *(min(other, _LONG) for other in others)], list(range(len(headings)))
+    widths, columns = _least_widths(headings, cells, _LONG), list(range(len(headings)))
     for name in spare:
         if sum(widths[column] + _GAP for column in columns) - _GAP <= width:
             break
@@ -86,14 +87,21 @@ def _columns_to_show(headings: Sequence[str], cells: Rows, spare: Sequence[str],
     return columns
 
 
-def _fitting(widths: list[int], width: int) -> list[int]:
-    """Return the widths of columns, with the widest ones but the first narrowed until they fit, or are `_LEAST`."""
+def _least_widths(headings: Sequence[str], cells: Rows, least: int) -> list[int]:
+    """Return the widths to which columns may be cut: `least`; the first one and those with IDs not at all."""
+    widths = _widths(headings, cells)
+    is_whole = [not index or any(_UNCUTTABLE.fullmatch(row[index]) for row in cells) for index in range(len(headings))]
+    return [width if whole else min(width, least) for width, whole in zip(widths, is_whole, strict=True)]
+
+
+def _fitting(widths: list[int], least: list[int], width: int) -> list[int]:
+    """Return the widths of columns, the widest ones narrowed until all fit, or have their `least` width."""
     fitting = list(widths)
     while sum(fitting) + _GAP * (len(fitting) - 1) > width:
-        widest = max(range(1, len(fitting)), key=fitting.__getitem__, default=0)
-        if not widest or fitting[widest] <= _LEAST:
+        cuttable = [index for index in range(len(fitting)) if fitting[index] > least[index]]
+        if not cuttable:
             break
-        fitting[widest] -= 1
+        fitting[max(cuttable, key=fitting.__getitem__)] -= 1
     return fitting
 
 
