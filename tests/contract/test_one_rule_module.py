@@ -21,6 +21,10 @@ DECIDING = {
 }
 # Where such a code may be named all the same: to say at which column a refusal stands, or that a name means nothing.
 NAMED = {
+    # What the OpenAPI document lists as possible answers; nothing is decided there.
+    "webhook/http/openapi/problem_codes.py": {
+        *("ASSIGNED_IN_USE", "CAPABILITY_REQUIRED", "EXTERNAL_NOT_ALLOWED", "NUMBER_EXISTS_ELSEWHERE"),
+    },
     "worker/stages/resolving/assign.py": {"CAPABILITY_REQUIRED"},  # the column of `check_service`'s refusals
 }
 

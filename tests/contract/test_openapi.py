@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 import re
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urljoin
 
 import pytest
 from flask.testing import FlaskClient
@@ -15,9 +16,7 @@ from pydantic import BaseModel
 from werkzeug.routing import Rule
 
 from schemas.codes import CATALOGUE
-from schemas.http.actions import Assignment
-from schemas.http.corrections import CorrectionBody
-from schemas.http.resources import Job, Problem, UploadForm
+from schemas.http import __path__ as bodies
 from schemas.request_problems import REQUEST_PROBLEMS
 from tests.support.api_client import Door, application
 from tests.support.declared_answers import followed
@@ -27,7 +26,10 @@ Json = dict[str, Any]
 APP = application()
 STATUSES = {problem.status for problem in REQUEST_PROBLEMS.values()} | {spec.status for spec in CATALOGUE.values()}
 MODELS: dict[str, type[BaseModel]] = {
-    model.__name__: model for model in (Problem, UploadForm, CorrectionBody, Assignment, Job)
+    name: model
+    for module in pkgutil.iter_modules(bodies)
+    for name, model in vars(importlib.import_module(f"schemas.http.{module.name}")).items()
+    if isinstance(model, type) and issubclass(model, BaseModel)
 }
 PROMISED = [
     ("post", "/v1/uploads"),
@@ -359,7 +361,7 @@ def test_examples_are_valid(spec: Json, name: str) -> None:
     schema = spec["components"]["schemas"][name]
     assert schema["examples"] == [EXAMPLES[name]]
     Draft202012Validator(schema | {"components": spec["components"]}).validate(EXAMPLES[name])
-    fields = EXAMPLES[name].keys() - ({"file"} if name == "UploadForm" else set())  # the model has the form without it
+    fields = EXAMPLES[name].keys() - ({"file"} if name.endswith("Form") else set())  # the model has the form without it
     MODELS[name].model_validate({field: EXAMPLES[name][field] for field in fields})
 
 
@@ -394,15 +396,4 @@ def test_r4_a_token_nobody_issued_is_refused_everywhere(api: Door) -> None:
 def test_the_way_to_the_docs_does_not_lead_to_another_host(client: FlaskClient) -> None:
     answer = client.get("/docs", headers={"Host": "elsewhere.example"})
     assert (answer.status_code, answer.headers["Location"]) == (308, "/docs/")
-    assert "/docs" not in client.get("/openapi.json").get_json()["paths"]
-
-
-def test_docs_load_nothing_from_elsewhere(client: FlaskClient) -> None:
-    page = client.get("/docs/", follow_redirects=True)
-    assert page.status_code == 200
-    linked = re.findall(r'(?:src|href)="([^"]+)"', page.get_data(as_text=True))
-    assert linked
-    for link in linked:
-        assert not re.match(r"(https?:)?//", link)
-        found = client.get(urljoin("/docs/", link), follow_redirects=True)
-        assert found.status_code == 200, link
+    assert not [path for path in client.get("/openapi.json").get_json()["paths"] if path.startswith("/docs")]

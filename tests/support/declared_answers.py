@@ -49,6 +49,8 @@ class DeclaredAnswers:
         contents = declared.get("content", {})
         assert (answer.mimetype or None) in (contents or {None}), f"{name}: {status} with {answer.content_type}"
         self._check_headers(answer, declared, name)
+        if status >= 400 and "x-codes" in declared and answer.mimetype == "application/problem+json":
+            assert answer.get_json()["code"] in declared["x-codes"], f"{name}: {status} {answer.get_json()}"
         if (answer.mimetype or "").endswith("json") and answer.request.method != "HEAD":
             self._check_body(answer, contents[answer.mimetype]["schema"], name)
 

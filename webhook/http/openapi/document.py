@@ -20,7 +20,7 @@ from schemas.http.constraints import without_null
 from schemas.request_problems import REQUEST_PROBLEMS, RequestCode
 from schemas.workbooks import MEDIA_TYPE
 from webhook.http import access
-from webhook.http.openapi import examples, headers, schemas
+from webhook.http.openapi import examples, headers, problem_codes, schemas
 from webhook.http.openapi.declarations import EVERYWHERE, Declaration, Header, declaration_of
 from webhook.http.request_bodies import JSON, MULTIPART
 
@@ -156,6 +156,8 @@ def _complete_operation(spec: Json, path: str, method: str, declaration: Declara
         operation["parameters"] = parameters
     operation["responses"] = _responses(path, method, operation, declaration)
     headers.add_to_responses(operation, declaration.headers)
+    if path.startswith("/v1/"):
+        problem_codes.add(operation, declaration.headers)
 
 
 def _add_requirement(operation: Json, view: Callable[..., Any]) -> None:
@@ -179,7 +181,8 @@ def _described(parameter: Json) -> Json:
         schema = {"type": "string", "description": "`next_cursor` of the page before; without it, the first page."}
     schema.pop("title", None)
     text = schema.pop("description", None) or _PATH_PARAMETERS.get(parameter["name"])
-    return parameter | {"schema": schema} | ({"description": text} if text else {})
+    example = {"example": examples.PATH_VALUES[parameter["name"]]} if parameter["in"] == "path" else {}
+    return parameter | {"schema": schema} | ({"description": text} if text else {}) | example
 
 
 def _responses(path: str, method: str, operation: Json, declaration: Declaration) -> Json:
