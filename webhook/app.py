@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 from apiflask import APIFlask
-from flask import Response, redirect, request
-from flask_swagger_ui import get_swaggerui_blueprint
+from flask import Response, request
 
-from webhook import portal
+from webhook import portal, reference
 from webhook.api import (
     actions,
     callbacks,
@@ -36,10 +34,7 @@ from worker.config import logs
 from worker.config.settings import get_settings
 from worker.storage import files
 
-# Only the documentation page needs inline scripts and styles; by default, a response may load nothing at all.
-_DOCS_POLICY = (
-    "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline'"
-)
+# By default, a response may load nothing at all. Pages have policies of their own.
 _POLICY = "default-src 'none'; frame-ancestors 'none'"
 
 
@@ -85,11 +80,7 @@ def create_app() -> APIFlask:
     ):
         app.register_blueprint(resource.bp)
         idempotency.install(app, resource.bp)
-    # Without this, Swagger UI sends the document's address to a public validator on any host but localhost.
-    docs = {"app_name": "Numberyard API", "validatorUrl": None}
-    app.register_blueprint(get_swaggerui_blueprint("/docs", "/openapi.json", config=docs))
-    # Flask's own redirect would lead to whatever host the request named.
-    app.add_url_rule("/docs", "docs", app.doc(hide=True)(_to_docs))
+    app.register_blueprint(reference.bp)
     app.register_blueprint(portal.bp)
     portal.register(app)
     app.spec_processor(partial(document.complete, app))
@@ -104,17 +95,12 @@ def create_app() -> APIFlask:
     return app
 
 
-def _to_docs() -> Any:  # noqa: ANN401 - Flask has no type for what a view returns
-    return redirect("/docs/", 308)
-
-
 def _seal(response: Response) -> Response:
-    """Add the headers that every response has; those that the portal has set are kept."""
+    """Add the headers that every response has; those that pages have set are kept."""
     request_ids.end(response)
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     response.headers.setdefault("Referrer-Policy", "no-referrer")
-    policy = _DOCS_POLICY if request.path.startswith("/docs") else _POLICY
-    response.headers.setdefault("Content-Security-Policy", policy)
+    response.headers.setdefault("Content-Security-Policy", _POLICY)
     if request.path.startswith("/v1/"):
         response.headers.setdefault("Cache-Control", "private, no-cache")
     return response

@@ -52,7 +52,7 @@ def test_a_request_to_another_host_is_a_fault_and_reaches_nobody(page: Page, wat
 def test_a_part_that_is_missing_is_a_fault_but_a_page_may_be_refused(page: Page, watch: Watch) -> None:
     page.goto("/no-such-page")
     assert not watch.left()
-    page.goto("/docs/")
+    page.goto("/sign-in")
     page.evaluate("() => fetch('/no-such-part')")
     assert "answer: 404 to GET" in seen(watch)
 

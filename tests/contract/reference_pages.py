@@ -27,7 +27,7 @@ A request that creates no job is refused with one of these codes, in a problem d
 
 ## Callback results
 
-The result of one attempt to deliver a [callback](../guides/callbacks.md).
+The result of one attempt to deliver a [callback](../../webhook/reference/guides/webhooks.md).
 
 {{ callback-results }}
 """,

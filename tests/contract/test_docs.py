@@ -17,7 +17,10 @@ from worker.config.settings import Settings
 
 README = (doc_tables.ROOT / "README.md").read_text(encoding="utf-8")
 MAKEFILE = (doc_tables.ROOT / "Makefile").read_text(encoding="utf-8")
-GUIDES = "".join(path.read_text(encoding="utf-8") for path in sorted((doc_tables.ROOT / "docs").rglob("*.md")))
+FOLDERS = ("docs", "webhook/reference/guides")
+GUIDES = "".join(
+    path.read_text(encoding="utf-8") for folder in FOLDERS for path in sorted((doc_tables.ROOT / folder).rglob("*.md"))
+)
 DOCUMENTS = README + GUIDES + (doc_tables.ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 REFERENCE = "".join((doc_tables.ROOT / name).read_text(encoding="utf-8") for name in PAGES)
 
@@ -92,8 +95,8 @@ def test_every_setting_named_exists() -> None:
 
 def test_every_address_named_exists() -> None:
     addresses = application().url_map.bind("localhost")
-    named = {text: re.findall(r'"\$URL(/[^"]*)"', text) for text in (README, GUIDES)}
-    assert [len(found) for found in named.values()] == [4, 19]
+    named = {text: re.findall(r'"\$(?:NUMBERYARD_)?URL(/[^"]*)"', text) for text in (README, GUIDES)}
+    assert [len(found) for found in named.values()] == [4, 20]
     for path in {path for found in named.values() for path in found}:
         posts = {"/v1/uploads", "/v1/assignments", "/v1/exports", "/v1/tokens"}
         method = "POST" if path.partition("?")[0] in posts else "GET"

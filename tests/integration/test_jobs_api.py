@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -361,7 +362,7 @@ def test_the_description_and_its_page_are_served_locally(api: Door) -> None:
     spec = api.client.get("/openapi.json").json
     assert spec["openapi"].startswith("3.1")
     page = api.client.get("/docs/").get_data(as_text=True)
-    assert "https://" not in page.replace("https://www.w3.org", "")
+    assert not re.search(r'(?:src|action)="https?:|<link[^>]* href="https?:', page)
     assert set(spec["paths"]) >= {"/v1/uploads", "/v1/jobs", "/v1/jobs/{job_id}/rows", "/v1/numbers/{e164}"}
     assert json.dumps(spec).count("problem+json") >= len(spec["paths"])
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from standardwebhooks import WebhookVerificationError
 
+import webhook.reference
 from schemas import callback_signing
+from tests.support.node import NODE
 
+GUIDE = Path(webhook.reference.__file__).parent / "guides" / "webhooks.md"
 SECRET = b"0123456789abcdefghijklmn"
 
 
@@ -24,11 +30,55 @@ def test_a_signature_is_that_of_the_specification() -> None:
     }
 
 
+def sample(language: str, part: str) -> str:
+    """The lines of the guide with this part."""
+    found: list[str] = re.findall(rf"```{language}\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
+    return next(text for text in found if part in text)
+
+
+def test_the_library_accepts_only_genuine_callbacks() -> None:
+    found: dict[str, Any] = {}
+    exec(sample("python", "standardwebhooks"), found)  # noqa: S102 - our own
+    secret, now = callback_signing.shown_secret(SECRET), int(time.time())
+    headers = callback_signing.signed([b"x" * 32, SECRET], "msg_1", now, b'{"type": "job.completed"}')
+    assert found["event_of"](secret, headers, b'{"type": "job.completed"}') == {"type": "job.completed"}
+    with pytest.raises(WebhookVerificationError):
+        found["event_of"](secret, headers, b'{"type": "job.failed"}')
+    with pytest.raises(WebhookVerificationError):
+        found["event_of"](secret, callback_signing.signed([SECRET], "msg_1", now - 400, b"{}"), b"{}")
+
+
+@pytest.mark.long
+def test_the_guides_javascript_accepts_only_genuine_callbacks(tmp_path: Path) -> None:
+    """On the Node.js of a Python package."""
+    now = int(time.time())
+    genuine = callback_signing.signed([b"x" * 32, SECRET], "msg_1", now, b"{}")
+    cases = [
+        (genuine, "{}", True),
+        (genuine, "{ }", False),
+        (genuine | {"webhook-id": "msg_2"}, "{}", False),
+        (genuine | {"webhook-signature": "v1,\u00e4"}, "{}", False),
+        (callback_signing.signed([SECRET], "msg_1", now - 400, b"{}"), "{}", False),
+    ]
+    (tmp_path / "verify.mjs").write_text(sample("javascript", "isGenuine"), encoding="utf-8")
+    (tmp_path / "cases.json").write_text(json.dumps([[headers, body] for headers, body, _ in cases]), encoding="utf-8")
+    program = """
+    import { readFileSync } from "node:fs";
+    import { isGenuine } from "./verify.mjs";
+    const cases = JSON.parse(readFileSync("cases.json"));
+    console.log(JSON.stringify(cases.map(([headers, body]) => isGenuine(process.argv[2], headers, Buffer.from(body)))));
+    """
+    (tmp_path / "run.mjs").write_text(program, encoding="utf-8")
+    secret = callback_signing.shown_secret(SECRET)
+    done = subprocess.run([NODE, "run.mjs", secret], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == [expected for *_, expected in cases]
+
+
 def test_the_guides_receiver_accepts_only_genuine_callbacks() -> None:
     """The lines that integrators copy."""
-    guide = (Path(__file__).parents[2] / "docs" / "guides" / "callbacks.md").read_text(encoding="utf-8")
     found: dict[str, Any] = {}
-    exec(re.findall(r"```python\n(.*?)```", guide, re.DOTALL)[0], found)  # noqa: S102 - our own
+    exec(sample("python", "def is_genuine"), found)  # noqa: S102 - our own
     is_genuine, secret, now = found["is_genuine"], callback_signing.shown_secret(SECRET), int(time.time())
     headers = callback_signing.signed([b"x" * 32, SECRET], "msg_1", now, b"{}")
     assert is_genuine(secret, headers, b"{}")
