@@ -7,9 +7,16 @@ from __future__ import annotations
 
 from webhook.app import create_app as create_wsgi_app
 from webhook.server.gateway import Gateway
-from worker.config.settings import get_settings
+from worker.config.settings import SettingsError, get_settings
+from worker.doctor.environment import log_at_start
 
 
 def create_app() -> Gateway:
     """Return the ASGI application."""
-    return Gateway(create_wsgi_app().wsgi_app, get_settings())
+    try:
+        settings = get_settings()
+    except SettingsError as error:
+        raise SystemExit(f"CANNOT_START: {error}") from error
+    application = create_wsgi_app().wsgi_app
+    log_at_start()
+    return Gateway(application, settings)

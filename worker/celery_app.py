@@ -9,6 +9,8 @@ from celery.signals import setup_logging, worker_process_init, worker_ready
 
 from worker import tasks
 from worker.config import logs
+from worker.config.settings import SettingsError
+from worker.doctor.environment import log_at_start
 from worker.queue import broker, celery_workarounds
 from worker.queue.celery_workarounds import ConsumerWatchdog
 
@@ -17,6 +19,7 @@ from worker.queue.celery_workarounds import ConsumerWatchdog
 def _configure_logging(**_options: object) -> None:
     """Configure logging. That this handler is connected keeps Celery from configuring its own."""
     logs.configure()
+    log_at_start()
 
 
 @worker_process_init.connect  # type: ignore[untyped-decorator]
@@ -36,7 +39,7 @@ NICE = 5
 celery_workarounds.install()
 try:
     app = broker.app()
-except LookupError as error:
+except (LookupError, SettingsError) as error:
     raise SystemExit(f"CANNOT_START: {error}") from error
 tasks.register(app)
 app.steps["consumer"].add(ConsumerWatchdog)

@@ -63,6 +63,7 @@ _TASKS: dict[str, dict[str, Lazy]] = {
         "demo": Lazy("webhook.cli.commands.demo", "demo", "Try one import, from start to report."),
         "init": Lazy("webhook.cli.commands.init", "init", "Create the Master Reseller and its first token."),
         "migrate": Lazy("webhook.cli.commands.migrate", "migrate", "Update the database tables to this version."),
+        "doctor": Lazy("webhook.cli.commands.doctor", "doctor", "Check settings and servers."),
     },
 }
 

@@ -21,6 +21,7 @@ class Exit(IntEnum):
     NOT_FOUND = 7
     UNREACHABLE = 8
     REFUSED = 9
+    FAULTY = 10
     INTERRUPTED = 130
     CUT_OFF = 141
 
@@ -36,6 +37,7 @@ MEANINGS: dict[Exit, str] = {
     Exit.NOT_FOUND: "not found",
     Exit.UNREACHABLE: "the service cannot be reached",
     Exit.REFUSED: "the service refused the request; the reason is printed",
+    Exit.FAULTY: "`doctor` found an error",
     Exit.INTERRUPTED: "stopped by Ctrl-C; a queued job continues",
     Exit.CUT_OFF: "the reader of the output closed it, such as `| head`",
 }

@@ -90,6 +90,11 @@ def _unexpected(error: Exception, machine: Format | None) -> int:
         silence(sys.stdout)
         _show(problem, machine)
         return Exit.USAGE
+    from worker.config.settings import SettingsError  # noqa: PLC0415 - slow, and no client command needs it
+
+    if isinstance(error, SettingsError):
+        _show({"code": "WRONG_SETTINGS", "detail": str(error)}, machine, text=str(error))
+        return Exit.USAGE
     document = {"code": "INTERNAL_ERROR", "detail": f"{type(error).__name__}: {error}"}
     _show(document, machine)
     return Exit.UNEXPECTED

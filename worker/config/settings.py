@@ -6,17 +6,19 @@ No other module of the service reads settings from the environment.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from schemas import callback_urls, mail_addresses
 from schemas.mail_addresses import SmtpTls
 
 MIB = 1024 * 1024
+PREFIX = "NUMBERYARD_"
 SHORTEST_TOKEN = 16  # characters
 OTHER_CALLS = 4  # concurrent calls of the object store besides those of uploads and downloads
 SMTP_OPTIONAL = ("host", "port", "user", "password", "sender", "reply_to", "ca_file")
@@ -31,7 +33,7 @@ def _listed(text: str | None) -> tuple[str, ...]:
 class Settings(BaseSettings):
     """Every setting; `docs/reference/settings.md` is generated from these fields."""
 
-    model_config = SettingsConfigDict(env_prefix="NUMBERYARD_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
 
     data_dir: Path = Field(
         Path("var"), description="Folder in which `numberyard up` stores its databases, files and logs."
@@ -395,7 +397,21 @@ class Settings(BaseSettings):
         return self.storage_url or (self.data_dir.absolute() / "files").as_uri()
 
 
+class SettingsError(ValueError):
+    """Settings have wrong values: one line for each, without the value, which may be a password."""
+
+
 @lru_cache(maxsize=1)
 def get_settings() -> Settings:
-    """Return the settings of this process."""
-    return Settings()
+    """Return the settings of this process. Raises `SettingsError`."""
+    try:
+        return Settings()
+    except ValidationError as failure:
+        raise SettingsError("\n".join(f"{name}: {message}" for name, message in wrong_values(failure))) from None
+
+
+def wrong_values(failure: ValidationError) -> Iterator[tuple[str, str]]:
+    """Yield the name of each variable with a wrong value, and what is wrong with it, as a sentence."""
+    for each in failure.errors(include_url=False, include_input=False, include_context=False):
+        message = each["msg"].removeprefix("Value error, ").rstrip(".")
+        yield f"{PREFIX}{'.'.join(map(str, each['loc'])).upper()}", f"{message[:1].upper()}{message[1:]}."

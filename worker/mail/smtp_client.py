@@ -11,7 +11,7 @@ import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.message import EmailMessage
 from enum import StrEnum
 from pathlib import Path
@@ -70,6 +70,20 @@ def send(server: Server, message: EmailMessage, sender: str, recipient: str) -> 
         try:
             _open(client, server)
             client.send_message(message, sender, [recipient])
+        except FAILURES as error:
+            return Fault.TIMED_OUT if limit.is_set() or _is_timeout(error) else _fault_of(error)
+        finally:
+            _close(client)
+    return None
+
+
+def try_out(server: Server, seconds: float) -> Fault | None:
+    """Connect, encrypt and sign in within this time, and send nothing; return None if the server accepts all that."""
+    server = replace(server, seconds=seconds)
+    client = _client(server)
+    with _limited(client, seconds) as limit:
+        try:
+            _open(client, server)
         except FAILURES as error:
             return Fault.TIMED_OUT if limit.is_set() or _is_timeout(error) else _fault_of(error)
         finally:

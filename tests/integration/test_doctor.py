@@ -1,0 +1,189 @@
+"""`numberyard doctor`: what is wrong with the configuration, from the outside, against real servers."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import redis
+import sqlalchemy as sa
+
+from tests.support.servers import mail_server
+from webhook.cli.exit_codes import Exit
+from worker.runtime.processes.ports import free_port
+
+PASSWORD = "pA55w0rd-never-shown"  # noqa: S105 - of no account
+Doctor = Callable[..., tuple[int, list[dict[str, str]], str]]
+PROGRAM = "from webhook.cli import main; main()"
+
+
+@pytest.fixture
+def doctor(tmp_path: Path) -> Doctor:
+    """Run the command in a process of its own, with these settings and no others."""
+
+    def run(*options: str, **settings: object) -> tuple[int, list[dict[str, str]], str]:
+        env = {name: value for name, value in os.environ.items() if not name.startswith("NUMBERYARD_")}
+        env |= {
+            f"NUMBERYARD_{name}": str(value) for name, value in ({"DATA_DIR": tmp_path / "data"} | settings).items()
+        }
+        env |= {"AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none"}
+        done = subprocess.run(
+            [sys.executable, "-c", PROGRAM, "doctor", "--json", *options],
+            env=env, capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+        told = done.stdout + done.stderr
+        assert PASSWORD not in told
+        assert "Traceback" not in told
+        return done.returncode, json.loads(done.stdout)["checks"], told
+
+    return run
+
+
+def faults(checks: list[dict[str, str]]) -> dict[str, str]:
+    """What is not right, by subject, without what depends on the machine."""
+    return {one["subject"]: one["level"] for one in checks if one["level"] != "ok" and one["subject"] != "open files"}
+
+
+def url_of(engine: sa.Engine, **parts: Any) -> str:  # noqa: ANN401 - parts of an address
+    return engine.url.set(drivername="postgresql", **parts).render_as_string(hide_password=False)
+
+
+def test_all_is_well(doctor: Doctor, database: sa.Engine, broker_url: str) -> None:
+    code, checks, _ = doctor(DATABASE_URL=url_of(database), REDIS_URL=broker_url)
+    assert (code, faults(checks)) == (Exit.OK, {"database": "warning"})  # the tests' own server has fsync = off
+    told = {one["subject"]: one["detail"] for one in checks}
+    assert {"database", "broker", "storage", "temporary folder"} <= told.keys()
+
+
+def test_without_settings_the_service_brings_its_own_servers(doctor: Doctor) -> None:
+    code, checks, _ = doctor()
+    assert (code, faults(checks)) == (Exit.OK, {})
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("DATABSE_URL", "NUMBERYARD_DATABASE_URL"),
+        ("SMTP_SERVER_PORT", "NUMBERYARD_SMTP_PORT"),
+        ("WORKER", "NUMBERYARD_WORKERS"),
+        ("XYZZY", "list of settings"),
+    ],
+)
+def test_an_unknown_setting_is_an_error(doctor: Doctor, name: str, nearest: str) -> None:
+    code, checks, _ = doctor(**{name: PASSWORD})
+    (fault,) = [one for one in checks if one["subject"] == f"NUMBERYARD_{name}"]
+    assert (code, fault["level"]) == (Exit.FAULTY, "error")
+    assert nearest in fault["fix"]
+
+
+def test_wrong_values_are_all_named_at_once(doctor: Doctor) -> None:
+    code, checks, _ = doctor(
+        WORKERS="zero",
+        REDIS_URL=f"rediss://:{PASSWORD}@h/0?ssl_cert_reqs=none",
+        METRICS_TOKEN="x",  # noqa: S106 - too short
+    )
+    assert code == Exit.FAULTY
+    assert set(faults(checks)) == {"NUMBERYARD_WORKERS", "NUMBERYARD_REDIS_URL", "NUMBERYARD_METRICS_TOKEN"}
+
+
+def test_servers_that_do_not_respond_or_refuse(doctor: Doctor, database: sa.Engine) -> None:
+    nobody = free_port()
+    code, checks, told = doctor(
+        DATABASE_URL=f"postgresql://u:{PASSWORD}@127.0.0.1:{nobody}/x",
+        REDIS_URL=f"redis://:{PASSWORD}@127.0.0.1:{nobody}/0",
+        STORAGE_URL="s3://bucket/prefix",
+        STORAGE_ENDPOINT=f"http://127.0.0.1:{nobody}",
+    )
+    assert (code, faults(checks)) == (Exit.FAULTY, {"database": "error", "broker": "error", "storage": "error"})
+    assert all(one["fix"] for one in checks if one["level"] == "error")
+    assert f"127.0.0.1:{nobody}" in told
+    code, checks, _ = doctor(DATABASE_URL=url_of(database, password=PASSWORD))
+    assert (code, faults(checks)["database"]) == (Exit.FAULTY, "error")
+
+
+def test_the_version_of_the_tables(doctor: Doctor, database: sa.Engine) -> None:
+    def fix_for(statement: str) -> tuple[str, str]:
+        with database.begin() as connection:
+            connection.execute(sa.text(statement))
+        _, checks, _ = doctor(DATABASE_URL=url_of(database))
+        return next((one["detail"], one["fix"]) for one in checks if one["level"] == "error")
+
+    assert "migrate" in fix_for("UPDATE alembic_version SET version_num = '0020'")[1]
+    assert "does not know" in fix_for("UPDATE alembic_version SET version_num = '9999'")[0]
+    assert "no tables" in fix_for("ALTER TABLE alembic_version RENAME TO moved")[0]
+    with database.begin() as connection:
+        connection.execute(sa.text("ALTER TABLE moved RENAME TO alembic_version"))
+
+
+def test_a_broker_that_forgets(doctor: Doctor, broker_url: str) -> None:
+    with redis.Redis.from_url(broker_url) as client:
+        before = client.config_get("maxmemory*")
+        try:
+            client.config_set("maxmemory", "100mb")
+            client.config_set("maxmemory-policy", "allkeys-lru")
+            code, checks, _ = doctor(REDIS_URL=broker_url)
+        finally:
+            for name in ("maxmemory", "maxmemory-policy"):
+                client.config_set(name, before[name])
+    assert (code, faults(checks)) == (Exit.OK, {"broker": "warning"})
+
+
+def test_files_folders_and_mail(doctor: Doctor, tmp_path: Path) -> None:
+    empty = tmp_path / "empty.pem"
+    empty.write_text("no certificate")
+    code, checks, _ = doctor(REDIS_CA_FILE=tmp_path / "none.pem", SMTP_CA_FILE=empty, SMTP_HOST="mail.example")
+    found = faults(checks)
+    assert code == Exit.FAULTY
+    assert found == {"NUMBERYARD_REDIS_CA_FILE": "error", "NUMBERYARD_SMTP_CA_FILE": "error", "e-mail": "warning"}
+
+
+@pytest.mark.long
+def test_the_mail_server_is_asked_and_gets_no_message(doctor: Doctor) -> None:
+    with mail_server.serving() as server:
+        settings = {name.upper(): value for name, value in server.settings.items()}
+        code, checks, _ = doctor(**settings)
+        assert (code, faults(checks)) == (Exit.OK, {})
+        assert any(one["subject"] == "e-mail" for one in checks)
+        code, checks, _ = doctor(**settings | {"SMTP_PASSWORD": PASSWORD})
+        assert (code, faults(checks)) == (Exit.FAULTY, {"e-mail": "error"})
+        assert not server.got
+
+
+def test_the_database_says_what_it_is(doctor: Doctor, database: sa.Engine) -> None:
+    with psycopg.connect(url_of(database)) as connection:
+        version = connection.info.parameter_status("server_version")
+    _, checks, _ = doctor(DATABASE_URL=url_of(database))
+    assert any(f"PostgreSQL {version}" in one["detail"] for one in checks)
+
+
+@pytest.mark.parametrize(
+    "program", ["from worker.celery_app import app", "from webhook.asgi import create_app; create_app()"]
+)
+def test_processes_refuse_wrong_settings_in_one_line_each(program: str) -> None:
+    env = os.environ | {"NUMBERYARD_WORKERS": "zero", "NUMBERYARD_SMTP_PORT": "-1"}
+    done = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    lines = done.stderr.splitlines()
+    assert lines[0].startswith("CANNOT_START: NUMBERYARD_")
+    assert {line.removeprefix("CANNOT_START: ").partition(":")[0] for line in lines} == {
+        "NUMBERYARD_WORKERS", "NUMBERYARD_SMTP_PORT",
+    }  # fmt: skip
+
+
+@pytest.mark.usefixtures("database")
+def test_processes_log_unknown_settings_at_their_start() -> None:
+    env = os.environ | {"NUMBERYARD_DATABSE_URL": PASSWORD}
+    done = subprocess.run(
+        [sys.executable, "-c", "from webhook.asgi import create_app; create_app()"],
+        env=env, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    (line,) = [json.loads(line) for line in done.stderr.splitlines() if "configuration" in line]
+    assert (line["subject"], line["level"]) == ("NUMBERYARD_DATABSE_URL", "warning")
+    assert PASSWORD not in done.stderr

@@ -1,0 +1,133 @@
+"""Checks of the settings themselves. They connect to nothing, so every process makes them at its start."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import resource
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import structlog
+from pydantic import ValidationError
+
+from worker.config.settings import MIB, PREFIX, SMTP_OPTIONAL, Settings, wrong_values
+from worker.doctor.findings import Finding, Level, error, ok, warning
+
+# Variables with the prefix that are no settings of the service: those of the command line and of compose.
+OTHERS = frozenset({"URL", "TOKEN", "CONFIG", "PROFILE", "COMPLETE", "DB_PASSWORD", "REDIS_PASSWORD", "PORT"})
+LEAST_FREE = 1024 * MIB
+log = structlog.get_logger(__name__)
+
+FILES_OF_A_PROCESS = 256  # besides its connections
+
+
+def unknown(environment: Mapping[str, str]) -> Iterator[Finding]:
+    """Yield an error for each variable that no setting has, with the name that is most like it."""
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    others = {f"{PREFIX}{name}" for name in OTHERS}
+    for name in sorted(name for name in environment if name.upper().startswith(PREFIX)):
+        if name.upper() in known | others:
+            continue
+        near = difflib.get_close_matches(name.upper(), known, 1, 0.75)
+        fix = f"Write {near[0]}." if near else "Remove it, or see the list of settings."
+        yield error(name, "There is no such setting, so it has no effect.", fix)
+
+
+def invalid(failure: ValidationError) -> Iterator[Finding]:
+    """Yield an error for each setting with a wrong value, without the value."""
+    for name, message in wrong_values(failure):
+        yield error(name, message, "See the list of settings.")
+
+
+def loaded() -> tuple[Settings | None, list[Finding]]:
+    """Return the settings of the environment, and what is wrong with them; no settings if they cannot be used."""
+    found = list(unknown(os.environ))
+    try:
+        return Settings(), found
+    except ValidationError as failure:
+        return None, [*found, *invalid(failure)]
+
+
+def log_at_start() -> None:
+    """Log what is wrong with the settings of this process: one line each.
+
+    The servers are checked all the time, by `/readyz` and by the work itself.
+    """
+    settings, found = loaded()
+    for finding in (*found, *([] if settings is None else offline(settings))):
+        if finding.level is not Level.OK:
+            log.warning("configuration", subject=finding.subject, detail=finding.detail, fix=finding.fix)
+
+
+def offline(settings: Settings) -> Iterator[Finding]:
+    """Yield what is found without connecting to anything."""
+    yield from _files(settings)
+    yield from _mail(settings)
+    yield from _limits(settings)
+    yield _folder("temporary folder", Path(tempfile.gettempdir()), "Set TMPDIR to a folder with more space.")
+
+
+def _files(settings: Settings) -> Iterator[Finding]:
+    for name, value in _set(settings).items():
+        if not name.endswith("_ca_file"):
+            continue
+        subject = f"{PREFIX}{name.upper()}"
+        try:
+            text = Path(value).read_bytes()
+        except OSError as failure:
+            yield error(subject, f"{value} can't be read: {failure.strerror}.", "Correct the path or its permissions.")
+            continue
+        if b"-----BEGIN CERTIFICATE-----" not in text:
+            yield error(subject, f"{value} has no certificate.", "Use a file in PEM format.")
+
+
+def _mail(settings: Settings) -> Iterator[Finding]:
+    some = {f"smtp_{name}" for name in SMTP_OPTIONAL} & set(_set(settings))
+    if settings.offers_mail or not some:
+        return
+    needed = ("smtp_host", "smtp_sender", "public_url")
+    missing = [f"{PREFIX}{name.upper()}" for name in needed if getattr(settings, name) is None]
+    yield warning("e-mail", f"None are sent: {' and '.join(missing)} missing.", "Set it, or remove the others.")
+
+
+def _limits(settings: Settings) -> Iterator[Finding]:
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = settings.max_connections + FILES_OF_A_PROCESS
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        yield warning(
+            "open files",
+            f"A process may open {soft} files, and a web process with all its connections needs {needed}.",
+            f"Raise the limit (ulimit -n, LimitNOFILE) or lower {PREFIX}MAX_CONNECTIONS.",
+        )
+    calls, waits = settings.most_storage_calls, settings.share_waits
+    if settings.web_threads <= calls + waits:
+        yield warning(
+            f"{PREFIX}WEB_THREADS",
+            f"{settings.web_threads} threads can all be occupied by {calls} calls of the storage and {waits} waits.",
+            f"Set it to more than {calls + waits}.",
+        )
+
+
+def _folder(subject: str, folder: Path, fix: str) -> Finding:
+    """Return whether files can be written in a folder, and how much space it has."""
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    if not os.access(existing, os.W_OK):
+        return error(subject, f"{existing} can't be written.", "Correct its owner or permissions.")
+    free = shutil.disk_usage(existing).free
+    detail = f"{existing} has {free // MIB:,} MiB free."
+    return warning(subject, detail, fix) if free < LEAST_FREE else ok(subject, detail)
+
+
+def data_folder(settings: Settings) -> Iterator[Finding]:
+    """Yield whether the folder of the service's files and embedded servers has space."""
+    if settings.database_url is None or settings.files_url.startswith("file:"):
+        yield _folder(f"{PREFIX}DATA_DIR", settings.data_dir.absolute(), "Free space, or use another folder.")
+
+
+def _set(settings: Settings) -> dict[str, Any]:
+    """Return the settings that are not unset."""
+    return {name: value for name in Settings.model_fields if (value := getattr(settings, name)) is not None}
