@@ -26,7 +26,7 @@ CALLBACK_ID = "msg_5b7a3c1e-6c0e-4a53-9d0f-3f2f0a1d9c55"
 WEBHOOK_ID = "6f1b8d04-3c5e-49a7-8b2d-c7e0f9a4d516"
 MESSAGE_ID = "msg_0e4d7f92-a5b8-4c31-96d0-8f1c2b3a4e67"
 NUMBER, OTHER_NUMBER = "+12125550142", "+12125550143"
-CURSOR = "17.240"
+CURSOR = "17-16180.240"
 
 RESELLER = {"id": RESELLER_ID, "name": "Harbour Telecom", "kind": "reseller"}
 ENTERPRISE = {"id": ENTERPRISE_ID, "name": "Lakeside Clinic", "kind": "enterprise"}
@@ -112,7 +112,7 @@ _NUMBER: Json = {
     "history": [],
 }
 _CHANGE: Json = {
-    "id": "17.241",
+    "id": "17-16180.241",
     "at": _AT,
     "type": "number.assigned",
     "e164": NUMBER,
@@ -220,9 +220,18 @@ _WEBHOOK = {
     "enabled": True,
     "created_by": "Operations",
     "created_at": _AT,
+    "last_delivery_at": "2026-11-30T09:00:00.340Z",
     "failing_since": None,
+    "failures": 0,
     "disabled_at": None,
     "cursor": CURSOR,
+}
+_DELIVERY = {
+    "at": "2026-11-30T09:00:00.030Z",
+    "attempt": 1,
+    "result": DeliveryResult.DELIVERED.value,
+    "status": 204,
+    "duration_ms": 310,
 }
 _MESSAGE = {
     "id": MESSAGE_ID,
@@ -233,18 +242,10 @@ _MESSAGE = {
     "next_attempt_at": None,
     "delivered_at": "2026-11-30T09:00:00.340Z",
     "failed_at": None,
+    "job_id": None,
+    "last_attempt": _DELIVERY,
 }
-_DELIVERIES = {
-    "deliveries": [
-        {
-            "at": "2026-11-30T09:00:01.600Z",
-            "attempt": 1,
-            "result": DeliveryResult.DELIVERED,
-            "status": 204,
-            "duration_ms": 310,
-        }
-    ]
-}
+_DELIVERIES = {"deliveries": [_DELIVERY]}
 _CORRECTION = {
     "number": 1,
     "created_at": _AT,
@@ -307,6 +308,10 @@ RESPONSES: dict[str, Json] = {
     "WebhookMessageWithDeliveries": _MESSAGE | _DELIVERIES,
     "Health": {"status": "ok"},
     "JobEnded": {"type": "job.completed_with_errors", "timestamp": "2026-11-30T09:00:01.480Z", "data": _ENDED_JOB},
-    "NumbersChanged": {"type": "number.changes", "timestamp": _AT, "data": {"changes": [_CHANGE]}},
+    "NumbersChanged": {
+        "type": "number.changes",
+        "timestamp": _AT,
+        "data": {"after": CURSOR, "changes": [_CHANGE], "next_cursor": "18-27182"},
+    },
     "WebhookTest": {"type": "webhook.test", "timestamp": _AT, "data": {"webhook_id": WEBHOOK_ID}},
 }
