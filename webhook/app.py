@@ -98,6 +98,7 @@ def create_app() -> APIFlask:
 def _seal(response: Response) -> Response:
     """Add the headers that every response has; those that pages have set are kept."""
     request_ids.end(response)
+    response.headers.pop("Date", None)  # the server adds one to every response; Werkzeug does to conditional ones
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     response.headers.setdefault("Referrer-Policy", "no-referrer")
     response.headers.setdefault("Content-Security-Policy", _POLICY)

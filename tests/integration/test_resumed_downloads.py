@@ -162,6 +162,9 @@ def test_clients_resume_to_the_same_bytes(
         rest = client.get(path, headers={"Range": f"bytes={len(begun)}-", "If-Range": tag})
         assert rest.status_code == 206
         assert begun + rest.content == content
+        known = client.get(path, headers={"If-None-Match": tag, "Accept-Encoding": "identity"})
+        assert known.status_code == 304
+        assert [len(each.headers.get_list("Date")) for each in (broken, rest, known)] == [1, 1, 1]
 
 
 @pytest.mark.long
