@@ -244,6 +244,7 @@ def test_r28_reports_are_downloads_that_any_door_can_send(
 def test_r10_the_sample_is_a_download(acting: Enter) -> None:
     with acting():
         answer = sent(templates.csv())
-        assert answer.content_length == len(answer.get_data())
-        assert b"Country Code,Phone Number" in answer.get_data()
+        content = b"".join(answer.iter_encoded())
+        assert answer.content_length == len(content)
+        assert b"Country Code,Phone Number" in content
         assert templates.xlsx().name == "numbers.xlsx"
