@@ -197,6 +197,8 @@ def test_expired_changes(api: Door, database: sa.Engine) -> None:
         assert (answer.status_code, answer.json["code"]) == (410, "CURSOR_EXPIRED")
     for index in (3, 4, 7):
         assert told(api, everything[index]["id"]) == everything[index + 1 :]
+    position, _, mark = everything[3]["id"].partition("-")  # of a database that was replaced by a backup since
+    assert api.get("/v1/changes", query_string={"after": f"{position}-{int(mark) ^ 1}"}).status_code == 410
     assert api.get("/v1/changes?after=0").status_code == 410
     age(ids[3])
     assert cleaner.expire_changes() == 2

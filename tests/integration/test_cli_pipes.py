@@ -520,6 +520,21 @@ def test_bash_completes_commands_options_and_values(program: Program, stocked: D
     ]
 
 
+def test_bash_does_not_run_what_names_of_others_contain(program: Program, api: Door) -> None:
+    """Within a quote that the user has opened, bash would expand them."""
+    for name in ("Zed $(touch pwned)", "Zed `touch pwned`", 'Zed "x"', "Zed 'x'", "Zed plain"):
+        made = api.post("/v1/tenants", {"name": name, "kind": "enterprise"})
+        assert made.status_code == 201, made.text
+    words = ("Zed", '"Zed', "'Zed", 'a"Zed')
+    offered = bash(program, *(["numberyard", "numbers", "--tenant", word] for word in words))
+    assert sorted(offered[0]) == sorted(
+        [r"Zed\ \$\(touch\ pwned\)", r"Zed\ \`touch\ pwned\`", r"Zed\ \"x\"", r"Zed\ \'x\'", r"Zed\ plain"]
+    )
+    assert sorted(offered[1]) == ["Zed 'x'", "Zed plain"]
+    assert sorted(offered[2]) == ['Zed "x"', "Zed $(touch pwned)", "Zed `touch pwned`", "Zed plain"]
+    assert offered[3] == []
+
+
 def test_completion_is_silent_and_quick_where_no_service_answers(program: Program) -> None:
     """Nothing is shown; the time is that of the program and at most a second for the service."""
     for env in ({"NUMBERYARD_URL": "http://127.0.0.1:1"}, {"NUMBERYARD_TOKEN": "nyk_wrong"}, {"NUMBERYARD_URL": "x:"}):

@@ -17,6 +17,8 @@ from tests.support.servers import pooler
 from worker.config.settings import get_settings
 from worker.database.engine import snapshot, transaction
 from worker.database.migrate import upgrade
+from worker.doctor import servers as doctor
+from worker.doctor.findings import Level
 
 pytestmark = pytest.mark.long
 
@@ -63,6 +65,17 @@ def test_imports_actions_changes_and_exports(api: Door, world: World) -> None:
     assert undone["counts"]["updated"] == len(numbers[::2])
     copy.follow(api)
     assert copy.numbers == Copy.of_inventory(api)
+    with transaction() as connection:  # a later version of the tables would not fit them
+        temporary = sa.text("SELECT count(*) FROM pg_class WHERE relpersistence = 't'")
+        assert connection.execute(temporary).scalar_one() == 0
+
+
+@pytest.mark.usefixtures("pooled")
+def test_doctor_leaves_nothing_on_a_shared_connection() -> None:
+    found = list(doctor.database(get_settings()))
+    assert [finding for finding in found if finding.level is Level.ERROR] == []
+    with transaction() as connection:
+        assert connection.execute(sa.text("SHOW statement_timeout")).scalar_one() == "0"
 
 
 @pytest.mark.usefixtures("pooled")

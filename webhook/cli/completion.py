@@ -20,7 +20,8 @@ _JOBS, _NAMES = 20, 200  # entries that are requested: a page
 _SECONDS = 1.0
 Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
-# Unlike click's: names with spaces are quoted, unless the word already begins with a quote, and * stays as it is.
+# Unlike click's: names with spaces are quoted, and * stays as it is. Names are chosen by other tenants: within a quote
+# that the user has opened, those that the shell would expand are left out.
 _BASH = """\
 %(complete_func)s() {
     local type value
@@ -30,7 +31,12 @@ _BASH = """\
         elif [[ $type == file ]]; then
             compopt -o default
         elif [[ $type == plain ]]; then
-            [[ ${COMP_WORDS[COMP_CWORD]} == [\\"\\']* ]] || printf -v value %%q "$value"
+            case ${COMP_WORDS[COMP_CWORD]} in
+                \\"*) [[ $value == *[\\"\\$\\`\\!\\\\]* ]] && continue;;
+                \\'*) [[ $value == *[\\'\\!]* ]] && continue;;
+                *[\\"\\']*) continue;;
+                *) printf -v value %%q "$value";;
+            esac
             COMPREPLY+=("$value")
         fi
     done < <(

@@ -36,8 +36,9 @@ def database(settings: Settings) -> Iterator[Finding]:
     plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
     try:
         external_servers.check_postgres(plain, patience=0)
-        with psycopg.connect(plain, connect_timeout=int(SECONDS), autocommit=True) as connection:
-            connection.execute(f"SET statement_timeout = '{int(SECONDS)}s'")
+        with psycopg.connect(plain, connect_timeout=int(SECONDS)) as connection:
+            # For this transaction only: a pooler gives the connection to others afterwards.
+            connection.execute(f"SET LOCAL statement_timeout = '{int(SECONDS)}s'")
             version = connection.info.parameter_status("server_version")
             yield ok(DATABASE, f"PostgreSQL {version} at {url.host or 'the local socket'}.")
             yield from _encryption(DATABASE, url.host, is_encrypted=bool(connection.pgconn.ssl_in_use))

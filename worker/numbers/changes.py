@@ -260,7 +260,8 @@ def _states(columns: Mapping[str, np.ndarray], when: str, index: np.ndarray) -> 
 def expire(connection: sa.Connection) -> int:
     """Remove changes that are no longer kept, oldest first, up to `MOST_EXPIRED`; return how many.
 
-    A tenant's last position stays, so that the numbering goes on.
+    The last of a tenant's positions without changes stays: the numbering goes on, and the mark of a cursor before the
+    oldest change that is kept is known.
     """
     change, own, later = number_changes.c, number_change_positions.c, number_change_positions.alias()
     oldest = sa.select(change.id, change.at).order_by(change.id).limit(MOST_EXPIRED).subquery()
@@ -268,6 +269,8 @@ def expire(connection: sa.Connection) -> int:
     up_to = connection.execute(sa.select(sa.func.max(oldest.c.id)).where(oldest.c.at < kept_since)).scalar_one()
     if up_to is None:
         return 0
-    is_last = ~sa.exists().where(later.c.tenant_id == own.tenant_id, later.c.position > own.position)
+    is_last = ~sa.exists().where(
+        later.c.tenant_id == own.tenant_id, later.c.position > own.position, later.c.change_id <= up_to
+    )
     connection.execute(number_change_positions.delete().where(own.change_id <= up_to, ~is_last))
     return connection.execute(number_changes.delete().where(change.id <= up_to)).rowcount

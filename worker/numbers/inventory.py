@@ -16,6 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from schemas.arrow_schemas import STATE
 from schemas.capabilities import CAPABILITY_NAMES
 from schemas.database.tables import carriers, holdings, phone_numbers, tenants, users
+from worker.config.settings import get_settings
 from worker.numbers import copy_binary
 
 PRIMARY_KEY = "pk_phone_numbers"  # name of the constraint
@@ -208,10 +209,16 @@ def _range_of(numbers: np.ndarray) -> tuple[np.ndarray, int, int]:
 
 def _stage(connection: sa.Connection, columns: Sequence[str], rows: bytes) -> None:
     staged_columns = ", ".join(("e164", *CHANGEABLE))
-    # Same columns as the numbers, but without constraints.
+    # Same columns as the numbers, but without constraints. Kept for the next transaction, unless that may meet another
+    # version of the tables: a pooler keeps connections longer than a process lives.
     shape = f"SELECT {staged_columns} FROM phone_numbers WHERE false"  # noqa: S608 - constants
-    connection.execute(sa.text(f"CREATE TEMP TABLE IF NOT EXISTS staging ON COMMIT DELETE ROWS AS {shape}"))
+    connection.execute(sa.text(f"CREATE TEMP TABLE IF NOT EXISTS staging ON COMMIT {at_commit()} AS {shape}"))
     copy_into(connection, "staging", columns, rows)
+
+
+def at_commit() -> str:
+    """Return what becomes of a temporary table when its transaction ends."""
+    return "DROP" if get_settings().database_pooled else "DELETE ROWS"
 
 
 def copy_into(connection: sa.Connection, table: str, columns: Sequence[str], rows: bytes) -> None:

@@ -21,10 +21,10 @@ from worker.numbers import copy_binary, inventory
 # A larger group saves subtransactions, a smaller one saves repeated rows.
 _GROUP = 32
 _TABLES = (
-    "CREATE TEMP TABLE IF NOT EXISTS apart ON COMMIT DELETE ROWS AS SELECT * FROM phone_numbers WHERE false",
+    "CREATE TEMP TABLE IF NOT EXISTS apart ON COMMIT {at_commit} AS SELECT * FROM phone_numbers WHERE false",
     # Unique, so that the planner expects one row per number, as in `phone_numbers`.
     "CREATE UNIQUE INDEX IF NOT EXISTS ix_apart_e164 ON apart (e164)",
-    "CREATE TEMP TABLE IF NOT EXISTS refused (e164 bigint, reason text) ON COMMIT DELETE ROWS",
+    "CREATE TEMP TABLE IF NOT EXISTS refused (e164 bigint, reason text) ON COMMIT {at_commit}",
     "TRUNCATE apart, refused",
 )
 # Errors that do not refuse a row are raised again: a number that exists by now, a lost lock, a full disk.
@@ -104,7 +104,7 @@ def delete(connection: sa.Connection, numbers: NDArray[np.int64], most: int) -> 
 def _write(connection: sa.Connection, columns: Sequence[str], rows: bytes, statement: str, most: int) -> Refused:
     """Run a statement for all rows that the database accepts. `statement` ends before the condition on the number."""
     for prepare in _TABLES:
-        connection.exec_driver_sql(prepare)
+        connection.exec_driver_sql(prepare.format(at_commit=inventory.at_commit()))
     inventory.copy_into(connection, "apart", columns, rows)
     block = _SINGLY.format(
         group=_GROUP,
