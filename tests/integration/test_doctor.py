@@ -73,7 +73,6 @@ def test_without_settings_the_service_brings_its_own_servers(doctor: Doctor) -> 
         ("DATABSE_URL", "NUMBERYARD_DATABASE_URL"),
         ("SMTP_SERVER_PORT", "NUMBERYARD_SMTP_PORT"),
         ("WORKER", "NUMBERYARD_WORKERS"),
-        ("XYZZY", "list of settings"),
     ],
 )
 def test_an_unknown_setting_is_an_error(doctor: Doctor, name: str, nearest: str) -> None:
@@ -81,6 +80,37 @@ def test_an_unknown_setting_is_an_error(doctor: Doctor, name: str, nearest: str)
     (fault,) = [one for one in checks if one["subject"] == f"NUMBERYARD_{name}"]
     assert (code, fault["level"]) == (Exit.FAULTY, "error")
     assert nearest in fault["fix"]
+
+
+def test_names_like_no_setting_are_warnings_and_those_of_kubernetes_nothing(doctor: Doctor) -> None:
+    of_a_service = {
+        "SERVICE_HOST": "10.0.0.1", "SERVICE_PORT": 80, "SERVICE_PORT_HTTP": 80, "PORT": "tcp://10.0.0.1:80",
+        "PORT_80_TCP": "tcp://10.0.0.1:80", "PORT_80_TCP_ADDR": "10.0.0.1", "WEB_SERVICE_HOST": "10.0.0.2",
+        "WEB_PORT_80_TCP_PROTO": "tcp",
+    }  # fmt: skip
+    code, checks, _ = doctor(XYZZY="1", **of_a_service)
+    assert (code, faults(checks)) == (Exit.OK, {"NUMBERYARD_XYZZY": "warning"})
+
+
+def test_no_fault_hides_the_others(doctor: Doctor, tmp_path: Path, broker_url: str) -> None:
+    mail = {
+        "SMTP_HOST": "127.0.0.1",
+        "SMTP_TLS": "tls",
+        "SMTP_SENDER": "a@b.example",
+        "PUBLIC_URL": "https://b.example",
+    }
+    code, checks, told = doctor(
+        DATABASE_URL="not a url", REDIS_URL=broker_url, STORAGE_URL=(tmp_path / "files").as_uri(),
+        SMTP_CA_FILE=tmp_path / "none.pem", TMPDIR=tmp_path, **mail,
+    )  # fmt: skip
+    assert code == Exit.FAULTY
+    assert faults(checks) | {"NUMBERYARD_TMPDIR": "warning"} == {
+        "NUMBERYARD_TMPDIR": "warning", "NUMBERYARD_SMTP_CA_FILE": "error", "database": "error", "e-mail": "error",
+    }  # fmt: skip
+    assert "not a PostgreSQL address" in told
+    subjects = [one["subject"] for one in checks]
+    assert "NUMBERYARD_STORAGE_URL" in subjects
+    assert "storage" in subjects
 
 
 def test_wrong_values_are_all_named_at_once(doctor: Doctor) -> None:

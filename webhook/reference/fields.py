@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -143,7 +144,7 @@ def _is_nullable(schema: Json) -> bool:
 
 def _default(schema: Json) -> str | None:
     value = schema.get("default")
-    return None if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    return value if value is None or isinstance(value, str) else json.dumps(value)
 
 
 def _limits(schema: Mapping[str, Any]) -> Iterator[str]:

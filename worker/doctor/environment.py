@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import resource
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import structlog
 from pydantic import ValidationError
@@ -19,22 +21,28 @@ from worker.doctor.findings import Finding, Level, error, ok, warning
 
 # Variables with the prefix that are no settings of the service: those of the command line and of compose.
 OTHERS = frozenset({"URL", "TOKEN", "CONFIG", "PROFILE", "COMPLETE", "DB_PASSWORD", "REDIS_PASSWORD", "PORT"})
+# Kubernetes gives every pod such variables for a Service whose name begins with "numberyard".
+_OF_KUBERNETES = re.compile(
+    rf"{PREFIX}(?:\w+_)?(?:SERVICE_(?:HOST|PORT)(?:_\w+)?|PORT_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)"
+)
 LEAST_FREE = 1024 * MIB
-log = structlog.get_logger(__name__)
-
 FILES_OF_A_PROCESS = 256  # besides its connections
+log = structlog.get_logger(__name__)
 
 
 def unknown(environment: Mapping[str, str]) -> Iterator[Finding]:
-    """Yield an error for each variable that no setting has, with the name that is most like it."""
+    """Yield each variable that no setting has: an error with the name that is most like it, else a warning."""
     known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
     others = {f"{PREFIX}{name}" for name in OTHERS}
     for name in sorted(name for name in environment if name.upper().startswith(PREFIX)):
-        if name.upper() in known | others:
+        is_address = environment[name].startswith(("tcp://", "udp://", "sctp://"))
+        if name.upper() in known | others or is_address or _OF_KUBERNETES.fullmatch(name.upper()):
             continue
-        near = difflib.get_close_matches(name.upper(), known, 1, 0.75)
-        fix = f"Write {near[0]}." if near else "Remove it, or see the list of settings."
-        yield error(name, "There is no such setting, so it has no effect.", fix)
+        detail = "There is no such setting, so it has no effect."
+        if near := difflib.get_close_matches(name.upper(), known, 1, 0.75):
+            yield error(name, detail, f"Write {near[0]}.")
+        else:
+            yield warning(name, detail, "Remove it, or see the list of settings.")
 
 
 def invalid(failure: ValidationError) -> Iterator[Finding]:
@@ -68,7 +76,11 @@ def offline(settings: Settings) -> Iterator[Finding]:
     yield from _files(settings)
     yield from _mail(settings)
     yield from _limits(settings)
-    yield _folder("temporary folder", Path(tempfile.gettempdir()), "Set TMPDIR to a folder with more space.")
+    yield _folder("temporary folder", _temporary, "Set TMPDIR to another folder.")
+
+
+def _temporary() -> Path:
+    return Path(tempfile.gettempdir())
 
 
 def _files(settings: Settings) -> Iterator[Finding]:
@@ -112,20 +124,27 @@ def _limits(settings: Settings) -> Iterator[Finding]:
         )
 
 
-def _folder(subject: str, folder: Path, fix: str) -> Finding:
+def _folder(subject: str, find: Callable[[], Path], fix: str) -> Finding:
     """Return whether files can be written in a folder, and how much space it has."""
-    existing = next(path for path in (folder, *folder.parents) if path.exists())
-    if not os.access(existing, os.W_OK):
-        return error(subject, f"{existing} can't be written.", "Correct its owner or permissions.")
-    free = shutil.disk_usage(existing).free
+    try:
+        folder = find().absolute()
+        existing = next(path for path in (folder, *folder.parents) if path.exists())
+        if not os.access(existing, os.W_OK):
+            return error(subject, f"{existing} can't be written.", "Correct its owner or permissions.")
+        free = shutil.disk_usage(existing).free
+    except OSError as failure:
+        return error(subject, f"It can't be used: {failure.strerror}.", fix)
     detail = f"{existing} has {free // MIB:,} MiB free."
     return warning(subject, detail, fix) if free < LEAST_FREE else ok(subject, detail)
 
 
 def data_folder(settings: Settings) -> Iterator[Finding]:
-    """Yield whether the folder of the service's files and embedded servers has space."""
-    if settings.database_url is None or settings.files_url.startswith("file:"):
-        yield _folder(f"{PREFIX}DATA_DIR", settings.data_dir.absolute(), "Free space, or use another folder.")
+    """Yield whether the folders of the service's files and of embedded servers have space."""
+    fix = "Free space, or use another folder."
+    if None in {settings.database_url, settings.redis_url, settings.storage_url}:
+        yield _folder(f"{PREFIX}DATA_DIR", lambda: settings.data_dir, fix)
+    if settings.storage_url is not None and settings.storage_url.startswith("file:"):
+        yield _folder(f"{PREFIX}STORAGE_URL", lambda: Path(unquote(urlsplit(settings.files_url).path)), fix)
 
 
 def _set(settings: Settings) -> dict[str, Any]:

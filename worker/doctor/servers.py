@@ -32,10 +32,10 @@ def database(settings: Settings) -> Iterator[Finding]:
     if settings.database_url is None:
         yield ok(DATABASE, f"{external_servers.DATABASE_SETTING}: {_EMBEDDED}")
         return
-    url = sqlalchemy_url(settings)
-    plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
     try:
-        external_servers.check_postgres(plain, patience=0)
+        external_servers.check_postgres(settings.database_url.get_secret_value(), patience=0)
+        url = sqlalchemy_url(settings)
+        plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
         with psycopg.connect(plain, connect_timeout=int(SECONDS)) as connection:
             # For this transaction only: a pooler gives the connection to others afterwards.
             connection.execute(f"SET LOCAL statement_timeout = '{int(SECONDS)}s'")
@@ -54,7 +54,7 @@ def _database_facts(connection: psycopg.Connection) -> Iterator[Finding]:
     before = time.time()
     row = connection.execute(
         "SELECT pg_is_in_recovery(), current_setting('fsync') = 'on', current_setting('max_connections')::int,"
-        " (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'),"
+        " (SELECT sum(numbackends) FROM pg_stat_database)::int,"
         " extract(epoch FROM clock_timestamp())::float8"
     ).fetchone()
     if row is None:
@@ -69,7 +69,7 @@ def _database_facts(connection: psycopg.Connection) -> Iterator[Finding]:
         yield warning(DATABASE, f"{used} of {most} connections are in use.", fix)
     apart = clock - (before + time.time()) / 2
     if abs(apart) > CLOCKS_APART:
-        fix = "Synchronise both clocks (NTP)."
+        fix = "Synchronize both clocks (NTP)."
         yield warning("clock", f"The database's clock differs from this machine's by {apart:+.0f} s.", fix)
 
 
@@ -161,4 +161,5 @@ def _sentence(failure: Exception) -> str:
 
 
 def _without_query(url: str) -> str:
-    return sa.make_url(url).render_as_string(hide_password=True) if "@" in url else url.partition("?")[0]
+    address = url.partition("?")[0]
+    return sa.make_url(address).render_as_string(hide_password=True) if "@" in address else address

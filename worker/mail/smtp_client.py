@@ -65,7 +65,10 @@ def send(server: Server, message: EmailMessage, sender: str, recipient: str) -> 
     If the server's last reply is lost, the message may have been accepted: it is then sent again with the same
     Message-ID.
     """
-    client = _client(server)
+    try:
+        client = _client(server)
+    except FAILURES:  # the certificates to trust cannot be read
+        return Fault.TLS_FAILED
     with _limited(client, server.seconds) as limit:
         try:
             _open(client, server)
@@ -80,7 +83,10 @@ def send(server: Server, message: EmailMessage, sender: str, recipient: str) -> 
 def try_out(server: Server, seconds: float) -> Fault | None:
     """Connect, encrypt and sign in within this time, and send nothing; return None if the server accepts all that."""
     server = replace(server, seconds=seconds)
-    client = _client(server)
+    try:
+        client = _client(server)
+    except FAILURES:
+        return Fault.TLS_FAILED
     with _limited(client, seconds) as limit:
         try:
             _open(client, server)

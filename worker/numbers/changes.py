@@ -29,7 +29,7 @@ from schemas.permissions import Actor
 from worker.arrays.distinct import distinct_ids
 from worker.config.settings import get_settings
 
-MOST_NUMBERS = 50_000  # of one row: only all-or-nothing jobs have larger chunks
+MOST_NUMBERS = 50_000  # of one row; a larger chunk has several rows
 MOST_EXPIRED = 5_000  # rows removed at a time
 DAY = 86_400.0  # seconds
 _ROWS_FETCHED = 8
