@@ -186,6 +186,17 @@ def roots(database: sa.Engine) -> int:
         return int(connection.execute(query).scalar_one())
 
 
+def test_a_new_token_in_every_format(cli: Cli) -> None:
+    header, row = (line.split("\t") for line in cli("tokens", "add", "night", "--output", "tsv").stdout.splitlines())
+    assert (header[0], header[-1], row[1]) == ("Token", "Secret", "night")
+    name, secret = cli("tokens", "add", "day", "--fields", "name,token", "--no-header").stdout.rstrip("\n").split("\t")
+    assert name == "day"
+    for token in (row[-1], secret):
+        assert cli("tenants", "show", token=token).exit_code == Exit.OK
+    words = ("carriers", "set-default", "--none", "--service", "voice", "--fields", "name", "--no-header")
+    assert cli(*words).stdout == "Northern Reseller\n"
+
+
 def test_r1_init_makes_the_root_and_its_token_once(database: sa.Engine) -> None:
     first = run("init", "--name", "  Acme   Telecom ")
     assert first.exit_code == Exit.OK, first.output

@@ -19,6 +19,9 @@ def test_rows_are_corrected_and_failed_ones_reviewed_again(cli: Cli, tmp_path: P
     job_id = told(cli("jobs", "--json"))["data"][0]["id"]
     rule = {"column": "Country Code", "code": "MISSING_VALUE", "set": "1"}
     correction.write_text(json.dumps({"rules": [rule]}), encoding="utf-8")
+    assert "Rule 1: 1 rows, 1 of them" in cli("correct", job_id, str(correction), "--preview").stdout
+    previewed = cli("correct", job_id, str(correction), "--preview", "--fields", "rules", "--no-header").stdout
+    assert json.loads(previewed)[0]["right"] == 1
     corrected = told(cli("correct", job_id, str(correction), "--json"))
     assert (corrected["status"], corrected["review"]["effect"]["created"]) == ("review", 1)
     assert told(cli("confirm", job_id, "--json"), Exit.PARTLY_FAILED)["counts"]["failed"] == 1

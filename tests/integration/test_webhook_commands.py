@@ -42,3 +42,24 @@ def test_a_subscription_from_its_beginning_to_its_end(cli: Cli, api: Door, confi
         assert cli("webhooks", "test", own).exit_code == Exit.REFUSED
         assert cli("webhooks", "delete", own).exit_code == Exit.OK
         assert cli("webhooks", "show", own).exit_code == Exit.NOT_FOUND
+
+
+def test_secrets_in_every_format(cli: Cli, configure: Callable[..., None]) -> None:
+    configure(callback_networks=NETWORK)
+    with receiving() as receiver:
+        added = cli("webhooks", "add", receiver.url, "--fields", "id,secret", "--no-header")
+    own, secret = added.stdout.rstrip("\n").split("\t")
+    assert secret.startswith("whsec_")
+    header, row = (line.split("\t") for line in cli("webhooks", "rotate", own, "--output", "tsv").stdout.splitlines())
+    rotated = dict(zip(header, row, strict=True))
+    assert (rotated["Subscription"], rotated["Secret"].startswith("whsec_")) == (own, True)
+    assert rotated["Secret"] != secret
+    assert rotated["Previous until"].endswith("Z")
+    queued = cli("webhooks", "test", own, "--fields", "type", "--no-header")
+    assert queued.stdout == "webhook.test\n"
+    assert cli("webhooks", "delete", own, "--fields", "id,deleted").stdout == f"id\tdeleted\n{own}\ttrue\n"
+    header, row = (line.split("\t") for line in cli("callbacks", "secret", "--output", "tsv").stdout.splitlines())
+    assert header == ["Secret", "Created", "Previous until"]
+    assert cli("callbacks", "secret").stdout == f"{row[0]}\n"
+    new = cli("callbacks", "rotate", "--fields", "secret", "--no-header").stdout
+    assert cli("callbacks", "secret").stdout == new != f"{row[0]}\n"

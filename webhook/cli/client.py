@@ -175,10 +175,6 @@ class Api:
         """Return what a correction would do."""
         return self.create(f"jobs/{_part(job_id)}/corrections/preview", body)
 
-    def replay(self, callback_id: str) -> Json:
-        """Send a callback again and return it."""
-        return self.act_on("callbacks", callback_id, "replay")
-
     def act_on(self, kind: str, thing_id: str, what: str) -> Json:
         """Do something with one resource of a kind, and return the response."""
         return self.create(f"{kind}/{_part(thing_id)}/{what}", {})

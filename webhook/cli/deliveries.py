@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from webhook.cli.client import Json
 from webhook.cli.exit_codes import Exit
+from webhook.cli.fields import check_fields
 from webhook.cli.resources import Listing, show_resource
 from webhook.cli.session import Session
 from webhook.cli.tables import table
@@ -21,20 +22,23 @@ def show_message(session: Session, message: Json, listing: Listing) -> Exit:
     return Exit.OK
 
 
-def show_queued(session: Session, message: Json) -> Exit:
-    """Print that a message is queued to be sent."""
-    if session.as_json:
-        session.emit(message)
-    else:
-        note(f"Queued to be sent: {safe(message.get('id'))}")
+def queue_message(session: Session, kind: str, thing_id: str, action: str, listing: Listing) -> Exit:
+    """Have a message sent and print that it is queued. Fields that it does not have are refused before."""
+    check_fields(session.output.fields, listing.model)
+    message = session.api.act_on(kind, thing_id, action)
+    if not session.output.is_text:
+        return show_resource(session, message, listing)
+    note(f"Queued to be sent: {safe(message.get('id'))}")
     return Exit.OK
 
 
-def show_secret(session: Session, document: Json, about: str = "") -> Exit:
-    """Print only the secret to stdout, for scripts; `about` and everything else to stderr."""
-    if session.as_json:
-        session.emit(document)
-        return Exit.OK
+def show_secret(session: Session, document: Json, listing: Listing, about: str = "") -> Exit:
+    """Print a document with a secret. For people and scripts, only the secret to stdout, everything else to stderr.
+
+    A caller that has a new secret made checks the fields before: it is shown only once.
+    """
+    if not session.output.is_text:
+        return show_resource(session, document, listing)
     if document.get("previous_until"):
         note(f"The previous secret also signs until {when(document['previous_until'])}.")
     if about:

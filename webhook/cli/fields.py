@@ -45,9 +45,16 @@ def check_fields(fields: Sequence[str], model: str, documents: Sequence[Json] = 
     if not fields:
         return
     module, _, name = model.partition(":")
-    known: Mapping[str, Any] = {
-        field: info.annotation for field, info in _members(getattr(import_module(module), name))
-    }
+    members = _members(getattr(import_module(module), name))
+    _check({field: info.annotation for field, info in members}, fields, documents)
+
+
+def check_names(fields: Sequence[str], names: Sequence[str]) -> None:
+    """Raise `click.UsageError` for a field that is not in `names`, those of a result without a schema."""
+    _check(dict.fromkeys(names, object), fields)
+
+
+def _check(known: Mapping[str, Any], fields: Sequence[str], documents: Sequence[Json] = ()) -> None:
     for field in fields:
         path = field.split(".")
         if not _is_in(known, path) and not any(_has(document, path) for document in documents):

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from webhook.cli.terminal import STYLE, Style
+from webhook.cli.terminal import HAS_RESULT, STYLE, Style
 
 _FIELD = re.compile(r"\w[\w-]*(\.\w[\w-]*)*")
 
@@ -164,4 +164,5 @@ def start(arguments: Sequence[str]) -> Format | None:
     """Set the style for a command with these arguments. Returns as `format_in` does."""
     machine = format_in(arguments)
     STYLE.set(Style(is_machine=machine is not None))
+    HAS_RESULT.set(False)
     return machine

@@ -12,7 +12,7 @@ import click
 
 from webhook.cli.exit_codes import Ending, Exit, Failed
 from webhook.cli.output import Format
-from webhook.cli.terminal import emit, safe, silence
+from webhook.cli.terminal import HAS_RESULT, emit, safe, silence
 
 DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _OF_STREAMS = DISK_FULL | {errno.EIO, errno.EBADF, errno.EINVAL, errno.ENXIO}
@@ -75,7 +75,7 @@ def cannot_write(error: OSError, what: str) -> Failed:
 def _show_ending(ending: Ending, machine: Format | None) -> None:
     if ending.document is None:
         return
-    if isinstance(ending, Failed) and machine is Format.JSON:
+    if isinstance(ending, Failed) and machine is Format.JSON and not HAS_RESULT.get():
         emit(dict(ending.document))  # the one document of --json, as on success
     if machine is not None:
         _write(ending.document)

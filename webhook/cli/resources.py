@@ -9,11 +9,11 @@ import click
 
 from webhook.cli.client import Json
 from webhook.cli.exit_codes import Exit
-from webhook.cli.fields import check_fields, selected, value_of
+from webhook.cli.fields import check_fields, check_names, selected, value_of
 from webhook.cli.output import Format
 from webhook.cli.session import Session
 from webhook.cli.tables import cell_text, table, tsv_line
-from webhook.cli.terminal import emit, note, print_line, safe
+from webhook.cli.terminal import emit, note, note_of_result, print_line, safe
 
 Row = Callable[[Json], Sequence[object]]
 
@@ -61,6 +61,15 @@ def list_resources(
 def show_resource(session: Session, resource: Json, listing: Listing) -> Exit:
     """Print one resource: one field per line, or as the user asks."""
     check_fields(session.output.fields, listing.model, [resource])
+    return _show(session, resource, listing)
+
+
+def show_facts(session: Session, facts: Json) -> Exit:
+    """Print a result without a schema. The caller has checked the fields (`check_names`)."""
+    return _show(session, facts, Listing("", "", tuple(facts), lambda shown: tuple(shown.values())))
+
+
+def _show(session: Session, resource: Json, listing: Listing) -> Exit:
     if session.as_json:
         session.emit(resource)
         return Exit.OK
@@ -76,12 +85,12 @@ def show_resource(session: Session, resource: Json, listing: Listing) -> Exit:
 
 
 def delete_resource(session: Session, kind: str, thing_id: str, word: str) -> Exit:
-    """Delete a resource or revoke a token, and print that it is done (R30)."""
+    """Delete a resource or revoke a token, and print that it is done (R30). Unknown fields are refused before."""
+    check_names(session.output.fields, ("id", word))
     session.api.delete(kind, thing_id)
-    if session.as_json:
-        session.emit({"id": thing_id, word: True})
-    else:
-        note(f"{word.capitalize()}: {safe(thing_id)}")
+    if not session.output.is_text:
+        return show_facts(session, {"id": thing_id, word: True})
+    note(f"{word.capitalize()}: {safe(thing_id)}")
     return Exit.OK
 
 
@@ -110,10 +119,13 @@ def _as_json(session: Session, _: Listing, pages: Iterable[Json]) -> None:
     emit({"data": [selected(entry, session.output.fields) for entry in data], "next_cursor": cursor})
 
 
-def _as_lines(session: Session, _: Listing, pages: Iterable[Json]) -> None:
+def _as_lines(session: Session, listing: Listing, pages: Iterable[Json]) -> None:
+    count, cursor = 0, None
     for page in pages:
         for entry in page["data"]:
             emit(selected(entry, session.output.fields))
+        count, cursor = count + len(page["data"]), page.get("next_cursor")
+    _say_if_more(listing, count, cursor)
 
 
 def _as_tsv(session: Session, listing: Listing, pages: Iterable[Json]) -> None:
@@ -164,4 +176,4 @@ def _cells(session: Session, listing: Listing, entry: Json) -> Sequence[object]:
 
 def _say_if_more(listing: Listing, count: int, cursor: object) -> None:
     if cursor:
-        note(f"Showing the {listing.order} {count:,}. To see more, use --limit.")
+        note_of_result(f"Showing the {listing.order} {count:,}. To see more, use --limit.", next_cursor=cursor)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,8 +18,8 @@ from webhook.cli.problems import cannot_write
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """Write a file next to `path`, and rename it after the block; remove it if the block fails.
 
-    Follows symbolic links, and writes to devices and named pipes directly. Raises `Failed` if the file cannot be
-    written: a full disk, a missing folder, a file that others own.
+    Keeps the permissions of a file that it replaces. Follows symbolic links, and writes to devices and named pipes
+    directly. Raises `Failed` if the file cannot be written: a full disk, a missing folder, a file that others own.
     """
     try:
         if path.exists() and not path.is_file():
@@ -29,6 +30,8 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         part = target.with_name(f"{target.name}.{secrets.token_hex(4)}.part")
         try:
             with part.open("xb") as file:
+                if target.exists():
+                    shutil.copymode(target, part)
                 yield file
                 file.flush()
                 os.fsync(file.fileno())

@@ -31,11 +31,13 @@ class Spreadsheet(click.Path):
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         path = Path(os.fsdecode(super().convert(str(value), param, ctx)))
-        if path == STDIN:
+        if str(value) == str(STDIN):
             if sys.stdin.isatty():
                 self.fail("standard input is a terminal: redirect a file or a pipe to it.", param, ctx)
         elif not path.is_file():
             self.fail(f"{safe(path)} is not a regular file.", param, ctx)
+        elif path == STDIN:
+            return path.absolute()  # ./- is the file of that name, and a path does not keep the ./
         return path
 
 

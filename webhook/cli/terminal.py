@@ -12,6 +12,7 @@ import os
 import re
 import sys
 import unicodedata
+from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -31,7 +32,7 @@ class Style:
     """What a command may write besides its result.
 
     `is_quiet`: no notes and no progress. `is_machine`: a program reads the output, so that stderr has only problems,
-    as JSON, unless it is a terminal. `has_color`: colors and bold text on a terminal.
+    and notes of `note_of_result`, as JSON, unless it is a terminal. `has_color`: colors and bold text on a terminal.
     """
 
     is_quiet: bool = False
@@ -41,6 +42,8 @@ class Style:
 
 _USUAL = Style()
 STYLE: ContextVar[Style] = ContextVar("numberyard_style", default=_USUAL)
+# Whether the command has written JSON to stdout.
+HAS_RESULT: ContextVar[bool] = ContextVar("numberyard_has_result", default=False)
 
 
 def shows_color() -> bool:
@@ -68,6 +71,16 @@ def safe(value: object) -> str:
     return "".join(char for char in spaced if unicodedata.category(char) not in _UNSEEN)
 
 
+def safe_lines(blocks: Iterable[bytes]) -> Iterator[str]:
+    """Yield the lines of a text in UTF-8 that arrives in blocks, each one safe to show."""
+    rest = b""
+    for block in blocks:
+        *lines, rest = (rest + block).split(b"\n")
+        yield from (safe(line.removesuffix(b"\r").decode("utf-8", "replace")) for line in lines)
+    if rest:
+        yield safe(rest.decode("utf-8", "replace"))
+
+
 def print_line(text: str = "") -> None:
     """Write a line of the result to stdout."""
     click.echo(text)
@@ -80,9 +93,19 @@ def note(text: str) -> None:
         click.echo(text, err=True)
 
 
+def note_of_result(text: str, **facts: object) -> None:
+    """Write a note on how complete the result is. A program that reads stderr gets it as JSON, with `facts`."""
+    style = STYLE.get()
+    if style.is_machine and not style.is_quiet and not sys.stderr.isatty():
+        click.echo(json.dumps({"note": text, **facts}), err=True)
+    else:
+        note(text)
+
+
 def emit(document: dict[str, Any]) -> None:
     """Write the result for programs: one line of JSON to stdout. ASCII only, so it is safe on a terminal too."""
     click.echo(json.dumps(document))
+    HAS_RESULT.set(True)
 
 
 def is_asked(as_json: bool) -> bool:  # noqa: FBT001 - the session's own flag
@@ -91,11 +114,11 @@ def is_asked(as_json: bool) -> bool:  # noqa: FBT001 - the session's own flag
 
 
 def when(value: object) -> str:
-    """Format a time from the API for people: to the second, in UTC. Returns other text unchanged."""
+    """Format a time from the API for people: to the second, in UTC. Returns other text safe to show."""
     try:
         moment = datetime.fromisoformat(str(value)).astimezone(UTC)
     except ValueError:
-        return "" if value is None else str(value)
+        return safe(value)
     return f"{moment:%Y-%m-%d %H:%M:%S}Z"
 
 

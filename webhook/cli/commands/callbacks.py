@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import click
 
 from schemas.http.callbacks import CallbackState
 from webhook.cli.client import Json
-from webhook.cli.deliveries import show_message, show_queued, show_secret
+from webhook.cli.deliveries import queue_message, show_message, show_secret
 from webhook.cli.exit_codes import Exit
+from webhook.cli.fields import check_fields
 from webhook.cli.resources import Listing, limit_option, list_resources
 from webhook.cli.session import Session, talks
 from webhook.cli.terminal import when
@@ -42,21 +45,22 @@ def show(session: Session, *, callback_id: str) -> Exit:
 @talks
 def replay(session: Session, *, callback_id: str) -> Exit:
     """Send a callback again, with the same ID. Its job must have ended."""
-    return show_queued(session, session.api.replay(callback_id))
+    return queue_message(session, "callbacks", callback_id, "replay", _QUEUED)
 
 
 @callbacks.command()
 @talks
 def secret(session: Session) -> Exit:
     """Print the secret that signs your callbacks."""
-    return show_secret(session, session.api.get("callbacks", "secret"))
+    return show_secret(session, session.api.get("callbacks", "secret"), _SECRET)
 
 
 @callbacks.command()
 @talks
 def rotate(session: Session) -> Exit:
     """Replace the secret and print the new one. The old secret also signs for a limited time."""
-    return show_secret(session, session.api.create("callbacks/secret", {}))
+    check_fields(session.output.fields, _SECRET.model)
+    return show_secret(session, session.api.create("callbacks/secret", {}), _SECRET)
 
 
 def _row(callback: Json) -> tuple[object, ...]:
@@ -72,4 +76,11 @@ _CALLBACKS = Listing(
     spare=("Next try", "Created", "URL", "Job"),
     empty="No callbacks yet.",
     order="newest",
+)
+_QUEUED = replace(_CALLBACKS, model="schemas.http.callbacks:Callback")
+_SECRET = Listing(
+    "callbacks/secret",
+    "schemas.http.callbacks:CallbackSecret",
+    ("Secret", "Created", "Previous until"),
+    lambda secret: (secret.get("secret"), when(secret.get("created_at")), when(secret.get("previous_until"))),
 )

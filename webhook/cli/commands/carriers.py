@@ -5,10 +5,12 @@ from __future__ import annotations
 import click
 
 from webhook.cli.client import Json
+from webhook.cli.commands.tenants import listing_of_tenants
 from webhook.cli.completion import carrier_names, tenant_names
 from webhook.cli.exit_codes import Exit
+from webhook.cli.fields import check_fields
 from webhook.cli.lookup import OWN, TenantNames, tenant_or_own
-from webhook.cli.resources import Listing, create_resource, delete_resource, limit_option, list_resources
+from webhook.cli.resources import Listing, create_resource, delete_resource, limit_option, list_resources, show_resource
 from webhook.cli.session import Session, talks
 from webhook.cli.terminal import note, safe
 
@@ -54,12 +56,13 @@ def set_default(session: Session, *, name: str | None, service: str, tenant: str
     """Set NAME as the default carrier of a tenant."""
     if (name is None) != none:
         raise click.UsageError("Use either NAME or --none.")
+    listing = listing_of_tenants(session)
+    check_fields(session.output.fields, listing.model)
     changed = session.api.change("tenants", tenant_or_own(session, tenant), {_FIELDS[service]: name})
-    if session.as_json:
-        session.emit(changed)
-    else:
-        holds = changed.get(f"effective_{_FIELDS[service]}") or "none"
-        note(f"Default {service} carrier of {safe(changed.get('name'))}: {safe(holds)}")
+    if not session.output.is_text:
+        return show_resource(session, changed, listing)
+    holds = changed.get(f"effective_{_FIELDS[service]}") or "none"
+    note(f"Default {service} carrier of {safe(changed.get('name'))}: {safe(holds)}")
     return Exit.OK
 
 

@@ -9,11 +9,19 @@ import click
 from webhook.cli.client import Json
 from webhook.cli.completion import recent_jobs
 from webhook.cli.exit_codes import Exit
+from webhook.cli.fields import check_fields
 from webhook.cli.option_types import JsonFile
+from webhook.cli.resources import Listing, show_resource
 from webhook.cli.session import Session, talks
 from webhook.cli.submit import check_report, report_option, run_job
 from webhook.cli.terminal import print_line, safe
 
+_PREVIEW = Listing(
+    "corrections/preview",
+    "schemas.http.corrections:CorrectionPreview",
+    ("Rules", "Rows"),
+    lambda preview: (preview["rules"], preview["rows"]),
+)
 _job = click.argument("job_id", metavar="JOB_ID", shell_complete=recent_jobs)
 
 
@@ -32,14 +40,14 @@ def correct(
     """
     check_report(report_path)
     if preview:
+        check_fields(session.output.fields, _PREVIEW.model)
         return _show(session, session.api.preview_correction(job_id, correction[1]))
     return run_job(session, lambda _: session.api.correct(job_id, correction[1]), report_path, wait=True)
 
 
 def _show(session: Session, found: Json) -> Exit:
-    if session.as_json:
-        session.emit(found)
-        return Exit.OK
+    if not session.output.is_text:
+        return show_resource(session, found, _PREVIEW)
     for number, rule in enumerate(found["rules"], start=1):
         print_line(f"Rule {number}: {rule['rows']:,} rows, {rule['right']:,} of them would be right.")
     for row in found["rows"]:

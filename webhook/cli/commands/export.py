@@ -14,16 +14,19 @@ from schemas.exports import ExportFormat
 from webhook.cli.client import Json
 from webhook.cli.connection_errors import UnreachableError
 from webhook.cli.exit_codes import Exit
+from webhook.cli.fields import check_names
 from webhook.cli.follow import follow
 from webhook.cli.lookup import tenant_id
 from webhook.cli.number_filters import filter_options
 from webhook.cli.progress_views import LINE_SECONDS, open_view
+from webhook.cli.resources import show_facts
 from webhook.cli.saved_files import replacing
 from webhook.cli.session import Session, talks
 from webhook.cli.summary import exit_of, lines
-from webhook.cli.terminal import note, number, print_line, safe, shows_progress, size
+from webhook.cli.terminal import note, number, print_line, safe, safe_lines, shows_progress, size
 
 _STDOUT = "-"
+_FIELDS, _JOB = ("path", "bytes"), "job_id"  # of the result; the job of an Excel file
 _TRIES = 5  # of the download of a file that is kept
 _PAUSE = 1.0  # seconds before another try
 _FORMATS = [choice.value for choice in ExportFormat]
@@ -40,7 +43,7 @@ _FORMATS = [choice.value for choice in ExportFormat]
 @filter_options
 @click.option(
     "--out",
-    type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
+    type=click.Path(dir_okay=False, allow_dash=True),
     metavar="FILE|-",
     help="File to write; - is stdout.  [default: stdout]",
 )
@@ -49,7 +52,7 @@ def export(
     session: Session,
     query: str | None,
     file_format: str | None,
-    out: Path | None,
+    out: str | None,
     *,
     tenant: str | None,
     **filters: str | None,
@@ -58,7 +61,7 @@ def export(
 
     CSV and Excel files can be uploaded again. An existing file is replaced only once the new one is complete.
     """
-    path = None if out is None or str(out) == _STDOUT else out
+    path = None if out is None or out == _STDOUT else Path(out)
     kind = file_format or _format_of(path)
     _check(session, path, kind)
     criteria = {"q": query, **filters, "tenant_id": tenant_id(session, tenant)}
@@ -78,11 +81,14 @@ def _format_of(path: Path | None) -> str:
 
 
 def _check(session: Session, path: Path | None, kind: str) -> None:
-    """Raise `click.UsageError` before anything is requested if the output cannot be written."""
+    """Raise `click.UsageError` before anything is requested if the output cannot be written, or has no such field."""
     if path is None and kind == ExportFormat.XLSX:
         raise click.UsageError("An .xlsx file needs --out.")
     if path is None and session.as_json:
         raise click.UsageError("--json needs --out; for numbers as JSON use --format jsonl.")
+    if path is None and session.output.fields:
+        raise click.UsageError("--fields needs --out: it selects fields of the result, not columns of the file.")
+    check_names(session.output.fields, (*_FIELDS, _JOB) if kind == ExportFormat.XLSX else _FIELDS)
     if path is not None and not path.absolute().parent.is_dir():
         raise click.UsageError(f"Folder does not exist: {safe(path.absolute().parent)}")
 
@@ -106,9 +112,18 @@ def _to_stdout(session: Session, kind: str, criteria: dict[str, str | None]) -> 
         has_begun = True
         sys.stdout.buffer.write(block)
 
+    def show(blocks: Iterator[bytes]) -> None:
+        nonlocal has_begun
+        for line in safe_lines(blocks):
+            has_begun = True
+            print_line(line)
+
     try:
         with session.api.numbers_file(kind, criteria) as blocks:
-            _copy(blocks, write)
+            if sys.stdout.isatty():
+                show(blocks)
+            else:
+                _copy(blocks, write)
     except UnreachableError as error:
         if has_begun:
             raise UnreachableError(str(error), "What was written is not complete. Run the command again.") from error
@@ -159,9 +174,9 @@ def _download(session: Session, job_id: str, file: BinaryIO) -> None:
 
 def _saved(session: Session, path: Path, job: Json | None = None) -> Exit:
     count = path.stat().st_size
-    if session.as_json:
-        session.emit({"path": str(path), "bytes": count} | ({} if job is None else {"job_id": job["id"]}))
-        return Exit.OK
+    if not session.output.is_text:
+        saved = dict(zip(_FIELDS, (str(path), count), strict=True))
+        return show_facts(session, saved if job is None else saved | {_JOB: job["id"]})
     numbers = "" if job is None else f", {number((job.get('counts') or {}).get('total'))} numbers"
     note(f"Saved: {safe(path)} ({count:,} bytes{numbers})")
     return Exit.OK

@@ -15,7 +15,7 @@ from schemas.name_matching import collapse_spaces
 from schemas.permissions import Tenant
 from webhook.cli.commands.tokens import show_secret
 from webhook.cli.exit_codes import Exit, Failed
-from webhook.cli.output import AS_TEXT, json_option
+from webhook.cli.output import json_option
 from webhook.cli.terminal import emit, note, safe
 from worker.accounts import admins, first_account, passwords, tokens
 from worker.accounts.first_account import RootExistsError
@@ -107,7 +107,7 @@ def _show(document: dict[str, object], account: dict[str, str] | None, *, as_jso
         note(f"Sign in to the portal as {safe(account['email'])} within {hours} hours and choose a new password.")
         note("The temporary password, shown only now:")
         click.echo(f"  {account['password']}", err=True)  # also with --quiet: it cannot be shown again
-    return show_secret(document, AS_TEXT) if document else Exit.OK
+    return show_secret(document) if document else Exit.OK
 
 
 def _token(connection: sa.Connection, name: str | None, token_name: str) -> tuple[Tenant, Issued]:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
 from webhook.cli.completion import recent_jobs
 from webhook.cli.exit_codes import Exit
+from webhook.cli.fields import check_names
+from webhook.cli.resources import show_facts
 from webhook.cli.saved_files import replacing
 from webhook.cli.session import Session, talks
-from webhook.cli.terminal import note, safe
+from webhook.cli.terminal import note, print_line, safe, safe_lines
 
 FORMATS = ("csv", "jsonl", "xlsx")
+_FIELDS = ("job_id", "path", "bytes")
 
 
 def format_of(path: Path) -> str:
@@ -54,11 +56,11 @@ def report(session: Session, job_id: str, rows: str, file_format: str | None, ou
     """Download the report of JOB_ID: every row of the file with its result, or only the rows to correct."""
     if out is None:
         return _to_stdout(session, job_id, rows, file_format or "csv")
+    check_names(session.output.fields, _FIELDS)
     count = save(session, job_id, rows, file_format or format_of(out), out)
-    if session.as_json:
-        session.emit({"job_id": job_id, "path": str(out), "bytes": count})
-    else:
-        note(f"Saved: {safe(out)} ({count:,} bytes)")
+    if not session.output.is_text:
+        return show_facts(session, dict(zip(_FIELDS, (job_id, str(out), count), strict=True)))
+    note(f"Saved: {safe(out)} ({count:,} bytes)")
     return Exit.OK
 
 
@@ -67,22 +69,15 @@ def _to_stdout(session: Session, job_id: str, rows: str, file_format: str) -> Ex
         raise click.UsageError("An .xlsx report needs --out.")
     if session.as_json:
         raise click.UsageError("--json needs --out; for rows as JSON use --format jsonl.")
+    if session.output.fields:
+        raise click.UsageError("--fields needs --out: it selects fields of the result, not columns of the report.")
     shown = sys.stdout.isatty()
     with session.api.report(job_id, rows, file_format) as pieces:
         if shown:
-            for line in _text_lines(pieces):
-                click.echo(safe(line))
+            for line in safe_lines(pieces):
+                print_line(line)
         else:
             for piece in pieces:
                 sys.stdout.buffer.write(piece)
             sys.stdout.buffer.flush()
     return Exit.OK
-
-
-def _text_lines(pieces: Iterator[bytes]) -> Iterator[str]:
-    rest = b""
-    for piece in pieces:
-        *whole, rest = (rest + piece).split(b"\n")
-        yield from (line.decode("utf-8", "replace") for line in whole)
-    if rest:
-        yield rest.decode("utf-8", "replace")

@@ -37,7 +37,7 @@ def tenants() -> None:
 @talks
 def list_command(session: Session, *, limit: int) -> Exit:
     """List your own company and those below it."""
-    return list_resources(session, _listing(session), limit)
+    return list_resources(session, listing_of_tenants(session), limit)
 
 
 @tenants.command()
@@ -53,7 +53,7 @@ def add(session: Session, *, parent: str | None, **fields: str | bool | None) ->
     """Add a reseller or an enterprise."""
     fields["parent_id"] = tenant_id(session, parent)
     body = {field: value for field, value in fields.items() if value is not None}
-    return create_resource(session, _listing(session), body)
+    return create_resource(session, listing_of_tenants(session), body)
 
 
 @tenants.command()
@@ -61,7 +61,9 @@ def add(session: Session, *, parent: str | None, **fields: str | bool | None) ->
 @talks
 def show(session: Session, *, tenant: str) -> Exit:
     """Show a tenant; without NAME or ID, your own."""
-    return show_resource(session, session.api.get("tenants", tenant_or_own(session, tenant)), _listing(session))
+    return show_resource(
+        session, session.api.get("tenants", tenant_or_own(session, tenant)), listing_of_tenants(session)
+    )
 
 
 @tenants.command("set")
@@ -90,7 +92,7 @@ def set_command(session: Session, *, tenant: str, **fields: str | bool | None) -
     if not changes:
         raise click.UsageError("Choose what to change: use at least one option.")
     body = {field: None if field.startswith("default_") and value == "" else value for field, value in changes.items()}
-    return change_resource(session, _listing(session), tenant_or_own(session, tenant), body)
+    return change_resource(session, listing_of_tenants(session), tenant_or_own(session, tenant), body)
 
 
 @tenants.command()
@@ -101,7 +103,8 @@ def remove(session: Session, *, tenant: str) -> Exit:
     return delete_resource(session, "tenants", tenant_or_own(session, tenant), "deleted")
 
 
-def _listing(session: Session) -> Listing:
+def listing_of_tenants(session: Session) -> Listing:
+    """Return how tenants are listed and shown, with the names of their parents."""
     names = TenantNames(session)
     return Listing(
         "tenants",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import click
@@ -10,12 +11,11 @@ from schemas.roles import Role, Scope
 from webhook.cli.client import Json
 from webhook.cli.completion import tenant_names
 from webhook.cli.exit_codes import Exit
-from webhook.cli.fields import check_fields, selected
+from webhook.cli.fields import check_fields
 from webhook.cli.lookup import tenant_id
-from webhook.cli.output import Output
-from webhook.cli.resources import Listing, delete_resource, limit_option, list_resources
+from webhook.cli.resources import Listing, delete_resource, limit_option, list_resources, show_resource
 from webhook.cli.session import Session, talks
-from webhook.cli.terminal import emit, note, print_line, safe, when
+from webhook.cli.terminal import note, print_line, safe, when
 
 _TIMES = ("created_at", "expires_at", "last_used_at", "revoked_at")
 
@@ -74,8 +74,9 @@ def add(  # noqa: PLR0913 - the options
     limits = {"role": role, "scopes": list(scopes), "networks": list(networks)}
     fields: Json = {"name": name, "tenant_id": tenant_id(session, tenant), "expires_at": expires_at}
     fields |= {limit: value for limit, value in limits.items() if value}
-    check_fields(session.output.fields, "schemas.http.tenants:IssuedToken")
-    return show_secret(session.api.create("tokens", fields), session.output)
+    check_fields(session.output.fields, _ISSUED.model)
+    token = session.api.create("tokens", fields)
+    return show_secret(token) if session.output.is_text else show_resource(session, token, _ISSUED)
 
 
 @tokens.command()
@@ -86,11 +87,8 @@ def revoke(session: Session, *, token_id: str) -> Exit:
     return delete_resource(session, "tokens", token_id, "revoked")
 
 
-def show_secret(token: Json, output: Output) -> Exit:
-    """Print a new token: only the secret to stdout, for scripts; everything else to stderr."""
-    if output.is_json:
-        emit(selected(token, output.fields))
-        return Exit.OK
+def show_secret(token: Json) -> Exit:
+    """Print a new token as text: only the secret to stdout, for scripts; everything else to stderr."""
     tenant = token.get("tenant") or {}
     note(f"Token “{safe(token.get('name'))}” of {safe(tenant.get('name'))}. Save it now; it is not shown again:")
     print_line(safe(token.get("token")))
@@ -125,4 +123,10 @@ _TOKENS = Listing(
     _row,
     spare=("Networks", "By", "Scopes", "Created", "Last used", "Expires", "Tenant", "Revoked"),
     empty="No tokens yet.",
+)
+_ISSUED = replace(
+    _TOKENS,
+    model="schemas.http.tenants:IssuedToken",
+    headings=(*_TOKENS.headings, "Secret"),
+    row=lambda token: (*_row(token), token.get("token")),
 )

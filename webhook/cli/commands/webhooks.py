@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import click
 
 from schemas.http.changes import ChangeType
 from schemas.http.webhooks import AllEvents, JobEvent, MessageState
 from webhook.cli.client import Json
-from webhook.cli.deliveries import show_message, show_queued, show_secret
+from webhook.cli.deliveries import queue_message, show_message, show_secret
 from webhook.cli.exit_codes import Exit
 from webhook.cli.fields import check_fields
 from webhook.cli.resources import Listing, change_resource, delete_resource, limit_option, list_resources, show_resource
@@ -38,7 +40,7 @@ def list_command(session: Session, *, limit: int) -> Exit:
 @talks
 def add(session: Session, *, receiver: str, events: tuple[str, ...], description: str) -> Exit:
     """Subscribe URL to events (all of them, unless --event is given) and print the secret, only this once."""
-    check_fields(session.output.fields, "schemas.http.webhooks:WebhookWithSecret")
+    check_fields(session.output.fields, _WITH_SECRET.model)
     wanted = list(events) or [event.value for event in AllEvents]
     return _show_secret(
         session, session.api.create("webhooks", {"url": receiver, "events": wanted, "description": description})
@@ -84,7 +86,7 @@ def delete(session: Session, *, webhook_id: str) -> Exit:
 @talks
 def test(session: Session, *, webhook_id: str) -> Exit:
     """Send a test message."""
-    return show_queued(session, session.api.act_on("webhooks", webhook_id, "test"))
+    return queue_message(session, "webhooks", webhook_id, "test", _queued("webhooks"))
 
 
 @webhooks.command()
@@ -92,6 +94,7 @@ def test(session: Session, *, webhook_id: str) -> Exit:
 @talks
 def rotate(session: Session, *, webhook_id: str) -> Exit:
     """Replace the secret and print the new one. The old secret also signs for a limited time."""
+    check_fields(session.output.fields, _WITH_SECRET.model)
     return _show_secret(session, session.api.act_on("webhooks", webhook_id, "secret"))
 
 
@@ -118,12 +121,12 @@ def messages(session: Session, *, webhook_id: str, message_id: str | None, state
 def replay(session: Session, *, webhook_id: str, message_id: str) -> Exit:
     """Send a message again, with the same ID."""
     path = session.api.path("webhooks", webhook_id, "messages")
-    return show_queued(session, session.api.act_on(path, message_id, "replay"))
+    return queue_message(session, path, message_id, "replay", _queued(path))
 
 
 def _show_secret(session: Session, subscription: Json) -> Exit:
     about = f"Subscription {safe(subscription.get('id'))}. Save its secret now; it is not shown again:"
-    return show_secret(session, subscription, about)
+    return show_secret(session, subscription, _WITH_SECRET, about)
 
 
 def _row(subscription: Json) -> tuple[object, ...]:
@@ -146,6 +149,12 @@ _SUBSCRIPTIONS = Listing(
     spare=("Description", "Failing since", "Events"),
     empty="No webhooks yet.",
 )
+_WITH_SECRET = replace(
+    _SUBSCRIPTIONS,
+    model="schemas.http.webhooks:WebhookWithSecret",
+    headings=(*_SUBSCRIPTIONS.headings, "Secret", "Previous until"),
+    row=lambda shown: (*_row(shown), shown.get("secret"), when(shown.get("previous_until"))),
+)
 
 
 def _messages(path: str) -> Listing:
@@ -159,3 +168,7 @@ def _messages(path: str) -> Listing:
         "No messages yet.",
         "newest",
     )
+
+
+def _queued(path: str) -> Listing:
+    return replace(_messages(path), model="schemas.http.webhooks:WebhookMessage")
