@@ -242,7 +242,7 @@ def test_a_large_chunk_is_read_in_parts(api: Door, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.long
 def test_a_reader_misses_nothing_while_many_write(database: sa.Engine, world: World) -> None:
-    """Four writers of which one aborts; a reader that restarts at random sees each commit once, in its order."""
+    """Four writers, one aborts now and then; a reader that restarts at random reads each commit once, in order."""
     rng_seed, rounds = 5, 120
     done = threading.Event()
     written: list[int] = []

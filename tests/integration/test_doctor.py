@@ -38,10 +38,10 @@ def doctor(tmp_path: Path) -> Doctor:
             [sys.executable, "-c", PROGRAM, "doctor", "--json", *options],
             env=env, capture_output=True, text=True, timeout=120, check=False,
         )  # fmt: skip
-        told = done.stdout + done.stderr
-        assert PASSWORD not in told
-        assert "Traceback" not in told
-        return done.returncode, json.loads(done.stdout)["checks"], told
+        output = done.stdout + done.stderr
+        assert PASSWORD not in output
+        assert "Traceback" not in output
+        return done.returncode, json.loads(done.stdout)["checks"], output
 
     return run
 
@@ -58,8 +58,8 @@ def url_of(engine: sa.Engine, **parts: Any) -> str:  # noqa: ANN401 - parts of a
 def test_all_is_well(doctor: Doctor, database: sa.Engine, broker_url: str) -> None:
     code, checks, _ = doctor(DATABASE_URL=url_of(database), REDIS_URL=broker_url)
     assert (code, faults(checks)) == (Exit.OK, {"database": "warning"})  # the tests' own server has fsync = off
-    told = {one["subject"]: one["detail"] for one in checks}
-    assert {"database", "broker", "storage", "temporary folder"} <= told.keys()
+    output = {one["subject"]: one["detail"] for one in checks}
+    assert {"database", "broker", "storage", "temporary folder"} <= output.keys()
 
 
 def test_without_settings_the_service_brings_its_own_servers(doctor: Doctor) -> None:
@@ -99,7 +99,7 @@ def test_no_fault_hides_the_others(doctor: Doctor, tmp_path: Path, broker_url: s
         "SMTP_SENDER": "a@b.example",
         "PUBLIC_URL": "https://b.example",
     }
-    code, checks, told = doctor(
+    code, checks, output = doctor(
         DATABASE_URL="not a url", REDIS_URL=broker_url, STORAGE_URL=(tmp_path / "files").as_uri(),
         SMTP_CA_FILE=tmp_path / "none.pem", TMPDIR=tmp_path, **mail,
     )  # fmt: skip
@@ -107,7 +107,7 @@ def test_no_fault_hides_the_others(doctor: Doctor, tmp_path: Path, broker_url: s
     assert faults(checks) | {"NUMBERYARD_TMPDIR": "warning"} == {
         "NUMBERYARD_TMPDIR": "warning", "NUMBERYARD_SMTP_CA_FILE": "error", "database": "error", "e-mail": "error",
     }  # fmt: skip
-    assert "not a PostgreSQL address" in told
+    assert "not a PostgreSQL address" in output
     subjects = [one["subject"] for one in checks]
     assert "NUMBERYARD_STORAGE_URL" in subjects
     assert "storage" in subjects
@@ -124,16 +124,16 @@ def test_wrong_values_are_all_named_at_once(doctor: Doctor) -> None:
 
 
 def test_servers_that_do_not_respond_or_refuse(doctor: Doctor, database: sa.Engine) -> None:
-    nobody = free_port()
-    code, checks, told = doctor(
-        DATABASE_URL=f"postgresql://u:{PASSWORD}@127.0.0.1:{nobody}/x",
-        REDIS_URL=f"redis://:{PASSWORD}@127.0.0.1:{nobody}/0",
+    unused_port = free_port()
+    code, checks, output = doctor(
+        DATABASE_URL=f"postgresql://u:{PASSWORD}@127.0.0.1:{unused_port}/x",
+        REDIS_URL=f"redis://:{PASSWORD}@127.0.0.1:{unused_port}/0",
         STORAGE_URL="s3://bucket/prefix",
-        STORAGE_ENDPOINT=f"http://127.0.0.1:{nobody}",
+        STORAGE_ENDPOINT=f"http://127.0.0.1:{unused_port}",
     )
     assert (code, faults(checks)) == (Exit.FAULTY, {"database": "error", "broker": "error", "storage": "error"})
     assert all(one["fix"] for one in checks if one["level"] == "error")
-    assert f"127.0.0.1:{nobody}" in told
+    assert f"127.0.0.1:{unused_port}" in output
     code, checks, _ = doctor(DATABASE_URL=url_of(database, password=PASSWORD))
     assert (code, faults(checks)["database"]) == (Exit.FAULTY, "error")
 

@@ -136,7 +136,7 @@ def test_what_cannot_be_exported_is_refused(api: Door, body: Json, status: int) 
 
 
 def test_r3_it_stays_in_the_tree(stocked: Door, world: World) -> None:
-    """Nobody else sees the job or its file, and a filter by a tenant elsewhere is refused like one by no tenant."""
+    """Other tenants see neither the job nor its file. A filter by a tenant elsewhere is refused like an unknown one."""
     mine = exported(stocked.as_(world.clinic.token))
     assert mine["counts"]["total"] == 3
     assert exported(stocked.as_(world.south.token))["counts"]["total"] == 0

@@ -13,6 +13,7 @@ from tests.support import factories
 from tests.support.api_client import Door, Json
 from tests.support.factories import World
 from tests.support.files import sheets
+from worker.numbers import times
 
 SEED = 20_261_131
 
@@ -146,3 +147,10 @@ def test_numbers_that_no_job_brought_have_no_times(api: Door, world: World, data
     (number,) = listed(api).values()
     assert (number["created_at"], number["updated_at"]) == (None, None)
     assert listed(api, updated_since="2000-01-01") == {}
+
+
+def test_a_page_can_have_more_jobs_than_a_query_has_parameters(api: Door, database: sa.Engine) -> None:
+    job = api.upload(sheets.csv_bytes(sheets.rows(1)))
+    with database.connect() as connection:
+        (found,) = times.of_jobs(connection, range(70_000)).values()
+    assert found.created_at == time_of(job["created_at"])

@@ -35,7 +35,7 @@ from webhook.reference.samples import NO_COMMAND, samples
 from worker.database.engine import transaction
 
 Json = dict[str, Any]
-Values = dict[str, str]  # example: what is there in this database
+Values = dict[str, str]  # a value of the examples: the value in this database
 NUMBERS = [examples.NUMBER, examples.OTHER_NUMBER]
 FILE = b"TN,Voice,SMS\r\n2125550142,TRUE,TRUE\r\n2125550143,TRUE,FALSE\r\n"
 MAPPING = {"columns": {"Phone Number": "TN"}, "constants": {"Country Code": "US"}}
@@ -129,7 +129,7 @@ def given_up(api: Door, world: World) -> Values:
 
 
 def made(path: str, example: str, key: str, **changes: str) -> Callable[[Door, World], Values]:
-    """Prepare by a POST of an example; its ID stands for the example's."""
+    """Create a resource from an example. Its ID replaces the one in the examples."""
 
     def prepare(api: Door, world: World) -> Values:
         body = EXAMPLES[example] | changes

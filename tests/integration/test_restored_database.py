@@ -1,7 +1,7 @@
 """A database that is restored from a backup (pg_dump, pg_restore) while clients follow its changes (R34).
 
-What was committed since the backup is lost. Clients that have seen it are told so: they neither miss changes without
-notice nor get changes under the names of others.
+Changes since the backup are lost. A client that has read them gets 410: it neither misses changes without notice, nor
+gets new changes under ids that it has already processed.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ import smtplib
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from email.message import EmailMessage
@@ -65,6 +65,16 @@ def send(server: Server, message: EmailMessage, sender: str, recipient: str) -> 
     If the server's last reply is lost, the message may have been accepted: it is then sent again with the same
     Message-ID.
     """
+    return _talk(server, lambda client: client.send_message(message, sender, [recipient]))
+
+
+def try_out(server: Server, seconds: float) -> Fault | None:
+    """Connect, encrypt and sign in within this time, and send nothing; return None if the server accepts all that."""
+    return _talk(replace(server, seconds=seconds), lambda _client: None)
+
+
+def _talk(server: Server, act: Callable[[smtplib.SMTP], object]) -> Fault | None:
+    """Connect, encrypt and sign in, and act; return what failed, if anything did."""
     try:
         client = _client(server)
     except FAILURES:  # the certificates to trust cannot be read
@@ -72,24 +82,7 @@ def send(server: Server, message: EmailMessage, sender: str, recipient: str) -> 
     with _limited(client, server.seconds) as limit:
         try:
             _open(client, server)
-            client.send_message(message, sender, [recipient])
-        except FAILURES as error:
-            return Fault.TIMED_OUT if limit.is_set() or _is_timeout(error) else _fault_of(error)
-        finally:
-            _close(client)
-    return None
-
-
-def try_out(server: Server, seconds: float) -> Fault | None:
-    """Connect, encrypt and sign in within this time, and send nothing; return None if the server accepts all that."""
-    server = replace(server, seconds=seconds)
-    try:
-        client = _client(server)
-    except FAILURES:
-        return Fault.TLS_FAILED
-    with _limited(client, seconds) as limit:
-        try:
-            _open(client, server)
+            act(client)
         except FAILURES as error:
             return Fault.TIMED_OUT if limit.is_set() or _is_timeout(error) else _fault_of(error)
         finally:

@@ -63,8 +63,8 @@ def named_pages(
 def _named(connection: sa.Connection, pages: Iterator[ExportPage]) -> Iterator[NamedPage]:
     """Look up the names of each page. All its numbers are in the actor's tree.
 
-    Tenants, carriers and the times of jobs are kept from page to page. There can be as many users as numbers, so they
-    are not.
+    Tenants and carriers are kept from page to page. There can be as many users and jobs as numbers: users are looked up
+    again, and only the jobs of the page before are kept.
     """
     tenants: dict[int, Tenant] = {}
     carriers: dict[int, str] = {0: ""}
@@ -75,7 +75,12 @@ def _named(connection: sa.Connection, pages: Iterator[ExportPage]) -> Iterator[N
             tenants = tenants | tenant_scope.tenants_by_id(connection, sorted(new))
         if new := set(services.tolist()) - carriers.keys():
             carriers = carriers | tenant_scope.carrier_names(connection, sorted(new))
-        if new := set(np.unique([page.created_jobs, page.last_jobs]).tolist()) - jobs.keys():
-            jobs = jobs | times.of_jobs(connection, sorted(new))
+        jobs = _jobs_of(connection, page, jobs)
         ids = users[users != 0].tolist()
         yield Names(tenants, carriers, tenant_scope.user_columns(connection, ids) if ids else _NO_USERS, jobs), page
+
+
+def _jobs_of(connection: sa.Connection, page: ExportPage, before: Mapping[int, JobTimes]) -> dict[int, JobTimes]:
+    ids = set(np.unique([page.created_jobs, page.last_jobs]).tolist())
+    kept = {job: before[job] for job in ids & before.keys()}
+    return kept | times.of_jobs(connection, sorted(ids - kept.keys()))

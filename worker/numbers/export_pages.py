@@ -115,9 +115,12 @@ def _ends(connection: sa.Connection, matching: sa.Select[Any]) -> tuple[list[int
     hashed = sa.func.hashint8extended(found.c.e164, sa.literal(secrets.randbits(62), sa.BigInteger))
     one_of = 1 << max((PAGE // _DRAWN).bit_length() - 1, 0)
     sample = sa.func.array_agg(found.c.e164).filter(hashed.op("&")(one_of - 1) == 0)
-    row = connection.execute(sa.select(sample, sa.func.count()).select_from(found)).one()
-    step = PAGE // one_of
-    return ([*sorted(row[0] or ())[step - 1 :: step], EVERY[1]] if row[1] else []), row[1]
+    drawn = sa.select(sample.label("sample"), sa.func.count().label("total")).select_from(found).cte("drawn")
+    number = sa.func.unnest(sa.select(drawn.c.sample).scalar_subquery()).table_valued("e164").render_derived()
+    placed = sa.select(number.c.e164, sa.func.row_number().over(order_by=number.c.e164).label("place")).subquery()
+    ends = sa.select(sa.func.array_agg(placed.c.e164)).where(placed.c.place % (PAGE // one_of) == 0).scalar_subquery()
+    row = connection.execute(sa.select(drawn.c.total, ends.label("ends"))).one()
+    return ([*sorted(row.ends or ()), EVERY[1]] if row.total else []), row.total
 
 
 def _these(columns: Sequence[sa.ColumnElement[Any]]) -> sa.Select[Any]:

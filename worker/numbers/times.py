@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from schemas.database.tables import jobs, phone_numbers
 
@@ -28,7 +29,8 @@ class JobTimes:
 def of_jobs(connection: sa.Connection, ids: Collection[int]) -> dict[int, JobTimes]:
     """Return the times of jobs by database id; ids of jobs that do not exist are missing."""
     ended_at = sa.func.coalesce(jobs.c.finished_at, sa.func.now(), type_=sa.DateTime(timezone=True))
-    query = sa.select(jobs.c.id, jobs.c.created_at, ended_at.label("ended_at")).where(jobs.c.id.in_(ids))
+    listed = sa.cast(list(ids), ARRAY(sa.BigInteger))  # one parameter: a page can have more jobs than parameters
+    query = sa.select(jobs.c.id, jobs.c.created_at, ended_at.label("ended_at")).where(jobs.c.id == sa.any_(listed))
     rows = connection.execute(query) if ids else ()
     return {row.id: JobTimes(row.created_at, row.ended_at) for row in rows}
 
