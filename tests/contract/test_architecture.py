@@ -82,7 +82,9 @@ def test_locks_hold_hashes_and_no_addresses() -> None:
     for name in ("requirements.lock", "requirements-dev.lock"):
         text = (ROOT / name).read_text(encoding="utf-8")
         assert not re.search(r"://|^\s*-|\B/\w+/", re.sub(r"--hash=sha256:[0-9a-f]{64}", "", text), re.MULTILINE)
-        pinned = re.findall(r"^([\w.-]+)(?:\[[\w,-]+\])?==\S+ \\\n    --hash=sha256:", text, re.MULTILINE)
+        pinned = re.findall(
+            r"^([\w.-]+)(?:\[[\w,-]+\])?==\S+(?: ; [^\\\n]+)? \\\n    --hash=sha256:", text, re.MULTILINE
+        )
         assert len(pinned) == len(re.findall(r"^\S+==", text, re.MULTILINE))
         project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
         wanted = project["dependencies"] + (project["optional-dependencies"]["dev"] if "dev" in name else [])

@@ -9,6 +9,8 @@ import importlib
 import json
 import re
 import shlex
+import subprocess
+import sys
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -18,15 +20,14 @@ import jsonschema
 import pytest
 import sqlalchemy as sa
 import yaml
-from celery.bin.celery import celery as celery_command
-from gunicorn.config import Config
 from pydantic import SecretStr
 
+from tests.contract.process_commands import SETTINGS, assert_runs_as_under_up, celery_options, gunicorn_options
 from webhook.cli import main as command_line
 from worker.config.settings import Settings
 from worker.database import engine
 from worker.queue import broker
-from worker.runtime.local_stack import DRAIN_SECONDS, Stack
+from worker.runtime.local_stack import DRAIN_SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
@@ -35,7 +36,6 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = {name: service for name, service in SERVICES.items() if "build" in service}
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ")
 BLANK = re.compile(r"\$\{(?P<name>\w+)(?P<rest>[^}]*)\}")
-SETTINGS = {f"NUMBERYARD_{name.upper()}" for name in Settings.model_fields}
 ONCE = "service_completed_successfully"
 
 
@@ -47,33 +47,6 @@ def filled(text: str) -> str:
 def instruction(name: str) -> list[str]:
     """What follows each `NAME` in the Dockerfile."""
     return re.findall(rf"^{name} +(.*)$", DOCKERFILE, re.MULTILINE)
-
-
-def celery_options(arguments: list[str]) -> dict[str, Any]:
-    """A celery command line's options, parsed as celery parses them; fails for one that it does not know."""
-    application, name, *rest = arguments
-    assert application.startswith("--app=")
-    command = celery_command.commands[name]
-    options, left, _ = command.make_parser(click.Context(command)).parse_args(rest)
-    assert left == []
-    return {"app": application.removeprefix("--app="), "command": name} | dict(options)
-
-
-def gunicorn_options(arguments: list[str]) -> dict[str, Any]:
-    """A gunicorn command line's options, parsed as gunicorn parses them."""
-    found = vars(Config().parser().parse_args(arguments))
-    return {name: value for name, value in found.items() if value not in (None, [])}
-
-
-def in_one_word(argv: tuple[str, ...]) -> list[str]:
-    """The arguments of what `numberyard up` starts (`python -m celery ...`), in the form that compose has them."""
-    assert argv[1:4] == ("-m", "celery", "-A")
-    return [f"--app={argv[4]}", *argv[5:]]
-
-
-@pytest.fixture
-def stack(tmp_path: Path) -> Stack:
-    return Stack(Settings(data_dir=tmp_path, redis_url=SecretStr("redis://localhost:1/0")), 8080)
 
 
 def test_follows_the_compose_specification() -> None:
@@ -149,28 +122,19 @@ def test_every_queue_has_a_consumer_and_no_other_is_consumed() -> None:
 
 
 @pytest.mark.parametrize("name", ["worker", "upkeep", "beat"])
-def test_celery_runs_as_under_up(name: str, stack: Stack) -> None:
-    program, *arguments = OURS[name]["command"]
-    assert program == "celery"
-    options = celery_options(arguments)
-    assert importlib.util.find_spec(options["app"])
-    makers = {"worker": stack._worker, "upkeep": stack._upkeep, "beat": stack._beat}  # noqa: SLF001 - what `up` starts
-    words = in_one_word(makers[name]().command().argv)
+def test_celery_runs_as_under_up(name: str) -> None:
+    command = OURS[name]["command"]
+    assert importlib.util.find_spec(celery_options(command[1:])["app"])
     # How many import at a time depends on the machine.
-    here = {"concurrency": 0} if name == "worker" else {}
-    assert {**options, **here} == {**celery_options(words), **here}
+    assert_runs_as_under_up(name, command, *(["concurrency"] if name == "worker" else []))
 
 
-def test_web_runs_as_under_up(stack: Stack) -> None:
-    program, *arguments = OURS["web"]["command"]
-    assert program == "gunicorn"
-    options = gunicorn_options(arguments)
-    (target,) = options["args"]
+def test_web_runs_as_under_up() -> None:
+    command = OURS["web"]["command"]
+    (target,) = gunicorn_options(command[1:])["args"]
     module, _, call = target.partition(":")
     assert callable(getattr(importlib.import_module(module), call.removesuffix("()")))
-    started = stack._web().command().argv  # noqa: SLF001 - what `up` starts
-    here = {"bind": None, "worker_tmp_dir": None}
-    assert {**options, **here} == {**gunicorn_options(list(started[3:])), **here}
+    assert_runs_as_under_up("web", command, "bind", "worker_tmp_dir")
 
 
 def test_migrate_is_a_command_and_runs_first() -> None:
@@ -241,6 +205,16 @@ def test_image() -> None:
     folders = instruction("RUN")[-1].split()
     assert {"/data/files", "/scratch"} <= set(folders)
     assert {target.split(":")[1] for target in OURS["web"]["volumes"]} <= set(folders)
+
+
+def test_hadolint_finds_nothing(tmp_path: Path) -> None:
+    program = Path(sys.executable).with_name("hadolint")
+    ended = subprocess.run([program, ROOT / "Dockerfile"], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (0, "")
+    worse = tmp_path / "Dockerfile"
+    worse.write_text((ROOT / "Dockerfile").read_text(encoding="utf-8").replace("python:3.13-slim", "python"))
+    ended = subprocess.run([program, worse], capture_output=True, text=True, check=False)
+    assert "DL3006" in ended.stdout
 
 
 def test_the_image_is_given_what_it_copies() -> None:
