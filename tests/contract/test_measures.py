@@ -1,19 +1,13 @@
-"""The metrics' catalogue keeps to Prometheus' conventions, and the alerts of the operations guide use existing ones."""
+"""The metrics' catalogue keeps to Prometheus' conventions."""
 
 from __future__ import annotations
 
 import re
 
 import pytest
-import yaml
 
-from schemas.codes import CATALOGUE
 from schemas.metrics import METRICS, Metric, MetricKind
-from schemas.request_problems import RequestCode
-from tests.contract.doc_tables import ROOT
 
-OPERATIONS = (ROOT / "docs" / "guides" / "operations.md").read_text(encoding="utf-8")
-RULES = yaml.safe_load(re.search(r"```yaml\n(groups:.*?)```", OPERATIONS, re.DOTALL)[1])["groups"][0]["rules"]
 CLOSED = {
     "outcome",
     "code",
@@ -28,7 +22,6 @@ CLOSED = {
     "version",
     "python",
 }
-OF_HISTOGRAM = ("", "_count", "_sum", "_bucket")
 
 
 @pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
@@ -45,12 +38,3 @@ def test_names_are_by_the_conventions(metric: Metric) -> None:
 
 def test_names_are_there_once() -> None:
     assert len({metric.name for metric in METRICS}) == len(METRICS)
-
-
-def test_five_alerts_and_all_they_ask_for_exists() -> None:
-    names = {metric.name + end for metric in METRICS for end in OF_HISTOGRAM if not end or metric.kind == "histogram"}
-    codes = {code.value for code in (*CATALOGUE, *RequestCode)}
-    assert len({rule["alert"] for rule in RULES}) == len(RULES) == 5
-    for rule in RULES:
-        assert set(re.findall(r"numberyard_\w+", rule["expr"])) <= names
-        assert set(re.findall(r"[A-Z]+_?[A-Z]+", rule["expr"])) <= codes

@@ -8,7 +8,16 @@ import shutil
 import pytest
 
 REQUIRED = "NUMBERYARD_REQUIRE_PROGRAMS"
-PACKAGES = {"curl": "curl", "aria2c": "aria2", "pgbouncer": "pgbouncer"}
+PACKAGES = {
+    "curl": "curl",
+    "aria2c": "aria2",
+    "pgbouncer": "pgbouncer",
+    "nginx": "nginx-light",
+    "promtool": "prometheus",
+    "systemd-analyze": "systemd",
+    "systemd-sysusers": "systemd",
+    "systemd-tmpfiles": "systemd",
+}
 SYSTEM = "/usr/sbin"  # not in everybody's PATH
 
 
