@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import shutil
+import socket
 import subprocess
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from pydantic import SecretStr
 
 from tests.contract.process_commands import SETTINGS, assert_runs_as_under_up
 from tests.support.programs import need
+from tests.support.servers import web_server
 from webhook.http.gunicorn_conf import graceful_timeout
 from worker.config.settings import Settings
 from worker.queue import broker
@@ -176,3 +178,16 @@ def test_user_and_folders_are_created(tmp_path: Path) -> None:
     assert (files.stat().st_uid, files.stat().st_mode & 0o777) == (int(user.split(":")[2]), 0o700)
     assert settings.stat().st_mode & 0o777 == 0o640
     assert {parsed(name)["Service"]["User"] for name in UNITS} == {"numberyard"}
+
+
+@pytest.mark.long
+def test_web_processes_tell_systemd_when_they_are_ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`Type=notify`: what is started after them finds them listening."""
+    assert parsed("numberyard-web.service")["Service"]["Type"] == "notify"
+    address = tmp_path / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(address))
+        systemd.settimeout(60)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(address))
+        with web_server.serving(tmp_path, app="tests.support.servers.plain_app:create_app()"):
+            assert "READY=1" in systemd.recv(4096).decode().splitlines()

@@ -13,6 +13,7 @@ PACKAGES = {
     "aria2c": "aria2",
     "pgbouncer": "pgbouncer",
     "nginx": "nginx-light",
+    "prometheus": "prometheus",
     "promtool": "prometheus",
     "systemd-analyze": "systemd",
     "systemd-sysusers": "systemd",
