@@ -304,12 +304,17 @@ def test_workers_are_scaled_by_the_age_of_their_queues() -> None:
     assert "phase" in QUEUE_AGE.labels
 
 
-def test_only_upkeep_reaches_the_world(case: str) -> None:
+def test_processes_reach_only_what_they_use(case: str) -> None:
+    """The outside is for callbacks; a shared volume needs no object store; migrate needs the database alone."""
+    claim = CASES[case].get("storage", {}).get("existingClaim")
     for policy in objects(case, "NetworkPolicy"):
         component = policy["spec"]["podSelector"]["matchLabels"]["app.kubernetes.io/component"]
         ports = {port["port"] for rule in policy["spec"]["egress"] for port in rule["ports"]}
         assert (1024 in ports) == (component == "upkeep")
         assert bool(policy["spec"]["ingress"]) == (component == "web")
+        assert (443 in ports) == (component == "upkeep" or not (claim or component in {"beat", "migrate"}))
+        assert (6379 in ports) == (component != "migrate")
+        assert bool(ports & {5432, 6432}) == (component != "beat")
 
 
 def test_the_ingress_lets_uploads_through() -> None:
