@@ -38,7 +38,7 @@ settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
 # The child that reads workbooks gets a clean environment; with this it is measured, too. Unset without coverage.
 workbook.PASSED_ON = (*workbook.PASSED_ON, "COVERAGE_PROCESS_CONFIG")
-LONG_FOLDERS = {"acceptance", "browser"}
+LONG_FOLDERS = {"acceptance", "browser", "upgrade"}
 MEASURED = re.compile(r"unit/(?!test_cli)")  # the others of the folder call what other tests cover
 MARKS = {"benchmarks": "benchmark"}  # the others bear their folder's name
 

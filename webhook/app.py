@@ -27,7 +27,16 @@ from webhook.api import (
     users,
     webhooks,
 )
-from webhook.http import body_limits, cross_origin, errors, idempotency, refusals, request_ids, request_metrics
+from webhook.http import (
+    body_limits,
+    cross_origin,
+    errors,
+    idempotency,
+    refusals,
+    request_ids,
+    request_metrics,
+    usable_schema,
+)
 from webhook.http.openapi import document
 from webhook.http.request_bodies import BoundedRequest
 from worker.config import logs
@@ -88,6 +97,7 @@ def create_app() -> APIFlask:
     app.before_request(request_ids.begin)
     app.before_request(refusals.raise_if_any)
     app.before_request(body_limits.apply)
+    app.before_request(usable_schema.refuse_if_not)
     cross_origin.install(app, get_settings().origins_for_api)
     app.after_request(_seal)
     app.after_request(portal.dress)  # runs before `_seal`: Flask calls these in reverse order

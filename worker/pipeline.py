@@ -32,7 +32,9 @@ from schemas.request_problems import RequestCode
 from worker.callbacks import deliver
 from worker.config.failpoints import Failpoint, hit
 from worker.config.settings import Settings, get_settings
+from worker.database import schema_version
 from worker.database.engine import transaction
+from worker.database.schema_version import ProcessKind, UnusableSchemaError
 from worker.jobs import corrections
 from worker.mail import deliver as deliver_mail
 from worker.numbers import changes, inventory
@@ -76,7 +78,13 @@ def run(*phases: Phase) -> bool:
 
 
 def _claim(phases: tuple[Phase, ...], settings: Settings) -> leases.Lease | None:
+    """Claim a work item, but none while the tables have a version that this process cannot use."""
     with transaction() as connection:
+        try:
+            schema_version.check(connection, ProcessKind.WORKER)
+        except UnusableSchemaError as error:
+            log.warning("unusable_tables", reason=str(error))
+            return None
         return leases.claim(connection, phases, settings.lease_seconds)
 
 

@@ -7,16 +7,23 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from functools import partial
+from functools import partial, wraps
 
+import structlog
 from celery import Celery
+from sqlalchemy.exc import DBAPIError
 
 from schemas.jobs import Phase
 from worker import pipeline
 from worker.callbacks import send_webhooks
+from worker.database import schema_version
+from worker.database.engine import transaction
+from worker.database.schema_version import ProcessKind, UnusableSchemaError
 from worker.mail import switched_off
 from worker.maintenance import cleaner, rescuer
 from worker.queue import broker
+
+log = structlog.get_logger(__name__)
 
 # Workbooks that the threads of one process build at a time. Two, so that a small one need not wait for a large one.
 MOST_WORKBOOKS = 2
@@ -40,9 +47,30 @@ def register(app: Celery) -> None:
         limit = _LIMITS.get(phases[0])
         run = pipeline.run if limit is None else partial(_limited, limit)
         app.task(name=broker.TASKS[queue])(_task_of(phases, run))
-    app.task(name=broker.SWEEP)(rescuer.rescue)
-    app.task(name=broker.TIDY)(_tidy)
-    app.task(name=broker.WEBHOOKS)(send_webhooks.send_due)
+    for name, run_round in (
+        (broker.SWEEP, rescuer.rescue),
+        (broker.TIDY, _tidy),
+        (broker.WEBHOOKS, send_webhooks.send_due),
+    ):
+        app.task(name=name)(_if_tables_are_usable(run_round))
+
+
+def _if_tables_are_usable(run_round: Callable[[], None]) -> Callable[[], None]:
+    """Return the task, which does nothing while the tables have a version that this process cannot use."""
+
+    @wraps(run_round)
+    def work() -> None:
+        try:
+            with transaction() as connection:
+                schema_version.check(connection, ProcessKind.WORKER)
+        except UnusableSchemaError as error:
+            log.warning("unusable_tables", reason=str(error))
+            return
+        except DBAPIError:
+            pass  # the round logs it
+        run_round()
+
+    return work
 
 
 def _tidy() -> None:

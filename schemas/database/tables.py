@@ -23,6 +23,8 @@ metadata = sa.MetaData(
     }
 )
 
+WORKERS_SINCE = 34  # the oldest version of the tables that a worker may know
+
 # One sequence for the leases of all work items: a token issued later is always greater (fencing).
 lease_tokens = sa.Sequence("lease_tokens", metadata=metadata, data_type=sa.BigInteger)
 
@@ -559,6 +561,8 @@ job_chunks = sa.Table(
     _time("claimed_at"),
     _time("ended_at"),
     sa.Column("seconds", JSONB),
+    # The version of the tables (the number of the migration) that the worker with the lease knows.
+    sa.Column("worker_version", sa.Integer),
     sa.CheckConstraint(
         "phase IN ('check', 'validate', 'cut', 'write', 'report', 'render', 'callback', 'workbook', 'mail', 'correct', "
         "'preview', 'export')",
@@ -566,7 +570,40 @@ job_chunks = sa.Table(
     ),
     sa.CheckConstraint("state IN ('pending', 'leased', 'done', 'dead')", name="state"),
     sa.CheckConstraint("(state = 'leased') = (lease_until IS NOT NULL)", name="lease"),
+    # Older workers cannot claim: what they would write is incomplete. `workers_since` of the migrations.
+    sa.CheckConstraint(
+        f"state <> 'leased' OR (worker_version IS NOT NULL AND worker_version >= {WORKERS_SINCE})",
+        name="worker_version",
+    ),
     sa.Index("ix_job_chunks_open", "state", "phase", postgresql_where=sa.text("state IN ('pending', 'leased')")),
+)
+
+# The migrations from 0034 on, and for each the oldest version of workers and of web processes that can use the tables
+# after it.
+schema_versions = sa.Table(
+    "schema_versions",
+    metadata,
+    sa.Column("version", sa.Text, primary_key=True),
+    sa.Column("workers_since", sa.Text, nullable=False),
+    sa.Column("web_since", sa.Text, nullable=False),
+    _now("applied_at"),
+)
+
+# Processes of the service that use the database (`worker.database.processes`). One that has not been seen for long has
+# ended.
+processes = sa.Table(
+    "processes",
+    metadata,
+    sa.Column("id", UUID(as_uuid=False), primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("host", sa.Text, nullable=False),
+    sa.Column("pid", sa.BigInteger, nullable=False),
+    # The release that it is of, and the version of the tables that it knows.
+    sa.Column("release", sa.Text, nullable=False),
+    sa.Column("schema_version", sa.Text, nullable=False),
+    _now("started_at"),
+    _now("seen_at"),
+    sa.CheckConstraint("kind IN ('web', 'worker')", name="kind"),
 )
 
 # Counters since the installation, unaffected by retention: a total is the sum of its rows. Each increment adds a row,

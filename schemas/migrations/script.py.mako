@@ -10,6 +10,11 @@ down_revision = ${repr(down_revision)}
 branch_labels = None
 depends_on = None
 
+# The oldest version that workers and web processes may know to use the tables after this migration: its own if older
+# ones would fail or write something incomplete, for workers with a new `WORKERS_SINCE` and constraint.
+workers_since = "0034"
+web_since = "0034"
+
 
 def upgrade() -> None:
     ${upgrades if upgrades else "pass"}

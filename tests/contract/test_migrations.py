@@ -12,11 +12,12 @@ from alembic.config import Config
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
 from pydantic import SecretStr
 
-from schemas.database.tables import metadata
+from schemas.database.tables import WORKERS_SINCE, metadata, schema_versions
 from schemas.roles import Scope
 from tests.support.servers import databases
 from worker.config.settings import Settings
-from worker.database import migrate
+from worker.database import migrate, schema_version
+from worker.database.schema_version import ProcessKind
 
 # Alembic's own comparison looks at neither checks, sequences, identities nor partial indexes; the catalogue has it all.
 CATALOGUE = {
@@ -202,6 +203,69 @@ def test_r35_people_and_tokens_of_before_may_do_everything(fresh: Callable[[str]
         assert token.scopes == list(Scope)
         command.downgrade(config, "0026")
         command.upgrade(config, "head")
+
+
+LIMITED = """
+    INSERT INTO admins (tenant_id, email, password_hash, role)
+    SELECT id, role || '@b.example', 'x', role FROM tenants, (VALUES ('viewer'), ('operator')) AS of (role);
+    INSERT INTO tokens (tenant_id, name, hash, role) SELECT id, 'viewer', 'v', 'viewer' FROM tenants;
+    INSERT INTO tokens (tenant_id, name, hash, networks) SELECT id, 'networks', 'n', '{10.0.0.0/8}' FROM tenants;
+    INSERT INTO tokens (tenant_id, name, hash, scopes) SELECT id, 'scopes', 's', '{jobs:read}' FROM tenants;
+    INSERT INTO tokens (tenant_id, name, hash, admin_id)
+    SELECT admins.tenant_id, 'of a viewer', 'o', admins.id FROM admins WHERE role = 'viewer'"""
+
+
+def test_r35_who_was_limited_is_not_let_in_by_an_older_release(fresh: Callable[[str], sa.URL]) -> None:
+    """It knows no roles, so a viewer would be an admin."""
+    url = fresh("limited")
+    with stepping(url) as (connection, config):
+        command.upgrade(config, "head")
+        connection.execute(sa.text(ACCOUNTS_BEFORE))
+        connection.execute(sa.text(LIMITED))
+        command.downgrade(config, "0026")
+        assert connection.execute(sa.text("SELECT name FROM tokens")).scalars().all() == ["before"]
+        assert connection.execute(sa.text("SELECT email FROM admins")).scalars().all() == ["a@b.example"]
+
+
+LEFT_OUT = """
+    INSERT INTO tenants (kind, name, path) VALUES ('master_reseller', 'Master', '{1}');
+    INSERT INTO jobs (tenant_id, kind, status, created_by, options, tally, review)
+    SELECT id, of.kind, 'failed', 'x', '{}', '{"results": [["skipped", "LEFT_OUT", 1, 2]]}', '{"faults": [], "effect": {}}'
+    FROM tenants, (VALUES ('upload'), ('export')) AS of (kind)"""
+
+
+def test_an_older_release_finds_only_jobs_that_it_can_show(fresh: Callable[[str], sa.URL]) -> None:
+    url = fresh("shown")
+    with stepping(url) as (connection, config):
+        command.upgrade(config, "head")
+        connection.execute(sa.text(LEFT_OUT))
+        command.downgrade(config, "0019")
+        row = connection.execute(sa.text("SELECT kind, tally, review FROM jobs")).one()
+        assert row.kind == "upload"
+        assert row.tally == {"results": [["skipped", "BLANK_ROW", 1, 2]]}
+        assert row.review == {"effect": {}}
+
+
+def test_every_migration_says_which_processes_can_use_the_tables() -> None:
+    """And the constraint keeps out the workers that cannot."""
+    stated = [schema_version.stated(version) for version in schema_version.all_versions() if version >= "0034"]
+    assert stated
+    assert max(since[ProcessKind.WORKER] for since in stated) == f"{WORKERS_SINCE:04}"
+    assert max(since[ProcessKind.WEB] for since in stated) <= schema_version.own()
+
+
+def test_what_migrations_say_is_stored_and_taken_back(fresh: Callable[[str], sa.URL]) -> None:
+    url = fresh("stated")
+    newer = [version for version in schema_version.all_versions() if version >= "0034"]
+    upgrade(url)
+    with stepping(url) as (connection, config):
+        rows = connection.execute(sa.select(schema_versions).order_by(schema_versions.c.version)).all()
+        assert [row.version for row in rows] == newer
+        assert [row.workers_since for row in rows] == [
+            schema_version.stated(version)[ProcessKind.WORKER] for version in newer
+        ]
+        command.downgrade(config, "0034")
+        assert connection.execute(sa.select(schema_versions.c.version)).scalars().all() == ["0034"]
 
 
 SHORT_NUMBER = """

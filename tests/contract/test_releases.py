@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from worker.database import migrate
+
 ROOT = Path(__file__).resolve().parents[2]
 RELEASES = tomllib.loads((ROOT / "tests/upgrade/releases.toml").read_text(encoding="utf-8"))["release"]
 
@@ -23,6 +25,19 @@ def test_every_release_of_the_changelog_is_recorded() -> None:
     assert [release["version"] for release in RELEASES] == re.findall(
         r"^## \[(\d+\.\d+\.\d+)\]", changelog, re.MULTILINE
     )
+
+
+@pytest.mark.parametrize("release", RELEASES, ids=lambda release: release["version"])
+def test_the_tables_of_a_release_are_known(release: dict[str, str]) -> None:
+    """`numberyard migrate --to` goes back to them."""
+    listed = git("ls-tree", "--name-only", release["commit"], "schemas/migrations/versions/").stdout.decode().split()
+    if not listed:
+        pytest.skip("this checkout has no history")
+    assert migrate.RELEASES[release["version"]] == max(Path(name).name[:4] for name in listed)
+
+
+def test_every_release_can_be_gone_back_to() -> None:
+    assert list(migrate.RELEASES) == [release["version"] for release in RELEASES]
 
 
 @pytest.mark.parametrize("release", RELEASES, ids=lambda release: release["version"])

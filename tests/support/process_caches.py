@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import sqlalchemy as sa
 
+from webhook.http import usable_schema
 from worker.config import settings
 from worker.config.settings import Settings
 from worker.database import engine as database_engine
@@ -31,6 +32,7 @@ def forget() -> None:
         broker._client,  # noqa: SLF001
     ):
         kept.cache_clear()
+    usable_schema.verdict.forget()
 
 
 def _once(make: Callable[[Settings], sa.Engine]) -> Callable[[Settings], sa.Engine]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import sqlalchemy as sa
 from apiflask import APIBlueprint
 from flask import Response
 from redis.backoff import NoBackoff
@@ -14,7 +13,9 @@ from schemas.http import resources
 from webhook.http.concurrency_limits import READINESS
 from webhook.http.readiness import Readiness
 from worker.config.settings import get_settings
+from worker.database import schema_version
 from worker.database.engine import transaction
+from worker.database.schema_version import ProcessKind
 from worker.queue import broker
 from worker.storage import files
 
@@ -56,8 +57,9 @@ def _health_response(failing: list[str]) -> Response:
 
 
 def _database() -> None:
+    """Raise if the database does not respond, or has tables that this process cannot use; `not_ready` logs why."""
     with transaction() as connection:
-        connection.execute(sa.text("SELECT 1 FROM alembic_version"))
+        schema_version.check(connection, ProcessKind.WEB)
 
 
 def _broker() -> None:

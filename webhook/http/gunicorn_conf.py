@@ -14,6 +14,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from worker.database.processes import Registration
+from worker.database.schema_version import ProcessKind
 from worker.storage import scratch
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
@@ -28,6 +30,7 @@ keepalive = 15  # seconds that a connection may wait for its next request
 control_socket_disable = True
 
 _exit_stack = ExitStack()
+_registration = Registration(ProcessKind.WEB)  # each web process has its own copy
 
 
 def on_starting(_server: Any) -> None:  # noqa: ANN401 - gunicorn has no types
@@ -47,6 +50,12 @@ def post_worker_init(_worker: Any) -> None:  # noqa: ANN401 - gunicorn has no ty
     gc.collect()
     gc.freeze()
     gc.enable()
+    _registration.begin()
+
+
+def worker_exit(_server: Any, _worker: Any) -> None:  # noqa: ANN401 - gunicorn has no types
+    """Remove the web process from the registered ones, in that process."""
+    _registration.end()
 
 
 def child_exit(_server: Any, worker: Any) -> None:  # noqa: ANN401 - gunicorn has no types

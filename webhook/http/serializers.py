@@ -59,6 +59,12 @@ def rows_to_retry(view: JobView) -> int:
     return int(view.row.rows_total) if failed and is_abort else failed
 
 
+def _review(row: sa.Row[Any]) -> resources.Review:
+    """Return the stored review; what a later release has added to it is left out, for upgrades."""
+    known = {name: value for name, value in row.review.items() if name in resources.Review.model_fields}
+    return resources.Review(expires_at=row.review_until, **known)
+
+
 def job(actor: Actor, view: JobView) -> resources.Job:
     """Return a job as it is now, with the links that the actor can use."""
     row, options = view.row, JobOptions.from_json(view.row.options)
@@ -93,7 +99,7 @@ def job(actor: Actor, view: JobView) -> resources.Job:
         can_recheck=may_be_rechecked(row),
         can_correct=row.kind == JobKind.UPLOAD and row.status == JobStatus.REVIEW and row.check_token is not None,
         can_retry=rows_to_retry(view) > 0,
-        review=None if row.review is None else resources.Review(expires_at=row.review_until, **row.review),
+        review=None if row.review is None else _review(row),
         export=None if options.export is None else _export(row, ExportOptions.from_json(options.export)),
         links=_links(actor, view),
     )

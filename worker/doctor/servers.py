@@ -12,7 +12,7 @@ import redis
 import sqlalchemy as sa
 
 from worker.config.settings import Settings
-from worker.database import migrate
+from worker.database import processes, schema_version
 from worker.database.engine import sqlalchemy_url
 from worker.doctor.findings import Finding, error, ok, warning
 from worker.mail import deliver, smtp_client
@@ -44,6 +44,7 @@ def database(settings: Settings) -> Iterator[Finding]:
             yield from _encryption(DATABASE, url.host, is_encrypted=bool(connection.pgconn.ssl_in_use))
             yield from _database_facts(connection)
             yield _tables(connection)
+            yield from _others(connection)
     except ServerError as failure:
         yield error(DATABASE, _sentence(failure), "Check the address, the password and the network.")
     except psycopg.Error as failure:
@@ -74,7 +75,7 @@ def _database_facts(connection: psycopg.Connection) -> Iterator[Finding]:
 
 
 def _tables(connection: psycopg.Connection) -> Finding:
-    known = migrate.versions()
+    known = schema_version.all_versions()
     newest = known[-1]
     if connection.execute("SELECT to_regclass('alembic_version')").fetchone() == (None,):
         return error(DATABASE, "It has no tables.", "Run `numberyard migrate`.")
@@ -86,6 +87,24 @@ def _tables(connection: psycopg.Connection) -> Finding:
         return error(DATABASE, f"Its tables have version {version}, {newest} is needed.", "Run `numberyard migrate`.")
     fix = "Use the release that made the tables, or a later one."
     return error(DATABASE, f"Its tables have version {version}, which this release does not know.", fix)
+
+
+def _others(connection: psycopg.Connection) -> Iterator[Finding]:
+    """Yield whether the processes that use the database are all of this version."""
+    if connection.execute("SELECT to_regclass('processes')").fetchone() == (None,):
+        return
+    since = f"seen_at > now() - interval '{processes.EXPIRES_SECONDS} seconds'"
+    running = connection.execute(
+        f"SELECT kind, schema_version, count(*) FROM processes WHERE {since} GROUP BY 1, 2 ORDER BY 1, 2"  # noqa: S608 - our own
+    ).fetchall()
+    if not running:
+        return
+    listed = ", ".join(f"{count} {kind} of version {version}" for kind, version, count in running)
+    if all(version == schema_version.own() for _, version, _ in running):
+        yield ok("processes", f"Running: {listed}.")
+    else:
+        fix = "Replace the others once the upgrade is done."
+        yield warning("processes", f"Running: {listed}; this release has version {schema_version.own()}.", fix)
 
 
 def redis_server(settings: Settings) -> Iterator[Finding]:

@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from worker.accounts import login_throttle, sessions
 from worker.config.settings import get_settings
+from worker.database import processes
 from worker.database.engine import transaction
 from worker.jobs import idempotency, retention, webhooks
 from worker.maintenance import orphan_folders
@@ -41,6 +42,7 @@ def clean() -> None:
         expire,
         expire_changes,
         forget_messages,
+        forget_processes,
         remove_orphans,
         remove_scratch,
         count_day,
@@ -65,6 +67,12 @@ def forget_sessions() -> int:
     """Delete ended sessions and old sign-in failures; return how many."""
     with transaction() as connection:
         return sessions.forget_ended(connection) + login_throttle.forget_old(connection)
+
+
+def forget_processes() -> int:
+    """Delete processes that ended without removing themselves; return how many."""
+    with transaction() as connection:
+        return processes.remove_ended(connection)
 
 
 def fold_counts() -> int:

@@ -18,6 +18,7 @@ from sqlalchemy.sql.dml import ReturningUpdate
 
 from schemas.database.tables import job_chunks, jobs, lease_tokens
 from schemas.jobs import CLAIMED_APART, WORKED_IN, ChunkState, JobStatus, Phase, Stage
+from worker.database import schema_version
 from worker.queue import job_state
 from worker.queue.job_state import in_seconds
 
@@ -165,6 +166,7 @@ def _claim_statement(phases: tuple[Phase, ...]) -> ReturningUpdate[Any]:
             lease_until=in_seconds(_LEASE),
             attempt=job_chunks.c.attempt + 1,
             claimed_at=sa.func.now(),
+            worker_version=int(schema_version.own()),
         )
         .returning(
             job_chunks.c.job_id,

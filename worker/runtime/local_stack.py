@@ -18,7 +18,7 @@ from typing import Any, Self
 from pydantic import SecretStr
 
 from worker.config.settings import Settings
-from worker.database import migrate
+from worker.database import migrate, processes
 from worker.queue import broker
 from worker.queue.broker import QUEUES_OF_UPKEEP, QUEUES_OF_WORKER
 from worker.runtime import demo_data, external_servers
@@ -80,7 +80,7 @@ class Stack:
             }
         )
         external_servers.check_storage(self.settings)
-        migrate.upgrade(self.settings)
+        self._migrate()
         if with_demo:
             self.accounts = demo_data.seed(self.settings, self.folder)
         self._supervisor.start_all([self._web(), self._worker(), self._upkeep(), self._beat()])
@@ -90,6 +90,14 @@ class Stack:
     def run_forever(self) -> None:
         """Supervise the processes until SIGTERM or Ctrl-C."""
         self._supervisor.run_forever()
+
+    def _migrate(self) -> None:
+        """Update the tables. Nothing else uses an embedded database; others may have processes on other machines."""
+        patience = processes.EXPIRES_SECONDS + processes.SECONDS
+        try:
+            migrate.upgrade(self.settings, wait_seconds=patience, force=self._given.database_url is None)
+        except migrate.StillRunningError as error:
+            raise ServerError(f"processes of an older release are running: {error}; stop them first") from error
 
     def _database(self) -> str:
         if self._given.database_url is not None:

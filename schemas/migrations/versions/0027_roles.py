@@ -38,6 +38,12 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    # The older release lets everybody do everything, so who was limited must not get in.
+    op.execute("DELETE FROM tokens WHERE admin_id IN (SELECT id FROM admins WHERE role <> 'admin')")
+    op.execute(f"""
+        DELETE FROM tokens
+        WHERE role <> 'admin' OR cardinality(networks) > 0 OR NOT scopes @> '{{{SCOPES}}}'""")  # noqa: S608 - our own
+    op.execute("DELETE FROM admins WHERE role <> 'admin'")
     for name in ("last_used_from", "last_used_at", "admin_id", "parent_id", "created_by_tenant_id", "created_by"):
         op.drop_column("tokens", name)
     for name in ("networks", "scopes"):

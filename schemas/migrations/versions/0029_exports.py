@@ -29,6 +29,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    # The older release cannot show them; the cleaning round removes their files.
+    op.execute("DELETE FROM jobs WHERE kind = 'export'")
     op.execute("DELETE FROM job_chunks WHERE phase = 'export'")
     _allow(PHASES)
 

@@ -14,7 +14,7 @@ from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
 from pydantic import SecretStr
 from sqlalchemy.exc import SQLAlchemyError
 
-from schemas.database.tables import UNASSIGNED, metadata
+from schemas.database.tables import UNASSIGNED, metadata, schema_versions
 from worker.config.settings import Settings
 from worker.database import migrate
 
@@ -68,6 +68,7 @@ _SHAPE = """
         (SELECT string_agg(oid::text, ',' ORDER BY oid) FROM pg_constraint WHERE conrelid IN (SELECT oid FROM ours)),
         (SELECT string_agg(concat_ws(' ', oid, tgenabled), ',' ORDER BY oid) FROM pg_trigger),
         (SELECT string_agg(oid::text, ',' ORDER BY oid) FROM pg_proc WHERE pronamespace = 'public'::regnamespace),
+        (SELECT string_agg(schema_versions::text, ',' ORDER BY version) FROM schema_versions),
         (SELECT string_agg(version_num, ',') FROM alembic_version))"""
 
 
@@ -87,7 +88,8 @@ class Databases:
             sequences = connection.execute(sa.text(_SEQUENCES)).scalars().all()
         # Tenants and their default carriers refer to each other.
         emptied = ["UPDATE tenants SET default_voice_carrier_id = NULL, default_sms_carrier_id = NULL;"]
-        emptied += [f"DELETE FROM {table.name};" for table in reversed(metadata.sorted_tables)]  # noqa: S608 - our own
+        tables = (table for table in reversed(metadata.sorted_tables) if table is not schema_versions)
+        emptied += [f"DELETE FROM {table.name};" for table in tables]  # noqa: S608 - our own
         begun = [f"PERFORM setval('{name}', 1, false);" for name in sequences]
         self._empty_it = f"DO $$ BEGIN {' '.join([*emptied, *begun])} END $$"
 

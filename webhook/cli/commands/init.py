@@ -135,7 +135,7 @@ def _database(data: Path | None) -> Iterator[Settings]:
             return
         with EmbeddedPostgres(data.absolute() / "postgres") as server:
             settings = settings.model_copy(update={"database_url": SecretStr(server.url)})
-            migrate.upgrade(settings)
+            migrate.upgrade(settings, force=True)  # nothing else uses an embedded database
             yield settings
     except LookupError as error:
         raise click.UsageError(f"{error}; or use --data with the folder of `numberyard up`") from error

@@ -1,0 +1,216 @@
+"""From the earlier release to this one and back, with jobs of every state and requests all the time.
+
+The earlier release is the judge of what it leaves and of what it finds again: its own processes, its own lock.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from tests.support.api_client import table
+from tests.support.files import sheets
+from tests.support.servers import databases, service
+from tests.support.servers.service import Json, wait_for
+from tests.upgrade import accounts, stand
+from tests.upgrade.accounts import Accounts, Load
+from tests.upgrade.stand import PRESENT, Release, Running, Stand
+from worker.database import schema_version
+from worker.runtime.embedded import EmbeddedValkey
+
+PREVIOUS = "0.1.0"
+SMALL, LARGE = 20, 40_000
+FIRST = 2_122_000_000  # of the numbers in prepared files; the files of the load follow it
+pytestmark = pytest.mark.xdist_group("upgrade")
+
+
+@pytest.fixture(scope="module")
+def previous(tmp_path_factory: pytest.TempPathFactory) -> Release:
+    return stand.install(PREVIOUS, tmp_path_factory.mktemp("previous"))
+
+
+@pytest.fixture
+def bench(database_server: sa.URL, tmp_path: Path) -> Iterator[Stand]:
+    """An empty database and a broker of its own."""
+    name = f"upgrade_{tmp_path.name}"
+    databases.run(database_server, f'CREATE DATABASE "{name}" TEMPLATE template0')
+    url = database_server.set(database=name).render_as_string(hide_password=False)
+    with EmbeddedValkey(tmp_path / "valkey", durable=False) as broker:
+        found = Stand(tmp_path, url, broker.url)
+        try:
+            yield found
+        finally:
+            found.close()
+            print(found.logs())  # noqa: T201 - shown if the test has failed
+    databases.run(database_server, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def begun(bench: Stand, release: Release) -> tuple[list[Running], Accounts]:
+    """A service of a release with two accounts, and its two web processes."""
+    done = bench.numberyard(release, "migrate")
+    assert done.returncode == 0, done.stderr
+    made = stand.document(bench.numberyard(release, "init", "--name", "Master", "--json"))
+    webs = [bench.start(release, "web"), bench.start(release, "web")]
+    for role in ("worker", "upkeep", "beat"):
+        bench.start(release, role)
+    return webs, accounts.create(webs, made["token"])
+
+
+def running(bench: Stand, release: Release, *roles: str) -> list[Running]:
+    return [
+        one
+        for one in bench.started
+        if one.release is release and one.process.poll() is None and (not roles or one.role in roles)
+    ]
+
+
+def jobs_of_every_state(own: Accounts) -> dict[str, str]:
+    """Ids by name; all but the last two have ended or wait for somebody."""
+    api = own.reseller
+    ids = {"done": api.upload(service.block(1_000, FIRST))}
+    api.ended(ids["done"])
+    faulty = [sheets.HEADER, ("1", "abc", "TRUE", "TRUE", "FALSE"), ("1", str(FIRST + 2_000), "TRUE", "FALSE", "FALSE")]
+    ids["errors"] = api.upload(sheets.csv_bytes(faulty))
+    ids["unreadable"] = api.upload(b"\x00\x01\x02")
+    ids["undone"] = api.upload(service.block(100, FIRST + 3_000))
+    for name in ("errors", "unreadable", "undone"):
+        api.ended(ids[name])
+    ids["undo"] = api.post(f"/v1/jobs/{ids['undone']}/undo")["id"]
+    api.ended(ids["undo"])
+    ids["review"] = api.upload(service.block(300, FIRST + 4_000), mode="review")
+    ids["stopped"] = api.upload(service.block(50, FIRST + 5_000), mode="review")
+    for name in ("review", "stopped"):
+        api.reaches(ids[name], "review")
+    api.post(f"/v1/jobs/{ids['stopped']}/cancel")
+    api.ended(ids["stopped"])
+    return ids
+
+
+def in_flight(own: Accounts) -> str:
+    """A large job of which a part is written."""
+    job_id = own.reseller.upload(service.block(LARGE, FIRST + 100_000))
+
+    def is_under_way() -> bool:
+        job = own.reseller.job(job_id)
+        assert job["status"] not in service.ENDED, "too fast for this test"
+        return bool(job["progress"]["rows_done"])
+
+    wait_for(is_under_way, accounts.JOB_SECONDS, "the large job to be under way", 0.02)
+    return job_id
+
+
+def load(own: Accounts) -> Load:
+    return Load(own, lambda number: service.block(SMALL, FIRST + 1_000_000 + number * SMALL))
+
+
+def assert_nothing_lost(bench: Stand, own: Accounts, created: dict[str, int], *, is_present: bool = True) -> None:
+    """Each job has its rows, each row its result, the inventory their numbers, and lists know them all."""
+    total = 0
+    for job_id, count in created.items():
+        job = own.reseller.ended(job_id)
+        assert (job["status"], job["counts"]["created"]) == ("completed", count), job
+        report = own.reseller.request("GET", f"/v1/jobs/{job_id}/report.csv")
+        assert len({line["_number"] for line in table(report.content)}) == count
+        total += count
+    engine = sa.create_engine(sa.make_url(bench.database_url).set(drivername="postgresql+psycopg"))
+    with engine.connect() as connection:
+        assert connection.execute(sa.text("SELECT count(*) FROM phone_numbers")).scalar_one() == total
+        assert databases.forgotten(connection) == 0
+        assert databases.forgotten_countries(connection) == 0
+        if is_present:
+            assert databases.miscounted(connection) == 0
+    engine.dispose()
+
+
+def versions(bench: Stand) -> set[tuple[str, str]]:
+    """The kinds of registered processes, and the version that each knows."""
+    engine = sa.create_engine(sa.make_url(bench.database_url).set(drivername="postgresql+psycopg"))
+    with engine.connect() as connection:
+        rows = connection.execute(sa.text("SELECT kind, schema_version FROM processes")).all()
+    engine.dispose()
+    return {(row.kind, row.schema_version) for row in rows}
+
+
+def test_a_rolling_upgrade_loses_nothing_and_answers_no_error(bench: Stand, previous: Release) -> None:
+    """Web processes one after the other, as an orchestrator replaces them; workers of the earlier release still run."""
+    webs, own = begun(bench, previous)
+    ids = jobs_of_every_state(own)
+    requests = load(own)
+    with requests.running():
+        ids["large"] = in_flight(own)
+        migrated = bench.numberyard(PRESENT, "migrate")
+        assert migrated.returncode == 0, migrated.stderr
+        assert "release before 0.2.0" in migrated.stderr
+        for place, old in enumerate(list(webs)):
+            webs[place] = bench.start(PRESENT, "web")
+            old.stop()
+        for role in ("worker", "upkeep", "beat"):
+            bench.start(PRESENT, role)
+        for old in running(bench, previous):
+            old.stop()
+        before = len(requests.uploads)
+        wait_for(lambda: len(requests.uploads) > before + 5, 60, "uploads to go on", 0.2)
+    assert not requests.errors, requests.errors[:5]
+    own.reseller.post(f"/v1/jobs/{ids['review']}/confirm")
+    created = {ids["done"]: 1_000, ids["review"]: 300, ids["large"]: LARGE}
+    created |= dict.fromkeys(requests.uploads, SMALL)
+    one = own.reseller.job(ids["errors"])
+    assert one["counts"]["failed"] == 1
+    undo_errors = own.reseller.post(f"/v1/jobs/{ids['errors']}/undo")["id"]
+    assert own.reseller.ended(undo_errors)["status"] == "completed"
+    assert_nothing_lost(bench, own, created)
+    assert versions(bench) == {("web", schema_version.own()), ("worker", schema_version.own())}
+
+
+def test_a_step_back_with_jobs_in_flight(bench: Stand, previous: Release) -> None:
+    """Refused while something stands in the way; then the earlier release carries on what this one has begun."""
+    webs, own = begun(bench, PRESENT)
+    ids = jobs_of_every_state(own)
+    restricted = own.reseller.post("/v1/tokens", {"name": "reader", "role": "viewer"})["token"]
+    own.reseller.post("/v1/webhooks", {"url": "https://hooks.example.com/", "events": ["job.completed"]})
+    export = own.reseller.post("/v1/exports", {"format": "csv"})["id"]
+    own.reseller.ended(export)
+    unsettled = own.reseller.upload(b"a;b\r\n1;2\r\n", mode="review")
+    own.reseller.reaches(unsettled, "review")
+    refused = json.loads(bench.numberyard(PRESENT, "migrate", "--to", PREVIOUS, "--yes", "--json").stderr)
+    assert refused["code"] == "STILL_RUNNING"
+    for one in running(bench, PRESENT, "web"):
+        one.stop()
+    for one in running(bench, PRESENT):
+        one.stop()
+    refused = json.loads(bench.numberyard(PRESENT, "migrate", "--to", PREVIOUS, "--yes", "--json").stderr)
+    assert (refused["code"], unsettled in refused["detail"]) == ("UNFINISHED_JOBS", True)
+    webs[:] = [bench.start(PRESENT, "web")]
+    for role in ("worker", "beat"):
+        bench.start(PRESENT, role)
+    own.reseller.post(f"/v1/jobs/{unsettled}/cancel")
+    own.reseller.ended(unsettled)
+    ids["large"] = in_flight(own)
+    for one in running(bench, PRESENT):
+        one.kill()
+    asked = json.loads(bench.numberyard(PRESENT, "migrate", "--to", PREVIOUS, "--json").stderr)
+    assert asked["code"] == "CONFIRMATION_NEEDED"
+    assert "1 subscriptions to events" in asked["detail"]
+    done: Json = stand.document(
+        bench.numberyard(PRESENT, "migrate", "--to", PREVIOUS, "--yes", "--wait", "90", "--json")
+    )
+    assert done["to"] == "0019"
+    webs[:] = [bench.start(previous, "web")]
+    for role in ("worker", "upkeep", "beat"):
+        bench.start(previous, role)
+    requests = load(own)
+    with requests.running():
+        own.reseller.ended(ids["large"])
+        own.reseller.post(f"/v1/jobs/{ids['review']}/confirm")
+        own.reseller.ended(ids["review"])
+    assert not requests.errors, requests.errors[:5]
+    assert accounts.Api(webs, restricted).request("GET", "/v1/tenants/me").status_code == 401
+    assert own.reseller.request("GET", f"/v1/jobs/{export}").status_code == 404
+    created = {ids["done"]: 1_000, ids["review"]: 300, ids["large"]: LARGE} | dict.fromkeys(requests.uploads, SMALL)
+    undo = own.reseller.post(f"/v1/jobs/{ids['errors']}/undo")["id"]
+    own.reseller.ended(undo)
+    assert_nothing_lost(bench, own, created, is_present=False)
