@@ -230,7 +230,8 @@ def test_r35_who_was_limited_is_not_let_in_by_an_older_release(fresh: Callable[[
 LEFT_OUT = """
     INSERT INTO tenants (kind, name, path) VALUES ('master_reseller', 'Master', '{1}');
     INSERT INTO jobs (tenant_id, kind, status, created_by, options, tally, review)
-    SELECT id, of.kind, 'failed', 'x', '{}', '{"results": [["skipped", "LEFT_OUT", 1, 2]]}', '{"faults": [], "effect": {}}'
+    SELECT id, of.kind, 'failed', 'x', '{}', '{"results": [["skipped", "LEFT_OUT", 1, 2]]}',
+        '{"faults": [], "effect": {}}'
     FROM tenants, (VALUES ('upload'), ('export')) AS of (kind)"""
 
 

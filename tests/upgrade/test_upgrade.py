@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 
 from tests.support.api_client import table
 from tests.support.files import sheets
@@ -19,7 +20,7 @@ from tests.support.servers.service import Json, wait_for
 from tests.upgrade import accounts, stand
 from tests.upgrade.accounts import Accounts, Load
 from tests.upgrade.stand import PRESENT, Release, Running, Stand
-from worker.database import schema_version
+from worker.database import migrate, schema_version
 from worker.runtime.embedded import EmbeddedValkey
 
 PREVIOUS = "0.1.0"
@@ -164,6 +165,34 @@ def test_a_rolling_upgrade_loses_nothing_and_answers_no_error(bench: Stand, prev
     assert own.reseller.ended(undo_errors)["status"] == "completed"
     assert_nothing_lost(bench, own, created)
     assert versions(bench) == {("web", schema_version.own()), ("worker", schema_version.own())}
+
+
+def test_web_processes_of_the_release_before_serve_at_every_version(bench: Stand, previous: Release) -> None:
+    """Migrations can stop between any two of them, and requests go on meanwhile."""
+    webs, own = begun(bench, previous)
+    ids = jobs_of_every_state(own)
+    for one in running(bench, previous):
+        if one.role != "web":
+            one.stop()
+    paths = ["/v1/jobs", "/v1/numbers", "/v1/tenants", "/v1/carriers", "/v1/tokens", "/v1/users", "/readyz"]
+    paths += [f"/v1/jobs/{job_id}{rest}" for job_id in ids.values() for rest in ("", "/rows")]
+    engine = sa.create_engine(sa.make_url(bench.database_url).set(drivername="postgresql+psycopg"))
+    for version in schema_version.all_versions():
+        if version <= migrate.RELEASES[PREVIOUS]:
+            continue
+        with engine.begin() as connection:
+            made = migrate.config()
+            made.attributes["connection"] = connection
+            command.upgrade(made, version)
+        for path in paths:
+            answer = own.reseller.request("GET", path)
+            assert answer.status_code < 500, f"{version} {path}: {answer.text}"
+        own.reseller.upload(service.block(2, FIRST + 2_000_000))
+        name = own.reseller.post("/v1/tokens", {"name": f"at {version}"})["id"]
+        own.reseller.request("DELETE", f"/v1/tokens/{name}")
+    engine.dispose()
+    webs[:] = [bench.start(PRESENT, "web")]
+    assert own.reseller.get("/v1/jobs")["data"][0]["status"] == "accepted"
 
 
 def test_a_step_back_with_jobs_in_flight(bench: Stand, previous: Release) -> None:
