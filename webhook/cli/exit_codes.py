@@ -37,7 +37,7 @@ MEANINGS: dict[Exit, str] = {
     Exit.NOT_FOUND: "not found",
     Exit.UNREACHABLE: "the service cannot be reached",
     Exit.REFUSED: "the service refused the request; the reason is printed",
-    Exit.FAULTY: "`doctor` found an error",
+    Exit.FAULTY: "`doctor` or `verify` found an error",
     Exit.INTERRUPTED: "stopped by Ctrl-C; a queued job continues",
     Exit.CUT_OFF: "the reader of the output closed it, such as `| head`",
 }

@@ -161,16 +161,3 @@ def _in_time(items: Iterable[_T]) -> Iterator[_T]:
         if time.monotonic() > end:
             return
         yield item
-
-
-_STEPS = (
-    forget_keys,
-    forget_sessions,
-    fold_counts,
-    expire,
-    expire_changes,
-    forget_messages,
-    remove_orphans,
-    remove_scratch,
-    count_day,
-)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 
 import click
 import structlog
@@ -24,8 +25,13 @@ def doctor(*, as_json: bool) -> Exit:
     """
     # What the service would log about a fault is in the finding.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    return conclude(examination.examine(), as_json=as_json)
+
+
+def conclude(findings: Iterable[Finding], *, as_json: bool) -> Exit:
+    """Print the findings, each as soon as it is known, and return the exit code."""
     found = []
-    for finding in examination.examine():
+    for finding in findings:
         found.append(finding)
         if not as_json:
             click.echo(_line(finding))
