@@ -42,7 +42,7 @@ _COLUMNS = {"number_counts": " (tenant_id, dimension, key, is_unassigned, count)
 
 
 def missing(connection: sa.Connection) -> dict[str, int]:
-    """Return how many rows of each table are missing or wrong. Reads all numbers, and nobody waits."""
+    """Return how many rows of each table are missing or wrong. Reads all numbers; no other transaction waits."""
     counts = {name: f"SELECT count(*) FROM ({query}) AS rows" for name, query in _MISSING.items()}  # noqa: S608 - our own
     return {name: connection.execute(sa.text(query)).scalar_one() for name, query in counts.items()}
 

@@ -1,4 +1,4 @@
-"""Whether jobs, files and inventory agree: after a restore, and whenever somebody doubts it (`numberyard verify`)."""
+"""Whether jobs, files and inventory agree: after a restore, or at any time (`numberyard verify`)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Whether jobs, their work items and their files agree with each other; for `numberyard verify`.
 
-A job that changes while it is looked at is looked at again, so this can run beside the service.
+A job that changes while it is checked is checked again, so this can run beside the service.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from worker.jobs.retention import FileClass
 from worker.storage import files
 
 PAGE = 500  # jobs in one query
-LOOKS = 3
+ATTEMPTS = 3
 _ENDED_WELL = frozenset({JobStatus.COMPLETED, JobStatus.COMPLETED_WITH_ERRORS})
 _CHANGING = frozenset({JobStatus.ACCEPTED, JobStatus.CHECKING, JobStatus.RUNNING, JobStatus.PUBLISHING})
 
@@ -37,7 +37,7 @@ def faults(connection: sa.Connection) -> Iterator[Fault]:
     after = 0
     while ids := _page(connection, after):
         for job_id in ids:
-            for _ in range(LOOKS):
+            for _ in range(ATTEMPTS):
                 before = _facts(connection, job_id)
                 found = [] if before is None else list(_of_job(before))
                 if not found or _facts(connection, job_id) == before:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-# One pass over all numbers, which nobody waits for.
+# One pass over all numbers; no other transaction waits for it.
 _DANGLING = sa.text("""
     SELECT count(*) FILTER (WHERE holder.id IS NULL) AS "a holder that does not exist",
         count(*) FILTER (WHERE uploader.id IS NULL) AS "an uploader that does not exist",
