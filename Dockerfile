@@ -7,8 +7,10 @@ RUN python -m venv /opt/numberyard
 ENV PATH="/opt/numberyard/bin:$PATH"
 WORKDIR /src
 # The locked packages first: this layer lasts as long as the lock.
-COPY requirements.lock ./
-RUN pip install --require-hashes --no-deps --requirement requirements.lock
+# With the packages for traces and error reports: --build-arg LOCK=requirements-extras.lock
+ARG LOCK=requirements.lock
+COPY requirements.lock requirements-extras.lock ./
+RUN pip install --require-hashes --no-deps --requirement "$LOCK"
 COPY pyproject.toml README.md LICENSE ./
 COPY schemas schemas
 COPY worker worker

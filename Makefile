@@ -76,7 +76,8 @@ docs: $(VENV)/.dev ## write the generated pages of docs/reference
 
 lock: $(VENV)/.dev ## resolve the dependencies anew and write the lock files (use the oldest Python supported)
 	@$(COMPILE) $(OURS) --output-file requirements.lock
-	@$(COMPILE) $(OURS) --extra dev --constraint requirements.lock --output-file requirements-dev.lock
+	@$(COMPILE) $(OURS) --extra tracing --extra sentry --constraint requirements.lock --output-file requirements-extras.lock
+	@$(COMPILE) $(OURS) --extra dev --extra tracing --extra sentry --constraint requirements-extras.lock --output-file requirements-dev.lock
 	@for peer in tests/benchmarks/peers/*.in; do \
 	  $(COMPILE) "$$peer" --constraint requirements.lock --output-file "$${peer%.in}.lock"; \
 	done

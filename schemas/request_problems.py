@@ -243,10 +243,14 @@ def of_request(code: RequestCode, detail: str = "", **more: Any) -> dict[str, An
     return _problem(code.value, problem.status, problem.title, detail or problem.title, problem.fix, more)
 
 
-def of_job(code: RequestCode) -> dict[str, Any]:
-    """Return the problem body of a job that the service could not finish: INTERNAL_ERROR or UNAVAILABLE."""
+def of_job(code: RequestCode, sqlstate: str = "") -> dict[str, Any]:
+    """Return the problem body of a job that the service could not finish: INTERNAL_ERROR or UNAVAILABLE.
+
+    `sqlstate`: of the database error behind it, for operators. It says nothing about the data of any tenant.
+    """
     problem, text = REQUEST_PROBLEMS[code], _ENDED_JOB[code]
-    return _problem(code.value, problem.status, problem.title, *text, {})
+    more = {"sqlstate": sqlstate} if sqlstate else {}
+    return _problem(code.value, problem.status, problem.title, *text, more)
 
 
 def of_file(

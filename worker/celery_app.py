@@ -7,7 +7,9 @@ from typing import Any
 
 from celery.concurrency import prefork
 from celery.signals import (
+    celeryd_init,
     setup_logging,
+    task_failure,
     worker_process_init,
     worker_process_shutdown,
     worker_ready,
@@ -15,8 +17,9 @@ from celery.signals import (
 )
 
 from worker import tasks
-from worker.config import logs
+from worker.config import error_reports, logs, tracing
 from worker.config.settings import SettingsError
+from worker.database.engine import is_transient
 from worker.database.processes import Registration
 from worker.database.schema_version import ProcessKind
 from worker.doctor.environment import log_at_start
@@ -24,10 +27,24 @@ from worker.queue import broker, celery_workarounds
 from worker.queue.celery_workarounds import ConsumerWatchdog
 
 
+@celeryd_init.connect  # type: ignore[untyped-decorator]
+def _name_process(sender: str, instance: Any, **_options: object) -> None:  # noqa: ANN401 - Celery's own
+    """Name the process in its logs by its Celery host name, and keep it from printing a banner.
+
+    Logging is configured here, too, because Celery issues warnings before it calls for that.
+    """
+    global _role  # noqa: PLW0603 - the process has one
+    _role = sender.partition("@")[0]
+    instance.quiet = True
+    logs.configure(_role)
+
+
 @setup_logging.connect  # type: ignore[untyped-decorator]
 def _configure_logging(**_options: object) -> None:
-    """Configure logging. That this handler is connected keeps Celery from configuring its own."""
-    logs.configure()
+    """Configure logs, traces and error reports. That this handler is connected keeps Celery from configuring logs."""
+    logs.configure(_role)
+    tracing.configure(_role)
+    error_reports.configure(_role)
     log_at_start()
 
 
@@ -36,6 +53,20 @@ def _give_way(**_options: object) -> None:
     """Lower the priority: web, database and broker respond in milliseconds, a worker process computes for minutes."""
     os.nice(NICE)
     registration.begin()
+
+
+@worker_process_shutdown.connect  # type: ignore[untyped-decorator]
+def _send_rest(**_options: object) -> None:
+    """Send the spans and reports that wait in a child: it ends without exit handlers."""
+    tracing.stop()
+    error_reports.stop()
+
+
+@task_failure.connect  # type: ignore[untyped-decorator]
+def _report(exception: BaseException, **_options: object) -> None:
+    """Report the error of a task: of a work item, the pipeline does it."""
+    if not (isinstance(exception, Exception) and is_transient(exception)):
+        error_reports.report(exception)
 
 
 @worker_ready.connect  # type: ignore[untyped-decorator]
@@ -56,10 +87,12 @@ def _leave(**_options: object) -> None:
 
 NICE = 5
 registration = Registration(ProcessKind.WORKER)
+_role = "beat"  # which has no Celery host name
 celery_workarounds.install()
 try:
     app = broker.app()
 except (LookupError, SettingsError) as error:
-    raise SystemExit(f"CANNOT_START: {error}") from error
+    raise logs.cannot_start(error) from error
+celery_workarounds.silence_beat(app)
 tasks.register(app)
 app.steps["consumer"].add(ConsumerWatchdog)

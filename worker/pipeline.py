@@ -15,7 +15,6 @@ A work item that runs twice takes effect once: only the lease holder can commit.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -30,6 +29,8 @@ from schemas.job_kinds import JOB_KINDS, JobKind
 from schemas.jobs import JobStatus, OnError, Phase, Stage, Tally
 from schemas.request_problems import RequestCode
 from worker.callbacks import deliver
+from worker.config import error_reports
+from worker.config.errors import reason_of
 from worker.config.failpoints import Failpoint, hit
 from worker.config.settings import Settings, get_settings
 from worker.database import schema_version
@@ -39,6 +40,7 @@ from worker.jobs import corrections
 from worker.mail import deliver as deliver_mail
 from worker.numbers import changes, inventory
 from worker.queue import broker, completion, leases
+from worker.queue.attempts import Attempt, AttemptOutcome, observed
 from worker.queue.heartbeat import heartbeat
 from worker.reports.row_messages import Layout
 from worker.stages.read import FileFault, UnsettledTableError
@@ -65,15 +67,8 @@ def run(*phases: Phase) -> bool:
     lease = _claim(phases, settings) or _claim(phases, settings)
     if lease is None:
         return False
-    with (
-        structlog.contextvars.bound_contextvars(
-            job_id=lease.job_public_id, phase=lease.phase.value, piece=lease.number
-        ),
-        heartbeat(lease, settings.lease_seconds),
-    ):
-        began = time.perf_counter()
-        _attempt(lease, settings)
-        log.info("piece_over", rows=lease.rows, attempt=lease.attempt, seconds=round(time.perf_counter() - began, 3))
+    with observed(lease) as attempt, heartbeat(lease, settings.lease_seconds):
+        _attempt(lease, settings, attempt)
     return True
 
 
@@ -88,25 +83,30 @@ def _claim(phases: tuple[Phase, ...], settings: Settings) -> leases.Lease | None
         return leases.claim(connection, phases, settings.lease_seconds)
 
 
-def _attempt(lease: leases.Lease, settings: Settings) -> None:
+def _attempt(lease: leases.Lease, settings: Settings, attempt: Attempt) -> None:
     """Process the work item, or have it retried or ended: every attempt leaves a record in the database."""
     try:
         if failures.is_past_transient_deadline(lease, settings):
+            attempt.end(AttemptOutcome.GIVEN_UP, lease.last_error)
             failures.end_job(lease, RequestCode.UNAVAILABLE)
         elif lease.attempt > failures.most_attempts(lease.phase, settings):
+            attempt.end(AttemptOutcome.GIVEN_UP, lease.last_error)
             failures.give_up(lease)
         else:
             STEPS[lease.phase](lease)
     except leases.LostLeaseError:
+        attempt.end(AttemptOutcome.LEASE_LOST)
         log.warning("lease_lost")
     except Exception as error:
-        theirs = failures.is_transient_failure(error)
-        if theirs:
-            reason = str(error) if isinstance(error, files.StoreError) else None
+        is_transient = failures.is_transient_failure(error)
+        reason = reason_of(error)
+        attempt.end(AttemptOutcome.HELD_UP if is_transient else AttemptOutcome.FAILED, reason)
+        if is_transient:
             log.warning("try_again", error=type(error).__name__, reason=reason)
         else:
             log.exception("failed", attempt=lease.attempt)
-        failures.postpone(lease, counts=not theirs, error=error)
+            error_reports.report(error)
+        failures.postpone(lease, counts=not is_transient, error=error)
 
 
 def check(lease: leases.Lease) -> None:

@@ -444,6 +444,10 @@ jobs = sa.Table(
     # What the client wants to find the job by (`external_id`), and to read in it.
     sa.Column("external_id", sa.Text),
     sa.Column("metadata", JSONB, nullable=False, server_default="{}"),
+    # The request that submitted the job: its id, and its span (`traceparent` of W3C Trace Context) if there was one.
+    # For logs and traces only; no response shows them.
+    sa.Column("request_id", sa.Text),
+    sa.Column("traceparent", sa.Text),
     _now("created_at"),
     _time("started_at"),
     _time("finished_at"),
@@ -547,7 +551,8 @@ job_chunks = sa.Table(
     _time("setback_since"),
     # The check whose folder the chunk's file is in, if it is not the job's last one (after a correction, R33).
     sa.Column("check_token", sa.BigInteger),
-    # The error of the last counted attempt (exception type and SQLSTATE): the same error twice is not an accident.
+    # The error of the last counted attempt (exception type and SQLSTATE, then the reason): the same kind of error twice
+    # is not an accident.
     sa.Column("last_error", sa.Text),
     _now("next_attempt_at"),
     # The time when the rescuer sends the next wake-up message if no worker has claimed the work item by then.

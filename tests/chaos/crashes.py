@@ -316,9 +316,9 @@ def _is_told(stand: Stand, sent: Sent, phase: str, number: int) -> None:
     """Wait until the first holder of a piece is through with it; it must have been told that it is late."""
 
     def is_its(line: Json) -> bool:
-        return (line["phase"], line["piece"], line.get("attempt", 1)) == (phase, number, 1)
+        return (line["phase"], line["item"], line.get("attempt", 1)) == (phase, number, 1)
 
-    wait_for(lambda: any(map(is_its, stand.logged(sent, "piece_over"))), END_SECONDS, "the late one to be through")
+    wait_for(lambda: any(map(is_its, stand.logged(sent, "work_item"))), END_SECONDS, "the late one to be through")
     assert any(map(is_its, stand.logged(sent, "lease_lost"))), "a late one was not told"
 
 

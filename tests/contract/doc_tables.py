@@ -35,7 +35,7 @@ from tests.support.permission_matrix import (
 )
 from webhook.cli import main as command_line
 from webhook.cli.exit_codes import MEANINGS
-from worker.config.settings import Settings
+from worker.config.settings import Settings, variable_of
 
 ROOT = Path(__file__).resolve().parents[2]
 PLACEHOLDER = re.compile(r"^\{\{ (?P<name>[a-z-]+) \}\}\n", re.MULTILINE)
@@ -73,7 +73,7 @@ def table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
 def settings() -> str:
     """Return the settings of the service, then those of the command line."""
     own = [
-        (f"`NUMBERYARD_{name.upper()}`", _default(field.get_default()), field.description)
+        (f"`{variable_of(name)}`", _default(field.get_default()), field.description)
         for name, field in Settings.model_fields.items()
     ]
     typed = [

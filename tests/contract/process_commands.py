@@ -10,10 +10,10 @@ from celery.bin.celery import celery as celery_command
 from gunicorn.config import Config
 from pydantic import SecretStr
 
-from worker.config.settings import Settings
+from worker.config.settings import Settings, variable_of
 from worker.runtime.local_stack import Stack
 
-SETTINGS = {f"NUMBERYARD_{name.upper()}" for name in Settings.model_fields}
+SETTINGS = {variable_of(name) for name in Settings.model_fields}
 CELERY = ("worker", "upkeep", "beat")
 
 

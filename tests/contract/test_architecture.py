@@ -79,7 +79,8 @@ def test_every_rule_of_an_upload_is_cited_by_a_test(rule: str) -> None:
 
 
 def test_locks_hold_hashes_and_no_addresses() -> None:
-    for name in ("requirements.lock", "requirements-dev.lock"):
+    extras = {"dev": ["dev", "tracing", "sentry"], "extras": ["tracing", "sentry"]}
+    for name in ("requirements.lock", "requirements-extras.lock", "requirements-dev.lock"):
         text = (ROOT / name).read_text(encoding="utf-8")
         assert not re.search(r"://|^\s*-|\B/\w+/", re.sub(r"--hash=sha256:[0-9a-f]{64}", "", text), re.MULTILINE)
         pinned = re.findall(
@@ -87,6 +88,17 @@ def test_locks_hold_hashes_and_no_addresses() -> None:
         )
         assert len(pinned) == len(re.findall(r"^\S+==", text, re.MULTILINE))
         project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-        wanted = project["dependencies"] + (project["optional-dependencies"]["dev"] if "dev" in name else [])
+        wanted = list(project["dependencies"])
+        for extra in extras.get(name.removeprefix("requirements").strip("-").partition(".")[0], []):
+            wanted += project["optional-dependencies"][extra]
         names = {re.split(r"[\[>=<; ]", requirement)[0].lower() for requirement in wanted}
         assert names <= set(pinned), names - set(pinned)
+
+
+def test_locks_pin_the_same_versions() -> None:
+    """What the tests use is what the service runs with, with and without the extras."""
+    names = ("requirements.lock", "requirements-extras.lock", "requirements-dev.lock")
+    runtime, with_extras, dev = (
+        set(re.findall(r"^(\S+==\S+) \\$", (ROOT / name).read_text(encoding="utf-8"), re.MULTILINE)) for name in names
+    )
+    assert runtime < with_extras < dev

@@ -198,7 +198,8 @@ def test_image() -> None:
     (user,) = instruction("USER")
     assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", user)
     assert len(instruction("FROM")) == 2
-    assert "--require-hashes --no-deps --requirement requirements.lock" in DOCKERFILE
+    assert instruction("ARG") == ["LOCK=requirements.lock"]
+    assert '--require-hashes --no-deps --requirement "$LOCK"' in DOCKERFILE
     assert "/readyz" in instruction("HEALTHCHECK")[0]
     assert gunicorn_options(json.loads(instruction("CMD")[-1])[1:]) == gunicorn_options(OURS["web"]["command"][1:])
     assert set(re.findall(r"NUMBERYARD_\w+", DOCKERFILE)) <= SETTINGS

@@ -193,6 +193,84 @@ def test_the_database_says_what_it_is(doctor: Doctor, database: sa.Engine) -> No
     assert any(f"PostgreSQL {version}" in one["detail"] for one in checks)
 
 
+NOT_INSTALLED = """
+import sys
+
+class Finder:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name.partition(".")[0] in {"opentelemetry", "sentry_sdk"}:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Finder)
+"""
+
+
+@pytest.fixture
+def without_extras(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes started by the test find no package of the extras."""
+    (tmp_path / "sitecustomize.py").write_text(NOT_INSTALLED)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))
+
+
+@pytest.mark.usefixtures("without_extras")
+def test_settings_that_need_a_missing_extra_are_reported(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://me:{PASSWORD}@127.0.0.1:4318")
+    code, checks, _ = doctor(SENTRY_DSN=f"http://{PASSWORD}@127.0.0.1/1")
+    assert (code, faults(checks)) == (
+        Exit.OK, {"OTEL_EXPORTER_OTLP_ENDPOINT": "warning", "NUMBERYARD_SENTRY_DSN": "warning"},
+    )  # fmt: skip
+    fixes = [one["fix"] for one in checks if one["level"] == "warning" and "extra" in one["fix"]]
+    assert fixes == [f"Install the extra: pip install 'numberyard[{extra}]'." for extra in ("tracing", "sentry")]
+
+
+def test_settings_whose_extra_is_installed_are_right(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318")
+    code, checks, _ = doctor(SENTRY_DSN="http://key@127.0.0.1/1")
+    assert (code, faults(checks)) == (Exit.OK, {})
+    assert {"OTEL_EXPORTER_OTLP_ENDPOINT", "NUMBERYARD_SENTRY_DSN"} <= {one["subject"] for one in checks}
+
+
+@pytest.mark.parametrize("value", ["collector:4318", "grpc://collector:4317"])
+def test_a_wrong_address_of_a_collector_is_named_by_its_variable(
+    doctor: Doctor, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", value)
+    code, checks, _ = doctor()
+    assert (code, faults(checks)) == (Exit.FAULTY, {"OTEL_EXPORTER_OTLP_ENDPOINT": "error"})
+
+
+START = """
+import os, sys
+from webhook.asgi import create_app
+create_app()
+from worker import celery_app
+celery_app._configure_logging()
+print(sorted(sys.modules.keys() & {"opentelemetry.exporter", "sentry_sdk"}))  # redis imports others, if they are there
+"""
+
+
+@pytest.mark.usefixtures("database")
+def test_no_package_of_an_extra_is_imported_unless_its_setting_is_there() -> None:
+    for settings, imported in (
+        ({}, []),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "", "NUMBERYARD_SENTRY_DSN": ""}, []),
+        ({"NUMBERYARD_SENTRY_DSN": "http://key@127.0.0.1/1"}, ["sentry_sdk"]),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}, ["opentelemetry.exporter"]),
+    ):
+        done = subprocess.run([sys.executable, "-c", START], env=os.environ | settings, capture_output=True, check=True)
+        assert done.stdout.decode().strip() == repr(imported)
+
+
+@pytest.mark.usefixtures("database", "without_extras")
+def test_processes_log_a_missing_extra_at_their_start_and_work_without_it() -> None:
+    env = os.environ | {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "NUMBERYARD_SENTRY_DSN": "http://k@h/1"}
+    done = subprocess.run([sys.executable, "-c", START], env=env, capture_output=True, text=True, check=True)
+    logged = [json.loads(line) for line in done.stderr.splitlines()]
+    of_extras = [line["subject"] for line in logged if line["event"] == "configuration" and "extra" in line["fix"]]
+    assert of_extras == ["OTEL_EXPORTER_OTLP_ENDPOINT", "NUMBERYARD_SENTRY_DSN"] * 2  # web and worker
+
+
 @pytest.mark.parametrize(
     "program", ["from worker.celery_app import app", "from webhook.asgi import create_app; create_app()"]
 )
@@ -200,11 +278,10 @@ def test_processes_refuse_wrong_settings_in_one_line_each(program: str) -> None:
     env = os.environ | {"NUMBERYARD_WORKERS": "zero", "NUMBERYARD_SMTP_PORT": "-1"}
     done = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    lines = done.stderr.splitlines()
-    assert lines[0].startswith("CANNOT_START: NUMBERYARD_")
-    assert {line.removeprefix("CANNOT_START: ").partition(":")[0] for line in lines} == {
-        "NUMBERYARD_WORKERS", "NUMBERYARD_SMTP_PORT",
-    }  # fmt: skip
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert {line["event"] for line in lines} == {"cannot_start"}
+    named = {line["reason"].partition(":")[0] for line in lines}
+    assert named == {"NUMBERYARD_WORKERS", "NUMBERYARD_SMTP_PORT"}
 
 
 @pytest.mark.usefixtures("database")

@@ -19,6 +19,7 @@ from worker import pipeline
 from worker.config.settings import get_settings
 from worker.maintenance import rescue_queries, rescuer
 from worker.queue import broker, completion, leases
+from worker.queue.attempts import Attempt
 from worker.storage import files
 
 # Of a job with rows; the others have tests of their own.
@@ -84,7 +85,7 @@ def test_a_straggler_changes_nothing(api: Door, ledger: Ledger, phase: Phase) ->
     assert ledger.expire() == 1
     job = ended(api, ledger, phase, job_id)
     report, before = api.report(job_id), ledger.everything()
-    pipeline._attempt(straggler, get_settings())  # noqa: SLF001 - as `run` goes on after the claim
+    pipeline._attempt(straggler, get_settings(), Attempt())  # noqa: SLF001 - as `run` goes on after the claim
     assert ledger.everything() == before
     assert api.job(job_id) == job
     assert (api.report(job_id), table(report)[0]["_code"]) == (report, "CREATED")

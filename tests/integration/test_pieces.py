@@ -27,6 +27,7 @@ from worker.database.engine import transaction
 from worker.maintenance import cleaner, rescuer
 from worker.queue import job_state as steps
 from worker.queue import leases
+from worker.queue.attempts import Attempt
 from worker.steps import failures
 from worker.storage import files
 
@@ -67,7 +68,7 @@ def brought_to(phase: Phase, api: Door, content: bytes | None = None, **fields: 
 
 def attempt(lease: leases.Lease) -> None:
     """Go on as a worker does after its claim."""
-    pipeline._attempt(lease, get_settings())  # noqa: SLF001 - what `run` does behind the claim
+    pipeline._attempt(lease, get_settings(), Attempt())  # noqa: SLF001 - what `run` does behind the claim
 
 
 def cancel(api: Door, job_id: str) -> str:

@@ -22,6 +22,7 @@ from schemas.request_problems import RequestCode
 from webhook.http import request_metrics
 from webhook.http.errors import refuse
 from webhook.http.openapi.declarations import declares
+from worker.config.errors import reason_of
 from worker.config.settings import get_settings
 from worker.database.engine import transaction
 from worker.jobs.metrics_queries import Samples, read
@@ -106,7 +107,7 @@ class _Service(Collector):
             with transaction() as connection:
                 values = read(connection)
         except SQLAlchemyError as error:
-            log.warning("ledger_unread", error=type(error).__name__)
+            log.warning("ledger_unread", error=type(error).__name__, reason=reason_of(error))
             yield _family(LEDGER_UP, {(): 0})
             return
         yield _family(LEDGER_UP, {(): 1})

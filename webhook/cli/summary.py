@@ -95,6 +95,8 @@ def lines(job: Json) -> Iterator[str]:
     problem = job.get("problem")
     if problem:
         yield f"{safe(problem.get('code'))}: {safe(problem.get('detail') or problem.get('title'))}"
+        if problem.get("sqlstate"):
+            yield f"  The database reported {safe(problem['sqlstate'])} (SQLSTATE); the workers' log has the message."
         if problem.get("fix"):
             yield f"  {safe(problem['fix'])}"
     if is_reviewed(job):

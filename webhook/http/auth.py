@@ -8,7 +8,7 @@ from schemas import permissions
 from schemas.permissions import Actor
 from schemas.request_problems import RequestCode
 from schemas.roles import Operation
-from webhook.http import access
+from webhook.http import access, request_logs
 from webhook.http.client_address import forwarded_address
 from webhook.http.errors import refuse
 from webhook.http.query_strings import check_query
@@ -29,6 +29,7 @@ def require_actor() -> None:
     if bearer_actor is None:
         raise refuse(RequestCode.UNAUTHENTICATED)
     g.actor = bearer_actor
+    request_logs.bind_actor(bearer_actor)
     require(access.operation_of(current_app.view_functions[request.endpoint or ""]))
     check_query(request)
     check_body(request)  # only once the actor is known: it costs more than a refusal

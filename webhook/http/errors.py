@@ -17,6 +17,8 @@ from schemas.codes import Code
 from schemas.columns import Column
 from schemas.request_problems import RequestCode
 from worker.accounts.tenants import GoneError, StillUsedError
+from worker.config import error_reports
+from worker.config.errors import reason_of
 from worker.database.tenant_scope import UnknownCursorError
 from worker.storage.files import MissingFileError
 from worker.storage.object_store import StoreBusyError, StoreError
@@ -64,7 +66,8 @@ def stop_if(code: RequestCode | None, words: Mapping[RequestCode, str], **more: 
 
 
 def respond(body: dict[str, Any], headers: dict[str, str] | None = None) -> Response:
-    """Return a problem as an HTTP response."""
+    """Return a problem as an HTTP response, and name its code in the log line of the request."""
+    structlog.contextvars.bind_contextvars(code=body["code"])
     response = Response(json.dumps(body), body["status"], headers, content_type="application/problem+json")
     if body["status"] == request_problems.REQUEST_PROBLEMS[RequestCode.UNAUTHENTICATED].status:
         response.headers["WWW-Authenticate"] = "Bearer"
@@ -116,8 +119,9 @@ def _http_error(error: HTTPException) -> Response:
     return respond(body, {"Allow": ", ".join(sorted(allow))} if allow else None)
 
 
-def _unstorable(_error: Exception) -> Response:
+def _unstorable(error: Exception) -> Response:
     """Answer a value that no column can hold, such as text with a NUL: nothing stored can match it."""
+    _log_reason(error)
     return respond(request_problems.of_request(RequestCode.BAD_REQUEST))
 
 
@@ -133,13 +137,20 @@ def _expired(error: Exception) -> Response:
     return respond(request_problems.of_request(RequestCode.REPORT_EXPIRED))
 
 
+def _log_reason(error: Exception) -> None:
+    """Name in the log line of the request why it failed."""
+    structlog.contextvars.bind_contextvars(reason=reason_of(error))
+
+
 def _unavailable(error: Exception) -> Response:
+    _log_reason(error)
     log.error("database_unreachable", error=type(error).__name__)
     return respond(request_problems.of_request(RequestCode.UNAVAILABLE), {"Retry-After": str(RETRY_SECONDS)})
 
 
 def _store_unavailable(error: StoreError) -> Response:
     """Log the store's own message, which users cannot act on."""
+    _log_reason(error)
     log.error("store_unavailable", error=str(error), code=error.code, request=error.request_id)
     busy = isinstance(error, StoreBusyError)
     detail = "The file storage is busy." if busy else "The file storage is not responding correctly."
@@ -147,5 +158,7 @@ def _store_unavailable(error: StoreError) -> Response:
 
 
 def _unexpected(error: Exception) -> Response:
+    _log_reason(error)
     log.error("unexpected", exc_info=error)
+    error_reports.report(error)
     return respond(request_problems.of_request(RequestCode.INTERNAL_ERROR))

@@ -8,12 +8,16 @@ gunicorn does. Nothing here may import prometheus-client before the folder is se
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import resource
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from gunicorn import glogging
+
+from worker.config import logs
 from worker.database.processes import Registration
 from worker.database.schema_version import ProcessKind
 from worker.storage import scratch
@@ -22,6 +26,18 @@ FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 # In memory where possible: the files are memory-mapped, and a full disk kills the process that writes to one.
 MEMORY = Path("/dev/shm")  # noqa: S108 - a private folder is created in it, as in any temporary folder
 
+
+class Logger(glogging.Logger):  # type: ignore[misc] # gunicorn has no types
+    """gunicorn's logger, with the handler and the format of this service; uvicorn uses its handlers, too."""
+
+    def setup(self, cfg: Any) -> None:  # noqa: ANN401 - gunicorn has no types
+        """Configure logging for gunicorn's own process, and for web processes until they create the application."""
+        super().setup(cfg)
+        logs.configure("web")
+        self.error_log.handlers[:] = logging.getLogger().handlers
+
+
+logger_class = Logger
 worker_class = "webhook.server.worker.Worker"
 workers = 2
 timeout = 120  # seconds that the event loop of a process may be blocked

@@ -14,6 +14,8 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 
 import structlog
 
+from worker.config.errors import reason_of
+
 log = structlog.get_logger(__name__)
 
 DEADLINE = 2.0  # seconds for all checks together
@@ -65,6 +67,6 @@ def _passes(name: str, check: Future[None], end: float) -> bool:
         log.warning("not_ready", part=name, error="time-out", seconds=DEADLINE)
         return False
     except Exception as error:  # noqa: BLE001 - as above
-        log.warning("not_ready", part=name, error=type(error).__name__, reason=str(error)[:300])
+        log.warning("not_ready", part=name, error=type(error).__name__, reason=reason_of(error))
         return False
     return True

@@ -12,18 +12,24 @@ import uuid
 import structlog
 from flask import Response, request
 
+from webhook.http.request_metrics import NO_ROUTE, ROUTE
+from worker.config.tracing import TRACEPARENT as _TRACEPARENT
+
 REQUEST_ID = "X-Request-Id"
 TRACEPARENT = "traceparent"
 LONGEST_ID = 128  # characters
 _ID = re.compile(rf"[A-Za-z0-9._~:/+=@-]{{1,{LONGEST_ID}}}")
-_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}")
 
 
 def begin() -> None:
-    """Name the request in all log lines that it causes. Runs before everything else."""
+    """Name the request in all log lines that it causes. Runs before everything else.
+
+    By its route, not its path, which contains phone numbers and may contain what a client typed by mistake.
+    """
     structlog.contextvars.clear_contextvars()
     given = request.headers.get(REQUEST_ID, "")
-    names = {"request_id": given if _ID.fullmatch(given) else str(uuid.uuid4()), "path": request.path}
+    request_id = given if _ID.fullmatch(given) else str(uuid.uuid4())
+    names = {"request_id": request_id, "route": request.environ.get(ROUTE, NO_ROUTE)}
     trace = _TRACEPARENT.fullmatch(request.headers.get(TRACEPARENT, ""))
     if trace is not None:
         names |= {"trace_id": trace[1], "parent_span_id": trace[2]}

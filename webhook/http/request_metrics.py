@@ -1,4 +1,4 @@
-"""Request metrics: durations and requests in flight, measured around the whole application, streams included.
+"""What is recorded of every request: metrics, a log line and a span, around the whole application, streams included.
 
 The route label is the URL rule that matched, never the requested path; requests without a match share the label `none`.
 Counted in this process, or in the folder of all web processes if there is one (`webhook.http.gunicorn_conf`).
@@ -18,13 +18,15 @@ from prometheus_client.registry import Collector
 from werkzeug.wsgi import ClosingIterator
 
 from schemas.metrics import HTTP_IN_FLIGHT, HTTP_SECONDS
+from webhook.http import request_logs
 from webhook.http.gunicorn_conf import FOLDER
+from worker.config import tracing
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 ROUTE = "numberyard.route"  # in the WSGI environment
-NO_ROUTE = "none"
+NO_ROUTE = request_logs.NO_ROUTE
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 OTHER = "other"
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)  # seconds
@@ -43,22 +45,24 @@ class Measured:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         began = time.perf_counter()
-        status = "500"  # if the application fails before it starts a response
+        method = environ["REQUEST_METHOD"] if environ["REQUEST_METHOD"] in METHODS else OTHER
+        status, size = "500", None  # if the application fails before it starts a response
+        parent = environ.get("HTTP_TRACEPARENT", "")
+        span = tracing.start(method, tracing.Kind.SERVER, parent if tracing.TRACEPARENT.fullmatch(parent) else None)
 
         def start(line: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:  # noqa: ANN401 - as in WSGI
-            nonlocal status
+            nonlocal status, size
             status = line
+            size = next((value for name, value in headers if name.lower() == "content-length"), None)
             return start_response(line, headers, exc_info) if exc_info else start_response(line, headers)
 
         def ended() -> None:
             _in_flight.dec()
-            method = environ["REQUEST_METHOD"]
-            labels = (
-                method if method in METHODS else OTHER,
-                environ.get(ROUTE, NO_ROUTE),
-                f"{status[0]}xx",
-            )
-            _seconds.labels(*labels).observe(time.perf_counter() - began)
+            seconds, route = time.perf_counter() - began, environ.get(ROUTE, NO_ROUTE)
+            _seconds.labels(method, route, f"{status[0]}xx").observe(seconds)
+            request_logs.write(method, route, int(status[:3]), seconds, size)
+            if span is not None:
+                request_logs.end_span(span, method, route, int(status[:3]))
 
         _in_flight.inc()
         try:
@@ -66,6 +70,9 @@ class Measured:
         except BaseException:
             ended()
             raise
+        finally:
+            if span is not None:
+                span.leave()
         return ClosingIterator(body, ended)
 
 

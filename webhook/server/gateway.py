@@ -16,13 +16,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import structlog
 
 from schemas.request_problems import RequestCode
-from webhook.http import refusals
+from webhook.http import refusals, request_logs
 from webhook.http.concurrency_limits import UPLOADS
+from webhook.http.request_metrics import METHODS, OTHER
 from webhook.server import framing, problems
 from webhook.server.clients import Clients
 from webhook.server.connections import Connection, Connections, Peer
 from webhook.server.incoming import DisconnectedError, Incoming, Input, Rate, TooSlowError, TruncatedError
 from webhook.server.wsgi_call import Call, environ_of
+from worker.config import error_reports
 from worker.config.settings import Settings
 
 if TYPE_CHECKING:
@@ -119,7 +121,7 @@ class Gateway:
     async def _serve(self, exchange: Exchange, address: str) -> None:
         fault = framing.fault_of(exchange.scope)
         if fault is not None:
-            await problems.send(exchange.send, *fault, CLOSE)
+            await _refuse(exchange, *fault)
             return
         client = self._clients.address_of(address, exchange.header(b"x-forwarded-for").decode("latin-1"))
         if client is None:
@@ -160,9 +162,7 @@ class Gateway:
 
     async def _run(self, exchange: Exchange, pool: Pool) -> None:
         if not pool.enter():
-            await problems.send(
-                exchange.send, HTTPStatus.SERVICE_UNAVAILABLE, "Too many requests are under way.", CLOSE
-            )
+            await _refuse(exchange, HTTPStatus.SERVICE_UNAVAILABLE, "Too many requests are under way.")
             return
         try:
             await self._respond(exchange, pool)
@@ -204,6 +204,13 @@ class Gateway:
         exchange.is_answered_early = not is_read
 
 
+async def _refuse(exchange: Exchange, status: int, detail: str) -> None:
+    """Answer and log a request that does not reach the application, and so has neither a route nor an id."""
+    method = exchange.scope["method"]
+    request_logs.write(method if method in METHODS else OTHER, request_logs.NO_ROUTE, status, 0.0)
+    await problems.send(exchange.send, status, detail, CLOSE)
+
+
 def _body_of(exchange: Exchange) -> io.BufferedIOBase:
     """Return the file that the application reads the request body from: empty if the request is refused."""
     if exchange.refusal is not None:
@@ -228,8 +235,9 @@ async def _begun(pool: Pool, call: Call) -> bytes | None:
     """Return the beginning of the response body; None if the application raised an exception."""
     try:
         return await pool.run(call.begin)
-    except Exception:
+    except Exception as error:
         log.exception("application_failed")
+        error_reports.report(error)
         return None
 
 

@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from schemas import callback_signing
 from schemas.http.callbacks import DeliveryResult
 from worker.callbacks.deliver import pause_after, send
+from worker.config.errors import reason_of
 from worker.config.failpoints import Failpoint, hit
 from worker.config.settings import get_settings
 from worker.database.engine import transaction
@@ -38,7 +39,7 @@ def send_due() -> None:
         if _send_until(time.monotonic() + MOST_SECONDS):
             broker.wake_webhooks()
     except DBAPIError as error:
-        log.warning("webhooks_failed", error=type(error).__name__)
+        log.warning("webhooks_failed", error=type(error).__name__, reason=reason_of(error))
     finally:
         _LIMIT.release()
 

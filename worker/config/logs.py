@@ -1,41 +1,220 @@
-"""Logging: JSON lines on standard error, with the job that they are about."""
+"""Logging: one JSON object per line on standard error, from this code and from every library.
+
+Each line has `timestamp`, `level`, `event`, `logger`, `process` and `pid`, then what is bound to the request or the
+work item, then the event's own fields. A line has at most `LONGEST_LINE` bytes, so that lines of several processes on
+one pipe do not mix. Secrets are replaced in every text; docs/guides/logs-and-traces.md describes the events.
+"""
 
 from __future__ import annotations
 
+import json
 import logging
+import math
+import os
+import re
 import sys
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any
 
 import structlog
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor
 
-from worker.config.settings import get_settings
+from worker.config import error_reports, tracing
+from worker.config.errors import described
+from worker.config.settings import Settings, SettingsError, get_settings
+
+LONGEST_LINE = 4096  # bytes: PIPE_BUF of Linux, up to which a write to a pipe is not mixed with others
+LONGEST_TEXT = 1000  # characters of a field
+LONGEST_EXCEPTION = 3000
+LONGEST_SHORTENED = 120  # characters of a field in a line that would be too long
+MOST_MEMBERS = 20  # of a list or an object in a field
+SHORTEST_SECRET = 6  # characters: shorter passwords would be replaced in the middle of words
+HIDDEN = "***"
+FIRST = ("timestamp", "level", "event", "logger", "process", "pid")
+# Chatty at INFO: two lines for every rescue round; responses of external servers.
+_QUIET = ("celery.app.trace", "celery.worker.strategy", "celery.beat", "httpcore", "httpx", "alembic")
+_SECRETS = (
+    r"nyk_[\w-]+|whsec_[\w+/=-]+",  # API tokens, secrets of callbacks
+    r"(?<=://)[^\s/@:\"']*:[^\s/@\"']*(?=@)",  # user and password in an address
+    r"(?<=[Bb]earer )\S+|(?<=[Bb]asic )\S{8,}",
+    r"(?<=[Cc]ookie: )[^\r\n]+",
+    r"(?<=password=)[^\s&,;'\"]+|(?<=password': ')[^']+",
+    # Of messages of PostgreSQL: these lines quote values of rows.
+    r"(?<=DETAIL:  )[^\n]+|(?<=CONTEXT:  )[^\n]+",
+)
+_LIMITS = {"exception": LONGEST_EXCEPTION}
+_process = "command"
+_hidden = re.compile("|".join(_SECRETS))
 
 
-def configure() -> None:
-    """Configure the process's logging, for structlog and for libraries that use the standard module."""
+class Handler(logging.StreamHandler[Any]):
+    """A handler that writes to standard error, and a line of its own if a record cannot be formatted."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name in logging
+        """Log that a record was lost; not at all if standard error is closed."""
+        error = sys.exc_info()[1]
+        lost = {"event": "log_failed", "logger": record.name, "error": type(error).__name__}
+        time = datetime.now(UTC).isoformat()
+        with suppress(OSError, ValueError):
+            self.stream.write(_line({"timestamp": time, "level": "error", **lost}) + self.terminator)
+            self.flush()
+
+
+def configure(process: str | None = None) -> None:
+    """Configure the process's logging, for structlog and for libraries that use the standard module.
+
+    `process`: the role of the process, such as `web`. Uncaught exceptions and warnings are logged, too.
+    """
+    global _process, _hidden  # noqa: PLW0603 - logging is the process's own
+    settings = _settings()
+    _process = process or _process
+    _hidden = re.compile("|".join([*map(re.escape, _secrets_of(settings)), *_SECRETS]))
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _add_trace,
     ]
     formatter = structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=shared,
-        processors=[
-            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
+        foreign_pre_chain=[*shared, _add_source],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _render],
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = Handler(sys.stderr)
     handler.setFormatter(formatter)
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(get_settings().log_level)
-    for chatty in ("celery.app.trace", "celery.worker.strategy", "celery.beat"):  # two lines for every rescue round
-        logging.getLogger(chatty).setLevel(logging.WARNING)
-    logging.getLogger("httpcore").setLevel(logging.WARNING)  # it would log responses of external servers
+    root.setLevel("INFO" if settings is None else settings.log_level)
+    logging.lastResort = handler  # of loggers that have no handler and do not propagate
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
+    logging.captureWarnings(capture=True)
+    sys.excepthook = _log_uncaught
+    threading.excepthook = lambda failure: _log_uncaught(
+        failure.exc_type, failure.exc_value, failure.exc_traceback, failure.thread
+    )
+    sys.unraisablehook = lambda failure: _log_uncaught(failure.exc_type, failure.exc_value, failure.exc_traceback)
+
+
+def cannot_start(error: Exception) -> SystemExit:
+    """Log why the process cannot start, one line for each reason; return the exception that ends it."""
+    configure()
+    for reason in str(error).splitlines():
+        structlog.get_logger(__name__).critical("cannot_start", reason=reason)
+    return SystemExit(1)
+
+
+def _settings() -> Settings | None:
+    try:
+        return get_settings()
+    except SettingsError:
+        return None
+
+
+def _secrets_of(settings: Settings | None) -> list[str]:
+    """Return the passwords in the settings, the longest first."""
+    if settings is None:
+        return []
+    secrets = [settings.metrics_token, settings.smtp_password, settings.sentry_dsn]
+    texts = {secret.get_secret_value() for secret in secrets if secret is not None}
+    for address in (settings.database_url, settings.redis_url):
+        match = None if address is None else re.search(r"://[^/@]*:([^/@]+)@", address.get_secret_value())
+        texts |= set() if match is None else {match[1]}
+    return sorted((text for text in texts if len(text) >= SHORTEST_SECRET), key=len, reverse=True)
+
+
+def _add_trace(_logger: Any, _method: str, fields: EventDict) -> EventDict:  # noqa: ANN401 - structlog's own
+    """Add the ids of the running span, if tracing is on."""
+    fields.update(tracing.ids())
+    return fields
+
+
+def _add_source(_logger: Any, _method: str, fields: EventDict) -> EventDict:  # noqa: ANN401 - structlog's own
+    """Name the logger of a library's record; keep the first line of a warning, and of a text with an exception."""
+    record: logging.LogRecord = fields["_record"]
+    fields["logger"] = record.name
+    if record.name == "py.warnings" or record.exc_info:
+        fields["event"] = fields["event"].partition("\n")[0]
+    return fields
+
+
+def _log_uncaught(
+    kind: type[BaseException], error: BaseException | None, trace: TracebackType | None, thread: object = None
+) -> None:
+    if issubclass(kind, SystemExit | KeyboardInterrupt) or error is None:
+        return
+    name = thread.name if isinstance(thread, threading.Thread) else None
+    structlog.get_logger(__name__).critical("uncaught", exc_info=(kind, error, trace), thread=name)
+    error_reports.report(error)
+
+
+def _render(_logger: Any, _method: str, fields: EventDict) -> str:  # noqa: ANN401 - structlog's own
+    """Return the line."""
+    exception = fields.pop("exc_info", None)
+    error = exception[1] if isinstance(exception, tuple) else exception
+    if error is True:
+        error = sys.exc_info()[1]
+    if isinstance(error, BaseException):
+        fields["exception"] = described(error)
+    fields.pop("stack_info", None)
+    return _line(fields)
+
+
+def _line(fields: Mapping[str, Any]) -> str:
+    """Return the fields as one line of JSON, bounded and without secrets; the required ones first."""
+    known = {"process": _process, "pid": os.getpid(), **fields}
+    ordered = {name: known.pop(name) for name in FIRST if name in known} | known
+    bounded = {name: _bounded(value, _LIMITS.get(name, LONGEST_TEXT)) for name, value in ordered.items()}
+    line = json.dumps(bounded)
+    return line if len(line) < LONGEST_LINE else _shortened(bounded)
+
+
+def _shortened(fields: dict[str, Any]) -> str:
+    """Return a line that is too long with shorter fields, and as much of the exception as it has room for."""
+    exception = str(fields.pop("exception", ""))
+    short: dict[str, Any] = {}
+    for name, value in fields.items():
+        kept = value if len(json.dumps(value)) <= LONGEST_SHORTENED else _cut(str(value), LONGEST_SHORTENED)
+        if len(json.dumps(short | {name: kept})) < LONGEST_LINE // 2:
+            short[name] = kept
+    short["is_shortened"] = True
+    while exception and len(json.dumps(short | {"exception": exception})) >= LONGEST_LINE:
+        exception = exception[: len(exception) * 3 // 4]
+    return json.dumps(short | ({"exception": exception} if exception else {}))
+
+
+def _bounded(value: Any, limit: int, depth: int = 3) -> Any:  # noqa: ANN401 - any value, as JSON
+    """Return a value as JSON can hold it: texts cut and without secrets, numbers finite, few members."""
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, Mapping) and depth:
+        items = list(value.items())[:MOST_MEMBERS]
+        return {_text(str(name), LONGEST_SHORTENED): _bounded(member, limit, depth - 1) for name, member in items}
+    if isinstance(value, list | tuple | set | frozenset) and depth:
+        return [_bounded(member, limit, depth - 1) for member in list(value)[:MOST_MEMBERS]]
+    return _text(value if isinstance(value, str) else str(value), limit)
+
+
+def _text(text: str, limit: int) -> str:
+    if not text.isascii():
+        text = text.encode("utf-8", "backslashreplace").decode()  # of a lone surrogate
+    return _cut(_hidden.sub(HIDDEN, text) if len(text) > SHORTEST_SECRET else text, limit)
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"

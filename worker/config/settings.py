@@ -1,5 +1,7 @@
 """Settings: the environment variables `NUMBERYARD_*`, read once per process into one frozen object.
 
+A setting for which there is a standard variable is read from that one.
+
 No other module of the service reads settings from the environment.
 """
 
@@ -304,6 +306,17 @@ class Settings(BaseSettings):
         None, description="Only for `make chaos`: folder with the failpoints at which processes crash."
     )
     log_level: str = Field("INFO", description="Minimum level of log messages.")
+    otlp_endpoint: str | None = Field(
+        None,
+        validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT",
+        pattern="^https?://",
+        description="Address of a collector of OpenTelemetry to send traces to (OTLP over HTTP), as "
+        "`http://collector:4318`. Needs the extra `tracing`. Unset: no traces.",
+    )
+    sentry_dsn: SecretStr | None = Field(
+        None,
+        description="DSN of a project in Sentry to report unexpected errors to. Needs the extra `sentry`. Unset: none.",
+    )
 
     @field_validator("callback_networks", "trusted_proxies")
     @classmethod
@@ -338,7 +351,9 @@ class Settings(BaseSettings):
             raise ValueError(f"at least {SHORTEST_TOKEN} characters, ASCII only")
         return value
 
-    @field_validator("public_url", *(f"smtp_{name}" for name in SMTP_OPTIONAL), mode="before")
+    @field_validator(
+        "public_url", "otlp_endpoint", "sentry_dsn", *(f"smtp_{name}" for name in SMTP_OPTIONAL), mode="before"
+    )
     @classmethod
     def _is_unset_if_empty(cls, value: object) -> object:
         """Take an empty text as unset, because compose files cannot express that in another way."""
@@ -397,6 +412,12 @@ class Settings(BaseSettings):
         return self.storage_url or (self.data_dir.absolute() / "files").as_uri()
 
 
+def variable_of(name: str) -> str:
+    """Return the environment variable of a setting: `NUMBERYARD_` and its name, unless it has a standard one."""
+    alias = Settings.model_fields[name].validation_alias
+    return alias if isinstance(alias, str) else f"{PREFIX}{name.upper()}"
+
+
 class SettingsError(ValueError):
     """Settings have wrong values: one line for each, without the value, which may be a password."""
 
@@ -414,4 +435,6 @@ def wrong_values(failure: ValidationError) -> Iterator[tuple[str, str]]:
     """Yield the name of each variable with a wrong value, and what is wrong with it, as a sentence."""
     for each in failure.errors(include_url=False, include_input=False, include_context=False):
         message = each["msg"].removeprefix("Value error, ").rstrip(".")
-        yield f"{PREFIX}{'.'.join(map(str, each['loc'])).upper()}", f"{message[:1].upper()}{message[1:]}."
+        location = ".".join(map(str, each["loc"]))
+        name = variable_of(location) if location in Settings.model_fields else location
+        yield name, f"{message[:1].upper()}{message[1:]}."

@@ -15,7 +15,9 @@ import sqlalchemy as sa
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.pool import QueuePool
 
+from worker.config.errors import sqlstate_of
 from worker.config.settings import Settings, get_settings
+from worker.database import query_spans
 
 # Errors of a database restart, a lost connection, a deadlock or a lock time-out. An attempt that ends with one of them
 # is not counted (`is_transient`). The driver's own errors come from COPY, which SQLAlchemy does not see.
@@ -43,11 +45,6 @@ def is_refusal(error: Exception) -> bool:
     return sqlstate_of(error).startswith(REFUSALS)
 
 
-def sqlstate_of(error: Exception) -> str:
-    """Return the SQLSTATE of a database error, from the driver itself or through SQLAlchemy; empty for other errors."""
-    return getattr(getattr(error, "orig", error), "sqlstate", None) or ""
-
-
 def sqlalchemy_url(settings: Settings) -> sa.URL:
     """Return the database's address with the one driver that we use; `LookupError` if none is set."""
     if settings.database_url is None:
@@ -63,9 +60,11 @@ def make_engine(settings: Settings) -> sa.Engine:
         pool_size=4,
         max_overflow=28,
         pool_pre_ping=True,
+        hide_parameters=True,  # in messages of errors: values of rows
         connect_args=_connection(settings),
     )
     sa.event.listen(new_engine, "handle_error", _report_ended_transaction)
+    query_spans.install(new_engine)
     if settings.database_pooled:
         limit = f"SET LOCAL idle_in_transaction_session_timeout = {_idle_milliseconds(settings)}"
         sa.event.listen(new_engine, "begin", lambda connection: connection.exec_driver_sql(limit))

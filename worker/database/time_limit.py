@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 
-from worker.database.engine import sqlstate_of
+from worker.config.errors import sqlstate_of
 
 _QUERY_CANCELED = "57014"
 

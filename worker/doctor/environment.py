@@ -16,7 +16,8 @@ from urllib.parse import unquote, urlsplit
 import structlog
 from pydantic import ValidationError
 
-from worker.config.settings import MIB, PREFIX, SMTP_OPTIONAL, Settings, wrong_values
+from worker.config import extras
+from worker.config.settings import MIB, PREFIX, SMTP_OPTIONAL, Settings, variable_of, wrong_values
 from worker.doctor.findings import Finding, Level, error, ok, warning
 
 # Variables with the prefix that are no settings of the service: those of the command line and of compose.
@@ -32,7 +33,7 @@ log = structlog.get_logger(__name__)
 
 def unknown(environment: Mapping[str, str]) -> Iterator[Finding]:
     """Yield each variable that no setting has: an error with the name that is most like it, else a warning."""
-    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    known = {variable_of(name) for name in Settings.model_fields}
     others = {f"{PREFIX}{name}" for name in OTHERS}
     for name in sorted(name for name in environment if name.upper().startswith(PREFIX)):
         is_address = environment[name].startswith(("tcp://", "udp://", "sctp://"))
@@ -76,6 +77,7 @@ def offline(settings: Settings) -> Iterator[Finding]:
     yield from _files(settings)
     yield from _mail(settings)
     yield from _limits(settings)
+    yield from _extras(settings)
     yield _folder("temporary folder", _temporary, "Set TMPDIR to another folder.")
 
 
@@ -122,6 +124,23 @@ def _limits(settings: Settings) -> Iterator[Finding]:
             f"{settings.web_threads} threads can all be occupied by {calls} calls of the storage and {waits} waits.",
             f"Set it to more than {calls + waits}.",
         )
+
+
+def _extras(settings: Settings) -> Iterator[Finding]:
+    """Yield whether the packages are installed that a setting needs."""
+    needed = {"otlp_endpoint": ("tracing", "No traces are sent"), "sentry_dsn": ("sentry", "No errors are reported")}
+    for name, (extra, effect) in needed.items():
+        if getattr(settings, name) is None:
+            continue
+        subject, missing = variable_of(name), extras.missing(extra)
+        if missing:
+            yield warning(
+                subject,
+                f"{effect}: the package {missing} is not installed.",
+                f"Install the extra: pip install 'numberyard[{extra}]'.",
+            )
+        else:
+            yield ok(subject, f"The extra {extra} is installed.")
 
 
 def _folder(subject: str, find: Callable[[], Path], fix: str) -> Finding:

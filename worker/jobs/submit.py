@@ -14,6 +14,8 @@ from schemas.database.tables import callbacks, jobs
 from schemas.job_kinds import JobKind
 from schemas.jobs import JobOptions, JobStatus, Phase
 from worker.accounts.tenants import GoneError
+from worker.config import request_origin, tracing
+from worker.config.request_origin import Origin
 from worker.jobs import callback_secrets
 from worker.queue import job_state
 
@@ -56,6 +58,11 @@ def submit(connection: sa.Connection, order: NewJob) -> int:
 
     A file that the tenant has uploaded before is recorded as a duplicate, not refused.
     """
+    with tracing.span(f"submit {order.kind}", tracing.Kind.PRODUCER, attributes={"numberyard.job": order.job}):
+        return _insert(connection, order, request_origin.current())
+
+
+def _insert(connection: sa.Connection, order: NewJob, origin: Origin) -> int:
     values: dict[str, Any] = {
         "public_id": order.job,
         "tenant_id": order.tenant_id,
@@ -68,6 +75,8 @@ def submit(connection: sa.Connection, order: NewJob) -> int:
         "parent_id": order.parent_id,
         "external_id": order.external_id,
         "metadata": dict(order.metadata),
+        "request_id": origin.request_id,
+        "traceparent": origin.traceparent,
         # The rows of a retry (R33) are those of its parent: it has no file of its own.
         "keeps_upload": not order.options.only_failed,
     }

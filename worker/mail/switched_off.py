@@ -8,6 +8,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.exc import DBAPIError
 
+from worker.config.errors import reason_of
 from worker.config.settings import Settings, get_settings
 from worker.database.engine import transaction
 from worker.jobs import webhooks
@@ -33,7 +34,7 @@ def notify_admins() -> int:
         with transaction() as connection:
             due = webhooks.unnotified(connection, MOST)
     except DBAPIError as error:
-        log.warning("mail_not_sent", error=type(error).__name__)
+        log.warning("mail_not_sent", error=type(error).__name__, reason=reason_of(error))
         return 0
     for subscription in due:
         faults = {_send(address, subscription, settings) for address in subscription.addresses}

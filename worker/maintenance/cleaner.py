@@ -14,6 +14,7 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 
 from worker.accounts import login_throttle, sessions
+from worker.config.errors import reason_of
 from worker.config.settings import get_settings
 from worker.database import processes
 from worker.database.engine import transaction
@@ -50,8 +51,8 @@ def clean() -> None:
         try:
             count = step()
         except FAILURES as error:
-            reason = str(error) if isinstance(error, files.StoreError) else None
-            log.warning("tidying_failed", step=step.__name__, error=type(error).__name__, reason=reason)
+            name, reason = type(error).__name__, reason_of(error)
+            log.warning("tidying_failed", step=step.__name__, error=name, reason=reason)
             continue
         if count:
             log.info("tidied", step=step.__name__, count=count)

@@ -9,6 +9,7 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 
 from schemas.metrics import SWEEP, Finding
+from worker.config.errors import reason_of
 from worker.config.failpoints import Failpoint, hit
 from worker.config.settings import get_settings
 from worker.database import counters
@@ -43,7 +44,7 @@ def rescue() -> None:
             counters.fold(connection)
             hit(Failpoint.SWEEP_ENTERED)
     except DBAPIError as error:
-        log.warning("sweep_failed", error=type(error).__name__)
+        log.warning("sweep_failed", error=type(error).__name__, reason=reason_of(error))
         return
     hit(Failpoint.SWEEP_COMMITTED)
     if freed:

@@ -17,6 +17,7 @@ from schemas.arrow_schemas import STATE
 from schemas.capabilities import CAPABILITY_NAMES
 from schemas.database.tables import carriers, holdings, phone_numbers, tenants, users
 from worker.config.settings import get_settings
+from worker.database import query_spans
 from worker.numbers import copy_binary
 
 PRIMARY_KEY = "pk_phone_numbers"  # name of the constraint
@@ -224,5 +225,9 @@ def at_commit() -> str:
 def copy_into(connection: sa.Connection, table: str, columns: Sequence[str], rows: bytes) -> None:
     """COPY rows (`copy_binary.copy_rows` of these columns) into a table."""
     statement = f"COPY {table} ({', '.join(columns)}) FROM STDIN (FORMAT binary)"
-    with copy_binary.cursor_of(connection) as cursor, cursor.copy(statement.encode()) as copy:
+    with (
+        query_spans.span(f"COPY {table}"),
+        copy_binary.cursor_of(connection) as cursor,
+        cursor.copy(statement.encode()) as copy,
+    ):
         copy.write(rows)

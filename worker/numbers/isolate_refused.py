@@ -29,6 +29,8 @@ _TABLES = (
 )
 # Errors that do not refuse a row are raised again: a number that exists by now, a lost lock, a full disk.
 _IS_REFUSAL = f"sqlstate ~ '^({'|'.join(REFUSALS)})' AND broken <> '{inventory.PRIMARY_KEY}'"
+# The first line of the server's message, with long numbers hidden; reasons go into the log.
+_MESSAGE = r"left(regexp_replace(split_part(sqlerrm, E'\n', 1), '\d{6,}', '***', 'g'), 200)"
 _SINGLY = """DO $$
 DECLARE
     numbers bigint[];
@@ -53,7 +55,7 @@ BEGIN
                 EXCEPTION WHEN OTHERS THEN
                     GET STACKED DIAGNOSTICS broken = CONSTRAINT_NAME;
                     IF NOT ({is_refusal}) THEN RAISE; END IF;
-                    INSERT INTO refused VALUES (single, concat_ws(' ', sqlstate, nullif(broken, '')));
+                    INSERT INTO refused VALUES (single, concat_ws(' ', sqlstate, nullif(broken, ''), {message}));
                     refusals := refusals + 1;
                 END;
             END LOOP;
@@ -110,6 +112,7 @@ def _write(connection: sa.Connection, columns: Sequence[str], rows: bytes, state
         group=_GROUP,
         most=most,
         is_refusal=_IS_REFUSAL,
+        message=_MESSAGE,
         write_group=f"{statement} = ANY (numbers)",
         write_single=f"{statement} = single",
     )

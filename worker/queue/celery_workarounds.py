@@ -1,4 +1,4 @@
-"""Workarounds for faults of Celery and of Kombu, its transport, that would stop a worker.
+"""Workarounds for faults of Celery and of Kombu, its transport, that would stop a worker or break its log.
 
 Malformed messages: in Kombu's transport for Redis and Valkey, text that is not JSON, or JSON that is not a message,
 ends the worker that receives it, and each further one ends the next worker. `Transport` logs and discards them.
@@ -8,6 +8,8 @@ Lost acknowledgements: a worker may hold as many unacknowledged messages as it h
 acknowledgement meets a broken connection is counted forever: Celery logs the error and continues. After a few of them
 the worker takes no more messages, and as it reads nothing, it never notices that its connection is gone.
 `ConsumerWatchdog` makes it connect again: a new connection starts a new count.
+
+Texts on standard output: beat prints a banner, and a worker that is stopped prints lines that are no log lines.
 """
 
 from __future__ import annotations
@@ -15,7 +17,9 @@ from __future__ import annotations
 from typing import Any
 
 import structlog
-from celery import bootsteps
+from celery import Celery, bootsteps
+from celery.apps import worker as worker_program
+from celery.apps.beat import Beat
 from celery.worker import state
 from kombu import transport
 from kombu.transport import redis
@@ -44,8 +48,25 @@ class Transport(redis.Transport):
     Channel = Channel
 
 
+class QuietBeat(Beat):  # type: ignore[misc]
+    """Beat that prints no banner."""
+
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401 - Celery's own
+        super().__init__(**(options | {"quiet": True}))
+
+
+def silence_beat(app: Celery) -> None:
+    """Make the app's beat print nothing."""
+    app.Beat = app.subclass_with_self(QuietBeat)
+
+
+def _log_message(text: str, *_stream: object) -> None:
+    log.info("celery_message", text=text)
+
+
 def install() -> None:
-    """Make this process use the transport for addresses that begin with redis:// or rediss://."""
+    """Make this process use the transport for addresses that begin with redis:// or rediss://, and log its messages."""
+    worker_program.safe_say = _log_message
     name = f"{__name__}:{Transport.__name__}"
     transport.TRANSPORT_ALIASES.update(redis=name, rediss=name)
 

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from worker.config.errors import reason_of
 from worker.config.settings import get_settings
 from worker.database.engine import transaction
 from worker.queue import leases
@@ -38,7 +39,7 @@ def _beat(lease: leases.Lease, lease_seconds: float, done: threading.Event) -> N
     until = time.monotonic() + get_settings().longest_piece_seconds
     while not done.wait(lease_seconds / 4):
         if time.monotonic() > until:
-            log.error("piece_hangs", job=lease.job_public_id)
+            log.error("work_item_hangs", job=lease.job_public_id)
             return
         try:
             with transaction() as connection:
@@ -46,4 +47,6 @@ def _beat(lease: leases.Lease, lease_seconds: float, done: threading.Event) -> N
         except leases.LostLeaseError:
             return
         except SQLAlchemyError as error:
-            log.warning("heartbeat_failed", job=lease.job_public_id, error=type(error).__name__)
+            log.warning(
+                "heartbeat_failed", job=lease.job_public_id, error=type(error).__name__, reason=reason_of(error)
+            )

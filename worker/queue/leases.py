@@ -16,8 +16,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.sql.dml import ReturningUpdate
 
-from schemas.database.tables import job_chunks, jobs, lease_tokens
+from schemas.database.tables import job_chunks, jobs, lease_tokens, tenants
 from schemas.jobs import CLAIMED_APART, WORKED_IN, ChunkState, JobStatus, Phase, Stage
+from worker.config import tracing
+from worker.config.request_origin import NO_ORIGIN, Origin
 from worker.database import schema_version
 from worker.queue import job_state
 from worker.queue.job_state import in_seconds
@@ -46,7 +48,9 @@ class Lease:
     read: int = 0  # token of the committed read; the rest as for `check`
     transient_failures: int = 0  # attempts that did not count
     held_up_seconds: float = 0.0  # since the first of them
-    last_error: str | None = None  # kind of error of the last attempt that counted
+    last_error: str | None = None  # of the last attempt that counted: kind of error, then its reason
+    tenant_public_id: str = ""
+    origin: Origin = NO_ORIGIN  # the request that submitted the job
     seconds: dict[Stage, float] = field(default_factory=dict, compare=False)  # time spent in each stage so far
 
     @contextmanager
@@ -54,7 +58,8 @@ class Lease:
         """Add the block's duration to the time of a stage."""
         began = time.perf_counter()
         try:
-            yield
+            with tracing.span(stage.value):
+                yield
         finally:
             self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - began
 
@@ -91,6 +96,8 @@ def claim(connection: sa.Connection, phases: Phase | tuple[Phase, ...], lease_se
         transient_failures=row.setbacks,
         held_up_seconds=float(row.held_up_seconds),
         last_error=row.last_error,
+        tenant_public_id=row.tenant_public_id,
+        origin=Origin(row.request_id, row.traceparent),
     )
 
 
@@ -151,7 +158,11 @@ def _claim_statement(phases: tuple[Phase, ...]) -> ReturningUpdate[Any]:
     # A claim and `job_state.lock_job` wait for each other, and the claim then checks the status again: a transaction
     # that cancels a job sees every claimed work item. Nothing else has to wait for this lock.
     job = (
-        sa.select(jobs.c.id, jobs.c.public_id, jobs.c.tenant_id, jobs.c.check_token, jobs.c.read_token)
+        sa.select(
+            *(jobs.c[name] for name in ("id", "public_id", "tenant_id", "check_token", "read_token")),
+            jobs.c.request_id,
+            jobs.c.traceparent,
+        )
         .join(picked, picked.c.job_id == jobs.c.id)
         .where(sa.or_(*(sa.and_(picked.c.phase == phase, jobs.c.status.in_(WORKED_IN[phase])) for phase in phases)))
         .with_for_update(of=jobs, read=True, key_share=True)
@@ -173,6 +184,12 @@ def _claim_statement(phases: tuple[Phase, ...]) -> ReturningUpdate[Any]:
             job_chunks.c.phase,
             job.c.public_id,
             job.c.tenant_id,
+            sa.select(tenants.c.public_id)
+            .where(tenants.c.id == job.c.tenant_id)
+            .scalar_subquery()
+            .label("tenant_public_id"),
+            job.c.request_id,
+            job.c.traceparent,
             job_chunks.c.number,
             job_chunks.c.lease_token,
             job_chunks.c.attempt,
@@ -198,7 +215,7 @@ def release(
 ) -> None:
     """Give a work item back for another attempt. `counts` is False after a transient failure.
 
-    `error`: the kind of error that an attempt that counts has failed with.
+    `error`: the kind of error that an attempt that counts has failed with, and its reason.
     """
     values: dict[str, Any] = {
         "state": ChunkState.PENDING,

@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from pydantic import SecretStr
 
-from worker.config.settings import Settings
+from worker.config.settings import Settings, variable_of
 from worker.database import migrate, processes
 from worker.queue import broker
 from worker.queue.broker import QUEUES_OF_UPKEEP, QUEUES_OF_WORKER
@@ -160,7 +160,7 @@ class Stack:
         """Return the settings as environment variables for the processes."""
         settings = self.settings.model_dump(mode="python", exclude_none=True)
         values = {
-            f"NUMBERYARD_{name.upper()}": value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+            variable_of(name): value.get_secret_value() if isinstance(value, SecretStr) else str(value)
             for name, value in settings.items()
         }
         return {**os.environ, **values}

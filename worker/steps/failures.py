@@ -22,9 +22,10 @@ from schemas.columns import Column
 from schemas.jobs import JobOptions, OnError, Phase
 from schemas.mails import MailResult
 from schemas.request_problems import RequestCode
+from worker.config.errors import reason_of, sqlstate_of
 from worker.config.failpoints import Failpoint, hit
 from worker.config.settings import Settings, get_settings
-from worker.database.engine import TRANSIENT, is_transient, sqlstate_of, transaction
+from worker.database.engine import TRANSIENT, is_transient, transaction
 from worker.jobs import callbacks, corrections, mails, workbook_items
 from worker.numbers import inventory
 from worker.queue import broker, completion, leases
@@ -53,6 +54,7 @@ READABLE_OTHERWISE = frozenset(
         Code.TOO_MANY_COLUMNS,
     }
 )
+_SEPARATOR = " | "  # between the kind of an error and its reason, in `job_chunks.last_error`
 DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 DISK_FAILED = frozenset({errno.EIO})
 
@@ -87,13 +89,13 @@ def postpone(lease: leases.Lease, *, counts: bool, error: Exception | None = Non
     If the database is unavailable, wait up to `PATIENT_SECONDS` for it: a lease that is not given back expires, and
     then the attempt counts.
     """
-    kind = None if error is None or not counts else _kind_of(error)
-    delay = _delay(lease, kind, counts=counts)
+    failure = None if error is None or not counts else f"{_kind_of(error)}{_SEPARATOR}{reason_of(error)}"
+    delay = _delay(lease, failure, counts=counts)
     until = time.monotonic() + PATIENT_SECONDS
     while True:
         try:
             with transaction() as connection:
-                leases.release(connection, lease, delay, counts=counts, error=kind)
+                leases.release(connection, lease, delay, counts=counts, error=failure)
         except leases.LostLeaseError:
             log.warning("lease_lost")
         except TRANSIENT:
@@ -104,7 +106,7 @@ def postpone(lease: leases.Lease, *, counts: bool, error: Exception | None = Non
         return
 
 
-def _delay(lease: leases.Lease, kind: str | None, *, counts: bool) -> float:
+def _delay(lease: leases.Lease, failure: str | None, *, counts: bool) -> float:
     """Return the seconds until the next attempt; 0 for a chunk that failed with the same kind of error before.
 
     Waiting would not help then, and would delay every halving.
@@ -113,7 +115,7 @@ def _delay(lease: leases.Lease, kind: str | None, *, counts: bool) -> float:
         # An internal error must not use up a day's attempts in minutes.
         pause = callback_signing.SCHEDULE[min(lease.attempt, len(callback_signing.SCHEDULE)) - 1]
         return float(pause * get_settings().callback_backoff_scale)
-    if lease.phase is Phase.WRITE and kind is not None and kind == lease.last_error:
+    if lease.phase is Phase.WRITE and failure is not None and _is_same_kind(failure, lease.last_error):
         return 0.0
     return float(min(FIRST_DELAY * 2 ** min(lease.attempt + lease.transient_failures, 10), LONGEST_DELAY))
 
@@ -121,6 +123,16 @@ def _delay(lease: leases.Lease, kind: str | None, *, counts: bool) -> float:
 def _kind_of(error: Exception) -> str:
     """Return a text that identifies the kind of error and contains no data of the rows."""
     return f"{type(error).__module__}.{type(error).__qualname__} {sqlstate_of(error)}".rstrip()
+
+
+def _is_same_kind(failure: str, earlier: str | None) -> bool:
+    return earlier is not None and failure.partition(_SEPARATOR)[0] == earlier.partition(_SEPARATOR)[0]
+
+
+def _sqlstate_in(failure: str | None) -> str:
+    """Return the SQLSTATE in a text made by `_kind_of`; empty if there is none."""
+    _, _, sqlstate = (failure or "").partition(_SEPARATOR)[0].partition(" ")
+    return sqlstate
 
 
 def is_transient_failure(error: Exception) -> bool:
@@ -190,8 +202,10 @@ def end_job(lease: leases.Lease, code: RequestCode = RequestCode.INTERNAL_ERROR)
             workbook_items.give_up(connection, lease)
         log.error("workbook_given_up", attempt=lease.attempt, error=lease.last_error)
         return
+    problem = request_problems.of_job(code, _sqlstate_in(lease.last_error))
     with transaction() as connection:
-        following = completion.fail_job(connection, lease, request_problems.of_job(code))
+        following = completion.fail_job(connection, lease, problem)
+    log.error("job_given_up", code=code.value, attempt=lease.attempt, error=lease.last_error)
     broker.wake(following, lease.job_public_id)
 
 

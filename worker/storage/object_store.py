@@ -54,6 +54,11 @@ class StoreError(Exception):
         self.code = code
         self.request_id = request_id
 
+    @property
+    def log_reason(self) -> str:
+        """The text for logs: keys of files and the store's own message."""
+        return str(self)
+
 
 class StoreBusyError(StoreError):
     """This process has reached its limit of concurrent store calls."""

@@ -7,6 +7,7 @@ from flask import Response, g, redirect, request, url_for
 from schemas.permissions import Actor
 from schemas.request_problems import RequestCode
 from schemas.roles import ALL_SCOPES
+from webhook.http import request_logs
 from webhook.http.errors import refuse
 from webhook.portal.shared import cookies, kept_forms
 from webhook.portal.shared.content_negotiation import READING, came_from, is_htmx, local, wants_json
@@ -36,6 +37,7 @@ def load() -> None:
             role=current_session.role,
             scopes=ALL_SCOPES,
         )
+        request_logs.bind_actor(g.actor)
     else:
         g.over = current_session
 
