@@ -35,7 +35,13 @@ CASES = {path.name.removesuffix("-values.yaml"): yaml.safe_load(path.read_text()
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
 OLDEST, NEWEST = "1.25", "1.37"
 CUSTOM = {"keda.sh", "monitoring.coreos.com"}
-SECRETS = {"NUMBERYARD_DATABASE_URL", "NUMBERYARD_REDIS_URL", "NUMBERYARD_METRICS_TOKEN", "NUMBERYARD_SMTP_PASSWORD"}
+SECRETS = {
+    "NUMBERYARD_DATABASE_URL",
+    "NUMBERYARD_REDIS_URL",
+    "NUMBERYARD_METRICS_TOKEN",
+    "NUMBERYARD_SMTP_PASSWORD",
+    "NUMBERYARD_SENTRY_DSN",
+}
 Json = dict[str, Any]
 
 

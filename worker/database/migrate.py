@@ -18,9 +18,10 @@ from alembic.config import Config
 from sqlalchemy.exc import OperationalError
 
 import schemas.migrations
+from worker.config.errors import sqlstate_of
 from worker.config.settings import Settings
 from worker.database import held_numbers, processes, schema_version, step_back
-from worker.database.engine import make_engine, sqlstate_of
+from worker.database.engine import make_engine
 from worker.database.processes import Registered
 from worker.database.schema_version import ProcessKind
 
