@@ -23,7 +23,7 @@ COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --upgra
   --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 OURS := pyproject.toml --build-deps-for editable
 
-.PHONY: help install demo test test-long check static coverage nightly chaos chaosstore up bench lock docs clean
+.PHONY: help install demo test test-long check static coverage nightly chaos chaosstore chaoshosts up bench lock docs clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -67,6 +67,9 @@ chaos: $(VENV)/.dev ## hurt the whole service in every way, large: SEED=1 repeat
 
 chaosstore: $(VENV)/.dev ## the same on an object store that refuses, is away or silent: ROWS=150000 PADDING=200 (MiB)
 	@$(BIN)/python -m tests.chaos.object_store $(if $(ROWS),--rows $(ROWS)) $(if $(PADDING),--padding $(PADDING))
+
+chaoshosts: $(VENV)/.dev ## the same on seven hosts that are killed, paused and cut off: ROWS=300000 FAULTS=60
+	@$(BIN)/python -m tests.chaos.hosts $(if $(ROWS),--rows $(ROWS)) $(if $(FAULTS),--faults $(FAULTS))
 
 bench: $(VENV)/.dev ## measure imports, waits, memory and peers against their limits: ONLY=import,small SCALE=0.01 for less
 	@$(BIN)/python -m tests.benchmarks.run $(if $(ONLY),--only "$(ONLY)") $(if $(SCALE),--scale $(SCALE)) $(if $(ROUNDS),--rounds $(ROUNDS))

@@ -29,10 +29,11 @@ class Mode(Enum):
 
 
 class Proxy:
-    """Between clients at `port` and a server. In a thread of its own; use it in a `with` block."""
+    """Between clients at `address` and `port` and a server. In a thread of its own; use it in a `with` block."""
 
-    def __init__(self, server_port: int) -> None:
+    def __init__(self, server_port: int, address: str = LOOPBACK) -> None:
         self._server_port = server_port
+        self._address = address
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
         self._mode = Mode.SOUND
@@ -73,7 +74,7 @@ class Proxy:
         asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
 
     async def _listen(self) -> None:
-        self._door = await asyncio.start_server(self._connected, LOOPBACK, 0)
+        self._door = await asyncio.start_server(self._connected, self._address, 0)
         self.port = self._door.sockets[0].getsockname()[1]
 
     async def _close(self) -> None:

@@ -30,7 +30,7 @@ from tests.chaos.history import Event, History
 from tests.chaos.proxy import Proxy
 from tests.chaos.twin import Twin
 from tests.support.servers import callback_receiver, service
-from tests.support.servers.service import POLL_SECONDS, Json, wait_for
+from tests.support.servers.service import POLL_SECONDS, Json, Service, wait_for
 from worker.config import failpoints
 from worker.config.failpoints import Failpoint, Fault
 from worker.queue.broker import ALL_QUEUES
@@ -100,19 +100,11 @@ class Stand:
     def _start(self) -> None:
         for server in (self.postgres, self.valkey):
             self._held.enter_context(server)
-        self.database_net = self._held.enter_context(Proxy(self.postgres.port))
-        self.broker_net = self._held.enter_context(Proxy(self.valkey.port))
         given = {**SETTINGS, **self.settings}
         self.rows_per_chunk = int(str(given["rows_per_chunk"]))
         # A file of so many rows is checked and reported in one piece each; those of most attacks have more.
         self.rows_per_batch = int(str(given["rows_per_batch"]))
-        self.environment = {
-            **given,
-            "database_url": self.postgres.url.replace(f":{self.postgres.port}/", f":{self.database_net.port}/"),
-            "redis_url": self.valkey.url.replace(f":{self.valkey.port}/", f":{self.broker_net.port}/"),
-            "faults_dir": self.faults,
-        }
-        self.up = service.start(self.folder / "data", self.workers, self.scratch, **self.environment)
+        self.up = self._start_service(given)
         self._held.callback(self._stop_up)
         self.engine = sa.create_engine(self.postgres.url, pool_pre_ping=True)
         self._held.callback(self.engine.dispose)
@@ -123,6 +115,18 @@ class Stand:
         own = {name: value for name, value in given.items() if not name.startswith("storage_")}
         self.twin = Twin(sa.make_url(self.postgres.url), self.folder / "twin", {**own, **undisturbed})
         self.twin.start(self.up.demo["accounts"])
+
+    def _start_service(self, given: Mapping[str, object]) -> Service:
+        """Start the service behind bad networks."""
+        self.database_net = self._held.enter_context(Proxy(self.postgres.port))
+        self.broker_net = self._held.enter_context(Proxy(self.valkey.port))
+        self.environment = {
+            **given,
+            "database_url": self.postgres.url.replace(f":{self.postgres.port}/", f":{self.database_net.port}/"),
+            "redis_url": self.valkey.url.replace(f":{self.valkey.port}/", f":{self.broker_net.port}/"),
+            "faults_dir": self.faults,
+        }
+        return service.start(self.folder / "data", self.workers, self.scratch, **self.environment)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
