@@ -40,7 +40,7 @@ def _once(make: Callable[[Settings], sa.Engine]) -> Callable[[Settings], sa.Engi
 
     def engine(given: Settings) -> sa.Engine:
         url = database_engine.sqlalchemy_url(given).render_as_string(hide_password=False)
-        key = f"{url} {database_engine._connection(given)}"  # noqa: SLF001
+        key = f"{url} {database_engine.connection_options(given)} {given.database_wait_seconds}"
         if key not in made:
             made[key] = make(given)
         return made[key]

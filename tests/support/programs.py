@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -18,13 +19,17 @@ PACKAGES = {
     "systemd-analyze": "systemd",
     "systemd-sysusers": "systemd",
     "systemd-tmpfiles": "systemd",
+    "postgres": "postgresql",
+    "redis-server": "redis-server",
 }
 SYSTEM = "/usr/sbin"  # not in everybody's PATH
+POSTGRES = Path("/usr/lib/postgresql")  # Debian's versions, a folder for each
 
 
 def need(program: str) -> str:
     """The path of a program; without it the test is skipped, or fails where it is required."""
-    found = shutil.which(program, path=os.pathsep.join((os.environ.get("PATH", ""), SYSTEM)))
+    postgres = sorted((str(path) for path in POSTGRES.glob("*/bin")), reverse=True)
+    found = shutil.which(program, path=os.pathsep.join((*postgres, os.environ.get("PATH", ""), SYSTEM)))
     if found is None:
         missing = f"this test needs {program} (Debian: `apt install {PACKAGES[program]}`)"
         if os.environ.get(REQUIRED):

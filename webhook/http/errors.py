@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 from apiflask import APIFlask, HTTPError
 from flask import Response, json, request
-from sqlalchemy.exc import DataError, InterfaceError, OperationalError
+from sqlalchemy.exc import DataError
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
 
@@ -19,6 +19,7 @@ from schemas.request_problems import RequestCode
 from worker.accounts.tenants import GoneError, StillUsedError
 from worker.config import error_reports
 from worker.config.errors import reason_of
+from worker.database.engine import TRANSIENT
 from worker.database.tenant_scope import UnknownCursorError
 from worker.storage.files import MissingFileError
 from worker.storage.object_store import StoreBusyError, StoreError
@@ -83,8 +84,8 @@ def register(app: APIFlask) -> None:
     app.register_error_handler(MissingFileError, _expired)
     app.register_error_handler(StillUsedError, lambda _: respond(request_problems.of_request(RequestCode.IN_USE)))
     app.register_error_handler(DataError, _unstorable)
-    app.register_error_handler(OperationalError, _unavailable)
-    app.register_error_handler(InterfaceError, _unavailable)
+    for transient in TRANSIENT:
+        app.register_error_handler(transient, _unavailable)
     app.register_error_handler(StoreError, _store_unavailable)
     app.register_error_handler(Exception, _unexpected)
     app.error_processor(_validation_error)
@@ -144,7 +145,7 @@ def _log_reason(error: Exception) -> None:
 
 def _unavailable(error: Exception) -> Response:
     _log_reason(error)
-    log.error("database_unreachable", error=type(error).__name__)
+    log.error("database_unreachable", error=type(error).__name__, reason=reason_of(error))
     return respond(request_problems.of_request(RequestCode.UNAVAILABLE), {"Retry-After": str(RETRY_SECONDS)})
 
 

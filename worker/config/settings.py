@@ -24,6 +24,7 @@ PREFIX = "NUMBERYARD_"
 SHORTEST_TOKEN = 16  # characters
 OTHER_CALLS = 4  # concurrent calls of the object store besides those of uploads and downloads
 SMTP_OPTIONAL = ("host", "port", "user", "password", "sender", "reply_to", "ca_file")
+SENTINEL_SCHEMES = frozenset({"sentinel", "sentinels"})
 LONGEST_KEPT = 36_500.0  # days; PostgreSQL has no dates before the year -4712
 _ORIGIN = re.compile(r"https?://(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")  # as browsers send it
 
@@ -41,20 +42,48 @@ class Settings(BaseSettings):
         Path("var"), description="Folder in which `numberyard up` stores its databases, files and logs."
     )
     database_url: SecretStr | None = Field(
-        None, description="PostgreSQL 15 or later, as `postgresql://user:password@host:port/name`. Unset: embedded."
+        None,
+        description="PostgreSQL 15 or later, as `postgresql://user:password@host:port/name`; a primary and its "
+        "standbys as `postgresql://user:password@host1:port,host2:port/name`. Unset: embedded.",
     )
     database_pooled: bool = Field(
         default=False,
-        description="Whether `NUMBERYARD_DATABASE_URL` leads to a pooler in transaction mode, such as PgBouncer: then "
-        "no statement is prepared, and nothing is set for longer than a transaction.",
+        description="Whether `NUMBERYARD_DATABASE_URL` leads to a pooler, such as PgBouncer: then no statement is "
+        "prepared, and nothing is set for longer than a transaction.",
+    )
+    database_wait_seconds: float = Field(
+        10.0,
+        gt=0,
+        le=60,
+        description="Maximum time to wait for a free connection to the database, in the process and in the pooler, in "
+        "seconds. Then requests get a 503 response, and work items are retried.",
     )
     redis_url: SecretStr | None = Field(
-        None, description="Redis 7 or later or Valkey, as `redis://:password@host:port/0`. Unset: embedded."
+        None,
+        description="Redis 7 or later or Valkey, as `redis://:password@host:port/0`, with TLS `rediss://`; behind "
+        "Redis Sentinel as `sentinel://:password@host1:26379/0;sentinel://host2:26379`, with TLS `sentinels://`. "
+        "Unset: embedded.",
+    )
+    redis_master_name: str | None = Field(
+        None,
+        validate_default=True,
+        description="Name under which the sentinels monitor the broker, as `mymaster`; needed with `sentinel://`.",
+    )
+    redis_sentinel_password: SecretStr | None = Field(
+        None, description="Password of the sentinels themselves. Unset: they have none."
     )
     redis_ca_file: Path | None = Field(
         None,
         description="File with the certificate authorities (PEM) to trust for the broker's certificate, for "
-        "`rediss://`. Unset: the public authorities.",
+        "`rediss://` and `sentinels://`. Unset: the public authorities.",
+    )
+    redis_cert_file: Path | None = Field(
+        None, description="File with the client certificate (PEM) for the broker, if it asks for one."
+    )
+    redis_key_file: Path | None = Field(
+        None,
+        description="File with the private key (PEM) of the client certificate. Unset: it is in the file of the "
+        "certificate.",
     )
     storage_url: str | None = Field(
         None,
@@ -336,9 +365,21 @@ class Settings(BaseSettings):
     @classmethod
     def _has_no_tls_options(cls, value: SecretStr | None) -> SecretStr | None:
         """Refuse `ssl_` options: Celery and redis-py read them differently, and each could disable verification."""
-        query = "" if value is None else urlsplit(value.get_secret_value()).query
-        if any(name.startswith("ssl_") for name, _ in parse_qsl(query, keep_blank_values=True)):
-            raise ValueError("no ssl_ options: certificates are always verified; see NUMBERYARD_REDIS_CA_FILE")
+        for part in [] if value is None else value.get_secret_value().split(";"):
+            if any(name.startswith("ssl_") for name, _ in parse_qsl(urlsplit(part).query, keep_blank_values=True)):
+                raise ValueError(
+                    "no ssl_ options: certificates are always verified; see NUMBERYARD_REDIS_CA_FILE and _CERT_FILE"
+                )
+        return value
+
+    @field_validator("redis_master_name")
+    @classmethod
+    def _names_the_master(cls, value: str | None, info: ValidationInfo) -> str | None:
+        """Require the name with an address of sentinels."""
+        url = info.data.get("redis_url")
+        schemes = set() if url is None else {urlsplit(part).scheme for part in url.get_secret_value().split(";")}
+        if not value and schemes & SENTINEL_SCHEMES:
+            raise ValueError("needed with sentinel:// in NUMBERYARD_REDIS_URL")
         return value
 
     @field_validator("metrics_token")

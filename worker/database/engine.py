@@ -13,20 +13,30 @@ from functools import lru_cache
 import psycopg
 import sqlalchemy as sa
 from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoFreeConnectionError
 from sqlalchemy.pool import QueuePool
 
 from worker.config.errors import sqlstate_of
 from worker.config.settings import Settings, get_settings
-from worker.database import query_spans
+from worker.database import address, bounded_connection, query_spans
 
-# Errors of a database restart, a lost connection, a deadlock or a lock time-out. An attempt that ends with one of them
-# is not counted (`is_transient`). The driver's own errors come from COPY, which SQLAlchemy does not see.
+CONNECT_SECONDS = 5  # to each server; also for the test of a connection from the pool
+# Errors after which the connection is of no use, but which the driver takes for internal errors of the database: the
+# server ended a transaction that stood still; it takes no writes, because it is not the primary (any more).
+LOST: tuple[type[psycopg.Error], ...] = (
+    psycopg.errors.IdleInTransactionSessionTimeout,
+    psycopg.errors.ReadOnlySqlTransaction,
+)
+# Errors of a database restart, a failover, a lost connection, a deadlock, a lock time-out, or of a pool without a free
+# connection. An attempt that ends with one of them is not counted (`is_transient`). The driver's own errors come from
+# COPY, which SQLAlchemy does not see.
 TRANSIENT: tuple[type[Exception], ...] = (
     OperationalError,
     InterfaceError,
+    NoFreeConnectionError,
     psycopg.OperationalError,
     psycopg.InterfaceError,
-    psycopg.errors.IdleInTransactionSessionTimeout,  # which the driver takes for an internal error of the database
+    *LOST,
 )
 
 # SQLSTATEs with which the database refuses a row because of its values: data exceptions, violated constraints, and
@@ -49,7 +59,7 @@ def sqlalchemy_url(settings: Settings) -> sa.URL:
     """Return the database's address with the one driver that we use; `LookupError` if none is set."""
     if settings.database_url is None:
         raise LookupError("NUMBERYARD_DATABASE_URL is not set")
-    return sa.make_url(settings.database_url.get_secret_value()).set(drivername="postgresql+psycopg")
+    return address.parse(settings.database_url.get_secret_value())
 
 
 def make_engine(settings: Settings) -> sa.Engine:
@@ -59,39 +69,43 @@ def make_engine(settings: Settings) -> sa.Engine:
         poolclass=QueuePool,
         pool_size=4,
         max_overflow=28,
+        pool_timeout=settings.database_wait_seconds,
         pool_pre_ping=True,
         hide_parameters=True,  # in messages of errors: values of rows
-        connect_args=_connection(settings),
+        connect_args=connection_options(settings),
     )
-    sa.event.listen(new_engine, "handle_error", _report_ended_transaction)
+    sa.event.listen(new_engine, "handle_error", _report_lost_connection)
     query_spans.install(new_engine)
+    wait = settings.database_wait_seconds
     if settings.database_pooled:
         limit = f"SET LOCAL idle_in_transaction_session_timeout = {_idle_milliseconds(settings)}"
-        sa.event.listen(new_engine, "begin", lambda connection: connection.exec_driver_sql(limit))
+        bounded_connection.install(new_engine, wait, limit)
+    else:
+        bounded_connection.install(new_engine, min(wait, CONNECT_SECONDS), None)
     return new_engine
 
 
-def _report_ended_transaction(context: sa.engine.ExceptionContext) -> OperationalError | None:
-    """Replace the error where the server ended a transaction that stood still: it is a lost connection like others."""
+def _report_lost_connection(context: sa.engine.ExceptionContext) -> OperationalError | None:
+    """Replace the errors in `LOST`: the connection is lost as others are, and so leaves the pool with all others."""
     error = context.original_exception
-    if not isinstance(error, psycopg.errors.IdleInTransactionSessionTimeout):
+    if not isinstance(error, LOST):
         return None
     context.is_disconnect = True
     return OperationalError(context.statement, context.parameters, error)
 
 
-def _connection(settings: Settings) -> dict[str, object]:
+def connection_options(settings: Settings) -> dict[str, object]:
     """Return the options of each connection.
 
     A worker that is stopped within a transaction (or whose machine is) holds locks, for which the next lease holder
     would wait without end. So the server ends such a transaction when the lease is over, too. Either side notices
     within half a minute that the other has vanished from the network.
 
-    A pooler in transaction mode takes no such options, and knows no statements that were prepared on another
+    A pooler takes no such options, and in transaction mode knows no statements that were prepared on another
     connection: each transaction sets its limit itself (`make_engine`).
     """
     alive = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 4, "tcp_user_timeout": 30_000}
-    common = {"connect_timeout": 5, "application_name": "numberyard", **alive}
+    common = {"connect_timeout": CONNECT_SECONDS, "application_name": "numberyard", **alive}
     if settings.database_pooled:
         return {**common, "prepare_threshold": None}
     on_the_server = {
@@ -118,14 +132,18 @@ def engine() -> sa.Engine:
 def transaction(idle_seconds: float | None = None) -> Iterator[sa.Connection]:
     """Open a transaction: committed when the block ends, rolled back when it raises.
 
-    `idle_seconds`: how long it may be idle between two statements, if longer than `_connection` allows.
+    `idle_seconds`: how long it may be idle between two statements, if longer than `connection_options` allows.
     """
     with engine().begin() as connection:
         if idle_seconds is not None:
             connection.exec_driver_sql(
                 f"SET LOCAL idle_in_transaction_session_timeout = {math.ceil(idle_seconds * 1000)}"
             )
-        yield connection
+        try:
+            yield connection
+        except LOST as error:  # from COPY
+            connection.invalidate(error)
+            raise
 
 
 @contextmanager

@@ -15,9 +15,12 @@ from urllib.parse import unquote, urlsplit
 
 import structlog
 from pydantic import ValidationError
+from sqlalchemy.exc import ArgumentError
 
 from worker.config import extras
 from worker.config.settings import MIB, PREFIX, SMTP_OPTIONAL, Settings, variable_of, wrong_values
+from worker.database import address
+from worker.database.engine import sqlalchemy_url
 from worker.doctor.findings import Finding, Level, error, ok, warning
 
 # Variables with the prefix that are no settings of the service: those of the command line and of compose.
@@ -26,6 +29,9 @@ OTHERS = frozenset({"URL", "TOKEN", "CONFIG", "PROFILE", "COMPLETE", "DB_PASSWOR
 _OF_KUBERNETES = re.compile(
     rf"{PREFIX}(?:\w+_)?(?:SERVICE_(?:HOST|PORT)(?:_\w+)?|PORT_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)"
 )
+_CERTIFICATE, _KEY = "certificate", "private key"
+_PEM = {_CERTIFICATE: rb"-----BEGIN CERTIFICATE-----", _KEY: rb"-----BEGIN [A-Z ]*PRIVATE KEY-----"}
+_SYSTEM = "system"  # libpq's word for the public authorities, in place of a file
 LEAST_FREE = 1024 * MIB
 FILES_OF_A_PROCESS = 256  # besides its connections
 log = structlog.get_logger(__name__)
@@ -86,17 +92,28 @@ def _temporary() -> Path:
 
 
 def _files(settings: Settings) -> Iterator[Finding]:
-    for name, value in _set(settings).items():
-        if not name.endswith("_ca_file"):
-            continue
-        subject = f"{PREFIX}{name.upper()}"
+    for subject, value, kind in _tls_files(settings):
         try:
             text = Path(value).read_bytes()
         except OSError as failure:
             yield error(subject, f"{value} can't be read: {failure.strerror}.", "Correct the path or its permissions.")
             continue
-        if b"-----BEGIN CERTIFICATE-----" not in text:
-            yield error(subject, f"{value} has no certificate.", "Use a file in PEM format.")
+        if not re.search(_PEM[kind], text):
+            yield error(subject, f"{value} has no {kind}.", "Use a file in PEM format.")
+
+
+def _tls_files(settings: Settings) -> Iterator[tuple[str, str, str]]:
+    """Yield the files of certificates and keys: the setting, the path, and what has to be in it."""
+    for name, value in _set(settings).items():
+        if name.endswith(("_ca_file", "_cert_file", "_key_file")):
+            yield f"{PREFIX}{name.upper()}", str(value), _KEY if name.endswith("_key_file") else _CERTIFICATE
+    try:
+        arguments = {} if settings.database_url is None else address.driver_arguments(sqlalchemy_url(settings))
+    except ArgumentError:
+        return  # the check of the database names this
+    for name, kind in (("sslrootcert", _CERTIFICATE), ("sslcert", _CERTIFICATE), ("sslkey", _KEY)):
+        if (path := str(arguments.get(name, _SYSTEM))) != _SYSTEM:
+            yield f"{PREFIX}DATABASE_URL", path, kind
 
 
 def _mail(settings: Settings) -> Iterator[Finding]:

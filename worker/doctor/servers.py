@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import time
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg
@@ -12,11 +13,12 @@ import redis
 import sqlalchemy as sa
 
 from worker.config.settings import Settings
-from worker.database import processes, schema_version
-from worker.database.engine import sqlalchemy_url
+from worker.database import address, processes, schema_version
+from worker.database.bounded_connection import NO_RESPONSE, BoundedConnection
+from worker.database.engine import connection_options, sqlalchemy_url
 from worker.doctor.findings import Finding, error, ok, warning
 from worker.mail import deliver, smtp_client
-from worker.queue import broker
+from worker.queue import broker, redis_client, redis_tls
 from worker.runtime import external_servers
 from worker.runtime.processes.child import ServerError
 
@@ -25,6 +27,16 @@ CLOCKS_APART = 5.0  # seconds
 NEARLY_ALL = 0.8  # of the connections that the database allows
 DATABASE, REDIS, STORAGE = "database", "broker", "storage"
 _EMBEDDED = "Not set: `numberyard up` starts its own."
+_VERIFIED = frozenset({"verify-ca", "verify-full"})  # values of sslmode
+# What to do about an error of a connection, by words in its message.
+_FIXES = (
+    ("startup parameter", "Set NUMBERYARD_DATABASE_POOLED=true."),
+    (NO_RESPONSE, "Give the pooler, if there is one, more connections; else restart the database."),
+    ("certificate", "Correct the file of the authorities, or use the host name in the server's certificate."),
+    ("session is read-only", "Use the address of the primary server, or promote a standby."),
+    ("AuthenticationError", "Check NUMBERYARD_REDIS_SENTINEL_PASSWORD."),
+    ("No sentinel", "Check NUMBERYARD_REDIS_MASTER_NAME and the sentinels."),
+)
 
 
 def database(settings: Settings) -> Iterator[Finding]:
@@ -35,20 +47,36 @@ def database(settings: Settings) -> Iterator[Finding]:
     try:
         external_servers.check_postgres(settings.database_url.get_secret_value(), patience=0)
         url = sqlalchemy_url(settings)
-        plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
-        with psycopg.connect(plain, connect_timeout=int(SECONDS)) as connection:
+        arguments = address.driver_arguments(url)
+        # With the options of the service, some of which a pooler may refuse.
+        own = {"connect_timeout": int(SECONDS), "application_name": "numberyard doctor"}
+        options = arguments | connection_options(settings) | own
+        with BoundedConnection.connect(**options) as connection:
+            connection.wait_seconds = SECONDS
             # For this transaction only: a pooler gives the connection to others afterwards.
             connection.execute(f"SET LOCAL statement_timeout = '{int(SECONDS)}s'")
             version = connection.info.parameter_status("server_version")
-            yield ok(DATABASE, f"PostgreSQL {version} at {url.host or 'the local socket'}.")
-            yield from _encryption(DATABASE, url.host, is_encrypted=bool(connection.pgconn.ssl_in_use))
+            host = connection.info.host or None
+            yield ok(DATABASE, f"PostgreSQL {version} at {host or 'the local socket'}.")
+            yield from _encryption(DATABASE, host, is_encrypted=bool(connection.pgconn.ssl_in_use))
+            yield from _verification(host, arguments, is_encrypted=bool(connection.pgconn.ssl_in_use))
             yield from _database_facts(connection)
             yield _tables(connection)
             yield from _others(connection)
     except ServerError as failure:
-        yield error(DATABASE, _sentence(failure), "Check the address, the password and the network.")
+        yield error(DATABASE, _sentence(failure), _fix(failure, "Check the address, the password and the network."))
     except psycopg.Error as failure:
-        yield error(DATABASE, _sentence(failure), "Check the rights of the database user.")
+        yield error(DATABASE, _sentence(failure), _fix(failure, "Check the rights of the database user."))
+
+
+def _fix(failure: Exception, otherwise: str) -> str:
+    return next((fix for words, fix in _FIXES if words in str(failure)), otherwise)
+
+
+def _verification(host: str | None, arguments: dict[str, Any], *, is_encrypted: bool) -> Iterator[Finding]:
+    if is_encrypted and host is not None and not _is_here(host) and arguments.get("sslmode") not in _VERIFIED:
+        detail = f"The connection to {host} is encrypted, but the server's certificate is not verified."
+        yield warning(DATABASE, detail, "Use sslmode=verify-full and sslrootcert in the address.")
 
 
 def _database_facts(connection: psycopg.Connection) -> Iterator[Finding]:
@@ -112,26 +140,35 @@ def redis_server(settings: Settings) -> Iterator[Finding]:
     if settings.redis_url is None:
         yield ok(REDIS, f"{external_servers.REDIS_SETTING}: {_EMBEDDED}")
         return
-    address = settings.redis_url.get_secret_value()
+    url = settings.redis_url.get_secret_value()
     try:
-        external_servers.check_redis(address, patience=0)
+        external_servers.check_redis(url, patience=0)
         with broker.client(settings, SECONDS) as client:
             server, memory = client.info("server"), client.info("memory")
+            host = _host(url, client)
     except ServerError as failure:
-        yield error(REDIS, _sentence(failure), "Check the address, the password and the network.")
+        yield error(REDIS, _sentence(failure), _fix(failure, "Check the address, the password and the network."))
         return
     except redis.RedisError as failure:
         yield error(REDIS, _sentence(failure), "Check the rights of the broker's user.")
         return
     product = "Valkey" if "valkey_version" in server else "Redis"
     shown = server.get("valkey_version") or server.get("redis_version")
-    parts = urlsplit(address)
-    yield ok(REDIS, f"{product} {shown} at {parts.hostname or 'the local socket'}.")
-    yield from _encryption(REDIS, parts.hostname, is_encrypted=parts.scheme == "rediss")
+    named = f", named by {redis_client.shown(url)}" if redis_client.is_sentinel(url) else ""
+    yield ok(REDIS, f"{product} {shown} at {host or 'the local socket'}{named}.")
+    yield from _encryption(REDIS, host, is_encrypted=redis_tls.is_tls(url))
     policy = memory.get("maxmemory_policy", "noeviction")
     if memory.get("maxmemory") and policy != "noeviction":
         detail = f"With maxmemory-policy {policy} it deletes messages when its memory is full."
         yield warning(REDIS, detail, "Set maxmemory-policy noeviction.")
+
+
+def _host(url: str, client: redis.Redis) -> str | None:
+    """Return the host of the server that the client has used; None for the local socket."""
+    if redis_client.is_sentinel(url):
+        address_of_primary = client.connection_pool.master_address  # type: ignore[attr-defined] # of its own kind
+        return None if address_of_primary is None else str(address_of_primary[0])
+    return urlsplit(url).hostname
 
 
 def storage(settings: Settings) -> Iterator[Finding]:
@@ -162,8 +199,8 @@ def mail_server(settings: Settings) -> Iterator[Finding]:
 
 def _encryption(subject: str, host: str | None, *, is_encrypted: bool) -> Iterator[Finding]:
     if not is_encrypted and host is not None and not _is_here(host):
-        fix = "Use sslmode=verify-full in the address." if subject == DATABASE else "Use rediss:// in the address."
-        yield warning(subject, f"The connection to {host} is not encrypted.", fix)
+        fix = "sslmode=verify-full in the address" if subject == DATABASE else "TLS (rediss:// or sentinels://)"
+        yield warning(subject, f"The connection to {host} is not encrypted.", f"Use {fix}.")
 
 
 def _is_here(host: str) -> bool:
@@ -180,5 +217,5 @@ def _sentence(failure: Exception) -> str:
 
 
 def _without_query(url: str) -> str:
-    address = url.partition("?")[0]
-    return sa.make_url(address).render_as_string(hide_password=True) if "@" in address else address
+    plain = url.partition("?")[0]
+    return sa.make_url(plain).render_as_string(hide_password=True) if "@" in plain else plain

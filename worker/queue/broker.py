@@ -24,7 +24,7 @@ from redis.exceptions import RedisError
 
 from schemas.jobs import Phase
 from worker.config.settings import Settings, get_settings
-from worker.queue import redis_tls
+from worker.queue import redis_client, redis_tls
 
 log = structlog.get_logger(__name__)
 
@@ -56,6 +56,7 @@ SWEEP = "numberyard.sweep"
 READY, READY_SECONDS, READY_TRIES = "numberyard.ready.", 10, 5
 TIDY = "numberyard.tidy"
 WEBHOOKS = "numberyard.webhooks"
+CONNECT_SECONDS = 1.0
 PUBLISH_SECONDS = 0.3  # time-out of one broker response; after this time no further message is sent
 WAKE_SECONDS = 0.7
 SOFT_SHUTDOWN_SECONDS = 10.0
@@ -68,12 +69,13 @@ def configuration(settings: Settings) -> dict[str, object]:
     if settings.redis_url is None:
         raise LookupError("NUMBERYARD_REDIS_URL is not set")
     url = settings.redis_url.get_secret_value()
-    timeouts = {"socket_connect_timeout": 1.0, "socket_timeout": 5.0, "retry_on_timeout": False}
+    timeouts = {"socket_connect_timeout": CONNECT_SECONDS, "socket_timeout": 5.0, "retry_on_timeout": False}
     return {
-        "broker_url": url,
+        "broker_url": redis_client.celery_url(url),
         "broker_use_ssl": redis_tls.options(url, settings) or None,
         "broker_transport_options": {
             **timeouts,
+            **_sentinel_options(url, settings, CONNECT_SECONDS),
             "visibility_timeout": 2 * int(settings.longest_piece_seconds),
             "max_retries": 0,
         },
@@ -108,6 +110,13 @@ def configuration(settings: Settings) -> dict[str, object]:
     }
 
 
+def _sentinel_options(url: str, settings: Settings, timeout: float) -> dict[str, object]:
+    if not redis_client.is_sentinel(url):
+        return {}
+    options = redis_client.sentinel_options(url, settings, timeout)
+    return {"master_name": settings.redis_master_name, "sentinel_kwargs": options}
+
+
 @lru_cache(maxsize=1)
 def app() -> Celery:
     """Return this process's Celery app, created at first use."""
@@ -121,8 +130,9 @@ def _publisher() -> Celery:
     """Return an app that only sends, with time-outs short enough for an HTTP request."""
     celery_app = Celery("numberyard-publisher", set_as_current=False)
     celery_app.conf.update(configuration(get_settings()))
-    celery_app.conf.broker_transport_options["socket_timeout"] = PUBLISH_SECONDS
-    celery_app.conf.broker_transport_options["socket_connect_timeout"] = PUBLISH_SECONDS
+    short = {"socket_timeout": PUBLISH_SECONDS, "socket_connect_timeout": PUBLISH_SECONDS}
+    for options in (transport := celery_app.conf.broker_transport_options, transport.get("sentinel_kwargs", {})):
+        options.update(short)
     return celery_app
 
 
@@ -135,9 +145,7 @@ def client(settings: Settings, timeout: float, **more: Any) -> redis.Redis:  # n
     """Return a new client of the broker; `timeout`: seconds for each operation. `LookupError` without an address."""
     if settings.redis_url is None:
         raise LookupError("NUMBERYARD_REDIS_URL is not set")
-    url = settings.redis_url.get_secret_value()
-    options = {"socket_timeout": timeout, "socket_connect_timeout": timeout, **redis_tls.options(url, settings), **more}
-    return redis.Redis.from_url(url, **options)
+    return redis_client.connect(settings.redis_url.get_secret_value(), settings, timeout, **more)
 
 
 class BackgroundSender:

@@ -31,21 +31,35 @@ CHECK_SECONDS = 2.0
 SUSPICIOUS = 2  # checks in a row: a message that was just received is counted before Celery processes it
 
 
-class Channel(redis.Channel):
-    """A channel that discards malformed messages."""
+class _Discarding:
+    """What a channel does that discards malformed messages."""
 
     def _brpop_read(self, **options: Any) -> Any:  # noqa: ANN401 - kombu's own
         try:
-            return super()._brpop_read(**options)  # type: ignore[no-untyped-call]
+            return super()._brpop_read(**options)  # type: ignore[misc]
         except NO_MESSAGE:
             log.exception("no_message")
             return True
+
+
+class Channel(_Discarding, redis.Channel):
+    """A channel to one server."""
+
+
+class SentinelChannel(_Discarding, redis.SentinelChannel):
+    """A channel to the primary that sentinels name."""
 
 
 class Transport(redis.Transport):
     """The Redis transport with this module's `Channel`."""
 
     Channel = Channel
+
+
+class SentinelTransport(redis.SentinelTransport):
+    """The transport for Redis Sentinel with this module's `SentinelChannel`."""
+
+    Channel = SentinelChannel
 
 
 class QuietBeat(Beat):  # type: ignore[misc]
@@ -65,10 +79,10 @@ def _log_message(text: str, *_stream: object) -> None:
 
 
 def install() -> None:
-    """Make this process use the transport for addresses that begin with redis:// or rediss://, and log its messages."""
+    """Make this process use the transports for redis://, rediss:// and sentinel://, and log its messages."""
     worker_program.safe_say = _log_message
-    name = f"{__name__}:{Transport.__name__}"
-    transport.TRANSPORT_ALIASES.update(redis=name, rediss=name)
+    one, several = (f"{__name__}:{made.__name__}" for made in (Transport, SentinelTransport))
+    transport.TRANSPORT_ALIASES.update(redis=one, rediss=one, sentinel=several)
 
 
 class ConsumerWatchdog(bootsteps.StartStopStep):  # type: ignore[misc]

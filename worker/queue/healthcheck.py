@@ -10,15 +10,14 @@ import sys
 import redis
 
 from worker.config.settings import get_settings
-from worker.queue import redis_tls
+from worker.queue import redis_client
 
 TIMEOUT = 3  # seconds
 
 
 def connected(url: str) -> bool:
     """Return whether the broker at `url` has another client with this client's address. `redis.RedisError`."""
-    tls = redis_tls.options(url, get_settings())
-    with redis.Redis.from_url(url, socket_connect_timeout=TIMEOUT, socket_timeout=TIMEOUT, **tls) as client:
+    with redis_client.connect(url, get_settings(), TIMEOUT) as client:
         addresses = {str(entry["id"]): str(entry["addr"]).rpartition(":")[0] for entry in client.client_list()}
         ours = str(client.client_id())
     return any(address == addresses.get(ours) for number, address in addresses.items() if number != ours)

@@ -12,7 +12,7 @@ from worker.config.settings import Settings
 
 def is_tls(url: str) -> bool:
     """Return whether connections to this address use TLS."""
-    return url.startswith("rediss:")
+    return url.startswith(("rediss:", "sentinels:"))
 
 
 def options(url: str, settings: Settings) -> dict[str, object]:
@@ -20,6 +20,9 @@ def options(url: str, settings: Settings) -> dict[str, object]:
     if not is_tls(url):
         return {}
     arguments: dict[str, object] = {"ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_check_hostname": True}
-    if settings.redis_ca_file is not None:
-        arguments["ssl_ca_certs"] = str(settings.redis_ca_file)
-    return arguments
+    files = {
+        "ssl_ca_certs": settings.redis_ca_file,
+        "ssl_certfile": settings.redis_cert_file,
+        "ssl_keyfile": settings.redis_key_file,
+    }
+    return arguments | {name: str(path) for name, path in files.items() if path is not None}

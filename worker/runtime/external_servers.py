@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import psycopg
 import redis
-import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError
 
 from worker.config.settings import Settings, get_settings
-from worker.queue import redis_tls
+from worker.database import address, certificate_faults
+from worker.queue import redis_client
 from worker.runtime.processes.child import ServerError, wait_until
 from worker.storage import files
 
@@ -35,7 +35,7 @@ class _Attempt:
         """Try the server once; keep the error for the message."""
         try:
             ask()
-        except (psycopg.OperationalError, redis.RedisError, OSError) as error:
+        except (psycopg.Error, redis.RedisError, OSError) as error:
             self.failure = " ".join(str(error).split())
             return False
         return True
@@ -44,38 +44,47 @@ class _Attempt:
 def check_postgres(url: str, patience: float = PATIENCE) -> None:
     """Raise ServerError unless PostgreSQL 15 or later accepts a login at `url` within `patience` seconds."""
     try:
-        address = sa.make_url(url)
-    except ArgumentError:
-        address = None
-    if address is None or address.get_backend_name() not in {"postgresql", "postgres"}:
-        message = f"{DATABASE_SETTING}: not a PostgreSQL address, expected postgresql://user:password@host:port/name"
-        raise ServerError(message)
-    plain = address.set(drivername="postgresql").render_as_string(hide_password=False)
+        parsed = address.parse(url)
+    except ArgumentError as error:
+        message = f"{DATABASE_SETTING}: {error}, expected postgresql://user:password@host:port/name"
+        raise ServerError(message) from None
+    arguments = address.driver_arguments(parsed) | {"connect_timeout": ATTEMPT_TIMEOUT}
 
     def ask() -> None:
-        with psycopg.connect(plain, connect_timeout=ATTEMPT_TIMEOUT) as connection:
-            judge_postgres(connection.info.server_version, connection.info.parameter_status("server_version") or "")
+        try:
+            with psycopg.connect(**arguments) as connection:
+                judge_postgres(connection.info.server_version, connection.info.parameter_status("server_version") or "")
+        except psycopg.OperationalError as error:
+            message = certificate_faults.explain(str(error), arguments, ATTEMPT_TIMEOUT)
+            raise psycopg.OperationalError(message) from None
 
-    server = f"{address.host or 'the local socket'}:{address.port or 5432}"
-    _ask_until(DATABASE_SETTING, f"PostgreSQL at {server}", ask, patience, address.password)
+    server = f"PostgreSQL at {address.shown(parsed)}"
+    _ask_until(DATABASE_SETTING, server, ask, patience, *address.secrets_of(parsed))
+
+
+def check_database(settings: Settings) -> None:
+    """Raise ServerError unless the database of the settings can be used; `LookupError` if none is set."""
+    if settings.database_url is None:
+        raise LookupError(f"{DATABASE_SETTING} is not set")
+    check_postgres(settings.database_url.get_secret_value())
 
 
 def check_redis(url: str, patience: float = PATIENCE) -> None:
     """Raise ServerError unless Redis 7+ or any Valkey accepts a login at `url` within `patience` seconds."""
-    timeouts = {"socket_connect_timeout": ATTEMPT_TIMEOUT, "socket_timeout": ATTEMPT_TIMEOUT}
     try:
-        client = redis.Redis.from_url(url, **timeouts, **redis_tls.options(url, get_settings()))
+        client = redis_client.connect(url, get_settings(), ATTEMPT_TIMEOUT)
     except ValueError as error:
         message = f"{REDIS_SETTING}: not a Redis address, expected redis://:password@host:port/0"
         raise ServerError(message) from error
     options = client.connection_pool.connection_kwargs
-    server = options.get("path") or f"{options.get('host', 'localhost')}:{options.get('port', 6379)}"
 
     def ask() -> None:
         with client:
             judge_redis(client.info("server"))
 
-    _ask_until(REDIS_SETTING, f"Redis at {server}", ask, patience, options.get("password"))
+    password = options.get("password")
+    server = f"Redis at {redis_client.shown(url)}"
+    _ask_until(REDIS_SETTING, server, ask, patience, *([str(password)] if password else []))
 
 
 def check_storage(settings: Settings) -> None:
@@ -87,11 +96,13 @@ def check_storage(settings: Settings) -> None:
         raise ServerError(message) from error
 
 
-def _ask_until(setting: str, server: str, ask: Callable[[], None], patience: float, password: object) -> None:
+def _ask_until(setting: str, server: str, ask: Callable[[], None], patience: float, *passwords: str) -> None:
     attempt = _Attempt()
     if wait_until(lambda: attempt.made(ask), patience):
         return
-    reason = attempt.failure.replace(str(password), "***") if password else attempt.failure
+    reason = attempt.failure
+    for password in passwords:
+        reason = reason.replace(password, "***")
     message = f"{setting}: {server} can't be used: {reason}"
     raise ServerError(message)
 

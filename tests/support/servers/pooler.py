@@ -1,4 +1,4 @@
-"""PgBouncer between the service and its database, in transaction mode: a Debian package, on a port of this machine."""
+"""PgBouncer between the service and its database: a Debian package, on a port of this machine."""
 
 from __future__ import annotations
 
@@ -22,15 +22,17 @@ CONNECTIONS = 3  # to the database: fewer than threads ask for, so each transact
 
 
 @contextmanager
-def pooled(folder: Path, database: sa.URL) -> Iterator[sa.URL]:
-    """Run PgBouncer for a database; the address of the database through it."""
+def pooled(
+    folder: Path, database: sa.URL, mode: str = "transaction", connections: int = CONNECTIONS
+) -> Iterator[sa.URL]:
+    """Run PgBouncer for a database; the address of the database through it. `connections`: to the database."""
     program, port = need("pgbouncer"), free_port()
     line = f"host={database.host} port={database.port} user={database.username} password={database.password}"
     folder.mkdir()
     settings = folder / "pgbouncer.ini"
     settings.write_text(
         f"[databases]\n{database.database} = {line}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n"
-        f"unix_socket_dir =\nauth_type = any\npool_mode = transaction\ndefault_pool_size = {CONNECTIONS}\n"
+        f"unix_socket_dir =\nauth_type = any\npool_mode = {mode}\ndefault_pool_size = {connections}\n"
     )
     as_nobody: dict[str, Any] = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
     settings.chmod(0o644)

@@ -22,9 +22,9 @@ from worker.accounts.first_account import RootExistsError
 from worker.accounts.tokens import Issued
 from worker.config.settings import Settings, get_settings
 from worker.database import migrate
-from worker.database.engine import make_engine, sqlalchemy_url
+from worker.database.engine import make_engine
 from worker.runtime.embedded import EmbeddedPostgres
-from worker.runtime.external_servers import check_postgres
+from worker.runtime.external_servers import check_database
 from worker.runtime.processes.child import ServerError
 
 _REFUSALS = {
@@ -130,7 +130,7 @@ def _database(data: Path | None) -> Iterator[Settings]:
     settings = get_settings()
     try:
         if data is None:
-            check_postgres(sqlalchemy_url(settings).render_as_string(hide_password=False))
+            check_database(settings)
             yield settings
             return
         with EmbeddedPostgres(data.absolute() / "postgres") as server:

@@ -9,10 +9,9 @@ from webhook.cli.output import json_option
 from webhook.cli.terminal import emit, note
 from worker.config.settings import Settings, get_settings
 from worker.database import migrate as migrations
-from worker.database.engine import sqlalchemy_url
 from worker.database.migrate import Migrated, StillRunningError, UnknownVersionError
 from worker.database.step_back import UnfinishedJobsError
-from worker.runtime.external_servers import check_postgres
+from worker.runtime.external_servers import check_database
 from worker.runtime.processes.child import ServerError
 
 
@@ -42,7 +41,7 @@ def migrate(*, target: str | None, wait_seconds: float, force: bool, yes: bool, 
     """
     settings = get_settings()
     try:
-        check_postgres(sqlalchemy_url(settings).render_as_string(hide_password=False))
+        check_database(settings)
         if target is None:
             done = migrations.upgrade(settings, wait_seconds=wait_seconds, force=force, tell=note)
         else:

@@ -8,9 +8,9 @@ from webhook.cli.commands.doctor import conclude
 from webhook.cli.exit_codes import Exit, Failed
 from webhook.cli.output import json_option
 from worker.config.settings import get_settings
-from worker.database.engine import make_engine, sqlalchemy_url
+from worker.database.engine import make_engine
 from worker.doctor import verification
-from worker.runtime.external_servers import check_postgres
+from worker.runtime.external_servers import check_database
 from worker.runtime.processes.child import ServerError
 
 
@@ -25,7 +25,7 @@ def verify(*, repairs: bool, as_json: bool) -> Exit:
     """
     settings = get_settings()
     try:
-        check_postgres(sqlalchemy_url(settings).render_as_string(hide_password=False))
+        check_database(settings)
     except LookupError as error:
         raise click.UsageError(str(error)) from error
     except ServerError as error:
