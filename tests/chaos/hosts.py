@@ -16,6 +16,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -319,38 +320,47 @@ def run_all(folder: Path, size: Size, seed: int, **settings: object) -> Run:
     """Start the hosts, cause the faults in the middle of imports, and check the results."""
     with HostsStand(folder, random.Random(seed), settings=settings) as stand:
         run = Run(stand, size, random.Random(seed))
-        _tell(f"hosts: {len(stand.hosts.hosts)}; own networks: {can_have_networks()}; own users: {stand.has_users}")
-        began = stand.history.now()
-        uploads = (files.mixed(stand.numbers, size.rows // FILES, stand.dice) for _ in range(FILES))
-        run.send(next(uploads))
-        for number in range(size.faults):
-            if number * FILES // size.faults >= len([one for one in run.sent if one.judged and one.content]) - 1:
-                for content in uploads:
-                    run.send(content)
-                    break
-            if not run.is_busy():
-                run.send(files.mixed(stand.numbers, size.rows // FILES, stand.dice))
-            if number % max(size.faults // 3, 1) == 1:
-                act(run)
-            fault = FAULTS[number % len(FAULTS)]
-            host = run.dice.choice([host for host in stand.hosts.hosts if concerns(fault, host)])
-            since = time.monotonic()
-            fault(run, host)
-            run.faults.append(f"{fault.__name__} of {host.name}")
-            _tell(f"{number + 1:>4} {run.faults[-1]:<40}{time.monotonic() - since:>8.1f} s")
-        for content in uploads:
-            run.send(content)
-        run.slowest = silent_store(run)
-        for path, seconds in run.slowest.items():
-            _tell(f"while the store is silent, slowest {path}: {seconds:.2f} s")
-        for one in run.sent:
-            run.ended(one)
-        found: Findings = check(stand, [one for one in run.sent if one.judged])
-        _tell(f"slowest return of work of a lost host: {stand.history.slowest_return(began, LEASE):.1f} s")
-        _tell(f"{found.jobs} jobs, {found.rows:,} rows checked, {found.rows_lost} lost, {found.rows_doubled} doubled")
-        assert found.faults == [], found.faults
-        assert (found.rows_lost, found.rows_doubled) == (0, 0)
+        try:
+            _disturb(run)
+        except BaseException:
+            traceback.print_exc()  # before the hosts are stopped, which may fail, too
+            raise
         return run
+
+
+def _disturb(run: Run) -> None:
+    stand, size = run.stand, run.size
+    _tell(f"hosts: {len(stand.hosts.hosts)}; own networks: {can_have_networks()}; own users: {stand.has_users}")
+    began = stand.history.now()
+    uploads = (files.mixed(stand.numbers, size.rows // FILES, stand.dice) for _ in range(FILES))
+    run.send(next(uploads))
+    for number in range(size.faults):
+        if number * FILES // size.faults >= len([one for one in run.sent if one.judged and one.content]) - 1:
+            for content in uploads:
+                run.send(content)
+                break
+        if not run.is_busy():
+            run.send(files.mixed(stand.numbers, size.rows // FILES, stand.dice))
+        if number % max(size.faults // 3, 1) == 1:
+            act(run)
+        fault = FAULTS[number % len(FAULTS)]
+        host = run.dice.choice([host for host in stand.hosts.hosts if concerns(fault, host)])
+        since = time.monotonic()
+        fault(run, host)
+        run.faults.append(f"{fault.__name__} of {host.name}")
+        _tell(f"{number + 1:>4} {run.faults[-1]:<40}{time.monotonic() - since:>8.1f} s")
+    for content in uploads:
+        run.send(content)
+    run.slowest = silent_store(run)
+    for path, seconds in run.slowest.items():
+        _tell(f"while the store is silent, slowest {path}: {seconds:.2f} s")
+    for one in run.sent:
+        run.ended(one)
+    found: Findings = check(stand, [one for one in run.sent if one.judged])
+    _tell(f"slowest return of work of a lost host: {stand.history.slowest_return(began, LEASE):.1f} s")
+    _tell(f"{found.jobs} jobs, {found.rows:,} rows checked, {found.rows_lost} lost, {found.rows_doubled} doubled")
+    assert found.faults == [], found.faults
+    assert (found.rows_lost, found.rows_doubled) == (0, 0)
 
 
 def _tell(line: str) -> None:

@@ -94,7 +94,8 @@ class Proxy:
 
     def _cut(self) -> None:
         for line in list(self._lines):
-            line.abort()
+            with contextlib.suppress(AttributeError):  # asyncio's own: of a connection that is closed
+                line.abort()
         self._lines.clear()
 
     async def _connected(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
