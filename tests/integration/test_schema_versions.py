@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from sqlalchemy.exc import IntegrityError
 
 from schemas.database.tables import job_chunks, processes, schema_versions
@@ -21,6 +22,7 @@ from tests.support.process_caches import forget
 from tests.support.servers import databases
 from tests.support.servers.service import wait_for
 from worker import pipeline, tasks
+from worker.config.settings import Settings
 from worker.database import held_numbers, migrate, schema_version
 from worker.database import processes as registered
 from worker.database.engine import transaction
@@ -190,3 +192,42 @@ def test_what_older_workers_left_is_repaired(database: sa.Engine, world: World) 
         assert databases.forgotten_countries(connection) == 0
         assert databases.miscounted(connection) == 0
         assert set(held_numbers.repair(connection).values()) == {0}
+
+
+@pytest.fixture
+def at_0034(database_server: sa.URL) -> Iterator[sa.URL]:
+    """A database whose tables have version 0034, and in which a worker of that version is registered."""
+    url = database_server.set(drivername="postgresql+psycopg", database="at_0034")
+    databases.run(database_server, f"CREATE DATABASE {url.database} TEMPLATE template0")
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    with engine.begin() as connection:
+        configuration = migrate.config()
+        configuration.attributes["connection"] = connection
+        command.upgrade(configuration, "0034")
+        one = {"kind": "worker", "host": "host-7", "pid": 42, "release": "0.2.0", "schema_version": "0034"}
+        connection.execute(processes.insert().values(id="11111111-1111-4111-8111-111111111111", **one))
+    yield url
+    databases.run(database_server, f"DROP DATABASE {url.database} WITH (FORCE)")
+
+
+def test_migrate_names_older_processes_that_could_not_go_on(at_0034: sa.URL, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is changed then; with patience it waits for them."""
+    newest = schema_version.own()
+    monkeypatch.setattr(schema_version, "stated", lambda _: dict.fromkeys(ProcessKind, newest))
+    monkeypatch.setattr(migrate, "PAUSE_SECONDS", 0.05)
+    settings = Settings.model_validate({"database_url": at_0034.render_as_string(hide_password=False)})
+    with pytest.raises(migrate.StillRunningError, match=r"worker of 0.2.0 \(version 0034\) on host-7, process 42"):
+        migrate.upgrade(settings)
+    engine = sa.create_engine(at_0034, poolclass=sa.NullPool)
+    assert migrate.current(engine) == "0034"
+
+    def end(_: str) -> None:
+        with engine.begin() as connection:
+            connection.execute(processes.delete())
+
+    assert migrate.upgrade(settings, wait_seconds=20, tell=end) == migrate.Migrated("0034", newest)
+
+
+def test_migrate_lets_older_processes_go_on_that_can(at_0034: sa.URL) -> None:
+    settings = Settings.model_validate({"database_url": at_0034.render_as_string(hide_password=False)})
+    assert migrate.upgrade(settings).after == schema_version.own()
