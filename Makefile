@@ -68,7 +68,7 @@ chaos: $(VENV)/.dev ## hurt the whole service in every way, large: SEED=1 repeat
 chaosstore: $(VENV)/.dev ## the same on an object store that refuses, is away or silent: ROWS=150000 PADDING=200 (MiB)
 	@$(BIN)/python -m tests.chaos.object_store $(if $(ROWS),--rows $(ROWS)) $(if $(PADDING),--padding $(PADDING))
 
-chaoshosts: $(VENV)/.dev ## the same on seven hosts that are killed, paused and cut off: ROWS=300000 FAULTS=60
+chaoshosts: $(VENV)/.dev ## the same on eight hosts that are killed, paused and cut off: ROWS=300000 FAULTS=60
 	@$(BIN)/python -m tests.chaos.hosts $(if $(ROWS),--rows $(ROWS)) $(if $(FAULTS),--faults $(FAULTS))
 
 bench: $(VENV)/.dev ## measure imports, waits, memory and peers against their limits: ONLY=import,small SCALE=0.01 for less

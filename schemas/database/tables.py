@@ -566,8 +566,10 @@ job_chunks = sa.Table(
     _time("claimed_at"),
     _time("ended_at"),
     sa.Column("seconds", JSONB),
-    # The version of the tables (the number of the migration) that the worker with the lease knows.
+    # The version of the tables (the number of the migration) that the worker with the lease knows, and again the token
+    # of that lease: a worker of a release that knows neither column leaves both as they were.
     sa.Column("worker_version", sa.Integer),
+    sa.Column("worker_token", sa.BigInteger),
     sa.CheckConstraint(
         "phase IN ('check', 'validate', 'cut', 'write', 'report', 'render', 'callback', 'workbook', 'mail', 'correct', "
         "'preview', 'export')",
@@ -577,7 +579,7 @@ job_chunks = sa.Table(
     sa.CheckConstraint("(state = 'leased') = (lease_until IS NOT NULL)", name="lease"),
     # Older workers cannot claim: what they would write is incomplete. `workers_since` of the migrations.
     sa.CheckConstraint(
-        f"state <> 'leased' OR (worker_version IS NOT NULL AND worker_version >= {WORKERS_SINCE})",
+        f"state <> 'leased' OR coalesce(worker_token = lease_token AND worker_version >= {WORKERS_SINCE}, false)",
         name="worker_version",
     ),
     sa.Index("ix_job_chunks_open", "state", "phase", postgresql_where=sa.text("state IN ('pending', 'leased')")),
@@ -592,6 +594,8 @@ schema_versions = sa.Table(
     sa.Column("workers_since", sa.Text, nullable=False),
     sa.Column("web_since", sa.Text, nullable=False),
     _now("applied_at"),
+    # When what workers from before 0034 left was repaired, in the row of 0034.
+    _time("repaired_at"),
 )
 
 # Processes of the service that use the database (`worker.database.processes`). One that has not been seen for long has

@@ -63,7 +63,8 @@ def _worker(name: str, queues: str, *pool: str) -> tuple[str, ...]:
 COMMANDS: Mapping[str, tuple[str, ...]] = {
     "web-1": _WEB,
     "web-2": _WEB,
-    "checks": _worker("checks", "checking,upkeep", "--concurrency", "1"),
+    "checks-1": _worker("checks-1", "checking,upkeep", "--concurrency", "1"),
+    "checks-2": _worker("checks-2", "checking,upkeep", "--concurrency", "1"),
     "writes-1": _worker("writes-1", "chunks,reports", "--concurrency", "1"),
     "writes-2": _worker("writes-2", "chunks,reports", "--concurrency", "1"),
     "upkeep": _worker("upkeep", ",".join(QUEUES_OF_UPKEEP), "--pool", "threads", "--concurrency", "8"),

@@ -29,6 +29,7 @@ from worker.database.engine import transaction
 from worker.database.processes import Registration
 from worker.database.schema_version import ProcessKind, UnusableSchemaError
 from worker.maintenance import cleaner
+from worker.queue import leases
 
 Stated = Callable[..., AbstractContextManager[None]]
 LATER = "9999"
@@ -96,10 +97,20 @@ def test_tables_that_are_older_than_the_process_are_not_used(database: sa.Engine
 def test_the_database_itself_refuses_the_claims_of_older_workers(api: Door, database: sa.Engine) -> None:
     """A release before this check knows nothing of it, and its workers would write what lists do not find."""
     api.send(sheets.csv_bytes(sheets.rows(3)))
-    claim = "UPDATE job_chunks SET state = 'leased', lease_token = 1, lease_until = now() + interval '1 minute'"
-    for version in ("", ", worker_version = 33"):
+    token = "lease_token = nextval('lease_tokens'), lease_until = now() + interval '1 minute'"
+    claim = f"UPDATE job_chunks SET state = 'leased', {token}"
+    for version in ("", ", worker_version = 33, worker_token = currval('lease_tokens')"):
         with pytest.raises(IntegrityError, match="worker_version"), database.begin() as connection:
             connection.execute(sa.text(claim + version))
+    # Also of a work item that a worker of this release had before.
+    with database.begin() as connection:
+        lease = leases.claim(connection, Phase.CHECK, 60)
+        assert lease is not None
+        leases.release(connection, lease, 0, counts=False)
+    with pytest.raises(IntegrityError, match="worker_version"), database.begin() as connection:
+        connection.execute(sa.text(f"{claim}, attempt = attempt + 1"))
+    with database.begin() as connection:
+        assert leases.claim(connection, Phase.CHECK, 60) is not None
 
 
 def test_rounds_are_not_run_on_tables_of_another_version(stated: Stated) -> None:
@@ -231,3 +242,56 @@ def test_migrate_names_older_processes_that_could_not_go_on(at_0034: sa.URL, mon
 def test_migrate_lets_older_processes_go_on_that_can(at_0034: sa.URL) -> None:
     settings = Settings.model_validate({"database_url": at_0034.render_as_string(hide_password=False)})
     assert migrate.upgrade(settings).after == schema_version.own()
+
+
+def test_an_older_release_leaves_newer_tables_alone(at_0034: sa.URL) -> None:
+    """Its `migrate` runs when its host starts during an upgrade: it goes on if it can use the tables."""
+    settings = Settings.model_validate({"database_url": at_0034.render_as_string(hide_password=False)})
+    migrate.upgrade(settings)
+    engine = sa.create_engine(at_0034, poolclass=sa.NullPool)
+    with engine.begin() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+        values = {"version": LATER, "workers_since": "0034", "web_since": "0034"}
+        connection.execute(schema_versions.insert().values(values))
+    assert migrate.upgrade(settings) == migrate.Migrated(LATER, LATER)
+    with pytest.raises(UnusableSchemaError, match="use the release that migrated them"):
+        migrate.downgrade(settings, "0034")
+    with engine.begin() as connection:
+        connection.execute(schema_versions.update().values(web_since=LATER))
+    with pytest.raises(UnusableSchemaError, match="start the release that migrated them"):
+        migrate.upgrade(settings)
+
+
+def test_an_interrupted_repair_is_made_by_the_next_run(at_0034: sa.URL, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings.model_validate({"database_url": at_0034.render_as_string(hide_password=False)})
+    repaired: list[None] = []
+
+    def interrupt(_: sa.Connection) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(held_numbers, "repair", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        migrate.upgrade(settings)
+    monkeypatch.setattr(held_numbers, "repair", lambda _: repaired.append(None))
+    migrate.upgrade(settings)
+    migrate.upgrade(settings)
+    assert len(repaired) == 1
+
+
+def test_only_connections_of_others_are_unregistered(at_0034: sa.URL) -> None:
+    settings = Settings.model_validate({"database_url": at_0034.render_as_string(hide_password=False)})
+    migrate.downgrade(settings, "0033", force=True)
+    assert migrate.upgrade(settings).unregistered == 0
+    migrate.downgrade(settings, "0033", force=True)
+    other = sa.create_engine(at_0034, poolclass=sa.NullPool, connect_args={"application_name": "numberyard"})
+    with other.connect() as connection:
+        connection.execute(sa.text("SELECT 1"))
+        assert migrate.upgrade(settings).unregistered == 1
+
+
+def test_a_step_back_from_tables_between_two_releases(at_0034: sa.URL) -> None:
+    """An upgrade was interrupted: what the tables do not have yet is not asked for."""
+    settings = Settings.model_validate({"database_url": at_0034.render_as_string(hide_password=False)})
+    migrate.downgrade(settings, "0022", force=True)
+    assert migrate.losses(settings, "0.1.0") == []
+    assert migrate.downgrade(settings, "0.1.0", force=True).after == "0019"

@@ -67,6 +67,20 @@ def test_jobs_of_many_batches_and_chunks_are_complete(
     assert "lacks 3 of its files: report-000001.csv, results.arrow, upload" in faults()["jobs"]
 
 
+def test_files_that_were_removed_with_reason_are_not_missed(api: Door, faults: Faults, database: sa.Engine) -> None:
+    """Of a file that was refused after it was read only the upload is kept; of a cancelled export nothing."""
+    job = api.upload(sheets.csv_bytes(sheets.rows(5)))
+    export = api.done(api.post("/v1/exports", {"format": "csv"}))
+    for one in (job, export):
+        files.remove_all_but(one["id"], files.upload_key(one["id"]))
+    assert "jobs" in faults()
+    with database.begin() as connection:
+        ended = "UPDATE jobs SET status = :status, problem = '{}' WHERE public_id = :job"
+        connection.execute(sa.text(ended), {"job": job["id"], "status": "failed"})
+        connection.execute(sa.text(ended), {"job": export["id"], "status": "cancelled"})
+    assert faults() == {}
+
+
 def test_files_that_have_expired_are_not_missed(api: Door, faults: Faults, database: sa.Engine) -> None:
     job = api.upload(sheets.csv_bytes(sheets.rows(5)))
     top = files.root()

@@ -29,20 +29,22 @@ class _Verdict:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._until = 0.0
-        self._is_usable = True
+        self._is_usable: bool | None = None  # None: not known yet
 
     def is_usable(self) -> bool:
-        now = time.monotonic()
-        if now >= self._until and self._lock.acquire(blocking=False):
+        """Return the last answer; True if the database cannot be asked, which the request then finds itself."""
+        # The first requests wait for the first answer.
+        if time.monotonic() >= self._until and self._lock.acquire(blocking=self._is_usable is None):
             try:
-                self._ask()
-                self._until = now + (SECONDS if self._is_usable else 1.0)
+                if time.monotonic() >= self._until:
+                    self._ask()
             finally:
                 self._lock.release()
-        return self._is_usable
+        return self._is_usable is not False
 
     def forget(self) -> None:
         self._until = 0.0
+        self._is_usable = None
 
     def _ask(self) -> None:
         # The request itself answers that the database is away, or not configured.
@@ -53,6 +55,7 @@ class _Verdict:
                 self._is_usable = False
             else:
                 self._is_usable = True
+            self._until = time.monotonic() + (SECONDS if self._is_usable else RETRY_SECONDS)
 
 
 verdict = _Verdict()

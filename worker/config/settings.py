@@ -364,8 +364,14 @@ class Settings(BaseSettings):
     @field_validator("redis_url")
     @classmethod
     def _has_no_tls_options(cls, value: SecretStr | None) -> SecretStr | None:
-        """Refuse `ssl_` options: Celery and redis-py read them differently, and each could disable verification."""
-        for part in [] if value is None else value.get_secret_value().split(";"):
+        """Refuse `ssl_` options: Celery and redis-py read them differently, and each could disable verification.
+
+        Also refuse parts with different schemes: some of them would be used without TLS.
+        """
+        parts = [] if value is None else value.get_secret_value().split(";")
+        if len({urlsplit(part).scheme for part in parts}) > 1:
+            raise ValueError("all addresses must begin with the same scheme")
+        for part in parts:
             if any(name.startswith("ssl_") for name, _ in parse_qsl(urlsplit(part).query, keep_blank_values=True)):
                 raise ValueError(
                     "no ssl_ options: certificates are always verified; see NUMBERYARD_REDIS_CA_FILE and _CERT_FILE"

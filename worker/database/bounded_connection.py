@@ -26,7 +26,7 @@ class BoundedConnection(psycopg.Connection[Any]):
     def wait(self, gen: PQGen[RV], interval: float = INTERVAL, timeout: float | None = None) -> RV:
         """Run an operation to its end. `ConnectionTimeout` after `wait_seconds`."""
         if self.wait_seconds is None:
-            return super().wait(gen, interval, timeout)
+            return super().wait(gen, interval) if timeout is None else super().wait(gen, interval, timeout)
         until = time.monotonic() + self.wait_seconds
         try:
             return super().wait(gen, interval, self.wait_seconds)

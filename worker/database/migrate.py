@@ -18,12 +18,13 @@ from alembic.config import Config
 from sqlalchemy.exc import OperationalError
 
 import schemas.migrations
+from schemas.database.tables import schema_versions
 from worker.config.errors import sqlstate_of
 from worker.config.settings import Settings
 from worker.database import held_numbers, processes, schema_version, step_back
 from worker.database.engine import make_engine
 from worker.database.processes import Registered
-from worker.database.schema_version import ProcessKind
+from worker.database.schema_version import ProcessKind, UnusableSchemaError
 
 RELEASES = {"0.1.0": "0019"}
 """The versions of the tables that earlier releases need."""
@@ -37,7 +38,8 @@ _LOCK = 0x6E79_6D69  # "nymi"; any number works if all processes use the same
 _NOT_AVAILABLE = ("55P03", "40P01")  # a lock was not granted in time; deadlock
 _UNREGISTERED = """
     SELECT count(*) FROM pg_stat_activity
-    WHERE datname = current_database() AND application_name = 'numberyard' AND pid <> pg_backend_pid()"""
+    WHERE datname = current_database() AND application_name = 'numberyard' AND pid <> pg_backend_pid()
+        AND pid NOT IN (SELECT pid FROM pg_locks WHERE locktype = 'advisory')"""  # this command's other connection
 Tell = Callable[[str], None]
 
 
@@ -82,11 +84,15 @@ def upgrade(
 ) -> Migrated:
     """Apply all missing migrations. `tell` is called with what is waited for.
 
+    Nothing if a later release has migrated them and this one can use them; else `UnusableSchemaError`.
     `StillRunningError` if processes of older releases run that cannot use the tables afterwards, and still do after
     `wait_seconds`; with `force` they are left alone.
     """
-    with _alone(settings) as engine:
+    with _alone(settings, tell) as engine:
         before = current(engine)
+        if before is not None and before not in schema_version.all_versions():
+            _check_later(engine)
+            return Migrated(before, before)
         pending = [version for version in schema_version.all_versions() if before is None or version > before]
         if pending and not force:
             since = _since(pending)
@@ -98,9 +104,8 @@ def upgrade(
         _run(engine, command.upgrade, "head", tell)
         with engine.begin() as connection:
             _validate(connection)
-        if before is not None and before < REGISTERED_SINCE:
-            with engine.begin() as connection:
-                held_numbers.repair(connection)
+        with engine.begin() as connection:
+            _repair(connection)
     return Migrated(before, schema_version.own(), unregistered)
 
 
@@ -109,18 +114,21 @@ def downgrade(
 ) -> Migrated:
     """Take migrations back, down to the version of a release; nothing if the tables are not newer.
 
+    `UnusableSchemaError` if a later release has migrated them: only that one can take its migrations back.
     `step_back.UnfinishedJobsError` if there are jobs that the older release cannot carry on; `StillRunningError` as for
     `upgrade`, for processes that need what is taken back.
     """
     version = version_of(target)
-    with _alone(settings) as engine:
+    with _alone(settings, tell) as engine:
         before = current(engine)
         if before is None or before <= version:
             return Migrated(before, before or version)
+        if before not in schema_version.all_versions():
+            raise UnusableSchemaError(f"The tables have version {before}: use the release that migrated them.")
         if not force:
             _wait_for(engine, wait_seconds, tell, lambda found: found.schema_version > version)
         with engine.connect() as connection:
-            step_back.check_jobs(connection, version)
+            step_back.check_jobs(connection, version, before)
         _run(engine, command.downgrade, version, tell)
     return Migrated(before, version)
 
@@ -131,7 +139,7 @@ def losses(settings: Settings, target: str) -> list[str]:
     engine = make_engine(settings)
     try:
         before = current(engine)
-        if before is None or before <= version:
+        if before is None or before <= version or before not in schema_version.all_versions():
             return []
         with engine.connect() as connection:
             return step_back.losses(connection, version, before)
@@ -151,17 +159,36 @@ def current(engine: sa.Engine) -> str | None:
 
 
 @contextmanager
-def _alone(settings: Settings) -> Iterator[sa.Engine]:
+def _alone(settings: Settings, tell: Tell | None) -> Iterator[sa.Engine]:
     """Hold the lock of migrations, in a transaction: a pooler may give each transaction another connection."""
     logging.getLogger("alembic").setLevel(logging.WARNING)
     engine = make_engine(settings)
     try:
         with engine.begin() as connection:
             connection.execute(sa.text("SET LOCAL idle_in_transaction_session_timeout = 0"))
-            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+            if not connection.execute(sa.select(sa.func.pg_try_advisory_xact_lock(_LOCK))).scalar_one():
+                if tell is not None:
+                    tell("Waiting for another migration to end.")
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
             yield engine
     finally:
         engine.dispose()
+
+
+def _check_later(engine: sa.Engine) -> None:
+    """Raise `UnusableSchemaError` if processes of this release cannot use the tables of a later one."""
+    with engine.connect() as connection:
+        for kind in ProcessKind:
+            schema_version.check(connection, kind)
+
+
+def _repair(connection: sa.Connection) -> None:
+    """Repair, once, what workers left that went on while an earlier release migrated the tables."""
+    version = schema_versions.c.version == REGISTERED_SINCE
+    due = sa.select(schema_versions.c.version).where(version, schema_versions.c.repaired_at.is_(None)).with_for_update()
+    if connection.execute(due).one_or_none() is not None:
+        held_numbers.repair(connection)
+        connection.execute(schema_versions.update().where(version).values(repaired_at=sa.func.now()))
 
 
 def _since(pending: Sequence[str]) -> dict[ProcessKind, str]:

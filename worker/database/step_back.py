@@ -39,13 +39,14 @@ _LOSSES = (
     _Since("0024", "import profiles", "FROM import_profiles"),
     _Since("0026", "days of the report of numbers held", "FROM counted_days"),
     _Since("0027", "people who are no admins, with their sign-in", "FROM admins WHERE role <> 'admin'"),
-    _Since("0027", "tokens with a role, scopes or networks", "FROM tokens WHERE {restricted}"),
+    _Since("0027", "tokens with a role, scopes or networks, or of such people", "FROM tokens WHERE {restricted}"),
     _Since("0028", "jobs with an external id or metadata, without these", "FROM jobs WHERE {described}"),
     _Since("0029", "exports and their files", "FROM jobs WHERE kind = 'export'"),
     _Since("0030", "recorded changes of numbers", "FROM number_changes"),
     _Since("0031", "subscriptions to events", "FROM webhooks"),
 )
-_RESTRICTED = f"role <> 'admin' OR cardinality(networks) > 0 OR cardinality(scopes) < {len(Scope)}"
+_OF_SUCH_PEOPLE = "admin_id IN (SELECT id FROM admins WHERE role <> 'admin')"
+_RESTRICTED = f"role <> 'admin' OR networks <> '{{}}' OR cardinality(scopes) < {len(Scope)} OR {_OF_SUCH_PEOPLE}"
 _DESCRIBED = "external_id IS NOT NULL OR metadata <> '{}'"
 
 
@@ -53,10 +54,10 @@ class UnfinishedJobsError(Exception):
     """Jobs that the older release cannot carry on; the message names them."""
 
 
-def check_jobs(connection: sa.Connection, target: str) -> None:
+def check_jobs(connection: sa.Connection, target: str, present: str) -> None:
     """Raise `UnfinishedJobsError` if a job has not ended that needs a later version than `target`."""
     found = []
-    for since in _newer(_JOBS, target):
+    for since in _newer(_JOBS, target, present):
         query = f"SELECT public_id FROM jobs WHERE finished_at IS NULL AND ({since.sql}) ORDER BY id LIMIT {MOST_NAMED}"  # noqa: S608 - our own
         found += [f"{row.public_id} {since.text}" for row in connection.execute(sa.text(query))]
     if found:
@@ -66,14 +67,12 @@ def check_jobs(connection: sa.Connection, target: str) -> None:
 def losses(connection: sa.Connection, target: str, present: str) -> list[str]:
     """Return what the tables after `target` hold: a count and a name each."""
     lines = []
-    for since in _newer(_LOSSES, target):
-        if since.version > present:
-            continue
+    for since in _newer(_LOSSES, target, present):
         query = f"SELECT count(*) {since.sql.format(restricted=_RESTRICTED, described=_DESCRIBED)}"
         if count := connection.execute(sa.text(query)).scalar_one():
             lines.append(f"{count:,} {since.text}")
     return lines
 
 
-def _newer(entries: Sequence[_Since], target: str) -> list[_Since]:
-    return [since for since in entries if since.version > target]
+def _newer(entries: Sequence[_Since], target: str, present: str) -> list[_Since]:
+    return [since for since in entries if target < since.version <= present]

@@ -11,6 +11,7 @@ from worker.database.schema_version import ProcessKind, UnusableSchemaError
 from worker.doctor.findings import Finding, error, ok
 from worker.jobs import consistency as jobs_consistency
 from worker.numbers import consistency as numbers_consistency
+from worker.storage.files import StoreError
 
 MOST_FAULTS = 100
 INVENTORY, LISTS, JOBS, TOKENS = "inventory", "lists", "jobs", "lease tokens"
@@ -35,7 +36,10 @@ def verify(engine: sa.Engine, *, repairs: bool) -> Iterator[Finding]:
         yield from _inventory(connection)
     # Every statement sees the latest state, also of jobs that go on meanwhile.
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        yield from _jobs(connection)
+        try:
+            yield from _jobs(connection)
+        except StoreError as failure:
+            yield error("storage", f"{' '.join(str(failure).split())}.", "Check the storage with `numberyard doctor`.")
 
 
 def _lists(connection: sa.Connection, *, repairs: bool) -> Iterator[Finding]:

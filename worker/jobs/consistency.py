@@ -41,8 +41,8 @@ def faults(connection: sa.Connection) -> Iterator[Fault]:
                 before = _facts(connection, job_id)
                 found = [] if before is None else list(_of_job(before))
                 if not found or _facts(connection, job_id) == before:
+                    yield from found
                     break
-            yield from found
         after = ids[-1]
 
 
@@ -98,8 +98,14 @@ def _of_job(facts: _Facts) -> Iterator[Fault]:
 def _expected(facts: _Facts) -> set[str]:
     """Return the keys of the files that the job still needs, or shows."""
     job, name = facts.job, facts.job.public_id
-    keys: set[str | None] = {item.result_key for item in facts.items if item.state == ChunkState.DONE}
-    keys |= {item.image_key for item in facts.items if item.state == ChunkState.DONE}
+    # Of a refused file only the upload is kept; an export that was cancelled has no file.
+    if job.status == JobStatus.FAILED and job.problem is not None:
+        keys: set[str | None] = {files.upload_key(name)} if job.file_size is not None and job.keeps_upload else set()
+        return {key for key in keys if key is not None and not _is_gone(facts, key)}
+    done = [item for item in facts.items if item.state == ChunkState.DONE]
+    if job.kind == JobKind.EXPORT and job.status != JobStatus.COMPLETED:
+        done = []
+    keys = {key for item in done for key in (item.result_key, item.image_key)}
     if job.file_size is not None:
         keys.add(files.upload_key(name))
     elif JOB_KINDS[JobKind(job.kind)].form is not None and job.finished_at is None:

@@ -159,6 +159,7 @@ def _claim_statement(phases: tuple[Phase, ...]) -> ReturningUpdate[Any]:
     # that cancels a job sees every claimed work item. Nothing else has to wait for this lock.
     job = (
         sa.select(
+            lease_tokens.next_value().label("token"),
             *(jobs.c[name] for name in ("id", "public_id", "tenant_id", "check_token", "read_token")),
             jobs.c.request_id,
             jobs.c.traceparent,
@@ -173,7 +174,8 @@ def _claim_statement(phases: tuple[Phase, ...]) -> ReturningUpdate[Any]:
         .where(job_state.is_same_work_item(job_chunks.c, picked.c), job.c.id == picked.c.job_id)
         .values(
             state=ChunkState.LEASED,
-            lease_token=lease_tokens.next_value(),
+            lease_token=job.c.token,
+            worker_token=job.c.token,
             lease_until=in_seconds(_LEASE),
             attempt=job_chunks.c.attempt + 1,
             claimed_at=sa.func.now(),

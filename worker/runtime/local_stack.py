@@ -19,6 +19,7 @@ from pydantic import SecretStr
 
 from worker.config.settings import Settings, variable_of
 from worker.database import migrate, processes
+from worker.database.schema_version import UnusableSchemaError
 from worker.queue import broker
 from worker.queue.broker import QUEUES_OF_UPKEEP, QUEUES_OF_WORKER
 from worker.runtime import demo_data, external_servers
@@ -98,6 +99,8 @@ class Stack:
             migrate.upgrade(self.settings, wait_seconds=patience, force=self._given.database_url is None)
         except migrate.StillRunningError as error:
             raise ServerError(f"processes of an older release are running: {error}; stop them first") from error
+        except UnusableSchemaError as error:
+            raise ServerError(str(error)) from error
 
     def _database(self) -> str:
         if self._given.database_url is not None:

@@ -13,6 +13,16 @@ depends_on = None
 
 PHASES = ("check", "validate", "cut", "write", "report", "render", "callback", "workbook", "mail")
 
+# Of entries [outcome, code, rows, first row]: one for each outcome and code.
+LEFT_OUT_AS_BLANK = """
+    UPDATE {table} SET tally = jsonb_set(tally, '{{results}}', (
+        SELECT jsonb_agg(jsonb_build_array(outcome, code, rows, first_row)) FROM (
+            SELECT entry->0 AS outcome,
+                CASE entry->>1 WHEN 'LEFT_OUT' THEN '"BLANK_ROW"'::jsonb ELSE entry->1 END AS code,
+                sum((entry->>2)::bigint) AS rows, min((entry->>3)::bigint) AS first_row
+            FROM jsonb_array_elements(tally->'results') AS entry GROUP BY 1, 2) AS merged))
+    WHERE tally->'results' @> '[["skipped", "LEFT_OUT"]]'"""
+
 
 def upgrade() -> None:
     _allow((*PHASES, "correct", "preview"))
@@ -55,10 +65,7 @@ def downgrade() -> None:
     op.execute("UPDATE jobs SET review = review - 'faults' WHERE review ? 'faults'")
     # A code that the older release does not know; it counts these rows as skipped like empty ones.
     for table in ("jobs", "job_chunks"):
-        op.execute(f"""
-            UPDATE {table} SET tally = replace(tally::text, '"LEFT_OUT"', '"BLANK_ROW"')::jsonb
-            WHERE tally::text LIKE '%"LEFT_OUT"%'""")  # noqa: S608 - our own
-    _allow(PHASES)
+        op.execute(LEFT_OUT_AS_BLANK.format(table=table))
 
 
 def _allow(phases: tuple[str, ...]) -> None:

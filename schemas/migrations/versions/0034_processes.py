@@ -13,7 +13,7 @@ depends_on = None
 web_since = "0019"
 workers_since = "0034"
 
-CHECK = "state <> 'leased' OR (worker_version IS NOT NULL AND worker_version >= 34)"
+CHECK = "state <> 'leased' OR coalesce(worker_token = lease_token AND worker_version >= 34, false)"
 # Also of a worker that still runs: its commit finds the lease lost, and the work item is done again.
 RELEASE_LEASES = """
     UPDATE job_chunks SET state = 'pending', lease_until = NULL, attempt = greatest(attempt - 1, 0),
@@ -28,6 +28,7 @@ def upgrade() -> None:
         sa.Column("workers_since", sa.Text(), nullable=False),
         sa.Column("web_since", sa.Text(), nullable=False),
         sa.Column("applied_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("repaired_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("version", name=op.f("pk_schema_versions")),
     )
     op.create_table(
@@ -44,6 +45,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_processes")),
     )
     op.add_column("job_chunks", sa.Column("worker_version", sa.Integer(), nullable=True))
+    op.add_column("job_chunks", sa.Column("worker_token", sa.BigInteger(), nullable=True))
     op.execute(RELEASE_LEASES)  # after a change of the table, which keeps others from claiming
     op.create_check_constraint(op.f("ck_job_chunks_worker_version"), "job_chunks", CHECK)
 
@@ -51,6 +53,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_constraint(op.f("ck_job_chunks_worker_version"), "job_chunks", type_="check")
     op.execute(RELEASE_LEASES)
+    op.drop_column("job_chunks", "worker_token")
     op.drop_column("job_chunks", "worker_version")
     op.drop_table("processes")
     op.drop_table("schema_versions")

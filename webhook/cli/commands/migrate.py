@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import click
+from sqlalchemy.exc import OperationalError
 
 from webhook.cli.exit_codes import Ending, Exit, Failed
 from webhook.cli.output import json_option
 from webhook.cli.terminal import emit, note
+from worker.config.errors import reason_of
 from worker.config.settings import Settings, get_settings
 from worker.database import migrate as migrations
 from worker.database.migrate import Migrated, StillRunningError, UnknownVersionError
+from worker.database.schema_version import UnusableSchemaError
 from worker.database.step_back import UnfinishedJobsError
 from worker.runtime.external_servers import check_database
 from worker.runtime.processes.child import ServerError
@@ -54,6 +57,11 @@ def migrate(*, target: str | None, wait_seconds: float, force: bool, yes: bool, 
         raise click.UsageError(f"There is no release and no version {error}. Releases: {known}.") from error
     except ServerError as error:
         raise Failed({"code": "UNREACHABLE", "detail": str(error)}, Exit.UNREACHABLE) from error
+    except OperationalError as error:
+        detail = f"It was not finished: {reason_of(error)}."
+        raise Failed({"code": "UNREACHABLE", "detail": detail, "fix": "Run it again."}, Exit.UNREACHABLE) from error
+    except UnusableSchemaError as error:
+        raise _refused("NEWER_TABLES", str(error), "Use that release, or restore a backup.") from error
     except StillRunningError as error:
         raise _refused(
             "STILL_RUNNING",

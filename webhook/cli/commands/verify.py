@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import click
+from sqlalchemy.exc import OperationalError
 
 from webhook.cli.commands.doctor import conclude
 from webhook.cli.exit_codes import Exit, Failed
 from webhook.cli.output import json_option
+from worker.config.errors import reason_of
 from worker.config.settings import get_settings
 from worker.database.engine import make_engine
 from worker.doctor import verification
@@ -33,5 +35,7 @@ def verify(*, repairs: bool, as_json: bool) -> Exit:
     engine = make_engine(settings)
     try:
         return conclude(verification.verify(engine, repairs=repairs), as_json=as_json)
+    except OperationalError as error:
+        raise Failed({"code": "UNREACHABLE", "detail": reason_of(error)}, Exit.UNREACHABLE) from error
     finally:
         engine.dispose()
