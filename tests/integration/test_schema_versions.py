@@ -97,8 +97,8 @@ def test_tables_that_are_older_than_the_process_are_not_used(database: sa.Engine
 def test_the_database_itself_refuses_the_claims_of_older_workers(api: Door, database: sa.Engine) -> None:
     """A release before this check knows nothing of it, and its workers would write what lists do not find."""
     api.send(sheets.csv_bytes(sheets.rows(3)))
-    token = "lease_token = nextval('lease_tokens'), lease_until = now() + interval '1 minute'"
-    claim = f"UPDATE job_chunks SET state = 'leased', {token}"
+    claim = """
+        UPDATE job_chunks SET state = 'leased', lease_token = nextval('lease_tokens'), lease_until = now() + '1 minute'"""
     for version in ("", ", worker_version = 33, worker_token = currval('lease_tokens')"):
         with pytest.raises(IntegrityError, match="worker_version"), database.begin() as connection:
             connection.execute(sa.text(claim + version))
