@@ -223,6 +223,12 @@ tokens = sa.Table(
     sa.CheckConstraint(_IS_ROLE, name="role"),
     sa.Index("ix_tokens_parent_id", "parent_id", postgresql_where=sa.text("parent_id IS NOT NULL")),
     sa.Index("ix_tokens_admin_id", "admin_id", postgresql_where=sa.text("admin_id IS NOT NULL")),
+    # Tokens that are removed next.
+    sa.Index(
+        "ix_tokens_ended",
+        sa.text("LEAST(revoked_at, expires_at)"),
+        postgresql_where=sa.text("revoked_at IS NOT NULL OR expires_at IS NOT NULL"),
+    ),
 )
 
 users = sa.Table(
@@ -391,9 +397,10 @@ daily_holdings = sa.Table(
     *(sa.Column(name, sa.Boolean, nullable=False) for name in CAPABILITY_NAMES),
     sa.Column("numbers", sa.BigInteger, nullable=False),
     sa.Index("ix_daily_holdings_holder_id", "holder_id", "day"),
+    sa.Index("ix_daily_holdings_day", "day"),
 )
 
-# The jobs that changed a number after the job that created it; rows of deleted jobs have no meaning.
+# The jobs that changed a number after the job that created it (`worker.numbers.history`).
 number_events = sa.Table(
     "number_events",
     metadata,
@@ -661,6 +668,12 @@ callbacks = sa.Table(
     _time("given_up_at"),
     sa.CheckConstraint("delivered_at IS NULL OR given_up_at IS NULL", name="one_end"),
     sa.Index("ix_callbacks_tenant_id", "tenant_id", "job_id"),
+    # Callbacks that are removed next.
+    sa.Index(
+        "ix_callbacks_ended",
+        sa.text("COALESCE(delivered_at, given_up_at)"),
+        postgresql_where=sa.text("delivered_at IS NOT NULL OR given_up_at IS NOT NULL"),
+    ),
 )
 
 # All delivery attempts, whatever their result; the receiver's response is not stored.
@@ -695,6 +708,8 @@ mails = sa.Table(
     sa.Column("result", sa.Text),
     sa.CheckConstraint("event IN ('finished', 'failed', 'review')", name="event"),
     sa.CheckConstraint("(ended_at IS NULL) = (result IS NULL)", name="ended"),
+    # E-mails that are removed next.
+    sa.Index("ix_mails_ended", "ended_at", postgresql_where=sa.text("ended_at IS NOT NULL")),
     sa.Index(
         "ix_mails_tenant_id_counted_at", "tenant_id", "counted_at", postgresql_where=sa.text("counted_at IS NOT NULL")
     ),

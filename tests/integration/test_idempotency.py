@@ -121,7 +121,7 @@ def test_a_key_is_known_for_its_time(api: Door, database: sa.Engine, configure: 
     configure(idempotency_hours=1e-9)
     assert send(api).json["id"] != send(api).json["id"]
     with database.begin() as connection:
-        assert idempotency.forget_expired(connection) == 1
+        assert idempotency.forget_expired(connection, 10) == 1
 
 
 def test_who_died_before_the_answer_is_answered_with_the_job(api: Door, database: sa.Engine) -> None:

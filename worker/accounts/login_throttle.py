@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from schemas.database.tables import sign_in_failures as failures
+from worker.database import expired_rows
 from worker.queue.job_state import in_seconds
 
 FREE_TRIES = 5
@@ -59,9 +60,10 @@ def succeeded(connection: sa.Connection, email: str) -> None:
     connection.execute(failures.delete().where(failures.c.email_hash == _hash(email)))
 
 
-def forget_old(connection: sa.Connection) -> int:
-    """Delete old counters; return how many."""
-    return connection.execute(failures.delete().where(failures.c.last_at <= in_seconds(-FORGOTTEN_AFTER))).rowcount
+def forget_old(connection: sa.Connection, most: int) -> int:
+    """Delete up to `most` old counters; return how many."""
+    is_old = failures.c.last_at <= in_seconds(-FORGOTTEN_AFTER)
+    return expired_rows.remove(connection, failures, is_old, failures.c.last_at, most)
 
 
 def _hash(email: str) -> bytes:

@@ -18,11 +18,14 @@ from schemas.database.tables import admins, tenants, tokens
 from schemas.permissions import ActingToken, Actor, TokenLimits
 from schemas.roles import Role, Scope
 from worker.accounts.tenants import GoneError
-from worker.database import tenant_scope
+from worker.config.settings import get_settings
+from worker.database import expired_rows, tenant_scope
 from worker.queue.job_state import in_seconds
 
 PREFIX = "nyk_"
 UNLIMITED = TokenLimits()
+DAY = 86_400.0  # seconds
+_ended_at = sa.func.least(tokens.c.revoked_at, tokens.c.expires_at, type_=sa.DateTime(timezone=True))
 _USED_EVERY = 60  # seconds: the last use of a token is written once a minute, not with every request
 
 
@@ -199,6 +202,18 @@ def count_of_admin(connection: sa.Connection, admin_id: int) -> int:
         sa.func.coalesce(tokens.c.expires_at > sa.func.now(), sa.true()),
     )
     return int(connection.execute(counted).scalar_one())
+
+
+def remove_ended(connection: sa.Connection, most: int) -> int:
+    """Delete up to `most` tokens that were revoked, or expired, before those that are kept; return how many.
+
+    Those that created others stay until these are deleted.
+    """
+    children = tokens.alias("children")
+    is_over = _ended_at < in_seconds(-get_settings().keep_tokens_days * DAY)
+    is_childless = ~sa.exists().where(children.c.parent_id == tokens.c.id)
+    has_ended = tokens.c.revoked_at.is_not(None) | tokens.c.expires_at.is_not(None)  # as the index has it
+    return expired_rows.remove(connection, tokens, has_ended & is_over & is_childless, _ended_at, most)
 
 
 def _is_due() -> sa.ColumnElement[bool]:

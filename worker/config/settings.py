@@ -187,6 +187,29 @@ class Settings(BaseSettings):
         le=LONGEST_KEPT,
         description="How long changes of the inventory are kept for those who follow them, in days.",
     )
+    keep_deliveries_days: float = Field(
+        90.0,
+        gt=0,
+        le=LONGEST_KEPT,
+        description="How long callbacks with their delivery attempts, and the results of e-mails, are kept after they "
+        "end, in days.",
+    )
+    keep_tokens_days: float = Field(
+        365.0, gt=0, le=LONGEST_KEPT, description="How long revoked and expired API tokens are listed, in days."
+    )
+    keep_history_days: float = Field(
+        730.0,
+        gt=0,
+        le=LONGEST_KEPT,
+        description="How long the history of a number names the jobs that changed it, in days. The jobs that created "
+        "it and last changed it are always named.",
+    )
+    keep_daily_counts_days: int = Field(
+        800,
+        ge=1,
+        le=int(LONGEST_KEPT),
+        description="How long the numbers held at the end of each day are kept for reports, in days.",
+    )
     orphan_hours: float = Field(
         24.0,
         gt=0,

@@ -15,6 +15,7 @@ from schemas.http.callbacks import CallbackState
 from schemas.jobs import TERMINAL, ChunkState, Phase
 from schemas.permissions import Actor
 from schemas.request_problems import RequestCode
+from worker.accounts.tenants import GoneError
 from worker.database import tenant_scope
 from worker.database.tenant_scope import UnknownCursorError
 from worker.jobs.control import WrongStateError
@@ -65,7 +66,8 @@ def deliveries(connection: sa.Connection, job_id: int) -> list[sa.Row[Any]]:
 def replay(connection: sa.Connection, row: sa.Row[Any]) -> None:
     """Send a callback again, from the beginning of its schedule, with the same id.
 
-    `WrongStateError` before the job's end. An attempt in progress may still be delivered, but is not recorded.
+    `WrongStateError` before the job's end, `GoneError` if the callback was removed meanwhile. An attempt in progress
+    may still be delivered, but is not recorded.
     """
     if row.state == CallbackState.WAITING:
         raise WrongStateError(RequestCode.JOB_NOT_ENDED, row.job_status)
@@ -82,7 +84,8 @@ def replay(connection: sa.Connection, row: sa.Row[Any]) -> None:
             connection, row.job_id, Phase.CALLBACK, {0: 0}
         )  # it was deleted with the expired report
     whole = callbacks.update().where(callbacks.c.job_id == row.job_id)
-    connection.execute(whole.values(delivered_at=None, given_up_at=None))
+    if not connection.execute(whole.values(delivered_at=None, given_up_at=None)).rowcount:
+        raise GoneError
 
 
 def _select(actor: Actor) -> sa.Select[Any]:

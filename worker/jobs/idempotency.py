@@ -16,6 +16,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from schemas.database.tables import idempotency_keys, lease_tokens
 from worker.config.settings import get_settings
+from worker.database import expired_rows
 from worker.queue.job_state import in_seconds
 
 
@@ -101,9 +102,10 @@ def drop(connection: sa.Connection, claim: Claim) -> None:
     connection.execute(idempotency_keys.delete().where(_is(claim), ~_is_finished()))
 
 
-def forget_expired(connection: sa.Connection) -> int:
-    """Delete expired keys; return how many."""
-    return connection.execute(idempotency_keys.delete().where(idempotency_keys.c.until <= sa.func.now())).rowcount
+def forget_expired(connection: sa.Connection, most: int) -> int:
+    """Delete up to `most` expired keys; return how many."""
+    until = idempotency_keys.c.until
+    return expired_rows.remove(connection, idempotency_keys, until <= sa.func.now(), until, most)
 
 
 def _while_under_way() -> sa.ColumnElement[Any]:

@@ -20,6 +20,7 @@ from worker.config.settings import get_settings
 from worker.queue import job_state
 
 DAY, HOUR = 86_400.0, 3600.0  # seconds
+MOST_DUE = 10_000  # jobs of which a round chooses
 _STAGED = re.compile(r"#\d+$")
 _CHUNK = re.compile(r"batches/.*|\d+(-\d+)?\.arrow")
 
@@ -87,12 +88,14 @@ def is_needed(job_id: sa.ColumnElement[int] | int) -> sa.ColumnElement[bool]:
 
 
 def due(connection: sa.Connection, most: int) -> list[int]:
-    """Return up to `most` jobs with expired files.
+    """Return up to `most` jobs with expired files, of the `MOST_DUE` oldest of each class.
 
     In random order: a job whose files cannot be removed must not block all others.
     """
-    over = (sa.and_(mark, _is_over(part)) for part, mark in _MARKS.items())
-    query = sa.select(jobs.c.id).where(sa.or_(*over), ~is_needed(jobs.c.id)).order_by(sa.func.random()).limit(most)
+    ended = jobs.c.finished_at
+    over = (sa.select(jobs.c.id).where(mark, _is_over(part)) for part, mark in _MARKS.items())
+    oldest = sa.union(*(each.order_by(ended).limit(MOST_DUE).subquery().select() for each in over)).subquery("oldest")
+    query = sa.select(oldest.c.id).where(~is_needed(oldest.c.id)).order_by(sa.func.random()).limit(most)
     return list(connection.execute(query).scalars())
 
 

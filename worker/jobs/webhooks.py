@@ -24,13 +24,12 @@ from schemas.http.webhooks import NUMBER, MessageKind, MessageState
 from schemas.permissions import Actor
 from schemas.roles import Role
 from worker.config.settings import get_settings
-from worker.database import tenant_scope
+from worker.database import expired_rows, tenant_scope
 from worker.numbers import changes
 from worker.queue.job_state import in_seconds
 
 MOST_PER_TENANT = 20
 MOST_DELIVERIES = 100  # listed for one message
-MOST_FORGOTTEN = 5_000  # messages removed at a time
 MOST_ADMINS = 20  # notified that a subscription was switched off
 DAYS_TO_NOTIFY = 2.0  # after that, they are not notified any more
 DAY = 86_400.0  # seconds
@@ -212,9 +211,19 @@ def notify_again(connection: sa.Connection, webhook_id: int) -> None:
     connection.execute(webhooks.update().where(webhooks.c.id == webhook_id).values(notified_at=None))
 
 
-def forget(connection: sa.Connection) -> int:
-    """Delete messages that ended before the changes of numbers that are kept; return how many."""
+def forget(connection: sa.Connection, most: int) -> int:
+    """Delete up to `most` messages that ended before the changes of numbers that are kept; return how many."""
+    ended_at = webhook_messages.c.ended_at
+    return expired_rows.remove(connection, webhook_messages, ended_at < _kept_since(), ended_at, most)
+
+
+def forget_unsent(connection: sa.Connection, most: int) -> int:
+    """Delete up to `most` messages of subscriptions that have been switched off for as long; return how many."""
     own = webhook_messages.c
-    over = own.ended_at < in_seconds(-get_settings().keep_changes_days * DAY)
-    some = sa.select(own.id).where(over).order_by(own.ended_at).limit(MOST_FORGOTTEN)
-    return connection.execute(webhook_messages.delete().where(own.id.in_(some))).rowcount
+    is_off = sa.exists().where(webhooks.c.id == own.webhook_id, ~webhooks.c.is_enabled)
+    over = (own.state == MessageState.PENDING) & (own.next_attempt_at < _kept_since()) & is_off
+    return expired_rows.remove(connection, webhook_messages, over, own.next_attempt_at, most)
+
+
+def _kept_since() -> sa.ColumnElement[Any]:
+    return in_seconds(-get_settings().keep_changes_days * DAY)

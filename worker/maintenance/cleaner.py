@@ -1,4 +1,6 @@
-"""The cleanup round: removes expired files, keys and sessions, and files that killed processes left behind.
+"""The cleanup round: removes expired files and rows, and files that killed processes left behind.
+
+docs/reference/retention.md lists what bounds each table.
 
 A round does a bounded part of the work; the next one continues. Any number may run at once. An interrupted round does
 no harm: the next one finds what is left.
@@ -7,25 +9,28 @@ no harm: the next one finds what is left.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
+import sqlalchemy as sa
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from worker.accounts import login_throttle, sessions
+from worker.accounts import login_throttle, sessions, tokens
 from worker.config.errors import reason_of
 from worker.config.settings import get_settings
 from worker.database import processes
 from worker.database.engine import transaction
-from worker.jobs import idempotency, retention, webhooks
+from worker.jobs import idempotency, past_deliveries, retention, webhooks
 from worker.maintenance import orphan_folders
-from worker.numbers import changes, counts, holdings_report
+from worker.numbers import changes, counts, history, holdings_report
 from worker.storage import files, scratch
 
 log = structlog.get_logger(__name__)
 
-MOST_JOBS = 200
+MOST_JOBS = 1000
+MOST_ROWS = 5_000  # removed in one transaction
+MOST_BATCHES = 20  # such transactions of one step
 MOST_FOLDERS = 2000
 MOST_SECONDS = 10.0  # for each step: the worker has other work, above all the rescue round
 
@@ -36,18 +41,7 @@ _T = TypeVar("_T")
 
 def clean() -> None:
     """Run one round. A step that fails is logged and left to the next round."""
-    for step in (
-        forget_keys,
-        forget_sessions,
-        fold_counts,
-        expire,
-        expire_changes,
-        forget_messages,
-        forget_processes,
-        remove_orphans,
-        remove_scratch,
-        count_day,
-    ):
+    for step in STEPS:
         try:
             count = step()
         except FAILURES as error:
@@ -60,14 +54,33 @@ def clean() -> None:
 
 def forget_keys() -> int:
     """Delete expired idempotency keys; return how many."""
-    with transaction() as connection:
-        return idempotency.forget_expired(connection)
+    return _in_batches(idempotency.forget_expired)
 
 
 def forget_sessions() -> int:
-    """Delete ended sessions and old sign-in failures; return how many."""
+    """Delete ended sessions; return how many."""
     with transaction() as connection:
-        return sessions.forget_ended(connection) + login_throttle.forget_old(connection)
+        return sessions.forget_ended(connection)
+
+
+def forget_sign_ins() -> int:
+    """Delete old sign-in failures; return how many."""
+    return _in_batches(login_throttle.forget_old)
+
+
+def forget_tokens() -> int:
+    """Delete tokens that were revoked or expired long ago; return how many."""
+    return _in_batches(tokens.remove_ended)
+
+
+def forget_callbacks() -> int:
+    """Delete callbacks that ended long ago; return how many."""
+    return _in_batches(past_deliveries.forget_callbacks)
+
+
+def forget_mails() -> int:
+    """Delete e-mails that ended long ago; return how many."""
+    return _in_batches(past_deliveries.forget_mails)
 
 
 def forget_processes() -> int:
@@ -86,6 +99,17 @@ def count_day() -> int:
     """Count the numbers that were held when yesterday ended, once; return how many days were counted."""
     with transaction() as connection:
         return holdings_report.count_day(connection)
+
+
+def expire_days() -> int:
+    """Remove the daily counts of numbers that are no longer kept; return how many rows."""
+    return _in_batches(holdings_report.expire_days)
+
+
+def expire_history() -> int:
+    """Remove a part of the histories of numbers that are no longer kept; return how many rows."""
+    with transaction() as connection:
+        return history.expire(connection)
 
 
 def expire(most: int = MOST_JOBS) -> int:
@@ -126,8 +150,7 @@ def expire_changes() -> int:
 
 def forget_messages() -> int:
     """Delete old messages to subscribers; return how many."""
-    with transaction() as connection:
-        return webhooks.forget(connection)
+    return _in_batches(webhooks.forget) + _in_batches(webhooks.forget_unsent)
 
 
 def remove_orphans(most: int = MOST_FOLDERS) -> int:
@@ -155,6 +178,18 @@ def remove_scratch() -> int:
     return scratch.remove_abandoned(min(scratch.YOUNG_SECONDS, get_settings().orphan_hours * retention.HOUR))
 
 
+def _in_batches(remove: Callable[[sa.Connection, int], int]) -> int:
+    """Remove rows, up to `MOST_ROWS` per transaction, until fewer are left or the step is over; return how many."""
+    total = 0
+    for _ in _in_time(range(MOST_BATCHES)):
+        with transaction() as connection:
+            count = remove(connection, MOST_ROWS)
+        total += count
+        if count < MOST_ROWS:
+            break
+    return total
+
+
 def _in_time(items: Iterable[_T]) -> Iterator[_T]:
     """Yield the items until the step's time is over."""
     end = time.monotonic() + MOST_SECONDS
@@ -162,3 +197,23 @@ def _in_time(items: Iterable[_T]) -> Iterator[_T]:
         if time.monotonic() > end:
             return
         yield item
+
+
+STEPS: tuple[Callable[[], int], ...] = (
+    forget_keys,
+    forget_sessions,
+    forget_sign_ins,
+    forget_tokens,
+    fold_counts,
+    expire,
+    expire_changes,
+    expire_history,
+    expire_days,
+    forget_messages,
+    forget_callbacks,
+    forget_mails,
+    forget_processes,
+    remove_orphans,
+    remove_scratch,
+    count_day,
+)

@@ -23,7 +23,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from schemas.arrow_schemas import CHANGES
-from schemas.database.tables import number_change_positions, number_changes
+from schemas.database.tables import number_change_positions, number_changes, tenants
 from schemas.http.changes import CURSOR
 from schemas.permissions import Actor
 from worker.arrays.distinct import distinct_ids
@@ -261,7 +261,7 @@ def expire(connection: sa.Connection) -> int:
     """Remove changes that are no longer kept, oldest first, up to `MOST_EXPIRED`; return how many.
 
     The last of a tenant's positions without changes stays: the numbering goes on, and the mark of a cursor before the
-    oldest change that is kept is known.
+    oldest change that is kept is known. Not those of deleted tenants.
     """
     change, own, later = number_changes.c, number_change_positions.c, number_change_positions.alias()
     oldest = sa.select(change.id, change.at).order_by(change.id).limit(MOST_EXPIRED).subquery()
@@ -269,8 +269,9 @@ def expire(connection: sa.Connection) -> int:
     up_to = connection.execute(sa.select(sa.func.max(oldest.c.id)).where(oldest.c.at < kept_since)).scalar_one()
     if up_to is None:
         return 0
-    is_last = ~sa.exists().where(
-        later.c.tenant_id == own.tenant_id, later.c.position > own.position, later.c.change_id <= up_to
-    )
+    # Of the next position only: a tenant may have many.
+    following = sa.select(later.c.change_id).where(later.c.tenant_id == own.tenant_id, later.c.position > own.position)
+    is_next_kept = sa.func.coalesce(following.order_by(later.c.position).limit(1).scalar_subquery() > up_to, sa.true())
+    is_last = is_next_kept & sa.exists().where(tenants.c.id == own.tenant_id)
     connection.execute(number_change_positions.delete().where(own.change_id <= up_to, ~is_last))
     return connection.execute(number_changes.delete().where(change.id <= up_to)).rowcount

@@ -16,13 +16,13 @@ from sqlalchemy.dialects import postgresql
 from schemas.capabilities import CAPABILITY_NAMES
 from schemas.database.tables import carriers, counted_days, daily_holdings, phone_numbers, tenants
 from schemas.permissions import Tenant
-from worker.database import tenant_scope
+from worker.config.settings import get_settings
+from worker.database import expired_rows, tenant_scope
 from worker.database.time_limit import TooLongError, time_limit
 
 MOST_SECONDS = 30.0
 MOST_ROWS = 200_000
 MOST_DAILY_SECONDS = 300.0  # once a day, for all tenants
-KEPT_DAYS = 800  # two years and the month after
 _YESTERDAY = sa.cast(sa.func.timezone("UTC", sa.func.now()), sa.Date) - 1
 
 
@@ -74,7 +74,9 @@ def holdings(connection: sa.Connection, tenant: Tenant, day: date | None = None)
     )
     with time_limit(connection, MOST_SECONDS):
         rows = connection.execute(query).all()
-        at: datetime = connection.execute(when).scalar_one()
+        at: datetime | None = connection.execute(when).scalar_one_or_none()
+    if at is None:  # the day expired meanwhile: some of its rows may be missing
+        raise NotCountedError
     return None if len(rows) > MOST_ROWS else Report(at, rows)
 
 
@@ -87,14 +89,12 @@ def _counted() -> sa.Select[Any]:
 def count_day(connection: sa.Connection) -> int:
     """Count the numbers that all tenants held when yesterday ended, once; return how many days were counted.
 
-    Deletes the counts of days that are not kept any longer. A day whose numbers took longer than `MOST_DAILY_SECONDS`
-    stays without counts.
+    A day whose numbers took longer than `MOST_DAILY_SECONDS` stays without counts.
     """
     begun = postgresql.insert(counted_days).from_select(["day", "is_complete"], sa.select(_YESTERDAY, sa.true()))
     day = connection.execute(begun.on_conflict_do_nothing().returning(counted_days.c.day)).scalar_one_or_none()
     if day is None:
         return 0
-    connection.execute(counted_days.delete().where(counted_days.c.day < _YESTERDAY - KEPT_DAYS))
     groups = _counted().subquery("counted")
     rows = sa.select(sa.literal(day, sa.Date), groups)
     names = ["day", *groups.c.keys()]
@@ -105,3 +105,19 @@ def count_day(connection: sa.Connection) -> int:
     except TooLongError:
         connection.execute(counted_days.update().where(counted_days.c.day == day).values(is_complete=False))
         return 0
+
+
+def expire_days(connection: sa.Connection, most: int) -> int:
+    """Remove up to `most` counts of days that are no longer kept, the oldest first; return how many.
+
+    From then on, a day of which only a part is removed counts as one without counts.
+    """
+    kept_since = _YESTERDAY - get_settings().keep_daily_counts_days
+    is_over = counted_days.c.day < kept_since
+    connection.execute(counted_days.update().where(is_over, counted_days.c.is_complete).values(is_complete=False))
+    count = expired_rows.remove(
+        connection, daily_holdings, daily_holdings.c.day < kept_since, daily_holdings.c.day, most
+    )
+    has_counts = sa.exists().where(daily_holdings.c.day == counted_days.c.day)
+    connection.execute(counted_days.delete().where(is_over, ~has_counts))
+    return count
