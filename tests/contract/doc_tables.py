@@ -22,6 +22,7 @@ from schemas.metrics import METRICS
 from schemas.request_problems import REQUEST_PROBLEMS
 from schemas.roles import ROLE_TEXTS, SCOPE_TEXTS
 from tests.contract.reference_pages import GENERATED, PAGES
+from tests.contract.retained import BOUNDS, FILES, KEYS, OTHER_FILES, Bound
 from tests.support.permission_matrix import (
     ACTORS,
     CODES,
@@ -39,6 +40,7 @@ from worker.config.settings import Settings, variable_of
 
 ROOT = Path(__file__).resolve().parents[2]
 PLACEHOLDER = re.compile(r"^\{\{ (?P<name>[a-z-]+) \}\}\n", re.MULTILINE)
+_SPAN = re.compile(r"keep_\w+|orphan_hours|idempotency_hours")  # settings that say how long something is kept
 _OUTPUT = frozenset({"as_json", "output_format", "fields", "no_header"})
 FAMILIES = {
     Family.OK: "Successful rows",
@@ -261,6 +263,42 @@ def _scopes(scopes: str) -> str:
     return "any" if scopes == EVERY_SCOPE else " or ".join(f"`{scope}`" for scope in scopes.split())
 
 
+def retained_tables() -> str:
+    """Return what bounds each table of the database."""
+    return _retained(BOUNDS.items())
+
+
+def retained_files() -> str:
+    """Return what bounds files, in the storage and elsewhere."""
+    return _retained((*FILES.values(), *OTHER_FILES.items()), "Files")
+
+
+def retained_keys() -> str:
+    """Return what bounds the keys of the broker."""
+    return _retained(KEYS.items(), "Keys")
+
+
+def _retained(bounds: Iterable[tuple[str, Bound]], head: str = "Table") -> str:
+    rows = (
+        (name if head == "Files" else f"`{name}`", bound.by, *_kept(bound), _remover(bound)) for name, bound in bounds
+    )
+    return table((head, "Bounded by", "Kept", "Setting", "Removed by"), rows)
+
+
+def _kept(bound: Bound) -> tuple[str, str]:
+    """Return for how long, with the defaults of the settings; and the settings."""
+    fields = Settings.model_fields
+    times = [f"{fields[name].default:g} {name.rpartition('_')[2]}" for name in bound.settings if _SPAN.match(name)]
+    comma = "" if bound.kept.startswith("from") or not bound.kept or not times else ","
+    kept = f"{' / '.join(dict.fromkeys(times))}{comma} {bound.kept}".strip()
+    return kept, ", ".join(f"`NUMBERYARD_{name.upper()}`" for name in bound.settings)
+
+
+def _remover(bound: Bound) -> str:
+    module, _, function = bound.remover.rpartition(":")
+    return f"`{module.rpartition('.')[2]}.{function}`" if module else f"`{function}`" if function else ""
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "number-states": number_states,
     "permissions": permissions,
@@ -278,6 +316,9 @@ TABLES: dict[str, Callable[[], str]] = {
     "output-options": output_options,
     "exit-codes": exit_codes,
     "metrics": metrics,
+    "retained-tables": retained_tables,
+    "retained-files": retained_files,
+    "retained-keys": retained_keys,
 }
 
 

@@ -51,6 +51,30 @@ Counters of jobs count each job once, in the transaction that ends it. They surv
 jobs' files. Request metrics count from the start of the web process; their time includes the time that the client asked
 to wait (`Prefer: wait`) and the transfer of files and reports.
 """,
+    "docs/reference/retention.md": """\
+# Retention
+
+What is kept how long: every table, every kind of file and every key of the broker. The times are those of the
+defaults, by the database's clock. [Operations](../guides/operations.md#retention) explains them,
+[decision 14](../decisions/0014-retention.md) gives the reasons.
+
+A function without a module is a step of the cleaning round, which runs every `NUMBERYARD_TIDY_SECONDS`; each step does
+a bounded part of its work. Without a function, rows go with the row that they belong to, or stay.
+
+## Tables
+
+{{ retained-tables }}
+
+## Files
+
+{{ retained-files }}
+
+## Keys of Valkey or Redis
+
+They hold wake-up messages and no facts.
+
+{{ retained-keys }}
+""",
     "docs/reference/commands.md": """\
 # Commands
 

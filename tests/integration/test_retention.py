@@ -19,6 +19,7 @@ import uuid
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ import redis
 import sqlalchemy as sa
 
 from schemas.jobs import Phase
+from tests.contract.retained import KEYS
 from tests.support.api_client import Door, Json
 from tests.support.factories import World
 from tests.support.files import sheets
@@ -901,6 +903,9 @@ def test_a_worker_sweeps_and_tidies_when_it_starts(api: Door, house: House, tmp_
     try:
         wait_for(lambda: api.job(lost)["status"] == "completed_with_errors", 60, "the lost work is done")
         wait_for(lambda: not (house.folder / "jobs" / expired).exists(), DEADLINE, "what has expired is gone")
+        patterns = [pattern for names in KEYS for pattern in names.split(", ")]
+        keys = [bytes(key).decode() for key in valkey.scan_iter()]
+        assert [key for key in keys if not any(fnmatch(key, pattern) for pattern in patterns)] == []
     finally:
         process.terminate()
         process.wait(DEADLINE)
