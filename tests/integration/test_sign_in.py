@@ -220,7 +220,7 @@ def test_success_and_a_day_forget_failures(anyone: Portal, database: sa.Engine) 
     run(database, "UPDATE sign_in_failures SET last_at = now() - interval '25 hours'")
     assert "Too many" not in text_of(anyone.sign_in(UNKNOWN, "wrong"))
     run(database, "UPDATE sign_in_failures SET last_at = now() - interval '25 hours'")
-    assert cleaner.forget_sessions() == 1
+    assert cleaner.forget_sign_ins() == 1
     assert count(database, tables.sign_in_failures) == 0
 
 
