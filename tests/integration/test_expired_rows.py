@@ -12,21 +12,30 @@ import sqlalchemy as sa
 from schemas.database import tables
 from schemas.permissions import Actor
 from tests.support import factories, past_year
-from tests.support.api_client import Door
+from tests.support.api_client import Door, Json
 from tests.support.factories import World
 from tests.support.files import sheets
 from tests.support.job_rows import Ledger
 from tests.support.servers.databases import rows_read
-from worker.accounts import tokens
+from worker.accounts import login_throttle, tokens
 from worker.database.engine import engine
 from worker.database.time_limit import time_limit
-from worker.jobs import callback_queries, past_deliveries, retention
+from worker.jobs import callback_queries, idempotency, past_deliveries, retention, webhooks
 from worker.maintenance import cleaner
 from worker.numbers import changes, history, holdings_report
 
 DEADLINE = 20.0
 JOBS, LATE = 20_000, 300
 MOST_ROUNDS = 200
+REMOVALS = (
+    idempotency.forget_expired,
+    login_throttle.forget_old,
+    tokens.remove_ended,
+    past_deliveries.forget_callbacks,
+    past_deliveries.forget_mails,
+    webhooks.forget,
+    holdings_report.expire_days,
+)
 WITHOUT_ROWS = {"remove_orphans", "remove_scratch", "count_day"}
 ROWS_PER_BLOCK = 226  # 36 bytes with its pointer; PostgreSQL has 185 of 44 bytes in fact
 
@@ -334,6 +343,27 @@ def test_two_rounds_at_once_and_one_that_is_killed(
         made.append(count_of)
     assert sum(made) == expected
     assert _expired(ledger)[step] == 0
+
+
+def test_an_import_waits_for_no_removal(
+    api: Door, ledger: Ledger, world: World, configure: Callable[..., None]
+) -> None:
+    configure(keep_tokens_days=100, keep_history_days=100, keep_daily_counts_days=100)
+    past(ledger, world, 400)
+    uploaded = list[Json]()
+    upload = threading.Thread(target=lambda: uploaded.append(api.upload(sheets.csv_bytes(sheets.rows(5)))))
+    with ledger.engine.connect() as removing:
+        for remove in REMOVALS:
+            assert remove(removing, cleaner.MOST_ROWS), remove.__name__
+        assert history.expire(removing)
+        assert changes.expire(removing)
+        upload.start()
+        upload.join(3 * DEADLINE)
+        has_ended = not upload.is_alive()
+        removing.rollback()
+    upload.join(DEADLINE)
+    assert has_ended
+    assert uploaded[0]["status"] == "completed"
 
 
 # A year
