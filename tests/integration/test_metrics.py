@@ -415,6 +415,16 @@ def test_an_empty_token_is_none_and_a_short_one_is_refused(api: Door, configure:
     configure(metrics_token="")
     with api.client.get("/metrics", headers={"Authorization": "Bearer "}, environ_overrides=FROM) as answer:
         assert answer.status_code == 403
-    configure(metrics_token="short")  # noqa: S106
-    with pytest.raises(ValueError, match="16"):
-        get_settings()
+    for wrong in ("short", f"{SECRET},short", ",", f"{SECRET[:8]},{SECRET[8:16]}"):
+        configure(metrics_token=wrong)
+        with pytest.raises(ValueError, match="16"):
+            get_settings()
+
+
+def test_two_tokens_are_admitted_while_one_replaces_the_other(api: Door, configure: Callable[..., None]) -> None:
+    old, new = f"old-{SECRET}", f"new-{SECRET}"
+    configure(metrics_token=f"{new}, {old}")
+    for token, status in ((old, 200), (new, 200), (f"{new}, {old}", 401), (SECRET, 401)):
+        headers = {"Authorization": f"Bearer {token}"}
+        with api.client.get("/metrics", headers=headers, environ_overrides=FROM) as answer:
+            assert answer.status_code == status, token

@@ -60,12 +60,13 @@ def metrics() -> Response:
 
 
 def _admit() -> None:
-    """Admit the bearer of the operators' token; without a configured token, only clients on this machine."""
-    token = get_settings().metrics_token
-    if token is not None:
+    """Admit the bearer of a token of the operators; without a configured token, only clients on this machine."""
+    tokens = get_settings().metrics_tokens
+    if tokens:
         scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
-        right = hmac.compare_digest(secret.strip().encode(), token.get_secret_value().encode())
-        if scheme.lower() != "bearer" or not right:
+        sent = secret.strip().encode()
+        matches = [hmac.compare_digest(sent, token.encode()) for token in tokens]  # all of them, in constant time
+        if scheme.lower() != "bearer" or not any(matches):
             raise refuse(RequestCode.UNAUTHENTICATED)
     elif not _is_from_here():
         raise refuse(

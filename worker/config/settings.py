@@ -351,8 +351,8 @@ class Settings(BaseSettings):
     workers: int = Field(2, ge=1, description="Number of worker processes that `numberyard up` starts.")
     metrics_token: SecretStr | None = Field(
         None,
-        description="Bearer token for `/metrics`, at least 16 characters. Unset: only requests from the same machine "
-        "are allowed.",
+        description="Bearer token for `/metrics`, at least 16 characters; while it is changed the new and the old one, "
+        "separated by a comma. Unset: only requests from the same machine are allowed.",
     )
     faults_dir: Path | None = Field(
         None, description="Only for `make chaos`: folder with the failpoints at which processes crash."
@@ -417,8 +417,9 @@ class Settings(BaseSettings):
         """Refuse a weak token. An empty one means unset, because compose files cannot express that in another way."""
         if value is None or not value.get_secret_value():
             return None
-        if len(value) < SHORTEST_TOKEN or not value.get_secret_value().isascii():
-            raise ValueError(f"at least {SHORTEST_TOKEN} characters, ASCII only")
+        tokens = _listed(value.get_secret_value())
+        if not tokens or any(len(token) < SHORTEST_TOKEN or not token.isascii() for token in tokens):
+            raise ValueError(f"at least {SHORTEST_TOKEN} characters for each token, ASCII only")
         return value
 
     @field_validator(
@@ -470,6 +471,11 @@ class Settings(BaseSettings):
     def networks_of_proxies(self) -> tuple[callback_urls.Network, ...]:
         """`trusted_proxies`, parsed."""
         return callback_urls.networks_of(self.trusted_proxies)
+
+    @property
+    def metrics_tokens(self) -> tuple[str, ...]:
+        """`metrics_token`, parsed: each admits its bearer."""
+        return _listed(None if self.metrics_token is None else self.metrics_token.get_secret_value())
 
     @property
     def most_storage_calls(self) -> int:
