@@ -4,41 +4,31 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
+from tests.support import guides
 from tests.support.api_client import table
 from tests.support.servers import databases, service
 from tests.support.servers.service import NUMBERYARD, wait_for
-from worker.runtime.embedded import binaries
-from worker.runtime.processes.child import RunAs
 
 pytestmark = pytest.mark.xdist_group("service")
-GUIDE = Path(__file__).resolve().parents[2] / "docs/guides/backup.md"
 COUNT = 40_000
 LARGE, REVIEW, DONE = (2_122_000_000 + part * COUNT for part in range(3))
 
 
 def commands(heading: str) -> str:
     """The commands below a heading of the guide."""
-    section = GUIDE.read_text(encoding="utf-8").split(f"## {heading}\n")[1].split("\n## ")[0]
-    found = re.findall(r"```bash\n(.*?)```", section, re.DOTALL)
-    assert len(found) == 1
-    return str(found[0])
+    (found,) = guides.blocks("backup", heading)
+    return found
 
 
 def run(script: str, **settings: object) -> None:
-    """Run commands as an operator does, in a shell, with the tools of the server's version."""
-    tools = binaries.postgres_home(RunAs()) / "bin"
-    path = os.pathsep.join((str(tools), str(Path(NUMBERYARD).parent), os.environ["PATH"]))
-    environment = os.environ | {name: str(value) for name, value in settings.items()} | {"PATH": path}
-    done = subprocess.run(
-        ["bash", "-c", f"set -eu\n{script}"], env=environment, capture_output=True, text=True, check=False, timeout=300
-    )
+    """Run commands as an operator does; `cp` may report a file that has vanished meanwhile."""
+    done = guides.attempt(script, **settings)
     vanished = "No such file" in done.stderr and "cp:" in done.stderr
     assert done.returncode == 0 or vanished, done.stdout + done.stderr
 

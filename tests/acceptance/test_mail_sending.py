@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from pathlib import Path
 
 import httpx
 
 from tests.support.files import sheets
+from tests.support.portal_forms import post
 from tests.support.servers import service
 from tests.support.servers.callback_receiver import NETWORK, Receiver, receiving
 from tests.support.servers.mail_server import MailServer, serving
@@ -25,14 +25,6 @@ def signed_in(up: Service, name: str) -> httpx.Client:
     browser = httpx.Client(base_url=up.url, timeout=60.0, trust_env=False, verify=NO_TLS, headers={"Origin": up.url})
     post(browser, "/sign-in", "/sign-in", email=account["email"], password=account["password"])
     return browser
-
-
-def post(browser: httpx.Client, page: str, path: str, file: tuple[str, bytes] | None = None, **fields: str) -> None:
-    """Send a form of a page."""
-    token = re.search(r'name="csrf_token" value="(\w+)"', browser.get(page).text)
-    assert token is not None
-    answer = browser.post(path, data={"csrf_token": token[1], **fields}, files=None if file is None else {"file": file})
-    assert answer.status_code == 303, answer.text
 
 
 def test_a_killed_sender_and_a_mail_server_that_hangs(tmp_path: Path) -> None:

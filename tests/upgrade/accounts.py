@@ -102,6 +102,7 @@ class Load:
 
     accounts: Accounts
     rows: Callable[[int], bytes]  # the file of the n-th upload
+    pause: float = 0.3  # seconds between two uploads
     answered: int = 0
     errors: list[str] = field(default_factory=list)
     uploads: list[str] = field(default_factory=list)
@@ -129,7 +130,7 @@ class Load:
 
     def _upload(self) -> None:
         number = 0
-        while not self._done.wait(0.3):
+        while not self._done.wait(self.pause):
             content, key = self.rows(number), uuid.uuid4().hex
             number += 1
             send = {"files": {"file": ("small.csv", content)}, "headers": {"Idempotency-Key": key}}

@@ -90,6 +90,11 @@ class Running:
             self.process.send_signal(signal.SIGTERM)
             self.process.wait(STOP_SECONDS)
 
+    def drain(self) -> None:
+        """End it as `stop` does; it must have ended by itself, without an error."""
+        self.stop()
+        assert self.process.returncode == 0, f"{self.role}: {self.process.returncode}"
+
     def kill(self) -> None:
         """Kill it with all processes that it started."""
         with contextlib.suppress(ProcessLookupError):
@@ -105,6 +110,7 @@ class Stand:
     database_url: str
     redis_url: str
     settings: Json = field(default_factory=dict)
+    variables: dict[str, str] = field(default_factory=dict)  # of the environment, that are no settings
     started: list[Running] = field(default_factory=list)
 
     def environment(self, release: Release) -> dict[str, str]:
@@ -113,14 +119,14 @@ class Stand:
         given: Json = {
             **QUICK,
             "rows_per_chunk": 500,
+            "storage_url": f"file://{self.folder}/files",
+            "metrics_token": "0123456789abcdef",
             **self.settings,
             "database_url": self.database_url,
             "redis_url": self.redis_url,
-            "storage_url": f"file://{self.folder}/files",
-            "metrics_token": "0123456789abcdef",
         }
         named = {f"NUMBERYARD_{name.upper()}": str(value) for name, value in given.items()}
-        return kept | named | {"PYTHONPATH": str(release.tree)}
+        return kept | named | self.variables | {"PYTHONPATH": str(release.tree)}
 
     def numberyard(self, release: Release, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a command of a release."""
@@ -135,12 +141,23 @@ class Stand:
             timeout=COMMAND_SECONDS,
         )
 
+    def run(self, role: str, script: str) -> Running:
+        """Start a process of this release by a command of a shell, which may name `celery` and `numberyard`."""
+        path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+        return self._begun(PRESENT, role, ["bash", "-c", f"PATH='{path}'; exec {script}"])
+
     def start(self, release: Release, role: str) -> Running:
         """Start a process and wait until a web process is ready."""
         port = free_port() if role == "web" else 0
+        running = self._begun(release, role, [str(release.python), "-m", *_command(role, port)], port)
+        if role == "web":
+            wait_for(lambda: _is_ready(running), READY_SECONDS, f"{role} of {release.version}", 0.2)
+        return running
+
+    def _begun(self, release: Release, role: str, command: list[str], port: int = 0) -> Running:
         with (self.folder / f"{role}-{len(self.started)}.log").open("ab") as log:
             process = subprocess.Popen(
-                [str(release.python), "-m", *_command(role, port)],
+                command,
                 env=self.environment(release),
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
@@ -150,8 +167,6 @@ class Stand:
             )
         running = Running(release, role, process, port)
         self.started.append(running)
-        if role == "web":
-            wait_for(lambda: _is_ready(running), READY_SECONDS, f"{role} of {release.version}", 0.2)
         return running
 
     def logs(self) -> str:

@@ -13,19 +13,16 @@ import pytest
 import sqlalchemy as sa
 from alembic import command
 
-from tests.support.api_client import table
 from tests.support.files import sheets
-from tests.support.servers import databases, service
+from tests.support.servers import service
 from tests.support.servers.service import Json, wait_for
 from tests.upgrade import accounts, stand
-from tests.upgrade.accounts import Accounts, Load
+from tests.upgrade.accounts import Accounts
+from tests.upgrade.rounds import FIRST, LARGE, SMALL, assert_nothing_lost, begun, in_flight, load, opened
 from tests.upgrade.stand import PRESENT, Release, Running, Stand
 from worker.database import migrate, schema_version
-from worker.runtime.embedded import EmbeddedValkey
 
 PREVIOUS = "0.1.0"
-SMALL, LARGE = 20, 40_000
-FIRST = 2_122_000_000  # of the numbers in prepared files; the files of the load follow it
 pytestmark = pytest.mark.xdist_group("upgrade")
 
 
@@ -36,29 +33,8 @@ def previous(tmp_path_factory: pytest.TempPathFactory) -> Release:
 
 @pytest.fixture
 def bench(database_server: sa.URL, tmp_path: Path) -> Iterator[Stand]:
-    """An empty database and a broker of its own."""
-    name = f"upgrade_{tmp_path.name}"
-    databases.run(database_server, f'CREATE DATABASE "{name}" TEMPLATE template0')
-    url = database_server.set(database=name).render_as_string(hide_password=False)
-    with EmbeddedValkey(tmp_path / "valkey", durable=False) as broker:
-        found = Stand(tmp_path, url, broker.url)
-        try:
-            yield found
-        finally:
-            found.close()
-            print(found.logs())  # noqa: T201 - shown if the test has failed
-    databases.run(database_server, f'DROP DATABASE "{name}" WITH (FORCE)')
-
-
-def begun(bench: Stand, release: Release) -> tuple[list[Running], Accounts]:
-    """A service of a release with two accounts, and its two web processes."""
-    done = bench.numberyard(release, "migrate")
-    assert done.returncode == 0, done.stderr
-    made = stand.document(bench.numberyard(release, "init", "--name", "Master", "--json"))
-    webs = [bench.start(release, "web"), bench.start(release, "web")]
-    for role in ("worker", "upkeep", "beat"):
-        bench.start(release, role)
-    return webs, accounts.create(webs, made["token"])
+    with opened(database_server, tmp_path) as found:
+        yield found
 
 
 def running(bench: Stand, release: Release, *roles: str) -> list[Running]:
@@ -89,42 +65,6 @@ def jobs_of_every_state(own: Accounts) -> dict[str, str]:
     api.post(f"/v1/jobs/{ids['stopped']}/cancel")
     api.ended(ids["stopped"])
     return ids
-
-
-def in_flight(own: Accounts) -> str:
-    """A large job of which a part is written."""
-    job_id = own.reseller.upload(service.block(LARGE, FIRST + 100_000))
-
-    def is_under_way() -> bool:
-        job = own.reseller.job(job_id)
-        assert job["status"] not in service.ENDED, "too fast for this test"
-        return bool(job["progress"]["rows_done"])
-
-    wait_for(is_under_way, accounts.JOB_SECONDS, "the large job to be under way", 0.02)
-    return job_id
-
-
-def load(own: Accounts) -> Load:
-    return Load(own, lambda number: service.block(SMALL, FIRST + 1_000_000 + number * SMALL))
-
-
-def assert_nothing_lost(bench: Stand, own: Accounts, created: dict[str, int], *, is_present: bool = True) -> None:
-    """Each job has its rows, each row its result, the inventory their numbers, and lists know them all."""
-    total = 0
-    for job_id, count in created.items():
-        job = own.reseller.ended(job_id)
-        assert (job["status"], job["counts"]["created"]) == ("completed", count), job
-        report = own.reseller.request("GET", f"/v1/jobs/{job_id}/report.csv")
-        assert len({line["_number"] for line in table(report.content)}) == count
-        total += count
-    engine = sa.create_engine(sa.make_url(bench.database_url).set(drivername="postgresql+psycopg"))
-    with engine.connect() as connection:
-        assert connection.execute(sa.text("SELECT count(*) FROM phone_numbers")).scalar_one() == total
-        assert databases.forgotten(connection) == 0
-        assert databases.forgotten_countries(connection) == 0
-        if is_present:
-            assert databases.miscounted(connection) == 0
-    engine.dispose()
 
 
 def versions(bench: Stand) -> set[tuple[str, str]]:
