@@ -63,6 +63,14 @@ def series() -> dict[str, Metric]:
     return found | {f"{HTTP_SECONDS.name}{ending}": HTTP_SECONDS for ending in ("_bucket", "_count", "_sum")}
 
 
+def watched() -> dict[str, list[str]]:
+    """Return the other cells of the row of each alert in the guide to operations."""
+    text = (ROOT / "docs/guides/operations.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(Numberyard\w+)` \| (.+) \|$", text, re.MULTILINE)
+    assert len(rows) == len(dict(rows)), "an alert has two rows"
+    return {name: cells.split(" | ") for name, cells in rows}
+
+
 def promtool(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([need("promtool"), *arguments], capture_output=True, text=True, check=False)
 
@@ -83,6 +91,21 @@ def test_every_alert_is_tested_both_ways() -> None:
     for rule in alerts():
         fires = {bool(case["exp_alerts"]) for case in cases if case["alertname"] == rule["alert"]}
         assert fires == {True, False}, rule["alert"]
+
+
+def test_the_guide_says_of_every_alert_what_to_do() -> None:
+    assert list(watched()) == [rule["alert"] for rule in alerts()]
+    for rule in alerts():
+        metrics, *texts = watched()[rule["alert"]]
+        assert set(re.findall(r"`(\w+)`", metrics)) == set(re.findall(r"numberyard_\w+|\bup\b", rule["expr"]))
+        assert len([text for text in texts if text.strip()]) == 2, "meaning, and what to do"
+
+
+def test_metrics_of_the_guide_exist() -> None:
+    text = (ROOT / "docs/guides/operations.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"^\| `(numberyard_\w+)`", text, re.MULTILINE))
+    assert named
+    assert named <= set(series())
 
 
 @pytest.mark.parametrize(("right", "wrong"), [("> 300", "> 30000"), ("for: 2m", "for: 1h"), ("0.01 *", "0.001 *")])
