@@ -14,6 +14,8 @@ PACKAGES = {
     "aria2c": "aria2",
     "pgbouncer": "pgbouncer",
     "nginx": "nginx-light",
+    "redis-cli": "redis-tools",
+    "aws": "awscli",
     "prometheus": "prometheus",
     "promtool": "prometheus",
     "systemd-analyze": "systemd",
