@@ -100,7 +100,7 @@ def test_no_password_has_a_default() -> None:
             if "PASSWORD" in name or name.endswith("_AUTH"):
                 assert BLANK.fullmatch(value), name
             if name.endswith("_URL") and "@" in value:
-                secret = value.partition("://")[2].partition("@")[0].partition(":")[2]
+                secret = BLANK.sub("${}", value).partition("://")[2].partition("@")[0].partition(":")[2]
                 assert secret.startswith("${") or secret == "", name
 
 

@@ -86,9 +86,10 @@ def test_every_option_is_listed() -> None:
 
 
 def test_every_setting_named_exists() -> None:
-    """Settings are `NUMBERYARD_` and a field; those of the command line and of the tools are listed here."""
-    of_tools = {"BROWSER", "REQUIRE_BROWSER", "REQUIRE_PROGRAMS", "SHOTS", "PORT", "TLS_DIR"}
-    others = {"URL", "TOKEN", "PROFILE", "CONFIG"} | of_tools
+    """Settings are `NUMBERYARD_` and a field; those of commands, tools and the compose file are here."""
+    of_tools = {"BROWSER", "REQUIRE_BROWSER", "REQUIRE_PROGRAMS", "SHOTS"}
+    of_compose = {"PORT", "TLS_DIR", "DB_USER", "DB_PASSWORD", "REDIS_PASSWORD"}
+    others = {"URL", "TOKEN", "PROFILE", "CONFIG"} | of_tools | of_compose
     known = {name.upper() for name in Settings.model_fields} | others
     named = set(re.findall(r"NUMBERYARD_([A-Z_]+[A-Z])(?![A-Z_*])", DOCUMENTS))
     assert named - known == set()

@@ -1,7 +1,8 @@
 """A real SMTP server (aiosmtpd) in a process of its own, for tests: it answers as it is told and keeps what it got.
 
 It offers STARTTLS with a certificate for 127.0.0.1 by an authority that is made with it, and takes mail only over TLS
-and from those who sign in. Parent and server share a folder: `mode` (see `MODES`), `got` (a file for each message).
+and from those who sign in. Parent and server share a folder: `mode` (see `MODES`), `password`, `got` (a file for each
+message).
 """
 
 from __future__ import annotations
@@ -95,6 +96,12 @@ class MailServer:
         part.write_text(mode)
         part.rename(self.folder / "mode")
 
+    def change_password(self, password: str) -> None:
+        """Refuse every other password from now on."""
+        part = self.folder / ".password"
+        part.write_text(password)
+        part.rename(self.folder / "password")
+
     def forget(self) -> None:
         for path in (self.folder / "got").glob("*.json"):
             path.unlink()
@@ -113,6 +120,7 @@ def serving(*, tls: str = "starttls") -> Iterator[MailServer]:
         server = MailServer(Path(name), free_port())
         (server.folder / "got").mkdir()
         server.answer("ok")
+        server.change_password(PASSWORD)
         _certify(server)
         command = [sys.executable, "-m", "tests.support.servers.mail_server", name, str(server.port), tls]
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
@@ -182,7 +190,9 @@ def main(folder: Path, port: int, tls: str) -> None:
     from aiosmtpd.smtp import AuthResult  # noqa: PLC0415
 
     def judge(_server: Any, _session: Any, _envelope: Any, _mechanism: str, data: Any) -> Any:  # noqa: ANN401
-        return AuthResult(success=(data.login, data.password) == (USER.encode(), PASSWORD.encode()))
+        expected = (USER.encode(), (folder / "password").read_bytes())
+        # Not handled: the server itself answers a refusal.
+        return AuthResult(success=(data.login, data.password) == expected, handled=False)
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "server.pem")

@@ -73,6 +73,10 @@ class S3:
             time.sleep(1)
         return answer.raise_for_status()
 
+    def refuse_unknown_keys(self) -> None:
+        """From now on, check signatures and rights, as S3 does. This object then lists nothing any more."""
+        httpx.post(f"{self.url}/moto-api/reset-auth", content="0", trust_env=False).raise_for_status()
+
     def keys(self) -> list[str]:
         """The keys of all objects, in order."""
         return self._names("?list-type=2&max-keys=100000", "Contents")
