@@ -6,7 +6,7 @@ import contextlib
 import json
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -15,14 +15,16 @@ import psycopg
 import pytest
 import redis
 import sqlalchemy as sa
+import trustme
 
 from tests.support import guides
 from tests.support.files import sheets
 from tests.support.portal_forms import post
 from tests.support.programs import need
-from tests.support.servers import mail_server, service
+from tests.support.servers import mail_server, redis_servers, service
 from tests.support.servers.callback_receiver import NETWORK, Got, Receiver, receiving
 from tests.support.servers.nginx import certified, proxied
+from tests.support.servers.postgres import Postgres, debian_home
 from tests.support.servers.s3_server import BUCKET, S3
 from tests.support.servers.service import NO_TLS, Json, wait_for
 from tests.upgrade.accounts import Api
@@ -36,7 +38,7 @@ pytestmark = pytest.mark.xdist_group("maintenance")
 DEADLINE = 60.0
 SLOW_UPLOADS = 1.0  # seconds between two: the store of the tests is slow
 OLD_TOKEN, NEW_TOKEN = "the-old-metrics-token", "the-new-metrics-token"
-NEW_PASSWORD = "b7d3c0ffee41"  # noqa: S105
+NEW_PASSWORD, LAST_PASSWORD = "b7d3c0ffee41", "c0ffee41b7d3"
 EMAIL, PASSWORD = "ada@master.example", "a password of the tests"
 
 
@@ -170,6 +172,12 @@ def test_database_broker_store_and_metrics(bench: Stand, store: tuple[S3, Json])
     assert (scraped(webs[-1:], OLD_TOKEN), scraped(webs[-1:], NEW_TOKEN)) == ({401}, {200})
     created = {large: LARGE, later: SMALL} | dict.fromkeys(requests.uploads, SMALL)
     assert_nothing_lost(bench, own, created)
+    guides.run(database[2], **variables | {"NEW_PASSWORD": LAST_PASSWORD})
+    with psycopg.connect(libpq(old_database.set(password=LAST_PASSWORD))) as connection:
+        assert connection.execute("SELECT count(*) FROM phone_numbers").fetchone() == (sum(created.values()),)
+    assert guides.attempt(database[3], **variables).returncode != 0, "processes still use the role"
+    bench.close()
+    wait_for(lambda: guides.attempt(database[3], **variables).returncode == 0, DEADLINE, "the role to be idle")
 
 
 def signed_in(bench: Stand, webs: list[Running]) -> httpx.Client:
@@ -261,7 +269,9 @@ def test_the_certificate_of_the_proxy(tmp_path: Path) -> None:
                 new = certified(nginx.folder)
                 trusting(new, both)
                 assert not accepts(nginx.url, new), "the new certificate is in use before the reload"
-                guides.run(f"{need('nginx')} -p '{nginx.folder}' -c '{nginx.folder}/nginx.conf' -s reload")
+                reload, *_ = of("Certificates")
+                place = f"{need('nginx')} -p '{nginx.folder}' -c '{nginx.folder}/nginx.conf'"
+                guides.run(reload.replace("nginx", place, 1))
                 wait_for(lambda: accepts(nginx.url, new), DEADLINE, "the new certificate", 0.1)
                 before = len(answers)
                 wait_for(lambda: len(answers) > before + 20, DEADLINE, "requests to go on", 0.1)
@@ -301,3 +311,90 @@ def ask(url: str, token: str, trust: ssl.SSLContext, answers: list[int | str], d
                 answers.append(sent.status_code)
             except httpx.TransportError as error:
                 answers.append(str(error))
+
+
+class Presented:
+    """A certificate for this machine by an authority of its own, as files that a server and a client read."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        self.authority = trustme.CA()
+        self.ca_file, self.certificate, self.key = (folder / name for name in ("ca.pem", "server.pem", "server.key"))
+        leaf = self.authority.issue_cert(LOOPBACK)
+        self.authority.cert_pem.write_to_path(str(self.ca_file))
+        self.certificate.write_bytes(leaf.cert_chain_pems[0].bytes())
+        self.key.write_bytes(leaf.private_key_pem.bytes())
+
+    def install(self, server: Postgres) -> None:
+        server.put("server.crt", self.certificate.read_bytes())
+        server.put("server.key", self.key.read_bytes())
+
+
+def is_presented(by: Presented, database: Postgres, broker: redis_servers.Server) -> list[bool]:
+    """Return whether database and broker have a certificate by this authority."""
+    verified = database.url.update_query_dict({"sslmode": "verify-full", "sslrootcert": str(by.ca_file)})
+    options: Json = {"password": broker.password, "ssl": True, "ssl_ca_certs": str(by.ca_file)}
+
+    def ask_database() -> None:
+        psycopg.connect(libpq(verified)).close()
+
+    def ask_broker() -> None:
+        with redis.Redis(LOOPBACK, broker.port, **options) as client:
+            client.ping()
+
+    return [is_trusted(ask_database), is_trusted(ask_broker)]
+
+
+def is_trusted(connect: Callable[[], None]) -> bool:
+    """Return whether a connection succeeds; False if the certificate is not trusted."""
+    try:
+        connect()
+    except (psycopg.OperationalError, redis.ConnectionError) as error:
+        if "certificate verify failed" in str(error).lower():
+            return False
+        raise
+    return True
+
+
+def test_certificates_of_database_and_broker(tmp_path: Path) -> None:
+    """Of another authority: the service trusts both for a time, and is then started with the new one alone."""
+    need("redis-cli")
+    old, new, both = Presented(tmp_path / "old"), Presented(tmp_path / "new"), tmp_path / "both.pem"
+    both.write_bytes(old.ca_file.read_bytes() + new.ca_file.read_bytes())
+    files = f"tls-cert-file {old.certificate}\ntls-key-file {old.key}\ntls-ca-cert-file {both}\ntls-auth-clients no\n"
+    options = {"ssl": True, "ssl_ca_certs": str(both)}
+    redis_server = redis_servers.Server(tmp_path / "redis", redis_servers.debian_redis(), files, options, tls=True)
+    with Postgres(tmp_path / "postgres", debian_home()) as database, redis_server as broker:
+        old.install(database)
+        database.ask("ALTER SYSTEM SET ssl = on")
+        database.ask("SELECT pg_reload_conf()")
+
+        def verified(ca_file: Path) -> str:
+            address = database.url.update_query_dict({"sslmode": "verify-full", "sslrootcert": str(ca_file)})
+            return libpq(address)
+
+        redis_url = f"rediss://:{broker.password}@{LOOPBACK}:{broker.port}/0"
+        bench = Stand(tmp_path, verified(both), redis_url, {"redis_ca_file": both})
+        try:
+            webs, own = begun(bench, PRESENT)
+            requests = load(own)
+            with requests.running():
+                assert is_presented(old, database, broker) == [True, True]
+                _, reload, replace = of("Certificates")
+                new.install(database)
+                guides.run(reload, ADMIN_DATABASE_URL=verified(both))
+                variables = {"PASSWORD": broker.password, "BROKER_HOST": LOOPBACK, "BROKER_PORT": broker.port}
+                variables |= {"CA_FILE": old.ca_file, "CERTIFICATE": new.certificate, "KEY": new.key}
+                guides.run(replace, **variables)
+                wait_for(lambda: is_presented(new, database, broker) == [True, True], DEADLINE, "the new ones", 0.2)
+                assert is_presented(old, database, broker) == [False, False]
+                bench.database_url, bench.settings["redis_ca_file"] = verified(new.ca_file), new.ca_file
+                restart(bench, webs)
+                before = len(requests.uploads)
+                wait_for(lambda: len(requests.uploads) > before + 2, DEADLINE, "uploads to go on", 0.2)
+            assert not requests.errors, requests.errors[:5]
+            for job in requests.uploads:
+                assert own.reseller.ended(job)["counts"]["created"] == SMALL
+        finally:
+            bench.close()
+            print(bench.logs())  # noqa: T201 - shown if the test has failed
