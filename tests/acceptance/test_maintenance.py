@@ -376,13 +376,13 @@ def test_certificates_of_database_and_broker(tmp_path: Path) -> None:
         redis_url = f"rediss://:{broker.password}@{LOOPBACK}:{broker.port}/0"
         bench = Stand(tmp_path, verified(both), redis_url, {"redis_ca_file": both})
         try:
-            webs, own = begun(bench, PRESENT)
-            requests = load(own)
+            webs, own = begun(bench, PRESENT, ("worker",))
+            requests = load(own, SLOW_UPLOADS)
             with requests.running():
                 assert is_presented(old, database, broker) == [True, True]
                 _, reload, replace = of("Certificates")
                 new.install(database)
-                guides.run(reload, ADMIN_DATABASE_URL=verified(both))
+                guides.run(reload, debian_home(), ADMIN_DATABASE_URL=verified(both))
                 variables = {"PASSWORD": broker.password, "BROKER_HOST": LOOPBACK, "BROKER_PORT": broker.port}
                 variables |= {"CA_FILE": old.ca_file, "CERTIFICATE": new.certificate, "KEY": new.key}
                 guides.run(replace, **variables)

@@ -22,9 +22,9 @@ def blocks(guide: str, heading: str) -> list[str]:
     return re.findall(r"^ *```bash\n(.*?)^ *```", section, re.DOTALL | re.MULTILINE)
 
 
-def attempt(script: str, **variables: object) -> subprocess.CompletedProcess[str]:
-    """Run commands in a shell, with the tools of the embedded PostgreSQL's version and `numberyard`."""
-    tools = binaries.postgres_home(RunAs()) / "bin"
+def attempt(script: str, postgres: Path | None = None, **variables: object) -> subprocess.CompletedProcess[str]:
+    """Run commands in a shell, with `numberyard` and the tools of a PostgreSQL, by default of the embedded one."""
+    tools = (postgres or binaries.postgres_home(RunAs())) / "bin"
     path = os.pathsep.join((str(tools), str(Path(NUMBERYARD).parent), os.environ["PATH"]))
     environment = os.environ | {name: str(value) for name, value in variables.items()} | {"PATH": path}
     return subprocess.run(
@@ -37,9 +37,9 @@ def attempt(script: str, **variables: object) -> subprocess.CompletedProcess[str
     )
 
 
-def run(script: str, **variables: object) -> str:
+def run(script: str, postgres: Path | None = None, **variables: object) -> str:
     """Run commands that have to succeed; return what they print."""
-    done = attempt(script, **variables)
+    done = attempt(script, postgres, **variables)
     assert done.returncode == 0, f"{script}\n{done.stdout}{done.stderr}"
     return done.stdout
 
