@@ -382,7 +382,7 @@ def test_certificates_of_database_and_broker(tmp_path: Path) -> None:
                 assert is_presented(old, database, broker) == [True, True]
                 _, reload, replace = of("Certificates")
                 new.install(database)
-                guides.run(reload, debian_home(), ADMIN_DATABASE_URL=verified(both))
+                guides.run_with(debian_home(), reload, ADMIN_DATABASE_URL=verified(both))
                 variables = {"PASSWORD": broker.password, "BROKER_HOST": LOOPBACK, "BROKER_PORT": broker.port}
                 variables |= {"CA_FILE": old.ca_file, "CERTIFICATE": new.certificate, "KEY": new.key}
                 guides.run(replace, **variables)

@@ -22,10 +22,23 @@ def blocks(guide: str, heading: str) -> list[str]:
     return re.findall(r"^ *```bash\n(.*?)^ *```", section, re.DOTALL | re.MULTILINE)
 
 
-def attempt(script: str, postgres: Path | None = None, **variables: object) -> subprocess.CompletedProcess[str]:
-    """Run commands in a shell, with `numberyard` and the tools of a PostgreSQL, by default of the embedded one."""
-    tools = (postgres or binaries.postgres_home(RunAs())) / "bin"
-    path = os.pathsep.join((str(tools), str(Path(NUMBERYARD).parent), os.environ["PATH"]))
+def attempt(script: str, /, **variables: object) -> subprocess.CompletedProcess[str]:
+    """Run commands in a shell, with `numberyard` and the tools of the embedded PostgreSQL."""
+    return _attempt(script, binaries.postgres_home(RunAs()), variables)
+
+
+def run(script: str, /, **variables: object) -> str:
+    """Run commands that have to succeed, as `attempt` does; return what they print."""
+    return _output(script, attempt(script, **variables))
+
+
+def run_with(postgres: Path, script: str, /, **variables: object) -> str:
+    """Run commands that have to succeed, with the tools of another PostgreSQL; return what they print."""
+    return _output(script, _attempt(script, postgres, variables))
+
+
+def _attempt(script: str, postgres: Path, variables: dict[str, object]) -> subprocess.CompletedProcess[str]:
+    path = os.pathsep.join((str(postgres / "bin"), str(Path(NUMBERYARD).parent), os.environ["PATH"]))
     environment = os.environ | {name: str(value) for name, value in variables.items()} | {"PATH": path}
     return subprocess.run(
         ["bash", "-c", f"set -eu\n{script}"],
@@ -37,9 +50,7 @@ def attempt(script: str, postgres: Path | None = None, **variables: object) -> s
     )
 
 
-def run(script: str, postgres: Path | None = None, **variables: object) -> str:
-    """Run commands that have to succeed; return what they print."""
-    done = attempt(script, postgres, **variables)
+def _output(script: str, done: subprocess.CompletedProcess[str]) -> str:
     assert done.returncode == 0, f"{script}\n{done.stdout}{done.stderr}"
     return done.stdout
 
