@@ -98,7 +98,8 @@ def test_the_database_itself_refuses_the_claims_of_older_workers(api: Door, data
     """A release before this check knows nothing of it, and its workers would write what lists do not find."""
     api.send(sheets.csv_bytes(sheets.rows(3)))
     claim = """
-        UPDATE job_chunks SET state = 'leased', lease_token = nextval('lease_tokens'), lease_until = now() + '1 minute'"""
+        UPDATE job_chunks
+        SET state = 'leased', lease_token = nextval('lease_tokens'), lease_until = now() + interval '1 minute'"""
     for version in ("", ", worker_version = 33, worker_token = currval('lease_tokens')"):
         with pytest.raises(IntegrityError, match="worker_version"), database.begin() as connection:
             connection.execute(sa.text(claim + version))
