@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import click
 import jsonschema
 import kubernetes_validate
 import pytest
@@ -23,8 +24,9 @@ from tests.contract.process_commands import SETTINGS, assert_runs_as_under_up, c
 from tests.support.api_client import application
 from tests.support.helm import manifests, rendered
 from tests.support.node import Node
+from webhook.cli.commands.migrate import migrate
 from webhook.http.gunicorn_conf import graceful_timeout
-from worker.config.settings import Settings
+from worker.config.settings import MIB, Settings, variable_of
 from worker.queue import broker
 from worker.runtime.local_stack import DRAIN_SECONDS
 
@@ -34,14 +36,26 @@ CHART = ROOT / "deploy/helm/numberyard"
 CASES = {path.name.removesuffix("-values.yaml"): yaml.safe_load(path.read_text()) for path in CHART.glob("ci/*.yaml")}
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
 OLDEST, NEWEST = "1.25", "1.37"
+GIB = 1024 * MIB
 CUSTOM = {"keda.sh", "monitoring.coreos.com"}
-SECRETS = {
-    "NUMBERYARD_DATABASE_URL",
-    "NUMBERYARD_REDIS_URL",
-    "NUMBERYARD_METRICS_TOKEN",
-    "NUMBERYARD_REDIS_SENTINEL_PASSWORD",
-    "NUMBERYARD_SMTP_PASSWORD",
-    "NUMBERYARD_SENTRY_DSN",
+SECRETS_OF_OTHERS = {
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_SSE_CUSTOMER_KEY_BASE64",
+    "AZURE_CLIENT_SECRET",
+    "AZURE_STORAGE_ACCOUNT_KEY",
+    "AZURE_STORAGE_SAS_TOKEN",
+    "GOOGLE_SERVICE_ACCOUNT_KEY",
+    "OTEL_EXPORTER_OTLP_HEADERS",
+    "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
+}
+NO_SECRETS_OF_OTHERS = {
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SSE_KMS_KEY_ID",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "GOOGLE_SERVICE_ACCOUNT",
+    "OTEL_EXPORTER_OTLP_CLIENT_KEY",
+    "OTEL_RESOURCE_ATTRIBUTES",
 }
 Json = dict[str, Any]
 
@@ -61,6 +75,11 @@ WRONG: dict[str, tuple[Json, str]] = {
     "a slip of the finger": (with_value("web.replica", 3), "replica"),
     "no secret": (with_value("existingSecrets", []), "existingSecrets"),
     "a secret in the open": (with_value("settings.NUMBERYARD_REDIS_URL", "redis://x"), "NUMBERYARD_REDIS_URL"),
+    "a secret of the telemetry in the open": (
+        with_value("settings.OTEL_EXPORTER_OTLP_HEADERS", "authorization=x"),
+        "OTEL_EXPORTER_OTLP_HEADERS",
+    ),
+    "a Job that ends before it has waited": (with_value("migrate.waitSeconds", 3600), "activeDeadlineSeconds"),
     "no setting at all": (with_value("settings.LOG_LEVEL", "INFO"), "LOG_LEVEL"),
     "a queue that does not exist": (with_value("workers.default", {"queues": ["mails"]}), "queues"),
     "a queue that no group serves": (
@@ -156,7 +175,9 @@ def test_processes_run_as_under_up(case: str) -> None:
     for name, pod in pods(case).items():
         command = container(pod)["command"]
         if name == "migrate":
-            assert command == COMPOSE["migrate"]["command"]
+            seconds = CASES[case].get("migrate", {}).get("waitSeconds")
+            assert command == COMPOSE["migrate"]["command"] + (["--wait", str(seconds)] if seconds else [])
+            assert migrate.make_parser(click.Context(migrate)).parse_args(command[2:])
             continue
         own = {"web": ["bind", "worker_tmp_dir", "workers"], "upkeep": ["concurrency"], "beat": []}
         assert_runs_as_under_up(name.partition("-")[0], command, *own.get(name, ["concurrency", "queues"]))
@@ -188,11 +209,19 @@ def test_what_is_named_in_the_chart_exists() -> None:
     text = "".join(path.read_text(encoding="utf-8") for path in sorted(CHART.rglob("*")) if path.is_file())
     assert set(re.findall(r"NUMBERYARD_[A-Z_]+[A-Z]", text)) - {"NUMBERYARD"} <= SETTINGS
     schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
-    secret = set(schema["properties"]["settings"]["propertyNames"]["not"]["enum"]) - {"AWS_SECRET_ACCESS_KEY"}
-    fields = {name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)}
-    assert secret == SECRETS == {f"NUMBERYARD_{name.upper()}" for name in fields}
     queues = schema["properties"]["workerDefaults"]["properties"]["queues"]["items"]["enum"]
     assert queues == list(broker.QUEUES_OF_WORKER)
+
+
+def test_no_secret_is_taken_among_the_settings() -> None:
+    """Those of the service, of the object stores and of the telemetry; names and files of keys are none."""
+    schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
+    judge = jsonschema.Draft7Validator(schema["properties"]["settings"])
+    fields = {name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)}
+    secrets = {variable_of(name) for name in fields} | SECRETS_OF_OTHERS
+    assert {name for name in secrets if judge.is_valid({name: "x"})} == set()
+    others = SETTINGS - secrets | NO_SECRETS_OF_OTHERS
+    assert {name for name in others if not judge.is_valid({name: "x"})} == set()
 
 
 def test_web_pods_are_probed_and_reached(case: str) -> None:
@@ -264,18 +293,40 @@ def test_pods_are_given_time_to_stop(case: str) -> None:
         for name, pod in found.items()
         if name.startswith(("worker", "upkeep"))
     )
+    for name, group in groups(case).items():
+        seconds = 600 if group.get("autoscaling", {}).get("enabled", False) else 60
+        assert found[f"worker-{name}"]["terminationGracePeriodSeconds"] == (
+            group["terminationGracePeriodSeconds"] or seconds
+        )
     (_, seconds) = container(found["web"])["lifecycle"]["preStop"]["exec"]["command"]
     assert found["web"]["terminationGracePeriodSeconds"] >= int(seconds) + 2 * graceful_timeout
+
+
+def groups(case: str) -> dict[str, Json]:
+    """Return the groups of workers, with the values that they do not set."""
+    defaults = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
+    common = defaults["workerDefaults"] | CASES[case].get("workerDefaults", {})
+    named = defaults["workers"] | CASES[case].get("workers", {})
+    return {name: common | group for name, group in named.items() if group is not None}
+
+
+def test_workers_have_the_memory_that_the_guide_names(case: str) -> None:
+    guide = " ".join((ROOT / "docs/guides/deployment.md").read_text(encoding="utf-8").split())
+    (gibibytes,) = re.findall(r"([\d.]+) GiB for ten million", guide)
+    for name, group in groups(case).items():
+        each = float(gibibytes) * GIB + (Settings().workbook_memory_bytes if "checking" in group["queues"] else 0)
+        limit = container(pods(case)[f"worker-{name}"])["resources"]["limits"]["memory"]
+        assert int(limit.removesuffix("Gi")) * GIB >= group["concurrency"] * each
 
 
 def test_beat_is_one_and_migrate_runs_first(case: str) -> None:
     (beat,) = [found for found in objects(case, "Deployment") if found["metadata"]["name"].endswith("-beat")]
     assert (beat["spec"]["replicas"], beat["spec"]["strategy"]) == (1, {"type": "Recreate"})
-    (migrate,) = objects(case, "Job")
-    assert migrate["metadata"]["annotations"]["helm.sh/hook"] == "pre-install,pre-upgrade"
+    (job,) = objects(case, "Job")
+    assert job["metadata"]["annotations"]["helm.sh/hook"] == "pre-install,pre-upgrade"
     # At an installation nothing of the chart exists yet but hooks of less weight.
     accounts = {found["metadata"]["name"] for found in objects(case, "ServiceAccount")}
-    pod = migrate["spec"]["template"]["spec"]
+    pod = job["spec"]["template"]["spec"]
     assert pod["serviceAccountName"] not in accounts
     assert not any("configMapRef" in source for source in container(pod)["envFrom"])
 
@@ -321,6 +372,9 @@ def test_processes_reach_only_what_they_use(case: str) -> None:
         assert bool(policy["spec"]["ingress"]) == (component == "web")
         assert (443 in ports) == (component == "upkeep" or not (claim or component in {"beat", "migrate"}))
         assert (6379 in ports) == (component != "migrate")
+        assert (26379 in ports) == (case == "full" and component != "migrate")  # Redis Sentinel
+        given = CASES[case]["networkPolicy"]["extraEgress"] if case == "full" else []
+        assert [rule for rule in policy["spec"]["egress"] if rule in given] == given  # a collector of traces
         assert bool(ports & {5432, 6432}) == (component != "beat")
 
 
