@@ -11,6 +11,7 @@ import socket
 import subprocess
 from pathlib import Path
 
+import click
 import pytest
 import yaml
 from pydantic import SecretStr
@@ -18,6 +19,8 @@ from pydantic import SecretStr
 from tests.contract.process_commands import SETTINGS, assert_runs_as_under_up
 from tests.support.programs import need
 from tests.support.servers import web_server
+from webhook.cli.commands.migrate import migrate
+from webhook.cli.exit_codes import Exit
 from webhook.http.gunicorn_conf import graceful_timeout
 from worker.config.settings import Settings
 from worker.queue import broker
@@ -123,16 +126,44 @@ def test_processes_run_as_under_up(name: str) -> None:
     assert_runs_as_under_up(process(name), command(name), *own)
 
 
-def test_migrate_runs_first_and_until_it_succeeds() -> None:
-    shell, option, script = command("numberyard-migrate.service")
-    assert (shell, option) == ("/bin/sh", "-c")
-    assert script == f"until /opt/numberyard/bin/{' '.join(COMPOSE['migrate']['command'])}; do sleep 5; done"
+def test_migrate_runs_first() -> None:
     for name in UNITS:
         if "migrate" not in name:
             unit = parsed(name)["Unit"]
             assert "numberyard-migrate.service" in unit["After"].split()
             assert unit["Requires"] == "numberyard-migrate.service"
             assert unit["PartOf"] == "numberyard.target"
+
+
+@pytest.mark.parametrize(
+    ("codes", "runs", "ended_with"),
+    [
+        ([Exit.OK], 1, Exit.OK),
+        ([Exit.UNREACHABLE, Exit.UNREACHABLE, Exit.OK], 3, Exit.OK),
+        ([Exit.UNREACHABLE, Exit.REFUSED, Exit.OK], 2, Exit.REFUSED),
+        ([Exit.USAGE, Exit.OK], 1, Exit.USAGE),
+        ([Exit.UNEXPECTED, Exit.OK], 1, Exit.UNEXPECTED),
+    ],
+)
+def test_migrate_is_repeated_only_while_a_server_is_away(
+    tmp_path: Path, codes: list[Exit], runs: int, ended_with: Exit
+) -> None:
+    """The command of the unit, with a program that ends with one code after the other."""
+    (tmp_path / "codes").write_text("".join(f"{code:d}\n" for code in codes))
+    program = tmp_path / "numberyard"
+    program.write_text(f'#!/bin/sh\ncd {tmp_path}\necho "$*" >> runs\nexit "$(sed -n "$(grep -c "" runs)p" codes)"\n')
+    (tmp_path / "sleep").symlink_to("/bin/true")
+    program.chmod(0o755)
+    shell, option, script = command("numberyard-migrate.service")
+    assert (shell, option) == ("/bin/sh", "-c")
+    script = script.replace("$$", "$").replace("/opt/numberyard/bin/numberyard", str(program))
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    ended = subprocess.run([shell, option, script], env=environment, timeout=60, check=False)
+    assert ended.returncode == ended_with
+    lines = (tmp_path / "runs").read_text().splitlines()
+    name, *arguments = lines[0].split()
+    assert (len(lines), ["numberyard", name]) == (runs, COMPOSE["migrate"]["command"])
+    assert migrate.make_parser(click.Context(migrate)).parse_args(arguments)
 
 
 def test_every_queue_is_served_by_the_target() -> None:
@@ -147,8 +178,10 @@ def test_processes_are_given_time_to_stop() -> None:
         service = parsed(name)["Service"]
         least = {"web": graceful_timeout, "worker": DRAIN_SECONDS, "upkeep": DRAIN_SECONDS}.get(process(name), 0)
         assert int(service["TimeoutStopSec"]) > least
-        assert service["KillMode"] == "mixed"  # SIGTERM for the parent only, which drains its children
-        if process(name) != "migrate":
+        if process(name) == "migrate":
+            assert service["KillMode"] == "control-group"  # SIGTERM for the command, too: its parent is a shell
+        else:
+            assert service["KillMode"] == "mixed"  # SIGTERM for the parent only, which drains its children
             assert service["Restart"] == "always"
 
 
