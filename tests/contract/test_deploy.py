@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import httpx
 import jsonschema
 import pytest
 import yaml
@@ -25,6 +26,7 @@ from webhook.http import gunicorn_conf
 from webhook.http.preferences import LONGEST_WAIT
 from webhook.server import problems
 from worker.config.settings import MIB, Settings
+from worker.runtime.processes.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
@@ -105,6 +107,17 @@ def test_nginx_accepts_its_configuration(tmp_path: Path) -> None:
     part = tmp_path / "numberyard.conf"
     part.write_text(part.read_text().replace("proxy_buffering on", "proxy_bufering on"))
     assert subprocess.run(line, capture_output=True, check=False).returncode != 0
+
+
+def test_nginx_logs_no_numbers_and_searches(tmp_path: Path) -> None:
+    """With the default of nginx, which Debian and the image have: an access log with the line of each request."""
+    folder = tmp_path / "nginx"
+    paths = ("/v1/numbers/%2B493012345678?search=Mustermann", "/portal/numbers?search=Mustermann")
+    with nginx.proxied(folder, free_port()) as proxy, proxy.client() as client:
+        assert [client.get(path).status_code for path in paths] == [503, 503]
+        plain = f"http://{nginx.NAME}:{proxy.plain_port}"
+        assert [httpx.get(plain + path, trust_env=False).status_code for path in paths] == [403, 308]
+    assert (folder / "access.log").read_text() == ""
 
 
 def directive(name: str) -> str:
