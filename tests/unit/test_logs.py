@@ -17,10 +17,13 @@ logs.configure("web")
 log = structlog.get_logger("ours")
 """
 REQUIRED = ["timestamp", "level", "event", "logger", "process", "pid"]
-PASSWORD, BROKER_PASSWORD, METRICS_TOKEN = "pass-of-database", "pass of broker", "token-for-metrics-42"
+PASSWORD, BROKER_PASSWORD, METRICS_TOKEN = "pass-of:database", "pass of broker", "token-for-metrics-42"
+SECOND_PASSWORD, SENTINEL_PASSWORD = "pass@of-second", "pass-of-sentinels"
 ENVIRONMENT = {
     "NUMBERYARD_DATABASE_URL": f"postgresql://u:{PASSWORD}@h/n",
-    "NUMBERYARD_REDIS_URL": f"redis://:{BROKER_PASSWORD}@h/0",
+    "NUMBERYARD_REDIS_URL": f"sentinel://:{BROKER_PASSWORD}@h/0;sentinel://:{SECOND_PASSWORD}@h2",
+    "NUMBERYARD_REDIS_MASTER_NAME": "main",
+    "NUMBERYARD_REDIS_SENTINEL_PASSWORD": SENTINEL_PASSWORD,
     "NUMBERYARD_METRICS_TOKEN": METRICS_TOKEN,
 }
 
@@ -110,6 +113,8 @@ raise RuntimeError("over")
         "nyk_aBc-d_Ef012345", "whsec_aBc0123+/=", f"postgresql+psycopg://u:{PASSWORD}@h/n", f"redis://:{BROKER_PASSWORD}@h",
         "http://me:hunter2hunter2@proxy:3128/", "Authorization: Bearer s3cret.s3cret", "Cookie: numberyard=s3cret; b=c",
         f"told {METRICS_TOKEN} as it is", f"connection password={PASSWORD} failed", "{'password': 's3cret s3cret'}",
+        f"told {PASSWORD} as it is", f"told {SECOND_PASSWORD} as it is", f"told {SENTINEL_PASSWORD} as it is",
+        "redis://u:hunter2@s3cret@h/0", "amqp://u:hunter2:s3cret@h/0", "{'Cookie': 'numberyard=s3cret; b=s3cret'}",
         "duplicate key\nDETAIL:  Key (e164)=(12125550142) exists.", "bad\nCONTEXT:  COPY staging, line 1: 12125550142",
     ],
 )  # fmt: skip
@@ -124,9 +129,15 @@ except ValueError:
     log.exception("failed")
 """
     lines = json.dumps(lines_of(program))
-    secrets = ("aBc", PASSWORD, BROKER_PASSWORD, "hunter2", "s3cret", METRICS_TOKEN, "12125550142")
+    secrets = ["aBc", PASSWORD, BROKER_PASSWORD, "hunter2", "s3cret", METRICS_TOKEN, "12125550142", "database"]
+    secrets += [SECOND_PASSWORD, "of-second", SENTINEL_PASSWORD]
     assert [secret for secret in secrets if secret in lines] == []
     assert "***" in lines
+
+
+def test_secrets_are_hidden_in_fields_that_are_objects() -> None:
+    (line,) = lines_of("log.info('x', headers={'Cookie': 'a=s3cret', 'Password': 's3cret', 'Accept': '*/*'})")
+    assert line["headers"] == {"Cookie": "***", "Password": "***", "Accept": "*/*"}
 
 
 def test_wrong_settings_do_not_keep_logs_from_being_json() -> None:

@@ -11,7 +11,6 @@ import json
 import logging
 import math
 import os
-import re
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -19,12 +18,11 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
-from urllib.parse import unquote
 
 import structlog
 from structlog.typing import EventDict, Processor
 
-from worker.config import error_reports, tracing
+from worker.config import error_reports, secret_filter, tracing
 from worker.config.errors import described
 from worker.config.settings import Settings, SettingsError, get_settings
 
@@ -33,26 +31,11 @@ LONGEST_TEXT = 1000  # characters of a field
 LONGEST_EXCEPTION = 3000
 LONGEST_SHORTENED = 120  # characters of a field in a line that would be too long
 MOST_MEMBERS = 20  # of a list or an object in a field
-SHORTEST_SECRET = 6  # characters: shorter passwords would be replaced in the middle of words
-HIDDEN = "***"
 FIRST = ("timestamp", "level", "event", "logger", "process", "pid")
 # Chatty at INFO: two lines for every rescue round; responses of external servers.
 _QUIET = ("celery.app.trace", "celery.worker.strategy", "celery.beat", "httpcore", "httpx", "alembic")
-_SECRETS = (
-    r"nyk_[\w-]+|whsec_[\w+/=-]+",  # API tokens, secrets of callbacks
-    r"(?<=://)[^\s/@:\"']*:[^\s/@\"']*(?=@)",  # user and password in an address
-    r"(?<=[Bb]earer )\S+|(?<=[Bb]asic )\S{8,}",
-    r"(?<=[Cc]ookie: )[^\r\n]+",
-    r"(?<=password=)[^\s&,;'\"]+|(?<=password': ')[^']+",
-    # Of messages of PostgreSQL: these lines quote values of rows.
-    r"(?<=DETAIL:  )[^\n]+|(?<=CONTEXT:  )[^\n]+",
-)
 _LIMITS = {"exception": LONGEST_EXCEPTION}
-# A line without any of these has no secret: to search for them takes a hundredth of the time of the patterns.
-_MARKERS = ("nyk_", "whsec_", "://", "earer ", "asic ", "ookie: ", "assword", "DETAIL:", "CONTEXT:")
 _process = "command"
-_hidden = re.compile("|".join(_SECRETS))
-_markers: tuple[str, ...] = _MARKERS
 
 
 class Handler(logging.StreamHandler[Any]):
@@ -92,11 +75,8 @@ def configure(process: str | None = None) -> None:
     `process`: the role of a process of the service, such as `web`. Then warnings and uncaught exceptions are logged,
     too, and the lines of loggers without a handler.
     """
-    global _hidden, _markers  # noqa: PLW0603 - logging is the process's own
     settings = _settings()
-    secrets = _secrets_of(settings)
-    _markers = (*_MARKERS, *(json.dumps(secret)[1:-1] for secret in secrets))
-    _hidden = re.compile("|".join([*map(re.escape, secrets), *_SECRETS]))
+    secret_filter.configure(settings)
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
@@ -125,7 +105,7 @@ def configure(process: str | None = None) -> None:
 
 
 def _log_everything(process: str, handler: Handler) -> None:
-    global _process  # noqa: PLW0603 - as above
+    global _process  # noqa: PLW0603 - logging is the process's own
     _process = process
     # What records have besides: the calling line, thread and process. To find these takes as long as the line itself.
     logging._srcfile = None  # noqa: SLF001 - as the documentation of logging describes
@@ -152,18 +132,6 @@ def _settings() -> Settings | None:
         return get_settings()
     except SettingsError:
         return None
-
-
-def _secrets_of(settings: Settings | None) -> list[str]:
-    """Return the passwords in the settings, the longest first."""
-    if settings is None:
-        return []
-    secrets = [settings.metrics_token, settings.smtp_password, settings.sentry_dsn]
-    texts = {secret.get_secret_value() for secret in secrets if secret is not None}
-    for address in (settings.database_url, settings.redis_url):
-        match = None if address is None else re.search(r"://[^/@]*:([^/@]+)@", address.get_secret_value())
-        texts |= set() if match is None else {match[1], unquote(match[1])}
-    return sorted((text for text in texts if len(text) >= SHORTEST_SECRET), key=len, reverse=True)
 
 
 def _add_trace(_logger: Any, _method: str, fields: EventDict) -> EventDict:  # noqa: ANN401 - structlog's own
@@ -208,7 +176,7 @@ def _line(fields: Mapping[str, Any]) -> str:
     known = {"process": _process, "pid": os.getpid(), **fields}
     ordered = {name: known.pop(name) for name in FIRST if name in known} | known
     line, bounded = _dumped(ordered, _plain)
-    if any(marker in line for marker in _markers):
+    if secret_filter.may_have_secrets(line):
         line, bounded = _dumped(ordered, _without_secrets)
     return line if len(line) < LONGEST_LINE else _shortened(bounded)
 
@@ -242,7 +210,12 @@ def _bounded(value: Any, limit: int, clean: Callable[[str, int], str], depth: in
         return value if math.isfinite(value) else str(value)
     if isinstance(value, Mapping) and depth:
         items = list(value.items())[:MOST_MEMBERS]
-        return {clean(str(name), LONGEST_SHORTENED): _bounded(each, limit, clean, depth - 1) for name, each in items}
+        return {
+            clean(str(name), LONGEST_SHORTENED): secret_filter.HIDDEN
+            if secret_filter.is_secret(str(name))
+            else _bounded(each, limit, clean, depth - 1)
+            for name, each in items
+        }
     if isinstance(value, list | tuple | set | frozenset) and depth:
         return [_bounded(each, limit, clean, depth - 1) for each in list(value)[:MOST_MEMBERS]]
     return clean(str(value), limit)
@@ -255,7 +228,7 @@ def _plain(text: str, limit: int) -> str:
 
 def _without_secrets(text: str, limit: int) -> str:
     valid = text.encode("utf-8", "backslashreplace").decode()  # without lone surrogates
-    return _cut(_hidden.sub(HIDDEN, valid), limit)
+    return _cut(secret_filter.cleaned(valid), limit)
 
 
 def _cut(text: str, limit: int) -> str:

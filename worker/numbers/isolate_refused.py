@@ -15,6 +15,7 @@ import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
+from worker.config.errors import HIDDEN, VALUES
 from worker.database.engine import REFUSALS
 from worker.numbers import copy_binary, inventory
 
@@ -29,8 +30,18 @@ _TABLES = (
 )
 # Errors that do not refuse a row are raised again: a number that exists by now, a lost lock, a full disk.
 _IS_REFUSAL = f"sqlstate ~ '^({'|'.join(REFUSALS)})' AND broken <> '{inventory.PRIMARY_KEY}'"
-# The first line of the server's message, with long numbers hidden; reasons go into the log.
-_MESSAGE = r"left(regexp_replace(split_part(sqlerrm, E'\n', 1), '\d{6,}', '***', 'g'), 200)"
+
+
+def _without_values(message: str) -> str:
+    """Return the SQL for a message without the values that it quotes."""
+    for values in VALUES:
+        pattern = values.replace("'", "''")
+        message = f"regexp_replace({message}, '{pattern}', '{HIDDEN}', 'g')"
+    return message
+
+
+# The first line of the server's message without values, as reasons go into the log.
+_MESSAGE = rf"left(split_part({_without_values('sqlerrm')}, E'\n', 1), 200)"
 _SINGLY = """DO $$
 DECLARE
     numbers bigint[];
