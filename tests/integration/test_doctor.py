@@ -240,6 +240,30 @@ def test_a_wrong_address_of_a_collector_is_named_by_its_variable(
     assert (code, faults(checks)) == (Exit.FAULTY, {"OTEL_EXPORTER_OTLP_ENDPOINT": "error"})
 
 
+@pytest.mark.parametrize(
+    "value", ["no address", "https://sentry.example.com/1", "https://key@sentry.example.com/x", "h:x"]
+)
+def test_a_wrong_dsn_is_an_error(doctor: Doctor, value: str) -> None:
+    code, checks, _ = doctor(SENTRY_DSN=value)
+    assert (code, faults(checks)) == (Exit.FAULTY, {"NUMBERYARD_SENTRY_DSN": "error"})
+
+
+def test_a_wrong_level_of_logs_is_an_error(doctor: Doctor) -> None:
+    code, checks, _ = doctor(LOG_LEVEL="loud")
+    assert (code, faults(checks)) == (Exit.FAULTY, {"NUMBERYARD_LOG_LEVEL": "error"})
+
+
+@pytest.mark.parametrize(("headers", "has_warning"), [("a=b, c=d%20e,", False), ("a=b,secret-token", True)])
+def test_wrong_headers_for_a_collector_are_a_warning_without_their_value(
+    doctor: Doctor, monkeypatch: pytest.MonkeyPatch, headers: str, *, has_warning: bool
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", headers)
+    code, checks, _ = doctor()
+    assert (code, faults(checks)) == (Exit.OK, {"OTEL_EXPORTER_OTLP_HEADERS": "warning"} if has_warning else {})
+    assert "secret-token" not in repr(checks)
+
+
 START = """
 import os, sys
 from webhook.asgi import create_app

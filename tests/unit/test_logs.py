@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from tests.support.servers import telemetry
+from worker.config import logs
+
 BEGIN = """
 import logging, threading, warnings
 import structlog
@@ -28,11 +31,11 @@ ENVIRONMENT = {
 }
 
 
-def lines_of(program: str, code: int = 0) -> list[dict[str, Any]]:
+def lines_of(program: str, code: int = 0, **settings: str) -> list[dict[str, Any]]:
     """Everything that a process writes, which must be log lines with the required fields."""
     done = subprocess.run(
         [sys.executable, "-W", "default", "-c", BEGIN + program],
-        env={"PYTHONPATH": ":".join(sys.path)} | ENVIRONMENT, capture_output=True, check=False,
+        env={"PYTHONPATH": ":".join(sys.path)} | ENVIRONMENT | settings, capture_output=True, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (code, b""), done.stderr.decode()
     lines = done.stderr.decode("ascii").splitlines()
@@ -154,3 +157,61 @@ except SettingsError as error:
     (line,) = lines_of(program, code=1)
     assert (line["event"], line["level"]) == ("cannot_start", "critical")
     assert line["reason"].startswith("NUMBERYARD_WORKERS: ")
+
+
+def test_a_wrong_dsn_stops_no_process_and_a_level_may_be_in_lower_case() -> None:
+    program = """
+from worker.config import error_reports
+error_reports.configure("web")
+error_reports.report(ValueError())
+log.info("too low")
+log.warning("runs")
+"""
+    (line,) = lines_of(program, NUMBERYARD_SENTRY_DSN="https://no-key.example.com/1", NUMBERYARD_LOG_LEVEL="warning")
+    assert line["event"] == "runs"
+
+
+def test_wrong_headers_for_a_collector_are_not_quoted() -> None:
+    program = "from worker.config import tracing; tracing.configure('web'); tracing.stop(); log.info('on')"
+    (line,) = lines_of(
+        program, OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:1", OTEL_EXPORTER_OTLP_HEADERS="secret-token"
+    )
+    assert line["event"] == "on"
+
+
+@pytest.mark.parametrize(
+    ("end", "code"),
+    [("error_reports.report(ValueError())", 0), ("error_reports.report(ValueError()); sys.exit(3)", 3),
+     ("raise ValueError", 1), ("crash()", 1)],
+)  # fmt: skip
+def test_a_report_is_sent_before_its_process_ends(end: str, code: int) -> None:
+    """Also by a process that is killed right after the line of an uncaught exception."""
+    program = """
+import os, sys
+from worker.config import error_reports
+error_reports.configure("web")
+def crash():
+    logged = sys.excepthook
+    sys.excepthook = lambda *failure: (logged(*failure), os._exit(1))
+    raise ValueError
+"""
+    with telemetry.receiving() as sent:
+        lines_of(program + end, code, NUMBERYARD_SENTRY_DSN=sent.dsn)
+        (report,) = sent.reports
+    assert report["exception"]["values"][-1]["type"] == "ValueError"
+
+
+def test_an_application_that_cannot_be_created_is_logged_and_reported() -> None:
+    program = """
+import webhook.asgi
+def fails():
+    raise RuntimeError("broken")
+webhook.asgi.create_wsgi_app = fails
+webhook.asgi.create_app()
+"""
+    with telemetry.receiving() as sent:
+        lines = lines_of(program, logs.BOOT_ERROR, NUMBERYARD_SENTRY_DSN=sent.dsn)
+        assert len(sent.reports) == 1
+    (line,) = [each for each in lines if each["level"] != "warning"]  # libraries warn at their import
+    assert (line["event"], line["level"], line["reason"]) == ("cannot_start", "critical", "RuntimeError")
+    assert line["exception"].startswith("RuntimeError: broken\n")

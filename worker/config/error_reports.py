@@ -6,6 +6,7 @@ It has no message that could quote a cell, no local variable, no header, no body
 
 from __future__ import annotations
 
+import atexit
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -23,11 +24,11 @@ _process: str | None = None  # the role of this process, once reports are on
 
 
 def configure(process: str) -> None:
-    """Turn reports on in this process, if they are configured; a thread sends them."""
+    """Turn reports on in this process, if they are configured; a thread sends them. A wrong DSN stops no process."""
     global _process  # noqa: PLW0603 - the process has one
     dsn = get_settings().sentry_dsn
-    if _process is not None or dsn is None or extras.missing("sentry"):
-        return
+    if _process is not None or dsn is None or extras.missing("sentry") or not is_dsn(dsn.get_secret_value()):
+        return  # each process logs at its start what is missing or wrong
     import sentry_sdk  # noqa: PLC0415 - only if needed: an optional package
 
     sentry_sdk.init(
@@ -43,6 +44,18 @@ def configure(process: str) -> None:
         before_send=_without_messages,
     )
     _process = process
+    atexit.register(stop)
+
+
+def is_dsn(text: str) -> bool:
+    """Return whether Sentry's client accepts the text as a DSN. The extra must be installed."""
+    from sentry_sdk.utils import Dsn  # noqa: PLC0415 - as above
+
+    try:
+        Dsn(text)
+    except ValueError:  # `BadDsn`, or of the port
+        return False
+    return True
 
 
 def report(error: BaseException) -> None:

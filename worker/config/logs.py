@@ -23,7 +23,7 @@ import structlog
 from structlog.typing import EventDict, Processor
 
 from worker.config import error_reports, secret_filter, tracing
-from worker.config.errors import described
+from worker.config.errors import described, reason_of
 from worker.config.settings import Settings, SettingsError, get_settings
 
 LONGEST_LINE = 4096  # bytes: PIPE_BUF of Linux, up to which a write to a pipe is not mixed with others
@@ -31,6 +31,7 @@ LONGEST_TEXT = 1000  # characters of a field
 LONGEST_EXCEPTION = 3000
 LONGEST_SHORTENED = 120  # characters of a field in a line that would be too long
 MOST_MEMBERS = 20  # of a list or an object in a field
+BOOT_ERROR = 3  # the exit code with which gunicorn's processes end, so that gunicorn ends, too
 FIRST = ("timestamp", "level", "event", "logger", "process", "pid")
 # Chatty at INFO: two lines for every rescue round; responses of external servers.
 _QUIET = ("celery.app.trace", "celery.worker.strategy", "celery.beat", "httpcore", "httpx", "alembic")
@@ -122,8 +123,13 @@ def _log_everything(process: str, handler: Handler) -> None:
 def cannot_start(error: Exception) -> SystemExit:
     """Log why the process cannot start, one line for each reason; return the exception that ends it."""
     configure()
+    log = structlog.get_logger(__name__)
+    if type(error) not in {SettingsError, LookupError}:  # whose messages are written for this
+        log.critical("cannot_start", reason=reason_of(error), exc_info=error)
+        error_reports.report(error)
+        return SystemExit(BOOT_ERROR)
     for reason in str(error).splitlines():
-        structlog.get_logger(__name__).critical("cannot_start", reason=reason)
+        log.critical("cannot_start", reason=reason)
     return SystemExit(1)
 
 
@@ -157,6 +163,8 @@ def _log_uncaught(
     name = thread.name if isinstance(thread, threading.Thread) else None
     structlog.get_logger(__name__).critical("uncaught", exc_info=(kind, error, trace), thread=name)
     error_reports.report(error)
+    if thread is None:  # the process ends, not always with its exit handlers
+        error_reports.stop()
 
 
 def _render(fields: EventDict) -> str:

@@ -69,7 +69,8 @@ class Tracer:
 
     def __init__(self, process: str) -> None:
         # A receiver that does not respond: one line from the exporter for each batch is enough.
-        for chatty in ("urllib3.connectionpool", "opentelemetry.sdk._shared_internal"):
+        # Of wrong headers, the SDK's warning quotes the value, often a token; the doctor and each start report them.
+        for chatty in ("urllib3.connectionpool", "opentelemetry.sdk._shared_internal", "opentelemetry.util.re"):
             logging.getLogger(chatty).setLevel(logging.ERROR)
         name = os.environ.get("OTEL_SERVICE_NAME") or SERVICE
         resource = Resource.create({"service.name": name, "numberyard.process": process})

@@ -24,6 +24,7 @@ PREFIX = "NUMBERYARD_"
 SHORTEST_TOKEN = 16  # characters
 OTHER_CALLS = 4  # concurrent calls of the object store besides those of uploads and downloads
 SMTP_OPTIONAL = ("host", "port", "user", "password", "sender", "reply_to", "ca_file")
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 SENTINEL_SCHEMES = frozenset({"sentinel", "sentinels"})
 LONGEST_KEPT = 36_500.0  # days; PostgreSQL has no dates before the year -4712
 _ORIGIN = re.compile(r"https?://(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")  # as browsers send it
@@ -357,7 +358,9 @@ class Settings(BaseSettings):
     faults_dir: Path | None = Field(
         None, description="Only for `make chaos`: folder with the failpoints at which processes crash."
     )
-    log_level: str = Field("INFO", description="Minimum level of log messages.")
+    log_level: str = Field(
+        "INFO", description="Minimum level of log messages: `DEBUG`, `INFO`, `WARNING`, `ERROR` or `CRITICAL`."
+    )
     otlp_endpoint: str | None = Field(
         None,
         validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT",
@@ -410,6 +413,14 @@ class Settings(BaseSettings):
         if not value and schemes & SENTINEL_SCHEMES:
             raise ValueError("needed with sentinel:// in NUMBERYARD_REDIS_URL")
         return value
+
+    @field_validator("log_level")
+    @classmethod
+    def _is_level(cls, value: str) -> str:
+        """Return the level as `logging` has it, which refuses other names when a process starts."""
+        if value.upper() not in LOG_LEVELS:
+            raise ValueError(f"one of {', '.join(LOG_LEVELS)}")
+        return value.upper()
 
     @field_validator("metrics_token")
     @classmethod

@@ -17,7 +17,7 @@ import structlog
 from pydantic import ValidationError
 from sqlalchemy.exc import ArgumentError
 
-from worker.config import extras
+from worker.config import error_reports, extras
 from worker.config.settings import MIB, PREFIX, SMTP_OPTIONAL, Settings, variable_of, wrong_values
 from worker.database import address
 from worker.database.engine import sqlalchemy_url
@@ -32,6 +32,8 @@ _OF_KUBERNETES = re.compile(
 _CERTIFICATE, _KEY = "certificate", "private key"
 _PEM = {_CERTIFICATE: rb"-----BEGIN CERTIFICATE-----", _KEY: rb"-----BEGIN [A-Z ]*PRIVATE KEY-----"}
 _SYSTEM = "system"  # libpq's word for the public authorities, in place of a file
+OTLP_HEADERS = ("OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS")
+_HEADER = re.compile(r"[\w!#$%&'*+.^`|~-]+[ \t]*=[\x20\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*")
 LEAST_FREE = 1024 * MIB
 FILES_OF_A_PROCESS = 256  # besides its connections
 log = structlog.get_logger(__name__)
@@ -156,8 +158,21 @@ def _extras(settings: Settings) -> Iterator[Finding]:
                 f"{effect}: the package {missing} is not installed.",
                 f"Install the extra: pip install 'numberyard[{extra}]'.",
             )
+        elif name == "sentry_dsn" and not error_reports.is_dsn(settings.sentry_dsn.get_secret_value()):
+            yield error(subject, f"{effect}: it is no DSN.", "Copy the DSN from the project's settings in Sentry.")
         else:
             yield ok(subject, f"The extra {extra} is installed.")
+    yield from _otlp_headers(settings, os.environ)
+
+
+def _otlp_headers(settings: Settings, environment: Mapping[str, str]) -> Iterator[Finding]:
+    """Yield a warning for headers that OpenTelemetry would ignore, without the value, which is often a token."""
+    for name in OTLP_HEADERS if settings.otlp_endpoint is not None else ():
+        parts = filter(None, (part.strip() for part in environment.get(name, "").split(",")))
+        if not all(_HEADER.fullmatch(part) for part in parts):
+            yield warning(
+                name, "A part of it is ignored: it is no header.", "Write name=value,name=value, URL-encoded."
+            )
 
 
 def _folder(subject: str, find: Callable[[], Path], fix: str) -> Finding:
