@@ -2,7 +2,8 @@
 
 Each line has `timestamp`, `level`, `event`, `logger`, `process` and `pid`, then what is bound to the request or the
 work item, then the event's own fields. A line has at most `LONGEST_LINE` bytes, so that lines of several processes on
-one pipe do not mix. Secrets are replaced in every text; docs/guides/logs-and-traces.md describes the events.
+one pipe do not mix. Secrets are replaced in every text, and a reader that stops delays nothing (`secret_filter`,
+`log_stream`); docs/guides/logs-and-traces.md describes the events.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from typing import Any
 import structlog
 from structlog.typing import EventDict, Processor
 
-from worker.config import error_reports, secret_filter, tracing
+from worker.config import error_reports, log_stream, secret_filter, tracing
 from worker.config.errors import described, reason_of
 from worker.config.settings import Settings, SettingsError, get_settings
 
@@ -42,14 +43,26 @@ _process = "command"
 class Handler(logging.StreamHandler[Any]):
     """A handler that writes to standard error, and a line of its own if a record cannot be formatted."""
 
+    def __init__(self, stream: Any) -> None:  # noqa: ANN401 - a text stream, or one of `log_stream`
+        super().__init__(log_stream.bounded(stream))
+        if isinstance(self.stream, log_stream.BoundedStream):
+            self.stream.note = self._note_of_dropped
+
+    def _note_of_dropped(self, count: int) -> str:
+        fields = {"event": "log_lines_dropped", "logger": __name__, "count": count}
+        return _line({"timestamp": _now(), "level": "warning", **fields}) + self.terminator
+
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name in logging
         """Log that a record was lost; not at all if standard error is closed."""
         error = sys.exc_info()[1]
         lost = {"event": "log_failed", "logger": record.name, "error": type(error).__name__}
-        time = datetime.now(UTC).isoformat()
         with suppress(OSError, ValueError):
-            self.stream.write(_line({"timestamp": time, "level": "error", **lost}) + self.terminator)
+            self.stream.write(_line({"timestamp": _now(), "level": "error", **lost}) + self.terminator)
             self.flush()
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat()
 
 
 class Formatter(logging.Formatter):
