@@ -114,7 +114,7 @@ def test_a_failed_work_item_and_a_failed_request_are_marked(traced: Traced) -> N
     assert failed.message == "psycopg.errors.InternalError_ XX000: no *** here"
     (broken,) = [each for each in traced.sent.spans if each.attributes.get("numberyard.request_id") == "broken"]
     assert (broken.name, broken.is_error) == ("GET /v1/import-profiles", True)
-    assert broken.message.startswith("psycopg.errors.UndefinedColumn 42703")
+    assert broken.message.startswith("psycopg.errors.UndefinedColumn 42703: column")
 
 
 def test_polling_makes_no_spans(traced: Traced) -> None:
@@ -157,11 +157,8 @@ def test_an_unexpected_error_of_a_work_item_is_reported(traced: Traced) -> None:
 def test_reports_have_no_variables_headers_bodies_or_people(traced: Traced) -> None:
     assert traced.sent.reports
     for report in traced.sent.reports:
-        assert not {"request", "user", "breadcrumbs", "modules"} & report.keys() or not report.get(
-            "breadcrumbs", {}
-        ).get("values")
-        assert "request" not in report
-        assert "user" not in report
+        assert not {"request", "user", "modules"} & report.keys()
+        assert not report.get("breadcrumbs", {}).get("values")
         calls = [call for error in report["exception"]["values"] for call in error["stacktrace"]["frames"]]
         assert calls
         assert not any("vars" in call for call in calls)

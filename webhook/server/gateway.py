@@ -10,6 +10,7 @@ import io
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -78,10 +79,18 @@ class Exchange:
     send: Send
     refusal: RequestCode | None = None
     is_answered_early: bool = False  # before the whole body was read
+    call: Call | None = None
 
     def header(self, name: bytes) -> bytes:
         """Return the value of a header field; b"" if it is absent."""
         return b", ".join(value for key, value in self.scope["headers"] if key == name)
+
+    def log(self, step: Callable[[], object]) -> None:
+        """Run a step that logs with the request's id and route, if it has reached the application."""
+        if self.call is None:
+            step()
+        else:
+            self.call.within(step)
 
 
 class Gateway:
@@ -111,7 +120,7 @@ class Gateway:
         except DisconnectedError:
             return
         except TimeoutError:
-            log.warning("client_stalled", seconds=STALL_SECONDS)
+            exchange.log(partial(log.warning, "client_stalled", seconds=STALL_SECONDS))
             if connection is not None:
                 connection.abort()
         finally:
@@ -173,9 +182,9 @@ class Gateway:
         environ = environ_of(exchange.scope, _body_of(exchange))
         if exchange.refusal is not None:
             environ[refusals.KEY] = exchange.refusal
-        call = Call(self._app, environ)
+        call = exchange.call = Call(self._app, environ)
         try:
-            block = await _begun(pool, call)
+            block = await pool.run(partial(_begun, call))
             if block is None:
                 await problems.send(exchange.send, HTTPStatus.INTERNAL_SERVER_ERROR, "", CLOSE)
             else:
@@ -231,14 +240,18 @@ async def _read_on(exchange: Exchange) -> None:
         await _send_block(exchange.send, b"", more=False)
 
 
-async def _begun(pool: Pool, call: Call) -> bytes | None:
-    """Return the beginning of the response body; None if the application raised an exception."""
+def _begun(call: Call) -> bytes | None:
+    """Return the beginning of the response body; None if the application raised an exception. Runs in a thread."""
     try:
-        return await pool.run(call.begin)
-    except Exception as error:
-        log.exception("application_failed")
-        error_reports.report(error)
+        return call.begin()
+    except Exception as error:  # noqa: BLE001 - logged
+        call.within(partial(_log_failure, error))
         return None
+
+
+def _log_failure(error: Exception) -> None:
+    log.error("application_failed", exc_info=error)
+    error_reports.report(error)
 
 
 async def _until_gone(receive: Receive) -> None:

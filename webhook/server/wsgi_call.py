@@ -45,6 +45,10 @@ class Call:
         """End the response, complete or not."""
         self._context.run(self._close)
 
+    def within(self, step: Callable[[], object]) -> None:
+        """Run a step that logs or reports in the request's context, between the other steps."""
+        self._context.run(step)
+
     def _begin(self) -> bytes:
         self._body = self._app(self._environ, self._start_response)
         self._blocks = iter(self._body)

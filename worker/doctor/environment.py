@@ -149,7 +149,7 @@ def _extras(settings: Settings) -> Iterator[Finding]:
     """Yield whether the packages are installed that a setting needs."""
     needed = {"otlp_endpoint": ("tracing", "No traces are sent"), "sentry_dsn": ("sentry", "No errors are reported")}
     for name, (extra, effect) in needed.items():
-        if getattr(settings, name) is None:
+        if (value := getattr(settings, name)) is None:
             continue
         subject, missing = variable_of(name), extras.missing(extra)
         if missing:
@@ -158,7 +158,7 @@ def _extras(settings: Settings) -> Iterator[Finding]:
                 f"{effect}: the package {missing} is not installed.",
                 f"Install the extra: pip install 'numberyard[{extra}]'.",
             )
-        elif name == "sentry_dsn" and not error_reports.is_dsn(settings.sentry_dsn.get_secret_value()):
+        elif name == "sentry_dsn" and not error_reports.is_dsn(value.get_secret_value()):
             yield error(subject, f"{effect}: it is no DSN.", "Copy the DSN from the project's settings in Sentry.")
         else:
             yield ok(subject, f"The extra {extra} is installed.")
