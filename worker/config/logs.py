@@ -126,7 +126,7 @@ def _log_everything(process: str, handler: Handler) -> None:
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.lastResort = handler  # of loggers that have no handler and do not propagate
     logging.captureWarnings(capture=True)
-    sys.excepthook = _log_uncaught
+    sys.excepthook = _log_last
     threading.excepthook = lambda failure: _log_uncaught(
         failure.exc_type, failure.exc_value, failure.exc_traceback, failure.thread
     )
@@ -176,8 +176,12 @@ def _log_uncaught(
     name = thread.name if isinstance(thread, threading.Thread) else None
     structlog.get_logger(__name__).critical("uncaught", exc_info=(kind, error, trace), thread=name)
     error_reports.report(error)
-    if thread is None:  # the process ends, not always with its exit handlers
-        error_reports.stop()
+
+
+def _log_last(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Log what ends the process, which does not always run its exit handlers."""
+    _log_uncaught(kind, error, trace)
+    error_reports.stop()
 
 
 def _render(fields: EventDict) -> str:
