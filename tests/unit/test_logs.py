@@ -133,7 +133,7 @@ except ValueError:
 """
     lines = json.dumps(lines_of(program))
     secrets = ["aBc", PASSWORD, BROKER_PASSWORD, "hunter2", "s3cret", METRICS_TOKEN, "12125550142", "database"]
-    secrets += [SECOND_PASSWORD, "of-second", SENTINEL_PASSWORD]
+    secrets += [SECOND_PASSWORD, "of-second", SENTINEL_PASSWORD, "pass-of"]
     assert [secret for secret in secrets if secret in lines] == []
     assert "***" in lines
 
