@@ -91,26 +91,15 @@ def configure(process: str | None = None) -> None:
     """
     settings = _settings()
     secret_filter.configure(settings)
-    shared: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_logger_name,
-        structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        _add_trace,
-    ]
     handler = Handler(sys.stderr)
-    handler.setFormatter(Formatter([*shared, _add_source]))
+    handler.setFormatter(Formatter([*_SHARED, _add_source]))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel("INFO" if settings is None else settings.log_level)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
     structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            *shared,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
+        processors=_PROCESSORS,
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
@@ -157,6 +146,21 @@ def _add_trace(_logger: Any, _method: str, fields: EventDict) -> EventDict:  # n
     """Add the ids of the running span, if tracing is on."""
     fields.update(tracing.ids())
     return fields
+
+
+_SHARED: list[Processor] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_logger_name,
+    structlog.stdlib.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    _add_trace,
+]
+# The same list after each call of `configure`: loggers that have been used keep the one of then.
+_PROCESSORS: list[Processor] = [
+    structlog.stdlib.filter_by_level,
+    *_SHARED,
+    structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+]
 
 
 def _add_source(_logger: Any, _method: str, fields: EventDict) -> EventDict:  # noqa: ANN401 - structlog's own
