@@ -38,6 +38,7 @@ settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
 # The child that reads workbooks gets a clean environment; with this it is measured, too. Unset without coverage.
 workbook.PASSED_ON = (*workbook.PASSED_ON, "COVERAGE_PROCESS_CONFIG")
+LONG_SECONDS = 900  # that a long test may take on a busy machine
 LONG_FOLDERS = {"acceptance", "browser", "upgrade"}
 MEASURED = re.compile(r"unit/(?!test_cli)")  # the others of the folder call what other tests cover
 MARKS = {"benchmarks": "benchmark"}  # the others bear their folder's name
@@ -58,6 +59,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("measured")
         if folder in LONG_FOLDERS and item.get_closest_marker("essential") is None:
             item.add_marker("long")
+        if item.get_closest_marker("long") is not None and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(LONG_SECONDS))
 
 
 @pytest.fixture(scope="session")

@@ -102,7 +102,7 @@ class Load:
 
     accounts: Accounts
     rows: Callable[[int], bytes]  # the file of the n-th upload
-    pause: float = 0.3  # seconds between two uploads
+    pause: float = 1.0  # seconds between two uploads
     answered: int = 0
     errors: list[str] = field(default_factory=list)
     uploads: list[str] = field(default_factory=list)

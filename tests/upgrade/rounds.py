@@ -62,7 +62,7 @@ def in_flight(own: Accounts) -> str:
     return job_id
 
 
-def load(own: Accounts, pause: float = 0.3) -> Load:
+def load(own: Accounts, pause: float = 1.0) -> Load:
     return Load(own, lambda number: service.block(SMALL, FIRST + 1_000_000 + number * SMALL), pause)
 
 
