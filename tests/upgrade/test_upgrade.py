@@ -164,9 +164,7 @@ def test_a_step_back_with_jobs_in_flight(bench: Stand, previous: Release) -> Non
     asked = json.loads(bench.numberyard(PRESENT, "migrate", "--to", PREVIOUS, "--json").stderr)
     assert asked["code"] == "CONFIRMATION_NEEDED"
     assert "1 subscriptions to events" in asked["detail"]
-    done: Json = stand.document(
-        bench.numberyard(PRESENT, "migrate", "--to", PREVIOUS, "--yes", "--wait", "90", "--json")
-    )
+    done: Json = stand.document(bench.numberyard(PRESENT, "migrate", "--to", PREVIOUS, "--yes", "--force", "--json"))
     assert done["to"] == "0019"
     webs[:] = [bench.start(previous, "web")]
     for role in ("worker", "upkeep", "beat"):
