@@ -91,7 +91,7 @@ CLAIM = "the claim's"
 MOST_MISSES = 10
 for _whose, _statement in (
     ("the door's", b"INSERT INTO jobs"),
-    (CLAIM, b"lease_token=nextval("),
+    (CLAIM, b"worker_token="),
     ("the reading's end", b"read_token="),
     ("a batch's end", b"pieces_left=(jobs.pieces_left"),
     ("the check's end", b"check_token="),
