@@ -56,18 +56,18 @@ _WEB = (
 )
 
 
-def _worker(name: str, queues: str, *pool: str) -> tuple[str, ...]:
+def worker_command(name: str, queues: str, *pool: str) -> tuple[str, ...]:
     return (*_CELERY, "worker", "--hostname", f"{name}@%h", *pool, "--queues", queues, *_QUIET)
 
 
 COMMANDS: Mapping[str, tuple[str, ...]] = {
     "web-1": _WEB,
     "web-2": _WEB,
-    "checks-1": _worker("checks-1", "checking,upkeep", "--concurrency", "1"),
-    "checks-2": _worker("checks-2", "checking,upkeep", "--concurrency", "1"),
-    "writes-1": _worker("writes-1", "chunks,reports", "--concurrency", "1"),
-    "writes-2": _worker("writes-2", "chunks,reports", "--concurrency", "1"),
-    "upkeep": _worker("upkeep", ",".join(QUEUES_OF_UPKEEP), "--pool", "threads", "--concurrency", "8"),
+    "checks-1": worker_command("checks-1", "checking,upkeep", "--concurrency", "1"),
+    "checks-2": worker_command("checks-2", "checking,upkeep", "--concurrency", "1"),
+    "writes-1": worker_command("writes-1", "chunks,reports", "--concurrency", "1"),
+    "writes-2": worker_command("writes-2", "chunks,reports", "--concurrency", "1"),
+    "upkeep": worker_command("upkeep", ",".join(QUEUES_OF_UPKEEP), "--pool", "threads", "--concurrency", "8"),
     "beat": (
         *_CELERY,
         "beat",
@@ -117,7 +117,9 @@ class Hosts:
 
 
 class HostsStand(Stand):
-    """The stand with its service on hosts."""
+    """The stand with its service on hosts, which run `commands`."""
+
+    commands = COMMANDS
 
     def _start_service(self, given: Mapping[str, object]) -> Service:
         self._held.enter_context(patch.dict(os.environ, CREDENTIALS))
@@ -153,7 +155,7 @@ class HostsStand(Stand):
                     uid=FIRST_UID + number if self.has_users else None,
                 ).running()
             )
-            for number, (name, command) in enumerate(COMMANDS.items())
+            for number, (name, command) in enumerate(self.commands.items())
         ]
         found = Hosts(hosts, {"accounts": accounts}, environment)
         for host in hosts:
