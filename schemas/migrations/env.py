@@ -17,7 +17,7 @@ FIRST = "0034"  # creates the table of versions
 
 
 def record(ctx: Any, step: Any, heads: Any, run_args: Any) -> None:  # noqa: ANN401, ARG001 - Alembic's own
-    """Store or remove a migration's statement of which processes can use the tables."""
+    """Store which processes can use the tables after a migration, or remove that with the migration."""
     version = step.up_revision_id
     if version < FIRST or (version == FIRST and not step.is_upgrade):
         return

@@ -60,7 +60,10 @@ def test_groups_by_queue_and_a_worker_that_is_removed(bench: Stand, tmp_path: Pa
         job = own.reseller.upload(service.block(1_000, FIRST))
         own.reseller.reaches(job, "running")
         assert items(bench, "validate", "done") + items(bench, "check", "done") > 0
-        assert (items(bench, "write", "done"), items(bench, "write", "leased")) == (0, 0)  # nobody serves the queue
+        assert (items(bench, "write", "done"), items(bench, "write", "leased")) == (
+            0,
+            0,
+        )  # no consumer
         writer, third = other.run("writing", writing), other.run("writing", writing)
         assert own.reseller.ended(job)["status"] == "completed"
         requests = load(own)

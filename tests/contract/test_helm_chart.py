@@ -87,7 +87,7 @@ WRONG: dict[str, tuple[Json, str]] = {
         "serves the queue checking",
     ),
     "no place for files": (with_value("settings", {}), "NUMBERYARD_STORAGE_URL"),
-    "proxies that nobody named": (with_value("ingress.enabled", True), "ingress.trustedProxies"),
+    "an ingress without trusted proxies": (with_value("ingress.enabled", True), "ingress.trustedProxies"),
     "no time to drain": (with_value("workerDefaults.terminationGracePeriodSeconds", 20), "terminationGracePeriod"),
     "no token for Prometheus": (with_value("monitoring.serviceMonitor.enabled", True), "tokenSecret"),
     "a group scaled by nothing": (

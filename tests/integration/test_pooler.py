@@ -140,7 +140,7 @@ def test_with_too_few_connections_requests_and_work_wait_for_a_bounded_time(
 ) -> None:
     with through(tmp_path, database, configure, mode, 1, database_wait_seconds=WAIT, lease_seconds=30) as address:
         job = api.send(sheets.csv_bytes(sheets.rows(ROWS))).json["id"]
-        configure()  # this process gives its own connections back, of which one occupies the pooler's
+        configure()  # closes the connections of this process: one of them uses the pooler's only connection
         with _held(address):
             began = time.monotonic()
             with structlog.testing.capture_logs() as logged:

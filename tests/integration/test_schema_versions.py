@@ -1,4 +1,4 @@
-"""Processes and tables of different versions: no work is taken, no request fails in between, nobody is overlooked."""
+"""Processes whose version is not that of the tables: they take no work, and `migrate` names them."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.long
 
 SECONDS = 60.0
 ROWS = 10_000
-WRONG = "password-of-nobody"
+WRONG = "wrong-password"
 Configure = Callable[..., None]
 
 

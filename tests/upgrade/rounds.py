@@ -50,7 +50,7 @@ def begun(
 
 
 def in_flight(own: Accounts) -> str:
-    """A large job of which a part is written."""
+    """Start a large job, and return its id once some of its rows are written."""
     job_id = own.reseller.upload(service.block(LARGE, FIRST + 100_000))
 
     def is_under_way() -> bool:

@@ -1,7 +1,7 @@
 """Refuses requests with 503 while the database has tables of a version that this process cannot use.
 
-So in the moments of an upgrade, and if a process of one release meets a database of another. Requests that need no
-table are answered.
+This happens for a moment during an upgrade, or if a process of one release uses the database of another. Requests that
+need no table are answered.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from worker.database.engine import transaction
 from worker.database.schema_version import ProcessKind, UnusableSchemaError
 
 SECONDS = 5.0  # that an answer holds
+FIRST_SECONDS = 5.0  # that a request waits for the first answer
 _WITHOUT_TABLES = frozenset({"health", "metrics", "reference", "openapi"})  # blueprints
 
 
@@ -33,8 +34,9 @@ class _Verdict:
 
     def is_usable(self) -> bool:
         """Return the last answer; True if the database cannot be asked, which the request then finds itself."""
-        # The first requests wait for the first answer.
-        if time.monotonic() >= self._until and self._lock.acquire(blocking=self._is_usable is None):
+        # The first requests wait for the first answer, and for nothing else.
+        seconds = FIRST_SECONDS if self._is_usable is None else 0
+        if time.monotonic() >= self._until and self._lock.acquire(timeout=seconds):
             try:
                 if time.monotonic() >= self._until:
                     self._ask()
@@ -55,7 +57,8 @@ class _Verdict:
                 self._is_usable = False
             else:
                 self._is_usable = True
-            self._until = time.monotonic() + (SECONDS if self._is_usable else RETRY_SECONDS)
+        # Also after an error: requests that wait here must not ask one after the other.
+        self._until = time.monotonic() + (SECONDS if self._is_usable else RETRY_SECONDS)
 
 
 verdict = _Verdict()

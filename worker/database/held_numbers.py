@@ -16,8 +16,9 @@ _CODES = f"unnest(ARRAY{sorted(COUNTRY_CODE_TO_REGION_CODE)}) AS code ON starts_
 # What is missing from each table, or wrong in it: rows to be inserted. A count is the sum of its rows.
 _MISSING = {
     "holdings": f"""
-        SELECT holder_id, uploader_id, coalesce(voice_carrier_id, 0), coalesce(sms_carrier_id, 0),
-            {", ".join(CAPABILITY_NAMES)}, ({UNASSIGNED}) FROM phone_numbers
+        SELECT * FROM (
+            SELECT DISTINCT holder_id, uploader_id, coalesce(voice_carrier_id, 0), coalesce(sms_carrier_id, 0),
+                {", ".join(CAPABILITY_NAMES)}, ({UNASSIGNED}) FROM phone_numbers) AS held
         EXCEPT SELECT * FROM holdings""",  # noqa: S608 - our own
     "tenant_countries": f"""
         SELECT line.id AS tenant_id, code::smallint AS calling_code

@@ -64,7 +64,9 @@ class Registration:
     _thread: threading.Thread | None = None
 
     def begin(self) -> None:
-        """Start the thread. A database that does not respond is tried again."""
+        """Start the thread, unless it runs. A database that does not respond is tried again."""
+        if self._thread is not None and self._thread.is_alive():
+            return
         self._id = str(uuid.uuid4())  # not before: a forked process has a copy of this object
         self._thread = threading.Thread(target=self._run, name="registration", daemon=True)
         self._thread.start()

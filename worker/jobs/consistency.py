@@ -55,7 +55,9 @@ def last_token_is_behind(connection: sa.Connection) -> bool:
 
 
 def _page(connection: sa.Connection, after: int) -> list[int]:
-    query = sa.select(jobs.c.id).where(jobs.c.id > after).order_by(jobs.c.id).limit(PAGE)
+    """Return the next jobs that have not ended or still have files; of all others nothing is left to compare."""
+    kept = jobs.c.finished_at.is_(None) | jobs.c.keeps_chunks | jobs.c.keeps_upload | jobs.c.keeps_report
+    query = sa.select(jobs.c.id).where(jobs.c.id > after, kept).order_by(jobs.c.id).limit(PAGE)
     return list(connection.execute(query).scalars())
 
 

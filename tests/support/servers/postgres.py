@@ -113,7 +113,7 @@ class Postgres:
             self._child = None
 
     def kill(self) -> None:
-        """End it as a crash of its machine does: nothing is written any more, clients are told nothing."""
+        """Kill all of its processes at once: it writes nothing more, and closes no connection properly."""
         assert self._child is not None
         for line in (self.data / "postmaster.pid").read_text().splitlines()[:1]:
             os.kill(int(line), signal.SIGKILL)

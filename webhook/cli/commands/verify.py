@@ -23,7 +23,7 @@ def verify(*, repairs: bool, as_json: bool) -> Exit:
     """Check that jobs, files and inventory agree, such as after a restore.
 
     Prints one line for each check and for each job at fault. The service can run meanwhile. Reads all numbers once, and
-    lists the files of every job.
+    lists the files of every job that still has some.
     """
     settings = get_settings()
     try:
