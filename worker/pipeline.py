@@ -39,7 +39,7 @@ from worker.database.schema_version import ProcessKind, UnusableSchemaError
 from worker.jobs import corrections
 from worker.mail import deliver as deliver_mail
 from worker.numbers import changes, inventory
-from worker.queue import broker, completion, leases
+from worker.queue import broker, completion, leases, turns
 from worker.queue.attempts import Attempt, AttemptOutcome, observed
 from worker.queue.heartbeat import heartbeat
 from worker.reports.row_messages import Layout
@@ -57,14 +57,14 @@ from worker.storage import arrow_files, corrected_files, files
 
 log = structlog.get_logger(__name__)
 ROWS_PER_IDLE_SECOND = 5_000  # rate at which the slowest storage stores results
+CLAIMS = 20  # attempts; then the rescue round finds what waits
 CONFLICTS = 5  # attempts in one lease; then the chunk is postponed, as after a transient failure
 
 
 def run(*phases: Phase) -> bool:
     """Claim the next work item of some phases and process it. Return False if there is none."""
     settings = get_settings()
-    # Twice: a claim that waited for the lock of a job that was being cancelled returns None.
-    lease = _claim(phases, settings) or _claim(phases, settings)
+    lease = _claim(phases, settings)
     if lease is None:
         return False
     with observed(lease) as attempt, heartbeat(lease, settings.lease_seconds):
@@ -73,14 +73,27 @@ def run(*phases: Phase) -> bool:
 
 
 def _claim(phases: tuple[Phase, ...], settings: Settings) -> leases.Lease | None:
-    """Claim a work item, but none while the tables have a version that this process cannot use."""
-    with transaction() as connection:
-        try:
-            schema_version.check(connection, ProcessKind.WORKER)
-        except UnusableSchemaError as error:
-            log.warning("unusable_tables", reason=str(error))
-            return None
-        return leases.claim(connection, phases, settings.lease_seconds)
+    """Claim a work item, but none while the tables have a version that this process cannot use.
+
+    Repeated if what had the next turns could not be claimed: it was withdrawn, or other workers have claimed it.
+    """
+    queues = turns.queues_of(phases)
+    for _ in range(CLAIMS):
+        with transaction() as connection:
+            try:
+                schema_version.check(connection, ProcessKind.WORKER)
+            except UnusableSchemaError as error:
+                log.warning("unusable_tables", reason=str(error))
+                return None
+            turns.promote(connection, queues)
+        with transaction() as connection:
+            lease = leases.claim(connection, phases, settings.lease_seconds)
+        if lease is not None:
+            return lease
+        with transaction() as connection:
+            if not turns.settle_all(connection, phases, settings.hint_seconds):
+                return None
+    return None
 
 
 def _attempt(lease: leases.Lease, settings: Settings, attempt: Attempt) -> None:

@@ -589,7 +589,42 @@ job_chunks = sa.Table(
         f"state <> 'leased' OR coalesce(worker_token = lease_token AND worker_version >= {WORKERS_SINCE}, false)",
         name="worker_version",
     ),
-    sa.Index("ix_job_chunks_open", "state", "phase", postgresql_where=sa.text("state IN ('pending', 'leased')")),
+    # Each of one job or of few rows, whatever the planner's statistics say: an index of all that wait misleads it.
+    sa.Index("ix_job_chunks_leased", "phase", "lease_until", postgresql_where=sa.text("state = 'leased'")),
+    sa.Index("ix_job_chunks_pending", "job_id", "number", "phase", postgresql_where=sa.text("state = 'pending'")),
+)
+
+# The queue (`worker.queue.turns`): one row for each job and queue while the job has work items in it that wait, and
+# until it ends. Triggers add the rows, also for work items that earlier releases add.
+queued_jobs = sa.Table(
+    "queued_jobs",
+    metadata,
+    sa.Column("job_id", sa.BigInteger, sa.ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("queue", sa.Text, primary_key=True),
+    sa.Column("tenant_id", sa.Integer, nullable=False),
+    # The token of the job's last claim.
+    sa.Column("turn", sa.BigInteger, nullable=False, server_default="0"),
+    # Whether it is in the order of turns: then its tenant is waiting, too.
+    sa.Column("is_due", sa.Boolean, nullable=False, server_default=sa.false()),
+    # Since when it has a work item that can be claimed, or when it will; `infinity` if it has none.
+    sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
+    # The time when the rescuer sends the next wake-up message if no worker has claimed from the job by then.
+    sa.Column("hint_due_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Index("ix_queued_jobs_turn", "queue", "tenant_id", "turn", "job_id", postgresql_where=sa.text("is_due")),
+    sa.Index("ix_queued_jobs_due", "queue", "is_due", "due_at"),
+    sa.Index("ix_queued_jobs_hint", "queue", "hint_due_at", postgresql_where=sa.text("is_due")),
+)
+
+# The turn of each tenant in each queue: the token of its last claim, kept for ever.
+queued_tenants = sa.Table(
+    "queued_tenants",
+    metadata,
+    sa.Column("tenant_id", sa.Integer, sa.ForeignKey("tenants.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("queue", sa.Text, primary_key=True),
+    sa.Column("turn", sa.BigInteger, nullable=False, server_default="0"),
+    # Whether it may have jobs that are due; certainly not if false.
+    sa.Column("is_waiting", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Index("ix_queued_tenants_turn", "queue", "turn", "tenant_id", postgresql_where=sa.text("is_waiting")),
 )
 
 # The migrations from 0034 on, and for each the oldest version of workers and of web processes that can use the tables

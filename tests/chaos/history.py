@@ -75,10 +75,10 @@ class History:
         with self._engine.connect() as connection:
             return [Event(*row) for row in connection.execute(sa.text(query), values)]
 
-    def slowest_return(self, since: datetime, lease_seconds: float) -> float:
+    def slowest_return(self, since: datetime, lease_seconds: float, until: datetime | None = None) -> float:
         """The longest (seconds) that it took until a piece whose holder was gone was at work again.
 
-        Counted from the holder's last sign of life, of the leases that ran out after `since`.
+        Counted from the holder's last sign of life, of the leases that ran out between the two times.
         """
         slowest = 0.0
         waiting: dict[tuple[int, str, int], datetime] = {}
@@ -86,5 +86,6 @@ class History:
             if event.state == "leased" and event.piece in waiting:
                 slowest = max(slowest, (event.at - waiting.pop(event.piece)).total_seconds() + lease_seconds)
             elif event.ran_out_at is not None and event.state == "pending" and event.at >= since:
-                waiting[event.piece] = event.ran_out_at
+                if until is None or since <= event.ran_out_at <= until:
+                    waiting[event.piece] = event.ran_out_at
         return slowest

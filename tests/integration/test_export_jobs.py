@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from schemas.database.tables import job_chunks, jobs, phone_numbers
 from schemas.jobs import Phase
-from tests.support import factories
+from tests.support import factories, work
 from tests.support.api_client import Door
 from tests.support.factories import World
 from tests.support.portal_client import Portal, text_of
@@ -294,7 +294,7 @@ def test_a_worker_that_lost_its_lease_leaves_nothing(
     """Another worker takes the work over; each has written its file, and one counts."""
     job = ordered(api)
     with transaction() as connection:
-        lost = leases.claim(connection, Phase.EXPORT, 60)
+        lost = work.claim(connection, Phase.EXPORT, 60)
     assert lost is not None
     with database.begin() as connection:
         connection.execute(job_chunks.update().values(state="pending", lease_until=None, next_attempt_at=sa.func.now()))

@@ -9,11 +9,12 @@ import pytest
 import sqlalchemy as sa
 
 from schemas.jobs import Phase
+from tests.support import work
 from tests.support.api_client import Door
 from tests.support.factories import World
 from tests.support.job_rows import FIRST, Ledger, sheet
 from worker import pipeline
-from worker.queue import broker, leases
+from worker.queue import broker
 
 WORKER = tuple(phase for phase in Phase if phase is not Phase.CALLBACK)
 
@@ -80,7 +81,7 @@ def test_a_tenant_that_has_a_worker_already_waits_for_one_that_has_none(
     held = ledger.claim(Phase.VALIDATE)
     small = api.as_(world.south.token).send(sheet(5, FIRST + 1000)).json["id"]
     with ledger.engine.begin() as connection:
-        lease = leases.claim(connection, WORKER, 30)
+        lease = work.claim(connection, WORKER, 30)
     assert lease is not None
     assert (held.job_public_id == small, lease.job_public_id == small) == (False, True)
 

@@ -11,6 +11,7 @@ import redis
 import sqlalchemy as sa
 
 from schemas.jobs import Phase
+from tests.support import work
 from tests.support.api_client import Door, table
 from tests.support.factories import World
 from tests.support.job_rows import DEADLINE, FIRST, LEASE, Ledger, checked, finish, held_up, sheet
@@ -133,7 +134,7 @@ def test_a_live_lease_is_left_alone(api: Door, ledger: Ledger) -> None:
     ledger.claim()
     with ledger.engine.begin() as connection:
         assert rescue_queries.release_expired_leases(connection) == 0
-        assert leases.claim(connection, Phase.WRITE, LEASE) is None
+        assert work.claim(connection, Phase.WRITE, LEASE) is None
 
 
 def test_claims_go_round_among_the_tenants(
@@ -291,7 +292,7 @@ def test_r29_a_check_that_comes_too_late_changes_nothing(
     """Its files stand beside those that count, even if it would cut the file in another way."""
     job_id = api.send(sheet(3)).json["id"]
     with ledger.engine.begin() as connection:
-        late = leases.claim(connection, Phase.CHECK, 60)
+        late = work.claim(connection, Phase.CHECK, 60)
     assert late is not None
     assert ledger.expire() == 1
     assert pipeline.run(Phase.CHECK)

@@ -30,7 +30,7 @@ from schemas.jobs import (
     counts_of,
 )
 from schemas.permissions import Actor, Tenant
-from tests.support import factories, job_links
+from tests.support import factories, job_links, work
 from tests.support.api_client import Door, Json, table
 from tests.support.factories import World
 from tests.support.files import sheets
@@ -97,7 +97,7 @@ class Worker:
 
     def try_claim(self, phase: Phase) -> leases.Lease | None:
         with self.engine.begin() as connection:
-            return leases.claim(connection, phase, LEASE)
+            return work.claim(connection, phase, LEASE)
 
     def claim(self, phase: Phase) -> leases.Lease:
         lease = self.try_claim(phase)
@@ -606,7 +606,7 @@ def test_cancelling_sees_a_claim_that_is_under_way(worker: Worker, accepted: str
     assert accepted
     worker.checked(2, 2)
     with worker.engine.begin() as connection:
-        lease = leases.claim(connection, Phase.WRITE, LEASE)
+        lease = work.claim(connection, Phase.WRITE, LEASE)
         cancelled = Blocked(worker, lambda: cancel(worker))
     assert cancelled.result() is None
     assert worker.ask("SELECT status FROM jobs") == ["cancelling"]
@@ -635,11 +635,11 @@ def test_workers_do_not_wait_for_each_other_while_they_claim(worker: Worker, acc
     first = worker.claim(Phase.WRITE)
     with worker.engine.begin() as connection:
         completion.complete_chunk(connection, first, "results", created(2))
-        assert leases.claim(connection, Phase.WRITE, LEASE) is not None
+        assert work.claim(connection, Phase.WRITE, LEASE) is not None
         connection.execute(sa.text("SET LOCAL lock_timeout = '5s'"))
         with worker.engine.begin() as other:
             other.execute(sa.text("SET LOCAL lock_timeout = '2s'"))
-            assert leases.claim(other, Phase.WRITE, LEASE) is not None
+            assert work.claim(other, Phase.WRITE, LEASE) is not None
 
 
 @pytest.mark.long

@@ -15,6 +15,7 @@ from alembic import command
 
 from schemas.jobs import Phase
 from schemas.request_problems import RequestCode
+from tests.support import work
 from tests.support.api_client import Door, Json, table
 from tests.support.files import sheets
 from tests.support.job_rows import DEADLINE, FIRST, Ledger, finish, sheet
@@ -416,7 +417,7 @@ def test_r28_r29_whatever_happens_in_whatever_order(
         act = dice.choices(("claim", "work", "expire", "sweep", "cancel"), (8, 8, 0.4, 1, 0.2 * (seed % 2)))[0]
         if act == "claim":
             with ledger.engine.begin() as connection:
-                found = leases.claim(connection, OF_A_JOB, 30)
+                found = work.claim(connection, OF_A_JOB, 30)
             held += [] if found is None else [found]
         elif act == "work" and held:
             lease = held.pop(dice.randrange(len(held)))

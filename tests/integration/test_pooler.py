@@ -15,6 +15,7 @@ import sqlalchemy as sa
 import structlog
 
 from schemas.jobs import Phase
+from tests.support import work
 from tests.support.api_client import Door
 from tests.support.factories import World
 from tests.support.files import sheets
@@ -27,7 +28,6 @@ from worker.database.engine import is_transient, snapshot, transaction
 from worker.database.migrate import upgrade
 from worker.doctor import servers as doctor
 from worker.doctor.findings import Level
-from worker.queue import leases
 from worker.queue.heartbeat import heartbeat
 
 pytestmark = pytest.mark.long
@@ -101,7 +101,7 @@ def test_imports_actions_changes_and_exports(api: Door, world: World) -> None:
 def test_heartbeats_extend_a_lease(api: Door, database: sa.Engine) -> None:
     api.send(sheets.csv_bytes(sheets.rows(ROWS)))
     with transaction() as connection:
-        lease = leases.claim(connection, Phase.CHECK, 2.0)
+        lease = work.claim(connection, Phase.CHECK, 2.0)
     assert lease is not None
     until = sa.text("SELECT lease_until FROM job_chunks WHERE state = 'leased'")
 

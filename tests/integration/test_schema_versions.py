@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from schemas.database.tables import job_chunks, processes, schema_versions
 from schemas.jobs import Phase
-from tests.support import factories
+from tests.support import factories, work
 from tests.support.api_client import Door
 from tests.support.factories import World
 from tests.support.files import sheets
@@ -105,13 +105,13 @@ def test_the_database_itself_refuses_the_claims_of_older_workers(api: Door, data
             connection.execute(sa.text(claim + version))
     # Also of a work item that a worker of this release had before.
     with database.begin() as connection:
-        lease = leases.claim(connection, Phase.CHECK, 60)
+        lease = work.claim(connection, Phase.CHECK, 60)
         assert lease is not None
         leases.release(connection, lease, 0, counts=False)
     with pytest.raises(IntegrityError, match="worker_version"), database.begin() as connection:
         connection.execute(sa.text(f"{claim}, attempt = attempt + 1"))
     with database.begin() as connection:
-        assert leases.claim(connection, Phase.CHECK, 60) is not None
+        assert work.claim(connection, Phase.CHECK, 60) is not None
 
 
 def test_rounds_are_not_run_on_tables_of_another_version(stated: Stated) -> None:

@@ -41,7 +41,7 @@ class Ledger:
 
     def claim(self, phase: Phase = Phase.WRITE) -> leases.Lease:
         with self.engine.begin() as connection:
-            lease = leases.claim(connection, phase, LEASE)
+            lease = work.claim(connection, phase, LEASE)
         assert lease is not None
         return lease
 

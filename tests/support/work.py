@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from schemas.database.tables import job_chunks
 from schemas.jobs import ChunkState, Phase
 from worker import pipeline
+from worker.queue import leases, turns
 
 _TURN = threading.RLock()
 _WAITING = sa.select(job_chunks.c.phase).where(job_chunks.c.state == ChunkState.PENDING).distinct()
@@ -36,6 +37,13 @@ def one_round(engine: sa.Engine, phases: Sequence[Phase] = tuple(Phase)) -> bool
         if phase in waiting and pipeline.run(phase):
             has_worked, waiting = True, _waiting(engine)
     return has_worked
+
+
+def claim(connection: sa.Connection, phases: Phase | tuple[Phase, ...], seconds: float) -> leases.Lease | None:
+    """Claim the next work item as workers do, but in the transaction of the test."""
+    phases = (phases,) if isinstance(phases, Phase) else phases
+    turns.promote(connection, turns.queues_of(phases))
+    return leases.claim(connection, phases, seconds)
 
 
 def _waiting(engine: sa.Engine) -> set[str]:

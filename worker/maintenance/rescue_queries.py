@@ -1,4 +1,4 @@
-"""Queries of the rescue round, by state and deadline: expired leases and reviews, stuck cancellations, unclaimed work.
+"""Queries of the rescue round, by state and deadline: expired leases and reviews, stuck cancellations.
 
 Any number of rounds may run at once: each skips rows that another one has locked.
 """
@@ -8,12 +8,9 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from schemas.database.tables import job_chunks, jobs
-from schemas.jobs import WORKED_IN, ChunkState, JobStatus, Phase
+from schemas.jobs import ChunkState, JobStatus, Phase
 from schemas.request_problems import RequestCode, of_request
 from worker.queue import job_state
-
-Due = tuple[Phase, str, int]
-"""Work to be announced: its phase, its job's public id, the count of work items."""
 
 _KEY = (job_chunks.c.job_id, job_chunks.c.phase, job_chunks.c.number)
 
@@ -54,30 +51,3 @@ def finish_cancellations(connection: sa.Connection) -> list[tuple[Phase | None, 
     return [
         (job_state.finish_cancellation(connection, row.id), row.public_id) for row in connection.execute(stuck).all()
     ]
-
-
-def overdue(connection: sa.Connection, hint_seconds: float) -> list[Due]:
-    """Return pending work items that no worker has claimed in time. They are overdue again after `hint_seconds`."""
-    given_out = (
-        sa.and_(job_chunks.c.phase == phase, jobs.c.status.in_(statuses)) for phase, statuses in WORKED_IN.items()
-    )
-    due = (
-        sa.select(*_KEY)
-        .join(jobs, jobs.c.id == job_chunks.c.job_id)
-        .where(
-            job_chunks.c.state == ChunkState.PENDING,
-            job_chunks.c.hint_due_at <= sa.func.now(),
-            sa.or_(*given_out),
-        )
-        .with_for_update(of=job_chunks, skip_locked=True)
-        .cte("due")
-    )
-    marked = (
-        job_chunks.update()
-        .where(job_state.is_same_work_item(job_chunks.c, due.c), jobs.c.id == job_chunks.c.job_id)
-        .values(hint_due_at=job_state.in_seconds(hint_seconds))
-        .returning(job_chunks.c.phase, jobs.c.public_id)
-        .cte("marked")
-    )
-    counted = sa.select(marked.c.phase, marked.c.public_id, sa.func.count()).group_by(*marked.c)
-    return [(Phase(phase), job, count) for phase, job, count in connection.execute(counted)]

@@ -16,9 +16,10 @@ from worker.database import counters
 from worker.database.engine import transaction
 from worker.jobs import webhook_messages
 from worker.maintenance import rescue_queries
-from worker.queue import broker
+from worker.queue import broker, turns
 
 log = structlog.get_logger(__name__)
+MOST_PROMOTED = 10_000  # jobs in each queue and round
 
 
 def rescue() -> None:
@@ -32,17 +33,21 @@ def rescue() -> None:
             freed = rescue_queries.release_expired_leases(connection)
             expired = rescue_queries.expire_reviews(connection)
             settled = rescue_queries.finish_cancellations(connection)
-            overdue = rescue_queries.overdue(connection, settings.hint_seconds)
             has_messages = webhook_messages.is_due(connection)
             counts = {
                 Finding.LEASES_EXPIRED: freed,
                 Finding.REVIEWS_EXPIRED: expired,
                 Finding.SETTLED: len(settled),
-                Finding.ANNOUNCED: sum(count for _, _, count in overdue),
             }
             counters.add(connection, {(SWEEP, (finding.value,)): count for finding, count in counts.items()})
             counters.fold(connection)
             hit(Failpoint.SWEEP_ENTERED)
+        with transaction() as connection:
+            turns.promote(connection, broker.PHASES, MOST_PROMOTED)
+        with transaction() as connection:
+            overdue = turns.overdue(connection, settings.hint_seconds)
+            announced = sum(count for _, _, count in overdue)
+            counters.add(connection, {(SWEEP, (Finding.ANNOUNCED.value,)): announced})
     except DBAPIError as error:
         log.warning("sweep_failed", error=type(error).__name__, reason=reason_of(error))
         return

@@ -17,13 +17,15 @@ import sqlalchemy as sa
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from schemas.database.tables import job_chunks, jobs, lease_tokens, tenants
-from schemas.jobs import CLAIMED_APART, WORKED_IN, ChunkState, JobStatus, Phase, Stage
+from schemas.jobs import WORKED_IN, ChunkState, JobStatus, Phase, Stage
 from worker.config import tracing
 from worker.config.request_origin import NO_ORIGIN, Origin
+from worker.config.settings import get_settings
 from worker.database import schema_version
-from worker.queue import job_state
+from worker.queue import job_state, turns
 from worker.queue.job_state import in_seconds
 
+_JOB = sa.bindparam("candidate", type_=sa.BigInteger)
 _LEASE = sa.bindparam("lease_seconds", type_=sa.Double)
 
 
@@ -65,23 +67,27 @@ class Lease:
 
 
 def claim(connection: sa.Connection, phases: Phase | tuple[Phase, ...], lease_seconds: float) -> Lease | None:
-    """Claim the next work item of some phases; return None if there is none.
+    """Claim the next work item of some phases, by the turns of tenants and jobs (`worker.queue.turns`).
 
-    The tenant with the fewest running work items comes first, then the tenant whose last claim is longest ago; within a
-    tenant, the job whose last claim is longest ago. So a small file waits for work items of a large one, never for all
-    of it, and nothing waits forever. Callbacks, workbooks, e-mails and exports are each counted separately: they have
-    their own workers, and a slow receiver or a large workbook must not delay its tenant's imports.
-
-    One statement; it skips rows that another worker is claiming.
+    None if nothing waits in the order of turns, or nothing of it can be claimed. Skips work items that another worker
+    is claiming.
     """
     phases = (phases,) if isinstance(phases, Phase) else phases
-    row = connection.execute(_claim_statement(phases), {_LEASE.key: lease_seconds}).one_or_none()
-    if row is None:
-        return None
-    if row.phase == Phase.CHECK:
-        job_state.change_status(connection, row.job_id, JobStatus.CHECKING)
-    if row.phase == Phase.EXPORT:
-        job_state.start_export(connection, row.job_id)
+    for candidate in turns.candidates(connection, phases):
+        values = {_JOB.key: candidate.job_id, _LEASE.key: lease_seconds}
+        row = connection.execute(_claim_statement(phases), values).one_or_none()
+        if row is None:
+            continue
+        if row.phase == Phase.CHECK:
+            job_state.change_status(connection, row.job_id, JobStatus.CHECKING)
+        if row.phase == Phase.EXPORT:
+            job_state.start_export(connection, row.job_id)
+        turns.settle(connection, candidate, get_settings().hint_seconds, row.lease_token)
+        return _lease_of(row)
+    return None
+
+
+def _lease_of(row: sa.Row[Any]) -> Lease:
     return Lease(
         job_id=row.job_id,
         job_public_id=row.public_id,
@@ -103,56 +109,18 @@ def claim(connection: sa.Connection, phases: Phase | tuple[Phase, ...], lease_se
 
 @lru_cache(maxsize=len(Phase) + 2)
 def _claim_statement(phases: tuple[Phase, ...]) -> ReturningUpdate[Any]:
-    """Return the statement of `claim`; cached, because building it takes longer than running it."""
-    is_apart = CLAIMED_APART.issuperset(phases)
-    alike = job_chunks.c.phase.in_(phases) if is_apart else job_chunks.c.phase.not_in(sorted(CLAIMED_APART))
-    running = (
-        sa.select(jobs.c.tenant_id, sa.func.count().label("pieces"))
-        .join(job_chunks, job_chunks.c.job_id == jobs.c.id)
-        .where(job_chunks.c.state == ChunkState.LEASED, alike)
-        .group_by(jobs.c.tenant_id)
-        .cte("running")
-    )
-    due = (
-        sa.select(job_chunks.c.job_id, job_chunks.c.phase, job_chunks.c.number, jobs.c.tenant_id)
-        .join(jobs, jobs.c.id == job_chunks.c.job_id)
-        .where(
-            sa.or_(*(sa.and_(job_chunks.c.phase == phase, jobs.c.status.in_(WORKED_IN[phase])) for phase in phases)),
-            job_chunks.c.state == ChunkState.PENDING,
-            job_chunks.c.next_attempt_at <= sa.func.now(),
-        )
-        .cte("due")
-    )
-    # Tokens only grow, so a job's highest token shows how long ago its last claim was.
-    all_pieces = job_chunks.alias()
-    turn = (
-        sa.select(all_pieces.c.job_id, sa.func.max(all_pieces.c.lease_token).label("token"))
-        .where(all_pieces.c.job_id.in_(sa.select(due.c.job_id)))
-        .group_by(all_pieces.c.job_id)
-        .cte("turn")
-    )
-    of_tenant = (
-        sa.select(jobs.c.tenant_id, sa.func.max(turn.c.token).label("token"))
-        .join(turn, turn.c.job_id == jobs.c.id)
-        .group_by(jobs.c.tenant_id)
-        .cte("turn_of_tenant")
-    )
+    """Return the statement that claims a work item of a job; cached: building it takes longer than running it."""
     picked = (
         sa.select(job_chunks.c.job_id, job_chunks.c.phase, job_chunks.c.number)
-        .join(due, job_state.is_same_work_item(job_chunks.c, due.c))
-        .join(turn, turn.c.job_id == due.c.job_id)
-        .join(of_tenant, of_tenant.c.tenant_id == due.c.tenant_id)
-        .outerjoin(running, running.c.tenant_id == due.c.tenant_id)
-        .where(job_chunks.c.state == ChunkState.PENDING, job_chunks.c.next_attempt_at <= sa.func.now())
-        .order_by(
-            sa.func.coalesce(running.c.pieces, 0),
-            sa.func.coalesce(of_tenant.c.token, 0),
-            sa.func.coalesce(turn.c.token, 0),
-            job_chunks.c.job_id,
-            job_chunks.c.number,
+        .where(
+            job_chunks.c.job_id == _JOB,
+            job_chunks.c.phase.in_(phases),
+            job_chunks.c.state == sa.literal_column(f"'{ChunkState.PENDING}'"),  # a parameter rules out the index
+            job_chunks.c.next_attempt_at <= sa.func.now(),
         )
+        .order_by(job_chunks.c.number)
         .limit(1)
-        .with_for_update(of=job_chunks, skip_locked=True)
+        .with_for_update(skip_locked=True)
         .cte("picked")
     )
     # A claim and `job_state.lock_job` wait for each other, and the claim then checks the status again: a transaction

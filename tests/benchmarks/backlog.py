@@ -1,0 +1,166 @@
+"""What a claim costs, and what everybody looks at, while very many work items wait (R37).
+
+The database is one of its own, filled with jobs of which every chunk waits. A worker claims one after the other, and each is
+done as soon as it is claimed.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from pydantic import SecretStr
+
+from schemas.jobs import Phase
+from schemas.permissions import Actor
+from tests.benchmarks import figures
+from tests.benchmarks.figures import Figure, Findings, at_most, guarded
+from tests.benchmarks.lab import Lab
+from tests.support import factories
+from tests.support.process_caches import forget
+from worker import pipeline
+from worker.config.settings import Settings, get_settings
+from worker.database import migrate
+from worker.database.engine import transaction
+from worker.jobs import metrics_queries, queries
+from worker.jobs.search import JobFilter
+from worker.maintenance import rescue_queries
+from worker.queue import broker, leases, turns
+from worker.runtime.embedded import EmbeddedPostgres
+
+MS = 1000.0
+CLAIMS, LOOKS = 200, 20
+MOST_CLAIM_MS, MOST_CLAIM_MS_LARGEST, MOST_TIMES = 8, 10, 2
+MOST_LOOK_MS = 150
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """So many tenants, each with so many jobs, each with so many work items."""
+
+    tenants: int
+    jobs: int
+    items: int
+
+    @property
+    def total(self) -> int:
+        return self.tenants * self.jobs * self.items
+
+
+SMALL, MANY_JOBS, MANY_TENANTS = Backlog(5, 2, 40), Backlog(100, 50, 40), Backlog(10_000, 1, 100)
+_TENANTS = """
+    INSERT INTO tenants (kind, name, path, parent_id)
+    SELECT 'reseller', 'Waiting ' || n, ARRAY[:master, currval(pg_get_serial_sequence('tenants', 'id'))], :master
+    FROM generate_series(1, :tenants) AS n"""
+_JOBS = """
+    INSERT INTO jobs (tenant_id, kind, status, options, created_by, started_at, file_name, file_size, file_sha256,
+        file_facts, rows_total, rows_done, read_token, check_token, tally, pieces_left)
+    SELECT tenants.id, 'upload', :status, '{}', 'token', now(), 'numbers.csv', 4000, sha256(tenants.id::text::bytea),
+        '{"format": "csv"}', 1000, 0, 1, 1, '{"results": [], "rows_with_warnings": 0}', :items
+    FROM generate_series(1, :jobs) AS n, tenants WHERE tenants.parent_id = :master ORDER BY n, tenants.id"""
+_ITEMS = """
+    INSERT INTO job_chunks (job_id, phase, number, rows)
+    SELECT jobs.id, :phase, n, 25 FROM jobs, generate_series(0, :items - 1) AS n WHERE jobs.status = :status"""
+
+
+def scenario(lab: Lab) -> Findings:
+    """Claims at 400, 200,000 and 1,000,000 waiting work items; lists and metrics beside them."""
+    claims: dict[str, list[float]] = {}
+    looks: dict[str, dict[str, list[float]]] = {}
+    scale = 1.0 if lab.sizes.judged else 0.01
+    for backlog in (SMALL, MANY_JOBS, MANY_TENANTS):
+        sized = Backlog(max(round(backlog.tenants * scale), 2), backlog.jobs, backlog.items)
+        name = f"{backlog.total:,} waiting"
+        with filled(sized) as looker:
+            claims[name] = [claimed() for _ in range(CLAIMS)]
+            looks[name] = looked(looker)
+            claims[f"{name}, workers that stay busy"] = [claimed(is_kept=True) for _ in range(CLAIMS)]
+    small, many, largest = (f"{one.total:,} waiting" for one in (SMALL, MANY_JOBS, MANY_TENANTS))
+    judged = lab.sizes.judged
+    limits = {many: MOST_CLAIM_MS, largest: MOST_CLAIM_MS_LARGEST}
+    found = [
+        Figure(
+            f"claim, {name}: median",
+            figures.median(spent),
+            "ms",
+            guarded(judged, at_most(limits[name])) if name in limits else None,
+            f"p95 {figures.percentile(spent, 95):.1f}",
+        )
+        for name, spent in claims.items()
+    ]
+    times = (figures.median(claims[many]) or 0) / (figures.median(claims[small]) or 1)
+    found.append(Figure("claim: 200,000 / 400 waiting", times, "x", guarded(judged, at_most(MOST_TIMES))))
+    found += [
+        Figure(f"{look}, {name}: median", figures.median(spent), "ms", guarded(judged, at_most(MOST_LOOK_MS)))
+        for name, table in looks.items()
+        for look, spent in table.items()
+    ]
+    return Findings(found, {"claims": claims, **looks})
+
+
+@contextmanager
+def filled(backlog: Backlog) -> Iterator[Actor]:
+    """A database with the backlog, which the settings point to; an actor who sees all of it."""
+    with (
+        tempfile.TemporaryDirectory(prefix="numberyard-backlog-") as folder,
+        EmbeddedPostgres(Path(folder)) as server,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        migrate.upgrade(Settings(database_url=SecretStr(server.url)))
+        patch.setenv("NUMBERYARD_DATABASE_URL", server.url)
+        forget()
+        engine = sa.create_engine(server.url)
+        with engine.begin() as connection:
+            master = factories.tenant(connection, name="Everybody")
+            values = {"master": master.id, "tenants": backlog.tenants, "jobs": backlog.jobs, "items": backlog.items}
+            values |= {"status": "running", "phase": Phase.WRITE.value}
+            for statement in (_TENANTS, _JOBS, _ITEMS):
+                connection.execute(sa.text(statement), values)
+        engine.dispose()
+        try:
+            yield Actor(master, "everybody")
+        finally:
+            forget()
+
+
+def claimed(*, is_kept: bool = False) -> float:
+    """How long a claim took, in ms; the work item is done then, or its worker goes on with it."""
+    began = time.perf_counter()
+    lease = pipeline._claim(broker.PHASES["chunks"], get_settings())  # noqa: SLF001 - all that workers do, and no work
+    spent = (time.perf_counter() - began) * MS
+    assert lease is not None
+    if not is_kept:
+        with transaction() as connection:
+            leases.update_leased(connection, lease, {"state": "done", "lease_until": None})
+    return spent
+
+
+def looked(actor: Actor) -> dict[str, list[float]]:
+    """How long what everybody looks at takes, in ms."""
+
+    def sweep(connection: sa.Connection) -> None:
+        rescue_queries.release_expired_leases(connection)
+        rescue_queries.expire_reviews(connection)
+        rescue_queries.finish_cancellations(connection)
+        turns.overdue(connection, get_settings().hint_seconds)
+
+    asked: dict[str, Callable[[sa.Connection], Any]] = {
+        "list of jobs": lambda connection: queries.page(connection, actor, JobFilter(), 50),
+        "metrics": metrics_queries.read,
+        "rescue round": sweep,
+    }
+    found: dict[str, list[float]] = {name: [] for name in asked}
+    for _ in range(LOOKS):
+        for name, ask in asked.items():
+            with transaction() as connection:
+                began = time.perf_counter()
+                ask(connection)
+                found[name].append((time.perf_counter() - began) * MS)
+    return found
