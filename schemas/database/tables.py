@@ -499,6 +499,15 @@ jobs = sa.Table(
     sa.Index("ix_jobs_unsettled", "status", postgresql_where=sa.text("status IN ('review', 'cancelling')")),
     # Jobs that have not ended: every scrape of the metrics counts them.
     sa.Index("ix_jobs_open", "status", postgresql_where=sa.text("finished_at IS NULL")),
+    # Those before a job in the queue: its place is counted.
+    sa.Index(
+        "ix_jobs_waiting",
+        "tenant_id",
+        "id",
+        postgresql_where=sa.text("finished_at IS NULL AND status <> 'review'"),
+    ),
+    # Reviews that expire next.
+    sa.Index("ix_jobs_review_until", "review_until", postgresql_where=sa.text("status = 'review'")),
     # Jobs whose files are removed next: a job leaves an index once the files of that class are gone.
     *(
         sa.Index(f"ix_jobs_{mark}", "finished_at", postgresql_where=sa.text(f"{mark} AND finished_at IS NOT NULL"))

@@ -1,7 +1,7 @@
 """What a claim costs, and what everybody looks at, while very many work items wait (R37).
 
-The database is one of its own, filled with jobs of which every chunk waits. A worker claims one after the other, and each is
-done as soon as it is claimed.
+The database is one of its own, filled with jobs of which every chunk waits. A worker claims one after the other, and
+each is done as soon as it is claimed.
 """
 
 from __future__ import annotations
@@ -119,8 +119,8 @@ def filled(backlog: Backlog) -> Iterator[Actor]:
         engine = sa.create_engine(server.url)
         with engine.begin() as connection:
             master = factories.tenant(connection, name="Everybody")
-            values = {"master": master.id, "tenants": backlog.tenants, "jobs": backlog.jobs, "items": backlog.items}
-            values |= {"status": "running", "phase": Phase.WRITE.value}
+            size = {"tenants": backlog.tenants, "jobs": backlog.jobs, "items": backlog.items}
+            values = {"master": master.id, **size, "status": "running", "phase": Phase.WRITE.value}
             for statement in (_TENANTS, _JOBS, _ITEMS):
                 connection.execute(sa.text(statement), values)
         engine.dispose()

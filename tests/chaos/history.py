@@ -80,12 +80,11 @@ class History:
 
         Counted from the holder's last sign of life, of the leases that ran out between the two times.
         """
-        slowest = 0.0
+        slowest, until = 0.0, until or self.now()
         waiting: dict[tuple[int, str, int], datetime] = {}
         for event in self.all():
             if event.state == "leased" and event.piece in waiting:
                 slowest = max(slowest, (event.at - waiting.pop(event.piece)).total_seconds() + lease_seconds)
-            elif event.ran_out_at is not None and event.state == "pending" and event.at >= since:
-                if until is None or since <= event.ran_out_at <= until:
-                    waiting[event.piece] = event.ran_out_at
+            elif event.ran_out_at is not None and event.state == "pending" and since <= event.ran_out_at <= until:
+                waiting[event.piece] = event.ran_out_at
         return slowest

@@ -39,7 +39,7 @@ from worker import pipeline
 from worker.accounts import tenants
 from worker.jobs import control, queries, submit
 from worker.maintenance import rescue_queries, rescuer
-from worker.queue import completion, leases
+from worker.queue import broker, completion, leases, turns
 from worker.storage import number_lists
 
 LEASE = 30.0
@@ -139,9 +139,10 @@ class Worker:
         return self.ask("SELECT e164 FROM phone_numbers ORDER BY e164")
 
     def overdue(self) -> list[tuple[Phase, str, int]]:
-        self.run("UPDATE job_chunks SET hint_due_at = now() - interval '1 day'")
+        self.run("UPDATE queued_jobs SET hint_due_at = now() - interval '1 day'")
         with self.engine.begin() as connection:
-            return rescue_queries.overdue(connection, 5)
+            turns.promote(connection, broker.PHASES)
+            return turns.overdue(connection, 5)
 
 
 @pytest.fixture
@@ -597,7 +598,8 @@ def test_the_report_of_a_cancelled_job_is_announced_once(worker: Worker, accepte
         leases.release(connection, lease, 0, counts=True)
         assert rescue_queries.finish_cancellations(connection) == [(Phase.REPORT, accepted)]
         assert rescue_queries.finish_cancellations(connection) == []
-        assert rescue_queries.overdue(connection, 5) == []
+        turns.promote(connection, broker.PHASES)
+        assert turns.overdue(connection, 5) == []
     assert worker.overdue() == [(Phase.REPORT, accepted, 1)]
 
 

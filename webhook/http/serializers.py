@@ -86,7 +86,7 @@ def job(actor: Actor, view: JobView) -> resources.Job:
         external_id=row.external_id,
         metadata=row.metadata,
         file=file_serializer.file(view),
-        progress=_progress(row),
+        progress=_progress(view),
         counts=resources.Counts(**counts_of(view.tally, row.rows_total)),
         error_summary=[resources.ErrorCount(**entry) for entry in error_summary(view.tally)],
         warning_summary=[resources.WarningCount(**entry) for entry in warning_summary(view.tally)],
@@ -132,7 +132,8 @@ def _lineage(view: JobView) -> resources.Lineage | None:
     return resources.Lineage(jobs=jobs, rows_open=still)
 
 
-def _progress(row: sa.Row[Any]) -> resources.Progress:
+def _progress(view: JobView) -> resources.Progress:
+    row, place = view.row, view.place
     rate = eta = None
     # The elapsed time includes the wait for confirmation, so jobs with a review have no rate.
     if row.seconds and row.review is None and row.status != JobStatus.REVIEW:
@@ -141,15 +142,15 @@ def _progress(row: sa.Row[Any]) -> resources.Progress:
             part = _part_done(row)
             share = part if row.kind in WITHOUT_ROWS else share_done(row.status, part)
             eta = seconds_left(float(row.seconds), share)
-    elif row.status == JobStatus.ACCEPTED and row.seconds_in_queue is not None:
-        eta = float(row.seconds_in_queue)
+    elif place is not None:
+        eta = place.seconds
     return resources.Progress(
         phase=row.status,
         rows_total=row.rows_total,
         rows_done=row.rows_done,
         rows_per_second=rate,
         eta_seconds=None if eta is None else round(eta, 1),
-        queue_position=row.queue_position,
+        queue_position=None if place is None else place.position,
         held_up_since=row.held_up_since,
     )
 

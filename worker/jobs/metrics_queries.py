@@ -1,7 +1,8 @@
 """Metrics that are read from the database: open jobs, waiting work items, and totals.
 
 Three queries that read only open work and totals: their cost grows neither with ended jobs nor with the inventory, even
-if the planner's statistics date from the time when those jobs were open. Known label values are reported as 0 until
+if the planner's statistics date from the time when those jobs were open, and hardly with the work items that wait: of
+each phase `MOST_COUNTED` are counted. Known label values are reported as 0 until
 they occur, so that their first increase is visible.
 """
 
@@ -11,11 +12,12 @@ import itertools
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from schemas.codes import CATALOGUE, Outcome
-from schemas.database.tables import job_chunks, jobs
+from schemas.database.tables import jobs
 from schemas.job_kinds import JobKind
-from schemas.jobs import TERMINAL, WORKED_IN, ChunkState, JobStatus, Phase, Stage
+from schemas.jobs import TERMINAL, ChunkState, JobStatus, Phase, Stage
 from schemas.mails import MailResult
 from schemas.metrics import (
     HELD_UP,
@@ -35,11 +37,14 @@ from schemas.metrics import (
 )
 from schemas.request_problems import RequestCode
 from worker.database import counters
+from worker.queue.broker import QUEUES
+from worker.queue.turns import CLAIMABLE
 
 Samples = dict[tuple[str, ...], float]
 """A metric's samples: its labels' values -> the figure."""
 
 MOST_SECONDS = 5  # for each query: a late response to a scrape is useless
+MOST_COUNTED = 20_000  # work items of each phase that wait
 
 _PHASES = tuple((phase.value,) for phase in Phase)
 _KNOWN: dict[Metric, tuple[tuple[str, ...], ...]] = {
@@ -61,7 +66,8 @@ def read(connection: sa.Connection) -> dict[Metric, Samples]:
     """Return every metric of `OF_LEDGER`. Ages in seconds by the database's clock."""
     connection.exec_driver_sql(f"SET LOCAL statement_timeout = {MOST_SECONDS * 1000}")
     # Statistics from the run of a large job show all rows as open: the planner would scan tables instead of indexes.
-    connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+    for method in ("seqscan", "hashjoin", "mergejoin"):
+        connection.exec_driver_sql(f"SET LOCAL enable_{method} = off")
     values: dict[Metric, Samples] = {metric: dict.fromkeys(_KNOWN.get(metric, ()), 0.0) for metric in OF_LEDGER}
     by_name = {metric.name: samples for metric, samples in values.items()}
     for (name, labels), value in counters.read(connection).items():
@@ -69,7 +75,7 @@ def read(connection: sa.Connection) -> dict[Metric, Samples]:
             by_name[name][labels] = value
     for status, count in connection.execute(_open_jobs()):
         values[OPEN_JOBS][status,] = count
-    for row in connection.execute(_pieces()):
+    for row in connection.execute(_work_items()):
         phase = (row.phase,)
         values[PENDING][phase] = row.pending
         values[LEASED][phase] = row.leased
@@ -82,35 +88,31 @@ def _open_jobs() -> sa.Select[Any]:
     return sa.select(jobs.c.status, sa.func.count()).where(jobs.c.finished_at.is_(None)).group_by(jobs.c.status)
 
 
-def _pieces() -> sa.Select[Any]:
-    """Count work items by phase. Those that cannot be claimed, of ended jobs or jobs under review, are not waiting."""
-    # Separate steps: in a join with `jobs` the planner reads all jobs if it expects many work items.
-    columns = list(job_chunks.c["job_id", "phase", "state", "next_attempt_at", "setback_since"])
-    is_open = job_chunks.c.state.in_([ChunkState.PENDING, ChunkState.LEASED])
-    chunks = _apart(sa.select(*columns).where(is_open), "chunks")
-    job_ids = sa.select(chunks.c.job_id).distinct().subquery()
-    status = sa.select(jobs.c.status).where(jobs.c.id == job_ids.c.job_id).scalar_subquery()
-    job = _apart(sa.select(job_ids.c.job_id, status.label("status")), "job")
-    given_out = sa.or_(
-        *(sa.and_(chunks.c.phase == phase, job.c.status.in_(statuses)) for phase, statuses in WORKED_IN.items())
-    )
-    is_leased = chunks.c.state == ChunkState.LEASED
-    waits = (chunks.c.state == ChunkState.PENDING) & given_out
-    since = sa.func.min(chunks.c.next_attempt_at).filter(waits, chunks.c.next_attempt_at <= sa.func.now())
-    return (
-        sa.select(
-            chunks.c.phase,
-            sa.func.count().filter(waits).label("pending"),
-            sa.func.count().filter(is_leased).label("leased"),
-            sa.extract("epoch", sa.func.now() - since).label("queue_age"),
-            sa.extract("epoch", sa.func.now() - sa.func.min(chunks.c.setback_since)).label("held_up"),
-        )
-        .join(job, job.c.job_id == chunks.c.job_id)
-        .where(sa.or_(is_leased, given_out))
-        .group_by(chunks.c.phase)
-    )
+def _work_items() -> sa.TextClause:
+    """Return the query for the work items of each phase that wait and that are leased.
 
-
-def _apart(query: sa.Select[Any], name: str) -> sa.CTE:
-    """Return a CTE that PostgreSQL plans and runs separately."""
-    return query.cte(name).prefix_with("MATERIALIZED", dialect="postgresql")
+    Those that cannot be claimed, of ended jobs or jobs under review, are not waiting. Read job by job from the queue.
+    """
+    return sa.text(f"""
+        SELECT of.phase, waiting.items AS pending, coalesce(leased.items, 0) AS leased,
+            extract(epoch FROM now() - waiting.since) AS queue_age,
+            extract(epoch FROM now() - least(waiting.setback_since, leased.setback_since)) AS held_up
+        FROM unnest(:phases, :queues) AS of (phase, queue)
+        CROSS JOIN LATERAL (
+            SELECT count(*) AS items, min(setback_since) AS setback_since,
+                min(next_attempt_at) FILTER (WHERE next_attempt_at <= now()) AS since
+            FROM (
+                SELECT job_chunks.next_attempt_at, job_chunks.setback_since
+                FROM queued_jobs JOIN jobs ON jobs.id = queued_jobs.job_id
+                JOIN job_chunks ON job_chunks.job_id = jobs.id
+                WHERE queued_jobs.queue = of.queue AND queued_jobs.due_at < 'infinity'
+                    AND job_chunks.state = '{ChunkState.PENDING}' AND job_chunks.phase = of.phase AND ({CLAIMABLE})
+                LIMIT :most) AS counted) AS waiting
+        LEFT JOIN (
+            SELECT phase, count(*) AS items, min(setback_since) AS setback_since
+            FROM job_chunks WHERE state = '{ChunkState.LEASED}' GROUP BY phase) AS leased ON leased.phase = of.phase
+    """).bindparams(  # noqa: S608 - ours
+        sa.bindparam("phases", [phase.value for phase in QUEUES], type_=ARRAY(sa.Text)),
+        sa.bindparam("queues", list(QUEUES.values()), type_=ARRAY(sa.Text)),
+        most=MOST_COUNTED,
+    )

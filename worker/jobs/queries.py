@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from schemas.database.tables import callbacks, file_descriptions, job_chunks, jobs, tenants
 from schemas.job_kinds import JobKind
@@ -21,6 +22,15 @@ from worker.jobs.search import JobFilter
 
 LARGEST_FAMILY = 100
 LATEST = 20  # jobs that determine the current pace
+MOST_AHEAD = 10_000  # jobs that are counted for a place in the queue
+
+
+@dataclass(frozen=True)
+class Place:
+    """The place in the queue of a job that no worker has begun: at most `MOST_AHEAD`, and the expected seconds."""
+
+    position: int
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -30,6 +40,7 @@ class JobView:
     `family`: only for a single job that corrects another or is corrected: all jobs of that lineage, oldest first.
     `description`: only for a single job whose file can be checked again (`schemas.http.mapping`).
     `can_undo`: whether it has changed something that is still in effect, and is kept for long enough (R27).
+    `place`: only for a job that no worker has begun.
     """
 
     row: sa.Row[Any]
@@ -37,6 +48,7 @@ class JobView:
     family: tuple[JobView, ...] = ()
     description: Mapping[str, Any] | None = None
     can_undo: bool = False
+    place: Place | None = None
 
 
 def _select(actor: Actor) -> sa.Select[Any]:
@@ -46,33 +58,8 @@ def _select(actor: Actor) -> sa.Select[Any]:
 @lru_cache(maxsize=256)
 def _seen_by(looker: Tenant, _settings: Settings) -> sa.Select[Any]:
     """Return the query for jobs that a tenant sees; cached: building it takes longer than running it, at every poll."""
-    earlier, undone, parent, ahead, jobs_ended = (jobs.alias() for _ in range(5))
+    earlier, undone, parent = (jobs.alias() for _ in range(3))
     below = tenant_scope.ids_below(looker)
-    # Counts only jobs that the tenant sees: a number of other tenants' jobs would reveal them (R3).
-    queue = (
-        sa.select(sa.func.count())
-        .where(ahead.c.status == JobStatus.ACCEPTED, ahead.c.id < jobs.c.id)
-        .where(ahead.c.tenant_id.in_(below))
-        .scalar_subquery()
-    )
-    # The pace of the latest jobs that the tenant sees, for the same reason.
-    ended = (
-        sa.select((jobs_ended.c.finished_at - jobs_ended.c.started_at).label("took"), jobs_ended.c.file_size)
-        .where(jobs_ended.c.tenant_id.in_(below), jobs_ended.c.file_size.is_not(None))
-        .where(jobs_ended.c.status.in_([JobStatus.COMPLETED, JobStatus.COMPLETED_WITH_ERRORS]))
-        .order_by(jobs_ended.c.id.desc())
-        .limit(LATEST)
-        .subquery()
-    )
-    pace = sa.select(
-        sa.extract("epoch", sa.func.sum(ended.c.took)) / sa.func.nullif(sa.func.sum(ended.c.file_size), 0)
-    ).scalar_subquery()
-    waiting = (
-        sa.select(sa.func.sum(ahead.c.file_size))
-        .where(ahead.c.finished_at.is_(None), ahead.c.status != JobStatus.REVIEW, ahead.c.id <= jobs.c.id)
-        .where(ahead.c.tenant_id.in_(below))
-        .scalar_subquery()
-    )
     pieces = (
         sa.select(sa.func.count())
         .where(job_chunks.c.job_id == jobs.c.id)
@@ -95,8 +82,6 @@ def _seen_by(looker: Tenant, _settings: Settings) -> sa.Select[Any]:
             undone.c.public_id.label("undo_of"),
             parent.c.public_id.label("parent_job_id"),
             callbacks.c.public_id.label("callback"),
-            sa.case((jobs.c.status == JobStatus.ACCEPTED, queue + 1)).label("queue_position"),
-            sa.case((jobs.c.status == JobStatus.ACCEPTED, waiting * pace)).label("seconds_in_queue"),
             sa.case((jobs.c.status.in_([JobStatus.CHECKING, JobStatus.PUBLISHING]), pieces)).label("pieces"),
             sa.case((jobs.c.finished_at.is_(None), held_up)).label("held_up_since"),
             sa.extract("epoch", sa.func.coalesce(jobs.c.finished_at, sa.func.now()) - jobs.c.started_at).label(
@@ -120,7 +105,7 @@ def get(connection: sa.Connection, actor: Actor, public_id: str) -> JobView | No
     row = connection.execute(_select(actor).where(_is(jobs, public_id))).one_or_none()
     if row is None:
         return None
-    view = _with_tallies(connection, [row])[0]
+    (view,) = _with_places(connection, actor.tenant, _with_tallies(connection, [row]))
     if may_be_rechecked(row):
         query = sa.select(file_descriptions.c.description).where(file_descriptions.c.job_id == row.id)
         view = replace(view, description=connection.execute(query).scalar_one_or_none())
@@ -129,6 +114,66 @@ def get(connection: sa.Connection, actor: Actor, public_id: str) -> JobView | No
         return view
     rows = connection.execute(_select(actor).where(jobs.c.id.in_(ids)).order_by(jobs.c.id))
     return replace(view, family=tuple(_with_tallies(connection, list(rows))))
+
+
+def _with_places(connection: sa.Connection, looker: Tenant, views: list[JobView]) -> list[JobView]:
+    """Return the jobs, those that no worker has begun with their places in the queue.
+
+    Counts only jobs that the tenant sees: a number of other tenants' jobs would reveal them (R3).
+    """
+    waiting = [view.row.id for view in views if view.row.status == JobStatus.ACCEPTED]
+    if not waiting:
+        return views
+    values = {"waiting": waiting, "newest": max(waiting)}
+    found = {row.id: row for row in connection.execute(_places(looker), values)}
+    behind_all = Place(MOST_AHEAD)
+    places = {
+        job_id: Place(row.position, None if row.seconds is None else float(row.seconds))
+        for job_id, row in found.items()
+    }
+    return [
+        replace(view, place=places.get(view.row.id, behind_all)) if view.row.id in waiting else view for view in views
+    ]
+
+
+@lru_cache(maxsize=256)
+def _places(looker: Tenant) -> sa.Select[Any]:
+    """Return the query for the places of jobs in the queue: by the order of their submission, and the sizes of files.
+
+    Reads at most `MOST_AHEAD` open jobs.
+    """
+    below = tenant_scope.ids_below(looker)
+    newest = sa.bindparam("newest", type_=sa.BigInteger)
+    ahead = (
+        sa.select(jobs.c.id, jobs.c.status, jobs.c.file_size)
+        .where(jobs.c.finished_at.is_(None), jobs.c.status != JobStatus.REVIEW, jobs.c.id <= newest)
+        .where(jobs.c.tenant_id.in_(below))
+        .order_by(jobs.c.id)
+        .limit(MOST_AHEAD)
+        .subquery("ahead")
+    )
+    has_not_begun = ahead.c.status == JobStatus.ACCEPTED
+    line = sa.select(
+        ahead.c.id,
+        sa.func.count().filter(has_not_begun).over(order_by=ahead.c.id).label("position"),
+        sa.func.sum(ahead.c.file_size).over(order_by=ahead.c.id).label("bytes"),
+    ).subquery("line")
+    # The pace of the latest jobs that the tenant sees.
+    ended = (
+        sa.select((jobs.c.finished_at - jobs.c.started_at).label("took"), jobs.c.file_size)
+        .where(jobs.c.tenant_id.in_(below), jobs.c.file_size.is_not(None))
+        .where(jobs.c.status.in_([JobStatus.COMPLETED, JobStatus.COMPLETED_WITH_ERRORS]))
+        .order_by(jobs.c.id.desc())
+        .limit(LATEST)
+        .subquery("ended")
+    )
+    pace = sa.select(
+        sa.extract("epoch", sa.func.sum(ended.c.took)) / sa.func.nullif(sa.func.sum(ended.c.file_size), 0)
+    ).scalar_subquery()
+    waiting = sa.bindparam("waiting", type_=ARRAY(sa.BigInteger))
+    return sa.select(line.c.id, line.c.position, (line.c.bytes * pace).label("seconds")).where(
+        line.c.id == sa.any_(waiting)
+    )
 
 
 def may_be_rechecked(row: sa.Row[Any]) -> bool:
@@ -176,6 +221,7 @@ def page(connection: sa.Connection, actor: Actor, filters: JobFilter, limit: int
     found = search.find(connection, actor, filters, limit)
     query = _select(actor).where(jobs.c.id.in_(found.ids)).order_by(jobs.c.created_at.desc(), jobs.c.id.desc())
     views = _with_tallies(connection, list(connection.execute(query)) if found.ids else [])
+    views = _with_places(connection, actor.tenant, views)
     if found.cursor is None:
         return Page(views, None)
     cursor = sa.select(jobs.c.public_id).where(jobs.c.id == found.cursor, tenant_scope.jobs_of(actor.tenant))

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -31,10 +32,10 @@ def _listed(values: Iterable[str]) -> str:
     return ", ".join(f"'{value}'" for value in sorted(values))
 
 
-# Work items that can be claimed, now or later.
-_CLAIMABLE = " OR ".join(
+CLAIMABLE = " OR ".join(
     f"(job_chunks.phase = '{phase}' AND jobs.status IN ({_listed(statuses)}))" for phase, statuses in WORKED_IN.items()
 )
+"""The condition, in SQL, that pending work items of `job_chunks` can be claimed by the status of their job."""
 
 
 @dataclass(frozen=True)
@@ -121,10 +122,12 @@ def candidates(connection: sa.Connection, phases: tuple[Phase, ...]) -> list[Can
     Work items of callbacks, workbooks, e-mails, previews and exports count separately: they have their own workers, and
     a slow receiver or a large workbook must not delay its tenant's imports.
     """
-    return [Candidate(*row) for row in _ordered(connection, phases) if row.job_id is not None]
+    ordered = _ordered(connection, phases)
+    return [Candidate(row.queue, row.tenant_id, row.job_id) for row in ordered if row.job_id is not None]
 
 
-def _ordered(connection: sa.Connection, phases: tuple[Phase, ...]) -> list[sa.Row[tuple[str, int, int | None]]]:
+def _ordered(connection: sa.Connection, phases: tuple[Phase, ...]) -> list[sa.Row[Any]]:
+    """Return the next candidates, and the tenants among them that have no job."""
     values = {"queues": queues_of(phases), "alike": _counted_with(phases)}
     return list(connection.execute(_CANDIDATES, values))
 
@@ -151,10 +154,10 @@ _SETTLE = sa.text(f"""
         SELECT jobs.status IN ({_listed(TERMINAL)}) AS has_ended, CASE
             WHEN EXISTS (
                 SELECT 1 FROM job_chunks WHERE job_id = jobs.id AND state = '{ChunkState.PENDING}'
-                AND phase = ANY(:phases) AND next_attempt_at <= now() AND ({_CLAIMABLE})) THEN now()
+                AND phase = ANY(:phases) AND next_attempt_at <= now() AND ({CLAIMABLE})) THEN now()
             ELSE (
                 SELECT coalesce(min(next_attempt_at), 'infinity') FROM job_chunks
-                WHERE job_id = jobs.id AND state = '{ChunkState.PENDING}' AND phase = ANY(:phases) AND ({_CLAIMABLE}))
+                WHERE job_id = jobs.id AND state = '{ChunkState.PENDING}' AND phase = ANY(:phases) AND ({CLAIMABLE}))
             END AS due_at
         FROM jobs WHERE jobs.id = :job_id
     ), ended AS (
@@ -208,12 +211,12 @@ def settle_all(connection: sa.Connection, phases: tuple[Phase, ...], hint_second
     In a transaction without a claim, as `promote`.
     """
     ordered = _ordered(connection, phases)
-    for queue, tenant_id, job_id in ordered:
-        if job_id is not None:
-            settle(connection, Candidate(queue, tenant_id, job_id), hint_seconds)
+    for row in ordered:
+        if row.job_id is not None:
+            settle(connection, Candidate(row.queue, row.tenant_id, row.job_id), hint_seconds)
             continue
-        key = {"queue": queue, "tenant_id": tenant_id}
-        locked = connection.execute(_LOCK, key | {"job_id": 0, "alike": [queue]}).one()
+        key = {"queue": row.queue, "tenant_id": row.tenant_id}
+        locked = connection.execute(_LOCK, key | {"job_id": 0, "alike": [row.queue]}).one()
         connection.execute(_SETTLE_TENANT, key | {"queues": locked.queues})
     return bool(ordered)
 
@@ -224,7 +227,7 @@ _OVERDUE = sa.text(f"""
         SELECT count(*) FROM (
             SELECT 1 FROM job_chunks
             WHERE job_id = jobs.id AND state = '{ChunkState.PENDING}' AND phase = ANY(:phases)
-                AND next_attempt_at <= now() AND ({_CLAIMABLE}) LIMIT {MAX_WAKEUPS}) AS claimable) AS items
+                AND next_attempt_at <= now() AND ({CLAIMABLE}) LIMIT {MAX_WAKEUPS}) AS claimable) AS items
     FROM queued_jobs JOIN jobs ON jobs.id = queued_jobs.job_id
     WHERE queue = :queue AND is_due AND hint_due_at <= now()
     ORDER BY hint_due_at LIMIT {MAX_WAKEUPS} FOR UPDATE OF queued_jobs SKIP LOCKED""").bindparams(  # noqa: S608 - ours

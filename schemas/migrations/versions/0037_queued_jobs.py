@@ -87,6 +87,10 @@ INDEXES = {
     "ix_job_chunks_leased": (["phase", "lease_until"], "state = 'leased'"),
     "ix_job_chunks_pending": (["job_id", "number", "phase"], "state = 'pending'"),
 }
+JOB_INDEXES = {
+    "ix_jobs_review_until": (["review_until"], "status = 'review'"),
+    "ix_jobs_waiting": (["tenant_id", "id"], "finished_at IS NULL AND status <> 'review'"),
+}
 # What waits already. A queue's first claim corrects what must not be claimed now, as of jobs under review.
 ENQUEUE = """
     INSERT INTO queued_jobs (job_id, queue, tenant_id, turn, due_at, hint_due_at)
@@ -140,9 +144,13 @@ def upgrade() -> None:
     for name, (columns, condition) in INDEXES.items():
         op.create_index(name, "job_chunks", columns, postgresql_where=sa.text(condition))
     op.drop_index("ix_job_chunks_open", table_name="job_chunks")
+    for name, (columns, condition) in JOB_INDEXES.items():
+        op.create_index(name, "jobs", columns, postgresql_where=sa.text(condition))
 
 
 def downgrade() -> None:
+    for name in reversed(JOB_INDEXES):
+        op.drop_index(name, table_name="jobs")
     is_open = sa.text("state IN ('pending', 'leased')")
     op.create_index("ix_job_chunks_open", "job_chunks", ["state", "phase"], postgresql_where=is_open)
     for name in reversed(INDEXES):
