@@ -73,6 +73,8 @@ BOUNDS: Mapping[str, Bound] = {
         _NO_BOUND + "about 1.9 GB for a million uploads, with indexes",
         "for ever: numbers have their times, versions and histories from jobs, undos and corrections refer to them",
     ),
+    "queued_jobs": Bound("8 queues of each job that has not ended", "until the job ends"),
+    "queued_tenants": Bound("8 queues of each tenant", "with the tenant"),
     "file_descriptions": Bound("uploads", "with the uploaded file", ("keep_uploads_days",), "expire"),
     "corrections": Bound("200 for each upload under review", "with the report", ("keep_reports_days",), "expire"),
     "correction_previews": Bound(

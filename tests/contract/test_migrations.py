@@ -13,11 +13,13 @@ from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
 from pydantic import SecretStr
 
 from schemas.database.tables import WORKERS_SINCE, metadata, schema_versions
+from schemas.jobs import Phase
 from schemas.roles import Scope
 from tests.support.servers import databases
 from worker.config.settings import Settings
 from worker.database import migrate, schema_version
 from worker.database.schema_version import ProcessKind
+from worker.queue.broker import QUEUES
 
 # Alembic's own comparison looks at neither checks, sequences, identities nor partial indexes; the catalogue has it all.
 CATALOGUE = {
@@ -82,6 +84,13 @@ def connected(url: sa.URL) -> Iterator[sa.Connection]:
         yield connection
 
 
+# What only migrations create: triggers that enter jobs in the queue (0037).
+BY_MIGRATIONS: dict[str, list[tuple[object, ...]]] = {
+    "routines": [("enqueue_pending_items",), ("queue_of_phase",), ("requeue_job",)],
+    "triggers": [("enqueue_added",), ("enqueue_changed",), ("requeue",)],
+}
+
+
 @contextmanager
 def stepping(url: sa.URL) -> Iterator[tuple[sa.Connection, Config]]:
     """A connection, and the configuration with which Alembic goes step by step on it."""
@@ -106,9 +115,17 @@ def test_migrated_tables_are_the_tables_of_the_code(fresh: Callable[[str], sa.UR
     upgrade(migrated)
     with connected(made) as connection:
         metadata.create_all(connection)
-    expected = catalogue(made)
+    expected = catalogue(made) | BY_MIGRATIONS
     assert expected["constraints"]
     assert catalogue(migrated) == expected
+
+
+def test_the_database_knows_the_queue_of_each_phase(fresh: Callable[[str], sa.URL]) -> None:
+    url = fresh("queues")
+    upgrade(url)
+    with connected(url) as connection:
+        found = {phase: connection.execute(sa.select(sa.func.queue_of_phase(phase))).scalar_one() for phase in Phase}
+    assert found == QUEUES
 
 
 def test_alembic_finds_no_difference(fresh: Callable[[str], sa.URL]) -> None:

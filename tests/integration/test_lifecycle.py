@@ -623,6 +623,8 @@ def test_a_claim_sees_a_cancelling_that_is_under_way(worker: Worker, accepted: s
         worker.checked(2, 2)
     job_id = worker.ask("SELECT max(id) FROM jobs")[0]
     with worker.engine.begin() as connection:
+        turns.promote(connection, broker.PHASES)  # else the claim finds nothing, and waits for nobody
+    with worker.engine.begin() as connection:
         control.cancel(connection, job_id)
         claimed = Blocked(worker, lambda: worker.try_claim(phase))
     assert claimed.result() is None

@@ -400,6 +400,5 @@ def test_a_tenant_s_workbooks_do_not_put_back_its_imports(api: Door, world: Worl
     ledger.claim(Phase.WORKBOOK)
     first = api.send(sheet(3, 12_125_560_000)).json["id"]
     api.as_(world.south.token).send(sheet(3, 12_125_570_000))
-    ledger.run("UPDATE job_chunks SET lease_token = NULL WHERE phase <> 'workbook'")
-    ledger.run("UPDATE job_chunks SET lease_token = 0, worker_token = 0 WHERE phase = 'workbook'")
+    ledger.run("UPDATE queued_tenants SET turn = 0 WHERE queue <> 'workbooks'")
     assert ledger.claim(Phase.CHECK).job_public_id == first
